@@ -1,0 +1,142 @@
+//! The names that a filter knows.
+
+/// How the values of a field are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Whole value, without case, globs.
+    Keyword,
+    /// `:` finds the text anywhere in the value.
+    Text,
+    /// Whole value, or a beginning of four characters or more.
+    Id,
+    /// A number.
+    Number,
+    /// A length of time; a bare number is milliseconds.
+    Duration,
+    /// A moment.
+    Time,
+    /// One of a fixed set of words.
+    Word,
+}
+
+macro_rules! fields {
+    ($($field:ident = $name:literal, [$($alias:literal),*], $class:ident, $help:literal;)+) => {
+        /// A field of an activity that filters can name.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Field { $(#[doc = $help] $field),+ }
+
+        impl Field {
+            /// Every field.
+            pub const ALL: &'static [Self] = &[$(Self::$field),+];
+
+            /// The name that help and completion show.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$field => $name),+ }
+            }
+
+            /// Other names for it.
+            pub const fn aliases(self) -> &'static [&'static str] {
+                match self { $(Self::$field => &[$($alias),*]),+ }
+            }
+
+            /// How it is compared.
+            pub const fn class(self) -> Class {
+                match self { $(Self::$field => Class::$class),+ }
+            }
+
+            /// What it is.
+            pub const fn help(self) -> &'static str {
+                match self { $(Self::$field => $help),+ }
+            }
+        }
+    };
+}
+
+fields! {
+    Status = "status", [], Word, "in_progress, success, cancelled, timeout, failed";
+    Is = "is", ["outcome"], Word, "failure (failed, timeout, or an error line), ok, pending";
+    System = "system", ["sys", "service"], Keyword, "the external system or service";
+    Level = "level", ["severity"], Word, "trace < debug < info < warn < error < fatal";
+    Kind = "kind", ["type"], Word, "api_call, webhook, sync, notification, event, log …";
+    Direction = "direction", ["dir"], Word, "out, in, internal";
+    Time = "time", ["started", "started_at", "t"], Time, "when it began: -15m, 09:00..09:20, 2026-11-20";
+    Duration = "latency", ["duration", "took", "duration_ms"], Duration, "how long it took: >1s, 100ms..2s";
+    Http = "http", ["http_status", "code"], Number, "HTTP status: 503, 5xx, 400..499";
+    Method = "method", ["verb"], Keyword, "HTTP method";
+    Endpoint = "endpoint", ["ep", "path"], Keyword, "address without host, query and ids";
+    Url = "url", [], Text, "full address";
+    Message = "message", ["msg"], Text, "what happened, in the store's words";
+    Error = "error", ["err"], Text, "error text";
+    ErrorType = "error.type", ["error_type", "errtype"], Keyword, "error class or code";
+    Attempt = "attempt", ["try"], Number, "which try of its operation";
+    MaxAttempts = "attempts", ["max_attempts", "tries"], Number, "how many tries the policy allows";
+    NextRetry = "retry.next", ["next_retry_at", "next_retry"], Time, "when the next try is due: ..+10m";
+    Id = "id", [], Id, "identity of the activity";
+    Request = "request", ["request_id", "req_id", "rid"], Id, "request id";
+    Correlation = "corr", ["correlation", "correlation_id", "trace_id"], Id, "what the activities of a trace share";
+    Parent = "parent", ["parent_request_id"], Id, "request that caused or was retried by this one";
+    Operation = "operation", ["op", "activity_type"], Keyword, "what was being done: sync_import, CREATE, lead.created";
+    Entity = "entity", [], Keyword, "business entity: PO PO-4711";
+    Actor = "actor", ["user", "triggered_by"], Keyword, "who triggered it";
+    Completed = "completed", ["completed_at", "ended"], Time, "when it ended";
+    Source = "source", ["src", "in"], Keyword, "the configured source, or a file of it";
+}
+
+/// The beginnings of payload paths, for completion and suggestions.
+pub(super) const ROOTS: &[(&str, &str)] = &[
+    ("req.body", "request body, or a path in it: req.body.lines[*].sku"),
+    ("req.header", "request header: req.header.content-type"),
+    ("res.body", "response body"),
+    ("res.header", "response header: res.header.retry-after"),
+    ("meta", "metadata: meta.tenant"),
+    ("stack", "error stack"),
+    ("raw", "the record as its store holds it"),
+];
+
+impl Field {
+    /// The words of a [`Class::Word`] field, in order.
+    pub fn words(self) -> Vec<&'static str> {
+        use crate::model::{Direction, Kind, Level, Status};
+        match self {
+            Self::Status => Status::ALL.iter().map(|w| w.as_str()).collect(),
+            Self::Level => Level::ALL.iter().map(|w| w.as_str()).collect(),
+            Self::Kind => Kind::ALL.iter().map(|w| w.as_str()).collect(),
+            Self::Direction => Direction::ALL.iter().map(|w| w.as_str()).collect(),
+            Self::Is => vec!["ok", "pending", "failure"],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The field of a name or alias, whatever its case.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|field| {
+            field.name().eq_ignore_ascii_case(name) || field.aliases().iter().any(|alias| alias.eq_ignore_ascii_case(name))
+        })
+    }
+
+    /// The fields that plain text is looked for in.
+    pub const SEARCHED: &'static [Self] = &[
+        Self::Message, Self::Error, Self::Url, Self::Endpoint, Self::System, Self::Method, Self::Operation, Self::Entity,
+        Self::Id, Self::Request, Self::Correlation, Self::Parent, Self::Actor, Self::ErrorType,
+    ];
+}
+
+/// The nearest known word to a misspelt one, if one is near.
+pub fn suggest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let wrong = wrong.to_ascii_lowercase();
+    known
+        .into_iter()
+        .map(|word| (strsim::jaro_winkler(&wrong, &word.to_ascii_lowercase()), word))
+        .filter(|(score, _)| *score > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, word)| word)
+}
+
+/// Writes a value so that a filter reads it literally: bare where that is safe, else quoted.
+pub fn quote(value: &str) -> String {
+    let plain = !value.is_empty()
+        && !value.contains("..")
+        && !value.starts_with(['/', '-', '!', '.'])
+        && value.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':' | '@' | '+'));
+    if plain { value.to_owned() } else { format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"")) }
+}

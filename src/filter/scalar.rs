@@ -1,0 +1,185 @@
+//! Reading scalars: numbers with units, moments, patterns.
+
+use super::ast::{Form, Scalar};
+use super::parse::ParseError;
+use crate::model::{Timestamp, parse_timestamp};
+use chrono::{Days, NaiveDate, NaiveTime, TimeZone as _};
+use chrono_tz::Tz;
+use regex::Regex;
+
+/// What a filter's words depend on: the moment, and the zone that times without one are in.
+#[derive(Debug, Clone, Copy)]
+pub struct Context {
+    /// The present moment.
+    pub now: Timestamp,
+    /// The zone shown.
+    pub zone: Tz,
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self { now: Timestamp(1_700_000_000_000_000), zone: Tz::UTC }
+    }
+}
+
+/// A span of time: from its first moment to just before `end`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) start: Timestamp,
+    pub(super) end: Timestamp,
+    /// Written without a time of day: as the end of a range it means the whole of it.
+    pub(super) whole: bool,
+}
+
+/// Length of a `1h30m`-like text in microseconds; a bare number is taken as `unit` microseconds.
+pub(super) fn duration_us(text: &str, unit: Option<f64>) -> Option<f64> {
+    let mut total = 0.0;
+    let mut rest = text;
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(rest.len());
+        let number: f64 = rest[..end].parse().ok()?;
+        rest = &rest[end..];
+        let end = rest.find(|c: char| !(c.is_alphabetic() || c == 'µ')).unwrap_or(rest.len());
+        let scale = match &rest[..end] {
+            "" => return (total == 0.0).then(|| unit.map(|unit| number * unit)).flatten(),
+            "us" | "µs" => 1.0,
+            "ms" => 1e3,
+            "s" | "sec" => 1e6,
+            "m" | "min" => 60e6,
+            "h" => 3600e6,
+            "d" => 86_400e6,
+            "w" => 604_800e6,
+            _ => return None,
+        };
+        total += number * scale;
+        rest = &rest[end..];
+    }
+    Some(total)
+}
+
+/// A plain number, with an optional decimal or binary size suffix (`2k`, `1MB`, `4KiB`).
+pub(super) fn number(text: &str) -> Option<f64> {
+    let end = text
+        .char_indices()
+        .find(|(i, c)| !(c.is_ascii_digit() || *c == '.' || (*i == 0 && matches!(c, '-' | '+'))))
+        .map_or(text.len(), |(i, _)| i);
+    let value: f64 = text[..end].parse().ok()?;
+    let scale = match text[end..].to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "k" | "kb" => 1e3,
+        "m" | "mb" => 1e6,
+        "g" | "gb" => 1e9,
+        "kib" => 1024.0,
+        "mib" => 1024.0 * 1024.0,
+        "gib" => 1024.0 * 1024.0 * 1024.0,
+        _ => return None,
+    };
+    Some(value * scale)
+}
+
+/// Reads a moment or a span: `-15m`, `+10m`, `now`, `today`, `yesterday`, `2026-11-20`, `2026-11-20T09:00`, `09:20`.
+pub(super) fn moment(scalar: &Scalar, context: &Context, day_of: Option<Timestamp>) -> Result<Span, ParseError> {
+    let text = scalar.text.trim();
+    let instant = |at: Timestamp| Span { start: at, end: at.plus_us(1), whole: false };
+    let wrong = || {
+        ParseError::new(
+            scalar.span.clone(),
+            format!("'{text}' is no time; write -15m, 09:20, 2026-11-20, 2026-11-20T09:00 or with a zone"),
+        )
+    };
+    if text == "now" {
+        return Ok(instant(context.now));
+    }
+    for (sign, prefix) in [(-1.0, '-'), (1.0, '+')] {
+        if let Some(length) = text.strip_prefix(prefix) {
+            let us = duration_us(length, None).ok_or_else(wrong)?;
+            return Ok(instant(context.now.plus_us((sign * us) as i64)));
+        }
+    }
+    let local = |date: NaiveDate, time: NaiveTime| {
+        let at = context.zone.from_local_datetime(&date.and_time(time)).earliest()?;
+        Some(Timestamp(at.timestamp_micros()))
+    };
+    let date_of = |at: Timestamp| at.utc().with_timezone(&context.zone).date_naive();
+    let day = |date: NaiveDate| {
+        Some(Span {
+            start: local(date, NaiveTime::MIN)?,
+            end: local(date.checked_add_days(Days::new(1))?, NaiveTime::MIN)?,
+            whole: true,
+        })
+    };
+    let today = date_of(context.now);
+    match text {
+        "today" => return day(today).ok_or_else(wrong),
+        "yesterday" => return today.pred_opt().and_then(day).ok_or_else(wrong),
+        _ => {}
+    }
+    if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+        return day(date).ok_or_else(wrong);
+    }
+    let (date, clock) = match text.split_once(['T', ' ']) {
+        Some((date, clock)) => (NaiveDate::parse_from_str(date, "%Y-%m-%d").map_err(|_| wrong())?, clock),
+        None if text.contains(':') => (day_of.map_or(today, date_of), text),
+        None => return parse_timestamp(text).map(instant).ok_or_else(wrong),
+    };
+    for (format, us) in [("%H:%M", 60_000_000), ("%H:%M:%S", 1_000_000), ("%H:%M:%S%.f", 1)] {
+        if let Ok(time) = NaiveTime::parse_from_str(clock, format) {
+            let start = local(date, time).ok_or_else(wrong)?;
+            let us = if us == 1 && clock.split_once('.').is_some_and(|(_, f)| f.len() <= 3) { 1000 } else { us };
+            return Ok(Span { start, end: start.plus_us(us), whole: false });
+        }
+    }
+    parse_timestamp(text).map(instant).ok_or_else(wrong)
+}
+
+/// What a text pattern asks of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// The whole value.
+    Whole,
+    /// Anywhere in it.
+    Anywhere,
+    /// The whole value or its beginning.
+    Beginning,
+}
+
+/// The regular expression of a `:` pattern, without case; `*` and `?` in a bare word are globs for the whole value.
+pub(super) fn pattern(scalar: &Scalar, extent: Extent) -> Result<Regex, ParseError> {
+    if scalar.form == Form::Regex {
+        return regex(scalar);
+    }
+    let glob = scalar.form == Form::Bare && scalar.text.contains(['*', '?']);
+    let body: String = if glob {
+        scalar
+            .text
+            .chars()
+            .map(|c| match c {
+                '*' => ".*".to_owned(),
+                '?' => ".".to_owned(),
+                other => regex::escape(other.encode_utf8(&mut [0; 4])),
+            })
+            .collect()
+    } else {
+        regex::escape(&scalar.text)
+    };
+    let text = match extent {
+        _ if glob => format!("(?is)^{body}$"),
+        Extent::Whole => format!("(?is)^{body}$"),
+        Extent::Anywhere => format!("(?is){body}"),
+        Extent::Beginning if scalar.text.chars().count() >= 4 => format!("(?is)^{body}"),
+        Extent::Beginning => format!("(?is)^{body}$"),
+    };
+    Regex::new(&text).map_err(|_| ParseError::new(scalar.span.clone(), "this pattern is too large"))
+}
+
+/// The regular expression of `~` or `/…/`, as written.
+pub(super) fn regex(scalar: &Scalar) -> Result<Regex, ParseError> {
+    Regex::new(&scalar.text).map_err(|error| {
+        let text = error.to_string();
+        let reason = text.lines().last().unwrap_or("wrong").trim_start_matches("error: ").to_owned();
+        ParseError::new(scalar.span.clone(), format!("not a regular expression: {reason}"))
+    })
+}

@@ -1,0 +1,100 @@
+//! Identifiers: small where they can be, printed the way they were written.
+
+use compact_str::CompactString;
+use std::fmt;
+use uuid::Uuid;
+
+/// The identity of an activity, or of a request.
+///
+/// A canonical UUID takes 16 bytes; the place of a line that has no id of its own takes 16 bytes too;
+/// everything else keeps its text.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Id {
+    /// A UUID in canonical lower-case form.
+    Uuid(u128),
+    /// A line known by its file's fingerprint and its byte offset.
+    Line {
+        /// Fingerprint of the file (identity and first bytes).
+        file: u64,
+        /// Byte offset of the line in it.
+        offset: u64,
+    },
+    /// Any other identifier, as written.
+    Text(CompactString),
+}
+
+impl Id {
+    /// Reads an id; the result prints as the same text.
+    pub fn parse(text: &str) -> Self {
+        if let Some(value) = parse_canonical_uuid(text) {
+            return Self::Uuid(value);
+        }
+        if let Some((file, offset)) = text.split_once('.')
+            && file.len() == 16
+            && let (Ok(file_bits), Ok(offset_bits)) =
+                (u64::from_str_radix(file, 16), u64::from_str_radix(offset, 16))
+        {
+            let line = Self::Line { file: file_bits, offset: offset_bits };
+            if line.to_string() == text {
+                return line;
+            }
+        }
+        Self::Text(CompactString::from(text))
+    }
+}
+
+fn parse_canonical_uuid(text: &str) -> Option<u128> {
+    let bytes = text.as_bytes();
+    if bytes.len() != 36 {
+        return None;
+    }
+    let mut value: u128 = 0;
+    for (index, byte) in bytes.iter().enumerate() {
+        if matches!(index, 8 | 13 | 18 | 23) {
+            if *byte != b'-' {
+                return None;
+            }
+            continue;
+        }
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            _ => return None,
+        };
+        value = (value << 4) | u128::from(digit);
+    }
+    Some(value)
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Uuid(value) => write!(f, "{}", Uuid::from_u128(*value).hyphenated()),
+            Self::Line { file, offset } => write!(f, "{file:016x}.{offset:x}"),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_prints_as_it_was_read() {
+        for text in [
+            "7f3a9c21-0000-4abc-8def-0123456789ab",
+            "7F3A9C21-0000-4ABC-8DEF-0123456789AB",
+            "00ff00ff00ff00ff.1a",
+            "00ff00ff00ff00ff.001a",
+            "order 88123",
+            "",
+        ] {
+            assert_eq!(Id::parse(text).to_string(), text);
+        }
+        assert!(matches!(Id::parse("7f3a9c21-0000-4abc-8def-0123456789ab"), Id::Uuid(_)));
+        assert!(matches!(Id::parse("7F3A9C21-0000-4ABC-8DEF-0123456789AB"), Id::Text(_)));
+        assert!(matches!(Id::parse("00ff00ff00ff00ff.1a"), Id::Line { .. }));
+        assert!(matches!(Id::parse("00ff00ff00ff00ff.001a"), Id::Text(_)));
+    }
+}

@@ -1,0 +1,21 @@
+//! What an activity is: data only, no I/O, no async.
+
+mod activity;
+mod id;
+mod merge;
+mod names;
+mod payload;
+mod redact;
+mod time;
+mod visible;
+mod words;
+
+pub use activity::{Activity, Locator, Place};
+pub(crate) use activity::is_failure;
+pub use id::Id;
+pub use names::{NameId, Names, SourceId};
+pub use payload::{Body, ErrorDetail, Payload, RawRecord, Side, Truncation};
+pub use redact::{REDACTED, is_sensitive_name, redact_json, redact_text, redact_url};
+pub use time::{Clock, Timestamp, parse_timestamp};
+pub use visible::{is_hostile, visible, visible_line};
+pub use words::{Direction, Kind, Level, SourceKind, Status};

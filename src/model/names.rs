@@ -1,0 +1,57 @@
+//! Names of sources and places, given a small number each so that a record need not carry them.
+
+use std::sync::{Arc, RwLock};
+
+/// Number of a configured source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct SourceId(pub u16);
+
+/// Number of a file (or another named place inside a source).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct NameId(pub u32);
+
+#[derive(Debug, Default)]
+struct Tables {
+    sources: Vec<Arc<str>>,
+    places: Vec<Arc<str>>,
+}
+
+/// The shared, append-only table of names.
+#[derive(Debug, Clone, Default)]
+pub struct Names(Arc<RwLock<Tables>>);
+
+impl Names {
+    /// Adds a source and gives its number.
+    pub fn add_source(&self, name: &str) -> SourceId {
+        let mut tables = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        tables.sources.push(Arc::from(name));
+        SourceId((tables.sources.len() - 1) as u16)
+    }
+
+    /// Adds a place, or finds the one of that name.
+    pub fn place(&self, name: &str) -> NameId {
+        let mut tables = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let found = tables.places.iter().position(|place| &**place == name);
+        NameId(found.unwrap_or_else(|| {
+            tables.places.push(Arc::from(name));
+            tables.places.len() - 1
+        }) as u32)
+    }
+
+    /// The name of a source; empty where the number is unknown.
+    pub fn source_name(&self, id: SourceId) -> Arc<str> {
+        let tables = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        tables.sources.get(id.0 as usize).cloned().unwrap_or_default()
+    }
+
+    /// The name of a place; empty where the number is unknown.
+    pub fn place_name(&self, id: NameId) -> Arc<str> {
+        let tables = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        tables.places.get(id.0 as usize).cloned().unwrap_or_default()
+    }
+
+    /// Every source's name, by number.
+    pub fn sources(&self) -> Vec<Arc<str>> {
+        self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).sources.clone()
+    }
+}

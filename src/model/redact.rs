@@ -1,0 +1,147 @@
+//! Hiding what looks like a credential: on screen, in copies, in output, and before anything is written.
+
+use regex::Regex;
+use serde_json::Value;
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+/// What stands in the place of a secret.
+pub const REDACTED: &str = "[REDACTED]";
+
+/// Names whose values are secret, compared without case, `-`, `_` and spaces.
+const NAMES: &[&str] = &[
+    "authorization", "proxyauthorization", "cookie", "setcookie", "xapikey", "apikey", "apisecret", "password",
+    "passwd", "pwd", "passphrase", "secret", "clientsecret", "token", "accesstoken", "refreshtoken", "idtoken",
+    "authtoken", "xauthtoken", "xcsrftoken", "bearer", "privatekey", "secretkey", "accesskey", "sessionid",
+    "sessiontoken", "signature", "xsignature", "xhubsignature", "xhubsignature256", "credential", "credentials",
+    "key", "cvv", "cardnumber", "pan", "ssn",
+];
+
+/// Whether a field or header of this name holds a secret: the documents' lists and more.
+pub fn is_sensitive_name(name: &str) -> bool {
+    let folded: String = name.chars().filter(|c| !matches!(c, '-' | '_' | ' ')).map(|c| c.to_ascii_lowercase()).collect();
+    NAMES.contains(&folded.as_str())
+}
+
+#[allow(clippy::expect_used, reason = "the pattern is a constant, compiled in every test run")]
+static SECRETS: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(concat!(
+        r"(?P<scheme>(?i:\b(?:bearer|basic|token|digest|apikey)\s+))(?P<cred>[A-Za-z0-9._~+/=-]{8,})",
+        r"|(?P<jwt>\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]*)",
+        r"|(?P<named>(?i:\b(?:password|passwd|pwd|secret|client_secret|api[_-]?key|access[_-]?token|refresh[_-]?token|token|sig|signature)\s*[=:]\s*))(?P<value>[^\s&,;'\x22\]}\[]{3,})",
+        r"|(?P<userinfo>://[^/\s:@]+:)(?P<pass>[^/\s@]+)@",
+        r"|(?P<vendor>\b(?:sk|pk|rk)_(?:live|test)_[A-Za-z0-9]{8,}|\bxox[abprs]-[A-Za-z0-9-]{8,}|\bgh[pousr]_[A-Za-z0-9]{20,}|\bAKIA[0-9A-Z]{16}\b)",
+        r"|(?P<card>\b(?:\d[ -]?){12,18}\d\b)",
+    ))
+    .expect("constant pattern")
+});
+
+fn is_card_number(text: &str) -> bool {
+    let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(10)).collect();
+    // Luhn, ISO/IEC 7812-1 annex B; a first digit 3–6 and 13–19 digits keep order numbers and epochs out.
+    (13..=19).contains(&digits.len())
+        && matches!(digits.first(), Some(3..=6))
+        && digits
+            .iter()
+            .rev()
+            .enumerate()
+            .map(|(i, d)| if i % 2 == 1 { if d * 2 > 9 { d * 2 - 9 } else { d * 2 } } else { *d })
+            .sum::<u32>()
+            .is_multiple_of(10)
+}
+
+/// The text without the credentials it contains; an authentication scheme stays (`Bearer [REDACTED]`).
+pub fn redact_text(text: &str) -> Cow<'_, str> {
+    if text.len() < 6 {
+        return Cow::Borrowed(text);
+    }
+    SECRETS.replace_all(text, |found: &regex::Captures<'_>| {
+        let part = |name: &str| found.name(name).map_or("", |m| m.as_str());
+        if found.name("cred").is_some() {
+            format!("{}{REDACTED}", part("scheme"))
+        } else if found.name("value").is_some() {
+            let value = part("value");
+            if value.starts_with(REDACTED) || value.starts_with("[REDACTED") {
+                found[0].to_owned()
+            } else {
+                format!("{}{REDACTED}", part("named"))
+            }
+        } else if found.name("pass").is_some() {
+            format!("{}{REDACTED}@", part("userinfo"))
+        } else if found.name("card").is_some() && !is_card_number(part("card")) {
+            found[0].to_owned()
+        } else {
+            REDACTED.to_owned()
+        }
+    })
+}
+
+/// An address without the password it carries and without secret query parameters.
+pub fn redact_url(url: &str) -> Cow<'_, str> {
+    redact_text(url)
+}
+
+fn redact_named(value: &Value) -> Value {
+    match value {
+        Value::String(text) => {
+            let scheme = text.split_once(' ').filter(|(scheme, _)| {
+                ["bearer", "basic", "digest", "token"].contains(&scheme.to_ascii_lowercase().as_str())
+            });
+            Value::String(scheme.map_or_else(|| REDACTED.to_owned(), |(scheme, _)| format!("{scheme} {REDACTED}")))
+        }
+        Value::Null => Value::Null,
+        Value::Array(items) => Value::Array(items.iter().map(redact_named).collect()),
+        _ => Value::String(REDACTED.to_owned()),
+    }
+}
+
+/// JSON without its secrets: by the name of a field, and by the look of a value.
+pub fn redact_json(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => Value::Object(
+            fields
+                .iter()
+                .map(|(name, field)| {
+                    let safe = if is_sensitive_name(name) { redact_named(field) } else { redact_json(field) };
+                    (name.clone(), safe)
+                })
+                .collect(),
+        ),
+        Value::Array(items) => Value::Array(items.iter().map(redact_json).collect()),
+        Value::String(text) => Value::String(redact_text(text).into_owned()),
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_scheme_stays_and_the_secret_goes() {
+        let safe = redact_json(&json!({
+            "Authorization": "Bearer abc.def.ghi", "X-Api-Key": "k-123456", "note": "token=abcdef123 ok",
+            "nested": [{"password": 7, "name": "Anna"}], "card": "4111 1111 1111 1111", "order": "1732186951000",
+        }));
+        assert_eq!(safe, json!({
+            "Authorization": "Bearer [REDACTED]", "X-Api-Key": "[REDACTED]", "note": "token=[REDACTED] ok",
+            "nested": [{"password": "[REDACTED]", "name": "Anna"}], "card": "[REDACTED]", "order": "1732186951000",
+        }));
+    }
+
+    #[test]
+    fn text_and_addresses() {
+        assert_eq!(redact_text("postgres://bob:hunter2@db/x"), "postgres://bob:[REDACTED]@db/x");
+        assert_eq!(redact_text("GET /a?api_key=s3cr3t99&x=1"), "GET /a?api_key=[REDACTED]&x=1");
+        assert_eq!(redact_text("jwt eyJhbGciOi.eyJzdWIiOi.abc_def"), "jwt [REDACTED]");
+        assert_eq!(redact_text("Authorization: Bearer [REDACTED]"), "Authorization: Bearer [REDACTED]");
+        assert_eq!(redact_text("call took 1234567890123 ns"), "call took 1234567890123 ns");
+    }
+
+    #[test]
+    fn redacting_twice_changes_nothing() {
+        let once = redact_text("password=abc123 Bearer zzzzzzzzzz sk_live_12345678").into_owned();
+        assert_eq!(redact_text(&once), once);
+    }
+}

@@ -1,0 +1,206 @@
+//! Time: one unit (microseconds since the epoch, UTC), one reader, one clock.
+
+use chrono::{DateTime, NaiveDate, SecondsFormat, TimeZone as _, Utc};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// A moment: microseconds since 1970-01-01T00:00:00Z.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// From milliseconds since the epoch.
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis.saturating_mul(1000))
+    }
+
+    /// Later by a number of microseconds (earlier where it is negative).
+    #[must_use]
+    pub const fn plus_us(self, us: i64) -> Self {
+        Self(self.0.saturating_add(us))
+    }
+
+    /// Later by a number of milliseconds.
+    #[must_use]
+    pub const fn plus_ms(self, ms: i64) -> Self {
+        self.plus_us(ms.saturating_mul(1000))
+    }
+
+    /// Microseconds from `earlier` to this moment.
+    pub const fn since_us(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// As a chrono value; the epoch where it is out of chrono's range.
+    pub fn utc(self) -> DateTime<Utc> {
+        Utc.timestamp_micros(self.0).single().unwrap_or_default()
+    }
+
+    /// RFC 3339 in UTC, with milliseconds, or microseconds where it has them.
+    pub fn rfc3339(self) -> String {
+        let digits = if self.0.rem_euclid(1000) == 0 { SecondsFormat::Millis } else { SecondsFormat::Micros };
+        self.utc().to_rfc3339_opts(digits, true)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.rfc3339())
+    }
+}
+
+impl serde::Serialize for Timestamp {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.rfc3339())
+    }
+}
+
+/// The only clock. Tests set a fixed one and move it.
+#[derive(Debug, Clone, Default)]
+pub struct Clock(Option<Arc<AtomicI64>>);
+
+impl Clock {
+    /// The machine's clock.
+    pub fn system() -> Self {
+        Self(None)
+    }
+
+    /// A clock that stands until it is set.
+    pub fn fixed(at: Timestamp) -> Self {
+        Self(Some(Arc::new(AtomicI64::new(at.0))))
+    }
+
+    /// Sets a fixed clock; the machine's clock does not change.
+    pub fn set(&self, at: Timestamp) {
+        if let Some(fixed) = &self.0 {
+            fixed.store(at.0, Ordering::Relaxed);
+        }
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Timestamp {
+        match &self.0 {
+            Some(fixed) => Timestamp(fixed.load(Ordering::Relaxed)),
+            None => Timestamp(Utc::now().timestamp_micros()),
+        }
+    }
+}
+
+fn digits(bytes: &[u8]) -> Option<i64> {
+    if bytes.is_empty() || bytes.len() > 18 {
+        return None;
+    }
+    bytes.iter().try_fold(0i64, |value, byte| {
+        byte.is_ascii_digit().then(|| value * 10 + i64::from(byte - b'0'))
+    })
+}
+
+/// Days since the epoch of a civil date (Howard Hinnant, "chrono-compatible low-level date algorithms").
+const fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let y = if month <= 2 { year - 1 } else { year };
+    let era = y.div_euclid(400);
+    let yoe = y - era * 400;
+    let doy = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
+    let doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
+    era * 146_097 + doe - 719_468
+}
+
+/// Reads what logs write as time: RFC 3339 and ISO 8601 (`T` or a space, `.` or `,`, any number of fraction
+/// digits, `Z`, `+02:00`, `+0200`, or none, which means UTC), or a number since the epoch in seconds
+/// (with a fraction), milliseconds, microseconds or nanoseconds, told apart by size.
+pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
+    let text = text.trim();
+    let b = text.as_bytes();
+    if b.len() >= 19 && b[4] == b'-' && b[7] == b'-' && matches!(b[10], b'T' | b't' | b' ') && b[13] == b':' && b[16] == b':' {
+        let (year, month, day) = (digits(&b[0..4])?, digits(&b[5..7])?, digits(&b[8..10])?);
+        let (hour, minute, second) = (digits(&b[11..13])?, digits(&b[14..16])?, digits(&b[17..19])?);
+        if !(1..=12).contains(&month) || hour > 23 || minute > 59 || second > 60 {
+            return None;
+        }
+        NaiveDate::from_ymd_opt(year as i32, month as u32, day as u32)?;
+        let mut us = ((days_from_civil(year, month, day) * 24 + hour) * 60 + minute) * 60 + second;
+        us *= 1_000_000;
+        let mut rest = &b[19..];
+        if let [b'.' | b',', tail @ ..] = rest {
+            let length = tail.iter().take_while(|c| c.is_ascii_digit()).count();
+            let kept = digits(&tail[..length.min(6)])?;
+            us += kept * 10i64.pow(6 - length.min(6) as u32);
+            rest = &tail[length..];
+        }
+        while let [b' ', tail @ ..] = rest {
+            rest = tail;
+        }
+        let offset = match rest {
+            [] | [b'Z' | b'z'] | b"UTC" => 0,
+            [sign @ (b'+' | b'-'), tail @ ..] => {
+                let (hours, minutes) = match tail {
+                    [h1, h2] => (digits(&[*h1, *h2])?, 0),
+                    [h1, h2, b':', m1, m2] | [h1, h2, m1, m2] => (digits(&[*h1, *h2])?, digits(&[*m1, *m2])?),
+                    _ => return None,
+                };
+                (hours * 60 + minutes) * if *sign == b'-' { -1 } else { 1 }
+            }
+            _ => return None,
+        };
+        return Some(Timestamp(us - offset * 60_000_000));
+    }
+    from_epoch(text)
+}
+
+fn from_epoch(text: &str) -> Option<Timestamp> {
+    if let Some(whole) = digits(text.as_bytes()) {
+        return match whole {
+            0..=99_999_999 => None,
+            100_000_000..=99_999_999_999 => Some(Timestamp(whole * 1_000_000)),
+            100_000_000_000..=99_999_999_999_999 => Some(Timestamp(whole * 1000)),
+            100_000_000_000_000..=99_999_999_999_999_999 => Some(Timestamp(whole)),
+            _ => Some(Timestamp(whole / 1000)),
+        };
+    }
+    if let Ok(nanos) = text.parse::<i128>()
+        && nanos > 99_999_999_999_999_999
+    {
+        return i64::try_from(nanos / 1000).ok().map(Timestamp);
+    }
+    let seconds: f64 = text.parse().ok()?;
+    if !seconds.is_finite() || seconds.abs() < 1e8 {
+        return None;
+    }
+    let scale = if seconds.abs() < 1e11 { 1e6 } else if seconds.abs() < 1e14 { 1e3 } else { 1.0 };
+    Some(Timestamp((seconds * scale).round() as i64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_of_time() {
+        let expect = Timestamp(1_763_632_800_123_000);
+        for text in [
+            "2025-11-20T10:00:00.123Z",
+            "2025-11-20 10:00:00,123",
+            "2025-11-20T12:00:00.123+02:00",
+            "2025-11-20T05:30:00.123000-0430",
+            "1763632800123",
+            "1763632800.123",
+            "1763632800123000",
+            "1763632800123000000",
+        ] {
+            assert_eq!(parse_timestamp(text), Some(expect), "{text}");
+        }
+        assert_eq!(expect.rfc3339(), "2025-11-20T10:00:00.123Z");
+        for text in ["", "12", "2025-13-20T10:00:00Z", "2025-02-30T10:00:00Z", "yesterday", "2025-11-20T10:00:00X"] {
+            assert_eq!(parse_timestamp(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn agrees_with_chrono() {
+        for seconds in (-2_000_000_000i64..4_000_000_000).step_by(12_345_677) {
+            let at = Timestamp(seconds * 1_000_000);
+            assert_eq!(parse_timestamp(&at.rfc3339()), Some(at));
+        }
+    }
+}

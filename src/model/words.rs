@@ -1,0 +1,177 @@
+//! The closed vocabularies: status, level, kind, direction, kind of source.
+
+/// Defines an enum of words with one spelling each, the same in code, screen, filter and JSON.
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum $name { $($(#[$vmeta])* $variant),+ }
+
+        impl $name {
+            /// Every value, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The word, as filters and JSON write it.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+
+            /// The value of a word, whatever its case.
+            pub fn parse(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|value| value.as_str().eq_ignore_ascii_case(word))
+            }
+
+            /// The value at an index made by `as u8`; the first one where there is none.
+            pub fn from_index(index: u8) -> Self {
+                Self::ALL.get(index as usize).copied().unwrap_or(Self::ALL[0])
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+    };
+}
+
+words! {
+    /// What became of an activity. Ordered by what wins when two records of one request disagree:
+    /// a later one outranks an earlier one.
+    Status {
+        /// Started, no outcome yet.
+        InProgress = "in_progress",
+        /// Finished well.
+        Success = "success",
+        /// Given up by its caller.
+        Cancelled = "cancelled",
+        /// No answer in time.
+        Timeout = "timeout",
+        /// Finished badly.
+        Failed = "failed",
+    }
+}
+
+impl Status {
+    /// Whether the activity has an outcome.
+    pub const fn is_finished(self) -> bool {
+        !matches!(self, Self::InProgress)
+    }
+
+    /// Whether the outcome counts against the system: failed or timed out.
+    pub const fn is_failure(self) -> bool {
+        matches!(self, Self::Failed | Self::Timeout)
+    }
+}
+
+words! {
+    /// Severity of a log line, ascending.
+    Level {
+        /// Finest.
+        Trace = "trace",
+        /// For developers.
+        Debug = "debug",
+        /// Ordinary.
+        Info = "info",
+        /// Out of the ordinary, still working.
+        Warn = "warn",
+        /// Something failed.
+        Error = "error",
+        /// The process cannot go on.
+        Fatal = "fatal",
+    }
+}
+
+impl Level {
+    /// Whether a line of this level counts as a failure of its system.
+    pub const fn is_failure(self) -> bool {
+        matches!(self, Self::Error | Self::Fatal)
+    }
+
+    /// Reads the names loggers use beside our own: syslog's, Python's, pino's numbers.
+    pub fn parse_any(word: &str) -> Option<Self> {
+        Self::parse(word).or_else(|| {
+            let lower = word.to_ascii_lowercase();
+            Some(match lower.as_str() {
+                "10" | "verbose" | "silly" | "finest" => Self::Trace,
+                "20" | "fine" | "dbg" => Self::Debug,
+                "30" | "information" | "informational" | "notice" | "http" | "inf" => Self::Info,
+                "40" | "warning" | "wrn" => Self::Warn,
+                "50" | "err" | "severe" => Self::Error,
+                "60" | "critical" | "crit" | "emerg" | "emergency" | "alert" | "panic" | "dpanic" => Self::Fatal,
+                _ => return None,
+            })
+        })
+    }
+}
+
+words! {
+    /// What sort of integration work an activity is.
+    Kind {
+        /// A request to, or from, another system.
+        ApiCall = "api_call",
+        /// An event pushed to us.
+        Webhook = "webhook",
+        /// A synchronisation job.
+        Sync = "sync",
+        /// An e-mail, a chat message, a webhook sent.
+        Notification = "notification",
+        /// One delivery of an outgoing webhook.
+        Delivery = "delivery",
+        /// A device created, updated or deleted through an integration.
+        Device = "device",
+        /// A test of a connection.
+        Test = "test",
+        /// A business event.
+        Event = "event",
+        /// A log line.
+        Log = "log",
+        /// Anything else that a store calls an activity.
+        Other = "other",
+        /// A record that could not be read; shown, never hidden.
+        Undecodable = "undecodable",
+    }
+}
+
+words! {
+    /// Which way a call went, seen from our side.
+    Direction {
+        /// Neither: a log line, a job.
+        Internal = "internal",
+        /// We called.
+        Out = "out",
+        /// We were called.
+        In = "in",
+    }
+}
+
+impl Direction {
+    /// Also reads `outgoing`, `outbound`, `incoming`, `inbound`.
+    pub fn parse_any(word: &str) -> Option<Self> {
+        Self::parse(word).or_else(|| {
+            let lower = word.to_ascii_lowercase();
+            match lower.as_str() {
+                "outgoing" | "outbound" | "egress" => Some(Self::Out),
+                "incoming" | "inbound" | "ingress" => Some(Self::In),
+                _ => None,
+            }
+        })
+    }
+}
+
+words! {
+    /// Kinds of source.
+    SourceKind {
+        /// An `SQLite` database file.
+        Sqlite = "sqlite",
+        /// Log files, a directory of them, or standard input.
+        File = "file",
+    }
+}

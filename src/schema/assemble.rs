@@ -1,0 +1,145 @@
+//! Collecting the mapped values of one record and making an activity of them.
+
+use super::{Schema, Target};
+use crate::model::{Activity, Id, Timestamp, parse_timestamp};
+use compact_str::{CompactString, format_compact};
+use std::borrow::Cow;
+
+/// A value as a store gives it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Scalar<'a> {
+    /// Text.
+    Text(Cow<'a, str>),
+    /// A number as written, `12` or `1.5e3`.
+    Number(&'a str),
+    /// A whole number.
+    Int(i64),
+    /// A number with a fraction.
+    Float(f64),
+    /// A truth value.
+    Bool(bool),
+}
+
+impl Scalar<'_> {
+    fn text(&self) -> Option<CompactString> {
+        let text = match self {
+            Self::Text(text) if text.is_empty() => return None,
+            Self::Text(text) => CompactString::from(text.as_ref()),
+            Self::Number(text) => CompactString::from(*text),
+            Self::Int(n) => format_compact!("{n}"),
+            Self::Float(n) => format_compact!("{n}"),
+            Self::Bool(b) => format_compact!("{b}"),
+        };
+        Some(text)
+    }
+
+    fn number(&self) -> Option<f64> {
+        match self {
+            Self::Text(text) => text.trim().parse().ok(),
+            Self::Number(text) => text.parse().ok(),
+            Self::Int(n) => Some(*n as f64),
+            Self::Float(n) => Some(*n),
+            Self::Bool(_) => None,
+        }
+    }
+
+    fn time(&self) -> Option<Timestamp> {
+        match self {
+            Self::Text(text) => parse_timestamp(text),
+            Self::Number(text) => parse_timestamp(text),
+            Self::Int(n) => parse_timestamp(&n.to_string()),
+            Self::Float(n) => parse_timestamp(&n.to_string()),
+            Self::Bool(_) => None,
+        }
+    }
+}
+
+const TARGETS: usize = Target::ALL.len();
+
+/// The mapped values of one record. Reused from record to record.
+#[derive(Debug)]
+pub struct Assembler<'a> {
+    values: [Option<(u8, Scalar<'a>)>; TARGETS],
+}
+
+impl Default for Assembler<'_> {
+    fn default() -> Self {
+        Self { values: [const { None }; TARGETS] }
+    }
+}
+
+impl<'a> Assembler<'a> {
+    /// Takes a value for a target, unless an alternative of a better rank was taken.
+    pub fn set(&mut self, (target, rank): (Target, u8), value: Scalar<'a>) {
+        let slot = &mut self.values[target as usize];
+        if slot.as_ref().is_none_or(|(taken, _)| rank < *taken) && !matches!(&value, Scalar::Text(t) if t.is_empty()) {
+            *slot = Some((rank, value));
+        }
+    }
+
+    fn get(&self, target: Target) -> Option<&Scalar<'a>> {
+        self.values[target as usize].as_ref().map(|(_, value)| value)
+    }
+
+    fn text(&self, target: Target) -> Option<CompactString> {
+        self.get(target).and_then(Scalar::text)
+    }
+
+    /// The activity. `id` is the identity where the record has none of its own; `fallback_time` the time where it
+    /// has none, and then `exact_start` is false.
+    pub fn finish(self, schema: &Schema, id: Id, fallback_time: Timestamp) -> Activity {
+        let time = self.get(Target::StartedAt).and_then(Scalar::time);
+        let mut a = Activity::new(id, time.unwrap_or(fallback_time));
+        a.exact_start = time.is_some();
+        let unit = schema.definition().duration_unit.us();
+        a.duration_us = self.get(Target::Duration).and_then(|value| duration(value, unit));
+        a.completed_at = self.get(Target::CompletedAt).and_then(Scalar::time);
+        a.http_status = self.number(Target::HttpStatus).filter(|code| (100..=999).contains(code));
+        a.attempt = self.number(Target::Attempt);
+        a.max_attempts = self.number(Target::MaxAttempts);
+        a.next_retry_at = self.get(Target::NextRetryAt).and_then(Scalar::time);
+        a.system = self.text(Target::System);
+        a.endpoint = self.text(Target::Endpoint);
+        a.method = self.text(Target::Method);
+        a.url = self.text(Target::Url);
+        a.message = self.text(Target::Message);
+        a.request_id = self.text(Target::RequestId).map(|text| Id::parse(&text));
+        a.correlation_id = self.text(Target::CorrelationId);
+        a.parent_request_id = self.text(Target::ParentRequestId);
+        a.error = self.text(Target::Error);
+        a.error_type = self.text(Target::ErrorType);
+        a.operation = self.text(Target::Operation);
+        a.actor = self.text(Target::Actor);
+        a.entity = match (self.text(Target::EntityType), self.text(Target::EntityId)) {
+            (Some(sort), Some(id)) => Some(format_compact!("{sort} {id}")),
+            (one, other) => one.or(other),
+        };
+        schema.settle(&mut a, &|target| self.text(target));
+        if let Some(own) = self.text(Target::Id) {
+            a.id = Id::parse(&own);
+        } else if a.part && let Some(request) = &a.request_id {
+            a.id = request.clone();
+        }
+        if !schema.definition().canonical && !a.part && a.duration_us.is_none() && let Some(end) = a.completed_at {
+            a.duration_us = u64::try_from(end.since_us(a.started_at)).ok();
+        }
+        a
+    }
+
+    fn number(&self, target: Target) -> Option<u16> {
+        let n = self.get(target)?.number()?;
+        (n >= 0.0 && n <= f64::from(u16::MAX)).then_some(n as u16)
+    }
+}
+
+/// A duration in microseconds: a number in the schema's unit, or text with a unit of its own (`12.5ms`).
+fn duration(value: &Scalar<'_>, unit: f64) -> Option<u64> {
+    let us = match value.number() {
+        Some(n) => n * unit,
+        None => match value {
+            Scalar::Text(text) => crate::filter::duration_us(text)?,
+            _ => return None,
+        },
+    };
+    (us.is_finite() && us >= 0.0).then_some(us.round() as u64)
+}

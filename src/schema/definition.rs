@@ -1,0 +1,247 @@
+//! The TOML of a schema, checked.
+
+use super::{Part, Rule, Target};
+use crate::filter::suggest;
+use crate::model::{Direction, Kind, Status};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// Why a schema cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("schema {origin}: {message}")]
+pub struct SchemaError {
+    /// The file, or the built-in name.
+    pub origin: String,
+    /// What is wrong and what to write.
+    pub message: String,
+}
+
+/// A schema as written.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Definition {
+    /// Its name.
+    pub name: String,
+    /// What it is, for people.
+    #[serde(default)]
+    pub title: String,
+    /// Target → the paths it is read from, the first present one wins.
+    pub fields: BTreeMap<String, Paths>,
+    /// Part of the payload → path.
+    #[serde(default)]
+    pub payload: BTreeMap<String, Paths>,
+    /// Target → the store's word → ours.
+    #[serde(default)]
+    pub words: BTreeMap<String, BTreeMap<String, String>>,
+    /// Target → the value where a record has none.
+    #[serde(default)]
+    pub defaults: BTreeMap<String, String>,
+    /// What tells records of this schema.
+    #[serde(default)]
+    pub recognise: Recognise,
+    /// First matching one is applied.
+    #[serde(default, rename = "rule")]
+    pub rule_list: Vec<RuleText>,
+    /// The unit of `duration`: ns, us, ms (the default), s.
+    #[serde(default)]
+    pub duration_unit: Unit,
+    /// Take the system from the host of the address where no field names it.
+    #[serde(default)]
+    pub system_from_url: bool,
+    /// A finished call with HTTP status ≥ 400 may be a success here.
+    #[serde(default)]
+    pub http_errors_may_succeed: bool,
+    /// Values are stored as an activity has them: nothing is derived.
+    #[serde(default)]
+    pub canonical: bool,
+    /// The table, where the schema maps one.
+    #[serde(default)]
+    pub table: Option<Table>,
+}
+
+/// One path or several.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum Paths {
+    /// `"timestamp"`
+    One(String),
+    /// `["timestamp", "time"]`
+    Many(Vec<String>),
+}
+
+impl Paths {
+    /// As a list.
+    pub fn list(&self) -> &[String] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
+}
+
+/// What tells records of a schema from others.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recognise {
+    /// Paths that must be there.
+    #[serde(default)]
+    pub all: Vec<String>,
+    /// Paths of which one must be there.
+    #[serde(default)]
+    pub any: Vec<String>,
+    /// Path → text that must be there.
+    #[serde(default)]
+    pub equals: BTreeMap<String, String>,
+}
+
+/// A rule as written.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleText {
+    /// Target → value (`*`: any).
+    pub when: BTreeMap<String, String>,
+    /// Kind to set.
+    pub kind: Option<String>,
+    /// Direction to set.
+    pub direction: Option<String>,
+    /// Status to set.
+    pub status: Option<String>,
+    /// `start`, `complete` or `fail`: records of one request id are one activity.
+    pub part: Option<String>,
+}
+
+/// A table and how it is followed.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Table {
+    /// Its name.
+    pub name: String,
+    /// Its unique key column.
+    pub id: String,
+    /// The column of the start time.
+    pub time: String,
+    /// A column that grows with every insert and update, where there is one.
+    pub revision: Option<String>,
+    /// How `time` is stored: `us`, `ms`, `s` since the epoch, or `text`.
+    #[serde(default)]
+    pub time_unit: TimeUnit,
+}
+
+/// Unit of a duration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unit {
+    /// Nanoseconds.
+    Ns,
+    /// Microseconds.
+    Us,
+    /// Milliseconds.
+    #[default]
+    Ms,
+    /// Seconds.
+    S,
+}
+
+impl Unit {
+    /// Microseconds in one.
+    pub const fn us(self) -> f64 {
+        match self {
+            Self::Ns => 0.001,
+            Self::Us => 1.0,
+            Self::Ms => 1e3,
+            Self::S => 1e6,
+        }
+    }
+}
+
+/// How a table stores moments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TimeUnit {
+    /// Microseconds since the epoch.
+    #[default]
+    Us,
+    /// Milliseconds since the epoch.
+    Ms,
+    /// Seconds since the epoch.
+    S,
+    /// RFC 3339 text in UTC, one form throughout.
+    Text,
+}
+
+impl Definition {
+    /// Reads and checks the text.
+    pub fn parse(text: &str, origin: &str) -> Result<Self, SchemaError> {
+        let fail = |message: String| SchemaError { origin: origin.to_owned(), message };
+        let definition: Self = toml::from_str(text).map_err(|error| fail(error.to_string()))?;
+        if !definition.fields.contains_key("started_at") {
+            return Err(fail("[fields] must map started_at: the column or key that holds the time".to_owned()));
+        }
+        for (key, words) in &definition.words {
+            for (word, ours) in words {
+                let known = match key.as_str() {
+                    "status" => Status::parse(ours).is_some(),
+                    "level" => crate::model::Level::parse(ours).is_some(),
+                    "kind" => Kind::parse(ours).is_some(),
+                    "direction" => Direction::parse(ours).is_some(),
+                    _ => return Err(fail(format!("[words.{key}]: only status, level, kind and direction have words"))),
+                };
+                if !known {
+                    return Err(fail(format!("[words.{key}] {word} = \"{ours}\": no such {key}")));
+                }
+            }
+        }
+        Ok(definition)
+    }
+
+    /// Our word for the store's, or the store's own.
+    pub fn word(&self, key: &str, word: &str) -> compact_str::CompactString {
+        let words = self.words.get(key);
+        words
+            .and_then(|words| words.get(word).or_else(|| words.get(&word.to_ascii_lowercase())))
+            .map_or_else(|| word.into(), compact_str::CompactString::from)
+    }
+
+    pub(super) fn rules(&self, origin: &str) -> Result<Vec<Rule>, SchemaError> {
+        let fail = |message: String| SchemaError { origin: origin.to_owned(), message };
+        self.rule_list
+            .iter()
+            .map(|text| {
+                let mut rule = Rule::default();
+                for (name, value) in &text.when {
+                    let target = Target::parse(name).ok_or_else(|| fail(unknown("rule.when", name)))?;
+                    rule.when.push((target, value.clone()));
+                }
+                let wrong = |what: &str, word: &str| fail(format!("rule: no {what} '{word}'"));
+                if let Some(word) = &text.kind {
+                    rule.kind = Some(Kind::parse(word).ok_or_else(|| wrong("kind", word))?);
+                }
+                if let Some(word) = &text.direction {
+                    rule.direction = Some(Direction::parse(word).ok_or_else(|| wrong("direction", word))?);
+                }
+                if let Some(word) = &text.status {
+                    rule.status = Some(Status::parse(word).ok_or_else(|| wrong("status", word))?);
+                }
+                rule.part = match text.part.as_deref() {
+                    None => None,
+                    Some("start") => Some(Part::Start),
+                    Some("complete") => Some(Part::Complete),
+                    Some("fail") => Some(Part::Fail),
+                    Some(other) => return Err(wrong("part", other)),
+                };
+                Ok(rule)
+            })
+            .collect()
+    }
+}
+
+pub(super) fn unknown(section: &str, name: &str) -> String {
+    let near = suggest(name, Target::ALL.iter().map(|(known, _)| *known));
+    match near {
+        Some(near) => format!("[{section}] has no '{name}'; did you mean '{near}'?"),
+        None => {
+            let known: Vec<&str> = Target::ALL.iter().map(|(known, _)| *known).collect();
+            format!("[{section}] has no '{name}'; it has {}", known.join(", "))
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The tree of keys: which path of a record goes where. Looked up once per key of every record.
+
+use super::definition::{Definition, SchemaError, unknown};
+
+macro_rules! targets {
+    ($($variant:ident = $name:literal),+ $(,)?) => {
+        /// A field of an activity that a schema fills.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(u8)]
+        pub enum Target { $(#[doc = $name] $variant),+ }
+
+        impl Target {
+            /// Names in schema files.
+            pub const ALL: &'static [(&'static str, Self)] = &[$(($name, Self::$variant)),+];
+        }
+    };
+}
+
+targets! {
+    Id = "id", Kind = "kind", Direction = "direction", Status = "status", Level = "level", System = "system",
+    Service = "service", Endpoint = "endpoint", Method = "method", Url = "url", HttpStatus = "http_status",
+    Message = "message", StartedAt = "started_at", CompletedAt = "completed_at", Duration = "duration",
+    Attempt = "attempt", MaxAttempts = "max_attempts", NextRetryAt = "next_retry_at", RequestId = "request_id",
+    CorrelationId = "correlation_id", ParentRequestId = "parent_request_id", Error = "error", ErrorType = "error_type",
+    Operation = "operation", EntityType = "entity_type", EntityId = "entity_id", Actor = "actor",
+}
+
+impl Target {
+    /// The target of a name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, target)| *target)
+    }
+}
+
+/// A part of the payload that a schema names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PayloadPart {
+    /// Request headers.
+    RequestHeaders,
+    /// Request body.
+    RequestBody,
+    /// Response headers.
+    ResponseHeaders,
+    /// Response body.
+    ResponseBody,
+    /// Error stack.
+    Stack,
+    /// An object whose fields are metadata.
+    Metadata,
+}
+
+impl PayloadPart {
+    /// The part of a name in `[payload]`.
+    pub fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "request_headers" => Self::RequestHeaders,
+            "request_body" => Self::RequestBody,
+            "response_headers" => Self::ResponseHeaders,
+            "response_body" => Self::ResponseBody,
+            "stack" => Self::Stack,
+            "metadata" => Self::Metadata,
+            _ => return None,
+        })
+    }
+}
+
+const LENGTHS: usize = 32;
+
+/// A node of the tree.
+#[derive(Debug, Clone, Default)]
+pub struct Node {
+    /// What the value here fills, each with its rank among the alternatives (0 first).
+    pub targets: Vec<(Target, u8)>,
+    /// Keys below, in buckets by length: a key is compared with a few of its own length.
+    below: Option<Box<[Vec<(Box<[u8]>, Node)>; LENGTHS]>>,
+}
+
+impl Node {
+    pub(super) fn build(definition: &Definition, origin: &str) -> Result<Self, SchemaError> {
+        let fail = |message| SchemaError { origin: origin.to_owned(), message };
+        let mut root = Self::default();
+        for (name, paths) in &definition.fields {
+            let target = Target::parse(name).ok_or_else(|| fail(unknown("fields", name)))?;
+            for (rank, path) in paths.list().iter().enumerate() {
+                root.insert(path, (target, rank as u8));
+            }
+        }
+        if let Some(name) = definition.payload.keys().find(|name| PayloadPart::parse(name).is_none()) {
+            let known = "request_headers, request_body, response_headers, response_body, stack, metadata";
+            return Err(fail(format!("[payload] has no '{name}'; it has {known}")));
+        }
+        Ok(root)
+    }
+
+    fn insert(&mut self, path: &str, target: (Target, u8)) {
+        self.child_mut(path).targets.push(target);
+        if path.contains('.') {
+            let nested = path.split('.').fold(self, |node, key| node.child_mut(key));
+            nested.targets.push(target);
+        }
+    }
+
+    fn child_mut(&mut self, key: &str) -> &mut Self {
+        let below = self.below.get_or_insert_with(Box::default);
+        let bucket = &mut below[key.len().min(LENGTHS - 1)];
+        let index = bucket.iter().position(|(known, _)| **known == *key.as_bytes()).unwrap_or_else(|| {
+            bucket.push((key.as_bytes().into(), Self::default()));
+            bucket.len() - 1
+        });
+        &mut bucket[index].1
+    }
+
+    /// The node of a key below this one.
+    pub fn child(&self, key: &[u8]) -> Option<&Self> {
+        let bucket = &self.below.as_ref()?[key.len().min(LENGTHS - 1)];
+        bucket.iter().find(|(known, _)| **known == *key).map(|(_, node)| node)
+    }
+
+    /// Whether any key below is mapped.
+    pub fn has_children(&self) -> bool {
+        self.below.is_some()
+    }
+}

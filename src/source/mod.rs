@@ -1,0 +1,289 @@
+//! Reading from stores. The contract that every kind keeps, and what runs a source.
+//!
+//! A kind is one folder here, one line in [`registry`], one Cargo feature; `tests/all/conformance` holds it to the
+//! contract. Nothing here writes to a store.
+
+#[cfg(feature = "file")]
+pub mod file;
+pub mod pump;
+pub mod registry;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+
+use crate::filter::{Context, Filter};
+use crate::model::{Activity, Id, Locator, Payload, SourceKind, Timestamp};
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// What can go wrong with a source; decides whether it is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// Not reachable.
+    Connect,
+    /// Not let in.
+    Auth,
+    /// No answer in time.
+    Timeout,
+    /// The store refused the query.
+    Query,
+    /// A record, or a position, could not be read.
+    Decode,
+    /// This kind of source cannot do that.
+    Unsupported,
+}
+
+impl ErrorKind {
+    /// Whether trying again may help.
+    pub const fn is_transient(self) -> bool {
+        matches!(self, Self::Connect | Self::Timeout | Self::Query)
+    }
+}
+
+/// An error of a source: which, doing what, why, and what to do.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{source_name}: {operation}: {cause}{}", hint.as_ref().map(|h| format!(" ({h})")).unwrap_or_default())]
+pub struct SourceError {
+    /// The source's name.
+    pub source_name: String,
+    /// What was being done.
+    pub operation: &'static str,
+    /// What sort of error.
+    pub kind: ErrorKind,
+    /// What the store or the system said, without secrets.
+    pub cause: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// What a kind of source can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    /// The kind.
+    pub kind: SourceKind,
+    /// The store tells of changes by itself (else it is polled).
+    pub pushes: bool,
+    /// Figures can be computed in the store.
+    pub aggregates: bool,
+}
+
+/// What probing a source found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// Server and version, or the number of files.
+    pub server: String,
+    /// The schema in use.
+    pub schema: String,
+}
+
+/// Which part of the history to give.
+#[derive(Debug, Clone)]
+pub struct PageQuery {
+    /// What to keep.
+    pub filter: Filter,
+    /// What its words depend on.
+    pub context: Context,
+    /// Not before.
+    pub since: Option<Timestamp>,
+    /// Before.
+    pub until: Option<Timestamp>,
+    /// Newest first, else oldest first. Ties are in order of id.
+    pub newest_first: bool,
+    /// Activities a page.
+    pub limit: usize,
+}
+
+impl PageQuery {
+    /// Everything, newest first.
+    pub fn all(limit: usize) -> Self {
+        Self {
+            filter: Filter::default(),
+            context: Context::default(),
+            since: None,
+            until: None,
+            newest_first: true,
+            limit,
+        }
+    }
+}
+
+/// Where a page ended: the time and the id of its last activity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor {
+    time_us: i64,
+    id: String,
+}
+
+impl Cursor {
+    /// After this activity.
+    pub fn after(activity: &Activity) -> Self {
+        Self { time_us: activity.started_at.0, id: activity.id.to_string() }
+    }
+}
+
+/// How a filter was divided between the store and us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Division {
+    /// Clauses evaluated in the store.
+    pub in_store: usize,
+    /// Clauses evaluated here.
+    pub here: usize,
+}
+
+/// Some history.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// The activities, in the order asked for.
+    pub items: Vec<Activity>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<Cursor>,
+    /// How the filter was divided.
+    pub division: Division,
+}
+
+/// Where following goes on: opaque, serialisable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position(serde_json::Value);
+
+impl Position {
+    /// Makes one of a source's own state.
+    pub fn new(state: impl Serialize) -> Self {
+        Self(serde_json::to_value(state).unwrap_or_default())
+    }
+
+    /// Reads the state back.
+    pub fn read<T: for<'de> Deserialize<'de>>(&self) -> Option<T> {
+        serde_json::from_value(self.0.clone()).ok()
+    }
+}
+
+/// What following, or filling back, delivers.
+#[derive(Debug)]
+pub enum Update {
+    /// Activities, new or changed, and the position after them.
+    Batch(Vec<Activity>, Option<Position>),
+    /// Something that people should know: lines lost, a file replaced.
+    Notice(String),
+    /// Everything up to now has been delivered.
+    CaughtUp,
+    /// The source has ended and will deliver no more (standard input closed).
+    Ended,
+}
+
+/// Where updates go: bounded, so that reading waits for the reader.
+pub type Sink = mpsc::Sender<Update>;
+
+/// What related activities share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RelatedKey {
+    /// The same correlation id.
+    Correlation(String),
+    /// This request, or one whose parent it is.
+    Request(String),
+}
+
+/// Figures of a group.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Figures {
+    /// Activities.
+    pub count: u64,
+    /// Of which failed, by [`Activity::is_failure`].
+    pub failed: u64,
+    /// Sum of durations, in microseconds, and how many had one.
+    pub duration_sum_us: u64,
+    /// How many had a duration.
+    pub timed: u64,
+}
+
+/// A source of activities.
+#[async_trait]
+pub trait Source: Send + Sync {
+    /// What it can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Reaches it and says what is there.
+    async fn probe(&self) -> Result<Probe, SourceError>;
+
+    /// History, by keyset.
+    async fn page(&self, query: &PageQuery, after: Option<&Cursor>) -> Result<Page, SourceError>;
+
+    /// The position of now: following from it misses nothing that history read afterwards does not hold.
+    async fn position(&self) -> Result<Position, SourceError>;
+
+    /// Delivers what is inserted or changed after a position, until cancelled.
+    async fn follow(&self, from: Position, sink: &Sink, cancel: &CancellationToken) -> Result<(), SourceError>;
+
+    /// Delivers the history up to a position, newest first as far as the store gives it so, in batches.
+    async fn fill_back(&self, upto: &Position, limit: usize, sink: &Sink, cancel: &CancellationToken) -> Result<(), SourceError>;
+
+    /// One record whole.
+    async fn payload(&self, id: &Id, locator: &Locator) -> Result<Payload, SourceError>;
+
+    /// Activities that share a key, at most `limit`.
+    async fn related(&self, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, SourceError>;
+
+    /// Count, failures and durations by the values of a field (`None` where it is absent).
+    async fn aggregate(
+        &self,
+        query: &PageQuery,
+        by: crate::filter::Field,
+    ) -> Result<Vec<(Option<String>, Figures)>, SourceError>;
+}
+
+/// Runs every page of a query through a function; stops when it says so.
+pub async fn for_each(
+    source: &dyn Source,
+    query: &PageQuery,
+    mut take: impl FnMut(Activity) -> bool + Send,
+) -> Result<Division, SourceError> {
+    let mut cursor: Option<Cursor> = None;
+    loop {
+        let page = source.page(query, cursor.as_ref()).await?;
+        for item in page.items {
+            if !take(item) {
+                return Ok(page.division);
+            }
+        }
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => return Ok(page.division),
+        }
+    }
+}
+
+impl Figures {
+    /// Adds one activity.
+    pub fn add(&mut self, activity: &Activity) {
+        self.count += 1;
+        self.failed += u64::from(activity.is_failure());
+        if let Some(us) = activity.took_us() {
+            self.timed += 1;
+            self.duration_sum_us += us;
+        }
+    }
+}
+
+/// Fills back through pages, newest first: for stores that answer queries.
+pub(crate) async fn fill_back_by_pages(
+    source: &dyn Source,
+    limit: usize,
+    sink: &Sink,
+    cancel: &CancellationToken,
+) -> Result<(), SourceError> {
+    // A small page first: the newest rows are on screen while the rest is read.
+    let mut query = PageQuery::all(limit.min(500));
+    let mut cursor: Option<Cursor> = None;
+    let mut left = limit;
+    while left > 0 && !cancel.is_cancelled() {
+        let page = source.page(&query, cursor.as_ref()).await?;
+        left = left.saturating_sub(page.items.len());
+        if sink.send(Update::Batch(page.items, None)).await.is_err() {
+            return Ok(());
+        }
+        let Some(next) = page.next else { return Ok(()) };
+        cursor = Some(next);
+        query.limit = left.min(5000);
+    }
+    Ok(())
+}

@@ -1,0 +1,201 @@
+//! Runs one source: probe, history, live; reconnects with growing, jittered waits; reports what it is doing.
+
+use super::{Position, Source, SourceError, Update};
+use crate::model::{Activity, Clock, SourceId, Timestamp};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// What a source is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// Being reached.
+    Connecting,
+    /// Reading what there is.
+    Loading,
+    /// Everything is here; what comes is shown as it comes.
+    Live,
+    /// Not reachable; tried again then.
+    Waiting {
+        /// When the next try is due.
+        until: Timestamp,
+        /// Why.
+        error: String,
+    },
+    /// Will not be tried again.
+    Failed {
+        /// Why.
+        error: String,
+    },
+    /// Has delivered all it will.
+    Ended,
+}
+
+/// What the pump tells the application.
+#[derive(Debug)]
+pub enum PumpEvent {
+    /// The source is now in this state.
+    State(SourceId, State),
+    /// Server and schema.
+    Probed(SourceId, super::Probe),
+    /// Activities, new or changed; `live` tells them from history.
+    Batch {
+        /// From where.
+        source: SourceId,
+        /// The activities.
+        items: Vec<Activity>,
+        /// Written while we watched.
+        live: bool,
+    },
+    /// Something to tell people.
+    Notice(SourceId, String),
+}
+
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// Updates a source may be ahead of the application.
+const AHEAD: usize = 8;
+
+/// Runs a source until cancelled. `history` is the most activities that are read back.
+pub async fn run(
+    id: SourceId,
+    source: Arc<dyn Source>,
+    history: usize,
+    events: mpsc::Sender<PumpEvent>,
+    cancel: CancellationToken,
+    clock: Clock,
+) {
+    let mut progress = Progress::default();
+    let mut wait = FIRST_WAIT;
+    loop {
+        let _ = events.send(PumpEvent::State(id, State::Connecting)).await;
+        let before = clock.now();
+        let outcome = tokio::select! {
+            () = cancel.cancelled() => return,
+            outcome = session(id, &source, history, &mut progress, &events, &cancel) => outcome,
+        };
+        if cancel.is_cancelled() || events.is_closed() {
+            return;
+        }
+        let error = match outcome {
+            Ok(()) => {
+                let _ = events.send(PumpEvent::State(id, State::Ended)).await;
+                return;
+            }
+            Err(error) => error,
+        };
+        if !error.kind.is_transient() {
+            let _ = events.send(PumpEvent::State(id, State::Failed { error: error.to_string() })).await;
+            return;
+        }
+        // A session that lived a while was good: begin with a short wait again.
+        if clock.now().since_us(before) > 10_000_000 {
+            wait = FIRST_WAIT;
+        }
+        let jittered = wait.mul_f64(0.75 + 0.5 * fastrand::f64());
+        let until = clock.now().plus_us(jittered.as_micros() as i64);
+        let _ = events.send(PumpEvent::State(id, State::Waiting { until, error: error.to_string() })).await;
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            () = tokio::time::sleep(jittered) => {}
+        }
+        wait = (wait * 2).min(LONGEST_WAIT);
+    }
+}
+
+/// What lasts over sessions: where following goes on, and whether history was read whole.
+#[derive(Debug, Default)]
+struct Progress {
+    resume: Option<Position>,
+    filled: bool,
+}
+
+/// One connection's life: from the probe to the end or an error.
+async fn session(
+    id: SourceId,
+    source: &Arc<dyn Source>,
+    history: usize,
+    progress: &mut Progress,
+    events: &mpsc::Sender<PumpEvent>,
+    cancel: &CancellationToken,
+) -> Result<(), SourceError> {
+    let probe = source.probe().await?;
+    let _ = events.send(PumpEvent::Probed(id, probe)).await;
+    let _ = events.send(PumpEvent::State(id, State::Loading)).await;
+    let start = match &progress.resume {
+        Some(position) => position.clone(),
+        None => source.position().await?,
+    };
+    progress.resume = Some(start.clone());
+    let scope = cancel.child_token();
+    let _guard = scope.clone().drop_guard();
+    let (sink, mut live) = mpsc::channel::<Update>(AHEAD);
+    let (back_sink, mut back) = mpsc::channel::<Update>(AHEAD);
+    let following = {
+        let (source, start, scope) = (Arc::clone(source), start.clone(), scope.clone());
+        tokio::spawn(async move { source.follow(start, &sink, &scope).await })
+    };
+    let mut filling = (!progress.filled).then(|| {
+        let (source, scope) = (Arc::clone(source), scope.clone());
+        tokio::spawn(async move { source.fill_back(&start, history, &back_sink, &scope).await })
+    });
+    let mut caught_up = false;
+    loop {
+        tokio::select! {
+            update = live.recv() => match update {
+                Some(Update::Batch(items, position)) => {
+                    if position.is_some() {
+                        progress.resume = position;
+                    }
+                    if events.send(PumpEvent::Batch { source: id, items, live: true }).await.is_err() {
+                        return Ok(());
+                    }
+                }
+                Some(Update::Notice(text)) => {
+                    let _ = events.send(PumpEvent::Notice(id, text)).await;
+                }
+                Some(Update::CaughtUp) => {
+                    caught_up = true;
+                    if progress.filled {
+                        let _ = events.send(PumpEvent::State(id, State::Live)).await;
+                    }
+                }
+                Some(Update::Ended) | None => break,
+            },
+            update = back.recv(), if !progress.filled => match update {
+                Some(Update::Batch(items, _)) => {
+                    if events.send(PumpEvent::Batch { source: id, items, live: false }).await.is_err() {
+                        return Ok(());
+                    }
+                }
+                Some(Update::Notice(text)) => {
+                    let _ = events.send(PumpEvent::Notice(id, text)).await;
+                }
+                Some(Update::CaughtUp | Update::Ended) => {}
+                None => {
+                    if let Some(filling) = filling.take() {
+                        flatten(filling.await, source)?;
+                    }
+                    progress.filled = true;
+                    if caught_up {
+                        let _ = events.send(PumpEvent::State(id, State::Live)).await;
+                    }
+                }
+            },
+        }
+    }
+    flatten(following.await, source)
+}
+
+fn flatten(outcome: Result<Result<(), SourceError>, tokio::task::JoinError>, source: &Arc<dyn Source>) -> Result<(), SourceError> {
+    outcome.unwrap_or_else(|error| {
+        Err(SourceError {
+            source_name: source.capabilities().kind.to_string(),
+            operation: "run",
+            kind: super::ErrorKind::Query,
+            cause: error.to_string(),
+            hint: None,
+        })
+    })
+}

@@ -1,0 +1,79 @@
+//! The kinds of source there are: from what a user writes to a source that can be opened.
+
+use super::{ErrorKind, Source, SourceError};
+use crate::model::{Names, SourceId};
+use crate::schema::Schema;
+use std::sync::Arc;
+
+/// A source as configured.
+#[derive(Debug, Clone, Default)]
+pub struct SourceConfig {
+    /// Name on screen and in filters.
+    pub name: String,
+    /// Path, glob, directory or URL; several paths are one source.
+    pub at: Vec<String>,
+    /// Schema by name; recognised where absent.
+    pub schema: Option<Schema>,
+}
+
+impl SourceConfig {
+    /// A source from an argument of the command line.
+    pub fn from_argument(text: &str) -> Self {
+        let name = match text.split_once("://") {
+            Some((_, rest)) => rest.rsplit('/').find(|part| !part.is_empty()).unwrap_or(rest).to_owned(),
+            None => std::path::Path::new(text)
+                .file_name()
+                .map_or_else(|| text.to_owned(), |name| name.to_string_lossy().into_owned()),
+        };
+        Self { name: crate::model::redact_url(&name).into_owned(), at: vec![text.to_owned()], schema: None }
+    }
+}
+
+/// Opens a source. Nothing is read and no connection is made yet.
+pub fn open(config: &SourceConfig, names: &Names) -> Result<(SourceId, Arc<dyn Source>), SourceError> {
+    let error = |cause: String, hint: &str| SourceError {
+        source_name: config.name.clone(),
+        operation: "open",
+        kind: ErrorKind::Unsupported,
+        cause,
+        hint: Some(hint.to_owned()),
+    };
+    let first = config.at.first().map_or("", String::as_str);
+    let scheme = first.split_once("://").map(|(scheme, _)| scheme);
+    let id = names.add_source(&config.name);
+    match scheme {
+        #[cfg(feature = "sqlite")]
+        Some("sqlite") => {
+            let path = first.trim_start_matches("sqlite://");
+            let source = super::sqlite::SqliteSource::new(&config.name, id, names.clone(), path, config.schema.clone())?;
+            Ok((id, Arc::new(source)))
+        }
+        #[cfg(feature = "sqlite")]
+        None if is_sqlite(first) => {
+            let source = super::sqlite::SqliteSource::new(&config.name, id, names.clone(), first, config.schema.clone())?;
+            Ok((id, Arc::new(source)))
+        }
+        #[cfg(feature = "file")]
+        None | Some("file") => {
+            let specs = config.at.iter().map(|at| super::file::Spec::parse(at.trim_start_matches("file://"))).collect();
+            Ok((id, Arc::new(super::file::FileSource::new(&config.name, id, names.clone(), specs, config.schema.clone()))))
+        }
+        Some(other) => {
+            let known = ["sqlite", "file"];
+            let hint = crate::filter::suggest(other, known).map_or_else(
+                || "sources are paths, globs, '-', sqlite://path".to_owned(),
+                |near| format!("did you mean {near}://?"),
+            );
+            Err(error(format!("no kind of source for {other}://"), &hint))
+        }
+        #[allow(unreachable_patterns, reason = "reached where a kind is left out of the build")]
+        None => Err(error("this build reads no files".to_owned(), "build with the feature `file`")),
+    }
+}
+
+/// Whether a path is a `SQLite` database, by its first bytes (<https://sqlite.org/fileformat.html>, 1.3).
+fn is_sqlite(path: &str) -> bool {
+    use std::io::Read as _;
+    let mut head = [0; 16];
+    std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && &head == b"SQLite format 3\0"
+}
