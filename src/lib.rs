@@ -7,5 +7,7 @@
 
 pub mod filter;
 pub mod model;
+pub mod record;
 pub mod schema;
 pub mod source;
+pub mod store;

@@ -88,6 +88,8 @@ pub enum Pattern {
     Exact(String),
     /// A regular expression finds something.
     Regex(Regex),
+    /// The regular expression of a literal text, found anywhere without case; the text in lower case beside it.
+    Find(Regex, String),
     /// Greater or less in order of code points: `(op, text)`.
     Order(Op, String),
 }
@@ -97,7 +99,7 @@ impl Pattern {
     pub fn test(&self, text: &str) -> bool {
         match self {
             Self::Exact(exact) => text == exact,
-            Self::Regex(regex) => regex.is_match(text),
+            Self::Regex(regex) | Self::Find(regex, _) => regex.is_match(text),
             Self::Order(op, other) => ordered(*op, text.cmp(other.as_str())),
         }
     }
@@ -338,7 +340,7 @@ pub(super) fn compile(expr: &Expr, context: &Context) -> Result<Predicate, Parse
         Expr::And(parts) => Predicate::And(list(parts)?),
         Expr::Or(parts) => Predicate::Or(list(parts)?),
         Expr::Not(part) => Predicate::Not(Box::new(compile(part, context)?)),
-        Expr::Text(scalar) => Predicate::Anywhere(Pattern::Regex(scalar::pattern(scalar, Extent::Anywhere)?)),
+        Expr::Text(scalar) => Predicate::Anywhere(anywhere(scalar)?),
         Expr::Atom(atom) => Predicate::Leaf(Leaf {
             target: atom.target.clone(),
             or_absent: atom.or_absent,
@@ -346,6 +348,17 @@ pub(super) fn compile(expr: &Expr, context: &Context) -> Result<Predicate, Parse
             test: test(atom, context)?,
         }),
     })
+}
+
+/// Text to be found anywhere; a glob is for the whole of a value, and has no literal.
+fn anywhere(scalar: &Scalar) -> Result<Pattern, ParseError> {
+    let regex = scalar::pattern(scalar, Extent::Anywhere)?;
+    let literal = match scalar.form {
+        Form::Quoted => true,
+        Form::Bare => !scalar.text.contains(['*', '?']),
+        Form::Regex => false,
+    };
+    Ok(if literal { Pattern::Find(regex, scalar.text.to_lowercase()) } else { Pattern::Regex(regex) })
 }
 
 fn scalars(value: &Value) -> &[Scalar] {
@@ -376,8 +389,9 @@ fn text_test(class: Class, atom: &Atom) -> Result<Test, ParseError> {
     let pattern = |scalar: &Scalar| {
         Ok(match atom.op {
             Op::Has if scalar.form == Form::Regex => Pattern::Regex(scalar::regex(scalar)?),
+            Op::Has if class == Class::Text => anywhere(scalar)?,
             Op::Has => Pattern::Regex(scalar::pattern(scalar, match class {
-                Class::Text => Extent::Anywhere,
+
                 Class::Id => Extent::Beginning,
                 _ => Extent::Whole,
             })?),

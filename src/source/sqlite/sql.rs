@@ -168,7 +168,7 @@ pub(super) fn expression(mapping: &Mapping, field: Field) -> Option<String> {
 fn pattern_sql(column: &str, pattern: &Pattern) -> Sql {
     match pattern {
         Pattern::Exact(text) => Sql::with(format!("{column} = ?"), Bind::Text(text.clone())),
-        Pattern::Regex(regex) => Sql::with(format!("{column} REGEXP ?"), Bind::Text(regex.as_str().to_owned())),
+        Pattern::Regex(regex) | Pattern::Find(regex, _) => Sql::with(format!("{column} REGEXP ?"), Bind::Text(regex.as_str().to_owned())),
         Pattern::Order(op, text) => Sql::with(format!("{column} {} ?", operator(*op)), Bind::Text(text.clone())),
     }
 }

@@ -1,0 +1,102 @@
+//! Writing activities, as the systems themselves do: start → outcome, redacted, truncated, with retries planned.
+//!
+//! An error in recording never breaks the caller: every function returns it, none panics.
+
+mod policy;
+pub mod simulate;
+mod sqlite;
+mod truncate;
+
+pub use policy::{Backoff, RetryPolicy};
+pub use sqlite::{Prepared, SqliteRecorder};
+pub use truncate::{MAX_BODY_BYTES, truncate_body};
+
+use crate::model::{Direction, Kind, Level, Status, Timestamp, redact_json, redact_text, redact_url};
+use serde_json::Value;
+
+/// What is known when an activity starts. Times are UTC.
+#[derive(Debug, Clone, Default)]
+pub struct Start {
+    /// Request id; the identity of the activity.
+    pub id: String,
+    /// What sort of work.
+    pub kind: Option<Kind>,
+    /// Which way.
+    pub direction: Option<Direction>,
+    /// Severity, for a log line.
+    pub level: Option<Level>,
+    /// The external system or service.
+    pub system: String,
+    /// Address without ids.
+    pub endpoint: Option<String>,
+    /// HTTP method.
+    pub method: Option<String>,
+    /// Full address.
+    pub url: Option<String>,
+    /// What happens, in words.
+    pub message: Option<String>,
+    /// What is being done.
+    pub operation: Option<String>,
+    /// Business entity.
+    pub entity: Option<String>,
+    /// Who triggered it.
+    pub actor: Option<String>,
+    /// Shared by a trace.
+    pub correlation_id: Option<String>,
+    /// The request that caused, or is retried by, this one.
+    pub parent_request_id: Option<String>,
+    /// Which try, from 1.
+    pub attempt: Option<u16>,
+    /// How many tries the policy allows.
+    pub max_attempts: Option<u16>,
+    /// Request headers.
+    pub request_headers: Option<Value>,
+    /// Request body.
+    pub request_body: Option<Value>,
+    /// Everything else.
+    pub metadata: Option<Value>,
+    /// When.
+    pub started_at: Timestamp,
+}
+
+/// How an activity ended.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// What became of it; `None` for a log line.
+    pub status: Option<Status>,
+    /// HTTP status.
+    pub http_status: Option<u16>,
+    /// Response headers.
+    pub response_headers: Option<Value>,
+    /// Response body.
+    pub response_body: Option<Value>,
+    /// Error text.
+    pub error: Option<String>,
+    /// Error class or code.
+    pub error_type: Option<String>,
+    /// Stack trace.
+    pub error_stack: Option<String>,
+    /// What happened, in words; replaces the start's.
+    pub message: Option<String>,
+    /// When; `None` for a log line, which has no length.
+    pub completed_at: Option<Timestamp>,
+    /// When the next try is due.
+    pub next_retry_at: Option<Timestamp>,
+}
+
+/// A body as it may be stored: without secrets, not over [`MAX_BODY_BYTES`]. `reference` says where the whole is.
+fn safe_body(body: &Value, reference: &str) -> String {
+    truncate_body(&redact_json(body), reference)
+}
+
+fn safe_json(value: &Value) -> String {
+    redact_json(value).to_string()
+}
+
+fn safe_text(text: &str) -> String {
+    redact_text(text).into_owned()
+}
+
+fn safe_url(url: &str) -> String {
+    redact_url(url).into_owned()
+}

@@ -1,0 +1,64 @@
+//! Now and then something breaks: an outage, a slow system, a flood of 429.
+
+use super::CHUNK_MS;
+use super::catalogue::SYSTEMS;
+use fastrand::Rng;
+
+/// What is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// Most calls fail with 503 or are not answered.
+    Outage,
+    /// Answers take many times as long.
+    Slow,
+    /// Too many requests.
+    Limited,
+}
+
+/// One incident, in milliseconds from the anchor.
+#[derive(Debug, Clone, Copy)]
+struct Incident {
+    system: usize,
+    trouble: Trouble,
+    begin: i64,
+    end: i64,
+}
+
+/// The incidents that can touch a chunk.
+#[derive(Debug)]
+pub(super) struct Incidents(Vec<Incident>);
+
+/// Chunks a window of which each has one incident.
+const WINDOW: i64 = 12;
+
+impl Incidents {
+    pub(super) fn around(seed: u64, chunk: i64) -> Self {
+        let window = chunk.div_euclid(WINDOW);
+        Self((window - 1..=window + 1).map(|w| Self::of_window(seed, w)).collect())
+    }
+
+    fn of_window(seed: u64, window: i64) -> Incident {
+        let mut rng = Rng::with_seed(seed.wrapping_add(0x1d3a) ^ (window as u64).wrapping_mul(0xa076_1d64_78bd_642f));
+        let troubles = [Trouble::Outage, Trouble::Slow, Trouble::Limited];
+        let trouble = troubles[(window.rem_euclid(3) as usize + rng.usize(0..2)) % 3];
+        let minutes = rng.i64(6..22);
+        let begin = window * WINDOW * CHUNK_MS;
+        // The first live window's begins soon, and the last one before now is still seen in the last hour.
+        let offset = match window {
+            0 => rng.i64(90_000..150_000),
+            -1 => (WINDOW * CHUNK_MS) - (minutes + rng.i64(6..25)) * 60_000,
+            _ => rng.i64(0..WINDOW * CHUNK_MS - minutes * 60_000),
+        };
+        let trouble = if window == -1 { Trouble::Outage } else { trouble };
+        let system = if window == -1 { 0 } else { rng.usize(0..SYSTEMS.len()) };
+        Incident { system, trouble, begin: begin + offset, end: begin + offset + minutes * 60_000 }
+    }
+
+    /// What is wrong with a system at a time.
+    pub(super) fn at(&self, system: usize, offset_ms: i64) -> Option<Trouble> {
+        self.0
+            .iter()
+            .find(|incident| incident.system == system && (incident.begin..incident.end).contains(&offset_ms))
+            .map(|incident| incident.trouble)
+    }
+}

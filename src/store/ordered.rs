@@ -1,0 +1,83 @@
+//! Row numbers in order of time.
+
+/// Rows in order. Keys are looked up by the caller's function: the rows themselves hold them.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Ordered(Vec<u32>);
+
+impl Ordered {
+    pub(super) fn from_sorted(rows: Vec<u32>) -> Self {
+        Self(rows)
+    }
+
+    pub(super) fn rows(&self) -> &[u32] {
+        &self.0
+    }
+
+    /// Merges new rows, sorted by key. What comes behind everything is appended; a block that fits in one gap is
+    /// moved in with one copy.
+    pub(super) fn insert<K: Ord>(&mut self, new: &[u32], key: impl Fn(u32) -> K) {
+        let (Some(first), Some(last)) = (new.first(), self.0.last()) else {
+            self.0.extend_from_slice(new);
+            return;
+        };
+        if key(*first) >= key(*last) {
+            self.0.extend_from_slice(new);
+            return;
+        }
+        let mut end = self.0.len();
+        self.0.resize(end + new.len(), 0);
+        // From the back: everything behind a new row moves by as many places as there are new rows before it.
+        for (before, row) in new.iter().enumerate().rev() {
+            let wanted = key(*row);
+            let at = self.0[..end].partition_point(|other| key(*other) <= wanted);
+            self.0.copy_within(at..end, at + before + 1);
+            self.0[at + before] = *row;
+            end = at;
+        }
+    }
+
+    /// The position of a row that is there.
+    pub(super) fn position<K: Ord>(&self, row: u32, key: impl Fn(u32) -> K) -> Option<usize> {
+        let wanted = key(row);
+        let from = self.0.partition_point(|other| key(*other) < wanted);
+        self.0[from..].iter().take_while(|other| key(**other) == wanted).position(|other| *other == row).map(|n| from + n)
+    }
+
+    /// Takes rows out, before their keys change.
+    pub(super) fn remove<K: Ord>(&mut self, row: u32, key: impl Fn(u32) -> K) -> bool {
+        let found = self.position(row, key);
+        if let Some(at) = found {
+            self.0.remove(at);
+        }
+        found.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn batches_in_any_order_end_sorted(batches in prop::collection::vec(prop::collection::vec(0u64..50, 0..20), 0..10)) {
+            let mut keys: Vec<u64> = Vec::new();
+            let mut ordered = Ordered::default();
+            for batch in batches {
+                let start = keys.len() as u32;
+                keys.extend(&batch);
+                let mut rows: Vec<u32> = (start..keys.len() as u32).collect();
+                let key = |row: u32| (keys[row as usize], row);
+                rows.sort_by_key(|row| key(*row));
+                ordered.insert(&rows, key);
+            }
+            let key = |row: u32| (keys[row as usize], row);
+            let mut expected: Vec<u32> = (0..keys.len() as u32).collect();
+            expected.sort_by_key(|row| key(*row));
+            prop_assert_eq!(ordered.rows(), &expected[..]);
+            for row in 0..keys.len() as u32 {
+                prop_assert_eq!(ordered.position(row, key), expected.iter().position(|r| *r == row));
+            }
+        }
+    }
+}
