@@ -4,8 +4,16 @@
 //!
 //! - [`model`]: what an activity is. Data only.
 //! - [`filter`]: the filter language; its local evaluator is the definition.
+//! - [`schema`]: how the fields of a store map to an activity.
+//! - [`source`]: reading from stores; [`record`]: writing to them; [`store`]: what is in memory;
+//!   [`insight`]: what activities tell together. None of these uses another.
+//! - [`config`]: settings.
+//! - [`cli`]: the command line.
 
+pub mod cli;
+pub mod config;
 pub mod filter;
+pub mod insight;
 pub mod model;
 pub mod record;
 pub mod schema;

@@ -37,6 +37,12 @@ pub fn duration_us(text: &str) -> Option<f64> {
     scalar::duration_us(text.trim(), None)
 }
 
+/// A moment as filters write it: `-15m`, `2026-11-20`, `2026-11-20T09:00`, `09:20`; of a span its beginning.
+pub fn moment(text: &str, context: &Context) -> Result<crate::model::Timestamp, ParseError> {
+    let scalar = Scalar { text: text.to_owned(), form: Form::Bare, span: 0..text.len() };
+    scalar::moment(&scalar, context, None).map(|span| span.start)
+}
+
 impl Filter {
     /// Parses a filter. Empty text is the filter that keeps everything.
     pub fn parse(text: &str) -> Result<Self, ParseError> {

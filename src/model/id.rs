@@ -49,22 +49,28 @@ fn parse_canonical_uuid(text: &str) -> Option<u128> {
         return None;
     }
     let mut value: u128 = 0;
-    for (index, byte) in bytes.iter().enumerate() {
-        if matches!(index, 8 | 13 | 18 | 23) {
-            if *byte != b'-' {
-                return None;
-            }
-            continue;
+    let mut wrong = 0;
+    for (start, end) in [(0, 8), (9, 13), (14, 18), (19, 23), (24, 36)] {
+        for byte in &bytes[start..end] {
+            let digit = HEX[*byte as usize];
+            wrong |= digit;
+            value = (value << 4) | u128::from(digit & 15);
         }
-        let digit = match byte {
-            b'0'..=b'9' => byte - b'0',
-            b'a'..=b'f' => byte - b'a' + 10,
-            _ => return None,
-        };
-        value = (value << 4) | u128::from(digit);
     }
-    Some(value)
+    let dashes = [8, 13, 18, 23].iter().all(|at| bytes[*at] == b'-');
+    (dashes && wrong < 16).then_some(value)
 }
+
+/// Values of lower-case hexadecimal digits; 255 elsewhere.
+const HEX: [u8; 256] = {
+    let mut table = [255; 256];
+    let mut digit = 0;
+    while digit < 16 {
+        table[b"0123456789abcdef"[digit] as usize] = digit as u8;
+        digit += 1;
+    }
+    table
+};
 
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

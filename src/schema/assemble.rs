@@ -21,16 +21,14 @@ pub enum Scalar<'a> {
 }
 
 impl Scalar<'_> {
-    fn text(&self) -> Option<CompactString> {
-        let text = match self {
-            Self::Text(text) if text.is_empty() => return None,
-            Self::Text(text) => CompactString::from(text.as_ref()),
-            Self::Number(text) => CompactString::from(*text),
-            Self::Int(n) => format_compact!("{n}"),
-            Self::Float(n) => format_compact!("{n}"),
-            Self::Bool(b) => format_compact!("{b}"),
-        };
-        Some(text)
+    fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Text(text) => Cow::Borrowed(text.as_ref()),
+            Self::Number(text) => Cow::Borrowed(text),
+            Self::Int(n) => Cow::Owned(n.to_string()),
+            Self::Float(n) => Cow::Owned(n.to_string()),
+            Self::Bool(b) => Cow::Borrowed(if *b { "true" } else { "false" }),
+        }
     }
 
     fn number(&self) -> Option<f64> {
@@ -81,8 +79,18 @@ impl<'a> Assembler<'a> {
         self.values[target as usize].as_ref().map(|(_, value)| value)
     }
 
+    /// The text of a target as the store wrote it; `None` where it is absent or empty.
+    pub fn raw(&self, target: Target) -> Option<Cow<'_, str>> {
+        self.get(target).map(Scalar::text).filter(|text| !text.is_empty())
+    }
+
+    /// The number of a target as the store wrote it.
+    pub fn raw_number(&self, target: Target) -> Option<f64> {
+        self.get(target).and_then(Scalar::number)
+    }
+
     fn text(&self, target: Target) -> Option<CompactString> {
-        self.get(target).and_then(Scalar::text)
+        self.raw(target).map(CompactString::from)
     }
 
     /// The activity. `id` is the identity where the record has none of its own; `fallback_time` the time where it
@@ -103,7 +111,7 @@ impl<'a> Assembler<'a> {
         a.method = self.text(Target::Method);
         a.url = self.text(Target::Url);
         a.message = self.text(Target::Message);
-        a.request_id = self.text(Target::RequestId).map(|text| Id::parse(&text));
+        a.request_id = self.raw(Target::RequestId).map(|text| Id::parse(&text));
         a.correlation_id = self.text(Target::CorrelationId);
         a.parent_request_id = self.text(Target::ParentRequestId);
         a.error = self.text(Target::Error);
@@ -114,8 +122,8 @@ impl<'a> Assembler<'a> {
             (Some(sort), Some(id)) => Some(format_compact!("{sort} {id}")),
             (one, other) => one.or(other),
         };
-        schema.settle(&mut a, &|target| self.text(target));
-        if let Some(own) = self.text(Target::Id) {
+        schema.settle(&mut a, &|target| self.raw(target));
+        if let Some(own) = self.raw(Target::Id) {
             a.id = Id::parse(&own);
         } else if a.part && let Some(request) = &a.request_id {
             a.id = request.clone();

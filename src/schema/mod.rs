@@ -12,6 +12,7 @@ pub use tree::{Node, PayloadPart, Target};
 
 use crate::model::{Activity, Direction, Kind, Level, Status};
 use compact_str::CompactString;
+use std::borrow::Cow;
 
 /// What a matching rule says of a record.
 #[derive(Debug, Clone, Default)]
@@ -123,10 +124,22 @@ impl Schema {
             .then(|| expect.all.len() + 3 * expect.equals.len() + expect.any.iter().filter(|p| has(p)).count())
     }
 
+    /// The first rule that a record fits.
+    fn rule<'v>(&self, found: &dyn Fn(Target) -> Option<Cow<'v, str>>) -> Option<&Rule> {
+        self.rules.iter().find(|rule| {
+            rule.when.iter().all(|(target, value)| found(*target).is_some_and(|text| value == "*" || text == *value))
+        })
+    }
+
+    /// Whether a record is one part of an activity of several.
+    pub fn is_part(&self, record: &Assembler<'_>) -> bool {
+        record.raw(Target::RequestId).is_some() && self.rule(&|target| record.raw(target)).is_some_and(|rule| rule.part.is_some())
+    }
+
     /// Applies defaults, words, rules and derivations to what an assembler collected.
-    fn settle(&self, activity: &mut Activity, found: &dyn Fn(Target) -> Option<CompactString>) {
+    fn settle<'v>(&self, activity: &mut Activity, found: &dyn Fn(Target) -> Option<Cow<'v, str>>) {
         let defaults = &self.definition.defaults;
-        let word = |target, key: &str| found(target).map(|word| self.definition.word(key, &word));
+        let word = |target, key: &str| found(target).map(|word| CompactString::from(self.definition.word(key, &word)));
         activity.kind = word(Target::Kind, "kind")
             .and_then(|w| Kind::parse(&w))
             .or_else(|| defaults.get("kind").and_then(|w| Kind::parse(w)))
@@ -140,10 +153,7 @@ impl Schema {
         if self.definition.canonical {
             return;
         }
-        let rule = self.rules.iter().find(|rule| {
-            rule.when.iter().all(|(target, value)| found(*target).is_some_and(|text| value == "*" || text == *value))
-        });
-        if let Some(rule) = rule {
+        if let Some(rule) = self.rule(found) {
             activity.kind = rule.kind.unwrap_or(activity.kind);
             activity.direction = rule.direction.unwrap_or(activity.direction);
             activity.status = rule.status.or(activity.status);
@@ -179,7 +189,7 @@ impl Schema {
             if self.definition.system_from_url {
                 activity.system = activity.url.as_deref().and_then(system_of_url);
             }
-            activity.system = activity.system.take().or_else(|| found(Target::Service));
+            activity.system = activity.system.take().or_else(|| found(Target::Service).map(CompactString::from));
             activity.system = activity.system.take().or_else(|| defaults.get("system").map(CompactString::from));
         }
         if activity.endpoint.is_none() {

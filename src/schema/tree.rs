@@ -102,6 +102,7 @@ impl Node {
 
     fn child_mut(&mut self, key: &str) -> &mut Self {
         let below = self.below.get_or_insert_with(Box::default);
+        let key = if key.is_empty() { "_" } else { key };
         let bucket = &mut below[key.len().min(LENGTHS - 1)];
         let index = bucket.iter().position(|(known, _)| **known == *key.as_bytes()).unwrap_or_else(|| {
             bucket.push((key.as_bytes().into(), Self::default()));
@@ -113,7 +114,8 @@ impl Node {
     /// The node of a key below this one.
     pub fn child(&self, key: &[u8]) -> Option<&Self> {
         let bucket = &self.below.as_ref()?[key.len().min(LENGTHS - 1)];
-        bucket.iter().find(|(known, _)| **known == *key).map(|(_, node)| node)
+        let first = *key.first()?;
+        bucket.iter().find(|(known, _)| known[0] == first && **known == *key).map(|(_, node)| node)
     }
 
     /// Whether any key below is mapped.

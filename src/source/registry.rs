@@ -49,7 +49,7 @@ pub fn open(config: &SourceConfig, names: &Names) -> Result<(SourceId, Arc<dyn S
             Ok((id, Arc::new(source)))
         }
         #[cfg(feature = "sqlite")]
-        None if is_sqlite(first) => {
+        None if is_database(first) => {
             let source = super::sqlite::SqliteSource::new(&config.name, id, names.clone(), first, config.schema.clone())?;
             Ok((id, Arc::new(source)))
         }
@@ -72,7 +72,7 @@ pub fn open(config: &SourceConfig, names: &Names) -> Result<(SourceId, Arc<dyn S
 }
 
 /// Whether a path is a `SQLite` database, by its first bytes (<https://sqlite.org/fileformat.html>, 1.3).
-fn is_sqlite(path: &str) -> bool {
+pub fn is_database(path: &str) -> bool {
     use std::io::Read as _;
     let mut head = [0; 16];
     std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && &head == b"SQLite format 3\0"

@@ -36,6 +36,8 @@ pub struct Delta {
     pub late: usize,
     /// Of the new ones, those in the view.
     pub added_to_view: usize,
+    /// The new and the changed rows.
+    pub rows: Vec<Row>,
 }
 
 /// The activities held, and the view of them that a filter keeps.
@@ -174,6 +176,8 @@ impl Store {
         self.order = order;
         touched.retain(|row| fresh.binary_search(row).is_err());
         delta.added_to_view = self.update_view(&fresh, &placed, &touched);
+        fresh.extend(touched);
+        delta.rows = fresh;
         delta
     }
 

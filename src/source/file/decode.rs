@@ -1,5 +1,6 @@
 //! One line → the activities it holds. A line that cannot be read becomes a visible item, never an error.
 
+use super::quick::Quick;
 use super::{json, plain};
 use crate::model::{Activity, Id, Level, Locator, NameId, Place, SourceId, Timestamp};
 use crate::schema::{Assembler, Schema, Scalar, Target};
@@ -39,6 +40,18 @@ pub(super) struct Origin {
     pub(super) file: NameId,
     pub(super) print: u64,
     pub(super) family: u64,
+}
+
+/// What a scan that filters early keeps of the lines it rejects.
+pub(super) struct Early<'q> {
+    pub(super) quick: &'q Quick<'q>,
+    /// Hash of the request id of each rejected line that is one part of an activity.
+    pub(super) rejected_part: Option<u64>,
+}
+
+/// Hash of a request id's text, for joining parts.
+pub(super) fn request_hash(text: &str) -> u64 {
+    foldhash::fast::FixedState::default().hash_one(text)
 }
 
 /// Reads lines by a schema.
@@ -82,6 +95,21 @@ impl Decoder {
         occurrences: &Occurrences,
         out: &mut Vec<Activity>,
     ) {
+        self.line_unless(origin, offset, line, carry, occurrences, None, out);
+    }
+
+    /// As [`Self::line`], unless the line is rejected early.
+    #[allow(clippy::too_many_arguments, reason = "the inner form of `line`")]
+    pub(super) fn line_unless(
+        &self,
+        origin: &Origin,
+        offset: u64,
+        line: &[u8],
+        carry: &mut Timestamp,
+        occurrences: &Occurrences,
+        early: Option<&mut Early<'_>>,
+        out: &mut Vec<Activity>,
+    ) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let text = match std::str::from_utf8(line) {
             Ok(text) => std::borrow::Cow::Borrowed(text),
@@ -99,7 +127,7 @@ impl Decoder {
             if self.otlp {
                 self.otlp(trimmed, &id, &place, *carry, out);
             } else {
-                out.push(self.json(trimmed, id, place, *carry));
+                out.extend(self.json(trimmed, id, place, *carry, early));
             }
         } else {
             out.push(self.text(trimmed, id, place, *carry));
@@ -116,10 +144,17 @@ impl Decoder {
         }
     }
 
-    fn json(&self, text: &str, id: Id, place: Place, carry: Timestamp) -> Activity {
+    fn json(&self, text: &str, id: Id, place: Place, carry: Timestamp, early: Option<&mut Early<'_>>) -> Option<Activity> {
         let mut assembler = Assembler::default();
-        match json::scan(text, self.schema().tree(), &mut assembler) {
+        let activity = match json::scan(text, self.schema().tree(), &mut assembler) {
             Ok(()) => {
+                if let Some(early) = early
+                    && early.quick.rejects(&assembler, self.schema())
+                {
+                    let part = self.schema().is_part(&assembler);
+                    early.rejected_part = assembler.raw(Target::RequestId).filter(|_| part).map(|id| request_hash(&id));
+                    return None;
+                }
                 let mut activity = assembler.finish(self.schema(), id, carry);
                 activity.places = vec![place];
                 activity
@@ -133,7 +168,8 @@ impl Decoder {
                 activity.exact_start = false;
                 activity
             }
-        }
+        };
+        Some(activity)
     }
 
     fn text(&self, text: &str, id: Id, place: Place, carry: Timestamp) -> Activity {

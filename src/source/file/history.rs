@@ -2,7 +2,8 @@
 
 use super::super::{Cursor, Division, Page, PageQuery, Position, Sink, SourceError, Update};
 use super::block::{self, BLOCK};
-use super::decode::Occurrences;
+use super::decode::{Early, Occurrences, request_hash};
+use super::quick::Quick;
 use super::follow::State;
 use super::stream::Stream;
 use super::{Shared, payload};
@@ -11,6 +12,7 @@ use crate::model::{Activity, Id, Payload, Timestamp};
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::io::{self, BufRead as _};
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio_util::sync::CancellationToken;
@@ -173,7 +175,14 @@ pub(crate) struct Found {
 /// A line that is one part of an activity: kept until it is known whether other parts exist.
 struct PartLine {
     request: u64,
-    line: LineKept,
+    at: LineRef,
+    /// Index of what is known beside it; a line that was rejected, and can be read again, has none.
+    more: Option<NonZeroU32>,
+}
+
+/// What is kept of a part beside its place.
+struct PartMore {
+    held: Option<Box<Activity>>,
     kept: Option<(Timestamp, Id)>,
 }
 
@@ -181,6 +190,7 @@ struct PartLine {
 struct Gathered {
     matches: Vec<Match>,
     parts: Vec<PartLine>,
+    more: Vec<PartMore>,
 }
 
 fn scan(shared: &Shared, query: &PageQuery, key: String) -> Result<Found, SourceError> {
@@ -189,6 +199,7 @@ fn scan(shared: &Shared, query: &PageQuery, key: String) -> Result<Found, Source
     let tasks = tasks(&streams, &State::at(&streams));
     let occurrences = Occurrences::default();
     let test = Test { shared, query, predicate: &predicate };
+    let quick = Quick::new(&predicate);
     let broken = AtomicBool::new(false);
     let gathered: Vec<Result<Gathered, SourceError>> = tasks
         .par_iter()
@@ -201,8 +212,13 @@ fn scan(shared: &Shared, query: &PageQuery, key: String) -> Result<Found, Source
             let mut decoded = Vec::new();
             let mut carry = file_time(stream);
             run(stream, task, buffer, |offset, line| {
-                stream.decoder.line(&stream.origin, offset, line, &mut carry, &occurrences, &mut decoded);
                 let at = LineRef { stream: task.stream as u32, offset, length: line.len() as u32 };
+                let mut early = (!stream.compressed).then(|| Early { quick: &quick, rejected_part: None });
+                let rest = (&mut carry, &occurrences);
+                stream.decoder.line_unless(&stream.origin, offset, line, rest.0, rest.1, early.as_mut(), &mut decoded);
+                if let Some(request) = early.and_then(|early| early.rejected_part) {
+                    gathered.parts.push(PartLine { request, at, more: None });
+                }
                 for activity in decoded.drain(..) {
                     test.gather(stream, line, at, activity, &mut gathered);
                 }
@@ -219,7 +235,7 @@ fn scan(shared: &Shared, query: &PageQuery, key: String) -> Result<Found, Source
     for one in gathered {
         let one = one?;
         matches.extend(one.matches);
-        parts.push(one.parts);
+        parts.push((one.parts, one.more));
     }
     matches.extend(test.join(&streams, parts));
     // A failure that stands in two files is one activity in two places.
@@ -273,10 +289,14 @@ impl Test<'_> {
         let kept = self.keeps(&activity, load);
         let held = |activity: &Activity| stream.compressed.then(|| Box::new(activity.clone()));
         if activity.part {
-            let request = hash_of(&activity.id);
-            let line = LineKept { at, held: held(&activity) };
+            let request = request_hash(&activity.id.to_string());
+            let held = held(&activity);
             let kept = kept.then(|| (activity.started_at, activity.id));
-            into.parts.push(PartLine { request, line, kept });
+            let more = (held.is_some() || kept.is_some()).then(|| {
+                into.more.push(PartMore { held, kept });
+                NonZeroU32::new(into.more.len() as u32)
+            });
+            into.parts.push(PartLine { request, at, more: more.flatten() });
         } else if kept {
             let line = LineKept { at, held: held(&activity) };
             into.matches.push(Match { time: activity.started_at, id: activity.id, lines: Lines::One(line) });
@@ -284,25 +304,40 @@ impl Test<'_> {
     }
 
     /// Joins the lines of one request. A request with one line was tested already; the others are read again.
-    fn join(&self, streams: &[Stream], parts: Vec<Vec<PartLine>>) -> Vec<Match> {
+    fn join(&self, streams: &[Stream], gathered: Vec<(Vec<PartLine>, Vec<PartMore>)>) -> Vec<Match> {
         const SHARDS: usize = 64;
-        let mut shards: Vec<Vec<PartLine>> = (0..SHARDS).map(|_| Vec::new()).collect();
-        for part in parts.into_iter().flatten() {
-            shards[(part.request >> 58) as usize].push(part);
+        let mut shards: Vec<Vec<(PartLine, u32)>> = (0..SHARDS).map(|_| Vec::new()).collect();
+        let mut mores = Vec::new();
+        for (parts, more) in gathered {
+            let index = mores.len() as u32;
+            mores.push(more);
+            for part in parts {
+                shards[(part.request >> 58) as usize].push((part, index));
+            }
         }
+        let more_of = |(part, index): &(PartLine, u32)| {
+            part.more.and_then(|n| mores[*index as usize].get(n.get() as usize - 1))
+        };
+        let kept_line = |entry: &(PartLine, u32)| LineKept {
+            at: entry.0.at,
+            held: more_of(entry).and_then(|more| more.held.clone()),
+        };
         shards
             .into_par_iter()
             .flat_map_iter(|mut shard| {
-                shard.sort_unstable_by_key(|part| part.request);
+                shard.sort_unstable_by_key(|(part, _)| part.request);
                 let mut out = Vec::new();
-                for group in shard.chunk_by(|a, b| a.request == b.request) {
+                for group in shard.chunk_by(|a, b| a.0.request == b.0.request) {
                     match group {
-                        [only] => out.extend(only.kept.as_ref().map(|(time, id)| Match {
+                        [only] => out.extend(more_of(only).and_then(|more| more.kept.as_ref()).map(|(time, id)| Match {
                             time: *time,
                             id: id.clone(),
-                            lines: Lines::One(only.line.clone()),
+                            lines: Lines::One(kept_line(only)),
                         })),
-                        several => out.extend(self.joined(streams, several)),
+                        several => {
+                            let lines: Vec<LineKept> = several.iter().map(kept_line).collect();
+                            out.extend(self.joined(streams, &lines));
+                        }
                     }
                 }
                 out
@@ -310,19 +345,19 @@ impl Test<'_> {
             .collect()
     }
 
-    fn joined(&self, streams: &[Stream], group: &[PartLine]) -> Vec<Match> {
+    fn joined(&self, streams: &[Stream], group: &[LineKept]) -> Vec<Match> {
         // Ids whose hashes collide are told apart here.
         let mut by_id: HashMap<Id, (Activity, Vec<LineKept>)> = HashMap::new();
         for part in group {
-            let Some(activity) = read_again(streams, &part.line, None) else { continue };
+            let Some(activity) = read_again(streams, part, None) else { continue };
             match by_id.entry(activity.id.clone()) {
                 std::collections::hash_map::Entry::Occupied(mut known) => {
                     let (whole, lines) = known.get_mut();
                     whole.absorb(activity);
-                    lines.push(part.line.clone());
+                    lines.push(part.clone());
                 }
                 std::collections::hash_map::Entry::Vacant(new) => {
-                    new.insert((activity, vec![part.line.clone()]));
+                    new.insert((activity, vec![part.clone()]));
                 }
             }
         }
@@ -332,13 +367,6 @@ impl Test<'_> {
             .map(|(activity, lines)| Match { time: activity.started_at, id: activity.id, lines: Lines::Many(lines) })
             .collect()
     }
-}
-
-fn hash_of(id: &Id) -> u64 {
-    use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
-    let mut hasher = foldhash::fast::FixedState::default().build_hasher();
-    id.hash(&mut hasher);
-    hasher.finish()
 }
 
 /// The activity of a line; the one of an id where the line holds several.

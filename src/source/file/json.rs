@@ -156,7 +156,8 @@ impl<'a> Scanner<'a> {
                     .count();
                 self.at += length;
                 let number = &self.text[start..self.at];
-                if number.len() > 1 && number.parse::<f64>().is_err() || number == "-" {
+                let plain = number.bytes().all(|b| b.is_ascii_digit());
+                if !plain && number.parse::<f64>().is_err() {
                     return Err(start);
                 }
                 if let Some(node) = wanted {

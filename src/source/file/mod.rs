@@ -8,6 +8,7 @@ mod history;
 mod json;
 mod payload;
 mod plain;
+mod quick;
 mod recognise;
 mod stream;
 

@@ -1,0 +1,191 @@
+//! What can be typed.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// One terminal screen over every store that your integrations log into.
+#[derive(Debug, Parser)]
+#[command(
+    name = "crosstail",
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  crosstail demo                            live simulated traffic, no server, no config\n  crosstail 'logs/*.log'                    explore log files as they grow\n  kubectl logs -f pod | crosstail -         explore a stream\n  crosstail query status:failed --since 1h --source logs/\n  crosstail tail 'system:SAP latency>2s' -o json"
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub(super) explore: ExploreArgs,
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExploreArgs {
+    /// Paths, globs, directories, '-' for standard input, or sqlite://path. Without any: the sources of the config
+    pub(super) sources: Vec<String>,
+    #[command(flatten)]
+    pub(super) look: LookArgs,
+    /// How lines or tables are read; recognised where not given (halopsa, pino, bunyan, ecs, zap, logrus, otlp, json …) or a TOML file
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(super) schema: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LookArgs {
+    /// Filter to begin with
+    #[arg(long, short = 'f', value_name = "FILTER")]
+    pub(super) filter: Option<String>,
+    /// dark, light, contrast, colourblind, ansi, none
+    #[arg(long, env = "CROSSTAIL_THEME")]
+    pub(super) theme: Option<String>,
+    /// Time zone shown: UTC, local, or a name as Europe/Berlin
+    #[arg(long, env = "CROSSTAIL_TZ", value_name = "ZONE")]
+    pub(super) zone: Option<String>,
+    /// Activities held in memory at most
+    #[arg(long, default_value_t = 2_000_000, value_name = "N")]
+    pub(super) history_limit: usize,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Explore an embedded store with live simulated traffic
+    Demo(DemoArgs),
+    /// Print activities as they appear and change
+    Tail(TailArgs),
+    /// Print history
+    Query(QueryArgs),
+    /// Print grouped figures
+    Stats(StatsArgs),
+    /// Print one activity whole: payload, retry chain, trace
+    Show(ShowArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {
+    /// The same seed gives the same activities
+    #[arg(long, default_value_t = 7)]
+    pub(super) seed: u64,
+    /// Activities a second
+    #[arg(long, default_value_t = 2.5)]
+    pub(super) rate: f64,
+    /// How much history there is when it opens
+    #[arg(long, default_value = "24h", value_parser = duration)]
+    pub(super) history: std::time::Duration,
+    /// Write the store here and keep it, instead of a temporary file
+    #[arg(long, value_name = "FILE")]
+    pub(super) keep: Option<std::path::PathBuf>,
+    #[command(flatten)]
+    pub(super) look: LookArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct SourceArgs {
+    /// Path, glob, directory, '-', or sqlite://path; repeatable. Without any: the sources of the config
+    #[arg(long = "source", short = 's', value_name = "SOURCE")]
+    pub(super) sources: Vec<String>,
+    /// How lines or tables are read; recognised where not given
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(super) schema: Option<String>,
+    /// Time zone of times in filters, and of text output
+    #[arg(long, env = "CROSSTAIL_TZ", value_name = "ZONE")]
+    pub(super) zone: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// A line an activity
+    Text,
+    /// A JSON object a line
+    Json,
+    /// Comma-separated values with a header
+    Csv,
+    /// Aligned columns
+    Table,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  crosstail query status:failed --since 1h -s 'logs/*.log'\n  crosstail query 'system:SAP latency>2s' -s demo.sqlite -o json --limit 0")]
+pub(super) struct QueryArgs {
+    /// What to keep, in the filter language
+    pub(super) filter: Vec<String>,
+    #[command(flatten)]
+    pub(super) source: SourceArgs,
+    /// Not before: 15m, 1h, 2026-11-20, 2026-11-20T09:00
+    #[arg(long, value_name = "TIME")]
+    pub(super) since: Option<String>,
+    /// Before
+    #[arg(long, value_name = "TIME")]
+    pub(super) until: Option<String>,
+    /// Activities at most; 0: no limit
+    #[arg(long, default_value_t = 1000)]
+    pub(super) limit: usize,
+    /// time or -time (newest first, the default)
+    #[arg(long, default_value = "-time", allow_hyphen_values = true, value_parser = ["time", "-time"])]
+    pub(super) sort: String,
+    /// Form of the output
+    #[arg(long, short, value_enum, default_value_t = Format::Text)]
+    pub(super) output: Format,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  crosstail tail level>=error -s /var/log/app/\n  crosstail tail kind:webhook -s app.log --since 10m -o json")]
+pub(super) struct TailArgs {
+    /// What to keep, in the filter language
+    pub(super) filter: Vec<String>,
+    #[command(flatten)]
+    pub(super) source: SourceArgs,
+    /// Begin with what there is since then, instead of now
+    #[arg(long, value_name = "TIME")]
+    pub(super) since: Option<String>,
+    /// Form of the output
+    #[arg(long, short, value_enum, default_value_t = Format::Text)]
+    pub(super) output: Format,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  crosstail stats --by system,status --since 24h -s logs/\n  crosstail stats is:failure --by endpoint -s demo.sqlite -o json")]
+pub(super) struct StatsArgs {
+    /// What to keep, in the filter language
+    pub(super) filter: Vec<String>,
+    #[command(flatten)]
+    pub(super) source: SourceArgs,
+    /// Fields to group by
+    #[arg(long, default_value = "system", value_delimiter = ',')]
+    pub(super) by: Vec<String>,
+    /// Not before
+    #[arg(long, value_name = "TIME")]
+    pub(super) since: Option<String>,
+    /// Before
+    #[arg(long, value_name = "TIME")]
+    pub(super) until: Option<String>,
+    /// Form of the output
+    #[arg(long, short, value_enum, default_value_t = Format::Table)]
+    pub(super) output: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ShowFormat {
+    /// For reading
+    Text,
+    /// One JSON object
+    Json,
+    /// A command that repeats the request, secrets as variables
+    Curl,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  crosstail show 7f3a9c21-0000-4abc-8def-0123456789ab -s 'logs/*.log'\n  crosstail show ID -s demo.sqlite -o curl")]
+pub(super) struct ShowArgs {
+    /// Id of the activity or of its request; a beginning of four characters or more is enough
+    pub(super) id: String,
+    #[command(flatten)]
+    pub(super) source: SourceArgs,
+    /// Form of the output
+    #[arg(long, short, value_enum, default_value_t = ShowFormat::Text)]
+    pub(super) output: ShowFormat,
+}
+
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    crate::filter::duration_us(text)
+        .filter(|us| *us > 0.0)
+        .map(|us| std::time::Duration::from_micros(us as u64))
+        .ok_or_else(|| format!("'{text}' is no length of time; write 30m, 24h, 2d"))
+}

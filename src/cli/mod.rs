@@ -1,0 +1,77 @@
+//! The command line: one file a command.
+
+mod args;
+mod demo;
+mod explore;
+mod output;
+mod query;
+mod show;
+mod sources;
+mod stats;
+mod stdin;
+mod tail;
+
+pub use args::Cli;
+
+use args::Command;
+use clap::Parser as _;
+use std::process::ExitCode;
+
+/// Exit codes, documented in the README.
+pub mod exit {
+    /// Done.
+    pub const OK: u8 = 0;
+    /// Something failed; stderr says what.
+    pub const FAILED: u8 = 1;
+    /// The command line or a filter is wrong.
+    pub const USAGE: u8 = 2;
+    /// `show`: nothing of that id.
+    pub const NOT_FOUND: u8 = 3;
+}
+
+/// A mistake in what was typed: reported as such, with exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(pub String);
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::complain(&format!("cannot start: {error}"));
+            return ExitCode::from(exit::FAILED);
+        }
+    };
+    let outcome = runtime.block_on(dispatch(cli));
+    // Reading threads may sit in a slow file system: they are left behind, not waited for.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(error) if is_closed_pipe(&error) => ExitCode::from(exit::OK),
+        Err(error) => {
+            let code = if error.is::<UsageError>() { exit::USAGE } else { exit::FAILED };
+            output::complain(&format!("{error:#}"));
+            ExitCode::from(code)
+        }
+    }
+}
+
+async fn dispatch(cli: Cli) -> anyhow::Result<u8> {
+    match cli.command {
+        None => explore::run(&cli.explore).await,
+        Some(Command::Demo(args)) => demo::run(&args).await,
+        Some(Command::Query(args)) => query::run(&args).await,
+        Some(Command::Tail(args)) => tail::run(&args).await,
+        Some(Command::Stats(args)) => stats::run(&args).await,
+        Some(Command::Show(args)) => show::run(&args).await,
+    }
+}
+
+/// A reader that has gone away is no error: `crosstail query | head`.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}

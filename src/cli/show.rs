@@ -1,0 +1,172 @@
+//! `crosstail show`: one activity whole.
+
+use super::args::{ShowArgs, ShowFormat};
+use super::output::{Record, complain, safe_json};
+use super::{exit, sources};
+use crate::config::Config;
+use crate::filter::{Filter, quote};
+use crate::insight::{Chain, Trace};
+use crate::model::{Activity, Names, Payload, redact_json, redact_text, visible};
+use crate::source::{PageQuery, RelatedKey};
+use anyhow::Result;
+use serde_json::{Value, json};
+use std::io::Write as _;
+
+/// Activities of a trace at most.
+const RELATED: usize = 5000;
+
+pub(super) async fn run(args: &ShowArgs) -> Result<u8> {
+    let config = Config::load()?;
+    let opened = sources::open_args(&args.source, &config)?;
+    let id = quote(args.id.trim());
+    let filter = Filter::parse(&format!("id:{id} OR request:{id} OR corr:{id}"))?;
+    let mut found: Vec<Activity> = Vec::new();
+    for (_, source) in &opened.sources {
+        let query = PageQuery { filter: filter.clone(), ..PageQuery::all(20) };
+        found.extend(source.page(&query, None).await?.items);
+    }
+    // The id itself before what only shares its beginning or its trace.
+    found.sort_by_key(|a| (a.id.to_string() != args.id, !a.id.to_string().starts_with(&args.id), std::cmp::Reverse(a.started_at)));
+    let Some(mut activity) = found.first().cloned() else {
+        complain(&format!("nothing of id '{}' in {}", args.id, opened.names.sources().join(", ")));
+        return Ok(exit::NOT_FOUND);
+    };
+    let id = activity.id.clone();
+    for other in found.into_iter().skip(1).filter(|other| other.id == id) {
+        activity.absorb(other);
+    }
+    let mut payload = Payload::default();
+    for place in &activity.places {
+        if let Some((_, source)) = opened.sources.iter().find(|(id, _)| *id == place.source) {
+            match source.payload(&activity.id, &place.locator).await {
+                Ok(part) => payload.absorb(part),
+                Err(error) => complain(&error.to_string()),
+            }
+        }
+    }
+    let mut related = vec![activity.clone()];
+    for (_, source) in &opened.sources {
+        if let Some(correlation) = &activity.correlation_id {
+            related.extend(source.related(&RelatedKey::Correlation(correlation.to_string()), RELATED).await?);
+        }
+        let request = activity.request_id.as_ref().unwrap_or(&activity.id).to_string();
+        related.extend(source.related(&RelatedKey::Request(request), RELATED).await?);
+    }
+    let chain = Chain::build(&activity, &related);
+    let trace = Trace::build(&related);
+    let mut out = std::io::stdout().lock();
+    match args.output {
+        ShowFormat::Json => writeln!(out, "{}", safe_json(&as_json(&activity, &payload, &chain, &trace, &opened.names)?)?)?,
+        ShowFormat::Curl => writeln!(out, "{}", visible(&curl(&activity, &payload)))?,
+        ShowFormat::Text => write!(out, "{}", visible(&as_text(&activity, &payload, &chain, &trace, &opened.names)))?,
+    }
+    Ok(exit::OK)
+}
+
+fn as_json(activity: &Activity, payload: &Payload, chain: &Chain, trace: &Trace, names: &Names) -> Result<Value> {
+    let side = |side: &crate::model::Side| {
+        json!({
+            "headers": side.headers.as_ref().map(redact_json),
+            "body": side.body.as_ref().map(|body| redact_json(&body.value)),
+            "body_bytes": side.body.as_ref().map(|body| body.bytes),
+        })
+    };
+    let mut value = serde_json::to_value(Record::new(activity, names))?;
+    value["request"] = side(&payload.request);
+    value["response"] = side(&payload.response);
+    value["error_stack"] = json!(payload.error.stack.as_deref().map(redact_text));
+    value["metadata"] = redact_json(&Value::Object(payload.metadata.clone()));
+    let list = |activities: &mut dyn Iterator<Item = &Activity>| {
+        activities.map(|a| serde_json::to_value(Record::new(a, names))).collect::<Result<Vec<_>, _>>()
+    };
+    value["retry_chain"] = Value::Array(list(&mut chain.attempts.iter())?);
+    value["trace"] = Value::Array(list(&mut trace.nodes.iter().map(|node| &node.activity))?);
+    Ok(value)
+}
+
+fn as_text(activity: &Activity, payload: &Payload, chain: &Chain, trace: &Trace, names: &Names) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::new();
+    let mut field = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            let _ = writeln!(out, "{name:<14}{value}");
+        }
+    };
+    let a = activity;
+    let text = |t: &Option<compact_str::CompactString>| t.as_ref().map(|t| redact_text(t).into_owned());
+    field("id", Some(a.id.to_string()));
+    field("places", Some(a.places.iter().map(|p| p.label(names)).collect::<Vec<_>>().join(", ")));
+    field("kind", Some(format!("{} {}", a.kind, a.direction)));
+    field("status", a.status.map(|s| s.to_string()));
+    field("level", a.level.map(|l| l.to_string()));
+    field("system", text(&a.system));
+    field("request", a.url.as_ref().or(a.endpoint.as_ref()).map(|u| format!("{} {}", a.method.as_deref().unwrap_or(""), redact_text(u))));
+    field("http status", a.http_status.map(|n| n.to_string()));
+    field("started", Some(a.started_at.rfc3339()));
+    field("completed", a.completed_at.map(|at| at.rfc3339()));
+    field("took", a.took_us().map(|us| format!("{:.1} ms", us as f64 / 1e3)));
+    field("message", text(&a.message));
+    field("error", text(&a.error));
+    field("operation", text(&a.operation));
+    field("entity", text(&a.entity));
+    field("correlation", text(&a.correlation_id));
+    field("parent", text(&a.parent_request_id));
+    field("next retry", a.next_retry_at.map(|at| at.rfc3339()));
+    let mut section = |title: &str, body: Option<String>| {
+        if let Some(body) = body {
+            let _ = writeln!(out, "\n── {title}\n{body}");
+        }
+    };
+    let pretty = |value: &Value| match redact_json(value) {
+        Value::String(text) => text,
+        other => serde_json::to_string_pretty(&other).unwrap_or_default(),
+    };
+    section("request headers", payload.request.headers.as_ref().map(&pretty));
+    section("request body", payload.request.body.as_ref().map(|b| pretty(&b.value)));
+    section("response headers", payload.response.headers.as_ref().map(&pretty));
+    section("response body", payload.response.body.as_ref().map(|b| pretty(&b.value)));
+    section("error stack", payload.error.stack.as_ref().map(|s| redact_text(s).into_owned()));
+    section("metadata", (!payload.metadata.is_empty()).then(|| pretty(&Value::Object(payload.metadata.clone()))));
+    let line = |a: &Activity| {
+        let what = a.endpoint.as_ref().or(a.message.as_ref()).map(|t| redact_text(t).into_owned()).unwrap_or_default();
+        let took = a.took_us().map(|us| format!("{:.1} ms", us as f64 / 1e3)).unwrap_or_default();
+        let outcome = a.status.map(|s| s.to_string()).or(a.level.map(|l| l.to_string())).unwrap_or_default();
+        format!("{}  {:<11} {} {what}  {took}", a.started_at.rfc3339(), outcome, a.system.as_deref().unwrap_or(""))
+    };
+    let attempts: Vec<String> = chain.attempts.iter().map(|a| format!("{}/{}  {}", a.attempt.unwrap_or(1), a.max_attempts.map_or_else(|| "?".to_owned(), |m| m.to_string()), line(a))).collect();
+    section(&format!("tries ({})", chain.basis.describe()), (attempts.len() > 1).then(|| attempts.join("\n")));
+    let nodes: Vec<String> = trace.nodes.iter().map(|node| format!("{}{}", "  ".repeat(node.depth), line(&node.activity))).collect();
+    section("trace", (nodes.len() > 1).then(|| nodes.join("\n")));
+    out
+}
+
+/// The request as a curl command; secrets are shell variables.
+pub(crate) fn curl(activity: &Activity, payload: &Payload) -> String {
+    let quote = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
+    let method = activity.method.as_deref().unwrap_or("GET");
+    let mut parts = vec![format!("curl -X {}", quote(method))];
+    if let Some(Value::Object(headers)) = &payload.request.headers {
+        for (name, value) in headers {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let safe = redact_json(&json!({ name: text.clone() }));
+            let safe = safe[name.as_str()].as_str().unwrap_or_default().to_owned();
+            if safe.contains(crate::model::REDACTED) {
+                let variable: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
+                let scheme = safe.split(crate::model::REDACTED).next().unwrap_or_default();
+                parts.push(format!("-H \"{name}: {scheme}${variable}\""));
+            } else {
+                parts.push(format!("-H {}", quote(&format!("{name}: {safe}"))));
+            }
+        }
+    }
+    if let Some(body) = &payload.request.body {
+        let text = match redact_json(&body.value) {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        parts.push(format!("--data-raw {}", quote(&text)));
+    }
+    let url = activity.url.as_deref().or(activity.endpoint.as_deref()).unwrap_or("/");
+    parts.push(quote(&redact_text(url)));
+    parts.join(" \\\n  ")
+}

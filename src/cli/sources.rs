@@ -1,0 +1,102 @@
+//! From arguments to opened sources.
+
+use super::UsageError;
+use super::args::SourceArgs;
+use super::stdin::Spool;
+use crate::config::{self, Config};
+use crate::filter::{Context, Filter};
+use crate::model::{Clock, Names, SourceId, Timestamp};
+use crate::source::Source;
+use crate::source::registry::{self, SourceConfig};
+use std::sync::Arc;
+
+/// Opened sources, and what they share.
+pub(super) struct Opened {
+    pub(super) names: Names,
+    pub(super) sources: Vec<(SourceId, Arc<dyn Source>)>,
+    pub(super) configs: Vec<SourceConfig>,
+    /// Keeps what standard input said for as long as it is shown.
+    pub(super) _stdin: Option<Spool>,
+}
+
+/// Plain paths are one source together (a failure in `error.log` and `combined.log` is one activity); every URL and
+/// every database is one of its own.
+pub(super) fn configs(arguments: &[String], schema: Option<&str>, config: &Config) -> anyhow::Result<(Vec<SourceConfig>, Option<Spool>)> {
+    let schema = schema.map(config::schema).transpose()?;
+    let mut found: Vec<SourceConfig> = Vec::new();
+    let mut files: Option<SourceConfig> = None;
+    let mut spool = None;
+    for argument in arguments {
+        if let Some(named) = config.sources.iter().position(|entry| entry.name == *argument) {
+            found.extend(config.source_configs()?.into_iter().nth(named));
+            continue;
+        }
+        if argument == "-" {
+            let spooled = Spool::start()?;
+            let at = vec![spooled.path().display().to_string()];
+            found.push(SourceConfig { name: "stdin".to_owned(), at, schema: schema.clone() });
+            spool = Some(spooled);
+            continue;
+        }
+        let one = SourceConfig { schema: schema.clone(), ..SourceConfig::from_argument(argument) };
+        if argument.contains("://") || registry::is_database(argument) {
+            found.push(one);
+            continue;
+        }
+        let matches_something = argument.contains(['*', '?', '[']) || std::path::Path::new(argument).exists();
+        if !matches_something {
+            let hint = "paths, globs in quotes, '-' for standard input, or sqlite://path";
+            return Err(UsageError(format!("no file '{argument}'; sources are {hint}")).into());
+        }
+        match &mut files {
+            Some(files) => files.at.push(argument.clone()),
+            None => files = Some(one),
+        }
+    }
+    if let Some(mut files) = files {
+        if files.at.len() > 1 {
+            files.name = "files".to_owned();
+        }
+        found.push(files);
+    }
+    if arguments.is_empty() {
+        found = config.source_configs()?;
+    }
+    Ok((found, spool))
+}
+
+pub(super) fn open(configs: Vec<SourceConfig>, stdin: Option<Spool>) -> anyhow::Result<Opened> {
+    let names = Names::default();
+    let sources = configs.iter().map(|config| registry::open(config, &names)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Opened { names, sources, configs, _stdin: stdin })
+}
+
+pub(super) fn open_args(args: &SourceArgs, config: &Config) -> anyhow::Result<Opened> {
+    let (configs, stdin) = configs(&args.sources, args.schema.as_deref(), config)?;
+    if configs.is_empty() {
+        return Err(UsageError("no source; name one with --source PATH, or configure one".to_owned()).into());
+    }
+    if let Some(spool) = &stdin {
+        spool.wait_for_end();
+    }
+    open(configs, stdin)
+}
+
+/// The filter of the command line, and what its words depend on.
+pub(super) fn filter(words: &[String], args: &SourceArgs, config: &Config) -> anyhow::Result<(Filter, Context)> {
+    let text = words.join(" ");
+    let filter = Filter::parse(&text).map_err(|error| UsageError(format!("filter:\n{}", error.with_carets(&text))))?;
+    let zone = args.zone.as_deref().or(config.time_zone.as_deref()).unwrap_or("UTC");
+    let zone = config::zone(zone).map_err(|error| UsageError(error.to_string()))?;
+    Ok((filter, Context { now: Clock::system().now(), zone }))
+}
+
+/// `--since 1h`, `--since 2026-11-20T09:00`: read as the filter language reads times.
+pub(super) fn moment(text: Option<&str>, context: &Context) -> anyhow::Result<Option<Timestamp>> {
+    let Some(text) = text else { return Ok(None) };
+    if let Some(us) = crate::filter::duration_us(text.trim_start_matches('-')) {
+        return Ok(Some(context.now.plus_us(-(us as i64))));
+    }
+    let moment = crate::filter::moment(text, context).map_err(|error| UsageError(error.message))?;
+    Ok(Some(moment))
+}

@@ -1,0 +1,190 @@
+//! Configuration: built-in defaults, the user's file over them. An error names the file, the line and the remedy.
+
+use crate::filter::suggest;
+use crate::schema::Schema;
+use crate::source::registry::SourceConfig;
+use anyhow::{Context as _, bail};
+use etcetera::BaseStrategy as _;
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// What can be configured.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Theme by name.
+    pub theme: Option<String>,
+    /// Zone shown: UTC, local, or a name as Europe/Berlin.
+    pub time_zone: Option<String>,
+    /// Sources, by name.
+    #[serde(rename = "source")]
+    pub sources: Vec<SourceEntry>,
+    /// Saved views, by number.
+    #[serde(rename = "view")]
+    pub views: Vec<ViewEntry>,
+}
+
+/// A source of the configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceEntry {
+    /// Its name.
+    pub name: String,
+    /// Path, glob, directory or URL.
+    pub at: OneOrMany,
+    /// Schema by name or file.
+    pub schema: Option<String>,
+}
+
+/// One text or several.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum OneOrMany {
+    /// One.
+    One(String),
+    /// Several.
+    Many(Vec<String>),
+}
+
+/// A saved view.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ViewEntry {
+    /// What it is called.
+    pub name: String,
+    /// Its filter.
+    pub filter: String,
+}
+
+const DEFAULT: &str = include_str!("../../config/default.toml");
+
+/// The user's folder for crosstail's files.
+pub fn folder() -> Option<PathBuf> {
+    etcetera::choose_base_strategy().ok().map(|base| base.config_dir().join("crosstail"))
+}
+
+/// Where the user's configuration would be.
+pub fn user_file() -> Option<PathBuf> {
+    folder().map(|folder| folder.join("config.toml"))
+}
+
+impl Config {
+    /// Reads the defaults and the user's file over them.
+    pub fn load() -> anyhow::Result<Self> {
+        let mut config: Self = parse(DEFAULT, Path::new("default.toml"))?;
+        if let Some(path) = user_file()
+            && path.exists()
+        {
+            let text = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
+            config.lay_over(parse(&text, &path)?);
+        }
+        Ok(config)
+    }
+
+    fn lay_over(&mut self, user: Self) {
+        self.theme = user.theme.or(self.theme.take());
+        self.time_zone = user.time_zone.or(self.time_zone.take());
+        self.sources.extend(user.sources);
+        if !user.views.is_empty() {
+            self.views = user.views;
+        }
+    }
+
+    /// The sources, ready to be opened.
+    pub fn source_configs(&self) -> anyhow::Result<Vec<SourceConfig>> {
+        self.sources
+            .iter()
+            .map(|entry| {
+                let at = match &entry.at {
+                    OneOrMany::One(one) => vec![one.clone()],
+                    OneOrMany::Many(many) => many.clone(),
+                };
+                let schema = entry.schema.as_deref().map(schema).transpose()?;
+                Ok(SourceConfig { name: entry.name.clone(), at, schema })
+            })
+            .collect()
+    }
+}
+
+fn parse(text: &str, path: &Path) -> anyhow::Result<Config> {
+    toml::from_str(text).map_err(|error| {
+        let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+        let message = error.message().to_owned();
+        let hint = message
+            .strip_prefix("unknown field `")
+            .and_then(|rest| rest.split('`').next())
+            .and_then(|wrong| suggest(wrong, ["theme", "time_zone", "source", "view", "name", "at", "schema", "filter"]))
+            .map(|near| format!("; did you mean '{near}'?"))
+            .unwrap_or_default();
+        anyhow::anyhow!("{}:{line}: {message}{hint}", path.display())
+    })
+}
+
+/// A schema by the name of a built-in one, of a file in the user's `schemas` folder, or by path.
+pub fn schema(name: &str) -> anyhow::Result<Schema> {
+    if let Some(schema) = Schema::find(name) {
+        return Ok(schema);
+    }
+    let in_folder = folder().map(|folder| folder.join("schemas").join(format!("{name}.toml")));
+    let path = [Some(PathBuf::from(name)), in_folder].into_iter().flatten().find(|path| path.is_file());
+    let Some(path) = path else {
+        let known: Vec<String> = Schema::built_in().into_iter().map(|schema| schema.name).collect();
+        let near = suggest(name, known.iter().map(String::as_str));
+        let hint = near.map_or_else(|| format!("there are {}", known.join(", ")), |near| format!("did you mean '{near}'?"));
+        bail!("no schema '{name}'; {hint}, or the path of a TOML file");
+    };
+    let text = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
+    Ok(Schema::from_toml(&text, &path.display().to_string())?)
+}
+
+/// The zone of a name.
+pub fn zone(name: &str) -> anyhow::Result<chrono_tz::Tz> {
+    if name.eq_ignore_ascii_case("local") {
+        return Ok(local_zone());
+    }
+    chrono_tz::TZ_VARIANTS
+        .iter()
+        .copied()
+        .find(|zone| zone.name().eq_ignore_ascii_case(name))
+        .with_context(|| {
+            let names = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
+            let near = suggest(name, names).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+            format!("no time zone '{name}'{near}")
+        })
+}
+
+/// The machine's zone: `TZ`, else where `/etc/localtime` points, else UTC.
+fn local_zone() -> chrono_tz::Tz {
+    let from_env = std::env::var("TZ").ok();
+    let from_link = || {
+        let link = std::fs::read_link("/etc/localtime").ok()?;
+        let text = link.to_string_lossy().into_owned();
+        Some(text.split_once("zoneinfo/")?.1.to_owned())
+    };
+    from_env.filter(|tz| !tz.is_empty()).or_else(from_link).and_then(|name| name.trim_start_matches(':').parse().ok()).unwrap_or_default()
+}
+
+/// The commented file that is written on request.
+pub fn template() -> &'static str {
+    include_str!("../../config/template.toml")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_and_the_defaults_are_good() {
+        parse(template(), Path::new("template.toml")).expect("template");
+        parse(DEFAULT, Path::new("default.toml")).expect("defaults");
+        let live: String = template().lines().map(|line| line.strip_prefix("# ").filter(|l| l.contains('=') || l.starts_with('[')).unwrap_or(line)).filter(|l| !l.starts_with('#')).collect::<Vec<_>>().join("\n");
+        parse(&live, Path::new("template.toml")).expect("template with everything switched on");
+    }
+
+    #[test]
+    fn an_error_names_the_line_and_the_remedy() {
+        let error = parse("theme = \"dark\"\ntimezone = \"UTC\"\n", Path::new("c.toml")).expect_err("wrong").to_string();
+        assert!(error.starts_with("c.toml:2:"), "{error}");
+        assert!(error.contains("did you mean 'time_zone'?"), "{error}");
+    }
+}
