@@ -10,8 +10,10 @@
 //! - [`config`]: settings.
 //! - [`cli`]: the command line.
 
+pub mod app;
 pub mod cli;
 pub mod config;
+pub mod export;
 pub mod filter;
 pub mod insight;
 pub mod model;
@@ -19,3 +21,4 @@ pub mod record;
 pub mod schema;
 pub mod source;
 pub mod store;
+pub mod tui;

@@ -1,9 +1,37 @@
-//! `crosstail demo`.
+//! `crosstail demo`: the explorer over an embedded store with live simulated traffic.
 
 use super::args::DemoArgs;
-use anyhow::Result;
+use super::explore;
+use crate::config::Config;
+use crate::model::{Clock, Names};
+use crate::record::simulate::{Simulation, seed_history};
+use crate::source::registry::{self, SourceConfig};
+use anyhow::{Context as _, Result, ensure};
+use tokio_util::sync::CancellationToken;
 
 pub(super) async fn run(args: &DemoArgs) -> Result<u8> {
-    let _ = args;
-    Ok(0)
+    let config = Config::load()?;
+    ensure!(args.rate > 0.0 && args.rate <= 100_000.0, super::UsageError("--rate must be over 0, and at most 100000".to_owned()));
+    let folder = tempfile::Builder::new().prefix("crosstail-demo-").tempdir().context("no temporary folder")?;
+    let path = args.keep.clone().unwrap_or_else(|| folder.path().join("demo.sqlite"));
+    ensure!(args.keep.is_none() || !path.exists(), super::UsageError(format!("{} exists; the demo writes a new file only", path.display())));
+    let clock = Clock::system();
+    let simulation = Simulation { seed: args.seed, rate: args.rate, anchor: clock.now() };
+    // The table has to be there before the source looks for it; the history is written while the screen opens.
+    crate::record::SqliteRecorder::open(&path).await?.close().await?;
+    let cancel = CancellationToken::new();
+    let writer = {
+        let (path, history, clock, cancel) = (path.clone(), args.history, clock.clone(), cancel.clone());
+        tokio::spawn(async move {
+            let demo = seed_history(simulation, history, &path, || {}).await?;
+            demo.run(clock, cancel).await
+        })
+    };
+    let names = Names::default();
+    let source = SourceConfig { name: "demo".to_owned(), at: vec![format!("sqlite://{}", path.display())], schema: None };
+    let opened = registry::open(&source, &names)?;
+    let code = explore::open(names, vec![opened], &args.look, &config).await?;
+    cancel.cancel();
+    let _ = tokio::time::timeout(std::time::Duration::from_millis(500), writer).await;
+    Ok(code)
 }

@@ -1,9 +1,40 @@
 //! `crosstail [SOURCE…]`.
 
-use super::args::ExploreArgs;
+use super::args::{ExploreArgs, LookArgs};
+use super::{UsageError, sources};
+use crate::app::runtime::Runtime;
+use crate::app::{Event, State};
+use crate::config::{self, Config};
+use crate::model::{Clock, Names, SourceId};
+use crate::source::Source;
+use crate::tui;
 use anyhow::Result;
+use std::sync::Arc;
 
 pub(super) async fn run(args: &ExploreArgs) -> Result<u8> {
-    let _ = args;
-    Ok(0)
+    let config = Config::load()?;
+    let (configs, stdin) = sources::configs(&args.sources, args.schema.as_deref(), &config)?;
+    let opened = sources::open(configs, stdin)?;
+    open(opened.names.clone(), opened.sources.clone(), &args.look, &config).await
+}
+
+/// Opens the explorer over sources.
+pub(super) async fn open(names: Names, sources: Vec<(SourceId, Arc<dyn Source>)>, look: &LookArgs, config: &Config) -> Result<u8> {
+    let clock = Clock::system();
+    let zone = look.zone.as_deref().or(config.time_zone.as_deref()).unwrap_or("UTC");
+    let zone = config::zone(zone).map_err(|error| UsageError(error.to_string()))?;
+    let ids: Vec<SourceId> = sources.iter().map(|(id, _)| *id).collect();
+    let mut state = State::new(names, &ids, zone, clock.now());
+    state.views.clone_from(&config.views);
+    state.theme = look.theme.clone().or(config.theme.clone()).unwrap_or_else(|| "dark".to_owned());
+    state.where_configured = config::user_file().map(|path| path.display().to_string());
+    if let Some(text) = &look.filter {
+        if let Err(error) = crate::filter::Filter::parse(text) {
+            return Err(UsageError(format!("--filter:\n{}", error.with_carets(text))).into());
+        }
+        let _ = crate::app::update(&mut state, Event::FilterEdited(text.clone(), text.len()));
+        state.filter.completions.clear();
+    }
+    let (runtime, events) = Runtime::new(sources, clock.clone(), zone);
+    tui::run(state, runtime, events, look.history_limit, clock).await
 }

@@ -1,107 +1,11 @@
 //! Activities on stdout: data only, safe for a terminal, without secrets.
 
 use super::args::Format;
-use crate::model::{Activity, Names, is_hostile, redact_text, visible_line};
+use crate::export::{Record, millis, safe_json};
+use crate::model::{Activity, Names, redact_text, visible_line};
 use anyhow::Result;
 use chrono_tz::Tz;
-use serde::Serialize;
 use std::io::{self, IsTerminal as _, Write};
-
-/// The documented names of `-o json`, in their order.
-#[derive(Debug, Serialize)]
-pub(super) struct Record<'a> {
-    id: String,
-    source: String,
-    places: Vec<String>,
-    kind: crate::model::Kind,
-    direction: crate::model::Direction,
-    system: Option<&'a str>,
-    endpoint: Option<&'a str>,
-    method: Option<&'a str>,
-    url: Option<String>,
-    status: Option<crate::model::Status>,
-    http_status: Option<u16>,
-    level: Option<crate::model::Level>,
-    message: Option<String>,
-    started_at: String,
-    completed_at: Option<String>,
-    duration_ms: Option<serde_json::Number>,
-    attempt: Option<u16>,
-    max_attempts: Option<u16>,
-    next_retry_at: Option<String>,
-    request_id: Option<String>,
-    correlation_id: Option<&'a str>,
-    parent_request_id: Option<&'a str>,
-    error: Option<String>,
-    error_type: Option<&'a str>,
-    operation: Option<&'a str>,
-    entity: Option<&'a str>,
-    actor: Option<&'a str>,
-}
-
-/// Milliseconds as a JSON number: whole where they are.
-fn millis(us: u64) -> serde_json::Number {
-    if us.is_multiple_of(1000) {
-        serde_json::Number::from(us / 1000)
-    } else {
-        serde_json::Number::from_f64(us as f64 / 1e3).unwrap_or_else(|| serde_json::Number::from(us / 1000))
-    }
-}
-
-impl<'a> Record<'a> {
-    pub(super) fn new(activity: &'a Activity, names: &Names) -> Self {
-        let safe = |text: &'a Option<compact_str::CompactString>| text.as_deref().map(|t| redact_text(t).into_owned());
-        Self {
-            id: activity.id.to_string(),
-            source: activity.places.first().map(|p| names.source_name(p.source).to_string()).unwrap_or_default(),
-            places: activity.places.iter().map(|place| place.label(names)).collect(),
-            kind: activity.kind,
-            direction: activity.direction,
-            system: activity.system.as_deref(),
-            endpoint: activity.endpoint.as_deref(),
-            method: activity.method.as_deref(),
-            url: safe(&activity.url),
-            status: activity.status,
-            http_status: activity.http_status,
-            level: activity.level,
-            message: safe(&activity.message),
-            started_at: activity.started_at.rfc3339(),
-            completed_at: activity.completed_at.map(|at| at.rfc3339()),
-            duration_ms: activity.took_us().map(millis),
-            attempt: activity.attempt,
-            max_attempts: activity.max_attempts,
-            next_retry_at: activity.next_retry_at.map(|at| at.rfc3339()),
-            request_id: activity.request_id.as_ref().map(ToString::to_string),
-            correlation_id: activity.correlation_id.as_deref(),
-            parent_request_id: activity.parent_request_id.as_deref(),
-            error: safe(&activity.error),
-            error_type: activity.error_type.as_deref(),
-            operation: activity.operation.as_deref(),
-            entity: activity.entity.as_deref(),
-            actor: activity.actor.as_deref(),
-        }
-    }
-}
-
-/// JSON whose hostile characters are escaped: the same values to a parser, harmless to a terminal.
-pub(super) fn safe_json(value: &impl Serialize) -> Result<String> {
-    let text = serde_json::to_string(value)?;
-    if text.is_ascii() || !text.chars().any(is_hostile) {
-        return Ok(text);
-    }
-    let mut out = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        if is_hostile(c) {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                use std::fmt::Write as _;
-                write!(out, "\\u{unit:04x}")?;
-            }
-        } else {
-            out.push(c);
-        }
-    }
-    Ok(out)
-}
 
 /// Writes activities in one of the formats.
 pub(super) struct Writer<'a> {

@@ -1,9 +1,10 @@
 //! `crosstail show`: one activity whole.
 
 use super::args::{ShowArgs, ShowFormat};
-use super::output::{Record, complain, safe_json};
+use super::output::complain;
 use super::{exit, sources};
 use crate::config::Config;
+use crate::export::{Record, curl, safe_json};
 use crate::filter::{Filter, quote};
 use crate::insight::{Chain, Trace};
 use crate::model::{Activity, Names, Payload, redact_json, redact_text, visible};
@@ -138,35 +139,4 @@ fn as_text(activity: &Activity, payload: &Payload, chain: &Chain, trace: &Trace,
     let nodes: Vec<String> = trace.nodes.iter().map(|node| format!("{}{}", "  ".repeat(node.depth), line(&node.activity))).collect();
     section("trace", (nodes.len() > 1).then(|| nodes.join("\n")));
     out
-}
-
-/// The request as a curl command; secrets are shell variables.
-pub(crate) fn curl(activity: &Activity, payload: &Payload) -> String {
-    let quote = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
-    let method = activity.method.as_deref().unwrap_or("GET");
-    let mut parts = vec![format!("curl -X {}", quote(method))];
-    if let Some(Value::Object(headers)) = &payload.request.headers {
-        for (name, value) in headers {
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            let safe = redact_json(&json!({ name: text.clone() }));
-            let safe = safe[name.as_str()].as_str().unwrap_or_default().to_owned();
-            if safe.contains(crate::model::REDACTED) {
-                let variable: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
-                let scheme = safe.split(crate::model::REDACTED).next().unwrap_or_default();
-                parts.push(format!("-H \"{name}: {scheme}${variable}\""));
-            } else {
-                parts.push(format!("-H {}", quote(&format!("{name}: {safe}"))));
-            }
-        }
-    }
-    if let Some(body) = &payload.request.body {
-        let text = match redact_json(&body.value) {
-            Value::String(text) => text,
-            other => other.to_string(),
-        };
-        parts.push(format!("--data-raw {}", quote(&text)));
-    }
-    let url = activity.url.as_deref().or(activity.endpoint.as_deref()).unwrap_or("/");
-    parts.push(quote(&redact_text(url)));
-    parts.join(" \\\n  ")
 }

@@ -1,9 +1,10 @@
 //! `crosstail stats`: grouped figures to stdout.
 
 use super::args::{Format, StatsArgs};
-use super::output::{aligned, safe_json};
+use super::output::aligned;
 use super::{UsageError, exit, sources};
 use crate::config::Config;
+use crate::export::safe_json;
 use crate::filter::{Field, suggest, value_text};
 use crate::insight::Latencies;
 use crate::model::visible_line;

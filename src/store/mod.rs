@@ -334,6 +334,12 @@ impl Store {
         segment.text(at, Text::System)
     }
 
+    /// A row's endpoint.
+    pub fn endpoint(&self, row: Row) -> Symbol {
+        let (segment, at) = self.at(row);
+        segment.text(at, Text::Endpoint)
+    }
+
     /// A row's HTTP status.
     pub fn http_status(&self, row: Row) -> Option<u16> {
         let (segment, at) = self.at(row);

@@ -1,0 +1,102 @@
+//! What can be asked for by a key, a command of the palette, or a test.
+
+macro_rules! actions {
+    ($($action:ident = $name:literal, $help:literal;)+) => {
+        /// Something a user can do. The keymap binds keys to these names.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Action { $(#[doc = $help] $action),+ }
+
+        impl Action {
+            /// Every action.
+            pub const ALL: &'static [Self] = &[$(Self::$action),+];
+
+            /// Its name in the keymap.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$action => $name),+ }
+            }
+
+            /// What it does.
+            pub const fn help(self) -> &'static str {
+                match self { $(Self::$action => $help),+ }
+            }
+        }
+    };
+}
+
+actions! {
+    Up = "up", "previous line";
+    Down = "down", "next line";
+    PageUp = "page_up", "a page up";
+    PageDown = "page_down", "a page down";
+    Top = "top", "oldest, or first line";
+    Bottom = "bottom", "newest, or last line";
+    Left = "left", "column, fold or bar to the left";
+    Right = "right", "column, fold or bar to the right";
+    Open = "open", "open, narrow or choose";
+    Back = "back", "one level back";
+    Filter = "filter", "edit the filter (in a detail: search)";
+    ClearFilter = "clear_filter", "show everything";
+    NextMatch = "next_match", "next match of the search";
+    PreviousMatch = "previous_match", "previous match of the search";
+    NextFailure = "next_failure", "next failure";
+    PreviousFailure = "previous_failure", "previous failure";
+    Follow = "follow", "follow the newest";
+    Pause = "pause", "pause, or go on";
+    Keep = "keep", "keep only the value under the cursor";
+    Exclude = "exclude", "exclude the value under the cursor";
+    Trace = "trace", "trace of the activity";
+    Retries = "retries", "retry chain of the activity";
+    NextTab = "next_tab", "next tab of the detail";
+    PreviousTab = "previous_tab", "previous tab of the detail";
+    Reveal = "reveal", "reveal or hide the secret under the cursor";
+    CopyRecord = "copy_record", "copy the record as JSON";
+    CopyId = "copy_id", "copy the id";
+    CopyBody = "copy_body", "copy the body, or the value under the cursor";
+    CopyCurl = "copy_curl", "copy as curl, secrets as variables";
+    CopyFilter = "copy_filter", "copy a command that opens this view";
+    CopyPath = "copy_path", "copy the path of the value under the cursor";
+    Mark = "mark", "mark or unmark";
+    NextMark = "next_mark", "next mark";
+    ViewBack = "view_back", "view before this one";
+    ViewForward = "view_forward", "view after this one";
+    Health = "health", "health of the systems";
+    Sources = "sources", "sources, their state and lag";
+    FocusNext = "focus_next", "next panel";
+    FocusPrevious = "focus_previous", "previous panel";
+    ToggleFacets = "toggle_facets", "facets on or off";
+    ToggleHistogram = "toggle_histogram", "histogram on or off";
+    ToggleTime = "toggle_time", "absolute or relative times";
+    ZoomIn = "zoom_in", "histogram over a shorter time";
+    ZoomOut = "zoom_out", "histogram over a longer time";
+    NextTheme = "next_theme", "next theme";
+    ToggleMouse = "toggle_mouse", "mouse on or off";
+    ToggleRate = "toggle_rate", "show what the screen costs";
+    Palette = "palette", "every command, by name";
+    Help = "help", "this help";
+    WriteConfig = "write_config", "write a commented configuration file";
+    View1 = "view_1", "saved view 1";
+    View2 = "view_2", "saved view 2";
+    View3 = "view_3", "saved view 3";
+    View4 = "view_4", "saved view 4";
+    View5 = "view_5", "saved view 5";
+    View6 = "view_6", "saved view 6";
+    View7 = "view_7", "saved view 7";
+    View8 = "view_8", "saved view 8";
+    View9 = "view_9", "saved view 9";
+    Redraw = "redraw", "draw the screen anew";
+    Suspend = "suspend", "stop; fg goes on";
+    Quit = "quit", "end";
+}
+
+impl Action {
+    /// The action of a name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|action| action.name() == name)
+    }
+
+    /// The number of a saved view or tab, from 0.
+    pub fn number(self) -> Option<usize> {
+        let index = (self as usize).checked_sub(Self::View1 as usize)?;
+        (index < 9).then_some(index)
+    }
+}

@@ -1,0 +1,160 @@
+//! The list: what is selected, what is on screen, following and pausing.
+
+use crate::filter::Field;
+use crate::model::Timestamp;
+use crate::store::{Row, Store};
+
+/// The columns that a cursor can stand in, for keep and exclude.
+pub const COLUMNS: &[Field] = &[Field::System, Field::Status, Field::Direction, Field::Method, Field::Endpoint, Field::Http, Field::Kind];
+
+/// State of the list.
+#[derive(Debug, Clone)]
+pub struct List {
+    /// The newest is shown as it comes.
+    pub follow: bool,
+    /// Rows from this number on came after the pause and are not shown.
+    pub pinned: Option<Row>,
+    /// The selected row; none while following: then it is the newest.
+    pub selected: Option<Row>,
+    /// Where the selected row stands on the screen, from the top.
+    pub line: usize,
+    /// Lines on the screen.
+    pub height: usize,
+    /// The column under the cursor, of [`COLUMNS`].
+    pub column: usize,
+    /// Arrived in the view since following stopped.
+    pub unseen: usize,
+}
+
+impl Default for List {
+    fn default() -> Self {
+        Self { follow: true, pinned: None, selected: None, line: 0, height: 1, column: 0, unseen: 0 }
+    }
+}
+
+impl List {
+    /// Whether a row is shown while paused.
+    fn shows(&self, row: Row) -> bool {
+        self.pinned.is_none_or(|pin| row < pin)
+    }
+
+    /// The selected row: while following the newest one shown.
+    pub fn current(&self, store: &Store) -> Option<Row> {
+        self.selected.or_else(|| store.rows().iter().rev().copied().find(|row| self.shows(*row)))
+    }
+
+    /// The rows on the screen, from the top.
+    pub fn visible(&self, store: &Store) -> Vec<Row> {
+        let rows = store.rows();
+        let shown = |range: &mut dyn Iterator<Item = Row>, count: usize| -> Vec<Row> {
+            range.filter(|row| self.shows(*row)).take(count).collect()
+        };
+        let position = self.selected.filter(|_| !self.follow).and_then(|row| store.position(row));
+        let Some(position) = position else {
+            let mut last = shown(&mut rows.iter().rev().copied(), self.height);
+            last.reverse();
+            return last;
+        };
+        let line = self.line.min(self.height.saturating_sub(1));
+        let mut above = shown(&mut rows[..position].iter().rev().copied(), line);
+        above.reverse();
+        let below = shown(&mut rows[position..].iter().copied(), self.height - above.len());
+        above.extend(below);
+        if above.len() < self.height {
+            // Fewer below than there is room: show more above.
+            let first = above.first().and_then(|row| store.position(*row)).unwrap_or(0);
+            let mut more = shown(&mut rows[..first].iter().rev().copied(), self.height - above.len());
+            more.reverse();
+            more.extend(above);
+            return more;
+        }
+        above
+    }
+
+    /// Moves the selection by lines.
+    pub fn step(&mut self, store: &Store, by: isize) {
+        let Some(current) = self.current(store) else { return };
+        let rows = store.rows();
+        let Some(mut position) = store.position(current) else { return };
+        if self.follow {
+            self.line = self.visible(store).len().saturating_sub(1);
+        }
+        let mut left = by.unsigned_abs();
+        let mut found = current;
+        while left > 0 {
+            let next = if by < 0 { position.checked_sub(1) } else { Some(position + 1).filter(|p| *p < rows.len()) };
+            let Some(next) = next else { break };
+            position = next;
+            if self.shows(rows[position]) {
+                found = rows[position];
+                left -= 1;
+            }
+        }
+        let moved = by.unsigned_abs() - left;
+        self.stop(found);
+        let line = if by < 0 { self.line.saturating_sub(moved) } else { self.line + moved };
+        self.line = line.min(self.height.saturating_sub(1));
+    }
+
+    /// Selects a row and stops following.
+    pub fn select(&mut self, store: &Store, row: Row) {
+        let visible = self.visible(store);
+        self.line = visible.iter().position(|shown| *shown == row).unwrap_or(self.height / 2);
+        self.stop(row);
+    }
+
+    fn stop(&mut self, row: Row) {
+        if self.follow {
+            self.follow = false;
+            self.unseen = 0;
+        }
+        self.selected = Some(row);
+    }
+
+    /// To the newest, and on with it.
+    pub fn start_following(&mut self) {
+        self.follow = true;
+        self.pinned = None;
+        self.selected = None;
+        self.unseen = 0;
+    }
+
+    /// Pauses, or goes on.
+    pub fn toggle_pause(&mut self, store: &Store) {
+        if self.pinned.is_some() || !self.follow {
+            self.start_following();
+            return;
+        }
+        let line = self.visible(store).len().saturating_sub(1);
+        let current = self.current(store);
+        self.pinned = Some(store.len() as Row);
+        self.follow = false;
+        self.unseen = 0;
+        self.selected = current;
+        self.line = line;
+    }
+
+    /// After the view changed: the selected row, or the nearest in time that is there.
+    pub fn settle(&mut self, store: &Store, at: Option<Timestamp>) {
+        if self.follow {
+            return;
+        }
+        if self.selected.is_some_and(|row| store.position(row).is_some()) {
+            return;
+        }
+        let rows = store.rows();
+        let nearest = at.map(|at| store.position_of_time(at).min(rows.len().saturating_sub(1)));
+        self.selected = nearest.and_then(|position| rows.get(position).copied());
+        if self.selected.is_none() && self.pinned.is_none() {
+            self.start_following();
+        }
+    }
+
+    /// The next failure from the selected row, in a direction.
+    pub fn find_failure(&self, store: &Store, forward: bool) -> Option<Row> {
+        let position = self.current(store).and_then(|row| store.position(row))?;
+        let rows = store.rows();
+        let fits = |row: &&Row| store.is_failure(**row) && self.shows(**row);
+        if forward { rows.get(position + 1..)?.iter().find(fits).copied() } else { rows[..position].iter().rev().find(fits).copied() }
+    }
+}

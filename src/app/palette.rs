@@ -1,0 +1,75 @@
+//! The command palette: every action, saved view and theme, by a few letters of its name.
+
+use super::Action;
+use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
+use nucleo_matcher::{Config, Matcher, Utf32Str};
+
+/// What choosing an item does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Run {
+    /// An action.
+    Action(Action),
+    /// A theme.
+    Theme(String),
+    /// A filter.
+    Filter(String),
+}
+
+/// A line of the palette.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaletteItem {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub help: String,
+    /// What is run.
+    pub run: Run,
+}
+
+/// State of the palette.
+#[derive(Debug, Clone, Default)]
+pub struct Palette {
+    /// What was typed.
+    pub text: String,
+    /// Everything there is.
+    pub items: Vec<PaletteItem>,
+    /// Indices of what fits, best first.
+    pub found: Vec<usize>,
+    /// The chosen one of those.
+    pub chosen: usize,
+}
+
+impl Palette {
+    /// A palette over items.
+    pub fn new(items: Vec<PaletteItem>) -> Self {
+        let found = (0..items.len()).collect();
+        Self { text: String::new(), items, found, chosen: 0 }
+    }
+
+    /// Finds what fits a text.
+    pub fn search(&mut self, text: &str) {
+        text.clone_into(&mut self.text);
+        self.chosen = 0;
+        if text.is_empty() {
+            self.found = (0..self.items.len()).collect();
+            return;
+        }
+        let mut matcher = Matcher::new(Config::DEFAULT);
+        let pattern = Pattern::parse(text, CaseMatching::Ignore, Normalization::Smart);
+        let mut buffer = Vec::new();
+        let mut scored: Vec<(u32, usize)> = Vec::new();
+        for (index, item) in self.items.iter().enumerate() {
+            let line = format!("{} {}", item.name, item.help);
+            if let Some(score) = pattern.score(Utf32Str::new(&line, &mut buffer), &mut matcher) {
+                scored.push((score, index));
+            }
+        }
+        scored.sort_by_key(|(score, index)| (std::cmp::Reverse(*score), *index));
+        self.found = scored.into_iter().map(|(_, index)| index).collect();
+    }
+
+    /// The chosen item.
+    pub fn current(&self) -> Option<&PaletteItem> {
+        self.found.get(self.chosen).and_then(|index| self.items.get(*index))
+    }
+}

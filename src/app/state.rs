@@ -1,0 +1,362 @@
+//! Everything the screen is drawn from.
+
+use super::{Detail, FilterBar, List, Palette, Ticket};
+use crate::config::ViewEntry;
+use crate::filter::{Context, Field};
+use crate::insight::{Health, Reading};
+use crate::model::{Names, SourceId, Status, Timestamp};
+use crate::source::Probe;
+use crate::source::pump;
+use crate::store::{Facet, Histogram, Row, Store, Symbol};
+use chrono_tz::Tz;
+use std::collections::{BTreeSet, VecDeque};
+
+/// Which screen is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Screen {
+    /// The list.
+    Explore,
+    /// Health of the systems.
+    Health,
+    /// Sources.
+    Sources,
+    /// Nothing is configured.
+    FirstRun,
+}
+
+/// What keys go to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Focus {
+    /// The list.
+    List,
+    /// The facets.
+    Facets,
+    /// The histogram.
+    Histogram,
+    /// The opened activity.
+    Detail,
+    /// The filter bar.
+    Filter,
+}
+
+/// What lies over the screen, the last one on top.
+#[derive(Debug, Clone)]
+pub enum Overlay {
+    /// Keys, and the filter language; the first line shown.
+    Help(usize),
+    /// The command palette.
+    Palette(Palette),
+}
+
+/// A short message, until then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// The text.
+    pub text: String,
+    /// When it goes away.
+    pub until: Timestamp,
+}
+
+/// A source, as it is now.
+#[derive(Debug, Clone)]
+pub struct SourceStatus {
+    /// Its number.
+    pub id: SourceId,
+    /// Its name.
+    pub name: String,
+    /// What it is doing.
+    pub state: pump::State,
+    /// Server and schema.
+    pub probe: Option<Probe>,
+    /// Activities taken in.
+    pub seen: u64,
+    /// Of which came before what was already here, while live.
+    pub late: u64,
+    /// Lost on the way.
+    pub dropped: u64,
+    /// Time of the newest activity.
+    pub newest: Option<Timestamp>,
+    /// What it said last.
+    pub said: Option<String>,
+}
+
+/// State of the facets.
+#[derive(Debug, Clone, Default)]
+pub struct FacetPanel {
+    /// Field and its values.
+    pub groups: Vec<(Field, Vec<Facet>)>,
+    /// Selected line over all groups.
+    pub selected: usize,
+    /// The store's revision that they were counted at.
+    pub revision: u64,
+}
+
+impl FacetPanel {
+    /// The fields shown, in order.
+    pub const FIELDS: &'static [Field] = &[Field::System, Field::Status, Field::Kind, Field::Direction, Field::Endpoint];
+
+    /// The selected field and value.
+    pub fn current(&self) -> Option<(Field, &Facet)> {
+        let all = self.groups.iter().flat_map(|(field, facets)| facets.iter().map(move |facet| (*field, facet)));
+        all.into_iter().nth(self.selected)
+    }
+
+    /// Number of values.
+    pub fn len(&self) -> usize {
+        self.groups.iter().map(|(_, facets)| facets.len()).sum()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// State of the histogram.
+#[derive(Debug, Clone, Default)]
+pub struct HistogramPanel {
+    /// The counts.
+    pub data: Histogram,
+    /// Length of time shown in microseconds; `None`: all there is.
+    pub span_us: Option<i64>,
+    /// Column under the cursor.
+    pub cursor: usize,
+    /// The other end of the range being chosen.
+    pub mark: Option<usize>,
+    /// Columns on the screen.
+    pub columns: usize,
+    /// The store's revision that it was counted at.
+    pub revision: u64,
+    /// The end it was counted to.
+    pub end: Timestamp,
+}
+
+/// What can be switched.
+#[derive(Debug, Clone)]
+pub struct Toggles {
+    /// Facets are shown.
+    pub facets: bool,
+    /// The histogram is shown.
+    pub histogram: bool,
+    /// Times are relative.
+    pub relative_time: bool,
+    /// The mouse is on.
+    pub mouse: bool,
+    /// The status line shows what the screen costs.
+    pub rate: bool,
+}
+
+/// A view that can be gone back to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ViewSnapshot {
+    /// Its filter.
+    pub filter: String,
+    /// Its selected row.
+    pub selected: Option<Row>,
+}
+
+/// The state.
+pub struct State {
+    /// The present moment, as of the last event.
+    pub now: Timestamp,
+    /// The zone shown.
+    pub zone: Tz,
+    /// Columns and rows of the terminal.
+    pub size: (u16, u16),
+    /// What is in memory.
+    pub store: Store,
+    /// The sources.
+    pub sources: Vec<SourceStatus>,
+    /// The screen shown.
+    pub screen: Screen,
+    /// What keys go to.
+    pub focus: Focus,
+    /// The list.
+    pub list: List,
+    /// The filter bar.
+    pub filter: FilterBar,
+    /// The facets.
+    pub facets: FacetPanel,
+    /// The histogram.
+    pub histogram: HistogramPanel,
+    /// The opened activity.
+    pub detail: Option<Detail>,
+    /// What lies over the screen.
+    pub overlays: Vec<Overlay>,
+    /// Marked rows.
+    pub marks: BTreeSet<Row>,
+    /// Views gone through, and where in them.
+    pub history: Vec<ViewSnapshot>,
+    /// Index in `history`.
+    pub history_at: usize,
+    /// Saved views.
+    pub views: Vec<ViewEntry>,
+    /// Themes there are.
+    pub themes: Vec<String>,
+    /// The theme in use.
+    pub theme: String,
+    /// Message.
+    pub notice: Option<Notice>,
+    /// Health, computed while it is shown.
+    pub health: Option<Health<Symbol>>,
+    /// Selected line of the health and the source screens.
+    pub line: usize,
+    /// What is switched on.
+    pub toggles: Toggles,
+    /// Live arrivals of the last seconds: (second, count).
+    pub arrivals: VecDeque<(i64, u64)>,
+    /// Bytes a second to the terminal, as the front end last said.
+    pub bytes_per_second: u64,
+    /// The last ticket given out.
+    pub last_ticket: Ticket,
+    /// The query for matches by payload.
+    pub match_ticket: Ticket,
+    /// Whether it is still running.
+    pub matching: bool,
+    /// How many clauses the sources evaluate.
+    pub where_configured: Option<String>,
+    /// When the relative filter was last evaluated anew.
+    pub refiltered_at: Timestamp,
+    /// When facets and histogram were last counted, and how long that may wait.
+    pub counted_at: Timestamp,
+}
+
+/// Health is of this long a window.
+pub const HEALTH_WINDOW_US: i64 = 15 * 60 * 1_000_000;
+
+impl State {
+    /// The state at the beginning, over sources that are not connected yet.
+    pub fn new(names: Names, sources: &[SourceId], zone: Tz, now: Timestamp) -> Self {
+        let status = |id: &SourceId| SourceStatus {
+            id: *id,
+            name: names.source_name(*id).to_string(),
+            state: pump::State::Connecting,
+            probe: None,
+            seen: 0,
+            late: 0,
+            dropped: 0,
+            newest: None,
+            said: None,
+        };
+        Self {
+            now,
+            zone,
+            size: (80, 24),
+            sources: sources.iter().map(status).collect(),
+            store: Store::new(names.clone()),
+            screen: if sources.is_empty() { Screen::FirstRun } else { Screen::Explore },
+            focus: Focus::List,
+            list: List::default(),
+            filter: FilterBar::default(),
+            facets: FacetPanel::default(),
+            histogram: HistogramPanel::default(),
+            detail: None,
+            overlays: Vec::new(),
+            marks: BTreeSet::new(),
+            history: vec![ViewSnapshot { filter: String::new(), selected: None }],
+            history_at: 0,
+            views: Vec::new(),
+            themes: Vec::new(),
+            theme: "dark".to_owned(),
+            notice: None,
+            health: None,
+            line: 0,
+            toggles: Toggles { facets: true, histogram: true, relative_time: false, mouse: false, rate: false },
+            arrivals: VecDeque::new(),
+            bytes_per_second: 0,
+            last_ticket: 0,
+            match_ticket: 0,
+            matching: false,
+            where_configured: None,
+            refiltered_at: now,
+            counted_at: Timestamp(0),
+        }
+    }
+
+    /// What the filter's words depend on now.
+    pub fn context(&self) -> Context {
+        Context { now: self.now, zone: self.zone }
+    }
+
+    /// A new number for a query.
+    pub fn ticket(&mut self) -> Ticket {
+        self.last_ticket += 1;
+        self.last_ticket
+    }
+
+    /// Says something for a few seconds.
+    pub fn say(&mut self, text: impl Into<String>) {
+        self.notice = Some(Notice { text: text.into(), until: self.now.plus_ms(6000) });
+    }
+
+    /// Live arrivals a second, over the last five.
+    pub fn live_rate(&self) -> f64 {
+        let second = self.now.0 / 1_000_000;
+        let count: u64 = self.arrivals.iter().filter(|(at, _)| *at >= second - 5 && *at < second).map(|(_, n)| n).sum();
+        count as f64 / 5.0
+    }
+
+    /// Counts facets and histogram anew where the store has changed, or when asked to.
+    pub fn count(&mut self, force: bool) {
+        let revision = self.store.revision();
+        // On large stores counting waits longer, so that it never takes more than a part of the time.
+        let wait_us = (self.store.rows().len() as i64 * 2).clamp(250_000, 2_000_000);
+        if !force && (self.now.since_us(self.counted_at) < wait_us || self.facets.revision == revision) {
+            return;
+        }
+        self.counted_at = self.now;
+        self.facets.revision = revision;
+        let rows = self.store.rows();
+        self.facets.groups = FacetPanel::FIELDS.iter().map(|field| (*field, self.store.facet(*field, rows, 12))).collect();
+        self.facets.selected = self.facets.selected.min(self.facets.len().saturating_sub(1));
+        self.count_histogram();
+    }
+
+    /// Counts the histogram over its span, which ends at the newest activity, or now while there is live traffic.
+    pub fn count_histogram(&mut self) {
+        let rows = self.store.rows();
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
+            self.histogram.data = Histogram::default();
+            return;
+        };
+        let columns = self.histogram.columns.max(1);
+        let newest = self.store.started(*last);
+        let live = self.now.since_us(newest) < 300_000_000;
+        let mut end = if live { newest.max(self.now) } else { newest };
+        let start = self.histogram.span_us.map_or(self.store.started(*first), |span| end.plus_us(-span));
+        let width = nice_width((end.since_us(start) + 1) / columns as i64);
+        // Columns stand on whole multiples of their width, so that they do not move as time goes on.
+        end = Timestamp((end.0.div_euclid(width) + 1) * width);
+        let start = end.plus_us(-width * columns as i64);
+        self.histogram.end = end;
+        self.histogram.data = self.store.histogram(start, width, columns);
+        self.histogram.cursor = self.histogram.cursor.min(columns - 1);
+    }
+
+    /// Computes the health of the systems.
+    pub fn compute_health(&mut self) {
+        let store = &self.store;
+        let start = self.now.plus_us(-2 * HEALTH_WINDOW_US);
+        let rows = store.all_rows();
+        let from = rows.partition_point(|row| store.started(*row) < start);
+        let readings = rows[from..].iter().filter(|row| store.system(**row) != Symbol::ABSENT).map(|row| Reading {
+            system: store.system(*row),
+            started: store.started(*row),
+            failed: store.is_failure(*row),
+            finished: store.status(*row).is_none_or(Status::is_finished),
+            took_us: store.took_us(*row),
+        });
+        self.health = Some(Health::compute(self.now, HEALTH_WINDOW_US, readings));
+    }
+}
+
+/// The next width that people can read: 1, 2, 5, 10, 15, 30 s, and so on up to days.
+fn nice_width(us: i64) -> i64 {
+    const S: i64 = 1_000_000;
+    const NICE: &[i64] = &[
+        S / 100, S / 20, S / 10, S / 5, S / 2, S, 2 * S, 5 * S, 10 * S, 15 * S, 30 * S, 60 * S, 120 * S, 300 * S, 600 * S,
+        900 * S, 1800 * S, 3600 * S, 7200 * S, 14_400 * S, 21_600 * S, 43_200 * S, 86_400 * S, 604_800 * S,
+    ];
+    let day = 86_400 * S;
+    NICE.iter().copied().find(|nice| *nice >= us).unwrap_or_else(|| (us / day + 1) * day)
+}

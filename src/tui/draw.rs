@@ -1,0 +1,54 @@
+//! One picture of the state.
+
+use super::keymap::Keymap;
+use super::layout::Places;
+use super::theme::Theme;
+use super::{overlays, panels};
+use crate::app::{Overlay, Screen, State};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+/// What drawing needs beside the state.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// The styles.
+    pub theme: Theme,
+    /// The keys, for help.
+    pub keymap: Keymap,
+}
+
+/// Draws the state; gives the picture and where the cursor is shown.
+pub fn draw(state: &State, look: &Look) -> (Buffer, Option<(u16, u16)>) {
+    let area = Rect::new(0, 0, state.size.0, state.size.1);
+    let mut buf = Buffer::empty(area);
+    if area.width == 0 || area.height == 0 {
+        return (buf, None);
+    }
+    let places = Places::of(state);
+    let theme = &look.theme;
+    panels::header::render(state, places.header, &mut buf, theme);
+    let mut cursor = panels::filter_bar::render(state, places.filter, &mut buf, theme);
+    match state.screen {
+        Screen::FirstRun => panels::first_run::render(state, places.list, &mut buf, theme),
+        Screen::Health => panels::health::render(state, places.list, &mut buf, theme),
+        Screen::Sources => panels::sources::render(state, places.list, &mut buf, theme),
+        Screen::Explore => {
+            panels::histogram::render(state, places.histogram, &mut buf, theme);
+            panels::facets::render(state, places.facets, &mut buf, theme);
+            panels::list::render(state, &places, &mut buf, theme);
+            if let Some(at) = panels::detail::render(state, places.detail, &mut buf, theme) {
+                cursor = Some(at);
+            }
+        }
+    }
+    panels::status::render(state, places.status, &mut buf, theme);
+    panels::keys::render(state, places.keys, &mut buf, look);
+    overlays::completion::render(state, places.filter, &mut buf, theme);
+    for overlay in &state.overlays {
+        match overlay {
+            Overlay::Help(first) => overlays::help::render(*first, area, &mut buf, look),
+            Overlay::Palette(palette) => cursor = Some(overlays::palette::render(palette, area, &mut buf, look)),
+        }
+    }
+    (buf, cursor)
+}

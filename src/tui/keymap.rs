@@ -1,0 +1,228 @@
+//! Keys → actions, from TOML.
+
+use crate::app::Action;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+const DEFAULT: &str = include_str!("../../config/keymap.toml");
+
+/// Where keys are pressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Context {
+    /// Anywhere but where another context says otherwise.
+    Global,
+    /// In a detail.
+    Detail,
+    /// On the first-run page.
+    FirstRun,
+    /// While text is typed.
+    Text,
+}
+
+/// One binding: a sequence of keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Binding {
+    context: Context,
+    keys: Vec<Key>,
+    action: Action,
+}
+
+/// A key with its modifiers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Key {
+    code: KeyCode,
+    ctrl: bool,
+    alt: bool,
+}
+
+/// The bindings.
+#[derive(Debug, Clone)]
+pub struct Keymap {
+    bindings: Vec<Binding>,
+}
+
+/// What a key led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// This.
+    Action(Action),
+    /// The beginning of a sequence.
+    Prefix,
+    /// Nothing.
+    Nothing,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    global: BTreeMap<String, Vec<String>>,
+    detail: BTreeMap<String, Vec<String>>,
+    first_run: BTreeMap<String, Vec<String>>,
+    text: BTreeMap<String, Vec<String>>,
+}
+
+impl Keymap {
+    /// The built-in keys with the user's `keymap.toml` laid over them.
+    pub fn load() -> Result<Self, String> {
+        let mut keymap = Self { bindings: Vec::new() };
+        keymap.lay_over(DEFAULT).map_err(|error| format!("keymap: {error}"))?;
+        let path = crate::config::folder().map(|folder| folder.join("keymap.toml")).filter(|path| path.exists());
+        if let Some(path) = path {
+            let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+            keymap.lay_over(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+        }
+        Ok(keymap)
+    }
+
+    fn lay_over(&mut self, text: &str) -> Result<(), String> {
+        let file: File = toml::from_str(text).map_err(|error| {
+            let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+            format!("line {line}: {}", error.message())
+        })?;
+        let contexts =
+            [(Context::Global, file.global), (Context::Detail, file.detail), (Context::FirstRun, file.first_run), (Context::Text, file.text)];
+        for (context, actions) in contexts {
+            for (name, keys) in actions {
+                let action = Action::parse(&name).ok_or_else(|| {
+                    let near = crate::filter::suggest(&name, Action::ALL.iter().map(|a| a.name()));
+                    let hint = near.map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
+                    format!("no action '{name}'{hint}")
+                })?;
+                self.bindings.retain(|binding| !(binding.context == context && binding.action == action));
+                for text in keys {
+                    let keys = text.split(' ').map(parse_key).collect::<Option<Vec<Key>>>();
+                    let keys = keys.filter(|keys| !keys.is_empty()).ok_or_else(|| format!("{name}: no key '{text}'"))?;
+                    self.bindings.push(Binding { context, keys, action });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the keys pressed so far mean.
+    pub fn find(&self, context: Context, pressed: &[KeyEvent]) -> Found {
+        let pressed: Vec<Key> = pressed.iter().map(Key::of).collect();
+        let contexts: &[Context] = match context {
+            Context::Text => &[Context::Text],
+            Context::Global => &[Context::Global],
+            Context::Detail => &[Context::Detail, Context::Global],
+            Context::FirstRun => &[Context::FirstRun, Context::Global],
+        };
+        for context in contexts {
+            let own = || self.bindings.iter().filter(|binding| binding.context == *context);
+            if let Some(binding) = own().find(|binding| binding.keys == pressed) {
+                return Found::Action(binding.action);
+            }
+            if own().any(|binding| binding.keys.starts_with(&pressed)) {
+                return Found::Prefix;
+            }
+        }
+        Found::Nothing
+    }
+
+    /// The keys of an action, for people.
+    pub fn keys(&self, action: Action) -> String {
+        let of = |context| {
+            let own = self.bindings.iter().filter(move |binding| binding.action == action && binding.context == context);
+            own.map(|binding| binding.keys.iter().map(|key| key.name()).collect::<String>()).collect::<Vec<_>>()
+        };
+        let mut found = of(Context::Global);
+        if found.is_empty() {
+            found = [of(Context::Detail), of(Context::FirstRun)].concat();
+        }
+        found.join(" ")
+    }
+}
+
+impl Key {
+    fn of(event: &KeyEvent) -> Self {
+        let ctrl = event.modifiers.contains(KeyModifiers::CONTROL);
+        let alt = event.modifiers.contains(KeyModifiers::ALT);
+        Self { code: event.code, ctrl, alt }
+    }
+
+    fn name(self) -> String {
+        let name = match self.code {
+            KeyCode::Char(' ') => "space".to_owned(),
+            KeyCode::Char(c) => c.to_string(),
+            KeyCode::Enter => "⏎".to_owned(),
+            KeyCode::Up => "↑".to_owned(),
+            KeyCode::Down => "↓".to_owned(),
+            KeyCode::Left => "←".to_owned(),
+            KeyCode::Right => "→".to_owned(),
+            KeyCode::BackTab => "shift-tab".to_owned(),
+            KeyCode::PageUp => "pgup".to_owned(),
+            KeyCode::PageDown => "pgdn".to_owned(),
+            other => format!("{other:?}").to_lowercase(),
+        };
+        let modifier = if self.ctrl { "ctrl-" } else if self.alt { "alt-" } else { "" };
+        format!("{modifier}{name}")
+    }
+}
+
+fn parse_key(text: &str) -> Option<Key> {
+    let (rest, ctrl) = text.strip_prefix("ctrl-").map_or((text, false), |rest| (rest, true));
+    let (rest, alt) = rest.strip_prefix("alt-").map_or((rest, false), |rest| (rest, true));
+    let code = match rest {
+        "enter" => KeyCode::Enter,
+        "esc" => KeyCode::Esc,
+        "tab" => KeyCode::Tab,
+        "backtab" => KeyCode::BackTab,
+        "space" => KeyCode::Char(' '),
+        "backspace" => KeyCode::Backspace,
+        "up" => KeyCode::Up,
+        "down" => KeyCode::Down,
+        "left" => KeyCode::Left,
+        "right" => KeyCode::Right,
+        "pgup" => KeyCode::PageUp,
+        "pgdn" => KeyCode::PageDown,
+        "home" => KeyCode::Home,
+        "end" => KeyCode::End,
+        "delete" => KeyCode::Delete,
+        _ => {
+            let mut chars = rest.chars();
+            let only = chars.next().filter(|_| chars.clone().next().is_none());
+            if let Some(c) = only {
+                KeyCode::Char(c)
+            } else {
+                KeyCode::F(rest.strip_prefix('f')?.parse().ok()?)
+            }
+        }
+    };
+    Some(Key { code, ctrl, alt })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(code: KeyCode) -> KeyEvent {
+        KeyEvent::new(code, KeyModifiers::NONE)
+    }
+
+    #[test]
+    fn sequences_contexts_and_users_keys() {
+        let mut keymap = Keymap { bindings: Vec::new() };
+        keymap.lay_over(DEFAULT).expect("defaults");
+        assert_eq!(keymap.find(Context::Global, &[key(KeyCode::Char('y'))]), Found::Prefix);
+        let id = [key(KeyCode::Char('y')), key(KeyCode::Char('i'))];
+        assert_eq!(keymap.find(Context::Global, &id), Found::Action(Action::CopyId));
+        assert_eq!(keymap.find(Context::Text, &[key(KeyCode::Char('q'))]), Found::Nothing);
+        assert_eq!(keymap.find(Context::Detail, &[key(KeyCode::Char('q'))]), Found::Action(Action::Quit));
+        keymap.lay_over("[global]\nquit = [\"Q\"]\n").expect("users");
+        assert_eq!(keymap.find(Context::Global, &[key(KeyCode::Char('q'))]), Found::Nothing);
+        assert_eq!(keymap.keys(Action::Quit), "Q");
+        let error = keymap.lay_over("[global]\nquitt = [\"Q\"]\n").expect_err("wrong");
+        assert!(error.contains("did you mean 'quit'?"), "{error}");
+    }
+
+    #[test]
+    fn every_action_can_be_reached() {
+        let keymap = Keymap::load().expect("keymap");
+        let by_palette = [Action::NextTheme, Action::ToggleMouse, Action::ToggleRate];
+        for action in Action::ALL.iter().filter(|action| !by_palette.contains(action)) {
+            assert!(!keymap.keys(*action).is_empty(), "{}", action.name());
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Where everything stands.
+//!
+//! ```text
+//! header
+//! filter bar
+//! histogram            (3 rows and an axis; 1 row where there is little room)
+//! facets │ list │ detail   (detail beside the list from 140 columns on, else below it, else instead of it)
+//! status line
+//! key bar
+//! ```
+
+use crate::app::{Focus, Screen, State};
+use ratatui::layout::Rect;
+
+/// The places of the panels; those that are not shown have no area.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Places {
+    /// First line.
+    pub header: Rect,
+    /// Filter bar.
+    pub filter: Rect,
+    /// Histogram with its axis.
+    pub histogram: Rect,
+    /// Facets.
+    pub facets: Rect,
+    /// List with its header line, or another screen.
+    pub list: Rect,
+    /// Detail.
+    pub detail: Rect,
+    /// Status line.
+    pub status: Rect,
+    /// Key bar.
+    pub keys: Rect,
+}
+
+const FACETS: u16 = 22;
+
+impl Places {
+    /// Divides the terminal.
+    pub fn of(state: &State) -> Self {
+        let (width, height) = state.size;
+        let mut top = 0;
+        let row = |y: u16, rows: u16| Rect::new(0, y.min(height), width, rows.min(height.saturating_sub(y)));
+        let mut places = Self { header: row(0, 1), ..Self::default() };
+        top += 1;
+        if height >= 4 {
+            places.filter = row(top, 1);
+            top += 1;
+        }
+        let mut bottom = height;
+        if height >= 8 {
+            places.keys = row(height - 1, 1);
+            bottom -= 1;
+        }
+        if height >= 6 {
+            places.status = row(bottom - 1, 1);
+            bottom -= 1;
+        }
+        let explore = state.screen == Screen::Explore;
+        let wants_detail = state.detail.is_some() && explore;
+        let beside = width >= 140;
+        let below = !beside && height >= 40;
+        let instead = wants_detail && !beside && !below;
+        if explore && state.toggles.histogram && height >= 16 && !instead {
+            let rows = if height >= 30 { 4 } else { 2 };
+            places.histogram = row(top, rows);
+            top += rows;
+        }
+        let mut middle = Rect::new(0, top, width, bottom.saturating_sub(top));
+        if explore && state.toggles.facets && width >= 100 && !(wants_detail && !beside) && !(wants_detail && width < 180) {
+            places.facets = Rect { width: FACETS, ..middle };
+            middle = Rect { x: FACETS + 1, width: width - FACETS - 1, ..middle };
+        }
+        places.list = middle;
+        if wants_detail {
+            if beside {
+                let list = middle.width * 45 / 100;
+                places.list = Rect { width: list, ..middle };
+                places.detail = Rect { x: middle.x + list + 1, width: middle.width - list - 1, ..middle };
+            } else if below {
+                let list = middle.height * 2 / 5;
+                places.list = Rect { height: list, ..middle };
+                places.detail = Rect { y: middle.y + list, height: middle.height - list, ..middle };
+            } else {
+                places.list = Rect { height: 0, ..middle };
+                places.detail = middle;
+            }
+        }
+        places
+    }
+
+    /// The lines of the list, without its header.
+    pub fn rows(&self) -> Rect {
+        let header = u16::from(self.list.height > 2);
+        Rect { y: self.list.y + header, height: self.list.height.saturating_sub(header), ..self.list }
+    }
+
+    /// Tells the state how much room its panels have.
+    pub fn inform(&self, state: &mut State) {
+        state.list.height = self.rows().height.max(1) as usize;
+        let columns = self.histogram.width.saturating_sub(2).max(1) as usize;
+        if state.histogram.columns != columns {
+            state.histogram.columns = columns;
+            state.count_histogram();
+        }
+        let height = self.detail.height.saturating_sub(4) as usize;
+        if let Some(detail) = &mut state.detail {
+            detail.height = height;
+        }
+        if state.detail.is_none() && state.focus == Focus::Detail {
+            state.focus = Focus::List;
+        }
+    }
+}

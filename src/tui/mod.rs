@@ -1,0 +1,390 @@
+//! The terminal front end: input → events, state → pictures. Nothing else knows ratatui or crossterm.
+
+mod draw;
+mod encode;
+mod keymap;
+mod layout;
+mod overlays;
+mod panels;
+mod screen;
+mod terminal;
+mod text;
+mod theme;
+
+pub use draw::{Look, draw};
+pub use keymap::{Context, Found, Keymap};
+pub use layout::Places;
+pub use screen::Painter;
+pub use theme::{Depth, Theme};
+
+use crate::app::runtime::Runtime;
+use crate::app::{Action, Effect, Event, Focus, Overlay, Screen, State, update};
+use crate::model::Clock;
+use anyhow::{Context as _, Result};
+use crossterm::event::{Event as Key, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind};
+use std::time::{Duration, Instant};
+use terminal::Input;
+use tokio::sync::mpsc;
+use tui_textarea::{CursorMove, Input as EditorInput, Key as EditorKey, TextArea};
+
+/// How long events are taken in before a picture is drawn.
+const TAKE_IN: Duration = Duration::from_millis(25);
+
+/// Runs the explorer on this process's terminal until it ends; gives the exit code.
+pub async fn run(mut state: State, runtime: Runtime, events: mpsc::Receiver<Event>, history: usize, clock: Clock) -> Result<u8> {
+    let depth = Depth::detect();
+    let keymap = Keymap::load().map_err(anyhow::Error::msg)?;
+    let theme = Theme::load(&state.theme, depth).map_err(anyhow::Error::msg)?;
+    state.themes = Theme::names();
+    terminal::restore_on_panic();
+    terminal::take().context("no terminal; the headless commands are query, tail, stats, show")?;
+    let (inputs, input) = mpsc::channel(256);
+    terminal::listen(inputs)?;
+    state.size = crossterm::terminal::size().unwrap_or((80, 24));
+    let painter = Painter::new(terminal::writer()?);
+    runtime.start(history);
+    let mut front = Front {
+        state,
+        runtime,
+        look: Look { theme, keymap },
+        depth,
+        painter,
+        pressed: Vec::new(),
+        editor: Editor::default(),
+        clock,
+        measured: (Instant::now(), 0),
+    };
+    let code = front.run(events, input).await;
+    front.runtime.stop();
+    terminal::give_back();
+    Ok(code)
+}
+
+struct Front {
+    state: State,
+    runtime: Runtime,
+    look: Look,
+    depth: Depth,
+    painter: Painter,
+    /// Keys of a sequence that is not whole yet.
+    pressed: Vec<KeyEvent>,
+    editor: Editor,
+    clock: Clock,
+    /// When bytes were counted last, and how many there were.
+    measured: (Instant, u64),
+}
+
+/// Why a picture is due.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Due {
+    No,
+    Data,
+    Key,
+}
+
+impl Front {
+    async fn run(&mut self, mut events: mpsc::Receiver<Event>, mut input: mpsc::Receiver<Input>) -> u8 {
+        let mut due = Due::Key;
+        let mut tick = tokio::time::interval(Duration::from_secs(1));
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        self.layout();
+        loop {
+            if due != Due::No && self.painter.wait(due == Due::Key).is_zero() {
+                self.paint();
+                due = Due::No;
+            }
+            if self.painter.is_broken() {
+                return 129;
+            }
+            let wait = if due == Due::No { Duration::from_secs(3600) } else { self.painter.wait(due == Due::Key).max(Duration::from_millis(1)) };
+            tokio::select! {
+                biased;
+                got = input.recv() => {
+                    let Some(got) = got else { return 0 };
+                    if let Some(code) = self.input(got) {
+                        return code;
+                    }
+                    // Keys that wait are taken together: holding one down never lags behind.
+                    while let Ok(more) = input.try_recv() {
+                        if let Some(code) = self.input(more) {
+                            return code;
+                        }
+                    }
+                    due = Due::Key;
+                }
+                got = events.recv() => {
+                    let Some(got) = got else { return 0 };
+                    self.state.now = self.clock.now();
+                    let reply = matches!(got, Event::Reply(..));
+                    let begun = Instant::now();
+                    let mut next = Some(got);
+                    while let Some(event) = next {
+                        if let Some(code) = self.event(event) {
+                            return code;
+                        }
+                        next = if begun.elapsed() < TAKE_IN { events.try_recv().ok() } else { None };
+                    }
+                    self.state.count(false);
+                    if due != Due::Key {
+                        due = if reply { Due::Key } else { Due::Data };
+                    }
+                }
+                _ = tick.tick() => {
+                    self.measure();
+                    if let Some(code) = self.event(Event::Tick(self.clock.now())) {
+                        return code;
+                    }
+                    due = if due == Due::Key { Due::Key } else { Due::Data };
+                }
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    fn measure(&mut self) {
+        let written = self.painter.written();
+        let seconds = self.measured.0.elapsed().as_secs_f64().max(0.1);
+        self.state.bytes_per_second = ((written - self.measured.1) as f64 / seconds) as u64;
+        self.measured = (Instant::now(), written);
+    }
+
+    /// Gives an event to the application and carries out what it asks for; an exit code where it is the end.
+    fn event(&mut self, event: Event) -> Option<u8> {
+        for effect in update(&mut self.state, event) {
+            match self.runtime.run(effect) {
+                Some(Effect::Quit) => return Some(0),
+                Some(Effect::Suspend) => self.suspend(),
+                Some(Effect::Redraw) => {
+                    match Theme::load(&self.state.theme, self.depth) {
+                        Ok(theme) => self.look.theme = theme,
+                        Err(problem) => self.state.say(problem),
+                    }
+                    self.painter.forget();
+                }
+                Some(Effect::Mouse(on)) => {
+                    let bytes: &[u8] = if on { b"\x1b[?1000h\x1b[?1006h" } else { b"\x1b[?1006l\x1b[?1000l" };
+                    self.painter.send(bytes.to_vec());
+                }
+                Some(Effect::Copy(text)) => self.copy(&text),
+                _ => {}
+            }
+        }
+        self.layout();
+        None
+    }
+
+    fn layout(&mut self) {
+        Places::of(&self.state).inform(&mut self.state);
+    }
+
+    fn paint(&mut self) {
+        let places = Places::of(&self.state);
+        let (picture, cursor) = draw(&self.state, &self.look);
+        let list = (self.state.screen == Screen::Explore && self.state.overlays.is_empty()).then(|| places.rows());
+        self.painter.paint(picture, list.filter(|list| list.height > 0), cursor);
+        if cursor.is_none() && self.editor.shown {
+            self.painter.send(b"\x1b[?25l".to_vec());
+        }
+        self.editor.shown = cursor.is_some();
+    }
+
+    fn suspend(&mut self) {
+        terminal::suspend();
+        if terminal::take().is_ok() {
+            self.state.size = crossterm::terminal::size().unwrap_or(self.state.size);
+            self.painter.forget();
+        }
+    }
+
+    /// OSC 52, which also works over SSH; longer texts go to a file, because terminals cut them.
+    fn copy(&mut self, text: &str) {
+        const LONGEST: usize = 55_000;
+        let safe = crate::model::visible(text).into_owned();
+        if safe.len() > LONGEST {
+            let kept = tempfile::Builder::new().prefix("crosstail-").suffix(".txt").tempfile().and_then(|mut file| {
+                std::io::Write::write_all(&mut file, safe.as_bytes())?;
+                file.keep().map_err(|error| error.error)
+            });
+            let said = match kept {
+                Ok((_, path)) => format!("too long for the clipboard: written to {}", path.display()),
+                Err(error) => format!("too long for the clipboard, and no file could be written: {error}"),
+            };
+            self.state.say(said);
+            return;
+        }
+        use base64::Engine as _;
+        let coded = base64::engine::general_purpose::STANDARD.encode(safe.as_bytes());
+        let plain = format!("\x1b]52;c;{coded}\x07");
+        let wrapped = if std::env::var_os("TMUX").is_some() { format!("\x1bPtmux;\x1b{plain}\x1b\\") } else { String::new() };
+        self.painter.send((plain + &wrapped).into_bytes());
+        self.state.say(format!("copied {} characters", safe.chars().count()));
+    }
+
+    fn input(&mut self, input: Input) -> Option<u8> {
+        self.state.now = self.clock.now();
+        match input {
+            Input::End(code) => Some(code),
+            Input::Stop => self.event(Event::Action(Action::Suspend)),
+            Input::Continued => {
+                // Stopped from outside: the terminal may be in any state.
+                let _ = terminal::take();
+                self.painter.forget();
+                None
+            }
+            Input::Resized => {
+                let (width, height) = crossterm::terminal::size().unwrap_or(self.state.size);
+                self.event(Event::Resize(width, height))
+            }
+            Input::Event(Key::Key(key)) if key.kind != KeyEventKind::Release => self.key(key),
+            Input::Event(Key::Resize(width, height)) => self.event(Event::Resize(width, height)),
+            Input::Event(Key::Paste(text)) => self.paste(&text),
+            Input::Event(Key::Mouse(mouse)) => {
+                let places = Places::of(&self.state);
+                let inside = |area: ratatui::layout::Rect| area.contains((mouse.column, mouse.row).into());
+                match mouse.kind {
+                    MouseEventKind::ScrollUp => self.event(Event::Action(Action::Up)),
+                    MouseEventKind::ScrollDown => self.event(Event::Action(Action::Down)),
+                    MouseEventKind::Down(MouseButton::Left) if inside(places.rows()) => {
+                        self.event(Event::ClickList((mouse.row - places.rows().y) as usize))
+                    }
+                    MouseEventKind::Down(MouseButton::Left) if inside(places.histogram) => {
+                        self.event(Event::ClickHistogram(mouse.column.saturating_sub(1) as usize))
+                    }
+                    _ => None,
+                }
+            }
+            Input::Event(_) => None,
+        }
+    }
+
+    /// What is being typed into, if anything is.
+    fn typing(&self) -> Option<Typing> {
+        if let Some(Overlay::Palette(_)) = self.state.overlays.last() {
+            return Some(Typing::Palette);
+        }
+        if self.state.focus == Focus::Filter && self.state.overlays.is_empty() {
+            return Some(Typing::Filter);
+        }
+        let searching = self.state.detail.as_ref().is_some_and(|detail| detail.searching);
+        (searching && self.state.focus == Focus::Detail && self.state.overlays.is_empty()).then_some(Typing::Search)
+    }
+
+    fn key(&mut self, key: KeyEvent) -> Option<u8> {
+        let typing = self.typing();
+        let context = match typing {
+            Some(_) => Context::Text,
+            None if self.state.screen == Screen::FirstRun => Context::FirstRun,
+            None if self.state.focus == Focus::Detail => Context::Detail,
+            None => Context::Global,
+        };
+        self.pressed.push(key);
+        let found = self.look.keymap.find(context, &self.pressed);
+        match (found, typing) {
+            (Found::Prefix, _) => None,
+            (Found::Action(action), _) => {
+                self.pressed.clear();
+                self.event(Event::Action(action))
+            }
+            (Found::Nothing, None) => {
+                self.pressed.clear();
+                None
+            }
+            (Found::Nothing, Some(typing)) => {
+                self.pressed.clear();
+                self.edit(typing, editor_input(key))
+            }
+        }
+    }
+
+    fn edit(&mut self, typing: Typing, input: EditorInput) -> Option<u8> {
+        self.editor.sync(&self.state, typing);
+        if !self.editor.area.input(input) {
+            // The cursor may have moved all the same.
+            let (text, cursor) = self.editor.text();
+            return if typing == Typing::Filter { self.event(Event::FilterEdited(text, cursor)) } else { None };
+        }
+        self.edited(typing)
+    }
+
+    fn edited(&mut self, typing: Typing) -> Option<u8> {
+        let (text, cursor) = self.editor.text();
+        self.event(match typing {
+            Typing::Filter => Event::FilterEdited(text, cursor),
+            Typing::Palette => Event::PaletteEdited(text),
+            Typing::Search => Event::SearchEdited(text),
+        })
+    }
+
+    fn paste(&mut self, text: &str) -> Option<u8> {
+        let typing = self.typing()?;
+        self.editor.sync(&self.state, typing);
+        self.editor.area.insert_str(text.replace(['\r', '\n', '\t'], " "));
+        self.edited(typing)
+    }
+}
+
+/// What text goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Typing {
+    Filter,
+    Palette,
+    Search,
+}
+
+/// The line editor behind the filter bar, the palette and the search.
+#[derive(Default)]
+struct Editor {
+    area: TextArea<'static>,
+    /// What it was last filled from.
+    from: Option<(Typing, u64)>,
+    shown: bool,
+}
+
+impl Editor {
+    /// Fills it with what the application shows, where that was changed by anything but typing.
+    fn sync(&mut self, state: &State, typing: Typing) {
+        let (text, cursor, generation) = match typing {
+            Typing::Filter => (state.filter.text.as_str(), state.filter.cursor, state.filter.generation),
+            Typing::Palette => match state.overlays.last() {
+                Some(Overlay::Palette(palette)) => (palette.text.as_str(), palette.text.len(), 0),
+                _ => ("", 0, 0),
+            },
+            Typing::Search => state.detail.as_ref().map_or(("", 0, 0), |d| (d.search.as_str(), d.search.len(), 0)),
+        };
+        let same = self.from == Some((typing, generation)) && self.area.lines().first().is_some_and(|line| line == text);
+        if same {
+            return;
+        }
+        self.area = TextArea::new(vec![text.to_owned()]);
+        let column = text.get(..cursor).map_or(0, |before| before.chars().count());
+        self.area.move_cursor(CursorMove::Jump(0, column as u16));
+        self.from = Some((typing, generation));
+    }
+
+    /// The text and the byte of the cursor.
+    fn text(&self) -> (String, usize) {
+        let text = self.area.lines().first().cloned().unwrap_or_default();
+        let column = self.area.cursor().1;
+        let cursor = text.char_indices().nth(column).map_or(text.len(), |(at, _)| at);
+        (text, cursor)
+    }
+}
+
+fn editor_input(key: KeyEvent) -> EditorInput {
+    let code = match key.code {
+        KeyCode::Char(c) => EditorKey::Char(c),
+        KeyCode::Backspace => EditorKey::Backspace,
+        KeyCode::Delete => EditorKey::Delete,
+        KeyCode::Left => EditorKey::Left,
+        KeyCode::Right => EditorKey::Right,
+        KeyCode::Home => EditorKey::Home,
+        KeyCode::End => EditorKey::End,
+        _ => EditorKey::Null,
+    };
+    EditorInput {
+        key: code,
+        ctrl: key.modifiers.contains(KeyModifiers::CONTROL),
+        alt: key.modifiers.contains(KeyModifiers::ALT),
+        shift: key.modifiers.contains(KeyModifiers::SHIFT),
+    }
+}

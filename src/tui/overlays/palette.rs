@@ -1,0 +1,35 @@
+//! The command palette.
+
+use super::frame;
+use crate::app::{Palette, Run};
+use crate::tui::draw::Look;
+use crate::tui::text::{left, put, safe, width};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+pub(in crate::tui) fn render(palette: &Palette, area: Rect, buf: &mut Buffer, look: &Look) -> (u16, u16) {
+    let theme = &look.theme;
+    let inside = frame(area, 76, 20, " commands ", buf, theme);
+    let text = safe(&palette.text);
+    put(buf, inside.x + 1, inside.y, ":", 1, theme.accent);
+    put(buf, inside.x + 3, inside.y, &text, inside.width.saturating_sub(4), theme.title);
+    let rows = inside.height.saturating_sub(1) as usize;
+    let first = (palette.chosen + 1).saturating_sub(rows);
+    for (row, index) in palette.found.iter().skip(first).take(rows).enumerate() {
+        let Some(item) = palette.items.get(*index) else { continue };
+        let y = inside.y + 1 + row as u16;
+        let chosen = first + row == palette.chosen;
+        let keys = match &item.run {
+            Run::Action(action) => look.keymap.keys(*action),
+            _ => String::new(),
+        };
+        let style = if chosen { theme.selected } else { theme.text };
+        let help = inside.width.saturating_sub(24 + 14);
+        let line = format!(" {} {} {}", left(&safe(&item.name), 22), left(&safe(&item.help), help), left(&keys, 12));
+        put(buf, inside.x, y, &left(&line, inside.width), inside.width, style);
+    }
+    if palette.found.is_empty() {
+        put(buf, inside.x + 3, inside.y + 1, "no command of that name", inside.width, theme.dim);
+    }
+    (inside.x + 3 + width(&text), inside.y)
+}

@@ -1,0 +1,124 @@
+//! One activity, opened: its head, its tabs, and what the open tab shows.
+
+mod overview;
+mod retries;
+mod text;
+mod trace;
+mod tree;
+
+use crate::app::{Detail, Focus, Load, State, Tab};
+use crate::tui::text::{duration, fit, glyph, http_meaning, put, put_all, safe};
+use crate::tui::theme::Theme;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+/// Draws it; gives the cursor's place while a search is typed.
+pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) -> Option<(u16, u16)> {
+    let detail = state.detail.as_ref()?;
+    if area.height < 3 || area.width < 10 {
+        return None;
+    }
+    let focused = state.focus == Focus::Detail;
+    let border = if focused { theme.border_focused } else { theme.border };
+    if area.x > 0 {
+        for y in area.top()..area.bottom() {
+            put(buf, area.x - 1, y, "│", 1, border);
+        }
+    } else {
+        put(buf, area.x, area.y, &"─".repeat(area.width as usize), area.width, border);
+    }
+    let top = area.y + u16::from(area.x == 0);
+    head(state, detail, Rect { y: top, ..area }, buf, theme);
+    tabs(detail, Rect { y: top + 2, ..area }, buf, theme);
+    let body = Rect { x: area.x + 1, y: top + 3, width: area.width - 1, height: area.bottom().saturating_sub(top + 3) };
+    if body.height == 0 {
+        return None;
+    }
+    match (&detail.payload, detail.tab) {
+        (_, Tab::Retries) => retries::render(state, detail, body, buf, theme),
+        (_, Tab::Trace) => trace::render(state, detail, body, buf, theme),
+        (Load::Loading, Tab::Request | Tab::Response | Tab::Error | Tab::Raw) => {
+            put(buf, body.x + 1, body.y, "loading the payload", body.width, theme.pending);
+        }
+        (Load::Failed(problem), Tab::Request | Tab::Response | Tab::Raw) => {
+            text::paragraph(&[(safe(problem), theme.failure)], detail, body, buf);
+        }
+        (_, Tab::Overview) => overview::render(state, detail, body, buf, theme),
+        (Load::Loaded(_), Tab::Request | Tab::Response) => return tree::render(detail, body, buf, theme),
+        (payload, Tab::Error) => {
+            let payload = if let Load::Loaded(payload) = payload { Some(&**payload) } else { None };
+            text::error(detail, payload, body, buf, theme);
+        }
+        (Load::Loaded(payload), Tab::Raw) => text::raw(detail, payload, body, buf, theme),
+    }
+    None
+}
+
+fn head(state: &State, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    let a = &detail.activity;
+    let what = match (&a.method, a.url.as_ref().or(a.endpoint.as_ref())) {
+        (Some(method), Some(url)) => format!("{} {}", safe(method), safe(url)),
+        (None, Some(url)) => safe(url),
+        _ => safe(a.message.as_deref().or(a.operation.as_deref()).unwrap_or("")),
+    };
+    let outcome = a.status.map(|s| s.to_string()).or(a.level.map(|l| l.to_string())).unwrap_or_default();
+    let code = a.http_status.map(|code| format!(" {code} {}", http_meaning(code))).unwrap_or_default();
+    let took = a.took_us().map(|us| format!("  {}", duration(us))).unwrap_or_default();
+    let tries = match (a.attempt, a.max_attempts) {
+        (Some(n), Some(most)) => format!("  try {n} of {most}"),
+        _ => String::new(),
+    };
+    let style = if a.is_failure() { theme.failure } else if a.status == Some(crate::model::Status::InProgress) { theme.pending } else { theme.success };
+    let right = format!("{} {outcome}{code}{took}{tries}", glyph(a.status, a.level));
+    let right_width = crate::tui::text::width(&right);
+    let room = area.width.saturating_sub(right_width + 4);
+    if room >= 20 {
+        put(buf, area.x + 1, area.y, &fit(&what, room), room, theme.title);
+        put(buf, area.right().saturating_sub(right_width + 1), area.y, &right, right_width, style);
+    } else {
+        put(buf, area.x + 1, area.y, &fit(&what, area.width.saturating_sub(2)), area.width, theme.title);
+    }
+    let entity = a.entity.as_deref().map(|e| format!("{} ", safe(e))).unwrap_or_default();
+    let operation = a.operation.as_deref().map(|o| format!("{} ", safe(o))).unwrap_or_default();
+    let actor = a.actor.as_deref().map(|who| format!("by {} ", safe(who))).unwrap_or_default();
+    let corr = a.correlation_id.as_deref().map(|c| format!("· corr {} ", shorten(&safe(c)))).unwrap_or_default();
+    let mut labels: Vec<String> = a.places.iter().map(|place| safe(&place.label(state.store.names()))).collect();
+    labels.dedup();
+    let places = format!("· in {}", labels.join(", "));
+    let next = a.next_retry_at.map(|at| {
+        let left = at.since_us(state.now);
+        if left > 0 { format!("   next try in {}", crate::tui::text::ago(left)) } else { String::new() }
+    });
+    put_all(
+        buf,
+        area.x + 1,
+        area.y + 1,
+        area.width.saturating_sub(2),
+        &[(&entity, theme.text), (&operation, theme.text), (&actor, theme.dim), (&corr, theme.dim), (&places, theme.dim), (&next.unwrap_or_default(), theme.warning)],
+    );
+}
+
+/// `7f3a…21` for a long id.
+fn shorten(id: &str) -> String {
+    let chars: Vec<char> = id.chars().collect();
+    if chars.len() <= 16 {
+        return id.to_owned();
+    }
+    let (head, tail): (String, String) = (chars[..8].iter().collect(), chars[chars.len() - 4..].iter().collect());
+    format!("{head}…{tail}")
+}
+
+fn tabs(detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    let mut x = area.x + 1;
+    for (index, tab) in Tab::ALL.iter().enumerate() {
+        let count = match tab {
+            Tab::Retries if detail.chain.attempts.len() > 1 => format!(" {}", detail.chain.attempts.len()),
+            Tab::Trace if detail.trace.nodes.len() > 1 => format!(" {}", detail.trace.nodes.len()),
+            _ => String::new(),
+        };
+        let narrow = area.width < 76;
+        let text = if narrow { format!("{} {}{count} ", index + 1, &tab.name()[..3]) } else { format!(" {} {}{count} ", index + 1, tab.name()) };
+        let style = if *tab == detail.tab { theme.selected } else { theme.dim };
+        x = put(buf, x, area.y, &text, area.right().saturating_sub(x), style);
+    }
+}

@@ -1,0 +1,54 @@
+//! Values of the view with how often each occurs; Enter narrows to one.
+
+use crate::app::{Focus, State};
+use crate::filter::Field;
+use crate::tui::text::{count, left, put, right, safe};
+use crate::tui::theme::Theme;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    if area.width < 8 || area.height == 0 {
+        return;
+    }
+    let focused = state.focus == Focus::Facets;
+    for y in area.top()..area.bottom() {
+        put(buf, area.right(), y, "│", 1, if focused { theme.border_focused } else { theme.border });
+    }
+    let groups = &state.facets.groups;
+    let mut lines: Vec<(Option<usize>, &str, Option<&crate::store::Facet>, Field)> = Vec::new();
+    let mut index = 0;
+    // Every group gets its share of the room, the first ones what the last ones leave.
+    let share = (area.height as usize / groups.len().max(1)).saturating_sub(1).max(1);
+    let mut spare: usize = groups.iter().map(|(_, facets)| share.saturating_sub(facets.len())).sum();
+    for (field, facets) in groups {
+        lines.push((None, field.name(), None, *field));
+        let extra = facets.len().saturating_sub(share).min(spare);
+        spare -= extra;
+        for (at, facet) in facets.iter().enumerate() {
+            if at < share + extra || focused {
+                lines.push((Some(index), "", Some(facet), *field));
+            }
+            index += 1;
+        }
+    }
+    let selected = lines.iter().position(|line| line.0 == Some(state.facets.selected)).unwrap_or(0);
+    let first = if focused { selected.saturating_sub(area.height as usize / 2).min(lines.len().saturating_sub(area.height as usize)) } else { 0 };
+    for (row, (index, title, facet, field)) in lines.iter().skip(first).take(area.height as usize).enumerate() {
+        let y = area.y + row as u16;
+        let Some(facet) = facet else {
+            put(buf, area.x + 1, y, title, area.width, theme.dim);
+            continue;
+        };
+        let number = count(facet.count as usize);
+        let bad = facet.failed > 0 && *field != Field::Status;
+        let mark = if bad { "✗" } else { " " };
+        let room = area.width - 1;
+        let text = room.saturating_sub(number.len() as u16 + 3);
+        let line = format!(" {}{}", left(&safe(&facet.value), text), right(&number, room - text - 2));
+        let style = if focused && *index == Some(state.facets.selected) { theme.selected } else { theme.text };
+        put(buf, area.x, y, &line, room, style);
+        let mark_style = if focused && *index == Some(state.facets.selected) { theme.selected } else { theme.failure };
+        put(buf, area.x + room - 1, y, mark, 1, mark_style);
+    }
+}

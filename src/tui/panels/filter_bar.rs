@@ -1,0 +1,68 @@
+//! The filter: its text, what it keeps, where it is evaluated, and what is wrong with it under its place.
+
+use crate::app::{Focus, State};
+use crate::tui::text::{count, fit, put, put_all, safe, width};
+use crate::tui::theme::Theme;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Modifier;
+
+/// The column where the text begins.
+pub(in crate::tui) const TEXT_AT: u16 = 9;
+
+pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) -> Option<(u16, u16)> {
+    if area.height == 0 {
+        return None;
+    }
+    let editing = state.focus == Focus::Filter;
+    let bar = &state.filter;
+    let kept = state.store.rows().len();
+    let total = state.store.len();
+    let right = if let Some(error) = &bar.error {
+        format!(" {} ", fit(&error.message, area.width / 2))
+    } else if bar.applied.is_all() {
+        format!(" {} ", count(total))
+    } else {
+        let waiting = if state.matching { ", looking into payloads" } else { "" };
+        format!(" {} of {}{waiting} ", count(kept), count(total))
+    };
+    let right_at = area.right().saturating_sub(width(&right));
+    put(buf, area.x, area.y, " filter", 8, if editing { theme.accent } else { theme.dim });
+    put(buf, right_at, area.y, &right, area.width, if bar.error.is_some() { theme.failure } else { theme.dim });
+    let room = right_at.saturating_sub(area.x + TEXT_AT + 1);
+    if !editing {
+        let text = bar.applied.text();
+        if text.is_empty() {
+            put(buf, area.x + TEXT_AT, area.y, "everything   / to filter", room, theme.dim);
+        } else {
+            put(buf, area.x + TEXT_AT, area.y, &fit(&safe(text), room), room, theme.text);
+        }
+        return None;
+    }
+    // The part around the cursor, where the text is longer than the room.
+    let before = width(&crate::model::visible_line(&bar.text[..bar.cursor.min(bar.text.len())]));
+    let skip = before.saturating_sub(room.saturating_sub(2));
+    let shown = crate::model::visible_line(&bar.text).into_owned();
+    let shown: String = {
+        let mut left = skip;
+        shown.chars().skip_while(|c| {
+            let wide = width(c.encode_utf8(&mut [0; 4]));
+            let skipped = left > 0;
+            left = left.saturating_sub(wide);
+            skipped
+        })
+        .collect()
+    };
+    put_all(buf, area.x + TEXT_AT, area.y, room, &[(&shown, theme.title)]);
+    if let Some(error) = &bar.error {
+        let at = |byte: usize| width(&crate::model::visible_line(bar.text.get(..byte).unwrap_or(&bar.text))).saturating_sub(skip);
+        let from = at(error.span.start);
+        let to = at(error.span.end).max(from + 1);
+        for x in from..to.min(room) {
+            if let Some(cell) = buf.cell_mut((area.x + TEXT_AT + x, area.y)) {
+                cell.set_style(theme.failure.add_modifier(Modifier::UNDERLINED));
+            }
+        }
+    }
+    Some((area.x + TEXT_AT + before.saturating_sub(skip), area.y))
+}

@@ -1,0 +1,27 @@
+//! The page that is shown where nothing is configured.
+
+use crate::app::State;
+use crate::tui::text::put;
+use crate::tui::theme::Theme;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    let file = state.where_configured.as_deref().unwrap_or("~/.config/crosstail/config.toml");
+    let config = format!("The configuration would be {file}; c writes a commented one.");
+    let lines = [
+        ("One screen over every store that your integrations log into.", theme.title),
+        ("", theme.text),
+        ("No source is configured. Try one of these:", theme.text),
+        ("", theme.text),
+        ("    crosstail demo                 live simulated traffic, nothing needed", theme.accent),
+        ("    crosstail 'logs/*.log'         log files, as they grow and rotate", theme.accent),
+        ("    crosstail store.sqlite         a database", theme.accent),
+        ("", theme.text),
+        (config.as_str(), theme.dim),
+    ];
+    let top = area.y + area.height.saturating_sub(lines.len() as u16) / 3;
+    for (row, (line, style)) in lines.iter().enumerate() {
+        put(buf, area.x + 4, top + row as u16, line, area.width.saturating_sub(5), *style);
+    }
+}

@@ -1,0 +1,96 @@
+//! Health of the systems, worst first.
+
+use crate::app::State;
+use crate::insight::{HealthState, SystemHealth};
+use crate::store::Symbol;
+use crate::tui::text::{ago, left, millis, put, put_all, right, safe};
+use crate::tui::theme::Theme;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+const SPARKS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
+
+pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    let Some(health) = &state.health else { return };
+    let minutes = health.window_us / 60_000_000;
+    let title = format!(" health of the last {minutes} min, against the {minutes} min before; worst first");
+    put(buf, area.x, area.y, &title, area.width, theme.dim);
+    if health.systems.is_empty() {
+        put(buf, area.x + 2, area.y + 2, "no activity in this time", area.width, theme.dim);
+        return;
+    }
+    let rows = 3;
+    let fitting = (area.height.saturating_sub(1) / rows).max(1) as usize;
+    let first = (state.line + 1).saturating_sub(fitting);
+    for (index, system) in health.systems.iter().enumerate().skip(first).take(fitting) {
+        let y = area.y + 1 + (index - first) as u16 * rows;
+        panel(state, system, index == state.line, Rect { y, height: rows.min(area.bottom().saturating_sub(y)), ..area }, buf, theme);
+    }
+}
+
+fn panel(state: &State, system: &SystemHealth<Symbol>, selected: bool, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    if area.height == 0 {
+        return;
+    }
+    let (glyph, style) = match system.state {
+        HealthState::Down => ("✗", theme.failure),
+        HealthState::Degraded => ("◐", theme.warning),
+        HealthState::Healthy => ("✓", theme.success),
+        HealthState::Unknown => ("?", theme.dim),
+    };
+    let name_style = if selected { theme.selected } else { theme.title };
+    let success = system.success.map_or_else(|| "–".to_owned(), |percent| format!("{percent:.1} %"));
+    let change = match (system.success, system.success_before) {
+        (Some(now), Some(before)) if now - before >= 0.5 => format!(" ▲{:.0}", now - before),
+        (Some(now), Some(before)) if before - now >= 0.5 => format!(" ▼{:.0}", before - now),
+        _ => String::new(),
+    };
+    let latency = |q| millis(system.latencies.quantile_ms(q));
+    let figures = format!(
+        " {}/s   success {}{}   p50 {}  p95 {}  p99 {}",
+        right(&format!("{:.2}", system.rate), 6),
+        right(&success, 7),
+        left(&change, 4),
+        right(&latency(0.5), 8),
+        right(&latency(0.95), 8),
+        right(&latency(0.99), 8),
+    );
+    let name = safe(state.store.symbols().get(system.system));
+    put_all(
+        buf,
+        area.x + 1,
+        area.y,
+        area.width.saturating_sub(2),
+        &[
+            (&left(&name, 14), name_style),
+            (" ", theme.text),
+            (glyph, style),
+            (" ", theme.text),
+            (&left(system.state.as_str(), 9), style),
+            (&figures, theme.text),
+        ],
+    );
+    if area.height < 2 {
+        return;
+    }
+    let when = |at: Option<crate::model::Timestamp>| at.map_or_else(|| "none seen".to_owned(), |at| format!("{} ago", ago(state.now.since_us(at))));
+    let reason = if system.reason.is_empty() { String::new() } else { format!("{} · ", system.reason) };
+    let open = if system.open > 0 { format!(" · {} in progress", system.open) } else { String::new() };
+    let text = format!("{reason}last failure {} · last success {}{open}", when(system.last_failure), when(system.last_success));
+    let x = put(buf, area.x + 16, area.y + 1, &text, area.width.saturating_sub(40), theme.dim);
+    spark(system, x + 2, area.y + 1, area, buf, theme);
+}
+
+fn spark(system: &SystemHealth<Symbol>, x: u16, y: u16, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    let most = system.spark.iter().map(|(total, _)| *total).max().unwrap_or(0).max(1);
+    for (index, (total, failed)) in system.spark.iter().enumerate() {
+        let at = x + index as u16;
+        if at >= area.right() {
+            return;
+        }
+        let style: Style = if *failed > 0 { theme.failure } else { theme.accent };
+        let symbol = if *total == 0 { " " } else { SPARKS[((total * 7) / most) as usize] };
+        put(buf, at, y, symbol, 1, style);
+    }
+}

@@ -1,0 +1,76 @@
+//! Activities over time, failures at the foot of each column.
+
+use crate::app::{Focus, State};
+use crate::tui::text::{duration, put, right, width};
+use crate::tui::theme::Theme;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Color, Style};
+
+const EIGHTHS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
+
+pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    if area.height < 2 {
+        return;
+    }
+    let panel = &state.histogram;
+    let data = &panel.data;
+    let rows = area.height - 1;
+    let full = u32::from(rows) * 8;
+    let most = data.buckets.iter().map(|bucket| bucket.total).max().unwrap_or(0).max(1);
+    let focused = state.focus == Focus::Histogram;
+    let chosen = |column: usize| {
+        focused && panel.mark.map_or(column == panel.cursor, |mark| (mark.min(panel.cursor)..=mark.max(panel.cursor)).contains(&column))
+    };
+    let without_colours = theme.bar_failure.fg.is_none_or(|colour| colour == Color::Reset);
+    for (column, bucket) in data.buckets.iter().enumerate() {
+        let scaled = |n: u32| if n == 0 { 0 } else { (u64::from(n) * u64::from(full) / u64::from(most)).max(1) as u32 };
+        let total = scaled(bucket.total);
+        let failed = scaled(bucket.failed).min(total);
+        let bar = if chosen(column) { theme.bar_chosen } else { theme.bar };
+        let x = area.x + 1 + column as u16;
+        for row in 0..rows {
+            let base = u32::from(rows - 1 - row) * 8;
+            let (t, f) = (total.saturating_sub(base).min(8) as usize, failed.saturating_sub(base).min(8) as usize);
+            let foreground = |style: Style| Style { bg: None, ..style };
+            let (symbol, style) = match (t, f) {
+                (0, _) => (if chosen(column) && row == rows - 1 { "▁" } else { " " }, foreground(theme.bar_chosen)),
+                (t, 0) => (EIGHTHS[t], foreground(bar)),
+                (t, f) if f >= t => (if without_colours { "▒" } else { EIGHTHS[f] }, foreground(theme.bar_failure)),
+                // The failures end in this cell: the rest of the column is the background.
+                (_, f) => (EIGHTHS[f], Style { bg: bar.bg, ..theme.bar_failure }),
+            };
+            put(buf, x, area.y + row, symbol, 1, style);
+        }
+    }
+    axis(state, area, buf, theme);
+}
+
+fn axis(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    let data = &state.histogram.data;
+    let y = area.bottom() - 1;
+    if data.buckets.is_empty() {
+        put(buf, area.x + 1, y, "no activity yet", area.width, theme.dim);
+        return;
+    }
+    let line = "─".repeat(area.width.saturating_sub(2) as usize);
+    put(buf, area.x + 1, y, &line, area.width, theme.border);
+    let columns = data.buckets.len();
+    let long = data.width_us * columns as i64 > 36 * 3_600_000_000;
+    let format = if long { " %m-%d %H:%M " } else if data.width_us < 1_000_000 { " %H:%M:%S " } else { " %H:%M " };
+    let step = (columns / 6).max(16);
+    for column in (step..columns.saturating_sub(12)).step_by(step) {
+        let at = data.start.plus_us(data.width_us * column as i64).utc().with_timezone(&state.zone);
+        put(buf, area.x + 1 + column as u16, y, &at.format(format).to_string(), 14, theme.dim);
+    }
+    let note = if state.focus == Focus::Histogram {
+        let bucket = data.buckets.get(state.histogram.cursor).copied().unwrap_or_default();
+        let at = data.start.plus_us(data.width_us * state.histogram.cursor as i64).utc().with_timezone(&state.zone);
+        let hint = if state.histogram.mark.is_some() { "⏎ narrows" } else { "⏎ range" };
+        format!(" {} · {} of {} failed · {hint} ", at.format("%m-%d %H:%M:%S"), bucket.failed, bucket.total)
+    } else {
+        format!(" {} a column ", duration(data.width_us.max(0) as u64))
+    };
+    let room = width(&note);
+    put(buf, area.right().saturating_sub(room + 1), y, &right(&note, room), room, if state.focus == Focus::Histogram { theme.accent } else { theme.dim });
+}

@@ -1,0 +1,44 @@
+//! The key bar: what can be done here, from the keymap.
+
+use crate::app::{Action, Focus, Screen, State};
+use crate::tui::draw::Look;
+use crate::tui::text::{put, width};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, look: &Look) {
+    if area.height == 0 {
+        return;
+    }
+    let typing = |hints: &'static [(&'static str, &'static str)]| hints.iter().map(|(k, v)| ((*k).to_owned(), *v)).collect::<Vec<_>>();
+    let hints: Vec<(String, &str)> = if state.focus == Focus::Filter {
+        typing(&[("tab", "complete"), ("↑↓", "choose"), ("⏎", "keep"), ("esc", "as before")])
+    } else {
+        let actions: &[(Action, &str)] = match (state.screen, state.focus) {
+            (Screen::FirstRun, _) => &[(Action::WriteConfig, "write a config"), (Action::Help, "help"), (Action::Quit, "end")],
+            (Screen::Health | Screen::Sources, _) => {
+                &[(Action::Open, "show its activities"), (Action::Back, "back"), (Action::Health, "health"), (Action::Sources, "sources"), (Action::Palette, "commands")]
+            }
+            (_, Focus::Detail) => &[
+                (Action::NextTab, "tab"), (Action::Open, "fold/open"), (Action::Filter, "search"), (Action::Retries, "retries"),
+                (Action::Trace, "trace"), (Action::Keep, "keep value"), (Action::Reveal, "reveal"), (Action::CopyCurl, "curl"), (Action::Back, "close"),
+            ],
+            (_, Focus::Facets) => &[(Action::Open, "narrow"), (Action::Exclude, "exclude"), (Action::FocusNext, "next panel"), (Action::Back, "list")],
+            (_, Focus::Histogram) => &[(Action::Left, "move"), (Action::Right, "move"), (Action::Open, "range"), (Action::ZoomIn, "zoom"), (Action::ZoomOut, "zoom out"), (Action::Back, "list")],
+            _ => &[
+                (Action::Filter, "filter"), (Action::Open, "open"), (Action::NextFailure, "next failure"), (Action::Retries, "retries"),
+                (Action::Trace, "trace"), (Action::Health, "health"), (Action::Keep, "keep"), (Action::Exclude, "exclude"), (Action::FocusNext, "panels"), (Action::Palette, "commands"), (Action::Quit, "end"),
+            ],
+        };
+        actions.iter().map(|(action, text)| (look.keymap.keys(*action).split(' ').next().unwrap_or_default().to_owned(), *text)).collect()
+    };
+    let mut x = area.x + 1;
+    for (key, text) in hints {
+        let needed = width(&key) + width(text) + 3;
+        if x + needed > area.right() {
+            break;
+        }
+        x = put(buf, x, area.y, &key, 12, look.theme.key);
+        x = put(buf, x + 1, area.y, text, 20, look.theme.dim) + 2;
+    }
+}

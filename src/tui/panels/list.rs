@@ -1,0 +1,195 @@
+//! The list: a line an activity.
+
+use crate::app::{COLUMNS, Focus, State};
+use crate::filter::Field;
+use crate::model::{Activity, Kind, Status};
+use crate::store::Row;
+use crate::tui::layout::Places;
+use crate::tui::text::{ago, arrow, clock, duration, glyph, left, put, right, safe};
+use crate::tui::theme::Theme;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+/// The columns and how wide they are; 0 where there is no room.
+struct Columns {
+    time: u16,
+    system: u16,
+    what: u16,
+    http: u16,
+    took: u16,
+    tries: u16,
+    message: u16,
+}
+
+impl Columns {
+    fn of(width: u16) -> Self {
+        let time = if width >= 40 { 12 } else { 0 };
+        let system = if width >= 60 { 11 } else { 8 };
+        let (http, took, tries) = match width {
+            0..50 => (3, 0, 0),
+            50..70 => (3, 8, 0),
+            _ => (4, 8, 4),
+        };
+        // Mark, status and direction take 5, every column one more behind it.
+        let taken = 5 + [time, system, http, took, tries].iter().filter(|w| **w > 0).map(|w| w + 1).sum::<u16>();
+        let rest = width.saturating_sub(taken + 1);
+        let what = if rest > 30 { (rest * 45 / 100).clamp(20, 44) } else { rest };
+        Self { time, system, what, http, took, tries, message: rest.saturating_sub(what + 1) }
+    }
+}
+
+pub(in crate::tui) fn render(state: &State, places: &Places, buf: &mut Buffer, theme: &Theme) {
+    let area = places.list;
+    if area.height == 0 || area.width == 0 {
+        return;
+    }
+    let columns = Columns::of(area.width);
+    let rows = places.rows();
+    if rows.y > area.y {
+        header(state, area, &columns, buf, theme);
+    }
+    let visible = state.list.visible(&state.store);
+    let current = state.list.current(&state.store);
+    for (line, row) in visible.iter().enumerate() {
+        let area = Rect { y: rows.y + line as u16, height: 1, ..rows };
+        activity(state, *row, Some(*row) == current, area, &columns, buf, theme);
+    }
+    if visible.is_empty() {
+        empty(state, rows, buf, theme);
+    }
+}
+
+fn header(state: &State, area: Rect, columns: &Columns, buf: &mut Buffer, theme: &Theme) {
+    let mut x = area.x + 1;
+    let here = |field: Field| state.focus == Focus::List && COLUMNS[state.list.column] == field;
+    let mut cell = |text: &str, width: u16, align_right: bool, field: Option<Field>| {
+        if width > 0 {
+            let text = if align_right { right(text, width) } else { left(text, width) };
+            let style = if field.is_some_and(here) { theme.accent } else { theme.dim };
+            put(buf, x, area.y, &text, area.right().saturating_sub(x), style);
+            x += width + 1;
+        }
+    };
+    cell("time", columns.time, false, None);
+    cell("s", 1, false, Some(Field::Status));
+    cell("d", 1, false, Some(Field::Direction));
+    cell("system", columns.system, false, Some(Field::System));
+    let what = match COLUMNS[state.list.column] {
+        Field::Method => ("method", Field::Method),
+        Field::Kind => ("kind", Field::Kind),
+        _ => ("what", Field::Endpoint),
+    };
+    cell(what.0, columns.what, false, Some(what.1));
+    cell("http", columns.http, true, Some(Field::Http));
+    cell("took", columns.took, true, None);
+    cell("try", columns.tries, true, None);
+    cell("message", columns.message, false, None);
+}
+
+fn activity(state: &State, row: Row, selected: bool, area: Rect, columns: &Columns, buf: &mut Buffer, theme: &Theme) {
+    let a = state.store.get(row);
+    let failed = a.is_failure();
+    let marked = state.marks.contains(&row);
+    let base = if selected && state.focus == Focus::List {
+        Some(theme.selected)
+    } else if selected && (state.detail.is_some() || !state.list.follow) {
+        Some(theme.selected_dim)
+    } else {
+        None
+    };
+    let over = |style: Style| base.map_or(style, |base| Style { fg: if base.fg.is_some() && style.fg == theme.text.fg { base.fg } else { style.fg }, ..base });
+    if base.is_some() {
+        put(buf, area.x, area.y, &" ".repeat(area.width as usize), area.width, over(theme.text));
+    }
+    let mut x = area.x;
+    put(buf, x, area.y, if marked { "◆" } else { " " }, 1, over(theme.accent));
+    x += 1;
+    let mut cell = |text: &str, width: u16, align_right: bool, style: Style| {
+        if width > 0 {
+            let text = if align_right { right(text, width) } else { left(text, width) };
+            put(buf, x, area.y, &text, area.right().saturating_sub(x), over(style));
+            x += width + 1;
+        }
+    };
+    let time = if state.toggles.relative_time { format!("{} ago", ago(state.now.since_us(a.started_at))) } else { clock(state, a.started_at) };
+    cell(&time, columns.time, false, theme.dim);
+    let outcome = match a.status {
+        _ if failed => theme.failure,
+        Some(Status::Success) => theme.success,
+        Some(Status::InProgress) => theme.pending,
+        _ if a.level == Some(crate::model::Level::Warn) => theme.warning,
+        _ => theme.dim,
+    };
+    cell(glyph(a.status, a.level), 1, false, outcome);
+    cell(arrow(a.direction), 1, false, theme.dim);
+    cell(&safe(a.system.as_deref().unwrap_or("–")), columns.system, false, theme.text);
+    cell(&what(&a), columns.what, false, if failed { theme.failure } else { theme.text });
+    let http = a.http_status.map_or_else(|| "–".to_owned(), |code| code.to_string());
+    let bad_code = a.http_status.is_some_and(|code| code >= 400);
+    cell(&http, columns.http, true, if bad_code { theme.failure } else { theme.dim });
+    let took = match (a.took_us(), a.status) {
+        (Some(us), _) => duration(us),
+        (None, Some(Status::InProgress)) => duration(state.now.since_us(a.started_at).max(0) as u64),
+        _ => "–".to_owned(),
+    };
+    let slow = a.took_us().is_some_and(|us| us >= 5_000_000);
+    cell(&took, columns.took, true, if slow { theme.warning } else { theme.dim });
+    let tries = match (a.attempt, a.max_attempts) {
+        (Some(n), Some(most)) => format!("{n}/{most}"),
+        (Some(n), None) => n.to_string(),
+        _ => String::new(),
+    };
+    cell(&tries, columns.tries, true, if a.attempt.is_some_and(|n| n > 1) { theme.warning } else { theme.dim });
+    let message = a.error.as_ref().or(a.message.as_ref()).map(|text| safe(text)).unwrap_or_default();
+    let message = if a.status == Some(Status::InProgress) && a.error.is_none() { "in progress".to_owned() } else { message };
+    cell(&message, columns.message, false, if failed { theme.text } else { theme.dim });
+}
+
+/// What was done: method and endpoint, or kind and operation, or the message.
+pub(in crate::tui) fn what(a: &Activity) -> String {
+    let operation = a.operation.as_deref();
+    match (a.method.as_deref(), a.endpoint.as_deref(), a.kind) {
+        (_, _, Kind::Undecodable) => format!("undecodable {}", safe(a.message.as_deref().unwrap_or(""))),
+        (_, Some(endpoint), Kind::Webhook) => format!("webhook {}", safe(operation.unwrap_or(endpoint))),
+        (Some(method), Some(endpoint), _) => format!("{:<5}{}", safe(method), safe(endpoint)),
+        (None, Some(endpoint), _) => safe(endpoint),
+        (Some(method), None, _) => format!("{} {}", safe(method), safe(operation.unwrap_or(""))),
+        (None, None, Kind::Log) => safe(a.message.as_deref().unwrap_or("")),
+        (None, None, kind) => format!("{kind} {}", safe(operation.unwrap_or(""))),
+    }
+}
+
+/// Why nothing is shown, and what to do.
+fn empty(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    use crate::source::pump::State as Source;
+    let loading = state.sources.iter().any(|s| matches!(s.state, Source::Connecting | Source::Loading));
+    let mut lines: Vec<String> = Vec::new();
+    if loading {
+        for source in &state.sources {
+            let doing = match &source.state {
+                Source::Connecting => "connecting".to_owned(),
+                Source::Loading => format!("reading, {} so far", source.seen),
+                Source::Live => "live".to_owned(),
+                Source::Waiting { error, .. } | Source::Failed { error } => safe(error),
+                Source::Ended => "ended".to_owned(),
+            };
+            lines.push(format!("{}: {doing}", safe(&source.name)));
+        }
+    } else if state.store.is_empty() {
+        let errors = state.sources.iter().filter_map(|s| match &s.state {
+            Source::Waiting { error, .. } | Source::Failed { error } => Some(safe(error)),
+            _ => None,
+        });
+        lines.extend(errors);
+        if lines.is_empty() {
+            lines.push("nothing yet; what comes is shown as it comes".to_owned());
+        }
+    } else {
+        lines.push("nothing that this filter keeps".to_owned());
+        lines.push("[ goes back, backspace shows everything".to_owned());
+    }
+    for (row, line) in lines.iter().enumerate() {
+        put(buf, area.x + 2, area.y + 1 + row as u16, line, area.width.saturating_sub(2), theme.dim);
+    }
+}

@@ -1,0 +1,197 @@
+//! Words and numbers for the screen: harmless, fitted, in one form each.
+
+use crate::app::State;
+use crate::model::{Direction, Level, Status, Timestamp, redact_text, visible_line};
+use ratatui::buffer::Buffer;
+use ratatui::style::Style;
+use unicode_segmentation::UnicodeSegmentation as _;
+use unicode_width::UnicodeWidthStr as _;
+
+/// Columns that a text takes.
+pub(super) fn width(text: &str) -> u16 {
+    text.width() as u16
+}
+
+/// The text in at most `columns`, an ellipsis where it was cut.
+pub(super) fn fit(text: &str, columns: u16) -> String {
+    if text.width() <= columns as usize {
+        return text.to_owned();
+    }
+    let mut out = String::new();
+    let mut used = 0;
+    for grapheme in text.graphemes(true) {
+        let wide = grapheme.width();
+        if used + wide + 1 > columns as usize {
+            break;
+        }
+        out.push_str(grapheme);
+        used += wide;
+    }
+    if columns > 0 {
+        out.push('…');
+    }
+    out
+}
+
+/// Fitted and filled with spaces to the right.
+pub(super) fn left(text: &str, columns: u16) -> String {
+    let text = fit(text, columns);
+    let gap = (columns as usize).saturating_sub(text.width());
+    text + &" ".repeat(gap)
+}
+
+/// Fitted and filled with spaces to the left.
+pub(super) fn right(text: &str, columns: u16) -> String {
+    let text = fit(text, columns);
+    " ".repeat((columns as usize).saturating_sub(text.width())) + &text
+}
+
+/// Text from a log, made harmless, without secrets.
+pub(super) fn safe(text: &str) -> String {
+    visible_line(&redact_text(text)).into_owned()
+}
+
+/// Writes text of one style at a place, in at most `columns`; gives the column behind it.
+pub(super) fn put(buf: &mut Buffer, x: u16, y: u16, text: &str, columns: u16, style: Style) -> u16 {
+    let area = buf.area;
+    if y < area.top() || y >= area.bottom() || x >= area.right() {
+        return x;
+    }
+    let room = columns.min(area.right() - x);
+    buf.set_stringn(x, y, text, room as usize, style).0
+}
+
+/// Writes pieces of different styles one behind the other, in at most `columns`.
+pub(super) fn put_all(buf: &mut Buffer, x: u16, y: u16, columns: u16, pieces: &[(&str, Style)]) -> u16 {
+    let end = x.saturating_add(columns);
+    pieces.iter().fold(x, |at, (text, style)| put(buf, at, y, text, end.saturating_sub(at), *style))
+}
+
+/// A length of time from microseconds: `412 ms`, `2.50 s`, `3m05s`.
+pub(super) fn duration(us: u64) -> String {
+    match us {
+        0..1000 => format!("{us} µs"),
+        1000..1_000_000 => format!("{} ms", us / 1000),
+        1_000_000..10_000_000 => format!("{:.2} s", us as f64 / 1e6),
+        10_000_000..60_000_000 => format!("{:.1} s", us as f64 / 1e6),
+        60_000_000..3_600_000_000 => format!("{}m{:02}s", us / 60_000_000, us / 1_000_000 % 60),
+        _ => format!("{}h{:02}m", us / 3_600_000_000, us / 60_000_000 % 60),
+    }
+}
+
+/// A length of time in whole words of one unit: `42 s`, `4 min`, `3 h`.
+pub(super) fn ago(us: i64) -> String {
+    let seconds = us.max(0) / 1_000_000;
+    match seconds {
+        0..100 => format!("{seconds} s"),
+        100..6000 => format!("{} min", seconds / 60),
+        6000..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+/// Milliseconds for tables of figures.
+pub(super) fn millis(ms: Option<f64>) -> String {
+    ms.map_or_else(|| "–".to_owned(), |ms| duration((ms * 1000.0) as u64))
+}
+
+/// A count with commas.
+pub(super) fn count(n: usize) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// The time of day in the zone shown, with milliseconds; with the day where it is not today.
+pub(super) fn clock(state: &State, at: Timestamp) -> String {
+    let here = at.utc().with_timezone(&state.zone);
+    let today = state.now.utc().with_timezone(&state.zone).date_naive();
+    if here.date_naive() == today { here.format("%H:%M:%S%.3f").to_string() } else { here.format("%m-%d %H:%M").to_string() }
+}
+
+/// Day and time of day in the zone shown, and the zone.
+pub(super) fn full_time(state: &State, at: Timestamp) -> String {
+    at.utc().with_timezone(&state.zone).format("%Y-%m-%d %H:%M:%S%.3f %Z").to_string()
+}
+
+/// The zone's name now: `UTC`, `CET`.
+pub(super) fn zone(state: &State) -> String {
+    state.now.utc().with_timezone(&state.zone).format("%Z").to_string()
+}
+
+/// The mark of an outcome: never colour alone.
+pub(super) fn glyph(status: Option<Status>, level: Option<Level>) -> &'static str {
+    match (status, level) {
+        (Some(Status::Success), _) => "✓",
+        (Some(Status::Failed), _) => "✗",
+        (Some(Status::Timeout), _) => "⧗",
+        (Some(Status::Cancelled), _) => "⊘",
+        (Some(Status::InProgress), _) => "…",
+        (None, Some(Level::Fatal | Level::Error)) => "!",
+        (None, Some(Level::Warn)) => "▲",
+        _ => "·",
+    }
+}
+
+/// The arrow of a direction.
+pub(super) fn arrow(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Out => "→",
+        Direction::In => "←",
+        Direction::Internal => "·",
+    }
+}
+
+/// What an HTTP status code means (RFC 9110, RFC 6585).
+pub(super) fn http_meaning(code: u16) -> &'static str {
+    match code {
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        204 => "No Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        304 => "Not Modified",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        410 => "Gone",
+        413 => "Content Too Large",
+        415 => "Unsupported Media Type",
+        422 => "Unprocessable Content",
+        425 => "Too Early",
+        429 => "Too Many Requests",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_fit_their_columns() {
+        assert_eq!(fit("漢字漢字", 5), "漢字…");
+        assert_eq!(left("ab", 4), "ab  ");
+        assert_eq!(right("abcdef", 4), "abc…");
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(duration(2_500_000), "2.50 s");
+        assert_eq!(duration(999), "999 µs");
+        assert_eq!(ago(130_000_000), "2 min");
+    }
+}

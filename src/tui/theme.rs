@@ -1,0 +1,221 @@
+//! Themes: one TOML file of roles. A role is what a thing means, not a colour.
+
+use ratatui::style::{Color, Modifier, Style};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+const BUILT_IN: &[(&str, &str)] = &[
+    ("dark", include_str!("../../themes/dark.toml")),
+    ("light", include_str!("../../themes/light.toml")),
+    ("contrast", include_str!("../../themes/contrast.toml")),
+    ("colourblind", include_str!("../../themes/colourblind.toml")),
+    ("ansi", include_str!("../../themes/ansi.toml")),
+    ("none", include_str!("../../themes/none.toml")),
+];
+
+macro_rules! roles {
+    ($($role:ident = $name:literal),+ $(,)?) => {
+        /// The styles of a theme, by role.
+        #[derive(Debug, Clone, Copy, Default)]
+        pub struct Theme { $(#[doc = $name] pub $role: Style),+ }
+
+        impl Theme {
+            fn set(&mut self, role: &str, style: Style) -> bool {
+                match role { $($name => self.$role = style,)+ _ => return false }
+                true
+            }
+
+            /// The names of the roles.
+            pub const ROLES: &'static [&'static str] = &[$($name),+];
+        }
+    };
+}
+
+roles! {
+    text = "text", dim = "dim", accent = "accent", title = "title", border = "border", border_focused = "border_focused",
+    failure = "failure", warning = "warning", success = "success", pending = "pending", selected = "selected",
+    selected_dim = "selected_dim", bar = "bar", bar_failure = "bar_failure", bar_chosen = "bar_chosen", key = "key",
+    json_key = "json_key", json_text = "json_text", json_number = "json_number", found = "found", secret = "secret",
+}
+
+/// How many colours the terminal has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// 24 bits.
+    True,
+    /// 256.
+    Indexed,
+    /// 16.
+    Ansi,
+    /// None.
+    None,
+}
+
+impl Depth {
+    /// As the environment tells it: `NO_COLOR`, `COLORTERM`, `TERM`.
+    pub fn detect() -> Self {
+        let var = |name: &str| std::env::var(name).unwrap_or_default();
+        if !var("NO_COLOR").is_empty() || var("TERM") == "dumb" {
+            Self::None
+        } else if ["truecolor", "24bit"].contains(&var("COLORTERM").as_str()) {
+            Self::True
+        } else if var("TERM").contains("256color") || var("TERM").contains("direct") {
+            Self::Indexed
+        } else {
+            Self::Ansi
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    fg: Option<String>,
+    bg: Option<String>,
+    #[serde(default)]
+    bold: bool,
+    #[serde(default)]
+    dim: bool,
+    #[serde(default)]
+    italic: bool,
+    #[serde(default)]
+    underline: bool,
+    #[serde(default)]
+    reverse: bool,
+}
+
+impl Theme {
+    /// The names of the themes: the built-in ones and the user's.
+    pub fn names() -> Vec<String> {
+        let mut names: Vec<String> = BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
+        if let Some(folder) = crate::config::folder() {
+            let entries = std::fs::read_dir(folder.join("themes")).into_iter().flatten().flatten();
+            names.extend(entries.filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".toml")?.to_owned())));
+        }
+        names.dedup();
+        names
+    }
+
+    /// A theme by name, in the colours that the terminal has.
+    pub fn load(name: &str, depth: Depth) -> Result<Self, String> {
+        let name = if depth == Depth::None { "none" } else { name };
+        if let Some((_, text)) = BUILT_IN.iter().find(|(known, _)| *known == name) {
+            return Self::parse(text, depth).map_err(|error| format!("theme {name}: {error}"));
+        }
+        let path = crate::config::folder().map(|folder| folder.join("themes").join(format!("{name}.toml")));
+        let text = path.and_then(|path| std::fs::read_to_string(path).ok());
+        let Some(text) = text else {
+            let names = Self::names();
+            let near = crate::filter::suggest(name, names.iter().map(String::as_str));
+            let hint = near.map_or_else(|| format!("there are {}", names.join(", ")), |near| format!("did you mean '{near}'?"));
+            return Err(format!("no theme '{name}'; {hint}"));
+        };
+        Self::parse(&text, depth).map_err(|error| format!("theme {name}: {error}"))
+    }
+
+    /// Reads a theme. Roles that it does not name look like `text`.
+    pub fn parse(text: &str, depth: Depth) -> Result<Self, String> {
+        let entries: BTreeMap<String, Entry> = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+        let mut theme = Self::default();
+        let base = entries.get("text").map(|entry| entry.style(depth)).transpose()?.unwrap_or_default();
+        for role in Self::ROLES {
+            theme.set(role, base);
+        }
+        for (role, entry) in &entries {
+            let style = entry.style(depth).map_err(|error| format!("{role}: {error}"))?;
+            if !theme.set(role, style) {
+                let near = crate::filter::suggest(role, Self::ROLES.iter().copied());
+                let hint = near.map_or_else(|| Self::ROLES.join(", "), |near| format!("did you mean '{near}'?"));
+                return Err(format!("no role '{role}'; {hint}"));
+            }
+        }
+        Ok(theme)
+    }
+}
+
+impl Entry {
+    fn style(&self, depth: Depth) -> Result<Style, String> {
+        let mut style = Style::new();
+        if let Some(fg) = &self.fg {
+            style = style.fg(colour(fg, depth)?);
+        }
+        if let Some(bg) = &self.bg {
+            style = style.bg(colour(bg, depth)?);
+        }
+        let modifiers = [
+            (self.bold, Modifier::BOLD),
+            (self.dim, Modifier::DIM),
+            (self.italic, Modifier::ITALIC),
+            (self.underline, Modifier::UNDERLINED),
+            (self.reverse, Modifier::REVERSED),
+        ];
+        Ok(modifiers.into_iter().filter(|(set, _)| *set).fold(style, |style, (_, modifier)| style.add_modifier(modifier)))
+    }
+}
+
+/// A colour as a theme writes it (`#rrggbb` or a name), in the terminal's own.
+fn colour(text: &str, depth: Depth) -> Result<Color, String> {
+    let colour: Color = text.parse().map_err(|_| format!("'{text}' is no colour; write #rrggbb, red, bright-blue, reset"))?;
+    Ok(match (colour, depth) {
+        (_, Depth::None) => Color::Reset,
+        (Color::Rgb(r, g, b), Depth::Indexed) => Color::Indexed(nearest_256(r, g, b)),
+        (Color::Rgb(r, g, b), Depth::Ansi) => nearest_16(r, g, b),
+        (colour, _) => colour,
+    })
+}
+
+/// The nearest of the 6×6×6 cube and the 24 greys of xterm's palette.
+fn nearest_256(r: u8, g: u8, b: u8) -> u8 {
+    const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
+    let near = |v: u8| (0..6).min_by_key(|i| LEVELS[*i].abs_diff(v)).unwrap_or(0);
+    let distance = |(x, y, z): (u8, u8, u8)| {
+        let d = |a: u8, b: u8| u32::from(a.abs_diff(b)).pow(2);
+        d(x, r) + d(y, g) + d(z, b)
+    };
+    let (ri, gi, bi) = (near(r), near(g), near(b));
+    let cube = distance((LEVELS[ri], LEVELS[gi], LEVELS[bi]));
+    let mean = ((u16::from(r) + u16::from(g) + u16::from(b)) / 3) as u8;
+    let step = (i32::from(mean) - 3).clamp(0, 235) / 10;
+    let step = step.min(23) as u8;
+    let grey = 8 + 10 * step;
+    if distance((grey, grey, grey)) < cube { 232 + step } else { (16 + 36 * ri + 6 * gi + bi) as u8 }
+}
+
+fn nearest_16(r: u8, g: u8, b: u8) -> Color {
+    const ANSI: [(Color, u8, u8, u8); 16] = [
+        (Color::Black, 0, 0, 0), (Color::Red, 170, 0, 0), (Color::Green, 0, 170, 0), (Color::Yellow, 170, 110, 0),
+        (Color::Blue, 0, 0, 170), (Color::Magenta, 170, 0, 170), (Color::Cyan, 0, 170, 170), (Color::Gray, 170, 170, 170),
+        (Color::DarkGray, 85, 85, 85), (Color::LightRed, 255, 85, 85), (Color::LightGreen, 85, 255, 85),
+        (Color::LightYellow, 255, 255, 85), (Color::LightBlue, 85, 85, 255), (Color::LightMagenta, 255, 85, 255),
+        (Color::LightCyan, 85, 255, 255), (Color::White, 255, 255, 255),
+    ];
+    let d = |a: u8, b: u8| u32::from(a.abs_diff(b)).pow(2);
+    ANSI.iter().min_by_key(|(_, x, y, z)| d(*x, r) + d(*y, g) + d(*z, b)).map_or(Color::Reset, |found| found.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_theme_is_good_in_every_depth() {
+        for (name, _) in BUILT_IN {
+            for depth in [Depth::True, Depth::Indexed, Depth::Ansi, Depth::None] {
+                Theme::load(name, depth).expect(name);
+            }
+        }
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        assert!(Theme::parse("falure = { fg = \"red\" }", Depth::True).expect_err("wrong").contains("did you mean 'failure'?"));
+        assert!(Theme::parse("failure = { fg = \"redd\" }", Depth::True).expect_err("wrong").contains("redd"));
+    }
+
+    #[test]
+    fn colours_fall_to_what_there_is() {
+        assert_eq!(colour("#ff0000", Depth::Indexed), Ok(Color::Indexed(196)));
+        assert_eq!(colour("#808080", Depth::Indexed), Ok(Color::Indexed(244)));
+        assert_eq!(colour("#ff5555", Depth::Ansi), Ok(Color::LightRed));
+    }
+}
