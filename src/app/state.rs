@@ -159,6 +159,8 @@ pub struct ViewSnapshot {
 pub struct State {
     /// The present moment, as of the last event.
     pub now: Timestamp,
+    /// When the explorer was opened.
+    pub opened: Timestamp,
     /// The zone shown.
     pub zone: Tz,
     /// Columns and rows of the terminal.
@@ -238,12 +240,15 @@ impl State {
             newest: None,
             said: None,
         };
+        let mut store = Store::new(names.clone());
+        store.watch_from(now);
         Self {
             now,
+            opened: now,
             zone,
             size: (80, 24),
             sources: sources.iter().map(status).collect(),
-            store: Store::new(names.clone()),
+            store,
             screen: if sources.is_empty() { Screen::FirstRun } else { Screen::Explore },
             focus: Focus::List,
             list: List::default(),

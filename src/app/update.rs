@@ -96,7 +96,9 @@ fn pump(state: &mut State, event: PumpEvent) -> Vec<Effect> {
         }
         PumpEvent::Batch { items, live, .. } => {
             let newest = items.iter().map(|a| a.started_at).max();
-            let count = items.len() as u64;
+            // What was written while we watch: a store that is being filled is no traffic.
+            let fresh = |a: &&Activity| a.completed_at.map_or(a.started_at, |end| end.max(a.started_at)) >= state.opened;
+            let count = items.iter().filter(fresh).count() as u64;
             let delta = state.store.ingest(items);
             let status = &mut state.sources[index];
             status.seen += delta.added as u64;

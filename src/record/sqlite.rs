@@ -40,7 +40,7 @@ CREATE TABLE IF NOT EXISTS activity (
     response_body TEXT,
     metadata TEXT,
     revision INTEGER NOT NULL         -- grows with every insert and update
-) WITHOUT ROWID;
+);
 CREATE INDEX IF NOT EXISTS activity_revision ON activity (revision);
 CREATE INDEX IF NOT EXISTS activity_started ON activity (started_at, id);
 ";
@@ -110,7 +110,8 @@ impl SqliteRecorder {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Off)
-            .pragma("cache_size", "-16000");
+            .pragma("cache_size", "-64000")
+            .pragma("wal_autocheckpoint", "20000");
         let mut connection = SqliteConnection::connect_with(&options).await?;
         connection.execute(CREATE).await?;
         let revision: i64 =

@@ -32,7 +32,7 @@ pub struct Delta {
     pub added: usize,
     /// Rows that were known and changed.
     pub changed: usize,
-    /// Of the new ones, those that took a place before the newest.
+    /// Of the new ones that began while we watched, those that came well behind a newer one.
     pub late: usize,
     /// Of the new ones, those in the view.
     pub added_to_view: usize,
@@ -53,7 +53,11 @@ pub struct Store {
     len: u32,
     /// Grows with every change: what has been seen of the store can be told by it.
     revision: u64,
+    watching_since: Timestamp,
 }
+
+/// A record this much behind the newest is late.
+const LATENESS_US: i64 = 5_000_000;
 
 /// What a filter keeps.
 struct View {
@@ -78,7 +82,13 @@ impl Store {
             view: View { evaluator: Evaluator::new(Predicate::All), rows: None, decided: HashSet::new() },
             len: 0,
             revision: 0,
+            watching_since: Timestamp(i64::MAX),
         }
+    }
+
+    /// From when on records can be late; what is older is history.
+    pub fn watch_from(&mut self, at: Timestamp) {
+        self.watching_since = at;
     }
 
     /// Rows held.
@@ -164,7 +174,11 @@ impl Store {
         delta.added = fresh.len();
         delta.changed = touched.iter().filter(|row| fresh.binary_search(row).is_err()).count();
         delta.late = newest.map_or(0, |newest| {
-            fresh.iter().filter(|row| self.key(**row).0 < newest).count()
+            let late = |row: &&Row| {
+                let started = self.key(**row).0;
+                started >= self.watching_since.0 && started < newest - LATENESS_US
+            };
+            fresh.iter().filter(late).count()
         });
         moved.sort_unstable();
         moved.dedup();

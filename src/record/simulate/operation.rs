@@ -157,7 +157,7 @@ fn call_with_retries(
             started_at: offset(begin),
             ..Start::default()
         };
-        let outcome = outcome(rng, status, http, failed.as_ref(), end, next, number);
+        let outcome = outcome(rng, status, http, failed.as_ref(), end, next, number, &format!("{entity} {}", call.operation.to_lowercase().replace('_', " ")));
         out.push(Simulated { start, outcome });
         let Some(next) = next else { return (end, status == Status::Success) };
         parent = Some(id);
@@ -166,6 +166,7 @@ fn call_with_retries(
     (begin, false)
 }
 
+#[allow(clippy::too_many_arguments, reason = "what an outcome consists of")]
 fn outcome(
     rng: &mut Rng,
     status: Status,
@@ -174,6 +175,7 @@ fn outcome(
     end: i64,
     next: Option<Timestamp>,
     number: u32,
+    said: &str,
 ) -> Outcome {
     let headers = http.map(|code| {
         let mut headers = json!({ "content-type": "application/json", "x-request-id": format!("{:016x}", rng.u64(..)) });
@@ -201,7 +203,7 @@ fn outcome(
                 f.kind, f.text, rng.u32(40..200), rng.u32(20..300)
             )
         }),
-        message: Some(failed.map_or_else(|| "completed".to_owned(), |f| f.text.to_owned())),
+        message: Some(failed.map_or_else(|| said.to_owned(), |f| f.text.to_owned())),
         completed_at: Some(offset(end)),
         next_retry_at: next,
     }

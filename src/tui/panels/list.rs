@@ -152,7 +152,7 @@ pub(in crate::tui) fn what(a: &Activity) -> String {
     match (a.method.as_deref(), a.endpoint.as_deref(), a.kind) {
         (_, _, Kind::Undecodable) => format!("undecodable {}", safe(a.message.as_deref().unwrap_or(""))),
         (_, Some(endpoint), Kind::Webhook) => format!("webhook {}", safe(operation.unwrap_or(endpoint))),
-        (Some(method), Some(endpoint), _) => format!("{:<5}{}", safe(method), safe(endpoint)),
+        (Some(method), Some(endpoint), _) => format!("{:<4} {}", safe(method), safe(endpoint)),
         (None, Some(endpoint), _) => safe(endpoint),
         (Some(method), None, _) => format!("{} {}", safe(method), safe(operation.unwrap_or(""))),
         (None, None, Kind::Log) => safe(a.message.as_deref().unwrap_or("")),
