@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// Events that may wait for the application before their senders wait.
-const WAITING: usize = 16;
+const WAITING: usize = 4;
 /// Related activities at most.
 const RELATED: usize = 5000;
 

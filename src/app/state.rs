@@ -215,6 +215,10 @@ pub struct State {
     pub match_ticket: Ticket,
     /// Whether it is still running.
     pub matching: bool,
+    /// When it was asked last.
+    pub matched_at: Timestamp,
+    /// The store's revision that it was asked at.
+    pub matched_revision: u64,
     /// How many clauses the sources evaluate.
     pub where_configured: Option<String>,
     /// When the relative filter was last evaluated anew.
@@ -272,6 +276,8 @@ impl State {
             last_ticket: 0,
             match_ticket: 0,
             matching: false,
+            matched_at: Timestamp(0),
+            matched_revision: 0,
             where_configured: None,
             refiltered_at: now,
             counted_at: Timestamp(0),

@@ -3,7 +3,7 @@
 use super::detail::Load;
 use super::state::{Focus, Overlay, Screen, State, ViewSnapshot};
 use super::{Action, COLUMNS, Detail, Effect, Event, PaletteItem, Palette, Reply, Run, Tab, Ticket, Tree, TreeState};
-use crate::filter::{Field, complete, quote};
+use crate::filter::{Field, Target, complete, quote};
 use crate::insight::{Chain, Trace};
 use crate::model::Activity;
 use crate::source::RelatedKey;
@@ -79,7 +79,22 @@ fn tick(state: &mut State, now: crate::model::Timestamp) -> Vec<Effect> {
         state.compute_health();
     }
     state.count(false);
+    // What only payloads can tell is asked again for what came since.
+    let looks_inside = state.filter.applied.expr().atoms().iter().any(|atom| matches!(atom.target, Target::Path(..)));
+    let due = now.since_us(state.matched_at) > 3_000_000 && state.store.revision() != state.matched_revision;
+    if looks_inside && !state.matching && due {
+        return ask_for_matches(state);
+    }
     Vec::new()
+}
+
+/// Lets the sources say which activities match by their payload.
+fn ask_for_matches(state: &mut State) -> Vec<Effect> {
+    state.matching = true;
+    state.matched_at = state.now;
+    state.matched_revision = state.store.revision();
+    state.match_ticket = state.ticket();
+    vec![Effect::Match(state.match_ticket, state.filter.applied.text().to_owned())]
 }
 
 fn pump(state: &mut State, event: PumpEvent) -> Vec<Effect> {
@@ -172,6 +187,9 @@ fn answer(state: &mut State, ticket: Ticket, reply: Reply) -> Vec<Effect> {
             if ticket == state.match_ticket {
                 state.store.decide(&ids);
                 state.matching = !done;
+                if done {
+                    state.matched_revision = state.store.revision();
+                }
                 state.count(true);
             }
         }
@@ -190,12 +208,8 @@ fn apply_filter(state: &mut State) -> Vec<Effect> {
     state.list.settle(&state.store, at);
     state.list.unseen = 0;
     state.count(true);
-    state.matching = needs_payload;
-    if needs_payload {
-        state.match_ticket = state.ticket();
-        return vec![Effect::Match(state.match_ticket, state.filter.applied.text().to_owned())];
-    }
-    Vec::new()
+    state.matching = false;
+    if needs_payload { ask_for_matches(state) } else { Vec::new() }
 }
 
 /// Shows another view, and remembers the one before.

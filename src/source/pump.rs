@@ -55,7 +55,7 @@ pub enum PumpEvent {
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// Updates a source may be ahead of the application.
-const AHEAD: usize = 8;
+const AHEAD: usize = 4;
 
 /// Runs a source until cancelled. `history` is the most activities that are read back.
 pub async fn run(

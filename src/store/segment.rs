@@ -194,7 +194,7 @@ impl Segment {
             self.started.push(started);
             self.id.push(id);
             for (column, symbol) in self.texts.iter_mut().zip(texts) {
-                column.push(symbol);
+                set_text(column, at, symbol);
             }
             self.duration.push(duration);
             self.http.push(http);
@@ -208,7 +208,7 @@ impl Segment {
             self.started[at] = started;
             self.id[at] = id;
             for (column, symbol) in self.texts.iter_mut().zip(texts) {
-                column[at] = symbol;
+                set_text(column, at, symbol);
             }
             self.duration[at] = duration;
             self.http[at] = http;
@@ -242,7 +242,7 @@ impl Segment {
     }
 
     pub(super) fn text(&self, at: usize, column: Text) -> Symbol {
-        self.texts[column as usize][at]
+        self.texts[column as usize].get(at).copied().unwrap_or_default()
     }
 
     pub(super) fn kind(&self, at: usize) -> Kind {
@@ -358,6 +358,19 @@ impl Segment {
             exact_system: bits & bits::EXACT_SYSTEM != 0,
             message_rank: (bits >> bits::RANK & 3) as u8,
         }
+    }
+}
+
+/// Writes a text column, which ends behind its last text: one without any takes no memory.
+fn set_text(column: &mut Vec<Symbol>, at: usize, symbol: Symbol) {
+    if at >= column.len() {
+        if symbol == Symbol::ABSENT {
+            return;
+        }
+        column.resize(at, Symbol::ABSENT);
+        column.push(symbol);
+    } else {
+        column[at] = symbol;
     }
 }
 

@@ -108,11 +108,15 @@ pub(super) fn count(n: usize) -> String {
     out
 }
 
-/// The time of day in the zone shown, with milliseconds; with the day where it is not today.
-pub(super) fn clock(state: &State, at: Timestamp) -> String {
+/// The day of a moment in the zone shown.
+pub(super) fn day(state: &State, at: Timestamp) -> chrono::NaiveDate {
+    at.utc().with_timezone(&state.zone).date_naive()
+}
+
+/// The time of day in the zone shown, with milliseconds; with the day where it is not `day`.
+pub(super) fn clock(state: &State, at: Timestamp, day: chrono::NaiveDate) -> String {
     let here = at.utc().with_timezone(&state.zone);
-    let today = state.now.utc().with_timezone(&state.zone).date_naive();
-    if here.date_naive() == today { here.format("%H:%M:%S%.3f").to_string() } else { here.format("%m-%d %H:%M").to_string() }
+    if here.date_naive() == day { here.format("%H:%M:%S%.3f").to_string() } else { here.format("%d. %H:%M:%S").to_string() }
 }
 
 /// Day and time of day in the zone shown, and the zone.

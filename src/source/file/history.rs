@@ -73,7 +73,8 @@ fn file_time(stream: &Stream) -> Timestamp {
     Timestamp(chrono::DateTime::<chrono::Utc>::from(stream.modified).timestamp_micros())
 }
 
-const BATCH: usize = 4096;
+/// Activities handed over at a time: enough to be worth it, few enough that those on their way take little memory.
+const BATCH: usize = 1024;
 
 pub(super) fn fill_back(
     shared: &Arc<Shared>,

@@ -5,7 +5,7 @@ use crate::filter::Field;
 use crate::model::{Activity, Kind, Status};
 use crate::store::Row;
 use crate::tui::layout::Places;
-use crate::tui::text::{ago, arrow, clock, duration, glyph, left, put, right, safe};
+use crate::tui::text::{ago, arrow, clock, day, duration, glyph, left, put, right, safe};
 use crate::tui::theme::Theme;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -46,21 +46,23 @@ pub(in crate::tui) fn render(state: &State, places: &Places, buf: &mut Buffer, t
     }
     let columns = Columns::of(area.width);
     let rows = places.rows();
-    if rows.y > area.y {
-        header(state, area, &columns, buf, theme);
-    }
     let visible = state.list.visible(&state.store);
+    // Times are of the day of the last line, which the header names where it is not today.
+    let day = visible.last().map_or_else(|| day(state, state.now), |row| day(state, state.store.started(*row)));
+    if rows.y > area.y {
+        header(state, area, day, &columns, buf, theme);
+    }
     let current = state.list.current(&state.store);
     for (line, row) in visible.iter().enumerate() {
         let area = Rect { y: rows.y + line as u16, height: 1, ..rows };
-        activity(state, *row, Some(*row) == current, area, &columns, buf, theme);
+        activity(state, *row, Some(*row) == current, day, area, &columns, buf, theme);
     }
     if visible.is_empty() {
         empty(state, rows, buf, theme);
     }
 }
 
-fn header(state: &State, area: Rect, columns: &Columns, buf: &mut Buffer, theme: &Theme) {
+fn header(state: &State, area: Rect, shown: chrono::NaiveDate, columns: &Columns, buf: &mut Buffer, theme: &Theme) {
     let mut x = area.x + 1;
     let here = |field: Field| state.focus == Focus::List && COLUMNS[state.list.column] == field;
     let mut cell = |text: &str, width: u16, align_right: bool, field: Option<Field>| {
@@ -71,7 +73,8 @@ fn header(state: &State, area: Rect, columns: &Columns, buf: &mut Buffer, theme:
             x += width + 1;
         }
     };
-    cell("time", columns.time, false, None);
+    let time = if shown == day(state, state.now) { "time".to_owned() } else { shown.format("%Y-%m-%d").to_string() };
+    cell(&time, columns.time, false, None);
     cell("s", 1, false, Some(Field::Status));
     cell("d", 1, false, Some(Field::Direction));
     cell("system", columns.system, false, Some(Field::System));
@@ -87,7 +90,17 @@ fn header(state: &State, area: Rect, columns: &Columns, buf: &mut Buffer, theme:
     cell("message", columns.message, false, None);
 }
 
-fn activity(state: &State, row: Row, selected: bool, area: Rect, columns: &Columns, buf: &mut Buffer, theme: &Theme) {
+#[allow(clippy::too_many_arguments, reason = "one line of the list")]
+fn activity(
+    state: &State,
+    row: Row,
+    selected: bool,
+    day: chrono::NaiveDate,
+    area: Rect,
+    columns: &Columns,
+    buf: &mut Buffer,
+    theme: &Theme,
+) {
     let a = state.store.get(row);
     let failed = a.is_failure();
     let marked = state.marks.contains(&row);
@@ -112,7 +125,7 @@ fn activity(state: &State, row: Row, selected: bool, area: Rect, columns: &Colum
             x += width + 1;
         }
     };
-    let time = if state.toggles.relative_time { format!("{} ago", ago(state.now.since_us(a.started_at))) } else { clock(state, a.started_at) };
+    let time = if state.toggles.relative_time { format!("{} ago", ago(state.now.since_us(a.started_at))) } else { clock(state, a.started_at, day) };
     cell(&time, columns.time, false, theme.dim);
     let outcome = match a.status {
         _ if failed => theme.failure,

@@ -2,13 +2,14 @@
 
 use crate::app::{Detail, State};
 use crate::model::Activity;
-use crate::tui::text::{ago, clock, duration, glyph, left, put, put_all, right, safe};
+use crate::tui::text::{ago, clock, day, duration, glyph, left, put, put_all, right, safe};
 use crate::tui::theme::Theme;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let chain = &detail.chain;
+    let today = day(state, state.now);
     let head = format!(" {} {} {} {} {}", left("try", 5), left("started", 13), right("gap", 8), right("took", 8), "  outcome");
     put(buf, area.x, area.y, &head, area.width, theme.dim);
     let mut before: Option<&Activity> = None;
@@ -30,7 +31,7 @@ pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffe
         let style = if attempt.is_failure() { theme.failure } else { theme.success };
         let base = if index == detail.scroll { theme.selected_dim } else { theme.text };
         let here = if attempt.id == detail.activity.id { "▸" } else { " " };
-        let line = format!("{here}{} {} {} {}  ", left(&number, 5), left(&clock(state, attempt.started_at), 13), right(&gap, 8), right(&took, 8));
+        let line = format!("{here}{} {} {} {}  ", left(&number, 5), left(&clock(state, attempt.started_at, today), 13), right(&gap, 8), right(&took, 8));
         put_all(
             buf,
             area.x,
@@ -46,7 +47,7 @@ pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffe
     }
     if let Some(next) = chain.next {
         let waiting = next.since_us(state.now);
-        let text = if waiting > 0 { format!(" next   {}  scheduled, in {}", clock(state, next), ago(waiting)) } else { format!(" next   {}  was due {} ago", clock(state, next), ago(-waiting)) };
+        let text = if waiting > 0 { format!(" next   {}  scheduled, in {}", clock(state, next, today), ago(waiting)) } else { format!(" next   {}  was due {} ago", clock(state, next, today), ago(-waiting)) };
         put(buf, area.x, y, &text, area.width, theme.warning);
         y += 1;
     }
