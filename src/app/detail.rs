@@ -135,7 +135,9 @@ impl Detail {
             a.id == self.activity.id
                 || (correlation.is_some() && a.correlation_id == correlation)
                 || a.parent_request_id.as_deref() == Some(request.as_str())
-                || parent.as_deref().is_some_and(|parent| a.request_id.as_ref().is_some_and(|id| id.to_string() == parent))
+                || parent
+                    .as_deref()
+                    .is_some_and(|parent| a.request_id.as_ref().is_some_and(|id| id.to_string() == parent))
         });
         self.trace = Trace::build(&all);
     }

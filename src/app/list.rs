@@ -5,7 +5,8 @@ use crate::model::Timestamp;
 use crate::store::{Row, Store};
 
 /// The columns that a cursor can stand in, for keep and exclude.
-pub const COLUMNS: &[Field] = &[Field::System, Field::Status, Field::Direction, Field::Method, Field::Endpoint, Field::Http, Field::Kind];
+pub const COLUMNS: &[Field] =
+    &[Field::System, Field::Status, Field::Direction, Field::Method, Field::Endpoint, Field::Http, Field::Kind];
 
 /// State of the list.
 #[derive(Debug, Clone)]
@@ -155,6 +156,10 @@ impl List {
         let position = self.current(store).and_then(|row| store.position(row))?;
         let rows = store.rows();
         let fits = |row: &&Row| store.is_failure(**row) && self.shows(**row);
-        if forward { rows.get(position + 1..)?.iter().find(fits).copied() } else { rows[..position].iter().rev().find(fits).copied() }
+        if forward {
+            rows.get(position + 1..)?.iter().find(fits).copied()
+        } else {
+            rows[..position].iter().rev().find(fits).copied()
+        }
     }
 }

@@ -15,7 +15,9 @@ pub use detail::{Detail, Load, Tab};
 pub use filter_bar::FilterBar;
 pub use list::{COLUMNS, List};
 pub use palette::{Palette, PaletteItem, Run};
-pub use state::{FacetPanel, Focus, HistogramPanel, Notice, Overlay, Screen, SourceStatus, State, Toggles, ViewSnapshot};
+pub use state::{
+    FacetPanel, Focus, HistogramPanel, Notice, Overlay, Screen, SourceStatus, State, Toggles, ViewSnapshot,
+};
 pub use tree::{Line, Part, Tree, TreeState};
 pub use update::update;
 

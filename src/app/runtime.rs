@@ -29,7 +29,11 @@ pub struct Runtime {
 
 impl Runtime {
     /// Over opened sources. The receiver gives the events.
-    pub fn new(sources: Vec<(SourceId, Arc<dyn Source>)>, clock: Clock, zone: chrono_tz::Tz) -> (Self, mpsc::Receiver<Event>) {
+    pub fn new(
+        sources: Vec<(SourceId, Arc<dyn Source>)>,
+        clock: Clock,
+        zone: chrono_tz::Tz,
+    ) -> (Self, mpsc::Receiver<Event>) {
         let (events, receiver) = mpsc::channel(WAITING);
         let cancel = CancellationToken::new();
         let (matching, loading) = (cancel.child_token(), cancel.child_token());
@@ -98,7 +102,8 @@ impl Runtime {
     }
 
     fn load_payload(&self, ticket: Ticket, id: Id, places: Vec<Place>) {
-        let wanted: Vec<_> = places.into_iter().filter_map(|place| Some((self.source(place.source)?, place.locator))).collect();
+        let wanted: Vec<_> =
+            places.into_iter().filter_map(|place| Some((self.source(place.source)?, place.locator))).collect();
         self.spawn(self.loading.clone(), ticket, async move {
             let mut payload = Payload::default();
             let mut problem = None;
@@ -136,7 +141,8 @@ impl Runtime {
         self.matching.cancel();
         self.matching = self.cancel.child_token();
         let Ok(filter) = Filter::parse(&text) else { return };
-        let query = PageQuery { filter, context: Context { now: self.clock.now(), zone: self.zone }, ..PageQuery::all(2000) };
+        let query =
+            PageQuery { filter, context: Context { now: self.clock.now(), zone: self.zone }, ..PageQuery::all(2000) };
         let sources: Vec<_> = self.sources.iter().map(|(_, source)| Arc::clone(source)).collect();
         let (events, scope) = (self.events.clone(), self.matching.clone());
         tokio::spawn(async move {

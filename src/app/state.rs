@@ -93,7 +93,8 @@ pub struct FacetPanel {
 
 impl FacetPanel {
     /// The fields shown, in order.
-    pub const FIELDS: &'static [Field] = &[Field::System, Field::Status, Field::Kind, Field::Direction, Field::Endpoint];
+    pub const FIELDS: &'static [Field] =
+        &[Field::System, Field::Status, Field::Kind, Field::Direction, Field::Endpoint];
 
     /// The selected field and value.
     pub fn current(&self) -> Option<(Field, &Facet)> {
@@ -318,7 +319,8 @@ impl State {
         self.counted_at = self.now;
         self.facets.revision = revision;
         let rows = self.store.rows();
-        self.facets.groups = FacetPanel::FIELDS.iter().map(|field| (*field, self.store.facet(*field, rows, 12))).collect();
+        self.facets.groups =
+            FacetPanel::FIELDS.iter().map(|field| (*field, self.store.facet(*field, rows, 12))).collect();
         self.facets.selected = self.facets.selected.min(self.facets.len().saturating_sub(1));
         self.count_histogram();
     }
@@ -365,8 +367,30 @@ impl State {
 fn nice_width(us: i64) -> i64 {
     const S: i64 = 1_000_000;
     const NICE: &[i64] = &[
-        S / 100, S / 20, S / 10, S / 5, S / 2, S, 2 * S, 5 * S, 10 * S, 15 * S, 30 * S, 60 * S, 120 * S, 300 * S, 600 * S,
-        900 * S, 1800 * S, 3600 * S, 7200 * S, 14_400 * S, 21_600 * S, 43_200 * S, 86_400 * S, 604_800 * S,
+        S / 100,
+        S / 20,
+        S / 10,
+        S / 5,
+        S / 2,
+        S,
+        2 * S,
+        5 * S,
+        10 * S,
+        15 * S,
+        30 * S,
+        60 * S,
+        120 * S,
+        300 * S,
+        600 * S,
+        900 * S,
+        1800 * S,
+        3600 * S,
+        7200 * S,
+        14_400 * S,
+        21_600 * S,
+        43_200 * S,
+        86_400 * S,
+        604_800 * S,
     ];
     let day = 86_400 * S;
     NICE.iter().copied().find(|nice| *nice >= us).unwrap_or_else(|| (us / day + 1) * day)

@@ -63,7 +63,8 @@ impl Tree {
         let mut tree = Self::default();
         match part {
             Part::Request | Part::Response => {
-                let (prefix, side) = if part == Part::Request { ("req", &payload.request) } else { ("res", &payload.response) };
+                let (prefix, side) =
+                    if part == Part::Request { ("req", &payload.request) } else { ("res", &payload.response) };
                 if let Some(body) = &side.body {
                     let title = match &body.truncation {
                         Some(cut) => format!(
@@ -138,7 +139,11 @@ impl Tree {
     pub fn matches(&self, text: &str) -> Vec<usize> {
         let text = text.to_lowercase();
         let found = |line: &Line| line.key.to_lowercase().contains(&text) || line.value.to_lowercase().contains(&text);
-        if text.is_empty() { Vec::new() } else { self.lines.iter().enumerate().filter(|(_, l)| found(l)).map(|(i, _)| i).collect() }
+        if text.is_empty() {
+            Vec::new()
+        } else {
+            self.lines.iter().enumerate().filter(|(_, l)| found(l)).map(|(i, _)| i).collect()
+        }
     }
 }
 
@@ -153,7 +158,10 @@ fn leaf(path: &str, key: &str, value: &Value, depth: usize, secret: bool, state:
     };
     let shown = state.revealed.contains(path);
     let hidden = if secret && !value.is_null() {
-        let scheme = text.split_once(' ').map(|(scheme, _)| scheme).filter(|s| ["bearer", "basic"].contains(&s.to_lowercase().as_str()));
+        let scheme = text
+            .split_once(' ')
+            .map(|(scheme, _)| scheme)
+            .filter(|s| ["bearer", "basic"].contains(&s.to_lowercase().as_str()));
         scheme.map_or_else(|| REDACTED.to_owned(), |scheme| format!("{scheme} {REDACTED}"))
     } else {
         redact_text(&text).into_owned()
@@ -173,7 +181,8 @@ fn leaf(path: &str, key: &str, value: &Value, depth: usize, secret: bool, state:
 impl Line {
     /// The clause that keeps activities with this value.
     pub fn clause(&self) -> Option<String> {
-        (self.folded.is_none() && !self.redacted && !self.path.contains(' ')).then(|| format!("{}:{}", self.path, quote(&self.value)))
+        (self.folded.is_none() && !self.redacted && !self.path.contains(' '))
+            .then(|| format!("{}:{}", self.path, quote(&self.value)))
     }
 }
 

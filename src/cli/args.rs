@@ -102,7 +102,9 @@ pub(super) enum Format {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  crosstail query status:failed --since 1h -s 'logs/*.log'\n  crosstail query 'system:SAP latency>2s' -s demo.sqlite -o json --limit 0")]
+#[command(
+    after_help = "Examples:\n  crosstail query status:failed --since 1h -s 'logs/*.log'\n  crosstail query 'system:SAP latency>2s' -s demo.sqlite -o json --limit 0"
+)]
 pub(super) struct QueryArgs {
     /// What to keep, in the filter language
     pub(super) filter: Vec<String>,
@@ -126,7 +128,9 @@ pub(super) struct QueryArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  crosstail tail level>=error -s /var/log/app/\n  crosstail tail kind:webhook -s app.log --since 10m -o json")]
+#[command(
+    after_help = "Examples:\n  crosstail tail level>=error -s /var/log/app/\n  crosstail tail kind:webhook -s app.log --since 10m -o json"
+)]
 pub(super) struct TailArgs {
     /// What to keep, in the filter language
     pub(super) filter: Vec<String>,
@@ -141,7 +145,9 @@ pub(super) struct TailArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  crosstail stats --by system,status --since 24h -s logs/\n  crosstail stats is:failure --by endpoint -s demo.sqlite -o json")]
+#[command(
+    after_help = "Examples:\n  crosstail stats --by system,status --since 24h -s logs/\n  crosstail stats is:failure --by endpoint -s demo.sqlite -o json"
+)]
 pub(super) struct StatsArgs {
     /// What to keep, in the filter language
     pub(super) filter: Vec<String>,
@@ -172,7 +178,9 @@ pub(super) enum ShowFormat {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  crosstail show 7f3a9c21-0000-4abc-8def-0123456789ab -s 'logs/*.log'\n  crosstail show ID -s demo.sqlite -o curl")]
+#[command(
+    after_help = "Examples:\n  crosstail show 7f3a9c21-0000-4abc-8def-0123456789ab -s 'logs/*.log'\n  crosstail show ID -s demo.sqlite -o curl"
+)]
 pub(super) struct ShowArgs {
     /// Id of the activity or of its request; a beginning of four characters or more is enough
     pub(super) id: String,

@@ -11,10 +11,16 @@ use tokio_util::sync::CancellationToken;
 
 pub(super) async fn run(args: &DemoArgs) -> Result<u8> {
     let config = Config::load()?;
-    ensure!(args.rate > 0.0 && args.rate <= 100_000.0, super::UsageError("--rate must be over 0, and at most 100000".to_owned()));
+    ensure!(
+        args.rate > 0.0 && args.rate <= 100_000.0,
+        super::UsageError("--rate must be over 0, and at most 100000".to_owned())
+    );
     let folder = tempfile::Builder::new().prefix("crosstail-demo-").tempdir().context("no temporary folder")?;
     let path = args.keep.clone().unwrap_or_else(|| folder.path().join("demo.sqlite"));
-    ensure!(args.keep.is_none() || !path.exists(), super::UsageError(format!("{} exists; the demo writes a new file only", path.display())));
+    ensure!(
+        args.keep.is_none() || !path.exists(),
+        super::UsageError(format!("{} exists; the demo writes a new file only", path.display()))
+    );
     let clock = Clock::system();
     let simulation = Simulation { seed: args.seed, rate: args.rate, anchor: clock.now() };
     // The table has to be there before the source looks for it; the history is written while the screen opens.
@@ -28,7 +34,8 @@ pub(super) async fn run(args: &DemoArgs) -> Result<u8> {
         })
     };
     let names = Names::default();
-    let source = SourceConfig { name: "demo".to_owned(), at: vec![format!("sqlite://{}", path.display())], schema: None };
+    let source =
+        SourceConfig { name: "demo".to_owned(), at: vec![format!("sqlite://{}", path.display())], schema: None };
     let opened = registry::open(&source, &names)?;
     let code = explore::open(names, vec![opened], &args.look, &config).await?;
     cancel.cancel();

@@ -19,7 +19,12 @@ pub(super) async fn run(args: &ExploreArgs) -> Result<u8> {
 }
 
 /// Opens the explorer over sources.
-pub(super) async fn open(names: Names, sources: Vec<(SourceId, Arc<dyn Source>)>, look: &LookArgs, config: &Config) -> Result<u8> {
+pub(super) async fn open(
+    names: Names,
+    sources: Vec<(SourceId, Arc<dyn Source>)>,
+    look: &LookArgs,
+    config: &Config,
+) -> Result<u8> {
     let clock = Clock::system();
     let zone = look.zone.as_deref().or(config.time_zone.as_deref()).unwrap_or("UTC");
     let zone = config::zone(zone).map_err(|error| UsageError(error.to_string()))?;

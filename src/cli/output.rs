@@ -44,7 +44,9 @@ impl<'a> Writer<'a> {
     }
 
     fn cells(&self, a: &Activity) -> [String; 9] {
-        let text = |t: &Option<compact_str::CompactString>| t.as_deref().map(|t| visible_line(t).into_owned()).unwrap_or_default();
+        let text = |t: &Option<compact_str::CompactString>| {
+            t.as_deref().map(|t| visible_line(t).into_owned()).unwrap_or_default()
+        };
         let message = a.error.as_ref().or(a.message.as_ref()).map(|t| visible_line(&redact_text(t)).into_owned());
         [
             a.started_at.utc().with_timezone(&self.zone).format("%Y-%m-%d %H:%M:%S%.3f %Z").to_string(),
@@ -108,7 +110,11 @@ fn csv_cell(value: &serde_json::Value) -> String {
 }
 
 /// Rows in columns as wide as their widest cell.
-pub(super) fn aligned<const N: usize>(out: &mut impl Write, header: &[&str; N], rows: &[[String; N]]) -> io::Result<()> {
+pub(super) fn aligned<const N: usize>(
+    out: &mut impl Write,
+    header: &[&str; N],
+    rows: &[[String; N]],
+) -> io::Result<()> {
     use unicode_width::UnicodeWidthStr as _;
     let mut widths: Vec<usize> = header.iter().map(|name| name.width()).collect();
     for row in rows {

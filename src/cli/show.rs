@@ -27,7 +27,9 @@ pub(super) async fn run(args: &ShowArgs) -> Result<u8> {
         found.extend(source.page(&query, None).await?.items);
     }
     // The id itself before what only shares its beginning or its trace.
-    found.sort_by_key(|a| (a.id.to_string() != args.id, !a.id.to_string().starts_with(&args.id), std::cmp::Reverse(a.started_at)));
+    found.sort_by_key(|a| {
+        (a.id.to_string() != args.id, !a.id.to_string().starts_with(&args.id), std::cmp::Reverse(a.started_at))
+    });
     let Some(mut activity) = found.first().cloned() else {
         complain(&format!("nothing of id '{}' in {}", args.id, opened.names.sources().join(", ")));
         return Ok(exit::NOT_FOUND);
@@ -57,7 +59,9 @@ pub(super) async fn run(args: &ShowArgs) -> Result<u8> {
     let trace = Trace::build(&related);
     let mut out = std::io::stdout().lock();
     match args.output {
-        ShowFormat::Json => writeln!(out, "{}", safe_json(&as_json(&activity, &payload, &chain, &trace, &opened.names)?)?)?,
+        ShowFormat::Json => {
+            writeln!(out, "{}", safe_json(&as_json(&activity, &payload, &chain, &trace, &opened.names)?)?)?
+        }
         ShowFormat::Curl => writeln!(out, "{}", visible(&curl(&activity, &payload)))?,
         ShowFormat::Text => write!(out, "{}", visible(&as_text(&activity, &payload, &chain, &trace, &opened.names)))?,
     }
@@ -101,7 +105,13 @@ fn as_text(activity: &Activity, payload: &Payload, chain: &Chain, trace: &Trace,
     field("status", a.status.map(|s| s.to_string()));
     field("level", a.level.map(|l| l.to_string()));
     field("system", text(&a.system));
-    field("request", a.url.as_ref().or(a.endpoint.as_ref()).map(|u| format!("{} {}", a.method.as_deref().unwrap_or(""), redact_text(u))));
+    field(
+        "request",
+        a.url
+            .as_ref()
+            .or(a.endpoint.as_ref())
+            .map(|u| format!("{} {}", a.method.as_deref().unwrap_or(""), redact_text(u))),
+    );
     field("http status", a.http_status.map(|n| n.to_string()));
     field("started", Some(a.started_at.rfc3339()));
     field("completed", a.completed_at.map(|at| at.rfc3339()));
@@ -134,9 +144,21 @@ fn as_text(activity: &Activity, payload: &Payload, chain: &Chain, trace: &Trace,
         let outcome = a.status.map(|s| s.to_string()).or(a.level.map(|l| l.to_string())).unwrap_or_default();
         format!("{}  {:<11} {} {what}  {took}", a.started_at.rfc3339(), outcome, a.system.as_deref().unwrap_or(""))
     };
-    let attempts: Vec<String> = chain.attempts.iter().map(|a| format!("{}/{}  {}", a.attempt.unwrap_or(1), a.max_attempts.map_or_else(|| "?".to_owned(), |m| m.to_string()), line(a))).collect();
+    let attempts: Vec<String> = chain
+        .attempts
+        .iter()
+        .map(|a| {
+            format!(
+                "{}/{}  {}",
+                a.attempt.unwrap_or(1),
+                a.max_attempts.map_or_else(|| "?".to_owned(), |m| m.to_string()),
+                line(a)
+            )
+        })
+        .collect();
     section(&format!("tries ({})", chain.basis.describe()), (attempts.len() > 1).then(|| attempts.join("\n")));
-    let nodes: Vec<String> = trace.nodes.iter().map(|node| format!("{}{}", "  ".repeat(node.depth), line(&node.activity))).collect();
+    let nodes: Vec<String> =
+        trace.nodes.iter().map(|node| format!("{}{}", "  ".repeat(node.depth), line(&node.activity))).collect();
     section("trace", (nodes.len() > 1).then(|| nodes.join("\n")));
     out
 }

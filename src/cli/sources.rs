@@ -21,7 +21,11 @@ pub(super) struct Opened {
 
 /// Plain paths are one source together (a failure in `error.log` and `combined.log` is one activity); every URL and
 /// every database is one of its own.
-pub(super) fn configs(arguments: &[String], schema: Option<&str>, config: &Config) -> anyhow::Result<(Vec<SourceConfig>, Option<Spool>)> {
+pub(super) fn configs(
+    arguments: &[String],
+    schema: Option<&str>,
+    config: &Config,
+) -> anyhow::Result<(Vec<SourceConfig>, Option<Spool>)> {
     let schema = schema.map(config::schema).transpose()?;
     let mut found: Vec<SourceConfig> = Vec::new();
     let mut files: Option<SourceConfig> = None;

@@ -63,7 +63,8 @@ fn round(n: f64) -> f64 {
 
 impl Group {
     fn success_rate(&self) -> Option<f64> {
-        (self.finished > 0).then(|| round(100.0 * (self.finished - self.failed.min(self.finished)) as f64 / self.finished as f64))
+        (self.finished > 0)
+            .then(|| round(100.0 * (self.finished - self.failed.min(self.finished)) as f64 / self.finished as f64))
     }
 
     fn milliseconds(&self) -> [Option<f64>; 4] {
@@ -75,7 +76,9 @@ impl Group {
 fn print(format: Format, by: &[Field], groups: &[(Vec<Option<String>>, Group)]) -> Result<()> {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let shown = |key: &Vec<Option<String>>| {
-        key.iter().map(|value| value.as_deref().map_or_else(|| "–".to_owned(), |v| visible_line(v).into_owned())).collect::<Vec<_>>()
+        key.iter()
+            .map(|value| value.as_deref().map_or_else(|| "–".to_owned(), |v| visible_line(v).into_owned()))
+            .collect::<Vec<_>>()
     };
     let number = |n: Option<f64>| n.map_or_else(|| "–".to_owned(), |n| n.to_string());
     match format {
@@ -88,9 +91,13 @@ fn print(format: Format, by: &[Field], groups: &[(Vec<Option<String>>, Group)]) 
                 let [p50, p95, p99, avg] = group.milliseconds();
                 object.insert("count".to_owned(), group.count.into());
                 object.insert("failed".to_owned(), group.failed.into());
-                for (name, value) in
-                    [("success_rate", group.success_rate()), ("p50_ms", p50), ("p95_ms", p95), ("p99_ms", p99), ("avg_ms", avg)]
-                {
+                for (name, value) in [
+                    ("success_rate", group.success_rate()),
+                    ("p50_ms", p50),
+                    ("p95_ms", p95),
+                    ("p99_ms", p99),
+                    ("avg_ms", avg),
+                ] {
                     object.insert(name.to_owned(), value.map_or(Value::Null, Value::from));
                 }
                 writeln!(out, "{}", safe_json(&object)?)?;

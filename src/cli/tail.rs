@@ -6,7 +6,7 @@ use super::{exit, sources};
 use crate::config::Config;
 use crate::filter::{Context, Named};
 use crate::model::{Clock, Names};
-use crate::source::{Position, Source, SourceError, Update, PageQuery, for_each};
+use crate::source::{PageQuery, Position, Source, SourceError, Update, for_each};
 use crate::store::Store;
 use anyhow::Result;
 use std::sync::Arc;
@@ -23,7 +23,10 @@ pub(super) async fn run(args: &TailArgs) -> Result<u8> {
     let since = sources::moment(args.since.as_deref(), &context)?;
     let opened = {
         let (configs, stdin) = sources::configs(&args.source.sources, args.source.schema.as_deref(), &config)?;
-        anyhow::ensure!(!configs.is_empty(), super::UsageError("no source; name one with --source PATH, or configure one".to_owned()));
+        anyhow::ensure!(
+            !configs.is_empty(),
+            super::UsageError("no source; name one with --source PATH, or configure one".to_owned())
+        );
         sources::open(configs, stdin)?
     };
     let mut writer = Writer::new(args.output, &opened.names, context.zone);

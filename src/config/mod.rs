@@ -113,7 +113,9 @@ fn parse(text: &str, path: &Path) -> anyhow::Result<Config> {
         let hint = message
             .strip_prefix("unknown field `")
             .and_then(|rest| rest.split('`').next())
-            .and_then(|wrong| suggest(wrong, ["theme", "time_zone", "source", "view", "name", "at", "schema", "filter"]))
+            .and_then(|wrong| {
+                suggest(wrong, ["theme", "time_zone", "source", "view", "name", "at", "schema", "filter"])
+            })
             .map(|near| format!("; did you mean '{near}'?"))
             .unwrap_or_default();
         anyhow::anyhow!("{}:{line}: {message}{hint}", path.display())
@@ -130,7 +132,8 @@ pub fn schema(name: &str) -> anyhow::Result<Schema> {
     let Some(path) = path else {
         let known: Vec<String> = Schema::built_in().into_iter().map(|schema| schema.name).collect();
         let near = suggest(name, known.iter().map(String::as_str));
-        let hint = near.map_or_else(|| format!("there are {}", known.join(", ")), |near| format!("did you mean '{near}'?"));
+        let hint =
+            near.map_or_else(|| format!("there are {}", known.join(", ")), |near| format!("did you mean '{near}'?"));
         bail!("no schema '{name}'; {hint}, or the path of a TOML file");
     };
     let text = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
@@ -142,15 +145,11 @@ pub fn zone(name: &str) -> anyhow::Result<chrono_tz::Tz> {
     if name.eq_ignore_ascii_case("local") {
         return Ok(local_zone());
     }
-    chrono_tz::TZ_VARIANTS
-        .iter()
-        .copied()
-        .find(|zone| zone.name().eq_ignore_ascii_case(name))
-        .with_context(|| {
-            let names = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
-            let near = suggest(name, names).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-            format!("no time zone '{name}'{near}")
-        })
+    chrono_tz::TZ_VARIANTS.iter().copied().find(|zone| zone.name().eq_ignore_ascii_case(name)).with_context(|| {
+        let names = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
+        let near = suggest(name, names).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        format!("no time zone '{name}'{near}")
+    })
 }
 
 /// The machine's zone: `TZ`, else where `/etc/localtime` points, else UTC.
@@ -161,7 +160,11 @@ fn local_zone() -> chrono_tz::Tz {
         let text = link.to_string_lossy().into_owned();
         Some(text.split_once("zoneinfo/")?.1.to_owned())
     };
-    from_env.filter(|tz| !tz.is_empty()).or_else(from_link).and_then(|name| name.trim_start_matches(':').parse().ok()).unwrap_or_default()
+    from_env
+        .filter(|tz| !tz.is_empty())
+        .or_else(from_link)
+        .and_then(|name| name.trim_start_matches(':').parse().ok())
+        .unwrap_or_default()
 }
 
 /// The commented file that is written on request.
@@ -177,13 +180,19 @@ mod tests {
     fn the_template_and_the_defaults_are_good() {
         parse(template(), Path::new("template.toml")).expect("template");
         parse(DEFAULT, Path::new("default.toml")).expect("defaults");
-        let live: String = template().lines().map(|line| line.strip_prefix("# ").filter(|l| l.contains('=') || l.starts_with('[')).unwrap_or(line)).filter(|l| !l.starts_with('#')).collect::<Vec<_>>().join("\n");
+        let live: String = template()
+            .lines()
+            .map(|line| line.strip_prefix("# ").filter(|l| l.contains('=') || l.starts_with('[')).unwrap_or(line))
+            .filter(|l| !l.starts_with('#'))
+            .collect::<Vec<_>>()
+            .join("\n");
         parse(&live, Path::new("template.toml")).expect("template with everything switched on");
     }
 
     #[test]
     fn an_error_names_the_line_and_the_remedy() {
-        let error = parse("theme = \"dark\"\ntimezone = \"UTC\"\n", Path::new("c.toml")).expect_err("wrong").to_string();
+        let error =
+            parse("theme = \"dark\"\ntimezone = \"UTC\"\n", Path::new("c.toml")).expect_err("wrong").to_string();
         assert!(error.starts_with("c.toml:2:"), "{error}");
         assert!(error.contains("did you mean 'time_zone'?"), "{error}");
     }

@@ -14,7 +14,10 @@ pub fn curl(activity: &Activity, payload: &Payload) -> String {
             let safe = redact_json(&json!({ name: text.clone() }));
             let safe = safe[name.as_str()].as_str().unwrap_or_default().to_owned();
             if safe.contains(REDACTED) {
-                let variable: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
+                let variable: String = name
+                    .chars()
+                    .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
+                    .collect();
                 let scheme = safe.split(REDACTED).next().unwrap_or_default();
                 parts.push(format!("-H \"{name}: {scheme}${variable}\""));
             } else {

@@ -25,11 +25,8 @@ pub struct Completion {
 /// What fits at byte `cursor` of `text`, best first.
 pub fn complete(text: &str, cursor: usize, vocabulary: &dyn Vocabulary) -> Vec<Completion> {
     let before = text.get(..cursor).unwrap_or(text);
-    let start = before
-        .char_indices()
-        .rev()
-        .find(|(_, c)| c.is_whitespace() || *c == '(')
-        .map_or(0, |(i, c)| i + c.len_utf8());
+    let start =
+        before.char_indices().rev().find(|(_, c)| c.is_whitespace() || *c == '(').map_or(0, |(i, c)| i + c.len_utf8());
     let word = before[start..].trim_start_matches(['-', '!']);
     let start = before.len() - word.len();
     let op = word.find([':', '=', '>', '<', '~']);
@@ -97,17 +94,26 @@ fn values(field: Field, prefix: &str, span: Range<usize>, vocabulary: &dyn Vocab
     let fixed: &[(&str, &str)] = match field.class() {
         Class::Time if field == Field::NextRetry => &[("..+10m", "within 10 minutes"), ("*", "a retry is planned")],
         Class::Time => &[
-            ("-15m", "the last 15 minutes"), ("-1h", "the last hour"), ("-24h", "the last day"), ("today", "since midnight"),
+            ("-15m", "the last 15 minutes"),
+            ("-1h", "the last hour"),
+            ("-24h", "the last day"),
+            ("today", "since midnight"),
             ("yesterday", "the day before"),
         ],
         Class::Duration => &[("100ms", ""), ("1s", ""), ("5s", ""), ("1m", "")],
-        Class::Number if field == Field::Http => &[("5xx", "server errors"), ("4xx", "client errors"), ("429", "rate limited"), ("2xx", "well")],
+        Class::Number if field == Field::Http => {
+            &[("5xx", "server errors"), ("4xx", "client errors"), ("429", "rate limited"), ("2xx", "well")]
+        }
         _ => &[],
     };
     let mut found: Vec<Completion> = fixed
         .iter()
         .filter(|(value, _)| value.starts_with(&lower))
-        .map(|(value, detail)| Completion { span: span.clone(), insert: (*value).to_owned(), detail: (*detail).to_owned() })
+        .map(|(value, detail)| Completion {
+            span: span.clone(),
+            insert: (*value).to_owned(),
+            detail: (*detail).to_owned(),
+        })
         .collect();
     let counted = vocabulary.values(field, 500);
     found.extend(counted.iter().filter(|(value, _)| fits(value)).map(|(value, count)| offer(value, count.to_string())));

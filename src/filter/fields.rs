@@ -110,14 +110,27 @@ impl Field {
     /// The field of a name or alias, whatever its case.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|field| {
-            field.name().eq_ignore_ascii_case(name) || field.aliases().iter().any(|alias| alias.eq_ignore_ascii_case(name))
+            field.name().eq_ignore_ascii_case(name)
+                || field.aliases().iter().any(|alias| alias.eq_ignore_ascii_case(name))
         })
     }
 
     /// The fields that plain text is looked for in.
     pub const SEARCHED: &'static [Self] = &[
-        Self::Message, Self::Error, Self::Url, Self::Endpoint, Self::System, Self::Method, Self::Operation, Self::Entity,
-        Self::Id, Self::Request, Self::Correlation, Self::Parent, Self::Actor, Self::ErrorType,
+        Self::Message,
+        Self::Error,
+        Self::Url,
+        Self::Endpoint,
+        Self::System,
+        Self::Method,
+        Self::Operation,
+        Self::Entity,
+        Self::Id,
+        Self::Request,
+        Self::Correlation,
+        Self::Parent,
+        Self::Actor,
+        Self::ErrorType,
     ];
 }
 

@@ -9,6 +9,7 @@
 //! ```
 
 mod ast;
+mod compile;
 mod complete;
 mod fields;
 mod parse;
@@ -21,8 +22,8 @@ pub use complete::{Completion, Vocabulary, complete};
 pub use fields::{Class, Field, quote, suggest};
 pub use parse::ParseError;
 pub use predicate::{Interval, Leaf, Pattern, Predicate, Test, TimeRange, Truth, resolve_path};
-pub use record::{Named, Record, value_text};
 pub(crate) use record::outcome;
+pub use record::{Named, Record, value_text};
 pub use scalar::Context;
 
 /// A filter that parsed: its text and its tree.
@@ -48,7 +49,7 @@ impl Filter {
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         let expr = parse::parse(text)?;
         // Values are read here once, so that an error in one is an error of the text.
-        predicate::compile(&expr, &Context::default())?;
+        compile::compile(&expr, &Context::default())?;
         Ok(Self { text: text.to_owned(), expr })
     }
 
@@ -83,6 +84,6 @@ impl Filter {
 
     /// The filter ready to test records, at a moment.
     pub fn predicate(&self, context: &Context) -> Predicate {
-        predicate::compile(&self.expr, context).unwrap_or(Predicate::All)
+        compile::compile(&self.expr, context).unwrap_or(Predicate::All)
     }
 }

@@ -157,7 +157,7 @@ impl<'a> Parser<'a> {
                 return Ok(inner);
             }
             Some(')') => return Err(ParseError::new(start..start + 1, "something is missing before ')'")),
-            Some('"' | '/') => return Ok(Expr::Text(self.scalar(false)?)),
+            Some('"' | '/') => return Ok(Expr::Text(self.scalar(false, true)?)),
             _ => {}
         }
         if let Some(atom) = self.comparison()? {
@@ -241,7 +241,7 @@ impl<'a> Parser<'a> {
                 if self.rest().is_empty() {
                     return Err(ParseError::new(start..start + 1, "this '(' is not closed"));
                 }
-                list.push(self.scalar(true)?);
+                list.push(self.scalar(true, false)?);
                 self.space();
                 self.eat(",");
             }
@@ -249,25 +249,27 @@ impl<'a> Parser<'a> {
         let ranged = matches!(op, Op::Has | Op::Equal | Op::NotEqual)
             && match target {
                 Target::Field(field) => {
-                    matches!(field.class(), Class::Number | Class::Duration | Class::Time)
-                        || *field == Field::Level
+                    matches!(field.class(), Class::Number | Class::Duration | Class::Time) || *field == Field::Level
                 }
                 Target::Path(..) => true,
             };
         if ranged && self.eat("..") {
-            let high = self.scalar(false)?;
+            let high = self.scalar(false, false)?;
             return Ok(Value::Range(None, Some(high)));
         }
-        let mut low = self.scalar(false)?;
+        let mut low = self.scalar(false, matches!(op, Op::Matches | Op::NotMatches))?;
         if low.form == Form::Bare && low.text == "*" {
             return Ok(Value::Any);
         }
-        if ranged && low.form == Form::Bare && let Some((from, to)) = low.text.clone().split_once("..") {
+        if ranged
+            && low.form == Form::Bare
+            && let Some((from, to)) = low.text.clone().split_once("..")
+        {
             let middle = low.span.start + from.len();
             let high = if to.is_empty() && !self.rest().starts_with('"') {
                 None
             } else if to.is_empty() {
-                Some(self.scalar(false)?)
+                Some(self.scalar(false, false)?)
             } else {
                 Some(Scalar { text: to.to_owned(), form: Form::Bare, span: middle + 2..low.span.end })
             };
@@ -277,13 +279,14 @@ impl<'a> Parser<'a> {
         }
         if ranged && low.form == Form::Quoted && self.eat("..") {
             let open = self.peek().is_none_or(|c| c.is_whitespace() || c == ')');
-            let high = if open { None } else { Some(self.scalar(false)?) };
+            let high = if open { None } else { Some(self.scalar(false, false)?) };
             return Ok(Value::Range(Some(low), high));
         }
         Ok(Value::One(low))
     }
 
-    fn scalar(&mut self, in_list: bool) -> Result<Scalar, ParseError> {
+    /// `spaces`: a regex may have white space in it.
+    fn scalar(&mut self, in_list: bool, spaces: bool) -> Result<Scalar, ParseError> {
         let start = self.at;
         match self.peek() {
             Some('"') => {
@@ -304,8 +307,8 @@ impl<'a> Parser<'a> {
                 }
                 Err(ParseError::new(start..self.text.len(), "this quotation is not closed"))
             }
-            Some('/') if self.closing_slash().is_some() => {
-                let end = self.closing_slash().unwrap_or(start);
+            Some('/') if self.closing_slash(spaces).is_some() => {
+                let end = self.closing_slash(spaces).unwrap_or(start);
                 let text = self.text[start + 1..end].replace("\\/", "/");
                 self.at = end + 1;
                 let insensitive = self.eat("i");
@@ -326,19 +329,22 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// The slash that closes a regex which begins here: the next one not escaped, at the end of a word.
-    fn closing_slash(&self) -> Option<usize> {
+    /// The slash that closes a regex which begins here: the first one not escaped, at the end of a word. A value
+    /// after `:` or `=` has no white space in it: `/po/create` is an address, `/po|grn/` a regex.
+    fn closing_slash(&self, spaces: bool) -> Option<usize> {
         let mut escaped = false;
         for (offset, c) in self.rest().char_indices().skip(1) {
             if escaped {
                 escaped = false;
             } else if c == '\\' {
                 escaped = true;
+            } else if c.is_whitespace() && !spaces {
+                return None;
             } else if c == '/' {
-                let after = self.rest()[offset + 1..].trim_start_matches('i');
-                if after.is_empty() || after.starts_with(|c: char| c.is_whitespace() || matches!(c, ')' | ',')) {
-                    return Some(self.at + offset);
-                }
+                let after = &self.rest()[offset + 1..];
+                let after = after.strip_prefix('i').unwrap_or(after);
+                let ends = after.is_empty() || after.starts_with(|c: char| c.is_whitespace() || matches!(c, ')' | ','));
+                return (ends && offset > 1).then_some(self.at + offset);
             }
         }
         None
@@ -356,9 +362,15 @@ pub(super) fn target(name: &str) -> Option<Target> {
     }
     let lower = name.to_ascii_lowercase();
     let (root, length) = [
-        ("req.headers", Root::RequestHeaders), ("req.header", Root::RequestHeaders), ("req.body", Root::RequestBody),
-        ("res.headers", Root::ResponseHeaders), ("res.header", Root::ResponseHeaders), ("res.body", Root::ResponseBody),
-        ("meta", Root::Metadata), ("stack", Root::Stack), ("raw", Root::Raw),
+        ("req.headers", Root::RequestHeaders),
+        ("req.header", Root::RequestHeaders),
+        ("req.body", Root::RequestBody),
+        ("res.headers", Root::ResponseHeaders),
+        ("res.header", Root::ResponseHeaders),
+        ("res.body", Root::ResponseBody),
+        ("meta", Root::Metadata),
+        ("stack", Root::Stack),
+        ("raw", Root::Raw),
     ]
     .into_iter()
     .find_map(|(prefix, root)| {

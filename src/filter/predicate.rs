@@ -1,10 +1,8 @@
 //! A compiled filter: the definition of what a filter keeps.
 
-use super::ast::{Atom, Expr, Form, Op, Root, Scalar, Step, Target, Value};
+use super::ast::{Op, Root, Step, Target};
 use super::fields::{Class, Field};
-use super::parse::ParseError;
 use super::record::Record;
-use super::scalar::{self, Context, Extent};
 use crate::model::{Payload, Timestamp};
 use regex::Regex;
 use serde_json::Value as Json;
@@ -129,11 +127,11 @@ pub struct Interval {
 }
 
 impl Interval {
-    fn closed(low: f64, high: f64) -> Self {
+    pub(super) fn closed(low: f64, high: f64) -> Self {
         Self { low, low_in: true, high, high_in: true }
     }
 
-    fn of(op: Op, low: f64, high: f64) -> Self {
+    pub(super) fn of(op: Op, low: f64, high: f64) -> Self {
         let all = Self::closed(f64::NEG_INFINITY, f64::INFINITY);
         match op {
             Op::Greater => Self { low: high, low_in: false, ..all },
@@ -169,9 +167,9 @@ impl TimeRange {
 /// A test of a payload value: a number by an interval where both are numbers, else its text.
 #[derive(Debug, Clone)]
 pub struct JsonTest {
-    interval: Option<Interval>,
-    whole: Option<Pattern>,
-    inside: Option<Pattern>,
+    pub(super) interval: Option<Interval>,
+    pub(super) whole: Option<Pattern>,
+    pub(super) inside: Option<Pattern>,
 }
 
 impl Predicate {
@@ -184,9 +182,7 @@ impl Predicate {
             Self::Not(part) => part.test(record).not(),
             Self::Leaf(leaf) => leaf.test(record),
             Self::Anywhere(pattern) => Truth::of(
-                Field::SEARCHED
-                    .iter()
-                    .any(|field| record.text(*field, &mut |text| pattern.test(text)) == Some(true)),
+                Field::SEARCHED.iter().any(|field| record.text(*field, &mut |text| pattern.test(text)) == Some(true)),
             ),
         }
     }
@@ -331,244 +327,4 @@ fn walk<'a>(value: &'a Json, steps: &[Step], found: &mut Vec<std::borrow::Cow<'a
         (Step::Each, Json::Array(list)) => list.iter().for_each(|next| walk(next, rest, found)),
         _ => {}
     }
-}
-
-pub(super) fn compile(expr: &Expr, context: &Context) -> Result<Predicate, ParseError> {
-    let list = |parts: &[Expr]| parts.iter().map(|part| compile(part, context)).collect::<Result<Vec<_>, _>>();
-    Ok(match expr {
-        Expr::All => Predicate::All,
-        Expr::And(parts) => Predicate::And(list(parts)?),
-        Expr::Or(parts) => Predicate::Or(list(parts)?),
-        Expr::Not(part) => Predicate::Not(Box::new(compile(part, context)?)),
-        Expr::Text(scalar) => Predicate::Anywhere(anywhere(scalar)?),
-        Expr::Atom(atom) => Predicate::Leaf(Leaf {
-            target: atom.target.clone(),
-            or_absent: atom.or_absent,
-            negated: atom.op.is_negated(),
-            test: test(atom, context)?,
-        }),
-    })
-}
-
-/// Text to be found anywhere; a glob is for the whole of a value, and has no literal.
-fn anywhere(scalar: &Scalar) -> Result<Pattern, ParseError> {
-    let regex = scalar::pattern(scalar, Extent::Anywhere)?;
-    let literal = match scalar.form {
-        Form::Quoted => true,
-        Form::Bare => !scalar.text.contains(['*', '?']),
-        Form::Regex => false,
-    };
-    Ok(if literal { Pattern::Find(regex, scalar.text.to_lowercase()) } else { Pattern::Regex(regex) })
-}
-
-fn scalars(value: &Value) -> &[Scalar] {
-    match value {
-        Value::One(one) => std::slice::from_ref(one),
-        Value::List(list) => list,
-        Value::Any | Value::Range(..) => &[],
-    }
-}
-
-fn test(atom: &Atom, context: &Context) -> Result<Test, ParseError> {
-    if atom.value == Value::Any {
-        return Ok(Test::Present);
-    }
-    let class = match &atom.target {
-        Target::Path(..) => return json_test(atom),
-        Target::Field(field) if field.class() == Class::Word => return word_test(*field, atom),
-        Target::Field(field) => field.class(),
-    };
-    match class {
-        Class::Number | Class::Duration => number_test(class, atom),
-        Class::Time => time_test(atom, context),
-        _ => text_test(class, atom),
-    }
-}
-
-fn text_test(class: Class, atom: &Atom) -> Result<Test, ParseError> {
-    let pattern = |scalar: &Scalar| {
-        Ok(match atom.op {
-            Op::Has if scalar.form == Form::Regex => Pattern::Regex(scalar::regex(scalar)?),
-            Op::Has if class == Class::Text => anywhere(scalar)?,
-            Op::Has => Pattern::Regex(scalar::pattern(scalar, match class {
-
-                Class::Id => Extent::Beginning,
-                _ => Extent::Whole,
-            })?),
-            Op::Matches | Op::NotMatches => Pattern::Regex(scalar::regex(scalar)?),
-            Op::Equal | Op::NotEqual if scalar.form == Form::Regex => Pattern::Regex(scalar::regex(scalar)?),
-            Op::Equal | Op::NotEqual => Pattern::Exact(scalar.text.clone()),
-            op => Pattern::Order(op, scalar.text.clone()),
-        })
-    };
-    Ok(Test::Text(scalars(&atom.value).iter().map(pattern).collect::<Result<_, ParseError>>()?))
-}
-
-fn word_test(field: Field, atom: &Atom) -> Result<Test, ParseError> {
-    let words = field.words();
-    let index = |scalar: &Scalar| -> Result<u32, ParseError> {
-        let text = &scalar.text;
-        let exact = match field {
-            Field::Level => crate::model::Level::parse_any(text).map(|l| l as usize),
-            Field::Direction => crate::model::Direction::parse_any(text).map(|d| d as usize),
-            _ => words.iter().position(|w| w.eq_ignore_ascii_case(text)),
-        };
-        if let Some(index) = exact.filter(|_| scalar.form != Form::Regex) {
-            return Ok(1 << index);
-        }
-        let pattern = match (scalar.form, atom.op) {
-            (Form::Regex, _) | (_, Op::Matches | Op::NotMatches) => Some(scalar::regex(scalar)?),
-            (Form::Bare, _) if text.contains(['*', '?']) => Some(scalar::pattern(scalar, Extent::Whole)?),
-            _ => None,
-        };
-        if let Some(pattern) = pattern {
-            return Ok(words.iter().enumerate().filter(|(_, w)| pattern.is_match(w)).fold(0, |m, (i, _)| m | 1 << i));
-        }
-        let near = super::suggest(text, words.iter().copied());
-        let hint = near.map_or_else(|| format!("one of {}", words.join(", ")), |near| format!("did you mean '{near}'?"));
-        Err(ParseError::new(scalar.span.clone(), format!("no {} '{text}'; {hint}", field.name())))
-    };
-    // Every bit from the lowest set one upwards.
-    let at_least = |mask: u32| !((mask & mask.wrapping_neg()).max(1) - 1);
-    let all = (1u32 << words.len()) - 1;
-    let mask = match &atom.value {
-        Value::Range(low, high) => {
-            let low = low.as_ref().map_or(Ok(1), &index)?;
-            let high = high.as_ref().map_or(Ok(1 << (words.len() - 1)), &index)?;
-            at_least(low) & !(at_least(high) << 1)
-        }
-        value => {
-            let mut mask = 0;
-            for scalar in scalars(value) {
-                let one = index(scalar)?;
-                mask |= match atom.op {
-                    op if op.is_ordering() && field != Field::Level => {
-                        let message = format!("{} has no order; write {}:{}", field.name(), field.name(), scalar.text);
-                        return Err(ParseError::new(scalar.span.clone(), message));
-                    }
-                    Op::Greater => at_least(one) << 1,
-                    Op::GreaterEqual => at_least(one),
-                    Op::Less => !at_least(one),
-                    Op::LessEqual => !(at_least(one) << 1),
-                    _ => one,
-                };
-            }
-            mask
-        }
-    };
-    Ok(Test::Word(mask & all))
-}
-
-fn number_test(class: Class, atom: &Atom) -> Result<Test, ParseError> {
-    let read = |scalar: &Scalar| -> Result<(f64, f64), ParseError> {
-        let text = scalar.text.as_str();
-        let n = if class == Class::Duration { scalar::duration_us(text, Some(1e3)) } else { scalar::number(text) };
-        if let Some(n) = n {
-            return Ok((n, n));
-        }
-        let digits = text.trim_end_matches(['x', 'X']);
-        let places = text.len() - digits.len();
-        if class == Class::Number && places > 0 && places < 8
-            && let Ok(n) = digits.parse::<f64>()
-        {
-            let scale = 10f64.powi(places as i32);
-            return Ok((n * scale, (n + 1.0) * scale - 1.0));
-        }
-        let example = if class == Class::Duration { "a length of time, as 250ms, 1.5s, 2m" } else { "a number, as 503 or 5xx" };
-        Err(ParseError::new(scalar.span.clone(), format!("'{text}' is not {example}")))
-    };
-    if matches!(atom.op, Op::Matches | Op::NotMatches) {
-        return Err(ParseError::new(atom.span.clone(), "a number has no text to match; use : = > <"));
-    }
-    let intervals = match &atom.value {
-        Value::Range(low, high) => {
-            let low = low.as_ref().map_or(Ok((f64::NEG_INFINITY, 0.0)), read)?.0;
-            let high = high.as_ref().map_or(Ok((0.0, f64::INFINITY)), read)?.1;
-            vec![Interval::closed(low, high)]
-        }
-        value => scalars(value)
-            .iter()
-            .map(|scalar| read(scalar).map(|(low, high)| Interval::of(atom.op, low, high)))
-            .collect::<Result<_, _>>()?,
-    };
-    Ok(Test::Number(intervals))
-}
-
-fn time_test(atom: &Atom, context: &Context) -> Result<Test, ParseError> {
-    if matches!(atom.op, Op::Matches | Op::NotMatches) {
-        return Err(ParseError::new(atom.span.clone(), "a time has no text to match; use : > < or from..to"));
-    }
-    let ranges = match &atom.value {
-        Value::Range(low, high) => {
-            let low = low.as_ref().map(|low| scalar::moment(low, context, None)).transpose()?;
-            let high = high.as_ref().map(|high| scalar::moment(high, context, low.map(|l| l.start))).transpose()?;
-            let end = high.map(|high| if high.whole { high.end } else { high.start.plus_us(1) });
-            vec![TimeRange { start: low.map(|l| l.start), end }]
-        }
-        value => scalars(value)
-            .iter()
-            .map(|one| {
-                let span = scalar::moment(one, context, None)?;
-                let relative = one.text.starts_with(['-', '+']);
-                let (start, end) = match atom.op {
-                    Op::Greater => (Some(span.end), None),
-                    Op::GreaterEqual => (Some(span.start), None),
-                    Op::Less => (None, Some(span.start)),
-                    Op::LessEqual => (None, Some(span.end)),
-                    // `time:-15m` is "in the last 15 minutes", `retry.next:+10m` "within the next 10".
-                    Op::Has if relative && one.text.starts_with('-') => (Some(span.start), None),
-                    Op::Has if relative => (Some(context.now), Some(span.end)),
-                    _ => (Some(span.start), Some(span.end)),
-                };
-                Ok(TimeRange { start, end })
-            })
-            .collect::<Result<_, ParseError>>()?,
-    };
-    Ok(Test::Time(ranges))
-}
-
-fn json_test(atom: &Atom) -> Result<Test, ParseError> {
-    let number = |scalar: &Scalar| {
-        (scalar.form == Form::Bare)
-            .then(|| scalar::number(&scalar.text).or_else(|| scalar::duration_us(&scalar.text, None).map(|us| us / 1e3)))
-            .flatten()
-    };
-    if let Value::Range(low, high) = &atom.value {
-        let read = |side: &Option<Scalar>, open: f64| match side {
-            None => Ok(open),
-            Some(scalar) => number(scalar)
-                .ok_or_else(|| ParseError::new(scalar.span.clone(), format!("'{}' is not a number", scalar.text))),
-        };
-        let interval = Interval::closed(read(low, f64::NEG_INFINITY)?, read(high, f64::INFINITY)?);
-        return Ok(Test::Json(vec![JsonTest { interval: Some(interval), whole: None, inside: None }]));
-    }
-    let one = |scalar: &Scalar| -> Result<JsonTest, ParseError> {
-        let regex = |r| Some(Pattern::Regex(r));
-        Ok(match atom.op {
-            Op::Matches | Op::NotMatches => {
-                let r = scalar::regex(scalar)?;
-                JsonTest { interval: None, whole: regex(r.clone()), inside: regex(r) }
-            }
-            _ if scalar.form == Form::Regex => {
-                let r = scalar::regex(scalar)?;
-                JsonTest { interval: None, whole: regex(r.clone()), inside: regex(r) }
-            }
-            Op::Has => JsonTest {
-                interval: number(scalar).map(|n| Interval::closed(n, n)),
-                whole: regex(scalar::pattern(scalar, Extent::Whole)?),
-                inside: regex(scalar::pattern(scalar, Extent::Anywhere)?),
-            },
-            Op::Equal | Op::NotEqual => JsonTest {
-                interval: number(scalar).map(|n| Interval::closed(n, n)),
-                whole: Some(Pattern::Exact(scalar.text.clone())),
-                inside: None,
-            },
-            op => JsonTest {
-                interval: number(scalar).map(|n| Interval::of(op, n, n)),
-                whole: Some(Pattern::Order(op, scalar.text.clone())),
-                inside: None,
-            },
-        })
-    };
-    Ok(Test::Json(scalars(&atom.value).iter().map(one).collect::<Result<_, _>>()?))
 }

@@ -19,11 +19,7 @@ pub trait Record {
 
 /// The index of the `is:` word: ok, pending, failure.
 pub(crate) fn outcome(status: Option<Status>, level: Option<Level>) -> u8 {
-    if is_failure(status, level) {
-        2
-    } else {
-        u8::from(status == Some(Status::InProgress))
-    }
+    if is_failure(status, level) { 2 } else { u8::from(status == Some(Status::InProgress)) }
 }
 
 /// An activity with the names of its sources, and its payload where it was loaded.
@@ -56,9 +52,11 @@ impl Record for Named<'_> {
             Field::Id => return Some(test(&a.id.to_string())),
             Field::Request => return a.request_id.as_ref().map(|id| test(&id.to_string())),
             Field::Source => {
-                return Some(a.places.iter().any(|place| {
-                    test(&self.names.source_name(place.source)) || test(&place.label(self.names))
-                }));
+                return Some(
+                    a.places
+                        .iter()
+                        .any(|place| test(&self.names.source_name(place.source)) || test(&place.label(self.names))),
+                );
             }
             _ => {
                 debug_assert!(!matches!(field.class(), Class::Text | Class::Keyword | Class::Id));
@@ -104,7 +102,6 @@ impl Record for Named<'_> {
         self.payload
     }
 }
-
 
 /// The value of a field as text, for grouping and tables; `None` where it is absent.
 pub fn value_text(activity: &Activity, field: Field, names: &Names) -> Option<String> {

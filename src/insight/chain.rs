@@ -38,7 +38,11 @@ pub struct Chain {
 
 /// What makes two activities tries of one operation.
 fn same_operation(a: &Activity, b: &Activity) -> bool {
-    a.system == b.system && a.endpoint == b.endpoint && a.method == b.method && a.operation == b.operation && a.entity == b.entity
+    a.system == b.system
+        && a.endpoint == b.endpoint
+        && a.method == b.method
+        && a.operation == b.operation
+        && a.entity == b.entity
 }
 
 fn request_of(activity: &Activity) -> String {
@@ -48,7 +52,8 @@ fn request_of(activity: &Activity) -> String {
 impl Chain {
     /// The chain of `opened` among activities that may belong to it; the order they are given in does not matter.
     pub fn build(opened: &Activity, related: &[Activity]) -> Self {
-        let mut pool: Vec<&Activity> = related.iter().filter(|a| same_operation(a, opened) && a.id != opened.id).collect();
+        let mut pool: Vec<&Activity> =
+            related.iter().filter(|a| same_operation(a, opened) && a.id != opened.id).collect();
         pool.push(opened);
         let mut linked: HashSet<String> = HashSet::from([request_of(opened)]);
         loop {
@@ -67,7 +72,8 @@ impl Chain {
                 break;
             }
         }
-        let mut attempts: Vec<Activity> = pool.iter().filter(|a| linked.contains(&request_of(a))).map(|a| (*a).clone()).collect();
+        let mut attempts: Vec<Activity> =
+            pool.iter().filter(|a| linked.contains(&request_of(a))).map(|a| (*a).clone()).collect();
         let mut basis = Basis::Parent;
         if attempts.len() == 1 {
             let numbered = |a: &&&Activity| a.attempt.is_some() && a.correlation_id == opened.correlation_id;

@@ -101,7 +101,9 @@ impl<K: Copy + Eq + Hash + Ord> Health<K> {
             gathered.add(&reading, start, window_us);
         }
         let mut systems: Vec<SystemHealth<K>> = systems.into_values().map(|g| g.settle(window_us)).collect();
-        systems.sort_by(|a, b| (a.state, std::cmp::Reverse(a.failed), a.system).cmp(&(b.state, std::cmp::Reverse(b.failed), b.system)));
+        systems.sort_by(|a, b| {
+            (a.state, std::cmp::Reverse(a.failed), a.system).cmp(&(b.state, std::cmp::Reverse(b.failed), b.system))
+        });
         Self { systems, window_us }
     }
 }

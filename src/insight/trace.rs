@@ -79,7 +79,8 @@ impl Trace {
 
     /// Microseconds spent on the critical path.
     pub fn critical_us(&self) -> i64 {
-        let spans: Vec<_> = self.nodes.iter().filter(|n| n.critical).map(|n| (n.activity.started_at, end_of(&n.activity))).collect();
+        let spans: Vec<_> =
+            self.nodes.iter().filter(|n| n.critical).map(|n| (n.activity.started_at, end_of(&n.activity))).collect();
         let mut covered = 0;
         let mut upto = self.start;
         for (from, to) in spans {

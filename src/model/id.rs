@@ -31,8 +31,7 @@ impl Id {
         }
         if let Some((file, offset)) = text.split_once('.')
             && file.len() == 16
-            && let (Ok(file_bits), Ok(offset_bits)) =
-                (u64::from_str_radix(file, 16), u64::from_str_radix(offset, 16))
+            && let (Ok(file_bits), Ok(offset_bits)) = (u64::from_str_radix(file, 16), u64::from_str_radix(offset, 16))
         {
             let line = Self::Line { file: file_bits, offset: offset_bits };
             if line.to_string() == text {

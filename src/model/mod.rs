@@ -10,8 +10,8 @@ mod time;
 mod visible;
 mod words;
 
-pub use activity::{Activity, Locator, Place};
 pub(crate) use activity::is_failure;
+pub use activity::{Activity, Locator, Place};
 pub use id::Id;
 pub use names::{NameId, Names, SourceId};
 pub use payload::{Body, ErrorDetail, Payload, RawRecord, Side, Truncation};

@@ -10,16 +10,49 @@ pub const REDACTED: &str = "[REDACTED]";
 
 /// Names whose values are secret, compared without case, `-`, `_` and spaces.
 const NAMES: &[&str] = &[
-    "authorization", "proxyauthorization", "cookie", "setcookie", "xapikey", "apikey", "apisecret", "password",
-    "passwd", "pwd", "passphrase", "secret", "clientsecret", "token", "accesstoken", "refreshtoken", "idtoken",
-    "authtoken", "xauthtoken", "xcsrftoken", "bearer", "privatekey", "secretkey", "accesskey", "sessionid",
-    "sessiontoken", "signature", "xsignature", "xhubsignature", "xhubsignature256", "credential", "credentials",
-    "key", "cvv", "cardnumber", "pan", "ssn",
+    "authorization",
+    "proxyauthorization",
+    "cookie",
+    "setcookie",
+    "xapikey",
+    "apikey",
+    "apisecret",
+    "password",
+    "passwd",
+    "pwd",
+    "passphrase",
+    "secret",
+    "clientsecret",
+    "token",
+    "accesstoken",
+    "refreshtoken",
+    "idtoken",
+    "authtoken",
+    "xauthtoken",
+    "xcsrftoken",
+    "bearer",
+    "privatekey",
+    "secretkey",
+    "accesskey",
+    "sessionid",
+    "sessiontoken",
+    "signature",
+    "xsignature",
+    "xhubsignature",
+    "xhubsignature256",
+    "credential",
+    "credentials",
+    "key",
+    "cvv",
+    "cardnumber",
+    "pan",
+    "ssn",
 ];
 
 /// Whether a field or header of this name holds a secret: the documents' lists and more.
 pub fn is_sensitive_name(name: &str) -> bool {
-    let folded: String = name.chars().filter(|c| !matches!(c, '-' | '_' | ' ')).map(|c| c.to_ascii_lowercase()).collect();
+    let folded: String =
+        name.chars().filter(|c| !matches!(c, '-' | '_' | ' ')).map(|c| c.to_ascii_lowercase()).collect();
     NAMES.contains(&folded.as_str())
 }
 
@@ -124,10 +157,13 @@ mod tests {
             "Authorization": "Bearer abc.def.ghi", "X-Api-Key": "k-123456", "note": "token=abcdef123 ok",
             "nested": [{"password": 7, "name": "Anna"}], "card": "4111 1111 1111 1111", "order": "1732186951000",
         }));
-        assert_eq!(safe, json!({
-            "Authorization": "Bearer [REDACTED]", "X-Api-Key": "[REDACTED]", "note": "token=[REDACTED] ok",
-            "nested": [{"password": "[REDACTED]", "name": "Anna"}], "card": "[REDACTED]", "order": "1732186951000",
-        }));
+        assert_eq!(
+            safe,
+            json!({
+                "Authorization": "Bearer [REDACTED]", "X-Api-Key": "[REDACTED]", "note": "token=[REDACTED] ok",
+                "nested": [{"password": "[REDACTED]", "name": "Anna"}], "card": "[REDACTED]", "order": "1732186951000",
+            })
+        );
     }
 
     #[test]

@@ -91,9 +91,7 @@ fn digits(bytes: &[u8]) -> Option<i64> {
     if bytes.is_empty() || bytes.len() > 18 {
         return None;
     }
-    bytes.iter().try_fold(0i64, |value, byte| {
-        byte.is_ascii_digit().then(|| value * 10 + i64::from(byte - b'0'))
-    })
+    bytes.iter().try_fold(0i64, |value, byte| byte.is_ascii_digit().then(|| value * 10 + i64::from(byte - b'0')))
 }
 
 /// Days since the epoch of a civil date (Howard Hinnant, "chrono-compatible low-level date algorithms").
@@ -112,7 +110,13 @@ const fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
 pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     let b = text.as_bytes();
-    if b.len() >= 19 && b[4] == b'-' && b[7] == b'-' && matches!(b[10], b'T' | b't' | b' ') && b[13] == b':' && b[16] == b':' {
+    if b.len() >= 19
+        && b[4] == b'-'
+        && b[7] == b'-'
+        && matches!(b[10], b'T' | b't' | b' ')
+        && b[13] == b':'
+        && b[16] == b':'
+    {
         let (year, month, day) = (digits(&b[0..4])?, digits(&b[5..7])?, digits(&b[8..10])?);
         let (hour, minute, second) = (digits(&b[11..13])?, digits(&b[14..16])?, digits(&b[17..19])?);
         if !(1..=12).contains(&month) || hour > 23 || minute > 59 || second > 60 {
@@ -167,7 +171,13 @@ fn from_epoch(text: &str) -> Option<Timestamp> {
     if !seconds.is_finite() || seconds.abs() < 1e8 {
         return None;
     }
-    let scale = if seconds.abs() < 1e11 { 1e6 } else if seconds.abs() < 1e14 { 1e3 } else { 1.0 };
+    let scale = if seconds.abs() < 1e11 {
+        1e6
+    } else if seconds.abs() < 1e14 {
+        1e3
+    } else {
+        1.0
+    };
     Some(Timestamp((seconds * scale).round() as i64))
 }
 

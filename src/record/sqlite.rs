@@ -151,7 +151,8 @@ impl SqliteRecorder {
     /// Records the outcome of an activity that was started.
     pub async fn complete(&mut self, start: &Start, outcome: Outcome) -> Result<(), sqlx::Error> {
         let id = start.id.clone();
-        let row = Prepared::new(Start { id: id.clone(), message: start.message.clone(), ..Start::default() }, Some(outcome));
+        let row =
+            Prepared::new(Start { id: id.clone(), message: start.message.clone(), ..Start::default() }, Some(outcome));
         self.revision += 1;
         let duration = row.outcome.completed_at.map(|end| end.since_us(start.started_at).max(0));
         sqlx::query(

@@ -125,10 +125,16 @@ impl<'a> Assembler<'a> {
         schema.settle(&mut a, &|target| self.raw(target));
         if let Some(own) = self.raw(Target::Id) {
             a.id = Id::parse(&own);
-        } else if a.part && let Some(request) = &a.request_id {
+        } else if a.part
+            && let Some(request) = &a.request_id
+        {
             a.id = request.clone();
         }
-        if !schema.definition().canonical && !a.part && a.duration_us.is_none() && let Some(end) = a.completed_at {
+        if !schema.definition().canonical
+            && !a.part
+            && a.duration_us.is_none()
+            && let Some(end) = a.completed_at
+        {
             a.duration_us = u64::try_from(end.since_us(a.started_at)).ok();
         }
         a

@@ -197,7 +197,9 @@ impl Definition {
     /// Our word for the store's, or the store's own.
     pub fn word<'w>(&'w self, key: &str, word: &'w str) -> &'w str {
         let words = self.words.get(key);
-        words.and_then(|words| words.get(word).or_else(|| words.get(&word.to_ascii_lowercase()))).map_or(word, String::as_str)
+        words
+            .and_then(|words| words.get(word).or_else(|| words.get(&word.to_ascii_lowercase())))
+            .map_or(word, String::as_str)
     }
 
     pub(super) fn rules(&self, origin: &str) -> Result<Vec<Rule>, SchemaError> {

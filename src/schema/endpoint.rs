@@ -36,7 +36,11 @@ fn is_id(segment: &str) -> bool {
     digits == bytes.len()
         || (bytes.len() >= 8 && bytes.iter().all(|b| b.is_ascii_hexdigit() || *b == b'-'))
         || (bytes.len() >= 16 && digits >= 4)
-        || (digits >= 3 && segment.rsplit('-').next().is_some_and(|last| last.len() >= 3 && last.bytes().all(|b| b.is_ascii_digit())))
+        || (digits >= 3
+            && segment
+                .rsplit('-')
+                .next()
+                .is_some_and(|last| last.len() >= 3 && last.bytes().all(|b| b.is_ascii_digit())))
 }
 
 /// The system that an address belongs to: the name under the public suffix (`api.golioth.io` → `golioth`).

@@ -133,7 +133,8 @@ impl Schema {
 
     /// Whether a record is one part of an activity of several.
     pub fn is_part(&self, record: &Assembler<'_>) -> bool {
-        record.raw(Target::RequestId).is_some() && self.rule(&|target| record.raw(target)).is_some_and(|rule| rule.part.is_some())
+        record.raw(Target::RequestId).is_some()
+            && self.rule(&|target| record.raw(target)).is_some_and(|rule| rule.part.is_some())
     }
 
     /// Applies defaults, words, rules and derivations to what an assembler collected.

@@ -215,7 +215,13 @@ pub trait Source: Send + Sync {
     async fn follow(&self, from: Position, sink: &Sink, cancel: &CancellationToken) -> Result<(), SourceError>;
 
     /// Delivers the history up to a position, newest first as far as the store gives it so, in batches.
-    async fn fill_back(&self, upto: &Position, limit: usize, sink: &Sink, cancel: &CancellationToken) -> Result<(), SourceError>;
+    async fn fill_back(
+        &self,
+        upto: &Position,
+        limit: usize,
+        sink: &Sink,
+        cancel: &CancellationToken,
+    ) -> Result<(), SourceError>;
 
     /// One record whole.
     async fn payload(&self, id: &Id, locator: &Locator) -> Result<Payload, SourceError>;

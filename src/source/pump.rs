@@ -188,7 +188,10 @@ async fn session(
     flatten(following.await, source)
 }
 
-fn flatten(outcome: Result<Result<(), SourceError>, tokio::task::JoinError>, source: &Arc<dyn Source>) -> Result<(), SourceError> {
+fn flatten(
+    outcome: Result<Result<(), SourceError>, tokio::task::JoinError>,
+    source: &Arc<dyn Source>,
+) -> Result<(), SourceError> {
     outcome.unwrap_or_else(|error| {
         Err(SourceError {
             source_name: source.capabilities().kind.to_string(),

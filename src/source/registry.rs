@@ -45,18 +45,23 @@ pub fn open(config: &SourceConfig, names: &Names) -> Result<(SourceId, Arc<dyn S
         #[cfg(feature = "sqlite")]
         Some("sqlite") => {
             let path = first.trim_start_matches("sqlite://");
-            let source = super::sqlite::SqliteSource::new(&config.name, id, names.clone(), path, config.schema.clone())?;
+            let source =
+                super::sqlite::SqliteSource::new(&config.name, id, names.clone(), path, config.schema.clone())?;
             Ok((id, Arc::new(source)))
         }
         #[cfg(feature = "sqlite")]
         None if is_database(first) => {
-            let source = super::sqlite::SqliteSource::new(&config.name, id, names.clone(), first, config.schema.clone())?;
+            let source =
+                super::sqlite::SqliteSource::new(&config.name, id, names.clone(), first, config.schema.clone())?;
             Ok((id, Arc::new(source)))
         }
         #[cfg(feature = "file")]
         None | Some("file") => {
             let specs = config.at.iter().map(|at| super::file::Spec::parse(at.trim_start_matches("file://"))).collect();
-            Ok((id, Arc::new(super::file::FileSource::new(&config.name, id, names.clone(), specs, config.schema.clone()))))
+            Ok((
+                id,
+                Arc::new(super::file::FileSource::new(&config.name, id, names.clone(), specs, config.schema.clone())),
+            ))
         }
         Some(other) => {
             let known = ["sqlite", "file"];

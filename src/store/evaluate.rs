@@ -30,7 +30,10 @@ impl Record for RowRecord<'_> {
             Field::Source => {
                 let names = &self.store.names;
                 return Some(
-                    self.store.places(self.row).iter().any(|p| test(&names.source_name(p.source)) || test(&p.label(names))),
+                    self.store
+                        .places(self.row)
+                        .iter()
+                        .any(|p| test(&names.source_name(p.source)) || test(&p.label(names))),
                 );
             }
             _ => {}
@@ -123,8 +126,18 @@ enum Step {
 }
 
 const ANYWHERE: [Text; 12] = [
-    Text::Message, Text::Error, Text::Url, Text::Endpoint, Text::System, Text::Method, Text::Operation, Text::Entity,
-    Text::Correlation, Text::Parent, Text::Actor, Text::ErrorType,
+    Text::Message,
+    Text::Error,
+    Text::Url,
+    Text::Endpoint,
+    Text::System,
+    Text::Method,
+    Text::Operation,
+    Text::Entity,
+    Text::Correlation,
+    Text::Parent,
+    Text::Actor,
+    Text::ErrorType,
 ];
 
 /// Whether a text without these could be part of a UUID.
@@ -223,9 +236,8 @@ impl Step {
 
 fn anywhere(store: &Store, row: Row, pattern: &Pattern, in_uuids: bool, memo: &Memo) -> bool {
     let (segment, at) = store.at(row);
-    let symbol = |symbol: Symbol| {
-        symbol != Symbol::ABSENT && memo.ask(symbol, || pattern.test(store.symbols.get(symbol)))
-    };
+    let symbol =
+        |symbol: Symbol| symbol != Symbol::ABSENT && memo.ask(symbol, || pattern.test(store.symbols.get(symbol)));
     if ANYWHERE.iter().any(|column| symbol(segment.text(at, *column))) {
         return true;
     }

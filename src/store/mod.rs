@@ -382,30 +382,39 @@ impl Store {
     /// The rows of a correlation id, in order of time.
     pub fn of_correlation(&self, correlation: &str) -> Vec<Row> {
         let Some(symbol) = self.symbols.find(correlation) else { return Vec::new() };
-        self.order.rows().iter().copied().filter(|row| {
-            let (segment, at) = self.at(*row);
-            segment.text(at, Text::Correlation) == symbol
-        })
-        .collect()
+        self.order
+            .rows()
+            .iter()
+            .copied()
+            .filter(|row| {
+                let (segment, at) = self.at(*row);
+                segment.text(at, Text::Correlation) == symbol
+            })
+            .collect()
     }
 
     /// The rows whose parent is this request, in order of time.
     pub fn children(&self, request: &str) -> Vec<Row> {
         let Some(symbol) = self.symbols.find(request) else { return Vec::new() };
-        self.order.rows().iter().copied().filter(|row| {
-            let (segment, at) = self.at(*row);
-            segment.text(at, Text::Parent) == symbol
-        })
-        .collect()
+        self.order
+            .rows()
+            .iter()
+            .copied()
+            .filter(|row| {
+                let (segment, at) = self.at(*row);
+                segment.text(at, Text::Parent) == symbol
+            })
+            .collect()
     }
 
     /// Rows of a source.
     pub fn count_of_source(&self, source: SourceId) -> usize {
-        (0..self.len).filter(|row| {
-            let (segment, at) = self.at(*row);
-            segment.source(at) == source
-        })
-        .count()
+        (0..self.len)
+            .filter(|row| {
+                let (segment, at) = self.at(*row);
+                segment.source(at) == source
+            })
+            .count()
     }
 
     /// The text column of a field, where it has one.

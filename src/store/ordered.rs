@@ -40,7 +40,11 @@ impl Ordered {
     pub(super) fn position<K: Ord>(&self, row: u32, key: impl Fn(u32) -> K) -> Option<usize> {
         let wanted = key(row);
         let from = self.0.partition_point(|other| key(*other) < wanted);
-        self.0[from..].iter().take_while(|other| key(**other) == wanted).position(|other| *other == row).map(|n| from + n)
+        self.0[from..]
+            .iter()
+            .take_while(|other| key(**other) == wanted)
+            .position(|other| *other == row)
+            .map(|n| from + n)
     }
 
     /// Takes rows out, before their keys change.

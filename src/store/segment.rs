@@ -163,7 +163,8 @@ impl Segment {
             | flag(activity.exact_system, bits::EXACT_SYSTEM)
             | ends
             | flag(has_extra, bits::EXTRA);
-        let mut text = |value: &Option<CompactString>| value.as_deref().map_or(Symbol::ABSENT, |t| symbols.intern(cut(t)));
+        let mut text =
+            |value: &Option<CompactString>| value.as_deref().map_or(Symbol::ABSENT, |t| symbols.intern(cut(t)));
         let texts = [
             text(&activity.system),
             text(&activity.endpoint),

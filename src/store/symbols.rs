@@ -36,7 +36,13 @@ pub struct Symbols {
 impl Default for Symbols {
     fn default() -> Self {
         let absent = Span { chunk: 0, start: 0, length: 0 };
-        Self { chunks: vec![String::new()], spans: vec![absent], table: HashTable::new(), hasher: FixedState::default(), bytes: 0 }
+        Self {
+            chunks: vec![String::new()],
+            spans: vec![absent],
+            table: HashTable::new(),
+            hasher: FixedState::default(),
+            bytes: 0,
+        }
     }
 }
 

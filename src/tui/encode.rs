@@ -46,14 +46,18 @@ impl Encoder {
         let area = after.area;
         for y in area.top()..area.bottom() {
             let row = |buffer: &Buffer, x: u16| buffer.cell((x, y)).cloned().unwrap_or_default();
-            let blank_from = (area.left()..area.right()).rev().find(|x| !is_blank(&row(after, *x))).map_or(area.left(), |x| x + 1);
+            let blank_from =
+                (area.left()..area.right()).rev().find(|x| !is_blank(&row(after, *x))).map_or(area.left(), |x| x + 1);
             let mut x = area.left();
             while x < area.right() {
                 let cell = row(after, x);
                 let width = width_of(&cell);
                 if cell != row(before, x) {
                     let tail = area.right() - x;
-                    if x >= blank_from && tail >= 6 && (x..area.right()).filter(|x| row(before, *x) != row(after, *x)).count() >= 4 {
+                    if x >= blank_from
+                        && tail >= 6
+                        && (x..area.right()).filter(|x| row(before, *x) != row(after, *x)).count() >= 4
+                    {
                         self.go(x, y, area.width, after);
                         self.style_of(&Cell::default());
                         self.raw(b"\x1b[K");
@@ -198,13 +202,17 @@ fn colour_code(colour: Color, background: bool) -> String {
 /// By how many lines the rows `top..bottom` of `before` have to be scrolled up to look most like `after`; 0 where
 /// scrolling does not help.
 pub(super) fn scrolled_by(before: &Buffer, after: &Buffer, columns: (u16, u16), rows: (u16, u16)) -> u16 {
-    let line = |buffer: &Buffer, y: u16| -> Vec<Cell> { (columns.0..columns.1).filter_map(|x| buffer.cell((x, y)).cloned()).collect() };
+    let line = |buffer: &Buffer, y: u16| -> Vec<Cell> {
+        (columns.0..columns.1).filter_map(|x| buffer.cell((x, y)).cloned()).collect()
+    };
     let old: Vec<_> = (rows.0..rows.1).map(|y| line(before, y)).collect();
     let new: Vec<_> = (rows.0..rows.1).map(|y| line(after, y)).collect();
     let height = old.len();
     let equal = |by: usize| (0..height - by).filter(|y| old[y + by] == new[*y]).count();
     let stays = equal(0);
-    let best = (1..height.saturating_sub(2)).map(|by| (equal(by), by)).max_by_key(|(same, by)| (*same, std::cmp::Reverse(*by)));
+    let best = (1..height.saturating_sub(2))
+        .map(|by| (equal(by), by))
+        .max_by_key(|(same, by)| (*same, std::cmp::Reverse(*by)));
     match best {
         // Scrolling moves the panels beside the list too, which then are drawn again: it has to be worth that.
         Some((same, by)) if same > stays + height / 4 => by as u16,

@@ -80,8 +80,12 @@ impl Keymap {
             let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
             format!("line {line}: {}", error.message())
         })?;
-        let contexts =
-            [(Context::Global, file.global), (Context::Detail, file.detail), (Context::FirstRun, file.first_run), (Context::Text, file.text)];
+        let contexts = [
+            (Context::Global, file.global),
+            (Context::Detail, file.detail),
+            (Context::FirstRun, file.first_run),
+            (Context::Text, file.text),
+        ];
         for (context, actions) in contexts {
             for (name, keys) in actions {
                 let action = Action::parse(&name).ok_or_else(|| {
@@ -92,7 +96,8 @@ impl Keymap {
                 self.bindings.retain(|binding| !(binding.context == context && binding.action == action));
                 for text in keys {
                     let keys = text.split(' ').map(parse_key).collect::<Option<Vec<Key>>>();
-                    let keys = keys.filter(|keys| !keys.is_empty()).ok_or_else(|| format!("{name}: no key '{text}'"))?;
+                    let keys =
+                        keys.filter(|keys| !keys.is_empty()).ok_or_else(|| format!("{name}: no key '{text}'"))?;
                     self.bindings.push(Binding { context, keys, action });
                 }
             }
@@ -124,7 +129,8 @@ impl Keymap {
     /// The keys of an action, for people.
     pub fn keys(&self, action: Action) -> String {
         let of = |context| {
-            let own = self.bindings.iter().filter(move |binding| binding.action == action && binding.context == context);
+            let own =
+                self.bindings.iter().filter(move |binding| binding.action == action && binding.context == context);
             own.map(|binding| binding.keys.iter().map(|key| key.name()).collect::<String>()).collect::<Vec<_>>()
         };
         let mut found = of(Context::Global);
@@ -156,7 +162,13 @@ impl Key {
             KeyCode::PageDown => "pgdn".to_owned(),
             other => format!("{other:?}").to_lowercase(),
         };
-        let modifier = if self.ctrl { "ctrl-" } else if self.alt { "alt-" } else { "" };
+        let modifier = if self.ctrl {
+            "ctrl-"
+        } else if self.alt {
+            "alt-"
+        } else {
+            ""
+        };
         format!("{modifier}{name}")
     }
 }
@@ -183,11 +195,7 @@ fn parse_key(text: &str) -> Option<Key> {
         _ => {
             let mut chars = rest.chars();
             let only = chars.next().filter(|_| chars.clone().next().is_none());
-            if let Some(c) = only {
-                KeyCode::Char(c)
-            } else {
-                KeyCode::F(rest.strip_prefix('f')?.parse().ok()?)
-            }
+            if let Some(c) = only { KeyCode::Char(c) } else { KeyCode::F(rest.strip_prefix('f')?.parse().ok()?) }
         }
     };
     Some(Key { code, ctrl, alt })

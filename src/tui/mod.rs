@@ -31,7 +31,13 @@ use tui_textarea::{CursorMove, Input as EditorInput, Key as EditorKey, TextArea}
 const TAKE_IN: Duration = Duration::from_millis(25);
 
 /// Runs the explorer on this process's terminal until it ends; gives the exit code.
-pub async fn run(mut state: State, runtime: Runtime, events: mpsc::Receiver<Event>, history: usize, clock: Clock) -> Result<u8> {
+pub async fn run(
+    mut state: State,
+    runtime: Runtime,
+    events: mpsc::Receiver<Event>,
+    history: usize,
+    clock: Clock,
+) -> Result<u8> {
     let depth = Depth::detect();
     let keymap = Keymap::load().map_err(anyhow::Error::msg)?;
     let theme = Theme::load(&state.theme, depth).map_err(anyhow::Error::msg)?;
@@ -96,7 +102,11 @@ impl Front {
             if self.painter.is_broken() {
                 return 129;
             }
-            let wait = if due == Due::No { Duration::from_secs(3600) } else { self.painter.wait(due == Due::Key).max(Duration::from_millis(1)) };
+            let wait = if due == Due::No {
+                Duration::from_secs(3600)
+            } else {
+                self.painter.wait(due == Due::Key).max(Duration::from_millis(1))
+            };
             tokio::select! {
                 biased;
                 got = input.recv() => {
@@ -215,7 +225,8 @@ impl Front {
         use base64::Engine as _;
         let coded = base64::engine::general_purpose::STANDARD.encode(safe.as_bytes());
         let plain = format!("\x1b]52;c;{coded}\x07");
-        let wrapped = if std::env::var_os("TMUX").is_some() { format!("\x1bPtmux;\x1b{plain}\x1b\\") } else { String::new() };
+        let wrapped =
+            if std::env::var_os("TMUX").is_some() { format!("\x1bPtmux;\x1b{plain}\x1b\\") } else { String::new() };
         self.painter.send((plain + &wrapped).into_bytes());
         self.state.say(format!("copied {} characters", safe.chars().count()));
     }
@@ -351,7 +362,8 @@ impl Editor {
             },
             Typing::Search => state.detail.as_ref().map_or(("", 0, 0), |d| (d.search.as_str(), d.search.len(), 0)),
         };
-        let same = self.from == Some((typing, generation)) && self.area.lines().first().is_some_and(|line| line == text);
+        let same =
+            self.from == Some((typing, generation)) && self.area.lines().first().is_some_and(|line| line == text);
         if same {
             return;
         }

@@ -49,7 +49,13 @@ pub(super) fn give_back() {
     }
     if let Ok(mut out) = writer() {
         let _ = out.write_all(b"\x1b[?2026l\x1b[r\x1b[m");
-        let _ = execute!(out, event::DisableMouseCapture, event::DisableBracketedPaste, terminal::LeaveAlternateScreen, cursor::Show);
+        let _ = execute!(
+            out,
+            event::DisableMouseCapture,
+            event::DisableBracketedPaste,
+            terminal::LeaveAlternateScreen,
+            cursor::Show
+        );
         let _ = out.flush();
     }
     let _ = terminal::disable_raw_mode();

@@ -116,7 +116,11 @@ pub(super) fn day(state: &State, at: Timestamp) -> chrono::NaiveDate {
 /// The time of day in the zone shown, with milliseconds; with the day where it is not `day`.
 pub(super) fn clock(state: &State, at: Timestamp, day: chrono::NaiveDate) -> String {
     let here = at.utc().with_timezone(&state.zone);
-    if here.date_naive() == day { here.format("%H:%M:%S%.3f").to_string() } else { here.format("%d. %H:%M:%S").to_string() }
+    if here.date_naive() == day {
+        here.format("%H:%M:%S%.3f").to_string()
+    } else {
+        here.format("%d. %H:%M:%S").to_string()
+    }
 }
 
 /// Day and time of day in the zone shown, and the zone.

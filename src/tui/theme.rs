@@ -90,7 +90,9 @@ impl Theme {
         let mut names: Vec<String> = BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
         if let Some(folder) = crate::config::folder() {
             let entries = std::fs::read_dir(folder.join("themes")).into_iter().flatten().flatten();
-            names.extend(entries.filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".toml")?.to_owned())));
+            names.extend(
+                entries.filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".toml")?.to_owned())),
+            );
         }
         names.dedup();
         names
@@ -107,7 +109,8 @@ impl Theme {
         let Some(text) = text else {
             let names = Self::names();
             let near = crate::filter::suggest(name, names.iter().map(String::as_str));
-            let hint = near.map_or_else(|| format!("there are {}", names.join(", ")), |near| format!("did you mean '{near}'?"));
+            let hint = near
+                .map_or_else(|| format!("there are {}", names.join(", ")), |near| format!("did you mean '{near}'?"));
             return Err(format!("no theme '{name}'; {hint}"));
         };
         Self::parse(&text, depth).map_err(|error| format!("theme {name}: {error}"))
@@ -149,13 +152,17 @@ impl Entry {
             (self.underline, Modifier::UNDERLINED),
             (self.reverse, Modifier::REVERSED),
         ];
-        Ok(modifiers.into_iter().filter(|(set, _)| *set).fold(style, |style, (_, modifier)| style.add_modifier(modifier)))
+        Ok(modifiers
+            .into_iter()
+            .filter(|(set, _)| *set)
+            .fold(style, |style, (_, modifier)| style.add_modifier(modifier)))
     }
 }
 
 /// A colour as a theme writes it (`#rrggbb` or a name), in the terminal's own.
 fn colour(text: &str, depth: Depth) -> Result<Color, String> {
-    let colour: Color = text.parse().map_err(|_| format!("'{text}' is no colour; write #rrggbb, red, bright-blue, reset"))?;
+    let colour: Color =
+        text.parse().map_err(|_| format!("'{text}' is no colour; write #rrggbb, red, bright-blue, reset"))?;
     Ok(match (colour, depth) {
         (_, Depth::None) => Color::Reset,
         (Color::Rgb(r, g, b), Depth::Indexed) => Color::Indexed(nearest_256(r, g, b)),
@@ -183,11 +190,22 @@ fn nearest_256(r: u8, g: u8, b: u8) -> u8 {
 
 fn nearest_16(r: u8, g: u8, b: u8) -> Color {
     const ANSI: [(Color, u8, u8, u8); 16] = [
-        (Color::Black, 0, 0, 0), (Color::Red, 170, 0, 0), (Color::Green, 0, 170, 0), (Color::Yellow, 170, 110, 0),
-        (Color::Blue, 0, 0, 170), (Color::Magenta, 170, 0, 170), (Color::Cyan, 0, 170, 170), (Color::Gray, 170, 170, 170),
-        (Color::DarkGray, 85, 85, 85), (Color::LightRed, 255, 85, 85), (Color::LightGreen, 85, 255, 85),
-        (Color::LightYellow, 255, 255, 85), (Color::LightBlue, 85, 85, 255), (Color::LightMagenta, 255, 85, 255),
-        (Color::LightCyan, 85, 255, 255), (Color::White, 255, 255, 255),
+        (Color::Black, 0, 0, 0),
+        (Color::Red, 170, 0, 0),
+        (Color::Green, 0, 170, 0),
+        (Color::Yellow, 170, 110, 0),
+        (Color::Blue, 0, 0, 170),
+        (Color::Magenta, 170, 0, 170),
+        (Color::Cyan, 0, 170, 170),
+        (Color::Gray, 170, 170, 170),
+        (Color::DarkGray, 85, 85, 85),
+        (Color::LightRed, 255, 85, 85),
+        (Color::LightGreen, 85, 255, 85),
+        (Color::LightYellow, 255, 255, 85),
+        (Color::LightBlue, 85, 85, 255),
+        (Color::LightMagenta, 255, 85, 255),
+        (Color::LightCyan, 85, 255, 255),
+        (Color::White, 255, 255, 255),
     ];
     let d = |a: u8, b: u8| u32::from(a.abs_diff(b)).pow(2);
     ANSI.iter().min_by_key(|(_, x, y, z)| d(*x, r) + d(*y, g) + d(*z, b)).map_or(Color::Reset, |found| found.0)
@@ -208,7 +226,11 @@ mod tests {
 
     #[test]
     fn mistakes_are_named() {
-        assert!(Theme::parse("falure = { fg = \"red\" }", Depth::True).expect_err("wrong").contains("did you mean 'failure'?"));
+        assert!(
+            Theme::parse("falure = { fg = \"red\" }", Depth::True)
+                .expect_err("wrong")
+                .contains("did you mean 'failure'?")
+        );
         assert!(Theme::parse("failure = { fg = \"redd\" }", Depth::True).expect_err("wrong").contains("redd"));
     }
 

@@ -1,6 +1,5 @@
 //! Now and then something breaks: an outage, a slow system, a flood of 429.
 
-use super::CHUNK_MS;
 use super::catalogue::SYSTEMS;
 use fastrand::Rng;
 
@@ -24,16 +23,17 @@ struct Incident {
     end: i64,
 }
 
-/// The incidents that can touch a chunk.
+/// The incidents that can touch a time.
 #[derive(Debug)]
 pub(super) struct Incidents(Vec<Incident>);
 
-/// Chunks a window of which each has one incident.
-const WINDOW: i64 = 12;
+/// Milliseconds of a window; each has one incident.
+const WINDOW_MS: i64 = 7_200_000;
 
 impl Incidents {
-    pub(super) fn around(seed: u64, chunk: i64) -> Self {
-        let window = chunk.div_euclid(WINDOW);
+    /// Around an offset from the anchor, in milliseconds.
+    pub(super) fn around(seed: u64, offset_ms: i64) -> Self {
+        let window = offset_ms.div_euclid(WINDOW_MS);
         Self((window - 1..=window + 1).map(|w| Self::of_window(seed, w)).collect())
     }
 
@@ -42,12 +42,12 @@ impl Incidents {
         let troubles = [Trouble::Outage, Trouble::Slow, Trouble::Limited];
         let trouble = troubles[(window.rem_euclid(3) as usize + rng.usize(0..2)) % 3];
         let minutes = rng.i64(6..22);
-        let begin = window * WINDOW * CHUNK_MS;
+        let begin = window * WINDOW_MS;
         // The first live window's begins soon, and the last one before now is still seen in the last hour.
         let offset = match window {
             0 => rng.i64(90_000..150_000),
-            -1 => (WINDOW * CHUNK_MS) - (minutes + rng.i64(6..25)) * 60_000,
-            _ => rng.i64(0..WINDOW * CHUNK_MS - minutes * 60_000),
+            -1 => WINDOW_MS - (minutes + rng.i64(6..25)) * 60_000,
+            _ => rng.i64(0..WINDOW_MS - minutes * 60_000),
         };
         let trouble = if window == -1 { Trouble::Outage } else { trouble };
         let system = if window == -1 { 0 } else { rng.usize(0..SYSTEMS.len()) };

@@ -1,7 +1,7 @@
 //! Traffic as the five systems would log it, from a seed: the same seed gives the same activities, hung from the
 //! moment it is started at.
 //!
-//! Time is cut into chunks of ten minutes before and after that moment; each chunk has a generator of its own, so
+//! Time is cut into chunks before and after that moment; each chunk has a generator of its own, so
 //! that history can be made newest first and live traffic goes on where it ends.
 
 mod catalogue;
@@ -15,9 +15,6 @@ use super::{Outcome, Start};
 use crate::model::Timestamp;
 use fastrand::Rng;
 use incident::Incidents;
-
-/// Milliseconds a chunk.
-const CHUNK_MS: i64 = 600_000;
 
 /// What to simulate.
 #[derive(Debug, Clone, Copy)]
@@ -51,15 +48,16 @@ impl Simulation {
     /// Retries that they lead to are among them, also where they start later.
     pub fn chunk(&self, index: i64) -> Vec<Simulated> {
         let mut rng = Rng::with_seed(self.seed ^ (index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let incidents = Incidents::around(self.seed, index);
-        let begin = index * CHUNK_MS;
+        let length = self.chunk_ms();
+        let begin = index * length;
+        let incidents = Incidents::around(self.seed, begin);
         let mut offset = begin as f64;
         let mut out = Vec::new();
         loop {
             // Exponential gaps: arrivals are independent of each other (a Poisson process).
             let rate = self.rate_at(offset as i64) / operation::MEAN_ACTIVITIES;
             offset += -(1.0 - rng.f64()).ln() / rate.max(1e-6) * 1000.0;
-            if offset >= (begin + CHUNK_MS) as f64 {
+            if offset >= (begin + length) as f64 {
                 break;
             }
             operation::simulate(&mut rng, &incidents, offset as i64, &mut out);
@@ -69,6 +67,11 @@ impl Simulation {
         }
         out.sort_by(|a, b| (a.start.started_at, &a.start.id).cmp(&(b.start.started_at, &b.start.id)));
         out
+    }
+
+    /// Milliseconds a chunk: ten minutes, or about six thousand activities where there are more.
+    pub fn chunk_ms(&self) -> i64 {
+        ((6_000_000.0 / self.rate.max(0.001)) as i64).clamp(1000, 600_000)
     }
 
     /// Activities a second at an offset in milliseconds: a night before, a working day by now.
@@ -95,7 +98,9 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_data() {
         let simulation = |seed, anchor| Simulation { seed, rate: 2.0, anchor: Timestamp(anchor) };
-        let ids = |s: &Simulation| s.chunk(-3).iter().map(|a| (a.start.id.clone(), a.outcome.http_status)).collect::<Vec<_>>();
+        let ids = |s: &Simulation| {
+            s.chunk(-3).iter().map(|a| (a.start.id.clone(), a.outcome.http_status)).collect::<Vec<_>>()
+        };
         let one = ids(&simulation(7, 0));
         assert!(one.len() > 100);
         assert_eq!(one, ids(&simulation(7, 86_400_000_000)));

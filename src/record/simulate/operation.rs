@@ -38,12 +38,14 @@ fn uuid(rng: &mut Rng) -> String {
 fn pick_system(rng: &mut Rng) -> usize {
     let total: u32 = SYSTEMS.iter().map(|s| s.weight).sum();
     let mut at = rng.u32(0..total);
-    SYSTEMS.iter().position(|s| {
-        let found = at < s.weight;
-        at = at.saturating_sub(s.weight);
-        found
-    })
-    .unwrap_or(0)
+    SYSTEMS
+        .iter()
+        .position(|s| {
+            let found = at < s.weight;
+            at = at.saturating_sub(s.weight);
+            found
+        })
+        .unwrap_or(0)
 }
 
 fn offset(ms: i64) -> Timestamp {
@@ -68,7 +70,11 @@ fn failure(rng: &mut Rng, system: &System, trouble: Option<Trouble>) -> Option<F
     let timeout = Failure { http: None, kind: "ETIMEDOUT", text: "no answer within 30 s" };
     match trouble {
         Some(Trouble::Outage) if rng.f64() < 0.88 => {
-            return Some(if rng.f64() < 0.2 { timeout } else { Failure { http: Some(503), kind: "ServiceUnavailable", text: "Service Unavailable" } });
+            return Some(if rng.f64() < 0.2 {
+                timeout
+            } else {
+                Failure { http: Some(503), kind: "ServiceUnavailable", text: "Service Unavailable" }
+            });
         }
         Some(Trouble::Limited) if rng.f64() < 0.7 => {
             return Some(Failure { http: Some(429), kind: "RateLimited", text: "Too Many Requests" });
@@ -157,7 +163,16 @@ fn call_with_retries(
             started_at: offset(begin),
             ..Start::default()
         };
-        let outcome = outcome(rng, status, http, failed.as_ref(), end, next, number, &format!("{entity} {}", call.operation.to_lowercase().replace('_', " ")));
+        let outcome = outcome(
+            rng,
+            status,
+            http,
+            failed.as_ref(),
+            end,
+            next,
+            number,
+            &format!("{entity} {}", call.operation.to_lowercase().replace('_', " ")),
+        );
         out.push(Simulated { start, outcome });
         let Some(next) = next else { return (end, status == Status::Success) };
         parent = Some(id);
@@ -178,7 +193,8 @@ fn outcome(
     said: &str,
 ) -> Outcome {
     let headers = http.map(|code| {
-        let mut headers = json!({ "content-type": "application/json", "x-request-id": format!("{:016x}", rng.u64(..)) });
+        let mut headers =
+            json!({ "content-type": "application/json", "x-request-id": format!("{:016x}", rng.u64(..)) });
         if code == 429 {
             headers["retry-after"] = json!("60");
             headers["x-ratelimit-remaining"] = json!("0");
@@ -217,8 +233,12 @@ fn request_body(rng: &mut Rng, call: &Call, number: u32) -> Value {
                 .collect();
             json!({ "number": format!("{}-{number}", call.entity), "vendor": { "external_code": format!("V-{}", rng.u32(10..99)) }, "currency": "INR", "lines": lines })
         }
-        "LEAD" | "CONTACT" | "COMPANY" => json!({ "email": format!("user{number}@example.com"), "company": format!("Company {}", number % 500), "source": "web" }),
-        "DEVICE" => json!({ "name": format!("sensor-{number}"), "hardwareId": format!("{:08x}", rng.u32(..)), "tags": ["plant-7"] }),
+        "LEAD" | "CONTACT" | "COMPANY" => {
+            json!({ "email": format!("user{number}@example.com"), "company": format!("Company {}", number % 500), "source": "web" })
+        }
+        "DEVICE" => {
+            json!({ "name": format!("sensor-{number}"), "hardwareId": format!("{:08x}", rng.u32(..)), "tags": ["plant-7"] })
+        }
         "MESSAGE" => json!({ "channel": "#integrations", "text": format!("Order {number} synchronised") }),
         _ => json!({ "id": number }),
     }
@@ -301,7 +321,11 @@ fn trace(rng: &mut Rng, incidents: &Incidents, at: i64, correlation: &str, out: 
     };
     let outcome = Outcome {
         status: Some(if good { Status::Success } else { Status::Failed }),
-        message: Some(if good { format!("{processed} records synchronised") } else { "sync failed: a call was given up".to_owned() }),
+        message: Some(if good {
+            format!("{processed} records synchronised")
+        } else {
+            "sync failed: a call was given up".to_owned()
+        }),
         error: (!good).then(|| "a call was given up".to_owned()),
         error_type: (!good).then(|| "SyncError".to_owned()),
         completed_at: Some(offset(clock)),
@@ -323,7 +347,15 @@ fn log_line(rng: &mut Rng, at: i64, correlation: &str, out: &mut Vec<Simulated>)
     out.push(line(rng, at, service, level, text, correlation, None));
 }
 
-fn line(rng: &mut Rng, at: i64, service: &str, level: Level, text: &str, correlation: &str, parent: Option<&str>) -> Simulated {
+fn line(
+    rng: &mut Rng,
+    at: i64,
+    service: &str,
+    level: Level,
+    text: &str,
+    correlation: &str,
+    parent: Option<&str>,
+) -> Simulated {
     let start = Start {
         id: uuid(rng),
         kind: Some(Kind::Log),
@@ -333,7 +365,9 @@ fn line(rng: &mut Rng, at: i64, service: &str, level: Level, text: &str, correla
         message: Some(text.to_owned()),
         correlation_id: Some(correlation.to_owned()),
         parent_request_id: parent.map(str::to_owned),
-        metadata: Some(json!({ "cpu_usage": f64::from(rng.u32(50..900)) / 10.0, "memory_usage": rng.u32(128..1024), "response_time": rng.u32(1..900) })),
+        metadata: Some(
+            json!({ "cpu_usage": f64::from(rng.u32(50..900)) / 10.0, "memory_usage": rng.u32(128..1024), "response_time": rng.u32(1..900) }),
+        ),
         started_at: offset(at),
         ..Start::default()
     };
@@ -353,7 +387,9 @@ fn business_event(rng: &mut Rng, at: i64, correlation: &str, out: &mut Vec<Simul
         entity: Some(format!("LEAD {number}")),
         message: Some(text.to_owned()),
         correlation_id: Some(correlation.to_owned()),
-        metadata: Some(json!({ "event": name, "leadId": number, "source": "apollo", "company": format!("Company {}", number % 500) })),
+        metadata: Some(
+            json!({ "event": name, "leadId": number, "source": "apollo", "company": format!("Company {}", number % 500) }),
+        ),
         started_at: offset(at),
         ..Start::default()
     };

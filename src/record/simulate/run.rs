@@ -1,6 +1,6 @@
 //! The demo's writer: a history, newest first, then live traffic at its times.
 
-use super::{CHUNK_MS, Simulated, Simulation};
+use super::{Simulated, Simulation};
 use crate::model::{Clock, Timestamp};
 use crate::record::{Prepared, SqliteRecorder};
 use std::collections::BTreeMap;
@@ -38,7 +38,7 @@ pub async fn seed_history(
 ) -> Result<Demo, sqlx::Error> {
     let recorder = SqliteRecorder::open(path).await?;
     let mut demo = Demo { simulation, recorder, pending: BTreeMap::new(), sequence: 0, next_chunk: 0 };
-    let chunks = (history.as_millis() as u64).div_ceil(CHUNK_MS as u64) as i64;
+    let chunks = (history.as_millis() as u64).div_ceil(simulation.chunk_ms() as u64) as i64;
     let oldest = simulation.anchor.plus_ms(-(history.as_millis() as i64));
     let mut first = Some(first);
     let mut rows = Vec::new();
@@ -120,7 +120,7 @@ impl Demo {
 
     /// Writes everything that is due.
     pub async fn write_until(&mut self, now: Timestamp) -> Result<(), sqlx::Error> {
-        while self.simulation.anchor.plus_ms(self.next_chunk * CHUNK_MS) <= now {
+        while self.simulation.anchor.plus_ms(self.next_chunk * self.simulation.chunk_ms()) <= now {
             for simulated in self.simulation.chunk(self.next_chunk) {
                 self.schedule(simulated);
             }

@@ -3,7 +3,7 @@
 use super::quick::Quick;
 use super::{json, plain};
 use crate::model::{Activity, Id, Level, Locator, NameId, Place, SourceId, Timestamp};
-use crate::schema::{Assembler, Schema, Scalar, Target};
+use crate::schema::{Assembler, Scalar, Schema, Target};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hasher as _};
@@ -76,9 +76,7 @@ impl Decoder {
 
     pub(super) fn schema(&self) -> &Schema {
         static NONE: std::sync::OnceLock<Schema> = std::sync::OnceLock::new();
-        self.schema.as_ref().unwrap_or_else(|| {
-            NONE.get_or_init(|| Schema::built_in().swap_remove(0))
-        })
+        self.schema.as_ref().unwrap_or_else(|| NONE.get_or_init(|| Schema::built_in().swap_remove(0)))
     }
 
     pub(super) fn schema_name(&self) -> &str {
@@ -120,7 +118,8 @@ impl Decoder {
             return;
         }
         let id = Id::Line { file: origin.print, offset };
-        let locator = Locator::Line { file: origin.file, offset, length: u32::try_from(line.len()).unwrap_or(u32::MAX) };
+        let locator =
+            Locator::Line { file: origin.file, offset, length: u32::try_from(line.len()).unwrap_or(u32::MAX) };
         let place = Place { source: origin.source, locator };
         let first = out.len();
         if trimmed.starts_with('{') {
@@ -144,7 +143,14 @@ impl Decoder {
         }
     }
 
-    fn json(&self, text: &str, id: Id, place: Place, carry: Timestamp, early: Option<&mut Early<'_>>) -> Option<Activity> {
+    fn json(
+        &self,
+        text: &str,
+        id: Id,
+        place: Place,
+        carry: Timestamp,
+        early: Option<&mut Early<'_>>,
+    ) -> Option<Activity> {
         let mut assembler = Assembler::default();
         let activity = match json::scan(text, self.schema().tree(), &mut assembler) {
             Ok(()) => {
@@ -164,7 +170,8 @@ impl Decoder {
                     Err(error) => error.to_string(),
                     Ok(_) => format!("not read at byte {at}"),
                 };
-                let mut activity = Activity::undecodable(id, carry, place, &format!("invalid JSON: {reason}"), excerpt(text));
+                let mut activity =
+                    Activity::undecodable(id, carry, place, &format!("invalid JSON: {reason}"), excerpt(text));
                 activity.exact_start = false;
                 activity
             }
@@ -246,7 +253,9 @@ fn fill<'a>(into: &mut Assembler<'a>, tree: &crate::schema::Node, record: &'a Ma
                 Value::String(text) => Scalar::Text(text.as_str().into()),
                 Value::Bool(b) => Scalar::Bool(*b),
                 Value::Number(n) => Scalar::Text(n.to_string().into()),
-                Value::Object(_) | Value::Array(_) if target.0 == Target::Message => Scalar::Text(value.to_string().into()),
+                Value::Object(_) | Value::Array(_) if target.0 == Target::Message => {
+                    Scalar::Text(value.to_string().into())
+                }
                 _ => continue,
             };
             into.set(*target, scalar);
@@ -288,7 +297,9 @@ fn otlp_attributes(holder: &Value) -> Map<String, Value> {
 fn otlp_value(value: &Value) -> Option<Value> {
     let (kind, inner) = value.as_object()?.iter().next()?;
     Some(match kind.as_str() {
-        "intValue" => inner.as_str().and_then(|text| text.parse::<i64>().ok()).map_or_else(|| inner.clone(), Value::from),
+        "intValue" => {
+            inner.as_str().and_then(|text| text.parse::<i64>().ok()).map_or_else(|| inner.clone(), Value::from)
+        }
         "arrayValue" => Value::Array(inner.get("values")?.as_array()?.iter().filter_map(otlp_value).collect()),
         "kvlistValue" => Value::Object(
             inner

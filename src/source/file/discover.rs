@@ -122,8 +122,14 @@ mod tests {
     #[test]
     fn rotations_belong_to_one_family() {
         for name in [
-            "combined.log", "combined1.log", "combined.log.1", "combined.log.2.gz", "combined-2026-11-20.log",
-            "combined.log-20261120", "combined.log-20261120.gz", "combined.log.old",
+            "combined.log",
+            "combined1.log",
+            "combined.log.1",
+            "combined.log.2.gz",
+            "combined-2026-11-20.log",
+            "combined.log-20261120",
+            "combined.log-20261120.gz",
+            "combined.log.old",
         ] {
             assert_eq!(family(Path::new(name)), "combined.log", "{name}");
         }

@@ -186,14 +186,10 @@ impl Follower<'_> {
                 self.cut.retain(|cut| cut.print != print);
             }
             let carry = self.shared_now(&stream);
-            self.tails.insert(stream.device_inode, Tail {
-                stream,
-                offset,
-                partial: Vec::new(),
-                carry,
-                seen_length: 0,
-                orphaned: None,
-            });
+            self.tails.insert(
+                stream.device_inode,
+                Tail { stream, offset, partial: Vec::new(), carry, seen_length: 0, orphaned: None },
+            );
         }
         let now = Instant::now();
         for (key, tail) in &mut self.tails {
@@ -230,13 +226,16 @@ impl Follower<'_> {
             }
         }
         let overdue: Vec<String> = {
-            let (late, waiting) = std::mem::take(&mut self.cut).into_iter().partition(|cut| cut.since.elapsed() > LINGER);
+            let (late, waiting) =
+                std::mem::take(&mut self.cut).into_iter().partition(|cut| cut.since.elapsed() > LINGER);
             self.cut = waiting;
             let late: Vec<Cut> = late;
             late.into_iter().map(|cut| cut.name).collect()
         };
         for name in overdue {
-            self.send(Update::Notice(format!("{name} was truncated and no copy of it was found: lines written just before may be lost")))?;
+            self.send(Update::Notice(format!(
+                "{name} was truncated and no copy of it was found: lines written just before may be lost"
+            )))?;
         }
         Ok(busy)
     }

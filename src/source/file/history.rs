@@ -3,8 +3,8 @@
 use super::super::{Cursor, Division, Page, PageQuery, Position, Sink, SourceError, Update};
 use super::block::{self, BLOCK};
 use super::decode::{Early, Occurrences, request_hash};
-use super::quick::Quick;
 use super::follow::State;
+use super::quick::Quick;
 use super::stream::Stream;
 use super::{Shared, payload};
 use crate::filter::{Named, Predicate, Truth};
@@ -279,9 +279,7 @@ impl Test<'_> {
         match self.predicate.test(&Named { activity, names, payload: None }) {
             Truth::Yes => true,
             Truth::No => false,
-            Truth::NeedsPayload => {
-                self.predicate.keeps(&Named { activity, names, payload: Some(&payload()) })
-            }
+            Truth::NeedsPayload => self.predicate.keeps(&Named { activity, names, payload: Some(&payload()) }),
         }
     }
 
@@ -316,9 +314,8 @@ impl Test<'_> {
                 shards[(part.request >> 58) as usize].push((part, index));
             }
         }
-        let more_of = |(part, index): &(PartLine, u32)| {
-            part.more.and_then(|n| mores[*index as usize].get(n.get() as usize - 1))
-        };
+        let more_of =
+            |(part, index): &(PartLine, u32)| part.more.and_then(|n| mores[*index as usize].get(n.get() as usize - 1));
         let kept_line = |entry: &(PartLine, u32)| LineKept {
             at: entry.0.at,
             held: more_of(entry).and_then(|more| more.held.clone()),
@@ -330,10 +327,8 @@ impl Test<'_> {
                 let mut out = Vec::new();
                 for group in shard.chunk_by(|a, b| a.0.request == b.0.request) {
                     match group {
-                        [only] => out.extend(more_of(only).and_then(|more| more.kept.as_ref()).map(|(time, id)| Match {
-                            time: *time,
-                            id: id.clone(),
-                            lines: Lines::One(kept_line(only)),
+                        [only] => out.extend(more_of(only).and_then(|more| more.kept.as_ref()).map(|(time, id)| {
+                            Match { time: *time, id: id.clone(), lines: Lines::One(kept_line(only)) }
                         })),
                         several => {
                             let lines: Vec<LineKept> = several.iter().map(kept_line).collect();
@@ -364,7 +359,9 @@ impl Test<'_> {
         }
         by_id
             .into_values()
-            .filter(|(activity, lines)| self.keeps(activity, || payload_of_lines(self.shared, streams, &activity.id, lines)))
+            .filter(|(activity, lines)| {
+                self.keeps(activity, || payload_of_lines(self.shared, streams, &activity.id, lines))
+            })
             .map(|(activity, lines)| Match { time: activity.started_at, id: activity.id, lines: Lines::Many(lines) })
             .collect()
     }

@@ -135,7 +135,8 @@ impl<'a> Scanner<'a> {
             b'"' => {
                 let (inside, escaped) = self.string()?;
                 if let Some(node) = wanted {
-                    let text = if escaped { unescape(&self.text[start..self.at], start)? } else { Cow::Borrowed(inside) };
+                    let text =
+                        if escaped { unescape(&self.text[start..self.at], start)? } else { Cow::Borrowed(inside) };
                     for target in &node.targets {
                         into.set(*target, Scalar::Text(text.clone()));
                     }
@@ -199,16 +200,14 @@ impl<'a> Scanner<'a> {
 }
 
 fn unescape(quoted: &str, at: usize) -> Result<Cow<'_, str>, usize> {
-    serde_json::from_str::<String>(quoted)
-        .map(Cow::Owned)
-        .or_else(|error| {
-            // A lone surrogate is text that a browser or Java wrote; show the rest of it.
-            if error.is_syntax() && error.to_string().contains("surrogate") {
-                Ok(Cow::Owned(lossy(quoted)))
-            } else {
-                Err(at)
-            }
-        })
+    serde_json::from_str::<String>(quoted).map(Cow::Owned).or_else(|error| {
+        // A lone surrogate is text that a browser or Java wrote; show the rest of it.
+        if error.is_syntax() && error.to_string().contains("surrogate") {
+            Ok(Cow::Owned(lossy(quoted)))
+        } else {
+            Err(at)
+        }
+    })
 }
 
 fn lossy(quoted: &str) -> String {

@@ -12,7 +12,9 @@ mod quick;
 mod recognise;
 mod stream;
 
-use super::{Capabilities, Cursor, ErrorKind, Figures, Page, PageQuery, Position, Probe, RelatedKey, Sink, Source, SourceError};
+use super::{
+    Capabilities, Cursor, ErrorKind, Figures, Page, PageQuery, Position, Probe, RelatedKey, Sink, Source, SourceError,
+};
 use crate::filter::{Field, Filter};
 use crate::model::{Activity, Id, Locator, Names, Payload, SourceId, SourceKind};
 use crate::schema::Schema;
@@ -57,7 +59,8 @@ impl FileSource {
 impl Shared {
     /// The files there are now, newest first.
     fn streams(&self) -> Result<Vec<stream::Stream>, SourceError> {
-        let found = discover::discover(&self.specs).map_err(|problem| self.error("open", ErrorKind::Connect, problem))?;
+        let found =
+            discover::discover(&self.specs).map_err(|problem| self.error("open", ErrorKind::Connect, problem))?;
         let mut streams = Vec::new();
         for path in found {
             match stream::Stream::open(self, &path) {
@@ -144,7 +147,13 @@ impl Source for FileSource {
         follow::follow(&self.shared, &from, sink, cancel).await
     }
 
-    async fn fill_back(&self, upto: &Position, limit: usize, sink: &Sink, cancel: &CancellationToken) -> Result<(), SourceError> {
+    async fn fill_back(
+        &self,
+        upto: &Position,
+        limit: usize,
+        sink: &Sink,
+        cancel: &CancellationToken,
+    ) -> Result<(), SourceError> {
         let (upto, sink, cancel) = (upto.clone(), sink.clone(), cancel.clone());
         blocking(&self.shared, move |shared| history::fill_back(shared, &upto, limit, &sink, &cancel)).await
     }
@@ -162,7 +171,8 @@ impl Source for FileSource {
                 format!("request={id} OR parent={id} OR id={id}")
             }
         };
-        let filter = Filter::parse(&text).map_err(|e| self.shared.error("find related", ErrorKind::Query, e.to_string()))?;
+        let filter =
+            Filter::parse(&text).map_err(|e| self.shared.error("find related", ErrorKind::Query, e.to_string()))?;
         let query = PageQuery { filter, newest_first: false, ..PageQuery::all(limit) };
         Ok(self.page(&query, None).await?.items)
     }

@@ -37,7 +37,11 @@ fn find(shared: &Shared, file: NameId, offset: u64, length: u32) -> Result<(Stre
     for path in candidates {
         let Ok(Some(stream)) = Stream::open(shared, &path) else { continue };
         // A line begins behind a newline and ends before one: another line there means another file.
-        let before = if offset == 0 || stream.compressed { vec![b'\n'] } else { stream.line_at(offset - 1, 1).unwrap_or_default() };
+        let before = if offset == 0 || stream.compressed {
+            vec![b'\n']
+        } else {
+            stream.line_at(offset - 1, 1).unwrap_or_default()
+        };
         if before != b"\n" {
             continue;
         }
@@ -58,7 +62,8 @@ pub(crate) fn from_record(definition: &Definition, mut record: Map<String, Value
     let mut payload = Payload::default();
     for (name, paths) in &definition.payload {
         let Some(part) = PayloadPart::parse(name) else { continue };
-        let Some((path, value)) = paths.list().iter().find_map(|path| Some((path, lookup(&record, path)?.clone()))) else {
+        let Some((path, value)) = paths.list().iter().find_map(|path| Some((path, lookup(&record, path)?.clone())))
+        else {
             continue;
         };
         match part {

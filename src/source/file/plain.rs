@@ -19,7 +19,11 @@ pub(super) fn logfmt<'a>(line: &'a str, tree: &Node, into: &mut Assembler<'a>) -
         let (value, tail) = if let Some(quoted) = after.strip_prefix('"') {
             let end = closing_quote(quoted).unwrap_or(quoted.len());
             let inside = &quoted[..end];
-            let text = if inside.contains('\\') { Cow::Owned(inside.replace("\\\"", "\"").replace("\\\\", "\\")) } else { Cow::Borrowed(inside) };
+            let text = if inside.contains('\\') {
+                Cow::Owned(inside.replace("\\\"", "\"").replace("\\\\", "\\"))
+            } else {
+                Cow::Borrowed(inside)
+            };
             (text, quoted.get(end + 1..).unwrap_or(""))
         } else {
             let end = after.find(char::is_whitespace).unwrap_or(after.len());
@@ -89,7 +93,11 @@ pub(super) fn text(line: &str, near: Timestamp) -> Line<'_> {
 fn leading_time(text: &str, near: Timestamp) -> Option<(Option<Timestamp>, &str)> {
     let bytes = text.as_bytes();
     if bytes.len() >= 19 && bytes[0].is_ascii_digit() {
-        let longest = bytes.iter().take(40).take_while(|b| matches!(b, b'0'..=b'9' | b':' | b'.' | b',' | b'-' | b'+' | b'T' | b'Z' | b'/' | b' ')).count();
+        let longest = bytes
+            .iter()
+            .take(40)
+            .take_while(|b| matches!(b, b'0'..=b'9' | b':' | b'.' | b',' | b'-' | b'+' | b'T' | b'Z' | b'/' | b' '))
+            .count();
         let dashed;
         let head = &text[..longest];
         let head = if head.contains('/') {
@@ -131,7 +139,12 @@ mod tests {
     fn times_and_levels_of_text() {
         let near = parse_timestamp("2026-11-21T00:00:00Z").expect("a time");
         for (line, time, level, message) in [
-            ("2026-11-20T10:00:00.5Z ERROR upstream gone", "2026-11-20T10:00:00.500Z", Some(Level::Error), "upstream gone"),
+            (
+                "2026-11-20T10:00:00.5Z ERROR upstream gone",
+                "2026-11-20T10:00:00.500Z",
+                Some(Level::Error),
+                "upstream gone",
+            ),
             ("[2026-11-20 10:00:00,123] [WARN] slow", "2026-11-20T10:00:00.123Z", Some(Level::Warn), "slow"),
             ("2026/11/20 10:00:00 started", "2026-11-20T10:00:00.000Z", None, "started"),
             ("Nov 20 10:00:00 host sshd[1]: closed", "2026-11-20T10:00:00.000Z", None, "host sshd[1]: closed"),

@@ -17,7 +17,8 @@ const SAMPLE_LINES: usize = 32;
 
 impl Recogniser {
     pub(super) fn new(fixed: Option<Schema>) -> Self {
-        let known: Vec<Arc<Decoder>> = Schema::built_in().into_iter().map(|schema| Arc::new(Decoder::new(schema))).collect();
+        let known: Vec<Arc<Decoder>> =
+            Schema::built_in().into_iter().map(|schema| Arc::new(Decoder::new(schema))).collect();
         let fallback = known.iter().find(|decoder| decoder.schema_name() == "json").or(known.first());
         let fallback = fallback.map_or_else(|| Arc::new(Decoder::empty()), Arc::clone);
         Self { fixed: fixed.map(|schema| Arc::new(Decoder::new(schema))), known, fallback }

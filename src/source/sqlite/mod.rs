@@ -6,7 +6,8 @@ mod query;
 mod sql;
 
 use super::{
-    Capabilities, Cursor, Division, ErrorKind, Figures, Page, PageQuery, Position, Probe, RelatedKey, Sink, Source, SourceError,
+    Capabilities, Cursor, Division, ErrorKind, Figures, Page, PageQuery, Position, Probe, RelatedKey, Sink, Source,
+    SourceError,
 };
 use crate::filter::{Field, Filter};
 use crate::model::{Activity, Id, Locator, Names, Payload, SourceId, SourceKind};
@@ -35,7 +36,13 @@ const CONNECTIONS: u32 = 3;
 
 impl SqliteSource {
     /// Over the database at `path`; the schema is recognised by its tables where none is given.
-    pub fn new(name: &str, id: SourceId, names: Names, path: &str, schema: Option<Schema>) -> Result<Self, SourceError> {
+    pub fn new(
+        name: &str,
+        id: SourceId,
+        names: Names,
+        path: &str,
+        schema: Option<Schema>,
+    ) -> Result<Self, SourceError> {
         let path = path.split('?').next().unwrap_or(path);
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -137,14 +144,21 @@ impl Source for SqliteSource {
         follow::follow(&self.pool, mapping, &from, sink, cancel).await.map_err(|e| self.error("follow", &e))
     }
 
-    async fn fill_back(&self, _upto: &Position, limit: usize, sink: &Sink, cancel: &CancellationToken) -> Result<(), SourceError> {
+    async fn fill_back(
+        &self,
+        _upto: &Position,
+        limit: usize,
+        sink: &Sink,
+        cancel: &CancellationToken,
+    ) -> Result<(), SourceError> {
         // Rows written meanwhile come twice, here and by following; the second replaces the first.
         super::fill_back_by_pages(self, limit, sink, cancel).await
     }
 
     async fn payload(&self, id: &Id, _locator: &Locator) -> Result<Payload, SourceError> {
         let mapping = self.mapping().await?;
-        let found = payload::load(&self.pool, mapping, &self.name, id).await.map_err(|e| self.error("load payload", &e))?;
+        let found =
+            payload::load(&self.pool, mapping, &self.name, id).await.map_err(|e| self.error("load payload", &e))?;
         found.ok_or_else(|| SourceError {
             source_name: self.name.clone(),
             operation: "load payload",

@@ -23,7 +23,12 @@ pub(super) fn columns(mapping: &Mapping) -> Vec<String> {
 }
 
 /// The payload in the columns of a row that begin at `first`.
-pub(super) fn of_row(mapping: &Mapping, row: &SqliteRow, first: usize, columns: &[String]) -> Result<Payload, sqlx::Error> {
+pub(super) fn of_row(
+    mapping: &Mapping,
+    row: &SqliteRow,
+    first: usize,
+    columns: &[String],
+) -> Result<Payload, sqlx::Error> {
     let mut record = Map::new();
     for (index, column) in columns.iter().enumerate() {
         record.insert(column.clone(), value(row, first + index)?);
@@ -31,7 +36,12 @@ pub(super) fn of_row(mapping: &Mapping, row: &SqliteRow, first: usize, columns: 
     Ok(divide(mapping, &record))
 }
 
-pub(super) async fn load(pool: &SqlitePool, mapping: &Mapping, place: &str, id: &Id) -> Result<Option<Payload>, sqlx::Error> {
+pub(super) async fn load(
+    pool: &SqlitePool,
+    mapping: &Mapping,
+    place: &str,
+    id: &Id,
+) -> Result<Option<Payload>, sqlx::Error> {
     let text = format!("SELECT * FROM {} WHERE {} = ?", name(&mapping.table.name), name(&mapping.table.id));
     let Some(row) = sqlx::query(AssertSqlSafe(text)).bind(id.to_string()).fetch_optional(pool).await? else {
         return Ok(None);

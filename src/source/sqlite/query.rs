@@ -103,7 +103,11 @@ impl Mapping {
 
     /// A predicate's condition. Only a canonical table holds what the filter compares; others are filtered here.
     fn condition(&self, predicate: &Predicate) -> (Sql, usize) {
-        if self.schema.definition().canonical { sql::condition(self, predicate) } else { (Sql { text: "1".to_owned(), binds: Vec::new() }, 0) }
+        if self.schema.definition().canonical {
+            sql::condition(self, predicate)
+        } else {
+            (Sql { text: "1".to_owned(), binds: Vec::new() }, 0)
+        }
     }
 
     /// The start time in SQL, in the unit of [`Self::stored_time`].
@@ -223,7 +227,11 @@ pub(super) async fn page(
         let full = rows.len() == chunk;
         for row in &rows {
             let activity = mapping.activity(row)?;
-            let whole = if payload.is_empty() { None } else { Some(super::payload::of_row(mapping, row, mapping.width(), &payload)?) };
+            let whole = if payload.is_empty() {
+                None
+            } else {
+                Some(super::payload::of_row(mapping, row, mapping.width(), &payload)?)
+            };
             let kept = !residual || predicate.keeps(&Named { activity: &activity, names, payload: whole.as_ref() });
             cursor = Some(Cursor::after(&activity));
             if kept {
@@ -247,7 +255,8 @@ pub(super) async fn related(
     key: &RelatedKey,
     limit: usize,
 ) -> Result<Vec<Activity>, sqlx::Error> {
-    let column = |target: Target| mapping.selected.iter().find(|(_, (found, _))| *found == target).map(|(sql, _)| sql.clone());
+    let column =
+        |target: Target| mapping.selected.iter().find(|(_, (found, _))| *found == target).map(|(sql, _)| sql.clone());
     let (columns, value) = match key {
         RelatedKey::Correlation(id) => (vec![column(Target::CorrelationId)], id),
         RelatedKey::Request(id) => {
@@ -283,7 +292,8 @@ pub(super) async fn aggregate(
         return Ok(None);
     }
     let Some(group) = sql::expression(mapping, by) else { return Ok(None) };
-    let (Some(outcome), Some(took)) = (sql::expression(mapping, Field::Is), sql::expression(mapping, Field::Duration)) else {
+    let (Some(outcome), Some(took)) = (sql::expression(mapping, Field::Is), sql::expression(mapping, Field::Duration))
+    else {
         return Ok(None);
     };
     for (bound, op) in [(query.since, ">="), (query.until, "<")] {

@@ -1,7 +1,7 @@
 //! Predicate → SQL with bind parameters. What has no exact translation becomes "true" and is evaluated here.
 
 use super::query::Mapping;
-use crate::filter::{Class, Field, Interval, Leaf, Op, Pattern, Predicate, Test, Target, TimeRange};
+use crate::filter::{Class, Field, Interval, Leaf, Op, Pattern, Predicate, Target, Test, TimeRange};
 
 /// A bound value.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,7 +98,8 @@ fn leaf(mapping: &Mapping, leaf: &Leaf, positive: bool) -> Option<Sql> {
         Test::Time(list) => Sql::join(list.iter().map(|r| time_sql(mapping, &column, r)).collect(), " OR "),
         Test::Word(mask) => {
             let words = field.words();
-            let kept: Vec<&str> = words.iter().enumerate().filter(|(i, _)| mask & (1 << i) != 0).map(|(_, w)| *w).collect();
+            let kept: Vec<&str> =
+                words.iter().enumerate().filter(|(i, _)| mask & (1 << i) != 0).map(|(_, w)| *w).collect();
             let list = kept.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ");
             Sql::raw(format!("{column} IN ({list})"))
         }
@@ -168,7 +169,9 @@ pub(super) fn expression(mapping: &Mapping, field: Field) -> Option<String> {
 fn pattern_sql(column: &str, pattern: &Pattern) -> Sql {
     match pattern {
         Pattern::Exact(text) => Sql::with(format!("{column} = ?"), Bind::Text(text.clone())),
-        Pattern::Regex(regex) | Pattern::Find(regex, _) => Sql::with(format!("{column} REGEXP ?"), Bind::Text(regex.as_str().to_owned())),
+        Pattern::Regex(regex) | Pattern::Find(regex, _) => {
+            Sql::with(format!("{column} REGEXP ?"), Bind::Text(regex.as_str().to_owned()))
+        }
         Pattern::Order(op, text) => Sql::with(format!("{column} {} ?", operator(*op)), Bind::Text(text.clone())),
     }
 }

@@ -29,7 +29,8 @@ pub(in crate::tui) fn render(state: &State, bar: Rect, buf: &mut Buffer, theme: 
     for (row, (index, completion)) in shown.into_iter().enumerate() {
         let y = place.y + row as u16;
         let is_number = completion.detail.bytes().all(|b| b.is_ascii_digit()) && !completion.detail.is_empty();
-        let detail = if is_number { right(&completion.detail, details) } else { left(&safe(&completion.detail), details) };
+        let detail =
+            if is_number { right(&completion.detail, details) } else { left(&safe(&completion.detail), details) };
         let style = if Some(index) == state.filter.chosen { theme.selected } else { theme.selected_dim };
         put(buf, place.x, y, &format!(" {}  {detail} ", left(&safe(&completion.insert), names)), needed, style);
     }

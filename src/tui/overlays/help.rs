@@ -40,11 +40,16 @@ pub(in crate::tui) fn render(first: usize, area: Rect, buf: &mut Buffer, look: &
     lines.extend(LANGUAGE.iter().map(|(example, help)| ((*example).to_owned(), (*help).to_owned(), theme.json_text)));
     title(&mut lines, "fields");
     for field in Field::ALL {
-        let aliases = if field.aliases().is_empty() { String::new() } else { format!("  ({})", field.aliases().join(", ")) };
+        let aliases =
+            if field.aliases().is_empty() { String::new() } else { format!("  ({})", field.aliases().join(", ")) };
         lines.push((field.name().to_owned(), format!("{}{aliases}", field.help()), theme.json_key));
     }
     title(&mut lines, "marks");
-    for (mark, help) in [("✓ ✗ ⧗ ⊘ …", "success, failed, timeout, cancelled, in progress"), ("! ▲ ·", "error line, warning line, other line"), ("→ ← ·", "we called, we were called, neither")] {
+    for (mark, help) in [
+        ("✓ ✗ ⧗ ⊘ …", "success, failed, timeout, cancelled, in progress"),
+        ("! ▲ ·", "error line, warning line, other line"),
+        ("→ ← ·", "we called, we were called, neither"),
+    ] {
         lines.push((mark.to_owned(), help.to_owned(), theme.text));
     }
     let inside = frame(area, 100, area.height.saturating_sub(4), " help · ↑↓ scroll · esc closes ", buf, theme);

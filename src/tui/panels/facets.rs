@@ -33,7 +33,11 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
         }
     }
     let selected = lines.iter().position(|line| line.0 == Some(state.facets.selected)).unwrap_or(0);
-    let first = if focused { selected.saturating_sub(area.height as usize / 2).min(lines.len().saturating_sub(area.height as usize)) } else { 0 };
+    let first = if focused {
+        selected.saturating_sub(area.height as usize / 2).min(lines.len().saturating_sub(area.height as usize))
+    } else {
+        0
+    };
     for (row, (index, title, facet, field)) in lines.iter().skip(first).take(area.height as usize).enumerate() {
         let y = area.y + row as u16;
         let Some(facet) = facet else {

@@ -45,17 +45,21 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
     let shown = crate::model::visible_line(&bar.text).into_owned();
     let shown: String = {
         let mut left = skip;
-        shown.chars().skip_while(|c| {
-            let wide = width(c.encode_utf8(&mut [0; 4]));
-            let skipped = left > 0;
-            left = left.saturating_sub(wide);
-            skipped
-        })
-        .collect()
+        shown
+            .chars()
+            .skip_while(|c| {
+                let wide = width(c.encode_utf8(&mut [0; 4]));
+                let skipped = left > 0;
+                left = left.saturating_sub(wide);
+                skipped
+            })
+            .collect()
     };
     put_all(buf, area.x + TEXT_AT, area.y, room, &[(&shown, theme.title)]);
     if let Some(error) = &bar.error {
-        let at = |byte: usize| width(&crate::model::visible_line(bar.text.get(..byte).unwrap_or(&bar.text))).saturating_sub(skip);
+        let at = |byte: usize| {
+            width(&crate::model::visible_line(bar.text.get(..byte).unwrap_or(&bar.text))).saturating_sub(skip)
+        };
         let from = at(error.span.start);
         let to = at(error.span.end).max(from + 1);
         for x in from..to.min(room) {

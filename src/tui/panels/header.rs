@@ -12,7 +12,11 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
         return;
     }
     let clock = state.now.utc().with_timezone(&state.zone).format("%H:%M:%S").to_string();
-    let right = if area.width >= 60 { format!("{} {clock}  [?] help ", zone(state)) } else { format!("{} {clock} ", zone(state)) };
+    let right = if area.width >= 60 {
+        format!("{} {clock}  [?] help ", zone(state))
+    } else {
+        format!("{} {clock} ", zone(state))
+    };
     let right_at = area.right().saturating_sub(width(&right));
     let (glyph, style, word) = summary(state, theme);
     let name = match state.sources.as_slice() {
@@ -21,7 +25,13 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
         many => format!("{} sources", many.len()),
     };
     let rate = state.live_rate();
-    let follow = if state.list.pinned.is_some() { "⏸ paused" } else if state.list.follow { "▶ live" } else { "▷ live" };
+    let follow = if state.list.pinned.is_some() {
+        "⏸ paused"
+    } else if state.list.follow {
+        "▶ live"
+    } else {
+        "▷ live"
+    };
     let rate = if rate >= 10.0 { format!("{follow} {rate:.0}/s") } else { format!("{follow} {rate:.1}/s") };
     let held = format!("{} held", count(state.store.len()));
     put_all(
@@ -47,10 +57,18 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
 
 /// The state of all sources in one word.
 fn summary(state: &State, theme: &Theme) -> (&'static str, ratatui::style::Style, String) {
-    let bad = state.sources.iter().filter(|s| matches!(s.state, SourceState::Waiting { .. } | SourceState::Failed { .. })).count();
+    let bad = state
+        .sources
+        .iter()
+        .filter(|s| matches!(s.state, SourceState::Waiting { .. } | SourceState::Failed { .. }))
+        .count();
     let busy = state.sources.iter().find(|s| matches!(s.state, SourceState::Connecting | SourceState::Loading));
     if bad > 0 {
-        let word = if state.sources.len() == 1 { "unreachable".to_owned() } else { format!("{bad} of {} unreachable", state.sources.len()) };
+        let word = if state.sources.len() == 1 {
+            "unreachable".to_owned()
+        } else {
+            format!("{bad} of {} unreachable", state.sources.len())
+        };
         return ("✗", theme.failure, word);
     }
     match busy.map(|source| &source.state) {

@@ -25,7 +25,14 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
     let first = (state.line + 1).saturating_sub(fitting);
     for (index, system) in health.systems.iter().enumerate().skip(first).take(fitting) {
         let y = area.y + 1 + (index - first) as u16 * rows;
-        panel(state, system, index == state.line, Rect { y, height: rows.min(area.bottom().saturating_sub(y)), ..area }, buf, theme);
+        panel(
+            state,
+            system,
+            index == state.line,
+            Rect { y, height: rows.min(area.bottom().saturating_sub(y)), ..area },
+            buf,
+            theme,
+        );
     }
 }
 
@@ -74,10 +81,16 @@ fn panel(state: &State, system: &SystemHealth<Symbol>, selected: bool, area: Rec
     if area.height < 2 {
         return;
     }
-    let when = |at: Option<crate::model::Timestamp>| at.map_or_else(|| "none seen".to_owned(), |at| format!("{} ago", ago(state.now.since_us(at))));
+    let when = |at: Option<crate::model::Timestamp>| {
+        at.map_or_else(|| "none seen".to_owned(), |at| format!("{} ago", ago(state.now.since_us(at))))
+    };
     let reason = if system.reason.is_empty() { String::new() } else { format!("{} · ", system.reason) };
     let open = if system.open > 0 { format!(" · {} in progress", system.open) } else { String::new() };
-    let text = format!("{reason}last failure {} · last success {}{open}", when(system.last_failure), when(system.last_success));
+    let text = format!(
+        "{reason}last failure {} · last success {}{open}",
+        when(system.last_failure),
+        when(system.last_success)
+    );
     let x = put(buf, area.x + 16, area.y + 1, &text, area.width.saturating_sub(40), theme.dim);
     spark(system, x + 2, area.y + 1, area, buf, theme);
 }

@@ -20,7 +20,10 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
     let most = data.buckets.iter().map(|bucket| bucket.total).max().unwrap_or(0).max(1);
     let focused = state.focus == Focus::Histogram;
     let chosen = |column: usize| {
-        focused && panel.mark.map_or(column == panel.cursor, |mark| (mark.min(panel.cursor)..=mark.max(panel.cursor)).contains(&column))
+        focused
+            && panel.mark.map_or(column == panel.cursor, |mark| {
+                (mark.min(panel.cursor)..=mark.max(panel.cursor)).contains(&column)
+            })
     };
     let without_colours = theme.bar_failure.fg.is_none_or(|colour| colour == Color::Reset);
     for (column, bucket) in data.buckets.iter().enumerate() {
@@ -57,7 +60,13 @@ fn axis(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
     put(buf, area.x + 1, y, &line, area.width, theme.border);
     let columns = data.buckets.len();
     let long = data.width_us * columns as i64 > 36 * 3_600_000_000;
-    let format = if long { " %m-%d %H:%M " } else if data.width_us < 1_000_000 { " %H:%M:%S " } else { " %H:%M " };
+    let format = if long {
+        " %m-%d %H:%M "
+    } else if data.width_us < 1_000_000 {
+        " %H:%M:%S "
+    } else {
+        " %H:%M "
+    };
     let step = (columns / 6).max(16);
     for column in (step..columns.saturating_sub(12)).step_by(step) {
         let at = data.start.plus_us(data.width_us * column as i64).utc().with_timezone(&state.zone);
@@ -72,5 +81,12 @@ fn axis(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
         format!(" {} a column ", duration(data.width_us.max(0) as u64))
     };
     let room = width(&note);
-    put(buf, area.right().saturating_sub(room + 1), y, &right(&note, room), room, if state.focus == Focus::Histogram { theme.accent } else { theme.dim });
+    put(
+        buf,
+        area.right().saturating_sub(room + 1),
+        y,
+        &right(&note, room),
+        room,
+        if state.focus == Focus::Histogram { theme.accent } else { theme.dim },
+    );
 }

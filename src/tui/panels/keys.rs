@@ -10,27 +10,66 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, look: 
     if area.height == 0 {
         return;
     }
-    let typing = |hints: &'static [(&'static str, &'static str)]| hints.iter().map(|(k, v)| ((*k).to_owned(), *v)).collect::<Vec<_>>();
+    let typing = |hints: &'static [(&'static str, &'static str)]| {
+        hints.iter().map(|(k, v)| ((*k).to_owned(), *v)).collect::<Vec<_>>()
+    };
     let hints: Vec<(String, &str)> = if state.focus == Focus::Filter {
         typing(&[("tab", "complete"), ("↑↓", "choose"), ("⏎", "keep"), ("esc", "as before")])
     } else {
         let actions: &[(Action, &str)] = match (state.screen, state.focus) {
-            (Screen::FirstRun, _) => &[(Action::WriteConfig, "write a config"), (Action::Help, "help"), (Action::Quit, "end")],
-            (Screen::Health | Screen::Sources, _) => {
-                &[(Action::Open, "show its activities"), (Action::Back, "back"), (Action::Health, "health"), (Action::Sources, "sources"), (Action::Palette, "commands")]
+            (Screen::FirstRun, _) => {
+                &[(Action::WriteConfig, "write a config"), (Action::Help, "help"), (Action::Quit, "end")]
             }
-            (_, Focus::Detail) => &[
-                (Action::NextTab, "tab"), (Action::Open, "fold/open"), (Action::Filter, "search"), (Action::Retries, "retries"),
-                (Action::Trace, "trace"), (Action::Keep, "keep value"), (Action::Reveal, "reveal"), (Action::CopyCurl, "curl"), (Action::Back, "close"),
+            (Screen::Health | Screen::Sources, _) => &[
+                (Action::Open, "show its activities"),
+                (Action::Back, "back"),
+                (Action::Health, "health"),
+                (Action::Sources, "sources"),
+                (Action::Palette, "commands"),
             ],
-            (_, Focus::Facets) => &[(Action::Open, "narrow"), (Action::Exclude, "exclude"), (Action::FocusNext, "next panel"), (Action::Back, "list")],
-            (_, Focus::Histogram) => &[(Action::Left, "move"), (Action::Right, "move"), (Action::Open, "range"), (Action::ZoomIn, "zoom"), (Action::ZoomOut, "zoom out"), (Action::Back, "list")],
+            (_, Focus::Detail) => &[
+                (Action::NextTab, "tab"),
+                (Action::Open, "fold/open"),
+                (Action::Filter, "search"),
+                (Action::Retries, "retries"),
+                (Action::Trace, "trace"),
+                (Action::Keep, "keep value"),
+                (Action::Reveal, "reveal"),
+                (Action::CopyCurl, "curl"),
+                (Action::Back, "close"),
+            ],
+            (_, Focus::Facets) => &[
+                (Action::Open, "narrow"),
+                (Action::Exclude, "exclude"),
+                (Action::FocusNext, "next panel"),
+                (Action::Back, "list"),
+            ],
+            (_, Focus::Histogram) => &[
+                (Action::Left, "move"),
+                (Action::Right, "move"),
+                (Action::Open, "range"),
+                (Action::ZoomIn, "zoom"),
+                (Action::ZoomOut, "zoom out"),
+                (Action::Back, "list"),
+            ],
             _ => &[
-                (Action::Filter, "filter"), (Action::Open, "open"), (Action::NextFailure, "next failure"), (Action::Retries, "retries"),
-                (Action::Trace, "trace"), (Action::Health, "health"), (Action::Keep, "keep"), (Action::Exclude, "exclude"), (Action::FocusNext, "panels"), (Action::Palette, "commands"), (Action::Quit, "end"),
+                (Action::Filter, "filter"),
+                (Action::Open, "open"),
+                (Action::NextFailure, "next failure"),
+                (Action::Retries, "retries"),
+                (Action::Trace, "trace"),
+                (Action::Health, "health"),
+                (Action::Keep, "keep"),
+                (Action::Exclude, "exclude"),
+                (Action::FocusNext, "panels"),
+                (Action::Palette, "commands"),
+                (Action::Quit, "end"),
             ],
         };
-        actions.iter().map(|(action, text)| (look.keymap.keys(*action).split(' ').next().unwrap_or_default().to_owned(), *text)).collect()
+        actions
+            .iter()
+            .map(|(action, text)| (look.keymap.keys(*action).split(' ').next().unwrap_or_default().to_owned(), *text))
+            .collect()
     };
     let mut x = area.x + 1;
     for (key, text) in hints {

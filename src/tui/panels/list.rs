@@ -111,7 +111,12 @@ fn activity(
     } else {
         None
     };
-    let over = |style: Style| base.map_or(style, |base| Style { fg: if base.fg.is_some() && style.fg == theme.text.fg { base.fg } else { style.fg }, ..base });
+    let over = |style: Style| {
+        base.map_or(style, |base| Style {
+            fg: if base.fg.is_some() && style.fg == theme.text.fg { base.fg } else { style.fg },
+            ..base
+        })
+    };
     if base.is_some() {
         put(buf, area.x, area.y, &" ".repeat(area.width as usize), area.width, over(theme.text));
     }
@@ -125,7 +130,11 @@ fn activity(
             x += width + 1;
         }
     };
-    let time = if state.toggles.relative_time { format!("{} ago", ago(state.now.since_us(a.started_at))) } else { clock(state, a.started_at, day) };
+    let time = if state.toggles.relative_time {
+        format!("{} ago", ago(state.now.since_us(a.started_at)))
+    } else {
+        clock(state, a.started_at, day)
+    };
     cell(&time, columns.time, false, theme.dim);
     let outcome = match a.status {
         _ if failed => theme.failure,
@@ -155,7 +164,8 @@ fn activity(
     };
     cell(&tries, columns.tries, true, if a.attempt.is_some_and(|n| n > 1) { theme.warning } else { theme.dim });
     let message = a.error.as_ref().or(a.message.as_ref()).map(|text| safe(text)).unwrap_or_default();
-    let message = if a.status == Some(Status::InProgress) && a.error.is_none() { "in progress".to_owned() } else { message };
+    let message =
+        if a.status == Some(Status::InProgress) && a.error.is_none() { "in progress".to_owned() } else { message };
     cell(&message, columns.message, false, if failed { theme.text } else { theme.dim });
 }
 

@@ -10,7 +10,13 @@ use ratatui::layout::Rect;
 pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let head = format!(
         "{} {} {} {} {} {}  {}",
-        left("source", 18), left("state", 11), right("shown", 11), right("late", 7), right("dropped", 8), right("newest", 10), "what it is"
+        left("source", 18),
+        left("state", 11),
+        right("shown", 11),
+        right("late", 7),
+        right("dropped", 8),
+        right("newest", 10),
+        "what it is"
     );
     put(buf, area.x + 1, area.y, &head, area.width, theme.dim);
     for (index, source) in state.sources.iter().enumerate() {
@@ -27,21 +33,35 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
             Source::Ended => ("■", "ended", theme.dim),
         };
         let newest = source.newest.map_or_else(|| "–".to_owned(), |at| format!("{} ago", ago(state.now.since_us(at))));
-        let probe = source.probe.as_ref().map(|probe| format!("{}, schema {}", probe.server, probe.schema)).unwrap_or_default();
+        let probe =
+            source.probe.as_ref().map(|probe| format!("{}, schema {}", probe.server, probe.schema)).unwrap_or_default();
         let name_style = if index == state.line { theme.selected } else { theme.title };
         let figures = format!(
             " {} {} {} {}  ",
-            right(&count(source.seen as usize), 11), right(&count(source.late as usize), 7), right(&count(source.dropped as usize), 8), right(&newest, 10)
+            right(&count(source.seen as usize), 11),
+            right(&count(source.late as usize), 7),
+            right(&count(source.dropped as usize), 8),
+            right(&newest, 10)
         );
         put_all(
             buf,
             area.x + 1,
             y,
             area.width.saturating_sub(1),
-            &[(&left(&safe(&source.name), 18), name_style), (" ", theme.text), (glyph, style), (" ", theme.text), (&left(word, 9), style), (&figures, theme.text), (&safe(&probe), theme.dim)],
+            &[
+                (&left(&safe(&source.name), 18), name_style),
+                (" ", theme.text),
+                (glyph, style),
+                (" ", theme.text),
+                (&left(word, 9), style),
+                (&figures, theme.text),
+                (&safe(&probe), theme.dim),
+            ],
         );
         let said = match &source.state {
-            Source::Waiting { until, error } => Some(format!("{}; again in {} s", safe(error), until.since_us(state.now).max(0) / 1_000_000)),
+            Source::Waiting { until, error } => {
+                Some(format!("{}; again in {} s", safe(error), until.since_us(state.now).max(0) / 1_000_000))
+            }
             Source::Failed { error } => Some(safe(error)),
             _ => source.said.as_deref().map(safe),
         };

@@ -68,7 +68,13 @@ fn head(state: &State, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Th
         (Some(n), Some(most)) => format!("  try {n} of {most}"),
         _ => String::new(),
     };
-    let style = if a.is_failure() { theme.failure } else if a.status == Some(crate::model::Status::InProgress) { theme.pending } else { theme.success };
+    let style = if a.is_failure() {
+        theme.failure
+    } else if a.status == Some(crate::model::Status::InProgress) {
+        theme.pending
+    } else {
+        theme.success
+    };
     let right = format!("{} {outcome}{code}{took}{tries}", glyph(a.status, a.level));
     let right_width = crate::tui::text::width(&right);
     let room = area.width.saturating_sub(right_width + 4);
@@ -94,7 +100,14 @@ fn head(state: &State, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Th
         area.x + 1,
         area.y + 1,
         area.width.saturating_sub(2),
-        &[(&entity, theme.text), (&operation, theme.text), (&actor, theme.dim), (&corr, theme.dim), (&places, theme.dim), (&next.unwrap_or_default(), theme.warning)],
+        &[
+            (&entity, theme.text),
+            (&operation, theme.text),
+            (&actor, theme.dim),
+            (&corr, theme.dim),
+            (&places, theme.dim),
+            (&next.unwrap_or_default(), theme.warning),
+        ],
     );
 }
 
@@ -117,7 +130,11 @@ fn tabs(detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) {
             _ => String::new(),
         };
         let narrow = area.width < 76;
-        let text = if narrow { format!("{} {}{count} ", index + 1, &tab.name()[..3]) } else { format!(" {} {}{count} ", index + 1, tab.name()) };
+        let text = if narrow {
+            format!("{} {}{count} ", index + 1, &tab.name()[..3])
+        } else {
+            format!(" {} {}{count} ", index + 1, tab.name())
+        };
         let style = if *tab == detail.tab { theme.selected } else { theme.dim };
         x = put(buf, x, area.y, &text, area.right().saturating_sub(x), style);
     }

@@ -24,18 +24,36 @@ pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffe
     field("what", Some(format!("{} {}", a.kind, a.direction)));
     field("system", text(&a.system));
     field("message", text(&a.message));
-    field("error", match (&a.error_type, &a.error) {
-        (Some(kind), Some(error)) => Some(format!("{}: {}", safe(kind), safe(error))),
-        (kind, error) => text(error).or(text(kind)),
-    });
+    field(
+        "error",
+        match (&a.error_type, &a.error) {
+            (Some(kind), Some(error)) => Some(format!("{}: {}", safe(kind), safe(error))),
+            (kind, error) => text(error).or(text(kind)),
+        },
+    );
     field("http", a.http_status.map(|code| format!("{code} {}", http_meaning(code))));
-    field("started", Some(format!("{}, {} ago{}", full_time(state, a.started_at), ago(state.now.since_us(a.started_at)), if a.exact_start { "" } else { " (derived)" })));
+    field(
+        "started",
+        Some(format!(
+            "{}, {} ago{}",
+            full_time(state, a.started_at),
+            ago(state.now.since_us(a.started_at)),
+            if a.exact_start { "" } else { " (derived)" }
+        )),
+    );
     field("ended", a.completed_at.map(|at| full_time(state, at)));
     field("took", a.took_us().map(|us| format!("{}{}", duration(us), usual(state, detail))));
-    field("next try", a.next_retry_at.map(|at| {
-        let left = at.since_us(state.now);
-        if left > 0 { format!("{}, in {}", full_time(state, at), ago(left)) } else { format!("{}, {} ago", full_time(state, at), ago(-left)) }
-    }));
+    field(
+        "next try",
+        a.next_retry_at.map(|at| {
+            let left = at.since_us(state.now);
+            if left > 0 {
+                format!("{}, in {}", full_time(state, at), ago(left))
+            } else {
+                format!("{}, {} ago", full_time(state, at), ago(-left))
+            }
+        }),
+    );
     field("operation", text(&a.operation));
     field("entity", text(&a.entity));
     field("triggered by", text(&a.actor));
@@ -68,10 +86,17 @@ fn usual(state: &State, detail: &Detail) -> String {
     let Some(endpoint) = a.endpoint.as_deref() else { return String::new() };
     let store = &state.store;
     let rows = store.all_rows();
-    let Some(system) = a.system.as_deref().and_then(|system| store.symbols().find(system)) else { return String::new() };
+    let Some(system) = a.system.as_deref().and_then(|system| store.symbols().find(system)) else {
+        return String::new();
+    };
     let mut latencies = Latencies::default();
     let endpoint = store.symbols().find(endpoint);
-    for row in rows.iter().rev().take(USUAL).filter(|row| store.system(**row) == system && Some(store.endpoint(**row)) == endpoint) {
+    for row in rows
+        .iter()
+        .rev()
+        .take(USUAL)
+        .filter(|row| store.system(**row) == system && Some(store.endpoint(**row)) == endpoint)
+    {
         store.took_us(*row).into_iter().for_each(|us| latencies.add(us));
     }
     if latencies.count() < 5 {

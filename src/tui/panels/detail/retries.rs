@@ -10,7 +10,8 @@ use ratatui::layout::Rect;
 pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let chain = &detail.chain;
     let today = day(state, state.now);
-    let head = format!(" {} {} {} {} {}", left("try", 5), left("started", 13), right("gap", 8), right("took", 8), "  outcome");
+    let head =
+        format!(" {} {} {} {} {}", left("try", 5), left("started", 13), right("gap", 8), right("took", 8), "  outcome");
     put(buf, area.x, area.y, &head, area.width, theme.dim);
     let mut before: Option<&Activity> = None;
     let mut y = area.y + 1;
@@ -26,18 +27,35 @@ pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffe
             (Some(n), None) => n.to_string(),
             _ => (index + 1).to_string(),
         };
-        let outcome = attempt.http_status.map(|code| code.to_string()).or(attempt.status.map(|s| s.to_string())).unwrap_or_default();
+        let outcome = attempt
+            .http_status
+            .map(|code| code.to_string())
+            .or(attempt.status.map(|s| s.to_string()))
+            .unwrap_or_default();
         let text = attempt.error.as_deref().map(safe).unwrap_or_default();
         let style = if attempt.is_failure() { theme.failure } else { theme.success };
         let base = if index == detail.scroll { theme.selected_dim } else { theme.text };
         let here = if attempt.id == detail.activity.id { "▸" } else { " " };
-        let line = format!("{here}{} {} {} {}  ", left(&number, 5), left(&clock(state, attempt.started_at, today), 13), right(&gap, 8), right(&took, 8));
+        let line = format!(
+            "{here}{} {} {} {}  ",
+            left(&number, 5),
+            left(&clock(state, attempt.started_at, today), 13),
+            right(&gap, 8),
+            right(&took, 8)
+        );
         put_all(
             buf,
             area.x,
             y,
             area.width.saturating_sub(1),
-            &[(&line, base), (glyph(attempt.status, attempt.level), style), (" ", theme.text), (&outcome, style), (" ", theme.text), (&text, theme.dim)],
+            &[
+                (&line, base),
+                (glyph(attempt.status, attempt.level), style),
+                (" ", theme.text),
+                (&outcome, style),
+                (" ", theme.text),
+                (&text, theme.dim),
+            ],
         );
         before = Some(attempt);
         y += 1;
@@ -47,7 +65,11 @@ pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffe
     }
     if let Some(next) = chain.next {
         let waiting = next.since_us(state.now);
-        let text = if waiting > 0 { format!(" next   {}  scheduled, in {}", clock(state, next, today), ago(waiting)) } else { format!(" next   {}  was due {} ago", clock(state, next, today), ago(-waiting)) };
+        let text = if waiting > 0 {
+            format!(" next   {}  scheduled, in {}", clock(state, next, today), ago(waiting))
+        } else {
+            format!(" next   {}  was due {} ago", clock(state, next, today), ago(-waiting))
+        };
         put(buf, area.x, y, &text, area.width, theme.warning);
         y += 1;
     }

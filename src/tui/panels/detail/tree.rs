@@ -47,12 +47,19 @@ pub(super) fn render(detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Them
         let room = area.width.saturating_sub(1);
         let used = width(&indent) + 2 + width(&key) + 2;
         let value = fit(&value, room.saturating_sub(used));
-        let hit = !needle.is_empty() && (line.key.to_lowercase().contains(&needle) || line.value.to_lowercase().contains(&needle));
+        let hit = !needle.is_empty()
+            && (line.key.to_lowercase().contains(&needle) || line.value.to_lowercase().contains(&needle));
         let (key_style, value_style) = if hit { (theme.found, theme.found) } else { (theme.json_key, value_style) };
         if index == selected {
             put(buf, area.x, y, &" ".repeat(room as usize), room, theme.selected_dim);
         }
-        let end = put_all(buf, area.x, y, room, &[(&indent, theme.text), (fold, theme.dim), (&key, key_style), ("  ", theme.text), (&value, value_style)]);
+        let end = put_all(
+            buf,
+            area.x,
+            y,
+            room,
+            &[(&indent, theme.text), (fold, theme.dim), (&key, key_style), ("  ", theme.text), (&value, value_style)],
+        );
         if index == selected {
             let bg = theme.selected_dim.bg;
             for x in area.x..end.max(area.x + 1) {

@@ -1,0 +1,233 @@
+//! `update(state, event) → effects`.
+
+mod anywhere;
+mod detail;
+mod keys;
+
+use super::state::{Screen, State, ViewSnapshot};
+use super::{Effect, Event, Focus, Load, Overlay, Reply, Ticket};
+use crate::filter::{Target, complete};
+use crate::model::Activity;
+use crate::source::pump::PumpEvent;
+use detail::{open, refresh_detail, search};
+use keys::{act, choose_range};
+
+/// Takes an event; gives what has to be done.
+pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
+    match event {
+        Event::Action(action) => act(state, action),
+        Event::FilterEdited(text, cursor) => {
+            state.filter.text = text;
+            state.filter.cursor = cursor;
+            state.filter.chosen = None;
+            offer(state);
+            if state.filter.parse() { apply_filter(state) } else { Vec::new() }
+        }
+        Event::PaletteEdited(text) => {
+            if let Some(Overlay::Palette(palette)) = state.overlays.last_mut() {
+                palette.search(&text);
+            }
+            Vec::new()
+        }
+        Event::SearchEdited(text) => {
+            if let Some(detail) = &mut state.detail {
+                detail.search = text;
+                search(detail, 0);
+            }
+            Vec::new()
+        }
+        Event::Pump(event) => pump(state, event),
+        Event::Reply(ticket, reply) => answer(state, ticket, reply),
+        Event::Tick(now) => tick(state, now),
+        Event::Resize(width, height) => {
+            state.size = (width, height);
+            Vec::new()
+        }
+        Event::ClickList(line) => {
+            if let Some(row) = state.list.visible(&state.store).get(line).copied() {
+                state.focus = Focus::List;
+                if state.list.current(&state.store) == Some(row) && !state.list.follow {
+                    return open(state, row);
+                }
+                state.list.select(&state.store, row);
+            }
+            Vec::new()
+        }
+        Event::ClickHistogram(column) => {
+            state.focus = Focus::Histogram;
+            state.histogram.cursor = column;
+            choose_range(state)
+        }
+    }
+}
+
+fn tick(state: &mut State, now: crate::model::Timestamp) -> Vec<Effect> {
+    state.now = now;
+    if state.notice.as_ref().is_some_and(|notice| notice.until <= now) {
+        state.notice = None;
+    }
+    while state.arrivals.front().is_some_and(|(second, _)| *second < now.0 / 1_000_000 - 10) {
+        state.arrivals.pop_front();
+    }
+    // A filter with "the last 15 minutes" in it means other rows as time goes on.
+    if state.filter.applied.is_relative() && now.since_us(state.refiltered_at) > 2_000_000 {
+        state.refiltered_at = now;
+        let predicate = state.filter.applied.predicate(&state.context());
+        let at = state.list.selected.map(|row| state.store.started(row));
+        state.store.set_filter(predicate);
+        state.list.settle(&state.store, at);
+    }
+    if state.screen == Screen::Health {
+        state.compute_health();
+    }
+    state.count(false);
+    // What only payloads can tell is asked again for what came since.
+    let looks_inside = state.filter.applied.expr().atoms().iter().any(|atom| matches!(atom.target, Target::Path(..)));
+    let due = now.since_us(state.matched_at) > 3_000_000 && state.store.revision() != state.matched_revision;
+    if looks_inside && !state.matching && due {
+        return ask_for_matches(state);
+    }
+    Vec::new()
+}
+
+/// Lets the sources say which activities match by their payload.
+fn ask_for_matches(state: &mut State) -> Vec<Effect> {
+    state.matching = true;
+    state.matched_at = state.now;
+    state.matched_revision = state.store.revision();
+    state.match_ticket = state.ticket();
+    vec![Effect::Match(state.match_ticket, state.filter.applied.text().to_owned())]
+}
+
+fn pump(state: &mut State, event: PumpEvent) -> Vec<Effect> {
+    let (PumpEvent::State(id, _)
+    | PumpEvent::Probed(id, _)
+    | PumpEvent::Notice(id, _)
+    | PumpEvent::Batch { source: id, .. }) = &event;
+    let Some(index) = state.sources.iter().position(|source| source.id == *id) else { return Vec::new() };
+    match event {
+        PumpEvent::State(_, now) => state.sources[index].state = now,
+        PumpEvent::Probed(_, probe) => state.sources[index].probe = Some(probe),
+        PumpEvent::Notice(_, text) => {
+            let said = format!("{}: {text}", state.sources[index].name);
+            state.sources[index].said = Some(text);
+            state.say(said);
+        }
+        PumpEvent::Batch { items, live, .. } => {
+            let newest = items.iter().map(|a| a.started_at).max();
+            // What was written while we watch: a store that is being filled is no traffic.
+            let fresh =
+                |a: &&Activity| a.completed_at.map_or(a.started_at, |end| end.max(a.started_at)) >= state.opened;
+            let count = items.iter().filter(fresh).count() as u64;
+            let delta = state.store.ingest(items);
+            let status = &mut state.sources[index];
+            status.seen += delta.added as u64;
+            status.newest = status.newest.max(newest);
+            if live {
+                status.late += delta.late as u64;
+                let second = state.now.0 / 1_000_000;
+                match state.arrivals.back_mut() {
+                    Some((at, n)) if *at == second => *n += count,
+                    _ => state.arrivals.push_back((second, count)),
+                }
+            }
+            if !state.list.follow {
+                state.list.unseen += delta.added_to_view;
+            }
+            if let Some(detail) = &mut state.detail
+                && (delta.rows.contains(&detail.row) || delta.rows.len() < 2000)
+            {
+                refresh_detail(state, &delta.rows);
+            }
+        }
+    }
+    Vec::new()
+}
+
+fn answer(state: &mut State, ticket: Ticket, reply: Reply) -> Vec<Effect> {
+    match reply {
+        Reply::Payload(result) => {
+            if let Some(detail) = state.detail.as_mut().filter(|detail| detail.payload_ticket == ticket) {
+                detail.payload = result.map_or_else(Load::Failed, Load::Loaded);
+                detail.lay_out();
+            }
+        }
+        Reply::Related(found) => {
+            if let Some(detail) = state.detail.as_mut().filter(|detail| detail.related_ticket == ticket) {
+                for activity in found {
+                    if !detail.related.iter().any(|known| known.id == activity.id) {
+                        detail.related.push(activity);
+                    }
+                }
+                detail.related_loaded = true;
+                detail.relate();
+            }
+        }
+        Reply::Matched(ids, done) => {
+            if ticket == state.match_ticket {
+                state.store.decide(&ids);
+                state.matching = !done;
+                if done {
+                    state.matched_revision = state.store.revision();
+                }
+                state.count(true);
+            }
+        }
+        Reply::Said(text) => state.say(text),
+    }
+    Vec::new()
+}
+
+/// Puts the filter in the bar in force.
+fn apply_filter(state: &mut State) -> Vec<Effect> {
+    let at = state.list.selected.map(|row| state.store.started(row));
+    let predicate = state.filter.applied.predicate(&state.context());
+    let needs_payload = predicate.needs_payload();
+    state.store.set_filter(predicate);
+    state.refiltered_at = state.now;
+    state.list.settle(&state.store, at);
+    state.list.unseen = 0;
+    state.count(true);
+    state.matching = false;
+    if needs_payload { ask_for_matches(state) } else { Vec::new() }
+}
+
+/// Shows another view, and remembers the one before.
+fn go_to(state: &mut State, filter: &str) -> Vec<Effect> {
+    state.filter.set_text(filter.to_owned(), filter.len());
+    state.filter.parse();
+    remember(state);
+    apply_filter(state)
+}
+
+fn remember(state: &mut State) {
+    let selected = state.list.selected.filter(|_| !state.list.follow);
+    let now = ViewSnapshot { filter: state.filter.applied.text().to_owned(), selected };
+    if state.history.get(state.history_at).is_some_and(|last| last.filter == now.filter) {
+        state.history[state.history_at] = now;
+        return;
+    }
+    state.history.truncate(state.history_at + 1);
+    state.history.push(now);
+    state.history_at = state.history.len() - 1;
+}
+
+fn walk_history(state: &mut State, by: isize) -> Vec<Effect> {
+    let Some(to) = state.history_at.checked_add_signed(by).filter(|to| *to < state.history.len()) else {
+        state.say(if by < 0 { "no view before this one" } else { "no view after this one" });
+        return Vec::new();
+    };
+    state.history_at = to;
+    let snapshot = state.history[to].clone();
+    state.filter.set_text(snapshot.filter.clone(), snapshot.filter.len());
+    state.filter.parse();
+    let effects = apply_filter(state);
+    if let Some(row) = snapshot.selected.filter(|row| state.store.position(*row).is_some()) {
+        state.list.select(&state.store, row);
+    }
+    effects
+}
+
+fn offer(state: &mut State) {
+    state.filter.completions = complete(&state.filter.text, state.filter.cursor, &state.store);
+}

@@ -1,0 +1,129 @@
+//! What tests share: random activities, stores of them, waiting for something instead of sleeping.
+
+use crosstail::model::{Activity, Direction, Id, Kind, Level, Names, Status, Timestamp};
+use crosstail::record::{Outcome, Prepared, SqliteRecorder, Start};
+use crosstail::source::registry::{self, SourceConfig};
+use crosstail::source::{Source, Update};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+
+/// The beginning of test time.
+pub const EPOCH: Timestamp = Timestamp(1_795_000_000_000_000);
+
+const SYSTEMS: &[&str] = &["SAP", "sap", "Zoho", "Tally", "ünïcode", "a b", "K"];
+const ENDPOINTS: &[&str] = &["/po/create", "/vendors/{id}", "/Straße", "/a%b_c", "/x\"y"];
+const ERRORS: &[&str] =
+    &["upstream responded 503", "ECONNRESET", "duplicate key", "100% *starred*", "line\nbreak", "Kelvin K"];
+
+fn pick<'a>(rng: &mut fastrand::Rng, from: &[&'a str]) -> Option<&'a str> {
+    (rng.u8(0..5) > 0).then(|| from[rng.usize(0..from.len())])
+}
+
+/// A random start and outcome, `index` seconds or so after [`EPOCH`].
+pub fn random(rng: &mut fastrand::Rng, index: u64) -> (Start, Option<Outcome>) {
+    let started_at = EPOCH.plus_us((index * 1_000_000 + rng.u64(0..3_000_000)) as i64);
+    let log = rng.u8(0..4) == 0;
+    let text = |value: Option<&str>| value.map(str::to_owned);
+    let start = Start {
+        id: uuid::Builder::from_random_bytes(rng.u128(..).to_le_bytes()).into_uuid().to_string(),
+        kind: Some(Kind::ALL[rng.usize(0..Kind::ALL.len() - 1)]),
+        direction: Some(Direction::ALL[rng.usize(0..3)]),
+        level: log.then(|| Level::ALL[rng.usize(0..Level::ALL.len())]),
+        system: pick(rng, SYSTEMS).unwrap_or_default().to_owned(),
+        endpoint: text(pick(rng, ENDPOINTS)),
+        method: text(pick(rng, &["GET", "POST", "get"])),
+        url: text(pick(rng, &["https://sap.example/po/create?x=1", "/local", "https://zoho.example/Straße"])),
+        message: text(pick(rng, &["done", "Order 88123 sent", "slow", ""])),
+        operation: text(pick(rng, &["CREATE", "sync_import", "lead.created"])),
+        entity: text(pick(rng, &["PO PO-4711", "LEAD 12"])),
+        actor: text(pick(rng, &["SCHEDULER", "asha.rao"])),
+        correlation_id: pick(rng, &["c-1", "c-2", "7f3a9c21-0000-4abc-8def-0123456789ab"]).map(str::to_owned),
+        parent_request_id: None,
+        attempt: (rng.u8(0..3) > 0).then(|| rng.u16(1..5)),
+        max_attempts: (rng.u8(0..3) > 0).then_some(4),
+        request_headers: Some(serde_json::json!({"Content-Type": "application/json", "X-Tenant": format!("t{}", rng.u8(0..3))})),
+        request_body: (rng.u8(0..3) > 0).then(|| serde_json::json!({"order": rng.u32(1..9), "lines": [{"sku": format!("MAT-{}", rng.u8(0..4)), "qty": rng.u32(1..50)}]})),
+        metadata: Some(serde_json::json!({"tenant": format!("org-{}", rng.u8(0..3))})),
+        started_at,
+    };
+    let finished = log || rng.u8(0..5) > 0;
+    let outcome = finished.then(|| Outcome {
+        status: (!log).then(|| Status::ALL[rng.usize(1..Status::ALL.len())]),
+        http_status: (rng.u8(0..3) > 0).then(|| [200, 201, 404, 429, 500, 503][rng.usize(0..6)]),
+        response_headers: None,
+        response_body: (rng.u8(0..2) > 0).then(|| serde_json::json!({"ok": rng.bool(), "text": "duplicate key"})),
+        error: text(pick(rng, ERRORS)),
+        error_type: text(pick(rng, &["ETIMEDOUT", "RateLimited"])),
+        error_stack: None,
+        message: None,
+        completed_at: (!log).then(|| started_at.plus_us(rng.i64(0..40_000_000))),
+        next_retry_at: (rng.u8(0..5) == 0).then(|| started_at.plus_ms(rng.i64(1..600_000))),
+    });
+    (start, outcome)
+}
+
+/// A database of random activities.
+pub async fn random_database(path: &Path, seed: u64, count: u64) -> SqliteRecorder {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut recorder = SqliteRecorder::open(path).await.expect("opened");
+    let rows: Vec<Prepared> = (0..count)
+        .map(|index| {
+            let (start, outcome) = random(&mut rng, index);
+            Prepared::new(start, outcome)
+        })
+        .collect();
+    recorder.insert(&rows).await.expect("written");
+    recorder.index().await.expect("indexed");
+    recorder
+}
+
+/// Opens a source by what a user would type.
+pub fn open(at: &[String]) -> (Names, Arc<dyn Source>) {
+    let names = Names::default();
+    let config = SourceConfig { name: "test".to_owned(), at: at.to_vec(), schema: None };
+    let (_, source) = registry::open(&config, &names).expect("opened");
+    (names, source)
+}
+
+/// Everything that updates bring until `enough` says so.
+pub async fn collect(
+    updates: &mut mpsc::Receiver<Update>,
+    mut enough: impl FnMut(&[Activity]) -> bool,
+) -> (Vec<Activity>, Vec<String>) {
+    let mut found = Vec::new();
+    let mut notices = Vec::new();
+    let until = tokio::time::Instant::now() + Duration::from_secs(30);
+    while !enough(&found) {
+        match tokio::time::timeout_at(until, updates.recv()).await {
+            Ok(Some(Update::Batch(items, _))) => found.extend(items),
+            Ok(Some(Update::Notice(text))) => notices.push(text),
+            Ok(Some(_)) => {}
+            Ok(None) => break,
+            Err(_) => panic!("waited 30 s; so far {} activities and {notices:?}", found.len()),
+        }
+    }
+    (found, notices)
+}
+
+/// Waits until something holds.
+pub fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
+    let until = Instant::now() + Duration::from_secs(30);
+    while !holds() {
+        assert!(Instant::now() < until, "waited 30 s for {what}");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
+/// The ids of activities, sorted.
+pub fn ids(activities: &[Activity]) -> Vec<String> {
+    let mut ids: Vec<String> = activities.iter().map(|a| a.id.to_string()).collect();
+    ids.sort();
+    ids
+}
+
+/// The id of a text.
+pub fn id(text: &str) -> Id {
+    Id::parse(text)
+}
