@@ -1,1 +1,271 @@
+//! The contract of a source, held against every kind. A kind adds a fixture and one line in `each_kind!`.
 
+mod fixtures;
+
+use crate::support::{collect, ids};
+use crosstail::filter::{Field, value_text};
+use crosstail::model::{Activity, Clock, SourceId, Status};
+use crosstail::source::pump::{self, PumpEvent, State};
+use crosstail::source::{Figures, PageQuery, Position, RelatedKey, Source, for_each};
+use fixtures::{FileFixture, Fixture, SqliteFixture};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// Runs each test for each kind.
+macro_rules! each_kind {
+    ($($test:ident),+ $(,)?) => {
+        mod sqlite { use super::*; $(#[tokio::test(flavor = "multi_thread")] async fn $test() { super::$test(SqliteFixture::new().await).await; })+ }
+        mod file { use super::*; $(#[tokio::test(flavor = "multi_thread")] async fn $test() { super::$test(FileFixture::new().await).await; })+ }
+    };
+}
+
+each_kind!(
+    history_pages_have_no_gap_and_no_duplicate,
+    following_sees_every_insert_and_every_change,
+    following_goes_on_where_it_was,
+    filling_back_gives_everything_once_joined,
+    cancelling_ends_at_once,
+    payloads_are_whole,
+    related_activities_are_found,
+    figures_are_the_local_ones,
+    a_source_that_dies_comes_back,
+);
+
+async fn all(source: &dyn Source) -> Vec<Activity> {
+    let mut found = Vec::new();
+    for_each(source, &PageQuery::all(10_000), |activity| {
+        found.push(activity);
+        true
+    })
+    .await
+    .expect("read");
+    found
+}
+
+async fn history_pages_have_no_gap_and_no_duplicate(mut fixture: impl Fixture) {
+    let written = fixture.insert(230).await;
+    let source = fixture.source();
+    for newest_first in [true, false] {
+        for limit in [1, 7, 100, 1000] {
+            let mut found = Vec::new();
+            let query = PageQuery { newest_first, ..PageQuery::all(limit) };
+            for_each(source.as_ref(), &query, |activity| {
+                found.push(activity);
+                true
+            })
+            .await
+            .expect("read");
+            assert_eq!(ids(&found), written, "{limit} a page");
+            let keys: Vec<_> = found.iter().map(|a| (a.started_at, a.id.to_string())).collect();
+            let sorted = if newest_first { keys.iter().rev().is_sorted() } else { keys.is_sorted() };
+            assert!(sorted, "in order of time, then id");
+        }
+    }
+    let middle = all(source.as_ref()).await[115].started_at;
+    let since = PageQuery { since: Some(middle), ..PageQuery::all(10_000) };
+    let until = PageQuery { until: Some(middle), ..PageQuery::all(10_000) };
+    let (after, before) = (source.page(&since, None).await.expect("read"), source.page(&until, None).await.expect("read"));
+    assert_eq!(after.items.len() + before.items.len(), 230);
+    assert!(before.items.iter().all(|a| a.started_at < middle));
+}
+
+fn latest(found: &[Activity]) -> BTreeMap<String, Activity> {
+    let mut by_id: BTreeMap<String, Activity> = BTreeMap::new();
+    for activity in found {
+        by_id
+            .entry(activity.id.to_string())
+            .and_modify(|known| if activity.part { known.absorb(activity.clone()) } else { *known = activity.clone() })
+            .or_insert_with(|| activity.clone());
+    }
+    by_id
+}
+
+struct Following {
+    updates: mpsc::Receiver<crosstail::source::Update>,
+    cancel: CancellationToken,
+    task: tokio::task::JoinHandle<Result<(), crosstail::source::SourceError>>,
+}
+
+fn follow(source: &Arc<dyn Source>, from: Position) -> Following {
+    let (sink, updates) = mpsc::channel(4);
+    let cancel = CancellationToken::new();
+    let task = {
+        let (source, cancel) = (Arc::clone(source), cancel.clone());
+        tokio::spawn(async move { source.follow(from, &sink, &cancel).await })
+    };
+    Following { updates, cancel, task }
+}
+
+async fn following_sees_every_insert_and_every_change(mut fixture: impl Fixture) {
+    fixture.insert(20).await;
+    let source = fixture.source();
+    let position = source.position().await.expect("position");
+    let mut following = follow(&source, position);
+    let mut expected = fixture.start(50).await;
+    let open = expected.clone();
+    let (found, _) = collect(&mut following.updates, |found| latest(found).len() >= 50).await;
+    let by_id = latest(&found);
+    assert!(open.iter().all(|id| by_id[id].status == Some(Status::InProgress)), "begun, not over");
+    fixture.complete(&open[..30]).await;
+    expected.extend(fixture.insert(40).await);
+    let (more, _) = collect(&mut following.updates, |more| {
+        let all = latest(&[found.clone(), more.to_vec()].concat());
+        all.len() >= 90 && all.values().filter(|a| a.status == Some(Status::InProgress)).count() <= 20
+    })
+    .await;
+    let by_id = latest(&[found, more].concat());
+    expected.sort();
+    assert_eq!(by_id.keys().cloned().collect::<Vec<_>>(), expected);
+    for id in &open[..30] {
+        assert!(by_id[id].status.is_some_and(Status::is_finished), "{id} changed in place");
+        assert!(by_id[id].took_us().is_some());
+    }
+    following.cancel.cancel();
+}
+
+async fn following_goes_on_where_it_was(mut fixture: impl Fixture) {
+    fixture.insert(10).await;
+    let source = fixture.source();
+    let mut following = follow(&source, source.position().await.expect("position"));
+    fixture.insert(15).await;
+    let mut position = None;
+    let mut seen = 0;
+    while seen < 15 {
+        match tokio::time::timeout(Duration::from_secs(20), following.updates.recv()).await.expect("in time") {
+            Some(crosstail::source::Update::Batch(items, now)) => {
+                seen += latest(&items).len();
+                position = now.or(position);
+            }
+            Some(_) => {}
+            None => panic!("ended"),
+        }
+    }
+    following.cancel.cancel();
+    following.task.await.expect("joined").expect("well");
+    let missed = fixture.insert(25).await;
+    // As it would be kept over a restart.
+    let text = serde_json::to_string(&position.expect("a position")).expect("text");
+    let position: Position = serde_json::from_str(&text).expect("position");
+    let mut following = follow(&fixture.reopened(), position);
+    let (found, _) = collect(&mut following.updates, |found| latest(found).len() >= 25).await;
+    assert_eq!(latest(&found).into_keys().collect::<Vec<_>>(), missed);
+    following.cancel.cancel();
+}
+
+async fn filling_back_gives_everything_once_joined(mut fixture: impl Fixture) {
+    let mut written = fixture.insert(3000).await;
+    let open = fixture.start(10).await;
+    written.extend(open);
+    written.sort();
+    let source = fixture.source();
+    let upto = source.position().await.expect("position");
+    let (sink, mut updates) = mpsc::channel(4);
+    let task = {
+        let source = Arc::clone(&source);
+        tokio::spawn(async move { source.fill_back(&upto, usize::MAX, &sink, &CancellationToken::new()).await })
+    };
+    let (found, _) = collect(&mut updates, |_| false).await;
+    task.await.expect("joined").expect("well");
+    assert_eq!(latest(&found).into_keys().collect::<Vec<_>>(), written);
+}
+
+async fn cancelling_ends_at_once(mut fixture: impl Fixture) {
+    fixture.insert(10).await;
+    let source = fixture.source();
+    let following = follow(&source, source.position().await.expect("position"));
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    let begun = Instant::now();
+    following.cancel.cancel();
+    let ended = tokio::time::timeout(Duration::from_secs(5), following.task).await.expect("ended").expect("joined");
+    ended.expect("well");
+    assert!(begun.elapsed() < Duration::from_secs(1));
+}
+
+async fn payloads_are_whole(mut fixture: impl Fixture) {
+    fixture.insert(20).await;
+    let source = fixture.source();
+    for activity in all(source.as_ref()).await {
+        let mut payload = crosstail::model::Payload::default();
+        for place in &activity.places {
+            payload.absorb(source.payload(&activity.id, &place.locator).await.expect("payload"));
+        }
+        let body = payload.request.body.as_ref().expect("a request body");
+        assert_eq!(body.value["order"], activity.id.to_string(), "its own payload");
+        assert!(payload.request.headers.is_some());
+        assert!(!payload.raw.is_empty());
+    }
+}
+
+async fn related_activities_are_found(mut fixture: impl Fixture) {
+    fixture.insert(60).await;
+    let source = fixture.source();
+    let every = all(source.as_ref()).await;
+    let correlation = every[0].correlation_id.clone().expect("a correlation id");
+    let expected: Vec<Activity> = every.into_iter().filter(|a| a.correlation_id.as_ref() == Some(&correlation)).collect();
+    assert!(expected.len() > 2);
+    let found = source.related(&RelatedKey::Correlation(correlation.to_string()), 1000).await.expect("related");
+    assert_eq!(ids(&found), ids(&expected));
+    let few = source.related(&RelatedKey::Correlation(correlation.to_string()), 2).await.expect("related");
+    assert_eq!(few.len(), 2);
+    let own = expected[0].id.to_string();
+    let found = source.related(&RelatedKey::Request(own.clone()), 10).await.expect("related");
+    assert!(found.iter().any(|a| a.id.to_string() == own));
+}
+
+async fn figures_are_the_local_ones(mut fixture: impl Fixture) {
+    fixture.insert(150).await;
+    let source = fixture.source();
+    let names = fixture.names();
+    let every = all(source.as_ref()).await;
+    for by in [Field::System, Field::Status, Field::Is, Field::Kind, Field::Endpoint, Field::Method] {
+        for text in ["", "is:failure", "http:5xx OR latency>50ms"] {
+            let filter = crosstail::filter::Filter::parse(text).expect(text);
+            let query = PageQuery { filter: filter.clone(), ..PageQuery::all(1000) };
+            let predicate = filter.predicate(&query.context);
+            let mut expected: BTreeMap<Option<String>, Figures> = BTreeMap::new();
+            for activity in &every {
+                if predicate.keeps(&crosstail::filter::Named { activity, names: &names, payload: None }) {
+                    expected.entry(value_text(activity, by, &names)).or_default().add(activity);
+                }
+            }
+            let found = source.aggregate(&query, by).await.expect("figures");
+            assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{} of {text}", by.name());
+        }
+    }
+}
+
+async fn a_source_that_dies_comes_back(mut fixture: impl Fixture) {
+    let before = fixture.insert(30).await;
+    let source = fixture.source();
+    let (events, mut received) = mpsc::channel(16);
+    let cancel = CancellationToken::new();
+    let id = SourceId(0);
+    tokio::spawn(pump::run(id, Arc::clone(&source), usize::MAX, events, cancel.clone(), Clock::system()));
+    let mut seen: HashSet<String> = HashSet::new();
+    let mut states = Vec::new();
+    let mut killed = false;
+    let mut expected: HashSet<String> = before.into_iter().collect();
+    let until = tokio::time::Instant::now() + Duration::from_secs(40);
+    loop {
+        match tokio::time::timeout_at(until, received.recv()).await.unwrap_or_else(|_| panic!("in time; {states:?}")) {
+            Some(PumpEvent::Batch { items, .. }) => seen.extend(items.iter().map(|a| a.id.to_string())),
+            Some(PumpEvent::State(_, State::Live)) if !killed => {
+                assert_eq!(seen, expected);
+                killed = true;
+                fixture.kill().await;
+                tokio::time::sleep(Duration::from_millis(700)).await;
+                expected.extend(fixture.revive().await);
+            }
+            Some(PumpEvent::State(_, state)) => states.push(state),
+            Some(_) => {}
+            None => panic!("ended"),
+        }
+        if killed && expected.is_subset(&seen) {
+            break;
+        }
+    }
+    cancel.cancel();
+}

@@ -1,0 +1,268 @@
+//! What the conformance suite needs of each kind: a way to write, to change, to break and to mend.
+
+use crate::support::{EPOCH, open};
+use crosstail::model::{Direction, Kind, Names, Status};
+use crosstail::record::{Outcome, Prepared, SqliteRecorder, Start};
+use crosstail::source::Source;
+use serde_json::json;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A store that can be written to.
+pub trait Fixture {
+    /// Writes whole activities; gives their ids, sorted.
+    async fn insert(&mut self, count: usize) -> Vec<String>;
+    /// Writes activities that have begun; gives their ids, sorted.
+    async fn start(&mut self, count: usize) -> Vec<String>;
+    /// Ends activities that have begun.
+    async fn complete(&mut self, ids: &[String]);
+    /// The source over it.
+    fn source(&self) -> Arc<dyn Source>;
+    /// Another source over it, as after a restart.
+    fn reopened(&self) -> Arc<dyn Source>;
+    /// Names of the source.
+    fn names(&self) -> Names;
+    /// Breaks it.
+    async fn kill(&mut self);
+    /// Mends it, and writes more; gives the ids of what is new.
+    async fn revive(&mut self) -> Vec<String>;
+}
+
+/// What is written as the `n`-th activity.
+struct Plan {
+    id: String,
+    correlation: String,
+    system: &'static str,
+    method: &'static str,
+    code: u16,
+    millis: i64,
+}
+
+fn plan(n: usize) -> Plan {
+    Plan {
+        id: uuid::Uuid::from_u128(0x7f3a_0000_0000_4000_8000_0000_0000_0000 + n as u128 * 0x9e37_79b9).to_string(),
+        correlation: format!("corr-{}", n % 11),
+        system: ["SAP", "Zoho", "Tally"][n % 3],
+        method: ["GET", "POST"][n % 2],
+        code: [200, 201, 503, 200, 404][n % 5],
+        millis: 5 + (n as i64 * 37) % 900,
+    }
+}
+
+/// A `SQLite` database.
+pub struct SqliteFixture {
+    folder: tempfile::TempDir,
+    recorder: Option<SqliteRecorder>,
+    source: Arc<dyn Source>,
+    names: Names,
+    written: usize,
+}
+
+impl SqliteFixture {
+    pub async fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.sqlite");
+        let mut recorder = SqliteRecorder::open(&path).await.expect("opened");
+        recorder.index().await.expect("indexed");
+        let (names, source) = open(&[format!("sqlite://{}", path.display())]);
+        Self { folder, recorder: Some(recorder), source, names, written: 0 }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("a.sqlite")
+    }
+
+    fn next(&mut self) -> (Start, Outcome) {
+        let n = self.written;
+        self.written += 1;
+        let plan = plan(n);
+        let started_at = EPOCH.plus_ms(n as i64 * 1000);
+        let bad = plan.code >= 400;
+        let start = Start {
+            id: plan.id.clone(),
+            kind: Some(Kind::ApiCall),
+            direction: Some(Direction::Out),
+            system: plan.system.to_owned(),
+            endpoint: Some(format!("/e{}", n % 4)),
+            method: Some(plan.method.to_owned()),
+            correlation_id: Some(plan.correlation),
+            request_headers: Some(json!({"Content-Type": "application/json"})),
+            request_body: Some(json!({"order": plan.id})),
+            started_at,
+            ..Start::default()
+        };
+        let outcome = Outcome {
+            status: Some(if bad { Status::Failed } else { Status::Success }),
+            http_status: Some(plan.code),
+            completed_at: Some(started_at.plus_ms(plan.millis)),
+            ..Outcome::default()
+        };
+        (start, outcome)
+    }
+}
+
+impl Fixture for SqliteFixture {
+    async fn insert(&mut self, count: usize) -> Vec<String> {
+        let rows: Vec<(Start, Outcome)> = (0..count).map(|_| self.next()).collect();
+        let mut ids: Vec<String> = rows.iter().map(|(start, _)| start.id.clone()).collect();
+        let rows: Vec<Prepared> = rows.into_iter().map(|(start, outcome)| Prepared::new(start, Some(outcome))).collect();
+        self.recorder.as_mut().expect("alive").insert(&rows).await.expect("written");
+        ids.sort();
+        ids
+    }
+
+    async fn start(&mut self, count: usize) -> Vec<String> {
+        let mut ids = Vec::new();
+        for _ in 0..count {
+            let (start, _) = self.next();
+            ids.push(start.id.clone());
+            self.recorder.as_mut().expect("alive").start(start).await.expect("written");
+        }
+        ids.sort();
+        ids
+    }
+
+    async fn complete(&mut self, ids: &[String]) {
+        for id in ids {
+            let start = Start { id: id.clone(), started_at: EPOCH, ..Start::default() };
+            let outcome = Outcome {
+                status: Some(Status::Success),
+                http_status: Some(200),
+                completed_at: Some(EPOCH.plus_ms(1234)),
+                ..Outcome::default()
+            };
+            self.recorder.as_mut().expect("alive").complete(&start, outcome).await.expect("written");
+        }
+    }
+
+    fn source(&self) -> Arc<dyn Source> {
+        Arc::clone(&self.source)
+    }
+
+    fn reopened(&self) -> Arc<dyn Source> {
+        open(&[format!("sqlite://{}", self.path().display())]).1
+    }
+
+    fn names(&self) -> Names {
+        self.names.clone()
+    }
+
+    /// The table is gone.
+    async fn kill(&mut self) {
+        self.recorder = None;
+        let mut connection = <sqlx::SqliteConnection as sqlx::Connection>::connect(&format!("sqlite://{}", self.path().display()))
+            .await
+            .expect("connected");
+        sqlx::query("ALTER TABLE activity RENAME TO gone").execute(&mut connection).await.expect("renamed");
+    }
+
+    async fn revive(&mut self) -> Vec<String> {
+        let mut connection = <sqlx::SqliteConnection as sqlx::Connection>::connect(&format!("sqlite://{}", self.path().display()))
+            .await
+            .expect("connected");
+        sqlx::query("ALTER TABLE gone RENAME TO activity").execute(&mut connection).await.expect("renamed");
+        self.recorder = Some(SqliteRecorder::open(&self.path()).await.expect("opened"));
+        self.insert(10).await
+    }
+}
+
+/// A folder of Winston's files.
+pub struct FileFixture {
+    folder: tempfile::TempDir,
+    source: Arc<dyn Source>,
+    names: Names,
+    written: usize,
+}
+
+impl FileFixture {
+    pub async fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (names, source) = open(&[folder.path().display().to_string()]);
+        Self { folder, source, names, written: 0 }
+    }
+
+    fn write(&self, lines: &[serde_json::Value]) {
+        let mut file = std::fs::File::options()
+            .append(true)
+            .create(true)
+            .open(self.folder.path().join("combined.log"))
+            .expect("opened");
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        file.write_all(text.as_bytes()).expect("written");
+    }
+
+    fn begin(&mut self, lines: &mut Vec<serde_json::Value>) -> (Plan, usize) {
+        let n = self.written;
+        self.written += 1;
+        let plan = plan(n);
+        lines.push(json!({
+            "timestamp": EPOCH.plus_ms(n as i64 * 1000).rfc3339(), "level": "INFO", "message": "API Request Started",
+            "service": "halopsa-integration", "requestId": plan.id, "correlationId": plan.correlation, "system": plan.system,
+            "method": plan.method, "url": format!("/e{}", n % 4), "headers": {"host": "x"}, "body": {"order": plan.id},
+        }));
+        (plan, n)
+    }
+
+    fn end(plan: &Plan, n: usize, lines: &mut Vec<serde_json::Value>) {
+        lines.push(json!({
+            "timestamp": EPOCH.plus_ms(n as i64 * 1000 + plan.millis).rfc3339(), "level": "INFO", "message": "API Request Completed",
+            "service": "halopsa-integration", "requestId": plan.id, "statusCode": plan.code, "duration": plan.millis,
+        }));
+    }
+}
+
+impl Fixture for FileFixture {
+    async fn insert(&mut self, count: usize) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut ids = Vec::new();
+        for _ in 0..count {
+            let (plan, n) = self.begin(&mut lines);
+            Self::end(&plan, n, &mut lines);
+            ids.push(plan.id);
+        }
+        self.write(&lines);
+        ids.sort();
+        ids
+    }
+
+    async fn start(&mut self, count: usize) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut ids: Vec<String> = (0..count).map(|_| self.begin(&mut lines).0.id).collect();
+        self.write(&lines);
+        ids.sort();
+        ids
+    }
+
+    async fn complete(&mut self, ids: &[String]) {
+        let mut lines = Vec::new();
+        for n in 0..self.written {
+            let plan = plan(n);
+            if ids.contains(&plan.id) {
+                Self::end(&plan, n, &mut lines);
+            }
+        }
+        self.write(&lines);
+    }
+
+    fn source(&self) -> Arc<dyn Source> {
+        Arc::clone(&self.source)
+    }
+
+    fn reopened(&self) -> Arc<dyn Source> {
+        open(&[self.folder.path().display().to_string()]).1
+    }
+
+    fn names(&self) -> Names {
+        self.names.clone()
+    }
+
+    /// The file is removed.
+    async fn kill(&mut self) {
+        std::fs::remove_file(self.folder.path().join("combined.log")).expect("removed");
+    }
+
+    async fn revive(&mut self) -> Vec<String> {
+        self.insert(10).await
+    }
+}
