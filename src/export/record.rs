@@ -83,7 +83,7 @@ impl<'a> Record<'a> {
 /// JSON whose hostile characters are escaped: the same values to a parser, harmless to a terminal.
 pub fn safe_json(value: &impl Serialize) -> Result<String, serde_json::Error> {
     let text = serde_json::to_string(value)?;
-    if text.is_ascii() || !text.chars().any(is_hostile) {
+    if !text.chars().any(is_hostile) {
         return Ok(text);
     }
     let mut out = String::with_capacity(text.len() + 16);

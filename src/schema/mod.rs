@@ -141,6 +141,7 @@ impl Schema {
     fn settle<'v>(&self, activity: &mut Activity, found: &dyn Fn(Target) -> Option<Cow<'v, str>>) {
         let defaults = &self.definition.defaults;
         let word = |target, key: &str| found(target).map(|word| CompactString::from(self.definition.word(key, &word)));
+        activity.level = word(Target::Level, "level").and_then(|w| Level::parse_any(&w));
         activity.kind = word(Target::Kind, "kind")
             .and_then(|w| Kind::parse(&w))
             .or_else(|| defaults.get("kind").and_then(|w| Kind::parse(w)))
@@ -149,7 +150,6 @@ impl Schema {
             .and_then(|w| Direction::parse_any(&w))
             .or_else(|| defaults.get("direction").and_then(|w| Direction::parse_any(w)))
             .unwrap_or(Direction::Internal);
-        activity.level = word(Target::Level, "level").and_then(|w| Level::parse_any(&w));
         activity.status = word(Target::Status, "status").and_then(|w| Status::parse(&w));
         if self.definition.canonical {
             return;
@@ -204,9 +204,7 @@ impl Schema {
 
 /// The value at a dotted path, nested or flat.
 pub fn lookup<'a>(record: &'a serde_json::Map<String, serde_json::Value>, path: &str) -> Option<&'a serde_json::Value> {
-    if let Some(value) = record.get(path) {
-        return Some(value);
-    }
-    let (head, tail) = path.split_once('.')?;
-    lookup(record.get(head)?.as_object()?, tail)
+    record.get(path).or_else(|| {
+        path.match_indices('.').find_map(|(dot, _)| lookup(record.get(&path[..dot])?.as_object()?, &path[dot + 1..]))
+    })
 }

@@ -92,11 +92,11 @@ impl Node {
         Ok(root)
     }
 
+    /// A dot may be part of a key or lead into an object: every reading of the path is there.
     fn insert(&mut self, path: &str, target: (Target, u8)) {
         self.child_mut(path).targets.push(target);
-        if path.contains('.') {
-            let nested = path.split('.').fold(self, |node, key| node.child_mut(key));
-            nested.targets.push(target);
+        for (dot, _) in path.match_indices('.') {
+            self.child_mut(&path[..dot]).insert(&path[dot + 1..], target);
         }
     }
 

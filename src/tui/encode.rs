@@ -242,6 +242,11 @@ mod tests {
         buffer
     }
 
+    fn terminal() -> vt100::Parser {
+        let size = |n| std::num::NonZeroU16::new(n).expect("not zero");
+        vt100::Parser::new(size(8), size(30), 0)
+    }
+
     fn shown(parser: &vt100::Parser) -> Vec<String> {
         parser.screen().rows(0, 30).collect()
     }
@@ -250,7 +255,7 @@ mod tests {
         /// A real terminal that got only the differences shows what the buffer holds.
         #[test]
         fn a_terminal_shows_what_the_buffers_hold(frames in prop::collection::vec(prop::collection::vec(("[a-z 漢é]{0,25}", any::<u8>()), 8), 1..8)) {
-            let mut parser = vt100::Parser::new(8, 30, 0);
+            let mut parser = terminal();
             let mut encoder = Encoder::default();
             let mut before = Buffer::empty(Rect::new(0, 0, 30, 8));
             for frame in &frames {
@@ -262,7 +267,7 @@ mod tests {
                 }
                 encoder.difference(&before, &after);
                 parser.process(&encoder.take());
-                let mut whole = vt100::Parser::new(8, 30, 0);
+                let mut whole = terminal();
                 let mut fresh = Encoder::default();
                 fresh.difference(&Buffer::empty(Rect::new(0, 0, 30, 8)), &after);
                 whole.process(&fresh.take());

@@ -1,1 +1,292 @@
+//! Log files as they are: rotated, cut, removed, written in pieces, broken, compressed, of many shapes.
 
+use crate::support::{collect, open};
+use crosstail::model::{Activity, Kind, Level, Names, Status};
+use crosstail::source::{PageQuery, Source, Update};
+use serde_json::json;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+struct Logs {
+    folder: tempfile::TempDir,
+    source: Arc<dyn Source>,
+    names: Names,
+}
+
+impl Logs {
+    fn new(pattern: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (names, source) = open(&[folder.path().join(pattern).display().to_string()]);
+        Self { folder, source, names }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn append(&self, name: &str, bytes: &[u8]) {
+        let mut file = File::options().append(true).create(true).open(self.path(name)).expect("opened");
+        file.write_all(bytes).expect("written");
+    }
+
+    async fn follow(&self) -> mpsc::Receiver<Update> {
+        let (sink, updates) = mpsc::channel(4);
+        let position = self.source.position().await.expect("position");
+        let source = Arc::clone(&self.source);
+        tokio::spawn(async move { source.follow(position, &sink, &CancellationToken::new()).await });
+        updates
+    }
+
+    async fn all(&self) -> Vec<Activity> {
+        let query = PageQuery { newest_first: false, ..PageQuery::all(100_000) };
+        self.source.page(&query, None).await.expect("read").items
+    }
+}
+
+fn line(n: u32) -> String {
+    format!("{{\"timestamp\":\"2026-11-20T10:{:02}:{:02}.000Z\",\"level\":\"INFO\",\"message\":\"line {n}\"}}\n", n / 60, n % 60)
+}
+
+fn messages(found: &[Activity]) -> Vec<&str> {
+    found.iter().filter_map(|a| a.message.as_deref()).collect()
+}
+
+/// Until `count` distinct messages of the form `line N` were seen; checks that none came twice.
+async fn lines(updates: &mut mpsc::Receiver<Update>, count: usize) -> Vec<Activity> {
+    let (found, _) = collect(updates, |found| found.len() >= count).await;
+    let mut seen = messages(&found);
+    seen.sort_unstable();
+    let all = seen.len();
+    seen.dedup();
+    assert_eq!(seen.len(), all, "none twice: {seen:?}");
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn renaming_loses_nothing() {
+    let logs = Logs::new("app.log");
+    logs.append("app.log", line(0).as_bytes());
+    let mut updates = logs.follow().await;
+    logs.append("app.log", line(1).as_bytes());
+    lines(&mut updates, 1).await;
+    for round in 0..3 {
+        let writer = File::options().append(true).open(logs.path("app.log")).expect("opened");
+        std::fs::rename(logs.path("app.log"), logs.path(&format!("app.log.{round}"))).expect("renamed");
+        // The writer still has the old file open.
+        (&writer).write_all(line(10 + round * 3).as_bytes()).expect("written");
+        logs.append("app.log", line(11 + round * 3).as_bytes());
+        (&writer).write_all(line(12 + round * 3).as_bytes()).expect("written");
+        let found = lines(&mut updates, 3).await;
+        assert_eq!(found.len(), 3, "{:?}", messages(&found));
+    }
+    assert_eq!(logs.all().await.len(), 11);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn copying_and_truncating_loses_nothing_that_was_copied() {
+    let logs = Logs::new("app.log");
+    logs.append("app.log", line(0).as_bytes());
+    let mut updates = logs.follow().await;
+    logs.append("app.log", line(1).as_bytes());
+    lines(&mut updates, 1).await;
+    logs.append("app.log", line(2).as_bytes());
+    std::fs::copy(logs.path("app.log"), logs.path("app.log.1")).expect("copied");
+    File::options().write(true).truncate(true).open(logs.path("app.log")).expect("truncated");
+    logs.append("app.log", line(30).as_bytes());
+    let found = lines(&mut updates, 2).await;
+    let mut seen = messages(&found);
+    seen.sort_unstable();
+    assert_eq!(seen, ["line 2", "line 30"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn truncating_without_a_copy_is_said() {
+    let logs = Logs::new("app.log");
+    logs.append("app.log", line(0).as_bytes());
+    let mut updates = logs.follow().await;
+    logs.append("app.log", line(1).as_bytes());
+    lines(&mut updates, 1).await;
+    File::options().write(true).truncate(true).open(logs.path("app.log")).expect("truncated");
+    logs.append("app.log", line(40).as_bytes());
+    let mut said = None;
+    while said.is_none() {
+        match tokio::time::timeout(Duration::from_secs(15), updates.recv()).await.expect("in time") {
+            Some(Update::Notice(text)) => said = Some(text),
+            Some(_) => {}
+            None => panic!("ended"),
+        }
+    }
+    assert!(said.expect("said").contains("truncated"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn removed_and_made_again() {
+    let logs = Logs::new("*.log");
+    logs.append("app.log", line(0).as_bytes());
+    let mut updates = logs.follow().await;
+    logs.append("app.log", line(1).as_bytes());
+    lines(&mut updates, 1).await;
+    logs.append("app.log", line(4).as_bytes());
+    std::fs::remove_file(logs.path("app.log")).expect("removed");
+    lines(&mut updates, 1).await;
+    logs.append("app.log", line(2).as_bytes());
+    logs.append("other.log", line(3).as_bytes());
+    lines(&mut updates, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_in_pieces_is_one() {
+    let logs = Logs::new("app.log");
+    logs.append("app.log", line(0).as_bytes());
+    let mut updates = logs.follow().await;
+    for piece in line(1).as_bytes().chunks(7) {
+        logs.append("app.log", piece);
+        tokio::time::sleep(Duration::from_millis(15)).await;
+    }
+    let found = lines(&mut updates, 1).await;
+    assert_eq!(messages(&found), ["line 1"]);
+    assert_eq!(found[0].kind, Kind::Log);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_of_fifty_megabytes() {
+    let logs = Logs::new("app.log");
+    logs.append("app.log", line(0).as_bytes());
+    let mut updates = logs.follow().await;
+    let long = format!("{{\"timestamp\":\"2026-11-20T10:00:01Z\",\"level\":\"INFO\",\"message\":\"long\",\"body\":\"{}\"}}\n", "x".repeat(50_000_000));
+    logs.append("app.log", long.as_bytes());
+    logs.append("app.log", line(2).as_bytes());
+    let found = lines(&mut updates, 2).await;
+    assert_eq!(messages(&found), ["long", "line 2"]);
+    let every = logs.all().await;
+    assert_eq!(messages(&every), ["line 0", "long", "line 2"]);
+    let payload = logs.source.payload(&every[1].id, &every[1].places[0].locator).await.expect("payload");
+    assert!(payload.raw[0].text.len() > 50_000_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn broken_lines_are_shown_as_what_they_are() {
+    let logs = Logs::new("app.log");
+    logs.append("app.log", line(1).as_bytes());
+    logs.append("app.log", b"{\"timestamp\":\"2026-11-20T10:00:02Z\",\"level\":\"INFO\",\"message\":\"cut off\n");
+    logs.append("app.log", b"{\"timestamp\":\"2026-11-20T10:00:03Z\",\"level\":\"INFO\",\"message\":\"bad \xff\xfe bytes\"}\n");
+    logs.append("app.log", b"{\"timestamp\":\"2026-11-20T10:00:04Z\",\"level\":\"INFO\",\"message\":\"lone \\ud800 surrogate\"}\n");
+    logs.append("app.log", b"no json at all\n\n   \n\r\n");
+    logs.append("app.log", b"{}\n[1,2]\nnull\n{\"a\":1}garbage\n");
+    logs.append("app.log", &"{\"a\":".repeat(5000).into_bytes());
+    logs.append("app.log", b"\n");
+    let found = logs.all().await;
+    assert_eq!(found.len(), 10, "{:#?}", messages(&found));
+    let broken: Vec<&Activity> = found.iter().filter(|a| a.kind == Kind::Undecodable).collect();
+    assert_eq!(broken.len(), 3, "{:#?}", messages(&found));
+    assert!(broken.iter().all(|a| a.error.as_deref().is_some_and(|e| e.contains("invalid JSON")) && a.level == Some(Level::Warn)));
+    let bytes = found.iter().find(|a| a.message.as_deref().is_some_and(|m| m.contains("bytes"))).expect("there");
+    assert!(bytes.message.as_deref().is_some_and(|m| m.contains('\u{fffd}')));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn compressed_history_and_its_origin_are_one() {
+    let logs = Logs::new("app.log");
+    let old: String = (0..50).map(line).collect();
+    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gz.write_all(old.as_bytes()).expect("compressed");
+    std::fs::write(logs.path("app.log.2.gz"), gz.finish().expect("compressed")).expect("written");
+    // The same content is still there uncompressed: rotation is not through yet.
+    std::fs::write(logs.path("app.log.1"), &old).expect("written");
+    logs.append("app.log", (50..60).map(line).collect::<String>().as_bytes());
+    let found = logs.all().await;
+    assert_eq!(found.len(), 60);
+    std::fs::remove_file(logs.path("app.log.1")).expect("removed");
+    let found = logs.all().await;
+    assert_eq!(found.len(), 60);
+    let payload = logs.source.payload(&found[3].id, &found[3].places[0].locator).await.expect("payload");
+    assert!(payload.raw[0].text.contains("line 3"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_begin_alike_are_told_apart() {
+    let logs = Logs::new("app.log");
+    logs.append("app.log", format!("=== log opened ===\n{}", line(1)).as_bytes());
+    logs.append("app.log.1", format!("=== log opened ===\n{}", line(2)).as_bytes());
+    assert_eq!(logs.all().await.len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_in_two_files_is_one_activity() {
+    let logs = Logs::new("*.log");
+    let failure = json!({"timestamp": "2026-11-20T10:00:00.000Z", "level": "ERROR", "message": "Operation Failed", "service": "halopsa-integration",
+        "event": "operation.error", "operation": "sync", "error": "boom", "stack": "Error: boom\n    at x"});
+    // The same failure twice is two activities, each in two files.
+    for file in ["combined.log", "error.log"] {
+        logs.append(file, format!("{failure}\n{failure}\n").as_bytes());
+    }
+    logs.append("combined.log", line(5).as_bytes());
+    let found = logs.all().await;
+    let failures: Vec<&Activity> = found.iter().filter(|a| a.is_failure()).collect();
+    assert_eq!(failures.len(), 2);
+    for failure in failures {
+        let mut labels: Vec<String> = failure.places.iter().map(|place| place.label(&logs.names)).collect();
+        labels.sort();
+        assert_eq!(labels, ["combined.log", "error.log"]);
+        assert_eq!(failure.status, Some(Status::Failed));
+    }
+}
+
+fn one(shape: &str, text: &str) -> Activity {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("app.log");
+    std::fs::write(&path, format!("{text}\n")).expect("written");
+    let (_, source) = open(&[path.display().to_string()]);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
+    let probe = runtime.block_on(source.probe()).expect("probed");
+    assert_eq!(probe.schema, shape);
+    runtime.block_on(source.page(&PageQuery::all(10), None)).expect("read").items.swap_remove(0)
+}
+
+#[test]
+fn shapes_are_recognised() {
+    let at = |a: &Activity| a.started_at.rfc3339();
+    let pino = one("pino", r#"{"level":50,"time":1763632800123,"pid":1,"hostname":"h","name":"api","reqId":"r-1","req":{"method":"GET","url":"/x/1"},"res":{"statusCode":503},"responseTime":12.5,"err":{"type":"E","message":"boom","stack":"s"},"msg":"request errored"}"#);
+    assert_eq!((pino.level, pino.status, pino.http_status, pino.method.as_deref()), (Some(Level::Error), Some(Status::Failed), Some(503), Some("GET")));
+    assert_eq!((pino.duration_us, pino.error.as_deref(), pino.endpoint.as_deref()), (Some(12_500), Some("boom"), Some("/x/{id}")));
+    let bunyan = one("bunyan", r#"{"name":"sync","hostname":"h","pid":1,"level":40,"msg":"slow","time":"2025-11-20T10:00:00.123Z","v":0}"#);
+    assert_eq!((bunyan.level, bunyan.system.as_deref(), at(&bunyan).as_str()), (Some(Level::Warn), Some("sync"), "2025-11-20T10:00:00.123Z"));
+    let ecs = one("ecs", r#"{"@timestamp":"2025-11-20T10:00:00Z","log.level":"error","message":"m","ecs.version":"8.0","service":{"name":"auth"},"http":{"request":{"method":"PUT"},"response":{"status_code":500}},"event":{"duration":1500000},"trace":{"id":"t"}}"#);
+    assert_eq!((ecs.level, ecs.system.as_deref(), ecs.http_status, ecs.duration_us), (Some(Level::Error), Some("auth"), Some(500), Some(1500)));
+    assert_eq!(ecs.correlation_id.as_deref(), Some("t"));
+    let zap = one("zap", r#"{"level":"info","ts":1763632800.123,"logger":"worker","msg":"done","latency":0.25,"trace_id":"t"}"#);
+    assert_eq!((zap.level, zap.duration_us, at(&zap).as_str()), (Some(Level::Info), Some(250_000), "2025-11-20T10:00:00.123Z"));
+    let logrus = one("logrus", r#"{"level":"warning","msg":"hot","time":"2025-11-20T10:00:00Z","app":"cache"}"#);
+    assert_eq!((logrus.level, logrus.system.as_deref()), (Some(Level::Warn), Some("cache")));
+    let otlp = one("otlp", r#"{"resourceLogs":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"pay"}}]},"scopeLogs":[{"scope":{},"logRecords":[{"timeUnixNano":"1763632800123000000","severityNumber":17,"body":{"stringValue":"declined"},"traceId":"abc","attributes":[{"key":"http.response.status_code","value":{"intValue":"402"}}]},{"timeUnixNano":"1763632800124000000","severityText":"INFO","body":{"stringValue":"second"}}]}]}]}"#);
+    assert_eq!((otlp.message.as_deref(), otlp.system.as_deref()), (Some("second"), Some("pay")));
+    let json = one("json", r#"{"ts":"2025-11-20T10:00:00Z","severity":"CRITICAL","msg":"x","provider":"Zoho"}"#);
+    assert_eq!((json.level, json.system.as_deref()), (Some(Level::Fatal), Some("Zoho")));
+    let text = one("json", "2025-11-20 10:00:00,123 [ERROR] worker: it broke");
+    assert_eq!((text.level, text.message.as_deref(), at(&text).as_str()), (Some(Level::Error), Some("worker: it broke"), "2025-11-20T10:00:00.123Z"));
+    let logfmt = one("json", r#"time="2025-11-20T10:00:00Z" level=error msg="it \"broke\"" request_id=r-9"#);
+    assert_eq!((logfmt.level, logfmt.message.as_deref()), (Some(Level::Error), Some("it \"broke\"")));
+}
+
+#[test]
+fn paths_globs_and_folders_mean_what_they_say() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(folder.path().join("deep")).expect("made");
+    for name in ["a.log", "deep/b.json", "c.bin", ".hidden.log"] {
+        std::fs::write(folder.path().join(name), line(1).replace("line 1", name)).expect("written");
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
+    let count = |at: &Path| {
+        let (_, source) = open(&[at.display().to_string()]);
+        runtime.block_on(source.page(&PageQuery::all(10), None)).expect("read").items.len()
+    };
+    assert_eq!(count(folder.path()), 2);
+    assert_eq!(count(&folder.path().join("*.log")), 1);
+    assert_eq!(count(&folder.path().join("c.bin")), 1);
+    assert_eq!(count(&folder.path().join("missing.log")), 0);
+}

@@ -1,1 +1,277 @@
+//! The program in a real pseudo-terminal: first picture, keys, sizes, and every way to end.
 
+use crate::support::wait_for;
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use std::io::{Read as _, Write as _};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+fn size_of(n: u16) -> std::num::NonZeroU16 {
+    std::num::NonZeroU16::new(n).expect("not zero")
+}
+
+/// A terminal with the program in it.
+pub struct Terminal {
+    master: Option<Box<dyn MasterPty + Send>>,
+    writer: Option<Box<dyn std::io::Write + Send>>,
+    child: Box<dyn Child + Send + Sync>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+struct Seen {
+    bytes: Vec<u8>,
+    screen: vt100::Parser,
+    last: Instant,
+    shown: String,
+}
+
+impl Terminal {
+    pub fn start(arguments: &[&str], columns: u16, rows: u16) -> Self {
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_crosstail"));
+        command.args(arguments);
+        Self::run(command, columns, rows)
+    }
+
+    pub fn run(mut command: CommandBuilder, columns: u16, rows: u16) -> Self {
+        command.env("TERM", "xterm-256color");
+        command.env("COLORTERM", "truecolor");
+        command.env("XDG_CONFIG_HOME", "/nonexistent");
+        command.env_remove("NO_COLOR");
+        command.env_remove("TMUX");
+        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size).expect("a pty");
+        let child = pair.slave.spawn_command(command).expect("started");
+        drop(pair.slave);
+        let seen = Arc::new(Mutex::new(Seen {
+            bytes: Vec::new(),
+            screen: vt100::Parser::new(size_of(rows), size_of(columns), 0),
+            last: Instant::now(),
+            shown: String::new(),
+        }));
+        let mut reader = pair.master.try_clone_reader().expect("a reader");
+        let there = Arc::clone(&seen);
+        std::thread::spawn(move || {
+            let mut buffer = [0; 65536];
+            while let Ok(read) = reader.read(&mut buffer) {
+                if read == 0 {
+                    return;
+                }
+                let mut seen = there.lock().expect("lock");
+                seen.bytes.extend_from_slice(&buffer[..read]);
+                seen.screen.process(&buffer[..read]);
+                seen.last = Instant::now();
+                let text = seen.screen.screen().contents();
+                seen.shown.push_str(&text);
+            }
+        });
+        let writer = pair.master.take_writer().expect("a writer");
+        Self { master: Some(pair.master), writer: Some(writer), child, seen }
+    }
+
+    pub fn keys(&mut self, keys: &str) {
+        let writer = self.writer.as_mut().expect("open");
+        writer.write_all(keys.as_bytes()).expect("typed");
+        writer.flush().expect("typed");
+    }
+
+    pub fn screen(&self) -> String {
+        self.seen.lock().expect("lock").screen.screen().contents()
+    }
+
+    pub fn bytes(&self) -> Vec<u8> {
+        self.seen.lock().expect("lock").bytes.clone()
+    }
+
+    pub fn ever_showed(&self, text: &str) -> bool {
+        self.seen.lock().expect("lock").shown.contains(text)
+    }
+
+    /// Until a text is on the screen.
+    pub fn wait_for(&self, text: &str) {
+        let until = Instant::now() + Duration::from_secs(30);
+        while !self.screen().contains(text) {
+            assert!(Instant::now() < until, "waited for '{text}':\n{}", self.screen());
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+    }
+
+    /// Until nothing was written for a while.
+    pub fn settle(&self) {
+        std::thread::park_timeout(Duration::from_millis(150));
+        wait_for("a quiet terminal", || self.seen.lock().expect("lock").last.elapsed() > Duration::from_millis(120));
+    }
+
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let pid = self.child.process_id().and_then(|pid| rustix::process::Pid::from_raw(pid as i32)).expect("a process");
+        rustix::process::kill_process(pid, signal).expect("signalled");
+    }
+
+    pub fn resize(&self, columns: u16, rows: u16) {
+        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
+        self.master.as_ref().expect("open").resize(size).expect("resized");
+        self.seen.lock().expect("lock").screen.screen_mut().set_size(size_of(rows), size_of(columns));
+    }
+
+    pub fn wait_for_end(&mut self) -> u32 {
+        let until = Instant::now() + Duration::from_secs(10);
+        loop {
+            if let Some(status) = self.child.try_wait().expect("asked") {
+                std::thread::park_timeout(Duration::from_millis(100));
+                return status.exit_code();
+            }
+            assert!(Instant::now() < until, "did not end:\n{}", self.screen());
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+    }
+
+    /// The terminal as it was: no alternate screen, cursor shown, no paste or mouse mode, lines cooked.
+    pub fn assert_restored(&self) {
+        let seen = self.seen.lock().expect("lock");
+        let screen = seen.screen.screen();
+        assert!(!screen.alternate_screen(), "alternate screen");
+        assert!(!screen.hide_cursor(), "cursor");
+        assert!(!screen.bracketed_paste(), "bracketed paste");
+        assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None);
+        if let Some(master) = &self.master {
+            let modes = master.get_termios().expect("modes");
+            assert!(modes.local_flags.contains(nix_flags::ICANON | nix_flags::ECHO | nix_flags::ISIG), "raw mode");
+        }
+    }
+}
+
+/// The flags under the names that `termios` gives them.
+mod nix_flags {
+    use nix::sys::termios::LocalFlags;
+    pub const ICANON: LocalFlags = LocalFlags::ICANON;
+    pub const ECHO: LocalFlags = LocalFlags::ECHO;
+    pub const ISIG: LocalFlags = LocalFlags::ISIG;
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+    }
+}
+
+fn demo(columns: u16, rows: u16) -> Terminal {
+    let terminal = Terminal::start(&["demo", "--history", "1h"], columns, rows);
+    terminal.wait_for("live");
+    terminal
+}
+
+#[test]
+fn the_demo_opens_answers_keys_and_ends() {
+    let mut terminal = demo(160, 48);
+    terminal.wait_for("following");
+    terminal.wait_for("SAP");
+    terminal.keys("?");
+    terminal.wait_for("previous line");
+    terminal.keys("\u{1b}");
+    terminal.settle();
+    terminal.keys("/");
+    terminal.wait_for("complete");
+    terminal.keys("system:SAP ");
+    terminal.keys("\r");
+    terminal.wait_for(" of ");
+    terminal.keys("h");
+    terminal.wait_for("worst first");
+    terminal.keys("hs");
+    terminal.wait_for("what it is");
+    terminal.keys("s\r");
+    terminal.wait_for("overview");
+    terminal.keys("r");
+    terminal.wait_for("outcome");
+    terminal.keys("t");
+    terminal.wait_for("critical path");
+    terminal.keys("\u{1b}");
+    terminal.keys(":theme light\r");
+    terminal.settle();
+    terminal.keys("q");
+    assert_eq!(terminal.wait_for_end(), 0);
+    terminal.assert_restored();
+}
+
+#[test]
+fn every_size_is_drawn() {
+    let mut terminal = demo(160, 48);
+    for (columns, rows) in [(80, 24), (60, 20), (40, 10), (20, 5), (10, 3), (3, 2), (1, 1), (200, 60), (80, 24)] {
+        terminal.resize(columns, rows);
+        terminal.settle();
+        terminal.keys("\r");
+        terminal.settle();
+        terminal.keys("\u{1b}");
+    }
+    terminal.wait_for("crosstail");
+    terminal.keys("q");
+    assert_eq!(terminal.wait_for_end(), 0);
+    terminal.assert_restored();
+}
+
+#[test]
+fn ctrl_c_ends_it_and_gives_the_terminal_back() {
+    let mut terminal = demo(100, 30);
+    terminal.keys("\u{3}");
+    assert_eq!(terminal.wait_for_end(), 0);
+    terminal.assert_restored();
+}
+
+#[test]
+fn a_termination_gives_the_terminal_back() {
+    let mut terminal = demo(100, 30);
+    terminal.signal(rustix::process::Signal::TERM);
+    assert_eq!(terminal.wait_for_end(), 143);
+    terminal.assert_restored();
+}
+
+#[test]
+fn stopping_and_going_on() {
+    let mut shell = CommandBuilder::new("bash");
+    shell.args(["--norc", "--noprofile", "-i"]);
+    let mut terminal = Terminal::run(shell, 100, 30);
+    terminal.keys(&format!("PS1='ready>'; {} demo --history 30m\n", env!("CARGO_BIN_EXE_crosstail")));
+    terminal.wait_for("following");
+    terminal.keys("\u{1a}");
+    terminal.wait_for("Stopped");
+    assert!(!terminal.seen.lock().expect("lock").screen.screen().alternate_screen());
+    terminal.keys("fg\n");
+    terminal.wait_for("following");
+    terminal.keys("q");
+    wait_for("the shell", || !terminal.seen.lock().expect("lock").screen.screen().alternate_screen());
+    terminal.settle();
+    terminal.keys("exit 0\n");
+    terminal.wait_for_end();
+}
+
+#[test]
+fn a_hung_up_terminal_ends_it_within_a_second() {
+    let mut terminal = demo(100, 30);
+    terminal.settle();
+    terminal.writer = None;
+    terminal.master = None;
+    let begun = Instant::now();
+    // The reading thread holds a copy of the terminal's end: without it there is no hang-up, so the signal is sent.
+    terminal.signal(rustix::process::Signal::HUP);
+    terminal.wait_for_end();
+    assert!(begun.elapsed() < Duration::from_secs(2));
+}
+
+#[test]
+fn standard_input_is_explored() {
+    let mut shell = CommandBuilder::new("bash");
+    let program = env!("CARGO_BIN_EXE_crosstail");
+    shell.args(["-c", &format!("for i in 1 2 3; do echo \"2026-11-20 10:00:0$i ERROR piped $i\"; done | {program} -")]);
+    let mut terminal = Terminal::run(shell, 100, 30);
+    terminal.wait_for("piped 3");
+    terminal.keys("q");
+    assert_eq!(terminal.wait_for_end(), 0);
+    terminal.assert_restored();
+}
+
+#[test]
+fn without_a_source_the_first_page_says_what_to_do() {
+    let mut terminal = Terminal::start(&[], 100, 30);
+    terminal.wait_for("crosstail demo");
+    terminal.keys("q");
+    assert_eq!(terminal.wait_for_end(), 0);
+    terminal.assert_restored();
+}

@@ -1,1 +1,277 @@
+//! Pictures of the screens, text and style, of the same activities at the same moment.
 
+use crate::support::EPOCH;
+use crosstail::app::{Action, Effect, Event, Reply, State, update};
+use crosstail::model::{Activity, Body, Direction, Id, Kind, Level, Locator, Names, Payload, Place, RawRecord, Status};
+use crosstail::source::pump::{PumpEvent, State as SourceState};
+use crosstail::source::Probe;
+use crosstail::tui::{Depth, Keymap, Look, Places, Theme, draw};
+use ratatui::buffer::Buffer;
+use ratatui::style::{Color, Modifier};
+use serde_json::json;
+
+const CORRELATION: &str = "7f3a9c21-aaaa-4abc-8def-0123456789ab";
+
+fn call(n: u64, system: &str, seconds: i64, status: Status, http: Option<u16>, ms: u64) -> Activity {
+    let mut a = Activity::new(Id::Uuid(0x7f3a_0000_0000_4000_8000_0000_0000_0000 + u128::from(n)), EPOCH.plus_ms(seconds * 1000 + n as i64));
+    a.kind = Kind::ApiCall;
+    a.direction = Direction::Out;
+    a.status = Some(status);
+    a.system = Some(system.into());
+    a.method = Some("POST".into());
+    a.endpoint = Some("/po/create".into());
+    a.url = Some(compact_str::format_compact!("https://{}.example/po/create", system.to_lowercase()));
+    a.http_status = http;
+    a.duration_us = status.is_finished().then_some(ms * 1000);
+    a.completed_at = status.is_finished().then(|| a.started_at.plus_ms(ms as i64));
+    a.request_id = Some(a.id.clone());
+    a.error = status.is_failure().then(|| "Service Unavailable".into());
+    a
+}
+
+fn activities(names: &Names) -> Vec<Activity> {
+    let source = names.add_source("demo");
+    let mut all: Vec<Activity> = (0..40).map(|n| call(n, ["Zoho", "Apollo", "Slack"][n as usize % 3], n as i64 * 30, Status::Success, Some(200), 40 + n * 7)).collect();
+    for attempt in 1..=2u64 {
+        let mut a = call(100 + attempt, "SAP", 1200 + attempt as i64 * 22, Status::Failed, Some(503), 2500);
+        a.attempt = Some(attempt as u16);
+        a.max_attempts = Some(3);
+        a.entity = Some("PO PO-4711".into());
+        a.operation = Some("CREATE".into());
+        a.actor = Some("SCHEDULER".into());
+        a.correlation_id = Some(CORRELATION.into());
+        a.parent_request_id = (attempt == 2).then(|| Id::Uuid(0x7f3a_0000_0000_4000_8000_0000_0000_0000 + 101).to_string().into());
+        a.next_retry_at = Some(a.started_at.plus_ms(if attempt == 1 { 22_500 } else { 60_000 }));
+        all.push(a);
+    }
+    let mut hook = call(98, "Golioth", 1219, Status::Success, Some(200), 41);
+    hook.kind = Kind::Webhook;
+    hook.direction = Direction::In;
+    hook.operation = Some("device.update".into());
+    hook.correlation_id = Some(CORRELATION.into());
+    all.push(hook);
+    let mut line = Activity::new(Id::Uuid(99), EPOCH.plus_ms(1_246_000));
+    line.kind = Kind::Log;
+    line.level = Some(Level::Warn);
+    line.system = Some("auth".into());
+    line.message = Some("token refresh slow, \u{1b}[31m漢字 and more".into());
+    line.correlation_id = Some(CORRELATION.into());
+    all.push(line);
+    all.push(call(110, "Tally", 1247, Status::InProgress, None, 0));
+    all.push(call(111, "Tally", 1248, Status::Timeout, None, 30_000));
+    for activity in &mut all {
+        activity.places = vec![Place { source, locator: Locator::Key(activity.id.to_string().into()) }];
+    }
+    all
+}
+
+fn payload() -> Payload {
+    let mut payload = Payload::default();
+    payload.request.headers = Some(json!({"Authorization": "Bearer abcdefghijkl", "Content-Type": "application/json"}));
+    payload.request.body = Some(Body::from_value(json!({"PurchaseOrder": {"VendorCode": "V-77", "Items": [{"sku": "MAT-1", "qty": 4}]}}), 74));
+    payload.response.body = Some(Body::from_value(json!({"error": {"code": "ServiceUnavailable"}}), 40));
+    payload.error.stack = Some("Error: Service Unavailable\n    at request (/app/src/http.ts:40:7)\n    at run (/app/node_modules/bull/worker.js:5:1)".to_owned());
+    payload.metadata.insert("tenant".to_owned(), json!("org-3"));
+    payload.raw.push(RawRecord { place: "demo".to_owned(), text: "{\"a\":1}".to_owned() });
+    payload
+}
+
+struct Stage {
+    state: State,
+    look: Look,
+}
+
+impl Stage {
+    fn new(width: u16, height: u16, theme: &str) -> Self {
+        let names = Names::default();
+        let all = activities(&names);
+        let mut state = State::new(names, &[crosstail::model::SourceId(0)], chrono_tz::Tz::UTC, EPOCH.plus_ms(1_260_000));
+        state.views = vec![crosstail::config::ViewEntry { name: "failures".to_owned(), filter: "is:failure".to_owned() }];
+        state.themes = vec!["dark".to_owned(), "light".to_owned()];
+        let source = crosstail::model::SourceId(0);
+        let probe = Probe { server: "SQLite 3".to_owned(), schema: "crosstail".to_owned() };
+        let mut stage = Self {
+            state,
+            look: Look { theme: Theme::load(theme, Depth::True).expect("theme"), keymap: Keymap::load().expect("keys") },
+        };
+        stage.event(Event::Resize(width, height));
+        stage.event(Event::Pump(PumpEvent::Probed(source, probe)));
+        stage.event(Event::Pump(PumpEvent::Batch { source, items: all, live: false }));
+        stage.event(Event::Pump(PumpEvent::State(source, SourceState::Live)));
+        stage.state.count(true);
+        stage
+    }
+
+    fn event(&mut self, event: Event) -> Vec<Effect> {
+        let effects = update(&mut self.state, event);
+        Places::of(&self.state).inform(&mut self.state);
+        effects
+    }
+
+    fn act(&mut self, actions: &[Action]) {
+        for action in actions {
+            for effect in self.event(Event::Action(*action)) {
+                match effect {
+                    Effect::LoadPayload(ticket, ..) => drop(self.event(Event::Reply(ticket, Reply::Payload(Ok(Box::new(payload())))))),
+                    Effect::LoadRelated(ticket, _) => drop(self.event(Event::Reply(ticket, Reply::Related(Vec::new())))),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Text, and under it the styles: a letter for each place, and what the letters mean.
+    fn picture(&self) -> String {
+        let (buffer, cursor) = draw(&self.state, &self.look);
+        dump(&buffer, cursor)
+    }
+}
+
+fn dump(buffer: &Buffer, cursor: Option<(u16, u16)>) -> String {
+    let mut styles: Vec<(Color, Color, Modifier)> = vec![(Color::Reset, Color::Reset, Modifier::empty())];
+    let (mut text, mut letters) = (String::new(), String::new());
+    for y in 0..buffer.area.height {
+        let mut skip = 0;
+        let mut line = String::new();
+        for x in 0..buffer.area.width {
+            let cell = buffer.cell((x, y)).expect("inside");
+            let style = (cell.fg, cell.bg, cell.modifier);
+            let blank = cell.symbol() == " " && cell.bg == Color::Reset && cell.modifier.is_empty();
+            let at = if blank { 0 } else {
+                styles.iter().position(|s| *s == style).unwrap_or_else(|| {
+                    styles.push(style);
+                    styles.len() - 1
+                })
+            };
+            line.push(if at == 0 { '.' } else { char::from(b'a' + at as u8 - 1) });
+            if skip == 0 {
+                text.push_str(cell.symbol());
+                skip = unicode_width::UnicodeWidthStr::width(cell.symbol()).max(1);
+            }
+            skip -= 1;
+        }
+        text = text.trim_end().to_owned() + "\n";
+        letters.push_str(line.trim_end_matches('.'));
+        letters.push('\n');
+    }
+    let legend: Vec<String> = styles
+        .iter()
+        .enumerate()
+        .skip(1)
+        .map(|(at, (fg, bg, modifier))| format!("{} {fg} on {bg} {modifier:?}", char::from(b'a' + at as u8 - 1)))
+        .collect();
+    format!("{text}── style\n{letters}{}\ncursor {cursor:?}\n", legend.join("\n"))
+}
+
+#[test]
+fn the_list_at_160() {
+    insta::assert_snapshot!(Stage::new(160, 40, "dark").picture());
+}
+
+#[test]
+fn the_list_at_80_without_colours() {
+    insta::assert_snapshot!(Stage::new(80, 24, "none").picture());
+}
+
+#[test]
+fn the_list_in_sixteen_colours() {
+    insta::assert_snapshot!(Stage::new(100, 20, "ansi").picture());
+}
+
+#[test]
+fn the_filter_with_completions_and_with_a_mistake() {
+    let mut stage = Stage::new(120, 24, "dark");
+    stage.act(&[Action::Filter]);
+    stage.event(Event::FilterEdited("system:".to_owned(), 7));
+    let offered = stage.picture();
+    stage.event(Event::FilterEdited("sytem:SAP status:failed".to_owned(), 9));
+    insta::assert_snapshot!(format!("{offered}\n════\n{}", stage.picture()));
+}
+
+#[test]
+fn the_detail_and_its_tabs() {
+    let mut stage = Stage::new(160, 30, "dark");
+    stage.act(&[Action::PreviousFailure, Action::PreviousFailure, Action::Open]);
+    let mut pictures = vec![stage.picture()];
+    for tab in [Action::View2, Action::View4, Action::Retries, Action::Trace, Action::View7] {
+        stage.act(&[tab]);
+        pictures.push(stage.picture());
+    }
+    insta::assert_snapshot!(pictures.join("\n════\n"));
+}
+
+#[test]
+fn the_detail_at_80() {
+    let mut stage = Stage::new(80, 24, "dark");
+    stage.act(&[Action::PreviousFailure, Action::Open, Action::View2]);
+    insta::assert_snapshot!(stage.picture());
+}
+
+#[test]
+fn health_and_sources() {
+    let mut stage = Stage::new(130, 26, "dark");
+    stage.act(&[Action::Health]);
+    let health = stage.picture();
+    stage.act(&[Action::Sources]);
+    insta::assert_snapshot!(format!("{health}\n════\n{}", stage.picture()));
+}
+
+#[test]
+fn help_palette_and_first_page() {
+    let mut stage = Stage::new(110, 30, "dark");
+    stage.act(&[Action::Help]);
+    let help = stage.picture();
+    stage.act(&[Action::Back, Action::Palette]);
+    stage.event(Event::PaletteEdited("theme".to_owned()));
+    let palette = stage.picture();
+    let mut first = State::new(Names::default(), &[], chrono_tz::Tz::UTC, EPOCH);
+    first.where_configured = Some("/home/anna/.config/crosstail/config.toml".to_owned());
+    stage.state = first;
+    stage.event(Event::Resize(110, 30));
+    insta::assert_snapshot!(format!("{help}\n════\n{palette}\n════\n{}", stage.picture()));
+}
+
+#[test]
+fn pausing_pins_what_is_shown() {
+    let mut stage = Stage::new(100, 24, "dark");
+    stage.act(&[Action::Pause]);
+    let before: Vec<u32> = stage.state.list.visible(&stage.state.store);
+    let mut late = call(500, "SAP", 1245, Status::Success, Some(200), 10);
+    late.places = vec![Place { source: crosstail::model::SourceId(0), locator: Locator::Row(1) }];
+    let mut newest = call(501, "SAP", 1259, Status::Success, Some(200), 10);
+    newest.places = late.places.clone();
+    stage.event(Event::Pump(PumpEvent::Batch { source: crosstail::model::SourceId(0), items: vec![late, newest], live: true }));
+    assert_eq!(stage.state.list.visible(&stage.state.store), before);
+    assert!(stage.picture().contains("+2 new"));
+    stage.act(&[Action::Pause]);
+    assert!(stage.state.list.follow);
+    let after = stage.state.list.visible(&stage.state.store);
+    assert_ne!(after, before);
+    assert_eq!(stage.state.store.get(after[after.len() - 1]).id, Id::Uuid(0x7f3a_0000_0000_4000_8000_0000_0000_0000 + 501));
+}
+
+#[test]
+fn keeping_excluding_and_going_back() {
+    let mut stage = Stage::new(100, 24, "dark");
+    stage.act(&[Action::PreviousFailure, Action::Keep]);
+    assert_eq!(stage.state.filter.applied.text(), "system:SAP");
+    assert_eq!(stage.state.store.rows().len(), 2);
+    stage.act(&[Action::ViewBack]);
+    assert_eq!(stage.state.store.rows().len(), stage.state.store.len());
+    stage.act(&[Action::ViewForward, Action::ClearFilter, Action::View1]);
+    assert_eq!(stage.state.filter.applied.text(), "is:failure");
+    stage.act(&[Action::FocusNext, Action::Exclude]);
+    assert!(stage.state.filter.applied.text().contains("-system:"));
+}
+
+#[test]
+fn a_range_of_the_histogram_narrows() {
+    let mut stage = Stage::new(100, 24, "dark");
+    stage.act(&[Action::FocusPrevious, Action::Bottom]);
+    let last = stage.state.histogram.data.buckets.iter().rposition(|b| b.failed > 0).expect("failures");
+    stage.state.histogram.cursor = last;
+    let expected = stage.state.histogram.data.buckets[last].total as usize;
+    stage.act(&[Action::Open, Action::Open]);
+    assert!(stage.state.filter.applied.text().starts_with("time:"));
+    assert_eq!(stage.state.store.rows().len(), expected);
+}

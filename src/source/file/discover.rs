@@ -43,7 +43,8 @@ pub(super) fn discover(specs: &[Spec]) -> Result<Vec<PathBuf>, String> {
                 siblings(path, &mut found);
             }
             Spec::Glob(pattern) => {
-                let paths = glob::glob(pattern).map_err(|error| format!("{pattern}: {error}"))?;
+                let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::default() };
+                let paths = glob::glob_with(pattern, options).map_err(|error| format!("{pattern}: {error}"))?;
                 found.extend(paths.flatten().filter(|path| path.is_file()));
             }
             Spec::Directory(path) => walk(path, MAX_DEPTH, &mut found),

@@ -200,28 +200,31 @@ impl<'a> Scanner<'a> {
 }
 
 fn unescape(quoted: &str, at: usize) -> Result<Cow<'_, str>, usize> {
-    serde_json::from_str::<String>(quoted).map(Cow::Owned).or_else(|error| {
-        // A lone surrogate is text that a browser or Java wrote; show the rest of it.
-        if error.is_syntax() && error.to_string().contains("surrogate") {
-            Ok(Cow::Owned(lossy(quoted)))
-        } else {
-            Err(at)
-        }
-    })
+    serde_json::from_str::<String>(quoted)
+        .or_else(|_| serde_json::from_str::<String>(&without_lone_surrogates(quoted)))
+        .map(Cow::Owned)
+        .map_err(|_| at)
 }
 
-fn lossy(quoted: &str) -> String {
-    let bytes = quoted.as_bytes();
+/// JavaScript and Java write halves of characters that are no Unicode: a mark stands for each, the rest is shown.
+fn without_lone_surrogates(quoted: &str) -> String {
+    let unit = |text: &str| u16::from_str_radix(text.strip_prefix("\\u")?.get(..4)?, 16).ok();
     let mut out = String::with_capacity(quoted.len());
-    let mut at = 0;
-    while at < quoted.len() {
-        if bytes[at] == b'\\' && bytes.get(at + 1) == Some(&b'u') && at + 6 <= quoted.len() {
-            out.push('\u{fffd}');
-            at += 6;
-        } else if let Some(c) = quoted[at..].chars().next() {
-            out.push(c);
-            at += c.len_utf8();
-        }
+    let mut rest = quoted;
+    while let Some(found) = rest.find('\\') {
+        out.push_str(&rest[..found]);
+        rest = &rest[found..];
+        let taken = match (unit(rest), rest.get(6..).and_then(unit)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
+            (Some(0xd800..=0xdfff), _) => {
+                out.push('\u{fffd}');
+                rest = &rest[6..];
+                continue;
+            }
+            _ => rest.chars().take(2).map(char::len_utf8).sum(),
+        };
+        out.push_str(&rest[..taken]);
+        rest = &rest[taken..];
     }
-    out.trim_matches('"').to_owned()
+    out + rest
 }
