@@ -176,7 +176,7 @@ impl<K: Copy> Gathered<K> {
             (Some(success), ..) if success < 50.0 && health.failed >= 3 => {
                 (HealthState::Down, format!("{} of {} failed", health.failed, health.finished))
             }
-            (Some(success), ..) if success < 95.0 && health.failed >= 2 => {
+            (Some(success), ..) if success < 95.0 && (health.failed >= 2 || success < 50.0) => {
                 (HealthState::Degraded, format!("{} of {} failed", health.failed, health.finished))
             }
             (_, Some(now), Some(before)) if enough && now > 3.0 * before && now > 1000.0 => {

@@ -28,7 +28,9 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
     };
     let right_at = area.right().saturating_sub(width(&right));
     put(buf, area.x, area.y, " filter", 8, if editing { theme.accent } else { theme.dim });
-    put(buf, right_at, area.y, &right, area.width, if bar.error.is_some() { theme.failure } else { theme.dim });
+    // What is merely not finished yet is no mistake.
+    let mistaken = bar.error.as_ref().is_some_and(|error| error.span.start < bar.text.len());
+    put(buf, right_at, area.y, &right, area.width, if mistaken { theme.failure } else { theme.dim });
     let room = right_at.saturating_sub(area.x + TEXT_AT + 1);
     if !editing {
         let text = bar.applied.text();

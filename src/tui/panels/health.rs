@@ -55,8 +55,8 @@ fn panel(state: &State, system: &SystemHealth<Symbol>, selected: bool, area: Rec
     };
     let latency = |q| millis(system.latencies.quantile_ms(q));
     let figures = format!(
-        " {}/s   success {}{}   p50 {}  p95 {}  p99 {}",
-        right(&format!("{:.2}", system.rate), 6),
+        " {}   success {}{}   p50 {}  p95 {}  p99 {}",
+        right(&rate(system.rate), 9),
         right(&success, 7),
         left(&change, 4),
         right(&latency(0.5), 8),
@@ -93,6 +93,11 @@ fn panel(state: &State, system: &SystemHealth<Symbol>, selected: bool, area: Rec
     );
     let x = put(buf, area.x + 16, area.y + 1, &text, area.width.saturating_sub(40), theme.dim);
     spark(system, x + 2, area.y + 1, area, buf, theme);
+}
+
+/// Activities a second, or a minute where they are few.
+fn rate(per_second: f64) -> String {
+    if per_second >= 1.0 { format!("{per_second:.1}/s") } else { format!("{:.1}/min", per_second * 60.0) }
 }
 
 fn spark(system: &SystemHealth<Symbol>, x: u16, y: u16, area: Rect, buf: &mut Buffer, theme: &Theme) {

@@ -146,7 +146,8 @@ fn activity(
     cell(glyph(a.status, a.level), 1, false, outcome);
     cell(arrow(a.direction), 1, false, theme.dim);
     cell(&safe(a.system.as_deref().unwrap_or("–")), columns.system, false, theme.text);
-    cell(&what(&a), columns.what, false, if failed { theme.failure } else { theme.text });
+    let shown = what(&a);
+    cell(&shown, columns.what, false, if failed { theme.failure } else { theme.text });
     let http = a.http_status.map_or_else(|| "–".to_owned(), |code| code.to_string());
     let bad_code = a.http_status.is_some_and(|code| code >= 400);
     cell(&http, columns.http, true, if bad_code { theme.failure } else { theme.dim });
@@ -166,6 +167,8 @@ fn activity(
     let message = a.error.as_ref().or(a.message.as_ref()).map(|text| safe(text)).unwrap_or_default();
     let message =
         if a.status == Some(Status::InProgress) && a.error.is_none() { "in progress".to_owned() } else { message };
+    // A log line's text stands in the column before.
+    let message = if message == shown { String::new() } else { message };
     cell(&message, columns.message, false, if failed { theme.text } else { theme.dim });
 }
 
