@@ -7,8 +7,8 @@
 //! - [`schema`]: how the fields of a store map to an activity.
 //! - [`source`]: reading from stores; [`record`]: writing to them; [`store`]: what is in memory;
 //!   [`insight`]: what activities tell together. None of these uses another.
-//! - [`config`]: settings.
-//! - [`cli`]: the command line.
+//! - [`export`] (the forms that leave the program) and [`config`] (settings).
+//! - [`app`], state and update; [`tui`], the terminal; [`cli`], the command line.
 
 pub mod app;
 pub mod cli;

@@ -60,7 +60,7 @@ pub(super) async fn run(args: &ShowArgs) -> Result<u8> {
     let mut out = std::io::stdout().lock();
     match args.output {
         ShowFormat::Json => {
-            writeln!(out, "{}", safe_json(&as_json(&activity, &payload, &chain, &trace, &opened.names)?)?)?
+            writeln!(out, "{}", safe_json(&as_json(&activity, &payload, &chain, &trace, &opened.names)?)?)?;
         }
         ShowFormat::Curl => writeln!(out, "{}", visible(&curl(&activity, &payload)))?,
         ShowFormat::Text => write!(out, "{}", visible(&as_text(&activity, &payload, &chain, &trace, &opened.names)))?,

@@ -53,7 +53,8 @@ impl Atom {
     pub fn is_relative(&self) -> bool {
         let Target::Field(field) = self.target else { return false };
         let relative = |scalar: &Scalar| {
-            !scalar.text.contains('T') && !(scalar.text.len() >= 10 && scalar.text.as_bytes()[4] == b'-')
+            let dated = scalar.text.len() >= 10 && scalar.text.as_bytes()[4] == b'-';
+            !dated && !scalar.text.contains('T')
         };
         field.class() == Class::Time
             && match &self.value {

@@ -79,6 +79,7 @@ impl Clock {
     }
 
     /// The present moment.
+    #[allow(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Some(fixed) => Timestamp(fixed.load(Ordering::Relaxed)),

@@ -66,13 +66,16 @@ impl PayloadPart {
 
 const LENGTHS: usize = 32;
 
+/// Keys of one length, each with its node.
+type Bucket = Vec<(Box<[u8]>, Node)>;
+
 /// A node of the tree.
 #[derive(Debug, Clone, Default)]
 pub struct Node {
     /// What the value here fills, each with its rank among the alternatives (0 first).
     pub targets: Vec<(Target, u8)>,
     /// Keys below, in buckets by length: a key is compared with a few of its own length.
-    below: Option<Box<[Vec<(Box<[u8]>, Node)>; LENGTHS]>>,
+    below: Option<Box<[Bucket; LENGTHS]>>,
 }
 
 impl Node {

@@ -67,12 +67,7 @@ impl Places {
             top += rows;
         }
         let mut middle = Rect::new(0, top, width, bottom.saturating_sub(top));
-        if explore
-            && state.toggles.facets
-            && width >= 100
-            && !(wants_detail && !beside)
-            && !(wants_detail && width < 180)
-        {
+        if explore && state.toggles.facets && width >= 100 && !(wants_detail && width < 180) {
             places.facets = Rect { width: FACETS, ..middle };
             middle = Rect { x: FACETS + 1, width: width - FACETS - 1, ..middle };
         }

@@ -103,7 +103,7 @@ impl Front {
                 return 129;
             }
             let wait = if due == Due::No {
-                Duration::from_secs(3600)
+                Duration::from_hours(1)
             } else {
                 self.painter.wait(due == Due::Key).max(Duration::from_millis(1))
             };

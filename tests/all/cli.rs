@@ -24,7 +24,11 @@ fn database() -> (tempfile::TempDir, PathBuf) {
 
 fn lines(output: &Output) -> Vec<Value> {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout.clone()).expect("UTF-8").lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    String::from_utf8(output.stdout.clone())
+        .expect("UTF-8")
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect()
 }
 
 fn text(path: &Path) -> &str {
@@ -37,8 +41,28 @@ fn json_has_the_documented_names() {
     let found = lines(&crosstail(&["query", "-s", text(&path), "-o", "json"]));
     assert_eq!(found.len(), 120);
     for name in [
-        "id", "source", "places", "kind", "direction", "system", "endpoint", "method", "url", "status", "http_status", "level", "message",
-        "started_at", "completed_at", "duration_ms", "attempt", "next_retry_at", "request_id", "correlation_id", "parent_request_id", "error",
+        "id",
+        "source",
+        "places",
+        "kind",
+        "direction",
+        "system",
+        "endpoint",
+        "method",
+        "url",
+        "status",
+        "http_status",
+        "level",
+        "message",
+        "started_at",
+        "completed_at",
+        "duration_ms",
+        "attempt",
+        "next_retry_at",
+        "request_id",
+        "correlation_id",
+        "parent_request_id",
+        "error",
     ] {
         assert!(found.iter().all(|record| record.get(name).is_some()), "{name}");
     }
@@ -65,7 +89,8 @@ fn limits_and_what_is_beyond_them() {
 fn csv_and_table_and_stats() {
     let (_folder, path) = database();
     let output = crosstail(&["query", "-s", text(&path), "-o", "csv", "--limit", "0"]);
-    let rows: Vec<csv::StringRecord> = csv::Reader::from_reader(&output.stdout[..]).records().map(|r| r.expect("a row")).collect();
+    let rows: Vec<csv::StringRecord> =
+        csv::Reader::from_reader(&output.stdout[..]).records().map(|r| r.expect("a row")).collect();
     assert_eq!(rows.len(), 120);
     assert!(crosstail(&["query", "-s", text(&path), "-o", "table", "--limit", "3"]).stdout.starts_with(b"time"));
     let groups = lines(&crosstail(&["stats", "-s", text(&path), "--by", "system,status", "-o", "json"]));
@@ -133,8 +158,13 @@ fn secrets_do_not_leave() {
     let line = r#"{"timestamp":"2026-11-20T10:00:00Z","level":"ERROR","message":"password=hunter2xx failed","url":"https://bob:hunter2xx@h/x?api_key=hunter2xx","error":"Bearer hunter2xxhunter2xx refused","requestId":"r-12345","headers":{"Authorization":"Bearer hunter2xx","Cookie":"s=hunter2xx"},"body":{"password":"hunter2xx","card":"4111 1111 1111 1111"}}"#;
     std::fs::write(&path, format!("{line}\n")).expect("written");
     for arguments in [
-        &["query", "-o", "json"][..], &["query", "-o", "text"], &["query", "-o", "csv"], &["query", "-o", "table"], &["show", "r-12345"],
-        &["show", "r-12345", "-o", "json"], &["show", "r-12345", "-o", "curl"],
+        &["query", "-o", "json"][..],
+        &["query", "-o", "text"],
+        &["query", "-o", "csv"],
+        &["query", "-o", "table"],
+        &["show", "r-12345"],
+        &["show", "r-12345", "-o", "json"],
+        &["show", "r-12345", "-o", "curl"],
     ] {
         let mut all = arguments.to_vec();
         all.extend(["-s", text(&path)]);
@@ -177,16 +207,23 @@ fn tail_prints_what_appears_and_what_changes() {
     };
     std::thread::park_timeout(std::time::Duration::from_millis(600));
     let service = "\"service\":\"halopsa-integration\",\"requestId\":\"r-1\"";
-    append(&format!("{{\"timestamp\":\"2026-11-20T10:00:00Z\",\"level\":\"INFO\",\"message\":\"API Request Started\",{service},\"method\":\"GET\",\"url\":\"/x\"}}\n"));
+    append(&format!(
+        "{{\"timestamp\":\"2026-11-20T10:00:00Z\",\"level\":\"INFO\",\"message\":\"API Request Started\",{service},\"method\":\"GET\",\"url\":\"/x\"}}\n"
+    ));
     let mut next = || {
         let mut line = String::new();
         std::io::BufRead::read_line(&mut reader, &mut line).expect("a line");
         serde_json::from_str::<Value>(&line).expect("JSON")
     };
     assert_eq!(next()["status"], "in_progress");
-    append(&format!("{{\"timestamp\":\"2026-11-20T10:00:01Z\",\"level\":\"INFO\",\"message\":\"API Request Completed\",{service},\"statusCode\":503,\"duration\":900}}\n"));
+    append(&format!(
+        "{{\"timestamp\":\"2026-11-20T10:00:01Z\",\"level\":\"INFO\",\"message\":\"API Request Completed\",{service},\"statusCode\":503,\"duration\":900}}\n"
+    ));
     let done = next();
-    assert_eq!((done["id"].as_str(), done["status"].as_str(), done["method"].as_str()), (Some("r-1"), Some("failed"), Some("GET")));
+    assert_eq!(
+        (done["id"].as_str(), done["status"].as_str(), done["method"].as_str()),
+        (Some("r-1"), Some("failed"), Some("GET"))
+    );
     let pid = rustix::process::Pid::from_raw(child.id() as i32).expect("a process");
     rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("signalled");
     assert!(child.wait().expect("ended").success());

@@ -6,9 +6,23 @@ use serde_json::json;
 
 /// Escape sequences, C0, C1, bidi, zero-width, separators, wide and combining characters.
 const HOSTILE: &[&str] = &[
-    "\u{1b}[2J\u{1b}[H", "\u{1b}]0;owned\u{7}", "\u{1b}]52;c;ZXZpbA==\u{7}", "\u{9b}31m", "\u{90}q\u{9c}", "\r\nINJECTED", "\u{8}\u{8}\u{7f}",
-    "\u{202e}evil\u{202c}", "\u{2066}x\u{2069}", "a\u{200b}b\u{200d}c\u{feff}", "\u{2028}\u{2029}", "漢字カナ", "👩‍👩‍👧‍👦👍🏽", "e\u{301}\u{302}\u{303}", "\u{e0041}\u{ad}",
-    "\u{1b}P1;1|17/AA\u{1b}\\", "\u{1b}[?1049l\u{1b}[?25h\u{1b}c",
+    "\u{1b}[2J\u{1b}[H",
+    "\u{1b}]0;owned\u{7}",
+    "\u{1b}]52;c;ZXZpbA==\u{7}",
+    "\u{9b}31m",
+    "\u{90}q\u{9c}",
+    "\r\nINJECTED",
+    "\u{8}\u{8}\u{7f}",
+    "\u{202e}evil\u{202c}",
+    "\u{2066}x\u{2069}",
+    "a\u{200b}b\u{200d}c\u{feff}",
+    "\u{2028}\u{2029}",
+    "漢字カナ",
+    "👩‍👩‍👧‍👦👍🏽",
+    "e\u{301}\u{302}\u{303}",
+    "\u{e0041}\u{ad}",
+    "\u{1b}P1;1|17/AA\u{1b}\\",
+    "\u{1b}[?1049l\u{1b}[?25h\u{1b}c",
 ];
 
 fn log() -> tempfile::TempDir {
@@ -85,7 +99,8 @@ fn nothing_hostile_reaches_a_pipe() {
         vec!["show", "r0", "-s", &at, "-o", "curl"],
         vec!["show", "nothing\u{1b}[31m", "-s", &at],
     ] {
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_crosstail")).args(&arguments).output().expect("run");
+        let output =
+            std::process::Command::new(env!("CARGO_BIN_EXE_crosstail")).args(&arguments).output().expect("run");
         for stream in [&output.stdout, &output.stderr] {
             let text = String::from_utf8(stream.clone()).expect("UTF-8");
             let bad: Vec<char> = text.chars().filter(|c| is_hostile(*c) && *c != '\n' && *c != '\r').collect();
@@ -97,7 +112,10 @@ fn nothing_hostile_reaches_a_pipe() {
         .args(["query", "--limit", "0", "-s", &at, "-o", "json"])
         .output()
         .expect("run");
-    let values: Vec<serde_json::Value> =
-        String::from_utf8(output.stdout).expect("UTF-8").lines().map(|l| serde_json::from_str(l).expect("JSON")).collect();
+    let values: Vec<serde_json::Value> = String::from_utf8(output.stdout)
+        .expect("UTF-8")
+        .lines()
+        .map(|l| serde_json::from_str(l).expect("JSON"))
+        .collect();
     assert!(HOSTILE.iter().all(|bad| values.iter().any(|v| v["message"] == json!(format!("m{bad}m")))));
 }

@@ -49,7 +49,11 @@ impl Logs {
 }
 
 fn line(n: u32) -> String {
-    format!("{{\"timestamp\":\"2026-11-20T10:{:02}:{:02}.000Z\",\"level\":\"INFO\",\"message\":\"line {n}\"}}\n", n / 60, n % 60)
+    format!(
+        "{{\"timestamp\":\"2026-11-20T10:{:02}:{:02}.000Z\",\"level\":\"INFO\",\"message\":\"line {n}\"}}\n",
+        n / 60,
+        n % 60
+    )
 }
 
 fn messages(found: &[Activity]) -> Vec<&str> {
@@ -158,7 +162,10 @@ async fn a_line_of_fifty_megabytes() {
     let logs = Logs::new("app.log");
     logs.append("app.log", line(0).as_bytes());
     let mut updates = logs.follow().await;
-    let long = format!("{{\"timestamp\":\"2026-11-20T10:00:01Z\",\"level\":\"INFO\",\"message\":\"long\",\"body\":\"{}\"}}\n", "x".repeat(50_000_000));
+    let long = format!(
+        "{{\"timestamp\":\"2026-11-20T10:00:01Z\",\"level\":\"INFO\",\"message\":\"long\",\"body\":\"{}\"}}\n",
+        "x".repeat(50_000_000)
+    );
     logs.append("app.log", long.as_bytes());
     logs.append("app.log", line(2).as_bytes());
     let found = lines(&mut updates, 2).await;
@@ -174,8 +181,14 @@ async fn broken_lines_are_shown_as_what_they_are() {
     let logs = Logs::new("app.log");
     logs.append("app.log", line(1).as_bytes());
     logs.append("app.log", b"{\"timestamp\":\"2026-11-20T10:00:02Z\",\"level\":\"INFO\",\"message\":\"cut off\n");
-    logs.append("app.log", b"{\"timestamp\":\"2026-11-20T10:00:03Z\",\"level\":\"INFO\",\"message\":\"bad \xff\xfe bytes\"}\n");
-    logs.append("app.log", b"{\"timestamp\":\"2026-11-20T10:00:04Z\",\"level\":\"INFO\",\"message\":\"lone \\ud800 surrogate\"}\n");
+    logs.append(
+        "app.log",
+        b"{\"timestamp\":\"2026-11-20T10:00:03Z\",\"level\":\"INFO\",\"message\":\"bad \xff\xfe bytes\"}\n",
+    );
+    logs.append(
+        "app.log",
+        b"{\"timestamp\":\"2026-11-20T10:00:04Z\",\"level\":\"INFO\",\"message\":\"lone \\ud800 surrogate\"}\n",
+    );
     logs.append("app.log", b"no json at all\n\n   \n\r\n");
     logs.append("app.log", b"{}\n[1,2]\nnull\n{\"a\":1}garbage\n");
     logs.append("app.log", &"{\"a\":".repeat(5000).into_bytes());
@@ -184,7 +197,11 @@ async fn broken_lines_are_shown_as_what_they_are() {
     assert_eq!(found.len(), 10, "{:#?}", messages(&found));
     let broken: Vec<&Activity> = found.iter().filter(|a| a.kind == Kind::Undecodable).collect();
     assert_eq!(broken.len(), 3, "{:#?}", messages(&found));
-    assert!(broken.iter().all(|a| a.error.as_deref().is_some_and(|e| e.contains("invalid JSON")) && a.level == Some(Level::Warn)));
+    assert!(
+        broken
+            .iter()
+            .all(|a| a.error.as_deref().is_some_and(|e| e.contains("invalid JSON")) && a.level == Some(Level::Warn))
+    );
     let bytes = found.iter().find(|a| a.message.as_deref().is_some_and(|m| m.contains("bytes"))).expect("there");
     assert!(bytes.message.as_deref().is_some_and(|m| m.contains('\u{fffd}')));
 }
@@ -251,24 +268,57 @@ fn one(shape: &str, text: &str) -> Activity {
 #[test]
 fn shapes_are_recognised() {
     let at = |a: &Activity| a.started_at.rfc3339();
-    let pino = one("pino", r#"{"level":50,"time":1763632800123,"pid":1,"hostname":"h","name":"api","reqId":"r-1","req":{"method":"GET","url":"/x/1"},"res":{"statusCode":503},"responseTime":12.5,"err":{"type":"E","message":"boom","stack":"s"},"msg":"request errored"}"#);
-    assert_eq!((pino.level, pino.status, pino.http_status, pino.method.as_deref()), (Some(Level::Error), Some(Status::Failed), Some(503), Some("GET")));
-    assert_eq!((pino.duration_us, pino.error.as_deref(), pino.endpoint.as_deref()), (Some(12_500), Some("boom"), Some("/x/{id}")));
-    let bunyan = one("bunyan", r#"{"name":"sync","hostname":"h","pid":1,"level":40,"msg":"slow","time":"2025-11-20T10:00:00.123Z","v":0}"#);
-    assert_eq!((bunyan.level, bunyan.system.as_deref(), at(&bunyan).as_str()), (Some(Level::Warn), Some("sync"), "2025-11-20T10:00:00.123Z"));
-    let ecs = one("ecs", r#"{"@timestamp":"2025-11-20T10:00:00Z","log.level":"error","message":"m","ecs.version":"8.0","service":{"name":"auth"},"http":{"request":{"method":"PUT"},"response":{"status_code":500}},"event":{"duration":1500000},"trace":{"id":"t"}}"#);
-    assert_eq!((ecs.level, ecs.system.as_deref(), ecs.http_status, ecs.duration_us), (Some(Level::Error), Some("auth"), Some(500), Some(1500)));
+    let pino = one(
+        "pino",
+        r#"{"level":50,"time":1763632800123,"pid":1,"hostname":"h","name":"api","reqId":"r-1","req":{"method":"GET","url":"/x/1"},"res":{"statusCode":503},"responseTime":12.5,"err":{"type":"E","message":"boom","stack":"s"},"msg":"request errored"}"#,
+    );
+    assert_eq!(
+        (pino.level, pino.status, pino.http_status, pino.method.as_deref()),
+        (Some(Level::Error), Some(Status::Failed), Some(503), Some("GET"))
+    );
+    assert_eq!(
+        (pino.duration_us, pino.error.as_deref(), pino.endpoint.as_deref()),
+        (Some(12_500), Some("boom"), Some("/x/{id}"))
+    );
+    let bunyan = one(
+        "bunyan",
+        r#"{"name":"sync","hostname":"h","pid":1,"level":40,"msg":"slow","time":"2025-11-20T10:00:00.123Z","v":0}"#,
+    );
+    assert_eq!(
+        (bunyan.level, bunyan.system.as_deref(), at(&bunyan).as_str()),
+        (Some(Level::Warn), Some("sync"), "2025-11-20T10:00:00.123Z")
+    );
+    let ecs = one(
+        "ecs",
+        r#"{"@timestamp":"2025-11-20T10:00:00Z","log.level":"error","message":"m","ecs.version":"8.0","service":{"name":"auth"},"http":{"request":{"method":"PUT"},"response":{"status_code":500}},"event":{"duration":1500000},"trace":{"id":"t"}}"#,
+    );
+    assert_eq!(
+        (ecs.level, ecs.system.as_deref(), ecs.http_status, ecs.duration_us),
+        (Some(Level::Error), Some("auth"), Some(500), Some(1500))
+    );
     assert_eq!(ecs.correlation_id.as_deref(), Some("t"));
-    let zap = one("zap", r#"{"level":"info","ts":1763632800.123,"logger":"worker","msg":"done","latency":0.25,"trace_id":"t"}"#);
-    assert_eq!((zap.level, zap.duration_us, at(&zap).as_str()), (Some(Level::Info), Some(250_000), "2025-11-20T10:00:00.123Z"));
+    let zap = one(
+        "zap",
+        r#"{"level":"info","ts":1763632800.123,"logger":"worker","msg":"done","latency":0.25,"trace_id":"t"}"#,
+    );
+    assert_eq!(
+        (zap.level, zap.duration_us, at(&zap).as_str()),
+        (Some(Level::Info), Some(250_000), "2025-11-20T10:00:00.123Z")
+    );
     let logrus = one("logrus", r#"{"level":"warning","msg":"hot","time":"2025-11-20T10:00:00Z","app":"cache"}"#);
     assert_eq!((logrus.level, logrus.system.as_deref()), (Some(Level::Warn), Some("cache")));
-    let otlp = one("otlp", r#"{"resourceLogs":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"pay"}}]},"scopeLogs":[{"scope":{},"logRecords":[{"timeUnixNano":"1763632800123000000","severityNumber":17,"body":{"stringValue":"declined"},"traceId":"abc","attributes":[{"key":"http.response.status_code","value":{"intValue":"402"}}]},{"timeUnixNano":"1763632800124000000","severityText":"INFO","body":{"stringValue":"second"}}]}]}]}"#);
+    let otlp = one(
+        "otlp",
+        r#"{"resourceLogs":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"pay"}}]},"scopeLogs":[{"scope":{},"logRecords":[{"timeUnixNano":"1763632800123000000","severityNumber":17,"body":{"stringValue":"declined"},"traceId":"abc","attributes":[{"key":"http.response.status_code","value":{"intValue":"402"}}]},{"timeUnixNano":"1763632800124000000","severityText":"INFO","body":{"stringValue":"second"}}]}]}]}"#,
+    );
     assert_eq!((otlp.message.as_deref(), otlp.system.as_deref()), (Some("second"), Some("pay")));
     let json = one("json", r#"{"ts":"2025-11-20T10:00:00Z","severity":"CRITICAL","msg":"x","provider":"Zoho"}"#);
     assert_eq!((json.level, json.system.as_deref()), (Some(Level::Fatal), Some("Zoho")));
     let text = one("json", "2025-11-20 10:00:00,123 [ERROR] worker: it broke");
-    assert_eq!((text.level, text.message.as_deref(), at(&text).as_str()), (Some(Level::Error), Some("worker: it broke"), "2025-11-20T10:00:00.123Z"));
+    assert_eq!(
+        (text.level, text.message.as_deref(), at(&text).as_str()),
+        (Some(Level::Error), Some("worker: it broke"), "2025-11-20T10:00:00.123Z")
+    );
     let logfmt = one("json", r#"time="2025-11-20T10:00:00Z" level=error msg="it \"broke\"" request_id=r-9"#);
     assert_eq!((logfmt.level, logfmt.message.as_deref()), (Some(Level::Error), Some("it \"broke\"")));
 }

@@ -102,7 +102,8 @@ impl Terminal {
     }
 
     pub fn signal(&self, signal: rustix::process::Signal) {
-        let pid = self.child.process_id().and_then(|pid| rustix::process::Pid::from_raw(pid as i32)).expect("a process");
+        let pid =
+            self.child.process_id().and_then(|pid| rustix::process::Pid::from_raw(pid as i32)).expect("a process");
         rustix::process::kill_process(pid, signal).expect("signalled");
     }
 

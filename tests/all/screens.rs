@@ -3,8 +3,8 @@
 use crate::support::EPOCH;
 use crosstail::app::{Action, Effect, Event, Reply, State, update};
 use crosstail::model::{Activity, Body, Direction, Id, Kind, Level, Locator, Names, Payload, Place, RawRecord, Status};
-use crosstail::source::pump::{PumpEvent, State as SourceState};
 use crosstail::source::Probe;
+use crosstail::source::pump::{PumpEvent, State as SourceState};
 use crosstail::tui::{Depth, Keymap, Look, Places, Theme, draw};
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier};
@@ -13,7 +13,10 @@ use serde_json::json;
 const CORRELATION: &str = "7f3a9c21-aaaa-4abc-8def-0123456789ab";
 
 fn call(n: u64, system: &str, seconds: i64, status: Status, http: Option<u16>, ms: u64) -> Activity {
-    let mut a = Activity::new(Id::Uuid(0x7f3a_0000_0000_4000_8000_0000_0000_0000 + u128::from(n)), EPOCH.plus_ms(seconds * 1000 + n as i64));
+    let mut a = Activity::new(
+        Id::Uuid(0x7f3a_0000_0000_4000_8000_0000_0000_0000 + u128::from(n)),
+        EPOCH.plus_ms(seconds * 1000 + n as i64),
+    );
     a.kind = Kind::ApiCall;
     a.direction = Direction::Out;
     a.status = Some(status);
@@ -31,7 +34,11 @@ fn call(n: u64, system: &str, seconds: i64, status: Status, http: Option<u16>, m
 
 fn activities(names: &Names) -> Vec<Activity> {
     let source = names.add_source("demo");
-    let mut all: Vec<Activity> = (0..40).map(|n| call(n, ["Zoho", "Apollo", "Slack"][n as usize % 3], n as i64 * 30, Status::Success, Some(200), 40 + n * 7)).collect();
+    let mut all: Vec<Activity> = (0..40)
+        .map(|n| {
+            call(n, ["Zoho", "Apollo", "Slack"][n as usize % 3], n as i64 * 30, Status::Success, Some(200), 40 + n * 7)
+        })
+        .collect();
     for attempt in 1..=2u64 {
         let mut a = call(100 + attempt, "SAP", 1200 + attempt as i64 * 22, Status::Failed, Some(503), 2500);
         a.attempt = Some(attempt as u16);
@@ -40,7 +47,8 @@ fn activities(names: &Names) -> Vec<Activity> {
         a.operation = Some("CREATE".into());
         a.actor = Some("SCHEDULER".into());
         a.correlation_id = Some(CORRELATION.into());
-        a.parent_request_id = (attempt == 2).then(|| Id::Uuid(0x7f3a_0000_0000_4000_8000_0000_0000_0000 + 101).to_string().into());
+        a.parent_request_id =
+            (attempt == 2).then(|| Id::Uuid(0x7f3a_0000_0000_4000_8000_0000_0000_0000 + 101).to_string().into());
         a.next_retry_at = Some(a.started_at.plus_ms(if attempt == 1 { 22_500 } else { 60_000 }));
         all.push(a);
     }
@@ -68,7 +76,10 @@ fn activities(names: &Names) -> Vec<Activity> {
 fn payload() -> Payload {
     let mut payload = Payload::default();
     payload.request.headers = Some(json!({"Authorization": "Bearer abcdefghijkl", "Content-Type": "application/json"}));
-    payload.request.body = Some(Body::from_value(json!({"PurchaseOrder": {"VendorCode": "V-77", "Items": [{"sku": "MAT-1", "qty": 4}]}}), 74));
+    payload.request.body = Some(Body::from_value(
+        json!({"PurchaseOrder": {"VendorCode": "V-77", "Items": [{"sku": "MAT-1", "qty": 4}]}}),
+        74,
+    ));
     payload.response.body = Some(Body::from_value(json!({"error": {"code": "ServiceUnavailable"}}), 40));
     payload.error.stack = Some("Error: Service Unavailable\n    at request (/app/src/http.ts:40:7)\n    at run (/app/node_modules/bull/worker.js:5:1)".to_owned());
     payload.metadata.insert("tenant".to_owned(), json!("org-3"));
@@ -85,14 +96,19 @@ impl Stage {
     fn new(width: u16, height: u16, theme: &str) -> Self {
         let names = Names::default();
         let all = activities(&names);
-        let mut state = State::new(names, &[crosstail::model::SourceId(0)], chrono_tz::Tz::UTC, EPOCH.plus_ms(1_260_000));
-        state.views = vec![crosstail::config::ViewEntry { name: "failures".to_owned(), filter: "is:failure".to_owned() }];
+        let mut state =
+            State::new(names, &[crosstail::model::SourceId(0)], chrono_tz::Tz::UTC, EPOCH.plus_ms(1_260_000));
+        state.views =
+            vec![crosstail::config::ViewEntry { name: "failures".to_owned(), filter: "is:failure".to_owned() }];
         state.themes = vec!["dark".to_owned(), "light".to_owned()];
         let source = crosstail::model::SourceId(0);
         let probe = Probe { server: "SQLite 3".to_owned(), schema: "crosstail".to_owned() };
         let mut stage = Self {
             state,
-            look: Look { theme: Theme::load(theme, Depth::True).expect("theme"), keymap: Keymap::load().expect("keys") },
+            look: Look {
+                theme: Theme::load(theme, Depth::True).expect("theme"),
+                keymap: Keymap::load().expect("keys"),
+            },
         };
         stage.event(Event::Resize(width, height));
         stage.event(Event::Pump(PumpEvent::Probed(source, probe)));
@@ -112,8 +128,12 @@ impl Stage {
         for action in actions {
             for effect in self.event(Event::Action(*action)) {
                 match effect {
-                    Effect::LoadPayload(ticket, ..) => drop(self.event(Event::Reply(ticket, Reply::Payload(Ok(Box::new(payload())))))),
-                    Effect::LoadRelated(ticket, _) => drop(self.event(Event::Reply(ticket, Reply::Related(Vec::new())))),
+                    Effect::LoadPayload(ticket, ..) => {
+                        drop(self.event(Event::Reply(ticket, Reply::Payload(Ok(Box::new(payload()))))));
+                    }
+                    Effect::LoadRelated(ticket, _) => {
+                        drop(self.event(Event::Reply(ticket, Reply::Related(Vec::new()))));
+                    }
                     _ => {}
                 }
             }
@@ -137,7 +157,9 @@ fn dump(buffer: &Buffer, cursor: Option<(u16, u16)>) -> String {
             let cell = buffer.cell((x, y)).expect("inside");
             let style = (cell.fg, cell.bg, cell.modifier);
             let blank = cell.symbol() == " " && cell.bg == Color::Reset && cell.modifier.is_empty();
-            let at = if blank { 0 } else {
+            let at = if blank {
+                0
+            } else {
                 styles.iter().position(|s| *s == style).unwrap_or_else(|| {
                     styles.push(style);
                     styles.len() - 1
@@ -240,14 +262,21 @@ fn pausing_pins_what_is_shown() {
     late.places = vec![Place { source: crosstail::model::SourceId(0), locator: Locator::Row(1) }];
     let mut newest = call(501, "SAP", 1259, Status::Success, Some(200), 10);
     newest.places = late.places.clone();
-    stage.event(Event::Pump(PumpEvent::Batch { source: crosstail::model::SourceId(0), items: vec![late, newest], live: true }));
+    stage.event(Event::Pump(PumpEvent::Batch {
+        source: crosstail::model::SourceId(0),
+        items: vec![late, newest],
+        live: true,
+    }));
     assert_eq!(stage.state.list.visible(&stage.state.store), before);
     assert!(stage.picture().contains("+2 new"));
     stage.act(&[Action::Pause]);
     assert!(stage.state.list.follow);
     let after = stage.state.list.visible(&stage.state.store);
     assert_ne!(after, before);
-    assert_eq!(stage.state.store.get(after[after.len() - 1]).id, Id::Uuid(0x7f3a_0000_0000_4000_8000_0000_0000_0000 + 501));
+    assert_eq!(
+        stage.state.store.get(after[after.len() - 1]).id,
+        Id::Uuid(0x7f3a_0000_0000_4000_8000_0000_0000_0000 + 501)
+    );
 }
 
 #[test]

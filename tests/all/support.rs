@@ -1,6 +1,6 @@
 //! What tests share: random activities, stores of them, waiting for something instead of sleeping.
 
-use crosstail::model::{Activity, Direction, Id, Kind, Level, Names, Status, Timestamp};
+use crosstail::model::{Activity, Direction, Kind, Level, Names, Status, Timestamp};
 use crosstail::record::{Outcome, Prepared, SqliteRecorder, Start};
 use crosstail::source::registry::{self, SourceConfig};
 use crosstail::source::{Source, Update};
@@ -121,9 +121,4 @@ pub fn ids(activities: &[Activity]) -> Vec<String> {
     let mut ids: Vec<String> = activities.iter().map(|a| a.id.to_string()).collect();
     ids.sort();
     ids
-}
-
-/// The id of a text.
-pub fn id(text: &str) -> Id {
-    Id::parse(text)
 }

@@ -44,7 +44,10 @@ fn requests(folder: &Path) -> HashMap<String, String> {
 /// `node` and the module, which `scripts/test` installs; without them this test fails rather than being skipped.
 fn winston() -> std::path::PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/winston");
-    assert!(folder.join("node_modules/winston").is_dir(), "Winston is not installed: run scripts/test, or scripts/setup-tests once");
+    assert!(
+        folder.join("node_modules/winston").is_dir(),
+        "Winston is not installed: run scripts/test, or scripts/setup-tests once"
+    );
     folder
 }
 
@@ -90,12 +93,14 @@ fn forty_thousand_requests_through_rotation() {
     let outcome = |record: &Value| record["status"].as_str().unwrap_or_default().to_owned();
     let as_written = || {
         let latest = latest.lock().expect("lock");
-        latest.len() == written.len() && written.iter().all(|(id, status)| latest.get(id).is_some_and(|r| outcome(r) == *status))
+        latest.len() == written.len()
+            && written.iter().all(|(id, status)| latest.get(id).is_some_and(|r| outcome(r) == *status))
     };
     while !as_written() && Instant::now() < until {
         std::thread::park_timeout(Duration::from_millis(100));
     }
     tail.kill().expect("ended");
+    tail.wait().expect("ended");
     reader.join().expect("read");
     let rotated = std::fs::read_dir(kept.path()).expect("a folder").count();
     assert!(rotated > 5, "it rotated: {rotated} files");
@@ -110,6 +115,9 @@ fn forty_thousand_requests_through_rotation() {
     // A failure stands in both files, and is one.
     let failure = latest.values().find(|record| record["error"] == "upstream responded 500").expect("a failure");
     let places: Vec<&str> = failure["places"].as_array().expect("places").iter().filter_map(Value::as_str).collect();
-    assert!(places.iter().any(|p| p.starts_with("combined")) && places.iter().any(|p| p.starts_with("error")), "{places:?}");
+    assert!(
+        places.iter().any(|p| p.starts_with("combined")) && places.iter().any(|p| p.starts_with("error")),
+        "{places:?}"
+    );
     assert_eq!(failure["method"], "GET");
 }

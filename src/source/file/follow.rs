@@ -185,7 +185,7 @@ impl Follower<'_> {
             if let Some(print) = stream.print {
                 self.cut.retain(|cut| cut.print != print);
             }
-            let carry = self.shared_now(&stream);
+            let carry = stream.written_at();
             self.tails.insert(
                 stream.device_inode,
                 Tail { stream, offset, partial: Vec::new(), carry, seen_length: 0, orphaned: None },
@@ -196,10 +196,6 @@ impl Follower<'_> {
             tail.orphaned = if present.contains(key) { None } else { tail.orphaned.or(Some(now)) };
         }
         Ok(())
-    }
-
-    fn shared_now(&self, stream: &Stream) -> Timestamp {
-        Timestamp(chrono::DateTime::<chrono::Utc>::from(stream.modified).timestamp_micros())
     }
 
     /// Reads what is there; whether anything was.

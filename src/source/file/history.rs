@@ -69,10 +69,6 @@ fn run(stream: &Stream, task: &Task, buffer: &mut Vec<u8>, mut each: impl FnMut(
     }
 }
 
-fn file_time(stream: &Stream) -> Timestamp {
-    Timestamp(chrono::DateTime::<chrono::Utc>::from(stream.modified).timestamp_micros())
-}
-
 /// Activities handed over at a time: enough to be worth it, few enough that those on their way take little memory.
 const BATCH: usize = 1024;
 
@@ -98,7 +94,7 @@ pub(super) fn fill_back(
             }
             let stream = &streams[task.stream];
             let mut batch: Vec<Activity> = Vec::with_capacity(BATCH);
-            let mut carry = file_time(stream);
+            let mut carry = stream.written_at();
             let send = |batch: Vec<Activity>| {
                 sent.fetch_add(batch.len(), Ordering::Relaxed);
                 let _ = sink.blocking_send(Update::Batch(batch, None));
@@ -211,10 +207,10 @@ fn scan(shared: &Shared, query: &PageQuery, key: String) -> Result<Found, Source
             let stream = &streams[task.stream];
             let mut gathered = Gathered::default();
             let mut decoded = Vec::new();
-            let mut carry = file_time(stream);
+            let mut carry = stream.written_at();
             run(stream, task, buffer, |offset, line| {
                 let at = LineRef { stream: task.stream as u32, offset, length: line.len() as u32 };
-                let mut early = (!stream.compressed).then(|| Early { quick: &quick, rejected_part: None });
+                let mut early = (!stream.compressed).then_some(Early { quick: &quick, rejected_part: None });
                 let rest = (&mut carry, &occurrences);
                 stream.decoder.line_unless(&stream.origin, offset, line, rest.0, rest.1, early.as_mut(), &mut decoded);
                 if let Some(request) = early.and_then(|early| early.rejected_part) {
@@ -290,7 +286,7 @@ impl Test<'_> {
         if activity.part {
             let request = request_hash(&activity.id.to_string());
             let held = held(&activity);
-            let kept = kept.then(|| (activity.started_at, activity.id));
+            let kept = kept.then_some((activity.started_at, activity.id));
             let more = (held.is_some() || kept.is_some()).then(|| {
                 into.more.push(PartMore { held, kept });
                 NonZeroU32::new(into.more.len() as u32)
@@ -375,7 +371,7 @@ fn read_again(streams: &[Stream], line: &LineKept, id: Option<&Id>) -> Option<Ac
     let stream = &streams[line.at.stream as usize];
     let bytes = stream.line_at(line.at.offset, line.at.length).ok()?;
     let mut out = Vec::new();
-    let mut carry = file_time(stream);
+    let mut carry = stream.written_at();
     stream.decoder.line(&stream.origin, line.at.offset, &bytes, &mut carry, &Occurrences::default(), &mut out);
     let index = id.and_then(|id| out.iter().position(|activity| activity.id == *id)).unwrap_or(0);
     (index < out.len()).then(|| out.swap_remove(index))

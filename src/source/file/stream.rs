@@ -2,6 +2,7 @@
 
 use super::decode::{Decoder, Origin, stable_hash};
 use super::{Shared, discover};
+use crate::model::Timestamp;
 use flate2::read::MultiGzDecoder;
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom};
@@ -93,6 +94,11 @@ impl Stream {
         }
         head.truncate(filled);
         Ok(head)
+    }
+
+    /// When the file was written last: the time of lines that have none.
+    pub(super) fn written_at(&self) -> Timestamp {
+        Timestamp(chrono::DateTime::<chrono::Utc>::from(self.modified).timestamp_micros())
     }
 
     /// The uncompressed bytes from the beginning.

@@ -106,7 +106,8 @@ impl Fixture for SqliteFixture {
     async fn insert(&mut self, count: usize) -> Vec<String> {
         let rows: Vec<(Start, Outcome)> = (0..count).map(|_| self.next()).collect();
         let mut ids: Vec<String> = rows.iter().map(|(start, _)| start.id.clone()).collect();
-        let rows: Vec<Prepared> = rows.into_iter().map(|(start, outcome)| Prepared::new(start, Some(outcome))).collect();
+        let rows: Vec<Prepared> =
+            rows.into_iter().map(|(start, outcome)| Prepared::new(start, Some(outcome))).collect();
         self.recorder.as_mut().expect("alive").insert(&rows).await.expect("written");
         ids.sort();
         ids
@@ -151,16 +152,18 @@ impl Fixture for SqliteFixture {
     /// The table is gone.
     async fn kill(&mut self) {
         self.recorder = None;
-        let mut connection = <sqlx::SqliteConnection as sqlx::Connection>::connect(&format!("sqlite://{}", self.path().display()))
-            .await
-            .expect("connected");
+        let mut connection =
+            <sqlx::SqliteConnection as sqlx::Connection>::connect(&format!("sqlite://{}", self.path().display()))
+                .await
+                .expect("connected");
         sqlx::query("ALTER TABLE activity RENAME TO gone").execute(&mut connection).await.expect("renamed");
     }
 
     async fn revive(&mut self) -> Vec<String> {
-        let mut connection = <sqlx::SqliteConnection as sqlx::Connection>::connect(&format!("sqlite://{}", self.path().display()))
-            .await
-            .expect("connected");
+        let mut connection =
+            <sqlx::SqliteConnection as sqlx::Connection>::connect(&format!("sqlite://{}", self.path().display()))
+                .await
+                .expect("connected");
         sqlx::query("ALTER TABLE gone RENAME TO activity").execute(&mut connection).await.expect("renamed");
         self.recorder = Some(SqliteRecorder::open(&self.path()).await.expect("opened"));
         self.insert(10).await

@@ -67,7 +67,8 @@ async fn history_pages_have_no_gap_and_no_duplicate(mut fixture: impl Fixture) {
     let middle = all(source.as_ref()).await[115].started_at;
     let since = PageQuery { since: Some(middle), ..PageQuery::all(10_000) };
     let until = PageQuery { until: Some(middle), ..PageQuery::all(10_000) };
-    let (after, before) = (source.page(&since, None).await.expect("read"), source.page(&until, None).await.expect("read"));
+    let (after, before) =
+        (source.page(&since, None).await.expect("read"), source.page(&until, None).await.expect("read"));
     assert_eq!(after.items.len() + before.items.len(), 230);
     assert!(before.items.iter().all(|a| a.started_at < middle));
 }
@@ -204,7 +205,8 @@ async fn related_activities_are_found(mut fixture: impl Fixture) {
     let source = fixture.source();
     let every = all(source.as_ref()).await;
     let correlation = every[0].correlation_id.clone().expect("a correlation id");
-    let expected: Vec<Activity> = every.into_iter().filter(|a| a.correlation_id.as_ref() == Some(&correlation)).collect();
+    let expected: Vec<Activity> =
+        every.into_iter().filter(|a| a.correlation_id.as_ref() == Some(&correlation)).collect();
     assert!(expected.len() > 2);
     let found = source.related(&RelatedKey::Correlation(correlation.to_string()), 1000).await.expect("related");
     assert_eq!(ids(&found), ids(&expected));
