@@ -140,6 +140,8 @@ impl Front {
                     }
                 }
                 _ = tick.tick() => {
+                    #[cfg(debug_assertions)]
+                    assert!(std::env::var_os("CROSSTAIL_TEST_PANIC").is_none(), "asked to panic, by a test");
                     self.measure();
                     if let Some(code) = self.event(Event::Tick(self.clock.now())) {
                         return code;

@@ -243,17 +243,55 @@ fn stopping_and_going_on() {
     terminal.wait_for_end();
 }
 
+/// The processes whose command line holds a text.
+fn processes(mark: &str) -> Vec<i32> {
+    std::fs::read_dir("/proc")
+        .expect("proc")
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
+        .filter(|pid| std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "crosstail"))
+        .filter(|pid| {
+            std::fs::read(format!("/proc/{pid}/cmdline"))
+                .is_ok_and(|line| String::from_utf8_lossy(&line).contains(mark))
+        })
+        .collect()
+}
+
 #[test]
 fn a_hung_up_terminal_ends_it_within_a_second() {
-    let mut terminal = demo(100, 30);
-    terminal.settle();
-    terminal.writer = None;
-    terminal.master = None;
-    let begun = Instant::now();
-    // The reading thread holds a copy of the terminal's end: without it there is no hang-up, so the signal is sent.
-    terminal.signal(rustix::process::Signal::HUP);
-    terminal.wait_for_end();
-    assert!(begun.elapsed() < Duration::from_secs(2));
+    // `script` holds the terminal's other end; when it is killed nobody does, as when an SSH connection breaks. Once
+    // as it is, once deaf to SIGHUP, where only the terminal itself tells.
+    for deaf in [false, true] {
+        let mark = format!("--seed=99{}{}", u8::from(deaf), std::process::id());
+        let trap = if deaf { "trap '' HUP; " } else { "" };
+        let command = format!("{trap}exec {} demo --history=10m {mark}", env!("CARGO_BIN_EXE_crosstail"));
+        let mut script = std::process::Command::new("script")
+            .args(["-qfc", &command, "/dev/null"])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::null())
+            .env("TERM", "xterm-256color")
+            .spawn()
+            .expect("script, of util-linux");
+        wait_for("the program", || !processes(&mark).is_empty());
+        std::thread::park_timeout(Duration::from_millis(1500));
+        assert_eq!(processes(&mark).len(), 1, "it runs");
+        script.kill().expect("killed");
+        script.wait().expect("ended");
+        let begun = Instant::now();
+        wait_for("its end", || processes(&mark).is_empty());
+        assert!(begun.elapsed() < Duration::from_millis(1500), "{:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn a_panic_gives_the_terminal_back() {
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_crosstail"));
+    command.args(["demo", "--history", "10m"]);
+    command.env("CROSSTAIL_TEST_PANIC", "1");
+    let mut terminal = Terminal::run(command, 100, 30);
+    assert_eq!(terminal.wait_for_end(), 101);
+    terminal.assert_restored();
+    assert!(terminal.ever_showed("asked to panic, by a test"), "{}", terminal.screen());
 }
 
 #[test]

@@ -27,8 +27,8 @@ impl Columns {
         let time = if width >= 40 { 12 } else { 0 };
         let system = if width >= 60 { 11 } else { 8 };
         let (http, took, tries) = match width {
-            0..50 => (3, 0, 0),
-            50..70 => (3, 8, 0),
+            0..50 => (4, 0, 0),
+            50..70 => (4, 8, 0),
             _ => (4, 8, 4),
         };
         // Mark, status and direction take 5, every column one more behind it.
