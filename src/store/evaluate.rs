@@ -1,10 +1,11 @@
 //! Testing rows: the predicate of the filter language over columns, each distinct text tested once.
 
 use super::segment::Text;
-use super::symbols::Symbol;
+use super::symbols::{Symbol, Symbols};
 use super::{Row, Store, is_same};
 use crate::filter::{Field, Pattern, Predicate, Record, Target, Test, Truth, outcome};
 use crate::model::{Id, Payload, Timestamp};
+use memchr::memmem::Finder;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -88,6 +89,16 @@ impl Record for RowRecord<'_> {
 struct Memo(Vec<AtomicU8>);
 
 impl Memo {
+    fn fill(&mut self, symbols: &Symbols, patterns: &[Pattern]) {
+        let found = match patterns {
+            [Pattern::Find(regex, _)] => {
+                symbols.matching(regex).into_iter().map(|found| if found { 1 } else { 2 }).collect()
+            }
+            _ => vec![0; symbols.len()],
+        };
+        self.0 = found.into_iter().map(AtomicU8::new).collect();
+    }
+
     fn ask(&self, symbol: Symbol, test: impl FnOnce() -> bool) -> bool {
         let Some(slot) = self.0.get(symbol.0 as usize) else { return test() };
         match slot.load(Ordering::Relaxed) {
@@ -121,7 +132,7 @@ enum Step {
     Or(Vec<Step>),
     Not(Box<Step>),
     Text { column: Text, patterns: Vec<Pattern>, or_absent: bool, negated: bool, memo: Memo },
-    Anywhere { pattern: Pattern, in_uuids: bool, memo: Memo },
+    Anywhere { pattern: Pattern, in_uuids: Option<Box<Finder<'static>>>, memo: Memo },
     Other(Predicate),
 }
 
@@ -140,11 +151,13 @@ const ANYWHERE: [Text; 12] = [
     Text::ErrorType,
 ];
 
-/// Whether a text without these could be part of a UUID.
-fn could_be_hex(pattern: &Pattern) -> bool {
+/// The search of a pattern in UUIDs, where the pattern can be a part of one.
+fn uuid_finder(pattern: &Pattern) -> Option<Box<Finder<'static>>> {
     match pattern {
-        Pattern::Find(_, literal) => literal.chars().all(|c| c.is_ascii_hexdigit() || c == '-' || c == '.'),
-        _ => true,
+        Pattern::Find(_, literal) if literal.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-') => {
+            Some(Box::new(Finder::new(literal.as_bytes()).into_owned()))
+        }
+        _ => None,
     }
 }
 
@@ -155,7 +168,7 @@ impl Step {
             Predicate::Or(parts) => Self::Or(parts.into_iter().map(Self::new).collect()),
             Predicate::Not(part) => Self::Not(Box::new(Self::new(*part))),
             Predicate::Anywhere(pattern) => {
-                Self::Anywhere { in_uuids: could_be_hex(&pattern), pattern, memo: Memo::default() }
+                Self::Anywhere { in_uuids: uuid_finder(&pattern), pattern, memo: Memo::default() }
             }
             Predicate::Leaf(leaf) => {
                 let column = match (&leaf.target, &leaf.test) {
@@ -177,13 +190,13 @@ impl Step {
         }
     }
 
-    fn remember(&mut self, symbols: usize) {
+    /// Makes room for answers by symbol; texts to be found anywhere are answered at once.
+    fn remember(&mut self, symbols: &Symbols) {
         match self {
             Self::And(parts) | Self::Or(parts) => parts.iter_mut().for_each(|part| part.remember(symbols)),
             Self::Not(part) => part.remember(symbols),
-            Self::Text { memo, .. } | Self::Anywhere { memo, .. } => {
-                memo.0 = (0..symbols).map(|_| AtomicU8::new(0)).collect();
-            }
+            Self::Text { memo, patterns, .. } => memo.fill(symbols, patterns),
+            Self::Anywhere { memo, pattern, .. } => memo.fill(symbols, std::slice::from_ref(pattern)),
             Self::Other(_) => {}
         }
     }
@@ -228,13 +241,13 @@ impl Step {
                     }
                 })
             }
-            Self::Anywhere { pattern, in_uuids, memo } => of(anywhere(store, row, pattern, *in_uuids, memo)),
+            Self::Anywhere { pattern, in_uuids, memo } => of(anywhere(store, row, pattern, in_uuids.as_deref(), memo)),
             Self::Other(predicate) => predicate.test(&RowRecord::new(store, row)),
         }
     }
 }
 
-fn anywhere(store: &Store, row: Row, pattern: &Pattern, in_uuids: bool, memo: &Memo) -> bool {
+fn anywhere(store: &Store, row: Row, pattern: &Pattern, in_uuids: Option<&Finder<'static>>, memo: &Memo) -> bool {
     let (segment, at) = store.at(row);
     let symbol =
         |symbol: Symbol| symbol != Symbol::ABSENT && memo.ask(symbol, || pattern.test(store.symbols.get(symbol)));
@@ -245,8 +258,14 @@ fn anywhere(store: &Store, row: Row, pattern: &Pattern, in_uuids: bool, memo: &M
     if !is_same(request) && symbol(request) {
         return true;
     }
-    let id = segment.id(at, &store.symbols);
-    (in_uuids || matches!(id, Id::Text(_))) && pattern.test(&id.to_string())
+    match (segment.id(at, &store.symbols), pattern) {
+        // A UUID has only hexadecimal digits and dashes, in lower case: other texts are not looked for in it.
+        (Id::Uuid(value), Pattern::Find(..)) => in_uuids.is_some_and(|finder| {
+            let mut buffer = uuid::Uuid::encode_buffer();
+            finder.find(uuid::Uuid::from_u128(value).hyphenated().encode_lower(&mut buffer).as_bytes()).is_some()
+        }),
+        (id, _) => pattern.test(&id.to_string()),
+    }
 }
 
 impl Evaluator {
@@ -263,7 +282,7 @@ impl Evaluator {
     pub(super) fn select(&self, store: &Store, rows: &[Row]) -> Vec<Row> {
         const CHUNK: usize = 1 << 14;
         let mut remembering = Self { root: self.root.bare() };
-        remembering.root.remember(store.symbols.len());
+        remembering.root.remember(&store.symbols);
         let root = &remembering.root;
         let parts: Vec<Vec<Row>> = rows
             .par_chunks(CHUNK)
@@ -288,7 +307,7 @@ impl Step {
                 memo: Memo::default(),
             },
             Self::Anywhere { pattern, in_uuids, .. } => {
-                Self::Anywhere { pattern: pattern.clone(), in_uuids: *in_uuids, memo: Memo::default() }
+                Self::Anywhere { pattern: pattern.clone(), in_uuids: in_uuids.clone(), memo: Memo::default() }
             }
             Self::Other(predicate) => Self::Other(predicate.clone()),
         }

@@ -2,6 +2,8 @@
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
+use rayon::prelude::*;
+use regex::Regex;
 use std::hash::BuildHasher as _;
 
 /// Number of a text. 0 is "absent".
@@ -80,6 +82,37 @@ impl Symbols {
         text_of(&self.chunks, &self.spans, symbol.0)
     }
 
+    /// Which texts a regular expression finds something in, by number. Chunks are searched as a whole, on all cores:
+    /// a text without a match costs no call of its own.
+    pub fn matching(&self, regex: &Regex) -> Vec<bool> {
+        let mut found = vec![false; self.spans.len()];
+        // Texts stand in their chunks in the order of their numbers.
+        let mut rest = found.as_mut_slice();
+        let mut pieces = Vec::new();
+        for spans in self.spans.chunk_by(|a, b| a.chunk == b.chunk) {
+            let (here, behind) = rest.split_at_mut(spans.len());
+            pieces.push((spans, here));
+            rest = behind;
+        }
+        pieces.into_par_iter().for_each(|(spans, found)| {
+            let Some(chunk) = spans.first().and_then(|span| self.chunks.get(span.chunk as usize)) else { return };
+            let mut at = 0;
+            let mut index = 0;
+            while let Some(hit) = regex.find_at(chunk, at) {
+                index += spans[index..].partition_point(|span| (span.start + span.length) as usize <= hit.start());
+                let Some(span) = spans.get(index) else { return };
+                // A match over the border of two texts is none: the search goes on at the second one.
+                found[index] |= span.start as usize <= hit.start() && hit.end() <= (span.start + span.length) as usize;
+                index += 1;
+                match spans.get(index) {
+                    Some(next) => at = next.start as usize,
+                    None => return,
+                }
+            }
+        });
+        found
+    }
+
     /// How many there are, the absent one included.
     pub fn len(&self) -> usize {
         self.spans.len()
@@ -104,6 +137,22 @@ fn text_of<'a>(chunks: &'a [String], spans: &[Span], symbol: u32) -> &'a str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn searching_chunks_finds_what_searching_texts_does() {
+        let mut rng = fastrand::Rng::with_seed(3);
+        let mut symbols = Symbols::default();
+        for _ in 0..3000 {
+            let text: String = (0..rng.usize(0..6)).map(|_| ['a', 'b', 'A', 'é', '漢'][rng.usize(0..5)]).collect();
+            symbols.intern(&text);
+        }
+        for pattern in ["(?is)aa", "(?is)a", "(?is)éa", "(?is)bab", "(?is)漢漢a"] {
+            let regex = Regex::new(pattern).expect(pattern);
+            let expected: Vec<bool> =
+                (0..symbols.len()).map(|n| n > 0 && regex.is_match(symbols.get(Symbol(n as u32)))).collect();
+            assert_eq!(symbols.matching(&regex)[1..], expected[1..], "{pattern}");
+        }
+    }
 
     #[test]
     fn texts_are_kept_once() {
