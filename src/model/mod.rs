@@ -15,7 +15,7 @@ pub use activity::{Activity, Locator, Place};
 pub use id::Id;
 pub use names::{NameId, Names, SourceId};
 pub use payload::{Body, ErrorDetail, Payload, RawRecord, Side, Truncation};
-pub use redact::{REDACTED, is_sensitive_name, redact_json, redact_text, redact_url};
+pub use redact::{REDACTED, is_sensitive_name, redact_json, redact_text};
 pub use time::{Clock, Timestamp, parse_timestamp};
 pub use visible::{is_hostile, visible, visible_line};
 pub use words::{Direction, Kind, Level, SourceKind, Status};

@@ -109,11 +109,6 @@ pub fn redact_text(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// An address without the password it carries and without secret query parameters.
-pub fn redact_url(url: &str) -> Cow<'_, str> {
-    redact_text(url)
-}
-
 fn redact_named(value: &Value) -> Value {
     match value {
         Value::String(text) => {

@@ -11,7 +11,7 @@ pub use policy::{Backoff, RetryPolicy};
 pub use sqlite::{Prepared, SqliteRecorder};
 pub use truncate::{MAX_BODY_BYTES, truncate_body};
 
-use crate::model::{Direction, Kind, Level, Status, Timestamp, redact_json, redact_text, redact_url};
+use crate::model::{Direction, Kind, Level, Status, Timestamp, redact_json, redact_text};
 use serde_json::Value;
 
 /// What is known when an activity starts. Times are UTC.
@@ -95,8 +95,4 @@ fn safe_json(value: &Value) -> String {
 
 fn safe_text(text: &str) -> String {
     redact_text(text).into_owned()
-}
-
-fn safe_url(url: &str) -> String {
-    redact_url(url).into_owned()
 }

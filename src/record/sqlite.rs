@@ -1,6 +1,6 @@
 //! Recording into crosstail's own `SQLite` table.
 
-use super::{Outcome, Start, safe_body, safe_json, safe_text, safe_url};
+use super::{Outcome, Start, safe_body, safe_json, safe_text};
 use crate::model::Status;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Sqlite};
@@ -87,7 +87,7 @@ impl Prepared {
             outcome.response_body.as_ref().map(|body| safe_body(body, &format!("{reference}/response"))),
         ];
         let metadata = start.metadata.as_ref().map(safe_json);
-        start.url = start.url.map(|url| safe_url(&url));
+        start.url = start.url.map(|url| safe_text(&url));
         start.message = outcome.message.take().or(start.message).map(|text| safe_text(&text));
         outcome.error = outcome.error.map(|text| safe_text(&text));
         outcome.error_stack = outcome.error_stack.map(|text| safe_text(&text));

@@ -11,7 +11,7 @@ pub mod registry;
 pub mod sqlite;
 
 use crate::filter::{Context, Filter};
-use crate::model::{Activity, Id, Locator, Payload, SourceKind, Timestamp};
+use crate::model::{Activity, Id, Locator, Names, Payload, SourceKind, Timestamp};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -256,6 +256,23 @@ pub async fn for_each(
             None => return Ok(page.division),
         }
     }
+}
+
+/// Figures computed here, for stores that cannot, or not for this query.
+pub(crate) async fn aggregate_here(
+    source: &dyn Source,
+    query: &PageQuery,
+    by: crate::filter::Field,
+    names: &Names,
+) -> Result<Vec<(Option<String>, Figures)>, SourceError> {
+    let mut groups = std::collections::BTreeMap::new();
+    for_each(source, &PageQuery { limit: 5000, ..query.clone() }, |activity| {
+        let key = crate::filter::value_text(&activity, by, names);
+        groups.entry(key).or_insert_with(Figures::default).add(&activity);
+        true
+    })
+    .await?;
+    Ok(groups.into_iter().collect())
 }
 
 impl Figures {

@@ -25,7 +25,7 @@ impl SourceConfig {
                 .file_name()
                 .map_or_else(|| text.to_owned(), |name| name.to_string_lossy().into_owned()),
         };
-        Self { name: crate::model::redact_url(&name).into_owned(), at: vec![text.to_owned()], schema: None }
+        Self { name: crate::model::redact_text(&name).into_owned(), at: vec![text.to_owned()], schema: None }
     }
 }
 

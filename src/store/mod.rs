@@ -13,7 +13,7 @@ pub use summary::{Bucket, Facet, Histogram};
 pub use symbols::{Symbol, Symbols};
 
 use crate::filter::{Field, Predicate, Vocabulary};
-use crate::model::{Activity, Direction, Id, Kind, Level, Names, Place, SourceId, Status, Timestamp};
+use crate::model::{Activity, Direction, Id, Kind, Level, Names, Place, Status, Timestamp};
 use evaluate::Evaluator;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
@@ -268,11 +268,6 @@ impl Store {
         self.revision += 1;
     }
 
-    /// The number of rows that a predicate would keep.
-    pub fn count(&self, predicate: Predicate) -> usize {
-        Evaluator::new(predicate).select(self, self.order.rows()).len()
-    }
-
     /// Rows that a source found to match where only their payload can tell.
     pub fn decide(&mut self, ids: &[Id]) {
         let rows: Vec<Row> = ids.iter().filter_map(|id| self.find(id)).collect();
@@ -381,40 +376,21 @@ impl Store {
 
     /// The rows of a correlation id, in order of time.
     pub fn of_correlation(&self, correlation: &str) -> Vec<Row> {
-        let Some(symbol) = self.symbols.find(correlation) else { return Vec::new() };
-        self.order
-            .rows()
-            .iter()
-            .copied()
-            .filter(|row| {
-                let (segment, at) = self.at(*row);
-                segment.text(at, Text::Correlation) == symbol
-            })
-            .collect()
+        self.rows_with(Text::Correlation, correlation)
     }
 
     /// The rows whose parent is this request, in order of time.
     pub fn children(&self, request: &str) -> Vec<Row> {
-        let Some(symbol) = self.symbols.find(request) else { return Vec::new() };
-        self.order
-            .rows()
-            .iter()
-            .copied()
-            .filter(|row| {
-                let (segment, at) = self.at(*row);
-                segment.text(at, Text::Parent) == symbol
-            })
-            .collect()
+        self.rows_with(Text::Parent, request)
     }
 
-    /// Rows of a source.
-    pub fn count_of_source(&self, source: SourceId) -> usize {
-        (0..self.len)
-            .filter(|row| {
-                let (segment, at) = self.at(*row);
-                segment.source(at) == source
-            })
-            .count()
+    fn rows_with(&self, column: Text, text: &str) -> Vec<Row> {
+        let Some(symbol) = self.symbols.find(text) else { return Vec::new() };
+        let has = |row: &Row| {
+            let (segment, at) = self.at(*row);
+            segment.text(at, column) == symbol
+        };
+        self.order.rows().iter().copied().filter(has).collect()
     }
 
     /// The text column of a field, where it has one.

@@ -32,7 +32,6 @@ pub struct Symbols {
     spans: Vec<Span>,
     table: HashTable<u32>,
     hasher: FixedState,
-    bytes: usize,
 }
 
 impl Default for Symbols {
@@ -43,7 +42,6 @@ impl Default for Symbols {
             spans: vec![absent],
             table: HashTable::new(),
             hasher: FixedState::default(),
-            bytes: 0,
         }
     }
 }
@@ -63,7 +61,6 @@ impl Symbols {
         let chunk = self.chunks.len() - 1;
         let start = self.chunks[chunk].len() as u32;
         self.chunks[chunk].push_str(text);
-        self.bytes += text.len();
         let symbol = self.spans.len() as u32;
         self.spans.push(Span { chunk: chunk as u32, start, length: text.len() as u32 });
         let Self { table, hasher, chunks, spans, .. } = self;
@@ -121,11 +118,6 @@ impl Symbols {
     /// Whether there is none but the absent one.
     pub fn is_empty(&self) -> bool {
         self.spans.len() <= 1
-    }
-
-    /// Bytes of distinct text.
-    pub fn text_bytes(&self) -> usize {
-        self.bytes
     }
 }
 

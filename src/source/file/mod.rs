@@ -178,14 +178,6 @@ impl Source for FileSource {
     }
 
     async fn aggregate(&self, query: &PageQuery, by: Field) -> Result<Vec<(Option<String>, Figures)>, SourceError> {
-        let mut groups = std::collections::BTreeMap::new();
-        let query = PageQuery { limit: 10_000, ..query.clone() };
-        super::for_each(self, &query, |activity| {
-            let key = crate::filter::value_text(&activity, by, &self.shared.names);
-            groups.entry(key).or_insert_with(Figures::default).add(&activity);
-            true
-        })
-        .await?;
-        Ok(groups.into_iter().collect())
+        super::aggregate_here(self, query, by, &self.shared.names).await
     }
 }

@@ -179,14 +179,7 @@ impl Source for SqliteSource {
         if let Some(groups) = grouped.await.map_err(|e| self.error("aggregate", &e))? {
             return Ok(groups);
         }
-        let mut groups = std::collections::BTreeMap::new();
-        super::for_each(self, query, |activity| {
-            let key = crate::filter::value_text(&activity, by, &self.names);
-            groups.entry(key).or_insert_with(Figures::default).add(&activity);
-            true
-        })
-        .await?;
-        Ok(groups.into_iter().collect())
+        super::aggregate_here(self, query, by, &self.names).await
     }
 }
 
