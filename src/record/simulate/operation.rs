@@ -342,6 +342,9 @@ fn log_line(rng: &mut Rng, at: i64, correlation: &str, out: &mut Vec<Simulated>)
     if LOGS[index].1 > 0 && rng.f64() < 0.8 {
         index = rng.usize(0..LOGS.len());
     }
+    if LOGS[index].1 > 1 && rng.f64() < 0.9 {
+        index = rng.usize(0..LOGS.len());
+    }
     let (service, level, text) = LOGS[index];
     let level = [Level::Info, Level::Warn, Level::Error][level as usize];
     out.push(line(rng, at, service, level, text, correlation, None));

@@ -20,7 +20,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
         put(buf, area.x + 2, area.y + 2, "no activity in this time", area.width, theme.dim);
         return;
     }
-    let rows = 3;
+    let rows = if area.width >= 112 { 3 } else { 4 };
     let fitting = (area.height.saturating_sub(1) / rows).max(1) as usize;
     let first = (state.line + 1).saturating_sub(fitting);
     for (index, system) in health.systems.iter().enumerate().skip(first).take(fitting) {
@@ -54,15 +54,12 @@ fn panel(state: &State, system: &SystemHealth<Symbol>, selected: bool, area: Rec
         _ => String::new(),
     };
     let latency = |q| millis(system.latencies.quantile_ms(q));
-    let figures = format!(
-        " {}   success {}{}   p50 {}  p95 {}  p99 {}",
-        right(&rate(system.rate), 9),
-        right(&success, 7),
-        left(&change, 4),
-        right(&latency(0.5), 8),
-        right(&latency(0.95), 8),
-        right(&latency(0.99), 8),
-    );
+    let latencies =
+        format!("p50 {}  p95 {}  p99 {}", right(&latency(0.5), 8), right(&latency(0.95), 8), right(&latency(0.99), 8),);
+    let calls = format!(" {}   success {}{}", right(&rate(system.rate), 9), right(&success, 7), left(&change, 4));
+    // Where they do not fit beside the rest, latencies have the line below.
+    let wide = area.width >= 112;
+    let figures = if wide { format!("{calls}   {latencies}") } else { calls };
     let name = safe(state.store.symbols().get(system.system));
     put_all(
         buf,
@@ -80,6 +77,9 @@ fn panel(state: &State, system: &SystemHealth<Symbol>, selected: bool, area: Rec
     );
     if area.height < 2 {
         return;
+    }
+    if !wide && area.height > 2 {
+        put(buf, area.x + 16, area.y + 2, &latencies, area.width.saturating_sub(16), theme.dim);
     }
     let when = |at: Option<crate::model::Timestamp>| {
         at.map_or_else(|| "none seen".to_owned(), |at| format!("{} ago", ago(state.now.since_us(at))))
