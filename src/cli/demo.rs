@@ -34,8 +34,11 @@ pub(super) async fn run(args: &DemoArgs) -> Result<u8> {
         })
     };
     let names = Names::default();
-    let source =
-        SourceConfig { name: "demo".to_owned(), at: vec![format!("sqlite://{}", path.display())], schema: None };
+    let source = SourceConfig {
+        name: "demo".to_owned(),
+        at: vec![format!("sqlite://{}", path.display())],
+        ..SourceConfig::default()
+    };
     let opened = registry::open(&source, &names)?;
     let code = explore::open(names, vec![opened], &args.look, &config).await?;
     cancel.cancel();

@@ -38,7 +38,8 @@ pub(super) fn configs(
         if argument == "-" {
             let spooled = Spool::start()?;
             let at = vec![spooled.path().display().to_string()];
-            found.push(SourceConfig { name: "stdin".to_owned(), at, schema: schema.clone() });
+            let ended = Some(spooled.ended());
+            found.push(SourceConfig { name: "stdin".to_owned(), at, schema: schema.clone(), ended });
             spool = Some(spooled);
             continue;
         }

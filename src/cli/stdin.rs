@@ -2,12 +2,15 @@
 
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 
 /// Standard input being copied.
 pub(super) struct Spool {
     file: tempfile::NamedTempFile,
     done: Receiver<()>,
+    ended: Arc<AtomicBool>,
 }
 
 impl Spool {
@@ -16,6 +19,8 @@ impl Spool {
         let file = tempfile::Builder::new().prefix("stdin-").suffix(".log").tempfile()?;
         let mut copy = file.reopen()?;
         let (finished, done) = sync_channel(1);
+        let ended = Arc::new(AtomicBool::new(false));
+        let over = Arc::clone(&ended);
         std::thread::spawn(move || {
             let mut last = b'\n';
             let mut buffer = vec![0; 64 * 1024];
@@ -29,13 +34,19 @@ impl Spool {
             if last != b'\n' {
                 let _ = copy.write_all(b"\n");
             }
+            over.store(true, Ordering::Release);
             let _ = finished.send(());
         });
-        Ok(Self { file, done })
+        Ok(Self { file, done, ended })
     }
 
     pub(super) fn path(&self) -> &Path {
         self.file.path()
+    }
+
+    /// Set once the input has ended and is all in the file.
+    pub(super) fn ended(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.ended)
     }
 
     /// Until the input has ended: for commands that answer once.

@@ -67,8 +67,8 @@ pub(super) async fn run(args: &TailArgs) -> Result<u8> {
                     }
                 }
                 Some(Update::Notice(text)) => complain(&text),
-                Some(Update::CaughtUp) => {}
-                Some(Update::Ended) | None => break,
+                Some(Update::CaughtUp | Update::Ended) => {}
+                None => break,
             },
         }
     }

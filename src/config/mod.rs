@@ -100,7 +100,7 @@ impl Config {
                     OneOrMany::Many(many) => many.clone(),
                 };
                 let schema = entry.schema.as_deref().map(schema).transpose()?;
-                Ok(SourceConfig { name: entry.name.clone(), at, schema })
+                Ok(SourceConfig { name: entry.name.clone(), at, schema, ended: None })
             })
             .collect()
     }

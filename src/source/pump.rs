@@ -141,9 +141,11 @@ async fn session(
         tokio::spawn(async move { source.fill_back(&start, history, &back_sink, &scope).await })
     });
     let mut caught_up = false;
-    loop {
+    let mut ended = false;
+    // A stream that has ended may still have history on its way.
+    while !(ended && progress.filled) {
         tokio::select! {
-            update = live.recv() => match update {
+            update = live.recv(), if !ended => match update {
                 Some(Update::Batch(items, position)) => {
                     if position.is_some() {
                         progress.resume = position;
@@ -161,7 +163,8 @@ async fn session(
                         let _ = events.send(PumpEvent::State(id, State::Live)).await;
                     }
                 }
-                Some(Update::Ended) | None => break,
+                Some(Update::Ended) => ended = true,
+                None => break,
             },
             update = back.recv(), if !progress.filled => match update {
                 Some(Update::Batch(items, _)) => {

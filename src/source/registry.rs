@@ -4,6 +4,7 @@ use super::{ErrorKind, Source, SourceError};
 use crate::model::{Names, SourceId};
 use crate::schema::Schema;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// A source as configured.
 #[derive(Debug, Clone, Default)]
@@ -14,6 +15,8 @@ pub struct SourceConfig {
     pub at: Vec<String>,
     /// Schema by name; recognised where absent.
     pub schema: Option<Schema>,
+    /// Set once no more will be written, for a stream that ends.
+    pub ended: Option<Arc<AtomicBool>>,
 }
 
 impl SourceConfig {
@@ -25,7 +28,7 @@ impl SourceConfig {
                 .file_name()
                 .map_or_else(|| text.to_owned(), |name| name.to_string_lossy().into_owned()),
         };
-        Self { name: crate::model::redact_text(&name).into_owned(), at: vec![text.to_owned()], schema: None }
+        Self { name: crate::model::redact_text(&name).into_owned(), at: vec![text.to_owned()], ..Self::default() }
     }
 }
 
@@ -58,10 +61,8 @@ pub fn open(config: &SourceConfig, names: &Names) -> Result<(SourceId, Arc<dyn S
         #[cfg(feature = "file")]
         None | Some("file") => {
             let specs = config.at.iter().map(|at| super::file::Spec::parse(at.trim_start_matches("file://"))).collect();
-            Ok((
-                id,
-                Arc::new(super::file::FileSource::new(&config.name, id, names.clone(), specs, config.schema.clone())),
-            ))
+            let source = super::file::FileSource::new(&config.name, id, names.clone(), specs, config.schema.clone());
+            Ok((id, Arc::new(source.ending_with(config.ended.clone()))))
         }
         Some(other) => {
             let known = ["sqlite", "file"];

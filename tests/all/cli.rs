@@ -228,3 +228,23 @@ fn tail_prints_what_appears_and_what_changes() {
     rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("signalled");
     assert!(child.wait().expect("ended").success());
 }
+
+#[test]
+fn a_stream_that_ends_ends_tail() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_crosstail"))
+        .args(["tail", "level:error", "-s", "-", "-o", "json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("started");
+    let mut input = child.stdin.take().expect("a pipe");
+    std::io::Write::write_all(
+        &mut input,
+        b"2026-11-20 10:00:00 ERROR one\n2026-11-20 10:00:01 INFO two\n2026-11-20 10:00:02 ERROR three",
+    )
+    .expect("written");
+    drop(input);
+    let output = child.wait_with_output().expect("ended");
+    let found = lines(&output);
+    assert_eq!(found.iter().filter_map(|r| r["message"].as_str()).collect::<Vec<_>>(), ["one", "three"]);
+}

@@ -82,7 +82,7 @@ pub async fn random_database(path: &Path, seed: u64, count: u64) -> SqliteRecord
 /// Opens a source by what a user would type.
 pub fn open(at: &[String]) -> (Names, Arc<dyn Source>) {
     let names = Names::default();
-    let config = SourceConfig { name: "test".to_owned(), at: at.to_vec(), schema: None };
+    let config = SourceConfig { name: "test".to_owned(), at: at.to_vec(), ..SourceConfig::default() };
     let (_, source) = registry::open(&config, &names).expect("opened");
     (names, source)
 }

@@ -15,6 +15,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -122,6 +123,8 @@ impl Follower<'_> {
                 self.discover()?;
                 discovered = Some(Instant::now());
             }
+            // Asked before reading: what was written before the end is read after it.
+            let ended = self.shared.ended.as_ref().is_some_and(|ended| ended.load(Ordering::Acquire));
             let Ok(busy) = self.read_all() else { return Ok(()) };
             if !busy && !caught_up {
                 caught_up = true;
@@ -131,6 +134,10 @@ impl Follower<'_> {
             }
             if busy {
                 continue;
+            }
+            if ended {
+                let _ = self.sink.blocking_send(Update::Ended);
+                return Ok(());
             }
             match hints.recv_timeout(POLL) {
                 Ok(()) => {

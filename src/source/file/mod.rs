@@ -19,6 +19,7 @@ use crate::filter::{Field, Filter};
 use crate::model::{Activity, Id, Locator, Names, Payload, SourceId, SourceKind};
 use crate::schema::Schema;
 use async_trait::async_trait;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio_util::sync::CancellationToken;
 
@@ -38,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) recogniser: recognise::Recogniser,
     pub(crate) occurrences: decode::Occurrences,
     cache: Mutex<Option<history::Found>>,
+    /// Set once no more will be written.
+    pub(crate) ended: Option<Arc<AtomicBool>>,
 }
 
 impl FileSource {
@@ -51,8 +54,18 @@ impl FileSource {
             recogniser: recognise::Recogniser::new(schema),
             occurrences: decode::Occurrences::default(),
             cache: Mutex::new(None),
+            ended: None,
         };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// A source that ends once this is set and everything was delivered.
+    #[must_use]
+    pub fn ending_with(mut self, ended: Option<Arc<AtomicBool>>) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.ended = ended;
+        }
+        self
     }
 }
 

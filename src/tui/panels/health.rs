@@ -55,7 +55,7 @@ fn panel(state: &State, system: &SystemHealth<Symbol>, selected: bool, area: Rec
     };
     let latency = |q| millis(system.latencies.quantile_ms(q));
     let latencies =
-        format!("p50 {}  p95 {}  p99 {}", right(&latency(0.5), 8), right(&latency(0.95), 8), right(&latency(0.99), 8),);
+        format!("p50 {}  p95 {}  p99 {}", right(&latency(0.5), 8), right(&latency(0.95), 8), right(&latency(0.99), 8));
     let calls = format!(" {}   success {}{}", right(&rate(system.rate), 9), right(&success, 7), left(&change, 4));
     // Where they do not fit beside the rest, latencies have the line below.
     let wide = area.width >= 112;
