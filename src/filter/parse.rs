@@ -213,7 +213,12 @@ impl<'a> Parser<'a> {
         let Some(((op, spelling), at_op)) = found else { return Ok(None) };
         let Some(target) = target(name) else {
             let known = Field::ALL.iter().flat_map(|f| std::iter::once(f.name()).chain(f.aliases().iter().copied()));
-            let hint = match suggest(name, known.chain(ROOTS.iter().map(|(root, _)| *root))) {
+            // `body` is one of two, and `req.body` the one that is asked for most.
+            let known_end = ROOTS.iter().find(|(root, _)| root.split_once('.').is_some_and(|(_, end)| end == name));
+            let near = known_end
+                .map(|(root, _)| *root)
+                .or_else(|| suggest(name, known.chain(ROOTS.iter().map(|(root, _)| *root))));
+            let hint = match near {
                 Some(near) => format!("no field '{name}'; did you mean '{near}'?"),
                 None => format!("no field '{name}'; a field of the payload is 'meta.{name}', text is quoted"),
             };

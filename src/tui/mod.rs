@@ -311,6 +311,11 @@ impl Front {
 
     fn edit(&mut self, typing: Typing, input: EditorInput) -> Option<u8> {
         self.editor.sync(&self.state, typing);
+        // As in every shell; the editor's own meaning of it is "undo".
+        if input.ctrl && input.key == EditorKey::Char('u') {
+            self.editor.area.delete_line_by_head();
+            return self.edited(typing);
+        }
         if !self.editor.area.input(input) {
             // The cursor may have moved all the same.
             let (text, cursor) = self.editor.text();

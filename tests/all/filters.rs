@@ -227,6 +227,7 @@ fn mistakes_are_pointed_at() {
     for (text, from, to, says) in [
         ("sttus:failed", 0, 5, "did you mean 'status'?"),
         ("system:SAP staus:failed", 11, 16, "did you mean 'status'?"),
+        ("body:x", 0, 4, "did you mean 'req.body'?"),
         ("status:faild", 7, 12, "did you mean 'failed'?"),
         ("latency>fast", 8, 12, "a length of time"),
         ("http:abc", 5, 8, "a number"),
