@@ -47,7 +47,8 @@ pub async fn run(
     let (inputs, input) = mpsc::channel(256);
     terminal::listen(inputs)?;
     state.size = crossterm::terminal::size().unwrap_or((80, 24));
-    let painter = Painter::new(terminal::writer()?);
+    let mut out = terminal::writer()?;
+    let painter = Painter::new(move |bytes| terminal::write_picture(&mut out, bytes));
     runtime.start(history);
     let mut front = Front {
         state,

@@ -7,7 +7,7 @@
 use super::encode::{Encoder, scrolled_by};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use std::io::Write;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -34,8 +34,8 @@ pub struct Painter {
 }
 
 impl Painter {
-    /// Writes to `out` on a thread of its own.
-    pub fn new(mut out: impl Write + Send + 'static) -> Self {
+    /// Writes on a thread of its own.
+    pub fn new(mut write: impl FnMut(&[u8]) -> io::Result<()> + Send + 'static) -> Self {
         let (frames, receiver) = sync_channel::<Vec<u8>>(1);
         let busy = Arc::new(AtomicBool::new(false));
         let broken = Arc::new(AtomicBool::new(false));
@@ -43,7 +43,7 @@ impl Painter {
         let (busy_there, broken_there, written_there) = (Arc::clone(&busy), Arc::clone(&broken), Arc::clone(&written));
         std::thread::spawn(move || {
             while let Ok(bytes) = receiver.recv() {
-                if out.write_all(&bytes).and_then(|()| out.flush()).is_err() {
+                if write(&bytes).is_err() {
                     broken_there.store(true, Ordering::Release);
                 }
                 written_there.fetch_add(bytes.len() as u64, Ordering::Relaxed);

@@ -6,6 +6,8 @@ use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, TryLockError};
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// What comes from the terminal and the system.
@@ -24,6 +26,19 @@ pub(super) enum Input {
 }
 
 static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Held while a picture is written: the terminal is given back between pictures, never in the middle of one.
+static WRITING: Mutex<()> = Mutex::new(());
+
+/// Writes a picture, unless the terminal was given back meanwhile: then it is dropped.
+pub(super) fn write_picture(out: &mut File, bytes: &[u8]) -> io::Result<()> {
+    let _writing = WRITING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if !TAKEN.load(Ordering::Acquire) {
+        return Ok(());
+    }
+    out.write_all(bytes)?;
+    out.flush()
+}
 
 /// The terminal's writing end: stdout, or `/dev/tty` where stdout is something else.
 pub(super) fn writer() -> io::Result<File> {
@@ -46,6 +61,13 @@ pub(super) fn take() -> io::Result<()> {
 pub(super) fn give_back() {
     if !TAKEN.swap(false, Ordering::AcqRel) {
         return;
+    }
+    // A terminal that does not read must not keep the process: after a while it is written to all the same.
+    let until = Instant::now() + Duration::from_millis(300);
+    let mut writing = WRITING.try_lock();
+    while matches!(writing, Err(TryLockError::WouldBlock)) && Instant::now() < until {
+        std::thread::park_timeout(Duration::from_millis(2));
+        writing = WRITING.try_lock();
     }
     if let Ok(mut out) = writer() {
         let _ = out.write_all(b"\x1b[?2026l\x1b[r\x1b[m");
@@ -108,7 +130,7 @@ pub(super) fn listen(inputs: mpsc::Sender<Input>) -> io::Result<()> {
 /// The last resort, should the loop not end by itself.
 fn end_soon(signal: i32) {
     std::thread::spawn(move || {
-        std::thread::park_timeout(std::time::Duration::from_millis(900));
+        std::thread::park_timeout(Duration::from_millis(900));
         give_back();
         std::process::exit(128 + signal);
     });
@@ -131,7 +153,7 @@ fn read_keys(tty: Option<&File>, inputs: &mpsc::Sender<Input>) {
         if ready.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
             break;
         }
-        while event::poll(std::time::Duration::ZERO).unwrap_or(false) {
+        while event::poll(Duration::ZERO).unwrap_or(false) {
             let Ok(event) = event::read() else { break };
             if inputs.blocking_send(Input::Event(event)).is_err() {
                 return;

@@ -66,6 +66,7 @@ fn nothing_hostile_reaches_the_terminal() {
         terminal.settle();
     }
     terminal.keys("yyyi\u{1b}");
+    terminal.settle();
     terminal.keys("h");
     terminal.settle();
     terminal.keys("hs");

@@ -185,6 +185,7 @@ fn the_demo_opens_answers_keys_and_ends() {
     terminal.keys("t");
     terminal.wait_for("critical path");
     terminal.keys("\u{1b}");
+    terminal.settle();
     terminal.keys(":theme light\r");
     terminal.settle();
     terminal.keys("q");
@@ -200,7 +201,9 @@ fn every_size_is_drawn() {
         terminal.settle();
         terminal.keys("\r");
         terminal.settle();
+        // Alone: an escape with a key right behind it is that key with Alt.
         terminal.keys("\u{1b}");
+        terminal.settle();
     }
     terminal.wait_for("crosstail");
     terminal.keys("q");
