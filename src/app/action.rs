@@ -69,6 +69,7 @@ actions! {
     ZoomIn = "zoom_in", "histogram over a shorter time";
     ZoomOut = "zoom_out", "histogram over a longer time";
     NextTheme = "next_theme", "next theme";
+    Reload = "reload", "read keymap and theme files again";
     ToggleMouse = "toggle_mouse", "mouse on or off";
     ToggleRate = "toggle_rate", "show what the screen costs";
     Palette = "palette", "every command, by name";

@@ -79,6 +79,8 @@ pub enum Effect {
     Copy(String),
     /// Write the commented configuration file.
     WriteConfig,
+    /// Read keymap and theme files again.
+    Reload,
     /// Stop the process until it is continued.
     Suspend,
     /// Switch the mouse on or off.

@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn every_action_can_be_reached() {
         let keymap = Keymap::load().expect("keymap");
-        let by_palette = [Action::NextTheme, Action::ToggleMouse, Action::ToggleRate];
+        let by_palette = [Action::NextTheme, Action::Reload, Action::ToggleMouse, Action::ToggleRate];
         for action in Action::ALL.iter().filter(|action| !by_palette.contains(action)) {
             assert!(!keymap.keys(*action).is_empty(), "{}", action.name());
         }

@@ -167,6 +167,15 @@ impl Front {
             match self.runtime.run(effect) {
                 Some(Effect::Quit) => return Some(0),
                 Some(Effect::Suspend) => self.suspend(),
+                // A file with a mistake leaves what was in force.
+                Some(Effect::Reload) => match Keymap::load() {
+                    Ok(keymap) => {
+                        self.look.keymap = keymap;
+                        self.state.themes = Theme::names();
+                        self.state.say("keymap and themes read again");
+                    }
+                    Err(problem) => self.state.say(problem),
+                },
                 Some(Effect::Redraw) => {
                     match Theme::load(&self.state.theme, self.depth) {
                         Ok(theme) => self.look.theme = theme,

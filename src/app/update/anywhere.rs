@@ -129,6 +129,7 @@ pub(super) fn anywhere(state: &mut State, action: Action) -> Vec<Effect> {
         | Action::CopyPath => {
             return copy(state, action);
         }
+        Action::Reload => return vec![Effect::Reload, Effect::Redraw],
         Action::Redraw => return vec![Effect::Redraw],
         Action::Suspend => return vec![Effect::Suspend],
         Action::Quit => return vec![Effect::Quit],
