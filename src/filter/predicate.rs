@@ -19,11 +19,11 @@ pub enum Truth {
 }
 
 impl Truth {
-    fn of(value: bool) -> Self {
+    pub(crate) fn of(value: bool) -> Self {
         if value { Self::Yes } else { Self::No }
     }
 
-    fn not(self) -> Self {
+    pub(crate) fn not(self) -> Self {
         match self {
             Self::Yes => Self::No,
             Self::No => Self::Yes,
@@ -203,8 +203,9 @@ impl Predicate {
     }
 }
 
-/// Combines answers: `decisive` ends it, an open one makes the whole open unless a decisive one comes.
-fn combine(answers: impl Iterator<Item = Truth>, decisive: Truth) -> Truth {
+/// Combines answers: `decisive` ends it (`No` for AND, `Yes` for OR), an open one makes the whole open unless a
+/// decisive one comes.
+pub(crate) fn combine(answers: impl Iterator<Item = Truth>, decisive: Truth) -> Truth {
     let mut open = false;
     for answer in answers {
         if answer == decisive {

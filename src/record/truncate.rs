@@ -15,10 +15,7 @@ pub fn truncate_body(body: &Value, reference: &str) -> String {
     if text.len() <= MAX_BODY_BYTES {
         return text;
     }
-    let mut end = MAX_BODY_BYTES;
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
+    let end = text.floor_char_boundary(MAX_BODY_BYTES);
     json!({
         "_truncated": { "original_bytes": text.len(), "stored_bytes": end, "reference": reference },
         "preview": &text[..end],

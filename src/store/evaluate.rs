@@ -3,7 +3,7 @@
 use super::segment::Text;
 use super::symbols::{Symbol, Symbols};
 use super::{Row, Store, is_same};
-use crate::filter::{Field, Pattern, Predicate, Record, Target, Test, Truth, outcome};
+use crate::filter::{Field, Pattern, Predicate, Record, Target, Test, Truth, combine, outcome};
 use crate::model::{Id, Payload, Timestamp};
 use memchr::memmem::Finder;
 use rayon::prelude::*;
@@ -202,38 +202,13 @@ impl Step {
     }
 
     fn test(&self, store: &Store, row: Row) -> Truth {
-        let of = |answer: bool| if answer { Truth::Yes } else { Truth::No };
         match self {
-            Self::And(parts) => {
-                let mut open = false;
-                for part in parts {
-                    match part.test(store, row) {
-                        Truth::No => return Truth::No,
-                        Truth::NeedsPayload => open = true,
-                        Truth::Yes => {}
-                    }
-                }
-                if open { Truth::NeedsPayload } else { Truth::Yes }
-            }
-            Self::Or(parts) => {
-                let mut open = false;
-                for part in parts {
-                    match part.test(store, row) {
-                        Truth::Yes => return Truth::Yes,
-                        Truth::NeedsPayload => open = true,
-                        Truth::No => {}
-                    }
-                }
-                if open { Truth::NeedsPayload } else { Truth::No }
-            }
-            Self::Not(part) => match part.test(store, row) {
-                Truth::Yes => Truth::No,
-                Truth::No => Truth::Yes,
-                Truth::NeedsPayload => Truth::NeedsPayload,
-            },
+            Self::And(parts) => combine(parts.iter().map(|part| part.test(store, row)), Truth::No),
+            Self::Or(parts) => combine(parts.iter().map(|part| part.test(store, row)), Truth::Yes),
+            Self::Not(part) => part.test(store, row).not(),
             Self::Text { column, patterns, or_absent, negated, memo } => {
                 let (segment, at) = store.at(row);
-                of(match segment.text(at, *column) {
+                Truth::of(match segment.text(at, *column) {
                     Symbol::ABSENT => *or_absent,
                     symbol => {
                         let text = || store.symbols.get(symbol);
@@ -241,7 +216,9 @@ impl Step {
                     }
                 })
             }
-            Self::Anywhere { pattern, in_uuids, memo } => of(anywhere(store, row, pattern, in_uuids.as_deref(), memo)),
+            Self::Anywhere { pattern, in_uuids, memo } => {
+                Truth::of(anywhere(store, row, pattern, in_uuids.as_deref(), memo))
+            }
             Self::Other(predicate) => predicate.test(&RowRecord::new(store, row)),
         }
     }

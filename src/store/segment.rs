@@ -386,12 +386,5 @@ fn pack_locator(locator: &Locator, id: &Id, symbols: &mut Symbols) -> (u64, u32,
 }
 
 fn cut(text: &str) -> &str {
-    if text.len() <= MAX_TEXT {
-        return text;
-    }
-    let mut end = MAX_TEXT;
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
+    &text[..text.floor_char_boundary(MAX_TEXT)]
 }

@@ -234,11 +234,7 @@ impl Decoder {
 }
 
 fn excerpt(text: &str) -> &str {
-    let mut end = text.len().min(EXCERPT_BYTES);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
+    &text[..text.floor_char_boundary(EXCERPT_BYTES)]
 }
 
 /// Walks a record that is already parsed.

@@ -280,7 +280,7 @@ impl Test<'_> {
     }
 
     fn gather(&self, stream: &Stream, line: &[u8], at: LineRef, activity: Activity, into: &mut Gathered) {
-        let load = || payload_of(self.shared, stream, line, &activity.id, at.offset);
+        let load = || payload::of_line(self.shared, stream, stream.origin.file, line, &activity.id, at.offset);
         let kept = self.keeps(&activity, load);
         let held = |activity: &Activity| stream.compressed.then(|| Box::new(activity.clone()));
         if activity.part {
@@ -377,25 +377,12 @@ fn read_again(streams: &[Stream], line: &LineKept, id: Option<&Id>) -> Option<Ac
     (index < out.len()).then(|| out.swap_remove(index))
 }
 
-fn payload_of(shared: &Shared, stream: &Stream, line: &[u8], id: &Id, offset: u64) -> Payload {
-    let text = String::from_utf8_lossy(line);
-    let index = match id {
-        Id::Line { file, offset: own } if *file == stream.origin.print => own.saturating_sub(offset) as usize,
-        _ => 0,
-    };
-    let record = stream.decoder.record(&text, index);
-    let mut found = record.map(|r| payload::from_record(stream.decoder.schema().definition(), r)).unwrap_or_default();
-    let place = shared.names.place_name(stream.origin.file).to_string();
-    found.raw.push(crate::model::RawRecord { place, text: text.into_owned() });
-    found
-}
-
 fn payload_of_lines(shared: &Shared, streams: &[Stream], id: &Id, lines: &[LineKept]) -> Payload {
     let mut payload = Payload::default();
     for line in lines.iter().map(|line| line.at) {
         let stream = &streams[line.stream as usize];
         if let Ok(bytes) = stream.line_at(line.offset, line.length) {
-            payload.absorb(payload_of(shared, stream, &bytes, id, line.offset));
+            payload.absorb(payload::of_line(shared, stream, stream.origin.file, &bytes, id, line.offset));
         }
     }
     payload

@@ -11,18 +11,21 @@ pub(super) fn load(shared: &Shared, id: &Id, locator: &Locator) -> Result<Payloa
         return Err(shared.error("load payload", ErrorKind::Unsupported, "not a line of a file"));
     };
     let (stream, line) = find(shared, *file, *offset, *length)?;
-    let text = String::from_utf8_lossy(&line).into_owned();
+    Ok(of_line(shared, &stream, *file, &line, id, *offset))
+}
+
+/// The payload in a line that begins at `offset`; of a line with several records that of the one with the id.
+pub(super) fn of_line(shared: &Shared, stream: &Stream, file: NameId, line: &[u8], id: &Id, offset: u64) -> Payload {
+    let text = String::from_utf8_lossy(line).into_owned();
     let index = match id {
-        Id::Line { file, offset: own } if *file == stream.origin.print => own.saturating_sub(*offset) as usize,
+        Id::Line { file, offset: own } if *file == stream.origin.print => own.saturating_sub(offset) as usize,
         _ => 0,
     };
-    let mut payload = stream
-        .decoder
-        .record(&text, index)
-        .map(|record| from_record(stream.decoder.schema().definition(), record))
-        .unwrap_or_default();
-    payload.raw.push(RawRecord { place: shared.names.place_name(*file).to_string(), text });
-    Ok(payload)
+    let record = stream.decoder.record(&text, index);
+    let mut payload =
+        record.map(|record| from_record(stream.decoder.schema().definition(), record)).unwrap_or_default();
+    payload.raw.push(RawRecord { place: shared.names.place_name(file).to_string(), text });
+    payload
 }
 
 /// The line in the file of that name, or in a file that it was rotated into.

@@ -78,7 +78,7 @@ pub(super) fn raw(detail: &Detail, payload: &Payload, area: Rect, buf: &mut Buff
             Ok(value) => redact_json(&value).to_string(),
             Err(_) => redact_text(&record.text).into_owned(),
         };
-        let end = (0..=SHOWN.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        let end = text.floor_char_boundary(SHOWN);
         lines.extend(text[..end].lines().map(|line| (visible_line(line).into_owned(), theme.text)));
         if end < text.len() {
             lines.push((format!("… {} bytes more", text.len() - end), theme.warning));
