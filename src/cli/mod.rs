@@ -3,6 +3,7 @@
 mod args;
 mod demo;
 mod explore;
+mod joined;
 mod output;
 mod query;
 mod show;
@@ -37,6 +38,8 @@ pub struct UsageError(pub String);
 /// Runs the program.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    // One provider for every kind that speaks TLS; a second one would panic at its first use.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -33,6 +33,10 @@ pub struct Record<'a> {
     operation: Option<&'a str>,
     entity: Option<&'a str>,
     actor: Option<&'a str>,
+    organization: Option<&'a str>,
+    tags: Vec<&'a str>,
+    cpu_percent: Option<f64>,
+    memory_mb: Option<f64>,
 }
 
 /// Milliseconds as a JSON number: whole where they are.
@@ -76,6 +80,10 @@ impl<'a> Record<'a> {
             operation: activity.operation.as_deref(),
             entity: activity.entity.as_deref(),
             actor: activity.actor.as_deref(),
+            organization: activity.organization.as_deref(),
+            tags: activity.tags.as_deref().map(|tags| tags.split(", ").collect()).unwrap_or_default(),
+            cpu_percent: activity.cpu_percent,
+            memory_mb: activity.memory_mb,
         }
     }
 }

@@ -34,6 +34,15 @@ fn anywhere(scalar: &Scalar) -> Result<Pattern, ParseError> {
     Ok(if literal { Pattern::Find(regex, scalar.text.to_lowercase()) } else { Pattern::Regex(regex) })
 }
 
+/// A `:` pattern with its pieces.
+fn shaped(scalar: &Scalar, extent: Extent) -> Result<Pattern, ParseError> {
+    let regex = scalar::pattern(scalar, extent)?;
+    Ok(match scalar.form {
+        Form::Regex => Pattern::Regex(regex),
+        _ => Pattern::Shape(regex, scalar::pieces(scalar, extent)),
+    })
+}
+
 fn scalars(value: &Value) -> &[Scalar] {
     match value {
         Value::One(one) => std::slice::from_ref(one),
@@ -63,13 +72,7 @@ fn text_test(class: Class, atom: &Atom) -> Result<Test, ParseError> {
         Ok(match atom.op {
             Op::Has if scalar.form == Form::Regex => Pattern::Regex(scalar::regex(scalar)?),
             Op::Has if class == Class::Text => anywhere(scalar)?,
-            Op::Has => Pattern::Regex(scalar::pattern(
-                scalar,
-                match class {
-                    Class::Id => Extent::Beginning,
-                    _ => Extent::Whole,
-                },
-            )?),
+            Op::Has => shaped(scalar, if class == Class::Id { Extent::Beginning } else { Extent::Whole })?,
             Op::Matches | Op::NotMatches => Pattern::Regex(scalar::regex(scalar)?),
             Op::Equal | Op::NotEqual if scalar.form == Form::Regex => Pattern::Regex(scalar::regex(scalar)?),
             Op::Equal | Op::NotEqual => Pattern::Exact(scalar.text.clone()),
@@ -236,8 +239,8 @@ fn json_test(atom: &Atom) -> Result<Test, ParseError> {
             }
             Op::Has => JsonTest {
                 interval: number(scalar).map(|n| Interval::closed(n, n)),
-                whole: regex(scalar::pattern(scalar, Extent::Whole)?),
-                inside: regex(scalar::pattern(scalar, Extent::Anywhere)?),
+                whole: Some(shaped(scalar, Extent::Whole)?),
+                inside: Some(shaped(scalar, Extent::Anywhere)?),
             },
             Op::Equal | Op::NotEqual => JsonTest {
                 interval: number(scalar).map(|n| Interval::closed(n, n)),

@@ -78,6 +78,10 @@ fields! {
     Operation = "operation", ["op", "activity_type"], Keyword, "what was being done: sync_import, CREATE, lead.created";
     Entity = "entity", [], Keyword, "business entity: PO PO-4711";
     Actor = "actor", ["user", "triggered_by"], Keyword, "who triggered it";
+    Organization = "org", ["organization", "organisation", "tenant"], Keyword, "organisation it was done for";
+    Tags = "tag", ["tags"], Keyword, "one of its tags";
+    Cpu = "cpu", ["cpu_percent", "cpu_usage"], Number, "CPU in per cent when it was logged";
+    Memory = "memory", ["mem", "memory_mb", "memory_usage"], Number, "memory in MB when it was logged";
     Completed = "completed", ["completed_at", "ended"], Time, "when it ended";
     Source = "source", ["src", "in"], Keyword, "the configured source, or a file of it";
 }
@@ -131,6 +135,8 @@ impl Field {
         Self::Parent,
         Self::Actor,
         Self::ErrorType,
+        Self::Organization,
+        Self::Tags,
     ];
 }
 

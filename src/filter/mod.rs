@@ -22,7 +22,7 @@ pub use complete::{Completion, Vocabulary, complete};
 pub use fields::{Class, Field, quote, suggest};
 pub use parse::ParseError;
 pub(crate) use predicate::combine;
-pub use predicate::{Interval, Leaf, Pattern, Predicate, Test, TimeRange, Truth, resolve_path};
+pub use predicate::{Interval, JsonTest, Leaf, Pattern, Piece, Predicate, Test, TimeRange, Truth, resolve_path};
 pub(crate) use record::outcome;
 pub use record::{Named, Record, value_text};
 pub use scalar::Context;

@@ -88,16 +88,38 @@ pub enum Pattern {
     Regex(Regex),
     /// The regular expression of a literal text, found anywhere without case; the text in lower case beside it.
     Find(Regex, String),
+    /// The regular expression of a glob, a whole value or a beginning, without case; its pieces in lower case beside it.
+    Shape(Regex, Vec<Piece>),
     /// Greater or less in order of code points: `(op, text)`.
     Order(Op, String),
 }
 
+/// A piece of a glob.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// This text.
+    Text(String),
+    /// Any one character.
+    One,
+    /// Any text.
+    Any,
+}
+
 impl Pattern {
+    /// The pieces of a glob, a whole value, a beginning or a text found anywhere.
+    pub fn pieces(&self) -> Option<Vec<Piece>> {
+        match self {
+            Self::Find(_, text) => Some(vec![Piece::Any, Piece::Text(text.clone()), Piece::Any]),
+            Self::Shape(_, pieces) => Some(pieces.clone()),
+            _ => None,
+        }
+    }
+
     /// Whether a text passes.
     pub fn test(&self, text: &str) -> bool {
         match self {
             Self::Exact(exact) => text == exact,
-            Self::Regex(regex) | Self::Find(regex, _) => regex.is_match(text),
+            Self::Regex(regex) | Self::Find(regex, _) | Self::Shape(regex, _) => regex.is_match(text),
             Self::Order(op, other) => ordered(*op, text.cmp(other.as_str())),
         }
     }
@@ -167,9 +189,12 @@ impl TimeRange {
 /// A test of a payload value: a number by an interval where both are numbers, else its text.
 #[derive(Debug, Clone)]
 pub struct JsonTest {
-    pub(super) interval: Option<Interval>,
-    pub(super) whole: Option<Pattern>,
-    pub(super) inside: Option<Pattern>,
+    /// Of a number.
+    pub interval: Option<Interval>,
+    /// Of a text, a number or a truth value as text.
+    pub whole: Option<Pattern>,
+    /// Of an object or an array as text.
+    pub inside: Option<Pattern>,
 }
 
 impl Predicate {

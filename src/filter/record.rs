@@ -49,6 +49,8 @@ impl Record for Named<'_> {
             Field::Actor => &a.actor,
             Field::Correlation => &a.correlation_id,
             Field::Parent => &a.parent_request_id,
+            Field::Organization => &a.organization,
+            Field::Tags => return a.tags.as_deref().map(|tags| tags.split(", ").any(test)),
             Field::Id => return Some(test(&a.id.to_string())),
             Field::Request => return a.request_id.as_ref().map(|id| test(&id.to_string())),
             Field::Source => {
@@ -73,6 +75,8 @@ impl Record for Named<'_> {
             Field::Attempt => a.attempt.map(f64::from),
             Field::MaxAttempts => a.max_attempts.map(f64::from),
             Field::Duration => a.took_us().map(|us| us as f64),
+            Field::Cpu => a.cpu_percent,
+            Field::Memory => a.memory_mb,
             _ => None,
         }
     }

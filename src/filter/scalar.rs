@@ -2,6 +2,7 @@
 
 use super::ast::{Form, Scalar};
 use super::parse::ParseError;
+use super::predicate::Piece;
 use crate::model::{Timestamp, parse_timestamp};
 use chrono::{Days, NaiveDate, NaiveTime, TimeZone as _};
 use chrono_tz::Tz;
@@ -151,7 +152,7 @@ pub(super) fn pattern(scalar: &Scalar, extent: Extent) -> Result<Regex, ParseErr
     if scalar.form == Form::Regex {
         return regex(scalar);
     }
-    let glob = scalar.form == Form::Bare && scalar.text.contains(['*', '?']);
+    let glob = is_glob(scalar);
     let body: String = if glob {
         scalar
             .text
@@ -169,10 +170,41 @@ pub(super) fn pattern(scalar: &Scalar, extent: Extent) -> Result<Regex, ParseErr
         _ if glob => format!("(?is)^{body}$"),
         Extent::Whole => format!("(?is)^{body}$"),
         Extent::Anywhere => format!("(?is){body}"),
-        Extent::Beginning if scalar.text.chars().count() >= 4 => format!("(?is)^{body}"),
+        Extent::Beginning if is_long(scalar) => format!("(?is)^{body}"),
         Extent::Beginning => format!("(?is)^{body}$"),
     };
     Regex::new(&text).map_err(|_| ParseError::new(scalar.span.clone(), "this pattern is too large"))
+}
+
+/// The pieces of a `:` pattern, in lower case.
+pub(super) fn pieces(scalar: &Scalar, extent: Extent) -> Vec<Piece> {
+    if !is_glob(scalar) {
+        let text = Piece::Text(scalar.text.to_lowercase());
+        return match extent {
+            Extent::Anywhere => vec![Piece::Any, text, Piece::Any],
+            Extent::Beginning if is_long(scalar) => vec![text, Piece::Any],
+            Extent::Beginning | Extent::Whole => vec![text],
+        };
+    }
+    let mut pieces: Vec<Piece> = Vec::new();
+    for c in scalar.text.chars() {
+        match (c, pieces.last_mut()) {
+            ('*', _) => pieces.push(Piece::Any),
+            ('?', _) => pieces.push(Piece::One),
+            (c, Some(Piece::Text(text))) => text.extend(c.to_lowercase()),
+            (c, _) => pieces.push(Piece::Text(c.to_lowercase().collect())),
+        }
+    }
+    pieces
+}
+
+fn is_glob(scalar: &Scalar) -> bool {
+    scalar.form == Form::Bare && scalar.text.contains(['*', '?'])
+}
+
+/// Long enough for a beginning to stand for the whole.
+fn is_long(scalar: &Scalar) -> bool {
+    scalar.text.chars().count() >= 4
 }
 
 /// The regular expression of `~` or `/…/`, as written.

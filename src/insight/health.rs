@@ -1,7 +1,6 @@
 //! How the systems are: rate, success, latency, last failure, over a window and against the one before.
 
-use super::Latencies;
-use crate::model::Timestamp;
+use crate::model::{Latencies, Timestamp};
 use std::collections::HashMap;
 use std::hash::Hash;
 

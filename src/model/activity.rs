@@ -95,6 +95,14 @@ pub struct Activity {
     pub entity: Option<CompactString>,
     /// Who triggered it.
     pub actor: Option<CompactString>,
+    /// The organisation, or tenant, it was done for.
+    pub organization: Option<CompactString>,
+    /// Tags, joined by `, `.
+    pub tags: Option<CompactString>,
+    /// CPU in use when it was logged, in per cent.
+    pub cpu_percent: Option<f64>,
+    /// Memory in use when it was logged, in MB.
+    pub memory_mb: Option<f64>,
     /// This record is one part of an activity (a line of several): parts merge in any order.
     pub part: bool,
     /// `started_at` was recorded, not derived from end − duration.
@@ -135,6 +143,10 @@ impl Activity {
             operation: None,
             entity: None,
             actor: None,
+            organization: None,
+            tags: None,
+            cpu_percent: None,
+            memory_mb: None,
             part: false,
             exact_start: true,
             exact_system: true,

@@ -14,6 +14,14 @@ fn pick<T: Ord>(mine: &mut Option<T>, other: Option<T>) {
     }
 }
 
+fn pick_number(mine: &mut Option<f64>, other: Option<f64>) {
+    if let Some(value) = other
+        && mine.is_none_or(|current| current < value)
+    {
+        *mine = Some(value);
+    }
+}
+
 impl Activity {
     /// Joins what another record says of the same activity into this one.
     pub fn absorb(&mut self, other: Self) {
@@ -59,6 +67,10 @@ impl Activity {
         pick(&mut self.operation, other.operation);
         pick(&mut self.entity, other.entity);
         pick(&mut self.actor, other.actor);
+        pick(&mut self.organization, other.organization);
+        pick(&mut self.tags, other.tags);
+        pick_number(&mut self.cpu_percent, other.cpu_percent);
+        pick_number(&mut self.memory_mb, other.memory_mb);
         for place in other.places {
             if !self.places.contains(&place) {
                 self.places.push(place);

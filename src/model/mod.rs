@@ -1,7 +1,10 @@
 //! What an activity is: data only, no I/O, no async.
 
 mod activity;
+mod catalogue;
+mod figures;
 mod id;
+mod latencies;
 mod merge;
 mod names;
 mod payload;
@@ -12,7 +15,10 @@ mod words;
 
 pub(crate) use activity::is_failure;
 pub use activity::{Activity, Locator, Place};
+pub use catalogue::{Catalogue, Entry, Topic};
+pub use figures::{Figures, Mean};
 pub use id::Id;
+pub use latencies::Latencies;
 pub use names::{NameId, Names, SourceId};
 pub use payload::{Body, ErrorDetail, Payload, RawRecord, Side, Truncation};
 pub use redact::{REDACTED, is_sensitive_name, redact_json, redact_text};

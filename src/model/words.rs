@@ -95,20 +95,42 @@ impl Level {
         matches!(self, Self::Error | Self::Fatal)
     }
 
-    /// Reads the names loggers use beside our own: syslog's, Python's, pino's numbers.
+    /// The names loggers use beside our own: syslog's, Python's, pino's numbers, alert severities. In lower case.
+    pub const ALIASES: &'static [(&'static str, Self)] = &[
+        ("10", Self::Trace),
+        ("verbose", Self::Trace),
+        ("silly", Self::Trace),
+        ("finest", Self::Trace),
+        ("20", Self::Debug),
+        ("fine", Self::Debug),
+        ("dbg", Self::Debug),
+        ("30", Self::Info),
+        ("information", Self::Info),
+        ("informational", Self::Info),
+        ("notice", Self::Info),
+        ("http", Self::Info),
+        ("inf", Self::Info),
+        ("40", Self::Warn),
+        ("warning", Self::Warn),
+        ("wrn", Self::Warn),
+        ("50", Self::Error),
+        ("err", Self::Error),
+        ("severe", Self::Error),
+        ("60", Self::Fatal),
+        ("critical", Self::Fatal),
+        ("crit", Self::Fatal),
+        ("emerg", Self::Fatal),
+        ("emergency", Self::Fatal),
+        ("alert", Self::Fatal),
+        ("panic", Self::Fatal),
+        ("dpanic", Self::Fatal),
+    ];
+
+    /// Reads our words and the [`Self::ALIASES`].
     pub fn parse_any(word: &str) -> Option<Self> {
-        Self::parse(word).or_else(|| {
-            let lower = word.to_ascii_lowercase();
-            Some(match lower.as_str() {
-                "10" | "verbose" | "silly" | "finest" => Self::Trace,
-                "20" | "fine" | "dbg" => Self::Debug,
-                "30" | "information" | "informational" | "notice" | "http" | "inf" => Self::Info,
-                "40" | "warning" | "wrn" => Self::Warn,
-                "50" | "err" | "severe" => Self::Error,
-                "60" | "critical" | "crit" | "emerg" | "emergency" | "alert" | "panic" | "dpanic" => Self::Fatal,
-                _ => return None,
-            })
-        })
+        let alias =
+            || Self::ALIASES.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|(_, level)| *level);
+        Self::parse(word).or_else(alias)
     }
 }
 
@@ -131,6 +153,8 @@ words! {
         Test = "test",
         /// A business event.
         Event = "event",
+        /// An alert that was raised.
+        Alert = "alert",
         /// A log line.
         Log = "log",
         /// Anything else that a store calls an activity.
@@ -153,16 +177,20 @@ words! {
 }
 
 impl Direction {
-    /// Also reads `outgoing`, `outbound`, `incoming`, `inbound`.
+    /// Other words for them, in lower case.
+    pub const ALIASES: &'static [(&'static str, Self)] = &[
+        ("outgoing", Self::Out),
+        ("outbound", Self::Out),
+        ("egress", Self::Out),
+        ("incoming", Self::In),
+        ("inbound", Self::In),
+        ("ingress", Self::In),
+    ];
+
+    /// Reads our words and the [`Self::ALIASES`].
     pub fn parse_any(word: &str) -> Option<Self> {
-        Self::parse(word).or_else(|| {
-            let lower = word.to_ascii_lowercase();
-            match lower.as_str() {
-                "outgoing" | "outbound" | "egress" => Some(Self::Out),
-                "incoming" | "inbound" | "ingress" => Some(Self::In),
-                _ => None,
-            }
-        })
+        let alias = || Self::ALIASES.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|(_, way)| *way);
+        Self::parse(word).or_else(alias)
     }
 }
 
@@ -173,5 +201,9 @@ words! {
         Sqlite = "sqlite",
         /// Log files, a directory of them, or standard input.
         File = "file",
+        /// A PostgreSQL database.
+        Postgres = "postgres",
+        /// A MongoDB database.
+        Mongodb = "mongodb",
     }
 }

@@ -18,6 +18,8 @@ pub enum Scalar<'a> {
     Float(f64),
     /// A truth value.
     Bool(bool),
+    /// A moment.
+    Time(Timestamp),
 }
 
 impl Scalar<'_> {
@@ -28,6 +30,7 @@ impl Scalar<'_> {
             Self::Int(n) => Cow::Owned(n.to_string()),
             Self::Float(n) => Cow::Owned(n.to_string()),
             Self::Bool(b) => Cow::Borrowed(if *b { "true" } else { "false" }),
+            Self::Time(at) => Cow::Owned(at.rfc3339()),
         }
     }
 
@@ -37,7 +40,7 @@ impl Scalar<'_> {
             Self::Number(text) => text.parse().ok(),
             Self::Int(n) => Some(*n as f64),
             Self::Float(n) => Some(*n),
-            Self::Bool(_) => None,
+            Self::Bool(_) | Self::Time(_) => None,
         }
     }
 
@@ -47,6 +50,7 @@ impl Scalar<'_> {
             Self::Number(text) => parse_timestamp(text),
             Self::Int(n) => parse_timestamp(&n.to_string()),
             Self::Float(n) => parse_timestamp(&n.to_string()),
+            Self::Time(at) => Some(*at),
             Self::Bool(_) => None,
         }
     }
@@ -118,6 +122,11 @@ impl<'a> Assembler<'a> {
         a.error_type = self.text(Target::ErrorType);
         a.operation = self.text(Target::Operation);
         a.actor = self.text(Target::Actor);
+        a.organization = self.text(Target::Organization);
+        a.tags = self.raw(Target::Tags).and_then(|text| tags(&text));
+        let figure = |target| self.get(target).and_then(Scalar::number).filter(|n| n.is_finite());
+        a.cpu_percent = figure(Target::Cpu);
+        a.memory_mb = figure(Target::Memory);
         a.entity = match (self.text(Target::EntityType), self.text(Target::EntityId)) {
             (Some(sort), Some(id)) => Some(format_compact!("{sort} {id}")),
             (one, other) => one.or(other),
@@ -144,6 +153,22 @@ impl<'a> Assembler<'a> {
         let n = self.get(target)?.number()?;
         (n >= 0.0 && n <= f64::from(u16::MAX)).then_some(n as u16)
     }
+}
+
+/// Tags from a JSON array of texts, or from a text with commas.
+fn tags(text: &str) -> Option<CompactString> {
+    let list: Vec<String> = match serde_json::from_str::<Vec<serde_json::Value>>(text) {
+        Ok(values) => values
+            .into_iter()
+            .map(|value| match value {
+                serde_json::Value::String(tag) => tag,
+                other => other.to_string(),
+            })
+            .collect(),
+        Err(_) => text.trim_matches(['{', '}']).split(',').map(|tag| tag.trim().to_owned()).collect(),
+    };
+    let joined = list.into_iter().filter(|tag| !tag.is_empty()).collect::<Vec<_>>().join(", ");
+    (!joined.is_empty()).then(|| joined.into())
 }
 
 /// A duration in microseconds: a number in the schema's unit, or text with a unit of its own (`12.5ms`).

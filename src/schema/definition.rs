@@ -2,7 +2,7 @@
 
 use super::{Part, Rule, Target};
 use crate::filter::suggest;
-use crate::model::{Direction, Kind, Status};
+use crate::model::{Direction, Kind, Status, Topic};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -54,9 +54,27 @@ pub struct Definition {
     /// Values are stored as an activity has them: nothing is derived.
     #[serde(default)]
     pub canonical: bool,
-    /// The table, where the schema maps one.
+    /// The table, or collection, where the schema maps one.
     #[serde(default)]
     pub table: Option<Table>,
+    /// Further tables of the same store, each with a mapping of its own.
+    #[serde(default, rename = "record")]
+    pub records: Vec<Definition>,
+    /// Tables that hold what explains activities: systems, endpoints, code mappings, webhooks, rules.
+    #[serde(default)]
+    pub catalogue: Vec<CatalogueTable>,
+}
+
+/// A table of the catalogue.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CatalogueTable {
+    /// system, endpoint, mapping, webhook, log_source or alert_rule.
+    pub topic: String,
+    /// The table.
+    pub table: String,
+    /// Fact → the columns it is read from, the first one there is wins.
+    pub fields: BTreeMap<String, Paths>,
 }
 
 /// One path or several.
@@ -125,6 +143,28 @@ pub struct Table {
     /// How `time` is stored: `us`, `ms`, `s` since the epoch, or `text`.
     #[serde(default)]
     pub time_unit: TimeUnit,
+    /// Rows of other tables that belong to a row: `NAME.column` in `[fields]` reads from them.
+    #[serde(default)]
+    pub lookup: BTreeMap<String, Lookup>,
+}
+
+/// How a row of another table is found: the one whose `key` is this row's `by`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lookup {
+    /// The other table.
+    pub table: String,
+    /// Its key column.
+    pub key: String,
+    /// The column of this table that holds the key.
+    pub by: String,
+}
+
+impl Table {
+    /// The table's own name, without its schema.
+    pub fn short_name(&self) -> &str {
+        self.name.rsplit('.').next().unwrap_or(&self.name)
+    }
 }
 
 /// Unit of a duration.
@@ -174,10 +214,16 @@ impl Definition {
     pub fn parse(text: &str, origin: &str) -> Result<Self, SchemaError> {
         let fail = |message: String| SchemaError { origin: origin.to_owned(), message };
         let definition: Self = toml::from_str(text).map_err(|error| fail(error.to_string()))?;
-        if !definition.fields.contains_key("started_at") {
+        definition.check(origin)?;
+        Ok(definition)
+    }
+
+    fn check(&self, origin: &str) -> Result<(), SchemaError> {
+        let fail = |message: String| SchemaError { origin: origin.to_owned(), message };
+        if !self.fields.contains_key("started_at") {
             return Err(fail("[fields] must map started_at: the column or key that holds the time".to_owned()));
         }
-        for (key, words) in &definition.words {
+        for (key, words) in &self.words {
             for (word, ours) in words {
                 let known = match key.as_str() {
                     "status" => Status::parse(ours).is_some(),
@@ -191,7 +237,11 @@ impl Definition {
                 }
             }
         }
-        Ok(definition)
+        if let Some(wrong) = self.catalogue.iter().find(|table| Topic::parse(&table.topic).is_none()) {
+            let known: Vec<&str> = Topic::ALL.iter().map(|(word, _)| *word).collect();
+            return Err(fail(format!("[[catalogue]] topic = \"{}\": there are {}", wrong.topic, known.join(", "))));
+        }
+        self.records.iter().try_for_each(|record| record.check(origin))
     }
 
     /// Our word for the store's, or the store's own.
@@ -200,6 +250,11 @@ impl Definition {
         words
             .and_then(|words| words.get(word).or_else(|| words.get(&word.to_ascii_lowercase())))
             .map_or(word, String::as_str)
+    }
+
+    /// Our words for the words that a store uses for a field, as the schema lists them.
+    pub fn words_of(&self, key: &str) -> impl Iterator<Item = (&str, &str)> {
+        self.words.get(key).into_iter().flatten().map(|(word, ours)| (word.as_str(), ours.as_str()))
     }
 
     pub(super) fn rules(&self, origin: &str) -> Result<Vec<Rule>, SchemaError> {

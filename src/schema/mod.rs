@@ -3,10 +3,11 @@
 mod assemble;
 mod definition;
 mod endpoint;
+mod payload;
 mod tree;
 
 pub use assemble::{Assembler, Scalar};
-pub use definition::{Definition, SchemaError, Table, TimeUnit};
+pub use definition::{CatalogueTable, Definition, Lookup, SchemaError, Table, TimeUnit};
 pub use endpoint::{endpoint_of_url, system_of_url};
 pub use tree::{Node, PayloadPart, Target};
 
@@ -48,6 +49,7 @@ pub struct Schema {
     tree: Node,
     definition: Definition,
     rules: Vec<Rule>,
+    records: Vec<Self>,
 }
 
 /// The built-in schemas, in order of precedence where several fit alike.
@@ -62,22 +64,39 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("json", include_str!("../../config/schemas/json.toml")),
     ("crosstail", include_str!("../../config/schemas/crosstail.toml")),
     ("integration-activity", include_str!("../../config/schemas/integration-activity.toml")),
+    ("prokure", include_str!("../../config/schemas/prokure.toml")),
+    ("log-tracking", include_str!("../../config/schemas/log-tracking.toml")),
+    ("engineering-logs", include_str!("../../config/schemas/engineering-logs.toml")),
 ];
 
 impl Schema {
     /// Compiles a schema's TOML text. `origin` names it in errors.
     pub fn from_toml(text: &str, origin: &str) -> Result<Self, SchemaError> {
-        let definition = Definition::parse(text, origin)?;
-        let rules = definition.rules(origin)?;
-        let tree = Node::build(&definition, origin)?;
+        Self::of(Definition::parse(text, origin)?, origin)
+    }
+
+    fn of(mut definition: Definition, origin: &str) -> Result<Self, SchemaError> {
+        let records = std::mem::take(&mut definition.records);
+        let records = records.into_iter().map(|record| Self::of(record, origin)).collect::<Result<_, _>>()?;
         Ok(Self {
             name: definition.name.clone(),
             title: definition.title.clone(),
             table: definition.table.clone(),
-            tree,
+            rules: definition.rules(origin)?,
+            tree: Node::build(&definition, origin)?,
             definition,
-            rules,
+            records,
         })
+    }
+
+    /// The mappings of tables: its own and those of its further records.
+    pub fn tables(&self) -> impl Iterator<Item = (&Self, &Table)> {
+        std::iter::once(self).chain(&self.records).filter_map(|schema| Some((schema, schema.table.as_ref()?)))
+    }
+
+    /// Whether rules look at several fields of a record: then only we can say what it is.
+    pub fn has_rules(&self) -> bool {
+        !self.rules.is_empty()
     }
 
     /// Every built-in schema.

@@ -23,6 +23,7 @@ targets! {
     Attempt = "attempt", MaxAttempts = "max_attempts", NextRetryAt = "next_retry_at", RequestId = "request_id",
     CorrelationId = "correlation_id", ParentRequestId = "parent_request_id", Error = "error", ErrorType = "error_type",
     Operation = "operation", EntityType = "entity_type", EntityId = "entity_id", Actor = "actor",
+    Organization = "organization", Tags = "tags", Cpu = "cpu", Memory = "memory",
 }
 
 impl Target {

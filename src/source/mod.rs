@@ -5,15 +5,22 @@
 
 #[cfg(feature = "file")]
 pub mod file;
+#[cfg(feature = "mongodb")]
+pub mod mongodb;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod pump;
 pub mod registry;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod sql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
-use crate::filter::{Context, Filter};
-use crate::model::{Activity, Id, Locator, Names, Payload, SourceKind, Timestamp};
+use crate::filter::{Context, Field, Filter, value_text};
+use crate::model::{Activity, Catalogue, Entry, Figures, Id, Locator, Names, Payload, SourceKind, Timestamp};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -69,12 +76,16 @@ pub struct Capabilities {
 }
 
 /// What probing a source found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Probe {
     /// Server and version, or the number of files.
     pub server: String,
     /// The schema in use.
     pub schema: String,
+    /// How far the store's clock is ahead of ours, in microseconds, where it has one.
+    pub clock_ahead_us: Option<i64>,
+    /// What is not as it should be, for people: a table that may not be read, a column that is missing.
+    pub warnings: Vec<String>,
 }
 
 /// Which part of the history to give.
@@ -183,17 +194,33 @@ pub enum RelatedKey {
     Request(String),
 }
 
-/// Figures of a group.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Figures {
-    /// Activities.
-    pub count: u64,
-    /// Of which failed, by [`Activity::is_failure`].
-    pub failed: u64,
-    /// Sum of durations, in microseconds, and how many had one.
-    pub duration_sum_us: u64,
-    /// How many had a duration.
-    pub timed: u64,
+/// How figures are grouped.
+#[derive(Debug, Clone, Default)]
+pub struct Grouping {
+    /// By the values of these fields.
+    pub by: Vec<Field>,
+    /// And by spans of this many microseconds, on whole multiples since the epoch.
+    pub bucket_us: Option<i64>,
+}
+
+/// What tells groups apart: a value a field (`None` where it is absent), and the beginning of the span.
+pub type GroupKey = (Vec<Option<String>>, Option<Timestamp>);
+
+/// Figures by group, in order of key.
+pub type Groups = BTreeMap<GroupKey, Figures>;
+
+impl Grouping {
+    /// By one field.
+    pub fn by(field: Field) -> Self {
+        Self { by: vec![field], bucket_us: None }
+    }
+
+    /// The group of an activity.
+    pub fn key(&self, activity: &Activity, names: &Names) -> GroupKey {
+        let values = self.by.iter().map(|field| value_text(activity, *field, names)).collect();
+        let bucket = self.bucket_us.map(|us| Timestamp(activity.started_at.0.div_euclid(us) * us));
+        (values, bucket)
+    }
 }
 
 /// A source of activities.
@@ -229,12 +256,18 @@ pub trait Source: Send + Sync {
     /// Activities that share a key, at most `limit`.
     async fn related(&self, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, SourceError>;
 
-    /// Count, failures and durations by the values of a field (`None` where it is absent).
-    async fn aggregate(
-        &self,
-        query: &PageQuery,
-        by: crate::filter::Field,
-    ) -> Result<Vec<(Option<String>, Figures)>, SourceError>;
+    /// Figures by group, in the store where it can.
+    async fn aggregate(&self, query: &PageQuery, grouping: &Grouping) -> Result<Groups, SourceError>;
+
+    /// What the store holds beside activities: systems, endpoints, webhooks, rules. Empty where it holds none.
+    async fn catalogue(&self) -> Result<Catalogue, SourceError> {
+        Ok(Catalogue::default())
+    }
+
+    /// The entries that map codes of a system between the two sides. Empty where the store holds none.
+    async fn mappings(&self, _system: &str, _codes: &[String]) -> Result<Vec<Entry>, SourceError> {
+        Ok(Vec::new())
+    }
 }
 
 /// Runs every page of a query through a function; stops when it says so.
@@ -262,29 +295,16 @@ pub async fn for_each(
 pub(crate) async fn aggregate_here(
     source: &dyn Source,
     query: &PageQuery,
-    by: crate::filter::Field,
+    grouping: &Grouping,
     names: &Names,
-) -> Result<Vec<(Option<String>, Figures)>, SourceError> {
-    let mut groups = std::collections::BTreeMap::new();
+) -> Result<Groups, SourceError> {
+    let mut groups = Groups::new();
     for_each(source, &PageQuery { limit: 5000, ..query.clone() }, |activity| {
-        let key = crate::filter::value_text(&activity, by, names);
-        groups.entry(key).or_insert_with(Figures::default).add(&activity);
+        groups.entry(grouping.key(&activity, names)).or_default().add(&activity);
         true
     })
     .await?;
-    Ok(groups.into_iter().collect())
-}
-
-impl Figures {
-    /// Adds one activity.
-    pub fn add(&mut self, activity: &Activity) {
-        self.count += 1;
-        self.failed += u64::from(activity.is_failure());
-        if let Some(us) = activity.took_us() {
-            self.timed += 1;
-            self.duration_sum_us += us;
-        }
-    }
+    Ok(groups)
 }
 
 /// Fills back through pages, newest first: for stores that answer queries.

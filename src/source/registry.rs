@@ -23,7 +23,12 @@ impl SourceConfig {
     /// A source from an argument of the command line.
     pub fn from_argument(text: &str) -> Self {
         let name = match text.split_once("://") {
-            Some((_, rest)) => rest.rsplit('/').find(|part| !part.is_empty()).unwrap_or(rest).to_owned(),
+            Some((_, rest)) => {
+                // The database without its parameters; without one the host, never the credentials before it.
+                let rest = rest.split(['?', '#']).next().unwrap_or(rest);
+                let last = rest.rsplit('/').find(|part| !part.is_empty()).unwrap_or(rest);
+                last.rsplit('@').next().unwrap_or(last).to_owned()
+            }
             None => std::path::Path::new(text)
                 .file_name()
                 .map_or_else(|| text.to_owned(), |name| name.to_string_lossy().into_owned()),
@@ -58,6 +63,18 @@ pub fn open(config: &SourceConfig, names: &Names) -> Result<(SourceId, Arc<dyn S
                 super::sqlite::SqliteSource::new(&config.name, id, names.clone(), first, config.schema.clone())?;
             Ok((id, Arc::new(source)))
         }
+        #[cfg(feature = "postgres")]
+        Some("postgres" | "postgresql") => {
+            let source =
+                super::postgres::PostgresSource::new(&config.name, id, names.clone(), first, config.schema.clone())?;
+            Ok((id, Arc::new(source)))
+        }
+        #[cfg(feature = "mongodb")]
+        Some("mongodb" | "mongodb+srv") => {
+            let source =
+                super::mongodb::MongodbSource::new(&config.name, id, names.clone(), first, config.schema.clone())?;
+            Ok((id, Arc::new(source)))
+        }
         #[cfg(feature = "file")]
         None | Some("file") => {
             let specs = config.at.iter().map(|at| super::file::Spec::parse(at.trim_start_matches("file://"))).collect();
@@ -65,9 +82,9 @@ pub fn open(config: &SourceConfig, names: &Names) -> Result<(SourceId, Arc<dyn S
             Ok((id, Arc::new(source.ending_with(config.ended.clone()))))
         }
         Some(other) => {
-            let known = ["sqlite", "file"];
+            let known = ["postgres", "mongodb", "sqlite", "file"];
             let hint = crate::filter::suggest(other, known).map_or_else(
-                || "sources are paths, globs, '-', sqlite://path".to_owned(),
+                || "sources are paths, globs, '-', postgres://, mongodb://, sqlite://".to_owned(),
                 |near| format!("did you mean {near}://?"),
             );
             Err(error(format!("no kind of source for {other}://"), &hint))

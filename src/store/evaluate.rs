@@ -41,6 +41,7 @@ impl Record for RowRecord<'_> {
         }
         match segment.text(at, Store::text_column(field)?) {
             Symbol::ABSENT => None,
+            tags if field == Field::Tags => Some(symbols.get(tags).split(", ").any(test)),
             same if is_same(same) => Some(test(&segment.id(at, symbols).to_string())),
             symbol => Some(test(symbols.get(symbol))),
         }
@@ -53,6 +54,8 @@ impl Record for RowRecord<'_> {
             Field::Attempt => segment.attempt(at, self.store.extra(self.row)).map(f64::from),
             Field::MaxAttempts => segment.max_attempts(at, self.store.extra(self.row)).map(f64::from),
             Field::Duration => self.store.took_us(self.row).map(|us| us as f64),
+            Field::Cpu => segment.cpu(at),
+            Field::Memory => segment.memory(at),
             _ => None,
         }
     }
@@ -136,7 +139,7 @@ enum Step {
     Other(Predicate),
 }
 
-const ANYWHERE: [Text; 12] = [
+const ANYWHERE: [Text; 13] = [
     Text::Message,
     Text::Error,
     Text::Url,
@@ -149,6 +152,7 @@ const ANYWHERE: [Text; 12] = [
     Text::Parent,
     Text::Actor,
     Text::ErrorType,
+    Text::Organization,
 ];
 
 /// The search of a pattern in UUIDs, where the pattern can be a part of one.
@@ -172,7 +176,9 @@ impl Step {
             }
             Predicate::Leaf(leaf) => {
                 let column = match (&leaf.target, &leaf.test) {
-                    (Target::Field(field), Test::Text(_)) => Store::text_column(*field).filter(|c| *c != Text::Request),
+                    (Target::Field(field), Test::Text(_)) => {
+                        Store::text_column(*field).filter(|c| !matches!(c, Text::Request | Text::Tags))
+                    }
                     _ => None,
                 };
                 match (column, leaf.test) {
@@ -229,6 +235,10 @@ fn anywhere(store: &Store, row: Row, pattern: &Pattern, in_uuids: Option<&Finder
     let symbol =
         |symbol: Symbol| symbol != Symbol::ABSENT && memo.ask(symbol, || pattern.test(store.symbols.get(symbol)));
     if ANYWHERE.iter().any(|column| symbol(segment.text(at, *column))) {
+        return true;
+    }
+    let tags = segment.text(at, Text::Tags);
+    if tags != Symbol::ABSENT && store.symbols.get(tags).split(", ").any(|tag| pattern.test(tag)) {
         return true;
     }
     let request = segment.text(at, Text::Request);

@@ -408,6 +408,8 @@ impl Store {
             Field::Actor => Text::Actor,
             Field::Correlation => Text::Correlation,
             Field::Parent => Text::Parent,
+            Field::Organization => Text::Organization,
+            Field::Tags => Text::Tags,
             Field::Request => Text::Request,
             _ => return None,
         })

@@ -24,11 +24,13 @@ pub(super) enum Text {
     Actor,
     Correlation,
     Parent,
+    Organization,
+    Tags,
     /// [`SAME`] where it is the activity's id.
     Request,
 }
 
-pub(super) const TEXTS: usize = 13;
+pub(super) const TEXTS: usize = 15;
 
 /// In [`Text::Request`]: the same as the id. The text itself is never used.
 pub(super) const SAME: Symbol = Symbol(u32::MAX);
@@ -85,6 +87,9 @@ pub(super) struct Segment {
     texts: [Vec<Symbol>; TEXTS],
     duration: Vec<u32>,
     pub(super) http: Vec<u16>,
+    /// End behind their last value, as the text columns do; NaN where absent.
+    cpu: Vec<f64>,
+    memory: Vec<f64>,
     attempt: Vec<u8>,
     max_attempts: Vec<u8>,
     bits: Vec<u32>,
@@ -178,6 +183,8 @@ impl Segment {
             text(&activity.actor),
             text(&activity.correlation_id),
             text(&activity.parent_request_id),
+            text(&activity.organization),
+            text(&activity.tags),
             match &activity.request_id {
                 None => Symbol::ABSENT,
                 Some(request) if *request == activity.id => SAME,
@@ -189,6 +196,8 @@ impl Segment {
         } else {
             shared.extras.remove(&row);
         }
+        set_number(&mut self.cpu, at, activity.cpu_percent);
+        set_number(&mut self.memory, at, activity.memory_mb);
         let started = activity.started_at.0;
         let http = activity.http_status.unwrap_or(0);
         if at == self.len() {
@@ -274,6 +283,14 @@ impl Segment {
         if byte == NO_BYTE { extra.and_then(|e| e.max_attempts) } else { Some(u16::from(byte)) }
     }
 
+    pub(super) fn cpu(&self, at: usize) -> Option<f64> {
+        self.cpu.get(at).copied().filter(|n| !n.is_nan())
+    }
+
+    pub(super) fn memory(&self, at: usize) -> Option<f64> {
+        self.memory.get(at).copied().filter(|n| !n.is_nan())
+    }
+
     pub(super) fn duration(&self, at: usize, extra: Option<&Extra>) -> Option<u64> {
         let us = self.duration[at];
         if us == NO_DURATION { extra.and_then(|e| e.duration_us) } else { Some(u64::from(us)) }
@@ -354,6 +371,10 @@ impl Segment {
             operation: text(Text::Operation),
             entity: text(Text::Entity),
             actor: text(Text::Actor),
+            organization: text(Text::Organization),
+            tags: text(Text::Tags),
+            cpu_percent: self.cpu(at),
+            memory_mb: self.memory(at),
             part: bits & bits::PART != 0,
             exact_start: bits & bits::EXACT_START != 0,
             exact_system: bits & bits::EXACT_SYSTEM != 0,
@@ -372,6 +393,16 @@ fn set_text(column: &mut Vec<Symbol>, at: usize, symbol: Symbol) {
         column.push(symbol);
     } else {
         column[at] = symbol;
+    }
+}
+
+/// As [`set_text`], for numbers that few rows have.
+fn set_number(column: &mut Vec<f64>, at: usize, value: Option<f64>) {
+    if at < column.len() {
+        column[at] = value.unwrap_or(f64::NAN);
+    } else if let Some(value) = value {
+        column.resize(at, f64::NAN);
+        column.push(value);
     }
 }
 

@@ -67,7 +67,9 @@ fn drivers_and_terminals_stay_in_their_places() {
     let mut wrong = Vec::new();
     for (name, text) in sources() {
         for (library, places) in [
-            ("sqlx", &["source/sqlite/", "record/"][..]),
+            ("sqlx", &["source/sqlite/", "source/postgres/", "record/"][..]),
+            ("use mongodb::", &["source/mongodb/", "record/"]),
+            ("bson", &["source/mongodb/", "record/"]),
             ("notify::", &["source/file/"]),
             ("ratatui", &["tui/"]),
             ("crossterm", &["tui/"]),
@@ -79,11 +81,13 @@ fn drivers_and_terminals_stay_in_their_places() {
             }
         }
         // No kind uses another kind, no panel another panel (but for the words of the list).
-        if name.starts_with("source/sqlite/") && code(&text).contains("::file::") {
-            wrong.push(format!("{name} uses another kind"));
-        }
-        if name.starts_with("source/file/") && code(&text).contains("::sqlite::") {
-            wrong.push(format!("{name} uses another kind"));
+        let kinds = ["sqlite", "file", "postgres", "mongodb"];
+        for own in kinds.iter().filter(|kind| name.starts_with(&format!("source/{kind}/"))) {
+            for other in kinds.iter().filter(|kind| *kind != own) {
+                if code(&text).contains(&format!("super::{other}::")) {
+                    wrong.push(format!("{name} uses another kind"));
+                }
+            }
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");

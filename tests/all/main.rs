@@ -16,5 +16,6 @@ mod hostile;
 mod logs;
 mod pty;
 mod screens;
+mod servers;
 mod support;
 mod winston;

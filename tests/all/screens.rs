@@ -102,7 +102,7 @@ impl Stage {
             vec![crosstail::config::ViewEntry { name: "failures".to_owned(), filter: "is:failure".to_owned() }];
         state.themes = vec!["dark".to_owned(), "light".to_owned()];
         let source = crosstail::model::SourceId(0);
-        let probe = Probe { server: "SQLite 3".to_owned(), schema: "crosstail".to_owned() };
+        let probe = Probe { server: "SQLite 3".to_owned(), schema: "crosstail".to_owned(), ..Probe::default() };
         let mut stage = Self {
             state,
             look: Look {

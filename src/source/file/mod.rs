@@ -13,9 +13,10 @@ mod recognise;
 mod stream;
 
 use super::{
-    Capabilities, Cursor, ErrorKind, Figures, Page, PageQuery, Position, Probe, RelatedKey, Sink, Source, SourceError,
+    Capabilities, Cursor, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, RelatedKey, Sink, Source,
+    SourceError,
 };
-use crate::filter::{Field, Filter};
+use crate::filter::Filter;
 use crate::model::{Activity, Id, Locator, Names, Payload, SourceId, SourceKind};
 use crate::schema::Schema;
 use async_trait::async_trait;
@@ -134,6 +135,7 @@ impl Source for FileSource {
             Ok(Probe {
                 server: format!("{} files, {:.1} MB", streams.len(), bytes as f64 / 1e6),
                 schema: schemas.join(", "),
+                ..Probe::default()
             })
         })
         .await
@@ -190,7 +192,7 @@ impl Source for FileSource {
         Ok(self.page(&query, None).await?.items)
     }
 
-    async fn aggregate(&self, query: &PageQuery, by: Field) -> Result<Vec<(Option<String>, Figures)>, SourceError> {
-        super::aggregate_here(self, query, by, &self.shared.names).await
+    async fn aggregate(&self, query: &PageQuery, grouping: &Grouping) -> Result<Groups, SourceError> {
+        super::aggregate_here(self, query, grouping, &self.shared.names).await
     }
 }

@@ -2,9 +2,7 @@
 
 use super::super::{ErrorKind, SourceError};
 use super::{Shared, discover, stream::Stream};
-use crate::model::{Body, Id, Locator, NameId, Payload, RawRecord};
-use crate::schema::{Definition, PayloadPart, lookup};
-use serde_json::{Map, Value};
+use crate::model::{Id, Locator, NameId, Payload, RawRecord};
 
 pub(super) fn load(shared: &Shared, id: &Id, locator: &Locator) -> Result<Payload, SourceError> {
     let Locator::Line { file, offset, length } = locator else {
@@ -22,8 +20,7 @@ pub(super) fn of_line(shared: &Shared, stream: &Stream, file: NameId, line: &[u8
         _ => 0,
     };
     let record = stream.decoder.record(&text, index);
-    let mut payload =
-        record.map(|record| from_record(stream.decoder.schema().definition(), record)).unwrap_or_default();
+    let mut payload = record.map(|record| stream.decoder.schema().divide(record)).unwrap_or_default();
     payload.raw.push(RawRecord { place: shared.names.place_name(file).to_string(), text });
     payload
 }
@@ -58,58 +55,4 @@ fn find(shared: &Shared, file: NameId, offset: u64, length: u32) -> Result<(Stre
     let mut error = shared.error("load payload", ErrorKind::Query, format!("the line is no longer in {name}"));
     error.hint = Some("the file was truncated or removed after the line was read".to_owned());
     Err(error)
-}
-
-/// Divides a record among the parts of a payload; what no part takes is metadata.
-pub(crate) fn from_record(definition: &Definition, mut record: Map<String, Value>) -> Payload {
-    let mut payload = Payload::default();
-    for (name, paths) in &definition.payload {
-        let Some(part) = PayloadPart::parse(name) else { continue };
-        let Some((path, value)) = paths.list().iter().find_map(|path| Some((path, lookup(&record, path)?.clone())))
-        else {
-            continue;
-        };
-        match part {
-            PayloadPart::RequestHeaders => payload.request.headers = Some(value),
-            PayloadPart::ResponseHeaders => payload.response.headers = Some(value),
-            PayloadPart::RequestBody => payload.request.body = Some(body(value)),
-            PayloadPart::ResponseBody => payload.response.body = Some(body(value)),
-            PayloadPart::Stack => payload.error.stack = value.as_str().map(str::to_owned),
-            PayloadPart::Metadata => match value {
-                Value::Object(map) => payload.metadata.extend(map),
-                other => {
-                    payload.metadata.insert(path.clone(), other);
-                }
-            },
-        }
-        record.shift_remove(path.as_str());
-    }
-    for (name, paths) in &definition.fields {
-        for path in paths.list() {
-            let taken = match name.as_str() {
-                "error" => &mut payload.error.message,
-                "error_type" => &mut payload.error.kind,
-                _ => {
-                    record.shift_remove(path.as_str());
-                    continue;
-                }
-            };
-            if taken.is_none() {
-                *taken = lookup(&record, path).and_then(Value::as_str).map(str::to_owned);
-            }
-            record.shift_remove(path.as_str());
-        }
-    }
-    payload.metadata.extend(record);
-    payload
-}
-
-fn body(value: Value) -> Body {
-    match value {
-        Value::String(text) => Body::from_text(&text),
-        other => {
-            let bytes = other.to_string().len();
-            Body::from_value(other, bytes)
-        }
-    }
 }

@@ -2,9 +2,9 @@
 //! only then rows are read. With a revision column, every insert and update is found by it. Without one, new rows
 //! are found by rowid, and rows that were open or recent are read again.
 
+use super::super::sql::{Bind, MARK, Sql, name};
 use super::super::{Position, Sink, Update};
-use super::query::{Mapping, fetch, name, scalar};
-use super::sql::Bind;
+use super::query::{Mapping, fetch, scalar};
 use crate::model::{Activity, Id, Status};
 use crate::schema::Scalar;
 use sqlx::AssertSqlSafe;
@@ -49,8 +49,9 @@ pub(super) async fn follow(
             version = Some(now);
             loop {
                 let counter = counter(mapping);
-                let sql = format!("{} WHERE {counter} > ? ORDER BY {counter} LIMIT ?", select(mapping));
-                let rows = fetch(&mut connection, sql, vec![Bind::Int(seen), Bind::Int(CHUNK)]).await?;
+                let text = format!("{} WHERE {counter} > {MARK} ORDER BY {counter} LIMIT {MARK}", select(mapping));
+                let binds = vec![Bind::Int(seen), Bind::Int(CHUNK)];
+                let rows = fetch(&mut connection, Sql { text, binds }).await?;
                 let mut batch = Vec::with_capacity(rows.len());
                 for row in &rows {
                     if let Some(Scalar::Int(n)) = scalar(row, mapping.width())? {
@@ -103,14 +104,15 @@ async fn reread(
     seen: i64,
     known: &mut HashMap<Id, Activity>,
 ) -> Result<Vec<Activity>, sqlx::Error> {
-    let sql = format!("{} WHERE rowid > ?", select(mapping));
-    let mut found = fetch(&mut *connection, sql, vec![Bind::Int(seen - RECENT)]).await?;
+    let recent = Sql::with(format!("{} WHERE rowid > {MARK}", select(mapping)), Bind::Int(seen - RECENT));
+    let mut found = fetch(&mut *connection, recent).await?;
     let is_open = |activity: &Activity| activity.status == Some(Status::InProgress);
     let ids: Vec<String> = known.values().filter(|a| is_open(a)).map(|a| a.id.to_string()).collect();
     for chunk in ids.chunks(500) {
-        let marks = vec!["?"; chunk.len()].join(", ");
-        let sql = format!("{} WHERE {} IN ({marks})", select(mapping), name(&mapping.table.id));
-        found.extend(fetch(&mut *connection, sql, chunk.iter().cloned().map(Bind::Text).collect()).await?);
+        let marks = vec![MARK.to_string(); chunk.len()].join(", ");
+        let text = format!("{} WHERE {} IN ({marks})", select(mapping), name(&mapping.table.id));
+        let binds = chunk.iter().cloned().map(Bind::Text).collect();
+        found.extend(fetch(&mut *connection, Sql { text, binds }).await?);
     }
     let mut changed = Vec::new();
     let mut recent = HashMap::new();

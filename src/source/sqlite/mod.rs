@@ -6,10 +6,10 @@ mod query;
 mod sql;
 
 use super::{
-    Capabilities, Cursor, Division, ErrorKind, Figures, Page, PageQuery, Position, Probe, RelatedKey, Sink, Source,
-    SourceError,
+    Capabilities, Cursor, Division, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, RelatedKey, Sink,
+    Source, SourceError,
 };
-use crate::filter::{Field, Filter};
+use crate::filter::Filter;
 use crate::model::{Activity, Id, Locator, Names, Payload, SourceId, SourceKind};
 use crate::schema::Schema;
 use async_trait::async_trait;
@@ -126,7 +126,7 @@ impl Source for SqliteSource {
             .await
             .map_err(|e| self.error("connect", &e))?;
         let mapping = self.mapping().await?;
-        Ok(Probe { server: format!("SQLite {version}"), schema: mapping.schema.name.clone() })
+        Ok(Probe { server: format!("SQLite {version}"), schema: mapping.schema.name.clone(), ..Probe::default() })
     }
 
     async fn page(&self, query: &PageQuery, after: Option<&Cursor>) -> Result<Page, SourceError> {
@@ -173,13 +173,13 @@ impl Source for SqliteSource {
         query::related(&self.pool, mapping, key, limit).await.map_err(|e| self.error("find related", &e))
     }
 
-    async fn aggregate(&self, query: &PageQuery, by: Field) -> Result<Vec<(Option<String>, Figures)>, SourceError> {
+    async fn aggregate(&self, query: &PageQuery, grouping: &Grouping) -> Result<Groups, SourceError> {
         let mapping = self.mapping().await?;
-        let grouped = query::aggregate(&self.pool, mapping, query, by);
+        let grouped = query::aggregate(&self.pool, mapping, query, grouping);
         if let Some(groups) = grouped.await.map_err(|e| self.error("aggregate", &e))? {
             return Ok(groups);
         }
-        super::aggregate_here(self, query, by, &self.names).await
+        super::aggregate_here(self, query, grouping, &self.names).await
     }
 }
 

@@ -1,8 +1,9 @@
 //! One row, whole.
 
-use super::query::{Mapping, name};
-use crate::model::{Body, Id, Payload, RawRecord};
-use crate::schema::{PayloadPart, Scalar};
+use super::super::sql::name;
+use super::query::Mapping;
+use crate::model::{Id, Payload, RawRecord};
+use crate::schema::Scalar;
 use serde_json::{Map, Value};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, Column as _, Row as _};
@@ -33,7 +34,7 @@ pub(super) fn of_row(
     for (index, column) in columns.iter().enumerate() {
         record.insert(column.clone(), value(row, first + index)?);
     }
-    Ok(divide(mapping, &record))
+    Ok(divide(mapping, record))
 }
 
 pub(super) async fn load(
@@ -50,8 +51,8 @@ pub(super) async fn load(
     for (index, column) in row.columns().iter().enumerate() {
         record.insert(column.name().to_owned(), value(&row, index)?);
     }
-    let mut payload = divide(mapping, &record);
-    let raw = serde_json::to_string(&Value::Object(record)).unwrap_or_default();
+    let raw = serde_json::to_string(&record).unwrap_or_default();
+    let mut payload = divide(mapping, record);
     payload.raw.push(RawRecord { place: place.to_owned(), text: raw });
     Ok(Some(payload))
 }
@@ -63,34 +64,24 @@ fn value(row: &SqliteRow, index: usize) -> Result<Value, sqlx::Error> {
         Some(Scalar::Float(n)) => Value::from(n),
         Some(Scalar::Bool(b)) => Value::from(b),
         Some(Scalar::Text(text)) => Value::String(text.into_owned()),
+        Some(Scalar::Time(at)) => Value::String(at.rfc3339()),
         Some(Scalar::Number(text)) => Value::String(text.to_owned()),
     })
 }
 
-fn divide(mapping: &Mapping, record: &Map<String, Value>) -> Payload {
-    let mut payload = Payload::default();
-    let text = |name: &str| record.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-    for (part, paths) in &mapping.schema.definition().payload {
-        let Some(part) = PayloadPart::parse(part) else { continue };
-        let Some(found) = paths.list().iter().find_map(|path| text(path)) else { continue };
-        let json = || serde_json::from_str(found).unwrap_or_else(|_| Value::String(found.to_owned()));
-        match part {
-            PayloadPart::RequestHeaders => payload.request.headers = Some(json()),
-            PayloadPart::ResponseHeaders => payload.response.headers = Some(json()),
-            PayloadPart::RequestBody => payload.request.body = Some(Body::from_text(found)),
-            PayloadPart::ResponseBody => payload.response.body = Some(Body::from_text(found)),
-            PayloadPart::Stack => payload.error.stack = Some(found.to_owned()),
-            PayloadPart::Metadata => match json() {
-                Value::Object(map) => payload.metadata.extend(map),
-                other => {
-                    payload.metadata.insert("metadata".to_owned(), other);
-                }
-            },
+/// Texts that hold JSON are read as such, where the schema says that a column is a part of the payload.
+fn divide(mapping: &Mapping, mut record: Map<String, Value>) -> Payload {
+    let definition = mapping.schema.definition();
+    if let Some(revision) = &mapping.table.revision {
+        record.shift_remove(revision);
+    }
+    for path in definition.payload.iter().filter(|(part, _)| *part != "stack").flat_map(|(_, paths)| paths.list()) {
+        if let Some(Value::String(text)) = record.get(path)
+            && let Ok(parsed) = serde_json::from_str(text)
+        {
+            record.insert(path.clone(), parsed);
         }
     }
-    for (target, into) in [("error", &mut payload.error.message), ("error_type", &mut payload.error.kind)] {
-        let paths = mapping.schema.definition().fields.get(target);
-        *into = paths.and_then(|paths| paths.list().iter().find_map(|path| text(path))).map(str::to_owned);
-    }
-    payload
+    record.retain(|_, value| !value.is_null() && value.as_str() != Some(""));
+    mapping.schema.divide(record)
 }

@@ -1,10 +1,11 @@
 //! The queries: pages by keyset, related rows, figures. All SQL text is put together here and in `sql.rs`, of names
 //! from the schema (quoted) and bind parameters; values never become text.
 
-use super::super::{Cursor, Figures, Page, PageQuery, RelatedKey};
-use super::sql::{self, Bind, Sql};
+use super::super::sql::{Bind, MARK, Marks, Sql, name};
+use super::super::{Cursor, Grouping, Groups, Page, PageQuery, RelatedKey};
+use super::sql;
 use crate::filter::{Class, Field, Named, Predicate};
-use crate::model::{Activity, Id, Locator, Names, Place, SourceId, Timestamp};
+use crate::model::{Activity, Id, Latencies, Locator, Names, Place, SourceId, Status, Timestamp};
 use crate::schema::{Assembler, Scalar, Schema, Table, Target, TimeUnit};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, Row as _, TypeInfo as _, ValueRef as _};
@@ -22,11 +23,6 @@ pub(super) struct Mapping {
     /// What is selected, and what each fills.
     selected: Vec<(String, (Target, u8))>,
     select: String,
-}
-
-/// Quotes an identifier.
-pub(super) fn name(text: &str) -> String {
-    format!("\"{}\"", text.replace('"', "\"\""))
 }
 
 /// The tables and views, with their columns.
@@ -94,7 +90,10 @@ impl Mapping {
             Field::Entity => Target::EntityType,
             Field::Actor => Target::Actor,
             Field::Completed => Target::CompletedAt,
-            Field::Source | Field::Is => return None,
+            Field::Organization => Target::Organization,
+            Field::Cpu => Target::Cpu,
+            Field::Memory => Target::Memory,
+            Field::Source | Field::Is | Field::Tags => return None,
         };
         let (sql, _) = self.selected.iter().find(|(_, (found, _))| *found == target)?;
         let text = matches!(field.class(), Class::Keyword | Class::Text | Class::Id);
@@ -103,11 +102,7 @@ impl Mapping {
 
     /// A predicate's condition. Only a canonical table holds what the filter compares; others are filtered here.
     fn condition(&self, predicate: &Predicate) -> (Sql, usize) {
-        if self.schema.definition().canonical {
-            sql::condition(self, predicate)
-        } else {
-            (Sql { text: "1".to_owned(), binds: Vec::new() }, 0)
-        }
+        if self.schema.definition().canonical { sql::condition(self, predicate) } else { (Sql::constant(true), 0) }
     }
 
     /// The start time in SQL, in the unit of [`Self::stored_time`].
@@ -173,17 +168,14 @@ pub(super) fn scalar(row: &SqliteRow, index: usize) -> Result<Option<Scalar<'_>>
 }
 
 /// Runs a query with its bind parameters.
-pub(super) async fn fetch<'c>(
-    on: impl sqlx::SqliteExecutor<'c>,
-    sql: String,
-    binds: Vec<Bind>,
-) -> Result<Vec<SqliteRow>, sqlx::Error> {
-    let mut query = sqlx::query(AssertSqlSafe(sql));
-    for bind in binds {
+pub(super) async fn fetch<'c>(on: impl sqlx::SqliteExecutor<'c>, sql: Sql) -> Result<Vec<SqliteRow>, sqlx::Error> {
+    let mut query = sqlx::query(AssertSqlSafe(sql.render(Marks::Question)));
+    for bind in sql.binds {
         query = match bind {
             Bind::Text(text) => query.bind(text),
             Bind::Int(n) => query.bind(n),
             Bind::Float(n) => query.bind(n),
+            Bind::Texts(list) => query.bind(list.join(",")),
         };
     }
     query.fetch_all(on).await
@@ -208,22 +200,16 @@ pub(super) async fn page(
     // Where a part of the filter is evaluated here, pages are read until enough is kept.
     let chunk = if residual { query.limit.clamp(500, 5000) } else { query.limit };
     loop {
-        let mut text = format!("{} WHERE ({})", mapping.select(&extra), condition.text);
-        let mut binds = condition.binds.clone();
-        for (bound, op) in [(query.since, ">="), (query.until, "<")] {
-            if let Some(at) = bound {
-                text.push_str(&format!(" AND {time} {op} ?"));
-                binds.push(Bind::Int(mapping.stored_time(at)));
-            }
-        }
+        let mut sql = Sql::raw(mapping.select(&extra));
+        sql.append(" WHERE ", &within(mapping, &condition, query));
         if let Some(cursor) = &cursor {
-            text.push_str(&format!(" AND ({time}, {id}) {beyond} (?, ?)"));
-            binds.push(Bind::Int(mapping.stored_time(Timestamp(cursor.time_us))));
-            binds.push(Bind::Text(cursor.id.clone()));
+            let at = Bind::Int(mapping.stored_time(Timestamp(cursor.time_us)));
+            let beyond = format!(" AND ({time}, {id}) {beyond} ({MARK}, {MARK})");
+            sql.push(&beyond, [at, Bind::Text(cursor.id.clone())]);
         }
-        text.push_str(&format!(" ORDER BY {time} {order}, {id} {order} LIMIT ?"));
-        binds.push(Bind::Int(i64::try_from(chunk).unwrap_or(i64::MAX)));
-        let rows = fetch(pool, text, binds).await?;
+        let limit = Bind::Int(i64::try_from(chunk).unwrap_or(i64::MAX));
+        sql.push(&format!(" ORDER BY {time} {order}, {id} {order} LIMIT {MARK}"), [limit]);
+        let rows = fetch(pool, sql).await?;
         let full = rows.len() == chunk;
         for row in &rows {
             let activity = mapping.activity(row)?;
@@ -269,50 +255,74 @@ pub(super) async fn related(
     }
     // One indexed look-up a column; OR over columns would scan.
     let select = mapping.select("");
-    let parts: Vec<String> = columns.iter().map(|column| format!("{select} WHERE {column} = ?")).collect();
+    let parts: Vec<String> = columns.iter().map(|column| format!("{select} WHERE {column} = {MARK}")).collect();
     let mut binds = vec![Bind::Text(value.clone()); parts.len()];
     binds.push(Bind::Int(i64::try_from(limit).unwrap_or(i64::MAX)));
-    let rows = fetch(pool, format!("{} LIMIT ?", parts.join(" UNION ")), binds).await?;
+    let rows = fetch(pool, Sql { text: format!("{} LIMIT {MARK}", parts.join(" UNION ")), binds }).await?;
     let mut found = rows.iter().map(|row| mapping.activity(row)).collect::<Result<Vec<_>, _>>()?;
     found.sort_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
     Ok(found)
 }
 
-/// Figures in the store; `None` where the filter or the field cannot be expressed there.
+/// A condition, and the bounds of a query.
+fn within(mapping: &Mapping, condition: &Sql, query: &PageQuery) -> Sql {
+    let mut parts = vec![condition.clone()];
+    for (bound, op) in [(query.since, ">="), (query.until, "<")] {
+        if let Some(at) = bound {
+            parts.push(Sql::with(format!("{} {op} {MARK}", mapping.time()), Bind::Int(mapping.stored_time(at))));
+        }
+    }
+    Sql::join(parts, " AND ")
+}
+
+/// Figures in the store; `None` where the filter or a field cannot be expressed there.
 pub(super) async fn aggregate(
     pool: &SqlitePool,
     mapping: &Mapping,
     query: &PageQuery,
-    by: Field,
-) -> Result<Option<Vec<(Option<String>, Figures)>>, sqlx::Error> {
+    grouping: &Grouping,
+) -> Result<Option<Groups>, sqlx::Error> {
     let predicate = query.filter.predicate(&query.context);
-    let (mut condition, exact) = mapping.condition(&predicate);
-    let countable = matches!(by.class(), Class::Keyword | Class::Text | Class::Id | Class::Word);
-    if exact < query.filter.clauses().len() || !mapping.schema.definition().canonical || !countable {
+    let (condition, exact) = mapping.condition(&predicate);
+    let countable = |by: &Field| matches!(by.class(), Class::Keyword | Class::Text | Class::Id | Class::Word);
+    if exact < query.filter.clauses().len()
+        || !mapping.schema.definition().canonical
+        || !grouping.by.iter().all(countable)
+    {
         return Ok(None);
     }
-    let Some(group) = sql::expression(mapping, by) else { return Ok(None) };
-    let (Some(outcome), Some(took)) = (sql::expression(mapping, Field::Is), sql::expression(mapping, Field::Duration))
-    else {
-        return Ok(None);
-    };
-    for (bound, op) in [(query.since, ">="), (query.until, "<")] {
-        if let Some(at) = bound {
-            condition.text.push_str(&format!(" AND {} {op} ?", mapping.time()));
-            condition.binds.push(Bind::Int(mapping.stored_time(at)));
+    let keys: Option<Vec<String>> = grouping.by.iter().map(|by| sql::expression(mapping, *by)).collect();
+    let expressions = (keys, sql::expression(mapping, Field::Is), sql::expression(mapping, Field::Duration));
+    let (Some(mut keys), Some(outcome), Some(took)) = expressions else { return Ok(None) };
+    let status = sql::expression(mapping, Field::Status).unwrap_or_else(|| "NULL".to_owned());
+    let n = keys.len();
+    // Whole division truncates towards zero: times before the epoch are not grouped here.
+    keys.push(grouping.bucket_us.map_or_else(|| "NULL".to_owned(), |us| format!("{} / {us} * {us}", mapping.time())));
+    // SQLite has no logarithm unless it is built so: latencies are counted here, of rows of what is needed alone.
+    let list: Vec<String> = (1..=n + 4).map(|n| n.to_string()).collect();
+    let mut sql = Sql::raw(format!(
+        "SELECT {}, {outcome}, {status}, {took}, count(*) FROM {}",
+        keys.join(", "),
+        name(&mapping.table.name)
+    ));
+    sql.append(" WHERE ", &within(mapping, &condition, query));
+    sql.push(&format!(" GROUP BY {}", list.join(", ")), []);
+    let mut groups = Groups::new();
+    for row in fetch(pool, sql).await? {
+        let values = (0..n).map(|i| row.try_get_unchecked(i)).collect::<Result<Vec<Option<String>>, _>>()?;
+        let bucket: Option<i64> = row.try_get_unchecked(n)?;
+        let outcome: Option<String> = row.try_get_unchecked(n + 1)?;
+        let status: Option<String> = row.try_get_unchecked(n + 2)?;
+        let count = row.try_get_unchecked::<i64, _>(n + 4)?.max(0) as u64;
+        let figures = groups.entry((values, bucket.map(Timestamp))).or_default();
+        figures.count += count;
+        figures.failed += if outcome.as_deref() == Some("failure") { count } else { 0 };
+        figures.open += if status.as_deref() == Some(Status::InProgress.as_str()) { count } else { 0 };
+        figures.succeeded += if status.as_deref() == Some(Status::Success.as_str()) { count } else { 0 };
+        if let Some(us) = row.try_get_unchecked::<Option<i64>, _>(n + 3)? {
+            let us = us.max(0) as u64;
+            figures.latencies.add_bucket(Latencies::bucket(us), count, us * count);
         }
     }
-    let text = format!(
-        "SELECT {group}, count(*), sum({outcome} = 'failure'), coalesce(sum({took}), 0), count({took}) FROM {} WHERE {} GROUP BY 1",
-        name(&mapping.table.name),
-        condition.text,
-    );
-    let mut groups = Vec::new();
-    for row in fetch(pool, text, condition.binds).await? {
-        let key: Option<String> = row.try_get_unchecked(0)?;
-        let n = |index: usize| row.try_get_unchecked::<i64, _>(index).map(|n| n.max(0) as u64);
-        groups.push((key, Figures { count: n(1)?, failed: n(2)?, duration_sum_us: n(3)?, timed: n(4)? }));
-    }
-    groups.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(Some(groups))
 }

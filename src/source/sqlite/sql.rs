@@ -1,44 +1,8 @@
 //! Predicate → SQL with bind parameters. What has no exact translation becomes "true" and is evaluated here.
 
+use super::super::sql::{Bind, MARK, Sql, interval, operator};
 use super::query::Mapping;
-use crate::filter::{Class, Field, Interval, Leaf, Op, Pattern, Predicate, Target, Test, TimeRange};
-
-/// A bound value.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Bind {
-    Text(String),
-    Int(i64),
-    Float(f64),
-}
-
-/// A condition with its values, in order.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Sql {
-    pub(super) text: String,
-    pub(super) binds: Vec<Bind>,
-}
-
-impl Sql {
-    fn raw(text: impl Into<String>) -> Self {
-        Self { text: text.into(), binds: Vec::new() }
-    }
-
-    fn constant(value: bool) -> Self {
-        Self::raw(if value { "1" } else { "0" })
-    }
-
-    fn with(text: impl Into<String>, bind: Bind) -> Self {
-        Self { text: text.into(), binds: vec![bind] }
-    }
-
-    fn join(parts: Vec<Self>, by: &str) -> Self {
-        if parts.is_empty() {
-            return Self::constant(by == " AND ");
-        }
-        let text = parts.iter().map(|part| format!("({})", part.text)).collect::<Vec<_>>().join(by);
-        Self { text, binds: parts.into_iter().flat_map(|part| part.binds).collect() }
-    }
-}
+use crate::filter::{Class, Field, Leaf, Pattern, Predicate, Target, Test, TimeRange};
 
 /// The condition of a predicate, and how many of its top clauses it answers exactly.
 pub(super) fn condition(mapping: &Mapping, predicate: &Predicate) -> (Sql, usize) {
@@ -88,13 +52,16 @@ fn leaf(mapping: &Mapping, leaf: &Leaf, positive: bool) -> Option<Sql> {
         };
         return Some(Sql::constant(leaf.settle(Some(answer))));
     }
+    if field == Field::Tags {
+        return None;
+    }
     let Some(column) = expression(mapping, field) else {
         return Some(Sql::constant(leaf.settle(None)));
     };
     let test = match &leaf.test {
         Test::Present => Sql::constant(true),
         Test::Text(patterns) => Sql::join(patterns.iter().map(|p| pattern_sql(&column, p)).collect(), " OR "),
-        Test::Number(list) => Sql::join(list.iter().map(|i| interval_sql(&column, i)).collect(), " OR "),
+        Test::Number(list) => Sql::join(list.iter().map(|i| interval(&column, i)).collect(), " OR "),
         Test::Time(list) => Sql::join(list.iter().map(|r| time_sql(mapping, &column, r)).collect(), " OR "),
         Test::Word(mask) => {
             let words = field.words();
@@ -168,44 +135,21 @@ pub(super) fn expression(mapping: &Mapping, field: Field) -> Option<String> {
 
 fn pattern_sql(column: &str, pattern: &Pattern) -> Sql {
     match pattern {
-        Pattern::Exact(text) => Sql::with(format!("{column} = ?"), Bind::Text(text.clone())),
-        Pattern::Regex(regex) | Pattern::Find(regex, _) => {
-            Sql::with(format!("{column} REGEXP ?"), Bind::Text(regex.as_str().to_owned()))
+        Pattern::Exact(text) => Sql::with(format!("{column} = {MARK}"), Bind::Text(text.clone())),
+        Pattern::Regex(regex) | Pattern::Find(regex, _) | Pattern::Shape(regex, _) => {
+            Sql::with(format!("{column} REGEXP {MARK}"), Bind::Text(regex.as_str().to_owned()))
         }
-        Pattern::Order(op, text) => Sql::with(format!("{column} {} ?", operator(*op)), Bind::Text(text.clone())),
+        Pattern::Order(op, text) => Sql::with(format!("{column} {} {MARK}", operator(*op)), Bind::Text(text.clone())),
     }
-}
-
-fn operator(op: Op) -> &'static str {
-    match op {
-        Op::Greater => ">",
-        Op::GreaterEqual => ">=",
-        Op::Less => "<",
-        Op::LessEqual => "<=",
-        _ => "=",
-    }
-}
-
-fn interval_sql(column: &str, interval: &Interval) -> Sql {
-    let mut parts = Vec::new();
-    if interval.low > f64::NEG_INFINITY {
-        let op = if interval.low_in { ">=" } else { ">" };
-        parts.push(Sql::with(format!("{column} {op} ?"), Bind::Float(interval.low)));
-    }
-    if interval.high < f64::INFINITY {
-        let op = if interval.high_in { "<=" } else { "<" };
-        parts.push(Sql::with(format!("{column} {op} ?"), Bind::Float(interval.high)));
-    }
-    if parts.is_empty() { Sql::raw(format!("{column} IS NOT NULL")) } else { Sql::join(parts, " AND ") }
 }
 
 fn time_sql(mapping: &Mapping, column: &str, range: &TimeRange) -> Sql {
     let mut parts = Vec::new();
     if let Some(start) = range.start {
-        parts.push(Sql::with(format!("{column} >= ?"), Bind::Int(mapping.stored_time(start))));
+        parts.push(Sql::with(format!("{column} >= {MARK}"), Bind::Int(mapping.stored_time(start))));
     }
     if let Some(end) = range.end {
-        parts.push(Sql::with(format!("{column} < ?"), Bind::Int(mapping.stored_time(end))));
+        parts.push(Sql::with(format!("{column} < {MARK}"), Bind::Int(mapping.stored_time(end))));
     }
     if parts.is_empty() { Sql::raw(format!("{column} IS NOT NULL")) } else { Sql::join(parts, " AND ") }
 }

@@ -23,6 +23,10 @@ pub trait Fixture {
     fn reopened(&self) -> Arc<dyn Source>;
     /// Names of the source.
     fn names(&self) -> Names;
+    /// Following may deliver again what was written shortly before its position: polled with overlap.
+    fn overlaps(&self) -> bool {
+        false
+    }
     /// Breaks it.
     async fn kill(&mut self);
     /// Mends it, and writes more; gives the ids of what is new.
@@ -30,16 +34,16 @@ pub trait Fixture {
 }
 
 /// What is written as the `n`-th activity.
-struct Plan {
-    id: String,
-    correlation: String,
-    system: &'static str,
-    method: &'static str,
-    code: u16,
-    millis: i64,
+pub struct Plan {
+    pub id: String,
+    pub correlation: String,
+    pub system: &'static str,
+    pub method: &'static str,
+    pub code: u16,
+    pub millis: i64,
 }
 
-fn plan(n: usize) -> Plan {
+pub fn plan(n: usize) -> Plan {
     Plan {
         id: uuid::Uuid::from_u128(0x7f3a_0000_0000_4000_8000_0000_0000_0000 + n as u128 * 0x9e37_79b9).to_string(),
         correlation: format!("corr-{}", n % 11),

@@ -2,7 +2,7 @@
 
 use super::text::paragraph;
 use crate::app::{Detail, Load, State};
-use crate::insight::Latencies;
+use crate::model::Latencies;
 use crate::tui::text::{ago, duration, full_time, http_meaning, millis, safe};
 use crate::tui::theme::Theme;
 use ratatui::buffer::Buffer;

@@ -1,0 +1,87 @@
+-- Document 004: the PostgreSQL part of the engineering log intelligence system.
+CREATE TABLE IF NOT EXISTS users (
+    id UUID PRIMARY KEY DEFAULT gen_random_uuid(),
+    username VARCHAR(50) UNIQUE NOT NULL,
+    email VARCHAR(100) UNIQUE NOT NULL,
+    password_hash VARCHAR(255) NOT NULL,
+    role VARCHAR(20) NOT NULL DEFAULT 'user',
+    is_active BOOLEAN DEFAULT true,
+    preferences JSONB,
+    last_login TIMESTAMPTZ,
+    created_at TIMESTAMPTZ DEFAULT CURRENT_TIMESTAMP,
+    updated_at TIMESTAMPTZ DEFAULT CURRENT_TIMESTAMP
+);
+
+CREATE TABLE IF NOT EXISTS log_sources (
+    id UUID PRIMARY KEY DEFAULT gen_random_uuid(),
+    name VARCHAR(100) NOT NULL,
+    type VARCHAR(50) NOT NULL,
+    description TEXT,
+    configuration JSONB,
+    is_active BOOLEAN DEFAULT true,
+    health_status VARCHAR(20) DEFAULT 'unknown',
+    last_health_check TIMESTAMPTZ,
+    created_at TIMESTAMPTZ DEFAULT CURRENT_TIMESTAMP,
+    updated_at TIMESTAMPTZ DEFAULT CURRENT_TIMESTAMP
+);
+
+CREATE TABLE IF NOT EXISTS log_entries (
+    id UUID PRIMARY KEY DEFAULT gen_random_uuid(),
+    source_id UUID REFERENCES log_sources (id),
+    log_id VARCHAR(255) NOT NULL,
+    timestamp TIMESTAMPTZ NOT NULL,
+    level VARCHAR(20),
+    message TEXT,
+    category VARCHAR(100),
+    tags JSONB,
+    metadata JSONB,
+    size_bytes INTEGER,
+    processing_status VARCHAR(20) DEFAULT 'pending',
+    created_at TIMESTAMPTZ DEFAULT CURRENT_TIMESTAMP
+);
+CREATE INDEX IF NOT EXISTS idx_log_entries_source_id ON log_entries (source_id);
+CREATE INDEX IF NOT EXISTS idx_log_entries_log_id ON log_entries (log_id);
+CREATE INDEX IF NOT EXISTS idx_log_entries_timestamp ON log_entries (timestamp);
+CREATE INDEX IF NOT EXISTS idx_log_entries_level ON log_entries (level);
+CREATE INDEX IF NOT EXISTS idx_log_entries_category ON log_entries (category);
+CREATE INDEX IF NOT EXISTS idx_log_entries_created_at ON log_entries (created_at);
+CREATE INDEX IF NOT EXISTS idx_log_entries_processing_status ON log_entries (processing_status);
+CREATE INDEX IF NOT EXISTS idx_log_entries_tags_gin ON log_entries USING GIN (tags);
+CREATE INDEX IF NOT EXISTS idx_log_entries_metadata_gin ON log_entries USING GIN (metadata);
+
+CREATE TABLE IF NOT EXISTS alert_rules (
+    id UUID PRIMARY KEY DEFAULT gen_random_uuid(),
+    name VARCHAR(255) NOT NULL,
+    description TEXT,
+    query JSONB NOT NULL,
+    conditions JSONB NOT NULL,
+    severity VARCHAR(20) NOT NULL,
+    is_active BOOLEAN DEFAULT true,
+    created_by UUID REFERENCES users (id),
+    created_at TIMESTAMPTZ DEFAULT CURRENT_TIMESTAMP,
+    updated_at TIMESTAMPTZ DEFAULT CURRENT_TIMESTAMP
+);
+
+CREATE TABLE IF NOT EXISTS alerts (
+    id UUID PRIMARY KEY DEFAULT gen_random_uuid(),
+    title VARCHAR(255) NOT NULL,
+    description TEXT,
+    severity VARCHAR(20) NOT NULL,
+    status VARCHAR(20) NOT NULL DEFAULT 'OPEN',
+    source_id UUID REFERENCES log_sources (id),
+    log_entry_id UUID REFERENCES log_entries (id),
+    rule_id UUID,
+    triggered_at TIMESTAMPTZ DEFAULT CURRENT_TIMESTAMP,
+    acknowledged_at TIMESTAMPTZ,
+    resolved_at TIMESTAMPTZ,
+    acknowledged_by UUID REFERENCES users (id),
+    resolved_by UUID REFERENCES users (id),
+    metadata JSONB,
+    escalation_level INTEGER DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS idx_alerts_source_id ON alerts (source_id);
+CREATE INDEX IF NOT EXISTS idx_alerts_severity ON alerts (severity);
+CREATE INDEX IF NOT EXISTS idx_alerts_status ON alerts (status);
+CREATE INDEX IF NOT EXISTS idx_alerts_triggered_at ON alerts (triggered_at);
+CREATE INDEX IF NOT EXISTS idx_alerts_rule_id ON alerts (rule_id);
+CREATE INDEX IF NOT EXISTS idx_alerts_metadata_gin ON alerts USING GIN (metadata);

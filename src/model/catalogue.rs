@@ -1,0 +1,109 @@
+//! What a store holds beside activities: the systems, their endpoints, code mappings, webhooks, log sources, rules.
+
+use serde_json::{Map, Value};
+
+/// What an entry is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Topic {
+    /// An external system: `code`, `name`, `health`, `health_checked_at`, `timeout_ms`, `pool_size` …
+    System,
+    /// An endpoint of a system: `code`, `system`, `retry_policy`, `rate_limit`, `request_transform` …
+    Endpoint,
+    /// A code of ours and the system's code for it: `system`, `entity_type`, `internal`, `external`, `verified` …
+    Mapping,
+    /// A webhook: `code`, `system`, `url`, `retry_policy` …
+    Webhook,
+    /// A source of logs: `name`, `health`, `health_checked_at` …
+    LogSource,
+    /// A rule that raises alerts: `name`, `severity`, `conditions` …
+    AlertRule,
+}
+
+impl Topic {
+    /// Every topic with its word in schema files.
+    pub const ALL: &'static [(&'static str, Self)] = &[
+        ("system", Self::System),
+        ("endpoint", Self::Endpoint),
+        ("mapping", Self::Mapping),
+        ("webhook", Self::Webhook),
+        ("log_source", Self::LogSource),
+        ("alert_rule", Self::AlertRule),
+    ];
+
+    /// The topic of a word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(known, _)| *known == word).map(|(_, topic)| *topic)
+    }
+}
+
+/// One entry: named facts, as the schema maps them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// What it is about.
+    pub topic: Topic,
+    /// Name → value; absent facts are not there.
+    pub facts: Map<String, Value>,
+}
+
+impl Entry {
+    /// A fact as text.
+    pub fn text(&self, name: &str) -> Option<String> {
+        match self.facts.get(name)? {
+            Value::Null => None,
+            Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
+            other => Some(other.to_string()),
+        }
+    }
+
+    /// A fact as a number.
+    pub fn number(&self, name: &str) -> Option<f64> {
+        match self.facts.get(name)? {
+            Value::Number(n) => n.as_f64(),
+            Value::String(text) => text.parse().ok(),
+            _ => None,
+        }
+    }
+}
+
+/// Everything that a store holds beside activities.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Catalogue {
+    /// The entries.
+    pub entries: Vec<Entry>,
+}
+
+impl Catalogue {
+    /// The entries about something.
+    pub fn about(&self, topic: Topic) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(move |entry| entry.topic == topic)
+    }
+
+    /// The entry of a system by its code or name.
+    pub fn system(&self, code: &str) -> Option<&Entry> {
+        let named = |entry: &&Entry| ["code", "name"].iter().any(|fact| entry.text(fact).as_deref() == Some(code));
+        self.about(Topic::System).find(named).or_else(|| self.about(Topic::LogSource).find(named))
+    }
+
+    /// The endpoint of a system by its code or path.
+    pub fn endpoint(&self, system: Option<&str>, endpoint: &str) -> Option<&Entry> {
+        self.about(Topic::Endpoint).find(|entry| {
+            let same_system = entry.text("system").is_none_or(|own| Some(own.as_str()) == system);
+            same_system && ["code", "path"].iter().any(|fact| entry.text(fact).as_deref() == Some(endpoint))
+        })
+    }
+
+    /// Replaces ids of systems in entries by their codes.
+    pub fn settle(&mut self) {
+        let codes: std::collections::HashMap<String, String> = self
+            .entries
+            .iter()
+            .filter(|entry| matches!(entry.topic, Topic::System | Topic::LogSource))
+            .filter_map(|entry| Some((entry.text("id")?, entry.text("code").or_else(|| entry.text("name"))?)))
+            .collect();
+        for entry in &mut self.entries {
+            if let Some(code) = entry.text("system").and_then(|id| codes.get(&id)) {
+                entry.facts.insert("system".to_owned(), Value::String(code.clone()));
+            }
+        }
+    }
+}

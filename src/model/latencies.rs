@@ -1,0 +1,103 @@
+//! Latency figures by a mergeable sketch.
+
+/// Latencies with quantiles of ≤ 1 % relative error: counts in buckets of growing width (Masson, Rim, Lee: "`DDSketch`",
+/// VLDB 2019). A store can count in the same buckets by [`Latencies::LOG_GAMMA`], so that figures computed there and
+/// here are the same, and those of several sources add up.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Latencies {
+    /// Count by bucket; bucket `i` holds γ^(i-1) < us ≤ γ^i.
+    buckets: Vec<u64>,
+    count: u64,
+    sum_us: u64,
+}
+
+impl Latencies {
+    /// ln γ with γ = (1 + α) / (1 − α), α = 0.01.
+    pub const LOG_GAMMA: f64 = 0.020_000_666_706_669_435;
+    /// Latencies are taken as at most this many buckets long: 46 days.
+    const BUCKETS: usize = 1456;
+
+    /// The bucket of a latency in microseconds; 0 and 1 are in the first.
+    pub fn bucket(us: u64) -> usize {
+        if us <= 1 {
+            return 0;
+        }
+        (((us as f64).ln() / Self::LOG_GAMMA).ceil() as usize).min(Self::BUCKETS - 1)
+    }
+
+    /// Adds a latency in microseconds.
+    pub fn add(&mut self, us: u64) {
+        self.add_bucket(Self::bucket(us), 1, us);
+    }
+
+    /// Adds the count of a bucket, and the sum of its latencies in microseconds.
+    pub fn add_bucket(&mut self, bucket: usize, count: u64, sum_us: u64) {
+        let bucket = bucket.min(Self::BUCKETS - 1);
+        if bucket >= self.buckets.len() {
+            self.buckets.resize(bucket + 1, 0);
+        }
+        self.buckets[bucket] += count;
+        self.count += count;
+        self.sum_us = self.sum_us.saturating_add(sum_us);
+    }
+
+    /// Adds others.
+    pub fn merge(&mut self, other: &Self) {
+        for (bucket, count) in other.buckets.iter().enumerate().filter(|(_, count)| **count > 0) {
+            self.add_bucket(bucket, *count, 0);
+        }
+        self.sum_us = self.sum_us.saturating_add(other.sum_us);
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// A quantile (0.95) in milliseconds; none without latencies.
+    pub fn quantile_ms(&self, q: f64) -> Option<f64> {
+        let rank = (q * self.count.checked_sub(1)? as f64) as u64;
+        let mut seen = 0;
+        let bucket = self.buckets.iter().position(|count| {
+            seen += count;
+            seen > rank
+        })?;
+        let gamma = Self::LOG_GAMMA.exp();
+        let us = if bucket == 0 { 1.0 } else { 2.0 * gamma.powi(bucket as i32) / (gamma + 1.0) };
+        Some(us / 1e3)
+    }
+
+    /// The mean in milliseconds.
+    pub fn mean_ms(&self) -> Option<f64> {
+        (self.count > 0).then(|| self.sum_us as f64 / self.count as f64 / 1e3)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_within_the_stated_error() {
+        let mut latencies = Latencies::default();
+        (1..=100_000u64).for_each(|us| latencies.add(us));
+        for q in [0.5, 0.95, 0.99] {
+            let exact = q * 100.0;
+            let found = latencies.quantile_ms(q).expect("there are latencies");
+            assert!((found - exact).abs() / exact <= 0.0101, "{q}: {found} for {exact}");
+        }
+        assert_eq!(Latencies::default().quantile_ms(0.5), None);
+        assert!((Latencies::LOG_GAMMA - (1.01f64 / 0.99).ln()).abs() < 1e-15);
+    }
+
+    #[test]
+    fn parts_add_up_to_the_whole() {
+        let (mut all, mut odd, mut even) = (Latencies::default(), Latencies::default(), Latencies::default());
+        for us in 0..10_000u64 {
+            all.add(us * us);
+            if us % 2 == 0 { even.add(us * us) } else { odd.add(us * us) }
+        }
+        odd.merge(&even);
+        assert_eq!(odd, all);
+    }
+}

@@ -1,0 +1,325 @@
+//! `PostgreSQL`: the tables that schemas map, read with SELECT alone.
+
+mod aggregate;
+mod catalogue;
+mod connection;
+mod follow;
+mod mapping;
+mod payload;
+mod query;
+mod sql;
+
+use super::{
+    Capabilities, Cursor, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, RelatedKey, Sink, Source,
+    SourceError,
+};
+use crate::model::{Activity, Catalogue, Clock, Entry, Id, Locator, Names, Payload, SourceId, SourceKind, redact_text};
+use crate::schema::{Schema, Table};
+use async_trait::async_trait;
+use catalogue::CatalogueMapping;
+use connection::Connections;
+use mapping::Mapping;
+use sqlx::Row as _;
+use sqlx::postgres::PgConnectOptions;
+use std::str::FromStr as _;
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
+/// A database.
+pub struct PostgresSource {
+    name: String,
+    id: SourceId,
+    names: Names,
+    schema: Option<Schema>,
+    connections: Connections,
+    tables: OnceCell<Tables>,
+}
+
+/// What of the database is mapped.
+struct Tables {
+    mappings: Vec<Mapping>,
+    catalogue: Vec<CatalogueMapping>,
+    schemas: Vec<String>,
+    warnings: Vec<String>,
+}
+
+/// What can go wrong inside: the driver's errors, and a mapping that does not fit.
+enum Error {
+    Driver(sqlx::Error),
+    Mapping(String),
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Driver(error)
+    }
+}
+
+impl PostgresSource {
+    /// Over the database of a URL; the schema is recognised by the tables where none is given. No connection is made.
+    pub fn new(name: &str, id: SourceId, names: Names, url: &str, schema: Option<Schema>) -> Result<Self, SourceError> {
+        let options = PgConnectOptions::from_str(url).map_err(|error| SourceError {
+            source_name: name.to_owned(),
+            operation: "open",
+            kind: ErrorKind::Unsupported,
+            cause: redact_text(&error.to_string()).into_owned(),
+            hint: Some(
+                "write postgres://user@host:5432/database; the password may be in PGPASSWORD or ~/.pgpass".to_owned(),
+            ),
+        })?;
+        let connections = Connections::new(options);
+        Ok(Self { name: name.to_owned(), id, names, schema, connections, tables: OnceCell::new() })
+    }
+
+    fn error(&self, operation: &'static str, error: impl Into<Error>) -> SourceError {
+        let (kind, cause, hint) = match error.into() {
+            Error::Mapping(cause) => (ErrorKind::Unsupported, cause, Some("correct the schema file".to_owned())),
+            Error::Driver(error) => {
+                let (kind, hint) = classify(&error);
+                let cause = match &error {
+                    sqlx::Error::PoolTimedOut => "no connection within 10 s".to_owned(),
+                    sqlx::Error::Database(db) => db.message().to_owned(),
+                    sqlx::Error::Io(io) => io.to_string(),
+                    other => other.to_string(),
+                };
+                let options = self.connections.options();
+                let place = format!("{}:{}", options.get_host(), options.get_port());
+                let cause = if kind == ErrorKind::Connect { format!("{place}: {cause}") } else { cause };
+                (kind, redact_text(&cause).into_owned(), hint.map(str::to_owned))
+            }
+        };
+        SourceError { source_name: self.name.clone(), operation, kind, cause, hint }
+    }
+
+    /// The tables, looked up once; looked up again after an error.
+    async fn tables(&self) -> Result<&Tables, SourceError> {
+        self.tables
+            .get_or_try_init(|| async {
+                let tables = self.look_up().await.map_err(|e| self.error("read tables", e))?;
+                if tables.mappings.is_empty() {
+                    let known = self.known_tables().await.map_err(|e| self.error("read tables", e))?;
+                    let refused = tables.warnings.first().cloned();
+                    return Err(SourceError {
+                        source_name: self.name.clone(),
+                        operation: "map tables",
+                        kind: if refused.is_some() { ErrorKind::Auth } else { ErrorKind::Unsupported },
+                        cause: refused.unwrap_or_else(|| format!("no table that a schema knows among: {known}")),
+                        hint: Some("name a schema with --schema, or write one with [table] and [fields]".to_owned()),
+                    });
+                }
+                Ok(tables)
+            })
+            .await
+    }
+
+    async fn look_up(&self) -> Result<Tables, Error> {
+        let schemas = self.schema.clone().map_or_else(Schema::built_in, |schema| vec![schema]);
+        let strict = self.schema.is_some();
+        let mut names: Vec<String> = Vec::new();
+        for schema in &schemas {
+            let tables: Vec<(&Schema, &Table)> = schema.tables().collect();
+            names.extend(tables.iter().map(|(_, table)| table.name.clone()));
+            names.extend(tables.iter().flat_map(|(_, table)| table.lookup.values()).map(|lookup| lookup.table.clone()));
+            names.extend(schema.definition().catalogue.iter().map(|table| table.table.clone()));
+        }
+        names.sort();
+        names.dedup();
+        let mut reading = self.connections.read().await?;
+        let relations = mapping::relations(reading.on(), &names).await?;
+        reading.end().await?;
+        let mut found =
+            Tables { mappings: Vec::new(), catalogue: Vec::new(), schemas: Vec::new(), warnings: Vec::new() };
+        let opened = Clock::system().now();
+        for schema in &schemas {
+            let before = found.mappings.len();
+            for (part, table) in schema.tables() {
+                // A schema that the user wrote for one table has to fit; of several, those that are there.
+                let must = strict && schema.tables().count() == 1;
+                if must && !relations.contains_key(&table.name) {
+                    let known = self.known_tables().await?;
+                    return Err(Error::Mapping(format!(
+                        "[table] name: there is no table '{}'; there are {known}",
+                        table.name
+                    )));
+                }
+                let mapping = Mapping::new(
+                    found.mappings.len(),
+                    part,
+                    table,
+                    &relations,
+                    (self.id, &self.name),
+                    opened,
+                    &mut found.warnings,
+                    must,
+                )?;
+                found.mappings.extend(mapping);
+            }
+            if found.mappings.len() > before {
+                found.schemas.push(schema.name.clone());
+                found.catalogue.extend(CatalogueMapping::all(schema, &relations, &mut found.warnings));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Tables to name in an error.
+    async fn known_tables(&self) -> Result<String, sqlx::Error> {
+        let mut reading = self.connections.read().await?;
+        let rows = sqlx::query(
+            "SELECT CASE WHEN n.nspname = 'public' THEN '' ELSE n.nspname || '.' END || c.relname FROM pg_class c \
+             JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm') \
+             AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg_toast%' \
+             ORDER BY 1 LIMIT 30",
+        )
+        .persistent(false)
+        .fetch_all(reading.on())
+        .await?;
+        reading.end().await?;
+        let names: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        Ok(if names.is_empty() { "none".to_owned() } else { names.join(", ") })
+    }
+
+    fn located(&self, tables: &Tables, locator: &Locator) -> Option<(usize, String)> {
+        let (index, key) = mapping::located(locator)?;
+        (index < tables.mappings.len()).then(|| (index, key.to_owned()))
+    }
+}
+
+/// What an error means, by its SQLSTATE (`PostgreSQL` documentation, appendix A), and what to do.
+fn classify(error: &sqlx::Error) -> (ErrorKind, Option<&'static str>) {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) => {
+            (ErrorKind::Connect, Some("is the server running, and the address right?"))
+        }
+        sqlx::Error::PoolTimedOut => (ErrorKind::Timeout, Some("the server does not answer")),
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => (ErrorKind::Decode, None),
+        sqlx::Error::Database(db) => match db.code().as_deref() {
+            Some("28P01" | "28000") => (ErrorKind::Auth, Some("check the user and the password")),
+            Some("42501") => (ErrorKind::Auth, Some("GRANT SELECT on it to the role")),
+            Some("3D000") => (ErrorKind::Connect, Some("check the database's name")),
+            Some("57014") => {
+                (ErrorKind::Timeout, Some("the query was stopped after 60 s; is there an index on the time column?"))
+            }
+            Some("53300") => (ErrorKind::Connect, Some("the server has no connection left")),
+            Some(code) if code.starts_with("57P") || code.starts_with("08") => (ErrorKind::Connect, None),
+            _ => (ErrorKind::Query, None),
+        },
+        _ => (ErrorKind::Connect, None),
+    }
+}
+
+#[async_trait]
+impl Source for PostgresSource {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { kind: SourceKind::Postgres, pushes: false, aggregates: true }
+    }
+
+    async fn probe(&self) -> Result<Probe, SourceError> {
+        let connect = |e: sqlx::Error| self.error("connect", e);
+        let clock = Clock::system();
+        let mut reading = self.connections.read().await.map_err(connect)?;
+        let before = clock.now();
+        let row = sqlx::query(
+            "SELECT current_setting('server_version'), (extract(epoch FROM clock_timestamp()) * 1000000)::int8, \
+             pg_is_in_recovery()",
+        )
+        .persistent(false)
+        .fetch_one(reading.on())
+        .await
+        .map_err(connect)?;
+        let middle = before.plus_us(clock.now().since_us(before) / 2);
+        reading.end().await.map_err(connect)?;
+        let version: String = row.try_get(0).map_err(connect)?;
+        let version = version.split(' ').next().unwrap_or_default();
+        let theirs: i64 = row.try_get(1).map_err(connect)?;
+        let standby: bool = row.try_get(2).map_err(connect)?;
+        let tables = self.tables().await?;
+        Ok(Probe {
+            server: format!("PostgreSQL {version}{}", if standby { ", standby" } else { "" }),
+            schema: tables.schemas.join(", "),
+            clock_ahead_us: Some(theirs - middle.0),
+            warnings: tables.warnings.clone(),
+        })
+    }
+
+    async fn page(&self, query: &PageQuery, after: Option<&Cursor>) -> Result<Page, SourceError> {
+        let tables = self.tables().await?;
+        query::page(&self.connections, &tables.mappings, &self.names, query, after)
+            .await
+            .map_err(|e| self.error("read history", e))
+    }
+
+    async fn position(&self) -> Result<Position, SourceError> {
+        self.tables().await?;
+        follow::position(&self.connections).await.map_err(|e| self.error("read position", e))
+    }
+
+    async fn follow(&self, from: Position, sink: &Sink, cancel: &CancellationToken) -> Result<(), SourceError> {
+        let tables = self.tables().await?;
+        let following = follow::follow(&self.connections, &tables.mappings, &from, sink, cancel);
+        tokio::select! {
+            () = cancel.cancelled() => Ok(()),
+            outcome = following => outcome.map_err(|e| self.error("follow", e)),
+        }
+    }
+
+    async fn fill_back(
+        &self,
+        _upto: &Position,
+        limit: usize,
+        sink: &Sink,
+        cancel: &CancellationToken,
+    ) -> Result<(), SourceError> {
+        // Rows written meanwhile come twice, here and by following; the second replaces the first.
+        super::fill_back_by_pages(self, limit, sink, cancel).await
+    }
+
+    async fn payload(&self, id: &Id, locator: &Locator) -> Result<Payload, SourceError> {
+        let tables = self.tables().await?;
+        let missing = || SourceError {
+            source_name: self.name.clone(),
+            operation: "load payload",
+            kind: ErrorKind::Query,
+            cause: format!("no row {id}"),
+            hint: Some("it was deleted after it was read".to_owned()),
+        };
+        let (index, key) = self.located(tables, locator).ok_or_else(missing)?;
+        let found = payload::load(&self.connections, &tables.mappings[index], &key)
+            .await
+            .map_err(|e| self.error("load payload", e))?;
+        found.ok_or_else(missing)
+    }
+
+    async fn related(&self, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, SourceError> {
+        let tables = self.tables().await?;
+        query::related(&self.connections, &tables.mappings, key, limit).await.map_err(|e| self.error("find related", e))
+    }
+
+    async fn aggregate(&self, query: &PageQuery, grouping: &Grouping) -> Result<Groups, SourceError> {
+        let tables = self.tables().await?;
+        let mut all = Groups::new();
+        for mapping in &tables.mappings {
+            let groups = aggregate::aggregate(&self.connections, mapping, query, grouping)
+                .await
+                .map_err(|e| self.error("aggregate", e))?;
+            let Some(groups) = groups else { return super::aggregate_here(self, query, grouping, &self.names).await };
+            for (key, figures) in groups {
+                all.entry(key).or_default().merge(&figures);
+            }
+        }
+        Ok(all)
+    }
+
+    async fn catalogue(&self) -> Result<Catalogue, SourceError> {
+        let tables = self.tables().await?;
+        catalogue::load(&self.connections, &tables.catalogue).await.map_err(|e| self.error("read catalogue", e))
+    }
+
+    async fn mappings(&self, system: &str, codes: &[String]) -> Result<Vec<Entry>, SourceError> {
+        let tables = self.tables().await?;
+        let catalogue = self.catalogue().await?;
+        catalogue::mappings(&self.connections, &tables.catalogue, &catalogue, system, codes)
+            .await
+            .map_err(|e| self.error("read mappings", e))
+    }
+}

@@ -1,0 +1,121 @@
+//! SQL text with its bind parameters: what the kinds that speak SQL share. Values never become text.
+
+use crate::filter::{Interval, Op};
+
+/// A bound value.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Bind {
+    Text(String),
+    Int(i64),
+    Float(f64),
+    /// An array of texts.
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "only PostgreSQL has arrays"))]
+    Texts(Vec<String>),
+}
+
+/// Stands for the next bound value until the text is rendered.
+pub(super) const MARK: char = '\u{1}';
+
+/// A condition with its values, in order.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Sql {
+    pub(super) text: String,
+    pub(super) binds: Vec<Bind>,
+}
+
+/// How a dialect writes the place of a bound value.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Marks {
+    /// `?`
+    #[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "SQLite's"))]
+    Question,
+    /// `$1`, `$2` …
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "PostgreSQL's"))]
+    Numbered,
+}
+
+impl Sql {
+    pub(super) fn raw(text: impl Into<String>) -> Self {
+        Self { text: text.into(), binds: Vec::new() }
+    }
+
+    pub(super) fn constant(value: bool) -> Self {
+        Self::raw(if value { "TRUE" } else { "FALSE" })
+    }
+
+    pub(super) fn with(text: impl Into<String>, bind: Bind) -> Self {
+        Self { text: text.into(), binds: vec![bind] }
+    }
+
+    pub(super) fn join(parts: Vec<Self>, by: &str) -> Self {
+        if parts.is_empty() {
+            return Self::constant(by == " AND ");
+        }
+        let text = parts.iter().map(|part| format!("({})", part.text)).collect::<Vec<_>>().join(by);
+        Self { text, binds: parts.into_iter().flat_map(|part| part.binds).collect() }
+    }
+
+    /// Adds text and values behind.
+    pub(super) fn push(&mut self, text: &str, binds: impl IntoIterator<Item = Bind>) {
+        self.text.push_str(text);
+        self.binds.extend(binds);
+    }
+
+    /// Adds another behind.
+    pub(super) fn append(&mut self, text: &str, other: &Self) {
+        self.text.push_str(text);
+        self.text.push_str(&other.text);
+        self.binds.extend(other.binds.iter().cloned());
+    }
+
+    /// The text as a dialect writes it.
+    pub(super) fn render(&self, marks: Marks) -> String {
+        let mut out = String::with_capacity(self.text.len() + 16);
+        let mut n = 0;
+        for c in self.text.chars() {
+            match (c, marks) {
+                (MARK, Marks::Question) => out.push('?'),
+                (MARK, Marks::Numbered) => {
+                    n += 1;
+                    out.push_str(&format!("${n}"));
+                }
+                (c, _) => out.push(c),
+            }
+        }
+        out
+    }
+}
+
+/// Quotes an identifier.
+pub(super) fn name(text: &str) -> String {
+    format!("\"{}\"", text.replace('"', "\"\""))
+}
+
+/// Quotes a literal that a schema file gives; values from elsewhere are bound.
+pub(super) fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+pub(super) fn operator(op: Op) -> &'static str {
+    match op {
+        Op::Greater => ">",
+        Op::GreaterEqual => ">=",
+        Op::Less => "<",
+        Op::LessEqual => "<=",
+        _ => "=",
+    }
+}
+
+/// Whether a number is in an interval.
+pub(super) fn interval(column: &str, interval: &Interval) -> Sql {
+    let mut parts = Vec::new();
+    if interval.low > f64::NEG_INFINITY {
+        let op = if interval.low_in { ">=" } else { ">" };
+        parts.push(Sql::with(format!("{column} {op} {MARK}"), Bind::Float(interval.low)));
+    }
+    if interval.high < f64::INFINITY {
+        let op = if interval.high_in { "<=" } else { "<" };
+        parts.push(Sql::with(format!("{column} {op} {MARK}"), Bind::Float(interval.high)));
+    }
+    if parts.is_empty() { Sql::raw(format!("{column} IS NOT NULL")) } else { Sql::join(parts, " AND ") }
+}

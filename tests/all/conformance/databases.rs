@@ -1,0 +1,244 @@
+//! Fixtures over database servers, each through a proxy that can be cut.
+
+use super::fixtures::{Fixture, Plan, plan};
+use crate::servers::{Kind, Proxy, Server, shared, unique_name};
+use crate::support::open;
+use bson::{DateTime, Document, doc};
+use crosstail::model::{Clock, Names, Timestamp};
+use crosstail::source::Source;
+use serde_json::json;
+use sqlx::postgres::PgConnection;
+use std::sync::Arc;
+
+fn not_long_ago() -> Timestamp {
+    Timestamp(Clock::system().now().plus_ms(-20_000).0 / 1000 * 1000)
+}
+
+/// The table of document 001.
+pub struct PostgresFixture {
+    writer: PgConnection,
+    proxy: Proxy,
+    url: String,
+    source: Arc<dyn Source>,
+    names: Names,
+    written: usize,
+    /// When the first activity began: not long ago, as in real life.
+    base: Timestamp,
+}
+
+impl PostgresFixture {
+    pub async fn new() -> Self {
+        let server = shared(Kind::Postgres).await;
+        let database = server.postgres_database(&["integration-activity"]).await;
+        let writer = server.postgres_connection(&database).await;
+        let proxy = Proxy::to(server.port).await;
+        let url = server.url_at(proxy.port, &database);
+        let (names, source) = open(std::slice::from_ref(&url));
+        Self { writer, proxy, url, source, names, written: 0, base: not_long_ago() }
+    }
+
+    async fn write(&mut self, finished: bool) -> String {
+        let n = self.written;
+        self.written += 1;
+        let plan = plan(n);
+        let started = self.base.plus_ms(n as i64 * 100);
+        let sql = "INSERT INTO integration_activity_log (id, direction, activity_type, method, endpoint, request_headers, \
+                   request_body, response_status, response_time_ms, status, metadata, created_at, completed_at) VALUES \
+                   ($1::uuid, 'outgoing', 'api_call', $2, $3, $4::jsonb, $5::jsonb, $6, $7, $8, $9::jsonb, \
+                   $10::text::timestamptz, $11::text::timestamptz)";
+        let status = match (finished, plan.code) {
+            (false, _) => "started",
+            (true, 400..) => "error",
+            _ => "success",
+        };
+        sqlx::query(sql)
+            .bind(&plan.id)
+            .bind(plan.method)
+            .bind(format!("https://{}.example/e{}", plan.system.to_lowercase(), n % 4))
+            .bind(json!({"Content-Type": "application/json"}).to_string())
+            .bind(json!({"order": plan.id}).to_string())
+            .bind(finished.then_some(i32::from(plan.code)))
+            .bind(finished.then_some(plan.millis as i32))
+            .bind(status)
+            .bind(json!({"correlation_id": plan.correlation, "provider": plan.system}).to_string())
+            .bind(started.rfc3339())
+            .bind(finished.then(|| started.plus_ms(plan.millis).rfc3339()))
+            .execute(&mut self.writer)
+            .await
+            .expect("inserted");
+        plan.id
+    }
+}
+
+impl Fixture for PostgresFixture {
+    async fn insert(&mut self, count: usize) -> Vec<String> {
+        let mut ids = Vec::new();
+        sqlx::raw_sql("BEGIN").execute(&mut self.writer).await.expect("begun");
+        for _ in 0..count {
+            ids.push(self.write(true).await);
+        }
+        sqlx::raw_sql("COMMIT").execute(&mut self.writer).await.expect("committed");
+        ids.sort();
+        ids
+    }
+
+    async fn start(&mut self, count: usize) -> Vec<String> {
+        let mut ids = Vec::new();
+        for _ in 0..count {
+            ids.push(self.write(false).await);
+        }
+        ids.sort();
+        ids
+    }
+
+    async fn complete(&mut self, ids: &[String]) {
+        sqlx::query(
+            "UPDATE integration_activity_log SET status = 'success', response_status = 200, response_time_ms = 1234, \
+             completed_at = created_at + interval '1.234 s' WHERE id::text = ANY($1)",
+        )
+        .bind(ids)
+        .execute(&mut self.writer)
+        .await
+        .expect("updated");
+    }
+
+    fn source(&self) -> Arc<dyn Source> {
+        Arc::clone(&self.source)
+    }
+
+    fn reopened(&self) -> Arc<dyn Source> {
+        open(std::slice::from_ref(&self.url)).1
+    }
+
+    fn names(&self) -> Names {
+        self.names.clone()
+    }
+
+    fn overlaps(&self) -> bool {
+        // Other tests' transactions hold the horizon back.
+        true
+    }
+
+    async fn kill(&mut self) {
+        self.proxy.cut();
+    }
+
+    async fn revive(&mut self) -> Vec<String> {
+        // Written while nobody can listen.
+        let ids = self.insert(10).await;
+        self.proxy.mend();
+        ids
+    }
+}
+
+/// The collection of document 000.
+pub struct MongoFixture {
+    collection: mongodb::Collection<Document>,
+    proxy: Proxy,
+    url: String,
+    source: Arc<dyn Source>,
+    names: Names,
+    written: usize,
+    base: Timestamp,
+    server: Arc<Server>,
+}
+
+impl MongoFixture {
+    /// Over a replica set.
+    pub async fn replica() -> Self {
+        Self::over(Kind::MongoReplica).await
+    }
+
+    /// Over a server without change streams.
+    pub async fn standalone() -> Self {
+        Self::over(Kind::MongoStandalone).await
+    }
+
+    async fn over(kind: Kind) -> Self {
+        let server = shared(kind).await;
+        let database = unique_name();
+        let collection = server.mongo_client().await.database(&database).collection("integration_logs");
+        collection
+            .create_index(mongodb::IndexModel::builder().keys(doc! { "started_at": -1 }).build())
+            .await
+            .expect("indexed");
+        let proxy = Proxy::to(server.port).await;
+        let url = format!("{}&serverSelectionTimeoutMS=2000", server.url_at(proxy.port, &database));
+        let (names, source) = open(std::slice::from_ref(&url));
+        Self { collection, proxy, url, source, names, written: 0, base: not_long_ago(), server }
+    }
+
+    fn next(&mut self, finished: bool) -> (Plan, Document) {
+        let n = self.written;
+        self.written += 1;
+        let plan = plan(n);
+        let started = DateTime::from_millis(self.base.0 / 1000 + n as i64 * 100);
+        let mut document = doc! {
+            "request_id": &plan.id, "correlation_id": &plan.correlation, "system_code": plan.system,
+            "endpoint_code": format!("E{}", n % 4), "http_method": plan.method, "request_url": format!("https://x.example/e{}", n % 4),
+            "request_headers": { "Content-Type": "application/json" }, "request_body": { "order": &plan.id },
+            "started_at": started, "created_at": started, "status": "IN_PROGRESS",
+        };
+        if finished {
+            document.extend(doc! {
+                "status": if plan.code >= 400 { "FAILED" } else { "SUCCESS" }, "is_success": plan.code < 400,
+                "response_status": i32::from(plan.code), "duration_ms": plan.millis,
+                "completed_at": DateTime::from_millis(started.timestamp_millis() + plan.millis),
+            });
+        }
+        (plan, document)
+    }
+
+    async fn write(&mut self, count: usize, finished: bool) -> Vec<String> {
+        let (plans, documents): (Vec<Plan>, Vec<Document>) = (0..count).map(|_| self.next(finished)).unzip();
+        self.collection.insert_many(documents).await.expect("inserted");
+        let mut ids: Vec<String> = plans.into_iter().map(|plan| plan.id).collect();
+        ids.sort();
+        ids
+    }
+}
+
+impl Fixture for MongoFixture {
+    async fn insert(&mut self, count: usize) -> Vec<String> {
+        self.write(count, true).await
+    }
+
+    async fn start(&mut self, count: usize) -> Vec<String> {
+        self.write(count, false).await
+    }
+
+    async fn complete(&mut self, ids: &[String]) {
+        for id in ids {
+            let set = doc! { "$set": { "status": "SUCCESS", "is_success": true, "response_status": 201,
+            "duration_ms": 1234, "completed_at": DateTime::now() } };
+            let updated = self.collection.update_one(doc! { "request_id": id }, set).await.expect("updated");
+            assert_eq!(updated.modified_count, 1);
+        }
+    }
+
+    fn source(&self) -> Arc<dyn Source> {
+        Arc::clone(&self.source)
+    }
+
+    fn reopened(&self) -> Arc<dyn Source> {
+        open(std::slice::from_ref(&self.url)).1
+    }
+
+    fn names(&self) -> Names {
+        self.names.clone()
+    }
+
+    fn overlaps(&self) -> bool {
+        self.server.kind == Kind::MongoStandalone
+    }
+
+    async fn kill(&mut self) {
+        self.proxy.cut();
+    }
+
+    async fn revive(&mut self) -> Vec<String> {
+        let ids = self.insert(10).await;
+        self.proxy.mend();
+        ids
+    }
+}

@@ -1,0 +1,379 @@
+//! Real servers for the tests: started when first asked for, each on a port of its own, gone when the tests end.
+//! `scripts/setup-tests` installs them.
+
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection as _};
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
+/// What a server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// PostgreSQL.
+    Postgres,
+    /// MongoDB, one member of a replica set.
+    MongoReplica,
+    /// MongoDB by itself.
+    MongoStandalone,
+    /// MongoDB by itself, with users.
+    MongoAuth,
+}
+
+/// A running server.
+pub struct Server {
+    pub kind: Kind,
+    pub port: u16,
+    folder: PathBuf,
+    /// Keeps the server alive; its standard input closed, it kills the server.
+    watchdog: Mutex<Option<(Child, u32)>>,
+    /// The clock is this many seconds ahead.
+    ahead_s: i32,
+}
+
+static NUMBER: AtomicUsize = AtomicUsize::new(0);
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port()
+}
+
+fn is_root() -> bool {
+    rustix::process::getuid().is_root()
+}
+
+/// A command that runs as the user that PostgreSQL wants.
+fn unprivileged(program: &Path) -> Vec<String> {
+    let mut words = Vec::new();
+    if is_root() {
+        words.extend(["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"].map(str::to_owned));
+    }
+    words.push(program.display().to_string());
+    words
+}
+
+fn postgres_bin(name: &str) -> PathBuf {
+    let mut found: Vec<PathBuf> = glob::glob("/usr/lib/postgresql/*/bin").expect("a glob").flatten().collect();
+    found.sort();
+    found.pop().map_or_else(|| PathBuf::from(name), |folder| folder.join(name))
+}
+
+fn mongod() -> PathBuf {
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .map_or_else(|| PathBuf::from(std::env::var_os("HOME").expect("HOME")).join(".cache"), PathBuf::from);
+    cache.join("crosstail/servers/mongod")
+}
+
+impl Server {
+    /// Starts one and waits until it answers.
+    pub async fn start(kind: Kind) -> Arc<Self> {
+        Self::start_with_clock(kind, 0).await
+    }
+
+    /// Starts one whose clock is ahead by some seconds.
+    pub async fn start_with_clock(kind: Kind, ahead_s: i32) -> Arc<Self> {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("crosstail-test-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let server = Self { kind, port: free_port(), folder, watchdog: Mutex::new(None), ahead_s };
+        if kind == Kind::Postgres {
+            server.init_postgres();
+        }
+        server.run().await;
+        if kind == Kind::MongoReplica {
+            let client = server.mongo_client().await;
+            let config =
+                bson::doc! { "_id": "rs0", "members": [{ "_id": 0, "host": format!("127.0.0.1:{}", server.port) }] };
+            client.database("admin").run_command(bson::doc! { "replSetInitiate": config }).await.expect("initiated");
+            server.wait_for_primary().await;
+        }
+        Arc::new(server)
+    }
+
+    fn init_postgres(&self) {
+        if is_root() {
+            let owned = Command::new("chown").arg("postgres").arg(&self.folder).status().expect("chown");
+            assert!(owned.success());
+        }
+        let data = self.folder.join("data");
+        let words = unprivileged(&postgres_bin("initdb"));
+        let output = Command::new(&words[0])
+            .args(&words[1..])
+            .args([
+                "-D",
+                &data.display().to_string(),
+                "-U",
+                "postgres",
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "--locale=C.UTF-8",
+                "-N",
+            ])
+            .current_dir("/")
+            .output()
+            .unwrap_or_else(|error| panic!("initdb: {error}; run scripts/setup-tests"));
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        // Everybody is trusted but the role that tests wrong passwords.
+        let rules = "host all locked all scram-sha-256\nhost all all all trust\nlocal all all trust\n";
+        std::fs::write(data.join("pg_hba.conf"), rules).expect("written");
+    }
+
+    fn command(&self) -> Vec<String> {
+        let folder = self.folder.display();
+        let mut words = Vec::new();
+        if self.ahead_s != 0 {
+            let library = glob::glob("/usr/lib/*/faketime/libfaketime.so.1").expect("a glob").flatten().next();
+            let library = library.expect("libfaketime; run scripts/setup-tests");
+            words.extend(["env".to_owned(), format!("LD_PRELOAD={}", library.display())]);
+            words.extend([format!("FAKETIME={:+}", self.ahead_s), "FAKETIME_DONT_FAKE_MONOTONIC=1".to_owned()]);
+        }
+        match self.kind {
+            Kind::Postgres => {
+                words.extend(unprivileged(&postgres_bin("postgres")));
+                words.extend(["-D".to_owned(), format!("{folder}/data")]);
+                for setting in [
+                    "listen_addresses=127.0.0.1".to_owned(),
+                    format!("port={}", self.port),
+                    format!("unix_socket_directories={folder}"),
+                    "fsync=off".to_owned(),
+                    "max_connections=200".to_owned(),
+                ] {
+                    words.extend(["-c".to_owned(), setting]);
+                }
+            }
+            kind => {
+                std::fs::create_dir_all(self.folder.join("data")).expect("a folder");
+                words.extend([mongod().display().to_string(), "--dbpath".to_owned(), format!("{folder}/data")]);
+                words.extend(["--port".to_owned(), self.port.to_string()]);
+                words.extend(
+                    ["--bind_ip", "127.0.0.1", "--wiredTigerCacheSizeGB", "0.25", "--nounixsocket"].map(str::to_owned),
+                );
+                match kind {
+                    Kind::MongoReplica => words.extend(["--replSet", "rs0"].map(str::to_owned)),
+                    Kind::MongoAuth => words.push("--auth".to_owned()),
+                    _ => {}
+                }
+            }
+        }
+        words
+    }
+
+    async fn run(&self) {
+        let script = r#""$@" >"$0/log" 2>&1 & pid=$!; echo $pid; exec 2>/dev/null; cat >/dev/null; kill -9 $pid 2>/dev/null; wait $pid; [ -e "$0/keep" ] || rm -rf "$0""#;
+        let mut watchdog = Command::new("sh")
+            .args(["-c", script])
+            .arg(&self.folder)
+            .args(self.command())
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("started");
+        let mut line = String::new();
+        BufReader::new(watchdog.stdout.take().expect("stdout")).read_line(&mut line).expect("a pid");
+        let pid = line.trim().parse().expect("a pid");
+        *self.watchdog.lock().expect("lock") = Some((watchdog, pid));
+        let until = Instant::now() + Duration::from_secs(60);
+        loop {
+            let answers = match self.kind {
+                Kind::Postgres => PgConnection::connect(&self.url("postgres")).await.is_ok(),
+                _ => self.mongo_client().await.database("admin").run_command(bson::doc! { "ping": 1 }).await.is_ok(),
+            };
+            if answers {
+                return;
+            }
+            let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+            let tail: String = log.chars().rev().take(2000).collect::<Vec<_>>().into_iter().rev().collect();
+            assert!(Instant::now() < until, "{:?} does not answer: {tail}", self.kind);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn wait_for_primary(&self) {
+        let client = self.mongo_client().await;
+        let until = Instant::now() + Duration::from_secs(60);
+        loop {
+            let hello = client.database("admin").run_command(bson::doc! { "hello": 1 }).await;
+            if hello.is_ok_and(|hello| hello.get_bool("isWritablePrimary").unwrap_or(false)) {
+                return;
+            }
+            assert!(Instant::now() < until, "no primary");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Kills it as `kill -9` does.
+    pub fn kill(&self) {
+        let (mut watchdog, pid) = self.watchdog.lock().expect("lock").take().expect("running");
+        std::fs::write(self.folder.join("keep"), "").expect("written");
+        let pid = rustix::process::Pid::from_raw(i32::try_from(pid).expect("a pid")).expect("a pid");
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("killed");
+        drop(watchdog.stdin.take());
+        watchdog.wait().expect("ended");
+        std::fs::remove_file(self.folder.join("keep")).expect("removed");
+    }
+
+    /// Starts it again with its data.
+    pub async fn restart(&self) {
+        // Connections of the killed server must have gone first.
+        let until = Instant::now() + Duration::from_secs(30);
+        while std::net::TcpListener::bind(("127.0.0.1", self.port)).is_err() {
+            assert!(Instant::now() < until, "the port stays taken");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let _ = std::fs::remove_file(self.folder.join("data/postmaster.pid"));
+        self.run().await;
+        if self.kind == Kind::MongoReplica {
+            self.wait_for_primary().await;
+        }
+    }
+
+    /// The address of a database, as a user would write it.
+    pub fn url(&self, database: &str) -> String {
+        self.url_at(self.port, database)
+    }
+
+    /// The same through another port.
+    pub fn url_at(&self, port: u16, database: &str) -> String {
+        match self.kind {
+            Kind::Postgres => format!("postgres://postgres@127.0.0.1:{port}/{database}"),
+            _ => format!("mongodb://127.0.0.1:{port}/{database}?directConnection=true"),
+        }
+    }
+
+    /// A client that writes.
+    pub async fn mongo_client(&self) -> mongodb::Client {
+        let mut options = mongodb::options::ClientOptions::parse(self.url("admin")).await.expect("options");
+        options.server_selection_timeout = Some(Duration::from_secs(2));
+        mongodb::Client::with_options(options).expect("a client")
+    }
+
+    /// A connection that writes.
+    pub async fn postgres_connection(&self, database: &str) -> PgConnection {
+        PgConnection::connect(&self.url(database)).await.expect("connected")
+    }
+
+    /// A new database with the tables of schemas (`config/ddl`).
+    pub async fn postgres_database(&self, schemas: &[&str]) -> String {
+        let name = unique_name();
+        let mut connection = self.postgres_connection("postgres").await;
+        sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}")))
+            .execute(&mut connection)
+            .await
+            .expect("created");
+        let mut connection = self.postgres_connection(&name).await;
+        for schema in schemas {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("config/ddl/{schema}.postgres.sql"));
+            let ddl = std::fs::read_to_string(path).expect("DDL");
+            sqlx::raw_sql(AssertSqlSafe(ddl)).execute(&mut connection).await.expect("applied");
+        }
+        name
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some((mut watchdog, _)) = self.watchdog.lock().expect("lock").take() {
+            drop(watchdog.stdin.take());
+            let _ = watchdog.wait();
+        }
+    }
+}
+
+/// A name that no other database has.
+pub fn unique_name() -> String {
+    format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed))
+}
+
+/// The server of a kind that tests share, each with a database of its own.
+pub async fn shared(kind: Kind) -> Arc<Server> {
+    static SERVERS: [OnceCell<Arc<Server>>; 4] = [const { OnceCell::const_new() }; 4];
+    Arc::clone(SERVERS[kind as usize].get_or_init(|| Server::start(kind)).await)
+}
+
+/// A TCP proxy that can cut, refuse and slow down.
+pub struct Proxy {
+    pub port: u16,
+    refusing: Arc<AtomicBool>,
+    delay_ms: Arc<AtomicU64>,
+    connections: Arc<Mutex<CancellationToken>>,
+}
+
+impl Proxy {
+    /// In front of a port. Its task ends with the runtime of the test.
+    pub async fn to(target: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
+        let port = listener.local_addr().expect("an address").port();
+        let proxy = Self {
+            port,
+            refusing: Arc::default(),
+            delay_ms: Arc::default(),
+            connections: Arc::new(Mutex::new(CancellationToken::new())),
+        };
+        let (refusing, delay, connections) =
+            (Arc::clone(&proxy.refusing), Arc::clone(&proxy.delay_ms), Arc::clone(&proxy.connections));
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                if refusing.load(Ordering::Relaxed) {
+                    continue;
+                }
+                let cancel = connections.lock().expect("lock").clone();
+                let delay = Arc::clone(&delay);
+                tokio::spawn(async move {
+                    let Ok(server) = TcpStream::connect(("127.0.0.1", target)).await else { return };
+                    let ((from_client, to_client), (from_server, to_server)) =
+                        (client.into_split(), server.into_split());
+                    tokio::select! {
+                        () = cancel.cancelled() => {}
+                        () = copy(from_client, to_server, Arc::clone(&delay)) => {}
+                        () = copy(from_server, to_client, delay) => {}
+                    }
+                });
+            }
+        });
+        proxy
+    }
+
+    /// Cuts every connection and refuses new ones.
+    pub fn cut(&self) {
+        self.refusing.store(true, Ordering::Relaxed);
+        let mut connections = self.connections.lock().expect("lock");
+        connections.cancel();
+        *connections = CancellationToken::new();
+    }
+
+    /// Lets connections through again.
+    pub fn mend(&self) {
+        self.refusing.store(false, Ordering::Relaxed);
+    }
+
+    /// Every packet waits this long.
+    pub fn slow(&self, ms: u64) {
+        self.delay_ms.store(ms, Ordering::Relaxed);
+    }
+}
+
+async fn copy(
+    mut from: tokio::net::tcp::OwnedReadHalf,
+    mut to: tokio::net::tcp::OwnedWriteHalf,
+    delay_ms: Arc<AtomicU64>,
+) {
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(n @ 1..) = from.read(&mut buffer).await {
+        let delay = delay_ms.load(Ordering::Relaxed);
+        if delay > 0 {
+            tokio::time::sleep(Duration::from_millis(delay)).await;
+        }
+        if to.write_all(&buffer[..n]).await.is_err() {
+            return;
+        }
+    }
+}
