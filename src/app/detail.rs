@@ -2,9 +2,10 @@
 
 use super::Ticket;
 use super::tree::{Part, Tree, TreeState};
-use crate::insight::{Chain, Trace};
-use crate::model::{Activity, Payload};
+use crate::insight::{Chain, Trace, describe_mapping};
+use crate::model::{Activity, Entry, Payload};
 use crate::store::Row;
+use serde_json::Value;
 
 /// What is being waited for, or was got.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +16,37 @@ pub enum Load<T> {
     Loaded(T),
     /// Not to be had: why.
     Failed(String),
+}
+
+/// What is asked about an opened activity.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ask {
+    /// Its system.
+    pub system: Option<String>,
+    /// Texts of it that may be codes.
+    pub codes: Vec<String>,
+    /// Name of a transform, its expression, and the body that it is evaluated on.
+    pub transforms: Vec<(&'static str, String, Value)>,
+}
+
+/// A transform, evaluated.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Transformed {
+    /// `request` or `response`.
+    pub name: &'static str,
+    /// The expression.
+    pub expression: String,
+    /// What it makes of the body, or why it makes nothing.
+    pub result: Result<Value, String>,
+}
+
+/// What configuration says about an opened activity.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Explained {
+    /// Mappings of its codes.
+    pub mappings: Vec<Entry>,
+    /// Its endpoint's transforms.
+    pub transforms: Vec<Transformed>,
 }
 
 /// The tabs of a detail.
@@ -76,6 +108,8 @@ pub struct Detail {
     pub tab: Tab,
     /// The payload.
     pub payload: Load<Box<Payload>>,
+    /// What configuration says about it.
+    pub explained: Explained,
     /// The tries.
     pub chain: Chain,
     /// The trace.
@@ -96,6 +130,8 @@ pub struct Detail {
     pub searching: bool,
     /// The query for the payload.
     pub payload_ticket: Ticket,
+    /// The query for what configuration says.
+    pub explained_ticket: Ticket,
     /// The query for related activities.
     pub related_ticket: Ticket,
     /// Lines on the screen.
@@ -106,7 +142,13 @@ impl Detail {
     /// Lays the open part out again.
     pub fn lay_out(&mut self) {
         self.tree = match (self.tab.part(), &self.payload) {
-            (Some(part), Load::Loaded(payload)) => Tree::build(payload, part, &self.tree_state),
+            (Some(part), Load::Loaded(payload)) => {
+                let mut tree = Tree::build(payload, part, &self.tree_state);
+                for line in tree.lines.iter_mut().filter(|line| line.folded.is_none() && !line.redacted) {
+                    line.note = self.explained.mappings.iter().find_map(|entry| describe_mapping(entry, &line.value));
+                }
+                tree
+            }
             _ => Tree::default(),
         };
         self.tree_state.selected = self.tree_state.selected.min(self.tree.lines.len().saturating_sub(1));

@@ -11,7 +11,7 @@ mod tree;
 mod update;
 
 pub use action::Action;
-pub use detail::{Detail, Load, Tab};
+pub use detail::{Ask, Detail, Explained, Load, Tab, Transformed};
 pub use filter_bar::FilterBar;
 pub use list::{COLUMNS, List};
 pub use palette::{Palette, PaletteItem, Run};
@@ -62,6 +62,8 @@ pub enum Reply {
     Related(Vec<Activity>),
     /// Ids that match the filter by their payload, so far; whether that is all.
     Matched(Vec<Id>, bool),
+    /// What configuration says about the opened activity.
+    Explained(Box<Explained>),
     /// A text for the notice line.
     Said(String),
 }
@@ -73,6 +75,8 @@ pub enum Effect {
     LoadPayload(Ticket, Id, Vec<Place>),
     /// Find related activities in every source.
     LoadRelated(Ticket, Vec<RelatedKey>),
+    /// Look up the mappings of codes of a system, and evaluate transforms.
+    Explain(Ticket, Box<Ask>),
     /// Let the sources say which activities match a filter that looks into payloads.
     Match(Ticket, String),
     /// Put a text into the clipboard.

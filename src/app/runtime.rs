@@ -1,7 +1,8 @@
 //! Carrying out effects: the only part of the application that waits.
 
-use super::{Effect, Event, Reply, Ticket};
+use super::{Ask, Effect, Event, Explained, Reply, Ticket, Transformed};
 use crate::filter::{Context, Filter};
+use crate::insight::transform;
 use crate::model::{Activity, Clock, Id, Payload, Place, SourceId};
 use crate::source::pump;
 use crate::source::{PageQuery, RelatedKey, Source, for_each};
@@ -73,6 +74,7 @@ impl Runtime {
                 self.loading = self.cancel.child_token();
                 self.load_payload(ticket, id, places);
             }
+            Effect::Explain(ticket, ask) => self.explain(ticket, *ask),
             Effect::LoadRelated(ticket, keys) => self.load_related(ticket, keys),
             Effect::Match(ticket, filter) => self.find_matches(ticket, filter),
             Effect::WriteConfig => {
@@ -134,6 +136,28 @@ impl Runtime {
                 }
             }
             Reply::Related(found)
+        });
+    }
+
+    fn explain(&self, ticket: Ticket, ask: Ask) {
+        let sources: Vec<_> = self.sources.iter().map(|(_, source)| Arc::clone(source)).collect();
+        self.spawn(self.loading.clone(), ticket, async move {
+            let mut explained = Explained::default();
+            if let Some(system) = &ask.system {
+                for source in sources {
+                    explained.mappings.extend(source.mappings(system, &ask.codes).await.unwrap_or_default());
+                }
+            }
+            let transforms = ask.transforms;
+            let evaluated = tokio::task::spawn_blocking(move || {
+                let one = |(name, expression, body): (&'static str, String, serde_json::Value)| {
+                    let result = transform(&expression, &body);
+                    Transformed { name, expression, result }
+                };
+                transforms.into_iter().map(one).collect()
+            });
+            explained.transforms = evaluated.await.unwrap_or_default();
+            Reply::Explained(Box::new(explained))
         });
     }
 

@@ -4,7 +4,7 @@ use super::{Detail, FilterBar, List, Palette, Ticket};
 use crate::config::ViewEntry;
 use crate::filter::{Context, Field};
 use crate::insight::{Health, Reading};
-use crate::model::{Names, SourceId, Status, Timestamp};
+use crate::model::{Activity, Catalogue, Entry, Kind, Names, SourceId, Status, Timestamp, Topic};
 use crate::source::Probe;
 use crate::source::pump;
 use crate::store::{Facet, Histogram, Row, Store, Symbol};
@@ -78,6 +78,8 @@ pub struct SourceStatus {
     pub newest: Option<Timestamp>,
     /// What it said last.
     pub said: Option<String>,
+    /// What it holds beside activities.
+    pub catalogue: Catalogue,
 }
 
 /// State of the facets.
@@ -202,6 +204,8 @@ pub struct State {
     pub notice: Option<Notice>,
     /// Health, computed while it is shown.
     pub health: Option<Health<Symbol>>,
+    /// Which of [`HEALTH_WINDOWS_US`] health is of.
+    pub health_window: usize,
     /// Selected line of the health and the source screens.
     pub line: usize,
     /// What is switched on.
@@ -228,8 +232,8 @@ pub struct State {
     pub counted_at: Timestamp,
 }
 
-/// Health is of this long a window.
-pub const HEALTH_WINDOW_US: i64 = 15 * 60 * 1_000_000;
+/// Health is of one of these windows, in microseconds: 15 minutes, an hour, a day.
+pub const HEALTH_WINDOWS_US: [i64; 3] = [900_000_000, 3_600_000_000, 86_400_000_000];
 
 impl State {
     /// The state at the beginning, over sources that are not connected yet.
@@ -244,6 +248,7 @@ impl State {
             dropped: 0,
             newest: None,
             said: None,
+            catalogue: Catalogue::default(),
         };
         let mut store = Store::new(names.clone());
         store.watch_from(now);
@@ -270,6 +275,7 @@ impl State {
             theme: "dark".to_owned(),
             notice: None,
             health: None,
+            health_window: 0,
             line: 0,
             toggles: Toggles { facets: true, histogram: true, relative_time: false, mouse: false, rate: false },
             arrivals: VecDeque::new(),
@@ -349,7 +355,8 @@ impl State {
     /// Computes the health of the systems.
     pub fn compute_health(&mut self) {
         let store = &self.store;
-        let start = self.now.plus_us(-2 * HEALTH_WINDOW_US);
+        let window = HEALTH_WINDOWS_US[self.health_window];
+        let start = self.now.plus_us(-2 * window);
         let rows = store.all_rows();
         let from = rows.partition_point(|row| store.started(*row) < start);
         let readings = rows[from..].iter().filter(|row| store.system(**row) != Symbol::ABSENT).map(|row| Reading {
@@ -357,9 +364,36 @@ impl State {
             started: store.started(*row),
             failed: store.is_failure(*row),
             finished: store.status(*row).is_none_or(Status::is_finished),
+            succeeded: store.status(*row) == Some(Status::Success),
             took_us: store.took_us(*row),
+            usage: store.usage(*row),
         });
-        self.health = Some(Health::compute(self.now, HEALTH_WINDOW_US, readings));
+        self.health = Some(Health::compute(self.now, window, readings));
+    }
+
+    /// What the sources' catalogues say of a system.
+    pub fn system_entry(&self, system: &str) -> Option<&Entry> {
+        self.sources.iter().find_map(|source| source.catalogue.system(system))
+    }
+
+    /// What they say of the endpoint, the webhook or the rule that an activity is of.
+    pub fn endpoint_entry(&self, activity: &Activity) -> Option<&Entry> {
+        let named = |topic: Topic, name: Option<&str>| {
+            let all = self.sources.iter().flat_map(move |source| source.catalogue.about(topic));
+            let is = move |entry: &&Entry| {
+                name.is_some() && ["code", "name"].iter().any(|fact| entry.text(fact).as_deref() == name)
+            };
+            all.into_iter().find(is)
+        };
+        match activity.kind {
+            Kind::Delivery => named(Topic::Webhook, activity.endpoint.as_deref()),
+            Kind::Alert => named(Topic::AlertRule, activity.error_type.as_deref()),
+            _ => {
+                let endpoint = activity.endpoint.as_deref()?;
+                let system = activity.system.as_deref();
+                self.sources.iter().find_map(|source| source.catalogue.endpoint(system, endpoint))
+            }
+        }
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Line {
     pub kind: char,
     /// The value is hidden.
     pub redacted: bool,
+    /// What a mapping says of it.
+    pub note: Option<String>,
 }
 
 /// What is unfolded, selected and searched.
@@ -115,6 +117,7 @@ impl Tree {
             folded: Some(folded),
             kind: '{',
             redacted: false,
+            note: None,
         });
         if folded {
             return;
@@ -175,6 +178,7 @@ fn leaf(path: &str, key: &str, value: &Value, depth: usize, secret: bool, state:
         folded: None,
         kind,
         redacted: redacted && !shown,
+        note: None,
     }
 }
 

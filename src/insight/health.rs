@@ -1,6 +1,6 @@
 //! How the systems are: rate, success, latency, last failure, over a window and against the one before.
 
-use crate::model::{Latencies, Timestamp};
+use crate::model::{Latencies, Mean, Timestamp};
 use std::collections::HashMap;
 use std::hash::Hash;
 
@@ -40,8 +40,12 @@ pub struct Reading<K> {
     pub failed: bool,
     /// Whether it has an outcome.
     pub finished: bool,
+    /// Whether it ended with success.
+    pub succeeded: bool,
     /// How long it took, in microseconds.
     pub took_us: Option<u64>,
+    /// CPU in per cent, memory in MB.
+    pub usage: (Option<f64>, Option<f64>),
 }
 
 /// The health of one system.
@@ -55,6 +59,14 @@ pub struct SystemHealth<K> {
     pub reason: String,
     /// Activities a second in the window.
     pub rate: f64,
+    /// Activities in the window.
+    pub total: u64,
+    /// Of which ended with success.
+    pub succeeded: u64,
+    /// CPU in per cent.
+    pub cpu: Mean,
+    /// Memory in MB.
+    pub memory: Mean,
     /// Finished ones in the window.
     pub finished: u64,
     /// Of which failed.
@@ -109,7 +121,6 @@ impl<K: Copy + Eq + Hash + Ord> Health<K> {
 
 struct Gathered<K> {
     health: SystemHealth<K>,
-    total: u64,
     finished_before: u64,
     failed_before: u64,
 }
@@ -121,6 +132,10 @@ impl<K: Copy> Gathered<K> {
             state: HealthState::Unknown,
             reason: String::new(),
             rate: 0.0,
+            total: 0,
+            succeeded: 0,
+            cpu: Mean::default(),
+            memory: Mean::default(),
             finished: 0,
             failed: 0,
             open: 0,
@@ -132,7 +147,7 @@ impl<K: Copy> Gathered<K> {
             last_success: None,
             spark: vec![(0, 0); SPARK],
         };
-        Self { health, total: 0, finished_before: 0, failed_before: 0 }
+        Self { health, finished_before: 0, failed_before: 0 }
     }
 
     fn add(&mut self, reading: &Reading<K>, start: Timestamp, window_us: i64) {
@@ -147,7 +162,10 @@ impl<K: Copy> Gathered<K> {
             reading.took_us.into_iter().for_each(|us| health.latencies_before.add(us));
             return;
         }
-        self.total += 1;
+        health.total += 1;
+        health.succeeded += u64::from(reading.succeeded);
+        health.cpu.add(reading.usage.0);
+        health.memory.add(reading.usage.1);
         health.finished += u64::from(reading.finished);
         health.failed += u64::from(reading.failed);
         health.open += u64::from(!reading.finished);
@@ -164,7 +182,7 @@ impl<K: Copy> Gathered<K> {
         let percent = |finished: u64, failed: u64| {
             (finished > 0).then(|| 100.0 * (finished - failed.min(finished)) as f64 / finished as f64)
         };
-        health.rate = self.total as f64 / (window_us as f64 / 1e6);
+        health.rate = health.total as f64 / (window_us as f64 / 1e6);
         health.success = percent(health.finished, health.failed);
         health.success_before = percent(self.finished_before, self.failed_before);
         let p95 = health.latencies.quantile_ms(0.95);
@@ -193,7 +211,15 @@ mod tests {
 
     fn reading(system: u8, ago_s: i64, failed: bool, took_ms: u64) -> Reading<u8> {
         let started = Timestamp(10_000_000_000 - ago_s * 1_000_000);
-        Reading { system, started, failed, finished: true, took_us: Some(took_ms * 1000) }
+        Reading {
+            system,
+            started,
+            failed,
+            finished: true,
+            succeeded: !failed,
+            took_us: Some(took_ms * 1000),
+            usage: (None, None),
+        }
     }
 
     #[test]

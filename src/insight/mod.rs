@@ -1,9 +1,11 @@
-//! What activities tell together: retry chains, traces, health. Pure functions over the model.
+//! What activities tell together: retry chains, traces, health, what configuration explains. Pure functions over the model.
 
 mod chain;
+mod explain;
 mod health;
 mod trace;
 
 pub use chain::{Basis, Chain};
+pub use explain::{Policy, attempt, codes, describe_mapping, expression, next_in_us, transform};
 pub use health::{Health, HealthState, Reading, SystemHealth};
 pub use trace::{Node, Trace};

@@ -1,7 +1,7 @@
 //! Runs one source: probe, history, live; reconnects with growing, jittered waits; reports what it is doing.
 
 use super::{Position, Source, SourceError, Update};
-use crate::model::{Activity, Clock, SourceId, Timestamp};
+use crate::model::{Activity, Catalogue, Clock, SourceId, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -48,10 +48,14 @@ pub enum PumpEvent {
         /// Written while we watched.
         live: bool,
     },
+    /// What the store holds beside activities.
+    Catalogue(SourceId, Catalogue),
     /// Something to tell people.
     Notice(SourceId, String),
 }
 
+/// How often the catalogue is read again.
+const CATALOGUE_EVERY: Duration = Duration::from_secs(60);
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// Updates a source may be ahead of the application.
@@ -130,6 +134,7 @@ async fn session(
     progress.resume = Some(start.clone());
     let scope = cancel.child_token();
     let _guard = scope.clone().drop_guard();
+    tokio::spawn(read_catalogue(id, Arc::clone(source), events.clone(), scope.clone()));
     let (sink, mut live) = mpsc::channel::<Update>(AHEAD);
     let (back_sink, mut back) = mpsc::channel::<Update>(AHEAD);
     let following = {
@@ -189,6 +194,37 @@ async fn session(
         }
     }
     flatten(following.await, source)
+}
+
+/// Reads the catalogue now and then, for as long as the session lasts.
+async fn read_catalogue(
+    id: SourceId,
+    source: Arc<dyn Source>,
+    events: mpsc::Sender<PumpEvent>,
+    scope: CancellationToken,
+) {
+    let mut known = Catalogue::default();
+    let reading = async {
+        loop {
+            match source.catalogue().await {
+                Ok(catalogue) if catalogue != known => {
+                    known = catalogue.clone();
+                    if events.send(PumpEvent::Catalogue(id, catalogue)).await.is_err() {
+                        return;
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    let _ = events.send(PumpEvent::Notice(id, error.to_string())).await;
+                }
+            }
+            tokio::time::sleep(CATALOGUE_EVERY).await;
+        }
+    };
+    tokio::select! {
+        () = scope.cancelled() => {}
+        () = reading => {}
+    }
 }
 
 fn flatten(

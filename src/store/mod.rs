@@ -366,6 +366,12 @@ impl Store {
         })
     }
 
+    /// CPU in per cent and memory in MB of a row.
+    pub fn usage(&self, row: Row) -> (Option<f64>, Option<f64>) {
+        let (segment, at) = self.at(row);
+        (segment.cpu(at), segment.memory(at))
+    }
+
     /// The places that know a row.
     pub fn places(&self, row: Row) -> Vec<Place> {
         let (segment, at) = self.at(row);

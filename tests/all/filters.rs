@@ -1,11 +1,15 @@
 //! The filter language: every answer is the local evaluator's, wherever it is computed.
 
-use crate::support::{EPOCH, open, random_database};
+use crate::servers::{Kind, shared, unique_name};
+use crate::support::{EPOCH, open, random, random_database};
+use bson::doc;
 use crosstail::filter::{Context, Field, Filter, Named, Truth};
 use crosstail::model::Activity;
-use crosstail::source::{PageQuery, Source};
+use crosstail::record::{Outcome, Start};
+use crosstail::source::{Grouping, Groups, PageQuery, Source};
 use crosstail::store::Store;
 use fastrand::Rng;
+use serde_json::json;
 
 fn context() -> Context {
     Context { now: EPOCH.plus_ms(200_000), zone: chrono_tz::Tz::UTC }
@@ -161,6 +165,231 @@ async fn random_filters_answer_alike_in_sqlite_and_here() {
     }
     assert!(some > 150, "the filters tell activities apart: {some}");
     assert!(pushed > 200, "clauses are evaluated in the store: {pushed}");
+}
+
+/// The same random filters over whatever a source holds: what it gives is what the local evaluator keeps of everything.
+async fn random_filters_answer_alike_in(url: String, seed: u64, clauses: &[&str]) {
+    let (names, source) = open(&[url]);
+    let all = everything(source.as_ref()).await;
+    assert_eq!(all.len(), 300);
+    let mut rng = Rng::with_seed(seed);
+    let (mut some, mut pushed, mut grouped) = (0, 0, 0);
+    for n in 0..400 {
+        let mut text = filter(&mut rng, 3);
+        // The words of this store among those of every store.
+        if n % 2 == 0 {
+            text = format!(
+                "({text}) OR {} {}",
+                clauses[rng.usize(0..clauses.len())],
+                clauses[rng.usize(0..clauses.len())]
+            );
+        }
+        let query =
+            PageQuery { filter: Filter::parse(&text).expect(&text), context: context(), ..PageQuery::all(10_000) };
+        let page = source.page(&query, None).await.unwrap_or_else(|error| panic!("{text}: {error}"));
+        let mut found: Vec<String> = page.items.iter().map(|a| a.id.to_string()).collect();
+        found.sort();
+        let expected = kept(&all, &names, &text);
+        assert_eq!(found, expected, "{text}");
+        some += usize::from(!expected.is_empty() && expected.len() < 300);
+        pushed += page.division.in_store;
+        if n % 8 == 0 {
+            let by = [Field::Status, Field::Is, Field::Kind, Field::Direction, Field::Method, Field::System][n / 8 % 6];
+            let grouping = Grouping { by: vec![by], bucket_us: Some(60_000_000) };
+            let mut expected_groups = Groups::new();
+            for (activity, _) in all.iter().filter(|(a, _)| expected.binary_search(&a.id.to_string()).is_ok()) {
+                expected_groups.entry(grouping.key(activity, &names)).or_default().add(activity);
+            }
+            let groups = source.aggregate(&query, &grouping).await.unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert_eq!(groups, expected_groups, "{} of {text}", by.name());
+            grouped += groups.len();
+        }
+    }
+    assert!(some > 150, "the filters tell activities apart: {some}");
+    assert!(pushed > 200, "clauses are evaluated in the store: {pushed}");
+    assert!(grouped > 50, "figures are of something: {grouped}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn random_filters_answer_alike_in_postgres_and_here() {
+    let server = shared(Kind::Postgres).await;
+    let database = server.postgres_database(&["integration-activity", "prokure", "log-tracking"]).await;
+    let mut connection = server.postgres_connection(&database).await;
+    let mut rng = Rng::with_seed(21);
+    for index in 0..150 {
+        let (start, outcome) = random(&mut rng, index);
+        insert_activity(&mut connection, &start, outcome.as_ref(), &mut rng).await;
+    }
+    for index in 0..100 {
+        let (start, outcome) = random(&mut rng, index);
+        insert_summary(&mut connection, &start, outcome.as_ref(), &mut rng).await;
+    }
+    for index in 0..50i64 {
+        sqlx::query(
+            "INSERT INTO logs (timestamp, level, service, message, request_id, response_time, cpu_usage, memory_usage) \
+                     VALUES ($1::text::timestamptz, $2, $3, $4, $5, $6, $7::float8, $8)",
+        )
+        .bind(EPOCH.plus_ms(index * 3000).rfc3339())
+        .bind(["INFO", "warn", "ERROR", "critical", "odd"][rng.usize(0..5)])
+        .bind(["api", "SAP", "\u{fc}n\u{ef}code", ""][rng.usize(0..4)])
+        .bind(["done", "Order 88123 sent", "Kelvin \u{212a}", "STRASSE Stra\u{df}e"][rng.usize(0..4)])
+        .bind(["c-1", "req-2"][rng.usize(0..2)])
+        .bind((rng.u8(0..3) > 0).then(|| rng.i32(-2..9000)))
+        .bind((rng.u8(0..3) > 0).then(|| f64::from(rng.u16(0..10_000)) / 100.0))
+        .bind((rng.u8(0..3) > 0).then(|| rng.i32(0..2048)))
+        .execute(&mut connection)
+        .await
+        .expect("inserted");
+    }
+    let clauses = [
+        "cpu>50",
+        "memory:100..900",
+        "cpu?<20",
+        "org:*",
+        "is:failure",
+        "level:warn",
+        "-kind:log",
+        "source:test*",
+        "id:test*",
+    ];
+    random_filters_answer_alike_in(server.url(&database), 22, &clauses).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn random_filters_answer_alike_in_mongodb_and_here() {
+    let server = shared(Kind::MongoReplica).await;
+    let database = unique_name();
+    let collection = server.mongo_client().await.database(&database).collection("integration_logs");
+    let mut rng = Rng::with_seed(31);
+    let mut documents = Vec::new();
+    for index in 0..300 {
+        let (start, outcome) = random(&mut rng, index);
+        documents.push(document(&start, outcome.as_ref(), &mut rng));
+    }
+    collection.insert_many(documents).await.expect("inserted");
+    let clauses = [
+        "entity:*",
+        "attempt>1",
+        "attempts:3..4",
+        "is:ok",
+        "-is:pending",
+        "actor:*",
+        "status:cancelled",
+        "latency>0ms",
+    ];
+    random_filters_answer_alike_in(server.url(&database), 32, &clauses).await;
+}
+
+/// A word of a store for a status, in one spelling or another.
+fn spelt(rng: &mut Rng, word: &str) -> String {
+    match rng.u8(0..3) {
+        0 => word.to_ascii_uppercase(),
+        1 => word.to_owned(),
+        _ => word[..1].to_ascii_uppercase() + &word[1..],
+    }
+}
+
+async fn insert_activity(on: &mut sqlx::PgConnection, start: &Start, outcome: Option<&Outcome>, rng: &mut Rng) {
+    let status = outcome.map_or("started", |o| o.status.map_or("odd word", |s| s.as_str()));
+    sqlx::query(
+        "INSERT INTO integration_activity_log (id, organization_id, direction, activity_type, method, endpoint, request_headers, \
+         request_body, response_status, response_body, response_time_ms, status, error_message, error_code, metadata, created_at, \
+         completed_at) VALUES ($1::uuid, $2::uuid, $3, $4, $5, $6, $7::jsonb, $8::jsonb, $9, $10::jsonb, $11, $12, $13, $14, \
+         $15::jsonb, $16::text::timestamptz, $17::text::timestamptz)",
+    )
+    .bind(&start.id)
+    .bind(rng.bool().then(|| uuid::Uuid::from_u128(u128::from(rng.u8(0..3))).to_string()))
+    .bind([Some("outgoing"), Some("incoming"), Some("Sideways"), None][rng.usize(0..4)])
+    .bind(["api_call", "webhook_received", "sync_import", "device_create", "other", "unheard_of"][rng.usize(0..6)])
+    .bind(&start.method)
+    .bind(&start.url)
+    .bind(start.request_headers.as_ref().map(ToString::to_string))
+    .bind(start.request_body.as_ref().map(ToString::to_string))
+    .bind(outcome.and_then(|o| o.http_status).map(i32::from))
+    .bind(outcome.and_then(|o| o.response_body.as_ref()).map(ToString::to_string))
+    .bind(rng.bool().then(|| rng.i32(0..9000)))
+    .bind(spelt(rng, status))
+    .bind(outcome.and_then(|o| o.error.clone()))
+    .bind(outcome.and_then(|o| o.error_type.clone()))
+    .bind(json!({"correlation_id": start.correlation_id, "tenant": format!("org-{}", rng.u8(0..3)), "provider": start.system}).to_string())
+    .bind(start.started_at.rfc3339())
+    .bind(outcome.and_then(|o| o.completed_at).map(|at| at.rfc3339()))
+    .execute(on)
+    .await
+    .expect("inserted");
+}
+
+async fn insert_summary(on: &mut sqlx::PgConnection, start: &Start, outcome: Option<&Outcome>, rng: &mut Rng) {
+    let status = outcome.map_or("in_progress", |o| o.status.map_or("pending", |s| s.as_str()));
+    sqlx::query(
+        "INSERT INTO integration.api_request_logs (request_id, system_code, endpoint_code, http_method, request_url, \
+         response_status, status, error_type, error_message, entity_type, entity_id, operation_type, attempt_number, \
+         max_attempts, next_retry_at, triggered_by, started_at, completed_at, duration_ms) VALUES ($1::uuid, $2, $3, $4, $5, \
+         $6, $7, $8, $9, $10, $11, $12, $13, $14, $15::text::timestamptz, $16, $17::text::timestamptz, \
+         $18::text::timestamptz, $19)",
+    )
+    .bind(&start.id)
+    .bind(&start.system)
+    .bind(&start.endpoint)
+    .bind(&start.method)
+    .bind(&start.url)
+    .bind(outcome.and_then(|o| o.http_status).map(i32::from))
+    .bind(spelt(rng, status))
+    .bind(outcome.and_then(|o| o.error_type.clone()))
+    .bind(outcome.and_then(|o| o.error.clone()))
+    .bind(start.entity.as_deref().and_then(|e| e.split(' ').next()))
+    .bind(start.entity.as_deref().and_then(|e| e.split(' ').nth(1)))
+    .bind(&start.operation)
+    .bind(start.attempt.map(i32::from))
+    .bind(start.max_attempts.map(i32::from))
+    .bind(outcome.and_then(|o| o.next_retry_at).map(|at| at.rfc3339()))
+    .bind(&start.actor)
+    .bind(start.started_at.rfc3339())
+    .bind(outcome.and_then(|o| o.completed_at).map(|at| at.rfc3339()))
+    .bind(rng.bool().then(|| rng.i32(-5..9000)))
+    .execute(on)
+    .await
+    .expect("inserted");
+}
+
+fn document(start: &Start, outcome: Option<&Outcome>, rng: &mut Rng) -> bson::Document {
+    let date = |at: crosstail::model::Timestamp| bson::DateTime::from_millis(at.0 / 1000);
+    let status = outcome.map_or("in_progress", |o| o.status.map_or("success", |s| s.as_str()));
+    let json = |value: &Option<serde_json::Value>| value.clone().and_then(|v| bson::Bson::try_from(v).ok());
+    let text = |text: &Option<String>| text.clone().map_or(bson::Bson::Null, bson::Bson::String);
+    let mut document = doc! {
+        "request_id": &start.id, "system_code": &start.system, "endpoint_code": text(&start.endpoint),
+        "http_method": text(&start.method), "request_url": text(&start.url), "started_at": date(start.started_at),
+        "status": spelt(rng, status), "correlation_id": text(&start.correlation_id),
+        "context": { "operation_type": text(&start.operation), "tenant": format!("org-{}", rng.u8(0..3)) },
+        "actor": { "triggered_by": text(&start.actor) },
+        "request_headers": json(&start.request_headers), "request_body": json(&start.request_body),
+    };
+    if let Some(entity) = &start.entity {
+        let (sort, id) = entity.split_once(' ').expect("two words");
+        document.get_document_mut("context").expect("there").extend(doc! { "entity_type": sort, "entity_id": id });
+    }
+    if let Some(attempt) = start.attempt {
+        // Numbers as drivers of several languages write them.
+        let n: bson::Bson = match rng.u8(0..4) {
+            0 => i32::from(attempt).into(),
+            1 => f64::from(attempt).into(),
+            2 => attempt.to_string().into(),
+            _ => i64::from(attempt).into(),
+        };
+        document.insert("retry_info", doc! { "attempt_number": n, "max_attempts": start.max_attempts.map(i32::from) });
+    }
+    if let Some(outcome) = outcome {
+        document.extend(doc! {
+            "response_status": outcome.http_status.map(i32::from), "completed_at": outcome.completed_at.map(date),
+            "error": { "message": text(&outcome.error), "type": text(&outcome.error_type) },
+            "response_body": json(&outcome.response_body),
+        });
+        if rng.bool() {
+            document.insert("duration_ms", f64::from(rng.u32(0..900_000)) / 100.0);
+        }
+    }
+    document
 }
 
 #[tokio::test(flavor = "multi_thread")]

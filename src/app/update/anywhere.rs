@@ -3,6 +3,7 @@
 use super::detail::{copy, open};
 use super::keys::{edit_filter, narrow, palette};
 use super::{go_to, walk_history};
+use crate::app::state::HEALTH_WINDOWS_US;
 use crate::app::{Action, COLUMNS, Effect, Focus, Overlay, Screen, State, Tab};
 use crate::store::Row;
 
@@ -101,6 +102,12 @@ pub(super) fn anywhere(state: &mut State, action: Action) -> Vec<Effect> {
         Action::ToggleHistogram => state.toggles.histogram = !state.toggles.histogram,
         Action::ToggleTime => state.toggles.relative_time = !state.toggles.relative_time,
         Action::ToggleRate => state.toggles.rate = !state.toggles.rate,
+        Action::ZoomIn | Action::ZoomOut if state.screen == Screen::Health => {
+            let at = state.health_window;
+            let last = HEALTH_WINDOWS_US.len() - 1;
+            state.health_window = if action == Action::ZoomIn { at.saturating_sub(1) } else { (at + 1).min(last) };
+            state.compute_health();
+        }
         Action::ZoomIn | Action::ZoomOut => zoom(state, action == Action::ZoomIn),
         Action::NextTheme => {
             let at = state.themes.iter().position(|theme| *theme == state.theme).unwrap_or(0);

@@ -1,8 +1,8 @@
 //! The opened activity: opening it, moving in it, keeping it up to date, copying from it.
 
 use super::go_to;
-use crate::app::{Action, Detail, Effect, Focus, Line, Load, State, Tab, Tree, TreeState};
-use crate::insight::{Chain, Trace};
+use crate::app::{Action, Ask, Detail, Effect, Focus, Line, Load, State, Tab, Tree, TreeState};
+use crate::insight::{Chain, Trace, codes, expression};
 use crate::model::Activity;
 use crate::source::RelatedKey;
 use crate::store::Row;
@@ -30,6 +30,32 @@ pub(super) fn refresh_detail(state: &mut State, rows: &[Row]) {
     if changed {
         detail.relate();
     }
+}
+
+/// Asks what configuration says about the opened activity, now that its payload is here.
+pub(super) fn explain(state: &mut State) -> Vec<Effect> {
+    let ticket = state.ticket();
+    let holds_mappings = state.sources.iter().any(|source| !source.catalogue.entries.is_empty());
+    let Some(Detail { payload: Load::Loaded(payload), activity, .. }) = &state.detail else { return Vec::new() };
+    if !holds_mappings {
+        return Vec::new();
+    }
+    let entry = state.endpoint_entry(activity);
+    let body = |side: &crate::model::Side| side.body.as_ref().map(|body| body.value.clone());
+    let sides = [
+        ("request", "request_transform", body(&payload.request)),
+        ("response", "response_transform", body(&payload.response)),
+    ];
+    let transforms = sides
+        .into_iter()
+        .filter_map(|(name, fact, body)| Some((name, expression(entry?.facts.get(fact)?), body?)))
+        .collect();
+    let ask =
+        Ask { system: activity.system.as_deref().map(str::to_owned), codes: codes(activity, payload), transforms };
+    if let Some(detail) = &mut state.detail {
+        detail.explained_ticket = ticket;
+    }
+    vec![Effect::Explain(ticket, Box::new(ask))]
 }
 
 /// Opens an activity beside the list.
@@ -65,6 +91,7 @@ pub(super) fn open(state: &mut State, row: Row) -> Vec<Effect> {
         activity,
         tab,
         payload: Load::Loading,
+        explained: crate::app::Explained::default(),
         related,
         related_loaded: false,
         tree_state: TreeState::default(),
@@ -73,6 +100,7 @@ pub(super) fn open(state: &mut State, row: Row) -> Vec<Effect> {
         search: String::new(),
         searching: false,
         payload_ticket,
+        explained_ticket: 0,
         related_ticket,
         height: 10,
     };

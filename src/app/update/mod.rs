@@ -9,7 +9,7 @@ use super::{Effect, Event, Focus, Load, Overlay, Reply, Ticket};
 use crate::filter::{Target, complete};
 use crate::model::Activity;
 use crate::source::pump::PumpEvent;
-use detail::{open, refresh_detail, search};
+use detail::{explain, open, refresh_detail, search};
 use keys::{act, choose_range};
 
 /// Takes an event; gives what has to be done.
@@ -103,11 +103,23 @@ fn pump(state: &mut State, event: PumpEvent) -> Vec<Effect> {
     let (PumpEvent::State(id, _)
     | PumpEvent::Probed(id, _)
     | PumpEvent::Notice(id, _)
+    | PumpEvent::Catalogue(id, _)
     | PumpEvent::Batch { source: id, .. }) = &event;
     let Some(index) = state.sources.iter().position(|source| source.id == *id) else { return Vec::new() };
     match event {
         PumpEvent::State(_, now) => state.sources[index].state = now,
-        PumpEvent::Probed(_, probe) => state.sources[index].probe = Some(probe),
+        PumpEvent::Probed(_, probe) => {
+            if let Some(warning) = probe.warnings.first() {
+                state.sources[index].said = Some(probe.warnings.join(" · "));
+                let said = format!("{}: {warning}", state.sources[index].name);
+                state.say(said);
+            }
+            state.sources[index].probe = Some(probe);
+        }
+        PumpEvent::Catalogue(_, catalogue) => {
+            state.sources[index].catalogue = catalogue;
+            return explain(state);
+        }
         PumpEvent::Notice(_, text) => {
             let said = format!("{}: {text}", state.sources[index].name);
             state.sources[index].said = Some(text);
@@ -149,6 +161,13 @@ fn answer(state: &mut State, ticket: Ticket, reply: Reply) -> Vec<Effect> {
         Reply::Payload(result) => {
             if let Some(detail) = state.detail.as_mut().filter(|detail| detail.payload_ticket == ticket) {
                 detail.payload = result.map_or_else(Load::Failed, Load::Loaded);
+                detail.lay_out();
+                return explain(state);
+            }
+        }
+        Reply::Explained(explained) => {
+            if let Some(detail) = state.detail.as_mut().filter(|detail| detail.explained_ticket == ticket) {
+                detail.explained = *explained;
                 detail.lay_out();
             }
         }

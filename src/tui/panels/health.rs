@@ -1,9 +1,10 @@
 //! Health of the systems, worst first.
 
+use super::detail::overview::about_system;
 use crate::app::State;
 use crate::insight::{HealthState, SystemHealth};
 use crate::store::Symbol;
-use crate::tui::text::{ago, left, millis, put, put_all, right, safe};
+use crate::tui::text::{ago, count, left, millis, put, put_all, right, safe};
 use crate::tui::theme::Theme;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -13,14 +14,14 @@ const SPARKS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█
 
 pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let Some(health) = &state.health else { return };
-    let minutes = health.window_us / 60_000_000;
-    let title = format!(" health of the last {minutes} min, against the {minutes} min before; worst first");
+    let window = crate::tui::text::ago(health.window_us);
+    let title = format!(" health of the last {window}, against the {window} before; worst first · z Z shorter, longer");
     put(buf, area.x, area.y, &title, area.width, theme.dim);
     if health.systems.is_empty() {
         put(buf, area.x + 2, area.y + 2, "no activity in this time", area.width, theme.dim);
         return;
     }
-    let rows = if area.width >= 112 { 3 } else { 4 };
+    let rows = if area.width >= 112 { 4 } else { 5 };
     let fitting = (area.height.saturating_sub(1) / rows).max(1) as usize;
     let first = (state.line + 1).saturating_sub(fitting);
     for (index, system) in health.systems.iter().enumerate().skip(first).take(fitting) {
@@ -93,6 +94,25 @@ fn panel(state: &State, system: &SystemHealth<Symbol>, selected: bool, area: Rec
     );
     let x = put(buf, area.x + 16, area.y + 1, &text, area.width.saturating_sub(40), theme.dim);
     spark(system, x + 2, area.y + 1, area, buf, theme);
+    let below = if wide { 2 } else { 3 };
+    if area.height > below {
+        put(buf, area.x + 16, area.y + below, &whole(state, system, &name), area.width.saturating_sub(16), theme.dim);
+    }
+}
+
+/// Over everything in the window, what is still open too: as the stores' own views count. Then what the system's
+/// configuration says.
+fn whole(state: &State, system: &SystemHealth<Symbol>, name: &str) -> String {
+    let percent = 100.0 * system.succeeded as f64 / system.total.max(1) as f64;
+    let parts = [
+        Some(format!("{} in all", count(system.total as usize))),
+        (system.succeeded > 0).then(|| format!("{percent:.2} % successful")),
+        system.latencies.mean_ms().map(|ms| format!("{ms:.2} ms on average")),
+        system.cpu.value().map(|cpu| format!("cpu {cpu:.1} %")),
+        system.memory.value().map(|mb| format!("{mb:.0} MB")),
+        state.system_entry(name).map(|entry| safe(&about_system(state, entry))),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
 /// Activities a second, or a minute where they are few.

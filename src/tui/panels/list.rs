@@ -169,6 +169,9 @@ fn activity(
         if a.status == Some(Status::InProgress) && a.error.is_none() { "in progress".to_owned() } else { message };
     // A log line's text stands in the column before.
     let message = if message == shown { String::new() } else { message };
+    let usage = [a.cpu_percent.map(|cpu| format!("cpu {cpu:.0} %")), a.memory_mb.map(|mb| format!("{mb:.0} MB"))];
+    let usage = usage.into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let message = [message, usage].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ");
     cell(&message, columns.message, false, if failed { theme.text } else { theme.dim });
 }
 

@@ -58,6 +58,11 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
                 (&safe(&probe), theme.dim),
             ],
         );
+        let ahead = source.probe.as_ref().and_then(|probe| probe.clock_ahead_us).filter(|us| us.abs() >= 2_000_000);
+        let ahead = ahead.map(|us| {
+            let way = if us > 0 { "ahead of" } else { "behind" };
+            format!("its clock is {} {way} ours · ", ago(us.abs()))
+        });
         let said = match &source.state {
             Source::Waiting { until, error } => {
                 Some(format!("{}; again in {} s", safe(error), until.since_us(state.now).max(0) / 1_000_000))
@@ -65,6 +70,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
             Source::Failed { error } => Some(safe(error)),
             _ => source.said.as_deref().map(safe),
         };
-        put(buf, area.x + 3, y + 1, &said.unwrap_or_default(), area.width.saturating_sub(4), theme.dim);
+        let said = ahead.unwrap_or_default() + &said.unwrap_or_default();
+        put(buf, area.x + 3, y + 1, &said, area.width.saturating_sub(4), theme.dim);
     }
 }

@@ -1,6 +1,6 @@
 //! One activity, opened: its head, its tabs, and what the open tab shows.
 
-mod overview;
+pub(in crate::tui) mod overview;
 mod retries;
 mod text;
 mod trace;

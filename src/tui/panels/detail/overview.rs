@@ -2,8 +2,9 @@
 
 use super::text::paragraph;
 use crate::app::{Detail, Load, State};
-use crate::model::Latencies;
-use crate::tui::text::{ago, duration, full_time, http_meaning, millis, safe};
+use crate::insight::{Policy, attempt, describe_mapping};
+use crate::model::{Activity, Entry, Latencies, parse_timestamp};
+use crate::tui::text::{ago, clock, day, duration, full_time, http_meaning, millis, safe};
 use crate::tui::theme::Theme;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -43,6 +44,7 @@ pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffe
     );
     field("ended", a.completed_at.map(|at| full_time(state, at)));
     field("took", a.took_us().map(|us| format!("{}{}", duration(us), usual(state, detail))));
+    explained(state, a, &mut field);
     field(
         "next try",
         a.next_retry_at.map(|at| {
@@ -57,6 +59,10 @@ pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffe
     field("operation", text(&a.operation));
     field("entity", text(&a.entity));
     field("triggered by", text(&a.actor));
+    field("organisation", text(&a.organization));
+    field("tags", text(&a.tags));
+    field("cpu", a.cpu_percent.map(|cpu| format!("{cpu:.1} %")));
+    field("memory", a.memory_mb.map(|mb| format!("{mb:.0} MB")));
     field("request", a.request_id.as_ref().map(|id| safe(&id.to_string())));
     field("correlation", text(&a.correlation_id));
     field("parent", text(&a.parent_request_id));
@@ -65,6 +71,7 @@ pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffe
         let source = state.store.names().source_name(place.source);
         field("in", Some(format!("{} ({})", safe(&place.label(state.store.names())), safe(&source))));
     }
+    configuration(state, detail, &mut lines, theme);
     match &detail.payload {
         Load::Loaded(_) if !detail.tree.lines.is_empty() => {
             lines.push((String::new(), theme.text));
@@ -78,6 +85,86 @@ pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffe
         Load::Loaded(_) => {}
     }
     paragraph(&lines, detail, area, buf);
+}
+
+/// Which try it is, what comes next, and the policy behind it.
+fn explained(state: &State, a: &Activity, field: &mut impl FnMut(&str, Option<String>)) {
+    let policy = state.endpoint_entry(a).and_then(|entry| Policy::read(entry.facts.get("retry_policy")?));
+    let next = a.next_retry_at.map(|at| {
+        let left = at.since_us(state.now);
+        let when = clock(state, at, day(state, state.now));
+        if left > 0 { format!(", next {when} in {}", ago(left)) } else { format!(", next was due {when}") }
+    });
+    let attempt = attempt(a, policy.as_ref()).map(|text| text + &next.unwrap_or_default());
+    field("try", attempt);
+    field("policy", policy.map(|policy| policy.describe()));
+}
+
+/// What the store's configuration says about it.
+fn configuration(state: &State, detail: &Detail, lines: &mut Vec<(String, Style)>, theme: &Theme) {
+    let a = &detail.activity;
+    let mut add = |name: &str, value: String| lines.push((format!("{name:<13}{}", safe(&value)), theme.text));
+    if let Some(system) = a.system.as_deref().and_then(|system| state.system_entry(system)) {
+        add("system is", about_system(state, system));
+    }
+    if let Some(entry) = state.endpoint_entry(a) {
+        let of = |facts: &[&str]| facts.iter().filter_map(|fact| entry.text(fact)).collect::<Vec<_>>().join(" ");
+        add("endpoint is", of(&["code", "name", "method", "path", "url"]));
+        for (name, fact) in [
+            ("rate limit", "rate_limit"),
+            ("conditions", "conditions"),
+            ("query", "query"),
+            ("request is", "request_schema"),
+            ("response is", "response_schema"),
+        ] {
+            if let Some(text) = entry.text(fact) {
+                add(name, text);
+            }
+        }
+    }
+    for entry in &detail.explained.mappings {
+        let fact = |name| entry.text(name).unwrap_or_default();
+        let note = describe_mapping(entry, &fact("external")).unwrap_or_default();
+        add("mapping", format!("{} → {note}", fact("external")));
+    }
+    for transformed in &detail.explained.transforms {
+        lines.push((String::new(), theme.text));
+        lines.push((format!("{} transform (JSONata)", transformed.name), theme.dim));
+        let expression = safe(&crate::model::redact_text(&transformed.expression));
+        lines.extend(expression.lines().map(|line| (format!("  {line}"), theme.text)));
+        match &transformed.result {
+            Ok(value) => {
+                let text = serde_json::to_string_pretty(&crate::model::redact_json(value)).unwrap_or_default();
+                lines.push(("makes of this body".to_owned(), theme.dim));
+                lines.extend(text.lines().map(|line| (format!("  {}", safe(line)), theme.json_text)));
+            }
+            Err(problem) => {
+                lines.push((format!("could not be evaluated on this body: {}", safe(problem)), theme.warning))
+            }
+        }
+    }
+}
+
+/// Health, limits and connection of a system, as its entry says.
+pub(in crate::tui) fn about_system(state: &State, entry: &Entry) -> String {
+    let checked = entry
+        .text("health_checked_at")
+        .and_then(|at| parse_timestamp(&at))
+        .map(|at| format!(", checked {} ago", ago(state.now.since_us(at))));
+    let ms = |fact| entry.number(fact).map(|ms| duration((ms * 1000.0) as u64));
+    let parts = [
+        entry.text("health").map(|health| format!("{}{}", health.to_lowercase(), checked.unwrap_or_default())),
+        entry.text("health_message"),
+        ms("timeout_ms").map(|timeout| format!("timeout {timeout}")),
+        entry.text("pool_size").map(|n| format!("pool of {n}")),
+        entry.text("sort").map(|sort| sort.to_lowercase()),
+        (entry.text("active").as_deref() == Some("false")).then(|| "switched off".to_owned()),
+    ];
+    let text = parts.into_iter().flatten().collect::<Vec<_>>().join(" · ");
+    match entry.text("name") {
+        Some(name) => format!("{name}: {text}"),
+        None => text,
+    }
 }
 
 /// Against the loaded activities of the same endpoint.

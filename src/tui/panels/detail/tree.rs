@@ -47,6 +47,7 @@ pub(super) fn render(detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Them
         let room = area.width.saturating_sub(1);
         let used = width(&indent) + 2 + width(&key) + 2;
         let value = fit(&value, room.saturating_sub(used));
+        let note = line.note.as_deref().map(|note| format!("  → {}", safe(note))).unwrap_or_default();
         let hit = !needle.is_empty()
             && (line.key.to_lowercase().contains(&needle) || line.value.to_lowercase().contains(&needle));
         let (key_style, value_style) = if hit { (theme.found, theme.found) } else { (theme.json_key, value_style) };
@@ -58,7 +59,14 @@ pub(super) fn render(detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Them
             area.x,
             y,
             room,
-            &[(&indent, theme.text), (fold, theme.dim), (&key, key_style), ("  ", theme.text), (&value, value_style)],
+            &[
+                (&indent, theme.text),
+                (fold, theme.dim),
+                (&key, key_style),
+                ("  ", theme.text),
+                (&value, value_style),
+                (&note, theme.accent),
+            ],
         );
         if index == selected {
             let bg = theme.selected_dim.bg;
