@@ -3,7 +3,7 @@
 use super::{Ask, Effect, Event, Explained, Reply, Ticket, Transformed};
 use crate::filter::{Context, Filter};
 use crate::insight::transform;
-use crate::model::{Activity, Clock, Id, Payload, Place, SourceId};
+use crate::model::{Activity, Clock, Id, Payload, Place, SourceId, joined};
 use crate::source::pump;
 use crate::source::{PageQuery, RelatedKey, Source, for_each};
 use std::sync::Arc;
@@ -135,7 +135,7 @@ impl Runtime {
                     found.extend(source.related(key, RELATED).await.unwrap_or_default());
                 }
             }
-            Reply::Related(found)
+            Reply::Related(joined(found))
         });
     }
 

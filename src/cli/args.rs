@@ -19,7 +19,7 @@ pub struct Cli {
 
 #[derive(Debug, Args)]
 pub(super) struct ExploreArgs {
-    /// Paths, globs, directories, '-' for standard input, or sqlite://path. Without any: the sources of the config
+    /// Paths, globs, directories, '-' for standard input, postgres://, mongodb:// or sqlite:// URLs. Without any: the sources of the config
     pub(super) sources: Vec<String>,
     #[command(flatten)]
     pub(super) look: LookArgs,
@@ -56,6 +56,39 @@ pub(super) enum Command {
     Stats(StatsArgs),
     /// Print one activity whole: payload, retry chain, trace
     Show(ShowArgs),
+    /// Schemas: list them, show one, create its tables
+    Schema(SchemaArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SchemaArgs {
+    #[command(subcommand)]
+    pub(super) command: SchemaCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SchemaCommand {
+    /// The built-in schemas
+    List,
+    /// The text of one: a beginning for your own
+    Show {
+        /// Name, or path of a TOML file
+        name: String,
+    },
+    /// Create the tables, collections and indexes that are not there yet
+    Apply {
+        /// Name
+        name: String,
+        /// postgres://… or mongodb://…
+        #[arg(long, value_name = "URL")]
+        to: String,
+        /// Create only the trigger that wakes crosstail as soon as something is written (PostgreSQL)
+        #[arg(long)]
+        notify: bool,
+        /// Print what would be run, and run nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -78,7 +111,7 @@ pub(super) struct DemoArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct SourceArgs {
-    /// Path, glob, directory, '-', or sqlite://path; repeatable. Without any: the sources of the config
+    /// Path, glob, directory, '-', or a postgres://, mongodb:// or sqlite:// URL; repeatable. Without any: the sources of the config
     #[arg(long = "source", short = 's', value_name = "SOURCE")]
     pub(super) sources: Vec<String>,
     /// How lines or tables are read; recognised where not given

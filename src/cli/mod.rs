@@ -6,6 +6,7 @@ mod explore;
 mod joined;
 mod output;
 mod query;
+mod schema;
 mod show;
 mod sources;
 mod stats;
@@ -69,6 +70,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Tail(args)) => tail::run(&args).await,
         Some(Command::Stats(args)) => stats::run(&args).await,
         Some(Command::Show(args)) => show::run(&args).await,
+        Some(Command::Schema(args)) => schema::run(&args).await,
     }
 }
 

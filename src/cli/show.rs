@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::export::{Record, curl, safe_json};
 use crate::filter::{Filter, quote};
 use crate::insight::{Chain, Trace};
-use crate::model::{Activity, Names, Payload, redact_json, redact_text, visible};
+use crate::model::{Activity, Names, Payload, joined, redact_json, redact_text, visible};
 use crate::source::{PageQuery, RelatedKey};
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -55,6 +55,7 @@ pub(super) async fn run(args: &ShowArgs) -> Result<u8> {
         let request = activity.request_id.as_ref().unwrap_or(&activity.id).to_string();
         related.extend(source.related(&RelatedKey::Request(request), RELATED).await?);
     }
+    let related = joined(related);
     let chain = Chain::build(&activity, &related);
     let trace = Trace::build(&related);
     let mut out = std::io::stdout().lock();

@@ -50,7 +50,7 @@ pub(super) fn configs(
         }
         let matches_something = argument.contains(['*', '?', '[']) || std::path::Path::new(argument).exists();
         if !matches_something {
-            let hint = "paths, globs in quotes, '-' for standard input, or sqlite://path";
+            let hint = "paths, globs in quotes, '-' for standard input, postgres://, mongodb:// or sqlite:// URLs";
             return Err(UsageError(format!("no file '{argument}'; sources are {hint}")).into());
         }
         match &mut files {

@@ -80,6 +80,8 @@ fn print(format: Format, by: &[Field], groups: &[Group]) -> Result<()> {
                 let [p50, p95, p99, avg] = milliseconds(group);
                 object.insert("count".to_owned(), group.count.into());
                 object.insert("failed".to_owned(), group.failed.into());
+                object.insert("succeeded".to_owned(), group.succeeded.into());
+                object.insert("in_progress".to_owned(), group.open.into());
                 for (name, value) in [
                     ("success_rate", group.success_rate().map(round)),
                     ("p50_ms", p50),

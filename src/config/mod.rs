@@ -3,7 +3,7 @@
 use crate::filter::suggest;
 use crate::schema::Schema;
 use crate::source::registry::SourceConfig;
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use etcetera::BaseStrategy as _;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -122,22 +122,31 @@ fn parse(text: &str, path: &Path) -> anyhow::Result<Config> {
     })
 }
 
-/// A schema by the name of a built-in one, of a file in the user's `schemas` folder, or by path.
-pub fn schema(name: &str) -> anyhow::Result<Schema> {
-    if let Some(schema) = Schema::find(name) {
-        return Ok(schema);
-    }
+/// The file of a schema that is not built in: by path, or by name in the user's `schemas` folder.
+fn schema_file(name: &str) -> anyhow::Result<PathBuf> {
     let in_folder = folder().map(|folder| folder.join("schemas").join(format!("{name}.toml")));
     let path = [Some(PathBuf::from(name)), in_folder].into_iter().flatten().find(|path| path.is_file());
-    let Some(path) = path else {
+    path.with_context(|| {
         let known: Vec<String> = Schema::built_in().into_iter().map(|schema| schema.name).collect();
         let near = suggest(name, known.iter().map(String::as_str));
         let hint =
             near.map_or_else(|| format!("there are {}", known.join(", ")), |near| format!("did you mean '{near}'?"));
-        bail!("no schema '{name}'; {hint}, or the path of a TOML file");
-    };
-    let text = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
-    Ok(Schema::from_toml(&text, &path.display().to_string())?)
+        format!("no schema '{name}'; {hint}, or the path of a TOML file")
+    })
+}
+
+/// The text of a schema that is not built in.
+pub fn schema_text(name: &str) -> anyhow::Result<String> {
+    let path = schema_file(name)?;
+    std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()))
+}
+
+/// A schema by the name of a built-in one, of a file in the user's `schemas` folder, or by path.
+pub fn schema(name: &str) -> anyhow::Result<Schema> {
+    match Schema::find(name) {
+        Some(schema) => Ok(schema),
+        None => Ok(Schema::from_toml(&schema_text(name)?, &schema_file(name)?.display().to_string())?),
+    }
 }
 
 /// The zone of a name.

@@ -98,6 +98,22 @@ impl Activity {
     }
 }
 
+/// Joins what several sources say of the same activities; the order of the first of each stays.
+pub fn joined(activities: Vec<Activity>) -> Vec<Activity> {
+    let mut places: std::collections::HashMap<super::Id, usize> = std::collections::HashMap::new();
+    let mut found: Vec<Activity> = Vec::with_capacity(activities.len());
+    for activity in activities {
+        match places.get(&activity.id) {
+            Some(index) => found[*index].absorb(activity),
+            None => {
+                places.insert(activity.id.clone(), found.len());
+                found.push(activity);
+            }
+        }
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{Id, Status, Timestamp};
@@ -135,7 +151,7 @@ mod tests {
         a
     }
 
-    fn joined(parts: &[Activity]) -> Activity {
+    fn all_of(parts: &[Activity]) -> Activity {
         let mut all = parts.iter().cloned();
         let mut first = all.next().expect("at least one");
         all.for_each(|next| first.absorb(next));
@@ -157,7 +173,7 @@ mod tests {
                 let last = shuffled.len() - 1;
                 shuffled.swap(at, last);
             }
-            prop_assert_eq!(joined(&parts), joined(&shuffled));
+            prop_assert_eq!(all_of(&parts), all_of(&shuffled));
         }
     }
 

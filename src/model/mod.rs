@@ -19,6 +19,7 @@ pub use catalogue::{Catalogue, Entry, Topic};
 pub use figures::{Figures, Mean};
 pub use id::Id;
 pub use latencies::Latencies;
+pub use merge::joined;
 pub use names::{NameId, Names, SourceId};
 pub use payload::{Body, ErrorDetail, Payload, RawRecord, Side, Truncation};
 pub use redact::{REDACTED, is_sensitive_name, redact_json, redact_text};

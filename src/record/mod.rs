@@ -2,11 +2,13 @@
 //!
 //! An error in recording never breaks the caller: every function returns it, none panics.
 
+mod apply;
 mod policy;
 pub mod simulate;
 mod sqlite;
 mod truncate;
 
+pub use apply::{apply, statements};
 pub use policy::{Backoff, RetryPolicy};
 pub use sqlite::{Prepared, SqliteRecorder};
 pub use truncate::{MAX_BODY_BYTES, truncate_body};

@@ -117,6 +117,11 @@ impl Schema {
         Self::from_toml(text, name).ok()
     }
 
+    /// The text of a built-in schema.
+    pub fn text(name: &str) -> Option<&'static str> {
+        BUILT_IN.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+    }
+
     /// The tree of keys that a decoder walks.
     pub fn tree(&self) -> &Node {
         &self.tree

@@ -55,7 +55,7 @@ pub enum PumpEvent {
 }
 
 /// How often the catalogue is read again.
-const CATALOGUE_EVERY: Duration = Duration::from_secs(60);
+const CATALOGUE_EVERY: Duration = Duration::from_mins(1);
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// Updates a source may be ahead of the application.

@@ -1,18 +1,9 @@
 //! The headless commands, as scripts use them.
 
-use crate::support::{EPOCH, random_database};
+use crate::support::{EPOCH, crosstail, lines, random_database};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-
-fn crosstail(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_crosstail"))
-        .args(arguments)
-        .env("XDG_CONFIG_HOME", "/nonexistent")
-        .stdin(Stdio::null())
-        .output()
-        .expect("run")
-}
+use std::process::{Command, Stdio};
 
 fn database() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
@@ -20,15 +11,6 @@ fn database() -> (tempfile::TempDir, PathBuf) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("runtime");
     runtime.block_on(async { drop(random_database(&path, 3, 120).await) });
     (folder, path)
-}
-
-fn lines(output: &Output) -> Vec<Value> {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout.clone())
-        .expect("UTF-8")
-        .lines()
-        .map(|line| serde_json::from_str(line).expect("JSON"))
-        .collect()
 }
 
 fn text(path: &Path) -> &str {

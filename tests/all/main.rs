@@ -14,6 +14,7 @@ mod conformance;
 mod filters;
 mod hostile;
 mod logs;
+mod prokure;
 mod pty;
 mod screens;
 mod servers;

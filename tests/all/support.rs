@@ -4,7 +4,9 @@ use crosstail::model::{Activity, Direction, Kind, Level, Names, Status, Timestam
 use crosstail::record::{Outcome, Prepared, SqliteRecorder, Start};
 use crosstail::source::registry::{self, SourceConfig};
 use crosstail::source::{Source, Update};
+use serde_json::Value;
 use std::path::Path;
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -121,4 +123,24 @@ pub fn ids(activities: &[Activity]) -> Vec<String> {
     let mut ids: Vec<String> = activities.iter().map(|a| a.id.to_string()).collect();
     ids.sort();
     ids
+}
+
+/// Runs the program and waits for its end.
+pub fn crosstail(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_crosstail"))
+        .args(arguments)
+        .env("XDG_CONFIG_HOME", "/nonexistent")
+        .stdin(Stdio::null())
+        .output()
+        .expect("run")
+}
+
+/// The objects on its standard output.
+pub fn lines(output: &Output) -> Vec<Value> {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone())
+        .expect("UTF-8")
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect()
 }

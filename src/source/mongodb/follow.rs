@@ -16,7 +16,7 @@ use mongodb::change_stream::event::{ChangeStreamEvent, OperationType, ResumeToke
 use mongodb::options::FullDocumentType;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, Hasher as _};
+use std::hash::BuildHasher as _;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -35,9 +35,9 @@ const OVERLAP_US: i64 = 15 * 60 * 1_000_000;
 /// How far back in time is polled, how often.
 const TIERS: [(Duration, Duration); 4] = [
     (Duration::from_secs(5), Duration::from_millis(500)),
-    (Duration::from_secs(60), Duration::from_secs(5)),
-    (Duration::from_secs(15 * 60), Duration::from_secs(60)),
-    (Duration::from_secs(24 * 3600), Duration::from_secs(600)),
+    (Duration::from_mins(1), Duration::from_secs(5)),
+    (Duration::from_mins(15), Duration::from_mins(1)),
+    (Duration::from_hours(24), Duration::from_mins(10)),
 ];
 
 /// Where following goes on.
@@ -57,7 +57,7 @@ pub(super) async fn position(database: &Database) -> Result<Position, Error> {
 }
 
 async fn now(database: &Database) -> Result<At, Error> {
-    let reply = database.database.run_command(doc! { "hello": 1 }).await?;
+    let reply = database.handle.run_command(doc! { "hello": 1 }).await?;
     // The stream begins at its time, that included: what happened last is history.
     let time = reply.get_timestamp("operationTime").ok().map(|at| (at.time, at.increment + 1));
     let local = reply.get_datetime("localTime").map(|at| Timestamp::from_millis(at.timestamp_millis()));
@@ -146,13 +146,13 @@ async fn stream(database: &Database, at: &mut At, sink: &Sink, cancel: &Cancella
     // One collection is watched by itself: that takes no right beyond reading it.
     let changes = match database.mappings.as_slice() {
         [mapping] => {
-            let collection = database.database.collection::<Document>(&mapping.table.name);
+            let collection = database.handle.collection::<Document>(&mapping.table.name);
             watch!(collection, pipeline)
         }
         _ => {
             let mut all = vec![doc! { "$match": { "ns.coll": { "$in": names } } }];
             all.extend(pipeline);
-            watch!(database.database, all)
+            watch!(database.handle, all)
         }
     };
     let (sender, mut told) = mpsc::channel(CHUNK);
@@ -316,9 +316,7 @@ async fn poll(database: &Database, at: At, sink: &Sink, cancel: &CancellationTok
 
 impl Poller<'_> {
     fn hash(&self, of: impl std::hash::Hash) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        of.hash(&mut hasher);
-        hasher.finish()
+        self.hasher.hash_one(&of)
     }
 
     async fn read(&mut self, from: Timestamp, until: Option<Timestamp>, misfits: bool) -> Result<(), Error> {
@@ -351,7 +349,7 @@ impl Poller<'_> {
         let mut batch = Vec::new();
         for document in documents {
             let Ok(Some(id)) = document.get("_id") else { continue };
-            let Ok(id) = Bson::try_from(id.to_owned()) else { continue };
+            let Ok(id) = Bson::try_from(id) else { continue };
             let key = key_of(&id);
             let content = self.hash(document.as_bytes());
             let slot = self.hash((index, &key));
@@ -393,7 +391,7 @@ impl Poller<'_> {
             for document in find(self.database, mapping, Find { filter, sort, limit: Some(OPEN), whole: false }).await?
             {
                 if let Ok(Some(id)) = document.get("_id")
-                    && let Ok(id) = Bson::try_from(id.to_owned())
+                    && let Ok(id) = Bson::try_from(id)
                 {
                     let slot = self.hash((index, &key_of(&id)));
                     let content = self.hash(document.as_bytes());

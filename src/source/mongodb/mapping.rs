@@ -74,7 +74,7 @@ impl Mapping {
         let mut assembler = Assembler::default();
         let mut key = String::new();
         if let Some(id) = document.get("_id")? {
-            key = key_of(&id.to_owned().try_into()?);
+            key = key_of(&id.try_into()?);
         }
         walk(self, self.schema.tree(), document, &mut assembler)?;
         let own = Id::Text(format!("{}{key}", self.prefix()).into());
@@ -87,7 +87,7 @@ impl Mapping {
     /// A document that cannot be read, as an activity that says so.
     pub(super) fn undecodable(&self, document: &RawDocument, error: &Error) -> Activity {
         let key = match document.get("_id") {
-            Ok(Some(id)) => id.to_owned().try_into().map(|id: Bson| key_of(&id)).unwrap_or_default(),
+            Ok(Some(id)) => id.try_into().map(|id: Bson| key_of(&id)).unwrap_or_default(),
             _ => String::new(),
         };
         let place = Place { source: self.source, locator: Locator::Key(key.clone().into()) };
@@ -138,7 +138,7 @@ fn walk<'a>(mapping: &Mapping, node: &Node, document: &'a RawDocument, into: &mu
         for (target, rank) in &node.targets {
             let scalar = match (&value, target) {
                 (RawBsonRef::Array(_), Target::Tags) => {
-                    let list: Bson = value.to_owned().try_into()?;
+                    let list: Bson = value.try_into()?;
                     Some(Scalar::Text(Cow::Owned(list.into_relaxed_extjson().to_string())))
                 }
                 // Whole numbers tell documents of one collection apart, no more.

@@ -40,7 +40,7 @@ pub struct MongodbSource {
 
 /// What of the database is mapped.
 struct Database {
-    database: mongodb::Database,
+    handle: mongodb::Database,
     mappings: Vec<Mapping>,
     schemas: Vec<String>,
     warnings: Vec<String>,
@@ -187,7 +187,8 @@ impl MongodbSource {
         collections.sort();
         let opened = Clock::system().now();
         let schemas = self.schema.clone().map_or_else(Schema::built_in, |schema| vec![schema]);
-        let mut found = Database { database, mappings: Vec::new(), schemas: Vec::new(), warnings: Vec::new(), pushes };
+        let mut found =
+            Database { handle: database, mappings: Vec::new(), schemas: Vec::new(), warnings: Vec::new(), pushes };
         let known = if collections.is_empty() { "none".to_owned() } else { collections.join(", ") };
         for schema in &schemas {
             let before = found.mappings.len();
@@ -270,7 +271,7 @@ impl Source for MongodbSource {
         let database = self.database().await?;
         let clock = Clock::system();
         let before = clock.now();
-        let ask = |command| database.database.run_command(command);
+        let ask = |command| database.handle.run_command(command);
         let hello = ask(doc! { "hello": 1 }).await.map_err(|e| self.error("connect", &e.into()))?;
         let middle = before.plus_us(clock.now().since_us(before) / 2);
         let build = ask(doc! { "buildInfo": 1 }).await.map_err(|e| self.error("connect", &e.into()))?;

@@ -13,7 +13,7 @@ use mongodb::Collection;
 use std::time::Duration;
 
 /// No query takes longer.
-pub(super) const TIME_LIMIT: Duration = Duration::from_secs(60);
+pub(super) const TIME_LIMIT: Duration = Duration::from_mins(1);
 
 /// Runs a find and gives each document.
 pub(super) struct Find {
@@ -25,7 +25,7 @@ pub(super) struct Find {
 }
 
 pub(super) fn collection(database: &Database, mapping: &Mapping) -> Collection<RawDocumentBuf> {
-    database.database.collection(&mapping.table.name)
+    database.handle.collection(&mapping.table.name)
 }
 
 pub(super) async fn find(database: &Database, mapping: &Mapping, find: Find) -> Result<Vec<RawDocumentBuf>, Error> {

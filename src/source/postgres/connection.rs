@@ -3,6 +3,7 @@
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -11,13 +12,15 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 const CONNECTIONS: usize = 4;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// No query takes longer.
-pub(super) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
+pub(super) const STATEMENT_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Every connection in use counts against the limit; idle ones are used again.
 pub(super) struct Connections {
     options: PgConnectOptions,
     idle: Mutex<Vec<PgConnection>>,
     limit: Semaphore,
+    /// A trigger wakes us.
+    pub(super) woken: AtomicBool,
 }
 
 /// A read-only transaction. Dropped without [`Reading::end`], its connection is closed.
@@ -30,7 +33,7 @@ pub(super) struct Reading<'a> {
 impl Connections {
     pub(super) fn new(options: PgConnectOptions) -> Self {
         let options = options.application_name("crosstail").disable_statement_logging().statement_cache_capacity(0);
-        Self { options, idle: Mutex::default(), limit: Semaphore::new(CONNECTIONS) }
+        Self { options, idle: Mutex::default(), limit: Semaphore::new(CONNECTIONS), woken: AtomicBool::new(false) }
     }
 
     pub(super) fn options(&self) -> &PgConnectOptions {

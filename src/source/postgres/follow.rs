@@ -19,6 +19,7 @@ use sqlx::postgres::{PgConnection, PgListener, PgPoolOptions, PgRow};
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -34,13 +35,13 @@ const OPEN_EVERY: Duration = Duration::from_secs(2);
 /// After a notification the poll waits this long for more.
 const COALESCE: Duration = Duration::from_millis(15);
 /// Row versions delivered are remembered for this long.
-const REMEMBER: Duration = Duration::from_secs(20 * 60);
+const REMEMBER: Duration = Duration::from_mins(20);
 
 /// How far back in time, how often.
 const TIERS: [(Duration, Duration); 3] = [
-    (Duration::from_secs(60), Duration::from_secs(1)),
-    (Duration::from_secs(15 * 60), Duration::from_secs(15)),
-    (Duration::from_secs(24 * 3600), Duration::from_secs(300)),
+    (Duration::from_mins(1), Duration::from_secs(1)),
+    (Duration::from_mins(15), Duration::from_secs(15)),
+    (Duration::from_hours(24), Duration::from_mins(5)),
 ];
 
 /// Where following goes on.
@@ -165,6 +166,7 @@ async fn listen(
     .fetch_one(reading.on())
     .await?;
     reading.end().await?;
+    connections.woken.store(triggered, Ordering::Relaxed);
     if !triggered {
         return Ok(false);
     }
@@ -209,10 +211,10 @@ impl Follower<'_> {
         for index in 0..self.tables.len() {
             self.learn_open(&mut reading, index).await?;
         }
-        for tier in 0..TIERS.len() {
+        for (tier, horizon) in since.horizons.into_iter().enumerate() {
             let (from, until) = range(tier, since.time_us);
             for index in 0..self.tables.len() {
-                self.read_range(&mut reading, index, since.horizons[tier], from, until).await?;
+                self.read_range(&mut reading, index, horizon, from, until).await?;
             }
         }
         reading.end().await?;
@@ -226,7 +228,7 @@ impl Follower<'_> {
         let mut reading = self.connections.read().await?;
         let snapshot = at(reading.on()).await?;
         let mut at = At { time_us: snapshot.time_us, ..self.at };
-        for tier in 0..TIERS.len() {
+        for (tier, (_, every)) in TIERS.iter().enumerate() {
             if now < self.due[tier] && !(notified && tier == 0) {
                 continue;
             }
@@ -235,7 +237,7 @@ impl Follower<'_> {
                 self.read_range(&mut reading, index, self.at.horizons[tier], from, until).await?;
             }
             at.horizons[tier] = snapshot.horizons[tier];
-            self.due[tier] = now + TIERS[tier].1;
+            self.due[tier] = now + *every;
         }
         if open {
             for index in 0..self.tables.len() {

@@ -131,8 +131,7 @@ impl Mapping {
     /// Maps a table by a schema. `strict`: the user named the schema, so that a column which is not there is told.
     pub(super) fn new(
         index: usize,
-        schema: &Schema,
-        table: &Table,
+        (schema, table): (&Schema, &Table),
         relations: &BTreeMap<String, Relation>,
         (source, source_name): (SourceId, &str),
         opened: Timestamp,

@@ -22,6 +22,7 @@ use mapping::Mapping;
 use sqlx::Row as _;
 use sqlx::postgres::PgConnectOptions;
 use std::str::FromStr as _;
+use std::sync::atomic::Ordering;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
@@ -144,8 +145,7 @@ impl PostgresSource {
                 }
                 let mapping = Mapping::new(
                     found.mappings.len(),
-                    part,
-                    table,
+                    (part, table),
                     &relations,
                     (self.id, &self.name),
                     opened,
@@ -178,11 +178,6 @@ impl PostgresSource {
         let names: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
         Ok(if names.is_empty() { "none".to_owned() } else { names.join(", ") })
     }
-
-    fn located(&self, tables: &Tables, locator: &Locator) -> Option<(usize, String)> {
-        let (index, key) = mapping::located(locator)?;
-        (index < tables.mappings.len()).then(|| (index, key.to_owned()))
-    }
 }
 
 /// What an error means, by its SQLSTATE (`PostgreSQL` documentation, appendix A), and what to do.
@@ -211,7 +206,8 @@ fn classify(error: &sqlx::Error) -> (ErrorKind, Option<&'static str>) {
 #[async_trait]
 impl Source for PostgresSource {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { kind: SourceKind::Postgres, pushes: false, aggregates: true }
+        let pushes = self.connections.woken.load(Ordering::Relaxed);
+        Capabilities { kind: SourceKind::Postgres, pushes, aggregates: true }
     }
 
     async fn probe(&self) -> Result<Probe, SourceError> {
@@ -283,10 +279,9 @@ impl Source for PostgresSource {
             cause: format!("no row {id}"),
             hint: Some("it was deleted after it was read".to_owned()),
         };
-        let (index, key) = self.located(tables, locator).ok_or_else(missing)?;
-        let found = payload::load(&self.connections, &tables.mappings[index], &key)
-            .await
-            .map_err(|e| self.error("load payload", e))?;
+        let (index, key) = mapping::located(locator).ok_or_else(missing)?;
+        let mapping = tables.mappings.get(index).ok_or_else(missing)?;
+        let found = payload::load(&self.connections, mapping, key).await.map_err(|e| self.error("load payload", e))?;
         found.ok_or_else(missing)
     }
 

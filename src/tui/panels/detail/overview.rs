@@ -69,7 +69,9 @@ pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffe
     field("id", Some(safe(&a.id.to_string())));
     for place in &a.places {
         let source = state.store.names().source_name(place.source);
-        field("in", Some(format!("{} ({})", safe(&place.label(state.store.names())), safe(&source))));
+        let label = place.label(state.store.names());
+        let of = if *label == *source { String::new() } else { format!(" ({})", safe(&source)) };
+        field("in", Some(safe(&label) + &of));
     }
     configuration(state, detail, &mut lines, theme);
     match &detail.payload {
@@ -139,7 +141,7 @@ fn configuration(state: &State, detail: &Detail, lines: &mut Vec<(String, Style)
                 lines.extend(text.lines().map(|line| (format!("  {}", safe(line)), theme.json_text)));
             }
             Err(problem) => {
-                lines.push((format!("could not be evaluated on this body: {}", safe(problem)), theme.warning))
+                lines.push((format!("could not be evaluated on this body: {}", safe(problem)), theme.warning));
             }
         }
     }
