@@ -14,6 +14,7 @@ mod conformance;
 mod filters;
 mod hostile;
 mod logs;
+mod postgres;
 mod prokure;
 mod pty;
 mod screens;

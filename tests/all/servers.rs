@@ -236,6 +236,11 @@ impl Server {
         }
     }
 
+    /// What the server has logged.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.folder.join("log")).expect("the log")).into_owned()
+    }
+
     /// The address of a database, as a user would write it.
     pub fn url(&self, database: &str) -> String {
         self.url_at(self.port, database)

@@ -1,15 +1,18 @@
 //! What tests share: random activities, stores of them, waiting for something instead of sleeping.
 
-use crosstail::model::{Activity, Direction, Kind, Level, Names, Status, Timestamp};
+use crosstail::model::{Activity, Clock, Direction, Kind, Level, Names, SourceId, Status, Timestamp};
 use crosstail::record::{Outcome, Prepared, SqliteRecorder, Start};
+use crosstail::source::pump::{self, PumpEvent, State};
 use crosstail::source::registry::{self, SourceConfig};
 use crosstail::source::{Source, Update};
+use crosstail::store::Store;
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 /// The beginning of test time.
 pub const EPOCH: Timestamp = Timestamp(1_795_000_000_000_000);
@@ -143,4 +146,58 @@ pub fn lines(output: &Output) -> Vec<Value> {
         .lines()
         .map(|line| serde_json::from_str(line).expect("JSON"))
         .collect()
+}
+
+/// A source that runs as in the explorer: probe, history, live, reconnecting; what it brings goes into a store.
+pub struct Running {
+    pub store: Store,
+    pub states: Vec<State>,
+    pub notices: Vec<String>,
+    events: mpsc::Receiver<PumpEvent>,
+    cancel: CancellationToken,
+}
+
+impl Running {
+    /// Starts it.
+    pub fn start(names: &Names, source: Arc<dyn Source>) -> Self {
+        let (sender, events) = mpsc::channel(16);
+        let cancel = CancellationToken::new();
+        tokio::spawn(pump::run(SourceId(0), source, usize::MAX, sender, cancel.clone(), Clock::system()));
+        Self { store: Store::new(names.clone()), states: Vec::new(), notices: Vec::new(), events, cancel }
+    }
+
+    /// Takes what comes until something holds.
+    pub async fn until(&mut self, what: &str, mut holds: impl FnMut(&Self) -> bool) {
+        let until = tokio::time::Instant::now() + Duration::from_secs(60);
+        while !holds(self) {
+            match tokio::time::timeout_at(until, self.events.recv()).await {
+                Ok(Some(PumpEvent::Batch { items, .. })) => {
+                    self.store.ingest(items);
+                }
+                Ok(Some(PumpEvent::State(_, state))) => self.states.push(state),
+                Ok(Some(PumpEvent::Notice(_, text))) => self.notices.push(text),
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("{what}: the source ended; {:?}", self.states),
+                Err(_) => panic!("waited 60 s for {what}; {} held, {:?}", self.store.len(), self.states),
+            }
+        }
+    }
+
+    /// Until everything is loaded and what comes is shown.
+    pub async fn live(&mut self) {
+        let before = self.states.len();
+        self.until("the source to be live", |running| running.states[before..].contains(&State::Live)).await;
+    }
+
+    /// Status by id.
+    pub fn statuses(&self) -> std::collections::BTreeMap<String, Option<Status>> {
+        let rows = self.store.all_rows().iter().map(|row| self.store.get(*row));
+        rows.map(|activity| (activity.id.to_string(), activity.status)).collect()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
 }
