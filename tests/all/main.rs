@@ -11,9 +11,11 @@
 mod architecture;
 mod cli;
 mod conformance;
+mod faults;
 mod filters;
 mod hostile;
 mod logs;
+mod mongodb;
 mod postgres;
 mod prokure;
 mod pty;

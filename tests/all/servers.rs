@@ -36,6 +36,7 @@ pub struct Server {
     watchdog: Mutex<Option<(Child, u32)>>,
     /// The clock is this many seconds ahead.
     ahead_s: i32,
+    arguments: Vec<String>,
 }
 
 static NUMBER: AtomicUsize = AtomicUsize::new(0);
@@ -48,14 +49,10 @@ fn is_root() -> bool {
     rustix::process::getuid().is_root()
 }
 
-/// A command that runs as the user that PostgreSQL wants.
-fn unprivileged(program: &Path) -> Vec<String> {
-    let mut words = Vec::new();
-    if is_root() {
-        words.extend(["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"].map(str::to_owned));
-    }
-    words.push(program.display().to_string());
-    words
+/// What comes before a program that runs as the user that PostgreSQL wants.
+fn unprivileged() -> Vec<String> {
+    let words = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"];
+    if is_root() { words.map(str::to_owned).to_vec() } else { Vec::new() }
 }
 
 fn postgres_bin(name: &str) -> PathBuf {
@@ -73,15 +70,22 @@ fn mongod() -> PathBuf {
 impl Server {
     /// Starts one and waits until it answers.
     pub async fn start(kind: Kind) -> Arc<Self> {
-        Self::start_with_clock(kind, 0).await
+        Self::start_with(kind, 0, &[]).await
     }
 
-    /// Starts one whose clock is ahead by some seconds.
-    pub async fn start_with_clock(kind: Kind, ahead_s: i32) -> Arc<Self> {
+    /// Starts one whose clock is ahead by some seconds, with more arguments.
+    pub async fn start_with(kind: Kind, ahead_s: i32, arguments: &[&str]) -> Arc<Self> {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("crosstail-test-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
-        let server = Self { kind, port: free_port(), folder, watchdog: Mutex::new(None), ahead_s };
+        let server = Self {
+            kind,
+            port: free_port(),
+            folder,
+            watchdog: Mutex::new(None),
+            ahead_s,
+            arguments: arguments.iter().map(|a| (*a).to_owned()).collect(),
+        };
         if kind == Kind::Postgres {
             server.init_postgres();
         }
@@ -102,7 +106,8 @@ impl Server {
             assert!(owned.success());
         }
         let data = self.folder.join("data");
-        let words = unprivileged(&postgres_bin("initdb"));
+        let mut words = unprivileged();
+        words.push(postgres_bin("initdb").display().to_string());
         let output = Command::new(&words[0])
             .args(&words[1..])
             .args([
@@ -128,7 +133,7 @@ impl Server {
 
     fn command(&self) -> Vec<String> {
         let folder = self.folder.display();
-        let mut words = Vec::new();
+        let mut words = if self.kind == Kind::Postgres { unprivileged() } else { Vec::new() };
         if self.ahead_s != 0 {
             let library = glob::glob("/usr/lib/*/faketime/libfaketime.so.1").expect("a glob").flatten().next();
             let library = library.expect("libfaketime; run scripts/setup-tests");
@@ -137,7 +142,7 @@ impl Server {
         }
         match self.kind {
             Kind::Postgres => {
-                words.extend(unprivileged(&postgres_bin("postgres")));
+                words.push(postgres_bin("postgres").display().to_string());
                 words.extend(["-D".to_owned(), format!("{folder}/data")]);
                 for setting in [
                     "listen_addresses=127.0.0.1".to_owned(),
@@ -163,6 +168,7 @@ impl Server {
                 }
             }
         }
+        words.extend(self.arguments.iter().cloned());
         words
     }
 

@@ -185,8 +185,7 @@ impl Running {
 
     /// Until everything is loaded and what comes is shown.
     pub async fn live(&mut self) {
-        let before = self.states.len();
-        self.until("the source to be live", |running| running.states[before..].contains(&State::Live)).await;
+        self.until("the source to be live", |running| running.states.last() == Some(&State::Live)).await;
     }
 
     /// Status by id.

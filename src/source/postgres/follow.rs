@@ -4,7 +4,8 @@
 //! without a mark. So every poll is one snapshot that reads the row versions which no earlier snapshot can have seen:
 //! those whose xmin is not before the oldest transaction that was open then (`txid_snapshot_xmin`). There is no index
 //! on xmin, so the time column bounds each poll: the newest minute every second, what is older every quarter of a
-//! minute, a whole day every five minutes; what is open is read again by its key. `NOTIFY`, where a trigger sends it,
+//! minute, a whole day every five minutes, everything every ten (of tables up to a gigabyte); what is open is read
+//! again by its key. `NOTIFY`, where a trigger sends it,
 //! only wakes the poll. Source: PostgreSQL documentation, "System Information Functions", "Transaction Isolation".
 
 use super::super::sql::Sql;
@@ -37,18 +38,25 @@ const COALESCE: Duration = Duration::from_millis(15);
 /// Row versions delivered are remembered for this long.
 const REMEMBER: Duration = Duration::from_mins(20);
 
-/// How far back in time, how often.
-const TIERS: [(Duration, Duration); 3] = [
+/// The sweep over everything reads the table from end to end: not where it has more pages of 8 KB than this.
+const SWEPT_PAGES: i64 = 131_072;
+/// A position younger than this needs no sweep at once.
+const FRESH_US: i64 = 60_000_000;
+
+/// How far back in time, how often; the last is the sweep over everything.
+const TIERS: [(Duration, Duration); 4] = [
     (Duration::from_mins(1), Duration::from_secs(1)),
     (Duration::from_mins(15), Duration::from_secs(15)),
     (Duration::from_hours(24), Duration::from_mins(5)),
+    (Duration::from_hours(24 * 36_500), Duration::from_mins(10)),
 ];
+const SWEEP: usize = TIERS.len() - 1;
 
 /// Where following goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct At {
     /// For each tier: every version written by a transaction before this one has been delivered.
-    horizons: [i64; 3],
+    horizons: [i64; TIERS.len()],
     /// The server's time then, in microseconds.
     time_us: i64,
 }
@@ -61,7 +69,7 @@ async fn at(on: &mut PgConnection) -> Result<At, sqlx::Error> {
     .persistent(false)
     .fetch_one(on)
     .await?;
-    Ok(At { horizons: [row.try_get(0)?; 3], time_us: row.try_get(1)? })
+    Ok(At { horizons: [row.try_get(0)?; TIERS.len()], time_us: row.try_get(1)? })
 }
 
 pub(super) async fn position(connections: &Connections) -> Result<Position, sqlx::Error> {
@@ -78,6 +86,13 @@ struct Watched<'a> {
     open: HashMap<String, i64>,
 }
 
+impl Watched<'_> {
+    /// Whether it is small enough to be read from end to end now and then.
+    fn is_swept(&self) -> bool {
+        self.mapping.relation.pages <= SWEPT_PAGES
+    }
+}
+
 struct Follower<'a> {
     connections: &'a Connections,
     tables: Vec<Watched<'a>>,
@@ -87,7 +102,7 @@ struct Follower<'a> {
     pruned: Instant,
     hasher: foldhash::fast::FixedState,
     /// When each tier is due.
-    due: [Instant; 3],
+    due: [Instant; TIERS.len()],
     at: At,
 }
 
@@ -211,15 +226,23 @@ impl Follower<'_> {
         for index in 0..self.tables.len() {
             self.learn_open(&mut reading, index).await?;
         }
+        let mut after = now;
         for (tier, horizon) in since.horizons.into_iter().enumerate() {
+            if tier == SWEEP && now.time_us - since.time_us < FRESH_US {
+                after.horizons[tier] = horizon;
+                continue;
+            }
             let (from, until) = range(tier, since.time_us);
             for index in 0..self.tables.len() {
+                if tier == SWEEP && !self.tables[index].is_swept() {
+                    continue;
+                }
                 self.read_range(&mut reading, index, horizon, from, until).await?;
             }
         }
         reading.end().await?;
-        self.at = now;
-        let _ = self.sink.send(Update::Batch(Vec::new(), Some(Position::new(now)))).await;
+        self.at = after;
+        let _ = self.sink.send(Update::Batch(Vec::new(), Some(Position::new(after)))).await;
         Ok(())
     }
 
@@ -234,6 +257,9 @@ impl Follower<'_> {
             }
             let (from, until) = range(tier, snapshot.time_us);
             for index in 0..self.tables.len() {
+                if tier == SWEEP && !self.tables[index].is_swept() {
+                    continue;
+                }
                 self.read_range(&mut reading, index, self.at.horizons[tier], from, until).await?;
             }
             at.horizons[tier] = snapshot.horizons[tier];

@@ -40,6 +40,8 @@ pub(super) struct Relation {
     pub(super) sql: String,
     /// Rows have an xmin: not so in views and foreign tables.
     pub(super) versioned: bool,
+    /// Pages, as of the last VACUUM or ANALYZE.
+    pub(super) pages: i64,
     pub(super) columns: Vec<Column>,
 }
 
@@ -77,7 +79,7 @@ pub(super) async fn relations(
     let rows = sqlx::query(
         "SELECT n.nspname::text, c.relname::text, c.relkind::text, a.attname::text, t.typname::text, a.attnotnull, \
          has_schema_privilege(n.oid, 'USAGE') AND has_column_privilege(c.oid, a.attnum, 'SELECT'), \
-         pg_table_is_visible(c.oid) \
+         pg_table_is_visible(c.oid), c.relpages::int8 \
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
          JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
          JOIN pg_type t ON t.oid = a.atttypid \
@@ -95,7 +97,8 @@ pub(super) async fn relations(
         let key = (schema, table);
         if all.last().is_none_or(|(last, ..)| *last != key) {
             let sql = format!("{}.{}", name(&key.0), name(&key.1));
-            let relation = Relation { sql, versioned: !matches!(kind.as_str(), "v" | "f"), columns: Vec::new() };
+            let versioned = !matches!(kind.as_str(), "v" | "f");
+            let relation = Relation { sql, versioned, pages: row.get(8), columns: Vec::new() };
             all.push((key, row.get(7), relation));
         }
         let type_name: String = row.get(4);
