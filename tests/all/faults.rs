@@ -3,7 +3,6 @@
 use crate::servers::{Kind, Proxy, Server, shared, unique_name};
 use crate::support::{Running, open};
 use bson::{DateTime, Document, doc};
-use crosstail::source::Source as _;
 use crosstail::source::pump::State;
 use sqlx::AssertSqlSafe;
 use std::sync::Arc;

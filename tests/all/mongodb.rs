@@ -4,7 +4,7 @@ use crate::servers::{Kind, Server, shared, unique_name};
 use crate::support::{Running, crosstail, lines, open};
 use bson::{Bson, DateTime, Document, doc};
 use crosstail::model::Status;
-use crosstail::source::{ErrorKind, Source};
+use crosstail::source::ErrorKind;
 use mongodb::Collection;
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,7 +69,12 @@ async fn twenty_thousand_concurrent_writes_are_all_polled() {
 #[tokio::test(flavor = "multi_thread")]
 async fn history_that_is_lost_is_said_and_read_again() {
     // An oplog so small that it forgets.
-    let server = Server::start_with(Kind::MongoReplica, 0, &["--oplogSize", "8"]).await;
+    let server = Server::start_with(
+        Kind::MongoReplica,
+        0,
+        &["--oplogSize", "8", "--syncdelay", "1", "--setParameter", "minSnapshotHistoryWindowInSeconds=0"],
+    )
+    .await;
     let database = unique_name();
     let collection = collection(&server, &database).await;
     let (_, source) = open(&[server.url(&database)]);

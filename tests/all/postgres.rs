@@ -4,7 +4,7 @@ use crate::servers::{Kind, shared};
 use crate::support::{Running, crosstail, lines, open};
 use crosstail::model::{Locator, Names, Status};
 use crosstail::source::registry::{self, SourceConfig};
-use crosstail::source::{ErrorKind, Grouping, PageQuery, RelatedKey, Source};
+use crosstail::source::{ErrorKind, Grouping, PageQuery, RelatedKey};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 use std::collections::BTreeMap;
@@ -419,7 +419,8 @@ async fn log_lines_alerts_and_statistics() {
         FROM unnest(ARRAY['LOW', 'MEDIUM', 'HIGH', 'CRITICAL'], ARRAY['OPEN', 'ACKNOWLEDGED', 'RESOLVED', 'CLOSED']) AS x (s, st)").await;
     let url = server.url(&database);
     // The statistics view of document 003.
-    let expected: Vec<(String, String, i64, Option<f64>, Option<f64>, Option<f64>)> = sqlx::query_as(
+    type Line = (String, String, i64, Option<f64>, Option<f64>, Option<f64>);
+    let expected: Vec<Line> = sqlx::query_as(
         "SELECT service::text, lower(level)::text, count, avg_response_time::float8, avg_cpu_usage::float8, avg_memory_usage::float8 FROM log_stats",
     )
     .fetch_all(&mut connection)

@@ -244,7 +244,9 @@ async fn what_a_client_wrote_is_what_is_seen() {
     // Chains: what `show` gives of a request of each length.
     for length in 1..=3usize {
         let mut tries: BTreeMap<usize, Vec<&String>> = BTreeMap::new();
-        said.iter().for_each(|(id, s)| tries.entry(s.chain).or_default().push(id));
+        for (id, said) in &said {
+            tries.entry(said.chain).or_default().push(id);
+        }
         let ids = tries.values().find(|ids| ids.len() == length).expect("a chain of each length");
         let output = crosstail(&["show", ids[0].as_str(), "-o", "json", "-s", logs.as_str(), "-s", summaries.as_str()]);
         let shown: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");

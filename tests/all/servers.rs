@@ -187,7 +187,7 @@ impl Server {
         BufReader::new(watchdog.stdout.take().expect("stdout")).read_line(&mut line).expect("a pid");
         let pid = line.trim().parse().expect("a pid");
         *self.watchdog.lock().expect("lock") = Some((watchdog, pid));
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + Duration::from_mins(1);
         loop {
             let answers = match self.kind {
                 Kind::Postgres => PgConnection::connect(&self.url("postgres")).await.is_ok(),
@@ -205,7 +205,7 @@ impl Server {
 
     async fn wait_for_primary(&self) {
         let client = self.mongo_client().await;
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + Duration::from_mins(1);
         loop {
             let hello = client.database("admin").run_command(bson::doc! { "hello": 1 }).await;
             if hello.is_ok_and(|hello| hello.get_bool("isWritablePrimary").unwrap_or(false)) {

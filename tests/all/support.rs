@@ -168,7 +168,7 @@ impl Running {
 
     /// Takes what comes until something holds.
     pub async fn until(&mut self, what: &str, mut holds: impl FnMut(&Self) -> bool) {
-        let until = tokio::time::Instant::now() + Duration::from_secs(60);
+        let until = tokio::time::Instant::now() + Duration::from_mins(1);
         while !holds(self) {
             match tokio::time::timeout_at(until, self.events.recv()).await {
                 Ok(Some(PumpEvent::Batch { items, .. })) => {

@@ -47,7 +47,7 @@ pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffe
     explained(state, a, &mut field);
     field(
         "next try",
-        a.next_retry_at.map(|at| {
+        a.next_retry_at.filter(|_| a.attempt.is_none()).map(|at| {
             let left = at.since_us(state.now);
             if left > 0 {
                 format!("{}, in {}", full_time(state, at), ago(left))
