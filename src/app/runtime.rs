@@ -50,7 +50,14 @@ impl Runtime {
 
     fn pump(&self, id: SourceId, source: Arc<dyn Source>, history: usize) {
         let (sender, mut receiver) = mpsc::channel(WAITING);
-        tokio::spawn(pump::run(id, source, history, sender, self.cancel.clone(), self.clock.clone()));
+        tokio::spawn(pump::run(
+            id,
+            source,
+            pump::Begin::History(history),
+            sender,
+            self.cancel.clone(),
+            self.clock.clone(),
+        ));
         let events = self.events.clone();
         tokio::spawn(async move {
             while let Some(event) = receiver.recv().await {

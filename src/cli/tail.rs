@@ -6,11 +6,11 @@ use super::{exit, sources};
 use crate::config::Config;
 use crate::filter::{Context, Named};
 use crate::model::{Clock, Names};
-use crate::source::{PageQuery, Position, Source, SourceError, Update, for_each};
+use crate::source::pump::{self, Begin, PumpEvent, State};
+use crate::source::{PageQuery, Position, for_each};
 use crate::store::Store;
 use anyhow::Result;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -31,12 +31,15 @@ pub(super) async fn run(args: &TailArgs) -> Result<u8> {
     };
     let mut writer = Writer::new(args.output, &opened.names, context.zone);
     let mut store = Store::new(opened.names.clone());
-    let mut starts = Vec::new();
-    for (_, source) in &opened.sources {
+    let cancel = CancellationToken::new();
+    let (sender, mut events) = mpsc::channel(8);
+    for (id, source) in &opened.sources {
         // Standard input has no past: what is piped in is what is to be shown.
         let stdin = opened.configs.iter().any(|c| c.name == "stdin");
-        starts.push(if stdin { Position::new(()) } else { source.position().await? });
-        if since.is_some() {
+        let begin = if stdin {
+            Begin::After(Position::new(()))
+        } else if since.is_some() {
+            let position = source.position().await?;
             let query = PageQuery { since, newest_first: false, ..PageQuery::all(5000) };
             let mut batch = Vec::new();
             for_each(source.as_ref(), &query, |activity| {
@@ -45,32 +48,50 @@ pub(super) async fn run(args: &TailArgs) -> Result<u8> {
             })
             .await?;
             show(&mut store, batch, &filter, context.zone, &opened.names, &mut writer)?;
-        }
+            Begin::After(position)
+        } else {
+            Begin::Now
+        };
+        let (source, sender) = (Arc::clone(source), sender.clone());
+        tokio::spawn(pump::run(*id, source, begin, sender, cancel.clone(), Clock::system()));
     }
+    drop(sender);
     writer.flush()?;
-    let cancel = CancellationToken::new();
-    let (sink, mut updates) = mpsc::channel(8);
-    for ((_, source), start) in opened.sources.iter().zip(starts) {
-        tokio::spawn(follow(Arc::clone(source), start, sink.clone(), cancel.clone()));
-    }
-    drop(sink);
     let mut signals = tokio::spawn(wait_for_signal());
+    let mut failed = 0;
     loop {
-        tokio::select! {
+        let event = tokio::select! {
             _ = &mut signals => break,
-            update = updates.recv() => match update {
-                Some(Update::Batch(batch, _)) => {
-                    show(&mut store, batch, &filter, context.zone, &opened.names, &mut writer)?;
-                    writer.flush()?;
-                    if store.len() > REMEMBERED {
-                        store = Store::new(opened.names.clone());
-                    }
+            event = events.recv() => event,
+        };
+        match event {
+            Some(PumpEvent::Batch { items, .. }) => {
+                show(&mut store, items, &filter, context.zone, &opened.names, &mut writer)?;
+                writer.flush()?;
+                if store.len() > REMEMBERED {
+                    store = Store::new(opened.names.clone());
                 }
-                Some(Update::Notice(text)) => complain(&text),
-                Some(Update::CaughtUp | Update::Ended) => {}
-                None => break,
-            },
+            }
+            Some(PumpEvent::Notice(id, text)) => complain(&format!("{}: {text}", opened.names.source_name(id))),
+            Some(PumpEvent::Probed(id, probe)) => {
+                for warning in probe.warnings {
+                    complain(&format!("{}: {warning}", opened.names.source_name(id)));
+                }
+            }
+            Some(PumpEvent::State(_, State::Waiting { until, error })) => {
+                let wait = until.since_us(Clock::system().now()).max(0) as f64 / 1e6;
+                complain(&format!("{error}; again in {wait:.1} s"));
+            }
+            Some(PumpEvent::State(_, State::Failed { error })) => {
+                complain(&error);
+                failed += 1;
+            }
+            Some(PumpEvent::State(..) | PumpEvent::Catalogue(..)) => {}
+            None => break,
         }
+    }
+    if failed == opened.sources.len() {
+        return Ok(exit::FAILED);
     }
     cancel.cancel();
     Ok(exit::OK)
@@ -93,45 +114,6 @@ fn show(
         }
     }
     Ok(())
-}
-
-/// Follows a source for as long as anyone listens, through its outages.
-async fn follow(source: Arc<dyn Source>, start: Position, sink: mpsc::Sender<Update>, cancel: CancellationToken) {
-    let mut position = start;
-    let mut wait = Duration::from_millis(500);
-    while !cancel.is_cancelled() && !sink.is_closed() {
-        let (own, mut updates) = mpsc::channel(4);
-        let from = position.clone();
-        let forward = async {
-            while let Some(update) = updates.recv().await {
-                if let Update::Batch(_, Some(now)) = &update {
-                    position = now.clone();
-                }
-                if sink.send(update).await.is_err() {
-                    return;
-                }
-            }
-        };
-        let following: Result<(), SourceError> = {
-            let run = async {
-                let outcome = source.follow(from, &own, &cancel).await;
-                drop(own);
-                outcome
-            };
-            tokio::join!(run, forward).0
-        };
-        match following {
-            Ok(()) => return,
-            Err(error) => {
-                let _ = sink.send(Update::Notice(format!("{error}; again in {:.1} s", wait.as_secs_f64()))).await;
-                if !error.kind.is_transient() {
-                    return;
-                }
-            }
-        }
-        tokio::time::sleep(wait).await;
-        wait = (wait * 2).min(Duration::from_secs(30));
-    }
 }
 
 /// Until Ctrl-C, hang-up or termination.

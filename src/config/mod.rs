@@ -1,5 +1,7 @@
 //! Configuration: built-in defaults, the user's file over them. An error names the file, the line and the remedy.
 
+mod secrets;
+
 use crate::filter::suggest;
 use crate::schema::Schema;
 use crate::source::registry::SourceConfig;
@@ -34,6 +36,12 @@ pub struct SourceEntry {
     pub at: OneOrMany,
     /// Schema by name or file.
     pub schema: Option<String>,
+    /// The password of a URL is in this variable of the environment,
+    pub password_env: Option<String>,
+    /// or in this file,
+    pub password_file: Option<PathBuf>,
+    /// or is what this command prints.
+    pub password_command: Option<String>,
 }
 
 /// One text or several.
@@ -99,6 +107,7 @@ impl Config {
                     OneOrMany::One(one) => vec![one.clone()],
                     OneOrMany::Many(many) => many.clone(),
                 };
+                let at = at.iter().map(|at| secrets::with_password(entry, at)).collect::<Result<Vec<_>, _>>()?;
                 let schema = entry.schema.as_deref().map(schema).transpose()?;
                 Ok(SourceConfig { name: entry.name.clone(), at, schema, ended: None })
             })
@@ -114,7 +123,9 @@ fn parse(text: &str, path: &Path) -> anyhow::Result<Config> {
             .strip_prefix("unknown field `")
             .and_then(|rest| rest.split('`').next())
             .and_then(|wrong| {
-                suggest(wrong, ["theme", "time_zone", "source", "view", "name", "at", "schema", "filter"])
+                let known = ["theme", "time_zone", "source", "view", "name", "at", "schema", "filter"];
+                let passwords = ["password_env", "password_file", "password_command"];
+                suggest(wrong, known.into_iter().chain(passwords))
             })
             .map(|near| format!("; did you mean '{near}'?"))
             .unwrap_or_default();

@@ -61,16 +61,31 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// Updates a source may be ahead of the application.
 const AHEAD: usize = 4;
 
-/// Runs a source until cancelled. `history` is the most activities that are read back.
+/// Where a source begins.
+#[derive(Debug, Clone)]
+pub enum Begin {
+    /// With its history, of at most so many activities, and then live.
+    History(usize),
+    /// With what is written from now on.
+    Now,
+    /// After a position.
+    After(Position),
+}
+
+/// Runs a source until cancelled.
 pub async fn run(
     id: SourceId,
     source: Arc<dyn Source>,
-    history: usize,
+    begin: Begin,
     events: mpsc::Sender<PumpEvent>,
     cancel: CancellationToken,
     clock: Clock,
 ) {
-    let mut progress = Progress::default();
+    let (history, mut progress) = match begin {
+        Begin::History(limit) => (limit, Progress::default()),
+        Begin::Now => (0, Progress { resume: None, filled: true }),
+        Begin::After(position) => (0, Progress { resume: Some(position), filled: true }),
+    };
     let mut wait = FIRST_WAIT;
     loop {
         let _ = events.send(PumpEvent::State(id, State::Connecting)).await;

@@ -162,7 +162,14 @@ impl Running {
     pub fn start(names: &Names, source: Arc<dyn Source>) -> Self {
         let (sender, events) = mpsc::channel(16);
         let cancel = CancellationToken::new();
-        tokio::spawn(pump::run(SourceId(0), source, usize::MAX, sender, cancel.clone(), Clock::system()));
+        tokio::spawn(pump::run(
+            SourceId(0),
+            source,
+            pump::Begin::History(usize::MAX),
+            sender,
+            cancel.clone(),
+            Clock::system(),
+        ));
         Self { store: Store::new(names.clone()), states: Vec::new(), notices: Vec::new(), events, cancel }
     }
 

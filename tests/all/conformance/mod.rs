@@ -264,7 +264,14 @@ async fn a_source_that_dies_comes_back(mut fixture: impl Fixture) {
     let (events, mut received) = mpsc::channel(16);
     let cancel = CancellationToken::new();
     let id = SourceId(0);
-    tokio::spawn(pump::run(id, Arc::clone(&source), usize::MAX, events, cancel.clone(), Clock::system()));
+    tokio::spawn(pump::run(
+        id,
+        Arc::clone(&source),
+        pump::Begin::History(usize::MAX),
+        events,
+        cancel.clone(),
+        Clock::system(),
+    ));
     let mut seen: HashSet<String> = HashSet::new();
     let mut states = Vec::new();
     let mut killed = false;

@@ -1,0 +1,81 @@
+//! Passwords come from the environment, a file or a command, and are put into a URL only when its source is opened.
+
+use super::SourceEntry;
+use anyhow::{Context as _, bail};
+use std::process::{Command, Stdio};
+
+/// The password that an entry names; `None` where it names none. No error shows it.
+fn password(entry: &SourceEntry) -> anyhow::Result<Option<String>> {
+    let name = &entry.name;
+    let text = if let Some(variable) = &entry.password_env {
+        std::env::var(variable).with_context(|| format!("source {name}: password_env: {variable} is not set"))?
+    } else if let Some(path) = &entry.password_file {
+        std::fs::read_to_string(path).with_context(|| format!("source {name}: password_file: {}", path.display()))?
+    } else if let Some(command) = &entry.password_command {
+        let output = Command::new("sh")
+            .args(["-c", command])
+            .stdin(Stdio::null())
+            .output()
+            .with_context(|| format!("source {name}: password_command"))?;
+        if !output.status.success() {
+            bail!("source {name}: password_command ended with {}", output.status);
+        }
+        String::from_utf8(output.stdout).with_context(|| format!("source {name}: password_command"))?
+    } else {
+        return Ok(None);
+    };
+    Ok(Some(text.trim_end_matches(['\n', '\r']).to_owned()))
+}
+
+/// The address with the password in its place.
+pub(super) fn with_password(entry: &SourceEntry, at: &str) -> anyhow::Result<String> {
+    let Some(password) = password(entry)? else { return Ok(at.to_owned()) };
+    let (scheme, rest) =
+        at.split_once("://").with_context(|| format!("source {}: a password is for a URL", entry.name))?;
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let Some((user, host)) = rest[..end].rsplit_once('@') else {
+        bail!("source {}: the address names no user: {scheme}://user@host/…", entry.name);
+    };
+    if user.contains(':') {
+        bail!("source {}: the address has a password, and another is named beside it", entry.name);
+    }
+    let encoded: String = password
+        .bytes()
+        .map(|byte| if byte.is_ascii_alphanumeric() { (byte as char).to_string() } else { format!("%{byte:02X}") })
+        .collect();
+    Ok(format!("{scheme}://{user}:{encoded}@{host}{}", &rest[end..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::OneOrMany;
+
+    fn entry() -> SourceEntry {
+        SourceEntry {
+            name: "s".to_owned(),
+            at: OneOrMany::One(String::new()),
+            schema: None,
+            password_env: None,
+            password_file: None,
+            password_command: None,
+        }
+    }
+
+    #[test]
+    fn a_password_is_put_in_its_place_and_shown_in_no_error() {
+        let of = |command: &str| SourceEntry { password_command: Some(command.to_owned()), ..entry() };
+        let url = with_password(&of("printf 'a/b@c\\n'"), "postgres://me@db:5432/x?sslmode=require").expect("a URL");
+        assert_eq!(url, "postgres://me:a%2Fb%40c@db:5432/x?sslmode=require");
+        assert_eq!(with_password(&entry(), "logs/*.log").expect("unchanged"), "logs/*.log");
+        for (wrong, at) in [
+            (of("echo secret; exit 3"), "postgres://me@db/x"),
+            (of("echo secret"), "postgres://db/x"),
+            (of("echo secret"), "postgres://me:hunter2@db/x"),
+            (SourceEntry { password_env: Some("CROSSTAIL_NOT_SET".to_owned()), ..entry() }, "mongodb://me@db/x"),
+        ] {
+            let error = format!("{:#}", with_password(&wrong, at).expect_err("wrong"));
+            assert!(!error.contains("secret") && !error.contains("hunter2"), "{error}");
+        }
+    }
+}
