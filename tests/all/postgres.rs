@@ -271,6 +271,8 @@ async fn rows_that_do_not_fit_are_shown_and_a_payload_of_20_mb_is_read() {
     let output = crosstail(&["query", "-s", &url]);
     assert!(!output.stdout.contains(&0x1b), "no escape reaches the terminal");
     assert_eq!(lines(&crosstail(&["query", "--limit", "0", "-o", "json", "-s", &url])).len(), 5);
+    let groups = lines(&crosstail(&["stats", "--by", "kind", "-o", "json", "-s", &url]));
+    assert_eq!(groups.iter().filter_map(|group| group["count"].as_u64()).sum::<u64>(), 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]

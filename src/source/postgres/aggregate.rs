@@ -4,16 +4,17 @@ use super::super::sql::{Sql, literal};
 use super::super::{Grouping, Groups, PageQuery};
 use super::connection::Connections;
 use super::mapping::Mapping;
-use super::query::{fetch, time_is};
+use super::query::{fetch, time_is, without_time};
 use super::sql;
 use crate::filter::{Class, Field};
-use crate::model::{Latencies, Mean, Timestamp};
+use crate::model::{Latencies, Mean, Names, Timestamp};
 use sqlx::Row as _;
 
 /// Figures of one table; `None` where the filter or a field cannot be said there.
 pub(super) async fn aggregate(
     connections: &Connections,
     mapping: &Mapping,
+    names: &Names,
     query: &PageQuery,
     grouping: &Grouping,
 ) -> Result<Option<Groups>, sqlx::Error> {
@@ -44,12 +45,18 @@ pub(super) async fn aggregate(
             mine.count += more.count;
         }
     }
+    if mapping.may_lack_time() && query.since.is_none() && query.until.is_none() {
+        let predicate = query.filter.predicate(&query.context);
+        for activity in without_time(connections, mapping, names, &predicate).await? {
+            groups.entry(grouping.key(&activity, names)).or_default().add(&activity);
+        }
+    }
     Ok(Some(groups))
 }
 
 fn statement(mapping: &Mapping, query: &PageQuery, grouping: &Grouping) -> Option<Sql> {
     let condition = sql::condition(mapping, &query.filter.predicate(&query.context));
-    if !condition.exact || mapping.may_lack_time() && query.since.is_none() && query.until.is_none() {
+    if !condition.exact {
         return None;
     }
     let mut keys = Vec::new();
@@ -84,7 +91,8 @@ fn statement(mapping: &Mapping, query: &PageQuery, grouping: &Grouping) -> Optio
         ),
         [],
     );
-    let mut parts = vec![condition.sql];
+    // Rows without a time are counted here.
+    let mut parts = vec![condition.sql, Sql::raw(format!("{} IS NOT NULL", mapping.time()))];
     parts.extend(query.since.map(|at| time_is(mapping, ">=", at)));
     parts.extend(query.until.map(|at| time_is(mapping, "<", at)));
     inner.append(" WHERE ", &Sql::join(parts, " AND "));

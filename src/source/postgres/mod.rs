@@ -294,7 +294,7 @@ impl Source for PostgresSource {
         let tables = self.tables().await?;
         let mut all = Groups::new();
         for mapping in &tables.mappings {
-            let groups = aggregate::aggregate(&self.connections, mapping, query, grouping)
+            let groups = aggregate::aggregate(&self.connections, mapping, &self.names, query, grouping)
                 .await
                 .map_err(|e| self.error("aggregate", e))?;
             let Some(groups) = groups else { return super::aggregate_here(self, query, grouping, &self.names).await };

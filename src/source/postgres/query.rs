@@ -149,20 +149,37 @@ async fn page_of(
     }
     // Rows without a time have no place in the order: they come once, at the end.
     if mapping.may_lack_time() && after.is_none() && query.since.is_none() && query.until.is_none() {
-        let mut sql = Sql::raw(mapping.select(&extra));
-        sql.push(&format!(" WHERE {} IS NULL LIMIT 1000", mapping.time()), []);
-        let mut reading = connections.read().await?;
-        let rows = fetch(reading.on(), sql).await?;
-        reading.end().await?;
-        for row in &rows {
-            let activity = mapping.activity(row)?;
-            let payload = if whole { Some(payload::of_row(mapping, row, mapping.width())?) } else { None };
-            if predicate.keeps(&Named { activity: &activity, names, payload: payload.as_ref() }) {
-                items.push(activity);
-            }
-        }
+        items.extend(without_time(connections, mapping, names, predicate).await?);
     }
     Ok(PartPage { items, ended: true, clauses: condition.clauses })
+}
+
+/// Rows without a time read at most.
+const WITHOUT_TIME: usize = 1000;
+
+/// The rows without a time that a filter keeps.
+pub(super) async fn without_time(
+    connections: &Connections,
+    mapping: &Mapping,
+    names: &Names,
+    predicate: &Predicate,
+) -> Result<Vec<Activity>, sqlx::Error> {
+    let whole = predicate.needs_payload();
+    let extra = if whole { format!(", {}", payload::whole_row(mapping)) } else { String::new() };
+    let mut sql = Sql::raw(mapping.select(&extra));
+    sql.push(&format!(" WHERE {} IS NULL LIMIT {WITHOUT_TIME}", mapping.time()), []);
+    let mut reading = connections.read().await?;
+    let rows = fetch(reading.on(), sql).await?;
+    reading.end().await?;
+    let mut found = Vec::new();
+    for row in &rows {
+        let activity = mapping.activity(row)?;
+        let payload = if whole { Some(payload::of_row(mapping, row, mapping.width())?) } else { None };
+        if predicate.keeps(&Named { activity: &activity, names, payload: payload.as_ref() }) {
+            found.push(activity);
+        }
+    }
+    Ok(found)
 }
 
 /// The activities of rows with these keys, with their versions.
