@@ -3,12 +3,20 @@
 /// Latencies with quantiles of ≤ 1 % relative error: counts in buckets of growing width (Masson, Rim, Lee: "`DDSketch`",
 /// VLDB 2019). A store can count in the same buckets by [`Latencies::LOG_GAMMA`], so that figures computed there and
 /// here are the same, and those of several sources add up.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Clone, PartialEq, Default)]
 pub struct Latencies {
     /// Count by bucket; bucket `i` holds γ^(i-1) < us ≤ γ^i.
     buckets: Vec<u64>,
     count: u64,
     sum_us: u64,
+}
+
+impl std::fmt::Debug for Latencies {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let filled = self.buckets.iter().enumerate().filter(|(_, count)| **count > 0);
+        write!(f, "{} latencies, {} us, ", self.count, self.sum_us)?;
+        f.debug_map().entries(filled).finish()
+    }
 }
 
 impl Latencies {

@@ -201,7 +201,7 @@ async fn random_filters_answer_alike_in(url: String, seed: u64, clauses: &[&str]
                 expected_groups.entry(grouping.key(activity, &names)).or_default().add(activity);
             }
             let groups = source.aggregate(&query, &grouping).await.unwrap_or_else(|error| panic!("{text}: {error}"));
-            assert_eq!(groups, expected_groups, "{} of {text}", by.name());
+            assert_eq!(settled(groups.clone()), settled(expected_groups), "{} of {text}", by.name());
             grouped += groups.len();
         }
     }
@@ -278,6 +278,16 @@ async fn random_filters_answer_alike_in_mongodb_and_here() {
         "latency>0ms",
     ];
     random_filters_answer_alike_in(server.url(&database), 32, &clauses).await;
+}
+
+/// Sums of fractions depend on the order that they are added in: compared without the last digits.
+fn settled(mut groups: Groups) -> Groups {
+    for figures in groups.values_mut() {
+        for mean in [&mut figures.cpu, &mut figures.memory] {
+            mean.sum = (mean.sum * 1e6).round() / 1e6;
+        }
+    }
+    groups
 }
 
 /// A word of a store for a status, in one spelling or another.
