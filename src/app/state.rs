@@ -4,7 +4,7 @@ use super::{Detail, FilterBar, List, Palette, Ticket};
 use crate::config::ViewEntry;
 use crate::filter::{Context, Field};
 use crate::insight::{Health, Reading};
-use crate::model::{Activity, Catalogue, Entry, Kind, Names, SourceId, Status, Timestamp, Topic};
+use crate::model::{Activity, Catalogue, Entry, Names, SourceId, Status, Timestamp};
 use crate::source::Probe;
 use crate::source::pump;
 use crate::store::{Facet, Histogram, Row, Store, Symbol};
@@ -378,22 +378,7 @@ impl State {
 
     /// What they say of the endpoint, the webhook or the rule that an activity is of.
     pub fn endpoint_entry(&self, activity: &Activity) -> Option<&Entry> {
-        let named = |topic: Topic, name: Option<&str>| {
-            let all = self.sources.iter().flat_map(move |source| source.catalogue.about(topic));
-            let is = move |entry: &&Entry| {
-                name.is_some() && ["code", "name"].iter().any(|fact| entry.text(fact).as_deref() == name)
-            };
-            all.into_iter().find(is)
-        };
-        match activity.kind {
-            Kind::Delivery => named(Topic::Webhook, activity.endpoint.as_deref()),
-            Kind::Alert => named(Topic::AlertRule, activity.error_type.as_deref()),
-            _ => {
-                let endpoint = activity.endpoint.as_deref()?;
-                let system = activity.system.as_deref();
-                self.sources.iter().find_map(|source| source.catalogue.endpoint(system, endpoint))
-            }
-        }
+        self.sources.iter().find_map(|source| source.catalogue.entry_of(activity))
     }
 }
 

@@ -6,12 +6,13 @@ use super::{exit, sources};
 use crate::config::Config;
 use crate::export::{Record, curl, safe_json};
 use crate::filter::{Filter, quote};
-use crate::insight::{Chain, Trace};
-use crate::model::{Activity, Names, Payload, joined, redact_json, redact_text, visible};
-use crate::source::{PageQuery, RelatedKey};
+use crate::insight::{Chain, Policy, Trace, attempt, codes, expression, transform};
+use crate::model::{Activity, Names, Payload, SourceId, joined, redact_json, redact_text, visible};
+use crate::source::{PageQuery, RelatedKey, Source};
 use anyhow::Result;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::io::Write as _;
+use std::sync::Arc;
 
 /// Activities of a trace at most.
 const RELATED: usize = 5000;
@@ -58,15 +59,74 @@ pub(super) async fn run(args: &ShowArgs) -> Result<u8> {
     let related = joined(related);
     let chain = Chain::build(&activity, &related);
     let trace = Trace::build(&related);
+    let configured = configured(&opened.sources, &activity, &payload).await;
     let mut out = std::io::stdout().lock();
     match args.output {
         ShowFormat::Json => {
-            writeln!(out, "{}", safe_json(&as_json(&activity, &payload, &chain, &trace, &opened.names)?)?)?;
+            let mut value = as_json(&activity, &payload, &chain, &trace, &opened.names)?;
+            value["configuration"] = redact_json(&configured);
+            writeln!(out, "{}", safe_json(&value)?)?;
         }
         ShowFormat::Curl => writeln!(out, "{}", visible(&curl(&activity, &payload)))?,
-        ShowFormat::Text => write!(out, "{}", visible(&as_text(&activity, &payload, &chain, &trace, &opened.names)))?,
+        ShowFormat::Text => {
+            let mut text = as_text(&activity, &payload, &chain, &trace, &opened.names);
+            if configured.as_object().is_some_and(|map| !map.is_empty()) {
+                let pretty = serde_json::to_string_pretty(&redact_json(&configured))?;
+                text.push_str(&format!("\n── configuration\n{pretty}\n"));
+            }
+            write!(out, "{}", visible(&text))?;
+        }
     }
     Ok(exit::OK)
+}
+
+/// What the stores' configuration says about an activity: its system, endpoint, mappings of its codes, transforms.
+async fn configured(sources: &[(SourceId, Arc<dyn Source>)], activity: &Activity, payload: &Payload) -> Value {
+    let mut found = Map::new();
+    for (_, source) in sources {
+        let catalogue = match source.catalogue().await {
+            Ok(catalogue) => catalogue,
+            Err(error) => {
+                complain(&error.to_string());
+                continue;
+            }
+        };
+        if catalogue.entries.is_empty() {
+            continue;
+        }
+        if let Some(entry) = activity.system.as_deref().and_then(|system| catalogue.system(system)) {
+            found.insert("system".to_owned(), Value::Object(entry.facts.clone()));
+        }
+        if let Some(entry) = catalogue.entry_of(activity) {
+            found.insert("endpoint".to_owned(), Value::Object(entry.facts.clone()));
+            let policy = entry.facts.get("retry_policy").and_then(Policy::read);
+            if let Some(policy) = &policy {
+                found.insert("retry_policy".to_owned(), policy.describe().into());
+            }
+            if let Some(attempt) = attempt(activity, policy.as_ref()) {
+                found.insert("attempt".to_owned(), attempt.into());
+            }
+            for (fact, body) in
+                [("request_transform", &payload.request.body), ("response_transform", &payload.response.body)]
+            {
+                if let (Some(text), Some(body)) = (entry.facts.get(fact), body) {
+                    let result = match transform(&expression(text), &body.value) {
+                        Ok(value) => json!({ "result": value }),
+                        Err(problem) => json!({ "problem": problem }),
+                    };
+                    found.insert(fact.to_owned(), result);
+                }
+            }
+        }
+        if let Some(system) = &activity.system {
+            let mappings = source.mappings(system, &codes(activity, payload)).await.unwrap_or_default();
+            if !mappings.is_empty() {
+                let list = mappings.into_iter().map(|entry| Value::Object(entry.facts)).collect();
+                found.insert("mappings".to_owned(), Value::Array(list));
+            }
+        }
+    }
+    Value::Object(found)
 }
 
 fn as_json(activity: &Activity, payload: &Payload, chain: &Chain, trace: &Trace, names: &Names) -> Result<Value> {

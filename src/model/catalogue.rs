@@ -1,5 +1,6 @@
 //! What a store holds beside activities: the systems, their endpoints, code mappings, webhooks, log sources, rules.
 
+use super::{Activity, Kind};
 use serde_json::{Map, Value};
 
 /// What an entry is about.
@@ -90,6 +91,20 @@ impl Catalogue {
             let same_system = entry.text("system").is_none_or(|own| Some(own.as_str()) == system);
             same_system && ["code", "path"].iter().any(|fact| entry.text(fact).as_deref() == Some(endpoint))
         })
+    }
+
+    /// The endpoint, the webhook or the rule that an activity is of.
+    pub fn entry_of(&self, activity: &Activity) -> Option<&Entry> {
+        let named = |topic: Topic, name: Option<&str>| {
+            let name = name?;
+            let is = |entry: &&Entry| ["code", "name"].iter().any(|fact| entry.text(fact).as_deref() == Some(name));
+            self.about(topic).find(is)
+        };
+        match activity.kind {
+            Kind::Delivery => named(Topic::Webhook, activity.endpoint.as_deref()),
+            Kind::Alert => named(Topic::AlertRule, activity.error_type.as_deref()),
+            _ => self.endpoint(activity.system.as_deref(), activity.endpoint.as_deref()?),
+        }
     }
 
     /// Replaces ids of systems in entries by their codes.

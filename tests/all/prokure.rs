@@ -255,6 +255,10 @@ async fn what_a_client_wrote_is_what_is_seen() {
         chain.sort_unstable();
         assert_eq!(chain, ids.iter().map(|id| id.as_str()).collect::<Vec<_>>());
         assert_eq!(shown["request"]["headers"]["Authorization"], "[REDACTED]");
+        let configuration = &shown["configuration"];
+        assert_eq!(configuration["retry_policy"], "3 tries, exponential from 10 s");
+        assert_eq!(configuration["request_transform"]["result"]["Vendor"], "V-77");
+        assert_eq!(configuration["mappings"][0]["internal"], "1029");
     }
     // Live: every request was seen, the last line of each is its final state, and rows changed in place.
     let last = || {

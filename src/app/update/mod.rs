@@ -131,9 +131,20 @@ fn pump(state: &mut State, event: PumpEvent) -> Vec<Effect> {
             let fresh =
                 |a: &&Activity| a.completed_at.map_or(a.started_at, |end| end.max(a.started_at)) >= state.opened;
             let count = items.iter().filter(fresh).count() as u64;
+            // A request that another source told of first counts for this one, too.
+            let id = state.sources[index].id;
+            let joined = if state.sources.len() > 1 {
+                let known = |a: &&Activity| {
+                    let row = state.store.find(&a.id);
+                    row.is_some_and(|row| state.store.places(row).iter().all(|place| place.source != id))
+                };
+                items.iter().filter(known).count() as u64
+            } else {
+                0
+            };
             let delta = state.store.ingest(items);
             let status = &mut state.sources[index];
-            status.seen += delta.added as u64;
+            status.seen += delta.added as u64 + joined;
             status.newest = status.newest.max(newest);
             if live {
                 status.late += delta.late as u64;

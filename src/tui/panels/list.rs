@@ -181,6 +181,10 @@ pub(in crate::tui) fn what(a: &Activity) -> String {
     match (a.method.as_deref(), a.endpoint.as_deref(), a.kind) {
         (_, _, Kind::Undecodable) => format!("undecodable {}", safe(a.message.as_deref().unwrap_or(""))),
         (_, Some(endpoint), Kind::Webhook) => format!("webhook {}", safe(operation.unwrap_or(endpoint))),
+        (_, _, Kind::Delivery) => format!("delivery {}", safe(operation.or(a.endpoint.as_deref()).unwrap_or(""))),
+        (_, Some(endpoint), Kind::Sync | Kind::Notification | Kind::Device | Kind::Test) if operation.is_some() => {
+            format!("{} {}", safe(operation.unwrap_or("")), safe(endpoint))
+        }
         (Some(method), Some(endpoint), _) => format!("{:<4} {}", safe(method), safe(endpoint)),
         (None, Some(endpoint), _) => safe(endpoint),
         (Some(method), None, _) => format!("{} {}", safe(method), safe(operation.unwrap_or(""))),

@@ -16,7 +16,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
         right("late", 7),
         right("dropped", 8),
         right("newest", 10),
-        "what it is"
+        if area.width < 112 { "" } else { "what it is" }
     );
     put(buf, area.x + 1, area.y, &head, area.width, theme.dim);
     for (index, source) in state.sources.iter().enumerate() {
@@ -35,6 +35,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
         let newest = source.newest.map_or_else(|| "–".to_owned(), |at| format!("{} ago", ago(state.now.since_us(at))));
         let probe =
             source.probe.as_ref().map(|probe| format!("{}, schema {}", probe.server, probe.schema)).unwrap_or_default();
+        let (narrow, beside) = (area.width < 112, safe(&probe));
         let name_style = if index == state.line { theme.selected } else { theme.title };
         let figures = format!(
             " {} {} {} {}  ",
@@ -55,7 +56,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
                 (" ", theme.text),
                 (&left(word, 9), style),
                 (&figures, theme.text),
-                (&safe(&probe), theme.dim),
+                (if narrow { "" } else { beside.as_str() }, theme.dim),
             ],
         );
         let ahead = source.probe.as_ref().and_then(|probe| probe.clock_ahead_us).filter(|us| us.abs() >= 2_000_000);
@@ -70,7 +71,10 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
             Source::Failed { error } => Some(safe(error)),
             _ => source.said.as_deref().map(safe),
         };
-        let said = ahead.unwrap_or_default() + &said.unwrap_or_default();
+        // Where it does not fit beside the figures, what the source is has the line below.
+        let what = if narrow && !probe.is_empty() { format!("{} · ", safe(&probe)) } else { String::new() };
+        let said = what + &ahead.unwrap_or_default() + &said.unwrap_or_default();
+        let said = said.trim_end_matches(" · ").to_owned();
         put(buf, area.x + 3, y + 1, &said, area.width.saturating_sub(4), theme.dim);
     }
 }
