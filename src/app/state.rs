@@ -204,7 +204,7 @@ pub struct State {
     pub notice: Option<Notice>,
     /// Health, computed while it is shown.
     pub health: Option<Health<Symbol>>,
-    /// Which of [`HEALTH_WINDOWS_US`] health is of.
+    /// Which window health is of: 0 for 15 minutes, 1 for an hour, 2 for a day.
     pub health_window: usize,
     /// Selected line of the health and the source screens.
     pub line: usize,
