@@ -179,7 +179,7 @@ pub(super) struct TailArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  crosstail stats --by system,status --since 24h -s logs/\n  crosstail stats is:failure --by endpoint -s demo.sqlite -o json"
+    after_help = "Examples:\n  crosstail stats --by system,status --since 24h -s logs/\n  crosstail stats is:failure --by endpoint --every 1h -s demo.sqlite -o json"
 )]
 pub(super) struct StatsArgs {
     /// What to keep, in the filter language
@@ -189,6 +189,9 @@ pub(super) struct StatsArgs {
     /// Fields to group by
     #[arg(long, default_value = "system", value_delimiter = ',')]
     pub(super) by: Vec<String>,
+    /// Also group by spans of time: 5m, 1h, 1d
+    #[arg(long, value_name = "SPAN", value_parser = duration)]
+    pub(super) every: Option<std::time::Duration>,
     /// Not before
     #[arg(long, value_name = "TIME")]
     pub(super) since: Option<String>,

@@ -21,7 +21,8 @@ pub(super) async fn run(args: &StatsArgs) -> Result<u8> {
     let by = args.by.iter().map(|name| field(name)).collect::<Result<Vec<_>>>()?;
     let opened = sources::open_args(&args.source, &config)?;
     let query = PageQuery { filter, context, since, until, newest_first: true, limit: 5000 };
-    let grouping = Grouping { by, bucket_us: None };
+    let bucket_us = args.every.map(|span| span.as_micros() as i64);
+    let grouping = Grouping { by, bucket_us };
     let groups = match opened.sources.as_slice() {
         [(_, source)] => source.aggregate(&query, &grouping).await?,
         // What several sources know of one request is counted once: joined here.
@@ -34,10 +35,24 @@ pub(super) async fn run(args: &StatsArgs) -> Result<u8> {
             groups
         }
     };
-    let by = grouping.by;
-    let mut groups: Vec<Group> = groups.into_iter().map(|((key, _), figures)| (key, figures)).collect();
-    groups.sort_by(|a, b| (b.1.count, &a.0).cmp(&(a.1.count, &b.0)));
-    print(args.output, &by, &groups)?;
+    let mut names: Vec<&str> = grouping.by.iter().map(|field| field.name()).collect();
+    let mut groups: Vec<Group> = groups
+        .into_iter()
+        .map(|((mut key, bucket), figures)| {
+            if let Some(at) = bucket {
+                key.insert(0, Some(at.rfc3339()));
+            }
+            (key, figures)
+        })
+        .collect();
+    if grouping.bucket_us.is_some() {
+        // In order of time, which is the order of its text.
+        names.insert(0, "time");
+        groups.sort_by(|a, b| a.0.cmp(&b.0));
+    } else {
+        groups.sort_by(|a, b| (b.1.count, &a.0).cmp(&(a.1.count, &b.0)));
+    }
+    print(args.output, &names, &groups)?;
     Ok(exit::OK)
 }
 
@@ -62,7 +77,7 @@ fn milliseconds(figures: &Figures) -> [Option<f64>; 4] {
     [q(0.5), q(0.95), q(0.99), figures.latencies.mean_ms().map(round)]
 }
 
-fn print(format: Format, by: &[Field], groups: &[Group]) -> Result<()> {
+fn print(format: Format, names: &[&str], groups: &[Group]) -> Result<()> {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let shown = |key: &Vec<Option<String>>| {
         key.iter()
@@ -74,8 +89,8 @@ fn print(format: Format, by: &[Field], groups: &[Group]) -> Result<()> {
         Format::Json => {
             for (key, group) in groups {
                 let mut object = Map::new();
-                for (field, value) in by.iter().zip(key) {
-                    object.insert(field.name().to_owned(), value.clone().map_or(Value::Null, Value::String));
+                for (name, value) in names.iter().zip(key) {
+                    object.insert((*name).to_owned(), value.clone().map_or(Value::Null, Value::String));
                 }
                 let [p50, p95, p99, avg] = milliseconds(group);
                 object.insert("count".to_owned(), group.count.into());
@@ -99,7 +114,7 @@ fn print(format: Format, by: &[Field], groups: &[Group]) -> Result<()> {
         Format::Csv => {
             let mut csv = csv::Writer::from_writer(&mut out);
             let figures = ["count", "failed", "success_rate", "p50_ms", "p95_ms", "p99_ms", "avg_ms"];
-            csv.write_record(by.iter().map(|f| f.name()).chain(figures))?;
+            csv.write_record(names.iter().copied().chain(figures))?;
             for (key, group) in groups {
                 let ms = milliseconds(group).map(number);
                 let figures =
@@ -109,7 +124,7 @@ fn print(format: Format, by: &[Field], groups: &[Group]) -> Result<()> {
             csv.flush()?;
         }
         Format::Text | Format::Table => {
-            let names = by.iter().map(|f| f.name()).collect::<Vec<_>>().join(",");
+            let names = names.join(",");
             let header = [names.as_str(), "count", "failed", "success %", "p50 ms", "p95 ms", "p99 ms", "avg ms"];
             let rows: Vec<[String; 8]> = groups
                 .iter()

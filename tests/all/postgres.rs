@@ -338,53 +338,50 @@ async fn no_standard_query_reads_a_table_from_end_to_end() {
     }
 }
 
-const UNKNOWN: &str = r#"name = "orders"
-[table]
-name = "shop.order_calls"
-id = "call_no"
-time = "called_at"
-[fields]
-id = "call_no"
-started_at = "called_at"
-system = "partner"
-status = "outcome"
-http_status = "code"
-message = "note"
-[words.status]
-OK = "success"
-KO = "failed""#;
+/// The README's example of a schema file.
+fn example() -> String {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("README.md");
+    let begin = readme.find("name = \"jobs\"").expect("the example");
+    let end = readme[begin..].find("```").expect("its end");
+    readme[begin..begin + end].to_owned()
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn any_table_is_mapped_by_a_file() {
-    assert!(UNKNOWN.lines().filter(|line| !line.trim().is_empty()).count() < 16);
+    let example = example();
+    assert!(example.lines().filter(|line| !line.trim().is_empty()).count() < 15);
     let server = shared(Kind::Postgres).await;
     let database = server.postgres_database(&[]).await;
     let mut connection = server.postgres_connection(&database).await;
-    run(&mut connection, "CREATE SCHEMA shop; CREATE TABLE shop.order_calls (call_no bigserial primary key, called_at timestamp, partner text, \
-        outcome char(2), code smallint, note text); INSERT INTO shop.order_calls (called_at, partner, outcome, code, note) SELECT \
-        now() - n * interval '1 s', 'DHL', CASE WHEN n % 3 = 0 THEN 'KO' ELSE 'OK' END, 200, 'n ' || n FROM generate_series(1, 90) n").await;
+    run(
+        &mut connection,
+        "CREATE SCHEMA shop; CREATE TABLE shop.job_log (job_id bigserial primary key, created timestamp, partner text, state char(6), \
+         code smallint, note text); INSERT INTO shop.job_log (created, partner, state, code, note) SELECT now() - n * interval '1 s', \
+         'DHL', CASE WHEN n % 3 = 0 THEN 'broken' ELSE 'done' END, 200, 'n ' || n FROM generate_series(1, 90) n",
+    )
+    .await;
     let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("orders.toml");
-    std::fs::write(&path, UNKNOWN).expect("written");
+    let path = folder.path().join("jobs.toml");
+    std::fs::write(&path, &example).expect("written");
     let (url, file) = (server.url(&database), path.to_str().expect("UTF-8"));
     // Without the file it says what there is.
     let output = crosstail(&["query", "-s", &url]);
     assert!(
-        String::from_utf8_lossy(&output.stderr).contains("among: shop.order_calls"),
+        String::from_utf8_lossy(&output.stderr).contains("among: shop.job_log"),
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
     let rows = lines(&crosstail(&["query", "-s", &url, "--schema", file, "status:failed", "-o", "json"]));
     assert_eq!(rows.len(), 30);
-    assert!(rows.iter().all(|row| row["system"] == "DHL" && row["http_status"] == 200));
+    assert!(rows.iter().all(|row| row["system"] == "DHL"));
     // A mapping that does not fit says which column, and what to write.
     for (wrong, right, says) in [
-        ("time = \"called_at\"", "time = \"call_at\"", "has no column 'call_at'; it has call_no, called_at, partner"),
-        ("shop.order_calls", "shop.order_call", "there is no table 'shop.order_call'; there are shop.order_calls"),
+        ("time = \"created\"", "time = \"creatd\"", "has no column 'creatd'; it has job_id, created, partner"),
+        ("shop.job_log", "shop.job_logs", "there is no table 'shop.job_logs'; there are shop.job_log"),
     ] {
-        let text = UNKNOWN.replace(wrong, right);
+        let text = example.replace(wrong, right);
         let text = if wrong.starts_with("time") {
-            text.replace("started_at = \"called_at\"", "started_at = \"call_at\"")
+            text.replace("started_at = \"created\"", "started_at = \"creatd\"")
         } else {
             text
         };
@@ -393,8 +390,8 @@ async fn any_table_is_mapped_by_a_file() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(said.contains(says), "{said}");
     }
-    std::fs::write(&path, UNKNOWN.replace("\"partner\"", "\"partnr\"")).expect("written");
-    let schema = crosstail::schema::Schema::from_toml(&std::fs::read_to_string(&path).expect("text"), "orders.toml")
+    std::fs::write(&path, example.replace("\"partner\"", "\"partnr\"")).expect("written");
+    let schema = crosstail::schema::Schema::from_toml(&std::fs::read_to_string(&path).expect("text"), "jobs.toml")
         .expect("a schema");
     let names = Names::default();
     let config =

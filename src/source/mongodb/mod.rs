@@ -54,6 +54,8 @@ enum Error {
     Driver(Box<mongodb::error::Error>),
     Bson(bson::error::Error),
     Mapping(String),
+    /// There is nothing to read yet.
+    Nothing(String),
     /// The change stream is over: the collection was dropped or renamed.
     Ended,
 }
@@ -75,7 +77,7 @@ impl std::fmt::Display for Error {
         match self {
             Self::Driver(error) => f.write_str(&cause(error)),
             Self::Bson(error) => error.fmt(f),
-            Self::Mapping(text) => f.write_str(text),
+            Self::Mapping(text) | Self::Nothing(text) => f.write_str(text),
             Self::Ended => f.write_str("the collection was dropped or renamed"),
         }
     }
@@ -93,10 +95,10 @@ impl Error {
         }
     }
 
-    /// The oplog no longer holds what follows a token (`ChangeStreamHistoryLost`, `ChangeStreamFatalError`), or the
-    /// change is too large to be told (`BSONObjectTooLarge`).
+    /// The oplog no longer holds what follows a token (`ChangeStreamHistoryLost`, `ChangeStreamFatalError`), the token is
+    /// another server's (`InvalidResumeToken`), or the change is too large to be told (`BSONObjectTooLarge`).
     fn is_history_lost(&self) -> bool {
-        matches!(self.code(), Some(286 | 280 | 10334))
+        matches!(self.code(), Some(286 | 280 | 260 | 10334))
     }
 }
 
@@ -126,6 +128,10 @@ impl MongodbSource {
     fn error(&self, operation: &'static str, error: &Error) -> SourceError {
         let (kind, hint) = match error {
             Error::Mapping(_) => (ErrorKind::Unsupported, Some("correct the schema file, or the address")),
+            // A collection is made by the first document written: it is looked for again.
+            Error::Nothing(_) => {
+                (ErrorKind::Query, Some("name a schema with --schema, or write one with [table] and [fields]"))
+            }
             Error::Bson(_) => (ErrorKind::Decode, None),
             Error::Ended => (ErrorKind::Query, None),
             Error::Driver(driver) => match &*driver.kind {
@@ -210,7 +216,7 @@ impl MongodbSource {
             }
         }
         if found.mappings.is_empty() {
-            return Err(Error::Mapping(format!("no collection that a schema knows in {name}, which has: {known}")));
+            return Err(Error::Nothing(format!("no collection that a schema knows in {name}, which has: {known}")));
         }
         if self.schema.is_some() {
             self.check_fields(&mut found).await?;

@@ -104,6 +104,17 @@ struct Follower<'a> {
     /// When each tier is due.
     due: [Instant; TIERS.len()],
     at: At,
+    /// The horizon of the snapshot that is being read.
+    current: i64,
+}
+
+/// The versions that are not before a horizon. `None`: all of them, where the horizon says nothing: it is too long ago
+/// for ids that are compared modulo 2^32, or it is of another server (one that was restored), being ahead of this one's.
+fn not_before(mapping: &Mapping, horizon: i64, current: i64) -> Option<Sql> {
+    let known = (0..1 << 31).contains(&(current - horizon));
+    // `age` is the distance to the newest id.
+    let text = || format!("age(t.xmin) <= age('{}'::xid)", horizon & 0xffff_ffff);
+    (mapping.relation.versioned && known).then(|| Sql::raw(text()))
 }
 
 pub(super) async fn follow(
@@ -134,6 +145,7 @@ pub(super) async fn follow(
         hasher: foldhash::fast::FixedState::default(),
         due: TIERS.map(|(_, every)| now + every),
         at: start,
+        current: start.horizons[0],
     };
     let mut open_due = now + OPEN_EVERY;
     follower.begin().await?;
@@ -223,6 +235,7 @@ impl Follower<'_> {
         let since = self.at;
         let mut reading = self.connections.read().await?;
         let now = at(reading.on()).await?;
+        self.current = now.horizons[0];
         for index in 0..self.tables.len() {
             self.learn_open(&mut reading, index).await?;
         }
@@ -250,6 +263,7 @@ impl Follower<'_> {
     async fn poll(&mut self, now: Instant, notified: bool, open: bool) -> Result<bool, sqlx::Error> {
         let mut reading = self.connections.read().await?;
         let snapshot = at(reading.on()).await?;
+        self.current = snapshot.horizons[0];
         let mut at = At { time_us: snapshot.time_us, ..self.at };
         for (tier, (_, every)) in TIERS.iter().enumerate() {
             if now < self.due[tier] && !(notified && tier == 0) {
@@ -301,10 +315,7 @@ impl Follower<'_> {
             range.push(time_is(mapping, ">=", from));
             range.extend(until.map(|at| time_is(mapping, "<", at)));
             parts.push(Sql::join(range, " AND "));
-            if mapping.relation.versioned {
-                // Modulo 2^32, as transaction ids are compared; `age` is the distance to the newest.
-                parts.push(Sql::raw(format!("age(t.xmin) <= age('{}'::xid)", horizon & 0xffff_ffff)));
-            }
+            parts.extend(not_before(mapping, horizon, self.current));
             parts.extend(beyond.as_ref().map(|(at, id)| order.beyond(mapping, *at, id)));
             let mut sql = Sql::raw(mapping.select(""));
             sql.append(" WHERE ", &Sql::join(parts, " AND "));
@@ -321,12 +332,8 @@ impl Follower<'_> {
         }
         if mapping.may_lack_time() && until.is_none() && mapping.relation.versioned {
             let mut sql = Sql::raw(mapping.select(""));
-            let text = format!(
-                " WHERE {} IS NULL AND age(t.xmin) <= age('{}'::xid) LIMIT {CHUNK}",
-                mapping.time(),
-                horizon & 0xffff_ffff
-            );
-            sql.push(&text, []);
+            let version = not_before(mapping, horizon, self.current).unwrap_or_else(|| Sql::constant(true));
+            sql.push(&format!(" WHERE {} IS NULL AND {} LIMIT {CHUNK}", mapping.time(), version.text), []);
             let rows = fetch(reading.on(), sql).await?;
             self.deliver(index, &rows).await?;
         }

@@ -23,7 +23,7 @@ use sqlx::Row as _;
 use sqlx::postgres::PgConnectOptions;
 use std::str::FromStr as _;
 use std::sync::atomic::Ordering;
-use tokio::sync::OnceCell;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio_util::sync::CancellationToken;
 
 /// A database.
@@ -33,7 +33,8 @@ pub struct PostgresSource {
     names: Names,
     schema: Option<Schema>,
     connections: Connections,
-    tables: OnceCell<Tables>,
+    /// Looked up once, and again after an error that says that they changed.
+    tables: Mutex<Option<Arc<Tables>>>,
 }
 
 /// What of the database is mapped.
@@ -69,13 +70,18 @@ impl PostgresSource {
             ),
         })?;
         let connections = Connections::new(options);
-        Ok(Self { name: name.to_owned(), id, names, schema, connections, tables: OnceCell::new() })
+        Ok(Self { name: name.to_owned(), id, names, schema, connections, tables: Mutex::default() })
     }
 
     fn error(&self, operation: &'static str, error: impl Into<Error>) -> SourceError {
         let (kind, cause, hint) = match error.into() {
             Error::Mapping(cause) => (ErrorKind::Unsupported, cause, Some("correct the schema file".to_owned())),
             Error::Driver(error) => {
+                // A table or a column that is not there any more, or is another: all are looked up again.
+                let code = error.as_database_error().and_then(|db| db.code()).unwrap_or_default().into_owned();
+                if ["42P01", "42703", "42804", "42883"].contains(&code.as_str()) {
+                    *self.tables.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                }
                 let (kind, hint) = classify(&error);
                 let cause = match &error {
                     sqlx::Error::PoolTimedOut => "no connection within 10 s".to_owned(),
@@ -92,25 +98,31 @@ impl PostgresSource {
         SourceError { source_name: self.name.clone(), operation, kind, cause, hint }
     }
 
-    /// The tables, looked up once; looked up again after an error.
-    async fn tables(&self) -> Result<&Tables, SourceError> {
-        self.tables
-            .get_or_try_init(|| async {
-                let tables = self.look_up().await.map_err(|e| self.error("read tables", e))?;
-                if tables.mappings.is_empty() {
-                    let known = self.known_tables().await.map_err(|e| self.error("read tables", e))?;
-                    let refused = tables.warnings.first().cloned();
-                    return Err(SourceError {
-                        source_name: self.name.clone(),
-                        operation: "map tables",
-                        kind: if refused.is_some() { ErrorKind::Auth } else { ErrorKind::Unsupported },
-                        cause: refused.unwrap_or_else(|| format!("no table that a schema knows among: {known}")),
-                        hint: Some("name a schema with --schema, or write one with [table] and [fields]".to_owned()),
-                    });
-                }
-                Ok(tables)
-            })
-            .await
+    /// The tables, looked up once.
+    async fn tables(&self) -> Result<Arc<Tables>, SourceError> {
+        if let Some(known) = self.known() {
+            return Ok(known);
+        }
+        let tables = self.look_up().await.map_err(|e| self.error("read tables", e))?;
+        if tables.mappings.is_empty() {
+            let known = self.known_tables().await.map_err(|e| self.error("read tables", e))?;
+            let refused = tables.warnings.first().cloned();
+            return Err(SourceError {
+                source_name: self.name.clone(),
+                operation: "map tables",
+                // They may be made later: they are looked for again.
+                kind: if refused.is_some() { ErrorKind::Auth } else { ErrorKind::Query },
+                cause: refused.unwrap_or_else(|| format!("no table that a schema knows among: {known}")),
+                hint: Some("name a schema with --schema, or write one with [table] and [fields]".to_owned()),
+            });
+        }
+        let tables = Arc::new(tables);
+        *self.tables.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&tables));
+        Ok(tables)
+    }
+
+    fn known(&self) -> Option<Arc<Tables>> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn look_up(&self) -> Result<Tables, Error> {

@@ -10,8 +10,9 @@ use serde_json::json;
 use sqlx::postgres::PgConnection;
 use std::sync::Arc;
 
-fn not_long_ago() -> Timestamp {
-    Timestamp(Clock::system().now().plus_ms(-20_000).0 / 1000 * 1000)
+/// When the `n`-th activity begins: now, as in real life, several in one millisecond.
+fn begins(n: usize) -> Timestamp {
+    Timestamp(Clock::system().now().0 / 1000 * 1000).plus_ms(n as i64 % 7)
 }
 
 /// The table of document 001.
@@ -22,8 +23,6 @@ pub struct PostgresFixture {
     source: Arc<dyn Source>,
     names: Names,
     written: usize,
-    /// When the first activity began: not long ago, as in real life.
-    base: Timestamp,
 }
 
 impl PostgresFixture {
@@ -34,14 +33,14 @@ impl PostgresFixture {
         let proxy = Proxy::to(server.port).await;
         let url = server.url_at(proxy.port, &database);
         let (names, source) = open(std::slice::from_ref(&url));
-        Self { writer, proxy, url, source, names, written: 0, base: not_long_ago() }
+        Self { writer, proxy, url, source, names, written: 0 }
     }
 
     async fn write(&mut self, finished: bool) -> String {
         let n = self.written;
         self.written += 1;
         let plan = plan(n);
-        let started = self.base.plus_ms(n as i64 * 100);
+        let started = begins(n);
         let sql = "INSERT INTO integration_activity_log (id, direction, activity_type, method, endpoint, request_headers, \
                    request_body, response_status, response_time_ms, status, metadata, created_at, completed_at) VALUES \
                    ($1::uuid, 'outgoing', 'api_call', $2, $3, $4::jsonb, $5::jsonb, $6, $7, $8, $9::jsonb, \
@@ -139,7 +138,6 @@ pub struct MongoFixture {
     source: Arc<dyn Source>,
     names: Names,
     written: usize,
-    base: Timestamp,
     server: Arc<Server>,
 }
 
@@ -165,14 +163,14 @@ impl MongoFixture {
         let proxy = Proxy::to(server.port).await;
         let url = format!("{}&serverSelectionTimeoutMS=2000", server.url_at(proxy.port, &database));
         let (names, source) = open(std::slice::from_ref(&url));
-        Self { collection, proxy, url, source, names, written: 0, base: not_long_ago(), server }
+        Self { collection, proxy, url, source, names, written: 0, server }
     }
 
     fn next(&mut self, finished: bool) -> (Plan, Document) {
         let n = self.written;
         self.written += 1;
         let plan = plan(n);
-        let started = DateTime::from_millis(self.base.0 / 1000 + n as i64 * 100);
+        let started = DateTime::from_millis(begins(n).0 / 1000);
         let mut document = doc! {
             "request_id": &plan.id, "correlation_id": &plan.correlation, "system_code": plan.system,
             "endpoint_code": format!("E{}", n % 4), "http_method": plan.method, "request_url": format!("https://x.example/e{}", n % 4),
