@@ -16,7 +16,7 @@ pub(super) async fn run(args: &QueryArgs) -> Result<u8> {
     let (filter, context) = sources::filter(&args.filter, &args.source, &config)?;
     let since = sources::moment(args.since.as_deref(), &context)?;
     let until = sources::moment(args.until.as_deref(), &context)?;
-    let opened = sources::open_args(&args.source, &config)?;
+    let opened = sources::open_args(&args.source, &config).await?;
     let limit = if args.limit == 0 { usize::MAX } else { args.limit };
     let newest_first = args.sort == "-time";
     let query = PageQuery { filter, context, since, until, newest_first, limit: limit.saturating_add(1).min(PAGE) };

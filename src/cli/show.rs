@@ -19,7 +19,7 @@ const RELATED: usize = 5000;
 
 pub(super) async fn run(args: &ShowArgs) -> Result<u8> {
     let config = Config::load()?;
-    let opened = sources::open_args(&args.source, &config)?;
+    let opened = sources::open_args(&args.source, &config).await?;
     let id = quote(args.id.trim());
     let filter = Filter::parse(&format!("id:{id} OR request:{id} OR corr:{id}"))?;
     let mut found: Vec<Activity> = Vec::new();

@@ -2,10 +2,11 @@
 
 use super::UsageError;
 use super::args::SourceArgs;
+use super::output::complain;
 use super::stdin::Spool;
 use crate::config::{self, Config};
 use crate::filter::{Context, Filter};
-use crate::model::{Clock, Names, SourceId, Timestamp};
+use crate::model::{Clock, Names, SourceId, SourceKind, Timestamp};
 use crate::source::Source;
 use crate::source::registry::{self, SourceConfig};
 use std::sync::Arc;
@@ -76,7 +77,7 @@ pub(super) fn open(configs: Vec<SourceConfig>, stdin: Option<Spool>) -> anyhow::
     Ok(Opened { names, sources, configs, _stdin: stdin })
 }
 
-pub(super) fn open_args(args: &SourceArgs, config: &Config) -> anyhow::Result<Opened> {
+pub(super) async fn open_args(args: &SourceArgs, config: &Config) -> anyhow::Result<Opened> {
     let (configs, stdin) = configs(&args.sources, args.schema.as_deref(), config)?;
     if configs.is_empty() {
         return Err(UsageError("no source; name one with --source PATH, or configure one".to_owned()).into());
@@ -84,7 +85,16 @@ pub(super) fn open_args(args: &SourceArgs, config: &Config) -> anyhow::Result<Op
     if let Some(spool) = &stdin {
         spool.wait_for_end();
     }
-    open(configs, stdin)
+    let opened = open(configs, stdin)?;
+    // What of a database may not be read is missing from what follows: that is said.
+    for (id, source) in &opened.sources {
+        if matches!(source.capabilities().kind, SourceKind::Postgres | SourceKind::Mongodb) {
+            for warning in source.probe().await?.warnings {
+                complain(&format!("{}: {warning}", opened.names.source_name(*id)));
+            }
+        }
+    }
+    Ok(opened)
 }
 
 /// The filter of the command line, and what its words depend on.

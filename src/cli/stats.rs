@@ -19,7 +19,7 @@ pub(super) async fn run(args: &StatsArgs) -> Result<u8> {
     let since = sources::moment(args.since.as_deref(), &context)?;
     let until = sources::moment(args.until.as_deref(), &context)?;
     let by = args.by.iter().map(|name| field(name)).collect::<Result<Vec<_>>>()?;
-    let opened = sources::open_args(&args.source, &config)?;
+    let opened = sources::open_args(&args.source, &config).await?;
     let query = PageQuery { filter, context, since, until, newest_first: true, limit: 5000 };
     let bucket_us = args.every.map(|span| span.as_micros() as i64);
     let grouping = Grouping { by, bucket_us };

@@ -223,6 +223,15 @@ impl Definition {
         if !self.fields.contains_key("started_at") {
             return Err(fail("[fields] must map started_at: the column or key that holds the time".to_owned()));
         }
+        if let (Some(table), Some(started)) = (&self.table, self.fields.get("started_at"))
+            && started.list().first() != Some(&table.time)
+        {
+            return Err(fail(format!(
+                "[fields] started_at = \"{}\" and [table] time = \"{}\" must be the same: rows are read in that order",
+                started.list().first().map_or("", String::as_str),
+                table.time
+            )));
+        }
         for (key, words) in &self.words {
             for (word, ours) in words {
                 let known = match key.as_str() {

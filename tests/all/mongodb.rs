@@ -275,6 +275,14 @@ async fn any_collection_is_mapped_by_a_file() {
     let (_, source) = crosstail::source::registry::open(&config, &names).expect("opened");
     let warnings = source.probe().await.expect("probed").warnings;
     assert!(warnings[0].contains("[fields] message") && warnings[0].contains("'mesage'"), "{warnings:?}");
+    std::fs::write(
+        &path,
+        text.replace("time = \"at\"", "time = \"ms\"").replace("started_at = \"at\"", "started_at = \"ms\""),
+    )
+    .expect("written");
+    let output = crosstail(&["query", "-s", &url, "--schema", file]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("'ms' is no date in the newest documents of calls"), "{said}");
     std::fs::write(&path, text.replace("name = \"calls\"\nid", "name = \"cals\"\nid")).expect("written");
     let output = crosstail(&["query", "-s", &url, "--schema", file]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -217,7 +217,9 @@ async fn reading_takes_no_right_but_select() {
     assert_eq!(running.store.len(), 2);
     run(&mut connection, "INSERT INTO alerts (title, severity) VALUES ('disk', 'CRITICAL')").await;
     running.until("the alert", |running| running.store.len() == 3).await;
-    assert_eq!(lines(&crosstail(&["stats", "--by", "kind", "-o", "json", "-s", &url])).len(), 3);
+    let stats = crosstail(&["stats", "--by", "kind", "-o", "json", "-s", &url]);
+    assert!(String::from_utf8_lossy(&stats.stderr).contains("log_entries may not be read"));
+    assert_eq!(lines(&stats).len(), 3);
     let shown = crosstail(&["show", &format!("{database}/logs/1"), "-o", "json", "-s", &url]);
     assert!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stderr));
     drop(running);

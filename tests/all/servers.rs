@@ -156,6 +156,8 @@ impl Server {
                     format!("port={}", self.port),
                     format!("unix_socket_directories={folder}"),
                     "fsync=off".to_owned(),
+                    // Killed, it leaves nothing in /dev/shm.
+                    "dynamic_shared_memory_type=mmap".to_owned(),
                     "max_connections=200".to_owned(),
                 ] {
                     words.extend(["-c".to_owned(), setting]);

@@ -233,12 +233,19 @@ impl MongodbSource {
                 limit: Some(20),
                 whole: true,
             };
-            let documents: Vec<serde_json::Value> = query::find(found, mapping, newest)
-                .await?
-                .into_iter()
-                .filter_map(|document| bson::Document::try_from(document).ok())
-                .map(|document| mapping::plain(bson::Bson::Document(document)))
-                .collect();
+            let newest = query::find(found, mapping, newest).await?;
+            let newest: Vec<bson::Document> =
+                newest.into_iter().filter_map(|document| bson::Document::try_from(document).ok()).collect();
+            let time = mapping.table.time.as_str();
+            // Pages and polls go along the date.
+            if !time.contains('.') && !newest.is_empty() && !newest.iter().any(|document| document.get_datetime(time).is_ok()) {
+                return Err(Error::Mapping(format!(
+                    "[table] time: '{time}' is no date in the newest documents of {}; name a field that holds one",
+                    mapping.table.name
+                )));
+            }
+            let documents: Vec<serde_json::Value> =
+                newest.into_iter().map(|document| mapping::plain(bson::Bson::Document(document))).collect();
             let records: Vec<_> = documents.iter().filter_map(serde_json::Value::as_object).collect();
             let has = |path: &String| records.iter().any(|record| crate::schema::lookup(record, path).is_some());
             if records.is_empty() {
