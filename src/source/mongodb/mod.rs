@@ -238,7 +238,10 @@ impl MongodbSource {
                 newest.into_iter().filter_map(|document| bson::Document::try_from(document).ok()).collect();
             let time = mapping.table.time.as_str();
             // Pages and polls go along the date.
-            if !time.contains('.') && !newest.is_empty() && !newest.iter().any(|document| document.get_datetime(time).is_ok()) {
+            if !time.contains('.')
+                && !newest.is_empty()
+                && !newest.iter().any(|document| document.get_datetime(time).is_ok())
+            {
                 return Err(Error::Mapping(format!(
                     "[table] time: '{time}' is no date in the newest documents of {}; name a field that holds one",
                     mapping.table.name

@@ -11,7 +11,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
     let head = format!(
         "{} {} {} {} {} {}  {}",
         left("source", 18),
-        left("state", 11),
+        left("state", 12),
         right("shown", 11),
         right("late", 7),
         right("dropped", 8),
@@ -54,7 +54,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
                 (" ", theme.text),
                 (glyph, style),
                 (" ", theme.text),
-                (&left(word, 9), style),
+                (&left(word, 10), style),
                 (&figures, theme.text),
                 (if narrow { "" } else { beside.as_str() }, theme.dim),
             ],
