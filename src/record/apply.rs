@@ -56,9 +56,9 @@ pub fn statements(schema: &Schema, url: &str, notify: bool) -> anyhow::Result<St
 
 /// Creates what is not there yet. What is there is left as it is.
 pub async fn apply(schema: &Schema, url: &str, notify: bool) -> anyhow::Result<()> {
-    let text = statements(schema, url, notify)?;
     #[cfg(feature = "postgres")]
     if url.starts_with("postgres") {
+        let text = statements(schema, url, notify)?;
         let mut connection = sqlx::PgConnection::connect(url).await.context("connect")?;
         // All or nothing.
         let mut transaction = connection.begin().await?;
@@ -68,6 +68,7 @@ pub async fn apply(schema: &Schema, url: &str, notify: bool) -> anyhow::Result<(
     }
     #[cfg(feature = "mongodb")]
     if url.starts_with("mongodb") {
+        let text = statements(schema, url, notify)?;
         let wanted: serde_json::Value = serde_json::from_str(&text)?;
         let wanted = bson::Document::try_from(wanted.as_object().cloned().unwrap_or_default())?;
         let client = mongodb::Client::with_uri_str(url).await.context("connect")?;
@@ -77,5 +78,6 @@ pub async fn apply(schema: &Schema, url: &str, notify: bool) -> anyhow::Result<(
         database.run_command(command).await.context("create indexes")?;
         return Ok(());
     }
-    bail!("this build cannot write to {url}")
+    let text = statements(schema, url, notify)?;
+    bail!("this build cannot run these {} lines there", text.lines().count())
 }

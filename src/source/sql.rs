@@ -91,6 +91,7 @@ pub(super) fn name(text: &str) -> String {
     format!("\"{}\"", text.replace('"', "\"\""))
 }
 
+#[cfg(feature = "postgres")]
 /// Quotes a literal that a schema file gives; values from elsewhere are bound.
 pub(super) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
