@@ -1,6 +1,7 @@
 //! The tree of keys: which path of a record goes where. Looked up once per key of every record.
 
 use super::definition::{Definition, SchemaError, unknown};
+use crate::filter::Field;
 
 macro_rules! targets {
     ($($variant:ident = $name:literal),+ $(,)?) => {
@@ -27,6 +28,40 @@ targets! {
 }
 
 impl Target {
+    /// The target of a field that filters compare; `None` where it is several, or none.
+    pub fn of(field: Field) -> Option<Self> {
+        Some(match field {
+            Field::Status => Self::Status,
+            Field::System => Self::System,
+            Field::Level => Self::Level,
+            Field::Kind => Self::Kind,
+            Field::Direction => Self::Direction,
+            Field::Time => Self::StartedAt,
+            Field::Duration => Self::Duration,
+            Field::Http => Self::HttpStatus,
+            Field::Method => Self::Method,
+            Field::Endpoint => Self::Endpoint,
+            Field::Url => Self::Url,
+            Field::Message => Self::Message,
+            Field::Error => Self::Error,
+            Field::ErrorType => Self::ErrorType,
+            Field::Attempt => Self::Attempt,
+            Field::MaxAttempts => Self::MaxAttempts,
+            Field::NextRetry => Self::NextRetryAt,
+            Field::Id => Self::Id,
+            Field::Request => Self::RequestId,
+            Field::Correlation => Self::CorrelationId,
+            Field::Parent => Self::ParentRequestId,
+            Field::Operation => Self::Operation,
+            Field::Actor => Self::Actor,
+            Field::Organization => Self::Organization,
+            Field::Cpu => Self::Cpu,
+            Field::Memory => Self::Memory,
+            Field::Completed => Self::CompletedAt,
+            Field::Entity | Field::Tags | Field::Source | Field::Is => return None,
+        })
+    }
+
     /// The target of a name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, target)| *target)

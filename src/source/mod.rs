@@ -241,14 +241,18 @@ pub trait Source: Send + Sync {
     /// Delivers what is inserted or changed after a position, until cancelled.
     async fn follow(&self, from: Position, sink: &Sink, cancel: &CancellationToken) -> Result<(), SourceError>;
 
-    /// Delivers the history up to a position, newest first as far as the store gives it so, in batches.
+    /// Delivers the history up to a position, newest first as far as the store gives it so, in batches. By pages, where
+    /// the source has nothing better: what is written meanwhile comes twice, here and by following, and the second
+    /// replaces the first.
     async fn fill_back(
         &self,
-        upto: &Position,
+        _upto: &Position,
         limit: usize,
         sink: &Sink,
         cancel: &CancellationToken,
-    ) -> Result<(), SourceError>;
+    ) -> Result<(), SourceError> {
+        fill_back_by_pages(self, limit, sink, cancel).await
+    }
 
     /// One record whole.
     async fn payload(&self, id: &Id, locator: &Locator) -> Result<Payload, SourceError>;
@@ -308,8 +312,8 @@ pub(crate) async fn aggregate_here(
 }
 
 /// Fills back through pages, newest first: for stores that answer queries.
-pub(crate) async fn fill_back_by_pages(
-    source: &dyn Source,
+async fn fill_back_by_pages(
+    source: &(impl Source + ?Sized),
     limit: usize,
     sink: &Sink,
     cancel: &CancellationToken,

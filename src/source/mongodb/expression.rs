@@ -128,7 +128,7 @@ impl<'m> Translator<'m> {
             match (exact, field) {
                 (Some(value), _) => parts.push(value),
                 (None, Field::Tags) if !self.mapping.paths(Column::Tags).is_empty() => return None,
-                (None, field) => parts.extend(target(*field).and_then(|target| self.text(target))),
+                (None, field) => parts.extend(Column::of(*field).and_then(|target| self.text(target))),
             }
         }
         let list: Option<Vec<Bson>> = parts.into_iter().map(|value| like(value, &pieces)).collect();
@@ -183,7 +183,7 @@ impl<'m> Translator<'m> {
         if !matches!(field, Field::System | Field::Endpoint) || leaf.negated || leaf.or_absent {
             return None;
         }
-        let own = self.text(target(field)?)?;
+        let own = self.text(Column::of(field)?)?;
         let parts: Option<Vec<Bson>> = patterns.iter().map(|p| pattern(own.clone(), p).map(|(test, _)| test)).collect();
         let mut parts = parts?;
         parts.push(doc! { "$eq": [{ "$ifNull": [own, Bson::Null] }, Bson::Null] }.into());
@@ -200,7 +200,7 @@ impl<'m> Translator<'m> {
             Field::Level => none(Column::Level),
             Field::Duration => none(Column::Duration) && none(Column::CompletedAt),
             Field::Completed => none(Column::CompletedAt) && none(Column::Duration),
-            field => target(field).is_some_and(none),
+            field => Column::of(field).is_some_and(none),
         }
     }
 
@@ -279,11 +279,11 @@ impl<'m> Translator<'m> {
                 within(n, 100.0, 1000.0)
             }
             Field::Attempt | Field::MaxAttempts => {
-                let n = self.number(target(field)?)?;
+                let n = self.number(Column::of(field)?)?;
                 within(n, 0.0, 65536.0)
             }
             Field::Cpu | Field::Memory => {
-                let n = self.number(target(field)?)?;
+                let n = self.number(Column::of(field)?)?;
                 doc! { "$let": { "vars": { "n": n }, "in": { "$cond": [{ "$and": [
                     { "$gt": ["$$n", f64::NEG_INFINITY] }, { "$lt": ["$$n", f64::INFINITY] }
                 ] }, "$$n", Bson::Null] } } }
@@ -302,7 +302,7 @@ impl<'m> Translator<'m> {
             }
             // A key of the collection stands for what has no identity of its own: only we can say which.
             Field::Id | Field::Completed | Field::Tags | Field::Source => return None,
-            field => self.text(target(field)?)?,
+            field => self.text(Column::of(field)?)?,
         })
     }
 
@@ -392,33 +392,6 @@ impl<'m> Translator<'m> {
         };
         first_of([own, spent].into_iter().flatten().collect())
     }
-}
-
-/// Targets of the fields that filters compare.
-fn target(field: Field) -> Option<Column> {
-    Some(match field {
-        Field::System => Column::System,
-        Field::Method => Column::Method,
-        Field::Endpoint => Column::Endpoint,
-        Field::Url => Column::Url,
-        Field::Message => Column::Message,
-        Field::Error => Column::Error,
-        Field::ErrorType => Column::ErrorType,
-        Field::Attempt => Column::Attempt,
-        Field::MaxAttempts => Column::MaxAttempts,
-        Field::NextRetry => Column::NextRetryAt,
-        Field::Id => Column::Id,
-        Field::Request => Column::RequestId,
-        Field::Correlation => Column::CorrelationId,
-        Field::Parent => Column::ParentRequestId,
-        Field::Operation => Column::Operation,
-        Field::Actor => Column::Actor,
-        Field::Organization => Column::Organization,
-        Field::Cpu => Column::Cpu,
-        Field::Memory => Column::Memory,
-        Field::Http => Column::HttpStatus,
-        _ => return None,
-    })
 }
 
 /// The bounds of time that a filter's own clauses set, so that the index on the time serves.

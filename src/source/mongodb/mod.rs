@@ -319,17 +319,6 @@ impl Source for MongodbSource {
         }
     }
 
-    async fn fill_back(
-        &self,
-        _upto: &Position,
-        limit: usize,
-        sink: &Sink,
-        cancel: &CancellationToken,
-    ) -> Result<(), SourceError> {
-        // Documents written meanwhile come twice, here and by following; the second replaces the first.
-        super::fill_back_by_pages(self, limit, sink, cancel).await
-    }
-
     async fn payload(&self, id: &Id, locator: &Locator) -> Result<Payload, SourceError> {
         let database = self.database().await?;
         let missing = || SourceError {

@@ -352,40 +352,6 @@ impl Mapping {
         Ok(activity)
     }
 
-    /// Targets of the fields that filters compare.
-    pub(super) fn target(field: Field) -> Option<Target> {
-        Some(match field {
-            Field::Status => Target::Status,
-            Field::System => Target::System,
-            Field::Level => Target::Level,
-            Field::Kind => Target::Kind,
-            Field::Direction => Target::Direction,
-            Field::Time => Target::StartedAt,
-            Field::Duration => Target::Duration,
-            Field::Http => Target::HttpStatus,
-            Field::Method => Target::Method,
-            Field::Endpoint => Target::Endpoint,
-            Field::Url => Target::Url,
-            Field::Message => Target::Message,
-            Field::Error => Target::Error,
-            Field::ErrorType => Target::ErrorType,
-            Field::Attempt => Target::Attempt,
-            Field::MaxAttempts => Target::MaxAttempts,
-            Field::NextRetry => Target::NextRetryAt,
-            Field::Id => Target::Id,
-            Field::Request => Target::RequestId,
-            Field::Correlation => Target::CorrelationId,
-            Field::Parent => Target::ParentRequestId,
-            Field::Operation => Target::Operation,
-            Field::Actor => Target::Actor,
-            Field::Organization => Target::Organization,
-            Field::Cpu => Target::Cpu,
-            Field::Memory => Target::Memory,
-            Field::Completed => Target::CompletedAt,
-            Field::Entity | Field::Tags | Field::Source | Field::Is => return None,
-        })
-    }
-
     /// Whether a field is compared as text.
     pub(super) fn is_text(field: Field) -> bool {
         matches!(field.class(), Class::Keyword | Class::Text | Class::Id)

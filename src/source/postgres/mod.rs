@@ -271,17 +271,6 @@ impl Source for PostgresSource {
         }
     }
 
-    async fn fill_back(
-        &self,
-        _upto: &Position,
-        limit: usize,
-        sink: &Sink,
-        cancel: &CancellationToken,
-    ) -> Result<(), SourceError> {
-        // Rows written meanwhile come twice, here and by following; the second replaces the first.
-        super::fill_back_by_pages(self, limit, sink, cancel).await
-    }
-
     async fn payload(&self, id: &Id, locator: &Locator) -> Result<Payload, SourceError> {
         let tables = self.tables().await?;
         let missing = || SourceError {

@@ -76,7 +76,7 @@ fn translate(mapping: &Mapping, predicate: &Predicate, exactly: bool) -> Option<
             let pieces = pattern.pieces()?;
             let mut columns = Vec::new();
             for field in Field::SEARCHED {
-                columns.extend(expression(mapping, *field).or_else(|| mapping.raw_text(Mapping::target(*field)?)));
+                columns.extend(expression(mapping, *field).or_else(|| mapping.raw_text(Column::of(*field)?)));
                 let derived = matches!(field, Field::System | Field::Endpoint) && expression(mapping, *field).is_none();
                 if derived {
                     // Made of the address where it is absent: what is found in it is found in the address, too.
@@ -151,7 +151,7 @@ fn derived(mapping: &Mapping, field: Field, leaf: &Leaf) -> Option<Translated> {
     if !matches!(field, Field::System | Field::Endpoint) || leaf.negated || leaf.or_absent {
         return None;
     }
-    let own = mapping.raw_text(Mapping::target(field)?)?;
+    let own = mapping.raw_text(Column::of(field)?)?;
     let parts: Option<Vec<Sql>> = patterns.iter().map(|p| pattern(&own, p).map(|(sql, _)| sql)).collect();
     let mut parts = parts?;
     parts.push(Sql::raw(format!("{own} IS NULL")));
@@ -169,7 +169,7 @@ pub(super) fn is_absent(mapping: &Mapping, field: Field) -> bool {
         Field::Level => none(Column::Level),
         Field::Duration => none(Column::Duration) && none(Column::CompletedAt),
         Field::Completed => none(Column::CompletedAt) && none(Column::Duration),
-        field => Mapping::target(field).is_some_and(none),
+        field => Column::of(field).is_some_and(none),
     }
 }
 
@@ -241,11 +241,11 @@ pub(super) fn expression(mapping: &Mapping, field: Field) -> Option<String> {
             format!("CASE WHEN {column} >= 100 AND {column} < 1000 THEN trunc({column}) END")
         }
         Field::Attempt | Field::MaxAttempts => {
-            let column = number(mapping, Mapping::target(field)?)?;
+            let column = number(mapping, Column::of(field)?)?;
             format!("CASE WHEN {column} >= 0 AND {column} <= 65535 THEN trunc({column}) END")
         }
         Field::Cpu | Field::Memory => {
-            let column = number(mapping, Mapping::target(field)?)?;
+            let column = number(mapping, Column::of(field)?)?;
             let column = format!("{column}::float8");
             format!("CASE WHEN {column} < 'Infinity' AND {column} > '-Infinity' THEN {column} END")
         }
@@ -259,7 +259,7 @@ pub(super) fn expression(mapping: &Mapping, field: Field) -> Option<String> {
         }
         Field::Entity => entity(mapping)?,
         Field::Tags | Field::Source => return None,
-        field if Mapping::is_text(field) => mapping.raw_text(Mapping::target(field)?)?,
+        field if Mapping::is_text(field) => mapping.raw_text(Column::of(field)?)?,
         _ => return None,
     })
 }

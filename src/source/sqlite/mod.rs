@@ -144,17 +144,6 @@ impl Source for SqliteSource {
         follow::follow(&self.pool, mapping, &from, sink, cancel).await.map_err(|e| self.error("follow", &e))
     }
 
-    async fn fill_back(
-        &self,
-        _upto: &Position,
-        limit: usize,
-        sink: &Sink,
-        cancel: &CancellationToken,
-    ) -> Result<(), SourceError> {
-        // Rows written meanwhile come twice, here and by following; the second replaces the first.
-        super::fill_back_by_pages(self, limit, sink, cancel).await
-    }
-
     async fn payload(&self, id: &Id, _locator: &Locator) -> Result<Payload, SourceError> {
         let mapping = self.mapping().await?;
         let found =

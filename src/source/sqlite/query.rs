@@ -65,35 +65,9 @@ impl Mapping {
     /// The column that holds a field just as the filter compares it; none where the schema derives it.
     pub(super) fn column(&self, field: Field) -> Option<String> {
         let target = match field {
-            Field::Status => Target::Status,
-            Field::System => Target::System,
-            Field::Level => Target::Level,
-            Field::Kind => Target::Kind,
-            Field::Direction => Target::Direction,
-            Field::Time => Target::StartedAt,
-            Field::Duration => Target::Duration,
-            Field::Http => Target::HttpStatus,
-            Field::Method => Target::Method,
-            Field::Endpoint => Target::Endpoint,
-            Field::Url => Target::Url,
-            Field::Message => Target::Message,
-            Field::Error => Target::Error,
-            Field::ErrorType => Target::ErrorType,
-            Field::Attempt => Target::Attempt,
-            Field::MaxAttempts => Target::MaxAttempts,
-            Field::NextRetry => Target::NextRetryAt,
-            Field::Id => Target::Id,
-            Field::Request => Target::RequestId,
-            Field::Correlation => Target::CorrelationId,
-            Field::Parent => Target::ParentRequestId,
-            Field::Operation => Target::Operation,
+            // One column holds type and id together here.
             Field::Entity => Target::EntityType,
-            Field::Actor => Target::Actor,
-            Field::Completed => Target::CompletedAt,
-            Field::Organization => Target::Organization,
-            Field::Cpu => Target::Cpu,
-            Field::Memory => Target::Memory,
-            Field::Source | Field::Is | Field::Tags => return None,
+            field => Target::of(field)?,
         };
         let (sql, _) = self.selected.iter().find(|(_, (found, _))| *found == target)?;
         let text = matches!(field.class(), Class::Keyword | Class::Text | Class::Id);
