@@ -1,6 +1,6 @@
 //! What the configuration of an endpoint says about a request: retry policy, rate limit, transforms, codes.
 
-use crate::model::{Activity, Entry, Payload, Timestamp};
+use crate::model::{Activity, Entry, Payload};
 use jsonata_core::evaluator::{Context, Evaluator, EvaluatorOptions};
 use jsonata_core::parser;
 use jsonata_core::value::JValue;
@@ -86,16 +86,11 @@ impl Policy {
     }
 }
 
-/// Which try this is of how many, and when the next one is due: `attempt 2 of 3, next in 42 s`, without the clock's part.
+/// Which try this is of how many: `attempt 2 of 3`.
 pub fn attempt(activity: &Activity, policy: Option<&Policy>) -> Option<String> {
     let n = activity.attempt?;
     let most = activity.max_attempts.map(u64::from).or_else(|| policy.and_then(|policy| policy.max_attempts));
     Some(most.map_or_else(|| format!("attempt {n}"), |most| format!("attempt {n} of {most}")))
-}
-
-/// The seconds until the next try, where one is due.
-pub fn next_in_us(activity: &Activity, now: Timestamp) -> Option<i64> {
-    activity.next_retry_at.map(|at| at.since_us(now))
 }
 
 /// The text of a JSONata expression: as written, or put together from an object whose texts are expressions.

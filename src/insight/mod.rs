@@ -6,6 +6,6 @@ mod health;
 mod trace;
 
 pub use chain::{Basis, Chain};
-pub use explain::{Policy, attempt, codes, describe_mapping, expression, next_in_us, transform};
+pub use explain::{Policy, attempt, codes, describe_mapping, expression, transform};
 pub use health::{Health, HealthState, Reading, SystemHealth};
 pub use trace::{Node, Trace};

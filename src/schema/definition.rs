@@ -266,6 +266,17 @@ impl Definition {
         self.words.get(key).into_iter().flatten().map(|(word, ours)| (word.as_str(), ours.as_str()))
     }
 
+    /// A store's words for an activity without an outcome, as they are likely to be written: for a query that an index
+    /// on the column serves, which no comparison without case would.
+    pub fn open_words(&self) -> Vec<String> {
+        let own = Status::InProgress.as_str();
+        self.words_of("status")
+            .chain([(own, own)])
+            .filter(|(_, ours)| Status::parse(ours) == Some(Status::InProgress))
+            .flat_map(|(word, _)| [word.to_owned(), word.to_ascii_uppercase(), word.to_ascii_lowercase()])
+            .collect()
+    }
+
     pub(super) fn rules(&self, origin: &str) -> Result<Vec<Rule>, SchemaError> {
         let fail = |message: String| SchemaError { origin: origin.to_owned(), message };
         self.rule_list

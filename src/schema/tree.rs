@@ -62,6 +62,18 @@ impl Target {
         })
     }
 
+    /// Whether a field has no value in any record, where `none` says that nothing fills a target. What is derived always
+    /// has one.
+    pub fn is_absent(field: Field, none: impl Fn(Self) -> bool) -> bool {
+        match field {
+            Field::Entity => none(Self::EntityType) && none(Self::EntityId),
+            Field::Tags => none(Self::Tags),
+            Field::Status | Field::Kind | Field::Direction | Field::Is | Field::System | Field::Endpoint => false,
+            Field::Duration | Field::Completed => none(Self::Duration) && none(Self::CompletedAt),
+            field => Self::of(field).is_some_and(none),
+        }
+    }
+
     /// The target of a name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, target)| *target)

@@ -64,6 +64,20 @@ pub struct SourceError {
     pub hint: Option<String>,
 }
 
+impl SourceError {
+    /// A record that was there and is not any more.
+    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mongodb"))]
+    pub(crate) fn gone(source_name: &str, what: String) -> Self {
+        Self {
+            source_name: source_name.to_owned(),
+            operation: "load payload",
+            kind: ErrorKind::Query,
+            cause: format!("no {what}"),
+            hint: Some("it was deleted after it was read".to_owned()),
+        }
+    }
+}
+
 /// What a kind of source can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
@@ -151,6 +165,39 @@ pub struct Page {
     pub next: Option<Cursor>,
     /// How the filter was divided.
     pub division: Division,
+}
+
+impl Page {
+    /// One page of the parts that several tables gave, each in its own order. `open`: a part has more; `in_store`:
+    /// clauses that every part's store evaluated.
+    #[cfg(any(feature = "postgres", feature = "mongodb"))]
+    pub(crate) fn of_parts(mut items: Vec<Activity>, open: bool, in_store: usize, query: &PageQuery) -> Self {
+        items.sort_by_cached_key(|a| (a.started_at, a.id.to_string()));
+        if query.newest_first {
+            items.reverse();
+        }
+        let more = items.len() > query.limit || open;
+        items.truncate(query.limit);
+        let next = items.last().filter(|_| more).map(Cursor::after);
+        let here = query.filter.clauses().len() - in_store;
+        Self { items, next, division: Division { in_store, here } }
+    }
+}
+
+/// Where a record of the `index`-th table of a source is found again; of the first table by its key alone.
+#[cfg(any(feature = "postgres", feature = "mongodb"))]
+pub(crate) fn locator(index: usize, key: &str) -> Locator {
+    Locator::Key(if index == 0 && !key.starts_with('#') { key.into() } else { format!("#{index} {key}").into() })
+}
+
+/// The table and the key of a [`locator`].
+#[cfg(any(feature = "postgres", feature = "mongodb"))]
+pub(crate) fn located(locator: &Locator) -> Option<(usize, &str)> {
+    let Locator::Key(text) = locator else { return None };
+    match text.strip_prefix('#').and_then(|rest| rest.split_once(' ')) {
+        Some((index, key)) => Some((index.parse().ok()?, key)),
+        None => Some((0, text)),
+    }
 }
 
 /// Where following goes on: opaque, serialisable.

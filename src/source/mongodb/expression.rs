@@ -192,16 +192,7 @@ impl<'m> Translator<'m> {
 
     /// Whether a field has no value in any document.
     pub(super) fn is_absent(&self, field: Field) -> bool {
-        let none = |target: Column| self.mapping.paths(target).is_empty();
-        match field {
-            Field::Entity => none(Column::EntityType) && none(Column::EntityId),
-            Field::Tags => none(Column::Tags),
-            Field::Status | Field::Kind | Field::Direction | Field::Is | Field::System | Field::Endpoint => false,
-            Field::Level => none(Column::Level),
-            Field::Duration => none(Column::Duration) && none(Column::CompletedAt),
-            Field::Completed => none(Column::CompletedAt) && none(Column::Duration),
-            field => Column::of(field).is_some_and(none),
-        }
+        Column::is_absent(field, |target| self.mapping.paths(target).is_empty())
     }
 
     /// The value of a field, just as the local evaluator reads the document; null where it is absent. `None` where it

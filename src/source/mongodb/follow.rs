@@ -379,13 +379,7 @@ impl Poller<'_> {
     async fn learn_open(&mut self) -> Result<(), Error> {
         for (index, mapping) in self.database.mappings.iter().enumerate() {
             let Some(path) = mapping.paths(crate::schema::Target::Status).first().copied() else { continue };
-            let listed = mapping.schema.definition().words_of("status");
-            let own = [(Status::InProgress.as_str(), Status::InProgress.as_str())];
-            let words: Vec<String> = listed
-                .chain(own)
-                .filter(|(_, ours)| Status::parse(ours) == Some(Status::InProgress))
-                .flat_map(|(word, _)| [word.to_owned(), word.to_ascii_uppercase(), word.to_ascii_lowercase()])
-                .collect();
+            let words = mapping.schema.definition().open_words();
             let filter = doc! { path: { "$in": words } };
             let sort = Some(doc! { &mapping.table.time: -1 });
             for document in find(self.database, mapping, Find { filter, sort, limit: Some(OPEN), whole: false }).await?

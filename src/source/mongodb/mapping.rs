@@ -1,7 +1,8 @@
 //! How collections map to activities: which of a schema's collections are there, and how a document is read.
 
+use super::super::locator;
 use super::Error;
-use crate::model::{Activity, Id, Locator, Place, SourceId, Timestamp};
+use crate::model::{Activity, Id, Place, SourceId, Timestamp};
 use crate::schema::{Assembler, Node, Scalar, Schema, Table, Target};
 use bson::{Bson, Document, RawBsonRef, RawDocument, doc, oid::ObjectId, spec::BinarySubtype};
 use std::borrow::Cow;
@@ -79,8 +80,7 @@ impl Mapping {
         walk(self, self.schema.tree(), document, &mut assembler)?;
         let own = Id::Text(format!("{}{key}", self.prefix()).into());
         let mut activity = assembler.finish(&self.schema, own, self.opened);
-        let text = if self.index == 0 && !key.starts_with('#') { key } else { format!("#{} {key}", self.index) };
-        activity.places = vec![Place { source: self.source, locator: Locator::Key(text.into()) }];
+        activity.places = vec![Place { source: self.source, locator: locator(self.index, &key) }];
         Ok(activity)
     }
 
@@ -90,7 +90,7 @@ impl Mapping {
             Ok(Some(id)) => id.try_into().map(|id: Bson| key_of(&id)).unwrap_or_default(),
             _ => String::new(),
         };
-        let place = Place { source: self.source, locator: Locator::Key(key.clone().into()) };
+        let place = Place { source: self.source, locator: locator(self.index, &key) };
         let id = Id::Text(format!("{}{key}", self.prefix()).into());
         let excerpt = format!("a document of {} that cannot be read", self.table.name);
         Activity::undecodable(id, self.opened, place, &error.to_string(), &excerpt)
@@ -117,15 +117,6 @@ pub(super) fn parse_key(text: &str) -> Option<Bson> {
     }
     let value: serde_json::Value = serde_json::from_str(text).ok()?;
     Bson::try_from(value).ok()
-}
-
-/// The collection's number and the key of a locator.
-pub(super) fn located(locator: &Locator) -> Option<(usize, Bson)> {
-    let Locator::Key(text) = locator else { return None };
-    match text.strip_prefix('#').and_then(|rest| rest.split_once(' ')) {
-        Some((index, key)) => Some((index.parse().ok()?, parse_key(key)?)),
-        None => Some((0, parse_key(text)?)),
-    }
 }
 
 fn walk<'a>(mapping: &Mapping, node: &Node, document: &'a RawDocument, into: &mut Assembler<'a>) -> Result<(), Error> {

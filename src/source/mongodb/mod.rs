@@ -321,15 +321,10 @@ impl Source for MongodbSource {
 
     async fn payload(&self, id: &Id, locator: &Locator) -> Result<Payload, SourceError> {
         let database = self.database().await?;
-        let missing = || SourceError {
-            source_name: self.name.clone(),
-            operation: "load payload",
-            kind: ErrorKind::Query,
-            cause: format!("no document {id}"),
-            hint: Some("it was deleted after it was read".to_owned()),
-        };
-        let (index, key) = mapping::located(locator).ok_or_else(missing)?;
+        let missing = || SourceError::gone(&self.name, format!("document {id}"));
+        let (index, key) = super::located(locator).ok_or_else(missing)?;
         let mapping = database.mappings.get(index).ok_or_else(missing)?;
+        let key = mapping::parse_key(key).ok_or_else(missing)?;
         let found = query::payload(database, mapping, key).await.map_err(|e| self.error("load payload", &e))?;
         found.ok_or_else(missing)
     }

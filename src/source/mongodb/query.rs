@@ -1,6 +1,6 @@
 //! The queries: pages in order of time on the index that the documents define, related documents, one whole.
 
-use super::super::{Cursor, Division, Page, PageQuery, RelatedKey};
+use super::super::{Cursor, Page, PageQuery, RelatedKey};
 use super::expression::{Translator, bounds};
 use super::mapping::{Mapping, any_of, parse_key, plain, values};
 use super::operators::date;
@@ -99,15 +99,7 @@ pub(super) async fn page(
         open |= !ended;
         items.extend(found);
     }
-    items.sort_by_cached_key(|a: &Activity| (a.started_at, a.id.to_string()));
-    if query.newest_first {
-        items.reverse();
-    }
-    let more = items.len() > query.limit || open;
-    items.truncate(query.limit);
-    let next = items.last().filter(|_| more).map(Cursor::after);
-    let here = query.filter.clauses().len() - in_store;
-    Ok(Page { items, next, division: Division { in_store, here } })
+    Ok(Page::of_parts(items, open, in_store, query))
 }
 
 /// Pages go along the index on the time alone. Documents of one millisecond have no order in it: they are read whole
@@ -129,9 +121,8 @@ async fn page_of(
     let mut items: Vec<Activity> = Vec::new();
     let mut at = after.map(|cursor| Timestamp(cursor.time_us));
     let mut behind = after.map(|cursor| cursor.id.clone());
-    let mut whole_instant = after.is_some();
     loop {
-        if let Some(instant) = at.filter(|_| whole_instant) {
+        if let Some(instant) = at {
             let mut same = range.clone();
             same.insert("$eq", date(instant));
             let find_all =
@@ -159,11 +150,7 @@ async fn page_of(
         }
         let mut rest = range.clone();
         if let Some(instant) = at {
-            if query.newest_first {
-                rest.insert("$lt", date(instant));
-            } else {
-                rest.insert(beyond, date(instant));
-            }
+            rest.insert(beyond, date(instant));
         }
         let find_next = Find {
             filter: asked.filter(doc! { time: rest }),
@@ -197,7 +184,6 @@ async fn page_of(
             break;
         }
         at = last;
-        whole_instant = true;
     }
     // Documents without a date have no place in the order: they come once, at the end.
     if after.is_none() && query.since.is_none() && query.until.is_none() {

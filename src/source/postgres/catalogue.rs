@@ -76,8 +76,16 @@ impl CatalogueMapping {
 
 /// Everything but the code mappings, which can be many.
 pub(super) async fn load(connections: &Connections, tables: &[CatalogueMapping]) -> Result<Catalogue, sqlx::Error> {
+    read_topics(connections, tables, |topic| topic != Topic::Mapping).await
+}
+
+async fn read_topics(
+    connections: &Connections,
+    tables: &[CatalogueMapping],
+    wanted: impl Fn(Topic) -> bool,
+) -> Result<Catalogue, sqlx::Error> {
     let mut catalogue = Catalogue::default();
-    for table in tables.iter().filter(|table| table.topic != Topic::Mapping) {
+    for table in tables.iter().filter(|table| wanted(table.topic)) {
         let mut sql = table.select();
         sql.push(&format!(" LIMIT {MARK}::int8"), [Bind::Int(ENTRIES)]);
         catalogue.entries.extend(read(connections, table, sql).await?);
@@ -97,13 +105,13 @@ async fn read(connections: &Connections, table: &CatalogueMapping, sql: Sql) -> 
 pub(super) async fn mappings(
     connections: &Connections,
     tables: &[CatalogueMapping],
-    catalogue: &Catalogue,
     system: &str,
     codes: &[String],
 ) -> Result<Vec<Entry>, sqlx::Error> {
     let mut found = Vec::new();
     let mut systems = vec![system.to_owned()];
-    systems.extend(catalogue.system(system).and_then(|entry| entry.text("id")));
+    let known = read_topics(connections, tables, |topic| matches!(topic, Topic::System | Topic::LogSource)).await?;
+    systems.extend(known.system(system).and_then(|entry| entry.text("id")));
     for table in tables.iter().filter(|table| table.topic == Topic::Mapping) {
         let side = |fact: &str, values: &[String]| -> Vec<Sql> {
             let one = |column: &String| {

@@ -5,8 +5,7 @@
 //! those whose xmin is not before the oldest transaction that was open then (`txid_snapshot_xmin`). There is no index
 //! on xmin, so the time column bounds each poll: the newest minute every second, what is older every quarter of a
 //! minute, a whole day every five minutes, everything every ten (of tables up to a gigabyte); what is open is read
-//! again by its key. `NOTIFY`, where a trigger sends it,
-//! only wakes the poll. Source: PostgreSQL documentation, "System Information Functions", "Transaction Isolation".
+//! again by its key. `NOTIFY`, where a trigger sends it, only wakes the poll. Source: PostgreSQL documentation, "System Information Functions", "Transaction Isolation".
 
 use super::super::sql::Sql;
 use super::super::{Position, Sink, Update};
@@ -72,11 +71,15 @@ async fn at(on: &mut PgConnection) -> Result<At, sqlx::Error> {
     Ok(At { horizons: [row.try_get(0)?; TIERS.len()], time_us: row.try_get(1)? })
 }
 
-pub(super) async fn position(connections: &Connections) -> Result<Position, sqlx::Error> {
+async fn now(connections: &Connections) -> Result<At, sqlx::Error> {
     let mut reading = connections.read().await?;
     let now = at(reading.on()).await?;
     reading.end().await?;
-    Ok(Position::new(now))
+    Ok(now)
+}
+
+pub(super) async fn position(connections: &Connections) -> Result<Position, sqlx::Error> {
+    Ok(Position::new(now(connections).await?))
 }
 
 /// What is known of one table.
@@ -126,12 +129,7 @@ pub(super) async fn follow(
 ) -> Result<(), sqlx::Error> {
     let start = match from.read::<At>() {
         Some(at) => at,
-        None => {
-            let mut reading = connections.read().await?;
-            let now = at(reading.on()).await?;
-            reading.end().await?;
-            now
-        }
+        None => now(connections).await?,
     };
     let woken = Arc::new(Notify::new());
     let listening = listen(connections, mappings, Arc::clone(&woken), cancel).await?;
@@ -222,12 +220,6 @@ async fn listen(
     Ok(true)
 }
 
-/// What a tier covers at a time: what a faster one covers has been seen by that.
-fn range(tier: usize, time_us: i64) -> (Timestamp, Option<Timestamp>) {
-    let back = |tier: usize| Timestamp(time_us - TIERS[tier].0.as_micros() as i64);
-    (back(tier), tier.checked_sub(1).map(back))
-}
-
 impl Follower<'_> {
     /// The first poll looks back from the position as each tier would have: what was written while nobody listened; and
     /// learns which rows are open.
@@ -245,13 +237,7 @@ impl Follower<'_> {
                 after.horizons[tier] = horizon;
                 continue;
             }
-            let (from, until) = range(tier, since.time_us);
-            for index in 0..self.tables.len() {
-                if tier == SWEEP && !self.tables[index].is_swept() {
-                    continue;
-                }
-                self.read_range(&mut reading, index, horizon, from, until).await?;
-            }
+            self.read_tier(&mut reading, tier, horizon, since.time_us).await?;
         }
         reading.end().await?;
         self.at = after;
@@ -269,13 +255,7 @@ impl Follower<'_> {
             if now < self.due[tier] && !(notified && tier == 0) {
                 continue;
             }
-            let (from, until) = range(tier, snapshot.time_us);
-            for index in 0..self.tables.len() {
-                if tier == SWEEP && !self.tables[index].is_swept() {
-                    continue;
-                }
-                self.read_range(&mut reading, index, self.at.horizons[tier], from, until).await?;
-            }
+            self.read_tier(&mut reading, tier, self.at.horizons[tier], snapshot.time_us).await?;
             at.horizons[tier] = snapshot.horizons[tier];
             self.due[tier] = now + *every;
         }
@@ -297,6 +277,24 @@ impl Follower<'_> {
         }
     }
 
+    /// Delivers what a tier covers at a time, of every table: what a faster tier covers has been seen by that.
+    async fn read_tier(
+        &mut self,
+        reading: &mut Reading<'_>,
+        tier: usize,
+        horizon: i64,
+        time_us: i64,
+    ) -> Result<(), sqlx::Error> {
+        let back = |tier: usize| Timestamp(time_us - TIERS[tier].0.as_micros() as i64);
+        let (from, until) = (back(tier), tier.checked_sub(1).map(back));
+        for index in 0..self.tables.len() {
+            if tier != SWEEP || self.tables[index].is_swept() {
+                self.read_range(reading, index, horizon, from, until).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Delivers the versions in a range of time that are not before a horizon, in chunks.
     async fn read_range(
         &mut self,
@@ -310,11 +308,8 @@ impl Follower<'_> {
         let order = Order { newest_first: false };
         let mut beyond: Option<(Timestamp, String)> = None;
         loop {
-            let mut parts = Vec::new();
-            let mut range: Vec<Sql> = Vec::new();
-            range.push(time_is(mapping, ">=", from));
-            range.extend(until.map(|at| time_is(mapping, "<", at)));
-            parts.push(Sql::join(range, " AND "));
+            let mut parts = vec![time_is(mapping, ">=", from)];
+            parts.extend(until.map(|at| time_is(mapping, "<", at)));
             parts.extend(not_before(mapping, horizon, self.current));
             parts.extend(beyond.as_ref().map(|(at, id)| order.beyond(mapping, *at, id)));
             let mut sql = Sql::raw(mapping.select(""));
@@ -379,15 +374,8 @@ impl Follower<'_> {
         let Some(raw) = mapping.sources(crate::schema::Target::Status).first().map(|(sql, _)| (*sql).to_owned()) else {
             return Ok(());
         };
-        // The words as they are likely to be written, so that an index on the column serves.
-        let listed = mapping.schema.definition().words_of("status");
-        let own = [(Status::InProgress.as_str(), Status::InProgress.as_str())];
-        let words: Vec<String> = listed
-            .chain(own)
-            .filter(|(_, ours)| Status::parse(ours) == Some(Status::InProgress))
-            .flat_map(|(word, _)| [word.to_owned(), word.to_ascii_uppercase(), word.to_ascii_lowercase()])
-            .map(|word| super::super::sql::literal(&word))
-            .collect();
+        let words = mapping.schema.definition().open_words();
+        let words: Vec<String> = words.iter().map(|word| super::super::sql::literal(word)).collect();
         let sql = Sql::raw(format!(
             "{} WHERE ({raw})::text IN ({}) AND {} IS NOT NULL ORDER BY {} DESC LIMIT {OPEN}",
             mapping.select(""),

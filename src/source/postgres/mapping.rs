@@ -1,10 +1,11 @@
 //! How tables map to activities: which of a schema's tables are there, which of their columns, and how each column is
 //! selected. Everything is selected as one of three types, so that no value is too strange to be read.
 
+use super::super::locator;
 use super::super::sql::{Bind, MARK, Sql, literal, name};
 use super::Error;
 use crate::filter::{Class, Field, suggest};
-use crate::model::{Activity, Id, Locator, Place, SourceId, Timestamp};
+use crate::model::{Activity, Id, Place, SourceId, Timestamp};
 use crate::schema::{Assembler, Scalar, Schema, Table, Target, TimeUnit};
 use sqlx::Row as _;
 use sqlx::postgres::{PgConnection, PgRow};
@@ -355,20 +356,6 @@ impl Mapping {
     /// Whether a field is compared as text.
     pub(super) fn is_text(field: Field) -> bool {
         matches!(field.class(), Class::Keyword | Class::Text | Class::Id)
-    }
-}
-
-/// Where a row of the `index`-th table is found again.
-fn locator(index: usize, key: &str) -> Locator {
-    Locator::Key(if index == 0 && !key.starts_with('#') { key.into() } else { format!("#{index} {key}").into() })
-}
-
-/// The table and the key of a locator.
-pub(super) fn located(locator: &Locator) -> Option<(usize, &str)> {
-    let Locator::Key(text) = locator else { return None };
-    match text.strip_prefix('#').and_then(|rest| rest.split_once(' ')) {
-        Some((index, key)) => Some((index.parse().ok()?, key)),
-        None => Some((0, text)),
     }
 }
 

@@ -273,14 +273,8 @@ impl Source for PostgresSource {
 
     async fn payload(&self, id: &Id, locator: &Locator) -> Result<Payload, SourceError> {
         let tables = self.tables().await?;
-        let missing = || SourceError {
-            source_name: self.name.clone(),
-            operation: "load payload",
-            kind: ErrorKind::Query,
-            cause: format!("no row {id}"),
-            hint: Some("it was deleted after it was read".to_owned()),
-        };
-        let (index, key) = mapping::located(locator).ok_or_else(missing)?;
+        let missing = || SourceError::gone(&self.name, format!("row {id}"));
+        let (index, key) = super::located(locator).ok_or_else(missing)?;
         let mapping = tables.mappings.get(index).ok_or_else(missing)?;
         let found = payload::load(&self.connections, mapping, key).await.map_err(|e| self.error("load payload", e))?;
         found.ok_or_else(missing)
@@ -313,8 +307,7 @@ impl Source for PostgresSource {
 
     async fn mappings(&self, system: &str, codes: &[String]) -> Result<Vec<Entry>, SourceError> {
         let tables = self.tables().await?;
-        let catalogue = self.catalogue().await?;
-        catalogue::mappings(&self.connections, &tables.catalogue, &catalogue, system, codes)
+        catalogue::mappings(&self.connections, &tables.catalogue, system, codes)
             .await
             .map_err(|e| self.error("read mappings", e))
     }

@@ -2,7 +2,7 @@
 //! `sql.rs`, of names from the schema (quoted) and bind parameters; values never become text.
 
 use super::super::sql::{Bind, MARK, Marks, Sql};
-use super::super::{Cursor, Division, Page, PageQuery, RelatedKey};
+use super::super::{Cursor, Page, PageQuery, RelatedKey};
 use super::connection::{Connections, Reading};
 use super::mapping::{Mapping, Sort};
 use super::{payload, sql};
@@ -79,16 +79,7 @@ pub(super) async fn page(
         open |= !part.ended;
         items.extend(part.items);
     }
-    let key = |a: &Activity| (a.started_at, a.id.to_string());
-    items.sort_by_cached_key(key);
-    if query.newest_first {
-        items.reverse();
-    }
-    let more = items.len() > query.limit || open;
-    items.truncate(query.limit);
-    let next = items.last().filter(|_| more).map(Cursor::after);
-    let here = query.filter.clauses().len() - in_store;
-    Ok(Page { items, next, division: Division { in_store, here } })
+    Ok(Page::of_parts(items, open, in_store, query))
 }
 
 struct PartPage {

@@ -76,8 +76,9 @@ fn translate(mapping: &Mapping, predicate: &Predicate, exactly: bool) -> Option<
             let pieces = pattern.pieces()?;
             let mut columns = Vec::new();
             for field in Field::SEARCHED {
-                columns.extend(expression(mapping, *field).or_else(|| mapping.raw_text(Column::of(*field)?)));
-                let derived = matches!(field, Field::System | Field::Endpoint) && expression(mapping, *field).is_none();
+                let exact = expression(mapping, *field);
+                let derived = matches!(field, Field::System | Field::Endpoint) && exact.is_none();
+                columns.extend(exact.or_else(|| mapping.raw_text(Column::of(*field)?)));
                 if derived {
                     // Made of the address where it is absent: what is found in it is found in the address, too.
                     let Pattern::Find(_, text) = pattern else { return None };
@@ -160,17 +161,7 @@ fn derived(mapping: &Mapping, field: Field, leaf: &Leaf) -> Option<Translated> {
 
 /// Whether a field has no value in any row.
 pub(super) fn is_absent(mapping: &Mapping, field: Field) -> bool {
-    let none = |target: Column| mapping.sources(target).is_empty();
-    match field {
-        Field::Entity => none(Column::EntityType) && none(Column::EntityId),
-        Field::Tags => none(Column::Tags),
-        // Derived where no column holds them.
-        Field::Status | Field::Kind | Field::Direction | Field::Is | Field::System | Field::Endpoint => false,
-        Field::Level => none(Column::Level),
-        Field::Duration => none(Column::Duration) && none(Column::CompletedAt),
-        Field::Completed => none(Column::CompletedAt) && none(Column::Duration),
-        field => Column::of(field).is_some_and(none),
-    }
+    Column::is_absent(field, |target| mapping.sources(target).is_empty())
 }
 
 /// The value of a field in SQL, just as the local evaluator reads the row; NULL where it is absent. `None` where SQL

@@ -148,13 +148,7 @@ impl Source for SqliteSource {
         let mapping = self.mapping().await?;
         let found =
             payload::load(&self.pool, mapping, &self.name, id).await.map_err(|e| self.error("load payload", &e))?;
-        found.ok_or_else(|| SourceError {
-            source_name: self.name.clone(),
-            operation: "load payload",
-            kind: ErrorKind::Query,
-            cause: format!("no row {id}"),
-            hint: Some("it was deleted after it was read".to_owned()),
-        })
+        found.ok_or_else(|| SourceError::gone(&self.name, format!("row {id}")))
     }
 
     async fn related(&self, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, SourceError> {
