@@ -17,7 +17,7 @@ pub(super) async fn run(args: &SchemaArgs) -> Result<u8> {
             let rows: Vec<[String; 3]> = Schema::built_in()
                 .iter()
                 .map(|schema| {
-                    let tables: Vec<&str> = schema.tables().map(|(_, table)| table.name.as_str()).collect();
+                    let tables: Vec<&str> = schema.every_table().map(|(_, table)| table.name.as_str()).collect();
                     [schema.name.clone(), tables.join(", "), schema.title.clone()]
                 })
                 .collect();

@@ -46,12 +46,17 @@ pub struct Figures {
 }
 
 impl Figures {
+    /// Counts the outcome of so many activities alike.
+    pub fn add_outcomes(&mut self, activity: &Activity, n: u64) {
+        self.count += n;
+        self.failed += n * u64::from(activity.is_failure());
+        self.open += n * u64::from(activity.status == Some(Status::InProgress));
+        self.succeeded += n * u64::from(activity.status == Some(Status::Success));
+    }
+
     /// Adds one activity.
     pub fn add(&mut self, activity: &Activity) {
-        self.count += 1;
-        self.failed += u64::from(activity.is_failure());
-        self.open += u64::from(activity.status == Some(Status::InProgress));
-        self.succeeded += u64::from(activity.status == Some(Status::Success));
+        self.add_outcomes(activity, 1);
         if let Some(us) = activity.took_us() {
             self.latencies.add(us);
         }

@@ -205,5 +205,11 @@ words! {
         Postgres = "postgres",
         /// A MongoDB database.
         Mongodb = "mongodb",
+        /// Elasticsearch indices.
+        Elasticsearch = "elasticsearch",
+        /// Kafka topics.
+        Kafka = "kafka",
+        /// Metrics and health endpoints.
+        Prometheus = "prometheus",
     }
 }

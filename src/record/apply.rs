@@ -1,5 +1,6 @@
 //! Creating a schema's tables, collections and indexes, and the trigger that wakes a follower: only when asked by name.
 
+use crate::model::SourceKind;
 use crate::schema::Schema;
 use anyhow::{Context as _, bail};
 #[cfg(feature = "postgres")]
@@ -33,7 +34,7 @@ pub fn statements(schema: &Schema, url: &str, notify: bool) -> anyhow::Result<St
     match url.split_once("://").map(|(scheme, _)| scheme) {
         Some("postgres" | "postgresql") if notify => {
             let quoted = |name: &str| name.split('.').map(|part| format!("\"{part}\"")).collect::<Vec<_>>().join(".");
-            let tables: Vec<String> = schema.tables().map(|(_, table)| quoted(&table.name)).collect();
+            let tables: Vec<String> = schema.tables(SourceKind::Postgres).map(|(_, table)| quoted(&table.name)).collect();
             if tables.is_empty() {
                 bail!("schema {} has no tables", schema.name);
             }

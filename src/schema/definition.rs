@@ -2,7 +2,7 @@
 
 use super::{Part, Rule, Target};
 use crate::filter::suggest;
-use crate::model::{Direction, Kind, Status, Topic};
+use crate::model::{Direction, Kind, SourceKind, Status, Topic};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -132,8 +132,11 @@ pub struct RuleText {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Table {
-    /// Its name.
+    /// Its name: of an index a pattern, of a topic the name.
     pub name: String,
+    /// The kinds of store it is in; where none is named, the databases.
+    #[serde(default)]
+    pub stores: Vec<String>,
     /// Its unique key column.
     pub id: String,
     /// The column of the start time.
@@ -161,6 +164,14 @@ pub struct Lookup {
 }
 
 impl Table {
+    /// Whether a kind of store has it.
+    pub fn is_in(&self, kind: SourceKind) -> bool {
+        match self.stores.as_slice() {
+            [] => matches!(kind, SourceKind::Sqlite | SourceKind::Postgres | SourceKind::Mongodb),
+            stores => stores.iter().any(|store| store == kind.as_str()),
+        }
+    }
+
     /// The table's own name, without its schema.
     pub fn short_name(&self) -> &str {
         self.name.rsplit('.').next().unwrap_or(&self.name)
@@ -231,6 +242,12 @@ impl Definition {
                 started.list().first().map_or("", String::as_str),
                 table.time
             )));
+        }
+        if let Some(table) = &self.table
+            && let Some(wrong) = table.stores.iter().find(|store| SourceKind::parse(store).is_none())
+        {
+            let known: Vec<&str> = SourceKind::ALL.iter().map(|kind| kind.as_str()).collect();
+            return Err(fail(format!("[table] stores = [\"{wrong}\"]: there are {}", known.join(", "))));
         }
         for (key, words) in &self.words {
             for (word, ours) in words {

@@ -11,7 +11,7 @@ pub use definition::{CatalogueTable, Definition, Lookup, SchemaError, Table, Tim
 pub use endpoint::{endpoint_of_url, system_of_url};
 pub use tree::{Node, PayloadPart, Target};
 
-use crate::model::{Activity, Direction, Kind, Level, Status};
+use crate::model::{Activity, Direction, Kind, Level, SourceKind, Status};
 use compact_str::CompactString;
 use std::borrow::Cow;
 
@@ -89,9 +89,19 @@ impl Schema {
         })
     }
 
-    /// The mappings of tables: its own and those of its further records.
-    pub fn tables(&self) -> impl Iterator<Item = (&Self, &Table)> {
+    /// The mappings of tables that a kind of store has: its own and those of its further records.
+    pub fn tables(&self, kind: SourceKind) -> impl Iterator<Item = (&Self, &Table)> {
+        self.every_table().filter(move |(_, table)| table.is_in(kind))
+    }
+
+    /// The mappings of all tables, whatever kind of store has them.
+    pub fn every_table(&self) -> impl Iterator<Item = (&Self, &Table)> {
         std::iter::once(self).chain(&self.records).filter_map(|schema| Some((schema, schema.table.as_ref()?)))
+    }
+
+    /// Whether records are parts that are joined to one activity.
+    pub fn has_parts(&self) -> bool {
+        self.rules.iter().any(|rule| rule.part.is_some())
     }
 
     /// Whether rules look at several fields of a record: then only we can say what it is.

@@ -3,8 +3,12 @@
 //! A kind is one folder here, one line in [`registry`], one Cargo feature; `tests/all/conformance` holds it to the
 //! contract. Nothing here writes to a store.
 
+#[cfg(feature = "elasticsearch")]
+pub mod elasticsearch;
 #[cfg(feature = "file")]
 pub mod file;
+#[cfg(any(feature = "file", feature = "elasticsearch", feature = "kafka"))]
+mod json;
 #[cfg(feature = "mongodb")]
 pub mod mongodb;
 #[cfg(feature = "postgres")]
@@ -66,7 +70,7 @@ pub struct SourceError {
 
 impl SourceError {
     /// A record that was there and is not any more.
-    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mongodb"))]
+    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mongodb", feature = "elasticsearch"))]
     pub(crate) fn gone(source_name: &str, what: String) -> Self {
         Self {
             source_name: source_name.to_owned(),
@@ -170,7 +174,7 @@ pub struct Page {
 impl Page {
     /// One page of the parts that several tables gave, each in its own order. `open`: a part has more; `in_store`:
     /// clauses that every part's store evaluated.
-    #[cfg(any(feature = "postgres", feature = "mongodb"))]
+    #[cfg(any(feature = "postgres", feature = "mongodb", feature = "elasticsearch"))]
     pub(crate) fn of_parts(mut items: Vec<Activity>, open: bool, in_store: usize, query: &PageQuery) -> Self {
         items.sort_by_cached_key(|a| (a.started_at, a.id.to_string()));
         if query.newest_first {
@@ -185,13 +189,13 @@ impl Page {
 }
 
 /// Where a record of the `index`-th table of a source is found again; of the first table by its key alone.
-#[cfg(any(feature = "postgres", feature = "mongodb"))]
+#[cfg(any(feature = "postgres", feature = "mongodb", feature = "elasticsearch"))]
 pub(crate) fn locator(index: usize, key: &str) -> Locator {
     Locator::Key(if index == 0 && !key.starts_with('#') { key.into() } else { format!("#{index} {key}").into() })
 }
 
 /// The table and the key of a [`locator`].
-#[cfg(any(feature = "postgres", feature = "mongodb"))]
+#[cfg(any(feature = "postgres", feature = "mongodb", feature = "elasticsearch"))]
 pub(crate) fn located(locator: &Locator) -> Option<(usize, &str)> {
     let Locator::Key(text) = locator else { return None };
     match text.strip_prefix('#').and_then(|rest| rest.split_once(' ')) {

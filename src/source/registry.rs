@@ -75,6 +75,12 @@ pub fn open(config: &SourceConfig, names: &Names) -> Result<(SourceId, Arc<dyn S
                 super::mongodb::MongodbSource::new(&config.name, id, names.clone(), first, config.schema.clone())?;
             Ok((id, Arc::new(source)))
         }
+        #[cfg(feature = "elasticsearch")]
+        Some("es+http" | "es+https") => {
+            let schema = config.schema.clone();
+            let source = super::elasticsearch::ElasticsearchSource::new(&config.name, id, names.clone(), first, schema)?;
+            Ok((id, Arc::new(source)))
+        }
         #[cfg(feature = "file")]
         None | Some("file") => {
             let specs = config.at.iter().map(|at| super::file::Spec::parse(at.trim_start_matches("file://"))).collect();
@@ -82,9 +88,9 @@ pub fn open(config: &SourceConfig, names: &Names) -> Result<(SourceId, Arc<dyn S
             Ok((id, Arc::new(source.ending_with(config.ended.clone()))))
         }
         Some(other) => {
-            let known = ["postgres", "mongodb", "sqlite", "file"];
+            let known = ["postgres", "mongodb", "sqlite", "es+http", "es+https", "kafka", "file"];
             let hint = crate::filter::suggest(other, known).map_or_else(
-                || "sources are paths, globs, '-', postgres://, mongodb://, sqlite://".to_owned(),
+                || "sources are paths, globs, '-', postgres://, mongodb://, es+https://, kafka://, sqlite://".to_owned(),
                 |near| format!("did you mean {near}://?"),
             );
             Err(error(format!("no kind of source for {other}://"), &hint))

@@ -11,6 +11,7 @@
 mod architecture;
 mod cli;
 mod conformance;
+mod elasticsearch;
 mod faults;
 mod filters;
 mod hostile;

@@ -5,7 +5,6 @@ mod decode;
 mod discover;
 mod follow;
 mod history;
-mod json;
 mod payload;
 mod plain;
 mod quick;

@@ -198,11 +198,11 @@ impl MongodbSource {
         let known = if collections.is_empty() { "none".to_owned() } else { collections.join(", ") };
         for schema in &schemas {
             let before = found.mappings.len();
-            for (part, table) in schema.tables() {
+            for (part, table) in schema.tables(SourceKind::Mongodb) {
                 if collections.contains(&table.name) {
                     let index = found.mappings.len();
                     found.mappings.push(Mapping::new(index, part, table, (self.id, &self.name), opened));
-                } else if self.schema.is_some() && schema.tables().count() == 1 {
+                } else if self.schema.is_some() && schema.tables(SourceKind::Mongodb).count() == 1 {
                     let near = suggest(&table.name, collections.iter().map(String::as_str));
                     let hint = near.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
                     return Err(Error::Mapping(format!(

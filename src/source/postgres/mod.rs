@@ -130,7 +130,7 @@ impl PostgresSource {
         let strict = self.schema.is_some();
         let mut names: Vec<String> = Vec::new();
         for schema in &schemas {
-            let tables: Vec<(&Schema, &Table)> = schema.tables().collect();
+            let tables: Vec<(&Schema, &Table)> = schema.tables(SourceKind::Postgres).collect();
             names.extend(tables.iter().map(|(_, table)| table.name.clone()));
             names.extend(tables.iter().flat_map(|(_, table)| table.lookup.values()).map(|lookup| lookup.table.clone()));
             names.extend(schema.definition().catalogue.iter().map(|table| table.table.clone()));
@@ -145,9 +145,9 @@ impl PostgresSource {
         let opened = Clock::system().now();
         for schema in &schemas {
             let before = found.mappings.len();
-            for (part, table) in schema.tables() {
+            for (part, table) in schema.tables(SourceKind::Postgres) {
                 // A schema that the user wrote for one table has to fit; of several, those that are there.
-                let must = strict && schema.tables().count() == 1;
+                let must = strict && schema.tables(SourceKind::Postgres).count() == 1;
                 if must && !relations.contains_key(&table.name) {
                     let known = self.known_tables().await?;
                     return Err(Error::Mapping(format!(

@@ -1,19 +1,14 @@
 //! Fixtures over database servers, each through a proxy that can be cut.
 
-use super::fixtures::{Fixture, Plan, plan};
+use super::fixtures::{Fixture, Plan, begins, plan};
 use crate::servers::{Kind, Proxy, Server, shared, unique_name};
 use crate::support::open;
 use bson::{DateTime, Document, doc};
-use crosstail::model::{Clock, Names, Timestamp};
+use crosstail::model::Names;
 use crosstail::source::Source;
 use serde_json::json;
 use sqlx::postgres::PgConnection;
 use std::sync::Arc;
-
-/// When the `n`-th activity begins: now, as in real life, several in one millisecond.
-fn begins(n: usize) -> Timestamp {
-    Timestamp(Clock::system().now().0 / 1000 * 1000).plus_ms(n as i64 % 7)
-}
 
 /// The table of document 001.
 pub struct PostgresFixture {

@@ -1,7 +1,7 @@
 //! What the conformance suite needs of each kind: a way to write, to change, to break and to mend.
 
 use crate::support::{EPOCH, open};
-use crosstail::model::{Direction, Kind, Names, Status};
+use crosstail::model::{Clock, Direction, Kind, Names, Status, Timestamp};
 use crosstail::record::{Outcome, Prepared, SqliteRecorder, Start};
 use crosstail::source::Source;
 use serde_json::json;
@@ -31,6 +31,11 @@ pub trait Fixture {
     async fn kill(&mut self);
     /// Mends it, and writes more; gives the ids of what is new.
     async fn revive(&mut self) -> Vec<String>;
+}
+
+/// When the `n`-th activity begins: now, as in real life, several in one millisecond.
+pub fn begins(n: usize) -> Timestamp {
+    Timestamp(Clock::system().now().0 / 1000 * 1000).plus_ms(n as i64 % 7)
 }
 
 /// What is written as the `n`-th activity.

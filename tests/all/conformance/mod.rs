@@ -1,6 +1,7 @@
 //! The contract of a source, held against every kind. A kind adds a fixture and one line in `each_kind!`.
 
 mod databases;
+mod elastic;
 mod fixtures;
 
 use crate::support::{collect, ids};
@@ -9,6 +10,7 @@ use crosstail::model::{Activity, Clock, SourceId, Status};
 use crosstail::source::pump::{self, PumpEvent, State};
 use crosstail::source::{Grouping, Groups, PageQuery, Position, RelatedKey, Source, for_each};
 use databases::{MongoFixture, PostgresFixture};
+use elastic::ElasticFixture;
 use fixtures::{FileFixture, Fixture, SqliteFixture};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -23,6 +25,7 @@ macro_rules! each_kind {
         mod file { use super::*; $(#[tokio::test(flavor = "multi_thread")] async fn $test() { super::$test(FileFixture::new().await).await; })+ }
         mod postgres { use super::*; $(#[tokio::test(flavor = "multi_thread")] async fn $test() { super::$test(PostgresFixture::new().await).await; })+ }
         mod mongodb { use super::*; $(#[tokio::test(flavor = "multi_thread")] async fn $test() { super::$test(MongoFixture::replica().await).await; })+ }
+        mod elasticsearch { use super::*; $(#[tokio::test(flavor = "multi_thread")] async fn $test() { super::$test(ElasticFixture::new().await).await; })+ }
         mod mongodb_standalone { use super::*; $(#[tokio::test(flavor = "multi_thread")] async fn $test() { super::$test(MongoFixture::standalone().await).await; })+ }
     };
 }

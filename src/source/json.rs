@@ -10,7 +10,7 @@ use std::borrow::Cow;
 const MAX_DEPTH: usize = 128;
 
 /// Walks the object; the error is the byte where it is no JSON.
-pub(super) fn scan<'a>(text: &'a str, tree: &Node, into: &mut Assembler<'a>) -> Result<(), usize> {
+pub(in crate::source) fn scan<'a>(text: &'a str, tree: &Node, into: &mut Assembler<'a>) -> Result<(), usize> {
     let mut scanner = Scanner { text, bytes: text.as_bytes(), at: 0, depth: 0 };
     scanner.space();
     scanner.object(Some(tree), into)?;

@@ -1,6 +1,9 @@
 //! Real servers for the tests: started when first asked for, each on a port of its own, gone when the tests end.
 //! `scripts/setup-tests` installs them.
 
+mod java;
+
+pub use java::{KafkaPorts, kafka_tool};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
 use std::io::{BufRead as _, BufReader};
@@ -25,13 +28,21 @@ pub enum Kind {
     MongoStandalone,
     /// MongoDB by itself, with users.
     MongoAuth,
+    /// Elasticsearch, one node.
+    Elasticsearch,
+    /// Kafka, one broker.
+    Kafka,
+    /// Prometheus; its configuration is in the first argument.
+    Prometheus,
 }
 
 /// A running server.
 pub struct Server {
     pub kind: Kind,
     pub port: u16,
-    folder: PathBuf,
+    pub folder: PathBuf,
+    /// Where Kafka listens, too.
+    pub kafka: KafkaPorts,
     /// Keeps the server alive; its standard input closed, it kills the server.
     watchdog: Mutex<Option<(Child, u32)>>,
     /// The clock is this many seconds ahead.
@@ -68,10 +79,11 @@ fn postgres_bin(name: &str) -> PathBuf {
     found.pop().map_or_else(|| PathBuf::from(name), |folder| folder.join(name))
 }
 
-fn mongod() -> PathBuf {
+/// Where `scripts/setup-tests` puts servers.
+fn cache() -> PathBuf {
     let cache = std::env::var_os("XDG_CACHE_HOME")
         .map_or_else(|| PathBuf::from(std::env::var_os("HOME").expect("HOME")).join(".cache"), PathBuf::from);
-    cache.join("crosstail/servers/mongod")
+    cache.join("crosstail/servers")
 }
 
 impl Server {
@@ -89,12 +101,16 @@ impl Server {
             kind,
             port: free_port(),
             folder,
+            kafka: KafkaPorts::new(),
             watchdog: Mutex::new(None),
             ahead_s,
             arguments: arguments.iter().map(|a| (*a).to_owned()).collect(),
         };
-        if kind == Kind::Postgres {
-            server.init_postgres();
+        match kind {
+            Kind::Postgres => server.init_postgres(),
+            Kind::Elasticsearch => java::prepare_elasticsearch(&server.folder, server.port),
+            Kind::Kafka => java::prepare_kafka(&server.folder, server.port, &server.kafka),
+            _ => {}
         }
         server.run().await;
         if kind == Kind::MongoReplica {
@@ -140,7 +156,8 @@ impl Server {
 
     fn command(&self) -> Vec<String> {
         let folder = self.folder.display();
-        let mut words = if self.kind == Kind::Postgres { unprivileged() } else { Vec::new() };
+        let refuses_root = matches!(self.kind, Kind::Postgres | Kind::Elasticsearch);
+        let mut words = if refuses_root { unprivileged() } else { Vec::new() };
         if self.ahead_s != 0 {
             let library = glob::glob("/usr/lib/*/faketime/libfaketime.so.1").expect("a glob").flatten().next();
             let library = library.expect("libfaketime; run scripts/setup-tests");
@@ -163,9 +180,16 @@ impl Server {
                     words.extend(["-c".to_owned(), setting]);
                 }
             }
+            Kind::Elasticsearch => words.extend(java::elasticsearch(&self.folder)),
+            Kind::Kafka => words.extend(java::kafka(&self.folder)),
+            Kind::Prometheus => {
+                words.push(cache().join("prometheus").display().to_string());
+                words.push(format!("--storage.tsdb.path={folder}/data"));
+                words.push(format!("--web.listen-address=127.0.0.1:{}", self.port));
+            }
             kind => {
                 std::fs::create_dir_all(self.folder.join("data")).expect("a folder");
-                words.extend([mongod().display().to_string(), "--dbpath".to_owned(), format!("{folder}/data")]);
+                words.extend([cache().join("mongod").display().to_string(), "--dbpath".to_owned(), format!("{folder}/data")]);
                 words.extend(["--port".to_owned(), self.port.to_string()]);
                 words.extend(
                     ["--bind_ip", "127.0.0.1", "--wiredTigerCacheSizeGB", "0.25", "--nounixsocket"].map(str::to_owned),
@@ -182,8 +206,9 @@ impl Server {
     }
 
     async fn run(&self) {
-        let script = r#""$@" >"$0/log" 2>&1 & pid=$!; echo $pid; exec 2>/dev/null; cat >/dev/null; kill -9 $pid 2>/dev/null; wait $pid; [ -e "$0/keep" ] || rm -rf "$0""#;
-        let mut watchdog = Command::new("sh")
+        // Job control: the server and what it starts are a group of processes of their own.
+        let script = r#"set -m; "$@" >>"$0/log" 2>&1 & pid=$!; echo $pid; exec 2>/dev/null; cat >/dev/null; kill -9 -- -$pid 2>/dev/null; wait $pid; [ -e "$0/keep" ] || rm -rf "$0""#;
+        let mut watchdog = Command::new("bash")
             .args(["-c", script])
             .arg(&self.folder)
             .args(self.command())
@@ -200,6 +225,9 @@ impl Server {
         loop {
             let answers = match self.kind {
                 Kind::Postgres => PgConnection::connect(&self.url("postgres")).await.is_ok(),
+                Kind::Elasticsearch => self.answers("_cluster/health?wait_for_status=yellow&timeout=1s").await,
+                Kind::Prometheus => self.answers("-/ready").await,
+                Kind::Kafka => TcpStream::connect(("127.0.0.1", self.port)).await.is_ok(),
                 _ => self.mongo_client().await.database("admin").run_command(bson::doc! { "ping": 1 }).await.is_ok(),
             };
             if answers {
@@ -210,6 +238,12 @@ impl Server {
             assert!(Instant::now() < until, "{:?} does not answer: {tail}", self.kind);
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+    }
+
+    /// Whether a page of an HTTP server can be had.
+    async fn answers(&self, path: &str) -> bool {
+        let page = reqwest::get(format!("http://127.0.0.1:{}/{path}", self.port)).await;
+        page.is_ok_and(|page| page.status().is_success())
     }
 
     async fn wait_for_primary(&self) {
@@ -230,7 +264,7 @@ impl Server {
         let (mut watchdog, pid) = self.watchdog.lock().expect("lock").take().expect("running");
         std::fs::write(self.folder.join("keep"), "").expect("written");
         let pid = rustix::process::Pid::from_raw(i32::try_from(pid).expect("a pid")).expect("a pid");
-        rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("killed");
+        rustix::process::kill_process_group(pid, rustix::process::Signal::KILL).expect("killed");
         drop(watchdog.stdin.take());
         watchdog.wait().expect("ended");
         std::fs::remove_file(self.folder.join("keep")).expect("removed");
@@ -265,6 +299,9 @@ impl Server {
     pub fn url_at(&self, port: u16, database: &str) -> String {
         match self.kind {
             Kind::Postgres => format!("postgres://postgres@127.0.0.1:{port}/{database}"),
+            Kind::Elasticsearch => format!("es+http://127.0.0.1:{port}/{database}"),
+            Kind::Kafka => format!("kafka://127.0.0.1:{port}/{database}"),
+            Kind::Prometheus => format!("prometheus+http://127.0.0.1:{port}/{database}"),
             _ => format!("mongodb://127.0.0.1:{port}/{database}?directConnection=true"),
         }
     }
@@ -315,7 +352,7 @@ pub fn unique_name() -> String {
 
 /// The server of a kind that tests share, each with a database of its own.
 pub async fn shared(kind: Kind) -> Arc<Server> {
-    static SERVERS: [OnceCell<Arc<Server>>; 4] = [const { OnceCell::const_new() }; 4];
+    static SERVERS: [OnceCell<Arc<Server>>; 7] = [const { OnceCell::const_new() }; 7];
     Arc::clone(SERVERS[kind as usize].get_or_init(|| Server::start(kind)).await)
 }
 

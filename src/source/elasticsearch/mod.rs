@@ -1,0 +1,227 @@
+//! Elasticsearch: the indices of a pattern, read only.
+
+mod aggregate;
+mod connection;
+mod expression;
+mod follow;
+mod mapping;
+mod query;
+
+use super::{
+    Capabilities, Cursor, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, RelatedKey, Sink, Source,
+    SourceError,
+};
+use crate::model::{Activity, Clock, Id, Locator, Names, Payload, SourceId, SourceKind, Timestamp, redact_text};
+use crate::schema::Schema;
+use ::elasticsearch::http::Method;
+use async_trait::async_trait;
+use connection::{Address, Connection};
+use mapping::Resolved;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio_util::sync::CancellationToken;
+
+/// Indices.
+pub struct ElasticsearchSource {
+    name: String,
+    names: Names,
+    cluster: Elasticsearch,
+}
+
+/// A cluster, and which of its indices are read.
+struct Elasticsearch {
+    connection: Connection,
+    pattern: String,
+    schema: Option<Schema>,
+    source: SourceId,
+    source_name: String,
+    opened: Timestamp,
+    waiting: Mutex<query::Waiting>,
+}
+
+impl Elasticsearch {
+    /// The indices, their schemas and fields as they are now: indices come and go, and fields are added.
+    async fn resolve(&self) -> Result<Resolved, Error> {
+        let source = (self.source, self.source_name.as_str());
+        mapping::resolve(&self.connection, &self.pattern, self.schema.as_ref(), source, self.opened).await
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, query::Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What can go wrong inside.
+#[derive(Debug)]
+enum Error {
+    Unreachable(String),
+    Timeout(String),
+    /// The cluster says no.
+    Answered {
+        status: u16,
+        kind: String,
+        reason: String,
+    },
+    Unreadable(String),
+    Mapping(String),
+    /// There is nothing to read yet.
+    Nothing(String),
+}
+
+impl Error {
+    /// No answer came.
+    fn unreachable(error: &(dyn std::error::Error + 'static)) -> Self {
+        let mut text = error.to_string();
+        let mut timeout = text.contains("timed out");
+        let mut cause = error.source();
+        while let Some(inner) = cause {
+            text = inner.to_string();
+            timeout |= text.contains("timed out");
+            cause = inner.source();
+        }
+        let text = redact_text(&text).into_owned();
+        if timeout { Self::Timeout(text) } else { Self::Unreachable(text) }
+    }
+
+    /// An answer that is not what was asked for, by its innermost cause.
+    fn answered(status: u16, text: &str) -> Self {
+        let answer: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+        let error = &answer["error"];
+        let mut inner = error.pointer("/root_cause/0").unwrap_or(error);
+        while inner["caused_by"].is_object() {
+            inner = &inner["caused_by"];
+        }
+        let word = |of: &serde_json::Value| of.as_str().unwrap_or_default().to_owned();
+        let reason = if inner.is_object() { word(&inner["reason"]) } else { word(error) };
+        let reason = if reason.is_empty() { text.chars().take(200).collect() } else { reason };
+        let reason = redact_text(&reason).chars().take(300).collect();
+        Self::Answered { status, kind: word(&inner["type"]), reason }
+    }
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Answered { status, kind, reason } if kind.is_empty() => write!(f, "HTTP {status}: {reason}"),
+            Self::Answered { status, kind, reason } => write!(f, "HTTP {status}, {kind}: {reason}"),
+            Self::Unreachable(text)
+            | Self::Timeout(text)
+            | Self::Unreadable(text)
+            | Self::Mapping(text)
+            | Self::Nothing(text) => f.write_str(text),
+        }
+    }
+}
+
+impl ElasticsearchSource {
+    /// Over the indices of a URL; the schema is recognised by their names, else by their documents, where none is given.
+    /// No connection is made.
+    pub fn new(name: &str, id: SourceId, names: Names, url: &str, schema: Option<Schema>) -> Result<Self, SourceError> {
+        let fail = |cause: String| SourceError {
+            source_name: name.to_owned(),
+            operation: "open",
+            kind: ErrorKind::Unsupported,
+            cause: redact_text(&cause).into_owned(),
+            hint: Some("correct the address".to_owned()),
+        };
+        let address = Address::parse(url).map_err(fail)?;
+        let connection = Connection::new(&address).map_err(fail)?;
+        let cluster = Elasticsearch {
+            connection,
+            pattern: address.pattern,
+            schema,
+            source: id,
+            source_name: name.to_owned(),
+            opened: Clock::system().now(),
+            waiting: Mutex::default(),
+        };
+        Ok(Self { name: name.to_owned(), names, cluster })
+    }
+
+    fn error(&self, operation: &'static str, error: &Error) -> SourceError {
+        let (kind, hint) = match error {
+            Error::Unreachable(_) => (ErrorKind::Connect, Some("is the server running, and the address right?")),
+            Error::Timeout(_) => (ErrorKind::Timeout, Some("the cluster is slow; a shorter time range helps")),
+            Error::Answered { status: 401, .. } => {
+                (ErrorKind::Auth, Some("check the user and password, the API key (user api_key) or the token (user bearer)"))
+            }
+            Error::Answered { status: 403, .. } => (ErrorKind::Auth, Some("grant the privilege `read` on the indices")),
+            Error::Answered { status: 429, .. } => {
+                (ErrorKind::Query, Some("the cluster is out of memory or has too much to do; it is asked again"))
+            }
+            Error::Answered { status: 503, .. } => (ErrorKind::Query, Some("a shard is not there; it is asked again")),
+            Error::Answered { .. } => (ErrorKind::Query, None),
+            Error::Unreadable(_) => (ErrorKind::Decode, None),
+            Error::Mapping(_) => (ErrorKind::Unsupported, Some("correct the schema file, or the address")),
+            // An index is made by the first document written: it is looked for again.
+            Error::Nothing(_) => (ErrorKind::Query, Some("is the pattern right? it is looked for again")),
+        };
+        SourceError {
+            source_name: self.name.clone(),
+            operation,
+            kind,
+            cause: error.to_string(),
+            hint: hint.map(str::to_owned),
+        }
+    }
+}
+
+#[async_trait]
+impl Source for ElasticsearchSource {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { kind: SourceKind::Elasticsearch, pushes: false, aggregates: true }
+    }
+
+    async fn probe(&self) -> Result<Probe, SourceError> {
+        let fail = |error| self.error("connect", &error);
+        let front = self.cluster.connection.json(Method::Get, "/", None).await;
+        let server = match front {
+            Ok(front) => {
+                let version = front.pointer("/version/number").and_then(|v| v.as_str()).unwrap_or("?");
+                let cluster = front["cluster_name"].as_str().unwrap_or("?");
+                format!("Elasticsearch {version}, cluster {cluster}")
+            }
+            // The right to see it is not needed to read indices.
+            Err(Error::Answered { status: 403, .. }) => "Elasticsearch".to_owned(),
+            Err(error) => return Err(fail(error)),
+        };
+        let resolved = self.cluster.resolve().await.map_err(fail)?;
+        let mut schemas: Vec<&str> = resolved.mappings.iter().map(|mapping| mapping.schema.name.as_str()).collect();
+        schemas.dedup();
+        Ok(Probe { server, schema: schemas.join(", "), clock_ahead_us: None, warnings: resolved.warnings })
+    }
+
+    async fn page(&self, query: &PageQuery, after: Option<&Cursor>) -> Result<Page, SourceError> {
+        query::page(&self.cluster, &self.names, query, after).await.map_err(|e| self.error("read history", &e))
+    }
+
+    async fn position(&self) -> Result<Position, SourceError> {
+        follow::position(&self.cluster).await.map_err(|e| self.error("read position", &e))
+    }
+
+    async fn follow(&self, from: Position, sink: &Sink, cancel: &CancellationToken) -> Result<(), SourceError> {
+        tokio::select! {
+            () = cancel.cancelled() => Ok(()),
+            outcome = follow::follow(&self.cluster, &from, sink) => outcome.map_err(|e| self.error("follow", &e)),
+        }
+    }
+
+    async fn payload(&self, id: &Id, locator: &Locator) -> Result<Payload, SourceError> {
+        let missing = || SourceError::gone(&self.name, format!("document {id}"));
+        let Locator::Key(key) = locator else { return Err(missing()) };
+        let (index, key) = key.split_once('/').ok_or_else(missing)?;
+        let found = query::payload(&self.cluster, index, key).await.map_err(|e| self.error("load payload", &e))?;
+        found.ok_or_else(missing)
+    }
+
+    async fn related(&self, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, SourceError> {
+        query::related(&self.cluster, key, limit).await.map_err(|e| self.error("find related", &e))
+    }
+
+    async fn aggregate(&self, query: &PageQuery, grouping: &Grouping) -> Result<Groups, SourceError> {
+        let in_store = aggregate::aggregate(&self.cluster, &self.names, query, grouping).await;
+        match in_store.map_err(|e| self.error("compute figures", &e))? {
+            Some(groups) => Ok(groups),
+            None => super::aggregate_here(self, query, grouping, &self.names).await,
+        }
+    }
+}
