@@ -17,24 +17,71 @@ pub enum Locator {
     },
     /// A row of a table by integer key.
     Row(i64),
-    /// A record by text key.
+    /// A record by text key; of another table than a source's first by its number and the key: see [`Locator::of_table`].
     Key(CompactString),
+    /// A message of a topic.
+    Message {
+        /// The topic.
+        topic: NameId,
+        /// Its partition.
+        partition: u32,
+        /// The message's offset in the partition.
+        offset: u64,
+    },
 }
 
-/// One place that knows an activity.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+impl Locator {
+    /// A record of a source's table, by its number and the record's key.
+    pub fn of_table(number: usize, key: &str) -> Self {
+        Self::Key(if number == 0 && !key.starts_with('#') { key.into() } else { format!("#{number} {key}").into() })
+    }
+
+    /// The number of the table and the key, made by [`Self::of_table`].
+    pub fn in_table(&self) -> Option<(usize, &str)> {
+        let Self::Key(text) = self else { return None };
+        match text.strip_prefix('#').and_then(|rest| rest.split_once(' ')) {
+            Some((number, key)) => Some((number.parse().ok()?, key)),
+            None => Some((0, text)),
+        }
+    }
+}
+
+/// One place that knows an activity. Two are the same where the record is.
+#[derive(Debug, Clone)]
 pub struct Place {
     /// The source.
     pub source: SourceId,
     /// The record inside it.
     pub locator: Locator,
+    /// When the record got there, where the place says so.
+    pub at: Option<Timestamp>,
+}
+
+impl PartialEq for Place {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source && self.locator == other.locator
+    }
 }
 
 impl Place {
-    /// How the place is named to people: the file's name for a line, else the source's name.
+    /// A record of a source.
+    pub const fn new(source: SourceId, locator: Locator) -> Self {
+        Self { source, locator, at: None }
+    }
+
+    /// The table, index, topic or file that the record is in; `None` where only the source is known.
+    pub fn table(&self, names: &Names) -> Option<std::sync::Arc<str>> {
+        match self.locator {
+            Locator::Line { file: name, .. } | Locator::Message { topic: name, .. } => Some(names.place_name(name)),
+            Locator::Row(_) => None,
+            Locator::Key(_) => names.table_name(self.source, self.locator.in_table()?.0),
+        }
+    }
+
+    /// How the place is named to people: the file's name for a line, the topic's for a message, else the source's name.
     pub fn label(&self, names: &Names) -> String {
         match self.locator {
-            Locator::Line { file, .. } => names.place_name(file).to_string(),
+            Locator::Line { file: name, .. } | Locator::Message { topic: name, .. } => names.place_name(name).to_string(),
             _ => names.source_name(self.source).to_string(),
         }
     }

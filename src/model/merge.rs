@@ -72,8 +72,9 @@ impl Activity {
         pick_number(&mut self.cpu_percent, other.cpu_percent);
         pick_number(&mut self.memory_mb, other.memory_mb);
         for place in other.places {
-            if !self.places.contains(&place) {
-                self.places.push(place);
+            match self.places.iter_mut().find(|known| **known == place) {
+                Some(known) => known.at = known.at.max(place.at),
+                None => self.places.push(place),
             }
         }
         self.part &= other.part;

@@ -13,6 +13,8 @@ pub struct NameId(pub u32);
 #[derive(Debug, Default)]
 struct Tables {
     sources: Vec<Arc<str>>,
+    /// Tables, indices or topics of each source.
+    tables: Vec<Vec<Arc<str>>>,
     places: Vec<Arc<str>>,
 }
 
@@ -25,6 +27,7 @@ impl Names {
     pub fn add_source(&self, name: &str) -> SourceId {
         let mut tables = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         tables.sources.push(Arc::from(name));
+        tables.tables.push(Vec::new());
         SourceId((tables.sources.len() - 1) as u16)
     }
 
@@ -36,6 +39,27 @@ impl Names {
             tables.places.push(Arc::from(name));
             tables.places.len() - 1
         }) as u32)
+    }
+
+    /// Adds a table of a source, or finds it: its number among the source's.
+    pub fn table(&self, source: SourceId, name: &str) -> usize {
+        let mut tables = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let Some(of_source) = tables.tables.get_mut(source.0 as usize) else { return 0 };
+        of_source.iter().position(|table| &**table == name).unwrap_or_else(|| {
+            of_source.push(Arc::from(name));
+            of_source.len() - 1
+        })
+    }
+
+    /// The name of a source's table.
+    pub fn table_name(&self, source: SourceId, number: usize) -> Option<Arc<str>> {
+        let tables = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        tables.tables.get(source.0 as usize)?.get(number).cloned()
+    }
+
+    /// The tables that sources read.
+    pub fn tables(&self) -> Vec<Arc<str>> {
+        self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).tables.iter().flatten().cloned().collect()
     }
 
     /// The name of a source; empty where the number is unknown.

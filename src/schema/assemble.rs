@@ -93,6 +93,11 @@ impl<'a> Assembler<'a> {
         self.get(target).and_then(Scalar::number)
     }
 
+    /// When the record got where it is, where it says so.
+    pub fn recorded_at(&self) -> Option<Timestamp> {
+        self.get(Target::RecordedAt).and_then(Scalar::time)
+    }
+
     fn text(&self, target: Target) -> Option<CompactString> {
         self.raw(target).map(CompactString::from)
     }

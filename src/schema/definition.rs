@@ -60,9 +60,38 @@ pub struct Definition {
     /// Further tables of the same store, each with a mapping of its own.
     #[serde(default, rename = "record")]
     pub records: Vec<Definition>,
+    /// Which part's message is shown where several places know an activity: the one of the highest rank, 0 to 3.
+    #[serde(default)]
+    pub message_rank: u8,
+    /// The tables, indices and topics that a record passes through, in order; patterns.
+    #[serde(default)]
+    pub flow: Vec<String>,
+    /// Tables that hold measurements.
+    #[serde(default)]
+    pub series: Vec<SeriesTable>,
     /// Tables that hold what explains activities: systems, endpoints, code mappings, webhooks, rules.
     #[serde(default)]
     pub catalogue: Vec<CatalogueTable>,
+}
+
+/// Tables whose records are measurements: each a name, a time, a value, and labels.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeriesTable {
+    /// Indices and topics; patterns.
+    pub tables: Vec<String>,
+    /// The path of the metric's name.
+    pub name: String,
+    /// The path of its type: counter, gauge, histogram, summary.
+    pub kind: String,
+    /// The path of the time.
+    pub time: String,
+    /// The path of the value.
+    pub value: String,
+    /// The path of an object whose fields are the labels.
+    pub labels: String,
+    /// The path of the span that the value is of, where it is one.
+    pub period: Option<String>,
 }
 
 /// A table of the catalogue.

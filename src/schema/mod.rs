@@ -7,7 +7,7 @@ mod payload;
 mod tree;
 
 pub use assemble::{Assembler, Scalar};
-pub use definition::{CatalogueTable, Definition, Lookup, SchemaError, Table, TimeUnit};
+pub use definition::{CatalogueTable, Definition, Lookup, SchemaError, SeriesTable, Table, TimeUnit};
 pub use endpoint::{endpoint_of_url, system_of_url};
 pub use tree::{Node, PayloadPart, Target};
 
@@ -99,6 +99,12 @@ impl Schema {
         std::iter::once(self).chain(&self.records).filter_map(|schema| Some((schema, schema.table.as_ref()?)))
     }
 
+    /// How the records of a table, index or topic are measurements, where they are.
+    pub fn series_of(&self, table: &str) -> Option<&SeriesTable> {
+        let fits = |pattern: &String| glob::Pattern::new(pattern).is_ok_and(|glob| glob.matches(table));
+        self.definition.series.iter().find(|series| series.tables.iter().any(fits))
+    }
+
     /// Whether records are parts that are joined to one activity.
     pub fn has_parts(&self) -> bool {
         self.rules.iter().any(|rule| rule.part.is_some())
@@ -188,6 +194,7 @@ impl Schema {
         if self.definition.canonical {
             return;
         }
+        activity.message_rank = self.definition.message_rank.min(3);
         if let Some(rule) = self.rule(found) {
             activity.kind = rule.kind.unwrap_or(activity.kind);
             activity.direction = rule.direction.unwrap_or(activity.direction);

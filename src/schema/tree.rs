@@ -25,6 +25,7 @@ targets! {
     CorrelationId = "correlation_id", ParentRequestId = "parent_request_id", Error = "error", ErrorType = "error_type",
     Operation = "operation", EntityType = "entity_type", EntityId = "entity_id", Actor = "actor",
     Organization = "organization", Tags = "tags", Cpu = "cpu", Memory = "memory",
+    RecordedAt = "recorded_at",
 }
 
 impl Target {

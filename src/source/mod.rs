@@ -9,6 +9,8 @@ pub mod elasticsearch;
 pub mod file;
 #[cfg(any(feature = "file", feature = "elasticsearch", feature = "kafka"))]
 mod json;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 #[cfg(feature = "mongodb")]
 pub mod mongodb;
 #[cfg(feature = "postgres")]
@@ -19,6 +21,8 @@ pub mod registry;
 mod sql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+#[cfg(any(feature = "elasticsearch", feature = "kafka"))]
+mod waiting;
 
 use crate::filter::{Context, Field, Filter, value_text};
 use crate::model::{Activity, Catalogue, Entry, Figures, Id, Locator, Names, Payload, SourceKind, Timestamp};
@@ -70,7 +74,7 @@ pub struct SourceError {
 
 impl SourceError {
     /// A record that was there and is not any more.
-    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mongodb", feature = "elasticsearch"))]
+    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mongodb", feature = "elasticsearch", feature = "kafka"))]
     pub(crate) fn gone(source_name: &str, what: String) -> Self {
         Self {
             source_name: source_name.to_owned(),
@@ -149,6 +153,13 @@ impl Cursor {
     pub fn after(activity: &Activity) -> Self {
         Self { time_us: activity.started_at.0, id: activity.id.to_string() }
     }
+
+    /// Whether an activity of this time and id comes after it.
+    #[cfg(any(feature = "elasticsearch", feature = "kafka"))]
+    pub(crate) fn is_before(&self, at: Timestamp, id: &str, newest_first: bool) -> bool {
+        let order = (at.0, id).cmp(&(self.time_us, self.id.as_str()));
+        if newest_first { order.is_lt() } else { order.is_gt() }
+    }
 }
 
 /// How a filter was divided between the store and us.
@@ -185,22 +196,6 @@ impl Page {
         let next = items.last().filter(|_| more).map(Cursor::after);
         let here = query.filter.clauses().len() - in_store;
         Self { items, next, division: Division { in_store, here } }
-    }
-}
-
-/// Where a record of the `index`-th table of a source is found again; of the first table by its key alone.
-#[cfg(any(feature = "postgres", feature = "mongodb", feature = "elasticsearch"))]
-pub(crate) fn locator(index: usize, key: &str) -> Locator {
-    Locator::Key(if index == 0 && !key.starts_with('#') { key.into() } else { format!("#{index} {key}").into() })
-}
-
-/// The table and the key of a [`locator`].
-#[cfg(any(feature = "postgres", feature = "mongodb", feature = "elasticsearch"))]
-pub(crate) fn located(locator: &Locator) -> Option<(usize, &str)> {
-    let Locator::Key(text) = locator else { return None };
-    match text.strip_prefix('#').and_then(|rest| rest.split_once(' ')) {
-        Some((index, key)) => Some((index.parse().ok()?, key)),
-        None => Some((0, text)),
     }
 }
 

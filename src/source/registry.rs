@@ -75,6 +75,11 @@ pub fn open(config: &SourceConfig, names: &Names) -> Result<(SourceId, Arc<dyn S
                 super::mongodb::MongodbSource::new(&config.name, id, names.clone(), first, config.schema.clone())?;
             Ok((id, Arc::new(source)))
         }
+        #[cfg(feature = "kafka")]
+        Some("kafka") => {
+            let schema = config.schema.clone();
+            Ok((id, Arc::new(super::kafka::KafkaSource::new(&config.name, id, names.clone(), first, schema)?)))
+        }
         #[cfg(feature = "elasticsearch")]
         Some("es+http" | "es+https") => {
             let schema = config.schema.clone();

@@ -50,17 +50,17 @@ mod bits {
     pub(super) const LEVEL: u32 = 9;
     /// Form of the id: 2 bits.
     pub(super) const ID: u32 = 12;
-    /// Form of the locator: 2 bits.
+    /// Form of the locator: 3 bits.
     pub(super) const LOCATOR: u32 = 14;
     /// Rank of the message: 2 bits.
-    pub(super) const RANK: u32 = 16;
-    pub(super) const PART: u32 = 1 << 18;
-    pub(super) const EXACT_START: u32 = 1 << 19;
-    pub(super) const EXACT_SYSTEM: u32 = 1 << 20;
+    pub(super) const RANK: u32 = 17;
+    pub(super) const PART: u32 = 1 << 19;
+    pub(super) const EXACT_START: u32 = 1 << 20;
+    pub(super) const EXACT_SYSTEM: u32 = 1 << 21;
     /// The end is the start and the duration.
-    pub(super) const ENDS: u32 = 1 << 21;
+    pub(super) const ENDS: u32 = 1 << 22;
     /// There are values beside the columns.
-    pub(super) const EXTRA: u32 = 1 << 22;
+    pub(super) const EXTRA: u32 = 1 << 23;
 }
 
 /// Rare values, beside the columns.
@@ -90,6 +90,8 @@ pub(super) struct Segment {
     /// End behind their last value, as the text columns do; NaN where absent.
     cpu: Vec<f64>,
     memory: Vec<f64>,
+    /// When the record got to its first place: microseconds after the start.
+    recorded: Vec<f64>,
     attempt: Vec<u8>,
     max_attempts: Vec<u8>,
     bits: Vec<u32>,
@@ -198,6 +200,8 @@ impl Segment {
         }
         set_number(&mut self.cpu, at, activity.cpu_percent);
         set_number(&mut self.memory, at, activity.memory_mb);
+        let recorded = activity.places.first().and_then(|place| place.at);
+        set_number(&mut self.recorded, at, recorded.map(|to| to.since_us(activity.started_at) as f64));
         let started = activity.started_at.0;
         let http = activity.http_status.unwrap_or(0);
         if at == self.len() {
@@ -284,11 +288,11 @@ impl Segment {
     }
 
     pub(super) fn cpu(&self, at: usize) -> Option<f64> {
-        self.cpu.get(at).copied().filter(|n| !n.is_nan())
+        number(&self.cpu, at)
     }
 
     pub(super) fn memory(&self, at: usize) -> Option<f64> {
-        self.memory.get(at).copied().filter(|n| !n.is_nan())
+        number(&self.memory, at)
     }
 
     pub(super) fn duration(&self, at: usize, extra: Option<&Extra>) -> Option<u64> {
@@ -322,13 +326,15 @@ impl Segment {
 
     pub(super) fn place(&self, at: usize, symbols: &Symbols) -> Place {
         let (a, b) = (self.locator[at], self.locator_more[at]);
-        let locator = match self.bits[at] >> bits::LOCATOR & 3 {
+        let locator = match self.bits[at] >> bits::LOCATOR & 7 {
             0 => Locator::Line { file: NameId((a >> 44) as u32), offset: a & ((1 << 44) - 1), length: b },
             1 => Locator::Row(a as i64),
             2 => Locator::Key(symbols.get(Symbol(b)).into()),
+            4 => Locator::Message { topic: NameId((a >> 44) as u32), offset: a & ((1 << 44) - 1), partition: b },
             _ => Locator::Key(CompactString::from(self.id(at, symbols).to_string())),
         };
-        Place { source: self.source(at), locator }
+        let recorded = number(&self.recorded, at).map(|us| Timestamp(self.started[at]).plus_us(us as i64));
+        Place { at: recorded, ..Place::new(self.source(at), locator) }
     }
 
     pub(super) fn get(&self, at: usize, symbols: &Symbols, extra: Option<&Extra>) -> Activity {
@@ -397,6 +403,11 @@ fn set_text(column: &mut Vec<Symbol>, at: usize, symbol: Symbol) {
 }
 
 /// As [`set_text`], for numbers that few rows have.
+/// A column that ends behind its last value.
+fn number(column: &[f64], at: usize) -> Option<f64> {
+    column.get(at).copied().filter(|n| !n.is_nan())
+}
+
 fn set_number(column: &mut Vec<f64>, at: usize, value: Option<f64>) {
     if at < column.len() {
         column[at] = value.unwrap_or(f64::NAN);
@@ -410,6 +421,9 @@ fn set_number(column: &mut Vec<f64>, at: usize, value: Option<f64>) {
 fn pack_locator(locator: &Locator, id: &Id, symbols: &mut Symbols) -> (u64, u32, u32) {
     match locator {
         Locator::Line { file, offset, length } => (u64::from(file.0) << 44 | offset & ((1 << 44) - 1), *length, 0),
+        Locator::Message { topic, partition, offset } => {
+            (u64::from(topic.0) << 44 | offset & ((1 << 44) - 1), *partition, 4)
+        }
         Locator::Row(row) => (*row as u64, 0, 1),
         Locator::Key(key) if *key == id.to_string() => (0, 0, 3),
         Locator::Key(key) => (0, symbols.intern(key).0, 2),

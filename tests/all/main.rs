@@ -15,6 +15,7 @@ mod elasticsearch;
 mod faults;
 mod filters;
 mod hostile;
+mod kafka;
 mod logs;
 mod mongodb;
 mod postgres;

@@ -68,7 +68,7 @@ fn activities(names: &Names) -> Vec<Activity> {
     all.push(call(110, "Tally", 1247, Status::InProgress, None, 0));
     all.push(call(111, "Tally", 1248, Status::Timeout, None, 30_000));
     for activity in &mut all {
-        activity.places = vec![Place { source, locator: Locator::Key(activity.id.to_string().into()) }];
+        activity.places = vec![Place::new(source, Locator::Key(activity.id.to_string().into()))];
     }
     all
 }
@@ -259,7 +259,7 @@ fn pausing_pins_what_is_shown() {
     stage.act(&[Action::Pause]);
     let before: Vec<u32> = stage.state.list.visible(&stage.state.store);
     let mut late = call(500, "SAP", 1245, Status::Success, Some(200), 10);
-    late.places = vec![Place { source: crosstail::model::SourceId(0), locator: Locator::Row(1) }];
+    late.places = vec![Place::new(crosstail::model::SourceId(0), Locator::Row(1))];
     let mut newest = call(501, "SAP", 1259, Status::Success, Some(200), 10);
     newest.places = late.places.clone();
     stage.event(Event::Pump(PumpEvent::Batch {

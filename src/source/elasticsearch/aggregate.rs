@@ -23,14 +23,13 @@ const COMBINATIONS: usize = 200_000;
 /// Figures by group; `None` where the documents themselves have to be read.
 pub(super) async fn aggregate(
     cluster: &Elasticsearch,
-    names: &Names,
     query: &PageQuery,
     grouping: &Grouping,
 ) -> Result<Option<Groups>, Error> {
     let mut groups = Groups::new();
     for mapping in cluster.resolve().await?.mappings {
         let Some(plan) = Plan::of(&mapping, query, grouping) else { return Ok(None) };
-        if !plan.run(cluster, names, &mut groups).await? {
+        if !plan.run(cluster, &mut groups).await? {
             return Ok(None);
         }
     }
@@ -184,7 +183,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Adds the figures; false where the documents themselves have to be read.
-    async fn run(&self, cluster: &Elasticsearch, names: &Names, groups: &mut Groups) -> Result<bool, Error> {
+    async fn run(&self, cluster: &Elasticsearch, groups: &mut Groups) -> Result<bool, Error> {
         let Some(edges) = self.edges(cluster).await? else { return Ok(false) };
         let mut sources = vec![json!({ "index": { "terms": { "field": "_index" } } })];
         for (number, counted) in self.counted.iter().enumerate() {
@@ -240,7 +239,7 @@ impl<'a> Plan<'a> {
             }
             for bucket in &buckets {
                 counted += bucket["doc_count"].as_u64().unwrap_or(0);
-                if !self.add(bucket, &edges, names, groups) {
+                if !self.add(bucket, &edges, &cluster.names, groups) {
                     return Ok(false);
                 }
             }

@@ -3,7 +3,7 @@
 use super::super::json;
 use super::Error;
 use super::connection::{Connection, Hit, found, in_path};
-use crate::model::{Activity, Id, Locator, Place, SourceId, SourceKind, Timestamp};
+use crate::model::{Activity, Id, Locator, Names, Place, SourceId, SourceKind, Timestamp};
 use crate::schema::{Assembler, Schema, Table, Target};
 use elasticsearch::http::Method;
 use serde_json::{Map, Value, json};
@@ -168,6 +168,8 @@ pub(super) struct Mapping {
     /// The indices, as the user wrote them.
     pub(super) pattern: String,
     source: SourceId,
+    /// The number of the table among the source's.
+    number: usize,
     pub(super) source_name: String,
     /// When the source was opened: the time of documents that have none.
     opened: Timestamp,
@@ -193,7 +195,7 @@ impl Mapping {
 
     /// The place of a document by its index and its id.
     pub(super) fn place(&self, key: &str) -> Place {
-        Place { source: self.source, locator: Locator::Key(key.into()) }
+        Place::new(self.source, Locator::of_table(self.number, key))
     }
 
     /// The activity of a document, whatever it holds.
@@ -210,8 +212,9 @@ impl Mapping {
             let excerpt = format!("a document of {} that cannot be read", hit.index);
             return Activity::undecodable(own, self.opened, place, &format!("not read at byte {at}"), &excerpt);
         }
+        let at = assembler.recorded_at();
         let mut activity = assembler.finish(&self.schema, own, self.opened);
-        activity.places = vec![place];
+        activity.places = vec![Place { at, ..place }];
         activity
     }
 }
@@ -227,7 +230,7 @@ pub(super) async fn resolve(
     connection: &Connection,
     pattern: &str,
     given: Option<&Schema>,
-    source: (SourceId, &str),
+    (source, source_name, names): (SourceId, &str, &Names),
     opened: Timestamp,
 ) -> Result<Resolved, Error> {
     let path = in_path(pattern);
@@ -288,9 +291,10 @@ pub(super) async fn resolve(
             includes.push(table.time.clone());
             includes.sort_unstable();
             includes.dedup();
-            let (source, source_name) = (source.0, source.1.to_owned());
+            let number = names.table(source, &table.name);
             let fields = fields.clone();
-            Mapping { schema, table, pattern: pattern.to_owned(), source, source_name, opened, includes, only, fields }
+            let (source_name, pattern) = (source_name.to_owned(), pattern.to_owned());
+            Mapping { schema, table, pattern, source, number, source_name, opened, includes, only, fields }
         })
         .collect();
     let used = |path: &str| mappings.iter().any(|mapping| mapping.includes.iter().any(|known| known == path));

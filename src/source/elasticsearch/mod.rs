@@ -7,6 +7,7 @@ mod follow;
 mod mapping;
 mod query;
 
+use super::waiting::Waiting;
 use super::{
     Capabilities, Cursor, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, RelatedKey, Sink, Source,
     SourceError,
@@ -17,13 +18,11 @@ use ::elasticsearch::http::Method;
 use async_trait::async_trait;
 use connection::{Address, Connection};
 use mapping::Resolved;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
 
 /// Indices.
 pub struct ElasticsearchSource {
     name: String,
-    names: Names,
     cluster: Elasticsearch,
 }
 
@@ -34,19 +33,16 @@ struct Elasticsearch {
     schema: Option<Schema>,
     source: SourceId,
     source_name: String,
+    names: Names,
     opened: Timestamp,
-    waiting: Mutex<query::Waiting>,
+    waiting: Waiting<Vec<query::Reader>>,
 }
 
 impl Elasticsearch {
     /// The indices, their schemas and fields as they are now: indices come and go, and fields are added.
     async fn resolve(&self) -> Result<Resolved, Error> {
-        let source = (self.source, self.source_name.as_str());
+        let source = (self.source, self.source_name.as_str(), &self.names);
         mapping::resolve(&self.connection, &self.pattern, self.schema.as_ref(), source, self.opened).await
-    }
-
-    fn waiting(&self) -> MutexGuard<'_, query::Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -131,10 +127,11 @@ impl ElasticsearchSource {
             schema,
             source: id,
             source_name: name.to_owned(),
+            names,
             opened: Clock::system().now(),
-            waiting: Mutex::default(),
+            waiting: Waiting::default(),
         };
-        Ok(Self { name: name.to_owned(), names, cluster })
+        Ok(Self { name: name.to_owned(), cluster })
     }
 
     fn error(&self, operation: &'static str, error: &Error) -> SourceError {
@@ -191,7 +188,7 @@ impl Source for ElasticsearchSource {
     }
 
     async fn page(&self, query: &PageQuery, after: Option<&Cursor>) -> Result<Page, SourceError> {
-        query::page(&self.cluster, &self.names, query, after).await.map_err(|e| self.error("read history", &e))
+        query::page(&self.cluster, query, after).await.map_err(|e| self.error("read history", &e))
     }
 
     async fn position(&self) -> Result<Position, SourceError> {
@@ -207,7 +204,7 @@ impl Source for ElasticsearchSource {
 
     async fn payload(&self, id: &Id, locator: &Locator) -> Result<Payload, SourceError> {
         let missing = || SourceError::gone(&self.name, format!("document {id}"));
-        let Locator::Key(key) = locator else { return Err(missing()) };
+        let (_, key) = locator.in_table().ok_or_else(missing)?;
         let (index, key) = key.split_once('/').ok_or_else(missing)?;
         let found = query::payload(&self.cluster, index, key).await.map_err(|e| self.error("load payload", &e))?;
         found.ok_or_else(missing)
@@ -218,10 +215,10 @@ impl Source for ElasticsearchSource {
     }
 
     async fn aggregate(&self, query: &PageQuery, grouping: &Grouping) -> Result<Groups, SourceError> {
-        let in_store = aggregate::aggregate(&self.cluster, &self.names, query, grouping).await;
+        let in_store = aggregate::aggregate(&self.cluster, query, grouping).await;
         match in_store.map_err(|e| self.error("compute figures", &e))? {
             Some(groups) => Ok(groups),
-            None => super::aggregate_here(self, query, grouping, &self.names).await,
+            None => super::aggregate_here(self, query, grouping, &self.cluster.names).await,
         }
     }
 }

@@ -19,32 +19,13 @@ const KEEP_ALIVE: &str = "2m";
 pub(super) const SLACK_MS: i64 = 60_000;
 /// Documents of indices without order of time that are read.
 pub(super) const UNDATED: usize = 10_000;
-/// Readers that wait for the next page of their query.
-const WAITING: usize = 4;
-
-/// Readers by what the next page will be asked with.
-#[derive(Default)]
-pub(super) struct Waiting(VecDeque<(String, Vec<Reader>)>);
-
-fn fingerprint(query: &PageQuery, after: Option<&Cursor>) -> String {
-    let PageQuery { filter, context, since, until, newest_first, limit: _ } = query;
-    format!("{:?}", (filter.text(), context, since, until, newest_first, after))
-}
-
 /// A page over every mapping, as one sequence. Who asks for the next page goes on in the same point in time.
 pub(super) async fn page(
     cluster: &Elasticsearch,
-    names: &Names,
     query: &PageQuery,
     after: Option<&Cursor>,
 ) -> Result<Page, Error> {
-    let key = fingerprint(query, after);
-    let waiting = after.and_then(|_| {
-        let mut waiting = cluster.waiting();
-        let index = waiting.0.iter().position(|(known, _)| *known == key)?;
-        waiting.0.remove(index).map(|(_, readers)| readers)
-    });
-    if let Some(mut readers) = waiting {
+    if let Some(mut readers) = cluster.waiting.take(query, after) {
         match read(cluster, &mut readers, query, after).await {
             // The point in time is over (it waited too long, its node has gone): another one from here.
             Err(Error::Answered { status: 404, .. }) => {}
@@ -54,7 +35,7 @@ pub(super) async fn page(
     let Resolved { mappings, .. } = cluster.resolve().await?;
     let mut readers = Vec::new();
     for mapping in mappings {
-        readers.push(Reader::open(&cluster.connection, mapping, names, query, after).await?);
+        readers.push(Reader::open(cluster, mapping, query, after).await?);
     }
     let page = read(cluster, &mut readers, query, after).await?;
     finish(cluster, readers, query, page).await
@@ -82,11 +63,7 @@ async fn read(
 /// Keeps the readers for the next page, or closes them.
 async fn finish(cluster: &Elasticsearch, readers: Vec<Reader>, query: &PageQuery, page: Page) -> Result<Page, Error> {
     let over = match &page.next {
-        Some(next) => {
-            let mut waiting = cluster.waiting();
-            waiting.0.push_back((fingerprint(query, Some(next)), readers));
-            (waiting.0.len() > WAITING).then(|| waiting.0.pop_front()).flatten().map(|(_, readers)| readers)
-        }
+        Some(next) => cluster.waiting.keep(query, next, readers),
         None => Some(readers),
     };
     for reader in over.into_iter().flatten() {
@@ -122,12 +99,12 @@ pub(super) struct Reader {
 
 impl Reader {
     async fn open(
-        connection: &Connection,
+        cluster: &Elasticsearch,
         mapping: Mapping,
-        names: &Names,
         query: &PageQuery,
         after: Option<&Cursor>,
     ) -> Result<Self, Error> {
+        let connection = &cluster.connection;
         let predicate = query.filter.predicate(&query.context);
         let (mut conditions, clauses) = condition(&mapping, &predicate);
         conditions.push(mapping.only.clone());
@@ -156,7 +133,7 @@ impl Reader {
             conditions.push(json!({ "range": { &mapping.table.time: range } }));
         }
         let mut reader = Self {
-            names: names.clone(),
+            names: cluster.names.clone(),
             clauses,
             conditions,
             since: query.since,
@@ -283,13 +260,10 @@ impl Reader {
     /// Forgets what was given up to a cursor.
     fn forget(&mut self, after: Option<&Cursor>) {
         let Some(cursor) = after else { return };
-        let given = |at: Timestamp, id: &str| {
-            let order = (at.0, id).cmp(&(cursor.time_us, cursor.id.as_str()));
-            if self.newest_first { order.is_ge() } else { order.is_le() }
-        };
-        self.ready.retain(|activity| !given(activity.started_at, &activity.id.to_string()));
+        let comes = |at: Timestamp, id: &str| cursor.is_before(at, id, self.newest_first);
+        self.ready.retain(|activity| comes(activity.started_at, &activity.id.to_string()));
         if self.search_after.is_none() {
-            self.held.retain(|(at, id), _| !given(*at, id));
+            self.held.retain(|(at, id), _| comes(*at, id));
         }
     }
 

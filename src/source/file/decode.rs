@@ -121,7 +121,7 @@ impl Decoder {
         let id = Id::Line { file: origin.print, offset };
         let locator =
             Locator::Line { file: origin.file, offset, length: u32::try_from(line.len()).unwrap_or(u32::MAX) };
-        let place = Place { source: origin.source, locator };
+        let place = Place::new(origin.source, locator);
         let first = out.len();
         if trimmed.starts_with('{') {
             if self.otlp {

@@ -1,8 +1,7 @@
 //! How collections map to activities: which of a schema's collections are there, and how a document is read.
 
-use super::super::locator;
 use super::Error;
-use crate::model::{Activity, Id, Place, SourceId, Timestamp};
+use crate::model::{Activity, Id, Locator, Place, SourceId, Timestamp};
 use crate::schema::{Assembler, Node, Scalar, Schema, Table, Target};
 use bson::{Bson, Document, RawBsonRef, RawDocument, doc, oid::ObjectId, spec::BinarySubtype};
 use std::borrow::Cow;
@@ -79,8 +78,9 @@ impl Mapping {
         }
         walk(self, self.schema.tree(), document, &mut assembler)?;
         let own = Id::Text(format!("{}{key}", self.prefix()).into());
+        let at = assembler.recorded_at();
         let mut activity = assembler.finish(&self.schema, own, self.opened);
-        activity.places = vec![Place { source: self.source, locator: locator(self.index, &key) }];
+        activity.places = vec![Place { at, ..Place::new(self.source, Locator::of_table(self.index, &key)) }];
         Ok(activity)
     }
 
@@ -90,7 +90,7 @@ impl Mapping {
             Ok(Some(id)) => id.try_into().map(|id: Bson| key_of(&id)).unwrap_or_default(),
             _ => String::new(),
         };
-        let place = Place { source: self.source, locator: locator(self.index, &key) };
+        let place = Place::new(self.source, Locator::of_table(self.index, &key));
         let id = Id::Text(format!("{}{key}", self.prefix()).into());
         let excerpt = format!("a document of {} that cannot be read", self.table.name);
         Activity::undecodable(id, self.opened, place, &error.to_string(), &excerpt)

@@ -201,6 +201,7 @@ impl MongodbSource {
             for (part, table) in schema.tables(SourceKind::Mongodb) {
                 if collections.contains(&table.name) {
                     let index = found.mappings.len();
+                    self.names.table(self.id, &table.name);
                     found.mappings.push(Mapping::new(index, part, table, (self.id, &self.name), opened));
                 } else if self.schema.is_some() && schema.tables(SourceKind::Mongodb).count() == 1 {
                     let near = suggest(&table.name, collections.iter().map(String::as_str));
@@ -322,7 +323,7 @@ impl Source for MongodbSource {
     async fn payload(&self, id: &Id, locator: &Locator) -> Result<Payload, SourceError> {
         let database = self.database().await?;
         let missing = || SourceError::gone(&self.name, format!("document {id}"));
-        let (index, key) = super::located(locator).ok_or_else(missing)?;
+        let (index, key) = locator.in_table().ok_or_else(missing)?;
         let mapping = database.mappings.get(index).ok_or_else(missing)?;
         let key = mapping::parse_key(key).ok_or_else(missing)?;
         let found = query::payload(database, mapping, key).await.map_err(|e| self.error("load payload", &e))?;

@@ -1,11 +1,10 @@
 //! How tables map to activities: which of a schema's tables are there, which of their columns, and how each column is
 //! selected. Everything is selected as one of three types, so that no value is too strange to be read.
 
-use super::super::locator;
 use super::super::sql::{Bind, MARK, Sql, literal, name};
 use super::Error;
 use crate::filter::{Class, Field, suggest};
-use crate::model::{Activity, Id, Place, SourceId, Timestamp};
+use crate::model::{Activity, Id, Locator, Place, SourceId, Timestamp};
 use crate::schema::{Assembler, Scalar, Schema, Table, Target, TimeUnit};
 use sqlx::Row as _;
 use sqlx::postgres::{PgConnection, PgRow};
@@ -348,8 +347,9 @@ impl Mapping {
             }
         }
         let own = Id::Text(format!("{}{key}", self.prefix()).into());
+        let at = assembler.recorded_at();
         let mut activity = assembler.finish(&self.schema, own, self.opened);
-        activity.places = vec![Place { source: self.source, locator: locator(self.index, &key) }];
+        activity.places = vec![Place { at, ..Place::new(self.source, Locator::of_table(self.index, &key)) }];
         Ok(activity)
     }
 

@@ -164,7 +164,10 @@ impl PostgresSource {
                     &mut found.warnings,
                     must,
                 )?;
-                found.mappings.extend(mapping);
+                if let Some(mapping) = mapping {
+                    self.names.table(self.id, &table.name);
+                    found.mappings.push(mapping);
+                }
             }
             if found.mappings.len() > before {
                 found.schemas.push(schema.name.clone());
@@ -274,7 +277,7 @@ impl Source for PostgresSource {
     async fn payload(&self, id: &Id, locator: &Locator) -> Result<Payload, SourceError> {
         let tables = self.tables().await?;
         let missing = || SourceError::gone(&self.name, format!("row {id}"));
-        let (index, key) = super::located(locator).ok_or_else(missing)?;
+        let (index, key) = locator.in_table().ok_or_else(missing)?;
         let mapping = tables.mappings.get(index).ok_or_else(missing)?;
         let found = payload::load(&self.connections, mapping, key).await.map_err(|e| self.error("load payload", e))?;
         found.ok_or_else(missing)

@@ -118,7 +118,7 @@ impl Mapping {
         }
         let mut activity = assembler.finish(&self.schema, Id::Text("".into()), Timestamp(0));
         let key = activity.id.to_string();
-        activity.places = vec![Place { source: self.source, locator: Locator::Key(key.into()) }];
+        activity.places = vec![Place::new(self.source, Locator::of_table(0, &key))];
         Ok(activity)
     }
 }

@@ -27,6 +27,8 @@ pub trait Fixture {
     fn overlaps(&self) -> bool {
         false
     }
+    /// Makes sure that it can be broken without breaking others'.
+    async fn prepare_to_kill(&mut self) {}
     /// Breaks it.
     async fn kill(&mut self);
     /// Mends it, and writes more; gives the ids of what is new.

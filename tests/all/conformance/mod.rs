@@ -1,8 +1,9 @@
 //! The contract of a source, held against every kind. A kind adds a fixture and one line in `each_kind!`.
 
 mod databases;
-mod elastic;
+mod indices;
 mod fixtures;
+mod topics;
 
 use crate::support::{collect, ids};
 use crosstail::filter::Field;
@@ -10,7 +11,8 @@ use crosstail::model::{Activity, Clock, SourceId, Status};
 use crosstail::source::pump::{self, PumpEvent, State};
 use crosstail::source::{Grouping, Groups, PageQuery, Position, RelatedKey, Source, for_each};
 use databases::{MongoFixture, PostgresFixture};
-use elastic::ElasticFixture;
+use indices::ElasticFixture;
+use topics::KafkaFixture;
 use fixtures::{FileFixture, Fixture, SqliteFixture};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -26,6 +28,7 @@ macro_rules! each_kind {
         mod postgres { use super::*; $(#[tokio::test(flavor = "multi_thread")] async fn $test() { super::$test(PostgresFixture::new().await).await; })+ }
         mod mongodb { use super::*; $(#[tokio::test(flavor = "multi_thread")] async fn $test() { super::$test(MongoFixture::replica().await).await; })+ }
         mod elasticsearch { use super::*; $(#[tokio::test(flavor = "multi_thread")] async fn $test() { super::$test(ElasticFixture::new().await).await; })+ }
+        mod kafka { use super::*; $(#[tokio::test(flavor = "multi_thread")] async fn $test() { super::$test(KafkaFixture::new().await).await; })+ }
         mod mongodb_standalone { use super::*; $(#[tokio::test(flavor = "multi_thread")] async fn $test() { super::$test(MongoFixture::standalone().await).await; })+ }
     };
 }
@@ -262,6 +265,7 @@ async fn figures_are_the_local_ones(mut fixture: impl Fixture) {
 }
 
 async fn a_source_that_dies_comes_back(mut fixture: impl Fixture) {
+    fixture.prepare_to_kill().await;
     let before = fixture.insert(30).await;
     let source = fixture.source();
     let (events, mut received) = mpsc::channel(16);

@@ -73,7 +73,7 @@ pub struct KafkaPorts {
     pub proxied: u16,
     /// Where the proxied listener really is.
     pub behind_proxy: u16,
-    /// TLS and SASL: PLAIN and SCRAM-SHA-512, user `reader`, password `pass word`.
+    /// TLS and SASL: PLAIN and SCRAM-SHA-512, user `reader`, password `pass-word`.
     pub secure: u16,
     controller: u16,
 }
@@ -98,7 +98,7 @@ pub(super) fn prepare_kafka(folder: &Path, port: u16, ports: &KafkaPorts) {
     let pem = format!("{at}/ca.pem");
     tool(&[&["-exportcert", "-rfc", "-file", pem.as_str()][..], &store].concat());
     let KafkaPorts { proxied, behind_proxy, secure, controller } = ports;
-    let plain = "org.apache.kafka.common.security.plain.PlainLoginModule required user_reader=\"pass word\";";
+    let plain = "org.apache.kafka.common.security.plain.PlainLoginModule required user_reader=\"pass-word\";";
     let scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;";
     let settings = format!(
         "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@127.0.0.1:{controller}\n\
@@ -119,7 +119,7 @@ pub(super) fn prepare_kafka(folder: &Path, port: u16, ports: &KafkaPorts) {
     let mut format = kafka_tool("kafka.tools.StorageTool");
     format.extend(["format", "-t", "4L6g3nShT-eMCtK--X86sw", "-c"].map(str::to_owned));
     format.push(format!("{at}/server.properties"));
-    format.extend(["--add-scram", "SCRAM-SHA-512=[name=reader,password=pass word]"].map(str::to_owned));
+    format.extend(["--add-scram", "SCRAM-SHA-512=[name=reader,password=pass-word]"].map(str::to_owned));
     let output = Command::new(&format[0]).args(&format[1..]).output().expect("java");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}{said}", String::from_utf8_lossy(&output.stdout));

@@ -367,7 +367,12 @@ pub struct Proxy {
 impl Proxy {
     /// In front of a port. Its task ends with the runtime of the test.
     pub async fn to(target: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
+        Self::between(0, target).await
+    }
+
+    /// In front of a port, on a given one.
+    pub async fn between(port: u16, target: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("bound");
         let port = listener.local_addr().expect("an address").port();
         let proxy = Self {
             port,
