@@ -4,7 +4,7 @@ use super::{Detail, FilterBar, List, Palette, Ticket};
 use crate::config::ViewEntry;
 use crate::filter::{Context, Field};
 use crate::insight::{Health, Reading};
-use crate::model::{Activity, Catalogue, Entry, Names, SourceId, Status, Timestamp};
+use crate::model::{Activity, Catalogue, Entry, Names, SourceId, Status, Timestamp, Vitals};
 use crate::source::Probe;
 use crate::source::pump;
 use crate::store::{Facet, Histogram, Row, Store, Symbol};
@@ -80,6 +80,8 @@ pub struct SourceStatus {
     pub said: Option<String>,
     /// What it holds beside activities.
     pub catalogue: Catalogue,
+    /// How the things behind it are, and what they measure.
+    pub vitals: Vitals,
 }
 
 /// State of the facets.
@@ -249,6 +251,7 @@ impl State {
             newest: None,
             said: None,
             catalogue: Catalogue::default(),
+            vitals: Vitals::default(),
         };
         let mut store = Store::new(names.clone());
         store.watch_from(now);

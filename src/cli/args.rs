@@ -19,7 +19,7 @@ pub struct Cli {
 
 #[derive(Debug, Args)]
 pub(super) struct ExploreArgs {
-    /// Paths, globs, directories, '-' for standard input, postgres://, mongodb:// or sqlite:// URLs. Without any: the sources of the config
+    /// Paths, globs, directories, '-' for standard input, postgres://, mongodb://, es+https://, kafka://, sqlite://, prometheus+http:// or health+http:// URLs. Without any: the sources of the config
     pub(super) sources: Vec<String>,
     #[command(flatten)]
     pub(super) look: LookArgs,
@@ -56,6 +56,8 @@ pub(super) enum Command {
     Stats(StatsArgs),
     /// Print one activity whole: payload, retry chain, trace
     Show(ShowArgs),
+    /// How systems and stores are; exit 0 healthy, 1 degraded or down, 2 could not tell
+    Health(HealthArgs),
     /// Schemas: list them, show one, create its tables
     Schema(SchemaArgs),
 }
@@ -111,7 +113,7 @@ pub(super) struct DemoArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct SourceArgs {
-    /// Path, glob, directory, '-', or a postgres://, mongodb:// or sqlite:// URL; repeatable. Without any: the sources of the config
+    /// Path, glob, directory, '-', or a URL: postgres://, mongodb://, es+https://, kafka://, sqlite://, prometheus+http://, health+http://; repeatable. Without any: the sources of the config
     #[arg(long = "source", short = 's', value_name = "SOURCE")]
     pub(super) sources: Vec<String>,
     /// How lines or tables are read; recognised where not given
@@ -201,6 +203,31 @@ pub(super) struct StatsArgs {
     /// Form of the output
     #[arg(long, short, value_enum, default_value_t = Format::Table)]
     pub(super) output: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum HealthFormat {
+    /// For reading
+    Table,
+    /// A JSON object a line
+    Json,
+    /// Prometheus' text format
+    Prometheus,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  crosstail health -s kafka://broker:9092/orders -o json\n  crosstail health -s health+http://app:3000/health || page-someone"
+)]
+pub(super) struct HealthArgs {
+    #[command(flatten)]
+    pub(super) source: SourceArgs,
+    /// Systems are judged by their activities of this long, against as long before
+    #[arg(long, value_name = "SPAN", default_value = "15m", value_parser = duration)]
+    pub(super) window: std::time::Duration,
+    /// Form of the output
+    #[arg(long, short, value_enum, default_value_t = HealthFormat::Table)]
+    pub(super) output: HealthFormat,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -3,6 +3,7 @@
 mod args;
 mod demo;
 mod explore;
+mod health;
 mod joined;
 mod output;
 mod query;
@@ -27,6 +28,10 @@ pub mod exit {
     pub const FAILED: u8 = 1;
     /// The command line or a filter is wrong.
     pub const USAGE: u8 = 2;
+    /// `health`: something is degraded or down.
+    pub const UNWELL: u8 = 1;
+    /// `health`: it could not be told.
+    pub const UNTOLD: u8 = 2;
     /// `show`: nothing of that id.
     pub const NOT_FOUND: u8 = 3;
 }
@@ -70,6 +75,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Tail(args)) => tail::run(&args).await,
         Some(Command::Stats(args)) => stats::run(&args).await,
         Some(Command::Show(args)) => show::run(&args).await,
+        Some(Command::Health(args)) => health::run(&args).await,
         Some(Command::Schema(args)) => schema::run(&args).await,
     }
 }

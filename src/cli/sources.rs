@@ -51,7 +51,7 @@ pub(super) fn configs(
         }
         let matches_something = argument.contains(['*', '?', '[']) || std::path::Path::new(argument).exists();
         if !matches_something {
-            let hint = "paths, globs in quotes, '-' for standard input, postgres://, mongodb:// or sqlite:// URLs";
+            let hint = "paths, globs in quotes, '-' for standard input, postgres://, mongodb://, es+https://, kafka:// or sqlite:// URLs";
             return Err(UsageError(format!("no file '{argument}'; sources are {hint}")).into());
         }
         match &mut files {
@@ -88,7 +88,8 @@ pub(super) async fn open_args(args: &SourceArgs, config: &Config) -> anyhow::Res
     let opened = open(configs, stdin)?;
     // What of a database may not be read is missing from what follows: that is said.
     for (id, source) in &opened.sources {
-        if matches!(source.capabilities().kind, SourceKind::Postgres | SourceKind::Mongodb) {
+        if matches!(source.capabilities().kind, SourceKind::Postgres | SourceKind::Mongodb | SourceKind::Elasticsearch)
+        {
             for warning in source.probe().await?.warnings {
                 complain(&format!("{}: {warning}", opened.names.source_name(*id)));
             }

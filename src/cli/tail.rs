@@ -86,7 +86,7 @@ pub(super) async fn run(args: &TailArgs) -> Result<u8> {
                 complain(&error);
                 failed += 1;
             }
-            Some(PumpEvent::State(..) | PumpEvent::Catalogue(..)) => {}
+            Some(PumpEvent::State(..) | PumpEvent::Catalogue(..) | PumpEvent::Vitals(..)) => {}
             None => break,
         }
     }

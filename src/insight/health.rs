@@ -1,33 +1,8 @@
 //! How the systems are: rate, success, latency, last failure, over a window and against the one before.
 
-use crate::model::{Latencies, Mean, Timestamp};
+use crate::model::{HealthState, Latencies, Mean, Timestamp};
 use std::collections::HashMap;
 use std::hash::Hash;
-
-/// The state of a system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum HealthState {
-    /// Most calls fail.
-    Down,
-    /// More fail, or they take longer, than they should.
-    Degraded,
-    /// Well.
-    Healthy,
-    /// Nothing finished in the window.
-    Unknown,
-}
-
-impl HealthState {
-    /// The word for it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Down => "down",
-            Self::Degraded => "degraded",
-            Self::Healthy => "healthy",
-            Self::Unknown => "unknown",
-        }
-    }
-}
 
 /// What health needs of an activity.
 #[derive(Debug, Clone, Copy)]

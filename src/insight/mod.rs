@@ -7,5 +7,5 @@ mod trace;
 
 pub use chain::{Basis, Chain};
 pub use explain::{Policy, attempt, codes, describe_mapping, expression, transform};
-pub use health::{Health, HealthState, Reading, SystemHealth};
+pub use health::{Health, Reading, SystemHealth};
 pub use trace::{Node, Trace};

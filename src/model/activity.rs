@@ -81,7 +81,9 @@ impl Place {
     /// How the place is named to people: the file's name for a line, the topic's for a message, else the source's name.
     pub fn label(&self, names: &Names) -> String {
         match self.locator {
-            Locator::Line { file: name, .. } | Locator::Message { topic: name, .. } => names.place_name(name).to_string(),
+            Locator::Line { file: name, .. } | Locator::Message { topic: name, .. } => {
+                names.place_name(name).to_string()
+            }
             _ => names.source_name(self.source).to_string(),
         }
     }

@@ -11,6 +11,7 @@ mod payload;
 mod redact;
 mod time;
 mod visible;
+mod vitals;
 mod words;
 
 pub(crate) use activity::is_failure;
@@ -25,4 +26,5 @@ pub use payload::{Body, ErrorDetail, Payload, RawRecord, Side, Truncation};
 pub use redact::{REDACTED, is_sensitive_name, redact_json, redact_text};
 pub use time::{Clock, Timestamp, parse_timestamp};
 pub use visible::{is_hostile, visible, visible_line};
-pub use words::{Direction, Kind, Level, SourceKind, Status};
+pub use vitals::{Check, Metric, MetricKind, Unit, Vitals};
+pub use words::{Direction, HealthState, Kind, Level, SourceKind, Status};

@@ -195,6 +195,20 @@ impl Direction {
 }
 
 words! {
+    /// Whether a system, or what a check looks at, is well. Worst first.
+    HealthState {
+        /// Most calls fail, or it says so itself, or does not answer.
+        Down = "down",
+        /// More fail, or they take longer, than they should.
+        Degraded = "degraded",
+        /// Well.
+        Healthy = "healthy",
+        /// Nothing tells.
+        Unknown = "unknown",
+    }
+}
+
+words! {
     /// Kinds of source.
     SourceKind {
         /// An `SQLite` database file.

@@ -34,7 +34,8 @@ pub fn statements(schema: &Schema, url: &str, notify: bool) -> anyhow::Result<St
     match url.split_once("://").map(|(scheme, _)| scheme) {
         Some("postgres" | "postgresql") if notify => {
             let quoted = |name: &str| name.split('.').map(|part| format!("\"{part}\"")).collect::<Vec<_>>().join(".");
-            let tables: Vec<String> = schema.tables(SourceKind::Postgres).map(|(_, table)| quoted(&table.name)).collect();
+            let tables: Vec<String> =
+                schema.tables(SourceKind::Postgres).map(|(_, table)| quoted(&table.name)).collect();
             if tables.is_empty() {
                 bail!("schema {} has no tables", schema.name);
             }

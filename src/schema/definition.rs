@@ -66,12 +66,27 @@ pub struct Definition {
     /// The tables, indices and topics that a record passes through, in order; patterns.
     #[serde(default)]
     pub flow: Vec<String>,
+    /// Metrics of the systems that this schema is about, the most important first.
+    #[serde(default, rename = "metric")]
+    pub metrics: Vec<MetricDefinition>,
     /// Tables that hold measurements.
     #[serde(default)]
     pub series: Vec<SeriesTable>,
     /// Tables that hold what explains activities: systems, endpoints, code mappings, webhooks, rules.
     #[serde(default)]
     pub catalogue: Vec<CatalogueTable>,
+}
+
+/// A metric in Prometheus that people want to see.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricDefinition {
+    /// Its name, of a histogram without `_bucket`.
+    pub name: String,
+    /// counter, gauge, histogram or summary.
+    pub kind: String,
+    /// The label that names the system it is about.
+    pub system_label: Option<String>,
 }
 
 /// Tables whose records are measurements: each a name, a time, a value, and labels.

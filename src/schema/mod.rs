@@ -7,7 +7,7 @@ mod payload;
 mod tree;
 
 pub use assemble::{Assembler, Scalar};
-pub use definition::{CatalogueTable, Definition, Lookup, SchemaError, SeriesTable, Table, TimeUnit};
+pub use definition::{CatalogueTable, Definition, Lookup, MetricDefinition, SchemaError, SeriesTable, Table, TimeUnit};
 pub use endpoint::{endpoint_of_url, system_of_url};
 pub use tree::{Node, PayloadPart, Target};
 

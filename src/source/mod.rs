@@ -15,8 +15,12 @@ pub mod kafka;
 pub mod mongodb;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(feature = "prometheus")]
+pub mod prometheus;
 pub mod pump;
 pub mod registry;
+#[cfg(any(feature = "elasticsearch", feature = "kafka"))]
+mod series;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod sql;
 #[cfg(feature = "sqlite")]
@@ -25,7 +29,7 @@ pub mod sqlite;
 mod waiting;
 
 use crate::filter::{Context, Field, Filter, value_text};
-use crate::model::{Activity, Catalogue, Entry, Figures, Id, Locator, Names, Payload, SourceKind, Timestamp};
+use crate::model::{Activity, Catalogue, Entry, Figures, Id, Locator, Names, Payload, SourceKind, Timestamp, Vitals};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -74,7 +78,14 @@ pub struct SourceError {
 
 impl SourceError {
     /// A record that was there and is not any more.
-    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mongodb", feature = "elasticsearch", feature = "kafka"))]
+    #[cfg(any(
+        feature = "sqlite",
+        feature = "postgres",
+        feature = "mongodb",
+        feature = "elasticsearch",
+        feature = "kafka",
+        feature = "prometheus"
+    ))]
     pub(crate) fn gone(source_name: &str, what: String) -> Self {
         Self {
             source_name: source_name.to_owned(),
@@ -312,6 +323,12 @@ pub trait Source: Send + Sync {
     /// What the store holds beside activities: systems, endpoints, webhooks, rules. Empty where it holds none.
     async fn catalogue(&self) -> Result<Catalogue, SourceError> {
         Ok(Catalogue::default())
+    }
+
+    /// How the things behind it are and what they measure, now; series from `since` on, where the store keeps them.
+    /// Empty where the source tells nothing of the sort.
+    async fn vitals(&self, _since: Timestamp) -> Result<Vitals, SourceError> {
+        Ok(Vitals::default())
     }
 
     /// The entries that map codes of a system between the two sides. Empty where the store holds none.

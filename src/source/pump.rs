@@ -1,7 +1,7 @@
 //! Runs one source: probe, history, live; reconnects with growing, jittered waits; reports what it is doing.
 
 use super::{Position, Source, SourceError, Update};
-use crate::model::{Activity, Catalogue, Clock, SourceId, Timestamp};
+use crate::model::{Activity, Catalogue, Clock, SourceId, Timestamp, Vitals};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -50,10 +50,16 @@ pub enum PumpEvent {
     },
     /// What the store holds beside activities.
     Catalogue(SourceId, Catalogue),
+    /// How the things behind the store are, and what they measure.
+    Vitals(SourceId, Vitals),
     /// Something to tell people.
     Notice(SourceId, String),
 }
 
+/// How often vitals are read.
+const VITALS_EVERY: Duration = Duration::from_secs(10);
+/// Series are shown of so much time.
+pub const VITALS_SPAN_US: i64 = 3_600_000_000;
 /// How often the catalogue is read again.
 const CATALOGUE_EVERY: Duration = Duration::from_mins(1);
 const FIRST_WAIT: Duration = Duration::from_millis(500);
@@ -150,6 +156,7 @@ async fn session(
     let scope = cancel.child_token();
     let _guard = scope.clone().drop_guard();
     tokio::spawn(read_catalogue(id, Arc::clone(source), events.clone(), scope.clone()));
+    tokio::spawn(read_vitals(id, Arc::clone(source), events.clone(), scope.clone()));
     let (sink, mut live) = mpsc::channel::<Update>(AHEAD);
     let (back_sink, mut back) = mpsc::channel::<Update>(AHEAD);
     let following = {
@@ -234,6 +241,35 @@ async fn read_catalogue(
                 }
             }
             tokio::time::sleep(CATALOGUE_EVERY).await;
+        }
+    };
+    tokio::select! {
+        () = scope.cancelled() => {}
+        () = reading => {}
+    }
+}
+
+/// Reads vitals now and then, for as long as the session lasts.
+async fn read_vitals(id: SourceId, source: Arc<dyn Source>, events: mpsc::Sender<PumpEvent>, scope: CancellationToken) {
+    let clock = Clock::system();
+    let mut refused = None;
+    let reading = async {
+        loop {
+            match source.vitals(clock.now().plus_us(-VITALS_SPAN_US)).await {
+                Ok(vitals) if vitals.is_empty() => {}
+                Ok(vitals) => {
+                    if events.send(PumpEvent::Vitals(id, vitals)).await.is_err() {
+                        return;
+                    }
+                }
+                // Said once, not every time.
+                Err(error) if refused.as_ref() != Some(&error.to_string()) => {
+                    refused = Some(error.to_string());
+                    let _ = events.send(PumpEvent::Notice(id, error.to_string())).await;
+                }
+                Err(_) => {}
+            }
+            tokio::time::sleep(VITALS_EVERY).await;
         }
     };
     tokio::select! {

@@ -75,6 +75,10 @@ pub fn open(config: &SourceConfig, names: &Names) -> Result<(SourceId, Arc<dyn S
                 super::mongodb::MongodbSource::new(&config.name, id, names.clone(), first, config.schema.clone())?;
             Ok((id, Arc::new(source)))
         }
+        #[cfg(feature = "prometheus")]
+        Some("prometheus+http" | "prometheus+https" | "health+http" | "health+https") => {
+            Ok((id, Arc::new(super::prometheus::PrometheusSource::new(&config.name, first, config.schema.as_ref())?)))
+        }
         #[cfg(feature = "kafka")]
         Some("kafka") => {
             let schema = config.schema.clone();
@@ -83,7 +87,8 @@ pub fn open(config: &SourceConfig, names: &Names) -> Result<(SourceId, Arc<dyn S
         #[cfg(feature = "elasticsearch")]
         Some("es+http" | "es+https") => {
             let schema = config.schema.clone();
-            let source = super::elasticsearch::ElasticsearchSource::new(&config.name, id, names.clone(), first, schema)?;
+            let source =
+                super::elasticsearch::ElasticsearchSource::new(&config.name, id, names.clone(), first, schema)?;
             Ok((id, Arc::new(source)))
         }
         #[cfg(feature = "file")]
@@ -93,9 +98,22 @@ pub fn open(config: &SourceConfig, names: &Names) -> Result<(SourceId, Arc<dyn S
             Ok((id, Arc::new(source.ending_with(config.ended.clone()))))
         }
         Some(other) => {
-            let known = ["postgres", "mongodb", "sqlite", "es+http", "es+https", "kafka", "file"];
+            let known = [
+                "postgres",
+                "mongodb",
+                "sqlite",
+                "es+http",
+                "es+https",
+                "kafka",
+                "prometheus+http",
+                "health+http",
+                "file",
+            ];
             let hint = crate::filter::suggest(other, known).map_or_else(
-                || "sources are paths, globs, '-', postgres://, mongodb://, es+https://, kafka://, sqlite://".to_owned(),
+                || {
+                    "sources are paths, globs, '-', postgres://, mongodb://, es+https://, kafka://, sqlite://"
+                        .to_owned()
+                },
                 |near| format!("did you mean {near}://?"),
             );
             Err(error(format!("no kind of source for {other}://"), &hint))

@@ -10,6 +10,7 @@ mod screen;
 mod terminal;
 mod text;
 mod theme;
+mod vitals;
 
 pub use draw::{Look, draw};
 pub use keymap::{Context, Found, Keymap};

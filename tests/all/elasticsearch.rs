@@ -35,7 +35,8 @@ pub async fn create(server: &Server, index: &str, mut definition: Value) {
 /// Writes documents, each with its action.
 pub async fn bulk(server: &Server, lines: &[(Value, Value)]) {
     let text: String = lines.iter().map(|(action, document)| format!("{action}\n{document}\n")).collect();
-    let request = reqwest::Client::new().post(url(server, "_bulk")).header("content-type", "application/x-ndjson").body(text);
+    let request =
+        reqwest::Client::new().post(url(server, "_bulk")).header("content-type", "application/x-ndjson").body(text);
     let answer: Value = request.send().await.expect("an answer").json().await.expect("JSON");
     assert_eq!(answer["errors"], false, "{}", answer.to_string().chars().take(500).collect::<String>());
 }

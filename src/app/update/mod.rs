@@ -104,6 +104,7 @@ fn pump(state: &mut State, event: PumpEvent) -> Vec<Effect> {
     | PumpEvent::Probed(id, _)
     | PumpEvent::Notice(id, _)
     | PumpEvent::Catalogue(id, _)
+    | PumpEvent::Vitals(id, _)
     | PumpEvent::Batch { source: id, .. }) = &event;
     let Some(index) = state.sources.iter().position(|source| source.id == *id) else { return Vec::new() };
     match event {
@@ -119,6 +120,11 @@ fn pump(state: &mut State, event: PumpEvent) -> Vec<Effect> {
         PumpEvent::Catalogue(_, catalogue) => {
             state.sources[index].catalogue = catalogue;
             return explain(state);
+        }
+        PumpEvent::Vitals(_, mut vitals) => {
+            let source = &mut state.sources[index];
+            vitals.follow(&source.vitals, state.now);
+            source.vitals = vitals;
         }
         PumpEvent::Notice(_, text) => {
             let said = format!("{}: {text}", state.sources[index].name);

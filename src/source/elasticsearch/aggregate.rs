@@ -60,7 +60,8 @@ impl<'a> Plan<'a> {
     fn of(mapping: &'a Mapping, query: &PageQuery, grouping: &'a Grouping) -> Option<Self> {
         let definition = mapping.schema.definition();
         let time = mapping.table.time.as_str();
-        let fits = !mapping.schema.has_rules() && !definition.system_from_url && mapping.fields.undated(time).is_empty();
+        let fits =
+            !mapping.schema.has_rules() && !definition.system_from_url && mapping.fields.undated(time).is_empty();
         if !fits || grouping.bucket_us.is_some_and(|us| us % 1000 != 0) {
             return None;
         }

@@ -50,7 +50,11 @@ impl Address {
         let nodes = hosts
             .split(',')
             .map(|host| {
-                let port = if host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) { "" } else { ":9200" };
+                let port = if host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
+                    ""
+                } else {
+                    ":9200"
+                };
                 let url = format!("{scheme}://{host}{port}/{root}{}", if root.is_empty() { "" } else { "/" });
                 Url::parse(&url).map_err(|error| format!("{host}: {error}; {form}"))
             })
@@ -68,7 +72,9 @@ impl Address {
             None => Credentials::Basic(decoded(user), String::new()),
         });
         let mut authority = None;
-        for (key, value) in parameters.split('&').filter(|pair| !pair.is_empty()).map(|p| p.split_once('=').unwrap_or((p, ""))) {
+        for (key, value) in
+            parameters.split('&').filter(|pair| !pair.is_empty()).map(|p| p.split_once('=').unwrap_or((p, "")))
+        {
             match key {
                 "ca" => authority = Some(decoded(value)),
                 other => return Err(format!("the address has '{other}'; known is ca=FILE, certificates in PEM")),
@@ -203,8 +209,13 @@ pub(super) fn found(text: &str) -> Result<Found<'_>, Error> {
 
 /// A pattern of indices in a path.
 pub(super) fn in_path(pattern: &str) -> String {
-    const KEPT: &percent_encoding::AsciiSet =
-        &percent_encoding::NON_ALPHANUMERIC.remove(b'*').remove(b',').remove(b'-').remove(b'_').remove(b'.').remove(b':');
+    const KEPT: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
+        .remove(b'*')
+        .remove(b',')
+        .remove(b'-')
+        .remove(b'_')
+        .remove(b'.')
+        .remove(b':');
     percent_encoding::utf8_percent_encode(pattern, KEPT).to_string()
 }
 
@@ -214,14 +225,19 @@ mod tests {
 
     #[test]
     fn addresses_name_nodes_root_indices_and_credentials() {
-        let address = Address::parse("es+https://elastic:p%40ss@a,b:9201/cluster/one/halopsa-integration-*,other").expect("reads");
+        let address = Address::parse("es+https://elastic:p%40ss@a,b:9201/cluster/one/halopsa-integration-*,other")
+            .expect("reads");
         let nodes: Vec<&str> = address.nodes.iter().map(Url::as_str).collect();
         assert_eq!(nodes, ["https://a:9200/cluster/one/", "https://b:9201/cluster/one/"]);
         assert_eq!(address.pattern, "halopsa-integration-*,other");
-        assert!(matches!(&address.credentials, Some(Credentials::Basic(user, password)) if user == "elastic" && password == "p@ss"));
+        assert!(
+            matches!(&address.credentials, Some(Credentials::Basic(user, password)) if user == "elastic" && password == "p@ss")
+        );
         let of = |text: &str| Address::parse(text).expect("reads").credentials;
         assert!(matches!(of("es+http://api_key:abc%3D@h/x"), Some(Credentials::EncodedApiKey(key)) if key == "abc="));
-        assert!(matches!(of("es+http://api_key:id%3Asecret@h/x"), Some(Credentials::ApiKey(id, secret)) if id == "id" && secret == "secret"));
+        assert!(
+            matches!(of("es+http://api_key:id%3Asecret@h/x"), Some(Credentials::ApiKey(id, secret)) if id == "id" && secret == "secret")
+        );
         assert!(matches!(of("es+http://bearer:tok@h/x"), Some(Credentials::Bearer(token)) if token == "tok"));
         assert!(of("es+http://h/x").is_none());
         for wrong in ["es+http://h", "es+http:///x", "es://h/x", "es+http://h/x?insecure=true"] {

@@ -225,9 +225,10 @@ fn words_of(path: &str, wanted: &Wanted<'_>) -> Option<Value> {
     let texts: Vec<&str> = match wanted {
         Wanted::Exact(text) => vec![text],
         Wanted::Order(..) => return None,
-        Wanted::Pieces(pieces) => {
-            pieces.iter().filter_map(|piece| if let Piece::Text(text) = piece { Some(text.as_str()) } else { None }).collect()
-        }
+        Wanted::Pieces(pieces) => pieces
+            .iter()
+            .filter_map(|piece| if let Piece::Text(text) = piece { Some(text.as_str()) } else { None })
+            .collect(),
     };
     let mut queries = Vec::new();
     for text in texts {

@@ -75,7 +75,10 @@ pub(super) async fn position(cluster: &Elasticsearch) -> Result<Position, Error>
             }
         }
         let recent = |(index, shard): (&String, &Shard)| {
-            all(vec![json!({ "term": { "_index": index } }), json!({ "range": { "_seq_no": { "gte": shard.next - RECENT } } })])
+            all(vec![
+                json!({ "term": { "_index": index } }),
+                json!({ "range": { "_seq_no": { "gte": shard.next - RECENT } } }),
+            ])
         };
         if !of_shard.is_empty() {
             let body = json!({
@@ -119,6 +122,8 @@ struct Follower<'a> {
     cluster: &'a Elasticsearch,
     sink: &'a Sink,
     mappings: Vec<Mapping>,
+    /// Indices that hold measurements.
+    series: Vec<String>,
     includes: Vec<String>,
     shards: Shards,
     uuids: Option<BTreeMap<String, String>>,
@@ -133,6 +138,7 @@ pub(super) async fn follow(cluster: &Elasticsearch, from: &Position, sink: &Sink
         cluster,
         sink,
         mappings: Vec::new(),
+        series: Vec::new(),
         includes: Vec::new(),
         shards,
         uuids: None,
@@ -169,8 +175,8 @@ pub(super) async fn follow(cluster: &Elasticsearch, from: &Position, sink: &Sink
 
 impl Follower<'_> {
     async fn look_for_types(&mut self) -> Result<(), Error> {
-        self.mappings = match self.cluster.resolve().await {
-            Ok(resolved) => resolved.mappings,
+        (self.mappings, self.series) = match self.cluster.resolve().await {
+            Ok(resolved) => (resolved.mappings, resolved.series),
             // Every index is gone: another one may come.
             Err(Error::Nothing(_)) => return Ok(()),
             Err(error) => return Err(error),
@@ -226,8 +232,7 @@ impl Follower<'_> {
                 if self.shards.len() == number {
                     self.shards.push(BTreeMap::new());
                 }
-                let batch: Vec<Activity> =
-                    answer.hits.hits.iter().filter_map(|hit| self.take(number, hit)).collect();
+                let batch: Vec<Activity> = answer.hits.hits.iter().filter_map(|hit| self.take(number, hit)).collect();
                 rounds += 1;
                 let full = answer.hits.hits.len() == CHUNK;
                 if (!batch.is_empty() || rounds > 1) && !self.tell(batch).await {
@@ -285,6 +290,9 @@ impl Follower<'_> {
         } else if shard.missing.remove(&hit.sequence) {
             since.remove(&hit.sequence);
         } else {
+            return None;
+        }
+        if self.series.iter().any(|series| series == index) {
             return None;
         }
         let mapping = self.mappings.iter().find(|mapping| mapping.reads(index)).or(self.mappings.last())?;

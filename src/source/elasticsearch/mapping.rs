@@ -62,7 +62,10 @@ impl Fields {
         let below = format!("{path}.");
         let range = self.known.range(below.clone()..).take_while(|(name, _)| name.starts_with(&below));
         let text = self.known.get(path)?.kind == Type::Text;
-        range.filter(|(_, field)| text && field.kind == Type::Keyword).map(|(name, field)| (name.clone(), *field)).next()
+        range
+            .filter(|(_, field)| text && field.kind == Type::Keyword)
+            .map(|(name, field)| (name.clone(), *field))
+            .next()
     }
 
     /// The indices in which a path is no date, where it is one in others.
@@ -145,10 +148,15 @@ fn would_be_mapped(mapping: &Value, path: &str) -> bool {
 
 /// Words are what the standard analyser makes of a text.
 fn standard(parameters: &Map<String, Value>) -> bool {
-    parameters.get("analyzer").is_none_or(|name| name == "standard") && parameters.get("index") != Some(&Value::Bool(false))
+    parameters.get("analyzer").is_none_or(|name| name == "standard")
+        && parameters.get("index") != Some(&Value::Bool(false))
 }
 
-fn walk<'v>(properties: &'v Map<String, Value>, before: &str, into: &mut BTreeMap<String, Vec<&'v Map<String, Value>>>) {
+fn walk<'v>(
+    properties: &'v Map<String, Value>,
+    before: &str,
+    into: &mut BTreeMap<String, Vec<&'v Map<String, Value>>>,
+) {
     for (name, of) in properties {
         let Some(of) = of.as_object() else { continue };
         let path = format!("{before}{name}");
@@ -222,6 +230,8 @@ impl Mapping {
 /// What was found behind a pattern.
 pub(super) struct Resolved {
     pub(super) mappings: Vec<Mapping>,
+    /// Indices that hold measurements, not activities.
+    pub(super) series: Vec<String>,
     pub(super) warnings: Vec<String>,
 }
 
@@ -252,6 +262,9 @@ pub(super) async fn resolve(
     };
     let fields = Fields::of(&caps, mappings.as_ref());
     let schemas = given.cloned().map_or_else(Schema::built_in, |schema| vec![schema]);
+    let measures = |index: &&str| schemas.iter().any(|schema| schema.series_of(index).is_some());
+    let (series, indices): (Vec<&str>, Vec<&str>) = indices.into_iter().partition(measures);
+    let series: Vec<String> = series.into_iter().map(str::to_owned).collect();
     let mut parts: Vec<(Schema, Table)> = Vec::new();
     let mut taken: BTreeSet<&str> = BTreeSet::new();
     for schema in &schemas {
@@ -271,7 +284,7 @@ pub(super) async fn resolve(
         let table = general(&schema, &fields, pattern)?;
         parts.push((schema, table));
     }
-    let alone = parts.len() == 1;
+    let alone = parts.len() == 1 && series.is_empty();
     let globs: Vec<String> = parts.iter().map(|(_, table)| table.name.clone()).collect();
     let last = (!rest.is_empty()).then(|| parts.len() - 1);
     let mappings: Vec<Mapping> = parts
@@ -282,12 +295,12 @@ pub(super) async fn resolve(
                 (true, _) => json!({ "match_all": {} }),
                 (false, false) => json!({ "wildcard": { "_index": { "value": table.name } } }),
                 (false, true) => {
-                    let others: Vec<Value> =
-                        globs[..index].iter().map(|glob| json!({ "wildcard": { "_index": { "value": glob } } })).collect();
-                    json!({ "bool": { "must_not": others } })
+                    let of = |glob: &String| json!({ "wildcard": { "_index": { "value": glob } } });
+                    json!({ "bool": { "must_not": globs[..index].iter().chain(&series).map(of).collect::<Vec<_>>() } })
                 }
             };
-            let mut includes: Vec<String> = schema.definition().fields.values().flat_map(|p| p.list()).cloned().collect();
+            let mut includes: Vec<String> =
+                schema.definition().fields.values().flat_map(|p| p.list()).cloned().collect();
             includes.push(table.time.clone());
             includes.sort_unstable();
             includes.dedup();
@@ -316,7 +329,7 @@ pub(super) async fn resolve(
             ));
         }
     }
-    Ok(Resolved { mappings, warnings })
+    Ok(Resolved { mappings, series, warnings })
 }
 
 /// Whether the name of an index fits a table's pattern: `*` stands for any text.
@@ -346,17 +359,18 @@ fn general(schema: &Schema, fields: &Fields, pattern: &str) -> Result<Table, Err
 }
 
 /// The schema that fits the newest documents best.
-async fn recognise(connection: &Connection, pattern: &str, indices: &[&str], known: &[Schema]) -> Result<Schema, Error> {
+async fn recognise(
+    connection: &Connection,
+    pattern: &str,
+    indices: &[&str],
+    known: &[Schema],
+) -> Result<Schema, Error> {
     let body = json!({
         "size": SAMPLE, "query": { "terms": { "_index": indices } }, "sort": [{ "_seq_no": "desc" }], "track_total_hits": false,
     });
     let text = connection.ask(Method::Post, &format!("/{}/_search", in_path(pattern)), Some(&body)).await?;
-    let records: Vec<Map<String, Value>> = found(&text)?
-        .hits
-        .hits
-        .iter()
-        .filter_map(|hit| serde_json::from_str(hit.source?.get()).ok())
-        .collect();
+    let records: Vec<Map<String, Value>> =
+        found(&text)?.hits.hits.iter().filter_map(|hit| serde_json::from_str(hit.source?.get()).ok()).collect();
     let score = |schema: &Schema| records.iter().filter_map(|record| schema.fit(record)).sum::<usize>();
     let best = known.iter().rev().max_by_key(|schema| score(schema)).filter(|best| score(best) > 0);
     let best = best.or_else(|| known.iter().find(|schema| schema.name == "json"));

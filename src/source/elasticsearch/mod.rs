@@ -1,6 +1,7 @@
 //! Elasticsearch: the indices of a pattern, read only.
 
 mod aggregate;
+mod cluster;
 mod connection;
 mod expression;
 mod follow;
@@ -12,7 +13,9 @@ use super::{
     Capabilities, Cursor, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, RelatedKey, Sink, Source,
     SourceError,
 };
-use crate::model::{Activity, Clock, Id, Locator, Names, Payload, SourceId, SourceKind, Timestamp, redact_text};
+use crate::model::{
+    Activity, Clock, Id, Locator, Names, Payload, SourceId, SourceKind, Timestamp, Vitals, redact_text,
+};
 use crate::schema::Schema;
 use ::elasticsearch::http::Method;
 use async_trait::async_trait;
@@ -138,9 +141,10 @@ impl ElasticsearchSource {
         let (kind, hint) = match error {
             Error::Unreachable(_) => (ErrorKind::Connect, Some("is the server running, and the address right?")),
             Error::Timeout(_) => (ErrorKind::Timeout, Some("the cluster is slow; a shorter time range helps")),
-            Error::Answered { status: 401, .. } => {
-                (ErrorKind::Auth, Some("check the user and password, the API key (user api_key) or the token (user bearer)"))
-            }
+            Error::Answered { status: 401, .. } => (
+                ErrorKind::Auth,
+                Some("check the user and password, the API key (user api_key) or the token (user bearer)"),
+            ),
             Error::Answered { status: 403, .. } => (ErrorKind::Auth, Some("grant the privilege `read` on the indices")),
             Error::Answered { status: 429, .. } => {
                 (ErrorKind::Query, Some("the cluster is out of memory or has too much to do; it is asked again"))
@@ -212,6 +216,10 @@ impl Source for ElasticsearchSource {
 
     async fn related(&self, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, SourceError> {
         query::related(&self.cluster, key, limit).await.map_err(|e| self.error("find related", &e))
+    }
+
+    async fn vitals(&self, since: Timestamp) -> Result<Vitals, SourceError> {
+        cluster::vitals(&self.cluster, since).await.map_err(|e| self.error("read the cluster's state", &e))
     }
 
     async fn aggregate(&self, query: &PageQuery, grouping: &Grouping) -> Result<Groups, SourceError> {

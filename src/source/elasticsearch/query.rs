@@ -20,11 +20,7 @@ pub(super) const SLACK_MS: i64 = 60_000;
 /// Documents of indices without order of time that are read.
 pub(super) const UNDATED: usize = 10_000;
 /// A page over every mapping, as one sequence. Who asks for the next page goes on in the same point in time.
-pub(super) async fn page(
-    cluster: &Elasticsearch,
-    query: &PageQuery,
-    after: Option<&Cursor>,
-) -> Result<Page, Error> {
+pub(super) async fn page(cluster: &Elasticsearch, query: &PageQuery, after: Option<&Cursor>) -> Result<Page, Error> {
     if let Some(mut readers) = cluster.waiting.take(query, after) {
         match read(cluster, &mut readers, query, after).await {
             // The point in time is over (it waited too long, its node has gone): another one from here.
@@ -156,7 +152,8 @@ impl Reader {
     }
 
     fn body(&self, size: usize, conditions: Vec<Value>) -> Value {
-        let source = if self.predicate.needs_payload() { json!(true) } else { json!({ "includes": self.mapping.includes }) };
+        let source =
+            if self.predicate.needs_payload() { json!(true) } else { json!({ "includes": self.mapping.includes }) };
         json!({ "size": size, "query": all(conditions), "_source": source, "track_total_hits": false, "timeout": TIME_LIMIT })
     }
 
@@ -283,7 +280,8 @@ async fn longest_ms(connection: &Connection, mapping: &Mapping) -> Result<i64, E
         return Ok(0);
     }
     let body = json!({ "size": 0, "track_total_hits": false, "aggs": longest, "timeout": TIME_LIMIT });
-    let path = format!("/{}/_search?allow_partial_search_results=false&ignore_unavailable=true", in_path(&mapping.pattern));
+    let path =
+        format!("/{}/_search?allow_partial_search_results=false&ignore_unavailable=true", in_path(&mapping.pattern));
     let text = connection.ask(Method::Post, &path, Some(&body)).await?;
     let answer = found(&text)?.aggregations;
     let unit = mapping.schema.definition().duration_unit.us();
@@ -301,7 +299,9 @@ pub(super) async fn related(cluster: &Elasticsearch, key: &RelatedKey, limit: us
         };
         let mut conditions: Vec<Value> =
             targets.iter().flat_map(|t| mapping.paths(*t)).map(|path| equal(&mapping, path, &[value])).collect();
-        if let Some((index, id)) = value.strip_prefix(&format!("{}/", mapping.source_name)).and_then(|own| own.split_once('/')) {
+        if let Some((index, id)) =
+            value.strip_prefix(&format!("{}/", mapping.source_name)).and_then(|own| own.split_once('/'))
+        {
             conditions.push(all(vec![json!({ "term": { "_index": index } }), json!({ "ids": { "values": [id] } })]));
         }
         let mut found = search(cluster, &mapping, any(conditions), limit).await?;
@@ -341,12 +341,18 @@ fn equal(mapping: &Mapping, path: &str, values: &[&String]) -> Value {
     }
 }
 
-async fn search(cluster: &Elasticsearch, mapping: &Mapping, condition: Value, limit: usize) -> Result<Vec<Activity>, Error> {
+async fn search(
+    cluster: &Elasticsearch,
+    mapping: &Mapping,
+    condition: Value,
+    limit: usize,
+) -> Result<Vec<Activity>, Error> {
     let body = json!({
         "size": limit.min(10_000), "query": all(vec![condition, mapping.only.clone()]), "_source": { "includes": mapping.includes },
         "track_total_hits": false, "timeout": TIME_LIMIT,
     });
-    let path = format!("/{}/_search?allow_partial_search_results=false&ignore_unavailable=true", in_path(&mapping.pattern));
+    let path =
+        format!("/{}/_search?allow_partial_search_results=false&ignore_unavailable=true", in_path(&mapping.pattern));
     let text = cluster.connection.ask(Method::Post, &path, Some(&body)).await?;
     Ok(found(&text)?.hits.hits.iter().map(|hit| mapping.read(hit)).collect())
 }

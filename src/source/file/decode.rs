@@ -1,8 +1,8 @@
 //! One line → the activities it holds. A line that cannot be read becomes a visible item, never an error.
 
-use super::quick::Quick;
 use super::super::json;
 use super::plain;
+use super::quick::Quick;
 use crate::model::{Activity, Id, Level, Locator, NameId, Place, SourceId, Timestamp};
 use crate::schema::{Assembler, Scalar, Schema, Target};
 use serde_json::{Map, Value};

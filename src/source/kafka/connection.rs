@@ -66,7 +66,9 @@ impl Address {
                 (Some(mechanism), _) => mechanism,
                 (None, true) => "PLAIN".to_owned(),
                 (None, false) => {
-                    return Err("a password without TLS: add ?tls=true, or say how it is sent: sasl=SCRAM-SHA-512".to_owned());
+                    return Err(
+                        "a password without TLS: add ?tls=true, or say how it is sent: sasl=SCRAM-SHA-512".to_owned()
+                    );
                 }
             };
             if !["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"].contains(&mechanism.as_str()) {
@@ -183,7 +185,8 @@ impl Consumer {
 
 /// A reason without the name of the broker's thread before it, and without what was tried how often.
 fn plain(reason: &str) -> String {
-    let text = reason.split(": ").skip_while(|part| part.contains("://") || part.contains("/bootstrap")).collect::<Vec<_>>();
+    let text =
+        reason.split(": ").skip_while(|part| part.contains("://") || part.contains("/bootstrap")).collect::<Vec<_>>();
     let text = if text.is_empty() { reason.to_owned() } else { text.join(": ") };
     let text = text.split(" (after ").next().unwrap_or(&text).to_owned();
     crate::model::redact_text(&text).chars().take(300).collect()
@@ -225,7 +228,8 @@ mod tests {
             assert!(has(&secure, name, value), "{name}");
         }
         assert!(has(&of("kafka://a/t?tls=true"), "ssl.ca.location", "probe"), "the system's roots");
-        for wrong in ["kafka://a", "kafka:///t", "kafka://me:x@a/t", "kafka://a/t?x=1", "kafka://me:x@a/t?sasl=GSSAPI"] {
+        for wrong in ["kafka://a", "kafka:///t", "kafka://me:x@a/t", "kafka://a/t?x=1", "kafka://me:x@a/t?sasl=GSSAPI"]
+        {
             assert!(Address::parse(wrong).is_err(), "{wrong}");
         }
     }

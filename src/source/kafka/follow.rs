@@ -138,7 +138,8 @@ impl Follower<'_> {
                 }
             }
         }
-        let gone: Vec<String> = self.at.0.keys().filter(|name| !found.iter().any(|t| t.name == **name)).cloned().collect();
+        let gone: Vec<String> =
+            self.at.0.keys().filter(|name| !found.iter().any(|t| t.name == **name)).cloned().collect();
         for name in gone {
             self.at.0.remove(&name);
             new = true;
@@ -157,7 +158,10 @@ impl Follower<'_> {
                     .fetch_watermarks(topic, *partition, TIME_LIMIT)
                     .map_err(|error| self.consumer.error(&error))?;
                 let text = if *next < low && *next > 0 {
-                    format!("topic {topic}, partition {partition}: offsets {next} to {} have expired and were not read", low - 1)
+                    format!(
+                        "topic {topic}, partition {partition}: offsets {next} to {} have expired and were not read",
+                        low - 1
+                    )
                 } else if *next > high {
                     format!(
                         "topic {topic}, partition {partition}: ends at offset {high} before {next}, where reading was: it \
@@ -178,6 +182,7 @@ impl Follower<'_> {
 
     fn assign(&self) -> Result<(), Error> {
         let offsets = self.at.offsets();
-        self.consumer.read_from(offsets.iter().map(|((topic, partition), offset)| (topic.as_str(), *partition, *offset)))
+        self.consumer
+            .read_from(offsets.iter().map(|((topic, partition), offset)| (topic.as_str(), *partition, *offset)))
     }
 }

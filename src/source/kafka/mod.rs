@@ -1,5 +1,6 @@
 //! Kafka: the topics of a cluster, read by assignment. Their history is what they retain.
 
+mod cluster;
 mod connection;
 mod follow;
 mod read;
@@ -10,7 +11,7 @@ use super::{
     Capabilities, Cursor, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, RelatedKey, Sink, Source,
     SourceError,
 };
-use crate::model::{Activity, Id, Locator, Names, Payload, SourceId, SourceKind, redact_text};
+use crate::model::{Activity, Id, Locator, Names, Payload, SourceId, SourceKind, Timestamp, Vitals, redact_text};
 use crate::schema::Schema;
 use async_trait::async_trait;
 use connection::{Address, Consumer, blocking};
@@ -37,6 +38,8 @@ struct Kafka {
     /// Schemas of topics that were recognised by their messages.
     recognised: Mutex<std::collections::HashMap<String, Arc<Schema>>>,
     waiting: Waiting<Vec<Activity>>,
+    /// Where partitions ended when their throughput was measured last.
+    ends_before: Mutex<Option<(std::time::Instant, topics::Offsets)>>,
 }
 
 impl Kafka {
@@ -75,7 +78,9 @@ impl std::fmt::Display for Error {
 
 /// A connection that is not there, for now.
 fn is_transport(error: &KafkaError) -> bool {
-    use Code::{AllBrokersDown, BrokerTransportFailure, LeaderNotAvailable, NetworkException, NotLeaderForPartition, Resolve};
+    use Code::{
+        AllBrokersDown, BrokerTransportFailure, LeaderNotAvailable, NetworkException, NotLeaderForPartition, Resolve,
+    };
     let transport =
         [AllBrokersDown, BrokerTransportFailure, LeaderNotAvailable, NetworkException, NotLeaderForPartition, Resolve];
     error.rdkafka_error_code().is_some_and(|code| transport.contains(&code))
@@ -100,13 +105,14 @@ impl KafkaSource {
             source_name: name.to_owned(),
             recognised: Mutex::default(),
             waiting: Waiting::default(),
+            ends_before: Mutex::default(),
         };
         Ok(Self { name: name.to_owned(), kafka: Arc::new(kafka) })
     }
 
     fn error(&self, operation: &'static str, error: &Error) -> SourceError {
         use Code::{
-            Authentication, ClusterAuthorizationFailed, GroupAuthorizationFailed, SaslAuthenticationFailed, SSL,
+            Authentication, ClusterAuthorizationFailed, GroupAuthorizationFailed, SSL, SaslAuthenticationFailed,
             TopicAuthorizationFailed,
         };
         let (kind, hint) = match error {
@@ -118,7 +124,8 @@ impl KafkaSource {
                 (ErrorKind::Unsupported, Some("check tls= and ca=: the broker's certificate is not trusted"))
             }
             Error::Broker {
-                code: Some(TopicAuthorizationFailed | ClusterAuthorizationFailed | GroupAuthorizationFailed), ..
+                code: Some(TopicAuthorizationFailed | ClusterAuthorizationFailed | GroupAuthorizationFailed),
+                ..
             } => (ErrorKind::Auth, Some("grant READ and DESCRIBE on the topics")),
             Error::Broker { .. } => (ErrorKind::Connect, Some("is the broker running, and the address right?")),
             Error::Timeout(_) => (ErrorKind::Timeout, None),
@@ -231,6 +238,10 @@ impl Source for KafkaSource {
     async fn related(&self, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, SourceError> {
         let key = key.clone();
         self.ask("find related", move |kafka| read::related(kafka, &key, limit)).await
+    }
+
+    async fn vitals(&self, since: Timestamp) -> Result<Vitals, SourceError> {
+        self.ask("read the cluster's state", move |kafka| cluster::vitals(kafka, since)).await
     }
 
     async fn aggregate(&self, query: &PageQuery, grouping: &Grouping) -> Result<Groups, SourceError> {

@@ -42,7 +42,9 @@ pub(super) fn range(
         let mut heard = Instant::now();
         while !open.is_empty() && !cancelled() {
             match consumer.poll(Duration::from_millis(100)) {
-                None if heard.elapsed() > TIME_LIMIT => return Err(Error::Timeout(format!("{topic}: no message came"))),
+                None if heard.elapsed() > TIME_LIMIT => {
+                    return Err(Error::Timeout(format!("{topic}: no message came")));
+                }
                 None => {}
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
                     open.remove(&partition);
@@ -86,11 +88,7 @@ fn retained(consumer: &Consumer, topics: &[Topic], since: Option<Timestamp>) -> 
 }
 
 /// Every activity that is retained, with its payload where it is asked for; several messages of one are joined.
-fn everything(
-    kafka: &Kafka,
-    since: Option<Timestamp>,
-    whole: bool,
-) -> Result<Vec<(Activity, Option<Payload>)>, Error> {
+fn everything(kafka: &Kafka, since: Option<Timestamp>, whole: bool) -> Result<Vec<(Activity, Option<Payload>)>, Error> {
     let consumer = kafka.address.consumer()?;
     let topics = kafka.topics(&consumer)?.activities;
     let ranges = retained(&consumer, &topics, since)?;
@@ -130,7 +128,8 @@ pub(super) fn page(kafka: &Kafka, query: &PageQuery, after: Option<&super::super
         None => {
             let predicate = query.filter.predicate(&query.context);
             let timed = |a: &Activity| {
-                query.since.is_none_or(|since| a.started_at >= since) && query.until.is_none_or(|until| a.started_at < until)
+                query.since.is_none_or(|since| a.started_at >= since)
+                    && query.until.is_none_or(|until| a.started_at < until)
             };
             let all = everything(kafka, query.since, predicate.needs_payload())?;
             let mut items: Vec<Activity> = all
@@ -147,7 +146,9 @@ pub(super) fn page(kafka: &Kafka, query: &PageQuery, after: Option<&super::super
                 items.reverse();
             }
             if let Some(cursor) = after {
-                items.retain(|activity| cursor.is_before(activity.started_at, &activity.id.to_string(), query.newest_first));
+                items.retain(|activity| {
+                    cursor.is_before(activity.started_at, &activity.id.to_string(), query.newest_first)
+                });
             }
             items
         }

@@ -63,8 +63,11 @@ pub(super) fn find(
         for (topic, partitions) in found {
             let number = names.place(topic);
             names.table(source, topic);
-            let of = |schema: Arc<Schema>| {
-                Topic { name: (*topic).to_owned(), number, schema, partitions: partitions.clone() }
+            let of = |schema: Arc<Schema>| Topic {
+                name: (*topic).to_owned(),
+                number,
+                schema,
+                partitions: partitions.clone(),
             };
             if let Some(schema) = schemas.iter().find(|schema| schema.series_of(topic).is_some()) {
                 topics.series.push(of(Arc::new(schema.clone())));
@@ -81,7 +84,9 @@ pub(super) fn find(
                 (None, None) => match recognise(consumer, topic, partitions, &schemas)? {
                     Some(schema) => Arc::clone(known.entry((*topic).to_owned()).or_insert_with(|| Arc::new(schema))),
                     // An empty topic says nothing yet.
-                    None => Arc::new(fallback(&schemas).ok_or_else(|| Error::Nothing(format!("no schema for {topic}")))?),
+                    None => {
+                        Arc::new(fallback(&schemas).ok_or_else(|| Error::Nothing(format!("no schema for {topic}")))?)
+                    }
                 },
             };
             topics.activities.push(of(schema));
@@ -166,11 +171,8 @@ impl Topic {
     pub(super) fn activity(&self, message: &BorrowedMessage<'_>, source: SourceId, source_name: &str) -> Activity {
         let (partition, offset) = (message.partition(), message.offset());
         let own = Id::Text(format!("{source_name}/{}/{partition}/{offset}", self.name).into());
-        let locator = Locator::Message {
-            topic: self.number,
-            partition: partition.unsigned_abs(),
-            offset: offset.unsigned_abs(),
-        };
+        let locator =
+            Locator::Message { topic: self.number, partition: partition.unsigned_abs(), offset: offset.unsigned_abs() };
         let at = written(message);
         let place = Place { at, ..Place::new(source, locator) };
         let time = at.unwrap_or(Timestamp(0));

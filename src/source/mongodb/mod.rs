@@ -6,13 +6,16 @@ mod follow;
 mod mapping;
 mod operators;
 mod query;
+mod server;
 
 use super::{
     Capabilities, Cursor, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, RelatedKey, Sink, Source,
     SourceError,
 };
 use crate::filter::suggest;
-use crate::model::{Activity, Clock, Id, Locator, Names, Payload, SourceId, SourceKind, redact_text};
+use crate::model::{
+    Activity, Clock, Id, Locator, Names, Payload, SourceId, SourceKind, Timestamp, Vitals, redact_text,
+};
 use crate::schema::Schema;
 use async_trait::async_trait;
 use bson::doc;
@@ -40,7 +43,10 @@ pub struct MongodbSource {
 
 /// What of the database is mapped.
 struct Database {
+    client: Client,
     handle: mongodb::Database,
+    /// A member of a replica set.
+    set: bool,
     mappings: Vec<Mapping>,
     schemas: Vec<String>,
     warnings: Vec<String>,
@@ -186,15 +192,24 @@ impl MongodbSource {
         let Some(name) = options.default_database.clone() else {
             return Err(Error::Mapping("the address names no database: mongodb://host/database".to_owned()));
         };
-        let database = Client::with_options(options)?.database(&name);
+        let client = Client::with_options(options)?;
+        let database = client.database(&name);
         let hello = database.run_command(doc! { "hello": 1 }).await?;
-        let pushes = hello.contains_key("setName") || hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid");
+        let set = hello.contains_key("setName");
+        let pushes = set || hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid");
         let mut collections = database.list_collection_names().await?;
         collections.sort();
         let opened = Clock::system().now();
         let schemas = self.schema.clone().map_or_else(Schema::built_in, |schema| vec![schema]);
-        let mut found =
-            Database { handle: database, mappings: Vec::new(), schemas: Vec::new(), warnings: Vec::new(), pushes };
+        let mut found = Database {
+            client,
+            set,
+            handle: database,
+            mappings: Vec::new(),
+            schemas: Vec::new(),
+            warnings: Vec::new(),
+            pushes,
+        };
         let known = if collections.is_empty() { "none".to_owned() } else { collections.join(", ") };
         for schema in &schemas {
             let before = found.mappings.len();
@@ -333,6 +348,11 @@ impl Source for MongodbSource {
     async fn related(&self, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, SourceError> {
         let database = self.database().await?;
         query::related(database, key, limit).await.map_err(|e| self.error("find related", &e))
+    }
+
+    async fn vitals(&self, _since: Timestamp) -> Result<Vitals, SourceError> {
+        let database = self.database().await?;
+        server::vitals(database).await.map_err(|e| self.error("read the server's state", &e))
     }
 
     async fn aggregate(&self, query: &PageQuery, grouping: &Grouping) -> Result<Groups, SourceError> {

@@ -7,13 +7,17 @@ mod follow;
 mod mapping;
 mod payload;
 mod query;
+mod server;
 mod sql;
 
 use super::{
     Capabilities, Cursor, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, RelatedKey, Sink, Source,
     SourceError,
 };
-use crate::model::{Activity, Catalogue, Clock, Entry, Id, Locator, Names, Payload, SourceId, SourceKind, redact_text};
+use crate::model::{
+    Activity, Catalogue, Clock, Entry, Id, Locator, Names, Payload, SourceId, SourceKind, Timestamp, Vitals,
+    redact_text,
+};
 use crate::schema::{Schema, Table};
 use async_trait::async_trait;
 use catalogue::CatalogueMapping;
@@ -301,6 +305,11 @@ impl Source for PostgresSource {
             }
         }
         Ok(all)
+    }
+
+    async fn vitals(&self, _since: Timestamp) -> Result<Vitals, SourceError> {
+        self.tables().await?;
+        server::vitals(&self.connections).await.map_err(|e| self.error("read the server's state", e))
     }
 
     async fn catalogue(&self) -> Result<Catalogue, SourceError> {

@@ -2,10 +2,12 @@
 
 use super::detail::overview::about_system;
 use crate::app::State;
-use crate::insight::{HealthState, SystemHealth};
+use crate::insight::SystemHealth;
+use crate::model::{Check, HealthState};
 use crate::store::Symbol;
 use crate::tui::text::{ago, count, left, millis, put, put_all, right, safe};
 use crate::tui::theme::Theme;
+use crate::tui::vitals;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -14,6 +16,10 @@ const SPARKS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█
 
 pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let Some(health) = &state.health else { return };
+    let (area, beside) = divide(state, area);
+    if let Some(beside) = beside {
+        measured(state, beside, buf, theme);
+    }
     let window = crate::tui::text::ago(health.window_us);
     let title = format!(" health of the last {window}, against the {window} before; worst first · z Z shorter, longer");
     put(buf, area.x, area.y, &title, area.width, theme.dim);
@@ -37,16 +43,50 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
     }
 }
 
+/// The systems, and what is measured of them: beside where there is room, else below.
+fn divide(state: &State, area: Rect) -> (Rect, Option<Rect>) {
+    if state.sources.iter().all(|source| source.vitals.is_empty()) {
+        return (area, None);
+    }
+    let wide = 114;
+    if area.width >= wide + 44 {
+        let beside = Rect { x: area.x + wide, width: area.width - wide, ..area };
+        return (Rect { width: wide - 1, ..area }, Some(beside));
+    }
+    let below = (area.height * 2 / 5).max(6).min(area.height.saturating_sub(6));
+    let y = area.bottom() - below;
+    (Rect { height: area.height - below, ..area }, Some(Rect { y, height: below, ..area }))
+}
+
+/// What is not well, then what belongs to the selected system, then the rest.
+fn measured(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    let selected = state.health.as_ref().and_then(|health| health.systems.get(state.line));
+    let selected = selected.map(|system| state.store.symbols().get(system.system).to_owned());
+    let belongs = |system: &Option<String>| match (system, &selected) {
+        (Some(system), Some(selected)) => system.eq_ignore_ascii_case(selected),
+        _ => false,
+    };
+    let checks = || state.sources.iter().flat_map(|source| &source.vitals.checks);
+    let metrics = || state.sources.iter().flat_map(|source| &source.vitals.metrics);
+    let unwell = |check: &&Check| check.state != HealthState::Healthy;
+    let mut lines = vitals::lines(checks().filter(|check| unwell(check) || belongs(&check.system)), []);
+    let own: Vec<_> = metrics().filter(|metric| belongs(&metric.system)).collect();
+    if let Some(selected) = selected.as_ref().filter(|_| !own.is_empty()) {
+        lines.push(vitals::Line::Heading(format!("{selected} measures")));
+        lines.extend(own.into_iter().map(vitals::Line::Metric));
+    }
+    lines.extend(vitals::lines(
+        checks().filter(|check| !unwell(check) && !belongs(&check.system)),
+        metrics().filter(|metric| !belongs(&metric.system)),
+    ));
+    vitals::render("checks and metrics", &lines, area, buf, theme);
+}
+
 fn panel(state: &State, system: &SystemHealth<Symbol>, selected: bool, area: Rect, buf: &mut Buffer, theme: &Theme) {
     if area.height == 0 {
         return;
     }
-    let (glyph, style) = match system.state {
-        HealthState::Down => ("✗", theme.failure),
-        HealthState::Degraded => ("◐", theme.warning),
-        HealthState::Healthy => ("✓", theme.success),
-        HealthState::Unknown => ("?", theme.dim),
-    };
+    let (glyph, style) = vitals::mark(system.state, theme);
     let name_style = if selected { theme.selected } else { theme.title };
     let success = system.success.map_or_else(|| "–".to_owned(), |percent| format!("{percent:.1} %"));
     let change = match (system.success, system.success_before) {

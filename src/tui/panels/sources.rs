@@ -4,6 +4,7 @@ use crate::app::State;
 use crate::source::pump::State as Source;
 use crate::tui::text::{ago, count, left, put, put_all, right, safe};
 use crate::tui::theme::Theme;
+use crate::tui::vitals;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -19,6 +20,15 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
         if area.width < 112 { "" } else { "what it is" }
     );
     put(buf, area.x + 1, area.y, &head, area.width, theme.dim);
+    // Below the list: what the selected source tells of the things behind it.
+    let mut area = area;
+    if let Some(source) = state.sources.get(state.line).filter(|source| !source.vitals.is_empty()) {
+        let listed = (1 + state.sources.len() as u16 * 2).min(area.height / 2);
+        let below = Rect { y: area.y + listed, height: area.height - listed, ..area };
+        area.height = listed;
+        let lines = vitals::lines(&source.vitals.checks, &source.vitals.metrics);
+        vitals::render(&safe(&source.name), &lines, below, buf, theme);
+    }
     for (index, source) in state.sources.iter().enumerate() {
         let y = area.y + 1 + index as u16 * 2;
         if y + 1 >= area.bottom() {

@@ -1,8 +1,8 @@
 //! The contract of a source, held against every kind. A kind adds a fixture and one line in `each_kind!`.
 
 mod databases;
-mod indices;
 mod fixtures;
+mod indices;
 mod topics;
 
 use crate::support::{collect, ids};
@@ -11,14 +11,14 @@ use crosstail::model::{Activity, Clock, SourceId, Status};
 use crosstail::source::pump::{self, PumpEvent, State};
 use crosstail::source::{Grouping, Groups, PageQuery, Position, RelatedKey, Source, for_each};
 use databases::{MongoFixture, PostgresFixture};
-use indices::ElasticFixture;
-use topics::KafkaFixture;
 use fixtures::{FileFixture, Fixture, SqliteFixture};
+use indices::ElasticFixture;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use topics::KafkaFixture;
 
 /// Runs each test for each kind.
 macro_rules! each_kind {

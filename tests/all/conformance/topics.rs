@@ -36,7 +36,8 @@ impl KafkaFixture {
     }
 
     fn write(&self, lines: Vec<Value>) {
-        let keyed = lines.into_iter().map(|line| (line["requestId"].as_str().unwrap_or("?").to_owned(), line.to_string()));
+        let keyed =
+            lines.into_iter().map(|line| (line["requestId"].as_str().unwrap_or("?").to_owned(), line.to_string()));
         produce(&self.producer, &self.topic, keyed);
     }
 

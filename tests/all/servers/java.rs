@@ -93,7 +93,8 @@ pub(super) fn prepare_kafka(folder: &Path, port: u16, ports: &KafkaPorts) {
     };
     let keys = format!("{at}/keys.p12");
     let store = ["-keystore", keys.as_str(), "-storepass", "secret", "-storetype", "PKCS12", "-alias", "broker"];
-    let names = ["-keyalg", "RSA", "-dname", "CN=localhost", "-ext", "san=ip:127.0.0.1,dns:localhost", "-validity", "30"];
+    let names =
+        ["-keyalg", "RSA", "-dname", "CN=localhost", "-ext", "san=ip:127.0.0.1,dns:localhost", "-validity", "30"];
     tool(&[&["-genkeypair"][..], &store, &names].concat());
     let pem = format!("{at}/ca.pem");
     tool(&[&["-exportcert", "-rfc", "-file", pem.as_str()][..], &store].concat());

@@ -189,7 +189,11 @@ impl Server {
             }
             kind => {
                 std::fs::create_dir_all(self.folder.join("data")).expect("a folder");
-                words.extend([cache().join("mongod").display().to_string(), "--dbpath".to_owned(), format!("{folder}/data")]);
+                words.extend([
+                    cache().join("mongod").display().to_string(),
+                    "--dbpath".to_owned(),
+                    format!("{folder}/data"),
+                ]);
                 words.extend(["--port".to_owned(), self.port.to_string()]);
                 words.extend(
                     ["--bind_ip", "127.0.0.1", "--wiredTigerCacheSizeGB", "0.25", "--nounixsocket"].map(str::to_owned),

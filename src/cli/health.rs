@@ -1,0 +1,342 @@
+//! `crosstail health`: how the systems are, and the things that their sources watch; the exit code says it to scripts.
+
+use super::args::{HealthArgs, HealthFormat};
+use super::joined::Joined;
+use super::output::aligned;
+use super::{UsageError, exit, sources};
+use crate::config::Config;
+use crate::export::safe_json;
+use crate::filter::{Context, Filter};
+use crate::insight::{Health, Reading, SystemHealth};
+use crate::model::{
+    Check, Clock, HealthState, Metric, SourceId, SourceKind, Status, Vitals, redact_text, visible_line,
+};
+use crate::source::pump::VITALS_SPAN_US;
+use crate::source::{PageQuery, Source};
+use anyhow::Result;
+use serde_json::{Map, Value, json};
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A source that does not answer by then cannot be told about.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Between two looks at what is measured by how it grows.
+const BETWEEN: Duration = Duration::from_secs(1);
+/// Looks at an endpoint that does not answer: as many as make it down.
+const LOOKS: usize = 3;
+
+/// What one source says.
+struct Told {
+    name: String,
+    kind: SourceKind,
+    /// Server, or why it could not be told.
+    server: Result<String, String>,
+    vitals: Vitals,
+}
+
+/// Everything that is known.
+struct Report {
+    systems: Vec<SystemHealth<usize>>,
+    names: Vec<String>,
+    told: Vec<Told>,
+}
+
+pub(super) async fn run(args: &HealthArgs) -> Result<u8> {
+    let config = Config::load()?;
+    let (_, context) = sources::filter(&[], &args.source, &config)?;
+    let (configs, stdin) = sources::configs(&args.source.sources, args.source.schema.as_deref(), &config)?;
+    if configs.is_empty() {
+        return Err(UsageError("no source; name one with --source PATH, or configure one".to_owned()).into());
+    }
+    let opened = sources::open(configs, stdin)?;
+    let asked = opened.sources.iter().map(|(id, source)| {
+        let (name, source) = (opened.names.source_name(*id).to_string(), Arc::clone(source));
+        tokio::spawn(async move { ask(name, source.as_ref()).await })
+    });
+    let mut told = Vec::new();
+    for task in asked.collect::<Vec<_>>() {
+        told.push(task.await?);
+    }
+    let reachable: Vec<(SourceId, Arc<dyn Source>)> =
+        opened.sources.iter().zip(&told).filter(|(_, told)| told.server.is_ok()).map(|(s, _)| s.clone()).collect();
+    let window_us = args.window.as_micros() as i64;
+    let (systems, names) = systems(&reachable, &opened.names, context, window_us).await?;
+    let report = Report { systems, names, told };
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    match args.output {
+        HealthFormat::Table => table(&report, &mut out)?,
+        HealthFormat::Json => lines(&report, &mut out)?,
+        HealthFormat::Prometheus => exposition(&report, &mut out)?,
+    }
+    out.flush()?;
+    Ok(report.exit_code())
+}
+
+async fn ask(name: String, source: &dyn Source) -> Told {
+    let kind = source.capabilities().kind;
+    let unknown = |error: String| Told { name: name.clone(), kind, server: Err(error), vitals: Vitals::default() };
+    let looking = async {
+        let server = source.probe().await.map_err(|error| error.to_string())?.server;
+        let look = || source.vitals(Clock::system().now().plus_us(-VITALS_SPAN_US));
+        let mut vitals = look().await.map_err(|error| error.to_string())?;
+        for _ in 1..LOOKS {
+            let silent = vitals.checks.iter().any(|check| check.state == HealthState::Unknown);
+            let grows = vitals.metrics.iter().any(|metric| metric.kind == crate::model::MetricKind::Counter);
+            let known = vitals.metrics.iter().any(|metric| metric.rate.is_some());
+            if kind == SourceKind::Prometheus && silent || grows && !known {
+                tokio::time::sleep(BETWEEN).await;
+                vitals = look().await.map_err(|error| error.to_string())?;
+            }
+        }
+        Ok::<_, String>((server, vitals))
+    };
+    match tokio::time::timeout(PATIENCE, looking).await {
+        Ok(Ok((server, vitals))) => Told { name: name.clone(), kind, server: Ok(server), vitals },
+        Ok(Err(error)) => unknown(error),
+        Err(_) => unknown(format!("no answer in {} s", PATIENCE.as_secs())),
+    }
+}
+
+/// The systems by their activities in the window and in the one before.
+async fn systems(
+    sources: &[(SourceId, Arc<dyn Source>)],
+    names: &crate::model::Names,
+    context: Context,
+    window_us: i64,
+) -> Result<(Vec<SystemHealth<usize>>, Vec<String>)> {
+    let now = context.now;
+    let since = Some(now.plus_us(-2 * window_us));
+    let query = PageQuery { filter: Filter::default(), context, since, until: None, newest_first: true, limit: 5000 };
+    let mut systems: Vec<String> = Vec::new();
+    let mut numbers: std::collections::HashMap<String, usize> = std::collections::HashMap::new();
+    let mut readings = Vec::new();
+    if !sources.is_empty() {
+        let mut joined = Joined::new(sources, names, query);
+        while let Some(activity) = joined.next().await? {
+            let Some(system) = &activity.system else { continue };
+            let number = *numbers.entry(system.to_string()).or_insert_with(|| {
+                systems.push(system.to_string());
+                systems.len() - 1
+            });
+            readings.push(Reading {
+                system: number,
+                started: activity.started_at,
+                failed: activity.is_failure(),
+                finished: activity.status.is_none_or(Status::is_finished),
+                succeeded: activity.status == Some(Status::Success),
+                took_us: activity.took_us(),
+                usage: (activity.cpu_percent, activity.memory_mb),
+            });
+        }
+    }
+    Ok((Health::compute(now, window_us, readings.into_iter()).systems, systems))
+}
+
+impl Report {
+    fn checks(&self) -> impl Iterator<Item = (&Told, &Check)> {
+        self.told.iter().flat_map(|told| told.vitals.checks.iter().map(move |check| (told, check)))
+    }
+
+    fn metrics(&self) -> impl Iterator<Item = (&Told, &Metric)> {
+        self.told.iter().flat_map(|told| told.vitals.metrics.iter().map(move |metric| (told, metric)))
+    }
+
+    /// 1: something is degraded or down. 2: it could not be told, of a source, of a check, or because there is nothing.
+    fn exit_code(&self) -> u8 {
+        let states = || self.systems.iter().map(|s| s.state).chain(self.checks().map(|(_, check)| check.state));
+        if states().any(|state| matches!(state, HealthState::Down | HealthState::Degraded)) {
+            return exit::UNWELL;
+        }
+        let silent = self.told.iter().any(|told| told.server.is_err());
+        let unknown = self.checks().any(|(_, check)| check.state == HealthState::Unknown);
+        if silent || unknown || states().all(|state| state == HealthState::Unknown) { exit::UNTOLD } else { exit::OK }
+    }
+}
+
+fn safe(text: &str) -> String {
+    visible_line(&redact_text(text)).into_owned()
+}
+
+fn round(n: f64) -> f64 {
+    (n * 100.0).round() / 100.0
+}
+
+fn table(report: &Report, out: &mut impl Write) -> Result<()> {
+    let dash = || "–".to_owned();
+    let number = |n: Option<f64>| n.map_or_else(dash, |n| round(n).to_string());
+    let mut printed = false;
+    let mut between = |out: &mut dyn Write| -> Result<()> {
+        if std::mem::replace(&mut printed, true) {
+            writeln!(out)?;
+        }
+        Ok(())
+    };
+    if !report.systems.is_empty() {
+        between(out)?;
+        let rows: Vec<[String; 9]> = report
+            .systems
+            .iter()
+            .map(|system| {
+                let latency = |q| number(system.latencies.quantile_ms(q));
+                [
+                    safe(&report.names[system.system]),
+                    system.state.to_string(),
+                    system.total.to_string(),
+                    system.failed.to_string(),
+                    number(system.success),
+                    latency(0.5),
+                    latency(0.95),
+                    latency(0.99),
+                    safe(&system.reason),
+                ]
+            })
+            .collect();
+        aligned(out, &["system", "state", "count", "failed", "success %", "p50_ms", "p95_ms", "p99_ms", "why"], &rows)?;
+    }
+    let mut rows: Vec<[String; 5]> = Vec::new();
+    for told in &report.told {
+        if let Err(error) = &told.server {
+            rows.push([safe(&told.name), "source".to_owned(), "unknown".to_owned(), safe(error), dash()]);
+        }
+    }
+    rows.extend(report.checks().map(|(told, check)| {
+        let took = check.took_us.map_or_else(dash, |us| (us / 1000).to_string());
+        [safe(&told.name), safe(&check.name), check.state.to_string(), safe(&check.detail), took]
+    }));
+    if !rows.is_empty() {
+        between(out)?;
+        aligned(out, &["source", "check", "state", "detail", "took_ms"], &rows)?;
+    }
+    let rows: Vec<[String; 5]> = report
+        .metrics()
+        .map(|(told, metric)| {
+            [
+                safe(&told.name),
+                safe(&metric.group),
+                safe(&metric.name),
+                safe(&metric.text()),
+                safe(&metric.labels_text()),
+            ]
+        })
+        .collect();
+    if !rows.is_empty() {
+        between(out)?;
+        aligned(out, &["source", "group", "metric", "value", "labels"], &rows)?;
+    }
+    Ok(())
+}
+
+fn lines(report: &Report, out: &mut impl Write) -> Result<()> {
+    for system in &report.systems {
+        let latency = |q| system.latencies.quantile_ms(q).map(round);
+        let line = json!({
+            "type": "system", "system": safe(&report.names[system.system]), "state": system.state, "reason": safe(&system.reason),
+            "count": system.total, "failed": system.failed, "in_progress": system.open,
+            "success_rate": system.success.map(round), "rate_per_second": round(system.rate),
+            "p50_ms": latency(0.5), "p95_ms": latency(0.95), "p99_ms": latency(0.99),
+            "last_failure": system.last_failure.map(|at| at.rfc3339()), "last_success": system.last_success.map(|at| at.rfc3339()),
+        });
+        writeln!(out, "{}", safe_json(&line)?)?;
+    }
+    for told in &report.told {
+        let line = json!({
+            "type": "source", "source": safe(&told.name), "kind": told.kind,
+            "state": if told.server.is_ok() { HealthState::Healthy } else { HealthState::Unknown },
+            "server": told.server.as_deref().ok().map(safe), "error": told.server.as_ref().err().map(|error| safe(error)),
+        });
+        writeln!(out, "{}", safe_json(&line)?)?;
+    }
+    for (told, check) in report.checks() {
+        let line = json!({
+            "type": "check", "source": safe(&told.name), "system": check.system.as_deref().map(safe), "name": safe(&check.name),
+            "state": check.state, "detail": safe(&check.detail), "took_ms": check.took_us.map(|us| us as f64 / 1e3),
+        });
+        writeln!(out, "{}", safe_json(&line)?)?;
+    }
+    for (told, metric) in report.metrics() {
+        let labels: Map<String, Value> =
+            metric.labels.iter().map(|(name, value)| (safe(name), Value::String(safe(value)))).collect();
+        let [p50, p95, p99] = metric.quantiles.map_or([None; 3], |quantiles| quantiles.map(Some));
+        let line = json!({
+            "type": "metric", "source": safe(&told.name), "system": metric.system.as_deref().map(safe), "group": safe(&metric.group),
+            "name": safe(&metric.name), "kind": metric.kind.as_str(), "unit": metric.unit.as_str(), "labels": labels,
+            "value": metric.value, "rate_per_second": metric.rate, "p50": p50, "p95": p95, "p99": p99,
+        });
+        writeln!(out, "{}", safe_json(&line)?)?;
+    }
+    Ok(())
+}
+
+/// A label's value in Prometheus' text format.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", safe(text).replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+}
+
+/// Prometheus' text format: to be written where its node exporter, or a push gateway, takes it up.
+fn exposition(report: &Report, out: &mut impl Write) -> Result<()> {
+    let states = [HealthState::Healthy, HealthState::Degraded, HealthState::Down, HealthState::Unknown];
+    writeln!(out, "# HELP crosstail_system_health 1 for the state that a system is in.")?;
+    writeln!(out, "# TYPE crosstail_system_health gauge")?;
+    for system in &report.systems {
+        for state in states {
+            let name = quoted(&report.names[system.system]);
+            writeln!(
+                out,
+                "crosstail_system_health{{system={name},state=\"{state}\"}} {}",
+                u8::from(system.state == state)
+            )?;
+        }
+    }
+    writeln!(out, "# HELP crosstail_system_success_ratio Finished activities that did not fail.")?;
+    writeln!(out, "# TYPE crosstail_system_success_ratio gauge")?;
+    for system in &report.systems {
+        if let Some(percent) = system.success {
+            let name = quoted(&report.names[system.system]);
+            writeln!(out, "crosstail_system_success_ratio{{system={name}}} {}", percent / 100.0)?;
+        }
+    }
+    writeln!(out, "# HELP crosstail_system_latency_seconds Latency of activities in the window.")?;
+    writeln!(out, "# TYPE crosstail_system_latency_seconds gauge")?;
+    for system in &report.systems {
+        for q in [0.5, 0.95, 0.99] {
+            if let Some(ms) = system.latencies.quantile_ms(q) {
+                let name = quoted(&report.names[system.system]);
+                writeln!(out, "crosstail_system_latency_seconds{{system={name},quantile=\"{q}\"}} {}", ms / 1e3)?;
+            }
+        }
+    }
+    writeln!(out, "# HELP crosstail_source_up Whether a source could be asked.")?;
+    writeln!(out, "# TYPE crosstail_source_up gauge")?;
+    for told in &report.told {
+        writeln!(out, "crosstail_source_up{{source={}}} {}", quoted(&told.name), u8::from(told.server.is_ok()))?;
+    }
+    writeln!(out, "# HELP crosstail_check_health 1 for the state that a check found.")?;
+    writeln!(out, "# TYPE crosstail_check_health gauge")?;
+    for (told, check) in report.checks() {
+        for state in states {
+            let (source, name, system) =
+                (quoted(&told.name), quoted(&check.name), quoted(check.system.as_deref().unwrap_or("")));
+            let found = u8::from(check.state == state);
+            writeln!(
+                out,
+                "crosstail_check_health{{source={source},check={name},system={system},state=\"{state}\"}} {found}"
+            )?;
+        }
+    }
+    writeln!(out, "# HELP crosstail_metric What sources measure, in the unit named.")?;
+    writeln!(out, "# TYPE crosstail_metric gauge")?;
+    for (told, metric) in report.metrics() {
+        let Some(value) = metric.shown().or(metric.value) else { continue };
+        let unit = metric.unit.as_str();
+        let labels = quoted(&metric.labels_text());
+        writeln!(
+            out,
+            "crosstail_metric{{source={},group={},name={},unit=\"{unit}\",labels={labels}}} {value}",
+            quoted(&told.name),
+            quoted(&metric.group),
+            quoted(&metric.name)
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,264 @@
+//! What a source tells beside activities: how the things behind it are, and what they measure.
+
+use super::{HealthState, Timestamp};
+
+/// Whether something is well.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Check {
+    /// The system or service that it is about; `None` where it is about the source itself.
+    pub system: Option<String>,
+    /// What was checked: `database`, `cluster`, `replica set`.
+    pub name: String,
+    /// The answer.
+    pub state: HealthState,
+    /// Why, in words with numbers.
+    pub detail: String,
+    /// How long the answer took, in microseconds.
+    pub took_us: Option<u64>,
+}
+
+impl Check {
+    /// A check of the source itself.
+    pub fn new(name: &str, state: HealthState, detail: impl Into<String>) -> Self {
+        Self { system: None, name: name.to_owned(), state, detail: detail.into(), took_us: None }
+    }
+}
+
+/// What a number is a number of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Unit {
+    /// Things.
+    #[default]
+    Count,
+    /// Seconds.
+    Seconds,
+    /// Milliseconds.
+    Milliseconds,
+    /// Bytes.
+    Bytes,
+    /// Per cent.
+    Percent,
+}
+
+impl Unit {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Count => "count",
+            Self::Seconds => "seconds",
+            Self::Milliseconds => "milliseconds",
+            Self::Bytes => "bytes",
+            Self::Percent => "percent",
+        }
+    }
+
+    /// A value for people: `1.2 s`, `41 ms`, `3.4 GB`, `71 %`, `1,204`.
+    pub fn text(self, value: f64) -> String {
+        match self {
+            Self::Seconds if value.abs() < 0.001 => format!("{:.0} µs", value * 1e6),
+            Self::Seconds if value.abs() < 1.0 => format!("{:.0} ms", value * 1e3),
+            Self::Seconds if value.abs() < 100.0 => format!("{value:.1} s"),
+            Self::Seconds if value.abs() < 6000.0 => format!("{:.0} min", value / 60.0),
+            Self::Seconds if value.abs() < 172_800.0 => format!("{:.0} h", value / 3600.0),
+            Self::Seconds => format!("{:.0} d", value / 86_400.0),
+            Self::Milliseconds => Self::Seconds.text(value / 1e3),
+            Self::Percent => format!("{value:.1} %"),
+            Self::Bytes => {
+                let (mut value, mut at) = (value, 0);
+                while value.abs() >= 1000.0 && at < 5 {
+                    value /= 1000.0;
+                    at += 1;
+                }
+                let unit = ["B", "kB", "MB", "GB", "TB", "PB"][at];
+                if at == 0 { format!("{value:.0} {unit}") } else { format!("{value:.1} {unit}") }
+            }
+            Self::Count if value.fract() == 0.0 && value.abs() < 1e15 => {
+                let digits = format!("{:.0}", value.abs());
+                let grouped: Vec<&str> =
+                    digits.as_bytes().rchunks(3).rev().filter_map(|part| std::str::from_utf8(part).ok()).collect();
+                format!("{}{}", if value < 0.0 { "-" } else { "" }, grouped.join(","))
+            }
+            Self::Count if value.abs() >= 100.0 => format!("{value:.0}"),
+            Self::Count => format!("{value:.2}"),
+        }
+    }
+
+    /// The unit that a metric's name ends with, by Prometheus' conventions (<https://prometheus.io/docs/practices/naming/>).
+    pub fn of_name(name: &str) -> Self {
+        let base = name.trim_end_matches("_total");
+        match base.rsplit('_').next().unwrap_or_default() {
+            "seconds" => Self::Seconds,
+            "ms" | "milliseconds" => Self::Milliseconds,
+            "bytes" => Self::Bytes,
+            "percent" => Self::Percent,
+            _ => Self::Count,
+        }
+    }
+}
+
+/// What sort of metric it is, by Prometheus' types (<https://prometheus.io/docs/concepts/metric_types/>).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MetricKind {
+    /// Only grows, until its process starts anew.
+    Counter,
+    /// Goes up and down.
+    #[default]
+    Gauge,
+    /// Counts in buckets; its quantiles are beside the value.
+    Histogram,
+    /// Quantiles, computed where it was measured.
+    Summary,
+}
+
+impl MetricKind {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+            Self::Summary => "summary",
+        }
+    }
+
+    /// The kind of a word; a gauge where there is none of it.
+    pub fn parse(word: &str) -> Self {
+        let all = [Self::Counter, Self::Gauge, Self::Histogram, Self::Summary];
+        all.into_iter().find(|kind| kind.as_str().eq_ignore_ascii_case(word)).unwrap_or_default()
+    }
+}
+
+/// Points kept of one metric.
+const POINTS: usize = 60;
+
+/// Something measured.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Metric {
+    /// The system or service that it is about, where it says so.
+    pub system: Option<String>,
+    /// What it belongs to, as people look for it: `consumer groups`, `indices`, `connections`.
+    pub group: String,
+    /// Its name.
+    pub name: String,
+    /// What sort it is.
+    pub kind: MetricKind,
+    /// What tells it from others of the name.
+    pub labels: Vec<(String, String)>,
+    /// The unit of the value and of the quantiles.
+    pub unit: Unit,
+    /// The value now; `None`: not known.
+    pub value: Option<f64>,
+    /// How fast it grows a second, of a counter or a histogram.
+    pub rate: Option<f64>,
+    /// p50, p95 and p99, of a histogram or summary.
+    pub quantiles: Option<[f64; 3]>,
+    /// What was shown of it before, oldest first: the rate of a counter, p95 of a histogram, else the value.
+    pub points: Vec<(Timestamp, f64)>,
+}
+
+impl Metric {
+    /// A number of a group.
+    pub fn new(group: &str, name: &str, labels: &[(&str, &str)], value: Option<f64>) -> Self {
+        let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let (group, name, unit) = (group.to_owned(), name.to_owned(), Unit::of_name(name));
+        Self { group, name, labels, unit, value, ..Self::default() }
+    }
+
+    /// The number that stands for it: how fast a counter grows, the p95 of a histogram, else its value.
+    pub fn shown(&self) -> Option<f64> {
+        match self.kind {
+            MetricKind::Counter => self.rate,
+            MetricKind::Histogram | MetricKind::Summary => self.quantiles.map(|[_, p95, _]| p95),
+            MetricKind::Gauge => self.value,
+        }
+    }
+
+    /// What it shows, for people.
+    pub fn text(&self) -> String {
+        let unknown = || "not known".to_owned();
+        let rate = self.rate.map(|rate| format!("{}/s", Unit::Count.text((rate * 100.0).round() / 100.0)));
+        match (self.kind, self.quantiles) {
+            (MetricKind::Histogram | MetricKind::Summary, Some([p50, p95, p99])) => {
+                let [p50, p95, p99] = [p50, p95, p99].map(|value| self.unit.text(value));
+                let rate = rate.map_or_else(String::new, |rate| format!("  {rate}"));
+                format!("p50 {p50}  p95 {p95}  p99 {p99}{rate}")
+            }
+            (MetricKind::Gauge, _) => self.value.map_or_else(unknown, |value| self.unit.text(value)),
+            _ => rate.or_else(|| self.value.map(|value| Unit::Count.text(value))).unwrap_or_else(unknown),
+        }
+    }
+
+    /// Its labels, for people: `method=GET route=/x`.
+    pub fn labels_text(&self) -> String {
+        let list: Vec<String> = self.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        list.join(" ")
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        (&self.group, &self.name, &self.labels) == (&other.group, &other.name, &other.labels)
+    }
+}
+
+/// What a source tells at one time.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Vitals {
+    /// How things are.
+    pub checks: Vec<Check>,
+    /// What they measure.
+    pub metrics: Vec<Metric>,
+}
+
+impl Vitals {
+    /// Keeps what was measured before, and adds the numbers of now.
+    pub fn follow(&mut self, before: &Self, now: Timestamp) {
+        for metric in &mut self.metrics {
+            // A store that keeps series has told them.
+            if !metric.points.is_empty() {
+                continue;
+            }
+            if let Some(older) = before.metrics.iter().find(|older| older.is_same(metric)) {
+                metric.points.clone_from(&older.points);
+            }
+            metric.points.extend(metric.shown().map(|value| (now, value)));
+            let surplus = metric.points.len().saturating_sub(POINTS);
+            metric.points.drain(..surplus);
+        }
+    }
+
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.checks.is_empty() && self.metrics.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_are_in_names() {
+        for (name, unit) in [
+            ("http_request_duration_seconds", Unit::Seconds),
+            ("process_cpu_seconds_total", Unit::Seconds),
+            ("response_time_ms", Unit::Milliseconds),
+            ("nodejs_heap_size_used_bytes", Unit::Bytes),
+            ("cpu_usage_percent", Unit::Percent),
+            ("queue_size", Unit::Count),
+        ] {
+            assert_eq!(Unit::of_name(name), unit, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_was_measured_before_stays_with_its_metric() {
+        let of = |value| Vitals {
+            metrics: vec![Metric::new("g", "queue_size", &[("q", "a")], Some(value))],
+            ..Vitals::default()
+        };
+        let mut first = of(1.0);
+        first.follow(&Vitals::default(), Timestamp(1));
+        let mut second = of(2.0);
+        second.follow(&first, Timestamp(2));
+        assert_eq!(second.metrics[0].points, [(Timestamp(1), 1.0), (Timestamp(2), 2.0)]);
+    }
+}
