@@ -6,7 +6,7 @@ use super::{exit, sources};
 use crate::config::Config;
 use crate::export::{Record, curl, safe_json};
 use crate::filter::{Filter, quote};
-use crate::insight::{Chain, Policy, Trace, attempt, codes, expression, transform};
+use crate::insight::{Chain, Policy, Trace, attempt, codes, expression, stages, transform};
 use crate::model::{Activity, Names, Payload, SourceId, joined, redact_json, redact_text, visible};
 use crate::source::{PageQuery, RelatedKey, Source};
 use anyhow::Result;
@@ -145,6 +145,13 @@ fn as_json(activity: &Activity, payload: &Payload, chain: &Chain, trace: &Trace,
     let list = |activities: &mut dyn Iterator<Item = &Activity>| {
         activities.map(|a| serde_json::to_value(Record::new(a, names))).collect::<Result<Vec<_>, _>>()
     };
+    let way = stages(activity, names).into_iter().map(|stage| {
+        json!({
+            "name": stage.name, "source": stage.source.as_deref(), "at": stage.at.map(|at| at.rfc3339()),
+            "after_ms": stage.after_us.map(|us| us as f64 / 1e3),
+        })
+    });
+    value["stages"] = Value::Array(way.collect());
     value["retry_chain"] = Value::Array(list(&mut chain.attempts.iter())?);
     value["trace"] = Value::Array(list(&mut trace.nodes.iter().map(|node| &node.activity))?);
     Ok(value)
@@ -162,6 +169,17 @@ fn as_text(activity: &Activity, payload: &Payload, chain: &Chain, trace: &Trace,
     let text = |t: &Option<compact_str::CompactString>| t.as_ref().map(|t| redact_text(t).into_owned());
     field("id", Some(a.id.to_string()));
     field("places", Some(a.places.iter().map(|p| p.label(names)).collect::<Vec<_>>().join(", ")));
+    for stage in stages(a, names) {
+        let source = stage.source.as_deref().filter(|source| *source != stage.name);
+        let of = source.map_or_else(String::new, |source| format!(" ({source})"));
+        let text = match (stage.at, stage.after_us) {
+            (Some(at), Some(us)) => format!("{}{of}  {}  +{} ms", stage.name, at.rfc3339(), us / 1000),
+            (Some(at), None) => format!("{}{of}  {}", stage.name, at.rfc3339()),
+            (None, _) if stage.source.is_none() => format!("{}  not there", stage.name),
+            (None, _) => format!("{}{of}", stage.name),
+        };
+        field("in", Some(text));
+    }
     field("kind", Some(format!("{} {}", a.kind, a.direction)));
     field("status", a.status.map(|s| s.to_string()));
     field("level", a.level.map(|l| l.to_string()));

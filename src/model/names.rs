@@ -16,6 +16,8 @@ struct Tables {
     /// Tables, indices or topics of each source.
     tables: Vec<Vec<Arc<str>>>,
     places: Vec<Arc<str>>,
+    /// Tables that records pass through, in order.
+    flows: Vec<Vec<String>>,
 }
 
 /// The shared, append-only table of names.
@@ -55,6 +57,19 @@ impl Names {
     pub fn table_name(&self, source: SourceId, number: usize) -> Option<Arc<str>> {
         let tables = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         tables.tables.get(source.0 as usize)?.get(number).cloned()
+    }
+
+    /// Adds the tables that records pass through, in order; patterns.
+    pub fn add_flow(&self, flow: &[String]) {
+        let mut tables = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if !flow.is_empty() && !tables.flows.iter().any(|known| known == flow) {
+            tables.flows.push(flow.to_vec());
+        }
+    }
+
+    /// The flows of the schemas in use.
+    pub fn flows(&self) -> Vec<Vec<String>> {
+        self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).flows.clone()
     }
 
     /// The tables that sources read.

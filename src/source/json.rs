@@ -189,9 +189,13 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// An object or array where text was expected: its JSON is better than nothing, for what people read.
+    /// A list of tags; else an object or array where text was expected: its JSON is better than nothing, for what people
+    /// read.
     fn container(&self, wanted: Option<&Node>, start: usize, into: &mut Assembler<'a>) {
         for target in wanted.iter().flat_map(|node| &node.targets) {
+            if target.0 == Target::Tags && self.bytes[start] == b'[' {
+                into.set(*target, Scalar::Text(Cow::Borrowed(&self.text[start..self.at])));
+            }
             if matches!(target.0, Target::Message | Target::Error) {
                 into.set((target.0, target.1 | 0x80), Scalar::Text(Cow::Borrowed(&self.text[start..self.at])));
             }

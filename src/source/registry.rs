@@ -23,6 +23,11 @@ impl SourceConfig {
     /// A source from an argument of the command line.
     pub fn from_argument(text: &str) -> Self {
         let name = match text.split_once("://") {
+            // Of what is asked for one page, where it is.
+            Some(("prometheus+http" | "prometheus+https" | "health+http" | "health+https", rest)) => {
+                let host = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+                host.rsplit('@').next().unwrap_or(host).to_owned()
+            }
             Some((_, rest)) => {
                 // The database without its parameters; without one the host, never the credentials before it.
                 let rest = rest.split(['?', '#']).next().unwrap_or(rest);

@@ -103,10 +103,15 @@ fn draw(line: &Line<'_>, area: Rect, buf: &mut Buffer, theme: &Theme) {
         }
         Line::Metric(metric) => {
             let value = metric.text();
+            // Where it is narrow, values without their names.
+            let labels = match inner {
+                70.. => metric.labels_text(),
+                _ => metric.labels.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(" "),
+            };
             let spark = if metric.points.len() > 1 && inner > 60 { SPARK } else { 0 };
             let value_columns = width(&value).max(10);
             let named = inner.saturating_sub(value_columns + spark + 5);
-            let name_columns = named.min((named / 2).max(width(&metric.name).min(32)));
+            let name_columns = width(&metric.name).min(named / 2).max(named.saturating_sub(width(&labels) + 1).min(24));
             let label_columns = named.saturating_sub(name_columns + 1);
             let value_style = if metric.value.is_none() && metric.rate.is_none() { theme.pending } else { theme.text };
             let end = put_all(
@@ -117,7 +122,7 @@ fn draw(line: &Line<'_>, area: Rect, buf: &mut Buffer, theme: &Theme) {
                 &[
                     (&left(&safe(&metric.name), name_columns), theme.text),
                     (" ", theme.text),
-                    (&left(&safe(&metric.labels_text()), label_columns), theme.dim),
+                    (&left(&safe(&labels), label_columns), theme.dim),
                     (" ", theme.text),
                     (&right(&value, value_columns), value_style),
                 ],

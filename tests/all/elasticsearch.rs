@@ -1,7 +1,19 @@
 //! Elasticsearch: what the conformance suite does not ask.
 
-use crate::servers::{Server, unique_name};
+use crate::servers::{Kind, Server, shared, unique_name};
+use crate::support::{Running, collect, ids, open};
+use crosstail::filter::Filter;
+use crosstail::model::{Clock, Level, Status, Timestamp};
+use crosstail::source::{ErrorKind, PageQuery, Source, Update};
 use serde_json::{Value, json};
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 /// The name of an index that no other test has.
 pub fn index_name(beginning: &str) -> String {
@@ -44,4 +56,352 @@ pub async fn bulk(server: &Server, lines: &[(Value, Value)]) {
 /// Makes what was written visible.
 pub async fn refresh(server: &Server, index: &str) {
     ask(server, "POST", &format!("{index}/_refresh"), Value::Null).await;
+}
+
+/// The index of document 004, as it writes it.
+pub fn logs_index() -> Value {
+    let keyword = json!({ "type": "keyword" });
+    json!({
+        "mappings": { "properties": {
+            "log_id": keyword, "source_id": keyword,
+            "timestamp": { "type": "date", "format": "strict_date_optional_time||epoch_millis" },
+            "level": keyword,
+            "message": {
+                "type": "text", "analyzer": "standard",
+                "fields": { "keyword": { "type": "keyword", "ignore_above": 256 } }
+            },
+            "raw_log": { "type": "text", "analyzer": "standard" },
+            "category": keyword, "tags": keyword, "metadata": { "type": "object", "dynamic": true },
+            "parsed_fields": { "type": "object", "properties": {
+                "host": keyword, "service": keyword, "thread": keyword, "class": keyword, "method": keyword,
+                "line_number": { "type": "integer" }, "stack_trace": { "type": "text" }
+            } },
+            "geo_location": { "type": "geo_point" }, "size_bytes": { "type": "integer" }, "processing_status": keyword,
+            "created_at": { "type": "date" }
+        } },
+        "settings": { "number_of_shards": 3, "analysis": { "analyzer": { "log_analyzer": {
+            "type": "custom", "tokenizer": "standard", "filter": ["lowercase", "stop", "snowball"]
+        } } } }
+    })
+}
+
+fn log(n: usize, at: Timestamp) -> Value {
+    json!({
+        "log_id": format!("log-{n}"), "source_id": "s", "timestamp": at.rfc3339(), "level": if n.is_multiple_of(10) { "ERROR" } else { "INFO" },
+        "message": format!("Order {n} sent to the warehouse"), "tags": ["orders", "billing"], "geo_location": { "lat": 52.5, "lon": 13.4 },
+        "parsed_fields": { "service": "orders", "host": "h1", "line_number": 7, "stack_trace": "Error: boom\n    at send (orders.js:7)" },
+        "metadata": { "request_id": format!("req-{n}") }, "created_at": at.rfc3339(),
+    })
+}
+
+fn add(index: &str, document: Value) -> (Value, Value) {
+    (json!({ "index": { "_index": index } }), document)
+}
+
+async fn answer(source: &dyn Source, filter: &str) -> (Vec<String>, usize) {
+    let filter = Filter::parse(filter).expect(filter);
+    let page = source.page(&PageQuery { filter, ..PageQuery::all(10_000) }, None).await.expect("read");
+    (ids(&page.items), page.division.in_store)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn full_text_where_a_field_is_text_and_exact_where_it_is_keyword() {
+    let server = shared(Kind::Elasticsearch).await;
+    let index = index_name("engineering_logs");
+    create(&server, &index, logs_index()).await;
+    let now = Clock::system().now();
+    let mut lines: Vec<_> = (0..50).map(|n| add(&index, log(n, now.plus_ms(n as i64)))).collect();
+    let mut long = log(51, now);
+    long["message"] = json!(format!("{} needle in a haystack", "hay ".repeat(200)));
+    lines.push(add(&index, long));
+    bulk(&server, &lines).await;
+    refresh(&server, &index).await;
+    let (names, source) = open(&[server.url(&index)]);
+    for (filter, found) in [
+        ("message:\"rder 49 sen\"", 1),
+        ("message:needle", 1),
+        ("level:error", 5),
+        ("level:ERROR message:warehouse", 5),
+        ("tag:billing", 50 + 1),
+        ("id=log-7", 1),
+        ("request:req-7", 1),
+        ("system:Orders", 51),
+        ("system=Orders", 0),
+        ("\"Order 13 sent\"", 1),
+    ] {
+        let (ids, in_store) = answer(source.as_ref(), filter).await;
+        assert_eq!(ids.len(), found, "{filter}");
+        assert_eq!(
+            in_store,
+            Filter::parse(filter).expect(filter).clauses().len(),
+            "{filter} is evaluated in the store"
+        );
+    }
+    // What is turned round is evaluated here, and answered alike.
+    assert_eq!(answer(source.as_ref(), "-message:needle").await, (answer(source.as_ref(), "message:Order").await.0, 0));
+    let page =
+        source.page(&PageQuery { filter: Filter::parse("id=log-7").expect("parses"), ..PageQuery::all(1) }, None).await;
+    let activity = page.expect("read").items.remove(0);
+    let payload = source.payload(&activity.id, &activity.places[0].locator).await.expect("payload");
+    assert!(payload.error.stack.as_deref().is_some_and(|stack| stack.contains("orders.js:7")), "{payload:?}");
+    assert_eq!(payload.metadata["geo_location"]["lat"], 52.5);
+    assert_eq!(activity.tags.as_deref(), Some("orders, billing"));
+    assert_eq!(activity.places[0].table(&names).as_deref(), Some("engineering_logs*"));
+}
+
+/// Two writers, refreshes as they come, times up to a day late: every document once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_thousand_documents_while_tailing_once_each() {
+    let server = shared(Kind::Elasticsearch).await;
+    let index = index_name("engineering_logs");
+    create(&server, &index, logs_index()).await;
+    let (_, source) = open(&[server.url(&index)]);
+    let position = source.position().await.expect("position");
+    let (sink, mut updates) = mpsc::channel(4);
+    let cancel = CancellationToken::new();
+    let task = {
+        let (source, cancel) = (Arc::clone(&source), cancel.clone());
+        tokio::spawn(async move { source.follow(position, &sink, &cancel).await })
+    };
+    for writer in 0..2 {
+        let (server, index) = (Arc::clone(&server), index.clone());
+        tokio::spawn(async move {
+            let mut rng = fastrand::Rng::with_seed(writer);
+            for chunk in 0..25usize {
+                let first = (writer as usize * 25 + chunk) * 2000;
+                let now = Clock::system().now();
+                let late =
+                    |rng: &mut fastrand::Rng| if rng.u8(0..10) == 0 { rng.i64(0..86_400_000) } else { rng.i64(0..500) };
+                let lines: Vec<_> =
+                    (first..first + 2000).map(|n| add(&index, log(n, now.plus_ms(-late(&mut rng))))).collect();
+                bulk(&server, &lines).await;
+            }
+        });
+    }
+    let (found, notices) = collect(&mut updates, |found| found.len() >= 100_000).await;
+    // Nothing more comes.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let mut more = 0;
+    while let Ok(update) = updates.try_recv() {
+        if let Update::Batch(items, _) = update {
+            more += items.len();
+        }
+    }
+    assert_eq!((found.len(), more, notices.len()), (100_000, 0, 0));
+    assert_eq!(found.iter().map(|a| &a.id).collect::<HashSet<_>>().len(), 100_000);
+    cancel.cancel();
+    task.await.expect("joined").expect("well");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn indices_roll_over_are_deleted_and_made_anew_while_tailing() {
+    let server = shared(Kind::Elasticsearch).await;
+    let base = index_name("engineering_logs");
+    let now = Clock::system().now();
+    let (first, second) = (format!("{base}-000001"), format!("{base}-000002"));
+    create(&server, &first, logs_index()).await;
+    // A user writes to, and reads from, an alias.
+    let alias = |index: &str| json!({ "actions": [{ "add": { "index": index, "alias": format!("{base}-all") } }] });
+    ask(&server, "POST", "_aliases", alias(&first)).await;
+    bulk(&server, &(0..20).map(|n| add(&first, log(n, now))).collect::<Vec<_>>()).await;
+    refresh(&server, &first).await;
+    let (names, source) = open(&[server.url(&format!("{base}-all"))]);
+    let mut running = Running::start(&names, source);
+    running.live().await;
+    assert_eq!(running.store.len(), 20);
+    create(&server, &second, logs_index()).await;
+    ask(&server, "POST", "_aliases", alias(&second)).await;
+    bulk(&server, &(20..50).map(|n| add(&second, log(n, now))).collect::<Vec<_>>()).await;
+    running.until("the new index's", |running| running.store.len() == 50).await;
+    ask(&server, "DELETE", &first, Value::Null).await;
+    running.until("the deletion to be said", |running| running.notices.iter().any(|n| n.contains("was deleted"))).await;
+    // The same name again: its numbers begin at 0, below those that were seen.
+    create(&server, &first, logs_index()).await;
+    ask(&server, "POST", "_aliases", alias(&first)).await;
+    bulk(&server, &(50..55).map(|n| add(&first, log(n, now))).collect::<Vec<_>>()).await;
+    running.until("those of the index made anew", |running| running.store.len() == 55).await;
+    // A document that is changed changes in place.
+    let mut changed = log(52, now);
+    changed["level"] = json!("FATAL");
+    let by_query =
+        ask(&server, "POST", &format!("{first}/_search"), json!({ "query": { "term": { "log_id": "log-52" } } })).await;
+    let id = by_query["hits"]["hits"][0]["_id"].as_str().map(str::to_owned);
+    refresh(&server, &first).await;
+    let id = match id {
+        Some(id) => id,
+        None => {
+            let again = ask(
+                &server,
+                "POST",
+                &format!("{first}/_search"),
+                json!({ "query": { "term": { "log_id": "log-52" } } }),
+            )
+            .await;
+            again["hits"]["hits"][0]["_id"].as_str().expect("an id").to_owned()
+        }
+    };
+    ask(&server, "PUT", &format!("{first}/_doc/{id}"), changed).await;
+    let is_fatal = |running: &Running| {
+        let rows = running.store.all_rows().iter().map(|row| running.store.get(*row));
+        rows.filter(|a| a.level == Some(Level::Fatal)).count() == 1
+    };
+    running.until("the change", is_fatal).await;
+    assert_eq!(running.store.len(), 55);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fields_of_several_types_are_told_and_no_document_is_lost() {
+    let server = shared(Kind::Elasticsearch).await;
+    let base = index_name("halopsa-integration");
+    let property = |name: &str, kind: &str| json!({ "mappings": { "properties": { name: { "type": kind } } } });
+    create(&server, &format!("{base}-1"), property("statusCode", "keyword")).await;
+    create(&server, &format!("{base}-2"), property("statusCode", "long")).await;
+    // Its time is no date: no query can be in its order.
+    create(&server, &format!("{base}-3"), property("@timestamp", "keyword")).await;
+    let now = Clock::system().now();
+    let line = |n: usize| {
+        json!({
+            "@timestamp": now.plus_ms(n as i64).rfc3339(), "level": "INFO", "message": "HTTP Request", "service": "halopsa-integration",
+            "method": "GET", "url": "/x", "statusCode": if n.is_multiple_of(4) { 503 } else { 200 }, "duration": n,
+        })
+    };
+    bulk(&server, &(0..60).map(|n| add(&format!("{base}-{}", 1 + n % 3), line(n))).collect::<Vec<_>>()).await;
+    refresh(&server, &format!("{base}-*")).await;
+    let (_, source) = open(&[server.url(&format!("{base}-*"))]);
+    let warnings = source.probe().await.expect("probed").warnings;
+    assert!(warnings.iter().any(|warning| warning.contains("statusCode (")), "{warnings:?}");
+    assert!(
+        warnings.iter().any(|warning| warning.contains(&format!("@timestamp is not a date in {base}-3"))),
+        "{warnings:?}"
+    );
+    assert_eq!(answer(source.as_ref(), "").await.0.len(), 60);
+    assert_eq!(answer(source.as_ref(), "http:5xx").await.0.len(), 15);
+    let page = source.page(&PageQuery::all(1000), None).await.expect("read").items;
+    assert!(page.iter().rev().map(|a| a.started_at).is_sorted(), "in order of time whatever the index says");
+    let missing = open(&[server.url("no-such-index-*")]).1;
+    let error = missing.probe().await.expect_err("nothing there").to_string();
+    assert!(error.contains("no index matches no-such-index-*"), "{error}");
+}
+
+/// In front of the server: wants a certain authorization, answers below a root of its own, may refuse for a while.
+async fn front(target: u16, wanted: &'static str, root: &'static str, busy: Arc<AtomicUsize>) -> u16 {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bound");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let busy = Arc::clone(&busy);
+            tokio::spawn(async move {
+                let mut request = Vec::new();
+                let mut chunk = vec![0; 65_536];
+                let head = loop {
+                    let n = client.read(&mut chunk).await.unwrap_or(0);
+                    request.extend_from_slice(&chunk[..n]);
+                    if let Some(at) = request.windows(4).position(|w| w == b"\r\n\r\n") {
+                        break at + 4;
+                    }
+                    if n == 0 {
+                        return;
+                    }
+                };
+                let text = String::from_utf8_lossy(&request[..head]).into_owned();
+                let length: usize = text
+                    .lines()
+                    .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.trim().parse().ok())
+                    .unwrap_or(0);
+                while request.len() < head + length {
+                    let n = client.read(&mut chunk).await.unwrap_or(0);
+                    if n == 0 {
+                        return;
+                    }
+                    request.extend_from_slice(&chunk[..n]);
+                }
+                let allowed = text.lines().any(|line| {
+                    line.split_once(": ")
+                        .is_some_and(|(name, value)| name.eq_ignore_ascii_case("authorization") && value == wanted)
+                });
+                let refusal = match (allowed, busy.load(Ordering::Relaxed)) {
+                    (false, _) => Some("401 Unauthorized"),
+                    (_, 1..) => {
+                        busy.fetch_sub(1, Ordering::Relaxed);
+                        Some("429 Too Many Requests")
+                    }
+                    _ => None,
+                };
+                if let Some(refusal) = refusal {
+                    let body = "{\"error\":{\"type\":\"refused\",\"reason\":\"by the front\"}}";
+                    let answer = format!(
+                        "HTTP/1.1 {refusal}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                        body.len()
+                    );
+                    let _ = client.write_all(answer.as_bytes()).await;
+                    return;
+                }
+                let onward = text.replacen(root, "/", 1).replacen("\r\n", "\r\nconnection: close\r\n", 1);
+                let Ok(mut server) = tokio::net::TcpStream::connect(("127.0.0.1", target)).await else { return };
+                let _ = server.write_all(onward.as_bytes()).await;
+                let _ = server.write_all(&request[head..]).await;
+                let _ = tokio::io::copy(&mut server, &mut client).await;
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_passwords_tokens_several_nodes_and_a_busy_cluster() {
+    let server = shared(Kind::Elasticsearch).await;
+    let index = index_name("engineering_logs");
+    create(&server, &index, logs_index()).await;
+    let now = Clock::system().now();
+    bulk(&server, &(0..5).map(|n| add(&index, log(n, now))).collect::<Vec<_>>()).await;
+    refresh(&server, &index).await;
+    let busy = Arc::new(AtomicUsize::new(0));
+    for (wanted, user) in [
+        ("Basic cmVhZGVyOnAgd0A=", "reader:p%20w%40"),
+        ("ApiKey aWQ6c2VjcmV0", "api_key:aWQ6c2VjcmV0"),
+        ("ApiKey aWQ6c2VjcmV0", "api_key:id%3Asecret"),
+        ("Bearer token-1", "bearer:token-1"),
+    ] {
+        let port = front(server.port, wanted, "/search/one/", Arc::clone(&busy)).await;
+        // The first node is not there.
+        let url = format!("es+http://{user}@127.0.0.1:1,127.0.0.1:{port}/search/one/{index}");
+        let (_, source) = open(&[url]);
+        busy.store(3, Ordering::Relaxed);
+        assert_eq!(answer(source.as_ref(), "").await.0.len(), 5, "{user}");
+        assert_eq!(busy.load(Ordering::Relaxed), 0, "asked again while it was busy");
+        let wrong = open(&[format!("es+http://reader:hunter2@127.0.0.1:{port}/search/one/{index}")]).1;
+        let error = wrong.probe().await.expect_err("refused");
+        assert_eq!(error.kind, ErrorKind::Auth, "{error}");
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+}
+
+/// The client of document 002: Winston with `winston-elasticsearch`.
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_of_winston_elasticsearch_are_all_seen() {
+    let server = shared(Kind::Elasticsearch).await;
+    let prefix = index_name("halopsa-integration");
+    let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/winston");
+    let (names, source) = open(&[server.url(&format!("{prefix}-*"))]);
+    let mut running = Running::start(&names, source);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/winston/elastic.js");
+    let script = std::fs::copy(script, modules.join("elastic.js")).map(|_| modules.join("elastic.js")).expect("copied");
+    let node = format!("http://127.0.0.1:{}", server.port);
+    let mut child = tokio::process::Command::new("node")
+        .args([script.display().to_string(), node, prefix, "2000".to_owned()])
+        .kill_on_drop(true)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("node; run scripts/setup-tests");
+    running.until("everything that was logged", |running| running.store.len() == 2000).await;
+    let done = |running: &Running| {
+        running.statuses().values().filter(|status| status.is_some_and(|s| s != Status::InProgress)).count() == 1980
+    };
+    running.until("the outcomes", done).await;
+    assert!(child.wait().await.expect("ended").success());
+    running.live().await;
+    let statuses = running.statuses();
+    let count = |wanted: Status| statuses.values().filter(|status| **status == Some(wanted)).count();
+    // Of 2000 requests every 100th is never answered, every 20th of the others fails, every 50th is answered 503.
+    assert_eq!((count(Status::InProgress), count(Status::Failed), count(Status::Success)), (20, 100, 1880));
 }

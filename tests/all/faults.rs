@@ -2,8 +2,11 @@
 
 use crate::servers::{Kind, Proxy, Server, shared, unique_name};
 use crate::support::{Running, open};
+use crate::{elasticsearch, kafka};
 use bson::{DateTime, Document, doc};
+use crosstail::model::Clock;
 use crosstail::source::pump::State;
+use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +22,24 @@ async fn write(server: &Server, database: &str, from: u32, count: u32) {
         sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut connection).await.expect("written");
         return;
     }
-    let collection = server.mongo_client().await.database(database).collection::<Document>("integration_logs");
     let numbers: Vec<u32> = (from..from + count).collect();
+    let log = |n: &u32| {
+        let at = Clock::system().now().rfc3339();
+        json!({ "log_id": format!("log {n}"), "timestamp": at, "level": "INFO", "message": "m", "created_at": at })
+    };
+    if server.kind == Kind::Kafka {
+        let keyed = numbers.iter().map(|n| (n.to_string(), log(n).to_string()));
+        kafka::produce(&kafka::producer(server, "lz4"), database, keyed);
+        return;
+    }
+    if server.kind == Kind::Elasticsearch {
+        for chunk in numbers.chunks(10_000) {
+            let lines: Vec<_> = chunk.iter().map(|n| (json!({ "index": { "_index": database } }), log(n))).collect();
+            elasticsearch::bulk(server, &lines).await;
+        }
+        return;
+    }
+    let collection = server.mongo_client().await.database(database).collection::<Document>("integration_logs");
     for chunk in numbers.chunks(10_000) {
         let one =
             |n: &u32| doc! { "request_id": format!("request {n}"), "status": "SUCCESS", "started_at": DateTime::now() };
@@ -31,6 +50,16 @@ async fn write(server: &Server, database: &str, from: u32, count: u32) {
 async fn prepared(server: &Server) -> String {
     if server.kind == Kind::Postgres {
         return server.postgres_database(&["log-tracking"]).await;
+    }
+    if server.kind == Kind::Kafka {
+        let topic = kafka::topic_name("log-processing");
+        kafka::create(server, &topic, 12, &[]).await;
+        return topic;
+    }
+    if server.kind == Kind::Elasticsearch {
+        let index = elasticsearch::index_name("engineering_logs");
+        elasticsearch::create(server, &index, elasticsearch::logs_index()).await;
+        return index;
     }
     let database = unique_name();
     let collection = server.mongo_client().await.database(&database).collection::<Document>("integration_logs");
@@ -45,20 +74,24 @@ fn said_why(running: &Running) -> bool {
 
 async fn killed_and_restarted(kind: Kind) {
     let server = Server::start(kind).await;
-    let database = prepared(&server).await;
-    write(&server, &database, 0, 50).await;
+    kill_and_restart(&server).await;
+}
+
+async fn kill_and_restart(server: &Server) {
+    let database = prepared(server).await;
+    write(server, &database, 0, 50).await;
     let (names, source) = open(&[server.url(&database)]);
     let mut running = Running::start(&names, source);
     running.live().await;
-    write(&server, &database, 50, 50).await;
+    write(server, &database, 50, 50).await;
     running.until("what was written live", |running| running.store.len() == 100).await;
     server.kill();
     running.until("the outage to be said", said_why).await;
     server.restart().await;
-    write(&server, &database, 100, 50).await;
+    write(server, &database, 100, 50).await;
     running.until("what was written after the restart", |running| running.store.len() == 150).await;
     running.live().await;
-    write(&server, &database, 150, 10).await;
+    write(server, &database, 150, 10).await;
     running.until("what was written live again", |running| running.store.len() == 160).await;
 }
 
@@ -74,15 +107,19 @@ async fn mongodb_killed_and_restarted() {
 
 async fn a_hundred_thousand_written_while_cut_off(kind: Kind) {
     let server = shared(kind).await;
-    let database = prepared(&server).await;
-    write(&server, &database, 0, 10).await;
     let proxy = Proxy::to(server.port).await;
+    write_while_cut_off(&server, &proxy).await;
+}
+
+async fn write_while_cut_off(server: &Server, proxy: &Proxy) {
+    let database = prepared(server).await;
+    write(server, &database, 0, 10).await;
     let (names, source) = open(&[server.url_at(proxy.port, &database)]);
     let mut running = Running::start(&names, source);
     running.live().await;
     proxy.cut();
     running.until("the outage to be said", said_why).await;
-    write(&server, &database, 10, 100_000).await;
+    write(server, &database, 10, 100_000).await;
     proxy.mend();
     running.until("everything that was written meanwhile", |running| running.store.len() == 100_010).await;
     tokio::time::sleep(Duration::from_millis(1200)).await;
@@ -107,19 +144,64 @@ async fn standalone_mongodb_a_hundred_thousand_written_while_cut_off() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_connection_is_only_slow() {
-    for kind in [Kind::Postgres, Kind::MongoReplica] {
+    for kind in [Kind::Postgres, Kind::MongoReplica, Kind::Elasticsearch] {
         let server = shared(kind).await;
-        let database = prepared(&server).await;
         let proxy = Proxy::to(server.port).await;
-        proxy.slow(150);
-        let (names, source) = open(&[server.url_at(proxy.port, &database)]);
-        write(&server, &database, 0, 20).await;
-        let mut running = Running::start(&names, source);
-        running.live().await;
-        write(&server, &database, 20, 500).await;
-        running.until("what was written", |running| running.store.len() == 520).await;
-        assert!(!said_why(&running), "{:?}", running.states);
+        be_slow(&server, &proxy).await;
     }
+}
+
+async fn be_slow(server: &Server, proxy: &Proxy) {
+    let database = prepared(server).await;
+    proxy.slow(150);
+    let (names, source) = open(&[server.url_at(proxy.port, &database)]);
+    write(server, &database, 0, 20).await;
+    let mut running = Running::start(&names, source);
+    running.live().await;
+    write(server, &database, 20, 500).await;
+    running.until("what was written", |running| running.store.len() == 520).await;
+    assert!(!said_why(&running), "{:?}", running.states);
+}
+
+/// One server for all three: clients of Kafka go where the broker tells them, so it has one proxy.
+#[tokio::test(flavor = "multi_thread")]
+async fn kafka_slow_cut_off_killed() {
+    let server = Server::start(Kind::Kafka).await;
+    let proxy = Proxy::between(server.kafka.proxied, server.kafka.behind_proxy).await;
+    be_slow(&server, &proxy).await;
+    proxy.slow(0);
+    write_while_cut_off(&server, &proxy).await;
+    kill_and_restart(&server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn elasticsearch_a_hundred_thousand_written_while_cut_off() {
+    a_hundred_thousand_written_while_cut_off(Kind::Elasticsearch).await;
+}
+
+/// The cluster refuses searches because its circuit breaker has no memory left for them (429); then it is killed.
+#[tokio::test(flavor = "multi_thread")]
+async fn elasticsearch_out_of_memory_then_killed() {
+    let server = Server::start(Kind::Elasticsearch).await;
+    let database = prepared(&server).await;
+    write(&server, &database, 0, 50).await;
+    let limit = |limit: Value| json!({ "persistent": { "indices.breaker.total.limit": limit } });
+    let (names, source) = open(&[server.url(&database)]);
+    let mut running = Running::start(&names, source);
+    running.until("what was there", |running| running.store.len() == 50).await;
+    running.live().await;
+    elasticsearch::ask(&server, "PUT", "_cluster/settings", limit(json!("1b"))).await;
+    running.until("the refusal to be said", said_why).await;
+    let said = running.states.iter().any(|state| {
+        matches!(state, State::Waiting { error, .. } if error.contains("HTTP 429") && error.contains("circuit_breaking_exception"))
+    });
+    assert!(said, "{:?}", running.states);
+    // Settings go past the breaker.
+    elasticsearch::ask(&server, "PUT", "_cluster/settings", limit(Value::Null)).await;
+    write(&server, &database, 50, 50).await;
+    running.until("what was written after it", |running| running.store.len() == 100).await;
+    drop(running);
+    kill_and_restart(&server).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,11 +1,23 @@
 //! Kafka: what the conformance suite does not ask.
 
-use crate::servers::{Server, unique_name};
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use crate::servers::{Kind, Server, kafka_tool, shared, unique_name};
+use crate::support::{Running, collect, ids, open};
+use crosstail::model::{Clock, HealthState, Metric, Timestamp};
+use crosstail::source::{ErrorKind, PageQuery, Position, Source, Update};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::{Offset, TopicPartitionList};
+use serde_json::json;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 /// The name of a topic that no other test has.
 pub fn topic_name(beginning: &str) -> String {
@@ -43,4 +55,227 @@ pub fn produce(producer: &BaseProducer, topic: &str, messages: impl IntoIterator
         producer.send(BaseRecord::to(topic).key(&key).payload(&message)).map_err(|(error, _)| error).expect("queued");
     }
     producer.flush(Duration::from_secs(30)).expect("written");
+}
+
+fn log(n: usize) -> (String, String) {
+    let at = Clock::system().now().rfc3339();
+    let line = json!({ "log_id": format!("log-{n}"), "timestamp": at, "level": "INFO", "message": format!("m {n}") });
+    (format!("key {}", n % 50), line.to_string())
+}
+
+fn follow(source: &Arc<dyn Source>, from: Position) -> (mpsc::Receiver<Update>, CancellationToken) {
+    let (sink, updates) = mpsc::channel(4);
+    let cancel = CancellationToken::new();
+    let (source, token) = (Arc::clone(source), cancel.clone());
+    tokio::spawn(async move { source.follow(from, &sink, &token).await });
+    (updates, cancel)
+}
+
+/// Kafka's own producer, in every compression there is.
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_of_a_stock_producer_are_all_seen_once_each() {
+    let server = shared(Kind::Kafka).await;
+    for (compression, count) in [("lz4", 20_000), ("gzip", 3000), ("snappy", 3000), ("zstd", 3000), ("none", 3000)] {
+        let topic = topic_name("log-ingestion");
+        create(&server, &topic, 12, &[]).await;
+        let (_, source) = open(&[server.url(&topic)]);
+        let (mut updates, cancel) = follow(&source, source.position().await.expect("position"));
+        let mut words = kafka_tool("-");
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers/kafka/Produce.java");
+        *words.last_mut().expect("a class") = program.display().to_string();
+        words.extend([format!("127.0.0.1:{}", server.port), topic.clone(), "12".to_owned(), compression.to_owned()]);
+        let lines: String = (0..count).map(log).map(|(key, line)| format!("{key}\t{line}\n")).collect();
+        let mut producing = Command::new(&words[0]).args(&words[1..]).stdin(Stdio::piped()).spawn().expect("java");
+        let mut input = producing.stdin.take().expect("stdin");
+        let writing = std::thread::spawn(move || input.write_all(lines.as_bytes()).expect("written"));
+        let (found, notices) = collect(&mut updates, |found| found.len() >= count).await;
+        writing.join().expect("joined");
+        assert!(producing.wait().expect("ended").success());
+        assert_eq!((found.len(), notices.len()), (count, 0), "{compression}");
+        let read = source.page(&PageQuery::all(100_000), None).await.expect("read").items;
+        assert_eq!(ids(&read), ids(&found), "{compression}: history is what was followed");
+        cancel.cancel();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_decode_is_shown_with_its_topic_partition_and_offset() {
+    let server = shared(Kind::Kafka).await;
+    let topic = topic_name("log-processing");
+    create(&server, &topic, 1, &[]).await;
+    let producer = producer(&server, "none");
+    produce(&producer, &topic, [log(0)]);
+    for value in [&b"not JSON at all"[..], b"{\"log_id\": \"cut", b"\xff\xfe\x00binary", b"[1, 2]"] {
+        producer.send(BaseRecord::<(), [u8]>::to(&topic).payload(value)).map_err(|(e, _)| e).expect("queued");
+    }
+    producer.send(BaseRecord::<str, [u8]>::to(&topic).key("gone")).map_err(|(e, _)| e).expect("queued");
+    produce(&producer, &topic, [log(1)]);
+    let (names, source) = open(&[server.url(&topic)]);
+    let items = source.page(&PageQuery { newest_first: false, ..PageQuery::all(100) }, None).await.expect("read").items;
+    assert_eq!(items.len(), 7);
+    let wrong: Vec<_> = items.iter().filter(|a| a.kind == crosstail::model::Kind::Undecodable).collect();
+    assert_eq!(wrong.len(), 5);
+    for (offset, activity) in (1..6).zip(&wrong) {
+        let said = activity.error.as_deref().expect("why");
+        assert!(said.contains(&format!("topic {topic}, partition 0, offset {offset}")), "{said}");
+        assert_eq!(activity.places[0].label(&names), topic);
+    }
+    let payload = source.payload(&wrong[0].id, &wrong[0].places[0].locator).await.expect("payload");
+    assert_eq!(
+        (payload.raw[0].text.as_str(), payload.raw[0].place.clone()),
+        ("not JSON at all", format!("{topic}[0]@1"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn partitions_and_topics_come_and_go_while_following() {
+    let server = shared(Kind::Kafka).await;
+    let base = topic_name("orders");
+    let (first, second) = (format!("{base}-a"), format!("{base}-b"));
+    create(&server, &first, 2, &[]).await;
+    let producer = producer(&server, "lz4");
+    produce(&producer, &first, (0..10).map(log));
+    let (names, source) = open(&[server.url(&format!("{base}-*"))]);
+    let mut running = Running::start(&names, source);
+    running.live().await;
+    assert_eq!(running.store.len(), 10);
+    let more = NewPartitions::new(&first, 5);
+    admin(&server).create_partitions([&more], &AdminOptions::new()).await.expect("asked")[0].as_ref().expect("made");
+    create(&server, &second, 3, &[]).await;
+    // A producer that knows the new partitions at once writes to them before we look.
+    let knowing = self::producer(&server, "lz4");
+    produce(&knowing, &first, (10..60).map(log));
+    produce(&knowing, &second, (60..80).map(log));
+    running.until("those of new partitions and the new topic", |running| running.store.len() == 80).await;
+    assert!(running.notices.iter().any(|notice| notice.contains("has a new partition, 4")), "{:?}", running.notices);
+    admin(&server).delete_topics(&[&second], &AdminOptions::new()).await.expect("asked");
+    running
+        .until("the deletion to be said", |r| r.notices.iter().any(|n| n.contains(&format!("{second} was deleted"))))
+        .await;
+    produce(&knowing, &first, (80..85).map(log));
+    running.until("what came after it", |running| running.store.len() == 85).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn offsets_that_expired_are_told_and_reading_goes_on() {
+    let server = shared(Kind::Kafka).await;
+    let topic = topic_name("log-processing");
+    create(&server, &topic, 1, &[]).await;
+    let producer = producer(&server, "lz4");
+    let expire = async |before: i64| {
+        let mut offsets = TopicPartitionList::new();
+        offsets.add_partition_offset(&topic, 0, Offset::Offset(before)).expect("added");
+        admin(&server).delete_records(&offsets, &AdminOptions::new()).await.expect("deleted");
+    };
+    produce(&producer, &topic, (0..10).map(log));
+    let (_, source) = open(&[server.url(&topic)]);
+    let position = source.position().await.expect("position");
+    produce(&producer, &topic, (10..100).map(log));
+    expire(60).await;
+    // Away for longer than the topic retains.
+    let (mut updates, cancel) = follow(&source, position);
+    let (found, notices) = collect(&mut updates, |found| found.len() >= 40).await;
+    assert_eq!(found[0].id.to_string(), "log-60");
+    assert!(notices[0].contains("offsets 10 to 59 have expired and were not read"), "{notices:?}");
+    cancel.cancel();
+    // Under a reader that does not keep up: nobody takes what it has read, and more than it reads ahead is written.
+    let big = |n: usize| {
+        let (key, line) = log(n);
+        (key, line.replace("\"m ", &format!("\"{} ", "x".repeat(20_000))))
+    };
+    let from = source.position().await.expect("position");
+    let (mut updates, cancel) = follow(&source, from);
+    produce(&producer, &topic, (100..5100).map(big));
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    expire(5000).await;
+    let (found, notices) = collect(&mut updates, |found| found.iter().any(|a| a.id.to_string() == "log-5099")).await;
+    let lost: i64 = notices
+        .iter()
+        .filter_map(|notice| {
+            let (from, to) = notice.split("offsets ").nth(1)?.split(" have").next()?.split_once(" to ")?;
+            Some(to.parse::<i64>().ok()? - from.parse::<i64>().ok()? + 1)
+        })
+        .sum();
+    assert_eq!(found.len() as i64 + lost, 5000, "every message was read, or its loss was told: {notices:?}");
+    cancel.cancel();
+    let gone = source.payload(&found[0].id, &found[0].places[0].locator).await.expect_err("expired").to_string();
+    assert!(gone.contains("it has expired"), "{gone}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_and_passwords() {
+    let server = shared(Kind::Kafka).await;
+    let topic = topic_name("log-processing");
+    create(&server, &topic, 3, &[]).await;
+    produce(&producer(&server, "lz4"), &topic, (0..10).map(log));
+    let ca = server.folder.join("ca.pem").display().to_string();
+    let secure = format!("127.0.0.1:{}/{topic}?tls=true", server.kafka.secure);
+    for mechanism in ["", "&sasl=PLAIN", "&sasl=SCRAM-SHA-512"] {
+        let (_, source) = open(&[format!("kafka://reader:pass-word@{secure}&ca={ca}{mechanism}")]);
+        let page = source.page(&PageQuery::all(100), None).await.unwrap_or_else(|error| panic!("{mechanism}: {error}"));
+        assert_eq!(page.items.len(), 10, "{mechanism}");
+    }
+    for mechanism in ["PLAIN", "SCRAM-SHA-512"] {
+        let (_, source) = open(&[format!("kafka://reader:hunter2@{secure}&ca={ca}&sasl={mechanism}")]);
+        let error = source.probe().await.expect_err("refused");
+        assert_eq!(error.kind, ErrorKind::Auth, "{mechanism}: {error}");
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+    // The system's roots do not know the broker's certificate.
+    let error = open(&[format!("kafka://reader:pass-word@{secure}")]).1.probe().await.expect_err("not trusted");
+    assert_eq!(error.kind, ErrorKind::Unsupported, "{error}");
+    let error = open(&["kafka://127.0.0.1:1/nothing".to_owned()]).1.probe().await.expect_err("nobody there");
+    assert_eq!(error.kind, ErrorKind::Connect);
+    assert!(error.to_string().contains("Connection refused"), "{error}");
+    let error = open(&[server.url("log-procesing")]).1.probe().await.expect_err("no such topic").to_string();
+    assert!(error.contains("there is no topic log-procesing"), "{error}");
+}
+
+/// A group that has committed some partitions, one that has committed all, and nobody of ours.
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_and_their_lag_are_seen_and_none_is_made() {
+    let server = shared(Kind::Kafka).await;
+    let topic = topic_name("log-processing");
+    create(&server, &topic, 4, &[]).await;
+    produce(&producer(&server, "lz4"), &topic, (0..200).map(log));
+    let (_, source) = open(&[server.url(&topic)]);
+    let read = source.page(&PageQuery::all(1000), None).await.expect("read").items;
+    assert_eq!(read.len(), 200);
+    let groups = (format!("{topic}-whole"), format!("{topic}-part"));
+    let commit = |group: &str, partitions: std::ops::Range<i32>| {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", format!("127.0.0.1:{}", server.port))
+            .set("group.id", group)
+            .set("enable.auto.commit", "false")
+            .create()
+            .expect("a consumer");
+        let mut offsets = TopicPartitionList::new();
+        for partition in partitions {
+            offsets.add_partition_offset(&topic, partition, Offset::Offset(5)).expect("added");
+        }
+        consumer.commit(&offsets, CommitMode::Sync).expect("committed");
+    };
+    commit(&groups.0, 0..4);
+    commit(&groups.1, 0..3);
+    let vitals = source.vitals(Timestamp(0)).await.expect("vitals");
+    let lag = |group: &str, name: &str| {
+        let is =
+            |m: &&Metric| m.name == name && m.labels.iter().any(|(label, value)| label == "group" && value == group);
+        vitals.metrics.iter().find(is).unwrap_or_else(|| panic!("no {name} of {group}: {vitals:?}")).value
+    };
+    assert_eq!(lag(&groups.0, "lag"), Some(180.0), "200 messages, five read of each of four partitions");
+    assert_eq!(lag(&groups.1, "lag"), None, "of one partition it is not known, which is not 0");
+    assert!(lag(&groups.1, "lag at least").is_some_and(|lag| lag > 0.0 && lag < 180.0));
+    assert!(vitals.checks.iter().any(|c| c.detail.contains("180 messages behind") && c.state == HealthState::Degraded));
+    let topics = vitals.metrics.iter().filter(|metric| metric.group == "topics").count();
+    assert!(topics >= 3, "{vitals:?}");
+    // We followed, read and asked, and are no group.
+    let (mut updates, cancel) = follow(&source, source.position().await.expect("position"));
+    produce(&producer(&server, "lz4"), &topic, (200..210).map(log));
+    collect(&mut updates, |found| found.len() >= 10).await;
+    cancel.cancel();
+    let asking: BaseConsumer =
+        ClientConfig::new().set("bootstrap.servers", format!("127.0.0.1:{}", server.port)).create().expect("a client");
+    let list = asking.fetch_group_list(None, Duration::from_secs(10)).expect("listed");
+    assert!(list.groups().iter().all(|group| !group.name().contains("crosstail")), "no group of ours");
 }

@@ -160,16 +160,18 @@ pub struct Running {
 impl Running {
     /// Starts it.
     pub fn start(names: &Names, source: Arc<dyn Source>) -> Self {
+        Self::start_all(names, vec![source])
+    }
+
+    /// Starts several into one store.
+    pub fn start_all(names: &Names, sources: Vec<Arc<dyn Source>>) -> Self {
         let (sender, events) = mpsc::channel(16);
         let cancel = CancellationToken::new();
-        tokio::spawn(pump::run(
-            SourceId(0),
-            source,
-            pump::Begin::History(usize::MAX),
-            sender,
-            cancel.clone(),
-            Clock::system(),
-        ));
+        for (number, source) in sources.into_iter().enumerate() {
+            let (sender, cancel) = (sender.clone(), cancel.clone());
+            let begin = pump::Begin::History(usize::MAX);
+            tokio::spawn(pump::run(SourceId(number as u16), source, begin, sender, cancel, Clock::system()));
+        }
         Self { store: Store::new(names.clone()), states: Vec::new(), notices: Vec::new(), events, cancel }
     }
 
@@ -193,6 +195,12 @@ impl Running {
     /// Until everything is loaded and what comes is shown.
     pub async fn live(&mut self) {
         self.until("the source to be live", |running| running.states.last() == Some(&State::Live)).await;
+    }
+
+    /// Until so many sources are.
+    pub async fn all_live(&mut self, count: usize) {
+        let live = |running: &Self| running.states.iter().filter(|state| **state == State::Live).count() == count;
+        self.until("every source to be live", live).await;
     }
 
     /// Status by id.

@@ -50,8 +50,11 @@ async fn health(cluster: &Elasticsearch, vitals: &mut Vitals) -> Result<(), Erro
     };
     let whole = |name: &str| count(name).unwrap_or(0.0) as u64;
     let detail = format!(
-        "{color}: {} nodes, {} of {} shards active{}",
-        whole("number_of_nodes"),
+        "{color}: {}, {} of {} shards active{}",
+        match whole("number_of_nodes") {
+            1 => "1 node".to_owned(),
+            n => format!("{n} nodes"),
+        },
         whole("active_shards"),
         whole("active_shards") + whole("unassigned_shards") + whole("initializing_shards"),
         match whole("unassigned_shards") {

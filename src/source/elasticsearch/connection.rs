@@ -175,6 +175,7 @@ impl Connection {
                     return Err(error);
                 }
             };
+            unreachable = 0;
             let status = response.status_code();
             let text = response.text().await.map_err(|error| Error::unreachable(&error))?;
             if status.is_success() {

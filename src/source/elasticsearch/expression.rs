@@ -4,7 +4,7 @@
 
 use super::mapping::{Mapping, Type};
 use crate::filter::{Field, Interval, Leaf, Op, Pattern, Piece, Predicate, Target, Test, TimeRange};
-use crate::model::{Level, Status};
+use crate::model::{Direction, Kind, Level, Status};
 use crate::schema::Target as Column;
 use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange};
 use serde_json::{Value, json};
@@ -15,6 +15,7 @@ const LONGEST_REGEX: usize = 1000;
 /// Keeps what any of the parts keeps.
 pub(super) fn any(mut parts: Vec<Value>) -> Value {
     match parts.len() {
+        0 => nothing(),
         1 => parts.swap_remove(0),
         _ => json!({ "bool": { "should": parts, "minimum_should_match": 1 } }),
     }
@@ -145,12 +146,18 @@ fn text(mapping: &Mapping, field: Field, pattern: &Pattern) -> Option<Value> {
     }
     let paths = match (field, pattern) {
         // Of the text that is put together a piece without the joint is in one of its parts.
-        (Field::Entity | Field::Tags, Pattern::Find(_, text)) if !text.contains([' ', ',']) => sources(mapping, field)?,
-        (Field::Entity | Field::Tags, _) => return None,
+        (Field::Entity, Pattern::Find(_, text)) if !text.contains(' ') => sources(mapping, field)?,
+        (Field::Entity, _) => return None,
         _ => sources(mapping, field)?,
     };
     let wanted = Wanted::of(pattern)?;
-    paths.iter().map(|path| text_at(mapping, path, &wanted)).collect::<Option<_>>().map(any)
+    let mut parts: Vec<Value> = paths.iter().map(|path| text_at(mapping, path, &wanted)).collect::<Option<_>>()?;
+    if field == Field::Tags {
+        // A tag with a comma is taken for two.
+        let several = Wanted::Pieces(vec![Piece::Any, Piece::Text(", ".to_owned()), Piece::Any]);
+        parts.extend(paths.iter().filter_map(|path| text_at(mapping, path, &several)));
+    }
+    Some(any(parts))
 }
 
 /// The key of a document stands for an identity of its own where it has none.
@@ -377,6 +384,15 @@ fn words(mapping: &Mapping, field: Field, mask: u32) -> Option<Value> {
         Field::Level => level(&picked.iter().filter_map(|word| Level::parse(word)).collect::<Vec<_>>()),
         Field::Is if picked == ["failure"] => {
             Some(any(vec![status(&[Status::Failed, Status::Timeout])?, level(&[Level::Error, Level::Fatal])?]))
+        }
+        // The same of every document.
+        Field::Kind | Field::Direction if !definition.fields.contains_key(field.name()) => {
+            let default = definition.defaults.get(field.name()).map(String::as_str);
+            let word = match field {
+                Field::Kind => default.and_then(Kind::parse)?.as_str(),
+                _ => default.and_then(Direction::parse_any).unwrap_or(Direction::Internal).as_str(),
+            };
+            Some(if picked.contains(&word) { all(Vec::new()) } else { nothing() })
         }
         Field::Is if picked == ["pending"] => status(&[Status::InProgress]),
         _ => None,

@@ -175,6 +175,8 @@ pub(super) struct Mapping {
     pub(super) table: Table,
     /// The indices, as the user wrote them.
     pub(super) pattern: String,
+    /// Those of them that can be read in order of time: all, but where the time is no date in some.
+    pub(super) dated: String,
     source: SourceId,
     /// The number of the table among the source's.
     number: usize,
@@ -270,8 +272,9 @@ pub(super) async fn resolve(
     for schema in &schemas {
         for (part, table) in schema.tables(SourceKind::Elasticsearch) {
             let mine: Vec<&str> = indices.iter().copied().filter(|index| fits(&table.name, index)).collect();
-            if mine.iter().any(|index| taken.insert(index)) {
+            if mine.iter().filter(|index| taken.insert(index)).count() > 0 {
                 parts.push((part.clone(), table.clone()));
+                names.add_flow(&schema.definition().flow);
             }
         }
     }
@@ -305,9 +308,16 @@ pub(super) async fn resolve(
             includes.sort_unstable();
             includes.dedup();
             let number = names.table(source, &table.name);
+            let undated = fields.undated(&table.time);
+            let dated = if undated.is_empty() {
+                pattern.to_owned()
+            } else {
+                let dated = indices.iter().filter(|index| !undated.iter().any(|other| other == *index));
+                dated.copied().collect::<Vec<_>>().join(",")
+            };
             let fields = fields.clone();
             let (source_name, pattern) = (source_name.to_owned(), pattern.to_owned());
-            Mapping { schema, table, pattern, source, number, source_name, opened, includes, only, fields }
+            Mapping { schema, table, pattern, dated, source, number, source_name, opened, includes, only, fields }
         })
         .collect();
     let used = |path: &str| mappings.iter().any(|mapping| mapping.includes.iter().any(|known| known == path));
@@ -340,7 +350,9 @@ fn fits(pattern: &str, index: &str) -> bool {
 /// The table of a schema that names none for these indices: in order of the first of its times that is a date.
 fn general(schema: &Schema, fields: &Fields, pattern: &str) -> Result<Table, Error> {
     let times = schema.definition().fields.get("started_at").map_or(&[][..], |paths| paths.list());
-    let is_date = |path: &&String| fields.get(path).is_some_and(|field| field.kind == Type::Date);
+    let is_date = |path: &&String| {
+        fields.get(path).is_some_and(|field| field.kind == Type::Date) || !fields.undated(path).is_empty()
+    };
     let Some(time) = times.iter().find(is_date) else {
         return Err(Error::Mapping(format!(
             "[fields] started_at: none of {} is a date in {pattern}; name a field that is one, or another --schema",

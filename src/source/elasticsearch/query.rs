@@ -84,7 +84,7 @@ pub(super) struct Reader {
     chunk: usize,
     /// The longest that an activity took, where records are parts.
     longest_ms: i64,
-    point_in_time: String,
+    point_in_time: Option<String>,
     search_after: Option<Vec<Value>>,
     /// Read, but an earlier or later one may still come before them.
     held: BTreeMap<(Timestamp, String), (Activity, Option<Payload>)>,
@@ -104,10 +104,15 @@ impl Reader {
         let predicate = query.filter.predicate(&query.context);
         let (mut conditions, clauses) = condition(&mapping, &predicate);
         conditions.push(mapping.only.clone());
-        let path = in_path(&mapping.pattern);
-        let open = format!("/{path}/_pit?keep_alive={KEEP_ALIVE}&ignore_unavailable=true");
-        let opened = connection.json(Method::Post, &open, None).await?;
-        let point_in_time = opened["id"].as_str().unwrap_or_default().to_owned();
+        // Where no index has a date there is nothing that a point in time could order.
+        let point_in_time = if mapping.dated.is_empty() {
+            None
+        } else {
+            let path = in_path(&mapping.dated);
+            let open = format!("/{path}/_pit?keep_alive={KEEP_ALIVE}&ignore_unavailable=true");
+            let opened = connection.json(Method::Post, &open, None).await?;
+            opened["id"].as_str().map(str::to_owned)
+        };
         let parts = mapping.schema.has_parts();
         let longest_ms = if parts { longest_ms(connection, &mapping).await? } else { 0 };
         let ahead = if parts { longest_ms + SLACK_MS } else { 0 };
@@ -164,14 +169,13 @@ impl Reader {
             return Ok(());
         }
         let of_them = json!({ "terms": { "_index": undated } });
-        let mut body = self.body(UNDATED, vec![self.mapping.only.clone(), of_them.clone()]);
+        let mut body = self.body(UNDATED, vec![self.mapping.only.clone(), of_them]);
         body["sort"] = json!([{ "_seq_no": "desc" }]);
         let path = format!("/{}/_search?allow_partial_search_results=false", in_path(&self.mapping.pattern));
         let text = connection.ask(Method::Post, &path, Some(&body)).await?;
         for hit in &found(&text)?.hits.hits {
             self.hold(hit);
         }
-        self.conditions.push(json!({ "bool": { "must_not": [of_them] } }));
         Ok(())
     }
 
@@ -198,11 +202,16 @@ impl Reader {
     /// Reads until there are more activities than asked for, or no more documents.
     async fn fill(&mut self, connection: &Connection, limit: usize) -> Result<(), Error> {
         while !self.ended && self.ready.len() <= limit {
+            let Some(point_in_time) = &self.point_in_time else {
+                self.ended = true;
+                self.release(None);
+                return Ok(());
+            };
             let mut body = self.body(self.chunk, self.conditions.clone());
             let order = if self.newest_first { "desc" } else { "asc" };
             let by_time =
                 json!({ "order": order, "unmapped_type": "date", "missing": "_last", "numeric_type": "date" });
-            body["pit"] = json!({ "id": self.point_in_time, "keep_alive": KEEP_ALIVE });
+            body["pit"] = json!({ "id": point_in_time, "keep_alive": KEEP_ALIVE });
             body["sort"] = json!([{ &self.mapping.table.time: by_time }, { "_shard_doc": "asc" }]);
             if let Some(after) = &self.search_after {
                 body["search_after"] = json!(after);
@@ -210,14 +219,17 @@ impl Reader {
             let text = connection.ask(Method::Post, "/_search?allow_partial_search_results=false", Some(&body)).await?;
             let Found { hits, point_in_time, .. } = found(&text)?;
             if let Some(id) = point_in_time {
-                self.point_in_time = id;
+                self.point_in_time = Some(id);
             }
             for hit in &hits.hits {
                 self.hold(hit);
             }
             self.ended = hits.hits.len() < self.chunk;
             let last = hits.hits.last().map(|hit| hit.sort.clone());
-            let at = last.as_ref().and_then(|sort| sort.first()?.as_i64()).filter(|ms| ms.abs() < i64::MAX / 1000);
+            let at = last
+                .as_ref()
+                .and_then(|sort| sort.first()?.as_i64())
+                .filter(|ms| ms.unsigned_abs() < i64::MAX as u64 / 1000);
             // Documents without a time come last: then all that have one were read.
             let edge = if self.ended || at.is_none() { None } else { at };
             self.search_after = last.or(self.search_after.take());

@@ -9,7 +9,7 @@ use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::Message as _;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 /// Activities a batch.
@@ -47,7 +47,8 @@ impl At {
 
 struct Follower<'a> {
     kafka: &'a Kafka,
-    consumer: Consumer,
+    /// Asks about topics, beside the one that reads.
+    asking: Consumer,
     sink: &'a Sink,
     at: At,
     topics: HashMap<String, Topic>,
@@ -55,24 +56,31 @@ struct Follower<'a> {
 
 /// Delivers what is written after a position, until cancelled.
 pub(super) fn follow(kafka: &Kafka, from: At, sink: &Sink, cancelled: &dyn Fn() -> bool) -> Result<(), Error> {
-    let consumer = kafka.address.consumer()?;
-    let mut follower = Follower { kafka, consumer, sink, at: from, topics: HashMap::new() };
+    let (consumer, asking) = (kafka.address.consumer()?, kafka.address.consumer()?);
+    let mut follower = Follower { kafka, asking, sink, at: from, topics: HashMap::new() };
     follower.look()?;
     follower.check_retained()?;
-    follower.assign()?;
+    follower.assign(&consumer)?;
     if sink.blocking_send(Update::CaughtUp).is_err() {
         return Ok(());
     }
     let mut looked = Instant::now();
     let mut silent_since: Option<Instant> = None;
+    let mut tried: HashSet<String> = HashSet::new();
     let mut batch = Vec::with_capacity(CHUNK);
     while !cancelled() {
         let wait = if batch.is_empty() { Duration::from_millis(100) } else { Duration::ZERO };
         let mut idle = false;
-        match follower.consumer.poll(wait) {
+        match consumer.poll(wait) {
             None => idle = true,
             Some(Ok(message)) => {
                 silent_since = None;
+                // The first message of a topic that was empty tells its schema.
+                if follower.topics.get(message.topic()).is_some_and(|topic| !topic.recognised)
+                    && tried.insert(message.topic().to_owned())
+                {
+                    follower.look()?;
+                }
                 let (partition, offset) = (message.partition(), message.offset());
                 if let Some(topic) = follower.topics.get(message.topic())
                     && let Some(next) = follower.at.next(message.topic(), partition)
@@ -86,17 +94,17 @@ pub(super) fn follow(kafka: &Kafka, from: At, sink: &Sink, cancelled: &dyn Fn() 
             Some(Err(error)) => match error.rdkafka_error_code() {
                 Some(Code::AutoOffsetReset | Code::OffsetOutOfRange) => {
                     follower.check_retained()?;
-                    follower.assign()?;
+                    follower.assign(&consumer)?;
                 }
                 // A topic that is being made or deleted; where it stays away, looking for it says so.
                 Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition) => {}
                 _ if is_transport(&error) => {
                     let since = *silent_since.get_or_insert_with(Instant::now);
                     if since.elapsed() > SILENCE {
-                        return Err(follower.consumer.error(&error));
+                        return Err(consumer.error(&error));
                     }
                 }
-                _ => return Err(follower.consumer.error(&error)),
+                _ => return Err(consumer.error(&error)),
             },
         }
         if batch.len() >= CHUNK || (idle && !batch.is_empty()) {
@@ -107,11 +115,12 @@ pub(super) fn follow(kafka: &Kafka, from: At, sink: &Sink, cancelled: &dyn Fn() 
         }
         if looked.elapsed() >= LOOK {
             looked = Instant::now();
+            tried.clear();
             if sink.is_closed() {
                 return Ok(());
             }
             if follower.look()? {
-                follower.assign()?;
+                follower.assign(&consumer)?;
             }
         }
     }
@@ -121,7 +130,7 @@ pub(super) fn follow(kafka: &Kafka, from: At, sink: &Sink, cancelled: &dyn Fn() 
 impl Follower<'_> {
     /// Looks for topics and partitions; true where there are new ones, which are read from their beginning.
     fn look(&mut self) -> Result<bool, Error> {
-        let found = self.kafka.topics(&self.consumer)?.activities;
+        let found = self.kafka.topics(&self.asking)?.activities;
         let mut new = self.topics.is_empty();
         for topic in &found {
             let partitions = self.at.0.entry(topic.name.clone()).or_default();
@@ -154,9 +163,9 @@ impl Follower<'_> {
         for (topic, partitions) in &mut self.at.0 {
             for (partition, next) in partitions {
                 let (low, high) = self
-                    .consumer
+                    .asking
                     .fetch_watermarks(topic, *partition, TIME_LIMIT)
-                    .map_err(|error| self.consumer.error(&error))?;
+                    .map_err(|error| self.asking.error(&error))?;
                 let text = if *next < low && *next > 0 {
                     format!(
                         "topic {topic}, partition {partition}: offsets {next} to {} have expired and were not read",
@@ -180,9 +189,8 @@ impl Follower<'_> {
         Ok(())
     }
 
-    fn assign(&self) -> Result<(), Error> {
+    fn assign(&self, consumer: &Consumer) -> Result<(), Error> {
         let offsets = self.at.offsets();
-        self.consumer
-            .read_from(offsets.iter().map(|((topic, partition), offset)| (topic.as_str(), *partition, *offset)))
+        consumer.read_from(offsets.iter().map(|((topic, partition), offset)| (topic.as_str(), *partition, *offset)))
     }
 }

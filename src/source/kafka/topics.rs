@@ -22,6 +22,8 @@ pub(super) struct Topic {
     pub(super) name: String,
     pub(super) number: NameId,
     pub(super) schema: Arc<Schema>,
+    /// The schema was named, or found by messages; an empty topic says nothing yet.
+    pub(super) recognised: bool,
     pub(super) partitions: Vec<i32>,
 }
 
@@ -63,14 +65,15 @@ pub(super) fn find(
         for (topic, partitions) in found {
             let number = names.place(topic);
             names.table(source, topic);
-            let of = |schema: Arc<Schema>| Topic {
+            let of = |schema: Arc<Schema>, recognised| Topic {
                 name: (*topic).to_owned(),
                 number,
                 schema,
+                recognised,
                 partitions: partitions.clone(),
             };
             if let Some(schema) = schemas.iter().find(|schema| schema.series_of(topic).is_some()) {
-                topics.series.push(of(Arc::new(schema.clone())));
+                topics.series.push(of(Arc::new(schema.clone()), true));
                 continue;
             }
             let named = schemas
@@ -78,18 +81,23 @@ pub(super) fn find(
                 .flat_map(|schema| schema.tables(SourceKind::Kafka))
                 .find(|(_, table)| table.name == *topic)
                 .map(|(part, _)| part.clone());
-            let schema = match (named.or_else(|| given.cloned()), known.get(*topic)) {
-                (Some(schema), _) => Arc::new(schema),
-                (None, Some(schema)) => Arc::clone(schema),
+            schemas.iter().filter(|s| s.tables(SourceKind::Kafka).any(|(_, t)| t.name == *topic)).for_each(|schema| {
+                names.add_flow(&schema.definition().flow);
+            });
+            let topic = match (named.or_else(|| given.cloned()), known.get(*topic)) {
+                (Some(schema), _) => of(Arc::new(schema), true),
+                (None, Some(schema)) => of(Arc::clone(schema), true),
                 (None, None) => match recognise(consumer, topic, partitions, &schemas)? {
-                    Some(schema) => Arc::clone(known.entry((*topic).to_owned()).or_insert_with(|| Arc::new(schema))),
-                    // An empty topic says nothing yet.
+                    Some(schema) => {
+                        of(Arc::clone(known.entry((*topic).to_owned()).or_insert_with(|| Arc::new(schema))), true)
+                    }
                     None => {
-                        Arc::new(fallback(&schemas).ok_or_else(|| Error::Nothing(format!("no schema for {topic}")))?)
+                        let none = || Error::Nothing(format!("no schema for {topic}"));
+                        of(Arc::new(fallback(&schemas).ok_or_else(none)?), false)
                     }
                 },
             };
-            topics.activities.push(of(schema));
+            topics.activities.push(topic);
         }
     }
     if topics.activities.is_empty() && topics.series.is_empty() {
@@ -109,6 +117,7 @@ fn recognise(consumer: &Consumer, topic: &str, partitions: &[i32], known: &[Sche
         name: topic.to_owned(),
         number: NameId(0),
         schema: Arc::new(known[0].clone()),
+        recognised: false,
         partitions: partitions.to_vec(),
     };
     let end = ends(consumer, std::slice::from_ref(&sampled), Offset::End)?;

@@ -229,6 +229,7 @@ impl MongodbSource {
             }
             if found.mappings.len() > before {
                 found.schemas.push(schema.name.clone());
+                self.names.add_flow(&schema.definition().flow);
             }
         }
         if found.mappings.is_empty() {

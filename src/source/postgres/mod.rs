@@ -175,6 +175,7 @@ impl PostgresSource {
             }
             if found.mappings.len() > before {
                 found.schemas.push(schema.name.clone());
+                self.names.add_flow(&schema.definition().flow);
                 found.catalogue.extend(CatalogueMapping::all(schema, &relations, &mut found.warnings));
             }
         }

@@ -2,7 +2,7 @@
 
 use super::text::paragraph;
 use crate::app::{Detail, Load, State};
-use crate::insight::{Policy, attempt, describe_mapping};
+use crate::insight::{Policy, attempt, describe_mapping, stages};
 use crate::model::{Activity, Entry, Latencies, parse_timestamp};
 use crate::tui::text::{ago, clock, day, duration, full_time, http_meaning, millis, safe};
 use crate::tui::theme::Theme;
@@ -67,7 +67,25 @@ pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffe
     field("correlation", text(&a.correlation_id));
     field("parent", text(&a.parent_request_id));
     field("id", Some(safe(&a.id.to_string())));
-    for place in &a.places {
+    let stages = stages(a, state.store.names());
+    for stage in &stages {
+        let source = stage.source.as_deref().filter(|source| *source != stage.name);
+        let of = source.map_or_else(String::new, |source| format!(" ({})", safe(source)));
+        let when = match (stage.at, stage.after_us) {
+            (Some(_), Some(us)) => format!("  +{}", duration(us.max(0) as u64)),
+            (Some(at), None) => format!("  {}", clock(state, at, day(state, state.now))),
+            (None, _) => String::new(),
+        };
+        match &stage.source {
+            Some(_) => field("in", Some(format!("{}{of}{when}", safe(&stage.name)))),
+            None => {
+                let last = stages.iter().filter_map(|stage| stage.at).max();
+                let since = last.map_or_else(String::new, |at| format!(" since {}", ago(state.now.since_us(at))));
+                field("not in", Some(format!("{}{since}", safe(&stage.name))));
+            }
+        }
+    }
+    for place in a.places.iter().filter(|_| stages.is_empty()) {
         let source = state.store.names().source_name(place.source);
         let label = place.label(state.store.names());
         let of = if *label == *source { String::new() } else { format!(" ({})", safe(&source)) };
