@@ -11,7 +11,7 @@ pub struct SourceId(pub u16);
 pub struct NameId(pub u32);
 
 #[derive(Debug, Default)]
-struct Tables {
+struct Known {
     sources: Vec<Arc<str>>,
     /// Tables, indices or topics of each source.
     tables: Vec<Vec<Arc<str>>>,
@@ -22,31 +22,31 @@ struct Tables {
 
 /// The shared, append-only table of names.
 #[derive(Debug, Clone, Default)]
-pub struct Names(Arc<RwLock<Tables>>);
+pub struct Names(Arc<RwLock<Known>>);
 
 impl Names {
     /// Adds a source and gives its number.
     pub fn add_source(&self, name: &str) -> SourceId {
-        let mut tables = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        tables.sources.push(Arc::from(name));
-        tables.tables.push(Vec::new());
-        SourceId((tables.sources.len() - 1) as u16)
+        let mut known = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.sources.push(Arc::from(name));
+        known.tables.push(Vec::new());
+        SourceId((known.sources.len() - 1) as u16)
     }
 
     /// Adds a place, or finds the one of that name.
     pub fn place(&self, name: &str) -> NameId {
-        let mut tables = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let found = tables.places.iter().position(|place| &**place == name);
+        let mut known = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let found = known.places.iter().position(|place| &**place == name);
         NameId(found.unwrap_or_else(|| {
-            tables.places.push(Arc::from(name));
-            tables.places.len() - 1
+            known.places.push(Arc::from(name));
+            known.places.len() - 1
         }) as u32)
     }
 
     /// Adds a table of a source, or finds it: its number among the source's.
     pub fn table(&self, source: SourceId, name: &str) -> usize {
-        let mut tables = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let Some(of_source) = tables.tables.get_mut(source.0 as usize) else { return 0 };
+        let mut known = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let Some(of_source) = known.tables.get_mut(source.0 as usize) else { return 0 };
         of_source.iter().position(|table| &**table == name).unwrap_or_else(|| {
             of_source.push(Arc::from(name));
             of_source.len() - 1
@@ -55,15 +55,15 @@ impl Names {
 
     /// The name of a source's table.
     pub fn table_name(&self, source: SourceId, number: usize) -> Option<Arc<str>> {
-        let tables = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        tables.tables.get(source.0 as usize)?.get(number).cloned()
+        let known = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.tables.get(source.0 as usize)?.get(number).cloned()
     }
 
     /// Adds the tables that records pass through, in order; patterns.
     pub fn add_flow(&self, flow: &[String]) {
-        let mut tables = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if !flow.is_empty() && !tables.flows.iter().any(|known| known == flow) {
-            tables.flows.push(flow.to_vec());
+        let mut known = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if !flow.is_empty() && !known.flows.iter().any(|other| other == flow) {
+            known.flows.push(flow.to_vec());
         }
     }
 
@@ -79,14 +79,14 @@ impl Names {
 
     /// The name of a source; empty where the number is unknown.
     pub fn source_name(&self, id: SourceId) -> Arc<str> {
-        let tables = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        tables.sources.get(id.0 as usize).cloned().unwrap_or_default()
+        let known = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.sources.get(id.0 as usize).cloned().unwrap_or_default()
     }
 
     /// The name of a place; empty where the number is unknown.
     pub fn place_name(&self, id: NameId) -> Arc<str> {
-        let tables = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        tables.places.get(id.0 as usize).cloned().unwrap_or_default()
+        let known = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.places.get(id.0 as usize).cloned().unwrap_or_default()
     }
 
     /// Every source's name, by number.

@@ -70,6 +70,9 @@ fn drivers_and_terminals_stay_in_their_places() {
             ("sqlx", &["source/sqlite/", "source/postgres/", "record/"][..]),
             ("use mongodb::", &["source/mongodb/", "record/"]),
             ("bson", &["source/mongodb/", "record/"]),
+            ("use elasticsearch::", &["source/elasticsearch/"]),
+            ("rdkafka", &["source/kafka/"]),
+            ("reqwest", &["source/prometheus/"]),
             ("notify::", &["source/file/"]),
             ("ratatui", &["tui/"]),
             ("crossterm", &["tui/"]),
@@ -81,7 +84,7 @@ fn drivers_and_terminals_stay_in_their_places() {
             }
         }
         // No kind uses another kind, no panel another panel (but for the words of the list).
-        let kinds = ["sqlite", "file", "postgres", "mongodb"];
+        let kinds = ["sqlite", "file", "postgres", "mongodb", "elasticsearch", "kafka", "prometheus"];
         for own in kinds.iter().filter(|kind| name.starts_with(&format!("source/{kind}/"))) {
             for other in kinds.iter().filter(|kind| *kind != own) {
                 if code(&text).contains(&format!("super::{other}::")) {

@@ -376,6 +376,54 @@ async fn keys_passwords_tokens_several_nodes_and_a_busy_cluster() {
     }
 }
 
+/// TLS in front of the server, with a certificate that is its own root, which is in the file given.
+async fn tls(target: u16, ca: &Path) -> u16 {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).expect("a certificate");
+    std::fs::write(ca, made.cert.pem()).expect("written");
+    let key = rustls::pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .expect("a certificate");
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bound");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let Ok(mut client) = acceptor.accept(client).await else { return };
+                let Ok(mut server) = tokio::net::TcpStream::connect(("127.0.0.1", target)).await else { return };
+                let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn roots_of_ones_own() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let server = shared(Kind::Elasticsearch).await;
+    let index = index_name("engineering_logs");
+    create(&server, &index, logs_index()).await;
+    bulk(&server, &[add(&index, log(1, Clock::system().now()))]).await;
+    refresh(&server, &index).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let ca = folder.path().join("ca.pem");
+    let port = tls(server.port, &ca).await;
+    let given = open(&[format!("es+https://127.0.0.1:{port}/{index}?ca={}", ca.display())]).1;
+    assert_eq!(answer(given.as_ref(), "").await.0, ["log-1"]);
+    let error = open(&[format!("es+https://127.0.0.1:{port}/{index}")]).1.probe().await.expect_err("not trusted");
+    assert!(error.to_string().contains("certificate"), "{error}");
+    let page = open(&[format!("health+https://127.0.0.1:{port}/_cluster/health?ca={}", ca.display())]).1;
+    let vitals = page.vitals(Timestamp(0)).await.expect("vitals");
+    assert!(vitals.checks[0].detail.starts_with("HTTP 200"), "{vitals:?}");
+}
+
 /// The client of document 002: Winston with `winston-elasticsearch`.
 #[tokio::test(flavor = "multi_thread")]
 async fn documents_of_winston_elasticsearch_are_all_seen() {

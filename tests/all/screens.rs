@@ -2,6 +2,7 @@
 
 use crate::support::EPOCH;
 use crosstail::app::{Action, Effect, Event, Reply, State, update};
+use crosstail::model::{Check, HealthState, Metric, MetricKind, Vitals};
 use crosstail::model::{Activity, Body, Direction, Id, Kind, Level, Locator, Names, Payload, Place, RawRecord, Status};
 use crosstail::source::Probe;
 use crosstail::source::pump::{PumpEvent, State as SourceState};
@@ -236,6 +237,55 @@ fn health_and_sources() {
     let health = stage.picture();
     stage.act(&[Action::Sources]);
     insta::assert_snapshot!(format!("{health}\n════\n{}", stage.picture()));
+}
+
+/// What a Kafka cluster, a scraped page and a health endpoint tell.
+fn told() -> Vitals {
+    let check = |system: Option<&str>, name: &str, state, detail: &str, took_us| Check {
+        system: system.map(str::to_owned),
+        name: name.to_owned(),
+        state,
+        detail: detail.to_owned(),
+        took_us,
+    };
+    let lag = |group: &str, value| {
+        let labels = [("group", group), ("topic", "log-ingestion"), ("state", "Stable"), ("members", "2")];
+        Metric::new("consumer groups", "lag", &labels, value)
+    };
+    let requests = Metric {
+        system: Some("SAP".to_owned()),
+        kind: MetricKind::Counter,
+        rate: Some(12.34),
+        points: (0..20).map(|n| (EPOCH.plus_ms(n * 10_000), (n % 7) as f64)).collect(),
+        ..Metric::new("metrics", "http_requests_total", &[("method", "POST"), ("route", "/po/{id}")], Some(1027.0))
+    };
+    let duration = Metric {
+        system: Some("SAP".to_owned()),
+        kind: MetricKind::Histogram,
+        rate: Some(12.34),
+        quantiles: Some([0.041, 0.9, 2.5]),
+        ..Metric::new("metrics", "http_request_duration_seconds", &[("route", "/po/{id}")], Some(1027.0))
+    };
+    Vitals {
+        checks: vec![
+            check(None, "cluster", HealthState::Healthy, "3 brokers; every partition has its leader and its replicas", None),
+            check(Some("apollo"), "apollo as halopsa", HealthState::Down, "timeout of \u{1b}[31m5000ms exceeded", Some(5_000_000)),
+            check(Some("SAP"), "health", HealthState::Unknown, "no answer (1 of 3): Connection refused", None),
+        ],
+        metrics: vec![requests, duration, lag("indexer", Some(1204.0)), lag("archiver", None)],
+    }
+}
+
+#[test]
+fn checks_and_metrics_beside_the_systems_and_below_the_sources() {
+    for (width, height) in [(160, 30), (80, 24)] {
+        let mut stage = Stage::new(width, height, "none");
+        stage.event(Event::Pump(PumpEvent::Vitals(crosstail::model::SourceId(0), told())));
+        stage.act(&[Action::Health]);
+        let health = stage.picture();
+        stage.act(&[Action::Sources]);
+        insta::assert_snapshot!(format!("checks_and_metrics_at_{width}"), format!("{health}\n════\n{}", stage.picture()));
+    }
 }
 
 #[test]

@@ -78,8 +78,8 @@ fn leaf(mapping: &Mapping, leaf: &Leaf) -> Option<Value> {
         }
         Test::Number(list) => {
             let unit = match field {
-                Field::Duration => mapping.schema.definition().duration_unit.us(),
-                _ => 1.0,
+                Field::Duration => Some(mapping.schema.definition().duration_unit.us()),
+                _ => None,
             };
             // Where it is not recorded it may follow from the end.
             let derived = field == Field::Duration && !mapping.paths(Column::CompletedAt).is_empty();
@@ -289,12 +289,13 @@ fn regex(pieces: &[Piece]) -> Option<String> {
 }
 
 /// Numbers whose index cuts them to whole ones are in an interval of whole ones.
-fn number(mapping: &Mapping, path: &str, interval: &Interval, (unit, whole): (f64, bool)) -> Option<Value> {
+fn number(mapping: &Mapping, path: &str, interval: &Interval, (unit, whole): (Option<f64>, bool)) -> Option<Value> {
     if mapping.fields.is_absent(path) {
         return Some(nothing());
     }
     let kind = mapping.fields.get(path)?.kind;
-    let slack = if unit == 1.0 { 0.0 } else { 0.5 };
+    // Of a duration, which is compared in whole microseconds.
+    let (unit, slack) = unit.map_or((1.0, 0.0), |unit| (unit, 0.5));
     let (low, high) = ((interval.low - slack) / unit, (interval.high + slack) / unit);
     let mut range = serde_json::Map::new();
     let mut limit = |name: &str, value: f64, toward: f64| {
@@ -366,7 +367,7 @@ fn words(mapping: &Mapping, field: Field, mask: u32) -> Option<Value> {
         if wanted.contains(&Status::Failed) && !definition.http_errors_may_succeed {
             let bad = Interval { low: 400.0, low_in: true, high: f64::INFINITY, high_in: true };
             for path in mapping.paths(Column::HttpStatus) {
-                parts.push(number(mapping, path, &bad, (1.0, true))?);
+                parts.push(number(mapping, path, &bad, (None, true))?);
             }
         }
         Some(any(parts))

@@ -8,10 +8,12 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// No question to a broker takes longer.
 pub(super) const TIME_LIMIT: Duration = Duration::from_secs(15);
+/// So long a reason is waited for.
+const REASON: Duration = Duration::from_millis(300);
 /// librdkafka wants a name of a group to assign partitions; nobody joins it.
 const GROUP: &str = "crosstail-reads-without-a-group";
 
@@ -173,9 +175,15 @@ impl Consumer {
 
     /// An error, with the reason that librdkafka gave beside it.
     pub(super) fn error(&self, error: &KafkaError) -> Error {
-        // Reasons are told by polling.
-        while self.poll(Duration::ZERO).is_some() {}
-        let seen = self.context().0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Reasons are told by polling, a moment later.
+        let until = Instant::now() + REASON;
+        let seen = loop {
+            let told = self.poll(Duration::from_millis(20)).is_some();
+            let seen = self.context().0.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if seen.is_some() || (!told && Instant::now() >= until) {
+                break seen;
+            }
+        };
         match seen {
             Some((cause, reason)) => Error::Broker { code: cause.rdkafka_error_code(), text: plain(&reason) },
             None => Error::Broker { code: error.rdkafka_error_code(), text: plain(&error.to_string()) },

@@ -27,7 +27,7 @@ pub(super) async fn vitals(connections: &Connections) -> Result<Vitals, sqlx::Er
     let mut vitals = Vitals::default();
     let mut reading = connections.read().await?;
     let mut used = 0;
-    let mut allowed = 0;
+    let mut allowed: i64 = 0;
     for row in sqlx::query(CONNECTIONS).fetch_all(reading.on()).await? {
         let (state, count): (String, i64) = (row.try_get(0)?, row.try_get(1)?);
         allowed = row.try_get(2)?;

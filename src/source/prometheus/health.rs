@@ -36,7 +36,7 @@ pub(super) fn read(service: &str, code: u16, took_us: u64, text: &str) -> (Vec<C
     };
     detail.extend(text_of("version").map(|version| format!("version {version}")));
     if let Some(uptime) = page.get("uptime").and_then(Value::as_f64) {
-        detail.push(format!("up {:.0} s", uptime));
+        detail.push(format!("up {uptime:.0} s"));
     }
     detail.extend(text_of("error"));
     let service = Some(service.to_owned());

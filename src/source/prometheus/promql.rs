@@ -39,7 +39,7 @@ pub(super) async fn read(
                         _ => None,
                     };
                     let rate = last(&rates);
-                    found.push(Metric { quantiles, rate, points, ..named(metric, kind, labels) });
+                    found.push(Metric { rate, quantiles, points, ..named(metric, kind, labels) });
                 }
             }
             MetricKind::Counter if has("") => {

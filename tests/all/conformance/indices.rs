@@ -99,7 +99,9 @@ impl Fixture for ElasticFixture {
 
     async fn complete(&mut self, ids: &[String]) {
         let mut documents = Vec::new();
-        ids.iter().for_each(|id| self.end(id, &mut documents));
+        for id in ids {
+            self.end(id, &mut documents);
+        }
         self.write(documents).await;
     }
 

@@ -89,7 +89,9 @@ impl Fixture for KafkaFixture {
 
     async fn complete(&mut self, ids: &[String]) {
         let mut lines = Vec::new();
-        ids.iter().for_each(|id| self.end(id, &mut lines));
+        for id in ids {
+            self.end(id, &mut lines);
+        }
         self.write(lines);
     }
 
