@@ -118,7 +118,10 @@ async fn main() {
     }
     let best = |times: &[f64]| times.iter().copied().fold(f64::MAX, f64::min);
     let (alone, taken) = (best(&alone), best(&taken));
-    println!("{COUNT} messages: bare client {alone:.2} s, source into the store {taken:.2} s ({:.2} x its rate)", alone / taken);
+    println!(
+        "{COUNT} messages: bare client {alone:.2} s, source into the store {taken:.2} s ({:.2} x its rate)",
+        alone / taken
+    );
 
     let (sink, mut updates) = mpsc::channel(64);
     let from = source.position().await.expect("position");
@@ -152,6 +155,12 @@ async fn main() {
     following.await.expect("joined").expect("well");
     late.sort_by(f64::total_cmp);
     let at = |q: f64| late[((late.len() as f64 * q) as usize).min(late.len() - 1)];
-    println!("{} of {} followed, p50 {:.0} ms, p99 {:.0} ms from the write to its delivery", late.len(), written.len(), at(0.5), at(0.99));
+    println!(
+        "{} of {} followed, p50 {:.0} ms, p99 {:.0} ms from the write to its delivery",
+        late.len(),
+        written.len(),
+        at(0.5),
+        at(0.99)
+    );
     admin.delete_topics(&[TOPIC], &AdminOptions::new()).await.expect("deleted");
 }

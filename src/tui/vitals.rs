@@ -102,16 +102,20 @@ fn draw(line: &Line<'_>, area: Rect, buf: &mut Buffer, theme: &Theme) {
             put_all(buf, area.x + 1, area.y, inner, &pieces);
         }
         Line::Metric(metric) => {
-            let value = metric.text();
-            // Where it is narrow, values without their names.
+            // Where it is narrow: of quantiles the one that matters, of labels the values without their names.
+            let narrow = inner < 60;
+            let value = match metric.quantiles {
+                Some([_, p95, _]) if narrow => format!("p95 {}", metric.unit.text(p95)),
+                _ => metric.text(),
+            };
             let labels = match inner {
                 70.. => metric.labels_text(),
                 _ => metric.labels.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(" "),
             };
-            let spark = if metric.points.len() > 1 && inner > 60 { SPARK } else { 0 };
+            let spark = if metric.points.len() > 1 && !narrow { SPARK } else { 0 };
             let value_columns = width(&value).max(10);
             let named = inner.saturating_sub(value_columns + spark + 5);
-            let name_columns = width(&metric.name).min(named / 2).max(named.saturating_sub(width(&labels) + 1).min(24));
+            let name_columns = width(&metric.name).max(24).min(named * 2 / 3);
             let label_columns = named.saturating_sub(name_columns + 1);
             let value_style = if metric.value.is_none() && metric.rate.is_none() { theme.pending } else { theme.text };
             let end = put_all(

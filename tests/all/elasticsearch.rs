@@ -378,7 +378,8 @@ async fn keys_passwords_tokens_several_nodes_and_a_busy_cluster() {
 
 /// TLS in front of the server, with a certificate that is its own root, which is in the file given.
 async fn tls(target: u16, ca: &Path) -> u16 {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).expect("a certificate");
+    let made =
+        rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).expect("a certificate");
     std::fs::write(ca, made.cert.pem()).expect("written");
     let key = rustls::pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
     let provider = Arc::new(rustls::crypto::ring::default_provider());

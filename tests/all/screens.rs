@@ -2,8 +2,8 @@
 
 use crate::support::EPOCH;
 use crosstail::app::{Action, Effect, Event, Reply, State, update};
-use crosstail::model::{Check, HealthState, Metric, MetricKind, Vitals};
 use crosstail::model::{Activity, Body, Direction, Id, Kind, Level, Locator, Names, Payload, Place, RawRecord, Status};
+use crosstail::model::{Check, HealthState, Metric, MetricKind, Vitals};
 use crosstail::source::Probe;
 use crosstail::source::pump::{PumpEvent, State as SourceState};
 use crosstail::tui::{Depth, Keymap, Look, Places, Theme, draw};
@@ -268,8 +268,20 @@ fn told() -> Vitals {
     };
     Vitals {
         checks: vec![
-            check(None, "cluster", HealthState::Healthy, "3 brokers; every partition has its leader and its replicas", None),
-            check(Some("apollo"), "apollo as halopsa", HealthState::Down, "timeout of \u{1b}[31m5000ms exceeded", Some(5_000_000)),
+            check(
+                None,
+                "cluster",
+                HealthState::Healthy,
+                "3 brokers; every partition has its leader and its replicas",
+                None,
+            ),
+            check(
+                Some("apollo"),
+                "apollo as halopsa",
+                HealthState::Down,
+                "timeout of \u{1b}[31m5000ms exceeded",
+                Some(5_000_000),
+            ),
             check(Some("SAP"), "health", HealthState::Unknown, "no answer (1 of 3): Connection refused", None),
         ],
         metrics: vec![requests, duration, lag("indexer", Some(1204.0)), lag("archiver", None)],
@@ -284,7 +296,10 @@ fn checks_and_metrics_beside_the_systems_and_below_the_sources() {
         stage.act(&[Action::Health]);
         let health = stage.picture();
         stage.act(&[Action::Sources]);
-        insta::assert_snapshot!(format!("checks_and_metrics_at_{width}"), format!("{health}\n════\n{}", stage.picture()));
+        insta::assert_snapshot!(
+            format!("checks_and_metrics_at_{width}"),
+            format!("{health}\n════\n{}", stage.picture())
+        );
     }
 }
 
