@@ -77,6 +77,17 @@ pub struct SourceError {
 }
 
 impl SourceError {
+    /// An error of a source.
+    pub fn of(
+        source_name: &str,
+        operation: &'static str,
+        (kind, hint): (ErrorKind, Option<&str>),
+        cause: &impl std::fmt::Display,
+    ) -> Self {
+        let (source_name, hint) = (source_name.to_owned(), hint.map(str::to_owned));
+        Self { source_name, operation, kind, cause: cause.to_string(), hint }
+    }
+
     /// A record that was there and is not any more.
     #[cfg(any(
         feature = "sqlite",

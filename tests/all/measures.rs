@@ -225,18 +225,18 @@ async fn mongodb_tells_its_replica_set_and_oplog() {
     assert!(metric(&found, "oplog window").value.is_some());
     assert_eq!(metric(&found, "behind").value, Some(0.0));
     assert!(metric(&found, "current").value.is_some_and(|n| n >= 1.0));
-    // Who may only read one database is told what is missing, and nothing fails.
-    let auth = shared(Kind::MongoStandalone).await;
+    let alone = shared(Kind::MongoStandalone).await;
     let name = unique_name();
-    auth.mongo_client()
+    alone
+        .mongo_client()
         .await
         .database(&name)
         .collection("integration_logs")
         .insert_one(doc! { "request_id": "r", "started_at": bson::DateTime::now() })
         .await
         .expect("written");
-    let alone = vitals(open(&[auth.url(&name)]).1.as_ref()).await;
-    assert!(alone.checks.is_empty(), "a standalone has no replica set: {alone:?}");
+    let found = vitals(open(&[alone.url(&name)]).1.as_ref()).await;
+    assert!(found.checks.is_empty(), "a standalone has no replica set: {found:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 use crate::servers::{Kind, Server, shared, unique_name};
 use crate::support::{Running, crosstail, lines, open};
 use bson::{Bson, DateTime, Document, doc};
-use crosstail::model::Status;
+use crosstail::model::{Status, Timestamp, Vitals};
 use crosstail::source::{ErrorKind, Grouping, PageQuery, RelatedKey};
 use mongodb::Collection;
 use std::sync::Arc;
@@ -170,6 +170,8 @@ async fn reading_takes_the_role_read_and_refusals_are_said_without_the_secret() 
     database.run_command(create).await.expect("a user");
     let url = format!("mongodb://reader:hunter2secret@127.0.0.1:{}/prokure_logs?directConnection=true", server.port);
     let (names, source) = open(std::slice::from_ref(&url));
+    // What takes more than that role is left out.
+    assert_eq!(source.vitals(Timestamp(0)).await.expect("nothing fails"), Vitals::default());
     let mut running = Running::start(&names, source);
     running.live().await;
     logs.insert_one(request(2, "SUCCESS")).await.expect("inserted");

@@ -115,12 +115,9 @@ impl ElasticsearchSource {
     /// Over the indices of a URL; the schema is recognised by their names, else by their documents, where none is given.
     /// No connection is made.
     pub fn new(name: &str, id: SourceId, names: Names, url: &str, schema: Option<Schema>) -> Result<Self, SourceError> {
-        let fail = |cause: String| SourceError {
-            source_name: name.to_owned(),
-            operation: "open",
-            kind: ErrorKind::Unsupported,
-            cause: redact_text(&cause).into_owned(),
-            hint: Some("correct the address".to_owned()),
+        let fail = |cause: String| {
+            let why = (ErrorKind::Unsupported, Some("correct the address"));
+            SourceError::of(name, "open", why, &redact_text(&cause))
         };
         let address = Address::parse(url).map_err(fail)?;
         let connection = Connection::new(&address).map_err(fail)?;
@@ -138,7 +135,7 @@ impl ElasticsearchSource {
     }
 
     fn error(&self, operation: &'static str, error: &Error) -> SourceError {
-        let (kind, hint) = match error {
+        let why = match error {
             Error::Unreachable(_) => (ErrorKind::Connect, Some("is the server running, and the address right?")),
             Error::Timeout(_) => (ErrorKind::Timeout, Some("the cluster is slow; a shorter time range helps")),
             Error::Answered { status: 401, .. } => (
@@ -156,13 +153,7 @@ impl ElasticsearchSource {
             // An index is made by the first document written: it is looked for again.
             Error::Nothing(_) => (ErrorKind::Query, Some("is the pattern right? it is looked for again")),
         };
-        SourceError {
-            source_name: self.name.clone(),
-            operation,
-            kind,
-            cause: error.to_string(),
-            hint: hint.map(str::to_owned),
-        }
+        SourceError::of(&self.name, operation, why, error)
     }
 }
 

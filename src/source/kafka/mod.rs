@@ -90,12 +90,9 @@ impl KafkaSource {
     /// Over the topics of a URL; the schema of each is found by its name, else by its messages, where none is given. No
     /// connection is made.
     pub fn new(name: &str, id: SourceId, names: Names, url: &str, schema: Option<Schema>) -> Result<Self, SourceError> {
-        let address = Address::parse(url).map_err(|cause| SourceError {
-            source_name: name.to_owned(),
-            operation: "open",
-            kind: ErrorKind::Unsupported,
-            cause: redact_text(&cause).into_owned(),
-            hint: Some("correct the address".to_owned()),
+        let address = Address::parse(url).map_err(|cause| {
+            let why = (ErrorKind::Unsupported, Some("correct the address"));
+            SourceError::of(name, "open", why, &redact_text(&cause))
         })?;
         let kafka = Kafka {
             address,
@@ -115,7 +112,7 @@ impl KafkaSource {
             Authentication, ClusterAuthorizationFailed, GroupAuthorizationFailed, SSL, SaslAuthenticationFailed,
             TopicAuthorizationFailed,
         };
-        let (kind, hint) = match error {
+        let why = match error {
             Error::Settings(_) => (ErrorKind::Unsupported, Some("correct the address")),
             Error::Broker { code: Some(Authentication | SaslAuthenticationFailed), .. } => {
                 (ErrorKind::Auth, Some("check the user, the password and sasl="))
@@ -131,13 +128,7 @@ impl KafkaSource {
             Error::Timeout(_) => (ErrorKind::Timeout, None),
             Error::Nothing(_) => (ErrorKind::Query, Some("it is looked for again")),
         };
-        SourceError {
-            source_name: self.name.clone(),
-            operation,
-            kind,
-            cause: error.to_string(),
-            hint: hint.map(str::to_owned),
-        }
+        SourceError::of(&self.name, operation, why, error)
     }
 
     /// Asks on a thread of its own.

@@ -132,7 +132,7 @@ impl MongodbSource {
     }
 
     fn error(&self, operation: &'static str, error: &Error) -> SourceError {
-        let (kind, hint) = match error {
+        let why = match error {
             Error::Mapping(_) => (ErrorKind::Unsupported, Some("correct the schema file, or the address")),
             // A collection is made by the first document written: it is looked for again.
             Error::Nothing(_) => {
@@ -167,13 +167,7 @@ impl MongodbSource {
                 _ => (ErrorKind::Connect, Some("is the server running, and the address right?")),
             },
         };
-        SourceError {
-            source_name: self.name.clone(),
-            operation,
-            kind,
-            cause: error.to_string(),
-            hint: hint.map(str::to_owned),
-        }
+        SourceError::of(&self.name, operation, why, error)
     }
 
     async fn database(&self) -> Result<&Database, SourceError> {

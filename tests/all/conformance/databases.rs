@@ -113,15 +113,8 @@ impl Fixture for PostgresFixture {
         true
     }
 
-    async fn kill(&mut self) {
-        self.proxy.cut();
-    }
-
-    async fn revive(&mut self) -> Vec<String> {
-        // Written while nobody can listen.
-        let ids = self.insert(10).await;
-        self.proxy.mend();
-        ids
+    fn proxy(&self) -> Option<&Proxy> {
+        Some(&self.proxy)
     }
 }
 
@@ -225,13 +218,7 @@ impl Fixture for MongoFixture {
         self.server.kind == Kind::MongoStandalone
     }
 
-    async fn kill(&mut self) {
-        self.proxy.cut();
-    }
-
-    async fn revive(&mut self) -> Vec<String> {
-        let ids = self.insert(10).await;
-        self.proxy.mend();
-        ids
+    fn proxy(&self) -> Option<&Proxy> {
+        Some(&self.proxy)
     }
 }

@@ -1,10 +1,12 @@
 //! What the conformance suite needs of each kind: a way to write, to change, to break and to mend.
 
+use crate::servers::Proxy;
 use crate::support::{EPOCH, open};
 use crosstail::model::{Clock, Direction, Kind, Names, Status, Timestamp};
 use crosstail::record::{Outcome, Prepared, SqliteRecorder, Start};
 use crosstail::source::Source;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,10 +31,21 @@ pub trait Fixture {
     }
     /// Makes sure that it can be broken without breaking others'.
     async fn prepare_to_kill(&mut self) {}
+    /// What stands between the source and its server.
+    fn proxy(&self) -> Option<&Proxy> {
+        None
+    }
     /// Breaks it.
-    async fn kill(&mut self);
+    async fn kill(&mut self) {
+        self.proxy().expect("a proxy").cut();
+    }
     /// Mends it, and writes more; gives the ids of what is new.
-    async fn revive(&mut self) -> Vec<String>;
+    async fn revive(&mut self) -> Vec<String> {
+        // Written while nobody can listen.
+        let ids = self.insert(10).await;
+        self.proxy().expect("a proxy").mend();
+        ids
+    }
 }
 
 /// When the `n`-th activity begins: now, as in real life, several in one millisecond.
@@ -181,22 +194,89 @@ impl Fixture for SqliteFixture {
     }
 }
 
+/// What document 002's logger writes of requests: a line when one begins, one when it is over.
+pub struct Logger {
+    /// The name of the time.
+    time: &'static str,
+    /// When the n-th request begins.
+    when: fn(usize) -> Timestamp,
+    begun: HashMap<String, (usize, Timestamp)>,
+}
+
+impl Logger {
+    pub fn new(time: &'static str, when: fn(usize) -> Timestamp) -> Self {
+        Self { time, when, begun: HashMap::new() }
+    }
+
+    fn begin(&mut self, lines: &mut Vec<Value>) -> String {
+        let n = self.begun.len();
+        let (plan, at) = (plan(n), (self.when)(n));
+        self.begun.insert(plan.id.clone(), (n, at));
+        lines.push(json!({
+            self.time: at.rfc3339(), "level": "INFO", "message": "API Request Started", "service": "halopsa-integration",
+            "requestId": plan.id, "correlationId": plan.correlation, "system": plan.system, "method": plan.method,
+            "url": format!("/e{}", n % 4), "headers": {"host": "x"}, "body": {"order": plan.id},
+        }));
+        plan.id
+    }
+
+    fn end(&self, id: &str, lines: &mut Vec<Value>) {
+        let (n, at) = self.begun[id];
+        let plan = plan(n);
+        lines.push(json!({
+            self.time: at.plus_ms(plan.millis).rfc3339(), "level": "INFO", "message": "API Request Completed",
+            "service": "halopsa-integration", "requestId": plan.id, "statusCode": plan.code, "duration": plan.millis,
+        }));
+    }
+
+    /// Whole requests: their lines, and their ids, sorted.
+    pub fn insert(&mut self, count: usize) -> (Vec<Value>, Vec<String>) {
+        let mut lines = Vec::new();
+        let mut ids = Vec::new();
+        for _ in 0..count {
+            let id = self.begin(&mut lines);
+            self.end(&id, &mut lines);
+            ids.push(id);
+        }
+        ids.sort();
+        (lines, ids)
+    }
+
+    /// Requests that have begun.
+    pub fn start(&mut self, count: usize) -> (Vec<Value>, Vec<String>) {
+        let mut lines = Vec::new();
+        let mut ids: Vec<String> = (0..count).map(|_| self.begin(&mut lines)).collect();
+        ids.sort();
+        (lines, ids)
+    }
+
+    /// Their ends.
+    pub fn complete(&self, ids: &[String]) -> Vec<Value> {
+        let mut lines = Vec::new();
+        for id in ids {
+            self.end(id, &mut lines);
+        }
+        lines
+    }
+}
+
 /// A folder of Winston's files.
 pub struct FileFixture {
     folder: tempfile::TempDir,
     source: Arc<dyn Source>,
     names: Names,
-    written: usize,
+    logger: Logger,
 }
 
 impl FileFixture {
     pub async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let (names, source) = open(&[folder.path().display().to_string()]);
-        Self { folder, source, names, written: 0 }
+        let logger = Logger::new("timestamp", |n| EPOCH.plus_ms(n as i64 * 1000));
+        Self { folder, source, names, logger }
     }
 
-    fn write(&self, lines: &[serde_json::Value]) {
+    fn write(&self, lines: &[Value]) {
         let mut file = std::fs::File::options()
             .append(true)
             .create(true)
@@ -205,58 +285,23 @@ impl FileFixture {
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
         file.write_all(text.as_bytes()).expect("written");
     }
-
-    fn begin(&mut self, lines: &mut Vec<serde_json::Value>) -> (Plan, usize) {
-        let n = self.written;
-        self.written += 1;
-        let plan = plan(n);
-        lines.push(json!({
-            "timestamp": EPOCH.plus_ms(n as i64 * 1000).rfc3339(), "level": "INFO", "message": "API Request Started",
-            "service": "halopsa-integration", "requestId": plan.id, "correlationId": plan.correlation, "system": plan.system,
-            "method": plan.method, "url": format!("/e{}", n % 4), "headers": {"host": "x"}, "body": {"order": plan.id},
-        }));
-        (plan, n)
-    }
-
-    fn end(plan: &Plan, n: usize, lines: &mut Vec<serde_json::Value>) {
-        lines.push(json!({
-            "timestamp": EPOCH.plus_ms(n as i64 * 1000 + plan.millis).rfc3339(), "level": "INFO", "message": "API Request Completed",
-            "service": "halopsa-integration", "requestId": plan.id, "statusCode": plan.code, "duration": plan.millis,
-        }));
-    }
 }
 
 impl Fixture for FileFixture {
     async fn insert(&mut self, count: usize) -> Vec<String> {
-        let mut lines = Vec::new();
-        let mut ids = Vec::new();
-        for _ in 0..count {
-            let (plan, n) = self.begin(&mut lines);
-            Self::end(&plan, n, &mut lines);
-            ids.push(plan.id);
-        }
+        let (lines, ids) = self.logger.insert(count);
         self.write(&lines);
-        ids.sort();
         ids
     }
 
     async fn start(&mut self, count: usize) -> Vec<String> {
-        let mut lines = Vec::new();
-        let mut ids: Vec<String> = (0..count).map(|_| self.begin(&mut lines).0.id).collect();
+        let (lines, ids) = self.logger.start(count);
         self.write(&lines);
-        ids.sort();
         ids
     }
 
     async fn complete(&mut self, ids: &[String]) {
-        let mut lines = Vec::new();
-        for n in 0..self.written {
-            let plan = plan(n);
-            if ids.contains(&plan.id) {
-                Self::end(&plan, n, &mut lines);
-            }
-        }
-        self.write(&lines);
+        self.write(&self.logger.complete(ids));
     }
 
     fn source(&self) -> Arc<dyn Source> {

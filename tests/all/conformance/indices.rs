@@ -1,13 +1,12 @@
 //! A fixture over Elasticsearch: documents as `winston-elasticsearch` writes them, in indices of a day.
 
-use super::fixtures::{Fixture, Plan, begins, plan};
+use super::fixtures::{Fixture, Logger, begins};
 use crate::elasticsearch::{bulk, index_name, refresh};
 use crate::servers::{Kind, Proxy, Server, shared};
 use crate::support::open;
-use crosstail::model::{Names, Timestamp};
+use crosstail::model::Names;
 use crosstail::source::Source;
 use serde_json::{Value, json};
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The indices of document 002.
@@ -18,8 +17,7 @@ pub struct ElasticFixture {
     url: String,
     source: Arc<dyn Source>,
     names: Names,
-    written: usize,
-    begun: HashMap<String, (usize, Timestamp)>,
+    logger: Logger,
 }
 
 impl ElasticFixture {
@@ -29,7 +27,7 @@ impl ElasticFixture {
         let proxy = Proxy::to(server.port).await;
         let url = server.url_at(proxy.port, &format!("{index}-*"));
         let (names, source) = open(std::slice::from_ref(&url));
-        let mut fixture = Self { server, index, proxy, url, source, names, written: 0, begun: HashMap::new() };
+        let mut fixture = Self { server, index, proxy, url, source, names, logger: Logger::new("@timestamp", begins) };
         // The index of a day is made by its first document; one that no test counts.
         fixture.write(Vec::new()).await;
         fixture
@@ -50,59 +48,24 @@ impl ElasticFixture {
             refresh(&self.server, &format!("{}-*", self.index)).await;
         }
     }
-
-    fn begin(&mut self, documents: &mut Vec<Value>) -> Plan {
-        let n = self.written;
-        self.written += 1;
-        let plan = plan(n);
-        let at = begins(n);
-        self.begun.insert(plan.id.clone(), (n, at));
-        documents.push(json!({
-            "@timestamp": at.rfc3339(), "level": "INFO", "message": "API Request Started", "service": "halopsa-integration",
-            "requestId": plan.id, "correlationId": plan.correlation, "system": plan.system, "method": plan.method,
-            "url": format!("/e{}", n % 4), "headers": {"host": "x"}, "body": {"order": plan.id},
-        }));
-        plan
-    }
-
-    fn end(&self, id: &str, documents: &mut Vec<Value>) {
-        let (n, at) = self.begun[id];
-        let plan = plan(n);
-        documents.push(json!({
-            "@timestamp": at.plus_ms(plan.millis).rfc3339(), "level": "INFO", "message": "API Request Completed",
-            "service": "halopsa-integration", "requestId": plan.id, "statusCode": plan.code, "duration": plan.millis,
-        }));
-    }
 }
 
 impl Fixture for ElasticFixture {
     async fn insert(&mut self, count: usize) -> Vec<String> {
-        let mut documents = Vec::new();
-        let mut ids = Vec::new();
-        for _ in 0..count {
-            let plan = self.begin(&mut documents);
-            self.end(&plan.id, &mut documents);
-            ids.push(plan.id);
-        }
-        self.write(documents).await;
-        ids.sort();
+        let (lines, ids) = self.logger.insert(count);
+        self.write(lines).await;
         ids
     }
 
     async fn start(&mut self, count: usize) -> Vec<String> {
-        let mut documents = Vec::new();
-        let mut ids: Vec<String> = (0..count).map(|_| self.begin(&mut documents).id).collect();
-        self.write(documents).await;
-        ids.sort();
+        let (lines, ids) = self.logger.start(count);
+        self.write(lines).await;
         ids
     }
 
     async fn complete(&mut self, ids: &[String]) {
-        let mut documents = Vec::new();
-        for id in ids {
-            self.end(id, &mut documents);
-        }
-        self.write(documents).await;
+        let lines = self.logger.complete(ids);
+        self.write(lines).await;
     }
 
     fn source(&self) -> Arc<dyn Source> {
@@ -117,13 +80,7 @@ impl Fixture for ElasticFixture {
         self.names.clone()
     }
 
-    async fn kill(&mut self) {
-        self.proxy.cut();
-    }
-
-    async fn revive(&mut self) -> Vec<String> {
-        let ids = self.insert(10).await;
-        self.proxy.mend();
-        ids
+    fn proxy(&self) -> Option<&Proxy> {
+        Some(&self.proxy)
     }
 }

@@ -1,14 +1,13 @@
 //! A fixture over Kafka: the lines of document 002's logger as messages of a topic with twelve partitions.
 
-use super::fixtures::{Fixture, Plan, begins, plan};
+use super::fixtures::{Fixture, Logger, begins};
 use crate::kafka::{create, produce, producer, topic_name};
 use crate::servers::{Kind, Proxy, Server, shared};
 use crate::support::open;
-use crosstail::model::{Names, Timestamp};
+use crosstail::model::Names;
 use crosstail::source::Source;
 use rdkafka::producer::BaseProducer;
-use serde_json::{Value, json};
-use std::collections::HashMap;
+use serde_json::Value;
 use std::sync::Arc;
 
 /// One topic.
@@ -20,8 +19,7 @@ pub struct KafkaFixture {
     url: String,
     source: Arc<dyn Source>,
     names: Names,
-    written: usize,
-    begun: HashMap<String, (usize, Timestamp)>,
+    logger: Logger,
 }
 
 impl KafkaFixture {
@@ -32,7 +30,7 @@ impl KafkaFixture {
         let producer = producer(&server, "lz4");
         let url = format!("kafka://127.0.0.1:{}/{topic}", server.port);
         let (names, source) = open(std::slice::from_ref(&url));
-        Self { server, producer, topic, proxy: None, url, source, names, written: 0, begun: HashMap::new() }
+        Self { server, producer, topic, proxy: None, url, source, names, logger: Logger::new("timestamp", begins) }
     }
 
     fn write(&self, lines: Vec<Value>) {
@@ -40,59 +38,23 @@ impl KafkaFixture {
             lines.into_iter().map(|line| (line["requestId"].as_str().unwrap_or("?").to_owned(), line.to_string()));
         produce(&self.producer, &self.topic, keyed);
     }
-
-    fn begin(&mut self, lines: &mut Vec<Value>) -> Plan {
-        let n = self.written;
-        self.written += 1;
-        let plan = plan(n);
-        let at = begins(n);
-        self.begun.insert(plan.id.clone(), (n, at));
-        lines.push(json!({
-            "timestamp": at.rfc3339(), "level": "INFO", "message": "API Request Started", "service": "halopsa-integration",
-            "requestId": plan.id, "correlationId": plan.correlation, "system": plan.system, "method": plan.method,
-            "url": format!("/e{}", n % 4), "headers": {"host": "x"}, "body": {"order": plan.id},
-        }));
-        plan
-    }
-
-    fn end(&self, id: &str, lines: &mut Vec<Value>) {
-        let (n, at) = self.begun[id];
-        let plan = plan(n);
-        lines.push(json!({
-            "timestamp": at.plus_ms(plan.millis).rfc3339(), "level": "INFO", "message": "API Request Completed",
-            "service": "halopsa-integration", "requestId": plan.id, "statusCode": plan.code, "duration": plan.millis,
-        }));
-    }
 }
 
 impl Fixture for KafkaFixture {
     async fn insert(&mut self, count: usize) -> Vec<String> {
-        let mut lines = Vec::new();
-        let mut ids = Vec::new();
-        for _ in 0..count {
-            let plan = self.begin(&mut lines);
-            self.end(&plan.id, &mut lines);
-            ids.push(plan.id);
-        }
+        let (lines, ids) = self.logger.insert(count);
         self.write(lines);
-        ids.sort();
         ids
     }
 
     async fn start(&mut self, count: usize) -> Vec<String> {
-        let mut lines = Vec::new();
-        let mut ids: Vec<String> = (0..count).map(|_| self.begin(&mut lines).id).collect();
+        let (lines, ids) = self.logger.start(count);
         self.write(lines);
-        ids.sort();
         ids
     }
 
     async fn complete(&mut self, ids: &[String]) {
-        let mut lines = Vec::new();
-        for id in ids {
-            self.end(id, &mut lines);
-        }
-        self.write(lines);
+        self.write(self.logger.complete(ids));
     }
 
     fn source(&self) -> Arc<dyn Source> {
@@ -115,13 +77,7 @@ impl Fixture for KafkaFixture {
         (self.names, self.source) = open(std::slice::from_ref(&self.url));
     }
 
-    async fn kill(&mut self) {
-        self.proxy.as_ref().expect("prepared").cut();
-    }
-
-    async fn revive(&mut self) -> Vec<String> {
-        let ids = self.insert(10).await;
-        self.proxy.as_ref().expect("prepared").mend();
-        ids
+    fn proxy(&self) -> Option<&Proxy> {
+        self.proxy.as_ref()
     }
 }
