@@ -370,6 +370,14 @@ pub async fn for_each(
 }
 
 /// Figures computed here, for stores that cannot, or not for this query.
+#[cfg(any(
+    feature = "sqlite",
+    feature = "file",
+    feature = "postgres",
+    feature = "mongodb",
+    feature = "elasticsearch",
+    feature = "kafka"
+))]
 pub(crate) async fn aggregate_here(
     source: &dyn Source,
     query: &PageQuery,

@@ -115,7 +115,7 @@ fn draw(line: &Line<'_>, area: Rect, buf: &mut Buffer, theme: &Theme) {
             let spark = if metric.points.len() > 1 && !narrow { SPARK } else { 0 };
             let value_columns = width(&value).max(10);
             let named = inner.saturating_sub(value_columns + spark + 5);
-            let name_columns = width(&metric.name).max(24).min(named * 2 / 3);
+            let name_columns = width(&metric.name).max(if narrow { 8 } else { 24 }).min(named * 2 / 3);
             let label_columns = named.saturating_sub(name_columns + 1);
             let value_style = if metric.value.is_none() && metric.rate.is_none() { theme.pending } else { theme.text };
             let end = put_all(
