@@ -4,7 +4,7 @@ use crate::servers::{Kind, Server, shared, unique_name};
 use crate::support::{Running, collect, ids, open};
 use crosstail::filter::Filter;
 use crosstail::model::{Clock, Level, Status, Timestamp};
-use crosstail::source::{ErrorKind, PageQuery, Source, Update};
+use crosstail::source::{ErrorKind, PageQuery, Source, Update, for_each};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::path::Path;
@@ -278,6 +278,25 @@ async fn fields_of_several_types_are_told_and_no_document_is_lost() {
     assert_eq!(answer(source.as_ref(), "http:5xx").await.0.len(), 15);
     let page = source.page(&PageQuery::all(1000), None).await.expect("read").items;
     assert!(page.iter().rev().map(|a| a.started_at).is_sorted(), "in order of time whatever the index says");
+    // Without any time: before all others, and none is lost between pages.
+    let timeless =
+        |n: usize| json!({ "level": "INFO", "message": format!("no time {n}"), "service": "halopsa-integration" });
+    bulk(&server, &(0..625).map(|n| add(&format!("{base}-1"), timeless(n))).collect::<Vec<_>>()).await;
+    refresh(&server, &format!("{base}-*")).await;
+    for newest_first in [true, false] {
+        let mut found = Vec::new();
+        let query = PageQuery { newest_first, ..PageQuery::all(70) };
+        for_each(source.as_ref(), &query, |activity| {
+            found.push(activity);
+            true
+        })
+        .await
+        .expect("read");
+        let all = ids(&found);
+        assert_eq!((all.len(), all.iter().collect::<HashSet<_>>().len()), (685, 685));
+        let first = if newest_first { &found[60..] } else { &found[..625] };
+        assert!(first.iter().all(|a| a.message.as_deref().is_some_and(|text| text.starts_with("no time"))));
+    }
     let missing = open(&[server.url("no-such-index-*")]).1;
     let error = missing.probe().await.expect_err("nothing there").to_string();
     assert!(error.contains("no index matches no-such-index-*"), "{error}");

@@ -13,6 +13,9 @@ use std::sync::Arc;
 /// Documents by which a schema is recognised.
 const SAMPLE: usize = 50;
 
+/// The start of documents that have no time: before every other, so that pages are in one order.
+const NO_TIME: Timestamp = Timestamp(0);
+
 /// What a field is, in every index alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Type {
@@ -181,8 +184,6 @@ pub(super) struct Mapping {
     /// The number of the table among the source's.
     number: usize,
     pub(super) source_name: String,
-    /// When the source was opened: the time of documents that have none.
-    opened: Timestamp,
     /// What is asked of a document's source.
     pub(super) includes: Vec<String>,
     /// Keeps the documents of these indices; matches all where there is one mapping only.
@@ -215,15 +216,15 @@ impl Mapping {
         let Some(source) = hit.source else {
             let excerpt = format!("a document of {} without its source", hit.index);
             let problem = "the index does not keep documents (_source is disabled)";
-            return Activity::undecodable(own, self.opened, place, problem, &excerpt);
+            return Activity::undecodable(own, NO_TIME, place, problem, &excerpt);
         };
         let mut assembler = Assembler::default();
         if let Err(at) = json::scan(source.get(), self.schema.tree(), &mut assembler) {
             let excerpt = format!("a document of {} that cannot be read", hit.index);
-            return Activity::undecodable(own, self.opened, place, &format!("not read at byte {at}"), &excerpt);
+            return Activity::undecodable(own, NO_TIME, place, &format!("not read at byte {at}"), &excerpt);
         }
         let at = assembler.recorded_at();
-        let mut activity = assembler.finish(&self.schema, own, self.opened);
+        let mut activity = assembler.finish(&self.schema, own, NO_TIME);
         activity.places = vec![Place { at, ..place }];
         activity
     }
@@ -243,7 +244,6 @@ pub(super) async fn resolve(
     pattern: &str,
     given: Option<&Schema>,
     (source, source_name, names): (SourceId, &str, &Names),
-    opened: Timestamp,
 ) -> Result<Resolved, Error> {
     let path = in_path(pattern);
     let lenient = "ignore_unavailable=true&allow_no_indices=true";
@@ -317,7 +317,7 @@ pub(super) async fn resolve(
             };
             let fields = fields.clone();
             let (source_name, pattern) = (source_name.to_owned(), pattern.to_owned());
-            Mapping { schema, table, pattern, dated, source, number, source_name, opened, includes, only, fields }
+            Mapping { schema, table, pattern, dated, source, number, source_name, includes, only, fields }
         })
         .collect();
     let used = |path: &str| mappings.iter().any(|mapping| mapping.includes.iter().any(|known| known == path));

@@ -13,9 +13,7 @@ use super::{
     Capabilities, Cursor, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, RelatedKey, Sink, Source,
     SourceError,
 };
-use crate::model::{
-    Activity, Clock, Id, Locator, Names, Payload, SourceId, SourceKind, Timestamp, Vitals, redact_text,
-};
+use crate::model::{Activity, Id, Locator, Names, Payload, SourceId, SourceKind, Timestamp, Vitals, redact_text};
 use crate::schema::Schema;
 use ::elasticsearch::http::Method;
 use async_trait::async_trait;
@@ -37,7 +35,6 @@ struct Elasticsearch {
     source: SourceId,
     source_name: String,
     names: Names,
-    opened: Timestamp,
     waiting: Waiting<Vec<query::Reader>>,
 }
 
@@ -45,7 +42,7 @@ impl Elasticsearch {
     /// The indices, their schemas and fields as they are now: indices come and go, and fields are added.
     async fn resolve(&self) -> Result<Resolved, Error> {
         let source = (self.source, self.source_name.as_str(), &self.names);
-        mapping::resolve(&self.connection, &self.pattern, self.schema.as_ref(), source, self.opened).await
+        mapping::resolve(&self.connection, &self.pattern, self.schema.as_ref(), source).await
     }
 }
 
@@ -128,7 +125,6 @@ impl ElasticsearchSource {
             source: id,
             source_name: name.to_owned(),
             names,
-            opened: Clock::system().now(),
             waiting: Waiting::default(),
         };
         Ok(Self { name: name.to_owned(), cluster })

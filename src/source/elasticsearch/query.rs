@@ -209,8 +209,10 @@ impl Reader {
             };
             let mut body = self.body(self.chunk, self.conditions.clone());
             let order = if self.newest_first { "desc" } else { "asc" };
+            // Documents without a time are before all others.
+            let missing = if self.newest_first { "_last" } else { "_first" };
             let by_time =
-                json!({ "order": order, "unmapped_type": "date", "missing": "_last", "numeric_type": "date" });
+                json!({ "order": order, "unmapped_type": "date", "missing": missing, "numeric_type": "date" });
             body["pit"] = json!({ "id": point_in_time, "keep_alive": KEEP_ALIVE });
             body["sort"] = json!([{ &self.mapping.table.time: by_time }, { "_shard_doc": "asc" }]);
             if let Some(after) = &self.search_after {
@@ -230,8 +232,8 @@ impl Reader {
                 .as_ref()
                 .and_then(|sort| sort.first()?.as_i64())
                 .filter(|ms| ms.unsigned_abs() < i64::MAX as u64 / 1000);
-            // Documents without a time come last: then all that have one were read.
-            let edge = if self.ended || at.is_none() { None } else { at };
+            // Documents without a time are all of one: they wait until no more can come.
+            let edge = if self.ended { None } else { Some(at.unwrap_or(0)) };
             self.search_after = last.or(self.search_after.take());
             self.release(edge);
         }
