@@ -32,6 +32,8 @@ impl SourceConfig {
                 // The database without its parameters; without one the host, never the credentials before it.
                 let rest = rest.split(['?', '#']).next().unwrap_or(rest);
                 let last = rest.rsplit('/').find(|part| !part.is_empty()).unwrap_or(rest);
+                // Of several topics or indices the host, too.
+                let last = if last.contains(',') { rest.split('/').next().unwrap_or(rest) } else { last };
                 last.rsplit('@').next().unwrap_or(last).to_owned()
             }
             None => std::path::Path::new(text)

@@ -13,7 +13,8 @@ const SPARK: u16 = 12;
 /// A line.
 pub(super) enum Line<'a> {
     Heading(String),
-    Check(&'a Check),
+    /// And the source that says so, where there are several.
+    Check(&'a Check, Option<&'a str>),
     Metric(&'a Metric),
 }
 
@@ -29,12 +30,14 @@ pub(super) fn mark(state: HealthState, theme: &Theme) -> (&'static str, Style) {
 
 /// The lines of checks, worst first, and of metrics by their groups.
 pub(super) fn lines<'a>(
-    checks: impl IntoIterator<Item = &'a Check>,
+    checks: impl IntoIterator<Item = (&'a Check, Option<&'a str>)>,
     metrics: impl IntoIterator<Item = &'a Metric>,
 ) -> Vec<Line<'a>> {
-    let mut checks: Vec<&Check> = checks.into_iter().collect();
-    checks.sort_by_key(|check| if check.state == HealthState::Unknown { HealthState::Degraded } else { check.state });
-    let mut lines: Vec<Line<'_>> = checks.into_iter().map(Line::Check).collect();
+    let mut checks: Vec<_> = checks.into_iter().collect();
+    checks.sort_by_key(
+        |(check, _)| if check.state == HealthState::Unknown { HealthState::Degraded } else { check.state },
+    );
+    let mut lines: Vec<Line<'_>> = checks.into_iter().map(|(check, source)| Line::Check(check, source)).collect();
     let metrics: Vec<&Metric> = metrics.into_iter().collect();
     let mut groups: Vec<&str> = Vec::new();
     for metric in &metrics {
@@ -79,11 +82,12 @@ fn draw(line: &Line<'_>, area: Rect, buf: &mut Buffer, theme: &Theme) {
         Line::Heading(text) => {
             put(buf, area.x + 1, area.y, &safe(text), inner, theme.dim);
         }
-        Line::Check(check) => {
+        Line::Check(check, source) => {
             let (glyph, style) = mark(check.state, theme);
             let took = check.took_us.map_or_else(String::new, duration);
-            let name = match &check.system {
-                Some(system) if !check.name.starts_with(system.as_str()) => format!("{system} {}", check.name),
+            let name = match (&check.system, source) {
+                (Some(system), _) if !check.name.starts_with(system.as_str()) => format!("{system} {}", check.name),
+                (None, Some(source)) => format!("{} of {source}", check.name),
                 _ => check.name.clone(),
             };
             let name_columns = (inner / 3).clamp(10, 24);

@@ -218,7 +218,7 @@ impl Topic {
         let mut payload = self.schema.divide(record);
         let mut about = json!({ "partition": message.partition(), "offset": message.offset() });
         if let Some(key) = message.key() {
-            about["key"] = json!(String::from_utf8_lossy(key));
+            about["message_key"] = json!(String::from_utf8_lossy(key));
         }
         if let Some(at) = written(message) {
             about["written_at"] = json!(at.rfc3339());

@@ -66,19 +66,28 @@ fn measured(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
         (Some(system), Some(selected)) => system.eq_ignore_ascii_case(selected),
         _ => false,
     };
-    let checks = || state.sources.iter().flat_map(|source| &source.vitals.checks);
-    let metrics = || state.sources.iter().flat_map(|source| &source.vitals.metrics);
-    let unwell = |check: &&Check| check.state != HealthState::Healthy;
-    let mut lines = vitals::lines(checks().filter(|check| unwell(check) || belongs(&check.system)), []);
-    let own: Vec<_> = metrics().filter(|metric| belongs(&metric.system)).collect();
+    let telling = || state.sources.iter().filter(|source| !source.vitals.is_empty());
+    let several = telling().count() > 1;
+    let unwell = |check: &Check| check.state != HealthState::Healthy;
+    let first = |(check, _): &(&Check, _)| unwell(check) || belongs(&check.system);
+    let checks = telling().flat_map(|source| {
+        let name = several.then_some(source.name.as_str());
+        source.vitals.checks.iter().map(move |check| (check, name))
+    });
+    let mut lines = vitals::lines(checks.filter(first), []);
+    let metrics = telling().flat_map(|source| &source.vitals.metrics);
+    let own: Vec<_> = metrics.filter(|metric| belongs(&metric.system)).collect();
     if let Some(selected) = selected.as_ref().filter(|_| !own.is_empty()) {
         lines.push(vitals::Line::Heading(format!("{selected} measures")));
         lines.extend(own.into_iter().map(vitals::Line::Metric));
     }
-    lines.extend(vitals::lines(
-        checks().filter(|check| !unwell(check) && !belongs(&check.system)),
-        metrics().filter(|metric| !belongs(&metric.system)),
-    ));
+    for source in telling() {
+        if several {
+            lines.push(vitals::Line::Heading(format!("── {}", source.name)));
+        }
+        let rest = source.vitals.checks.iter().map(|check| (check, None)).filter(|one| !first(one));
+        lines.extend(vitals::lines(rest, source.vitals.metrics.iter().filter(|metric| !belongs(&metric.system))));
+    }
     vitals::render("checks and metrics", &lines, area, buf, theme);
 }
 

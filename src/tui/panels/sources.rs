@@ -26,7 +26,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
         let listed = (1 + state.sources.len() as u16 * 2).min(area.height / 2);
         let below = Rect { y: area.y + listed, height: area.height - listed, ..area };
         area.height = listed;
-        let lines = vitals::lines(&source.vitals.checks, &source.vitals.metrics);
+        let lines = vitals::lines(source.vitals.checks.iter().map(|check| (check, None)), &source.vitals.metrics);
         vitals::render(&safe(&source.name), &lines, below, buf, theme);
     }
     for (index, source) in state.sources.iter().enumerate() {

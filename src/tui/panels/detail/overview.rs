@@ -70,14 +70,14 @@ pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffe
     let stages = stages(a, state.store.names());
     for stage in &stages {
         let source = stage.source.as_deref().filter(|source| *source != stage.name);
-        let of = source.map_or_else(String::new, |source| format!(" ({})", safe(source)));
+        let of = source.map_or_else(String::new, |source| format!("  ({})", safe(source)));
         let when = match (stage.at, stage.after_us) {
             (Some(_), Some(us)) => format!("  +{}", duration(us.max(0) as u64)),
             (Some(at), None) => format!("  {}", clock(state, at, day(state, state.now))),
             (None, _) => String::new(),
         };
         match &stage.source {
-            Some(_) => field("in", Some(format!("{}{of}{when}", safe(&stage.name)))),
+            Some(_) => field("in", Some(format!("{}{when}{of}", safe(&stage.name)))),
             None => {
                 let last = stages.iter().filter_map(|stage| stage.at).max();
                 let since = last.map_or_else(String::new, |at| format!(" since {}", ago(state.now.since_us(at))));
