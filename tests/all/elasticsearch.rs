@@ -359,7 +359,12 @@ async fn front(target: u16, wanted: &'static str, root: &'static str, busy: Arc<
                 let Ok(mut server) = tokio::net::TcpStream::connect(("127.0.0.1", target)).await else { return };
                 let _ = server.write_all(onward.as_bytes()).await;
                 let _ = server.write_all(&request[head..]).await;
-                let _ = tokio::io::copy(&mut server, &mut client).await;
+                // The client is told that the connection ends.
+                let mut answer = Vec::new();
+                let _ = server.read_to_end(&mut answer).await;
+                let status = answer.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+                let _ =
+                    client.write_all(&[&answer[..status], b"connection: close\r\n", &answer[status..]].concat()).await;
             });
         }
     });
