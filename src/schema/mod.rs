@@ -164,6 +164,17 @@ impl Schema {
             .then(|| expect.all.len() + 3 * expect.equals.len() + expect.any.iter().filter(|p| has(p)).count())
     }
 
+    /// How well records fit, added up.
+    pub fn score(&self, records: &[serde_json::Map<String, serde_json::Value>]) -> usize {
+        records.iter().filter_map(|record| self.fit(record)).sum()
+    }
+
+    /// The schema that records fit best, else the one of JSON without a schema.
+    pub fn best_of<'s>(known: &'s [Self], records: &[serde_json::Map<String, serde_json::Value>]) -> Option<&'s Self> {
+        let best = known.iter().rev().max_by_key(|schema| schema.score(records));
+        best.filter(|best| best.score(records) > 0).or_else(|| known.iter().find(|schema| schema.name == "json"))
+    }
+
     /// The first rule that a record fits.
     fn rule<'v>(&self, found: &dyn Fn(Target) -> Option<Cow<'v, str>>) -> Option<&Rule> {
         self.rules.iter().find(|rule| {

@@ -262,6 +262,32 @@ pub enum RelatedKey {
     Request(String),
 }
 
+impl RelatedKey {
+    /// Whether an activity has it.
+    #[cfg(any(feature = "elasticsearch", feature = "kafka"))]
+    pub(crate) fn is_of(&self, activity: &Activity) -> bool {
+        match self {
+            Self::Correlation(id) => activity.correlation_id.as_deref() == Some(id),
+            Self::Request(id) => {
+                let own = activity.request_id.as_ref().is_some_and(|request| request.to_string() == *id);
+                own || activity.id.to_string() == *id || activity.parent_request_id.as_deref() == Some(id)
+            }
+        }
+    }
+}
+
+/// A part of an address, as it was before it was put into one.
+#[cfg(any(feature = "elasticsearch", feature = "kafka", feature = "prometheus"))]
+pub(crate) fn decoded(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+/// What an error says, and what each of its causes says, the innermost last.
+#[cfg(any(feature = "elasticsearch", feature = "prometheus"))]
+pub(crate) fn causes(error: &(dyn std::error::Error + 'static)) -> Vec<String> {
+    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect()
+}
+
 /// How figures are grouped.
 #[derive(Debug, Clone, Default)]
 pub struct Grouping {

@@ -7,6 +7,9 @@ use ratatui::style::Style;
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
+/// Bars of growing height.
+pub(super) const SPARKS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
+
 /// Columns that a text takes.
 pub(super) fn width(text: &str) -> u16 {
     text.width() as u16

@@ -1,13 +1,12 @@
 //! Checks and metrics, a line each: beside the systems on the health screen, below the sources on theirs.
 
-use super::text::{duration, left, put, put_all, right, safe, width};
+use super::text::{SPARKS, duration, left, put, put_all, right, safe, width};
 use super::theme::Theme;
 use crate::model::{Check, HealthState, Metric};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-const SPARKS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 const SPARK: u16 = 12;
 
 /// A line.

@@ -1,5 +1,6 @@
 //! The connection: nodes, authentication, roots of trust, and the one way to ask.
 
+use super::super::decoded;
 use super::Error;
 use elasticsearch::auth::Credentials;
 use elasticsearch::cert::{Certificate, CertificateValidation};
@@ -27,10 +28,6 @@ pub(super) struct Address {
     authority: Option<String>,
     /// The indices, as written.
     pub(super) pattern: String,
-}
-
-fn decoded(text: &str) -> String {
-    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 impl Address {

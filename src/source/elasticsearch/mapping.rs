@@ -383,8 +383,6 @@ async fn recognise(
     let text = connection.ask(Method::Post, &format!("/{}/_search", in_path(pattern)), Some(&body)).await?;
     let records: Vec<Map<String, Value>> =
         found(&text)?.hits.hits.iter().filter_map(|hit| serde_json::from_str(hit.source?.get()).ok()).collect();
-    let score = |schema: &Schema| records.iter().filter_map(|record| schema.fit(record)).sum::<usize>();
-    let best = known.iter().rev().max_by_key(|schema| score(schema)).filter(|best| score(best) > 0);
-    let best = best.or_else(|| known.iter().find(|schema| schema.name == "json"));
+    let best = Schema::best_of(known, &records);
     best.cloned().ok_or_else(|| Error::Nothing(format!("no schema knows the documents of {pattern}")))
 }

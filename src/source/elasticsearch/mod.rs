@@ -66,15 +66,10 @@ enum Error {
 impl Error {
     /// No answer came.
     fn unreachable(error: &(dyn std::error::Error + 'static)) -> Self {
-        let mut text = error.to_string();
-        let mut timeout = text.contains("timed out");
-        let mut cause = error.source();
-        while let Some(inner) = cause {
-            text = inner.to_string();
-            timeout |= text.contains("timed out");
-            cause = inner.source();
-        }
-        let text = redact_text(&text).into_owned();
+        let causes = super::causes(error);
+        let timeout = causes.iter().any(|text| text.contains("timed out"));
+        let text = causes.last().map_or("", String::as_str);
+        let text = redact_text(text).into_owned();
         if timeout { Self::Timeout(text) } else { Self::Unreachable(text) }
     }
 

@@ -332,13 +332,7 @@ pub(super) async fn related(cluster: &Elasticsearch, key: &RelatedKey, limit: us
     }
     let mut activities = crate::model::joined(activities);
     // A phrase may be found in a longer text.
-    activities.retain(|a| match key {
-        RelatedKey::Correlation(id) => a.correlation_id.as_deref() == Some(id),
-        RelatedKey::Request(id) => {
-            let own = a.request_id.as_ref().is_some_and(|request| request.to_string() == *id);
-            own || a.id.to_string() == *id || a.parent_request_id.as_deref() == Some(id)
-        }
-    });
+    activities.retain(|activity| key.is_of(activity));
     activities.sort_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
     activities.truncate(limit);
     Ok(activities)

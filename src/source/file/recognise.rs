@@ -34,7 +34,7 @@ impl Recogniser {
             .take(SAMPLE_LINES)
             .filter_map(|line| serde_json::from_slice(line).ok())
             .collect();
-        let score = |decoder: &Decoder| records.iter().filter_map(|record| decoder.schema().fit(record)).sum::<usize>();
+        let score = |decoder: &Decoder| decoder.schema().score(&records);
         let best = self.known.iter().rev().max_by_key(|decoder| score(decoder)).filter(|best| score(best) > 0);
         Arc::clone(best.unwrap_or(&self.fallback))
     }

@@ -1,6 +1,7 @@
 //! The connection: brokers, TLS, SASL, and what went wrong with them. Consumers are assigned partitions; they never
 //! subscribe, join a group or commit.
 
+use super::super::decoded;
 use super::Error;
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
@@ -23,10 +24,6 @@ pub(super) struct Address {
     /// Names of topics, or patterns with `*`.
     pub(super) topics: Vec<String>,
     settings: Vec<(&'static str, String)>,
-}
-
-fn decoded(text: &str) -> String {
-    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 impl Address {

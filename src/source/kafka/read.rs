@@ -227,15 +227,9 @@ pub(super) fn payload(kafka: &Kafka, topic: &str, partition: i32, offset: i64) -
 
 /// Activities that share a key: a topic has no index, so what is retained is read.
 pub(super) fn related(kafka: &Kafka, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, Error> {
-    let shares = |a: &Activity| match key {
-        RelatedKey::Correlation(id) => a.correlation_id.as_deref() == Some(id),
-        RelatedKey::Request(id) => {
-            let own = a.request_id.as_ref().is_some_and(|request| request.to_string() == *id);
-            own || a.id.to_string() == *id || a.parent_request_id.as_deref() == Some(id)
-        }
-    };
     let all = everything(kafka, None, false)?;
-    let mut found: Vec<Activity> = all.into_iter().map(|(activity, _)| activity).filter(shares).collect();
+    let mut found: Vec<Activity> =
+        all.into_iter().map(|(activity, _)| activity).filter(|activity| key.is_of(activity)).collect();
     found.sort_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
     found.truncate(limit);
     Ok(found)

@@ -93,7 +93,10 @@ pub(super) fn find(
                     }
                     None => {
                         let none = || Error::Nothing(format!("no schema for {topic}"));
-                        of(Arc::new(fallback(&schemas).ok_or_else(none)?), false)
+                        of(
+                            Arc::new(Schema::best_of(&schemas, &[]).or(schemas.first()).cloned().ok_or_else(none)?),
+                            false,
+                        )
                     }
                 },
             };
@@ -104,11 +107,6 @@ pub(super) fn find(
         return Err(Error::Nothing(format!("no topic fits {}", wanted.join(", "))));
     }
     Ok(topics)
-}
-
-/// The schema of JSON without one.
-fn fallback(known: &[Schema]) -> Option<Schema> {
-    known.iter().find(|schema| schema.name == "json").or(known.first()).cloned()
 }
 
 /// The schema that fits the newest messages best; `None` where there are none.
@@ -132,9 +130,8 @@ fn recognise(consumer: &Consumer, topic: &str, partitions: &[i32], known: &[Sche
         records.extend(message.payload().and_then(|bytes| serde_json::from_slice(bytes).ok()));
         true
     })?;
-    let score = |schema: &Schema| records.iter().filter_map(|record| schema.fit(record)).sum::<usize>();
-    let best = known.iter().rev().max_by_key(|schema| score(schema)).filter(|best| score(best) > 0);
-    Ok(if records.is_empty() { None } else { best.cloned().or_else(|| fallback(known)) })
+    let best = || Schema::best_of(known, &records).or(known.first()).cloned();
+    Ok(if records.is_empty() { None } else { best() })
 }
 
 /// Offsets by topic and partition.

@@ -7,7 +7,7 @@ mod promql;
 
 use super::{
     Capabilities, Cursor, Division, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, RelatedKey, Sink,
-    Source, SourceError, Update,
+    Source, SourceError, Update, causes, decoded,
 };
 use crate::model::{
     Activity, Check, Clock, HealthState, Id, Locator, Payload, SourceKind, Timestamp, Vitals, redact_text,
@@ -72,12 +72,7 @@ impl Endpoint {
             None => request,
         };
         let fail = |error: &reqwest::Error| {
-            let mut text = error.to_string();
-            let mut cause = std::error::Error::source(error);
-            while let Some(inner) = cause {
-                text = inner.to_string();
-                cause = inner.source();
-            }
+            let text = causes(error).pop().unwrap_or_default();
             Error::Unreachable(redact_text(&text).into_owned())
         };
         let mut response = request.send().await.map_err(|error| fail(&error))?;
@@ -139,7 +134,6 @@ impl PrometheusSource {
         if what == What::Server && !url.path().ends_with('/') {
             url.set_path(&format!("{}/", url.path()));
         }
-        let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
         let user = (!url.username().is_empty())
             .then(|| (decoded(url.username()), decoded(url.password().unwrap_or_default())));
         let _ = url.set_username("");

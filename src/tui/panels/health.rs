@@ -5,14 +5,12 @@ use crate::app::State;
 use crate::insight::SystemHealth;
 use crate::model::{Check, HealthState};
 use crate::store::Symbol;
-use crate::tui::text::{ago, count, left, millis, put, put_all, right, safe};
+use crate::tui::text::{SPARKS, ago, count, left, millis, put, put_all, right, safe};
 use crate::tui::theme::Theme;
 use crate::tui::vitals;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
-
-const SPARKS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 
 pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let Some(health) = &state.health else { return };
