@@ -1,11 +1,14 @@
 //! One activity, opened.
 
 use super::Ticket;
-use super::tree::{Part, Tree, TreeState};
-use crate::insight::{Chain, Trace, describe_mapping};
-use crate::model::{Activity, Entry, Payload};
+use super::opened::{Opened, Part};
+use super::outline::Outline;
+use crate::insight::{Chain, Comparison, Trace, describe_mapping};
+use crate::model::{Activity, Entry, Id, Latencies};
 use crate::store::Row;
 use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 /// What is being waited for, or was got.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,15 +21,25 @@ pub enum Load<T> {
     Failed(String),
 }
 
+impl<T> Load<T> {
+    /// What was got.
+    pub const fn get(&self) -> Option<&T> {
+        match self {
+            Self::Loaded(it) => Some(it),
+            _ => None,
+        }
+    }
+}
+
 /// What is asked about an opened activity.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ask {
-    /// Its system.
-    pub system: Option<String>,
-    /// Texts of it that may be codes.
-    pub codes: Vec<String>,
-    /// Name of a transform, its expression, and the body that it is evaluated on.
-    pub transforms: Vec<(&'static str, String, Value)>,
+    /// The activity.
+    pub activity: Activity,
+    /// Its payload, whose texts may be codes.
+    pub opened: Arc<Opened>,
+    /// Transforms: the side that each is of, and its expression.
+    pub transforms: Vec<(Part, String)>,
 }
 
 /// A transform, evaluated.
@@ -64,14 +77,24 @@ pub enum Tab {
     Retries,
     /// What shares its correlation id.
     Trace,
-    /// The records as their stores hold them.
+    /// Metadata, and the records as their stores hold them.
     Raw,
+    /// Beside another: the last success, or another try.
+    Compare,
 }
 
 impl Tab {
     /// In order.
-    pub const ALL: &'static [Self] =
-        &[Self::Overview, Self::Request, Self::Response, Self::Error, Self::Retries, Self::Trace, Self::Raw];
+    pub const ALL: &'static [Self] = &[
+        Self::Overview,
+        Self::Request,
+        Self::Response,
+        Self::Error,
+        Self::Retries,
+        Self::Trace,
+        Self::Raw,
+        Self::Compare,
+    ];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -83,7 +106,13 @@ impl Tab {
             Self::Retries => "retries",
             Self::Trace => "trace",
             Self::Raw => "raw",
+            Self::Compare => "compare",
         }
+    }
+
+    /// The tab of a name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|tab| tab.name() == name)
     }
 
     /// The payload's part that it shows as a tree.
@@ -91,41 +120,81 @@ impl Tab {
         match self {
             Self::Request => Some(Part::Request),
             Self::Response => Some(Part::Response),
-            Self::Overview => Some(Part::Metadata),
+            Self::Raw => Some(Part::Raw),
             _ => None,
         }
     }
 }
 
+/// Two exchanges beside each other.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Against {
+    /// Why these two: `the last success before it`.
+    pub why: String,
+    /// On the left.
+    pub left: Activity,
+    /// On the right, once it is known.
+    pub right: Option<Activity>,
+    /// What differs.
+    pub compared: Load<Arc<Comparison>>,
+    /// The query for it.
+    pub ticket: Ticket,
+}
+
+/// A jq expression over the open body, and what it gives.
+#[derive(Debug, Clone)]
+pub struct Jq {
+    /// The expression.
+    pub expression: String,
+    /// The side that it is evaluated on.
+    pub part: Part,
+    /// What it gives, laid out.
+    pub result: Load<Outline>,
+    /// The query for it.
+    pub ticket: Ticket,
+}
+
 /// State of the detail.
 #[derive(Debug, Clone)]
 pub struct Detail {
-    /// Its row.
-    pub row: Row,
+    /// Its row; `None` where it is in a store and not among what is loaded.
+    pub row: Option<Row>,
     /// The activity, as it is now.
     pub activity: Activity,
     /// The open tab.
     pub tab: Tab,
     /// The payload.
-    pub payload: Load<Box<Payload>>,
+    pub opened: Load<Arc<Opened>>,
     /// What configuration says about it.
     pub explained: Explained,
+    /// Codes → what mappings say of them.
+    pub notes: HashMap<String, String>,
+    /// Latencies of the endpoint's loaded activities.
+    pub usual: Latencies,
     /// The tries.
     pub chain: Chain,
     /// The trace.
     pub trace: Trace,
     /// Related activities found so far, in memory and in the stores.
-    pub related: Vec<Activity>,
+    pub related: HashMap<Id, Activity>,
     /// Whether the stores have answered.
     pub related_loaded: bool,
-    /// Fold and selection of the tree.
-    pub tree_state: TreeState,
-    /// The open part, laid out.
-    pub tree: Tree,
+    /// The trees of request, response and raw records.
+    pub outlines: [Outline; 3],
+    /// A jq expression in force.
+    pub jq: Option<Jq>,
+    /// The selected try against the one before it.
+    pub ladder: Option<Against>,
+    /// What it is compared with.
+    pub against: Option<Against>,
+    /// Runs of library frames are shown.
+    pub frames_open: bool,
     /// First line shown; selected line of the retry ladder and the trace.
     pub scroll: usize,
     /// Text searched for.
     pub search: String,
+    /// How often it occurs.
+    pub found: usize,
     /// The search is being typed.
     pub searching: bool,
     /// The query for the payload.
@@ -136,52 +205,137 @@ pub struct Detail {
     pub related_ticket: Ticket,
     /// Lines on the screen.
     pub height: usize,
+    /// Columns on the screen.
+    pub width: usize,
 }
 
 impl Detail {
-    /// Lays the open part out again.
-    pub fn lay_out(&mut self) {
-        self.tree = match (self.tab.part(), &self.payload) {
-            (Some(part), Load::Loaded(payload)) => {
-                let mut tree = Tree::build(payload, part, &self.tree_state);
-                for line in tree.lines.iter_mut().filter(|line| line.folded.is_none() && !line.redacted) {
-                    line.note = self.explained.mappings.iter().find_map(|entry| describe_mapping(entry, &line.value));
-                }
-                tree
-            }
-            _ => Tree::default(),
-        };
-        self.tree_state.selected = self.tree_state.selected.min(self.tree.lines.len().saturating_sub(1));
+    /// An activity whose payload is on its way.
+    pub fn new(row: Option<Row>, activity: Activity, tab: Tab) -> Self {
+        Self {
+            row,
+            chain: Chain::build(&activity, []),
+            trace: Trace::default(),
+            activity,
+            tab,
+            opened: Load::Loading,
+            explained: Explained::default(),
+            notes: HashMap::new(),
+            usual: Latencies::default(),
+            related: HashMap::new(),
+            related_loaded: false,
+            outlines: Default::default(),
+            jq: None,
+            ladder: None,
+            against: None,
+            frames_open: false,
+            scroll: 0,
+            search: String::new(),
+            found: 0,
+            searching: false,
+            payload_ticket: 0,
+            explained_ticket: 0,
+            related_ticket: 0,
+            height: 10,
+            width: 80,
+        }
+    }
+
+    /// Takes the payload.
+    pub fn take(&mut self, opened: Arc<Opened>) {
+        self.outlines = [Part::Request, Part::Response, Part::Raw]
+            .map(|part| Outline::new(opened.documents(part).to_vec(), self.width));
+        self.opened = Load::Loaded(opened);
+    }
+
+    /// There are this many lines and columns on the screen.
+    pub fn resize(&mut self, height: usize, width: usize) {
+        if (self.height, self.width) == (height, width) {
+            return;
+        }
+        (self.height, self.width) = (height, width);
+        if let Some(outline) = self.outline_mut() {
+            outline.settle(height);
+        }
+    }
+
+    /// Takes what configuration says.
+    pub fn explain(&mut self, explained: Explained) {
+        let codes = explained.mappings.iter().flat_map(|entry| {
+            ["external", "internal"].into_iter().filter_map(|side| {
+                let code = entry.text(side)?;
+                Some((code.clone(), describe_mapping(entry, &code)?))
+            })
+        });
+        self.notes = codes.collect();
+        self.explained = explained;
+    }
+
+    /// The tree of the open tab, or of a jq expression's result.
+    pub fn outline(&self) -> Option<&Outline> {
+        let part = self.tab.part()?;
+        match &self.jq {
+            Some(jq) if jq.part == part => jq.result.get(),
+            _ => Some(&self.outlines[part as usize]),
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn outline_mut(&mut self) -> Option<&mut Outline> {
+        let part = self.tab.part()?;
+        match &mut self.jq {
+            Some(Jq { part: of, result, .. }) if *of == part => match result {
+                Load::Loaded(outline) => Some(outline),
+                _ => None,
+            },
+            _ => Some(&mut self.outlines[part as usize]),
+        }
     }
 
     /// Opens a tab.
     pub fn open_tab(&mut self, tab: Tab) {
         if self.tab != tab {
             self.tab = tab;
-            self.scroll = 0;
-            self.tree_state.selected = 0;
-            self.lay_out();
+            self.scroll = match tab {
+                Tab::Retries => self.own_place(self.chain.attempts.iter()),
+                Tab::Trace => self.own_place(self.trace.nodes.iter().map(|node| &node.activity)),
+                _ => 0,
+            };
+            self.search.clear();
         }
     }
 
-    /// Recomputes chain and trace of what is known.
+    fn own_place<'a>(&self, mut among: impl Iterator<Item = &'a Activity>) -> usize {
+        among.position(|activity| activity.id == self.activity.id).unwrap_or(0)
+    }
+
+    /// Recomputes chain and trace of what is known; the selected line stays on its activity.
     pub fn relate(&mut self) {
-        let mut all = self.related.clone();
-        all.retain(|a| a.id != self.activity.id);
-        all.push(self.activity.clone());
-        self.chain = Chain::build(&self.activity, &all);
-        let correlation = self.activity.correlation_id.clone();
-        let request = self.activity.request_id.as_ref().unwrap_or(&self.activity.id).to_string();
-        let parent = self.activity.parent_request_id.clone();
-        all.retain(|a| {
-            a.id == self.activity.id
-                || (correlation.is_some() && a.correlation_id == correlation)
+        let pointed = self.pointed().map(|activity| activity.id.clone());
+        let own = &self.activity;
+        let all = || self.related.values().filter(|a| a.id != own.id).chain(std::iter::once(own));
+        let chain = Chain::build(own, all());
+        let request = own.request_id.as_ref().unwrap_or(&own.id).to_string();
+        let parent = own.parent_request_id.as_deref();
+        let belongs = |a: &&Activity| {
+            a.id == own.id
+                || (own.correlation_id.is_some() && a.correlation_id == own.correlation_id)
                 || a.parent_request_id.as_deref() == Some(request.as_str())
-                || parent
-                    .as_deref()
-                    .is_some_and(|parent| a.request_id.as_ref().is_some_and(|id| id.to_string() == parent))
-        });
-        self.trace = Trace::build(&all);
+                || a.request_id.as_ref().is_some_and(|id| {
+                    let id = id.to_string();
+                    id == request || parent == Some(id.as_str())
+                })
+        };
+        let trace = Trace::build(all().filter(belongs));
+        (self.chain, self.trace) = (chain, trace);
+        let place = match self.tab {
+            Tab::Retries => self.chain.attempts.iter().position(|a| Some(&a.id) == pointed.as_ref()),
+            Tab::Trace => self.trace.nodes.iter().position(|n| Some(&n.activity.id) == pointed.as_ref()),
+            _ => None,
+        };
+        if let Some(place) = place {
+            self.scroll = place;
+        }
     }
 
     /// Lines that the open tab has to scroll or select among.
@@ -189,7 +343,6 @@ impl Detail {
         match self.tab {
             Tab::Retries => self.chain.attempts.len(),
             Tab::Trace => self.trace.nodes.len(),
-            Tab::Request | Tab::Response => self.tree.lines.len(),
             _ => usize::MAX,
         }
     }

@@ -3,27 +3,35 @@
 mod action;
 mod detail;
 mod filter_bar;
+mod find;
 mod list;
+mod opened;
+mod outline;
 mod palette;
+mod prompt;
 pub mod runtime;
 mod state;
-mod tree;
 mod update;
 
 pub use action::Action;
-pub use detail::{Ask, Detail, Explained, Load, Tab, Transformed};
+pub use detail::{Against, Ask, Detail, Explained, Jq, Load, Tab, Transformed};
 pub use filter_bar::FilterBar;
+pub use find::{Find, Progress, rank};
 pub use list::{COLUMNS, List};
+pub use opened::{Opened, Part};
+pub use outline::{Document, Kind as LineKind, Line, Outline};
 pub use palette::{Palette, PaletteItem, Run};
+pub use prompt::{Prompt, Purpose};
 pub use state::{
-    FacetPanel, Focus, HistogramPanel, Notice, Overlay, Screen, SourceStatus, State, Toggles, ViewSnapshot,
+    FacetPanel, Focus, HistogramPanel, Mark, Notice, Overlay, Screen, SourceStatus, State, Toggles, ViewSnapshot,
 };
-pub use tree::{Line, Part, Tree, TreeState};
 pub use update::update;
 
-use crate::model::{Activity, Id, Payload, Place, Timestamp};
+use crate::insight::Comparison;
+use crate::model::{Activity, Id, Place, SourceId, Timestamp};
 use crate::source::RelatedKey;
 use crate::source::pump::PumpEvent;
+use std::sync::Arc;
 
 /// Number of a query: a reply to an older one than the newest is dropped.
 pub type Ticket = u64;
@@ -37,6 +45,12 @@ pub enum Event {
     FilterEdited(String, usize),
     /// The text of the palette is now this.
     PaletteEdited(String),
+    /// The text of the prompt is now this.
+    PromptEdited(String),
+    /// Open what a text identifies, at a tab.
+    Open(String, Option<Tab>),
+    /// A text was pasted where nothing is being typed.
+    Pasted(String),
     /// The text searched for in the detail is now this.
     SearchEdited(String),
     /// A source says something.
@@ -57,7 +71,13 @@ pub enum Event {
 #[derive(Debug)]
 pub enum Reply {
     /// The payload of an opened activity.
-    Payload(Result<Box<Payload>, String>),
+    Payload(Result<Arc<Opened>, String>),
+    /// The other of a comparison, and what differs.
+    Compared(Result<Box<(Activity, Comparison)>, String>),
+    /// What a jq expression gives: JSON texts.
+    Jq(Result<Vec<String>, String>),
+    /// How far a source is with a search, and what it found since.
+    Finding(SourceId, Progress, Vec<Activity>),
     /// Activities that share its correlation or request.
     Related(Vec<Activity>),
     /// Ids that match the filter by their payload, so far; whether that is all.
@@ -79,8 +99,18 @@ pub enum Effect {
     Explain(Ticket, Box<Ask>),
     /// Let the sources say which activities match a filter that looks into payloads.
     Match(Ticket, String),
+    /// Compare two exchanges.
+    Compare(Ticket, Box<Pair>),
+    /// Evaluate a jq expression on a JSON text.
+    Jq(Ticket, String, Arc<str>),
+    /// Look for what a text identifies, in every source.
+    Find(Ticket, String),
     /// Put a text into the clipboard.
     Copy(String),
+    /// Let another program have the terminal and a text.
+    Outside(Outside),
+    /// Write marked activities as an incident: to this path with `.md` and with `.sqlite`.
+    Bundle(String, Vec<Mark>),
     /// Write the commented configuration file.
     WriteConfig,
     /// Read keymap and theme files again.
@@ -93,4 +123,46 @@ pub enum Effect {
     Redraw,
     /// End.
     Quit,
+}
+
+/// Two exchanges to be compared.
+#[derive(Debug, PartialEq)]
+pub struct Pair {
+    /// On the left.
+    pub left: Activity,
+    /// Its payload, where it is loaded.
+    pub opened: Option<Arc<Opened>>,
+    /// On the right.
+    pub right: Right,
+}
+
+/// The right side of a comparison.
+#[derive(Debug, PartialEq)]
+pub enum Right {
+    /// This one.
+    Known(Activity),
+    /// The newest that this filter keeps, before this moment, in any source.
+    Newest(String, Timestamp),
+}
+
+/// Another program that is given the terminal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outside {
+    /// Which.
+    pub program: Program,
+    /// What it is given.
+    pub text: String,
+    /// Ending of the file that it is given in: `json`, `md`, `txt`.
+    pub ending: &'static str,
+}
+
+/// A program outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Program {
+    /// `$VISUAL` or `$EDITOR`.
+    Editor,
+    /// `$PAGER`.
+    Pager,
+    /// A command of the shell, which reads the text.
+    Pipe(String),
 }

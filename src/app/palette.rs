@@ -13,6 +13,8 @@ pub enum Run {
     Theme(String),
     /// A filter.
     Filter(String),
+    /// Looking for what a text identifies.
+    Find(String),
 }
 
 /// A line of the palette.
@@ -50,6 +52,7 @@ impl Palette {
     pub fn search(&mut self, text: &str) {
         text.clone_into(&mut self.text);
         self.chosen = 0;
+        self.items.retain(|item| !matches!(item.run, Run::Find(_)));
         if text.is_empty() {
             self.found = (0..self.items.len()).collect();
             return;
@@ -66,6 +69,17 @@ impl Palette {
         }
         scored.sort_by_key(|(score, index)| (std::cmp::Reverse(*score), *index));
         self.found = scored.into_iter().map(|(_, index)| index).collect();
+        if text.trim().chars().count() >= 3 {
+            // What looks like an id, an address or a line is looked for; what looks like a word is a command.
+            let looks_like_one = text.contains(|c: char| c.is_ascii_digit() || "/:={@".contains(c));
+            let at = if looks_like_one { 0 } else { self.found.len() };
+            self.found.insert(at, self.items.len());
+            self.items.push(PaletteItem {
+                name: "find".to_owned(),
+                help: format!("{} in every source", text.trim()),
+                run: Run::Find(text.trim().to_owned()),
+            });
+        }
     }
 
     /// The chosen item.

@@ -1,15 +1,15 @@
 //! Everything the screen is drawn from.
 
-use super::{Detail, FilterBar, List, Palette, Ticket};
+use super::{Detail, FilterBar, Find, List, Palette, Prompt, Tab, Ticket};
 use crate::config::ViewEntry;
 use crate::filter::{Context, Field};
-use crate::insight::{Health, Reading};
-use crate::model::{Activity, Catalogue, Entry, Names, SourceId, Status, Timestamp, Vitals};
+use crate::insight::{Contrast, Health, Policy, Reading, Tally};
+use crate::model::{Activity, Catalogue, Entry, Id, Names, SourceId, Status, Timestamp, Vitals};
 use crate::source::Probe;
 use crate::source::pump;
 use crate::store::{Facet, Histogram, Row, Store, Symbol};
 use chrono_tz::Tz;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
 /// Which screen is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub enum Screen {
     Health,
     /// Sources.
     Sources,
+    /// What tells failures from the rest.
+    Contrast,
     /// Nothing is configured.
     FirstRun,
 }
@@ -46,6 +48,19 @@ pub enum Overlay {
     Help(usize),
     /// The command palette.
     Palette(Palette),
+    /// Looking for what a text identifies.
+    Find(Find),
+    /// One line asked for.
+    Prompt(Prompt),
+}
+
+/// A marked activity.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mark {
+    /// The activity, as it was when it was marked.
+    pub activity: Activity,
+    /// A note on it; empty without one.
+    pub note: String,
 }
 
 /// A short message, until then.
@@ -190,8 +205,8 @@ pub struct State {
     pub detail: Option<Detail>,
     /// What lies over the screen.
     pub overlays: Vec<Overlay>,
-    /// Marked rows.
-    pub marks: BTreeSet<Row>,
+    /// What is marked.
+    pub marks: HashMap<Id, Mark>,
     /// Views gone through, and where in them.
     pub history: Vec<ViewSnapshot>,
     /// Index in `history`.
@@ -206,6 +221,12 @@ pub struct State {
     pub notice: Option<Notice>,
     /// Health, computed while it is shown.
     pub health: Option<Health<Symbol>>,
+    /// What tells the failures of a set from the rest, and the set.
+    pub contrast: Option<(String, Contrast)>,
+    /// The tab that what is being looked for is opened at.
+    pub opens_at: Option<Tab>,
+    /// The command that opened the explorer, without secrets and without its filter.
+    pub invocation: String,
     /// Which window health is of: 0 for 15 minutes, 1 for an hour, 2 for a day.
     pub health_window: usize,
     /// Selected line of the health and the source screens.
@@ -270,7 +291,10 @@ impl State {
             histogram: HistogramPanel::default(),
             detail: None,
             overlays: Vec::new(),
-            marks: BTreeSet::new(),
+            marks: HashMap::new(),
+            contrast: None,
+            opens_at: None,
+            invocation: "crosstail".to_owned(),
             history: vec![ViewSnapshot { filter: String::new(), selected: None }],
             history_at: 0,
             views: Vec::new(),
@@ -382,6 +406,41 @@ impl State {
     /// What they say of the endpoint, the webhook or the rule that an activity is of.
     pub fn endpoint_entry(&self, activity: &Activity) -> Option<&Entry> {
         self.sources.iter().find_map(|source| source.catalogue.entry_of(activity))
+    }
+}
+
+impl State {
+    /// The retry policy of the endpoint, the webhook or the rule that an activity is of.
+    pub fn policy(&self, activity: &Activity) -> Option<Policy> {
+        Policy::read(self.endpoint_entry(activity)?.facts.get("retry_policy")?)
+    }
+
+    /// Compares the failures of the view with the rest of it; with a range begun in the histogram, within that.
+    pub fn compute_contrast(&mut self) {
+        let store = &self.store;
+        let mut rows = store.rows();
+        let mut set = self.filter.applied.text().to_owned();
+        if let Some((from, upto)) = self.histogram.range() {
+            let (first, last) = (store.position_of_time(from), store.position_of_time(upto));
+            rows = &rows[first..last.max(first)];
+            let clock = |at: Timestamp| at.utc().with_timezone(&self.zone).format("%H:%M:%S").to_string();
+            set = format!("{set} {} … {}", clock(from), clock(upto)).trim().to_owned();
+        }
+        let counted = store.tallies(rows);
+        let tallies = counted.fields.into_iter().flat_map(|(field, facets)| {
+            facets.into_iter().map(move |f| Tally::of(field, f.value, f.failed, f.count - f.failed))
+        });
+        self.contrast = Some((set, Contrast::rank(counted.failed, counted.rest, tallies)));
+    }
+}
+
+impl HistogramPanel {
+    /// The range that is being chosen: from its first moment to before its last.
+    pub fn range(&self) -> Option<(Timestamp, Timestamp)> {
+        let mark = self.mark?;
+        let (from, to) = (mark.min(self.cursor), mark.max(self.cursor));
+        let moment = |column: usize| self.data.start.plus_us(self.data.width_us * column as i64);
+        Some((moment(from), moment(to + 1)))
     }
 }
 

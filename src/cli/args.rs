@@ -33,6 +33,12 @@ pub(super) struct LookArgs {
     /// Filter to begin with
     #[arg(long, short = 'f', value_name = "FILTER")]
     pub(super) filter: Option<String>,
+    /// Open what this identifies at once: an id, a trace, an address, an order number
+    #[arg(long, value_name = "TEXT")]
+    pub(super) open: Option<String>,
+    /// Tab of what is opened: overview, request, response, error, retries, trace, raw, compare
+    #[arg(long, value_name = "TAB", requires = "open", value_parser = tab)]
+    pub(super) tab: Option<crate::app::Tab>,
     /// dark, light, contrast, colourblind, ansi, none
     #[arg(long, env = "CROSSTAIL_THEME")]
     pub(super) theme: Option<String>,
@@ -60,6 +66,12 @@ pub(super) enum Command {
     Health(HealthArgs),
     /// Schemas: list them, show one, create its tables
     Schema(SchemaArgs),
+    /// What the explorer evaluates a jq expression in: JSON in, a result a line out
+    #[command(hide = true)]
+    EvaluateJq {
+        /// The expression
+        expression: String,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -238,20 +250,31 @@ pub(super) enum ShowFormat {
     Json,
     /// A command that repeats the request, secrets as variables
     Curl,
+    /// For a ticket
+    Markdown,
 }
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  crosstail show 7f3a9c21-0000-4abc-8def-0123456789ab -s 'logs/*.log'\n  crosstail show ID -s demo.sqlite -o curl"
+    after_help = "Examples:\n  crosstail show 7f3a9c21-0000-4abc-8def-0123456789ab -s 'logs/*.log'\n  crosstail show PO-4711 -s demo.sqlite -o markdown\n  crosstail show https://sap.example/po/create -s demo.sqlite --compare"
 )]
 pub(super) struct ShowArgs {
-    /// Id of the activity or of its request; a beginning of four characters or more is enough
+    /// Anything that identifies it: an id (a beginning of four characters is enough), a correlation id, a traceparent, an
+    /// address, an order number, a line of a log
     pub(super) id: String,
+    /// Also say what differs from the last success of the same endpoint
+    #[arg(long)]
+    pub(super) compare: bool,
     #[command(flatten)]
     pub(super) source: SourceArgs,
     /// Form of the output
     #[arg(long, short, value_enum, default_value_t = ShowFormat::Text)]
     pub(super) output: ShowFormat,
+}
+
+fn tab(text: &str) -> Result<crate::app::Tab, String> {
+    let names = || crate::app::Tab::ALL.iter().map(|tab| tab.name()).collect::<Vec<_>>().join(", ");
+    crate::app::Tab::parse(text).ok_or_else(|| format!("no tab '{text}'; there are {}", names()))
 }
 
 fn duration(text: &str) -> Result<std::time::Duration, String> {

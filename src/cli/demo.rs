@@ -40,7 +40,11 @@ pub(super) async fn run(args: &DemoArgs) -> Result<u8> {
         ..SourceConfig::default()
     };
     let opened = registry::open(&source, &names)?;
-    let code = explore::open(names, vec![opened], &args.look, &config).await?;
+    let invocation = match &args.keep {
+        Some(path) => format!("crosstail {}", path.display()),
+        None => format!("crosstail demo --seed {}", args.seed),
+    };
+    let code = explore::open(names, vec![opened], &args.look, invocation, &config).await?;
     cancel.cancel();
     let _ = tokio::time::timeout(std::time::Duration::from_millis(500), writer).await;
     Ok(code)

@@ -5,7 +5,7 @@ use super::{UsageError, sources};
 use crate::app::runtime::Runtime;
 use crate::app::{Event, State};
 use crate::config::{self, Config};
-use crate::model::{Clock, Names, SourceId};
+use crate::model::{Clock, Names, SourceId, redact_text};
 use crate::source::Source;
 use crate::tui;
 use anyhow::Result;
@@ -15,7 +15,21 @@ pub(super) async fn run(args: &ExploreArgs) -> Result<u8> {
     let config = Config::load()?;
     let (configs, stdin) = sources::configs(&args.sources, args.schema.as_deref(), &config)?;
     let opened = sources::open(configs, stdin)?;
-    open(opened.names.clone(), opened.sources.clone(), &args.look, &config).await
+    let invocation = invocation(&args.sources, args.schema.as_deref());
+    open(opened.names.clone(), opened.sources.clone(), &args.look, invocation, &config).await
+}
+
+/// The command that opens the same sources, without secrets.
+fn invocation(sources: &[String], schema: Option<&str>) -> String {
+    let quoted = |text: &str| {
+        let safe = redact_text(text);
+        let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:@=".contains(c);
+        if safe.chars().all(plain) { safe.into_owned() } else { format!("'{}'", safe.replace('\'', "'\\''")) }
+    };
+    let mut words = vec!["crosstail".to_owned()];
+    words.extend(sources.iter().map(|source| quoted(source)));
+    words.extend(schema.map(|schema| format!("--schema {}", quoted(schema))));
+    words.join(" ")
 }
 
 /// Opens the explorer over sources.
@@ -23,13 +37,15 @@ pub(super) async fn open(
     names: Names,
     sources: Vec<(SourceId, Arc<dyn Source>)>,
     look: &LookArgs,
+    invocation: String,
     config: &Config,
 ) -> Result<u8> {
     let clock = Clock::system();
     let zone = look.zone.as_deref().or(config.time_zone.as_deref()).unwrap_or("UTC");
     let zone = config::zone(zone).map_err(|error| UsageError(error.to_string()))?;
     let ids: Vec<SourceId> = sources.iter().map(|(id, _)| *id).collect();
-    let mut state = State::new(names, &ids, zone, clock.now());
+    let mut state = State::new(names.clone(), &ids, zone, clock.now());
+    state.invocation = invocation;
     state.views.clone_from(&config.views);
     state.theme = look.theme.clone().or(config.theme.clone()).unwrap_or_else(|| "dark".to_owned());
     state.where_configured = config::user_file().map(|path| path.display().to_string());
@@ -40,6 +56,10 @@ pub(super) async fn open(
         let _ = crate::app::update(&mut state, Event::FilterEdited(text.clone(), text.len()));
         state.filter.completions.clear();
     }
-    let (runtime, events) = Runtime::new(sources, clock.clone(), zone);
+    let (mut runtime, events) = Runtime::new(sources, names, clock.clone(), zone);
+    if let Some(text) = &look.open {
+        let effects = crate::app::update(&mut state, Event::Open(text.clone(), look.tab));
+        effects.into_iter().for_each(|effect| drop(runtime.run(effect)));
+    }
     tui::run(state, runtime, events, look.history_limit, clock).await
 }

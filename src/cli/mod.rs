@@ -5,6 +5,7 @@ mod demo;
 mod explore;
 mod health;
 mod joined;
+mod jq;
 mod output;
 mod query;
 mod schema;
@@ -77,6 +78,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Show(args)) => show::run(&args).await,
         Some(Command::Health(args)) => health::run(&args).await,
         Some(Command::Schema(args)) => schema::run(&args).await,
+        Some(Command::EvaluateJq { expression }) => jq::run(&expression),
     }
 }
 

@@ -1,75 +1,92 @@
-//! `crosstail show`: one activity whole.
+//! `crosstail show`: one activity whole, found by anything that identifies it.
 
 use super::args::{ShowArgs, ShowFormat};
 use super::output::complain;
 use super::{exit, sources};
+use crate::app::runtime::{Sources, compared, look, payload_of, related_to};
+use crate::app::{Opened, Pair, Progress, Right, rank};
 use crate::config::Config;
-use crate::export::{Record, curl, safe_json};
-use crate::filter::{Filter, quote};
-use crate::insight::{Chain, Policy, Trace, attempt, codes, expression, stages, transform};
-use crate::model::{Activity, Names, Payload, SourceId, joined, redact_json, redact_text, visible};
-use crate::source::{PageQuery, RelatedKey, Source};
+use crate::export::{Whole, curl, markdown, safe_json};
+use crate::filter::{Context, Field, Filter, quote};
+use crate::insight::{Chain, Clue, Policy, Trace, attempt, clues, codes, expression, successes_like, transform};
+use crate::model::{Activity, Latencies, Names, Payload, joined, redact_json, redact_text, visible};
+use crate::source::{Grouping, PageQuery, RelatedKey};
 use anyhow::Result;
 use serde_json::{Map, Value, json};
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 
-/// Activities of a trace at most.
-const RELATED: usize = 5000;
+/// Others that match, named at most.
+const NAMED: usize = 10;
+/// "Usual" is taken from what began at most this long before.
+const USUAL_US: i64 = 24 * 3_600_000_000;
 
 pub(super) async fn run(args: &ShowArgs) -> Result<u8> {
     let config = Config::load()?;
-    let opened = sources::open_args(&args.source, &config).await?;
-    let id = quote(args.id.trim());
-    let filter = Filter::parse(&format!("id:{id} OR request:{id} OR corr:{id}"))?;
-    let mut found: Vec<Activity> = Vec::new();
-    for (_, source) in &opened.sources {
-        let query = PageQuery { filter: filter.clone(), ..PageQuery::all(20) };
-        found.extend(source.page(&query, None).await?.items);
-    }
-    // The id itself before what only shares its beginning or its trace.
-    found.sort_by_key(|a| {
-        (a.id.to_string() != args.id, !a.id.to_string().starts_with(&args.id), std::cmp::Reverse(a.started_at))
-    });
-    let Some(mut activity) = found.first().cloned() else {
-        complain(&format!("nothing of id '{}' in {}", args.id, opened.names.sources().join(", ")));
+    let all = sources::open_args(&args.source, &config).await?;
+    let names = all.names.clone();
+    let sources: Sources = all.sources.clone().into();
+    let context = sources::filter(&[], &args.source, &config)?.1;
+    let (mut found, failed) = find(&sources, &names, &args.id, &context).await;
+    rank(&mut found, &args.id);
+    let Some(activity) = found.first().cloned() else {
+        if failed {
+            return Ok(exit::FAILED);
+        }
+        complain(&format!("nothing of '{}' in {}", args.id.trim(), names.sources().join(", ")));
         return Ok(exit::NOT_FOUND);
     };
-    let id = activity.id.clone();
-    for other in found.into_iter().skip(1).filter(|other| other.id == id) {
-        activity.absorb(other);
-    }
-    let mut payload = Payload::default();
-    for place in &activity.places {
-        if let Some((_, source)) = opened.sources.iter().find(|(id, _)| *id == place.source) {
-            match source.payload(&activity.id, &place.locator).await {
-                Ok(part) => payload.absorb(part),
-                Err(error) => complain(&error.to_string()),
-            }
+    if found.len() > 1 {
+        complain(&format!("{} activities match; this is the one that fits best. The others:", found.len()));
+        for other in found.iter().skip(1).take(NAMED) {
+            let what = other.endpoint.as_deref().or(other.message.as_deref()).unwrap_or_default();
+            let system = other.system.as_deref().unwrap_or_default();
+            let outcome = other.status.map(|status| status.to_string()).unwrap_or_default();
+            let line = format!("  {}  {}  {outcome} {system} {what}", other.id, other.started_at.rfc3339());
+            complain(&redact_text(&line));
         }
     }
-    let mut related = vec![activity.clone()];
-    for (_, source) in &opened.sources {
-        if let Some(correlation) = &activity.correlation_id {
-            related.extend(source.related(&RelatedKey::Correlation(correlation.to_string()), RELATED).await?);
-        }
-        let request = activity.request_id.as_ref().unwrap_or(&activity.id).to_string();
-        related.extend(source.related(&RelatedKey::Request(request), RELATED).await?);
-    }
+    let (payload, problems) = payload_of(&sources, &activity.id, &activity.places).await;
+    let (mut related, further) = related_to(&sources, &RelatedKey::of(&activity)).await;
+    problems.iter().chain(&further).for_each(|problem| complain(&problem.to_string()));
+    related.push(activity.clone());
     let related = joined(related);
-    let chain = Chain::build(&activity, &related);
-    let trace = Trace::build(&related);
-    let configured = configured(&opened.sources, &activity, &payload).await;
+    let (configured, policy) = configured(&sources, &activity, &payload).await;
+    let opened = Arc::new(Opened::new(payload));
+    let payload = &opened.payload;
+    let other = match successes_like(&activity).filter(|_| args.compare) {
+        Some(filter) => {
+            let right = Right::Newest(filter, activity.started_at);
+            let pair = Pair { left: activity.clone(), opened: Some(Arc::clone(&opened)), right };
+            compared(&sources, pair, context.clone()).await.map_err(|problem| complain(&problem)).ok()
+        }
+        None => None,
+    };
+    let usual = usual(&sources, &activity, &context).await;
+    let (chain, trace) = (Chain::build(&activity, &related), Trace::build(&related));
+    let whole = Whole {
+        activity: &activity,
+        payload: Some(payload),
+        chain: &chain,
+        trace: &trace,
+        usual: &usual,
+        policy,
+        difference: other
+            .as_deref()
+            .map(|(other, comparison)| ("the last success of this endpoint", other, comparison)),
+        names: &names,
+    };
     let mut out = std::io::stdout().lock();
     match args.output {
         ShowFormat::Json => {
-            let mut value = as_json(&activity, &payload, &chain, &trace, &opened.names)?;
+            let mut value = whole.json()?;
             value["configuration"] = redact_json(&configured);
             writeln!(out, "{}", safe_json(&value)?)?;
         }
-        ShowFormat::Curl => writeln!(out, "{}", visible(&curl(&activity, &payload)))?,
+        ShowFormat::Curl => writeln!(out, "{}", visible(&curl(&activity, payload)))?,
+        ShowFormat::Markdown => write!(out, "{}", visible(&markdown(&whole, "", "")))?,
         ShowFormat::Text => {
-            let mut text = as_text(&activity, &payload, &chain, &trace, &opened.names);
+            let mut text = whole.text();
             if configured.as_object().is_some_and(|map| !map.is_empty()) {
                 let pretty = serde_json::to_string_pretty(&redact_json(&configured))?;
                 text.push_str(&format!("\n── configuration\n{pretty}\n"));
@@ -80,10 +97,90 @@ pub(super) async fn run(args: &ShowArgs) -> Result<u8> {
     Ok(exit::OK)
 }
 
+/// Looks for what a text identifies in every source at once, with a line of progress a source on a terminal. Whether
+/// a source could not be asked.
+async fn find(sources: &Sources, names: &Names, text: &str, context: &Context) -> (Vec<Activity>, bool) {
+    let clues: Arc<[Clue]> = clues(text).into();
+    let (heard, mut hear) = tokio::sync::mpsc::channel(64);
+    let mut board = Board { lines: Vec::new(), drawn: false };
+    for (index, (id, source)) in sources.iter().enumerate() {
+        board.lines.push((names.source_name(*id).to_string(), Progress::Looking("waiting")));
+        let (source, clues, context, heard) = (Arc::clone(source), Arc::clone(&clues), context.clone(), heard.clone());
+        tokio::spawn(async move {
+            let told = heard.clone();
+            let tell = |progress| drop(told.try_send((index, progress, Vec::new())));
+            let (progress, found) = look(source.as_ref(), &clues, &context, tell).await;
+            let _ = heard.send((index, progress, found)).await;
+        });
+    }
+    drop(heard);
+    board.draw();
+    let mut all = Vec::new();
+    while let Some((index, progress, found)) = hear.recv().await {
+        all.extend(found);
+        board.lines[index].1 = progress;
+        board.draw();
+    }
+    let failed = board.lines.iter().filter_map(|(_, progress)| match progress {
+        Progress::Failed(problem) => Some(problem),
+        _ => None,
+    });
+    let failed: Vec<&String> = failed.collect();
+    failed.iter().for_each(|problem| complain(problem));
+    (joined(all), !failed.is_empty())
+}
+
+/// The sources and how far each is, on a terminal's stderr.
+struct Board {
+    lines: Vec<(String, Progress)>,
+    drawn: bool,
+}
+
+impl Board {
+    fn draw(&mut self) {
+        let mut out = std::io::stderr().lock();
+        if !out.is_terminal() {
+            return;
+        }
+        let mut text = if self.drawn { format!("\x1b[{}A", self.lines.len()) } else { String::new() };
+        for (name, progress) in &self.lines {
+            text.push_str(&format!("\r\x1b[K{}: {}\n", visible(name), visible(&progress.describe())));
+        }
+        self.drawn = true;
+        let _ = out.write_all(text.as_bytes());
+    }
+}
+
+/// How long others of the same endpoint took in the day before; nothing where no store can say.
+async fn usual(sources: &Sources, activity: &Activity, context: &Context) -> Latencies {
+    let mut usual = Latencies::default();
+    let (Some(system), Some(endpoint)) = (activity.system.as_deref(), activity.endpoint.as_deref()) else {
+        return usual;
+    };
+    let Ok(filter) = Filter::parse(&format!("system={} endpoint={}", quote(system), quote(endpoint))) else {
+        return usual;
+    };
+    let (since, until) = (activity.started_at.plus_us(-USUAL_US), activity.started_at);
+    let query = PageQuery {
+        filter,
+        context: context.clone(),
+        since: Some(since),
+        until: Some(until),
+        ..PageQuery::all(usize::MAX)
+    };
+    for (_, source) in sources.iter() {
+        if let Ok(groups) = source.aggregate(&query, &Grouping::by(Field::Endpoint)).await {
+            groups.values().for_each(|figures| usual.merge(&figures.latencies));
+        }
+    }
+    usual
+}
+
 /// What the stores' configuration says about an activity: its system, endpoint, mappings of its codes, transforms.
-async fn configured(sources: &[(SourceId, Arc<dyn Source>)], activity: &Activity, payload: &Payload) -> Value {
+async fn configured(sources: &Sources, activity: &Activity, payload: &Payload) -> (Value, Option<Policy>) {
     let mut found = Map::new();
-    for (_, source) in sources {
+    let mut said = None;
+    for (_, source) in sources.iter() {
         let catalogue = match source.catalogue().await {
             Ok(catalogue) => catalogue,
             Err(error) => {
@@ -106,11 +203,12 @@ async fn configured(sources: &[(SourceId, Arc<dyn Source>)], activity: &Activity
             if let Some(attempt) = attempt(activity, policy.as_ref()) {
                 found.insert("attempt".to_owned(), attempt.into());
             }
+            said = policy.or(said);
             for (fact, body) in
                 [("request_transform", &payload.request.body), ("response_transform", &payload.response.body)]
             {
                 if let (Some(text), Some(body)) = (entry.facts.get(fact), body) {
-                    let result = match transform(&expression(text), &body.value) {
+                    let result = match transform(&expression(text), body.value()) {
                         Ok(value) => json!({ "result": value }),
                         Err(problem) => json!({ "problem": problem }),
                     };
@@ -126,118 +224,5 @@ async fn configured(sources: &[(SourceId, Arc<dyn Source>)], activity: &Activity
             }
         }
     }
-    Value::Object(found)
-}
-
-fn as_json(activity: &Activity, payload: &Payload, chain: &Chain, trace: &Trace, names: &Names) -> Result<Value> {
-    let side = |side: &crate::model::Side| {
-        json!({
-            "headers": side.headers.as_ref().map(redact_json),
-            "body": side.body.as_ref().map(|body| redact_json(&body.value)),
-            "body_bytes": side.body.as_ref().map(|body| body.bytes),
-        })
-    };
-    let mut value = serde_json::to_value(Record::new(activity, names))?;
-    value["request"] = side(&payload.request);
-    value["response"] = side(&payload.response);
-    value["error_stack"] = json!(payload.error.stack.as_deref().map(redact_text));
-    value["metadata"] = redact_json(&Value::Object(payload.metadata.clone()));
-    let list = |activities: &mut dyn Iterator<Item = &Activity>| {
-        activities.map(|a| serde_json::to_value(Record::new(a, names))).collect::<Result<Vec<_>, _>>()
-    };
-    let way = stages(activity, names).into_iter().map(|stage| {
-        json!({
-            "name": stage.name, "source": stage.source.as_deref(), "at": stage.at.map(|at| at.rfc3339()),
-            "after_ms": stage.after_us.map(|us| us as f64 / 1e3),
-        })
-    });
-    value["stages"] = Value::Array(way.collect());
-    value["retry_chain"] = Value::Array(list(&mut chain.attempts.iter())?);
-    value["trace"] = Value::Array(list(&mut trace.nodes.iter().map(|node| &node.activity))?);
-    Ok(value)
-}
-
-fn as_text(activity: &Activity, payload: &Payload, chain: &Chain, trace: &Trace, names: &Names) -> String {
-    use std::fmt::Write as _;
-    let mut out = String::new();
-    let mut field = |name: &str, value: Option<String>| {
-        if let Some(value) = value {
-            let _ = writeln!(out, "{name:<14}{value}");
-        }
-    };
-    let a = activity;
-    let text = |t: &Option<compact_str::CompactString>| t.as_ref().map(|t| redact_text(t).into_owned());
-    field("id", Some(a.id.to_string()));
-    field("places", Some(a.places.iter().map(|p| p.label(names)).collect::<Vec<_>>().join(", ")));
-    for stage in stages(a, names) {
-        let source = stage.source.as_deref().filter(|source| *source != stage.name);
-        let of = source.map_or_else(String::new, |source| format!(" ({source})"));
-        let text = match (stage.at, stage.after_us) {
-            (Some(at), Some(us)) => format!("{}{of}  {}  +{} ms", stage.name, at.rfc3339(), us / 1000),
-            (Some(at), None) => format!("{}{of}  {}", stage.name, at.rfc3339()),
-            (None, _) if stage.source.is_none() => format!("{}  not there", stage.name),
-            (None, _) => format!("{}{of}", stage.name),
-        };
-        field("in", Some(text));
-    }
-    field("kind", Some(format!("{} {}", a.kind, a.direction)));
-    field("status", a.status.map(|s| s.to_string()));
-    field("level", a.level.map(|l| l.to_string()));
-    field("system", text(&a.system));
-    field(
-        "request",
-        a.url
-            .as_ref()
-            .or(a.endpoint.as_ref())
-            .map(|u| format!("{} {}", a.method.as_deref().unwrap_or(""), redact_text(u))),
-    );
-    field("http status", a.http_status.map(|n| n.to_string()));
-    field("started", Some(a.started_at.rfc3339()));
-    field("completed", a.completed_at.map(|at| at.rfc3339()));
-    field("took", a.took_us().map(|us| format!("{:.1} ms", us as f64 / 1e3)));
-    field("message", text(&a.message));
-    field("error", text(&a.error));
-    field("operation", text(&a.operation));
-    field("entity", text(&a.entity));
-    field("correlation", text(&a.correlation_id));
-    field("parent", text(&a.parent_request_id));
-    field("next retry", a.next_retry_at.map(|at| at.rfc3339()));
-    let mut section = |title: &str, body: Option<String>| {
-        if let Some(body) = body {
-            let _ = writeln!(out, "\n── {title}\n{body}");
-        }
-    };
-    let pretty = |value: &Value| match redact_json(value) {
-        Value::String(text) => text,
-        other => serde_json::to_string_pretty(&other).unwrap_or_default(),
-    };
-    section("request headers", payload.request.headers.as_ref().map(&pretty));
-    section("request body", payload.request.body.as_ref().map(|b| pretty(&b.value)));
-    section("response headers", payload.response.headers.as_ref().map(&pretty));
-    section("response body", payload.response.body.as_ref().map(|b| pretty(&b.value)));
-    section("error stack", payload.error.stack.as_ref().map(|s| redact_text(s).into_owned()));
-    section("metadata", (!payload.metadata.is_empty()).then(|| pretty(&Value::Object(payload.metadata.clone()))));
-    let line = |a: &Activity| {
-        let what = a.endpoint.as_ref().or(a.message.as_ref()).map(|t| redact_text(t).into_owned()).unwrap_or_default();
-        let took = a.took_us().map(|us| format!("{:.1} ms", us as f64 / 1e3)).unwrap_or_default();
-        let outcome = a.status.map(|s| s.to_string()).or(a.level.map(|l| l.to_string())).unwrap_or_default();
-        format!("{}  {:<11} {} {what}  {took}", a.started_at.rfc3339(), outcome, a.system.as_deref().unwrap_or(""))
-    };
-    let attempts: Vec<String> = chain
-        .attempts
-        .iter()
-        .map(|a| {
-            format!(
-                "{}/{}  {}",
-                a.attempt.unwrap_or(1),
-                a.max_attempts.map_or_else(|| "?".to_owned(), |m| m.to_string()),
-                line(a)
-            )
-        })
-        .collect();
-    section(&format!("tries ({})", chain.basis.describe()), (attempts.len() > 1).then(|| attempts.join("\n")));
-    let nodes: Vec<String> =
-        trace.nodes.iter().map(|node| format!("{}{}", "  ".repeat(node.depth), line(&node.activity))).collect();
-    section("trace", (nodes.len() > 1).then(|| nodes.join("\n")));
-    out
+    (Value::Object(found), said)
 }

@@ -26,7 +26,7 @@ pub fn curl(activity: &Activity, payload: &Payload) -> String {
         }
     }
     if let Some(body) = &payload.request.body {
-        let text = match redact_json(&body.value) {
+        let text = match redact_json(body.value()) {
             Value::String(text) => text,
             other => other.to_string(),
         };

@@ -1,7 +1,12 @@
-//! An activity in the forms that leave the program: the documented JSON record, a curl command. Without secrets.
+//! An activity in the forms that leave the program: the documented JSON record, everything of it, a curl command,
+//! Markdown. Without secrets.
 
 mod curl;
+mod markdown;
 mod record;
+mod whole;
 
 pub use curl::curl;
-pub use record::{Record, millis, record_json, safe_json};
+pub use markdown::markdown;
+pub use record::{Record, millis, record_json, safe_json, safe_json_text};
+pub use whole::Whole;

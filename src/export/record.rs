@@ -90,13 +90,18 @@ impl<'a> Record<'a> {
 
 /// JSON whose hostile characters are escaped: the same values to a parser, harmless to a terminal.
 pub fn safe_json(value: &impl Serialize) -> Result<String, serde_json::Error> {
-    let text = serde_json::to_string(value)?;
-    if !text.chars().any(is_hostile) {
-        return Ok(text);
+    Ok(safe_json_text(&serde_json::to_string(value)?))
+}
+
+/// The same of JSON that is text already, line breaks between values left as they are.
+pub fn safe_json_text(text: &str) -> String {
+    let hostile = |c: char| is_hostile(c) && c != '\n';
+    if !text.chars().any(hostile) {
+        return text.to_owned();
     }
     let mut out = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        if is_hostile(c) {
+        if hostile(c) {
             for unit in c.encode_utf16(&mut [0; 2]) {
                 use std::fmt::Write as _;
                 let _ = write!(out, "\\u{unit:04x}");
@@ -105,7 +110,7 @@ pub fn safe_json(value: &impl Serialize) -> Result<String, serde_json::Error> {
             out.push(c);
         }
     }
-    Ok(out)
+    out
 }
 
 /// The record as JSON over several lines.

@@ -299,7 +299,7 @@ impl JsonTest {
 /// Collects the values that a path leads to. Header and field names fall back to a match without case.
 pub fn resolve_path<'a>(payload: &'a Payload, root: Root, steps: &[Step], found: &mut Vec<std::borrow::Cow<'a, Json>>) {
     use std::borrow::Cow;
-    let body = |side: &'a crate::model::Side| side.body.as_ref().map(|body| &body.value);
+    let body = |side: &'a crate::model::Side| side.body.as_ref().map(|body| body.value());
     let start: Option<Cow<'a, Json>> = match root {
         Root::RequestHeaders => payload.request.headers.as_ref().map(Cow::Borrowed),
         Root::RequestBody => body(&payload.request).map(Cow::Borrowed),

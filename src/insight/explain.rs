@@ -64,22 +64,34 @@ impl Policy {
         (policy != Self::default()).then_some(policy)
     }
 
+    /// How it waits: `exponential from 10 s`.
+    pub fn backoff(&self) -> String {
+        let span = |ms: u64| super::http::span(ms as f64 / 1e3);
+        match (&self.strategy, self.first_wait_ms) {
+            (Some(strategy), Some(ms)) => format!("{strategy} from {}", span(ms)),
+            (Some(strategy), None) => strategy.clone(),
+            (None, Some(ms)) => format!("first wait {}", span(ms)),
+            (None, None) => String::new(),
+        }
+    }
+
+    /// Why an outcome is not tried again, where the policy names what is.
+    pub fn refuses(&self, activity: &Activity) -> Option<String> {
+        let code = activity.http_status.filter(|_| !self.retry_on.is_empty())?.to_string();
+        let class = |known: &String| {
+            let digits = known.trim_end_matches(['x', 'X']);
+            digits.len() < known.len() && code.starts_with(digits)
+        };
+        let among = self.retry_on.iter().any(|known| *known == code || class(known));
+        (!among).then(|| format!("not tried again: {code} is not among {}", self.retry_on.join(", ")))
+    }
+
     /// In words: `3 tries, exponential from 10 s, at most 5 min, on 429, 503`.
     pub fn describe(&self) -> String {
-        let span = |ms: u64| match ms {
-            ms if ms < 1000 => format!("{ms} ms"),
-            ms if ms < 120_000 => format!("{} s", ms as f64 / 1e3),
-            ms => format!("{} min", ms as f64 / 6e4),
-        };
         let parts = [
             self.max_attempts.map(|n| format!("{n} tries")),
-            match (&self.strategy, self.first_wait_ms) {
-                (Some(strategy), Some(ms)) => Some(format!("{strategy} from {}", span(ms))),
-                (Some(strategy), None) => Some(strategy.clone()),
-                (None, Some(ms)) => Some(format!("first wait {}", span(ms))),
-                (None, None) => None,
-            },
-            self.longest_wait_ms.map(|ms| format!("at most {}", span(ms))),
+            Some(self.backoff()).filter(|text| !text.is_empty()),
+            self.longest_wait_ms.map(|ms| format!("at most {}", super::http::span(ms as f64 / 1e3))),
             (!self.retry_on.is_empty()).then(|| format!("on {}", self.retry_on.join(", "))),
         ];
         parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
@@ -162,7 +174,7 @@ pub fn codes(activity: &Activity, payload: &Payload) -> Vec<String> {
         activity.entity.iter().flat_map(|entity| entity.split(' ')).map(str::to_owned).collect();
     for side in [&payload.request, &payload.response] {
         if let Some(body) = &side.body {
-            collect(&body.value, &mut found);
+            collect(body.value(), &mut found);
         }
     }
     found.sort();

@@ -1,6 +1,8 @@
 //! What is loaded when an activity is opened: headers, bodies, error, metadata, raw records.
 
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock};
 
 /// A body that was cut when it was recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,34 +13,66 @@ pub struct Truncation {
     pub reference: Option<String>,
 }
 
-/// A request's or a response's body.
-#[derive(Debug, Clone, PartialEq)]
+/// A request's or a response's body. Text is parsed only when its value is asked for: of a body of 20 MB a screen shows
+/// a page.
+#[derive(Debug, Clone)]
 pub struct Body {
-    /// JSON where it parses as such, else a JSON string of the text.
-    pub value: Value,
+    text: Arc<str>,
+    value: OnceLock<Value>,
     /// Size in bytes as recorded.
     pub bytes: usize,
     /// Set when the record holds only a part.
     pub truncation: Option<Truncation>,
 }
 
+/// The key of the object that [`Truncation`] is read from.
+const TRUNCATED: &str = "_truncated";
+
 impl Body {
-    /// Reads a recorded body: JSON objects and arrays are parsed, everything else is text.
+    /// A recorded body: JSON where it parses as such, else text.
     pub fn from_text(text: &str) -> Self {
-        let value = match serde_json::from_str::<Value>(text) {
-            Ok(value) => value,
-            Err(_) => Value::String(text.to_owned()),
-        };
-        Self::from_value(value, text.len())
+        let body = Self { text: Arc::from(text), value: OnceLock::new(), bytes: text.len(), truncation: None };
+        let marked = memchr::memmem::find(text.as_bytes(), TRUNCATED.as_bytes()).is_some();
+        Self { truncation: if marked { Self::mark(body.value()) } else { None }, ..body }
     }
 
     /// A body already parsed. Recognises the marker that `record` leaves when it truncates.
-    pub fn from_value(value: Value, bytes: usize) -> Self {
-        let truncation = value.get("_truncated").and_then(Value::as_object).map(|mark| Truncation {
+    pub fn from_value(value: Value) -> Self {
+        let truncation = Self::mark(&value);
+        let text: Arc<str> = match &value {
+            Value::String(text) => Arc::from(text.as_str()),
+            other => Arc::from(other.to_string()),
+        };
+        Self { bytes: text.len(), text, value: OnceLock::from(value), truncation }
+    }
+
+    fn mark(value: &Value) -> Option<Truncation> {
+        value.get(TRUNCATED).and_then(Value::as_object).map(|mark| Truncation {
             original_bytes: mark.get("original_bytes").and_then(Value::as_u64).unwrap_or(0),
             reference: mark.get("reference").and_then(Value::as_str).map(str::to_owned),
-        });
-        Self { value, bytes, truncation }
+        })
+    }
+
+    /// JSON where it parses as such, else a JSON string of the text.
+    pub fn value(&self) -> &Value {
+        self.value
+            .get_or_init(|| serde_json::from_str(&self.text).unwrap_or_else(|_| Value::String(self.text.to_string())))
+    }
+
+    /// The text: as recorded, or the JSON of a value that its store held parsed.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The same, shared.
+    pub fn shared_text(&self) -> Arc<str> {
+        Arc::clone(&self.text)
+    }
+}
+
+impl PartialEq for Body {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes && self.truncation == other.truncation && self.value() == other.value()
     }
 }
 
@@ -60,6 +94,52 @@ pub struct ErrorDetail {
     pub message: Option<String>,
     /// Stack trace, one frame a line.
     pub stack: Option<String>,
+}
+
+/// A part of a payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PayloadPart {
+    /// Request headers.
+    RequestHeaders,
+    /// Request body.
+    RequestBody,
+    /// Response headers.
+    ResponseHeaders,
+    /// Response body.
+    ResponseBody,
+    /// Error stack.
+    Stack,
+    /// An object whose fields are metadata.
+    Metadata,
+}
+
+impl PayloadPart {
+    /// Every part with its name in the `[payload]` of schema files.
+    pub const ALL: &'static [(&'static str, Self)] = &[
+        ("request_headers", Self::RequestHeaders),
+        ("request_body", Self::RequestBody),
+        ("response_headers", Self::ResponseHeaders),
+        ("response_body", Self::ResponseBody),
+        ("stack", Self::Stack),
+        ("metadata", Self::Metadata),
+    ];
+
+    /// The part of a name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, part)| *part)
+    }
+
+    /// For people.
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::RequestHeaders => "request headers",
+            Self::RequestBody => "request body",
+            Self::ResponseHeaders => "response headers",
+            Self::ResponseBody => "response body",
+            Self::Stack => "error stack",
+            Self::Metadata => "metadata",
+        }
+    }
 }
 
 /// A record exactly as its store holds it.
@@ -84,9 +164,21 @@ pub struct Payload {
     pub metadata: Map<String, Value>,
     /// The records behind it.
     pub raw: Vec<RawRecord>,
+    /// The parts that its records have a place for, filled or not.
+    pub holds: BTreeSet<PayloadPart>,
 }
 
 impl Payload {
+    /// Why a part is not there, for people: nothing was recorded, or there is no place for it.
+    pub fn absence(&self, part: PayloadPart) -> String {
+        let what = part.describe();
+        if self.holds.contains(&part) {
+            format!("no {what} recorded")
+        } else {
+            format!("no {what}: its store has no place for them")
+        }
+    }
+
     /// Adds what another place's record holds: present values stay, missing ones are filled.
     pub fn absorb(&mut self, other: Self) {
         fn fill<T>(mine: &mut Option<T>, other: Option<T>) {
@@ -104,6 +196,7 @@ impl Payload {
         for (key, value) in other.metadata {
             self.metadata.entry(key).or_insert(value);
         }
+        self.holds.extend(other.holds);
         for record in other.raw {
             if !self.raw.contains(&record) {
                 self.raw.push(record);

@@ -3,6 +3,7 @@
 use regex::Regex;
 use serde_json::Value;
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 /// What stands in the place of a secret.
@@ -61,7 +62,7 @@ static SECRETS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(concat!(
         r"(?P<scheme>(?i:\b(?:bearer|basic|token|digest|apikey)\s+))(?P<cred>[A-Za-z0-9._~+/=-]{8,})",
         r"|(?P<jwt>\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]*)",
-        r"|(?P<named>(?i:\b(?:password|passwd|pwd|secret|client_secret|api[_-]?key|access[_-]?token|refresh[_-]?token|token|sig|signature)\s*[=:]\s*))(?P<value>[^\s&,;'\x22\]}\[]{3,})",
+        r"|(?P<named>(?i:\b(?:password|passwd|pwd|secret|client_secret|api[_-]?key|access[_-]?token|refresh[_-]?token|token|sig|signature)[\x22']?\s*[=:]\s*[\x22']?))(?P<value>[^\s&,;'\x22\]}\[]{3,})",
         r"|(?P<userinfo>://[^/\s:@]+:)(?P<pass>[^/\s@]+)@",
         r"|(?P<vendor>\b(?:sk|pk|rk)_(?:live|test)_[A-Za-z0-9]{8,}|\bxox[abprs]-[A-Za-z0-9-]{8,}|\bgh[pousr]_[A-Za-z0-9]{20,}|\bAKIA[0-9A-Z]{16}\b)",
         r"|(?P<card>\b(?:\d[ -]?){12,18}\d\b)",
@@ -83,30 +84,37 @@ fn is_card_number(text: &str) -> bool {
             .is_multiple_of(10)
 }
 
+/// Where credentials stand in a text, in bytes, in order; an authentication scheme is no part of one.
+pub fn secret_ranges(text: &str) -> Vec<Range<usize>> {
+    if text.len() < 6 {
+        return Vec::new();
+    }
+    let hidden = |found: regex::Captures<'_>| {
+        let group = ["cred", "value", "pass"].iter().find_map(|name| found.name(name)).or(found.get(0))?;
+        let harmless = match found.name("card") {
+            Some(card) => !is_card_number(card.as_str()),
+            None => group.as_str().starts_with("[REDACTED"),
+        };
+        (!harmless).then(|| group.range())
+    };
+    SECRETS.captures_iter(text).filter_map(hidden).collect()
+}
+
 /// The text without the credentials it contains; an authentication scheme stays (`Bearer [REDACTED]`).
 pub fn redact_text(text: &str) -> Cow<'_, str> {
-    if text.len() < 6 {
+    let ranges = secret_ranges(text);
+    if ranges.is_empty() {
         return Cow::Borrowed(text);
     }
-    SECRETS.replace_all(text, |found: &regex::Captures<'_>| {
-        let part = |name: &str| found.name(name).map_or("", |m| m.as_str());
-        if found.name("cred").is_some() {
-            format!("{}{REDACTED}", part("scheme"))
-        } else if found.name("value").is_some() {
-            let value = part("value");
-            if value.starts_with(REDACTED) || value.starts_with("[REDACTED") {
-                found[0].to_owned()
-            } else {
-                format!("{}{REDACTED}", part("named"))
-            }
-        } else if found.name("pass").is_some() {
-            format!("{}{REDACTED}@", part("userinfo"))
-        } else if found.name("card").is_some() && !is_card_number(part("card")) {
-            found[0].to_owned()
-        } else {
-            REDACTED.to_owned()
-        }
-    })
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    for range in ranges {
+        out.push_str(&text[at..range.start]);
+        out.push_str(REDACTED);
+        at = range.end;
+    }
+    out.push_str(&text[at..]);
+    Cow::Owned(out)
 }
 
 fn redact_named(value: &Value) -> Value {
@@ -168,6 +176,7 @@ mod tests {
         assert_eq!(redact_text("jwt eyJhbGciOi.eyJzdWIiOi.abc_def"), "jwt [REDACTED]");
         assert_eq!(redact_text("Authorization: Bearer [REDACTED]"), "Authorization: Bearer [REDACTED]");
         assert_eq!(redact_text("call took 1234567890123 ns"), "call took 1234567890123 ns");
+        assert_eq!(redact_text(r#"sent {"password": "hunter2"}"#), r#"sent {"password": "[REDACTED]"}"#);
     }
 
     #[test]

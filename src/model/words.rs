@@ -208,6 +208,26 @@ words! {
     }
 }
 
+impl Kind {
+    /// What people call one of it.
+    pub const fn noun(self) -> &'static str {
+        match self {
+            Self::ApiCall => "call",
+            Self::Webhook => "webhook",
+            Self::Sync => "sync",
+            Self::Notification => "notification",
+            Self::Delivery => "delivery",
+            Self::Device => "device change",
+            Self::Test => "test",
+            Self::Event => "event",
+            Self::Alert => "alert",
+            Self::Log => "log line",
+            Self::Undecodable => "unreadable record",
+            Self::Other => "activity",
+        }
+    }
+}
+
 words! {
     /// Kinds of source.
     SourceKind {

@@ -3,12 +3,14 @@
 //! An error in recording never breaks the caller: every function returns it, none panics.
 
 mod apply;
+mod incident;
 mod policy;
 pub mod simulate;
 mod sqlite;
 mod truncate;
 
 pub use apply::{apply, statements};
+pub use incident::{Kept, write_incident};
 pub use policy::{Backoff, RetryPolicy};
 pub use sqlite::{Prepared, SqliteRecorder};
 pub use truncate::{MAX_BODY_BYTES, truncate_body};
@@ -19,8 +21,10 @@ use serde_json::Value;
 /// What is known when an activity starts. Times are UTC.
 #[derive(Debug, Clone, Default)]
 pub struct Start {
-    /// Request id; the identity of the activity.
+    /// The identity of the activity.
     pub id: String,
+    /// Request id, where it is another than the identity.
+    pub request_id: Option<String>,
     /// What sort of work.
     pub kind: Option<Kind>,
     /// Which way.

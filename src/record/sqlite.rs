@@ -1,7 +1,7 @@
 //! Recording into crosstail's own `SQLite` table.
 
 use super::{Outcome, Start, safe_body, safe_json, safe_text};
-use crate::model::Status;
+use crate::model::{Status, redact_json};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Sqlite};
 use std::path::Path;
@@ -74,17 +74,28 @@ pub struct Prepared {
 impl Prepared {
     /// Redacts and truncates. Without an outcome the activity is in progress (a log line has no status).
     pub fn new(start: Start, outcome: Option<Outcome>) -> Self {
-        let mut start = start;
+        let reference = format!("payloads/{}", start.id);
+        Self::of(start, outcome, |body, side| safe_body(body, &format!("{reference}/{side}")))
+    }
+
+    /// Redacts, and keeps bodies as long as they are.
+    pub fn whole(start: Start, outcome: Outcome) -> Self {
+        Self::of(start, Some(outcome), |body, _| match redact_json(body) {
+            serde_json::Value::String(text) => text,
+            other => other.to_string(),
+        })
+    }
+
+    fn of(mut start: Start, outcome: Option<Outcome>, body: impl Fn(&serde_json::Value, &str) -> String) -> Self {
         let status = match &outcome {
             Some(outcome) => outcome.status,
             None => start.level.is_none().then_some(Status::InProgress),
         };
         let mut outcome = outcome.unwrap_or_default();
-        let reference = format!("payloads/{}", start.id);
         let headers = [&start.request_headers, &outcome.response_headers].map(|h| h.as_ref().map(safe_json));
         let bodies = [
-            start.request_body.as_ref().map(|body| safe_body(body, &format!("{reference}/request"))),
-            outcome.response_body.as_ref().map(|body| safe_body(body, &format!("{reference}/response"))),
+            start.request_body.as_ref().map(|sent| body(sent, "request")),
+            outcome.response_body.as_ref().map(|got| body(got, "response")),
         ];
         let metadata = start.metadata.as_ref().map(safe_json);
         start.url = start.url.map(|url| safe_text(&url));
@@ -178,6 +189,12 @@ impl SqliteRecorder {
         .map(drop)
     }
 
+    /// Closes the database, so that it is one file and can be read where nothing may be written.
+    pub async fn close_as_one_file(mut self) -> Result<(), sqlx::Error> {
+        self.connection.execute("PRAGMA journal_mode = DELETE").await?;
+        self.connection.close().await
+    }
+
     /// Closes the database.
     pub async fn close(self) -> Result<(), sqlx::Error> {
         self.connection.close().await
@@ -207,7 +224,7 @@ fn bind_row<'q>(query: Query<'q>, row: &'q Prepared, revision: i64) -> Query<'q>
         .bind(start.attempt)
         .bind(start.max_attempts)
         .bind(outcome.next_retry_at.map(|at| at.0))
-        .bind(&start.id)
+        .bind(start.request_id.as_ref().unwrap_or(&start.id))
         .bind(&start.correlation_id)
         .bind(&start.parent_request_id)
         .bind(&outcome.error)

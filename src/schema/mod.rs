@@ -9,7 +9,7 @@ mod tree;
 pub use assemble::{Assembler, Scalar};
 pub use definition::{CatalogueTable, Definition, Lookup, MetricDefinition, SchemaError, SeriesTable, Table, TimeUnit};
 pub use endpoint::{endpoint_of_url, system_of_url};
-pub use tree::{Node, PayloadPart, Target};
+pub use tree::{Node, Target};
 
 use crate::model::{Activity, Direction, Kind, Level, SourceKind, Status};
 use compact_str::CompactString;

@@ -1,20 +1,40 @@
 //! From a record to the parts of a payload.
 
-use super::{PayloadPart, Schema, lookup};
-use crate::model::{Body, Payload};
+use super::{Schema, lookup};
+use crate::model::{Body, Payload, PayloadPart};
+use serde::Deserializer as _;
+use serde::de::{MapAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 impl Schema {
+    /// A record of JSON text, for [`Self::divide`]: bodies that are objects or arrays stay text, so that nothing large is
+    /// built before it is looked at.
+    pub fn record(&self, text: &str) -> Result<Map<String, Value>, serde_json::Error> {
+        let is_body = |name: &String| {
+            matches!(PayloadPart::parse(name), Some(PayloadPart::RequestBody | PayloadPart::ResponseBody))
+        };
+        let payload = &self.definition().payload;
+        let bodies: Vec<&str> = payload
+            .iter()
+            .filter(|(name, _)| is_body(name))
+            .flat_map(|(_, paths)| paths.list().iter().map(String::as_str))
+            .collect();
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let record = deserializer.deserialize_map(Record { bodies: &bodies })?;
+        deserializer.end()?;
+        Ok(record)
+    }
+
     /// Divides a record among the parts of a payload; what no part takes is metadata.
     pub fn divide(&self, mut record: Map<String, Value>) -> Payload {
         let definition = self.definition();
         let mut payload = Payload::default();
         for (name, paths) in &definition.payload {
             let Some(part) = PayloadPart::parse(name) else { continue };
-            let Some((path, value)) = paths.list().iter().find_map(|path| Some((path, lookup(&record, path)?.clone())))
-            else {
-                continue;
-            };
+            payload.holds.insert(part);
+            let found = paths.list().iter().find_map(|path| Some((path, take(&mut record, path)?)));
+            let Some((path, value)) = found else { continue };
             match part {
                 PayloadPart::RequestHeaders => payload.request.headers = Some(value),
                 PayloadPart::ResponseHeaders => payload.response.headers = Some(value),
@@ -28,7 +48,6 @@ impl Schema {
                     }
                 },
             }
-            record.shift_remove(path.as_str());
         }
         for (name, paths) in &definition.fields {
             for path in paths.list() {
@@ -51,12 +70,45 @@ impl Schema {
     }
 }
 
+/// Reads an object whose bodies stay text.
+struct Record<'a> {
+    bodies: &'a [&'a str],
+}
+
+impl<'de> Visitor<'de> for Record<'_> {
+    type Value = Map<String, Value>;
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
+        let mut map = Map::new();
+        while let Some(key) = access.next_key::<String>()? {
+            let value = if self.bodies.contains(&key.as_str()) {
+                let raw = access.next_value::<&RawValue>()?.get();
+                if raw.starts_with(['{', '[']) {
+                    Value::String(raw.to_owned())
+                } else {
+                    serde_json::from_str(raw).map_err(serde::de::Error::custom)?
+                }
+            } else {
+                access.next_value()?
+            };
+            map.insert(key, value);
+        }
+        Ok(map)
+    }
+}
+
+/// The value at a path: taken out where it is a key of the record, a copy where it lies deeper.
+fn take(record: &mut Map<String, Value>, path: &str) -> Option<Value> {
+    record.shift_remove(path).or_else(|| lookup(record, path).cloned())
+}
+
 fn body(value: Value) -> Body {
     match value {
         Value::String(text) => Body::from_text(&text),
-        other => {
-            let bytes = other.to_string().len();
-            Body::from_value(other, bytes)
-        }
+        other => Body::from_value(other),
     }
 }

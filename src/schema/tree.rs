@@ -2,6 +2,7 @@
 
 use super::definition::{Definition, SchemaError, unknown};
 use crate::filter::Field;
+use crate::model::PayloadPart;
 
 macro_rules! targets {
     ($($variant:ident = $name:literal),+ $(,)?) => {
@@ -81,38 +82,6 @@ impl Target {
     }
 }
 
-/// A part of the payload that a schema names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PayloadPart {
-    /// Request headers.
-    RequestHeaders,
-    /// Request body.
-    RequestBody,
-    /// Response headers.
-    ResponseHeaders,
-    /// Response body.
-    ResponseBody,
-    /// Error stack.
-    Stack,
-    /// An object whose fields are metadata.
-    Metadata,
-}
-
-impl PayloadPart {
-    /// The part of a name in `[payload]`.
-    pub fn parse(name: &str) -> Option<Self> {
-        Some(match name {
-            "request_headers" => Self::RequestHeaders,
-            "request_body" => Self::RequestBody,
-            "response_headers" => Self::ResponseHeaders,
-            "response_body" => Self::ResponseBody,
-            "stack" => Self::Stack,
-            "metadata" => Self::Metadata,
-            _ => return None,
-        })
-    }
-}
-
 const LENGTHS: usize = 32;
 
 /// Keys of one length, each with its node.
@@ -138,7 +107,7 @@ impl Node {
             }
         }
         if let Some(name) = definition.payload.keys().find(|name| PayloadPart::parse(name).is_none()) {
-            let known = "request_headers, request_body, response_headers, response_body, stack, metadata";
+            let known = PayloadPart::ALL.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
             return Err(fail(format!("[payload] has no '{name}'; it has {known}")));
         }
         Ok(root)

@@ -7,10 +7,12 @@ mod ordered;
 mod segment;
 mod summary;
 mod symbols;
+mod tally;
 
 pub use evaluate::RowRecord;
 pub use summary::{Bucket, Facet, Histogram};
 pub use symbols::{Symbol, Symbols};
+pub use tally::Tallies;
 
 use crate::filter::{Field, Predicate, Vocabulary};
 use crate::model::{Activity, Direction, Id, Kind, Level, Names, Place, Status, Timestamp};

@@ -31,6 +31,7 @@ pub fn draw(state: &State, look: &Look) -> (Buffer, Option<(u16, u16)>) {
     match state.screen {
         Screen::FirstRun => panels::first_run::render(state, places.list, &mut buf, theme),
         Screen::Health => panels::health::render(state, places.list, &mut buf, theme),
+        Screen::Contrast => panels::contrast::render(state, places.list, &mut buf, theme),
         Screen::Sources => panels::sources::render(state, places.list, &mut buf, theme),
         Screen::Explore => {
             panels::histogram::render(state, places.histogram, &mut buf, theme);
@@ -47,6 +48,8 @@ pub fn draw(state: &State, look: &Look) -> (Buffer, Option<(u16, u16)>) {
     for overlay in &state.overlays {
         match overlay {
             Overlay::Help(first) => overlays::help::render(*first, area, &mut buf, look),
+            Overlay::Find(find) => overlays::find::render(state, find, area, &mut buf, look),
+            Overlay::Prompt(prompt) => cursor = Some(overlays::prompt::render(prompt, area, &mut buf, look)),
             Overlay::Palette(palette) => cursor = Some(overlays::palette::render(palette, area, &mut buf, look)),
         }
     }

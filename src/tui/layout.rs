@@ -105,7 +105,7 @@ impl Places {
         }
         let height = self.detail.height.saturating_sub(4) as usize;
         if let Some(detail) = &mut state.detail {
-            detail.height = height;
+            detail.resize(height, self.detail.width.saturating_sub(2) as usize);
         }
         if state.detail.is_none() && state.focus == Focus::Detail {
             state.focus = Focus::List;

@@ -4,6 +4,7 @@ mod draw;
 mod encode;
 mod keymap;
 mod layout;
+mod outside;
 mod overlays;
 mod panels;
 mod screen;
@@ -189,6 +190,12 @@ impl Front {
                     self.painter.send(bytes.to_vec());
                 }
                 Some(Effect::Copy(text)) => self.copy(&text),
+                Some(Effect::Outside(it)) => {
+                    let said = outside::run(&it);
+                    self.state.size = crossterm::terminal::size().unwrap_or(self.state.size);
+                    self.painter.forget();
+                    said.into_iter().for_each(|said| self.state.say(said));
+                }
                 _ => {}
             }
         }
@@ -286,6 +293,9 @@ impl Front {
         if let Some(Overlay::Palette(_)) = self.state.overlays.last() {
             return Some(Typing::Palette);
         }
+        if let Some(Overlay::Prompt(_)) = self.state.overlays.last() {
+            return Some(Typing::Prompt);
+        }
         if self.state.focus == Focus::Filter && self.state.overlays.is_empty() {
             return Some(Typing::Filter);
         }
@@ -340,14 +350,16 @@ impl Front {
         self.event(match typing {
             Typing::Filter => Event::FilterEdited(text, cursor),
             Typing::Palette => Event::PaletteEdited(text),
+            Typing::Prompt => Event::PromptEdited(text),
             Typing::Search => Event::SearchEdited(text),
         })
     }
 
     fn paste(&mut self, text: &str) -> Option<u8> {
-        let typing = self.typing()?;
+        let text = text.trim_end_matches(['\r', '\n']).replace(['\r', '\n', '\t'], " ");
+        let Some(typing) = self.typing() else { return self.event(Event::Pasted(text)) };
         self.editor.sync(&self.state, typing);
-        self.editor.area.insert_str(text.replace(['\r', '\n', '\t'], " "));
+        self.editor.area.insert_str(text);
         self.edited(typing)
     }
 }
@@ -357,6 +369,7 @@ impl Front {
 enum Typing {
     Filter,
     Palette,
+    Prompt,
     Search,
 }
 
@@ -376,6 +389,10 @@ impl Editor {
             Typing::Filter => (state.filter.text.as_str(), state.filter.cursor, state.filter.generation),
             Typing::Palette => match state.overlays.last() {
                 Some(Overlay::Palette(palette)) => (palette.text.as_str(), palette.text.len(), 0),
+                _ => ("", 0, 0),
+            },
+            Typing::Prompt => match state.overlays.last() {
+                Some(Overlay::Prompt(prompt)) => (prompt.text.as_str(), prompt.text.len(), 0),
                 _ => ("", 0, 0),
             },
             Typing::Search => state.detail.as_ref().map_or(("", 0, 0), |d| (d.search.as_str(), d.search.len(), 0)),

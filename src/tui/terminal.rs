@@ -27,6 +27,26 @@ pub(super) enum Input {
 
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
+/// Another program has the terminal: keys are left to it, and the signals of its keys are not ours.
+static LENT: AtomicBool = AtomicBool::new(false);
+
+/// The terminal, lent to another program until this is dropped.
+pub(super) struct Lent;
+
+/// Lends the terminal to another program.
+pub(super) fn lend() -> Lent {
+    LENT.store(true, Ordering::Release);
+    give_back();
+    Lent
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let _ = take();
+        LENT.store(false, Ordering::Release);
+    }
+}
+
 /// Held while a picture is written: the terminal is given back between pictures, never in the middle of one.
 static WRITING: Mutex<()> = Mutex::new(());
 
@@ -105,6 +125,18 @@ pub(super) fn listen(inputs: mpsc::Sender<Input>) -> io::Result<()> {
     let to_loop = inputs.clone();
     std::thread::spawn(move || {
         for signal in signals.forever() {
+            if LENT.load(Ordering::Acquire) {
+                match signal {
+                    // All of the foreground stops together, as a shell expects.
+                    SIGTSTP => drop(signal_hook::low_level::emulate_default_handler(SIGTSTP)),
+                    SIGHUP | SIGTERM => {
+                        end_soon(signal);
+                        return;
+                    }
+                    _ => {}
+                }
+                continue;
+            }
             let input = match signal {
                 SIGWINCH => Input::Resized,
                 SIGTSTP => Input::Stop,
@@ -152,6 +184,10 @@ fn read_keys(tty: Option<&File>, inputs: &mpsc::Sender<Input>) {
         let ready = descriptors[0].revents();
         if ready.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
             break;
+        }
+        if LENT.load(Ordering::Acquire) {
+            std::thread::park_timeout(Duration::from_millis(20));
+            continue;
         }
         while event::poll(Duration::ZERO).unwrap_or(false) {
             let Ok(event) = event::read() else { break };

@@ -141,7 +141,7 @@ async fn documents_that_do_not_fit_are_shown_and_a_payload_of_15_mb_is_read() {
         let row = running.store.find(&crosstail::model::Id::parse(&id)).expect("held");
         let place = running.store.places(row).remove(0);
         let payload = source.payload(&crosstail::model::Id::parse(&id), &place.locator).await.expect("payload");
-        assert_eq!(payload.response.body.expect("a body").value["text"].as_str().expect("text").len(), 15_000_000);
+        assert_eq!(payload.response.body.expect("a body").value()["text"].as_str().expect("text").len(), 15_000_000);
         for row in running.store.all_rows() {
             let activity = running.store.get(*row);
             source.payload(&activity.id, &activity.places[0].locator).await.expect("every document is found again");

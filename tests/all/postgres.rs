@@ -269,7 +269,7 @@ async fn rows_that_do_not_fit_are_shown_and_a_payload_of_20_mb_is_read() {
     running.until("a row without a time that comes live", |running| running.store.len() == 5).await;
     let large = crosstail::model::Id::parse("00000000-0000-4000-8000-000000000004");
     let payload = source.payload(&large, &Locator::Key(large.to_string().into())).await.expect("payload");
-    assert_eq!(payload.response.body.expect("a body").value["text"].as_str().expect("text").len(), 20_000_000);
+    assert_eq!(payload.response.body.expect("a body").value()["text"].as_str().expect("text").len(), 20_000_000);
     let output = crosstail(&["query", "-s", &url]);
     assert!(!output.stdout.contains(&0x1b), "no escape reaches the terminal");
     assert_eq!(lines(&crosstail(&["query", "--limit", "0", "-o", "json", "-s", &url])).len(), 5);

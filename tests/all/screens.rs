@@ -1,7 +1,7 @@
 //! Pictures of the screens, text and style, of the same activities at the same moment.
 
 use crate::support::EPOCH;
-use crosstail::app::{Action, Effect, Event, Reply, State, update};
+use crosstail::app::{Action, Effect, Event, Opened, Reply, State, update};
 use crosstail::model::{Activity, Body, Direction, Id, Kind, Level, Locator, Names, Payload, Place, RawRecord, Status};
 use crosstail::model::{Check, HealthState, Metric, MetricKind, Vitals};
 use crosstail::source::Probe;
@@ -77,11 +77,9 @@ fn activities(names: &Names) -> Vec<Activity> {
 fn payload() -> Payload {
     let mut payload = Payload::default();
     payload.request.headers = Some(json!({"Authorization": "Bearer abcdefghijkl", "Content-Type": "application/json"}));
-    payload.request.body = Some(Body::from_value(
-        json!({"PurchaseOrder": {"VendorCode": "V-77", "Items": [{"sku": "MAT-1", "qty": 4}]}}),
-        74,
-    ));
-    payload.response.body = Some(Body::from_value(json!({"error": {"code": "ServiceUnavailable"}}), 40));
+    payload.request.body =
+        Some(Body::from_value(json!({"PurchaseOrder": {"VendorCode": "V-77", "Items": [{"sku": "MAT-1", "qty": 4}]}})));
+    payload.response.body = Some(Body::from_value(json!({"error": {"code": "ServiceUnavailable"}})));
     payload.error.stack = Some("Error: Service Unavailable\n    at request (/app/src/http.ts:40:7)\n    at run (/app/node_modules/bull/worker.js:5:1)".to_owned());
     payload.metadata.insert("tenant".to_owned(), json!("org-3"));
     payload.raw.push(RawRecord { place: "demo".to_owned(), text: "{\"a\":1}".to_owned() });
@@ -130,7 +128,10 @@ impl Stage {
             for effect in self.event(Event::Action(*action)) {
                 match effect {
                     Effect::LoadPayload(ticket, ..) => {
-                        drop(self.event(Event::Reply(ticket, Reply::Payload(Ok(Box::new(payload()))))));
+                        drop(self.event(Event::Reply(
+                            ticket,
+                            Reply::Payload(Ok(std::sync::Arc::new(Opened::new(payload())))),
+                        )));
                     }
                     Effect::LoadRelated(ticket, _) => {
                         drop(self.event(Event::Reply(ticket, Reply::Related(Vec::new()))));

@@ -32,6 +32,7 @@ pub fn random(rng: &mut fastrand::Rng, index: u64) -> (Start, Option<Outcome>) {
     let log = rng.u8(0..4) == 0;
     let text = |value: Option<&str>| value.map(str::to_owned);
     let start = Start {
+        request_id: None,
         id: uuid::Builder::from_random_bytes(rng.u128(..).to_le_bytes()).into_uuid().to_string(),
         kind: Some(Kind::ALL[rng.usize(0..Kind::ALL.len() - 1)]),
         direction: Some(Direction::ALL[rng.usize(0..3)]),

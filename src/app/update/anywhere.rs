@@ -1,10 +1,11 @@
 //! Actions that mean the same wherever nothing else takes them: the list, the screens, what can be switched.
 
-use super::detail::{copy, open};
+use super::detail::{open, open_tab};
 use super::keys::{edit_filter, narrow, palette};
+use super::take_away::{ask, bundle, copy, mark, note, outside};
 use super::{go_to, walk_history};
 use crate::app::state::HEALTH_WINDOWS_US;
-use crate::app::{Action, COLUMNS, Effect, Focus, Overlay, Screen, State, Tab};
+use crate::app::{Action, COLUMNS, Effect, Focus, Overlay, Program, Purpose, Screen, State, Tab};
 use crate::store::Row;
 
 pub(super) fn anywhere(state: &mut State, action: Action) -> Vec<Effect> {
@@ -26,10 +27,8 @@ pub(super) fn anywhere(state: &mut State, action: Action) -> Vec<Effect> {
         }
         Action::Retries | Action::Trace => {
             if let Some(row) = state.list.current(&state.store) {
-                let effects = open(state, row);
-                if let Some(detail) = &mut state.detail {
-                    detail.open_tab(if action == Action::Trace { Tab::Trace } else { Tab::Retries });
-                }
+                let mut effects = open(state, row);
+                effects.extend(open_tab(state, if action == Action::Trace { Tab::Trace } else { Tab::Retries }));
                 return effects;
             }
         }
@@ -65,18 +64,35 @@ pub(super) fn anywhere(state: &mut State, action: Action) -> Vec<Effect> {
                 None => state.say(format!("this activity has no {}", field.name())),
             }
         }
-        Action::Mark => {
-            if let Some(row) = state.list.current(&state.store)
-                && !state.marks.remove(&row)
-            {
-                state.marks.insert(row);
-            }
+        Action::Compare => {
+            state.screen = if state.screen == Screen::Contrast { Screen::Explore } else { Screen::Contrast };
+            state.line = 0;
+            state.focus = Focus::List;
+            state.compute_contrast();
         }
+        Action::Find => {
+            let palette = palette(state);
+            state.overlays.push(Overlay::Palette(palette));
+            state.say("type or paste an id, an address, an order number or a line");
+        }
+        Action::Jq => state.say("open an activity first: jq reads its body"),
+        Action::Editor => return outside(state, Program::Editor),
+        Action::Pager => return outside(state, Program::Pager),
+        Action::Pipe => ask(state, Purpose::Pipe, String::new()),
+        Action::Note => note(state),
+        Action::Bundle => bundle(state),
+        Action::Mark => mark(state),
         Action::NextMark => {
             let here = state.list.current(&state.store);
             let position = here.and_then(|row| state.store.position(row)).unwrap_or(0);
-            let mut marked: Vec<(usize, Row)> =
-                state.marks.iter().filter_map(|row| Some((state.store.position(*row)?, *row))).collect();
+            let mut marked: Vec<(usize, Row)> = state
+                .marks
+                .keys()
+                .filter_map(|id| state.store.find(id))
+                .collect::<Vec<_>>()
+                .into_iter()
+                .filter_map(|row| Some((state.store.position(row)?, row)))
+                .collect();
             marked.sort_unstable();
             let next = marked.iter().find(|(at, _)| *at > position).or(marked.first());
             match next.copied() {
@@ -132,7 +148,9 @@ pub(super) fn anywhere(state: &mut State, action: Action) -> Vec<Effect> {
         | Action::CopyId
         | Action::CopyBody
         | Action::CopyCurl
-        | Action::CopyFilter
+        | Action::CopyWhole
+        | Action::CopyMarkdown
+        | Action::CopyView
         | Action::CopyPath => {
             return copy(state, action);
         }

@@ -1,124 +1,256 @@
-//! The opened activity: opening it, moving in it, keeping it up to date, copying from it.
+//! The opened activity: opening it, moving in it, keeping it up to date.
 
 use super::go_to;
-use crate::app::{Action, Ask, Detail, Effect, Focus, Line, Load, State, Tab, Tree, TreeState};
-use crate::insight::{Chain, Trace, codes, expression};
-use crate::model::Activity;
+use super::take_away::ask;
+use crate::app::{
+    Action, Against, Ask, Detail, Effect, Focus, Jq, Load, Pair, Part, Purpose, Right, Screen, State, Tab,
+};
+use crate::insight::{expression, successes_like};
+use crate::model::{Activity, Latencies, Status};
 use crate::source::RelatedKey;
 use crate::store::Row;
 
+/// "Usual" is taken from what began at most this long before or after.
+const USUAL_US: i64 = 24 * 3_600_000_000;
+
 /// The opened activity, its tries and its trace grow as they happen.
-pub(super) fn refresh_detail(state: &mut State, rows: &[Row]) {
-    let Some(detail) = &mut state.detail else { return };
+pub(super) fn refresh_detail(state: &mut State, rows: &[Row]) -> Vec<Effect> {
+    let Some(detail) = &mut state.detail else { return Vec::new() };
     let mut changed = false;
+    let own = detail.activity.request_id.as_ref().unwrap_or(&detail.activity.id).to_string();
     for row in rows {
+        if Some(*row) == detail.row {
+            detail.activity = state.store.get(*row);
+            changed = true;
+            continue;
+        }
         let activity = state.store.get(*row);
-        if *row == detail.row {
+        if activity.id == detail.activity.id {
+            detail.row = Some(*row);
             detail.activity = activity;
             changed = true;
             continue;
         }
-        let own = detail.activity.request_id.as_ref().unwrap_or(&detail.activity.id).to_string();
         let related = (activity.correlation_id.is_some() && activity.correlation_id == detail.activity.correlation_id)
-            || activity.parent_request_id.as_deref() == Some(own.as_str());
+            || activity.parent_request_id.as_deref() == Some(own.as_str())
+            || detail.related.contains_key(&activity.id);
         if related {
-            detail.related.retain(|known| known.id != activity.id);
-            detail.related.push(activity);
+            detail.related.insert(activity.id.clone(), activity);
             changed = true;
         }
     }
-    if changed {
-        detail.relate();
+    if !changed {
+        return Vec::new();
     }
+    detail.relate();
+    compare_tries(state)
 }
 
 /// Asks what configuration says about the opened activity, now that its payload is here.
 pub(super) fn explain(state: &mut State) -> Vec<Effect> {
     let ticket = state.ticket();
     let holds_mappings = state.sources.iter().any(|source| !source.catalogue.entries.is_empty());
-    let Some(Detail { payload: Load::Loaded(payload), activity, .. }) = &state.detail else { return Vec::new() };
+    let Some(Detail { opened: Load::Loaded(opened), activity, .. }) = &state.detail else { return Vec::new() };
     if !holds_mappings {
         return Vec::new();
     }
     let entry = state.endpoint_entry(activity);
-    let body = |side: &crate::model::Side| side.body.as_ref().map(|body| body.value.clone());
-    let sides = [
-        ("request", "request_transform", body(&payload.request)),
-        ("response", "response_transform", body(&payload.response)),
-    ];
+    let sides = [(Part::Request, "request_transform"), (Part::Response, "response_transform")];
     let transforms = sides
         .into_iter()
-        .filter_map(|(name, fact, body)| Some((name, expression(entry?.facts.get(fact)?), body?)))
+        .filter(|(part, _)| opened.body(*part).is_some())
+        .filter_map(|(part, fact)| Some((part, expression(entry?.facts.get(fact)?))))
         .collect();
-    let ask =
-        Ask { system: activity.system.as_deref().map(str::to_owned), codes: codes(activity, payload), transforms };
+    let ask = Ask { activity: activity.clone(), opened: opened.clone(), transforms };
     if let Some(detail) = &mut state.detail {
         detail.explained_ticket = ticket;
     }
     vec![Effect::Explain(ticket, Box::new(ask))]
 }
 
-/// Opens an activity beside the list.
+/// Opens the activity of a row beside the list.
 pub(super) fn open(state: &mut State, row: Row) -> Vec<Effect> {
-    let activity = state.store.get(row);
     state.list.select(&state.store, row);
+    let activity = state.store.get(row);
+    open_activity(state, Some(row), activity)
+}
+
+/// Opens an activity; where it is not among what is loaded, from its store alone.
+pub(super) fn open_activity(state: &mut State, row: Option<Row>, activity: Activity) -> Vec<Effect> {
+    state.screen = Screen::Explore;
     state.focus = Focus::Detail;
     let payload_ticket = state.ticket();
     let related_ticket = state.ticket();
     let request = activity.request_id.as_ref().unwrap_or(&activity.id).to_string();
-    let mut related: Vec<Activity> = Vec::new();
-    let mut keys = vec![RelatedKey::Request(request.clone())];
     let mut rows = state.store.children(&request);
     if let Some(correlation) = &activity.correlation_id {
-        keys.push(RelatedKey::Correlation(correlation.to_string()));
         rows.extend(state.store.of_correlation(correlation));
-    }
-    if let Some(parent) = &activity.parent_request_id {
-        keys.push(RelatedKey::Request(parent.to_string()));
     }
     rows.sort_unstable();
     rows.dedup();
-    related.extend(rows.into_iter().filter(|other| *other != row).map(|other| state.store.get(other)));
+    let related = rows.into_iter().filter(|other| Some(*other) != row).map(|other| state.store.get(other));
     let effects = vec![
         Effect::LoadPayload(payload_ticket, activity.id.clone(), activity.places.clone()),
-        Effect::LoadRelated(related_ticket, keys),
+        Effect::LoadRelated(related_ticket, RelatedKey::of(&activity)),
     ];
     let tab = state.detail.as_ref().map_or(Tab::Overview, |detail| detail.tab);
-    let mut detail = Detail {
-        row,
-        chain: Chain::build(&activity, &[]),
-        trace: Trace::default(),
-        activity,
-        tab,
-        payload: Load::Loading,
-        explained: crate::app::Explained::default(),
-        related,
-        related_loaded: false,
-        tree_state: TreeState::default(),
-        tree: Tree::default(),
-        scroll: 0,
-        search: String::new(),
-        searching: false,
-        payload_ticket,
-        explained_ticket: 0,
-        related_ticket,
-        height: 10,
-    };
+    let tab = if tab == Tab::Compare { Tab::Overview } else { tab };
+    let (height, width) = state.detail.as_ref().map_or((10, 80), |detail| (detail.height, detail.width));
+    let mut detail = Detail::new(row, activity, tab);
+    detail.related = related.map(|activity| (activity.id.clone(), activity)).collect();
+    detail.usual = usual(state, &detail.activity);
+    (detail.payload_ticket, detail.related_ticket) = (payload_ticket, related_ticket);
+    (detail.height, detail.width) = (height, width);
     detail.relate();
     state.detail = Some(detail);
     effects
 }
 
-pub(super) fn search(detail: &mut Detail, by: isize) {
-    let found = detail.tree.matches(&detail.search);
-    let here = detail.tree_state.selected;
-    let next = match by {
-        0 => found.iter().find(|line| **line >= here).or(found.first()),
-        1 => found.iter().find(|line| **line > here).or(found.first()),
-        _ => found.iter().rev().find(|line| **line < here).or(found.last()),
+/// How long the loaded activities of the same endpoint took.
+fn usual(state: &State, activity: &Activity) -> Latencies {
+    let store = &state.store;
+    let mut latencies = Latencies::default();
+    let symbol = |text: &Option<compact_str::CompactString>| store.symbols().find(text.as_deref()?);
+    let (Some(system), Some(endpoint)) = (symbol(&activity.system), symbol(&activity.endpoint)) else {
+        return latencies;
     };
-    if let Some(line) = next {
-        detail.tree_state.selected = *line;
+    let rows = store.all_rows();
+    let at = activity.started_at;
+    let from = rows.partition_point(|row| store.started(*row) < at.plus_us(-USUAL_US));
+    let upto = rows.partition_point(|row| store.started(*row) <= at.plus_us(USUAL_US));
+    for row in &rows[from..upto] {
+        if store.system(*row) == system && store.endpoint(*row) == endpoint {
+            store.took_us(*row).into_iter().for_each(|us| latencies.add(us));
+        }
+    }
+    latencies
+}
+
+/// Compares the opened activity with the last success of its endpoint: the newest before it, in memory or in a store.
+pub(super) fn compare_with_success(state: &mut State) -> Vec<Effect> {
+    let Some(detail) = &state.detail else { return Vec::new() };
+    let left = detail.activity.clone();
+    let Some(filter) = successes_like(&left) else {
+        state.say("it names no endpoint that others could be of");
+        return Vec::new();
+    };
+    let known = last_success(state, &left);
+    let right = known.map_or_else(|| Right::Newest(filter, left.started_at), Right::Known);
+    compare(state, left, right, "this, and the last success of its endpoint before it".to_owned())
+}
+
+/// The newest success of the same endpoint before an activity, among what is loaded.
+fn last_success(state: &State, of: &Activity) -> Option<Activity> {
+    let store = &state.store;
+    let system = store.symbols().find(of.system.as_deref()?)?;
+    let endpoint = store.symbols().find(of.endpoint.as_deref()?)?;
+    let rows = store.all_rows();
+    let upto = rows.partition_point(|row| store.started(*row) < of.started_at);
+    rows[..upto]
+        .iter()
+        .rev()
+        .filter(|row| store.system(**row) == system && store.endpoint(**row) == endpoint)
+        .filter(|row| store.status(**row) == Some(Status::Success))
+        .map(|row| store.get(*row))
+        .find(|a| a.method == of.method && a.direction == of.direction && a.id != of.id)
+}
+
+/// Opens the comparison of two activities.
+fn compare(state: &mut State, left: Activity, right: Right, why: String) -> Vec<Effect> {
+    let ticket = state.ticket();
+    let Some(detail) = &mut state.detail else { return Vec::new() };
+    let known = if let Right::Known(activity) = &right { Some(activity.clone()) } else { None };
+    let opened = detail.opened.get().filter(|_| left.id == detail.activity.id).cloned();
+    detail.against = Some(Against { why, left: left.clone(), right: known, compared: Load::Loading, ticket });
+    detail.open_tab(Tab::Compare);
+    vec![Effect::Compare(ticket, Box::new(Pair { left, opened, right }))]
+}
+
+/// The selected try and the one that it is compared with: the one before it, or the second where it is the first.
+fn pair(detail: &Detail) -> Option<(usize, usize)> {
+    let at = detail.scroll.min(detail.chain.attempts.len().checked_sub(1)?);
+    let left = at.saturating_sub(1);
+    (detail.chain.attempts.len() > 1).then_some((left, left + 1))
+}
+
+/// Compares the selected try with its neighbour, where that is not done yet.
+pub(super) fn compare_tries(state: &mut State) -> Vec<Effect> {
+    let ticket = state.last_ticket + 1;
+    let Some(detail) = &mut state.detail else { return Vec::new() };
+    if detail.tab != Tab::Retries {
+        return Vec::new();
+    }
+    let Some((left, right)) = pair(detail) else {
+        detail.ladder = None;
+        return Vec::new();
+    };
+    let why = format!("try {} and try {}", detail.chain.number(left), detail.chain.number(right));
+    let (left, right) = (detail.chain.attempts[left].clone(), detail.chain.attempts[right].clone());
+    let known =
+        detail.ladder.as_ref().is_some_and(|ladder| ladder.left == left && ladder.right.as_ref() == Some(&right));
+    if known {
+        return Vec::new();
+    }
+    let opened = detail.opened.get().filter(|_| left.id == detail.activity.id).cloned();
+    let ladder = Against { why, left: left.clone(), right: Some(right.clone()), compared: Load::Loading, ticket };
+    detail.ladder = Some(ladder);
+    state.last_ticket = ticket;
+    vec![Effect::Compare(ticket, Box::new(Pair { left, opened, right: Right::Known(right) }))]
+}
+
+/// Puts a jq expression in force; an empty one takes it away.
+pub(super) fn run_jq(state: &mut State, text: &str) -> Vec<Effect> {
+    let ticket = state.ticket();
+    let Some(detail) = &mut state.detail else { return Vec::new() };
+    if text.trim().is_empty() {
+        detail.jq = None;
+        return Vec::new();
+    }
+    let part = match detail.tab {
+        Tab::Response => Part::Response,
+        _ => Part::Request,
+    };
+    let Some(body) = detail.opened.get().and_then(|opened| opened.body(part)).filter(|body| body.is_json) else {
+        state.say("there is no JSON here for jq");
+        return Vec::new();
+    };
+    let text_of_body = body.text.clone();
+    detail.jq = Some(Jq { expression: text.trim().to_owned(), part, result: Load::Loading, ticket });
+    vec![Effect::Jq(ticket, text.trim().to_owned(), text_of_body)]
+}
+
+fn scroll(detail: &mut Detail, action: Action) -> bool {
+    let page = detail.height.max(2) as isize - 1;
+    let (lines, height) = (detail.lines(), detail.height);
+    let (cursor, last) = match detail.outline_mut() {
+        Some(outline) => {
+            let last = outline.len().saturating_sub(1);
+            (&mut outline.selected, last)
+        }
+        None => (&mut detail.scroll, lines.saturating_sub(1)),
+    };
+    match action {
+        Action::Up => *cursor = cursor.saturating_sub(1),
+        Action::Down => *cursor = cursor.saturating_add(1).min(last),
+        Action::PageUp => *cursor = cursor.saturating_add_signed(-page),
+        Action::PageDown => *cursor = cursor.saturating_add_signed(page).min(last),
+        Action::Top => *cursor = 0,
+        Action::Bottom if last < usize::MAX - 1 => *cursor = last,
+        _ => return false,
+    }
+    if let Some(outline) = detail.outline_mut() {
+        outline.settle(height);
+    }
+    true
+}
+
+pub(super) fn search(detail: &mut Detail, by: isize) {
+    let (needle, height) = (detail.search.clone(), detail.height);
+    let Some(outline) = detail.outline_mut() else { return };
+    outline.search(&needle, by);
+    outline.settle(height);
+    if by == 0 {
+        detail.found = detail.outline().map_or(0, |outline| outline.occurrences(&needle));
     }
 }
 
@@ -135,60 +267,76 @@ pub(super) fn in_detail(state: &mut State, action: Action) -> Option<Vec<Effect>
         }
         return Some(Vec::new());
     }
-    let is_tree = matches!(detail.tab, Tab::Request | Tab::Response);
-    let page = detail.height.max(2) as isize - 1;
-    let last = detail.lines().saturating_sub(1);
-    let cursor = if is_tree { &mut detail.tree_state.selected } else { &mut detail.scroll };
-    let step = |cursor: &mut usize, by: isize| *cursor = cursor.saturating_add_signed(by).min(last);
+    if scroll(detail, action) {
+        return Some(compare_tries(state));
+    }
+    let selected = detail.outline().map(|outline| outline.selected);
     match action {
-        Action::Up => step(cursor, -1),
-        Action::Down => step(cursor, 1),
-        Action::PageUp => step(cursor, -page),
-        Action::PageDown => step(cursor, page),
-        Action::Top => *cursor = 0,
-        Action::Bottom if last < usize::MAX - 1 => *cursor = last,
         Action::NextTab | Action::PreviousTab => {
             let at = Tab::ALL.iter().position(|tab| *tab == detail.tab).unwrap_or(0);
             let by = if action == Action::NextTab { 1 } else { Tab::ALL.len() - 1 };
-            detail.open_tab(Tab::ALL[(at + by) % Tab::ALL.len()]);
+            return Some(open_tab(state, Tab::ALL[(at + by) % Tab::ALL.len()]));
         }
-        Action::Trace => detail.open_tab(Tab::Trace),
-        Action::Retries => detail.open_tab(Tab::Retries),
+        Action::Trace => return Some(open_tab(state, Tab::Trace)),
+        Action::Retries => return Some(open_tab(state, Tab::Retries)),
+        Action::Compare => {
+            let ladder = detail.ladder.clone().filter(|_| detail.tab == Tab::Retries);
+            if let Some(ladder) = ladder {
+                detail.against = Some(ladder);
+                return Some(open_tab(state, Tab::Compare));
+            }
+            return Some(compare_with_success(state));
+        }
         Action::Filter => {
-            detail.searching = true;
-            if !is_tree {
+            if selected.is_none() {
                 detail.open_tab(Tab::Request);
             }
+            detail.searching = true;
+        }
+        Action::Jq => {
+            let text = detail.jq.as_ref().map_or_else(|| ".".to_owned(), |jq| jq.expression.clone());
+            if !matches!(detail.tab, Tab::Request | Tab::Response) {
+                detail.open_tab(Tab::Request);
+            }
+            ask(state, Purpose::Jq, text);
         }
         Action::NextMatch => search(detail, 1),
         Action::PreviousMatch => search(detail, -1),
-        Action::Left | Action::Right | Action::Open if is_tree => {
-            let line = detail.tree.lines.get(detail.tree_state.selected)?.clone();
-            let folded = line.folded?;
-            if action == Action::Open || (action == Action::Left) != folded {
-                if !detail.tree_state.toggled.remove(&line.path) {
-                    detail.tree_state.toggled.insert(line.path);
-                }
-                detail.lay_out();
+        Action::Left | Action::Right | Action::Open if selected.is_some() => {
+            let height = detail.height;
+            let outline = detail.outline_mut()?;
+            if outline.is_empty() {
+                return Some(Vec::new());
+            }
+            let line = outline.line(outline.selected);
+            let open = line.open.unwrap_or(action == Action::Open);
+            if line.open.is_some() && (action == Action::Open || (action == Action::Left) == open) {
+                outline.toggle(outline.selected);
+                outline.settle(height);
+            } else if action == Action::Left {
+                outline.to_parent();
+                outline.settle(height);
             }
         }
+        Action::Open if detail.tab == Tab::Error => detail.frames_open = !detail.frames_open,
         Action::Open => {
-            let id = detail.pointed()?.id.clone();
-            if let Some(row) = state.store.find(&id) {
-                return Some(open(state, row));
-            }
-            state.say("it is in its store, but not among what is loaded");
+            let activity = detail.pointed()?.clone();
+            let row = state.store.find(&activity.id);
+            return Some(match row {
+                Some(row) => open(state, row),
+                None => open_activity(state, None, activity),
+            });
         }
         Action::Left => state.focus = Focus::List,
-        Action::Reveal if is_tree => {
-            let path = detail.tree.lines.get(detail.tree_state.selected)?.path.clone();
-            if !detail.tree_state.revealed.remove(&path) {
-                detail.tree_state.revealed.insert(path);
+        Action::Reveal => {
+            let outline = detail.outline_mut();
+            match outline.filter(|outline| !outline.is_empty() && outline.is_secret(outline.selected)) {
+                Some(outline) => outline.reveal(outline.selected),
+                None => state.say("nothing is hidden in this line"),
             }
-            detail.lay_out();
         }
-        Action::Keep | Action::Exclude if is_tree => {
-            let clause = detail.tree.lines.get(detail.tree_state.selected).and_then(Line::clause);
+        Action::Keep | Action::Exclude if selected.is_some() => {
+            let clause = detail.outline().and_then(|outline| outline.clause(outline.selected));
             let Some(clause) = clause else {
                 state.say("this value can't be filtered by");
                 return Some(Vec::new());
@@ -196,58 +344,25 @@ pub(super) fn in_detail(state: &mut State, action: Action) -> Option<Vec<Effect>
             let text = state.filter.with_clause(&clause, action == Action::Exclude);
             return Some(go_to(state, &text));
         }
+        Action::Back if detail.jq.is_some() && selected.is_some() => detail.jq = None,
         Action::Back => {
             state.detail = None;
             state.focus = Focus::List;
         }
         other => {
             let tab = other.number().and_then(|n| Tab::ALL.get(n))?;
-            detail.open_tab(*tab);
+            return Some(open_tab(state, *tab));
         }
     }
     Some(Vec::new())
 }
 
-pub(super) fn copy(state: &mut State, action: Action) -> Vec<Effect> {
-    if action == Action::CopyFilter {
-        let text = format!("crosstail query {} --limit 0", shell_quote(state.filter.applied.text()));
-        return vec![Effect::Copy(text)];
+/// Opens a tab, and asks for what it needs.
+pub(super) fn open_tab(state: &mut State, tab: Tab) -> Vec<Effect> {
+    let Some(detail) = &mut state.detail else { return Vec::new() };
+    detail.open_tab(tab);
+    if tab == Tab::Compare && detail.against.is_none() {
+        return compare_with_success(state);
     }
-    let Some(row) = state.detail.as_ref().map(|d| d.row).or_else(|| state.list.current(&state.store)) else {
-        return Vec::new();
-    };
-    let activity = state.store.get(row);
-    let detail = state.detail.as_ref().filter(|detail| detail.row == row);
-    let payload = detail.and_then(|detail| match &detail.payload {
-        Load::Loaded(payload) => Some(&**payload),
-        _ => None,
-    });
-    let line = detail.and_then(|detail| detail.tree.lines.get(detail.tree_state.selected));
-    let text = match action {
-        Action::CopyId => Some(activity.id.to_string()),
-        Action::CopyPath => line.map(|line| line.path.clone()),
-        Action::CopyBody => {
-            let in_tree = detail.is_some_and(|d| matches!(d.tab, Tab::Request | Tab::Response));
-            match line.filter(|line| in_tree && line.folded.is_none()) {
-                Some(line) => Some(line.value.clone()),
-                None => payload.and_then(|payload| {
-                    let body = payload.request.body.as_ref().or(payload.response.body.as_ref())?;
-                    serde_json::to_string_pretty(&crate::model::redact_json(&body.value)).ok()
-                }),
-            }
-        }
-        Action::CopyCurl => payload.map(|payload| crate::export::curl(&activity, payload)),
-        _ => crate::export::record_json(&activity, state.store.names()).ok(),
-    };
-    match text {
-        Some(text) => vec![Effect::Copy(text)],
-        None => {
-            state.say("open the activity first: its payload is not loaded");
-            Vec::new()
-        }
-    }
-}
-
-fn shell_quote(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "'\\''"))
+    compare_tries(state)
 }

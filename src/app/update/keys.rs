@@ -2,7 +2,7 @@
 
 use super::anywhere::anywhere;
 use super::detail::in_detail;
-use super::{apply_filter, go_to, offer, remember};
+use super::{apply_filter, find, go_to, offer, remember, take_away};
 use crate::app::{Action, Effect, Focus, Overlay, Palette, PaletteItem, Run, Screen, State};
 use crate::filter::{Field, quote};
 
@@ -31,7 +31,7 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
     {
         return done;
     }
-    if matches!(state.screen, Screen::Health | Screen::Sources)
+    if matches!(state.screen, Screen::Health | Screen::Sources | Screen::Contrast)
         && let Some(done) = in_screen(state, action)
     {
         return done;
@@ -42,6 +42,8 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
 /// What the topmost overlay does with an action.
 fn overlay(state: &mut State, action: Action) -> Option<Vec<Effect>> {
     match state.overlays.last_mut()? {
+        Overlay::Find(_) => return find::act(state, action),
+        Overlay::Prompt(_) => return take_away::in_prompt(state, action),
         Overlay::Help(first) => match action {
             Action::Up => *first = first.saturating_sub(1),
             Action::Down => *first += 1,
@@ -78,6 +80,7 @@ fn execute(state: &mut State, run: Run) -> Vec<Effect> {
             vec![Effect::Redraw]
         }
         Run::Filter(filter) => go_to(state, &filter),
+        Run::Find(text) => find::begin(state, text),
     }
 }
 
@@ -183,15 +186,13 @@ fn in_histogram(state: &mut State, action: Action) -> Option<Vec<Effect>> {
 
 /// The first choice sets one end of a range, the second one narrows to it.
 pub(super) fn choose_range(state: &mut State) -> Vec<Effect> {
-    let Some(mark) = state.histogram.mark.take() else {
+    let Some((from, upto)) = state.histogram.range() else {
         state.histogram.mark = Some(state.histogram.cursor);
-        state.say("range: choose its other end");
+        state.say("range: choose its other end, or c for what tells its failures from the rest");
         return Vec::new();
     };
-    let (from, to) = (mark.min(state.histogram.cursor), mark.max(state.histogram.cursor));
-    let data = &state.histogram.data;
-    let moment = |column: usize| data.start.plus_us(data.width_us * column as i64);
-    let clause = format!("time:{}..{}", moment(from).rfc3339(), moment(to + 1).plus_us(-1).rfc3339());
+    state.histogram.mark = None;
+    let clause = format!("time:{}..{}", from.rfc3339(), upto.plus_us(-1).rfc3339());
     let kept: Vec<String> = state
         .filter
         .applied
@@ -233,12 +234,23 @@ pub(super) fn narrow(state: &mut State, field: Field, value: &str, exclude: bool
 fn in_screen(state: &mut State, action: Action) -> Option<Vec<Effect>> {
     let count = match state.screen {
         Screen::Health => state.health.as_ref().map_or(0, |health| health.systems.len()),
+        Screen::Contrast => state.contrast.as_ref().map_or(0, |(_, contrast)| contrast.len()),
         _ => state.sources.len(),
     };
     match action {
         Action::Up => state.line = state.line.saturating_sub(1),
         Action::Down => state.line = (state.line + 1).min(count.saturating_sub(1)),
+        Action::PageUp => state.line = state.line.saturating_sub(10),
+        Action::PageDown => state.line = (state.line + 10).min(count.saturating_sub(1)),
+        Action::Top => state.line = 0,
+        Action::Bottom => state.line = count.saturating_sub(1),
         Action::Back => state.screen = Screen::Explore,
+        Action::Open | Action::Keep | Action::Exclude if state.screen == Screen::Contrast => {
+            let clause = state.contrast.as_ref()?.1.line(state.line)?.tally.clause.clone();
+            state.screen = Screen::Explore;
+            let text = state.filter.with_clause(&clause, action == Action::Exclude);
+            return Some(go_to(state, &text));
+        }
         Action::Open => {
             let clause = match state.screen {
                 Screen::Health => {

@@ -2,15 +2,18 @@
 
 mod anywhere;
 mod detail;
+mod find;
 mod keys;
+mod take_away;
 
 use super::state::{Screen, State, ViewSnapshot};
-use super::{Effect, Event, Focus, Load, Overlay, Reply, Ticket};
+use super::{Effect, Event, Focus, Load, Outline, Overlay, Reply, Ticket};
 use crate::filter::{Target, complete};
 use crate::model::Activity;
 use crate::source::pump::PumpEvent;
-use detail::{explain, open, refresh_detail, search};
-use keys::{act, choose_range};
+use detail::{compare_tries, explain, open, refresh_detail, search};
+use keys::{act, choose_range, palette};
+use std::sync::Arc;
 
 /// Takes an event; gives what has to be done.
 pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
@@ -27,6 +30,22 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             if let Some(Overlay::Palette(palette)) = state.overlays.last_mut() {
                 palette.search(&text);
             }
+            Vec::new()
+        }
+        Event::PromptEdited(text) => {
+            if let Some(Overlay::Prompt(prompt)) = state.overlays.last_mut() {
+                prompt.text = text;
+            }
+            Vec::new()
+        }
+        Event::Open(text, tab) => {
+            state.opens_at = tab;
+            find::begin(state, text)
+        }
+        Event::Pasted(text) => {
+            let mut palette = palette(state);
+            palette.search(&text);
+            state.overlays.push(Overlay::Palette(palette));
             Vec::new()
         }
         Event::SearchEdited(text) => {
@@ -163,10 +182,9 @@ fn pump(state: &mut State, event: PumpEvent) -> Vec<Effect> {
             if !state.list.follow {
                 state.list.unseen += delta.added_to_view;
             }
-            if let Some(detail) = &mut state.detail
-                && (delta.rows.contains(&detail.row) || delta.rows.len() < 2000)
-            {
-                refresh_detail(state, &delta.rows);
+            let own = state.detail.as_ref().and_then(|detail| detail.row);
+            if own.is_some_and(|row| delta.rows.contains(&row)) || delta.rows.len() < 2000 {
+                return refresh_detail(state, &delta.rows);
             }
         }
     }
@@ -177,28 +195,58 @@ fn answer(state: &mut State, ticket: Ticket, reply: Reply) -> Vec<Effect> {
     match reply {
         Reply::Payload(result) => {
             if let Some(detail) = state.detail.as_mut().filter(|detail| detail.payload_ticket == ticket) {
-                detail.payload = result.map_or_else(Load::Failed, Load::Loaded);
-                detail.lay_out();
+                match result {
+                    Ok(opened) => detail.take(opened),
+                    Err(problem) => detail.opened = Load::Failed(problem),
+                }
                 return explain(state);
             }
         }
         Reply::Explained(explained) => {
             if let Some(detail) = state.detail.as_mut().filter(|detail| detail.explained_ticket == ticket) {
-                detail.explained = *explained;
-                detail.lay_out();
+                detail.explain(*explained);
             }
         }
         Reply::Related(found) => {
             if let Some(detail) = state.detail.as_mut().filter(|detail| detail.related_ticket == ticket) {
                 for activity in found {
-                    if !detail.related.iter().any(|known| known.id == activity.id) {
-                        detail.related.push(activity);
-                    }
+                    detail.related.entry(activity.id.clone()).or_insert(activity);
                 }
                 detail.related_loaded = true;
                 detail.relate();
+                return compare_tries(state);
             }
         }
+        Reply::Compared(result) => {
+            let Some(detail) = &mut state.detail else { return Vec::new() };
+            let (mut right, compared) = match result {
+                Ok(found) => {
+                    let (right, comparison) = *found;
+                    (Some(right), Load::Loaded(Arc::new(comparison)))
+                }
+                Err(problem) => (None, Load::Failed(problem)),
+            };
+            for against in [&mut detail.against, &mut detail.ladder].into_iter().flatten() {
+                if against.ticket == ticket {
+                    against.right = right.take().or(against.right.take());
+                    against.compared = compared.clone();
+                }
+            }
+        }
+        Reply::Jq(result) => {
+            let Some(detail) = &mut state.detail else { return Vec::new() };
+            let (width, height) = (detail.width, detail.height);
+            if let Some(jq) = detail.jq.as_mut().filter(|jq| jq.ticket == ticket) {
+                jq.result = match result {
+                    Ok(texts) => Load::Loaded(Outline::of_results(&texts, width)),
+                    Err(problem) => Load::Failed(problem),
+                };
+                if let Load::Loaded(outline) = &mut jq.result {
+                    outline.settle(height);
+                }
+            }
+        }
+        Reply::Finding(source, progress, found) => return find::hear(state, ticket, (source, progress, found)),
         Reply::Matched(ids, done) => {
             if ticket == state.match_ticket {
                 state.store.decide(&ids);

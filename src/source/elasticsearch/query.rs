@@ -368,8 +368,7 @@ async fn search(
 /// The payload in a document.
 fn payload_of(mapping: &Mapping, hit: &Hit<'_>) -> Payload {
     let text = hit.source.map_or("", RawValue::get);
-    let record = serde_json::from_str(text).unwrap_or_default();
-    let mut payload = mapping.schema.divide(record);
+    let mut payload = mapping.schema.divide(mapping.schema.record(text).unwrap_or_default());
     payload.raw.push(RawRecord { place: hit.index.to_string(), text: text.to_owned() });
     payload
 }

@@ -223,14 +223,11 @@ impl Decoder {
 
     /// The record of a line as JSON, for its payload; the `index`-th of an OTLP line.
     pub(super) fn record(&self, line: &str, index: usize) -> Option<Map<String, Value>> {
-        let value: Value = serde_json::from_str(line.trim_start_matches('\u{feff}')).ok()?;
+        let line = line.trim_start_matches('\u{feff}');
         if self.otlp {
-            return otlp_records(&value).into_iter().nth(index);
+            return otlp_records(&serde_json::from_str(line).ok()?).into_iter().nth(index);
         }
-        match value {
-            Value::Object(map) => Some(map),
-            _ => None,
-        }
+        self.schema().record(line).ok()
     }
 }
 

@@ -211,8 +211,7 @@ impl Topic {
     /// The payload in a message.
     pub(super) fn payload(&self, message: &BorrowedMessage<'_>) -> Payload {
         let text = String::from_utf8_lossy(message.payload().unwrap_or_default()).into_owned();
-        let record: Map<String, Value> = serde_json::from_str(&text).unwrap_or_default();
-        let mut payload = self.schema.divide(record);
+        let mut payload = self.schema.divide(self.schema.record(&text).unwrap_or_default());
         let mut about = json!({ "partition": message.partition(), "offset": message.offset() });
         if let Some(key) = message.key() {
             about["message_key"] = json!(String::from_utf8_lossy(key));

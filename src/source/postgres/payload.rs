@@ -5,7 +5,6 @@ use super::connection::Connections;
 use super::mapping::Mapping;
 use super::query::fetch;
 use crate::model::{Payload, RawRecord};
-use serde_json::{Map, Value};
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
@@ -31,8 +30,7 @@ pub(super) fn json_of(columns: &[&str]) -> String {
 /// The payload in a row whose column `index` is [`whole_row`].
 pub(super) fn of_row(mapping: &Mapping, row: &PgRow, index: usize) -> Result<Payload, sqlx::Error> {
     let text: &str = row.try_get(index)?;
-    let mut record: Map<String, Value> =
-        serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+    let mut record = mapping.schema.record(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
     record.retain(|_, value| !value.is_null());
     let mut payload = mapping.schema.divide(record);
     payload.raw.push(RawRecord { place: mapping.table.name.clone(), text: text.to_owned() });

@@ -69,13 +69,14 @@ fn value(row: &SqliteRow, index: usize) -> Result<Value, sqlx::Error> {
     })
 }
 
-/// Texts that hold JSON are read as such, where the schema says that a column is a part of the payload.
+/// Texts that hold JSON are read as such, where the schema says that a column holds headers or metadata.
 fn divide(mapping: &Mapping, mut record: Map<String, Value>) -> Payload {
     let definition = mapping.schema.definition();
     if let Some(revision) = &mapping.table.revision {
         record.shift_remove(revision);
     }
-    for path in definition.payload.iter().filter(|(part, _)| *part != "stack").flat_map(|(_, paths)| paths.list()) {
+    let parsed = |part: &str| matches!(part, "request_headers" | "response_headers" | "metadata");
+    for path in definition.payload.iter().filter(|(part, _)| parsed(part)).flat_map(|(_, paths)| paths.list()) {
         if let Some(Value::String(text)) = record.get(path)
             && let Ok(parsed) = serde_json::from_str(text)
         {

@@ -6,8 +6,10 @@ use ratatui::layout::Rect;
 use ratatui::widgets::{Block, BorderType, Clear, Widget as _};
 
 pub(super) mod completion;
+pub(super) mod find;
 pub(super) mod help;
 pub(super) mod palette;
+pub(super) mod prompt;
 
 /// A framed box in the middle; gives its inside.
 fn frame(area: Rect, width: u16, height: u16, title: &str, buf: &mut Buffer, theme: &Theme) -> Rect {

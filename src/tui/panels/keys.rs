@@ -20,6 +20,12 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, look: 
             (Screen::FirstRun, _) => {
                 &[(Action::WriteConfig, "write a config"), (Action::Help, "help"), (Action::Quit, "end")]
             }
+            (Screen::Contrast, _) => &[
+                (Action::Open, "narrow to it"),
+                (Action::Exclude, "exclude it"),
+                (Action::Back, "back"),
+                (Action::Palette, "commands"),
+            ],
             (Screen::Health | Screen::Sources, _) => &[
                 (Action::Open, "show its activities"),
                 (Action::Back, "back"),
@@ -33,9 +39,13 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, look: 
                 (Action::Filter, "search"),
                 (Action::Retries, "retries"),
                 (Action::Trace, "trace"),
+                (Action::Compare, "compare"),
                 (Action::Keep, "keep value"),
+                (Action::Jq, "jq"),
                 (Action::Reveal, "reveal"),
-                (Action::CopyCurl, "curl"),
+                (Action::Mark, "mark"),
+                (Action::Pager, "pager"),
+                (Action::CopyMarkdown, "copy"),
                 (Action::Back, "close"),
             ],
             (_, Focus::Facets) => &[
@@ -58,6 +68,8 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, look: 
                 (Action::NextFailure, "next failure"),
                 (Action::Retries, "retries"),
                 (Action::Trace, "trace"),
+                (Action::Compare, "why"),
+                (Action::Find, "find"),
                 (Action::Health, "health"),
                 (Action::Keep, "keep"),
                 (Action::Exclude, "exclude"),

@@ -103,7 +103,7 @@ fn activity(
 ) {
     let a = state.store.get(row);
     let failed = a.is_failure();
-    let marked = state.marks.contains(&row);
+    let marked = state.marks.contains_key(&a.id);
     let base = if selected && state.focus == Focus::List {
         Some(theme.selected)
     } else if selected && (state.detail.is_some() || !state.list.follow) {

@@ -1,5 +1,6 @@
 //! The panels: one file each, drawn from the state.
 
+pub(super) mod contrast;
 pub(super) mod detail;
 pub(super) mod facets;
 pub(super) mod filter_bar;

@@ -36,7 +36,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
         put(buf, area.x + 1, area.y, &fit(&text, room), room, theme.failure);
         return;
     }
-    let opening = state.detail.as_ref().is_some_and(|detail| detail.payload == Load::Loading);
+    let opening = state.detail.as_ref().is_some_and(|detail| matches!(detail.opened, Load::Loading));
     let unseen = count(state.list.unseen);
     let (text, style) = if opening {
         ("loading the payload".to_owned(), theme.pending)

@@ -218,7 +218,7 @@ async fn payloads_are_whole(mut fixture: impl Fixture) {
             payload.absorb(source.payload(&activity.id, &place.locator).await.expect("payload"));
         }
         let body = payload.request.body.as_ref().expect("a request body");
-        assert_eq!(body.value["order"], activity.id.to_string(), "its own payload");
+        assert_eq!(body.value()["order"], activity.id.to_string(), "its own payload");
         assert!(payload.request.headers.is_some());
         assert!(!payload.raw.is_empty());
     }

@@ -1,5 +1,6 @@
 //! One activity, opened: its head, its tabs, and what the open tab shows.
 
+mod compare;
 pub(in crate::tui) mod overview;
 mod retries;
 mod text;
@@ -7,7 +8,8 @@ mod trace;
 mod tree;
 
 use crate::app::{Detail, Focus, Load, State, Tab};
-use crate::tui::text::{duration, fit, glyph, http_meaning, put, put_all, safe};
+use crate::insight::status_meaning;
+use crate::tui::text::{duration, fit, glyph, put, put_all, safe};
 use crate::tui::theme::Theme;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -34,7 +36,8 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
     if body.height == 0 {
         return None;
     }
-    match (&detail.payload, detail.tab) {
+    match (&detail.opened, detail.tab) {
+        (_, Tab::Compare) => compare::render(state, detail, body, buf, theme),
         (_, Tab::Retries) => retries::render(state, detail, body, buf, theme),
         (_, Tab::Trace) => trace::render(state, detail, body, buf, theme),
         (Load::Loading, Tab::Request | Tab::Response | Tab::Error | Tab::Raw) => {
@@ -44,12 +47,10 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
             text::paragraph(&[(safe(problem), theme.failure)], detail, body, buf);
         }
         (_, Tab::Overview) => overview::render(state, detail, body, buf, theme),
-        (Load::Loaded(_), Tab::Request | Tab::Response) => return tree::render(detail, body, buf, theme),
-        (payload, Tab::Error) => {
-            let payload = if let Load::Loaded(payload) = payload { Some(&**payload) } else { None };
-            text::error(detail, payload, body, buf, theme);
+        (Load::Loaded(_), Tab::Request | Tab::Response | Tab::Raw) => return tree::render(detail, body, buf, theme),
+        (opened, Tab::Error) => {
+            text::error(detail, opened.get().map(|opened| &opened.payload), body, buf, theme);
         }
-        (Load::Loaded(payload), Tab::Raw) => text::raw(detail, payload, body, buf, theme),
     }
     None
 }
@@ -62,8 +63,11 @@ fn head(state: &State, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Th
         _ => safe(a.message.as_deref().or(a.operation.as_deref()).unwrap_or("")),
     };
     let outcome = a.status.map(|s| s.to_string()).or(a.level.map(|l| l.to_string())).unwrap_or_default();
-    let code = a.http_status.map(|code| format!(" {code} {}", http_meaning(code))).unwrap_or_default();
-    let took = a.took_us().map(|us| format!("  {}", duration(us))).unwrap_or_default();
+    let code = a.http_status.map(|code| format!(" {code} {}", status_meaning(code).0)).unwrap_or_default();
+    let usual =
+        detail.usual.quantile_ms(0.95).filter(|_| detail.usual.count() >= overview::ENOUGH && area.width >= 100);
+    let usual = usual.map(|ms| format!(" (p95 here {})", duration((ms * 1000.0) as u64))).unwrap_or_default();
+    let took = a.took_us().map(|us| format!("  {}{usual}", duration(us))).unwrap_or_default();
     let tries = match (a.attempt, a.max_attempts) {
         (Some(n), Some(most)) => format!("  try {n} of {most}"),
         _ => String::new(),
@@ -93,7 +97,11 @@ fn head(state: &State, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Th
     let places = format!("· in {}", labels.join(", "));
     let next = a.next_retry_at.map(|at| {
         let left = at.since_us(state.now);
-        if left > 0 { format!("   next try in {}", crate::tui::text::ago(left)) } else { String::new() }
+        if left > 0 { format!("  next try in {}", crate::tui::text::ago(left)) } else { String::new() }
+    });
+    let note = state.marks.get(&a.id).map_or(String::new(), |mark| match mark.note.as_str() {
+        "" => "  ◆".to_owned(),
+        note => format!("  ◆ {}", safe(note)),
     });
     put_all(
         buf,
@@ -107,6 +115,7 @@ fn head(state: &State, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Th
             (&corr, theme.dim),
             (&places, theme.dim),
             (&next.unwrap_or_default(), theme.warning),
+            (&note, theme.accent),
         ],
     );
 }
@@ -122,20 +131,24 @@ fn shorten(id: &str) -> String {
 }
 
 fn tabs(detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) {
-    let mut x = area.x + 1;
-    for (index, tab) in Tab::ALL.iter().enumerate() {
+    let label = |tab: &Tab, short: bool| {
         let count = match tab {
             Tab::Retries if detail.chain.attempts.len() > 1 => format!(" {}", detail.chain.attempts.len()),
             Tab::Trace if detail.trace.nodes.len() > 1 => format!(" {}", detail.trace.nodes.len()),
             _ => String::new(),
         };
-        let narrow = area.width < 76;
-        let text = if narrow {
-            format!("{} {}{count} ", index + 1, &tab.name()[..3])
+        let number = Tab::ALL.iter().position(|known| known == tab).unwrap_or(0) + 1;
+        if short {
+            format!("{number} {}{count} ", &tab.name()[..3])
         } else {
-            format!(" {} {}{count} ", index + 1, tab.name())
-        };
+            format!(" {number} {}{count} ", tab.name())
+        }
+    };
+    let whole: u16 = Tab::ALL.iter().map(|tab| crate::tui::text::width(&label(tab, false))).sum();
+    let mut x = area.x + 1;
+    for tab in Tab::ALL {
         let style = if *tab == detail.tab { theme.selected } else { theme.dim };
+        let text = label(tab, whole >= area.width);
         x = put(buf, x, area.y, &text, area.right().saturating_sub(x), style);
     }
 }

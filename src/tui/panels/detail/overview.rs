@@ -1,17 +1,17 @@
 //! The overview: what, when, who, and how long against what is usual.
 
 use super::text::paragraph;
-use crate::app::{Detail, Load, State};
-use crate::insight::{Policy, attempt, describe_mapping, stages};
-use crate::model::{Activity, Entry, Latencies, parse_timestamp};
-use crate::tui::text::{ago, clock, day, duration, full_time, http_meaning, millis, safe};
+use crate::app::{Detail, Load, Part, State};
+use crate::insight::{attempt, describe_mapping, stages, status_meaning};
+use crate::model::{Activity, Entry, parse_timestamp};
+use crate::tui::text::{ago, clock, day, duration, full_time, millis, safe};
 use crate::tui::theme::Theme;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-/// Rows that "usual" is taken from.
-const USUAL: usize = 20_000;
+/// Fewer others say nothing of what is usual.
+pub(super) const ENOUGH: u64 = 5;
 
 pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let a = &detail.activity;
@@ -32,7 +32,14 @@ pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffe
             (kind, error) => text(error).or(text(kind)),
         },
     );
-    field("http", a.http_status.map(|code| format!("{code} {}", http_meaning(code))));
+    field(
+        "http",
+        a.http_status.map(|code| {
+            let (name, meaning) = status_meaning(code);
+            let meaning = if meaning.is_empty() { String::new() } else { format!(": {meaning}") };
+            format!("{code} {name}{meaning}")
+        }),
+    );
     field(
         "started",
         Some(format!(
@@ -43,7 +50,7 @@ pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffe
         )),
     );
     field("ended", a.completed_at.map(|at| full_time(state, at)));
-    field("took", a.took_us().map(|us| format!("{}{}", duration(us), usual(state, detail))));
+    field("took", a.took_us().map(|us| format!("{}{}", duration(us), usual(detail))));
     explained(state, a, &mut field);
     field(
         "next try",
@@ -92,24 +99,29 @@ pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffe
         field("in", Some(safe(&label) + &of));
     }
     configuration(state, detail, &mut lines, theme);
-    match &detail.payload {
-        Load::Loaded(_) if !detail.tree.lines.is_empty() => {
-            lines.push((String::new(), theme.text));
-            for line in &detail.tree.lines {
-                let indent = "  ".repeat(line.depth);
-                lines.push((format!("{indent}{}  {}", safe(&line.key), safe(&line.value)), theme.dim));
+    match &detail.opened {
+        Load::Loaded(_) => {
+            let metadata = &detail.outlines[Part::Raw as usize];
+            let about = (0..metadata.len()).map(|index| metadata.line(index)).skip(1).take_while(|line| line.depth > 0);
+            let has_any = detail.opened.get().is_some_and(|opened| !opened.payload.metadata.is_empty());
+            if has_any {
+                lines.push((String::new(), theme.text));
+                lines.push(("metadata".to_owned(), theme.dim));
+                lines.extend(about.map(|line| {
+                    let indent = "  ".repeat(line.depth);
+                    (format!("{indent}{}  {}", safe(&line.key), safe(&line.value)), theme.dim)
+                }));
             }
         }
         Load::Loading => lines.push(("loading the payload".to_owned(), theme.pending)),
         Load::Failed(problem) => lines.push((safe(problem), theme.failure)),
-        Load::Loaded(_) => {}
     }
     paragraph(&lines, detail, area, buf);
 }
 
 /// Which try it is, what comes next, and the policy behind it.
 fn explained(state: &State, a: &Activity, field: &mut impl FnMut(&str, Option<String>)) {
-    let policy = state.endpoint_entry(a).and_then(|entry| Policy::read(entry.facts.get("retry_policy")?));
+    let policy = state.policy(a);
     let next = a.next_retry_at.map(|at| {
         let left = at.since_us(state.now);
         let when = clock(state, at, day(state, state.now));
@@ -188,26 +200,10 @@ pub(in crate::tui) fn about_system(state: &State, entry: &Entry) -> String {
 }
 
 /// Against the loaded activities of the same endpoint.
-fn usual(state: &State, detail: &Detail) -> String {
-    let a = &detail.activity;
-    let Some(endpoint) = a.endpoint.as_deref() else { return String::new() };
-    let store = &state.store;
-    let rows = store.all_rows();
-    let Some(system) = a.system.as_deref().and_then(|system| store.symbols().find(system)) else {
-        return String::new();
-    };
-    let mut latencies = Latencies::default();
-    let endpoint = store.symbols().find(endpoint);
-    for row in rows
-        .iter()
-        .rev()
-        .take(USUAL)
-        .filter(|row| store.system(**row) == system && Some(store.endpoint(**row)) == endpoint)
-    {
-        store.took_us(*row).into_iter().for_each(|us| latencies.add(us));
-    }
-    if latencies.count() < 5 {
+fn usual(detail: &Detail) -> String {
+    let usual = &detail.usual;
+    if usual.count() < ENOUGH {
         return String::new();
     }
-    format!("   usual here p50 {}, p95 {}", millis(latencies.quantile_ms(0.5)), millis(latencies.quantile_ms(0.95)))
+    format!("   usual here p50 {}, p95 {}", millis(usual.quantile_ms(0.5)), millis(usual.quantile_ms(0.95)))
 }

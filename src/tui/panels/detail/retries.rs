@@ -1,7 +1,8 @@
-//! The retry ladder: when, gap, how long, outcome, what comes next.
+//! The retry ladder: when, gap, how long, outcome, what the policy said, what comes next; what differs between two.
 
-use crate::app::{Detail, State};
-use crate::model::Activity;
+use super::text::lines_of;
+use crate::app::{Detail, Load, State};
+use crate::insight::status_meaning;
 use crate::tui::text::{ago, clock, day, duration, glyph, left, put, put_all, right, safe};
 use crate::tui::theme::Theme;
 use ratatui::buffer::Buffer;
@@ -10,34 +11,44 @@ use ratatui::layout::Rect;
 pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let chain = &detail.chain;
     let today = day(state, state.now);
-    let head =
-        format!(" {} {} {} {} {}", left("try", 5), left("started", 13), right("gap", 8), right("took", 8), "  outcome");
+    let policy = state.policy(&detail.activity);
+    let outcome = (area.width.saturating_sub(42) / 2).clamp(12, 34);
+    let head = format!(
+        " {} {} {} {}   {} {}",
+        left("try", 5),
+        left("started", 13),
+        right("gap", 8),
+        right("took", 8),
+        left("outcome", outcome),
+        "what the policy said"
+    );
     put(buf, area.x, area.y, &head, area.width, theme.dim);
-    let mut before: Option<&Activity> = None;
     let mut y = area.y + 1;
-    for (index, attempt) in chain.attempts.iter().enumerate() {
+    // The last lines are for what comes next and what differs.
+    let room = (area.height as usize).saturating_sub(9).max((area.height as usize).min(4));
+    let first = (detail.scroll + 1).saturating_sub(room);
+    for (index, attempt) in chain.attempts.iter().enumerate().skip(first).take(room) {
         if y >= area.bottom() {
             return;
         }
-        let ended = before.map(|b| b.completed_at.unwrap_or(b.started_at));
-        let gap = ended.map_or_else(|| "–".to_owned(), |end| duration(attempt.started_at.since_us(end).max(0) as u64));
+        let gap = chain.gap_us(index).map_or_else(|| "–".to_owned(), |us| duration(us.max(0) as u64));
         let took = attempt.took_us().map_or_else(|| "–".to_owned(), duration);
-        let number = match (attempt.attempt, attempt.max_attempts) {
-            (Some(n), Some(most)) => format!("{n}/{most}"),
-            (Some(n), None) => n.to_string(),
-            _ => (index + 1).to_string(),
+        let most = attempt.max_attempts.map(|most| format!("/{most}")).unwrap_or_default();
+        let number = format!("{}{most}", chain.number(index));
+        let code = attempt.http_status.map(|code| format!("{code} {}", status_meaning(code).0));
+        let said = code.or(attempt.error.as_deref().map(safe)).or(attempt.status.map(|s| s.to_string()));
+        let verdict = chain.verdict(index, policy.as_ref()).unwrap_or_default();
+        let style = if attempt.is_failure() {
+            theme.failure
+        } else if attempt.status == Some(crate::model::Status::InProgress) {
+            theme.pending
+        } else {
+            theme.success
         };
-        let outcome = attempt
-            .http_status
-            .map(|code| code.to_string())
-            .or(attempt.status.map(|s| s.to_string()))
-            .unwrap_or_default();
-        let text = attempt.error.as_deref().map(safe).unwrap_or_default();
-        let style = if attempt.is_failure() { theme.failure } else { theme.success };
         let base = if index == detail.scroll { theme.selected_dim } else { theme.text };
         let here = if attempt.id == detail.activity.id { "▸" } else { " " };
         let line = format!(
-            "{here}{} {} {} {}  ",
+            "{here}{} {} {} {} ",
             left(&number, 5),
             left(&clock(state, attempt.started_at, today), 13),
             right(&gap, 8),
@@ -52,12 +63,11 @@ pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffe
                 (&line, base),
                 (glyph(attempt.status, attempt.level), style),
                 (" ", theme.text),
-                (&outcome, style),
+                (&left(&said.unwrap_or_default(), outcome), style),
                 (" ", theme.text),
-                (&text, theme.dim),
+                (&verdict, theme.dim),
             ],
         );
-        before = Some(attempt);
         y += 1;
     }
     if y >= area.bottom() {
@@ -65,14 +75,29 @@ pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffe
     }
     if let Some(next) = chain.next {
         let waiting = next.since_us(state.now);
+        let when = left(&clock(state, next, today), 13);
         let text = if waiting > 0 {
-            format!(" next   {}  scheduled, in {}", clock(state, next, today), ago(waiting))
+            format!(" next  {when} scheduled, in {}", ago(waiting))
         } else {
-            format!(" next   {}  was due {} ago", clock(state, next, today), ago(-waiting))
+            format!(" next  {when} was due {} ago, and has not been seen", ago(-waiting))
         };
         put(buf, area.x, y, &text, area.width, theme.warning);
         y += 1;
     }
+    let rest = Rect { y: y + 1, height: area.bottom().saturating_sub(y + 1), ..area };
     let found = if detail.related_loaded { "" } else { ", still looking in the stores" };
-    put(buf, area.x + 1, y + 1, &format!("found {}{found}", chain.basis.describe()), area.width, theme.dim);
+    let mut lines = Vec::new();
+    if let Some(ladder) = &detail.ladder {
+        lines.push((format!("── {} ── c: side by side", ladder.why), theme.dim));
+        match &ladder.compared {
+            Load::Loading => lines.push(("comparing".to_owned(), theme.pending)),
+            Load::Failed(problem) => lines.push((safe(problem), theme.warning)),
+            Load::Loaded(comparison) => {
+                lines.extend(comparison.summary().iter().map(|line| (safe(line), theme.text)));
+            }
+        }
+    }
+    let policy = policy.map(|policy| format!(" · policy: {}", policy.describe())).unwrap_or_default();
+    lines.push((format!("found {}{found}{}", chain.basis.describe(), safe(&policy)), theme.dim));
+    lines_of(&lines, 0, rest, buf);
 }

@@ -1,7 +1,8 @@
-//! Tabs that are text: error with its stack, raw records.
+//! Tabs that are text: error with its stack; wrapping.
 
 use crate::app::Detail;
-use crate::model::{Payload, redact_json, redact_text, visible_line};
+use crate::insight::{FrameKind, frames, library_runs, own_frame};
+use crate::model::{Payload, PayloadPart, redact_text, visible_line};
 use crate::tui::text::{put, safe, width};
 use crate::tui::theme::Theme;
 use ratatui::buffer::Buffer;
@@ -11,11 +12,15 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 /// Lines laid out over as many rows as they need, from the scroll position on.
 pub(super) fn paragraph(lines: &[(String, Style)], detail: &Detail, area: Rect, buf: &mut Buffer) {
+    lines_of(lines, detail.scroll, area, buf);
+}
+
+/// Lines laid out over as many rows as they need, from a row on; the last rows stay in sight.
+pub(super) fn lines_of(lines: &[(String, Style)], scroll: usize, area: Rect, buf: &mut Buffer) {
     let room = area.width.saturating_sub(2).max(1);
     let rows = lines.iter().flat_map(|(line, style)| wrap(line, room).into_iter().map(move |row| (row, *style)));
-    // The last rows stay in sight.
     let all: Vec<(String, Style)> = rows.collect();
-    let first = detail.scroll.min(all.len().saturating_sub(area.height as usize));
+    let first = scroll.min(all.len().saturating_sub(area.height as usize));
     for (index, (row, style)) in all.iter().skip(first).take(area.height as usize).enumerate() {
         put(buf, area.x + 1, area.y + index as u16, row, room, *style);
     }
@@ -30,8 +35,13 @@ fn wrap(line: &str, room: u16) -> Vec<String> {
     for grapheme in line.graphemes(true) {
         let wide = width(grapheme);
         if used + wide > room {
-            rows.push(String::new());
-            used = 0;
+            // Between words where the row has one that ends near its end.
+            let row = rows.last_mut().map(std::mem::take).unwrap_or_default();
+            let cut = row.trim_end().rfind(' ').map(|at| at + 1).filter(|at| width(&row[..*at]) > room * 2 / 3);
+            let (kept, carried) = row.split_at(cut.unwrap_or(row.len()));
+            used = width(carried);
+            rows.pop();
+            rows.extend([kept.to_owned(), carried.to_owned()]);
         }
         if let Some(row) = rows.last_mut() {
             row.push_str(grapheme);
@@ -41,14 +51,14 @@ fn wrap(line: &str, room: u16) -> Vec<String> {
     rows
 }
 
-/// Error text and stack; frames of libraries are dim.
+/// Error text and stack; frames of libraries are dim, and long runs of them folded.
 pub(super) fn error(detail: &Detail, payload: Option<&Payload>, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let a = &detail.activity;
     let mut lines: Vec<(String, Style)> = Vec::new();
     let kind = a.error_type.as_deref().or(payload.and_then(|p| p.error.kind.as_deref()));
     let message = a.error.as_deref().or(payload.and_then(|p| p.error.message.as_deref()));
     if kind.is_none() && message.is_none() {
-        lines.push(("no error was recorded".to_owned(), theme.dim));
+        lines.push(("no error recorded".to_owned(), theme.dim));
     }
     if let Some(kind) = kind {
         lines.push((safe(kind), theme.failure));
@@ -56,33 +66,31 @@ pub(super) fn error(detail: &Detail, payload: Option<&Payload>, area: Rect, buf:
     if let Some(message) = message {
         lines.push((safe(message), theme.title));
     }
-    if let Some(stack) = payload.and_then(|p| p.error.stack.as_deref()) {
-        lines.push((String::new(), theme.text));
-        for frame in redact_text(stack).lines() {
-            let library = ["node_modules", "node:internal", "site-packages", "/rustc/", "java.base", "at java."];
-            let own = !library.iter().any(|mark| frame.contains(mark));
-            lines.push((visible_line(frame).into_owned(), if own { theme.text } else { theme.dim }));
+    match payload.and_then(|payload| payload.error.stack.as_deref()) {
+        Some(stack) => {
+            let stack = redact_text(stack);
+            let frames = frames(&stack);
+            if let Some(own) = own_frame(&frames) {
+                lines.push((format!("where  {}", visible_line(own)), theme.accent));
+            }
+            lines.push((String::new(), theme.text));
+            let runs = library_runs(&frames);
+            for (index, frame) in frames.iter().enumerate() {
+                if let Some(run) = runs.iter().find(|run| run.contains(&index) && !detail.frames_open) {
+                    if run.start == index {
+                        lines.push((format!("    ⋯ {} library frames, ⏎ shows them", run.len()), theme.dim));
+                    }
+                    continue;
+                }
+                let style = match frame.kind {
+                    FrameKind::Own => theme.title,
+                    FrameKind::Message => theme.text,
+                    FrameKind::Library => theme.dim,
+                };
+                lines.push((visible_line(frame.text).into_owned(), style));
+            }
         }
-    }
-    paragraph(&lines, detail, area, buf);
-}
-
-/// The records as their stores hold them, but for secrets.
-pub(super) fn raw(detail: &Detail, payload: &Payload, area: Rect, buf: &mut Buffer, theme: &Theme) {
-    /// Of a longer record only the beginning is laid out.
-    const SHOWN: usize = 256 * 1024;
-    let mut lines: Vec<(String, Style)> = Vec::new();
-    for record in &payload.raw {
-        lines.push((format!("── {} · {} bytes", safe(&record.place), record.text.len()), theme.dim));
-        let text = match serde_json::from_str::<serde_json::Value>(&record.text) {
-            Ok(value) => redact_json(&value).to_string(),
-            Err(_) => redact_text(&record.text).into_owned(),
-        };
-        let end = text.floor_char_boundary(SHOWN);
-        lines.extend(text[..end].lines().map(|line| (visible_line(line).into_owned(), theme.text)));
-        if end < text.len() {
-            lines.push((format!("… {} bytes more", text.len() - end), theme.warning));
-        }
+        None => lines.extend(payload.map(|payload| (payload.absence(PayloadPart::Stack), theme.dim))),
     }
     paragraph(&lines, detail, area, buf);
 }

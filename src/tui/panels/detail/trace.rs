@@ -1,55 +1,83 @@
-//! The trace as a waterfall: what shares the correlation id, the critical path, the first failure.
+//! The trace as a waterfall: what shares the correlation id, gaps, the critical path, the first failure.
 
 use crate::app::{Detail, State};
-use crate::insight::Node;
+use crate::insight::{Node, Trace};
+use crate::model::{Status, Timestamp};
 use crate::tui::panels::list::what;
 use crate::tui::text::{arrow, duration, fit, glyph, left, put, put_all, safe};
 use crate::tui::theme::Theme;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-pub(super) fn render(_state: &State, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) {
+/// Where times stand: the columns of the bars, and how much time they show.
+struct Scale {
+    start: Timestamp,
+    length_us: i64,
+    columns: u16,
+}
+
+impl Scale {
+    fn column(&self, at: Timestamp) -> u16 {
+        let part = at.since_us(self.start).max(0) as f64 / self.length_us as f64;
+        (part * f64::from(self.columns)) as u16
+    }
+}
+
+pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let trace = &detail.trace;
-    let length = trace.length_us().max(1);
+    // What is still running goes on until now.
+    let end = if trace.is_open { trace.end.max(state.now) } else { trace.end };
+    let length_us = end.since_us(trace.start).max(1);
     let failure = trace.nodes.iter().find(|node| node.first_failure).map(|node| {
         format!(", first failure at +{}", duration(node.activity.started_at.since_us(trace.start).max(0) as u64))
     });
+    let idle = match trace.gaps.len() {
+        0 => String::new(),
+        1 => format!(", idle {}", duration(trace.idle_us() as u64)),
+        n => format!(", idle {} in {n} gaps", duration(trace.idle_us() as u64)),
+    };
     let found = if detail.related_loaded { "" } else { ", still looking in the stores" };
+    let correlation =
+        detail.activity.correlation_id.is_none().then_some("no correlation id; by request: ").unwrap_or("");
     let head = format!(
-        " {} activities · {} · critical path {}{}{found}",
-        trace.nodes.len(),
-        duration(length as u64),
-        duration(trace.critical_us().max(0) as u64),
+        " {correlation}{}   {}{}, critical path {}{idle}{}{found}",
+        trace.outline(),
+        duration(length_us as u64),
+        if trace.is_open { " and going on" } else { "" },
+        duration(trace.critical_us.max(0) as u64),
         failure.unwrap_or_default()
     );
     put(buf, area.x, area.y, &fit(&head, area.width), area.width, theme.dim);
     let height = area.height.saturating_sub(1) as usize;
     let first = detail.scroll.saturating_sub(height * 2 / 3).min(trace.nodes.len().saturating_sub(height));
     let label = (area.width * 45 / 100).max(24).min(area.width);
-    let bars = area.width.saturating_sub(label + 10);
+    let scale = Scale { start: trace.start, length_us, columns: area.width.saturating_sub(label + 10) };
     for (row, (index, node)) in trace.nodes.iter().enumerate().skip(first).take(height).enumerate() {
-        line(
-            node,
-            index == detail.scroll,
-            node.activity.id == detail.activity.id,
-            (label, bars),
-            length,
-            trace.start,
-            Rect { y: area.y + 1 + row as u16, height: 1, ..area },
-            buf,
-            theme,
-        );
+        let place = Rect { y: area.y + 1 + row as u16, height: 1, ..area };
+        gaps(trace, &scale, Rect { x: area.x + label + 1, ..place }, buf, theme);
+        let here = node.activity.id == detail.activity.id;
+        line(node, (index == detail.scroll, here), label, &scale, end, place, buf, theme);
+    }
+}
+
+/// The spans in which nothing was running, as a dotted background.
+fn gaps(trace: &Trace, scale: &Scale, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    for (from, to) in &trace.gaps {
+        let (start, end) = (scale.column(*from) + 1, scale.column(*to));
+        if end > start && start < scale.columns {
+            let dots = "┈".repeat((end.min(scale.columns) - start) as usize);
+            put(buf, area.x + start, area.y, &dots, scale.columns - start, theme.border);
+        }
     }
 }
 
 #[allow(clippy::too_many_arguments, reason = "one line of the waterfall")]
 fn line(
     node: &Node,
-    selected: bool,
-    here: bool,
-    (label, bars): (u16, u16),
-    length: i64,
-    start: crate::model::Timestamp,
+    (selected, here): (bool, bool),
+    label: u16,
+    scale: &Scale,
+    end: Timestamp,
     area: Rect,
     buf: &mut Buffer,
     theme: &Theme,
@@ -58,25 +86,40 @@ fn line(
     let style = if a.is_failure() { theme.failure } else { theme.text };
     let base = if selected { theme.selected_dim } else { style };
     let indent = "  ".repeat(node.depth.min(8));
-    let tries = a.attempt.filter(|n| *n > 1).map(|n| format!(" try {n}")).unwrap_or_default();
+    let tries = a.attempt.filter(|n| *n > 1 || a.max_attempts.is_some()).map(|n| {
+        let most = a.max_attempts.map(|most| format!("/{most}")).unwrap_or_default();
+        format!(" {n}{most}")
+    });
     let text = format!(
-        "{}{indent}{} {} {}{tries}",
+        "{}{indent}{} {} {}{}",
         if here { "▸" } else { " " },
         arrow(a.direction),
         safe(a.system.as_deref().unwrap_or("")),
-        what(a)
+        what(a),
+        tries.unwrap_or_default()
     );
     put(buf, area.x, area.y, &left(&text, label), label, base);
-    let scale = |us: i64| (us.max(0) as f64 / length as f64 * f64::from(bars)) as u16;
-    let from = scale(a.started_at.since_us(start)).min(bars.saturating_sub(1));
-    let wide = a.took_us().map_or(1, |us| scale(us as i64).max(1)).min(bars.saturating_sub(from));
-    let bar = if a.took_us().is_none() {
-        "│".to_owned()
-    } else {
-        (if node.critical { "▇" } else { "▅" }).repeat(wide as usize)
+    let open = a.status == Some(Status::InProgress);
+    let took = if open { u64::try_from(end.since_us(a.started_at)).ok() } else { a.took_us() };
+    let from = scale.column(a.started_at).min(scale.columns.saturating_sub(1));
+    let bar = match took {
+        None => "│".to_owned(),
+        Some(us) => {
+            let wide = scale.column(a.started_at.plus_us(us as i64)).saturating_sub(from).max(1);
+            let symbol = if open {
+                "░"
+            } else if node.critical {
+                "▇"
+            } else {
+                "▅"
+            };
+            symbol.repeat(wide.min(scale.columns - from) as usize)
+        }
     };
     let bar_style = if a.is_failure() {
         theme.bar_failure
+    } else if open {
+        theme.pending
     } else if node.critical {
         theme.accent
     } else {
@@ -84,6 +127,7 @@ fn line(
     };
     let mark = if node.first_failure { "◀ first" } else { "" };
     let took = a.took_us().map(|us| format!(" {}", duration(us))).unwrap_or_default();
+    let idle = node.idle_before_us.map(|us| format!(" after {} idle", duration(us as u64))).unwrap_or_default();
     put_all(
         buf,
         area.x + label + 1 + from,
@@ -93,6 +137,7 @@ fn line(
             (&bar, bar_style),
             (glyph(a.status, a.level), style),
             (&took, theme.dim),
+            (&idle, theme.border),
             (" ", theme.text),
             (mark, theme.failure),
         ],

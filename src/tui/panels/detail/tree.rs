@@ -1,82 +1,138 @@
-//! Headers and bodies as a tree.
+//! Headers, bodies and raw records as trees.
 
-use crate::app::Detail;
+use super::text::lines_of;
+use crate::app::{Detail, Line, LineKind, Load, Part, Tab};
+use crate::insight::header_meaning;
+use crate::model::{PayloadPart, visible_line};
 use crate::tui::text::{fit, put, put_all, safe, width};
 use crate::tui::theme::Theme;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+/// Draws the tree of the open tab; gives the cursor's place while a search is typed.
 pub(super) fn render(detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) -> Option<(u16, u16)> {
     let mut area = area;
     let mut cursor = None;
     if detail.searching || !detail.search.is_empty() {
         let y = area.bottom() - 1;
         area.height -= 1;
-        let found = detail.tree.matches(&detail.search).len();
         let search = safe(&detail.search);
         let end = put_all(buf, area.x + 1, y, area.width, &[("/", theme.accent), (&search, theme.title)]);
+        let found = match detail.found {
+            9999 => "9,999 or more".to_owned(),
+            n => n.to_string(),
+        };
         put(buf, end + 2, y, &format!("{found} found · n next"), area.width, theme.dim);
         cursor = detail.searching.then_some((end, y));
     }
-    let lines = &detail.tree.lines;
-    if lines.is_empty() {
-        put(buf, area.x + 1, area.y, "nothing was recorded here", area.width, theme.dim);
-        return cursor;
+    if let Some(jq) = detail.jq.as_ref().filter(|jq| detail.tab.part() == Some(jq.part)) {
+        let said = match &jq.result {
+            Load::Loading => "…".to_owned(),
+            Load::Loaded(outline) if outline.is_empty() => "no result".to_owned(),
+            Load::Loaded(_) => "esc: the whole body".to_owned(),
+            Load::Failed(problem) => safe(problem),
+        };
+        let style = if matches!(jq.result, Load::Failed(_)) { theme.failure } else { theme.dim };
+        let expression = visible_line(&jq.expression).into_owned();
+        let pieces = [("jq ", theme.accent), (&*expression, theme.title), ("   ", theme.text), (&*said, style)];
+        put_all(buf, area.x + 1, area.y, area.width.saturating_sub(1), &pieces);
+        area = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     }
-    let height = area.height as usize;
-    let selected = detail.tree_state.selected;
-    let first = selected.saturating_sub(height * 2 / 3).min(lines.len().saturating_sub(height));
+    let Some(outline) = detail.outline() else { return cursor };
+    let absent = absent(detail);
+    let height = (area.height as usize).saturating_sub(absent.len());
     let needle = detail.search.to_lowercase();
-    for (row, (index, line)) in lines.iter().enumerate().skip(first).take(height).enumerate() {
-        let y = area.y + row as u16;
-        let fold = match line.folded {
-            Some(true) => "▸ ",
-            Some(false) => "▾ ",
-            None => "  ",
-        };
-        let indent = "  ".repeat(line.depth.min(20));
-        let value_style = match line.kind {
-            _ if line.redacted => theme.secret,
-            '"' => theme.json_text,
-            '{' => theme.dim,
-            _ => theme.json_number,
-        };
-        let key = safe(&line.key);
-        let value = crate::model::visible_line(&line.value).into_owned();
-        let value = if line.kind == '"' { format!("\"{value}\"") } else { value };
-        let room = area.width.saturating_sub(1);
-        let used = width(&indent) + 2 + width(&key) + 2;
-        let value = fit(&value, room.saturating_sub(used));
-        let note = line.note.as_deref().map(|note| format!("  → {}", safe(note))).unwrap_or_default();
-        let hit = !needle.is_empty()
-            && (line.key.to_lowercase().contains(&needle) || line.value.to_lowercase().contains(&needle));
-        let (key_style, value_style) = if hit { (theme.found, theme.found) } else { (theme.json_key, value_style) };
-        if index == selected {
-            put(buf, area.x, y, &" ".repeat(room as usize), room, theme.selected_dim);
-        }
-        let end = put_all(
-            buf,
-            area.x,
-            y,
-            room,
-            &[
-                (&indent, theme.text),
-                (fold, theme.dim),
-                (&key, key_style),
-                ("  ", theme.text),
-                (&value, value_style),
-                (&note, theme.accent),
-            ],
-        );
-        if index == selected {
-            let bg = theme.selected_dim.bg;
-            for x in area.x..end.max(area.x + 1) {
-                if let Some(cell) = buf.cell_mut((x, y)) {
-                    cell.bg = bg.unwrap_or(cell.bg);
-                    cell.modifier |= theme.selected_dim.add_modifier;
-                }
+    // The window was settled for the whole height; what is absent, and a search, take some lines of it.
+    let first = outline.first.max((outline.selected + 1).saturating_sub(height)).min(outline.len());
+    let shown = outline.len().saturating_sub(first).min(height);
+    for row in 0..shown {
+        let index = first + row;
+        let place = Rect { y: area.y + row as u16, height: 1, ..area };
+        let line = outline.line(index);
+        let note = note(detail, index, &line);
+        draw(&line, note.as_deref(), index == outline.selected, &needle, place, buf, theme);
+    }
+    let rest = Rect { y: area.y + shown as u16, height: area.height.saturating_sub(shown as u16), ..area };
+    lines_of(&absent.into_iter().map(|text| (text, theme.dim)).collect::<Vec<_>>(), 0, rest, buf);
+    cursor
+}
+
+/// What a tab has nothing of, and why.
+fn absent(detail: &Detail) -> Vec<String> {
+    let Some(payload) = detail.opened.get().map(|opened| &opened.payload) else { return Vec::new() };
+    if detail.jq.is_some() {
+        return Vec::new();
+    }
+    let (side, head, body) = match detail.tab {
+        Tab::Request => (&payload.request, PayloadPart::RequestHeaders, PayloadPart::RequestBody),
+        Tab::Response => (&payload.response, PayloadPart::ResponseHeaders, PayloadPart::ResponseBody),
+        _ => return Vec::new(),
+    };
+    let missing = [(side.body.is_none(), body), (side.headers.is_none(), head)];
+    missing.into_iter().filter(|(missing, _)| *missing).map(|(_, part)| payload.absence(part)).collect()
+}
+
+/// What a header means, or what a mapping says of a code.
+fn note(detail: &Detail, index: usize, line: &Line) -> Option<String> {
+    if line.redacted || line.open.is_some() || line.value.is_empty() {
+        return None;
+    }
+    if let Some(note) = detail.notes.get(&line.value) {
+        return Some(note.clone());
+    }
+    if line.depth != 1 || detail.tab.part() == Some(Part::Raw) {
+        return None;
+    }
+    let path = detail.outline()?.path(index)?;
+    let name = path.strip_prefix("req.header.").or_else(|| path.strip_prefix("res.header."))?;
+    let at = detail.activity.completed_at.unwrap_or(detail.activity.started_at);
+    header_meaning(name, &line.value, at)
+}
+
+fn draw(line: &Line, note: Option<&str>, selected: bool, needle: &str, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    let fold = match line.open {
+        Some(false) => "▸ ",
+        Some(true) => "▾ ",
+        None => "  ",
+    };
+    let indent = "  ".repeat(line.depth.min(20));
+    let value_style = match line.kind {
+        _ if line.redacted => theme.secret,
+        LineKind::Text => theme.json_text,
+        LineKind::Object | LineKind::Array => theme.dim,
+        LineKind::Row => theme.text,
+        LineKind::Number | LineKind::Word => theme.json_number,
+    };
+    let key = safe(&line.key);
+    let value = visible_line(&line.value).into_owned();
+    let value = if line.kind == LineKind::Text && line.open != Some(true) { format!("\"{value}\"") } else { value };
+    let room = area.width.saturating_sub(1);
+    let gap = if key.is_empty() { "" } else { "  " };
+    let used = width(&indent) + 2 + width(&key) + width(gap);
+    let value = fit(&value, room.saturating_sub(used));
+    let note = note.map(|note| format!("  → {}", safe(note))).unwrap_or_default();
+    let hit =
+        !needle.is_empty() && (line.key.to_lowercase().contains(needle) || line.value.to_lowercase().contains(needle));
+    let (key_style, value_style) = if hit { (theme.found, theme.found) } else { (theme.json_key, value_style) };
+    if selected {
+        put(buf, area.x, area.y, &" ".repeat(room as usize), room, theme.selected_dim);
+    }
+    let pieces = [
+        (&*indent, theme.text),
+        (fold, theme.dim),
+        (&*key, key_style),
+        (gap, theme.text),
+        (&*value, value_style),
+        (&*note, theme.accent),
+    ];
+    let end = put_all(buf, area.x, area.y, room, &pieces);
+    if selected {
+        let bg = theme.selected_dim.bg;
+        for x in area.x..end.max(area.x + 1) {
+            if let Some(cell) = buf.cell_mut((x, area.y)) {
+                cell.bg = bg.unwrap_or(cell.bg);
+                cell.modifier |= theme.selected_dim.add_modifier;
             }
         }
     }
-    cursor
 }

@@ -1,23 +1,31 @@
 //! Carrying out effects: the only part of the application that waits.
 
-use super::{Ask, Effect, Event, Explained, Reply, Ticket, Transformed};
+mod find;
+mod incident;
+mod load;
+
+pub use find::look;
+pub use load::{compared, payload_of, related_to};
+
+use super::{Effect, Event, Opened, Reply, Ticket};
 use crate::filter::{Context, Filter};
-use crate::insight::transform;
-use crate::model::{Activity, Clock, Id, Payload, Place, SourceId, joined};
+use crate::model::{Clock, Names, SourceId, joined};
 use crate::source::pump;
-use crate::source::{PageQuery, RelatedKey, Source, for_each};
+use crate::source::{PageQuery, Source, for_each};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// Events that may wait for the application before their senders wait.
 const WAITING: usize = 4;
-/// Related activities at most.
-const RELATED: usize = 5000;
+
+/// Sources with their numbers.
+pub type Sources = Arc<[(SourceId, Arc<dyn Source>)]>;
 
 /// Runs sources and effects, and sends what they say as events.
 pub struct Runtime {
-    sources: Vec<(SourceId, Arc<dyn Source>)>,
+    sources: Sources,
+    names: Names,
     events: mpsc::Sender<Event>,
     cancel: CancellationToken,
     clock: Clock,
@@ -25,6 +33,10 @@ pub struct Runtime {
     matching: CancellationToken,
     /// Cancels the loading of a detail when another is opened.
     loading: CancellationToken,
+    /// Cancels the search for a pasted text when another begins.
+    finding: CancellationToken,
+    /// Cancels a comparison, or a jq expression, when another is asked for.
+    comparing: CancellationToken,
     zone: chrono_tz::Tz,
 }
 
@@ -32,18 +44,20 @@ impl Runtime {
     /// Over opened sources. The receiver gives the events.
     pub fn new(
         sources: Vec<(SourceId, Arc<dyn Source>)>,
+        names: Names,
         clock: Clock,
         zone: chrono_tz::Tz,
     ) -> (Self, mpsc::Receiver<Event>) {
         let (events, receiver) = mpsc::channel(WAITING);
         let cancel = CancellationToken::new();
-        let (matching, loading) = (cancel.child_token(), cancel.child_token());
-        (Self { sources, events, cancel, clock, matching, loading, zone }, receiver)
+        let [matching, loading, finding, comparing] = std::array::from_fn(|_| cancel.child_token());
+        let sources = sources.into();
+        (Self { sources, names, events, cancel, clock, matching, loading, finding, comparing, zone }, receiver)
     }
 
     /// Begins to read every source.
     pub fn start(&self, history: usize) {
-        for (id, source) in &self.sources {
+        for (id, source) in self.sources.iter() {
             self.pump(*id, Arc::clone(source), history);
         }
     }
@@ -79,15 +93,50 @@ impl Runtime {
             Effect::LoadPayload(ticket, id, places) => {
                 self.loading.cancel();
                 self.loading = self.cancel.child_token();
-                self.load_payload(ticket, id, places);
+                let sources = Arc::clone(&self.sources);
+                self.spawn(self.loading.clone(), ticket, async move {
+                    let (payload, problems) = payload_of(&sources, &id, &places).await;
+                    if payload.raw.is_empty()
+                        && let Some(problem) = problems.into_iter().next()
+                    {
+                        return Reply::Payload(Err(problem.to_string()));
+                    }
+                    let opened = tokio::task::spawn_blocking(move || Opened::new(payload)).await;
+                    Reply::Payload(opened.map(Arc::new).map_err(|error| error.to_string()))
+                });
             }
-            Effect::Explain(ticket, ask) => self.explain(ticket, *ask),
-            Effect::LoadRelated(ticket, keys) => self.load_related(ticket, keys),
+            Effect::Explain(ticket, ask) => {
+                self.spawn(self.loading.clone(), ticket, load::explain(Arc::clone(&self.sources), *ask));
+            }
+            Effect::LoadRelated(ticket, keys) => {
+                let sources = Arc::clone(&self.sources);
+                self.spawn(self.loading.clone(), ticket, async move {
+                    Reply::Related(joined(related_to(&sources, &keys).await.0))
+                });
+            }
+            Effect::Compare(ticket, pair) => {
+                let scope = self.anew(|this| &mut this.comparing);
+                let (sources, context) = (Arc::clone(&self.sources), self.context());
+                self.spawn(scope, ticket, async move { Reply::Compared(compared(&sources, *pair, context).await) });
+            }
+            Effect::Jq(ticket, expression, text) => {
+                let scope = self.anew(|this| &mut this.comparing);
+                self.spawn(scope, ticket, async move { Reply::Jq(load::jq(expression, text).await) });
+            }
+            Effect::Find(ticket, text) => {
+                let scope = self.anew(|this| &mut this.finding);
+                find::start(&self.sources, &self.events, &scope, ticket, &text, self.context());
+            }
+            Effect::Bundle(path, marks) => {
+                let (sources, names) = (Arc::clone(&self.sources), self.names.clone());
+                self.spawn(self.cancel.clone(), 0, async move {
+                    Reply::Said(incident::write(&sources, &names, &path, marks).await)
+                });
+            }
             Effect::Match(ticket, filter) => self.find_matches(ticket, filter),
             Effect::WriteConfig => {
                 let said = write_config().unwrap_or_else(|error| format!("{error:#}"));
-                let events = self.events.clone();
-                tokio::spawn(async move { events.send(Event::Reply(0, Reply::Said(said))).await });
+                self.spawn(self.cancel.clone(), 0, async move { Reply::Said(said) });
             }
             other => return Some(other),
         }
@@ -106,79 +155,25 @@ impl Runtime {
         });
     }
 
-    fn source(&self, id: SourceId) -> Option<Arc<dyn Source>> {
-        self.sources.iter().find(|(known, _)| *known == id).map(|(_, source)| Arc::clone(source))
+    /// Ends what ran under a token, and gives a new one.
+    fn anew(&mut self, token: impl Fn(&mut Self) -> &mut CancellationToken) -> CancellationToken {
+        let next = self.cancel.child_token();
+        std::mem::replace(token(self), next.clone()).cancel();
+        next
     }
 
-    fn load_payload(&self, ticket: Ticket, id: Id, places: Vec<Place>) {
-        let wanted: Vec<_> =
-            places.into_iter().filter_map(|place| Some((self.source(place.source)?, place.locator))).collect();
-        self.spawn(self.loading.clone(), ticket, async move {
-            let mut payload = Payload::default();
-            let mut problem = None;
-            let mut found = false;
-            for (source, locator) in wanted {
-                match source.payload(&id, &locator).await {
-                    Ok(part) => {
-                        payload.absorb(part);
-                        found = true;
-                    }
-                    Err(error) => problem = Some(error.to_string()),
-                }
-            }
-            Reply::Payload(match problem {
-                Some(problem) if !found => Err(problem),
-                _ => Ok(Box::new(payload)),
-            })
-        });
-    }
-
-    fn load_related(&self, ticket: Ticket, keys: Vec<RelatedKey>) {
-        let sources: Vec<_> = self.sources.iter().map(|(_, source)| Arc::clone(source)).collect();
-        self.spawn(self.loading.clone(), ticket, async move {
-            let mut found: Vec<Activity> = Vec::new();
-            for source in sources {
-                for key in &keys {
-                    found.extend(source.related(key, RELATED).await.unwrap_or_default());
-                }
-            }
-            Reply::Related(joined(found))
-        });
-    }
-
-    fn explain(&self, ticket: Ticket, ask: Ask) {
-        let sources: Vec<_> = self.sources.iter().map(|(_, source)| Arc::clone(source)).collect();
-        self.spawn(self.loading.clone(), ticket, async move {
-            let mut explained = Explained::default();
-            if let Some(system) = &ask.system {
-                for source in sources {
-                    explained.mappings.extend(source.mappings(system, &ask.codes).await.unwrap_or_default());
-                }
-            }
-            let transforms = ask.transforms;
-            let evaluated = tokio::task::spawn_blocking(move || {
-                let one = |(name, expression, body): (&'static str, String, serde_json::Value)| {
-                    let result = transform(&expression, &body);
-                    Transformed { name, expression, result }
-                };
-                transforms.into_iter().map(one).collect()
-            });
-            explained.transforms = evaluated.await.unwrap_or_default();
-            Reply::Explained(Box::new(explained))
-        });
+    fn context(&self) -> Context {
+        Context { now: self.clock.now(), zone: self.zone }
     }
 
     fn find_matches(&mut self, ticket: Ticket, text: String) {
-        self.matching.cancel();
-        self.matching = self.cancel.child_token();
+        let scope = self.anew(|this| &mut this.matching);
         let Ok(filter) = Filter::parse(&text) else { return };
-        let query =
-            PageQuery { filter, context: Context { now: self.clock.now(), zone: self.zone }, ..PageQuery::all(2000) };
-        let sources: Vec<_> = self.sources.iter().map(|(_, source)| Arc::clone(source)).collect();
-        let (events, scope) = (self.events.clone(), self.matching.clone());
+        let query = PageQuery { filter, context: self.context(), ..PageQuery::all(2000) };
+        let (sources, events) = (Arc::clone(&self.sources), self.events.clone());
         tokio::spawn(async move {
             let work = async {
-                for source in sources {
+                for (_, source) in sources.iter() {
                     let mut ids = Vec::new();
                     let done = for_each(source.as_ref(), &query, |activity| {
                         ids.push(activity.id);

@@ -1,0 +1,80 @@
+//! Looking for what a pasted text identifies: in every source at once, with a line of progress a source.
+
+use super::Ticket;
+use crate::model::{Activity, SourceId};
+
+/// How far a source is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// It is being looked for, as this.
+    Looking(&'static str),
+    /// Done: found as this, this many, after this many milliseconds.
+    Found(&'static str, usize, u64),
+    /// Done: nothing, after this many milliseconds.
+    Nothing(u64),
+    /// It could not be asked: why.
+    Failed(String),
+}
+
+impl Progress {
+    /// For people.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Looking(what) => format!("looking, as {what}"),
+            Self::Found(what, count, ms) => format!("{count} found, as {what}, in {ms} ms"),
+            Self::Nothing(ms) => format!("nothing, in {ms} ms"),
+            Self::Failed(problem) => problem.clone(),
+        }
+    }
+
+    /// Whether nothing more comes.
+    pub const fn is_done(&self) -> bool {
+        !matches!(self, Self::Looking(_))
+    }
+}
+
+/// State of a search.
+#[derive(Debug, Clone)]
+pub struct Find {
+    /// What was pasted.
+    pub text: String,
+    /// The sources that are asked.
+    pub sources: Vec<(SourceId, Progress)>,
+    /// What was found, the best first.
+    pub found: Vec<Activity>,
+    /// The chosen one.
+    pub chosen: usize,
+    /// Whether it was chosen by hand: then nothing opens by itself.
+    pub moved: bool,
+    /// The query.
+    pub ticket: Ticket,
+}
+
+impl Find {
+    /// Whether every source has answered.
+    pub fn is_done(&self) -> bool {
+        self.sources.iter().all(|(_, progress)| progress.is_done())
+    }
+
+    /// Takes what a source found.
+    pub fn take(&mut self, found: Vec<Activity>) {
+        let chosen = self.found.get(self.chosen).map(|activity| activity.id.clone());
+        let mut all = std::mem::take(&mut self.found);
+        all.extend(found);
+        self.found = crate::model::joined(all);
+        rank(&mut self.found, &self.text);
+        if self.moved {
+            self.chosen = self.found.iter().position(|a| Some(&a.id) == chosen.as_ref()).unwrap_or(0);
+        }
+    }
+}
+
+/// The request of that very id first, then what begins with it, then the newest.
+pub fn rank(found: &mut [Activity], text: &str) {
+    let text = text.trim();
+    found.sort_by_cached_key(|a| {
+        let id = a.id.to_string();
+        let is_it = id == text || a.request_id.as_ref().is_some_and(|request| request.to_string() == text);
+        (!is_it, !id.starts_with(text), std::cmp::Reverse(a.started_at), id)
+    });
+}

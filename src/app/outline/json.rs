@@ -1,0 +1,149 @@
+//! Where the values of JSON text stand. The text is known to be JSON: nothing is checked, nothing is built.
+
+use memchr::memchr2;
+use std::ops::Range;
+
+/// A value inside a container: its key's text without quotes, as written, and its own.
+pub(super) type Child = (Option<Range<usize>>, Range<usize>);
+
+/// Calls `take` with each value directly inside the object or array at `span`, until it says no.
+pub(super) fn children(text: &str, span: &Range<usize>, mut take: impl FnMut(Child) -> bool) {
+    let bytes = text.as_bytes();
+    let is_object = bytes.get(span.start) == Some(&b'{');
+    let mut at = space(bytes, span.start + 1);
+    while at + 1 < span.end {
+        let key = is_object.then(|| {
+            let end = string_end(bytes, at);
+            let key = at + 1..end - 1;
+            at = space(bytes, space(bytes, end) + 1);
+            key
+        });
+        let end = value_end(bytes, at);
+        if end <= at || !take((key, at..end)) {
+            return;
+        }
+        at = space(bytes, space(bytes, end) + 1);
+    }
+}
+
+/// How many values are directly inside a container.
+pub(super) fn count(text: &str, span: &Range<usize>) -> usize {
+    let mut n = 0;
+    children(text, span, |_| {
+        n += 1;
+        true
+    });
+    n
+}
+
+/// The value that begins at or after `at`, without the space around it.
+pub(super) fn value(text: &str, at: usize) -> Range<usize> {
+    let start = space(text.as_bytes(), at);
+    start..value_end(text.as_bytes(), start)
+}
+
+fn space(bytes: &[u8], mut at: usize) -> usize {
+    while bytes.get(at).is_some_and(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n')) {
+        at += 1;
+    }
+    at
+}
+
+/// Behind the closing quote of the string that begins at `at`.
+fn string_end(bytes: &[u8], at: usize) -> usize {
+    let mut at = at + 1;
+    loop {
+        match bytes.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+            Some(found) if bytes[at + found] == b'"' => return at + found + 1,
+            Some(found) => at += found + 2,
+            None => return bytes.len(),
+        }
+    }
+}
+
+fn value_end(bytes: &[u8], at: usize) -> usize {
+    match bytes.get(at) {
+        Some(b'"') => string_end(bytes, at),
+        Some(b'{' | b'[') => {
+            let (mut at, mut depth) = (at, 0usize);
+            while let Some(byte) = bytes.get(at) {
+                match byte {
+                    b'"' => {
+                        at = string_end(bytes, at);
+                        continue;
+                    }
+                    b'{' | b'[' => depth += 1,
+                    b'}' | b']' => {
+                        depth -= 1;
+                        if depth == 0 {
+                            return at + 1;
+                        }
+                    }
+                    _ => {}
+                }
+                at += 1;
+            }
+            bytes.len()
+        }
+        _ => {
+            let ends = |b: &u8| matches!(b, b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n');
+            bytes.get(at..).and_then(|rest| rest.iter().position(ends)).map_or(bytes.len(), |n| at + n)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    fn rebuilt(text: &str, span: &Range<usize>) -> Value {
+        match text.as_bytes()[span.start] {
+            b'{' => {
+                let mut map = serde_json::Map::new();
+                children(text, span, |(key, value)| {
+                    let key: String =
+                        serde_json::from_str(&format!("\"{}\"", &text[key.expect("a key")])).expect("key");
+                    map.insert(key, rebuilt(text, &value));
+                    true
+                });
+                Value::Object(map)
+            }
+            b'[' => {
+                let mut list = Vec::new();
+                children(text, span, |(_, value)| {
+                    list.push(rebuilt(text, &value));
+                    true
+                });
+                Value::Array(list)
+            }
+            _ => serde_json::from_str(&text[span.clone()]).expect("a scalar"),
+        }
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            ".{0,8}".prop_map(Value::from)
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::vec((".{0,4}", inner), 0..4)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_spans_are_the_values(value in any_json(), pretty in any::<bool>()) {
+            let text = if pretty { format!(" {}\n", serde_json::to_string_pretty(&value).expect("text")) } else { value.to_string() };
+            let expected: Value = serde_json::from_str(&text).expect("JSON");
+            prop_assert_eq!(rebuilt(&text, &super::value(&text, 0)), expected);
+        }
+    }
+}

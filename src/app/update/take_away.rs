@@ -1,0 +1,178 @@
+//! What leaves the screen: copies, other programs, marks with notes, incidents.
+
+use super::detail::run_jq;
+use crate::app::{Action, Detail, Effect, Mark, Outside, Overlay, Program, Prompt, Purpose, State};
+use crate::export::{Whole, curl, markdown, record_json};
+use crate::model::Activity;
+
+/// Asks for a line.
+pub(super) fn ask(state: &mut State, purpose: Purpose, text: String) {
+    state.overlays.push(Overlay::Prompt(Prompt { purpose, text, problem: None }));
+}
+
+/// What the prompt does with an action.
+pub(super) fn in_prompt(state: &mut State, action: Action) -> Option<Vec<Effect>> {
+    match action {
+        Action::Back => {
+            state.overlays.pop();
+        }
+        Action::Open => {
+            let Some(Overlay::Prompt(prompt)) = state.overlays.pop() else { return None };
+            return Some(answer(state, prompt));
+        }
+        Action::Quit | Action::Suspend | Action::Redraw => return None,
+        _ => {}
+    }
+    Some(Vec::new())
+}
+
+fn answer(state: &mut State, prompt: Prompt) -> Vec<Effect> {
+    let text = prompt.text.trim().to_owned();
+    match prompt.purpose {
+        Purpose::Jq => return run_jq(state, &text),
+        Purpose::Note(activity) => {
+            state.marks.insert(activity.id.clone(), Mark { activity: *activity, note: text });
+            state.say("marked with a note; B writes what is marked as an incident");
+        }
+        Purpose::Pipe if text.is_empty() => {}
+        Purpose::Pipe => return outside(state, Program::Pipe(text)),
+        Purpose::Bundle if text.is_empty() => {}
+        Purpose::Bundle => {
+            let mut marks: Vec<Mark> = state.marks.values().cloned().collect();
+            for mark in &mut marks {
+                if let Some(row) = state.store.find(&mark.activity.id) {
+                    mark.activity = state.store.get(row);
+                }
+            }
+            marks.sort_by(|a, b| (a.activity.started_at, &a.activity.id).cmp(&(b.activity.started_at, &b.activity.id)));
+            return vec![Effect::Bundle(text, marks)];
+        }
+    }
+    Vec::new()
+}
+
+/// The opened activity, else the selected one.
+fn current(state: &State) -> Option<Activity> {
+    match &state.detail {
+        Some(detail) => Some(detail.activity.clone()),
+        None => state.list.current(&state.store).map(|row| state.store.get(row)),
+    }
+}
+
+/// Marks the activity, or takes its mark away.
+pub(super) fn mark(state: &mut State) {
+    if let Some(activity) = current(state)
+        && state.marks.remove(&activity.id).is_none()
+    {
+        state.marks.insert(activity.id.clone(), Mark { activity, note: String::new() });
+    }
+}
+
+/// Asks for a note on the activity.
+pub(super) fn note(state: &mut State) {
+    if let Some(activity) = current(state) {
+        let text = state.marks.get(&activity.id).map(|mark| mark.note.clone()).unwrap_or_default();
+        ask(state, Purpose::Note(Box::new(activity)), text);
+    }
+}
+
+/// Asks where the incident is written.
+pub(super) fn bundle(state: &mut State) {
+    if state.marks.is_empty() {
+        state.say("nothing is marked; m marks, # marks with a note");
+        return;
+    }
+    let at = state.now.utc().with_timezone(&state.zone).format("incident-%Y-%m-%d-%H%M");
+    ask(state, Purpose::Bundle, at.to_string());
+}
+
+/// Everything known of the opened activity, to be put into words.
+fn whole<'a>(state: &'a State, detail: &'a Detail) -> Whole<'a> {
+    let difference = detail.against.as_ref().and_then(|against| {
+        let right = against.right.as_ref()?;
+        Some((against.why.as_str(), right, &**against.compared.get()?))
+    });
+    Whole {
+        activity: &detail.activity,
+        payload: detail.opened.get().map(|opened| &opened.payload),
+        chain: &detail.chain,
+        trace: &detail.trace,
+        usual: &detail.usual,
+        policy: state.policy(&detail.activity),
+        difference,
+        names: state.store.names(),
+    }
+}
+
+/// The command that opens this view again.
+fn reopen(state: &State) -> String {
+    let mut command = state.invocation.clone();
+    let filter = state.filter.applied.text();
+    if !filter.is_empty() {
+        command.push_str(&format!(" --filter {}", shell_quote(filter)));
+    }
+    if let Some(detail) = &state.detail {
+        let tab = detail.tab.name();
+        command.push_str(&format!(" --open {} --tab {tab}", shell_quote(&detail.activity.id.to_string())));
+    }
+    command
+}
+
+pub(super) fn copy(state: &mut State, action: Action) -> Vec<Effect> {
+    if action == Action::CopyView {
+        return vec![Effect::Copy(reopen(state))];
+    }
+    let Some(activity) = current(state) else { return Vec::new() };
+    let detail = state.detail.as_ref();
+    let payload = detail.and_then(|detail| detail.opened.get()).map(|opened| &opened.payload);
+    let outline = detail.and_then(Detail::outline).filter(|outline| !outline.is_empty());
+    let body = || {
+        let body = payload?.request.body.as_ref().or(payload?.response.body.as_ref())?;
+        serde_json::to_string_pretty(&crate::model::redact_json(body.value())).ok()
+    };
+    let text = match action {
+        Action::CopyId => Some(activity.id.to_string()),
+        Action::CopyPath => outline.and_then(|outline| outline.path(outline.selected)),
+        Action::CopyBody => outline.and_then(|outline| outline.whole(outline.selected)).or_else(body),
+        Action::CopyCurl => payload.map(|payload| curl(&activity, payload)),
+        Action::CopyWhole => payload.and(detail).and_then(|detail| whole(state, detail).json_text().ok()),
+        Action::CopyMarkdown => payload.and(detail).map(|detail| {
+            let note = state.marks.get(&activity.id).map_or("", |mark| mark.note.as_str());
+            markdown(&whole(state, detail), note, &reopen(state))
+        }),
+        _ => record_json(&activity, state.store.names()).ok(),
+    };
+    match text {
+        Some(text) => vec![Effect::Copy(text)],
+        None => {
+            state.say(match action {
+                Action::CopyPath => "open request, response or raw first: a path is of a value",
+                _ => "open the activity first: its payload is not loaded",
+            });
+            Vec::new()
+        }
+    }
+}
+
+/// Gives a program the value under the cursor, else the whole activity as JSON.
+pub(super) fn outside(state: &mut State, program: Program) -> Vec<Effect> {
+    let outline = state.detail.as_ref().and_then(Detail::outline).filter(|outline| !outline.is_empty());
+    let value = outline.and_then(|outline| outline.whole(outline.selected));
+    let (text, ending) = match value {
+        Some(text) if text.starts_with(['{', '[']) => (Some(text), "json"),
+        Some(text) => (Some(text), "txt"),
+        None => {
+            let loaded = state.detail.as_ref().filter(|detail| detail.opened.get().is_some());
+            let all = match loaded {
+                Some(detail) => whole(state, detail).json_text().ok(),
+                None => current(state).and_then(|activity| record_json(&activity, state.store.names()).ok()),
+            };
+            (all, "json")
+        }
+    };
+    text.map(|text| vec![Effect::Outside(Outside { program, text, ending })]).unwrap_or_default()
+}
+
+fn shell_quote(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}

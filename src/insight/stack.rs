@@ -1,0 +1,186 @@
+//! Stack traces: which frames are the application's own, and which are a library's.
+
+use std::ops::Range;
+
+/// What a line of a stack trace is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameKind {
+    /// Not a frame: a message, `Caused by:`.
+    Message,
+    /// A frame of the application.
+    Own,
+    /// A frame of a library, of the language or of the runtime.
+    Library,
+}
+
+/// One line of a stack trace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame<'a> {
+    /// What it is.
+    pub kind: FrameKind,
+    /// The line.
+    pub text: &'a str,
+}
+
+/// Marks of files and names that are not the application's, of the languages that integrations are written in.
+const LIBRARIES: &[&str] = &[
+    // Node.js
+    "node_modules/",
+    "node:",
+    "(internal/",
+    "<anonymous>",
+    "processTicksAndRejections",
+    // Python
+    "site-packages/",
+    "dist-packages/",
+    "/lib/python",
+    "<frozen ",
+    "\\Lib\\",
+    // Java, Kotlin, Scala
+    "at java.",
+    "at javax.",
+    "at jakarta.",
+    "at sun.",
+    "at jdk.",
+    "at com.sun.",
+    "at org.springframework.",
+    "at org.apache.",
+    "at org.hibernate.",
+    "at io.netty.",
+    "at reactor.",
+    "at kotlin.",
+    "at kotlinx.",
+    "at scala.",
+    "at com.fasterxml.",
+    "at okhttp3.",
+    "at com.zaxxer.",
+    "at org.eclipse.",
+    "at org.jboss.",
+    "java.base/",
+    // .NET
+    "at System.",
+    "at Microsoft.",
+    "at Newtonsoft.",
+    "at lambda_method",
+    // Go
+    "/usr/local/go/src/",
+    "/pkg/mod/",
+    "runtime.",
+    "net/http.",
+    // Rust
+    "/rustc/",
+    ".cargo/registry",
+    " std::",
+    " core::",
+    " tokio::",
+    " alloc::",
+    // Ruby, PHP
+    "/gems/",
+    "/vendor/",
+    "/usr/lib/",
+    "/usr/share/",
+];
+
+/// Whether a line looks like a frame at all.
+fn is_frame(line: &str) -> bool {
+    let trimmed = line.trim_start();
+    let indented = trimmed.len() < line.len();
+    let numbered = trimmed.split_once(':').is_some_and(|(n, _)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+    let has_place = trimmed.rsplit(':').next().is_some_and(|last| last.starts_with(|c: char| c.is_ascii_digit()));
+    trimmed.starts_with("at ")
+        || trimmed.starts_with("File \"")
+        || trimmed.starts_with("from ")
+        || (trimmed.starts_with('#') && trimmed[1..].starts_with(|c: char| c.is_ascii_digit()))
+        || (indented && (numbered || has_place))
+        || trimmed.contains(".go:")
+}
+
+/// The lines of a stack trace. A line that belongs to the frame before it (Python's source text, Go's and Rust's
+/// places) is of its kind.
+pub fn frames(stack: &str) -> Vec<Frame<'_>> {
+    let mut frames: Vec<Frame<'_>> = Vec::new();
+    for line in stack.lines() {
+        let library = LIBRARIES.iter().any(|mark| line.contains(mark));
+        let kind = if is_frame(line) {
+            if library { FrameKind::Library } else { FrameKind::Own }
+        } else if line.starts_with([' ', '\t']) && !line.trim_start().starts_with("Caused by") {
+            frames.last().map_or(FrameKind::Message, |frame| frame.kind)
+        } else {
+            FrameKind::Message
+        };
+        frames.push(Frame { kind, text: line });
+    }
+    // Rust tells the place on a line of its own, under the name: it decides for both.
+    for index in 1..frames.len() {
+        if frames[index].text.trim_start().starts_with("at ")
+            && frames[index - 1].text.trim_start().starts_with(|c: char| c.is_ascii_digit())
+        {
+            let library =
+                [FrameKind::Library].contains(&frames[index].kind) || frames[index - 1].kind == FrameKind::Library;
+            let kind = if library { FrameKind::Library } else { FrameKind::Own };
+            frames[index].kind = kind;
+            frames[index - 1].kind = kind;
+        }
+    }
+    frames
+}
+
+/// The first frame of the application in the order of a language: the first line of most, the last one of Python.
+pub fn own_frame<'a>(frames: &[Frame<'a>]) -> Option<&'a str> {
+    let python = frames.first().is_some_and(|frame| frame.text.starts_with("Traceback"));
+    let is_place = |frame: &&Frame<'a>| frame.kind == FrameKind::Own && is_frame(frame.text);
+    let found = if python { frames.iter().rev().find(is_place) } else { frames.iter().find(is_place) };
+    found.map(|frame| frame.text.trim())
+}
+
+/// Runs of three or more library frames: where they are folded.
+pub fn library_runs(frames: &[Frame<'_>]) -> Vec<Range<usize>> {
+    let mut runs: Vec<Range<usize>> = Vec::new();
+    let mut start = 0;
+    while start < frames.len() {
+        let end = (start..frames.len()).find(|i| frames[*i].kind != FrameKind::Library).unwrap_or(frames.len());
+        if end - start >= 3 {
+            runs.push(start..end);
+        }
+        start = end.max(start + 1);
+    }
+    runs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds(stack: &str) -> String {
+        let letter = |frame: &Frame<'_>| match frame.kind {
+            FrameKind::Message => 'm',
+            FrameKind::Own => 'o',
+            FrameKind::Library => 'l',
+        };
+        frames(stack).iter().map(letter).collect()
+    }
+
+    #[test]
+    fn own_frames_are_told_from_libraries() {
+        let node = "Error: connect ECONNREFUSED\n    at request (/app/src/http.ts:40:7)\n    at run (/app/node_modules/bull/worker.js:5:1)\n    at process.processTicksAndRejections (node:internal/process/task_queues:95:5)";
+        assert_eq!(kinds(node), "moll");
+        assert_eq!(own_frame(&frames(node)), Some("at request (/app/src/http.ts:40:7)"));
+        let python = "Traceback (most recent call last):\n  File \"/app/sync.py\", line 9, in run\n    post(order)\n  File \"/usr/lib/python3/site-packages/requests/api.py\", line 59, in post\n    return request()\nrequests.exceptions.Timeout: timed out";
+        assert_eq!(kinds(python), "moollm");
+        assert_eq!(own_frame(&frames(python)), Some("File \"/app/sync.py\", line 9, in run"));
+        let java = "java.net.SocketTimeoutException: Read timed out\n\tat java.base/java.net.Socket.read(Socket.java:1)\n\tat com.acme.Sap.post(Sap.java:88)\n\tat org.springframework.web.Servlet.service(Servlet.java:2)\nCaused by: java.io.IOException\n\tat com.acme.Pool.take(Pool.java:3)";
+        assert_eq!(kinds(java), "mlolmo");
+        let rust = "thread 'main' panicked at src/main.rs:4:5:\nboom\n   0: std::panicking::begin\n             at /rustc/abc/library/std/src/panicking.rs:1:2\n   1: app::sync\n             at ./src/sync.rs:10:3";
+        assert_eq!(kinds(rust), "mmlloo");
+        let net = "System.Exception: no\n   at Acme.Sap.Post(Order o) in /src/Sap.cs:line 12\n   at System.Net.Http.HttpClient.Send()";
+        assert_eq!(kinds(net), "mol");
+        let go = "goroutine 1 [running]:\nmain.post(0x1)\n\t/app/main.go:12 +0x1\nnet/http.(*Client).Do(0x2)\n\t/usr/local/go/src/net/http/client.go:1 +0x2";
+        assert!(kinds(go).contains('o') && kinds(go).ends_with('l'), "{}", kinds(go));
+    }
+
+    #[test]
+    fn long_runs_of_library_frames_are_found() {
+        let stack = "E\n at a (/app/a.js:1:1)\n at b (node:x:1:1)\n at c (node:x:1:1)\n at d (node:x:1:1)\n at e (/app/e.js:1:1)\n at f (node:x:1:1)";
+        assert_eq!(library_runs(&frames(stack)), [2..5]);
+    }
+}

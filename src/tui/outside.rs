@@ -1,0 +1,49 @@
+//! Other programs that are given the terminal for a while: an editor, a pager, a command that reads a text.
+
+use super::terminal;
+use crate::app::{Outside, Program};
+use crate::export::safe_json_text;
+use crate::model::visible;
+use std::fs::File;
+use std::io::{self, BufRead as _, Write as _};
+use std::process::{Command, ExitStatus, Stdio};
+
+/// Runs it until it ends; what to say where it could not be run, or failed.
+pub(super) fn run(outside: &Outside) -> Option<String> {
+    let text =
+        if outside.ending == "json" { safe_json_text(&outside.text) } else { visible(&outside.text).into_owned() };
+    let lent = terminal::lend();
+    let done = match &outside.program {
+        Program::Pipe(command) => pipe(command, &text),
+        Program::Editor => open("${VISUAL:-${EDITOR:-vi}} \"$1\"", &text, outside.ending),
+        Program::Pager => open("${PAGER:-less} \"$1\"", &text, outside.ending),
+    };
+    drop(lent);
+    match done {
+        Ok(status) if status.success() => None,
+        Ok(status) => Some(format!("it ended with {status}")),
+        Err(error) => Some(format!("it could not be run: {error}")),
+    }
+}
+
+/// Lets a program read a file that only this user can, and that is gone afterwards.
+fn open(program: &str, text: &str, ending: &str) -> io::Result<ExitStatus> {
+    let mut file = tempfile::Builder::new().prefix("crosstail-").suffix(&format!(".{ending}")).tempfile()?;
+    file.write_all(text.as_bytes())?;
+    file.flush()?;
+    Command::new("sh").args(["-c", program, "sh"]).arg(file.path()).stdin(File::open("/dev/tty")?).status()
+}
+
+/// Gives a command a text, and waits for Enter before its output is gone.
+fn pipe(command: &str, text: &str) -> io::Result<ExitStatus> {
+    let mut child = Command::new("sh").args(["-c", command]).stdin(Stdio::piped()).spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A command that reads only the beginning is no error.
+        let _ = stdin.write_all(text.as_bytes());
+    }
+    let status = child.wait()?;
+    let tty = File::options().read(true).write(true).open("/dev/tty")?;
+    writeln!(&tty, "\n── {command}: {status} · Enter goes back")?;
+    io::BufReader::new(&tty).read_line(&mut String::new())?;
+    Ok(status)
+}

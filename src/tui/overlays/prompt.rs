@@ -1,0 +1,26 @@
+//! One line asked for.
+
+use super::frame;
+use crate::app::Prompt;
+use crate::model::visible_line;
+use crate::tui::draw::Look;
+use crate::tui::text::{fit, put, width};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+pub(in crate::tui) fn render(prompt: &Prompt, area: Rect, buf: &mut Buffer, look: &Look) -> (u16, u16) {
+    let theme = &look.theme;
+    let title = format!(" {} · ⏎ · esc closes ", prompt.purpose.title());
+    let inside = frame(area, 90, 4, &title, buf, theme);
+    let room = inside.width.saturating_sub(4);
+    let text = visible_line(&prompt.text).into_owned();
+    // The end of a long line stays in sight.
+    let cut = text.char_indices().map(|(at, _)| at).find(|at| width(&text[*at..]) <= room).unwrap_or(text.len());
+    let end = put(buf, inside.x + 1, inside.y, &text[cut..], room, theme.title);
+    let (said, style) = match &prompt.problem {
+        Some(problem) => (problem.as_str(), theme.failure),
+        None => (prompt.purpose.hint(), theme.dim),
+    };
+    put(buf, inside.x + 1, inside.y + 1, &fit(said, room), room, style);
+    (end, inside.y)
+}

@@ -1,0 +1,91 @@
+//! What tells the failures of a set from the rest of it; Enter narrows to one.
+
+use crate::app::State;
+use crate::filter::Field;
+use crate::insight::Telling;
+use crate::tui::text::{count, fit, left, put, put_all, right, safe};
+use crate::tui::theme::Theme;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+/// Columns of a bar.
+const BAR: u16 = 20;
+
+pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    let Some((set, contrast)) = &state.contrast else { return };
+    let of = if set.is_empty() { "everything".to_owned() } else { safe(set) };
+    let (failed, rest) = (count(contrast.failed as usize), count(contrast.rest as usize));
+    let head = [
+        (" what tells ", theme.dim),
+        (&*failed, theme.failure),
+        (" failures from the other ", theme.dim),
+        (&*rest, theme.success),
+        (" of ", theme.dim),
+        (&*of, theme.title),
+    ];
+    put_all(buf, area.x, area.y, area.width, &head);
+    let body = Rect { y: area.y + 2, height: area.height.saturating_sub(2), ..area };
+    if contrast.failed == 0 || contrast.rest == 0 {
+        let text = if contrast.failed == 0 { "nothing has failed here" } else { "everything has failed here" };
+        put(buf, body.x + 1, body.y, text, body.width, theme.dim);
+        return;
+    }
+    // What tells apart, then what only failures have, each under its title.
+    let mut lines: Vec<(Option<usize>, Option<&Telling>, &str)> = Vec::new();
+    let titles = [
+        (&contrast.telling, 0, "in failures more, or less, often than in the rest"),
+        (&contrast.said, contrast.telling.len(), "what the failures say"),
+    ];
+    for (list, from, title) in titles {
+        if !list.is_empty() {
+            lines.push((None, None, title));
+            lines.extend(list.iter().enumerate().map(|(index, telling)| (Some(from + index), Some(telling), "")));
+        }
+    }
+    if contrast.telling.is_empty() {
+        lines.insert(0, (None, None, "no field tells them apart: what fails looks like what does not"));
+    }
+    let height = body.height as usize;
+    let selected = lines.iter().position(|line| line.0 == Some(state.line)).unwrap_or(0);
+    let first = selected.saturating_sub(height * 2 / 3).min(lines.len().saturating_sub(height));
+    for (row, (index, telling, title)) in lines.iter().skip(first).take(height).enumerate() {
+        let y = body.y + row as u16;
+        match telling {
+            Some(telling) => line(telling, *index == Some(state.line), Rect { y, height: 1, ..body }, buf, theme),
+            None => drop(put(buf, body.x + 1, y, title, body.width, theme.dim)),
+        }
+    }
+}
+
+fn line(telling: &Telling, selected: bool, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    let base = if selected { theme.selected } else { theme.text };
+    let bar = if area.width >= 110 { BAR } else { 8 };
+    let name = 12;
+    let value = area.width.saturating_sub(name + 2 * (bar + 7) + 26).clamp(12, 50);
+    let tally = &telling.tally;
+    let shown = match tally.field {
+        Field::Duration => tally.value.replace("..", " … "),
+        _ => safe(&tally.value),
+    };
+    let text = format!(" {} {} ", left(tally.field.name(), name), left(&fit(&shown, value), value));
+    let percent = |part: f64| right(&format!("{:.0} %", part * 100.0), 6);
+    let full = |part: f64| "█".repeat((part * f64::from(bar)).round() as usize);
+    let (mine, other) = (left(&full(telling.of_failed), bar), left(&full(telling.of_rest), bar));
+    let counts = format!("  {} of {}", count(tally.failed as usize), count((tally.failed + tally.rest) as usize));
+    put_all(
+        buf,
+        area.x,
+        area.y,
+        area.width,
+        &[
+            (&text, base),
+            (&percent(telling.of_failed), theme.failure),
+            (" ", theme.text),
+            (&mine, theme.failure),
+            (&percent(telling.of_rest), theme.success),
+            (" ", theme.text),
+            (&other, theme.success),
+            (&counts, theme.dim),
+        ],
+    );
+}
