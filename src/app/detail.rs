@@ -180,7 +180,9 @@ pub struct Detail {
     /// Whether the stores have answered.
     pub related_loaded: bool,
     /// The trees of request, response and raw records.
-    pub outlines: [Outline; 3],
+    outlines: [Option<Outline>; 3],
+    /// The metadata, laid out.
+    pub metadata: Outline,
     /// A jq expression in force.
     pub jq: Option<Jq>,
     /// The selected try against the one before it.
@@ -225,6 +227,7 @@ impl Detail {
             related: HashMap::new(),
             related_loaded: false,
             outlines: Default::default(),
+            metadata: Outline::default(),
             jq: None,
             ladder: None,
             against: None,
@@ -243,9 +246,19 @@ impl Detail {
 
     /// Takes the payload.
     pub fn take(&mut self, opened: Arc<Opened>) {
-        self.outlines = [Part::Request, Part::Response, Part::Raw]
-            .map(|part| Outline::new(opened.documents(part).to_vec(), self.width));
+        self.metadata = Outline::new(opened.metadata().into_iter().collect(), self.width);
+        self.outlines = Default::default();
         self.opened = Load::Loaded(opened);
+        self.lay_out();
+    }
+
+    /// Lays the open tab's tree out, the first time that it is looked at.
+    fn lay_out(&mut self) {
+        if let (Some(part), Load::Loaded(opened)) = (self.tab.part(), &self.opened)
+            && self.outlines[part as usize].is_none()
+        {
+            self.outlines[part as usize] = Some(Outline::new(opened.documents(part), self.width));
+        }
     }
 
     /// There are this many lines and columns on the screen.
@@ -276,7 +289,7 @@ impl Detail {
         let part = self.tab.part()?;
         match &self.jq {
             Some(jq) if jq.part == part => jq.result.get(),
-            _ => Some(&self.outlines[part as usize]),
+            _ => self.outlines[part as usize].as_ref(),
         }
     }
 
@@ -288,7 +301,7 @@ impl Detail {
                 Load::Loaded(outline) => Some(outline),
                 _ => None,
             },
-            _ => Some(&mut self.outlines[part as usize]),
+            _ => self.outlines[part as usize].as_mut(),
         }
     }
 
@@ -302,6 +315,7 @@ impl Detail {
                 _ => 0,
             };
             self.search.clear();
+            self.lay_out();
         }
     }
 

@@ -69,12 +69,16 @@ impl Find {
     }
 }
 
+/// Whether a text is the very id of an activity, or of its request.
+pub fn is_named(activity: &Activity, text: &str) -> bool {
+    let text = text.trim();
+    activity.id.to_string() == text || activity.request_id.as_ref().is_some_and(|request| request.to_string() == text)
+}
+
 /// The request of that very id first, then what begins with it, then the newest.
 pub fn rank(found: &mut [Activity], text: &str) {
-    let text = text.trim();
     found.sort_by_cached_key(|a| {
         let id = a.id.to_string();
-        let is_it = id == text || a.request_id.as_ref().is_some_and(|request| request.to_string() == text);
-        (!is_it, !id.starts_with(text), std::cmp::Reverse(a.started_at), id)
+        (!is_named(a, text), !id.starts_with(text.trim()), std::cmp::Reverse(a.started_at), id)
     });
 }

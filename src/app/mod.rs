@@ -16,9 +16,9 @@ mod update;
 pub use action::Action;
 pub use detail::{Against, Ask, Detail, Explained, Jq, Load, Tab, Transformed};
 pub use filter_bar::FilterBar;
-pub use find::{Find, Progress, rank};
+pub use find::{Find, Progress, is_named, rank};
 pub use list::{COLUMNS, List};
-pub use opened::{Opened, Part};
+pub use opened::{Opened, Part, missing};
 pub use outline::{Document, Kind as LineKind, Line, Outline};
 pub use palette::{Palette, PaletteItem, Run};
 pub use prompt::{Prompt, Purpose};
@@ -102,7 +102,7 @@ pub enum Effect {
     /// Compare two exchanges.
     Compare(Ticket, Box<Pair>),
     /// Evaluate a jq expression on a JSON text.
-    Jq(Ticket, String, Arc<str>),
+    Jq(Ticket, String, Arc<String>),
     /// Look for what a text identifies, in every source.
     Find(Ticket, String),
     /// Put a text into the clipboard.

@@ -2,7 +2,7 @@
 
 use super::outline::Document;
 use crate::insight::{Form, lay_out, size};
-use crate::model::{Body, Payload, Side};
+use crate::model::{Body, Payload, RawRecord, Side};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -24,7 +24,6 @@ pub struct Opened {
     pub payload: Payload,
     request: Vec<Document>,
     response: Vec<Document>,
-    raw: Vec<Document>,
 }
 
 impl Opened {
@@ -32,33 +31,44 @@ impl Opened {
     pub fn new(payload: Payload) -> Self {
         let request = side(&payload.request, "req");
         let response = side(&payload.response, "res");
-        let mut raw = Vec::new();
-        if !payload.metadata.is_empty() {
-            raw.push(json("meta", "metadata", &Value::Object(payload.metadata.clone())));
-        }
-        raw.extend(payload.raw.iter().map(|record| Document {
-            path: "raw".to_owned(),
-            title: record.place.clone(),
-            about: size(record.text.len() as u64),
-            text: record.text.as_str().into(),
-            is_json: is_container(&record.text),
-            has_paths: false,
-        }));
-        Self { payload, request, response, raw }
+        Self { payload, request, response }
     }
 
     /// The documents of a part.
-    pub fn documents(&self, part: Part) -> &[Document] {
+    pub fn documents(&self, part: Part) -> Vec<Document> {
         match part {
-            Part::Request => &self.request,
-            Part::Response => &self.response,
-            Part::Raw => &self.raw,
+            Part::Request => self.request.clone(),
+            Part::Response => self.response.clone(),
+            Part::Raw => self.metadata().into_iter().chain(self.payload.raw.iter().map(record)).collect(),
         }
+    }
+
+    /// The metadata, where there is any.
+    pub fn metadata(&self) -> Option<Document> {
+        let metadata = &self.payload.metadata;
+        (!metadata.is_empty()).then(|| json("meta", "metadata", &Value::Object(metadata.clone())))
     }
 
     /// The body's document of a part, where it is one that jq can read.
     pub fn body(&self, part: Part) -> Option<&Document> {
-        self.documents(part).iter().find(|document| document.title == "body")
+        let documents = match part {
+            Part::Request => &self.request,
+            Part::Response => &self.response,
+            Part::Raw => return None,
+        };
+        documents.iter().find(|document| document.title == "body")
+    }
+}
+
+fn record(record: &RawRecord) -> Document {
+    let text = record.text();
+    Document {
+        path: "raw".to_owned(),
+        title: record.place.clone(),
+        about: size(text.len() as u64),
+        text: Arc::new(text.to_string()),
+        is_json: is_container(text),
+        has_paths: false,
     }
 }
 
@@ -71,7 +81,7 @@ fn json(path: &str, title: &str, value: &Value) -> Document {
         path: path.to_owned(),
         title: title.to_owned(),
         about: String::new(),
-        text: value.to_string().into(),
+        text: Arc::new(value.to_string()),
         is_json: true,
         has_paths: true,
     }
@@ -98,30 +108,24 @@ fn header(headers: &Value, name: &str) -> Option<String> {
 fn document(body: &Body, content_type: Option<&str>, prefix: &str) -> Document {
     let laid = lay_out(body, content_type);
     let said = content_type.filter(|sort| laid.form != Form::Json || !sort.contains("json"));
-    let mut about = format!("{} {}", size(body.bytes as u64), laid.form.describe());
+    let bytes = body.truncation.as_ref().map_or(body.bytes as u64, |cut| cut.stored_bytes);
+    let mut about = format!("{} {}", size(bytes), laid.form.describe());
     if let Some(sort) = said {
         about.push_str(&format!(", sent as {sort}"));
-    }
-    if let Some(cut) = &body.truncation {
-        about.push_str(&missing(body.bytes as u64, cut.original_bytes));
-        if let Some(reference) = &cut.reference {
-            about.push_str(&format!("; the whole is at {reference}"));
-        }
     }
     let is_json = laid.form != Form::Text;
     let text = match laid.text {
         std::borrow::Cow::Borrowed(_) => body.shared_text(),
-        std::borrow::Cow::Owned(text) => Arc::from(text),
+        std::borrow::Cow::Owned(text) => Arc::new(text),
     };
     let has_paths = laid.form == Form::Json;
     Document { path: format!("{prefix}.body"), title: "body".to_owned(), about, text, is_json, has_paths }
 }
 
-/// How much of a body its record does not hold.
-fn missing(kept: u64, original: u64) -> String {
-    if original > kept {
-        format!(", cut when it was recorded: {} of {} missing", size(original - kept), size(original))
-    } else {
-        ", cut when it was recorded".to_owned()
-    }
+/// How much of a body its record does not hold, and where the whole is.
+pub fn missing(body: &Body) -> Option<String> {
+    let cut = body.truncation.as_ref()?;
+    let gone = size(cut.original_bytes.saturating_sub(cut.stored_bytes));
+    let whole = cut.reference.as_ref().map(|place| format!("; the whole is at {place}")).unwrap_or_default();
+    Some(format!("cut when it was recorded: {gone} of {} missing{whole}", size(cut.original_bytes)))
 }

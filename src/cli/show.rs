@@ -4,7 +4,7 @@ use super::args::{ShowArgs, ShowFormat};
 use super::output::complain;
 use super::{exit, sources};
 use crate::app::runtime::{Sources, compared, look, payload_of, related_to};
-use crate::app::{Opened, Pair, Progress, Right, rank};
+use crate::app::{Opened, Pair, Progress, Right, is_named, rank};
 use crate::config::Config;
 use crate::export::{Whole, curl, markdown, safe_json};
 use crate::filter::{Context, Field, Filter, quote};
@@ -36,7 +36,7 @@ pub(super) async fn run(args: &ShowArgs) -> Result<u8> {
         complain(&format!("nothing of '{}' in {}", args.id.trim(), names.sources().join(", ")));
         return Ok(exit::NOT_FOUND);
     };
-    if found.len() > 1 {
+    if found.len() > 1 && !is_named(&activity, &args.id) {
         complain(&format!("{} activities match; this is the one that fits best. The others:", found.len()));
         for other in found.iter().skip(1).take(NAMED) {
             let what = other.endpoint.as_deref().or(other.message.as_deref()).unwrap_or_default();

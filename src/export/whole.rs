@@ -62,9 +62,9 @@ impl Whole<'_> {
             value["error_stack"] = json!(payload.error.stack.as_deref().map(redact_text));
             value["metadata"] = redact_json(&Value::Object(payload.metadata.clone()));
             let raw = payload.raw.iter().map(|raw| {
-                let record = match serde_json::from_str::<Value>(&raw.text) {
+                let record = match serde_json::from_str::<Value>(raw.text()) {
                     Ok(value) => redact_json(&value),
-                    Err(_) => Value::String(redact_text(&raw.text).into_owned()),
+                    Err(_) => Value::String(redact_text(raw.text()).into_owned()),
                 };
                 json!({ "place": raw.place, "record": record })
             });
@@ -236,14 +236,9 @@ fn http_status(code: u16) -> String {
 /// `request body, 1.2 KB`, and what is missing of it.
 pub(super) fn body_title(name: &str, side: &Side) -> String {
     let Some(body) = &side.body else { return format!("{name} body") };
-    let mut title = format!("{name} body, {}", size(body.bytes as u64));
-    if let Some(cut) = &body.truncation {
-        let _ = write!(title, " of {}", size(cut.original_bytes));
-        if let Some(reference) = &cut.reference {
-            let _ = write!(title, ", the whole is at {reference}");
-        }
-    }
-    title
+    let Some(cut) = &body.truncation else { return format!("{name} body, {}", size(body.bytes as u64)) };
+    let whole = cut.reference.as_ref().map(|place| format!(", the whole is at {place}")).unwrap_or_default();
+    format!("{name} body, {} of {}{whole}", size(cut.stored_bytes), size(cut.original_bytes))
 }
 
 /// JSON over several lines, text as it is, without secrets.

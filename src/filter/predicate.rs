@@ -319,7 +319,7 @@ pub fn resolve_path<'a>(payload: &'a Payload, root: Root, steps: &[Step], found:
         }
         Root::Stack => payload.error.stack.as_ref().map(|stack| Cow::Owned(Json::String(stack.clone()))),
         Root::Raw => {
-            found.extend(payload.raw.iter().map(|raw| Cow::Owned(Json::String(raw.text.clone()))));
+            found.extend(payload.raw.iter().map(|raw| Cow::Owned(Json::String(raw.text().to_string()))));
             return;
         }
     };

@@ -62,7 +62,7 @@ const UNPACKED: u64 = 16 << 20;
 pub fn lay_out<'a>(body: &'a Body, content_type: Option<&str>) -> LaidOut<'a> {
     // Of a body that was cut when it was recorded, what was kept.
     if let (true, Some(Value::String(kept))) = (body.truncation.is_some(), body.value().get("preview")) {
-        let kept = Body::from_text(kept);
+        let kept = Body::from_text(kept.as_str());
         let laid = lay_out(&kept, content_type);
         let form = if laid.form == Form::Json { Form::CutJson } else { laid.form };
         return LaidOut { form, text: Cow::Owned(laid.text.into_owned()) };
@@ -71,12 +71,11 @@ pub fn lay_out<'a>(body: &'a Body, content_type: Option<&str>) -> LaidOut<'a> {
     let content_type = content_type.unwrap_or_default().to_ascii_lowercase();
     let trimmed = text.trim_start();
     if trimmed.starts_with(['{', '[']) {
-        match serde_json::from_str::<&RawValue>(text) {
-            Ok(_) => return LaidOut { form: Form::Json, text: Cow::Borrowed(text) },
-            Err(error) if error.is_eof() => {
-                return LaidOut { form: Form::CutJson, text: Cow::Owned(completed(trimmed)) };
-            }
-            Err(_) => {}
+        if is_json(text) {
+            return LaidOut { form: Form::Json, text: Cow::Borrowed(text) };
+        }
+        if let Some(whole) = completed(trimmed).filter(|whole| is_json(whole)) {
+            return LaidOut { form: Form::CutJson, text: Cow::Owned(whole) };
         }
         let values: Result<Vec<&RawValue>, _> = serde_json::Deserializer::from_str(text).into_iter().collect();
         if let Ok(values) = values {
@@ -99,8 +98,12 @@ pub fn lay_out<'a>(body: &'a Body, content_type: Option<&str>) -> LaidOut<'a> {
     }
 }
 
-/// JSON cut somewhere, up to its last whole value, with its open brackets closed.
-fn completed(text: &str) -> String {
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<&RawValue>(text).is_ok()
+}
+
+/// JSON cut somewhere, up to its last whole value, with its open brackets closed; `None` where none is open.
+fn completed(text: &str) -> Option<String> {
     let (mut open, mut in_string, mut escaped) = (Vec::new(), false, false);
     let mut whole: (usize, Vec<u8>) = (0, Vec::new());
     for (at, byte) in text.bytes().enumerate() {
@@ -128,7 +131,7 @@ fn completed(text: &str) -> String {
         }
     }
     let closing: String = whole.1.iter().rev().map(|byte| char::from(*byte)).collect();
-    format!("{}{closing}", &text[..whole.0])
+    (!open.is_empty()).then(|| format!("{}{closing}", &text[..whole.0]))
 }
 
 /// Adds a value under a name: a second one of that name makes a list of them.
@@ -311,7 +314,7 @@ fn looks_like_base64(text: &str) -> bool {
 
 /// Looks into a string: JSON, base64 of JSON, text, a gzip stream or bytes, else the text itself.
 pub fn open_string(text: &str) -> Inside {
-    if text.trim_start().starts_with(['{', '[']) && serde_json::from_str::<&RawValue>(text).is_ok() {
+    if text.trim_start().starts_with(['{', '[']) && is_json(text) {
         return Inside::Json(text.to_owned(), "JSON in a string");
     }
     let Some(bytes) = looks_like_base64(text).then(|| decode_base64(text)).flatten() else {
@@ -335,9 +338,7 @@ fn decode_base64(text: &str) -> Option<Vec<u8>> {
 
 fn open_bytes(bytes: Vec<u8>, [json, plain]: [&'static str; 2]) -> Inside {
     match String::from_utf8(bytes) {
-        Ok(text) if text.trim_start().starts_with(['{', '[']) && serde_json::from_str::<&RawValue>(&text).is_ok() => {
-            Inside::Json(text, json)
-        }
+        Ok(text) if text.trim_start().starts_with(['{', '[']) && is_json(&text) => Inside::Json(text, json),
         Ok(text) if text.chars().all(|c| !c.is_control() || c.is_whitespace()) => Inside::Text(text, plain),
         Ok(text) => Inside::Text(dump(text.as_bytes()), "bytes in base64"),
         Err(error) => Inside::Text(dump(error.as_bytes()), what(error.as_bytes())),

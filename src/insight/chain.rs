@@ -9,6 +9,8 @@ use std::collections::{HashMap, HashSet};
 pub enum Basis {
     /// Each try names the one before as its parent.
     Parent,
+    /// Each try is recorded under the same request id.
+    Request,
     /// Same correlation id, operation and entity, in order of try number.
     Numbers,
     /// Same correlation id, endpoint and entity, one begun after the other had failed; no try has a number or a parent.
@@ -22,6 +24,7 @@ impl Basis {
     pub const fn describe(self) -> &'static str {
         match self {
             Self::Parent => "by parent request",
+            Self::Request => "by the request id that they share",
             Self::Numbers => "by try number within the correlation id",
             Self::Operation => "by correlation id, endpoint and entity: the store names no parent and no try number",
             Self::Single => "a single try",
@@ -32,6 +35,7 @@ impl Basis {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Parent => "parent",
+            Self::Request => "request",
             Self::Numbers => "numbers",
             Self::Operation => "operation",
             Self::Single => "single",
@@ -70,7 +74,9 @@ impl Chain {
         let mut pool: Vec<&Activity> =
             related.into_iter().filter(|a| same_operation(a, opened) && a.id != opened.id).collect();
         pool.push(opened);
-        let (mut attempts, mut basis) = (linked(opened, &pool), Basis::Parent);
+        let mut attempts = linked(opened, &pool);
+        let shared = attempts.iter().all(|a| request_of(a) == request_of(opened));
+        let mut basis = if shared { Basis::Request } else { Basis::Parent };
         if attempts.len() == 1 {
             (attempts, basis) = numbered(opened, &pool)
                 .map(|found| (found, Basis::Numbers))
@@ -248,6 +254,21 @@ mod tests {
                 Told::Neither => Basis::Operation,
             });
         }
+    }
+
+    #[test]
+    fn deliveries_of_one_event_share_its_request_id() {
+        let delivery = |n: u16| {
+            let mut a = attempt(n, None);
+            a.id = Id::Text(compact_str::format_compact!("d{n}"));
+            a.request_id = Some(Id::Text("event-1".into()));
+            a.correlation_id = None;
+            a
+        };
+        let all = [delivery(2), delivery(3), delivery(1)];
+        let chain = Chain::build(&all[0], &all);
+        let numbers: Vec<_> = chain.attempts.iter().filter_map(|a| a.attempt).collect();
+        assert_eq!((numbers, chain.basis), (vec![1, 2, 3], Basis::Request));
     }
 
     #[test]

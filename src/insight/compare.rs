@@ -462,7 +462,7 @@ mod tests {
         #[test]
         fn a_thing_compared_with_itself_is_the_same(text in "[a-c{}\\[\\]\":,0-9<>/\n ]{0,60}") {
             let mut payload = Payload::default();
-            payload.request.body = Some(Body::from_text(&text));
+            payload.request.body = Some(Body::from_text(text));
             let activity = Activity::new(Id::Text("a".into()), Timestamp(0));
             let comparison = compare((&activity, &payload), (&activity, &payload));
             prop_assert!(comparison.sections.iter().all(|(_, f)| !matches!(f, Finding::Differs(..))));

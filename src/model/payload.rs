@@ -9,6 +9,8 @@ use std::sync::{Arc, OnceLock};
 pub struct Truncation {
     /// Size before the cut.
     pub original_bytes: u64,
+    /// Size of what was kept.
+    pub stored_bytes: u64,
     /// Where the whole is kept, when it is.
     pub reference: Option<String>,
 }
@@ -17,7 +19,7 @@ pub struct Truncation {
 /// a page.
 #[derive(Debug, Clone)]
 pub struct Body {
-    text: Arc<str>,
+    text: Arc<String>,
     value: OnceLock<Value>,
     /// Size in bytes as recorded.
     pub bytes: usize,
@@ -30,33 +32,36 @@ const TRUNCATED: &str = "_truncated";
 
 impl Body {
     /// A recorded body: JSON where it parses as such, else text.
-    pub fn from_text(text: &str) -> Self {
-        let body = Self { text: Arc::from(text), value: OnceLock::new(), bytes: text.len(), truncation: None };
+    pub fn from_text(text: impl Into<String>) -> Self {
+        let text = text.into();
         let marked = memchr::memmem::find(text.as_bytes(), TRUNCATED.as_bytes()).is_some();
+        let body = Self { bytes: text.len(), text: Arc::new(text), value: OnceLock::new(), truncation: None };
         Self { truncation: if marked { Self::mark(body.value()) } else { None }, ..body }
     }
 
     /// A body already parsed. Recognises the marker that `record` leaves when it truncates.
     pub fn from_value(value: Value) -> Self {
         let truncation = Self::mark(&value);
-        let text: Arc<str> = match &value {
-            Value::String(text) => Arc::from(text.as_str()),
-            other => Arc::from(other.to_string()),
+        let text = match &value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
         };
-        Self { bytes: text.len(), text, value: OnceLock::from(value), truncation }
+        Self { bytes: text.len(), text: Arc::new(text), value: OnceLock::from(value), truncation }
     }
 
     fn mark(value: &Value) -> Option<Truncation> {
         value.get(TRUNCATED).and_then(Value::as_object).map(|mark| Truncation {
             original_bytes: mark.get("original_bytes").and_then(Value::as_u64).unwrap_or(0),
+            stored_bytes: mark.get("stored_bytes").and_then(Value::as_u64).unwrap_or(0),
             reference: mark.get("reference").and_then(Value::as_str).map(str::to_owned),
         })
     }
 
     /// JSON where it parses as such, else a JSON string of the text.
     pub fn value(&self) -> &Value {
-        self.value
-            .get_or_init(|| serde_json::from_str(&self.text).unwrap_or_else(|_| Value::String(self.text.to_string())))
+        self.value.get_or_init(|| {
+            serde_json::from_str(&self.text).unwrap_or_else(|_| Value::String(String::clone(&self.text)))
+        })
     }
 
     /// The text: as recorded, or the JSON of a value that its store held parsed.
@@ -65,7 +70,7 @@ impl Body {
     }
 
     /// The same, shared.
-    pub fn shared_text(&self) -> Arc<str> {
+    pub fn shared_text(&self) -> Arc<String> {
         Arc::clone(&self.text)
     }
 }
@@ -142,13 +147,36 @@ impl PayloadPart {
     }
 }
 
-/// A record exactly as its store holds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A record exactly as its store holds it: a line, or a row or document as JSON.
+#[derive(Debug, Clone)]
 pub struct RawRecord {
     /// Name of the place.
     pub place: String,
-    /// The line, or the row as JSON.
-    pub text: String,
+    fields: Map<String, Value>,
+    text: OnceLock<Arc<str>>,
+}
+
+impl RawRecord {
+    /// A record that is text.
+    pub fn new(place: String, text: &str) -> Self {
+        Self { place, fields: Map::new(), text: OnceLock::from(Arc::from(text)) }
+    }
+
+    /// A record that has fields; its text is made when it is asked for.
+    pub const fn of_fields(place: String, fields: Map<String, Value>) -> Self {
+        Self { place, fields, text: OnceLock::new() }
+    }
+
+    /// Its text.
+    pub fn text(&self) -> &Arc<str> {
+        self.text.get_or_init(|| serde_json::to_string(&self.fields).unwrap_or_default().into())
+    }
+}
+
+impl PartialEq for RawRecord {
+    fn eq(&self, other: &Self) -> bool {
+        self.place == other.place && self.text() == other.text()
+    }
 }
 
 /// The whole of one activity's recorded data.
@@ -175,7 +203,7 @@ impl Payload {
         if self.holds.contains(&part) {
             format!("no {what} recorded")
         } else {
-            format!("no {what}: its store has no place for them")
+            format!("no {what}: its store keeps none")
         }
     }
 

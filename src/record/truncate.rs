@@ -31,7 +31,7 @@ mod tests {
     #[test]
     fn a_large_body_is_cut_and_says_so() {
         let body = Value::String("ä".repeat(600_000));
-        let stored = Body::from_text(&truncate_body(&body, "s3://payloads/1"));
+        let stored = Body::from_text(truncate_body(&body, "s3://payloads/1"));
         let cut = stored.truncation.expect("marked");
         assert_eq!(cut.original_bytes, 1_200_000);
         assert_eq!(cut.reference.as_deref(), Some("s3://payloads/1"));

@@ -108,7 +108,7 @@ fn take(record: &mut Map<String, Value>, path: &str) -> Option<Value> {
 
 fn body(value: Value) -> Body {
     match value {
-        Value::String(text) => Body::from_text(&text),
+        Value::String(text) => Body::from_text(text),
         other => Body::from_value(other),
     }
 }

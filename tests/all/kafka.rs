@@ -121,10 +121,7 @@ async fn what_does_not_decode_is_shown_with_its_topic_partition_and_offset() {
         assert_eq!(activity.places[0].label(&names), topic);
     }
     let payload = source.payload(&wrong[0].id, &wrong[0].places[0].locator).await.expect("payload");
-    assert_eq!(
-        (payload.raw[0].text.as_str(), payload.raw[0].place.clone()),
-        ("not JSON at all", format!("{topic}[0]@1"))
-    );
+    assert_eq!((&**payload.raw[0].text(), payload.raw[0].place.clone()), ("not JSON at all", format!("{topic}[0]@1")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

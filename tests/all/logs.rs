@@ -173,7 +173,7 @@ async fn a_line_of_fifty_megabytes() {
     let every = logs.all().await;
     assert_eq!(messages(&every), ["line 0", "long", "line 2"]);
     let payload = logs.source.payload(&every[1].id, &every[1].places[0].locator).await.expect("payload");
-    assert!(payload.raw[0].text.len() > 50_000_000);
+    assert!(payload.raw[0].text().len() > 50_000_000);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -222,7 +222,7 @@ async fn compressed_history_and_its_origin_are_one() {
     let found = logs.all().await;
     assert_eq!(found.len(), 60);
     let payload = logs.source.payload(&found[3].id, &found[3].places[0].locator).await.expect("payload");
-    assert!(payload.raw[0].text.contains("line 3"));
+    assert!(payload.raw[0].text().contains("line 3"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,8 @@
 //! Pictures of the screens, text and style, of the same activities at the same moment.
 
 use crate::support::EPOCH;
-use crosstail::app::{Action, Effect, Event, Opened, Reply, State, update};
+use crosstail::app::{Action, Effect, Event, Opened, Progress, Reply, Right, State, Tab, update};
+use crosstail::insight::{compare, jq};
 use crosstail::model::{Activity, Body, Direction, Id, Kind, Level, Locator, Names, Payload, Place, RawRecord, Status};
 use crosstail::model::{Check, HealthState, Metric, MetricKind, Vitals};
 use crosstail::source::Probe;
@@ -10,6 +11,7 @@ use crosstail::tui::{Depth, Keymap, Look, Places, Theme, draw};
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier};
 use serde_json::json;
+use std::sync::Arc;
 
 const CORRELATION: &str = "7f3a9c21-aaaa-4abc-8def-0123456789ab";
 
@@ -82,13 +84,29 @@ fn payload() -> Payload {
     payload.response.body = Some(Body::from_value(json!({"error": {"code": "ServiceUnavailable"}})));
     payload.error.stack = Some("Error: Service Unavailable\n    at request (/app/src/http.ts:40:7)\n    at run (/app/node_modules/bull/worker.js:5:1)".to_owned());
     payload.metadata.insert("tenant".to_owned(), json!("org-3"));
-    payload.raw.push(RawRecord { place: "demo".to_owned(), text: "{\"a\":1}".to_owned() });
+    payload.raw.push(RawRecord::new("demo".to_owned(), "{\"a\":1}"));
+    payload
+}
+
+/// What each try sent and got.
+fn payload_of(a: &Activity) -> Payload {
+    let mut payload = payload();
+    let code = a.http_status.unwrap_or(0).to_string();
+    let wait = if a.attempt == Some(1) { "20" } else { "60" };
+    payload.response.headers = Some(json!({"Retry-After": wait, "Date": code, "X-Request-Id": a.id.to_string()}));
+    if !a.is_failure() {
+        payload.error = crosstail::model::ErrorDetail::default();
+        payload.response.body = Some(Body::from_value(json!({"po_number": "4500012345"})));
+        let order = json!({"PurchaseOrder": {"VendorCode": "V-12", "Items": [{"sku": "MAT-1", "qty": 4}]}});
+        payload.request.body = Some(Body::from_value(order));
+    }
     payload
 }
 
 struct Stage {
     state: State,
     look: Look,
+    payload: Payload,
 }
 
 impl Stage {
@@ -108,6 +126,7 @@ impl Stage {
                 theme: Theme::load(theme, Depth::True).expect("theme"),
                 keymap: Keymap::load().expect("keys"),
             },
+            payload: payload(),
         };
         stage.event(Event::Resize(width, height));
         stage.event(Event::Pump(PumpEvent::Probed(source, probe)));
@@ -125,20 +144,31 @@ impl Stage {
 
     fn act(&mut self, actions: &[Action]) {
         for action in actions {
-            for effect in self.event(Event::Action(*action)) {
-                match effect {
-                    Effect::LoadPayload(ticket, ..) => {
-                        drop(self.event(Event::Reply(
-                            ticket,
-                            Reply::Payload(Ok(std::sync::Arc::new(Opened::new(payload())))),
-                        )));
-                    }
-                    Effect::LoadRelated(ticket, _) => {
-                        drop(self.event(Event::Reply(ticket, Reply::Related(Vec::new()))));
-                    }
-                    _ => {}
+            let effects = self.event(Event::Action(*action));
+            self.carry_out(effects);
+        }
+    }
+
+    /// Answers what is asked of the stores.
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            let (ticket, reply) = match effect {
+                Effect::LoadPayload(ticket, ..) => {
+                    (ticket, Reply::Payload(Ok(Arc::new(Opened::new(self.payload.clone())))))
                 }
-            }
+                Effect::LoadRelated(ticket, _) => (ticket, Reply::Related(Vec::new())),
+                Effect::Compare(ticket, pair) => {
+                    let Right::Known(right) = pair.right else {
+                        panic!("nothing in memory to compare with: {pair:?}");
+                    };
+                    let found = compare((&pair.left, &payload_of(&pair.left)), (&right, &payload_of(&right)));
+                    (ticket, Reply::Compared(Ok(Box::new((right, found)))))
+                }
+                Effect::Jq(ticket, expression, text) => (ticket, Reply::Jq(jq(&expression, &text))),
+                _ => continue,
+            };
+            let effects = self.event(Event::Reply(ticket, reply));
+            self.carry_out(effects);
         }
     }
 
@@ -222,6 +252,209 @@ fn the_detail_and_its_tabs() {
         pictures.push(stage.picture());
     }
     insta::assert_snapshot!(pictures.join("\n════\n"));
+}
+
+/// Purchase orders that succeeded before, and a synchronisation that is still running.
+fn history(stage: &mut Stage) {
+    let source = crosstail::model::SourceId(0);
+    let mut items = vec![call(60, "SAP", 900, Status::Success, Some(201), 1100)];
+    for n in 0..6 {
+        items.push(call(61 + n, "SAP", 910 + n as i64, Status::Success, Some(201), 1000 + n * 100));
+    }
+    let mut sync = call(97, "orders-sync", 1218, Status::InProgress, None, 0);
+    sync.kind = Kind::Sync;
+    sync.direction = Direction::Internal;
+    (sync.method, sync.endpoint, sync.url) = (None, None, None);
+    sync.operation = Some("sync_export".into());
+    sync.correlation_id = Some(CORRELATION.into());
+    items.push(sync);
+    for activity in &mut items {
+        activity.places = vec![Place::new(source, Locator::Key(activity.id.to_string().into()))];
+    }
+    stage.event(Event::Pump(PumpEvent::Batch { source, items, live: false }));
+}
+
+#[test]
+fn tries_comparison_and_trace_at_160_and_80() {
+    for (width, height) in [(160, 34), (80, 24)] {
+        let mut stage = Stage::new(width, height, "dark");
+        stage.payload.response.headers = Some(json!({"Retry-After": "20", "X-RateLimit-Remaining": "0"}));
+        history(&mut stage);
+        stage.act(&[Action::Top, Action::NextFailure, Action::Open, Action::Retries, Action::Down]);
+        let mut pictures = vec![stage.picture()];
+        stage.act(&[Action::Compare]);
+        pictures.push(stage.picture());
+        stage.act(&[Action::View1, Action::Compare]);
+        pictures.push(stage.picture());
+        stage.act(&[Action::Trace]);
+        pictures.push(stage.picture());
+        stage.act(&[Action::View3]);
+        pictures.push(stage.picture());
+        insta::assert_snapshot!(format!("tries_comparison_and_trace_at_{width}"), pictures.join("\n════\n"));
+    }
+}
+
+#[test]
+fn bodies_of_every_form() {
+    let xml = r#"<?xml version="1.0"?><soap:Envelope><soap:Body><Fault code="7"><Reason>no &amp; never</Reason><password>hunter2</password></Fault></soap:Body></soap:Envelope>"#;
+    let kept = r#"{"items": [{"sku": "MAT-1"}, {"sku": "MA"#;
+    let mark = json!({"original_bytes": 3_200_000, "stored_bytes": 40, "reference": "s3://payloads/7f3a/response"});
+    let cut = json!({"_truncated": mark, "preview": kept}).to_string();
+    let event = r#"{"order": {"id": "PO-4711", "token": "secret-1"}}"#;
+    let nested = json!({"event": event, "note": "long ".repeat(40)}).to_string();
+    let multipart = [
+        "--xyz",
+        "Content-Disposition: form-data; name=\"order\"",
+        "",
+        "PO-4711",
+        "--xyz",
+        "Content-Disposition: form-data; name=\"file\"; filename=\"a.csv\"",
+        "Content-Type: text/csv",
+        "",
+        "a,b",
+        "1,2",
+        "--xyz--",
+        "",
+    ];
+    let form = "grant_type=client_credentials&client_secret=hunter2&scope=orders";
+    let plain = "plain \u{1b}[31m text\nof two lines, password=hunter2";
+    let mut pictures = Vec::new();
+    for body in [xml, &cut, &nested, &multipart.join("\r\n"), form, plain] {
+        let mut stage = Stage::new(100, 24, "dark");
+        stage.payload.response.body = Some(Body::from_text(body));
+        stage.act(&[Action::PreviousFailure, Action::PreviousFailure, Action::Open, Action::View3]);
+        if body == nested {
+            stage.act(&[Action::Down, Action::Down, Action::Open, Action::Up, Action::Open]);
+        }
+        pictures.push(stage.picture());
+    }
+    let all = pictures.join("\n════\n");
+    assert!(!all.contains("hunter2") && !all.contains("secret-1"), "secrets stay hidden");
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn an_expression_a_search_and_a_reveal() {
+    let mut stage = Stage::new(120, 44, "dark");
+    stage.act(&[Action::PreviousFailure, Action::PreviousFailure, Action::Open, Action::View2, Action::Jq]);
+    stage.event(Event::PromptEdited(".PurchaseOrder.Items[].sku".to_owned()));
+    let asked = stage.picture();
+    stage.act(&[Action::Open]);
+    let answered = stage.picture();
+    stage.act(&[Action::Jq]);
+    stage.event(Event::PromptEdited(".PurchaseOrder[".to_owned()));
+    stage.act(&[Action::Open]);
+    let wrong = stage.picture();
+    assert!(wrong.contains("expected"), "{wrong}");
+    stage.act(&[Action::Back, Action::Filter]);
+    stage.event(Event::SearchEdited("mat-1".to_owned()));
+    let found = stage.picture();
+    assert!(found.contains("1 found") && found.contains("sku"), "a search opens what is folded: {found}");
+    stage.act(&[Action::Open, Action::Top, Action::Filter]);
+    stage.event(Event::SearchEdited("authorization".to_owned()));
+    stage.act(&[Action::Open]);
+    assert!(!stage.picture().contains("abcdefghijkl"));
+    stage.act(&[Action::Reveal]);
+    assert!(stage.picture().contains("abcdefghijkl"), "revealed on purpose");
+    stage.act(&[Action::Reveal]);
+    assert!(!stage.picture().contains("abcdefghijkl"));
+    insta::assert_snapshot!(format!("{asked}\n════\n{answered}\n════\n{found}"));
+}
+
+#[test]
+fn what_tells_failures_from_the_rest() {
+    let source = crosstail::model::SourceId(0);
+    for (width, height) in [(160, 24), (80, 24)] {
+        let mut stage = Stage::new(width, height, "dark");
+        let one = |n: u64| {
+            let failed = n % 10 == 3 || n % 10 == 6;
+            let status = if failed { Status::Failed } else { Status::Success };
+            let system = if failed { "SAP" } else { "Zoho" };
+            let mut a = call(1000 + n, system, 10 + n as i64, status, Some(if failed { 503 } else { 200 }), 90 + n);
+            let tenant = if failed && n % 3 > 0 { 7 } else { n % 5 };
+            a.organization = Some(compact_str::format_compact!("org-{tenant}"));
+            a.error_type = failed.then(|| "ServiceUnavailable".into());
+            a.places = vec![Place::new(source, Locator::Row(n as i64))];
+            a
+        };
+        let items = (0..400).map(one).collect();
+        stage.event(Event::Pump(PumpEvent::Batch { source, items, live: false }));
+        stage.act(&[Action::Compare]);
+        insta::assert_snapshot!(format!("what_tells_failures_at_{width}"), stage.picture());
+        stage.act(&[Action::Open]);
+        assert!(!stage.state.filter.applied.text().is_empty(), "Enter narrows");
+        stage.act(&[Action::ViewBack, Action::Compare, Action::Down, Action::Exclude]);
+        assert!(stage.state.filter.applied.text().starts_with('-'), "{}", stage.state.filter.applied.text());
+    }
+}
+
+#[test]
+fn finding_shows_each_source_and_opens_what_is_meant() {
+    let mut stage = Stage::new(120, 30, "dark");
+    let effects = stage.event(Event::Pasted("PO-4711".to_owned()));
+    assert!(effects.is_empty(), "nothing happens before Enter");
+    let offered = stage.picture();
+    let effects = stage.event(Event::Action(Action::Open));
+    let [Effect::Find(ticket, text)] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!(text, "PO-4711");
+    let source = crosstail::model::SourceId(0);
+    let looking = Reply::Finding(source, Progress::Looking("a text anywhere"), Vec::new());
+    stage.event(Event::Reply(*ticket, looking));
+    let waiting = stage.picture();
+    let all = stage.state.store.rows().iter().map(|row| stage.state.store.get(*row));
+    let tries: Vec<Activity> = all.filter(|a| a.entity.is_some()).collect();
+    assert_eq!(tries.len(), 2);
+    let found = Reply::Finding(source, Progress::Found("a text anywhere", 2, 41), tries.clone());
+    stage.event(Event::Reply(*ticket, found));
+    insta::assert_snapshot!(format!("{offered}\n════\n{waiting}\n════\n{}", stage.picture()));
+    stage.act(&[Action::Down, Action::Open]);
+    let opened = |stage: &Stage| stage.state.detail.as_ref().expect("opened").activity.id.clone();
+    assert_eq!(opened(&stage), tries[0].id, "the newest is first");
+    // One that is in its store and not among what is loaded.
+    let mut elsewhere = tries[0].clone();
+    elsewhere.id = Id::Text("elsewhere-1".into());
+    elsewhere.request_id = Some(elsewhere.id.clone());
+    let effects = stage.event(Event::Open("elsewhere-1".to_owned(), Some(Tab::Retries)));
+    let [Effect::Find(ticket, _)] = &effects[..] else { panic!("{effects:?}") };
+    let found = Reply::Finding(source, Progress::Found("an id", 2, 3), vec![tries[1].clone(), elsewhere]);
+    let effects = stage.event(Event::Reply(*ticket, found));
+    stage.carry_out(effects);
+    assert_eq!(opened(&stage).to_string(), "elsewhere-1", "it opens by itself: it is its very id");
+    let detail = stage.state.detail.as_ref().expect("opened");
+    assert_eq!((detail.row, detail.tab), (None, Tab::Retries));
+}
+
+#[test]
+fn what_is_taken_away_has_no_secrets_and_opens_again() {
+    let mut stage = Stage::new(120, 40, "dark");
+    stage.state.invocation = "crosstail demo".to_owned();
+    stage.act(&[Action::PreviousFailure, Action::PreviousFailure, Action::Open, Action::View4]);
+    let copied = |stage: &mut Stage, action: Action| match &stage.event(Event::Action(action))[..] {
+        [Effect::Copy(text)] => text.clone(),
+        [Effect::Outside(outside)] => outside.text.clone(),
+        other => panic!("{action:?}: {other:?}"),
+    };
+    for action in
+        [Action::CopyWhole, Action::CopyMarkdown, Action::CopyCurl, Action::CopyBody, Action::Pager, Action::Editor]
+    {
+        let text = copied(&mut stage, action);
+        assert!(!text.contains("abcdefghijkl") && text.len() > 30, "{action:?}: {text}");
+    }
+    let whole: serde_json::Value = serde_json::from_str(&copied(&mut stage, Action::CopyWhole)).expect("JSON");
+    assert_eq!(whole["retry_chain"].as_array().map(Vec::len), Some(2));
+    let curl = copied(&mut stage, Action::CopyCurl);
+    assert!(curl.contains("Bearer $AUTHORIZATION"), "{curl}");
+    let id = stage.state.detail.as_ref().expect("open").activity.id.to_string();
+    assert_eq!(copied(&mut stage, Action::CopyView), format!("crosstail demo --open '{id}' --tab error"));
+    stage.act(&[Action::Note]);
+    stage.event(Event::PromptEdited("SAP was down".to_owned()));
+    stage.act(&[Action::Open]);
+    assert!(copied(&mut stage, Action::CopyMarkdown).contains("> SAP was down"));
+    stage.act(&[Action::Bundle]);
+    let effects = stage.event(Event::Action(Action::Open));
+    let [Effect::Bundle(path, marks)] = &effects[..] else { panic!("{effects:?}") };
+    assert!(path.starts_with("incident-2026-11-18-"), "{path}");
+    assert_eq!((marks.len(), marks[0].note.as_str()), (1, "SAP was down"));
 }
 
 #[test]

@@ -3,8 +3,16 @@
 use memchr::memchr2;
 use std::ops::Range;
 
-/// A value inside a container: its key's text without quotes, as written, and its own.
-pub(super) type Child = (Option<Range<usize>>, Range<usize>);
+/// A value inside a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Child {
+    /// Its key without quotes, as written; `None` in an array.
+    pub(super) key: Option<Range<usize>>,
+    /// The value.
+    pub(super) span: Range<usize>,
+    /// How many values are directly inside it.
+    pub(super) count: usize,
+}
 
 /// Calls `take` with each value directly inside the object or array at `span`, until it says no.
 pub(super) fn children(text: &str, span: &Range<usize>, mut take: impl FnMut(Child) -> bool) {
@@ -18,28 +26,19 @@ pub(super) fn children(text: &str, span: &Range<usize>, mut take: impl FnMut(Chi
             at = space(bytes, space(bytes, end) + 1);
             key
         });
-        let end = value_end(bytes, at);
-        if end <= at || !take((key, at..end)) {
+        let (end, count) = value_end(bytes, at);
+        if end <= at || !take(Child { key, span: at..end, count }) {
             return;
         }
         at = space(bytes, space(bytes, end) + 1);
     }
 }
 
-/// How many values are directly inside a container.
-pub(super) fn count(text: &str, span: &Range<usize>) -> usize {
-    let mut n = 0;
-    children(text, span, |_| {
-        n += 1;
-        true
-    });
-    n
-}
-
-/// The value that begins at or after `at`, without the space around it.
-pub(super) fn value(text: &str, at: usize) -> Range<usize> {
-    let start = space(text.as_bytes(), at);
-    start..value_end(text.as_bytes(), start)
+/// The value that a text begins with, without the space around it. It has no key.
+pub(super) fn value(text: &str) -> Child {
+    let start = space(text.as_bytes(), 0);
+    let (end, count) = value_end(text.as_bytes(), start);
+    Child { key: None, span: start..end, count }
 }
 
 fn space(bytes: &[u8], mut at: usize) -> usize {
@@ -61,33 +60,36 @@ fn string_end(bytes: &[u8], at: usize) -> usize {
     }
 }
 
-fn value_end(bytes: &[u8], at: usize) -> usize {
+/// Where the value at `at` ends, and how many values are directly inside it: both in one pass.
+fn value_end(bytes: &[u8], at: usize) -> (usize, usize) {
     match bytes.get(at) {
-        Some(b'"') => string_end(bytes, at),
+        Some(b'"') => (string_end(bytes, at), 0),
         Some(b'{' | b'[') => {
-            let (mut at, mut depth) = (at, 0usize);
+            let is_empty = matches!(bytes.get(space(bytes, at + 1)), Some(b'}' | b']'));
+            let (mut at, mut depth, mut commas) = (at, 0usize, 0);
             while let Some(byte) = bytes.get(at) {
                 match byte {
                     b'"' => {
                         at = string_end(bytes, at);
                         continue;
                     }
+                    b',' => commas += usize::from(depth == 1),
                     b'{' | b'[' => depth += 1,
                     b'}' | b']' => {
                         depth -= 1;
                         if depth == 0 {
-                            return at + 1;
+                            return (at + 1, if is_empty { 0 } else { commas + 1 });
                         }
                     }
                     _ => {}
                 }
                 at += 1;
             }
-            bytes.len()
+            (bytes.len(), commas + 1)
         }
         _ => {
             let ends = |b: &u8| matches!(b, b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n');
-            bytes.get(at..).and_then(|rest| rest.iter().position(ends)).map_or(bytes.len(), |n| at + n)
+            (bytes.get(at..).and_then(|rest| rest.iter().position(ends)).map_or(bytes.len(), |n| at + n), 0)
         }
     }
 }
@@ -98,24 +100,29 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::Value;
 
-    fn rebuilt(text: &str, span: &Range<usize>) -> Value {
+    fn rebuilt(text: &str, value: &Child) -> Value {
+        let span = &value.span;
         match text.as_bytes()[span.start] {
             b'{' => {
                 let mut map = serde_json::Map::new();
-                children(text, span, |(key, value)| {
-                    let key: String =
-                        serde_json::from_str(&format!("\"{}\"", &text[key.expect("a key")])).expect("key");
-                    map.insert(key, rebuilt(text, &value));
+                let mut n = 0;
+                children(text, span, |inner| {
+                    let key = &text[inner.key.clone().expect("a key")];
+                    let key: String = serde_json::from_str(&format!("\"{key}\"")).expect("key");
+                    map.insert(key, rebuilt(text, &inner));
+                    n += 1;
                     true
                 });
+                assert_eq!(n, value.count);
                 Value::Object(map)
             }
             b'[' => {
                 let mut list = Vec::new();
-                children(text, span, |(_, value)| {
-                    list.push(rebuilt(text, &value));
+                children(text, span, |inner| {
+                    list.push(rebuilt(text, &inner));
                     true
                 });
+                assert_eq!(list.len(), value.count);
                 Value::Array(list)
             }
             _ => serde_json::from_str(&text[span.clone()]).expect("a scalar"),
@@ -143,7 +150,7 @@ mod tests {
         fn the_spans_are_the_values(value in any_json(), pretty in any::<bool>()) {
             let text = if pretty { format!(" {}\n", serde_json::to_string_pretty(&value).expect("text")) } else { value.to_string() };
             let expected: Value = serde_json::from_str(&text).expect("JSON");
-            prop_assert_eq!(rebuilt(&text, &super::value(&text, 0)), expected);
+            prop_assert_eq!(rebuilt(&text, &super::value(&text)), expected);
         }
     }
 }

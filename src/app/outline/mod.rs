@@ -9,7 +9,6 @@ use crate::insight::{Inside, may_open, open_string};
 use crate::model::is_sensitive_name;
 use std::collections::{HashMap, HashSet};
 use std::hash::{Hash as _, Hasher as _};
-use std::ops::Range;
 use std::sync::Arc;
 use unicode_width::UnicodeWidthChar as _;
 
@@ -23,7 +22,7 @@ pub struct Document {
     /// What is said of it beside its title.
     pub about: String,
     /// JSON, or text.
-    pub text: Arc<str>,
+    pub text: Arc<String>,
     /// Whether it is JSON.
     pub is_json: bool,
     /// Whether the paths of filters lead into it. Else a filter looks for a text anywhere in it.
@@ -77,6 +76,16 @@ struct Slot {
     secret: bool,
 }
 
+/// Where a value stands among others.
+#[derive(Clone, Copy)]
+struct Place {
+    document: u32,
+    key: Key,
+    hash: u64,
+    depth: u16,
+    secret: bool,
+}
+
 /// One line as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
@@ -97,6 +106,9 @@ pub struct Line {
 /// Containers deeper than this, or with more inside than this, are folded at first.
 const OPEN_DEPTH: u16 = 3;
 const OPEN_ENTRIES: usize = 200;
+/// A document of no more bytes is open down to here.
+const SMALL: usize = 4096;
+const SMALL_DEPTH: u16 = 12;
 /// Of a longer string a line shows the beginning only.
 const PREVIEW: usize = 2048;
 /// Stretches of text that secrets are looked for in, in bytes.
@@ -146,7 +158,7 @@ impl Outline {
             path: String::new(),
             title: if results.len() == 1 { "result".to_owned() } else { format!("result {}", index + 1) },
             about: String::new(),
-            text: text.as_str().into(),
+            text: Arc::new(text.clone()),
             is_json: true,
             has_paths: false,
         };
@@ -170,15 +182,15 @@ impl Outline {
     fn root(&self, index: u32, into: &mut Vec<Slot>) {
         let document = &self.documents[index as usize];
         let hash = below(u64::from(index), document.title.as_bytes());
-        let span = if document.is_json { json::value(&document.text, 0) } else { 0..document.text.len() };
         if document.is_json {
-            self.add(index, span, Key::Root, hash, 0, false, into);
+            let child = json::value(&document.text);
+            self.add(&child, Place { document: index, key: Key::Root, hash, depth: 0, secret: false }, into);
         } else {
             let open = !self.toggled.contains(&hash);
             into.push(Slot {
                 document: index,
                 start: 0,
-                end: span.end as u32,
+                end: document.text.len() as u32,
                 key: Key::Root,
                 hash,
                 count: 0,
@@ -194,17 +206,9 @@ impl Outline {
     }
 
     /// Adds the line of a value, and the lines inside it where it is open.
-    #[allow(clippy::too_many_arguments, reason = "one slot's facts")]
-    fn add(
-        &self,
-        document: u32,
-        span: Range<usize>,
-        key: Key,
-        hash: u64,
-        depth: u16,
-        secret: bool,
-        into: &mut Vec<Slot>,
-    ) {
+    fn add(&self, child: &json::Child, place: Place, into: &mut Vec<Slot>) {
+        let Place { document, key, hash, depth, secret } = place;
+        let (span, count) = (&child.span, child.count);
         let text = &self.documents[document as usize].text;
         let kind = match text.as_bytes().get(span.start) {
             Some(b'{') => Kind::Object,
@@ -228,9 +232,9 @@ impl Outline {
         };
         match kind {
             Kind::Object | Kind::Array => {
-                let count = json::count(text, &span);
                 slot.count = count as u32;
-                let folded_at_first = depth >= OPEN_DEPTH || count > OPEN_ENTRIES;
+                let deepest = if text.len() <= SMALL { SMALL_DEPTH } else { OPEN_DEPTH };
+                let folded_at_first = depth >= deepest || count > OPEN_ENTRIES;
                 slot.open = (count > 0).then_some(folded_at_first == toggled);
             }
             Kind::Text if !secret && may_open(&text[span.start + 1..span.end.max(span.start + 2) - 1]) => {
@@ -252,7 +256,7 @@ impl Outline {
                 let Some(inside) = self.inside.get(&slot.hash).copied() else { return };
                 let hash = below(slot.hash, b"inside");
                 if self.documents[inside as usize].is_json {
-                    let span = json::value(&self.documents[inside as usize].text, 0);
+                    let span = json::value(&self.documents[inside as usize].text).span;
                     let root = Slot { document: inside, start: span.start as u32, end: span.end as u32, hash, ..*slot };
                     self.entries(&root, depth, into);
                 } else {
@@ -269,8 +273,8 @@ impl Outline {
     fn entries(&self, slot: &Slot, depth: u16, into: &mut Vec<Slot>) {
         let text = &self.documents[slot.document as usize].text;
         let mut index = 0u32;
-        json::children(text, &(slot.start as usize..slot.end as usize), |(name, value)| {
-            let (key, hash, secret) = match name {
+        json::children(text, &(slot.start as usize..slot.end as usize), |child| {
+            let (key, hash, secret) = match &child.key {
                 Some(name) => {
                     let bare = &text[name.clone()];
                     let hash = below(slot.hash, bare.as_bytes());
@@ -279,7 +283,7 @@ impl Outline {
                 None => (Key::Index(index), below(slot.hash, &index.to_le_bytes()), slot.secret),
             };
             index += 1;
-            self.add(slot.document, value, key, hash, depth, secret, into);
+            self.add(&child, Place { document: slot.document, key, hash, depth, secret }, into);
             true
         });
     }
@@ -364,7 +368,7 @@ impl Outline {
             path: String::new(),
             title: String::new(),
             about: about.to_owned(),
-            text: text.into(),
+            text: Arc::new(text),
             is_json,
             has_paths: false,
         };

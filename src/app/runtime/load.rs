@@ -118,7 +118,7 @@ async fn newest(sources: &Sources, filter: &str, before: Timestamp, context: Con
 }
 
 /// Evaluates a jq expression on a body without its secrets, in a process without an environment.
-pub(super) async fn jq(expression: String, text: Arc<str>) -> Result<Vec<String>, String> {
+pub(super) async fn jq(expression: String, text: Arc<String>) -> Result<Vec<String>, String> {
     let redacted = tokio::task::spawn_blocking(move || {
         let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
         Ok::<_, String>(redact_json(&value).to_string())

@@ -344,7 +344,7 @@ pub(super) fn in_detail(state: &mut State, action: Action) -> Option<Vec<Effect>
             let text = state.filter.with_clause(&clause, action == Action::Exclude);
             return Some(go_to(state, &text));
         }
-        Action::Back if detail.jq.is_some() && selected.is_some() => detail.jq = None,
+        Action::Back if detail.jq.as_ref().is_some_and(|jq| detail.tab.part() == Some(jq.part)) => detail.jq = None,
         Action::Back => {
             state.detail = None;
             state.focus = Focus::List;

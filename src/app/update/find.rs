@@ -1,7 +1,7 @@
 //! Finding what a pasted text identifies.
 
 use super::detail::{open, open_activity, open_tab};
-use crate::app::{Action, Effect, Find, Overlay, Progress, State};
+use crate::app::{Action, Effect, Find, Overlay, Progress, State, is_named};
 use crate::model::{Activity, SourceId};
 
 /// Begins to look for a text in every source.
@@ -31,11 +31,7 @@ pub(super) fn hear(
         *known = progress;
     }
     find.take(found);
-    let text = find.text.trim().to_owned();
-    let is_it = |a: &&Activity| {
-        a.id.to_string() == text || a.request_id.as_ref().is_some_and(|request| request.to_string() == text)
-    };
-    let only = find.found.len() == 1 || find.found.iter().filter(is_it).count() == 1;
+    let only = find.found.len() == 1 || find.found.iter().filter(|a| is_named(a, &find.text)).count() == 1;
     if find.is_done() && only && !find.moved { choose(state) } else { Vec::new() }
 }
 

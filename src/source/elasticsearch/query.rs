@@ -369,7 +369,7 @@ async fn search(
 fn payload_of(mapping: &Mapping, hit: &Hit<'_>) -> Payload {
     let text = hit.source.map_or("", RawValue::get);
     let mut payload = mapping.schema.divide(mapping.schema.record(text).unwrap_or_default());
-    payload.raw.push(RawRecord { place: hit.index.to_string(), text: text.to_owned() });
+    payload.raw.push(RawRecord::new(hit.index.to_string(), text));
     payload
 }
 

@@ -21,7 +21,7 @@ pub(super) fn of_line(shared: &Shared, stream: &Stream, file: NameId, line: &[u8
     };
     let record = stream.decoder.record(&text, index);
     let mut payload = record.map(|record| stream.decoder.schema().divide(record)).unwrap_or_default();
-    payload.raw.push(RawRecord { place: shared.names.place_name(file).to_string(), text });
+    payload.raw.push(RawRecord::new(shared.names.place_name(file).to_string(), &text));
     payload
 }
 

@@ -227,7 +227,7 @@ impl Topic {
         }
         payload.metadata.insert(format!("message of {}", self.name), about);
         let place = format!("{}[{}]@{}", self.name, message.partition(), message.offset());
-        payload.raw.push(RawRecord { place, text });
+        payload.raw.push(RawRecord::new(place, &text));
         payload
     }
 }

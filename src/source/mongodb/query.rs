@@ -231,7 +231,7 @@ pub(super) async fn related(database: &Database, key: &RelatedKey, limit: usize)
 
 /// The payload in a document.
 fn payload_of(mapping: &Mapping, document: &RawDocumentBuf) -> Payload {
-    let raw = |text: String| RawRecord { place: mapping.table.name.clone(), text };
+    let raw = |text: String| RawRecord::new(mapping.table.name.clone(), &text);
     let document: Document = match document.clone().try_into() {
         Ok(document) => document,
         Err(error) => {

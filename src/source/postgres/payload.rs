@@ -33,7 +33,7 @@ pub(super) fn of_row(mapping: &Mapping, row: &PgRow, index: usize) -> Result<Pay
     let mut record = mapping.schema.record(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
     record.retain(|_, value| !value.is_null());
     let mut payload = mapping.schema.divide(record);
-    payload.raw.push(RawRecord { place: mapping.table.name.clone(), text: text.to_owned() });
+    payload.raw.push(RawRecord::new(mapping.table.name.clone(), text));
     Ok(payload)
 }
 

@@ -51,9 +51,9 @@ pub(super) async fn load(
     for (index, column) in row.columns().iter().enumerate() {
         record.insert(column.name().to_owned(), value(&row, index)?);
     }
-    let raw = serde_json::to_string(&record).unwrap_or_default();
+    let raw = RawRecord::of_fields(place.to_owned(), record.clone());
     let mut payload = divide(mapping, record);
-    payload.raw.push(RawRecord { place: place.to_owned(), text: raw });
+    payload.raw.push(raw);
     Ok(Some(payload))
 }
 

@@ -6,8 +6,12 @@ mod indices;
 mod topics;
 
 use crate::support::{collect, ids};
-use crosstail::filter::Field;
-use crosstail::model::{Activity, Clock, SourceId, Status};
+use crosstail::app::runtime::{Sources, look, payload_of, related_to};
+use crosstail::app::{Opened, Outline, Part, Progress, rank};
+use crosstail::export::{Whole, markdown};
+use crosstail::filter::{Context, Field};
+use crosstail::insight::{Chain, Trace, clues, jq};
+use crosstail::model::{Activity, Clock, Latencies, PayloadPart, SourceId, Status};
 use crosstail::source::pump::{self, PumpEvent, State};
 use crosstail::source::{Grouping, Groups, PageQuery, Position, RelatedKey, Source, for_each};
 use databases::{MongoFixture, PostgresFixture};
@@ -40,6 +44,7 @@ each_kind!(
     filling_back_gives_everything_once_joined,
     cancelling_ends_at_once,
     payloads_are_whole,
+    a_request_is_found_and_opened,
     related_activities_are_found,
     figures_are_the_local_ones,
     a_source_that_dies_comes_back,
@@ -222,6 +227,79 @@ async fn payloads_are_whole(mut fixture: impl Fixture) {
         assert!(payload.request.headers.is_some());
         assert!(!payload.raw.is_empty());
     }
+}
+
+/// By whatever of it is pasted, and the same is seen of it whatever store it is in.
+async fn a_request_is_found_and_opened(mut fixture: impl Fixture) {
+    fixture.insert(60).await;
+    let (source, names) = (fixture.source(), fixture.names());
+    let sources: Sources = vec![(SourceId(0), Arc::clone(&source))].into();
+    let every = all(source.as_ref()).await;
+    let wanted = every.iter().find(|a| a.correlation_id.is_some() && a.http_status.is_some()).expect("a call");
+    let id = wanted.id.to_string();
+    let correlation = wanted.correlation_id.clone().expect("a correlation id").to_string();
+    let line = format!(r#"2026-11-20 ERROR {{"message":"it failed","requestId":"{id}"}}"#);
+    let parent = format!("00-{}-b7ad6b7169203331-01", correlation.replace('-', ""));
+    let is_uuid = correlation.len() == 36;
+    // An order number is in the body alone: `"order": <id>` there is asked for as a text of the payload.
+    for (text, exact) in
+        [(id.clone(), true), (correlation, false), (line, true), (parent, false), (format!("\"{id}\""), true)]
+    {
+        if text.starts_with("00-") && !is_uuid {
+            continue;
+        }
+        let mut told = 0;
+        let (progress, found) = look(source.as_ref(), &clues(&text), &Context::default(), |_| told += 1).await;
+        assert!(matches!(progress, Progress::Found(..)) && told > 0, "{text}: {progress:?}");
+        assert!(found.iter().any(|a| a.id == wanted.id), "{text}");
+        let mut ranked = found;
+        rank(&mut ranked, &text);
+        assert!(!exact || ranked[0].id == wanted.id, "{text}");
+    }
+    let (progress, found) = look(source.as_ref(), &clues("no-such-thing-4711"), &Context::default(), |_| {}).await;
+    assert!(matches!(progress, Progress::Nothing(_)) && found.is_empty(), "{progress:?}");
+
+    let (payload, problems) = payload_of(&sources, &wanted.id, &wanted.places).await;
+    assert!(problems.is_empty(), "{problems:?}");
+    assert!(payload.holds.contains(&PayloadPart::RequestBody), "it has a place for bodies");
+    let opened = Opened::new(payload);
+    let body = opened.body(Part::Request).expect("a body");
+    assert!(body.is_json && body.has_paths);
+    assert_eq!(jq(".order", &body.text), Ok(vec![format!("\"{id}\"")]));
+    let mut outline = Outline::new(opened.documents(Part::Request), 80);
+    assert!(outline.search(&id, 0), "its body is searched");
+    assert_eq!(outline.path(outline.selected).as_deref(), Some("req.body.order"));
+    let clause = outline.clause(outline.selected).expect("a clause");
+    let filter = crosstail::filter::Filter::parse(&clause).expect("a filter");
+    let kept = source.page(&PageQuery { filter, ..PageQuery::all(10) }, None).await.expect("read").items;
+    assert_eq!(ids(&kept), [id], "the value under the cursor narrows to it");
+
+    let (related, problems) = related_to(&sources, &RelatedKey::of(wanted)).await;
+    assert!(problems.is_empty(), "{problems:?}");
+    let related = crosstail::model::joined(related);
+    let of_trace = |among: &[Activity]| {
+        let same = among.iter().filter(|a| a.correlation_id == wanted.correlation_id);
+        let mut found: Vec<String> = same.map(|a| a.id.to_string()).collect();
+        found.sort();
+        found
+    };
+    assert_eq!(of_trace(&related), of_trace(&every));
+    let (chain, trace) = (Chain::build(wanted, &related), Trace::build(&related));
+    assert_eq!(chain, Chain::build(wanted, &every));
+    let whole = Whole {
+        activity: wanted,
+        payload: Some(&opened.payload),
+        chain: &chain,
+        trace: &trace,
+        usual: &Latencies::default(),
+        policy: None,
+        difference: None,
+        names: &names,
+    };
+    let value = whole.json().expect("JSON");
+    assert_eq!(value["request"]["body"]["order"], wanted.id.to_string());
+    assert_eq!(value["trace"].as_array().map(Vec::len), Some(trace.nodes.len()));
+    assert!(markdown(&whole, "", "").contains(&wanted.id.to_string()));
 }
 
 async fn related_activities_are_found(mut fixture: impl Fixture) {

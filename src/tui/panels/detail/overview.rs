@@ -1,7 +1,7 @@
 //! The overview: what, when, who, and how long against what is usual.
 
 use super::text::paragraph;
-use crate::app::{Detail, Load, Part, State};
+use crate::app::{Detail, Load, State};
 use crate::insight::{attempt, describe_mapping, stages, status_meaning};
 use crate::model::{Activity, Entry, parse_timestamp};
 use crate::tui::text::{ago, clock, day, duration, full_time, millis, safe};
@@ -101,10 +101,8 @@ pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffe
     configuration(state, detail, &mut lines, theme);
     match &detail.opened {
         Load::Loaded(_) => {
-            let metadata = &detail.outlines[Part::Raw as usize];
-            let about = (0..metadata.len()).map(|index| metadata.line(index)).skip(1).take_while(|line| line.depth > 0);
-            let has_any = detail.opened.get().is_some_and(|opened| !opened.payload.metadata.is_empty());
-            if has_any {
+            let about = (1..detail.metadata.len()).map(|index| detail.metadata.line(index));
+            if !detail.metadata.is_empty() {
                 lines.push((String::new(), theme.text));
                 lines.push(("metadata".to_owned(), theme.dim));
                 lines.extend(about.map(|line| {

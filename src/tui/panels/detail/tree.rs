@@ -1,6 +1,7 @@
 //! Headers, bodies and raw records as trees.
 
 use super::text::lines_of;
+use crate::app::missing as missing_of;
 use crate::app::{Detail, Line, LineKind, Load, Part, Tab};
 use crate::insight::header_meaning;
 use crate::model::{PayloadPart, visible_line};
@@ -57,7 +58,7 @@ pub(super) fn render(detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Them
     cursor
 }
 
-/// What a tab has nothing of, and why.
+/// What a tab has nothing of, or not all, and why.
 fn absent(detail: &Detail) -> Vec<String> {
     let Some(payload) = detail.opened.get().map(|opened| &opened.payload) else { return Vec::new() };
     if detail.jq.is_some() {
@@ -69,7 +70,9 @@ fn absent(detail: &Detail) -> Vec<String> {
         _ => return Vec::new(),
     };
     let missing = [(side.body.is_none(), body), (side.headers.is_none(), head)];
-    missing.into_iter().filter(|(missing, _)| *missing).map(|(_, part)| payload.absence(part)).collect()
+    let cut = side.body.as_ref().and_then(missing_of);
+    let none = missing.into_iter().filter(|(missing, _)| *missing).map(|(_, part)| payload.absence(part));
+    cut.into_iter().chain(none).map(|text| safe(&text)).collect()
 }
 
 /// What a header means, or what a mapping says of a code.
