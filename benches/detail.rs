@@ -153,7 +153,7 @@ fn large_trace(c: &mut Criterion) {
     let mut group = c.benchmark_group("a trace of 5,000");
     group.sample_size(30);
     for (name, parent) in
-        [("wide", (|n| (n > 0).then(|| n / 70)) as fn(u64) -> Option<u64>), ("deep", |n| n.checked_sub(1))]
+        [("wide", (|n| (n > 0).then_some(n / 70)) as fn(u64) -> Option<u64>), ("deep", |n| n.checked_sub(1))]
     {
         let mut state = State::new(names.clone(), &[id], chrono_tz::Tz::UTC, Timestamp(BEGUN + 10_000_000));
         event(&mut state, Event::Resize(160, 48));

@@ -3,6 +3,9 @@
 use super::Ticket;
 use crate::model::{Activity, SourceId};
 
+/// A shorter id may be a part of something else in a line.
+const LONG: usize = 8;
+
 /// How far a source is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
@@ -69,10 +72,11 @@ impl Find {
     }
 }
 
-/// Whether a text is the very id of an activity, or of its request.
+/// Whether a text is the very id of an activity or of its request, or holds it.
 pub fn is_named(activity: &Activity, text: &str) -> bool {
     let text = text.trim();
-    activity.id.to_string() == text || activity.request_id.as_ref().is_some_and(|request| request.to_string() == text)
+    let names = |id: String| id == text || (id.len() >= LONG && text.contains(&id));
+    names(activity.id.to_string()) || activity.request_id.as_ref().is_some_and(|request| names(request.to_string()))
 }
 
 /// The request of that very id first, then what begins with it, then the newest.

@@ -140,7 +140,7 @@ pub struct Pair {
 #[derive(Debug, PartialEq)]
 pub enum Right {
     /// This one.
-    Known(Activity),
+    Known(Box<Activity>),
     /// The newest that this filter keeps, before this moment, in any source.
     Newest(String, Timestamp),
 }

@@ -76,7 +76,7 @@ impl Palette {
             self.found.insert(at, self.items.len());
             self.items.push(PaletteItem {
                 name: "find".to_owned(),
-                help: format!("{} in every source", text.trim()),
+                help: format!("in every source: {}", text.trim()),
                 run: Run::Find(text.trim().to_owned()),
             });
         }

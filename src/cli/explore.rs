@@ -5,6 +5,7 @@ use super::{UsageError, sources};
 use crate::app::runtime::Runtime;
 use crate::app::{Event, State};
 use crate::config::{self, Config};
+use crate::export::shell_quote;
 use crate::model::{Clock, Names, SourceId, redact_text};
 use crate::source::Source;
 use crate::tui;
@@ -24,7 +25,7 @@ fn invocation(sources: &[String], schema: Option<&str>) -> String {
     let quoted = |text: &str| {
         let safe = redact_text(text);
         let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:@=".contains(c);
-        if safe.chars().all(plain) { safe.into_owned() } else { format!("'{}'", safe.replace('\'', "'\\''")) }
+        if safe.chars().all(plain) { safe.into_owned() } else { shell_quote(&safe) }
     };
     let mut words = vec!["crosstail".to_owned()];
     words.extend(sources.iter().map(|source| quoted(source)));
@@ -44,7 +45,7 @@ pub(super) async fn open(
     let zone = look.zone.as_deref().or(config.time_zone.as_deref()).unwrap_or("UTC");
     let zone = config::zone(zone).map_err(|error| UsageError(error.to_string()))?;
     let ids: Vec<SourceId> = sources.iter().map(|(id, _)| *id).collect();
-    let mut state = State::new(names.clone(), &ids, zone, clock.now());
+    let mut state = Box::new(State::new(names.clone(), &ids, zone, clock.now()));
     state.invocation = invocation;
     state.views.clone_from(&config.views);
     state.theme = look.theme.clone().or(config.theme.clone()).unwrap_or_else(|| "dark".to_owned());
@@ -59,7 +60,9 @@ pub(super) async fn open(
     let (mut runtime, events) = Runtime::new(sources, names, clock.clone(), zone);
     if let Some(text) = &look.open {
         let effects = crate::app::update(&mut state, Event::Open(text.clone(), look.tab));
-        effects.into_iter().for_each(|effect| drop(runtime.run(effect)));
+        for effect in effects {
+            runtime.run(effect);
+        }
     }
     tui::run(state, runtime, events, look.history_limit, clock).await
 }

@@ -58,7 +58,7 @@ pub(super) async fn run(args: &ShowArgs) -> Result<u8> {
         Some(filter) => {
             let right = Right::Newest(filter, activity.started_at);
             let pair = Pair { left: activity.clone(), opened: Some(Arc::clone(&opened)), right };
-            compared(&sources, pair, context.clone()).await.map_err(|problem| complain(&problem)).ok()
+            compared(&sources, pair, context).await.map_err(|problem| complain(&problem)).ok()
         }
         None => None,
     };
@@ -105,7 +105,7 @@ async fn find(sources: &Sources, names: &Names, text: &str, context: &Context) -
     let mut board = Board { lines: Vec::new(), drawn: false };
     for (index, (id, source)) in sources.iter().enumerate() {
         board.lines.push((names.source_name(*id).to_string(), Progress::Looking("waiting")));
-        let (source, clues, context, heard) = (Arc::clone(source), Arc::clone(&clues), context.clone(), heard.clone());
+        let (source, clues, context, heard) = (Arc::clone(source), Arc::clone(&clues), *context, heard.clone());
         tokio::spawn(async move {
             let told = heard.clone();
             let tell = |progress| drop(told.try_send((index, progress, Vec::new())));
@@ -126,7 +126,9 @@ async fn find(sources: &Sources, names: &Names, text: &str, context: &Context) -
         _ => None,
     });
     let failed: Vec<&String> = failed.collect();
-    failed.iter().for_each(|problem| complain(problem));
+    for problem in &failed {
+        complain(problem);
+    }
     (joined(all), !failed.is_empty())
 }
 
@@ -161,16 +163,13 @@ async fn usual(sources: &Sources, activity: &Activity, context: &Context) -> Lat
         return usual;
     };
     let (since, until) = (activity.started_at.plus_us(-USUAL_US), activity.started_at);
-    let query = PageQuery {
-        filter,
-        context: context.clone(),
-        since: Some(since),
-        until: Some(until),
-        ..PageQuery::all(usize::MAX)
-    };
+    let query =
+        PageQuery { filter, context: *context, since: Some(since), until: Some(until), ..PageQuery::all(usize::MAX) };
     for (_, source) in sources.iter() {
         if let Ok(groups) = source.aggregate(&query, &Grouping::by(Field::Endpoint)).await {
-            groups.values().for_each(|figures| usual.merge(&figures.latencies));
+            for figures in groups.values() {
+                usual.merge(&figures.latencies);
+            }
         }
     }
     usual

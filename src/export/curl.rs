@@ -3,11 +3,15 @@
 use crate::model::{Activity, Payload, REDACTED, redact_json, redact_text};
 use serde_json::{Value, json};
 
+/// A text as one word of a shell.
+pub fn shell_quote(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
 /// The request as a curl command; secrets are shell variables.
 pub fn curl(activity: &Activity, payload: &Payload) -> String {
-    let quote = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
     let method = activity.method.as_deref().unwrap_or("GET");
-    let mut parts = vec![format!("curl -X {}", quote(method))];
+    let mut parts = vec![format!("curl -X {}", shell_quote(method))];
     if let Some(Value::Object(headers)) = &payload.request.headers {
         for (name, value) in headers {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -21,7 +25,7 @@ pub fn curl(activity: &Activity, payload: &Payload) -> String {
                 let scheme = safe.split(REDACTED).next().unwrap_or_default();
                 parts.push(format!("-H \"{name}: {scheme}${variable}\""));
             } else {
-                parts.push(format!("-H {}", quote(&format!("{name}: {safe}"))));
+                parts.push(format!("-H {}", shell_quote(&format!("{name}: {safe}"))));
             }
         }
     }
@@ -30,9 +34,9 @@ pub fn curl(activity: &Activity, payload: &Payload) -> String {
             Value::String(text) => text,
             other => other.to_string(),
         };
-        parts.push(format!("--data-raw {}", quote(&text)));
+        parts.push(format!("--data-raw {}", shell_quote(&text)));
     }
     let url = activity.url.as_deref().or(activity.endpoint.as_deref()).unwrap_or("/");
-    parts.push(quote(&redact_text(url)));
+    parts.push(shell_quote(&redact_text(url)));
     parts.join(" \\\n  ")
 }

@@ -105,7 +105,7 @@ pub fn markdown(whole: &Whole<'_>, note: &str, reopen: &str) -> String {
     if whole.trace.nodes.len() > 1 {
         let line = |node: &crate::insight::Node| {
             let first = if node.first_failure { "   ◀ first failure" } else { "" };
-            format!("{}{}{first}", "  ".repeat(node.depth), whole.line(&node.activity))
+            format!("{}{}{first}", "  ".repeat(node.depth), Whole::line(&node.activity))
         };
         let mut lines: Vec<String> = whole.trace.nodes.iter().take(LINES).map(line).collect();
         if whole.trace.nodes.len() > LINES {

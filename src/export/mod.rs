@@ -6,7 +6,7 @@ mod markdown;
 mod record;
 mod whole;
 
-pub use curl::curl;
+pub use curl::{curl, shell_quote};
 pub use markdown::markdown;
 pub use record::{Record, millis, record_json, safe_json, safe_json_text};
 pub use whole::Whole;

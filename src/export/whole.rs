@@ -192,14 +192,14 @@ impl Whole<'_> {
         let attempts = self.chain.attempts.iter().enumerate().map(|(index, a)| {
             let most = a.max_attempts.map_or_else(|| "?".to_owned(), |m| m.to_string());
             let said = self.chain.verdict(index, self.policy.as_ref()).unwrap_or_default();
-            format!("{}/{most}  {}  {said}", self.chain.number(index), self.line(a))
+            format!("{}/{most}  {}  {said}", self.chain.number(index), Self::line(a))
         });
         let attempts: Vec<String> = attempts.collect();
         section(&format!("tries ({})", self.chain.basis.describe()), (attempts.len() > 1).then(|| attempts.join("\n")));
         let nodes = self.trace.nodes.iter().map(|node| {
             let marks = [(node.critical, " ●"), (node.first_failure, " ◀ first failure")];
             let marks: String = marks.into_iter().filter(|(is, _)| *is).map(|(_, mark)| mark).collect();
-            format!("{}{}{marks}", "  ".repeat(node.depth), self.line(&node.activity))
+            format!("{}{}{marks}", "  ".repeat(node.depth), Self::line(&node.activity))
         });
         let nodes: Vec<String> = nodes.collect();
         let title = format!(
@@ -217,7 +217,7 @@ impl Whole<'_> {
     }
 
     /// An activity in a line.
-    pub(super) fn line(&self, a: &Activity) -> String {
+    pub(super) fn line(a: &Activity) -> String {
         let what = a.endpoint.as_ref().or(a.message.as_ref()).map(|t| redact_text(t).into_owned()).unwrap_or_default();
         let outcome = a.status.map(|s| s.to_string()).or(a.level.map(|l| l.to_string())).unwrap_or_default();
         let code = a.http_status.map(|code| format!(" {code}")).unwrap_or_default();

@@ -61,7 +61,9 @@ const UNPACKED: u64 = 16 << 20;
 /// Lays a body out. Takes as long as reading it once: not for the screen's thread where it is large.
 pub fn lay_out<'a>(body: &'a Body, content_type: Option<&str>) -> LaidOut<'a> {
     // Of a body that was cut when it was recorded, what was kept.
-    if let (true, Some(Value::String(kept))) = (body.truncation.is_some(), body.value().get("preview")) {
+    if body.truncation.is_some()
+        && let Some(Value::String(kept)) = body.value().get("preview")
+    {
         let kept = Body::from_text(kept.as_str());
         let laid = lay_out(&kept, content_type);
         let form = if laid.form == Form::Json { Form::CutJson } else { laid.form };
@@ -198,8 +200,11 @@ fn multipart(text: &str) -> Option<Value> {
             value
         } else {
             let mut about = Map::new();
-            file.into_iter().for_each(|file| drop(about.insert("filename".to_owned(), file.into())));
-            sort.into_iter().for_each(|sort| drop(about.insert("content-type".to_owned(), sort.into())));
+            for (name, value) in [("filename", file), ("content-type", sort)] {
+                if let Some(value) = value {
+                    about.insert(name.to_owned(), value.into());
+                }
+            }
             about.insert("bytes".to_owned(), content.len().into());
             about.insert("content".to_owned(), value);
             Value::Object(about)

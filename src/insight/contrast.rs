@@ -67,7 +67,7 @@ impl Contrast {
         let (mut telling, mut said) = (Vec::new(), Vec::new());
         for tally in tallies {
             let (of_failed, of_rest) = (part(tally.failed, failed), part(tally.rest, rest));
-            let one = Telling { of_failed, of_rest, tally };
+            let one = Telling { tally, of_failed, of_rest };
             if SAYING.contains(&one.tally.field) {
                 if one.tally.failed > 0 {
                     said.push(one);

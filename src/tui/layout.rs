@@ -99,7 +99,8 @@ impl Places {
     pub fn inform(&self, state: &mut State) {
         state.list.height = self.rows().height.max(1) as usize;
         let columns = self.histogram.width.saturating_sub(2).max(1) as usize;
-        if state.histogram.columns != columns {
+        // Where it is not shown, its range stays what it is.
+        if self.histogram.width > 0 && state.histogram.columns != columns {
             state.histogram.columns = columns;
             state.count_histogram();
         }

@@ -34,7 +34,7 @@ const TAKE_IN: Duration = Duration::from_millis(25);
 
 /// Runs the explorer on this process's terminal until it ends; gives the exit code.
 pub async fn run(
-    mut state: State,
+    mut state: Box<State>,
     runtime: Runtime,
     events: mpsc::Receiver<Event>,
     history: usize,
@@ -70,7 +70,7 @@ pub async fn run(
 }
 
 struct Front {
-    state: State,
+    state: Box<State>,
     runtime: Runtime,
     look: Look,
     depth: Depth,
@@ -194,7 +194,9 @@ impl Front {
                     let said = outside::run(&it);
                     self.state.size = crossterm::terminal::size().unwrap_or(self.state.size);
                     self.painter.forget();
-                    said.into_iter().for_each(|said| self.state.say(said));
+                    if let Some(said) = said {
+                        self.state.say(said);
+                    }
                 }
                 _ => {}
             }

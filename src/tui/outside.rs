@@ -15,8 +15,8 @@ pub(super) fn run(outside: &Outside) -> Option<String> {
     let lent = terminal::lend();
     let done = match &outside.program {
         Program::Pipe(command) => pipe(command, &text),
-        Program::Editor => open("${VISUAL:-${EDITOR:-vi}} \"$1\"", &text, outside.ending),
-        Program::Pager => open("${PAGER:-less} \"$1\"", &text, outside.ending),
+        Program::Editor => open(r#"eval "${VISUAL:-${EDITOR:-vi}} \"\$1\"""#, &text, outside.ending),
+        Program::Pager => open(r#"eval "${PAGER:-less} \"\$1\"""#, &text, outside.ending),
     };
     drop(lent);
     match done {

@@ -23,6 +23,7 @@ mod mongodb;
 mod postgres;
 mod prokure;
 mod pty;
+mod request;
 mod screens;
 mod servers;
 mod support;

@@ -394,10 +394,18 @@ async fn configuration_explains_a_request_and_no_credential_is_read() {
     let mut client = stores.client(9).await;
     client.operation(1).await;
     let mut connection = stores.postgres.postgres_connection(&stores.database).await;
-    let delivery = "INSERT INTO integration.webhook_deliveries (webhook_id, event_type, payload, status, attempt_number, \
-        error_message, next_retry_at) SELECT id, 'po.created', '{\"po\": 1}', 'RETRYING', 2, 'connection refused', \
-        now() + interval '1 min' FROM integration.webhook_configurations";
-    sqlx::query(delivery).execute(&mut connection).await.expect("delivered");
+    for delivery in [
+        "'FAILED', 1, 'connection refused', now() - interval '1 min', now() - interval '2 min'",
+        "'RETRYING', 2, 'connection refused', now() + interval '1 min', now() - interval '1 min'",
+    ] {
+        let delivery = format!(
+            "INSERT INTO integration.webhook_deliveries (webhook_id, correlation_id, event_type, payload, status, \
+             attempt_number, error_message, next_retry_at, created_at) SELECT id, \
+             '7f3a9c21-0000-4abc-8def-0123456789ab', 'po.created', '{{\"po\": 1}}', {delivery} \
+             FROM integration.webhook_configurations"
+        );
+        sqlx::query(sqlx::AssertSqlSafe(delivery)).execute(&mut connection).await.expect("delivered");
+    }
     let (state, sources) = state_over(&stores.urls()).await;
     let catalogue = sources[1].catalogue().await.expect("catalogue");
     assert_eq!(catalogue.about(Topic::System).count(), 3);
@@ -414,7 +422,16 @@ async fn configuration_explains_a_request_and_no_credential_is_read() {
     );
     // A delivery is an activity of its own kind, with its attempts and its webhook.
     let all: Vec<_> = state.store.all_rows().iter().map(|row| state.store.get(*row)).collect();
-    let delivery = all.iter().find(|a| a.kind == crosstail::model::Kind::Delivery).expect("a delivery");
+    let of_delivery = |a: &&crosstail::model::Activity| a.kind == crosstail::model::Kind::Delivery;
+    let delivery = all.iter().filter(of_delivery).max_by_key(|a| a.attempt).expect("a delivery");
+    // Its attempts are a chain as those of a request are.
+    let keys = crosstail::source::RelatedKey::of(delivery);
+    let related = sources[1].related(&keys[1], 10).await.expect("related");
+    let chain = crosstail::insight::Chain::build(delivery, &related);
+    assert_eq!(chain.attempts.iter().filter_map(|a| a.attempt).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(chain.basis, crosstail::insight::Basis::Numbers);
+    let policy = state.policy(delivery);
+    assert!(chain.verdict(0, policy.as_ref()).is_some_and(|said| said.starts_with("retry in")), "{policy:?}");
     assert_eq!((delivery.attempt, delivery.max_attempts), (Some(2), Some(5)));
     assert_eq!(delivery.status, Some(crosstail::model::Status::InProgress));
     assert_eq!(delivery.url.as_deref(), Some("https://hooks.example/po"));

@@ -162,7 +162,7 @@ impl Stage {
                         panic!("nothing in memory to compare with: {pair:?}");
                     };
                     let found = compare((&pair.left, &payload_of(&pair.left)), (&right, &payload_of(&right)));
-                    (ticket, Reply::Compared(Ok(Box::new((right, found)))))
+                    (ticket, Reply::Compared(Ok(Box::new((*right, found)))))
                 }
                 Effect::Jq(ticket, expression, text) => (ticket, Reply::Jq(jq(&expression, &text))),
                 _ => continue,
@@ -371,7 +371,7 @@ fn what_tells_failures_from_the_rest() {
             let status = if failed { Status::Failed } else { Status::Success };
             let system = if failed { "SAP" } else { "Zoho" };
             let mut a = call(1000 + n, system, 10 + n as i64, status, Some(if failed { 503 } else { 200 }), 90 + n);
-            let tenant = if failed && n % 3 > 0 { 7 } else { n % 5 };
+            let tenant = if failed && !n.is_multiple_of(3) { 7 } else { n % 5 };
             a.organization = Some(compact_str::format_compact!("org-{tenant}"));
             a.error_type = failed.then(|| "ServiceUnavailable".into());
             a.places = vec![Place::new(source, Locator::Row(n as i64))];
@@ -599,7 +599,11 @@ fn a_range_of_the_histogram_narrows() {
     let last = stage.state.histogram.data.buckets.iter().rposition(|b| b.failed > 0).expect("failures");
     stage.state.histogram.cursor = last;
     let expected = stage.state.histogram.data.buckets[last].total as usize;
-    stage.act(&[Action::Open, Action::Open]);
+    // With a range begun, the comparison is of what is in it.
+    stage.act(&[Action::Open, Action::Compare]);
+    let (set, contrast) = stage.state.contrast.as_ref().expect("compared");
+    assert!(set.contains(" … ") && contrast.failed + contrast.rest <= expected as u64, "{set}");
+    stage.act(&[Action::Compare, Action::FocusPrevious, Action::Open]);
     assert!(stage.state.filter.applied.text().starts_with("time:"));
     assert_eq!(stage.state.store.rows().len(), expected);
 }

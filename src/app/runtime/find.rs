@@ -26,7 +26,7 @@ pub async fn look(
     for clue in clues {
         tell(Progress::Looking(clue.what));
         let Ok(filter) = Filter::parse(&clue.filter) else { continue };
-        let query = PageQuery { filter, context: context.clone(), ..PageQuery::all(TAKEN) };
+        let query = PageQuery { filter, context: *context, ..PageQuery::all(TAKEN) };
         match source.page(&query, None).await {
             Ok(page) if page.items.is_empty() => {}
             Ok(page) => return (Progress::Found(clue.what, page.items.len(), took()), page.items),
@@ -47,7 +47,7 @@ pub(super) fn start(
     let clues: Arc<[Clue]> = clues(text).into();
     for (id, source) in sources.iter() {
         let (id, source, clues) = (*id, Arc::clone(source), Arc::clone(&clues));
-        let (events, context, scope) = (events.clone(), context.clone(), scope.clone());
+        let (events, scope) = (events.clone(), scope.clone());
         tokio::spawn(async move {
             let told = events.clone();
             let work = look(source.as_ref(), &clues, &context, |progress| {

@@ -84,7 +84,7 @@ pub(super) async fn explain(sources: Sources, ask: Ask) -> Reply {
 pub async fn compared(sources: &Sources, pair: Pair, context: Context) -> Result<Box<(Activity, Comparison)>, String> {
     let Pair { left, opened, right } = pair;
     let right = match right {
-        Right::Known(activity) => activity,
+        Right::Known(activity) => *activity,
         Right::Newest(filter, before) => newest(sources, &filter, before, context).await?,
     };
     let opened = match opened {

@@ -135,7 +135,7 @@ pub(super) fn compare_with_success(state: &mut State) -> Vec<Effect> {
         return Vec::new();
     };
     let known = last_success(state, &left);
-    let right = known.map_or_else(|| Right::Newest(filter, left.started_at), Right::Known);
+    let right = known.map_or_else(|| Right::Newest(filter, left.started_at), |other| Right::Known(Box::new(other)));
     compare(state, left, right, "this, and the last success of its endpoint before it".to_owned())
 }
 
@@ -159,7 +159,7 @@ fn last_success(state: &State, of: &Activity) -> Option<Activity> {
 fn compare(state: &mut State, left: Activity, right: Right, why: String) -> Vec<Effect> {
     let ticket = state.ticket();
     let Some(detail) = &mut state.detail else { return Vec::new() };
-    let known = if let Right::Known(activity) = &right { Some(activity.clone()) } else { None };
+    let known = if let Right::Known(activity) = &right { Some((**activity).clone()) } else { None };
     let opened = detail.opened.get().filter(|_| left.id == detail.activity.id).cloned();
     detail.against = Some(Against { why, left: left.clone(), right: known, compared: Load::Loading, ticket });
     detail.open_tab(Tab::Compare);
@@ -195,7 +195,7 @@ pub(super) fn compare_tries(state: &mut State) -> Vec<Effect> {
     let ladder = Against { why, left: left.clone(), right: Some(right.clone()), compared: Load::Loading, ticket };
     detail.ladder = Some(ladder);
     state.last_ticket = ticket;
-    vec![Effect::Compare(ticket, Box::new(Pair { left, opened, right: Right::Known(right) }))]
+    vec![Effect::Compare(ticket, Box::new(Pair { left, opened, right: Right::Known(Box::new(right)) }))]
 }
 
 /// Puts a jq expression in force; an empty one takes it away.

@@ -2,7 +2,7 @@
 
 use super::detail::run_jq;
 use crate::app::{Action, Detail, Effect, Mark, Outside, Overlay, Program, Prompt, Purpose, State};
-use crate::export::{Whole, curl, markdown, record_json};
+use crate::export::{Whole, curl, markdown, record_json, shell_quote};
 use crate::model::Activity;
 
 /// Asks for a line.
@@ -61,10 +61,13 @@ fn current(state: &State) -> Option<Activity> {
 
 /// Marks the activity, or takes its mark away.
 pub(super) fn mark(state: &mut State) {
-    if let Some(activity) = current(state)
-        && state.marks.remove(&activity.id).is_none()
-    {
-        state.marks.insert(activity.id.clone(), Mark { activity, note: String::new() });
+    let Some(activity) = current(state) else { return };
+    match state.marks.get(&activity.id) {
+        Some(mark) if !mark.note.is_empty() => {
+            state.say("it has a note: # edits it; without a note m takes the mark away");
+        }
+        Some(_) => drop(state.marks.remove(&activity.id)),
+        None => drop(state.marks.insert(activity.id.clone(), Mark { activity, note: String::new() })),
     }
 }
 
@@ -171,8 +174,4 @@ pub(super) fn outside(state: &mut State, program: Program) -> Vec<Effect> {
         }
     };
     text.map(|text| vec![Effect::Outside(Outside { program, text, ending })]).unwrap_or_default()
-}
-
-fn shell_quote(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "'\\''"))
 }

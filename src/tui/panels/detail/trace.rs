@@ -37,8 +37,7 @@ pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffe
         n => format!(", idle {} in {n} gaps", duration(trace.idle_us() as u64)),
     };
     let found = if detail.related_loaded { "" } else { ", still looking in the stores" };
-    let correlation =
-        detail.activity.correlation_id.is_none().then_some("no correlation id; by request: ").unwrap_or("");
+    let correlation = if detail.activity.correlation_id.is_none() { "no correlation id; by request: " } else { "" };
     let head = format!(
         " {correlation}{}   {}{}, critical path {}{idle}{}{found}",
         trace.outline(),
