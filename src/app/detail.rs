@@ -4,7 +4,7 @@ use super::Ticket;
 use super::opened::{Opened, Part};
 use super::outline::Outline;
 use crate::insight::{Chain, Comparison, Trace, describe_mapping};
-use crate::model::{Activity, Entry, Id, Latencies};
+use crate::model::{Activity, Entry, Id, Latencies, Timestamp};
 use crate::store::Row;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -171,6 +171,8 @@ pub struct Detail {
     pub notes: HashMap<String, String>,
     /// Latencies of the endpoint's loaded activities.
     pub usual: Latencies,
+    /// When that was computed.
+    pub usual_at: Timestamp,
     /// The tries.
     pub chain: Chain,
     /// The trace.
@@ -224,6 +226,7 @@ impl Detail {
             explained: Explained::default(),
             notes: HashMap::new(),
             usual: Latencies::default(),
+            usual_at: Timestamp::default(),
             related: HashMap::new(),
             related_loaded: false,
             outlines: Default::default(),

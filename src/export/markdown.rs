@@ -47,7 +47,7 @@ pub fn markdown(whole: &Whole<'_>, note: &str, reopen: &str) -> String {
     };
     let text = |t: &Option<compact_str::CompactString>| t.as_ref().map(ToString::to_string);
     row("started", Some(a.started_at.rfc3339()));
-    let usual = whole.usual_ms().map(|(p50, p95)| format!(" (usual here p50 {p50:.0} ms, p95 {p95:.0} ms)"));
+    let usual = whole.usual.usual_ms().map(|(p50, p95)| format!(" (usual here p50 {p50:.0} ms, p95 {p95:.0} ms)"));
     row("took", a.took_us().map(|us| format!("{:.0} ms{}", us as f64 / 1e3, usual.unwrap_or_default())));
     row("system", text(&a.system));
     row("entity", text(&a.entity));

@@ -27,22 +27,11 @@ pub struct Whole<'a> {
     pub names: &'a Names,
 }
 
-/// Fewer others say nothing of what is usual.
-const ENOUGH: u64 = 5;
-
 fn ms(us: u64) -> String {
     format!("{:.1} ms", us as f64 / 1e3)
 }
 
 impl Whole<'_> {
-    /// Usual p50 and p95 of its endpoint in milliseconds, where enough others are known.
-    pub fn usual_ms(&self) -> Option<(f64, f64)> {
-        if self.usual.count() < ENOUGH {
-            return None;
-        }
-        Some((self.usual.quantile_ms(0.5)?, self.usual.quantile_ms(0.95)?))
-    }
-
     /// As one JSON object: the record, and under it payload, tries, trace.
     pub fn json(&self) -> Result<Value, serde_json::Error> {
         let side = |side: &Side| {
@@ -77,7 +66,7 @@ impl Whole<'_> {
             })
         });
         value["stages"] = Value::Array(way.collect());
-        value["usual_ms"] = json!(self.usual_ms().map(|(p50, p95)| json!({ "p50": p50, "p95": p95 })));
+        value["usual_ms"] = json!(self.usual.usual_ms().map(|(p50, p95)| json!({ "p50": p50, "p95": p95 })));
         let chain = self.chain.attempts.iter().enumerate().map(|(index, a)| {
             let mut value = record(a)?;
             value["policy"] = json!(self.chain.verdict(index, self.policy.as_ref()));
@@ -151,7 +140,7 @@ impl Whole<'_> {
         field("http status", a.http_status.map(http_status));
         field("started", Some(a.started_at.rfc3339()));
         field("completed", a.completed_at.map(|at| at.rfc3339()));
-        let usual = self.usual_ms().map(|(p50, p95)| format!("   usual here p50 {p50:.1} ms, p95 {p95:.1} ms"));
+        let usual = self.usual.usual_ms().map(|(p50, p95)| format!("   usual here p50 {p50:.1} ms, p95 {p95:.1} ms"));
         field("took", a.took_us().map(|us| ms(us) + &usual.unwrap_or_default()));
         field("try", attempt(a, self.policy.as_ref()));
         field("policy", self.policy.as_ref().map(Policy::describe));

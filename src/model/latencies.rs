@@ -57,6 +57,14 @@ impl Latencies {
         self.sum_us = self.sum_us.saturating_add(other.sum_us);
     }
 
+    /// p50 and p95 in milliseconds, where enough are counted to say what is usual: five.
+    pub fn usual_ms(&self) -> Option<(f64, f64)> {
+        if self.count() < 5 {
+            return None;
+        }
+        Some((self.quantile_ms(0.5)?, self.quantile_ms(0.95)?))
+    }
+
     /// How many there are.
     pub fn count(&self) -> u64 {
         self.count

@@ -1,6 +1,8 @@
 //! What an activity is: data only, no I/O, no async.
 
 mod activity;
+#[cfg(test)]
+pub(crate) mod any;
 mod catalogue;
 mod figures;
 mod id;

@@ -1,5 +1,6 @@
 //! Themes: one TOML file of roles. A role is what a thing means, not a colour.
 
+use crate::model::{Activity, Status};
 use ratatui::style::{Color, Modifier, Style};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -85,6 +86,17 @@ struct Entry {
 }
 
 impl Theme {
+    /// How the outcome of an activity is shown.
+    pub fn outcome(&self, activity: &Activity) -> Style {
+        if activity.is_failure() {
+            self.failure
+        } else if activity.status == Some(Status::InProgress) {
+            self.pending
+        } else {
+            self.success
+        }
+    }
+
     /// The names of the themes: the built-in ones and the user's.
     pub fn names() -> Vec<String> {
         let mut names: Vec<String> = BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();

@@ -215,6 +215,10 @@ fn a_view_is_opened_again_by_its_command() {
     terminal.settle();
     terminal.keys("q");
     assert_eq!(terminal.wait_for_end(), 0);
+    // Off the explorer, too: a line a source, on a terminal.
+    let mut terminal = Terminal::start(&["show", "PO-4711", "-s", text(&path)], 160, 200);
+    terminal.wait_for("story.sqlite: 2 found, as a text anywhere");
+    assert_eq!(terminal.wait_for_end(), 0);
     let wrong = crosstail(&[text(&path), "--open", "x", "--tab", "nothing"]);
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("overview, request"));
 }

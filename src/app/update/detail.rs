@@ -12,6 +12,8 @@ use crate::store::Row;
 
 /// "Usual" is taken from what began at most this long before or after.
 const USUAL_US: i64 = 24 * 3_600_000_000;
+/// It is taken anew this often.
+const USUAL_EVERY_US: i64 = 3_000_000;
 
 /// The opened activity, its tries and its trace grow as they happen.
 pub(super) fn refresh_detail(state: &mut State, rows: &[Row]) -> Vec<Effect> {
@@ -98,12 +100,23 @@ pub(super) fn open_activity(state: &mut State, row: Option<Row>, activity: Activ
     let (height, width) = state.detail.as_ref().map_or((10, 80), |detail| (detail.height, detail.width));
     let mut detail = Detail::new(row, activity, tab);
     detail.related = related.map(|activity| (activity.id.clone(), activity)).collect();
-    detail.usual = usual(state, &detail.activity);
+    (detail.usual, detail.usual_at) = (usual(state, &detail.activity), state.now);
     (detail.payload_ticket, detail.related_ticket) = (payload_ticket, related_ticket);
     (detail.height, detail.width) = (height, width);
     detail.relate();
     state.detail = Some(detail);
     effects
+}
+
+/// What is usual changes while history is loaded, and afterwards slowly.
+pub(super) fn refresh_usual(state: &mut State) {
+    let due = |detail: &&Detail| state.now.since_us(detail.usual_at) > USUAL_EVERY_US;
+    let Some(latencies) = state.detail.as_ref().filter(due).map(|detail| usual(state, &detail.activity)) else {
+        return;
+    };
+    if let Some(detail) = &mut state.detail {
+        (detail.usual, detail.usual_at) = (latencies, state.now);
+    }
 }
 
 /// How long the loaded activities of the same endpoint took.

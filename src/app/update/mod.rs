@@ -11,7 +11,7 @@ use super::{Effect, Event, Focus, Load, Outline, Overlay, Reply, Ticket};
 use crate::filter::{Target, complete};
 use crate::model::Activity;
 use crate::source::pump::PumpEvent;
-use detail::{compare_tries, explain, open, refresh_detail, search};
+use detail::{compare_tries, explain, open, refresh_detail, refresh_usual, search};
 use keys::{act, choose_range, palette};
 use std::sync::Arc;
 
@@ -99,6 +99,7 @@ fn tick(state: &mut State, now: crate::model::Timestamp) -> Vec<Effect> {
     if state.screen == Screen::Health {
         state.compute_health();
     }
+    refresh_usual(state);
     state.count(false);
     // What only payloads can tell is asked again for what came since.
     let looks_inside = state.filter.applied.expr().atoms().iter().any(|atom| matches!(atom.target, Target::Path(..)));
@@ -181,6 +182,10 @@ fn pump(state: &mut State, event: PumpEvent) -> Vec<Effect> {
             }
             if !state.list.follow {
                 state.list.unseen += delta.added_to_view;
+            }
+            // One that was opened from its store alone is among what is loaded as soon as that is read.
+            if let Some(detail) = state.detail.as_mut().filter(|detail| detail.row.is_none()) {
+                detail.row = state.store.find(&detail.activity.id);
             }
             let own = state.detail.as_ref().and_then(|detail| detail.row);
             if own.is_some_and(|row| delta.rows.contains(&row)) || delta.rows.len() < 2000 {

@@ -33,7 +33,7 @@ pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffe
     let side = area.width.saturating_sub(path + 4) / 2;
     let columns = [area.x + 1, area.x + 2 + path, area.x + 3 + path + side];
     for (x, activity) in [(columns[1], &against.left), (columns[2], right)] {
-        put(buf, x, area.y + 1, &left(&head(state, activity), side), side, outcome_style(activity, theme));
+        put(buf, x, area.y + 1, &left(&head(state, activity), side), side, theme.outcome(activity));
     }
     let body = Rect { y: area.y + 2, height: area.height.saturating_sub(2), ..area };
     let rows = match compared {
@@ -56,8 +56,7 @@ pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffe
             }
             Some([mine, other]) => {
                 put(buf, columns[0], y, &fit(&row.path, path), path, row.style);
-                let end = put(buf, columns[1], y, &fit(&mine.0, side.saturating_sub(1)), side, mine.1);
-                let _ = end;
+                put(buf, columns[1], y, &fit(&mine.0, side.saturating_sub(1)), side, mine.1);
                 put_all(
                     buf,
                     columns[2].saturating_sub(1),
@@ -68,10 +67,6 @@ pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffe
             }
         }
     }
-}
-
-fn outcome_style(activity: &Activity, theme: &Theme) -> Style {
-    if activity.is_failure() { theme.failure } else { theme.success }
 }
 
 fn head(state: &State, activity: &Activity) -> String {

@@ -9,7 +9,7 @@ mod tree;
 
 use crate::app::{Detail, Focus, Load, State, Tab};
 use crate::insight::status_meaning;
-use crate::tui::text::{duration, fit, glyph, put, put_all, safe};
+use crate::tui::text::{duration, fit, glyph, millis, put, put_all, safe};
 use crate::tui::theme::Theme;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -64,27 +64,27 @@ fn head(state: &State, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Th
     };
     let outcome = a.status.map(|s| s.to_string()).or(a.level.map(|l| l.to_string())).unwrap_or_default();
     let code = a.http_status.map(|code| format!(" {code} {}", status_meaning(code).0)).unwrap_or_default();
-    let usual =
-        detail.usual.quantile_ms(0.95).filter(|_| detail.usual.count() >= overview::ENOUGH && area.width >= 100);
-    let usual = usual.map(|ms| format!(" (p95 here {})", duration((ms * 1000.0) as u64))).unwrap_or_default();
+    let usual = detail.usual.usual_ms().filter(|_| area.width >= 100);
+    let usual = usual.map(|(_, p95)| format!(" (p95 here {})", millis(Some(p95)))).unwrap_or_default();
     let took = a.took_us().map(|us| format!("  {}{usual}", duration(us))).unwrap_or_default();
     let tries = match (a.attempt, a.max_attempts) {
         (Some(n), Some(most)) => format!("  try {n} of {most}"),
         _ => String::new(),
     };
-    let style = if a.is_failure() {
-        theme.failure
-    } else if a.status == Some(crate::model::Status::InProgress) {
-        theme.pending
-    } else {
-        theme.success
-    };
     let right = format!("{} {outcome}{code}{took}{tries}", glyph(a.status, a.level));
     let right_width = crate::tui::text::width(&right);
     let room = area.width.saturating_sub(right_width + 4);
     if room >= 20 {
+        // Where the address does not fit, its path says more than its host.
+        let path = a
+            .url
+            .as_deref()
+            .and_then(|url| url.split_once("://"))
+            .and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..]));
+        let short = path.map(|path| format!("{} {}", safe(a.method.as_deref().unwrap_or("")), safe(path)));
+        let what = short.filter(|_| crate::tui::text::width(&what) > room).unwrap_or(what);
         put(buf, area.x + 1, area.y, &fit(&what, room), room, theme.title);
-        put(buf, area.right().saturating_sub(right_width + 1), area.y, &right, right_width, style);
+        put(buf, area.right().saturating_sub(right_width + 1), area.y, &right, right_width, theme.outcome(a));
     } else {
         put(buf, area.x + 1, area.y, &fit(&what, area.width.saturating_sub(2)), area.width, theme.title);
     }

@@ -10,9 +10,6 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-/// Fewer others say nothing of what is usual.
-pub(super) const ENOUGH: u64 = 5;
-
 pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let a = &detail.activity;
     let mut lines: Vec<(String, Style)> = Vec::new();
@@ -199,9 +196,6 @@ pub(in crate::tui) fn about_system(state: &State, entry: &Entry) -> String {
 
 /// Against the loaded activities of the same endpoint.
 fn usual(detail: &Detail) -> String {
-    let usual = &detail.usual;
-    if usual.count() < ENOUGH {
-        return String::new();
-    }
-    format!("   usual here p50 {}, p95 {}", millis(usual.quantile_ms(0.5)), millis(usual.quantile_ms(0.95)))
+    let said = |(p50, p95)| format!("   usual here p50 {}, p95 {}", millis(Some(p50)), millis(Some(p95)));
+    detail.usual.usual_ms().map(said).unwrap_or_default()
 }

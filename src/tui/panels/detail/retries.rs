@@ -38,13 +38,7 @@ pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffe
         let code = attempt.http_status.map(|code| format!("{code} {}", status_meaning(code).0));
         let said = code.or(attempt.error.as_deref().map(safe)).or(attempt.status.map(|s| s.to_string()));
         let verdict = chain.verdict(index, policy.as_ref()).unwrap_or_default();
-        let style = if attempt.is_failure() {
-            theme.failure
-        } else if attempt.status == Some(crate::model::Status::InProgress) {
-            theme.pending
-        } else {
-            theme.success
-        };
+        let style = theme.outcome(attempt);
         let base = if index == detail.scroll { theme.selected_dim } else { theme.text };
         let here = if attempt.id == detail.activity.id { "▸" } else { " " };
         let line = format!(
