@@ -105,6 +105,8 @@ pub enum Effect {
     Jq(Ticket, String, Arc<String>),
     /// Look for what a text identifies, in every source.
     Find(Ticket, String),
+    /// The search is not wanted any more.
+    StopFinding,
     /// Put a text into the clipboard.
     Copy(String),
     /// Let another program have the terminal and a text.

@@ -112,3 +112,36 @@ fn body(value: Value) -> Body {
         other => Body::from_value(other),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_store_has_no_place_for_is_told_from_what_was_not_recorded() {
+        let divided = |name: &str| {
+            let schema = Schema::built_in().into_iter().find(|schema| schema.name == name).expect(name);
+            schema.divide(schema.record("{}").expect("a record"))
+        };
+        let (whole, logs) = (divided("crosstail"), divided("log-tracking"));
+        assert_eq!(whole.absence(PayloadPart::RequestBody), "no request body recorded");
+        assert_eq!(logs.absence(PayloadPart::RequestBody), "no request body: its store keeps none");
+        let mut both = logs.clone();
+        both.absorb(whole);
+        assert_eq!(both.absence(PayloadPart::ResponseHeaders), "no response headers recorded");
+    }
+
+    #[test]
+    fn bodies_stay_text_until_they_are_looked_at() {
+        let schema = Schema::built_in().into_iter().find(|schema| schema.name == "crosstail").expect("it");
+        let text = r#"{"id": "a", "request_body": {"n": 12345678901234567890.10}, "response_body": "plain", "metadata": {"t": 1}}"#;
+        let payload = schema.divide(schema.record(text).expect("a record"));
+        let body = payload.request.body.expect("a body");
+        assert_eq!(body.text(), r#"{"n": 12345678901234567890.10}"#, "as it was recorded");
+        assert!(body.value()["n"].is_number());
+        assert_eq!(payload.response.body.expect("a body").value(), "plain");
+        assert_eq!(payload.metadata["t"], 1);
+        schema.record("[1]").expect_err("no object");
+        schema.record("{\"a\":1} trailing").expect_err("not one record");
+    }
+}

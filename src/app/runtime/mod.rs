@@ -35,8 +35,8 @@ pub struct Runtime {
     loading: CancellationToken,
     /// Cancels the search for a pasted text when another begins.
     finding: CancellationToken,
-    /// Cancels a comparison, or a jq expression, when another is asked for.
-    comparing: CancellationToken,
+    /// Cancels a jq expression when another is asked for.
+    evaluating: CancellationToken,
     zone: chrono_tz::Tz,
 }
 
@@ -50,9 +50,9 @@ impl Runtime {
     ) -> (Self, mpsc::Receiver<Event>) {
         let (events, receiver) = mpsc::channel(WAITING);
         let cancel = CancellationToken::new();
-        let [matching, loading, finding, comparing] = std::array::from_fn(|_| cancel.child_token());
+        let [matching, loading, finding, evaluating] = std::array::from_fn(|_| cancel.child_token());
         let sources = sources.into();
-        (Self { sources, names, events, cancel, clock, matching, loading, finding, comparing, zone }, receiver)
+        (Self { sources, names, events, cancel, clock, matching, loading, finding, evaluating, zone }, receiver)
     }
 
     /// Begins to read every source.
@@ -115,18 +115,20 @@ impl Runtime {
                 });
             }
             Effect::Compare(ticket, pair) => {
-                let scope = self.anew(|this| &mut this.comparing);
                 let (sources, context) = (Arc::clone(&self.sources), self.context());
-                self.spawn(scope, ticket, async move { Reply::Compared(compared(&sources, *pair, context).await) });
+                self.spawn(self.loading.clone(), ticket, async move {
+                    Reply::Compared(compared(&sources, *pair, context).await)
+                });
             }
             Effect::Jq(ticket, expression, text) => {
-                let scope = self.anew(|this| &mut this.comparing);
+                let scope = self.anew(|this| &mut this.evaluating);
                 self.spawn(scope, ticket, async move { Reply::Jq(load::jq(expression, text).await) });
             }
             Effect::Find(ticket, text) => {
                 let scope = self.anew(|this| &mut this.finding);
                 find::start(&self.sources, &self.events, &scope, ticket, &text, self.context());
             }
+            Effect::StopFinding => drop(self.anew(|this| &mut this.finding)),
             Effect::Bundle(path, marks) => {
                 let (sources, names) = (Arc::clone(&self.sources), self.names.clone());
                 self.spawn(self.cancel.clone(), 0, async move {

@@ -60,6 +60,7 @@ pub(super) fn act(state: &mut State, action: Action) -> Option<Vec<Effect>> {
         Action::Open => return Some(choose(state)),
         Action::Back => {
             state.overlays.pop();
+            return Some(vec![Effect::StopFinding]);
         }
         Action::Quit | Action::Suspend | Action::Redraw => return None,
         _ => {}

@@ -8,7 +8,7 @@ use crate::tui::theme::Theme;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-/// Columns of a bar.
+/// Columns of a bar where there is room.
 const BAR: u16 = 20;
 
 pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
@@ -30,6 +30,14 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
         put(buf, body.x + 1, body.y, text, body.width, theme.dim);
         return;
     }
+    let columns = Columns::of(area.width);
+    let titles = [
+        " ".repeat(usize::from(columns.name + columns.value + 3)),
+        left(" of failures", columns.bar + 7),
+        left(" of the rest", columns.bar + 7),
+        "  how many".to_owned(),
+    ];
+    put(buf, area.x, area.y + 1, &titles.concat(), area.width, theme.dim);
     // What tells apart, then what only failures have, each under its title.
     let mut lines: Vec<(Option<usize>, Option<&Telling>, &str)> = Vec::new();
     let titles = [
@@ -51,17 +59,31 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
     for (row, (index, telling, title)) in lines.iter().skip(first).take(height).enumerate() {
         let y = body.y + row as u16;
         match telling {
-            Some(telling) => line(telling, *index == Some(state.line), Rect { y, height: 1, ..body }, buf, theme),
+            Some(telling) => {
+                line(telling, *index == Some(state.line), &columns, Rect { y, height: 1, ..body }, buf, theme);
+            }
             None => drop(put(buf, body.x + 1, y, title, body.width, theme.dim)),
         }
     }
 }
 
-fn line(telling: &Telling, selected: bool, area: Rect, buf: &mut Buffer, theme: &Theme) {
+/// How wide the columns are.
+struct Columns {
+    name: u16,
+    value: u16,
+    bar: u16,
+}
+
+impl Columns {
+    fn of(width: u16) -> Self {
+        let (name, bar) = (12, if width >= 110 { BAR } else { 8 });
+        Self { name, value: width.saturating_sub(name + 2 * (bar + 7) + 26).clamp(12, 50), bar }
+    }
+}
+
+fn line(telling: &Telling, selected: bool, columns: &Columns, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let base = if selected { theme.selected } else { theme.text };
-    let bar = if area.width >= 110 { BAR } else { 8 };
-    let name = 12;
-    let value = area.width.saturating_sub(name + 2 * (bar + 7) + 26).clamp(12, 50);
+    let Columns { name, value, bar } = *columns;
     let tally = &telling.tally;
     let shown = match tally.field {
         Field::Duration => tally.value.replace("..", " … "),
