@@ -332,7 +332,7 @@ impl Detail {
         let own = &self.activity;
         let all = || self.related.values().filter(|a| a.id != own.id).chain(std::iter::once(own));
         let chain = Chain::build(own, all());
-        let request = own.request_id.as_ref().unwrap_or(&own.id).to_string();
+        let request = own.own_request().to_string();
         let parent = own.parent_request_id.as_deref();
         let belongs = |a: &&Activity| {
             a.id == own.id

@@ -1,7 +1,7 @@
 //! A payload made ready for the screen: laid out once, off the screen's thread.
 
 use super::outline::Document;
-use crate::insight::{Form, lay_out, size};
+use crate::insight::{Form, is_json_container, lay_out, size};
 use crate::model::{Body, Payload, RawRecord, Side};
 use serde_json::Value;
 use std::sync::Arc;
@@ -67,13 +67,9 @@ fn record(record: &RawRecord) -> Document {
         title: record.place.clone(),
         about: size(text.len() as u64),
         text: Arc::new(text.to_string()),
-        is_json: is_container(text),
+        is_json: is_json_container(text),
         has_paths: false,
     }
-}
-
-fn is_container(text: &str) -> bool {
-    text.trim_start().starts_with(['{', '[']) && serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok()
 }
 
 fn json(path: &str, title: &str, value: &Value) -> Document {

@@ -44,6 +44,4 @@ pub struct Prompt {
     pub purpose: Purpose,
     /// What was typed.
     pub text: String,
-    /// What is wrong with it.
-    pub problem: Option<String>,
 }

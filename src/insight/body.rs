@@ -100,6 +100,11 @@ pub fn lay_out<'a>(body: &'a Body, content_type: Option<&str>) -> LaidOut<'a> {
     }
 }
 
+/// Whether a text is a JSON object or array.
+pub fn is_json_container(text: &str) -> bool {
+    text.trim_start().starts_with(['{', '[']) && is_json(text)
+}
+
 fn is_json(text: &str) -> bool {
     serde_json::from_str::<&RawValue>(text).is_ok()
 }
@@ -107,7 +112,8 @@ fn is_json(text: &str) -> bool {
 /// JSON cut somewhere, up to its last whole value, with its open brackets closed; `None` where none is open.
 fn completed(text: &str) -> Option<String> {
     let (mut open, mut in_string, mut escaped) = (Vec::new(), false, false);
-    let mut whole: (usize, Vec<u8>) = (0, Vec::new());
+    // Whenever a bracket opens or closes this moves behind it: what is open here is what is open at the end.
+    let mut whole = 0;
     for (at, byte) in text.bytes().enumerate() {
         if in_string {
             match byte {
@@ -121,19 +127,19 @@ fn completed(text: &str) -> Option<String> {
         match byte {
             b'"' => in_string = true,
             b'{' | b'[' => {
-                open.push(if byte == b'{' { b'}' } else { b']' });
-                whole = (at + 1, open.clone());
+                open.push(if byte == b'{' { '}' } else { ']' });
+                whole = at + 1;
             }
             b'}' | b']' => {
                 open.pop();
-                whole = (at + 1, open.clone());
+                whole = at + 1;
             }
-            b',' => whole = (at, open.clone()),
+            b',' => whole = at,
             _ => {}
         }
     }
-    let closing: String = whole.1.iter().rev().map(|byte| char::from(*byte)).collect();
-    (!open.is_empty()).then(|| format!("{}{closing}", &text[..whole.0]))
+    let closing: String = open.iter().rev().collect();
+    (!open.is_empty()).then(|| format!("{}{closing}", &text[..whole]))
 }
 
 /// Adds a value under a name: a second one of that name makes a list of them.
@@ -319,7 +325,7 @@ fn looks_like_base64(text: &str) -> bool {
 
 /// Looks into a string: JSON, base64 of JSON, text, a gzip stream or bytes, else the text itself.
 pub fn open_string(text: &str) -> Inside {
-    if text.trim_start().starts_with(['{', '[']) && is_json(text) {
+    if is_json_container(text) {
         return Inside::Json(text.to_owned(), "JSON in a string");
     }
     let Some(bytes) = looks_like_base64(text).then(|| decode_base64(text)).flatten() else {
@@ -343,7 +349,7 @@ fn decode_base64(text: &str) -> Option<Vec<u8>> {
 
 fn open_bytes(bytes: Vec<u8>, [json, plain]: [&'static str; 2]) -> Inside {
     match String::from_utf8(bytes) {
-        Ok(text) if text.trim_start().starts_with(['{', '[']) && is_json(&text) => Inside::Json(text, json),
+        Ok(text) if is_json_container(&text) => Inside::Json(text, json),
         Ok(text) if text.chars().all(|c| !c.is_control() || c.is_whitespace()) => Inside::Text(text, plain),
         Ok(text) => Inside::Text(dump(text.as_bytes()), "bytes in base64"),
         Err(error) => Inside::Text(dump(error.as_bytes()), what(error.as_bytes())),

@@ -64,10 +64,6 @@ fn same_operation(a: &Activity, b: &Activity) -> bool {
         && a.direction == b.direction
 }
 
-fn request_of(activity: &Activity) -> String {
-    activity.request_id.as_ref().unwrap_or(&activity.id).to_string()
-}
-
 impl Chain {
     /// The chain of `opened` among activities that may belong to it; the order they are given in does not matter.
     pub fn build<'a>(opened: &'a Activity, related: impl IntoIterator<Item = &'a Activity>) -> Self {
@@ -75,7 +71,7 @@ impl Chain {
             related.into_iter().filter(|a| same_operation(a, opened) && a.id != opened.id).collect();
         pool.push(opened);
         let mut attempts = linked(opened, &pool);
-        let shared = attempts.iter().all(|a| request_of(a) == request_of(opened));
+        let shared = attempts.iter().all(|a| a.own_request().to_string() == opened.own_request().to_string());
         let mut basis = if shared { Basis::Request } else { Basis::Parent };
         if attempts.len() == 1 {
             (attempts, basis) = numbered(opened, &pool)
@@ -137,7 +133,7 @@ impl Chain {
 fn linked<'a>(opened: &'a Activity, pool: &[&'a Activity]) -> Vec<&'a Activity> {
     let mut of: HashMap<String, Vec<usize>> = HashMap::new();
     for (index, activity) in pool.iter().enumerate() {
-        of.entry(request_of(activity)).or_default().push(index);
+        of.entry(activity.own_request().to_string()).or_default().push(index);
     }
     let mut children: HashMap<&str, Vec<usize>> = HashMap::new();
     for (index, activity) in pool.iter().enumerate() {
@@ -146,7 +142,7 @@ fn linked<'a>(opened: &'a Activity, pool: &[&'a Activity]) -> Vec<&'a Activity> 
         }
     }
     let mut seen: HashSet<usize> = HashSet::new();
-    let mut open: Vec<usize> = of.get(&request_of(opened)).cloned().unwrap_or_default();
+    let mut open: Vec<usize> = of.get(&opened.own_request().to_string()).cloned().unwrap_or_default();
     while let Some(index) = open.pop() {
         if !seen.insert(index) {
             continue;
@@ -155,7 +151,7 @@ fn linked<'a>(opened: &'a Activity, pool: &[&'a Activity]) -> Vec<&'a Activity> 
         let parent = activity.parent_request_id.as_ref().and_then(|parent| of.get(parent.as_str()));
         open.extend(parent.into_iter().flatten());
         // Tries that share a parent which is none of them: that is what caused them all, not a try.
-        open.extend(children.get(request_of(activity).as_str()).into_iter().flatten());
+        open.extend(children.get(activity.own_request().to_string().as_str()).into_iter().flatten());
     }
     seen.into_iter().map(|index| pool[index]).collect()
 }

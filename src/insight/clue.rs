@@ -10,8 +10,6 @@ pub struct Clue {
     pub what: &'static str,
     /// The filter that finds it.
     pub filter: String,
-    /// It names one request, or one trace: where it is found, nothing else needs to be tried.
-    pub is_exact: bool,
 }
 
 /// Names under which logs keep ids, without `_`, `-`, `.` and case.
@@ -89,9 +87,9 @@ pub fn clues(text: &str) -> Vec<Clue> {
         return Vec::new();
     }
     let mut found: Vec<Clue> = Vec::new();
-    let mut add = |what: &'static str, filter: String, is_exact: bool| {
+    let mut add = |what: &'static str, filter: String| {
         if !filter.is_empty() && found.iter().all(|clue| clue.filter != filter) {
-            found.push(Clue { what, filter, is_exact });
+            found.push(Clue { what, filter });
         }
     };
     let parent = text.strip_prefix("traceparent:").unwrap_or(text).trim();
@@ -102,39 +100,39 @@ pub fn clues(text: &str) -> Vec<Clue> {
         && is_hex(span, 16)
         && is_hex(flags, 2)
     {
-        add("a traceparent", of_ids(&[trace.to_owned(), span.to_owned(), parent.to_owned()]), true);
+        add("a traceparent", of_ids(&[trace.to_owned(), span.to_owned(), parent.to_owned()]));
         return found;
     }
     if text.contains("://") && !text.contains(char::is_whitespace) {
         let bare = text.split('#').next().unwrap_or(text);
-        add("an address", format!("url:{}", anywhere(bare)), true);
+        add("an address", format!("url:{}", anywhere(bare)));
         let ids = ids_in(bare);
-        add("an id in the address", of_ids(&ids), true);
+        add("an id in the address", of_ids(&ids));
         let path = bare.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..]));
         if let Some(path) = path.filter(|path| path.len() > 1) {
-            add("the address without its host", format!("url:{}", anywhere(path)), false);
+            add("the address without its host", format!("url:{}", anywhere(path)));
             let without_query = path.split('?').next().unwrap_or(path);
-            add("its path", format!("url:{0} OR endpoint:{0}", anywhere(without_query)), false);
+            add("its path", format!("url:{0} OR endpoint:{0}", anywhere(without_query)));
         }
         return found;
     }
     if !text.contains(char::is_whitespace) && !text.starts_with('{') {
         let what = if is_uuid(text) || is_hex(text, 32) { "an id" } else { "an id or a number" };
         if text.len() >= 4 {
-            add(what, of_ids(&[text.to_owned()]), true);
+            add(what, of_ids(&[text.to_owned()]));
         }
-        add("a text anywhere", anywhere(text), false);
+        add("a text anywhere", anywhere(text));
         let inside = ["req.body", "res.body", "meta"].map(|path| format!("{path}:{}", anywhere(text)));
-        add("a text in a payload", inside.join(" OR "), false);
+        add("a text in a payload", inside.join(" OR "));
         return found;
     }
     let (ids, said) = of_line(text);
-    add("the ids of a line", of_ids(&ids), true);
+    add("the ids of a line", of_ids(&ids));
     if let Some(said) = said {
-        add("the message of a line", anywhere(&said), false);
+        add("the message of a line", anywhere(&said));
     }
     if !text.starts_with('{') {
-        add("a text anywhere", anywhere(text), false);
+        add("a text anywhere", anywhere(text));
     }
     found
 }

@@ -3,9 +3,10 @@
 use super::body::{Form, lay_out};
 use super::http::status_meaning;
 use crate::filter::quote;
-use crate::model::{Activity, Payload, REDACTED, Side, is_sensitive_name, redact_json, redact_text};
+use crate::model::{Activity, Body, Payload, REDACTED, Side, is_sensitive_name, redact_json, redact_text};
 use serde_json::Value;
 use similar::{Algorithm, DiffOp, TextDiff, capture_diff_slices};
+use std::borrow::Cow;
 
 /// The parts that are compared, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +100,7 @@ const EXPECTED: &[&str] = &[
 ];
 
 /// What differs between two exchanges, found so far.
+#[derive(Default)]
 struct Found {
     list: Vec<Difference>,
     more: usize,
@@ -143,10 +145,6 @@ pub fn compare(left: (&Activity, &Payload), right: (&Activity, &Payload)) -> Com
     Comparison { sections }
 }
 
-fn new() -> Found {
-    Found { list: Vec::new(), more: 0 }
-}
-
 fn shown(text: &str) -> String {
     let safe = redact_text(text);
     let end = safe.floor_char_boundary(SHOWN);
@@ -154,7 +152,7 @@ fn shown(text: &str) -> String {
 }
 
 fn facts(rows: Vec<(&str, Option<String>, Option<String>, bool)>) -> Found {
-    let mut found = new();
+    let mut found = Found::default();
     for (name, left, right, expected) in rows {
         if left != right {
             let [left, right] = [left, right].map(|text| text.map(|text| shown(&text)));
@@ -210,7 +208,7 @@ fn headers(left: &Side, right: &Side) -> Finding {
         map.iter().map(|(name, value)| (name.to_ascii_lowercase(), (name.clone(), value.clone()))).collect()
     };
     let (mine, other) = (folded(left), folded(right));
-    let mut found = new();
+    let mut found = Found::default();
     let mut names: Vec<&String> = mine.keys().chain(other.keys()).collect();
     names.sort();
     names.dedup();
@@ -228,7 +226,7 @@ fn headers(left: &Side, right: &Side) -> Finding {
 
 fn bodies(left: &Side, right: &Side) -> Finding {
     let (Some(a), Some(b)) = (&left.body, &right.body) else {
-        let mut found = new();
+        let mut found = Found::default();
         if left.body.is_some() || right.body.is_some() {
             let one = |side: &Side| {
                 side.body.as_ref().map(|body| match redact_json(body.value()) {
@@ -243,17 +241,22 @@ fn bodies(left: &Side, right: &Side) -> Finding {
     if a.text() == b.text() {
         return Finding::Same;
     }
-    let mut found = new();
-    let (laid, other) = (lay_out(a, None), lay_out(b, None));
-    let parsed = |text: &str| serde_json::from_str::<Value>(text).ok();
-    match (laid.form, other.form) {
-        (Form::Text, _) | (_, Form::Text) => lines(a.text(), b.text(), "line", &mut found),
-        _ => match (parsed(&laid.text), parsed(&other.text)) {
-            (Some(left), Some(right)) => values("", false, &left, &right, &mut found),
-            _ => lines(a.text(), b.text(), "line", &mut found),
-        },
+    let mut found = Found::default();
+    match (tree(a), tree(b)) {
+        (Some(left), Some(right)) => values("", false, &left, &right, &mut found),
+        _ => lines(a.text(), b.text(), "line", &mut found),
     }
     found.finding(true)
+}
+
+/// A body as a tree; `None` where it is text.
+fn tree(body: &Body) -> Option<Cow<'_, Value>> {
+    let laid = lay_out(body, None);
+    match laid.form {
+        Form::Text => None,
+        Form::Json => Some(Cow::Borrowed(body.value())),
+        _ => serde_json::from_str(&laid.text).ok().map(Cow::Owned),
+    }
 }
 
 fn in_path(path: &str, name: &str) -> String {

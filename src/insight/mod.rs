@@ -13,7 +13,7 @@ mod jq;
 mod stack;
 mod trace;
 
-pub use body::{Form, Inside, LaidOut, lay_out, may_open, open_string};
+pub use body::{Form, Inside, LaidOut, is_json_container, lay_out, may_open, open_string};
 pub use chain::{Basis, Chain};
 pub use clue::{Clue, clues};
 pub use compare::{Comparison, Difference, Finding, Section, compare, successes_like};

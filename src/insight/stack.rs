@@ -115,8 +115,7 @@ pub fn frames(stack: &str) -> Vec<Frame<'_>> {
         if frames[index].text.trim_start().starts_with("at ")
             && frames[index - 1].text.trim_start().starts_with(|c: char| c.is_ascii_digit())
         {
-            let library =
-                [FrameKind::Library].contains(&frames[index].kind) || frames[index - 1].kind == FrameKind::Library;
+            let library = frames[index - 1..=index].iter().any(|frame| frame.kind == FrameKind::Library);
             let kind = if library { FrameKind::Library } else { FrameKind::Own };
             frames[index].kind = kind;
             frames[index - 1].kind = kind;

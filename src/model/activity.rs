@@ -223,6 +223,11 @@ impl Activity {
         })
     }
 
+    /// The request that it is, or is a line of: what others name as their parent.
+    pub fn own_request(&self) -> &Id {
+        self.request_id.as_ref().unwrap_or(&self.id)
+    }
+
     /// Whether it counts as a failure of its system: by its status, or by its level where it is a log line.
     pub fn is_failure(&self) -> bool {
         is_failure(self.status, self.level)

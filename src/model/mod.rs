@@ -25,7 +25,7 @@ pub use latencies::Latencies;
 pub use merge::joined;
 pub use names::{NameId, Names, SourceId};
 pub use payload::{Body, ErrorDetail, Payload, PayloadPart, RawRecord, Side, Truncation};
-pub use redact::{REDACTED, is_sensitive_name, redact_json, redact_text, secret_ranges};
+pub use redact::{REDACTED, is_sensitive_name, redact_json, redact_text, redact_whole, secret_ranges};
 pub use time::{Clock, Timestamp, parse_timestamp};
 pub use visible::{is_hostile, visible, visible_line};
 pub use vitals::{Check, Metric, MetricKind, Unit, Vitals};

@@ -117,14 +117,16 @@ pub fn redact_text(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// What is shown of a text whose name is that of a secret: nothing but an authentication scheme.
+pub fn redact_whole(text: &str) -> String {
+    let known = |scheme: &str| ["bearer", "basic", "digest", "token"].contains(&scheme.to_ascii_lowercase().as_str());
+    let scheme = text.split_once(' ').filter(|(scheme, _)| known(scheme));
+    scheme.map_or_else(|| REDACTED.to_owned(), |(scheme, _)| format!("{scheme} {REDACTED}"))
+}
+
 fn redact_named(value: &Value) -> Value {
     match value {
-        Value::String(text) => {
-            let scheme = text.split_once(' ').filter(|(scheme, _)| {
-                ["bearer", "basic", "digest", "token"].contains(&scheme.to_ascii_lowercase().as_str())
-            });
-            Value::String(scheme.map_or_else(|| REDACTED.to_owned(), |(scheme, _)| format!("{scheme} {REDACTED}")))
-        }
+        Value::String(text) => Value::String(redact_whole(text)),
         Value::Null => Value::Null,
         Value::Array(items) => Value::Array(items.iter().map(redact_named).collect()),
         _ => Value::String(REDACTED.to_owned()),

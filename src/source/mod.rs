@@ -265,7 +265,7 @@ pub enum RelatedKey {
 impl RelatedKey {
     /// The keys that what belongs to an activity shares with it: its request, its trace, its parent.
     pub fn of(activity: &Activity) -> Vec<Self> {
-        let mut keys = vec![Self::Request(activity.request_id.as_ref().unwrap_or(&activity.id).to_string())];
+        let mut keys = vec![Self::Request(activity.own_request().to_string())];
         keys.extend(activity.correlation_id.as_ref().map(|id| Self::Correlation(id.to_string())));
         keys.extend(activity.parent_request_id.as_ref().map(|id| Self::Request(id.to_string())));
         keys

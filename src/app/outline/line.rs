@@ -3,7 +3,7 @@
 use super::{Key, Kind, Line, Outline, PREVIEW, Slot};
 use crate::filter::quote;
 use crate::insight::size;
-use crate::model::{REDACTED, redact_json, redact_text, secret_ranges};
+use crate::model::{REDACTED, redact_json, redact_text, redact_whole, secret_ranges};
 
 impl Outline {
     /// Whether what is hidden in a line can be shown.
@@ -85,6 +85,11 @@ impl Outline {
         }
         out.push_str(&stretch[at..end]);
         (out, redacted)
+    }
+
+    /// What the paths of the document begin with that a line is in.
+    pub fn document_path(&self, index: usize) -> &str {
+        self.slots.get(index).map_or("", |slot| &self.documents[slot.document as usize].path)
     }
 
     /// The whole value of a line, without what is hidden: JSON of a container, text of a leaf.
@@ -196,7 +201,5 @@ fn hide(text: &str, secret: bool) -> String {
     if !secret || text == "null" {
         return redact_text(text).into_owned();
     }
-    let scheme = text.split_once(' ').map(|(scheme, _)| scheme);
-    let known = scheme.filter(|s| ["bearer", "basic", "digest", "token"].contains(&s.to_ascii_lowercase().as_str()));
-    known.map_or_else(|| REDACTED.to_owned(), |scheme| format!("{scheme} {REDACTED}"))
+    redact_whole(text)
 }

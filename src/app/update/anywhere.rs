@@ -89,8 +89,6 @@ pub(super) fn anywhere(state: &mut State, action: Action) -> Vec<Effect> {
                 .marks
                 .keys()
                 .filter_map(|id| state.store.find(id))
-                .collect::<Vec<_>>()
-                .into_iter()
                 .filter_map(|row| Some((state.store.position(row)?, row)))
                 .collect();
             marked.sort_unstable();

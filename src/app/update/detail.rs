@@ -19,7 +19,7 @@ const USUAL_EVERY_US: i64 = 3_000_000;
 pub(super) fn refresh_detail(state: &mut State, rows: &[Row]) -> Vec<Effect> {
     let Some(detail) = &mut state.detail else { return Vec::new() };
     let mut changed = false;
-    let own = detail.activity.request_id.as_ref().unwrap_or(&detail.activity.id).to_string();
+    let own = detail.activity.own_request().to_string();
     for row in rows {
         if Some(*row) == detail.row {
             detail.activity = state.store.get(*row);
@@ -83,7 +83,7 @@ pub(super) fn open_activity(state: &mut State, row: Option<Row>, activity: Activ
     state.focus = Focus::Detail;
     let payload_ticket = state.ticket();
     let related_ticket = state.ticket();
-    let request = activity.request_id.as_ref().unwrap_or(&activity.id).to_string();
+    let request = activity.own_request().to_string();
     let mut rows = state.store.children(&request);
     if let Some(correlation) = &activity.correlation_id {
         rows.extend(state.store.of_correlation(correlation));

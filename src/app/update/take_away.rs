@@ -7,7 +7,7 @@ use crate::model::Activity;
 
 /// Asks for a line.
 pub(super) fn ask(state: &mut State, purpose: Purpose, text: String) {
-    state.overlays.push(Overlay::Prompt(Prompt { purpose, text, problem: None }));
+    state.overlays.push(Overlay::Prompt(Prompt { purpose, text }));
 }
 
 /// What the prompt does with an action.

@@ -17,10 +17,6 @@ pub(in crate::tui) fn render(prompt: &Prompt, area: Rect, buf: &mut Buffer, look
     // The end of a long line stays in sight.
     let cut = text.char_indices().map(|(at, _)| at).find(|at| width(&text[*at..]) <= room).unwrap_or(text.len());
     let end = put(buf, inside.x + 1, inside.y, &text[cut..], room, theme.title);
-    let (said, style) = match &prompt.problem {
-        Some(problem) => (problem.as_str(), theme.failure),
-        None => (prompt.purpose.hint(), theme.dim),
-    };
-    put(buf, inside.x + 1, inside.y + 1, &fit(said, room), room, style);
+    put(buf, inside.x + 1, inside.y + 1, &fit(prompt.purpose.hint(), room), room, theme.dim);
     (end, inside.y)
 }

@@ -2,7 +2,7 @@
 
 use super::text::lines_of;
 use crate::app::missing as missing_of;
-use crate::app::{Detail, Line, LineKind, Load, Part, Tab};
+use crate::app::{Detail, Line, LineKind, Load, Tab};
 use crate::insight::header_meaning;
 use crate::model::{PayloadPart, visible_line};
 use crate::tui::text::{fit, put, put_all, safe, width};
@@ -83,13 +83,11 @@ fn note(detail: &Detail, index: usize, line: &Line) -> Option<String> {
     if let Some(note) = detail.notes.get(&line.value) {
         return Some(note.clone());
     }
-    if line.depth != 1 || detail.tab.part() == Some(Part::Raw) {
+    if line.depth != 1 || !detail.outline()?.document_path(index).ends_with(".header") {
         return None;
     }
-    let path = detail.outline()?.path(index)?;
-    let name = path.strip_prefix("req.header.").or_else(|| path.strip_prefix("res.header."))?;
     let at = detail.activity.completed_at.unwrap_or(detail.activity.started_at);
-    header_meaning(name, &line.value, at)
+    header_meaning(&line.key, &line.value, at)
 }
 
 fn draw(line: &Line, note: Option<&str>, selected: bool, needle: &str, area: Rect, buf: &mut Buffer, theme: &Theme) {
