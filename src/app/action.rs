@@ -70,6 +70,11 @@ actions! {
     ViewBack = "view_back", "view before this one";
     ViewForward = "view_forward", "view after this one";
     Health = "health", "health of the systems";
+    Alerts = "alerts", "alerts of rules and of stores";
+    Acknowledge = "acknowledge", "acknowledge the alert";
+    Resolve = "resolve", "resolve the alert in its store";
+    Silence = "silence", "silence the alert's rule for an hour, or not any more";
+    Report = "report", "write this screen as a report: .html, .csv or .json";
     Sources = "sources", "sources, their state and lag";
     FocusNext = "focus_next", "next panel";
     FocusPrevious = "focus_previous", "previous panel";

@@ -1,22 +1,29 @@
 //! The application: state, and `update(state, event) → effects`, which never waits. Only [`runtime`] does.
 
 mod action;
+pub mod alerting;
+mod alerts;
 mod detail;
 mod filter_bar;
 mod find;
+mod health;
 mod list;
 mod opened;
 mod outline;
 mod palette;
 mod prompt;
+mod reports;
 pub mod runtime;
 mod state;
+mod system;
 mod update;
 
 pub use action::Action;
+pub use alerts::{AlertLine, LineState, Origin, of_activity};
 pub use detail::{Against, Ask, Detail, Explained, Jq, Load, Tab, Transformed};
 pub use filter_bar::FilterBar;
 pub use find::{Find, Progress, is_named, rank};
+pub use health::{HEALTH_WINDOWS_US, HealthView};
 pub use list::{COLUMNS, List};
 pub use opened::{Opened, Part, missing};
 pub use outline::{Document, Kind as LineKind, Line, Outline};
@@ -25,12 +32,15 @@ pub use prompt::{Prompt, Purpose};
 pub use state::{
     FacetPanel, Focus, HistogramPanel, Mark, Notice, Overlay, Screen, SourceStatus, State, Toggles, ViewSnapshot,
 };
+pub use system::{Entry, Heat, SPANS, Section, SystemView};
 pub use update::update;
 
 use crate::insight::Comparison;
 use crate::model::{Activity, Id, Place, SourceId, Timestamp};
-use crate::source::RelatedKey;
+use crate::record::AlertStatus;
 use crate::source::pump::PumpEvent;
+use crate::source::{Groups, RelatedKey};
+use alerting::FiguresQuery;
 use std::sync::Arc;
 
 /// Number of a query: a reply to an older one than the newest is dropped.
@@ -82,6 +92,8 @@ pub enum Reply {
     Related(Vec<Activity>),
     /// Ids that match the filter by their payload, so far; whether that is all.
     Matched(Vec<Id>, bool),
+    /// Figures of the sources, or why there are none.
+    Figures(Box<FiguresQuery>, Result<Groups, String>),
     /// What configuration says about the opened activity.
     Explained(Box<Explained>),
     /// A text for the notice line.
@@ -99,6 +111,8 @@ pub enum Effect {
     Explain(Ticket, Box<Ask>),
     /// Let the sources say which activities match a filter that looks into payloads.
     Match(Ticket, String),
+    /// Let the sources count.
+    Figures(Ticket, Box<FiguresQuery>),
     /// Compare two exchanges.
     Compare(Ticket, Box<Pair>),
     /// Evaluate a jq expression on a JSON text.
@@ -113,6 +127,10 @@ pub enum Effect {
     Outside(Outside),
     /// Write marked activities as an incident: to this path with `.md` and with `.sqlite`.
     Bundle(String, Vec<Mark>),
+    /// Change an alert in its stores.
+    ChangeAlert(Box<AlertChange>),
+    /// Write the screen as a report to this path; its ending says the form.
+    Report(String, Box<crate::export::Report>),
     /// Write the commented configuration file.
     WriteConfig,
     /// Read keymap and theme files again.
@@ -125,6 +143,19 @@ pub enum Effect {
     Redraw,
     /// End.
     Quit,
+}
+
+/// A change of an alert that a store holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlertChange {
+    /// The alert.
+    pub id: String,
+    /// Where it is.
+    pub places: Vec<Place>,
+    /// What it is changed to.
+    pub to: AlertStatus,
+    /// Who says so.
+    pub by: String,
 }
 
 /// Two exchanges to be compared.

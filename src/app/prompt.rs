@@ -13,6 +13,8 @@ pub enum Purpose {
     Pipe,
     /// Where an incident is written.
     Bundle,
+    /// Where a report is written.
+    Report,
 }
 
 impl Purpose {
@@ -23,6 +25,7 @@ impl Purpose {
             Self::Note(_) => "note",
             Self::Pipe => "pipe to a command",
             Self::Bundle => "write the incident to",
+            Self::Report => "write this screen as a report to",
         }
     }
 
@@ -32,6 +35,7 @@ impl Purpose {
             Self::Jq => ".items[] | select(.qty > 3) | .sku      empty: the whole body again",
             Self::Note(_) => "kept with the mark, and written into the incident",
             Self::Pipe => "jq .error | less      secrets are left out of what is piped",
+            Self::Report => "a path: .html for people, .csv, .json; without secrets",
             Self::Bundle => "a path without ending: .md and .sqlite are written, without secrets",
         }
     }

@@ -1,13 +1,14 @@
 //! Everything the screen is drawn from.
 
-use super::{Detail, FilterBar, Find, List, Palette, Prompt, Tab, Ticket};
+use super::alerting::{Alerting, Seen, SourceSeen};
+use super::{AlertLine, Detail, FilterBar, Find, HealthView, List, Palette, Prompt, SystemView, Tab, Ticket};
 use crate::config::ViewEntry;
 use crate::filter::{Context, Field};
-use crate::insight::{Contrast, Health, Policy, Reading, Tally};
-use crate::model::{Activity, Catalogue, Entry, Id, Names, SourceId, Status, Timestamp, Vitals};
+use crate::insight::{Contrast, Policy, Tally};
+use crate::model::{Activity, Catalogue, Entry, Id, Names, SourceId, Timestamp, Vitals};
 use crate::source::Probe;
 use crate::source::pump;
-use crate::store::{Facet, Histogram, Row, Store, Symbol};
+use crate::store::{Facet, Histogram, Row, Store};
 use chrono_tz::Tz;
 use std::collections::{HashMap, VecDeque};
 
@@ -18,6 +19,10 @@ pub enum Screen {
     Explore,
     /// Health of the systems.
     Health,
+    /// One system.
+    System,
+    /// What rules and stores raise.
+    Alerts,
     /// Sources.
     Sources,
     /// What tells failures from the rest.
@@ -91,6 +96,10 @@ pub struct SourceStatus {
     pub dropped: u64,
     /// Time of the newest activity.
     pub newest: Option<Timestamp>,
+    /// Time of the oldest one.
+    pub oldest: Option<Timestamp>,
+    /// Since when it cannot be read.
+    pub unreachable_since: Option<Timestamp>,
     /// What it said last.
     pub said: Option<String>,
     /// What it holds beside activities.
@@ -185,6 +194,8 @@ pub struct State {
     pub zone: Tz,
     /// Columns and rows of the terminal.
     pub size: (u16, u16),
+    /// Activities held of a source at most.
+    pub history_limit: usize,
     /// What is in memory.
     pub store: Store,
     /// The sources.
@@ -220,15 +231,25 @@ pub struct State {
     /// Message.
     pub notice: Option<Notice>,
     /// Health, computed while it is shown.
-    pub health: Option<Health<Symbol>>,
+    pub health: HealthView,
+    /// The system that is shown.
+    pub system: Option<SystemView>,
+    /// The question for figures of the past that is on its way.
+    pub past_ticket: Ticket,
+    /// Rules, and what they found.
+    pub alerting: Alerting,
+    /// Alerts of rules and of stores, as they are shown.
+    pub alert_lines: Vec<AlertLine>,
+    /// Who writes to stores; `None`: nothing is written.
+    pub writes_as: Option<String>,
+    /// The question for what is usual that is on its way, and the window that it is of.
+    pub usual_ticket: (Ticket, i64),
     /// What tells the failures of a set from the rest, and the set.
     pub contrast: Option<(String, Contrast)>,
     /// The tab that what is being looked for is opened at.
     pub opens_at: Option<Tab>,
     /// The command that opened the explorer, without secrets and without its filter.
     pub invocation: String,
-    /// Which window health is of: 0 for 15 minutes, 1 for an hour, 2 for a day.
-    pub health_window: usize,
     /// Selected line of the health and the source screens.
     pub line: usize,
     /// What is switched on.
@@ -255,9 +276,6 @@ pub struct State {
     pub counted_at: Timestamp,
 }
 
-/// Health is of one of these windows, in microseconds: 15 minutes, an hour, a day.
-pub const HEALTH_WINDOWS_US: [i64; 3] = [900_000_000, 3_600_000_000, 86_400_000_000];
-
 impl State {
     /// The state at the beginning, over sources that are not connected yet.
     pub fn new(names: Names, sources: &[SourceId], zone: Tz, now: Timestamp) -> Self {
@@ -270,6 +288,8 @@ impl State {
             late: 0,
             dropped: 0,
             newest: None,
+            oldest: None,
+            unreachable_since: None,
             said: None,
             catalogue: Catalogue::default(),
             vitals: Vitals::default(),
@@ -281,6 +301,7 @@ impl State {
             opened: now,
             zone,
             size: (80, 24),
+            history_limit: usize::MAX,
             sources: sources.iter().map(status).collect(),
             store,
             screen: if sources.is_empty() { Screen::FirstRun } else { Screen::Explore },
@@ -301,8 +322,13 @@ impl State {
             themes: Vec::new(),
             theme: "dark".to_owned(),
             notice: None,
-            health: None,
-            health_window: 0,
+            health: HealthView::default(),
+            system: None,
+            past_ticket: 0,
+            alerting: Alerting::default(),
+            alert_lines: Vec::new(),
+            writes_as: None,
+            usual_ticket: (0, 0),
             line: 0,
             toggles: Toggles { facets: true, histogram: true, relative_time: false, mouse: false, rate: false },
             arrivals: VecDeque::new(),
@@ -379,23 +405,42 @@ impl State {
         self.histogram.cursor = self.histogram.cursor.min(columns - 1);
     }
 
-    /// Computes the health of the systems.
+    /// Computes the health of the systems, and lets their checks say what they know.
     pub fn compute_health(&mut self) {
-        let store = &self.store;
-        let window = HEALTH_WINDOWS_US[self.health_window];
-        let start = self.now.plus_us(-2 * window);
-        let rows = store.all_rows();
-        let from = rows.partition_point(|row| store.started(*row) < start);
-        let readings = rows[from..].iter().filter(|row| store.system(**row) != Symbol::ABSENT).map(|row| Reading {
-            system: store.system(*row),
-            started: store.started(*row),
-            failed: store.is_failure(*row),
-            finished: store.status(*row).is_none_or(Status::is_finished),
-            succeeded: store.status(*row) == Some(Status::Success),
-            took_us: store.took_us(*row),
-            usage: store.usage(*row),
+        self.health.compute(&self.store, self.now);
+        let Some(health) = &mut self.health.health else { return };
+        health.hear(self.sources.iter().flat_map(|source| &source.vitals.checks));
+    }
+
+    /// From when on everything is in memory: the sources have given all they have, or else as far back as they have.
+    pub fn complete_from(&self) -> Timestamp {
+        let of = |source: &SourceStatus| match source.state {
+            pump::State::Live | pump::State::Ended if source.seen < self.history_limit as u64 => None,
+            _ => Some(source.oldest.unwrap_or(self.now)),
+        };
+        let holding = self.sources.iter().filter(|source| source.seen > 0);
+        holding.filter_map(of).max().unwrap_or(Timestamp(i64::MIN))
+    }
+
+    /// What rules are evaluated over.
+    pub fn evaluate_rules(&mut self) -> Vec<crate::insight::alerting::Change> {
+        let source = |source: &'_ SourceStatus| -> Option<Timestamp> {
+            match source.state {
+                pump::State::Waiting { .. } | pump::State::Failed { .. } => {
+                    Some(source.unreachable_since.unwrap_or(self.now))
+                }
+                _ => None,
+            }
+        };
+        let sources = self.sources.iter().map(|one| SourceSeen {
+            name: &one.name,
+            unreachable_since: source(one),
+            vitals: &one.vitals,
         });
-        self.health = Some(Health::compute(self.now, window, readings));
+        let context = Context { now: self.now, zone: self.zone };
+        let until = Timestamp(i64::MAX);
+        let seen = Seen { context, store: &self.store, until, sources: sources.collect() };
+        self.alerting.evaluate(&seen)
     }
 
     /// What the sources' catalogues say of a system.

@@ -48,6 +48,18 @@ pub(super) struct LookArgs {
     /// Activities held in memory at most
     #[arg(long, default_value_t = 2_000_000, value_name = "N")]
     pub(super) history_limit: usize,
+    #[command(flatten)]
+    pub(super) writes: WriteArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct WriteArgs {
+    /// Let alerts be acknowledged and resolved in their stores; nothing is written otherwise
+    #[arg(long)]
+    pub(super) allow_writes: bool,
+    /// Who acknowledges and resolves: of PostgreSQL a user's name, e-mail or id in its table users
+    #[arg(long = "as", env = "USER", value_name = "WHO")]
+    pub(super) who: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -44,7 +44,8 @@ pub(super) async fn run(args: &DemoArgs) -> Result<u8> {
         Some(path) => format!("crosstail {}", path.display()),
         None => format!("crosstail demo --seed {}", args.seed),
     };
-    let code = explore::open(names, vec![opened], &args.look, invocation, &config).await?;
+    let code =
+        explore::open(names, vec![opened], std::collections::HashMap::new(), &args.look, invocation, &config).await?;
     cancel.cancel();
     let _ = tokio::time::timeout(std::time::Duration::from_millis(500), writer).await;
     Ok(code)

@@ -2,6 +2,7 @@
 
 use super::args::{ExploreArgs, LookArgs};
 use super::{UsageError, sources};
+use crate::app::alerting::Alerting;
 use crate::app::runtime::Runtime;
 use crate::app::{Event, State};
 use crate::config::{self, Config};
@@ -10,6 +11,7 @@ use crate::model::{Clock, Names, SourceId, redact_text};
 use crate::source::Source;
 use crate::tui;
 use anyhow::Result;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 pub(super) async fn run(args: &ExploreArgs) -> Result<u8> {
@@ -17,7 +19,8 @@ pub(super) async fn run(args: &ExploreArgs) -> Result<u8> {
     let (configs, stdin) = sources::configs(&args.sources, args.schema.as_deref(), &config)?;
     let opened = sources::open(configs, stdin)?;
     let invocation = invocation(&args.sources, args.schema.as_deref());
-    open(opened.names.clone(), opened.sources.clone(), &args.look, invocation, &config).await
+    let writers = if args.look.writes.allow_writes { opened.addresses() } else { HashMap::new() };
+    open(opened.names.clone(), opened.sources.clone(), writers, &args.look, invocation, &config).await
 }
 
 /// The command that opens the same sources, without secrets.
@@ -37,6 +40,7 @@ fn invocation(sources: &[String], schema: Option<&str>) -> String {
 pub(super) async fn open(
     names: Names,
     sources: Vec<(SourceId, Arc<dyn Source>)>,
+    writers: HashMap<SourceId, String>,
     look: &LookArgs,
     invocation: String,
     config: &Config,
@@ -47,6 +51,13 @@ pub(super) async fn open(
     let ids: Vec<SourceId> = sources.iter().map(|(id, _)| *id).collect();
     let mut state = Box::new(State::new(names.clone(), &ids, zone, clock.now()));
     state.invocation = invocation;
+    state.history_limit = look.history_limit;
+    state.writes_as = look.writes.allow_writes.then(|| look.writes.who.clone().unwrap_or_else(|| "unknown".to_owned()));
+    let (rules, problems) = config::rules(None);
+    state.alerting = Alerting::new(rules);
+    if let Some(problem) = problems.first() {
+        state.say(format!("a rule was left out: {problem}"));
+    }
     state.views.clone_from(&config.views);
     state.theme = look.theme.clone().or(config.theme.clone()).unwrap_or_else(|| "dark".to_owned());
     state.where_configured = config::user_file().map(|path| path.display().to_string());
@@ -58,6 +69,7 @@ pub(super) async fn open(
         state.filter.completions.clear();
     }
     let (mut runtime, events) = Runtime::new(sources, names, clock.clone(), zone);
+    runtime.allow_writes(writers);
     if let Some(text) = &look.open {
         let effects = crate::app::update(&mut state, Event::Open(text.clone(), look.tab));
         for effect in effects {

@@ -1,16 +1,14 @@
 //! `crosstail health`: how the systems are, and the things that their sources watch; the exit code says it to scripts.
 
 use super::args::{HealthArgs, HealthFormat};
-use super::joined::Joined;
 use super::output::aligned;
 use super::{UsageError, exit, sources};
+use crate::app::runtime::Joined;
 use crate::config::Config;
 use crate::export::safe_json;
-use crate::filter::{Context, Filter};
-use crate::insight::{Health, Reading, SystemHealth};
-use crate::model::{
-    Check, Clock, HealthState, Metric, SourceId, SourceKind, Status, Vitals, redact_text, visible_line,
-};
+use crate::filter::Context;
+use crate::insight::{Health, SystemHealth};
+use crate::model::{Check, Clock, HealthState, Metric, SourceId, SourceKind, Vitals, redact_text, visible_line};
 use crate::source::pump::VITALS_SPAN_US;
 use crate::source::{PageQuery, Source};
 use anyhow::Result;
@@ -37,8 +35,7 @@ struct Told {
 
 /// Everything that is known.
 struct Report {
-    systems: Vec<SystemHealth<usize>>,
-    names: Vec<String>,
+    systems: Vec<SystemHealth>,
     told: Vec<Told>,
 }
 
@@ -61,8 +58,9 @@ pub(super) async fn run(args: &HealthArgs) -> Result<u8> {
     let reachable: Vec<(SourceId, Arc<dyn Source>)> =
         opened.sources.iter().zip(&told).filter(|(_, told)| told.server.is_ok()).map(|(s, _)| s.clone()).collect();
     let window_us = args.window.as_micros() as i64;
-    let (systems, names) = systems(&reachable, &opened.names, context, window_us).await?;
-    let report = Report { systems, names, told };
+    let mut health = systems(&reachable, &opened.names, context, window_us).await?;
+    health.hear(told.iter().flat_map(|told| &told.vitals.checks));
+    let report = Report { systems: health.systems, told };
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     match args.output {
         HealthFormat::Table => table(&report, &mut out)?,
@@ -98,39 +96,24 @@ async fn ask(name: String, source: &dyn Source) -> Told {
     }
 }
 
-/// The systems by their activities in the window and in the one before.
+/// The systems by their activities in the window, against those before it.
 async fn systems(
     sources: &[(SourceId, Arc<dyn Source>)],
     names: &crate::model::Names,
     context: Context,
     window_us: i64,
-) -> Result<(Vec<SystemHealth<usize>>, Vec<String>)> {
+) -> Result<Health> {
     let now = context.now;
     let since = Some(now.plus_us(-2 * window_us));
-    let query = PageQuery { filter: Filter::default(), context, since, until: None, newest_first: true, limit: 5000 };
-    let mut systems: Vec<String> = Vec::new();
-    let mut numbers: std::collections::HashMap<String, usize> = std::collections::HashMap::new();
-    let mut readings = Vec::new();
+    let query = PageQuery { context, since, ..PageQuery::all(5000) };
+    let mut activities = Vec::new();
     if !sources.is_empty() {
         let mut joined = Joined::new(sources, names, query);
         while let Some(activity) = joined.next().await? {
-            let Some(system) = &activity.system else { continue };
-            let number = *numbers.entry(system.to_string()).or_insert_with(|| {
-                systems.push(system.to_string());
-                systems.len() - 1
-            });
-            readings.push(Reading {
-                system: number,
-                started: activity.started_at,
-                failed: activity.is_failure(),
-                finished: activity.status.is_none_or(Status::is_finished),
-                succeeded: activity.status == Some(Status::Success),
-                took_us: activity.took_us(),
-                usage: (activity.cpu_percent, activity.memory_mb),
-            });
+            activities.push(activity);
         }
     }
-    Ok((Health::compute(now, window_us, readings.into_iter()).systems, systems))
+    Ok(Health::of_activities(now, window_us, activities.iter()))
 }
 
 impl Report {
@@ -178,13 +161,13 @@ fn table(report: &Report, out: &mut impl Write) -> Result<()> {
             .systems
             .iter()
             .map(|system| {
-                let latency = |q| number(system.latencies.quantile_ms(q));
+                let latency = |q| number(system.figures.latencies.quantile_ms(q));
                 [
-                    safe(&report.names[system.system]),
+                    safe(&system.system),
                     system.state.to_string(),
-                    system.total.to_string(),
-                    system.failed.to_string(),
-                    number(system.success),
+                    system.figures.count.to_string(),
+                    system.figures.failed.to_string(),
+                    number(system.success()),
                     latency(0.5),
                     latency(0.95),
                     latency(0.99),
@@ -229,11 +212,11 @@ fn table(report: &Report, out: &mut impl Write) -> Result<()> {
 
 fn lines(report: &Report, out: &mut impl Write) -> Result<()> {
     for system in &report.systems {
-        let latency = |q| system.latencies.quantile_ms(q).map(round);
+        let latency = |q| system.figures.latencies.quantile_ms(q).map(round);
         let line = json!({
-            "type": "system", "system": safe(&report.names[system.system]), "state": system.state, "reason": safe(&system.reason),
-            "count": system.total, "failed": system.failed, "in_progress": system.open,
-            "success_rate": system.success.map(round), "rate_per_second": round(system.rate),
+            "type": "system", "system": safe(&system.system), "state": system.state, "reason": safe(&system.reason),
+            "count": system.figures.count, "failed": system.figures.failed, "in_progress": system.figures.open,
+            "success_rate": system.success().map(round), "rate_per_second": round(system.rate),
             "p50_ms": latency(0.5), "p95_ms": latency(0.95), "p99_ms": latency(0.99),
             "last_failure": system.last_failure.map(|at| at.rfc3339()), "last_success": system.last_success.map(|at| at.rfc3339()),
         });
@@ -280,7 +263,7 @@ fn exposition(report: &Report, out: &mut impl Write) -> Result<()> {
     writeln!(out, "# TYPE crosstail_system_health gauge")?;
     for system in &report.systems {
         for state in states {
-            let name = quoted(&report.names[system.system]);
+            let name = quoted(&system.system);
             writeln!(
                 out,
                 "crosstail_system_health{{system={name},state=\"{state}\"}} {}",
@@ -291,8 +274,8 @@ fn exposition(report: &Report, out: &mut impl Write) -> Result<()> {
     writeln!(out, "# HELP crosstail_system_success_ratio Finished activities that did not fail.")?;
     writeln!(out, "# TYPE crosstail_system_success_ratio gauge")?;
     for system in &report.systems {
-        if let Some(percent) = system.success {
-            let name = quoted(&report.names[system.system]);
+        if let Some(percent) = system.success() {
+            let name = quoted(&system.system);
             writeln!(out, "crosstail_system_success_ratio{{system={name}}} {}", percent / 100.0)?;
         }
     }
@@ -300,8 +283,8 @@ fn exposition(report: &Report, out: &mut impl Write) -> Result<()> {
     writeln!(out, "# TYPE crosstail_system_latency_seconds gauge")?;
     for system in &report.systems {
         for q in [0.5, 0.95, 0.99] {
-            if let Some(ms) = system.latencies.quantile_ms(q) {
-                let name = quoted(&report.names[system.system]);
+            if let Some(ms) = system.figures.latencies.quantile_ms(q) {
+                let name = quoted(&system.system);
                 writeln!(out, "crosstail_system_latency_seconds{{system={name},quantile=\"{q}\"}} {}", ms / 1e3)?;
             }
         }

@@ -4,7 +4,6 @@ mod args;
 mod demo;
 mod explore;
 mod health;
-mod joined;
 mod jq;
 mod output;
 mod query;

@@ -1,7 +1,7 @@
 //! Activities on stdout: data only, safe for a terminal, without secrets.
 
 use super::args::Format;
-use crate::export::{Record, millis, safe_json};
+use crate::export::{Record, csv_cell, millis, safe_json};
 use crate::model::{Activity, Names, redact_text, visible_line};
 use anyhow::Result;
 use chrono_tz::Tz;
@@ -93,19 +93,6 @@ impl<'a> Writer<'a> {
         }
         self.out.flush()?;
         Ok(())
-    }
-}
-
-/// A cell for spreadsheets: text that they would take for a formula begins with an apostrophe (OWASP, CSV injection).
-fn csv_cell(value: &serde_json::Value) -> String {
-    match value {
-        serde_json::Value::Null => String::new(),
-        serde_json::Value::String(text) => {
-            let text = visible_line(text).into_owned();
-            if text.starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text }
-        }
-        serde_json::Value::Array(list) => list.iter().map(csv_cell).collect::<Vec<_>>().join(" "),
-        other => other.to_string(),
     }
 }
 

@@ -1,9 +1,9 @@
 //! `crosstail query`: history to stdout.
 
 use super::args::QueryArgs;
-use super::joined::Joined;
 use super::output::{Writer, complain};
 use super::{exit, sources};
+use crate::app::runtime::Joined;
 use crate::config::Config;
 use crate::source::PageQuery;
 use anyhow::Result;

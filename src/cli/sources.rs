@@ -9,6 +9,7 @@ use crate::filter::{Context, Filter};
 use crate::model::{Clock, Names, SourceId, SourceKind, Timestamp};
 use crate::source::Source;
 use crate::source::registry::{self, SourceConfig};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Opened sources, and what they share.
@@ -18,6 +19,14 @@ pub(super) struct Opened {
     pub(super) configs: Vec<SourceConfig>,
     /// Keeps what standard input said for as long as it is shown.
     pub(super) _stdin: Option<Spool>,
+}
+
+impl Opened {
+    /// The addresses of the sources.
+    pub(super) fn addresses(&self) -> HashMap<SourceId, String> {
+        let addresses = self.sources.iter().zip(&self.configs);
+        addresses.filter_map(|((id, _), config)| Some((*id, config.at.first()?.clone()))).collect()
+    }
 }
 
 /// Plain paths are one source together (a failure in `error.log` and `combined.log` is one activity); every URL and

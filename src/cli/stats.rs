@@ -1,14 +1,14 @@
 //! `crosstail stats`: grouped figures to stdout.
 
 use super::args::{Format, StatsArgs};
-use super::joined::Joined;
 use super::output::aligned;
 use super::{UsageError, exit, sources};
+use crate::app::runtime::figures;
 use crate::config::Config;
 use crate::export::safe_json;
 use crate::filter::{Field, suggest};
 use crate::model::{Figures, visible_line};
-use crate::source::{Grouping, Groups, PageQuery};
+use crate::source::{Grouping, PageQuery};
 use anyhow::Result;
 use serde_json::{Map, Value};
 use std::io::Write as _;
@@ -20,21 +20,10 @@ pub(super) async fn run(args: &StatsArgs) -> Result<u8> {
     let until = sources::moment(args.until.as_deref(), &context)?;
     let by = args.by.iter().map(|name| field(name)).collect::<Result<Vec<_>>>()?;
     let opened = sources::open_args(&args.source, &config).await?;
-    let query = PageQuery { filter, context, since, until, newest_first: true, limit: 5000 };
+    let query = PageQuery { filter, context, since, until, ..PageQuery::all(5000) };
     let bucket_us = args.every.map(|span| span.as_micros() as i64);
     let grouping = Grouping { by, bucket_us };
-    let groups = match opened.sources.as_slice() {
-        [(_, source)] => source.aggregate(&query, &grouping).await?,
-        // What several sources know of one request is counted once: joined here.
-        several => {
-            let mut groups = Groups::new();
-            let mut joined = Joined::new(several, &opened.names, query);
-            while let Some(activity) = joined.next().await? {
-                groups.entry(grouping.key(&activity, &opened.names)).or_default().add(&activity);
-            }
-            groups
-        }
-    };
+    let groups = figures(&opened.sources, &opened.names, query, &grouping).await?;
     let mut names: Vec<&str> = grouping.by.iter().map(|field| field.name()).collect();
     let mut groups: Vec<Group> = groups
         .into_iter()

@@ -3,6 +3,7 @@
 mod secrets;
 
 use crate::filter::suggest;
+use crate::insight::alerting::Rule;
 use crate::schema::Schema;
 use crate::source::registry::SourceConfig;
 use anyhow::Context as _;
@@ -160,6 +161,49 @@ pub fn schema(name: &str) -> anyhow::Result<Schema> {
     }
 }
 
+/// The rules that are built in.
+const RULES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/rules.rs"));
+
+/// The built-in rules, and those of the user's `rules` folder, or of another one, over them: a rule of the same name takes
+/// the place of one before it, `enabled = false` takes it away. Beside them what is wrong with files that cannot be used.
+pub fn rules(beside: Option<&Path>) -> (Vec<Rule>, Vec<String>) {
+    let mut found: Vec<(String, Option<Rule>)> = Vec::new();
+    let mut problems = Vec::new();
+    let mut take = |text: &str, origin: &str| match Rule::from_toml(text, origin) {
+        Ok((name, rule)) => match found.iter_mut().find(|(known, _)| *known == name) {
+            Some(known) => known.1 = rule,
+            None => found.push((name, rule)),
+        },
+        Err(error) => problems.push(error.to_string()),
+    };
+    for (origin, text) in RULES {
+        take(text, origin);
+    }
+    let mut unreadable = Vec::new();
+    let own = folder().map(|folder| folder.join("rules"));
+    for folder in own.iter().map(PathBuf::as_path).chain(beside) {
+        let mut files: Vec<PathBuf> = match std::fs::read_dir(folder) {
+            Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
+            // The user's own folder need not be there.
+            Err(error) if Some(folder) == own.as_deref() && error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => {
+                unreadable.push(format!("{}: {error}", folder.display()));
+                continue;
+            }
+        };
+        files.retain(|path| path.extension().is_some_and(|ending| ending == "toml"));
+        files.sort();
+        for path in files {
+            match std::fs::read_to_string(&path) {
+                Ok(text) => take(&text, &path.display().to_string()),
+                Err(error) => unreadable.push(format!("{}: {error}", path.display())),
+            }
+        }
+    }
+    problems.extend(unreadable);
+    (found.into_iter().filter_map(|(_, rule)| rule).collect(), problems)
+}
+
 /// The zone of a name.
 pub fn zone(name: &str) -> anyhow::Result<chrono_tz::Tz> {
     if name.eq_ignore_ascii_case("local") {
@@ -195,6 +239,37 @@ pub fn template() -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_built_in_rules_are_good() {
+        let (rules, problems) = rules(None);
+        assert_eq!(problems, [""; 0]);
+        assert_eq!(rules.len(), RULES.len());
+        let names: Vec<&str> = rules.iter().map(|rule| rule.name.as_str()).collect();
+        for name in
+            ["HighErrorRate", "SlowResponseTime", "DBConnectionPoolExhausted", "QueueBacklog", "LeadSyncFailures"]
+        {
+            assert!(names.contains(&name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_rule_of_the_same_name_takes_the_place_and_a_broken_one_is_pointed_at() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
+        let own = "name = \"QueueBacklog\"\nseverity = \"info\"\nwhen = \"> 5\"\n[[metric]]\nname = \"q\"\nmeasure = \"value\"\n";
+        write("a.toml", own);
+        write(
+            "b.toml",
+            "name = \"Silence\"\nenabled = false\nseverity = \"info\"\nwhen = \"> 5\"\n[[metric]]\nname = \"q\"\nmeasure = \"value\"\n",
+        );
+        write("c.toml", "name = 3\n");
+        let (found, problems) = rules(Some(folder.path()));
+        let backlog = found.iter().find(|rule| rule.name == "QueueBacklog").expect("there");
+        assert!((backlog.threshold.limit - 5.0).abs() < 1e-9);
+        assert!(!found.iter().any(|rule| rule.name == "Silence"));
+        assert!(problems.len() == 1 && problems[0].contains("c.toml:1:"), "{problems:?}");
+    }
 
     #[test]
     fn the_template_and_the_defaults_are_good() {

@@ -1,12 +1,14 @@
 //! An activity in the forms that leave the program: the documented JSON record, everything of it, a curl command,
-//! Markdown. Without secrets.
+//! Markdown; figures as reports. Without secrets.
 
 mod curl;
 mod markdown;
 mod record;
+mod report;
 mod whole;
 
 pub use curl::{curl, shell_quote};
 pub use markdown::markdown;
-pub use record::{Record, millis, record_json, safe_json, safe_json_text};
+pub use record::{Record, csv_cell, millis, record_json, safe_json, safe_json_text};
+pub use report::{Cell, Chart, Form, Kind as ReportKind, Report, Table};
 pub use whole::Whole;

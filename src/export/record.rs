@@ -88,6 +88,19 @@ impl<'a> Record<'a> {
     }
 }
 
+/// A cell for spreadsheets: text that they would take for a formula begins with an apostrophe (OWASP, CSV injection).
+pub fn csv_cell(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Null => String::new(),
+        serde_json::Value::String(text) => {
+            let text = crate::model::visible_line(text).into_owned();
+            if text.starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text }
+        }
+        serde_json::Value::Array(list) => list.iter().map(csv_cell).collect::<Vec<_>>().join(" "),
+        other => other.to_string(),
+    }
+}
+
 /// JSON whose hostile characters are escaped: the same values to a parser, harmless to a terminal.
 pub fn safe_json(value: &impl Serialize) -> Result<String, serde_json::Error> {
     Ok(safe_json_text(&serde_json::to_string(value)?))

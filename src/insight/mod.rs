@@ -1,5 +1,6 @@
 //! What activities tell together: retry chains, traces, health, what configuration explains. Pure functions over the model.
 
+pub mod alerting;
 mod body;
 mod chain;
 mod clue;
@@ -20,7 +21,7 @@ pub use compare::{Comparison, Difference, Finding, Section, compare, successes_l
 pub use contrast::{Contrast, SAYING, Tally, Telling};
 pub use explain::{Policy, attempt, codes, describe_mapping, expression, transform};
 pub use flow::{Stage, stages};
-pub use health::{Health, Reading, SystemHealth};
+pub use health::{Against, Health, Part, Reading, Span, SystemHealth, Try, error_kind};
 pub use http::{header_meaning, size, status_meaning};
 pub use jq::jq;
 pub use stack::{Frame, FrameKind, frames, library_runs, own_frame};

@@ -5,17 +5,18 @@
 /// here are the same, and those of several sources add up.
 #[derive(Clone, PartialEq, Default)]
 pub struct Latencies {
-    /// Count by bucket; bucket `i` holds γ^(i-1) < us ≤ γ^i.
+    /// Count by bucket, from the first filled one to the last; bucket `i` holds γ^(i-1) < us ≤ γ^i.
     buckets: Vec<u64>,
+    /// Number of the first filled one.
+    first: usize,
     count: u64,
     sum_us: u64,
 }
 
 impl std::fmt::Debug for Latencies {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let filled = self.buckets.iter().enumerate().filter(|(_, count)| **count > 0);
         write!(f, "{} latencies, {} us, ", self.count, self.sum_us)?;
-        f.debug_map().entries(filled).finish()
+        f.debug_map().entries(self.filled()).finish()
     }
 }
 
@@ -40,19 +41,64 @@ impl Latencies {
 
     /// Adds the count of a bucket, and the sum of its latencies in microseconds.
     pub fn add_bucket(&mut self, bucket: usize, count: u64, sum_us: u64) {
-        let bucket = bucket.min(Self::BUCKETS - 1);
-        if bucket >= self.buckets.len() {
-            self.buckets.resize(bucket + 1, 0);
-        }
-        self.buckets[bucket] += count;
-        self.count += count;
         self.sum_us = self.sum_us.saturating_add(sum_us);
+        if count == 0 {
+            return;
+        }
+        let bucket = bucket.min(Self::BUCKETS - 1);
+        self.reach(bucket, bucket);
+        self.buckets[bucket - self.first] += count;
+        self.count += count;
+    }
+
+    /// Makes room for buckets from `first` to `last`.
+    fn reach(&mut self, first: usize, last: usize) {
+        if self.buckets.is_empty() {
+            self.first = first;
+        }
+        if first < self.first {
+            let more = self.first - first;
+            self.buckets.splice(0..0, std::iter::repeat_n(0, more));
+            self.first = first;
+        }
+        if last >= self.first + self.buckets.len() {
+            self.buckets.resize(last - self.first + 1, 0);
+        }
+    }
+
+    /// The filled buckets: number and count.
+    fn filled(&self) -> impl Iterator<Item = (usize, u64)> {
+        let filled = self.buckets.iter().enumerate().filter(|(_, count)| **count > 0);
+        filled.map(|(index, count)| (self.first + index, *count))
+    }
+
+    /// The latency that stands for a bucket, in microseconds.
+    fn middle(bucket: usize) -> f64 {
+        let gamma = Self::LOG_GAMMA.exp();
+        if bucket == 0 { 1.0 } else { 2.0 * gamma.powi(bucket as i32) / (gamma + 1.0) }
+    }
+
+    /// How many lie in each span between limits in microseconds, the last one open: `[0, 100_000]` gives two counts.
+    /// What lies within 1 % of a limit may be counted on its other side.
+    pub fn counts(&self, limits: &[u64]) -> Vec<u64> {
+        let mut counts = vec![0; limits.len()];
+        for (bucket, count) in self.filled() {
+            let middle = Self::middle(bucket);
+            let at = limits.partition_point(|limit| *limit as f64 <= middle).saturating_sub(1);
+            if let Some(slot) = counts.get_mut(at) {
+                *slot += count;
+            }
+        }
+        counts
     }
 
     /// Adds others.
     pub fn merge(&mut self, other: &Self) {
-        for (bucket, count) in other.buckets.iter().enumerate().filter(|(_, count)| **count > 0) {
-            self.add_bucket(bucket, *count, 0);
+        if let Some(last) = other.buckets.len().checked_sub(1) {
+            self.reach(other.first, other.first + last);
+            let mine = &mut self.buckets[other.first - self.first..];
+            mine.iter_mut().zip(&other.buckets).for_each(|(mine, more)| *mine += more);
+            self.count += other.count;
         }
         self.sum_us = self.sum_us.saturating_add(other.sum_us);
     }
@@ -78,9 +124,7 @@ impl Latencies {
             seen += count;
             seen > rank
         })?;
-        let gamma = Self::LOG_GAMMA.exp();
-        let us = if bucket == 0 { 1.0 } else { 2.0 * gamma.powi(bucket as i32) / (gamma + 1.0) };
-        Some(us / 1e3)
+        Some(Self::middle(self.first + bucket) / 1e3)
     }
 
     /// The mean in milliseconds.
@@ -104,6 +148,13 @@ mod tests {
         }
         assert_eq!(Latencies::default().quantile_ms(0.5), None);
         assert!((Latencies::LOG_GAMMA - (1.01f64 / 0.99).ln()).abs() < 1e-15);
+    }
+
+    #[test]
+    fn spans_are_counted() {
+        let mut latencies = Latencies::default();
+        [1u64, 50_000, 99_000, 200_000, 700_000, 3_000_000, 60_000_000].into_iter().for_each(|us| latencies.add(us));
+        assert_eq!(latencies.counts(&[0, 100_000, 500_000, 1_000_000, 5_000_000]), [3, 1, 1, 1, 1]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! An error in recording never breaks the caller: every function returns it, none panics.
 
+mod alert;
 mod apply;
 mod incident;
 mod policy;
@@ -9,6 +10,13 @@ pub mod simulate;
 mod sqlite;
 mod truncate;
 
+#[cfg(feature = "elasticsearch")]
+pub use alert::change_in_elasticsearch;
+#[cfg(feature = "postgres")]
+pub use alert::change_in_postgres;
+#[cfg(feature = "kafka")]
+pub use alert::send_to_kafka;
+pub use alert::{AlertStatus, message_of};
 pub use apply::{apply, statements};
 pub use incident::{Kept, write_incident};
 pub use policy::{Backoff, RetryPolicy};

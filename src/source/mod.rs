@@ -119,6 +119,13 @@ pub struct Capabilities {
     pub aggregates: bool,
 }
 
+impl Capabilities {
+    /// Whether there are activities in it, not only measurements.
+    pub fn holds_activities(self) -> bool {
+        self.kind != SourceKind::Prometheus
+    }
+}
+
 /// What probing a source found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Probe {
@@ -297,7 +304,7 @@ pub(crate) fn causes(error: &(dyn std::error::Error + 'static)) -> Vec<String> {
 }
 
 /// How figures are grouped.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grouping {
     /// By the values of these fields.
     pub by: Vec<Field>,

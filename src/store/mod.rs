@@ -40,6 +40,8 @@ pub struct Delta {
     pub added_to_view: usize,
     /// The new and the changed rows.
     pub rows: Vec<Row>,
+    /// When changed rows began that begin at another time now.
+    pub moved_from: Vec<Timestamp>,
 }
 
 /// The activities held, and the view of them that a filter keeps.
@@ -148,12 +150,17 @@ impl Store {
         let mut delta = Delta::default();
         let mut fresh: Vec<Row> = Vec::with_capacity(batch.len());
         let mut moved: Vec<Row> = Vec::new();
+        let mut moved_from: Vec<Timestamp> = Vec::new();
         let mut touched: Vec<Row> = Vec::new();
         let newest = self.order.rows().last().map(|row| self.at(*row).0.started[*row as usize % ROWS]);
         for activity in batch {
             match self.find(&activity.id) {
                 Some(row) => {
+                    let was = self.started(row);
                     if self.merge(row, activity, fresh.binary_search(&row).is_ok(), &mut moved) {
+                        if self.started(row) != was {
+                            moved_from.push(was);
+                        }
                         touched.push(row);
                     }
                 }
@@ -194,6 +201,7 @@ impl Store {
         delta.added_to_view = self.update_view(&fresh, &placed, &touched);
         fresh.extend(touched);
         delta.rows = fresh;
+        delta.moved_from = moved_from;
         delta
     }
 
@@ -278,6 +286,11 @@ impl Store {
         self.revision += 1;
     }
 
+    /// Those of some rows that a predicate keeps; where only payloads could tell, none.
+    pub fn matching(&self, rows: &[Row], predicate: Predicate) -> Vec<Row> {
+        Evaluator::new(predicate).select(self, rows)
+    }
+
     /// The rows of the view, in order of time.
     pub fn rows(&self) -> &[Row] {
         self.view.rows.as_ref().map_or(self.order.rows(), Ordered::rows)
@@ -349,6 +362,38 @@ impl Store {
     pub fn endpoint(&self, row: Row) -> Symbol {
         let (segment, at) = self.at(row);
         segment.text(at, Text::Endpoint)
+    }
+
+    /// A row's error class.
+    pub fn error_type(&self, row: Row) -> Symbol {
+        let (segment, at) = self.at(row);
+        segment.text(at, Text::ErrorType)
+    }
+
+    /// What was being done in a row.
+    pub fn operation(&self, row: Row) -> Symbol {
+        let (segment, at) = self.at(row);
+        segment.text(at, Text::Operation)
+    }
+
+    /// Of a row that is one of several tries: a number that the tries of its trace, endpoint and entity share, which try it
+    /// is, and when the next one is due.
+    pub fn retry(&self, row: Row) -> Option<(u64, u16, Option<Timestamp>)> {
+        let (segment, at) = self.at(row);
+        let extra = self.extra(row);
+        let attempt = segment.attempt(at, extra).unwrap_or(1);
+        let due = extra.and_then(|extra| extra.next_retry_at);
+        if attempt <= 1 && due.is_none() {
+            return None;
+        }
+        let operation = match segment.text(at, Text::Correlation) {
+            Symbol::ABSENT => u64::from(row),
+            trace => {
+                let of = (trace, segment.text(at, Text::Endpoint), segment.text(at, Text::Entity));
+                self.hasher.hash_one(of)
+            }
+        };
+        Some((operation, attempt, due))
     }
 
     /// A row's HTTP status.

@@ -4,6 +4,7 @@ use super::symbols::Symbol;
 use super::{Row, Store, is_same};
 use crate::filter::{Class, Field, Record as _};
 use crate::model::Timestamp;
+use std::collections::HashMap;
 
 /// A value of a field, with how often it occurs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,13 @@ pub struct Histogram {
     pub width_us: i64,
     /// The columns.
     pub buckets: Vec<Bucket>,
+}
+
+/// A value of a row, cheap to compare where it is a text of a column.
+#[derive(PartialEq, Eq, Hash)]
+enum Value {
+    Symbol(Symbol),
+    Text(String),
 }
 
 impl Store {
@@ -77,7 +85,7 @@ impl Store {
                 counted.map(|(word, (count, failed))| Facet { value: word.to_owned(), count, failed }).collect()
             }
             _ => {
-                let mut counts: std::collections::HashMap<String, (u64, u64)> = std::collections::HashMap::new();
+                let mut counts: HashMap<String, (u64, u64)> = HashMap::new();
                 for row in rows {
                     let record = super::RowRecord::new(self, *row);
                     let mut add = |text: String| {
@@ -102,6 +110,38 @@ impl Store {
         facets.sort_by(|a, b| (b.count, &a.value).cmp(&(a.count, &b.value)));
         facets.truncate(limit);
         facets
+    }
+
+    /// Rows by the values that they have in some fields, in order of these; rows that lack one of them are left out.
+    pub fn partition(&self, by: &[Field], rows: &[Row]) -> Vec<(Vec<String>, Vec<Row>)> {
+        let mut groups: HashMap<Vec<Value>, Vec<Row>> = HashMap::new();
+        'rows: for row in rows {
+            let mut key = Vec::with_capacity(by.len());
+            for field in by {
+                let Some(value) = self.value(*field, *row) else { continue 'rows };
+                key.push(value);
+            }
+            groups.entry(key).or_default().push(*row);
+        }
+        let text = |value: Value| match value {
+            Value::Symbol(symbol) => self.symbols.get(symbol).to_owned(),
+            Value::Text(text) => text,
+        };
+        let named = groups.into_iter().map(|(key, rows)| (key.into_iter().map(text).collect(), rows));
+        let mut named: Vec<(Vec<String>, Vec<Row>)> = named.collect();
+        named.sort();
+        named
+    }
+
+    fn value(&self, field: Field, row: Row) -> Option<Value> {
+        if let Some(column) = Self::text_column(field) {
+            let (segment, at) = self.at(row);
+            let symbol = segment.text(at, column);
+            if !is_same(symbol) {
+                return (symbol != Symbol::ABSENT).then_some(Value::Symbol(symbol));
+            }
+        }
+        crate::filter::value_text(&self.get(row), field, &self.names).map(Value::Text)
     }
 
     /// Counts of the view's rows in `columns` columns of `width_us` microseconds from `start`.

@@ -31,6 +31,8 @@ pub fn draw(state: &State, look: &Look) -> (Buffer, Option<(u16, u16)>) {
     match state.screen {
         Screen::FirstRun => panels::first_run::render(state, places.list, &mut buf, theme),
         Screen::Health => panels::health::render(state, places.list, &mut buf, theme),
+        Screen::System => panels::system::render(state, places.list, &mut buf, theme),
+        Screen::Alerts => panels::alerts::render(state, places.list, &mut buf, theme),
         Screen::Contrast => panels::contrast::render(state, places.list, &mut buf, theme),
         Screen::Sources => panels::sources::render(state, places.list, &mut buf, theme),
         Screen::Explore => {

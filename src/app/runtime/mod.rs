@@ -1,10 +1,15 @@
 //! Carrying out effects: the only part of the application that waits.
 
+pub mod alert;
+mod figures;
 mod find;
 mod incident;
+mod joined;
 mod load;
 
+pub use figures::figures;
 pub use find::look;
+pub use joined::Joined;
 pub use load::{compared, payload_of, related_to};
 
 use super::{Effect, Event, Opened, Reply, Ticket};
@@ -12,6 +17,7 @@ use crate::filter::{Context, Filter};
 use crate::model::{Clock, Names, SourceId, joined};
 use crate::source::pump;
 use crate::source::{PageQuery, Source, for_each};
+use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -38,6 +44,8 @@ pub struct Runtime {
     /// Cancels a jq expression when another is asked for.
     evaluating: CancellationToken,
     zone: chrono_tz::Tz,
+    /// Where alerts may be changed: the addresses of sources; empty where nothing is written.
+    writers: Arc<HashMap<SourceId, String>>,
 }
 
 impl Runtime {
@@ -51,8 +59,16 @@ impl Runtime {
         let (events, receiver) = mpsc::channel(WAITING);
         let cancel = CancellationToken::new();
         let [matching, loading, finding, evaluating] = std::array::from_fn(|_| cancel.child_token());
-        let sources = sources.into();
-        (Self { sources, names, events, cancel, clock, matching, loading, finding, evaluating, zone }, receiver)
+        let (sources, writers) = (sources.into(), Arc::default());
+        (
+            Self { sources, names, events, cancel, clock, matching, loading, finding, evaluating, zone, writers },
+            receiver,
+        )
+    }
+
+    /// Lets alerts be changed in these stores.
+    pub fn allow_writes(&mut self, writers: HashMap<SourceId, String>) {
+        self.writers = Arc::new(writers);
     }
 
     /// Begins to read every source.
@@ -128,6 +144,13 @@ impl Runtime {
                 let scope = self.anew(|this| &mut this.finding);
                 find::start(&self.sources, &self.events, &scope, ticket, &text, self.context());
             }
+            Effect::Figures(ticket, query) => {
+                let (sources, names, context) = (Arc::clone(&self.sources), self.names.clone(), self.context());
+                self.spawn(self.cancel.clone(), ticket, async move {
+                    let result = figures::answer(sources, names, context, &query).await;
+                    Reply::Figures(query, result)
+                });
+            }
             Effect::StopFinding => drop(self.anew(|this| &mut this.finding)),
             Effect::Bundle(path, marks) => {
                 let (sources, names) = (Arc::clone(&self.sources), self.names.clone());
@@ -136,6 +159,21 @@ impl Runtime {
                 });
             }
             Effect::Match(ticket, filter) => self.find_matches(ticket, filter),
+            Effect::Report(path, report) => {
+                self.spawn(self.cancel.clone(), 0, async move {
+                    Reply::Said(write_report(&path, &report).unwrap_or_else(|problem| problem))
+                });
+            }
+            Effect::ChangeAlert(change) => {
+                let (writers, now) = (Arc::clone(&self.writers), self.clock.now());
+                let (sources, names) = (Arc::clone(&self.sources), self.names.clone());
+                self.spawn(self.cancel.clone(), 0, async move {
+                    Reply::Said(match alert::change(&sources, &names, &writers, &change, now).await {
+                        Ok(said) => said,
+                        Err(error) => format!("{error:#}"),
+                    })
+                });
+            }
             Effect::WriteConfig => {
                 let said = write_config().unwrap_or_else(|error| format!("{error:#}"));
                 self.spawn(self.cancel.clone(), 0, async move { Reply::Said(said) });
@@ -195,6 +233,16 @@ impl Runtime {
             }
         });
     }
+}
+
+/// Writes a report; what is there already is left as it is.
+fn write_report(path: &str, report: &crate::export::Report) -> Result<String, String> {
+    use std::io::Write as _;
+    let text = report.write(crate::export::Form::of_path(path)?)?;
+    let made = std::fs::OpenOptions::new().write(true).create_new(true).open(path);
+    let mut file = made.map_err(|error| format!("{path}: {error}"))?;
+    file.write_all(text.as_bytes()).map_err(|error| format!("{path}: {error}"))?;
+    Ok(format!("wrote {path}"))
 }
 
 /// Writes the commented configuration where there is none yet.

@@ -2,10 +2,10 @@
 
 use super::detail::{open, open_tab};
 use super::keys::{edit_filter, narrow, palette};
-use super::take_away::{ask, bundle, copy, mark, note, outside};
-use super::{go_to, walk_history};
-use crate::app::state::HEALTH_WINDOWS_US;
+use super::take_away::{ask, bundle, copy, mark, note, outside, report};
+use super::{alerts, go_to, health, walk_history};
 use crate::app::{Action, COLUMNS, Effect, Focus, Overlay, Program, Purpose, Screen, State, Tab};
+use crate::record::AlertStatus;
 use crate::store::Row;
 
 pub(super) fn anywhere(state: &mut State, action: Action) -> Vec<Effect> {
@@ -104,8 +104,13 @@ pub(super) fn anywhere(state: &mut State, action: Action) -> Vec<Effect> {
             state.screen = if state.screen == Screen::Health { Screen::Explore } else { Screen::Health };
             state.line = 0;
             state.focus = Focus::List;
-            state.compute_health();
+            return health::refresh(state);
         }
+        Action::Alerts => alerts::toggle(state),
+        Action::Acknowledge => return alerts::change(state, AlertStatus::Acknowledged),
+        Action::Resolve => return alerts::change(state, AlertStatus::Resolved),
+        Action::Silence => alerts::silence(state),
+        Action::Report => report(state),
         Action::Sources => {
             state.screen = if state.screen == Screen::Sources { Screen::Explore } else { Screen::Sources };
             state.line = 0;
@@ -117,10 +122,10 @@ pub(super) fn anywhere(state: &mut State, action: Action) -> Vec<Effect> {
         Action::ToggleTime => state.toggles.relative_time = !state.toggles.relative_time,
         Action::ToggleRate => state.toggles.rate = !state.toggles.rate,
         Action::ZoomIn | Action::ZoomOut if state.screen == Screen::Health => {
-            let at = state.health_window;
-            let last = HEALTH_WINDOWS_US.len() - 1;
-            state.health_window = if action == Action::ZoomIn { at.saturating_sub(1) } else { (at + 1).min(last) };
-            state.compute_health();
+            let at = state.health.window;
+            let to = if action == Action::ZoomIn { at.saturating_sub(1) } else { at + 1 };
+            state.health.choose(to);
+            return health::refresh(state);
         }
         Action::ZoomIn | Action::ZoomOut => zoom(state, action == Action::ZoomIn),
         Action::NextTheme => {

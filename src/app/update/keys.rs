@@ -2,7 +2,7 @@
 
 use super::anywhere::anywhere;
 use super::detail::in_detail;
-use super::{apply_filter, find, go_to, offer, remember, take_away};
+use super::{alerts, apply_filter, find, go_to, health, offer, remember, take_away};
 use crate::app::{Action, Effect, Focus, Overlay, Palette, PaletteItem, Run, Screen, State};
 use crate::filter::{Field, quote};
 
@@ -31,7 +31,7 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
     {
         return done;
     }
-    if matches!(state.screen, Screen::Health | Screen::Sources | Screen::Contrast)
+    if !matches!(state.screen, Screen::Explore | Screen::FirstRun)
         && let Some(done) = in_screen(state, action)
     {
         return done;
@@ -233,7 +233,9 @@ pub(super) fn narrow(state: &mut State, field: Field, value: &str, exclude: bool
 
 fn in_screen(state: &mut State, action: Action) -> Option<Vec<Effect>> {
     let count = match state.screen {
-        Screen::Health => state.health.as_ref().map_or(0, |health| health.systems.len()),
+        Screen::Health => state.health.health.as_ref().map_or(0, |health| health.systems.len()),
+        Screen::System => state.system.as_ref().map_or(0, |view| view.entries.len()),
+        Screen::Alerts => state.alert_lines.len(),
         Screen::Contrast => state.contrast.as_ref().map_or(0, |(_, contrast)| contrast.len()),
         _ => state.sources.len(),
     };
@@ -244,7 +246,22 @@ fn in_screen(state: &mut State, action: Action) -> Option<Vec<Effect>> {
         Action::PageDown => state.line = (state.line + 10).min(count.saturating_sub(1)),
         Action::Top => state.line = 0,
         Action::Bottom => state.line = count.saturating_sub(1),
+        Action::Back if state.screen == Screen::System => {
+            let name = state.system.take().map(|view| view.system);
+            state.screen = Screen::Health;
+            let systems = || Some(state.health.health.as_ref()?.systems.iter());
+            state.line = systems().and_then(|mut s| s.position(|s| Some(&s.system) == name.as_ref())).unwrap_or(0);
+        }
         Action::Back => state.screen = Screen::Explore,
+        Action::Open if state.screen == Screen::Health => health::open_system(state),
+        Action::Open if state.screen == Screen::System => {
+            let view = state.system.as_ref()?;
+            let entry = view.entries.get(state.line).map(|entry| format!(" {}", entry.clause)).unwrap_or_default();
+            let clause = format!("system:{}{entry} time:{}..", quote(&view.system), view.since.rfc3339());
+            state.screen = Screen::Explore;
+            return Some(go_to(state, &clause));
+        }
+        Action::Open if state.screen == Screen::Alerts => return alerts::jump(state),
         Action::Open | Action::Keep | Action::Exclude if state.screen == Screen::Contrast => {
             let clause = state.contrast.as_ref()?.1.line(state.line)?.tally.clause.clone();
             state.screen = Screen::Explore;
@@ -252,13 +269,7 @@ fn in_screen(state: &mut State, action: Action) -> Option<Vec<Effect>> {
             return Some(go_to(state, &text));
         }
         Action::Open => {
-            let clause = match state.screen {
-                Screen::Health => {
-                    let system = state.health.as_ref()?.systems.get(state.line)?.system;
-                    format!("system:{}", quote(state.store.symbols().get(system)))
-                }
-                _ => format!("source:{}", quote(&state.sources.get(state.line)?.name)),
-            };
+            let clause = format!("source:{}", quote(&state.sources.get(state.line)?.name));
             state.screen = Screen::Explore;
             return Some(go_to(state, &clause));
         }

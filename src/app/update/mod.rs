@@ -1,16 +1,18 @@
 //! `update(state, event) → effects`.
 
+mod alerts;
 mod anywhere;
 mod detail;
 mod find;
+mod health;
 mod keys;
 mod take_away;
 
-use super::state::{Screen, State, ViewSnapshot};
+use super::state::{State, ViewSnapshot};
 use super::{Effect, Event, Focus, Load, Outline, Overlay, Reply, Ticket};
 use crate::filter::{Target, complete};
 use crate::model::Activity;
-use crate::source::pump::PumpEvent;
+use crate::source::pump::{PumpEvent, State as SourceState};
 use detail::{compare_tries, explain, open, refresh_detail, refresh_usual, search};
 use keys::{act, choose_range, palette};
 use std::sync::Arc;
@@ -96,18 +98,16 @@ fn tick(state: &mut State, now: crate::model::Timestamp) -> Vec<Effect> {
         state.store.set_filter(predicate);
         state.list.settle(&state.store, at);
     }
-    if state.screen == Screen::Health {
-        state.compute_health();
-    }
+    let mut effects = health::tick(state);
     refresh_usual(state);
     state.count(false);
     // What only payloads can tell is asked again for what came since.
     let looks_inside = state.filter.applied.expr().atoms().iter().any(|atom| matches!(atom.target, Target::Path(..)));
     let due = now.since_us(state.matched_at) > 3_000_000 && state.store.revision() != state.matched_revision;
     if looks_inside && !state.matching && due {
-        return ask_for_matches(state);
+        effects.extend(ask_for_matches(state));
     }
-    Vec::new()
+    effects
 }
 
 /// Lets the sources say which activities match by their payload.
@@ -128,7 +128,17 @@ fn pump(state: &mut State, event: PumpEvent) -> Vec<Effect> {
     | PumpEvent::Batch { source: id, .. }) = &event;
     let Some(index) = state.sources.iter().position(|source| source.id == *id) else { return Vec::new() };
     match event {
-        PumpEvent::State(_, now) => state.sources[index].state = now,
+        PumpEvent::State(_, now) => {
+            let source = &mut state.sources[index];
+            match now {
+                SourceState::Live | SourceState::Ended => source.unreachable_since = None,
+                SourceState::Waiting { .. } | SourceState::Failed { .. } => {
+                    source.unreachable_since.get_or_insert(state.now);
+                }
+                SourceState::Connecting | SourceState::Loading => {}
+            }
+            source.state = now;
+        }
         PumpEvent::Probed(_, probe) => {
             if let Some(warning) = probe.warnings.first() {
                 state.sources[index].said = Some(probe.warnings.join(" · "));
@@ -153,6 +163,7 @@ fn pump(state: &mut State, event: PumpEvent) -> Vec<Effect> {
         }
         PumpEvent::Batch { items, live, .. } => {
             let newest = items.iter().map(|a| a.started_at).max();
+            let oldest = items.iter().map(|a| a.started_at).min();
             // What was written while we watch: a store that is being filled is no traffic.
             let fresh =
                 |a: &&Activity| a.completed_at.map_or(a.started_at, |end| end.max(a.started_at)) >= state.opened;
@@ -169,9 +180,11 @@ fn pump(state: &mut State, event: PumpEvent) -> Vec<Effect> {
                 0
             };
             let delta = state.store.ingest(items);
+            state.health.touch(&state.store, &delta.rows, &delta.moved_from);
             let status = &mut state.sources[index];
             status.seen += delta.added as u64 + joined;
             status.newest = status.newest.max(newest);
+            status.oldest = status.oldest.into_iter().chain(oldest).min();
             if live {
                 status.late += delta.late as u64;
                 let second = state.now.0 / 1_000_000;
@@ -251,6 +264,7 @@ fn answer(state: &mut State, ticket: Ticket, reply: Reply) -> Vec<Effect> {
                 }
             }
         }
+        Reply::Figures(query, result) => health::take(state, ticket, &query, result),
         Reply::Finding(source, progress, found) => return find::hear(state, ticket, (source, progress, found)),
         Reply::Matched(ids, done) => {
             if ticket == state.match_ticket {

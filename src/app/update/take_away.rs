@@ -1,7 +1,7 @@
 //! What leaves the screen: copies, other programs, marks with notes, incidents.
 
 use super::detail::run_jq;
-use crate::app::{Action, Detail, Effect, Mark, Outside, Overlay, Program, Prompt, Purpose, State};
+use crate::app::{Action, Detail, Effect, Mark, Outside, Overlay, Program, Prompt, Purpose, Screen, State, reports};
 use crate::export::{Whole, curl, markdown, record_json, shell_quote};
 use crate::model::Activity;
 
@@ -36,6 +36,8 @@ fn answer(state: &mut State, prompt: Prompt) -> Vec<Effect> {
         }
         Purpose::Pipe if text.is_empty() => {}
         Purpose::Pipe => return outside(state, Program::Pipe(text)),
+        Purpose::Report if text.is_empty() => {}
+        Purpose::Report => return vec![Effect::Report(text, Box::new(reports::of_screen(state)))],
         Purpose::Bundle if text.is_empty() => {}
         Purpose::Bundle => {
             let mut marks: Vec<Mark> = state.marks.values().cloned().collect();
@@ -87,6 +89,18 @@ pub(super) fn bundle(state: &mut State) {
     }
     let at = state.now.utc().with_timezone(&state.zone).format("incident-%Y-%m-%d-%H%M");
     ask(state, Purpose::Bundle, at.to_string());
+}
+
+/// Asks where the report of this screen is written.
+pub(super) fn report(state: &mut State) {
+    let screen = match state.screen {
+        Screen::Health => "health",
+        Screen::System => "system",
+        Screen::Alerts => "alerts",
+        Screen::Contrast | Screen::Sources | Screen::Explore | Screen::FirstRun => "activity",
+    };
+    let at = state.now.utc().with_timezone(&state.zone).format("%Y-%m-%d-%H%M");
+    ask(state, Purpose::Report, format!("{screen}-{at}.html"));
 }
 
 /// Everything known of the opened activity, to be put into words.

@@ -87,6 +87,21 @@ pub(super) struct Connection {
     nodes: usize,
 }
 
+/// The way to a cluster: nodes, credentials, roots.
+pub(super) fn transport(address: &Address) -> Result<Transport, String> {
+    let pool = MultiNodeConnectionPool::round_robin(address.nodes.clone(), None);
+    let mut builder = TransportBuilder::new(pool).enable_meta_header(false);
+    if let Some(credentials) = &address.credentials {
+        builder = builder.auth(credentials.clone());
+    }
+    if let Some(path) = &address.authority {
+        let pem = std::fs::read(path).map_err(|error| format!("ca={path}: {error}"))?;
+        let roots = Certificate::from_pem(&pem).map_err(|error| format!("ca={path}: {error}"))?;
+        builder = builder.cert_validation(CertificateValidation::Full(roots));
+    }
+    builder.build().map_err(|error| error.to_string())
+}
+
 /// What a search gives.
 #[derive(Deserialize)]
 pub(super) struct Found<'a> {
@@ -139,18 +154,7 @@ pub(super) struct Hit<'a> {
 
 impl Connection {
     pub(super) fn new(address: &Address) -> Result<Self, String> {
-        let pool = MultiNodeConnectionPool::round_robin(address.nodes.clone(), None);
-        let mut builder = TransportBuilder::new(pool).enable_meta_header(false);
-        if let Some(credentials) = &address.credentials {
-            builder = builder.auth(credentials.clone());
-        }
-        if let Some(path) = &address.authority {
-            let pem = std::fs::read(path).map_err(|error| format!("ca={path}: {error}"))?;
-            let roots = Certificate::from_pem(&pem).map_err(|error| format!("ca={path}: {error}"))?;
-            builder = builder.cert_validation(CertificateValidation::Full(roots));
-        }
-        let transport = builder.build().map_err(|error| error.to_string())?;
-        Ok(Self { transport, nodes: address.nodes.len() })
+        Ok(Self { transport: transport(address)?, nodes: address.nodes.len() })
     }
 
     /// Asks; where a node cannot be reached another one is asked, where the cluster is busy it is asked again.

@@ -27,6 +27,11 @@ pub struct ElasticsearchSource {
     cluster: Elasticsearch,
 }
 
+/// The way to the cluster of an address, for those who write to it.
+pub fn transport(url: &str) -> anyhow::Result<::elasticsearch::http::transport::Transport> {
+    Address::parse(url).and_then(|address| connection::transport(&address)).map_err(anyhow::Error::msg)
+}
+
 /// A cluster, and which of its indices are read.
 struct Elasticsearch {
     connection: Connection,

@@ -88,11 +88,20 @@ impl Address {
         Ok(Self { brokers, topics, settings })
     }
 
-    fn config(&self, group: &str) -> ClientConfig {
+    /// Brokers, TLS and credentials.
+    pub(super) fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.brokers).set("client.id", "crosstail");
+        config.set_log_level(RDKafkaLogLevel::Critical);
+        for (name, value) in &self.settings {
+            config.set(*name, value);
+        }
         config
-            .set("bootstrap.servers", &self.brokers)
-            .set("client.id", "crosstail")
+    }
+
+    fn config(&self, group: &str) -> ClientConfig {
+        let mut config = self.client();
+        config
             .set("group.id", group)
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
@@ -101,11 +110,7 @@ impl Address {
             .set("enable.partition.eof", "true")
             .set("queued.max.messages.kbytes", "16384")
             .set("fetch.wait.max.ms", "100")
-            .set("reconnect.backoff.max.ms", "2000")
-            .set_log_level(RDKafkaLogLevel::Critical);
-        for (name, value) in &self.settings {
-            config.set(*name, value);
-        }
+            .set("reconnect.backoff.max.ms", "2000");
         config
     }
 

@@ -28,6 +28,11 @@ pub struct KafkaSource {
     kafka: Arc<Kafka>,
 }
 
+/// The settings of a client of an address's brokers, for those who write to them.
+pub fn client(url: &str) -> anyhow::Result<rdkafka::ClientConfig> {
+    Address::parse(url).map(|address| address.client()).map_err(anyhow::Error::msg)
+}
+
 /// A cluster, and which of its topics are read.
 struct Kafka {
     address: Address,

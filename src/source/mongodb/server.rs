@@ -34,6 +34,10 @@ pub(super) async fn vitals(database: &Database) -> Result<Vitals, Error> {
                 let value = connections.and_then(|c| number(c, name));
                 vitals.metrics.push(Metric::new("connections", name, &[], value));
             }
+            let of = |name| connections.and_then(|c| number(c, name));
+            let in_use = of("current").zip(of("available")).map(|(used, free)| 100.0 * used / (used + free).max(1.0));
+            let in_use = Metric::new("connections", "connections in use", &[], in_use);
+            vitals.metrics.push(Metric { unit: Unit::Percent, ..in_use });
         }
     }
     Ok(vitals)

@@ -36,6 +36,8 @@ pub(super) async fn vitals(connections: &Connections) -> Result<Vitals, sqlx::Er
         vitals.metrics.push(Metric::new("connections", "connections", &labels, Some(count as f64)));
     }
     let percent = 100.0 * used as f64 / allowed.max(1) as f64;
+    let in_use = Metric::new("connections", "connections in use", &[], Some(percent));
+    vitals.metrics.push(Metric { unit: Unit::Percent, ..in_use });
     let state = if percent >= FULL { HealthState::Degraded } else { HealthState::Healthy };
     vitals.checks.push(Check::new("connections", state, format!("{used} of {allowed}")));
     if let Some(row) = sqlx::query(LOCKS).fetch_optional(reading.on()).await? {

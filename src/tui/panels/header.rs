@@ -1,6 +1,6 @@
 //! The first line: which sources, how they are, the time and its zone.
 
-use crate::app::State;
+use crate::app::{LineState, State};
 use crate::source::pump::State as SourceState;
 use crate::tui::text::{count, put, put_all, safe, width, zone};
 use crate::tui::theme::Theme;
@@ -34,6 +34,12 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
     };
     let rate = if rate >= 10.0 { format!("{follow} {rate:.0}/s") } else { format!("{follow} {rate:.1}/s") };
     let held = format!("{} held", count(state.store.len()));
+    let firing = state.alert_lines.iter().filter(|line| line.state == LineState::Firing && !line.silenced).count();
+    let alerts = match firing {
+        0 => String::new(),
+        1 => "⚑ 1 alert   ".to_owned(),
+        n => format!("⚑ {} alerts   ", count(n)),
+    };
     put_all(
         buf,
         area.x,
@@ -49,6 +55,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
             ("   ", theme.text),
             (&rate, if state.list.follow { theme.accent } else { theme.warning }),
             ("   ", theme.text),
+            (&alerts, theme.failure),
             (&held, theme.dim),
         ],
     );

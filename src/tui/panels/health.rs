@@ -1,10 +1,8 @@
 //! Health of the systems, worst first.
 
-use super::detail::overview::about_system;
 use crate::app::State;
-use crate::insight::SystemHealth;
-use crate::model::{Check, HealthState};
-use crate::store::Symbol;
+use crate::insight::{Against, SystemHealth};
+use crate::model::{Check, HealthState, Metric, Timestamp, Unit};
 use crate::tui::text::{SPARKS, ago, count, left, millis, put, put_all, right, safe};
 use crate::tui::theme::Theme;
 use crate::tui::vitals;
@@ -13,33 +11,41 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
-    let Some(health) = &state.health else { return };
+    let Some(health) = &state.health.health else { return };
     let (area, beside) = divide(state, area);
     if let Some(beside) = beside {
         measured(state, beside, buf, theme);
     }
-    let window = crate::tui::text::ago(health.window_us);
-    let title = format!(" health of the last {window}, against the {window} before; worst first · z Z shorter, longer");
+    let window = ago(health.window_us);
+    let title = format!(" health of the last {window}, worst first · z Z shorter, longer · Enter opens a system");
     put(buf, area.x, area.y, &title, area.width, theme.dim);
     if health.systems.is_empty() {
         put(buf, area.x + 2, area.y + 2, "no activity in this time", area.width, theme.dim);
         return;
     }
-    let rows = if area.width >= 112 { 4 } else { 5 };
-    let fitting = (area.height.saturating_sub(1) / rows).max(1) as usize;
+    // As many as fit: the fewer there are, the more each has to say.
+    let wide = area.width >= WIDE;
+    let most = if wide { 4 } else { 5 };
+    let height = area.height.saturating_sub(1);
+    let systems = health.systems.len() as u16;
+    let rows = (height / systems.max(1)).clamp(2, most);
+    let fitting = (height / rows).max(1) as usize;
     let first = (state.line + 1).saturating_sub(fitting);
+    // What is left over goes to the worst.
+    let mut spare = height.saturating_sub(rows * systems.min(fitting as u16));
+    let mut y = area.y + 1;
     for (index, system) in health.systems.iter().enumerate().skip(first).take(fitting) {
-        let y = area.y + 1 + (index - first) as u16 * rows;
-        panel(
-            state,
-            system,
-            index == state.line,
-            Rect { y, height: rows.min(area.bottom().saturating_sub(y)), ..area },
-            buf,
-            theme,
-        );
+        let extra = spare.min(most - rows);
+        spare -= extra;
+        let lines = (rows + extra).min(most - 1);
+        let area = Rect { y, height: lines.min(area.bottom().saturating_sub(y)), ..area };
+        panel(state, system, index == state.line, area, buf, theme);
+        y += rows + extra;
     }
 }
+
+/// Columns from which on latencies stand beside the rest.
+const WIDE: u16 = 112;
 
 /// The systems, and what is measured of them: beside where there is room, else below.
 fn divide(state: &State, area: Rect) -> (Rect, Option<Rect>) {
@@ -58,8 +64,8 @@ fn divide(state: &State, area: Rect) -> (Rect, Option<Rect>) {
 
 /// What is not well, then what belongs to the selected system, then the rest.
 fn measured(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
-    let selected = state.health.as_ref().and_then(|health| health.systems.get(state.line));
-    let selected = selected.map(|system| state.store.symbols().get(system.system).to_owned());
+    let health = state.health.health.as_ref();
+    let selected = health.and_then(|health| health.systems.get(state.line)).map(|system| system.system.clone());
     let belongs = |system: &Option<String>| match (system, &selected) {
         (Some(system), Some(selected)) => system.eq_ignore_ascii_case(selected),
         _ => false,
@@ -89,77 +95,132 @@ fn measured(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
     vitals::render("checks and metrics", &lines, area, buf, theme);
 }
 
-fn panel(state: &State, system: &SystemHealth<Symbol>, selected: bool, area: Rect, buf: &mut Buffer, theme: &Theme) {
+/// One system: its figures, why it is as it is, since when, what waits. As many of the lines as the area has.
+fn panel(state: &State, system: &SystemHealth, selected: bool, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    let wide = area.width >= WIDE;
+    let name_style = if selected { theme.selected } else { theme.title };
+    headline(system, name_style, area, buf, theme);
+    let inside = area.width.saturating_sub(16);
+    let mut y = area.y + 1;
+    if !wide && area.height > 1 {
+        let end = put(buf, area.x + 16, y, &latencies(system), inside, theme.dim);
+        spark(&system.spark, end + 2, y, area, buf, theme);
+        y += 1;
+    }
+    if y < area.bottom() {
+        let style = if system.state == HealthState::Healthy { theme.dim } else { theme.text };
+        let alerts = alerts_of(state, &system.system);
+        let why = why(system);
+        let room = if wide { inside.saturating_sub(system.spark.len() as u16 + 2) } else { inside };
+        let pieces = [(alerts.as_str(), theme.failure), (why.as_str(), style)];
+        put_all(buf, area.x + 16, y, room, &pieces);
+        if wide {
+            spark(&system.spark, area.right().saturating_sub(system.spark.len() as u16 + 1), y, area, buf, theme);
+        }
+        y += 1;
+    }
+    if y < area.bottom() {
+        put(buf, area.x + 16, y, &when(state, system), inside, theme.dim);
+    }
+}
+
+/// Name, state, rate, success and, where there is room, latencies.
+pub(super) fn headline(system: &SystemHealth, name_style: Style, area: Rect, buf: &mut Buffer, theme: &Theme) {
     if area.height == 0 {
         return;
     }
     let (glyph, style) = vitals::mark(system.state, theme);
-    let name_style = if selected { theme.selected } else { theme.title };
-    let success = system.success.map_or_else(|| "–".to_owned(), |percent| format!("{percent:.1} %"));
-    let change = match (system.success, system.success_before) {
+    let success = system.success().map_or_else(|| "–".to_owned(), |percent| format!("{percent:.1} %"));
+    let change = match (system.success(), system.success_before) {
         (Some(now), Some(before)) if now - before >= 0.5 => format!(" ▲{:.0}", now - before),
         (Some(now), Some(before)) if before - now >= 0.5 => format!(" ▼{:.0}", before - now),
         _ => String::new(),
     };
-    let latency = |q| millis(system.latencies.quantile_ms(q));
-    let latencies =
-        format!("p50 {}  p95 {}  p99 {}", right(&latency(0.5), 8), right(&latency(0.95), 8), right(&latency(0.99), 8));
-    let calls = format!(" {}   success {}{}", right(&rate(system.rate), 9), right(&success, 7), left(&change, 4));
-    // Where they do not fit beside the rest, latencies have the line below.
-    let wide = area.width >= 112;
-    let figures = if wide { format!("{calls}   {latencies}") } else { calls };
-    let name = safe(state.store.symbols().get(system.system));
-    put_all(
-        buf,
-        area.x + 1,
-        area.y,
-        area.width.saturating_sub(2),
-        &[
-            (&left(&name, 14), name_style),
-            (" ", theme.text),
-            (glyph, style),
-            (" ", theme.text),
-            (&left(system.state.as_str(), 9), style),
-            (&figures, theme.text),
-        ],
-    );
-    if area.height < 2 {
-        return;
-    }
-    if !wide && area.height > 2 {
-        put(buf, area.x + 16, area.y + 2, &latencies, area.width.saturating_sub(16), theme.dim);
-    }
-    let when = |at: Option<crate::model::Timestamp>| {
-        at.map_or_else(|| "none seen".to_owned(), |at| format!("{} ago", ago(state.now.since_us(at))))
+    let success_style = match system.state {
+        HealthState::Down | HealthState::Degraded => style,
+        _ => theme.text,
     };
-    let reason = if system.reason.is_empty() { String::new() } else { format!("{} · ", system.reason) };
-    let open = if system.open > 0 { format!(" · {} in progress", system.open) } else { String::new() };
-    let text = format!(
-        "{reason}last failure {} · last success {}{open}",
-        when(system.last_failure),
-        when(system.last_success)
-    );
-    let x = put(buf, area.x + 16, area.y + 1, &text, area.width.saturating_sub(40), theme.dim);
-    spark(system, x + 2, area.y + 1, area, buf, theme);
-    let below = if wide { 2 } else { 3 };
-    if area.height > below {
-        put(buf, area.x + 16, area.y + below, &whole(state, system, &name), area.width.saturating_sub(16), theme.dim);
-    }
+    let calls = format!(" {}   success ", right(&rate(system.rate), 9));
+    let success = format!("{}{}", right(&success, 7), left(&change, 5));
+    let beside = if area.width >= WIDE { format!("  {}", latencies(system)) } else { String::new() };
+    let pieces = [
+        (left(&safe(&system.system), 14), name_style),
+        (" ".to_owned(), theme.text),
+        (glyph.to_owned(), style),
+        (" ".to_owned(), theme.text),
+        (left(system.state.as_str(), 9), style),
+        (calls, theme.text),
+        (success, success_style),
+        (beside, theme.text),
+    ];
+    let pieces: Vec<(&str, Style)> = pieces.iter().map(|(text, style)| (text.as_str(), *style)).collect();
+    put_all(buf, area.x + 1, area.y, area.width.saturating_sub(2), &pieces);
 }
 
-/// Over everything in the window, what is still open too: as the stores' own views count. Then what the system's
-/// configuration says.
-fn whole(state: &State, system: &SystemHealth<Symbol>, name: &str) -> String {
-    let percent = 100.0 * system.succeeded as f64 / system.total.max(1) as f64;
-    let parts = [
-        Some(format!("{} in all", count(system.total as usize))),
-        (system.succeeded > 0).then(|| format!("{percent:.2} % successful")),
-        system.latencies.mean_ms().map(|ms| format!("{ms:.2} ms on average")),
-        system.cpu.value().map(|cpu| format!("cpu {cpu:.1} %")),
-        system.memory.value().map(|mb| format!("{mb:.0} MB")),
-        state.system_entry(name).map(|entry| safe(&about_system(state, entry))),
-    ];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
+/// p50, p95 and p99, and p95 as it was.
+fn latencies(system: &SystemHealth) -> String {
+    let of = |q| right(&millis(system.figures.latencies.quantile_ms(q)), 7);
+    let (before, against) = &system.latencies_before;
+    let was = before.quantile_ms(0.95).filter(|_| before.count() >= 10);
+    let was = was.map_or_else(String::new, |ms| {
+        let when = if *against == Against::DayBefore { "yesterday" } else { "before" };
+        format!(" (p95 {when} {})", millis(Some(ms)))
+    });
+    format!("p50 {}  p95 {}  p99 {}{was}", of(0.5), of(0.95), of(0.99))
+}
+
+/// The rules that fire for a system: `⚑ HighErrorRate 4 min · `.
+pub(super) fn alerts_of(state: &State, system: &str) -> String {
+    let of = |alert: &&crate::insight::alerting::Alert| {
+        alert.group.iter().any(|(_, value)| value.eq_ignore_ascii_case(system))
+    };
+    let one = |alert: &crate::insight::alerting::Alert| {
+        let since = alert.fired_at.unwrap_or(alert.since);
+        format!("⚑ {} {} · ", alert.rule, ago(state.now.since_us(since)))
+    };
+    state.alerting.alerts.firing().filter(of).map(one).collect()
+}
+
+/// The reason of its state, and its errors by kind.
+pub(super) fn why(system: &SystemHealth) -> String {
+    let errors = system.errors.iter().take(5).map(|(kind, n)| format!("{} ×{}", safe(kind), count(*n as usize)));
+    let mut parts: Vec<String> = Vec::new();
+    if !system.reason.is_empty() {
+        parts.push(safe(&system.reason));
+    }
+    parts.extend(errors);
+    if parts.is_empty() { "no failures".to_owned() } else { parts.join(" · ") }
+}
+
+/// When it last went well and badly, and what waits.
+pub(super) fn when(state: &State, system: &SystemHealth) -> String {
+    let since = |at: Timestamp| ago(state.now.since_us(at));
+    let last = |what: &str, at: Option<Timestamp>| {
+        at.map_or_else(|| format!("no {what} seen"), |at| format!("last {what} {} ago", since(at)))
+    };
+    let mut parts = vec![last("success", system.last_success), last("failure", system.last_failure)];
+    if let Some(oldest) = system.oldest_pending {
+        parts.push(format!("{} to retry, oldest {}", system.pending, since(oldest)));
+    }
+    if system.figures.open > 0 {
+        parts.push(format!("{} in progress", count(system.figures.open as usize)));
+    }
+    let backlog = backlog(state, &system.system);
+    if backlog > 0.0 {
+        parts.push(format!("backlog {}", Unit::Count.text(backlog)));
+    }
+    parts.join(" · ")
+}
+
+/// What waits in queues and topics of a system, as the sources measure it.
+fn backlog(state: &State, system: &str) -> f64 {
+    let metrics = state.sources.iter().flat_map(|source| &source.vitals.metrics);
+    let of = |metric: &&Metric| {
+        let named = |text: &str| text.eq_ignore_ascii_case(system);
+        let is = metric.system.as_deref().is_some_and(named) || metric.labels.iter().any(|(_, value)| named(value));
+        is && matches!(metric.name.as_str(), "lag" | "lag at least" | "queue_size")
+    };
+    metrics.filter(of).filter_map(|metric| metric.value).sum()
 }
 
 /// Activities a second, or a minute where they are few.
@@ -167,9 +228,10 @@ fn rate(per_second: f64) -> String {
     if per_second >= 1.0 { format!("{per_second:.1}/s") } else { format!("{:.1}/min", per_second * 60.0) }
 }
 
-fn spark(system: &SystemHealth<Symbol>, x: u16, y: u16, area: Rect, buf: &mut Buffer, theme: &Theme) {
-    let most = system.spark.iter().map(|(total, _)| *total).max().unwrap_or(0).max(1);
-    for (index, (total, failed)) in system.spark.iter().enumerate() {
+/// Columns of activities, red where some failed.
+pub(super) fn spark(columns: &[(u64, u64)], x: u16, y: u16, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    let most = columns.iter().map(|(total, _)| *total).max().unwrap_or(0).max(1);
+    for (index, (total, failed)) in columns.iter().enumerate() {
         let at = x + index as u16;
         if at >= area.right() {
             return;

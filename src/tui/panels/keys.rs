@@ -26,11 +26,32 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, look: 
                 (Action::Back, "back"),
                 (Action::Palette, "commands"),
             ],
-            (Screen::Health | Screen::Sources, _) => &[
+            (Screen::Health, _) => &[
+                (Action::Open, "open the system"),
+                (Action::ZoomOut, "longer"),
+                (Action::Alerts, "alerts"),
+                (Action::Report, "report"),
+                (Action::Back, "back"),
+                (Action::Palette, "commands"),
+            ],
+            (Screen::System, _) => &[
+                (Action::Open, "show its activities"),
+                (Action::Report, "report"),
+                (Action::Back, "all systems"),
+                (Action::Palette, "commands"),
+            ],
+            (Screen::Alerts, _) => &[
+                (Action::Open, "what is behind it"),
+                (Action::Acknowledge, "acknowledge"),
+                (Action::Resolve, "resolve"),
+                (Action::Silence, "silence"),
+                (Action::Report, "report"),
+                (Action::Back, "back"),
+            ],
+            (Screen::Sources, _) => &[
                 (Action::Open, "show its activities"),
                 (Action::Back, "back"),
                 (Action::Health, "health"),
-                (Action::Sources, "sources"),
                 (Action::Palette, "commands"),
             ],
             (_, Focus::Detail) => &[
@@ -71,6 +92,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, look: 
                 (Action::Compare, "why"),
                 (Action::Find, "find"),
                 (Action::Health, "health"),
+                (Action::Alerts, "alerts"),
                 (Action::Keep, "keep"),
                 (Action::Exclude, "exclude"),
                 (Action::FocusNext, "panels"),

@@ -1,5 +1,6 @@
 //! The panels: one file each, drawn from the state.
 
+pub(super) mod alerts;
 pub(super) mod contrast;
 pub(super) mod detail;
 pub(super) mod facets;
@@ -12,3 +13,4 @@ pub(super) mod keys;
 pub(super) mod list;
 pub(super) mod sources;
 pub(super) mod status;
+pub(super) mod system;

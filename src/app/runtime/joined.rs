@@ -15,7 +15,7 @@ const APART_US: i64 = 15 * 60 * 1_000_000;
 const PAGE: usize = 5000;
 
 /// The sequence.
-pub(super) struct Joined<'a> {
+pub struct Joined<'a> {
     query: PageQuery,
     predicate: Predicate,
     names: &'a Names,
@@ -38,7 +38,8 @@ struct Stream<'a> {
 }
 
 impl<'a> Joined<'a> {
-    pub(super) fn new(sources: &'a [(SourceId, Arc<dyn Source>)], names: &'a Names, query: PageQuery) -> Self {
+    /// Of what a query keeps of several sources.
+    pub fn new(sources: &'a [(SourceId, Arc<dyn Source>)], names: &'a Names, query: PageQuery) -> Self {
         let predicate = query.filter.predicate(&query.context);
         let stream = |(_, source)| Stream { source, cursor: None, reached: None, ended: false };
         Self {
@@ -55,7 +56,7 @@ impl<'a> Joined<'a> {
     }
 
     /// The next activity that the filter keeps.
-    pub(super) async fn next(&mut self) -> Result<Option<Activity>> {
+    pub async fn next(&mut self) -> Result<Option<Activity>> {
         if self.streams.len() == 1 {
             return self.next_of_one().await;
         }

@@ -1,0 +1,182 @@
+//! What rules measure of the activities in memory.
+
+use super::{Seen, metric};
+use crate::app::health::rows_of;
+use crate::filter::{Field, Filter, quote};
+use crate::insight::alerting::{
+    ActivityMeasure, Evaluation, Group, Measured, OfActivities, Rule, Scope, Unit, Usual, Window,
+};
+use crate::model::{Latencies, Status};
+use crate::store::{Row, Store};
+use std::collections::{BTreeMap, HashMap};
+
+/// What is usual, by length of window and system.
+type Usuals = BTreeMap<i64, BTreeMap<String, Usual>>;
+
+/// Evaluates every rule.
+pub(super) fn evaluations<'r>(rules: &'r [Rule], usual: &Usuals, seen: &Seen<'_>) -> Vec<Evaluation<'r>> {
+    let unreachable = seen.sources.iter().any(|source| source.unreachable_since.is_some());
+    let one = |rule: &'r Rule| {
+        let mut evaluation = Evaluation { rule, measured: Vec::new(), blind: false };
+        for scope in &rule.scopes {
+            match scope {
+                Scope::Activities(of) => {
+                    evaluation.blind |= unreachable;
+                    evaluation.measured.extend(Of { rule, of, seen, blind: unreachable }.measure(usual));
+                }
+                Scope::Metric(of) => {
+                    evaluation.blind |= metric::is_blind(seen);
+                    evaluation.measured.extend(metric::measure(rule, of, seen));
+                }
+                Scope::Unreachable => evaluation.measured.extend(unreachables(seen)),
+            }
+        }
+        evaluation
+    };
+    rules.iter().map(one).collect()
+}
+
+/// How long each source has not been readable, in milliseconds.
+fn unreachables<'a>(seen: &'a Seen<'_>) -> impl Iterator<Item = Measured> + 'a {
+    seen.sources.iter().map(|source| Measured {
+        group: vec![("source".to_owned(), source.name.to_owned())],
+        value: source.unreachable_since.map_or(0.0, |since| seen.context.now.since_us(since) as f64 / 1e3),
+        count: 1,
+        of: 0,
+        usual: String::new(),
+        filter: format!("source:{}", quote(source.name)),
+    })
+}
+
+/// A filter as a part of a longer one.
+fn part(filter: &Filter) -> String {
+    match filter.clauses().len() {
+        0 => String::new(),
+        _ if filter.text().contains(char::is_whitespace) => format!("({})", filter.text()),
+        _ => filter.text().to_owned(),
+    }
+}
+
+struct Of<'a> {
+    rule: &'a Rule,
+    of: &'a OfActivities,
+    seen: &'a Seen<'a>,
+    blind: bool,
+}
+
+impl Of<'_> {
+    fn measure(&self, usual: &Usuals) -> Vec<Measured> {
+        let store = self.seen.store;
+        let start = self.seen.context.now.plus_us(-self.rule.window_us);
+        let rows = rows_of(store, start..self.seen.until);
+        let kept = store.matching(rows, self.of.filter.predicate(&self.seen.context));
+        let groups = store.partition(&self.of.by, &kept);
+        let usual = usual.get(&self.rule.window_us);
+        match &self.of.measure {
+            ActivityMeasure::Silence => self.silences(&groups, usual),
+            ActivityMeasure::Drop => self.drops(&groups, usual),
+            _ => groups.iter().filter_map(|(values, rows)| self.group(values, rows)).collect(),
+        }
+    }
+
+    fn name(&self, values: &[String]) -> Group {
+        self.of.by.iter().zip(values).map(|(field, value)| (field.name().to_owned(), value.clone())).collect()
+    }
+
+    /// The filter that shows what is behind a value of a group.
+    fn filter(&self, values: &[String], of: &str) -> String {
+        let group = self.of.by.iter().zip(values).map(|(field, value)| format!("{}:{}", field.name(), quote(value)));
+        let parts = group.chain([part(&self.of.filter), of.to_owned()]).filter(|part| !part.is_empty());
+        parts.collect::<Vec<_>>().join(" ")
+    }
+
+    fn measured(&self, values: &[String], (value, count, of): (f64, u64, u64), filter: &str) -> Measured {
+        let filter = self.filter(values, filter);
+        Measured { group: self.name(values), value, count, of, usual: String::new(), filter }
+    }
+
+    fn group(&self, values: &[String], rows: &[Row]) -> Option<Measured> {
+        let store = self.seen.store;
+        let seconds = self.rule.window_us as f64 / 1e6;
+        let count = rows.len() as u64;
+        let took = || {
+            let mut latencies = Latencies::default();
+            rows.iter().filter_map(|row| store.took_us(*row)).for_each(|us| latencies.add(us));
+            latencies
+        };
+        let slow = format!("latency>{}", Unit::Milliseconds.text(self.rule.threshold.limit).replace(' ', ""));
+        let figures = match &self.of.measure {
+            ActivityMeasure::Count => ((count as f64, count, count), String::new()),
+            ActivityMeasure::PerSecond => ((count as f64 / seconds, count, count), String::new()),
+            ActivityMeasure::PerMinute => ((60.0 * count as f64 / seconds, count, count), String::new()),
+            ActivityMeasure::Share(of) => {
+                let finished: Vec<Row> = rows.iter().copied().filter(|row| is_finished(store, *row)).collect();
+                let share = store.matching(&finished, of.predicate(&self.seen.context)).len() as u64;
+                let all = finished.len() as u64;
+                ((100.0 * share as f64 / all.max(1) as f64, all, share), part(of))
+            }
+            ActivityMeasure::Quantile(q) => {
+                let latencies = took();
+                ((latencies.quantile_ms(*q)?, latencies.count(), 0), slow)
+            }
+            ActivityMeasure::Mean => {
+                let latencies = took();
+                ((latencies.mean_ms()?, latencies.count(), 0), slow)
+            }
+            ActivityMeasure::Silence | ActivityMeasure::Drop => return None,
+        };
+        let (figures, of) = figures;
+        (figures.1 >= self.of.at_least).then(|| self.measured(values, figures, &of))
+    }
+
+    /// Systems that usually have activities: with none in the window they are silent.
+    fn silences(&self, groups: &Partition, usual: Option<&BTreeMap<String, Usual>>) -> Vec<Measured> {
+        let speaking: HashMap<&str, u64> =
+            groups.iter().filter_map(|(values, rows)| Some((values.first()?.as_str(), rows.len() as u64))).collect();
+        let one = |(system, usual): (&String, &Usual)| {
+            let spoke = usual.spoke_percent()?;
+            let count = speaking.get(system.as_str()).copied().unwrap_or(0);
+            // Nothing is heard of a store that cannot be read.
+            if count == 0 && self.blind {
+                return None;
+            }
+            let values = [system.clone()];
+            let mut measured = self.measured(&values, (if count > 0 { 0.0 } else { spoke }, count, 0), "");
+            measured.usual = format!("it spoke in {spoke:.0} % of such times in the last day");
+            Some(measured)
+        };
+        usual.into_iter().flatten().filter_map(one).collect()
+    }
+
+    /// Systems whose success is below what is usual.
+    fn drops(&self, groups: &Partition, usual: Option<&BTreeMap<String, Usual>>) -> Vec<Measured> {
+        let store = self.seen.store;
+        let one = |(values, rows): &(Vec<String>, Vec<Row>)| {
+            let usual = usual?.get(values.first()?)?;
+            let finished = rows.iter().filter(|row| is_finished(store, **row)).count() as u64;
+            let failed = rows.iter().filter(|row| store.is_failure(**row)).count() as u64;
+            if finished < self.of.at_least {
+                return None;
+            }
+            let below = usual.deviations_below(Window { count: rows.len() as u64, finished, failed })?;
+            let (mean, spread) = usual.success_percent()?;
+            let mut measured = self.measured(values, (below, finished, failed), "is:failure");
+            measured.usual = format!("success of {} is usually {mean:.1} ± {spread:.1} %", values[0]);
+            Some(measured)
+        };
+        groups.iter().filter_map(one).collect()
+    }
+}
+
+/// Rows by the values of their fields.
+type Partition = [(Vec<String>, Vec<Row>)];
+
+fn is_finished(store: &Store, row: Row) -> bool {
+    store.status(row).is_none_or(Status::is_finished)
+}
+
+/// The filter of an alert, with the time from which on it holds what made it.
+pub fn behind(filter: &str, from: crate::model::Timestamp, upto: Option<crate::model::Timestamp>) -> String {
+    let upto = upto.map(|at| at.rfc3339()).unwrap_or_default();
+    format!("{filter} {}:{}..{upto}", Field::Time.name(), from.rfc3339()).trim().to_owned()
+}

@@ -1,0 +1,263 @@
+//! Health of the systems over what is in memory, and over what only the stores know: in slots of time, of which those are
+//! computed anew that something changed in.
+
+use super::alerting::FiguresQuery;
+use crate::filter::Field;
+use crate::insight::{Health, Part, Reading, Span, Try};
+use crate::model::Timestamp;
+use crate::source::{Grouping, Groups};
+use crate::store::{Row, Store, Symbol};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
+
+/// Health is of one of these windows, in microseconds: 15 minutes, an hour, a day.
+pub const HEALTH_WINDOWS_US: [i64; 3] = [900_000_000, 3_600_000_000, 86_400_000_000];
+/// A window has so many slots.
+const SLOTS: i64 = 60;
+/// Columns of a sparkline.
+pub const COLUMNS: i64 = 30;
+const DAY_US: i64 = 86_400_000_000;
+/// What the stores count is asked for again after this long.
+const PAST_EVERY_US: i64 = 60_000_000;
+
+/// Systems by their symbols in the store.
+type Slot = HashMap<Symbol, Part>;
+
+/// What the stores counted of a time that is not in memory.
+#[derive(Debug, Clone, Default)]
+struct Past {
+    /// By slot and system.
+    slots: BTreeMap<i64, BTreeMap<String, Part>>,
+    /// The time that is theirs.
+    range: Option<Range<Timestamp>>,
+    asked_at: Option<Timestamp>,
+}
+
+/// The health screen's state.
+#[derive(Debug, Clone, Default)]
+pub struct HealthView {
+    /// Which of [`HEALTH_WINDOWS_US`].
+    pub window: usize,
+    /// What was computed last.
+    pub health: Option<Health>,
+    slots: HashMap<i64, Slot>,
+    /// Slots in which something changed since.
+    dirty: BTreeSet<i64>,
+    computed_at: Option<Timestamp>,
+    /// Rows looked at the last time: how long the next time may wait.
+    cost: usize,
+    /// Of the windows themselves, and of the day before.
+    past: [Past; 2],
+}
+
+impl HealthView {
+    /// Microseconds of the window.
+    pub fn window_us(&self) -> i64 {
+        HEALTH_WINDOWS_US[self.window]
+    }
+
+    fn slot_us(&self) -> i64 {
+        self.window_us() / SLOTS
+    }
+
+    fn slot_of(&self, at: Timestamp) -> i64 {
+        at.0.div_euclid(self.slot_us())
+    }
+
+    /// Chooses another window.
+    pub fn choose(&mut self, window: usize) {
+        *self = Self { window: window.min(HEALTH_WINDOWS_US.len() - 1), ..Self::default() };
+    }
+
+    /// Notes that rows are new or changed, or began at another time before.
+    pub fn touch(&mut self, store: &Store, rows: &[Row], moved_from: &[Timestamp]) {
+        if self.slots.is_empty() {
+            return;
+        }
+        let mut last = i64::MIN;
+        for at in rows.iter().map(|row| store.started(*row)).chain(moved_from.iter().copied()) {
+            let slot = self.slot_of(at);
+            if slot != last {
+                self.dirty.insert(slot);
+                last = slot;
+            }
+        }
+    }
+
+    /// Whether what is shown is old: a second, or longer where computing it takes long.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        // About 100 ns a row: at most a hundredth of the time goes into it.
+        let wait_us = (self.cost as i64 * 10).clamp(1_000_000, 60_000_000);
+        self.computed_at.is_none_or(|at| now.since_us(at) >= wait_us)
+    }
+
+    /// The questions for the stores, where memory does not reach back as far as the windows do.
+    pub fn ask_past(&mut self, complete_from: Timestamp, now: Timestamp) -> Vec<FiguresQuery> {
+        let (window, slot_us) = (self.window_us(), self.slot_us());
+        // Slots of which memory has a part are the stores' whole.
+        let complete = self.slot_of(complete_from.plus_us(-1).max(Timestamp(0))) + 1;
+        let slots = |from: Timestamp, upto: Timestamp| {
+            Timestamp(self.slot_of(from) * slot_us)..Timestamp((self.slot_of(upto) + 1).min(complete) * slot_us)
+        };
+        let windows = slots(now.plus_us(-2 * window), now);
+        let day_before = slots(now.plus_us(-DAY_US - window), now.plus_us(-DAY_US));
+        let day_before = if window < DAY_US { day_before } else { Timestamp(0)..Timestamp(0) };
+        let mut questions = Vec::new();
+        for (past, range) in self.past.iter_mut().zip([windows, day_before]) {
+            if complete_from.0 == i64::MIN || range.is_empty() {
+                past.range = None;
+            } else if past.asked_at.is_none_or(|at| now.since_us(at) >= PAST_EVERY_US) {
+                past.asked_at = Some(now);
+                let grouping = Grouping { by: vec![Field::System], bucket_us: Some(slot_us) };
+                questions.push(FiguresQuery { since: range.start, until: range.end.min(now), grouping });
+            }
+        }
+        questions
+    }
+
+    /// Takes the stores' answer.
+    pub fn take_past(&mut self, query: &FiguresQuery, groups: Groups, now: Timestamp) {
+        if query.grouping.bucket_us != Some(self.slot_us()) {
+            return;
+        }
+        let mut slots: BTreeMap<i64, BTreeMap<String, Part>> = BTreeMap::new();
+        for ((values, at), figures) in groups {
+            if let (Some(Some(system)), Some(at)) = (values.into_iter().next(), at) {
+                slots.entry(self.slot_of(at)).or_default().insert(system, Part::counted(figures, at));
+            }
+        }
+        let is_day_before = query.until <= now.plus_us(-DAY_US + self.slot_us()) && self.window_us() < DAY_US;
+        let past = &mut self.past[usize::from(is_day_before)];
+        (past.slots, past.range) = (slots, Some(query.since..query.until));
+        self.computed_at = None;
+    }
+
+    /// Computes health at a moment.
+    pub fn compute(&mut self, store: &Store, now: Timestamp) {
+        self.computed_at = Some(now);
+        self.cost = 0;
+        let window = self.window_us();
+        for slot in std::mem::take(&mut self.dirty) {
+            self.slots.remove(&slot);
+        }
+        let start = now.plus_us(-window);
+        let mut span = Span {
+            now: self.gather(store, start..Timestamp(i64::MAX)),
+            before: self.gather(store, start.plus_us(-window)..start),
+            ..Span::default()
+        };
+        if window < DAY_US {
+            span.day_before = self.gather(store, start.plus_us(-DAY_US)..now.plus_us(-DAY_US));
+        }
+        // The sparkline stands on whole slots, so that it does not move as time goes on.
+        let last = self.slot_of(now);
+        let first = last - SLOTS + 1;
+        let per_column = SLOTS / COLUMNS;
+        for slot in first..=last {
+            let column = ((slot - first) / per_column) as usize;
+            let mut add = |system: &str, part: &Part| {
+                let columns = span.columns.entry(system.to_owned()).or_insert_with(|| vec![(0, 0); COLUMNS as usize]);
+                columns[column].0 += part.figures.count;
+                columns[column].1 += part.figures.failed;
+            };
+            match self.of_stores(slot) {
+                Some(parts) => parts.iter().for_each(|(system, part)| add(system, part)),
+                None => {
+                    let parts = self.slots.get(&slot).into_iter().flatten();
+                    parts.for_each(|(system, part)| add(store.symbols().get(*system), part));
+                }
+            }
+        }
+        let oldest = self.slot_of(start.plus_us(-window));
+        let day_before = self.slot_of(start.plus_us(-DAY_US))..=self.slot_of(now.plus_us(-DAY_US));
+        self.slots.retain(|slot, _| *slot >= oldest || day_before.contains(slot));
+        self.dirty.insert(self.slot_of(now));
+        self.health = Some(Health::of(&span, window));
+    }
+
+    /// What the stores counted of a slot, where it is theirs.
+    fn of_stores(&self, slot: i64) -> Option<&BTreeMap<String, Part>> {
+        static NONE: BTreeMap<String, Part> = BTreeMap::new();
+        let start = Timestamp(slot * self.slot_us());
+        let theirs = |past: &&Past| past.range.as_ref().is_some_and(|range| range.contains(&start));
+        self.past.iter().find(theirs).map(|past| past.slots.get(&slot).unwrap_or(&NONE))
+    }
+
+    /// The parts of a range of time: whole slots as they are known, its edges computed.
+    fn gather(&mut self, store: &Store, range: Range<Timestamp>) -> BTreeMap<String, Part> {
+        let mut sum: BTreeMap<String, Part> = BTreeMap::new();
+        let mut by_symbol: HashMap<Symbol, Part> = HashMap::new();
+        let newest = store.all_rows().last().map_or(range.start, |row| store.started(*row));
+        let last = self.slot_of(range.end.plus_us(-1).min(newest.max(range.start)));
+        for slot in self.slot_of(range.start)..=last {
+            let of_slot = Timestamp(slot * self.slot_us())..Timestamp((slot + 1) * self.slot_us());
+            if let Some(parts) = self.of_stores(slot) {
+                // A slot of theirs cannot be divided: it belongs to the range that it begins in.
+                for (system, part) in parts.iter().filter(|_| range.contains(&of_slot.start)) {
+                    sum.entry(system.clone()).or_default().merge(part);
+                }
+                continue;
+            }
+            if of_slot.start < range.start || of_slot.end > range.end {
+                let (edge, rows) = read(store, of_slot.start.max(range.start)..of_slot.end.min(range.end));
+                self.cost += rows;
+                for (system, part) in &edge {
+                    by_symbol.entry(*system).or_default().merge(part);
+                }
+                continue;
+            }
+            if !self.slots.contains_key(&slot) {
+                let (parts, rows) = read(store, of_slot);
+                self.cost += rows;
+                self.slots.insert(slot, parts);
+            }
+            for (system, part) in &self.slots[&slot] {
+                by_symbol.entry(*system).or_default().merge(part);
+            }
+        }
+        for (system, part) in by_symbol {
+            sum.entry(store.symbols().get(system).to_owned()).or_default().merge(&part);
+        }
+        sum
+    }
+}
+
+/// The rows of a range of time.
+pub(super) fn rows_of(store: &Store, range: Range<Timestamp>) -> &[Row] {
+    let rows = store.all_rows();
+    let from = rows.partition_point(|row| store.started(*row) < range.start);
+    let upto = from + rows[from..].partition_point(|row| store.started(*row) < range.end);
+    &rows[from..upto]
+}
+
+/// The reading of a row.
+pub(super) fn reading(store: &Store, row: Row) -> Reading<'_> {
+    let failed = store.is_failure(row);
+    let named = |symbol: Symbol| (symbol != Symbol::ABSENT).then(|| store.symbols().get(symbol));
+    let retry = store.retry(row).map(|(operation, attempt, due)| {
+        let started = store.started(row);
+        Try { operation, attempt, started, due }
+    });
+    Reading {
+        started: store.started(row),
+        status: store.status(row),
+        failed,
+        took_us: store.took_us(row),
+        usage: store.usage(row),
+        error: if failed { (store.http_status(row), named(store.error_type(row))) } else { (None, None) },
+        retry,
+    }
+}
+
+/// The parts of a range of time, and how many rows were read.
+fn read(store: &Store, range: Range<Timestamp>) -> (Slot, usize) {
+    let mut slot = Slot::new();
+    let rows = rows_of(store, range);
+    for row in rows {
+        let system = store.system(*row);
+        if system != Symbol::ABSENT {
+            slot.entry(system).or_default().add(&reading(store, *row));
+        }
+    }
+    (slot, rows.len())
+}

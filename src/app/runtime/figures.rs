@@ -1,0 +1,49 @@
+//! Figures over every source: what several of them know of one request is counted once.
+
+use super::{Joined, Sources};
+use crate::app::alerting::FiguresQuery;
+use crate::filter::{Context, Filter};
+use crate::model::{Names, SourceId};
+use crate::source::{Grouping, Groups, PageQuery, Source};
+use anyhow::Result;
+use std::sync::Arc;
+
+/// Activities of a page.
+const PAGE: usize = 5000;
+
+/// Counts what a query keeps: in the store where there is one source, joined here where there are several.
+pub async fn figures(
+    sources: &[(SourceId, Arc<dyn Source>)],
+    names: &Names,
+    query: PageQuery,
+    grouping: &Grouping,
+) -> Result<Groups> {
+    let query = PageQuery { newest_first: true, limit: PAGE, ..query };
+    // Metrics and health endpoints hold no activities.
+    let holding = |source: &&(SourceId, Arc<dyn Source>)| source.1.capabilities().holds_activities();
+    let holding: Vec<_> = sources.iter().filter(holding).cloned().collect();
+    match holding.as_slice() {
+        [] => Ok(Groups::new()),
+        [(_, source)] => Ok(source.aggregate(&query, grouping).await?),
+        several => {
+            let mut groups = Groups::new();
+            let mut joined = Joined::new(several, names, query);
+            while let Some(activity) = joined.next().await? {
+                groups.entry(grouping.key(&activity, names)).or_default().add(&activity);
+            }
+            Ok(groups)
+        }
+    }
+}
+
+/// The answer to a question for figures of all activities.
+pub(super) async fn answer(
+    sources: Sources,
+    names: Names,
+    context: Context,
+    asked: &FiguresQuery,
+) -> Result<Groups, String> {
+    let (since, until) = (Some(asked.since), Some(asked.until));
+    let query = PageQuery { filter: Filter::default(), context, since, until, ..PageQuery::all(PAGE) };
+    figures(&sources, &names, query, &asked.grouping).await.map_err(|error| format!("{error:#}"))
+}

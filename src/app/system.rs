@@ -1,0 +1,185 @@
+//! One system in detail: its endpoints, its errors by kind, how its response times are distributed and how that goes over
+//! time, what it does most.
+
+use super::health::{reading, rows_of};
+use crate::filter::quote;
+use crate::insight::error_kind;
+use crate::model::{Figures, Latencies, Timestamp};
+use crate::store::{Store, Symbol};
+use compact_str::CompactString;
+use std::collections::{BTreeMap, HashMap};
+
+/// Where the spans of document 002's distribution begin, in milliseconds.
+pub const SPANS: [u64; 5] = [0, 100, 500, 1000, 5000];
+/// Columns of what goes over time.
+const COLUMNS: usize = 60;
+/// Where the rows of the heatmap begin, in microseconds: four a decade, from 1 ms to 100 s.
+const HEAT: usize = 20;
+
+/// A part of the screen whose lines can be chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Section {
+    /// Endpoints, those with the most failures first.
+    Endpoints,
+    /// Errors by kind.
+    Errors,
+    /// Spans of response time.
+    Spans,
+    /// What it does most.
+    Active,
+}
+
+/// A line that can be chosen.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Which part it is in.
+    pub section: Section,
+    /// What it is.
+    pub name: String,
+    /// The clause that keeps its activities.
+    pub clause: String,
+    /// Their figures.
+    pub figures: Figures,
+    /// When the last one began.
+    pub last: Timestamp,
+}
+
+/// How many took how long over time.
+#[derive(Debug, Clone, Default)]
+pub struct Heat {
+    /// Counts by column of time and row of latency, the fastest first.
+    pub columns: Vec<[u32; HEAT]>,
+}
+
+impl Heat {
+    /// The row of a latency.
+    fn row(us: u64) -> usize {
+        let exponent = (us.max(1) as f64).log10() * 4.0 - 12.0;
+        exponent.clamp(0.0, (HEAT - 1) as f64) as usize
+    }
+
+    /// Where a row begins, in microseconds.
+    pub fn begins_us(row: usize) -> u64 {
+        10f64.powf((row as f64 + 12.0) / 4.0) as u64
+    }
+}
+
+/// One system over a window.
+#[derive(Debug, Clone, Default)]
+pub struct SystemView {
+    /// Its name.
+    pub system: String,
+    /// The lines, section by section.
+    pub entries: Vec<Entry>,
+    /// Counts of the spans of response time.
+    pub spans: Vec<u64>,
+    /// Response times over time.
+    pub heat: Heat,
+    /// Activities, finished ones and failures by column of time.
+    pub trend: Vec<(u64, u64, u64)>,
+    /// The beginning of the window that it was computed of.
+    pub since: Timestamp,
+    computed_at: Option<Timestamp>,
+}
+
+/// Lines a section has at most.
+const LINES: usize = 12;
+
+impl SystemView {
+    /// Of a system, not computed yet.
+    pub fn new(system: String) -> Self {
+        Self { system, ..Self::default() }
+    }
+
+    /// Whether what is shown is old: two seconds.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.computed_at.is_none_or(|at| now.since_us(at) >= 2_000_000)
+    }
+
+    /// Computes it over a window that ends now.
+    pub fn compute(&mut self, store: &Store, now: Timestamp, window_us: i64) {
+        let since = now.plus_us(-window_us);
+        (self.computed_at, self.since) = (Some(now), since);
+        self.heat = Heat { columns: vec![[0; HEAT]; COLUMNS] };
+        self.trend = vec![(0, 0, 0); COLUMNS];
+        let mut all = Latencies::default();
+        let mut endpoints: HashMap<Symbol, (Figures, Timestamp)> = HashMap::new();
+        let mut operations: HashMap<Symbol, (Figures, Timestamp)> = HashMap::new();
+        let mut errors: BTreeMap<CompactString, (String, u64, Timestamp)> = BTreeMap::new();
+        for row in rows_of(store, since..Timestamp(i64::MAX)) {
+            if store.symbols().get(store.system(*row)) != self.system {
+                continue;
+            }
+            let one = reading(store, *row);
+            let open = one.status.is_some_and(|status| !status.is_finished());
+            let column = (one.started.since_us(since) * COLUMNS as i64 / window_us.max(1)).clamp(0, COLUMNS as i64 - 1);
+            let slot = &mut self.trend[column as usize];
+            (slot.0, slot.1, slot.2) = (slot.0 + 1, slot.1 + u64::from(!open), slot.2 + u64::from(one.failed));
+            if let Some(us) = one.took_us {
+                all.add(us);
+                self.heat.columns[column as usize][Heat::row(us)] += 1;
+            }
+            let by = [(&mut endpoints, store.endpoint(*row)), (&mut operations, store.operation(*row))];
+            for (groups, symbol) in by.into_iter().filter(|(_, symbol)| *symbol != Symbol::ABSENT) {
+                let (figures, last) = groups.entry(symbol).or_default();
+                figures.count += 1;
+                figures.failed += u64::from(one.failed);
+                figures.open += u64::from(open);
+                one.took_us.into_iter().for_each(|us| figures.latencies.add(us));
+                *last = (*last).max(one.started);
+            }
+            if one.failed {
+                let (kind, clause) = error_kind(one.status, one.error.0, one.error.1);
+                let error = errors.entry(kind).or_insert((clause, 0, one.started));
+                (error.1, error.2) = (error.1 + 1, error.2.max(one.started));
+            }
+        }
+        self.spans = all.counts(&SPANS.map(|ms| ms * 1000));
+        self.entries.clear();
+        self.list(Section::Endpoints, "endpoint", store, endpoints, |figures| (figures.failed, figures.count));
+        let of_errors = errors.into_iter().map(|(name, (clause, count, last))| Entry {
+            section: Section::Errors,
+            name: name.to_string(),
+            clause,
+            figures: Figures { count, failed: count, ..Figures::default() },
+            last,
+        });
+        let mut of_errors: Vec<Entry> = of_errors.collect();
+        of_errors.sort_by_key(|entry| std::cmp::Reverse(entry.figures.count));
+        self.entries.extend(of_errors.into_iter().take(LINES));
+        for (index, count) in self.spans.iter().enumerate() {
+            let (from, upto) = (SPANS[index], SPANS.get(index + 1));
+            let (name, clause) = match upto {
+                Some(upto) => (format!("{from} … {upto} ms"), format!("latency>={from}ms latency<{upto}ms")),
+                None => (format!("{from} ms …"), format!("latency>={from}ms")),
+            };
+            let figures = Figures { count: *count, ..Figures::default() };
+            self.entries.push(Entry { section: Section::Spans, name, clause, figures, last: Timestamp(0) });
+        }
+        self.list(Section::Active, "operation", store, operations, |figures| (figures.count, figures.failed));
+    }
+
+    fn list(
+        &mut self,
+        section: Section,
+        field: &str,
+        store: &Store,
+        groups: HashMap<Symbol, (Figures, Timestamp)>,
+        order: impl Fn(&Figures) -> (u64, u64),
+    ) {
+        let named = groups.into_iter().map(|(symbol, (figures, last))| {
+            let name = store.symbols().get(symbol).to_owned();
+            let clause = format!("{field}:{}", quote(&name));
+            Entry { section, name, clause, figures, last }
+        });
+        let mut named: Vec<Entry> = named.collect();
+        named.sort_by(|a, b| order(&b.figures).cmp(&order(&a.figures)).then_with(|| a.name.cmp(&b.name)));
+        named.truncate(LINES);
+        self.entries.extend(named);
+    }
+
+    /// The lines of a section, with their numbers.
+    pub fn of(&self, section: Section) -> impl Iterator<Item = (usize, &Entry)> {
+        self.entries.iter().enumerate().filter(move |(_, entry)| entry.section == section)
+    }
+}

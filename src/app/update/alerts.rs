@@ -1,0 +1,109 @@
+//! What is done on the alerts screen: jump to what is behind an alert, take it, resolve it, silence its rule.
+
+use super::{detail::open, go_to};
+use crate::app::alerts::{self, AlertLine, Origin};
+use crate::app::{AlertChange, Effect, Screen, State};
+use crate::insight::alerting::Silence;
+use crate::record::AlertStatus;
+
+/// How long a silence set by a key lasts.
+const SILENCE_US: i64 = 3_600_000_000;
+
+/// Puts the lines together anew.
+pub(super) fn refresh(state: &mut State) {
+    let lines = alerts::lines(state);
+    // The cursor stays with its alert.
+    let selected = state.alert_lines.get(state.line).map(|line| line.id.clone());
+    if state.screen == Screen::Alerts
+        && let Some(at) = lines.iter().position(|line| Some(&line.id) == selected.as_ref())
+    {
+        state.line = at;
+    }
+    state.alert_lines = lines;
+}
+
+/// Shows the screen, or the list again.
+pub(super) fn toggle(state: &mut State) {
+    let shown = state.screen == Screen::Alerts;
+    state.screen = if shown { Screen::Explore } else { Screen::Alerts };
+    state.line = 0;
+    state.focus = crate::app::Focus::List;
+    state.alert_lines = alerts::lines(state);
+}
+
+fn current(state: &State) -> Option<&AlertLine> {
+    state.alert_lines.get(state.line).filter(|_| state.screen == Screen::Alerts)
+}
+
+/// The activities behind the selected alert.
+pub(super) fn jump(state: &mut State) -> Option<Vec<Effect>> {
+    let line = current(state)?.clone();
+    if let Origin::Stored(alert) = &line.origin
+        && let Some(row) = alerts::record_of(state, alert)
+    {
+        state.screen = Screen::Explore;
+        let mut effects = go_to(state, "");
+        state.list.select(&state.store, row);
+        effects.extend(open(state, row));
+        return Some(effects);
+    }
+    if line.filter.is_empty() {
+        state.say("this alert is about what is measured, not about activities: s shows the metrics");
+        return Some(Vec::new());
+    }
+    state.screen = Screen::Explore;
+    Some(go_to(state, &line.filter))
+}
+
+/// Takes, or resolves, the selected alert.
+pub(super) fn change(state: &mut State, to: AlertStatus) -> Vec<Effect> {
+    let Some(line) = current(state).cloned() else {
+        state.say("alerts are acknowledged and resolved on the alerts screen: a");
+        return Vec::new();
+    };
+    let who = state.writes_as.clone();
+    match line.origin {
+        Origin::Rule(_) if to == AlertStatus::Resolved => {
+            state.say("a rule's alert is resolved when the rule does not hold any more; S silences it");
+        }
+        Origin::Rule(rule) => {
+            let (who, now) = (who.unwrap_or_else(|| "you".to_owned()), state.now);
+            if state.alerting.alerts.acknowledge(&line.id, &who, now) {
+                state.say(format!("{rule} acknowledged, in this session"));
+            }
+            refresh(state);
+        }
+        Origin::Stored(alert) => match who {
+            None => state.say("the alert is in a store: start with --allow-writes to change it there"),
+            Some(by) => {
+                let change = AlertChange { id: line.id, places: alert.places.clone(), to, by };
+                state.say(format!("{} {} …", to.word(), change.id));
+                return vec![Effect::ChangeAlert(Box::new(change))];
+            }
+        },
+    }
+    Vec::new()
+}
+
+/// Silences the rule of the selected alert for its group, for an hour; or lifts that.
+pub(super) fn silence(state: &mut State) {
+    let Some(line) = current(state).cloned() else { return };
+    let Origin::Rule(rule) = line.origin else {
+        state.say("only rules can be silenced");
+        return;
+    };
+    let alerts = &state.alerting.alerts;
+    let value = alerts.active.iter().find(|alert| alert.id == line.id).and_then(|alert| alert.group.first());
+    let group = value.map_or_else(|| "*".to_owned(), |(_, value)| value.clone());
+    let silences = &mut state.alerting.silences;
+    let count = silences.len();
+    silences.retain(|silence| silence.rule != rule || silence.group != group);
+    if silences.len() == count {
+        let until = state.now.plus_us(SILENCE_US);
+        silences.push(Silence { rule: rule.clone(), group: group.clone(), until, why: "in the explorer".to_owned() });
+        state.say(format!("{rule} for {group} is silent for an hour, in this session; S lifts it"));
+    } else {
+        state.say(format!("{rule} for {group} is not silent any more"));
+    }
+    refresh(state);
+}

@@ -1,0 +1,93 @@
+//! Health and rules as time goes on: computed where they are due, with what only the stores can tell asked for.
+
+use super::alerts;
+use crate::app::alerting::{CATCH_UP_US, FiguresQuery};
+use crate::app::{Effect, Screen, SourceStatus, State, SystemView, Ticket};
+use crate::insight::alerting::Turn;
+use crate::source::Groups;
+use crate::source::pump::State as SourceState;
+
+/// What is due.
+pub(super) fn tick(state: &mut State) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    if matches!(state.screen, Screen::Health | Screen::System) && state.health.is_due(state.now) {
+        effects.extend(refresh(state));
+    }
+    let window_us = state.health.window_us();
+    if let Some(view) = state.system.as_mut().filter(|view| state.screen == Screen::System && view.is_due(state.now)) {
+        view.compute(&state.store, state.now, window_us);
+    }
+    if may_begin(state) && state.alerting.is_due(state.now) {
+        if !state.alerting.has_begun() {
+            let since = state.now.plus_us(-CATCH_UP_US);
+            let context = state.context();
+            state.alerting.catch_up(&state.store, context, since);
+        }
+        evaluate(state);
+        if let Some((window_us, query)) = state.alerting.ask_usual(state.now) {
+            let ticket = state.ticket();
+            state.usual_ticket = (ticket, window_us);
+            effects.push(Effect::Figures(ticket, Box::new(query)));
+        }
+    }
+    if state.screen == Screen::Alerts {
+        alerts::refresh(state);
+    }
+    effects
+}
+
+/// Whether enough is here for rules to be evaluated: everything, or what came in the first seconds.
+fn may_begin(state: &State) -> bool {
+    let waited_us = state.now.since_us(state.opened);
+    let busy = |source: &SourceStatus| matches!(source.state, SourceState::Connecting | SourceState::Loading);
+    waited_us >= 3_000_000 && (waited_us >= 15_000_000 || !state.sources.iter().any(busy))
+}
+
+/// Evaluates the rules, and says what has begun to fire.
+fn evaluate(state: &mut State) {
+    let fired = state.evaluate_rules();
+    alerts::refresh(state);
+    let firing: Vec<String> = fired
+        .iter()
+        .filter(|change| change.turn == Turn::Firing)
+        .map(|change| format!("⚑ {}: {}", change.alert.title, change.alert.reason))
+        .collect();
+    if let Some(first) = firing.first() {
+        let more = if firing.len() > 1 { format!(" and {} more alerts", firing.len() - 1) } else { String::new() };
+        let text = format!("{first}{more}");
+        state.say(text);
+    }
+}
+
+/// Computes health now, and asks for what is not in memory.
+pub(super) fn refresh(state: &mut State) -> Vec<Effect> {
+    state.compute_health();
+    let questions = state.health.ask_past(state.complete_from(), state.now);
+    if !questions.is_empty() {
+        state.past_ticket = state.ticket();
+    }
+    questions.into_iter().map(|query| Effect::Figures(state.past_ticket, Box::new(query))).collect()
+}
+
+/// Figures have come.
+pub(super) fn take(state: &mut State, ticket: Ticket, query: &FiguresQuery, result: Result<Groups, String>) {
+    if ticket == state.past_ticket {
+        match result {
+            Ok(groups) => state.health.take_past(query, groups, state.now),
+            Err(problem) => state.say(format!("figures of the past: {problem}")),
+        }
+    } else if ticket == state.usual_ticket.0 {
+        state.alerting.take_usual(state.usual_ticket.1, result.as_ref().ok(), state.now);
+    }
+}
+
+/// Opens the system under the cursor.
+pub(super) fn open_system(state: &mut State) {
+    let health = state.health.health.as_ref();
+    let Some(system) = health.and_then(|health| health.systems.get(state.line)) else { return };
+    let mut view = SystemView::new(system.system.clone());
+    view.compute(&state.store, state.now, state.health.window_us());
+    state.system = Some(view);
+    state.screen = Screen::System;
+    state.line = 0;
+}

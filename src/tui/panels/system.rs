@@ -1,0 +1,200 @@
+//! One system: figures, endpoints, errors by kind, response times and how they go over time, what it says of itself.
+
+use super::detail::overview::about_system;
+use super::health::{alerts_of, headline, when, why};
+use crate::app::{Entry, Heat, Section, State, SystemView};
+use crate::model::{Check, Figures};
+use crate::tui::text::{SPARKS, ago, clock, count, day, fit, left, millis, put, put_all, right, safe};
+use crate::tui::theme::Theme;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    let Some(view) = &state.system else { return };
+    let mut y = area.y;
+    let line = |y: u16| Rect { y, height: 1.min(area.bottom().saturating_sub(y)), ..area };
+    let health = state.health.health.iter().flat_map(|health| &health.systems);
+    if let Some(system) = health.into_iter().find(|system| system.system == view.system) {
+        headline(system, theme.title, line(y), buf, theme);
+        let alerts = alerts_of(state, &view.system);
+        let inside = area.width.saturating_sub(4);
+        put_all(buf, area.x + 3, y + 1, inside, &[(&alerts, theme.failure), (&why(system), theme.text)]);
+        put(buf, area.x + 3, y + 2, &when(state, system), inside, theme.dim);
+        y += 3;
+    }
+    for text in said(state, &view.system) {
+        put(buf, area.x + 3, y, &text, area.width.saturating_sub(4), theme.dim);
+        y += 1;
+    }
+    let body = Rect { y: y + 1, height: area.bottom().saturating_sub(y + 1), ..area };
+    if body.height == 0 || body.y >= area.bottom() {
+        return;
+    }
+    if area.width >= 120 {
+        let half = area.width / 2 - 1;
+        let sides = [Rect { width: half, ..body }, Rect { x: area.x + half + 2, width: area.width - half - 2, ..body }];
+        let middle = body.height / 2;
+        let [at_left, at_right] = sides;
+        let used = table(state, view, Section::Endpoints, Rect { height: middle, ..at_left }, buf, theme);
+        let below = Rect { y: at_left.y + used + 1, height: at_left.height.saturating_sub(used + 1), ..at_left };
+        let used = table(state, view, Section::Active, Rect { height: below.height.min(14), ..below }, buf, theme);
+        let rest = Rect { y: below.y + used + 1, height: below.height.saturating_sub(used + 1), ..below };
+        trend(state, view, rest, buf, theme);
+        let used = table(state, view, Section::Errors, Rect { height: middle.min(12), ..at_right }, buf, theme);
+        let below = Rect { y: at_right.y + used + 1, height: at_right.height.saturating_sub(used + 1), ..at_right };
+        let used = table(state, view, Section::Spans, below, buf, theme);
+        let rest = Rect { y: below.y + used + 1, height: below.height.saturating_sub(used + 1), ..below };
+        heat(state, &view.heat, rest, buf, theme);
+        return;
+    }
+    // One below the other, from the section on that the cursor is in.
+    let sections = [Section::Endpoints, Section::Errors, Section::Spans, Section::Active];
+    let current = view.entries.get(state.line).map_or(Section::Endpoints, |entry| entry.section);
+    let first = sections.iter().position(|section| *section == current).unwrap_or(0);
+    let mut rest = body;
+    for section in sections.iter().skip(first.saturating_sub(1)) {
+        let used = table(state, view, *section, rest, buf, theme);
+        rest = Rect { y: rest.y + used + 1, height: rest.height.saturating_sub(used + 1), ..rest };
+    }
+    trend(state, view, rest, buf, theme);
+}
+
+/// What the system says of itself: its checks, and its entry in the stores' configuration.
+fn said(state: &State, system: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    let own = |check: &&Check| check.system.as_deref().is_some_and(|of| of.eq_ignore_ascii_case(system));
+    for check in state.sources.iter().flat_map(|source| &source.vitals.checks).filter(own).take(3) {
+        let took = check.took_us.map(|us| format!(" in {} ms", us / 1000)).unwrap_or_default();
+        lines.push(safe(&format!("its {} says {}{took}: {}", check.name, check.state, check.detail)));
+    }
+    let configured = state.system_entry(system).map(|entry| safe(&about_system(state, entry)));
+    lines.extend(configured.map(|text| format!("configured: {text}")));
+    lines
+}
+
+/// A section with its title; gives the rows used.
+fn table(state: &State, view: &SystemView, section: Section, area: Rect, buf: &mut Buffer, theme: &Theme) -> u16 {
+    if area.height < 2 {
+        return 0;
+    }
+    let entries: Vec<(usize, &Entry)> = view.of(section).collect();
+    let title = match section {
+        Section::Endpoints => "endpoints, most failures first",
+        Section::Errors => "errors by kind",
+        Section::Spans => "response times",
+        Section::Active => "most active",
+    };
+    let figures = match section {
+        Section::Endpoints | Section::Active => "   count  failed   success     p50     p95",
+        Section::Errors => "   count   last        ",
+        Section::Spans => "   count",
+    };
+    let name = area.width.saturating_sub(3 + figures.len() as u16).min(60);
+    let name = if section == Section::Spans { 16 } else { name };
+    put_all(buf, area.x + 1, area.y, area.width, &[(&left(title, name + 1), theme.title), (figures, theme.dim)]);
+    if entries.is_empty() {
+        put(buf, area.x + 2, area.y + 1, "none in this time", area.width, theme.dim);
+        return 2;
+    }
+    let height = (area.height - 1) as usize;
+    let selected = entries.iter().position(|(index, _)| *index == state.line).unwrap_or(0);
+    let first = (selected + 1).saturating_sub(height);
+    let all: u64 = entries.iter().map(|(_, entry)| entry.figures.count).sum();
+    let mut y = area.y + 1;
+    for (index, entry) in entries.iter().skip(first).take(height) {
+        let style = if *index == state.line { theme.selected } else { theme.text };
+        let text = left(&fit(&safe(&entry.name), name), name);
+        let x = put(buf, area.x + 2, y, &text, name, style);
+        let of = &entry.figures;
+        let room = area.right().saturating_sub(x);
+        match section {
+            Section::Endpoints | Section::Active => figures_line(of, x, y, room, buf, theme),
+            Section::Errors => {
+                let last = clock(state, entry.last, day(state, state.now));
+                let text = format!("{}   {}", right(&count(of.count as usize), 8), fit(&last, 12));
+                put(buf, x, y, &text, room, theme.failure);
+            }
+            Section::Spans => {
+                let share = 100.0 * of.count as f64 / all.max(1) as f64;
+                let bar = "█".repeat((share / 100.0 * f64::from(room.saturating_sub(20))).round() as usize);
+                let counts = format!("{} {} ", right(&count(of.count as usize), 8), right(&format!("{share:.0} %"), 6));
+                put_all(buf, x, y, room, &[(&counts, theme.text), (&bar, theme.accent)]);
+            }
+        }
+        y += 1;
+    }
+    y - area.y
+}
+
+fn figures_line(of: &Figures, x: u16, y: u16, room: u16, buf: &mut Buffer, theme: &Theme) {
+    let success = of.success_rate().map_or_else(|| "–".to_owned(), |percent| format!("{percent:.1} %"));
+    let q = |q| right(&millis(of.latencies.quantile_ms(q)), 8);
+    let failed = right(&count(of.failed as usize), 8);
+    let pieces = [
+        (right(&count(of.count as usize), 8), theme.text),
+        (failed, if of.failed > 0 { theme.failure } else { theme.dim }),
+        (right(&success, 10), theme.text),
+        (format!("{}{}", q(0.5), q(0.95)), theme.text),
+    ];
+    let pieces: Vec<(&str, Style)> = pieces.iter().map(|(text, style)| (text.as_str(), *style)).collect();
+    put_all(buf, x, y, room, &pieces);
+}
+
+/// Throughput, and the share of failures, by column of time.
+fn trend(state: &State, view: &SystemView, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    if area.height < 3 || area.width < 40 {
+        return;
+    }
+    let most = view.trend.iter().map(|(n, ..)| *n).max().unwrap_or(0);
+    let minutes = state.health.window_us() as f64 / 60e6 / view.trend.len().max(1) as f64;
+    let worst = view.trend.iter().filter(|(_, finished, _)| *finished > 0);
+    let worst = worst.map(|(_, finished, failed)| 100.0 * *failed as f64 / *finished as f64).fold(0.0, f64::max);
+    put(buf, area.x + 1, area.y, "throughput and error rate over time", area.width, theme.title);
+    let columns = view.trend.iter().take((area.width - 26) as usize);
+    for (index, (n, finished, failed)) in columns.enumerate() {
+        let x = area.x + 2 + index as u16;
+        let height = |part: f64| SPARKS[(part * 7.0).round().clamp(0.0, 7.0) as usize];
+        if *n > 0 {
+            put(buf, x, area.y + 1, height(*n as f64 / most.max(1) as f64), 1, theme.accent);
+        }
+        if *failed > 0 {
+            put(buf, x, area.y + 2, height(*failed as f64 / (*finished).max(1) as f64), 1, theme.failure);
+        }
+    }
+    let x = area.x + 4 + view.trend.len().min((area.width - 26) as usize) as u16;
+    put(buf, x, area.y + 1, &format!("up to {:.1}/min", most as f64 / minutes), 22, theme.dim);
+    put(buf, x, area.y + 2, &format!("up to {worst:.0} % failed"), 22, theme.dim);
+}
+
+/// Response times over time: the darker, the more.
+fn heat(state: &State, heat: &Heat, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    const SHADES: [&str; 5] = [" ", "░", "▒", "▓", "█"];
+    let used = |row: usize| heat.columns.iter().any(|column| column[row] > 0);
+    let rows = heat.columns.first().map_or(0, |column| column.len());
+    let (Some(lowest), Some(highest)) = ((0..rows).find(|row| used(*row)), (0..rows).rev().find(|row| used(*row)))
+    else {
+        return;
+    };
+    if area.height < 4 || area.width < 40 {
+        return;
+    }
+    let window = ago(state.health.window_us());
+    put(buf, area.x + 1, area.y, &format!("response times over the last {window}"), area.width, theme.title);
+    let most = heat.columns.iter().flatten().copied().max().unwrap_or(1).max(1);
+    // The slowest at the top; where there is too little room, the fastest ones are left out.
+    let shown = (lowest..=highest).rev().take((area.height - 1) as usize);
+    for (line, row) in shown.enumerate() {
+        let y = area.y + 1 + line as u16;
+        let label = format!("≥ {}", millis(Some(Heat::begins_us(row) as f64 / 1e3)));
+        put(buf, area.x + 1, y, &right(&label, 10), 10, theme.dim);
+        for (index, column) in heat.columns.iter().enumerate() {
+            let x = area.x + 12 + index as u16;
+            if column[row] > 0 && x < area.right() {
+                // By the logarithm: one slow call among thousands is seen, too.
+                let shade = 1.0 + 3.0 * f64::from(column[row]).ln() / f64::from(most).ln().max(1.0);
+                put(buf, x, y, SHADES[(shade as usize).clamp(1, 4)], 1, theme.accent);
+            }
+        }
+    }
+}
