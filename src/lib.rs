@@ -8,7 +8,7 @@
 //! - [`source`]: reading from stores; [`record`]: writing to them; [`store`]: what is in memory;
 //!   [`insight`]: what activities tell together. None of these uses another.
 //! - [`export`] (the forms that leave the program) and [`config`] (settings).
-//! - [`app`], state and update; [`tui`], the terminal; [`cli`], the command line.
+//! - [`app`], state and update; [`tui`], the terminal; `watch`, the rules without a screen; [`cli`], the command line.
 
 pub mod app;
 pub mod cli;
@@ -22,3 +22,5 @@ pub mod schema;
 pub mod source;
 pub mod store;
 pub mod tui;
+#[cfg(feature = "watch")]
+pub mod watch;

@@ -4,7 +4,7 @@ use super::State;
 use super::alerting::behind;
 use super::health::rows_of;
 use crate::filter::quote;
-use crate::insight::alerting::{AlertState, Severity, group_text};
+use crate::insight::alerting::{Alert, AlertState, Severity, group_text};
 use crate::model::{Activity, Kind, Level, Status, Timestamp};
 use crate::store::Row;
 
@@ -75,6 +75,8 @@ pub struct AlertLine {
     pub filter: String,
 }
 
+/// How far a rule is taken to look back that is not known any more.
+const WINDOW_US: i64 = 300_000_000;
 /// Alerts of stores that are shown at most, newest first.
 const STORED: usize = 500;
 
@@ -83,39 +85,45 @@ pub(super) fn lines(state: &State) -> Vec<AlertLine> {
     let mut lines: Vec<AlertLine> = Vec::new();
     let alerting = &state.alerting;
     for alert in alerting.alerts.active.iter().chain(&alerting.alerts.past) {
-        let window =
-            alerting.rules.iter().find(|rule| rule.name == alert.rule).map_or(300_000_000, |rule| rule.window_us);
-        let shown = match alert.state {
-            AlertState::Resolved => LineState::Resolved,
-            _ if alert.acknowledged.is_some() => LineState::Acknowledged,
-            AlertState::Firing => LineState::Firing,
-            AlertState::Pending => LineState::Pending,
-        };
-        lines.push(AlertLine {
-            id: alert.id.clone(),
-            severity: alert.severity,
-            severity_word: alert.severity.as_str(),
-            state: shown,
-            title: alert.title.clone(),
-            reason: alert.reason.clone(),
-            group: group_text(&alert.group),
-            escalation: 0,
-            since: alert.fired_at.unwrap_or(alert.since),
-            ended: alert.resolved_at,
-            who: alert.acknowledged.as_ref().map(|(who, _)| who.clone()),
-            silenced: alerting.silences.iter().any(|silence| silence.covers(alert, state.now)),
-            origin: Origin::Rule(alert.rule.clone()),
-            filter: if alert.filter.is_empty() {
-                String::new()
-            } else {
-                behind(&alert.filter, alert.since.plus_us(-window), alert.resolved_at)
-            },
-        });
+        let rule = alerting.rules.iter().find(|rule| rule.name == alert.rule);
+        let silenced = alerting.silences.iter().any(|silence| silence.covers(alert, state.now));
+        lines.push(of_rule(alert, rule.map_or(WINDOW_US, |rule| rule.window_us), silenced));
     }
     lines.extend(stored(state));
     let key = |line: &AlertLine| (line.state, line.severity, std::cmp::Reverse(line.since));
     lines.sort_by(|a, b| key(a).cmp(&key(b)).then_with(|| a.id.cmp(&b.id)));
     lines
+}
+
+/// The line of an alert that a rule found; `window_us` is how far its rule looks back.
+pub fn of_rule(alert: &Alert, window_us: i64, silenced: bool) -> AlertLine {
+    let shown = match alert.state {
+        AlertState::Resolved => LineState::Resolved,
+        _ if alert.acknowledged.is_some() => LineState::Acknowledged,
+        AlertState::Firing => LineState::Firing,
+        AlertState::Pending => LineState::Pending,
+    };
+    let has_activities = !alert.filter.is_empty();
+    AlertLine {
+        id: alert.id.clone(),
+        severity: alert.severity,
+        severity_word: alert.severity.as_str(),
+        state: shown,
+        title: alert.title.clone(),
+        reason: alert.reason.clone(),
+        group: group_text(&alert.group),
+        escalation: 0,
+        since: alert.fired_at.unwrap_or(alert.since),
+        ended: alert.resolved_at,
+        who: alert.acknowledged.as_ref().map(|(who, _)| who.clone()),
+        silenced,
+        origin: Origin::Rule(alert.rule.clone()),
+        filter: if has_activities {
+            behind(&alert.filter, alert.since.plus_us(-window_us), alert.resolved_at)
+        } else {
+            String::new()
+        },
+    }
 }
 
 fn stored(state: &State) -> impl Iterator<Item = AlertLine> + '_ {

@@ -7,6 +7,7 @@ mod detail;
 mod filter_bar;
 mod find;
 mod health;
+mod histogram;
 mod list;
 mod opened;
 mod outline;
@@ -19,19 +20,18 @@ mod system;
 mod update;
 
 pub use action::Action;
-pub use alerts::{AlertLine, LineState, Origin, of_activity};
+pub use alerts::{AlertLine, LineState, Origin, of_activity, of_rule};
 pub use detail::{Against, Ask, Detail, Explained, Jq, Load, Tab, Transformed};
 pub use filter_bar::FilterBar;
 pub use find::{Find, Progress, is_named, rank};
 pub use health::{HEALTH_WINDOWS_US, HealthView};
+pub use histogram::HistogramPanel;
 pub use list::{COLUMNS, List};
 pub use opened::{Opened, Part, missing};
 pub use outline::{Document, Kind as LineKind, Line, Outline};
 pub use palette::{Palette, PaletteItem, Run};
 pub use prompt::{Prompt, Purpose};
-pub use state::{
-    FacetPanel, Focus, HistogramPanel, Mark, Notice, Overlay, Screen, SourceStatus, State, Toggles, ViewSnapshot,
-};
+pub use state::{FacetPanel, Focus, Mark, Notice, Overlay, Screen, SourceStatus, State, Toggles, ViewSnapshot};
 pub use system::{Entry, Heat, SPANS, Section, SystemView};
 pub use update::update;
 

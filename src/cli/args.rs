@@ -76,6 +76,11 @@ pub(super) enum Command {
     Show(ShowArgs),
     /// How systems and stores are; exit 0 healthy, 1 degraded or down, 2 could not tell
     Health(HealthArgs),
+    /// Alerts of the stores, and of a running watch: list, acknowledge, resolve, silence
+    Alerts(AlertsArgs),
+    /// Evaluate the rules without a screen, and tell Slack, e-mail, webhooks or commands
+    #[cfg(feature = "watch")]
+    Watch(WatchArgs),
     /// Schemas: list them, show one, create its tables
     Schema(SchemaArgs),
     /// What the explorer evaluates a jq expression in: JSON in, a result a line out
@@ -138,13 +143,13 @@ pub(super) struct DemoArgs {
 #[derive(Debug, Clone, Args)]
 pub(super) struct SourceArgs {
     /// Path, glob, directory, '-', or a URL: postgres://, mongodb://, es+https://, kafka://, sqlite://, prometheus+http://, health+http://; repeatable. Without any: the sources of the config
-    #[arg(long = "source", short = 's', value_name = "SOURCE")]
+    #[arg(long = "source", short = 's', value_name = "SOURCE", global = true)]
     pub(super) sources: Vec<String>,
     /// How lines or tables are read; recognised where not given
-    #[arg(long, value_name = "NAME|FILE")]
+    #[arg(long, value_name = "NAME|FILE", global = true)]
     pub(super) schema: Option<String>,
     /// Time zone of times in filters, and of text output
-    #[arg(long, env = "CROSSTAIL_TZ", value_name = "ZONE")]
+    #[arg(long, env = "CROSSTAIL_TZ", value_name = "ZONE", global = true)]
     pub(super) zone: Option<String>,
 }
 
@@ -203,9 +208,21 @@ pub(super) struct TailArgs {
     pub(super) output: Format,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum StatsFormat {
+    /// Aligned columns
+    Table,
+    /// A JSON object a line
+    Json,
+    /// Comma-separated values with a header
+    Csv,
+    /// A page with charts that needs nothing else
+    Html,
+}
+
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  crosstail stats --by system,status --since 24h -s logs/\n  crosstail stats is:failure --by endpoint --every 1h -s demo.sqlite -o json"
+    after_help = "Examples:\n  crosstail stats --by system,status --since 24h -s logs/\n  crosstail stats is:failure --by endpoint --every 1h -s demo.sqlite -o json\n  crosstail stats --report failed_by_type --since 24h -s demo.sqlite\n  crosstail stats --report all --since 7d -s demo.sqlite -o html > report.html"
 )]
 pub(super) struct StatsArgs {
     /// What to keep, in the filter language
@@ -224,9 +241,12 @@ pub(super) struct StatsArgs {
     /// Before
     #[arg(long, value_name = "TIME")]
     pub(super) until: Option<String>,
+    /// A report instead of groups of your own: failed_by_type, success_by_system, most_active, slowest_endpoints, volume_by_day, or all
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["by", "every"])]
+    pub(super) report: Option<String>,
     /// Form of the output
-    #[arg(long, short, value_enum, default_value_t = Format::Table)]
-    pub(super) output: Format,
+    #[arg(long, short, value_enum, default_value_t = StatsFormat::Table)]
+    pub(super) output: StatsFormat,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -252,6 +272,91 @@ pub(super) struct HealthArgs {
     /// Form of the output
     #[arg(long, short, value_enum, default_value_t = HealthFormat::Table)]
     pub(super) output: HealthFormat,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  crosstail alerts list -s postgres://me@db/engineering -o json\n  crosstail alerts ack 7f3a --as ann --allow-writes -s postgres://me@db/engineering\n  crosstail alerts silence HighErrorRate --of SAP --for 2h --why 'planned maintenance'"
+)]
+pub(super) struct AlertsArgs {
+    #[command(subcommand)]
+    pub(super) command: Option<AlertsCommand>,
+    #[command(flatten)]
+    pub(super) source: SourceArgs,
+    /// Those that are resolved, too
+    #[arg(long, global = true)]
+    pub(super) all: bool,
+    /// Alerts of stores triggered not before: 1h, 7d, 2026-11-20
+    #[arg(long, value_name = "TIME", global = true)]
+    pub(super) since: Option<String>,
+    /// Form of the output
+    #[arg(long, short, value_enum, default_value_t = Format::Table, global = true)]
+    pub(super) output: Format,
+    /// State of the watch whose alerts are meant
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(super) state: Option<std::path::PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum AlertsCommand {
+    /// What is open (the default)
+    List,
+    /// Say that somebody has taken an alert; in a store only with --allow-writes
+    Ack {
+        /// The alert: its id, or a beginning of four characters or more
+        id: String,
+        #[command(flatten)]
+        writes: WriteArgs,
+    },
+    /// Resolve an alert in its store; only with --allow-writes
+    Resolve {
+        /// The alert: its id, or a beginning of four characters or more
+        id: String,
+        #[command(flatten)]
+        writes: WriteArgs,
+    },
+    /// Let a running watch not tell of a rule for some time
+    Silence {
+        /// The rule's name, or * for all
+        rule: String,
+        /// Only for this system, queue, source …
+        #[arg(long, value_name = "VALUE", default_value = "*")]
+        of: String,
+        /// How long
+        #[arg(long = "for", value_name = "SPAN", value_parser = duration)]
+        length: std::time::Duration,
+        /// Why
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        why: String,
+        /// Who says so
+        #[arg(long = "as", env = "USER", value_name = "WHO", default_value = "unknown")]
+        who: String,
+    },
+}
+
+#[cfg(feature = "watch")]
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  crosstail watch --dry-run -s 'logs/*.log'            print what would be told\n  crosstail watch --test                               tell every channel of the config once\n  crosstail watch --listen 127.0.0.1:9464              with /health and /metrics\n\nChannels are [[channel]] entries of the config file; rules are files in its folder rules/."
+)]
+pub(super) struct WatchArgs {
+    #[command(flatten)]
+    pub(super) source: SourceArgs,
+    /// Print what would be told, a JSON object a line, and tell nobody
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Tell every channel of a made-up alert, say which took it, and end
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(super) test: bool,
+    /// A folder of further rules
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) rules: Option<std::path::PathBuf>,
+    /// Serve /health and /metrics here
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(super) listen: Option<std::net::SocketAddr>,
+    /// Where the state is kept over restarts
+    #[arg(long, value_name = "FILE")]
+    pub(super) state: Option<std::path::PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -5,7 +5,7 @@ use super::output::aligned;
 use super::{UsageError, exit, sources};
 use crate::app::runtime::Joined;
 use crate::config::Config;
-use crate::export::safe_json;
+use crate::export::{Exposition, safe_json};
 use crate::filter::Context;
 use crate::insight::{Health, SystemHealth};
 use crate::model::{Check, Clock, HealthState, Metric, SourceId, SourceKind, Vitals, redact_text, visible_line};
@@ -251,75 +251,62 @@ fn lines(report: &Report, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-/// A label's value in Prometheus' text format.
-fn quoted(text: &str) -> String {
-    format!("\"{}\"", safe(text).replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
-}
-
 /// Prometheus' text format: to be written where its node exporter, or a push gateway, takes it up.
 fn exposition(report: &Report, out: &mut impl Write) -> Result<()> {
     let states = [HealthState::Healthy, HealthState::Degraded, HealthState::Down, HealthState::Unknown];
-    writeln!(out, "# HELP crosstail_system_health 1 for the state that a system is in.")?;
-    writeln!(out, "# TYPE crosstail_system_health gauge")?;
+    let mut page = Exposition::default();
+    page.family("crosstail_system_health", "gauge", "1 for the state that a system is in.");
     for system in &report.systems {
         for state in states {
-            let name = quoted(&system.system);
-            writeln!(
-                out,
-                "crosstail_system_health{{system={name},state=\"{state}\"}} {}",
-                u8::from(system.state == state)
-            )?;
+            let labels = [("system", system.system.as_str()), ("state", state.as_str())];
+            page.sample("crosstail_system_health", &labels, f64::from(u8::from(system.state == state)));
         }
     }
-    writeln!(out, "# HELP crosstail_system_success_ratio Finished activities that did not fail.")?;
-    writeln!(out, "# TYPE crosstail_system_success_ratio gauge")?;
+    page.family("crosstail_system_success_ratio", "gauge", "Finished activities that did not fail.");
     for system in &report.systems {
         if let Some(percent) = system.success() {
-            let name = quoted(&system.system);
-            writeln!(out, "crosstail_system_success_ratio{{system={name}}} {}", percent / 100.0)?;
+            page.sample("crosstail_system_success_ratio", &[("system", &system.system)], percent / 100.0);
         }
     }
-    writeln!(out, "# HELP crosstail_system_latency_seconds Latency of activities in the window.")?;
-    writeln!(out, "# TYPE crosstail_system_latency_seconds gauge")?;
+    page.family("crosstail_system_latency_seconds", "gauge", "Latency of activities in the window.");
     for system in &report.systems {
-        for q in [0.5, 0.95, 0.99] {
+        for (q, name) in [(0.5, "0.5"), (0.95, "0.95"), (0.99, "0.99")] {
             if let Some(ms) = system.figures.latencies.quantile_ms(q) {
-                let name = quoted(&system.system);
-                writeln!(out, "crosstail_system_latency_seconds{{system={name},quantile=\"{q}\"}} {}", ms / 1e3)?;
+                let labels = [("system", system.system.as_str()), ("quantile", name)];
+                page.sample("crosstail_system_latency_seconds", &labels, ms / 1e3);
             }
         }
     }
-    writeln!(out, "# HELP crosstail_source_up Whether a source could be asked.")?;
-    writeln!(out, "# TYPE crosstail_source_up gauge")?;
+    page.family("crosstail_source_up", "gauge", "Whether a source could be asked.");
     for told in &report.told {
-        writeln!(out, "crosstail_source_up{{source={}}} {}", quoted(&told.name), u8::from(told.server.is_ok()))?;
+        page.sample("crosstail_source_up", &[("source", &told.name)], f64::from(u8::from(told.server.is_ok())));
     }
-    writeln!(out, "# HELP crosstail_check_health 1 for the state that a check found.")?;
-    writeln!(out, "# TYPE crosstail_check_health gauge")?;
+    page.family("crosstail_check_health", "gauge", "1 for the state that a check found.");
     for (told, check) in report.checks() {
         for state in states {
-            let (source, name, system) =
-                (quoted(&told.name), quoted(&check.name), quoted(check.system.as_deref().unwrap_or("")));
-            let found = u8::from(check.state == state);
-            writeln!(
-                out,
-                "crosstail_check_health{{source={source},check={name},system={system},state=\"{state}\"}} {found}"
-            )?;
+            let system = check.system.as_deref().unwrap_or("");
+            let labels = [
+                ("source", told.name.as_str()),
+                ("check", check.name.as_str()),
+                ("system", system),
+                ("state", state.as_str()),
+            ];
+            page.sample("crosstail_check_health", &labels, f64::from(u8::from(check.state == state)));
         }
     }
-    writeln!(out, "# HELP crosstail_metric What sources measure, in the unit named.")?;
-    writeln!(out, "# TYPE crosstail_metric gauge")?;
+    page.family("crosstail_metric", "gauge", "What sources measure, in the unit named.");
     for (told, metric) in report.metrics() {
         let Some(value) = metric.shown().or(metric.value) else { continue };
-        let unit = metric.unit.as_str();
-        let labels = quoted(&metric.labels_text());
-        writeln!(
-            out,
-            "crosstail_metric{{source={},group={},name={},unit=\"{unit}\",labels={labels}}} {value}",
-            quoted(&told.name),
-            quoted(&metric.group),
-            quoted(&metric.name)
-        )?;
+        let of = metric.labels_text();
+        let labels = [
+            ("source", told.name.as_str()),
+            ("group", metric.group.as_str()),
+            ("name", metric.name.as_str()),
+            ("unit", metric.unit.as_str()),
+            ("labels", of.as_str()),
+        ];
+        page.sample("crosstail_metric", &labels, value);
     }
+    out.write_all(page.text().as_bytes())?;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod alerts;
 mod args;
 mod demo;
 mod explore;
@@ -13,6 +14,8 @@ mod sources;
 mod stats;
 mod stdin;
 mod tail;
+#[cfg(feature = "watch")]
+mod watch;
 
 pub use args::Cli;
 
@@ -76,6 +79,9 @@ async fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Some(Command::Stats(args)) => stats::run(&args).await,
         Some(Command::Show(args)) => show::run(&args).await,
         Some(Command::Health(args)) => health::run(&args).await,
+        Some(Command::Alerts(args)) => alerts::run(&args).await,
+        #[cfg(feature = "watch")]
+        Some(Command::Watch(args)) => watch::run(&args).await,
         Some(Command::Schema(args)) => schema::run(&args).await,
         Some(Command::EvaluateJq { expression }) => jq::run(&expression),
     }

@@ -1,14 +1,14 @@
 //! `crosstail stats`: grouped figures to stdout.
 
-use super::args::{Format, StatsArgs};
+use super::args::{StatsArgs, StatsFormat};
 use super::output::aligned;
 use super::{UsageError, exit, sources};
 use crate::app::runtime::figures;
 use crate::config::Config;
-use crate::export::safe_json;
-use crate::filter::{Field, suggest};
-use crate::model::{Figures, visible_line};
-use crate::source::{Grouping, PageQuery};
+use crate::export::{Cell, Chart, Form, Report, ReportKind, Table, safe_json};
+use crate::filter::{Field, Filter, suggest};
+use crate::model::{Figures, Timestamp, redact_text, visible_line};
+use crate::source::{Grouping, Groups, PageQuery};
 use anyhow::Result;
 use serde_json::{Map, Value};
 use std::io::Write as _;
@@ -21,9 +21,83 @@ pub(super) async fn run(args: &StatsArgs) -> Result<u8> {
     let by = args.by.iter().map(|name| field(name)).collect::<Result<Vec<_>>>()?;
     let opened = sources::open_args(&args.source, &config).await?;
     let query = PageQuery { filter, context, since, until, ..PageQuery::all(5000) };
-    let bucket_us = args.every.map(|span| span.as_micros() as i64);
-    let grouping = Grouping { by, bucket_us };
-    let groups = figures(&opened.sources, &opened.names, query, &grouping).await?;
+    let tables = match args.report.as_deref() {
+        None => {
+            let grouping = Grouping { by, bucket_us: args.every.map(|span| span.as_micros() as i64) };
+            let groups = figures(&opened.sources, &opened.names, query, &grouping).await?;
+            if args.output != StatsFormat::Html {
+                print(args.output, &grouping, groups)?;
+                return Ok(exit::OK);
+            }
+            vec![own_table(&grouping, groups)]
+        }
+        Some(name) => {
+            let mut tables = Vec::new();
+            for kind in kinds(name)? {
+                // Both must hold: what was asked for, and what the report is of.
+                let both = match (args.filter.join(" "), kind.filter) {
+                    (own, "") => own,
+                    (own, of) if own.trim().is_empty() => of.to_owned(),
+                    (own, of) => format!("({own}) {of}"),
+                };
+                let grouping = Grouping { by: kind.by.to_vec(), bucket_us: kind.bucket_us };
+                let query = PageQuery { filter: Filter::parse(&both)?, ..query.clone() };
+                tables.push(kind.table(figures(&opened.sources, &opened.names, query, &grouping).await?));
+            }
+            tables
+        }
+    };
+    let names: Vec<String> = opened.sources.iter().map(|(id, _)| opened.names.source_name(*id).to_string()).collect();
+    let moment = |at: Option<Timestamp>, open: &str| at.map_or_else(|| open.to_owned(), |at| at.rfc3339());
+    let of = if args.filter.is_empty() { "everything".to_owned() } else { args.filter.join(" ") };
+    let about = [
+        format!("sources: {}", names.join(", ")),
+        format!("filter: {of}"),
+        format!("time: {} … {}", moment(since, "the beginning"), moment(until, &context.now.rfc3339())),
+    ];
+    let about = about.iter().map(|line| visible_line(&redact_text(line)).into_owned()).collect();
+    let report = Report { title: "Integration activity".to_owned(), about, made_at: context.now, tables };
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    match args.output {
+        StatsFormat::Table => write_tables(&report, &mut out)?,
+        StatsFormat::Json => out.write_all(report.write(Form::Json).map_err(anyhow::Error::msg)?.as_bytes())?,
+        StatsFormat::Csv => out.write_all(report.write(Form::Csv).map_err(anyhow::Error::msg)?.as_bytes())?,
+        StatsFormat::Html => out.write_all(report.write(Form::Html).map_err(anyhow::Error::msg)?.as_bytes())?,
+    }
+    out.flush()?;
+    Ok(exit::OK)
+}
+
+/// The reports of a name; `all` has all.
+fn kinds(name: &str) -> Result<Vec<ReportKind>> {
+    if name == "all" {
+        return Ok(ReportKind::ALL.to_vec());
+    }
+    let known = || ReportKind::ALL.iter().map(|kind| kind.name);
+    let Some(kind) = ReportKind::find(name) else {
+        let near = suggest(name, known()).map(|near| format!("; did you mean '{near}'?"));
+        let near = near.unwrap_or_else(|| format!("; there are {}, all", known().collect::<Vec<_>>().join(", ")));
+        return Err(UsageError(format!("--report: no report '{name}'{near}")).into());
+    };
+    Ok(vec![*kind])
+}
+
+/// The groups that were asked for, as a table of a page.
+fn own_table(grouping: &Grouping, groups: Groups) -> Table {
+    let (names, groups) = ordered(grouping, groups);
+    let chart = if grouping.bucket_us.is_some() {
+        Chart::Columns("count", Some("failed"))
+    } else {
+        Chart::Bars("count", Some("failed"))
+    };
+    let title = format!("Activities by {}", names.join(", "));
+    let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+    let groups = groups.iter().map(|(key, figures)| (key.as_slice(), figures));
+    Table::of_figures(("groups", &title), &names, groups, Some(chart))
+}
+
+/// The names of the groups' values, and the groups: in order of time where they have one, else the largest first.
+fn ordered(grouping: &Grouping, groups: Groups) -> (Vec<&'static str>, Vec<Group>) {
     let mut names: Vec<&str> = grouping.by.iter().map(|field| field.name()).collect();
     let mut groups: Vec<Group> = groups
         .into_iter()
@@ -41,8 +115,46 @@ pub(super) async fn run(args: &StatsArgs) -> Result<u8> {
     } else {
         groups.sort_by(|a, b| (b.1.count, &a.0).cmp(&(a.1.count, &b.0)));
     }
-    print(args.output, &names, &groups)?;
-    Ok(exit::OK)
+    (names, groups)
+}
+
+/// Every table with its title, in columns.
+fn write_tables(report: &Report, out: &mut impl std::io::Write) -> Result<()> {
+    for (index, table) in report.tables.iter().enumerate() {
+        if index > 0 {
+            writeln!(out)?;
+        }
+        writeln!(out, "{}", table.title)?;
+        let fields = table.columns.len() - 8;
+        let header = [
+            table.columns[..fields].join(","),
+            "count".to_owned(),
+            "failed".to_owned(),
+            "success %".to_owned(),
+            "p50 ms".to_owned(),
+            "p95 ms".to_owned(),
+            "p99 ms".to_owned(),
+            "avg ms".to_owned(),
+        ];
+        let header = header.each_ref().map(String::as_str);
+        let text = |cell: &Cell| match cell {
+            Cell::None => "–".to_owned(),
+            Cell::Text(text) => text.clone(),
+            Cell::Number(n) => round(*n).to_string(),
+        };
+        let rows: Vec<[String; 8]> = table
+            .rows
+            .iter()
+            .map(|row| {
+                let key: Vec<String> = row[..fields].iter().map(text).collect();
+                let [count, failed, _, success, p50, p95, p99, avg] =
+                    std::array::from_fn(|index| row.get(fields + index).map(text).unwrap_or_default());
+                [key.join(", "), count, failed, success, p50, p95, p99, avg]
+            })
+            .collect();
+        aligned(out, &header, &rows)?;
+    }
+    Ok(())
 }
 
 fn field(name: &str) -> Result<Field> {
@@ -66,7 +178,8 @@ fn milliseconds(figures: &Figures) -> [Option<f64>; 4] {
     [q(0.5), q(0.95), q(0.99), figures.latencies.mean_ms().map(round)]
 }
 
-fn print(format: Format, names: &[&str], groups: &[Group]) -> Result<()> {
+fn print(format: StatsFormat, grouping: &Grouping, groups: Groups) -> Result<()> {
+    let (names, groups) = ordered(grouping, groups);
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let shown = |key: &Vec<Option<String>>| {
         key.iter()
@@ -75,8 +188,8 @@ fn print(format: Format, names: &[&str], groups: &[Group]) -> Result<()> {
     };
     let number = |n: Option<f64>| n.map_or_else(|| "–".to_owned(), |n| n.to_string());
     match format {
-        Format::Json => {
-            for (key, group) in groups {
+        StatsFormat::Json => {
+            for (key, group) in &groups {
                 let mut object = Map::new();
                 for (name, value) in names.iter().zip(key) {
                     object.insert((*name).to_owned(), value.clone().map_or(Value::Null, Value::String));
@@ -100,11 +213,11 @@ fn print(format: Format, names: &[&str], groups: &[Group]) -> Result<()> {
                 writeln!(out, "{}", safe_json(&object)?)?;
             }
         }
-        Format::Csv => {
+        StatsFormat::Csv => {
             let mut csv = csv::Writer::from_writer(&mut out);
             let figures = ["count", "failed", "success_rate", "p50_ms", "p95_ms", "p99_ms", "avg_ms"];
             csv.write_record(names.iter().copied().chain(figures))?;
-            for (key, group) in groups {
+            for (key, group) in &groups {
                 let ms = milliseconds(group).map(number);
                 let figures =
                     [group.count.to_string(), group.failed.to_string(), number(group.success_rate().map(round))];
@@ -112,7 +225,7 @@ fn print(format: Format, names: &[&str], groups: &[Group]) -> Result<()> {
             }
             csv.flush()?;
         }
-        Format::Text | Format::Table => {
+        StatsFormat::Table | StatsFormat::Html => {
             let names = names.join(",");
             let header = [names.as_str(), "count", "failed", "success %", "p50 ms", "p95 ms", "p99 ms", "avg ms"];
             let rows: Vec<[String; 8]> = groups

@@ -117,7 +117,7 @@ fn show(
 }
 
 /// Until Ctrl-C, hang-up or termination.
-async fn wait_for_signal() {
+pub(super) async fn wait_for_signal() {
     let (sender, mut receiver) = mpsc::channel::<()>(1);
     if let Ok(mut signals) = signal_hook::iterator::Signals::new([
         signal_hook::consts::SIGINT,

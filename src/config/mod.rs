@@ -1,6 +1,9 @@
 //! Configuration: built-in defaults, the user's file over them. An error names the file, the line and the remedy.
 
+mod channel;
 mod secrets;
+
+pub use channel::ChannelEntry;
 
 use crate::filter::suggest;
 use crate::insight::alerting::Rule;
@@ -25,6 +28,9 @@ pub struct Config {
     /// Saved views, by number.
     #[serde(rename = "view")]
     pub views: Vec<ViewEntry>,
+    /// Who is told of alerts by `crosstail watch`.
+    #[serde(rename = "channel")]
+    pub channels: Vec<ChannelEntry>,
 }
 
 /// A source of the configuration.
@@ -72,6 +78,12 @@ pub fn folder() -> Option<PathBuf> {
     etcetera::choose_base_strategy().ok().map(|base| base.config_dir().join("crosstail"))
 }
 
+/// Where what lasts over restarts is kept.
+pub fn state_folder() -> Option<PathBuf> {
+    let base = etcetera::choose_base_strategy().ok()?;
+    Some(base.state_dir().unwrap_or_else(|| base.data_dir()).join("crosstail"))
+}
+
 /// Where the user's configuration would be.
 pub fn user_file() -> Option<PathBuf> {
     folder().map(|folder| folder.join("config.toml"))
@@ -94,6 +106,7 @@ impl Config {
         self.theme = user.theme.or(self.theme.take());
         self.time_zone = user.time_zone.or(self.time_zone.take());
         self.sources.extend(user.sources);
+        self.channels.extend(user.channels);
         if !user.views.is_empty() {
             self.views = user.views;
         }
@@ -124,9 +137,14 @@ fn parse(text: &str, path: &Path) -> anyhow::Result<Config> {
             .strip_prefix("unknown field `")
             .and_then(|rest| rest.split('`').next())
             .and_then(|wrong| {
-                let known = ["theme", "time_zone", "source", "view", "name", "at", "schema", "filter"];
-                let passwords = ["password_env", "password_file", "password_command"];
-                suggest(wrong, known.into_iter().chain(passwords))
+                let known = ["theme", "time_zone", "source", "view", "channel", "name", "at", "schema", "filter"];
+                let secrets =
+                    ["password_env", "password_file", "password_command", "url", "url_env", "url_file", "url_command"];
+                let channel = [
+                    "kind", "at_least", "rules", "resolved", "headers", "smtp", "from", "to", "username", "ca",
+                    "command",
+                ];
+                suggest(wrong, known.into_iter().chain(secrets).chain(channel))
             })
             .map(|near| format!("; did you mean '{near}'?"))
             .unwrap_or_default();

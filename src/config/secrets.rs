@@ -2,29 +2,50 @@
 
 use super::SourceEntry;
 use anyhow::{Context as _, bail};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// The password that an entry names; `None` where it names none. No error shows it.
+/// Where a secret is: in the environment, in a file, or what a command prints.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Secret<'a> {
+    /// Whose it is, for errors.
+    pub(super) of: &'a str,
+    /// What it is called: `password`, `url`.
+    pub(super) what: &'a str,
+    pub(super) env: Option<&'a str>,
+    pub(super) file: Option<&'a Path>,
+    pub(super) command: Option<&'a str>,
+}
+
+impl Secret<'_> {
+    /// The secret; `None` where none is named. No error shows it.
+    pub(super) fn read(self) -> anyhow::Result<Option<String>> {
+        let Self { of, what, .. } = self;
+        let text = if let Some(variable) = self.env {
+            std::env::var(variable).with_context(|| format!("{of}: {what}_env: {variable} is not set"))?
+        } else if let Some(path) = self.file {
+            std::fs::read_to_string(path).with_context(|| format!("{of}: {what}_file: {}", path.display()))?
+        } else if let Some(command) = self.command {
+            let output = Command::new("sh")
+                .args(["-c", command])
+                .stdin(Stdio::null())
+                .output()
+                .with_context(|| format!("{of}: {what}_command"))?;
+            if !output.status.success() {
+                bail!("{of}: {what}_command ended with {}", output.status);
+            }
+            String::from_utf8(output.stdout).with_context(|| format!("{of}: {what}_command"))?
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(text.trim_end_matches(['\n', '\r']).to_owned()))
+    }
+}
+
 fn password(entry: &SourceEntry) -> anyhow::Result<Option<String>> {
-    let name = &entry.name;
-    let text = if let Some(variable) = &entry.password_env {
-        std::env::var(variable).with_context(|| format!("source {name}: password_env: {variable} is not set"))?
-    } else if let Some(path) = &entry.password_file {
-        std::fs::read_to_string(path).with_context(|| format!("source {name}: password_file: {}", path.display()))?
-    } else if let Some(command) = &entry.password_command {
-        let output = Command::new("sh")
-            .args(["-c", command])
-            .stdin(Stdio::null())
-            .output()
-            .with_context(|| format!("source {name}: password_command"))?;
-        if !output.status.success() {
-            bail!("source {name}: password_command ended with {}", output.status);
-        }
-        String::from_utf8(output.stdout).with_context(|| format!("source {name}: password_command"))?
-    } else {
-        return Ok(None);
-    };
-    Ok(Some(text.trim_end_matches(['\n', '\r']).to_owned()))
+    let of = format!("source {}", entry.name);
+    let (env, file) = (entry.password_env.as_deref(), entry.password_file.as_deref());
+    Secret { of: &of, what: "password", env, file, command: entry.password_command.as_deref() }.read()
 }
 
 /// The address with the password in its place.

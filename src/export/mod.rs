@@ -2,12 +2,14 @@
 //! Markdown; figures as reports. Without secrets.
 
 mod curl;
+mod exposition;
 mod markdown;
 mod record;
 mod report;
 mod whole;
 
 pub use curl::{curl, shell_quote};
+pub use exposition::Exposition;
 pub use markdown::markdown;
 pub use record::{Record, csv_cell, millis, record_json, safe_json, safe_json_text};
 pub use report::{Cell, Chart, Form, Kind as ReportKind, Report, Table};

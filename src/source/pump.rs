@@ -1,6 +1,6 @@
 //! Runs one source: probe, history, live; reconnects with growing, jittered waits; reports what it is doing.
 
-use super::{Position, Source, SourceError, Update};
+use super::{PageQuery, Position, Source, SourceError, Update};
 use crate::model::{Activity, Catalogue, Clock, SourceId, Timestamp, Vitals};
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,6 +72,8 @@ const AHEAD: usize = 4;
 pub enum Begin {
     /// With its history, of at most so many activities, and then live.
     History(usize),
+    /// With what began since a moment, and then live.
+    Since(Timestamp),
     /// With what is written from now on.
     Now,
     /// After a position.
@@ -87,10 +89,10 @@ pub async fn run(
     cancel: CancellationToken,
     clock: Clock,
 ) {
-    let (history, mut progress) = match begin {
-        Begin::History(limit) => (limit, Progress::default()),
-        Begin::Now => (0, Progress { resume: None, filled: true }),
-        Begin::After(position) => (0, Progress { resume: Some(position), filled: true }),
+    let mut progress = match &begin {
+        Begin::History(_) | Begin::Since(_) => Progress::default(),
+        Begin::Now => Progress { resume: None, filled: true },
+        Begin::After(position) => Progress { resume: Some(position.clone()), filled: true },
     };
     let mut wait = FIRST_WAIT;
     loop {
@@ -98,7 +100,7 @@ pub async fn run(
         let before = clock.now();
         let outcome = tokio::select! {
             () = cancel.cancelled() => return,
-            outcome = session(id, &source, history, &mut progress, &events, &cancel) => outcome,
+            outcome = session(id, &source, &begin, &mut progress, &events, &cancel) => outcome,
         };
         if cancel.is_cancelled() || events.is_closed() {
             return;
@@ -140,7 +142,7 @@ struct Progress {
 async fn session(
     id: SourceId,
     source: &Arc<dyn Source>,
-    history: usize,
+    begin: &Begin,
     progress: &mut Progress,
     events: &mpsc::Sender<PumpEvent>,
     cancel: &CancellationToken,
@@ -164,8 +166,14 @@ async fn session(
         tokio::spawn(async move { source.follow(start, &sink, &scope).await })
     };
     let mut filling = (!progress.filled).then(|| {
-        let (source, scope) = (Arc::clone(source), scope.clone());
-        tokio::spawn(async move { source.fill_back(&start, history, &back_sink, &scope).await })
+        let (source, scope, begin) = (Arc::clone(source), scope.clone(), begin.clone());
+        tokio::spawn(async move {
+            match begin {
+                Begin::History(limit) => source.fill_back(&start, limit, &back_sink, &scope).await,
+                Begin::Since(since) => fill_since(source.as_ref(), since, &back_sink, &scope).await,
+                Begin::Now | Begin::After(_) => Ok(()),
+            }
+        })
     });
     let mut caught_up = false;
     let mut ended = false;
@@ -216,6 +224,26 @@ async fn session(
         }
     }
     flatten(following.await, source)
+}
+
+/// Fills with what began since a moment, by pages.
+async fn fill_since(
+    source: &dyn Source,
+    since: Timestamp,
+    sink: &mpsc::Sender<Update>,
+    cancel: &CancellationToken,
+) -> Result<(), SourceError> {
+    let query = PageQuery { since: Some(since), ..PageQuery::all(5000) };
+    let mut cursor = None;
+    while !cancel.is_cancelled() {
+        let page = source.page(&query, cursor.as_ref()).await?;
+        if sink.send(Update::Batch(page.items, None)).await.is_err() {
+            return Ok(());
+        }
+        let Some(next) = page.next else { return Ok(()) };
+        cursor = Some(next);
+    }
+    Ok(())
 }
 
 /// Reads the catalogue now and then, for as long as the session lasts.

@@ -364,6 +364,12 @@ impl Store {
         segment.text(at, Text::Endpoint)
     }
 
+    /// A row's HTTP method.
+    pub fn method(&self, row: Row) -> Symbol {
+        let (segment, at) = self.at(row);
+        segment.text(at, Text::Method)
+    }
+
     /// A row's error class.
     pub fn error_type(&self, row: Row) -> Symbol {
         let (segment, at) = self.at(row);

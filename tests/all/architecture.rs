@@ -45,6 +45,7 @@ fn dependencies_point_one_way() {
         ("export", &["model", "filter", "schema", "source", "insight"]),
         ("config", &["model", "filter", "schema", "source", "insight"]),
         ("app", &["model", "filter", "schema", "source", "record", "store", "insight", "export", "config"]),
+        ("watch", &["model", "filter", "schema", "source", "store", "insight", "export", "config", "app"]),
         ("tui", &["model", "filter", "schema", "source", "store", "insight", "export", "config", "app"]),
     ];
     let mut wrong = Vec::new();

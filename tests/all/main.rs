@@ -8,6 +8,7 @@
     reason = "tests fail by panicking, with what they waited for"
 )]
 
+mod alerting;
 mod architecture;
 mod cli;
 mod conformance;
@@ -27,4 +28,5 @@ mod request;
 mod screens;
 mod servers;
 mod support;
+mod watch;
 mod winston;

@@ -320,18 +320,18 @@ async fn figures_are_those_of_the_documents_own_queries() {
     }
     // The health screen, over both stores joined.
     let (mut state, _) = state_over(&[logs.clone(), summaries.clone()]).await;
-    state.health_window = 2;
+    state.health.choose(2);
     state.compute_health();
-    let health = state.health.clone().expect("health");
+    let health = state.health.health.clone().expect("health");
     assert_eq!(health.systems.len(), 3);
     for system in &health.systems {
-        let (total, rate, average) = expected[state.store.symbols().get(system.system)];
-        assert_eq!(system.total as i64, total);
-        assert!(close(100.0 * system.succeeded as f64 / system.total as f64, rate));
-        assert!(close(system.latencies.mean_ms().expect("mean"), average));
+        let (total, rate, average) = expected[&system.system];
+        assert_eq!(system.figures.count as i64, total);
+        assert!(close(100.0 * system.figures.succeeded as f64 / system.figures.count as f64, rate));
+        assert!(close(system.figures.latencies.mean_ms().expect("mean"), average));
     }
     // The views of the last hour and of failed requests.
-    state.health_window = 1;
+    state.health.choose(1);
     state.compute_health();
     let mut connection = stores.postgres.postgres_connection(&stores.database).await;
     let rows: Vec<(String, i64, f64, f64)> = sqlx::query_as(
@@ -340,13 +340,13 @@ async fn figures_are_those_of_the_documents_own_queries() {
     .fetch_all(&mut connection)
     .await
     .expect("the view");
-    let health = state.health.clone().expect("health");
+    let health = state.health.health.clone().expect("health");
     assert_eq!(rows.len(), health.systems.len());
     for (system, total, rate, average) in rows {
-        let ours = health.systems.iter().find(|s| state.store.symbols().get(s.system) == system).expect("the system");
-        assert_eq!(ours.total as i64, total);
-        assert!(close(100.0 * ours.succeeded as f64 / ours.total as f64, rate));
-        assert!(close(ours.latencies.mean_ms().expect("mean"), average));
+        let ours = health.systems.iter().find(|s| s.system == system).expect("the system");
+        assert_eq!(ours.figures.count as i64, total);
+        assert!(close(100.0 * ours.figures.succeeded as f64 / ours.figures.count as f64, rate));
+        assert!(close(ours.figures.latencies.mean_ms().expect("mean"), average));
     }
     let failed: Vec<(String,)> = sqlx::query_as("SELECT request_id::text FROM integration.v_failed_requests_24h")
         .fetch_all(&mut connection)

@@ -1,0 +1,224 @@
+//! `crosstail alerts`: what stores and a running watch hold; acknowledge, resolve, silence.
+
+use super::args::{AlertsArgs, AlertsCommand, Format, WriteArgs};
+use super::output::{aligned, complain};
+use super::sources::Opened;
+use super::{UsageError, exit, sources};
+use crate::app::runtime::{Joined, alert};
+use crate::app::{AlertChange, AlertLine, LineState, Origin, of_activity};
+use crate::config::Config;
+use crate::export::{csv_cell, safe_json};
+use crate::filter::Filter;
+use crate::model::{Clock, redact_text, visible_line};
+use crate::record::AlertStatus;
+use crate::source::PageQuery;
+use anyhow::{Result, bail};
+use serde_json::{Value, json};
+use std::io::Write as _;
+
+pub(super) async fn run(args: &AlertsArgs) -> Result<u8> {
+    match &args.command {
+        None | Some(AlertsCommand::List) => list(args).await,
+        Some(AlertsCommand::Ack { id, writes }) => change(args, id, AlertStatus::Acknowledged, writes).await,
+        Some(AlertsCommand::Resolve { id, writes }) => change(args, id, AlertStatus::Resolved, writes).await,
+        Some(AlertsCommand::Silence { rule, of, length, why, who }) => {
+            silence(args, (rule, of), *length, &format!("{why} ({who})"))
+        }
+    }
+}
+
+/// Every alert that is known, the most urgent first, and the sources where there are some.
+async fn known(args: &AlertsArgs) -> Result<(Vec<AlertLine>, Option<Opened>)> {
+    let config = Config::load()?;
+    let mut lines = of_watch(args)?;
+    let (configs, stdin) = sources::configs(&args.source.sources, args.source.schema.as_deref(), &config)?;
+    let opened = if configs.is_empty() { None } else { Some(sources::open(configs, stdin)?) };
+    if let Some(opened) = &opened {
+        let (_, context) = sources::filter(&[], &args.source, &config)?;
+        let since = sources::moment(args.since.as_deref(), &context)?;
+        let query = PageQuery { filter: Filter::parse("kind:alert")?, context, since, ..PageQuery::all(1000) };
+        let mut joined = Joined::new(&opened.sources, &opened.names, query);
+        while let Some(activity) = joined.next().await? {
+            lines.push(of_activity(activity));
+        }
+    }
+    if opened.is_none() && lines.is_empty() {
+        return Err(UsageError(
+            "no source, and no watch has kept alerts; name one with --source, or --state".to_owned(),
+        )
+        .into());
+    }
+    lines.sort_by_key(|line| (line.state, line.severity, std::cmp::Reverse(line.since)));
+    Ok((lines, opened))
+}
+
+/// What a watch has kept.
+#[cfg(feature = "watch")]
+fn of_watch(args: &AlertsArgs) -> Result<Vec<AlertLine>> {
+    let path = super::watch::state_file(args.state.as_deref())?;
+    let kept = crate::watch::read_state(&path)?;
+    let (rules, _) = crate::config::rules(None);
+    let said = crate::watch::Said::read(&path)?;
+    let now = Clock::system().now();
+    let line = |alert: &crate::insight::alerting::Alert| {
+        let window_us = rules.iter().find(|rule| rule.name == alert.rule).map_or(300_000_000, |rule| rule.window_us);
+        crate::app::of_rule(alert, window_us, said.silences.iter().any(|silence| silence.covers(alert, now)))
+    };
+    Ok(kept.alerts.active.iter().chain(&kept.alerts.past).map(line).collect())
+}
+
+#[cfg(not(feature = "watch"))]
+#[allow(clippy::unnecessary_wraps, reason = "as the other one")]
+fn of_watch(_: &AlertsArgs) -> Result<Vec<AlertLine>> {
+    Ok(Vec::new())
+}
+
+fn safe(text: &str) -> String {
+    visible_line(&redact_text(text)).into_owned()
+}
+
+async fn list(args: &AlertsArgs) -> Result<u8> {
+    let (mut lines, opened) = known(args).await?;
+    if !args.all {
+        lines.retain(|line| line.state != LineState::Resolved);
+    }
+    let from = |line: &AlertLine| match (&line.origin, &opened) {
+        (Origin::Rule(rule), _) => format!("rule {rule}"),
+        (Origin::Stored(alert), Some(opened)) => {
+            alert.places.iter().map(|place| place.label(&opened.names)).collect::<Vec<_>>().join(", ")
+        }
+        (Origin::Stored(_), None) => String::new(),
+    };
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let object = |line: &AlertLine| {
+        json!({
+            "id": line.id, "severity": line.severity_word, "state": line.state.as_str(), "silenced": line.silenced,
+            "title": safe(&line.title), "reason": safe(&line.reason), "of": safe(&line.group),
+            "escalation": line.escalation, "since": line.since, "resolved_at": line.ended,
+            "who": line.who.as_deref().map(safe), "from": safe(&from(line)), "filter": safe(&line.filter),
+        })
+    };
+    match args.output {
+        Format::Json => {
+            for line in &lines {
+                writeln!(out, "{}", safe_json(&object(line))?)?;
+            }
+        }
+        Format::Csv => {
+            let mut csv = csv::Writer::from_writer(&mut out);
+            for (index, line) in lines.iter().enumerate() {
+                let Value::Object(object) = object(line) else { continue };
+                if index == 0 {
+                    csv.write_record(object.keys())?;
+                }
+                csv.write_record(object.values().map(csv_cell))?;
+            }
+            csv.flush()?;
+        }
+        Format::Table | Format::Text => {
+            let rows: Vec<[String; 8]> = lines
+                .iter()
+                .map(|line| {
+                    let shown = if line.silenced { "silenced" } else { line.state.as_str() };
+                    let what = if matches!(line.origin, Origin::Rule(_)) { &line.reason } else { &line.title };
+                    [
+                        line.id.clone(),
+                        line.severity_word.to_owned(),
+                        shown.to_owned(),
+                        line.since.rfc3339(),
+                        if line.escalation > 0 { line.escalation.to_string() } else { String::new() },
+                        safe(&line.group),
+                        safe(what),
+                        safe(&from(line)),
+                    ]
+                })
+                .collect();
+            aligned(&mut out, &["id", "severity", "state", "since", "esc", "of", "what", "from"], &rows)?;
+        }
+    }
+    out.flush()?;
+    Ok(exit::OK)
+}
+
+/// The one alert of an id, or of its beginning.
+fn find<'a>(lines: &'a [AlertLine], id: &str) -> Result<Option<&'a AlertLine>> {
+    if let Some(line) = lines.iter().find(|line| line.id == id) {
+        return Ok(Some(line));
+    }
+    let found: Vec<&AlertLine> = lines.iter().filter(|line| id.len() >= 4 && line.id.starts_with(id)).collect();
+    match found.as_slice() {
+        [] => Ok(None),
+        [one] => Ok(Some(one)),
+        many => bail!("{} alerts begin with '{id}'; write more of it", many.len()),
+    }
+}
+
+async fn change(args: &AlertsArgs, id: &str, to: AlertStatus, writes: &WriteArgs) -> Result<u8> {
+    let (lines, opened) = known(args).await?;
+    let Some(line) = find(&lines, id)? else {
+        complain(&format!("no alert '{id}'"));
+        return Ok(exit::NOT_FOUND);
+    };
+    let by = writes.who.clone().unwrap_or_else(|| "unknown".to_owned());
+    let now = Clock::system().now();
+    match (&line.origin, &opened) {
+        (Origin::Rule(_), _) if to == AlertStatus::Resolved => {
+            bail!("a rule's alert is resolved when the rule does not hold any more; silence it instead")
+        }
+        (Origin::Rule(rule), _) => acknowledge(args, &line.id, &by, now, rule)?,
+        (Origin::Stored(_), _) if !writes.allow_writes => {
+            let error = "the alert is in a store, which is not written to: add --allow-writes";
+            return Err(UsageError(error.to_owned()).into());
+        }
+        (Origin::Stored(stored), Some(opened)) => {
+            let change = AlertChange { id: line.id.clone(), places: stored.places.clone(), to, by };
+            let said = alert::change(&opened.sources, &opened.names, &opened.addresses(), &change, now).await?;
+            complain(&format!("{}: {said}", line.id));
+        }
+        (Origin::Stored(_), None) => bail!("its source is not open"),
+    }
+    Ok(exit::OK)
+}
+
+#[cfg(feature = "watch")]
+fn acknowledge(args: &AlertsArgs, id: &str, by: &str, now: crate::model::Timestamp, rule: &str) -> Result<()> {
+    let path = super::watch::state_file(args.state.as_deref())?;
+    let mut said = crate::watch::Said::read(&path)?;
+    said.acknowledged.retain(|(known, ..)| known != id);
+    said.acknowledged.push((id.to_owned(), by.to_owned(), now));
+    said.write(&path)?;
+    complain(&format!("{rule} {id}: acknowledged by {by}; the watch takes it up when it evaluates next"));
+    Ok(())
+}
+
+#[cfg(not(feature = "watch"))]
+fn acknowledge(_: &AlertsArgs, _: &str, _: &str, _: crate::model::Timestamp, _: &str) -> Result<()> {
+    bail!("this build has no watch")
+}
+
+#[cfg(feature = "watch")]
+fn silence(args: &AlertsArgs, (rule, of): (&str, &str), length: std::time::Duration, why: &str) -> Result<u8> {
+    let (rules, _) = crate::config::rules(None);
+    let names = || rules.iter().map(|rule| rule.name.as_str());
+    if rule != "*" && !names().any(|name| name.eq_ignore_ascii_case(rule)) {
+        // A rule of a folder that only the watch knows is silenced all the same.
+        let hint =
+            crate::filter::suggest(rule, names()).map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
+        complain(&format!("no rule '{rule}' here{hint}"));
+    }
+    let path = super::watch::state_file(args.state.as_deref())?;
+    let mut said = crate::watch::Said::read(&path)?;
+    let now = Clock::system().now();
+    let until = now.plus_us(length.as_micros() as i64);
+    said.silences.retain(|silence| now < silence.until && (silence.rule != rule || silence.group != of));
+    let why = why.trim().to_owned();
+    said.silences.push(crate::insight::alerting::Silence { rule: rule.to_owned(), group: of.to_owned(), until, why });
+    said.write(&path)?;
+    complain(&format!("{rule} for {of} is silent until {}", until.rfc3339()));
+    Ok(exit::OK)
+}
+
+#[cfg(not(feature = "watch"))]
+fn silence(_: &AlertsArgs, _: (&str, &str), _: std::time::Duration, _: &str) -> Result<u8> {
+    bail!("this build has no watch")
+}

@@ -1,0 +1,110 @@
+//! `crosstail watch`: the rules without a screen.
+
+use super::args::WatchArgs;
+use super::output::complain;
+use super::{UsageError, exit, sources};
+use crate::config::{self, Config};
+use crate::insight::alerting::{Alert, AlertState, Change, Severity, Turn};
+use crate::model::{Clock, Timestamp};
+use crate::watch::{self, Channel, Notification, Settings};
+use anyhow::{Context as _, Result};
+use std::path::{Path, PathBuf};
+use tokio_util::sync::CancellationToken;
+
+/// Where a watch keeps its state unless it is said otherwise.
+pub(super) fn state_file(named: Option<&Path>) -> Result<PathBuf> {
+    match named {
+        Some(path) => Ok(path.to_owned()),
+        None => Ok(config::state_folder()
+            .context("no folder for state is known; name a file with --state")?
+            .join("watch.json")),
+    }
+}
+
+pub(super) async fn run(args: &WatchArgs) -> Result<u8> {
+    let config = Config::load()?;
+    let channels = config.channels.iter().map(Channel::new).collect::<Result<Vec<_>>>();
+    let channels = channels.map_err(|error| UsageError(format!("{error:#}")))?;
+    if args.test {
+        return test(&channels).await;
+    }
+    let (_, context) = sources::filter(&[], &args.source, &config)?;
+    let (configs, stdin) = sources::configs(&args.source.sources, args.source.schema.as_deref(), &config)?;
+    if configs.is_empty() {
+        return Err(UsageError("no source; name one with --source PATH, or configure one".to_owned()).into());
+    }
+    let opened = sources::open(configs, stdin)?;
+    // A dry run tells nobody: it neither needs the state of one that does, nor changes it.
+    let state = match (&args.state, args.dry_run) {
+        (None, true) => None,
+        (named, _) => Some(state_file(named.as_deref())?),
+    };
+    let stop = CancellationToken::new();
+    let waiting = stop.clone();
+    tokio::spawn(async move {
+        super::tail::wait_for_signal().await;
+        waiting.cancel();
+    });
+    let settings = Settings {
+        sources: opened.sources.clone(),
+        names: opened.names.clone(),
+        zone: context.zone,
+        channels,
+        rules: args.rules.clone(),
+        state,
+        listen: args.listen,
+        dry_run: args.dry_run,
+        say,
+    };
+    watch::run(settings, Clock::system(), stop).await?;
+    Ok(exit::OK)
+}
+
+/// A line of the log, with its time, without secrets.
+fn say(text: &str) {
+    let safe = crate::model::redact_text(text).into_owned();
+    complain(&format!("{} {safe}", Clock::system().now().rfc3339()));
+}
+
+/// Tells every channel of an alert that is none.
+async fn test(channels: &[Channel]) -> Result<u8> {
+    if channels.is_empty() {
+        return Err(UsageError("no [[channel]] is configured".to_owned()).into());
+    }
+    let now = Clock::system().now();
+    let mut code = exit::OK;
+    for channel in channels {
+        let notifications = Notification::of(vec![Change { turn: Turn::Firing, alert: made_up(now) }], now);
+        for notification in &notifications {
+            match channel.tell(notification).await {
+                Ok(()) => complain(&format!("channel {}: taken", channel.name)),
+                Err(problem) => {
+                    complain(&format!("channel {}: {problem}", channel.name));
+                    code = exit::FAILED;
+                }
+            }
+        }
+    }
+    Ok(code)
+}
+
+fn made_up(now: Timestamp) -> Alert {
+    Alert {
+        id: format!("test-{}", now.0),
+        rule: "Test".to_owned(),
+        title: "Test of crosstail".to_owned(),
+        severity: Severity::Info,
+        group: vec![("system".to_owned(), "none".to_owned())],
+        state: AlertState::Firing,
+        reason: "nothing is wrong: somebody tries whether this channel is told".to_owned(),
+        filter: String::new(),
+        value: 0.0,
+        worst: 0.0,
+        since: now,
+        fired_at: Some(now),
+        clear_since: None,
+        resolved_at: None,
+        told_at: Some(now),
+        acknowledged: None,
+    }
+}

@@ -1,0 +1,104 @@
+//! Channels: Slack, e-mail, a webhook, a command. Each takes a notification, or says why not.
+
+mod command;
+mod email;
+mod web;
+
+use super::outbox::Notification;
+use crate::config::ChannelEntry;
+use crate::insight::alerting::{Severity, Turn};
+use anyhow::{Context as _, bail};
+pub use email::Mail;
+use std::time::Duration;
+pub use web::Receiver;
+
+/// A channel has so long to take a notification.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
+
+/// Where notifications go.
+#[derive(Clone)]
+pub enum ChannelKind {
+    /// Slack's incoming webhook.
+    Slack(Receiver),
+    /// Any receiver of JSON.
+    Webhook(Receiver),
+    /// E-mail.
+    Email(Box<Mail>),
+    /// A command of the shell, which reads JSON.
+    Command(String),
+}
+
+/// A channel.
+#[derive(Clone)]
+pub struct Channel {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: ChannelKind,
+    /// What is less severe is not told.
+    pub at_least: Severity,
+    /// Only these rules; all where empty.
+    pub rules: Vec<String>,
+    /// It is told when an alert is over, too.
+    pub resolved: bool,
+}
+
+impl Channel {
+    /// A channel as configured.
+    pub fn new(entry: &ChannelEntry) -> anyhow::Result<Self> {
+        let wrong = || format!("channel {}", entry.name);
+        let at_least = match entry.at_least.as_deref() {
+            None => Severity::Info,
+            Some(word) => Severity::parse(word).with_context(|| {
+                format!("{}: at_least: no severity '{word}'; there are critical, warning, info", wrong())
+            })?,
+        };
+        let receiver = || -> anyhow::Result<Receiver> {
+            let url = entry
+                .address()?
+                .with_context(|| format!("{}: url, url_env, url_file or url_command is missing", wrong()))?;
+            // The address itself may be the secret: it is not shown.
+            let url = reqwest::Url::parse(&url).with_context(|| format!("{}: its address is no URL", wrong()))?;
+            if !matches!(url.scheme(), "http" | "https") {
+                bail!("{}: its address must begin with https:// or http://", wrong());
+            }
+            Receiver::new(url, entry.headers()?, entry.ca.as_deref()).with_context(wrong)
+        };
+        let kind = match entry.kind.as_str() {
+            "slack" => ChannelKind::Slack(receiver()?),
+            "webhook" => ChannelKind::Webhook(receiver()?),
+            "email" => ChannelKind::Email(Box::new(Mail::new(entry).with_context(wrong)?)),
+            "command" => {
+                ChannelKind::Command(entry.command.clone().with_context(|| format!("{}: command is missing", wrong()))?)
+            }
+            other => bail!("{}: no kind '{other}'; there are slack, email, webhook, command", wrong()),
+        };
+        Ok(Self { name: entry.name.clone(), kind, at_least, rules: entry.rules.clone(), resolved: entry.resolved })
+    }
+
+    /// Whether it is told of a notification.
+    pub fn wants(&self, notification: &Notification) -> bool {
+        notification.severity <= self.at_least
+            && (self.rules.is_empty() || self.rules.iter().any(|rule| rule.eq_ignore_ascii_case(&notification.rule)))
+            && (self.resolved || notification.turn == Turn::Firing)
+    }
+
+    /// Tells it; an error says why it was not taken, without secrets.
+    pub async fn tell(&self, notification: &Notification) -> Result<(), String> {
+        let telling = async {
+            match &self.kind {
+                ChannelKind::Slack(to) => to.post(web::slack(notification), notification).await,
+                ChannelKind::Webhook(to) => {
+                    let body = serde_json::to_value(notification).map_err(|error| error.to_string())?;
+                    to.post(body, notification).await
+                }
+                ChannelKind::Email(mail) => mail.send(notification).await,
+                ChannelKind::Command(command) => command::run(command, notification).await,
+            }
+        };
+        match tokio::time::timeout(TIME_LIMIT, telling).await {
+            Ok(outcome) => outcome.map_err(|problem| crate::model::redact_text(&problem).into_owned()),
+            Err(_) => Err(format!("it did not answer in {} s", TIME_LIMIT.as_secs())),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The process's own `/health` and `/metrics`.
+
+use crate::model::{Clock, Timestamp};
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use serde_json::{Map, Value, json};
+use std::sync::{Arc, PoisonError, RwLock};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// Rules that were not evaluated for so long: the process does not do its work.
+const STUCK_US: i64 = 60_000_000;
+
+/// What the pages say.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// In the form of document 002: a status for each check.
+    pub(super) checks: Map<String, Value>,
+    /// Not one source can be read.
+    pub(super) blind: bool,
+    /// Some check is not well.
+    pub(super) degraded: bool,
+    /// When the rules were evaluated last.
+    pub(super) evaluated_at: Option<Timestamp>,
+    /// The page of metrics.
+    pub(super) metrics: String,
+}
+
+/// What the pages say now.
+#[derive(Clone)]
+pub(super) struct Page {
+    told: Arc<RwLock<Told>>,
+    clock: Clock,
+    began: Timestamp,
+}
+
+impl Page {
+    pub(super) fn new(clock: Clock) -> Self {
+        let began = clock.now();
+        Self { told: Arc::default(), clock, began }
+    }
+
+    /// Says something else from now on.
+    pub(super) fn tell(&self, told: Told) {
+        *self.told.write().unwrap_or_else(PoisonError::into_inner) = told;
+    }
+
+    /// Serves until cancelled.
+    pub(super) async fn serve(self, listener: TcpListener, cancel: CancellationToken) {
+        let router = Router::new().route("/health", get(health)).route("/metrics", get(metrics)).with_state(self);
+        let stop = async move { cancel.cancelled().await };
+        let _ = axum::serve(listener, router).with_graceful_shutdown(stop).await;
+    }
+
+    /// `/health` in the form of document 002, with 503 where the process itself does not do its work: sources and channels
+    /// that fail make it degraded, which no restart mends.
+    fn health(&self) -> (StatusCode, Value) {
+        let now = self.clock.now();
+        let told = self.told.read().unwrap_or_else(PoisonError::into_inner);
+        let last = told.evaluated_at.unwrap_or(self.began);
+        let stuck = now.since_us(last) > STUCK_US;
+        let status = match (stuck || told.blind, told.degraded) {
+            (true, _) => "unhealthy",
+            (false, true) => "degraded",
+            (false, false) => "healthy",
+        };
+        let mut checks = told.checks.clone();
+        let evaluated = told.evaluated_at.map(|at| at.rfc3339());
+        let rules = if stuck { "unhealthy" } else { "healthy" };
+        checks.insert("rules".to_owned(), json!({ "status": rules, "evaluated_at": evaluated }));
+        let body = json!({
+            "status": status,
+            "timestamp": now.rfc3339(),
+            "version": env!("CARGO_PKG_VERSION"),
+            "uptime": now.since_us(self.began) as f64 / 1e6,
+            "checks": checks,
+        });
+        (if status == "unhealthy" { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }, body)
+    }
+}
+
+async fn health(State(page): State<Page>) -> impl IntoResponse {
+    let (code, body) = page.health();
+    (code, [(header::CONTENT_TYPE, "application/json")], body.to_string())
+}
+
+async fn metrics(State(page): State<Page>) -> impl IntoResponse {
+    let text = page.told.read().unwrap_or_else(PoisonError::into_inner).metrics.clone();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
+}

@@ -1,0 +1,465 @@
+//! The process: follows the sources, evaluates the rules, delivers, keeps its state.
+
+use super::channel::Channel;
+use super::counters::Counters;
+use super::outbox::{Delivery, Notification};
+use super::page::{Page, Told};
+use super::state::{Kept, Said, StateFile};
+use crate::app::alerting::{Alerting, CATCH_UP_US, EVERY_US, Seen, SourceSeen};
+use crate::app::runtime::figures;
+use crate::config::rules;
+use crate::export::{Exposition, safe_json};
+use crate::filter::Context;
+use crate::insight::alerting::{AlertState, Change, Turn, group_text};
+use crate::model::{Clock, Names, SourceId, Timestamp, Vitals};
+use crate::source::pump::{self, Begin, PumpEvent, State};
+use crate::source::{Groups, PageQuery, Source};
+use crate::store::Store;
+use anyhow::Context as _;
+use serde_json::{Map, json};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// How a watch runs.
+pub struct Settings {
+    /// The sources.
+    pub sources: Vec<(SourceId, Arc<dyn Source>)>,
+    /// Their names.
+    pub names: Names,
+    /// The zone of times in rules.
+    pub zone: chrono_tz::Tz,
+    /// Where alerts go.
+    pub channels: Vec<Channel>,
+    /// A folder of further rules.
+    pub rules: Option<PathBuf>,
+    /// Where the state is kept; `None`: in memory only.
+    pub state: Option<PathBuf>,
+    /// Where `/health` and `/metrics` are served; `None`: nowhere.
+    pub listen: Option<SocketAddr>,
+    /// Nothing is sent: what would be is printed, a JSON object a line.
+    pub dry_run: bool,
+    /// Says something to whoever runs it.
+    pub say: fn(&str),
+}
+
+/// Deliveries on their way have so long to arrive when the process ends.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// A store that holds so many more than is needed is made anew.
+const SURPLUS: usize = 100_000;
+
+/// A source as it is now.
+struct Status {
+    id: SourceId,
+    name: String,
+    state: State,
+    unreachable_since: Option<Timestamp>,
+    vitals: Vitals,
+    newest: Option<Timestamp>,
+}
+
+struct Process {
+    settings: Settings,
+    clock: Clock,
+    store: Store,
+    statuses: Vec<Status>,
+    alerting: Alerting,
+    kept: Kept,
+    file: Option<StateFile>,
+    said: Said,
+    counters: Counters,
+    page: Page,
+    /// Channels that something is being sent to.
+    sending: Vec<String>,
+    began: Timestamp,
+}
+
+/// What happens to the process.
+enum Event {
+    Pump(PumpEvent),
+    Sent(String, String, Result<(), String>),
+    Usual(i64, Option<Groups>),
+}
+
+/// Runs until `stop` says so.
+pub async fn run(settings: Settings, clock: Clock, stop: CancellationToken) -> anyhow::Result<()> {
+    let (rules, problems) = rules(settings.rules.as_deref());
+    // A rule that is left out would not raise its alert: better not to begin.
+    anyhow::ensure!(problems.is_empty(), "{}", problems.join("\n"));
+    let (file, kept) = match &settings.state {
+        Some(path) => {
+            let (file, kept) = StateFile::open(path)?;
+            (Some(file), kept)
+        }
+        None => (None, Kept::default()),
+    };
+    let mut alerting = Alerting::new(rules);
+    alerting.alerts = kept.alerts.clone();
+    let page = Page::new(clock.clone());
+    let cancel = CancellationToken::new();
+    if let Some(address) = settings.listen {
+        let listener = TcpListener::bind(address).await.with_context(|| format!("--listen {address}"))?;
+        (settings.say)(&format!("serving http://{}/health and /metrics", listener.local_addr()?));
+        tokio::spawn(page.clone().serve(listener, cancel.clone()));
+    }
+    let began = clock.now();
+    let status = |(id, _): &(SourceId, _)| Status {
+        id: *id,
+        name: settings.names.source_name(*id).to_string(),
+        state: State::Connecting,
+        unreachable_since: None,
+        vitals: Vitals::default(),
+        newest: None,
+    };
+    let statuses = settings.sources.iter().map(status).collect();
+    let store = Store::new(settings.names.clone());
+    let counters = Counters::default();
+    let mut process = Process {
+        clock,
+        store,
+        statuses,
+        alerting,
+        kept,
+        file,
+        said: Said::default(),
+        counters,
+        page,
+        sending: Vec::new(),
+        began,
+        settings,
+    };
+    let outcome = process.watch(&stop, &cancel).await;
+    cancel.cancel();
+    outcome
+}
+
+impl Process {
+    async fn watch(&mut self, stop: &CancellationToken, cancel: &CancellationToken) -> anyhow::Result<()> {
+        let (events, mut incoming) = mpsc::channel(16);
+        let since = self.began.plus_us(-self.reach_us());
+        for (id, source) in &self.settings.sources {
+            let (sender, mut receiver) = mpsc::channel(8);
+            let (source, clock) = (Arc::clone(source), self.clock.clone());
+            tokio::spawn(pump::run(*id, source, Begin::Since(since), sender, cancel.clone(), clock));
+            let events = events.clone();
+            tokio::spawn(async move {
+                while let Some(event) = receiver.recv().await {
+                    if events.send(Event::Pump(event)).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        let gone = self.kept.outbox.keep_channels(&self.settings.channels);
+        if gone > 0 {
+            (self.settings.say)(&format!("{gone} notifications were for channels that are configured no more"));
+        }
+        let names: Vec<&str> = self.settings.channels.iter().map(|channel| channel.name.as_str()).collect();
+        let to = if names.is_empty() { "nobody: no [[channel]] is configured".to_owned() } else { names.join(", ") };
+        (self.settings.say)(&format!("{} rules, telling {to}", self.alerting.rules.len()));
+        let mut tick = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            let event = tokio::select! {
+                () = stop.cancelled() => break,
+                event = incoming.recv() => event,
+                _ = tick.tick() => None,
+            };
+            match event {
+                Some(Event::Pump(event)) => self.hear(event),
+                Some(Event::Sent(channel, id, outcome)) => self.sent(&channel, &id, outcome)?,
+                Some(Event::Usual(window_us, groups)) => {
+                    self.alerting.take_usual(window_us, groups.as_ref(), self.clock.now());
+                }
+                None => {
+                    self.evaluate(&events)?;
+                    self.send(&events);
+                }
+            }
+        }
+        self.farewell(&mut incoming).await
+    }
+
+    /// Lets what is being sent arrive; what does not is sent by the next process.
+    async fn farewell(&mut self, incoming: &mut mpsc::Receiver<Event>) -> anyhow::Result<()> {
+        let until = tokio::time::Instant::now() + FAREWELL;
+        while !self.sending.is_empty() {
+            match tokio::time::timeout_at(until, incoming.recv()).await {
+                Ok(Some(Event::Sent(channel, id, outcome))) => self.sent(&channel, &id, outcome)?,
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => break,
+            }
+        }
+        self.keep()
+    }
+
+    /// How far back memory has to reach: the longest window, and what is gone through at the beginning.
+    fn reach_us(&self) -> i64 {
+        self.alerting.reach_us() + CATCH_UP_US
+    }
+
+    fn hear(&mut self, event: PumpEvent) {
+        let now = self.clock.now();
+        let (PumpEvent::State(id, _)
+        | PumpEvent::Probed(id, _)
+        | PumpEvent::Notice(id, _)
+        | PumpEvent::Catalogue(id, _)
+        | PumpEvent::Vitals(id, _)
+        | PumpEvent::Batch { source: id, .. }) = &event;
+        let Some(status) = self.statuses.iter_mut().find(|status| status.id == *id) else { return };
+        match event {
+            PumpEvent::State(_, state) => {
+                match &state {
+                    State::Live | State::Ended => {
+                        if status.unreachable_since.take().is_some() {
+                            (self.settings.say)(&format!("{}: can be read again", status.name));
+                        }
+                    }
+                    State::Waiting { error, .. } | State::Failed { error } => {
+                        if status.unreachable_since.is_none() {
+                            (self.settings.say)(error);
+                        }
+                        status.unreachable_since.get_or_insert(now);
+                    }
+                    State::Connecting | State::Loading => {}
+                }
+                status.state = state;
+            }
+            PumpEvent::Probed(_, probe) => {
+                for warning in probe.warnings {
+                    (self.settings.say)(&format!("{}: {warning}", status.name));
+                }
+            }
+            PumpEvent::Notice(_, text) => (self.settings.say)(&format!("{}: {text}", status.name)),
+            PumpEvent::Vitals(_, mut vitals) => {
+                vitals.follow(&status.vitals, now);
+                status.vitals = vitals;
+            }
+            PumpEvent::Catalogue(..) => {}
+            PumpEvent::Batch { items, live, .. } => {
+                status.newest = status.newest.into_iter().chain(items.iter().map(|a| a.started_at)).max();
+                *self.counters.activities.entry(status.name.clone()).or_default() += items.len() as u64;
+                let delta = self.store.ingest(items);
+                self.counters.count(&self.store, &delta.rows, live);
+            }
+        }
+    }
+
+    /// Whether everything is here that there is, or sources had enough time for it.
+    fn may_begin(&self, now: Timestamp) -> bool {
+        let busy = |status: &Status| matches!(status.state, State::Connecting | State::Loading);
+        now.since_us(self.began) >= 15_000_000 || !self.statuses.iter().any(busy)
+    }
+
+    /// Evaluates the rules where it is time to.
+    fn evaluate(&mut self, events: &mpsc::Sender<Event>) -> anyhow::Result<()> {
+        let now = self.clock.now();
+        if !self.may_begin(now) || !self.alerting.is_due(now) {
+            return Ok(());
+        }
+        self.listen_to_people(now);
+        let context = Context { now, zone: self.settings.zone };
+        let mut changes = Vec::new();
+        if !self.alerting.has_begun() {
+            // What happened since the last process looked, or in the last minutes.
+            let since = now.plus_us(-CATCH_UP_US).max(self.kept.evaluated_at.unwrap_or(Timestamp(i64::MIN)));
+            changes = self.alerting.catch_up(&self.store, context, since);
+        }
+        let sources = self.statuses.iter().map(|status| SourceSeen {
+            name: &status.name,
+            unreachable_since: status.unreachable_since,
+            vitals: &status.vitals,
+        });
+        let seen = Seen { context, store: &self.store, until: Timestamp(i64::MAX), sources: sources.collect() };
+        changes.extend(self.alerting.evaluate(&seen));
+        self.kept.evaluated_at = Some(now);
+        self.announce(changes, now)?;
+        if let Some((window_us, asked)) = self.alerting.ask_usual(now) {
+            let (sources, names, events) = (self.settings.sources.clone(), self.settings.names.clone(), events.clone());
+            let (since, until) = (Some(asked.since), Some(asked.until));
+            let query = PageQuery { context, since, until, ..PageQuery::all(5000) };
+            tokio::spawn(async move {
+                let groups = figures(&sources, &names, query, &asked.grouping).await.ok();
+                let _ = events.send(Event::Usual(window_us, groups)).await;
+            });
+        }
+        self.forget(now);
+        self.tell_page(now);
+        self.keep()
+    }
+
+    /// Takes silences and acknowledgements that were set from outside.
+    fn listen_to_people(&mut self, now: Timestamp) {
+        let Some(path) = &self.settings.state else { return };
+        match Said::read(path) {
+            Ok(said) => {
+                if said != self.said {
+                    for (id, who, at) in &said.acknowledged {
+                        self.alerting.alerts.acknowledge(id, who, *at);
+                    }
+                    self.said = said;
+                }
+                self.alerting.silences =
+                    self.said.silences.iter().filter(|silence| now < silence.until).cloned().collect();
+            }
+            Err(error) => (self.settings.say)(&format!("{error:#}")),
+        }
+    }
+
+    /// Puts what happened on its way; the state is written before anything is sent.
+    fn announce(&mut self, changes: Vec<Change>, now: Timestamp) -> anyhow::Result<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        for Change { turn, alert } in &changes {
+            let turn = if *turn == Turn::Firing { "firing" } else { "resolved" };
+            (self.settings.say)(&format!("{turn}: {} {}: {}", alert.rule, group_text(&alert.group), alert.reason));
+        }
+        let notifications = Notification::of(changes, now);
+        if self.settings.dry_run {
+            use std::io::Write as _;
+            let mut out = std::io::stdout().lock();
+            for notification in &notifications {
+                writeln!(out, "{}", safe_json(notification)?)?;
+            }
+            out.flush()?;
+        } else {
+            self.kept.outbox.add(&notifications, &self.settings.channels);
+        }
+        self.keep()
+    }
+
+    fn keep(&mut self) -> anyhow::Result<()> {
+        self.kept.alerts = self.alerting.alerts.clone();
+        match &mut self.file {
+            Some(file) => file.write(&self.kept),
+            None => Ok(()),
+        }
+    }
+
+    /// Sends what is due, one after the other to each channel.
+    fn send(&mut self, events: &mpsc::Sender<Event>) {
+        let now = self.clock.now();
+        for channel in &self.settings.channels {
+            if self.sending.contains(&channel.name) {
+                continue;
+            }
+            let Some(Delivery { notification, .. }) = self.kept.outbox.next(&channel.name, now) else { continue };
+            self.sending.push(channel.name.clone());
+            let (channel, notification, events) = (channel.clone(), notification.clone(), events.clone());
+            tokio::spawn(async move {
+                let outcome = channel.tell(&notification).await;
+                let _ = events.send(Event::Sent(channel.name, notification.id, outcome)).await;
+            });
+        }
+    }
+
+    fn sent(&mut self, channel: &str, id: &str, outcome: Result<(), String>) -> anyhow::Result<()> {
+        self.sending.retain(|name| name != channel);
+        let word = if outcome.is_ok() { "taken" } else { "failed" };
+        *self.counters.notifications.entry([channel.to_owned(), word.to_owned()]).or_default() += 1;
+        if let Err(problem) = &outcome {
+            (self.settings.say)(&format!("channel {channel}: {problem}; it is tried again"));
+        }
+        if let Some(gone) = self.kept.outbox.settle(channel, id, outcome, self.clock.now()) {
+            let what = gone.notification.headline();
+            (self.settings.say)(&format!("channel {channel}: given up after {} tries: {what}", gone.tries));
+        }
+        self.keep()
+    }
+
+    /// Lets go of activities that no rule looks back to any more.
+    fn forget(&mut self, now: Timestamp) {
+        let from = now.plus_us(-self.reach_us());
+        let rows = self.store.all_rows();
+        let old = rows.partition_point(|row| self.store.started(*row) < from);
+        if old < SURPLUS || old < rows.len() / 2 {
+            return;
+        }
+        let mut fresh = Store::new(self.settings.names.clone());
+        for chunk in rows[old..].chunks(10_000) {
+            fresh.ingest(chunk.iter().map(|row| self.store.get(*row)).collect());
+        }
+        self.store = fresh;
+        self.counters.renumber(&self.store);
+    }
+
+    fn tell_page(&self, now: Timestamp) {
+        let mut checks = Map::new();
+        let mut degraded = false;
+        let readable = |status: &Status| status.unreachable_since.is_none();
+        for status in &self.statuses {
+            let error = match &status.state {
+                State::Waiting { error, .. } | State::Failed { error } => Some(error.clone()),
+                _ => None,
+            };
+            degraded |= !readable(status);
+            let word = if readable(status) { "healthy" } else { "unhealthy" };
+            checks.insert(format!("source {}", status.name), json!({ "status": word, "error": error }));
+        }
+        for channel in &self.settings.channels {
+            let waiting: Vec<&Delivery> = self.kept.outbox.0.iter().filter(|d| d.channel == channel.name).collect();
+            let problem = waiting.first().and_then(|delivery| delivery.problem.clone());
+            degraded |= problem.is_some();
+            let word = if problem.is_none() { "healthy" } else { "unhealthy" };
+            let of = json!({ "status": word, "error": problem, "waiting": waiting.len() });
+            checks.insert(format!("channel {}", channel.name), of);
+        }
+        self.page.tell(Told {
+            checks,
+            blind: !self.statuses.is_empty() && !self.statuses.iter().any(readable),
+            degraded,
+            evaluated_at: self.kept.evaluated_at,
+            metrics: self.metrics(now),
+        });
+    }
+
+    fn metrics(&self, now: Timestamp) -> String {
+        let mut page = Exposition::default();
+        self.counters.write(&mut page, &self.store, now);
+        page.family("crosstail_source_up", "gauge", "Whether a source can be read.");
+        for status in &self.statuses {
+            let up = f64::from(u8::from(status.unreachable_since.is_none()));
+            page.sample("crosstail_source_up", &[("source", &status.name)], up);
+        }
+        page.family("crosstail_source_lag_seconds", "gauge", "Age of the newest activity of a source.");
+        for status in &self.statuses {
+            if let Some(newest) = status.newest {
+                let lag = now.since_us(newest).max(0) as f64 / 1e6;
+                page.sample("crosstail_source_lag_seconds", &[("source", &status.name)], lag);
+            }
+        }
+        page.family("queue_size", "gauge", "Notifications on their way to a channel.");
+        for channel in &self.settings.channels {
+            let waiting = self.kept.outbox.0.iter().filter(|delivery| delivery.channel == channel.name).count();
+            page.sample("queue_size", &[("queue_name", &format!("channel {}", channel.name))], waiting as f64);
+        }
+        // As Prometheus itself exposes the state of its rules.
+        page.family("ALERTS", "gauge", "Alerts that are pending or firing.");
+        for alert in &self.alerting.alerts.active {
+            let group = group_text(&alert.group);
+            let labels = [
+                ("alertname", alert.rule.as_str()),
+                ("alertstate", alert.state.as_str()),
+                ("severity", alert.severity.as_str()),
+                ("group", group.as_str()),
+            ];
+            page.sample("ALERTS", &labels, 1.0);
+        }
+        page.family("crosstail_rule_state", "gauge", "Groups for which a rule is in a state.");
+        for rule in &self.alerting.rules {
+            for state in [AlertState::Pending, AlertState::Firing] {
+                let active = &self.alerting.alerts.active;
+                let count = active.iter().filter(|alert| alert.rule == rule.name && alert.state == state).count();
+                let labels = [("rule", rule.name.as_str()), ("state", state.as_str())];
+                page.sample("crosstail_rule_state", &labels, count as f64);
+            }
+        }
+        page.family("crosstail_evaluation_interval_seconds", "gauge", "How often rules are evaluated.");
+        page.sample("crosstail_evaluation_interval_seconds", &[], EVERY_US as f64 / 1e6);
+        page.text()
+    }
+}

@@ -1,0 +1,390 @@
+//! `crosstail watch` against a real mail server and a real HTTP receiver: each alert once, also over restarts and while
+//! receivers fail.
+
+use crate::servers::unique_name;
+use crate::support::{crosstail, lines, wait_for};
+use crosstail::model::Clock;
+use serde_json::{Value, json};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port()
+}
+
+/// A mail server with TLS and a password, and an HTTP server.
+struct Sink {
+    http: u16,
+    mail: u16,
+    child: Child,
+}
+
+impl Sink {
+    fn start(folder: &Path) -> Self {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let script = here.join("target/winston").join(format!("sink-{}.js", unique_name()));
+        std::fs::copy(here.join("tests/winston/sink.js"), &script).expect("copied; run scripts/setup-tests");
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+        std::fs::write(folder.join("ca.pem"), made.cert.pem()).expect("written");
+        std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).expect("written");
+        let (http, mail) = (free_port(), free_port());
+        let path = |name: &str| folder.join(name).display().to_string();
+        let mut child = Command::new("node")
+            .arg(&script)
+            .args([http.to_string(), mail.to_string(), path("ca.pem"), path("key.pem")])
+            .args(["alerts", "hunter2hunter2"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("node; run scripts/setup-tests");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("stdout")).read_line(&mut line).expect("read");
+        std::fs::remove_file(script).expect("removed");
+        assert_eq!(line.trim(), "ready");
+        Self { http, mail, child }
+    }
+
+    /// What was taken so far, of mail or of one path.
+    async fn taken(&self, by: &str) -> Vec<Value> {
+        let text = reqwest::get(format!("http://127.0.0.1:{}/", self.http)).await.expect("an answer");
+        let all: Vec<Value> = text.json().await.expect("JSON");
+        all.into_iter().filter(|one| one["by"] == by || one["path"] == by).collect()
+    }
+
+    async fn fail(&self, n: u32) {
+        let url = format!("http://127.0.0.1:{}/fail?n={n}", self.http);
+        reqwest::Client::new().post(url).send().await.expect("an answer");
+    }
+
+    /// Waits until so many were taken by each of `by`.
+    async fn until(&self, what: &str, by: &[&str], count: usize) {
+        for _ in 0..600 {
+            let mut enough = true;
+            for by in by {
+                enough &= self.taken(by).await.len() >= count;
+            }
+            if enough {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!(
+            "{what}: {:?} {:?} {:?}",
+            self.taken("/hook").await.len(),
+            self.taken("/slack").await.len(),
+            self.taken("mail").await.len()
+        );
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A watch over a log file, with a rule that needs no patience.
+struct Watch {
+    folder: tempfile::TempDir,
+    child: Option<Child>,
+    page: u16,
+    count: u32,
+}
+
+const RULE: &str = r#"
+name = "ManyFailures"
+title = "Many failures <now>"
+severity = "critical"
+when = "> 3"
+window = "15s"
+cooldown = "0s"
+message = "{count} failures of {group} in {window}; password=hunter2"
+[activities]
+filter = "is:failure"
+measure = "count"
+by = "system"
+"#;
+
+impl Watch {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir_all(folder.path().join("crosstail/rules")).expect("made");
+        std::fs::write(folder.path().join("crosstail/rules/many.toml"), RULE).expect("written");
+        std::fs::write(folder.path().join("app.log"), "").expect("written");
+        Self { folder, child: None, page: free_port(), count: 0 }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn configure(&self, sink: &Sink) {
+        let (http, mail, folder) = (sink.http, sink.mail, self.folder.path().display());
+        let config = format!(
+            r#"
+[[channel]]
+name = "hook"
+kind = "webhook"
+url = "http://127.0.0.1:{http}/hook"
+headers = {{ X-Token = "env:HOOK_TOKEN" }}
+[[channel]]
+name = "slack"
+kind = "slack"
+url_env = "SLACK_URL"
+[[channel]]
+name = "mail"
+kind = "email"
+smtp = "smtp://localhost:{mail}"
+ca = "{folder}/ca.pem"
+username = "alerts"
+password_command = "echo hunter2hunter2"
+from = "crosstail <alerts@example.com>"
+to = ["oncall@example.com", "second@example.com"]
+[[channel]]
+name = "command"
+kind = "command"
+command = "cat >> {folder}/told.jsonl; echo >> {folder}/told.jsonl; echo \"$CROSSTAIL_TURN $CROSSTAIL_RULE\" >> {folder}/env.txt"
+[[channel]]
+name = "only others"
+kind = "command"
+command = "touch {folder}/wrong"
+rules = ["Silence"]
+"#
+        );
+        std::fs::write(self.path("crosstail/config.toml"), config).expect("written");
+    }
+
+    fn command(&self, http: u16) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_crosstail"));
+        command
+            .env("XDG_CONFIG_HOME", self.folder.path())
+            .env("XDG_STATE_HOME", self.folder.path())
+            .env("SLACK_URL", format!("http://127.0.0.1:{http}/slack"))
+            .env("HOOK_TOKEN", "token-of-the-hook");
+        command
+    }
+
+    fn start(&mut self, http: u16) {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.path("stderr.txt")).expect("opened");
+        let child = self
+            .command(http)
+            .args(["watch", "--listen", &format!("127.0.0.1:{}", self.page), "-s"])
+            .arg(self.path("app.log"))
+            .stderr(log)
+            .spawn()
+            .expect("spawned");
+        self.child = Some(child);
+    }
+
+    fn stop(&mut self, signal: rustix::process::Signal) -> Option<i32> {
+        let mut child = self.child.take()?;
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, signal).expect("killed");
+        child.wait().expect("ended").code()
+    }
+
+    /// Five calls of a system fail.
+    fn fail(&mut self, system: &str) {
+        let mut file = std::fs::OpenOptions::new().append(true).open(self.path("app.log")).expect("opened");
+        for _ in 0..5 {
+            self.count += 1;
+            let line = json!({
+                "id": format!("r{}", self.count), "timestamp": Clock::system().now().rfc3339(), "level": "error",
+                "service": system, "message": "upstream responded 503",
+            });
+            writeln!(file, "{line}").expect("written");
+        }
+    }
+
+    fn said(&self) -> String {
+        std::fs::read_to_string(self.path("stderr.txt")).unwrap_or_default()
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Turn and group of what a webhook took.
+fn turns(taken: &[Value]) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    taken.iter().map(|one| (text(&one["body"]["turn"]), text(&one["body"]["alerts"][0]["group"][0][1]))).collect()
+}
+
+fn pair(turn: &str, system: &str) -> (String, String) {
+    (turn.to_owned(), system.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_alert_is_told_once_over_restarts_and_failures() {
+    let mut watch = Watch::new();
+    let sink = Sink::start(watch.folder.path());
+    watch.configure(&sink);
+    watch.start(sink.http);
+    let all = ["/hook", "/slack", "mail"];
+    watch.fail("SAP");
+    sink.until("the first alert", &all, 1).await;
+
+    // What each channel was told.
+    let hook = &sink.taken("/hook").await[0];
+    assert_eq!(hook["headers"]["x-token"], "token-of-the-hook");
+    assert_eq!(hook["headers"]["idempotency-key"], hook["body"]["id"]);
+    assert_eq!((&hook["body"]["rule"], &hook["body"]["severity"]), (&json!("ManyFailures"), &json!("critical")));
+    let reason = hook["body"]["alerts"][0]["reason"].as_str().expect("a reason");
+    assert!(reason.starts_with("5 failures of SAP in 15 s") && !reason.contains("hunter2"), "{reason}");
+    let slack = &sink.taken("/slack").await[0]["body"];
+    assert_eq!(slack["text"], "🚨 *Many failures &lt;now&gt;: SAP*");
+    assert_eq!(slack["attachments"][0]["color"], "danger");
+    assert_eq!(
+        slack["attachments"][0]["fields"][0],
+        json!({ "title": "Severity", "value": "critical", "short": true })
+    );
+    let mail = &sink.taken("mail").await[0];
+    assert_eq!((&mail["secure"], &mail["user"]), (&json!(true), &json!("alerts")), "by STARTTLS, with a password");
+    assert_eq!(mail["to"], json!(["oncall@example.com", "second@example.com"]));
+    let text = mail["text"].as_str().expect("text");
+    assert!(text.contains("Message-ID: <") && text.contains("multipart/alternative"), "{text}");
+    assert!(!text.contains("<now>") || text.contains("&lt;now&gt;"), "{text}");
+
+    // Killed while it fires: the next one knows, and tells nobody again.
+    watch.stop(rustix::process::Signal::KILL);
+    watch.start(sink.http);
+    watch.fail("SAP");
+    tokio::time::sleep(Duration::from_secs(13)).await;
+    for by in all {
+        assert_eq!(sink.taken(by).await.len(), 1, "{by}: {}", watch.said());
+    }
+
+    // It resolves: told once.
+    sink.until("the resolution", &all, 2).await;
+    assert_eq!(turns(&sink.taken("/hook").await), [pair("firing", "SAP"), pair("resolved", "SAP")]);
+
+    // Receivers fail, the process is killed meanwhile: what was not taken is told by the next one, and once.
+    sink.fail(5).await;
+    watch.fail("Zoho");
+    let refused = || watch.said().contains("it is tried again");
+    wait_for("a refusal", refused);
+    watch.stop(rustix::process::Signal::KILL);
+    watch.start(sink.http);
+    sink.until("the second alert", &all, 3).await;
+    let status: Value = reqwest::get(format!("http://127.0.0.1:{}/health", watch.page))
+        .await
+        .expect("served")
+        .json()
+        .await
+        .expect("JSON");
+    assert!(status["checks"]["source app.log"]["status"] == "healthy" && status["uptime"].is_number(), "{status}");
+    let metrics = reqwest::get(format!("http://127.0.0.1:{}/metrics", watch.page)).await.expect("served");
+    let metrics = metrics.text().await.expect("text");
+    for expected in [
+        "crosstail_source_up{source=\"app.log\"} 1",
+        "crosstail_rule_state{rule=\"ManyFailures\",state=\"firing\"}",
+        "crosstail_source_lag_seconds{source=\"app.log\"}",
+        "queue_size{queue_name=\"channel hook\"}",
+        "# TYPE http_requests_total counter",
+        "# TYPE log_count_total counter",
+    ] {
+        assert!(metrics.contains(expected), "{expected} in\n{metrics}");
+    }
+    sink.until("the second resolution", &all, 4).await;
+    let expected = [pair("firing", "SAP"), pair("resolved", "SAP"), pair("firing", "Zoho"), pair("resolved", "Zoho")];
+    assert_eq!(turns(&sink.taken("/hook").await), expected);
+    for by in all {
+        assert_eq!(sink.taken(by).await.len(), 4, "{by}");
+    }
+    assert_eq!(watch.stop(rustix::process::Signal::TERM), Some(0), "ends when asked to");
+    let told = std::fs::read_to_string(watch.path("told.jsonl")).expect("told");
+    let told: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(told.len(), 4, "{told:?}");
+    let environment = std::fs::read_to_string(watch.path("env.txt")).expect("told");
+    assert_eq!(environment, "firing ManyFailures\nresolved ManyFailures\nfiring ManyFailures\nresolved ManyFailures\n");
+    assert!(!watch.path("wrong").exists(), "a channel of other rules is told nothing");
+    let said = watch.said();
+    assert!(!said.contains("hunter2") && !said.contains("token-of-the-hook"), "{said}");
+}
+
+#[test]
+fn a_dry_run_tells_nobody_and_silences_are_heard() {
+    let mut watch = Watch::new();
+    let mark = watch.path("wrong");
+    let config = format!("[[channel]]\nname = \"c\"\nkind = \"command\"\ncommand = \"touch {}\"\n", mark.display());
+    std::fs::write(watch.path("crosstail/config.toml"), config).expect("written");
+    watch.fail("SAP");
+    let mut child = watch
+        .command(0)
+        .args(["watch", "--dry-run", "-s"])
+        .arg(watch.path("app.log"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("spawned");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("stdout")).read_line(&mut line).expect("read");
+    let told: Value = serde_json::from_str(&line).expect("JSON");
+    assert_eq!((&told["turn"], &told["rule"]), (&json!("firing"), &json!("ManyFailures")));
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    assert!(!mark.exists() && !watch.path("crosstail/watch.json").exists(), "nobody is told, nothing is kept");
+
+    // Silenced before it begins: it fires, and nobody is told.
+    let silenced = watch.command(0).args(["alerts", "silence", "ManyFailures", "--of", "SAP", "--for", "1h"]).output();
+    assert!(silenced.expect("ran").status.success());
+    watch.fail("SAP");
+    watch.start(0);
+    let list = |watch: &Watch| {
+        let output = watch.command(0).args(["alerts", "list", "-o", "json"]).output().expect("ran");
+        if output.stdout.is_empty() { Vec::new() } else { lines(&output) }
+    };
+    wait_for("the alert", || list(&watch).iter().any(|alert| alert["state"] == "firing"));
+    let alerts = list(&watch);
+    assert_eq!((alerts.len(), &alerts[0]["silenced"], &alerts[0]["of"]), (1, &json!(true), &json!("SAP")));
+    assert!(!mark.exists(), "silent");
+    // Another one with the same state would tell everything twice.
+    let second = watch.command(0).args(["watch", "-s"]).arg(watch.path("app.log")).output().expect("ran");
+    assert!(String::from_utf8_lossy(&second.stderr).contains("another crosstail watch"), "{second:?}");
+    // Acknowledged from outside.
+    let id = alerts[0]["id"].as_str().expect("an id");
+    let ack = watch.command(0).args(["alerts", "ack", &id[..8], "--as", "ann"]).output().expect("ran");
+    assert!(ack.status.success(), "{ack:?}");
+    watch.fail("SAP");
+    wait_for("the acknowledgement", || list(&watch).iter().any(|alert| alert["who"] == "ann"));
+    assert_eq!(watch.stop(rustix::process::Signal::INT), Some(0));
+}
+
+#[test]
+fn what_is_wrong_is_pointed_at_before_anything_begins() {
+    let watch = Watch::new();
+    let run = |config: &str, rule: &str| {
+        std::fs::write(watch.path("crosstail/config.toml"), config).expect("written");
+        std::fs::write(watch.path("crosstail/rules/many.toml"), rule).expect("written");
+        let output = watch.command(0).args(["watch", "-s"]).arg(watch.path("app.log")).output().expect("ran");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, said) = run("", &RULE.replace("is:failure", "is:failur"));
+    assert!(code == Some(1) && said.contains("many.toml:10:") && said.contains("failur"), "{said}");
+    for (config, says) in [
+        ("kind = \"slac\"", "there are slack, email, webhook, command"),
+        ("kind = \"slack\"", "url_env"),
+        ("kind = \"slack\"\nurl_env = \"NOT_SET_ANYWHERE\"", "NOT_SET_ANYWHERE is not set"),
+        ("kind = \"slack\"\nurl = \"hooks.slack.com/secret-part\"", "its address is no URL"),
+        (
+            "kind = \"email\"\nsmtp = \"smtp+plain://h\"\nusername = \"u\"\nfrom = \"a@b.c\"\nto = [\"d@e.f\"]",
+            "not sent without encryption",
+        ),
+        ("kind = \"command\"\nat_least = \"severe\"\ncommand = \"true\"", "no severity 'severe'"),
+        ("kind = \"command\"\ncomand = \"true\"", "did you mean 'command'?"),
+    ] {
+        let (code, said) = run(&format!("[[channel]]\nname = \"c\"\n{config}\n"), RULE);
+        assert!(code != Some(0) && said.contains(says) && !said.contains("secret-part"), "{config}: {said}");
+    }
+    // No state is begun by what could not begin.
+    assert!(!watch.path("crosstail/watch.json").exists());
+    let _ = crosstail(&["watch", "--help"]);
+}
