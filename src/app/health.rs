@@ -4,7 +4,7 @@
 use super::alerting::FiguresQuery;
 use crate::filter::Field;
 use crate::insight::{Health, Part, Reading, Span, Try};
-use crate::model::Timestamp;
+use crate::model::{Kind, Timestamp};
 use crate::source::{Grouping, Groups};
 use crate::store::{Row, Store, Symbol};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -230,6 +230,11 @@ pub(super) fn rows_of(store: &Store, range: Range<Timestamp>) -> &[Row] {
     &rows[from..upto]
 }
 
+/// Whether a row is work of its system: an alert about it is none.
+pub(super) fn is_work(store: &Store, row: Row) -> bool {
+    store.kind(row) != Kind::Alert
+}
+
 /// The reading of a row.
 pub(super) fn reading(store: &Store, row: Row) -> Reading<'_> {
     let failed = store.is_failure(row);
@@ -255,7 +260,7 @@ fn read(store: &Store, range: Range<Timestamp>) -> (Slot, usize) {
     let rows = rows_of(store, range);
     for row in rows {
         let system = store.system(*row);
-        if system != Symbol::ABSENT {
+        if system != Symbol::ABSENT && is_work(store, *row) {
             slot.entry(system).or_default().add(&reading(store, *row));
         }
     }

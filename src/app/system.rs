@@ -1,7 +1,7 @@
 //! One system in detail: its endpoints, its errors by kind, how its response times are distributed and how that goes over
 //! time, what it does most.
 
-use super::health::{reading, rows_of};
+use super::health::{is_work, reading, rows_of};
 use crate::filter::quote;
 use crate::insight::error_kind;
 use crate::model::{Figures, Latencies, Timestamp};
@@ -106,8 +106,9 @@ impl SystemView {
         let mut endpoints: HashMap<Symbol, (Figures, Timestamp)> = HashMap::new();
         let mut operations: HashMap<Symbol, (Figures, Timestamp)> = HashMap::new();
         let mut errors: BTreeMap<CompactString, (String, u64, Timestamp)> = BTreeMap::new();
+        let system = store.symbols().find(&self.system);
         for row in rows_of(store, since..Timestamp(i64::MAX)) {
-            if store.symbols().get(store.system(*row)) != self.system {
+            if system != Some(store.system(*row)) || !is_work(store, *row) {
                 continue;
             }
             let one = reading(store, *row);

@@ -1,6 +1,6 @@
 //! How the systems are: figures of a window against those before it, in parts that add up.
 
-use crate::model::{Activity, Check, Figures, HealthState, Latencies, Status, Timestamp};
+use crate::model::{Activity, Check, Figures, HealthState, Kind, Latencies, Status, Timestamp};
 use compact_str::CompactString;
 use std::collections::BTreeMap;
 
@@ -274,7 +274,8 @@ impl Health {
     pub fn of_activities<'a>(now: Timestamp, window_us: i64, activities: impl Iterator<Item = &'a Activity>) -> Self {
         let mut span = Span::default();
         let start = now.plus_us(-window_us);
-        for activity in activities {
+        // An alert about a system is no work of it.
+        for activity in activities.filter(|activity| activity.kind != Kind::Alert) {
             let Some(system) = &activity.system else { continue };
             let parts = if activity.started_at >= start {
                 &mut span.now

@@ -6,14 +6,14 @@ use super::outbox::{Delivery, Notification};
 use super::page::{Page, Told};
 use super::state::{Kept, Said, StateFile};
 use crate::app::alerting::{Alerting, CATCH_UP_US, EVERY_US, Seen, SourceSeen};
-use crate::app::runtime::figures;
+use crate::app::runtime::figures_of;
 use crate::config::rules;
 use crate::export::{Exposition, safe_json};
 use crate::filter::Context;
 use crate::insight::alerting::{AlertState, Change, Turn, group_text};
 use crate::model::{Clock, Names, SourceId, Timestamp, Vitals};
 use crate::source::pump::{self, Begin, PumpEvent, State};
-use crate::source::{Groups, PageQuery, Source};
+use crate::source::{Groups, Source};
 use crate::store::Store;
 use anyhow::Context as _;
 use serde_json::{Map, json};
@@ -279,10 +279,8 @@ impl Process {
         self.announce(changes, now)?;
         if let Some((window_us, asked)) = self.alerting.ask_usual(now) {
             let (sources, names, events) = (self.settings.sources.clone(), self.settings.names.clone(), events.clone());
-            let (since, until) = (Some(asked.since), Some(asked.until));
-            let query = PageQuery { context, since, until, ..PageQuery::all(5000) };
             tokio::spawn(async move {
-                let groups = figures(&sources, &names, query, &asked.grouping).await.ok();
+                let groups = figures_of(&sources, &names, context, &asked).await.ok();
                 let _ = events.send(Event::Usual(window_us, groups)).await;
             });
         }

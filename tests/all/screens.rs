@@ -1,10 +1,11 @@
 //! Pictures of the screens, text and style, of the same activities at the same moment.
 
 use crate::support::EPOCH;
-use crosstail::app::{Action, Effect, Event, Opened, Progress, Reply, Right, State, Tab, update};
+use crosstail::app::{Action, Effect, Event, Opened, Origin, Progress, Reply, Right, Screen, State, Tab, update};
 use crosstail::insight::{compare, jq};
 use crosstail::model::{Activity, Body, Direction, Id, Kind, Level, Locator, Names, Payload, Place, RawRecord, Status};
 use crosstail::model::{Check, HealthState, Metric, MetricKind, Vitals};
+use crosstail::record::AlertStatus;
 use crosstail::source::Probe;
 use crosstail::source::pump::{PumpEvent, State as SourceState};
 use crosstail::tui::{Depth, Keymap, Look, Places, Theme, draw};
@@ -471,6 +472,120 @@ fn health_and_sources() {
     let health = stage.picture();
     stage.act(&[Action::Sources]);
     insta::assert_snapshot!(format!("{health}\n════\n{}", stage.picture()));
+}
+
+/// Alerts that a store holds, in each state, and calls that make rules fire.
+fn alarming(stage: &mut Stage) {
+    let source = crosstail::model::SourceId(0);
+    let alert = |n: u64, level: Level, word: &str, status: Status, title: &str| {
+        let mut a = Activity::new(Id::Uuid(0xa000 + u128::from(n)), EPOCH.plus_ms(1_000_000 + n as i64 * 30_000));
+        a.kind = Kind::Alert;
+        (a.level, a.status, a.operation) = (Some(level), Some(status), Some(word.into()));
+        a.system = Some("payments".into());
+        a.message = Some(title.into());
+        a.error = Some("12 of 20 in 5 minutes".into());
+        a.attempt = Some(n as u16);
+        a.actor = (word != "OPEN").then(|| "ann".into());
+        a.completed_at = (status == Status::Success).then(|| a.started_at.plus_ms(60_000));
+        a.places = vec![Place::new(source, Locator::Key(a.id.to_string().into()))];
+        a
+    };
+    let mut items = vec![
+        alert(0, Level::Error, "OPEN", Status::InProgress, "Payment errors \u{1b}[31m"),
+        alert(1, Level::Fatal, "OPEN", Status::InProgress, "Payments stand still"),
+        alert(2, Level::Warn, "ACKNOWLEDGED", Status::InProgress, "Slow ledger"),
+        alert(3, Level::Info, "RESOLVED", Status::Success, "Certificate renewed"),
+    ];
+    for n in 0..120u64 {
+        let failed = n % 3 == 0;
+        let (status, code) = if failed { (Status::Failed, 503) } else { (Status::Success, 200) };
+        let mut a = call(1000 + n, "SAP", 600 + n as i64 * 5, status, Some(code), 300 + n * 20);
+        a.operation = Some(if n % 2 == 0 { "CREATE" } else { "READ" }.into());
+        a.endpoint = Some(format!("/po/{}", ["create", "{id}", "list"][n as usize % 3]).into());
+        a.places = vec![Place::new(source, Locator::Key(a.id.to_string().into()))];
+        items.push(a);
+    }
+    stage.event(Event::Pump(PumpEvent::Batch { source, items, live: true }));
+    stage.state.alerting = crosstail::app::alerting::Alerting::new(crosstail::config::rules(None).0);
+    let now = stage.state.now;
+    for second in 0..30 {
+        stage.event(Event::Tick(now.plus_ms(second * 1000)));
+    }
+}
+
+#[test]
+fn a_system_and_alerts_at_160_and_80() {
+    for (width, height) in [(160, 44), (80, 24)] {
+        let mut stage = Stage::new(width, height, "dark");
+        alarming(&mut stage);
+        stage.act(&[Action::Health]);
+        let mut pictures = vec![stage.picture()];
+        stage.act(&[Action::Open, Action::Down]);
+        pictures.push(stage.picture());
+        stage.act(&[Action::Alerts, Action::Down]);
+        pictures.push(stage.picture());
+        insta::assert_snapshot!(format!("a_system_and_alerts_at_{width}"), pictures.join("\n════\n"));
+    }
+}
+
+#[test]
+fn keys_of_health_and_alerts() {
+    let mut stage = Stage::new(160, 44, "dark");
+    alarming(&mut stage);
+    // Enter opens the system, Enter again narrows the list to the chosen line of it, Escape goes back one level.
+    stage.act(&[Action::Health, Action::Open]);
+    assert_eq!(stage.state.screen, Screen::System);
+    assert_eq!(stage.state.system.as_ref().map(|view| view.system.as_str()), Some("SAP"));
+    stage.act(&[Action::Back]);
+    assert_eq!((stage.state.screen, stage.state.line), (Screen::Health, 0));
+    stage.act(&[Action::Open, Action::Open]);
+    assert_eq!(stage.state.screen, Screen::Explore);
+    let filter = stage.state.filter.applied.text().to_owned();
+    assert!(filter.starts_with("system:SAP endpoint:\"/po/create\" time:"), "{filter}");
+    assert_eq!(stage.state.store.rows().len(), 42);
+    // An alert leads to what is behind it.
+    stage.act(&[Action::Alerts]);
+    let rules: Vec<&str> = stage
+        .state
+        .alert_lines
+        .iter()
+        .filter(|l| matches!(l.origin, Origin::Rule(_)))
+        .map(|l| l.title.as_str())
+        .collect();
+    assert_eq!(rules, ["High error rate"]);
+    let at = stage.state.alert_lines.iter().position(|l| l.title == "High error rate").expect("there");
+    stage.state.line = at;
+    stage.act(&[Action::Open]);
+    let failures = stage.state.store.rows().len();
+    assert!(stage.state.screen == Screen::Explore && failures >= 20, "{failures}");
+    assert!(stage.state.store.rows().iter().all(|row| stage.state.store.is_failure(*row)));
+    // Nothing is written where it was not asked for.
+    stage.act(&[Action::Alerts]);
+    let stored = stage.state.alert_lines.iter().position(|l| l.title == "Payments stand still").expect("there");
+    stage.state.line = stored;
+    let refused = stage.event(Event::Action(Action::Acknowledge));
+    assert_eq!(refused, []);
+    assert!(stage.state.notice.as_ref().is_some_and(|n| n.text.contains("--allow-writes")), "{:?}", stage.state.notice);
+    stage.state.writes_as = Some("ann".to_owned());
+    for (action, to) in [(Action::Acknowledge, AlertStatus::Acknowledged), (Action::Resolve, AlertStatus::Resolved)] {
+        let asked = stage.event(Event::Action(action));
+        let [Effect::ChangeAlert(change)] = asked.as_slice() else { panic!("{asked:?}") };
+        assert_eq!((change.to, change.by.as_str()), (to, "ann"));
+    }
+    // A rule's alert is taken, and silenced, in this session.
+    let at = stage.state.alert_lines.iter().position(|l| l.title == "High error rate").expect("there");
+    stage.state.line = at;
+    stage.act(&[Action::Silence]);
+    assert!(stage.state.alert_lines.iter().any(|l| l.title == "High error rate" && l.silenced));
+    stage.act(&[Action::Silence, Action::Acknowledge]);
+    let line = stage.state.alert_lines.iter().find(|l| l.title == "High error rate").expect("there");
+    assert!(!line.silenced && line.who.as_deref() == Some("ann"), "{line:?}");
+    // A report of the screen is written where it is asked for.
+    stage.act(&[Action::Report]);
+    stage.event(Event::PromptEdited("/tmp/x/alerts.csv".to_owned()));
+    let written = stage.event(Event::Action(Action::Open));
+    let [Effect::Report(path, report)] = written.as_slice() else { panic!("{written:?}") };
+    assert_eq!((path.as_str(), report.tables[0].rows.len()), ("/tmp/x/alerts.csv", 5));
 }
 
 /// What a Kafka cluster, a scraped page and a health endpoint tell.

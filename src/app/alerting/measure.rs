@@ -1,7 +1,7 @@
 //! What rules measure of the activities in memory.
 
 use super::{Seen, metric};
-use crate::app::health::rows_of;
+use crate::app::health::{is_work, rows_of};
 use crate::filter::{Field, Filter, quote};
 use crate::insight::alerting::{
     ActivityMeasure, Evaluation, Group, Measured, OfActivities, Rule, Scope, Unit, Usual, Window,
@@ -69,7 +69,11 @@ impl Of<'_> {
         let store = self.seen.store;
         let start = self.seen.context.now.plus_us(-self.rule.window_us);
         let rows = rows_of(store, start..self.seen.until);
-        let kept = store.matching(rows, self.of.filter.predicate(&self.seen.context));
+        let mut kept = store.matching(rows, self.of.filter.predicate(&self.seen.context));
+        if matches!(self.of.measure, ActivityMeasure::Silence | ActivityMeasure::Drop) {
+            // What is usual is known of work.
+            kept.retain(|row| is_work(store, *row));
+        }
         let groups = store.partition(&self.of.by, &kept);
         let usual = usual.get(&self.rule.window_us);
         match &self.of.measure {

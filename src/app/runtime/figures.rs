@@ -1,6 +1,6 @@
 //! Figures over every source: what several of them know of one request is counted once.
 
-use super::{Joined, Sources};
+use super::Joined;
 use crate::app::alerting::FiguresQuery;
 use crate::filter::{Context, Filter};
 use crate::model::{Names, SourceId};
@@ -36,14 +36,16 @@ pub async fn figures(
     }
 }
 
-/// The answer to a question for figures of all activities.
-pub(super) async fn answer(
-    sources: Sources,
-    names: Names,
+/// The answer to a question for figures of all work.
+pub async fn answer(
+    sources: &[(SourceId, Arc<dyn Source>)],
+    names: &Names,
     context: Context,
     asked: &FiguresQuery,
 ) -> Result<Groups, String> {
     let (since, until) = (Some(asked.since), Some(asked.until));
-    let query = PageQuery { filter: Filter::default(), context, since, until, ..PageQuery::all(PAGE) };
-    figures(&sources, &names, query, &asked.grouping).await.map_err(|error| format!("{error:#}"))
+    // An alert about a system is no work of it.
+    let filter = Filter::parse("-kind:alert").map_err(|error| error.to_string())?;
+    let query = PageQuery { filter, context, since, until, ..PageQuery::all(PAGE) };
+    figures(sources, names, query, &asked.grouping).await.map_err(|error| format!("{error:#}"))
 }

@@ -7,7 +7,7 @@ mod incident;
 mod joined;
 mod load;
 
-pub use figures::figures;
+pub use figures::{answer as figures_of, figures};
 pub use find::look;
 pub use joined::Joined;
 pub use load::{compared, payload_of, related_to};
@@ -147,7 +147,7 @@ impl Runtime {
             Effect::Figures(ticket, query) => {
                 let (sources, names, context) = (Arc::clone(&self.sources), self.names.clone(), self.context());
                 self.spawn(self.cancel.clone(), ticket, async move {
-                    let result = figures::answer(sources, names, context, &query).await;
+                    let result = figures::answer(&sources, &names, context, &query).await;
                     Reply::Figures(query, result)
                 });
             }

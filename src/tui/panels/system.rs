@@ -3,6 +3,7 @@
 use super::detail::overview::about_system;
 use super::health::{alerts_of, headline, when, why};
 use crate::app::{Entry, Heat, Section, State, SystemView};
+use crate::insight::SystemHealth;
 use crate::model::{Check, Figures};
 use crate::tui::text::{SPARKS, ago, clock, count, day, fit, left, millis, put, put_all, right, safe};
 use crate::tui::theme::Theme;
@@ -21,7 +22,8 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
         let inside = area.width.saturating_sub(4);
         put_all(buf, area.x + 3, y + 1, inside, &[(&alerts, theme.failure), (&why(system), theme.text)]);
         put(buf, area.x + 3, y + 2, &when(state, system), inside, theme.dim);
-        y += 3;
+        put(buf, area.x + 3, y + 3, &whole(system), inside, theme.dim);
+        y += 4;
     }
     for text in said(state, &view.system) {
         put(buf, area.x + 3, y, &text, area.width.saturating_sub(4), theme.dim);
@@ -58,6 +60,20 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
         rest = Rect { y: rest.y + used + 1, height: rest.height.saturating_sub(used + 1), ..rest };
     }
     trend(state, view, rest, buf, theme);
+}
+
+/// Over everything in the window, what is still open too: as the stores' own views count.
+fn whole(system: &SystemHealth) -> String {
+    let of = &system.figures;
+    let percent = 100.0 * of.succeeded as f64 / of.count.max(1) as f64;
+    let parts = [
+        Some(format!("{} in all", count(of.count as usize))),
+        (of.succeeded > 0).then(|| format!("{percent:.2} % successful")),
+        of.latencies.mean_ms().map(|ms| format!("{ms:.2} ms on average")),
+        of.cpu.value().map(|cpu| format!("cpu {cpu:.1} %")),
+        of.memory.value().map(|mb| format!("{mb:.0} MB")),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
 /// What the system says of itself: its checks, and its entry in the stores' configuration.

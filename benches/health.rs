@@ -1,0 +1,96 @@
+//! The health screen with 50 systems and 1,000 activities a second: what it costs of a core. `cargo bench --bench health`.
+
+#![allow(missing_docs, clippy::expect_used, clippy::print_stdout, reason = "a bench")]
+
+use crosstail::app::{Action, Event, Screen, State, update};
+use crosstail::model::{Activity, Direction, Id, Kind, Names, SourceId, Status, Timestamp};
+use crosstail::source::pump::{PumpEvent, State as SourceState};
+use crosstail::tui::{Depth, Keymap, Look, Theme, draw};
+use std::time::{Duration, Instant};
+
+const EPOCH: Timestamp = Timestamp(1_795_000_000_000_000);
+const SYSTEMS: usize = 50;
+const RATE: usize = 1000;
+
+/// So many activities from a moment on, spread over a second each `RATE`; one of ten is still open.
+fn activities(rng: &mut fastrand::Rng, from: Timestamp, count: usize) -> Vec<Activity> {
+    (0..count)
+        .map(|n| {
+            let at = from.plus_us((n * 1_000_000 / RATE) as i64);
+            let mut a = Activity::new(Id::Uuid(rng.u128(..)), at);
+            let failed = rng.f64() < 0.03;
+            let open = rng.f64() < 0.1;
+            a.kind = Kind::ApiCall;
+            a.direction = Direction::Out;
+            a.status =
+                Some(if open { Status::InProgress } else if failed { Status::Failed } else { Status::Success });
+            a.system = Some(format!("system-{:02}", rng.usize(0..SYSTEMS)).into());
+            a.endpoint = Some("/api/v1/purchase-orders".into());
+            a.http_status = (!open).then_some(if failed { 503 } else { 200 });
+            a.duration_us = (!open).then(|| rng.u64(1000..3_000_000));
+            a
+        })
+        .collect()
+}
+
+/// Finishes what was open a few seconds ago.
+fn finished(open: &[Activity]) -> Vec<Activity> {
+    let finish = |a: &Activity| {
+        let mut a = a.clone();
+        (a.status, a.http_status, a.duration_us) = (Some(Status::Success), Some(200), Some(2_500_000));
+        a
+    };
+    open.iter().filter(|a| a.status == Some(Status::InProgress)).map(finish).collect()
+}
+
+/// Runs `seconds` of traffic over a store that holds `minutes` of it; the time spent in ticks and drawing, and in taking in.
+fn run(screen: Option<Action>, minutes: usize, seconds: usize) -> (Duration, Duration) {
+    let mut rng = fastrand::Rng::with_seed(7);
+    let source = SourceId(0);
+    let names = Names::default();
+    let mut now = EPOCH.plus_ms(minutes as i64 * 60_000);
+    let mut state = State::new(names, &[source], chrono_tz::Tz::UTC, now);
+    let _ = update(&mut state, Event::Resize(160, 48));
+    for minute in 0..minutes {
+        let items = activities(&mut rng, EPOCH.plus_ms(minute as i64 * 60_000), RATE * 60);
+        let _ = update(&mut state, Event::Pump(PumpEvent::Batch { source, items, live: false }));
+    }
+    let _ = update(&mut state, Event::Pump(PumpEvent::State(source, SourceState::Live)));
+    let look = Look { theme: Theme::load("dark", Depth::True).expect("theme"), keymap: Keymap::load().expect("keys") };
+    if let Some(action) = screen {
+        let _ = update(&mut state, Event::Action(action));
+        assert_eq!(state.screen, Screen::Health);
+    }
+    let (mut spent, mut taking) = (Duration::ZERO, Duration::ZERO);
+    let mut before: Vec<Vec<Activity>> = Vec::new();
+    for second in 0..seconds {
+        let items = activities(&mut rng, now, RATE);
+        before.push(items.clone());
+        let late = if second >= 3 { finished(&before[second - 3]) } else { Vec::new() };
+        let begin = Instant::now();
+        let _ = update(&mut state, Event::Pump(PumpEvent::Batch { source, items, live: true }));
+        let _ = update(&mut state, Event::Pump(PumpEvent::Batch { source, items: late, live: true }));
+        taking += begin.elapsed();
+        let begin = Instant::now();
+        // Two frames a second, as the explorer draws where every frame is a new page; ticks as often as it has.
+        for quarter in 0..4 {
+            let _ = update(&mut state, Event::Tick(now.plus_ms(quarter * 250)));
+            if quarter % 2 == 0 {
+                std::hint::black_box(draw(&state, &look));
+            }
+        }
+        spent += begin.elapsed();
+        now = now.plus_ms(1000);
+    }
+    (spent, taking)
+}
+
+fn main() {
+    let seconds = 60;
+    let share = |spent: Duration| 100.0 * spent.as_secs_f64() / seconds as f64;
+    println!("{SYSTEMS} systems, {RATE} activities a second, 30 minutes of them held, 160x48");
+    let (list, taking) = run(None, 30, seconds);
+    println!("the list:              {:.2} % of a core (and {:.2} % taking in)", share(list), share(taking));
+    let (health, taking) = run(Some(Action::Health), 30, seconds);
+    println!("the health screen:     {:.2} % of a core (and {:.2} % taking in)", share(health), share(taking));
+}
