@@ -135,8 +135,10 @@ fn stored(state: &State) -> impl Iterator<Item = AlertLine> + '_ {
 /// The line of an alert that a store holds.
 pub fn of_activity(activity: Activity) -> AlertLine {
     let word = activity.operation.as_deref().unwrap_or_default();
+    // Of messages that say of one alert what became of it, in any order: who has taken it tells that it is taken.
+    let taken = word.eq_ignore_ascii_case("acknowledged") || activity.actor.is_some();
     let shown = match activity.status {
-        Some(Status::InProgress) if word.eq_ignore_ascii_case("acknowledged") => LineState::Acknowledged,
+        Some(Status::InProgress) if taken => LineState::Acknowledged,
         Some(Status::InProgress) | None => LineState::Firing,
         Some(_) => LineState::Resolved,
     };

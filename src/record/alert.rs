@@ -29,6 +29,16 @@ impl AlertStatus {
         }
     }
 
+    /// Whether an alert of a status may be changed so: what is over stays over.
+    fn check(self, status: &str) -> anyhow::Result<()> {
+        let open = status.eq_ignore_ascii_case("OPEN");
+        let taken = status.eq_ignore_ascii_case("ACKNOWLEDGED");
+        if open || taken && self == Self::Resolved {
+            return Ok(());
+        }
+        bail!("the alert is {} already", status.to_lowercase());
+    }
+
     /// The fields that say when and who.
     const fn fields(self) -> (&'static str, &'static str) {
         match self {
@@ -83,8 +93,8 @@ pub async fn change_in_postgres(
     Ok(name)
 }
 
-/// Changes a document of Elasticsearch: by a script that leaves a resolved one as it is
-/// (<https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-update>). What is asked next sees it.
+/// Changes a document of Elasticsearch, unless somebody else has changed it meanwhile: by its sequence number
+/// (<https://www.elastic.co/docs/reference/elasticsearch/rest-apis/optimistic-concurrency-control>). What is asked next sees it.
 #[cfg(feature = "elasticsearch")]
 pub async fn change_in_elasticsearch(
     transport: &elasticsearch::http::transport::Transport,
@@ -94,33 +104,29 @@ pub async fn change_in_elasticsearch(
     at: Timestamp,
 ) -> anyhow::Result<()> {
     use elasticsearch::http::{Method, headers::HeaderMap};
-    let (when, who) = to.fields();
-    let allowed = match to {
-        AlertStatus::Acknowledged => vec!["OPEN"],
-        AlertStatus::Resolved => vec!["OPEN", "ACKNOWLEDGED"],
+    let ask = async |method: Method, path: String, body: Option<String>| {
+        let limit = Some(std::time::Duration::from_secs(15));
+        let response = transport.send(method, &path, HeaderMap::new(), None::<&()>, body, limit).await?;
+        let status = response.status_code();
+        let answer: serde_json::Value = response.json().await.context("read the cluster's answer")?;
+        if status.as_u16() == 409 {
+            bail!("somebody else has changed the alert just now");
+        }
+        if !status.is_success() {
+            let reason = answer["error"]["reason"].as_str().unwrap_or("no reason was given");
+            bail!("the cluster refused: HTTP {status}: {reason}");
+        }
+        Ok(answer)
     };
-    let body = serde_json::json!({ "script": {
-        "lang": "painless",
-        "source": "if (params.allowed.contains(ctx._source.status)) { ctx._source.status = params.status; \
-                   ctx._source[params.when] = params.at; ctx._source[params.who] = params.by } else { ctx.op = 'none' }",
-        "params": {
-            "allowed": allowed, "status": to.as_str(), "when": when, "who": who, "at": at.rfc3339(), "by": by,
-        },
-    } });
     let part = |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
-    let path = format!("{}/_update/{}?refresh=true&retry_on_conflict=3", part(index), part(id));
-    let limit = Some(std::time::Duration::from_secs(15));
-    let sent = transport.send(Method::Post, &path, HeaderMap::new(), None::<&()>, Some(body.to_string()), limit);
-    let response = sent.await.context("change the alert")?;
-    let status = response.status_code();
-    let answer: serde_json::Value = response.json().await.context("read the cluster's answer")?;
-    if !status.is_success() {
-        let reason = answer["error"]["reason"].as_str().unwrap_or("no reason was given");
-        bail!("the cluster refused the change: HTTP {status}: {reason}");
-    }
-    if answer["result"] == "noop" {
-        bail!("the alert is not open any more");
-    }
+    let (index, id) = (part(index), part(id));
+    let found = ask(Method::Get, format!("{index}/_doc/{id}"), None).await.context("read the alert")?;
+    to.check(found["_source"]["status"].as_str().unwrap_or_default())?;
+    let (when, who) = to.fields();
+    let body = serde_json::json!({ "doc": { "status": to.as_str(), when: at.rfc3339(), who: by } });
+    let (number, term) = (&found["_seq_no"], &found["_primary_term"]);
+    let path = format!("{index}/_update/{id}?refresh=true&if_seq_no={number}&if_primary_term={term}");
+    ask(Method::Post, path, Some(body.to_string())).await.context("change the alert")?;
     Ok(())
 }
 
@@ -154,14 +160,8 @@ pub fn message_of(
     at: Timestamp,
 ) -> anyhow::Result<serde_json::Value> {
     let mut message = last.as_object().cloned().context("the alert's last message is no object")?;
-    let status = message.get("status").and_then(serde_json::Value::as_str).unwrap_or_default().to_ascii_uppercase();
-    let open = match to {
-        AlertStatus::Acknowledged => status == "OPEN",
-        AlertStatus::Resolved => status == "OPEN" || status == "ACKNOWLEDGED",
-    };
-    if !open {
-        bail!("the alert is {} already", status.to_lowercase());
-    }
+    let status = message.get("status").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+    to.check(&status)?;
     let (when, who) = to.fields();
     message.insert("status".to_owned(), to.as_str().into());
     let metadata = message.entry("metadata").or_insert_with(|| serde_json::json!({}));

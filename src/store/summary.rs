@@ -1,9 +1,11 @@
 //! Counts over rows: facets by field, a histogram over time.
 
+use super::segment::Text;
 use super::symbols::Symbol;
 use super::{Row, Store, is_same};
 use crate::filter::{Class, Field, Record as _};
 use crate::model::Timestamp;
+use foldhash::fast::FixedState;
 use std::collections::HashMap;
 
 /// A value of a field, with how often it occurs.
@@ -114,6 +116,22 @@ impl Store {
 
     /// Rows by the values that they have in some fields, in order of these; rows that lack one of them are left out.
     pub fn partition(&self, by: &[Field], rows: &[Row]) -> Vec<(Vec<String>, Vec<Row>)> {
+        // By one column: its symbols are told apart without asking for a text.
+        if let [field] = by
+            && let Some(column) =
+                Self::text_column(*field).filter(|column| !matches!(column, Text::Request | Text::Tags))
+        {
+            let mut groups: HashMap<Symbol, Vec<Row>, FixedState> = HashMap::default();
+            for row in rows {
+                let (segment, at) = self.at(*row);
+                groups.entry(segment.text(at, column)).or_default().push(*row);
+            }
+            groups.remove(&Symbol::ABSENT);
+            let named = groups.into_iter().map(|(symbol, rows)| (vec![self.symbols.get(symbol).to_owned()], rows));
+            let mut named: Vec<(Vec<String>, Vec<Row>)> = named.collect();
+            named.sort();
+            return named;
+        }
         let mut groups: HashMap<Vec<Value>, Vec<Row>> = HashMap::new();
         'rows: for row in rows {
             let mut key = Vec::with_capacity(by.len());

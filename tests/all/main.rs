@@ -9,6 +9,7 @@
 )]
 
 mod alerting;
+mod alerts;
 mod architecture;
 mod cli;
 mod conformance;

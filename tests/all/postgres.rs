@@ -522,14 +522,45 @@ async fn the_activity_log_whole() {
     let expected: Vec<(String, i64, f64)> = sqlx::query_as("SELECT activity_type::text, COUNT(*) AS failure_count, AVG(response_time_ms)::float8 \
         FROM integration_activity_log WHERE status IN ('failed', 'error', 'timeout') AND created_at >= NOW() - INTERVAL '24 hours' GROUP BY activity_type")
         .fetch_all(&mut connection).await.expect("the report");
-    let report =
-        lines(&crosstail(&["stats", "is:failure", "--by", "operation", "--since", "24h", "-o", "json", "-s", &url]));
+    let report = crosstail(&["stats", "--report", "failed_by_type", "--since", "24h", "-o", "json", "-s", &url]);
+    let report: serde_json::Value = serde_json::from_slice(&report.stdout).expect("JSON");
+    let report = report["tables"]["failed_by_type"].as_array().expect("rows");
     assert_eq!(report.len(), expected.len());
     for (activity, failures, average) in expected {
         let row = report.iter().find(|row| row["operation"] == activity).expect("the type");
         assert_eq!(row["failed"], failures);
         assert!((row["avg_ms"].as_f64().expect("average") - average).abs() < 0.0051);
     }
+    // Every report, as a page, as CSV, as columns.
+    let report = |form: &str| {
+        let output = crosstail(&["stats", "--report", "all", "--since", "24h", "-o", form, "-s", &url]);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let (page, csv, table) = (report("html"), report("csv"), report("table"));
+    for title in [
+        "Failed activities by type",
+        "Success rate by system",
+        "Most active integrations",
+        "Slowest endpoints",
+        "Volume and retention by source and day",
+    ] {
+        assert!(page.contains(title) && table.contains(title), "{title}");
+    }
+    assert!(page.contains("<svg") && page.contains("golioth"), "{page}");
+    assert!(csv.contains("# success_by_system\r\nsystem,count,failed"), "{csv}");
+    // Volume by day, as the store itself counts it.
+    let (days, volume): (i64, i64) = sqlx::query_as(
+        "SELECT count(DISTINCT date_trunc('day', created_at AT TIME ZONE 'UTC')), count(*) FROM integration_activity_log",
+    )
+    .fetch_one(&mut connection)
+    .await
+    .expect("counted");
+    let by_day = crosstail(&["stats", "--report", "volume_by_day", "-o", "json", "-s", &url]);
+    let by_day: serde_json::Value = serde_json::from_slice(&by_day.stdout).expect("JSON");
+    let by_day = by_day["tables"]["volume_by_day"].as_array().expect("rows");
+    let counted: i64 = by_day.iter().map(|row| row["count"].as_i64().expect("a count")).sum();
+    assert_eq!((by_day.len() as i64, counted), (days, volume));
     // The summary view of the document, by the same fields.
     let summary: Vec<(String, String, i64)> = sqlx::query_as("SELECT activity_type::text, status::text, sum(activity_count)::int8 FROM integration_activity_summary GROUP BY 1, 2")
         .fetch_all(&mut connection).await.expect("the view");

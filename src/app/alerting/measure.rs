@@ -7,7 +7,8 @@ use crate::insight::alerting::{
     ActivityMeasure, Evaluation, Group, Measured, OfActivities, Rule, Scope, Unit, Usual, Window,
 };
 use crate::model::{Latencies, Status};
-use crate::store::{Row, Store};
+use crate::store::{Row, Store, Symbol};
+use foldhash::fast::FixedState;
 use std::collections::{BTreeMap, HashMap};
 
 /// What is usual, by length of window and system.
@@ -69,17 +70,15 @@ impl Of<'_> {
         let store = self.seen.store;
         let start = self.seen.context.now.plus_us(-self.rule.window_us);
         let rows = rows_of(store, start..self.seen.until);
-        let mut kept = store.matching(rows, self.of.filter.predicate(&self.seen.context));
-        if matches!(self.of.measure, ActivityMeasure::Silence | ActivityMeasure::Drop) {
-            // What is usual is known of work.
-            kept.retain(|row| is_work(store, *row));
-        }
-        let groups = store.partition(&self.of.by, &kept);
         let usual = usual.get(&self.rule.window_us);
         match &self.of.measure {
-            ActivityMeasure::Silence => self.silences(&groups, usual),
-            ActivityMeasure::Drop => self.drops(&groups, usual),
-            _ => groups.iter().filter_map(|(values, rows)| self.group(values, rows)).collect(),
+            ActivityMeasure::Silence => self.silences(&by_system(store, rows), usual),
+            ActivityMeasure::Drop => self.drops(&by_system(store, rows), usual),
+            _ => {
+                let kept = store.matching(rows, self.of.filter.predicate(&self.seen.context));
+                let groups = store.partition(&self.of.by, &kept);
+                groups.iter().filter_map(|(values, rows)| self.group(values, rows)).collect()
+            }
         }
     }
 
@@ -134,12 +133,10 @@ impl Of<'_> {
     }
 
     /// Systems that usually have activities: with none in the window they are silent.
-    fn silences(&self, groups: &Partition, usual: Option<&BTreeMap<String, Usual>>) -> Vec<Measured> {
-        let speaking: HashMap<&str, u64> =
-            groups.iter().filter_map(|(values, rows)| Some((values.first()?.as_str(), rows.len() as u64))).collect();
+    fn silences(&self, now: &BTreeMap<String, Window>, usual: Option<&BTreeMap<String, Usual>>) -> Vec<Measured> {
         let one = |(system, usual): (&String, &Usual)| {
             let spoke = usual.spoke_percent()?;
-            let count = speaking.get(system.as_str()).copied().unwrap_or(0);
+            let count = now.get(system).map_or(0, |window| window.count);
             // Nothing is heard of a store that cannot be read.
             if count == 0 && self.blind {
                 return None;
@@ -153,27 +150,35 @@ impl Of<'_> {
     }
 
     /// Systems whose success is below what is usual.
-    fn drops(&self, groups: &Partition, usual: Option<&BTreeMap<String, Usual>>) -> Vec<Measured> {
-        let store = self.seen.store;
-        let one = |(values, rows): &(Vec<String>, Vec<Row>)| {
-            let usual = usual?.get(values.first()?)?;
-            let finished = rows.iter().filter(|row| is_finished(store, **row)).count() as u64;
-            let failed = rows.iter().filter(|row| store.is_failure(**row)).count() as u64;
-            if finished < self.of.at_least {
+    fn drops(&self, now: &BTreeMap<String, Window>, usual: Option<&BTreeMap<String, Usual>>) -> Vec<Measured> {
+        let one = |(system, window): (&String, &Window)| {
+            let usual = usual?.get(system)?;
+            if window.finished < self.of.at_least {
                 return None;
             }
-            let below = usual.deviations_below(Window { count: rows.len() as u64, finished, failed })?;
+            let below = usual.deviations_below(*window)?;
             let (mean, spread) = usual.success_percent()?;
-            let mut measured = self.measured(values, (below, finished, failed), "is:failure");
-            measured.usual = format!("success of {} is usually {mean:.1} ± {spread:.1} %", values[0]);
+            let figures = (below, window.finished, window.failed);
+            let mut measured = self.measured(std::slice::from_ref(system), figures, "is:failure");
+            measured.usual = format!("success of {system} is usually {mean:.1} ± {spread:.1} %");
             Some(measured)
         };
-        groups.iter().filter_map(one).collect()
+        now.iter().filter_map(one).collect()
     }
 }
 
-/// Rows by the values of their fields.
-type Partition = [(Vec<String>, Vec<Row>)];
+/// The work of each system among some rows.
+fn by_system(store: &Store, rows: &[Row]) -> BTreeMap<String, Window> {
+    let mut windows: HashMap<Symbol, Window, FixedState> = HashMap::default();
+    for row in rows.iter().filter(|row| is_work(store, **row)) {
+        let window = windows.entry(store.system(*row)).or_default();
+        window.count += 1;
+        window.finished += u64::from(is_finished(store, *row));
+        window.failed += u64::from(store.is_failure(*row));
+    }
+    windows.remove(&Symbol::ABSENT);
+    windows.into_iter().map(|(symbol, window)| (store.symbols().get(symbol).to_owned(), window)).collect()
+}
 
 fn is_finished(store: &Store, row: Row) -> bool {
     store.status(row).is_none_or(Status::is_finished)

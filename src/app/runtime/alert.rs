@@ -5,6 +5,7 @@ use crate::model::{Locator, Names, Place, SourceId, Timestamp};
 use crate::record::message_of;
 use crate::source::Source;
 use anyhow::{Context as _, Result, bail};
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -16,12 +17,13 @@ pub async fn change(
     change: &AlertChange,
     now: Timestamp,
 ) -> Result<String> {
-    // A table before an index, an index before a message: the table is what the others follow.
+    // A table before an index, an index before a message: the table is what the others follow. Of messages the last.
     let rank = |place: &&Place| {
         let url = writers.get(&place.source).map_or("", String::as_str);
         ["postgres", "es+", "kafka"].iter().position(|scheme| url.starts_with(scheme))
     };
-    let place = change.places.iter().filter(|place| rank(place).is_some()).min_by_key(rank);
+    let place =
+        change.places.iter().filter(|place| rank(place).is_some()).min_by_key(|place| (rank(place), Reverse(place.at)));
     let place = place.context("the alert is in no store that can be written to")?;
     let url = &writers[&place.source];
     let key = place.locator.in_table().map(|(_, key)| key.to_owned());

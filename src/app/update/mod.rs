@@ -8,7 +8,7 @@ mod health;
 mod keys;
 mod take_away;
 
-use super::state::{State, ViewSnapshot};
+use super::state::{Screen, State, ViewSnapshot};
 use super::{Effect, Event, Focus, Load, Outline, Overlay, Reply, Ticket};
 use crate::filter::{Target, complete};
 use crate::model::Activity;
@@ -100,7 +100,10 @@ fn tick(state: &mut State, now: crate::model::Timestamp) -> Vec<Effect> {
     }
     let mut effects = health::tick(state);
     refresh_usual(state);
-    state.count(false);
+    // What is not shown is counted when it is.
+    if state.screen == Screen::Explore {
+        state.count(false);
+    }
     // What only payloads can tell is asked again for what came since.
     let looks_inside = state.filter.applied.expr().atoms().iter().any(|atom| matches!(atom.target, Target::Path(..)));
     let due = now.since_us(state.matched_at) > 3_000_000 && state.store.revision() != state.matched_revision;

@@ -231,11 +231,10 @@ fn rate(per_second: f64) -> String {
 /// Columns of activities, red where some failed.
 pub(super) fn spark(columns: &[(u64, u64)], x: u16, y: u16, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let most = columns.iter().map(|(total, _)| *total).max().unwrap_or(0).max(1);
-    for (index, (total, failed)) in columns.iter().enumerate() {
+    // Where there is too little room, the newest are shown.
+    let left_out = columns.len().saturating_sub(area.right().saturating_sub(x) as usize);
+    for (index, (total, failed)) in columns.iter().skip(left_out).enumerate() {
         let at = x + index as u16;
-        if at >= area.right() {
-            return;
-        }
         let style: Style = if *failed > 0 { theme.failure } else { theme.accent };
         let symbol = if *total == 0 { " " } else { SPARKS[((total * 7) / most) as usize] };
         put(buf, at, y, symbol, 1, style);
