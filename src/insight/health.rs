@@ -397,11 +397,15 @@ mod tests {
     fn parts_add_up_in_any_order() {
         let activities: Vec<Activity> = (0..200).map(|n| activity("a", n, n % 7 == 0, n as u64 * 11)).collect();
         let mut whole = Part::default();
-        activities.iter().for_each(|a| whole.add(&Reading::of(a)));
+        for activity in &activities {
+            whole.add(&Reading::of(activity));
+        }
         let mut sum = Part::default();
         for chunk in activities.rchunks(33) {
             let mut part = Part::default();
-            chunk.iter().for_each(|a| part.add(&Reading::of(a)));
+            for activity in chunk {
+                part.add(&Reading::of(activity));
+            }
             sum.merge(&part);
         }
         assert_eq!((sum.figures, sum.errors), (whole.figures, whole.errors));

@@ -153,7 +153,9 @@ mod tests {
     #[test]
     fn spans_are_counted() {
         let mut latencies = Latencies::default();
-        [1u64, 50_000, 99_000, 200_000, 700_000, 3_000_000, 60_000_000].into_iter().for_each(|us| latencies.add(us));
+        for us in [1, 50_000, 99_000, 200_000, 700_000, 3_000_000, 60_000_000] {
+            latencies.add(us);
+        }
         assert_eq!(latencies.counts(&[0, 100_000, 500_000, 1_000_000, 5_000_000]), [3, 1, 1, 1, 1]);
     }
 

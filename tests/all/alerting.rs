@@ -13,28 +13,27 @@ use crosstail::store::Store;
 const STEP_US: i64 = 10_000_000;
 const MINUTE_US: i64 = 60_000_000;
 
+/// An activity: status, HTTP status, milliseconds, try.
+type Call = (Status, u16, u64, u16);
+/// What is measured: name, kind, unit, labels, its value when all is well and when it is not.
+type Gauge = (&'static str, MetricKind, Unit, &'static [(&'static str, &'static str)], f64, f64);
+
 /// What happens in ten seconds, when all is well and when it is not.
 struct Scene {
     rule: &'static str,
-    /// Of each ten activities: status, HTTP status, milliseconds, try.
-    well: fn(u64) -> Option<(Status, u16, u64, u16)>,
-    badly: fn(u64) -> Option<(Status, u16, u64, u16)>,
-    /// What is measured: name, kind, unit, labels, value.
-    metrics: &'static [(&'static str, MetricKind, Unit, &'static [(&'static str, &'static str)], f64, f64)],
+    /// Each of ten activities.
+    well: fn(u64) -> Option<Call>,
+    badly: fn(u64) -> Option<Call>,
+    metrics: &'static [Gauge],
     unreachable: bool,
     /// A value that its reason has.
     says: &'static str,
 }
 
-const fn good(_: u64) -> Option<(Status, u16, u64, u16)> {
-    Some((Status::Success, 200, 200, 1))
-}
+const GOOD: Call = (Status::Success, 200, 200, 1);
 
-const fn none(_: u64) -> Option<(Status, u16, u64, u16)> {
-    None
-}
-
-const SCENE: Scene = Scene { rule: "", well: good, badly: good, metrics: &[], unreachable: false, says: "SAP" };
+const SCENE: Scene =
+    Scene { rule: "", well: |_| Some(GOOD), badly: |_| Some(GOOD), metrics: &[], unreachable: false, says: "SAP" };
 
 const SCENES: &[Scene] = &[
     Scene {
@@ -87,7 +86,7 @@ const SCENES: &[Scene] = &[
         says: "lead syncs of apollo fail at",
         ..SCENE
     },
-    Scene { rule: "Silence", badly: none, says: "nothing from SAP in 15 min; it spoke in 100 %", ..SCENE },
+    Scene { rule: "Silence", badly: |_| None, says: "nothing from SAP in 15 min; it spoke in 100 %", ..SCENE },
     Scene {
         rule: "RetryStorm",
         badly: |n| Some((Status::Success, 200, 200, if n % 10 < 6 { 2 } else { 1 })),

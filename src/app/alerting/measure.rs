@@ -23,7 +23,7 @@ pub(super) fn evaluations<'r>(rules: &'r [Rule], usual: &Usuals, seen: &Seen<'_>
             match scope {
                 Scope::Activities(of) => {
                     evaluation.blind |= unreachable;
-                    evaluation.measured.extend(Of { rule, of, seen, blind: unreachable }.measure(usual));
+                    evaluation.measured.extend(Measuring { rule, of, seen, blind: unreachable }.measure(usual));
                 }
                 Scope::Metric(of) => {
                     evaluation.blind |= metric::is_blind(seen);
@@ -58,14 +58,15 @@ fn part(filter: &Filter) -> String {
     }
 }
 
-struct Of<'a> {
+/// A condition over activities, about to be measured.
+struct Measuring<'a> {
     rule: &'a Rule,
     of: &'a OfActivities,
     seen: &'a Seen<'a>,
     blind: bool,
 }
 
-impl Of<'_> {
+impl Measuring<'_> {
     fn measure(&self, usual: &Usuals) -> Vec<Measured> {
         let store = self.seen.store;
         let start = self.seen.context.now.plus_us(-self.rule.window_us);

@@ -113,7 +113,9 @@ impl Alerting {
         while at < context.now {
             let seen = Seen { context: Context { now: at, ..context }, store, until: at, sources: Vec::new() };
             let mut evaluations = evaluations(&rules, &self.usual, &seen);
-            evaluations.iter_mut().for_each(|evaluation| evaluation.blind |= partly(evaluation.rule));
+            for evaluation in &mut evaluations {
+                evaluation.blind |= partly(evaluation.rule);
+            }
             let unknown = |rule| Evaluation { rule, measured: Vec::new(), blind: true };
             evaluations.extend(others.iter().map(unknown));
             changes.extend(self.alerts.evaluate(at, &evaluations, &self.silences));

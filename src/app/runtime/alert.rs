@@ -6,14 +6,20 @@ use crate::record::message_of;
 use crate::source::Source;
 use anyhow::{Context as _, Result, bail};
 use std::cmp::Reverse;
-use std::collections::HashMap;
 use std::sync::Arc;
 
+/// Where alerts may be changed: the addresses of sources.
+pub type Writers = std::collections::HashMap<SourceId, String>;
+
 /// Changes an alert in the first of its places that can be written to; says what was done.
+#[cfg_attr(
+    not(all(feature = "postgres", feature = "elasticsearch", feature = "kafka")),
+    allow(unused_variables, reason = "a build without one of the kinds")
+)]
 pub async fn change(
     sources: &[(SourceId, Arc<dyn Source>)],
     names: &Names,
-    writers: &HashMap<SourceId, String>,
+    writers: &Writers,
     change: &AlertChange,
     now: Timestamp,
 ) -> Result<String> {

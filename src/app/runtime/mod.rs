@@ -17,7 +17,6 @@ use crate::filter::{Context, Filter};
 use crate::model::{Clock, Names, SourceId, joined};
 use crate::source::pump;
 use crate::source::{PageQuery, Source, for_each};
-use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -45,7 +44,7 @@ pub struct Runtime {
     evaluating: CancellationToken,
     zone: chrono_tz::Tz,
     /// Where alerts may be changed: the addresses of sources; empty where nothing is written.
-    writers: Arc<HashMap<SourceId, String>>,
+    writers: Arc<alert::Writers>,
 }
 
 impl Runtime {
@@ -67,7 +66,7 @@ impl Runtime {
     }
 
     /// Lets alerts be changed in these stores.
-    pub fn allow_writes(&mut self, writers: HashMap<SourceId, String>) {
+    pub fn allow_writes(&mut self, writers: alert::Writers) {
         self.writers = Arc::new(writers);
     }
 

@@ -178,7 +178,7 @@ impl Definition {
         let mut units = Vec::new();
         if let Some(activities) = &self.activities {
             let (scope, unit) = activities.scope()?;
-            scopes.push(Scope::Activities(scope));
+            scopes.push(Scope::Activities(Box::new(scope)));
             units.push(unit);
         }
         for metrics in &self.metric {

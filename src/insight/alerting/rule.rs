@@ -174,7 +174,7 @@ pub struct OfMetric {
 #[derive(Debug, Clone)]
 pub enum Scope {
     /// Activities.
-    Activities(OfActivities),
+    Activities(Box<OfActivities>),
     /// Metrics of the sources.
     Metric(OfMetric),
     /// How long a source has not been live, in milliseconds.
