@@ -15,13 +15,13 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// The service of documents 002 and 003, with its real metrics library.
-struct Service {
-    port: u16,
+pub struct Service {
+    pub port: u16,
     child: Child,
 }
 
 impl Service {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let script = here.join("target/winston").join(format!("service-{}.js", unique_name()));
         std::fs::copy(here.join("tests/winston/service.js"), &script).expect("copied; run scripts/setup-tests");

@@ -1,7 +1,7 @@
 //! `crosstail watch` against a real mail server and a real HTTP receiver: each alert once, also over restarts and while
 //! receivers fail.
 
-use crate::servers::unique_name;
+use crate::servers::{Kind, Proxy, shared, unique_name};
 use crate::support::{crosstail, lines, wait_for};
 use crosstail::model::Clock;
 use serde_json::{Value, json};
@@ -356,6 +356,99 @@ fn a_dry_run_tells_nobody_and_silences_are_heard() {
     watch.fail("SAP");
     wait_for("the acknowledgement", || list(&watch).iter().any(|alert| alert["who"] == "ann"));
     assert_eq!(watch.stop(rustix::process::Signal::INT), Some(0));
+}
+
+/// What a dry run over some sources says first.
+fn first_told(watch: &Watch, sources: &[String]) -> Value {
+    let mut command = watch.command(0);
+    command.args(["watch", "--dry-run"]);
+    for source in sources {
+        command.args(["-s", source]);
+    }
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("spawned");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("stdout")).read_line(&mut line).expect("read");
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    serde_json::from_str(&line).expect("JSON")
+}
+
+#[test]
+fn what_a_service_measures_raises_an_alert() {
+    let watch = Watch::new();
+    let rule = "name = \"Backlog\"\nseverity = \"warning\"\nwhen = \"> 10\"\nmessage = \"{value} in {group}\"\n\
+        [[metric]]\nname = \"queue_*\"\nmeasure = \"value\"\n";
+    std::fs::write(watch.path("crosstail/rules/many.toml"), rule).expect("written");
+    let service = crate::measures::Service::start();
+    let told = first_told(&watch, &[format!("prometheus+http://127.0.0.1:{}/metrics", service.port)]);
+    assert_eq!(told["rule"], "Backlog");
+    let reason = told["alerts"][0]["reason"].as_str().expect("a reason");
+    assert!(reason.starts_with("17 in "), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_of_a_source_neither_ends_the_watch_nor_its_alerts() {
+    let server = shared(Kind::Postgres).await;
+    let database = server.postgres_database(&["log-tracking"]).await;
+    let front = Proxy::to(server.port).await;
+    let mut watch = Watch::new();
+    let mark = watch.path("told.txt");
+    let config = format!(
+        "[[channel]]\nname = \"c\"\nkind = \"command\"\ncommand = \"echo $CROSSTAIL_TURN >> {}\"\n",
+        mark.display()
+    );
+    std::fs::write(watch.path("crosstail/config.toml"), config).expect("written");
+    let log = std::fs::File::create(watch.path("stderr.txt")).expect("made");
+    let listen = format!("127.0.0.1:{}", watch.page);
+    // It begins while its source is away.
+    front.cut();
+    let child = watch
+        .command(0)
+        .args(["watch", "--listen", &listen, "-s", &server.url_at(front.port, &database)])
+        .stderr(log)
+        .spawn()
+        .expect("spawned");
+    watch.child = Some(child);
+    let page = watch.page;
+    let status = async |wanted: &str| {
+        for _ in 0..600 {
+            if let Ok(answer) = reqwest::get(format!("http://127.0.0.1:{page}/health")).await {
+                let answer: Value = answer.json().await.expect("JSON");
+                if answer["status"] == wanted {
+                    return;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("never {wanted}");
+    };
+    status("unhealthy").await;
+    front.mend();
+    status("healthy").await;
+    let mut connection = server.postgres_connection(&database).await;
+    sqlx::raw_sql(
+        "INSERT INTO logs (level, service, message, request_id) SELECT 'ERROR', 'api', 'm', 'r' || n FROM generate_series(1, 5) n",
+    )
+    .execute(&mut connection)
+    .await
+    .expect("written");
+    let told = || std::fs::read_to_string(&mark).unwrap_or_default();
+    wait_for("the alert", || told() == "firing\n");
+    // Away again for longer than the rule looks back: what cannot be seen is not over.
+    front.cut();
+    status("unhealthy").await;
+    tokio::time::sleep(Duration::from_secs(25)).await;
+    assert_eq!(told(), "firing\n", "{}", watch.said());
+    front.mend();
+    // It waits up to half a minute between tries to reach a source, and ten seconds between evaluations.
+    for _ in 0..900 {
+        if told() == "firing\nresolved\n" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(told(), "firing\nresolved\n", "{}", watch.said());
+    assert!(watch.said().contains("can be read again"), "{}", watch.said());
 }
 
 #[test]

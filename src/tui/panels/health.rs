@@ -103,7 +103,7 @@ fn panel(state: &State, system: &SystemHealth, selected: bool, area: Rect, buf: 
     let inside = area.width.saturating_sub(16);
     let mut y = area.y + 1;
     if !wide && area.height > 1 {
-        let end = put(buf, area.x + 16, y, &latencies(system), inside, theme.dim);
+        let end = put(buf, area.x + 16, y, &quantiles(system), inside, theme.dim);
         spark(&system.spark, end + 2, y, area, buf, theme);
         y += 1;
     }
@@ -157,16 +157,21 @@ pub(super) fn headline(system: &SystemHealth, name_style: Style, area: Rect, buf
     put_all(buf, area.x + 1, area.y, area.width.saturating_sub(2), &pieces);
 }
 
-/// p50, p95 and p99, and p95 as it was.
-fn latencies(system: &SystemHealth) -> String {
+/// p50, p95 and p99.
+fn quantiles(system: &SystemHealth) -> String {
     let of = |q| right(&millis(system.figures.latencies.quantile_ms(q)), 7);
+    format!("p50 {}  p95 {}  p99 {}", of(0.5), of(0.95), of(0.99))
+}
+
+/// The same, and p95 as it was.
+fn latencies(system: &SystemHealth) -> String {
     let (before, against) = &system.latencies_before;
     let was = before.quantile_ms(0.95).filter(|_| before.count() >= 10);
     let was = was.map_or_else(String::new, |ms| {
         let when = if *against == Against::DayBefore { "yesterday" } else { "before" };
         format!(" (p95 {when} {})", millis(Some(ms)))
     });
-    format!("p50 {}  p95 {}  p99 {}{was}", of(0.5), of(0.95), of(0.99))
+    quantiles(system) + &was
 }
 
 /// The rules that fire for a system: `⚑ HighErrorRate 4 min · `.
