@@ -4,7 +4,7 @@ use super::State;
 use super::alerting::behind;
 use super::health::rows_of;
 use crate::filter::quote;
-use crate::insight::alerting::{Alert, AlertState, Severity, group_text};
+use crate::insight::alerting::{Alert, AlertState, Rule, Severity, Silence, group_text};
 use crate::model::{Activity, Kind, Level, Status, Timestamp};
 use crate::store::Row;
 
@@ -85,9 +85,7 @@ pub(super) fn lines(state: &State) -> Vec<AlertLine> {
     let mut lines: Vec<AlertLine> = Vec::new();
     let alerting = &state.alerting;
     for alert in alerting.alerts.active.iter().chain(&alerting.alerts.past) {
-        let rule = alerting.rules.iter().find(|rule| rule.name == alert.rule);
-        let silenced = alerting.silences.iter().any(|silence| silence.covers(alert, state.now));
-        lines.push(of_rule(alert, rule.map_or(WINDOW_US, |rule| rule.window_us), silenced));
+        lines.push(of_rule(alert, &alerting.rules, &alerting.silences, state.now));
     }
     lines.extend(stored(state));
     let key = |line: &AlertLine| (line.state, line.severity, std::cmp::Reverse(line.since));
@@ -95,8 +93,10 @@ pub(super) fn lines(state: &State) -> Vec<AlertLine> {
     lines
 }
 
-/// The line of an alert that a rule found; `window_us` is how far its rule looks back.
-pub fn of_rule(alert: &Alert, window_us: i64, silenced: bool) -> AlertLine {
+/// The line of an alert that a rule found.
+pub fn of_rule(alert: &Alert, rules: &[Rule], silences: &[Silence], now: Timestamp) -> AlertLine {
+    let rule = rules.iter().find(|rule| rule.name == alert.rule);
+    let window_us = rule.map_or(WINDOW_US, |rule| rule.window_us);
     let shown = match alert.state {
         AlertState::Resolved => LineState::Resolved,
         _ if alert.acknowledged.is_some() => LineState::Acknowledged,
@@ -116,7 +116,7 @@ pub fn of_rule(alert: &Alert, window_us: i64, silenced: bool) -> AlertLine {
         since: alert.fired_at.unwrap_or(alert.since),
         ended: alert.resolved_at,
         who: alert.acknowledged.as_ref().map(|(who, _)| who.clone()),
-        silenced,
+        silenced: silences.iter().any(|silence| silence.covers(alert, now)),
         origin: Origin::Rule(alert.rule.clone()),
         filter: if has_activities {
             behind(&alert.filter, alert.since.plus_us(-window_us), alert.resolved_at)

@@ -134,7 +134,7 @@ impl HealthView {
 
     /// Computes health at a moment.
     pub fn compute(&mut self, store: &Store, now: Timestamp) {
-        self.computed_at = Some(now);
+        let is_first = self.computed_at.replace(now).is_none();
         self.cost = 0;
         let window = self.window_us();
         for slot in std::mem::take(&mut self.dirty) {
@@ -172,6 +172,10 @@ impl HealthView {
         let day_before = self.slot_of(start.plus_us(-DAY_US))..=self.slot_of(now.plus_us(-DAY_US));
         self.slots.retain(|slot, _| *slot >= oldest || day_before.contains(slot));
         self.dirty.insert(self.slot_of(now));
+        if is_first {
+            // What was read for the first time is kept: the next time reads what has changed.
+            self.cost = 0;
+        }
         self.health = Some(Health::of(&span, window));
     }
 

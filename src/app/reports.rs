@@ -7,6 +7,7 @@ use crate::filter::Filter;
 use crate::insight::{Part, SystemHealth};
 use crate::model::{Figures, Timestamp};
 use crate::source::Groups;
+use std::collections::BTreeMap;
 
 /// The report of the screen that is shown.
 pub(super) fn of_screen(state: &State) -> Report {
@@ -176,12 +177,12 @@ fn activity(state: &State) -> Vec<Table> {
         let mut groups = Groups::new();
         for (values, rows) in store.partition(kind.by, &rows) {
             let values: Vec<Option<String>> = values.into_iter().map(Some).collect();
+            let mut parts: BTreeMap<Option<Timestamp>, Part> = BTreeMap::new();
             for row in rows {
                 let at = kind.bucket_us.map(|us| Timestamp(store.started(row).0.div_euclid(us) * us));
-                let mut part = Part::default();
-                part.add(&reading(store, row));
-                groups.entry((values.clone(), at)).or_default().merge(&part.figures);
+                parts.entry(at).or_default().add(&reading(store, row));
             }
+            groups.extend(parts.into_iter().map(|(at, part)| ((values.clone(), at), part.figures)));
         }
         kind.table(groups)
     };

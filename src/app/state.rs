@@ -100,6 +100,8 @@ pub struct SourceStatus {
     pub newest: Option<Timestamp>,
     /// Time of the oldest one.
     pub oldest: Option<Timestamp>,
+    /// Its history was read, as far back as it is held.
+    pub filled: bool,
     /// Since when it cannot be read.
     pub unreachable_since: Option<Timestamp>,
     /// What it said last.
@@ -272,6 +274,7 @@ impl State {
             dropped: 0,
             newest: None,
             oldest: None,
+            filled: false,
             unreachable_since: None,
             said: None,
             catalogue: Catalogue::default(),
@@ -376,9 +379,9 @@ impl State {
 
     /// From when on everything is in memory: the sources have given all they have, or else as far back as they have.
     pub fn complete_from(&self) -> Timestamp {
-        let of = |source: &SourceStatus| match source.state {
-            pump::State::Live | pump::State::Ended if source.seen < self.history_limit as u64 => None,
-            _ => Some(source.oldest.unwrap_or(self.now)),
+        let of = |source: &SourceStatus| {
+            let whole = source.filled && source.seen < self.history_limit as u64;
+            (!whole).then(|| source.oldest.unwrap_or(self.now))
         };
         let holding = self.sources.iter().filter(|source| source.seen > 0);
         holding.filter_map(of).max().unwrap_or(Timestamp(i64::MIN))
@@ -386,21 +389,12 @@ impl State {
 
     /// What rules are evaluated over.
     pub fn evaluate_rules(&mut self) -> Vec<crate::insight::alerting::Change> {
-        let source = |source: &'_ SourceStatus| -> Option<Timestamp> {
-            match source.state {
-                pump::State::Waiting { .. } | pump::State::Failed { .. } => {
-                    Some(source.unreachable_since.unwrap_or(self.now))
-                }
-                _ => None,
-            }
-        };
-        let sources = self.sources.iter().map(|one| SourceSeen {
-            name: &one.name,
-            unreachable_since: source(one),
-            vitals: &one.vitals,
+        let sources = self.sources.iter().map(|source| SourceSeen {
+            name: &source.name,
+            unreachable_since: source.unreachable_since,
+            vitals: &source.vitals,
         });
-        let context = Context { now: self.now, zone: self.zone };
-        let until = Timestamp(i64::MAX);
+        let (context, until) = (self.context(), Timestamp(i64::MAX));
         let seen = Seen { context, store: &self.store, until, sources: sources.collect() };
         self.alerting.evaluate(&seen)
     }

@@ -60,10 +60,7 @@ fn of_watch(args: &AlertsArgs) -> Result<Vec<AlertLine>> {
     let (rules, _) = crate::config::rules(None);
     let said = crate::watch::Said::read(&path)?;
     let now = Clock::system().now();
-    let line = |alert: &crate::insight::alerting::Alert| {
-        let window_us = rules.iter().find(|rule| rule.name == alert.rule).map_or(300_000_000, |rule| rule.window_us);
-        crate::app::of_rule(alert, window_us, said.silences.iter().any(|silence| silence.covers(alert, now)))
-    };
+    let line = |alert| crate::app::of_rule(alert, &rules, &said.silences, now);
     Ok(kept.alerts.active.iter().chain(&kept.alerts.past).map(line).collect())
 }
 

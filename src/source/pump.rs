@@ -56,6 +56,20 @@ pub enum PumpEvent {
     Notice(SourceId, String),
 }
 
+impl PumpEvent {
+    /// The source that it is about.
+    pub const fn source(&self) -> SourceId {
+        match self {
+            Self::State(id, _)
+            | Self::Probed(id, _)
+            | Self::Notice(id, _)
+            | Self::Catalogue(id, _)
+            | Self::Vitals(id, _)
+            | Self::Batch { source: id, .. } => *id,
+        }
+    }
+}
+
 /// How often vitals are read.
 const VITALS_EVERY: Duration = Duration::from_secs(10);
 /// Series are shown of so much time.

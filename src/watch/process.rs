@@ -203,13 +203,8 @@ impl Process {
 
     fn hear(&mut self, event: PumpEvent) {
         let now = self.clock.now();
-        let (PumpEvent::State(id, _)
-        | PumpEvent::Probed(id, _)
-        | PumpEvent::Notice(id, _)
-        | PumpEvent::Catalogue(id, _)
-        | PumpEvent::Vitals(id, _)
-        | PumpEvent::Batch { source: id, .. }) = &event;
-        let Some(status) = self.statuses.iter_mut().find(|status| status.id == *id) else { return };
+        let id = event.source();
+        let Some(status) = self.statuses.iter_mut().find(|status| status.id == id) else { return };
         match event {
             PumpEvent::State(_, state) => {
                 match &state {

@@ -3,7 +3,7 @@
 
 use crate::elasticsearch;
 use crate::kafka;
-use crate::servers::{Kind, shared};
+use crate::servers::{Kind, Server, shared};
 use crate::support::{EPOCH, crosstail, lines, open, random_database};
 use crosstail::app::runtime::figures_of;
 use crosstail::app::{Action, Effect, Event, Reply, State, update};
@@ -116,7 +116,8 @@ async fn alerts_of_elasticsearch() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn alerts_of_kafka() {
-    let server = shared(Kind::Kafka).await;
+    // The topic's name is the document's, and another test has it in the shared server.
+    let server = Server::start(Kind::Kafka).await;
     kafka::create(&server, "alerts", 2, &[]).await;
     let now = crosstail::model::Clock::system().now().rfc3339();
     let alert = json!({

@@ -2,16 +2,14 @@
 //! `crosstail health`, which says it to scripts.
 
 use crate::servers::{Kind, Server, shared, unique_name};
-use crate::support::{crosstail, lines, open};
+use crate::support::{crosstail, lines, node, open};
 use crate::{elasticsearch, kafka};
 use bson::doc;
 use crosstail::model::{Check, Clock, HealthState, Metric, MetricKind, Timestamp, Vitals};
 use crosstail::source::Source;
 use serde_json::{Value, json};
 use sqlx::Connection as _;
-use std::io::{BufRead as _, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::time::Duration;
 
 /// The service of documents 002 and 003, with its real metrics library.
@@ -22,19 +20,8 @@ pub struct Service {
 
 impl Service {
     pub fn start() -> Self {
-        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let script = here.join("target/winston").join(format!("service-{}.js", unique_name()));
-        std::fs::copy(here.join("tests/winston/service.js"), &script).expect("copied; run scripts/setup-tests");
         let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
-        let mut child = Command::new("node")
-            .args([script.display().to_string(), port.to_string()])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("node; run scripts/setup-tests");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("stdout")).read_line(&mut line).expect("read");
-        std::fs::remove_file(script).expect("removed");
-        assert_eq!(line.trim(), "ready");
+        let child = node("service.js", &[port.to_string()]);
         Self { port, child }
     }
 

@@ -122,6 +122,25 @@ pub fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// Starts a script of `tests/winston` with node, among its packages; it is ready when it says so.
+pub fn node(script: &str, arguments: &[String]) -> std::process::Child {
+    use std::io::BufRead as _;
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let copy = here.join("target/winston").join(format!("{}-{script}", crate::servers::unique_name()));
+    std::fs::copy(here.join("tests/winston").join(script), &copy).expect("copied; run scripts/setup-tests");
+    let mut child = Command::new("node")
+        .arg(&copy)
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("node; run scripts/setup-tests");
+    let mut line = String::new();
+    std::io::BufReader::new(child.stdout.take().expect("stdout")).read_line(&mut line).expect("read");
+    std::fs::remove_file(copy).expect("removed");
+    assert_eq!(line.trim(), "ready");
+    child
+}
+
 /// The ids of activities, sorted.
 pub fn ids(activities: &[Activity]) -> Vec<String> {
     let mut ids: Vec<String> = activities.iter().map(|a| a.id.to_string()).collect();

@@ -1,8 +1,8 @@
 //! `crosstail watch` against a real mail server and a real HTTP receiver: each alert once, also over restarts and while
 //! receivers fail.
 
-use crate::servers::{Kind, Proxy, shared, unique_name};
-use crate::support::{crosstail, lines, wait_for};
+use crate::servers::{Kind, Proxy, shared};
+use crate::support::{crosstail, lines, node, wait_for};
 use crosstail::model::Clock;
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -23,25 +23,14 @@ struct Sink {
 
 impl Sink {
     fn start(folder: &Path) -> Self {
-        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let script = here.join("target/winston").join(format!("sink-{}.js", unique_name()));
-        std::fs::copy(here.join("tests/winston/sink.js"), &script).expect("copied; run scripts/setup-tests");
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
         std::fs::write(folder.join("ca.pem"), made.cert.pem()).expect("written");
         std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).expect("written");
         let (http, mail) = (free_port(), free_port());
         let path = |name: &str| folder.join(name).display().to_string();
-        let mut child = Command::new("node")
-            .arg(&script)
-            .args([http.to_string(), mail.to_string(), path("ca.pem"), path("key.pem")])
-            .args(["alerts", "hunter2hunter2"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("node; run scripts/setup-tests");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("stdout")).read_line(&mut line).expect("read");
-        std::fs::remove_file(script).expect("removed");
-        assert_eq!(line.trim(), "ready");
+        let secrets = ["alerts", "hunter2hunter2"].map(str::to_owned);
+        let arguments = [http.to_string(), mail.to_string(), path("ca.pem"), path("key.pem")];
+        let child = node("sink.js", &[arguments.as_slice(), &secrets].concat());
         Self { http, mail, child }
     }
 

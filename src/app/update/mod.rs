@@ -123,18 +123,13 @@ fn ask_for_matches(state: &mut State) -> Vec<Effect> {
 }
 
 fn pump(state: &mut State, event: PumpEvent) -> Vec<Effect> {
-    let (PumpEvent::State(id, _)
-    | PumpEvent::Probed(id, _)
-    | PumpEvent::Notice(id, _)
-    | PumpEvent::Catalogue(id, _)
-    | PumpEvent::Vitals(id, _)
-    | PumpEvent::Batch { source: id, .. }) = &event;
-    let Some(index) = state.sources.iter().position(|source| source.id == *id) else { return Vec::new() };
+    let id = event.source();
+    let Some(index) = state.sources.iter().position(|source| source.id == id) else { return Vec::new() };
     match event {
         PumpEvent::State(_, now) => {
             let source = &mut state.sources[index];
             match now {
-                SourceState::Live | SourceState::Ended => source.unreachable_since = None,
+                SourceState::Live | SourceState::Ended => (source.unreachable_since, source.filled) = (None, true),
                 SourceState::Waiting { .. } | SourceState::Failed { .. } => {
                     source.unreachable_since.get_or_insert(state.now);
                 }
@@ -172,7 +167,6 @@ fn pump(state: &mut State, event: PumpEvent) -> Vec<Effect> {
                 |a: &&Activity| a.completed_at.map_or(a.started_at, |end| end.max(a.started_at)) >= state.opened;
             let count = items.iter().filter(fresh).count() as u64;
             // A request that another source told of first counts for this one, too.
-            let id = state.sources[index].id;
             let joined = if state.sources.len() > 1 {
                 let known = |a: &&Activity| {
                     let row = state.store.find(&a.id);

@@ -2,6 +2,7 @@
 
 use super::super::outbox::Notification;
 use crate::config::ChannelEntry;
+use crate::export::shell_quote;
 use crate::insight::alerting::{Severity, Turn, group_text};
 use anyhow::{Context as _, bail};
 use lettre::message::{Mailbox, MultiPart};
@@ -87,7 +88,7 @@ fn text(notification: &Notification) -> String {
     for alert in &notification.alerts {
         text.push_str(&format!("{}\n  {}\n", group_text(&alert.group), alert.reason));
         if !alert.filter.is_empty() {
-            text.push_str(&format!("  crosstail --filter '{}'\n", alert.filter));
+            text.push_str(&format!("  crosstail --filter {}\n", shell_quote(&alert.filter)));
         }
     }
     text
