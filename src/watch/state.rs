@@ -24,7 +24,7 @@ pub struct Kept {
 
 /// The file, held by one process.
 #[derive(Debug)]
-pub struct StateFile {
+pub(super) struct StateFile {
     path: PathBuf,
     /// Locked for as long as the process lives.
     _lock: File,
@@ -32,7 +32,7 @@ pub struct StateFile {
 }
 
 /// Silences and acknowledgements that are set from outside lie beside the state.
-pub fn silences_file(state: &Path) -> PathBuf {
+fn silences_file(state: &Path) -> PathBuf {
     state.with_extension("silences.json")
 }
 

@@ -128,7 +128,7 @@ impl Alerting {
 
     /// The longest time that rules look back, in microseconds.
     pub fn reach_us(&self) -> i64 {
-        self.rules.iter().map(Rule::reach_us).max().unwrap_or(0)
+        self.rules.iter().map(|rule| rule.window_us).max().unwrap_or(0)
     }
 
     /// The length of window whose usual figures are to be looked up now, and the question.

@@ -158,14 +158,14 @@ impl Definition {
             RuleError { origin: at(error.span()), message }
         })?;
         // What is wrong in a value is pointed at by its key.
-        let rule = definition.rule(origin).map_err(|(key, message)| {
+        let rule = definition.rule().map_err(|(key, message)| {
             let line = text.lines().position(|line| line.trim_start().starts_with(key)).map_or(1, |line| line + 1);
             RuleError { origin: format!("{origin}:{line}"), message }
         })?;
         Ok((definition.name.clone(), definition.enabled.then_some(rule)))
     }
 
-    fn rule(&self, origin: &str) -> Result<Rule, (&'static str, String)> {
+    fn rule(&self) -> Result<Rule, (&'static str, String)> {
         let severities: Vec<&str> = Severity::ALL.iter().map(|severity| severity.as_str()).collect();
         let severity = Severity::parse(&self.severity)
             .ok_or_else(|| ("severity", unknown("severity", &self.severity, &severities)))?;
@@ -240,7 +240,6 @@ impl Definition {
             repeat_us: self.repeat.as_deref().map(|text| length("repeat", text)).transpose()?,
             message,
             scopes,
-            origin: origin.to_owned(),
         })
     }
 }

@@ -208,8 +208,6 @@ pub struct Rule {
     pub message: String,
     /// What is looked at: one or more.
     pub scopes: Vec<Scope>,
-    /// Where it was written.
-    pub origin: String,
 }
 
 impl Rule {
@@ -223,11 +221,6 @@ impl Rule {
         self.scopes.iter().any(|scope| {
             matches!(scope, Scope::Activities(of) if matches!(of.measure, ActivityMeasure::Silence | ActivityMeasure::Drop))
         })
-    }
-
-    /// The length of time before now that has to be in memory.
-    pub fn reach_us(&self) -> i64 {
-        self.window_us
     }
 }
 

@@ -44,8 +44,9 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
     }
 }
 
-/// Columns from which on latencies stand beside the rest.
+/// Columns from which on latencies stand beside the rest, and all that they were beside them.
 const WIDE: u16 = 112;
+const ROOMY: u16 = 136;
 
 /// The systems, and what is measured of them: beside where there is room, else below.
 fn divide(state: &State, area: Rect) -> (Rect, Option<Rect>) {
@@ -142,7 +143,7 @@ pub(super) fn headline(system: &SystemHealth, name_style: Style, area: Rect, buf
     };
     let calls = format!(" {}   success ", right(&rate(system.rate), 9));
     let success = format!("{}{}", right(&success, 7), left(&change, 5));
-    let beside = if area.width >= WIDE { format!("  {}", latencies(system)) } else { String::new() };
+    let beside = if area.width >= WIDE { format!("  {}", latencies(system, area.width)) } else { String::new() };
     let pieces = [
         (left(&safe(&system.system), 14), name_style),
         (" ".to_owned(), theme.text),
@@ -163,14 +164,19 @@ fn quantiles(system: &SystemHealth) -> String {
     format!("p50 {}  p95 {}  p99 {}", of(0.5), of(0.95), of(0.99))
 }
 
-/// The same, and p95 as it was.
-fn latencies(system: &SystemHealth) -> String {
+/// The same, and what they were: all three where there is room, else p95.
+fn latencies(system: &SystemHealth, width: u16) -> String {
     let (before, against) = &system.latencies_before;
-    let was = before.quantile_ms(0.95).filter(|_| before.count() >= 10);
-    let was = was.map_or_else(String::new, |ms| {
-        let when = if *against == Against::DayBefore { "yesterday" } else { "before" };
-        format!(" (p95 {when} {})", millis(Some(ms)))
-    });
+    if before.count() < 10 {
+        return quantiles(system);
+    }
+    let when = if *against == Against::DayBefore { "yesterday" } else { "before" };
+    let of = |q| millis(before.quantile_ms(q));
+    let was = if width >= ROOMY {
+        format!("   {when} {}  {}  {}", of(0.5), of(0.95), of(0.99))
+    } else {
+        format!(" (p95 {when} {})", of(0.95))
+    };
     quantiles(system) + &was
 }
 
