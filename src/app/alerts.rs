@@ -5,7 +5,7 @@ use super::alerting::behind;
 use super::health::rows_of;
 use crate::filter::quote;
 use crate::insight::alerting::{Alert, AlertState, Rule, Severity, Silence, group_text};
-use crate::model::{Activity, Kind, Level, Status, Timestamp};
+use crate::model::{Activity, Level, Status, Timestamp};
 use crate::store::Row;
 
 /// What state a line is in, in the order that they are shown.
@@ -128,8 +128,9 @@ pub fn of_rule(alert: &Alert, rules: &[Rule], silences: &[Silence], now: Timesta
 
 fn stored(state: &State) -> impl Iterator<Item = AlertLine> + '_ {
     let store = &state.store;
-    let newest = store.all_rows().iter().rev().copied().filter(|row| store.kind(*row) == Kind::Alert);
-    newest.take(STORED).map(|row| of_activity(store.get(row)))
+    let mut rows: Vec<Row> = state.alert_rows.iter().copied().collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(store.started(*row)));
+    rows.into_iter().take(STORED).map(|row| of_activity(store.get(row)))
 }
 
 /// The line of an alert that a store holds.

@@ -12,7 +12,7 @@ use crate::source::Probe;
 use crate::source::pump;
 use crate::store::{Facet, Row, Store};
 use chrono_tz::Tz;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 /// Which screen is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -223,6 +223,8 @@ pub struct State {
     pub past_ticket: Ticket,
     /// Rules, and what they found.
     pub alerting: Alerting,
+    /// The rows that are alerts of stores: noted as they come, so that they need not be looked for among all rows.
+    pub alert_rows: BTreeSet<Row>,
     /// Alerts of rules and of stores, as they are shown.
     pub alert_lines: Vec<AlertLine>,
     /// Who writes to stores; `None`: nothing is written.
@@ -312,6 +314,7 @@ impl State {
             system: None,
             past_ticket: 0,
             alerting: Alerting::default(),
+            alert_rows: BTreeSet::new(),
             alert_lines: Vec::new(),
             writes_as: None,
             usual_ticket: (0, 0),

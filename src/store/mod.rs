@@ -352,6 +352,11 @@ impl Store {
         crate::model::is_failure(self.status(row), self.level(row))
     }
 
+    /// Whether a row has its outcome; a log line has it from the beginning.
+    pub fn is_finished(&self, row: Row) -> bool {
+        self.status(row).is_none_or(Status::is_finished)
+    }
+
     /// A row's system.
     pub fn system(&self, row: Row) -> Symbol {
         let (segment, at) = self.at(row);

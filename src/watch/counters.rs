@@ -44,8 +44,7 @@ impl Counters {
     /// Counts rows that have their outcome now; what was there before the process began only is marked.
     pub(super) fn count(&mut self, store: &Store, rows: &[Row], live: bool) {
         for row in rows {
-            let finished = store.status(*row).is_none_or(crate::model::Status::is_finished);
-            if !finished || !self.counted.insert(*row) || !live {
+            if !store.is_finished(*row) || !self.counted.insert(*row) || !live {
                 continue;
             }
             let text = |symbol: Symbol| {
@@ -72,8 +71,7 @@ impl Counters {
 
     /// The rows have other numbers now.
     pub(super) fn renumber(&mut self, store: &Store) {
-        let finished = |row: &&Row| store.status(**row).is_none_or(crate::model::Status::is_finished);
-        self.counted = store.all_rows().iter().filter(finished).copied().collect();
+        self.counted = store.all_rows().iter().copied().filter(|row| store.is_finished(*row)).collect();
     }
 
     /// Writes them, and what the services say of themselves in the last five minutes.

@@ -6,7 +6,7 @@ use crate::filter::{Field, Filter, quote};
 use crate::insight::alerting::{
     ActivityMeasure, Evaluation, Group, Measured, OfActivities, Rule, Scope, Unit, Usual, Window,
 };
-use crate::model::{Latencies, Status};
+use crate::model::Latencies;
 use crate::store::{Row, Store, Symbol};
 use foldhash::fast::FixedState;
 use rayon::prelude::*;
@@ -116,7 +116,7 @@ impl Measuring<'_> {
             ActivityMeasure::PerSecond => ((count as f64 / seconds, count, count), String::new()),
             ActivityMeasure::PerMinute => ((60.0 * count as f64 / seconds, count, count), String::new()),
             ActivityMeasure::Share(of) => {
-                let finished: Vec<Row> = rows.iter().copied().filter(|row| is_finished(store, *row)).collect();
+                let finished: Vec<Row> = rows.iter().copied().filter(|row| store.is_finished(*row)).collect();
                 let share = store.matching(&finished, of.predicate(&self.seen.context)).len() as u64;
                 let all = finished.len() as u64;
                 ((100.0 * share as f64 / all.max(1) as f64, all, share), part(of))
@@ -176,15 +176,11 @@ fn by_system(store: &Store, rows: &[Row]) -> BTreeMap<String, Window> {
     for row in rows.iter().filter(|row| is_work(store, **row)) {
         let window = windows.entry(store.system(*row)).or_default();
         window.count += 1;
-        window.finished += u64::from(is_finished(store, *row));
+        window.finished += u64::from(store.is_finished(*row));
         window.failed += u64::from(store.is_failure(*row));
     }
     windows.remove(&Symbol::ABSENT);
     windows.into_iter().map(|(symbol, window)| (store.symbols().get(symbol).to_owned(), window)).collect()
-}
-
-fn is_finished(store: &Store, row: Row) -> bool {
-    store.status(row).is_none_or(Status::is_finished)
 }
 
 /// The filter of an alert, with the time from which on it holds what made it.

@@ -11,8 +11,9 @@ mod take_away;
 use super::state::{Screen, State, ViewSnapshot};
 use super::{Effect, Event, Focus, Load, Outline, Overlay, Reply, Ticket};
 use crate::filter::{Target, complete};
-use crate::model::Activity;
+use crate::model::{Activity, Kind};
 use crate::source::pump::{PumpEvent, State as SourceState};
+use crate::store::Row;
 use detail::{compare_tries, explain, open, refresh_detail, refresh_usual, search};
 use keys::{act, choose_range, palette};
 use std::sync::Arc;
@@ -177,6 +178,8 @@ fn pump(state: &mut State, event: PumpEvent) -> Vec<Effect> {
                 0
             };
             let delta = state.store.ingest(items);
+            let is_alert = |row: &&Row| state.store.kind(**row) == Kind::Alert;
+            state.alert_rows.extend(delta.rows.iter().filter(is_alert));
             state.health.touch(&state.store, &delta.rows, &delta.moved_from);
             let status = &mut state.sources[index];
             status.seen += delta.added as u64 + joined;
