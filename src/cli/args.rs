@@ -83,6 +83,8 @@ pub(super) enum Command {
     Watch(WatchArgs),
     /// Schemas: list them, show one, create its tables
     Schema(SchemaArgs),
+    /// Write simulated traffic into real stores, as the systems write it
+    Generate(GenerateArgs),
     /// What the explorer evaluates a jq expression in: JSON in, a result a line out
     #[command(hide = true)]
     EvaluateJq {
@@ -101,25 +103,49 @@ pub(super) struct SchemaArgs {
 pub(super) enum SchemaCommand {
     /// The built-in schemas
     List,
-    /// The text of one: a beginning for your own
+    /// The text of one, a beginning for your own; or what it defines in its stores
+    #[command(
+        after_help = "Examples:\n  crosstail schema show prokure > my-schema.toml\n  crosstail schema show engineering-logs -o sql | less"
+    )]
     Show {
         /// Name, or path of a TOML file
         name: String,
+        /// toml: how records are read. What it defines: sql of PostgreSQL, json of MongoDB and Elasticsearch, properties of Kafka's topics
+        #[arg(long, short, value_enum, default_value_t = SchemaFormat::Toml)]
+        output: SchemaFormat,
     },
-    /// Create the tables, collections and indexes that are not there yet
+    /// Create what is missing of tables, views, collections, indexes, templates, policies, topics: shown first, then asked
+    #[command(
+        after_help = "Examples:\n  crosstail schema apply prokure --to postgres://me@db/prokure --dry-run\n  crosstail schema apply prokure --to mongodb://db/prokure_logs --yes\n  crosstail schema apply engineering-logs --to kafka://broker:9092 --yes\n  crosstail schema apply halopsa --to es+http://es:9200 --yes\n\nWhat is there already is left as it is. Without a terminal nothing is written unless --yes is given (exit code 2)."
+    )]
     Apply {
         /// Name
         name: String,
-        /// postgres://… or mongodb://…
+        /// postgres://…, mongodb://…, es+https://… or kafka://…
         #[arg(long, value_name = "URL")]
         to: String,
         /// Create only the trigger that wakes crosstail as soon as something is written (PostgreSQL)
         #[arg(long)]
         notify: bool,
-        /// Print what would be run, and run nothing
-        #[arg(long)]
+        /// Show what would be run, and run nothing
+        #[arg(long, conflicts_with = "yes")]
         dry_run: bool,
+        /// Run it without asking
+        #[arg(long, short)]
+        yes: bool,
     },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum SchemaFormat {
+    /// The mapping file
+    Toml,
+    /// PostgreSQL
+    Sql,
+    /// MongoDB and Elasticsearch
+    Json,
+    /// Kafka
+    Properties,
 }
 
 #[derive(Debug, Args)]
@@ -138,6 +164,51 @@ pub(super) struct DemoArgs {
     pub(super) keep: Option<std::path::PathBuf>,
     #[command(flatten)]
     pub(super) look: LookArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  crosstail generate --to mongodb://db/prokure_logs --rate 50\n  crosstail generate --to postgres://me@db/prokure --history 24h --for 10m\n  crosstail generate --to logs/ --count 1000\n  crosstail generate --to kafka://broker:9092 --to es+http://es:9200/engineering_logs --to postgres://me@db/engineering --rate 20 --for 1m\n  crosstail generate --to demo.sqlite --history 7d --for 0s --incident outage:SAP\n\nIt writes until Ctrl-C, unless --for or --count ends it, and says what it has written: a table, collection, index, topic\nor file a line."
+)]
+pub(super) struct GenerateArgs {
+    /// Where to: postgres://, mongodb://, es+http://host/index, kafka://, a folder (Winston's files), a .sqlite file; repeatable: the same traffic goes to each
+    #[arg(long, value_name = "URL", required = true)]
+    pub(super) to: Vec<String>,
+    /// As which system: prokure, integration-activity, halopsa, log-tracking, engineering-logs; told by the store where not given
+    #[arg(long, value_name = "NAME")]
+    pub(super) schema: Option<String>,
+    /// Activities a second
+    #[arg(long, default_value_t = 10.0)]
+    pub(super) rate: f64,
+    /// Write so much of the past first, as fast as the stores take it
+    #[arg(long, default_value = "0s", value_parser = span)]
+    pub(super) history: std::time::Duration,
+    /// End after so long of live traffic; 0s: only the history
+    #[arg(long = "for", value_name = "SPAN", value_parser = span)]
+    pub(super) length: Option<std::time::Duration>,
+    /// End after so many activities
+    #[arg(long, value_name = "N")]
+    pub(super) count: Option<u64>,
+    /// What goes wrong: usual (now and then something), none, or outage, slow or limited, of a system: outage:SAP
+    #[arg(long, default_value = "usual", value_name = "WHAT", value_parser = incident)]
+    pub(super) incident: crate::record::simulate::Incident,
+    /// The same seed gives the same activities
+    #[arg(long, default_value_t = 7)]
+    pub(super) seed: u64,
+    /// Files of each name that stay when Winston's files are rotated at 5 MB; 0: all
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    pub(super) keep_files: usize,
+    /// Form of what is said at the end
+    #[arg(long, short, value_enum, default_value_t = CountFormat::Text)]
+    pub(super) output: CountFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum CountFormat {
+    /// For reading
+    Text,
+    /// A JSON object a line
+    Json,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -392,6 +463,30 @@ pub(super) struct ShowArgs {
 fn tab(text: &str) -> Result<crate::app::Tab, String> {
     let names = || crate::app::Tab::ALL.iter().map(|tab| tab.name()).collect::<Vec<_>>().join(", ");
     crate::app::Tab::parse(text).ok_or_else(|| format!("no tab '{text}'; there are {}", names()))
+}
+
+/// A length of time, which may be none.
+fn span(text: &str) -> Result<std::time::Duration, String> {
+    match crate::filter::duration_us(text) {
+        Some(us) if us >= 0.0 => Ok(std::time::Duration::from_micros(us as u64)),
+        _ => duration(text),
+    }
+}
+
+fn incident(text: &str) -> Result<crate::record::simulate::Incident, String> {
+    use crate::record::simulate::{Incident, Trouble};
+    let (what, system) = text.split_once(':').unwrap_or((text, "SAP"));
+    let trouble = match what {
+        "usual" => return Ok(Incident::Usual),
+        "none" => return Ok(Incident::None),
+        "outage" => Trouble::Outage,
+        "slow" => Trouble::Slow,
+        "limited" => Trouble::Limited,
+        _ => return Err("there are usual, none, outage, slow, limited; of a system: outage:SAP".to_owned()),
+    };
+    let known = || Incident::systems().collect::<Vec<_>>().join(", ");
+    let at = Incident::systems().position(|known| known.eq_ignore_ascii_case(system));
+    at.map(|at| Incident::Of(trouble, at)).ok_or_else(|| format!("no system '{system}'; there are {}", known()))
 }
 
 fn duration(text: &str) -> Result<std::time::Duration, String> {

@@ -4,7 +4,8 @@ use super::args::DemoArgs;
 use super::explore;
 use crate::config::Config;
 use crate::model::{Clock, Names};
-use crate::record::simulate::{Simulation, seed_history};
+use crate::record::simulate::{Simulation, live, seed_history};
+use crate::record::write::{SqliteWriter, Writer};
 use crate::source::registry::{self, SourceConfig};
 use anyhow::{Context as _, Result, ensure};
 use tokio_util::sync::CancellationToken;
@@ -22,15 +23,17 @@ pub(super) async fn run(args: &DemoArgs) -> Result<u8> {
         super::UsageError(format!("{} exists; the demo writes a new file only", path.display()))
     );
     let clock = Clock::system();
-    let simulation = Simulation { seed: args.seed, rate: args.rate, anchor: clock.now() };
+    let simulation = Simulation { rate: args.rate, ..Simulation::new(args.seed, clock.now()) };
     // The table has to be there before the source looks for it; the history is written while the screen opens.
-    crate::record::SqliteRecorder::open(&path).await?.close().await?;
+    let mut store = SqliteWriter::open(&path).await?;
     let cancel = CancellationToken::new();
     let writer = {
-        let (path, history, clock, cancel) = (path.clone(), args.history, clock.clone(), cancel.clone());
+        let (history, clock, cancel) = (args.history, clock.clone(), cancel.clone());
         tokio::spawn(async move {
-            let demo = seed_history(simulation, history, &path, || {}).await?;
-            demo.run(clock, cancel).await
+            let mut traffic = seed_history(simulation, history, &mut store).await?;
+            let mut writers: [Box<dyn Writer>; 1] = [Box::new(store)];
+            live(&mut traffic, &mut writers, &clock, &cancel, |_| true).await?;
+            writers[0].finish().await
         })
     };
     let names = Names::default();

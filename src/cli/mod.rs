@@ -4,6 +4,7 @@ mod alerts;
 mod args;
 mod demo;
 mod explore;
+mod generate;
 mod health;
 mod jq;
 mod output;
@@ -14,6 +15,7 @@ mod sources;
 mod stats;
 mod stdin;
 mod tail;
+mod target;
 #[cfg(feature = "watch")]
 mod watch;
 
@@ -83,6 +85,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         #[cfg(feature = "watch")]
         Some(Command::Watch(args)) => watch::run(&args).await,
         Some(Command::Schema(args)) => schema::run(&args).await,
+        Some(Command::Generate(args)) => generate::run(&args).await,
         Some(Command::EvaluateJq { expression }) => jq::run(&expression),
     }
 }

@@ -5,6 +5,7 @@ use crate::export::{Record, csv_cell, millis, safe_json};
 use crate::model::{Activity, Names, redact_text, visible_line};
 use anyhow::Result;
 use chrono_tz::Tz;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal as _, Write};
 
 /// Writes activities in one of the formats.
@@ -122,6 +123,14 @@ pub(super) fn aligned<const N: usize>(
         line(&mut row.iter().map(String::as_str))?;
     }
     Ok(())
+}
+
+/// How many there are so far, on standard error where that is a terminal; nothing elsewhere.
+pub(super) fn counter(what: &'static str) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5));
+    let form = ProgressStyle::with_template("{spinner} {human_pos} {msg}, {per_sec}, {elapsed}");
+    bar.set_style(form.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.with_message(what)
 }
 
 /// Says something on stderr.

@@ -57,6 +57,7 @@ fn prepared(kept: &Kept) -> Prepared {
         endpoint: text(&a.endpoint),
         method: text(&a.method),
         url: text(&a.url),
+        ip_address: None,
         message: text(&a.message),
         operation: text(&a.operation),
         entity: text(&a.entity),

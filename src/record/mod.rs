@@ -1,14 +1,25 @@
 //! Writing activities, as the systems themselves do: start → outcome, redacted, truncated, with retries planned.
 //!
-//! An error in recording never breaks the caller: every function returns it, none panics.
+//! An error in recording never breaks the caller: [`Recorder`] returns none, everything else returns it, and nothing panics.
+//!
+//! | for | there is |
+//! | --- | --- |
+//! | services that log their calls | [`Recorder`]: `start`, `complete`, `complete_full`; [`Correlation`], [`RetryPolicy`] |
+//! | creating tables, collections, indices, topics | [`create`] |
+//! | traffic that is made up | [`simulate`], [`write`] |
+//!
+//! The program `examples/record.rs` is the recorder at work.
 
 mod alert;
-mod apply;
+mod correlation;
+pub mod create;
 mod incident;
 mod policy;
+mod recorder;
 pub mod simulate;
 mod sqlite;
 mod truncate;
+pub mod write;
 
 #[cfg(feature = "elasticsearch")]
 pub use alert::change_in_elasticsearch;
@@ -17,14 +28,17 @@ pub use alert::change_in_postgres;
 #[cfg(feature = "kafka")]
 pub use alert::send_to_kafka;
 pub use alert::{AlertStatus, message_of};
-pub use apply::{apply, statements};
+pub use correlation::{Correlation, ip_address};
+
 pub use incident::{Kept, write_incident};
 pub use policy::{Backoff, RetryPolicy};
+pub use recorder::{Call, OnError, Options, Recorder};
 pub use sqlite::{Prepared, SqliteRecorder};
 pub use truncate::{MAX_BODY_BYTES, truncate_body};
 
 use crate::model::{Direction, Kind, Level, Status, Timestamp, redact_json, redact_text};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// What is known when an activity starts. Times are UTC.
 #[derive(Debug, Clone, Default)]
@@ -55,6 +69,8 @@ pub struct Start {
     pub entity: Option<String>,
     /// Who triggered it.
     pub actor: Option<String>,
+    /// Where it came from.
+    pub ip_address: Option<std::net::IpAddr>,
     /// Shared by a trace.
     pub correlation_id: Option<String>,
     /// The request that caused, or is retried by, this one.
@@ -98,9 +114,37 @@ pub struct Outcome {
     pub next_retry_at: Option<Timestamp>,
 }
 
+/// One write of an activity's life. A log line, which has no outcome, is written whole.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// It has begun.
+    Start(Arc<Start>),
+    /// What was begun has ended.
+    Complete(Arc<Start>, Arc<Outcome>),
+    /// It has begun and ended, and is written at once.
+    Whole(Arc<Start>, Arc<Outcome>),
+}
+
+impl Step {
+    /// What it is about.
+    pub fn start(&self) -> &Start {
+        match self {
+            Self::Start(start) | Self::Complete(start, _) | Self::Whole(start, _) => start,
+        }
+    }
+}
+
 /// A body as it may be stored: without secrets, not over [`MAX_BODY_BYTES`]. `reference` says where the whole is.
 fn safe_body(body: &Value, reference: &str) -> String {
     truncate_body(&redact_json(body), reference)
+}
+
+/// The same as JSON: a body that is text is a JSON string.
+#[cfg(any(feature = "postgres", feature = "mongodb"))]
+fn safe_body_json(body: &Value, reference: &str) -> String {
+    let text = safe_body(body, reference);
+    let is_cut = text.len() > MAX_BODY_BYTES / 2 && text.starts_with("{\"_truncated\"");
+    if body.is_string() && !is_cut { Value::String(text).to_string() } else { text }
 }
 
 fn safe_json(value: &Value) -> String {

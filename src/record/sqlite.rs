@@ -135,6 +135,11 @@ impl SqliteRecorder {
         self.connection.execute(INDEXES).await.map(drop)
     }
 
+    /// Brings what is in the write-ahead log into the file.
+    pub async fn checkpoint(&mut self) -> Result<(), sqlx::Error> {
+        self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").await.map(drop)
+    }
+
     /// Records the start of an activity.
     pub async fn start(&mut self, start: Start) -> Result<(), sqlx::Error> {
         self.insert(&[Prepared::new(start, None)]).await
@@ -161,32 +166,43 @@ impl SqliteRecorder {
 
     /// Records the outcome of an activity that was started.
     pub async fn complete(&mut self, start: &Start, outcome: Outcome) -> Result<(), sqlx::Error> {
-        let id = start.id.clone();
-        let row =
-            Prepared::new(Start { id: id.clone(), message: start.message.clone(), ..Start::default() }, Some(outcome));
-        self.revision += 1;
-        let duration = row.outcome.completed_at.map(|end| end.since_us(start.started_at).max(0));
-        sqlx::query(
-            "UPDATE activity SET status = ?, http_status = ?, message = ?, completed_at = ?, duration_us = ?, \
-             next_retry_at = ?, error = ?, error_type = ?, error_stack = ?, response_headers = ?, response_body = ?, \
-             revision = ? WHERE id = ?",
-        )
-        .bind(row.status)
-        .bind(row.outcome.http_status)
-        .bind(&row.start.message)
-        .bind(row.outcome.completed_at.map(|at| at.0))
-        .bind(duration)
-        .bind(row.outcome.next_retry_at.map(|at| at.0))
-        .bind(&row.outcome.error)
-        .bind(&row.outcome.error_type)
-        .bind(&row.outcome.error_stack)
-        .bind(&row.headers[1])
-        .bind(&row.bodies[1])
-        .bind(self.revision)
-        .bind(id)
-        .execute(&mut self.connection)
-        .await
-        .map(drop)
+        self.complete_all(&[(start, &outcome)]).await
+    }
+
+    /// Records the outcomes of activities that were started, in one transaction.
+    pub async fn complete_all(&mut self, outcomes: &[(&Start, &Outcome)]) -> Result<(), sqlx::Error> {
+        if outcomes.is_empty() {
+            return Ok(());
+        }
+        let mut transaction = self.connection.begin().await?;
+        for (start, outcome) in outcomes {
+            let id = start.id.clone();
+            let same = Start { id: id.clone(), message: start.message.clone(), ..Start::default() };
+            let row = Prepared::new(same, Some((*outcome).clone()));
+            self.revision += 1;
+            let duration = row.outcome.completed_at.map(|end| end.since_us(start.started_at).max(0));
+            sqlx::query(
+                "UPDATE activity SET status = ?, http_status = ?, message = ?, completed_at = ?, duration_us = ?, \
+                 next_retry_at = ?, error = ?, error_type = ?, error_stack = ?, response_headers = ?, response_body = ?, \
+                 revision = ? WHERE id = ?",
+            )
+            .bind(row.status)
+            .bind(row.outcome.http_status)
+            .bind(&row.start.message)
+            .bind(row.outcome.completed_at.map(|at| at.0))
+            .bind(duration)
+            .bind(row.outcome.next_retry_at.map(|at| at.0))
+            .bind(&row.outcome.error)
+            .bind(&row.outcome.error_type)
+            .bind(&row.outcome.error_stack)
+            .bind(&row.headers[1])
+            .bind(&row.bodies[1])
+            .bind(self.revision)
+            .bind(id)
+            .execute(&mut *transaction)
+            .await?;
+        }
+        transaction.commit().await
     }
 
     /// Closes the database, so that it is one file and can be read where nothing may be written.

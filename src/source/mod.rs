@@ -291,6 +291,16 @@ impl RelatedKey {
     }
 }
 
+/// An address of a cluster that names nothing in it, with everything in it named.
+#[cfg(any(feature = "elasticsearch", feature = "kafka"))]
+pub(crate) fn with_any(url: &str) -> String {
+    let (head, parameters) =
+        url.split_once('?').map_or((url, String::new()), |(head, rest)| (head, format!("?{rest}")));
+    let rest = head.split_once("://").map_or(head, |(_, rest)| rest);
+    let names_nothing = rest.split_once('/').is_none_or(|(_, path)| path.is_empty());
+    if names_nothing { format!("{}/*{parameters}", head.trim_end_matches('/')) } else { url.to_owned() }
+}
+
 /// A part of an address, as it was before it was put into one.
 #[cfg(any(feature = "elasticsearch", feature = "kafka", feature = "prometheus"))]
 pub(crate) fn decoded(text: &str) -> String {

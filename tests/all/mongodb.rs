@@ -193,7 +193,7 @@ async fn no_standard_query_reads_a_collection_from_end_to_end() {
     let server = shared(Kind::MongoReplica).await;
     let database = unique_name();
     let url = server.url(&database);
-    let applied = crosstail(&["schema", "apply", "prokure", "--to", &url]);
+    let applied = crosstail(&["schema", "apply", "prokure", "--to", &url, "--yes"]);
     assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
     let collection = collection(&server, &database).await;
     collection.insert_many((0..5000).map(|n| request(n, "SUCCESS"))).await.expect("inserted");

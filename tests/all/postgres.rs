@@ -84,7 +84,7 @@ async fn out_of_order_commits_are_all_seen(notify: bool) {
     let database = server.postgres_database(&["integration-activity"]).await;
     let url = server.url(&database);
     if notify {
-        let applied = crosstail(&["schema", "apply", "integration-activity", "--notify", "--to", &url]);
+        let applied = crosstail(&["schema", "apply", "integration-activity", "--notify", "--to", &url, "--yes"]);
         assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
     }
     let (names, source) = open(std::slice::from_ref(&url));

@@ -157,7 +157,7 @@ impl Stores {
         let (mongo, postgres) = (shared(Kind::MongoReplica).await, shared(Kind::Postgres).await);
         let (logs, database) = (unique_name(), postgres.postgres_database(&["prokure"]).await);
         let url = mongo.url(&logs);
-        let applied = crosstail(&["schema", "apply", "prokure", "--to", url.as_str()]);
+        let applied = crosstail(&["schema", "apply", "prokure", "--to", url.as_str(), "--yes"]);
         assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
         configure(&mut postgres.postgres_connection(&database).await).await;
         Self { mongo, postgres, logs, database }

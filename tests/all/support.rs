@@ -47,6 +47,7 @@ pub fn random(rng: &mut fastrand::Rng, index: u64) -> (Start, Option<Outcome>) {
         actor: text(pick(rng, &["SCHEDULER", "asha.rao"])),
         correlation_id: pick(rng, &["c-1", "c-2", "7f3a9c21-0000-4abc-8def-0123456789ab"]).map(str::to_owned),
         parent_request_id: None,
+        ip_address: None,
         attempt: (rng.u8(0..3) > 0).then(|| rng.u16(1..5)),
         max_attempts: (rng.u8(0..3) > 0).then_some(4),
         request_headers: Some(serde_json::json!({"Content-Type": "application/json", "X-Tenant": format!("t{}", rng.u8(0..3))})),

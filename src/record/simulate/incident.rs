@@ -5,7 +5,7 @@ use fastrand::Rng;
 
 /// What is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub enum Trouble {
     /// Most calls fail with 503 or are not answered.
     Outage,
     /// Answers take many times as long.
@@ -14,9 +14,28 @@ pub(super) enum Trouble {
     Limited,
 }
 
+/// What goes wrong in a simulation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Incident {
+    /// One every two hours, of a system, for some minutes.
+    #[default]
+    Usual,
+    /// Nothing but the ordinary failures.
+    None,
+    /// This, from the anchor on, of a system by its place in [`Incident::systems`].
+    Of(Trouble, usize),
+}
+
+impl Incident {
+    /// The names of the systems that something can be wrong with.
+    pub fn systems() -> impl Iterator<Item = &'static str> {
+        SYSTEMS.iter().map(|system| system.name)
+    }
+}
+
 /// One incident, in milliseconds from the anchor.
 #[derive(Debug, Clone, Copy)]
-struct Incident {
+struct Span {
     system: usize,
     trouble: Trouble,
     begin: i64,
@@ -25,19 +44,24 @@ struct Incident {
 
 /// The incidents that can touch a time.
 #[derive(Debug)]
-pub(super) struct Incidents(Vec<Incident>);
+pub(super) struct Incidents(Vec<Span>);
 
 /// Milliseconds of a window; each has one incident.
 const WINDOW_MS: i64 = 7_200_000;
 
 impl Incidents {
     /// Around an offset from the anchor, in milliseconds.
-    pub(super) fn around(seed: u64, offset_ms: i64) -> Self {
+    pub(super) fn around(seed: u64, offset_ms: i64, incident: Incident) -> Self {
+        match incident {
+            Incident::Usual => {}
+            Incident::None => return Self(Vec::new()),
+            Incident::Of(trouble, system) => return Self(vec![Span { system, trouble, begin: 0, end: i64::MAX }]),
+        }
         let window = offset_ms.div_euclid(WINDOW_MS);
         Self((window - 1..=window + 1).map(|w| Self::of_window(seed, w)).collect())
     }
 
-    fn of_window(seed: u64, window: i64) -> Incident {
+    fn of_window(seed: u64, window: i64) -> Span {
         let mut rng = Rng::with_seed(seed.wrapping_add(0x1d3a) ^ (window as u64).wrapping_mul(0xa076_1d64_78bd_642f));
         let troubles = [Trouble::Outage, Trouble::Slow, Trouble::Limited];
         let trouble = troubles[(window.rem_euclid(3) as usize + rng.usize(0..2)) % 3];
@@ -51,7 +75,7 @@ impl Incidents {
         };
         let trouble = if window == -1 { Trouble::Outage } else { trouble };
         let system = if window == -1 { 0 } else { rng.usize(0..SYSTEMS.len()) };
-        Incident { system, trouble, begin: begin + offset, end: begin + offset + minutes * 60_000 }
+        Span { system, trouble, begin: begin + offset, end: begin + offset + minutes * 60_000 }
     }
 
     /// What is wrong with a system at a time.

@@ -9,7 +9,8 @@ mod incident;
 mod operation;
 mod run;
 
-pub use run::{Demo, seed_history};
+pub use incident::{Incident, Trouble};
+pub use run::{Traffic, live, seed_history, write_all};
 
 use super::{Outcome, Start};
 use crate::model::Timestamp;
@@ -25,6 +26,8 @@ pub struct Simulation {
     pub rate: f64,
     /// The moment that history ends at and live traffic begins.
     pub anchor: Timestamp,
+    /// What goes wrong.
+    pub incident: Incident,
 }
 
 /// One activity with its outcome: started at `start.started_at`, ended at `outcome.completed_at`.
@@ -44,13 +47,18 @@ impl Simulated {
 }
 
 impl Simulation {
+    /// Of a seed, with an incident now and then.
+    pub fn new(seed: u64, anchor: Timestamp) -> Self {
+        Self { seed, rate: 2.5, anchor, incident: Incident::Usual }
+    }
+
     /// The activities that begin in a chunk (chunk 0 begins at the anchor, chunk −1 ends there), by start time.
     /// Retries that they lead to are among them, also where they start later.
     pub fn chunk(&self, index: i64) -> Vec<Simulated> {
         let mut rng = Rng::with_seed(self.seed ^ (index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let length = self.chunk_ms();
         let begin = index * length;
-        let incidents = Incidents::around(self.seed, begin);
+        let incidents = Incidents::around(self.seed, begin, self.incident);
         let mut offset = begin as f64;
         let mut out = Vec::new();
         loop {
@@ -97,7 +105,7 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_data() {
-        let simulation = |seed, anchor| Simulation { seed, rate: 2.0, anchor: Timestamp(anchor) };
+        let simulation = |seed, anchor| Simulation { rate: 2.0, ..Simulation::new(seed, Timestamp(anchor)) };
         let ids = |s: &Simulation| {
             s.chunk(-3).iter().map(|a| (a.start.id.clone(), a.outcome.http_status)).collect::<Vec<_>>()
         };
@@ -109,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_day_holds_what_it_should() {
-        let simulation = Simulation { seed: 1, rate: 2.5, anchor: Timestamp(0) };
+        let simulation = Simulation::new(1, Timestamp(0));
         let day: Vec<Simulated> = (-144..0).flat_map(|chunk| simulation.chunk(chunk)).collect();
         assert!(day.len() >= 50_000, "{}", day.len());
         for system in ["SAP", "Tally", "Zoho", "HaloPSA", "Apollo", "ZoomInfo", "Golioth", "Slack"] {

@@ -29,7 +29,14 @@ pub struct ElasticsearchSource {
 
 /// The way to the cluster of an address, for those who write to it.
 pub fn transport(url: &str) -> anyhow::Result<::elasticsearch::http::transport::Transport> {
-    Address::parse(url).and_then(|address| connection::transport(&address)).map_err(anyhow::Error::msg)
+    Address::parse(&super::with_any(url))
+        .and_then(|address| connection::transport(&address))
+        .map_err(anyhow::Error::msg)
+}
+
+/// The indices that an address names; `*` where it names none.
+pub fn pattern(url: &str) -> anyhow::Result<String> {
+    Address::parse(&super::with_any(url)).map(|address| address.pattern).map_err(anyhow::Error::msg)
 }
 
 /// A cluster, and which of its indices are read.

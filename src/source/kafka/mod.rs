@@ -30,7 +30,12 @@ pub struct KafkaSource {
 
 /// The settings of a client of an address's brokers, for those who write to them.
 pub fn client(url: &str) -> anyhow::Result<rdkafka::ClientConfig> {
-    Address::parse(url).map(|address| address.client()).map_err(anyhow::Error::msg)
+    Address::parse(&super::with_any(url)).map(|address| address.client()).map_err(anyhow::Error::msg)
+}
+
+/// The topics, or patterns of them, that an address names; `*` where it names none.
+pub fn topics(url: &str) -> anyhow::Result<Vec<String>> {
+    Address::parse(&super::with_any(url)).map(|address| address.topics).map_err(anyhow::Error::msg)
 }
 
 /// A cluster, and which of its topics are read.
