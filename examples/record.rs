@@ -1,3 +1,4 @@
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program of its own")]
 //! A service that records its calls: `cargo run --example record -- postgres://me@db/supabase` (document 001's table) or
 //! `… mongodb://db/prokure_logs` (document 000's collection). `crosstail schema apply` creates both.
 //!

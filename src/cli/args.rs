@@ -83,6 +83,8 @@ pub(super) enum Command {
     Watch(WatchArgs),
     /// Schemas: list them, show one, create its tables
     Schema(SchemaArgs),
+    /// Write history into a file: CSV, NDJSON, Parquet or SQLite; resumable
+    Export(ExportArgs),
     /// Write simulated traffic into real stores, as the systems write it
     Generate(GenerateArgs),
     /// What the explorer evaluates a jq expression in: JSON in, a result a line out
@@ -164,6 +166,35 @@ pub(super) struct DemoArgs {
     pub(super) keep: Option<std::path::PathBuf>,
     #[command(flatten)]
     pub(super) look: LookArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  crosstail export status:failed --since 7d -s 'logs/*.log' --output failures.csv\n  crosstail export -s demo.sqlite --output all.parquet\n  crosstail export -s postgres://me@db/prokure --since 2026-11-01 --until 2026-12-01 --payloads --output november.sqlite\n\nOldest first, up to now. It is written as FILE.part; FILE.resume says how far it is, and the same command goes on from there\nafter an interruption (exit code 130). CSV is RFC 4180; what a spreadsheet would take for a formula begins with an\napostrophe. A .sqlite file is opened by crosstail FILE."
+)]
+pub(super) struct ExportArgs {
+    /// What to keep, in the filter language
+    pub(super) filter: Vec<String>,
+    #[command(flatten)]
+    pub(super) source: SourceArgs,
+    /// Not before: 15m, 1h, 2026-11-20, 2026-11-20T09:00
+    #[arg(long, value_name = "TIME")]
+    pub(super) since: Option<String>,
+    /// Before; now where it is not given
+    #[arg(long, value_name = "TIME")]
+    pub(super) until: Option<String>,
+    /// Where to: .csv, .ndjson, .parquet or .sqlite
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: std::path::PathBuf,
+    /// With headers and bodies, each loaded from its store, without secrets
+    #[arg(long)]
+    pub(super) payloads: bool,
+    /// Write over a file that is there
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Begin anew instead of going on with an interrupted export
+    #[arg(long)]
+    pub(super) restart: bool,
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@ mod alerts;
 mod args;
 mod demo;
 mod explore;
+mod export;
 mod generate;
 mod health;
 mod jq;
@@ -37,6 +38,8 @@ pub mod exit {
     pub const UNWELL: u8 = 1;
     /// `health`: it could not be told.
     pub const UNTOLD: u8 = 2;
+    /// `export`: interrupted, to be gone on with.
+    pub const INTERRUPTED: u8 = 130;
     /// `show`: nothing of that id.
     pub const NOT_FOUND: u8 = 3;
 }
@@ -85,6 +88,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         #[cfg(feature = "watch")]
         Some(Command::Watch(args)) => watch::run(&args).await,
         Some(Command::Schema(args)) => schema::run(&args).await,
+        Some(Command::Export(args)) => export::run(&args).await,
         Some(Command::Generate(args)) => generate::run(&args).await,
         Some(Command::EvaluateJq { expression }) => jq::run(&expression),
     }

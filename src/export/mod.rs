@@ -3,6 +3,7 @@
 
 mod curl;
 mod exposition;
+pub mod file;
 mod markdown;
 mod record;
 mod report;

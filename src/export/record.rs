@@ -49,6 +49,41 @@ pub fn millis(us: u64) -> serde_json::Number {
 }
 
 impl<'a> Record<'a> {
+    /// The names, in their order.
+    pub const COLUMNS: [&'static str; 31] = [
+        "id",
+        "source",
+        "places",
+        "kind",
+        "direction",
+        "system",
+        "endpoint",
+        "method",
+        "url",
+        "status",
+        "http_status",
+        "level",
+        "message",
+        "started_at",
+        "completed_at",
+        "duration_ms",
+        "attempt",
+        "max_attempts",
+        "next_retry_at",
+        "request_id",
+        "correlation_id",
+        "parent_request_id",
+        "error",
+        "error_type",
+        "operation",
+        "entity",
+        "actor",
+        "organization",
+        "tags",
+        "cpu_percent",
+        "memory_mb",
+    ];
+
     /// The record of an activity.
     pub fn new(activity: &'a Activity, names: &Names) -> Self {
         let safe = |text: &'a Option<compact_str::CompactString>| text.as_deref().map(|t| redact_text(t).into_owned());
@@ -129,4 +164,18 @@ pub fn safe_json_text(text: &str) -> String {
 /// The record as JSON over several lines.
 pub fn record_json(activity: &Activity, names: &Names) -> Result<String, serde_json::Error> {
     serde_json::to_string_pretty(&Record::new(activity, names))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Id, Place, Timestamp};
+
+    #[test]
+    fn the_columns_are_those_of_the_record() {
+        let activity = Activity::new(Id::from("a"), Timestamp(0));
+        let record = serde_json::to_value(Record::new(&activity, &Names::default())).expect("JSON");
+        let names: Vec<&String> = record.as_object().expect("an object").keys().collect();
+        assert_eq!(names, Record::COLUMNS);
+    }
 }

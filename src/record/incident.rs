@@ -33,7 +33,7 @@ pub async fn write_incident(path: &Path, kept: &[Kept]) -> Result<(), sqlx::Erro
     std::fs::rename(&half, path).map_err(sqlx::Error::Io)
 }
 
-fn prepared(kept: &Kept) -> Prepared {
+pub(super) fn prepared(kept: &Kept) -> Prepared {
     let (a, payload) = (&kept.activity, &kept.payload);
     let text = |t: &Option<compact_str::CompactString>| t.as_ref().map(ToString::to_string);
     let body = |body: &Option<Body>| body.as_ref().map(|body| body.value().clone());

@@ -11,6 +11,7 @@
 //! The program `examples/record.rs` is the recorder at work.
 
 mod alert;
+mod archive;
 mod correlation;
 pub mod create;
 mod incident;
@@ -28,6 +29,7 @@ pub use alert::change_in_postgres;
 #[cfg(feature = "kafka")]
 pub use alert::send_to_kafka;
 pub use alert::{AlertStatus, message_of};
+pub use archive::SqliteArchive;
 pub use correlation::{Correlation, ip_address};
 
 pub use incident::{Kept, write_incident};

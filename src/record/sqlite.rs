@@ -109,8 +109,8 @@ impl Prepared {
 /// Writes activities into a database file.
 #[derive(Debug)]
 pub struct SqliteRecorder {
-    connection: SqliteConnection,
-    revision: i64,
+    pub(super) connection: SqliteConnection,
+    pub(super) revision: i64,
 }
 
 impl SqliteRecorder {

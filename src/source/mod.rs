@@ -183,9 +183,13 @@ impl Cursor {
         Self { time_us: activity.started_at.0, id: activity.id.to_string() }
     }
 
+    /// The time.
+    pub fn at(&self) -> Timestamp {
+        Timestamp(self.time_us)
+    }
+
     /// Whether an activity of this time and id comes after it.
-    #[cfg(any(feature = "elasticsearch", feature = "kafka"))]
-    pub(crate) fn is_before(&self, at: Timestamp, id: &str, newest_first: bool) -> bool {
+    pub fn is_before(&self, at: Timestamp, id: &str, newest_first: bool) -> bool {
         let order = (at.0, id).cmp(&(self.time_us, self.id.as_str()));
         if newest_first { order.is_lt() } else { order.is_gt() }
     }

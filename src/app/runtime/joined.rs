@@ -7,12 +7,15 @@ use crate::source::{Cursor, PageQuery, Source};
 use crate::store::{Row, Store};
 use anyhow::Result;
 use std::collections::{HashSet, VecDeque};
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
 /// What sources say of one request lies at most this far apart in time.
 const APART_US: i64 = 15 * 60 * 1_000_000;
 /// Activities asked of a source at a time.
 const PAGE: usize = 5000;
+/// Activities held while several sources are joined, beyond those that may still be joined with others.
+const HELD: usize = 60_000;
 
 /// The sequence.
 pub struct Joined<'a> {
@@ -26,6 +29,10 @@ pub struct Joined<'a> {
     ready: VecDeque<Activity>,
     /// Everything before this, in the order asked for, was given out.
     given: Option<Timestamp>,
+    /// What was given out and is no longer held, by a hash of its id: what comes of it later is not given again.
+    forgotten: HashSet<u64>,
+    /// Given out by an earlier run.
+    after: Option<Cursor>,
     ended: bool,
 }
 
@@ -50,9 +57,29 @@ impl<'a> Joined<'a> {
             matching: None,
             ready: VecDeque::new(),
             given: None,
+            forgotten: HashSet::new(),
+            after: None,
             ended: false,
             query,
         }
+    }
+
+    /// The same from where an earlier run ended.
+    #[must_use]
+    pub fn after(mut self, cursor: Option<Cursor>) -> Self {
+        if let ([stream], Some(cursor)) = (self.streams.as_mut_slice(), &cursor) {
+            stream.cursor = Some(cursor.clone());
+        } else if let Some(cursor) = &cursor {
+            // What belongs to what is still to come begins at most so far before it.
+            let (at, newest_first) = (cursor.at(), self.query.newest_first);
+            if newest_first {
+                self.query.until = Some(at.plus_us(APART_US + 1)).min(self.query.until.or(Some(Timestamp(i64::MAX))));
+            } else {
+                self.query.since = Some(at.plus_us(-APART_US)).max(self.query.since);
+            }
+        }
+        self.after = cursor;
+        self
     }
 
     /// The next activity that the filter keeps.
@@ -92,7 +119,10 @@ impl<'a> Joined<'a> {
             stream.reached = page.items.last().map(|a| a.started_at).or(stream.reached);
             stream.ended = page.next.is_none();
             stream.cursor = page.next;
-            self.store.ingest(page.items);
+            let hash = |id: &Id| foldhash::quality::FixedState::default().hash_one(id);
+            let known = |activity: &Activity| !self.forgotten.contains(&hash(&activity.id));
+            let items = page.items.into_iter().filter(|a| self.forgotten.is_empty() || known(a)).collect();
+            self.store.ingest(items);
         }
         let open = self.streams.iter().filter(|stream| !stream.ended);
         let complete = match open.map(|stream| stream.reached.map_or(i64::MIN, order)).min() {
@@ -117,13 +147,41 @@ impl<'a> Joined<'a> {
                 None => self.predicate.keeps(&named),
             }
         };
-        let mut found: Vec<Activity> = stretch.filter(keeps).collect();
+        let is_new = |activity: &Activity| {
+            let after = self.after.as_ref();
+            after.is_none_or(|after| after.is_before(activity.started_at, &activity.id.to_string(), newest_first))
+        };
+        let mut found: Vec<Activity> = stretch.filter(|activity| is_new(activity) && keeps(activity)).collect();
+        // Rows of one time lie as they came: in order of id, one run gives what another gave.
+        found.sort_by_cached_key(|activity| (activity.started_at, activity.id.to_string()));
         if newest_first {
             found.reverse();
         }
         self.ready.extend(found);
         self.given = Some(Timestamp(if newest_first { complete.saturating_neg() } else { complete }));
+        if self.store.len() > HELD {
+            self.forget();
+        }
         Ok(())
+    }
+
+    /// Lets go of what was given out long ago: history of any length takes as much memory as this.
+    fn forget(&mut self) {
+        let newest_first = self.query.newest_first;
+        let Some(given) = self.given else { return };
+        let is_old = |at: Timestamp| {
+            if newest_first { at.0 > given.0.saturating_add(APART_US) } else { at.0 < given.0.saturating_sub(APART_US) }
+        };
+        let held = std::mem::replace(&mut self.store, Store::new(self.names.clone()));
+        let (mut kept, hasher) = (Vec::new(), foldhash::quality::FixedState::default());
+        for row in held.all_rows() {
+            if is_old(held.started(*row)) {
+                self.forgotten.insert(hasher.hash_one(held.get(*row).id));
+            } else {
+                kept.push(held.get(*row));
+            }
+        }
+        self.store.ingest(kept);
     }
 
     async fn match_by_payload(&self) -> Result<HashSet<Id>> {

@@ -1,0 +1,225 @@
+//! `crosstail export`: history into a file, in flat memory, resumable: the same command goes on where it was interrupted.
+
+use super::args::ExportArgs;
+use super::output::{complain, counter};
+use super::tail::wait_for_signal;
+use super::{UsageError, exit, sources};
+use crate::app::runtime::{Joined, Sources, payload_of};
+use crate::config::Config;
+use crate::export::file::{Exported, FileForm, FileSink, LinesSink, beside, part_of, publish};
+use crate::filter::Context;
+use crate::model::{Names, Timestamp, redact_text};
+use crate::record::{Kept, SqliteArchive};
+use crate::source::{Cursor, PageQuery};
+use anyhow::{Context as _, Result, bail, ensure};
+use async_trait::async_trait;
+use futures_util::StreamExt as _;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Activities asked of a source at a time.
+const PAGE: usize = 2000;
+/// Activities a step: what an interruption costs at most, and what is held in memory.
+const STEP: usize = 10_000;
+/// Payloads loaded side by side.
+const PAYLOADS: usize = 16;
+
+/// Where an export is, in a file beside it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Progress {
+    /// What is exported: another command does not go on with it.
+    what: Value,
+    /// When it was begun: what words as `-15m` depend on.
+    begun: i64,
+    since: Option<i64>,
+    until: i64,
+    rows: u64,
+    after: Option<Cursor>,
+    /// The file's own mark.
+    mark: Option<Value>,
+}
+
+pub(super) async fn run(args: &ExportArgs) -> Result<u8> {
+    let path = args.output.as_path();
+    let forms = "f.csv, f.ndjson, f.parquet or f.sqlite";
+    let form = FileForm::of(path).ok_or_else(|| UsageError(format!("--output: the name says the form: {forms}")))?;
+    ensure!(args.force || !path.exists(), UsageError(format!("{} exists; --force writes over it", path.display())));
+    let config = Config::load()?;
+    let (filter, mut context) = sources::filter(&args.filter, &args.source, &config)?;
+    let opened = sources::open_args(&args.source, &config).await?;
+    let sources: Vec<String> =
+        opened.configs.iter().flat_map(|c| &c.at).map(|at| redact_text(at).into_owned()).collect();
+    let what = json!({
+        "filter": filter.text(), "sources": sources, "schema": args.source.schema, "zone": context.zone.name(),
+        "since": args.since, "until": args.until, "payloads": args.payloads,
+    });
+    let progress_path = beside(path, "resume");
+    let before = match std::fs::read(&progress_path) {
+        Ok(bytes) if !args.restart => {
+            let known: Progress = serde_json::from_slice(&bytes)
+                .with_context(|| format!("{}: not readable; begin anew with --restart", progress_path.display()))?;
+            if known.what != what {
+                bail!(UsageError(format!(
+                    "{} is an unfinished export of something else ({}); --restart begins anew",
+                    part_of(path).display(),
+                    known.what
+                )));
+            }
+            Some(known)
+        }
+        _ => None,
+    };
+    let mut progress = match before {
+        Some(known) => {
+            context.now = Timestamp(known.begun);
+            complain(&format!("going on after {} activities", known.rows));
+            known
+        }
+        None => Progress {
+            what,
+            begun: context.now.0,
+            since: sources::moment(args.since.as_deref(), &context)?.map(|at| at.0),
+            // What is written from now on would make the end a moving one.
+            until: sources::moment(args.until.as_deref(), &context)?.unwrap_or(context.now).0,
+            rows: 0,
+            after: None,
+            mark: None,
+        },
+    };
+    let mut sink = sink(path, form, args.payloads, &opened.names, &progress).await?;
+    let query = PageQuery {
+        filter,
+        context: Context { ..context },
+        since: progress.since.map(Timestamp),
+        until: Some(Timestamp(progress.until)),
+        newest_first: false,
+        limit: PAGE,
+    };
+    let all: Sources = opened.sources.clone().into();
+    let mut joined = Joined::new(&opened.sources, &opened.names, query).after(progress.after.clone());
+    let (began, resumed) = (Instant::now(), progress.rows);
+    let bar = counter("activities exported");
+    let mut interrupted = tokio::spawn(wait_for_signal());
+    let mut step: Vec<crate::model::Activity> = Vec::with_capacity(STEP);
+    loop {
+        let next = tokio::select! {
+            biased;
+            _ = &mut interrupted => {
+                bar.finish_and_clear();
+                let rows = progress.rows;
+                complain(&format!("interrupted after {rows} activities; the same command goes on from there"));
+                return Ok(exit::INTERRUPTED);
+            }
+            next = joined.next() => next?,
+        };
+        let ended = next.is_none();
+        step.extend(next);
+        if step.len() < STEP && !ended {
+            continue;
+        }
+        progress.after = step.last().map(Cursor::after).or(progress.after);
+        progress.rows += step.len() as u64;
+        let exported = with_payloads(&all, std::mem::take(&mut step), args.payloads).await;
+        progress.mark = Some(sink.step(exported).await?);
+        save(&progress_path, &progress)?;
+        bar.set_position(progress.rows);
+        if ended {
+            break;
+        }
+    }
+    sink.finish().await?;
+    std::fs::remove_file(&progress_path).with_context(|| progress_path.display().to_string())?;
+    bar.finish_and_clear();
+    let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
+    let rate = (progress.rows - resumed) as f64 / began.elapsed().as_secs_f64().max(1e-9);
+    complain(&format!(
+        "{}: {} activities, {bytes} bytes, up to {}, {rate:.0} a second",
+        path.display(),
+        progress.rows,
+        Timestamp(progress.until).rfc3339(),
+    ));
+    Ok(exit::OK)
+}
+
+/// Loads payloads where they are asked for.
+async fn with_payloads(sources: &Sources, activities: Vec<crate::model::Activity>, wanted: bool) -> Vec<Exported> {
+    if !wanted {
+        return activities.into_iter().map(|activity| (activity, None)).collect();
+    }
+    let load = |activity: crate::model::Activity| async move {
+        let (payload, problems) = payload_of(sources, &activity.id, &activity.places).await;
+        for problem in problems {
+            complain(&problem.to_string());
+        }
+        (activity, Some(payload))
+    };
+    futures_util::stream::iter(activities.into_iter().map(load)).buffered(PAYLOADS).collect().await
+}
+
+/// Written beside and renamed: it is there whole, or as it was.
+fn save(path: &Path, progress: &Progress) -> Result<()> {
+    let half = beside(path, "new");
+    let write = || {
+        std::fs::write(&half, serde_json::to_vec(progress)?)?;
+        std::fs::File::open(&half)?.sync_data()?;
+        std::fs::rename(&half, path)
+    };
+    write().with_context(|| path.display().to_string())
+}
+
+async fn sink(
+    path: &Path,
+    form: FileForm,
+    payloads: bool,
+    names: &Names,
+    progress: &Progress,
+) -> Result<Box<dyn FileSink>> {
+    let mark = progress.mark.as_ref();
+    Ok(match form {
+        FileForm::Csv | FileForm::Ndjson => {
+            Box::new(LinesSink::open(path, form == FileForm::Csv, payloads, names, mark)?)
+        }
+        #[cfg(feature = "parquet")]
+        FileForm::Parquet => Box::new(crate::export::file::ParquetSink::open(path, payloads, names, mark)?),
+        #[cfg(not(feature = "parquet"))]
+        FileForm::Parquet => bail!("this build writes no Parquet; build with the feature `parquet`"),
+        FileForm::Sqlite => {
+            let rows = mark.and_then(|mark| mark["rows"].as_u64()).unwrap_or(0);
+            let archive = SqliteArchive::open(&part_of(path), rows).await?;
+            Box::new(SqliteSink { archive, path: path.to_owned(), names: names.clone() })
+        }
+    })
+}
+
+/// crosstail's own table.
+struct SqliteSink {
+    archive: SqliteArchive,
+    path: PathBuf,
+    names: Names,
+}
+
+#[async_trait]
+impl FileSink for SqliteSink {
+    async fn step(&mut self, activities: Vec<Exported>) -> Result<Value> {
+        let keep = |(activity, payload): Exported| Kept {
+            places: activity.places.iter().map(|place| place.label(&self.names)).collect(),
+            activity,
+            payload: payload.unwrap_or_default(),
+            note: String::new(),
+        };
+        let kept: Vec<Kept> = activities.into_iter().map(keep).collect();
+        Ok(json!({ "rows": self.archive.append(&kept).await? }))
+    }
+
+    async fn finish(self: Box<Self>) -> Result<()> {
+        let (part, whole) = (part_of(&self.path), beside(&self.path, "whole"));
+        self.archive.finish(&whole).await?;
+        publish(&whole, &self.path)?;
+        for ending in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{ending}", part.display()));
+        }
+        Ok(())
+    }
+}
