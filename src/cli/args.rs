@@ -83,6 +83,8 @@ pub(super) enum Command {
     Watch(WatchArgs),
     /// Schemas: list them, show one, create its tables
     Schema(SchemaArgs),
+    /// Examine each source: reachable, rights, schema, indexes, retention, clocks; what to do; exit 0, 1 warnings, 2 problems
+    Doctor(DoctorArgs),
     /// Write history into a file: CSV, NDJSON, Parquet or SQLite; resumable
     Export(ExportArgs),
     /// Write simulated traffic into real stores, as the systems write it
@@ -170,6 +172,21 @@ pub(super) struct DemoArgs {
 
 #[derive(Debug, Args)]
 #[command(
+    after_help = "Examples:\n  crosstail doctor                                     the sources of the config\n  crosstail doctor -s postgres://me@db/prokure -s 'logs/*.log'\n  crosstail doctor -s kafka://broker:9092/orders -o json\n\nExit code by the worst: 0 as it should be, 1 a warning, 2 a problem. Nothing is written anywhere."
+)]
+pub(super) struct DoctorArgs {
+    #[command(flatten)]
+    pub(super) source: SourceArgs,
+    /// Only what should be changed
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+    /// Form of the output
+    #[arg(long, short, value_enum, default_value_t = TextOrJson::Text)]
+    pub(super) output: TextOrJson,
+}
+
+#[derive(Debug, Args)]
+#[command(
     after_help = "Examples:\n  crosstail export status:failed --since 7d -s 'logs/*.log' --output failures.csv\n  crosstail export -s demo.sqlite --output all.parquet\n  crosstail export -s postgres://me@db/prokure --since 2026-11-01 --until 2026-12-01 --payloads --output november.sqlite\n\nOldest first, up to now. It is written as FILE.part; FILE.resume says how far it is, and the same command goes on from there\nafter an interruption (exit code 130). CSV is RFC 4180; what a spreadsheet would take for a formula begins with an\napostrophe. A .sqlite file is opened by crosstail FILE."
 )]
 pub(super) struct ExportArgs {
@@ -230,12 +247,12 @@ pub(super) struct GenerateArgs {
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub(super) keep_files: usize,
     /// Form of what is said at the end
-    #[arg(long, short, value_enum, default_value_t = CountFormat::Text)]
-    pub(super) output: CountFormat,
+    #[arg(long, short, value_enum, default_value_t = TextOrJson::Text)]
+    pub(super) output: TextOrJson,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum CountFormat {
+pub(super) enum TextOrJson {
     /// For reading
     Text,
     /// A JSON object a line

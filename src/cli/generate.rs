@@ -1,6 +1,6 @@
 //! `crosstail generate`: the demo's simulated traffic, written into real stores as the systems write it.
 
-use super::args::{CountFormat, GenerateArgs};
+use super::args::{GenerateArgs, TextOrJson};
 use super::output::{aligned, complain, counter};
 use super::tail::wait_for_signal;
 use super::{UsageError, exit, target};
@@ -154,12 +154,12 @@ fn say(args: &GenerateArgs, writers: &[Box<dyn Writer>], owners: &[String], begu
     });
     let rows: Vec<[String; 3]> = written.collect();
     match args.output {
-        CountFormat::Json => {
+        TextOrJson::Json => {
             for [to, what, count] in &rows {
                 writeln!(out, "{}", json!({ "to": to, "what": what, "count": count.parse::<u64>().unwrap_or(0) }))?;
             }
         }
-        CountFormat::Text => aligned(&mut out, &["to", "what", "written"], &rows)?,
+        TextOrJson::Text => aligned(&mut out, &["to", "what", "written"], &rows)?,
     }
     let took = began.elapsed().as_secs_f64();
     complain(&format!("{begun} activities in {took:.1} s, {:.0} a second", begun as f64 / took.max(1e-9)));

@@ -3,6 +3,7 @@
 mod alerts;
 mod args;
 mod demo;
+mod doctor;
 mod explore;
 mod export;
 mod generate;
@@ -34,6 +35,10 @@ pub mod exit {
     pub const FAILED: u8 = 1;
     /// The command line or a filter is wrong.
     pub const USAGE: u8 = 2;
+    /// `doctor`: something should be changed.
+    pub const WARNING: u8 = 1;
+    /// `doctor`: something does not work.
+    pub const PROBLEM: u8 = 2;
     /// `health`: something is degraded or down.
     pub const UNWELL: u8 = 1;
     /// `health`: it could not be told.
@@ -88,6 +93,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         #[cfg(feature = "watch")]
         Some(Command::Watch(args)) => watch::run(&args).await,
         Some(Command::Schema(args)) => schema::run(&args).await,
+        Some(Command::Doctor(args)) => doctor::run(&args).await,
         Some(Command::Export(args)) => export::run(&args).await,
         Some(Command::Generate(args)) => generate::run(&args).await,
         Some(Command::EvaluateJq { expression }) => jq::run(&expression),

@@ -125,6 +125,15 @@ pub(super) fn aligned<const N: usize>(
     Ok(())
 }
 
+/// That something is being waited for, on standard error where that is a terminal; nothing elsewhere.
+pub(super) fn spinner(what: &'static str) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5));
+    let form = ProgressStyle::with_template("{spinner} {msg}, {elapsed}");
+    bar.set_style(form.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.enable_steady_tick(std::time::Duration::from_millis(200));
+    bar.with_message(what)
+}
+
 /// How many there are so far, on standard error where that is a terminal; nothing elsewhere.
 pub(super) fn counter(what: &'static str) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5));

@@ -51,6 +51,16 @@ pub struct SourceEntry {
     pub password_command: Option<String>,
 }
 
+impl SourceEntry {
+    /// Where it is, as written.
+    pub fn addresses(&self) -> Vec<String> {
+        match &self.at {
+            OneOrMany::One(one) => vec![one.clone()],
+            OneOrMany::Many(many) => many.clone(),
+        }
+    }
+}
+
 /// One text or several.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
@@ -117,10 +127,7 @@ impl Config {
         self.sources
             .iter()
             .map(|entry| {
-                let at = match &entry.at {
-                    OneOrMany::One(one) => vec![one.clone()],
-                    OneOrMany::Many(many) => many.clone(),
-                };
+                let at = entry.addresses();
                 let at = at.iter().map(|at| secrets::with_password(entry, at)).collect::<Result<Vec<_>, _>>()?;
                 let schema = entry.schema.as_deref().map(schema).transpose()?;
                 Ok(SourceConfig { name: entry.name.clone(), at, schema, ended: None })

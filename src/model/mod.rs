@@ -4,6 +4,7 @@ mod activity;
 #[cfg(test)]
 pub(crate) mod any;
 mod catalogue;
+mod diagnosis;
 mod figures;
 mod id;
 mod latencies;
@@ -19,6 +20,7 @@ mod words;
 pub(crate) use activity::is_failure;
 pub use activity::{Activity, Locator, Place};
 pub use catalogue::{Catalogue, Entry, Topic};
+pub use diagnosis::{Diagnosis, RETENTION_DAYS, Severity};
 pub use figures::{Figures, Mean};
 pub use id::Id;
 pub use latencies::Latencies;

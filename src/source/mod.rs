@@ -29,7 +29,9 @@ pub mod sqlite;
 mod waiting;
 
 use crate::filter::{Context, Field, Filter, value_text};
-use crate::model::{Activity, Catalogue, Entry, Figures, Id, Locator, Names, Payload, SourceKind, Timestamp, Vitals};
+use crate::model::{
+    Activity, Catalogue, Diagnosis, Entry, Figures, Id, Locator, Names, Payload, SourceKind, Timestamp, Vitals,
+};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -395,6 +397,12 @@ pub trait Source: Send + Sync {
     /// Empty where the source tells nothing of the sort.
     async fn vitals(&self, _since: Timestamp) -> Result<Vitals, SourceError> {
         Ok(Vitals::default())
+    }
+
+    /// What an experienced colleague would look at in a store of its kind: rights, indexes, retention, how what is new is
+    /// noticed. Nothing is written.
+    async fn examine(&self, _now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
+        Ok(Vec::new())
     }
 
     /// The entries that map codes of a system between the two sides. Empty where the store holds none.

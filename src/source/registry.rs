@@ -130,9 +130,76 @@ pub fn open(config: &SourceConfig, names: &Names) -> Result<(SourceId, Arc<dyn S
     }
 }
 
+/// Where a source is in the network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Whether the address asks for encryption; `None` where the kind decides by itself.
+    pub encrypted: Option<bool>,
+    /// The other side's certificate is not checked.
+    pub unverified: bool,
+    /// A password is written in it.
+    pub password: bool,
+}
+
+/// The hosts of an address; none of a file, and of a name that stands for several (`mongodb+srv`).
+pub fn endpoints(at: &str) -> Vec<Endpoint> {
+    let Some((scheme, rest)) = at.split_once("://") else { return Vec::new() };
+    let (port, asked) = match scheme {
+        "postgres" | "postgresql" => (5432, None),
+        "mongodb" => (27017, Some(rest.contains("tls=true") || rest.contains("ssl=true"))),
+        "kafka" => (9092, Some(rest.contains("tls=true"))),
+        "es+http" => (9200, Some(false)),
+        "es+https" => (9200, Some(true)),
+        "prometheus+http" | "health+http" => (80, Some(false)),
+        "prometheus+https" | "health+https" => (443, Some(true)),
+        _ => return Vec::new(),
+    };
+    let (authority, parameters) = rest.split_once(['/', '?']).unwrap_or((rest, ""));
+    let weak = ["tlsInsecure=true", "tlsAllowInvalidCertificates=true", "sslmode=require", "sslmode=verify-ca"];
+    let unverified = weak.iter().any(|word| parameters.contains(word));
+    let (user, hosts) = authority.rsplit_once('@').map_or((None, authority), |(user, hosts)| (Some(user), hosts));
+    let password = user.is_some_and(|user| user.contains(':'));
+    hosts
+        .split(',')
+        .filter(|host| !host.is_empty())
+        .map(|host| {
+            let split = host.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+            let (host, port) = split.unwrap_or((host, port));
+            let host = host.trim_matches(['[', ']']).to_owned();
+            Endpoint { host, port, encrypted: asked, unverified, password }
+        })
+        .collect()
+}
+
 /// Whether a path is a `SQLite` database, by its first bytes (<https://sqlite.org/fileformat.html>, 1.3).
 pub fn is_database(path: &str) -> bool {
     use std::io::Read as _;
     let mut head = [0; 16];
     std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && &head == b"SQLite format 3\0"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_tell_where_they_are() {
+        let of = |at: &str| -> Vec<(String, u16, Option<bool>)> {
+            endpoints(at).into_iter().map(|e| (e.host, e.port, e.encrypted)).collect()
+        };
+        assert_eq!(of("postgres://me:x@db/prokure"), [("db".to_owned(), 5432, None)]);
+        assert_eq!(
+            of("mongodb://a:1,b/logs?tls=true"),
+            [("a".to_owned(), 1, Some(true)), ("b".to_owned(), 27017, Some(true))]
+        );
+        assert_eq!(of("es+http://[::1]:9201/x"), [("::1".to_owned(), 9201, Some(false))]);
+        assert_eq!(of("health+https://app/health"), [("app".to_owned(), 443, Some(true))]);
+        assert!(of("logs/*.log").is_empty() && of("mongodb+srv://x.example/y").is_empty());
+        assert!(endpoints("postgres://me:x@db/y?sslmode=require").iter().all(|e| e.unverified && e.password));
+        assert!(endpoints("postgres://me@db/y?sslmode=verify-full").iter().all(|e| !e.unverified && !e.password));
+    }
 }

@@ -1,12 +1,14 @@
 //! Carrying out effects: the only part of the application that waits.
 
 pub mod alert;
+mod examine;
 mod figures;
 mod find;
 mod incident;
 mod joined;
 mod load;
 
+pub use examine::{Examined, examine};
 pub use figures::{answer as figures_of, figures};
 pub use find::look;
 pub use joined::Joined;

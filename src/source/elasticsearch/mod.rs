@@ -3,6 +3,7 @@
 mod aggregate;
 mod cluster;
 mod connection;
+mod examine;
 mod expression;
 mod follow;
 mod mapping;
@@ -13,7 +14,9 @@ use super::{
     Capabilities, Cursor, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, RelatedKey, Sink, Source,
     SourceError,
 };
-use crate::model::{Activity, Id, Locator, Names, Payload, SourceId, SourceKind, Timestamp, Vitals, redact_text};
+use crate::model::{
+    Activity, Diagnosis, Id, Locator, Names, Payload, SourceId, SourceKind, Timestamp, Vitals, redact_text,
+};
 use crate::schema::Schema;
 use ::elasticsearch::http::Method;
 use async_trait::async_trait;
@@ -214,6 +217,10 @@ impl Source for ElasticsearchSource {
 
     async fn vitals(&self, since: Timestamp) -> Result<Vitals, SourceError> {
         cluster::vitals(&self.cluster, since).await.map_err(|e| self.error("read the cluster's state", &e))
+    }
+
+    async fn examine(&self, now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
+        examine::examine(&self.cluster, now).await.map_err(|e| self.error("examine", &e))
     }
 
     async fn aggregate(&self, query: &PageQuery, grouping: &Grouping) -> Result<Groups, SourceError> {

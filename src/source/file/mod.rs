@@ -3,6 +3,7 @@
 mod block;
 mod decode;
 mod discover;
+mod examine;
 mod follow;
 mod history;
 mod payload;
@@ -16,7 +17,7 @@ use super::{
     SourceError,
 };
 use crate::filter::Filter;
-use crate::model::{Activity, Id, Locator, Names, Payload, SourceId, SourceKind};
+use crate::model::{Activity, Diagnosis, Id, Locator, Names, Payload, SourceId, SourceKind, Timestamp};
 use crate::schema::Schema;
 use async_trait::async_trait;
 use std::sync::atomic::AtomicBool;
@@ -189,6 +190,10 @@ impl Source for FileSource {
             Filter::parse(&text).map_err(|e| self.shared.error("find related", ErrorKind::Query, e.to_string()))?;
         let query = PageQuery { filter, newest_first: false, ..PageQuery::all(limit) };
         Ok(self.page(&query, None).await?.items)
+    }
+
+    async fn examine(&self, now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
+        blocking(&self.shared, move |shared| examine::examine(shared, now)).await
     }
 
     async fn aggregate(&self, query: &PageQuery, grouping: &Grouping) -> Result<Groups, SourceError> {

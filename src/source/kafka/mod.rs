@@ -2,6 +2,7 @@
 
 mod cluster;
 mod connection;
+mod examine;
 mod follow;
 mod read;
 mod topics;
@@ -11,7 +12,9 @@ use super::{
     Capabilities, Cursor, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, RelatedKey, Sink, Source,
     SourceError,
 };
-use crate::model::{Activity, Id, Locator, Names, Payload, SourceId, SourceKind, Timestamp, Vitals, redact_text};
+use crate::model::{
+    Activity, Diagnosis, Id, Locator, Names, Payload, SourceId, SourceKind, Timestamp, Vitals, redact_text,
+};
 use crate::schema::Schema;
 use async_trait::async_trait;
 use connection::{Address, Consumer, blocking};
@@ -243,6 +246,13 @@ impl Source for KafkaSource {
 
     async fn vitals(&self, since: Timestamp) -> Result<Vitals, SourceError> {
         self.ask("read the cluster's state", move |kafka| cluster::vitals(kafka, since)).await
+    }
+
+    async fn examine(&self, _now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
+        let (topics, mut found) = self.ask("examine", examine::volume).await?;
+        let retained = examine::retention(&self.kafka, &topics).await;
+        found.extend(retained.map_err(|error| self.error("examine", &error))?);
+        Ok(found)
     }
 
     async fn aggregate(&self, query: &PageQuery, grouping: &Grouping) -> Result<Groups, SourceError> {

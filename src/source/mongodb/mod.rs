@@ -1,6 +1,7 @@
 //! `MongoDB`: the collections that schemas map, read only.
 
 mod aggregate;
+mod examine;
 mod expression;
 mod follow;
 mod mapping;
@@ -14,7 +15,7 @@ use super::{
 };
 use crate::filter::suggest;
 use crate::model::{
-    Activity, Clock, Id, Locator, Names, Payload, SourceId, SourceKind, Timestamp, Vitals, redact_text,
+    Activity, Clock, Diagnosis, Id, Locator, Names, Payload, SourceId, SourceKind, Timestamp, Vitals, redact_text,
 };
 use crate::schema::Schema;
 use async_trait::async_trait;
@@ -348,6 +349,11 @@ impl Source for MongodbSource {
     async fn vitals(&self, _since: Timestamp) -> Result<Vitals, SourceError> {
         let database = self.database().await?;
         server::vitals(database).await.map_err(|e| self.error("read the server's state", &e))
+    }
+
+    async fn examine(&self, _now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
+        let database = self.database().await?;
+        examine::examine(database).await.map_err(|e| self.error("examine", &e))
     }
 
     async fn aggregate(&self, query: &PageQuery, grouping: &Grouping) -> Result<Groups, SourceError> {

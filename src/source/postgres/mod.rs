@@ -3,6 +3,7 @@
 mod aggregate;
 mod catalogue;
 mod connection;
+mod examine;
 mod follow;
 mod mapping;
 mod payload;
@@ -15,7 +16,7 @@ use super::{
     SourceError,
 };
 use crate::model::{
-    Activity, Catalogue, Clock, Entry, Id, Locator, Names, Payload, SourceId, SourceKind, Timestamp, Vitals,
+    Activity, Catalogue, Clock, Diagnosis, Entry, Id, Locator, Names, Payload, SourceId, SourceKind, Timestamp, Vitals,
     redact_text,
 };
 use crate::schema::{Schema, Table};
@@ -311,6 +312,11 @@ impl Source for PostgresSource {
     async fn vitals(&self, _since: Timestamp) -> Result<Vitals, SourceError> {
         self.tables().await?;
         server::vitals(&self.connections).await.map_err(|e| self.error("read the server's state", e))
+    }
+
+    async fn examine(&self, _now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
+        let tables = self.tables().await?;
+        examine::examine(&self.connections, &tables).await.map_err(|e| self.error("examine", e))
     }
 
     async fn catalogue(&self) -> Result<Catalogue, SourceError> {

@@ -1,5 +1,6 @@
 //! `SQLite` databases: crosstail's own table, or any table that a schema maps.
 
+mod examine;
 mod follow;
 mod payload;
 mod query;
@@ -10,7 +11,7 @@ use super::{
     Source, SourceError,
 };
 use crate::filter::Filter;
-use crate::model::{Activity, Id, Locator, Names, Payload, SourceId, SourceKind};
+use crate::model::{Activity, Diagnosis, Id, Locator, Names, Payload, SourceId, SourceKind, Timestamp};
 use crate::schema::Schema;
 use async_trait::async_trait;
 use query::Mapping;
@@ -154,6 +155,11 @@ impl Source for SqliteSource {
     async fn related(&self, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, SourceError> {
         let mapping = self.mapping().await?;
         query::related(&self.pool, mapping, key, limit).await.map_err(|e| self.error("find related", &e))
+    }
+
+    async fn examine(&self, _now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
+        let mapping = self.mapping().await?;
+        examine::examine(&self.pool, mapping, &self.path).await.map_err(|e| self.error("examine", &e))
     }
 
     async fn aggregate(&self, query: &PageQuery, grouping: &Grouping) -> Result<Groups, SourceError> {

@@ -1,0 +1,113 @@
+//! `crosstail doctor`: what is wrong with each source, and what to do about it.
+
+use super::args::{DoctorArgs, TextOrJson};
+use super::output::{complain, spinner};
+use super::{UsageError, exit, sources};
+use crate::app::runtime::{Examined, examine};
+use crate::config::Config;
+use crate::export::safe_json;
+use crate::model::{Clock, Diagnosis, Severity, visible};
+use crate::source::registry::{Endpoint, endpoints};
+use anyhow::{Result, ensure};
+use serde_json::json;
+use std::io::{IsTerminal as _, Write};
+use std::sync::Arc;
+
+pub(super) async fn run(args: &DoctorArgs) -> Result<u8> {
+    let config = Config::load()?;
+    let (configs, stdin) = sources::configs(&args.source.sources, args.source.schema.as_deref(), &config)?;
+    ensure!(!configs.is_empty(), UsageError("no source; name one with --source PATH, or configure one".to_owned()));
+    let opened = sources::open(configs, stdin)?;
+    let bar = spinner("examining");
+    let mut tasks = Vec::new();
+    for ((_, source), config) in opened.sources.iter().zip(&opened.configs) {
+        let endpoints: Vec<Endpoint> = config.at.iter().flat_map(|at| endpoints(at)).collect();
+        let source = Arc::clone(source);
+        tasks.push(tokio::spawn(async move { examine(source, endpoints, &Clock::system()).await }));
+    }
+    let mut out = std::io::stdout().lock();
+    let mut worst = Severity::Ok;
+    let mut counts = [0usize; 4];
+    for (task, (id, source)) in tasks.into_iter().zip(&opened.sources) {
+        let mut examined = task.await?;
+        let name = opened.names.source_name(*id).to_string();
+        examined.diagnoses.extend(secrets(args, &config, &name));
+        worst = worst.max(examined.worst());
+        for diagnosis in &examined.diagnoses {
+            counts[diagnosis.severity as usize] += 1;
+        }
+        bar.suspend(|| match args.output {
+            TextOrJson::Json => as_json(&mut out, &name, &examined),
+            TextOrJson::Text => as_text(&mut out, &name, source.capabilities().kind.as_str(), &examined, args.quiet),
+        })?;
+    }
+    bar.finish_and_clear();
+    let [_, notes, warnings, problems] = counts;
+    let count = |n: usize, word: &str| if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") };
+    let all = [count(problems, "problem"), count(warnings, "warning"), count(notes, "note")];
+    complain(&all.join(", "));
+    Ok(match worst {
+        Severity::Ok | Severity::Note => exit::OK,
+        Severity::Warning => exit::WARNING,
+        Severity::Problem => exit::PROBLEM,
+    })
+}
+
+/// Passwords where others can read them.
+fn secrets(args: &DoctorArgs, config: &Config, name: &str) -> Option<Diagnosis> {
+    let written = |at: &str| endpoints(at).iter().any(|endpoint| endpoint.password);
+    if args.source.sources.iter().any(|argument| {
+        written(argument) && crate::source::registry::SourceConfig::from_argument(argument).name == name
+    }) {
+        let text = "the password is on the command line, where every user of this machine sees it";
+        let remedy = "configure the source, with password_env, password_file or password_command; PGPASSWORD or ~/.pgpass for PostgreSQL";
+        return Some(Diagnosis::warning("credentials", text, remedy));
+    }
+    let entry = config.sources.iter().find(|entry| entry.name == name)?;
+    let there = entry.addresses().iter().any(|at| written(at)) && args.source.sources.is_empty();
+    there.then(|| {
+        let remedy = "take it out, and name password_env, password_file or password_command";
+        Diagnosis::warning("credentials", "the password is in the configuration file", remedy)
+    })
+}
+
+fn as_json(out: &mut impl Write, name: &str, examined: &Examined) -> Result<()> {
+    for diagnosis in &examined.diagnoses {
+        let line = safe_json(&json!({
+            "source": name, "server": examined.server, "severity": diagnosis.severity, "topic": diagnosis.topic,
+            "text": diagnosis.text, "remedy": diagnosis.remedy,
+        }))?;
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}
+
+fn as_text(out: &mut impl Write, name: &str, kind: &str, examined: &Examined, quiet: bool) -> Result<()> {
+    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let paint = |severity: Severity, text: &str| {
+        let code = match severity {
+            Severity::Ok => "32",
+            Severity::Note => "36",
+            Severity::Warning => "33",
+            Severity::Problem => "31",
+        };
+        if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    };
+    let server = examined.server.as_deref().map(|server| format!(", {server}")).unwrap_or_default();
+    let head = format!("{} ({kind}{})", visible(name), visible(&server));
+    writeln!(out, "{}", if colour { format!("\x1b[1m{head}\x1b[0m") } else { head })?;
+    for diagnosis in examined.diagnoses.iter().filter(|d| !quiet || d.severity >= Severity::Warning) {
+        let sign = match diagnosis.severity {
+            Severity::Ok => "✓ ok     ",
+            Severity::Note => "· note   ",
+            Severity::Warning => "! warning",
+            Severity::Problem => "✗ problem",
+        };
+        writeln!(out, "  {}  {:<16}  {}", paint(diagnosis.severity, sign), diagnosis.topic, visible(&diagnosis.text))?;
+        if let Some(remedy) = &diagnosis.remedy {
+            writeln!(out, "               {:<16}→ {}", "", visible(remedy))?;
+        }
+    }
+    writeln!(out)?;
+    Ok(())
+}
