@@ -6,7 +6,7 @@ use super::sources::Opened;
 use super::{UsageError, exit, sources};
 use crate::app::runtime::{Joined, alert};
 use crate::app::{AlertChange, AlertLine, LineState, Origin, of_activity};
-use crate::config::Config;
+use crate::config::{Choice, Config};
 use crate::export::{csv_cell, safe_json};
 use crate::filter::Filter;
 use crate::model::{Clock, redact_text, visible_line};
@@ -16,11 +16,11 @@ use anyhow::{Result, bail};
 use serde_json::{Value, json};
 use std::io::Write as _;
 
-pub(super) async fn run(args: &AlertsArgs) -> Result<u8> {
+pub(super) async fn run(args: &AlertsArgs, choice: &Choice) -> Result<u8> {
     match &args.command {
-        None | Some(AlertsCommand::List) => list(args).await,
-        Some(AlertsCommand::Ack { id, writes }) => change(args, id, AlertStatus::Acknowledged, writes).await,
-        Some(AlertsCommand::Resolve { id, writes }) => change(args, id, AlertStatus::Resolved, writes).await,
+        None | Some(AlertsCommand::List) => list(args, choice).await,
+        Some(AlertsCommand::Ack { id, writes }) => change(args, choice, id, AlertStatus::Acknowledged, writes).await,
+        Some(AlertsCommand::Resolve { id, writes }) => change(args, choice, id, AlertStatus::Resolved, writes).await,
         Some(AlertsCommand::Silence { rule, of, length, why, who }) => {
             silence(args, (rule, of), *length, &format!("{why} ({who})"))
         }
@@ -28,8 +28,8 @@ pub(super) async fn run(args: &AlertsArgs) -> Result<u8> {
 }
 
 /// Every alert that is known, the most urgent first, and the sources where there are some.
-async fn known(args: &AlertsArgs) -> Result<(Vec<AlertLine>, Option<Opened>)> {
-    let config = Config::load()?;
+async fn known(args: &AlertsArgs, choice: &Choice) -> Result<(Vec<AlertLine>, Option<Opened>)> {
+    let config = Config::load(choice)?;
     let mut lines = of_watch(args)?;
     let (configs, stdin) = sources::configs(&args.source.sources, args.source.schema.as_deref(), &config)?;
     let opened = if configs.is_empty() { None } else { Some(sources::open(configs, stdin)?) };
@@ -74,8 +74,8 @@ fn safe(text: &str) -> String {
     visible_line(&redact_text(text)).into_owned()
 }
 
-async fn list(args: &AlertsArgs) -> Result<u8> {
-    let (mut lines, opened) = known(args).await?;
+async fn list(args: &AlertsArgs, choice: &Choice) -> Result<u8> {
+    let (mut lines, opened) = known(args, choice).await?;
     if !args.all {
         lines.retain(|line| line.state != LineState::Resolved);
     }
@@ -150,8 +150,8 @@ fn find<'a>(lines: &'a [AlertLine], id: &str) -> Result<Option<&'a AlertLine>> {
     }
 }
 
-async fn change(args: &AlertsArgs, id: &str, to: AlertStatus, writes: &WriteArgs) -> Result<u8> {
-    let (lines, opened) = known(args).await?;
+async fn change(args: &AlertsArgs, choice: &Choice, id: &str, to: AlertStatus, writes: &WriteArgs) -> Result<u8> {
+    let (lines, opened) = known(args, choice).await?;
     let Some(line) = find(&lines, id)? else {
         complain(&format!("no alert '{id}'"));
         return Ok(exit::NOT_FOUND);

@@ -7,14 +7,26 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[command(
     name = "crosstail",
     version,
-    args_conflicts_with_subcommands = true,
+    override_usage = "crosstail [OPTIONS] [SOURCES]...\n       crosstail [--config FILE] [--profile NAME] <COMMAND>",
     after_help = "Examples:\n  crosstail demo                            live simulated traffic, no server, no config\n  crosstail 'logs/*.log'                    explore log files as they grow\n  kubectl logs -f pod | crosstail -         explore a stream\n  crosstail query status:failed --since 1h --source logs/\n  crosstail tail 'system:SAP latency>2s' -o json"
 )]
 pub struct Cli {
     #[command(flatten)]
+    pub(super) choice: ChoiceArgs,
+    #[command(flatten)]
     pub(super) explore: ExploreArgs,
     #[command(subcommand)]
     pub(super) command: Option<Command>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ChoiceArgs {
+    /// The configuration file, instead of yours (or CROSSTAIL_CONFIG)
+    #[arg(long = "config", value_name = "FILE", global = true, help_heading = "Configuration")]
+    pub(super) file: Option<std::path::PathBuf>,
+    /// The profile of the configuration (or CROSSTAIL_PROFILE)
+    #[arg(long, value_name = "NAME", global = true, help_heading = "Configuration")]
+    pub(super) profile: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -39,15 +51,15 @@ pub(super) struct LookArgs {
     /// Tab of what is opened: overview, request, response, error, retries, trace, raw, compare
     #[arg(long, value_name = "TAB", requires = "open", value_parser = tab)]
     pub(super) tab: Option<crate::app::Tab>,
-    /// dark, light, contrast, colourblind, ansi, none
-    #[arg(long, env = "CROSSTAIL_THEME")]
+    /// dark, light, contrast, colourblind, ansi, none (or CROSSTAIL_THEME)
+    #[arg(long)]
     pub(super) theme: Option<String>,
-    /// Time zone shown: UTC, local, or a name as Europe/Berlin
-    #[arg(long, env = "CROSSTAIL_TZ", value_name = "ZONE")]
+    /// Time zone shown: UTC, local, or a name as Europe/Berlin (or CROSSTAIL_TZ)
+    #[arg(long, value_name = "ZONE")]
     pub(super) zone: Option<String>,
-    /// Activities held in memory at most
-    #[arg(long, default_value_t = 2_000_000, value_name = "N")]
-    pub(super) history_limit: usize,
+    /// Activities held in memory at most; 2,000,000 where nothing else is configured
+    #[arg(long, value_name = "N")]
+    pub(super) history_limit: Option<usize>,
     #[command(flatten)]
     pub(super) writes: WriteArgs,
 }
@@ -87,6 +99,12 @@ pub(super) enum Command {
     Doctor(DoctorArgs),
     /// Write history into a file: CSV, NDJSON, Parquet or SQLite; resumable
     Export(ExportArgs),
+    /// The configuration: begin one, check it, show where each value comes from
+    Config(ConfigArgs),
+    /// Completions for a shell
+    Completions(CompletionsArgs),
+    /// The manual page
+    Man(ManArgs),
     /// Write simulated traffic into real stores, as the systems write it
     Generate(GenerateArgs),
     /// What the explorer evaluates a jq expression in: JSON in, a result a line out
@@ -168,6 +186,67 @@ pub(super) struct DemoArgs {
     pub(super) keep: Option<std::path::PathBuf>,
     #[command(flatten)]
     pub(super) look: LookArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ConfigArgs {
+    #[command(subcommand)]
+    pub(super) command: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Ask what to connect to, and write a commented file
+    #[command(
+        after_help = "Examples:\n  crosstail config init\n  crosstail config init --source prokure=postgres://me@db/prokure --source logs=/var/log/app/ --yes\n\nA password is never written: the file names the variable, the file or the command that it is in."
+    )]
+    Init {
+        /// A source, as NAME=ADDRESS or ADDRESS; repeatable; not asked for then
+        #[arg(long = "source", short, value_name = "NAME=ADDRESS")]
+        sources: Vec<String>,
+        /// Ask nothing
+        #[arg(long, short)]
+        yes: bool,
+        /// Write a crosstail.toml of this folder's project instead of your own file
+        #[arg(long)]
+        project: bool,
+        /// Write over a file that is there
+        #[arg(long)]
+        force: bool,
+    },
+    /// Check every file: configuration, schemas, filters, rules, secrets; exit 1 where something is wrong
+    Check,
+    /// Every value in force, and the file and line, variable or flag that it comes from; without secrets
+    #[command(after_help = "Examples:\n  crosstail config show\n  crosstail config show --profile prod -o json")]
+    Show {
+        /// As the flag of the explorer
+        #[arg(long)]
+        theme: Option<String>,
+        /// As the flag of the other commands
+        #[arg(long, value_name = "ZONE")]
+        zone: Option<String>,
+        /// Form of the output
+        #[arg(long, short, value_enum, default_value_t = TextOrJson::Text)]
+        output: TextOrJson,
+    },
+    /// Where the files are
+    Path,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  crosstail completions bash > ~/.local/share/bash-completion/completions/crosstail\n  crosstail completions zsh > ~/.zfunc/_crosstail\n  crosstail completions fish > ~/.config/fish/completions/crosstail.fish"
+)]
+pub(super) struct CompletionsArgs {
+    /// bash, zsh, fish, elvish, powershell
+    pub(super) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  crosstail man > crosstail.1\n  crosstail man export | man -l -")]
+pub(super) struct ManArgs {
+    /// Of one command
+    pub(super) command: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -267,8 +346,8 @@ pub(super) struct SourceArgs {
     /// How lines or tables are read; recognised where not given
     #[arg(long, value_name = "NAME|FILE", global = true)]
     pub(super) schema: Option<String>,
-    /// Time zone of times in filters, and of text output
-    #[arg(long, env = "CROSSTAIL_TZ", value_name = "ZONE", global = true)]
+    /// Time zone of times in filters, and of text output (or CROSSTAIL_TZ)
+    #[arg(long, value_name = "ZONE", global = true)]
     pub(super) zone: Option<String>,
 }
 
@@ -506,6 +585,19 @@ pub(super) struct ShowArgs {
     /// Form of the output
     #[arg(long, short, value_enum, default_value_t = ShowFormat::Text)]
     pub(super) output: ShowFormat,
+}
+
+impl ExploreArgs {
+    /// Whether any of it was typed.
+    pub(super) fn is_given(&self) -> bool {
+        let look = &self.look;
+        let texts = [&look.filter, &look.open, &look.theme, &look.zone, &self.schema];
+        !self.sources.is_empty()
+            || texts.into_iter().any(Option::is_some)
+            || look.tab.is_some()
+            || look.history_limit.is_some()
+            || look.writes.allow_writes
+    }
 }
 
 fn tab(text: &str) -> Result<crate::app::Tab, String> {

@@ -2,7 +2,7 @@
 
 use super::args::DemoArgs;
 use super::explore;
-use crate::config::Config;
+use crate::config::{Choice, Config};
 use crate::model::{Clock, Names};
 use crate::record::simulate::{Simulation, live, seed_history};
 use crate::record::write::{SqliteWriter, Writer};
@@ -10,8 +10,8 @@ use crate::source::registry::{self, SourceConfig};
 use anyhow::{Context as _, Result, ensure};
 use tokio_util::sync::CancellationToken;
 
-pub(super) async fn run(args: &DemoArgs) -> Result<u8> {
-    let config = Config::load()?;
+pub(super) async fn run(args: &DemoArgs, choice: &Choice) -> Result<u8> {
+    let config = Config::load(&args.look.over(choice))?;
     ensure!(
         args.rate > 0.0 && args.rate <= 100_000.0,
         super::UsageError("--rate must be over 0, and at most 100000".to_owned())

@@ -4,17 +4,17 @@ use super::args::{DoctorArgs, TextOrJson};
 use super::output::{complain, spinner};
 use super::{UsageError, exit, sources};
 use crate::app::runtime::{Examined, examine};
-use crate::config::Config;
+use crate::config::{Choice, Config};
 use crate::export::safe_json;
-use crate::model::{Clock, Diagnosis, Severity, visible};
+use crate::model::{Clock, Diagnosis, Grade, visible};
 use crate::source::registry::{Endpoint, endpoints};
 use anyhow::{Result, ensure};
 use serde_json::json;
 use std::io::{IsTerminal as _, Write};
 use std::sync::Arc;
 
-pub(super) async fn run(args: &DoctorArgs) -> Result<u8> {
-    let config = Config::load()?;
+pub(super) async fn run(args: &DoctorArgs, choice: &Choice) -> Result<u8> {
+    let config = Config::load(choice)?;
     let (configs, stdin) = sources::configs(&args.source.sources, args.source.schema.as_deref(), &config)?;
     ensure!(!configs.is_empty(), UsageError("no source; name one with --source PATH, or configure one".to_owned()));
     let opened = sources::open(configs, stdin)?;
@@ -26,7 +26,7 @@ pub(super) async fn run(args: &DoctorArgs) -> Result<u8> {
         tasks.push(tokio::spawn(async move { examine(source, endpoints, &Clock::system()).await }));
     }
     let mut out = std::io::stdout().lock();
-    let mut worst = Severity::Ok;
+    let mut worst = Grade::Ok;
     let mut counts = [0usize; 4];
     for (task, (id, source)) in tasks.into_iter().zip(&opened.sources) {
         let mut examined = task.await?;
@@ -34,7 +34,7 @@ pub(super) async fn run(args: &DoctorArgs) -> Result<u8> {
         examined.diagnoses.extend(secrets(args, &config, &name));
         worst = worst.max(examined.worst());
         for diagnosis in &examined.diagnoses {
-            counts[diagnosis.severity as usize] += 1;
+            counts[diagnosis.grade as usize] += 1;
         }
         bar.suspend(|| match args.output {
             TextOrJson::Json => as_json(&mut out, &name, &examined),
@@ -47,9 +47,9 @@ pub(super) async fn run(args: &DoctorArgs) -> Result<u8> {
     let all = [count(problems, "problem"), count(warnings, "warning"), count(notes, "note")];
     complain(&all.join(", "));
     Ok(match worst {
-        Severity::Ok | Severity::Note => exit::OK,
-        Severity::Warning => exit::WARNING,
-        Severity::Problem => exit::PROBLEM,
+        Grade::Ok | Grade::Note => exit::OK,
+        Grade::Warning => exit::WARNING,
+        Grade::Problem => exit::PROBLEM,
     })
 }
 
@@ -74,7 +74,7 @@ fn secrets(args: &DoctorArgs, config: &Config, name: &str) -> Option<Diagnosis> 
 fn as_json(out: &mut impl Write, name: &str, examined: &Examined) -> Result<()> {
     for diagnosis in &examined.diagnoses {
         let line = safe_json(&json!({
-            "source": name, "server": examined.server, "severity": diagnosis.severity, "topic": diagnosis.topic,
+            "source": name, "server": examined.server, "grade": diagnosis.grade, "topic": diagnosis.topic,
             "text": diagnosis.text, "remedy": diagnosis.remedy,
         }))?;
         writeln!(out, "{line}")?;
@@ -84,26 +84,26 @@ fn as_json(out: &mut impl Write, name: &str, examined: &Examined) -> Result<()> 
 
 fn as_text(out: &mut impl Write, name: &str, kind: &str, examined: &Examined, quiet: bool) -> Result<()> {
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let paint = |severity: Severity, text: &str| {
-        let code = match severity {
-            Severity::Ok => "32",
-            Severity::Note => "36",
-            Severity::Warning => "33",
-            Severity::Problem => "31",
+    let paint = |grade: Grade, text: &str| {
+        let code = match grade {
+            Grade::Ok => "32",
+            Grade::Note => "36",
+            Grade::Warning => "33",
+            Grade::Problem => "31",
         };
         if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     };
     let server = examined.server.as_deref().map(|server| format!(", {server}")).unwrap_or_default();
     let head = format!("{} ({kind}{})", visible(name), visible(&server));
     writeln!(out, "{}", if colour { format!("\x1b[1m{head}\x1b[0m") } else { head })?;
-    for diagnosis in examined.diagnoses.iter().filter(|d| !quiet || d.severity >= Severity::Warning) {
-        let sign = match diagnosis.severity {
-            Severity::Ok => "✓ ok     ",
-            Severity::Note => "· note   ",
-            Severity::Warning => "! warning",
-            Severity::Problem => "✗ problem",
+    for diagnosis in examined.diagnoses.iter().filter(|d| !quiet || d.grade >= Grade::Warning) {
+        let sign = match diagnosis.grade {
+            Grade::Ok => "✓ ok     ",
+            Grade::Note => "· note   ",
+            Grade::Warning => "! warning",
+            Grade::Problem => "✗ problem",
         };
-        writeln!(out, "  {}  {:<16}  {}", paint(diagnosis.severity, sign), diagnosis.topic, visible(&diagnosis.text))?;
+        writeln!(out, "  {}  {:<16}  {}", paint(diagnosis.grade, sign), diagnosis.topic, visible(&diagnosis.text))?;
         if let Some(remedy) = &diagnosis.remedy {
             writeln!(out, "               {:<16}→ {}", "", visible(remedy))?;
         }

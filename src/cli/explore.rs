@@ -5,7 +5,7 @@ use super::{UsageError, sources};
 use crate::app::alerting::Alerting;
 use crate::app::runtime::Runtime;
 use crate::app::{Event, State};
-use crate::config::{self, Config};
+use crate::config::{self, Choice, Config};
 use crate::export::shell_quote;
 use crate::model::{Clock, Names, SourceId, redact_text};
 use crate::source::Source;
@@ -14,8 +14,16 @@ use anyhow::Result;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-pub(super) async fn run(args: &ExploreArgs) -> Result<u8> {
-    let config = Config::load()?;
+impl LookArgs {
+    /// The flags as the uppermost layer of the configuration.
+    pub(super) fn over(&self, choice: &Choice) -> Choice {
+        let (theme, time_zone) = (self.theme.clone(), self.zone.clone());
+        Choice { theme, time_zone, history_limit: self.history_limit, ..choice.clone() }
+    }
+}
+
+pub(super) async fn run(args: &ExploreArgs, choice: &Choice) -> Result<u8> {
+    let config = Config::load(&args.look.over(choice))?;
     let (configs, stdin) = sources::configs(&args.sources, args.schema.as_deref(), &config)?;
     let opened = sources::open(configs, stdin)?;
     let invocation = invocation(&args.sources, args.schema.as_deref());
@@ -46,12 +54,13 @@ pub(super) async fn open(
     config: &Config,
 ) -> Result<u8> {
     let clock = Clock::system();
-    let zone = look.zone.as_deref().or(config.time_zone.as_deref()).unwrap_or("UTC");
+    let zone = config.time_zone.as_deref().unwrap_or("UTC");
     let zone = config::zone(zone).map_err(|error| UsageError(error.to_string()))?;
     let ids: Vec<SourceId> = sources.iter().map(|(id, _)| *id).collect();
     let mut state = Box::new(State::new(names.clone(), &ids, zone, clock.now()));
     state.invocation = invocation;
-    state.history_limit = look.history_limit;
+    let history_limit = config.history_limit.unwrap_or(usize::MAX);
+    state.history_limit = history_limit;
     state.writes_as = look.writes.allow_writes.then(|| look.writes.who.clone().unwrap_or_else(|| "unknown".to_owned()));
     let (rules, problems) = config::rules(None);
     state.alerting = Alerting::new(rules);
@@ -59,7 +68,7 @@ pub(super) async fn open(
         state.say(format!("a rule was left out: {problem}"));
     }
     state.views.clone_from(&config.views);
-    state.theme = look.theme.clone().or(config.theme.clone()).unwrap_or_else(|| "dark".to_owned());
+    state.theme = config.theme.clone().unwrap_or_else(|| "dark".to_owned());
     state.where_configured = config::user_file().map(|path| path.display().to_string());
     if let Some(text) = &look.filter {
         if let Err(error) = crate::filter::Filter::parse(text) {
@@ -76,5 +85,5 @@ pub(super) async fn open(
             runtime.run(effect);
         }
     }
-    tui::run(state, runtime, events, look.history_limit, clock).await
+    tui::run(state, runtime, events, history_limit, clock).await
 }

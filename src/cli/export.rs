@@ -5,7 +5,7 @@ use super::output::{complain, counter};
 use super::tail::wait_for_signal;
 use super::{UsageError, exit, sources};
 use crate::app::runtime::{Joined, Sources, payload_of};
-use crate::config::Config;
+use crate::config::{Choice, Config};
 use crate::export::file::{Exported, FileForm, FileSink, LinesSink, beside, part_of, publish};
 use crate::filter::Context;
 use crate::model::{Names, Timestamp, redact_text};
@@ -41,12 +41,12 @@ struct Progress {
     mark: Option<Value>,
 }
 
-pub(super) async fn run(args: &ExportArgs) -> Result<u8> {
+pub(super) async fn run(args: &ExportArgs, choice: &Choice) -> Result<u8> {
     let path = args.output.as_path();
     let forms = "f.csv, f.ndjson, f.parquet or f.sqlite";
     let form = FileForm::of(path).ok_or_else(|| UsageError(format!("--output: the name says the form: {forms}")))?;
     ensure!(args.force || !path.exists(), UsageError(format!("{} exists; --force writes over it", path.display())));
-    let config = Config::load()?;
+    let config = Config::load(choice)?;
     let (filter, mut context) = sources::filter(&args.filter, &args.source, &config)?;
     let opened = sources::open_args(&args.source, &config).await?;
     let sources: Vec<String> =

@@ -4,7 +4,7 @@ use super::args::{HealthArgs, HealthFormat};
 use super::output::aligned;
 use super::{UsageError, exit, sources};
 use crate::app::runtime::Joined;
-use crate::config::Config;
+use crate::config::{Choice, Config};
 use crate::export::{Exposition, safe_json};
 use crate::filter::Context;
 use crate::insight::{Health, SystemHealth};
@@ -39,8 +39,8 @@ struct Report {
     told: Vec<Told>,
 }
 
-pub(super) async fn run(args: &HealthArgs) -> Result<u8> {
-    let config = Config::load()?;
+pub(super) async fn run(args: &HealthArgs, choice: &Choice) -> Result<u8> {
+    let config = Config::load(choice)?;
     let (_, context) = sources::filter(&[], &args.source, &config)?;
     let (configs, stdin) = sources::configs(&args.source.sources, args.source.schema.as_deref(), &config)?;
     if configs.is_empty() {

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod args;
+mod config;
 mod demo;
 mod doctor;
 mod explore;
@@ -9,6 +10,7 @@ mod export;
 mod generate;
 mod health;
 mod jq;
+mod manual;
 mod output;
 mod query;
 mod schema;
@@ -23,6 +25,7 @@ mod watch;
 
 pub use args::Cli;
 
+use crate::config::Choice;
 use args::Command;
 use clap::Parser as _;
 use std::process::ExitCode;
@@ -81,20 +84,28 @@ pub fn main() -> ExitCode {
 }
 
 async fn dispatch(cli: Cli) -> anyhow::Result<u8> {
+    let choice = Choice { file: cli.choice.file, profile: cli.choice.profile, ..Choice::default() };
+    if cli.command.is_some() && cli.explore.is_given() {
+        let why = "the explorer's options and sources stand alone: those of a command come after its name";
+        return Err(UsageError(why.to_owned()).into());
+    }
     match cli.command {
-        None => explore::run(&cli.explore).await,
-        Some(Command::Demo(args)) => demo::run(&args).await,
-        Some(Command::Query(args)) => query::run(&args).await,
-        Some(Command::Tail(args)) => tail::run(&args).await,
-        Some(Command::Stats(args)) => stats::run(&args).await,
-        Some(Command::Show(args)) => show::run(&args).await,
-        Some(Command::Health(args)) => health::run(&args).await,
-        Some(Command::Alerts(args)) => alerts::run(&args).await,
+        None => explore::run(&cli.explore, &choice).await,
+        Some(Command::Demo(args)) => demo::run(&args, &choice).await,
+        Some(Command::Query(args)) => query::run(&args, &choice).await,
+        Some(Command::Tail(args)) => tail::run(&args, &choice).await,
+        Some(Command::Stats(args)) => stats::run(&args, &choice).await,
+        Some(Command::Show(args)) => show::run(&args, &choice).await,
+        Some(Command::Health(args)) => health::run(&args, &choice).await,
+        Some(Command::Alerts(args)) => alerts::run(&args, &choice).await,
         #[cfg(feature = "watch")]
-        Some(Command::Watch(args)) => watch::run(&args).await,
+        Some(Command::Watch(args)) => watch::run(&args, &choice).await,
         Some(Command::Schema(args)) => schema::run(&args).await,
-        Some(Command::Doctor(args)) => doctor::run(&args).await,
-        Some(Command::Export(args)) => export::run(&args).await,
+        Some(Command::Doctor(args)) => doctor::run(&args, &choice).await,
+        Some(Command::Export(args)) => export::run(&args, &choice).await,
+        Some(Command::Config(args)) => config::run(&args, &choice),
+        Some(Command::Completions(args)) => manual::completions(&args),
+        Some(Command::Man(args)) => manual::page(&args),
         Some(Command::Generate(args)) => generate::run(&args).await,
         Some(Command::EvaluateJq { expression }) => jq::run(&expression),
     }

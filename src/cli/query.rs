@@ -4,15 +4,15 @@ use super::args::QueryArgs;
 use super::output::{Writer, complain};
 use super::{exit, sources};
 use crate::app::runtime::Joined;
-use crate::config::Config;
+use crate::config::{Choice, Config};
 use crate::source::PageQuery;
 use anyhow::Result;
 
 /// Activities asked of a source at a time.
 const PAGE: usize = 5000;
 
-pub(super) async fn run(args: &QueryArgs) -> Result<u8> {
-    let config = Config::load()?;
+pub(super) async fn run(args: &QueryArgs, choice: &Choice) -> Result<u8> {
+    let config = Config::load(choice)?;
     let (filter, context) = sources::filter(&args.filter, &args.source, &config)?;
     let since = sources::moment(args.since.as_deref(), &context)?;
     let until = sources::moment(args.until.as_deref(), &context)?;

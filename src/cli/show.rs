@@ -5,7 +5,7 @@ use super::output::complain;
 use super::{exit, sources};
 use crate::app::runtime::{Sources, compared, look, payload_of, related_to};
 use crate::app::{Opened, Pair, Progress, Right, is_named, rank};
-use crate::config::Config;
+use crate::config::{Choice, Config};
 use crate::export::{Whole, curl, markdown, safe_json};
 use crate::filter::{Context, Field, Filter, quote};
 use crate::insight::{Chain, Clue, Policy, Trace, attempt, clues, codes, expression, successes_like, transform};
@@ -21,8 +21,8 @@ const NAMED: usize = 10;
 /// "Usual" is taken from what began at most this long before.
 const USUAL_US: i64 = 24 * 3_600_000_000;
 
-pub(super) async fn run(args: &ShowArgs) -> Result<u8> {
-    let config = Config::load()?;
+pub(super) async fn run(args: &ShowArgs, choice: &Choice) -> Result<u8> {
+    let config = Config::load(choice)?;
     let all = sources::open_args(&args.source, &config).await?;
     let names = all.names.clone();
     let sources: Sources = all.sources.clone().into();

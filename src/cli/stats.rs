@@ -4,7 +4,7 @@ use super::args::{StatsArgs, StatsFormat};
 use super::output::aligned;
 use super::{UsageError, exit, sources};
 use crate::app::runtime::figures;
-use crate::config::Config;
+use crate::config::{Choice, Config};
 use crate::export::{Cell, Chart, Form, Report, ReportKind, Table, safe_json};
 use crate::filter::{Field, Filter, suggest};
 use crate::model::{Figures, Timestamp, redact_text, visible_line};
@@ -13,8 +13,8 @@ use anyhow::Result;
 use serde_json::{Map, Value};
 use std::io::Write as _;
 
-pub(super) async fn run(args: &StatsArgs) -> Result<u8> {
-    let config = Config::load()?;
+pub(super) async fn run(args: &StatsArgs, choice: &Choice) -> Result<u8> {
+    let config = Config::load(choice)?;
     let (filter, context) = sources::filter(&args.filter, &args.source, &config)?;
     let since = sources::moment(args.since.as_deref(), &context)?;
     let until = sources::moment(args.until.as_deref(), &context)?;

@@ -3,7 +3,7 @@
 use super::args::TailArgs;
 use super::output::{Writer, complain};
 use super::{exit, sources};
-use crate::config::Config;
+use crate::config::{Choice, Config};
 use crate::filter::{Context, Named};
 use crate::model::{Clock, Names};
 use crate::source::pump::{self, Begin, PumpEvent, State};
@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 /// Activities remembered, so that a change is known as one.
 const REMEMBERED: usize = 500_000;
 
-pub(super) async fn run(args: &TailArgs) -> Result<u8> {
-    let config = Config::load()?;
+pub(super) async fn run(args: &TailArgs, choice: &Choice) -> Result<u8> {
+    let config = Config::load(choice)?;
     let (filter, context) = sources::filter(&args.filter, &args.source, &config)?;
     let since = sources::moment(args.since.as_deref(), &context)?;
     let opened = {

@@ -3,7 +3,7 @@
 use super::args::WatchArgs;
 use super::output::complain;
 use super::{UsageError, exit, sources};
-use crate::config::{self, Config};
+use crate::config::{self, Choice, Config};
 use crate::insight::alerting::{Alert, AlertState, Change, Severity, Turn};
 use crate::model::{Clock, Timestamp};
 use crate::watch::{self, Channel, Notification, Settings};
@@ -21,8 +21,8 @@ pub(super) fn state_file(named: Option<&Path>) -> Result<PathBuf> {
     }
 }
 
-pub(super) async fn run(args: &WatchArgs) -> Result<u8> {
-    let config = Config::load()?;
+pub(super) async fn run(args: &WatchArgs, choice: &Choice) -> Result<u8> {
+    let config = Config::load(choice)?;
     let channels = config.channels.iter().map(Channel::new).collect::<Result<Vec<_>>>();
     let channels = channels.map_err(|error| UsageError(format!("{error:#}")))?;
     if args.test {

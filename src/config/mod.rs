@@ -1,9 +1,11 @@
 //! Configuration: built-in defaults, the user's file over them. An error names the file, the line and the remedy.
 
 mod channel;
+mod layers;
 mod secrets;
 
 pub use channel::ChannelEntry;
+pub use layers::{Choice, Layered, PROJECT_FILE, Setting, project_file};
 
 use crate::filter::suggest;
 use crate::insight::alerting::Rule;
@@ -12,6 +14,7 @@ use crate::source::registry::SourceConfig;
 use anyhow::Context as _;
 use etcetera::BaseStrategy as _;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What can be configured.
@@ -22,6 +25,8 @@ pub struct Config {
     pub theme: Option<String>,
     /// Zone shown: UTC, local, or a name as Europe/Berlin.
     pub time_zone: Option<String>,
+    /// Activities held in memory at most.
+    pub history_limit: Option<usize>,
     /// Sources, by name.
     #[serde(rename = "source")]
     pub sources: Vec<SourceEntry>,
@@ -31,6 +36,9 @@ pub struct Config {
     /// Who is told of alerts by `crosstail watch`.
     #[serde(rename = "channel")]
     pub channels: Vec<ChannelEntry>,
+    /// What is laid over it by `--profile`.
+    #[serde(rename = "profile")]
+    pub profiles: BTreeMap<String, Self>,
 }
 
 /// A source of the configuration.
@@ -81,8 +89,6 @@ pub struct ViewEntry {
     pub filter: String,
 }
 
-const DEFAULT: &str = include_str!("../../config/default.toml");
-
 /// The user's folder for crosstail's files.
 pub fn folder() -> Option<PathBuf> {
     etcetera::choose_base_strategy().ok().map(|base| base.config_dir().join("crosstail"))
@@ -100,25 +106,25 @@ pub fn user_file() -> Option<PathBuf> {
 }
 
 impl Config {
-    /// Reads the defaults and the user's file over them.
-    pub fn load() -> anyhow::Result<Self> {
-        let mut config: Self = parse(DEFAULT, Path::new("default.toml"))?;
-        if let Some(path) = user_file()
-            && path.exists()
-        {
-            let text = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
-            config.lay_over(parse(&text, &path)?);
-        }
-        Ok(config)
+    /// Reads every layer.
+    pub fn load(choice: &Choice) -> anyhow::Result<Self> {
+        Ok(Layered::load(choice)?.config)
     }
 
-    fn lay_over(&mut self, user: Self) {
-        self.theme = user.theme.or(self.theme.take());
-        self.time_zone = user.time_zone.or(self.time_zone.take());
-        self.sources.extend(user.sources);
-        self.channels.extend(user.channels);
-        if !user.views.is_empty() {
-            self.views = user.views;
+    fn lay_over(&mut self, over: Self) {
+        self.theme = over.theme.or(self.theme.take());
+        self.time_zone = over.time_zone.or(self.time_zone.take());
+        self.history_limit = over.history_limit.or(self.history_limit);
+        for entry in over.sources {
+            self.sources.retain(|known| known.name != entry.name);
+            self.sources.push(entry);
+        }
+        for entry in over.channels {
+            self.channels.retain(|known| known.name != entry.name);
+            self.channels.push(entry);
+        }
+        if !over.views.is_empty() {
+            self.views = over.views;
         }
     }
 
@@ -136,27 +142,40 @@ impl Config {
     }
 }
 
-fn parse(text: &str, path: &Path) -> anyhow::Result<Config> {
-    toml::from_str(text).map_err(|error| {
-        let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-        let message = error.message().to_owned();
-        let hint = message
-            .strip_prefix("unknown field `")
-            .and_then(|rest| rest.split('`').next())
-            .and_then(|wrong| {
-                let known = ["theme", "time_zone", "source", "view", "channel", "name", "at", "schema", "filter"];
-                let secrets =
-                    ["password_env", "password_file", "password_command", "url", "url_env", "url_file", "url_command"];
-                let channel = [
-                    "kind", "at_least", "rules", "resolved", "headers", "smtp", "from", "to", "username", "ca",
-                    "command",
-                ];
-                suggest(wrong, known.into_iter().chain(secrets).chain(channel))
-            })
-            .map(|near| format!("; did you mean '{near}'?"))
-            .unwrap_or_default();
-        anyhow::anyhow!("{}:{line}: {message}{hint}", path.display())
-    })
+/// Every name that a configuration file may have, to suggest one from.
+fn known_keys() -> impl Iterator<Item = &'static str> {
+    [
+        "theme",
+        "time_zone",
+        "history_limit",
+        "source",
+        "view",
+        "channel",
+        "profile",
+        "name",
+        "at",
+        "schema",
+        "filter",
+        "password_env",
+        "password_file",
+        "password_command",
+        "url",
+        "url_env",
+        "url_file",
+        "url_command",
+        "kind",
+        "at_least",
+        "rules",
+        "resolved",
+        "headers",
+        "smtp",
+        "from",
+        "to",
+        "username",
+        "ca",
+        "command",
+    ]
+    .into_iter()
 }
 
 /// The file of a schema that is not built in: by path, or by name in the user's `schemas` folder.
@@ -263,6 +282,7 @@ pub fn template() -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use super::layers::parse;
     use super::*;
 
     #[test]
@@ -299,7 +319,7 @@ mod tests {
     #[test]
     fn the_template_and_the_defaults_are_good() {
         parse(template(), Path::new("template.toml")).expect("template");
-        parse(DEFAULT, Path::new("default.toml")).expect("defaults");
+        Layered::load(&Choice::default()).expect("defaults");
         let live: String = template()
             .lines()
             .map(|line| line.strip_prefix("# ").filter(|l| l.contains('=') || l.starts_with('[')).unwrap_or(line))

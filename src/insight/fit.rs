@@ -1,6 +1,6 @@
 //! How well a schema fits what a source holds, told by its newest activities.
 
-use crate::model::{Activity, Diagnosis, Kind, Severity, visible_line};
+use crate::model::{Activity, Diagnosis, Grade, Kind, visible_line};
 
 /// A field that fewer than this part of the records have is told.
 const FEW: f64 = 0.05;
@@ -65,7 +65,7 @@ pub fn fit(newest: &[Activity], schema: &str) -> Vec<Diagnosis> {
             let told = Diagnosis::warning("schema", text, remedy);
             // Raw lines have none by their nature.
             let raw = *name == "status or level";
-            found.push(if raw { Diagnosis { severity: Severity::Note, ..told } } else { told });
+            found.push(if raw { Diagnosis { grade: Grade::Note, ..told } } else { told });
         }
     }
     found
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn a_schema_that_fits_and_one_that_does_not() {
         let good: Vec<Activity> = (0..20).map(activity).collect();
-        assert!(fit(&good, "x").iter().all(|d| d.severity == Severity::Ok));
+        assert!(fit(&good, "x").iter().all(|d| d.grade == Grade::Ok));
         let mut strange = good.clone();
         for activity in &mut strange {
             activity.system = None;
@@ -112,13 +112,13 @@ mod tests {
         strange[0].kind = Kind::Undecodable;
         strange[0].error = Some("password=hunter2xx is no JSON".into());
         let found = fit(&strange, "x");
-        assert!(found.iter().any(|d| d.severity == Severity::Warning && d.text.starts_with("system: hardly any")));
+        assert!(found.iter().any(|d| d.grade == Grade::Warning && d.text.starts_with("system: hardly any")));
         let bad = found.iter().find(|d| d.text.starts_with("1 of the 20")).expect("told");
         assert!(bad.text.contains("is no JSON") && !bad.text.contains("hunter2xx"), "{}", bad.text);
         for activity in &mut strange {
             activity.kind = Kind::Undecodable;
         }
-        assert!(fit(&strange, "x").iter().any(|d| d.severity == Severity::Problem));
-        assert_eq!(fit(&[], "x")[0].severity, Severity::Note);
+        assert!(fit(&strange, "x").iter().any(|d| d.grade == Grade::Problem));
+        assert_eq!(fit(&[], "x")[0].grade, Grade::Note);
     }
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 /// How bad a diagnosis is. Best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Severity {
+pub enum Grade {
     /// As it should be.
     Ok,
     /// Worth knowing.
@@ -16,7 +16,7 @@ pub enum Severity {
     Problem,
 }
 
-impl Severity {
+impl Grade {
     /// The word for it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -32,7 +32,7 @@ impl Severity {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diagnosis {
     /// How bad.
-    pub severity: Severity,
+    pub grade: Grade,
     /// What was looked at: `address`, `permissions`, `indexes`.
     pub topic: &'static str,
     /// What was found, with numbers.
@@ -44,22 +44,22 @@ pub struct Diagnosis {
 impl Diagnosis {
     /// As it should be.
     pub fn ok(topic: &'static str, text: impl Into<String>) -> Self {
-        Self { severity: Severity::Ok, topic, text: text.into(), remedy: None }
+        Self { grade: Grade::Ok, topic, text: text.into(), remedy: None }
     }
 
     /// Worth knowing.
     pub fn note(topic: &'static str, text: impl Into<String>) -> Self {
-        Self { severity: Severity::Note, ..Self::ok(topic, text) }
+        Self { grade: Grade::Note, ..Self::ok(topic, text) }
     }
 
     /// Should be changed, and how.
     pub fn warning(topic: &'static str, text: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, remedy: Some(remedy.into()), ..Self::ok(topic, text) }
+        Self { grade: Grade::Warning, remedy: Some(remedy.into()), ..Self::ok(topic, text) }
     }
 
     /// Does not work, and what to do.
     pub fn problem(topic: &'static str, text: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { severity: Severity::Problem, remedy: Some(remedy.into()), ..Self::ok(topic, text) }
+        Self { grade: Grade::Problem, remedy: Some(remedy.into()), ..Self::ok(topic, text) }
     }
 }
 

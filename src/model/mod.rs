@@ -20,7 +20,7 @@ mod words;
 pub(crate) use activity::is_failure;
 pub use activity::{Activity, Locator, Place};
 pub use catalogue::{Catalogue, Entry, Topic};
-pub use diagnosis::{Diagnosis, RETENTION_DAYS, Severity};
+pub use diagnosis::{Diagnosis, Grade, RETENTION_DAYS};
 pub use figures::{Figures, Mean};
 pub use id::Id;
 pub use latencies::Latencies;

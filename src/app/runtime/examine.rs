@@ -3,7 +3,7 @@
 
 use crate::filter::Field;
 use crate::insight::fit;
-use crate::model::{Clock, Diagnosis, HealthState, Severity, Timestamp, Unit};
+use crate::model::{Clock, Diagnosis, Grade, HealthState, Timestamp, Unit};
 use crate::source::registry::Endpoint;
 use crate::source::{ErrorKind, Grouping, PageQuery, Source, SourceError};
 use std::sync::Arc;
@@ -29,8 +29,8 @@ pub struct Examined {
 
 impl Examined {
     /// The worst of it.
-    pub fn worst(&self) -> Severity {
-        self.diagnoses.iter().map(|diagnosis| diagnosis.severity).max().unwrap_or(Severity::Ok)
+    pub fn worst(&self) -> Grade {
+        self.diagnoses.iter().map(|diagnosis| diagnosis.grade).max().unwrap_or(Grade::Ok)
     }
 }
 
@@ -59,7 +59,7 @@ pub async fn examine(source: Arc<dyn Source>, endpoints: Vec<Endpoint>, clock: &
     });
     for warning in &probe.warnings {
         // It says itself what to do.
-        examined.diagnoses.push(Diagnosis { severity: Severity::Warning, ..Diagnosis::ok("schema", warning.clone()) });
+        examined.diagnoses.push(Diagnosis { grade: Grade::Warning, ..Diagnosis::ok("schema", warning.clone()) });
     }
     if let Some(ahead) = probe.clock_ahead_us {
         examined.diagnoses.push(skew(ahead));

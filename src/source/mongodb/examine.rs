@@ -1,7 +1,7 @@
 //! What an examination looks at in MongoDB: what the user may do, indexes, the TTL, the validator, how changes are told.
 
 use super::{Database, Error};
-use crate::model::{Diagnosis, RETENTION_DAYS, Severity};
+use crate::model::{Diagnosis, Grade, RETENTION_DAYS};
 use bson::{Bson, Document, doc};
 
 /// A collection of fewer documents needs no index.
@@ -41,7 +41,7 @@ pub(super) async fn examine(database: &Database) -> Result<Vec<Diagnosis>, Error
             let order = if path == mapping.table.time { -1 } else { 1 };
             let statement = format!("db.{name}.createIndex({{ \"{path}\": {order} }})");
             let found = Diagnosis::warning("indexes", format!("{name}: no index on {path}: {why}"), statement);
-            diagnoses.push(if count < SMALL { Diagnosis { severity: Severity::Note, ..found } } else { found });
+            diagnoses.push(if count < SMALL { Diagnosis { grade: Grade::Note, ..found } } else { found });
         }
         if missing == 0 {
             diagnoses.push(Diagnosis::ok("indexes", format!("{name}: what it is asked by is indexed")));

@@ -161,7 +161,7 @@ async fn indexes(on: &mut PgConnection, mapping: &Mapping, diagnoses: &mut Vec<D
         let text = text.replace("which it is retries", "which retries");
         let small = (0.0..SMALL).contains(&about);
         let found = Diagnosis::warning("indexes", text, statement);
-        diagnoses.push(if small { Diagnosis { severity: crate::model::Severity::Note, ..found } } else { found });
+        diagnoses.push(if small { Diagnosis { grade: crate::model::Grade::Note, ..found } } else { found });
     }
     if missing == 0 {
         diagnoses.push(Diagnosis::ok("indexes", format!("{table}: what it is asked by is indexed")));
@@ -202,7 +202,12 @@ async fn retention(
     Ok(())
 }
 
-async fn wakes(on: &mut PgConnection, mapping: &Mapping, schemas: &str, diagnoses: &mut Vec<Diagnosis>) -> Result<(), sqlx::Error> {
+async fn wakes(
+    on: &mut PgConnection,
+    mapping: &Mapping,
+    schemas: &str,
+    diagnoses: &mut Vec<Diagnosis>,
+) -> Result<(), sqlx::Error> {
     if !mapping.relation.versioned {
         return Ok(());
     }

@@ -1,7 +1,7 @@
 //! What an examination looks at in a `SQLite` file: indexes, the journal, whether we could write it.
 
 use super::query::Mapping;
-use crate::model::{Diagnosis, Severity};
+use crate::model::{Diagnosis, Grade};
 use sqlx::{AssertSqlSafe, Row as _, SqlitePool};
 use std::path::Path;
 
@@ -30,7 +30,7 @@ pub(super) async fn examine(pool: &SqlitePool, mapping: &Mapping, path: &Path) -
             format!("{table}: no index on {column}, which it is followed and paged by"),
             statement,
         );
-        diagnoses.push(if count < SMALL { Diagnosis { severity: Severity::Note, ..found } } else { found });
+        diagnoses.push(if count < SMALL { Diagnosis { grade: Grade::Note, ..found } } else { found });
     }
     let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await?;
     diagnoses.push(if journal == "wal" {

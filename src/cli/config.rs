@@ -1,0 +1,269 @@
+//! `crosstail config`: begin a configuration, check it, show where each value comes from.
+
+use super::args::{ConfigArgs, ConfigCommand, TextOrJson};
+use super::output::{aligned, complain};
+use super::{UsageError, exit};
+use crate::config::{self, Choice, Config, Layered, PROJECT_FILE, project_file};
+use crate::export::safe_json;
+use crate::filter::Filter;
+use crate::model::{Names, visible};
+use crate::source::registry::{self, SourceConfig};
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::json;
+use std::io::{IsTerminal as _, Write};
+use std::path::{Path, PathBuf};
+
+pub(super) fn run(args: &ConfigArgs, choice: &Choice) -> Result<u8> {
+    match &args.command {
+        ConfigCommand::Init { sources, yes, project, force } => init(sources, *yes, *project, *force, choice),
+        ConfigCommand::Check => check(choice),
+        ConfigCommand::Show { theme, zone, output } => {
+            show(&Choice { theme: theme.clone(), time_zone: zone.clone(), ..choice.clone() }, *output)
+        }
+        ConfigCommand::Path => path(choice),
+    }
+}
+
+fn show(choice: &Choice, output: TextOrJson) -> Result<u8> {
+    let layered = Layered::load(choice)?;
+    let mut out = std::io::stdout().lock();
+    match output {
+        TextOrJson::Json => {
+            for setting in &layered.settings {
+                let line = json!({ "name": setting.name, "value": setting.value, "from": setting.origin });
+                writeln!(out, "{}", safe_json(&line)?)?;
+            }
+        }
+        TextOrJson::Text => {
+            let row = |s: &config::Setting| {
+                [&s.name, &s.value, &s.origin].map(|text| crate::model::visible_line(text).into_owned())
+            };
+            let rows: Vec<[String; 3]> = layered.settings.iter().map(row).collect();
+            aligned(&mut out, &["setting", "value", "from"], &rows)?;
+        }
+    }
+    Ok(exit::OK)
+}
+
+/// The user's file, or the one that is named instead.
+fn own_file(choice: &Choice) -> Result<PathBuf> {
+    let named = choice.file.clone().or_else(|| std::env::var_os("CROSSTAIL_CONFIG").map(PathBuf::from));
+    named.or_else(config::user_file).context("no folder for configuration is known; name a file with --config")
+}
+
+fn path(choice: &Choice) -> Result<u8> {
+    let here = std::env::current_dir()?;
+    let project = project_file(&here).unwrap_or_else(|| here.join(PROJECT_FILE));
+    let in_folder = |name: &str| config::folder().map(|folder| folder.join(name));
+    let all = [
+        ("configuration", Some(own_file(choice)?)),
+        ("of the project", Some(project)),
+        ("keys", in_folder("keymap.toml")),
+        ("themes", in_folder("themes")),
+        ("schemas", in_folder("schemas")),
+        ("rules", in_folder("rules")),
+        ("state", config::state_folder()),
+    ];
+    let rows: Vec<[String; 3]> = all
+        .into_iter()
+        .filter_map(|(what, path)| {
+            let path = path?;
+            let there = if path.exists() { "" } else { "not there" };
+            Some([what.to_owned(), path.display().to_string(), there.to_owned()])
+        })
+        .collect();
+    aligned(&mut std::io::stdout().lock(), &["what", "path", ""], &rows)?;
+    Ok(exit::OK)
+}
+
+fn check(choice: &Choice) -> Result<u8> {
+    let config = Config::load(choice)?;
+    let mut problems: Vec<String> = Vec::new();
+    let names = Names::default();
+    match config.source_configs() {
+        Ok(sources) => {
+            for source in &sources {
+                if let Err(error) = registry::open(source, &names) {
+                    problems.push(format!("source {}: {error}", source.name));
+                }
+            }
+        }
+        Err(error) => problems.push(format!("{error:#}")),
+    }
+    for view in &config.views {
+        if let Err(error) = Filter::parse(&view.filter) {
+            problems.push(format!("view {}: {}", view.name, error.with_carets(&view.filter)));
+        }
+    }
+    if let Some(zone) = &config.time_zone {
+        problems.extend(config::zone(zone).err().map(|error| format!("time_zone: {error}")));
+    }
+    problems.extend(config::rules(None).1);
+    for channel in &config.channels {
+        problems.extend(channel_problem(channel).map(|error| format!("{error:#}")));
+    }
+    for problem in &problems {
+        complain(problem);
+    }
+    let (sources, views, channels) = (config.sources.len(), config.views.len(), config.channels.len());
+    if problems.is_empty() {
+        writeln!(std::io::stdout(), "good: {sources} sources, {views} views, {channels} channels")?;
+        return Ok(exit::OK);
+    }
+    Ok(exit::FAILED)
+}
+
+/// What keeps a channel from being used.
+#[cfg(feature = "watch")]
+fn channel_problem(channel: &config::ChannelEntry) -> Option<anyhow::Error> {
+    crate::watch::Channel::new(channel).err()
+}
+
+/// What keeps a channel from being used.
+#[cfg(not(feature = "watch"))]
+fn channel_problem(channel: &config::ChannelEntry) -> Option<anyhow::Error> {
+    channel.address().and_then(|_| channel.password()).and_then(|_| channel.headers()).err()
+}
+
+/// A source as it will be written.
+struct Wanted {
+    name: String,
+    at: String,
+    /// A line that says where the password is.
+    secret: Option<String>,
+}
+
+fn init(sources: &[String], yes: bool, project: bool, force: bool, choice: &Choice) -> Result<u8> {
+    let path = if project { std::env::current_dir()?.join(PROJECT_FILE) } else { own_file(choice)? };
+    ensure!(force || !path.exists(), UsageError(format!("{} exists; --force writes over it", path.display())));
+    let mut wanted = Vec::new();
+    for text in sources {
+        let (name, at) = match text.split_once('=') {
+            Some((name, at)) if !name.contains(['/', ':']) => (Some(name.to_owned()), at.to_owned()),
+            _ => (None, text.clone()),
+        };
+        wanted.push(source(name, &at, project)?);
+    }
+    let mut theme = None;
+    let mut zone = None;
+    if !yes && sources.is_empty() {
+        let mut ask = Asking::new()?;
+        ask.say("What do you log into? One address a line, an empty line when that is all.")?;
+        ask.say("  postgres://user@host/database   mongodb://user@host/database   es+https://host:9200/index-*")?;
+        ask.say("  kafka://broker:9092/topic       a file, a folder, or a pattern as /var/log/app/*.log")?;
+        while let Some(at) = ask.question("address", "")? {
+            let told = SourceConfig::from_argument(&at).name;
+            let name = ask.question("  its name", &told)?.unwrap_or(told);
+            match source(Some(name), &at, project) {
+                Ok(mut one) => {
+                    if one.secret.is_some() {
+                        let variable = one.secret.clone().unwrap_or_default();
+                        let told = variable.split('"').nth(1).unwrap_or_default().to_owned();
+                        let named = ask.question("  the variable with its password", &told)?.unwrap_or(told);
+                        one.secret = Some(format!("password_env = {}", json!(named)));
+                    }
+                    wanted.push(one);
+                }
+                Err(error) => ask.say(&format!("  {error:#}"))?,
+            }
+        }
+        theme = ask.question("theme (dark, light, contrast, colourblind, ansi, none)", "dark")?;
+        zone = ask.question("time zone (UTC, local, Europe/Berlin …)", "UTC")?;
+        if let Some(zone) = &zone {
+            config::zone(zone)?;
+        }
+    }
+    write(&path, &wanted, theme.as_deref(), zone.as_deref())?;
+    complain(&format!("{} written, with {} sources", path.display(), wanted.len()));
+    for one in &wanted {
+        if let Some(variable) = one.secret.as_deref().and_then(|secret| secret.split('"').nth(1)) {
+            complain(&format!("put the password of {} into {variable}, or see the file for other places", one.name));
+        }
+    }
+    complain("next: crosstail doctor");
+    Ok(exit::OK)
+}
+
+/// A source whose address is good; a password that was typed with it is taken out.
+fn source(name: Option<String>, at: &str, project: bool) -> Result<Wanted> {
+    let name = name.unwrap_or_else(|| SourceConfig::from_argument(at).name);
+    ensure!(!name.trim().is_empty(), UsageError("a source needs a name".to_owned()));
+    let mut at = at.to_owned();
+    let mut secret = None;
+    if let Some((scheme, rest)) = at.clone().split_once("://") {
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        if let Some((user, hosts)) = rest[..end].rsplit_once('@') {
+            let user = user.split(':').next().unwrap_or(user);
+            at = format!("{scheme}://{user}@{hosts}{}", &rest[end..]);
+            let folded: String =
+                name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
+            let prefix = if project { "CROSSTAIL_" } else { "" };
+            secret = Some(format!("password_env = \"{prefix}{folded}_PASSWORD\""));
+        }
+    }
+    let config = SourceConfig { name: name.clone(), at: vec![at.clone()], ..SourceConfig::default() };
+    registry::open(&config, &Names::default())?;
+    Ok(Wanted { name, at, secret })
+}
+
+/// The commented template with what was chosen in it.
+fn write(path: &Path, wanted: &[Wanted], theme: Option<&str>, zone: Option<&str>) -> Result<()> {
+    let mut text = config::template().to_owned();
+    for (key, value) in [("theme", theme), ("time_zone", zone)] {
+        let Some(value) = value else { continue };
+        let line = text.lines().find(|line| line.starts_with(&format!("# {key} = "))).map(str::to_owned);
+        if let Some(line) = line {
+            text = text.replacen(&line, &format!("{key} = {}", json!(value)), 1);
+        }
+    }
+    let mut own = String::new();
+    for Wanted { name, at, secret } in wanted {
+        own.push_str(&format!("[[source]]\nname = {}\nat = {}\n", json!(name), json!(at)));
+        if let Some(secret) = secret {
+            own.push_str(&format!("{secret}\n"));
+        }
+        own.push('\n');
+    }
+    if !own.is_empty() {
+        let mark = "# A source is a path";
+        let Some(at) = text.find(mark) else { bail!("the template has no place for sources") };
+        text.insert_str(at, &own);
+    }
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
+    let half = crate::export::file::beside(path, "new");
+    std::fs::write(&half, text).with_context(|| half.display().to_string())?;
+    std::fs::rename(&half, path).with_context(|| path.display().to_string())
+}
+
+/// Questions on standard error, answers from standard input.
+struct Asking {
+    lines: std::io::Lines<std::io::StdinLock<'static>>,
+    terminal: bool,
+}
+
+impl Asking {
+    fn new() -> Result<Self> {
+        let stdin = std::io::stdin();
+        let terminal = stdin.is_terminal();
+        Ok(Self { lines: std::io::BufRead::lines(stdin.lock()), terminal })
+    }
+
+    fn say(&mut self, text: &str) -> Result<()> {
+        writeln!(std::io::stderr(), "{}", visible(text))?;
+        Ok(())
+    }
+
+    /// The answer; what is usual where it is empty; `None` where there is neither, or nobody answers.
+    fn question(&mut self, text: &str, usual: &str) -> Result<Option<String>> {
+        let hint = if usual.is_empty() { String::new() } else { format!(" [{usual}]") };
+        write!(std::io::stderr(), "{text}{hint}: ")?;
+        let answer = self.lines.next().transpose()?;
+        if !self.terminal {
+            writeln!(std::io::stderr())?;
+        }
+        let answer = answer.map(|answer| answer.trim().to_owned()).filter(|answer| !answer.is_empty());
+        Ok(answer.or_else(|| (!usual.is_empty()).then(|| usual.to_owned())))
+    }
+}

@@ -1,0 +1,395 @@
+//! The layers of the configuration, each laid over the one before it: what is built in, the user's file, the project's, the
+//! environment, the command line; and where each value came from.
+
+use super::{Config, known_keys, user_file};
+use crate::filter::suggest;
+use crate::model::{is_sensitive_name, redact_text};
+use anyhow::{Context as _, bail};
+use std::path::{Path, PathBuf};
+use toml::de::{DeTable, DeValue};
+
+const DEFAULT: &str = include_str!("../../config/default.toml");
+/// The project's file: in the folder where crosstail is run, or above it.
+pub const PROJECT_FILE: &str = "crosstail.toml";
+
+/// What of the command line decides about the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Choice {
+    /// Instead of the user's file.
+    pub file: Option<PathBuf>,
+    /// The profile.
+    pub profile: Option<String>,
+    /// Theme,
+    pub theme: Option<String>,
+    /// time zone,
+    pub time_zone: Option<String>,
+    /// and history limit by their flags.
+    pub history_limit: Option<usize>,
+}
+
+/// A value and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// `theme`, `source.prokure.at`.
+    pub name: String,
+    /// Without secrets.
+    pub value: String,
+    /// `built in`, `FILE:LINE`, a variable of the environment, a flag.
+    pub origin: String,
+}
+
+/// The configuration, and where each of its values came from.
+#[derive(Debug, Clone, Default)]
+pub struct Layered {
+    /// All layers together.
+    pub config: Config,
+    /// Every value that is in force.
+    pub settings: Vec<Setting>,
+}
+
+/// The project's file, seen from a folder.
+pub fn project_file(from: &Path) -> Option<PathBuf> {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    // Not in the home folder or above it: what is there is not the project's.
+    let mut folders = from.ancestors().take_while(|folder| home.as_deref() != Some(*folder));
+    folders.find_map(|folder| Some(folder.join(PROJECT_FILE)).filter(|path| path.is_file()))
+}
+
+impl Layered {
+    /// Reads every layer.
+    pub fn load(choice: &Choice) -> anyhow::Result<Self> {
+        let mut all = Self::default();
+        let mut profiles = Vec::new();
+        let profile = choice.profile.clone().or_else(|| variable("CROSSTAIL_PROFILE"));
+        all.lay_file(DEFAULT, Path::new("built in"), profile.as_deref(), false, &mut profiles)?;
+        let named = choice.file.clone().or_else(|| variable("CROSSTAIL_CONFIG").map(PathBuf::from));
+        if let Some(path) = named.clone().or_else(user_file).filter(|path| named.is_some() || path.exists()) {
+            let text = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
+            all.lay_file(&text, &path, profile.as_deref(), false, &mut profiles)?;
+        }
+        let here = std::env::current_dir().ok();
+        if let Some(path) = here.as_deref().and_then(project_file) {
+            let text = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
+            all.lay_file(&text, &path, profile.as_deref(), true, &mut profiles)?;
+        }
+        if let Some(profile) = &profile
+            && !profiles.contains(profile)
+        {
+            let near = suggest(profile, profiles.iter().map(String::as_str));
+            let known = if profiles.is_empty() {
+                "there are none".to_owned()
+            } else {
+                format!("there are {}", profiles.join(", "))
+            };
+            bail!("no profile '{profile}'; {}", near.map_or(known, |near| format!("did you mean '{near}'?")));
+        }
+        for (name, key) in
+            [("CROSSTAIL_THEME", "theme"), ("CROSSTAIL_TZ", "time_zone"), ("CROSSTAIL_HISTORY_LIMIT", "history_limit")]
+        {
+            if let Some(value) = variable(name) {
+                all.set(key, &value, name)?;
+            }
+        }
+        let flags = [
+            ("--theme", "theme", choice.theme.clone()),
+            ("--zone", "time_zone", choice.time_zone.clone()),
+            ("--history-limit", "history_limit", choice.history_limit.map(|n| n.to_string())),
+        ];
+        for (flag, key, value) in flags {
+            if let Some(value) = value {
+                all.set(key, &value, flag)?;
+            }
+        }
+        Ok(all)
+    }
+
+    fn set(&mut self, key: &str, value: &str, origin: &str) -> anyhow::Result<()> {
+        match key {
+            "theme" => self.config.theme = Some(value.to_owned()),
+            "time_zone" => self.config.time_zone = Some(value.to_owned()),
+            _ => {
+                let number = value.parse().with_context(|| format!("{origin}: '{value}' is no number"))?;
+                self.config.history_limit = Some(number);
+            }
+        }
+        self.put(Setting { name: key.to_owned(), value: value.to_owned(), origin: origin.to_owned() });
+        Ok(())
+    }
+
+    /// Lays a file over what there is, and of its profiles the one that is chosen over that.
+    fn lay_file(
+        &mut self,
+        text: &str,
+        path: &Path,
+        profile: Option<&str>,
+        is_project: bool,
+        profiles: &mut Vec<String>,
+    ) -> anyhow::Result<()> {
+        let mut config = parse(text, path)?;
+        let tree = DeTable::parse(text).map_err(|error| wrong(text, path, &error))?.into_inner();
+        let line = |at: usize| text[..at].matches('\n').count() + 1;
+        let origin = |at: usize| {
+            if path == Path::new("built in") {
+                "built in".to_owned()
+            } else {
+                format!("{}:{}", path.display(), line(at))
+            }
+        };
+        if is_project {
+            refuse(&tree, &mut |at, why| anyhow::anyhow!("{}:{}: {why}", path.display(), line(at)))?;
+        }
+        let own = std::mem::take(&mut config.profiles);
+        profiles.extend(own.keys().filter(|name| !profiles.contains(name)).cloned().collect::<Vec<_>>());
+        let folder = is_project.then(|| path.parent()).flatten();
+        let mut layers = vec![(config, &tree)];
+        if let Some((name, chosen)) = profile.and_then(|name| Some((name, own.get(name)?.clone()))) {
+            let table = tree.get("profile").and_then(|value| match value.get_ref() {
+                DeValue::Table(table) => table.get(name),
+                _ => None,
+            });
+            if let Some(DeValue::Table(table)) = table.map(toml::Spanned::get_ref) {
+                layers.push((chosen, table));
+            }
+        }
+        for (index, (mut layer, table)) in layers.into_iter().enumerate() {
+            if let Some(folder) = folder {
+                anchor(&mut layer, folder);
+            }
+            let is_profile = index > 0;
+            // A profile that names sources means these.
+            if is_profile && !layer.sources.is_empty() {
+                self.config.sources.clear();
+                self.settings.retain(|setting| !setting.name.starts_with("source."));
+            }
+            if !layer.views.is_empty() {
+                self.settings.retain(|setting| !setting.name.starts_with("view."));
+            }
+            for entry in &layer.sources {
+                self.settings.retain(|setting| !setting.name.starts_with(&format!("source.{}.", entry.name)));
+            }
+            let mut found = Vec::new();
+            values("", table, &mut found);
+            for (name, value, at) in found.into_iter().filter(|(name, ..)| !name.starts_with("profile.")) {
+                self.put(Setting { value: shown(&name, &value), name, origin: origin(at) });
+            }
+            self.config.lay_over(layer);
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, setting: Setting) {
+        match self.settings.iter_mut().find(|known| known.name == setting.name) {
+            Some(known) => *known = setting,
+            None => self.settings.push(setting),
+        }
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Every value of a table with its name and place; the tables of a list are told apart by their `name`.
+fn values(prefix: &str, table: &DeTable<'_>, out: &mut Vec<(String, String, usize)>) {
+    let join = |name: &str| if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") };
+    for (key, value) in table {
+        let path = join(key.get_ref());
+        match value.get_ref() {
+            DeValue::Table(inner) => values(&path, inner, out),
+            DeValue::Array(list) if list.iter().any(|item| matches!(item.get_ref(), DeValue::Table(_))) => {
+                for (index, item) in list.iter().enumerate() {
+                    if let DeValue::Table(inner) = item.get_ref() {
+                        let name = match inner.get("name").map(toml::Spanned::get_ref) {
+                            Some(DeValue::String(name)) => name.to_string(),
+                            _ => index.to_string(),
+                        };
+                        let mut of_item = Vec::new();
+                        values(&format!("{path}.{name}"), inner, &mut of_item);
+                        out.extend(of_item.into_iter().filter(|(path, ..)| !path.ends_with(&format!("{name}.name"))));
+                    }
+                }
+            }
+            other => out.push((path, text(other), value.span().start)),
+        }
+    }
+}
+
+fn text(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => text.to_string(),
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Float(number) => number.to_string(),
+        DeValue::Boolean(yes) => yes.to_string(),
+        DeValue::Datetime(at) => at.to_string(),
+        DeValue::Array(list) => list.iter().map(|item| text(item.get_ref())).collect::<Vec<_>>().join(", "),
+        DeValue::Table(_) => String::new(),
+    }
+}
+
+/// A value as it may be shown: where a secret is found is none itself, the address of a chat's webhook is one.
+fn shown(name: &str, value: &str) -> String {
+    let last = name.rsplit('.').next().unwrap_or(name);
+    let points = ["_env", "_file", "_command"].iter().any(|ending| last.ends_with(ending));
+    if name.starts_with("channel.") && last == "url" {
+        let (scheme, rest) = value.split_once("://").unwrap_or(("", value));
+        let host = rest.split('/').next().unwrap_or_default();
+        return format!("{scheme}://{}/[REDACTED]", host.rsplit('@').next().unwrap_or_default());
+    }
+    if !points && is_sensitive_name(last) && !value.starts_with("env:") {
+        return crate::model::REDACTED.to_owned();
+    }
+    redact_text(value).into_owned()
+}
+
+/// Paths of a project's file are meant from its folder.
+fn anchor(config: &mut Config, folder: &Path) {
+    for entry in &mut config.sources {
+        let anchored = entry.addresses().into_iter().map(|at| {
+            let is_path = !at.contains("://") && !Path::new(&at).is_absolute() && at != "-";
+            if is_path { folder.join(&at).display().to_string() } else { at }
+        });
+        entry.at = super::OneOrMany::Many(anchored.collect());
+        if let Some(schema) = entry.schema.as_mut().filter(|schema| schema.contains('/')) {
+            *schema = folder.join(&schema).display().to_string();
+        }
+    }
+}
+
+/// A project's file comes with what was checked out: it may not run programs, nor have us send what it does not own.
+fn refuse(table: &DeTable<'_>, error: &mut dyn FnMut(usize, String) -> anyhow::Error) -> anyhow::Result<()> {
+    for (key, value) in table {
+        let name = key.get_ref().as_ref();
+        let at = key.span().start;
+        let is_text = matches!(value.get_ref(), DeValue::String(_));
+        if name == "command" || name.ends_with("_command") && is_text {
+            bail!(error(
+                at,
+                format!("{name}: a project's file may not run commands; put it into your own configuration")
+            ));
+        }
+        if name.ends_with("_file") && is_text {
+            bail!(error(
+                at,
+                format!("{name}: a project's file may not read secrets of yours; put it into your own configuration")
+            ));
+        }
+        if let (true, DeValue::String(variable)) = (name.ends_with("_env"), value.get_ref())
+            && !variable.starts_with("CROSSTAIL_")
+        {
+            let why = format!(
+                "{name}: a project's file may name only variables that begin with CROSSTAIL_, and not {variable}"
+            );
+            bail!(error(at, why));
+        }
+        match value.get_ref() {
+            DeValue::Table(inner) => refuse(inner, error)?,
+            DeValue::Array(list) => {
+                for item in list {
+                    match item.get_ref() {
+                        DeValue::Table(inner) => refuse(inner, error)?,
+                        DeValue::String(text) if text.starts_with("env:") && !text.starts_with("env:CROSSTAIL_") => {
+                            bail!(error(
+                                item.span().start,
+                                "env: only variables that begin with CROSSTAIL_".to_owned()
+                            ));
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            DeValue::String(text) if text.starts_with("env:") && !text.starts_with("env:CROSSTAIL_") => {
+                let why = "a project's file may name only variables that begin with CROSSTAIL_".to_owned();
+                bail!(error(value.span().start, why));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn wrong(text: &str, path: &Path, error: &toml::de::Error) -> anyhow::Error {
+    let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+    let message = error.message().to_owned();
+    let hint = message
+        .strip_prefix("unknown field `")
+        .and_then(|rest| rest.split('`').next())
+        .and_then(|wrong| suggest(wrong, known_keys()))
+        .map(|near| format!("; did you mean '{near}'?"))
+        .unwrap_or_default();
+    anyhow::anyhow!("{}:{line}: {message}{hint}", path.display())
+}
+
+/// Reads a file; an error names the file, the line and the nearest right name.
+pub(super) fn parse(text: &str, path: &Path) -> anyhow::Result<Config> {
+    toml::from_str(text).map_err(|error| wrong(text, path, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layered(files: &[(&str, &str, bool)], profile: Option<&str>) -> anyhow::Result<Layered> {
+        let mut all = Layered::default();
+        let mut profiles = Vec::new();
+        for (text, path, is_project) in files {
+            all.lay_file(text, Path::new(path), profile, *is_project, &mut profiles)?;
+        }
+        Ok(all)
+    }
+
+    fn of<'a>(all: &'a Layered, name: &str) -> Option<(&'a str, &'a str)> {
+        let found = all.settings.iter().find(|setting| setting.name == name)?;
+        Some((found.value.as_str(), found.origin.as_str()))
+    }
+
+    #[test]
+    fn each_layer_lies_over_the_one_before_and_says_so() {
+        let user = "theme = \"light\"\n[[source]]\nname = \"a\"\nat = \"postgres://me:hunter2xx@db/a\"\n[[source]]\nname = \"b\"\nat = \"b.log\"\n\
+            [[channel]]\nname = \"ops\"\nkind = \"slack\"\nurl = \"https://hooks.slack.example/services/hunter2xx\"\n\
+            [profile.prod]\ntheme = \"contrast\"\n[[profile.prod.source]]\nname = \"p\"\nat = \"kafka://broker/x\"\n";
+        let project = "[[source]]\nname = \"b\"\nat = \"logs/*.log\"\n";
+        let all =
+            layered(&[(user, "/u.toml", false), (project, "/work/app/crosstail.toml", true)], None).expect("good");
+        assert_eq!(of(&all, "theme"), Some(("light", "/u.toml:1")));
+        assert_eq!(of(&all, "source.b.at"), Some(("logs/*.log", "/work/app/crosstail.toml:3")));
+        assert_eq!(all.config.sources.len(), 2, "the project's b takes the place of the user's");
+        assert_eq!(all.config.sources[1].addresses(), ["/work/app/logs/*.log"]);
+        let said: String = all.settings.iter().map(|s| format!("{s:?}")).collect();
+        assert!(!said.contains("hunter2xx") && said.contains("db/a"), "{said}");
+        let all = layered(&[(user, "/u.toml", false)], Some("prod")).expect("good");
+        assert_eq!(of(&all, "theme"), Some(("contrast", "/u.toml:13")));
+        let names: Vec<&str> = all.config.sources.iter().map(|source| source.name.as_str()).collect();
+        assert_eq!(names, ["p"]);
+        assert_eq!(of(&all, "source.a.at"), None);
+    }
+
+    #[test]
+    fn a_projects_file_runs_nothing_and_takes_no_secret() {
+        for (text, why) in [
+            (
+                "[[source]]\nname = \"a\"\nat = \"postgres://me@evil/x\"\npassword_command = \"cat ~/.ssh/id_rsa\"\n",
+                ":4: password_command",
+            ),
+            (
+                "[[source]]\nname = \"a\"\nat = \"postgres://me@evil/x\"\npassword_file = \"/etc/shadow\"\n",
+                ":4: password_file",
+            ),
+            (
+                "[[source]]\nname = \"a\"\nat = \"postgres://me@evil/x\"\npassword_env = \"AWS_SECRET_ACCESS_KEY\"\n",
+                ":4: password_env",
+            ),
+            ("[[channel]]\nname = \"c\"\nkind = \"command\"\ncommand = \"rm -rf /\"\n", ":4: command"),
+            ("[profile.x]\n[[profile.x.channel]]\nname = \"c\"\nkind = \"command\"\ncommand = \"id\"\n", ":5: command"),
+            (
+                "[[channel]]\nname = \"c\"\nkind = \"webhook\"\nurl = \"https://evil\"\nheaders = { A = \"env:TOKEN\" }\n",
+                ":5: a project",
+            ),
+        ] {
+            let error = layered(&[(text, "p.toml", true)], None).expect_err("refused").to_string();
+            assert!(error.contains(why), "{error}");
+            layered(&[(text, "p.toml", false)], None).expect("one's own may");
+        }
+        let own = "[[source]]\nname = \"a\"\nat = \"postgres://me@db/x\"\npassword_env = \"CROSSTAIL_DB\"\n";
+        layered(&[(own, "p.toml", true)], None).expect("its own variable");
+    }
+}
