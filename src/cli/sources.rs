@@ -41,8 +41,8 @@ pub(super) fn configs(
     let mut files: Option<SourceConfig> = None;
     let mut spool = None;
     for argument in arguments {
-        if let Some(named) = config.sources.iter().position(|entry| entry.name == *argument) {
-            found.extend(config.source_configs()?.into_iter().nth(named));
+        if let Some(named) = config.sources.iter().find(|entry| entry.name == *argument) {
+            found.push(named.config()?);
             continue;
         }
         if argument == "-" {

@@ -60,6 +60,14 @@ pub struct SourceEntry {
 }
 
 impl SourceEntry {
+    /// Ready to be opened: with its secret and its schema.
+    pub fn config(&self) -> anyhow::Result<SourceConfig> {
+        let at = self.addresses();
+        let at = at.iter().map(|at| secrets::with_password(self, at)).collect::<Result<Vec<_>, _>>()?;
+        let schema = self.schema.as_deref().map(schema).transpose()?;
+        Ok(SourceConfig { name: self.name.clone(), at, schema, ended: None })
+    }
+
     /// Where it is, as written.
     pub fn addresses(&self) -> Vec<String> {
         match &self.at {
@@ -130,15 +138,7 @@ impl Config {
 
     /// The sources, ready to be opened.
     pub fn source_configs(&self) -> anyhow::Result<Vec<SourceConfig>> {
-        self.sources
-            .iter()
-            .map(|entry| {
-                let at = entry.addresses();
-                let at = at.iter().map(|at| secrets::with_password(entry, at)).collect::<Result<Vec<_>, _>>()?;
-                let schema = entry.schema.as_deref().map(schema).transpose()?;
-                Ok(SourceConfig { name: entry.name.clone(), at, schema, ended: None })
-            })
-            .collect()
+        self.sources.iter().map(SourceEntry::config).collect()
     }
 }
 

@@ -14,11 +14,12 @@ pub fn fit(newest: &[Activity], schema: &str) -> Vec<Diagnosis> {
     let count = newest.len();
     let unreadable: Vec<&Activity> = newest.iter().filter(|a| a.kind == Kind::Undecodable).collect();
     if let Some(first) = unreadable.first() {
-        let said = first.error.as_ref().or(first.message.as_ref()).map_or("", |text| text.as_str());
+        let parts = [&first.message, &first.error].into_iter().flatten().map(|text| text.as_str());
+        let said = parts.collect::<Vec<_>>().join(": ");
         let text = format!(
             "{} of the {count} newest records could not be read, for example: {}",
             unreadable.len(),
-            short(said)
+            short(&said)
         );
         let remedy = format!(
             "is {schema} the right schema? name another with --schema, or write one ({schema} is a beginning: crosstail schema show {schema})"

@@ -12,8 +12,13 @@ mod alerting;
 mod alerts;
 mod architecture;
 mod cli;
+mod configuration;
 mod conformance;
+mod doctor;
+
 mod elasticsearch;
+mod examples;
+mod exporting;
 mod faults;
 mod filters;
 mod flow;
@@ -31,3 +36,4 @@ mod servers;
 mod support;
 mod watch;
 mod winston;
+mod writing;

@@ -32,10 +32,21 @@ impl Terminal {
         Self::run(command, columns, rows)
     }
 
-    pub fn run(mut command: CommandBuilder, columns: u16, rows: u16) -> Self {
+    pub fn run(command: CommandBuilder, columns: u16, rows: u16) -> Self {
+        Self::run_as_it_is(command, &[("XDG_CONFIG_HOME", "/nonexistent".into())], columns, rows)
+    }
+
+    pub fn run_as_it_is(
+        mut command: CommandBuilder,
+        environment: &[(&str, std::path::PathBuf)],
+        columns: u16,
+        rows: u16,
+    ) -> Self {
+        for (name, value) in environment {
+            command.env(name, value);
+        }
         command.env("TERM", "xterm-256color");
         command.env("COLORTERM", "truecolor");
-        command.env("XDG_CONFIG_HOME", "/nonexistent");
         command.env_remove("NO_COLOR");
         command.env_remove("TMUX");
         let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };

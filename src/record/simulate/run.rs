@@ -29,6 +29,8 @@ pub struct Traffic {
 
 /// Rows a transaction while history is written.
 const BATCH: usize = 4096;
+/// So much of live traffic is written at once, in microseconds.
+const SLICE_US: i64 = 250_000;
 
 impl Traffic {
     /// From a moment on.
@@ -186,12 +188,18 @@ pub async fn live(
     cancel: &CancellationToken,
     mut goes_on: impl FnMut(&Traffic) -> bool + Send,
 ) -> anyhow::Result<()> {
+    let mut reached = clock.now();
     while !cancel.is_cancelled() {
+        // Where the stores are slower than the traffic, what waits is not made yet.
         let now = clock.now();
-        let steps = traffic.due(now, false, &|start| writers.iter().any(|writer| writer.takes(start)));
+        reached = now.min(reached.plus_us(SLICE_US));
+        let steps = traffic.due(reached, false, &|start| writers.iter().any(|writer| writer.takes(start)));
         write_all(writers, &steps).await?;
         if !goes_on(traffic) {
             break;
+        }
+        if reached < now {
+            continue;
         }
         let wait = traffic.next().map_or(100_000, |at| at.since_us(clock.now()).clamp(2_000, 100_000));
         tokio::select! {
@@ -207,11 +215,12 @@ pub async fn write_all(writers: &mut [Box<dyn Writer>], steps: &[Step]) -> anyho
     if steps.is_empty() {
         return Ok(());
     }
-    if let [one] = writers {
-        return one.write(steps).await;
-    }
+    let write = async |writer: &mut Box<dyn Writer>| {
+        let taken: Vec<Step> = steps.iter().filter(|step| writer.takes(step.start())).cloned().collect();
+        writer.write(&taken).await
+    };
     // Side by side: the slowest decides, not the sum. All end before an error is told.
-    let results = futures_util::future::join_all(writers.iter_mut().map(|writer| writer.write(steps))).await;
+    let results = futures_util::future::join_all(writers.iter_mut().map(write)).await;
     results.into_iter().collect()
 }
 

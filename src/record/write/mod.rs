@@ -30,10 +30,10 @@ use async_trait::async_trait;
 /// Writes into one store.
 #[async_trait]
 pub trait Writer: Send {
-    /// Whether the system that logs there would log such an activity.
+    /// Whether the system that logs there would log such an activity: what is made up is chosen by it.
     fn takes(&self, start: &Start) -> bool;
 
-    /// Writes steps, which are in order of time; what is not taken is left out.
+    /// Writes steps, which are in order of time.
     async fn write(&mut self, steps: &[Step]) -> anyhow::Result<()>;
 
     /// What was written, by table, collection, index, topic or file: rows, documents, messages, lines that are there.

@@ -104,6 +104,10 @@ impl Fixture for PostgresFixture {
         open(std::slice::from_ref(&self.url)).1
     }
 
+    fn address(&self) -> String {
+        self.url.clone()
+    }
+
     fn names(&self) -> Names {
         self.names.clone()
     }
@@ -208,6 +212,10 @@ impl Fixture for MongoFixture {
 
     fn reopened(&self) -> Arc<dyn Source> {
         open(std::slice::from_ref(&self.url)).1
+    }
+
+    fn address(&self) -> String {
+        self.url.clone()
     }
 
     fn names(&self) -> Names {

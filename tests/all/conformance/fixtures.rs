@@ -23,6 +23,8 @@ pub trait Fixture {
     fn source(&self) -> Arc<dyn Source>;
     /// Another source over it, as after a restart.
     fn reopened(&self) -> Arc<dyn Source>;
+    /// What a user would type for it.
+    fn address(&self) -> String;
     /// Names of the source.
     fn names(&self) -> Names;
     /// Following may deliver again what was written shortly before its position: polled with overlap.
@@ -169,6 +171,10 @@ impl Fixture for SqliteFixture {
         open(&[format!("sqlite://{}", self.path().display())]).1
     }
 
+    fn address(&self) -> String {
+        self.path().display().to_string()
+    }
+
     fn names(&self) -> Names {
         self.names.clone()
     }
@@ -310,6 +316,10 @@ impl Fixture for FileFixture {
 
     fn reopened(&self) -> Arc<dyn Source> {
         open(&[self.folder.path().display().to_string()]).1
+    }
+
+    fn address(&self) -> String {
+        self.folder.path().display().to_string()
     }
 
     fn names(&self) -> Names {

@@ -76,6 +76,10 @@ impl Fixture for ElasticFixture {
         open(std::slice::from_ref(&self.url)).1
     }
 
+    fn address(&self) -> String {
+        self.url.clone()
+    }
+
     fn names(&self) -> Names {
         self.names.clone()
     }

@@ -1,5 +1,6 @@
 //! The contract of a source, held against every kind. A kind adds a fixture and one line in `each_kind!`.
 
+mod commands;
 mod databases;
 mod fixtures;
 mod indices;
@@ -47,6 +48,7 @@ each_kind!(
     a_request_is_found_and_opened,
     related_activities_are_found,
     figures_are_the_local_ones,
+    every_command_answers,
     a_source_that_dies_comes_back,
 );
 
@@ -98,6 +100,10 @@ fn latest(found: &[Activity]) -> BTreeMap<String, Activity> {
             .or_insert_with(|| activity.clone());
     }
     by_id
+}
+
+async fn every_command_answers(fixture: impl Fixture) {
+    commands::every_command_answers(fixture).await;
 }
 
 struct Following {

@@ -65,6 +65,10 @@ impl Fixture for KafkaFixture {
         open(std::slice::from_ref(&self.url)).1
     }
 
+    fn address(&self) -> String {
+        self.url.clone()
+    }
+
     fn names(&self) -> Names {
         self.names.clone()
     }

@@ -1,5 +1,12 @@
 //! What can be typed.
 
+mod stores;
+
+pub(super) use stores::{
+    CompletionsArgs, ConfigArgs, ConfigCommand, DoctorArgs, ExportArgs, GenerateArgs, ManArgs, SchemaArgs,
+    SchemaCommand, SchemaFormat, TextOrJson,
+};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// One terminal screen over every store that your integrations log into.
@@ -32,11 +39,12 @@ pub(super) struct ChoiceArgs {
 #[derive(Debug, Args)]
 pub(super) struct ExploreArgs {
     /// Paths, globs, directories, '-' for standard input, postgres://, mongodb://, es+https://, kafka://, sqlite://, prometheus+http:// or health+http:// URLs. Without any: the sources of the config
+    #[arg(id = "explored", value_name = "SOURCES")]
     pub(super) sources: Vec<String>,
     #[command(flatten)]
     pub(super) look: LookArgs,
     /// How lines or tables are read; recognised where not given (halopsa, pino, bunyan, ecs, zap, logrus, otlp, json …) or a TOML file
-    #[arg(long, value_name = "NAME|FILE")]
+    #[arg(id = "explored_schema", long = "schema", value_name = "NAME|FILE")]
     pub(super) schema: Option<String>,
 }
 
@@ -55,7 +63,7 @@ pub(super) struct LookArgs {
     #[arg(long)]
     pub(super) theme: Option<String>,
     /// Time zone shown: UTC, local, or a name as Europe/Berlin (or CROSSTAIL_TZ)
-    #[arg(long, value_name = "ZONE")]
+    #[arg(id = "explored_zone", long = "zone", value_name = "ZONE")]
     pub(super) zone: Option<String>,
     /// Activities held in memory at most; 2,000,000 where nothing else is configured
     #[arg(long, value_name = "N")]
@@ -116,61 +124,9 @@ pub(super) enum Command {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct SchemaArgs {
-    #[command(subcommand)]
-    pub(super) command: SchemaCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum SchemaCommand {
-    /// The built-in schemas
-    List,
-    /// The text of one, a beginning for your own; or what it defines in its stores
-    #[command(
-        after_help = "Examples:\n  crosstail schema show prokure > my-schema.toml\n  crosstail schema show engineering-logs -o sql | less"
-    )]
-    Show {
-        /// Name, or path of a TOML file
-        name: String,
-        /// toml: how records are read. What it defines: sql of PostgreSQL, json of MongoDB and Elasticsearch, properties of Kafka's topics
-        #[arg(long, short, value_enum, default_value_t = SchemaFormat::Toml)]
-        output: SchemaFormat,
-    },
-    /// Create what is missing of tables, views, collections, indexes, templates, policies, topics: shown first, then asked
-    #[command(
-        after_help = "Examples:\n  crosstail schema apply prokure --to postgres://me@db/prokure --dry-run\n  crosstail schema apply prokure --to mongodb://db/prokure_logs --yes\n  crosstail schema apply engineering-logs --to kafka://broker:9092 --yes\n  crosstail schema apply halopsa --to es+http://es:9200 --yes\n\nWhat is there already is left as it is. Without a terminal nothing is written unless --yes is given (exit code 2)."
-    )]
-    Apply {
-        /// Name
-        name: String,
-        /// postgres://…, mongodb://…, es+https://… or kafka://…
-        #[arg(long, value_name = "URL")]
-        to: String,
-        /// Create only the trigger that wakes crosstail as soon as something is written (PostgreSQL)
-        #[arg(long)]
-        notify: bool,
-        /// Show what would be run, and run nothing
-        #[arg(long, conflicts_with = "yes")]
-        dry_run: bool,
-        /// Run it without asking
-        #[arg(long, short)]
-        yes: bool,
-    },
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum SchemaFormat {
-    /// The mapping file
-    Toml,
-    /// PostgreSQL
-    Sql,
-    /// MongoDB and Elasticsearch
-    Json,
-    /// Kafka
-    Properties,
-}
-
-#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  crosstail demo --seed 3 --rate 20\n  crosstail demo --keep kept.sqlite --history 2h"
+)]
 pub(super) struct DemoArgs {
     /// The same seed gives the same activities
     #[arg(long, default_value_t = 7)]
@@ -186,156 +142,6 @@ pub(super) struct DemoArgs {
     pub(super) keep: Option<std::path::PathBuf>,
     #[command(flatten)]
     pub(super) look: LookArgs,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ConfigArgs {
-    #[command(subcommand)]
-    pub(super) command: ConfigCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum ConfigCommand {
-    /// Ask what to connect to, and write a commented file
-    #[command(
-        after_help = "Examples:\n  crosstail config init\n  crosstail config init --source prokure=postgres://me@db/prokure --source logs=/var/log/app/ --yes\n\nA password is never written: the file names the variable, the file or the command that it is in."
-    )]
-    Init {
-        /// A source, as NAME=ADDRESS or ADDRESS; repeatable; not asked for then
-        #[arg(long = "source", short, value_name = "NAME=ADDRESS")]
-        sources: Vec<String>,
-        /// Ask nothing
-        #[arg(long, short)]
-        yes: bool,
-        /// Write a crosstail.toml of this folder's project instead of your own file
-        #[arg(long)]
-        project: bool,
-        /// Write over a file that is there
-        #[arg(long)]
-        force: bool,
-    },
-    /// Check every file: configuration, schemas, filters, rules, secrets; exit 1 where something is wrong
-    Check,
-    /// Every value in force, and the file and line, variable or flag that it comes from; without secrets
-    #[command(after_help = "Examples:\n  crosstail config show\n  crosstail config show --profile prod -o json")]
-    Show {
-        /// As the flag of the explorer
-        #[arg(long)]
-        theme: Option<String>,
-        /// As the flag of the other commands
-        #[arg(long, value_name = "ZONE")]
-        zone: Option<String>,
-        /// Form of the output
-        #[arg(long, short, value_enum, default_value_t = TextOrJson::Text)]
-        output: TextOrJson,
-    },
-    /// Where the files are
-    Path,
-}
-
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  crosstail completions bash > ~/.local/share/bash-completion/completions/crosstail\n  crosstail completions zsh > ~/.zfunc/_crosstail\n  crosstail completions fish > ~/.config/fish/completions/crosstail.fish"
-)]
-pub(super) struct CompletionsArgs {
-    /// bash, zsh, fish, elvish, powershell
-    pub(super) shell: clap_complete::Shell,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  crosstail man > crosstail.1\n  crosstail man export | man -l -")]
-pub(super) struct ManArgs {
-    /// Of one command
-    pub(super) command: Option<String>,
-}
-
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  crosstail doctor                                     the sources of the config\n  crosstail doctor -s postgres://me@db/prokure -s 'logs/*.log'\n  crosstail doctor -s kafka://broker:9092/orders -o json\n\nExit code by the worst: 0 as it should be, 1 a warning, 2 a problem. Nothing is written anywhere."
-)]
-pub(super) struct DoctorArgs {
-    #[command(flatten)]
-    pub(super) source: SourceArgs,
-    /// Only what should be changed
-    #[arg(long, short)]
-    pub(super) quiet: bool,
-    /// Form of the output
-    #[arg(long, short, value_enum, default_value_t = TextOrJson::Text)]
-    pub(super) output: TextOrJson,
-}
-
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  crosstail export status:failed --since 7d -s 'logs/*.log' --output failures.csv\n  crosstail export -s demo.sqlite --output all.parquet\n  crosstail export -s postgres://me@db/prokure --since 2026-11-01 --until 2026-12-01 --payloads --output november.sqlite\n\nOldest first, up to now. It is written as FILE.part; FILE.resume says how far it is, and the same command goes on from there\nafter an interruption (exit code 130). CSV is RFC 4180; what a spreadsheet would take for a formula begins with an\napostrophe. A .sqlite file is opened by crosstail FILE."
-)]
-pub(super) struct ExportArgs {
-    /// What to keep, in the filter language
-    pub(super) filter: Vec<String>,
-    #[command(flatten)]
-    pub(super) source: SourceArgs,
-    /// Not before: 15m, 1h, 2026-11-20, 2026-11-20T09:00
-    #[arg(long, value_name = "TIME")]
-    pub(super) since: Option<String>,
-    /// Before; now where it is not given
-    #[arg(long, value_name = "TIME")]
-    pub(super) until: Option<String>,
-    /// Where to: .csv, .ndjson, .parquet or .sqlite
-    #[arg(long, value_name = "FILE")]
-    pub(super) output: std::path::PathBuf,
-    /// With headers and bodies, each loaded from its store, without secrets
-    #[arg(long)]
-    pub(super) payloads: bool,
-    /// Write over a file that is there
-    #[arg(long)]
-    pub(super) force: bool,
-    /// Begin anew instead of going on with an interrupted export
-    #[arg(long)]
-    pub(super) restart: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  crosstail generate --to mongodb://db/prokure_logs --rate 50\n  crosstail generate --to postgres://me@db/prokure --history 24h --for 10m\n  crosstail generate --to logs/ --count 1000\n  crosstail generate --to kafka://broker:9092 --to es+http://es:9200/engineering_logs --to postgres://me@db/engineering --rate 20 --for 1m\n  crosstail generate --to demo.sqlite --history 7d --for 0s --incident outage:SAP\n\nIt writes until Ctrl-C, unless --for or --count ends it, and says what it has written: a table, collection, index, topic\nor file a line."
-)]
-pub(super) struct GenerateArgs {
-    /// Where to: postgres://, mongodb://, es+http://host/index, kafka://, a folder (Winston's files), a .sqlite file; repeatable: the same traffic goes to each
-    #[arg(long, value_name = "URL", required = true)]
-    pub(super) to: Vec<String>,
-    /// As which system: prokure, integration-activity, halopsa, log-tracking, engineering-logs; told by the store where not given
-    #[arg(long, value_name = "NAME")]
-    pub(super) schema: Option<String>,
-    /// Activities a second
-    #[arg(long, default_value_t = 10.0)]
-    pub(super) rate: f64,
-    /// Write so much of the past first, as fast as the stores take it
-    #[arg(long, default_value = "0s", value_parser = span)]
-    pub(super) history: std::time::Duration,
-    /// End after so long of live traffic; 0s: only the history
-    #[arg(long = "for", value_name = "SPAN", value_parser = span)]
-    pub(super) length: Option<std::time::Duration>,
-    /// End after so many activities
-    #[arg(long, value_name = "N")]
-    pub(super) count: Option<u64>,
-    /// What goes wrong: usual (now and then something), none, or outage, slow or limited, of a system: outage:SAP
-    #[arg(long, default_value = "usual", value_name = "WHAT", value_parser = incident)]
-    pub(super) incident: crate::record::simulate::Incident,
-    /// The same seed gives the same activities
-    #[arg(long, default_value_t = 7)]
-    pub(super) seed: u64,
-    /// Files of each name that stay when Winston's files are rotated at 5 MB; 0: all
-    #[arg(long, default_value_t = 5, value_name = "N")]
-    pub(super) keep_files: usize,
-    /// Form of what is said at the end
-    #[arg(long, short, value_enum, default_value_t = TextOrJson::Text)]
-    pub(super) output: TextOrJson,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum TextOrJson {
-    /// For reading
-    Text,
-    /// A JSON object a line
-    Json,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -603,30 +409,6 @@ impl ExploreArgs {
 fn tab(text: &str) -> Result<crate::app::Tab, String> {
     let names = || crate::app::Tab::ALL.iter().map(|tab| tab.name()).collect::<Vec<_>>().join(", ");
     crate::app::Tab::parse(text).ok_or_else(|| format!("no tab '{text}'; there are {}", names()))
-}
-
-/// A length of time, which may be none.
-fn span(text: &str) -> Result<std::time::Duration, String> {
-    match crate::filter::duration_us(text) {
-        Some(us) if us >= 0.0 => Ok(std::time::Duration::from_micros(us as u64)),
-        _ => duration(text),
-    }
-}
-
-fn incident(text: &str) -> Result<crate::record::simulate::Incident, String> {
-    use crate::record::simulate::{Incident, Trouble};
-    let (what, system) = text.split_once(':').unwrap_or((text, "SAP"));
-    let trouble = match what {
-        "usual" => return Ok(Incident::Usual),
-        "none" => return Ok(Incident::None),
-        "outage" => Trouble::Outage,
-        "slow" => Trouble::Slow,
-        "limited" => Trouble::Limited,
-        _ => return Err("there are usual, none, outage, slow, limited; of a system: outage:SAP".to_owned()),
-    };
-    let known = || Incident::systems().collect::<Vec<_>>().join(", ");
-    let at = Incident::systems().position(|known| known.eq_ignore_ascii_case(system));
-    at.map(|at| Incident::Of(trouble, at)).ok_or_else(|| format!("no system '{system}'; there are {}", known()))
 }
 
 fn duration(text: &str) -> Result<std::time::Duration, String> {

@@ -1,0 +1,218 @@
+//! The configuration as the program reads it: layers, profiles, `config init`, `show`, `check`, `path`.
+
+use crate::writing::said;
+use serde_json::Value;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+struct Home(tempfile::TempDir);
+
+impl Home {
+    fn new() -> Self {
+        let home = Self(tempfile::tempdir().expect("a folder"));
+        for folder in ["config/crosstail", "project/deep"] {
+            std::fs::create_dir_all(home.0.path().join(folder)).expect("made");
+        }
+        home
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        std::fs::write(self.0.path().join(path), text).expect("written");
+    }
+
+    fn read(&self, path: &str) -> String {
+        std::fs::read_to_string(self.0.path().join(path)).expect("read")
+    }
+
+    fn run(&self, arguments: &[&str], environment: &[(&str, &str)], input: &str) -> Output {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_crosstail"))
+            .args(arguments)
+            .current_dir(self.0.path().join("project/deep"))
+            .env("HOME", self.0.path())
+            .env("XDG_CONFIG_HOME", self.0.path().join("config"))
+            .envs(environment.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("started");
+        // One that asks nothing may have ended.
+        let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
+        child.wait_with_output().expect("ended")
+    }
+
+    /// A value, and where it comes from, without the folder.
+    fn shown(&self, name: &str, arguments: &[&str], environment: &[(&str, &str)]) -> (String, String) {
+        let mut all = vec!["config", "show", "-o", "json"];
+        all.extend(arguments);
+        let output = self.run(&all, environment, "");
+        assert!(output.status.success(), "{}", said(&output));
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        let found =
+            lines.into_iter().find(|line| line["name"] == name).unwrap_or_else(|| panic!("no {name} in {text}"));
+        let word =
+            |key: &str| found[key].as_str().expect("a text").replace(&format!("{}/", self.0.path().display()), "");
+        (word("value"), word("from"))
+    }
+}
+
+fn pair(value: &str, origin: &str) -> (String, String) {
+    (value.to_owned(), origin.to_owned())
+}
+
+#[test]
+fn each_layer_lies_over_the_one_before() {
+    let home = Home::new();
+    let theme = |arguments: &[&str], environment: &[(&str, &str)]| home.shown("theme", arguments, environment);
+    assert_eq!(theme(&[], &[]), pair("dark", "built in"));
+    home.write("config/crosstail/config.toml", "# mine\ntheme = \"light\"\n[profile.prod]\ntheme = \"contrast\"\n");
+    assert_eq!(theme(&[], &[]), pair("light", "config/crosstail/config.toml:2"));
+    assert_eq!(theme(&["--profile", "prod"], &[]), pair("contrast", "config/crosstail/config.toml:4"));
+    assert_eq!(theme(&[], &[("CROSSTAIL_PROFILE", "prod")]), pair("contrast", "config/crosstail/config.toml:4"));
+    home.write("project/crosstail.toml", "\n\ntheme = \"ansi\"\n[[source]]\nname = \"app\"\nat = \"logs/*.log\"\n");
+    assert_eq!(theme(&[], &[]), pair("ansi", "project/crosstail.toml:3"));
+    let at = home.shown("source.app.at", &[], &[]);
+    assert_eq!(at, pair("logs/*.log", "project/crosstail.toml:6"));
+    assert_eq!(theme(&[], &[("CROSSTAIL_THEME", "none")]), pair("none", "CROSSTAIL_THEME"));
+    assert_eq!(theme(&["--theme", "colourblind"], &[("CROSSTAIL_THEME", "none")]), pair("colourblind", "--theme"));
+    home.write("other.toml", "theme = \"contrast\"\n");
+    let other = home.0.path().join("other.toml").display().to_string();
+    std::fs::remove_file(home.0.path().join("project/crosstail.toml")).expect("removed");
+    assert_eq!(theme(&["--config", &other], &[]), pair("contrast", "other.toml:1"));
+    // The profile stands before the command, too.
+    let output = home.run(&["--profile", "prod", "config", "show"], &[], "");
+    assert!(
+        output.status.success() && String::from_utf8_lossy(&output.stdout).contains("contrast"),
+        "{}",
+        said(&output)
+    );
+    let output = home.run(&["--theme", "x", "config", "show"], &[], "");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(&output).contains("stand alone"), "{}", said(&output));
+}
+
+#[test]
+fn sources_of_a_project_and_of_a_profile_are_used() {
+    let home = Home::new();
+    std::fs::create_dir(home.0.path().join("project/logs")).expect("made");
+    let line = |message: &str| {
+        format!(
+            "{{\"timestamp\":\"2026-11-20T10:00:00Z\",\"level\":\"INFO\",\"message\":\"{message}\",\"service\":\"x\"}}\n"
+        )
+    };
+    home.write("project/logs/a.log", &line("of the project"));
+    home.write("prod.log", &line("of production"));
+    let prod = home.0.path().join("prod.log").display().to_string();
+    home.write(
+        "project/crosstail.toml",
+        &format!("[[source]]\nname = \"app\"\nat = \"logs/*.log\"\n[[profile.prod.source]]\nname = \"prod\"\nat = \"{prod}\"\n"),
+    );
+    for (arguments, message) in [(&["query"][..], "of the project"), (&["query", "--profile", "prod"], "of production")]
+    {
+        let output = home.run(arguments, &[], "");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            output.status.success() && text.contains(message) && text.lines().count() == 1,
+            "{text}{}",
+            said(&output)
+        );
+    }
+}
+
+#[test]
+fn mistakes_name_the_file_the_line_and_the_nearest_right_name() {
+    let home = Home::new();
+    for (text, why) in [
+        ("theme = \"dark\"\ntimezone = \"UTC\"\n", "config.toml:2: unknown field `timezone`"),
+        ("[[source]]\nname = \"a\"\nat = \"x\"\npasword_env = \"X\"\n", "did you mean 'password_env'?"),
+        ("theme = \n", "config.toml:1"),
+        ("[[source]]\nname = \"a\"\n", "missing field `at`"),
+    ] {
+        home.write("config/crosstail/config.toml", text);
+        let output = home.run(&["query"], &[], "");
+        assert_eq!(output.status.code(), Some(1));
+        assert!(said(&output).contains(why), "{}", said(&output));
+    }
+    home.write("config/crosstail/config.toml", "[profile.production]\ntheme = \"dark\"\n");
+    let output = home.run(&["query", "--profile", "prodution"], &[], "");
+    assert!(said(&output).contains("did you mean 'production'?"), "{}", said(&output));
+    // Everything that is wrong at once, by `check`.
+    home.write(
+        "config/crosstail/config.toml",
+        "time_zone = \"Europe/Berlim\"\n[[source]]\nname = \"a\"\nat = \"kafkaa://x\"\n[[view]]\nname = \"v\"\nfilter = \"sytem:SAP\"\n[[channel]]\nname = \"c\"\nkind = \"pigeon\"\n",
+    );
+    let output = home.run(&["config", "check"], &[], "");
+    assert_eq!(output.status.code(), Some(1));
+    for why in ["did you mean Europe/Berlin?", "did you mean kafka://?", "did you mean 'system'?", "pigeon"] {
+        assert!(said(&output).contains(why), "{why}: {}", said(&output));
+    }
+    home.write("config/crosstail/config.toml", "theme = \"light\"\n");
+    let output = home.run(&["config", "check"], &[], "");
+    assert!(output.status.success() && output.stdout.starts_with(b"good: 0 sources"), "{}", said(&output));
+    let output = home.run(&["config", "path"], &[], "");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("config/crosstail/config.toml") && text.contains("project/deep/crosstail.toml"), "{text}");
+}
+
+#[test]
+fn init_asks_and_writes_what_was_said_without_a_password() {
+    let home = Home::new();
+    home.write("project/a.log", "2026-11-20 10:00:00 INFO one\n");
+    let log = home.0.path().join("project/a.log").display().to_string();
+    let answers = format!("postgres://me:hunter2@db/prokure\nerp\n\nkafkaa://x\ny\n{log}\n\n\nlight\nEurope/Berlin\n");
+    let output = home.run(&["config", "init"], &[], &answers);
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(said(&output).contains("did you mean kafka://?"), "a wrong address is asked for again: {}", said(&output));
+    let text = home.read("config/crosstail/config.toml");
+    assert!(
+        text.contains("name = \"erp\"\nat = \"postgres://me@db/prokure\"\npassword_env = \"ERP_PASSWORD\"\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("name = \"a.log\"")
+            && text.contains("theme = \"light\"")
+            && text.contains("time_zone = \"Europe/Berlin\""),
+        "{text}"
+    );
+    assert!(!text.contains("hunter2") && text.contains("# [[channel]]"), "commented, without secrets: {text}");
+    let output = home.run(&["query", "-s", "a.log", "-o", "json"], &[], "");
+    assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("one"), "{}", said(&output));
+    let again = home.run(&["config", "init", "--yes"], &[], "");
+    assert_eq!(again.status.code(), Some(2));
+    assert_eq!(home.read("config/crosstail/config.toml"), text, "what is there is not written over");
+    // Of a project, without questions.
+    let output =
+        home.run(&["config", "init", "--project", "--yes", "-s", "db=postgres://me@db/x", "-s", "../a.log"], &[], "");
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(home.read("project/deep/crosstail.toml").contains("password_env = \"CROSSTAIL_DB_PASSWORD\""));
+    let output = home.run(&["query", "-s", "a.log"], &[], "");
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(Path::new(&log).exists());
+}
+
+#[test]
+fn completions_and_manual_pages_are_made_for_every_command() {
+    let home = Home::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let output = home.run(&["completions", shell], &[], "");
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        for word in ["generate", "doctor", "--payloads", "--profile"] {
+            assert!(text.contains(word.trim_start_matches("--")), "{shell}: {word}");
+        }
+        if shell == "bash" {
+            let mut check = Command::new("bash").args(["-n"]).stdin(Stdio::piped()).spawn().expect("bash");
+            check.stdin.take().expect("a pipe").write_all(text.as_bytes()).expect("written");
+            assert!(check.wait().expect("ended").success());
+        }
+    }
+    for command in ["query", "export", "schema", "config"] {
+        let output = home.run(&["man", command], &[], "");
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        assert!(text.contains(".SH OPTIONS") && text.contains(command), "{text}");
+    }
+    assert!(home.run(&["man"], &[], "").stdout.starts_with(b".ie"));
+    let output = home.run(&["man", "exprt"], &[], "");
+    assert!(output.status.code() == Some(2) && said(&output).contains("did you mean 'export'?"), "{}", said(&output));
+}
