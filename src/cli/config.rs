@@ -147,10 +147,10 @@ fn init(sources: &[String], yes: bool, project: bool, force: bool, choice: &Choi
     let mut theme = None;
     let mut zone = None;
     if !yes && sources.is_empty() {
-        let mut ask = Asking::new()?;
-        ask.say("What do you log into? One address a line, an empty line when that is all.")?;
-        ask.say("  postgres://user@host/database   mongodb://user@host/database   es+https://host:9200/index-*")?;
-        ask.say("  kafka://broker:9092/topic       a file, a folder, or a pattern as /var/log/app/*.log")?;
+        let mut ask = Asking::new();
+        Asking::say("What do you log into? One address a line, an empty line when that is all.")?;
+        Asking::say("  postgres://user@host/database   mongodb://user@host/database   es+https://host:9200/index-*")?;
+        Asking::say("  kafka://broker:9092/topic       a file, a folder, or a pattern as /var/log/app/*.log")?;
         while let Some(at) = ask.question("address", "")? {
             let told = SourceConfig::from_argument(&at).name;
             let name = ask.question("  its name", &told)?.unwrap_or(told);
@@ -164,7 +164,7 @@ fn init(sources: &[String], yes: bool, project: bool, force: bool, choice: &Choi
                     }
                     wanted.push(one);
                 }
-                Err(error) => ask.say(&format!("  {error:#}"))?,
+                Err(error) => Asking::say(&format!("  {error:#}"))?,
             }
         }
         theme = ask.question("theme (dark, light, contrast, colourblind, ansi, none)", "dark")?;
@@ -244,13 +244,13 @@ struct Asking {
 }
 
 impl Asking {
-    fn new() -> Result<Self> {
+    fn new() -> Self {
         let stdin = std::io::stdin();
         let terminal = stdin.is_terminal();
-        Ok(Self { lines: std::io::BufRead::lines(stdin.lock()), terminal })
+        Self { lines: std::io::BufRead::lines(stdin.lock()), terminal }
     }
 
-    fn say(&mut self, text: &str) -> Result<()> {
+    fn say(text: &str) -> Result<()> {
         writeln!(std::io::stderr(), "{}", visible(text))?;
         Ok(())
     }

@@ -79,7 +79,11 @@ pub(super) async fn run(args: &GenerateArgs) -> Result<u8> {
 
 /// The simulation whose activities that are taken come at the rate asked for: a system does not log everything.
 fn rated(args: &GenerateArgs, writers: &[Box<dyn Writer>], clock: &Clock) -> Simulation {
-    let plain = Simulation { rate: args.rate, incident: args.incident, ..Simulation::new(args.seed, clock.now()) };
+    let plain = Simulation {
+        rate: args.rate,
+        incident: args.incident,
+        ..Simulation::new(args.seed.unwrap_or_else(|| fastrand::u64(..)), clock.now())
+    };
     let sample = Simulation { rate: 20.0, ..plain }.chunk(0);
     let taken = sample.iter().filter(|one| writers.iter().any(|writer| writer.takes(&one.start))).count();
     Simulation { rate: args.rate * sample.len() as f64 / taken.max(1) as f64, ..plain }

@@ -169,11 +169,11 @@ pub fn record_json(activity: &Activity, names: &Names) -> Result<String, serde_j
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Id, Place, Timestamp};
+    use crate::model::{Id, Timestamp};
 
     #[test]
     fn the_columns_are_those_of_the_record() {
-        let activity = Activity::new(Id::from("a"), Timestamp(0));
+        let activity = Activity::new(Id::parse("a"), Timestamp(0));
         let record = serde_json::to_value(Record::new(&activity, &Names::default())).expect("JSON");
         let names: Vec<&String> = record.as_object().expect("an object").keys().collect();
         assert_eq!(names, Record::COLUMNS);

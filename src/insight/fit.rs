@@ -95,7 +95,7 @@ mod tests {
     use crate::model::{Id, Status, Timestamp};
 
     fn activity(n: usize) -> Activity {
-        let mut activity = Activity::new(Id::from(format!("a-{n}").as_str()), Timestamp(n as i64));
+        let mut activity = Activity::new(Id::parse(&format!("a-{n}")), Timestamp(n as i64));
         activity.system = Some("SAP".into());
         activity.status = Some(Status::Success);
         activity.message = Some("done".into());

@@ -227,7 +227,8 @@ fn files_and_their_schema() {
     };
     let text: String = (0..40).map(line).chain(["{\"timestamp\": broken\n".to_owned()]).collect();
     std::fs::write(&log, text).expect("written");
-    let old = std::time::SystemTime::now() - std::time::Duration::from_hours(5);
+    let old = std::time::UNIX_EPOCH
+        + std::time::Duration::from_micros(crosstail::model::Clock::system().now().plus_ms(-18_000_000).0 as u64);
     std::fs::File::options().append(true).open(&log).expect("opened").set_modified(old).expect("aged");
     let (code, all) = examined(log.to_str().expect("UTF-8"));
     assert_eq!(code, Some(1), "{all:#?}");

@@ -93,6 +93,9 @@ fn examples() -> Vec<String> {
         if WITH_EXAMPLES.contains(words.last().unwrap_or(&"")) {
             assert!(!lines.is_empty(), "{words:?} has no examples");
         }
+        for line in &lines {
+            assert!(line.starts_with("crosstail") || line.starts_with("kubectl"), "wrapped, or no command: {line}");
+        }
         found.extend(lines);
     }
     let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("the README");
@@ -288,8 +291,9 @@ impl World {
     fn run(&self, example: &str) {
         let whole = self.real(example);
         let text = whole.clone();
-        let after = whole.rsplit("crosstail ").next().unwrap_or_default();
-        let after = if whole.ends_with("crosstail") { "" } else { after };
+        let own =
+            whole.split(" | ").find(|part| *part == "crosstail" || part.starts_with("crosstail ")).unwrap_or_default();
+        let after = own.strip_prefix("crosstail").unwrap_or_default().trim_start();
         let mut words = after.split_whitespace();
         let first = words.next().unwrap_or_default();
         let has = |option: &str| after.split_whitespace().any(|word| word == option);
@@ -319,7 +323,7 @@ impl World {
             _ => false,
         };
         let text = if endless {
-            text.replacen("crosstail ", "timeout --preserve-status -s INT 4 crosstail ", 1)
+            text.replacen("crosstail ", "timeout --preserve-status -s INT 2 crosstail ", 1)
         } else {
             text
         };

@@ -123,8 +123,7 @@ fn payloads_go_along_without_secrets() {
 
 /// Kills exports at random moments until one ends; gives how often.
 fn kill_until_done(source: &[&str], path: &Path) -> usize {
-    let mut killed = 0;
-    for attempt in 0..200 {
+    for killed in 0..200 {
         let mut all = vec!["export", "--output", text(path)];
         all.extend(source);
         let mut child = Command::new(env!("CARGO_BIN_EXE_crosstail"))
@@ -134,16 +133,15 @@ fn kill_until_done(source: &[&str], path: &Path) -> usize {
             .spawn()
             .expect("started");
         // Somewhere on its way: after its first step, or before.
-        std::thread::park_timeout(std::time::Duration::from_millis(250 + attempt * 35));
+        std::thread::park_timeout(std::time::Duration::from_millis(250 + killed * 35));
         if child.try_wait().expect("asked").is_some() {
             let output = child.wait_with_output().expect("ended");
             assert!(output.status.success(), "{}", said(&output));
-            return killed;
+            return killed as usize;
         }
         assert!(!path.exists(), "what is not whole has not the name");
         child.kill().expect("killed");
         child.wait().expect("ended");
-        killed += 1;
     }
     panic!("it never ended");
 }

@@ -80,7 +80,8 @@ async fn fingerprint(server: &Server, name: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schema_is_shown_first_created_once_and_changed_by_nothing_the_second_time() {
     let (postgres, mongo) = (shared(Kind::Postgres).await, shared(Kind::MongoReplica).await);
-    let (search, broker) = (own(Kind::Elasticsearch).await, own(Kind::Kafka).await);
+    // Of their own: nothing of the documents is there yet.
+    let (search, broker) = (Server::start(Kind::Elasticsearch).await, Server::start(Kind::Kafka).await);
     let mut all: Vec<(Arc<Server>, &str, String, String)> = Vec::new();
     for schema in ["prokure", "integration-activity", "log-tracking", "engineering-logs"] {
         let name = postgres.postgres_database(&[]).await;

@@ -26,7 +26,7 @@ pub(in crate::cli) enum SchemaCommand {
     },
     /// Create what is missing of tables, views, collections, indexes, templates, policies, topics: shown first, then asked
     #[command(
-        after_help = "Examples:\n  crosstail schema apply prokure --to postgres://me@db/prokure --dry-run\n  crosstail schema apply prokure --to mongodb://db/prokure_logs --yes\n  crosstail schema apply engineering-logs --to kafka://broker:9092 --yes\n  crosstail schema apply halopsa --to es+http://es:9200 --yes\n\nWhat is there already is left as it is. Without a terminal nothing is written unless --yes is given (exit code 2)."
+        after_help = "Examples:\n  crosstail schema apply prokure --to postgres://me@db/prokure --dry-run\n  crosstail schema apply prokure --to mongodb://db/prokure_logs --yes\n  crosstail schema apply engineering-logs --to kafka://broker:9092 --yes\n  crosstail schema apply halopsa --to es+http://es:9200 --yes\n\nWhat is there already is left as it is. Without a terminal nothing is written unless --yes is\ngiven (exit code 2)."
     )]
     Apply {
         /// Name
@@ -68,7 +68,7 @@ pub(in crate::cli) struct ConfigArgs {
 pub(in crate::cli) enum ConfigCommand {
     /// Ask what to connect to, and write a commented file
     #[command(
-        after_help = "Examples:\n  crosstail config init\n  crosstail config init --source prokure=postgres://me@db/prokure --source logs=/var/log/app/ --yes\n\nA password is never written: the file names the variable, the file or the command that it is in."
+        after_help = "Examples:\n  crosstail config init\n  crosstail config init --yes -s prokure=postgres://me@db/prokure -s logs=/var/log/app/\n\nA password is never written: the file names the variable, the file or the command that it is in."
     )]
     Init {
         /// A source, as NAME=ADDRESS or ADDRESS; repeatable; not asked for then
@@ -136,7 +136,7 @@ pub(in crate::cli) struct DoctorArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  crosstail export status:failed --since 7d -s 'logs/*.log' --output failures.csv\n  crosstail export -s demo.sqlite --output all.parquet\n  crosstail export -s postgres://me@db/prokure --since 2026-11-01 --until 2026-12-01 --payloads --output november.sqlite\n\nOldest first, up to now. It is written as FILE.part; FILE.resume says how far it is, and the same command goes on from there\nafter an interruption (exit code 130). CSV is RFC 4180; what a spreadsheet would take for a formula begins with an\napostrophe. A .sqlite file is opened by crosstail FILE."
+    after_help = "Examples:\n  crosstail export status:failed --since 7d -s 'logs/*.log' --output failures.csv\n  crosstail export -s demo.sqlite --output all.parquet\n  crosstail export -s postgres://me@db/prokure --since 30d --payloads --output month.sqlite\n\nOldest first, up to now. It is written as FILE.part; FILE.resume says how far it is, and the same\ncommand goes on from there after an interruption (exit code 130). CSV is RFC 4180; what a\nspreadsheet would take for a formula begins with an apostrophe. A .sqlite file is opened by\ncrosstail FILE."
 )]
 pub(in crate::cli) struct ExportArgs {
     /// What to keep, in the filter language
@@ -165,7 +165,7 @@ pub(in crate::cli) struct ExportArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  crosstail generate --to mongodb://db/prokure_logs --rate 50\n  crosstail generate --to postgres://me@db/prokure --history 24h --for 10m\n  crosstail generate --to logs/ --count 1000\n  crosstail generate --to kafka://broker:9092 --to es+http://es:9200/engineering_logs --to postgres://me@db/engineering --rate 20 --for 1m\n  crosstail generate --to demo.sqlite --history 24h --rate 1 --for 0s --incident outage:SAP\n\nIt writes until Ctrl-C, unless --for or --count ends it, and says what it has written: a table, collection, index, topic\nor file a line."
+    after_help = "Examples:\n  crosstail generate --to mongodb://db/prokure_logs --rate 50\n  crosstail generate --to postgres://me@db/prokure --history 24h --for 10m\n  crosstail generate --to logs/ --count 1000 --rate 500\n  crosstail generate --to kafka://broker:9092 --to es+http://es:9200/engineering_logs --for 1m\n  crosstail generate --to demo.sqlite --history 24h --rate 1 --for 0s --incident outage:SAP\n\nIt writes until Ctrl-C, unless --for or --count ends it, and says what it has written, a line for\neach table, collection, index, topic or file."
 )]
 pub(in crate::cli) struct GenerateArgs {
     /// Where to: postgres://, mongodb://, es+http://host/index, kafka://, a folder (Winston's files), a .sqlite file; repeatable: the same traffic goes to each
@@ -189,9 +189,9 @@ pub(in crate::cli) struct GenerateArgs {
     /// What goes wrong: usual (now and then something), none, or outage, slow or limited, of a system: outage:SAP
     #[arg(long, default_value = "usual", value_name = "WHAT", value_parser = incident)]
     pub(in crate::cli) incident: crate::record::simulate::Incident,
-    /// The same seed gives the same activities
-    #[arg(long, default_value_t = 7)]
-    pub(in crate::cli) seed: u64,
+    /// The same seed gives the same activities, which a store takes once; another one each time where it is not given
+    #[arg(long)]
+    pub(in crate::cli) seed: Option<u64>,
     /// Files of each name that stay when Winston's files are rotated at 5 MB; 0: all
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub(in crate::cli) keep_files: usize,

@@ -13,6 +13,15 @@ const QUIET: Duration = Duration::from_hours(1);
 pub(super) fn examine(shared: &Shared, now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
     let streams = shared.streams()?;
     let mut diagnoses = Vec::new();
+    if streams.is_empty() {
+        let text = "no file is there; one that appears later is read";
+        diagnoses.push(Diagnosis::problem(
+            "address",
+            text,
+            "is the path or the pattern right, and may you read the folder?",
+        ));
+        return Ok(diagnoses);
+    }
     let bytes: u64 = streams.iter().map(|stream| stream.length).sum();
     let zipped = streams.iter().filter(|stream| stream.compressed).count();
     let count = streams.len();
