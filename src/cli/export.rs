@@ -20,9 +20,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Activities asked of a source at a time.
-const PAGE: usize = 2000;
+const PAGE: usize = 1000;
 /// Activities a step: what an interruption costs at most, and what is held in memory.
-const STEP: usize = 10_000;
+const STEP: usize = 5_000;
 /// Payloads loaded side by side.
 const PAYLOADS: usize = 16;
 

@@ -5,6 +5,7 @@ use super::output::{aligned, complain, counter};
 use super::tail::wait_for_signal;
 use super::{UsageError, exit, target};
 use crate::model::{Clock, redact_text};
+#[allow(unused_imports, reason = "a build without any store has none")]
 use crate::record::create::Target;
 use crate::record::simulate::{Simulation, Traffic, live, write_all};
 use crate::record::write::{FileWriter, SqliteWriter, Writer};
@@ -102,6 +103,7 @@ async fn writers_of(to: &str, args: &GenerateArgs) -> Result<Vec<Box<dyn Writer>
             Ok(vec![Box::new(FileWriter::open(path, args.keep_files)?)])
         };
     }
+    #[allow(unused_variables, reason = "a build without any store has none")]
     let unknown = |store: &str, known: &str| UsageError(format!("{store} is written to as {known}: --schema NAME"));
     match target::of(to)? {
         #[cfg(feature = "postgres")]

@@ -25,6 +25,9 @@ impl SqliteArchive {
         let mut recorder = SqliteRecorder::open(part).await?;
         // What is committed is there whatever happens to the machine.
         recorder.run("PRAGMA synchronous = FULL").await?;
+        // As much memory as it takes to be fast enough, and no more, however long it gets.
+        recorder.run("PRAGMA cache_size = -4000").await?;
+        recorder.run("PRAGMA wal_autocheckpoint = 1000").await?;
         recorder.cut_after(rows as i64).await?;
         Ok(Self { recorder, rows })
     }

@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | services that log their calls | [`Recorder`]: `start`, `complete`, `complete_full`; [`Correlation`], [`RetryPolicy`] |
 //! | creating tables, collections, indices, topics | [`create`] |
-//! | traffic that is made up | [`simulate`], [`write`] |
+//! | traffic that is made up | [`simulate`], [`mod@write`] |
 //!
 //! The program `examples/record.rs` is the recorder at work.
 
@@ -16,6 +16,7 @@ mod correlation;
 pub mod create;
 mod incident;
 mod policy;
+#[cfg(any(feature = "postgres", feature = "mongodb"))]
 mod recorder;
 pub mod simulate;
 mod sqlite;
@@ -34,6 +35,7 @@ pub use correlation::{Correlation, ip_address};
 
 pub use incident::{Kept, write_incident};
 pub use policy::{Backoff, RetryPolicy};
+#[cfg(any(feature = "postgres", feature = "mongodb"))]
 pub use recorder::{Call, OnError, Options, Recorder};
 pub use sqlite::{Prepared, SqliteRecorder};
 pub use truncate::{MAX_BODY_BYTES, truncate_body};

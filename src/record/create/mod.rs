@@ -9,7 +9,7 @@ mod kafka;
 mod mongodb;
 #[cfg(feature = "postgres")]
 mod postgres;
-#[cfg(any(feature = "postgres", feature = "mongodb", feature = "elasticsearch", feature = "kafka"))]
+#[cfg(feature = "postgres")]
 mod sql;
 
 use crate::schema::Schema;
@@ -177,21 +177,21 @@ fn defined(schema: &str, store: StoreKind) -> anyhow::Result<&'static str> {
 /// What a schema defines in a store and how it stands there. With `notify`: only the trigger that wakes a follower.
 /// Nothing is written.
 pub async fn plan(schema: &Schema, target: &Target, notify: bool) -> anyhow::Result<Plan> {
-    match target {
+    match *target {
         #[cfg(feature = "postgres")]
-        Target::Postgres(url) => postgres::plan(schema, url, notify).await,
+        Target::Postgres(ref url) => postgres::plan(schema, url, notify).await,
         #[cfg(feature = "mongodb")]
-        Target::Mongodb(url) => {
+        Target::Mongodb(ref url) => {
             anyhow::ensure!(!notify, "MongoDB tells of changes by itself: there is no trigger");
             mongodb::plan(defined(&schema.name, StoreKind::Mongodb)?, url).await
         }
         #[cfg(feature = "elasticsearch")]
-        Target::Elasticsearch(transport) => {
+        Target::Elasticsearch(ref transport) => {
             anyhow::ensure!(!notify, "--notify is a trigger of PostgreSQL");
             elasticsearch::plan(defined(&schema.name, StoreKind::Elasticsearch)?, transport).await
         }
         #[cfg(feature = "kafka")]
-        Target::Kafka(config) => {
+        Target::Kafka(ref config) => {
             anyhow::ensure!(!notify, "--notify is a trigger of PostgreSQL");
             kafka::plan(defined(&schema.name, StoreKind::Kafka)?, config).await
         }
@@ -200,15 +200,15 @@ pub async fn plan(schema: &Schema, target: &Target, notify: bool) -> anyhow::Res
 
 /// Creates what a plan says is missing. What is there is left as it is.
 pub async fn apply(plan: &Plan, target: &Target) -> anyhow::Result<()> {
-    match target {
+    match *target {
         #[cfg(feature = "postgres")]
-        Target::Postgres(url) => postgres::apply(plan, url).await,
+        Target::Postgres(ref url) => postgres::apply(plan, url).await,
         #[cfg(feature = "mongodb")]
-        Target::Mongodb(url) => mongodb::apply(plan, url).await,
+        Target::Mongodb(ref url) => mongodb::apply(plan, url).await,
         #[cfg(feature = "elasticsearch")]
-        Target::Elasticsearch(transport) => elasticsearch::apply(plan, transport).await,
+        Target::Elasticsearch(ref transport) => elasticsearch::apply(plan, transport).await,
         #[cfg(feature = "kafka")]
-        Target::Kafka(config) => kafka::apply(plan, config).await,
+        Target::Kafka(ref config) => kafka::apply(plan, config).await,
     }
 }
 

@@ -149,6 +149,7 @@ pub(super) struct Engineering {
     pub(super) tags: Vec<String>,
     pub(super) metadata: Value,
     pub(super) raw: String,
+    #[cfg(any(feature = "elasticsearch", feature = "kafka"))]
     pub(super) parsed: Value,
     pub(super) source_id: String,
 }
@@ -164,6 +165,7 @@ impl Engineering {
             "correlation_id": start.correlation_id, "endpoint": start.endpoint, "direction": direction.as_str(), "duration_ms": took,
         });
         let class = start.operation.clone().unwrap_or_else(|| "Service".to_owned());
+        #[cfg(any(feature = "elasticsearch", feature = "kafka"))]
         let parsed = json!({
             "host": metadata["host"], "service": start.system, "thread": "main", "class": class,
             "method": start.method.as_deref().unwrap_or("run"), "line_number": 10 + start.id.bytes().map(u32::from).sum::<u32>() % 400,
@@ -180,6 +182,7 @@ impl Engineering {
             message,
             category,
             metadata,
+            #[cfg(any(feature = "elasticsearch", feature = "kafka"))]
             parsed,
         }
     }
@@ -193,6 +196,7 @@ impl Engineering {
         })
     }
 
+    #[cfg(any(feature = "elasticsearch", feature = "kafka"))]
     /// The message of `log-processing`, and the document of `engineering_logs`.
     pub(super) fn processed(&self) -> Value {
         json!({

@@ -59,8 +59,10 @@ fn ended(start: &Start, outcome: &Outcome) -> Document {
         "response_body": body(outcome.response_body.as_ref(), start, "response"),
         "status": status.as_str().to_uppercase(),
         "is_success": status == Status::Success,
-        "retry_info.next_retry_at": outcome.next_retry_at.map(date),
     };
+    if let Some(next) = outcome.next_retry_at {
+        set.insert("retry_info.next_retry_at", date(next));
+    }
     if let Some(end) = outcome.completed_at {
         set.insert("completed_at", date(end));
         set.insert("duration_ms", end.since_us(start.started_at).max(0) / 1000);
