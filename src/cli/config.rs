@@ -47,8 +47,7 @@ fn show(choice: &Choice, output: TextOrJson) -> Result<u8> {
 
 /// The user's file, or the one that is named instead.
 fn own_file(choice: &Choice) -> Result<PathBuf> {
-    let named = choice.file.clone().or_else(|| std::env::var_os("CROSSTAIL_CONFIG").map(PathBuf::from));
-    named.or_else(config::user_file).context("no folder for configuration is known; name a file with --config")
+    choice.own_file().context("no folder for configuration is known; name a file with --config")
 }
 
 fn path(choice: &Choice) -> Result<u8> {

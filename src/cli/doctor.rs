@@ -1,7 +1,7 @@
 //! `crosstail doctor`: what is wrong with each source, and what to do about it.
 
 use super::args::{DoctorArgs, TextOrJson};
-use super::output::{complain, spinner};
+use super::output::{columns, complain, spinner, wrapped};
 use super::{UsageError, exit, sources};
 use crate::app::runtime::{Examined, examine};
 use crate::config::{Choice, Config};
@@ -12,6 +12,9 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 use std::io::{IsTerminal as _, Write};
 use std::sync::Arc;
+
+/// Where what was found begins.
+const INDENT: usize = 31;
 
 pub(super) async fn run(args: &DoctorArgs, choice: &Choice) -> Result<u8> {
     let config = Config::load(choice)?;
@@ -103,9 +106,17 @@ fn as_text(out: &mut impl Write, name: &str, kind: &str, examined: &Examined, qu
             Grade::Warning => "! warning",
             Grade::Problem => "✗ problem",
         };
-        writeln!(out, "  {}  {:<16}  {}", paint(diagnosis.grade, sign), diagnosis.topic, visible(&diagnosis.text))?;
-        if let Some(remedy) = &diagnosis.remedy {
-            writeln!(out, "               {:<16}→ {}", "", visible(remedy))?;
+        let room = columns().unwrap_or(usize::MAX).saturating_sub(INDENT + 2).max(30);
+        for (index, line) in wrapped(&visible(&diagnosis.text), room).into_iter().enumerate() {
+            if index == 0 {
+                writeln!(out, "  {}  {:<16}  {line}", paint(diagnosis.grade, sign), diagnosis.topic)?;
+            } else {
+                writeln!(out, "{:INDENT$}{line}", "")?;
+            }
+        }
+        let remedy = diagnosis.remedy.iter().flat_map(|remedy| wrapped(&visible(remedy), room));
+        for (index, line) in remedy.enumerate() {
+            writeln!(out, "{:INDENT$}{} {line}", "", if index == 0 { "→" } else { " " })?;
         }
     }
     writeln!(out)?;

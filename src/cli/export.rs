@@ -1,7 +1,7 @@
 //! `crosstail export`: history into a file, in flat memory, resumable: the same command goes on where it was interrupted.
 
 use super::args::ExportArgs;
-use super::output::{complain, counter};
+use super::output::{complain, progress as bar_of_time};
 use super::tail::wait_for_signal;
 use super::{UsageError, exit, sources};
 use crate::app::runtime::{Joined, Sources, payload_of};
@@ -36,6 +36,8 @@ struct Progress {
     since: Option<i64>,
     until: i64,
     rows: u64,
+    /// When the first of them began.
+    first: Option<i64>,
     after: Option<Cursor>,
     /// The file's own mark.
     mark: Option<Value>,
@@ -84,6 +86,7 @@ pub(super) async fn run(args: &ExportArgs, choice: &Choice) -> Result<u8> {
             // What is written from now on would make the end a moving one.
             until: sources::moment(args.until.as_deref(), &context)?.unwrap_or(context.now).0,
             rows: 0,
+            first: None,
             after: None,
             mark: None,
         },
@@ -100,7 +103,7 @@ pub(super) async fn run(args: &ExportArgs, choice: &Choice) -> Result<u8> {
     let all: Sources = opened.sources.clone().into();
     let mut joined = Joined::new(&opened.sources, &opened.names, query).after(progress.after.clone());
     let (began, resumed) = (Instant::now(), progress.rows);
-    let bar = counter("activities exported");
+    let bar = bar_of_time();
     let mut interrupted = tokio::spawn(wait_for_signal());
     let mut step: Vec<crate::model::Activity> = Vec::with_capacity(STEP);
     loop {
@@ -115,6 +118,8 @@ pub(super) async fn run(args: &ExportArgs, choice: &Choice) -> Result<u8> {
             next = joined.next() => next?,
         };
         let ended = next.is_none();
+        progress.first =
+            progress.first.or(next.as_ref().map(|activity: &crate::model::Activity| activity.started_at.0));
         step.extend(next);
         if step.len() < STEP && !ended {
             continue;
@@ -124,7 +129,13 @@ pub(super) async fn run(args: &ExportArgs, choice: &Choice) -> Result<u8> {
         let exported = with_payloads(&all, std::mem::take(&mut step), args.payloads).await;
         progress.mark = Some(sink.step(exported).await?);
         save(&progress_path, &progress)?;
-        bar.set_position(progress.rows);
+        // How much of the time is done, which is known before it is known how many there are.
+        if let (Some(first), Some(last)) = (progress.first, &progress.after) {
+            let (done, all) = (last.at().0 - first, progress.until - first);
+            bar.set_position((done.saturating_mul(1000) / all.max(1)).clamp(0, 1000) as u64);
+            let rate = (progress.rows - resumed) as f64 / began.elapsed().as_secs_f64().max(1e-9);
+            bar.set_message(format!("{} activities, {rate:.0} a second", progress.rows));
+        }
         if ended {
             break;
         }

@@ -134,6 +134,38 @@ pub(super) fn spinner(what: &'static str) -> ProgressBar {
     bar.with_message(what)
 }
 
+/// How far it is, in thousandths, on standard error where that is a terminal; nothing elsewhere.
+pub(super) fn progress() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(1000), ProgressDrawTarget::stderr_with_hz(5));
+    let form = ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}, {elapsed}, {eta} to go");
+    bar.set_style(form.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar
+}
+
+/// Columns of the terminal; `None` where standard output is none.
+pub(super) fn columns() -> Option<usize> {
+    let stdout = io::stdout();
+    let size = stdout.is_terminal().then(|| rustix::termios::tcgetwinsize(&stdout).ok()).flatten()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
+/// A text in lines of so many columns; a word that is longer has a line of its own.
+pub(super) fn wrapped(text: &str, columns: usize) -> Vec<String> {
+    use unicode_width::UnicodeWidthStr as _;
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.width() + 1 + word.width() <= columns => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// How many there are so far, on standard error where that is a terminal; nothing elsewhere.
 pub(super) fn counter(what: &'static str) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5));

@@ -27,6 +27,18 @@ pub struct Choice {
     pub history_limit: Option<usize>,
 }
 
+impl Choice {
+    /// The file that takes the place of the user's.
+    fn named(&self) -> Option<PathBuf> {
+        self.file.clone().or_else(|| variable("CROSSTAIL_CONFIG").map(PathBuf::from))
+    }
+
+    /// The user's file, or the one that takes its place.
+    pub fn own_file(&self) -> Option<PathBuf> {
+        self.named().or_else(user_file)
+    }
+}
+
 /// A value and where it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
@@ -62,8 +74,8 @@ impl Layered {
         let mut profiles = Vec::new();
         let profile = choice.profile.clone().or_else(|| variable("CROSSTAIL_PROFILE"));
         all.lay_file(DEFAULT, Path::new("built in"), profile.as_deref(), false, &mut profiles)?;
-        let named = choice.file.clone().or_else(|| variable("CROSSTAIL_CONFIG").map(PathBuf::from));
-        if let Some(path) = named.clone().or_else(user_file).filter(|path| named.is_some() || path.exists()) {
+        let must = choice.named().is_some();
+        if let Some(path) = choice.own_file().filter(|path| must || path.exists()) {
             let text = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
             all.lay_file(&text, &path, profile.as_deref(), false, &mut profiles)?;
         }

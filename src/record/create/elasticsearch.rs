@@ -149,3 +149,25 @@ pub(super) async fn apply(plan: &Plan, transport: &Transport) -> anyhow::Result<
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_cluster_gives_back_is_compared_as_it_was_meant() {
+        let wanted = json!({ "number_of_shards": 1, "index.lifecycle.name": "p", "analysis": { "a": ["b"] } });
+        let there = json!({ "index": { "number_of_shards": "1", "lifecycle": { "name": "p" }, "analysis": { "a": ["b"] }, "uuid": "x" } });
+        assert!(holds(&there, &nested(&wanted)));
+        assert!(!holds(&there, &nested(&json!({ "number_of_shards": 2 }))));
+        assert!(!holds(&there, &nested(&json!({ "index.lifecycle.name": "other" }))));
+        // A policy as it comes back: what was not said is there, too.
+        let phases = json!({ "delete": { "min_age": "90d", "actions": { "delete": {} } } });
+        let kept =
+            json!({ "delete": { "min_age": "90d", "actions": { "delete": { "delete_searchable_snapshot": true } } } });
+        assert!(holds(&kept, &phases));
+        assert!(!holds(&kept, &json!({ "delete": { "min_age": "30d", "actions": { "delete": {} } } })));
+        // `type: object` is not given back, dynamic mappings as text.
+        assert!(holds(&json!({ "dynamic": "true" }), &json!({ "type": "object", "dynamic": true })));
+    }
+}
