@@ -199,6 +199,7 @@ async fn reading_takes_no_right_but_select() {
     run(&mut connection, format!(
         "CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA integration TO {role}; \
          GRANT SELECT ON ALL TABLES IN SCHEMA public, integration TO {role}; REVOKE ALL ON log_entries FROM {role}; \
+         CREATE POLICY reader ON integration_activity_log FOR SELECT TO {role} USING (true); \
          REVOKE CREATE ON SCHEMA public FROM PUBLIC; \
          INSERT INTO integration_activity_log (status, activity_type, metadata) VALUES ('success', 'api_call', '{{\"correlation_id\": \"c\"}}'); \
          INSERT INTO logs (level, service, message, request_id, cpu_usage, memory_usage) VALUES ('WARN', 'auth', 'slow', 'r1', 71, 512)"

@@ -119,7 +119,7 @@ impl ParquetSink {
 impl FileSink for ParquetSink {
     async fn step(&mut self, activities: Vec<Exported>) -> anyhow::Result<Value> {
         let rows: Vec<_> =
-            activities.iter().map(|exported| row(exported, &self.names)).collect::<anyhow::Result<_>>()?;
+            activities.into_iter().map(|exported| row(&exported, &self.names)).collect::<anyhow::Result<_>>()?;
         if !rows.is_empty() {
             let path = self.group(self.groups + 1);
             let file = File::create(&path).with_context(|| path.display().to_string())?;
