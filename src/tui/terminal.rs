@@ -6,7 +6,7 @@ use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, TryLockError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -27,7 +27,7 @@ pub(super) enum Input {
 
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
-/// Another program has the terminal: keys are left to it, and the signals of its keys are not ours.
+/// Another program has the terminal: the signals of its keys are not ours.
 static LENT: AtomicBool = AtomicBool::new(false);
 
 /// The terminal, lent to another program until this is dropped.
@@ -50,9 +50,12 @@ impl Drop for Lent {
 /// Held while a picture is written: the terminal is given back between pictures, never in the middle of one.
 static WRITING: Mutex<()> = Mutex::new(());
 
+/// Held while keys are read: once the terminal is given back, what is typed belongs to whoever has it next.
+static READING: Mutex<()> = Mutex::new(());
+
 /// Writes a picture, unless the terminal was given back meanwhile: then it is dropped.
 pub(super) fn write_picture(out: &mut File, bytes: &[u8]) -> io::Result<()> {
-    let _writing = WRITING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     if !TAKEN.load(Ordering::Acquire) {
         return Ok(());
     }
@@ -83,12 +86,8 @@ pub(super) fn give_back() {
         return;
     }
     // A terminal that does not read must not keep the process: after a while it is written to all the same.
-    let until = Instant::now() + Duration::from_millis(300);
-    let mut writing = WRITING.try_lock();
-    while matches!(writing, Err(TryLockError::WouldBlock)) && Instant::now() < until {
-        std::thread::park_timeout(Duration::from_millis(2));
-        writing = WRITING.try_lock();
-    }
+    let _reading = lock_for_a_while(&READING);
+    let _writing = lock_for_a_while(&WRITING);
     if let Ok(mut out) = writer() {
         let _ = out.write_all(b"\x1b[?2026l\x1b[r\x1b[m");
         let _ = execute!(
@@ -101,6 +100,20 @@ pub(super) fn give_back() {
         let _ = out.flush();
     }
     let _ = terminal::disable_raw_mode();
+}
+
+fn lock_for_a_while(
+    mutex: &'static Mutex<()>,
+) -> Result<MutexGuard<'static, ()>, TryLockError<MutexGuard<'static, ()>>> {
+    let until = Instant::now() + Duration::from_millis(300);
+    loop {
+        match mutex.try_lock() {
+            Err(TryLockError::WouldBlock) if Instant::now() < until => {
+                std::thread::park_timeout(Duration::from_millis(2));
+            }
+            got => return got,
+        }
+    }
 }
 
 /// A panic gives the terminal back before it says what happened.
@@ -185,12 +198,11 @@ fn read_keys(tty: Option<&File>, inputs: &mpsc::Sender<Input>) {
         if ready.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
             break;
         }
-        if LENT.load(Ordering::Acquire) {
+        let Some(events) = read_while_ours() else {
             std::thread::park_timeout(Duration::from_millis(20));
             continue;
-        }
-        while event::poll(Duration::ZERO).unwrap_or(false) {
-            let Ok(event) = event::read() else { break };
+        };
+        for event in events {
             if inputs.blocking_send(Input::Event(event)).is_err() {
                 return;
             }
@@ -198,4 +210,18 @@ fn read_keys(tty: Option<&File>, inputs: &mpsc::Sender<Input>) {
     }
     let _ = inputs.blocking_send(Input::End(129));
     end_soon(SIGHUP);
+}
+
+/// What can be read without waiting; nothing is read, and `None` said, while the terminal is not ours.
+fn read_while_ours() -> Option<Vec<event::Event>> {
+    let _reading = READING.lock().unwrap_or_else(PoisonError::into_inner);
+    if !TAKEN.load(Ordering::Acquire) {
+        return None;
+    }
+    let mut events = Vec::new();
+    while event::poll(Duration::ZERO).unwrap_or(false) {
+        let Ok(event) = event::read() else { break };
+        events.push(event);
+    }
+    Some(events)
 }
