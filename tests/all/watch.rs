@@ -176,20 +176,51 @@ rules = ["Silence"]
 
     /// Five calls of a system fail.
     fn fail(&mut self, system: &str) {
-        let mut file = std::fs::OpenOptions::new().append(true).open(self.path("app.log")).expect("opened");
         for _ in 0..5 {
             self.count += 1;
-            let line = json!({
-                "id": format!("r{}", self.count), "timestamp": Clock::system().now().rfc3339(), "level": "error",
-                "service": system, "message": "upstream responded 503",
-            });
-            writeln!(file, "{line}").expect("written");
+            write_failure(&self.path("app.log"), &format!("r{}", self.count), system);
         }
+    }
+
+    /// Calls of a system fail twice a second until what is given back is dropped.
+    fn keep_failing(&self, system: &'static str) -> std::sync::mpsc::Sender<()> {
+        let (sender, dropped) = std::sync::mpsc::channel();
+        let path = self.path("app.log");
+        std::thread::spawn(move || {
+            let mut count = 0;
+            while dropped.recv_timeout(Duration::from_millis(500)) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                count += 1;
+                write_failure(&path, &format!("k{count}"), system);
+            }
+        });
+        sender
+    }
+
+    /// Until the file of the state says that nothing is on its way to some channels. What was taken and not written
+    /// down yet is told again after a kill: that is what its id is for, and not what these tests are about.
+    fn until_written_down(&self, channels: &[&str]) {
+        wait_for("what was told to be written down", || {
+            let text = std::fs::read(self.path("crosstail/watch.json")).unwrap_or_default();
+            let kept: Value = serde_json::from_slice(&text).unwrap_or_default();
+            let waits = |channel: &&str| {
+                kept["outbox"].as_array().is_some_and(|all| all.iter().any(|d| d["channel"] == **channel))
+            };
+            kept["outbox"].is_array() && !channels.iter().any(waits)
+        });
     }
 
     fn said(&self) -> String {
         std::fs::read_to_string(self.path("stderr.txt")).unwrap_or_default()
     }
+}
+
+fn write_failure(log: &Path, id: &str, system: &str) {
+    let line = json!({
+        "id": id, "timestamp": Clock::system().now().rfc3339(), "level": "error", "service": system,
+        "message": "upstream responded 503",
+    });
+    let mut file = std::fs::OpenOptions::new().append(true).open(log).expect("opened");
+    writeln!(file, "{line}").expect("written");
 }
 
 impl Drop for Watch {
@@ -219,6 +250,8 @@ async fn each_alert_is_told_once_over_restarts_and_failures() {
     watch.start(sink.http);
     let all = ["/hook", "/slack", "mail"];
     watch.fail("SAP");
+    sink.until("the first alert", &["/hook"], 1).await;
+    let failing = watch.keep_failing("SAP");
     sink.until("the first alert", &all, 1).await;
 
     // What each channel was told.
@@ -243,13 +276,14 @@ async fn each_alert_is_told_once_over_restarts_and_failures() {
     assert!(!text.contains("<now>") || text.contains("&lt;now&gt;"), "{text}");
 
     // Killed while it fires: the next one knows, and tells nobody again.
+    watch.until_written_down(&["hook", "slack", "mail", "command"]);
     watch.stop(rustix::process::Signal::KILL);
     watch.start(sink.http);
-    watch.fail("SAP");
     tokio::time::sleep(Duration::from_secs(13)).await;
     for by in all {
         assert_eq!(sink.taken(by).await.len(), 1, "{by}: {}", watch.said());
     }
+    drop(failing);
 
     // It resolves: told once.
     sink.until("the resolution", &all, 2).await;
@@ -260,6 +294,7 @@ async fn each_alert_is_told_once_over_restarts_and_failures() {
     watch.fail("Zoho");
     let refused = || watch.said().contains("it is tried again");
     wait_for("a refusal", refused);
+    watch.until_written_down(&["mail", "command"]);
     watch.stop(rustix::process::Signal::KILL);
     watch.start(sink.http);
     sink.until("the second alert", &all, 3).await;
