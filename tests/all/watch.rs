@@ -183,8 +183,8 @@ rules = ["Silence"]
     }
 
     /// Calls of a system fail twice a second until what is given back is dropped.
-    fn keep_failing(&self, system: &'static str) -> std::sync::mpsc::Sender<()> {
-        let (sender, dropped) = std::sync::mpsc::channel();
+    fn keep_failing(&self, system: &'static str) -> std::sync::mpsc::SyncSender<()> {
+        let (sender, dropped) = std::sync::mpsc::sync_channel(0);
         let path = self.path("app.log");
         std::thread::spawn(move || {
             let mut count = 0;

@@ -5,8 +5,8 @@ use crate::support::{crosstail, lines, open, wait_for};
 use crate::{elasticsearch, kafka};
 use bson::{Document, doc};
 use crosstail::model::{Direction, Status};
-use crosstail::record::write::Table;
-use crosstail::record::{Backoff, Correlation, Options, Outcome, Recorder, RetryPolicy, Start};
+use crosstail::record::write::{MongodbWriter, Table, Writer as _};
+use crosstail::record::{Backoff, Correlation, Options, Outcome, Recorder, RetryPolicy, Start, Step};
 use crosstail::source::PageQuery;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Row as _};
@@ -199,7 +199,13 @@ async fn the_activity_logs_functions_policies_and_cleanup_work() {
     assert_eq!(found.status.code(), Some(1), "{}", said(&found));
     let text = String::from_utf8_lossy(&found.stdout).into_owned();
     assert!(text.contains("row-level security hides rows from this role"), "{text}");
-    sqlx::raw_sql("RESET ROLE; UPDATE integration_activity_log SET created_at = now() - interval '91 days' WHERE status = 'success' AND direction = 'incoming'")
+    // What it says to do ends it.
+    let remedy = text.split("as its owner: ").nth(1).and_then(|rest| rest.split(';').next()).expect("a statement");
+    let remedy = format!("RESET ROLE; {}", remedy.replace("\\\"", "\""));
+    sqlx::raw_sql(AssertSqlSafe(remedy)).execute(&mut on).await.expect("mended");
+    let mended = String::from_utf8_lossy(&crosstail(&["doctor", "-s", &url, "-o", "json"]).stdout).into_owned();
+    assert!(mended.contains("may be read, and not written") && !mended.contains("row-level"), "{mended}");
+    sqlx::raw_sql("UPDATE integration_activity_log SET created_at = now() - interval '91 days' WHERE status = 'success' AND direction = 'incoming'")
         .execute(&mut on)
         .await
         .expect("aged");
@@ -565,6 +571,32 @@ async fn a_service_records_redacted_truncated_and_planned() {
             );
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_of_another_logger_gets_its_outcome_too() {
+    let mongo = shared(Kind::MongoReplica).await;
+    let database = unique_name();
+    assert!(apply("prokure", &mongo.url(&database), &["--yes"]).status.success());
+    let start = |id: &str| Arc::new(Start { request_id: Some(id.to_owned()), ..call(&Correlation::default()) });
+    let (ours, theirs) = (start("ours"), start("theirs"));
+    let collection = mongo.mongo_client().await.database(&database).collection::<Document>("integration_logs");
+    let now = bson::DateTime::now();
+    let document = doc! {
+        "request_id": "theirs", "correlation_id": "c", "system_code": "SAP", "endpoint_code": "E", "http_method": "POST",
+        "request_url": "https://sap.example", "started_at": now, "created_at": now, "status": "IN_PROGRESS",
+    };
+    collection.insert_one(document).await.expect("inserted");
+    let mut writer = MongodbWriter::connect(&mongo.url(&database)).await.expect("connected");
+    writer.write(&[Step::Start(Arc::clone(&ours))]).await.expect("written");
+    // An answer that was lost: the same again is not a second one.
+    writer.write(&[Step::Start(Arc::clone(&ours))]).await.expect("written");
+    let outcome = Arc::new(Outcome { status: Some(Status::Success), http_status: Some(201), ..Outcome::default() });
+    let ends = [ours, theirs].map(|start| Step::Complete(start, Arc::clone(&outcome)));
+    writer.write(&ends).await.expect("written");
+    let over = collection.count_documents(doc! { "status": "SUCCESS", "response_status": 201 }).await;
+    let all = collection.count_documents(doc! {}).await;
+    assert_eq!((over.expect("counted"), all.expect("counted")), (2, 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,6 +8,7 @@ mod follow;
 mod mapping;
 mod payload;
 mod query;
+mod row_security;
 mod server;
 mod sql;
 
@@ -251,11 +252,16 @@ impl Source for PostgresSource {
         let theirs: i64 = row.try_get(1).map_err(connect)?;
         let standby: bool = row.try_get(2).map_err(connect)?;
         let tables = self.tables().await?;
+        let mut warnings = tables.warnings.clone();
+        let names: Vec<&str> = tables.mappings.iter().map(|mapping| mapping.relation.sql.as_str()).collect();
+        let mut reading = self.connections.read().await.map_err(connect)?;
+        warnings.extend(row_security::warnings(reading.on(), &names).await.map_err(connect)?);
+        reading.end().await.map_err(connect)?;
         Ok(Probe {
             server: format!("PostgreSQL {version}{}", if standby { ", standby" } else { "" }),
             schema: tables.schemas.join(", "),
             clock_ahead_us: Some(theirs - middle.0),
-            warnings: tables.warnings.clone(),
+            warnings,
         })
     }
 

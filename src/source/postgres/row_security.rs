@@ -1,0 +1,33 @@
+//! Row-level security: rows that a role does not get, without an error.
+
+use sqlx::Row as _;
+use sqlx::postgres::PgConnection;
+
+/// Tables whose rows the role may not all see (`PostgreSQL` documentation, 5.9): row-level security is on for it, and
+/// either no permissive policy gives it every row, or a restrictive one takes some away.
+const HIDDEN: &str = r"
+SELECT name::regclass::text, format('CREATE POLICY crosstail_read ON %s FOR SELECT TO %I USING (true);', name::regclass, current_user)
+FROM unnest($1::text[]) AS name
+WHERE row_security_active(name::regclass) AND (
+    NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = name::regclass AND p.polpermissive
+                AND p.polcmd IN ('r', '*') AND pg_get_expr(p.polqual, p.polrelid) = 'true' AND {mine})
+    OR EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = name::regclass AND NOT p.polpermissive
+               AND p.polcmd IN ('r', '*') AND pg_get_expr(p.polqual, p.polrelid) <> 'true' AND {mine}))";
+
+/// Whether a policy is for the role. Role 0 is everybody.
+const MINE: &str =
+    "EXISTS (SELECT FROM unnest(p.polroles) r WHERE CASE WHEN r = 0 THEN true ELSE pg_has_role(r, 'USAGE') END)";
+
+/// A warning for each of some tables (as they stand in SQL) that hides rows, with the statement that shows them.
+pub(super) async fn warnings(on: &mut PgConnection, tables: &[&str]) -> Result<Vec<String>, sqlx::Error> {
+    let text = HIDDEN.replace("{mine}", MINE);
+    let rows = sqlx::query(sqlx::AssertSqlSafe(text)).persistent(false).bind(tables).fetch_all(on).await?;
+    rows.iter()
+        .map(|row| {
+            let (table, statement): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+            Ok(format!(
+                "{table}: row-level security hides rows from this role: what is shown is a part; as its owner: {statement}"
+            ))
+        })
+        .collect()
+}
