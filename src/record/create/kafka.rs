@@ -6,26 +6,19 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use serde_json::Value;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 const TIME_LIMIT: Duration = Duration::from_secs(15);
 
-fn admin(config: &ClientConfig) -> anyhow::Result<AdminClient<DefaultClientContext>> {
-    config.create().context("connect")
+fn admin(config: &ClientConfig) -> anyhow::Result<Arc<AdminClient<DefaultClientContext>>> {
+    config.create().map(Arc::new).context("connect")
 }
 
 pub(super) async fn plan(text: &str, config: &ClientConfig) -> anyhow::Result<Plan> {
     let wanted: Value = serde_json::from_str(text)?;
-    let admin = std::sync::Arc::new(admin(config)?);
-    let asking = std::sync::Arc::clone(&admin);
-    // The library waits for the broker on the thread that asks.
-    let metadata = tokio::task::spawn_blocking(move || {
-        let metadata = asking.inner().fetch_metadata(None, TIME_LIMIT)?;
-        let topics: Vec<(String, usize)> =
-            metadata.topics().iter().map(|topic| (topic.name().to_owned(), topic.partitions().len())).collect();
-        Ok::<_, rdkafka::error::KafkaError>((metadata.brokers().len(), topics))
-    });
-    let (brokers, topics) = metadata.await?.context("ask the brokers for their topics")?;
+    let admin = admin(config)?;
+    let (brokers, topics) = there(&admin).await?;
     let mut plan = Plan::default();
     for topic in wanted["topics"].as_array().into_iter().flatten() {
         let name = topic["topic"].as_str().unwrap_or_default();
@@ -88,5 +81,31 @@ pub(super) async fn apply(plan: &Plan, config: &ClientConfig) -> anyhow::Result<
             }
         }
     }
-    Ok(())
+    // A broker answers before it shows what it has made.
+    let until = Instant::now() + TIME_LIMIT;
+    loop {
+        let (_, topics) = there(&admin).await?;
+        let missing =
+            plan.due().find(|item| !topics.iter().any(|(name, partitions)| *name == item.name && *partitions > 0));
+        match missing {
+            None => return Ok(()),
+            Some(item) if Instant::now() > until => {
+                bail!("topic {} was created, and the brokers do not show it", item.name)
+            }
+            Some(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+/// How many brokers there are, and which topics with how many partitions.
+async fn there(admin: &Arc<AdminClient<DefaultClientContext>>) -> anyhow::Result<(usize, Vec<(String, usize)>)> {
+    let asking = Arc::clone(admin);
+    // The library waits for the broker on the thread that asks.
+    let metadata = tokio::task::spawn_blocking(move || {
+        let metadata = asking.inner().fetch_metadata(None, TIME_LIMIT)?;
+        let topics: Vec<(String, usize)> =
+            metadata.topics().iter().map(|topic| (topic.name().to_owned(), topic.partitions().len())).collect();
+        Ok::<_, rdkafka::error::KafkaError>((metadata.brokers().len(), topics))
+    });
+    metadata.await?.context("ask the brokers for their topics")
 }
