@@ -139,16 +139,8 @@ impl Step {
 }
 
 /// A body as it may be stored: without secrets, not over [`MAX_BODY_BYTES`]. `reference` says where the whole is.
-fn safe_body(body: &Value, reference: &str) -> String {
-    truncate_body(&redact_json(body), reference)
-}
-
-/// The same as JSON: a body that is text is a JSON string.
-#[cfg(any(feature = "postgres", feature = "mongodb"))]
-fn safe_body_json(body: &Value, reference: &str) -> String {
-    let text = safe_body(body, reference);
-    let is_cut = text.len() > MAX_BODY_BYTES / 2 && text.starts_with("{\"_truncated\"");
-    if body.is_string() && !is_cut { Value::String(text).to_string() } else { text }
+fn safe_body(body: &Value, reference: &str) -> Value {
+    truncate_body(redact_json(body), reference)
 }
 
 fn safe_json(value: &Value) -> String {

@@ -1,7 +1,9 @@
 //! Recording into crosstail's own `SQLite` table.
 
+use super::truncate::body_text;
 use super::{Outcome, Start, safe_body, safe_json, safe_text};
 use crate::model::{Status, redact_json};
+use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Sqlite};
 use std::path::Path;
@@ -80,13 +82,10 @@ impl Prepared {
 
     /// Redacts, and keeps bodies as long as they are.
     pub fn whole(start: Start, outcome: Outcome) -> Self {
-        Self::of(start, Some(outcome), |body, _| match redact_json(body) {
-            serde_json::Value::String(text) => text,
-            other => other.to_string(),
-        })
+        Self::of(start, Some(outcome), |body, _| redact_json(body))
     }
 
-    fn of(mut start: Start, outcome: Option<Outcome>, body: impl Fn(&serde_json::Value, &str) -> String) -> Self {
+    fn of(mut start: Start, outcome: Option<Outcome>, body: impl Fn(&Value, &str) -> Value) -> Self {
         let status = match &outcome {
             Some(outcome) => outcome.status,
             None => start.level.is_none().then_some(Status::InProgress),
@@ -94,8 +93,8 @@ impl Prepared {
         let mut outcome = outcome.unwrap_or_default();
         let headers = [&start.request_headers, &outcome.response_headers].map(|h| h.as_ref().map(safe_json));
         let bodies = [
-            start.request_body.as_ref().map(|sent| body(sent, "request")),
-            outcome.response_body.as_ref().map(|got| body(got, "response")),
+            start.request_body.as_ref().map(|sent| body_text(body(sent, "request"))),
+            outcome.response_body.as_ref().map(|got| body_text(body(got, "response"))),
         ];
         let metadata = start.metadata.as_ref().map(safe_json);
         start.url = start.url.map(|url| safe_text(&url));

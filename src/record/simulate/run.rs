@@ -5,6 +5,7 @@ use crate::model::{Clock, Status, Timestamp};
 use crate::record::write::Writer;
 use crate::record::{Outcome, Start, Step};
 use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,8 @@ pub struct Traffic {
     pending: BTreeMap<(Timestamp, u64), Step>,
     sequence: u64,
     next_chunk: i64,
+    /// Chunks that were made before they are due.
+    ahead: BTreeMap<i64, Vec<Simulated>>,
     /// Nothing begins before this.
     oldest: Timestamp,
     /// So many activities have begun,
@@ -36,8 +39,17 @@ impl Traffic {
     /// From a moment on.
     pub fn new(simulation: Simulation, from: Timestamp) -> Self {
         let next_chunk = from.since_us(simulation.anchor).div_euclid(simulation.chunk_ms() * 1000);
-        let (pending, dropped) = (BTreeMap::new(), HashSet::new());
-        Self { simulation, pending, sequence: 0, next_chunk, oldest: from, begun: 0, limit: u64::MAX, dropped }
+        Self {
+            simulation,
+            pending: BTreeMap::new(),
+            sequence: 0,
+            next_chunk,
+            ahead: BTreeMap::new(),
+            oldest: from,
+            begun: 0,
+            limit: u64::MAX,
+            dropped: HashSet::new(),
+        }
     }
 
     /// The same with not more than so many activities.
@@ -59,13 +71,14 @@ impl Traffic {
     /// Everything that is due by a moment, in order of time, of the activities that are taken. With `merge` what begins
     /// and ends within it is one step.
     pub fn due(&mut self, until: Timestamp, merge: bool, takes: &dyn Fn(&Start) -> bool) -> Vec<Step> {
-        while self.simulation.anchor.plus_ms(self.next_chunk * self.simulation.chunk_ms()) <= until {
-            for simulated in self.simulation.chunk(self.next_chunk) {
+        for index in self.chunks(until) {
+            let chunk = self.ahead.remove(&index).unwrap_or_else(|| self.simulation.chunk(index));
+            for simulated in chunk {
                 if simulated.start.started_at >= self.oldest && takes(&simulated.start) {
                     self.begin(simulated, merge.then_some(until));
                 }
             }
-            self.next_chunk += 1;
+            self.next_chunk = index + 1;
         }
         let mut steps = Vec::new();
         while let Some(entry) = self.pending.first_entry() {
@@ -127,6 +140,12 @@ impl Traffic {
     fn push(&mut self, at: Timestamp, step: Step) {
         self.sequence += 1;
         self.pending.insert((at, self.sequence), step);
+    }
+
+    /// The chunks that begin by a moment and were not taken yet.
+    fn chunks(&self, until: Timestamp) -> Range<i64> {
+        let after = until.since_us(self.simulation.anchor).div_euclid(self.simulation.chunk_ms() * 1000) + 1;
+        self.next_chunk..after.max(self.next_chunk)
     }
 
     /// When the next step is due, as far as is known.
@@ -194,7 +213,13 @@ pub async fn live(
         let now = clock.now();
         reached = now.min(reached.plus_us(SLICE_US));
         let steps = traffic.due(reached, false, &|start| writers.iter().any(|writer| writer.takes(start)));
+        // While the stores write this, what is due next is made.
+        let (simulation, chunks) = (traffic.simulation, traffic.chunks(now.min(reached.plus_us(SLICE_US))));
+        let making =
+            tokio::task::spawn_blocking(move || chunks.map(|index| (index, simulation.chunk(index))).collect());
         write_all(writers, &steps).await?;
+        let made: Vec<(i64, Vec<Simulated>)> = making.await?;
+        traffic.ahead.extend(made);
         if !goes_on(traffic) {
             break;
         }

@@ -44,15 +44,8 @@ pub(super) fn winston(step: &Step) -> Vec<(Timestamp, Level, Value)> {
         }
         (at, level, line)
     };
-    let safe = |body: &Option<Value>, side: &str, start: &Start| match body {
-        None => Value::Null,
-        Some(Value::String(text)) => {
-            Value::String(safe_body(&Value::String(text.clone()), &format!("payloads/{}/{side}", start.id)))
-        }
-        Some(body) => {
-            let text = safe_body(body, &format!("payloads/{}/{side}", start.id));
-            serde_json::from_str(&text).unwrap_or(Value::String(text))
-        }
+    let safe = |body: &Option<Value>, side: &str, start: &Start| {
+        body.as_ref().map_or(Value::Null, |body| safe_body(body, &format!("payloads/{}/{side}", start.id)))
     };
     let headers = |headers: &Option<Value>| headers.as_ref().map(redact_json);
     let map = |value: Value| match value {

@@ -3,7 +3,7 @@
 use super::super::log::{self, Engineering};
 use super::super::{clip, entity};
 use crate::model::{Direction, Kind, Status, Timestamp};
-use crate::record::{Outcome, Start, safe_body_json, safe_json, safe_text};
+use crate::record::{Outcome, Start, safe_body, safe_json, safe_text};
 use serde_json::{Value, json};
 
 /// A table of one of the documents.
@@ -204,7 +204,8 @@ impl Table {
                 let headers = start.request_headers.as_ref();
                 let agent = headers.and_then(|h| h["User-Agent"].as_str().or(h["user-agent"].as_str()));
                 let body = |body: &Option<Value>, side: &str| {
-                    body.as_ref().map(|body| storable(&safe_body_json(body, &format!("payloads/{}/{side}", start.id))))
+                    body.as_ref()
+                        .map(|body| storable(&safe_body(body, &format!("payloads/{}/{side}", start.id)).to_string()))
                 };
                 let known = |name: &str| start.metadata.as_ref().and_then(|m| m[name].as_str()).map(uuid);
                 vec![
