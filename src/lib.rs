@@ -10,6 +10,23 @@
 //! - [`export`] (the forms that leave the program) and [`config`] (settings).
 //! - [`app`], state and update; [`tui`], the terminal; `watch`, the rules without a screen; [`cli`], the command line.
 
+#![cfg_attr(
+    not(all(
+        feature = "sqlite",
+        feature = "postgres",
+        feature = "mongodb",
+        feature = "elasticsearch",
+        feature = "kafka",
+        feature = "watch"
+    )),
+    allow(
+        dead_code,
+        unused_imports,
+        unused_variables,
+        reason = "what some kinds share has no user in a build without them"
+    )
+)]
+
 pub mod app;
 pub mod cli;
 pub mod config;

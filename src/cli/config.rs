@@ -11,7 +11,7 @@ use crate::source::registry::{self, SourceConfig};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::json;
 use std::io::{IsTerminal as _, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 pub(super) fn run(args: &ConfigArgs, choice: &Choice) -> Result<u8> {
     match &args.command {
@@ -172,7 +172,7 @@ fn init(sources: &[String], yes: bool, project: bool, force: bool, choice: &Choi
             config::zone(zone)?;
         }
     }
-    write(&path, &wanted, theme.as_deref(), zone.as_deref())?;
+    config::write_file(&path, &filled(&wanted, theme.as_deref(), zone.as_deref())?, force)?;
     complain(&format!("{} written, with {} sources", path.display(), wanted.len()));
     for one in &wanted {
         if let Some(variable) = one.secret.as_deref().and_then(|secret| secret.split('"').nth(1)) {
@@ -206,7 +206,7 @@ fn source(name: Option<String>, at: &str, project: bool) -> Result<Wanted> {
 }
 
 /// The commented template with what was chosen in it.
-fn write(path: &Path, wanted: &[Wanted], theme: Option<&str>, zone: Option<&str>) -> Result<()> {
+fn filled(wanted: &[Wanted], theme: Option<&str>, zone: Option<&str>) -> Result<String> {
     let mut text = config::template().to_owned();
     for (key, value) in [("theme", theme), ("time_zone", zone)] {
         let Some(value) = value else { continue };
@@ -228,12 +228,7 @@ fn write(path: &Path, wanted: &[Wanted], theme: Option<&str>, zone: Option<&str>
         let Some(at) = text.find(mark) else { bail!("the template has no place for sources") };
         text.insert_str(at, &own);
     }
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    }
-    let half = crate::export::file::beside(path, "new");
-    std::fs::write(&half, text).with_context(|| half.display().to_string())?;
-    std::fs::rename(&half, path).with_context(|| path.display().to_string())
+    Ok(text)
 }
 
 /// Questions on standard error, answers from standard input.

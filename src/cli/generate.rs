@@ -5,10 +5,10 @@ use super::output::{aligned, complain, counter};
 use super::tail::wait_for_signal;
 use super::{UsageError, exit, target};
 use crate::model::{Clock, redact_text};
-#[allow(unused_imports, reason = "a build without any store has none")]
 use crate::record::create::Target;
 use crate::record::simulate::{Simulation, Traffic, live, write_all};
 use crate::record::write::{FileWriter, SqliteWriter, Writer};
+use crate::source::registry;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 use std::io::Write as _;
@@ -95,15 +95,14 @@ async fn writers_of(to: &str, args: &GenerateArgs) -> Result<Vec<Box<dyn Writer>
     let schema = args.schema.as_deref();
     if !to.contains("://") || to.starts_with("sqlite://") || to.starts_with("file://") {
         let path = Path::new(to.trim_start_matches("sqlite://").trim_start_matches("file://"));
-        let is_database =
+        let is_named_one =
             path.extension().is_some_and(|ending| ["sqlite", "db", "sqlite3"].iter().any(|e| ending == *e));
-        return if is_database || to.starts_with("sqlite://") {
+        return if is_named_one || registry::is_database(&path.to_string_lossy()) || to.starts_with("sqlite://") {
             Ok(vec![Box::new(SqliteWriter::open(path).await?)])
         } else {
             Ok(vec![Box::new(FileWriter::open(path, args.keep_files)?)])
         };
     }
-    #[allow(unused_variables, reason = "a build without any store has none")]
     let unknown = |store: &str, known: &str| UsageError(format!("{store} is written to as {known}: --schema NAME"));
     match target::of(to)? {
         #[cfg(feature = "postgres")]

@@ -125,21 +125,28 @@ pub(super) fn aligned<const N: usize>(
     Ok(())
 }
 
-/// That something is being waited for, on standard error where that is a terminal; nothing elsewhere.
+/// A bar on standard error where that is a terminal; nothing elsewhere.
+fn bar(length: Option<u64>, form: &str) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr_with_hz(5));
+    bar.set_style(ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar
+}
+
+/// That something is being waited for.
 pub(super) fn spinner(what: &'static str) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5));
-    let form = ProgressStyle::with_template("{spinner} {msg}, {elapsed}");
-    bar.set_style(form.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    let bar = bar(None, "{spinner} {msg}, {elapsed}");
     bar.enable_steady_tick(std::time::Duration::from_millis(200));
     bar.with_message(what)
 }
 
-/// How far it is, in thousandths, on standard error where that is a terminal; nothing elsewhere.
+/// How far it is, in thousandths.
 pub(super) fn progress() -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(1000), ProgressDrawTarget::stderr_with_hz(5));
-    let form = ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}, {elapsed}, {eta} to go");
-    bar.set_style(form.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar
+    bar(Some(1000), "{bar:30} {percent:>3} %  {msg}, {elapsed}, {eta} to go")
+}
+
+/// How many there are so far.
+pub(super) fn counter(what: &'static str) -> ProgressBar {
+    bar(None, "{spinner} {human_pos} {msg}, {per_sec}, {elapsed}").with_message(what)
 }
 
 /// Columns of the terminal; `None` where standard output is none.
@@ -164,14 +171,6 @@ pub(super) fn wrapped(text: &str, columns: usize) -> Vec<String> {
         }
     }
     lines
-}
-
-/// How many there are so far, on standard error where that is a terminal; nothing elsewhere.
-pub(super) fn counter(what: &'static str) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5));
-    let form = ProgressStyle::with_template("{spinner} {human_pos} {msg}, {per_sec}, {elapsed}");
-    bar.set_style(form.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-    bar.with_message(what)
 }
 
 /// Says something on stderr.

@@ -1,4 +1,5 @@
-//! Configuration: built-in defaults, the user's file over them. An error names the file, the line and the remedy.
+//! Configuration: built-in defaults, the user's file over them, then the project's, the environment and flags.
+//! An error names the file, the line and the remedy.
 
 mod channel;
 mod layers;
@@ -278,6 +279,25 @@ fn local_zone() -> chrono_tz::Tz {
 /// The commented file that is written on request.
 pub fn template() -> &'static str {
     include_str!("../../config/template.toml")
+}
+
+/// Writes a configuration file, whole or not at all, and its folder where that is missing. Who may read it is as for
+/// any file of this user. One that is there already is an error, unless it may be replaced.
+pub fn write_file(path: &Path, text: &str, replace: bool) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::PermissionsExt as _;
+    let write = || -> std::io::Result<()> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        std::fs::create_dir_all(folder)?;
+        let mut file =
+            tempfile::Builder::new().permissions(std::fs::Permissions::from_mode(0o666)).tempfile_in(folder)?;
+        file.write_all(text.as_bytes())?;
+        match if replace { file.persist(path) } else { file.persist_noclobber(path) } {
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.error),
+        }
+    };
+    write().with_context(|| path.display().to_string())
 }
 
 #[cfg(test)]

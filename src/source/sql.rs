@@ -9,7 +9,6 @@ pub(super) enum Bind {
     Int(i64),
     Float(f64),
     /// An array of texts.
-    #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "only PostgreSQL has arrays"))]
     Texts(Vec<String>),
 }
 
@@ -27,10 +26,8 @@ pub(super) struct Sql {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Marks {
     /// `?`
-    #[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "SQLite's"))]
     Question,
     /// `$1`, `$2` …
-    #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "PostgreSQL's"))]
     Numbered,
 }
 

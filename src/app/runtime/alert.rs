@@ -12,10 +12,6 @@ use std::sync::Arc;
 pub type Writers = std::collections::HashMap<SourceId, String>;
 
 /// Changes an alert in the first of its places that can be written to; says what was done.
-#[cfg_attr(
-    not(all(feature = "postgres", feature = "elasticsearch", feature = "kafka")),
-    allow(unused_variables, reason = "a build without one of the kinds")
-)]
 pub async fn change(
     sources: &[(SourceId, Arc<dyn Source>)],
     names: &Names,

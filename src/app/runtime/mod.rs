@@ -253,9 +253,6 @@ fn write_config() -> anyhow::Result<String> {
     if path.exists() {
         return Ok(format!("{} is there already", path.display()));
     }
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
-    }
-    std::fs::write(&path, crate::config::template()).with_context(|| format!("{}", path.display()))?;
+    crate::config::write_file(&path, crate::config::template(), false)?;
     Ok(format!("wrote {}", path.display()))
 }
