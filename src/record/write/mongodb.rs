@@ -130,15 +130,17 @@ struct Set<'a> {
     set: Ended<'a>,
 }
 
-/// The `_id` of a document: the second it began in, as in any ObjectId, and a hash of its request id. A filter of `_id`
-/// alone is not planned by the server, which is a quarter of an update's work in a collection of 21 indexes; the same
-/// document written a second time is told by it, too.
+/// The `_id` of a document: the second it began in, as in any ObjectId, the microsecond, so that what is new stands
+/// together at the end of the index, and a hash of its request id. A filter of `_id` alone is not planned by the server,
+/// which is a quarter of an update's work in a collection of 21 indexes; the same document written a second time is
+/// told by it, too.
 fn object_id(start: &Start) -> ObjectId {
     let mut bytes = [0; 12];
-    let seconds = u32::try_from(start.started_at.0.div_euclid(1_000_000)).unwrap_or_default();
-    bytes[..4].copy_from_slice(&seconds.to_be_bytes());
+    let (at, second) = (start.started_at.0, 1_000_000);
+    bytes[..4].copy_from_slice(&u32::try_from(at.div_euclid(second)).unwrap_or_default().to_be_bytes());
+    bytes[4..7].copy_from_slice(&(at.rem_euclid(second) as u32).to_be_bytes()[1..]);
     let hash = Uuid::new_v5(&Uuid::NAMESPACE_OID, request_id(start).as_bytes());
-    bytes[4..].copy_from_slice(&hash.as_bytes()[..8]);
+    bytes[7..].copy_from_slice(&hash.as_bytes()[..5]);
     ObjectId::from_bytes(bytes)
 }
 
