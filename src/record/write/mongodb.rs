@@ -333,3 +333,20 @@ impl Writer for MongodbWriter {
         vec![(COLLECTION.to_owned(), self.documents)]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_that_bson_cannot_hold_is_text() {
+        let stored = |body: Value| {
+            let start = Start { request_body: Some(body), ..Start::default() };
+            let step = Step::Start(std::sync::Arc::new(start));
+            let document = raw(|form| inserted(&step, form)).expect("serialized");
+            Document::try_from(document).expect("a document").remove("request_body")
+        };
+        assert_eq!(stored(json!({ "a": ["b\0"] })), Some(bson::bson!({ "a": ["b\0"] })));
+        assert_eq!(stored(json!({ "a\0b": 1 })), Some(Bson::String("{\"a\\u0000b\":1}".to_owned())));
+    }
+}
