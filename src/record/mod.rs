@@ -138,9 +138,10 @@ impl Step {
     }
 }
 
-/// A body as it may be stored: without secrets, not over [`MAX_BODY_BYTES`]. `reference` says where the whole is.
-fn safe_body(body: &Value, reference: &str) -> Value {
-    truncate_body(redact_json(body), reference)
+/// A body of an activity, its `request` or its `response`, as it may be stored: without secrets, not over
+/// [`MAX_BODY_BYTES`], with a reference to where the whole would be.
+fn safe_body(body: &Value, id: &str, side: &str) -> Value {
+    truncate_body(redact_json(body), &format!("payloads/{id}/{side}"))
 }
 
 fn safe_json(value: &Value) -> String {

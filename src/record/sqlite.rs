@@ -76,8 +76,8 @@ pub struct Prepared {
 impl Prepared {
     /// Redacts and truncates. Without an outcome the activity is in progress (a log line has no status).
     pub fn new(start: Start, outcome: Option<Outcome>) -> Self {
-        let reference = format!("payloads/{}", start.id);
-        Self::of(start, outcome, |body, side| safe_body(body, &format!("{reference}/{side}")))
+        let id = start.id.clone();
+        Self::of(start, outcome, |body, side| safe_body(body, &id, side))
     }
 
     /// Redacts, and keeps bodies as long as they are.

@@ -45,7 +45,7 @@ pub(super) fn winston(step: &Step) -> Vec<(Timestamp, Level, Value)> {
         (at, level, line)
     };
     let safe = |body: &Option<Value>, side: &str, start: &Start| {
-        body.as_ref().map_or(Value::Null, |body| safe_body(body, &format!("payloads/{}/{side}", start.id)))
+        body.as_ref().map_or(Value::Null, |body| safe_body(body, &start.id, side))
     };
     let headers = |headers: &Option<Value>| headers.as_ref().map(redact_json);
     let map = |value: Value| match value {
@@ -142,7 +142,6 @@ pub(super) struct Engineering {
     pub(super) tags: Vec<String>,
     pub(super) metadata: Value,
     pub(super) raw: String,
-    #[cfg(any(feature = "elasticsearch", feature = "kafka"))]
     pub(super) parsed: Value,
     pub(super) source_id: String,
 }
@@ -158,7 +157,6 @@ impl Engineering {
             "correlation_id": start.correlation_id, "endpoint": start.endpoint, "direction": direction.as_str(), "duration_ms": took,
         });
         let class = start.operation.clone().unwrap_or_else(|| "Service".to_owned());
-        #[cfg(any(feature = "elasticsearch", feature = "kafka"))]
         let parsed = json!({
             "host": metadata["host"], "service": start.system, "thread": "main", "class": class,
             "method": start.method.as_deref().unwrap_or("run"), "line_number": 10 + start.id.bytes().map(u32::from).sum::<u32>() % 400,
@@ -175,7 +173,6 @@ impl Engineering {
             message,
             category,
             metadata,
-            #[cfg(any(feature = "elasticsearch", feature = "kafka"))]
             parsed,
         }
     }
@@ -189,7 +186,6 @@ impl Engineering {
         })
     }
 
-    #[cfg(any(feature = "elasticsearch", feature = "kafka"))]
     /// The message of `log-processing`, and the document of `engineering_logs`.
     pub(super) fn processed(&self) -> Value {
         json!({

@@ -158,13 +158,6 @@ enum Form {
 }
 
 impl Form {
-    fn of(self, value: Value) -> Value {
-        match self {
-            Self::Document => value,
-            Self::Text => Value::String(value.to_string()),
-        }
-    }
-
     fn headers(self, headers: Option<&Value>) -> Option<Value> {
         headers.map(|headers| match self {
             Self::Document => redact_json(headers),
@@ -173,7 +166,10 @@ impl Form {
     }
 
     fn body(self, body: Option<&Value>, start: &Start, side: &str) -> Option<Value> {
-        body.map(|body| self.of(safe_body(body, &format!("payloads/{}/{side}", start.id))))
+        body.map(|body| safe_body(body, &start.id, side)).map(|body| match self {
+            Self::Document => body,
+            Self::Text => Value::String(body.to_string()),
+        })
     }
 }
 

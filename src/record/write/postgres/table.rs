@@ -204,8 +204,7 @@ impl Table {
                 let headers = start.request_headers.as_ref();
                 let agent = headers.and_then(|h| h["User-Agent"].as_str().or(h["user-agent"].as_str()));
                 let body = |body: &Option<Value>, side: &str| {
-                    body.as_ref()
-                        .map(|body| storable(&safe_body(body, &format!("payloads/{}/{side}", start.id)).to_string()))
+                    body.as_ref().map(|body| storable(&safe_body(body, &start.id, side).to_string()))
                 };
                 let known = |name: &str| start.metadata.as_ref().and_then(|m| m[name].as_str()).map(uuid);
                 vec![
