@@ -1,0 +1,46 @@
+# Shortcuts; `just` lists them. Each is one line of cargo or a script, which works without just, too.
+
+# The tests that need no server: `just test-fast`.
+without_servers := "alerting:: architecture:: cli:: configuration:: conformance::file:: conformance::sqlite:: exporting:: hostile:: logs:: pty:: request:: screens::"
+
+[private]
+default:
+    @just --list --unsorted
+
+# the explorer over simulated traffic
+demo *ARGS:
+    cargo run --release -- demo {{ ARGS }}
+
+# unit tests and the tests that need no server
+test-fast:
+    cargo test --workspace --lib
+    cargo test --test all -- {{ without_servers }}
+
+# every test, against real servers; installs them first
+test *ARGS:
+    scripts/test {{ ARGS }}
+
+# the tests whose name contains a word: just only screens
+only NAME *ARGS:
+    cargo test --test all {{ NAME }} -- {{ ARGS }}
+
+# format and lints, as CI checks them
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# everything that CI checks
+ci:
+    .ci/run
+
+# one server in the foreground: postgres, mysql, mongodb, elasticsearch, kafka or prometheus
+server KIND *PORT:
+    scripts/server {{ KIND }} {{ PORT }}
+
+# the API's documentation, private items included, in the browser
+docs:
+    cargo doc --workspace --no-deps --document-private-items --open
+
+# micro-benchmarks; docs/performance.md says how the larger figures are measured
+bench *ARGS:
+    cargo bench {{ ARGS }}
