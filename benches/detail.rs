@@ -4,14 +4,14 @@
 #![allow(missing_docs, clippy::expect_used, reason = "a bench")]
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use crosstail::app::runtime::{Sources, payload_of};
 use crosstail::app::{Action, Effect, Event, Opened, Reply, State, update};
-use crosstail::model::{Activity, Direction, Id, Kind, Names, Status, Timestamp};
-use crosstail::record::{Outcome, Prepared, SqliteRecorder, Start};
-use crosstail::source::PageQuery;
-use crosstail::source::pump::PumpEvent;
-use crosstail::source::registry::{self, SourceConfig};
+use crosstail::runtime::{Sources, payload_of};
 use crosstail::tui::{Depth, Keymap, Look, Places, Theme, draw};
+use crosstail_core::model::{Activity, Direction, Id, Kind, Names, Status, Timestamp};
+use crosstail_record::{Outcome, Prepared, SqliteRecorder, Start};
+use crosstail_source::PageQuery;
+use crosstail_source::SourceConfig;
+use crosstail_source::pump::PumpEvent;
 use std::sync::Arc;
 
 const BEGUN: i64 = 1_795_000_000_000_000;
@@ -67,7 +67,7 @@ fn large_body(c: &mut Criterion) {
         at: vec![format!("sqlite://{}", path.display())],
         ..SourceConfig::default()
     };
-    let (id, source) = registry::open(&config, &names).expect("source");
+    let (id, source) = crosstail::kinds::ALL.open(&config, &names).expect("source");
     let sources: Sources = vec![(id, Arc::clone(&source))].into();
     let found = runtime.block_on(async { source.page(&PageQuery::all(1), None).await.expect("page").items });
     let look = look();

@@ -4,9 +4,9 @@
 
 use crosstail::app::alerting::Alerting;
 use crosstail::app::{Action, Event, Screen, State, update};
-use crosstail::model::{Activity, Direction, Id, Kind, Names, SourceId, Status, Timestamp};
-use crosstail::source::pump::{PumpEvent, State as SourceState};
 use crosstail::tui::{Depth, Keymap, Look, Theme, draw};
+use crosstail_core::model::{Activity, Direction, Id, Kind, Names, SourceId, Status, Timestamp};
+use crosstail_source::pump::{PumpEvent, State as SourceState};
 use std::time::{Duration, Instant};
 
 const EPOCH: Timestamp = Timestamp(1_795_000_000_000_000);

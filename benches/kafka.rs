@@ -10,10 +10,10 @@
 
 #![allow(clippy::expect_used, clippy::print_stdout, reason = "a program for people")]
 
-use crosstail::model::{Clock, Names};
-use crosstail::source::registry::{self, SourceConfig};
-use crosstail::source::{Source, Update};
-use crosstail::store::Store;
+use crosstail_core::model::{Clock, Names};
+use crosstail_engine::store::Store;
+use crosstail_source::SourceConfig;
+use crosstail_source::{Source, Update};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
@@ -110,7 +110,7 @@ async fn main() {
     let names = Names::default();
     let at = vec![format!("kafka://{brokers}/{TOPIC}")];
     let config = SourceConfig { name: "kafka".to_owned(), at, ..SourceConfig::default() };
-    let (_, source) = registry::open(&config, &names).expect("opened");
+    let (_, source) = crosstail::kinds::ALL.open(&config, &names).expect("opened");
     let (mut alone, mut taken) = (Vec::new(), Vec::new());
     for _ in 0..3 {
         alone.push(bare(&brokers));

@@ -3,9 +3,9 @@
 #![allow(missing_docs, clippy::expect_used, reason = "a bench")]
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use crosstail::filter::{Context, Field, Filter};
-use crosstail::model::{Activity, Direction, Id, Kind, Names, Status, Timestamp};
-use crosstail::store::Store;
+use crosstail_core::filter::{Context, Field, Filter};
+use crosstail_core::model::{Activity, Direction, Id, Kind, Names, Status, Timestamp};
+use crosstail_engine::store::Store;
 
 /// As many as the target names.
 const RECORDS: usize = 1_000_000;
@@ -64,7 +64,7 @@ fn bench(c: &mut Criterion) {
             b.iter(|| store.set_filter(filter.predicate(&Context::default())));
         });
     }
-    store.set_filter(crosstail::filter::Predicate::All);
+    store.set_filter(crosstail_core::filter::Predicate::All);
     group.bench_function("facet and histogram of 1,000,000", |b| {
         b.iter(|| {
             let start = store.started(store.rows()[0]);

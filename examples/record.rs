@@ -5,9 +5,9 @@
 //! A webhook comes in, causes a call out that fails and is planned to be tried again, and the second try goes well: three
 //! activities of one trace, which `crosstail URL` shows with their payloads, the retry chain and the trace.
 
-use crosstail::model::{Direction, Kind, Status};
-use crosstail::record::write::Table;
-use crosstail::record::{Backoff, Correlation, Options, Outcome, Recorder, RetryPolicy, Start};
+use crosstail_core::model::{Direction, Kind, Status};
+use crosstail_record::write::Table;
+use crosstail_record::{Backoff, Correlation, Options, Outcome, Recorder, RetryPolicy, Start};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -71,7 +71,7 @@ async fn main() {
             ..Outcome::default()
         };
         if let Some(at) = recorder.complete(&call, outcome).await {
-            let wait = at.since_us(crosstail::model::Clock::system().now()).max(0);
+            let wait = at.since_us(crosstail_core::model::Clock::system().now()).max(0);
             tokio::time::sleep(std::time::Duration::from_micros(wait as u64)).await;
         }
         next = call.next_attempt();

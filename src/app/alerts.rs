@@ -3,10 +3,10 @@
 use super::State;
 use super::alerting::behind;
 use super::health::rows_of;
-use crate::filter::quote;
-use crate::insight::alerting::{Alert, AlertState, Rule, Severity, Silence, group_text};
-use crate::model::{Activity, Level, Status, Timestamp};
-use crate::store::Row;
+use crosstail_core::filter::quote;
+use crosstail_core::model::{Activity, Level, Status, Timestamp};
+use crosstail_engine::insight::alerting::{Alert, AlertState, Rule, Severity, Silence, group_text};
+use crosstail_engine::store::Row;
 
 /// What state a line is in, in the order that they are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -174,7 +174,7 @@ pub fn of_activity(activity: Activity) -> AlertLine {
 /// The record that a store's alert names: by its id, or by its key in the store.
 pub(super) fn record_of(state: &State, alert: &Activity) -> Option<Row> {
     let named = alert.parent_request_id.as_deref()?;
-    if let Some(row) = state.store.find(&crate::model::Id::parse(named)) {
+    if let Some(row) = state.store.find(&crosstail_core::model::Id::parse(named)) {
         return Some(row);
     }
     let day = 86_400_000;

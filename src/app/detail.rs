@@ -2,10 +2,10 @@
 
 use super::Ticket;
 use super::opened::{Opened, Part};
-use super::outline::Outline;
-use crate::insight::{Chain, Comparison, Trace, describe_mapping};
-use crate::model::{Activity, Entry, Id, Latencies, Timestamp};
-use crate::store::Row;
+use crosstail_core::model::{Activity, Entry, Id, Latencies, Timestamp};
+use crosstail_engine::insight::{Chain, Comparison, Trace, describe_mapping};
+use crosstail_engine::outline::Outline;
+use crosstail_engine::store::Row;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;

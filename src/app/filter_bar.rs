@@ -1,6 +1,6 @@
 //! The filter bar: text, the last good filter, completions, the error under its place.
 
-use crate::filter::{Completion, Filter, ParseError};
+use crosstail_core::filter::{Completion, Filter, ParseError};
 
 /// State of the filter bar.
 #[derive(Debug, Clone, Default)]
@@ -79,7 +79,7 @@ impl FilterBar {
         }
         if text.is_empty() {
             clause
-        } else if matches!(self.applied.expr(), crate::filter::Expr::Or(_)) {
+        } else if matches!(self.applied.expr(), crosstail_core::filter::Expr::Or(_)) {
             format!("({text}) {clause}")
         } else {
             format!("{text} {clause}")

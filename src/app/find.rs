@@ -1,7 +1,7 @@
 //! Looking for what a pasted text identifies: in every source at once, with a line of progress a source.
 
 use super::Ticket;
-use crate::model::{Activity, SourceId};
+use crosstail_core::model::{Activity, SourceId};
 
 /// A shorter id may be a part of something else in a line.
 const LONG: usize = 8;
@@ -64,7 +64,7 @@ impl Find {
         let chosen = self.found.get(self.chosen).map(|activity| activity.id.clone());
         let mut all = std::mem::take(&mut self.found);
         all.extend(found);
-        self.found = crate::model::joined(all);
+        self.found = crosstail_core::model::joined(all);
         rank(&mut self.found, &self.text);
         if self.moved {
             self.chosen = self.found.iter().position(|a| Some(&a.id) == chosen.as_ref()).unwrap_or(0);

@@ -2,11 +2,11 @@
 //! computed anew that something changed in.
 
 use super::alerting::FiguresQuery;
-use crate::filter::Field;
-use crate::insight::{Health, Part, Reading, Span, Try};
-use crate::model::{Kind, Timestamp};
-use crate::source::{Grouping, Groups};
-use crate::store::{Row, Store, Symbol};
+use crosstail_core::filter::Field;
+use crosstail_core::model::{Kind, Timestamp};
+use crosstail_engine::insight::{Health, Part, Reading, Span, Try};
+use crosstail_engine::store::{Row, Store, Symbol};
+use crosstail_source::{Grouping, Groups};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 

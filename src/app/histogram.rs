@@ -1,8 +1,8 @@
 //! The histogram: failures and totals over time, and the range that is chosen in it.
 
 use super::State;
-use crate::model::Timestamp;
-use crate::store::Histogram;
+use crosstail_core::model::Timestamp;
+use crosstail_engine::store::Histogram;
 
 /// State of the histogram.
 #[derive(Debug, Clone, Default)]

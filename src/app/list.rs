@@ -1,8 +1,8 @@
 //! The list: what is selected, what is on screen, following and pausing.
 
-use crate::filter::Field;
-use crate::model::Timestamp;
-use crate::store::{Row, Store};
+use crosstail_core::filter::Field;
+use crosstail_core::model::Timestamp;
+use crosstail_engine::store::{Row, Store};
 
 /// The columns that a cursor can stand in, for keep and exclude.
 pub const COLUMNS: &[Field] =

@@ -1,4 +1,4 @@
-//! The application: state, and `update(state, event) → effects`, which never waits. Only [`runtime`] does.
+//! The application: state, and `update(state, event) → effects`, which never waits. Only [`crate::runtime`] does.
 
 mod action;
 pub mod alerting;
@@ -10,11 +10,9 @@ mod health;
 mod histogram;
 mod list;
 mod opened;
-mod outline;
 mod palette;
 mod prompt;
 mod reports;
-pub mod runtime;
 mod state;
 mod system;
 mod update;
@@ -28,19 +26,18 @@ pub use health::{HEALTH_WINDOWS_US, HealthView};
 pub use histogram::HistogramPanel;
 pub use list::{COLUMNS, List};
 pub use opened::{Opened, Part, missing};
-pub use outline::{Document, Kind as LineKind, Line, Outline};
 pub use palette::{Palette, PaletteItem, Run};
 pub use prompt::{Prompt, Purpose};
 pub use state::{FacetPanel, Focus, Mark, Notice, Overlay, Screen, SourceStatus, State, Toggles, ViewSnapshot};
 pub use system::{Entry, Heat, SPANS, Section, SystemView};
 pub use update::update;
 
-use crate::insight::Comparison;
-use crate::model::{Activity, Id, Place, SourceId, Timestamp};
-use crate::record::AlertStatus;
-use crate::source::pump::PumpEvent;
-use crate::source::{Groups, RelatedKey};
 use alerting::FiguresQuery;
+use crosstail_core::model::{Activity, Id, Place, SourceId, Timestamp};
+use crosstail_engine::insight::Comparison;
+use crosstail_source::alert::AlertStatus;
+use crosstail_source::pump::PumpEvent;
+use crosstail_source::{Groups, RelatedKey};
 use std::sync::Arc;
 
 /// Number of a query: a reply to an older one than the newest is dropped.
@@ -130,7 +127,7 @@ pub enum Effect {
     /// Change an alert in its stores.
     ChangeAlert(Box<AlertChange>),
     /// Write the screen as a report to this path; its ending says the form.
-    Report(String, Box<crate::export::Report>),
+    Report(String, Box<crosstail_export::Report>),
     /// Write the commented configuration file.
     WriteConfig,
     /// Read keymap and theme files again.

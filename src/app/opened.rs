@@ -1,8 +1,8 @@
 //! A payload made ready for the screen: laid out once, off the screen's thread.
 
-use super::outline::Document;
-use crate::insight::{Form, is_json_container, lay_out, size};
-use crate::model::{Body, Payload, RawRecord, Side};
+use crosstail_core::model::{Body, Payload, RawRecord, Side};
+use crosstail_engine::insight::{Form, is_json_container, lay_out, size};
+use crosstail_engine::outline::Document;
 use serde_json::Value;
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! One line asked for: an expression, a note, a command, a file.
 
-use crate::model::Activity;
+use crosstail_core::model::Activity;
 
 /// What the line is for.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,11 +2,11 @@
 
 use super::health::reading;
 use super::{Origin, Screen, Section, State};
-use crate::export::{Cell, Chart, Report, ReportKind, Table};
-use crate::filter::Filter;
-use crate::insight::{Part, SystemHealth};
-use crate::model::{Figures, Timestamp};
-use crate::source::Groups;
+use crosstail_core::filter::Filter;
+use crosstail_core::model::{Figures, Timestamp};
+use crosstail_engine::insight::{Part, SystemHealth};
+use crosstail_export::{Cell, Chart, Report, ReportKind, Table};
+use crosstail_source::Groups;
 use std::collections::BTreeMap;
 
 /// The report of the screen that is shown.
@@ -36,7 +36,9 @@ pub(super) fn of_screen(state: &State) -> Report {
             about.push(format!("time: {} … {}", at(rows.first()), at(rows.last())));
         }
     }
-    let about = about.iter().map(|line| crate::model::visible_line(&crate::model::redact_text(line)).into_owned());
+    let about = about
+        .iter()
+        .map(|line| crosstail_core::model::visible_line(&crosstail_core::model::redact_text(line)).into_owned());
     Report { title, about: about.collect(), made_at: state.now, tables }
 }
 

@@ -5,13 +5,13 @@ use super::{
     AlertLine, Detail, FilterBar, Find, HealthView, HistogramPanel, List, Palette, Prompt, SystemView, Tab, Ticket,
 };
 use crate::config::ViewEntry;
-use crate::filter::{Context, Field};
-use crate::insight::{Contrast, Policy, Tally};
-use crate::model::{Activity, Catalogue, Entry, Id, Names, SourceId, Timestamp, Vitals};
-use crate::source::Probe;
-use crate::source::pump;
-use crate::store::{Facet, Row, Store};
 use chrono_tz::Tz;
+use crosstail_core::filter::{Context, Field};
+use crosstail_core::model::{Activity, Catalogue, Entry, Id, Names, SourceId, Timestamp, Vitals};
+use crosstail_engine::insight::{Contrast, Policy, Tally};
+use crosstail_engine::store::{Facet, Row, Store};
+use crosstail_source::Probe;
+use crosstail_source::pump;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 /// Which screen is shown.
@@ -391,7 +391,7 @@ impl State {
     }
 
     /// What rules are evaluated over.
-    pub fn evaluate_rules(&mut self) -> Vec<crate::insight::alerting::Change> {
+    pub fn evaluate_rules(&mut self) -> Vec<crosstail_engine::insight::alerting::Change> {
         let sources = self.sources.iter().map(|source| SourceSeen {
             name: &source.name,
             unreachable_since: source.unreachable_since,

@@ -2,11 +2,11 @@
 //! time, what it does most.
 
 use super::health::{is_work, reading, rows_of};
-use crate::filter::quote;
-use crate::insight::error_kind;
-use crate::model::{Figures, Latencies, Timestamp};
-use crate::store::{Store, Symbol};
 use compact_str::CompactString;
+use crosstail_core::filter::quote;
+use crosstail_core::model::{Figures, Latencies, Timestamp};
+use crosstail_engine::insight::error_kind;
+use crosstail_engine::store::{Store, Symbol};
 use std::collections::{BTreeMap, HashMap};
 
 /// Where the spans of document 002's distribution begin, in milliseconds.

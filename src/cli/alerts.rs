@@ -4,15 +4,15 @@ use super::args::{AlertsArgs, AlertsCommand, Format, WriteArgs};
 use super::output::{aligned, complain};
 use super::sources::Opened;
 use super::{UsageError, exit, sources};
-use crate::app::runtime::{Joined, alert};
 use crate::app::{AlertChange, AlertLine, LineState, Origin, of_activity};
 use crate::config::{Choice, Config};
-use crate::export::{csv_cell, safe_json};
-use crate::filter::Filter;
-use crate::model::{Clock, redact_text, visible_line};
-use crate::record::AlertStatus;
-use crate::source::PageQuery;
+use crate::runtime::{Joined, alert};
 use anyhow::{Result, bail};
+use crosstail_core::filter::Filter;
+use crosstail_core::model::{Clock, redact_text, visible_line};
+use crosstail_export::{csv_cell, safe_json};
+use crosstail_source::PageQuery;
+use crosstail_source::alert::AlertStatus;
 use serde_json::{Value, json};
 use std::io::Write as _;
 
@@ -178,7 +178,7 @@ async fn change(args: &AlertsArgs, choice: &Choice, id: &str, to: AlertStatus, w
 }
 
 #[cfg(feature = "watch")]
-fn acknowledge(args: &AlertsArgs, id: &str, by: &str, now: crate::model::Timestamp, rule: &str) -> Result<()> {
+fn acknowledge(args: &AlertsArgs, id: &str, by: &str, now: crosstail_core::model::Timestamp, rule: &str) -> Result<()> {
     let path = super::watch::state_file(args.state.as_deref())?;
     let mut said = crate::watch::Said::read(&path)?;
     said.acknowledged.retain(|(known, ..)| known != id);
@@ -189,7 +189,7 @@ fn acknowledge(args: &AlertsArgs, id: &str, by: &str, now: crate::model::Timesta
 }
 
 #[cfg(not(feature = "watch"))]
-fn acknowledge(_: &AlertsArgs, _: &str, _: &str, _: crate::model::Timestamp, _: &str) -> Result<()> {
+fn acknowledge(_: &AlertsArgs, _: &str, _: &str, _: crosstail_core::model::Timestamp, _: &str) -> Result<()> {
     bail!("this build has no watch")
 }
 
@@ -199,8 +199,9 @@ fn silence(args: &AlertsArgs, (rule, of): (&str, &str), length: std::time::Durat
     let names = || rules.iter().map(|rule| rule.name.as_str());
     if rule != "*" && !names().any(|name| name.eq_ignore_ascii_case(rule)) {
         // A rule of a folder that only the watch knows is silenced all the same.
-        let hint =
-            crate::filter::suggest(rule, names()).map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
+        let hint = crosstail_core::filter::suggest(rule, names())
+            .map(|near| format!("; did you mean '{near}'?"))
+            .unwrap_or_default();
         complain(&format!("no rule '{rule}' here{hint}"));
     }
     let path = super::watch::state_file(args.state.as_deref())?;
@@ -209,7 +210,12 @@ fn silence(args: &AlertsArgs, (rule, of): (&str, &str), length: std::time::Durat
     let until = now.plus_us(length.as_micros() as i64);
     said.silences.retain(|silence| now < silence.until && (silence.rule != rule || silence.group != of));
     let why = why.trim().to_owned();
-    said.silences.push(crate::insight::alerting::Silence { rule: rule.to_owned(), group: of.to_owned(), until, why });
+    said.silences.push(crosstail_engine::insight::alerting::Silence {
+        rule: rule.to_owned(),
+        group: of.to_owned(),
+        until,
+        why,
+    });
     said.write(&path)?;
     complain(&format!("{rule} for {of} is silent until {}", until.rfc3339()));
     Ok(exit::OK)

@@ -4,11 +4,12 @@ use super::args::{ConfigArgs, ConfigCommand, TextOrJson};
 use super::output::{aligned, complain};
 use super::{UsageError, exit};
 use crate::config::{self, Choice, Config, Layered, PROJECT_FILE, project_file};
-use crate::export::safe_json;
-use crate::filter::Filter;
-use crate::model::{Names, visible};
-use crate::source::registry::{self, SourceConfig};
+use crate::kinds;
 use anyhow::{Context as _, Result, bail, ensure};
+use crosstail_core::filter::Filter;
+use crosstail_core::model::{Names, visible};
+use crosstail_export::safe_json;
+use crosstail_source::SourceConfig;
 use serde_json::json;
 use std::io::{IsTerminal as _, Write};
 use std::path::PathBuf;
@@ -36,7 +37,7 @@ fn show(choice: &Choice, output: TextOrJson) -> Result<u8> {
         }
         TextOrJson::Text => {
             let row = |s: &config::Setting| {
-                [&s.name, &s.value, &s.origin].map(|text| crate::model::visible_line(text).into_owned())
+                [&s.name, &s.value, &s.origin].map(|text| crosstail_core::model::visible_line(text).into_owned())
             };
             let rows: Vec<[String; 3]> = layered.settings.iter().map(row).collect();
             aligned(&mut out, &["setting", "value", "from"], &rows)?;
@@ -82,7 +83,7 @@ fn check(choice: &Choice) -> Result<u8> {
     match config.source_configs() {
         Ok(sources) => {
             for source in &sources {
-                if let Err(error) = registry::open(source, &names) {
+                if let Err(error) = kinds::ALL.open(source, &names) {
                     problems.push(format!("source {}: {error}", source.name));
                 }
             }
@@ -148,10 +149,11 @@ fn init(sources: &[String], yes: bool, project: bool, force: bool, choice: &Choi
     if !yes && sources.is_empty() {
         let mut ask = Asking::new();
         Asking::say("What do you log into? One address a line, an empty line when that is all.")?;
-        Asking::say("  postgres://user@host/database   mongodb://user@host/database   es+https://host:9200/index-*")?;
-        Asking::say("  kafka://broker:9092/topic       a file, a folder, or a pattern as /var/log/app/*.log")?;
+        for kind in kinds::ALL.iter() {
+            Asking::say(&format!("  {:<32} {}", kind.example, kind.title))?;
+        }
         while let Some(at) = ask.question("address", "")? {
-            let told = SourceConfig::from_argument(&at).name;
+            let told = kinds::ALL.configure(&at).name;
             let name = ask.question("  its name", &told)?.unwrap_or(told);
             match source(Some(name), &at, project) {
                 Ok(mut one) => {
@@ -185,7 +187,7 @@ fn init(sources: &[String], yes: bool, project: bool, force: bool, choice: &Choi
 
 /// A source whose address is good; a password that was typed with it is taken out.
 fn source(name: Option<String>, at: &str, project: bool) -> Result<Wanted> {
-    let name = name.unwrap_or_else(|| SourceConfig::from_argument(at).name);
+    let name = name.unwrap_or_else(|| kinds::ALL.configure(at).name);
     ensure!(!name.trim().is_empty(), UsageError("a source needs a name".to_owned()));
     let mut at = at.to_owned();
     let mut secret = None;
@@ -201,7 +203,7 @@ fn source(name: Option<String>, at: &str, project: bool) -> Result<Wanted> {
         }
     }
     let config = SourceConfig { name: name.clone(), at: vec![at.clone()], ..SourceConfig::default() };
-    registry::open(&config, &Names::default())?;
+    kinds::ALL.open(&config, &Names::default())?;
     Ok(Wanted { name, at, secret })
 }
 

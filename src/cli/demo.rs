@@ -3,11 +3,12 @@
 use super::args::DemoArgs;
 use super::explore;
 use crate::config::{Choice, Config};
-use crate::model::{Clock, Names};
-use crate::record::simulate::{Simulation, live, seed_history};
-use crate::record::write::{SqliteWriter, Writer};
-use crate::source::registry::{self, SourceConfig};
+use crate::kinds;
 use anyhow::{Context as _, Result, ensure};
+use crosstail_core::model::{Clock, Names};
+use crosstail_record::simulate::{Simulation, live, seed_history};
+use crosstail_record::write::{SqliteWriter, Writer};
+use crosstail_source::SourceConfig;
 use tokio_util::sync::CancellationToken;
 
 pub(super) async fn run(args: &DemoArgs, choice: &Choice) -> Result<u8> {
@@ -42,7 +43,7 @@ pub(super) async fn run(args: &DemoArgs, choice: &Choice) -> Result<u8> {
         at: vec![format!("sqlite://{}", path.display())],
         ..SourceConfig::default()
     };
-    let opened = registry::open(&source, &names)?;
+    let opened = kinds::ALL.open(&source, &names)?;
     let invocation = match &args.keep {
         Some(path) => format!("crosstail {}", path.display()),
         None => format!("crosstail demo --seed {}", args.seed),

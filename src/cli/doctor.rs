@@ -3,12 +3,13 @@
 use super::args::{DoctorArgs, TextOrJson};
 use super::output::{columns, complain, spinner, wrapped};
 use super::{UsageError, exit, sources};
-use crate::app::runtime::{Examined, examine};
 use crate::config::{Choice, Config};
-use crate::export::safe_json;
-use crate::model::{Clock, Diagnosis, Grade, visible};
-use crate::source::registry::{Endpoint, endpoints};
+use crate::kinds;
+use crate::runtime::{Examined, examine};
 use anyhow::{Result, ensure};
+use crosstail_core::model::{Clock, Diagnosis, Grade, visible};
+use crosstail_export::safe_json;
+use crosstail_source::Endpoint;
 use serde_json::json;
 use std::io::{IsTerminal as _, Write};
 use std::sync::Arc;
@@ -24,7 +25,7 @@ pub(super) async fn run(args: &DoctorArgs, choice: &Choice) -> Result<u8> {
     let bar = spinner("examining");
     let mut tasks = Vec::new();
     for ((_, source), config) in opened.sources.iter().zip(&opened.configs) {
-        let endpoints: Vec<Endpoint> = config.at.iter().flat_map(|at| endpoints(at)).collect();
+        let endpoints: Vec<Endpoint> = config.at.iter().flat_map(|at| kinds::ALL.endpoints(at)).collect();
         let source = Arc::clone(source);
         tasks.push(tokio::spawn(async move { examine(source, endpoints, &Clock::system()).await }));
     }
@@ -41,7 +42,7 @@ pub(super) async fn run(args: &DoctorArgs, choice: &Choice) -> Result<u8> {
         }
         bar.suspend(|| match args.output {
             TextOrJson::Json => as_json(&mut out, &name, &examined),
-            TextOrJson::Text => as_text(&mut out, &name, source.capabilities().kind.as_str(), &examined, args.quiet),
+            TextOrJson::Text => as_text(&mut out, &name, source.kind().store.name, &examined, args.quiet),
         })?;
     }
     bar.finish_and_clear();
@@ -58,10 +59,8 @@ pub(super) async fn run(args: &DoctorArgs, choice: &Choice) -> Result<u8> {
 
 /// Passwords where others can read them.
 fn secrets(args: &DoctorArgs, config: &Config, name: &str) -> Option<Diagnosis> {
-    let written = |at: &str| endpoints(at).iter().any(|endpoint| endpoint.password);
-    if args.source.sources.iter().any(|argument| {
-        written(argument) && crate::source::registry::SourceConfig::from_argument(argument).name == name
-    }) {
+    let written = |at: &str| kinds::ALL.endpoints(at).iter().any(|endpoint| endpoint.password);
+    if args.source.sources.iter().any(|argument| written(argument) && kinds::ALL.configure(argument).name == name) {
         let text = "the password is on the command line, where every user of this machine sees it";
         let remedy = "configure the source, with password_env, password_file or password_command; PGPASSWORD or ~/.pgpass for PostgreSQL";
         return Some(Diagnosis::warning("credentials", text, remedy));

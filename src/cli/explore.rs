@@ -3,14 +3,14 @@
 use super::args::{ExploreArgs, LookArgs};
 use super::{UsageError, sources};
 use crate::app::alerting::Alerting;
-use crate::app::runtime::Runtime;
 use crate::app::{Event, State};
 use crate::config::{self, Choice, Config};
-use crate::export::shell_quote;
-use crate::model::{Clock, Names, SourceId, redact_text};
-use crate::source::Source;
+use crate::runtime::Runtime;
 use crate::tui;
 use anyhow::Result;
+use crosstail_core::model::{Clock, Names, SourceId, redact_text};
+use crosstail_export::shell_quote;
+use crosstail_source::Source;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -71,7 +71,7 @@ pub(super) async fn open(
     state.theme = config.theme.clone().unwrap_or_else(|| "dark".to_owned());
     state.where_configured = config::user_file().map(|path| path.display().to_string());
     if let Some(text) = &look.filter {
-        if let Err(error) = crate::filter::Filter::parse(text) {
+        if let Err(error) = crosstail_core::filter::Filter::parse(text) {
             return Err(UsageError(format!("--filter:\n{}", error.with_carets(text))).into());
         }
         let _ = crate::app::update(&mut state, Event::FilterEdited(text.clone(), text.len()));

@@ -4,15 +4,15 @@ use super::args::ExportArgs;
 use super::output::{complain, progress as bar_of_time};
 use super::tail::wait_for_signal;
 use super::{UsageError, exit, sources};
-use crate::app::runtime::{Joined, Sources, payload_of};
 use crate::config::{Choice, Config};
-use crate::export::file::{Exported, FileForm, FileSink, LinesSink, beside, part_of, publish};
-use crate::filter::Context;
-use crate::model::{Names, Timestamp, redact_text};
-use crate::record::{Kept, SqliteArchive};
-use crate::source::{Cursor, PageQuery};
+use crate::runtime::{Joined, Sources, payload_of};
 use anyhow::{Context as _, Result, bail, ensure};
 use async_trait::async_trait;
+use crosstail_core::filter::Context;
+use crosstail_core::model::{Names, Timestamp, redact_text};
+use crosstail_export::file::{Exported, FileForm, FileSink, LinesSink, beside, part_of, publish};
+use crosstail_export::{Kept, SqliteArchive};
+use crosstail_source::{Cursor, PageQuery};
 use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -105,7 +105,7 @@ pub(super) async fn run(args: &ExportArgs, choice: &Choice) -> Result<u8> {
     let (began, resumed) = (Instant::now(), progress.rows);
     let bar = bar_of_time();
     let mut interrupted = tokio::spawn(wait_for_signal());
-    let mut step: Vec<crate::model::Activity> = Vec::with_capacity(STEP);
+    let mut step: Vec<crosstail_core::model::Activity> = Vec::with_capacity(STEP);
     loop {
         let next = tokio::select! {
             biased;
@@ -119,7 +119,7 @@ pub(super) async fn run(args: &ExportArgs, choice: &Choice) -> Result<u8> {
         };
         let ended = next.is_none();
         progress.first =
-            progress.first.or(next.as_ref().map(|activity: &crate::model::Activity| activity.started_at.0));
+            progress.first.or(next.as_ref().map(|activity: &crosstail_core::model::Activity| activity.started_at.0));
         step.extend(next);
         if step.len() < STEP && !ended {
             continue;
@@ -155,11 +155,15 @@ pub(super) async fn run(args: &ExportArgs, choice: &Choice) -> Result<u8> {
 }
 
 /// Loads payloads where they are asked for.
-async fn with_payloads(sources: &Sources, activities: Vec<crate::model::Activity>, wanted: bool) -> Vec<Exported> {
+async fn with_payloads(
+    sources: &Sources,
+    activities: Vec<crosstail_core::model::Activity>,
+    wanted: bool,
+) -> Vec<Exported> {
     if !wanted {
         return activities.into_iter().map(|activity| (activity, None)).collect();
     }
-    let load = |activity: crate::model::Activity| async move {
+    let load = |activity: crosstail_core::model::Activity| async move {
         let (payload, problems) = payload_of(sources, &activity.id, &activity.places).await;
         for problem in problems {
             complain(&problem.to_string());
@@ -193,7 +197,7 @@ async fn sink(
             Box::new(LinesSink::open(path, form == FileForm::Csv, payloads, names, mark)?)
         }
         #[cfg(feature = "parquet")]
-        FileForm::Parquet => Box::new(crate::export::file::ParquetSink::open(path, payloads, names, mark)?),
+        FileForm::Parquet => Box::new(crosstail_export::file::ParquetSink::open(path, payloads, names, mark)?),
         #[cfg(not(feature = "parquet"))]
         FileForm::Parquet => bail!("this build writes no Parquet; build with the feature `parquet`"),
         FileForm::Sqlite => {

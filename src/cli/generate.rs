@@ -4,12 +4,12 @@ use super::args::{GenerateArgs, TextOrJson};
 use super::output::{aligned, complain, counter};
 use super::tail::wait_for_signal;
 use super::{UsageError, exit, target};
-use crate::model::{Clock, redact_text};
-use crate::record::create::Target;
-use crate::record::simulate::{Simulation, Traffic, live, write_all};
-use crate::record::write::{FileWriter, SqliteWriter, Writer};
-use crate::source::registry;
+use crate::kinds;
 use anyhow::{Context as _, Result, ensure};
+use crosstail_core::model::{Clock, redact_text};
+use crosstail_record::simulate::{Simulation, Traffic, live, write_all};
+use crosstail_record::write::Writer;
+use crosstail_source::{Kind, WriteOptions};
 use serde_json::json;
 use std::io::Write as _;
 use std::path::Path;
@@ -90,64 +90,18 @@ fn rated(args: &GenerateArgs, writers: &[Box<dyn Writer>], clock: &Clock) -> Sim
     Simulation { rate: args.rate * sample.len() as f64 / taken.max(1) as f64, ..plain }
 }
 
-/// What writes to an address.
+/// What writes to an address, or to a path.
 async fn writers_of(to: &str, args: &GenerateArgs) -> Result<Vec<Box<dyn Writer>>> {
-    let schema = args.schema.as_deref();
-    if !to.contains("://") || to.starts_with("sqlite://") || to.starts_with("file://") {
-        let path = Path::new(to.trim_start_matches("sqlite://").trim_start_matches("file://"));
-        let is_named_one =
-            path.extension().is_some_and(|ending| ["sqlite", "db", "sqlite3"].iter().any(|e| ending == *e));
-        return if is_named_one || registry::is_database(&path.to_string_lossy()) || to.starts_with("sqlite://") {
-            Ok(vec![Box::new(SqliteWriter::open(path).await?)])
-        } else {
-            Ok(vec![Box::new(FileWriter::open(path, args.keep_files)?)])
-        };
-    }
-    let unknown = |store: &str, known: &str| UsageError(format!("{store} is written to as {known}: --schema NAME"));
-    match target::of(to)? {
-        #[cfg(feature = "postgres")]
-        Target::Postgres(url) => {
-            use crate::record::write::{PostgresWriter, Table};
-            let known = Table::ALL.map(Table::schema).join(", ");
-            let tables = match schema {
-                Some(name) => vec![Table::of_schema(name).ok_or_else(|| unknown("PostgreSQL", &known))?],
-                None => PostgresWriter::tables(&url).await?,
-            };
-            ensure!(
-                !tables.is_empty(),
-                "there is none of the tables yet; create them with: crosstail schema apply NAME --to URL, NAME one of {known}"
-            );
-            let mut writers: Vec<Box<dyn Writer>> = Vec::new();
-            for table in tables {
-                writers.push(Box::new(PostgresWriter::connect(&url, table).await?));
-            }
-            Ok(writers)
-        }
-        #[cfg(feature = "mongodb")]
-        Target::Mongodb(url) => {
-            ensure!(schema.is_none_or(|name| name == "prokure"), unknown("MongoDB", "prokure"));
-            Ok(vec![Box::new(crate::record::write::MongodbWriter::connect(&url).await?)])
-        }
-        #[cfg(feature = "elasticsearch")]
-        Target::Elasticsearch(transport) => {
-            let pattern = crate::source::elasticsearch::pattern(to)?;
-            let told = if pattern.starts_with("engineering") { "engineering-logs" } else { "halopsa" };
-            let writer = crate::record::write::ElasticsearchWriter::new(transport, &pattern, schema.unwrap_or(told))?;
-            Ok(vec![Box::new(writer)])
-        }
-        #[cfg(feature = "kafka")]
-        Target::Kafka(config) => {
-            ensure!(schema.is_none_or(|name| name == "engineering-logs"), unknown("Kafka", "engineering-logs"));
-            let patterns = crate::source::kafka::topics(to)?;
-            let takes = move |topic: &str| {
-                let mut patterns = patterns.iter().filter_map(|pattern| glob::Pattern::new(pattern).ok());
-                patterns.any(|pattern| pattern.matches(topic))
-            };
-            // Asking for the topics waits for the brokers.
-            let connect = move || crate::record::write::KafkaWriter::connect(config, takes);
-            let writer = tokio::task::spawn_blocking(connect).await??;
-            Ok(vec![Box::new(writer)])
-        }
+    let path = Path::new(to);
+    let written = |kind: &&Kind| match to.split_once("://") {
+        Some((scheme, _)) => kind.writing.is_some() && kind.schemes.contains(&scheme),
+        None => kind.writing.as_ref().is_some_and(|writing| (writing.claims)(path)),
+    };
+    let writing = kinds::ALL.iter().find(|kind| written(kind)).and_then(|kind| kind.writing.as_ref());
+    let options = WriteOptions { schema: args.schema.clone(), keep_files: args.keep_files };
+    match writing {
+        Some(writing) => (writing.open)(to, &options).await,
+        None => Err(target::refused(to, |kind| kind.writing.is_some()).into()),
     }
 }
 

@@ -3,15 +3,15 @@
 use super::args::{HealthArgs, HealthFormat};
 use super::output::aligned;
 use super::{UsageError, exit, sources};
-use crate::app::runtime::Joined;
 use crate::config::{Choice, Config};
-use crate::export::{Exposition, safe_json};
-use crate::filter::Context;
-use crate::insight::{Health, SystemHealth};
-use crate::model::{Check, Clock, HealthState, Metric, SourceId, SourceKind, Vitals, redact_text, visible_line};
-use crate::source::pump::VITALS_SPAN_US;
-use crate::source::{PageQuery, Source};
+use crate::runtime::Joined;
 use anyhow::Result;
+use crosstail_core::filter::Context;
+use crosstail_core::model::{Check, Clock, HealthState, Metric, SourceId, Vitals, redact_text, visible_line};
+use crosstail_engine::insight::{Health, SystemHealth};
+use crosstail_export::{Exposition, safe_json};
+use crosstail_source::pump::VITALS_SPAN_US;
+use crosstail_source::{Kind, PageQuery, Source};
 use serde_json::{Map, Value, json};
 use std::io::Write;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ const LOOKS: usize = 3;
 /// What one source says.
 struct Told {
     name: String,
-    kind: SourceKind,
+    kind: &'static Kind,
     /// Server, or why it could not be told.
     server: Result<String, String>,
     vitals: Vitals,
@@ -72,7 +72,7 @@ pub(super) async fn run(args: &HealthArgs, choice: &Choice) -> Result<u8> {
 }
 
 async fn ask(name: String, source: &dyn Source) -> Told {
-    let kind = source.capabilities().kind;
+    let kind = source.kind();
     let unknown = |error: String| Told { name: name.clone(), kind, server: Err(error), vitals: Vitals::default() };
     let looking = async {
         let server = source.probe().await.map_err(|error| error.to_string())?.server;
@@ -80,9 +80,9 @@ async fn ask(name: String, source: &dyn Source) -> Told {
         let mut vitals = look().await.map_err(|error| error.to_string())?;
         for _ in 1..LOOKS {
             let silent = vitals.checks.iter().any(|check| check.state == HealthState::Unknown);
-            let grows = vitals.metrics.iter().any(|metric| metric.kind == crate::model::MetricKind::Counter);
+            let grows = vitals.metrics.iter().any(|metric| metric.kind == crosstail_core::model::MetricKind::Counter);
             let known = vitals.metrics.iter().any(|metric| metric.rate.is_some());
-            if kind == SourceKind::Prometheus && silent || grows && !known {
+            if !kind.holds_activities && silent || grows && !known {
                 tokio::time::sleep(BETWEEN).await;
                 vitals = look().await.map_err(|error| error.to_string())?;
             }
@@ -99,7 +99,7 @@ async fn ask(name: String, source: &dyn Source) -> Told {
 /// The systems by their activities in the window, against those before it.
 async fn systems(
     sources: &[(SourceId, Arc<dyn Source>)],
-    names: &crate::model::Names,
+    names: &crosstail_core::model::Names,
     context: Context,
     window_us: i64,
 ) -> Result<Health> {
@@ -224,7 +224,7 @@ fn lines(report: &Report, out: &mut impl Write) -> Result<()> {
     }
     for told in &report.told {
         let line = json!({
-            "type": "source", "source": safe(&told.name), "kind": told.kind,
+            "type": "source", "source": safe(&told.name), "kind": told.kind.store.name,
             "state": if told.server.is_ok() { HealthState::Healthy } else { HealthState::Unknown },
             "server": told.server.as_deref().ok().map(safe), "error": told.server.as_ref().err().map(|error| safe(error)),
         });

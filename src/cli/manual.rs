@@ -2,9 +2,9 @@
 
 use super::args::{Cli, CompletionsArgs, ManArgs};
 use super::{UsageError, exit};
-use crate::filter::suggest;
 use anyhow::Result;
 use clap::CommandFactory as _;
+use crosstail_core::filter::suggest;
 use std::io::Write as _;
 
 pub(super) fn completions(args: &CompletionsArgs) -> Result<u8> {

@@ -1,10 +1,10 @@
 //! Activities on stdout: data only, safe for a terminal, without secrets.
 
 use super::args::Format;
-use crate::export::{Record, csv_cell, millis, safe_json};
-use crate::model::{Activity, Names, redact_text, visible_line};
 use anyhow::Result;
 use chrono_tz::Tz;
+use crosstail_core::model::{Activity, Names, redact_text, visible_line};
+use crosstail_export::{Record, csv_cell, millis, safe_json};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal as _, Write};
 
@@ -175,5 +175,5 @@ pub(super) fn wrapped(text: &str, columns: usize) -> Vec<String> {
 
 /// Says something on stderr.
 pub(super) fn complain(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "crosstail: {}", crate::model::visible(text));
+    let _ = writeln!(io::stderr().lock(), "crosstail: {}", crosstail_core::model::visible(text));
 }

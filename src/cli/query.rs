@@ -3,10 +3,10 @@
 use super::args::QueryArgs;
 use super::output::{Writer, complain};
 use super::{exit, sources};
-use crate::app::runtime::Joined;
 use crate::config::{Choice, Config};
-use crate::source::PageQuery;
+use crate::runtime::Joined;
 use anyhow::Result;
+use crosstail_source::PageQuery;
 
 /// Activities asked of a source at a time.
 const PAGE: usize = 5000;

@@ -4,10 +4,11 @@ use super::args::{SchemaArgs, SchemaCommand, SchemaFormat};
 use super::output::{aligned, complain};
 use super::{UsageError, exit, target};
 use crate::config;
-use crate::model::visible;
-use crate::record::create::{self, Plan, Standing, StoreKind};
-use crate::schema::Schema;
+use crate::kinds;
 use anyhow::Result;
+use crosstail_core::model::visible;
+use crosstail_core::schema::Schema;
+use crosstail_source::create::{Form, Plan, Standing};
 use std::io::{IsTerminal as _, Write};
 
 pub(super) async fn run(args: &SchemaArgs) -> Result<u8> {
@@ -18,8 +19,7 @@ pub(super) async fn run(args: &SchemaArgs) -> Result<u8> {
                 .iter()
                 .map(|schema| {
                     let tables: Vec<&str> = schema.every_table().map(|(_, table)| table.name.as_str()).collect();
-                    let stores: Vec<&str> =
-                        create::defined_in(&schema.name).into_iter().map(StoreKind::as_str).collect();
+                    let stores = defined_in(&schema.name);
                     [schema.name.clone(), tables.join(", "), stores.join(", "), schema.title.clone()]
                 })
                 .collect();
@@ -28,8 +28,9 @@ pub(super) async fn run(args: &SchemaArgs) -> Result<u8> {
         SchemaCommand::Show { name, output } => write!(out, "{}", visible(&shown(name, *output)?))?,
         SchemaCommand::Apply { name, to, notify, dry_run, yes } => {
             let schema = config::schema(name)?;
-            let target = target::of(to)?;
-            let plan = create::plan(&schema, &target, *notify).await?;
+            let creator =
+                target::of(to, |kind| kind.creator)?(to).map_err(|error| UsageError(format!("--to: {error}")))?;
+            let plan = creator.plan(&schema, *notify).await?;
             let due = tell(&mut out, &plan)?;
             out.flush()?;
             if due == 0 || *dry_run {
@@ -39,7 +40,7 @@ pub(super) async fn run(args: &SchemaArgs) -> Result<u8> {
                 complain("nothing was changed");
                 return Ok(exit::USAGE);
             }
-            create::apply(&plan, &target).await?;
+            creator.apply(&plan).await?;
             complain(&format!("{name}: {due} created"));
         }
     }
@@ -58,29 +59,37 @@ fn shown(name: &str, output: SchemaFormat) -> Result<String> {
         };
     }
     let schema = config::schema(name)?;
-    let of = |store: StoreKind| create::definition(&schema.name, store);
+    let definitions: Vec<_> =
+        kinds::ALL.iter().filter_map(|kind| Some((kind.store.name, kind.definition(&schema.name)?))).collect();
     let found = match output {
-        SchemaFormat::Properties => of(StoreKind::Kafka).map(create::topics_as_properties).transpose()?,
+        SchemaFormat::Properties => definitions.iter().find_map(|(_, one)| match one.form {
+            Form::Properties(made) => Some(made(one.text)),
+            Form::Sql | Form::Json => None,
+        }),
         SchemaFormat::Json => {
-            let parts: Vec<(&str, &str)> =
-                [("mongodb", StoreKind::Mongodb), ("elasticsearch", StoreKind::Elasticsearch)]
-                    .into_iter()
-                    .filter_map(|(key, store)| Some((key, of(store)?)))
-                    .collect();
+            let parts: Vec<_> = definitions.iter().filter(|(_, one)| matches!(one.form, Form::Json)).collect();
             match parts.as_slice() {
                 [] => None,
-                [(_, one)] => Some((*one).to_owned()),
+                [(_, one)] => Some(Ok(one.text.to_owned())),
                 several => {
-                    let parts: Vec<String> = several.iter().map(|(key, text)| format!("\"{key}\": {text}")).collect();
-                    Some(format!("{{\n{}}}\n", parts.join(",\n")))
+                    let parts: Vec<String> =
+                        several.iter().map(|(store, one)| format!("\"{store}\": {}", one.text)).collect();
+                    Some(Ok(format!("{{\n{}}}\n", parts.join(",\n"))))
                 }
             }
         }
-        _ => of(StoreKind::Postgres).map(str::to_owned),
+        _ => definitions.iter().find(|(_, one)| matches!(one.form, Form::Sql)).map(|(_, one)| Ok(one.text.to_owned())),
     };
-    let stores: Vec<&str> = create::defined_in(&schema.name).into_iter().map(StoreKind::as_str).collect();
+    let stores = defined_in(&schema.name);
     let has = if stores.is_empty() { "nothing".to_owned() } else { stores.join(", ") };
-    found.ok_or_else(|| UsageError(format!("schema {name} defines nothing of that form; it has {has}")).into())
+    found
+        .transpose()?
+        .ok_or_else(|| UsageError(format!("schema {name} defines nothing of that form; it has {has}")).into())
+}
+
+/// The kinds of store that a schema defines things in, as people name them.
+fn defined_in(schema: &str) -> Vec<&'static str> {
+    kinds::ALL.iter().filter(|kind| kind.definition(schema).is_some()).map(|kind| kind.title).collect()
 }
 
 /// Says how everything stands and what would be run; gives how many things are due.

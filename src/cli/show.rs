@@ -3,15 +3,17 @@
 use super::args::{ShowArgs, ShowFormat};
 use super::output::complain;
 use super::{exit, sources};
-use crate::app::runtime::{Sources, compared, look, payload_of, related_to};
 use crate::app::{Opened, Pair, Progress, Right, is_named, rank};
 use crate::config::{Choice, Config};
-use crate::export::{Whole, curl, markdown, safe_json};
-use crate::filter::{Context, Field, Filter, quote};
-use crate::insight::{Chain, Clue, Policy, Trace, attempt, clues, codes, expression, successes_like, transform};
-use crate::model::{Activity, Latencies, Names, Payload, joined, redact_json, redact_text, visible};
-use crate::source::{Grouping, PageQuery, RelatedKey};
+use crate::runtime::{Sources, compared, look, payload_of, related_to};
 use anyhow::Result;
+use crosstail_core::filter::{Context, Field, Filter, quote};
+use crosstail_core::model::{Activity, Latencies, Names, Payload, joined, redact_json, redact_text, visible};
+use crosstail_engine::insight::{
+    Chain, Clue, Policy, Trace, attempt, clues, codes, expression, successes_like, transform,
+};
+use crosstail_export::{Whole, curl, markdown, safe_json};
+use crosstail_source::{Grouping, PageQuery, RelatedKey};
 use serde_json::{Map, Value, json};
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;

@@ -5,10 +5,11 @@ use super::args::SourceArgs;
 use super::output::complain;
 use super::stdin::Spool;
 use crate::config::{self, Config};
-use crate::filter::{Context, Filter};
-use crate::model::{Clock, Names, SourceId, SourceKind, Timestamp};
-use crate::source::Source;
-use crate::source::registry::{self, SourceConfig};
+use crate::kinds;
+use crosstail_core::filter::{Context, Filter};
+use crosstail_core::model::{Clock, Names, SourceId, Timestamp};
+use crosstail_source::Source;
+use crosstail_source::SourceConfig;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -53,14 +54,14 @@ pub(super) fn configs(
             spool = Some(spooled);
             continue;
         }
-        let one = SourceConfig { schema: schema.clone(), ..SourceConfig::from_argument(argument) };
-        if argument.contains("://") || registry::is_database(argument) {
+        let one = SourceConfig { schema: schema.clone(), ..kinds::ALL.configure(argument) };
+        if argument.contains("://") || kinds::ALL.of(argument).is_some_and(|kind| !kind.takes_several) {
             found.push(one);
             continue;
         }
         let matches_something = argument.contains(['*', '?', '[']) || std::path::Path::new(argument).exists();
         if !matches_something {
-            let hint = "paths, globs in quotes, '-' for standard input, postgres://, mongodb://, es+https://, kafka:// or sqlite:// URLs";
+            let hint = kinds::ALL.hint();
             return Err(UsageError(format!("no file '{argument}'; sources are {hint}")).into());
         }
         match &mut files {
@@ -82,7 +83,7 @@ pub(super) fn configs(
 
 pub(super) fn open(configs: Vec<SourceConfig>, stdin: Option<Spool>) -> anyhow::Result<Opened> {
     let names = Names::default();
-    let sources = configs.iter().map(|config| registry::open(config, &names)).collect::<Result<Vec<_>, _>>()?;
+    let sources = configs.iter().map(|config| kinds::ALL.open(config, &names)).collect::<Result<Vec<_>, _>>()?;
     Ok(Opened { names, sources, configs, _stdin: stdin })
 }
 
@@ -97,8 +98,7 @@ pub(super) async fn open_args(args: &SourceArgs, config: &Config) -> anyhow::Res
     let opened = open(configs, stdin)?;
     // What of a database may not be read is missing from what follows: that is said.
     for (id, source) in &opened.sources {
-        if matches!(source.capabilities().kind, SourceKind::Postgres | SourceKind::Mongodb | SourceKind::Elasticsearch)
-        {
+        if source.kind().may_hide {
             for warning in source.probe().await?.warnings {
                 complain(&format!("{}: {warning}", opened.names.source_name(*id)));
             }
@@ -119,9 +119,9 @@ pub(super) fn filter(words: &[String], args: &SourceArgs, config: &Config) -> an
 /// `--since 1h`, `--since 2026-11-20T09:00`: read as the filter language reads times.
 pub(super) fn moment(text: Option<&str>, context: &Context) -> anyhow::Result<Option<Timestamp>> {
     let Some(text) = text else { return Ok(None) };
-    if let Some(us) = crate::filter::duration_us(text.trim_start_matches('-')) {
+    if let Some(us) = crosstail_core::filter::duration_us(text.trim_start_matches('-')) {
         return Ok(Some(context.now.plus_us(-(us as i64))));
     }
-    let moment = crate::filter::moment(text, context).map_err(|error| UsageError(error.message))?;
+    let moment = crosstail_core::filter::moment(text, context).map_err(|error| UsageError(error.message))?;
     Ok(Some(moment))
 }

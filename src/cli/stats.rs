@@ -3,13 +3,13 @@
 use super::args::{StatsArgs, StatsFormat};
 use super::output::aligned;
 use super::{UsageError, exit, sources};
-use crate::app::runtime::figures;
 use crate::config::{Choice, Config};
-use crate::export::{Cell, Chart, Form, Report, ReportKind, Table, safe_json};
-use crate::filter::{Field, Filter, suggest};
-use crate::model::{Figures, Timestamp, redact_text, visible_line};
-use crate::source::{Grouping, Groups, PageQuery};
+use crate::runtime::figures;
 use anyhow::Result;
+use crosstail_core::filter::{Field, Filter, suggest};
+use crosstail_core::model::{Figures, Timestamp, redact_text, visible_line};
+use crosstail_export::{Cell, Chart, Form, Report, ReportKind, Table, safe_json};
+use crosstail_source::{Grouping, Groups, PageQuery};
 use serde_json::{Map, Value};
 use std::io::Write as _;
 

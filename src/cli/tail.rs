@@ -4,12 +4,12 @@ use super::args::TailArgs;
 use super::output::{Writer, complain};
 use super::{exit, sources};
 use crate::config::{Choice, Config};
-use crate::filter::{Context, Named};
-use crate::model::{Clock, Names};
-use crate::source::pump::{self, Begin, PumpEvent, State};
-use crate::source::{PageQuery, Position, for_each};
-use crate::store::Store;
 use anyhow::Result;
+use crosstail_core::filter::{Context, Named};
+use crosstail_core::model::{Clock, Names};
+use crosstail_engine::store::Store;
+use crosstail_source::pump::{self, Begin, PumpEvent, State};
+use crosstail_source::{PageQuery, Position, for_each};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -99,8 +99,8 @@ pub(super) async fn run(args: &TailArgs, choice: &Choice) -> Result<u8> {
 
 fn show(
     store: &mut Store,
-    batch: Vec<crate::model::Activity>,
-    filter: &crate::filter::Filter,
+    batch: Vec<crosstail_core::model::Activity>,
+    filter: &crosstail_core::filter::Filter,
     zone: chrono_tz::Tz,
     names: &Names,
     writer: &mut Writer<'_>,

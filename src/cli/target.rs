@@ -1,28 +1,24 @@
 //! Addresses of stores that are written to.
 
 use super::UsageError;
-use crate::record::create::Target;
+use crate::kinds;
+use crosstail_source::Kind;
 
-/// How a store of an address is reached.
-pub(super) fn of(url: &str) -> Result<Target, UsageError> {
-    let scheme = url.split_once("://").map_or(url, |(scheme, _)| scheme);
-    match scheme {
-        #[cfg(feature = "postgres")]
-        "postgres" | "postgresql" => Ok(Target::Postgres(url.to_owned())),
-        #[cfg(feature = "mongodb")]
-        "mongodb" | "mongodb+srv" => Ok(Target::Mongodb(url.to_owned())),
-        #[cfg(feature = "elasticsearch")]
-        "es+http" | "es+https" => {
-            let transport = crate::source::elasticsearch::transport(url);
-            transport.map(Target::Elasticsearch).map_err(|error| UsageError(format!("--to: {error}")))
-        }
-        #[cfg(feature = "kafka")]
-        "kafka" => {
-            let config = crate::source::kafka::client(url);
-            config.map(Target::Kafka).map_err(|error| UsageError(format!("--to: {error}")))
-        }
-        other => Err(UsageError(format!(
-            "--to takes postgres://, mongodb://, es+https:// or kafka:// here, and not {other}"
-        ))),
-    }
+/// The kind of an address, and what of it is asked for.
+pub(super) fn of<T>(to: &str, wanted: impl Fn(&'static Kind) -> Option<T>) -> Result<T, UsageError> {
+    let kind = kinds::ALL.of(to).filter(|_| to.contains("://"));
+    kind.and_then(&wanted).ok_or_else(|| refused(to, |kind| wanted(kind).is_some()))
+}
+
+/// Why an address cannot be written to, and which can.
+pub(super) fn refused(to: &str, can: impl Fn(&'static Kind) -> bool) -> UsageError {
+    let scheme = to.split_once("://").map_or(to, |(scheme, _)| scheme);
+    let known: Vec<String> =
+        kinds::ALL.iter().filter(|kind| can(kind)).map(|kind| format!("{}://", kind.schemes[0])).collect();
+    let known = match known.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+        None => "nothing in this build".to_owned(),
+    };
+    UsageError(format!("--to takes {known} here, and not {scheme}"))
 }

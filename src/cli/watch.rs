@@ -4,10 +4,10 @@ use super::args::WatchArgs;
 use super::output::complain;
 use super::{UsageError, exit, sources};
 use crate::config::{self, Choice, Config};
-use crate::insight::alerting::{Alert, AlertState, Change, Severity, Turn};
-use crate::model::{Clock, Timestamp};
 use crate::watch::{self, Channel, Notification, Settings};
 use anyhow::{Context as _, Result};
+use crosstail_core::model::{Clock, Timestamp};
+use crosstail_engine::insight::alerting::{Alert, AlertState, Change, Severity, Turn};
 use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
 
@@ -62,7 +62,7 @@ pub(super) async fn run(args: &WatchArgs, choice: &Choice) -> Result<u8> {
 
 /// A line of the log, with its time, without secrets.
 fn say(text: &str) {
-    let safe = crate::model::redact_text(text).into_owned();
+    let safe = crosstail_core::model::redact_text(text).into_owned();
     complain(&format!("{} {safe}", Clock::system().now().rfc3339()));
 }
 

@@ -2,9 +2,9 @@
 //! environment, the command line; and where each value came from.
 
 use super::{Config, known_keys, user_file};
-use crate::filter::suggest;
-use crate::model::{is_sensitive_name, redact_text};
 use anyhow::{Context as _, bail};
+use crosstail_core::filter::suggest;
+use crosstail_core::model::{is_sensitive_name, redact_text};
 use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
@@ -248,7 +248,7 @@ fn shown(name: &str, value: &str) -> String {
         return format!("{scheme}://{}/[REDACTED]", host.rsplit('@').next().unwrap_or_default());
     }
     if !points && is_sensitive_name(last) && !value.starts_with("env:") {
-        return crate::model::REDACTED.to_owned();
+        return crosstail_core::model::REDACTED.to_owned();
     }
     redact_text(value).into_owned()
 }

@@ -8,11 +8,11 @@ mod secrets;
 pub use channel::ChannelEntry;
 pub use layers::{Choice, Layered, PROJECT_FILE, Setting, project_file};
 
-use crate::filter::suggest;
-use crate::insight::alerting::Rule;
-use crate::schema::Schema;
-use crate::source::registry::SourceConfig;
 use anyhow::Context as _;
+use crosstail_core::filter::suggest;
+use crosstail_core::schema::Schema;
+use crosstail_engine::insight::alerting::Rule;
+use crosstail_source::SourceConfig;
 use etcetera::BaseStrategy as _;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -202,7 +202,15 @@ pub fn schema_text(name: &str) -> anyhow::Result<String> {
 pub fn schema(name: &str) -> anyhow::Result<Schema> {
     match Schema::find(name) {
         Some(schema) => Ok(schema),
-        None => Ok(Schema::from_toml(&schema_text(name)?, &schema_file(name)?.display().to_string())?),
+        None => {
+            let origin = schema_file(name)?.display().to_string();
+            let schema = Schema::from_toml(&schema_text(name)?, &origin)?;
+            let known = crate::kinds::ALL.names();
+            if let Some(wrong) = schema.unknown_store(&known) {
+                anyhow::bail!("{origin}: [table] stores = [\"{wrong}\"]: there are {}", known.join(", "));
+            }
+            Ok(schema)
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! ratatui's own back end moves the cursor to every gap and repeats whole colours; here gaps are the cheapest of
 //! three moves, styles change by difference, blank tails are erased, and lines that only moved are scrolled.
 
-use crate::model::is_hostile;
+use crosstail_core::model::is_hostile;
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
 

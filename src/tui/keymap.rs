@@ -89,7 +89,7 @@ impl Keymap {
         for (context, actions) in contexts {
             for (name, keys) in actions {
                 let action = Action::parse(&name).ok_or_else(|| {
-                    let near = crate::filter::suggest(&name, Action::ALL.iter().map(|a| a.name()));
+                    let near = crosstail_core::filter::suggest(&name, Action::ALL.iter().map(|a| a.name()));
                     let hint = near.map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
                     format!("no action '{name}'{hint}")
                 })?;

@@ -19,10 +19,10 @@ pub use layout::Places;
 pub use screen::Painter;
 pub use theme::{Depth, Theme};
 
-use crate::app::runtime::Runtime;
 use crate::app::{Action, Effect, Event, Focus, Overlay, Screen, State, update};
-use crate::model::Clock;
+use crate::runtime::Runtime;
 use anyhow::{Context as _, Result};
+use crosstail_core::model::Clock;
 use crossterm::event::{Event as Key, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind};
 use std::time::{Duration, Instant};
 use terminal::Input;
@@ -231,7 +231,7 @@ impl Front {
     /// OSC 52, which also works over SSH; longer texts go to a file, because terminals cut them.
     fn copy(&mut self, text: &str) {
         const LONGEST: usize = 55_000;
-        let safe = crate::model::visible(text).into_owned();
+        let safe = crosstail_core::model::visible(text).into_owned();
         if safe.len() > LONGEST {
             let kept = tempfile::Builder::new().prefix("crosstail-").suffix(".txt").tempfile().and_then(|mut file| {
                 std::io::Write::write_all(&mut file, safe.as_bytes())?;

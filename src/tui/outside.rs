@@ -2,8 +2,8 @@
 
 use super::terminal;
 use crate::app::{Outside, Program};
-use crate::export::safe_json_text;
-use crate::model::visible;
+use crosstail_core::model::visible;
+use crosstail_export::safe_json_text;
 use std::fs::File;
 use std::io::{self, BufRead as _, Write as _};
 use std::process::{Command, ExitStatus, Stdio};

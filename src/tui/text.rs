@@ -1,7 +1,7 @@
 //! Words and numbers for the screen: harmless, fitted, in one form each.
 
 use crate::app::State;
-use crate::model::{Direction, Level, Status, Timestamp, redact_text, visible_line};
+use crosstail_core::model::{Direction, Level, Status, Timestamp, redact_text, visible_line};
 use ratatui::buffer::Buffer;
 use ratatui::style::Style;
 use unicode_segmentation::UnicodeSegmentation as _;

@@ -1,6 +1,6 @@
 //! Themes: one TOML file of roles. A role is what a thing means, not a colour.
 
-use crate::model::{Activity, Status};
+use crosstail_core::model::{Activity, Status};
 use ratatui::style::{Color, Modifier, Style};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -120,7 +120,7 @@ impl Theme {
         let text = path.and_then(|path| std::fs::read_to_string(path).ok());
         let Some(text) = text else {
             let names = Self::names();
-            let near = crate::filter::suggest(name, names.iter().map(String::as_str));
+            let near = crosstail_core::filter::suggest(name, names.iter().map(String::as_str));
             let hint = near
                 .map_or_else(|| format!("there are {}", names.join(", ")), |near| format!("did you mean '{near}'?"));
             return Err(format!("no theme '{name}'; {hint}"));
@@ -139,7 +139,7 @@ impl Theme {
         for (role, entry) in &entries {
             let style = entry.style(depth).map_err(|error| format!("{role}: {error}"))?;
             if !theme.set(role, style) {
-                let near = crate::filter::suggest(role, Self::ROLES.iter().copied());
+                let near = crosstail_core::filter::suggest(role, Self::ROLES.iter().copied());
                 let hint = near.map_or_else(|| Self::ROLES.join(", "), |near| format!("did you mean '{near}'?"));
                 return Err(format!("no role '{role}'; {hint}"));
             }

@@ -2,7 +2,7 @@
 
 use super::text::{SPARKS, duration, left, put, put_all, right, safe, width};
 use super::theme::Theme;
-use crate::model::{Check, HealthState, Metric};
+use crosstail_core::model::{Check, HealthState, Metric};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;

@@ -1,8 +1,8 @@
 //! What was seen since the process began, in the names of documents 002 and 003.
 
-use crate::export::Exposition;
-use crate::model::{Kind, Mean, Timestamp};
-use crate::store::{Row, Store, Symbol};
+use crosstail_core::model::{Kind, Mean, Timestamp};
+use crosstail_engine::store::{Row, Store, Symbol};
+use crosstail_export::Exposition;
 use std::collections::{BTreeMap, HashSet};
 
 /// Where the buckets of document 002's histogram end, in seconds.

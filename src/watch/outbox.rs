@@ -1,8 +1,8 @@
 //! What has to be told to whom: kept until each channel has taken it.
 
 use super::channel::Channel;
-use crate::insight::alerting::{Alert, Change, Severity, Turn, group_text};
-use crate::model::{Timestamp, redact_text, visible_line};
+use crosstail_core::model::{Timestamp, redact_text, visible_line};
+use crosstail_engine::insight::alerting::{Alert, Change, Severity, Turn, group_text};
 use serde::{Deserialize, Serialize};
 
 /// One message: the alerts of a rule that fired, or were over, at the same time.
@@ -146,8 +146,8 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::insight::alerting::AlertState;
     use crate::watch::ChannelKind;
+    use crosstail_engine::insight::alerting::AlertState;
 
     fn alert(rule: &str, system: &str) -> Alert {
         Alert {

@@ -1,11 +1,11 @@
 //! The process's own `/health` and `/metrics`.
 
-use crate::model::{Clock, Timestamp};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use crosstail_core::model::{Clock, Timestamp};
 use serde_json::{Map, Value, json};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::net::TcpListener;

@@ -1,9 +1,9 @@
 //! What lasts over a restart: alerts, and what is on its way to channels. One file, written whole or not at all.
 
 use super::outbox::Outbox;
-use crate::insight::alerting::{Alerts, Silence};
-use crate::model::Timestamp;
 use anyhow::{Context as _, bail};
+use crosstail_core::model::Timestamp;
+use crosstail_engine::insight::alerting::{Alerts, Silence};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;

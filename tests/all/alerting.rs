@@ -4,11 +4,11 @@
 use crate::support::EPOCH;
 use crosstail::app::alerting::{Alerting, Seen, SourceSeen};
 use crosstail::config;
-use crosstail::filter::Context;
-use crosstail::insight::alerting::{AlertState, Rule, Turn};
-use crosstail::model::{Activity, Figures, Id, Kind, Metric, MetricKind, Names, Status, Timestamp, Unit, Vitals};
-use crosstail::source::Groups;
-use crosstail::store::Store;
+use crosstail_core::filter::Context;
+use crosstail_core::model::{Activity, Figures, Id, Kind, Metric, MetricKind, Names, Status, Timestamp, Unit, Vitals};
+use crosstail_engine::insight::alerting::{AlertState, Rule, Turn};
+use crosstail_engine::store::Store;
+use crosstail_source::Groups;
 
 const STEP_US: i64 = 10_000_000;
 const MINUTE_US: i64 = 60_000_000;

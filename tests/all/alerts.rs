@@ -5,11 +5,11 @@ use crate::elasticsearch;
 use crate::kafka;
 use crate::servers::{Kind, Server, shared};
 use crate::support::{EPOCH, crosstail, lines, open, random_database};
-use crosstail::app::runtime::figures_of;
 use crosstail::app::{Action, Effect, Event, Reply, State, update};
-use crosstail::model::{Activity, SourceId, Timestamp};
-use crosstail::source::pump::{PumpEvent, State as SourceState};
-use crosstail::source::{PageQuery, for_each};
+use crosstail::runtime::figures_of;
+use crosstail_core::model::{Activity, SourceId, Timestamp};
+use crosstail_source::pump::{PumpEvent, State as SourceState};
+use crosstail_source::{PageQuery, for_each};
 use serde_json::{Value, json};
 use sqlx::Row as _;
 use std::collections::BTreeMap;
@@ -98,7 +98,7 @@ async fn alerts_of_elasticsearch() {
         "acknowledged_by": keyword, "resolved_by": keyword, "escalation_level": { "type": "integer" },
     } } });
     elasticsearch::create(&server, &index, mappings).await;
-    let now = crosstail::model::Clock::system().now().rfc3339();
+    let now = crosstail_core::model::Clock::system().now().rfc3339();
     let alert = json!({
         "alert_id": ID, "title": "Disk of db-1", "description": "full", "severity": "CRITICAL", "status": "OPEN", "triggered_at": now,
     });
@@ -119,7 +119,7 @@ async fn alerts_of_kafka() {
     // The topic's name is the document's, and another test has it in the shared server.
     let server = Server::start(Kind::Kafka).await;
     kafka::create(&server, "alerts", 2, &[]).await;
-    let now = crosstail::model::Clock::system().now().rfc3339();
+    let now = crosstail_core::model::Clock::system().now().rfc3339();
     let alert = json!({
         "alert_id": ID, "title": "Disk of db-1", "description": "full", "severity": "CRITICAL", "status": "OPEN",
         "source_id": "s", "log_entry_id": "l", "rule_id": "r", "triggered_at": now, "metadata": { "service": "db" },
@@ -133,7 +133,7 @@ async fn alerts_of_kafka() {
 /// What is computed of the systems, to be compared.
 fn figures(state: &State) -> BTreeMap<String, (u64, u64, u64, u64, String)> {
     let health = state.health.health.as_ref().expect("computed");
-    let one = |s: &crosstail::insight::SystemHealth| {
+    let one = |s: &crosstail_engine::insight::SystemHealth| {
         let of = &s.figures;
         let before = s.success_before.map(|percent| format!("{percent:.6}")).unwrap_or_default();
         (s.system.clone(), (of.count, of.failed, of.open, of.succeeded, format!("{:?} {before}", of.latencies)))
@@ -182,7 +182,7 @@ async fn health_of_memory_and_store_has_no_step() {
     assert_eq!(figures(&part), figures(&whole));
     // Live traffic goes on beside it.
     let mut more = all[0].clone();
-    more.id = crosstail::model::Id::Text("live".into());
+    more.id = crosstail_core::model::Id::Text("live".into());
     more.started_at = now.plus_ms(-500);
     for state in [&mut part, &mut whole] {
         let batch = PumpEvent::Batch { source: SourceId(0), items: vec![more.clone()], live: true };

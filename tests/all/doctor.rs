@@ -204,7 +204,7 @@ async fn kafka_retention_and_lag() {
     kafka::create(&server, &topic, 2, &[("retention.ms", "3600000"), ("cleanup.policy", "compact")]).await;
     let producer = kafka::producer(&server, "none");
     let message = |n: usize| {
-        (format!("k{n}"), json!({ "log_id": format!("l-{n}"), "timestamp": crosstail::model::Clock::system().now().rfc3339(), "raw_log": "x", "metadata": { "service": "api" } }).to_string())
+        (format!("k{n}"), json!({ "log_id": format!("l-{n}"), "timestamp": crosstail_core::model::Clock::system().now().rfc3339(), "raw_log": "x", "metadata": { "service": "api" } }).to_string())
     };
     kafka::produce(&producer, &topic, (0..50).map(message));
     let (code, all) = examined(&server.url(&topic));
@@ -228,7 +228,7 @@ fn files_and_their_schema() {
     let text: String = (0..40).map(line).chain(["{\"timestamp\": broken\n".to_owned()]).collect();
     std::fs::write(&log, text).expect("written");
     let old = std::time::UNIX_EPOCH
-        + std::time::Duration::from_micros(crosstail::model::Clock::system().now().plus_ms(-18_000_000).0 as u64);
+        + std::time::Duration::from_micros(crosstail_core::model::Clock::system().now().plus_ms(-18_000_000).0 as u64);
     std::fs::File::options().append(true).open(&log).expect("opened").set_modified(old).expect("aged");
     let (code, all) = examined(log.to_str().expect("UTF-8"));
     assert_eq!(code, Some(1), "{all:#?}");

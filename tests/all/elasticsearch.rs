@@ -2,9 +2,9 @@
 
 use crate::servers::{Kind, Server, shared, unique_name};
 use crate::support::{Running, collect, ids, open};
-use crosstail::filter::Filter;
-use crosstail::model::{Clock, Level, Status, Timestamp};
-use crosstail::source::{ErrorKind, PageQuery, Source, Update, for_each};
+use crosstail_core::filter::Filter;
+use crosstail_core::model::{Clock, Level, Status, Timestamp};
+use crosstail_source::{ErrorKind, PageQuery, Source, Update, for_each};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::path::Path;

@@ -4,11 +4,11 @@ use crate::elasticsearch;
 use crate::servers::{Kind, shared, unique_name};
 use crate::support::{EPOCH, open, random, random_database};
 use bson::doc;
-use crosstail::filter::{Context, Field, Filter, Named, Truth};
-use crosstail::model::Activity;
-use crosstail::record::{Outcome, Start};
-use crosstail::source::{Grouping, Groups, PageQuery, Source};
-use crosstail::store::Store;
+use crosstail_core::filter::{Context, Field, Filter, Named, Truth};
+use crosstail_core::model::Activity;
+use crosstail_engine::store::Store;
+use crosstail_record::{Outcome, Start};
+use crosstail_source::{Grouping, Groups, PageQuery, Source};
 use fastrand::Rng;
 use serde_json::json;
 
@@ -118,8 +118,8 @@ fn filter(rng: &mut Rng, depth: usize) -> String {
 }
 
 fn kept(
-    activities: &[(Activity, crosstail::model::Payload)],
-    names: &crosstail::model::Names,
+    activities: &[(Activity, crosstail_core::model::Payload)],
+    names: &crosstail_core::model::Names,
     text: &str,
 ) -> Vec<String> {
     let predicate = Filter::parse(text).expect(text).predicate(&context());
@@ -132,11 +132,11 @@ fn kept(
     ids
 }
 
-async fn everything(source: &dyn Source) -> Vec<(Activity, crosstail::model::Payload)> {
+async fn everything(source: &dyn Source) -> Vec<(Activity, crosstail_core::model::Payload)> {
     let page = source.page(&PageQuery::all(10_000), None).await.expect("read");
     let mut all = Vec::new();
     for activity in page.items {
-        let mut payload = crosstail::model::Payload::default();
+        let mut payload = crosstail_core::model::Payload::default();
         for place in &activity.places {
             payload.absorb(source.payload(&activity.id, &place.locator).await.expect("payload"));
         }
@@ -470,7 +470,7 @@ async fn insert_summary(on: &mut sqlx::PgConnection, start: &Start, outcome: Opt
 }
 
 fn document(start: &Start, outcome: Option<&Outcome>, rng: &mut Rng) -> bson::Document {
-    let date = |at: crosstail::model::Timestamp| bson::DateTime::from_millis(at.0 / 1000);
+    let date = |at: crosstail_core::model::Timestamp| bson::DateTime::from_millis(at.0 / 1000);
     let status = outcome.map_or("in_progress", |o| o.status.map_or("success", |s| s.as_str()));
     let json = |value: &Option<serde_json::Value>| value.clone().and_then(|v| bson::Bson::try_from(v).ok());
     let text = |text: &Option<String>| text.clone().map_or(bson::Bson::Null, bson::Bson::String);
@@ -553,7 +553,7 @@ async fn a_view_kept_up_is_the_view_made_anew() {
             store.ingest(batch.to_vec());
             // Some change: what was open is over now.
             let changed = batch.iter().take(3).cloned().map(|mut a| {
-                a.status = Some(crosstail::model::Status::Failed);
+                a.status = Some(crosstail_core::model::Status::Failed);
                 a.http_status = Some(503);
                 a.started_at = a.started_at.plus_ms(rng.i64(-3000..3000));
                 a
@@ -613,7 +613,8 @@ fn nothing_typed_breaks_the_parser() {
             let _ = error.with_carets(&text);
         }
         for cursor in (0..=text.len()).filter(|at| text.is_char_boundary(*at)) {
-            let _ = crosstail::filter::complete(&text, cursor, &Store::new(crosstail::model::Names::default()));
+            let _ =
+                crosstail_core::filter::complete(&text, cursor, &Store::new(crosstail_core::model::Names::default()));
         }
     }
     assert!(Filter::parse(&"(".repeat(10_000)).is_err());

@@ -4,9 +4,9 @@
 use crate::servers::{Kind, shared, unique_name};
 use crate::support::{Running, crosstail, lines};
 use crate::{elasticsearch, kafka};
-use crosstail::insight::stages;
-use crosstail::model::{Activity, Clock, Names};
-use crosstail::source::registry::{self, SourceConfig};
+use crosstail_core::model::{Activity, Clock, Names};
+use crosstail_engine::insight::stages;
+use crosstail_source::SourceConfig;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -39,7 +39,7 @@ async fn one_log_is_one_activity_with_four_places() {
     let names = Names::default();
     let open = |(name, url): &(&str, String)| {
         let config = SourceConfig { name: (*name).to_owned(), at: vec![url.clone()], ..SourceConfig::default() };
-        registry::open(&config, &names).expect("opened").1
+        crosstail::kinds::ALL.open(&config, &names).expect("opened").1
     };
     let sources = urls.iter().map(open).collect();
     let mut running = Running::start_all(&names, sources);

@@ -1,7 +1,7 @@
 //! Hostile content: nothing that a log contains acts on the terminal, on screen or in a pipe.
 
 use crate::pty::Terminal;
-use crosstail::model::is_hostile;
+use crosstail_core::model::is_hostile;
 use serde_json::json;
 
 /// Escape sequences, C0, C1, bidi, zero-width, separators, wide and combining characters.

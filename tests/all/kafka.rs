@@ -2,8 +2,8 @@
 
 use crate::servers::{Kind, Server, kafka_tool, shared, unique_name};
 use crate::support::{Running, collect, ids, open};
-use crosstail::model::{Clock, HealthState, Metric, Timestamp};
-use crosstail::source::{ErrorKind, PageQuery, Position, Source, Update};
+use crosstail_core::model::{Clock, HealthState, Metric, Timestamp};
+use crosstail_source::{ErrorKind, PageQuery, Position, Source, Update};
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
@@ -113,7 +113,7 @@ async fn what_does_not_decode_is_shown_with_its_topic_partition_and_offset() {
     let (names, source) = open(&[server.url(&topic)]);
     let items = source.page(&PageQuery { newest_first: false, ..PageQuery::all(100) }, None).await.expect("read").items;
     assert_eq!(items.len(), 7);
-    let wrong: Vec<_> = items.iter().filter(|a| a.kind == crosstail::model::Kind::Undecodable).collect();
+    let wrong: Vec<_> = items.iter().filter(|a| a.kind == crosstail_core::model::Kind::Undecodable).collect();
     assert_eq!(wrong.len(), 5);
     for (offset, activity) in (1..6).zip(&wrong) {
         let said = activity.error.as_deref().expect("why");

@@ -1,8 +1,8 @@
 //! Log files as they are: rotated, cut, removed, written in pieces, broken, compressed, of many shapes.
 
 use crate::support::{collect, open};
-use crosstail::model::{Activity, Kind, Level, Names, Status};
-use crosstail::source::{PageQuery, Source, Update};
+use crosstail_core::model::{Activity, Kind, Level, Names, Status};
+use crosstail_source::{PageQuery, Source, Update};
 use serde_json::json;
 use std::fs::File;
 use std::io::Write as _;

@@ -3,8 +3,8 @@
 use crate::servers::{Kind, Server, shared, unique_name};
 use crate::support::{Running, crosstail, lines, open};
 use bson::{Bson, DateTime, Document, doc};
-use crosstail::model::{Status, Timestamp, Vitals};
-use crosstail::source::{ErrorKind, Grouping, PageQuery, RelatedKey};
+use crosstail_core::model::{Status, Timestamp, Vitals};
+use crosstail_source::{ErrorKind, Grouping, PageQuery, RelatedKey};
 use mongodb::Collection;
 use std::sync::Arc;
 use std::time::Duration;
@@ -138,9 +138,9 @@ async fn documents_that_do_not_fit_are_shown_and_a_payload_of_15_mb_is_read() {
                 statuses.get(&id) == Some(&Some(Status::Success)) && statuses.contains_key("late-and-odd")
             })
             .await;
-        let row = running.store.find(&crosstail::model::Id::parse(&id)).expect("held");
+        let row = running.store.find(&crosstail_core::model::Id::parse(&id)).expect("held");
         let place = running.store.places(row).remove(0);
-        let payload = source.payload(&crosstail::model::Id::parse(&id), &place.locator).await.expect("payload");
+        let payload = source.payload(&crosstail_core::model::Id::parse(&id), &place.locator).await.expect("payload");
         assert_eq!(payload.response.body.expect("a body").value()["text"].as_str().expect("text").len(), 15_000_000);
         for row in running.store.all_rows() {
             let activity = running.store.get(*row);
@@ -200,14 +200,14 @@ async fn no_standard_query_reads_a_collection_from_end_to_end() {
     let handle = server.mongo_client().await.database(&database);
     handle.run_command(doc! { "profile": 2 }).await.expect("profiled");
     let (_, source) = open(&[url]);
-    let now = crosstail::model::Clock::system().now();
-    let context = crosstail::filter::Context { now, zone: chrono_tz::Tz::UTC };
+    let now = crosstail_core::model::Clock::system().now();
+    let context = crosstail_core::filter::Context { now, zone: chrono_tz::Tz::UTC };
     let newest = source.page(&PageQuery::all(500), None).await.expect("newest");
     source.page(&PageQuery::all(500), newest.next.as_ref()).await.expect("deeper");
-    let filter = crosstail::filter::Filter::parse("is:failure time:-24h system:SAP").expect("filter");
+    let filter = crosstail_core::filter::Filter::parse("is:failure time:-24h system:SAP").expect("filter");
     source.page(&PageQuery { filter, context, ..PageQuery::all(1000) }, None).await.expect("failures");
     let day = PageQuery { since: Some(now.plus_ms(-3_600_000)), ..PageQuery::all(1000) };
-    source.aggregate(&day, &Grouping::by(crosstail::filter::Field::System)).await.expect("figures");
+    source.aggregate(&day, &Grouping::by(crosstail_core::filter::Field::System)).await.expect("figures");
     let first = &newest.items[0];
     source.payload(&first.id, &first.places[0].locator).await.expect("payload");
     source.related(&RelatedKey::Correlation("c".to_owned()), 10).await.expect("related");
@@ -244,15 +244,15 @@ async fn any_collection_is_mapped_by_a_file() {
     let rows = lines(&crosstail(&["query", "status:failed", "-o", "json", "-s", &url, "--schema", file]));
     assert_eq!(rows.len(), 10);
     assert!(rows.iter().all(|row| row["system"] == "DHL"));
-    let names = crosstail::model::Names::default();
-    let schema = crosstail::schema::Schema::from_toml(text, "calls.toml").expect("a schema");
-    let config = crosstail::source::registry::SourceConfig {
+    let names = crosstail_core::model::Names::default();
+    let schema = crosstail_core::schema::Schema::from_toml(text, "calls.toml").expect("a schema");
+    let config = crosstail_source::SourceConfig {
         name: "calls".to_owned(),
         at: vec![url.clone()],
         schema: Some(schema),
         ..Default::default()
     };
-    let (_, source) = crosstail::source::registry::open(&config, &names).expect("opened");
+    let (_, source) = crosstail::kinds::ALL.open(&config, &names).expect("opened");
     let warnings = source.probe().await.expect("probed").warnings;
     assert!(warnings[0].contains("[fields] message") && warnings[0].contains("'mesage'"), "{warnings:?}");
     std::fs::write(

@@ -2,9 +2,9 @@
 
 use crate::servers::{Kind, shared};
 use crate::support::{Running, crosstail, lines, open};
-use crosstail::model::{Locator, Names, Status};
-use crosstail::source::registry::{self, SourceConfig};
-use crosstail::source::{ErrorKind, Grouping, PageQuery, RelatedKey};
+use crosstail_core::model::{Locator, Names, Status};
+use crosstail_source::SourceConfig;
+use crosstail_source::{ErrorKind, Grouping, PageQuery, RelatedKey};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 use std::collections::BTreeMap;
@@ -275,7 +275,7 @@ async fn rows_that_do_not_fit_are_shown_and_a_payload_of_20_mb_is_read() {
     assert_eq!(running.store.len(), 4, "every row is there: {:?}", running.statuses());
     run(&mut connection, "INSERT INTO integration_activity_log (id, status, created_at) VALUES ('00000000-0000-4000-8000-000000000005', 'success', NULL)").await;
     running.until("a row without a time that comes live", |running| running.store.len() == 5).await;
-    let large = crosstail::model::Id::parse("00000000-0000-4000-8000-000000000004");
+    let large = crosstail_core::model::Id::parse("00000000-0000-4000-8000-000000000004");
     let payload = source.payload(&large, &Locator::Key(large.to_string().into())).await.expect("payload");
     assert_eq!(payload.response.body.expect("a body").value()["text"].as_str().expect("text").len(), 20_000_000);
     let output = crosstail(&["query", "-s", &url]);
@@ -302,17 +302,17 @@ async fn no_standard_query_reads_a_table_from_end_to_end() {
     run(&mut connection, format!("ALTER DATABASE {database} SET session_preload_libraries = 'auto_explain'; \
         ALTER DATABASE {database} SET auto_explain.log_min_duration = 0; ALTER DATABASE {database} SET auto_explain.log_level = 'log'")).await;
     let (names, source) = open(&[server.url(&database)]);
-    let now = crosstail::model::Clock::system().now();
+    let now = crosstail_core::model::Clock::system().now();
     let newest = source.page(&PageQuery::all(500), None).await.expect("newest");
     let deeper = source.page(&PageQuery::all(5000), newest.next.as_ref()).await.expect("deeper");
     assert_eq!(deeper.items.len(), 5000);
     let hour = PageQuery { since: Some(now.plus_ms(-3_600_000)), ..PageQuery::all(1000) };
     source.page(&hour, None).await.expect("an hour");
-    let failed = crosstail::filter::Filter::parse("is:failure time:-24h system:SAP").expect("filter");
-    let context = crosstail::filter::Context { now, zone: chrono_tz::Tz::UTC };
+    let failed = crosstail_core::filter::Filter::parse("is:failure time:-24h system:SAP").expect("filter");
+    let context = crosstail_core::filter::Context { now, zone: chrono_tz::Tz::UTC };
     source.page(&PageQuery { filter: failed, context, ..PageQuery::all(1000) }, None).await.expect("failures");
     let day = PageQuery { since: Some(now.plus_ms(-3_600_000)), ..PageQuery::all(1000) };
-    source.aggregate(&day, &Grouping::by(crosstail::filter::Field::Status)).await.expect("figures");
+    source.aggregate(&day, &Grouping::by(crosstail_core::filter::Field::Status)).await.expect("figures");
     let first = &newest.items[0];
     source.payload(&first.id, &first.places[0].locator).await.expect("payload");
     source.related(&RelatedKey::Correlation("c77".to_owned()), 100).await.expect("related");
@@ -401,12 +401,12 @@ async fn any_table_is_mapped_by_a_file() {
         assert!(said.contains(says), "{said}");
     }
     std::fs::write(&path, example.replace("\"partner\"", "\"partnr\"")).expect("written");
-    let schema = crosstail::schema::Schema::from_toml(&std::fs::read_to_string(&path).expect("text"), "jobs.toml")
+    let schema = crosstail_core::schema::Schema::from_toml(&std::fs::read_to_string(&path).expect("text"), "jobs.toml")
         .expect("a schema");
     let names = Names::default();
     let config =
         SourceConfig { name: "shop".to_owned(), at: vec![url], schema: Some(schema), ..SourceConfig::default() };
-    let (_, source) = registry::open(&config, &names).expect("opened");
+    let (_, source) = crosstail::kinds::ALL.open(&config, &names).expect("opened");
     let warnings = source.probe().await.expect("probed").warnings;
     assert!(warnings[0].contains("[fields] system") && warnings[0].contains("did you mean 'partner'?"), "{warnings:?}");
 }
@@ -475,7 +475,7 @@ async fn log_lines_alerts_and_statistics() {
     let (_, source) = open(&[url]);
     let catalogue = source.catalogue().await.expect("catalogue");
     assert_eq!(catalogue.system("payments").and_then(|entry| entry.text("health")).as_deref(), Some("degraded"));
-    assert_eq!(catalogue.about(crosstail::model::Topic::AlertRule).count(), 1);
+    assert_eq!(catalogue.about(crosstail_core::model::Topic::AlertRule).count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

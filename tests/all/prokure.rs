@@ -4,9 +4,9 @@ use crate::servers::{Kind, Server, shared, unique_name};
 use crate::support::{crosstail, lines, wait_for};
 use bson::{DateTime, Document, doc};
 use crosstail::app::{Event, State, update};
-use crosstail::model::{Clock, Topic};
-use crosstail::source::pump::PumpEvent;
-use crosstail::source::{PageQuery, Source, for_each};
+use crosstail_core::model::{Clock, Topic};
+use crosstail_source::pump::PumpEvent;
+use crosstail_source::{PageQuery, Source, for_each};
 use mongodb::Collection;
 use sqlx::postgres::PgConnection;
 use std::collections::BTreeMap;
@@ -364,11 +364,11 @@ async fn figures_are_those_of_the_documents_own_queries() {
 
 /// The explorer's state over stores, with everything loaded.
 async fn state_over(urls: &[String]) -> (State, Vec<Arc<dyn Source>>) {
-    let names = crosstail::model::Names::default();
+    let names = crosstail_core::model::Names::default();
     let mut opened = Vec::new();
     for url in urls {
-        let config = crosstail::source::registry::SourceConfig::from_argument(url);
-        opened.push(crosstail::source::registry::open(&config, &names).expect("opened"));
+        let config = crosstail::kinds::ALL.configure(url);
+        opened.push(crosstail::kinds::ALL.open(&config, &names).expect("opened"));
     }
     let ids: Vec<_> = opened.iter().map(|(id, _)| *id).collect();
     let mut state = State::new(names, &ids, chrono_tz::Tz::UTC, Clock::system().now());
@@ -417,27 +417,27 @@ async fn configuration_explains_a_request_and_no_credential_is_read() {
     let mappings = sources[1].mappings("SAP", &["V-77".to_owned(), "nothing".to_owned()]).await.expect("mappings");
     assert_eq!(mappings.len(), 1);
     assert_eq!(
-        crosstail::insight::describe_mapping(&mappings[0], "V-77").as_deref(),
+        crosstail_engine::insight::describe_mapping(&mappings[0], "V-77").as_deref(),
         Some("internal vendor 1029 (mapping SAP/VENDOR, verified, both, last sync success)")
     );
     // A delivery is an activity of its own kind, with its attempts and its webhook.
     let all: Vec<_> = state.store.all_rows().iter().map(|row| state.store.get(*row)).collect();
-    let of_delivery = |a: &&crosstail::model::Activity| a.kind == crosstail::model::Kind::Delivery;
+    let of_delivery = |a: &&crosstail_core::model::Activity| a.kind == crosstail_core::model::Kind::Delivery;
     let delivery = all.iter().filter(of_delivery).max_by_key(|a| a.attempt).expect("a delivery");
     // Its attempts are a chain as those of a request are.
-    let keys = crosstail::source::RelatedKey::of(delivery);
+    let keys = crosstail_source::RelatedKey::of(delivery);
     let related = sources[1].related(&keys[1], 10).await.expect("related");
-    let chain = crosstail::insight::Chain::build(delivery, &related);
+    let chain = crosstail_engine::insight::Chain::build(delivery, &related);
     assert_eq!(chain.attempts.iter().filter_map(|a| a.attempt).collect::<Vec<_>>(), [1, 2]);
-    assert_eq!(chain.basis, crosstail::insight::Basis::Numbers);
+    assert_eq!(chain.basis, crosstail_engine::insight::Basis::Numbers);
     let policy = state.policy(delivery);
     assert!(chain.verdict(0, policy.as_ref()).is_some_and(|said| said.starts_with("retry in")), "{policy:?}");
     assert_eq!((delivery.attempt, delivery.max_attempts), (Some(2), Some(5)));
-    assert_eq!(delivery.status, Some(crosstail::model::Status::InProgress));
+    assert_eq!(delivery.status, Some(crosstail_core::model::Status::InProgress));
     assert_eq!(delivery.url.as_deref(), Some("https://hooks.example/po"));
     assert_eq!(state.endpoint_entry(delivery).expect("its webhook").text("code").as_deref(), Some("PO_EVENTS"));
-    let request = all.iter().find(|a| a.kind == crosstail::model::Kind::ApiCall).expect("a request");
+    let request = all.iter().find(|a| a.kind == crosstail_core::model::Kind::ApiCall).expect("a request");
     let endpoint = state.endpoint_entry(request).expect("its endpoint");
-    let policy = crosstail::insight::Policy::read(&endpoint.facts["retry_policy"]).expect("a policy");
+    let policy = crosstail_engine::insight::Policy::read(&endpoint.facts["retry_policy"]).expect("a policy");
     assert_eq!(policy.describe(), "3 tries, exponential from 10 s");
 }

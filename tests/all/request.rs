@@ -2,8 +2,8 @@
 
 use crate::pty::Terminal;
 use crate::support::{crosstail, lines, wait_for};
-use crosstail::model::{Clock, Direction, Kind, Level, Status, Timestamp};
-use crosstail::record::{Outcome, Prepared, SqliteRecorder, Start};
+use crosstail_core::model::{Clock, Direction, Kind, Level, Status, Timestamp};
+use crosstail_record::{Outcome, Prepared, SqliteRecorder, Start};
 use portable_pty::CommandBuilder;
 use serde_json::json;
 use std::path::{Path, PathBuf};

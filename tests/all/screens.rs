@@ -2,13 +2,15 @@
 
 use crate::support::EPOCH;
 use crosstail::app::{Action, Effect, Event, Opened, Origin, Progress, Reply, Right, Screen, State, Tab, update};
-use crosstail::insight::{compare, jq};
-use crosstail::model::{Activity, Body, Direction, Id, Kind, Level, Locator, Names, Payload, Place, RawRecord, Status};
-use crosstail::model::{Check, HealthState, Metric, MetricKind, Vitals};
-use crosstail::record::AlertStatus;
-use crosstail::source::Probe;
-use crosstail::source::pump::{PumpEvent, State as SourceState};
 use crosstail::tui::{Depth, Keymap, Look, Places, Theme, draw};
+use crosstail_core::model::{
+    Activity, Body, Direction, Id, Kind, Level, Locator, Names, Payload, Place, RawRecord, Status,
+};
+use crosstail_core::model::{Check, HealthState, Metric, MetricKind, Vitals};
+use crosstail_engine::insight::{compare, jq};
+use crosstail_source::Probe;
+use crosstail_source::alert::AlertStatus;
+use crosstail_source::pump::{PumpEvent, State as SourceState};
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier};
 use serde_json::json;
@@ -96,7 +98,7 @@ fn payload_of(a: &Activity) -> Payload {
     let wait = if a.attempt == Some(1) { "20" } else { "60" };
     payload.response.headers = Some(json!({"Retry-After": wait, "Date": code, "X-Request-Id": a.id.to_string()}));
     if !a.is_failure() {
-        payload.error = crosstail::model::ErrorDetail::default();
+        payload.error = crosstail_core::model::ErrorDetail::default();
         payload.response.body = Some(Body::from_value(json!({"po_number": "4500012345"})));
         let order = json!({"PurchaseOrder": {"VendorCode": "V-12", "Items": [{"sku": "MAT-1", "qty": 4}]}});
         payload.request.body = Some(Body::from_value(order));
@@ -115,11 +117,11 @@ impl Stage {
         let names = Names::default();
         let all = activities(&names);
         let mut state =
-            State::new(names, &[crosstail::model::SourceId(0)], chrono_tz::Tz::UTC, EPOCH.plus_ms(1_260_000));
+            State::new(names, &[crosstail_core::model::SourceId(0)], chrono_tz::Tz::UTC, EPOCH.plus_ms(1_260_000));
         state.views =
             vec![crosstail::config::ViewEntry { name: "failures".to_owned(), filter: "is:failure".to_owned() }];
         state.themes = vec!["dark".to_owned(), "light".to_owned()];
-        let source = crosstail::model::SourceId(0);
+        let source = crosstail_core::model::SourceId(0);
         let probe = Probe { server: "SQLite 3".to_owned(), schema: "crosstail".to_owned(), ..Probe::default() };
         let mut stage = Self {
             state,
@@ -257,7 +259,7 @@ fn the_detail_and_its_tabs() {
 
 /// Purchase orders that succeeded before, and a synchronisation that is still running.
 fn history(stage: &mut Stage) {
-    let source = crosstail::model::SourceId(0);
+    let source = crosstail_core::model::SourceId(0);
     let mut items = vec![call(60, "SAP", 900, Status::Success, Some(201), 1100)];
     for n in 0..6 {
         items.push(call(61 + n, "SAP", 910 + n as i64, Status::Success, Some(201), 1000 + n * 100));
@@ -364,7 +366,7 @@ fn an_expression_a_search_and_a_reveal() {
 
 #[test]
 fn what_tells_failures_from_the_rest() {
-    let source = crosstail::model::SourceId(0);
+    let source = crosstail_core::model::SourceId(0);
     for (width, height) in [(160, 24), (80, 24)] {
         let mut stage = Stage::new(width, height, "dark");
         let one = |n: u64| {
@@ -398,7 +400,7 @@ fn finding_shows_each_source_and_opens_what_is_meant() {
     let effects = stage.event(Event::Action(Action::Open));
     let [Effect::Find(ticket, text)] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!(text, "PO-4711");
-    let source = crosstail::model::SourceId(0);
+    let source = crosstail_core::model::SourceId(0);
     let looking = Reply::Finding(source, Progress::Looking("a text anywhere"), Vec::new());
     stage.event(Event::Reply(*ticket, looking));
     let waiting = stage.picture();
@@ -476,7 +478,7 @@ fn health_and_sources() {
 
 /// Alerts that a store holds, in each state, and calls that make rules fire.
 fn alarming(stage: &mut Stage) {
-    let source = crosstail::model::SourceId(0);
+    let source = crosstail_core::model::SourceId(0);
     let alert = |n: u64, level: Level, word: &str, status: Status, title: &str| {
         let mut a = Activity::new(Id::Uuid(0xa000 + u128::from(n)), EPOCH.plus_ms(1_000_000 + n as i64 * 30_000));
         a.kind = Kind::Alert;
@@ -641,7 +643,7 @@ fn told() -> Vitals {
 fn checks_and_metrics_beside_the_systems_and_below_the_sources() {
     for (width, height) in [(160, 30), (80, 24)] {
         let mut stage = Stage::new(width, height, "none");
-        stage.event(Event::Pump(PumpEvent::Vitals(crosstail::model::SourceId(0), told())));
+        stage.event(Event::Pump(PumpEvent::Vitals(crosstail_core::model::SourceId(0), told())));
         stage.act(&[Action::Health]);
         let health = stage.picture();
         stage.act(&[Action::Sources]);
@@ -673,11 +675,11 @@ fn pausing_pins_what_is_shown() {
     stage.act(&[Action::Pause]);
     let before: Vec<u32> = stage.state.list.visible(&stage.state.store);
     let mut late = call(500, "SAP", 1245, Status::Success, Some(200), 10);
-    late.places = vec![Place::new(crosstail::model::SourceId(0), Locator::Row(1))];
+    late.places = vec![Place::new(crosstail_core::model::SourceId(0), Locator::Row(1))];
     let mut newest = call(501, "SAP", 1259, Status::Success, Some(200), 10);
     newest.places = late.places.clone();
     stage.event(Event::Pump(PumpEvent::Batch {
-        source: crosstail::model::SourceId(0),
+        source: crosstail_core::model::SourceId(0),
         items: vec![late, newest],
         live: true,
     }));

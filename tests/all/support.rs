@@ -1,11 +1,11 @@
 //! What tests share: random activities, stores of them, waiting for something instead of sleeping.
 
-use crosstail::model::{Activity, Clock, Direction, Kind, Level, Names, SourceId, Status, Timestamp};
-use crosstail::record::{Outcome, Prepared, SqliteRecorder, Start};
-use crosstail::source::pump::{self, PumpEvent, State};
-use crosstail::source::registry::{self, SourceConfig};
-use crosstail::source::{Source, Update};
-use crosstail::store::Store;
+use crosstail_core::model::{Activity, Clock, Direction, Kind, Level, Names, SourceId, Status, Timestamp};
+use crosstail_engine::store::Store;
+use crosstail_record::{Outcome, Prepared, SqliteRecorder, Start};
+use crosstail_source::SourceConfig;
+use crosstail_source::pump::{self, PumpEvent, State};
+use crosstail_source::{Source, Update};
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -90,7 +90,7 @@ pub async fn random_database(path: &Path, seed: u64, count: u64) -> SqliteRecord
 pub fn open(at: &[String]) -> (Names, Arc<dyn Source>) {
     let names = Names::default();
     let config = SourceConfig { name: "test".to_owned(), at: at.to_vec(), ..SourceConfig::default() };
-    let (_, source) = registry::open(&config, &names).expect("opened");
+    let (_, source) = crosstail::kinds::ALL.open(&config, &names).expect("opened");
     (names, source)
 }
 

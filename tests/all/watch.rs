@@ -3,7 +3,7 @@
 
 use crate::servers::{Kind, Proxy, shared};
 use crate::support::{crosstail, lines, node, wait_for};
-use crosstail::model::Clock;
+use crosstail_core::model::Clock;
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};

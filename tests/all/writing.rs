@@ -4,10 +4,10 @@ use crate::servers::{Kind, Server, shared, unique_name};
 use crate::support::{crosstail, lines, open, wait_for};
 use crate::{elasticsearch, kafka};
 use bson::{Document, doc};
-use crosstail::model::{Direction, Status};
-use crosstail::record::write::{MongodbWriter, Table, Writer as _};
-use crosstail::record::{Backoff, Correlation, Options, Outcome, Recorder, RetryPolicy, Start, Step};
-use crosstail::source::PageQuery;
+use crosstail_core::model::{Direction, Status};
+use crosstail_record::write::{MongodbWriter, Table, Writer as _};
+use crosstail_record::{Backoff, Correlation, Options, Outcome, Recorder, RetryPolicy, Start, Step};
+use crosstail_source::PageQuery;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Row as _};
 use std::collections::BTreeMap;
@@ -420,7 +420,7 @@ async fn what_begins_is_written_first_and_changed_in_place() {
         logs.display().to_string(),
         folder.path().join("a.sqlite").display().to_string(),
     ];
-    drop(crosstail::record::SqliteRecorder::open(Path::new(&urls[3])).await.expect("opened"));
+    drop(crosstail_record::SqliteRecorder::open(Path::new(&urls[3])).await.expect("opened"));
     for url in &urls {
         let mut tail = Command::new(env!("CARGO_BIN_EXE_crosstail"))
             .args(["tail", "-s", url, "-o", "json"])
@@ -532,7 +532,7 @@ async fn a_service_records_redacted_truncated_and_planned() {
             ..Outcome::default()
         };
         let next = recorder.complete(&first, failed).await.expect("planned");
-        let wait = next.since_us(crosstail::model::Clock::system().now());
+        let wait = next.since_us(crosstail_core::model::Clock::system().now());
         assert!((5_000_000..7_100_000).contains(&wait), "the server's Retry-After is longer than the policy's: {wait}");
         let second = recorder.start(first.next_attempt()).await;
         assert_eq!(

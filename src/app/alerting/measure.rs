@@ -2,12 +2,12 @@
 
 use super::{Seen, metric};
 use crate::app::health::{is_work, rows_of};
-use crate::filter::{Field, Filter, quote};
-use crate::insight::alerting::{
+use crosstail_core::filter::{Field, Filter, quote};
+use crosstail_core::model::Latencies;
+use crosstail_engine::insight::alerting::{
     ActivityMeasure, Evaluation, Group, Measured, OfActivities, Rule, Scope, Unit, Usual, Window,
 };
-use crate::model::Latencies;
-use crate::store::{Row, Store, Symbol};
+use crosstail_engine::store::{Row, Store, Symbol};
 use foldhash::fast::FixedState;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
@@ -184,7 +184,11 @@ fn by_system(store: &Store, rows: &[Row]) -> BTreeMap<String, Window> {
 }
 
 /// The filter of an alert, with the time from which on it holds what made it.
-pub fn behind(filter: &str, from: crate::model::Timestamp, upto: Option<crate::model::Timestamp>) -> String {
+pub fn behind(
+    filter: &str,
+    from: crosstail_core::model::Timestamp,
+    upto: Option<crosstail_core::model::Timestamp>,
+) -> String {
     let upto = upto.map(|at| at.rfc3339()).unwrap_or_default();
     format!("{filter} {}:{}..{upto}", Field::Time.name(), from.rfc3339()).trim().to_owned()
 }

@@ -1,8 +1,8 @@
 //! What rules measure of the sources' metrics.
 
 use super::{Seen, SourceSeen};
-use crate::insight::alerting::{Group, Measured, MetricMeasure, OfMetric, Rule, Unit};
-use crate::model::{HealthState, Metric, MetricKind, Timestamp, Unit as MetricUnit};
+use crosstail_core::model::{HealthState, Metric, MetricKind, Timestamp, Unit as MetricUnit};
+use crosstail_engine::insight::alerting::{Group, Measured, MetricMeasure, OfMetric, Rule, Unit};
 use glob::{MatchOptions, Pattern};
 
 /// Whether there are metrics that cannot be read now.

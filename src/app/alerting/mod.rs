@@ -3,11 +3,11 @@
 mod measure;
 mod metric;
 
-use crate::filter::{Context, Field};
-use crate::insight::alerting::{Alerts, Change, Evaluation, Rule, Scope, Silence, Usual, Window};
-use crate::model::{Timestamp, Vitals};
-use crate::source::{Grouping, Groups};
-use crate::store::Store;
+use crosstail_core::filter::{Context, Field};
+use crosstail_core::model::{Timestamp, Vitals};
+use crosstail_engine::insight::alerting::{Alerts, Change, Evaluation, Rule, Scope, Silence, Usual, Window};
+use crosstail_engine::store::Store;
+use crosstail_source::{Grouping, Groups};
 pub use measure::behind;
 use measure::evaluations;
 use std::collections::BTreeMap;

@@ -3,8 +3,8 @@
 use super::{detail::open, go_to};
 use crate::app::alerts::{self, AlertLine, Origin};
 use crate::app::{AlertChange, Effect, Screen, State};
-use crate::insight::alerting::Silence;
-use crate::record::AlertStatus;
+use crosstail_engine::insight::alerting::Silence;
+use crosstail_source::alert::AlertStatus;
 
 /// How long a silence set by a key lasts.
 const SILENCE_US: i64 = 3_600_000_000;

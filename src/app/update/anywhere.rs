@@ -5,8 +5,8 @@ use super::keys::{edit_filter, narrow, palette};
 use super::take_away::{ask, bundle, copy, mark, note, outside, report};
 use super::{alerts, go_to, health, walk_history};
 use crate::app::{Action, COLUMNS, Effect, Focus, Overlay, Program, Purpose, Screen, State, Tab};
-use crate::record::AlertStatus;
-use crate::store::Row;
+use crosstail_engine::store::Row;
+use crosstail_source::alert::AlertStatus;
 
 pub(super) fn anywhere(state: &mut State, action: Action) -> Vec<Effect> {
     let page = state.list.height.max(2) as isize - 1;
@@ -58,7 +58,7 @@ pub(super) fn anywhere(state: &mut State, action: Action) -> Vec<Effect> {
             let value = state
                 .list
                 .current(&state.store)
-                .and_then(|row| crate::filter::value_text(&state.store.get(row), field, state.store.names()));
+                .and_then(|row| crosstail_core::filter::value_text(&state.store.get(row), field, state.store.names()));
             match value {
                 Some(value) => return narrow(state, field, &value, action == Action::Exclude),
                 None => state.say(format!("this activity has no {}", field.name())),

@@ -5,10 +5,10 @@ use super::take_away::ask;
 use crate::app::{
     Action, Against, Ask, Detail, Effect, Focus, Jq, Load, Pair, Part, Purpose, Right, Screen, State, Tab,
 };
-use crate::insight::{expression, successes_like};
-use crate::model::{Activity, Latencies, Status};
-use crate::source::RelatedKey;
-use crate::store::Row;
+use crosstail_core::model::{Activity, Latencies, Status};
+use crosstail_engine::insight::{expression, successes_like};
+use crosstail_engine::store::Row;
+use crosstail_source::RelatedKey;
 
 /// "Usual" is taken from what began at most this long before or after.
 const USUAL_US: i64 = 24 * 3_600_000_000;

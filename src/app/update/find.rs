@@ -2,7 +2,7 @@
 
 use super::detail::{open, open_activity, open_tab};
 use crate::app::{Action, Effect, Find, Overlay, Progress, State, is_named};
-use crate::model::{Activity, SourceId};
+use crosstail_core::model::{Activity, SourceId};
 
 /// Begins to look for a text in every source.
 pub(super) fn begin(state: &mut State, text: String) -> Vec<Effect> {

@@ -3,9 +3,9 @@
 use super::alerts;
 use crate::app::alerting::{CATCH_UP_US, FiguresQuery};
 use crate::app::{Effect, Screen, SourceStatus, State, SystemView, Ticket};
-use crate::insight::alerting::Turn;
-use crate::source::Groups;
-use crate::source::pump::State as SourceState;
+use crosstail_engine::insight::alerting::Turn;
+use crosstail_source::Groups;
+use crosstail_source::pump::State as SourceState;
 
 /// What is due.
 pub(super) fn tick(state: &mut State) -> Vec<Effect> {

@@ -4,7 +4,7 @@ use super::anywhere::anywhere;
 use super::detail::in_detail;
 use super::{alerts, apply_filter, find, go_to, health, offer, remember, take_away};
 use crate::app::{Action, Effect, Focus, Overlay, Palette, PaletteItem, Run, Screen, State};
-use crate::filter::{Field, quote};
+use crosstail_core::filter::{Field, quote};
 
 pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
     if let Some(done) = overlay(state, action) {

@@ -9,11 +9,12 @@ mod keys;
 mod take_away;
 
 use super::state::{Screen, State, ViewSnapshot};
-use super::{Effect, Event, Focus, Load, Outline, Overlay, Reply, Ticket};
-use crate::filter::{Target, complete};
-use crate::model::{Activity, Kind};
-use crate::source::pump::{PumpEvent, State as SourceState};
-use crate::store::Row;
+use super::{Effect, Event, Focus, Load, Overlay, Reply, Ticket};
+use crosstail_core::filter::{Target, complete};
+use crosstail_core::model::{Activity, Kind};
+use crosstail_engine::outline::Outline;
+use crosstail_engine::store::Row;
+use crosstail_source::pump::{PumpEvent, State as SourceState};
 use detail::{compare_tries, explain, open, refresh_detail, refresh_usual, search};
 use keys::{act, choose_range, palette};
 use std::sync::Arc;
@@ -83,7 +84,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
     }
 }
 
-fn tick(state: &mut State, now: crate::model::Timestamp) -> Vec<Effect> {
+fn tick(state: &mut State, now: crosstail_core::model::Timestamp) -> Vec<Effect> {
     state.now = now;
     if state.notice.as_ref().is_some_and(|notice| notice.until <= now) {
         state.notice = None;

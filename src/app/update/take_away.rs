@@ -2,8 +2,8 @@
 
 use super::detail::run_jq;
 use crate::app::{Action, Detail, Effect, Mark, Outside, Overlay, Program, Prompt, Purpose, Screen, State, reports};
-use crate::export::{Whole, curl, markdown, record_json, shell_quote};
-use crate::model::Activity;
+use crosstail_core::model::Activity;
+use crosstail_export::{Whole, curl, markdown, record_json, shell_quote};
 
 /// Asks for a line.
 pub(super) fn ask(state: &mut State, purpose: Purpose, text: String) {
@@ -145,7 +145,7 @@ pub(super) fn copy(state: &mut State, action: Action) -> Vec<Effect> {
     let outline = detail.and_then(Detail::outline).filter(|outline| !outline.is_empty());
     let body = || {
         let body = payload?.request.body.as_ref().or(payload?.response.body.as_ref())?;
-        serde_json::to_string_pretty(&crate::model::redact_json(body.value())).ok()
+        serde_json::to_string_pretty(&crosstail_core::model::redact_json(body.value())).ok()
     };
     let text = match action {
         Action::CopyId => Some(activity.id.to_string()),

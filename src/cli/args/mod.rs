@@ -412,7 +412,7 @@ fn tab(text: &str) -> Result<crate::app::Tab, String> {
 }
 
 fn duration(text: &str) -> Result<std::time::Duration, String> {
-    crate::filter::duration_us(text)
+    crosstail_core::filter::duration_us(text)
         .filter(|us| *us > 0.0)
         .map(|us| std::time::Duration::from_micros(us as u64))
         .ok_or_else(|| format!("'{text}' is no length of time; write 30m, 24h, 2d"))

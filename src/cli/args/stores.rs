@@ -188,7 +188,7 @@ pub(in crate::cli) struct GenerateArgs {
     pub(in crate::cli) count: Option<u64>,
     /// What goes wrong: usual (now and then something), none, or outage, slow or limited, of a system: outage:SAP
     #[arg(long, default_value = "usual", value_name = "WHAT", value_parser = incident)]
-    pub(in crate::cli) incident: crate::record::simulate::Incident,
+    pub(in crate::cli) incident: crosstail_record::simulate::Incident,
     /// The same seed gives the same activities, which a store takes once; another one each time where it is not given
     #[arg(long)]
     pub(in crate::cli) seed: Option<u64>,
@@ -210,14 +210,14 @@ pub(in crate::cli) enum TextOrJson {
 
 /// A length of time, which may be none.
 fn span(text: &str) -> Result<std::time::Duration, String> {
-    match crate::filter::duration_us(text) {
+    match crosstail_core::filter::duration_us(text) {
         Some(us) if us >= 0.0 => Ok(std::time::Duration::from_micros(us as u64)),
         _ => duration(text),
     }
 }
 
-fn incident(text: &str) -> Result<crate::record::simulate::Incident, String> {
-    use crate::record::simulate::{Incident, Trouble};
+fn incident(text: &str) -> Result<crosstail_record::simulate::Incident, String> {
+    use crosstail_record::simulate::{Incident, Trouble};
     let (what, system) = text.split_once(':').unwrap_or((text, "SAP"));
     let trouble = match what {
         "usual" => return Ok(Incident::Usual),

@@ -22,7 +22,7 @@ pub(in crate::tui) fn render(state: &State, bar: Rect, buf: &mut Buffer, theme: 
     let names = shown.iter().map(|(_, c)| width(&safe(&c.insert))).max().unwrap_or(0).clamp(8, 40);
     let details = shown.iter().map(|(_, c)| width(&safe(&c.detail))).max().unwrap_or(0).min(60);
     let needed = (names + details + 4).min(buf.area.width);
-    let at = state.filter.text.get(..all[0].span.start).map_or(0, |t| width(&crate::model::visible_line(t)));
+    let at = state.filter.text.get(..all[0].span.start).map_or(0, |t| width(&crosstail_core::model::visible_line(t)));
     let x = (bar.x + TEXT_AT + at).min(buf.area.width.saturating_sub(needed));
     let place = Rect { x, y: bar.bottom(), width: needed, height: rows as u16 };
     Clear.render(place, buf);

@@ -2,9 +2,9 @@
 
 use super::frame;
 use crate::app::Action;
-use crate::filter::Field;
 use crate::tui::draw::Look;
 use crate::tui::text::{left, put};
+use crosstail_core::filter::Field;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;

@@ -2,9 +2,9 @@
 
 use super::frame;
 use crate::app::Prompt;
-use crate::model::visible_line;
 use crate::tui::draw::Look;
 use crate::tui::text::{fit, put, width};
+use crosstail_core::model::visible_line;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 

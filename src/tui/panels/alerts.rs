@@ -1,9 +1,9 @@
 //! Alerts of rules and of stores in one list; below it what the selected one says.
 
 use crate::app::{AlertLine, LineState, Origin, State};
-use crate::insight::alerting::Severity;
 use crate::tui::text::{ago, count, fit, full_time, left, put, put_all, right, safe};
 use crate::tui::theme::Theme;
+use crosstail_engine::insight::alerting::Severity;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;

@@ -1,10 +1,10 @@
 //! What tells the failures of a set from the rest of it; Enter narrows to one.
 
 use crate::app::State;
-use crate::filter::Field;
-use crate::insight::Telling;
 use crate::tui::text::{count, fit, left, put, put_all, right, safe};
 use crate::tui::theme::Theme;
+use crosstail_core::filter::Field;
+use crosstail_engine::insight::Telling;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 

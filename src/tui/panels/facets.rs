@@ -1,9 +1,9 @@
 //! Values of the view with how often each occurs; Enter narrows to one.
 
 use crate::app::{Focus, State};
-use crate::filter::Field;
 use crate::tui::text::{count, left, put, right, safe};
 use crate::tui::theme::Theme;
+use crosstail_core::filter::Field;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -16,7 +16,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
         put(buf, area.right(), y, "│", 1, if focused { theme.border_focused } else { theme.border });
     }
     let groups = &state.facets.groups;
-    let mut lines: Vec<(Option<usize>, &str, Option<&crate::store::Facet>, Field)> = Vec::new();
+    let mut lines: Vec<(Option<usize>, &str, Option<&crosstail_engine::store::Facet>, Field)> = Vec::new();
     let mut index = 0;
     // Every group gets its share of the room, the first ones what the last ones leave.
     let share = (area.height as usize / groups.len().max(1)).saturating_sub(1).max(1);

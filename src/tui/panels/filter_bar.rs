@@ -42,9 +42,9 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
         return None;
     }
     // The part around the cursor, where the text is longer than the room.
-    let before = width(&crate::model::visible_line(&bar.text[..bar.cursor.min(bar.text.len())]));
+    let before = width(&crosstail_core::model::visible_line(&bar.text[..bar.cursor.min(bar.text.len())]));
     let skip = before.saturating_sub(room.saturating_sub(2));
-    let shown = crate::model::visible_line(&bar.text).into_owned();
+    let shown = crosstail_core::model::visible_line(&bar.text).into_owned();
     let shown: String = {
         let mut left = skip;
         shown
@@ -60,7 +60,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
     put_all(buf, area.x + TEXT_AT, area.y, room, &[(&shown, theme.title)]);
     if let Some(error) = &bar.error {
         let at = |byte: usize| {
-            width(&crate::model::visible_line(bar.text.get(..byte).unwrap_or(&bar.text))).saturating_sub(skip)
+            width(&crosstail_core::model::visible_line(bar.text.get(..byte).unwrap_or(&bar.text))).saturating_sub(skip)
         };
         let from = at(error.span.start);
         let to = at(error.span.end).max(from + 1);

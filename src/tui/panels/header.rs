@@ -1,9 +1,9 @@
 //! The first line: which sources, how they are, the time and its zone.
 
 use crate::app::{LineState, State};
-use crate::source::pump::State as SourceState;
 use crate::tui::text::{count, put, put_all, safe, width, zone};
 use crate::tui::theme::Theme;
+use crosstail_source::pump::State as SourceState;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 

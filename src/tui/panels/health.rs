@@ -1,11 +1,11 @@
 //! Health of the systems, worst first.
 
 use crate::app::State;
-use crate::insight::{Against, SystemHealth};
-use crate::model::{Check, HealthState, Metric, Timestamp, Unit};
 use crate::tui::text::{SPARKS, ago, count, left, millis, put, put_all, right, safe};
 use crate::tui::theme::Theme;
 use crate::tui::vitals;
+use crosstail_core::model::{Check, HealthState, Metric, Timestamp, Unit};
+use crosstail_engine::insight::{Against, SystemHealth};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -182,10 +182,10 @@ fn latencies(system: &SystemHealth, width: u16) -> String {
 
 /// The rules that fire for a system: `⚑ HighErrorRate 4 min · `.
 pub(super) fn alerts_of(state: &State, system: &str) -> String {
-    let of = |alert: &&crate::insight::alerting::Alert| {
+    let of = |alert: &&crosstail_engine::insight::alerting::Alert| {
         alert.group.iter().any(|(_, value)| value.eq_ignore_ascii_case(system))
     };
-    let one = |alert: &crate::insight::alerting::Alert| {
+    let one = |alert: &crosstail_engine::insight::alerting::Alert| {
         let since = alert.fired_at.unwrap_or(alert.since);
         format!("⚑ {} {} · ", alert.rule, ago(state.now.since_us(since)))
     };

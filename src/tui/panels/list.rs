@@ -1,12 +1,12 @@
 //! The list: a line an activity.
 
 use crate::app::{COLUMNS, Focus, State};
-use crate::filter::Field;
-use crate::model::{Activity, Kind, Status};
-use crate::store::Row;
 use crate::tui::layout::Places;
 use crate::tui::text::{ago, arrow, clock, day, duration, glyph, left, put, right, safe};
 use crate::tui::theme::Theme;
+use crosstail_core::filter::Field;
+use crosstail_core::model::{Activity, Kind, Status};
+use crosstail_engine::store::Row;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -140,7 +140,7 @@ fn activity(
         _ if failed => theme.failure,
         Some(Status::Success) => theme.success,
         Some(Status::InProgress) => theme.pending,
-        _ if a.level == Some(crate::model::Level::Warn) => theme.warning,
+        _ if a.level == Some(crosstail_core::model::Level::Warn) => theme.warning,
         _ => theme.dim,
     };
     cell(glyph(a.status, a.level), 1, false, outcome);
@@ -195,7 +195,7 @@ pub(in crate::tui) fn what(a: &Activity) -> String {
 
 /// Why nothing is shown, and what to do.
 fn empty(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
-    use crate::source::pump::State as Source;
+    use crosstail_source::pump::State as Source;
     let loading = state.sources.iter().any(|s| matches!(s.state, Source::Connecting | Source::Loading));
     let mut lines: Vec<String> = Vec::new();
     if loading {

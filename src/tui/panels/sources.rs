@@ -1,10 +1,10 @@
 //! The sources: state, lag, counts.
 
 use crate::app::State;
-use crate::source::pump::State as Source;
 use crate::tui::text::{ago, count, left, put, put_all, right, safe};
 use crate::tui::theme::Theme;
 use crate::tui::vitals;
+use crosstail_source::pump::State as Source;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 

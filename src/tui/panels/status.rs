@@ -1,9 +1,9 @@
 //! The status line: following or not, late and dropped records, messages.
 
 use crate::app::{Load, State};
-use crate::source::pump::State as Source;
 use crate::tui::text::{count, fit, put, put_all, safe, width};
 use crate::tui::theme::Theme;
+use crosstail_source::pump::State as Source;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 

@@ -3,10 +3,10 @@
 use super::detail::overview::about_system;
 use super::health::{alerts_of, headline, when, why};
 use crate::app::{Entry, Heat, Section, State, SystemView};
-use crate::insight::SystemHealth;
-use crate::model::{Check, Figures};
 use crate::tui::text::{SPARKS, ago, clock, count, day, fit, left, millis, put, put_all, right, safe};
 use crate::tui::theme::Theme;
+use crosstail_core::model::{Check, Figures};
+use crosstail_engine::insight::SystemHealth;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;

@@ -31,5 +31,5 @@ pub(super) async fn run(command: &str, notification: &Notification) -> Result<()
     }
     let said = String::from_utf8_lossy(&output.stderr);
     let last = said.lines().last().unwrap_or_default();
-    Err(format!("it ended with {}: {}", output.status, crate::model::visible_line(last)))
+    Err(format!("it ended with {}: {}", output.status, crosstail_core::model::visible_line(last)))
 }

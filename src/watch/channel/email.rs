@@ -2,9 +2,9 @@
 
 use super::super::outbox::Notification;
 use crate::config::ChannelEntry;
-use crate::export::shell_quote;
-use crate::insight::alerting::{Severity, Turn, group_text};
 use anyhow::{Context as _, bail};
+use crosstail_engine::insight::alerting::{Severity, Turn, group_text};
+use crosstail_export::shell_quote;
 use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};

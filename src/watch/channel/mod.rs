@@ -6,8 +6,8 @@ mod web;
 
 use super::outbox::Notification;
 use crate::config::ChannelEntry;
-use crate::insight::alerting::{Severity, Turn};
 use anyhow::{Context as _, bail};
+use crosstail_engine::insight::alerting::{Severity, Turn};
 pub use email::Mail;
 use std::time::Duration;
 pub use web::Receiver;
@@ -97,7 +97,7 @@ impl Channel {
             }
         };
         match tokio::time::timeout(TIME_LIMIT, telling).await {
-            Ok(outcome) => outcome.map_err(|problem| crate::model::redact_text(&problem).into_owned()),
+            Ok(outcome) => outcome.map_err(|problem| crosstail_core::model::redact_text(&problem).into_owned()),
             Err(_) => Err(format!("it did not answer in {} s", TIME_LIMIT.as_secs())),
         }
     }

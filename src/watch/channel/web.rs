@@ -1,8 +1,8 @@
 //! Slack and webhooks: JSON by POST.
 
 use super::super::outbox::Notification;
-use crate::insight::alerting::{Severity, Turn};
 use anyhow::Context as _;
+use crosstail_engine::insight::alerting::{Severity, Turn};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -69,6 +69,6 @@ impl Receiver {
             return Ok(());
         }
         let text: String = response.text().await.unwrap_or_default().chars().take(200).collect();
-        Err(format!("HTTP {status}: {}", crate::model::visible_line(&text)))
+        Err(format!("HTTP {status}: {}", crosstail_core::model::visible_line(&text)))
     }
 }

@@ -2,9 +2,9 @@
 
 use crate::servers::Proxy;
 use crate::support::{EPOCH, open};
-use crosstail::model::{Clock, Direction, Kind, Names, Status, Timestamp};
-use crosstail::record::{Outcome, Prepared, SqliteRecorder, Start};
-use crosstail::source::Source;
+use crosstail_core::model::{Clock, Direction, Kind, Names, Status, Timestamp};
+use crosstail_record::{Outcome, Prepared, SqliteRecorder, Start};
+use crosstail_source::Source;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::io::Write as _;

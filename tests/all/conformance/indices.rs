@@ -4,8 +4,8 @@ use super::fixtures::{Fixture, Logger, begins};
 use crate::elasticsearch::{bulk, index_name, refresh};
 use crate::servers::{Kind, Proxy, Server, shared};
 use crate::support::open;
-use crosstail::model::Names;
-use crosstail::source::Source;
+use crosstail_core::model::Names;
+use crosstail_source::Source;
 use serde_json::{Value, json};
 use std::sync::Arc;
 

@@ -7,14 +7,15 @@ mod indices;
 mod topics;
 
 use crate::support::{collect, ids};
-use crosstail::app::runtime::{Sources, look, payload_of, related_to};
-use crosstail::app::{Opened, Outline, Part, Progress, rank};
-use crosstail::export::{Whole, markdown};
-use crosstail::filter::{Context, Field};
-use crosstail::insight::{Chain, Trace, clues, jq};
-use crosstail::model::{Activity, Clock, Latencies, PayloadPart, SourceId, Status};
-use crosstail::source::pump::{self, PumpEvent, State};
-use crosstail::source::{Grouping, Groups, PageQuery, Position, RelatedKey, Source, for_each};
+use crosstail::app::{Opened, Part, Progress, rank};
+use crosstail::runtime::{Sources, look, payload_of, related_to};
+use crosstail_core::filter::{Context, Field};
+use crosstail_core::model::{Activity, Clock, Latencies, PayloadPart, SourceId, Status};
+use crosstail_engine::insight::{Chain, Trace, clues, jq};
+use crosstail_engine::outline::Outline;
+use crosstail_export::{Whole, markdown};
+use crosstail_source::pump::{self, PumpEvent, State};
+use crosstail_source::{Grouping, Groups, PageQuery, Position, RelatedKey, Source, for_each};
 use databases::{MongoFixture, PostgresFixture};
 use fixtures::{FileFixture, Fixture, SqliteFixture};
 use indices::ElasticFixture;
@@ -107,9 +108,9 @@ async fn every_command_answers(fixture: impl Fixture) {
 }
 
 struct Following {
-    updates: mpsc::Receiver<crosstail::source::Update>,
+    updates: mpsc::Receiver<crosstail_source::Update>,
     cancel: CancellationToken,
-    task: tokio::task::JoinHandle<Result<(), crosstail::source::SourceError>>,
+    task: tokio::task::JoinHandle<Result<(), crosstail_source::SourceError>>,
 }
 
 fn follow(source: &Arc<dyn Source>, from: Position) -> Following {
@@ -164,7 +165,7 @@ async fn following_goes_on_where_it_was(mut fixture: impl Fixture) {
     let mut seen = 0;
     while seen < 15 || position.is_none() {
         match tokio::time::timeout(Duration::from_secs(20), following.updates.recv()).await.expect("in time") {
-            Some(crosstail::source::Update::Batch(items, now)) => {
+            Some(crosstail_source::Update::Batch(items, now)) => {
                 seen += latest(&items).keys().filter(|id| written.contains(id)).count();
                 // Not before everything is there: the position after it.
                 position = now.filter(|_| seen >= 15).or(position);
@@ -224,7 +225,7 @@ async fn payloads_are_whole(mut fixture: impl Fixture) {
     fixture.insert(20).await;
     let source = fixture.source();
     for activity in all(source.as_ref()).await {
-        let mut payload = crosstail::model::Payload::default();
+        let mut payload = crosstail_core::model::Payload::default();
         for place in &activity.places {
             payload.absorb(source.payload(&activity.id, &place.locator).await.expect("payload"));
         }
@@ -276,13 +277,13 @@ async fn a_request_is_found_and_opened(mut fixture: impl Fixture) {
     assert!(outline.search(&id, 0), "its body is searched");
     assert_eq!(outline.path(outline.selected).as_deref(), Some("req.body.order"));
     let clause = outline.clause(outline.selected).expect("a clause");
-    let filter = crosstail::filter::Filter::parse(&clause).expect("a filter");
+    let filter = crosstail_core::filter::Filter::parse(&clause).expect("a filter");
     let kept = source.page(&PageQuery { filter, ..PageQuery::all(10) }, None).await.expect("read").items;
     assert_eq!(ids(&kept), [id], "the value under the cursor narrows to it");
 
     let (related, problems) = related_to(&sources, &RelatedKey::of(wanted)).await;
     assert!(problems.is_empty(), "{problems:?}");
-    let related = crosstail::model::joined(related);
+    let related = crosstail_core::model::joined(related);
     let of_trace = |among: &[Activity]| {
         let same = among.iter().filter(|a| a.correlation_id == wanted.correlation_id);
         let mut found: Vec<String> = same.map(|a| a.id.to_string()).collect();
@@ -332,13 +333,13 @@ async fn figures_are_the_local_ones(mut fixture: impl Fixture) {
     let every = all(source.as_ref()).await;
     for by in [Field::System, Field::Status, Field::Is, Field::Kind, Field::Endpoint, Field::Method] {
         for text in ["", "is:failure", "http:5xx OR latency>50ms"] {
-            let filter = crosstail::filter::Filter::parse(text).expect(text);
+            let filter = crosstail_core::filter::Filter::parse(text).expect(text);
             let query = PageQuery { filter: filter.clone(), ..PageQuery::all(1000) };
             let predicate = filter.predicate(&query.context);
             let mut expected = Groups::new();
             let grouping = Grouping { by: vec![by], bucket_us: Some(60_000_000) };
             for activity in &every {
-                if predicate.keeps(&crosstail::filter::Named { activity, names: &names, payload: None }) {
+                if predicate.keeps(&crosstail_core::filter::Named { activity, names: &names, payload: None }) {
                     expected.entry(grouping.key(activity, &names)).or_default().add(activity);
                 }
             }

@@ -2,10 +2,10 @@
 
 use super::text::lines_of;
 use crate::app::{Against, Detail, Load, State};
-use crate::insight::{Finding, status_meaning};
-use crate::model::{Activity, visible_line};
 use crate::tui::text::{clock, day, duration, fit, glyph, left, put, put_all, safe};
 use crate::tui::theme::Theme;
+use crosstail_core::model::{Activity, visible_line};
+use crosstail_engine::insight::{Finding, status_meaning};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;

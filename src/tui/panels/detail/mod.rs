@@ -8,9 +8,9 @@ mod trace;
 mod tree;
 
 use crate::app::{Detail, Focus, Load, State, Tab};
-use crate::insight::status_meaning;
 use crate::tui::text::{duration, fit, glyph, millis, put, put_all, safe};
 use crate::tui::theme::Theme;
+use crosstail_engine::insight::status_meaning;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 

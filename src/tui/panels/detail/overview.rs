@@ -2,10 +2,10 @@
 
 use super::text::paragraph;
 use crate::app::{Detail, Load, State};
-use crate::insight::{attempt, describe_mapping, stages, status_meaning};
-use crate::model::{Activity, Entry, parse_timestamp};
 use crate::tui::text::{ago, clock, day, duration, full_time, millis, safe};
 use crate::tui::theme::Theme;
+use crosstail_core::model::{Activity, Entry, parse_timestamp};
+use crosstail_engine::insight::{attempt, describe_mapping, stages, status_meaning};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -157,11 +157,11 @@ fn configuration(state: &State, detail: &Detail, lines: &mut Vec<(String, Style)
     for transformed in &detail.explained.transforms {
         lines.push((String::new(), theme.text));
         lines.push((format!("{} transform (JSONata)", transformed.name), theme.dim));
-        let expression = safe(&crate::model::redact_text(&transformed.expression));
+        let expression = safe(&crosstail_core::model::redact_text(&transformed.expression));
         lines.extend(expression.lines().map(|line| (format!("  {line}"), theme.text)));
         match &transformed.result {
             Ok(value) => {
-                let text = serde_json::to_string_pretty(&crate::model::redact_json(value)).unwrap_or_default();
+                let text = serde_json::to_string_pretty(&crosstail_core::model::redact_json(value)).unwrap_or_default();
                 lines.push(("makes of this body".to_owned(), theme.dim));
                 lines.extend(text.lines().map(|line| (format!("  {}", safe(line)), theme.json_text)));
             }

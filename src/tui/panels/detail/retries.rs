@@ -2,9 +2,9 @@
 
 use super::text::lines_of;
 use crate::app::{Detail, Load, State};
-use crate::insight::status_meaning;
 use crate::tui::text::{ago, clock, day, duration, glyph, left, put, put_all, right, safe};
 use crate::tui::theme::Theme;
+use crosstail_engine::insight::status_meaning;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 

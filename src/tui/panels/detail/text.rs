@@ -1,10 +1,10 @@
 //! Tabs that are text: error with its stack; wrapping.
 
 use crate::app::Detail;
-use crate::insight::{FrameKind, frames, library_runs, own_frame};
-use crate::model::{Payload, PayloadPart, redact_text, visible_line};
 use crate::tui::text::{put, safe, width};
 use crate::tui::theme::Theme;
+use crosstail_core::model::{Payload, PayloadPart, redact_text, visible_line};
+use crosstail_engine::insight::{FrameKind, frames, library_runs, own_frame};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;

@@ -1,11 +1,11 @@
 //! The trace as a waterfall: what shares the correlation id, gaps, the critical path, the first failure.
 
 use crate::app::{Detail, State};
-use crate::insight::{Node, Trace};
-use crate::model::{Status, Timestamp};
 use crate::tui::panels::list::what;
 use crate::tui::text::{arrow, duration, fit, glyph, left, put, put_all, safe};
 use crate::tui::theme::Theme;
+use crosstail_core::model::{Status, Timestamp};
+use crosstail_engine::insight::{Node, Trace};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 

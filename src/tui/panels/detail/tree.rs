@@ -2,11 +2,12 @@
 
 use super::text::lines_of;
 use crate::app::missing as missing_of;
-use crate::app::{Detail, Line, LineKind, Load, Tab};
-use crate::insight::header_meaning;
-use crate::model::{PayloadPart, visible_line};
+use crate::app::{Detail, Load, Tab};
 use crate::tui::text::{fit, put, put_all, safe, width};
 use crate::tui::theme::Theme;
+use crosstail_core::model::{PayloadPart, visible_line};
+use crosstail_engine::insight::header_meaning;
+use crosstail_engine::outline::{Kind as LineKind, Line};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 

@@ -1,0 +1,356 @@
+//! A compiled filter: the definition of what a filter keeps.
+
+use super::ast::{Op, Root, Step, Target};
+use super::fields::{Class, Field};
+use super::record::Record;
+use crate::model::{Payload, Timestamp};
+use regex::Regex;
+use serde_json::Value as Json;
+
+/// The answer of a predicate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Truth {
+    /// Kept.
+    Yes,
+    /// Not kept.
+    No,
+    /// Depends on the payload, which is not at hand.
+    NeedsPayload,
+}
+
+impl Truth {
+    pub fn of(value: bool) -> Self {
+        if value { Self::Yes } else { Self::No }
+    }
+
+    pub fn not(self) -> Self {
+        match self {
+            Self::Yes => Self::No,
+            Self::No => Self::Yes,
+            Self::NeedsPayload => Self::NeedsPayload,
+        }
+    }
+}
+
+/// A filter ready to test records.
+#[derive(Debug, Clone)]
+pub enum Predicate {
+    /// Everything.
+    All,
+    /// Every part.
+    And(Vec<Predicate>),
+    /// Any part.
+    Or(Vec<Predicate>),
+    /// Not the part.
+    Not(Box<Predicate>),
+    /// A comparison.
+    Leaf(Leaf),
+    /// Text in any searched field.
+    Anywhere(Pattern),
+}
+
+/// One comparison. On an absent field the answer is `or_absent`, else `test` turned round where `negated`.
+#[derive(Debug, Clone)]
+pub struct Leaf {
+    /// What is compared.
+    pub target: Target,
+    /// The answer where it is absent.
+    pub or_absent: bool,
+    /// `!=` and `!~`.
+    pub negated: bool,
+    /// The comparison.
+    pub test: Test,
+}
+
+/// A comparison with the values read.
+#[derive(Debug, Clone)]
+pub enum Test {
+    /// There is a value.
+    Present,
+    /// Any pattern fits the text.
+    Text(Vec<Pattern>),
+    /// The number is in any interval.
+    Number(Vec<Interval>),
+    /// The moment is in any range.
+    Time(Vec<TimeRange>),
+    /// Bit n: the n-th word.
+    Word(u32),
+    /// A value of the payload, whose type is not known before.
+    Json(Vec<JsonTest>),
+}
+
+/// A test of text.
+#[derive(Debug, Clone)]
+pub enum Pattern {
+    /// The same text.
+    Exact(String),
+    /// A regular expression finds something.
+    Regex(Regex),
+    /// The regular expression of a literal text, found anywhere without case; the text in lower case beside it.
+    Find(Regex, String),
+    /// The regular expression of a glob, a whole value or a beginning, without case; its pieces in lower case beside it.
+    Shape(Regex, Vec<Piece>),
+    /// Greater or less in order of code points: `(op, text)`.
+    Order(Op, String),
+}
+
+/// A piece of a glob.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// This text.
+    Text(String),
+    /// Any one character.
+    One,
+    /// Any text.
+    Any,
+}
+
+impl Pattern {
+    /// The pieces of a glob, a whole value, a beginning or a text found anywhere.
+    pub fn pieces(&self) -> Option<Vec<Piece>> {
+        match self {
+            Self::Find(_, text) => Some(vec![Piece::Any, Piece::Text(text.clone()), Piece::Any]),
+            Self::Shape(_, pieces) => Some(pieces.clone()),
+            _ => None,
+        }
+    }
+
+    /// Whether a text passes.
+    pub fn test(&self, text: &str) -> bool {
+        match self {
+            Self::Exact(exact) => text == exact,
+            Self::Regex(regex) | Self::Find(regex, _) | Self::Shape(regex, _) => regex.is_match(text),
+            Self::Order(op, other) => ordered(*op, text.cmp(other.as_str())),
+        }
+    }
+}
+
+fn ordered(op: Op, ordering: std::cmp::Ordering) -> bool {
+    match op {
+        Op::Greater => ordering.is_gt(),
+        Op::GreaterEqual => ordering.is_ge(),
+        Op::Less => ordering.is_lt(),
+        Op::LessEqual => ordering.is_le(),
+        _ => false,
+    }
+}
+
+/// An interval of numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Interval {
+    /// Lower end.
+    pub low: f64,
+    /// Whether the lower end itself is in it.
+    pub low_in: bool,
+    /// Upper end.
+    pub high: f64,
+    /// Whether the upper end itself is in it.
+    pub high_in: bool,
+}
+
+impl Interval {
+    pub(super) fn closed(low: f64, high: f64) -> Self {
+        Self { low, low_in: true, high, high_in: true }
+    }
+
+    pub(super) fn of(op: Op, low: f64, high: f64) -> Self {
+        let all = Self::closed(f64::NEG_INFINITY, f64::INFINITY);
+        match op {
+            Op::Greater => Self { low: high, low_in: false, ..all },
+            Op::GreaterEqual => Self { low, ..all },
+            Op::Less => Self { high: low, high_in: false, ..all },
+            Op::LessEqual => Self { high, ..all },
+            _ => Self::closed(low, high),
+        }
+    }
+
+    /// Whether a number is in it.
+    pub fn contains(&self, n: f64) -> bool {
+        (n > self.low || (self.low_in && n >= self.low)) && (n < self.high || (self.high_in && n <= self.high))
+    }
+}
+
+/// A range of time: `start ≤ t < end`, each open where `None`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TimeRange {
+    /// First moment.
+    pub start: Option<Timestamp>,
+    /// First moment after it.
+    pub end: Option<Timestamp>,
+}
+
+impl TimeRange {
+    /// Whether a moment is in it.
+    pub fn contains(&self, at: Timestamp) -> bool {
+        self.start.is_none_or(|start| at >= start) && self.end.is_none_or(|end| at < end)
+    }
+}
+
+/// A test of a payload value: a number by an interval where both are numbers, else its text.
+#[derive(Debug, Clone)]
+pub struct JsonTest {
+    /// Of a number.
+    pub interval: Option<Interval>,
+    /// Of a text, a number or a truth value as text.
+    pub whole: Option<Pattern>,
+    /// Of an object or an array as text.
+    pub inside: Option<Pattern>,
+}
+
+impl Predicate {
+    /// Tests a record.
+    pub fn test(&self, record: &(impl Record + ?Sized)) -> Truth {
+        match self {
+            Self::All => Truth::Yes,
+            Self::And(parts) => combine(parts.iter().map(|part| part.test(record)), Truth::No),
+            Self::Or(parts) => combine(parts.iter().map(|part| part.test(record)), Truth::Yes),
+            Self::Not(part) => part.test(record).not(),
+            Self::Leaf(leaf) => leaf.test(record),
+            Self::Anywhere(pattern) => Truth::of(
+                Field::SEARCHED.iter().any(|field| record.text(*field, &mut |text| pattern.test(text)) == Some(true)),
+            ),
+        }
+    }
+
+    /// Whether it keeps a record whose payload, if it is needed, is at hand.
+    pub fn keeps(&self, record: &(impl Record + ?Sized)) -> bool {
+        self.test(record) == Truth::Yes
+    }
+
+    /// Whether any part looks into the payload.
+    pub fn needs_payload(&self) -> bool {
+        match self {
+            Self::All | Self::Anywhere(_) => false,
+            Self::And(parts) | Self::Or(parts) => parts.iter().any(Self::needs_payload),
+            Self::Not(part) => part.needs_payload(),
+            Self::Leaf(leaf) => matches!(leaf.target, Target::Path(..)),
+        }
+    }
+}
+
+/// Combines answers: `decisive` ends it (`No` for AND, `Yes` for OR), an open one makes the whole open unless a
+/// decisive one comes.
+pub fn combine(answers: impl Iterator<Item = Truth>, decisive: Truth) -> Truth {
+    let mut open = false;
+    for answer in answers {
+        if answer == decisive {
+            return decisive;
+        }
+        open |= answer == Truth::NeedsPayload;
+    }
+    if open { Truth::NeedsPayload } else { decisive.not() }
+}
+
+impl Leaf {
+    fn test(&self, record: &(impl Record + ?Sized)) -> Truth {
+        let answer = match &self.target {
+            Target::Field(field) => self.field(*field, record),
+            Target::Path(root, steps) => {
+                let Some(payload) = record.payload() else { return Truth::NeedsPayload };
+                let mut found = Vec::new();
+                resolve_path(payload, *root, steps, &mut found);
+                found.retain(|value| !value.is_null());
+                (!found.is_empty()).then(|| match &self.test {
+                    Test::Json(tests) => found.iter().any(|value| tests.iter().any(|test| test.matches(value))),
+                    _ => true,
+                })
+            }
+        };
+        Truth::of(self.settle(answer))
+    }
+
+    /// The answer of the leaf, from that of its test on a present value.
+    pub fn settle(&self, answer: Option<bool>) -> bool {
+        answer.map_or(self.or_absent, |answer| answer != self.negated)
+    }
+
+    fn field(&self, field: Field, record: &(impl Record + ?Sized)) -> Option<bool> {
+        match &self.test {
+            Test::Present => match field.class() {
+                Class::Number | Class::Duration => record.number(field).map(|_| true),
+                Class::Time => record.time(field).map(|_| true),
+                Class::Word => record.word(field).map(|_| true),
+                _ => record.text(field, &mut |_| true),
+            },
+            Test::Text(patterns) => record.text(field, &mut |text| patterns.iter().any(|p| p.test(text))),
+            Test::Number(list) => record.number(field).map(|n| list.iter().any(|i| i.contains(n))),
+            Test::Time(list) => record.time(field).map(|at| list.iter().any(|r| r.contains(at))),
+            Test::Word(mask) => record.word(field).map(|word| mask & (1 << word) != 0),
+            Test::Json(_) => None,
+        }
+    }
+}
+
+impl JsonTest {
+    fn matches(&self, value: &Json) -> bool {
+        if let (Some(interval), Some(n)) = (&self.interval, value.as_f64()) {
+            return interval.contains(n);
+        }
+        let text = |pattern: &Option<Pattern>, text: &str| pattern.as_ref().is_some_and(|p| p.test(text));
+        match value {
+            Json::String(string) => text(&self.whole, string),
+            Json::Bool(_) | Json::Number(_) => text(&self.whole, &value.to_string()),
+            Json::Object(_) | Json::Array(_) => text(&self.inside, &value.to_string()),
+            Json::Null => false,
+        }
+    }
+}
+
+/// Collects the values that a path leads to. Header and field names fall back to a match without case.
+pub fn resolve_path<'a>(payload: &'a Payload, root: Root, steps: &[Step], found: &mut Vec<std::borrow::Cow<'a, Json>>) {
+    use std::borrow::Cow;
+    let body = |side: &'a crate::model::Side| side.body.as_ref().map(|body| body.value());
+    let start: Option<Cow<'a, Json>> = match root {
+        Root::RequestHeaders => payload.request.headers.as_ref().map(Cow::Borrowed),
+        Root::RequestBody => body(&payload.request).map(Cow::Borrowed),
+        Root::ResponseHeaders => payload.response.headers.as_ref().map(Cow::Borrowed),
+        Root::ResponseBody => body(&payload.response).map(Cow::Borrowed),
+        Root::Metadata => {
+            if steps.is_empty() {
+                (!payload.metadata.is_empty()).then(|| Cow::Owned(Json::Object(payload.metadata.clone())))
+            } else {
+                if let Step::Name(name) = &steps[0]
+                    && let Some(value) = entry(&payload.metadata, name)
+                {
+                    walk(value, &steps[1..], found);
+                }
+                return;
+            }
+        }
+        Root::Stack => payload.error.stack.as_ref().map(|stack| Cow::Owned(Json::String(stack.clone()))),
+        Root::Raw => {
+            found.extend(payload.raw.iter().map(|raw| Cow::Owned(Json::String(raw.text().to_string()))));
+            return;
+        }
+    };
+    match start {
+        Some(Cow::Borrowed(value)) => walk(value, steps, found),
+        Some(owned) if steps.is_empty() => found.push(owned),
+        _ => {}
+    }
+}
+
+fn entry<'a>(map: &'a serde_json::Map<String, Json>, name: &str) -> Option<&'a Json> {
+    map.get(name).or_else(|| map.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
+}
+
+fn walk<'a>(value: &'a Json, steps: &[Step], found: &mut Vec<std::borrow::Cow<'a, Json>>) {
+    let Some((step, rest)) = steps.split_first() else {
+        found.push(std::borrow::Cow::Borrowed(value));
+        return;
+    };
+    match (step, value) {
+        (Step::Name(name), Json::Object(map)) => {
+            if let Some(next) = entry(map, name) {
+                walk(next, rest, found);
+            }
+        }
+        (Step::Index(index), Json::Array(list)) => {
+            if let Some(next) = list.get(*index) {
+                walk(next, rest, found);
+            }
+        }
+        (Step::Each, Json::Array(list)) => list.iter().for_each(|next| walk(next, rest, found)),
+        _ => {}
+    }
+}

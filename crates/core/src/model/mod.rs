@@ -1,0 +1,34 @@
+//! What an activity is: data only, no I/O, no async.
+
+mod activity;
+#[cfg(any(test, feature = "testing"))]
+pub mod any;
+mod catalogue;
+mod diagnosis;
+mod figures;
+mod id;
+mod latencies;
+mod merge;
+mod names;
+mod payload;
+mod redact;
+mod time;
+mod visible;
+mod vitals;
+mod words;
+
+pub use activity::is_failure;
+pub use activity::{Activity, Locator, Place};
+pub use catalogue::{Catalogue, Entry, Topic};
+pub use diagnosis::{Diagnosis, Grade, RETENTION_DAYS};
+pub use figures::{Figures, Mean};
+pub use id::Id;
+pub use latencies::Latencies;
+pub use merge::joined;
+pub use names::{NameId, Names, SourceId};
+pub use payload::{Body, ErrorDetail, Payload, PayloadPart, RawRecord, Side, Truncation};
+pub use redact::{REDACTED, is_sensitive_name, redact_json, redact_text, redact_whole, secret_ranges};
+pub use time::{Clock, Timestamp, parse_timestamp};
+pub use visible::{is_hostile, visible, visible_line};
+pub use vitals::{Check, Metric, MetricKind, Unit, Vitals};
+pub use words::{Direction, HealthState, Kind, Level, Status};

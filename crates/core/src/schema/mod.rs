@@ -1,0 +1,270 @@
+//! How the fields of a store map to an activity: a TOML file, compiled to a tree of keys.
+
+mod assemble;
+mod definition;
+mod endpoint;
+mod payload;
+mod tree;
+
+pub use assemble::{Assembler, Scalar};
+pub use definition::{
+    CatalogueTable, Definition, Lookup, MetricDefinition, SchemaError, SeriesTable, StoreKind, Table, TimeUnit,
+};
+pub use endpoint::{endpoint_of_url, system_of_url};
+pub use tree::{Node, Target};
+
+use crate::model::{Activity, Direction, Kind, Level, Status};
+use compact_str::CompactString;
+use std::borrow::Cow;
+
+/// What a matching rule says of a record.
+#[derive(Debug, Clone, Default)]
+pub struct Rule {
+    /// `(target, value)` that must all be equal.
+    when: Vec<(Target, String)>,
+    kind: Option<Kind>,
+    direction: Option<Direction>,
+    status: Option<Status>,
+    part: Option<Part>,
+}
+
+/// Which part of an activity a record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Its beginning.
+    Start,
+    /// Its outcome, by HTTP status.
+    Complete,
+    /// Its failure.
+    Fail,
+}
+
+/// A schema ready to map records.
+#[derive(Debug, Clone)]
+pub struct Schema {
+    /// Its name.
+    pub name: String,
+    /// What it is, for people.
+    pub title: String,
+    /// The table it maps, where it maps one.
+    pub table: Option<Table>,
+    tree: Node,
+    definition: Definition,
+    rules: Vec<Rule>,
+    records: Vec<Self>,
+}
+
+/// The built-in schemas, in order of precedence where several fit alike.
+const BUILT_IN: &[(&str, &str)] = &[
+    ("halopsa", include_str!("../../../../config/schemas/halopsa.toml")),
+    ("pino", include_str!("../../../../config/schemas/pino.toml")),
+    ("bunyan", include_str!("../../../../config/schemas/bunyan.toml")),
+    ("ecs", include_str!("../../../../config/schemas/ecs.toml")),
+    ("zap", include_str!("../../../../config/schemas/zap.toml")),
+    ("logrus", include_str!("../../../../config/schemas/logrus.toml")),
+    ("otlp", include_str!("../../../../config/schemas/otlp.toml")),
+    ("json", include_str!("../../../../config/schemas/json.toml")),
+    ("crosstail", include_str!("../../../../config/schemas/crosstail.toml")),
+    ("integration-activity", include_str!("../../../../config/schemas/integration-activity.toml")),
+    ("prokure", include_str!("../../../../config/schemas/prokure.toml")),
+    ("log-tracking", include_str!("../../../../config/schemas/log-tracking.toml")),
+    ("engineering-logs", include_str!("../../../../config/schemas/engineering-logs.toml")),
+];
+
+impl Schema {
+    /// Compiles a schema's TOML text. `origin` names it in errors.
+    pub fn from_toml(text: &str, origin: &str) -> Result<Self, SchemaError> {
+        Self::of(Definition::parse(text, origin)?, origin)
+    }
+
+    fn of(mut definition: Definition, origin: &str) -> Result<Self, SchemaError> {
+        let records = std::mem::take(&mut definition.records);
+        let records = records.into_iter().map(|record| Self::of(record, origin)).collect::<Result<_, _>>()?;
+        Ok(Self {
+            name: definition.name.clone(),
+            title: definition.title.clone(),
+            table: definition.table.clone(),
+            rules: definition.rules(origin)?,
+            tree: Node::build(&definition, origin)?,
+            definition,
+            records,
+        })
+    }
+
+    /// The mappings of tables that a kind of store has: its own and those of its further records.
+    pub fn tables(&self, kind: StoreKind) -> impl Iterator<Item = (&Self, &Table)> {
+        self.every_table().filter(move |(_, table)| table.is_in(kind))
+    }
+
+    /// The first kind of store that a table names and that is none of these.
+    pub fn unknown_store(&self, known: &[&str]) -> Option<&str> {
+        let named = self.every_table().flat_map(|(_, table)| &table.stores);
+        named.map(String::as_str).find(|store| !known.contains(store))
+    }
+
+    /// The mappings of all tables, whatever kind of store has them.
+    pub fn every_table(&self) -> impl Iterator<Item = (&Self, &Table)> {
+        std::iter::once(self).chain(&self.records).filter_map(|schema| Some((schema, schema.table.as_ref()?)))
+    }
+
+    /// How the records of a table, index or topic are measurements, where they are.
+    pub fn series_of(&self, table: &str) -> Option<&SeriesTable> {
+        let fits = |pattern: &String| glob::Pattern::new(pattern).is_ok_and(|glob| glob.matches(table));
+        self.definition.series.iter().find(|series| series.tables.iter().any(fits))
+    }
+
+    /// Whether records are parts that are joined to one activity.
+    pub fn has_parts(&self) -> bool {
+        self.rules.iter().any(|rule| rule.part.is_some())
+    }
+
+    /// Whether rules look at several fields of a record: then only we can say what it is.
+    pub fn has_rules(&self) -> bool {
+        !self.rules.is_empty()
+    }
+
+    /// Every built-in schema.
+    pub fn built_in() -> Vec<Self> {
+        BUILT_IN
+            .iter()
+            .filter_map(|(name, text)| {
+                let schema = Self::from_toml(text, name);
+                debug_assert!(schema.is_ok(), "built-in schema {name}: {schema:?}");
+                schema.ok()
+            })
+            .collect()
+    }
+
+    /// The built-in schema of a name.
+    pub fn find(name: &str) -> Option<Self> {
+        let (name, text) = BUILT_IN.iter().find(|(known, _)| *known == name)?;
+        Self::from_toml(text, name).ok()
+    }
+
+    /// The text of a built-in schema.
+    pub fn text(name: &str) -> Option<&'static str> {
+        BUILT_IN.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+    }
+
+    /// The tree of keys that a decoder walks.
+    pub fn tree(&self) -> &Node {
+        &self.tree
+    }
+
+    /// What the file says.
+    pub fn definition(&self) -> &Definition {
+        &self.definition
+    }
+
+    /// How well a record fits: the number of expectations met, or none where one is not.
+    pub fn fit(&self, record: &serde_json::Map<String, serde_json::Value>) -> Option<usize> {
+        let expect = &self.definition.recognise;
+        if expect.all.is_empty() && expect.equals.is_empty() {
+            return None;
+        }
+        let has = |path: &String| lookup(record, path).is_some();
+        let equal = expect
+            .equals
+            .iter()
+            .all(|(path, value)| lookup(record, path).and_then(serde_json::Value::as_str) == Some(value.as_str()));
+        let any = expect.any.is_empty() || expect.any.iter().any(has);
+        (expect.all.iter().all(has) && equal && any)
+            .then(|| expect.all.len() + 3 * expect.equals.len() + expect.any.iter().filter(|p| has(p)).count())
+    }
+
+    /// How well records fit, added up.
+    pub fn score(&self, records: &[serde_json::Map<String, serde_json::Value>]) -> usize {
+        records.iter().filter_map(|record| self.fit(record)).sum()
+    }
+
+    /// The schema that records fit best, else the one of JSON without a schema.
+    pub fn best_of<'s>(known: &'s [Self], records: &[serde_json::Map<String, serde_json::Value>]) -> Option<&'s Self> {
+        let best = known.iter().rev().max_by_key(|schema| schema.score(records));
+        best.filter(|best| best.score(records) > 0).or_else(|| known.iter().find(|schema| schema.name == "json"))
+    }
+
+    /// The first rule that a record fits.
+    fn rule<'v>(&self, found: &dyn Fn(Target) -> Option<Cow<'v, str>>) -> Option<&Rule> {
+        self.rules.iter().find(|rule| {
+            rule.when.iter().all(|(target, value)| found(*target).is_some_and(|text| value == "*" || text == *value))
+        })
+    }
+
+    /// Whether a record is one part of an activity of several.
+    pub fn is_part(&self, record: &Assembler<'_>) -> bool {
+        record.raw(Target::RequestId).is_some()
+            && self.rule(&|target| record.raw(target)).is_some_and(|rule| rule.part.is_some())
+    }
+
+    /// Applies defaults, words, rules and derivations to what an assembler collected.
+    fn settle<'v>(&self, activity: &mut Activity, found: &dyn Fn(Target) -> Option<Cow<'v, str>>) {
+        let defaults = &self.definition.defaults;
+        let word = |target, key: &str| found(target).map(|word| CompactString::from(self.definition.word(key, &word)));
+        activity.level = word(Target::Level, "level").and_then(|w| Level::parse_any(&w));
+        activity.kind = word(Target::Kind, "kind")
+            .and_then(|w| Kind::parse(&w))
+            .or_else(|| defaults.get("kind").and_then(|w| Kind::parse(w)))
+            .unwrap_or(if activity.level.is_some() { Kind::Log } else { Kind::Other });
+        activity.direction = word(Target::Direction, "direction")
+            .and_then(|w| Direction::parse_any(&w))
+            .or_else(|| defaults.get("direction").and_then(|w| Direction::parse_any(w)))
+            .unwrap_or(Direction::Internal);
+        activity.status = word(Target::Status, "status").and_then(|w| Status::parse(&w));
+        if self.definition.canonical {
+            return;
+        }
+        activity.message_rank = self.definition.message_rank.min(3);
+        if let Some(rule) = self.rule(found) {
+            activity.kind = rule.kind.unwrap_or(activity.kind);
+            activity.direction = rule.direction.unwrap_or(activity.direction);
+            activity.status = rule.status.or(activity.status);
+            match rule.part {
+                Some(Part::Start) => activity.status = Some(Status::InProgress),
+                Some(Part::Complete) => {
+                    let bad = activity.http_status.is_some_and(|code| code >= 400);
+                    activity.status = Some(if bad { Status::Failed } else { Status::Success });
+                    activity.message_rank = 1;
+                }
+                Some(Part::Fail) => {
+                    activity.status = Some(Status::Failed);
+                    activity.message_rank = 2;
+                }
+                None => {}
+            }
+            activity.part = rule.part.is_some() && activity.request_id.is_some();
+            if matches!(rule.part, Some(Part::Complete | Part::Fail)) {
+                // The line is written at the end: the start is before it by the duration.
+                activity.completed_at = Some(activity.started_at);
+                activity.started_at = activity.started_at.plus_us(-(activity.duration_us.unwrap_or(0) as i64));
+                activity.exact_start = false;
+            }
+        }
+        if activity.status == Some(Status::Success)
+            && activity.http_status.is_some_and(|code| code >= 400)
+            && !self.definition.http_errors_may_succeed
+        {
+            activity.status = Some(Status::Failed);
+        }
+        if activity.system.is_none() {
+            activity.exact_system = false;
+            if self.definition.system_from_url {
+                activity.system = activity.url.as_deref().and_then(system_of_url);
+            }
+            activity.system = activity.system.take().or_else(|| found(Target::Service).map(CompactString::from));
+            activity.system = activity.system.take().or_else(|| defaults.get("system").map(CompactString::from));
+        }
+        if activity.endpoint.is_none() {
+            activity.endpoint = activity.url.as_deref().and_then(endpoint_of_url);
+        }
+        if !activity.part && activity.status.is_some_and(Status::is_finished) && activity.completed_at.is_none() {
+            activity.completed_at = activity.duration_us.map(|us| activity.started_at.plus_us(us as i64));
+        }
+    }
+}
+
+/// The value at a dotted path, nested or flat.
+pub fn lookup<'a>(record: &'a serde_json::Map<String, serde_json::Value>, path: &str) -> Option<&'a serde_json::Value> {
+    record.get(path).or_else(|| {
+        path.match_indices('.').find_map(|(dot, _)| lookup(record.get(&path[..dot])?.as_object()?, &path[dot + 1..]))
+    })
+}

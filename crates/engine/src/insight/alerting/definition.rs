@@ -1,0 +1,389 @@
+//! The TOML of a rule, checked. An error names the file, the line and the remedy.
+
+use super::message;
+use super::rule::{ActivityMeasure, MetricMeasure, OfActivities, OfMetric, Rule, Scope, Severity, Threshold, Unit};
+use crosstail_core::filter::{Field, Filter, Target, duration_us, suggest};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// Why a rule cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{origin}: {message}")]
+pub struct RuleError {
+    /// The file, with the line where it is known.
+    pub origin: String,
+    /// What is wrong and what to write.
+    pub message: String,
+}
+
+/// One text or several.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(untagged)]
+enum List {
+    #[default]
+    None,
+    One(String),
+    Many(Vec<String>),
+}
+
+impl List {
+    fn texts(&self) -> Vec<String> {
+        match self {
+            Self::None => Vec::new(),
+            Self::One(one) => vec![one.clone()],
+            Self::Many(many) => many.clone(),
+        }
+    }
+}
+
+/// A rule as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Definition {
+    name: String,
+    #[serde(default)]
+    title: String,
+    severity: String,
+    when: String,
+    #[serde(default = "five_minutes")]
+    window: String,
+    #[serde(default = "at_once", rename = "for")]
+    for_: String,
+    #[serde(default = "five_minutes")]
+    cooldown: String,
+    #[serde(default = "at_once")]
+    clear: String,
+    repeat: Option<String>,
+    #[serde(default = "yes")]
+    enabled: bool,
+    #[serde(default)]
+    message: String,
+    activities: Option<Activities>,
+    #[serde(default)]
+    metric: Vec<Metrics>,
+    source: Option<Sources>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Activities {
+    #[serde(default)]
+    filter: String,
+    measure: String,
+    of: Option<String>,
+    #[serde(default)]
+    by: List,
+    #[serde(default)]
+    at_least: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Metrics {
+    name: List,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    measure: String,
+    of: Option<BTreeMap<String, String>>,
+    to: Option<String>,
+    #[serde(default)]
+    by: List,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sources {
+    measure: String,
+}
+
+fn five_minutes() -> String {
+    "5m".to_owned()
+}
+
+fn at_once() -> String {
+    "0s".to_owned()
+}
+
+const fn yes() -> bool {
+    true
+}
+
+const ACTIVITY_MEASURES: &[&str] =
+    &["count", "per_second", "per_minute", "share", "p50", "p95", "p99", "mean", "silence", "drop"];
+const METRIC_MEASURES: &[&str] = &["value", "per_second", "per_minute", "share", "ratio"];
+const KEYS: &[&str] = &[
+    "name",
+    "title",
+    "severity",
+    "when",
+    "window",
+    "for",
+    "cooldown",
+    "clear",
+    "repeat",
+    "enabled",
+    "message",
+    "activities",
+    "metric",
+    "source",
+    "filter",
+    "measure",
+    "of",
+    "by",
+    "at_least",
+    "labels",
+    "to",
+];
+
+/// Writes "did you mean" for a word that is none of those known.
+fn unknown(what: &str, word: &str, known: &[&str]) -> String {
+    let near = suggest(word, known.iter().copied());
+    let hint = near.map_or_else(|| format!("there are {}", known.join(", ")), |near| format!("did you mean '{near}'?"));
+    format!("{what}: no '{word}'; {hint}")
+}
+
+impl Definition {
+    /// The rule's name, and the rule unless it is switched off.
+    pub(super) fn read(text: &str, origin: &str) -> Result<(String, Option<Rule>), RuleError> {
+        let at = |span: Option<std::ops::Range<usize>>| {
+            let line = span.map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+            format!("{origin}:{line}")
+        };
+        let definition: Self = toml::from_str(text).map_err(|error| {
+            let mut message = error.message().to_owned();
+            let wrong = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+            if let Some(near) = wrong.and_then(|wrong| suggest(wrong, KEYS.iter().copied())) {
+                message = format!("{message}; did you mean '{near}'?");
+            }
+            RuleError { origin: at(error.span()), message }
+        })?;
+        // What is wrong in a value is pointed at by its key.
+        let rule = definition.rule().map_err(|(key, message)| {
+            let line = text.lines().position(|line| line.trim_start().starts_with(key)).map_or(1, |line| line + 1);
+            RuleError { origin: format!("{origin}:{line}"), message }
+        })?;
+        Ok((definition.name.clone(), definition.enabled.then_some(rule)))
+    }
+
+    fn rule(&self) -> Result<Rule, (&'static str, String)> {
+        let severities: Vec<&str> = Severity::ALL.iter().map(|severity| severity.as_str()).collect();
+        let severity = Severity::parse(&self.severity)
+            .ok_or_else(|| ("severity", unknown("severity", &self.severity, &severities)))?;
+        let length = |key: &'static str, text: &str| {
+            let us = duration_us(text)
+                .ok_or_else(|| (key, format!("{key}: '{text}' is no length of time; write 30s, 5m, 2h")))?;
+            Ok::<i64, (&'static str, String)>(us as i64)
+        };
+        let mut scopes = Vec::new();
+        let mut units = Vec::new();
+        if let Some(activities) = &self.activities {
+            let (scope, unit) = activities.scope()?;
+            scopes.push(Scope::Activities(Box::new(scope)));
+            units.push(unit);
+        }
+        for metrics in &self.metric {
+            let (scope, unit) = metrics.scope()?;
+            scopes.push(Scope::Metric(scope));
+            units.push(unit);
+        }
+        if let Some(source) = &self.source {
+            if source.measure != "unreachable" {
+                return Err(("measure", unknown("[source] measure", &source.measure, &["unreachable"])));
+            }
+            scopes.push(Scope::Unreachable);
+            units.push(Some(Unit::Milliseconds));
+        }
+        if scopes.is_empty() {
+            return Err(("name", "a rule looks at something: add [activities], [[metric]] or [source]".to_owned()));
+        }
+        let (threshold, written) = limit(&self.when).map_err(|message| ("when", message))?;
+        // A metric's value has the unit that the limit is written in.
+        let unit = units.iter().flatten().next().copied().or(written).unwrap_or(Unit::Count);
+        if units.iter().flatten().any(|other| *other != unit) {
+            return Err(("measure", "[activities] and [[metric]] must measure in the same unit".to_owned()));
+        }
+        let fits = match (written, unit) {
+            (None, Unit::Milliseconds | Unit::Percent) => false,
+            (None, _) => true,
+            (Some(written), unit) => written == unit,
+        };
+        if !fits {
+            return Err((
+                "when",
+                format!(
+                    "when: '{}' is not compared with what is measured; write it as {}",
+                    self.when,
+                    match unit {
+                        Unit::Percent => "> 5 %",
+                        Unit::Milliseconds => "> 5s",
+                        _ => "> 100",
+                    }
+                ),
+            ));
+        }
+        let message = if self.message.is_empty() { message::DEFAULT.to_owned() } else { self.message.clone() };
+        message::check(&message).map_err(|message| ("message", message))?;
+        let window_us = length("window", &self.window)?;
+        if window_us <= 0 {
+            return Err(("window", "window: must be longer than nothing".to_owned()));
+        }
+        Ok(Rule {
+            name: self.name.clone(),
+            title: if self.title.is_empty() { self.name.clone() } else { self.title.clone() },
+            severity,
+            threshold,
+            unit,
+            window_us,
+            for_us: length("for", &self.for_)?,
+            cooldown_us: length("cooldown", &self.cooldown)?,
+            clear_us: length("clear", &self.clear)?,
+            repeat_us: self.repeat.as_deref().map(|text| length("repeat", text)).transpose()?,
+            message,
+            scopes,
+        })
+    }
+}
+
+/// A limit as written, and the unit where it names one.
+fn limit(text: &str) -> Result<(Threshold, Option<Unit>), String> {
+    let fail = || format!("when: '{text}' is no comparison; write > 5 %, > 5s, >= 1000, < 95 %");
+    let text = text.trim();
+    let (above, or_equal, rest) = match text.as_bytes() {
+        [b'>', b'=', ..] => (true, true, &text[2..]),
+        [b'<', b'=', ..] => (false, true, &text[2..]),
+        [b'>', ..] => (true, false, &text[1..]),
+        [b'<', ..] => (false, false, &text[1..]),
+        _ => return Err(fail()),
+    };
+    let rest = rest.trim();
+    let (limit, unit) = if let Some(percent) = rest.strip_suffix('%') {
+        (percent.trim().parse().map_err(|_| fail())?, Some(Unit::Percent))
+    } else if let Ok(number) = rest.parse::<f64>() {
+        (number, None)
+    } else {
+        (duration_us(&rest.replace(' ', "")).ok_or_else(fail)? / 1e3, Some(Unit::Milliseconds))
+    };
+    Ok((Threshold { above, or_equal, limit }, unit))
+}
+
+fn filter(key: &'static str, text: &str) -> Result<Filter, (&'static str, String)> {
+    let filter = Filter::parse(text).map_err(|error| (key, format!("{key}:\n{}", error.with_carets(text))))?;
+    if filter.expr().atoms().iter().any(|atom| matches!(atom.target, Target::Path(..))) {
+        return Err((key, format!("{key}: a rule cannot look into payloads, which are not held in memory")));
+    }
+    Ok(filter)
+}
+
+impl Activities {
+    fn scope(&self) -> Result<(OfActivities, Option<Unit>), (&'static str, String)> {
+        let keeps = filter("filter", &self.filter)?;
+        let (measure, unit) = match self.measure.as_str() {
+            "count" => (ActivityMeasure::Count, Unit::Count),
+            "per_second" => (ActivityMeasure::PerSecond, Unit::PerSecond),
+            "per_minute" => (ActivityMeasure::PerMinute, Unit::PerMinute),
+            "share" => {
+                let Some(of) = &self.of else {
+                    return Err((
+                        "measure",
+                        "measure: a share is of activities that `of = \"FILTER\"` keeps".to_owned(),
+                    ));
+                };
+                (ActivityMeasure::Share(filter("of", of)?), Unit::Percent)
+            }
+            "p50" => (ActivityMeasure::Quantile(0.5), Unit::Milliseconds),
+            "p95" => (ActivityMeasure::Quantile(0.95), Unit::Milliseconds),
+            "p99" => (ActivityMeasure::Quantile(0.99), Unit::Milliseconds),
+            "mean" => (ActivityMeasure::Mean, Unit::Milliseconds),
+            "silence" => (ActivityMeasure::Silence, Unit::Percent),
+            "drop" => (ActivityMeasure::Drop, Unit::Deviations),
+            other => return Err(("measure", unknown("[activities] measure", other, ACTIVITY_MEASURES))),
+        };
+        let field = |name: &String| {
+            let known: Vec<&str> = Field::ALL.iter().map(|field| field.name()).collect();
+            Field::parse(name).ok_or_else(|| ("by", unknown("by", name, &known)))
+        };
+        let by = self.by.texts().iter().map(field).collect::<Result<Vec<_>, _>>()?;
+        let usual = matches!(measure, ActivityMeasure::Silence | ActivityMeasure::Drop);
+        if usual && by != [Field::System] {
+            return Err(("by", "by: what is usual is known by system: write by = \"system\"".to_owned()));
+        }
+        if usual && !keeps.is_all() {
+            return Err((
+                "filter",
+                "filter: what is usual is known of all activities of a system: leave it out".to_owned(),
+            ));
+        }
+        Ok((OfActivities { filter: keeps, measure, by, at_least: self.at_least }, Some(unit)))
+    }
+}
+
+impl Metrics {
+    fn scope(&self) -> Result<(OfMetric, Option<Unit>), (&'static str, String)> {
+        let (measure, unit) = match self.measure.as_str() {
+            "value" => (MetricMeasure::Value, None),
+            "per_second" => (MetricMeasure::PerSecond, Some(Unit::PerSecond)),
+            "per_minute" => (MetricMeasure::PerMinute, Some(Unit::PerMinute)),
+            "share" => {
+                let Some(of) = &self.of else {
+                    return Err((
+                        "measure",
+                        "measure: a share is of those with `of = { label = \"value\" }`".to_owned(),
+                    ));
+                };
+                let labels = of.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+                (MetricMeasure::Share(labels), Some(Unit::Percent))
+            }
+            "ratio" => {
+                let Some(to) = &self.to else {
+                    return Err(("measure", "measure: a ratio is to the metric that `to = \"name\"` names".to_owned()));
+                };
+                (MetricMeasure::Ratio(to.clone()), Some(Unit::Percent))
+            }
+            other => return Err(("measure", unknown("[[metric]] measure", other, METRIC_MEASURES))),
+        };
+        let names = self.name.texts();
+        if names.is_empty() {
+            return Err(("name", "[[metric]] name: the name of a metric is missing".to_owned()));
+        }
+        let labels = self.labels.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        Ok((OfMetric { names, labels, measure, by: self.by.texts() }, unit))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "name = \"r\"\nseverity = \"critical\"\nwhen = \"> 5 %\"\n[activities]\nmeasure = \"share\"\nof = \"http:5xx\"\nby = \"system\"\n";
+
+    #[test]
+    fn a_rule_is_read() {
+        let (name, rule) = Definition::read(GOOD, "r.toml").expect("good");
+        let rule = rule.expect("on");
+        assert_eq!((name.as_str(), rule.unit, rule.threshold.limit), ("r", Unit::Percent, 5.0));
+        assert_eq!((rule.window_us, rule.cooldown_us, rule.for_us), (300_000_000, 300_000_000, 0));
+        assert!(rule.threshold.is_beyond(5.1) && !rule.threshold.is_beyond(5.0));
+        let off = Definition::read(&format!("enabled = false\n{GOOD}"), "r.toml").expect("good").1;
+        assert!(off.is_none());
+    }
+
+    #[test]
+    fn an_error_names_the_line_and_the_remedy() {
+        for (from, to, line, says) in [
+            ("severity = \"critical\"", "severity = \"critcal\"", 2, "did you mean 'critical'?"),
+            ("when = \"> 5 %\"", "when = \"5 %\"", 3, "write > 5 %"),
+            ("when = \"> 5 %\"", "when = \"> 5s\"", 3, "write it as > 5 %"),
+            ("when =", "wen =", 3, "did you mean 'when'?"),
+            ("of = \"http:5xx\"", "of = \"htp:5xx\"", 6, "htp"),
+            ("of = \"http:5xx\"", "of = \"req.body:x\"", 6, "payloads"),
+            ("by = \"system\"", "by = \"sistem\"", 7, "did you mean 'system'?"),
+            ("measure = \"share\"", "measure = \"shares\"", 5, "did you mean 'share'?"),
+            ("measure = \"share\"", "measure = \"drop\"", 3, "write it as"),
+            ("[activities]", "message = \"{valu}\"\n[activities]", 4, "did you mean '{value}'?"),
+        ] {
+            let error = Definition::read(&GOOD.replacen(from, to, 1), "r.toml").expect_err(to);
+            assert_eq!(error.origin, format!("r.toml:{line}"), "{to}: {error}");
+            assert!(error.message.contains(says), "{to}: {error}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The reason of an alert, in words with numbers.
+
+use super::rule::{Group, Measured, Rule};
+use crosstail_core::filter::suggest;
+use crosstail_core::model::Unit;
+
+/// What is said where a rule says nothing.
+pub(super) const DEFAULT: &str = "{group}: {value} in {window}, limit {limit}";
+
+/// The places that a message may have.
+const PLACES: &[&str] = &["group", "value", "limit", "count", "of", "window", "usual", "for"];
+
+/// A group for people: its value where it has one label, else `label=value` each; `everything` without any.
+pub fn group_text(group: &Group) -> String {
+    match group.as_slice() {
+        [] => "everything".to_owned(),
+        [(_, value)] => value.clone(),
+        many => many.iter().map(|(label, value)| format!("{label}={value}")).collect::<Vec<_>>().join(" "),
+    }
+}
+
+/// Calls a function with the plain parts of a message, and another with its places.
+fn parts<'a>(message: &'a str, mut part: impl FnMut(&'a str, bool)) {
+    let mut rest = message;
+    while let Some(begin) = rest.find('{') {
+        let Some(length) = rest[begin..].find('}') else { break };
+        part(&rest[..begin], false);
+        part(&rest[begin + 1..begin + length], true);
+        rest = &rest[begin + length + 1..];
+    }
+    part(rest, false);
+}
+
+/// Whether every place of a message is known.
+pub(super) fn check(message: &str) -> Result<(), String> {
+    let mut wrong = None;
+    parts(message, |text, place| {
+        if place && !PLACES.contains(&text) {
+            wrong = wrong.or(Some(text));
+        }
+    });
+    let Some(wrong) = wrong else { return Ok(()) };
+    let hint = suggest(wrong, PLACES.iter().copied())
+        .map_or_else(|| format!("there are {{{}}}", PLACES.join("}, {")), |near| format!("did you mean '{{{near}}}'?"));
+    Err(format!("message: no place '{{{wrong}}}'; {hint}"))
+}
+
+/// A length of time in words: `5 min`, `30 s`.
+fn length(us: i64) -> String {
+    let seconds = us / 1_000_000;
+    match seconds {
+        s if s % 86_400 == 0 && s > 0 => format!("{} d", s / 86_400),
+        s if s % 3600 == 0 && s > 0 => format!("{} h", s / 3600),
+        s if s % 60 == 0 && s > 0 => format!("{} min", s / 60),
+        s => format!("{s} s"),
+    }
+}
+
+/// Why a rule holds for what was measured.
+pub fn reason(rule: &Rule, measured: &Measured) -> String {
+    let mut out = String::new();
+    let count = |n: u64| Unit::Count.text(n as f64);
+    parts(&rule.message, |text, place| match text {
+        text if !place => out.push_str(text),
+        "group" => out.push_str(&group_text(&measured.group)),
+        "value" => out.push_str(&rule.unit.text(measured.value)),
+        "limit" => out.push_str(&rule.threshold.text(rule.unit)),
+        "count" => out.push_str(&count(measured.count)),
+        "of" => out.push_str(&count(measured.of)),
+        "window" => out.push_str(&length(rule.window_us)),
+        "usual" => out.push_str(if measured.usual.is_empty() { "not known" } else { &measured.usual }),
+        _ => out.push_str(&length(rule.for_us)),
+    });
+    out
+}

@@ -1,0 +1,474 @@
+//! Two exchanges beside each other: what is the same and what differs.
+
+use super::body::{Form, lay_out};
+use super::http::status_meaning;
+use crosstail_core::filter::quote;
+use crosstail_core::model::{Activity, Body, Payload, REDACTED, Side, is_sensitive_name, redact_json, redact_text};
+use serde_json::Value;
+use similar::{Algorithm, DiffOp, TextDiff, capture_diff_slices};
+use std::borrow::Cow;
+
+/// The parts that are compared, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Section {
+    /// Outcome, time taken, address and the like.
+    Outcome,
+    /// Request headers.
+    RequestHeaders,
+    /// Request body.
+    RequestBody,
+    /// Response headers.
+    ResponseHeaders,
+    /// Response body.
+    ResponseBody,
+    /// Error.
+    Error,
+}
+
+impl Section {
+    /// For people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Outcome => "outcome",
+            Self::RequestHeaders => "request headers",
+            Self::RequestBody => "request body",
+            Self::ResponseHeaders => "response headers",
+            Self::ResponseBody => "response body",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// One thing that differs. Without secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Where: a name or a path; empty for a whole part.
+    pub path: String,
+    /// On the left; `None` where it is not there.
+    pub left: Option<String>,
+    /// On the right.
+    pub right: Option<String>,
+    /// It differs between any two requests: a date, an id.
+    pub expected: bool,
+}
+
+/// What comparing a part gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// Neither side has it.
+    Absent,
+    /// Nothing differs.
+    Same,
+    /// What differs; the number of further differences that are not listed.
+    Differs(Vec<Difference>, usize),
+}
+
+/// Two exchanges compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comparison {
+    /// Each part with what was found.
+    pub sections: Vec<(Section, Finding)>,
+}
+
+/// Differences listed of one part, at most.
+const LISTED: usize = 300;
+/// Lists longer than this are compared place by place, shorter ones by what was put in and taken out.
+const ALIGNED: usize = 2000;
+/// Characters shown of a value.
+const SHOWN: usize = 300;
+/// Headers that are another with every request.
+const EXPECTED: &[&str] = &[
+    "date",
+    "x-request-id",
+    "request-id",
+    "x-correlation-id",
+    "traceparent",
+    "tracestate",
+    "cf-ray",
+    "x-amzn-trace-id",
+    "x-amzn-requestid",
+    "x-runtime",
+    "age",
+    "etag",
+    "server-timing",
+    "set-cookie",
+    "x-b3-traceid",
+    "x-b3-spanid",
+    "x-cloud-trace-context",
+    "idempotency-key",
+    "x-response-time",
+];
+
+/// What differs between two exchanges, found so far.
+#[derive(Default)]
+struct Found {
+    list: Vec<Difference>,
+    more: usize,
+}
+
+impl Found {
+    fn add(&mut self, difference: Difference) {
+        if self.list.len() < LISTED { self.list.push(difference) } else { self.more += 1 }
+    }
+
+    fn finding(mut self, present: bool) -> Finding {
+        if self.list.is_empty() {
+            return if present { Finding::Same } else { Finding::Absent };
+        }
+        self.list.sort_by_key(|difference| difference.expected);
+        Finding::Differs(self.list, self.more)
+    }
+}
+
+/// The filter that keeps the successes of an activity's endpoint, else of its operation; `None` where it names neither.
+pub fn successes_like(activity: &Activity) -> Option<String> {
+    let [system, endpoint, method, operation] =
+        [&activity.system, &activity.endpoint, &activity.method, &activity.operation].map(|text| text.as_deref());
+    let main = endpoint.map(|text| ("endpoint", text)).or(operation.map(|text| ("operation", text)))?;
+    let others = [("system", system), ("method", method)];
+    let others = others.into_iter().filter_map(|(name, text)| Some((name, text?)));
+    let clauses = std::iter::once(main).chain(others).map(|(name, text)| format!(" {name}={}", quote(text)));
+    Some(format!("status=success{}", clauses.collect::<String>()))
+}
+
+/// Compares two exchanges. Reads both bodies: not for the screen's thread where they are large.
+pub fn compare(left: (&Activity, &Payload), right: (&Activity, &Payload)) -> Comparison {
+    let ((a, p), (b, q)) = (left, right);
+    let sections = vec![
+        (Section::Outcome, outcome(a, b)),
+        (Section::RequestHeaders, headers(&p.request, &q.request)),
+        (Section::RequestBody, bodies(&p.request, &q.request)),
+        (Section::ResponseHeaders, headers(&p.response, &q.response)),
+        (Section::ResponseBody, bodies(&p.response, &q.response)),
+        (Section::Error, error((a, p), (b, q))),
+    ];
+    Comparison { sections }
+}
+
+fn shown(text: &str) -> String {
+    let safe = redact_text(text);
+    let end = safe.floor_char_boundary(SHOWN);
+    if end < safe.len() { format!("{}…", &safe[..end]) } else { safe.into_owned() }
+}
+
+fn facts(rows: Vec<(&str, Option<String>, Option<String>, bool)>) -> Found {
+    let mut found = Found::default();
+    for (name, left, right, expected) in rows {
+        if left != right {
+            let [left, right] = [left, right].map(|text| text.map(|text| shown(&text)));
+            found.add(Difference { path: name.to_owned(), left, right, expected });
+        }
+    }
+    found
+}
+
+fn outcome(a: &Activity, b: &Activity) -> Finding {
+    let text = |t: &Option<compact_str::CompactString>| t.as_ref().map(ToString::to_string);
+    let http = |code: u16| format!("{code} {}", status_meaning(code).0).trim_end().to_owned();
+    let took = |a: &Activity| a.took_us().map(|us| format!("{:.1} ms", us as f64 / 1e3));
+    let rows = vec![
+        ("status", a.status.map(|s| s.to_string()), b.status.map(|s| s.to_string()), false),
+        ("http", a.http_status.map(http), b.http_status.map(http), false),
+        ("system", text(&a.system), text(&b.system), false),
+        ("method", text(&a.method), text(&b.method), false),
+        ("url", text(&a.url), text(&b.url), false),
+        ("entity", text(&a.entity), text(&b.entity), false),
+        ("operation", text(&a.operation), text(&b.operation), false),
+        ("triggered by", text(&a.actor), text(&b.actor), false),
+        ("organisation", text(&a.organization), text(&b.organization), false),
+        ("took", took(a), took(b), true),
+        ("try", a.attempt.map(|n| n.to_string()), b.attempt.map(|n| n.to_string()), true),
+    ];
+    facts(rows).finding(true)
+}
+
+fn error((a, p): (&Activity, &Payload), (b, q): (&Activity, &Payload)) -> Finding {
+    let kind = |a: &Activity, p: &Payload| a.error_type.as_ref().map(ToString::to_string).or(p.error.kind.clone());
+    let message = |a: &Activity, p: &Payload| a.error.as_ref().map(ToString::to_string).or(p.error.message.clone());
+    let mut found =
+        facts(vec![("type", kind(a, p), kind(b, q), false), ("message", message(a, p), message(b, q), false)]);
+    match (&p.error.stack, &q.error.stack) {
+        (Some(left), Some(right)) => lines(left, right, "stack", &mut found),
+        (None, None) => {}
+        (left, right) => found.add(Difference {
+            path: "stack".to_owned(),
+            left: left.as_deref().map(shown),
+            right: right.as_deref().map(shown),
+            expected: false,
+        }),
+    }
+    let any = |a: &Activity, p: &Payload| kind(a, p).is_some() || message(a, p).is_some() || p.error.stack.is_some();
+    found.finding(any(a, p) || any(b, q))
+}
+
+fn headers(left: &Side, right: &Side) -> Finding {
+    // Names without case, several values of a name as one.
+    let folded = |side: &Side| -> std::collections::BTreeMap<String, (String, Value)> {
+        let Some(Value::Object(map)) = &side.headers else { return std::collections::BTreeMap::new() };
+        map.iter().map(|(name, value)| (name.to_ascii_lowercase(), (name.clone(), value.clone()))).collect()
+    };
+    let (mine, other) = (folded(left), folded(right));
+    let mut found = Found::default();
+    let mut names: Vec<&String> = mine.keys().chain(other.keys()).collect();
+    names.sort();
+    names.dedup();
+    for folded in names {
+        let (a, b) = (mine.get(folded), other.get(folded));
+        let name = &a.or(b).map_or_else(|| folded.clone(), |(name, _)| name.clone());
+        let value = |side: Option<&(String, Value)>| side.map(|(_, value)| value.clone());
+        let before = found.list.len();
+        leaf_or_deeper(name, is_sensitive_name(name), value(a).as_ref(), value(b).as_ref(), &mut found);
+        let expected = EXPECTED.contains(&folded.as_str());
+        found.list[before..].iter_mut().for_each(|difference| difference.expected = expected);
+    }
+    found.finding(left.headers.is_some() || right.headers.is_some())
+}
+
+fn bodies(left: &Side, right: &Side) -> Finding {
+    let (Some(a), Some(b)) = (&left.body, &right.body) else {
+        let mut found = Found::default();
+        if left.body.is_some() || right.body.is_some() {
+            let one = |side: &Side| {
+                side.body.as_ref().map(|body| match redact_json(body.value()) {
+                    Value::String(text) => shown(&text),
+                    other => shown(&other.to_string()),
+                })
+            };
+            found.add(Difference { path: String::new(), left: one(left), right: one(right), expected: false });
+        }
+        return found.finding(false);
+    };
+    if a.text() == b.text() {
+        return Finding::Same;
+    }
+    let mut found = Found::default();
+    match (tree(a), tree(b)) {
+        (Some(left), Some(right)) => values("", false, &left, &right, &mut found),
+        _ => lines(a.text(), b.text(), "line", &mut found),
+    }
+    found.finding(true)
+}
+
+/// A body as a tree; `None` where it is text.
+fn tree(body: &Body) -> Option<Cow<'_, Value>> {
+    let laid = lay_out(body, None);
+    match laid.form {
+        Form::Text => None,
+        Form::Json => Some(Cow::Borrowed(body.value())),
+        _ => serde_json::from_str(&laid.text).ok().map(Cow::Owned),
+    }
+}
+
+fn in_path(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+/// Walks two values side by side.
+fn values(path: &str, secret: bool, left: &Value, right: &Value, found: &mut Found) {
+    if left == right {
+        return;
+    }
+    match (left, right) {
+        (Value::Object(a), Value::Object(b)) => {
+            for (name, value) in a {
+                let secret = secret || is_sensitive_name(name);
+                match b.get(name) {
+                    Some(other) => values(&in_path(path, name), secret, value, other, found),
+                    None => leaf_or_deeper(&in_path(path, name), secret, Some(value), None, found),
+                }
+            }
+            for (name, value) in b.iter().filter(|(name, _)| !a.contains_key(*name)) {
+                leaf_or_deeper(&in_path(path, name), secret || is_sensitive_name(name), None, Some(value), found);
+            }
+        }
+        (Value::Array(a), Value::Array(b)) => lists(path, secret, a, b, found),
+        _ => leaf_or_deeper(path, secret, Some(left), Some(right), found),
+    }
+}
+
+fn lists(path: &str, secret: bool, a: &[Value], b: &[Value], found: &mut Found) {
+    let at = |index: usize| format!("{path}[{index}]");
+    let mut pairwise = |(a, from): (&[Value], usize), (b, to): (&[Value], usize)| {
+        for index in 0..a.len().max(b.len()) {
+            match (a.get(index), b.get(index)) {
+                (Some(left), Some(right)) => values(&at(from + index), secret, left, right, found),
+                (Some(left), None) => leaf_or_deeper(&at(from + index), secret, Some(left), None, found),
+                (None, right) => leaf_or_deeper(&at(to + index), secret, None, right, found),
+            }
+        }
+    };
+    if a.len().max(b.len()) > ALIGNED {
+        pairwise((a, 0), (b, 0));
+        return;
+    }
+    let [mine, other] = [a, b].map(|list| list.iter().map(ToString::to_string).collect::<Vec<_>>());
+    for op in capture_diff_slices(Algorithm::Myers, &mine, &other) {
+        match op {
+            DiffOp::Equal { .. } => {}
+            DiffOp::Delete { old_index, old_len, new_index } => {
+                pairwise((&a[old_index..old_index + old_len], old_index), (&[], new_index));
+            }
+            DiffOp::Insert { old_index, new_index, new_len } => {
+                pairwise((&[], old_index), (&b[new_index..new_index + new_len], new_index));
+            }
+            DiffOp::Replace { old_index, old_len, new_index, new_len } => pairwise(
+                (&a[old_index..old_index + old_len], old_index),
+                (&b[new_index..new_index + new_len], new_index),
+            ),
+        }
+    }
+}
+
+fn leaf_or_deeper(path: &str, secret: bool, left: Option<&Value>, right: Option<&Value>, found: &mut Found) {
+    if left == right {
+        return;
+    }
+    let text = |value: &Value| match redact_json(value) {
+        _ if secret => REDACTED.to_owned(),
+        Value::String(text) => shown(&text),
+        other => shown(&other.to_string()),
+    };
+    let (left, mut right) = (left.map(text), right.map(text));
+    if left.is_some() && left == right {
+        right = right.map(|text| format!("{text} (another)"));
+    }
+    found.add(Difference { path: path.to_owned(), left, right, expected: false });
+}
+
+/// Compares texts line by line.
+fn lines(left: &str, right: &str, what: &str, found: &mut Found) {
+    let diff = TextDiff::configure().timeout(std::time::Duration::from_millis(500)).diff_lines(left, right);
+    let (a, b): (Vec<&str>, Vec<&str>) = (left.lines().collect(), right.lines().collect());
+    for op in diff.ops().iter().filter(|op| !matches!(op, DiffOp::Equal { .. })) {
+        let (old, new) = (op.old_range(), op.new_range());
+        for step in 0..old.len().max(new.len()) {
+            let side = |lines: &[&str], range: &std::ops::Range<usize>| {
+                (range.start + step < range.end).then(|| shown(lines.get(range.start + step).copied().unwrap_or("")))
+            };
+            let number = if step < old.len() { old.start + step } else { new.start + step } + 1;
+            let (left, right) = (side(&a, &old), side(&b, &new));
+            found.add(Difference { path: format!("{what} {number}"), left, right, expected: false });
+        }
+    }
+}
+
+impl Comparison {
+    /// A line a part: `request: same`, `response: Retry-After 30 → 60`, `error: same`.
+    pub fn summary(&self) -> Vec<String> {
+        let of = |name: &str, parts: &[Section]| {
+            let found = self.sections.iter().filter(|(section, _)| parts.contains(section));
+            let mut told: Option<String> = None;
+            let (mut count, mut present) = (0, false);
+            for (_, finding) in found {
+                present |= *finding != Finding::Absent;
+                let Finding::Differs(list, more) = finding else { continue };
+                let real: Vec<&Difference> = list.iter().filter(|difference| !difference.expected).collect();
+                count += real.len() + more;
+                told = told.or_else(|| real.first().map(|first| first.describe()));
+            }
+            match (present, told, count) {
+                (false, ..) => None,
+                (true, None, _) => Some(format!("{name}: same")),
+                (true, Some(first), 0 | 1) => Some(format!("{name}: {first}")),
+                (true, Some(first), n) => Some(format!("{name}: {first} and {} more", n - 1)),
+            }
+        };
+        let parts = [
+            of("outcome", &[Section::Outcome]),
+            of("request", &[Section::RequestHeaders, Section::RequestBody]),
+            of("response", &[Section::ResponseHeaders, Section::ResponseBody]),
+            of("error", &[Section::Error]),
+        ];
+        parts.into_iter().flatten().collect()
+    }
+}
+
+impl Difference {
+    /// `Retry-After 30 → 60`.
+    pub fn describe(&self) -> String {
+        let side = |text: &Option<String>| {
+            let text = text.as_deref().map_or("not there", |text| text);
+            let end = text.floor_char_boundary(40);
+            if end < text.len() { format!("{}…", &text[..end]) } else { text.to_owned() }
+        };
+        format!("{} {} → {}", self.path, side(&self.left), side(&self.right)).trim_start().to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crosstail_core::model::{Body, Id, Timestamp};
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn exchange(request: Value, headers: Value, error: Option<&str>) -> (Activity, Payload) {
+        let mut activity = Activity::new(Id::Text("a".into()), Timestamp(0));
+        activity.error = error.map(Into::into);
+        let mut payload = Payload::default();
+        payload.request.body = Some(Body::from_value(request));
+        payload.response.headers = Some(headers);
+        (activity, payload)
+    }
+
+    fn differences(comparison: &Comparison) -> Vec<String> {
+        let of = |(section, finding): &(Section, Finding)| match finding {
+            Finding::Differs(list, _) => list.iter().map(|d| format!("{}: {}", section.name(), d.describe())).collect(),
+            _ => Vec::new(),
+        };
+        comparison.sections.iter().flat_map(of).collect()
+    }
+
+    #[test]
+    fn what_differs_is_named_and_secrets_are_not_shown() {
+        let one = exchange(
+            json!({"po": {"lines": [{"sku": "A"}, {"sku": "B"}, {"sku": "C"}]}, "token": "first-secret"}),
+            json!({"retry-after": "30", "Date": "a", "Server": "x"}),
+            Some("Service Unavailable"),
+        );
+        let two = exchange(
+            json!({"po": {"lines": [{"sku": "A"}, {"sku": "C"}]}, "token": "second-secret"}),
+            json!({"Retry-After": "60", "Date": "b", "Server": "x"}),
+            Some("Service Unavailable"),
+        );
+        let comparison = compare((&one.0, &one.1), (&two.0, &two.1));
+        assert_eq!(
+            differences(&comparison),
+            [
+                "request body: po.lines[1] {\"sku\":\"B\"} → not there",
+                "request body: token [REDACTED] → [REDACTED] (another)",
+                "response headers: retry-after 30 → 60",
+                "response headers: Date a → b",
+            ]
+        );
+        let said = comparison.summary().join(" · ");
+        assert_eq!(
+            said,
+            "outcome: same · request: po.lines[1] {\"sku\":\"B\"} → not there and 1 more · response: retry-after 30 → 60 · error: same"
+        );
+    }
+
+    #[test]
+    fn texts_are_compared_by_lines() {
+        let body = |text: &str| {
+            let mut payload = Payload::default();
+            payload.response.body = Some(Body::from_text(text));
+            payload
+        };
+        let activity = Activity::new(Id::Text("a".into()), Timestamp(0));
+        let (a, b) = (body("one\ntwo\nthree"), body("one\n2\nthree"));
+        assert_eq!(differences(&compare((&activity, &a), (&activity, &b))), ["response body: line 2 two → 2"]);
+        assert_eq!(compare((&activity, &a), (&activity, &Payload::default())).sections[2].1, Finding::Absent);
+    }
+
+    proptest! {
+        #[test]
+        fn a_thing_compared_with_itself_is_the_same(text in "[a-c{}\\[\\]\":,0-9<>/\n ]{0,60}") {
+            let mut payload = Payload::default();
+            payload.request.body = Some(Body::from_text(text));
+            let activity = Activity::new(Id::Text("a".into()), Timestamp(0));
+            let comparison = compare((&activity, &payload), (&activity, &payload));
+            prop_assert!(comparison.sections.iter().all(|(_, f)| !matches!(f, Finding::Differs(..))));
+        }
+    }
+}

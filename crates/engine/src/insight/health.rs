@@ -1,0 +1,423 @@
+//! How the systems are: figures of a window against those before it, in parts that add up.
+
+use compact_str::CompactString;
+use crosstail_core::model::{Activity, Check, Figures, HealthState, Kind, Latencies, Status, Timestamp};
+use std::collections::BTreeMap;
+
+/// A try of an operation that may be tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Try {
+    /// Tries of the same operation have the same.
+    pub operation: u64,
+    /// Which try.
+    pub attempt: u16,
+    /// When it began.
+    pub started: Timestamp,
+    /// When the next one is due; `None`: there is to be none.
+    pub due: Option<Timestamp>,
+}
+
+/// What health needs of an activity.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading<'a> {
+    /// When it began.
+    pub started: Timestamp,
+    /// Its status.
+    pub status: Option<Status>,
+    /// Whether it counts as a failure.
+    pub failed: bool,
+    /// How long it took, in microseconds.
+    pub took_us: Option<u64>,
+    /// CPU in per cent, memory in MB.
+    pub usage: (Option<f64>, Option<f64>),
+    /// HTTP status, and error class, where it failed.
+    pub error: (Option<u16>, Option<&'a str>),
+    /// Which try it is of what, where it is one of several.
+    pub retry: Option<Try>,
+}
+
+impl<'a> Reading<'a> {
+    /// The reading of an activity.
+    pub fn of(activity: &'a Activity) -> Self {
+        let attempt = activity.attempt.unwrap_or(1);
+        let retry = (attempt > 1 || activity.next_retry_at.is_some()).then(|| Try {
+            operation: operation(activity),
+            attempt,
+            started: activity.started_at,
+            due: activity.next_retry_at,
+        });
+        Self {
+            started: activity.started_at,
+            status: activity.status,
+            failed: activity.is_failure(),
+            took_us: activity.took_us(),
+            usage: (activity.cpu_percent, activity.memory_mb),
+            error: (activity.http_status, activity.error_type.as_deref()),
+            retry,
+        }
+    }
+}
+
+/// A number that tries of one operation share: that of their trace, endpoint and entity, or else their own.
+fn operation(activity: &Activity) -> u64 {
+    use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
+    let mut hasher = foldhash::fast::FixedState::default().build_hasher();
+    match &activity.correlation_id {
+        Some(correlation) => (correlation, &activity.endpoint, &activity.entity).hash(&mut hasher),
+        None => activity.own_request().to_string().hash(&mut hasher),
+    }
+    hasher.finish()
+}
+
+/// What a failure is called: its HTTP status, its error class, that it timed out; and the clause that keeps its kind.
+pub fn error_kind(status: Option<Status>, http: Option<u16>, class: Option<&str>) -> (CompactString, String) {
+    use crosstail_core::filter::quote;
+    match (http.filter(|code| *code >= 400), class.filter(|class| !class.is_empty()), status) {
+        (Some(code), ..) => (CompactString::new(code.to_string()), format!("http:{code}")),
+        (None, Some(class), _) => (class.into(), format!("error.type:{}", quote(class))),
+        (None, None, Some(Status::Timeout)) => ("timeout".into(), "status:timeout".to_owned()),
+        (None, None, Some(_)) => ("failed".into(), "status:failed -http>=400 -error.type:*".to_owned()),
+        (None, None, None) => ("error line".into(), "level>=error".to_owned()),
+    }
+}
+
+/// Figures of a system over a part of time; parts add up.
+#[derive(Debug, Clone, Default)]
+pub struct Part {
+    /// Counts and latencies.
+    pub figures: Figures,
+    /// Failures by what they are called.
+    pub errors: BTreeMap<CompactString, u64>,
+    /// When the last one began that failed.
+    pub last_failure: Option<Timestamp>,
+    /// When the last one began that went well.
+    pub last_success: Option<Timestamp>,
+    /// Tries of what may be tried again.
+    pub tries: Vec<Try>,
+}
+
+impl Part {
+    /// Adds an activity.
+    pub fn add(&mut self, reading: &Reading<'_>) {
+        let figures = &mut self.figures;
+        figures.count += 1;
+        figures.failed += u64::from(reading.failed);
+        figures.open += u64::from(reading.status == Some(Status::InProgress));
+        figures.succeeded += u64::from(reading.status == Some(Status::Success));
+        reading.took_us.into_iter().for_each(|us| figures.latencies.add(us));
+        figures.cpu.add(reading.usage.0);
+        figures.memory.add(reading.usage.1);
+        if reading.failed {
+            self.last_failure = self.last_failure.max(Some(reading.started));
+            let (kind, _) = error_kind(reading.status, reading.error.0, reading.error.1);
+            *self.errors.entry(kind).or_default() += 1;
+        } else if reading.status.is_none_or(Status::is_finished) {
+            self.last_success = self.last_success.max(Some(reading.started));
+        }
+        self.tries.extend(reading.retry);
+    }
+
+    /// Of figures that a store has counted; `from` is where its part of time begins.
+    pub fn counted(figures: Figures, from: Timestamp) -> Self {
+        let well = figures.count - figures.open > figures.failed;
+        Self {
+            last_failure: (figures.failed > 0).then_some(from),
+            last_success: well.then_some(from),
+            figures,
+            ..Self::default()
+        }
+    }
+
+    /// Adds another part.
+    pub fn merge(&mut self, other: &Self) {
+        self.figures.merge(&other.figures);
+        for (kind, count) in &other.errors {
+            *self.errors.entry(kind.clone()).or_default() += count;
+        }
+        self.last_failure = self.last_failure.max(other.last_failure);
+        self.last_success = self.last_success.max(other.last_success);
+        self.tries.extend(&other.tries);
+    }
+
+    /// The tries that another one is to follow and none has yet, by when they began.
+    fn pending(&self) -> Vec<Try> {
+        let mut last: std::collections::HashMap<u64, Try> = std::collections::HashMap::new();
+        for one in &self.tries {
+            let known = last.entry(one.operation).or_insert(*one);
+            if (one.attempt, one.started) > (known.attempt, known.started) {
+                *known = *one;
+            }
+        }
+        let mut pending: Vec<Try> = last.into_values().filter(|one| one.due.is_some()).collect();
+        pending.sort_by_key(|one| one.started);
+        pending
+    }
+}
+
+/// Parts of the systems over a window, and what they are compared with.
+#[derive(Debug, Clone, Default)]
+pub struct Span {
+    /// The window that ends now.
+    pub now: BTreeMap<String, Part>,
+    /// The one before it.
+    pub before: BTreeMap<String, Part>,
+    /// The same time of the day before; empty where nothing is known of it.
+    pub day_before: BTreeMap<String, Part>,
+    /// Activities and failures by columns of the window, oldest first.
+    pub columns: BTreeMap<String, Vec<(u64, u64)>>,
+}
+
+/// The health of one system.
+#[derive(Debug, Clone)]
+pub struct SystemHealth {
+    /// The system.
+    pub system: String,
+    /// Its state.
+    pub state: HealthState,
+    /// Why, in words with numbers.
+    pub reason: String,
+    /// Activities a second in the window.
+    pub rate: f64,
+    /// Counts and latencies in the window.
+    pub figures: Figures,
+    /// Per cent of the finished that went well in the window before.
+    pub success_before: Option<f64>,
+    /// Latencies of the same hour of the day before, else of the window before; and which it is.
+    pub latencies_before: (Latencies, Against),
+    /// Failures by what they are called, the most frequent first.
+    pub errors: Vec<(CompactString, u64)>,
+    /// Last failure seen.
+    pub last_failure: Option<Timestamp>,
+    /// Last success seen.
+    pub last_success: Option<Timestamp>,
+    /// When the oldest try began that another one is to follow.
+    pub oldest_pending: Option<Timestamp>,
+    /// How many tries wait for the next one.
+    pub pending: u64,
+    /// Activities and failures by columns of the window, oldest first.
+    pub spark: Vec<(u64, u64)>,
+}
+
+/// What latencies are compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Against {
+    /// The same time of the day before.
+    DayBefore,
+    /// The window before.
+    WindowBefore,
+}
+
+impl SystemHealth {
+    /// Per cent of the finished that went well.
+    pub fn success(&self) -> Option<f64> {
+        self.figures.success_rate()
+    }
+
+    /// Finished ones in the window.
+    pub fn finished(&self) -> u64 {
+        self.figures.count - self.figures.open
+    }
+
+    /// Takes what a check of the system says: it cannot be better than that.
+    fn hear(&mut self, check: &Check) {
+        let worse = matches!(check.state, HealthState::Down | HealthState::Degraded)
+            && !matches!(self.state, HealthState::Down | HealthState::Degraded);
+        if worse {
+            self.state = HealthState::Degraded;
+            self.reason = format!("its {} says {}: {}", check.name, check.state, check.detail);
+        }
+    }
+}
+
+/// The health of every system, worst first.
+#[derive(Debug, Clone, Default)]
+pub struct Health {
+    /// The systems.
+    pub systems: Vec<SystemHealth>,
+    /// Microseconds of the window.
+    pub window_us: i64,
+}
+
+/// Fewer latencies than these are not compared.
+const ENOUGH: u64 = 10;
+
+impl Health {
+    /// Computes it of the parts of a window.
+    pub fn of(span: &Span, window_us: i64) -> Self {
+        let mut names: Vec<&String> = span.now.keys().chain(span.before.keys()).collect();
+        names.sort();
+        names.dedup();
+        let systems = names.into_iter().map(|name| settle(name, span, window_us)).collect();
+        let mut health = Self { systems, window_us };
+        health.sort();
+        health
+    }
+
+    /// Lets checks say what they know of their systems.
+    pub fn hear<'a>(&mut self, checks: impl Iterator<Item = &'a Check>) {
+        for check in checks {
+            let Some(of) = &check.system else { continue };
+            let named = self.systems.iter_mut().filter(|system| system.system.eq_ignore_ascii_case(of));
+            named.for_each(|system| system.hear(check));
+        }
+        self.sort();
+    }
+
+    fn sort(&mut self) {
+        self.systems.sort_by(|a, b| {
+            let key = |s: &SystemHealth| (s.state, std::cmp::Reverse(s.figures.failed));
+            key(a).cmp(&key(b)).then_with(|| a.system.cmp(&b.system))
+        });
+    }
+
+    /// Of activities, in any order: each with its system.
+    pub fn of_activities<'a>(now: Timestamp, window_us: i64, activities: impl Iterator<Item = &'a Activity>) -> Self {
+        let mut span = Span::default();
+        let start = now.plus_us(-window_us);
+        // An alert about a system is no work of it.
+        for activity in activities.filter(|activity| activity.kind != Kind::Alert) {
+            let Some(system) = &activity.system else { continue };
+            let parts = if activity.started_at >= start {
+                &mut span.now
+            } else if activity.started_at >= start.plus_us(-window_us) {
+                &mut span.before
+            } else {
+                continue;
+            };
+            parts.entry(system.to_string()).or_default().add(&Reading::of(activity));
+        }
+        Self::of(&span, window_us)
+    }
+}
+
+fn settle(name: &str, span: &Span, window_us: i64) -> SystemHealth {
+    let part = span.now.get(name).cloned().unwrap_or_default();
+    let before = span.before.get(name).map(|part| &part.figures);
+    let day_before = span.day_before.get(name).map(|part| &part.figures.latencies);
+    let latencies_before = match day_before.filter(|latencies| latencies.count() >= ENOUGH) {
+        Some(latencies) => (latencies.clone(), Against::DayBefore),
+        None => (before.map(|figures| figures.latencies.clone()).unwrap_or_default(), Against::WindowBefore),
+    };
+    let pending = part.pending();
+    let mut errors: Vec<(CompactString, u64)> = part.errors.iter().map(|(kind, n)| (kind.clone(), *n)).collect();
+    errors.sort_by(|a, b| (b.1, &a.0).cmp(&(a.1, &b.0)));
+    let earlier = |pick: fn(&Part) -> Option<Timestamp>| pick(&part).or_else(|| span.before.get(name).and_then(pick));
+    let mut health = SystemHealth {
+        system: name.to_owned(),
+        state: HealthState::Unknown,
+        reason: String::new(),
+        rate: part.figures.count as f64 / (window_us as f64 / 1e6),
+        success_before: before.and_then(Figures::success_rate),
+        latencies_before,
+        errors,
+        last_failure: earlier(|part| part.last_failure),
+        last_success: earlier(|part| part.last_success),
+        oldest_pending: pending.first().map(|one| one.started),
+        pending: pending.len() as u64,
+        spark: span.columns.get(name).cloned().unwrap_or_default(),
+        figures: part.figures,
+    };
+    (health.state, health.reason) = judge(&health, before.map_or(0, |figures| figures.count));
+    health
+}
+
+/// The state of a system, and why.
+fn judge(health: &SystemHealth, count_before: u64) -> (HealthState, String) {
+    let figures = &health.figures;
+    let (now, before) = (&figures.latencies, &health.latencies_before.0);
+    let failed = || format!("{} of {} failed", figures.failed, health.finished());
+    let enough = now.count() >= ENOUGH && before.count() >= ENOUGH;
+    match (health.success(), now.quantile_ms(0.95), before.quantile_ms(0.95)) {
+        (None, ..) if figures.count == 0 => (HealthState::Unknown, format!("nothing now, {count_before} before")),
+        (None, ..) => (HealthState::Unknown, "nothing has finished".to_owned()),
+        (Some(success), ..) if success < 50.0 && figures.failed >= 3 => (HealthState::Down, failed()),
+        (Some(success), ..) if success < 95.0 && (figures.failed >= 2 || success < 50.0) => {
+            (HealthState::Degraded, failed())
+        }
+        (_, Some(now), Some(before)) if enough && now > 3.0 * before && now > 1000.0 => {
+            (HealthState::Degraded, format!("slow: p95 {:.1} s, was {:.1} s", now / 1e3, before / 1e3))
+        }
+        _ => (HealthState::Healthy, String::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crosstail_core::model::Id;
+
+    fn activity(system: &str, ago_s: i64, failed: bool, took_ms: u64) -> Activity {
+        let id = format!("{system} {ago_s}");
+        let mut activity = Activity::new(Id::Text(id.into()), Timestamp(10_000_000_000 - ago_s * 1_000_000));
+        activity.system = Some(system.into());
+        activity.status = Some(if failed { Status::Failed } else { Status::Success });
+        activity.http_status = failed.then_some(503);
+        activity.duration_us = Some(took_ms * 1000);
+        activity
+    }
+
+    fn health(activities: &[Activity]) -> Health {
+        Health::of_activities(Timestamp(10_000_000_000), 300_000_000, activities.iter())
+    }
+
+    #[test]
+    fn the_worst_comes_first_and_says_why() {
+        let mut activities: Vec<Activity> = (0..20).map(|n| activity("a", n * 10, false, 100)).collect();
+        activities.extend((0..20).map(|n| activity("b", n * 10, n % 4 != 0, 100)));
+        activities.extend((0..20).map(|n| activity("c", n * 10, false, 5000)));
+        activities.extend((0..20).map(|n| activity("c", 400 + n * 10, false, 200)));
+        activities.extend((0..20).map(|n| activity("d", 400 + n * 10, false, 200)));
+        let found = health(&activities).systems;
+        let states: Vec<_> = found.iter().map(|s| (s.system.as_str(), s.state, s.reason.as_str())).collect();
+        assert_eq!(states[0], ("b", HealthState::Down, "15 of 20 failed"));
+        assert_eq!(found[0].errors, [("503".into(), 15)]);
+        assert_eq!(states[1], ("c", HealthState::Degraded, "slow: p95 5.0 s, was 0.2 s"));
+        assert_eq!(states[2], ("a", HealthState::Healthy, ""));
+        assert_eq!(states[3], ("d", HealthState::Unknown, "nothing now, 20 before"));
+        assert!(found[3].last_success.is_some(), "of the window before");
+    }
+
+    #[test]
+    fn a_try_is_pending_until_the_next_one_is_there() {
+        let mut tries: Vec<Activity> = (1..=2u16).map(|n| activity("a", 100 - i64::from(n) * 10, true, 10)).collect();
+        for (index, one) in tries.iter_mut().enumerate() {
+            one.correlation_id = Some("c".into());
+            one.attempt = Some(index as u16 + 1);
+            one.next_retry_at = Some(one.started_at.plus_ms(20_000));
+        }
+        let system = &health(&tries).systems[0];
+        assert_eq!((system.pending, system.oldest_pending), (1, Some(tries[1].started_at)));
+        // The last try went well: nothing waits.
+        tries[1].status = Some(Status::Success);
+        tries[1].next_retry_at = None;
+        assert_eq!(health(&tries).systems[0].pending, 0);
+    }
+
+    #[test]
+    fn parts_add_up_in_any_order() {
+        let activities: Vec<Activity> = (0..200).map(|n| activity("a", n, n % 7 == 0, n as u64 * 11)).collect();
+        let mut whole = Part::default();
+        for activity in &activities {
+            whole.add(&Reading::of(activity));
+        }
+        let mut sum = Part::default();
+        for chunk in activities.rchunks(33) {
+            let mut part = Part::default();
+            for activity in chunk {
+                part.add(&Reading::of(activity));
+            }
+            sum.merge(&part);
+        }
+        assert_eq!((sum.figures, sum.errors), (whole.figures, whole.errors));
+        assert_eq!((sum.last_failure, sum.last_success), (whole.last_failure, whole.last_success));
+    }
+
+    #[test]
+    fn a_check_makes_no_system_better() {
+        let mut systems = health(&[activity("a", 1, false, 10)]).systems;
+        systems[0].hear(&Check::new("health", HealthState::Healthy, "ok"));
+        assert_eq!(systems[0].state, HealthState::Healthy);
+        systems[0].hear(&Check::new("health", HealthState::Down, "HTTP 503"));
+        assert_eq!(systems[0].reason, "its health says down: HTTP 503");
+    }
+}

@@ -1,0 +1,302 @@
+//! Testing rows: the predicate of the filter language over columns, each distinct text tested once.
+
+use super::segment::Text;
+use super::symbols::{Symbol, Symbols};
+use super::{Row, Store, is_same};
+use crosstail_core::filter::{Field, Pattern, Predicate, Record, Target, Test, Truth, combine, outcome};
+use crosstail_core::model::{Id, Payload, Timestamp};
+use memchr::memmem::Finder;
+use rayon::prelude::*;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// A row as a record of the filter language.
+pub struct RowRecord<'a> {
+    store: &'a Store,
+    row: Row,
+}
+
+impl<'a> RowRecord<'a> {
+    /// The record of a row.
+    pub fn new(store: &'a Store, row: Row) -> Self {
+        Self { store, row }
+    }
+}
+
+impl Record for RowRecord<'_> {
+    fn text(&self, field: Field, test: &mut dyn FnMut(&str) -> bool) -> Option<bool> {
+        let (segment, at) = self.store.at(self.row);
+        let symbols = &self.store.symbols;
+        match field {
+            Field::Id => return Some(test(&segment.id(at, symbols).to_string())),
+            Field::Source => {
+                let names = &self.store.names;
+                return Some(
+                    self.store
+                        .places(self.row)
+                        .iter()
+                        .any(|p| test(&names.source_name(p.source)) || test(&p.label(names))),
+                );
+            }
+            _ => {}
+        }
+        match segment.text(at, Store::text_column(field)?) {
+            Symbol::ABSENT => None,
+            tags if field == Field::Tags => Some(symbols.get(tags).split(", ").any(test)),
+            same if is_same(same) => Some(test(&segment.id(at, symbols).to_string())),
+            symbol => Some(test(symbols.get(symbol))),
+        }
+    }
+
+    fn number(&self, field: Field) -> Option<f64> {
+        let (segment, at) = self.store.at(self.row);
+        match field {
+            Field::Http => self.store.http_status(self.row).map(f64::from),
+            Field::Attempt => segment.attempt(at, self.store.extra(self.row)).map(f64::from),
+            Field::MaxAttempts => segment.max_attempts(at, self.store.extra(self.row)).map(f64::from),
+            Field::Duration => self.store.took_us(self.row).map(|us| us as f64),
+            Field::Cpu => segment.cpu(at),
+            Field::Memory => segment.memory(at),
+            _ => None,
+        }
+    }
+
+    fn time(&self, field: Field) -> Option<Timestamp> {
+        let (segment, at) = self.store.at(self.row);
+        match field {
+            Field::Time => Some(Timestamp(segment.started[at])),
+            Field::Completed => segment.completed(at, self.store.extra(self.row)),
+            Field::NextRetry => self.store.extra(self.row).and_then(|extra| extra.next_retry_at),
+            _ => None,
+        }
+    }
+
+    fn word(&self, field: Field) -> Option<u8> {
+        let (segment, at) = self.store.at(self.row);
+        match field {
+            Field::Status => segment.status(at).map(|s| s as u8),
+            Field::Level => segment.level(at).map(|l| l as u8),
+            Field::Kind => Some(segment.kind(at) as u8),
+            Field::Direction => Some(segment.direction(at) as u8),
+            Field::Is => Some(outcome(segment.status(at), segment.level(at))),
+            _ => None,
+        }
+    }
+
+    fn payload(&self) -> Option<&Payload> {
+        None
+    }
+}
+
+/// Answers of a pattern by symbol: 0 not asked yet, 1 yes, 2 no. Grows with the symbols only when it is made anew.
+#[derive(Debug, Default)]
+struct Memo(Vec<AtomicU8>);
+
+impl Memo {
+    fn fill(&mut self, symbols: &Symbols, patterns: &[Pattern]) {
+        let found = match patterns {
+            [Pattern::Find(regex, _)] => {
+                symbols.matching(regex).into_iter().map(|found| if found { 1 } else { 2 }).collect()
+            }
+            _ => vec![0; symbols.len()],
+        };
+        self.0 = found.into_iter().map(AtomicU8::new).collect();
+    }
+
+    fn ask(&self, symbol: Symbol, test: impl FnOnce() -> bool) -> bool {
+        let Some(slot) = self.0.get(symbol.0 as usize) else { return test() };
+        match slot.load(Ordering::Relaxed) {
+            1 => true,
+            2 => false,
+            _ => {
+                let answer = test();
+                slot.store(if answer { 1 } else { 2 }, Ordering::Relaxed);
+                answer
+            }
+        }
+    }
+}
+
+/// A predicate over rows.
+#[derive(Debug)]
+pub(super) struct Evaluator {
+    root: Step,
+}
+
+impl Default for Evaluator {
+    fn default() -> Self {
+        Self { root: Step::Other(Predicate::All) }
+    }
+}
+
+/// The predicate's shape, with text tests by column.
+#[derive(Debug)]
+enum Step {
+    And(Vec<Step>),
+    Or(Vec<Step>),
+    Not(Box<Step>),
+    Text { column: Text, patterns: Vec<Pattern>, or_absent: bool, negated: bool, memo: Memo },
+    Anywhere { pattern: Pattern, in_uuids: Option<Box<Finder<'static>>>, memo: Memo },
+    Other(Predicate),
+}
+
+const ANYWHERE: [Text; 13] = [
+    Text::Message,
+    Text::Error,
+    Text::Url,
+    Text::Endpoint,
+    Text::System,
+    Text::Method,
+    Text::Operation,
+    Text::Entity,
+    Text::Correlation,
+    Text::Parent,
+    Text::Actor,
+    Text::ErrorType,
+    Text::Organization,
+];
+
+/// The search of a pattern in UUIDs, where the pattern can be a part of one.
+fn uuid_finder(pattern: &Pattern) -> Option<Box<Finder<'static>>> {
+    match pattern {
+        Pattern::Find(_, literal) if literal.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-') => {
+            Some(Box::new(Finder::new(literal.as_bytes()).into_owned()))
+        }
+        _ => None,
+    }
+}
+
+impl Step {
+    fn new(predicate: Predicate) -> Self {
+        match predicate {
+            Predicate::And(parts) => Self::And(parts.into_iter().map(Self::new).collect()),
+            Predicate::Or(parts) => Self::Or(parts.into_iter().map(Self::new).collect()),
+            Predicate::Not(part) => Self::Not(Box::new(Self::new(*part))),
+            Predicate::Anywhere(pattern) => {
+                Self::Anywhere { in_uuids: uuid_finder(&pattern), pattern, memo: Memo::default() }
+            }
+            Predicate::Leaf(leaf) => {
+                let column = match (&leaf.target, &leaf.test) {
+                    (Target::Field(field), Test::Text(_)) => {
+                        Store::text_column(*field).filter(|c| !matches!(c, Text::Request | Text::Tags))
+                    }
+                    _ => None,
+                };
+                match (column, leaf.test) {
+                    (Some(column), Test::Text(patterns)) => Self::Text {
+                        column,
+                        patterns,
+                        or_absent: leaf.or_absent,
+                        negated: leaf.negated,
+                        memo: Memo::default(),
+                    },
+                    (_, test) => Self::Other(Predicate::Leaf(crosstail_core::filter::Leaf { test, ..leaf })),
+                }
+            }
+            Predicate::All => Self::Other(Predicate::All),
+        }
+    }
+
+    /// Makes room for answers by symbol; texts to be found anywhere are answered at once.
+    fn remember(&mut self, symbols: &Symbols) {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter_mut().for_each(|part| part.remember(symbols)),
+            Self::Not(part) => part.remember(symbols),
+            Self::Text { memo, patterns, .. } => memo.fill(symbols, patterns),
+            Self::Anywhere { memo, pattern, .. } => memo.fill(symbols, std::slice::from_ref(pattern)),
+            Self::Other(_) => {}
+        }
+    }
+
+    fn test(&self, store: &Store, row: Row) -> Truth {
+        match self {
+            Self::And(parts) => combine(parts.iter().map(|part| part.test(store, row)), Truth::No),
+            Self::Or(parts) => combine(parts.iter().map(|part| part.test(store, row)), Truth::Yes),
+            Self::Not(part) => part.test(store, row).not(),
+            Self::Text { column, patterns, or_absent, negated, memo } => {
+                let (segment, at) = store.at(row);
+                Truth::of(match segment.text(at, *column) {
+                    Symbol::ABSENT => *or_absent,
+                    symbol => {
+                        let text = || store.symbols.get(symbol);
+                        memo.ask(symbol, || patterns.iter().any(|p| p.test(text()))) != *negated
+                    }
+                })
+            }
+            Self::Anywhere { pattern, in_uuids, memo } => {
+                Truth::of(anywhere(store, row, pattern, in_uuids.as_deref(), memo))
+            }
+            Self::Other(predicate) => predicate.test(&RowRecord::new(store, row)),
+        }
+    }
+}
+
+fn anywhere(store: &Store, row: Row, pattern: &Pattern, in_uuids: Option<&Finder<'static>>, memo: &Memo) -> bool {
+    let (segment, at) = store.at(row);
+    let symbol =
+        |symbol: Symbol| symbol != Symbol::ABSENT && memo.ask(symbol, || pattern.test(store.symbols.get(symbol)));
+    if ANYWHERE.iter().any(|column| symbol(segment.text(at, *column))) {
+        return true;
+    }
+    let tags = segment.text(at, Text::Tags);
+    if tags != Symbol::ABSENT && store.symbols.get(tags).split(", ").any(|tag| pattern.test(tag)) {
+        return true;
+    }
+    let request = segment.text(at, Text::Request);
+    if !is_same(request) && symbol(request) {
+        return true;
+    }
+    match (segment.id(at, &store.symbols), pattern) {
+        // A UUID has only hexadecimal digits and dashes, in lower case: other texts are not looked for in it.
+        (Id::Uuid(value), Pattern::Find(..)) => in_uuids.is_some_and(|finder| {
+            let mut buffer = uuid::Uuid::encode_buffer();
+            finder.find(uuid::Uuid::from_u128(value).hyphenated().encode_lower(&mut buffer).as_bytes()).is_some()
+        }),
+        (id, _) => pattern.test(&id.to_string()),
+    }
+}
+
+impl Evaluator {
+    pub(super) fn new(predicate: Predicate) -> Self {
+        Self { root: Step::new(predicate) }
+    }
+
+    /// Whether the view keeps a row, without its payload.
+    pub(super) fn keeps(&self, store: &Store, row: Row) -> bool {
+        self.root.test(store, row) == Truth::Yes
+    }
+
+    /// The kept ones of many rows, in the same order, on all cores.
+    pub(super) fn select(&self, store: &Store, rows: &[Row]) -> Vec<Row> {
+        const CHUNK: usize = 1 << 14;
+        let mut remembering = Self { root: self.root.bare() };
+        remembering.root.remember(&store.symbols);
+        let root = &remembering.root;
+        let parts: Vec<Vec<Row>> = rows
+            .par_chunks(CHUNK)
+            .map(|chunk| chunk.iter().copied().filter(|row| root.test(store, *row) == Truth::Yes).collect())
+            .collect();
+        parts.concat()
+    }
+}
+
+impl Step {
+    /// The same step without what it remembers.
+    fn bare(&self) -> Self {
+        match self {
+            Self::And(parts) => Self::And(parts.iter().map(Self::bare).collect()),
+            Self::Or(parts) => Self::Or(parts.iter().map(Self::bare).collect()),
+            Self::Not(part) => Self::Not(Box::new(part.bare())),
+            Self::Text { column, patterns, or_absent, negated, .. } => Self::Text {
+                column: *column,
+                patterns: patterns.clone(),
+                or_absent: *or_absent,
+                negated: *negated,
+                memo: Memo::default(),
+            },
+            Self::Anywhere { pattern, in_uuids, .. } => {
+                Self::Anywhere { pattern: pattern.clone(), in_uuids: in_uuids.clone(), memo: Memo::default() }
+            }
+            Self::Other(predicate) => Self::Other(predicate.clone()),
+        }
+    }
+}

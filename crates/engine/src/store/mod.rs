@@ -1,0 +1,496 @@
+//! What is in memory: compact columns, rows in order of time, one filtered view, and counts over it.
+//!
+//! About 120 bytes a record beyond its distinct text. Payloads stay in their stores.
+
+mod evaluate;
+mod ordered;
+mod segment;
+mod summary;
+mod symbols;
+mod tally;
+
+pub use evaluate::RowRecord;
+pub use summary::{Bucket, Facet, Histogram};
+pub use symbols::{Symbol, Symbols};
+pub use tally::Tallies;
+
+use crosstail_core::filter::{Field, Predicate, Vocabulary};
+use crosstail_core::model::{Activity, Direction, Id, Kind, Level, Names, Place, Status, Timestamp};
+use evaluate::Evaluator;
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+use ordered::Ordered;
+use segment::{Extra, ROWS, SAME, Segment, Shared, Text};
+use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasher as _;
+
+/// Number of a row: stays the same while it is held.
+pub type Row = u32;
+
+/// What a batch did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Delta {
+    /// Rows that are new.
+    pub added: usize,
+    /// Rows that were known and changed.
+    pub changed: usize,
+    /// Of the new ones that began while we watched, those that came well behind a newer one.
+    pub late: usize,
+    /// Of the new ones, those in the view.
+    pub added_to_view: usize,
+    /// The new and the changed rows.
+    pub rows: Vec<Row>,
+    /// When changed rows began that begin at another time now.
+    pub moved_from: Vec<Timestamp>,
+}
+
+/// The activities held, and the view of them that a filter keeps.
+pub struct Store {
+    names: Names,
+    symbols: Symbols,
+    segments: Vec<Segment>,
+    extras: HashMap<u32, Box<Extra>>,
+    index: HashTable<u32>,
+    hasher: FixedState,
+    order: Ordered,
+    view: View,
+    len: u32,
+    /// Grows with every change: what has been seen of the store can be told by it.
+    revision: u64,
+    watching_since: Timestamp,
+}
+
+/// A record this much behind the newest is late.
+const LATENESS_US: i64 = 5_000_000;
+
+/// What a filter keeps.
+struct View {
+    evaluator: Evaluator,
+    /// `None`: all rows, in the store's own order.
+    rows: Option<Ordered>,
+    /// Rows that only their payload can decide, and what it decided.
+    decided: HashSet<Row>,
+}
+
+impl Store {
+    /// An empty store that shares the names of sources.
+    pub fn new(names: Names) -> Self {
+        Self {
+            names,
+            symbols: Symbols::default(),
+            segments: Vec::new(),
+            extras: HashMap::new(),
+            index: HashTable::new(),
+            hasher: FixedState::default(),
+            order: Ordered::default(),
+            view: View { evaluator: Evaluator::new(Predicate::All), rows: None, decided: HashSet::new() },
+            len: 0,
+            revision: 0,
+            watching_since: Timestamp(i64::MAX),
+        }
+    }
+
+    /// From when on records can be late; what is older is history.
+    pub fn watch_from(&mut self, at: Timestamp) {
+        self.watching_since = at;
+    }
+
+    /// Rows held.
+    pub fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// Whether none is held.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Grows with every change.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Names of sources and places.
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// The texts.
+    pub fn symbols(&self) -> &Symbols {
+        &self.symbols
+    }
+
+    fn at(&self, row: Row) -> (&Segment, usize) {
+        (&self.segments[row as usize / ROWS], row as usize % ROWS)
+    }
+
+    fn extra(&self, row: Row) -> Option<&Extra> {
+        let (segment, at) = self.at(row);
+        if segment.has_extra(at) { self.extras.get(&row).map(|extra| &**extra) } else { None }
+    }
+
+    /// Order: time, then place in the file, then arrival.
+    fn key(&self, row: Row) -> (i64, u64, u32) {
+        let (segment, at) = self.at(row);
+        (segment.started[at], segment.tie(at), row)
+    }
+
+    /// The row of an id.
+    pub fn find(&self, id: &Id) -> Option<Row> {
+        let hash = self.hasher.hash_one(id);
+        let same = |row: &u32| {
+            let (segment, at) = self.at(*row);
+            segment.is_id(at, id, &self.symbols)
+        };
+        self.index.find(hash, same).copied()
+    }
+
+    /// Takes activities, new or changed.
+    pub fn ingest(&mut self, batch: Vec<Activity>) -> Delta {
+        let mut delta = Delta::default();
+        let mut fresh: Vec<Row> = Vec::with_capacity(batch.len());
+        let mut moved: Vec<Row> = Vec::new();
+        let mut moved_from: Vec<Timestamp> = Vec::new();
+        let mut touched: Vec<Row> = Vec::new();
+        let newest = self.order.rows().last().map(|row| self.at(*row).0.started[*row as usize % ROWS]);
+        for activity in batch {
+            match self.find(&activity.id) {
+                Some(row) => {
+                    let was = self.started(row);
+                    if self.merge(row, activity, fresh.binary_search(&row).is_ok(), &mut moved) {
+                        if self.started(row) != was {
+                            moved_from.push(was);
+                        }
+                        touched.push(row);
+                    }
+                }
+                None => {
+                    let hash = self.hasher.hash_one(&activity.id);
+                    let row = self.push(&activity);
+                    let Self { index, segments, symbols, hasher, .. } = self;
+                    index.insert_unique(hash, row, |other| {
+                        let segment = &segments[*other as usize / ROWS];
+                        hasher.hash_one(segment.id(*other as usize % ROWS, symbols))
+                    });
+                    fresh.push(row);
+                }
+            }
+        }
+        if fresh.is_empty() && touched.is_empty() {
+            return delta;
+        }
+        self.revision += 1;
+        delta.added = fresh.len();
+        delta.changed = touched.iter().filter(|row| fresh.binary_search(row).is_err()).count();
+        delta.late = newest.map_or(0, |newest| {
+            let late = |row: &&Row| {
+                let started = self.key(**row).0;
+                started >= self.watching_since.0 && started < newest - LATENESS_US
+            };
+            fresh.iter().filter(late).count()
+        });
+        moved.sort_unstable();
+        moved.dedup();
+        let mut placed = fresh.clone();
+        placed.extend(moved.iter().filter(|row| fresh.binary_search(row).is_err()));
+        placed.sort_unstable_by_key(|row| self.key(*row));
+        let mut order = std::mem::take(&mut self.order);
+        order.insert(&placed, |row| self.key(row));
+        self.order = order;
+        touched.retain(|row| fresh.binary_search(row).is_err());
+        delta.added_to_view = self.update_view(&fresh, &placed, &touched);
+        fresh.extend(touched);
+        delta.rows = fresh;
+        delta.moved_from = moved_from;
+        delta
+    }
+
+    /// Joins a record into a row; whether that changed it.
+    fn merge(&mut self, row: Row, activity: Activity, is_fresh: bool, moved: &mut Vec<Row>) -> bool {
+        let before = self.get(row);
+        let mut after = before.clone();
+        if activity.part || after.part {
+            after.absorb(activity);
+        } else {
+            after.supersede(activity);
+        }
+        if after == before {
+            return false;
+        }
+        let reordered = after.started_at != before.started_at || after.places.first() != before.places.first();
+        if reordered && !is_fresh && !moved.contains(&row) {
+            let mut order = std::mem::take(&mut self.order);
+            order.remove(row, |other| self.key(other));
+            self.order = order;
+            if let Some(mut rows) = self.view.rows.take() {
+                rows.remove(row, |other| self.key(other));
+                self.view.rows = Some(rows);
+            }
+            moved.push(row);
+        }
+        let Self { segments, symbols, extras, .. } = self;
+        segments[row as usize / ROWS].put(row as usize % ROWS, row, &after, &mut Shared { symbols, extras });
+        true
+    }
+
+    fn push(&mut self, activity: &Activity) -> Row {
+        let row = self.len;
+        if row as usize / ROWS == self.segments.len() {
+            self.segments.push(Segment::default());
+        }
+        let Self { segments, symbols, extras, .. } = self;
+        segments[row as usize / ROWS].put(row as usize % ROWS, row, activity, &mut Shared { symbols, extras });
+        self.len += 1;
+        row
+    }
+
+    /// `placed`: new and moved rows in order; `touched`: known rows whose answer may be another now.
+    fn update_view(&mut self, fresh: &[Row], placed: &[Row], touched: &[Row]) -> usize {
+        let Some(mut rows) = self.view.rows.take() else { return fresh.len() };
+        let evaluator = std::mem::take(&mut self.view.evaluator);
+        let keeps = |row: Row| evaluator.keeps(self, row) || self.view.decided.contains(&row);
+        let into: Vec<Row> = placed.iter().copied().filter(|row| keeps(*row)).collect();
+        rows.insert(&into, |row| self.key(row));
+        for row in touched {
+            if placed.contains(row) {
+                continue;
+            }
+            let there = rows.position(*row, |other| self.key(other)).is_some();
+            match (there, keeps(*row)) {
+                (true, false) => {
+                    rows.remove(*row, |other| self.key(other));
+                }
+                (false, true) => rows.insert(&[*row], |other| self.key(other)),
+                _ => {}
+            }
+        }
+        self.view.rows = Some(rows);
+        self.view.evaluator = evaluator;
+        into.iter().filter(|row| fresh.binary_search(row).is_ok()).count()
+    }
+
+    /// Changes what the view keeps.
+    pub fn set_filter(&mut self, predicate: Predicate) {
+        let all = matches!(predicate, Predicate::All);
+        let evaluator = Evaluator::new(predicate);
+        let rows = if all { None } else { Some(Ordered::from_sorted(evaluator.select(self, self.order.rows()))) };
+        self.view = View { evaluator, rows, decided: HashSet::new() };
+        self.revision += 1;
+    }
+
+    /// Rows that a source found to match where only their payload can tell.
+    pub fn decide(&mut self, ids: &[Id]) {
+        let rows: Vec<Row> = ids.iter().filter_map(|id| self.find(id)).collect();
+        self.view.decided.extend(rows.iter().copied());
+        self.update_view(&[], &[], &rows);
+        self.revision += 1;
+    }
+
+    /// Those of some rows that a predicate keeps; where only payloads could tell, none.
+    pub fn matching(&self, rows: &[Row], predicate: Predicate) -> Vec<Row> {
+        Evaluator::new(predicate).select(self, rows)
+    }
+
+    /// The rows of the view, in order of time.
+    pub fn rows(&self) -> &[Row] {
+        self.view.rows.as_ref().map_or(self.order.rows(), Ordered::rows)
+    }
+
+    /// Every row, in order of time.
+    pub fn all_rows(&self) -> &[Row] {
+        self.order.rows()
+    }
+
+    /// Where a row stands in the view.
+    pub fn position(&self, row: Row) -> Option<usize> {
+        self.view.rows.as_ref().unwrap_or(&self.order).position(row, |other| self.key(other))
+    }
+
+    /// The first position in the view whose time is not before `at`.
+    pub fn position_of_time(&self, at: Timestamp) -> usize {
+        self.rows().partition_point(|row| self.started(*row) < at)
+    }
+
+    /// An activity whole.
+    pub fn get(&self, row: Row) -> Activity {
+        let (segment, at) = self.at(row);
+        segment.get(at, &self.symbols, self.extra(row))
+    }
+
+    /// When a row began.
+    pub fn started(&self, row: Row) -> Timestamp {
+        let (segment, at) = self.at(row);
+        Timestamp(segment.started[at])
+    }
+
+    /// A row's status.
+    pub fn status(&self, row: Row) -> Option<Status> {
+        let (segment, at) = self.at(row);
+        segment.status(at)
+    }
+
+    /// A row's level.
+    pub fn level(&self, row: Row) -> Option<Level> {
+        let (segment, at) = self.at(row);
+        segment.level(at)
+    }
+
+    /// A row's kind.
+    pub fn kind(&self, row: Row) -> Kind {
+        let (segment, at) = self.at(row);
+        segment.kind(at)
+    }
+
+    /// A row's direction.
+    pub fn direction(&self, row: Row) -> Direction {
+        let (segment, at) = self.at(row);
+        segment.direction(at)
+    }
+
+    /// Whether a row counts as a failure.
+    pub fn is_failure(&self, row: Row) -> bool {
+        crosstail_core::model::is_failure(self.status(row), self.level(row))
+    }
+
+    /// Whether a row has its outcome; a log line has it from the beginning.
+    pub fn is_finished(&self, row: Row) -> bool {
+        self.status(row).is_none_or(Status::is_finished)
+    }
+
+    /// A row's system.
+    pub fn system(&self, row: Row) -> Symbol {
+        let (segment, at) = self.at(row);
+        segment.text(at, Text::System)
+    }
+
+    /// A row's endpoint.
+    pub fn endpoint(&self, row: Row) -> Symbol {
+        let (segment, at) = self.at(row);
+        segment.text(at, Text::Endpoint)
+    }
+
+    /// A row's HTTP method.
+    pub fn method(&self, row: Row) -> Symbol {
+        let (segment, at) = self.at(row);
+        segment.text(at, Text::Method)
+    }
+
+    /// A row's error class.
+    pub fn error_type(&self, row: Row) -> Symbol {
+        let (segment, at) = self.at(row);
+        segment.text(at, Text::ErrorType)
+    }
+
+    /// What was being done in a row.
+    pub fn operation(&self, row: Row) -> Symbol {
+        let (segment, at) = self.at(row);
+        segment.text(at, Text::Operation)
+    }
+
+    /// Of a row that is one of several tries: a number that the tries of its trace, endpoint and entity share, which try it
+    /// is, and when the next one is due.
+    pub fn retry(&self, row: Row) -> Option<(u64, u16, Option<Timestamp>)> {
+        let (segment, at) = self.at(row);
+        let extra = self.extra(row);
+        let attempt = segment.attempt(at, extra).unwrap_or(1);
+        let due = extra.and_then(|extra| extra.next_retry_at);
+        if attempt <= 1 && due.is_none() {
+            return None;
+        }
+        let operation = match segment.text(at, Text::Correlation) {
+            Symbol::ABSENT => u64::from(row),
+            trace => {
+                let of = (trace, segment.text(at, Text::Endpoint), segment.text(at, Text::Entity));
+                self.hasher.hash_one(of)
+            }
+        };
+        Some((operation, attempt, due))
+    }
+
+    /// A row's HTTP status.
+    pub fn http_status(&self, row: Row) -> Option<u16> {
+        let (segment, at) = self.at(row);
+        Some(segment.http[at]).filter(|code| *code != 0)
+    }
+
+    /// How long a row took, in microseconds, as [`Activity::took_us`].
+    pub fn took_us(&self, row: Row) -> Option<u64> {
+        let (segment, at) = self.at(row);
+        let extra = self.extra(row);
+        segment.duration(at, extra).or_else(|| {
+            let end = segment.completed(at, extra)?;
+            let known = segment.exact_start(at) && segment.status(at).is_some_and(Status::is_finished);
+            known.then(|| u64::try_from(end.since_us(self.started(row))).ok()).flatten()
+        })
+    }
+
+    /// CPU in per cent and memory in MB of a row.
+    pub fn usage(&self, row: Row) -> (Option<f64>, Option<f64>) {
+        let (segment, at) = self.at(row);
+        (segment.cpu(at), segment.memory(at))
+    }
+
+    /// The places that know a row.
+    pub fn places(&self, row: Row) -> Vec<Place> {
+        let (segment, at) = self.at(row);
+        let mut places = vec![segment.place(at, &self.symbols)];
+        places.extend(self.extra(row).into_iter().flat_map(|extra| extra.places.iter().cloned()));
+        places
+    }
+
+    /// The rows of a correlation id, in order of time.
+    pub fn of_correlation(&self, correlation: &str) -> Vec<Row> {
+        self.rows_with(Text::Correlation, correlation)
+    }
+
+    /// The rows whose parent is this request, in order of time.
+    pub fn children(&self, request: &str) -> Vec<Row> {
+        self.rows_with(Text::Parent, request)
+    }
+
+    fn rows_with(&self, column: Text, text: &str) -> Vec<Row> {
+        let Some(symbol) = self.symbols.find(text) else { return Vec::new() };
+        let has = |row: &Row| {
+            let (segment, at) = self.at(*row);
+            segment.text(at, column) == symbol
+        };
+        self.order.rows().iter().copied().filter(has).collect()
+    }
+
+    /// The text column of a field, where it has one.
+    fn text_column(field: Field) -> Option<Text> {
+        Some(match field {
+            Field::System => Text::System,
+            Field::Endpoint => Text::Endpoint,
+            Field::Method => Text::Method,
+            Field::Url => Text::Url,
+            Field::Message => Text::Message,
+            Field::Error => Text::Error,
+            Field::ErrorType => Text::ErrorType,
+            Field::Operation => Text::Operation,
+            Field::Entity => Text::Entity,
+            Field::Actor => Text::Actor,
+            Field::Correlation => Text::Correlation,
+            Field::Parent => Text::Parent,
+            Field::Organization => Text::Organization,
+            Field::Tags => Text::Tags,
+            Field::Request => Text::Request,
+            _ => return None,
+        })
+    }
+}
+
+impl Vocabulary for Store {
+    fn values(&self, field: Field, limit: usize) -> Vec<(String, u64)> {
+        // Of the newest rows: what is asked for is what is happening.
+        const NEWEST: usize = 100_000;
+        let rows = self.order.rows();
+        let rows = &rows[rows.len().saturating_sub(NEWEST)..];
+        self.facet(field, rows, limit).into_iter().map(|facet| (facet.value, facet.count)).collect()
+    }
+}
+
+/// Whether a symbol stands for the id itself.
+fn is_same(symbol: Symbol) -> bool {
+    symbol == SAME
+}

@@ -1,0 +1,170 @@
+//! How often values occur among the failures of a set of rows, and among the rest.
+
+use super::segment::Text;
+use super::symbols::Symbol;
+use super::{Facet, Row, RowRecord, Store, is_same};
+use crosstail_core::filter::{Class, Field, Record as _};
+use crosstail_core::model::Status;
+use rayon::prelude::*;
+use std::collections::HashMap;
+
+/// Values of a set's fields with how often each occurs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tallies {
+    /// Failures in the set.
+    pub failed: u64,
+    /// Others in it that have an outcome.
+    pub rest: u64,
+    /// Field → its values: those that at least a hundredth of the failures, or of the rest, have.
+    pub fields: Vec<(Field, Vec<Facet>)>,
+}
+
+/// The fields that are looked at; not those that are another in every row, nor those that say that it failed.
+const FIELDS: &[Field] = &[
+    Field::System,
+    Field::Endpoint,
+    Field::Method,
+    Field::Operation,
+    Field::Entity,
+    Field::Actor,
+    Field::Organization,
+    Field::Tags,
+    Field::Kind,
+    Field::Direction,
+    Field::Attempt,
+    Field::Duration,
+    Field::Source,
+    Field::ErrorType,
+    Field::Http,
+];
+
+/// Lengths of time as filters write them, and where each begins, in microseconds.
+const LATENCIES: &[(&str, u64)] = &[
+    ("..10ms", 0),
+    ("10ms..100ms", 10_000),
+    ("100ms..500ms", 100_000),
+    ("500ms..1s", 500_000),
+    ("1s..5s", 1_000_000),
+    ("5s..30s", 5_000_000),
+    ("30s..", 30_000_000),
+];
+
+/// What a row counts as.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Open,
+    Rest,
+    Failed,
+}
+
+/// Counts of one value: failures, others.
+type Pair = (u32, u32);
+
+fn add(pair: &mut Pair, side: Side) {
+    match side {
+        Side::Failed => pair.0 += 1,
+        Side::Rest => pair.1 += 1,
+        Side::Open => {}
+    }
+}
+
+impl Store {
+    /// Counts the values of rows on all cores.
+    pub fn tallies(&self, rows: &[Row]) -> Tallies {
+        let side = |row: &Row| match self.status(*row) {
+            Some(Status::InProgress) => Side::Open,
+            _ if self.is_failure(*row) => Side::Failed,
+            _ => Side::Rest,
+        };
+        let sides: Vec<Side> = rows.par_iter().map(side).collect();
+        let failed = sides.iter().filter(|side| **side == Side::Failed).count() as u64;
+        let rest = sides.iter().filter(|side| **side == Side::Rest).count() as u64;
+        let several_sources = self.names.sources().len() > 1;
+        let counted = FIELDS.par_iter().filter(|field| **field != Field::Source || several_sources).map(|field| {
+            let enough = |(f, r): Pair| u64::from(f) * 100 >= failed.max(1) || u64::from(r) * 100 >= rest.max(1);
+            let counts = self.counts(*field, rows, &sides).into_iter().filter(|(_, pair)| enough(*pair));
+            let facet =
+                |(value, (f, r)): (String, Pair)| Facet { value, count: u64::from(f + r), failed: u64::from(f) };
+            (*field, counts.map(facet).collect())
+        });
+        Tallies { failed, rest, fields: counted.collect() }
+    }
+
+    fn counts(&self, field: Field, rows: &[Row], sides: &[Side]) -> Vec<(String, Pair)> {
+        let rows = rows.iter().zip(sides);
+        match (Self::text_column(field), field) {
+            (Some(Text::Tags), _) => {
+                let mut found: HashMap<String, Pair> = HashMap::new();
+                for (symbol, pair) in self.by_symbol(Text::Tags, rows) {
+                    for tag in self.symbols.get(symbol).split(", ") {
+                        let slot = found.entry(tag.to_owned()).or_default();
+                        (slot.0, slot.1) = (slot.0 + pair.0, slot.1 + pair.1);
+                    }
+                }
+                found.into_iter().collect()
+            }
+            (Some(column), _) => {
+                let named = |(symbol, pair)| (self.symbols.get(symbol).to_owned(), pair);
+                self.by_symbol(column, rows).map(named).collect()
+            }
+            (None, Field::Duration) => {
+                let mut counts = vec![(0, 0); LATENCIES.len()];
+                for (row, side) in rows {
+                    if let Some(us) = self.took_us(*row) {
+                        let at = LATENCIES.partition_point(|(_, from)| *from <= us) - 1;
+                        add(&mut counts[at], *side);
+                    }
+                }
+                LATENCIES.iter().map(|(name, _)| (*name).to_owned()).zip(counts).collect()
+            }
+            (None, Field::Source) => {
+                let mut counts: HashMap<u32, Pair> = HashMap::new();
+                for (row, side) in rows {
+                    let (segment, at) = self.at(*row);
+                    let source = segment.place(at, &self.symbols).source;
+                    add(counts.entry(u32::from(source.0)).or_default(), *side);
+                }
+                let name = |id: u32| self.names.source_name(crosstail_core::model::SourceId(id as u16)).to_string();
+                counts.into_iter().map(|(id, pair)| (name(id), pair)).collect()
+            }
+            (None, field) if field.class() == Class::Word => {
+                let words = field.words();
+                let mut counts = vec![(0, 0); words.len()];
+                for (row, side) in rows {
+                    let word = RowRecord::new(self, *row).word(field);
+                    if let Some(slot) = word.and_then(|word| counts.get_mut(word as usize)) {
+                        add(slot, *side);
+                    }
+                }
+                words.into_iter().map(str::to_owned).zip(counts).collect()
+            }
+            (None, field) => {
+                let mut counts: HashMap<u64, Pair> = HashMap::new();
+                for (row, side) in rows {
+                    if let Some(n) = RowRecord::new(self, *row).number(field) {
+                        add(counts.entry(n.to_bits()).or_default(), *side);
+                    }
+                }
+                counts.into_iter().map(|(bits, pair)| (f64::from_bits(bits).to_string(), pair)).collect()
+            }
+        }
+    }
+
+    /// Counts by symbol, of the symbols that occur.
+    fn by_symbol<'a>(
+        &self,
+        column: Text,
+        rows: impl Iterator<Item = (&'a Row, &'a Side)>,
+    ) -> impl Iterator<Item = (Symbol, Pair)> {
+        let mut counts: Vec<Pair> = vec![(0, 0); self.symbols.len()];
+        for (row, side) in rows {
+            let (segment, at) = self.at(*row);
+            let symbol = segment.text(at, column);
+            if symbol != Symbol::ABSENT && !is_same(symbol) {
+                add(&mut counts[symbol.0 as usize], *side);
+            }
+        }
+        let occurs = |(index, pair): (usize, Pair)| (pair != (0, 0)).then_some((Symbol(index as u32), pair));
+        counts.into_iter().enumerate().filter_map(occurs)
+    }
+}

@@ -1,0 +1,50 @@
+//! Activities into a new file of crosstail's own table, in steps: writing goes on after the last step where it was
+//! interrupted, and the same activities make the same file, byte for byte.
+
+use super::Kept;
+use super::incident::prepared;
+use crosstail_record::SqliteRecorder;
+use rayon::prelude::*;
+use std::path::Path;
+
+/// An unfinished file.
+#[derive(Debug)]
+pub struct SqliteArchive {
+    recorder: SqliteRecorder,
+    rows: u64,
+}
+
+impl SqliteArchive {
+    /// Begins the file, or goes on after so many rows.
+    pub async fn open(part: &Path, rows: u64) -> Result<Self, sqlx::Error> {
+        if rows == 0 {
+            for ending in ["", "-wal", "-shm"] {
+                let _ = std::fs::remove_file(format!("{}{ending}", part.display()));
+            }
+        }
+        let mut recorder = SqliteRecorder::open(part).await?;
+        // What is committed is there whatever happens to the machine.
+        recorder.run("PRAGMA synchronous = FULL").await?;
+        // As much memory as it takes to be fast enough, and no more, however long it gets.
+        recorder.run("PRAGMA cache_size = -4000").await?;
+        recorder.run("PRAGMA wal_autocheckpoint = 1000").await?;
+        recorder.cut_after(rows as i64).await?;
+        Ok(Self { recorder, rows })
+    }
+
+    /// Adds activities in one transaction; gives the rows so far.
+    pub async fn append(&mut self, kept: &[Kept]) -> Result<u64, sqlx::Error> {
+        let rows: Vec<_> = kept.par_iter().map(prepared).collect();
+        self.recorder.insert(&rows).await?;
+        self.rows += rows.len() as u64;
+        Ok(self.rows)
+    }
+
+    /// Ends it, into another file: its pages are laid out anew, so that they do not tell how it was written.
+    pub async fn finish(mut self, path: &Path) -> Result<(), sqlx::Error> {
+        self.recorder.index().await?;
+        let _ = std::fs::remove_file(path);
+        self.recorder.copy_into(path).await?;
+        self.recorder.close().await
+    }
+}

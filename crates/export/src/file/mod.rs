@@ -1,0 +1,113 @@
+//! Activities into a file that is written in steps: each step is made durable, and writing goes on after the last one
+//! where it was interrupted. What is interrupted never looks like a whole: the file gets its name at the end.
+
+mod lines;
+#[cfg(feature = "parquet")]
+mod parquet;
+
+pub use lines::LinesSink;
+#[cfg(feature = "parquet")]
+pub use parquet::ParquetSink;
+
+use super::{Record, csv_cell};
+use anyhow::Context as _;
+use async_trait::async_trait;
+use crosstail_core::model::{Activity, Names, Payload, redact_json, redact_text};
+use serde_json::{Map, Value};
+use std::path::{Path, PathBuf};
+
+/// A form of file, by the ending of its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileForm {
+    /// Comma-separated values, RFC 4180.
+    Csv,
+    /// A JSON object a line.
+    Ndjson,
+    /// Apache Parquet.
+    Parquet,
+    /// crosstail's own table in a `SQLite` database.
+    Sqlite,
+}
+
+impl FileForm {
+    /// The form of a path.
+    pub fn of(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "csv" => Some(Self::Csv),
+            "ndjson" | "jsonl" => Some(Self::Ndjson),
+            "parquet" => Some(Self::Parquet),
+            "sqlite" | "db" => Some(Self::Sqlite),
+            _ => None,
+        }
+    }
+}
+
+/// An activity that is exported, with its payload where that is asked for.
+pub type Exported = (Activity, Option<Payload>);
+
+/// Where activities go.
+#[async_trait]
+pub trait FileSink: Send {
+    /// Writes activities and makes them durable; gives the mark to go on from.
+    async fn step(&mut self, activities: Vec<Exported>) -> anyhow::Result<Value>;
+
+    /// Ends the file and gives it its name.
+    async fn finish(self: Box<Self>) -> anyhow::Result<()>;
+}
+
+/// Where an unfinished file is.
+pub fn part_of(path: &Path) -> PathBuf {
+    beside(path, "part")
+}
+
+/// The path with something after its name.
+pub fn beside(path: &Path, ending: &str) -> PathBuf {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    path.with_file_name(format!("{name}.{ending}"))
+}
+
+/// Gives an unfinished file its name, and makes that durable.
+pub fn publish(part: &Path, path: &Path) -> anyhow::Result<()> {
+    std::fs::rename(part, path).with_context(|| path.display().to_string())?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).with_context(|| folder.display().to_string())
+}
+
+/// The columns of what is exported, in their order.
+pub fn columns(payloads: bool) -> Vec<&'static str> {
+    let mut columns = Record::COLUMNS.to_vec();
+    if payloads {
+        columns.extend(PAYLOAD);
+    }
+    columns
+}
+
+const PAYLOAD: [&str; 6] =
+    ["request_headers", "request_body", "response_headers", "response_body", "error_stack", "metadata"];
+
+/// An activity as an object of [`columns`], without secrets.
+fn row((activity, payload): &Exported, names: &Names) -> anyhow::Result<Map<String, Value>> {
+    let Value::Object(mut row) = serde_json::to_value(Record::new(activity, names))? else {
+        anyhow::bail!("a record is an object");
+    };
+    if let Some(payload) = payload {
+        let headers = |headers: &Option<Value>| headers.as_ref().map_or(Value::Null, redact_json);
+        let sides = [&payload.request, &payload.response].map(|side| {
+            (headers(&side.headers), side.body.as_ref().map_or(Value::Null, |body| redact_json(body.value())))
+        });
+        let [(request_headers, request_body), (response_headers, response_body)] = sides;
+        let stack = payload.error.stack.as_deref().map_or(Value::Null, |stack| redact_text(stack).into_owned().into());
+        let metadata = redact_json(&Value::Object(payload.metadata.clone()));
+        let values = [request_headers, request_body, response_headers, response_body, stack, metadata];
+        row.extend(PAYLOAD.iter().map(|name| (*name).to_owned()).zip(values));
+    }
+    Ok(row)
+}
+
+/// A cell of a spreadsheet; of an object its JSON.
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Object(_) => csv_cell(&Value::String(value.to_string())),
+        other => csv_cell(other),
+    }
+}

@@ -1,0 +1,87 @@
+//! An incident: activities with their payloads and notes in a file of crosstail's own table, to be opened anywhere.
+
+use crosstail_core::model::{Activity, Body, Payload};
+use crosstail_record::{Outcome, Prepared, SqliteRecorder, Start};
+use serde_json::{Map, Value, json};
+use std::path::Path;
+
+/// An activity to be kept.
+#[derive(Debug)]
+pub struct Kept {
+    /// The activity.
+    pub activity: Activity,
+    /// Its payload.
+    pub payload: Payload,
+    /// A note on it; empty without one.
+    pub note: String,
+    /// Names of the places that it was in.
+    pub places: Vec<String>,
+}
+
+/// Writes activities into a new file, without secrets and whole. Notes are `meta.note`, places `meta.places`.
+pub async fn write_incident(path: &Path, kept: &[Kept]) -> Result<(), sqlx::Error> {
+    // Half a file never has the name that was asked for.
+    let mut half = path.to_path_buf().into_os_string();
+    half.push(".part");
+    let half = std::path::PathBuf::from(half);
+    let _ = std::fs::remove_file(&half);
+    let mut recorder = SqliteRecorder::open(&half).await?;
+    let rows: Vec<Prepared> = kept.iter().map(prepared).collect();
+    recorder.insert(&rows).await?;
+    recorder.index().await?;
+    recorder.close_as_one_file().await?;
+    std::fs::rename(&half, path).map_err(sqlx::Error::Io)
+}
+
+pub(super) fn prepared(kept: &Kept) -> Prepared {
+    let (a, payload) = (&kept.activity, &kept.payload);
+    let text = |t: &Option<compact_str::CompactString>| t.as_ref().map(ToString::to_string);
+    let body = |body: &Option<Body>| body.as_ref().map(|body| body.value().clone());
+    let mut metadata: Map<String, Value> = payload.metadata.clone();
+    let further = [
+        ("note", (!kept.note.is_empty()).then(|| json!(kept.note))),
+        ("places", Some(json!(kept.places))),
+        ("organization", text(&a.organization).map(Value::String)),
+        ("tags", text(&a.tags).map(Value::String)),
+        ("cpu_percent", a.cpu_percent.map(|n| json!(n))),
+        ("memory_mb", a.memory_mb.map(|n| json!(n))),
+    ];
+    metadata.extend(further.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    let start = Start {
+        id: a.id.to_string(),
+        request_id: a.request_id.as_ref().map(ToString::to_string),
+        kind: Some(a.kind),
+        direction: Some(a.direction),
+        level: a.level,
+        system: text(&a.system).unwrap_or_default(),
+        endpoint: text(&a.endpoint),
+        method: text(&a.method),
+        url: text(&a.url),
+        ip_address: None,
+        message: text(&a.message),
+        operation: text(&a.operation),
+        entity: text(&a.entity),
+        actor: text(&a.actor),
+        correlation_id: text(&a.correlation_id),
+        parent_request_id: text(&a.parent_request_id),
+        attempt: a.attempt,
+        max_attempts: a.max_attempts,
+        request_headers: payload.request.headers.clone(),
+        request_body: body(&payload.request.body),
+        metadata: Some(Value::Object(metadata)),
+        started_at: a.started_at,
+    };
+    let outcome = Outcome {
+        status: a.status,
+        http_status: a.http_status,
+        response_headers: payload.response.headers.clone(),
+        response_body: body(&payload.response.body),
+        error: text(&a.error).or_else(|| payload.error.message.clone()),
+        error_type: text(&a.error_type).or_else(|| payload.error.kind.clone()),
+        error_stack: payload.error.stack.clone(),
+        message: None,
+        completed_at: a.completed_at.or_else(|| a.took_us().map(|us| a.started_at.plus_us(us as i64))),
+        next_retry_at: a.next_retry_at,
+    };
+    Prepared::whole(start, outcome)
+}

@@ -1,0 +1,181 @@
+//! The record of an activity as JSON, with stable names.
+
+use crosstail_core::model::{Activity, Names, is_hostile, redact_text};
+use serde::Serialize;
+
+/// The documented names of `-o json`, in their order.
+#[derive(Debug, Serialize)]
+pub struct Record<'a> {
+    id: String,
+    source: String,
+    places: Vec<String>,
+    kind: crosstail_core::model::Kind,
+    direction: crosstail_core::model::Direction,
+    system: Option<&'a str>,
+    endpoint: Option<&'a str>,
+    method: Option<&'a str>,
+    url: Option<String>,
+    status: Option<crosstail_core::model::Status>,
+    http_status: Option<u16>,
+    level: Option<crosstail_core::model::Level>,
+    message: Option<String>,
+    started_at: String,
+    completed_at: Option<String>,
+    duration_ms: Option<serde_json::Number>,
+    attempt: Option<u16>,
+    max_attempts: Option<u16>,
+    next_retry_at: Option<String>,
+    request_id: Option<String>,
+    correlation_id: Option<&'a str>,
+    parent_request_id: Option<&'a str>,
+    error: Option<String>,
+    error_type: Option<&'a str>,
+    operation: Option<&'a str>,
+    entity: Option<&'a str>,
+    actor: Option<&'a str>,
+    organization: Option<&'a str>,
+    tags: Vec<&'a str>,
+    cpu_percent: Option<f64>,
+    memory_mb: Option<f64>,
+}
+
+/// Milliseconds as a JSON number: whole where they are.
+pub fn millis(us: u64) -> serde_json::Number {
+    if us.is_multiple_of(1000) {
+        serde_json::Number::from(us / 1000)
+    } else {
+        serde_json::Number::from_f64(us as f64 / 1e3).unwrap_or_else(|| serde_json::Number::from(us / 1000))
+    }
+}
+
+impl<'a> Record<'a> {
+    /// The names, in their order.
+    pub const COLUMNS: [&'static str; 31] = [
+        "id",
+        "source",
+        "places",
+        "kind",
+        "direction",
+        "system",
+        "endpoint",
+        "method",
+        "url",
+        "status",
+        "http_status",
+        "level",
+        "message",
+        "started_at",
+        "completed_at",
+        "duration_ms",
+        "attempt",
+        "max_attempts",
+        "next_retry_at",
+        "request_id",
+        "correlation_id",
+        "parent_request_id",
+        "error",
+        "error_type",
+        "operation",
+        "entity",
+        "actor",
+        "organization",
+        "tags",
+        "cpu_percent",
+        "memory_mb",
+    ];
+
+    /// The record of an activity.
+    pub fn new(activity: &'a Activity, names: &Names) -> Self {
+        let safe = |text: &'a Option<compact_str::CompactString>| text.as_deref().map(|t| redact_text(t).into_owned());
+        Self {
+            id: activity.id.to_string(),
+            source: activity.places.first().map(|p| names.source_name(p.source).to_string()).unwrap_or_default(),
+            places: activity.places.iter().map(|place| place.label(names)).collect(),
+            kind: activity.kind,
+            direction: activity.direction,
+            system: activity.system.as_deref(),
+            endpoint: activity.endpoint.as_deref(),
+            method: activity.method.as_deref(),
+            url: safe(&activity.url),
+            status: activity.status,
+            http_status: activity.http_status,
+            level: activity.level,
+            message: safe(&activity.message),
+            started_at: activity.started_at.rfc3339(),
+            completed_at: activity.completed_at.map(|at| at.rfc3339()),
+            duration_ms: activity.took_us().map(millis),
+            attempt: activity.attempt,
+            max_attempts: activity.max_attempts,
+            next_retry_at: activity.next_retry_at.map(|at| at.rfc3339()),
+            request_id: activity.request_id.as_ref().map(ToString::to_string),
+            correlation_id: activity.correlation_id.as_deref(),
+            parent_request_id: activity.parent_request_id.as_deref(),
+            error: safe(&activity.error),
+            error_type: activity.error_type.as_deref(),
+            operation: activity.operation.as_deref(),
+            entity: activity.entity.as_deref(),
+            actor: activity.actor.as_deref(),
+            organization: activity.organization.as_deref(),
+            tags: activity.tags.as_deref().map(|tags| tags.split(", ").collect()).unwrap_or_default(),
+            cpu_percent: activity.cpu_percent,
+            memory_mb: activity.memory_mb,
+        }
+    }
+}
+
+/// A cell for spreadsheets: text that they would take for a formula begins with an apostrophe (OWASP, CSV injection).
+pub fn csv_cell(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Null => String::new(),
+        serde_json::Value::String(text) => {
+            let text = crosstail_core::model::visible_line(text).into_owned();
+            if text.starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text }
+        }
+        serde_json::Value::Array(list) => list.iter().map(csv_cell).collect::<Vec<_>>().join(" "),
+        other => other.to_string(),
+    }
+}
+
+/// JSON whose hostile characters are escaped: the same values to a parser, harmless to a terminal.
+pub fn safe_json(value: &impl Serialize) -> Result<String, serde_json::Error> {
+    Ok(safe_json_text(&serde_json::to_string(value)?))
+}
+
+/// The same of JSON that is text already, line breaks between values left as they are.
+pub fn safe_json_text(text: &str) -> String {
+    let hostile = |c: char| is_hostile(c) && c != '\n';
+    if !text.chars().any(hostile) {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if hostile(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                use std::fmt::Write as _;
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// The record as JSON over several lines.
+pub fn record_json(activity: &Activity, names: &Names) -> Result<String, serde_json::Error> {
+    serde_json::to_string_pretty(&Record::new(activity, names))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crosstail_core::model::{Id, Timestamp};
+
+    #[test]
+    fn the_columns_are_those_of_the_record() {
+        let activity = Activity::new(Id::parse("a"), Timestamp(0));
+        let record = serde_json::to_value(Record::new(&activity, &Names::default())).expect("JSON");
+        let names: Vec<&String> = record.as_object().expect("an object").keys().collect();
+        assert_eq!(names, Record::COLUMNS);
+    }
+}

@@ -1,0 +1,250 @@
+//! A report: tables with charts, as CSV, JSON, or one HTML page that needs nothing else. Without secrets.
+
+mod html;
+mod kinds;
+
+pub use kinds::Kind;
+
+use super::{csv_cell, safe_json};
+use crosstail_core::model::{Figures, Timestamp, redact_text, visible_line};
+use serde_json::{Map, Value, json};
+
+/// A value in a table.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cell {
+    /// Nothing is known.
+    None,
+    /// A text.
+    Text(String),
+    /// A number, rounded to two digits where it is written.
+    Number(f64),
+}
+
+impl Cell {
+    /// A text from a log, made harmless.
+    pub fn text(text: &str) -> Self {
+        Self::Text(visible_line(&redact_text(text)).into_owned())
+    }
+
+    /// A count.
+    pub fn count(n: u64) -> Self {
+        Self::Number(n as f64)
+    }
+
+    fn json(&self) -> Value {
+        match self {
+            Self::None => Value::Null,
+            Self::Text(text) => Value::String(text.clone()),
+            Self::Number(n) if n.fract() == 0.0 && n.abs() < 9e15 => Value::from(*n as i64),
+            Self::Number(n) => Value::from((n * 100.0).round() / 100.0),
+        }
+    }
+
+    fn number(&self) -> Option<f64> {
+        match self {
+            Self::Number(n) => Some(*n),
+            _ => None,
+        }
+    }
+}
+
+impl From<Option<f64>> for Cell {
+    fn from(value: Option<f64>) -> Self {
+        value.map_or(Self::None, Self::Number)
+    }
+}
+
+impl From<Option<Timestamp>> for Cell {
+    fn from(at: Option<Timestamp>) -> Self {
+        at.map_or(Self::None, |at| Self::Text(at.rfc3339()))
+    }
+}
+
+/// What is drawn beside a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chart {
+    /// A bar a row, of a column of numbers; of which a part is another column, where there is one.
+    Bars(&'static str, Option<&'static str>),
+    /// A column a row, of a column of numbers and of which a part is another: rows are in order of time.
+    Columns(&'static str, Option<&'static str>),
+}
+
+/// A table of a report.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Table {
+    /// Its name in JSON and in CSV: `success_by_system`.
+    pub name: String,
+    /// What it shows.
+    pub title: String,
+    /// Names of the columns.
+    pub columns: Vec<String>,
+    /// The rows.
+    pub rows: Vec<Vec<Cell>>,
+    /// What is drawn of it.
+    pub chart: Option<Chart>,
+}
+
+/// Columns that every table of figures has, after those of its groups.
+pub const FIGURES: [&str; 8] =
+    ["count", "failed", "in_progress", "success_rate", "p50_ms", "p95_ms", "p99_ms", "avg_ms"];
+
+impl Table {
+    /// A table of figures by group: the values of the group's fields, and the figures.
+    pub fn of_figures<'a>(
+        (name, title): (&str, &str),
+        fields: &[String],
+        groups: impl Iterator<Item = (&'a [Option<String>], &'a Figures)>,
+        chart: Option<Chart>,
+    ) -> Self {
+        let groups: Vec<_> = groups.collect();
+        let rows = groups.iter().map(|(key, figures)| {
+            let q = |q| Cell::from(figures.latencies.quantile_ms(q));
+            let key = key.iter().map(|value| value.as_deref().map_or(Cell::None, Cell::text));
+            let figures = [
+                Cell::count(figures.count),
+                Cell::count(figures.failed),
+                Cell::count(figures.open),
+                figures.success_rate().into(),
+                q(0.5),
+                q(0.95),
+                q(0.99),
+                figures.latencies.mean_ms().into(),
+            ];
+            key.chain(figures).collect()
+        });
+        let rows = rows.collect();
+        let columns = fields.iter().cloned().chain(FIGURES.iter().map(|name| (*name).to_owned())).collect();
+        Self { name: name.to_owned(), title: title.to_owned(), columns, rows, chart }
+    }
+
+    fn column(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column == name)
+    }
+}
+
+/// A report.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Report {
+    /// What it is.
+    pub title: String,
+    /// Of what: sources, filter, time.
+    pub about: Vec<String>,
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// The tables.
+    pub tables: Vec<Table>,
+}
+
+/// A form of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Comma-separated values: the tables one below the other, each with its name before it.
+    Csv,
+    /// One object.
+    Json,
+    /// One page.
+    Html,
+}
+
+impl Form {
+    /// The form of a file by its ending.
+    pub fn of_path(path: &str) -> Result<Self, String> {
+        match std::path::Path::new(path).extension().and_then(|ending| ending.to_str()) {
+            Some("csv") => Ok(Self::Csv),
+            Some("json") => Ok(Self::Json),
+            Some("html" | "htm") => Ok(Self::Html),
+            _ => Err(format!("{path}: a report is .html, .csv or .json")),
+        }
+    }
+}
+
+impl Report {
+    /// The report in a form.
+    pub fn write(&self, form: Form) -> Result<String, String> {
+        match form {
+            Form::Csv => self.csv().map_err(|error| error.to_string()),
+            Form::Json => safe_json(&self.json()).map(|text| text + "\n").map_err(|error| error.to_string()),
+            Form::Html => Ok(html::page(self)),
+        }
+    }
+
+    fn csv(&self) -> Result<String, csv::Error> {
+        let mut out = String::new();
+        for table in &self.tables {
+            if self.tables.len() > 1 {
+                if !out.is_empty() {
+                    out.push_str("\r\n");
+                }
+                out.push_str(&format!("# {}\r\n", table.name));
+            }
+            // RFC 4180.
+            let mut csv = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+            csv.write_record(&table.columns)?;
+            for row in &table.rows {
+                csv.write_record(row.iter().map(|cell| csv_cell(&cell.json())))?;
+            }
+            let bytes = csv.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
+            out.push_str(&String::from_utf8_lossy(&bytes));
+        }
+        Ok(out)
+    }
+
+    fn json(&self) -> Value {
+        let table = |table: &Table| {
+            let rows = table.rows.iter().map(|row| {
+                let pairs = table.columns.iter().cloned().zip(row.iter().map(Cell::json));
+                Value::Object(pairs.collect::<Map<String, Value>>())
+            });
+            (table.name.clone(), Value::Array(rows.collect()))
+        };
+        let tables: Map<String, Value> = self.tables.iter().map(table).collect();
+        json!({ "title": self.title, "about": self.about, "made_at": self.made_at.rfc3339(), "tables": tables })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> Report {
+        let rows = vec![
+            vec![Cell::text("<b>SAP</b> =1+1"), Cell::count(3), Cell::count(1)],
+            vec![Cell::text("Bearer abcdefghijkl"), Cell::Number(2.345), Cell::None],
+        ];
+        let columns = ["system", "count", "failed"].map(str::to_owned).to_vec();
+        let chart = Some(Chart::Bars("count", Some("failed")));
+        let table = Table { name: "systems".into(), title: "Systems".into(), columns, rows, chart };
+        Report { title: "A \"report\"".into(), about: vec!["x<y".into()], made_at: Timestamp(0), tables: vec![table] }
+    }
+
+    #[test]
+    fn every_form_has_every_value_and_no_secret() {
+        let report = report();
+        let csv = report.write(Form::Csv).expect("CSV");
+        assert_eq!(csv, "system,count,failed\r\n<b>SAP</b> =1+1,3,1\r\nBearer [REDACTED],2.35,\r\n");
+        let json: Value = serde_json::from_str(&report.write(Form::Json).expect("JSON")).expect("JSON");
+        assert_eq!(
+            json["tables"]["systems"][1],
+            json!({ "system": "Bearer [REDACTED]", "count": 2.35, "failed": null })
+        );
+        let html = report.write(Form::Html).expect("a page");
+        assert!(html.contains("&lt;b&gt;SAP&lt;/b&gt;") && !html.contains("<b>SAP"), "{html}");
+        for outside in ["http://", "https://", "src=", "@import", "abcdefghijkl"] {
+            let found = html.replace("http://www.w3.org/2000/svg", "");
+            assert!(!found.contains(outside), "{outside}");
+        }
+    }
+
+    #[test]
+    fn formulas_are_no_formulas() {
+        let mut report = report();
+        report.tables[0].rows[0][0] = Cell::text("=cmd|' /C calc'!A0");
+        assert!(report.write(Form::Csv).expect("CSV").contains("'=cmd"));
+    }
+
+    #[test]
+    fn a_path_names_its_form() {
+        assert_eq!(Form::of_path("a/b.html"), Ok(Form::Html));
+        assert!(Form::of_path("report.pdf").expect_err("no form").contains(".html, .csv or .json"));
+    }
+}

@@ -1,0 +1,335 @@
+//! Figures in the store: documents are counted by the raw values of the fields that matter (`composite` over `terms` and
+//! `date_histogram`), and each combination is read as a document that has just these values. So words, statuses and the
+//! filter are evaluated here once a combination, not once a document. Latencies are counted in the buckets of our sketch
+//! (`range`): those of `percentiles` are a digest that neither adds up over sources nor is the same as ours.
+
+use super::connection::{TIME_LIMIT, found, in_path};
+use super::expression::{all, condition};
+use super::mapping::{Mapping, Type};
+use super::{Elasticsearch, Error};
+use crosstail_core::filter::{Field, Leaf, Named, Predicate, Target, Test};
+use crosstail_core::model::{Id, Latencies, Mean, Names, Timestamp};
+use crosstail_core::schema::{Assembler, Scalar, Target as Column};
+use crosstail_source::{Grouping, Groups, PageQuery};
+use elasticsearch::http::Method;
+use serde_json::{Map, Value, json};
+use std::borrow::Cow;
+
+/// Buckets an answer, under the server's limit (`search.max_buckets`).
+const BUCKETS: usize = 40_000;
+/// With more combinations than this the documents themselves are read.
+const COMBINATIONS: usize = 200_000;
+
+/// Figures by group; `None` where the documents themselves have to be read.
+pub(super) async fn aggregate(
+    cluster: &Elasticsearch,
+    query: &PageQuery,
+    grouping: &Grouping,
+) -> Result<Option<Groups>, Error> {
+    let mut groups = Groups::new();
+    for mapping in cluster.resolve().await?.mappings {
+        let Some(plan) = Plan::of(&mapping, query, grouping) else { return Ok(None) };
+        if !plan.run(cluster, &mut groups).await? {
+            return Ok(None);
+        }
+    }
+    Ok(Some(groups))
+}
+
+/// A field whose raw values are counted.
+struct Counted {
+    path: String,
+    target: (Column, u8),
+}
+
+struct Plan<'a> {
+    mapping: &'a Mapping,
+    grouping: &'a Grouping,
+    /// The filter without its bounds of time.
+    residual: Predicate,
+    condition: Value,
+    counted: Vec<Counted>,
+    /// Fields whose index leaves long values out.
+    incomplete: Vec<String>,
+    /// The duration, and how many microseconds one is.
+    duration: Option<(String, u64)>,
+    figures: Vec<(&'static str, String)>,
+}
+
+impl<'a> Plan<'a> {
+    fn of(mapping: &'a Mapping, query: &PageQuery, grouping: &'a Grouping) -> Option<Self> {
+        let definition = mapping.schema.definition();
+        let time = mapping.table.time.as_str();
+        let fits =
+            !mapping.schema.has_rules() && !definition.system_from_url && mapping.fields.undated(time).is_empty();
+        if !fits || grouping.bucket_us.is_some_and(|us| us % 1000 != 0) {
+            return None;
+        }
+        let predicate = query.filter.predicate(&query.context);
+        let (mut conditions, _) = condition(mapping, &predicate);
+        conditions.push(mapping.only.clone());
+        let (bounds, residual) = split(predicate);
+        let mut fields = vec![Field::Status, Field::Level];
+        fields.extend(&grouping.by);
+        if !fields_of(&residual, &mut fields) {
+            return None;
+        }
+        for (from, until) in bounds.into_iter().chain([(query.since, query.until)]) {
+            let mut range = Map::new();
+            // Stored moments are whole milliseconds.
+            let ms = |at: Timestamp| json!(at.0.div_euclid(1000) + i64::from(at.0.rem_euclid(1000) > 0));
+            range.extend(from.map(|at| ("gte".to_owned(), ms(at))));
+            range.extend(until.map(|at| ("lt".to_owned(), ms(at))));
+            if !range.is_empty() {
+                range.insert("format".to_owned(), json!("epoch_millis"));
+                conditions.push(json!({ "range": { time: range } }));
+            }
+        }
+        let present = |target: Column| -> Vec<(u8, &str)> {
+            let paths = mapping.paths(target).into_iter().enumerate();
+            paths.map(|(rank, path)| (rank as u8, path)).filter(|(_, path)| !mapping.fields.is_absent(path)).collect()
+        };
+        let mut plan = Self {
+            mapping,
+            grouping,
+            residual,
+            condition: all(conditions),
+            counted: Vec::new(),
+            incomplete: Vec::new(),
+            duration: None,
+            figures: Vec::new(),
+        };
+        let mut targets: Vec<Column> = Vec::new();
+        for field in fields {
+            match field {
+                Field::Source => {}
+                Field::Is | Field::Status => targets.extend([Column::Status, Column::HttpStatus, Column::Level]),
+                Field::Kind => targets.extend([Column::Kind, Column::Level]),
+                Field::System => targets.extend([Column::System, Column::Service]),
+                Field::Endpoint => targets.extend([Column::Endpoint, Column::Url]),
+                Field::Entity => targets.extend([Column::EntityType, Column::EntityId]),
+                Field::Time | Field::Duration | Field::Completed | Field::Id | Field::Tags => return None,
+                field => targets.push(Column::of(field)?),
+            }
+        }
+        targets.sort_unstable_by_key(|target| *target as u8);
+        targets.dedup();
+        for target in targets {
+            for (rank, path) in present(target) {
+                let whole = mapping.fields.get(path).is_some_and(|field| field.kind == Type::Whole);
+                let (path, complete) = match mapping.fields.keyword(path) {
+                    Some((path, field)) => (path, field.complete),
+                    None if whole => (path.to_owned(), true),
+                    None => return None,
+                };
+                if !complete {
+                    plan.incomplete.push(path.clone());
+                }
+                plan.counted.push(Counted { path, target: (target, rank) });
+            }
+        }
+        let number = |path: &str| mapping.fields.get(path).map(|field| field.kind);
+        match (present(Column::Duration).as_slice(), present(Column::CompletedAt).is_empty()) {
+            ([], true) => {}
+            ([(_, path)], true) if number(path) == Some(Type::Whole) && definition.duration_unit.us() >= 1.0 => {
+                plan.duration = Some(((*path).to_owned(), definition.duration_unit.us() as u64));
+            }
+            _ => return None,
+        }
+        for (name, target) in [("cpu", Column::Cpu), ("memory", Column::Memory)] {
+            match present(target).as_slice() {
+                [] => {}
+                [(_, path)] if matches!(number(path), Some(Type::Whole | Type::Double)) => {
+                    plan.figures.push((name, (*path).to_owned()));
+                }
+                _ => return None,
+            }
+        }
+        Some(plan)
+    }
+
+    fn path(&self) -> String {
+        let lenient = "ignore_unavailable=true&allow_partial_search_results=false";
+        format!("/{}/_search?{lenient}", in_path(&self.mapping.pattern))
+    }
+
+    /// The first whole number of each bucket of latencies from the shortest to the longest; `None` where one is negative.
+    async fn edges(&self, cluster: &Elasticsearch) -> Result<Option<Vec<(usize, i64)>>, Error> {
+        let Some((path, unit)) = &self.duration else { return Ok(Some(Vec::new())) };
+        let body = json!({
+            "size": 0, "track_total_hits": false, "query": self.condition, "timeout": TIME_LIMIT,
+            "aggs": { "low": { "min": { "field": path } }, "high": { "max": { "field": path } } },
+        });
+        let text = cluster.connection.ask(Method::Post, &self.path(), Some(&body)).await?;
+        let answer = found(&text)?.aggregations;
+        let value = |name: &str| answer[name]["value"].as_f64();
+        let (Some(low), Some(high)) = (value("low"), value("high")) else { return Ok(Some(Vec::new())) };
+        if low < 0.0 || high > 1e15 {
+            return Ok(None);
+        }
+        let bucket = |n: i64| Latencies::bucket((n as u64).saturating_mul(*unit));
+        let mut edges = vec![(bucket(low as i64), low as i64)];
+        while let Some((last, from)) = edges.last().copied()
+            && last < bucket(high as i64)
+        {
+            // The smallest number of the next bucket: between this one and twice it, by halving.
+            let (mut below, mut above) = (from, (from * 2).max(from + 2));
+            while above - below > 1 {
+                let middle = below + (above - below) / 2;
+                if bucket(middle) > last { above = middle } else { below = middle }
+            }
+            edges.push((bucket(above), above));
+        }
+        Ok(Some(edges))
+    }
+
+    /// Adds the figures; false where the documents themselves have to be read.
+    async fn run(&self, cluster: &Elasticsearch, groups: &mut Groups) -> Result<bool, Error> {
+        let Some(edges) = self.edges(cluster).await? else { return Ok(false) };
+        let mut sources = vec![json!({ "index": { "terms": { "field": "_index" } } })];
+        for (number, counted) in self.counted.iter().enumerate() {
+            sources.push(json!({ number.to_string(): { "terms": { "field": counted.path, "missing_bucket": true } } }));
+        }
+        if let Some(us) = self.grouping.bucket_us {
+            let span = format!("{}ms", us / 1000);
+            let histogram = json!({ "field": self.mapping.table.time, "fixed_interval": span, "missing_bucket": true });
+            sources.push(json!({ "bucket": { "date_histogram": histogram } }));
+        }
+        let mut within = Map::new();
+        if let (Some((path, _)), false) = (&self.duration, edges.is_empty()) {
+            let ranges: Vec<Value> = edges
+                .iter()
+                .enumerate()
+                .map(|(i, (_, from))| match edges.get(i + 1) {
+                    Some((_, to)) => json!({ "from": from, "to": to }),
+                    None => json!({ "from": from }),
+                })
+                .collect();
+            within.insert("sum".to_owned(), json!({ "sum": { "field": path } }));
+            within.insert("latencies".to_owned(), json!({ "range": { "field": path, "ranges": ranges } }));
+        }
+        for (name, path) in &self.figures {
+            within.insert(format!("{name}_sum"), json!({ "sum": { "field": path } }));
+            within.insert(format!("{name}_count"), json!({ "value_count": { "field": path } }));
+        }
+        let size = (BUCKETS / (edges.len() + 1)).clamp(1, 1000);
+        let mut after: Option<Value> = None;
+        let (mut counted, mut total, mut combinations) = (0, 0, 0);
+        loop {
+            let mut composite = json!({ "size": size, "sources": sources });
+            if let Some(after) = &after {
+                composite["after"] = after.clone();
+            }
+            let left_out = json!({ "filter": { "terms": { "_ignored": self.incomplete } } });
+            let body = json!({
+                "size": 0, "track_total_hits": after.is_none(), "query": self.condition, "timeout": TIME_LIMIT,
+                "aggs": { "groups": { "composite": composite, "aggs": within }, "left_out": left_out },
+            });
+            let text = cluster.connection.ask(Method::Post, &self.path(), Some(&body)).await?;
+            let answer = found(&text)?;
+            if after.is_none() {
+                total = answer.hits.total.map_or(0, |total| total.value);
+                if answer.aggregations["left_out"]["doc_count"] != 0 {
+                    return Ok(false);
+                }
+            }
+            let buckets = answer.aggregations["groups"]["buckets"].as_array().cloned().unwrap_or_default();
+            combinations += buckets.len();
+            if combinations > COMBINATIONS {
+                return Ok(false);
+            }
+            for bucket in &buckets {
+                counted += bucket["doc_count"].as_u64().unwrap_or(0);
+                if !self.add(bucket, &edges, &cluster.names, groups) {
+                    return Ok(false);
+                }
+            }
+            match &answer.aggregations["groups"]["after_key"] {
+                next @ Value::Object(_) if buckets.len() == size => after = Some(next.clone()),
+                _ => break,
+            }
+        }
+        // A document with several values in one field is in several combinations.
+        Ok(counted == total)
+    }
+
+    /// Adds the documents of one combination; false where they have no time and one is asked for.
+    fn add(&self, bucket: &Value, edges: &[(usize, i64)], names: &Names, groups: &mut Groups) -> bool {
+        let key = &bucket["key"];
+        let mut assembler = Assembler::default();
+        for (number, counted) in self.counted.iter().enumerate() {
+            match &key[number.to_string()] {
+                Value::String(text) => assembler.set(counted.target, Scalar::Text(Cow::Borrowed(text))),
+                Value::Number(n) => assembler.set(counted.target, Scalar::Text(Cow::Owned(n.to_string()))),
+                _ => {}
+            }
+        }
+        let at = key["bucket"].as_i64().map(Timestamp::from_millis);
+        if self.grouping.bucket_us.is_some() && at.is_none() {
+            return false;
+        }
+        let at = at.unwrap_or(Timestamp(0));
+        let mut activity = assembler.finish(&self.mapping.schema, Id::Text("".into()), at);
+        activity.places = vec![self.mapping.place("")];
+        if !self.residual.keeps(&Named { activity: &activity, names, payload: None }) {
+            return true;
+        }
+        let figures = groups.entry(self.grouping.key(&activity, names)).or_default();
+        figures.add_outcomes(&activity, bucket["doc_count"].as_u64().unwrap_or(0));
+        if let Some((_, unit)) = &self.duration {
+            let counts = bucket["latencies"]["buckets"].as_array().into_iter().flatten();
+            for ((latency, _), count) in edges.iter().zip(counts) {
+                figures.latencies.add_bucket(*latency, count["doc_count"].as_u64().unwrap_or(0), 0);
+            }
+            let sum = bucket["sum"]["value"].as_f64().unwrap_or(0.0) as u64;
+            figures.latencies.add_bucket(0, 0, sum * unit);
+        }
+        for (name, _) in &self.figures {
+            let sum = bucket[format!("{name}_sum")]["value"].as_f64().unwrap_or(0.0);
+            let count = bucket[format!("{name}_count")]["value"].as_u64().unwrap_or(0);
+            let mean: &mut Mean = if *name == "cpu" { &mut figures.cpu } else { &mut figures.memory };
+            mean.sum += sum;
+            mean.count += count;
+        }
+        true
+    }
+}
+
+/// Bounds of time, each with its beginning and its end.
+type Bounds = Vec<(Option<Timestamp>, Option<Timestamp>)>;
+
+/// The bounds of time among the clauses, and the rest.
+fn split(predicate: Predicate) -> (Bounds, Predicate) {
+    let clauses = match predicate {
+        Predicate::And(parts) => parts,
+        other => vec![other],
+    };
+    let mut bounds = Vec::new();
+    let mut rest = Vec::new();
+    for clause in clauses {
+        match &clause {
+            Predicate::Leaf(Leaf {
+                target: Target::Field(Field::Time),
+                test: Test::Time(list),
+                negated: false,
+                or_absent: false,
+            }) if list.len() == 1 => bounds.push((list[0].start, list[0].end)),
+            _ => rest.push(clause),
+        }
+    }
+    (bounds, Predicate::And(rest))
+}
+
+/// Collects the fields that a predicate looks at; false where it looks at more.
+fn fields_of(predicate: &Predicate, into: &mut Vec<Field>) -> bool {
+    match predicate {
+        Predicate::All => true,
+        Predicate::And(parts) | Predicate::Or(parts) => parts.iter().all(|part| fields_of(part, into)),
+        Predicate::Not(part) => fields_of(part, into),
+        Predicate::Leaf(Leaf { target: Target::Field(field), .. }) => {
+            into.push(*field);
+            true
+        }
+        Predicate::Leaf(_) | Predicate::Anywhere(_) => false,
+    }
+}

@@ -1,0 +1,69 @@
+//! Acknowledging and resolving alerts in an index: only when asked for, with who and when.
+
+use anyhow::{Context as _, bail};
+use async_trait::async_trait;
+use crosstail_core::model::{Names, Place, Timestamp};
+use crosstail_source::Source;
+use crosstail_source::alert::{AlertChange, AlertStatus, ChangeAlerts};
+
+/// Changes them.
+#[derive(Debug)]
+pub(crate) struct ElasticsearchAlerts;
+
+#[async_trait]
+impl ChangeAlerts for ElasticsearchAlerts {
+    fn rank(&self) -> u8 {
+        1
+    }
+
+    async fn change(
+        &self,
+        url: &str,
+        _source: &dyn Source,
+        _names: &Names,
+        place: &Place,
+        change: AlertChange<'_>,
+    ) -> anyhow::Result<String> {
+        let (_, key) = place.locator.in_table().context("the alert has no key")?;
+        let (index, id) = key.split_once('/').context("the alert's key names no index")?;
+        let transport = crate::transport(url)?;
+        change_document(&transport, (index, id), change.to, change.by, change.at).await?;
+        Ok(change.by.to_owned())
+    }
+}
+
+/// Changes a document of Elasticsearch, unless somebody else has changed it meanwhile: by its sequence number
+/// (<https://www.elastic.co/docs/reference/elasticsearch/rest-apis/optimistic-concurrency-control>). What is asked next sees it.
+async fn change_document(
+    transport: &elasticsearch::http::transport::Transport,
+    (index, id): (&str, &str),
+    to: AlertStatus,
+    by: &str,
+    at: Timestamp,
+) -> anyhow::Result<()> {
+    use elasticsearch::http::{Method, headers::HeaderMap};
+    let ask = async |method: Method, path: String, body: Option<String>| {
+        let limit = Some(std::time::Duration::from_secs(15));
+        let response = transport.send(method, &path, HeaderMap::new(), None::<&()>, body, limit).await?;
+        let status = response.status_code();
+        let answer: serde_json::Value = response.json().await.context("read the cluster's answer")?;
+        if status.as_u16() == 409 {
+            bail!("somebody else has changed the alert just now");
+        }
+        if !status.is_success() {
+            let reason = answer["error"]["reason"].as_str().unwrap_or("no reason was given");
+            bail!("the cluster refused: HTTP {status}: {reason}");
+        }
+        Ok(answer)
+    };
+    let part = |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+    let (index, id) = (part(index), part(id));
+    let found = ask(Method::Get, format!("{index}/_doc/{id}"), None).await.context("read the alert")?;
+    to.check(found["_source"]["status"].as_str().unwrap_or_default())?;
+    let (when, who) = to.fields();
+    let body = serde_json::json!({ "doc": { "status": to.as_str(), when: at.rfc3339(), who: by } });
+    let (number, term) = (&found["_seq_no"], &found["_primary_term"]);
+    let path = format!("{index}/_update/{id}?refresh=true&if_seq_no={number}&if_primary_term={term}");
+    ask(Method::Post, path, Some(body.to_string())).await.context("change the alert")?;
+    Ok(())
+}

@@ -1,0 +1,250 @@
+//! The connection: nodes, authentication, roots of trust, and the one way to ask.
+
+use super::Error;
+use crosstail_source::decoded;
+use elasticsearch::auth::Credentials;
+use elasticsearch::cert::{Certificate, CertificateValidation};
+use elasticsearch::http::headers::HeaderMap;
+use elasticsearch::http::transport::{MultiNodeConnectionPool, Transport, TransportBuilder};
+use elasticsearch::http::{Method, StatusCode, Url};
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// No search takes longer; the request itself a little more.
+pub(super) const TIME_LIMIT: &str = "60s";
+const REQUEST_LIMIT: Duration = Duration::from_secs(70);
+/// A cluster that is busy (429, 503) is asked again so often, after waits that double.
+const BUSY_TRIES: u32 = 4;
+const BUSY_WAIT: Duration = Duration::from_millis(250);
+
+/// An address: `es+http(s)://[user:password@]host[:port][,host…]/[root/]pattern[?ca=FILE]`. The user `api_key` says that
+/// the password is an encoded API key, the user `bearer` that it is a token.
+pub(super) struct Address {
+    nodes: Vec<Url>,
+    credentials: Option<Credentials>,
+    authority: Option<String>,
+    /// The indices, as written.
+    pub(super) pattern: String,
+}
+
+impl Address {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let form = "write es+https://host:9200/index-pattern";
+        let (scheme, rest) = text.strip_prefix("es+").and_then(|rest| rest.split_once("://")).ok_or(form)?;
+        let (rest, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let (user, hosts) = match authority.rsplit_once('@') {
+            Some((user, hosts)) => (Some(user), hosts),
+            None => (None, authority),
+        };
+        let (root, pattern) = path.trim_end_matches('/').rsplit_once('/').unwrap_or(("", path.trim_end_matches('/')));
+        if hosts.is_empty() || pattern.is_empty() {
+            return Err(format!("the address names no {}; {form}", if hosts.is_empty() { "host" } else { "index" }));
+        }
+        let nodes = hosts
+            .split(',')
+            .map(|host| {
+                let port = if host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
+                    ""
+                } else {
+                    ":9200"
+                };
+                let url = format!("{scheme}://{host}{port}/{root}{}", if root.is_empty() { "" } else { "/" });
+                Url::parse(&url).map_err(|error| format!("{host}: {error}; {form}"))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let credentials = user.map(|user| match user.split_once(':') {
+            Some(("api_key", key)) => {
+                let key = decoded(key);
+                match key.split_once(':') {
+                    Some((id, secret)) => Credentials::ApiKey(id.to_owned(), secret.to_owned()),
+                    None => Credentials::EncodedApiKey(key),
+                }
+            }
+            Some(("bearer", token)) => Credentials::Bearer(decoded(token)),
+            Some((name, password)) => Credentials::Basic(decoded(name), decoded(password)),
+            None => Credentials::Basic(decoded(user), String::new()),
+        });
+        let mut authority = None;
+        for (key, value) in
+            parameters.split('&').filter(|pair| !pair.is_empty()).map(|p| p.split_once('=').unwrap_or((p, "")))
+        {
+            match key {
+                "ca" => authority = Some(decoded(value)),
+                other => return Err(format!("the address has '{other}'; known is ca=FILE, certificates in PEM")),
+            }
+        }
+        Ok(Self { nodes, credentials, authority, pattern: decoded(pattern) })
+    }
+}
+
+/// A cluster.
+pub(super) struct Connection {
+    transport: Transport,
+    nodes: usize,
+}
+
+/// The way to a cluster: nodes, credentials, roots.
+pub(super) fn transport(address: &Address) -> Result<Transport, String> {
+    let pool = MultiNodeConnectionPool::round_robin(address.nodes.clone(), None);
+    let mut builder = TransportBuilder::new(pool).enable_meta_header(false);
+    if let Some(credentials) = &address.credentials {
+        builder = builder.auth(credentials.clone());
+    }
+    if let Some(path) = &address.authority {
+        let pem = std::fs::read(path).map_err(|error| format!("ca={path}: {error}"))?;
+        let roots = Certificate::from_pem(&pem).map_err(|error| format!("ca={path}: {error}"))?;
+        builder = builder.cert_validation(CertificateValidation::Full(roots));
+    }
+    builder.build().map_err(|error| error.to_string())
+}
+
+/// What a search gives.
+#[derive(Deserialize)]
+pub(super) struct Found<'a> {
+    #[serde(default)]
+    pub(super) timed_out: bool,
+    #[serde(default, rename = "pit_id")]
+    pub(super) point_in_time: Option<String>,
+    #[serde(rename = "_shards")]
+    pub(super) shards: Shards,
+    #[serde(borrow)]
+    pub(super) hits: Hits<'a>,
+    #[serde(default)]
+    pub(super) aggregations: Value,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Shards {
+    pub(super) total: u64,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Hits<'a> {
+    #[serde(default)]
+    pub(super) total: Option<Total>,
+    #[serde(borrow, default)]
+    pub(super) hits: Vec<Hit<'a>>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Total {
+    pub(super) value: u64,
+}
+
+/// A document.
+#[derive(Deserialize)]
+pub(super) struct Hit<'a> {
+    #[serde(borrow, rename = "_index")]
+    pub(super) index: Cow<'a, str>,
+    #[serde(borrow, rename = "_id")]
+    pub(super) id: Cow<'a, str>,
+    #[serde(default, rename = "_seq_no")]
+    pub(super) sequence: i64,
+    #[serde(default, rename = "_primary_term")]
+    pub(super) term: i64,
+    #[serde(borrow, default, rename = "_source")]
+    pub(super) source: Option<&'a RawValue>,
+    #[serde(default)]
+    pub(super) sort: Vec<Value>,
+}
+
+impl Connection {
+    pub(super) fn new(address: &Address) -> Result<Self, String> {
+        Ok(Self { transport: transport(address)?, nodes: address.nodes.len() })
+    }
+
+    /// Asks; where a node cannot be reached another one is asked, where the cluster is busy it is asked again.
+    pub(super) async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<String, Error> {
+        let mut busy = 0;
+        let mut unreachable = 0;
+        loop {
+            let body = body.map(ToString::to_string);
+            let sent =
+                self.transport.send(method, path, HeaderMap::new(), None::<&()>, body, Some(REQUEST_LIMIT)).await;
+            let response = match sent {
+                Ok(response) => response,
+                Err(error) => {
+                    unreachable += 1;
+                    let error = Error::unreachable(&error);
+                    // Each node twice: a connection that was kept may have been closed meanwhile.
+                    if unreachable < 2 * self.nodes && !matches!(error, Error::Timeout(_)) {
+                        continue;
+                    }
+                    return Err(error);
+                }
+            };
+            unreachable = 0;
+            let status = response.status_code();
+            let text = response.text().await.map_err(|error| Error::unreachable(&error))?;
+            if status.is_success() {
+                return Ok(text);
+            }
+            let is_busy = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+            if is_busy && busy < BUSY_TRIES {
+                let wait = BUSY_WAIT * 2u32.pow(busy);
+                tokio::time::sleep(wait.mul_f64(0.75 + 0.5 * fastrand::f64())).await;
+                busy += 1;
+                continue;
+            }
+            return Err(Error::answered(status.as_u16(), &text));
+        }
+    }
+
+    /// The same, read as JSON.
+    pub(super) async fn json(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Error> {
+        let text = self.ask(method, path, body).await?;
+        serde_json::from_str(&text).map_err(|error| Error::Unreadable(error.to_string()))
+    }
+}
+
+/// A search's answer, whole: an answer of some shards only would be a lie.
+pub(super) fn found(text: &str) -> Result<Found<'_>, Error> {
+    let found: Found = serde_json::from_str(text).map_err(|error| Error::Unreadable(error.to_string()))?;
+    if found.timed_out {
+        return Err(Error::Timeout(format!("the search was stopped after {TIME_LIMIT}")));
+    }
+    Ok(found)
+}
+
+/// A pattern of indices in a path.
+pub(super) fn in_path(pattern: &str) -> String {
+    const KEPT: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
+        .remove(b'*')
+        .remove(b',')
+        .remove(b'-')
+        .remove(b'_')
+        .remove(b'.')
+        .remove(b':');
+    percent_encoding::utf8_percent_encode(pattern, KEPT).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_name_nodes_root_indices_and_credentials() {
+        let address = Address::parse("es+https://elastic:p%40ss@a,b:9201/cluster/one/halopsa-integration-*,other")
+            .expect("reads");
+        let nodes: Vec<&str> = address.nodes.iter().map(Url::as_str).collect();
+        assert_eq!(nodes, ["https://a:9200/cluster/one/", "https://b:9201/cluster/one/"]);
+        assert_eq!(address.pattern, "halopsa-integration-*,other");
+        assert!(
+            matches!(&address.credentials, Some(Credentials::Basic(user, password)) if user == "elastic" && password == "p@ss")
+        );
+        let of = |text: &str| Address::parse(text).expect("reads").credentials;
+        assert!(matches!(of("es+http://api_key:abc%3D@h/x"), Some(Credentials::EncodedApiKey(key)) if key == "abc="));
+        assert!(
+            matches!(of("es+http://api_key:id%3Asecret@h/x"), Some(Credentials::ApiKey(id, secret)) if id == "id" && secret == "secret")
+        );
+        assert!(matches!(of("es+http://bearer:tok@h/x"), Some(Credentials::Bearer(token)) if token == "tok"));
+        assert!(of("es+http://h/x").is_none());
+        for wrong in ["es+http://h", "es+http:///x", "es://h/x", "es+http://h/x?insecure=true"] {
+            assert!(Address::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

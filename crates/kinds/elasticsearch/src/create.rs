@@ -1,0 +1,197 @@
+//! Elasticsearch: lifecycle policies, index templates, indices.
+
+use crate::kind::KIND;
+use anyhow::{Context as _, bail};
+use async_trait::async_trait;
+use crosstail_core::schema::Schema;
+use crosstail_source::create::{Creator, Item, Plan, Standing};
+use elasticsearch::http::Method;
+use elasticsearch::http::headers::HeaderMap;
+use elasticsearch::http::transport::Transport;
+use serde_json::{Value, json};
+
+/// What the cluster answers: the status and the body.
+async fn ask(transport: &Transport, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<(u16, Value)> {
+    let limit = Some(std::time::Duration::from_secs(30));
+    let body = body.map(ToString::to_string);
+    let response = transport.send(method, path, HeaderMap::new(), None::<&()>, body, limit).await.context("connect")?;
+    let status = response.status_code().as_u16();
+    let text = response.text().await.context("read the cluster's answer")?;
+    Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
+}
+
+fn refused(status: u16, answer: &Value) -> String {
+    let reason = answer["error"]["reason"].as_str().or(answer["error"].as_str()).unwrap_or("no reason was given");
+    format!("the cluster refused: HTTP {status}: {reason}")
+}
+
+/// Whether everything that is wanted is in what is there; values are compared as text, as the cluster gives them back.
+fn holds(there: &Value, wanted: &Value) -> bool {
+    match (there, wanted) {
+        (Value::Object(there), Value::Object(wanted)) => wanted.iter().all(|(key, wanted)| match there.get(key) {
+            Some(there) => holds(there, wanted),
+            // Said by default.
+            None => wanted == &json!({}) || key == "type" && wanted == "object",
+        }),
+        (Value::Array(there), Value::Array(wanted)) => {
+            there.len() == wanted.len() && there.iter().zip(wanted).all(|(there, wanted)| holds(there, wanted))
+        }
+        (there, wanted) => {
+            let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            plain(there) == plain(wanted)
+        }
+    }
+}
+
+/// Settings as the cluster gives them back: everything under `index`, names with dots as levels.
+fn nested(settings: &Value) -> Value {
+    let mut out = json!({});
+    for (name, value) in settings.as_object().into_iter().flatten() {
+        let name = name.strip_prefix("index.").unwrap_or(name);
+        let mut at = &mut out["index"];
+        for part in name.split('.') {
+            at = &mut at[part];
+        }
+        *at = value.clone();
+    }
+    out
+}
+
+/// Creates in a cluster.
+pub(crate) struct ElasticsearchCreator(Transport);
+
+impl ElasticsearchCreator {
+    pub(crate) fn new(transport: Transport) -> Self {
+        Self(transport)
+    }
+}
+
+#[async_trait]
+impl Creator for ElasticsearchCreator {
+    async fn plan(&self, schema: &Schema, notify: bool) -> anyhow::Result<Plan> {
+        anyhow::ensure!(!notify, "--notify is a trigger of PostgreSQL");
+        plan(KIND.defined(&schema.name)?, &self.0).await
+    }
+
+    async fn apply(&self, plan: &Plan) -> anyhow::Result<()> {
+        apply(plan, &self.0).await
+    }
+}
+
+async fn plan(text: &str, transport: &Transport) -> anyhow::Result<Plan> {
+    let wanted: Value = serde_json::from_str(text)?;
+    let list = |key: &str| wanted[key].as_array().cloned().unwrap_or_default();
+    let (status, answer) = ask(transport, Method::Get, "/", None).await?;
+    if status >= 400 {
+        bail!(refused(status, &answer));
+    }
+    let major = answer["version"]["number"].as_str().and_then(|number| number.split('.').next()?.parse::<u32>().ok());
+    let mut plan = Plan::default();
+    let mut without_lifecycle = false;
+    for mut policy in list("policies") {
+        let name = policy["name"].as_str().unwrap_or_default().to_owned();
+        if major.is_some_and(|major| major >= 8) {
+            // Freezing does nothing from version 8 on, and is refused from 9 on.
+            let phases = policy["body"]["policy"]["phases"].as_object_mut();
+            for phase in phases.into_iter().flat_map(|phases| phases.values_mut()) {
+                phase["actions"].as_object_mut().map(|actions| actions.remove("freeze"));
+            }
+        }
+        let (status, answer) = ask(transport, Method::Get, &format!("_ilm/policy/{name}"), None).await?;
+        let standing = match status {
+            200 if holds(&answer[&name]["policy"]["phases"], &policy["body"]["policy"]["phases"]) => Standing::There,
+            200 => Standing::Outdated,
+            404 if answer["error"].is_object() => Standing::Missing,
+            400 | 404 | 405 => {
+                without_lifecycle = true;
+                let why = "this cluster has no lifecycle management (it comes with Elastic's default distribution): \
+                           what is older than 90 days has to be deleted by something else";
+                Standing::Impossible(why.to_owned())
+            }
+            _ => bail!(refused(status, &answer)),
+        };
+        plan.items.push(request("lifecycle policy", &format!("_ilm/policy/{name}"), name, standing, &policy["body"]));
+    }
+    for mut template in list("templates") {
+        let name = template["name"].as_str().unwrap_or_default().to_owned();
+        let path = format!("_index_template/{name}");
+        let settings = &mut template["body"]["template"]["settings"];
+        if without_lifecycle {
+            settings.as_object_mut().map(|settings| settings.remove("index.lifecycle.name"));
+        }
+        let mut expected = template["body"].clone();
+        expected["template"]["settings"] = nested(&expected["template"]["settings"]);
+        let (status, answer) = ask(transport, Method::Get, &path, None).await?;
+        let there = &answer["index_templates"][0]["index_template"];
+        let standing = match status {
+            200 if holds(there, &expected) => Standing::There,
+            200 => Standing::Outdated,
+            404 => Standing::Missing,
+            _ => bail!(refused(status, &answer)),
+        };
+        plan.items.push(request("index template", &path, name, standing, &template["body"]));
+    }
+    for index in list("indices") {
+        let name = index["name"].as_str().unwrap_or_default().to_owned();
+        let (status, answer) = ask(transport, Method::Get, &name, None).await?;
+        let standing = match status {
+            404 => Standing::Missing,
+            200 => {
+                // An alias gives the index behind it.
+                let there = answer.as_object().and_then(|map| map.values().next()).cloned().unwrap_or_default();
+                let properties = index["body"]["mappings"]["properties"].as_object();
+                let differs = properties.into_iter().flatten().find_map(|(field, wanted)| {
+                    let there = &there["mappings"]["properties"][field];
+                    let has = there["type"].as_str().unwrap_or(if there.is_null() { "not mapped" } else { "object" });
+                    let wanted = wanted["type"].as_str().unwrap_or("object");
+                    (has != wanted).then(|| {
+                        format!("{field} is {has}, and should be {wanted}: a mapping is changed by a new index only")
+                    })
+                });
+                differs.map_or(Standing::There, Standing::Differs)
+            }
+            _ => bail!(refused(status, &answer)),
+        };
+        plan.items.push(request("index", &name.clone(), name, standing, &index["body"]));
+    }
+    Ok(plan)
+}
+
+fn request(what: &'static str, path: &str, name: String, standing: Standing, body: &Value) -> Item {
+    Item { what, name, standing, statement: format!("PUT /{path}\n{body}") }
+}
+
+/// One request after the other.
+async fn apply(plan: &Plan, transport: &Transport) -> anyhow::Result<()> {
+    for item in plan.due() {
+        let (path, body) = item.statement.split_once('\n').context("no request")?;
+        let path = path.trim_start_matches("PUT /");
+        let (status, answer) = ask(transport, Method::Put, path, Some(&serde_json::from_str(body)?)).await?;
+        if status >= 400 {
+            bail!("create {} {}: {}", item.what, item.name, refused(status, &answer));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_cluster_gives_back_is_compared_as_it_was_meant() {
+        let wanted = json!({ "number_of_shards": 1, "index.lifecycle.name": "p", "analysis": { "a": ["b"] } });
+        let there = json!({ "index": { "number_of_shards": "1", "lifecycle": { "name": "p" }, "analysis": { "a": ["b"] }, "uuid": "x" } });
+        assert!(holds(&there, &nested(&wanted)));
+        assert!(!holds(&there, &nested(&json!({ "number_of_shards": 2 }))));
+        assert!(!holds(&there, &nested(&json!({ "index.lifecycle.name": "other" }))));
+        // A policy as it comes back: what was not said is there, too.
+        let phases = json!({ "delete": { "min_age": "90d", "actions": { "delete": {} } } });
+        let kept =
+            json!({ "delete": { "min_age": "90d", "actions": { "delete": { "delete_searchable_snapshot": true } } } });
+        assert!(holds(&kept, &phases));
+        assert!(!holds(&kept, &json!({ "delete": { "min_age": "30d", "actions": { "delete": {} } } })));
+        // `type: object` is not given back, dynamic mappings as text.
+        assert!(holds(&json!({ "dynamic": "true" }), &json!({ "type": "object", "dynamic": true })));
+    }
+}

@@ -1,0 +1,446 @@
+//! Predicate → query. A clause becomes a query that keeps at least what the clause keeps, or nothing: what comes back is
+//! evaluated here again, because a document's index and its source may differ (arrays, numbers as text, analysers). A
+//! clause turned round is therefore evaluated here only.
+
+use super::mapping::{Mapping, Type};
+use crosstail_core::filter::{Field, Interval, Leaf, Op, Pattern, Piece, Predicate, Target, Test, TimeRange};
+use crosstail_core::model::{Direction, Kind, Level, Status};
+use crosstail_core::schema::Target as Column;
+use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange};
+use serde_json::{Value, json};
+
+/// Elasticsearch refuses longer regular expressions (`index.max_regex_length`).
+const LONGEST_REGEX: usize = 1000;
+
+/// Keeps what any of the parts keeps.
+pub(super) fn any(mut parts: Vec<Value>) -> Value {
+    match parts.len() {
+        0 => nothing(),
+        1 => parts.swap_remove(0),
+        _ => json!({ "bool": { "should": parts, "minimum_should_match": 1 } }),
+    }
+}
+
+/// Keeps what all of the parts keep.
+pub(super) fn all(mut parts: Vec<Value>) -> Value {
+    match parts.len() {
+        0 => json!({ "match_all": {} }),
+        1 => parts.swap_remove(0),
+        _ => json!({ "bool": { "filter": parts } }),
+    }
+}
+
+/// The condition of a predicate: the clauses that can be said there, and how many they are.
+pub(super) fn condition(mapping: &Mapping, predicate: &Predicate) -> (Vec<Value>, usize) {
+    let clauses: &[Predicate] = match predicate {
+        Predicate::All => &[],
+        Predicate::And(parts) => parts,
+        other => std::slice::from_ref(other),
+    };
+    // Parts of an activity say less than the whole: only time bounds them all.
+    let found: Vec<Value> = clauses
+        .iter()
+        .filter(|clause| !mapping.schema.has_rules() || is_time(clause))
+        .filter_map(|clause| wider(mapping, clause))
+        .collect();
+    let count = found.len();
+    (found, count)
+}
+
+fn is_time(clause: &Predicate) -> bool {
+    matches!(clause, Predicate::Leaf(Leaf { target: Target::Field(Field::Time), .. }))
+}
+
+/// A query that keeps at least what the predicate keeps.
+fn wider(mapping: &Mapping, predicate: &Predicate) -> Option<Value> {
+    match predicate {
+        Predicate::All => Some(all(Vec::new())),
+        Predicate::And(parts) => {
+            let found: Vec<Value> = parts.iter().filter_map(|part| wider(mapping, part)).collect();
+            (!found.is_empty()).then(|| all(found))
+        }
+        Predicate::Or(parts) => parts.iter().map(|part| wider(mapping, part)).collect::<Option<_>>().map(any),
+        Predicate::Not(_) => None,
+        Predicate::Leaf(found) => leaf(mapping, found),
+        Predicate::Anywhere(pattern) => anywhere(mapping, pattern),
+    }
+}
+
+fn leaf(mapping: &Mapping, leaf: &Leaf) -> Option<Value> {
+    let Target::Field(field) = leaf.target else { return None };
+    if leaf.negated || leaf.or_absent {
+        return None;
+    }
+    match &leaf.test {
+        Test::Present => present(mapping, field),
+        Test::Text(patterns) => {
+            patterns.iter().map(|pattern| text(mapping, field, pattern)).collect::<Option<_>>().map(any)
+        }
+        Test::Number(list) => {
+            let unit = match field {
+                Field::Duration => Some(mapping.schema.definition().duration_unit.us()),
+                _ => None,
+            };
+            // Where it is not recorded it may follow from the end.
+            let derived = field == Field::Duration && !mapping.paths(Column::CompletedAt).is_empty();
+            if derived {
+                return None;
+            }
+            let paths = mapping.paths(Column::of(field)?);
+            // A status, a try: a fraction is cut off before it is compared here.
+            let whole = matches!(field, Field::Http | Field::Attempt | Field::MaxAttempts);
+            let parts = paths.iter().flat_map(|path| list.iter().map(|i| number(mapping, path, i, (unit, whole))));
+            parts.collect::<Option<_>>().map(any)
+        }
+        Test::Time(list) => {
+            if field == Field::Completed && !mapping.paths(Column::Duration).is_empty() {
+                return None;
+            }
+            let paths = match field {
+                Field::Time => vec![mapping.table.time.as_str()],
+                field => mapping.paths(Column::of(field)?),
+            };
+            let parts = paths.iter().flat_map(|path| list.iter().map(|range| time(mapping, path, range)));
+            parts.collect::<Option<_>>().map(any)
+        }
+        Test::Word(mask) => words(mapping, field, *mask),
+        Test::Json(_) => None,
+    }
+}
+
+fn exists(path: &str) -> Value {
+    json!({ "exists": { "field": path } })
+}
+
+/// The paths that may hold a field's value; `None` where it may also come from elsewhere.
+fn sources(mapping: &Mapping, field: Field) -> Option<Vec<String>> {
+    let definition = mapping.schema.definition();
+    let own = |targets: &[Column]| -> Vec<String> {
+        targets.iter().flat_map(|target| mapping.paths(*target)).map(str::to_owned).collect()
+    };
+    match field {
+        Field::System => {
+            let elsewhere = definition.system_from_url || definition.defaults.contains_key("system");
+            (!elsewhere).then(|| own(&[Column::System, Column::Service]))
+        }
+        Field::Endpoint => mapping.paths(Column::Url).is_empty().then(|| own(&[Column::Endpoint])),
+        Field::Entity => Some(own(&[Column::EntityType, Column::EntityId])),
+        Field::Tags => Some(own(&[Column::Tags])),
+        Field::Kind | Field::Direction | Field::Is | Field::Source | Field::Id | Field::Time => None,
+        Field::Duration | Field::Completed => Some(own(&[Column::Duration, Column::CompletedAt])),
+        field => Some(own(&[Column::of(field)?])),
+    }
+}
+
+fn present(mapping: &Mapping, field: Field) -> Option<Value> {
+    let paths = sources(mapping, field)?;
+    // A field that is not in the index may be in the source all the same.
+    let said = |path: &String| mapping.fields.get(path).is_some() || mapping.fields.is_absent(path);
+    paths.iter().all(said).then(|| any(paths.iter().map(|path| exists(path)).collect()))
+}
+
+/// A pattern on the text of a field.
+fn text(mapping: &Mapping, field: Field, pattern: &Pattern) -> Option<Value> {
+    if field == Field::Id {
+        return identity(mapping, pattern);
+    }
+    let paths = match (field, pattern) {
+        // Of the text that is put together a piece without the joint is in one of its parts.
+        (Field::Entity, Pattern::Find(_, text)) if !text.contains(' ') => sources(mapping, field)?,
+        (Field::Entity, _) => return None,
+        _ => sources(mapping, field)?,
+    };
+    let wanted = Wanted::of(pattern)?;
+    let mut parts: Vec<Value> = paths.iter().map(|path| text_at(mapping, path, &wanted)).collect::<Option<_>>()?;
+    if field == Field::Tags {
+        // A tag with a comma is taken for two.
+        let several = Wanted::Pieces(vec![Piece::Any, Piece::Text(", ".to_owned()), Piece::Any]);
+        parts.extend(paths.iter().filter_map(|path| text_at(mapping, path, &several)));
+    }
+    Some(any(parts))
+}
+
+/// The key of a document stands for an identity of its own where it has none.
+fn identity(mapping: &Mapping, pattern: &Pattern) -> Option<Value> {
+    let wanted = Wanted::of(pattern)?;
+    let mut paths = mapping.paths(Column::Id);
+    paths.retain(|path| !mapping.fields.is_absent(path));
+    if paths.is_empty() {
+        return None;
+    }
+    let mut parts = paths.iter().map(|path| text_at(mapping, path, &wanted)).collect::<Option<Vec<_>>>()?;
+    parts.push(json!({ "bool": { "must_not": paths.iter().map(|path| exists(path)).collect::<Vec<_>>() } }));
+    Some(any(parts))
+}
+
+/// What a text has to be.
+enum Wanted<'a> {
+    Exact(&'a str),
+    Order(Op, &'a str),
+    Pieces(Vec<Piece>),
+}
+
+impl<'a> Wanted<'a> {
+    fn of(pattern: &'a Pattern) -> Option<Self> {
+        Some(match pattern {
+            Pattern::Exact(text) => Self::Exact(text),
+            Pattern::Order(op, text) => Self::Order(*op, text),
+            other => Self::Pieces(other.pieces()?),
+        })
+    }
+}
+
+/// A text at a path: whole values where they are in the index, else the words of the text.
+fn text_at(mapping: &Mapping, path: &str, wanted: &Wanted<'_>) -> Option<Value> {
+    if mapping.fields.is_absent(path) {
+        return Some(nothing());
+    }
+    let own = mapping.fields.get(path)?;
+    if own.kind == Type::Text
+        && let Some(query) = words_of(path, wanted)
+    {
+        return Some(query);
+    }
+    let (name, keyword) = mapping.fields.keyword(path)?;
+    let query = match wanted {
+        Wanted::Exact(text) => json!({ "term": { &name: { "value": text } } }),
+        // Keywords are in order of their bytes, as our texts are.
+        Wanted::Order(op, text) => json!({ "range": { &name: { bound(*op)?: text } } }),
+        Wanted::Pieces(pieces) => json!({ "regexp": { &name: { "value": regex(pieces)? } } }),
+    };
+    let left_out = json!({ "bool": { "must_not": [exists(&name)] } });
+    Some(if keyword.complete { query } else { any(vec![query, left_out]) })
+}
+
+fn nothing() -> Value {
+    json!({ "match_none": {} })
+}
+
+fn bound(op: Op) -> Option<&'static str> {
+    Some(match op {
+        Op::Greater => "gt",
+        Op::GreaterEqual => "gte",
+        Op::Less => "lt",
+        Op::LessEqual => "lte",
+        _ => return None,
+    })
+}
+
+/// The words of a pattern, each in the text: full-text search. A word between blanks is a word of the text, one at the
+/// edge may be a part of one.
+fn words_of(path: &str, wanted: &Wanted<'_>) -> Option<Value> {
+    let texts: Vec<&str> = match wanted {
+        Wanted::Exact(text) => vec![text],
+        Wanted::Order(..) => return None,
+        Wanted::Pieces(pieces) => pieces
+            .iter()
+            .filter_map(|piece| if let Piece::Text(text) = piece { Some(text.as_str()) } else { None })
+            .collect(),
+    };
+    let mut queries = Vec::new();
+    for text in texts {
+        let mut at = 0;
+        for word in text.split(|c: char| !c.is_ascii_alphanumeric()) {
+            let before = text[..at].chars().next_back();
+            at += word.len();
+            let after = text[at..].chars().next();
+            at += after.map_or(0, char::len_utf8);
+            if word.is_empty() {
+                continue;
+            }
+            let whole = before == Some(' ') && after == Some(' ');
+            let mut pieces = vec![Piece::Text(word.to_owned())];
+            if !whole {
+                pieces.insert(0, Piece::Any);
+                pieces.push(Piece::Any);
+            }
+            queries.push(json!({ "regexp": { path: { "value": regex(&pieces)? } } }));
+        }
+    }
+    (!queries.is_empty()).then(|| all(queries))
+}
+
+/// A Lucene regular expression of pieces, without case as Rust's `(?i)` understands it.
+fn regex(pieces: &[Piece]) -> Option<String> {
+    let mut out = String::new();
+    for piece in pieces {
+        match piece {
+            Piece::Any => out.push_str(".*"),
+            Piece::One => out.push('.'),
+            Piece::Text(text) => {
+                for c in text.chars() {
+                    let mut class = ClassUnicode::new([ClassUnicodeRange::new(c, c)]);
+                    class.try_case_fold_simple().ok()?;
+                    let chars: Vec<char> = class.iter().flat_map(|range| range.start()..=range.end()).collect();
+                    match chars.as_slice() {
+                        [one] if one.is_alphanumeric() => out.push(*one),
+                        [one] => out.extend(['\\', *one]),
+                        several => {
+                            out.push('[');
+                            out.extend(several);
+                            out.push(']');
+                        }
+                    }
+                }
+            }
+        }
+    }
+    (out.chars().count() <= LONGEST_REGEX).then_some(out)
+}
+
+/// Numbers whose index cuts them to whole ones are in an interval of whole ones.
+fn number(mapping: &Mapping, path: &str, interval: &Interval, (unit, whole): (Option<f64>, bool)) -> Option<Value> {
+    if mapping.fields.is_absent(path) {
+        return Some(nothing());
+    }
+    let kind = mapping.fields.get(path)?.kind;
+    // Of a duration, which is compared in whole microseconds.
+    let (unit, slack) = unit.map_or((1.0, 0.0), |unit| (unit, 0.5));
+    let (low, high) = ((interval.low - slack) / unit, (interval.high + slack) / unit);
+    let mut range = serde_json::Map::new();
+    let mut limit = |name: &str, value: f64, toward: f64| {
+        if value.is_finite() {
+            let value = match kind {
+                Type::Whole => json!(value.trunc() as i64),
+                // A little more, for what dividing rounds off.
+                _ => json!(value + toward * value.abs() * 1e-12),
+            };
+            range.insert(name.to_owned(), value);
+        }
+    };
+    limit("gte", low, -1.0);
+    limit("lte", high, 1.0);
+    match kind {
+        Type::Whole | Type::Double if range.is_empty() => Some(exists(path)),
+        Type::Whole => Some(json!({ "range": { path: range } })),
+        Type::Double if !whole => Some(json!({ "range": { path: range } })),
+        _ => None,
+    }
+}
+
+/// A moment of a document, cut to milliseconds in the index.
+fn time(mapping: &Mapping, path: &str, range: &TimeRange) -> Option<Value> {
+    if mapping.fields.is_absent(path) {
+        return Some(nothing());
+    }
+    (mapping.fields.get(path)?.kind == Type::Date).then(|| {
+        let mut bounds = serde_json::Map::new();
+        bounds.insert("format".to_owned(), json!("epoch_millis"));
+        if let Some(start) = range.start {
+            // A part may say a little later than another when its activity began.
+            let slack = if mapping.schema.has_parts() { super::query::SLACK_MS } else { 0 };
+            bounds.insert("gte".to_owned(), json!(start.0.div_euclid(1000) - slack));
+        }
+        if let Some(end) = range.end {
+            // What began later than it is written belongs to an earlier time: only the lower bound holds for parts.
+            if !mapping.schema.has_parts() {
+                bounds.insert("lte".to_owned(), json!(end.0.div_euclid(1000)));
+            }
+        }
+        json!({ "range": { path: bounds } })
+    })
+}
+
+/// The store's words for ours, whatever their case.
+fn words(mapping: &Mapping, field: Field, mask: u32) -> Option<Value> {
+    let definition = mapping.schema.definition();
+    let named = |target: Column, key: &str, known: Vec<(&str, String)>, wanted: &[&str]| -> Option<Value> {
+        let paths = mapping.paths(target);
+        let words = definition.words_of(key).map(|(word, ours)| (word, ours.to_owned())).chain(known);
+        let words: Vec<String> =
+            words.filter(|(_, ours)| wanted.contains(&ours.as_str())).map(|(word, _)| word.to_owned()).collect();
+        if paths.is_empty() || words.is_empty() {
+            return Some(nothing());
+        }
+        let mut parts = Vec::new();
+        for path in paths {
+            for word in &words {
+                parts.push(text_at(mapping, path, &Wanted::Pieces(vec![Piece::Text(word.clone())]))?);
+            }
+        }
+        Some(any(parts))
+    };
+    let status = |wanted: &[Status]| -> Option<Value> {
+        let own: Vec<&str> = wanted.iter().map(|status| status.as_str()).collect();
+        let known = Status::ALL.iter().map(|s| (s.as_str(), s.to_string())).collect();
+        let mut parts = vec![named(Column::Status, "status", known, &own)?];
+        if wanted.contains(&Status::Failed) && !definition.http_errors_may_succeed {
+            let bad = Interval { low: 400.0, low_in: true, high: f64::INFINITY, high_in: true };
+            for path in mapping.paths(Column::HttpStatus) {
+                parts.push(number(mapping, path, &bad, (None, true))?);
+            }
+        }
+        Some(any(parts))
+    };
+    let level = |wanted: &[Level]| -> Option<Value> {
+        let own: Vec<&str> = wanted.iter().map(|level| level.as_str()).collect();
+        let known = Level::ALL.iter().map(|l| (l.as_str(), l.to_string()));
+        let known = known.chain(Level::ALIASES.iter().map(|(word, l)| (*word, l.to_string()))).collect();
+        named(Column::Level, "level", known, &own)
+    };
+    let picked: Vec<&str> =
+        field.words().iter().enumerate().filter(|(i, _)| mask & (1 << i) != 0).map(|(_, word)| *word).collect();
+    match field {
+        Field::Status => status(&picked.iter().filter_map(|word| Status::parse(word)).collect::<Vec<_>>()),
+        Field::Level => level(&picked.iter().filter_map(|word| Level::parse(word)).collect::<Vec<_>>()),
+        Field::Is if picked == ["failure"] => {
+            Some(any(vec![status(&[Status::Failed, Status::Timeout])?, level(&[Level::Error, Level::Fatal])?]))
+        }
+        // The same of every document.
+        Field::Kind | Field::Direction if !definition.fields.contains_key(field.name()) => {
+            let default = definition.defaults.get(field.name()).map(String::as_str);
+            let word = match field {
+                Field::Kind => default.and_then(Kind::parse)?.as_str(),
+                _ => default.and_then(Direction::parse_any).unwrap_or(Direction::Internal).as_str(),
+            };
+            Some(if picked.contains(&word) { all(Vec::new()) } else { nothing() })
+        }
+        Field::Is if picked == ["pending"] => status(&[Status::InProgress]),
+        _ => None,
+    }
+}
+
+/// Text in any searched field.
+fn anywhere(mapping: &Mapping, pattern: &Pattern) -> Option<Value> {
+    let Pattern::Find(_, needle) = pattern else { return None };
+    let mut parts = Vec::new();
+    for field in Field::SEARCHED {
+        let derived = matches!(field, Field::System | Field::Endpoint) && sources(mapping, *field).is_none();
+        if derived {
+            // Made of the address where it is absent: what is found in it is found in the address, too.
+            if mapping.schema.definition().defaults.contains_key("system")
+                || "{id}".contains(needle.as_str())
+                || needle.contains(['{', '}'])
+            {
+                return None;
+            }
+        } else if *field == Field::Id {
+            parts.push(identity(mapping, pattern)?);
+        } else if sources(mapping, *field).is_some_and(|paths| !paths.is_empty()) {
+            parts.push(text(mapping, *field, pattern)?);
+        }
+    }
+    Some(any(parts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regular_expressions_are_lucenes_and_know_no_case() {
+        let of = |text: &str| regex(&[Piece::Any, Piece::Text(text.to_owned()), Piece::One]).expect("a regex");
+        assert_eq!(of("ak"), ".*[Aa][Kk\u{212a}].");
+        assert_eq!(of("1.\"~"), ".*1\\.\\\"\\~.");
+        assert_eq!(of("ß"), ".*[ßẞ].");
+        assert_eq!(regex(&[Piece::Text("a".repeat(300))]), None, "too long for the server");
+    }
+
+    #[test]
+    fn words_between_blanks_are_whole() {
+        let pieces = vec![Piece::Any, Piece::Text("12 3 45".to_owned()), Piece::Any];
+        let query = words_of("message", &Wanted::Pieces(pieces)).expect("a query");
+        let of = |value: &str| json!({ "regexp": { "message": { "value": value } } });
+        assert_eq!(query, json!({ "bool": { "filter": [of(".*12.*"), of("3"), of(".*45.*")] } }));
+    }
+}

@@ -1,0 +1,317 @@
+//! Following. Every write to a shard has a number of its own, one more than the last (`_seq_no`, "Optimistic concurrency
+//! control" and "Tracking in-sync shard copies" in Elasticsearch's documentation): an update and a document with a late
+//! timestamp, too. So each poll asks every shard for what is behind the last number seen, and for the numbers before it
+//! that were missing then: writes go on side by side, and a refresh may show a later one first.
+
+use super::connection::{Hit, TIME_LIMIT, found, in_path};
+use super::expression::{all, any};
+use super::mapping::Mapping;
+use super::{Elasticsearch, Error};
+use crosstail_core::model::Activity;
+use crosstail_source::{Position, Sink, Update};
+use elasticsearch::http::Method;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How often shards are asked.
+const EVERY: Duration = Duration::from_millis(500);
+/// How often indices that were made, deleted or made again are looked for.
+const LOOK: Duration = Duration::from_secs(2);
+/// How often types of fields are read again.
+const TYPES: Duration = Duration::from_mins(1);
+/// A number that is missing for longer will not come: the write failed, or was superseded before it was seen.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// Documents a request.
+const CHUNK: usize = 2000;
+/// Missing numbers that are asked for, an index and shard.
+const MISSING: usize = 1000;
+/// At the beginning numbers are missed only among the last so many.
+const RECENT: i64 = 200;
+/// How far is read again after a shard has moved to another node, which may have given numbers a second time.
+const REWIND: i64 = 10_000;
+
+/// What was seen of one shard of one index.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Shard {
+    /// The identity of the index: one of the same name made anew has another one.
+    uuid: Option<String>,
+    /// The first number that was not seen.
+    next: i64,
+    /// Numbers before it that were missing.
+    missing: BTreeSet<i64>,
+    /// The shard's primary term: it grows when another copy becomes the first.
+    term: i64,
+}
+
+/// The shards by number, and in each the indices by name.
+type Shards = Vec<BTreeMap<String, Shard>>;
+
+/// The position of now.
+pub(super) async fn position(cluster: &Elasticsearch) -> Result<Position, Error> {
+    let uuids = uuids(cluster).await?;
+    let mut shards: Shards = Vec::new();
+    loop {
+        let number = shards.len();
+        let aggregation = json!({ "indices": {
+            "terms": { "field": "_index", "size": 10_000 },
+            "aggs": { "last": { "max": { "field": "_seq_no" } } },
+        } });
+        let body = json!({ "size": 0, "track_total_hits": false, "timeout": TIME_LIMIT, "aggs": aggregation });
+        let text = cluster.connection.ask(Method::Post, &path(cluster, number), Some(&body)).await?;
+        let answer = found(&text)?;
+        if answer.shards.total == 0 {
+            return Ok(Position::new(shards));
+        }
+        let mut of_shard: BTreeMap<String, Shard> = BTreeMap::new();
+        for bucket in answer.aggregations["indices"]["buckets"].as_array().into_iter().flatten() {
+            if let (Some(index), Some(last)) = (bucket["key"].as_str(), bucket["last"]["value"].as_f64()) {
+                let uuid = uuids.as_ref().and_then(|uuids| uuids.get(index).cloned());
+                let next = last as i64 + 1;
+                let missing = ((next - RECENT).max(0)..next).collect();
+                of_shard.insert(index.to_owned(), Shard { uuid, next, missing, term: 0 });
+            }
+        }
+        let recent = |(index, shard): (&String, &Shard)| {
+            all(vec![
+                json!({ "term": { "_index": index } }),
+                json!({ "range": { "_seq_no": { "gte": shard.next - RECENT } } }),
+            ])
+        };
+        if !of_shard.is_empty() {
+            let body = json!({
+                "size": 10_000, "_source": false, "seq_no_primary_term": true, "track_total_hits": false,
+                "query": any(of_shard.iter().map(recent).collect()), "timeout": TIME_LIMIT,
+            });
+            let text = cluster.connection.ask(Method::Post, &path(cluster, number), Some(&body)).await?;
+            for hit in &found(&text)?.hits.hits {
+                if let Some(shard) = of_shard.get_mut(hit.index.as_ref()) {
+                    shard.missing.remove(&hit.sequence);
+                    shard.term = shard.term.max(hit.term);
+                }
+            }
+        }
+        shards.push(of_shard);
+    }
+}
+
+fn path(cluster: &Elasticsearch, shard: usize) -> String {
+    let lenient = "ignore_unavailable=true&allow_no_indices=true&allow_partial_search_results=false";
+    format!("/{}/_search?preference=_shards:{shard}&{lenient}", in_path(&cluster.pattern))
+}
+
+/// The identity of every index; `None` without the right to see it.
+async fn uuids(cluster: &Elasticsearch) -> Result<Option<BTreeMap<String, String>>, Error> {
+    let lenient = "ignore_unavailable=true&allow_no_indices=true&filter_path=*.settings.index.uuid";
+    let path = format!("/{}/_settings/index.uuid?{lenient}", in_path(&cluster.pattern));
+    let settings = match cluster.connection.json(Method::Get, &path, None).await {
+        Ok(settings) => settings,
+        Err(Error::Answered { status: 401 | 403, .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let one = |(index, of): (&String, &Value)| {
+        Some((index.clone(), of.pointer("/settings/index/uuid")?.as_str()?.to_owned()))
+    };
+    Ok(Some(settings.as_object().into_iter().flatten().filter_map(one).collect()))
+}
+
+/// What following remembers.
+struct Follower<'a> {
+    cluster: &'a Elasticsearch,
+    sink: &'a Sink,
+    mappings: Vec<Mapping>,
+    /// Indices that hold measurements.
+    series: Vec<String>,
+    includes: Vec<String>,
+    shards: Shards,
+    uuids: Option<BTreeMap<String, String>>,
+    /// Since when numbers are missing, by shard and index.
+    since: BTreeMap<(usize, String), BTreeMap<i64, Instant>>,
+}
+
+/// Delivers what is written after a position, until nobody listens.
+pub(super) async fn follow(cluster: &Elasticsearch, from: &Position, sink: &Sink) -> Result<(), Error> {
+    let shards = from.read().ok_or_else(|| Error::Unreadable("this is no position in these indices".to_owned()))?;
+    let mut follower = Follower {
+        cluster,
+        sink,
+        mappings: Vec::new(),
+        series: Vec::new(),
+        includes: Vec::new(),
+        shards,
+        uuids: None,
+        since: BTreeMap::new(),
+    };
+    follower.look_for_types().await?;
+    let (mut looked, mut typed) = (None::<Instant>, Instant::now());
+    let mut caught_up = false;
+    loop {
+        let begun = Instant::now();
+        if looked.is_none_or(|at| at.elapsed() >= LOOK) {
+            looked = Some(begun);
+            follower.look_for_indices().await?;
+        }
+        if typed.elapsed() >= TYPES {
+            typed = begun;
+            follower.look_for_types().await?;
+        }
+        if !follower.poll().await? {
+            return Ok(());
+        }
+        if !caught_up {
+            caught_up = true;
+            if sink.send(Update::CaughtUp).await.is_err() {
+                return Ok(());
+            }
+        }
+        tokio::select! {
+            () = sink.closed() => return Ok(()),
+            () = tokio::time::sleep_until(begun + EVERY) => {}
+        }
+    }
+}
+
+impl Follower<'_> {
+    async fn look_for_types(&mut self) -> Result<(), Error> {
+        (self.mappings, self.series) = match self.cluster.resolve().await {
+            Ok(resolved) => (resolved.mappings, resolved.series),
+            // Every index is gone: another one may come.
+            Err(Error::Nothing(_)) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        self.includes = self.mappings.iter().flat_map(|mapping| mapping.includes.iter().cloned()).collect();
+        self.includes.sort_unstable();
+        self.includes.dedup();
+        Ok(())
+    }
+
+    /// Forgets indices that were deleted, or made anew under the same name.
+    async fn look_for_indices(&mut self) -> Result<(), Error> {
+        let Some(now) = uuids(self.cluster).await? else { return Ok(()) };
+        let mut gone = BTreeSet::new();
+        for (number, of_shard) in self.shards.iter_mut().enumerate() {
+            let since = &mut self.since;
+            of_shard.retain(|index, shard| {
+                let same = match (now.get(index), &shard.uuid) {
+                    (Some(now), Some(then)) => now == then,
+                    (now, _) => now.is_some(),
+                };
+                if !same {
+                    gone.insert(index.clone());
+                    since.remove(&(number, index.clone()));
+                }
+                same
+            });
+        }
+        for index in gone {
+            let what = if now.contains_key(&index) { "was deleted and made anew" } else { "was deleted" };
+            // A closed channel is noticed by the loop.
+            let _ = self.sink.send(Update::Notice(format!("the index {index} {what}"))).await;
+        }
+        if self.uuids.as_ref().is_some_and(|known| now.keys().any(|index| !known.contains_key(index))) {
+            self.look_for_types().await?;
+        }
+        self.uuids = Some(now);
+        Ok(())
+    }
+
+    /// Asks every shard once; false where nobody listens any more.
+    async fn poll(&mut self) -> Result<bool, Error> {
+        let mut number = 0;
+        loop {
+            let mut rounds = 0;
+            loop {
+                let text = self.ask(number).await?;
+                let answer = found(&text)?;
+                if answer.shards.total == 0 {
+                    self.shards.truncate(number);
+                    return Ok(self.tell(Vec::new()).await);
+                }
+                if self.shards.len() == number {
+                    self.shards.push(BTreeMap::new());
+                }
+                let batch: Vec<Activity> = answer.hits.hits.iter().filter_map(|hit| self.take(number, hit)).collect();
+                rounds += 1;
+                let full = answer.hits.hits.len() == CHUNK;
+                if (!batch.is_empty() || rounds > 1) && !self.tell(batch).await {
+                    return Ok(false);
+                }
+                if !full {
+                    break;
+                }
+            }
+            number += 1;
+        }
+    }
+
+    async fn ask(&self, number: usize) -> Result<String, Error> {
+        let of_shard = self.shards.get(number);
+        let known: Vec<&String> = of_shard.into_iter().flat_map(BTreeMap::keys).collect();
+        let behind = |(index, shard): (&String, &Shard)| {
+            let mut numbers = vec![json!({ "range": { "_seq_no": { "gte": shard.next } } })];
+            let missing: Vec<&i64> = shard.missing.iter().rev().take(MISSING).collect();
+            if !missing.is_empty() {
+                numbers.push(json!({ "terms": { "_seq_no": missing } }));
+            }
+            all(vec![json!({ "term": { "_index": index } }), any(numbers)])
+        };
+        let mut parts: Vec<Value> = of_shard.into_iter().flatten().map(behind).collect();
+        parts.push(json!({ "bool": { "must_not": [{ "terms": { "_index": known } }] } }));
+        let body = json!({
+            "size": CHUNK, "query": any(parts), "sort": [{ "_seq_no": "asc" }], "_source": { "includes": self.includes },
+            "seq_no_primary_term": true, "track_total_hits": false, "timeout": TIME_LIMIT,
+        });
+        self.cluster.connection.ask(Method::Post, &path(self.cluster, number), Some(&body)).await
+    }
+
+    /// The activity of a document, unless it was seen in this version.
+    fn take(&mut self, number: usize, hit: &Hit<'_>) -> Option<Activity> {
+        let index = hit.index.as_ref();
+        let uuid = self.uuids.as_ref().and_then(|uuids| uuids.get(index));
+        let shard = self.shards[number]
+            .entry(index.to_owned())
+            .or_insert_with(|| Shard { uuid: uuid.cloned(), ..Shard::default() });
+        let since = self.since.entry((number, index.to_owned())).or_default();
+        if shard.term != 0 && hit.term > shard.term {
+            shard.next = (shard.next - REWIND).max(0).min(hit.sequence);
+            shard.missing.clear();
+        }
+        shard.term = shard.term.max(hit.term);
+        let now = Instant::now();
+        if hit.sequence >= shard.next {
+            let from = shard.next.max(hit.sequence - MISSING as i64);
+            for missing in from..hit.sequence {
+                shard.missing.insert(missing);
+                since.insert(missing, now);
+            }
+            shard.next = hit.sequence + 1;
+        } else if shard.missing.remove(&hit.sequence) {
+            since.remove(&hit.sequence);
+        } else {
+            return None;
+        }
+        if self.series.iter().any(|series| series == index) {
+            return None;
+        }
+        let mapping = self.mappings.iter().find(|mapping| mapping.reads(index)).or(self.mappings.last())?;
+        Some(mapping.read(hit))
+    }
+
+    /// Sends what was read, and the position behind it.
+    async fn tell(&mut self, batch: Vec<Activity>) -> bool {
+        let now = Instant::now();
+        for (number, of_shard) in self.shards.iter_mut().enumerate() {
+            for (index, shard) in of_shard {
+                if shard.missing.is_empty() {
+                    continue;
+                }
+                let since = self.since.entry((number, index.clone())).or_default();
+                shard.missing.retain(|missing| now.duration_since(*since.entry(*missing).or_insert(now)) < PATIENCE);
+                since.retain(|missing, _| shard.missing.contains(missing));
+            }
+        }
+        self.sink.send(Update::Batch(batch, Some(Position::new(&self.shards)))).await.is_ok()
+    }
+}

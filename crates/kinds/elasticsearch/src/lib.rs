@@ -1,0 +1,242 @@
+//! Elasticsearch: the indices of a pattern, read only.
+
+mod aggregate;
+mod alert;
+mod cluster;
+mod connection;
+mod create;
+mod examine;
+mod expression;
+mod follow;
+mod kind;
+mod mapping;
+mod query;
+
+pub use kind::KIND;
+
+use ::elasticsearch::http::Method;
+use async_trait::async_trait;
+use connection::{Address, Connection};
+use crosstail_core::model::{
+    Activity, Diagnosis, Id, Locator, Names, Payload, SourceId, Timestamp, Vitals, redact_text,
+};
+use crosstail_core::schema::Schema;
+use crosstail_source::waiting::Waiting;
+use crosstail_source::{
+    Capabilities, Cursor, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, RelatedKey, Sink, Source,
+    SourceError,
+};
+use mapping::Resolved;
+use tokio_util::sync::CancellationToken;
+
+/// Indices.
+pub struct ElasticsearchSource {
+    name: String,
+    cluster: Elasticsearch,
+}
+
+/// The way to the cluster of an address, for those who write to it.
+pub fn transport(url: &str) -> anyhow::Result<::elasticsearch::http::transport::Transport> {
+    Address::parse(&crosstail_source::with_any(url))
+        .and_then(|address| connection::transport(&address))
+        .map_err(anyhow::Error::msg)
+}
+
+/// The indices that an address names; `*` where it names none.
+pub fn pattern(url: &str) -> anyhow::Result<String> {
+    Address::parse(&crosstail_source::with_any(url)).map(|address| address.pattern).map_err(anyhow::Error::msg)
+}
+
+/// A cluster, and which of its indices are read.
+struct Elasticsearch {
+    connection: Connection,
+    pattern: String,
+    schema: Option<Schema>,
+    source: SourceId,
+    source_name: String,
+    names: Names,
+    waiting: Waiting<Vec<query::Reader>>,
+}
+
+impl Elasticsearch {
+    /// The indices, their schemas and fields as they are now: indices come and go, and fields are added.
+    async fn resolve(&self) -> Result<Resolved, Error> {
+        let source = (self.source, self.source_name.as_str(), &self.names);
+        mapping::resolve(&self.connection, &self.pattern, self.schema.as_ref(), source).await
+    }
+}
+
+/// What can go wrong inside.
+#[derive(Debug)]
+enum Error {
+    Unreachable(String),
+    Timeout(String),
+    /// The cluster says no.
+    Answered {
+        status: u16,
+        kind: String,
+        reason: String,
+    },
+    Unreadable(String),
+    Mapping(String),
+    /// There is nothing to read yet.
+    Nothing(String),
+}
+
+impl Error {
+    /// No answer came.
+    fn unreachable(error: &(dyn std::error::Error + 'static)) -> Self {
+        let causes = crosstail_source::causes(error);
+        let timeout = causes.iter().any(|text| text.contains("timed out"));
+        let text = causes.last().map_or("", String::as_str);
+        let text = redact_text(text).into_owned();
+        if timeout { Self::Timeout(text) } else { Self::Unreachable(text) }
+    }
+
+    /// An answer that is not what was asked for, by its innermost cause.
+    fn answered(status: u16, text: &str) -> Self {
+        let answer: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+        let error = &answer["error"];
+        let mut inner = error.pointer("/root_cause/0").unwrap_or(error);
+        while inner["caused_by"].is_object() {
+            inner = &inner["caused_by"];
+        }
+        let word = |of: &serde_json::Value| of.as_str().unwrap_or_default().to_owned();
+        let reason = if inner.is_object() { word(&inner["reason"]) } else { word(error) };
+        let reason = if reason.is_empty() { text.chars().take(200).collect() } else { reason };
+        let reason = redact_text(&reason).chars().take(300).collect();
+        Self::Answered { status, kind: word(&inner["type"]), reason }
+    }
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Answered { status, kind, reason } if kind.is_empty() => write!(f, "HTTP {status}: {reason}"),
+            Self::Answered { status, kind, reason } => write!(f, "HTTP {status}, {kind}: {reason}"),
+            Self::Unreachable(text)
+            | Self::Timeout(text)
+            | Self::Unreadable(text)
+            | Self::Mapping(text)
+            | Self::Nothing(text) => f.write_str(text),
+        }
+    }
+}
+
+impl ElasticsearchSource {
+    /// Over the indices of a URL; the schema is recognised by their names, else by their documents, where none is given.
+    /// No connection is made.
+    pub fn new(name: &str, id: SourceId, names: Names, url: &str, schema: Option<Schema>) -> Result<Self, SourceError> {
+        let fail = |cause: String| {
+            let why = (ErrorKind::Unsupported, Some("correct the address"));
+            SourceError::of(name, "open", why, &redact_text(&cause))
+        };
+        let address = Address::parse(url).map_err(fail)?;
+        let connection = Connection::new(&address).map_err(fail)?;
+        let cluster = Elasticsearch {
+            connection,
+            pattern: address.pattern,
+            schema,
+            source: id,
+            source_name: name.to_owned(),
+            names,
+            waiting: Waiting::default(),
+        };
+        Ok(Self { name: name.to_owned(), cluster })
+    }
+
+    fn error(&self, operation: &'static str, error: &Error) -> SourceError {
+        let why = match error {
+            Error::Unreachable(_) => (ErrorKind::Connect, Some("is the server running, and the address right?")),
+            Error::Timeout(_) => (ErrorKind::Timeout, Some("the cluster is slow; a shorter time range helps")),
+            Error::Answered { status: 401, .. } => (
+                ErrorKind::Auth,
+                Some("check the user and password, the API key (user api_key) or the token (user bearer)"),
+            ),
+            Error::Answered { status: 403, .. } => (ErrorKind::Auth, Some("grant the privilege `read` on the indices")),
+            Error::Answered { status: 429, .. } => {
+                (ErrorKind::Query, Some("the cluster is out of memory or has too much to do; it is asked again"))
+            }
+            Error::Answered { status: 503, .. } => (ErrorKind::Query, Some("a shard is not there; it is asked again")),
+            Error::Answered { .. } => (ErrorKind::Query, None),
+            Error::Unreadable(_) => (ErrorKind::Decode, None),
+            Error::Mapping(_) => (ErrorKind::Unsupported, Some("correct the schema file, or the address")),
+            // An index is made by the first document written: it is looked for again.
+            Error::Nothing(_) => (ErrorKind::Query, Some("is the pattern right? it is looked for again")),
+        };
+        SourceError::of(&self.name, operation, why, error)
+    }
+}
+
+#[async_trait]
+impl Source for ElasticsearchSource {
+    fn kind(&self) -> &'static crosstail_source::Kind {
+        &KIND
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { pushes: false, aggregates: true }
+    }
+
+    async fn probe(&self) -> Result<Probe, SourceError> {
+        let fail = |error| self.error("connect", &error);
+        let front = self.cluster.connection.json(Method::Get, "/", None).await;
+        let server = match front {
+            Ok(front) => {
+                let version = front.pointer("/version/number").and_then(|v| v.as_str()).unwrap_or("?");
+                let cluster = front["cluster_name"].as_str().unwrap_or("?");
+                format!("Elasticsearch {version}, cluster {cluster}")
+            }
+            // The right to see it is not needed to read indices.
+            Err(Error::Answered { status: 403, .. }) => "Elasticsearch".to_owned(),
+            Err(error) => return Err(fail(error)),
+        };
+        let resolved = self.cluster.resolve().await.map_err(fail)?;
+        let mut schemas: Vec<&str> = resolved.mappings.iter().map(|mapping| mapping.schema.name.as_str()).collect();
+        schemas.dedup();
+        Ok(Probe { server, schema: schemas.join(", "), clock_ahead_us: None, warnings: resolved.warnings })
+    }
+
+    async fn page(&self, query: &PageQuery, after: Option<&Cursor>) -> Result<Page, SourceError> {
+        query::page(&self.cluster, query, after).await.map_err(|e| self.error("read history", &e))
+    }
+
+    async fn position(&self) -> Result<Position, SourceError> {
+        follow::position(&self.cluster).await.map_err(|e| self.error("read position", &e))
+    }
+
+    async fn follow(&self, from: Position, sink: &Sink, cancel: &CancellationToken) -> Result<(), SourceError> {
+        tokio::select! {
+            () = cancel.cancelled() => Ok(()),
+            outcome = follow::follow(&self.cluster, &from, sink) => outcome.map_err(|e| self.error("follow", &e)),
+        }
+    }
+
+    async fn payload(&self, id: &Id, locator: &Locator) -> Result<Payload, SourceError> {
+        let missing = || SourceError::gone(&self.name, format!("document {id}"));
+        let (_, key) = locator.in_table().ok_or_else(missing)?;
+        let (index, key) = key.split_once('/').ok_or_else(missing)?;
+        let found = query::payload(&self.cluster, index, key).await.map_err(|e| self.error("load payload", &e))?;
+        found.ok_or_else(missing)
+    }
+
+    async fn related(&self, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, SourceError> {
+        query::related(&self.cluster, key, limit).await.map_err(|e| self.error("find related", &e))
+    }
+
+    async fn vitals(&self, since: Timestamp) -> Result<Vitals, SourceError> {
+        cluster::vitals(&self.cluster, since).await.map_err(|e| self.error("read the cluster's state", &e))
+    }
+
+    async fn examine(&self, now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
+        examine::examine(&self.cluster, now).await.map_err(|e| self.error("examine", &e))
+    }
+
+    async fn aggregate(&self, query: &PageQuery, grouping: &Grouping) -> Result<Groups, SourceError> {
+        let in_store = aggregate::aggregate(&self.cluster, query, grouping).await;
+        match in_store.map_err(|e| self.error("compute figures", &e))? {
+            Some(groups) => Ok(groups),
+            None => crosstail_source::aggregate_here(self, query, grouping, &self.cluster.names).await,
+        }
+    }
+}

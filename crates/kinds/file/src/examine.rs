@@ -1,0 +1,76 @@
+//! What an examination looks at in files: how they are rotated, how old they are, whether we could write them.
+
+use super::Shared;
+use crosstail_core::model::{Diagnosis, RETENTION_DAYS, Timestamp, Unit};
+use crosstail_source::SourceError;
+use std::time::{Duration, SystemTime};
+
+/// A file that was not rotated should not be larger.
+const LARGE: u64 = 1 << 30;
+/// A log that is written to should not be quiet for longer.
+const QUIET: Duration = Duration::from_hours(1);
+
+pub(super) fn examine(shared: &Shared, now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
+    let streams = shared.streams()?;
+    let mut diagnoses = Vec::new();
+    if streams.is_empty() {
+        let text = "no file is there; one that appears later is read";
+        diagnoses.push(Diagnosis::problem(
+            "address",
+            text,
+            "is the path or the pattern right, and may you read the folder?",
+        ));
+        return Ok(diagnoses);
+    }
+    let bytes: u64 = streams.iter().map(|stream| stream.length).sum();
+    let zipped = streams.iter().filter(|stream| stream.compressed).count();
+    let count = streams.len();
+    diagnoses.push(Diagnosis::ok(
+        "volume",
+        format!("{count} files, {}, {zipped} of them compressed", Unit::Bytes.text(bytes as f64)),
+    ));
+    let writable: Vec<String> = streams
+        .iter()
+        .filter(|stream| rustix::fs::access(&stream.path, rustix::fs::Access::WRITE_OK).is_ok())
+        .map(|stream| stream.path.display().to_string())
+        .collect();
+    diagnoses.push(match writable.first() {
+        None => Diagnosis::ok("permissions", "the files may be read, and not written"),
+        Some(_) if rustix::process::geteuid().is_root() => Diagnosis::warning(
+            "permissions",
+            "you are root: everything may be written",
+            "run crosstail as a user of the group that may read the logs, for example adm",
+        ),
+        Some(first) => Diagnosis::note(
+            "permissions",
+            format!("you may write {} of the files ({first} …); crosstail never does", writable.len()),
+        ),
+    });
+    let system = SystemTime::UNIX_EPOCH + Duration::from_micros(now.0.max(0) as u64);
+    let age = |modified: SystemTime| system.duration_since(modified).unwrap_or_default();
+    if let Some(newest) = streams.first() {
+        let quiet = age(newest.modified);
+        let name = newest.path.display();
+        let since = Unit::Seconds.text(quiet.as_secs_f64());
+        diagnoses.push(if quiet > QUIET {
+            Diagnosis::note("live", format!("nothing was written for {since}; the newest file is {name}"))
+        } else {
+            Diagnosis::ok("live", format!("{name} was written {since} ago"))
+        });
+    }
+    for stream in streams.iter().filter(|stream| !stream.compressed && stream.length > LARGE) {
+        let path = stream.path.display();
+        let size = Unit::Bytes.text(stream.length as f64);
+        let remedy = format!(
+            "rotate it, for example with logrotate: {path} {{ daily rotate 52 compress delaycompress missingok }}"
+        );
+        diagnoses.push(Diagnosis::warning("rotation", format!("{path} has {size}, and is not rotated"), remedy));
+    }
+    let old = streams.iter().filter(|stream| age(stream.modified).as_secs() > RETENTION_DAYS as u64 * 86_400).count();
+    diagnoses.push(if old > 0 {
+        Diagnosis::note("retention", format!("{old} files are older than {RETENTION_DAYS} days"))
+    } else {
+        Diagnosis::ok("retention", format!("no file is older than {RETENTION_DAYS} days"))
+    });
+    Ok(diagnoses)
+}

@@ -1,0 +1,363 @@
+//! Following files as they are written, rotated, truncated, removed and made again.
+//!
+//! A file is known by its fingerprint (family name and first line), so that a renamed, copied or compressed file
+//! goes on where its content was left, under whatever name it is found. The old handle of a renamed file is read to
+//! its end. `notify` is a hint to look sooner; `stat` decides.
+
+use super::Shared;
+use super::stream::Stream;
+use crosstail_core::model::{Activity, Timestamp};
+use crosstail_source::{Position, Sink, SourceError, Update};
+use notify::Watcher as _;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// How often files are looked at when nothing hints.
+const POLL: Duration = Duration::from_millis(100);
+/// How often new files are looked for.
+const DISCOVER: Duration = Duration::from_millis(400);
+/// How long a removed file is kept open for its last lines.
+const LINGER: Duration = Duration::from_secs(3);
+/// Bytes read at a time.
+const CHUNK: usize = 1 << 20;
+
+/// How far each file was delivered.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct State {
+    files: BTreeMap<String, u64>,
+}
+
+impl State {
+    /// Up to the last whole line of each file.
+    pub(super) fn at(streams: &[Stream]) -> Self {
+        let offset = |stream: &Stream| {
+            if stream.compressed { u64::MAX } else { stream.last_newline(stream.length).unwrap_or(0) }
+        };
+        let files = streams.iter().filter_map(|s| Some((format!("{:016x}", s.print?), offset(s)))).collect();
+        Self { files }
+    }
+
+    pub(super) fn read(position: &Position) -> Self {
+        position.read().unwrap_or_default()
+    }
+
+    pub(super) fn position(&self) -> Position {
+        Position::new(self)
+    }
+
+    /// Bytes delivered of the file of a fingerprint.
+    pub(super) fn offset(&self, print: Option<u64>) -> u64 {
+        print.and_then(|print| self.files.get(&format!("{print:016x}")).copied()).unwrap_or(0)
+    }
+
+    fn set(&mut self, print: Option<u64>, offset: u64) {
+        if let Some(print) = print {
+            self.files.insert(format!("{print:016x}"), offset);
+        }
+    }
+}
+
+/// A file being followed.
+struct Tail {
+    stream: Stream,
+    /// Bytes delivered.
+    offset: u64,
+    /// Bytes behind them without their newline yet.
+    partial: Vec<u8>,
+    carry: Timestamp,
+    seen_length: u64,
+    /// Since when no path leads to it.
+    orphaned: Option<Instant>,
+}
+
+pub(super) async fn follow(
+    shared: &Arc<Shared>,
+    from: &Position,
+    sink: &Sink,
+    cancel: &CancellationToken,
+) -> Result<(), SourceError> {
+    let state = State::read(from);
+    let (sink, cancel) = (sink.clone(), cancel.clone());
+    super::blocking(shared, move |shared| {
+        let mut follower =
+            Follower { shared, state, tails: HashMap::new(), cut: Vec::new(), sink: &sink, cancel: &cancel };
+        follower.run()
+    })
+    .await
+}
+
+/// What was delivered of a file before it was truncated, until a copy of it is found or the time is up.
+struct Cut {
+    print: u64,
+    name: String,
+    since: Instant,
+}
+
+struct Follower<'a> {
+    shared: &'a Arc<Shared>,
+    state: State,
+    tails: HashMap<(u64, u64), Tail>,
+    cut: Vec<Cut>,
+    sink: &'a Sink,
+    cancel: &'a CancellationToken,
+}
+
+/// The reader is gone: stop.
+struct Stop;
+
+impl Follower<'_> {
+    fn run(&mut self) -> Result<(), SourceError> {
+        let (hints, watcher) = self.watch();
+        let mut discovered: Option<Instant> = None;
+        let mut caught_up = false;
+        while !self.cancel.is_cancelled() && !self.sink.is_closed() {
+            if discovered.is_none_or(|at| at.elapsed() >= DISCOVER) {
+                self.discover()?;
+                discovered = Some(Instant::now());
+            }
+            // Asked before reading: what was written before the end is read after it.
+            let ended = self.shared.ended.as_ref().is_some_and(|ended| ended.load(Ordering::Acquire));
+            let Ok(busy) = self.read_all() else { return Ok(()) };
+            if !busy && !caught_up {
+                caught_up = true;
+                if self.sink.blocking_send(Update::CaughtUp).is_err() {
+                    return Ok(());
+                }
+            }
+            if busy {
+                continue;
+            }
+            if ended {
+                let _ = self.sink.blocking_send(Update::Ended);
+                return Ok(());
+            }
+            match hints.recv_timeout(POLL) {
+                Ok(()) => {
+                    // Writers write in bursts: one look for many hints.
+                    while hints.try_recv().is_ok() {}
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => std::thread::park_timeout(POLL),
+            }
+        }
+        drop(watcher);
+        Ok(())
+    }
+
+    fn watch(&self) -> (Receiver<()>, Option<notify::RecommendedWatcher>) {
+        let (hint, hints) = sync_channel(1);
+        let watcher = notify::recommended_watcher(move |_| {
+            let _ = hint.try_send(());
+        });
+        let mut watcher = watcher.ok();
+        if let Some(watcher) = &mut watcher {
+            let paths = super::discover::discover(&self.shared.specs).unwrap_or_default();
+            let mut parents: Vec<PathBuf> = paths.iter().filter_map(|p| p.parent().map(PathBuf::from)).collect();
+            parents.sort();
+            parents.dedup();
+            for parent in parents.iter().take(64) {
+                let parent = if parent.as_os_str().is_empty() { std::path::Path::new(".") } else { parent };
+                let _ = watcher.watch(parent, notify::RecursiveMode::NonRecursive);
+            }
+        }
+        (hints, watcher)
+    }
+
+    /// Opens what is new, notes what is gone.
+    fn discover(&mut self) -> Result<(), SourceError> {
+        let paths = super::discover::discover(&self.shared.specs)
+            .map_err(|problem| self.shared.error("follow", super::ErrorKind::Connect, problem))?;
+        let mut present = Vec::new();
+        for path in paths {
+            let Ok(meta) = std::fs::metadata(&path) else { continue };
+            let key = (meta.dev(), meta.ino());
+            present.push(key);
+            if let Some(tail) = self.tails.get_mut(&key) {
+                if tail.stream.path != path {
+                    // Renamed: the same file under a new name.
+                    tail.stream.path.clone_from(&path);
+                }
+                continue;
+            }
+            let Ok(Some(stream)) = Stream::open(self.shared, &path) else { continue };
+            let offset = self.state.offset(stream.print);
+            if let Some(print) = stream.print {
+                self.cut.retain(|cut| cut.print != print);
+            }
+            let carry = stream.written_at();
+            self.tails.insert(
+                stream.device_inode,
+                Tail { stream, offset, partial: Vec::new(), carry, seen_length: 0, orphaned: None },
+            );
+        }
+        let now = Instant::now();
+        for (key, tail) in &mut self.tails {
+            tail.orphaned = if present.contains(key) { None } else { tail.orphaned.or(Some(now)) };
+        }
+        Ok(())
+    }
+
+    /// Reads what is there; whether anything was.
+    fn read_all(&mut self) -> Result<bool, Stop> {
+        let mut busy = false;
+        let mut keys: Vec<(u64, u64)> = self.tails.keys().copied().collect();
+        // Rotated files before the one being written, so that lines come in order.
+        keys.sort_by_key(|key| self.tails.get(key).map(|t| t.stream.modified));
+        for key in keys {
+            let Some(mut tail) = self.tails.remove(&key) else { continue };
+            let read = if tail.stream.compressed { self.read_compressed(&mut tail) } else { self.read(&mut tail) };
+            match read {
+                Ok(found) => busy |= found?,
+                Err(error) => {
+                    let text = format!("{}: {error}", tail.stream.path.display());
+                    self.send(Update::Notice(text))?;
+                }
+            }
+            let lingered = tail.orphaned.is_some_and(|since| since.elapsed() >= LINGER);
+            if lingered {
+                self.finish(&mut tail)?;
+            } else {
+                self.tails.insert(key, tail);
+            }
+        }
+        let overdue: Vec<String> = {
+            let (late, waiting) =
+                std::mem::take(&mut self.cut).into_iter().partition(|cut| cut.since.elapsed() > LINGER);
+            self.cut = waiting;
+            let late: Vec<Cut> = late;
+            late.into_iter().map(|cut| cut.name).collect()
+        };
+        for name in overdue {
+            self.send(Update::Notice(format!(
+                "{name} was truncated and no copy of it was found: lines written just before may be lost"
+            )))?;
+        }
+        Ok(busy)
+    }
+
+    fn send(&self, update: Update) -> Result<(), Stop> {
+        self.sink.blocking_send(update).map_err(|_| Stop)
+    }
+
+    fn read(&mut self, tail: &mut Tail) -> io::Result<Result<bool, Stop>> {
+        let meta = tail.stream.file.metadata()?;
+        let length = meta.len();
+        let at = tail.offset + tail.partial.len() as u64;
+        let touched = length != tail.seen_length || meta.modified().is_ok_and(|m| m != tail.stream.modified);
+        if touched && tail.stream.print.is_some() && (length < at || tail.stream.print_now()? != tail.stream.print) {
+            return self.restart(tail);
+        }
+        if let Ok(modified) = meta.modified() {
+            tail.stream.modified = modified;
+        }
+        tail.seen_length = length;
+        if length <= at {
+            return Ok(Ok(false));
+        }
+        if tail.stream.print.is_none() {
+            tail.stream.identify(self.shared)?;
+            if tail.stream.print.is_none() {
+                // No whole line yet.
+                return Ok(Ok(false));
+            }
+            tail.offset = self.state.offset(tail.stream.print);
+            tail.partial.clear();
+        }
+        let start = tail.partial.len();
+        let want = CHUNK.min((length - tail.offset - start as u64) as usize);
+        tail.partial.resize(start + want, 0);
+        let read = tail.stream.file.read_at(&mut tail.partial[start..], tail.offset + start as u64)?;
+        tail.partial.truncate(start + read);
+        let Some(end) = memchr::memrchr(b'\n', &tail.partial[start..]).map(|found| start + found + 1) else {
+            return Ok(Ok(read > 0));
+        };
+        let rest = tail.partial.split_off(end);
+        let whole = std::mem::replace(&mut tail.partial, rest);
+        let result = self.deliver(tail, &whole);
+        Ok(result.map(|()| true))
+    }
+
+    /// Decodes whole lines, each with its newline, and sends them.
+    fn deliver(&mut self, tail: &mut Tail, whole: &[u8]) -> Result<(), Stop> {
+        let mut batch: Vec<Activity> = Vec::new();
+        let stream = &tail.stream;
+        let mut offset = tail.offset;
+        for line in whole.split_inclusive(|b| *b == b'\n') {
+            let bare = line.strip_suffix(b"\n").unwrap_or(line);
+            stream.decoder.line(&stream.origin, offset, bare, &mut tail.carry, &self.shared.occurrences, &mut batch);
+            offset += line.len() as u64;
+        }
+        tail.offset = offset;
+        self.state.set(tail.stream.print, offset);
+        self.send(Update::Batch(batch, Some(self.state.position())))
+    }
+
+    /// The file was truncated, or another content was written over it.
+    fn restart(&mut self, tail: &mut Tail) -> io::Result<Result<bool, Stop>> {
+        if let Some(print) = tail.stream.print {
+            self.cut.push(Cut { print, name: tail.stream.path.display().to_string(), since: Instant::now() });
+        }
+        let mut lost = Ok(());
+        if !tail.partial.is_empty() {
+            lost = self.unfinished(tail);
+        }
+        tail.partial.clear();
+        tail.stream.identify(self.shared)?;
+        tail.offset = self.state.offset(tail.stream.print);
+        tail.seen_length = 0;
+        Ok(lost.map(|()| true))
+    }
+
+    /// A line that will never get its newline is delivered as it stands.
+    fn unfinished(&mut self, tail: &mut Tail) -> Result<(), Stop> {
+        let partial = std::mem::take(&mut tail.partial);
+        self.deliver(tail, &partial)
+    }
+
+    fn finish(&mut self, tail: &mut Tail) -> Result<(), Stop> {
+        if tail.partial.is_empty() { Ok(()) } else { self.unfinished(tail) }
+    }
+
+    /// A compressed file does not grow: it is read once from where its content was left.
+    fn read_compressed(&mut self, tail: &mut Tail) -> io::Result<Result<bool, Stop>> {
+        if tail.stream.print.is_none() {
+            tail.stream.identify(self.shared)?;
+        }
+        if tail.stream.print.is_none() || tail.offset == u64::MAX {
+            return Ok(Ok(false));
+        }
+        let mut reader = tail.stream.decompress()?;
+        io::copy(&mut (&mut reader).take(tail.offset), &mut io::sink())?;
+        let mut buffer = Vec::new();
+        loop {
+            let start = buffer.len();
+            let read = (&mut reader).take(CHUNK as u64).read_to_end(&mut buffer)?;
+            if read == 0 {
+                break;
+            }
+            if let Some(found) = memchr::memrchr(b'\n', &buffer[start..]) {
+                let rest = buffer.split_off(start + found + 1);
+                let whole = std::mem::replace(&mut buffer, rest);
+                if let Err(stop) = self.deliver(tail, &whole) {
+                    return Ok(Err(stop));
+                }
+            }
+        }
+        if !buffer.is_empty()
+            && let Err(stop) = self.deliver(tail, &buffer)
+        {
+            return Ok(Err(stop));
+        }
+        tail.offset = u64::MAX;
+        self.state.set(tail.stream.print, u64::MAX);
+        Ok(Ok(true))
+    }
+}

@@ -1,0 +1,427 @@
+//! What the files hold up to now: for the explorer in batches, newest first; for a query filtered and in order.
+
+use super::block::{self, BLOCK};
+use super::decode::{Early, Occurrences, request_hash};
+use super::follow::State;
+use super::quick::Quick;
+use super::stream::Stream;
+use super::{Shared, payload};
+use crosstail_core::filter::{Named, Predicate, Truth};
+use crosstail_core::model::{Activity, Id, Payload, Timestamp};
+use crosstail_source::{Cursor, Division, Page, PageQuery, Position, Sink, SourceError, Update};
+use rayon::prelude::*;
+use std::collections::HashMap;
+use std::io::{self, BufRead as _};
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio_util::sync::CancellationToken;
+
+/// A piece of a file to read.
+#[derive(Debug, Clone, Copy)]
+struct Task {
+    stream: usize,
+    range: (u64, u64),
+    limit: u64,
+}
+
+/// The pieces of the files up to a position, newest first. A compressed file is one piece.
+fn tasks(streams: &[Stream], upto: &State) -> Vec<Task> {
+    let mut tasks = Vec::new();
+    for (index, stream) in streams.iter().enumerate() {
+        let limit = upto.offset(stream.print);
+        if stream.compressed {
+            if limit > 0 {
+                tasks.push(Task { stream: index, range: (0, u64::MAX), limit });
+            }
+            continue;
+        }
+        let limit = limit.min(stream.length);
+        let mut end = limit;
+        // A small piece first: the newest lines are on screen while the rest is read.
+        let mut size = BLOCK / 8;
+        while end > 0 {
+            let start = end.saturating_sub(size);
+            tasks.push(Task { stream: index, range: (start, end), limit });
+            end = start;
+            size = BLOCK;
+        }
+    }
+    tasks
+}
+
+/// Calls `each(offset, line)` for the lines of a piece.
+fn run(stream: &Stream, task: &Task, buffer: &mut Vec<u8>, mut each: impl FnMut(u64, &[u8])) -> io::Result<()> {
+    if !stream.compressed {
+        return block::lines(&stream.file, task.range, task.limit, buffer, each);
+    }
+    let mut reader = io::BufReader::new(stream.decompress()?);
+    let mut offset = 0;
+    loop {
+        buffer.clear();
+        let read = reader.read_until(b'\n', buffer)?;
+        if read == 0 || offset >= task.limit {
+            return Ok(());
+        }
+        let line = buffer.strip_suffix(b"\n").unwrap_or(buffer);
+        each(offset, line);
+        offset += read as u64;
+    }
+}
+
+/// Activities handed over at a time: enough to be worth it, few enough that those on their way take little memory.
+const BATCH: usize = 1024;
+
+pub(super) fn fill_back(
+    shared: &Arc<Shared>,
+    upto: &Position,
+    limit: usize,
+    sink: &Sink,
+    cancel: &CancellationToken,
+) -> Result<(), SourceError> {
+    let streams = shared.streams()?;
+    let upto = State::read(upto);
+    let tasks = tasks(&streams, &upto);
+    let next = AtomicUsize::new(0);
+    let sent = AtomicUsize::new(0);
+    let failed: Mutex<Option<SourceError>> = Mutex::new(None);
+    let stopped = || cancel.is_cancelled() || sink.is_closed() || sent.load(Ordering::Relaxed) >= limit;
+    let work = || {
+        let mut buffer = Vec::new();
+        while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if stopped() {
+                return;
+            }
+            let stream = &streams[task.stream];
+            let mut batch: Vec<Activity> = Vec::with_capacity(BATCH);
+            let mut carry = stream.written_at();
+            let send = |batch: Vec<Activity>| {
+                sent.fetch_add(batch.len(), Ordering::Relaxed);
+                let _ = sink.blocking_send(Update::Batch(batch, None));
+            };
+            let read = run(stream, task, &mut buffer, |offset, line| {
+                stream.decoder.line(&stream.origin, offset, line, &mut carry, &shared.occurrences, &mut batch);
+                if batch.len() >= BATCH {
+                    send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)));
+                }
+            });
+            if let Err(error) = read {
+                let error = shared.io("read history", &stream.path.display().to_string(), &error);
+                *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            }
+            if !batch.is_empty() {
+                send(batch);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let helpers: Vec<_> = (1..readers()).map(|_| scope.spawn(work)).collect();
+        work();
+        for helper in helpers {
+            let _ = helper.join();
+        }
+    });
+    match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+/// Threads that read: the cores there are, at most four.
+fn readers() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(4)
+}
+
+/// Where a matching activity stands: enough to order it and to read it again.
+#[derive(Debug, Clone)]
+struct Match {
+    time: Timestamp,
+    id: Id,
+    lines: Lines,
+}
+
+#[derive(Debug, Clone)]
+enum Lines {
+    One(LineKept),
+    Many(Vec<LineKept>),
+}
+
+#[derive(Debug, Clone, Copy)]
+struct LineRef {
+    stream: u32,
+    offset: u64,
+    length: u32,
+}
+
+/// What a scan keeps of a line: where it is, and the activity itself where reading it again would mean
+/// decompressing the file from its beginning.
+#[derive(Debug, Clone)]
+struct LineKept {
+    at: LineRef,
+    held: Option<Box<Activity>>,
+}
+
+/// The result of one scan, kept for the next page of the same query.
+#[derive(Debug)]
+pub(crate) struct Found {
+    key: String,
+    streams: Vec<Stream>,
+    matches: Vec<Match>,
+}
+
+/// A line that is one part of an activity: kept until it is known whether other parts exist.
+struct PartLine {
+    request: u64,
+    at: LineRef,
+    /// Index of what is known beside it; a line that was rejected, and can be read again, has none.
+    more: Option<NonZeroU32>,
+}
+
+/// What is kept of a part beside its place.
+struct PartMore {
+    held: Option<Box<Activity>>,
+    kept: Option<(Timestamp, Id)>,
+}
+
+#[derive(Default)]
+struct Gathered {
+    matches: Vec<Match>,
+    parts: Vec<PartLine>,
+    more: Vec<PartMore>,
+}
+
+fn scan(shared: &Shared, query: &PageQuery, key: String) -> Result<Found, SourceError> {
+    let streams = shared.streams()?;
+    let predicate = query.filter.predicate(&query.context);
+    let tasks = tasks(&streams, &State::at(&streams));
+    let occurrences = Occurrences::default();
+    let test = Test { shared, query, predicate: &predicate };
+    let quick = Quick::new(&predicate);
+    let broken = AtomicBool::new(false);
+    let gathered: Vec<Result<Gathered, SourceError>> = tasks
+        .par_iter()
+        .map_init(Vec::new, |buffer, task| {
+            if broken.load(Ordering::Relaxed) {
+                return Ok(Gathered::default());
+            }
+            let stream = &streams[task.stream];
+            let mut gathered = Gathered::default();
+            let mut decoded = Vec::new();
+            let mut carry = stream.written_at();
+            run(stream, task, buffer, |offset, line| {
+                let at = LineRef { stream: task.stream as u32, offset, length: line.len() as u32 };
+                let mut early = (!stream.compressed).then_some(Early { quick: &quick, rejected_part: None });
+                let rest = (&mut carry, &occurrences);
+                stream.decoder.line_unless(&stream.origin, offset, line, rest.0, rest.1, early.as_mut(), &mut decoded);
+                if let Some(request) = early.and_then(|early| early.rejected_part) {
+                    gathered.parts.push(PartLine { request, at, more: None });
+                }
+                for activity in decoded.drain(..) {
+                    test.gather(stream, line, at, activity, &mut gathered);
+                }
+            })
+            .map_err(|error| {
+                broken.store(true, Ordering::Relaxed);
+                shared.io("read history", &stream.path.display().to_string(), &error)
+            })?;
+            Ok(gathered)
+        })
+        .collect();
+    let mut matches = Vec::new();
+    let mut parts = Vec::new();
+    for one in gathered {
+        let one = one?;
+        matches.extend(one.matches);
+        parts.push((one.parts, one.more));
+    }
+    matches.extend(test.join(&streams, parts));
+    // A failure that stands in two files is one activity in two places.
+    matches.sort_unstable_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
+    matches.dedup_by(|later, earlier| {
+        let same = later.id == earlier.id;
+        if same {
+            earlier.lines = Lines::Many([earlier.lines.list(), later.lines.list()].concat());
+        }
+        same
+    });
+    if query.newest_first {
+        matches.reverse();
+    }
+    Ok(Found { key, streams, matches })
+}
+
+impl Lines {
+    fn list(&self) -> &[LineKept] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
+}
+
+struct Test<'a> {
+    shared: &'a Shared,
+    query: &'a PageQuery,
+    predicate: &'a Predicate,
+}
+
+impl Test<'_> {
+    fn keeps(&self, activity: &Activity, payload: impl FnOnce() -> Payload) -> bool {
+        let at = activity.started_at;
+        if self.query.since.is_some_and(|since| at < since) || self.query.until.is_some_and(|until| at >= until) {
+            return false;
+        }
+        let names = &self.shared.names;
+        match self.predicate.test(&Named { activity, names, payload: None }) {
+            Truth::Yes => true,
+            Truth::No => false,
+            Truth::NeedsPayload => self.predicate.keeps(&Named { activity, names, payload: Some(&payload()) }),
+        }
+    }
+
+    fn gather(&self, stream: &Stream, line: &[u8], at: LineRef, activity: Activity, into: &mut Gathered) {
+        let load = || payload::of_line(self.shared, stream, stream.origin.file, line, &activity.id, at.offset);
+        let kept = self.keeps(&activity, load);
+        let held = |activity: &Activity| stream.compressed.then(|| Box::new(activity.clone()));
+        if activity.part {
+            let request = request_hash(&activity.id.to_string());
+            let held = held(&activity);
+            let kept = kept.then_some((activity.started_at, activity.id));
+            let more = (held.is_some() || kept.is_some()).then(|| {
+                into.more.push(PartMore { held, kept });
+                NonZeroU32::new(into.more.len() as u32)
+            });
+            into.parts.push(PartLine { request, at, more: more.flatten() });
+        } else if kept {
+            let line = LineKept { at, held: held(&activity) };
+            into.matches.push(Match { time: activity.started_at, id: activity.id, lines: Lines::One(line) });
+        }
+    }
+
+    /// Joins the lines of one request. A request with one line was tested already; the others are read again.
+    fn join(&self, streams: &[Stream], gathered: Vec<(Vec<PartLine>, Vec<PartMore>)>) -> Vec<Match> {
+        const SHARDS: usize = 64;
+        let mut shards: Vec<Vec<(PartLine, u32)>> = (0..SHARDS).map(|_| Vec::new()).collect();
+        let mut mores = Vec::new();
+        for (parts, more) in gathered {
+            let index = mores.len() as u32;
+            mores.push(more);
+            for part in parts {
+                shards[(part.request >> 58) as usize].push((part, index));
+            }
+        }
+        let more_of =
+            |(part, index): &(PartLine, u32)| part.more.and_then(|n| mores[*index as usize].get(n.get() as usize - 1));
+        let kept_line = |entry: &(PartLine, u32)| LineKept {
+            at: entry.0.at,
+            held: more_of(entry).and_then(|more| more.held.clone()),
+        };
+        shards
+            .into_par_iter()
+            .flat_map_iter(|mut shard| {
+                shard.sort_unstable_by_key(|(part, _)| part.request);
+                let mut out = Vec::new();
+                for group in shard.chunk_by(|a, b| a.0.request == b.0.request) {
+                    match group {
+                        [only] => out.extend(more_of(only).and_then(|more| more.kept.as_ref()).map(|(time, id)| {
+                            Match { time: *time, id: id.clone(), lines: Lines::One(kept_line(only)) }
+                        })),
+                        several => {
+                            let lines: Vec<LineKept> = several.iter().map(kept_line).collect();
+                            out.extend(self.joined(streams, &lines));
+                        }
+                    }
+                }
+                out
+            })
+            .collect()
+    }
+
+    fn joined(&self, streams: &[Stream], group: &[LineKept]) -> Vec<Match> {
+        // Ids whose hashes collide are told apart here.
+        let mut by_id: HashMap<Id, (Activity, Vec<LineKept>)> = HashMap::new();
+        for part in group {
+            let Some(activity) = read_again(streams, part, None) else { continue };
+            match by_id.entry(activity.id.clone()) {
+                std::collections::hash_map::Entry::Occupied(mut known) => {
+                    let (whole, lines) = known.get_mut();
+                    whole.absorb(activity);
+                    lines.push(part.clone());
+                }
+                std::collections::hash_map::Entry::Vacant(new) => {
+                    new.insert((activity, vec![part.clone()]));
+                }
+            }
+        }
+        by_id
+            .into_values()
+            .filter(|(activity, lines)| {
+                self.keeps(activity, || payload_of_lines(self.shared, streams, &activity.id, lines))
+            })
+            .map(|(activity, lines)| Match { time: activity.started_at, id: activity.id, lines: Lines::Many(lines) })
+            .collect()
+    }
+}
+
+/// The activity of a line; the one of an id where the line holds several.
+fn read_again(streams: &[Stream], line: &LineKept, id: Option<&Id>) -> Option<Activity> {
+    if let Some(held) = &line.held {
+        return Some((**held).clone());
+    }
+    let stream = &streams[line.at.stream as usize];
+    let bytes = stream.line_at(line.at.offset, line.at.length).ok()?;
+    let mut out = Vec::new();
+    let mut carry = stream.written_at();
+    stream.decoder.line(&stream.origin, line.at.offset, &bytes, &mut carry, &Occurrences::default(), &mut out);
+    let index = id.and_then(|id| out.iter().position(|activity| activity.id == *id)).unwrap_or(0);
+    (index < out.len()).then(|| out.swap_remove(index))
+}
+
+fn payload_of_lines(shared: &Shared, streams: &[Stream], id: &Id, lines: &[LineKept]) -> Payload {
+    let mut payload = Payload::default();
+    for line in lines.iter().map(|line| line.at) {
+        let stream = &streams[line.stream as usize];
+        if let Ok(bytes) = stream.line_at(line.offset, line.length) {
+            payload.absorb(payload::of_line(shared, stream, stream.origin.file, &bytes, id, line.offset));
+        }
+    }
+    payload
+}
+
+pub(super) fn page(
+    shared: &Shared,
+    cache: &mut Option<Found>,
+    query: &PageQuery,
+    after: Option<&Cursor>,
+) -> Result<Page, SourceError> {
+    let key = format!("{:?}", (query.filter.text(), query.context.now, query.since, query.until, query.newest_first));
+    if after.is_none() || cache.as_ref().is_none_or(|found| found.key != key) {
+        *cache = Some(scan(shared, query, key)?);
+    }
+    let Some(found) = cache else { return Ok(Page { items: Vec::new(), next: None, division: Division::default() }) };
+    let start = after.map_or(0, |cursor| {
+        let last = (Timestamp(cursor.time_us), Id::parse(&cursor.id));
+        found.matches.partition_point(|m| {
+            let here = (m.time, m.id.clone());
+            if query.newest_first { here >= last } else { here <= last }
+        })
+    });
+    let end = found.matches.len().min(start.saturating_add(query.limit));
+    let items: Vec<Activity> = found.matches[start..end]
+        .par_iter()
+        .filter_map(|m| {
+            let mut parts = m.lines.list().iter().filter_map(|line| read_again(&found.streams, line, Some(&m.id)));
+            let mut whole = parts.next()?;
+            parts.for_each(|part| whole.absorb(part));
+            whole.id = m.id.clone();
+            whole.started_at = m.time;
+            Some(whole)
+        })
+        .collect();
+    let next = if end < found.matches.len() { items.last().map(Cursor::after) } else { None };
+    let here = query.filter.clauses().len();
+    if next.is_none() {
+        *cache = None;
+    }
+    Ok(Page { items, next, division: Division { in_store: 0, here } })
+}

@@ -1,0 +1,35 @@
+//! What log files are to the rest of the program.
+
+use crate::{FileSource, Spec};
+use crosstail_core::schema::StoreKind;
+use crosstail_record::write::{FileWriter, Writer};
+use crosstail_source::{Kind, WriteOptions, Writing};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Log files.
+pub static KIND: Kind = Kind {
+    store: StoreKind { name: "file", is_database: false },
+    title: "log files",
+    schemes: &["file"],
+    example: "/var/log/app/*.log",
+    network: None,
+    claims: |_| true,
+    takes_several: true,
+    holds_activities: true,
+    may_hide: false,
+    open: |config, id, names| {
+        let specs = config.at.iter().map(|at| Spec::parse(at.trim_start_matches("file://"))).collect();
+        let source = FileSource::new(&config.name, id, names.clone(), specs, config.schema.clone());
+        Ok(Arc::new(source.ending_with(config.ended.clone())))
+    },
+    definitions: &[],
+    creator: None,
+    writing: Some(Writing { claims: |_| true, open: |to, options| Box::pin(writers(to, options)) }),
+    alerts: None,
+};
+
+async fn writers(to: &str, options: &WriteOptions) -> anyhow::Result<Vec<Box<dyn Writer>>> {
+    let path = Path::new(to.trim_start_matches("file://"));
+    Ok(vec![Box::new(FileWriter::open(path, options.keep_files)?)])
+}

@@ -1,0 +1,209 @@
+//! Log files: JSON lines of any known shape, logfmt, plain text; rotated, compressed, still being written.
+
+mod block;
+mod decode;
+mod discover;
+mod examine;
+mod follow;
+mod history;
+mod kind;
+mod payload;
+mod plain;
+mod quick;
+mod recognise;
+mod stream;
+
+pub use kind::KIND;
+
+use async_trait::async_trait;
+use crosstail_core::filter::Filter;
+use crosstail_core::model::{Activity, Diagnosis, Id, Locator, Names, Payload, SourceId, Timestamp};
+use crosstail_core::schema::Schema;
+use crosstail_source::{
+    Capabilities, Cursor, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, RelatedKey, Sink, Source,
+    SourceError,
+};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio_util::sync::CancellationToken;
+
+pub use discover::Spec;
+
+/// A set of log files.
+pub struct FileSource {
+    shared: Arc<Shared>,
+}
+
+/// What the tasks of a file source share.
+pub(crate) struct Shared {
+    pub(crate) name: String,
+    pub(crate) id: SourceId,
+    pub(crate) names: Names,
+    pub(crate) specs: Vec<Spec>,
+    pub(crate) recogniser: recognise::Recogniser,
+    pub(crate) occurrences: decode::Occurrences,
+    cache: Mutex<Option<history::Found>>,
+    /// Set once no more will be written.
+    pub(crate) ended: Option<Arc<AtomicBool>>,
+}
+
+impl FileSource {
+    /// Over paths, globs, directories or `-`; `schema` fixes how lines are read, else each file is recognised.
+    pub fn new(name: &str, id: SourceId, names: Names, specs: Vec<Spec>, schema: Option<Schema>) -> Self {
+        let shared = Shared {
+            name: name.to_owned(),
+            id,
+            names,
+            specs,
+            recogniser: recognise::Recogniser::new(schema),
+            occurrences: decode::Occurrences::default(),
+            cache: Mutex::new(None),
+            ended: None,
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// A source that ends once this is set and everything was delivered.
+    #[must_use]
+    pub fn ending_with(mut self, ended: Option<Arc<AtomicBool>>) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.ended = ended;
+        }
+        self
+    }
+}
+
+impl Shared {
+    /// The files there are now, newest first.
+    fn streams(&self) -> Result<Vec<stream::Stream>, SourceError> {
+        let found =
+            discover::discover(&self.specs).map_err(|problem| self.error("open", ErrorKind::Connect, problem))?;
+        let mut streams = Vec::new();
+        for path in found {
+            match stream::Stream::open(self, &path) {
+                Ok(stream) => streams.extend(stream),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(self.io("open", &path.display().to_string(), &error)),
+            }
+        }
+        // A copy or a rename of a file that is there under another name holds the same lines.
+        streams.sort_by_key(|s| std::cmp::Reverse((s.length, s.modified)));
+        let mut seen = std::collections::HashSet::new();
+        streams.retain(|s| s.print.is_none_or(|print| seen.insert(print)));
+        streams.sort_by_key(|s| std::cmp::Reverse(s.modified));
+        Ok(streams)
+    }
+
+    fn error(&self, operation: &'static str, kind: ErrorKind, cause: impl Into<String>) -> SourceError {
+        SourceError { source_name: self.name.clone(), operation, kind, cause: cause.into(), hint: None }
+    }
+
+    fn io(&self, operation: &'static str, what: &str, error: &std::io::Error) -> SourceError {
+        let kind = match error.kind() {
+            std::io::ErrorKind::PermissionDenied => ErrorKind::Auth,
+            _ => ErrorKind::Connect,
+        };
+        let mut found = self.error(operation, kind, format!("{what}: {error}"));
+        if kind == ErrorKind::Auth {
+            found.hint = Some("the file needs to be readable by you; crosstail never writes to it".to_owned());
+        }
+        found
+    }
+}
+
+/// Runs blocking work off the runtime's own threads.
+async fn blocking<T: Send + 'static>(
+    shared: &Arc<Shared>,
+    work: impl FnOnce(&Arc<Shared>) -> Result<T, SourceError> + Send + 'static,
+) -> Result<T, SourceError> {
+    let inner = Arc::clone(shared);
+    tokio::task::spawn_blocking(move || work(&inner))
+        .await
+        .unwrap_or_else(|error| Err(shared.error("read", ErrorKind::Query, error.to_string())))
+}
+
+#[async_trait]
+impl Source for FileSource {
+    fn kind(&self) -> &'static crosstail_source::Kind {
+        &KIND
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { pushes: true, aggregates: false }
+    }
+
+    async fn probe(&self) -> Result<Probe, SourceError> {
+        blocking(&self.shared, |shared| {
+            let streams = shared.streams()?;
+            let mut schemas: Vec<&str> = streams.iter().map(|s| s.decoder.schema_name()).collect();
+            schemas.sort_unstable();
+            schemas.dedup();
+            let bytes: u64 = streams.iter().map(|s| s.length).sum();
+            Ok(Probe {
+                server: format!("{} files, {:.1} MB", streams.len(), bytes as f64 / 1e6),
+                schema: schemas.join(", "),
+                ..Probe::default()
+            })
+        })
+        .await
+    }
+
+    async fn page(&self, query: &PageQuery, after: Option<&Cursor>) -> Result<Page, SourceError> {
+        let (query, after) = (query.clone(), after.cloned());
+        blocking(&self.shared, move |shared| {
+            let mut cache = shared.cache.lock().unwrap_or_else(PoisonError::into_inner);
+            history::page(shared, &mut cache, &query, after.as_ref())
+        })
+        .await
+    }
+
+    async fn position(&self) -> Result<Position, SourceError> {
+        blocking(&self.shared, |shared| {
+            let streams = shared.streams()?;
+            Ok(follow::State::at(&streams).position())
+        })
+        .await
+    }
+
+    async fn follow(&self, from: Position, sink: &Sink, cancel: &CancellationToken) -> Result<(), SourceError> {
+        follow::follow(&self.shared, &from, sink, cancel).await
+    }
+
+    async fn fill_back(
+        &self,
+        upto: &Position,
+        limit: usize,
+        sink: &Sink,
+        cancel: &CancellationToken,
+    ) -> Result<(), SourceError> {
+        let (upto, sink, cancel) = (upto.clone(), sink.clone(), cancel.clone());
+        blocking(&self.shared, move |shared| history::fill_back(shared, &upto, limit, &sink, &cancel)).await
+    }
+
+    async fn payload(&self, id: &Id, locator: &Locator) -> Result<Payload, SourceError> {
+        let (id, locator) = (id.clone(), locator.clone());
+        blocking(&self.shared, move |shared| payload::load(shared, &id, &locator)).await
+    }
+
+    async fn related(&self, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, SourceError> {
+        let text = match key {
+            RelatedKey::Correlation(id) => format!("corr={}", crosstail_core::filter::quote(id)),
+            RelatedKey::Request(id) => {
+                let id = crosstail_core::filter::quote(id);
+                format!("request={id} OR parent={id} OR id={id}")
+            }
+        };
+        let filter =
+            Filter::parse(&text).map_err(|e| self.shared.error("find related", ErrorKind::Query, e.to_string()))?;
+        let query = PageQuery { filter, newest_first: false, ..PageQuery::all(limit) };
+        Ok(self.page(&query, None).await?.items)
+    }
+
+    async fn examine(&self, now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
+        blocking(&self.shared, move |shared| examine::examine(shared, now)).await
+    }
+
+    async fn aggregate(&self, query: &PageQuery, grouping: &Grouping) -> Result<Groups, SourceError> {
+        crosstail_source::aggregate_here(self, query, grouping, &self.shared.names).await
+    }
+}

@@ -1,0 +1,246 @@
+//! The connection: brokers, TLS, SASL, and what went wrong with them. Consumers are assigned partitions; they never
+//! subscribe, join a group or commit.
+
+use super::Error;
+use crosstail_source::decoded;
+use rdkafka::ClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::{Offset, TopicPartitionList};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// No question to a broker takes longer.
+pub(super) const TIME_LIMIT: Duration = Duration::from_secs(15);
+/// So long a reason is waited for.
+const REASON: Duration = Duration::from_millis(300);
+/// librdkafka wants a name of a group to assign partitions; nobody joins it.
+const GROUP: &str = "crosstail-reads-without-a-group";
+
+/// An address: `kafka://[user:password@]broker[:port][,broker…]/topic[,topic…][?tls=true&ca=FILE&cert=FILE&key=FILE&sasl=MECHANISM]`.
+pub(super) struct Address {
+    brokers: String,
+    /// Names of topics, or patterns with `*`.
+    pub(super) topics: Vec<String>,
+    settings: Vec<(&'static str, String)>,
+}
+
+impl Address {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let form = "write kafka://broker:9092/topic,topic";
+        let rest = text.strip_prefix("kafka://").ok_or(form)?;
+        let (rest, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let (user, hosts) = match authority.rsplit_once('@') {
+            Some((user, hosts)) => (Some(user), hosts),
+            None => (None, authority),
+        };
+        let topics: Vec<String> = path.split(',').map(decoded).filter(|topic| !topic.is_empty()).collect();
+        if hosts.is_empty() || topics.is_empty() {
+            return Err(format!("the address names no {}; {form}", if hosts.is_empty() { "broker" } else { "topic" }));
+        }
+        let with_port = |host: &str| if host.contains(':') { host.to_owned() } else { format!("{host}:9092") };
+        let brokers = hosts.split(',').map(with_port).collect::<Vec<_>>().join(",");
+        let (mut tls, mut sasl) = (false, None);
+        let mut settings = Vec::new();
+        for pair in parameters.split('&').filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let value = decoded(value);
+            match key {
+                "tls" => tls = value != "false",
+                "ca" => settings.push(("ssl.ca.location", value)),
+                "cert" => settings.push(("ssl.certificate.location", value)),
+                "key" => settings.push(("ssl.key.location", value)),
+                "sasl" => sasl = Some(value.to_ascii_uppercase()),
+                other => return Err(format!("the address has '{other}'; known are tls, ca, cert, key, sasl")),
+            }
+        }
+        if tls && !settings.iter().any(|(name, _)| *name == "ssl.ca.location") {
+            // The system's roots.
+            settings.push(("ssl.ca.location", "probe".to_owned()));
+        }
+        if let Some(user) = user {
+            let mechanism = match (sasl, tls) {
+                (Some(mechanism), _) => mechanism,
+                (None, true) => "PLAIN".to_owned(),
+                (None, false) => {
+                    return Err(
+                        "a password without TLS: add ?tls=true, or say how it is sent: sasl=SCRAM-SHA-512".to_owned()
+                    );
+                }
+            };
+            if !["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"].contains(&mechanism.as_str()) {
+                return Err(format!("sasl={mechanism}: there are PLAIN, SCRAM-SHA-256, SCRAM-SHA-512"));
+            }
+            let (name, password) = user.split_once(':').unwrap_or((user, ""));
+            settings.push(("sasl.mechanisms", mechanism));
+            settings.push(("sasl.username", decoded(name)));
+            settings.push(("sasl.password", decoded(password)));
+        }
+        let protocol = match (tls, user.is_some()) {
+            (false, false) => "plaintext",
+            (true, false) => "ssl",
+            (false, true) => "sasl_plaintext",
+            (true, true) => "sasl_ssl",
+        };
+        settings.push(("security.protocol", protocol.to_owned()));
+        Ok(Self { brokers, topics, settings })
+    }
+
+    /// Brokers, TLS and credentials.
+    pub(super) fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.brokers).set("client.id", "crosstail");
+        config.set_log_level(RDKafkaLogLevel::Critical);
+        for (name, value) in &self.settings {
+            config.set(*name, value);
+        }
+        config
+    }
+
+    fn config(&self, group: &str) -> ClientConfig {
+        let mut config = self.client();
+        config
+            .set("group.id", group)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("allow.auto.create.topics", "false")
+            .set("auto.offset.reset", "error")
+            .set("enable.partition.eof", "true")
+            .set("queued.max.messages.kbytes", "16384")
+            .set("fetch.wait.max.ms", "100")
+            .set("reconnect.backoff.max.ms", "2000");
+        config
+    }
+
+    /// A consumer without any partition.
+    pub(super) fn consumer(&self) -> Result<Consumer, Error> {
+        self.consumer_as(GROUP)
+    }
+
+    /// A consumer that may ask what a group has committed.
+    pub(super) fn consumer_as(&self, group: &str) -> Result<Consumer, Error> {
+        let made = self.config(group).create_with_context(Watch::default());
+        made.map(|consumer| Consumer(Some(consumer))).map_err(|error| Error::Settings(error.to_string()))
+    }
+}
+
+/// What librdkafka says by the way: why a broker cannot be reached.
+#[derive(Default)]
+pub(super) struct Watch(Mutex<Option<(KafkaError, String)>>);
+
+impl ClientContext for Watch {
+    fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        // That all brokers are down says less than why.
+        if error.rdkafka_error_code() != Some(Code::AllBrokersDown) {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((error, reason.to_owned()));
+        }
+    }
+}
+
+impl ConsumerContext for Watch {}
+
+/// A consumer that is closed beside the way: closing may wait for a broker that does not answer.
+pub(super) struct Consumer(Option<BaseConsumer<Watch>>);
+
+impl std::ops::Deref for Consumer {
+    type Target = BaseConsumer<Watch>;
+
+    #[allow(clippy::expect_used, reason = "it is taken only when it is dropped")]
+    fn deref(&self) -> &Self::Target {
+        self.0.as_ref().expect("there until it is dropped")
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        let inner = self.0.take();
+        let _ = std::thread::Builder::new().name("kafka-close".to_owned()).spawn(move || drop(inner));
+    }
+}
+
+impl Consumer {
+    /// Reads these partitions, and no others, each from an offset.
+    pub(super) fn read_from<'t>(&self, from: impl Iterator<Item = (&'t str, i32, i64)>) -> Result<(), Error> {
+        let fail = |error| self.error(&error);
+        let mut list = TopicPartitionList::new();
+        for (topic, partition, offset) in from {
+            list.add_partition_offset(topic, partition, Offset::Offset(offset)).map_err(fail)?;
+        }
+        self.assign(&list).map_err(fail)?;
+        // One that was read to its end before waits since then.
+        self.resume(&list).map_err(fail)
+    }
+
+    /// An error, with the reason that librdkafka gave beside it.
+    pub(super) fn error(&self, error: &KafkaError) -> Error {
+        // Reasons are told by polling, a moment later.
+        let until = Instant::now() + REASON;
+        let seen = loop {
+            let told = self.poll(Duration::from_millis(20)).is_some();
+            let seen = self.context().0.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if seen.is_some() || (!told && Instant::now() >= until) {
+                break seen;
+            }
+        };
+        match seen {
+            Some((cause, reason)) => Error::Broker { code: cause.rdkafka_error_code(), text: plain(&reason) },
+            None => Error::Broker { code: error.rdkafka_error_code(), text: plain(&error.to_string()) },
+        }
+    }
+}
+
+/// A reason without the name of the broker's thread before it, and without what was tried how often.
+fn plain(reason: &str) -> String {
+    let text =
+        reason.split(": ").skip_while(|part| part.contains("://") || part.contains("/bootstrap")).collect::<Vec<_>>();
+    let text = if text.is_empty() { reason.to_owned() } else { text.join(": ") };
+    let text = text.split(" (after ").next().unwrap_or(&text).to_owned();
+    crosstail_core::model::redact_text(&text).chars().take(300).collect()
+}
+
+/// Runs what blocks on a thread of its own: quitting never waits for a broker.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let spawned = std::thread::Builder::new().name("kafka".to_owned()).spawn(move || {
+        let _ = sender.send(work());
+    });
+    spawned.map_err(|error| Error::Settings(error.to_string()))?;
+    receiver.await.unwrap_or_else(|_| Err(Error::Settings("the reading thread ended".to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_name_brokers_topics_and_how_to_get_in() {
+        let of = |text: &str| Address::parse(text).expect("reads");
+        let plain = of("kafka://a,b:9093/log-ingestion,alerts");
+        assert_eq!(plain.brokers, "a:9092,b:9093");
+        assert_eq!(plain.topics, ["log-ingestion", "alerts"]);
+        let has = |address: &Address, name: &str, value: &str| {
+            address.settings.iter().any(|(known, found)| *known == name && found == value)
+        };
+        assert!(has(&plain, "security.protocol", "plaintext"));
+        let secure = of("kafka://me:p%40ss@a/t?tls=true&ca=/ca.pem&sasl=scram-sha-512");
+        for (name, value) in [
+            ("security.protocol", "sasl_ssl"),
+            ("sasl.mechanisms", "SCRAM-SHA-512"),
+            ("sasl.password", "p@ss"),
+            ("ssl.ca.location", "/ca.pem"),
+        ] {
+            assert!(has(&secure, name, value), "{name}");
+        }
+        assert!(has(&of("kafka://a/t?tls=true"), "ssl.ca.location", "probe"), "the system's roots");
+        for wrong in ["kafka://a", "kafka:///t", "kafka://me:x@a/t", "kafka://a/t?x=1", "kafka://me:x@a/t?sasl=GSSAPI"]
+        {
+            assert!(Address::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

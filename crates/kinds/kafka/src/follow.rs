@@ -1,0 +1,196 @@
+//! Following: every partition from its position on. New partitions are read from their beginning; where the broker no
+//! longer has what comes next, the gap is told and reading goes on at what is left.
+
+use super::connection::{Consumer, TIME_LIMIT};
+use super::topics::{Offsets, Topic};
+use super::{Error, Kafka, is_transport};
+use crosstail_source::{Position, Sink, Update};
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::Message as _;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+/// Activities a batch.
+const CHUNK: usize = 2000;
+/// How often new topics and partitions are looked for.
+const LOOK: Duration = Duration::from_secs(3);
+/// Without any broker for so long, the source says so.
+const SILENCE: Duration = Duration::from_secs(3);
+
+/// Where following goes on: the next offset by topic and partition.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct At(BTreeMap<String, BTreeMap<i32, i64>>);
+
+impl At {
+    pub(super) fn of(offsets: &Offsets) -> Self {
+        let mut at = Self::default();
+        for ((topic, partition), offset) in offsets {
+            at.0.entry(topic.clone()).or_default().insert(*partition, *offset);
+        }
+        at
+    }
+
+    pub(super) fn offsets(&self) -> Offsets {
+        let of = |(topic, partitions): (&String, &BTreeMap<i32, i64>)| {
+            let topic = topic.clone();
+            partitions.iter().map(move |(partition, offset)| ((topic.clone(), *partition), *offset)).collect::<Vec<_>>()
+        };
+        self.0.iter().flat_map(of).collect()
+    }
+
+    fn next(&mut self, topic: &str, partition: i32) -> Option<&mut i64> {
+        self.0.get_mut(topic)?.get_mut(&partition)
+    }
+}
+
+struct Follower<'a> {
+    kafka: &'a Kafka,
+    /// Asks about topics, beside the one that reads.
+    asking: Consumer,
+    sink: &'a Sink,
+    at: At,
+    topics: HashMap<String, Topic>,
+}
+
+/// Delivers what is written after a position, until cancelled.
+pub(super) fn follow(kafka: &Kafka, from: At, sink: &Sink, cancelled: &dyn Fn() -> bool) -> Result<(), Error> {
+    let (consumer, asking) = (kafka.address.consumer()?, kafka.address.consumer()?);
+    let mut follower = Follower { kafka, asking, sink, at: from, topics: HashMap::new() };
+    follower.look()?;
+    follower.check_retained()?;
+    follower.assign(&consumer)?;
+    if sink.blocking_send(Update::CaughtUp).is_err() {
+        return Ok(());
+    }
+    let mut looked = Instant::now();
+    let mut silent_since: Option<Instant> = None;
+    let mut tried: HashSet<String> = HashSet::new();
+    let mut batch = Vec::with_capacity(CHUNK);
+    while !cancelled() {
+        let wait = if batch.is_empty() { Duration::from_millis(100) } else { Duration::ZERO };
+        let mut idle = false;
+        match consumer.poll(wait) {
+            None => idle = true,
+            Some(Ok(message)) => {
+                silent_since = None;
+                // The first message of a topic that was empty tells its schema.
+                if follower.topics.get(message.topic()).is_some_and(|topic| !topic.recognised)
+                    && tried.insert(message.topic().to_owned())
+                {
+                    follower.look()?;
+                }
+                let (partition, offset) = (message.partition(), message.offset());
+                if let Some(topic) = follower.topics.get(message.topic())
+                    && let Some(next) = follower.at.next(message.topic(), partition)
+                    && offset >= *next
+                {
+                    *next = offset + 1;
+                    batch.push(topic.activity(&message, kafka.source, &kafka.source_name));
+                }
+            }
+            Some(Err(KafkaError::PartitionEOF(_))) => silent_since = None,
+            Some(Err(error)) => match error.rdkafka_error_code() {
+                Some(Code::AutoOffsetReset | Code::OffsetOutOfRange) => {
+                    follower.check_retained()?;
+                    follower.assign(&consumer)?;
+                }
+                // A topic that is being made or deleted; where it stays away, looking for it says so.
+                Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition) => {}
+                _ if is_transport(&error) => {
+                    let since = *silent_since.get_or_insert_with(Instant::now);
+                    if since.elapsed() > SILENCE {
+                        return Err(consumer.error(&error));
+                    }
+                }
+                _ => return Err(consumer.error(&error)),
+            },
+        }
+        if batch.len() >= CHUNK || (idle && !batch.is_empty()) {
+            let full = std::mem::replace(&mut batch, Vec::with_capacity(CHUNK));
+            if sink.blocking_send(Update::Batch(full, Some(Position::new(&follower.at)))).is_err() {
+                return Ok(());
+            }
+        }
+        if looked.elapsed() >= LOOK {
+            looked = Instant::now();
+            tried.clear();
+            if sink.is_closed() {
+                return Ok(());
+            }
+            if follower.look()? {
+                follower.assign(&consumer)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Follower<'_> {
+    /// Looks for topics and partitions; true where there are new ones, which are read from their beginning.
+    fn look(&mut self) -> Result<bool, Error> {
+        let found = self.kafka.topics(&self.asking)?.activities;
+        let mut new = self.topics.is_empty();
+        for topic in &found {
+            let partitions = self.at.0.entry(topic.name.clone()).or_default();
+            let known = !partitions.is_empty();
+            for partition in &topic.partitions {
+                if !partitions.contains_key(partition) {
+                    partitions.insert(*partition, 0);
+                    new = true;
+                    if known {
+                        let text = format!("topic {} has a new partition, {partition}", topic.name);
+                        // A closed channel is noticed by the loop.
+                        let _ = self.sink.blocking_send(Update::Notice(text));
+                    }
+                }
+            }
+        }
+        let gone: Vec<String> =
+            self.at.0.keys().filter(|name| !found.iter().any(|t| t.name == **name)).cloned().collect();
+        for name in gone {
+            self.at.0.remove(&name);
+            new = true;
+            let _ = self.sink.blocking_send(Update::Notice(format!("topic {name} was deleted")));
+        }
+        self.topics = found.into_iter().map(|topic| (topic.name.clone(), topic)).collect();
+        Ok(new)
+    }
+
+    /// Goes to what is left where the next message is no longer there, and says what is lost.
+    fn check_retained(&mut self) -> Result<(), Error> {
+        for (topic, partitions) in &mut self.at.0 {
+            for (partition, next) in partitions {
+                let (low, high) = self
+                    .asking
+                    .fetch_watermarks(topic, *partition, TIME_LIMIT)
+                    .map_err(|error| self.asking.error(&error))?;
+                let text = if *next < low && *next > 0 {
+                    format!(
+                        "topic {topic}, partition {partition}: offsets {next} to {} have expired and were not read",
+                        low - 1
+                    )
+                } else if *next > high {
+                    format!(
+                        "topic {topic}, partition {partition}: ends at offset {high} before {next}, where reading was: it \
+                         was made anew and is read from its beginning"
+                    )
+                } else if *next < low {
+                    *next = low;
+                    continue;
+                } else {
+                    continue;
+                };
+                *next = low;
+                let _ = self.sink.blocking_send(Update::Notice(text));
+            }
+        }
+        Ok(())
+    }
+
+    fn assign(&self, consumer: &Consumer) -> Result<(), Error> {
+        let offsets = self.at.offsets();
+        consumer.read_from(offsets.iter().map(|((topic, partition), offset)| (topic.as_str(), *partition, *offset)))
+    }
+}

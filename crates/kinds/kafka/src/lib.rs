@@ -1,0 +1,270 @@
+//! Kafka: the topics of a cluster, read by assignment. Their history is what they retain.
+
+mod alert;
+mod cluster;
+mod connection;
+mod create;
+mod examine;
+mod follow;
+mod kind;
+mod read;
+mod topics;
+
+pub use kind::KIND;
+
+use async_trait::async_trait;
+use connection::{Address, Consumer, blocking};
+use crosstail_core::model::{
+    Activity, Diagnosis, Id, Locator, Names, Payload, SourceId, Timestamp, Vitals, redact_text,
+};
+use crosstail_core::schema::Schema;
+use crosstail_source::waiting::Waiting;
+use crosstail_source::{
+    Capabilities, Cursor, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, RelatedKey, Sink, Source,
+    SourceError,
+};
+use rdkafka::Offset;
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio_util::sync::CancellationToken;
+use topics::Topics;
+
+/// Topics.
+pub struct KafkaSource {
+    name: String,
+    kafka: Arc<Kafka>,
+}
+
+/// The settings of a client of an address's brokers, for those who write to them.
+pub fn client(url: &str) -> anyhow::Result<rdkafka::ClientConfig> {
+    Address::parse(&crosstail_source::with_any(url)).map(|address| address.client()).map_err(anyhow::Error::msg)
+}
+
+/// The topics, or patterns of them, that an address names; `*` where it names none.
+pub fn topics(url: &str) -> anyhow::Result<Vec<String>> {
+    Address::parse(&crosstail_source::with_any(url)).map(|address| address.topics).map_err(anyhow::Error::msg)
+}
+
+/// A cluster, and which of its topics are read.
+struct Kafka {
+    address: Address,
+    schema: Option<Schema>,
+    names: Names,
+    source: SourceId,
+    source_name: String,
+    /// Schemas of topics that were recognised by their messages.
+    recognised: Mutex<std::collections::HashMap<String, Arc<Schema>>>,
+    waiting: Waiting<Vec<Activity>>,
+    /// Where partitions ended when their throughput was measured last.
+    ends_before: Mutex<Option<(std::time::Instant, topics::Offsets)>>,
+}
+
+impl Kafka {
+    /// The topics as they are now: they come and go, and get more partitions.
+    fn topics(&self, consumer: &Consumer) -> Result<Topics, Error> {
+        let mut known = self.recognised.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let topics =
+            topics::find(consumer, &self.address.topics, self.schema.as_ref(), &mut known, (&self.names, self.source))?;
+        *self.recognised.lock().unwrap_or_else(PoisonError::into_inner) = known;
+        Ok(topics)
+    }
+}
+
+/// What can go wrong inside.
+#[derive(Debug)]
+enum Error {
+    Settings(String),
+    Broker {
+        code: Option<Code>,
+        text: String,
+    },
+    Timeout(String),
+    /// There is nothing to read yet.
+    Nothing(String),
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Settings(text) | Self::Broker { text, .. } | Self::Timeout(text) | Self::Nothing(text) => {
+                f.write_str(text)
+            }
+        }
+    }
+}
+
+/// A connection that is not there, for now.
+fn is_transport(error: &KafkaError) -> bool {
+    use Code::{
+        AllBrokersDown, BrokerTransportFailure, LeaderNotAvailable, NetworkException, NotLeaderForPartition, Resolve,
+    };
+    let transport =
+        [AllBrokersDown, BrokerTransportFailure, LeaderNotAvailable, NetworkException, NotLeaderForPartition, Resolve];
+    error.rdkafka_error_code().is_some_and(|code| transport.contains(&code))
+}
+
+impl KafkaSource {
+    /// Over the topics of a URL; the schema of each is found by its name, else by its messages, where none is given. No
+    /// connection is made.
+    pub fn new(name: &str, id: SourceId, names: Names, url: &str, schema: Option<Schema>) -> Result<Self, SourceError> {
+        let address = Address::parse(url).map_err(|cause| {
+            let why = (ErrorKind::Unsupported, Some("correct the address"));
+            SourceError::of(name, "open", why, &redact_text(&cause))
+        })?;
+        let kafka = Kafka {
+            address,
+            schema,
+            names,
+            source: id,
+            source_name: name.to_owned(),
+            recognised: Mutex::default(),
+            waiting: Waiting::default(),
+            ends_before: Mutex::default(),
+        };
+        Ok(Self { name: name.to_owned(), kafka: Arc::new(kafka) })
+    }
+
+    fn error(&self, operation: &'static str, error: &Error) -> SourceError {
+        use Code::{
+            Authentication, ClusterAuthorizationFailed, GroupAuthorizationFailed, SSL, SaslAuthenticationFailed,
+            TopicAuthorizationFailed,
+        };
+        let why = match error {
+            Error::Settings(_) => (ErrorKind::Unsupported, Some("correct the address")),
+            Error::Broker { code: Some(Authentication | SaslAuthenticationFailed), .. } => {
+                (ErrorKind::Auth, Some("check the user, the password and sasl="))
+            }
+            Error::Broker { code: Some(SSL), .. } => {
+                (ErrorKind::Unsupported, Some("check tls= and ca=: the broker's certificate is not trusted"))
+            }
+            Error::Broker {
+                code: Some(TopicAuthorizationFailed | ClusterAuthorizationFailed | GroupAuthorizationFailed),
+                ..
+            } => (ErrorKind::Auth, Some("grant READ and DESCRIBE on the topics")),
+            Error::Broker { .. } => (ErrorKind::Connect, Some("is the broker running, and the address right?")),
+            Error::Timeout(_) => (ErrorKind::Timeout, None),
+            Error::Nothing(_) => (ErrorKind::Query, Some("it is looked for again")),
+        };
+        SourceError::of(&self.name, operation, why, error)
+    }
+
+    /// Asks on a thread of its own.
+    async fn ask<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&Kafka) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, SourceError> {
+        let kafka = Arc::clone(&self.kafka);
+        blocking(move || work(&kafka)).await.map_err(|error| self.error(operation, &error))
+    }
+}
+
+#[async_trait]
+impl Source for KafkaSource {
+    fn kind(&self) -> &'static crosstail_source::Kind {
+        &KIND
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { pushes: true, aggregates: false }
+    }
+
+    async fn probe(&self) -> Result<Probe, SourceError> {
+        self.ask("connect", |kafka| {
+            let consumer = kafka.address.consumer()?;
+            let topics = kafka.topics(&consumer)?;
+            let metadata = consumer.fetch_metadata(None, connection::TIME_LIMIT).map_err(|e| consumer.error(&e))?;
+            let count = |n: usize, of: &str| if n == 1 { format!("1 {of}") } else { format!("{n} {of}s") };
+            let all = topics.activities.iter().chain(&topics.series);
+            let partitions: usize = all.clone().map(|topic| topic.partitions.len()).sum();
+            let mut schemas: Vec<&str> = all.clone().map(|topic| topic.schema.name.as_str()).collect();
+            schemas.dedup();
+            Ok(Probe {
+                server: format!(
+                    "Kafka, {}, {}, {}; history is what they retain",
+                    count(metadata.brokers().len(), "broker"),
+                    count(all.count(), "topic"),
+                    count(partitions, "partition")
+                ),
+                schema: schemas.join(", "),
+                clock_ahead_us: None,
+                warnings: Vec::new(),
+            })
+        })
+        .await
+    }
+
+    async fn page(&self, query: &PageQuery, after: Option<&Cursor>) -> Result<Page, SourceError> {
+        let (query, after) = (query.clone(), after.cloned());
+        self.ask("read history", move |kafka| read::page(kafka, &query, after.as_ref())).await
+    }
+
+    async fn position(&self) -> Result<Position, SourceError> {
+        self.ask("read position", |kafka| {
+            let consumer = kafka.address.consumer()?;
+            let topics = kafka.topics(&consumer)?.activities;
+            Ok(Position::new(follow::At::of(&topics::ends(&consumer, &topics, Offset::End)?)))
+        })
+        .await
+    }
+
+    async fn follow(&self, from: Position, sink: &Sink, cancel: &CancellationToken) -> Result<(), SourceError> {
+        let from = from.read().unwrap_or_default();
+        let (sink, token) = (sink.clone(), cancel.clone());
+        tokio::select! {
+            () = cancel.cancelled() => Ok(()),
+            outcome = self.ask("follow", move |kafka| follow::follow(kafka, from, &sink, &|| token.is_cancelled())) => outcome,
+        }
+    }
+
+    async fn fill_back(
+        &self,
+        upto: &Position,
+        limit: usize,
+        sink: &Sink,
+        cancel: &CancellationToken,
+    ) -> Result<(), SourceError> {
+        let upto = upto.read::<follow::At>().unwrap_or_default().offsets();
+        let (sink, token) = (sink.clone(), cancel.clone());
+        tokio::select! {
+            () = cancel.cancelled() => Ok(()),
+            outcome = self.ask("read history", move |kafka| {
+                read::fill_back(kafka, &upto, limit, &sink, &|| token.is_cancelled())
+            }) => outcome,
+        }
+    }
+
+    async fn payload(&self, id: &Id, locator: &Locator) -> Result<Payload, SourceError> {
+        let missing = || {
+            let mut error = SourceError::gone(&self.name, format!("message of {id}"));
+            error.hint = Some("it has expired: the topic no longer retains it".to_owned());
+            error
+        };
+        let Locator::Message { topic, partition, offset } = locator else { return Err(missing()) };
+        let topic = self.kafka.names.place_name(*topic);
+        let (partition, offset) = (i32::try_from(*partition).unwrap_or(0), i64::try_from(*offset).unwrap_or(0));
+        let found = self.ask("load payload", move |kafka| read::payload(kafka, &topic, partition, offset)).await?;
+        found.ok_or_else(missing)
+    }
+
+    async fn related(&self, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, SourceError> {
+        let key = key.clone();
+        self.ask("find related", move |kafka| read::related(kafka, &key, limit)).await
+    }
+
+    async fn vitals(&self, since: Timestamp) -> Result<Vitals, SourceError> {
+        self.ask("read the cluster's state", move |kafka| cluster::vitals(kafka, since)).await
+    }
+
+    async fn examine(&self, _now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
+        let (topics, mut found) = self.ask("examine", examine::volume).await?;
+        let retained = examine::retention(&self.kafka, &topics).await;
+        found.extend(retained.map_err(|error| self.error("examine", &error))?);
+        Ok(found)
+    }
+
+    async fn aggregate(&self, query: &PageQuery, grouping: &Grouping) -> Result<Groups, SourceError> {
+        crosstail_source::aggregate_here(self, query, grouping, &self.kafka.names).await
+    }
+}

@@ -1,0 +1,236 @@
+//! Reading what topics retain: ranges of offsets, history as pages, one message.
+
+use super::connection::{Consumer, TIME_LIMIT};
+use super::topics::{Offsets, Topic, ends};
+use super::{Error, Kafka};
+use crosstail_core::filter::Named;
+use crosstail_core::model::{Activity, Id, Payload, Timestamp};
+use crosstail_source::{Page, PageQuery, RelatedKey, Sink, Update};
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Message as _};
+use rdkafka::{Offset, TopicPartitionList};
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+
+/// The first messages of a history are on screen while the rest is read: so many a partition.
+const FIRST: i64 = 500;
+/// Activities a batch.
+const CHUNK: usize = 2000;
+/// What began before a time may be written up to this much before it: clocks differ.
+const SKEW_MS: i64 = 3_600_000;
+
+/// First and behind-last offset by topic and partition.
+pub(super) type Ranges = BTreeMap<(String, i32), (i64, i64)>;
+
+/// Gives every message of the ranges to `take`, each partition in order, until it says no more.
+pub(super) fn range(
+    consumer: &Consumer,
+    ranges: &Ranges,
+    cancelled: &dyn Fn() -> bool,
+    take: &mut dyn FnMut(&BorrowedMessage<'_>) -> bool,
+) -> Result<(), Error> {
+    // The end of a partition is told without the name of its topic: one topic at a time.
+    let mut by_topic: BTreeMap<&str, BTreeMap<i32, (i64, i64)>> = BTreeMap::new();
+    for ((topic, partition), (low, high)) in ranges {
+        if low < high {
+            by_topic.entry(topic).or_default().insert(*partition, (*low, *high));
+        }
+    }
+    for (topic, mut open) in by_topic {
+        consumer.read_from(open.iter().map(|(partition, (low, _))| (topic, *partition, *low)))?;
+        let mut heard = Instant::now();
+        while !open.is_empty() && !cancelled() {
+            match consumer.poll(Duration::from_millis(100)) {
+                None if heard.elapsed() > TIME_LIMIT => {
+                    return Err(Error::Timeout(format!("{topic}: no message came")));
+                }
+                None => {}
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    open.remove(&partition);
+                }
+                Some(Err(error)) => {
+                    let transient = super::is_transport(&error);
+                    if !transient || heard.elapsed() > TIME_LIMIT {
+                        return Err(consumer.error(&error));
+                    }
+                }
+                Some(Ok(message)) => {
+                    heard = Instant::now();
+                    let partition = message.partition();
+                    let Some((_, high)) = open.get(&partition) else { continue };
+                    let (offset, last) = (message.offset(), message.offset() + 1 >= *high);
+                    if offset < *high && !take(&message) {
+                        return Ok(());
+                    }
+                    if last {
+                        open.remove(&partition);
+                        let mut done = TopicPartitionList::new();
+                        done.add_partition(topic, partition);
+                        let _ = consumer.pause(&done);
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What is retained from a time on, up to offsets.
+fn retained(consumer: &Consumer, topics: &[Topic], since: Option<Timestamp>) -> Result<Ranges, Error> {
+    let end = ends(consumer, topics, Offset::End)?;
+    let from = match since {
+        Some(since) => Offset::Offset((since.0.div_euclid(1000) - SKEW_MS).max(0)),
+        None => Offset::Beginning,
+    };
+    let low = ends(consumer, topics, from)?;
+    Ok(low.into_iter().filter_map(|(key, low)| end.get(&key).map(|end| (key.clone(), (low, *end)))).collect())
+}
+
+/// Every activity that is retained, with its payload where it is asked for; several messages of one are joined.
+fn everything(kafka: &Kafka, since: Option<Timestamp>, whole: bool) -> Result<Vec<(Activity, Option<Payload>)>, Error> {
+    let consumer = kafka.address.consumer()?;
+    let topics = kafka.topics(&consumer)?.activities;
+    let ranges = retained(&consumer, &topics, since)?;
+    let mut found: Vec<(Activity, Option<Payload>)> = Vec::new();
+    let mut by_id: HashMap<Id, usize> = HashMap::new();
+    let topic_of: HashMap<&str, &Topic> = topics.iter().map(|topic| (topic.name.as_str(), topic)).collect();
+    range(&consumer, &ranges, &|| false, &mut |message| {
+        let Some(topic) = topic_of.get(message.topic()) else { return true };
+        let activity = topic.activity(message, kafka.source, &kafka.source_name);
+        let payload = whole.then(|| topic.payload(message));
+        match by_id.get(&activity.id) {
+            Some(index) => {
+                let (known, part) = &mut found[*index];
+                if activity.part {
+                    known.absorb(activity);
+                } else {
+                    known.supersede(activity);
+                }
+                if let (Some(part), Some(payload)) = (part, payload) {
+                    part.absorb(payload);
+                }
+            }
+            None => {
+                by_id.insert(activity.id.clone(), found.len());
+                found.push((activity, payload));
+            }
+        }
+        true
+    })?;
+    Ok(found)
+}
+
+/// A page of what is retained: a topic has no order by time, so it is read whole, and kept for the next pages.
+pub(super) fn page(kafka: &Kafka, query: &PageQuery, after: Option<&crosstail_source::Cursor>) -> Result<Page, Error> {
+    let mut items = match kafka.waiting.take(query, after) {
+        Some(items) => items,
+        None => {
+            let predicate = query.filter.predicate(&query.context);
+            let timed = |a: &Activity| {
+                query.since.is_none_or(|since| a.started_at >= since)
+                    && query.until.is_none_or(|until| a.started_at < until)
+            };
+            let all = everything(kafka, query.since, predicate.needs_payload())?;
+            let mut items: Vec<Activity> = all
+                .into_iter()
+                .filter(|(activity, payload)| {
+                    let named = Named { activity, names: &kafka.names, payload: payload.as_ref() };
+                    timed(activity) && predicate.keeps(&named)
+                })
+                .map(|(activity, _)| activity)
+                .collect();
+            items.sort_by_cached_key(|a| (a.started_at, a.id.to_string()));
+            // Taken from the end.
+            if !query.newest_first {
+                items.reverse();
+            }
+            if let Some(cursor) = after {
+                items.retain(|activity| {
+                    cursor.is_before(activity.started_at, &activity.id.to_string(), query.newest_first)
+                });
+            }
+            items
+        }
+    };
+    let rest = items.split_off(items.len().saturating_sub(query.limit));
+    let (rest, mut page) = (items, rest);
+    page.reverse();
+    let next = page.last().filter(|_| !rest.is_empty()).map(crosstail_source::Cursor::after);
+    if let Some(next) = &next {
+        kafka.waiting.keep(query, next, rest);
+    }
+    let here = query.filter.clauses().len();
+    Ok(Page { items: page, next, division: crosstail_source::Division { in_store: 0, here } })
+}
+
+/// Delivers what is retained up to a position: the newest of each partition first, then the rest.
+pub(super) fn fill_back(
+    kafka: &Kafka,
+    upto: &Offsets,
+    limit: usize,
+    sink: &Sink,
+    cancelled: &dyn Fn() -> bool,
+) -> Result<(), Error> {
+    let consumer = kafka.address.consumer()?;
+    let topics = kafka.topics(&consumer)?.activities;
+    let low = ends(&consumer, &topics, Offset::Beginning)?;
+    let partitions = low.len().max(1);
+    let each = i64::try_from(limit / partitions).unwrap_or(i64::MAX).max(1);
+    let (mut newest, mut rest) = (Ranges::new(), Ranges::new());
+    for (key, low) in low {
+        let Some(high) = upto.get(&key).copied() else { continue };
+        let low = low.max(high.saturating_sub(each));
+        let middle = low.max(high - FIRST);
+        newest.insert(key.clone(), (middle, high));
+        rest.insert(key, (low, middle));
+    }
+    let topic_of: HashMap<&str, &Topic> = topics.iter().map(|topic| (topic.name.as_str(), topic)).collect();
+    for ranges in [newest, rest] {
+        let mut batch = Vec::with_capacity(CHUNK);
+        let mut listening = true;
+        range(&consumer, &ranges, cancelled, &mut |message| {
+            if let Some(topic) = topic_of.get(message.topic()) {
+                batch.push(topic.activity(message, kafka.source, &kafka.source_name));
+            }
+            if batch.len() >= CHUNK {
+                let full = std::mem::replace(&mut batch, Vec::with_capacity(CHUNK));
+                listening = sink.blocking_send(Update::Batch(full, None)).is_ok();
+            }
+            listening
+        })?;
+        if !listening || (!batch.is_empty() && sink.blocking_send(Update::Batch(batch, None)).is_err()) {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// One message, by its offset.
+pub(super) fn payload(kafka: &Kafka, topic: &str, partition: i32, offset: i64) -> Result<Option<Payload>, Error> {
+    let consumer = kafka.address.consumer()?;
+    let topics = kafka.topics(&consumer)?;
+    let Some(topic) = topics.activities.into_iter().find(|known| known.name == topic) else { return Ok(None) };
+    let (low, high) =
+        consumer.fetch_watermarks(&topic.name, partition, TIME_LIMIT).map_err(|error| consumer.error(&error))?;
+    if offset < low || offset >= high {
+        return Ok(None);
+    }
+    let mut found = None;
+    let one: Ranges = [((topic.name.clone(), partition), (offset, offset + 1))].into();
+    range(&consumer, &one, &|| false, &mut |message| {
+        found = Some(topic.payload(message));
+        false
+    })?;
+    Ok(found)
+}
+
+/// Activities that share a key: a topic has no index, so what is retained is read.
+pub(super) fn related(kafka: &Kafka, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, Error> {
+    let all = everything(kafka, None, false)?;
+    let mut found: Vec<Activity> =
+        all.into_iter().map(|(activity, _)| activity).filter(|activity| key.is_of(activity)).collect();
+    found.sort_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
+    found.truncate(limit);
+    Ok(found)
+}

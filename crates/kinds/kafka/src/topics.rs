@@ -1,0 +1,233 @@
+//! Topics: which there are, how their messages map to activities, and where their partitions begin and end.
+
+use super::Error;
+use super::connection::{Consumer, TIME_LIMIT};
+use crosstail_core::model::{Activity, Id, Locator, NameId, Names, Payload, Place, RawRecord, SourceId, Timestamp};
+use crosstail_core::schema::{Assembler, Schema};
+use crosstail_source::json;
+use rdkafka::consumer::Consumer as _;
+use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use rdkafka::{Offset, TopicPartitionList};
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// Messages by which a schema is recognised, a partition.
+const SAMPLE: i64 = 10;
+const EXCERPT: usize = 200;
+
+/// A topic that is read.
+#[derive(Clone)]
+pub(super) struct Topic {
+    pub(super) name: String,
+    pub(super) number: NameId,
+    pub(super) schema: Arc<Schema>,
+    /// The schema was named, or found by messages; an empty topic says nothing yet.
+    pub(super) recognised: bool,
+    pub(super) partitions: Vec<i32>,
+}
+
+/// The topics of an address, and those that hold measurements.
+pub(super) struct Topics {
+    pub(super) activities: Vec<Topic>,
+    pub(super) series: Vec<Topic>,
+}
+
+/// What the broker has, for the names and patterns asked for.
+pub(super) fn find(
+    consumer: &Consumer,
+    wanted: &[String],
+    given: Option<&Schema>,
+    known: &mut HashMap<String, Arc<Schema>>,
+    (names, source): (&Names, SourceId),
+) -> Result<Topics, Error> {
+    let metadata = consumer.fetch_metadata(None, TIME_LIMIT).map_err(|error| consumer.error(&error))?;
+    let there: Vec<(&str, Vec<i32>)> = metadata
+        .topics()
+        .iter()
+        .map(|topic| (topic.name(), topic.partitions().iter().map(|partition| partition.id()).collect()))
+        .collect();
+    let schemas = given.cloned().map_or_else(Schema::built_in, |schema| vec![schema]);
+    let mut topics = Topics { activities: Vec::new(), series: Vec::new() };
+    for name in wanted {
+        let pattern = name.contains('*').then(|| glob::Pattern::new(name)).transpose();
+        let pattern = pattern.map_err(|error| Error::Settings(format!("{name}: {error}")))?;
+        let fits = |topic: &str| match &pattern {
+            Some(pattern) => pattern.matches(topic) && !topic.starts_with("__"),
+            None => topic == name,
+        };
+        let found: Vec<&(&str, Vec<i32>)> = there.iter().filter(|(topic, _)| fits(topic)).collect();
+        if found.is_empty() && pattern.is_none() {
+            let near = crosstail_core::filter::suggest(name, there.iter().map(|(topic, _)| *topic));
+            let hint = near.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
+            return Err(Error::Nothing(format!("there is no topic {name}{hint}")));
+        }
+        for (topic, partitions) in found {
+            let number = names.place(topic);
+            names.table(source, topic);
+            let of = |schema: Arc<Schema>, recognised| Topic {
+                name: (*topic).to_owned(),
+                number,
+                schema,
+                recognised,
+                partitions: partitions.clone(),
+            };
+            if let Some(schema) = schemas.iter().find(|schema| schema.series_of(topic).is_some()) {
+                topics.series.push(of(Arc::new(schema.clone()), true));
+                continue;
+            }
+            let named = schemas
+                .iter()
+                .flat_map(|schema| schema.tables(crate::kind::STORE))
+                .find(|(_, table)| table.name == *topic)
+                .map(|(part, _)| part.clone());
+            schemas.iter().filter(|s| s.tables(crate::kind::STORE).any(|(_, t)| t.name == *topic)).for_each(|schema| {
+                names.add_flow(&schema.definition().flow);
+            });
+            let topic = match (named.or_else(|| given.cloned()), known.get(*topic)) {
+                (Some(schema), _) => of(Arc::new(schema), true),
+                (None, Some(schema)) => of(Arc::clone(schema), true),
+                (None, None) => match recognise(consumer, topic, partitions, &schemas)? {
+                    Some(schema) => {
+                        of(Arc::clone(known.entry((*topic).to_owned()).or_insert_with(|| Arc::new(schema))), true)
+                    }
+                    None => {
+                        let none = || Error::Nothing(format!("no schema for {topic}"));
+                        of(
+                            Arc::new(Schema::best_of(&schemas, &[]).or(schemas.first()).cloned().ok_or_else(none)?),
+                            false,
+                        )
+                    }
+                },
+            };
+            topics.activities.push(topic);
+        }
+    }
+    if topics.activities.is_empty() && topics.series.is_empty() {
+        return Err(Error::Nothing(format!("no topic fits {}", wanted.join(", "))));
+    }
+    Ok(topics)
+}
+
+/// The schema that fits the newest messages best; `None` where there are none.
+fn recognise(consumer: &Consumer, topic: &str, partitions: &[i32], known: &[Schema]) -> Result<Option<Schema>, Error> {
+    let sampled = Topic {
+        name: topic.to_owned(),
+        number: NameId(0),
+        schema: Arc::new(known[0].clone()),
+        recognised: false,
+        partitions: partitions.to_vec(),
+    };
+    let end = ends(consumer, std::slice::from_ref(&sampled), Offset::End)?;
+    let begin = ends(consumer, std::slice::from_ref(&sampled), Offset::Beginning)?;
+    let ranges = end.iter().map(|((name, partition), end)| {
+        let key = (name.clone(), *partition);
+        let low = begin.get(&key).copied().unwrap_or(0).max(end - SAMPLE);
+        (key, (low, *end))
+    });
+    let mut records: Vec<Map<String, Value>> = Vec::new();
+    super::read::range(consumer, &ranges.collect(), &|| false, &mut |message| {
+        records.extend(message.payload().and_then(|bytes| serde_json::from_slice(bytes).ok()));
+        true
+    })?;
+    let best = || Schema::best_of(known, &records).or(known.first()).cloned();
+    Ok(if records.is_empty() { None } else { best() })
+}
+
+/// Offsets by topic and partition.
+pub(super) type Offsets = BTreeMap<(String, i32), i64>;
+
+/// Where partitions end, or begin, or the first message at or after a time (milliseconds) is.
+pub(super) fn ends(consumer: &Consumer, topics: &[Topic], at: Offset) -> Result<Offsets, Error> {
+    let mut list = TopicPartitionList::new();
+    for topic in topics {
+        for partition in &topic.partitions {
+            list.add_partition_offset(&topic.name, *partition, at).map_err(|error| consumer.error(&error))?;
+        }
+    }
+    if list.count() == 0 {
+        return Ok(Offsets::new());
+    }
+    let list = consumer.offsets_for_times(list, TIME_LIMIT).map_err(|error| consumer.error(&error))?;
+    let mut offsets = Offsets::new();
+    for element in list.elements() {
+        element.error().map_err(|error| consumer.error(&error))?;
+        // After the last message there is none: the end.
+        let offset = match element.offset() {
+            Offset::Offset(offset) => offset,
+            _ => {
+                let (_, high) = consumer
+                    .fetch_watermarks(element.topic(), element.partition(), TIME_LIMIT)
+                    .map_err(|error| consumer.error(&error))?;
+                high
+            }
+        };
+        offsets.insert((element.topic().to_owned(), element.partition()), offset);
+    }
+    Ok(offsets)
+}
+
+/// When the broker, or the producer, says that a message was written.
+fn written(message: &BorrowedMessage<'_>) -> Option<Timestamp> {
+    message.timestamp().to_millis().map(Timestamp::from_millis)
+}
+
+impl Topic {
+    /// The activity of a message, whatever it holds.
+    pub(super) fn activity(&self, message: &BorrowedMessage<'_>, source: SourceId, source_name: &str) -> Activity {
+        let (partition, offset) = (message.partition(), message.offset());
+        let own = Id::Text(format!("{source_name}/{}/{partition}/{offset}", self.name).into());
+        let locator =
+            Locator::Message { topic: self.number, partition: partition.unsigned_abs(), offset: offset.unsigned_abs() };
+        let at = written(message);
+        let place = Place { at, ..Place::new(source, locator) };
+        let time = at.unwrap_or(Timestamp(0));
+        let undecodable = |problem: &str, excerpt: &str| {
+            let problem = format!("{problem} (topic {}, partition {partition}, offset {offset})", self.name);
+            Activity::undecodable(own.clone(), time, place.clone(), &problem, excerpt)
+        };
+        let Some(bytes) = message.payload() else {
+            let key = message.key().map(String::from_utf8_lossy).unwrap_or_default();
+            return undecodable("no value: the message deletes its key", &format!("tombstone of {key}"));
+        };
+        let text = String::from_utf8_lossy(bytes);
+        let excerpt = &text[..text.floor_char_boundary(EXCERPT)];
+        if matches!(text, std::borrow::Cow::Owned(_)) {
+            return undecodable("not UTF-8: not JSON", excerpt);
+        }
+        let mut assembler = Assembler::default();
+        if let Err(at) = json::scan(&text, self.schema.tree(), &mut assembler) {
+            let reason = match serde_json::from_str::<serde::de::IgnoredAny>(&text) {
+                Err(error) => format!("invalid JSON: {error}"),
+                Ok(_) => format!("not an object, at byte {at}"),
+            };
+            return undecodable(&reason, excerpt);
+        }
+        let mut activity = assembler.finish(&self.schema, own, time);
+        activity.places = vec![place];
+        activity
+    }
+
+    /// The payload in a message.
+    pub(super) fn payload(&self, message: &BorrowedMessage<'_>) -> Payload {
+        let text = String::from_utf8_lossy(message.payload().unwrap_or_default()).into_owned();
+        let mut payload = self.schema.divide(self.schema.record(&text).unwrap_or_default());
+        let mut about = json!({ "partition": message.partition(), "offset": message.offset() });
+        if let Some(key) = message.key() {
+            about["message_key"] = json!(String::from_utf8_lossy(key));
+        }
+        if let Some(at) = written(message) {
+            about["written_at"] = json!(at.rfc3339());
+        }
+        if let Some(headers) = message.headers() {
+            let one = |header: rdkafka::message::Header<'_, &[u8]>| {
+                (header.key.to_owned(), json!(String::from_utf8_lossy(header.value.unwrap_or_default())))
+            };
+            about["headers"] = Value::Object(headers.iter().map(one).collect());
+        }
+        payload.metadata.insert(format!("message of {}", self.name), about);
+        let place = format!("{}[{}]@{}", self.name, message.partition(), message.offset());
+        payload.raw.push(RawRecord::new(place, &text));
+        payload
+    }
+}

@@ -1,0 +1,139 @@
+//! Figures in the store: counts, outcomes, and latencies in the buckets of the sketch that we count in ourselves.
+
+use super::expression::{Translator, bounds};
+use super::mapping::Mapping;
+use super::operators::date;
+use super::query::{TIME_LIMIT, collection};
+use super::{Database, Error};
+use bson::{Bson, Document, doc};
+use crosstail_core::filter::{Class, Field};
+use crosstail_core::model::{Latencies, Mean, Timestamp};
+use crosstail_source::{Grouping, Groups, PageQuery};
+
+/// Figures of one collection; `None` where the filter or a field cannot be said there, or a document is odd.
+pub(super) async fn aggregate(
+    database: &Database,
+    mapping: &Mapping,
+    query: &PageQuery,
+    grouping: &Grouping,
+) -> Result<Option<Groups>, Error> {
+    let Some(pipeline) = pipeline(mapping, query, grouping) else { return Ok(None) };
+    let collection = collection(database, mapping);
+    let mut cursor = collection.aggregate(pipeline).max_time(TIME_LIMIT).allow_disk_use(true).await?;
+    let mut groups = Groups::new();
+    while cursor.advance().await? {
+        let group: Document = cursor.current().to_owned().try_into()?;
+        let whole = |name: &str| match group.get(name) {
+            Some(Bson::Int32(n)) => u64::try_from(*n).unwrap_or(0),
+            Some(Bson::Int64(n)) => u64::try_from(*n).unwrap_or(0),
+            Some(Bson::Double(n)) => *n as u64,
+            _ => 0,
+        };
+        let number =
+            |name: &str| group.get(name).and_then(|n| n.as_f64().or(n.as_i64().map(|n| n as f64))).unwrap_or(0.0);
+        if whole("odd") > 0 {
+            return Ok(None);
+        }
+        let Ok(id) = group.get_document("_id") else { continue };
+        let values: Vec<Option<String>> =
+            (0..grouping.by.len()).map(|i| id.get_str(format!("k{i}")).ok().map(str::to_owned)).collect();
+        let bucket = id.get_datetime("bucket").ok().map(|at| Timestamp::from_millis(at.timestamp_millis()));
+        let figures = groups.entry((values, bucket)).or_default();
+        figures.count += whole("count");
+        figures.failed += whole("failed");
+        figures.open += whole("open");
+        figures.succeeded += whole("succeeded");
+        if let Some(Bson::Double(latency)) = id.get("latency") {
+            figures.latencies.add_bucket(*latency as usize, whole("count"), whole("took"));
+        }
+        for (mine, name) in [(&mut figures.cpu, "cpu"), (&mut figures.memory, "memory")] {
+            let more = Mean { sum: number(name), count: whole(&format!("{name}_count")) };
+            mine.sum += more.sum;
+            mine.count += more.count;
+        }
+    }
+    Ok(Some(groups))
+}
+
+fn pipeline(mapping: &Mapping, query: &PageQuery, grouping: &Grouping) -> Option<Vec<Document>> {
+    let predicate = query.filter.predicate(&query.context);
+    let mut translator = Translator::new(mapping);
+    let condition = translator.condition(&predicate);
+    if !condition.exact {
+        return None;
+    }
+    let mut fields = Document::new();
+    let mut key = Document::new();
+    for (index, by) in grouping.by.iter().enumerate() {
+        let value = match by {
+            Field::Source => mapping.source_name.as_str().into(),
+            by if matches!(by.class(), Class::Number | Class::Duration | Class::Time) => return None,
+            by => match translator.value(*by) {
+                Some(value) => value,
+                None if translator.is_absent(*by) => Bson::Null,
+                None => return None,
+            },
+        };
+        fields.insert(format!("k{index}"), value);
+        key.insert(format!("k{index}"), format!("$k{index}"));
+    }
+    let mut or_null = |field: Field| match translator.value(field) {
+        Some(value) => Some(value),
+        None if translator.is_absent(field) => Some(Bson::Null),
+        None => None,
+    };
+    fields.insert("took", or_null(Field::Duration)?);
+    fields.insert("cpu", or_null(Field::Cpu)?);
+    fields.insert("memory", or_null(Field::Memory)?);
+    fields.insert("outcome", translator.value(Field::Is)?);
+    fields.insert("status", translator.status().unwrap_or(Bson::Null));
+    let time = translator.value(Field::Time)?;
+    if let Some(us) = grouping.bucket_us {
+        if us % 1000 != 0 {
+            return None;
+        }
+        let ms = doc! { "$toLong": &time };
+        let start = doc! { "$subtract": [ms.clone(), { "$mod": [ms, us / 1000] }] };
+        fields.insert("bucket", doc! { "$toDate": start });
+        key.insert("bucket", "$bucket");
+    }
+    fields.insert("keeps", condition.keeps);
+    fields.insert("odd", translator.odd());
+    // As `Latencies::bucket` counts.
+    key.insert(
+        "latency",
+        doc! { "$switch": { "branches": [
+            { "case": { "$eq": [{ "$ifNull": ["$took", Bson::Null] }, Bson::Null] }, "then": Bson::Null },
+            { "case": { "$lte": ["$took", 1.0] }, "then": 0.0 },
+        ], "default": { "$ceil": { "$divide": [{ "$ln": "$took" }, Latencies::LOG_GAMMA] } } } },
+    );
+    let mut bound = bounds(mapping, &predicate);
+    let name = mapping.table.time.as_str();
+    bound.extend(query.since.map(|at| doc! { name: { "$gte": date(at) } }));
+    bound.extend(query.until.map(|at| doc! { name: { "$lt": date(at) } }));
+    let matched = if bound.is_empty() {
+        Document::new()
+    } else {
+        doc! { "$and": bound }
+    };
+    let count_if = |test: Document| doc! { "$sum": { "$cond": [test, 1, 0] } };
+    let present = |name: &str| doc! { "$ne": [{ "$ifNull": [name, Bson::Null] }, Bson::Null] };
+    Some(vec![
+        doc! { "$match": matched },
+        doc! { "$project": fields },
+        doc! { "$match": { "$or": [{ "keeps": true }, { "odd": true }] } },
+        doc! { "$group": {
+            "_id": key,
+            "odd": count_if(doc! { "$eq": ["$odd", true] }),
+            "count": { "$sum": 1 },
+            "failed": count_if(doc! { "$eq": ["$outcome", "failure"] }),
+            "open": count_if(doc! { "$eq": ["$status", "in_progress"] }),
+            "succeeded": count_if(doc! { "$eq": ["$status", "success"] }),
+            "took": { "$sum": "$took" },
+            "cpu": { "$sum": "$cpu" },
+            "cpu_count": count_if(present("$cpu")),
+            "memory": { "$sum": "$memory" },
+            "memory_count": count_if(present("$memory")),
+        } },
+    ])
+}

@@ -1,0 +1,126 @@
+//! What an examination looks at in MongoDB: what the user may do, indexes, the TTL, the validator, how changes are told.
+
+use super::{Database, Error};
+use bson::{Bson, Document, doc};
+use crosstail_core::model::{Diagnosis, Grade, RETENTION_DAYS};
+
+/// A collection of fewer documents needs no index.
+const SMALL: i64 = 10_000;
+/// What changes something.
+const WRITES: [&str; 8] =
+    ["insert", "update", "remove", "dropCollection", "createIndex", "collMod", "dropDatabase", "createCollection"];
+
+pub(super) async fn examine(database: &Database) -> Result<Vec<Diagnosis>, Error> {
+    let mut diagnoses = Vec::new();
+    rights(database, &mut diagnoses).await?;
+    for mapping in &database.mappings {
+        let name = &mapping.table.name;
+        let mut cursor = database.handle.collection::<Document>(name).list_indexes().await?;
+        let mut indexes = Vec::new();
+        while cursor.advance().await? {
+            indexes.push(cursor.deserialize_current()?);
+        }
+        let count = database.handle.collection::<Document>(name).estimated_document_count().await? as i64;
+        let first = |index: &mongodb::IndexModel| index.keys.keys().next().cloned().unwrap_or_default();
+        let fields = &mapping.schema.definition().fields;
+        let mut wanted = vec![("it is followed and paged by it", mapping.table.time.clone())];
+        for (why, field) in [
+            ("traces are found by it", "correlation_id"),
+            ("requests are found by it", "request_id"),
+            ("retries are found by it", "parent_request_id"),
+        ] {
+            let paths = fields.get(field).and_then(|paths| paths.list().first().cloned());
+            wanted.extend(paths.map(|path| (why, path)));
+        }
+        let mut missing = 0;
+        for (why, path) in wanted {
+            if path == "_id" || indexes.iter().any(|index| first(index) == path) {
+                continue;
+            }
+            missing += 1;
+            let order = if path == mapping.table.time { -1 } else { 1 };
+            let statement = format!("db.{name}.createIndex({{ \"{path}\": {order} }})");
+            let found = Diagnosis::warning("indexes", format!("{name}: no index on {path}: {why}"), statement);
+            diagnoses.push(if count < SMALL { Diagnosis { grade: Grade::Note, ..found } } else { found });
+        }
+        if missing == 0 {
+            diagnoses.push(Diagnosis::ok("indexes", format!("{name}: what it is asked by is indexed")));
+        }
+        diagnoses.push(ttl(name, &mapping.table.time, &indexes));
+        diagnoses.push(Diagnosis::ok("volume", format!("{name}: about {count} documents")));
+    }
+    diagnoses.push(if database.pushes {
+        Diagnosis::ok("live", "a change stream tells of what is written")
+    } else {
+        Diagnosis::note(
+            "live",
+            "a standalone server tells of no changes: it is polled twice a second, older documents less often",
+        )
+    });
+    Ok(diagnoses)
+}
+
+fn ttl(name: &str, time: &str, indexes: &[mongodb::IndexModel]) -> Diagnosis {
+    let wanted = RETENTION_DAYS * 86_400;
+    let expires = indexes.iter().find_map(|index| {
+        let after = index.options.as_ref()?.expire_after?;
+        Some((index.keys.keys().next()?.clone(), after.as_secs() as i64))
+    });
+    match expires {
+        Some((field, after)) if after == wanted => {
+            Diagnosis::ok("retention", format!("{name}: {RETENTION_DAYS} days after {field} it is deleted"))
+        }
+        Some((field, after)) => Diagnosis::note(
+            "retention",
+            format!("{name}: deleted {:.1} days after {field}, and not {RETENTION_DAYS}", after as f64 / 86_400.0),
+        ),
+        None => Diagnosis::warning(
+            "retention",
+            format!("{name}: nothing is ever deleted: there is no TTL index"),
+            format!(
+                "db.{name}.createIndex({{ \"{}\": 1 }}, {{ expireAfterSeconds: {wanted} }})",
+                if time == "started_at" { "created_at" } else { time }
+            ),
+        ),
+    }
+}
+
+async fn rights(database: &Database, diagnoses: &mut Vec<Diagnosis>) -> Result<(), Error> {
+    let own = format!(
+        "a user of its own that may only read: db.createUser({{ user: \"crosstail\", pwd: passwordPrompt(), roles: [{{ role: \"read\", db: \"{}\" }}] }})",
+        database.handle.name()
+    );
+    let status = database.handle.run_command(doc! { "connectionStatus": 1, "showPrivileges": true }).await?;
+    let auth = status.get_document("authInfo").ok();
+    let list = |name: &str| auth.and_then(|auth| auth.get_array(name).ok()).map(Vec::as_slice).unwrap_or_default();
+    let user =
+        list("authenticatedUsers").first().and_then(Bson::as_document).and_then(|user| user.get_str("user").ok());
+    let Some(user) = user else {
+        let text = "nobody has to say who he is: whoever reaches the server may write";
+        diagnoses.push(Diagnosis::warning(
+            "permissions",
+            text,
+            format!("switch access control on (security.authorization), then {own}"),
+        ));
+        return Ok(());
+    };
+    let mut may: Vec<&str> = Vec::new();
+    for privilege in list("authenticatedUserPrivileges").iter().filter_map(Bson::as_document) {
+        let resource = privilege.get_document("resource").ok();
+        let own = resource.is_some_and(|resource| {
+            let db = resource.get_str("db").unwrap_or_default();
+            resource.get_bool("anyResource").unwrap_or(false)
+                || resource.contains_key("db") && (db.is_empty() || db == database.handle.name())
+        });
+        let actions = privilege.get_array("actions").into_iter().flatten().filter_map(Bson::as_str);
+        may.extend(actions.filter(|action| own && WRITES.contains(action)));
+    }
+    may.sort_unstable();
+    may.dedup();
+    diagnoses.push(if may.is_empty() {
+        Diagnosis::ok("permissions", format!("{user} may read, and not write"))
+    } else {
+        Diagnosis::warning("permissions", format!("{user} may {}, and only has to read", may.join(", ")), own)
+    });
+    Ok(())
+}

@@ -1,0 +1,413 @@
+//! Following collections. A replica set tells of every change (change streams, resumed by token); what it tells of an
+//! update is looked up, so it is the document as it is now. Where change streams are refused (a standalone server, code
+//! 40573), collections are polled with overlap, and open documents are read again. Source: MongoDB manual, "Change
+//! Streams"; driver specification "Change Streams".
+
+use crosstail_source::{Position, Sink, Update};
+
+use super::mapping::{Mapping, key_of};
+use super::operators::date;
+use super::query::{Find, find};
+use super::{Database, Error};
+use bson::{Bson, Document, RawDocumentBuf, doc};
+use crosstail_core::model::{Activity, Clock, Status, Timestamp};
+use mongodb::change_stream::ChangeStream;
+use mongodb::change_stream::event::{ChangeStreamEvent, OperationType, ResumeToken};
+use mongodb::options::FullDocumentType;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::hash::BuildHasher as _;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Changes delivered at a time.
+const CHUNK: usize = 1000;
+/// How often the position is told while nothing happens.
+const TELL: Duration = Duration::from_secs(5);
+/// Open documents watched at most.
+const OPEN: usize = 5000;
+const OPEN_EVERY: Duration = Duration::from_secs(2);
+/// A gap is read again from this long before it.
+const OVERLAP_US: i64 = 15 * 60 * 1_000_000;
+
+/// How far back in time is polled, how often.
+const TIERS: [(Duration, Duration); 4] = [
+    (Duration::from_secs(5), Duration::from_millis(500)),
+    (Duration::from_mins(1), Duration::from_secs(5)),
+    (Duration::from_mins(15), Duration::from_mins(1)),
+    (Duration::from_hours(24), Duration::from_mins(10)),
+];
+
+/// Where following goes on.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct At {
+    /// The change stream's token.
+    token: Option<ResumeToken>,
+    /// The operation time to begin at, without a token: seconds and number.
+    time: Option<(u32, u32)>,
+    /// The newest start time delivered, or the time of the position, in microseconds.
+    seen_us: i64,
+}
+
+/// The server's present operation time, which only members of a replica set have.
+pub(super) async fn position(database: &Database) -> Result<Position, Error> {
+    Ok(Position::new(now(database).await?))
+}
+
+async fn now(database: &Database) -> Result<At, Error> {
+    let reply = database.handle.run_command(doc! { "hello": 1 }).await?;
+    // The stream begins at its time, that included: what happened last is history.
+    let time = reply.get_timestamp("operationTime").ok().map(|at| (at.time, at.increment + 1));
+    let local = reply.get_datetime("localTime").map(|at| Timestamp::from_millis(at.timestamp_millis()));
+    let seen_us = local.unwrap_or_else(|_| Clock::system().now()).0;
+    Ok(At { token: None, time, seen_us })
+}
+
+pub(super) async fn follow(
+    database: &Database,
+    from: &Position,
+    sink: &Sink,
+    cancel: &CancellationToken,
+) -> Result<(), Error> {
+    let mut at = match from.read::<At>() {
+        Some(at) => at,
+        None => now(database).await?,
+    };
+    if at.token.is_none() && at.time.is_none() {
+        return poll(database, at, sink, cancel).await;
+    }
+    loop {
+        match stream(database, &mut at, sink, cancel).await {
+            Ok(()) => return Ok(()),
+            Err(error) if error.code() == Some(40573) => return poll(database, at, sink, cancel).await,
+            Err(error) if error.is_history_lost() => {
+                // Restart now, read again what began since, and say so.
+                let before = Timestamp(at.seen_us);
+                at = now(database).await?;
+                let text = format!(
+                    "the changes from {} to {} are no longer in the server's oplog: what began since then is read again, \
+                     an update of an older request in between may be missing",
+                    before.rfc3339(),
+                    Timestamp(at.seen_us).rfc3339()
+                );
+                if sink.send(Update::Notice(text)).await.is_err() {
+                    return Ok(());
+                }
+                read_since(database, before.plus_us(-OVERLAP_US), sink).await?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Delivers what began since a time.
+async fn read_since(database: &Database, since: Timestamp, sink: &Sink) -> Result<(), Error> {
+    for mapping in &database.mappings {
+        let filter = doc! { &mapping.table.time: { "$gte": date(since) } };
+        let sort = Some(doc! { &mapping.table.time: 1 });
+        let found = find(database, mapping, Find { filter, sort, limit: None, whole: false }).await?;
+        for chunk in found.chunks(CHUNK) {
+            let batch = chunk.iter().map(|document| mapping.read(document)).collect();
+            if sink.send(Update::Batch(batch, None)).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Delivers changes as the server tells them.
+async fn stream(database: &Database, at: &mut At, sink: &Sink, cancel: &CancellationToken) -> Result<(), Error> {
+    let names: Vec<&str> = database.mappings.iter().map(|mapping| mapping.table.name.as_str()).collect();
+    let mut project = doc! { "operationType": 1, "ns": 1, "documentKey": 1, "clusterTime": 1 };
+    for mapping in &database.mappings {
+        project.extend(mapping.projection.iter().map(|(path, _)| (format!("fullDocument.{path}"), Bson::Int32(1))));
+    }
+    // Of two collections one may have a path below one of the other's.
+    let paths: Vec<String> = project.keys().cloned().collect();
+    let below =
+        |path: &String| paths.iter().any(|p| path.strip_prefix(p.as_str()).is_some_and(|rest| rest.starts_with('.')));
+    let project: Document = project.into_iter().filter(|(path, _)| !below(path)).collect();
+    let kinds = ["insert", "update", "replace", "drop", "rename", "dropDatabase", "invalidate"];
+    let pipeline = [doc! { "$match": { "operationType": { "$in": kinds.to_vec() } } }, doc! { "$project": project }];
+    macro_rules! watch {
+        ($on:expr, $pipeline:expr) => {{
+            let mut watch = $on.watch().pipeline($pipeline).full_document(FullDocumentType::UpdateLookup);
+            watch = match (&at.token, at.time) {
+                (Some(token), _) => watch.resume_after(token.clone()),
+                (None, Some((time, increment))) => watch.start_at_operation_time(bson::Timestamp { time, increment }),
+                (None, None) => watch,
+            };
+            watch.await?
+        }};
+    }
+    // One collection is watched by itself: that takes no right beyond reading it.
+    let changes = match database.mappings.as_slice() {
+        [mapping] => {
+            let collection = database.handle.collection::<Document>(&mapping.table.name);
+            watch!(collection, pipeline)
+        }
+        _ => {
+            let mut all = vec![doc! { "$match": { "ns.coll": { "$in": names } } }];
+            all.extend(pipeline);
+            watch!(database.handle, all)
+        }
+    };
+    let (sender, mut told) = mpsc::channel(CHUNK);
+    // A request for more may not be given up half-way: the reading goes on in a task of its own.
+    let _reading = AbortOnDrop(tokio::spawn(read(changes.with_type(), sender)));
+    if sink.send(Update::CaughtUp).await.is_err() {
+        return Ok(());
+    }
+    let mut chunk = Vec::new();
+    loop {
+        chunk.clear();
+        tokio::select! {
+            () = cancel.cancelled() => return Ok(()),
+            () = sink.closed() => return Ok(()),
+            n = told.recv_many(&mut chunk, CHUNK) => {
+                if n == 0 {
+                    return Err(Error::Ended);
+                }
+            }
+        }
+        let mut batch: Vec<Activity> = Vec::with_capacity(chunk.len());
+        let mut failed = None;
+        for told in chunk.drain(..) {
+            let event = match told {
+                Told::Event(event) => event,
+                Told::Nothing(token) => {
+                    at.token = Some(token);
+                    continue;
+                }
+                Told::Failed(error) => {
+                    failed = Some(error);
+                    break;
+                }
+            };
+            at.token = Some(event.id);
+            if !matches!(event.operation_type, OperationType::Insert | OperationType::Update | OperationType::Replace) {
+                failed = Some(Error::Ended);
+                break;
+            }
+            let collection = event.ns.and_then(|ns| ns.coll);
+            let mapping = database
+                .mappings
+                .iter()
+                .find(|mapping| collection.as_ref().is_none_or(|name| *name == mapping.table.name));
+            // A document that was deleted since it was updated has nothing to look up.
+            if let (Some(mapping), Some(document)) = (mapping, event.full_document) {
+                let activity = mapping.read(&document);
+                at.seen_us = at.seen_us.max(activity.started_at.0.min(Clock::system().now().0));
+                batch.push(activity);
+            }
+        }
+        if matches!(failed, Some(Error::Ended)) {
+            // The token of the end cannot be resumed after.
+            *at = now(database).await?;
+        }
+        if sink.send(Update::Batch(batch, Some(Position::new(&*at)))).await.is_err() {
+            return Ok(());
+        }
+        if let Some(error) = failed {
+            return Err(error);
+        }
+    }
+}
+
+/// Ends a task when it is dropped.
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// What the server tells.
+enum Told {
+    Event(Box<ChangeStreamEvent<RawDocumentBuf>>),
+    /// Nothing happened up to here.
+    Nothing(ResumeToken),
+    Failed(Error),
+}
+
+/// Reads the change stream until nobody listens or it fails.
+async fn read(mut changes: ChangeStream<ChangeStreamEvent<RawDocumentBuf>>, to: mpsc::Sender<Told>) {
+    let mut told = Instant::now();
+    loop {
+        let next = match changes.next_if_any().await {
+            Ok(Some(event)) => Told::Event(Box::new(event)),
+            Ok(None) if !changes.is_alive() => Told::Failed(Error::Ended),
+            Ok(None) => match changes.resume_token() {
+                Some(token) if told.elapsed() >= TELL => Told::Nothing(token),
+                _ if to.is_closed() => return,
+                _ => continue,
+            },
+            Err(error) => Told::Failed(error.into()),
+        };
+        told = Instant::now();
+        let last = matches!(next, Told::Failed(_));
+        if to.send(next).await.is_err() || last {
+            return;
+        }
+    }
+}
+
+/// What polling remembers.
+struct Poller<'a> {
+    database: &'a Database,
+    sink: &'a Sink,
+    hasher: foldhash::fast::FixedState,
+    /// Hash of the key → hash of the content that was delivered, and the time of the document.
+    seen: HashMap<u64, (u64, i64)>,
+    /// Keys of documents without an outcome, a collection.
+    open: Vec<HashMap<String, Bson>>,
+    newest_us: i64,
+}
+
+/// Polls with overlap, newer documents more often than older ones.
+async fn poll(database: &Database, at: At, sink: &Sink, cancel: &CancellationToken) -> Result<(), Error> {
+    let mut poller = Poller {
+        database,
+        sink,
+        hasher: foldhash::fast::FixedState::default(),
+        seen: HashMap::new(),
+        open: database.mappings.iter().map(|_| HashMap::new()).collect(),
+        newest_us: at.seen_us,
+    };
+    let begun = Instant::now();
+    let mut due = TIERS.map(|(_, every)| begun + every);
+    let mut open_due = begun + OPEN_EVERY;
+    poller.learn_open().await?;
+    // What was written while nobody listened.
+    poller.read(Timestamp(at.seen_us - OVERLAP_US), None, true).await?;
+    if sink.send(Update::CaughtUp).await.is_err() {
+        return Ok(());
+    }
+    loop {
+        let next = due.iter().copied().chain([open_due]).min().unwrap_or(begun);
+        tokio::select! {
+            () = cancel.cancelled() => return Ok(()),
+            () = sink.closed() => return Ok(()),
+            () = tokio::time::sleep_until(next) => {}
+        }
+        let now = Instant::now();
+        for (tier, (back, every)) in TIERS.iter().enumerate() {
+            if now >= due[tier] {
+                due[tier] = now + *every;
+                let from = Timestamp(poller.newest_us - back.as_micros() as i64);
+                let until = tier.checked_sub(1).map(|t| Timestamp(poller.newest_us - TIERS[t].0.as_micros() as i64));
+                poller.read(from, until, tier == 1).await?;
+            }
+        }
+        if now >= open_due {
+            open_due = now + OPEN_EVERY;
+            poller.read_open().await?;
+        }
+        let position = Position::new(At { token: None, time: None, seen_us: poller.newest_us });
+        if sink.send(Update::Batch(Vec::new(), Some(position))).await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+impl Poller<'_> {
+    fn hash(&self, of: impl std::hash::Hash) -> u64 {
+        self.hasher.hash_one(&of)
+    }
+
+    async fn read(&mut self, from: Timestamp, until: Option<Timestamp>, misfits: bool) -> Result<(), Error> {
+        let database = self.database;
+        for (index, mapping) in database.mappings.iter().enumerate() {
+            let mut range = doc! { "$gte": date(from) };
+            range.extend(until.map(|at| doc! { "$lt": date(at) }).unwrap_or_default());
+            let time = mapping.table.time.as_str();
+            let sort = Some(doc! { time: 1 });
+            let filter = doc! { time: range };
+            let found = find(database, mapping, Find { filter, sort, limit: None, whole: false }).await?;
+            self.deliver(index, mapping, &found).await;
+            if misfits {
+                let filter = doc! { time: { "$not": { "$type": "date" } } };
+                let found =
+                    find(database, mapping, Find { filter, sort: None, limit: Some(CHUNK), whole: false }).await?;
+                self.deliver(index, mapping, &found).await;
+            }
+        }
+        if self.seen.len() > 1_000_000 {
+            let oldest = self.newest_us - OVERLAP_US;
+            self.seen.retain(|_, (_, time)| *time > oldest);
+        }
+        Ok(())
+    }
+
+    /// Sends the documents that are not as they were sent before.
+    async fn deliver(&mut self, index: usize, mapping: &Mapping, documents: &[RawDocumentBuf]) {
+        let now = Clock::system().now().0;
+        let mut batch = Vec::new();
+        for document in documents {
+            let Ok(Some(id)) = document.get("_id") else { continue };
+            let Ok(id) = Bson::try_from(id) else { continue };
+            let key = key_of(&id);
+            let content = self.hash(document.as_bytes());
+            let slot = self.hash((index, &key));
+            if self.seen.get(&slot).is_some_and(|(known, _)| *known == content) {
+                continue;
+            }
+            let activity = mapping.read(document);
+            self.seen.insert(slot, (content, activity.started_at.0));
+            // A time ahead of the clock does not move the windows past what is written now.
+            self.newest_us = self.newest_us.max(activity.started_at.0.min(now));
+            if activity.status == Some(Status::InProgress) {
+                if self.open[index].len() < OPEN {
+                    self.open[index].insert(key, id);
+                }
+            } else {
+                self.open[index].remove(&key);
+            }
+            batch.push(activity);
+        }
+        for chunk in batch.chunks(CHUNK) {
+            // A closed channel is noticed by the loop.
+            let _ = self.sink.send(Update::Batch(chunk.to_vec(), None)).await;
+        }
+    }
+
+    /// The documents that are open now, so that their end is seen however old they are.
+    async fn learn_open(&mut self) -> Result<(), Error> {
+        for (index, mapping) in self.database.mappings.iter().enumerate() {
+            let Some(path) = mapping.paths(crosstail_core::schema::Target::Status).first().copied() else { continue };
+            let words = mapping.schema.definition().open_words();
+            let filter = doc! { path: { "$in": words } };
+            let sort = Some(doc! { &mapping.table.time: -1 });
+            for document in find(self.database, mapping, Find { filter, sort, limit: Some(OPEN), whole: false }).await?
+            {
+                if let Ok(Some(id)) = document.get("_id")
+                    && let Ok(id) = Bson::try_from(id)
+                {
+                    let slot = self.hash((index, &key_of(&id)));
+                    let content = self.hash(document.as_bytes());
+                    self.seen.insert(slot, (content, 0));
+                    self.open[index].insert(key_of(&id), id);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_open(&mut self) -> Result<(), Error> {
+        let database = self.database;
+        for (index, mapping) in database.mappings.iter().enumerate() {
+            let keys: Vec<Bson> = self.open[index].values().cloned().collect();
+            if keys.is_empty() {
+                continue;
+            }
+            let filter = doc! { "_id": { "$in": keys } };
+            let found = find(database, mapping, Find { filter, sort: None, limit: None, whole: false }).await?;
+            self.deliver(index, mapping, &found).await;
+        }
+        Ok(())
+    }
+}

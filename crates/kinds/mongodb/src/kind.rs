@@ -1,0 +1,48 @@
+//! What MongoDB is to the rest of the program.
+
+use crate::MongodbSource;
+use crosstail_core::schema::StoreKind;
+use crosstail_record::write::{MongodbWriter, Writer};
+use crosstail_source::create::{Definition, Form};
+use crosstail_source::{Kind, Network, WriteOptions, Writing, claims_none};
+use std::sync::Arc;
+
+/// How schemas name it.
+pub(crate) const STORE: StoreKind = StoreKind { name: "mongodb", is_database: true };
+
+/// MongoDB.
+pub static KIND: Kind = Kind {
+    store: STORE,
+    title: "MongoDB",
+    schemes: &["mongodb", "mongodb+srv"],
+    example: "mongodb://user@host/database",
+    network: Some(Network {
+        default_port: |_| 27017,
+        encrypted: |_, rest| Some(rest.contains("tls=true") || rest.contains("ssl=true")),
+        encrypt: "tls=true",
+        unverified: &["tlsInsecure=true", "tlsAllowInvalidCertificates=true"],
+        verify: "tlsCAFile=FILE instead of tlsAllowInvalidCertificates",
+        named_by_host: false,
+    }),
+    claims: claims_none,
+    takes_several: false,
+    holds_activities: true,
+    may_hide: true,
+    open: |config, id, names| {
+        let source = MongodbSource::new(&config.name, id, names.clone(), config.address(), config.schema.clone())?;
+        Ok(Arc::new(source))
+    },
+    definitions: &[Definition {
+        schema: "prokure",
+        form: Form::Json,
+        text: include_str!("../../../../config/ddl/prokure.mongodb.json"),
+    }],
+    creator: Some(|url| Ok(Box::new(crate::create::MongodbCreator::new(url)))),
+    writing: Some(Writing { claims: claims_none, open: |to, options| Box::pin(writers(to, options)) }),
+    alerts: None,
+};
+
+async fn writers(url: &str, options: &WriteOptions) -> anyhow::Result<Vec<Box<dyn Writer>>> {
+    options.schema_of(KIND.title, &["prokure"])?;
+    Ok(vec![Box::new(MongodbWriter::connect(url).await?)])
+}

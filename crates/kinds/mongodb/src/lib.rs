@@ -1,0 +1,384 @@
+//! `MongoDB`: the collections that schemas map, read only.
+
+mod aggregate;
+mod create;
+mod examine;
+mod expression;
+mod follow;
+mod kind;
+mod mapping;
+mod operators;
+mod query;
+mod server;
+
+pub use kind::KIND;
+
+use async_trait::async_trait;
+use bson::doc;
+use crosstail_core::filter::suggest;
+use crosstail_core::model::{
+    Activity, Clock, Diagnosis, Id, Locator, Names, Payload, SourceId, Timestamp, Vitals, redact_text,
+};
+use crosstail_core::schema::Schema;
+use crosstail_source::{
+    Capabilities, Cursor, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, RelatedKey, Sink, Source,
+    SourceError,
+};
+use mapping::Mapping;
+use mongodb::Client;
+use mongodb::error::ErrorKind as DriverKind;
+use mongodb::options::{ClientOptions, ReadPreference, SelectionCriteria};
+use std::time::Duration;
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
+/// Connections at most.
+const CONNECTIONS: u32 = 5;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A database.
+pub struct MongodbSource {
+    name: String,
+    id: SourceId,
+    names: Names,
+    url: String,
+    schema: Option<Schema>,
+    database: OnceCell<Database>,
+}
+
+/// What of the database is mapped.
+struct Database {
+    client: Client,
+    handle: mongodb::Database,
+    /// A member of a replica set.
+    set: bool,
+    mappings: Vec<Mapping>,
+    schemas: Vec<String>,
+    warnings: Vec<String>,
+    /// A member of a replica set, or a router of a cluster: it has change streams.
+    pushes: bool,
+}
+
+/// What can go wrong inside.
+#[derive(Debug)]
+enum Error {
+    Driver(Box<mongodb::error::Error>),
+    Bson(bson::error::Error),
+    Mapping(String),
+    /// There is nothing to read yet.
+    Nothing(String),
+    /// The change stream is over: the collection was dropped or renamed.
+    Ended,
+}
+
+impl From<mongodb::error::Error> for Error {
+    fn from(error: mongodb::error::Error) -> Self {
+        Self::Driver(Box::new(error))
+    }
+}
+
+impl From<bson::error::Error> for Error {
+    fn from(error: bson::error::Error) -> Self {
+        Self::Bson(error)
+    }
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Driver(error) => f.write_str(&cause(error)),
+            Self::Bson(error) => error.fmt(f),
+            Self::Mapping(text) | Self::Nothing(text) => f.write_str(text),
+            Self::Ended => f.write_str("the collection was dropped or renamed"),
+        }
+    }
+}
+
+impl Error {
+    /// The server's code of the error.
+    fn code(&self) -> Option<i32> {
+        match self {
+            Self::Driver(error) => match &*error.kind {
+                DriverKind::Command(command) => Some(command.code),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The oplog no longer holds what follows a token (`ChangeStreamHistoryLost`, `ChangeStreamFatalError`), the token is
+    /// another server's (`InvalidResumeToken`), or the change is too large to be told (`BSONObjectTooLarge`).
+    fn is_history_lost(&self) -> bool {
+        matches!(self.code(), Some(286 | 280 | 260 | 10334))
+    }
+}
+
+/// What the driver says, without the dump of its topology.
+fn cause(error: &mongodb::error::Error) -> String {
+    let text = match &*error.kind {
+        DriverKind::Command(command) => command.message.clone(),
+        DriverKind::Authentication { message, .. } => message.clone(),
+        DriverKind::ServerSelection { message, .. } => {
+            let reason = message.split("Error: Kind: ").nth(1).and_then(|rest| rest.split(", labels").next());
+            reason.map_or_else(|| "no server answers".to_owned(), |reason| format!("no server answers: {reason}"))
+        }
+        DriverKind::Io(error) => error.to_string(),
+        other => other.to_string(),
+    };
+    redact_text(&text).chars().take(300).collect()
+}
+
+impl MongodbSource {
+    /// Over the database of a URL; the schema is recognised by the collections where none is given. No connection is
+    /// made.
+    pub fn new(name: &str, id: SourceId, names: Names, url: &str, schema: Option<Schema>) -> Result<Self, SourceError> {
+        let database = OnceCell::new();
+        Ok(Self { name: name.to_owned(), id, names, url: url.to_owned(), schema, database })
+    }
+
+    fn error(&self, operation: &'static str, error: &Error) -> SourceError {
+        let why = match error {
+            Error::Mapping(_) => (ErrorKind::Unsupported, Some("correct the schema file, or the address")),
+            // A collection is made by the first document written: it is looked for again.
+            Error::Nothing(_) => {
+                (ErrorKind::Query, Some("name a schema with --schema, or write one with [table] and [fields]"))
+            }
+            Error::Bson(_) => (ErrorKind::Decode, None),
+            Error::Ended => (ErrorKind::Query, None),
+            Error::Driver(driver) => match &*driver.kind {
+                DriverKind::Authentication { .. } => {
+                    (ErrorKind::Auth, Some("check the user, the password and authSource"))
+                }
+                DriverKind::Command(command) => match command.code {
+                    18 => (ErrorKind::Auth, Some("check the user, the password and authSource")),
+                    13 => (ErrorKind::Auth, Some("grant the role `read` on the database")),
+                    50 | 262 => {
+                        (ErrorKind::Timeout, Some("the query was stopped after 60 s; is there an index on the time?"))
+                    }
+                    _ => (ErrorKind::Query, None),
+                },
+                DriverKind::InvalidArgument { .. }
+                | DriverKind::InvalidTlsConfig { .. }
+                | DriverKind::DnsResolve { .. } => {
+                    (ErrorKind::Unsupported, Some("write mongodb://user@host:27017/database"))
+                }
+                // Wrong credentials are found while the driver looks for a server.
+                DriverKind::ServerSelection { message, .. }
+                    if message.contains("Authentication") || message.contains("SCRAM") =>
+                {
+                    (ErrorKind::Auth, Some("check the user, the password and authSource"))
+                }
+                DriverKind::BsonDeserialization(_) | DriverKind::Bson(_) => (ErrorKind::Decode, None),
+                _ => (ErrorKind::Connect, Some("is the server running, and the address right?")),
+            },
+        };
+        SourceError::of(&self.name, operation, why, error)
+    }
+
+    async fn database(&self) -> Result<&Database, SourceError> {
+        self.database.get_or_try_init(|| self.look_up()).await.map_err(|e| self.error("connect", &e))
+    }
+
+    async fn look_up(&self) -> Result<Database, Error> {
+        let mut options = ClientOptions::parse(&self.url).await?;
+        options.app_name = Some("crosstail".to_owned());
+        options.max_pool_size = Some(options.max_pool_size.unwrap_or(CONNECTIONS).min(CONNECTIONS));
+        options.server_selection_timeout = options.server_selection_timeout.or(Some(CONNECT_TIMEOUT));
+        options.connect_timeout = options.connect_timeout.or(Some(CONNECT_TIMEOUT));
+        // What is read after a position must not be older than it.
+        let primary = SelectionCriteria::ReadPreference(ReadPreference::PrimaryPreferred { options: None });
+        options.selection_criteria = options.selection_criteria.or(Some(primary));
+        let Some(name) = options.default_database.clone() else {
+            return Err(Error::Mapping("the address names no database: mongodb://host/database".to_owned()));
+        };
+        let client = Client::with_options(options)?;
+        let database = client.database(&name);
+        let hello = database.run_command(doc! { "hello": 1 }).await?;
+        let set = hello.contains_key("setName");
+        let pushes = set || hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid");
+        let mut collections = database.list_collection_names().await?;
+        collections.sort();
+        let opened = Clock::system().now();
+        let schemas = self.schema.clone().map_or_else(Schema::built_in, |schema| vec![schema]);
+        let mut found = Database {
+            client,
+            set,
+            handle: database,
+            mappings: Vec::new(),
+            schemas: Vec::new(),
+            warnings: Vec::new(),
+            pushes,
+        };
+        let known = if collections.is_empty() { "none".to_owned() } else { collections.join(", ") };
+        for schema in &schemas {
+            let before = found.mappings.len();
+            for (part, table) in schema.tables(kind::STORE) {
+                if collections.contains(&table.name) {
+                    let index = found.mappings.len();
+                    self.names.table(self.id, &table.name);
+                    found.mappings.push(Mapping::new(index, part, table, (self.id, &self.name), opened));
+                } else if self.schema.is_some() && schema.tables(kind::STORE).count() == 1 {
+                    let near = suggest(&table.name, collections.iter().map(String::as_str));
+                    let hint = near.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
+                    return Err(Error::Mapping(format!(
+                        "[table] name: there is no collection '{}' in {name}; there are {known}{hint}",
+                        table.name
+                    )));
+                }
+            }
+            if found.mappings.len() > before {
+                found.schemas.push(schema.name.clone());
+                self.names.add_flow(&schema.definition().flow);
+            }
+        }
+        if found.mappings.is_empty() {
+            return Err(Error::Nothing(format!("no collection that a schema knows in {name}, which has: {known}")));
+        }
+        if self.schema.is_some() {
+            self.check_fields(&mut found).await?;
+        }
+        Ok(found)
+    }
+
+    /// Whether the newest documents have what the user's schema maps.
+    async fn check_fields(&self, found: &mut Database) -> Result<(), Error> {
+        for mapping in &found.mappings {
+            let newest = query::Find {
+                filter: bson::Document::new(),
+                sort: Some(doc! { &mapping.table.time: -1 }),
+                limit: Some(20),
+                whole: true,
+            };
+            let newest = query::find(found, mapping, newest).await?;
+            let newest: Vec<bson::Document> =
+                newest.into_iter().filter_map(|document| bson::Document::try_from(document).ok()).collect();
+            let time = mapping.table.time.as_str();
+            // Pages and polls go along the date.
+            if !time.contains('.')
+                && !newest.is_empty()
+                && !newest.iter().any(|document| document.get_datetime(time).is_ok())
+            {
+                return Err(Error::Mapping(format!(
+                    "[table] time: '{time}' is no date in the newest documents of {}; name a field that holds one",
+                    mapping.table.name
+                )));
+            }
+            let documents: Vec<serde_json::Value> =
+                newest.into_iter().map(|document| mapping::plain(bson::Bson::Document(document))).collect();
+            let records: Vec<_> = documents.iter().filter_map(serde_json::Value::as_object).collect();
+            let has =
+                |path: &String| records.iter().any(|record| crosstail_core::schema::lookup(record, path).is_some());
+            if records.is_empty() {
+                continue;
+            }
+            let mut keys: Vec<&str> = records.iter().flat_map(|record| record.keys()).map(String::as_str).collect();
+            keys.sort_unstable();
+            keys.dedup();
+            for (field, paths) in &mapping.schema.definition().fields {
+                if !paths.list().iter().any(has)
+                    && let Some(first) = paths.list().first()
+                {
+                    let near = suggest(first, keys.iter().copied());
+                    let hint = near.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
+                    let text = format!(
+                        "[fields] {field}: none of the newest documents of {} has '{first}'; they have {}{hint}",
+                        mapping.table.name,
+                        keys.join(", ")
+                    );
+                    found.warnings.push(text);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Source for MongodbSource {
+    fn kind(&self) -> &'static crosstail_source::Kind {
+        &KIND
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let pushes = self.database.get().is_some_and(|database| database.pushes);
+        Capabilities { pushes, aggregates: true }
+    }
+
+    async fn probe(&self) -> Result<Probe, SourceError> {
+        let database = self.database().await?;
+        let clock = Clock::system();
+        let before = clock.now();
+        let ask = |command| database.handle.run_command(command);
+        let hello = ask(doc! { "hello": 1 }).await.map_err(|e| self.error("connect", &e.into()))?;
+        let middle = before.plus_us(clock.now().since_us(before) / 2);
+        let build = ask(doc! { "buildInfo": 1 }).await.map_err(|e| self.error("connect", &e.into()))?;
+        let set = hello.get_str("setName").map_or_else(|_| String::new(), |set| format!(", replica set {set}"));
+        let standalone = if database.pushes { "" } else { ", standalone: polled" };
+        Ok(Probe {
+            server: format!("MongoDB {}{set}{standalone}", build.get_str("version").unwrap_or("?")),
+            schema: database.schemas.join(", "),
+            clock_ahead_us: hello.get_datetime("localTime").ok().map(|at| at.timestamp_millis() * 1000 - middle.0),
+            warnings: database.warnings.clone(),
+        })
+    }
+
+    async fn page(&self, query: &PageQuery, after: Option<&Cursor>) -> Result<Page, SourceError> {
+        let database = self.database().await?;
+        query::page(database, &self.names, query, after).await.map_err(|e| self.error("read history", &e))
+    }
+
+    async fn position(&self) -> Result<Position, SourceError> {
+        let database = self.database().await?;
+        follow::position(database).await.map_err(|e| self.error("read position", &e))
+    }
+
+    async fn follow(&self, from: Position, sink: &Sink, cancel: &CancellationToken) -> Result<(), SourceError> {
+        let database = self.database().await?;
+        tokio::select! {
+            () = cancel.cancelled() => Ok(()),
+            outcome = follow::follow(database, &from, sink, cancel) => outcome.map_err(|e| self.error("follow", &e)),
+        }
+    }
+
+    async fn payload(&self, id: &Id, locator: &Locator) -> Result<Payload, SourceError> {
+        let database = self.database().await?;
+        let missing = || SourceError::gone(&self.name, format!("document {id}"));
+        let (index, key) = locator.in_table().ok_or_else(missing)?;
+        let mapping = database.mappings.get(index).ok_or_else(missing)?;
+        let key = mapping::parse_key(key).ok_or_else(missing)?;
+        let found = query::payload(database, mapping, key).await.map_err(|e| self.error("load payload", &e))?;
+        found.ok_or_else(missing)
+    }
+
+    async fn related(&self, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, SourceError> {
+        let database = self.database().await?;
+        query::related(database, key, limit).await.map_err(|e| self.error("find related", &e))
+    }
+
+    async fn vitals(&self, _since: Timestamp) -> Result<Vitals, SourceError> {
+        let database = self.database().await?;
+        server::vitals(database).await.map_err(|e| self.error("read the server's state", &e))
+    }
+
+    async fn examine(&self, _now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
+        let database = self.database().await?;
+        examine::examine(database).await.map_err(|e| self.error("examine", &e))
+    }
+
+    async fn aggregate(&self, query: &PageQuery, grouping: &Grouping) -> Result<Groups, SourceError> {
+        let database = self.database().await?;
+        let mut all = Groups::new();
+        for mapping in &database.mappings {
+            let groups = aggregate::aggregate(database, mapping, query, grouping)
+                .await
+                .map_err(|e| self.error("aggregate", &e))?;
+            let Some(groups) = groups else {
+                return crosstail_source::aggregate_here(self, query, grouping, &self.names).await;
+            };
+            for (key, figures) in groups {
+                all.entry(key).or_default().merge(&figures);
+            }
+        }
+        Ok(all)
+    }
+}

@@ -1,0 +1,212 @@
+//! How collections map to activities: which of a schema's collections are there, and how a document is read.
+
+use super::Error;
+use bson::{Bson, Document, RawBsonRef, RawDocument, doc, oid::ObjectId, spec::BinarySubtype};
+use crosstail_core::model::{Activity, Id, Locator, Place, SourceId, Timestamp};
+use crosstail_core::schema::{Assembler, Node, Scalar, Schema, Table, Target};
+use std::borrow::Cow;
+
+/// How a collection maps to activities.
+pub(super) struct Mapping {
+    pub(super) index: usize,
+    pub(super) schema: Schema,
+    pub(super) table: Table,
+    pub(super) source: SourceId,
+    pub(super) source_name: String,
+    /// When the source was opened: the time of documents that have none.
+    opened: Timestamp,
+    /// What the server sends: the fields that are mapped.
+    pub(super) projection: Document,
+}
+
+impl Mapping {
+    pub(super) fn new(
+        index: usize,
+        schema: &Schema,
+        table: &Table,
+        (source, source_name): (SourceId, &str),
+        opened: Timestamp,
+    ) -> Self {
+        let mut paths: Vec<&str> =
+            schema.definition().fields.values().flat_map(|p| p.list()).map(String::as_str).collect();
+        paths.extend(["_id", table.id.as_str(), table.time.as_str()]);
+        paths.sort_unstable();
+        paths.dedup();
+        // A path and one below it may not both be asked for.
+        let below =
+            |path: &str| paths.iter().any(|other| path.strip_prefix(other).is_some_and(|rest| rest.starts_with('.')));
+        let projection =
+            paths.iter().filter(|path| !below(path)).map(|path| ((*path).to_owned(), Bson::Int32(1))).collect();
+        Self {
+            index,
+            schema: schema.clone(),
+            table: table.clone(),
+            source,
+            source_name: source_name.to_owned(),
+            opened,
+            projection,
+        }
+    }
+
+    /// The paths that fill a target, in order of rank.
+    pub(super) fn paths(&self, target: Target) -> Vec<&str> {
+        let fields = &self.schema.definition().fields;
+        fields
+            .iter()
+            .filter(|(name, _)| Target::parse(name) == Some(target))
+            .flat_map(|(_, paths)| paths.list())
+            .map(String::as_str)
+            .collect()
+    }
+
+    /// What stands before a key that is of this collection only.
+    pub(super) fn prefix(&self) -> String {
+        format!("{}/{}/", self.source_name, self.table.name)
+    }
+
+    /// The key in an identity made by [`Self::prefix`].
+    pub(super) fn own_key<'k>(&self, id: &'k str) -> Option<&'k str> {
+        id.strip_prefix(self.prefix().as_str())
+    }
+
+    /// The activity of a document.
+    pub(super) fn activity(&self, document: &RawDocument) -> Result<Activity, Error> {
+        let mut assembler = Assembler::default();
+        let mut key = String::new();
+        if let Some(id) = document.get("_id")? {
+            key = key_of(&id.try_into()?);
+        }
+        walk(self, self.schema.tree(), document, &mut assembler)?;
+        let own = Id::Text(format!("{}{key}", self.prefix()).into());
+        let at = assembler.recorded_at();
+        let mut activity = assembler.finish(&self.schema, own, self.opened);
+        activity.places = vec![Place { at, ..Place::new(self.source, Locator::of_table(self.index, &key)) }];
+        Ok(activity)
+    }
+
+    /// A document that cannot be read, as an activity that says so.
+    pub(super) fn undecodable(&self, document: &RawDocument, error: &Error) -> Activity {
+        let key = match document.get("_id") {
+            Ok(Some(id)) => id.try_into().map(|id: Bson| key_of(&id)).unwrap_or_default(),
+            _ => String::new(),
+        };
+        let place = Place::new(self.source, Locator::of_table(self.index, &key));
+        let id = Id::Text(format!("{}{key}", self.prefix()).into());
+        let excerpt = format!("a document of {} that cannot be read", self.table.name);
+        Activity::undecodable(id, self.opened, place, &error.to_string(), &excerpt)
+    }
+
+    /// The activity of a document, whatever it holds.
+    pub(super) fn read(&self, document: &RawDocument) -> Activity {
+        self.activity(document).unwrap_or_else(|error| self.undecodable(document, &error))
+    }
+}
+
+/// The text of a key: an ObjectId as hexadecimal digits, anything else as extended JSON.
+pub(super) fn key_of(id: &Bson) -> String {
+    match id {
+        Bson::ObjectId(id) => id.to_hex(),
+        other => other.clone().into_canonical_extjson().to_string(),
+    }
+}
+
+/// The key of a text made by [`key_of`].
+pub(super) fn parse_key(text: &str) -> Option<Bson> {
+    if let Ok(id) = ObjectId::parse_str(text) {
+        return Some(Bson::ObjectId(id));
+    }
+    let value: serde_json::Value = serde_json::from_str(text).ok()?;
+    Bson::try_from(value).ok()
+}
+
+fn walk<'a>(mapping: &Mapping, node: &Node, document: &'a RawDocument, into: &mut Assembler<'a>) -> Result<(), Error> {
+    for element in document {
+        let (key, value) = element?;
+        let Some(node) = node.child(key.as_str().as_bytes()) else { continue };
+        if let RawBsonRef::Document(inner) = value {
+            walk(mapping, node, inner, into)?;
+        }
+        for (target, rank) in &node.targets {
+            let scalar = match (&value, target) {
+                (RawBsonRef::Array(_), Target::Tags) => {
+                    let list: Bson = value.try_into()?;
+                    Some(Scalar::Text(Cow::Owned(list.into_relaxed_extjson().to_string())))
+                }
+                // Whole numbers tell documents of one collection apart, no more.
+                (RawBsonRef::Int32(n), Target::Id) => {
+                    Some(Scalar::Text(Cow::Owned(format!("{}{n}", mapping.prefix()))))
+                }
+                (RawBsonRef::Int64(n), Target::Id) => {
+                    Some(Scalar::Text(Cow::Owned(format!("{}{n}", mapping.prefix()))))
+                }
+                _ => scalar(value),
+            };
+            if let Some(scalar) = scalar {
+                into.set((*target, *rank), scalar);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn scalar(value: RawBsonRef<'_>) -> Option<Scalar<'_>> {
+    Some(match value {
+        RawBsonRef::Double(n) => Scalar::Float(n),
+        RawBsonRef::String(text) | RawBsonRef::Symbol(text) => Scalar::Text(Cow::Borrowed(text)),
+        RawBsonRef::Boolean(b) => Scalar::Bool(b),
+        RawBsonRef::Int32(n) => Scalar::Int(i64::from(n)),
+        RawBsonRef::Int64(n) => Scalar::Int(n),
+        RawBsonRef::Timestamp(at) => Scalar::Time(Timestamp(i64::from(at.time) * 1_000_000)),
+        RawBsonRef::DateTime(at) => Scalar::Time(Timestamp::from_millis(at.timestamp_millis())),
+        RawBsonRef::ObjectId(id) => Scalar::Text(Cow::Owned(id.to_hex())),
+        RawBsonRef::Decimal128(n) => Scalar::Text(Cow::Owned(n.to_string())),
+        RawBsonRef::Binary(bytes) => Scalar::Text(Cow::Owned(binary(bytes.subtype, bytes.bytes))),
+        _ => return None,
+    })
+}
+
+/// A UUID in its text form, other bytes as hexadecimal digits.
+fn binary(subtype: BinarySubtype, bytes: &[u8]) -> String {
+    match (subtype, uuid::Uuid::from_slice(bytes)) {
+        (BinarySubtype::Uuid | BinarySubtype::UuidOld, Ok(uuid)) => uuid.to_string(),
+        _ => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+    }
+}
+
+/// A document as plain JSON: dates as RFC 3339, ids and numbers as text or numbers, as the mapping reads them.
+pub(super) fn plain(value: Bson) -> serde_json::Value {
+    use serde_json::Value;
+    match value {
+        Bson::Document(document) => {
+            Value::Object(document.into_iter().map(|(key, value)| (key, plain(value))).collect())
+        }
+        Bson::Array(list) => Value::Array(list.into_iter().map(plain).collect()),
+        Bson::DateTime(at) => Value::String(Timestamp::from_millis(at.timestamp_millis()).rfc3339()),
+        Bson::ObjectId(id) => Value::String(id.to_hex()),
+        Bson::Decimal128(n) => Value::String(n.to_string()),
+        Bson::Binary(bytes) => Value::String(binary(bytes.subtype, &bytes.bytes)),
+        Bson::Int64(n) => Value::from(n),
+        other => other.into_relaxed_extjson(),
+    }
+}
+
+/// The values that a text may stand for in a document: itself, a UUID as bytes, an ObjectId, a number.
+pub(super) fn values(text: &str) -> Vec<Bson> {
+    let mut values = vec![Bson::String(text.to_owned())];
+    if let Ok(uuid) = uuid::Uuid::parse_str(text) {
+        let bytes = uuid.as_bytes().to_vec();
+        values.push(Bson::Binary(bson::Binary { subtype: BinarySubtype::Uuid, bytes }));
+    }
+    if let Ok(id) = ObjectId::parse_str(text) {
+        values.push(Bson::ObjectId(id));
+    }
+    if let Ok(n) = text.parse::<i64>() {
+        values.push(Bson::Int64(n));
+    }
+    values
+}
+
+/// A filter for one of several values.
+pub(super) fn any_of(path: &str, values: Vec<Bson>) -> Document {
+    doc! { path: { "$in": values } }
+}

@@ -1,0 +1,93 @@
+//! The operators of expressions: texts, numbers, moments, the first of several.
+
+use bson::{Bson, DateTime, doc};
+use crosstail_core::filter::{Interval, Op, Pattern, Piece, TimeRange};
+use crosstail_core::model::Timestamp;
+
+pub(super) fn or(parts: Vec<Bson>) -> Bson {
+    doc! { "$or": parts }.into()
+}
+
+/// The first that is not null.
+pub(super) fn first_of(mut parts: Vec<Bson>) -> Option<Bson> {
+    let mut found = parts.pop()?;
+    while let Some(before) = parts.pop() {
+        found = doc! { "$ifNull": [before, found] }.into();
+    }
+    Some(found)
+}
+
+/// A number cut to its whole part where it is in `low ≤ n < high`, else null.
+pub(super) fn within(n: Bson, low: f64, high: f64) -> Bson {
+    let good = doc! { "$and": [{ "$gte": ["$$n", low] }, { "$lt": ["$$n", high] }] };
+    doc! { "$let": { "vars": { "n": n }, "in": { "$cond": [good, { "$trunc": "$$n" }, Bson::Null] } } }.into()
+}
+
+/// A regular expression of the pieces, on a text in lower case; any character beyond ASCII lets the document come back.
+pub(super) fn like(value: Bson, pieces: &[Piece]) -> Option<Bson> {
+    let mut regex = String::from("^");
+    for piece in pieces {
+        match piece {
+            Piece::Any => regex.push_str(".*"),
+            Piece::One => regex.push('.'),
+            Piece::Text(text) if text.is_ascii() && !text.contains('\0') => regex.push_str(&regex::escape(text)),
+            Piece::Text(_) => return None,
+        }
+    }
+    regex.push_str("\\z");
+    let fits: Bson = match pieces {
+        // The common case without a regular expression.
+        [Piece::Any, Piece::Text(text), Piece::Any] => {
+            doc! { "$gte": [{ "$indexOfBytes": ["$$l", { "$literal": text }] }, 0] }.into()
+        }
+        [Piece::Text(text)] => doc! { "$eq": ["$$l", { "$literal": text }] }.into(),
+        _ => doc! { "$regexMatch": { "input": "$$l", "regex": regex, "options": "s" } }.into(),
+    };
+    let beyond = doc! { "$ne": [{ "$strLenBytes": "$$l" }, { "$strLenCP": "$$l" }] };
+    let lower = doc! { "$toLower": value };
+    Some(doc! { "$let": { "vars": { "l": lower }, "in": { "$or": [fits, beyond] } } }.into())
+}
+
+/// A pattern on a text, and whether that is exact.
+pub(super) fn pattern(value: Bson, pattern: &Pattern) -> Option<(Bson, bool)> {
+    match pattern {
+        Pattern::Exact(text) => Some((doc! { "$eq": [value, { "$literal": text }] }.into(), true)),
+        Pattern::Order(op, text) => Some((doc! { operator(*op): [value, { "$literal": text }] }.into(), true)),
+        other => like(value, &other.pieces()?).map(|test| (test, false)),
+    }
+}
+
+pub(super) fn operator(op: Op) -> &'static str {
+    match op {
+        Op::Greater => "$gt",
+        Op::GreaterEqual => "$gte",
+        Op::Less => "$lt",
+        Op::LessEqual => "$lte",
+        _ => "$eq",
+    }
+}
+
+pub(super) fn interval(value: &Bson, interval: &Interval) -> Bson {
+    let mut parts: Vec<Bson> = Vec::new();
+    if interval.low > f64::NEG_INFINITY {
+        let op = if interval.low_in { "$gte" } else { "$gt" };
+        parts.push(doc! { op: [value.clone(), interval.low] }.into());
+    }
+    if interval.high < f64::INFINITY {
+        let op = if interval.high_in { "$lte" } else { "$lt" };
+        parts.push(doc! { op: [value.clone(), interval.high] }.into());
+    }
+    doc! { "$and": parts }.into()
+}
+
+/// A moment in whole milliseconds, not before the one given: what stored dates are compared with.
+pub(super) fn date(at: Timestamp) -> DateTime {
+    DateTime::from_millis(at.0.div_euclid(1000) + i64::from(at.0.rem_euclid(1000) > 0))
+}
+
+pub(super) fn time(value: &Bson, range: &TimeRange) -> Bson {
+    let mut parts: Vec<Bson> = Vec::new();
+    parts.extend(range.start.map(|at| Bson::from(doc! { "$gte": [value.clone(), date(at)] })));
+    parts.extend(range.end.map(|at| Bson::from(doc! { "$lt": [value.clone(), date(at)] })));
+    doc! { "$and": parts }.into()
+}

@@ -1,0 +1,259 @@
+//! The queries: pages in order of time on the index that the documents define, related documents, one whole.
+
+use super::expression::{Translator, bounds};
+use super::mapping::{Mapping, any_of, parse_key, plain, values};
+use super::operators::date;
+use super::{Database, Error};
+use bson::{Bson, Document, RawDocumentBuf, doc};
+use crosstail_core::filter::{Named, Predicate};
+use crosstail_core::model::{Activity, Names, Payload, RawRecord, Timestamp};
+use crosstail_core::schema::Target;
+use crosstail_source::{Cursor, Page, PageQuery, RelatedKey};
+use mongodb::Collection;
+use std::time::Duration;
+
+/// No query takes longer.
+pub(super) const TIME_LIMIT: Duration = Duration::from_mins(1);
+
+/// Runs a find and gives each document.
+pub(super) struct Find {
+    pub(super) filter: Document,
+    pub(super) sort: Option<Document>,
+    pub(super) limit: Option<usize>,
+    /// Every field, not only the mapped ones.
+    pub(super) whole: bool,
+}
+
+pub(super) fn collection(database: &Database, mapping: &Mapping) -> Collection<RawDocumentBuf> {
+    database.handle.collection(&mapping.table.name)
+}
+
+pub(super) async fn find(database: &Database, mapping: &Mapping, find: Find) -> Result<Vec<RawDocumentBuf>, Error> {
+    let collection = collection(database, mapping);
+    let mut action = collection.find(find.filter).max_time(TIME_LIMIT);
+    if !find.whole {
+        action = action.projection(mapping.projection.clone());
+    }
+    if let Some(sort) = find.sort {
+        action = action.sort(sort);
+    }
+    if let Some(limit) = find.limit {
+        action = action.limit(i64::try_from(limit).unwrap_or(i64::MAX));
+        action = action.batch_size(u32::try_from(limit).unwrap_or(u32::MAX).clamp(1, 5000));
+    }
+    let mut cursor = action.await?;
+    let mut found = Vec::new();
+    while cursor.advance().await? {
+        found.push(cursor.current().to_owned());
+    }
+    Ok(found)
+}
+
+/// What a page asks of every document.
+struct Asked<'a> {
+    mapping: &'a Mapping,
+    names: &'a Names,
+    predicate: &'a Predicate,
+    conditions: Vec<Document>,
+    whole: bool,
+}
+
+impl Asked<'_> {
+    fn filter(&self, more: Document) -> Document {
+        let mut all = vec![more];
+        all.extend(self.conditions.iter().cloned());
+        doc! { "$and": all }
+    }
+
+    /// The activity of a document, where the filter keeps it.
+    fn read(&self, document: &RawDocumentBuf) -> (Activity, bool) {
+        let activity = self.mapping.read(document);
+        let payload = self.whole.then(|| payload_of(self.mapping, document));
+        let kept = self.predicate.keeps(&Named { activity: &activity, names: self.names, payload: payload.as_ref() });
+        (activity, kept)
+    }
+}
+
+/// A page over every collection, as one sequence.
+pub(super) async fn page(
+    database: &Database,
+    names: &Names,
+    query: &PageQuery,
+    after: Option<&Cursor>,
+) -> Result<Page, Error> {
+    let predicate = query.filter.predicate(&query.context);
+    let mut items = Vec::new();
+    let mut open = false;
+    let mut in_store = query.filter.clauses().len();
+    for mapping in &database.mappings {
+        let mut translator = Translator::new(mapping);
+        let condition = translator.condition(&predicate);
+        in_store = in_store.min(condition.clauses);
+        let mut conditions = bounds(mapping, &predicate);
+        if condition.clauses > 0 {
+            conditions.push(doc! { "$expr": { "$or": [condition.keeps, translator.odd()] } });
+        }
+        let whole = predicate.needs_payload();
+        let asked = Asked { mapping, names, predicate: &predicate, conditions, whole };
+        let (found, ended) = page_of(database, &asked, query, after).await?;
+        open |= !ended;
+        items.extend(found);
+    }
+    Ok(Page::of_parts(items, open, in_store, query))
+}
+
+/// Pages go along the index on the time alone. Documents of one millisecond have no order in it: they are read whole
+/// and put in order here.
+async fn page_of(
+    database: &Database,
+    asked: &Asked<'_>,
+    query: &PageQuery,
+    after: Option<&Cursor>,
+) -> Result<(Vec<Activity>, bool), Error> {
+    let mapping = asked.mapping;
+    let time = mapping.table.time.as_str();
+    let (direction, beyond) = if query.newest_first { (-1, "$lt") } else { (1, "$gt") };
+    // A range of dates: documents whose time is something else are in none.
+    let lowest = query.since.map_or(bson::DateTime::MIN, date);
+    let mut range = doc! { "$gte": lowest };
+    range.extend(query.until.map(|at| doc! { "$lt": date(at) }).unwrap_or_default());
+    let chunk = query.limit.clamp(500, 5000);
+    let mut items: Vec<Activity> = Vec::new();
+    let mut at = after.map(|cursor| Timestamp(cursor.time_us));
+    let mut behind = after.map(|cursor| cursor.id.clone());
+    loop {
+        if let Some(instant) = at {
+            let mut same = range.clone();
+            same.insert("$eq", date(instant));
+            let find_all =
+                Find { filter: asked.filter(doc! { time: same }), sort: None, limit: None, whole: asked.whole };
+            let mut found: Vec<(String, Activity)> = find(database, mapping, find_all)
+                .await?
+                .iter()
+                .map(|document| asked.read(document))
+                .filter(|(_, kept)| *kept)
+                .map(|(activity, _)| (activity.id.to_string(), activity))
+                .collect();
+            found.sort_by(|a, b| a.0.cmp(&b.0));
+            if query.newest_first {
+                found.reverse();
+            }
+            let is_beyond = |id: &String| {
+                behind.as_ref().is_none_or(|behind| if query.newest_first { id < behind } else { id > behind })
+            };
+            items.extend(found.into_iter().filter(|(id, _)| is_beyond(id)).map(|(_, activity)| activity));
+            behind = None;
+            if items.len() >= query.limit {
+                items.truncate(query.limit);
+                return Ok((items, false));
+            }
+        }
+        let mut rest = range.clone();
+        if let Some(instant) = at {
+            rest.insert(beyond, date(instant));
+        }
+        let find_next = Find {
+            filter: asked.filter(doc! { time: rest }),
+            sort: Some(doc! { time: direction }),
+            limit: Some(chunk),
+            whole: asked.whole,
+        };
+        let documents = find(database, mapping, find_next).await?;
+        let full = documents.len() == chunk;
+        let mut read: Vec<(Activity, bool)> = documents.iter().map(|document| asked.read(document)).collect();
+        let last = read.last().map(|(activity, _)| activity.started_at);
+        if full {
+            // The last instant may go on: it is read whole in the next round.
+            read.retain(|(activity, _)| Some(activity.started_at) != last);
+        }
+        let mut kept: Vec<(Timestamp, String, Activity)> = read
+            .into_iter()
+            .filter(|(_, kept)| *kept)
+            .map(|(activity, _)| (activity.started_at, activity.id.to_string(), activity))
+            .collect();
+        kept.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+        if query.newest_first {
+            kept.reverse();
+        }
+        items.extend(kept.into_iter().map(|(_, _, activity)| activity));
+        if items.len() >= query.limit {
+            items.truncate(query.limit);
+            return Ok((items, false));
+        }
+        if !full {
+            break;
+        }
+        at = last;
+    }
+    // Documents without a date have no place in the order: they come once, at the end.
+    if after.is_none() && query.since.is_none() && query.until.is_none() {
+        let misfits = Find {
+            filter: asked.filter(doc! { time: { "$not": { "$type": "date" } } }),
+            sort: None,
+            limit: Some(1000),
+            whole: asked.whole,
+        };
+        let found = find(database, mapping, misfits).await?;
+        items.extend(found.iter().map(|document| asked.read(document)).filter(|(_, kept)| *kept).map(|(a, _)| a));
+    }
+    Ok((items, true))
+}
+
+/// Activities that share a key, over every collection.
+pub(super) async fn related(database: &Database, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, Error> {
+    let mut found: Vec<Activity> = Vec::new();
+    for mapping in &database.mappings {
+        let (targets, value): (&[Target], _) = match key {
+            RelatedKey::Correlation(id) => (&[Target::CorrelationId], id),
+            RelatedKey::Request(id) => (&[Target::RequestId, Target::ParentRequestId, Target::Id], id),
+        };
+        let mut filters: Vec<Document> =
+            targets.iter().flat_map(|target| mapping.paths(*target)).map(|path| any_of(path, values(value))).collect();
+        if let Some(own) = mapping.own_key(value) {
+            let keys: Vec<Bson> = parse_key(own).into_iter().chain(values(own)).collect();
+            filters.push(any_of("_id", keys));
+        }
+        filters.dedup();
+        for filter in filters {
+            let all = Find { filter, sort: None, limit: Some(limit), whole: false };
+            for document in find(database, mapping, all).await? {
+                let activity = mapping.read(&document);
+                if !found.iter().any(|known| known.id == activity.id) {
+                    found.push(activity);
+                }
+            }
+        }
+    }
+    found.sort_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
+    found.truncate(limit);
+    Ok(found)
+}
+
+/// The payload in a document.
+fn payload_of(mapping: &Mapping, document: &RawDocumentBuf) -> Payload {
+    let raw = |text: String| RawRecord::new(mapping.table.name.clone(), &text);
+    let document: Document = match document.clone().try_into() {
+        Ok(document) => document,
+        Err(error) => {
+            let mut payload = Payload::default();
+            payload.raw.push(raw(format!("this document cannot be read: {error}")));
+            return payload;
+        }
+    };
+    let text = Bson::Document(document.clone()).into_relaxed_extjson().to_string();
+    let mut record = match plain(Bson::Document(document)) {
+        serde_json::Value::Object(record) => record,
+        _ => serde_json::Map::new(),
+    };
+    record.retain(|_, value| !value.is_null());
+    record.shift_remove("_id");
+    let mut payload = mapping.schema.divide(record);
+    payload.raw.push(raw(text));
+    payload
+}
+
+/// One document, whole.
+pub(super) async fn payload(database: &Database, mapping: &Mapping, key: Bson) -> Result<Option<Payload>, Error> {
+    let one = Find { filter: doc! { "_id": key }, sort: None, limit: Some(1), whole: true };
+    Ok(find(database, mapping, one).await?.first().map(|document| payload_of(mapping, document)))
+}

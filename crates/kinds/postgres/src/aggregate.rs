@@ -1,0 +1,113 @@
+//! Figures in the store: counts, outcomes, and latencies in the buckets of the sketch that we count in ourselves.
+
+use super::connection::Connections;
+use super::mapping::Mapping;
+use super::query::{fetch, time_is, without_time};
+use super::sql;
+use crosstail_core::filter::{Class, Field};
+use crosstail_core::model::{Latencies, Mean, Names, Timestamp};
+use crosstail_source::sql::{Sql, literal};
+use crosstail_source::{Grouping, Groups, PageQuery};
+use sqlx::Row as _;
+
+/// Figures of one table; `None` where the filter or a field cannot be said there.
+pub(super) async fn aggregate(
+    connections: &Connections,
+    mapping: &Mapping,
+    names: &Names,
+    query: &PageQuery,
+    grouping: &Grouping,
+) -> Result<Option<Groups>, sqlx::Error> {
+    let Some(text) = statement(mapping, query, grouping) else { return Ok(None) };
+    let mut reading = connections.read().await?;
+    let rows = fetch(reading.on(), text).await?;
+    reading.end().await?;
+    let n = grouping.by.len();
+    let mut groups = Groups::new();
+    for row in &rows {
+        let values = (0..n).map(|index| row.try_get(index)).collect::<Result<Vec<Option<String>>, _>>()?;
+        let bucket: Option<i64> = row.try_get(n)?;
+        let latency: Option<i64> = row.try_get(n + 1)?;
+        let whole = |index: usize| row.try_get::<i64, _>(n + 2 + index).map(|n| n.max(0) as u64);
+        let mean = |index: usize| -> Result<Mean, sqlx::Error> {
+            Ok(Mean { sum: row.try_get::<Option<f64>, _>(n + 2 + index)?.unwrap_or(0.0), count: whole(index + 1)? })
+        };
+        let figures = groups.entry((values, bucket.map(Timestamp))).or_default();
+        figures.count += whole(0)?;
+        figures.failed += whole(1)?;
+        figures.open += whole(2)?;
+        figures.succeeded += whole(3)?;
+        if let Some(latency) = latency {
+            figures.latencies.add_bucket(latency.max(0) as usize, whole(0)?, whole(4)?);
+        }
+        for (mine, more) in [(&mut figures.cpu, mean(5)?), (&mut figures.memory, mean(7)?)] {
+            mine.sum += more.sum;
+            mine.count += more.count;
+        }
+    }
+    if mapping.may_lack_time() && query.since.is_none() && query.until.is_none() {
+        let predicate = query.filter.predicate(&query.context);
+        for activity in without_time(connections, mapping, names, &predicate).await? {
+            groups.entry(grouping.key(&activity, names)).or_default().add(&activity);
+        }
+    }
+    Ok(Some(groups))
+}
+
+fn statement(mapping: &Mapping, query: &PageQuery, grouping: &Grouping) -> Option<Sql> {
+    let condition = sql::condition(mapping, &query.filter.predicate(&query.context));
+    if !condition.exact {
+        return None;
+    }
+    let mut keys = Vec::new();
+    for by in &grouping.by {
+        let value = match by {
+            Field::Source => literal(&mapping.source_name),
+            by if matches!(by.class(), Class::Number | Class::Duration | Class::Time) => return None,
+            Field::Tags => return None,
+            by => sql::expression(mapping, *by).or_else(|| sql::is_absent(mapping, *by).then(|| "NULL".to_owned()))?,
+        };
+        keys.push(format!("({value})::text"));
+    }
+    let or_null = |field: Field, null: &str| {
+        sql::expression(mapping, field).or_else(|| sql::is_absent(mapping, field).then(|| null.to_owned()))
+    };
+    let status = sql::status_or_null(mapping)?;
+    let (outcome, took) = (sql::expression(mapping, Field::Is)?, or_null(Field::Duration, "NULL::numeric")?);
+    let (cpu, memory) = (or_null(Field::Cpu, "NULL::float8")?, or_null(Field::Memory, "NULL::float8")?);
+    let bucket = grouping.bucket_us.map_or_else(
+        || "NULL::int8".to_owned(),
+        |us| format!("(floor(({})::numeric / {us}) * {us})::int8", mapping.time_us()),
+    );
+    let mut inner = Sql::raw("SELECT ");
+    for (index, key) in keys.iter().enumerate() {
+        inner.push(&format!("{key} AS k{index}, "), []);
+    }
+    inner.push(
+        &format!(
+            "{bucket} AS bucket, ({took})::int8 AS took, {outcome} AS outcome, {status} AS status, \
+             ({cpu})::float8 AS cpu, ({memory})::float8 AS memory FROM {} t",
+            mapping.relation.sql
+        ),
+        [],
+    );
+    // Rows without a time are counted here.
+    let mut parts = vec![condition.sql, Sql::raw(format!("{} IS NOT NULL", mapping.time()))];
+    parts.extend(query.since.map(|at| time_is(mapping, ">=", at)));
+    parts.extend(query.until.map(|at| time_is(mapping, "<", at)));
+    inner.append(" WHERE ", &Sql::join(parts, " AND "));
+    let names: String = (0..keys.len()).map(|index| format!("k{index}, ")).collect();
+    // As `Latencies::bucket` counts.
+    let latency = format!(
+        "CASE WHEN took IS NULL THEN NULL WHEN took <= 1 THEN 0 ELSE ceil(ln(took::float8) / {}::float8)::int8 END",
+        Latencies::LOG_GAMMA
+    );
+    let mut outer = Sql::raw(format!(
+        "SELECT {names}bucket, {latency} AS latency, count(*), count(*) FILTER (WHERE outcome = 'failure'), \
+         count(*) FILTER (WHERE status = 'in_progress'), count(*) FILTER (WHERE status = 'success'), \
+         coalesce(sum(took), 0)::int8, sum(cpu), count(cpu), sum(memory), count(memory) FROM ("
+    ));
+    outer.append("", &inner);
+    outer.push(&format!(") a GROUP BY {names}bucket, latency"), []);
+    Some(outer)
+}

@@ -1,0 +1,140 @@
+//! What the database holds beside activities. Only the columns that the schema names are read: never a credential.
+
+use super::connection::Connections;
+use super::mapping::Relation;
+use super::payload::json_of;
+use super::query::fetch;
+use crosstail_core::model::{Catalogue, Entry, Topic};
+use crosstail_core::schema::{CatalogueTable, Schema};
+use crosstail_source::sql::{Bind, MARK, Sql};
+use serde_json::{Map, Value};
+use sqlx::Row as _;
+use std::collections::BTreeMap;
+
+/// Entries of a table at most.
+const ENTRIES: i64 = 10_000;
+
+/// A table of the catalogue that is there and may be read.
+pub(super) struct CatalogueMapping {
+    topic: Topic,
+    relation: Relation,
+    /// Fact and the columns it may come from, in order.
+    facts: Vec<(String, Vec<String>)>,
+}
+
+impl CatalogueMapping {
+    /// Those of a schema's tables that are there; a table that may not be read is told.
+    pub(super) fn all(
+        schema: &Schema,
+        relations: &BTreeMap<String, Relation>,
+        warnings: &mut Vec<String>,
+    ) -> Vec<Self> {
+        let one = |table: &CatalogueTable| {
+            let relation = relations.get(&table.table)?;
+            let readable = |name: &String| relation.column(name).is_some_and(|column| column.readable);
+            let facts: Vec<(String, Vec<String>)> = table
+                .fields
+                .iter()
+                .map(|(fact, paths)| (fact.clone(), paths.list().iter().filter(|p| readable(p)).cloned().collect()))
+                .filter(|(_, columns): &(String, Vec<String>)| !columns.is_empty())
+                .collect();
+            if facts.is_empty() {
+                warnings.push(format!(
+                    "{} may not be read, so what it explains is not shown: GRANT SELECT ON {} TO CURRENT_ROLE",
+                    table.table, table.table
+                ));
+                return None;
+            }
+            Some(Self { topic: Topic::parse(&table.topic)?, relation: relation.clone(), facts })
+        };
+        schema.definition().catalogue.iter().filter_map(one).collect()
+    }
+
+    fn select(&self) -> Sql {
+        let mut columns: Vec<&str> = self.facts.iter().flat_map(|(_, list)| list).map(String::as_str).collect();
+        columns.sort_unstable();
+        columns.dedup();
+        Sql::raw(format!("SELECT {} FROM {} t", json_of(&columns), self.relation.sql))
+    }
+
+    fn entry(&self, text: &str) -> Entry {
+        let row: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
+        let mut facts = Map::new();
+        for (fact, columns) in &self.facts {
+            if let Some(value) = columns.iter().find_map(|column| row.get(column).filter(|v| !v.is_null())) {
+                facts.insert(fact.clone(), value.clone());
+            }
+        }
+        Entry { topic: self.topic, facts }
+    }
+
+    /// The columns of a fact.
+    fn columns(&self, fact: &str) -> impl Iterator<Item = &String> {
+        self.facts.iter().filter(move |(name, _)| name == fact).flat_map(|(_, columns)| columns)
+    }
+}
+
+/// Everything but the code mappings, which can be many.
+pub(super) async fn load(connections: &Connections, tables: &[CatalogueMapping]) -> Result<Catalogue, sqlx::Error> {
+    read_topics(connections, tables, |topic| topic != Topic::Mapping).await
+}
+
+async fn read_topics(
+    connections: &Connections,
+    tables: &[CatalogueMapping],
+    wanted: impl Fn(Topic) -> bool,
+) -> Result<Catalogue, sqlx::Error> {
+    let mut catalogue = Catalogue::default();
+    for table in tables.iter().filter(|table| wanted(table.topic)) {
+        let mut sql = table.select();
+        sql.push(&format!(" LIMIT {MARK}::int8"), [Bind::Int(ENTRIES)]);
+        catalogue.entries.extend(read(connections, table, sql).await?);
+    }
+    catalogue.settle();
+    Ok(catalogue)
+}
+
+async fn read(connections: &Connections, table: &CatalogueMapping, sql: Sql) -> Result<Vec<Entry>, sqlx::Error> {
+    let mut reading = connections.read().await?;
+    let rows = fetch(reading.on(), sql).await?;
+    reading.end().await?;
+    rows.iter().map(|row| Ok(table.entry(row.try_get(0)?))).collect()
+}
+
+/// The mappings of these codes of a system, on either side.
+pub(super) async fn mappings(
+    connections: &Connections,
+    tables: &[CatalogueMapping],
+    system: &str,
+    codes: &[String],
+) -> Result<Vec<Entry>, sqlx::Error> {
+    let mut found = Vec::new();
+    let mut systems = vec![system.to_owned()];
+    let known = read_topics(connections, tables, |topic| matches!(topic, Topic::System | Topic::LogSource)).await?;
+    systems.extend(known.system(system).and_then(|entry| entry.text("id")));
+    for table in tables.iter().filter(|table| table.topic == Topic::Mapping) {
+        let side = |fact: &str, values: &[String]| -> Vec<Sql> {
+            let one = |column: &String| {
+                let text = format!("t.{}::text = ANY({MARK}::text[])", crosstail_source::sql::name(column));
+                Sql::with(text, Bind::Texts(values.to_vec()))
+            };
+            table.columns(fact).map(one).collect()
+        };
+        let mut sides = side("internal", codes);
+        sides.extend(side("external", codes));
+        let mut parts = vec![Sql::join(sides, " OR ")];
+        let of_system = side("system", &systems);
+        if !of_system.is_empty() {
+            parts.push(Sql::join(of_system, " OR "));
+        }
+        let mut sql = table.select();
+        sql.append(" WHERE ", &Sql::join(parts, " AND "));
+        sql.push(" LIMIT 500", []);
+        let entries = read(connections, table, sql).await?;
+        found.extend(entries.into_iter().map(|mut entry| {
+            entry.facts.insert("system".to_owned(), Value::String(system.to_owned()));
+            entry
+        }));
+    }
+    Ok(found)
+}

@@ -1,0 +1,224 @@
+//! What an examination looks at in PostgreSQL: what the role may do, indexes, retention, how what is new is noticed.
+
+use super::Tables;
+use super::connection::Connections;
+use super::mapping::{Mapping, Sort};
+use crosstail_core::model::{Diagnosis, RETENTION_DAYS};
+use sqlx::Row as _;
+use sqlx::postgres::PgConnection;
+
+/// A table of fewer rows needs no index.
+const SMALL: f32 = 10_000.0;
+
+pub(super) async fn examine(connections: &Connections, tables: &Tables) -> Result<Vec<Diagnosis>, sqlx::Error> {
+    let mut diagnoses = Vec::new();
+    let mut reading = connections.read().await?;
+    role(reading.on(), &mut diagnoses).await?;
+    for mapping in &tables.mappings {
+        rights(reading.on(), mapping, &mut diagnoses).await?;
+        indexes(reading.on(), mapping, &mut diagnoses).await?;
+        retention(reading.on(), mapping, &mut diagnoses).await?;
+        wakes(reading.on(), mapping, &tables.schemas.join("|"), &mut diagnoses).await?;
+    }
+    reading.end().await?;
+    Ok(diagnoses)
+}
+
+async fn role(on: &mut PgConnection, diagnoses: &mut Vec<Diagnosis>) -> Result<(), sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT current_user::text, rolsuper, rolcreaterole OR rolcreatedb OR rolreplication, rolbypassrls, \
+         coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false), \
+         coalesce(inet_server_addr() <<= '127.0.0.0/8'::inet OR inet_server_addr() = '::1'::inet, true) \
+         FROM pg_roles WHERE rolname = current_user",
+    )
+    .fetch_one(on)
+    .await?;
+    let (name, is_super, may_create, bypasses): (String, bool, bool, bool) =
+        (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
+    let (encrypted, local): (bool, bool) = (row.try_get(4)?, row.try_get(5)?);
+    let own = "a role of its own that can only read: CREATE ROLE crosstail LOGIN PASSWORD '…'; GRANT pg_read_all_data TO crosstail;";
+    if is_super {
+        diagnoses.push(Diagnosis::warning("permissions", format!("{name} is a superuser: it may do everything"), own));
+    } else if may_create {
+        diagnoses.push(Diagnosis::warning(
+            "permissions",
+            format!("{name} may create roles or databases, or replicate"),
+            own,
+        ));
+    }
+    if bypasses && !is_super {
+        let text = format!("{name} sees the rows of every organisation: it bypasses row-level security");
+        diagnoses.push(Diagnosis::note("permissions", text));
+    }
+    diagnoses.push(match (encrypted, local) {
+        (true, _) => Diagnosis::ok("tls", "the connection is encrypted"),
+        (false, true) => Diagnosis::ok("tls", "not encrypted, on this machine"),
+        (false, false) => Diagnosis::warning(
+            "tls",
+            "the connection is not encrypted",
+            "add ?sslmode=verify-full&sslrootcert=FILE to the address",
+        ),
+    });
+    Ok(())
+}
+
+async fn rights(on: &mut PgConnection, mapping: &Mapping, diagnoses: &mut Vec<Diagnosis>) -> Result<(), sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT has_table_privilege($1, 'INSERT'), has_table_privilege($1, 'UPDATE'), has_table_privilege($1, 'DELETE'), \
+         has_table_privilege($1, 'TRUNCATE')",
+    )
+    .bind(&mapping.relation.sql)
+    .fetch_one(on)
+    .await?;
+    let mut may = Vec::new();
+    for (index, word) in ["INSERT", "UPDATE", "DELETE", "TRUNCATE"].into_iter().enumerate() {
+        if row.try_get(index)? {
+            may.push(word);
+        }
+    }
+    let table = &mapping.table.name;
+    diagnoses.push(if may.is_empty() {
+        Diagnosis::ok("permissions", format!("{table}: may be read, and not written"))
+    } else {
+        let list = may.join(", ");
+        let remedy = format!("REVOKE {list} ON {table} FROM CURRENT_ROLE; or connect as a role that may only read");
+        Diagnosis::warning("permissions", format!("{table}: the role may {list}, and only has to read"), remedy)
+    });
+    Ok(())
+}
+
+/// The expression of a path, as it is asked for, and what tells an index on it.
+fn indexed(mapping: &Mapping, path: &str) -> Option<(String, String)> {
+    let mut parts = path.split('.');
+    let column = mapping.relation.column(parts.next()?)?;
+    let keys: Vec<&str> = parts.collect();
+    if keys.is_empty() {
+        return Some((column.name.clone(), column.name.clone()));
+    }
+    if column.sort != Sort::Json {
+        return None;
+    }
+    let of = |suffix: &str| keys.iter().map(|key| format!("'{key}'{suffix}")).collect::<Vec<_>>().join(", ");
+    Some((format!("({} #>> ARRAY[{}])", column.name, of("")), format!("ARRAY[{}]", of("::text"))))
+}
+
+async fn indexes(on: &mut PgConnection, mapping: &Mapping, diagnoses: &mut Vec<Diagnosis>) -> Result<(), sqlx::Error> {
+    if !mapping.relation.versioned {
+        return Ok(());
+    }
+    let rows = sqlx::query(
+        "SELECT pg_get_indexdef(i.indexrelid, 1, true), pg_get_indexdef(i.indexrelid), i.indisvalid, c.reltuples \
+         FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid WHERE i.indrelid = $1::regclass",
+    )
+    .bind(&mapping.relation.sql)
+    .fetch_all(&mut *on)
+    .await?;
+    let mut known: Vec<(String, String)> = Vec::new();
+    for row in &rows {
+        if row.try_get(2)? {
+            known.push((row.try_get(0)?, row.try_get(1)?));
+        }
+    }
+    let counted = sqlx::query_scalar::<_, f32>("SELECT reltuples FROM pg_class WHERE oid = $1::regclass");
+    let about: f32 = counted.bind(&mapping.relation.sql).fetch_one(on).await?;
+    let table = &mapping.table.name;
+    let mut wanted =
+        vec![("followed and paged by", mapping.table.time.clone()), ("opened by", mapping.table.id.clone())];
+    for (why, field) in [
+        ("traces are found by", "correlation_id"),
+        ("requests are found by", "request_id"),
+        ("retries are found by", "parent_request_id"),
+    ] {
+        let paths = mapping.schema.definition().fields.get(field);
+        wanted.extend(paths.and_then(|paths| paths.list().first().cloned()).map(|path| (why, path)));
+    }
+    let mut missing = 0;
+    let mut seen: Vec<String> = Vec::new();
+    for (why, path) in wanted {
+        let Some((expression, mark)) = indexed(mapping, &path) else { continue };
+        if seen.contains(&expression) {
+            continue;
+        }
+        seen.push(expression.clone());
+        let is_plain = expression == mark;
+        let there = known.iter().any(
+            |(first, whole)| {
+                if is_plain { first.trim_matches('"') == mark } else { whole.contains(&mark) }
+            },
+        );
+        if there {
+            continue;
+        }
+        missing += 1;
+        let statement = format!("CREATE INDEX CONCURRENTLY ON {table} ({expression});");
+        let text = format!("{table}: no index on {path}, which it is {why}");
+        let text = text.replace("which it is traces", "which traces").replace("which it is requests", "which requests");
+        let text = text.replace("which it is retries", "which retries");
+        let small = (0.0..SMALL).contains(&about);
+        let found = Diagnosis::warning("indexes", text, statement);
+        diagnoses.push(if small { Diagnosis { grade: crosstail_core::model::Grade::Note, ..found } } else { found });
+    }
+    if missing == 0 {
+        diagnoses.push(Diagnosis::ok("indexes", format!("{table}: what it is asked by is indexed")));
+    }
+    if about < 0.0 {
+        let text = format!("{table} was never analysed: the planner guesses");
+        diagnoses.push(Diagnosis::warning("indexes", text, format!("ANALYZE {table};")));
+    }
+    Ok(())
+}
+
+async fn retention(
+    on: &mut PgConnection,
+    mapping: &Mapping,
+    diagnoses: &mut Vec<Diagnosis>,
+) -> Result<(), sqlx::Error> {
+    let (table, time) = (&mapping.table.name, &mapping.table.time);
+    if mapping.relation.column(time).is_none_or(|column| column.sort != Sort::Time) {
+        return Ok(());
+    }
+    let text = format!(
+        "SELECT extract(epoch FROM now() - min(t.\"{time}\"))::float8 / 86400, pg_total_relation_size($1::regclass)::float8 FROM {} t",
+        mapping.relation.sql
+    );
+    let row = sqlx::query(sqlx::AssertSqlSafe(text)).bind(&mapping.relation.sql).fetch_one(on).await?;
+    let (days, bytes): (Option<f64>, f64) = (row.try_get(0)?, row.try_get(1)?);
+    let Some(days) = days else { return Ok(()) };
+    let size = crosstail_core::model::Unit::Bytes.text(bytes);
+    diagnoses.push(if days > (RETENTION_DAYS + 2) as f64 {
+        let remedy = format!(
+            "delete on a schedule, for example with pg_cron: SELECT cron.schedule('0 3 * * *', $$DELETE FROM {table} WHERE {time} < now() - interval '{RETENTION_DAYS} days'$$);"
+        );
+        let text = format!("{table}: its oldest row is {days:.0} days old ({size}); nothing deletes after {RETENTION_DAYS} days");
+        Diagnosis::warning("retention", text, remedy)
+    } else {
+        Diagnosis::ok("retention", format!("{table}: {days:.1} days, {size}"))
+    });
+    Ok(())
+}
+
+async fn wakes(
+    on: &mut PgConnection,
+    mapping: &Mapping,
+    schemas: &str,
+    diagnoses: &mut Vec<Diagnosis>,
+) -> Result<(), sqlx::Error> {
+    if !mapping.relation.versioned {
+        return Ok(());
+    }
+    let there = sqlx::query_scalar::<_, bool>(
+        "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = $1::regclass AND tgname = 'crosstail_notify' AND tgenabled <> 'D')",
+    );
+    let there: bool = there.bind(&mapping.relation.sql).fetch_one(on).await?;
+    let table = &mapping.table.name;
+    diagnoses.push(if there {
+        Diagnosis::ok("live", format!("{table}: a trigger tells of what is written"))
+    } else {
+        let remedy = format!("for less than that: crosstail schema apply {schemas} --notify --to URL");
+        Diagnosis {
+            remedy: Some(remedy),
+            ..Diagnosis::note("live", format!("{table}: polled, so that what is new is seen within a second"))
+        }
+    });
+    Ok(())
+}

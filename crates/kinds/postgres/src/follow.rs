@@ -1,0 +1,415 @@
+//! Following tables without any right but SELECT.
+//!
+//! A row can become visible long after its time stamp, when its transaction commits, and rows are updated in place
+//! without a mark. So every poll is one snapshot that reads the row versions which no earlier snapshot can have seen:
+//! those whose xmin is not before the oldest transaction that was open then (`txid_snapshot_xmin`). There is no index
+//! on xmin, so the time column bounds each poll: the newest minute every second, what is older every quarter of a
+//! minute, a whole day every five minutes, everything every ten (of tables up to a gigabyte); what is open is read
+//! again by its key. `NOTIFY`, where a trigger sends it, only wakes the poll. Source: PostgreSQL documentation, "System Information Functions", "Transaction Isolation".
+
+use super::connection::{Connections, Reading};
+use super::mapping::Mapping;
+use super::query::{Order, by_keys, fetch, time_is};
+use crosstail_core::model::{Activity, Status, Timestamp};
+use crosstail_source::sql::Sql;
+use crosstail_source::{Position, Sink, Update};
+use serde::{Deserialize, Serialize};
+use sqlx::Row as _;
+use sqlx::postgres::{PgConnection, PgListener, PgPoolOptions, PgRow};
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// The name of the trigger and of the channel that wake us.
+pub(super) const CHANNEL: &str = "crosstail";
+/// Rows read at a time.
+const CHUNK: usize = 2000;
+/// Open rows watched at most, a table.
+const OPEN: usize = 5000;
+const OPEN_EVERY: Duration = Duration::from_secs(2);
+/// After a notification the poll waits this long for more.
+const COALESCE: Duration = Duration::from_millis(15);
+/// Row versions delivered are remembered for this long.
+const REMEMBER: Duration = Duration::from_mins(20);
+
+/// The sweep over everything reads the table from end to end: not where it has more pages of 8 KB than this.
+const SWEPT_PAGES: i64 = 131_072;
+/// A position younger than this needs no sweep at once.
+const FRESH_US: i64 = 60_000_000;
+
+/// How far back in time, how often; the last is the sweep over everything.
+const TIERS: [(Duration, Duration); 4] = [
+    (Duration::from_mins(1), Duration::from_secs(1)),
+    (Duration::from_mins(15), Duration::from_secs(15)),
+    (Duration::from_hours(24), Duration::from_mins(5)),
+    (Duration::from_hours(24 * 36_500), Duration::from_mins(10)),
+];
+const SWEEP: usize = TIERS.len() - 1;
+
+/// Where following goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct At {
+    /// For each tier: every version written by a transaction before this one has been delivered.
+    horizons: [i64; TIERS.len()],
+    /// The server's time then, in microseconds.
+    time_us: i64,
+}
+
+/// The moment of a snapshot.
+async fn at(on: &mut PgConnection) -> Result<At, sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT txid_snapshot_xmin(txid_current_snapshot()), (extract(epoch FROM clock_timestamp()) * 1000000)::int8",
+    )
+    .persistent(false)
+    .fetch_one(on)
+    .await?;
+    Ok(At { horizons: [row.try_get(0)?; TIERS.len()], time_us: row.try_get(1)? })
+}
+
+async fn now(connections: &Connections) -> Result<At, sqlx::Error> {
+    let mut reading = connections.read().await?;
+    let now = at(reading.on()).await?;
+    reading.end().await?;
+    Ok(now)
+}
+
+pub(super) async fn position(connections: &Connections) -> Result<Position, sqlx::Error> {
+    Ok(Position::new(now(connections).await?))
+}
+
+/// What is known of one table.
+struct Watched<'a> {
+    mapping: &'a Mapping,
+    /// Keys of rows without an outcome, with the version delivered.
+    open: HashMap<String, i64>,
+}
+
+impl Watched<'_> {
+    /// Whether it is small enough to be read from end to end now and then.
+    fn is_swept(&self) -> bool {
+        self.mapping.relation.pages <= SWEPT_PAGES
+    }
+}
+
+struct Follower<'a> {
+    connections: &'a Connections,
+    tables: Vec<Watched<'a>>,
+    sink: &'a Sink,
+    /// Row versions delivered, with the generation they were delivered in.
+    seen: HashMap<u64, Instant>,
+    pruned: Instant,
+    hasher: foldhash::fast::FixedState,
+    /// When each tier is due.
+    due: [Instant; TIERS.len()],
+    at: At,
+    /// The horizon of the snapshot that is being read.
+    current: i64,
+}
+
+/// The versions that are not before a horizon. `None`: all of them, where the horizon says nothing: it is too long ago
+/// for ids that are compared modulo 2^32, or it is of another server (one that was restored), being ahead of this one's.
+fn not_before(mapping: &Mapping, horizon: i64, current: i64) -> Option<Sql> {
+    let known = (0..1 << 31).contains(&(current - horizon));
+    // `age` is the distance to the newest id.
+    let text = || format!("age(t.xmin) <= age('{}'::xid)", horizon & 0xffff_ffff);
+    (mapping.relation.versioned && known).then(|| Sql::raw(text()))
+}
+
+pub(super) async fn follow(
+    connections: &Connections,
+    mappings: &[Mapping],
+    from: &Position,
+    sink: &Sink,
+    cancel: &CancellationToken,
+) -> Result<(), sqlx::Error> {
+    let start = match from.read::<At>() {
+        Some(at) => at,
+        None => now(connections).await?,
+    };
+    let woken = Arc::new(Notify::new());
+    let listening = listen(connections, mappings, Arc::clone(&woken), cancel).await?;
+    let now = Instant::now();
+    let mut follower = Follower {
+        connections,
+        tables: mappings.iter().map(|mapping| Watched { mapping, open: HashMap::new() }).collect(),
+        sink,
+        seen: HashMap::new(),
+        pruned: now,
+        hasher: foldhash::fast::FixedState::default(),
+        due: TIERS.map(|(_, every)| now + every),
+        at: start,
+        current: start.horizons[0],
+    };
+    let mut open_due = now + OPEN_EVERY;
+    follower.begin().await?;
+    if sink.send(Update::CaughtUp).await.is_err() {
+        return Ok(());
+    }
+    loop {
+        let due = follower.due.iter().copied().chain([open_due]).min().unwrap_or(now);
+        let notified = tokio::select! {
+            () = cancel.cancelled() => return Ok(()),
+            () = sink.closed() => return Ok(()),
+            () = woken.notified(), if listening => {
+                tokio::time::sleep(COALESCE).await;
+                true
+            }
+            () = tokio::time::sleep_until(due) => false,
+        };
+        let now = Instant::now();
+        let open = now >= open_due || notified;
+        if open {
+            open_due = now + OPEN_EVERY;
+        }
+        if follower.poll(now, notified, open).await? {
+            return Ok(());
+        }
+    }
+}
+
+/// Hears notifications on a connection of its own. A lost one is made again, and then everything is polled.
+async fn listen(
+    connections: &Connections,
+    mappings: &[Mapping],
+    woken: Arc<Notify>,
+    cancel: &CancellationToken,
+) -> Result<bool, sqlx::Error> {
+    let mut reading = connections.read().await?;
+    let names: Vec<String> = mappings.iter().map(|mapping| mapping.relation.sql.clone()).collect();
+    let triggered = sqlx::query_scalar::<_, bool>(
+        "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgname = $1 || '_notify' AND tgenabled <> 'D' \
+         AND tgrelid = ANY(SELECT to_regclass(n) FROM unnest($2::text[]) n))",
+    )
+    .bind(CHANNEL)
+    .bind(names)
+    .persistent(false)
+    .fetch_one(reading.on())
+    .await?;
+    reading.end().await?;
+    connections.woken.store(triggered, Ordering::Relaxed);
+    if !triggered {
+        return Ok(false);
+    }
+    let options = connections.options().clone();
+    let cancel = cancel.clone();
+    tokio::spawn(async move {
+        let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(options);
+        let hear = async {
+            loop {
+                if let Ok(mut listener) = PgListener::connect_with(&pool).await
+                    && listener.listen(CHANNEL).await.is_ok()
+                {
+                    woken.notify_one();
+                    while let Ok(Some(_)) = listener.try_recv().await {
+                        woken.notify_one();
+                    }
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        };
+        tokio::select! {
+            () = cancel.cancelled() => {}
+            () = hear => {}
+        }
+    });
+    Ok(true)
+}
+
+impl Follower<'_> {
+    /// The first poll looks back from the position as each tier would have: what was written while nobody listened; and
+    /// learns which rows are open.
+    async fn begin(&mut self) -> Result<(), sqlx::Error> {
+        let since = self.at;
+        let mut reading = self.connections.read().await?;
+        let now = at(reading.on()).await?;
+        self.current = now.horizons[0];
+        for index in 0..self.tables.len() {
+            self.learn_open(&mut reading, index).await?;
+        }
+        let mut after = now;
+        for (tier, horizon) in since.horizons.into_iter().enumerate() {
+            if tier == SWEEP && now.time_us - since.time_us < FRESH_US {
+                after.horizons[tier] = horizon;
+                continue;
+            }
+            self.read_tier(&mut reading, tier, horizon, since.time_us).await?;
+        }
+        reading.end().await?;
+        self.at = after;
+        let _ = self.sink.send(Update::Batch(Vec::new(), Some(Position::new(after)))).await;
+        Ok(())
+    }
+
+    /// Reads what is due; whether nobody listens any more.
+    async fn poll(&mut self, now: Instant, notified: bool, open: bool) -> Result<bool, sqlx::Error> {
+        let mut reading = self.connections.read().await?;
+        let snapshot = at(reading.on()).await?;
+        self.current = snapshot.horizons[0];
+        let mut at = At { time_us: snapshot.time_us, ..self.at };
+        for (tier, (_, every)) in TIERS.iter().enumerate() {
+            if now < self.due[tier] && !(notified && tier == 0) {
+                continue;
+            }
+            self.read_tier(&mut reading, tier, self.at.horizons[tier], snapshot.time_us).await?;
+            at.horizons[tier] = snapshot.horizons[tier];
+            self.due[tier] = now + *every;
+        }
+        if open {
+            for index in 0..self.tables.len() {
+                self.read_open(&mut reading, index).await?;
+            }
+        }
+        reading.end().await?;
+        self.at = at;
+        self.prune(now);
+        Ok(self.sink.send(Update::Batch(Vec::new(), Some(Position::new(at)))).await.is_err())
+    }
+
+    fn prune(&mut self, now: Instant) {
+        if now.duration_since(self.pruned) > REMEMBER / 4 {
+            self.pruned = now;
+            self.seen.retain(|_, at| now.duration_since(*at) < REMEMBER);
+        }
+    }
+
+    /// Delivers what a tier covers at a time, of every table: what a faster tier covers has been seen by that.
+    async fn read_tier(
+        &mut self,
+        reading: &mut Reading<'_>,
+        tier: usize,
+        horizon: i64,
+        time_us: i64,
+    ) -> Result<(), sqlx::Error> {
+        let back = |tier: usize| Timestamp(time_us - TIERS[tier].0.as_micros() as i64);
+        let (from, until) = (back(tier), tier.checked_sub(1).map(back));
+        for index in 0..self.tables.len() {
+            if tier != SWEEP || self.tables[index].is_swept() {
+                self.read_range(reading, index, horizon, from, until).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Delivers the versions in a range of time that are not before a horizon, in chunks.
+    async fn read_range(
+        &mut self,
+        reading: &mut Reading<'_>,
+        index: usize,
+        horizon: i64,
+        from: Timestamp,
+        until: Option<Timestamp>,
+    ) -> Result<(), sqlx::Error> {
+        let mapping = self.tables[index].mapping;
+        let order = Order { newest_first: false };
+        let mut beyond: Option<(Timestamp, String)> = None;
+        loop {
+            let mut parts = vec![time_is(mapping, ">=", from)];
+            parts.extend(until.map(|at| time_is(mapping, "<", at)));
+            parts.extend(not_before(mapping, horizon, self.current));
+            parts.extend(beyond.as_ref().map(|(at, id)| order.beyond(mapping, *at, id)));
+            let mut sql = Sql::raw(mapping.select(""));
+            sql.append(" WHERE ", &Sql::join(parts, " AND "));
+            sql.append("", &order.by(mapping, CHUNK));
+            let rows = fetch(reading.on(), sql).await?;
+            if let Some(last) = rows.last() {
+                let last = mapping.activity(last)?;
+                beyond = Some((last.started_at, last.id.to_string()));
+            }
+            self.deliver(index, &rows).await?;
+            if rows.len() < CHUNK {
+                break;
+            }
+        }
+        if mapping.may_lack_time() && until.is_none() && mapping.relation.versioned {
+            let mut sql = Sql::raw(mapping.select(""));
+            let version = not_before(mapping, horizon, self.current).unwrap_or_else(|| Sql::constant(true));
+            sql.push(&format!(" WHERE {} IS NULL AND {} LIMIT {CHUNK}", mapping.time(), version.text), []);
+            let rows = fetch(reading.on(), sql).await?;
+            self.deliver(index, &rows).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends the rows whose version was not sent before.
+    async fn deliver(&mut self, index: usize, rows: &[PgRow]) -> Result<(), sqlx::Error> {
+        let now = Instant::now();
+        let mapping = self.tables[index].mapping;
+        let mut batch: Vec<Activity> = Vec::new();
+        for row in rows {
+            let (key, version) = (Mapping::key(row)?, Mapping::version(row)?);
+            let activity = mapping.activity(row)?;
+            let mut hasher = self.hasher.build_hasher();
+            (index, &key, version).hash(&mut hasher);
+            if !mapping.relation.versioned {
+                format!("{activity:?}").hash(&mut hasher);
+            }
+            let fresh = self.seen.insert(hasher.finish(), now).is_none();
+            let open = &mut self.tables[index].open;
+            if activity.status == Some(Status::InProgress) {
+                if open.len() < OPEN || open.contains_key(&key) {
+                    open.insert(key, version);
+                }
+            } else {
+                open.remove(&key);
+            }
+            if fresh {
+                batch.push(activity);
+            }
+        }
+        if !batch.is_empty() {
+            // A closed channel is noticed by the loop.
+            let _ = self.sink.send(Update::Batch(batch, None)).await;
+        }
+        Ok(())
+    }
+
+    /// The rows that are open now, so that their end is seen however old they are.
+    async fn learn_open(&mut self, reading: &mut Reading<'_>, index: usize) -> Result<(), sqlx::Error> {
+        let mapping = self.tables[index].mapping;
+        let Some(raw) =
+            mapping.sources(crosstail_core::schema::Target::Status).first().map(|(sql, _)| (*sql).to_owned())
+        else {
+            return Ok(());
+        };
+        let words = mapping.schema.definition().open_words();
+        let words: Vec<String> = words.iter().map(|word| crosstail_source::sql::literal(word)).collect();
+        let sql = Sql::raw(format!(
+            "{} WHERE ({raw})::text IN ({}) AND {} IS NOT NULL ORDER BY {} DESC LIMIT {OPEN}",
+            mapping.select(""),
+            words.join(", "),
+            mapping.time(),
+            mapping.time(),
+        ));
+        let rows = fetch(reading.on(), sql).await?;
+        for row in &rows {
+            self.tables[index].open.insert(Mapping::key(row)?, Mapping::version(row)?);
+        }
+        Ok(())
+    }
+
+    /// Reads the open rows again and delivers those that changed.
+    async fn read_open(&mut self, reading: &mut Reading<'_>, index: usize) -> Result<(), sqlx::Error> {
+        let keys: Vec<String> = self.tables[index].open.keys().cloned().collect();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let rows = by_keys(reading, self.tables[index].mapping, &keys).await?;
+        let known = std::mem::take(&mut self.tables[index].open);
+        let mut changed = Vec::new();
+        for row in rows {
+            let (key, version) = (Mapping::key(&row)?, Mapping::version(&row)?);
+            let versioned = self.tables[index].mapping.relation.versioned;
+            if versioned && known.get(&key) == Some(&version) {
+                self.tables[index].open.insert(key, version);
+            } else {
+                changed.push(row);
+            }
+        }
+        self.deliver(index, &changed).await
+    }
+}

@@ -1,0 +1,79 @@
+//! What PostgreSQL is to the rest of the program.
+
+use crate::PostgresSource;
+use anyhow::ensure;
+use crosstail_core::schema::StoreKind;
+use crosstail_record::write::{PostgresWriter, Table, Writer};
+use crosstail_source::create::{Definition, Form};
+use crosstail_source::{Kind, Network, WriteOptions, Writing, claims_none};
+use std::sync::Arc;
+
+/// How schemas name it.
+pub(crate) const STORE: StoreKind = StoreKind { name: "postgres", is_database: true };
+
+/// PostgreSQL.
+pub static KIND: Kind = Kind {
+    store: STORE,
+    title: "PostgreSQL",
+    schemes: &["postgres", "postgresql"],
+    example: "postgres://user@host/database",
+    network: Some(Network {
+        default_port: |_| 5432,
+        encrypted: |_, _| None,
+        encrypt: "sslmode=verify-full",
+        unverified: &["sslmode=require", "sslmode=verify-ca"],
+        verify: "sslmode=verify-full&sslrootcert=FILE",
+        named_by_host: false,
+    }),
+    claims: claims_none,
+    takes_several: false,
+    holds_activities: true,
+    may_hide: true,
+    open: |config, id, names| {
+        let source = PostgresSource::new(&config.name, id, names.clone(), config.address(), config.schema.clone())?;
+        Ok(Arc::new(source))
+    },
+    definitions: &[
+        Definition {
+            schema: "prokure",
+            form: Form::Sql,
+            text: include_str!("../../../../config/ddl/prokure.postgres.sql"),
+        },
+        Definition {
+            schema: "integration-activity",
+            form: Form::Sql,
+            text: include_str!("../../../../config/ddl/integration-activity.postgres.sql"),
+        },
+        Definition {
+            schema: "log-tracking",
+            form: Form::Sql,
+            text: include_str!("../../../../config/ddl/log-tracking.postgres.sql"),
+        },
+        Definition {
+            schema: "engineering-logs",
+            form: Form::Sql,
+            text: include_str!("../../../../config/ddl/engineering-logs.postgres.sql"),
+        },
+    ],
+    creator: Some(|url| Ok(Box::new(crate::create::PostgresCreator::new(url)))),
+    writing: Some(Writing { claims: claims_none, open: |to, options| Box::pin(writers(to, options)) }),
+    alerts: Some(&crate::alert::PostgresAlerts),
+};
+
+async fn writers(url: &str, options: &WriteOptions) -> anyhow::Result<Vec<Box<dyn Writer>>> {
+    let known = Table::ALL.map(Table::schema);
+    let tables = match options.schema_of(KIND.title, &known)? {
+        Some(name) => Table::of_schema(name).into_iter().collect(),
+        None => PostgresWriter::tables(url).await?,
+    };
+    ensure!(
+        !tables.is_empty(),
+        "there is none of the tables yet; create them with: crosstail schema apply NAME --to URL, NAME one of {}",
+        known.join(", ")
+    );
+    let mut writers: Vec<Box<dyn Writer>> = Vec::new();
+    for table in tables {
+        writers.push(Box::new(PostgresWriter::connect(url, table).await?));
+    }
+    Ok(writers)
+}

@@ -1,0 +1,350 @@
+//! `PostgreSQL`: the tables that schemas map, read with SELECT alone.
+
+mod aggregate;
+mod alert;
+mod catalogue;
+mod connection;
+mod create;
+mod examine;
+mod follow;
+mod kind;
+mod mapping;
+mod payload;
+mod query;
+mod row_security;
+mod server;
+mod sql;
+mod statements;
+
+pub use kind::KIND;
+
+use async_trait::async_trait;
+use catalogue::CatalogueMapping;
+use connection::Connections;
+use crosstail_core::model::{
+    Activity, Catalogue, Clock, Diagnosis, Entry, Id, Locator, Names, Payload, SourceId, Timestamp, Vitals, redact_text,
+};
+use crosstail_core::schema::{Schema, Table};
+use crosstail_source::{
+    Capabilities, Cursor, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, RelatedKey, Sink, Source,
+    SourceError,
+};
+use mapping::Mapping;
+use sqlx::Row as _;
+use sqlx::postgres::PgConnectOptions;
+use std::str::FromStr as _;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio_util::sync::CancellationToken;
+
+/// A database.
+pub struct PostgresSource {
+    name: String,
+    id: SourceId,
+    names: Names,
+    schema: Option<Schema>,
+    connections: Connections,
+    /// Looked up once, and again after an error that says that they changed.
+    tables: Mutex<Option<Arc<Tables>>>,
+}
+
+/// What of the database is mapped.
+struct Tables {
+    mappings: Vec<Mapping>,
+    catalogue: Vec<CatalogueMapping>,
+    schemas: Vec<String>,
+    warnings: Vec<String>,
+}
+
+/// What can go wrong inside: the driver's errors, and a mapping that does not fit.
+enum Error {
+    Driver(sqlx::Error),
+    Mapping(String),
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Driver(error)
+    }
+}
+
+impl PostgresSource {
+    /// Over the database of a URL; the schema is recognised by the tables where none is given. No connection is made.
+    pub fn new(name: &str, id: SourceId, names: Names, url: &str, schema: Option<Schema>) -> Result<Self, SourceError> {
+        let options = PgConnectOptions::from_str(url).map_err(|error| SourceError {
+            source_name: name.to_owned(),
+            operation: "open",
+            kind: ErrorKind::Unsupported,
+            cause: redact_text(&error.to_string()).into_owned(),
+            hint: Some(
+                "write postgres://user@host:5432/database; the password may be in PGPASSWORD or ~/.pgpass".to_owned(),
+            ),
+        })?;
+        let connections = Connections::new(options);
+        Ok(Self { name: name.to_owned(), id, names, schema, connections, tables: Mutex::default() })
+    }
+
+    fn error(&self, operation: &'static str, error: impl Into<Error>) -> SourceError {
+        let (kind, cause, hint) = match error.into() {
+            Error::Mapping(cause) => (ErrorKind::Unsupported, cause, Some("correct the schema file".to_owned())),
+            Error::Driver(error) => {
+                // A table or a column that is not there any more, or is another: all are looked up again.
+                let code = error.as_database_error().and_then(|db| db.code()).unwrap_or_default().into_owned();
+                if ["42P01", "42703", "42804", "42883"].contains(&code.as_str()) {
+                    *self.tables.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                }
+                let (kind, hint) = classify(&error);
+                let cause = match &error {
+                    sqlx::Error::PoolTimedOut => "no connection within 10 s".to_owned(),
+                    sqlx::Error::Database(db) => db.message().to_owned(),
+                    sqlx::Error::Io(io) => io.to_string(),
+                    other => other.to_string(),
+                };
+                let options = self.connections.options();
+                let place = format!("{}:{}", options.get_host(), options.get_port());
+                let cause = if kind == ErrorKind::Connect { format!("{place}: {cause}") } else { cause };
+                (kind, redact_text(&cause).into_owned(), hint.map(str::to_owned))
+            }
+        };
+        SourceError { source_name: self.name.clone(), operation, kind, cause, hint }
+    }
+
+    /// The tables, looked up once.
+    async fn tables(&self) -> Result<Arc<Tables>, SourceError> {
+        if let Some(known) = self.known() {
+            return Ok(known);
+        }
+        let tables = self.look_up().await.map_err(|e| self.error("read tables", e))?;
+        if tables.mappings.is_empty() {
+            let known = self.known_tables().await.map_err(|e| self.error("read tables", e))?;
+            let refused = tables.warnings.first().cloned();
+            return Err(SourceError {
+                source_name: self.name.clone(),
+                operation: "map tables",
+                // They may be made later: they are looked for again.
+                kind: if refused.is_some() { ErrorKind::Auth } else { ErrorKind::Query },
+                cause: refused.unwrap_or_else(|| format!("no table that a schema knows among: {known}")),
+                hint: Some("name a schema with --schema, or write one with [table] and [fields]".to_owned()),
+            });
+        }
+        let tables = Arc::new(tables);
+        *self.tables.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&tables));
+        Ok(tables)
+    }
+
+    fn known(&self) -> Option<Arc<Tables>> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn look_up(&self) -> Result<Tables, Error> {
+        let schemas = self.schema.clone().map_or_else(Schema::built_in, |schema| vec![schema]);
+        let strict = self.schema.is_some();
+        let mut names: Vec<String> = Vec::new();
+        for schema in &schemas {
+            let tables: Vec<(&Schema, &Table)> = schema.tables(kind::STORE).collect();
+            names.extend(tables.iter().map(|(_, table)| table.name.clone()));
+            names.extend(tables.iter().flat_map(|(_, table)| table.lookup.values()).map(|lookup| lookup.table.clone()));
+            names.extend(schema.definition().catalogue.iter().map(|table| table.table.clone()));
+        }
+        names.sort();
+        names.dedup();
+        let mut reading = self.connections.read().await?;
+        let relations = mapping::relations(reading.on(), &names).await?;
+        reading.end().await?;
+        let mut found =
+            Tables { mappings: Vec::new(), catalogue: Vec::new(), schemas: Vec::new(), warnings: Vec::new() };
+        let opened = Clock::system().now();
+        for schema in &schemas {
+            let before = found.mappings.len();
+            for (part, table) in schema.tables(kind::STORE) {
+                // A schema that the user wrote for one table has to fit; of several, those that are there.
+                let must = strict && schema.tables(kind::STORE).count() == 1;
+                if must && !relations.contains_key(&table.name) {
+                    let known = self.known_tables().await?;
+                    return Err(Error::Mapping(format!(
+                        "[table] name: there is no table '{}'; there are {known}",
+                        table.name
+                    )));
+                }
+                let mapping = Mapping::new(
+                    found.mappings.len(),
+                    (part, table),
+                    &relations,
+                    (self.id, &self.name),
+                    opened,
+                    &mut found.warnings,
+                    must,
+                )?;
+                if let Some(mapping) = mapping {
+                    self.names.table(self.id, &table.name);
+                    found.mappings.push(mapping);
+                }
+            }
+            if found.mappings.len() > before {
+                found.schemas.push(schema.name.clone());
+                self.names.add_flow(&schema.definition().flow);
+                found.catalogue.extend(CatalogueMapping::all(schema, &relations, &mut found.warnings));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Tables to name in an error.
+    async fn known_tables(&self) -> Result<String, sqlx::Error> {
+        let mut reading = self.connections.read().await?;
+        let rows = sqlx::query(
+            "SELECT CASE WHEN n.nspname = 'public' THEN '' ELSE n.nspname || '.' END || c.relname FROM pg_class c \
+             JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm') \
+             AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg_toast%' \
+             ORDER BY 1 LIMIT 30",
+        )
+        .persistent(false)
+        .fetch_all(reading.on())
+        .await?;
+        reading.end().await?;
+        let names: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        Ok(if names.is_empty() { "none".to_owned() } else { names.join(", ") })
+    }
+}
+
+/// What an error means, by its SQLSTATE (`PostgreSQL` documentation, appendix A), and what to do.
+fn classify(error: &sqlx::Error) -> (ErrorKind, Option<&'static str>) {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) => {
+            (ErrorKind::Connect, Some("is the server running, and the address right?"))
+        }
+        sqlx::Error::PoolTimedOut => (ErrorKind::Timeout, Some("the server does not answer")),
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => (ErrorKind::Decode, None),
+        sqlx::Error::Database(db) => match db.code().as_deref() {
+            Some("28P01" | "28000") => (ErrorKind::Auth, Some("check the user and the password")),
+            Some("42501") => (ErrorKind::Auth, Some("GRANT SELECT on it to the role")),
+            Some("3D000") => (ErrorKind::Connect, Some("check the database's name")),
+            Some("57014") => {
+                (ErrorKind::Timeout, Some("the query was stopped after 60 s; is there an index on the time column?"))
+            }
+            Some("53300") => (ErrorKind::Connect, Some("the server has no connection left")),
+            Some(code) if code.starts_with("57P") || code.starts_with("08") => (ErrorKind::Connect, None),
+            _ => (ErrorKind::Query, None),
+        },
+        _ => (ErrorKind::Connect, None),
+    }
+}
+
+#[async_trait]
+impl Source for PostgresSource {
+    fn kind(&self) -> &'static crosstail_source::Kind {
+        &KIND
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let pushes = self.connections.woken.load(Ordering::Relaxed);
+        Capabilities { pushes, aggregates: true }
+    }
+
+    async fn probe(&self) -> Result<Probe, SourceError> {
+        let connect = |e: sqlx::Error| self.error("connect", e);
+        let clock = Clock::system();
+        let mut reading = self.connections.read().await.map_err(connect)?;
+        let before = clock.now();
+        let row = sqlx::query(
+            "SELECT current_setting('server_version'), (extract(epoch FROM clock_timestamp()) * 1000000)::int8, \
+             pg_is_in_recovery()",
+        )
+        .persistent(false)
+        .fetch_one(reading.on())
+        .await
+        .map_err(connect)?;
+        let middle = before.plus_us(clock.now().since_us(before) / 2);
+        reading.end().await.map_err(connect)?;
+        let version: String = row.try_get(0).map_err(connect)?;
+        let version = version.split(' ').next().unwrap_or_default();
+        let theirs: i64 = row.try_get(1).map_err(connect)?;
+        let standby: bool = row.try_get(2).map_err(connect)?;
+        let tables = self.tables().await?;
+        let mut warnings = tables.warnings.clone();
+        let names: Vec<&str> = tables.mappings.iter().map(|mapping| mapping.relation.sql.as_str()).collect();
+        let mut reading = self.connections.read().await.map_err(connect)?;
+        warnings.extend(row_security::warnings(reading.on(), &names).await.map_err(connect)?);
+        reading.end().await.map_err(connect)?;
+        Ok(Probe {
+            server: format!("PostgreSQL {version}{}", if standby { ", standby" } else { "" }),
+            schema: tables.schemas.join(", "),
+            clock_ahead_us: Some(theirs - middle.0),
+            warnings,
+        })
+    }
+
+    async fn page(&self, query: &PageQuery, after: Option<&Cursor>) -> Result<Page, SourceError> {
+        let tables = self.tables().await?;
+        query::page(&self.connections, &tables.mappings, &self.names, query, after)
+            .await
+            .map_err(|e| self.error("read history", e))
+    }
+
+    async fn position(&self) -> Result<Position, SourceError> {
+        self.tables().await?;
+        follow::position(&self.connections).await.map_err(|e| self.error("read position", e))
+    }
+
+    async fn follow(&self, from: Position, sink: &Sink, cancel: &CancellationToken) -> Result<(), SourceError> {
+        let tables = self.tables().await?;
+        let following = follow::follow(&self.connections, &tables.mappings, &from, sink, cancel);
+        tokio::select! {
+            () = cancel.cancelled() => Ok(()),
+            outcome = following => outcome.map_err(|e| self.error("follow", e)),
+        }
+    }
+
+    async fn payload(&self, id: &Id, locator: &Locator) -> Result<Payload, SourceError> {
+        let tables = self.tables().await?;
+        let missing = || SourceError::gone(&self.name, format!("row {id}"));
+        let (index, key) = locator.in_table().ok_or_else(missing)?;
+        let mapping = tables.mappings.get(index).ok_or_else(missing)?;
+        let found = payload::load(&self.connections, mapping, key).await.map_err(|e| self.error("load payload", e))?;
+        found.ok_or_else(missing)
+    }
+
+    async fn related(&self, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, SourceError> {
+        let tables = self.tables().await?;
+        query::related(&self.connections, &tables.mappings, key, limit).await.map_err(|e| self.error("find related", e))
+    }
+
+    async fn aggregate(&self, query: &PageQuery, grouping: &Grouping) -> Result<Groups, SourceError> {
+        let tables = self.tables().await?;
+        let mut all = Groups::new();
+        for mapping in &tables.mappings {
+            let groups = aggregate::aggregate(&self.connections, mapping, &self.names, query, grouping)
+                .await
+                .map_err(|e| self.error("aggregate", e))?;
+            let Some(groups) = groups else {
+                return crosstail_source::aggregate_here(self, query, grouping, &self.names).await;
+            };
+            for (key, figures) in groups {
+                all.entry(key).or_default().merge(&figures);
+            }
+        }
+        Ok(all)
+    }
+
+    async fn vitals(&self, _since: Timestamp) -> Result<Vitals, SourceError> {
+        self.tables().await?;
+        server::vitals(&self.connections).await.map_err(|e| self.error("read the server's state", e))
+    }
+
+    async fn examine(&self, _now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
+        let tables = self.tables().await?;
+        examine::examine(&self.connections, &tables).await.map_err(|e| self.error("examine", e))
+    }
+
+    async fn catalogue(&self) -> Result<Catalogue, SourceError> {
+        let tables = self.tables().await?;
+        catalogue::load(&self.connections, &tables.catalogue).await.map_err(|e| self.error("read catalogue", e))
+    }
+
+    async fn mappings(&self, system: &str, codes: &[String]) -> Result<Vec<Entry>, SourceError> {
+        let tables = self.tables().await?;
+        catalogue::mappings(&self.connections, &tables.catalogue, system, codes)
+            .await
+            .map_err(|e| self.error("read mappings", e))
+    }
+}

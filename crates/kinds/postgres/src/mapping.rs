@@ -1,0 +1,406 @@
+//! How tables map to activities: which of a schema's tables are there, which of their columns, and how each column is
+//! selected. Everything is selected as one of three types, so that no value is too strange to be read.
+
+use super::Error;
+use crosstail_core::filter::{Class, Field, suggest};
+use crosstail_core::model::{Activity, Id, Locator, Place, SourceId, Timestamp};
+use crosstail_core::schema::{Assembler, Scalar, Schema, Table, Target, TimeUnit};
+use crosstail_source::sql::{Bind, MARK, Sql, literal, name};
+use sqlx::Row as _;
+use sqlx::postgres::{PgConnection, PgRow};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// What sort of value a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sort {
+    Int,
+    Float,
+    Time,
+    Uuid,
+    Json,
+    Text,
+    Other,
+}
+
+/// A column there is.
+#[derive(Debug, Clone)]
+pub(super) struct Column {
+    pub(super) name: String,
+    pub(super) sort: Sort,
+    pub(super) nullable: bool,
+    pub(super) readable: bool,
+    type_name: String,
+}
+
+/// A table, or a view, there is.
+#[derive(Debug, Clone)]
+pub(super) struct Relation {
+    /// Quoted, with its schema.
+    pub(super) sql: String,
+    /// Rows have an xmin: not so in views and foreign tables.
+    pub(super) versioned: bool,
+    /// Pages, as of the last VACUUM or ANALYZE.
+    pub(super) pages: i64,
+    pub(super) columns: Vec<Column>,
+}
+
+impl Relation {
+    pub(super) fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    fn readable(&self, name: &str) -> Option<&Column> {
+        self.column(name).filter(|column| column.readable)
+    }
+}
+
+/// How a table maps to activities.
+pub(super) struct Mapping {
+    pub(super) index: usize,
+    pub(super) schema: Schema,
+    pub(super) table: Table,
+    pub(super) relation: Relation,
+    pub(super) source: SourceId,
+    pub(super) source_name: String,
+    /// When the source was opened: the time of rows that have none.
+    opened: Timestamp,
+    /// What is selected, of which sort, and what each fills.
+    pub(super) selected: Vec<(String, Sort, (Target, u8))>,
+    select: String,
+}
+
+/// The relations of these names (`table` or `schema.table`) that there are.
+pub(super) async fn relations(
+    on: &mut PgConnection,
+    names: &[String],
+) -> Result<BTreeMap<String, Relation>, sqlx::Error> {
+    let short: Vec<String> = names.iter().map(|n| n.rsplit('.').next().unwrap_or(n).to_owned()).collect();
+    let rows = sqlx::query(
+        "SELECT n.nspname::text, c.relname::text, c.relkind::text, a.attname::text, t.typname::text, a.attnotnull, \
+         has_schema_privilege(n.oid, 'USAGE') AND has_column_privilege(c.oid, a.attnum, 'SELECT'), \
+         pg_table_is_visible(c.oid), c.relpages::int8 \
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
+         JOIN pg_type t ON t.oid = a.atttypid \
+         WHERE c.relname = ANY($1) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') \
+         AND n.nspname NOT IN ('pg_catalog', 'information_schema') \
+         ORDER BY pg_table_is_visible(c.oid) DESC, n.nspname, c.relname, a.attnum",
+    )
+    .bind(short)
+    .persistent(false)
+    .fetch_all(on)
+    .await?;
+    let mut all: Vec<((String, String), bool, Relation)> = Vec::new();
+    for row in &rows {
+        let (schema, table, kind): (String, String, String) = (row.get(0), row.get(1), row.get(2));
+        let key = (schema, table);
+        if all.last().is_none_or(|(last, ..)| *last != key) {
+            let sql = format!("{}.{}", name(&key.0), name(&key.1));
+            let versioned = !matches!(kind.as_str(), "v" | "f");
+            let relation = Relation { sql, versioned, pages: row.get(8), columns: Vec::new() };
+            all.push((key, row.get(7), relation));
+        }
+        let type_name: String = row.get(4);
+        let sort = match type_name.as_str() {
+            "int2" | "int4" | "int8" => Sort::Int,
+            "float4" | "float8" | "numeric" => Sort::Float,
+            "timestamptz" | "timestamp" | "date" => Sort::Time,
+            "uuid" => Sort::Uuid,
+            "json" | "jsonb" => Sort::Json,
+            "text" | "varchar" | "bpchar" | "name" | "citext" => Sort::Text,
+            _ => Sort::Other,
+        };
+        let column =
+            Column { name: row.get(3), sort, nullable: !row.get::<bool, _>(5), readable: row.get(6), type_name };
+        if let Some((_, _, relation)) = all.last_mut() {
+            relation.columns.push(column);
+        }
+    }
+    let mut found = BTreeMap::new();
+    for wanted in names {
+        let fits = |(schema, table): &(String, String)| match wanted.split_once('.') {
+            Some((s, t)) => schema == s && table == t,
+            None => table == wanted,
+        };
+        if let Some((_, _, relation)) = all.iter().find(|(key, ..)| fits(key)) {
+            found.insert(wanted.clone(), relation.clone());
+        }
+    }
+    Ok(found)
+}
+
+impl Mapping {
+    /// Maps a table by a schema. `strict`: the user named the schema, so that a column which is not there is told.
+    pub(super) fn new(
+        index: usize,
+        (schema, table): (&Schema, &Table),
+        relations: &BTreeMap<String, Relation>,
+        (source, source_name): (SourceId, &str),
+        opened: Timestamp,
+        warnings: &mut Vec<String>,
+        strict: bool,
+    ) -> Result<Option<Self>, Error> {
+        let Some(relation) = relations.get(&table.name) else { return Ok(None) };
+        let has: Vec<&str> = relation.columns.iter().map(|column| column.name.as_str()).collect();
+        let missing = |section: &str, column: &str| {
+            let near = suggest(column, has.iter().copied());
+            let hint = near.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
+            format!("{section}: table {} has no column '{column}'; it has {}{hint}", table.name, has.join(", "))
+        };
+        if !strict && !schema.definition().recognise.all.iter().all(|column| has.contains(&column.as_str())) {
+            return Ok(None);
+        }
+        for (key, column) in [("id", &table.id), ("time", &table.time)] {
+            match relation.column(column) {
+                None if strict => return Err(Error::Mapping(missing(&format!("[table] {key}"), column))),
+                None => return Ok(None),
+                Some(found) if !found.readable => {
+                    warnings.push(format!(
+                        "{} may not be read: GRANT SELECT ON {} TO CURRENT_ROLE",
+                        table.name, table.name
+                    ));
+                    return Ok(None);
+                }
+                Some(_) => {}
+            }
+        }
+        let mut selected = Vec::new();
+        for (target_name, paths) in &schema.definition().fields {
+            let Some(target) = Target::parse(target_name) else { continue };
+            let before = selected.len();
+            for (rank, path) in paths.list().iter().enumerate() {
+                if let Some((sql, sort)) = value(table, relation, relations, path) {
+                    selected.push((sql, sort, (target, rank as u8)));
+                }
+            }
+            if selected.len() == before
+                && strict
+                && let Some(first) = paths.list().first()
+            {
+                warnings.push(missing(&format!("[fields] {target_name}"), first));
+            }
+        }
+        let select = selected.iter().map(|(sql, sort, _)| as_selected(sql, *sort)).collect::<Vec<_>>().join(", ");
+        Ok(Some(Self {
+            index,
+            schema: schema.clone(),
+            table: table.clone(),
+            relation: relation.clone(),
+            source,
+            source_name: source_name.to_owned(),
+            opened,
+            selected,
+            select,
+        }))
+    }
+
+    /// The text of the row's key column.
+    pub(super) fn key_text(&self) -> String {
+        format!("t.{}::text", name(&self.table.id))
+    }
+
+    /// The rows with one of these keys. Keys that cannot be of the column's type have no row.
+    pub(super) fn with_keys(&self, keys: &[String]) -> Sql {
+        let column = format!("t.{}", name(&self.table.id));
+        match self.relation.column(&self.table.id).map(|column| column.sort) {
+            Some(Sort::Uuid) => {
+                let good = keys.iter().filter(|key| uuid::Uuid::parse_str(key).is_ok()).cloned().collect();
+                Sql::with(format!("{column} = ANY({MARK}::text[]::uuid[])"), Bind::Texts(good))
+            }
+            Some(Sort::Int) => {
+                let good = keys.iter().filter(|key| key.parse::<i64>().is_ok()).cloned().collect();
+                Sql::with(format!("{column} = ANY({MARK}::text[]::int8[])"), Bind::Texts(good))
+            }
+            Some(Sort::Text) => Sql::with(format!("{column} = ANY({MARK}::text[])"), Bind::Texts(keys.to_vec())),
+            _ => Sql::with(format!("{column}::text = ANY({MARK}::text[])"), Bind::Texts(keys.to_vec())),
+        }
+    }
+
+    /// The expressions that fill a target, in order of rank.
+    pub(super) fn sources(&self, target: Target) -> Vec<(&str, Sort)> {
+        let mut found: Vec<_> = self.selected.iter().filter(|(_, _, (t, _))| *t == target).collect();
+        found.sort_by_key(|(_, _, (_, rank))| *rank);
+        found.into_iter().map(|(sql, sort, _)| (sql.as_str(), *sort)).collect()
+    }
+
+    /// The text of a target as the store has it, NULL where it is absent or empty.
+    pub(super) fn raw_text(&self, target: Target) -> Option<String> {
+        let parts: Vec<String> =
+            self.sources(target).iter().map(|(sql, _)| format!("nullif(({sql})::text, '')")).collect();
+        match parts.as_slice() {
+            [] => None,
+            [one] => Some(one.clone()),
+            _ => Some(format!("coalesce({})", parts.join(", "))),
+        }
+    }
+
+    /// The identity of a row: of whole numbers only with the table they are of.
+    pub(super) fn id(&self) -> String {
+        let key = self.key_text();
+        let parts: Vec<String> = self
+            .sources(Target::Id)
+            .iter()
+            .map(|(sql, sort)| match sort {
+                Sort::Int => format!("{} || ({sql})::text", literal(&self.prefix())),
+                _ => format!("nullif(({sql})::text, '')"),
+            })
+            .chain([format!("{} || {key}", literal(&self.prefix()))])
+            .collect();
+        format!("coalesce({})", parts.join(", "))
+    }
+
+    /// What stands before a key that is of this table only.
+    fn prefix(&self) -> String {
+        format!("{}/{}/", self.source_name, self.table.short_name())
+    }
+
+    /// The key in an identity made by [`Self::prefix`].
+    pub(super) fn own_key<'k>(&self, id: &'k str) -> Option<&'k str> {
+        id.strip_prefix(self.prefix().as_str())
+    }
+
+    /// The column of the start time.
+    pub(super) fn time(&self) -> String {
+        format!("t.{}", name(&self.table.time))
+    }
+
+    /// Whether rows may have no time.
+    pub(super) fn may_lack_time(&self) -> bool {
+        self.relation.column(&self.table.time).is_some_and(|column| column.nullable)
+    }
+
+    /// A moment in SQL, of the time column's type.
+    pub(super) fn moment(&self, at: Timestamp) -> Sql {
+        let column = self.relation.column(&self.table.time);
+        let text = match column.map(|column| (column.sort, column.type_name.as_str())) {
+            Some((Sort::Time, "timestamptz")) => {
+                format!("(timestamptz 'epoch' + {MARK}::int8 * interval '1 microsecond')")
+            }
+            Some((Sort::Time, _)) => format!("(timestamp 'epoch' + {MARK}::int8 * interval '1 microsecond')"),
+            _ => {
+                let stored = match self.table.time_unit {
+                    TimeUnit::Us => at.0,
+                    TimeUnit::Ms | TimeUnit::Text => at.0.div_euclid(1000),
+                    TimeUnit::S => at.0.div_euclid(1_000_000),
+                };
+                return Sql::with(format!("{MARK}::int8"), Bind::Int(stored));
+            }
+        };
+        Sql::with(text, Bind::Int(at.0))
+    }
+
+    /// Microseconds since the epoch of the time column.
+    pub(super) fn time_us(&self) -> String {
+        match (self.relation.column(&self.table.time).map(|column| column.sort), self.table.time_unit) {
+            (Some(Sort::Time), _) => micros(&self.time()),
+            (_, TimeUnit::Us) => self.time(),
+            (_, TimeUnit::Ms | TimeUnit::Text) => format!("{} * 1000", self.time()),
+            (_, TimeUnit::S) => format!("{} * 1000000", self.time()),
+        }
+    }
+
+    /// `SELECT` of the key, the identity, the version, and what an activity needs; `extra` behind it.
+    pub(super) fn select(&self, extra: &str) -> String {
+        let version = if self.relation.versioned { "t.xmin::text::int8" } else { "0::int8" };
+        format!("SELECT {}, {version}, {}{extra} FROM {} t", self.key_text(), self.select, self.relation.sql)
+    }
+
+    /// Columns before those of [`Self::selected`].
+    const AHEAD: usize = 2;
+
+    /// The number of columns; extra ones follow.
+    pub(super) fn width(&self) -> usize {
+        Self::AHEAD + self.selected.len()
+    }
+
+    /// The row's key.
+    pub(super) fn key(row: &PgRow) -> Result<String, sqlx::Error> {
+        Ok(row.try_get::<Option<String>, _>(0)?.unwrap_or_default())
+    }
+
+    /// The row's xmin.
+    pub(super) fn version(row: &PgRow) -> Result<i64, sqlx::Error> {
+        row.try_get(1)
+    }
+
+    /// The activity of a row.
+    pub(super) fn activity(&self, row: &PgRow) -> Result<Activity, sqlx::Error> {
+        let mut assembler = Assembler::default();
+        let key = Self::key(row)?;
+        for (index, (_, sort, target)) in self.selected.iter().enumerate() {
+            let index = index + Self::AHEAD;
+            let value = match sort {
+                Sort::Int => row.try_get::<Option<i64>, _>(index)?.map(Scalar::Int),
+                Sort::Float => row.try_get::<Option<f64>, _>(index)?.map(Scalar::Float),
+                Sort::Time => row.try_get::<Option<i64>, _>(index)?.map(|us| Scalar::Time(Timestamp(us))),
+                _ => row.try_get::<Option<&str>, _>(index)?.map(|text| Scalar::Text(Cow::Borrowed(text))),
+            };
+            let value = match (value, target.0, sort) {
+                (Some(Scalar::Int(n)), Target::Id, Sort::Int) => {
+                    Some(Scalar::Text(Cow::Owned(format!("{}{n}", self.prefix()))))
+                }
+                (value, ..) => value,
+            };
+            if let Some(value) = value {
+                assembler.set(*target, value);
+            }
+        }
+        let own = Id::Text(format!("{}{key}", self.prefix()).into());
+        let at = assembler.recorded_at();
+        let mut activity = assembler.finish(&self.schema, own, self.opened);
+        activity.places = vec![Place { at, ..Place::new(self.source, Locator::of_table(self.index, &key)) }];
+        Ok(activity)
+    }
+
+    /// Whether a field is compared as text.
+    pub(super) fn is_text(field: Field) -> bool {
+        matches!(field.class(), Class::Keyword | Class::Text | Class::Id)
+    }
+}
+
+/// What a path of `[fields]` reads: a column, a path into JSON, a column of a row looked up.
+fn value(
+    table: &Table,
+    relation: &Relation,
+    relations: &BTreeMap<String, Relation>,
+    path: &str,
+) -> Option<(String, Sort)> {
+    if let Some(column) = relation.readable(path) {
+        return Some((format!("t.{}", name(path)), column.sort));
+    }
+    let (first, rest) = path.split_once('.')?;
+    if let Some(column) = relation.readable(first).filter(|column| column.sort == Sort::Json) {
+        let steps: Vec<String> = rest.split('.').map(literal).collect();
+        let path = format!("(t.{} #>> ARRAY[{}])", name(&column.name), steps.join(", "));
+        return Some((path, Sort::Text));
+    }
+    let lookup = table.lookup.get(first)?;
+    let other = relations.get(&lookup.table)?;
+    relation.readable(&lookup.by)?;
+    other.readable(&lookup.key)?;
+    let column = other.readable(rest)?;
+    let sql = format!(
+        "(SELECT l.{} FROM {} l WHERE l.{} = t.{} LIMIT 1)",
+        name(rest),
+        other.sql,
+        name(&lookup.key),
+        name(&lookup.by)
+    );
+    Some((sql, column.sort))
+}
+
+/// An expression in the type that it is read as.
+fn as_selected(sql: &str, sort: Sort) -> String {
+    match sort {
+        Sort::Int => format!("({sql})::int8"),
+        Sort::Float => format!("({sql})::float8"),
+        Sort::Time => micros(sql),
+        _ => format!("({sql})::text"),
+    }
+}
+
+/// Microseconds since the epoch; NULL for `infinity`.
+pub(super) fn micros(sql: &str) -> String {
+    format!("CASE WHEN isfinite({sql}) THEN (extract(epoch FROM {sql}) * 1000000)::int8 END")
+}

@@ -1,0 +1,51 @@
+//! One row, whole.
+
+use super::connection::Connections;
+use super::mapping::Mapping;
+use super::query::fetch;
+use crosstail_core::model::{Payload, RawRecord};
+use crosstail_source::sql::{Sql, literal, name};
+use sqlx::Row as _;
+use sqlx::postgres::PgRow;
+
+/// The whole row as JSON: the columns that may be read.
+pub(super) fn whole_row(mapping: &Mapping) -> String {
+    let columns = &mapping.relation.columns;
+    if columns.iter().all(|column| column.readable) {
+        return "to_jsonb(t)::text".to_owned();
+    }
+    let readable: Vec<&str> = columns.iter().filter(|c| c.readable).map(|c| c.name.as_str()).collect();
+    json_of(&readable)
+}
+
+/// Quoted columns of a table as one JSON object, and nothing but these.
+pub(super) fn json_of(columns: &[&str]) -> String {
+    let parts: Vec<String> = columns.iter().map(|column| format!("{}, t.{}", literal(column), name(column))).collect();
+    // A call takes 100 arguments at most.
+    let chunks: Vec<String> =
+        parts.chunks(50).map(|chunk| format!("jsonb_build_object({})", chunk.join(", "))).collect();
+    format!("({})::text", chunks.join(" || "))
+}
+
+/// The payload in a row whose column `index` is [`whole_row`].
+pub(super) fn of_row(mapping: &Mapping, row: &PgRow, index: usize) -> Result<Payload, sqlx::Error> {
+    let text: &str = row.try_get(index)?;
+    let mut record = mapping.schema.record(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+    record.retain(|_, value| !value.is_null());
+    let mut payload = mapping.schema.divide(record);
+    payload.raw.push(RawRecord::new(mapping.table.name.clone(), text));
+    Ok(payload)
+}
+
+pub(super) async fn load(
+    connections: &Connections,
+    mapping: &Mapping,
+    key: &str,
+) -> Result<Option<Payload>, sqlx::Error> {
+    let mut sql = Sql::raw(format!("SELECT {} FROM {} t WHERE ", whole_row(mapping), mapping.relation.sql));
+    sql.append("", &mapping.with_keys(&[key.to_owned()]));
+    let mut reading = connections.read().await?;
+    let rows = fetch(reading.on(), sql).await?;
+    reading.end().await?;
+    rows.first().map(|row| of_row(mapping, row, 0)).transpose()
+}

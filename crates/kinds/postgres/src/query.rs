@@ -1,0 +1,237 @@
+//! The queries: pages by keyset over several tables, rows by key, related rows. All SQL is put together here and in
+//! `sql.rs`, of names from the schema (quoted) and bind parameters; values never become text.
+
+use super::connection::{Connections, Reading};
+use super::mapping::{Mapping, Sort};
+use super::{payload, sql};
+use crosstail_core::filter::{Named, Predicate};
+use crosstail_core::model::{Activity, Names, Timestamp};
+use crosstail_core::schema::Target;
+use crosstail_source::sql::{Bind, MARK, Marks, Sql};
+use crosstail_source::{Cursor, Page, PageQuery, RelatedKey};
+use sqlx::AssertSqlSafe;
+use sqlx::postgres::{PgConnection, PgRow};
+
+/// Runs a query with its bind parameters.
+pub(super) async fn fetch(on: &mut PgConnection, sql: Sql) -> Result<Vec<PgRow>, sqlx::Error> {
+    let mut query = sqlx::query(AssertSqlSafe(sql.render(Marks::Numbered))).persistent(false);
+    for bind in sql.binds {
+        query = match bind {
+            Bind::Text(text) => query.bind(text),
+            Bind::Int(n) => query.bind(n),
+            Bind::Float(n) => query.bind(n),
+            Bind::Texts(list) => query.bind(list),
+        };
+    }
+    query.fetch_all(on).await
+}
+
+/// A comparison of the time column.
+pub(super) fn time_is(mapping: &Mapping, op: &str, at: Timestamp) -> Sql {
+    let moment = mapping.moment(at);
+    Sql { text: format!("{} {op} {}", mapping.time(), moment.text), binds: moment.binds }
+}
+
+/// Rows beyond a place, in order of time and identity: the order of every page.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Order {
+    pub(super) newest_first: bool,
+}
+
+impl Order {
+    fn identity(mapping: &Mapping) -> String {
+        format!("({} COLLATE \"C\")", mapping.id())
+    }
+
+    /// What lies beyond a time and an identity.
+    pub(super) fn beyond(self, mapping: &Mapping, at: Timestamp, id: &str) -> Sql {
+        let op = if self.newest_first { "<" } else { ">" };
+        let or_equal = if self.newest_first { "<=" } else { ">=" };
+        let mut sql = time_is(mapping, or_equal, at);
+        sql.append(" AND (", &time_is(mapping, op, at));
+        sql.push(&format!(" OR {} {op} {MARK}::text)", Self::identity(mapping)), [Bind::Text(id.to_owned())]);
+        sql
+    }
+
+    pub(super) fn by(self, mapping: &Mapping, limit: usize) -> Sql {
+        let order = if self.newest_first { "DESC" } else { "ASC" };
+        let text =
+            format!(" ORDER BY {} {order}, {} {order} LIMIT {MARK}::int8", mapping.time(), Self::identity(mapping));
+        Sql::with(text, Bind::Int(i64::try_from(limit).unwrap_or(i64::MAX)))
+    }
+}
+
+/// A page over every table, as one sequence.
+pub(super) async fn page(
+    connections: &Connections,
+    mappings: &[Mapping],
+    names: &Names,
+    query: &PageQuery,
+    after: Option<&Cursor>,
+) -> Result<Page, sqlx::Error> {
+    let predicate = query.filter.predicate(&query.context);
+    let mut items = Vec::new();
+    let mut open = false;
+    let mut in_store = query.filter.clauses().len();
+    for mapping in mappings {
+        let part = page_of(connections, mapping, names, query, &predicate, after).await?;
+        in_store = in_store.min(part.clauses);
+        open |= !part.ended;
+        items.extend(part.items);
+    }
+    Ok(Page::of_parts(items, open, in_store, query))
+}
+
+struct PartPage {
+    items: Vec<Activity>,
+    ended: bool,
+    clauses: usize,
+}
+
+async fn page_of(
+    connections: &Connections,
+    mapping: &Mapping,
+    names: &Names,
+    query: &PageQuery,
+    predicate: &Predicate,
+    after: Option<&Cursor>,
+) -> Result<PartPage, sqlx::Error> {
+    let condition = sql::condition(mapping, predicate);
+    let whole = predicate.needs_payload();
+    let extra = if whole { format!(", {}", payload::whole_row(mapping)) } else { String::new() };
+    let order = Order { newest_first: query.newest_first };
+    let mut beyond: Option<(Timestamp, String)> = after.map(|cursor| (Timestamp(cursor.time_us), cursor.id.clone()));
+    // Where a part of the filter is evaluated here, pages are read until enough is kept.
+    let chunk = if condition.exact { query.limit } else { query.limit.clamp(500, 5000) };
+    let mut items = Vec::new();
+    let keeps = |activity: &Activity, row: &PgRow| -> Result<bool, sqlx::Error> {
+        if condition.exact {
+            return Ok(true);
+        }
+        let payload = if whole { Some(payload::of_row(mapping, row, mapping.width())?) } else { None };
+        Ok(predicate.keeps(&Named { activity, names, payload: payload.as_ref() }))
+    };
+    loop {
+        let mut parts = vec![condition.sql.clone()];
+        parts.extend(query.since.map(|at| time_is(mapping, ">=", at)));
+        parts.extend(query.until.map(|at| time_is(mapping, "<", at)));
+        parts.extend(beyond.as_ref().map(|(at, id)| order.beyond(mapping, *at, id)));
+        parts.push(Sql::raw(format!("{} IS NOT NULL", mapping.time())));
+        let mut sql = Sql::raw(mapping.select(&extra));
+        sql.append(" WHERE ", &Sql::join(parts, " AND "));
+        sql.append("", &order.by(mapping, chunk));
+        let mut reading = connections.read().await?;
+        let rows = fetch(reading.on(), sql).await?;
+        reading.end().await?;
+        let full = rows.len() == chunk;
+        for row in &rows {
+            let activity = mapping.activity(row)?;
+            beyond = Some((activity.started_at, activity.id.to_string()));
+            if keeps(&activity, row)? {
+                items.push(activity);
+                if items.len() == query.limit {
+                    return Ok(PartPage { items, ended: false, clauses: condition.clauses });
+                }
+            }
+        }
+        if !full {
+            break;
+        }
+    }
+    // Rows without a time have no place in the order: they come once, at the end.
+    if mapping.may_lack_time() && after.is_none() && query.since.is_none() && query.until.is_none() {
+        items.extend(without_time(connections, mapping, names, predicate).await?);
+    }
+    Ok(PartPage { items, ended: true, clauses: condition.clauses })
+}
+
+/// Rows without a time read at most.
+const WITHOUT_TIME: usize = 1000;
+
+/// The rows without a time that a filter keeps.
+pub(super) async fn without_time(
+    connections: &Connections,
+    mapping: &Mapping,
+    names: &Names,
+    predicate: &Predicate,
+) -> Result<Vec<Activity>, sqlx::Error> {
+    let whole = predicate.needs_payload();
+    let extra = if whole { format!(", {}", payload::whole_row(mapping)) } else { String::new() };
+    let mut sql = Sql::raw(mapping.select(&extra));
+    sql.push(&format!(" WHERE {} IS NULL LIMIT {WITHOUT_TIME}", mapping.time()), []);
+    let mut reading = connections.read().await?;
+    let rows = fetch(reading.on(), sql).await?;
+    reading.end().await?;
+    let mut found = Vec::new();
+    for row in &rows {
+        let activity = mapping.activity(row)?;
+        let payload = if whole { Some(payload::of_row(mapping, row, mapping.width())?) } else { None };
+        if predicate.keeps(&Named { activity: &activity, names, payload: payload.as_ref() }) {
+            found.push(activity);
+        }
+    }
+    Ok(found)
+}
+
+/// The activities of rows with these keys, with their versions.
+pub(super) async fn by_keys(
+    reading: &mut Reading<'_>,
+    mapping: &Mapping,
+    keys: &[String],
+) -> Result<Vec<PgRow>, sqlx::Error> {
+    let mut sql = Sql::raw(mapping.select(""));
+    sql.append(" WHERE ", &mapping.with_keys(keys));
+    fetch(reading.on(), sql).await
+}
+
+/// Activities that share a key, over every table.
+pub(super) async fn related(
+    connections: &Connections,
+    mappings: &[Mapping],
+    key: &RelatedKey,
+    limit: usize,
+) -> Result<Vec<Activity>, sqlx::Error> {
+    let mut found: Vec<Activity> = Vec::new();
+    for mapping in mappings {
+        let (targets, value): (&[Target], _) = match key {
+            RelatedKey::Correlation(id) => (&[Target::CorrelationId], id),
+            RelatedKey::Request(id) => (&[Target::RequestId, Target::ParentRequestId, Target::Id], id),
+        };
+        // One indexed look-up a column; OR over columns would scan.
+        let mut conditions = Vec::new();
+        for (sql, sort) in targets.iter().flat_map(|target| mapping.sources(*target)) {
+            conditions.extend(equals(sql, sort, value));
+        }
+        if let Some(own) = mapping.own_key(value) {
+            conditions.push(mapping.with_keys(&[own.to_owned()]));
+        }
+        for condition in conditions {
+            let mut sql = Sql::raw(mapping.select(""));
+            sql.append(" WHERE ", &condition);
+            sql.push(&format!(" LIMIT {MARK}::int8"), [Bind::Int(i64::try_from(limit).unwrap_or(i64::MAX))]);
+            let mut reading = connections.read().await?;
+            let rows = fetch(reading.on(), sql).await?;
+            reading.end().await?;
+            for row in &rows {
+                let activity = mapping.activity(row)?;
+                if !found.iter().any(|known| known.id == activity.id) {
+                    found.push(activity);
+                }
+            }
+        }
+    }
+    found.sort_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
+    found.truncate(limit);
+    Ok(found)
+}
+
+/// A column that is a value, compared in the column's own type so that its index serves.
+fn equals(sql: &str, sort: Sort, value: &str) -> Option<Sql> {
+    let bind = Bind::Text(value.to_owned());
+    match sort {
+        Sort::Uuid => uuid::Uuid::parse_str(value).ok().map(|_| Sql::with(format!("{sql} = {MARK}::text::uuid"), bind)),
+        Sort::Int => value.parse::<i64>().ok().map(|n| Sql::with(format!("{sql} = {MARK}::int8"), Bind::Int(n))),
+        Sort::Text => Some(Sql::with(format!("{sql} = {MARK}::text"), bind)),
+        _ => Some(Sql::with(format!("({sql})::text = {MARK}::text"), bind)),
+    }
+}

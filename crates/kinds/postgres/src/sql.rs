@@ -1,0 +1,428 @@
+//! Predicate → SQL. A clause is translated exactly, or to a condition that keeps at least what it keeps, or not at all;
+//! whatever is not exact is evaluated here again on what comes back. PostgreSQL's regular expressions and its rules of
+//! upper and lower case are not Rust's: texts are compared in ASCII there, and rows with other characters come back.
+
+use super::mapping::{Mapping, Sort, micros};
+use crosstail_core::filter::{Field, JsonTest, Leaf, Pattern, Piece, Predicate, Root, Target, Test, TimeRange};
+use crosstail_core::model::{Direction, Kind, Level, Status, Timestamp};
+use crosstail_core::schema::Target as Column;
+use crosstail_source::sql::{Bind, MARK, Sql, interval, literal, operator};
+
+/// A condition, and whether it says exactly what the clause says.
+struct Translated {
+    sql: Sql,
+    exact: bool,
+}
+
+impl Translated {
+    fn exact(sql: Sql) -> Self {
+        Self { sql, exact: true }
+    }
+
+    fn wider(sql: Sql) -> Self {
+        Self { sql, exact: false }
+    }
+
+    fn join(parts: Vec<Self>, by: &str) -> Self {
+        let exact = parts.iter().all(|part| part.exact);
+        Self { sql: Sql::join(parts.into_iter().map(|part| part.sql).collect(), by), exact }
+    }
+}
+
+/// The condition of a filter.
+pub(super) struct Condition {
+    pub(super) sql: Sql,
+    /// It keeps exactly what the filter keeps.
+    pub(super) exact: bool,
+    /// Clauses that it evaluates, wholly or in part.
+    pub(super) clauses: usize,
+}
+
+/// The condition of a predicate: of its clauses those that can be said here.
+pub(super) fn condition(mapping: &Mapping, predicate: &Predicate) -> Condition {
+    let clauses: &[Predicate] = match predicate {
+        Predicate::All => &[],
+        Predicate::And(parts) => parts,
+        other => std::slice::from_ref(other),
+    };
+    let found: Vec<Translated> = clauses.iter().filter_map(|clause| translate(mapping, clause, false)).collect();
+    let complete = found.len() == clauses.len();
+    let clauses = found.len();
+    let joined = Translated::join(found, " AND ");
+    Condition { exact: complete && joined.exact, sql: joined.sql, clauses }
+}
+
+/// `exactly`: a wider condition would not do, because it is turned round.
+fn translate(mapping: &Mapping, predicate: &Predicate, exactly: bool) -> Option<Translated> {
+    let found = match predicate {
+        Predicate::All => Translated::exact(Sql::constant(true)),
+        // What cannot be said of a conjunction is left out: the rest keeps more.
+        Predicate::And(parts) => {
+            let found: Vec<_> = parts.iter().filter_map(|part| translate(mapping, part, exactly)).collect();
+            let complete = found.len() == parts.len();
+            let joined = Translated::join(found, " AND ");
+            Translated { exact: complete && joined.exact, ..joined }
+        }
+        Predicate::Or(parts) => {
+            let found: Option<Vec<_>> = parts.iter().map(|part| translate(mapping, part, exactly)).collect();
+            Translated::join(found?, " OR ")
+        }
+        Predicate::Not(part) => {
+            let inner = translate(mapping, part, true)?;
+            Translated::exact(Sql { text: format!("({}) IS NOT TRUE", inner.sql.text), binds: inner.sql.binds })
+        }
+        Predicate::Leaf(found) => leaf(mapping, found)?,
+        Predicate::Anywhere(pattern) => {
+            let pieces = pattern.pieces()?;
+            let mut columns = Vec::new();
+            for field in Field::SEARCHED {
+                let exact = expression(mapping, *field);
+                let derived = matches!(field, Field::System | Field::Endpoint) && exact.is_none();
+                columns.extend(exact.or_else(|| mapping.raw_text(Column::of(*field)?)));
+                if derived {
+                    // Made of the address where it is absent: what is found in it is found in the address, too.
+                    let Pattern::Find(_, text) = pattern else { return None };
+                    if "{id}".contains(text.as_str()) || text.contains(['{', '}']) {
+                        return None;
+                    }
+                    columns.extend(mapping.raw_text(Column::Service));
+                }
+            }
+            columns.extend(mapping.raw_text(Column::Tags));
+            let parts: Option<Vec<Sql>> = columns.iter().map(|column| like(column, &pieces)).collect();
+            Translated::wider(Sql::join(parts?, " OR "))
+        }
+    };
+    (!exactly || found.exact).then_some(found)
+}
+
+fn leaf(mapping: &Mapping, leaf: &Leaf) -> Option<Translated> {
+    let field = match &leaf.target {
+        Target::Field(field) => *field,
+        Target::Path(root, _) => return json(mapping, leaf, *root),
+    };
+    if field == Field::Source {
+        let answer = match &leaf.test {
+            Test::Present => true,
+            Test::Text(patterns) => patterns.iter().any(|pattern| pattern.test(&mapping.source_name)),
+            _ => return None,
+        };
+        return Some(Translated::exact(Sql::constant(leaf.settle(Some(answer)))));
+    }
+    let column = match expression(mapping, field) {
+        Some(column) => column,
+        None if is_absent(mapping, field) => return Some(Translated::exact(Sql::constant(leaf.settle(None)))),
+        None => return derived(mapping, field, leaf),
+    };
+    let (test, exact) = match &leaf.test {
+        Test::Present => (Sql::constant(true), true),
+        Test::Text(patterns) => {
+            let parts: Option<Vec<(Sql, bool)>> = patterns.iter().map(|p| pattern(&column, p)).collect();
+            let parts = parts?;
+            let exact = parts.iter().all(|(_, exact)| *exact);
+            (Sql::join(parts.into_iter().map(|(sql, _)| sql).collect(), " OR "), exact)
+        }
+        Test::Number(list) => (Sql::join(list.iter().map(|i| interval(&column, i)).collect(), " OR "), true),
+        Test::Time(list) => (Sql::join(list.iter().map(|r| time(mapping, field, &column, r)).collect(), " OR "), true),
+        Test::Word(mask) => {
+            let words = field.words();
+            let kept = words.iter().enumerate().filter(|(i, _)| mask & (1 << i) != 0);
+            let list: Vec<String> = kept.map(|(_, word)| literal(word)).collect();
+            let text = if list.is_empty() { "FALSE".to_owned() } else { format!("{column} IN ({})", list.join(", ")) };
+            (Sql::raw(text), true)
+        }
+        Test::Json(_) => return None,
+    };
+    if leaf.negated && !exact {
+        return None;
+    }
+    let sql = if !leaf.negated && !leaf.or_absent && !matches!(leaf.test, Test::Present) {
+        test
+    } else {
+        let inner = if leaf.negated { format!("NOT ({})", test.text) } else { test.text };
+        let absent = if leaf.or_absent { "TRUE" } else { "FALSE" };
+        Sql { text: format!("CASE WHEN {column} IS NULL THEN {absent} ELSE ({inner}) END"), binds: test.binds }
+    };
+    Some(Translated { sql, exact })
+}
+
+/// A field that is made of the address where its column is empty: those rows come back, too.
+fn derived(mapping: &Mapping, field: Field, leaf: &Leaf) -> Option<Translated> {
+    let Test::Text(patterns) = &leaf.test else { return None };
+    if !matches!(field, Field::System | Field::Endpoint) || leaf.negated || leaf.or_absent {
+        return None;
+    }
+    let own = mapping.raw_text(Column::of(field)?)?;
+    let parts: Option<Vec<Sql>> = patterns.iter().map(|p| pattern(&own, p).map(|(sql, _)| sql)).collect();
+    let mut parts = parts?;
+    parts.push(Sql::raw(format!("{own} IS NULL")));
+    Some(Translated::wider(Sql::join(parts, " OR ")))
+}
+
+/// Whether a field has no value in any row.
+pub(super) fn is_absent(mapping: &Mapping, field: Field) -> bool {
+    Column::is_absent(field, |target| mapping.sources(target).is_empty())
+}
+
+/// The value of a field in SQL, just as the local evaluator reads the row; NULL where it is absent. `None` where SQL
+/// cannot say it.
+pub(super) fn expression(mapping: &Mapping, field: Field) -> Option<String> {
+    let definition = mapping.schema.definition();
+    if mapping.schema.has_rules() && !matches!(field, Field::Id | Field::Request | Field::Correlation) {
+        return None;
+    }
+    Some(match field {
+        Field::Id => mapping.id(),
+        Field::Time => mapping.time_us(),
+        Field::Status => status(mapping)?,
+        Field::Level => word(mapping, Column::Level, "level", &levels())?,
+        Field::Kind => {
+            let known: Vec<(String, String)> =
+                Kind::ALL.iter().map(|kind| (kind.to_string(), kind.to_string())).collect();
+            let own = word(mapping, Column::Kind, "kind", &known);
+            let fallback = definition.defaults.get("kind").and_then(|word| Kind::parse(word)).map_or_else(
+                || match expression(mapping, Field::Level) {
+                    Some(level) => format!("CASE WHEN {level} IS NULL THEN 'other' ELSE 'log' END"),
+                    None => "'other'".to_owned(),
+                },
+                |kind| literal(kind.as_str()),
+            );
+            own.map_or(fallback.clone(), |own| format!("coalesce({own}, {fallback})"))
+        }
+        Field::Direction => {
+            let mut known: Vec<(String, String)> =
+                Direction::ALL.iter().map(|way| (way.to_string(), way.to_string())).collect();
+            known.extend(Direction::ALIASES.iter().map(|(word, way)| ((*word).to_owned(), way.to_string())));
+            let own = word(mapping, Column::Direction, "direction", &known);
+            let fallback = definition.defaults.get("direction").and_then(|word| Direction::parse_any(word));
+            let fallback = literal(fallback.unwrap_or(Direction::Internal).as_str());
+            own.map_or(fallback.clone(), |own| format!("coalesce({own}, {fallback})"))
+        }
+        Field::Is => {
+            let status = status(mapping).unwrap_or_else(|| "NULL::text".to_owned());
+            let level = expression(mapping, Field::Level).unwrap_or_else(|| "NULL::text".to_owned());
+            format!(
+                "CASE WHEN {status} IN ('failed', 'timeout') THEN 'failure' WHEN {status} = 'in_progress' THEN 'pending' \
+                 WHEN {status} IS NOT NULL THEN 'ok' WHEN {level} IN ('error', 'fatal') THEN 'failure' ELSE 'ok' END"
+            )
+        }
+        Field::System => {
+            if definition.system_from_url {
+                return None;
+            }
+            let parts: Vec<String> = [mapping.raw_text(Column::System), mapping.raw_text(Column::Service)]
+                .into_iter()
+                .flatten()
+                .chain(definition.defaults.get("system").map(|system| literal(system)))
+                .collect();
+            if parts.is_empty() {
+                return None;
+            }
+            format!("coalesce({})", parts.join(", "))
+        }
+        Field::Endpoint => {
+            if !mapping.sources(Column::Url).is_empty() {
+                return None;
+            }
+            mapping.raw_text(Column::Endpoint)?
+        }
+        Field::Duration => duration(mapping)?,
+        Field::Http => {
+            let column = number(mapping, Column::HttpStatus)?;
+            format!("CASE WHEN {column} >= 100 AND {column} < 1000 THEN trunc({column}) END")
+        }
+        Field::Attempt | Field::MaxAttempts => {
+            let column = number(mapping, Column::of(field)?)?;
+            format!("CASE WHEN {column} >= 0 AND {column} <= 65535 THEN trunc({column}) END")
+        }
+        Field::Cpu | Field::Memory => {
+            let column = number(mapping, Column::of(field)?)?;
+            let column = format!("{column}::float8");
+            format!("CASE WHEN {column} < 'Infinity' AND {column} > '-Infinity' THEN {column} END")
+        }
+        Field::NextRetry => moment(mapping, Column::NextRetryAt)?,
+        // It is the start and the duration where the store has no end.
+        Field::Completed => {
+            match (moment(mapping, Column::CompletedAt), mapping.sources(Column::Duration).is_empty()) {
+                (Some(end), true) => end,
+                _ => return None,
+            }
+        }
+        Field::Entity => entity(mapping)?,
+        Field::Tags | Field::Source => return None,
+        field if Mapping::is_text(field) => mapping.raw_text(Column::of(field)?)?,
+        _ => return None,
+    })
+}
+
+/// Type and id together, as the assembler writes them.
+fn entity(mapping: &Mapping) -> Option<String> {
+    match (mapping.raw_text(Column::EntityType), mapping.raw_text(Column::EntityId)) {
+        (Some(sort), Some(id)) => Some(format!("coalesce({sort} || ' ' || {id}, {sort}, {id})")),
+        (one, other) => one.or(other),
+    }
+}
+
+fn levels() -> Vec<(String, String)> {
+    let own = Level::ALL.iter().map(|level| (level.to_string(), level.to_string()));
+    own.chain(Level::ALIASES.iter().map(|(word, level)| ((*word).to_owned(), level.to_string()))).collect()
+}
+
+/// The word of ours for the store's: the schema's words as written, then without case, then the known words.
+fn word(mapping: &Mapping, target: Column, key: &str, known: &[(String, String)]) -> Option<String> {
+    let raw = mapping.raw_text(target)?;
+    let lower = format!("lower({raw} COLLATE \"C\")");
+    let mut cases = String::new();
+    let listed: Vec<(&str, &str)> = mapping.schema.definition().words_of(key).collect();
+    for (word, ours) in &listed {
+        cases.push_str(&format!(" WHEN {raw} = {} THEN {}", literal(word), literal(ours)));
+    }
+    for (word, ours) in &listed {
+        cases.push_str(&format!(" WHEN {lower} = {} THEN {}", literal(word), literal(ours)));
+    }
+    for (word, ours) in known {
+        cases.push_str(&format!(" WHEN {lower} = {} THEN {}", literal(word), literal(ours)));
+    }
+    Some(format!("CASE{cases} END"))
+}
+
+pub(super) fn status_or_null(mapping: &Mapping) -> Option<String> {
+    if mapping.sources(Column::Status).is_empty() { Some("NULL::text".to_owned()) } else { status(mapping) }
+}
+
+fn status(mapping: &Mapping) -> Option<String> {
+    let known: Vec<(String, String)> = Status::ALL.iter().map(|s| (s.to_string(), s.to_string())).collect();
+    let own = word(mapping, Column::Status, "status", &known)?;
+    match (number(mapping, Column::HttpStatus), mapping.schema.definition().http_errors_may_succeed) {
+        (Some(http), false) => Some(format!(
+            "CASE WHEN {own} = 'success' AND {http} >= 400 AND {http} < 1000 THEN 'failed' ELSE {own} END"
+        )),
+        (None, false) if !mapping.sources(Column::HttpStatus).is_empty() => None,
+        _ => Some(own),
+    }
+}
+
+/// A column of numbers; `None` where there are several, or it is text.
+fn number(mapping: &Mapping, target: Column) -> Option<String> {
+    match mapping.sources(target).as_slice() {
+        [(sql, Sort::Int | Sort::Float)] => Some(format!("({sql})")),
+        _ => None,
+    }
+}
+
+/// A column of moments, in microseconds.
+fn moment(mapping: &Mapping, target: Column) -> Option<String> {
+    match mapping.sources(target).as_slice() {
+        [(sql, Sort::Time)] => Some(micros(sql)),
+        _ => None,
+    }
+}
+
+/// How long it took, in microseconds: as recorded, else from start to end.
+fn duration(mapping: &Mapping) -> Option<String> {
+    let unit = mapping.schema.definition().duration_unit.us();
+    let own = match mapping.sources(Column::Duration).as_slice() {
+        [] => None,
+        [(sql, Sort::Int)] => Some(format!("CASE WHEN {sql} >= 0 THEN round(({sql})::numeric * {unit}) END")),
+        [(sql, Sort::Float)] => Some(format!(
+            "CASE WHEN {sql} >= 0 AND {sql} < 'Infinity' THEN round((({sql})::float8 * {unit})::numeric) END"
+        )),
+        _ => return None,
+    };
+    let spent = match mapping.sources(Column::CompletedAt).as_slice() {
+        [] => None,
+        [(sql, Sort::Time)] => {
+            let (start, end) = (mapping.time_us(), micros(sql));
+            Some(format!("CASE WHEN ({end}) >= ({start}) THEN ({end}) - ({start}) END"))
+        }
+        _ => return None,
+    };
+    match (own, spent) {
+        (Some(own), Some(spent)) => Some(format!("coalesce({own}, {spent})")),
+        (own, spent) => own.or(spent),
+    }
+}
+
+/// A text in which ASCII letters only may be compared without case: any other character lets the row come back.
+fn like(column: &str, pieces: &[Piece]) -> Option<Sql> {
+    let mut shape = String::new();
+    for piece in pieces {
+        match piece {
+            Piece::Any => shape.push('%'),
+            Piece::One => shape.push('_'),
+            Piece::Text(text) if text.is_ascii() && !text.contains('\0') => {
+                for c in text.chars() {
+                    if matches!(c, '%' | '_' | '\\') {
+                        shape.push('\\');
+                    }
+                    shape.push(c);
+                }
+            }
+            Piece::Text(_) => return None,
+        }
+    }
+    let text =
+        format!("(lower({column} COLLATE \"C\") LIKE {MARK}::text OR octet_length({column}) <> char_length({column}))");
+    Some(Sql::with(text, Bind::Text(shape)))
+}
+
+/// A pattern on a text column, and whether that is exact.
+fn pattern(column: &str, pattern: &Pattern) -> Option<(Sql, bool)> {
+    match pattern {
+        Pattern::Exact(text) if !text.contains('\0') => {
+            Some((Sql::with(format!("{column} = {MARK}::text"), Bind::Text(text.clone())), true))
+        }
+        Pattern::Order(op, text) if !text.contains('\0') => {
+            let sql = format!("({column} COLLATE \"C\") {} {MARK}::text", operator(*op));
+            Some((Sql::with(sql, Bind::Text(text.clone())), true))
+        }
+        other => like(column, &other.pieces()?).map(|sql| (sql, false)),
+    }
+}
+
+fn time(mapping: &Mapping, field: Field, column: &str, range: &TimeRange) -> Sql {
+    // The column itself, so that its index serves.
+    let own = field == Field::Time;
+    let column = if own { mapping.time() } else { column.to_owned() };
+    let side = |op: &str, at: Timestamp| {
+        let moment = if own { mapping.moment(at) } else { Sql::with(format!("{MARK}::int8"), Bind::Int(at.0)) };
+        Sql { text: format!("{column} {op} {}", moment.text), binds: moment.binds }
+    };
+    let parts: Vec<Sql> =
+        [range.start.map(|at| side(">=", at)), range.end.map(|at| side("<", at))].into_iter().flatten().collect();
+    if parts.is_empty() { Sql::raw(format!("{column} IS NOT NULL")) } else { Sql::join(parts, " AND ") }
+}
+
+/// A text that is looked for in a part of the payload is somewhere in its JSON: a wider condition.
+fn json(mapping: &Mapping, leaf: &Leaf, root: Root) -> Option<Translated> {
+    let part = match root {
+        Root::RequestHeaders => "request_headers",
+        Root::RequestBody => "request_body",
+        Root::ResponseHeaders => "response_headers",
+        Root::ResponseBody => "response_body",
+        Root::Metadata | Root::Stack | Root::Raw => return None,
+    };
+    let Test::Json(tests) = &leaf.test else { return None };
+    if leaf.negated || leaf.or_absent {
+        return None;
+    }
+    let paths = mapping.schema.definition().payload.get(part)?;
+    let [path] = paths.list() else { return None };
+    let column = mapping.relation.column(path).filter(|column| column.readable)?;
+    let column = format!("(t.{})::text", crosstail_source::sql::name(&column.name));
+    let one = |test: &JsonTest| {
+        // Numbers have several spellings, and a part of a text may be escaped.
+        let plain = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b' ' | b'-' | b'_'));
+        let pieces = [&test.whole, &test.inside].into_iter().flatten().next()?.pieces()?;
+        let text = pieces.iter().find_map(|piece| match piece {
+            Piece::Text(text) if plain(text) && text.chars().any(char::is_alphabetic) => Some(text.clone()),
+            _ => None,
+        })?;
+        if test.interval.is_some() {
+            return None;
+        }
+        like(&column, &[Piece::Any, Piece::Text(text), Piece::Any])
+    };
+    let parts: Option<Vec<Sql>> = tests.iter().map(one).collect();
+    Some(Translated::wider(Sql::join(parts?, " OR ")))
+}

@@ -1,0 +1,31 @@
+//! What metrics and health endpoints are to the rest of the program.
+
+use crate::PrometheusSource;
+use crosstail_core::schema::StoreKind;
+use crosstail_source::{Kind, Network, claims_none};
+use std::sync::Arc;
+
+/// Metrics and health endpoints.
+pub static KIND: Kind = Kind {
+    store: StoreKind { name: "prometheus", is_database: false },
+    title: "Prometheus and health endpoints",
+    schemes: &["prometheus+http", "prometheus+https", "health+http", "health+https"],
+    example: "prometheus+http://host:9090",
+    network: Some(Network {
+        default_port: |scheme| if scheme.ends_with('s') { 443 } else { 80 },
+        encrypted: |scheme, _| Some(scheme.ends_with('s')),
+        encrypt: "prometheus+https:// or health+https://",
+        unverified: &[],
+        verify: "",
+        named_by_host: true,
+    }),
+    claims: claims_none,
+    takes_several: false,
+    holds_activities: false,
+    may_hide: false,
+    open: |config, _, _| Ok(Arc::new(PrometheusSource::new(&config.name, config.address(), config.schema.as_ref())?)),
+    definitions: &[],
+    creator: None,
+    writing: None,
+    alerts: None,
+};

@@ -1,0 +1,299 @@
+//! Metrics: a `/metrics` page that is scraped, a Prometheus server that is asked, a health endpoint that is probed. They
+//! hold no activities.
+
+mod exposition;
+mod health;
+mod kind;
+mod promql;
+
+pub use kind::KIND;
+
+use async_trait::async_trait;
+use crosstail_core::model::{
+    Activity, Check, Clock, HealthState, Id, Locator, Payload, Timestamp, Vitals, redact_text,
+};
+use crosstail_core::schema::{MetricDefinition, Schema};
+use crosstail_source::{
+    Capabilities, Cursor, Division, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, RelatedKey, Sink,
+    Source, SourceError, Update, causes, decoded,
+};
+use serde_json::Value;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// As Kubernetes' `failureThreshold`.
+const FAILURES: u32 = 3;
+/// As its `timeoutSeconds` in document 002.
+const TIME_LIMIT: Duration = Duration::from_secs(5);
+/// A page larger than this is not one of metrics.
+const LARGEST: usize = 64 << 20;
+
+/// What is behind an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    /// A page in Prometheus' text format.
+    Page,
+    /// A Prometheus server.
+    Server,
+    /// A page about health.
+    Health,
+}
+
+/// What can go wrong inside.
+#[derive(Debug)]
+enum Error {
+    Unreachable(String),
+    Status(u16),
+    Refused(String),
+    Unreadable(String),
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Status(code) => write!(f, "HTTP {code}"),
+            Self::Unreachable(text) | Self::Refused(text) | Self::Unreadable(text) => f.write_str(text),
+        }
+    }
+}
+
+/// Where it is, and how to get in.
+struct Endpoint {
+    client: reqwest::Client,
+    url: reqwest::Url,
+    user: Option<(String, String)>,
+}
+
+impl Endpoint {
+    /// The status code and the text of a page.
+    async fn get(&self, url: reqwest::Url) -> Result<(u16, String), Error> {
+        let mut request = self.client.get(url);
+        request = match &self.user {
+            Some((user, token)) if user == "bearer" => request.bearer_auth(token),
+            Some((user, password)) => request.basic_auth(user, Some(password)),
+            None => request,
+        };
+        let fail = |error: &reqwest::Error| {
+            let text = causes(error).pop().unwrap_or_default();
+            Error::Unreachable(redact_text(&text).into_owned())
+        };
+        let mut response = request.send().await.map_err(|error| fail(&error))?;
+        let code = response.status().as_u16();
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| fail(&error))? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() > LARGEST {
+                return Err(Error::Unreadable("the page is larger than 64 MB".to_owned()));
+            }
+        }
+        Ok((code, String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    async fn json(&self, path: &str, parameters: &[(&str, &str)]) -> Result<Value, Error> {
+        let mut url = self.url.join(path).map_err(|error| Error::Unreadable(error.to_string()))?;
+        url.query_pairs_mut().extend_pairs(parameters);
+        let (code, text) = self.get(url).await?;
+        match serde_json::from_str::<Value>(&text) {
+            Ok(answer) if (200..300).contains(&code) || answer["error"].is_string() => Ok(answer),
+            _ if !(200..300).contains(&code) => Err(Error::Status(code)),
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(Error::Unreadable(format!("no answer of a Prometheus server: {error}"))),
+        }
+    }
+}
+
+/// One place of metrics.
+pub struct PrometheusSource {
+    name: String,
+    endpoint: Endpoint,
+    what: What,
+    wanted: Vec<MetricDefinition>,
+    before: Mutex<Option<(Instant, exposition::Page)>>,
+    failures: Mutex<u32>,
+}
+
+impl PrometheusSource {
+    /// Over `prometheus+http(s)://…/metrics`, which is scraped, `prometheus+http(s)://…` of a server, or
+    /// `health+http(s)://…/health`. No connection is made.
+    pub fn new(name: &str, url: &str, schema: Option<&Schema>) -> Result<Self, SourceError> {
+        let fail = |cause: String| SourceError {
+            source_name: name.to_owned(),
+            operation: "open",
+            kind: ErrorKind::Unsupported,
+            cause: redact_text(&cause).into_owned(),
+            hint: Some(
+                "write prometheus+http://host:9090, prometheus+http://host/metrics or health+http://host/health"
+                    .to_owned(),
+            ),
+        };
+        let (kind, rest) = url.split_once('+').ok_or_else(|| fail("no address of metrics".to_owned()))?;
+        let mut url = reqwest::Url::parse(rest).map_err(|error| fail(error.to_string()))?;
+        let what = match kind {
+            "health" => What::Health,
+            _ if url.path().trim_end_matches('/').ends_with("/metrics") => What::Page,
+            _ => What::Server,
+        };
+        if what == What::Server && !url.path().ends_with('/') {
+            url.set_path(&format!("{}/", url.path()));
+        }
+        let user = (!url.username().is_empty())
+            .then(|| (decoded(url.username()), decoded(url.password().unwrap_or_default())));
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        let mut builder = reqwest::Client::builder().timeout(TIME_LIMIT).user_agent("crosstail");
+        let authority = url.query_pairs().find(|(key, _)| key == "ca").map(|(_, path)| path.into_owned());
+        if let Some(path) = authority {
+            let pem = std::fs::read(&path).map_err(|error| fail(format!("ca={path}: {error}")))?;
+            let roots =
+                reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| fail(format!("ca={path}: {error}")))?;
+            for root in roots {
+                builder = builder.add_root_certificate(root);
+            }
+            let rest: Vec<(String, String)> = url
+                .query_pairs()
+                .filter(|(key, _)| key != "ca")
+                .map(|(k, v)| (k.into_owned(), v.into_owned()))
+                .collect();
+            url.set_query(None);
+            if !rest.is_empty() {
+                url.query_pairs_mut().extend_pairs(rest);
+            }
+        }
+        let client = builder.build().map_err(|error| fail(error.to_string()))?;
+        let schemas = schema.cloned().map_or_else(Schema::built_in, |schema| vec![schema]);
+        let wanted = schemas.iter().flat_map(|schema| schema.definition().metrics.clone()).collect();
+        let endpoint = Endpoint { client, url, user };
+        Ok(Self { name: name.to_owned(), endpoint, what, wanted, before: Mutex::default(), failures: Mutex::default() })
+    }
+
+    async fn scrape(&self) -> Result<Vitals, Error> {
+        let (code, text) = self.endpoint.get(self.endpoint.url.clone()).await?;
+        if !(200..300).contains(&code) {
+            return Err(Error::Status(code));
+        }
+        let page = exposition::Page::parse(&text);
+        let now = Instant::now();
+        let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        let then = before.as_ref().map(|(at, page)| (page, now.duration_since(*at).as_secs_f64()));
+        let mut metrics = exposition::metrics(&page, then);
+        for metric in &mut metrics {
+            if let Some(known) = self.wanted.iter().find(|known| known.name == metric.name)
+                && let Some(label) = &known.system_label
+            {
+                metric.system = metric.labels.iter().find(|(name, _)| name == label).map(|(_, value)| value.clone());
+            }
+            metric.system.get_or_insert_with(|| self.name.clone());
+        }
+        // What a schema names comes first, in its order.
+        let rank = |name: &str| self.wanted.iter().position(|known| known.name == name).unwrap_or(usize::MAX);
+        metrics.sort_by_key(|metric| rank(&metric.name));
+        let mut detail = format!("{} series", metrics.len());
+        let mut state = HealthState::Healthy;
+        if let Some((line, text)) = page.wrong.first() {
+            detail = format!("{detail}; {} lines are no samples, the first is line {line}: {text}", page.wrong.len());
+            state = HealthState::Degraded;
+        }
+        *before = Some((now, page));
+        Ok(Vitals { checks: vec![Check::new("metrics page", state, detail)], metrics })
+    }
+
+    /// Counts an answer, or that none came; gives how many did not in a row.
+    fn count(&self, answered: bool) -> u32 {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        *failures = if answered { 0 } else { *failures + 1 };
+        *failures
+    }
+
+    async fn ask(&self, since: Timestamp) -> Result<Vitals, Error> {
+        match self.what {
+            What::Page => self.scrape().await,
+            What::Server => {
+                let now = Clock::system().now();
+                let metrics = promql::read(&self.endpoint, &self.wanted, since, now).await?;
+                let detail = format!("{} series", metrics.len());
+                Ok(Vitals { checks: vec![Check::new("Prometheus", HealthState::Healthy, detail)], metrics })
+            }
+            What::Health => {
+                let begun = Instant::now();
+                let (code, text) = self.endpoint.get(self.endpoint.url.clone()).await?;
+                let took_us = begun.elapsed().as_micros() as u64;
+                let (checks, metrics) = health::read(&self.name, code, took_us, &text);
+                Ok(Vitals { checks, metrics })
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Source for PrometheusSource {
+    fn kind(&self) -> &'static crosstail_source::Kind {
+        &KIND
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { pushes: false, aggregates: false }
+    }
+
+    async fn probe(&self) -> Result<Probe, SourceError> {
+        let server = match self.what {
+            What::Page => "a page of metrics, scraped".to_owned(),
+            What::Health => "a health endpoint, probed".to_owned(),
+            What::Server => {
+                let build = self.endpoint.json("api/v1/status/buildinfo", &[]).await;
+                let version = build.ok().and_then(|build| Some(build["data"]["version"].as_str()?.to_owned()));
+                format!("Prometheus {}", version.unwrap_or_default()).trim_end().to_owned()
+            }
+        };
+        Ok(Probe { server, schema: "metrics".to_owned(), clock_ahead_us: None, warnings: Vec::new() })
+    }
+
+    async fn page(&self, query: &PageQuery, _after: Option<&Cursor>) -> Result<Page, SourceError> {
+        let division = Division { in_store: 0, here: query.filter.clauses().len() };
+        Ok(Page { items: Vec::new(), next: None, division })
+    }
+
+    async fn position(&self) -> Result<Position, SourceError> {
+        Ok(Position::new(()))
+    }
+
+    async fn follow(&self, _from: Position, sink: &Sink, cancel: &CancellationToken) -> Result<(), SourceError> {
+        let _ = sink.send(Update::CaughtUp).await;
+        tokio::select! {
+            () = cancel.cancelled() => {}
+            () = sink.closed() => {}
+        }
+        Ok(())
+    }
+
+    async fn payload(&self, id: &Id, _locator: &Locator) -> Result<Payload, SourceError> {
+        Err(SourceError::gone(&self.name, format!("activity {id} among metrics")))
+    }
+
+    async fn related(&self, _key: &RelatedKey, _limit: usize) -> Result<Vec<Activity>, SourceError> {
+        Ok(Vec::new())
+    }
+
+    async fn aggregate(&self, _query: &PageQuery, _grouping: &Grouping) -> Result<Groups, SourceError> {
+        Ok(Groups::new())
+    }
+
+    async fn vitals(&self, since: Timestamp) -> Result<Vitals, SourceError> {
+        let error = match self.ask(since).await {
+            Ok(vitals) => {
+                self.count(true);
+                return Ok(vitals);
+            }
+            Err(error) => error,
+        };
+        // Not to be had is an answer, too.
+        let failures = self.count(false);
+        let (state, detail) = match failures {
+            FAILURES.. => (HealthState::Down, format!("no answer, {failures} times in a row: {error}")),
+            few => (HealthState::Unknown, format!("no answer ({few} of {FAILURES}): {error}")),
+        };
+        let name = if self.what == What::Health { "health" } else { "metrics" };
+        let check = Check { system: Some(self.name.clone()), ..Check::new(name, state, detail) };
+        Ok(Vitals { checks: vec![check], metrics: Vec::new() })
+    }
+}

@@ -1,0 +1,48 @@
+//! What an examination looks at in a `SQLite` file: indexes, the journal, whether we could write it.
+
+use super::query::Mapping;
+use crosstail_core::model::{Diagnosis, Grade};
+use sqlx::{AssertSqlSafe, Row as _, SqlitePool};
+use std::path::Path;
+
+/// A table of fewer rows needs no index.
+const SMALL: i64 = 10_000;
+
+pub(super) async fn examine(pool: &SqlitePool, mapping: &Mapping, path: &Path) -> Result<Vec<Diagnosis>, sqlx::Error> {
+    let mut diagnoses = Vec::new();
+    let (table, quoted) = (&mapping.table.name, mapping.table.name.replace('"', "\"\""));
+    let count: i64 =
+        sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM \"{quoted}\""))).fetch_one(pool).await?;
+    diagnoses.push(Diagnosis::ok("volume", format!("{table}: {count} rows")));
+    let rows = sqlx::query(
+        "SELECT i.name, (SELECT x.name FROM pragma_index_info(i.name) x WHERE x.seqno = 0) FROM pragma_index_list(?) i",
+    );
+    let rows = rows.bind(table).fetch_all(pool).await?;
+    let first: Vec<String> = rows.iter().filter_map(|row| row.try_get(1).ok()).collect();
+    for column in [Some(&mapping.table.time), mapping.table.revision.as_ref()].into_iter().flatten() {
+        if first.contains(column) {
+            diagnoses.push(Diagnosis::ok("indexes", format!("{table}: {column} is indexed")));
+            continue;
+        }
+        let statement = format!("CREATE INDEX {table}_{column} ON \"{quoted}\" (\"{column}\");");
+        let found = Diagnosis::warning(
+            "indexes",
+            format!("{table}: no index on {column}, which it is followed and paged by"),
+            statement,
+        );
+        diagnoses.push(if count < SMALL { Diagnosis { grade: Grade::Note, ..found } } else { found });
+    }
+    let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await?;
+    diagnoses.push(if journal == "wal" {
+        Diagnosis::ok("live", "readers and the writer do not wait for each other")
+    } else {
+        let text = format!("the journal is '{journal}': a long read makes the writer wait");
+        Diagnosis { remedy: Some("PRAGMA journal_mode = WAL;".to_owned()), ..Diagnosis::note("live", text) }
+    });
+    if rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok() {
+        diagnoses.push(Diagnosis::note("permissions", "you may write the file; crosstail opens it read-only"));
+    } else {
+        diagnoses.push(Diagnosis::ok("permissions", "the file may be read, and not written"));
+    }
+    Ok(diagnoses)
+}

@@ -1,0 +1,128 @@
+//! Following a table. `PRAGMA data_version` on one pinned connection tells whether anything was committed (2 µs);
+//! only then rows are read. With a revision column, every insert and update is found by it. Without one, new rows
+//! are found by rowid, and rows that were open or recent are read again.
+
+use super::query::{Mapping, fetch, scalar};
+use crosstail_core::model::{Activity, Id, Status};
+use crosstail_core::schema::Scalar;
+use crosstail_source::sql::{Bind, MARK, Sql, name};
+use crosstail_source::{Position, Sink, Update};
+use sqlx::AssertSqlSafe;
+use sqlx::sqlite::{SqliteConnection, SqlitePool};
+use std::collections::HashMap;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+const POLL: Duration = Duration::from_millis(100);
+/// Rows read at a time.
+const CHUNK: i64 = 2000;
+/// Without a revision column: the newest rows that are read again to see updates.
+const RECENT: i64 = 500;
+
+/// The highest revision, or rowid, delivered.
+fn counter(mapping: &Mapping) -> String {
+    mapping.table.revision.as_ref().map_or_else(|| "rowid".to_owned(), |column| name(column))
+}
+
+pub(super) async fn position(pool: &SqlitePool, mapping: &Mapping) -> Result<Position, sqlx::Error> {
+    let text = format!("SELECT coalesce(max({}), 0) FROM {}", counter(mapping), name(&mapping.table.name));
+    let highest: i64 = sqlx::query_scalar(AssertSqlSafe(text)).fetch_one(pool).await?;
+    Ok(Position::new(highest))
+}
+
+pub(super) async fn follow(
+    pool: &SqlitePool,
+    mapping: &Mapping,
+    from: &Position,
+    sink: &Sink,
+    cancel: &CancellationToken,
+) -> Result<(), sqlx::Error> {
+    let mut connection = pool.acquire().await?.detach();
+    let mut seen = from.read::<i64>().unwrap_or(0);
+    let mut version: Option<i64> = None;
+    let mut open: HashMap<Id, Activity> = HashMap::new();
+    let mut caught_up = false;
+    loop {
+        let now: i64 = sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut connection).await?;
+        if version != Some(now) {
+            // Read before looking: what is committed in between changes the version again.
+            version = Some(now);
+            loop {
+                let counter = counter(mapping);
+                let text = format!("{} WHERE {counter} > {MARK} ORDER BY {counter} LIMIT {MARK}", select(mapping));
+                let binds = vec![Bind::Int(seen), Bind::Int(CHUNK)];
+                let rows = fetch(&mut connection, Sql { text, binds }).await?;
+                let mut batch = Vec::with_capacity(rows.len());
+                for row in &rows {
+                    if let Some(Scalar::Int(n)) = scalar(row, mapping.width())? {
+                        seen = seen.max(n);
+                    }
+                    batch.push(mapping.activity(row)?);
+                }
+                if mapping.table.revision.is_none() {
+                    for activity in &batch {
+                        open.insert(activity.id.clone(), activity.clone());
+                    }
+                }
+                let full = rows.len() as i64 == CHUNK;
+                if !batch.is_empty() && sink.send(Update::Batch(batch, Some(Position::new(seen)))).await.is_err() {
+                    return Ok(());
+                }
+                if !full {
+                    break;
+                }
+            }
+            if mapping.table.revision.is_none() {
+                let changed = reread(&mut connection, mapping, seen, &mut open).await?;
+                if !changed.is_empty() && sink.send(Update::Batch(changed, Some(Position::new(seen)))).await.is_err() {
+                    return Ok(());
+                }
+            }
+            if !caught_up {
+                caught_up = true;
+                if sink.send(Update::CaughtUp).await.is_err() {
+                    return Ok(());
+                }
+            }
+        }
+        tokio::select! {
+            () = cancel.cancelled() => return Ok(()),
+            () = tokio::time::sleep(POLL) => {}
+            () = sink.closed() => return Ok(()),
+        }
+    }
+}
+
+fn select(mapping: &Mapping) -> String {
+    mapping.select(&format!(", {}", counter(mapping)))
+}
+
+/// The recent rows and the open ones that are not as they were delivered.
+async fn reread(
+    connection: &mut SqliteConnection,
+    mapping: &Mapping,
+    seen: i64,
+    known: &mut HashMap<Id, Activity>,
+) -> Result<Vec<Activity>, sqlx::Error> {
+    let recent = Sql::with(format!("{} WHERE rowid > {MARK}", select(mapping)), Bind::Int(seen - RECENT));
+    let mut found = fetch(&mut *connection, recent).await?;
+    let is_open = |activity: &Activity| activity.status == Some(Status::InProgress);
+    let ids: Vec<String> = known.values().filter(|a| is_open(a)).map(|a| a.id.to_string()).collect();
+    for chunk in ids.chunks(500) {
+        let marks = vec![MARK.to_string(); chunk.len()].join(", ");
+        let text = format!("{} WHERE {} IN ({marks})", select(mapping), name(&mapping.table.id));
+        let binds = chunk.iter().cloned().map(Bind::Text).collect();
+        found.extend(fetch(&mut *connection, Sql { text, binds }).await?);
+    }
+    let mut changed = Vec::new();
+    let mut recent = HashMap::new();
+    for row in &found {
+        let activity = mapping.activity(row)?;
+        if known.get(&activity.id).is_some_and(|before| *before != activity) {
+            changed.push(activity.clone());
+        }
+        recent.insert(activity.id.clone(), activity);
+    }
+    *known = recent;
+    Ok(changed)
+}

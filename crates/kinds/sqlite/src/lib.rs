@@ -1,0 +1,185 @@
+//! `SQLite` databases: crosstail's own table, or any table that a schema maps.
+
+mod examine;
+mod follow;
+mod kind;
+mod payload;
+mod query;
+mod sql;
+
+pub use kind::KIND;
+
+use async_trait::async_trait;
+use crosstail_core::filter::Filter;
+use crosstail_core::model::{Activity, Diagnosis, Id, Locator, Names, Payload, SourceId, Timestamp};
+use crosstail_core::schema::Schema;
+use crosstail_source::{
+    Capabilities, Cursor, Division, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, RelatedKey, Sink,
+    Source, SourceError,
+};
+use query::Mapping;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
+/// A database file, opened read-only.
+pub struct SqliteSource {
+    name: String,
+    id: SourceId,
+    names: Names,
+    path: PathBuf,
+    schema: Option<Schema>,
+    pool: SqlitePool,
+    mapping: OnceCell<Mapping>,
+}
+
+/// Connections: one follows, the others answer queries.
+const CONNECTIONS: u32 = 3;
+
+impl SqliteSource {
+    /// Over the database at `path`; the schema is recognised by its tables where none is given.
+    pub fn new(
+        name: &str,
+        id: SourceId,
+        names: Names,
+        path: &str,
+        schema: Option<Schema>,
+    ) -> Result<Self, SourceError> {
+        let path = path.split('?').next().unwrap_or(path);
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .read_only(true)
+            .create_if_missing(false)
+            .busy_timeout(Duration::from_secs(2))
+            .pragma("query_only", "ON")
+            .pragma("cache_size", "-8000")
+            // Rows come over a channel from the connection's thread: fewer, longer hand-overs.
+            .row_buffer_size(1024)
+            .with_regexp();
+        let pool = SqlitePoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(Duration::from_secs(10))
+            .connect_lazy_with(options);
+        Ok(Self { name: name.to_owned(), id, names, path: PathBuf::from(path), schema, pool, mapping: OnceCell::new() })
+    }
+
+    fn error(&self, operation: &'static str, error: &sqlx::Error) -> SourceError {
+        let kind = match error {
+            sqlx::Error::PoolTimedOut => ErrorKind::Timeout,
+            sqlx::Error::Io(_) => ErrorKind::Connect,
+            sqlx::Error::Database(db) if db.code().is_some_and(|code| code == "14") => ErrorKind::Connect,
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => ErrorKind::Decode,
+            _ => ErrorKind::Query,
+        };
+        let hint = (kind == ErrorKind::Connect).then(|| format!("is {} there and readable?", self.path.display()));
+        SourceError { source_name: self.name.clone(), operation, kind, cause: error.to_string(), hint }
+    }
+
+    async fn mapping(&self) -> Result<&Mapping, SourceError> {
+        self.mapping
+            .get_or_try_init(|| async {
+                let tables = query::tables(&self.pool).await.map_err(|e| self.error("read tables", &e))?;
+                let candidates = match &self.schema {
+                    Some(schema) => vec![schema.clone()],
+                    None => Schema::built_in(),
+                };
+                let fitting = candidates.into_iter().find_map(|schema| {
+                    let table = schema.table.clone()?;
+                    let columns = tables.get(&table.name)?.clone();
+                    Some((schema, table, columns))
+                });
+                let known = tables.keys().cloned().collect::<Vec<_>>().join(", ");
+                let wrong = |cause: String, hint: &str| SourceError {
+                    source_name: self.name.clone(),
+                    operation: "map tables",
+                    kind: ErrorKind::Unsupported,
+                    cause,
+                    hint: Some(hint.to_owned()),
+                };
+                let Some((schema, table, columns)) = fitting else {
+                    return Err(wrong(
+                        format!("no table that a schema knows among: {known}"),
+                        "name one with --schema, or write a schema file with [table] and [fields]",
+                    ));
+                };
+                for column in [Some(&table.id), Some(&table.time), table.revision.as_ref()].into_iter().flatten() {
+                    if !columns.contains(column) {
+                        return Err(wrong(
+                            format!("table {} has no column '{column}'; it has {}", table.name, columns.join(", ")),
+                            "correct [table] in the schema file",
+                        ));
+                    }
+                }
+                Ok(Mapping::new(schema, table, &columns, self.id, &self.name))
+            })
+            .await
+    }
+}
+
+#[async_trait]
+impl Source for SqliteSource {
+    fn kind(&self) -> &'static crosstail_source::Kind {
+        &KIND
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { pushes: false, aggregates: true }
+    }
+
+    async fn probe(&self) -> Result<Probe, SourceError> {
+        let version: String = sqlx::query_scalar("SELECT sqlite_version()")
+            .fetch_one(&self.pool)
+            .await
+            .map_err(|e| self.error("connect", &e))?;
+        let mapping = self.mapping().await?;
+        Ok(Probe { server: format!("SQLite {version}"), schema: mapping.schema.name.clone(), ..Probe::default() })
+    }
+
+    async fn page(&self, query: &PageQuery, after: Option<&Cursor>) -> Result<Page, SourceError> {
+        let mapping = self.mapping().await?;
+        query::page(&self.pool, mapping, &self.names, query, after).await.map_err(|e| self.error("read history", &e))
+    }
+
+    async fn position(&self) -> Result<Position, SourceError> {
+        let mapping = self.mapping().await?;
+        follow::position(&self.pool, mapping).await.map_err(|e| self.error("read position", &e))
+    }
+
+    async fn follow(&self, from: Position, sink: &Sink, cancel: &CancellationToken) -> Result<(), SourceError> {
+        let mapping = self.mapping().await?;
+        follow::follow(&self.pool, mapping, &from, sink, cancel).await.map_err(|e| self.error("follow", &e))
+    }
+
+    async fn payload(&self, id: &Id, _locator: &Locator) -> Result<Payload, SourceError> {
+        let mapping = self.mapping().await?;
+        let found =
+            payload::load(&self.pool, mapping, &self.name, id).await.map_err(|e| self.error("load payload", &e))?;
+        found.ok_or_else(|| SourceError::gone(&self.name, format!("row {id}")))
+    }
+
+    async fn related(&self, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, SourceError> {
+        let mapping = self.mapping().await?;
+        query::related(&self.pool, mapping, key, limit).await.map_err(|e| self.error("find related", &e))
+    }
+
+    async fn examine(&self, _now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
+        let mapping = self.mapping().await?;
+        examine::examine(&self.pool, mapping, &self.path).await.map_err(|e| self.error("examine", &e))
+    }
+
+    async fn aggregate(&self, query: &PageQuery, grouping: &Grouping) -> Result<Groups, SourceError> {
+        let mapping = self.mapping().await?;
+        let grouped = query::aggregate(&self.pool, mapping, query, grouping);
+        if let Some(groups) = grouped.await.map_err(|e| self.error("aggregate", &e))? {
+            return Ok(groups);
+        }
+        crosstail_source::aggregate_here(self, query, grouping, &self.names).await
+    }
+}
+
+/// How a page divided its filter.
+fn division(filter: &Filter, in_store: usize) -> Division {
+    Division { in_store, here: filter.clauses().len() - in_store }
+}

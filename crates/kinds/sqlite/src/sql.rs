@@ -1,0 +1,155 @@
+//! Predicate → SQL with bind parameters. What has no exact translation becomes "true" and is evaluated here.
+
+use super::query::Mapping;
+use crosstail_core::filter::{Class, Field, Leaf, Pattern, Predicate, Target, Test, TimeRange};
+use crosstail_source::sql::{Bind, MARK, Sql, interval, operator};
+
+/// The condition of a predicate, and how many of its top clauses it answers exactly.
+pub(super) fn condition(mapping: &Mapping, predicate: &Predicate) -> (Sql, usize) {
+    let clauses: &[Predicate] = match predicate {
+        Predicate::All => &[],
+        Predicate::And(parts) => parts,
+        other => std::slice::from_ref(other),
+    };
+    let exact: Vec<Sql> = clauses.iter().filter_map(|clause| translate(mapping, clause, true)).collect();
+    let count = exact.len();
+    (Sql::join(exact, " AND "), count)
+}
+
+/// `positive`: the condition stands alone in a WHERE, where NULL is as good as false and an index may serve.
+fn translate(mapping: &Mapping, predicate: &Predicate, positive: bool) -> Option<Sql> {
+    let all = |parts: &[Predicate], positive| {
+        parts.iter().map(|part| translate(mapping, part, positive)).collect::<Option<Vec<_>>>()
+    };
+    Some(match predicate {
+        Predicate::All => Sql::constant(true),
+        Predicate::And(parts) => Sql::join(all(parts, positive)?, " AND "),
+        Predicate::Or(parts) => Sql::join(all(parts, positive)?, " OR "),
+        Predicate::Not(part) => {
+            let inner = translate(mapping, part, false)?;
+            Sql { text: format!("NOT ({})", inner.text), binds: inner.binds }
+        }
+        Predicate::Leaf(found) => leaf(mapping, found, positive)?,
+        Predicate::Anywhere(pattern) => {
+            let parts = Field::SEARCHED
+                .iter()
+                .filter_map(|field| mapping.column(*field))
+                .map(|column| pattern_sql(&column, pattern))
+                .map(|sql| Sql { text: format!("coalesce({}, 0)", sql.text), binds: sql.binds })
+                .collect();
+            Sql::join(parts, " OR ")
+        }
+    })
+}
+
+fn leaf(mapping: &Mapping, leaf: &Leaf, positive: bool) -> Option<Sql> {
+    let Target::Field(field) = leaf.target else { return None };
+    if field == Field::Source {
+        let answer = match &leaf.test {
+            Test::Present => true,
+            Test::Text(patterns) => patterns.iter().any(|pattern| pattern.test(&mapping.source_name)),
+            _ => return None,
+        };
+        return Some(Sql::constant(leaf.settle(Some(answer))));
+    }
+    if field == Field::Tags {
+        return None;
+    }
+    let Some(column) = expression(mapping, field) else {
+        return Some(Sql::constant(leaf.settle(None)));
+    };
+    let test = match &leaf.test {
+        Test::Present => Sql::constant(true),
+        Test::Text(patterns) => Sql::join(patterns.iter().map(|p| pattern_sql(&column, p)).collect(), " OR "),
+        Test::Number(list) => Sql::join(list.iter().map(|i| interval(&column, i)).collect(), " OR "),
+        Test::Time(list) => Sql::join(list.iter().map(|r| time_sql(mapping, &column, r)).collect(), " OR "),
+        Test::Word(mask) => {
+            let words = field.words();
+            let kept: Vec<&str> =
+                words.iter().enumerate().filter(|(i, _)| mask & (1 << i) != 0).map(|(_, w)| *w).collect();
+            let list = kept.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ");
+            Sql::raw(format!("{column} IN ({list})"))
+        }
+        Test::Json(_) => return None,
+    };
+    if positive && !leaf.negated && !leaf.or_absent && !matches!(leaf.test, Test::Present) {
+        return Some(test);
+    }
+    let inner = if leaf.negated { format!("NOT ({})", test.text) } else { test.text };
+    let absent = u8::from(leaf.or_absent);
+    Some(Sql { text: format!("CASE WHEN {column} IS NULL THEN {absent} ELSE ({inner}) END"), binds: test.binds })
+}
+
+/// The value of a field in SQL, NULL where the field is absent by our own reading of the row.
+pub(super) fn expression(mapping: &Mapping, field: Field) -> Option<String> {
+    let words = |field: Field| field.words().iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ");
+    let status = mapping.column(Field::Status);
+    Some(match field {
+        Field::Is => {
+            let level = mapping.column(Field::Level).unwrap_or_else(|| "NULL".to_owned());
+            let status = status.unwrap_or_else(|| "NULL".to_owned());
+            let known = words(Field::Status);
+            format!(
+                "CASE WHEN {status} IN ('failed', 'timeout') THEN 'failure' WHEN {status} = 'in_progress' THEN 'pending' \
+                 WHEN {status} IN ({known}) THEN 'ok' WHEN {level} IN ('error', 'fatal') THEN 'failure' ELSE 'ok' END"
+            )
+        }
+        Field::Kind => {
+            let column = mapping.column(field).unwrap_or_else(|| "NULL".to_owned());
+            let level = mapping.column(Field::Level).unwrap_or_else(|| "NULL".to_owned());
+            let (known, levels) = (words(field), words(Field::Level));
+            format!(
+                "CASE WHEN {column} IN ({known}) THEN {column} WHEN {level} IN ({levels}) THEN 'log' ELSE 'other' END"
+            )
+        }
+        Field::Direction => {
+            let column = mapping.column(field).unwrap_or_else(|| "NULL".to_owned());
+            format!("CASE WHEN {column} IN ({}) THEN {column} ELSE 'internal' END", words(field))
+        }
+        Field::Duration => {
+            let own = mapping.column(field)?;
+            let (start, end) = (mapping.column(Field::Time)?, mapping.column(Field::Completed));
+            match (end, status) {
+                (Some(end), Some(status)) => format!(
+                    "coalesce({own}, CASE WHEN {status} IN ('success', 'cancelled', 'timeout', 'failed') \
+                     AND {end} >= {start} THEN {end} - {start} END)"
+                ),
+                _ => own,
+            }
+        }
+        Field::Http => {
+            let column = mapping.column(field)?;
+            format!("CASE WHEN {column} BETWEEN 100 AND 999 THEN {column} END")
+        }
+        Field::Attempt | Field::MaxAttempts => {
+            let column = mapping.column(field)?;
+            format!("CASE WHEN {column} BETWEEN 0 AND 65535 THEN {column} END")
+        }
+        _ if field.class() == Class::Word => {
+            let column = mapping.column(field)?;
+            format!("CASE WHEN {column} IN ({}) THEN {column} END", words(field))
+        }
+        _ => mapping.column(field)?,
+    })
+}
+
+fn pattern_sql(column: &str, pattern: &Pattern) -> Sql {
+    match pattern {
+        Pattern::Exact(text) => Sql::with(format!("{column} = {MARK}"), Bind::Text(text.clone())),
+        Pattern::Regex(regex) | Pattern::Find(regex, _) | Pattern::Shape(regex, _) => {
+            Sql::with(format!("{column} REGEXP {MARK}"), Bind::Text(regex.as_str().to_owned()))
+        }
+        Pattern::Order(op, text) => Sql::with(format!("{column} {} {MARK}", operator(*op)), Bind::Text(text.clone())),
+    }
+}
+
+fn time_sql(mapping: &Mapping, column: &str, range: &TimeRange) -> Sql {
+    let mut parts = Vec::new();
+    if let Some(start) = range.start {
+        parts.push(Sql::with(format!("{column} >= {MARK}"), Bind::Int(mapping.stored_time(start))));
+    }
+    if let Some(end) = range.end {
+        parts.push(Sql::with(format!("{column} < {MARK}"), Bind::Int(mapping.stored_time(end))));
+    }
+    if parts.is_empty() { Sql::raw(format!("{column} IS NOT NULL")) } else { Sql::join(parts, " AND ") }
+}

@@ -1,0 +1,138 @@
+//! Elasticsearch, by `_bulk`: document 002's Winston lines in an index a day, or document 004's `engineering_logs`.
+
+use super::Writer;
+use super::log::{self, Engineering};
+use crate::{Start, Step};
+use anyhow::{Context as _, bail};
+use async_trait::async_trait;
+use crosstail_core::model::Timestamp;
+use elasticsearch::http::Method;
+use elasticsearch::http::headers::HeaderMap;
+use elasticsearch::http::transport::Transport;
+use rayon::prelude::*;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Documents a request.
+const DOCUMENTS: usize = 1000;
+
+/// Writes into indices.
+#[derive(Debug)]
+pub struct ElasticsearchWriter {
+    transport: Transport,
+    pattern: String,
+    engineering: bool,
+    written: BTreeMap<String, u64>,
+}
+
+impl ElasticsearchWriter {
+    /// Into the index of a name, or, of a pattern with `*` at its end, into one a day. `schema`: `halopsa` or
+    /// `engineering-logs`.
+    pub fn new(transport: Transport, pattern: &str, schema: &str) -> anyhow::Result<Self> {
+        if pattern.contains(',')
+            || pattern.trim_end_matches('*').contains('*')
+            || pattern.trim_end_matches('*').is_empty()
+        {
+            bail!("name one index to write to, or a beginning with * for one a day, and not '{pattern}'");
+        }
+        if !["halopsa", "engineering-logs"].contains(&schema) {
+            bail!("Elasticsearch is written to as halopsa or engineering-logs, and not as {schema}");
+        }
+        let engineering = schema == "engineering-logs";
+        Ok(Self { transport, pattern: pattern.to_owned(), engineering, written: BTreeMap::new() })
+    }
+
+    fn index(&self, at: Timestamp) -> String {
+        match self.pattern.strip_suffix('*') {
+            Some(beginning) => format!("{beginning}{}", at.utc().format("%Y.%m.%d")),
+            None => self.pattern.clone(),
+        }
+    }
+
+    /// The documents of a step, each with its index and, where it has one, its id.
+    fn documents(&self, step: &Step) -> Vec<(String, Option<String>, Value)> {
+        if !self.engineering {
+            return log::winston(step)
+                .into_iter()
+                .map(|(at, _, mut line)| {
+                    // winston-elasticsearch's transformer of the document: the time has another name.
+                    if let Some(line) = line.as_object_mut() {
+                        line.shift_remove("timestamp");
+                        line.insert("@timestamp".to_owned(), at.rfc3339().into());
+                    }
+                    (self.index(at), None, line)
+                })
+                .collect();
+        }
+        let Some((start, outcome)) = log::ended(step) else { return Vec::new() };
+        let log = Engineering::of(start, outcome);
+        let mut document = log.processed();
+        document["created_at"] = log.at.rfc3339().into();
+        document["size_bytes"] = log.raw.len().into();
+        let mut documents = vec![(self.index(log.at), Some(log.log_id.clone()), document)];
+        if let Some(alert) = log.alert() {
+            let id = alert["alert_id"].as_str().map(str::to_owned);
+            documents.push(("engineering_alerts".to_owned(), id, alert));
+        }
+        documents
+    }
+}
+
+#[async_trait]
+impl Writer for ElasticsearchWriter {
+    fn takes(&self, _: &Start) -> bool {
+        true
+    }
+
+    async fn write(&mut self, steps: &[Step]) -> anyhow::Result<()> {
+        let documents: Vec<_> = steps.par_iter().flat_map_iter(|step| self.documents(step)).collect();
+        for chunk in documents.chunks(DOCUMENTS) {
+            let mut body = String::new();
+            for (index, id, document) in chunk {
+                // A second log of one id is an error, not another version of the first.
+                let action = match id {
+                    Some(id) => json!({ "create": { "_index": index, "_id": id } }),
+                    None => json!({ "index": { "_index": index } }),
+                };
+                body.push_str(&format!("{action}\n{document}\n"));
+            }
+            let mut headers = HeaderMap::new();
+            headers
+                .insert("content-type", elasticsearch::http::headers::HeaderValue::from_static("application/x-ndjson"));
+            let limit = Some(std::time::Duration::from_mins(1));
+            let sent = self.transport.send(Method::Post, "/_bulk", headers, None::<&()>, Some(body), limit).await;
+            let response = sent.context("connect")?;
+            let status = response.status_code();
+            let answer: Value = response.json().await.context("read the cluster's answer")?;
+            if !status.is_success() {
+                let reason = answer["error"]["reason"].as_str().unwrap_or("no reason was given");
+                bail!("the cluster refused: HTTP {status}: {reason}");
+            }
+            for item in answer["items"].as_array().into_iter().flatten() {
+                let Some((_, done)) = item.as_object().and_then(|item| item.iter().next()) else { continue };
+                if let Some(reason) = done["error"]["reason"].as_str() {
+                    bail!("{}: {reason}", done["_index"].as_str().unwrap_or("a document"));
+                }
+                *self.written.entry(done["_index"].as_str().unwrap_or_default().to_owned()).or_default() += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn written(&self) -> Vec<(String, u64)> {
+        self.written.iter().map(|(index, count)| (index.clone(), *count)).collect()
+    }
+
+    /// What was written can be searched.
+    async fn finish(&mut self) -> anyhow::Result<()> {
+        for index in self.written.keys() {
+            let limit = Some(std::time::Duration::from_mins(1));
+            let path = format!("/{index}/_refresh");
+            let sent =
+                self.transport.send(Method::Post, &path, HeaderMap::new(), None::<&()>, None::<String>, limit).await;
+            let status = sent.context("connect")?.status_code();
+            anyhow::ensure!(status.is_success(), "refresh {index}: HTTP {status}");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,220 @@
+//! What the services' loggers say of an activity: document 002's Winston lines, document 003's rows, document 004's logs.
+
+use crate::{Outcome, Start, Step, safe_body, safe_text};
+use crosstail_core::model::redact_json;
+use crosstail_core::model::{Direction, Kind, Level, Status, Timestamp};
+use serde_json::{Map, Value, json};
+
+/// The level of what became of an activity.
+pub fn level(start: &Start, outcome: &Outcome) -> Level {
+    start.level.unwrap_or(match outcome.status {
+        Some(Status::Failed | Status::Timeout) => Level::Error,
+        Some(Status::Cancelled) => Level::Warn,
+        _ if start.attempt.is_some_and(|attempt| attempt > 1) => Level::Warn,
+        _ => Level::Info,
+    })
+}
+
+/// The word of a level in these systems: `INFO`, `WARN`, `ERROR`.
+pub fn word(level: Level) -> String {
+    level.as_str().to_uppercase()
+}
+
+/// When its log says so: at its end.
+pub fn logged_at(start: &Start, outcome: &Outcome) -> Timestamp {
+    outcome.completed_at.unwrap_or(start.started_at)
+}
+
+/// What happened, in words.
+pub fn message(start: &Start, outcome: &Outcome) -> String {
+    let said = outcome.error.as_ref().or(outcome.message.as_ref()).or(start.message.as_ref());
+    let what = start.operation.as_ref().or(start.endpoint.as_ref());
+    safe_text(said.or(what).map_or("done", String::as_str))
+}
+
+/// Winston's lines (document 002) of a step, each with its time.
+pub fn winston(step: &Step) -> Vec<(Timestamp, Level, Value)> {
+    let one = |at: Timestamp, level: Level, message: &str, more: Map<String, Value>| {
+        let mut line = json!({
+            "timestamp": at.rfc3339(), "level": word(level), "message": message, "service": "halopsa-integration",
+            "version": env!("CARGO_PKG_VERSION"),
+        });
+        if let Some(line) = line.as_object_mut() {
+            line.extend(more.into_iter().filter(|(_, value)| !value.is_null()));
+        }
+        (at, level, line)
+    };
+    let safe = |body: &Option<Value>, side: &str, start: &Start| {
+        body.as_ref().map_or(Value::Null, |body| safe_body(body, &start.id, side))
+    };
+    let headers = |headers: &Option<Value>| headers.as_ref().map(redact_json);
+    let map = |value: Value| match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    };
+    let ids = |start: &Start| {
+        json!({
+            "requestId": start.request_id.as_ref().unwrap_or(&start.id), "correlationId": start.correlation_id,
+            "parentRequestId": start.parent_request_id, "system": start.system,
+        })
+    };
+    let with = |first: Value, second: Value| {
+        let mut all = map(first);
+        all.extend(map(second));
+        all
+    };
+    let (start, outcome) = match step {
+        Step::Start(start) => (start, None),
+        Step::Complete(start, outcome) | Step::Whole(start, outcome) => (start, Some(outcome)),
+    };
+    let mut lines = Vec::new();
+    let is_request = start.level.is_none() && start.method.is_some();
+    let starts = matches!(step, Step::Start(_) | Step::Whole(..));
+    if is_request && starts {
+        let more = json!({
+            "method": start.method, "url": start.url.as_deref().map(safe_text), "headers": headers(&start.request_headers),
+            "body": safe(&start.request_body, "request", start), "operation": start.operation, "attempt": start.attempt,
+            "maxAttempts": start.max_attempts, "userId": start.actor,
+        });
+        lines.push(one(start.started_at, Level::Info, "API Request Started", with(ids(start), more)));
+    }
+    let Some(outcome) = outcome else { return lines };
+    let (at, level) = (logged_at(start, outcome), level(start, outcome));
+    let took = outcome.completed_at.map(|end| end.since_us(start.started_at).max(0) / 1000);
+    if is_request {
+        let ended = json!({
+            "statusCode": outcome.http_status, "duration": took, "responseBody": safe(&outcome.response_body, "response", start),
+            "nextRetryAt": outcome.next_retry_at.map(Timestamp::rfc3339),
+        });
+        let failed = json!({
+            "error": outcome.error.as_deref().map(safe_text), "errorType": outcome.error_type,
+            "stack": outcome.error_stack.as_deref().map(safe_text),
+        });
+        lines.push(match outcome.status {
+            Some(Status::Success) => one(at, Level::Info, "API Request Completed", with(ids(start), ended)),
+            _ => {
+                let mut more = with(ids(start), ended);
+                more.extend(map(failed));
+                more.insert("event".to_owned(), "operation.error".into());
+                one(at, level, "Operation Failed", more)
+            }
+        });
+    } else if start.kind == Some(Kind::Sync) {
+        let mut stats = json!({ "duration": took });
+        if let (Some(stats), Some(known)) =
+            (stats.as_object_mut(), start.metadata.as_ref().and_then(|m| m["stats"].as_object()))
+        {
+            stats.extend(known.clone());
+        }
+        let more = json!({ "event": "sync.completed", "source": start.system, "stats": stats, "duration": took });
+        let (message, failed) = match outcome.status {
+            Some(Status::Success) => ("Data Synchronization Completed", Value::Null),
+            _ => (
+                "Operation Failed",
+                json!({ "event": "operation.error", "error": outcome.error, "errorType": outcome.error_type }),
+            ),
+        };
+        let mut all = with(ids(start), more);
+        all.extend(map(failed));
+        lines.push(one(at, level, message, all));
+    } else {
+        let known = start.metadata.as_ref().map(redact_json).unwrap_or_default();
+        let more = json!({ "event": start.operation });
+        let mut all = with(ids(start), known);
+        all.extend(map(more));
+        lines.push(one(at, level, &message(start, outcome), all));
+    }
+    lines
+}
+
+/// The service of a log of document 004, and the source that it is known by there.
+pub fn source_id(system: &str) -> uuid::Uuid {
+    uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_DNS, format!("{system}.log-sources.crosstail").as_bytes())
+}
+
+/// A log of document 004 at its three stages: what came in, what was parsed, what is kept as metadata.
+pub struct Engineering {
+    pub log_id: String,
+    pub at: Timestamp,
+    pub level: Level,
+    pub message: String,
+    pub category: String,
+    pub tags: Vec<String>,
+    pub metadata: Value,
+    pub raw: String,
+    pub parsed: Value,
+    pub source_id: String,
+}
+
+impl Engineering {
+    pub fn of(start: &Start, outcome: &Outcome) -> Self {
+        let (at, level, message) = (logged_at(start, outcome), level(start, outcome), message(start, outcome));
+        let took = outcome.completed_at.map(|end| end.since_us(start.started_at).max(0) / 1000);
+        let direction = start.direction.unwrap_or(Direction::Internal);
+        let metadata = json!({
+            "source_type": "application", "host": format!("{}-1", start.system.to_lowercase()), "service": start.system,
+            "environment": "production", "request_id": start.request_id.as_ref().unwrap_or(&start.id),
+            "correlation_id": start.correlation_id, "endpoint": start.endpoint, "direction": direction.as_str(), "duration_ms": took,
+        });
+        let class = start.operation.clone().unwrap_or_else(|| "Service".to_owned());
+        let parsed = json!({
+            "host": metadata["host"], "service": start.system, "thread": "main", "class": class,
+            "method": start.method.as_deref().unwrap_or("run"), "line_number": 10 + start.id.bytes().map(u32::from).sum::<u32>() % 400,
+            "stack_trace": outcome.error_stack.as_deref().map(safe_text),
+        });
+        let category = start.kind.map_or("log", Kind::as_str).to_owned();
+        Self {
+            raw: format!("{} {} [main] {class} - {message}", at.rfc3339(), word(level)),
+            log_id: start.id.clone(),
+            tags: vec![category.clone(), start.system.to_lowercase()],
+            source_id: source_id(&start.system).to_string(),
+            at,
+            level,
+            message,
+            category,
+            metadata,
+            parsed,
+        }
+    }
+
+    /// The message of `log-ingestion`.
+    #[cfg(feature = "kafka")]
+    pub fn ingested(&self) -> Value {
+        json!({
+            "source_id": self.source_id, "log_id": self.log_id, "timestamp": self.at.rfc3339(), "raw_log": self.raw,
+            "metadata": self.metadata,
+        })
+    }
+
+    /// The message of `log-processing`, and the document of `engineering_logs`.
+    pub fn processed(&self) -> Value {
+        json!({
+            "log_id": self.log_id, "source_id": self.source_id, "timestamp": self.at.rfc3339(), "level": word(self.level),
+            "message": self.message, "raw_log": self.raw, "category": self.category, "tags": self.tags,
+            "parsed_fields": self.parsed, "metadata": self.metadata, "processing_status": "processed",
+        })
+    }
+
+    /// The alert that it raises, where it does: of an error, one of ten.
+    pub fn alert(&self) -> Option<Value> {
+        let is_error = self.level >= Level::Error;
+        let chosen = self.log_id.bytes().map(u32::from).sum::<u32>() % 10 == 0;
+        (is_error && chosen).then(|| {
+            json!({
+                "alert_id": uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, self.log_id.as_bytes()).to_string(),
+                "title": format!("{} failed", self.metadata["service"].as_str().unwrap_or("a service")), "description": self.message,
+                "severity": if self.level > Level::Error { "CRITICAL" } else { "HIGH" }, "status": "OPEN", "source_id": self.source_id,
+                "log_entry_id": self.log_id, "rule_id": source_id("error-rule").to_string(), "triggered_at": self.at.rfc3339(),
+                "metadata": { "service": self.metadata["service"] },
+            })
+        })
+    }
+}
+
+/// Whether a step is the moment at which a logger that writes once writes.
+pub fn ended(step: &Step) -> Option<(&Start, &Outcome)> {
+    match step {
+        Step::Start(_) => None,
+        Step::Complete(start, outcome) | Step::Whole(start, outcome) => Some((start, outcome)),
+    }
+}

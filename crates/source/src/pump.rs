@@ -1,0 +1,336 @@
+//! Runs one source: probe, history, live; reconnects with growing, jittered waits; reports what it is doing.
+
+use super::{PageQuery, Position, Source, SourceError, Update};
+use crosstail_core::model::{Activity, Catalogue, Clock, SourceId, Timestamp, Vitals};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// What a source is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// Being reached.
+    Connecting,
+    /// Reading what there is.
+    Loading,
+    /// Everything is here; what comes is shown as it comes.
+    Live,
+    /// Not reachable; tried again then.
+    Waiting {
+        /// When the next try is due.
+        until: Timestamp,
+        /// Why.
+        error: String,
+    },
+    /// Will not be tried again.
+    Failed {
+        /// Why.
+        error: String,
+    },
+    /// Has delivered all it will.
+    Ended,
+}
+
+/// What the pump tells the application.
+#[derive(Debug)]
+pub enum PumpEvent {
+    /// The source is now in this state.
+    State(SourceId, State),
+    /// Server and schema.
+    Probed(SourceId, super::Probe),
+    /// Activities, new or changed; `live` tells them from history.
+    Batch {
+        /// From where.
+        source: SourceId,
+        /// The activities.
+        items: Vec<Activity>,
+        /// Written while we watched.
+        live: bool,
+    },
+    /// What the store holds beside activities.
+    Catalogue(SourceId, Catalogue),
+    /// How the things behind the store are, and what they measure.
+    Vitals(SourceId, Vitals),
+    /// Something to tell people.
+    Notice(SourceId, String),
+}
+
+impl PumpEvent {
+    /// The source that it is about.
+    pub const fn source(&self) -> SourceId {
+        match self {
+            Self::State(id, _)
+            | Self::Probed(id, _)
+            | Self::Notice(id, _)
+            | Self::Catalogue(id, _)
+            | Self::Vitals(id, _)
+            | Self::Batch { source: id, .. } => *id,
+        }
+    }
+}
+
+/// How often vitals are read.
+const VITALS_EVERY: Duration = Duration::from_secs(10);
+/// Series are shown of so much time.
+pub const VITALS_SPAN_US: i64 = 3_600_000_000;
+/// How often the catalogue is read again.
+const CATALOGUE_EVERY: Duration = Duration::from_mins(1);
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// Updates a source may be ahead of the application.
+const AHEAD: usize = 4;
+
+/// Where a source begins.
+#[derive(Debug, Clone)]
+pub enum Begin {
+    /// With its history, of at most so many activities, and then live.
+    History(usize),
+    /// With what began since a moment, and then live.
+    Since(Timestamp),
+    /// With what is written from now on.
+    Now,
+    /// After a position.
+    After(Position),
+}
+
+/// Runs a source until cancelled.
+pub async fn run(
+    id: SourceId,
+    source: Arc<dyn Source>,
+    begin: Begin,
+    events: mpsc::Sender<PumpEvent>,
+    cancel: CancellationToken,
+    clock: Clock,
+) {
+    let mut progress = match &begin {
+        Begin::History(_) | Begin::Since(_) => Progress::default(),
+        Begin::Now => Progress { resume: None, filled: true },
+        Begin::After(position) => Progress { resume: Some(position.clone()), filled: true },
+    };
+    let mut wait = FIRST_WAIT;
+    loop {
+        let _ = events.send(PumpEvent::State(id, State::Connecting)).await;
+        let before = clock.now();
+        let outcome = tokio::select! {
+            () = cancel.cancelled() => return,
+            outcome = session(id, &source, &begin, &mut progress, &events, &cancel) => outcome,
+        };
+        if cancel.is_cancelled() || events.is_closed() {
+            return;
+        }
+        let error = match outcome {
+            Ok(()) => {
+                let _ = events.send(PumpEvent::State(id, State::Ended)).await;
+                return;
+            }
+            Err(error) => error,
+        };
+        if !error.kind.is_transient() {
+            let _ = events.send(PumpEvent::State(id, State::Failed { error: error.to_string() })).await;
+            return;
+        }
+        // A session that lived a while was good: begin with a short wait again.
+        if clock.now().since_us(before) > 10_000_000 {
+            wait = FIRST_WAIT;
+        }
+        let jittered = wait.mul_f64(0.75 + 0.5 * fastrand::f64());
+        let until = clock.now().plus_us(jittered.as_micros() as i64);
+        let _ = events.send(PumpEvent::State(id, State::Waiting { until, error: error.to_string() })).await;
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            () = tokio::time::sleep(jittered) => {}
+        }
+        wait = (wait * 2).min(LONGEST_WAIT);
+    }
+}
+
+/// What lasts over sessions: where following goes on, and whether history was read whole.
+#[derive(Debug, Default)]
+struct Progress {
+    resume: Option<Position>,
+    filled: bool,
+}
+
+/// One connection's life: from the probe to the end or an error.
+async fn session(
+    id: SourceId,
+    source: &Arc<dyn Source>,
+    begin: &Begin,
+    progress: &mut Progress,
+    events: &mpsc::Sender<PumpEvent>,
+    cancel: &CancellationToken,
+) -> Result<(), SourceError> {
+    let probe = source.probe().await?;
+    let _ = events.send(PumpEvent::Probed(id, probe)).await;
+    let _ = events.send(PumpEvent::State(id, State::Loading)).await;
+    let start = match &progress.resume {
+        Some(position) => position.clone(),
+        None => source.position().await?,
+    };
+    progress.resume = Some(start.clone());
+    let scope = cancel.child_token();
+    let _guard = scope.clone().drop_guard();
+    tokio::spawn(read_catalogue(id, Arc::clone(source), events.clone(), scope.clone()));
+    tokio::spawn(read_vitals(id, Arc::clone(source), events.clone(), scope.clone()));
+    let (sink, mut live) = mpsc::channel::<Update>(AHEAD);
+    let (back_sink, mut back) = mpsc::channel::<Update>(AHEAD);
+    let following = {
+        let (source, start, scope) = (Arc::clone(source), start.clone(), scope.clone());
+        tokio::spawn(async move { source.follow(start, &sink, &scope).await })
+    };
+    let mut filling = (!progress.filled).then(|| {
+        let (source, scope, begin) = (Arc::clone(source), scope.clone(), begin.clone());
+        tokio::spawn(async move {
+            match begin {
+                Begin::History(limit) => source.fill_back(&start, limit, &back_sink, &scope).await,
+                Begin::Since(since) => fill_since(source.as_ref(), since, &back_sink, &scope).await,
+                Begin::Now | Begin::After(_) => Ok(()),
+            }
+        })
+    });
+    let mut caught_up = false;
+    let mut ended = false;
+    // A stream that has ended may still have history on its way.
+    while !(ended && progress.filled) {
+        tokio::select! {
+            update = live.recv(), if !ended => match update {
+                Some(Update::Batch(items, position)) => {
+                    if position.is_some() {
+                        progress.resume = position;
+                    }
+                    if events.send(PumpEvent::Batch { source: id, items, live: true }).await.is_err() {
+                        return Ok(());
+                    }
+                }
+                Some(Update::Notice(text)) => {
+                    let _ = events.send(PumpEvent::Notice(id, text)).await;
+                }
+                Some(Update::CaughtUp) => {
+                    caught_up = true;
+                    if progress.filled {
+                        let _ = events.send(PumpEvent::State(id, State::Live)).await;
+                    }
+                }
+                Some(Update::Ended) => ended = true,
+                None => break,
+            },
+            update = back.recv(), if !progress.filled => match update {
+                Some(Update::Batch(items, _)) => {
+                    if events.send(PumpEvent::Batch { source: id, items, live: false }).await.is_err() {
+                        return Ok(());
+                    }
+                }
+                Some(Update::Notice(text)) => {
+                    let _ = events.send(PumpEvent::Notice(id, text)).await;
+                }
+                Some(Update::CaughtUp | Update::Ended) => {}
+                None => {
+                    if let Some(filling) = filling.take() {
+                        flatten(filling.await, source)?;
+                    }
+                    progress.filled = true;
+                    if caught_up {
+                        let _ = events.send(PumpEvent::State(id, State::Live)).await;
+                    }
+                }
+            },
+        }
+    }
+    flatten(following.await, source)
+}
+
+/// Fills with what began since a moment, by pages.
+async fn fill_since(
+    source: &dyn Source,
+    since: Timestamp,
+    sink: &mpsc::Sender<Update>,
+    cancel: &CancellationToken,
+) -> Result<(), SourceError> {
+    let query = PageQuery { since: Some(since), ..PageQuery::all(5000) };
+    let mut cursor = None;
+    while !cancel.is_cancelled() {
+        let page = source.page(&query, cursor.as_ref()).await?;
+        if sink.send(Update::Batch(page.items, None)).await.is_err() {
+            return Ok(());
+        }
+        let Some(next) = page.next else { return Ok(()) };
+        cursor = Some(next);
+    }
+    Ok(())
+}
+
+/// Reads the catalogue now and then, for as long as the session lasts.
+async fn read_catalogue(
+    id: SourceId,
+    source: Arc<dyn Source>,
+    events: mpsc::Sender<PumpEvent>,
+    scope: CancellationToken,
+) {
+    let mut known = Catalogue::default();
+    let reading = async {
+        loop {
+            match source.catalogue().await {
+                Ok(catalogue) if catalogue != known => {
+                    known = catalogue.clone();
+                    if events.send(PumpEvent::Catalogue(id, catalogue)).await.is_err() {
+                        return;
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    let _ = events.send(PumpEvent::Notice(id, error.to_string())).await;
+                }
+            }
+            tokio::time::sleep(CATALOGUE_EVERY).await;
+        }
+    };
+    tokio::select! {
+        () = scope.cancelled() => {}
+        () = reading => {}
+    }
+}
+
+/// Reads vitals now and then, for as long as the session lasts.
+async fn read_vitals(id: SourceId, source: Arc<dyn Source>, events: mpsc::Sender<PumpEvent>, scope: CancellationToken) {
+    let clock = Clock::system();
+    let mut refused = None;
+    let reading = async {
+        loop {
+            match source.vitals(clock.now().plus_us(-VITALS_SPAN_US)).await {
+                Ok(vitals) if vitals.is_empty() => {}
+                Ok(vitals) => {
+                    if events.send(PumpEvent::Vitals(id, vitals)).await.is_err() {
+                        return;
+                    }
+                }
+                // Said once, not every time.
+                Err(error) if refused.as_ref() != Some(&error.to_string()) => {
+                    refused = Some(error.to_string());
+                    let _ = events.send(PumpEvent::Notice(id, error.to_string())).await;
+                }
+                Err(_) => {}
+            }
+            tokio::time::sleep(VITALS_EVERY).await;
+        }
+    };
+    tokio::select! {
+        () = scope.cancelled() => {}
+        () = reading => {}
+    }
+}
+
+fn flatten(
+    outcome: Result<Result<(), SourceError>, tokio::task::JoinError>,
+    source: &Arc<dyn Source>,
+) -> Result<(), SourceError> {
+    outcome.unwrap_or_else(|error| {
+        Err(SourceError {
+            source_name: source.kind().store.name.to_owned(),
+            operation: "run",
+            kind: super::ErrorKind::Query,
+            cause: error.to_string(),
+            hint: None,
+        })
+    })
+}

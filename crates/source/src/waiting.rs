@@ -1,0 +1,39 @@
+//! What a query has read ahead, kept until its next page is asked for.
+
+use crate::{Cursor, PageQuery};
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+/// So many queries may have a next page.
+const KEPT: usize = 4;
+
+/// What was read ahead, by the page that it is for.
+pub struct Waiting<T>(Mutex<VecDeque<(String, T)>>);
+
+impl<T> Default for Waiting<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+fn page(query: &PageQuery, after: &Cursor) -> String {
+    let PageQuery { filter, context, since, until, newest_first, limit: _ } = query;
+    format!("{:?}", (filter.text(), context, since, until, newest_first, after))
+}
+
+impl<T> Waiting<T> {
+    /// What waits for the page of a query behind a cursor.
+    pub fn take(&self, query: &PageQuery, after: Option<&Cursor>) -> Option<T> {
+        let wanted = page(query, after?);
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = kept.iter().position(|(known, _)| *known == wanted)?;
+        kept.remove(index).map(|(_, ahead)| ahead)
+    }
+
+    /// Keeps it; gives the oldest where there are too many.
+    pub fn keep(&self, query: &PageQuery, after: &Cursor, ahead: T) -> Option<T> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.push_back((page(query, after), ahead));
+        (kept.len() > KEPT).then(|| kept.pop_front()).flatten().map(|(_, ahead)| ahead)
+    }
+}

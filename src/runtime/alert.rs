@@ -1,0 +1,33 @@
+//! Changing alerts in their stores, when asked for by name.
+
+use crate::app::AlertChange;
+use anyhow::{Context as _, Result};
+use crosstail_core::model::{Names, Place, SourceId, Timestamp};
+use crosstail_source::Source;
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+/// Where alerts may be changed: the addresses of sources.
+pub type Writers = std::collections::HashMap<SourceId, String>;
+
+/// Changes an alert in the first of its places that can be written to; says what was done.
+pub async fn change(
+    sources: &[(SourceId, Arc<dyn Source>)],
+    names: &Names,
+    writers: &Writers,
+    change: &AlertChange,
+    now: Timestamp,
+) -> Result<String> {
+    let writable = |place: &Place| {
+        let url = writers.get(&place.source)?;
+        let (_, source) = sources.iter().find(|(id, _)| *id == place.source)?;
+        Some((source.kind().alerts?, url, source))
+    };
+    let places = change.places.iter().filter_map(|place| Some((place, writable(place)?)));
+    // Of the messages of one alert the last.
+    let chosen = places.min_by_key(|(place, (alerts, ..))| (alerts.rank(), Reverse(place.at)));
+    let (place, (alerts, url, source)) = chosen.context("the alert is in no store that can be written to")?;
+    let asked = crosstail_source::alert::AlertChange { id: &change.id, to: change.to, by: &change.by, at: now };
+    let by = alerts.change(url, source.as_ref(), names, place, asked).await?;
+    Ok(format!("{} by {by}", change.to.as_str().to_lowercase()))
+}

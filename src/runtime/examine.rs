@@ -1,0 +1,248 @@
+//! Examining a source as an experienced colleague would: can it be reached, does it let us in, does its schema fit, how
+//! much is there, is it in time, and what its kind knows of itself.
+
+use crosstail_core::filter::Field;
+use crosstail_core::model::{Clock, Diagnosis, Grade, HealthState, Timestamp, Unit};
+use crosstail_engine::insight::fit;
+use crosstail_source::{Endpoint, Network};
+use crosstail_source::{ErrorKind, Grouping, PageQuery, Source, SourceError};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A store that does not answer is not waited for longer.
+const TIME_LIMIT: Duration = Duration::from_secs(20);
+/// Newest activities that are looked at.
+const SAMPLE: usize = 200;
+/// A clock that is further off is told, in seconds.
+const SKEW_S: f64 = 2.0;
+/// A group that is further behind is late, in messages.
+const BEHIND: f64 = 10_000.0;
+
+/// What was found of a source.
+#[derive(Debug, Clone, Default)]
+pub struct Examined {
+    /// Server and version.
+    pub server: Option<String>,
+    /// What was found, in the order of looking.
+    pub diagnoses: Vec<Diagnosis>,
+}
+
+impl Examined {
+    /// The worst of it.
+    pub fn worst(&self) -> Grade {
+        self.diagnoses.iter().map(|diagnosis| diagnosis.grade).max().unwrap_or(Grade::Ok)
+    }
+}
+
+/// Examines a source; `endpoints` is where it is in the network.
+pub async fn examine(source: Arc<dyn Source>, endpoints: Vec<Endpoint>, clock: &Clock) -> Examined {
+    let mut examined = Examined::default();
+    let reachable = address(&endpoints, &mut examined.diagnoses).await;
+    if let Some(network) = &source.kind().network {
+        encryption(network, &endpoints, &mut examined.diagnoses);
+    }
+    if !reachable {
+        return examined;
+    }
+    let began = Instant::now();
+    let probe = match limited(source.probe()).await {
+        Ok(probe) => probe,
+        Err(error) => {
+            examined.diagnoses.push(refused(error));
+            return examined;
+        }
+    };
+    examined.server = Some(probe.server.clone());
+    let took = Unit::Seconds.text(began.elapsed().as_secs_f64());
+    examined.diagnoses.push(if endpoints.is_empty() {
+        Diagnosis::ok("address", format!("there, and read within {took}"))
+    } else {
+        Diagnosis::ok("credentials", format!("let in, and answered within {took}"))
+    });
+    for warning in &probe.warnings {
+        // It says itself what to do.
+        examined.diagnoses.push(Diagnosis { grade: Grade::Warning, ..Diagnosis::ok("schema", warning.clone()) });
+    }
+    if let Some(ahead) = probe.clock_ahead_us {
+        examined.diagnoses.push(skew(ahead));
+    }
+    let now = clock.now();
+    if source.kind().holds_activities {
+        match limited(source.page(&PageQuery::all(SAMPLE), None)).await {
+            Ok(page) => {
+                examined.diagnoses.extend(fit(&page.items, &probe.schema));
+                let newest = page.items.first().map(|activity| activity.started_at);
+                volume(source.as_ref(), newest, now, &mut examined.diagnoses).await;
+            }
+            Err(error) => examined.diagnoses.push(refused(error)),
+        }
+    }
+    match limited(source.examine(now)).await {
+        Ok(found) => examined.diagnoses.extend(found),
+        Err(error) => examined.diagnoses.push(refused(error)),
+    }
+    match limited(source.vitals(now.plus_ms(-900_000))).await {
+        Ok(vitals) => {
+            examined.diagnoses.extend(vitals.checks.iter().map(of_check));
+            examined.diagnoses.extend(vitals.metrics.iter().filter(|m| m.name == "lag").map(of_lag));
+        }
+        Err(error) => examined.diagnoses.push(refused(error)),
+    }
+    examined
+}
+
+async fn limited<T>(work: impl Future<Output = Result<T, SourceError>>) -> Result<T, SourceError> {
+    match tokio::time::timeout(TIME_LIMIT, work).await {
+        Ok(result) => result,
+        Err(_) => {
+            let why = (ErrorKind::Timeout, Some("is it overloaded? are there indexes?"));
+            Err(SourceError::of("the store", "answer", why, &format!("no answer within {} s", TIME_LIMIT.as_secs())))
+        }
+    }
+}
+
+fn refused(error: SourceError) -> Diagnosis {
+    let topic = match error.kind {
+        ErrorKind::Connect | ErrorKind::Timeout => "address",
+        ErrorKind::Auth => "credentials",
+        ErrorKind::Query | ErrorKind::Decode | ErrorKind::Unsupported => "schema",
+    };
+    let remedy = error.hint.clone().unwrap_or_else(|| "see the store's own log".to_owned());
+    Diagnosis::problem(topic, format!("{}: {}", error.operation, error.cause), remedy)
+}
+
+/// Whether any of the hosts takes a connection; what is no host is reachable.
+async fn address(endpoints: &[Endpoint], diagnoses: &mut Vec<Diagnosis>) -> bool {
+    let mut reached = endpoints.is_empty();
+    for Endpoint { host, port, .. } in endpoints {
+        let place = format!("{host}:{port}");
+        let began = Instant::now();
+        let found = tokio::time::timeout(Duration::from_secs(5), tokio::net::lookup_host((host.as_str(), *port))).await;
+        let addresses: Vec<std::net::SocketAddr> = match found {
+            Ok(Ok(addresses)) => addresses.collect(),
+            Ok(Err(error)) => {
+                let remedy = "is the name right, and does this machine's resolver know it?";
+                diagnoses.push(Diagnosis::problem("address", format!("{host}: {error}"), remedy));
+                continue;
+            }
+            Err(_) => {
+                diagnoses.push(Diagnosis::problem(
+                    "address",
+                    format!("{host}: the name was not resolved within 5 s"),
+                    "check the resolver",
+                ));
+                continue;
+            }
+        };
+        let looked_up = began.elapsed();
+        let began = Instant::now();
+        let connected =
+            tokio::time::timeout(Duration::from_secs(5), tokio::net::TcpStream::connect(addresses.as_slice())).await;
+        let took = Unit::Seconds.text(began.elapsed().as_secs_f64());
+        match connected {
+            Ok(Ok(_)) => {
+                reached = true;
+                let slow = looked_up > Duration::from_millis(500);
+                let name = if slow {
+                    format!(", its name after {}", Unit::Seconds.text(looked_up.as_secs_f64()))
+                } else {
+                    String::new()
+                };
+                diagnoses.push(Diagnosis::ok("address", format!("{place} answers within {took}{name}")));
+            }
+            Ok(Err(error)) => {
+                let remedy = "is the server running, does it listen there, and does a firewall let us through?";
+                diagnoses.push(Diagnosis::problem("address", format!("{place}: {error}"), remedy));
+            }
+            Err(_) => {
+                let remedy = "a firewall swallows what is sent there, or the host is down";
+                diagnoses.push(Diagnosis::problem("address", format!("{place}: no answer within 5 s"), remedy));
+            }
+        }
+    }
+    reached
+}
+
+fn encryption(network: &Network, endpoints: &[Endpoint], diagnoses: &mut Vec<Diagnosis>) {
+    let Some(first) = endpoints.first() else { return };
+    let local = |host: &str| host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    match first.encrypted {
+        Some(true) => diagnoses.push(Diagnosis::ok("tls", "the address asks for an encrypted connection")),
+        Some(false) if endpoints.iter().all(|endpoint| local(&endpoint.host)) => {
+            diagnoses.push(Diagnosis::ok("tls", "not encrypted, on this machine"));
+        }
+        Some(false) => {
+            let remedy = network.encrypt;
+            diagnoses.push(Diagnosis::warning(
+                "tls",
+                "what is read, and the password, cross the network in the clear",
+                remedy,
+            ));
+        }
+        // The kind knows better.
+        None => {}
+    }
+    if first.unverified {
+        let text = "the server's certificate is not checked: anybody on the way can read along";
+        diagnoses.push(Diagnosis::warning("tls", text, network.verify));
+    }
+}
+
+fn skew(ahead_us: i64) -> Diagnosis {
+    let seconds = ahead_us as f64 / 1e6;
+    if seconds.abs() < SKEW_S {
+        return Diagnosis::ok("clock", format!("within {} of ours", Unit::Seconds.text(seconds.abs().max(0.001))));
+    }
+    let way = if seconds > 0.0 { "ahead of" } else { "behind" };
+    let text = format!("{} {way} ours: times are shifted by that", Unit::Seconds.text(seconds.abs()));
+    Diagnosis::warning("clock", text, "synchronise both clocks: timedatectl, chronyc tracking")
+}
+
+async fn volume(source: &dyn Source, newest: Option<Timestamp>, now: Timestamp, diagnoses: &mut Vec<Diagnosis>) {
+    let day = PageQuery { since: Some(now.plus_ms(-86_400_000)), ..PageQuery::all(1) };
+    match limited(source.aggregate(&day, &Grouping::by(Field::System))).await {
+        Ok(groups) => {
+            let count: u64 = groups.values().map(|figures| figures.count).sum();
+            let rate = count as f64 / 86_400.0;
+            diagnoses.push(Diagnosis::ok(
+                "volume",
+                format!("{count} activities of {} systems in the last day, {rate:.2} a second", groups.len()),
+            ));
+        }
+        Err(error) => diagnoses.push(refused(error)),
+    }
+    if let Some(newest) = newest {
+        let age = now.since_us(newest) as f64 / 1e6;
+        diagnoses.push(if age > 3600.0 {
+            let text = format!("the newest activity is {} old", Unit::Seconds.text(age));
+            Diagnosis::note("volume", text)
+        } else if age < -SKEW_S {
+            let text = format!("the newest activity is {} in the future", Unit::Seconds.text(-age));
+            Diagnosis::warning("clock", text, "synchronise the clocks of those who write")
+        } else {
+            Diagnosis::ok("volume", format!("the newest activity is {} old", Unit::Seconds.text(age.max(0.0))))
+        });
+    }
+}
+
+fn of_check(check: &crosstail_core::model::Check) -> Diagnosis {
+    let name = check.system.as_ref().map_or_else(|| check.name.clone(), |system| format!("{system}: {}", check.name));
+    let text = format!("{name}: {}", check.detail);
+    match check.state {
+        HealthState::Healthy => Diagnosis::ok("server", text),
+        HealthState::Unknown => Diagnosis::note("server", text),
+        HealthState::Degraded => Diagnosis::warning("server", text, "see `crosstail health` for the numbers behind it"),
+        HealthState::Down => Diagnosis::problem("server", text, "see `crosstail health` for the numbers behind it"),
+    }
+}
+
+fn of_lag(metric: &crosstail_core::model::Metric) -> Diagnosis {
+    let text = format!("{}: {} messages behind", metric.labels_text(), metric.text());
+    match metric.value {
+        None => Diagnosis::note("lag", format!("{}: how far it is behind is not known", metric.labels_text())),
+        Some(lag) if lag > BEHIND => {
+            Diagnosis::warning("lag", text, "more consumers in the group, up to one a partition")
+        }
+        Some(_) => Diagnosis::ok("lag", text),
+    }
+}

@@ -1,0 +1,198 @@
+//! History of several sources as one sequence in order of time, in which what several know of one request is one
+//! activity. The filter is asked of the whole: what one source lacks, another may say.
+
+use anyhow::Result;
+use crosstail_core::filter::{Named, Predicate};
+use crosstail_core::model::{Activity, Id, Names, SourceId, Timestamp};
+use crosstail_engine::store::{Row, Store};
+use crosstail_source::{Cursor, PageQuery, Source};
+use std::collections::{HashSet, VecDeque};
+use std::hash::BuildHasher as _;
+use std::sync::Arc;
+
+/// What sources say of one request lies at most this far apart in time.
+const APART_US: i64 = 15 * 60 * 1_000_000;
+/// Activities asked of a source at a time.
+const PAGE: usize = 5000;
+/// Activities held while several sources are joined, beyond those that may still be joined with others.
+const HELD: usize = 60_000;
+
+/// The sequence.
+pub struct Joined<'a> {
+    query: PageQuery,
+    predicate: Predicate,
+    names: &'a Names,
+    store: Store,
+    streams: Vec<Stream<'a>>,
+    /// Ids that match by their payload, where the filter looks into it.
+    matching: Option<HashSet<Id>>,
+    ready: VecDeque<Activity>,
+    /// Everything before this, in the order asked for, was given out.
+    given: Option<Timestamp>,
+    /// What was given out and is no longer held, by a hash of its id: what comes of it later is not given again.
+    forgotten: HashSet<u64>,
+    /// Given out by an earlier run.
+    after: Option<Cursor>,
+    ended: bool,
+}
+
+struct Stream<'a> {
+    source: &'a Arc<dyn Source>,
+    cursor: Option<Cursor>,
+    /// The time that it was read up to.
+    reached: Option<Timestamp>,
+    ended: bool,
+}
+
+impl<'a> Joined<'a> {
+    /// Of what a query keeps of several sources.
+    pub fn new(sources: &'a [(SourceId, Arc<dyn Source>)], names: &'a Names, query: PageQuery) -> Self {
+        let predicate = query.filter.predicate(&query.context);
+        let stream = |(_, source)| Stream { source, cursor: None, reached: None, ended: false };
+        Self {
+            predicate,
+            names,
+            store: Store::new(names.clone()),
+            streams: sources.iter().map(|(id, source)| stream((id, source))).collect(),
+            matching: None,
+            ready: VecDeque::new(),
+            given: None,
+            forgotten: HashSet::new(),
+            after: None,
+            ended: false,
+            query,
+        }
+    }
+
+    /// The same from where an earlier run ended.
+    #[must_use]
+    pub fn after(mut self, cursor: Option<Cursor>) -> Self {
+        if let ([stream], Some(cursor)) = (self.streams.as_mut_slice(), &cursor) {
+            stream.cursor = Some(cursor.clone());
+        } else if let Some(cursor) = &cursor {
+            // What belongs to what is still to come begins at most so far before it.
+            let (at, newest_first) = (cursor.at(), self.query.newest_first);
+            if newest_first {
+                self.query.until = Some(at.plus_us(APART_US + 1)).min(self.query.until.or(Some(Timestamp(i64::MAX))));
+            } else {
+                self.query.since = Some(at.plus_us(-APART_US)).max(self.query.since);
+            }
+        }
+        self.after = cursor;
+        self
+    }
+
+    /// The next activity that the filter keeps.
+    pub async fn next(&mut self) -> Result<Option<Activity>> {
+        if self.streams.len() == 1 {
+            return self.next_of_one().await;
+        }
+        while self.ready.is_empty() && !self.ended {
+            self.read_on().await?;
+        }
+        Ok(self.ready.pop_front())
+    }
+
+    /// One source has nothing to be joined with: it filters by itself.
+    async fn next_of_one(&mut self) -> Result<Option<Activity>> {
+        let stream = &mut self.streams[0];
+        while self.ready.is_empty() && !stream.ended {
+            let page = stream.source.page(&self.query, stream.cursor.as_ref()).await?;
+            self.ready.extend(page.items);
+            stream.ended = page.next.is_none();
+            stream.cursor = page.next;
+        }
+        Ok(self.ready.pop_front())
+    }
+
+    /// Reads a page of the source that is furthest behind, and gives out what is complete.
+    async fn read_on(&mut self) -> Result<()> {
+        let newest_first = self.query.newest_first;
+        if self.predicate.needs_payload() && self.matching.is_none() {
+            self.matching = Some(self.match_by_payload().await?);
+        }
+        let all = PageQuery { filter: crosstail_core::filter::Filter::default(), limit: PAGE, ..self.query.clone() };
+        let order = |at: Timestamp| if newest_first { -at.0 } else { at.0 };
+        let behind = self.streams.iter_mut().filter(|stream| !stream.ended);
+        if let Some(stream) = behind.min_by_key(|stream| stream.reached.map_or(i64::MIN, order)) {
+            let page = stream.source.page(&all, stream.cursor.as_ref()).await?;
+            stream.reached = page.items.last().map(|a| a.started_at).or(stream.reached);
+            stream.ended = page.next.is_none();
+            stream.cursor = page.next;
+            let hash = |id: &Id| foldhash::quality::FixedState::default().hash_one(id);
+            let known = |activity: &Activity| !self.forgotten.contains(&hash(&activity.id));
+            let items = page.items.into_iter().filter(|a| self.forgotten.is_empty() || known(a)).collect();
+            self.store.ingest(items);
+        }
+        let open = self.streams.iter().filter(|stream| !stream.ended);
+        let complete = match open.map(|stream| stream.reached.map_or(i64::MIN, order)).min() {
+            Some(i64::MIN) => return Ok(()),
+            Some(reached) => reached - APART_US,
+            None => {
+                self.ended = true;
+                i64::MAX
+            }
+        };
+        let store = &self.store;
+        let given = self.given.map_or(i64::MIN, order);
+        let rows = store.all_rows();
+        let due = |row: &Row| (given..complete).contains(&order(store.started(*row)));
+        // Rows lie in order of time: the due ones are one stretch.
+        let first = rows.partition_point(|row| !due(row) && (order(store.started(*row)) < given) != newest_first);
+        let stretch = rows[first..].iter().take_while(|row| due(row)).map(|row| store.get(*row));
+        let keeps = |activity: &Activity| {
+            let named = Named { activity, names: self.names, payload: None };
+            match &self.matching {
+                Some(matching) => matching.contains(&activity.id),
+                None => self.predicate.keeps(&named),
+            }
+        };
+        let is_new = |activity: &Activity| {
+            let after = self.after.as_ref();
+            after.is_none_or(|after| after.is_before(activity.started_at, &activity.id.to_string(), newest_first))
+        };
+        let mut found: Vec<Activity> = stretch.filter(|activity| is_new(activity) && keeps(activity)).collect();
+        // Rows of one time lie as they came: in order of id, one run gives what another gave.
+        found.sort_by_cached_key(|activity| (activity.started_at, activity.id.to_string()));
+        if newest_first {
+            found.reverse();
+        }
+        self.ready.extend(found);
+        self.given = Some(Timestamp(if newest_first { complete.saturating_neg() } else { complete }));
+        if self.store.len() > HELD {
+            self.forget();
+        }
+        Ok(())
+    }
+
+    /// Lets go of what was given out long ago: history of any length takes as much memory as this.
+    fn forget(&mut self) {
+        let newest_first = self.query.newest_first;
+        let Some(given) = self.given else { return };
+        let is_old = |at: Timestamp| {
+            if newest_first { at.0 > given.0.saturating_add(APART_US) } else { at.0 < given.0.saturating_sub(APART_US) }
+        };
+        let held = std::mem::replace(&mut self.store, Store::new(self.names.clone()));
+        let (mut kept, hasher) = (Vec::new(), foldhash::quality::FixedState::default());
+        for row in held.all_rows() {
+            if is_old(held.started(*row)) {
+                self.forgotten.insert(hasher.hash_one(held.get(*row).id));
+            } else {
+                kept.push(held.get(*row));
+            }
+        }
+        self.store.ingest(kept);
+    }
+
+    async fn match_by_payload(&self) -> Result<HashSet<Id>> {
+        let mut found = HashSet::new();
+        for stream in &self.streams {
+            crosstail_source::for_each(stream.source.as_ref(), &self.query, |activity| {
+                found.insert(activity.id);
+                true
+            })
+            .await?;
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,154 @@
+//! What an opened activity needs from the sources.
+
+use super::Sources;
+use crate::app::{Ask, Explained, Opened, Pair, Part, Reply, Right, Transformed};
+use crosstail_core::filter::{Context, Filter};
+use crosstail_core::model::{Activity, Id, Payload, Place, Timestamp, redact_json};
+use crosstail_engine::insight::{Comparison, codes, compare as differences, transform};
+use crosstail_source::{PageQuery, RelatedKey, SourceError};
+use std::process::Stdio;
+use std::sync::Arc;
+use tokio::io::AsyncWriteExt as _;
+
+/// Related activities of a source at most.
+const RELATED: usize = 5000;
+/// A jq expression may take this long.
+const JQ: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// The payload that the places of an activity hold together, and what could not be read.
+pub async fn payload_of(sources: &Sources, id: &Id, places: &[Place]) -> (Payload, Vec<SourceError>) {
+    let mut payload = Payload::default();
+    let mut problems = Vec::new();
+    for place in places {
+        let Some((_, source)) = sources.iter().find(|(known, _)| *known == place.source) else { continue };
+        match source.payload(id, &place.locator).await {
+            Ok(part) => payload.absorb(part),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    (payload, problems)
+}
+
+/// What shares a key with an activity, in every source at once, and what could not be asked.
+pub async fn related_to(sources: &Sources, keys: &[RelatedKey]) -> (Vec<Activity>, Vec<SourceError>) {
+    let mut tasks = tokio::task::JoinSet::new();
+    for (_, source) in sources.iter() {
+        let (source, keys) = (Arc::clone(source), keys.to_vec());
+        tasks.spawn(async move {
+            let mut found = Vec::new();
+            for key in &keys {
+                found.push(source.related(key, RELATED).await);
+            }
+            found
+        });
+    }
+    let (mut found, mut problems) = (Vec::new(), Vec::new());
+    while let Some(done) = tasks.join_next().await {
+        for answer in done.unwrap_or_default() {
+            match answer {
+                Ok(activities) => found.extend(activities),
+                Err(problem) => problems.push(problem),
+            }
+        }
+    }
+    (found, problems)
+}
+
+pub(super) async fn explain(sources: Sources, ask: Ask) -> Reply {
+    let Ask { activity, opened, transforms } = ask;
+    let system = activity.system.as_deref().map(str::to_owned);
+    let read = Arc::clone(&opened);
+    let codes = tokio::task::spawn_blocking(move || codes(&activity, &read.payload)).await.unwrap_or_default();
+    let mut explained = Explained::default();
+    if let Some(system) = &system {
+        for (_, source) in sources.iter() {
+            explained.mappings.extend(source.mappings(system, &codes).await.unwrap_or_default());
+        }
+    }
+    let evaluated = tokio::task::spawn_blocking(move || {
+        let one = |(part, expression): (Part, String)| {
+            let (name, side) = match part {
+                Part::Response => ("response", &opened.payload.response),
+                _ => ("request", &opened.payload.request),
+            };
+            let result = transform(&expression, side.body.as_ref()?.value());
+            Some(Transformed { name, expression, result })
+        };
+        transforms.into_iter().filter_map(one).collect()
+    });
+    explained.transforms = evaluated.await.unwrap_or_default();
+    Reply::Explained(Box::new(explained))
+}
+
+/// Compares two exchanges; gives the right one with what differs.
+pub async fn compared(sources: &Sources, pair: Pair, context: Context) -> Result<Box<(Activity, Comparison)>, String> {
+    let Pair { left, opened, right } = pair;
+    let right = match right {
+        Right::Known(activity) => *activity,
+        Right::Newest(filter, before) => newest(sources, &filter, before, context).await?,
+    };
+    let opened = match opened {
+        Some(opened) => opened,
+        None => Arc::new(Opened::new(payload_of(sources, &left.id, &left.places).await.0)),
+    };
+    let (other, problems) = payload_of(sources, &right.id, &right.places).await;
+    if let (true, Some(problem)) = (other.raw.is_empty(), problems.first()) {
+        return Err(problem.to_string());
+    }
+    let done = tokio::task::spawn_blocking(move || {
+        let comparison = differences((&left, &opened.payload), (&right, &other));
+        Box::new((right, comparison))
+    });
+    done.await.map_err(|error| error.to_string())
+}
+
+/// The newest activity before a moment that a filter keeps, of all sources.
+async fn newest(sources: &Sources, filter: &str, before: Timestamp, context: Context) -> Result<Activity, String> {
+    let filter = Filter::parse(filter).map_err(|error| error.message)?;
+    let query = PageQuery { filter, context, until: Some(before), ..PageQuery::all(1) };
+    let (mut found, mut problem): (Option<Activity>, Option<String>) = (None, None);
+    for (_, source) in sources.iter() {
+        match source.page(&query, None).await {
+            Ok(page) => found = found.into_iter().chain(page.items).max_by_key(|a| a.started_at),
+            Err(error) => problem = Some(error.to_string()),
+        }
+    }
+    let none = "no success of this endpoint before it is in any source";
+    found.ok_or_else(|| problem.map_or_else(|| none.to_owned(), |problem| format!("{none}; {problem}")))
+}
+
+/// Evaluates a jq expression on a body without its secrets, in a process without an environment.
+pub(super) async fn jq(expression: String, text: Arc<String>) -> Result<Vec<String>, String> {
+    let redacted = tokio::task::spawn_blocking(move || {
+        let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        Ok::<_, String>(redact_json(&value).to_string())
+    });
+    let input = redacted.await.map_err(|error| error.to_string())??;
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let mut child = tokio::process::Command::new(program)
+        .args(["evaluate-jq", "--"])
+        .arg(&expression)
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| format!("jq cannot be started: {error}"))?;
+    let stdin = child.stdin.take();
+    let feed = async move {
+        if let Some(mut stdin) = stdin {
+            let _ = stdin.write_all(input.as_bytes()).await;
+        }
+    };
+    let run = async { tokio::join!(feed, child.wait_with_output()).1 };
+    let output = match tokio::time::timeout(JQ, run).await {
+        Ok(output) => output.map_err(|error| error.to_string())?,
+        Err(_) => return Err(format!("'{expression}' had not ended after {} s", JQ.as_secs())),
+    };
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(said.trim().trim_start_matches("crosstail: ").to_owned());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
+}

@@ -1,0 +1,258 @@
+//! Carrying out effects: the only part of the application that waits.
+
+pub mod alert;
+mod examine;
+mod figures;
+mod find;
+mod incident;
+mod joined;
+mod load;
+
+pub use examine::{Examined, examine};
+pub use figures::{answer as figures_of, figures};
+pub use find::look;
+pub use joined::Joined;
+pub use load::{compared, payload_of, related_to};
+
+use crate::app::{Effect, Event, Opened, Reply, Ticket};
+use crosstail_core::filter::{Context, Filter};
+use crosstail_core::model::{Clock, Names, SourceId, joined};
+use crosstail_source::pump;
+use crosstail_source::{PageQuery, Source, for_each};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// Events that may wait for the application before their senders wait.
+const WAITING: usize = 4;
+
+/// Sources with their numbers.
+pub type Sources = Arc<[(SourceId, Arc<dyn Source>)]>;
+
+/// Runs sources and effects, and sends what they say as events.
+pub struct Runtime {
+    sources: Sources,
+    names: Names,
+    events: mpsc::Sender<Event>,
+    cancel: CancellationToken,
+    clock: Clock,
+    /// Cancels the query for matches when a newer one begins.
+    matching: CancellationToken,
+    /// Cancels the loading of a detail when another is opened.
+    loading: CancellationToken,
+    /// Cancels the search for a pasted text when another begins.
+    finding: CancellationToken,
+    /// Cancels a jq expression when another is asked for.
+    evaluating: CancellationToken,
+    zone: chrono_tz::Tz,
+    /// Where alerts may be changed: the addresses of sources; empty where nothing is written.
+    writers: Arc<alert::Writers>,
+}
+
+impl Runtime {
+    /// Over opened sources. The receiver gives the events.
+    pub fn new(
+        sources: Vec<(SourceId, Arc<dyn Source>)>,
+        names: Names,
+        clock: Clock,
+        zone: chrono_tz::Tz,
+    ) -> (Self, mpsc::Receiver<Event>) {
+        let (events, receiver) = mpsc::channel(WAITING);
+        let cancel = CancellationToken::new();
+        let [matching, loading, finding, evaluating] = std::array::from_fn(|_| cancel.child_token());
+        let (sources, writers) = (sources.into(), Arc::default());
+        (
+            Self { sources, names, events, cancel, clock, matching, loading, finding, evaluating, zone, writers },
+            receiver,
+        )
+    }
+
+    /// Lets alerts be changed in these stores.
+    pub fn allow_writes(&mut self, writers: alert::Writers) {
+        self.writers = Arc::new(writers);
+    }
+
+    /// Begins to read every source.
+    pub fn start(&self, history: usize) {
+        for (id, source) in self.sources.iter() {
+            self.pump(*id, Arc::clone(source), history);
+        }
+    }
+
+    fn pump(&self, id: SourceId, source: Arc<dyn Source>, history: usize) {
+        let (sender, mut receiver) = mpsc::channel(WAITING);
+        tokio::spawn(pump::run(
+            id,
+            source,
+            pump::Begin::History(history),
+            sender,
+            self.cancel.clone(),
+            self.clock.clone(),
+        ));
+        let events = self.events.clone();
+        tokio::spawn(async move {
+            while let Some(event) = receiver.recv().await {
+                if events.send(Event::Pump(event)).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Stops everything that runs.
+    pub fn stop(&self) {
+        self.cancel.cancel();
+    }
+
+    /// Begins an effect that takes time; gives back those that the front end has to carry out.
+    pub fn run(&mut self, effect: Effect) -> Option<Effect> {
+        match effect {
+            Effect::LoadPayload(ticket, id, places) => {
+                self.loading.cancel();
+                self.loading = self.cancel.child_token();
+                let sources = Arc::clone(&self.sources);
+                self.spawn(self.loading.clone(), ticket, async move {
+                    let (payload, problems) = payload_of(&sources, &id, &places).await;
+                    if payload.raw.is_empty()
+                        && let Some(problem) = problems.into_iter().next()
+                    {
+                        return Reply::Payload(Err(problem.to_string()));
+                    }
+                    let opened = tokio::task::spawn_blocking(move || Opened::new(payload)).await;
+                    Reply::Payload(opened.map(Arc::new).map_err(|error| error.to_string()))
+                });
+            }
+            Effect::Explain(ticket, ask) => {
+                self.spawn(self.loading.clone(), ticket, load::explain(Arc::clone(&self.sources), *ask));
+            }
+            Effect::LoadRelated(ticket, keys) => {
+                let sources = Arc::clone(&self.sources);
+                self.spawn(self.loading.clone(), ticket, async move {
+                    Reply::Related(joined(related_to(&sources, &keys).await.0))
+                });
+            }
+            Effect::Compare(ticket, pair) => {
+                let (sources, context) = (Arc::clone(&self.sources), self.context());
+                self.spawn(self.loading.clone(), ticket, async move {
+                    Reply::Compared(compared(&sources, *pair, context).await)
+                });
+            }
+            Effect::Jq(ticket, expression, text) => {
+                let scope = self.anew(|this| &mut this.evaluating);
+                self.spawn(scope, ticket, async move { Reply::Jq(load::jq(expression, text).await) });
+            }
+            Effect::Find(ticket, text) => {
+                let scope = self.anew(|this| &mut this.finding);
+                find::start(&self.sources, &self.events, &scope, ticket, &text, self.context());
+            }
+            Effect::Figures(ticket, query) => {
+                let (sources, names, context) = (Arc::clone(&self.sources), self.names.clone(), self.context());
+                self.spawn(self.cancel.clone(), ticket, async move {
+                    let result = figures::answer(&sources, &names, context, &query).await;
+                    Reply::Figures(query, result)
+                });
+            }
+            Effect::StopFinding => drop(self.anew(|this| &mut this.finding)),
+            Effect::Bundle(path, marks) => {
+                let (sources, names) = (Arc::clone(&self.sources), self.names.clone());
+                self.spawn(self.cancel.clone(), 0, async move {
+                    Reply::Said(incident::write(&sources, &names, &path, marks).await)
+                });
+            }
+            Effect::Match(ticket, filter) => self.find_matches(ticket, filter),
+            Effect::Report(path, report) => {
+                self.spawn(self.cancel.clone(), 0, async move {
+                    Reply::Said(write_report(&path, &report).unwrap_or_else(|problem| problem))
+                });
+            }
+            Effect::ChangeAlert(change) => {
+                let (writers, now) = (Arc::clone(&self.writers), self.clock.now());
+                let (sources, names) = (Arc::clone(&self.sources), self.names.clone());
+                self.spawn(self.cancel.clone(), 0, async move {
+                    Reply::Said(match alert::change(&sources, &names, &writers, &change, now).await {
+                        Ok(said) => said,
+                        Err(error) => format!("{error:#}"),
+                    })
+                });
+            }
+            Effect::WriteConfig => {
+                let said = write_config().unwrap_or_else(|error| format!("{error:#}"));
+                self.spawn(self.cancel.clone(), 0, async move { Reply::Said(said) });
+            }
+            other => return Some(other),
+        }
+        None
+    }
+
+    fn spawn(&self, scope: CancellationToken, ticket: Ticket, work: impl Future<Output = Reply> + Send + 'static) {
+        let events = self.events.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = scope.cancelled() => {}
+                reply = work => {
+                    let _ = events.send(Event::Reply(ticket, reply)).await;
+                }
+            }
+        });
+    }
+
+    /// Ends what ran under a token, and gives a new one.
+    fn anew(&mut self, token: impl Fn(&mut Self) -> &mut CancellationToken) -> CancellationToken {
+        let next = self.cancel.child_token();
+        std::mem::replace(token(self), next.clone()).cancel();
+        next
+    }
+
+    fn context(&self) -> Context {
+        Context { now: self.clock.now(), zone: self.zone }
+    }
+
+    fn find_matches(&mut self, ticket: Ticket, text: String) {
+        let scope = self.anew(|this| &mut this.matching);
+        let Ok(filter) = Filter::parse(&text) else { return };
+        let query = PageQuery { filter, context: self.context(), ..PageQuery::all(2000) };
+        let (sources, events) = (Arc::clone(&self.sources), self.events.clone());
+        tokio::spawn(async move {
+            let work = async {
+                for (_, source) in sources.iter() {
+                    let mut ids = Vec::new();
+                    let done = for_each(source.as_ref(), &query, |activity| {
+                        ids.push(activity.id);
+                        true
+                    });
+                    let said = done.await.err().map(|error| Reply::Said(error.to_string()));
+                    let _ = events.send(Event::Reply(ticket, Reply::Matched(ids, false))).await;
+                    if let Some(said) = said {
+                        let _ = events.send(Event::Reply(ticket, said)).await;
+                    }
+                }
+                let _ = events.send(Event::Reply(ticket, Reply::Matched(Vec::new(), true))).await;
+            };
+            tokio::select! {
+                () = scope.cancelled() => {}
+                () = work => {}
+            }
+        });
+    }
+}
+
+/// Writes a report; what is there already is left as it is.
+fn write_report(path: &str, report: &crosstail_export::Report) -> Result<String, String> {
+    use std::io::Write as _;
+    let text = report.write(crosstail_export::Form::of_path(path)?)?;
+    let made = std::fs::OpenOptions::new().write(true).create_new(true).open(path);
+    let mut file = made.map_err(|error| format!("{path}: {error}"))?;
+    file.write_all(text.as_bytes()).map_err(|error| format!("{path}: {error}"))?;
+    Ok(format!("wrote {path}"))
+}
+
+/// Writes the commented configuration where there is none yet.
+fn write_config() -> anyhow::Result<String> {
+    use anyhow::Context as _;
+    let path = crate::config::user_file().context("no folder for configuration is known")?;
+    if path.exists() {
+        return Ok(format!("{} is there already", path.display()));
+    }
+    crate::config::write_file(&path, crate::config::template(), false)?;
+    Ok(format!("wrote {}", path.display()))
+}
