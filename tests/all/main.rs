@@ -15,7 +15,6 @@ mod cli;
 mod configuration;
 mod conformance;
 mod doctor;
-
 mod elasticsearch;
 mod examples;
 mod exporting;
@@ -30,6 +29,7 @@ mod mongodb;
 mod postgres;
 mod prokure;
 mod pty;
+mod pump;
 mod request;
 mod screens;
 mod servers;
