@@ -1,10 +1,10 @@
-//! `crosstail alerts`: what stores and a running watch hold; acknowledge, resolve, silence.
+//! `crosstail alerts`: alerts from stores and from a running watch: list, acknowledge, resolve, silence.
 
 use super::args::{AlertsArgs, AlertsCommand, Format, WriteArgs};
 use super::output::{aligned, complain};
 use super::sources::Opened;
 use super::{UsageError, exit, sources};
-use crate::app::{AlertChange, AlertLine, LineState, Origin, of_activity};
+use crate::app::{AlertEdit, AlertLine, LineState, Origin, of_activity};
 use crate::config::{Choice, Config};
 use crate::runtime::{Joined, alert};
 use anyhow::{Result, bail};
@@ -27,7 +27,7 @@ pub(super) async fn run(args: &AlertsArgs, choice: &Choice) -> Result<u8> {
     }
 }
 
-/// Every alert that is known, the most urgent first, and the sources where there are some.
+/// Every known alert, the most urgent first, and the opened sources if any are named or configured.
 async fn known(args: &AlertsArgs, choice: &Choice) -> Result<(Vec<AlertLine>, Option<Opened>)> {
     let config = Config::load(choice)?;
     let mut lines = of_watch(args)?;
@@ -44,7 +44,8 @@ async fn known(args: &AlertsArgs, choice: &Choice) -> Result<(Vec<AlertLine>, Op
     }
     if opened.is_none() && lines.is_empty() {
         return Err(UsageError(
-            "no source, and no watch has kept alerts; name one with --source, or --state".to_owned(),
+            "no source, and no alerts from a watch; name a source with --source, or a state file with --state"
+                .to_owned(),
         )
         .into());
     }
@@ -52,7 +53,7 @@ async fn known(args: &AlertsArgs, choice: &Choice) -> Result<(Vec<AlertLine>, Op
     Ok((lines, opened))
 }
 
-/// What a watch has kept.
+/// The alerts in the state file of a watch.
 #[cfg(feature = "watch")]
 fn of_watch(args: &AlertsArgs) -> Result<Vec<AlertLine>> {
     let path = super::watch::state_file(args.state.as_deref())?;
@@ -65,7 +66,7 @@ fn of_watch(args: &AlertsArgs) -> Result<Vec<AlertLine>> {
 }
 
 #[cfg(not(feature = "watch"))]
-#[allow(clippy::unnecessary_wraps, reason = "as the other one")]
+#[allow(clippy::unnecessary_wraps, reason = "the signature of the other variant")]
 fn of_watch(_: &AlertsArgs) -> Result<Vec<AlertLine>> {
     Ok(Vec::new())
 }
@@ -137,7 +138,7 @@ async fn list(args: &AlertsArgs, choice: &Choice) -> Result<u8> {
     Ok(exit::OK)
 }
 
-/// The one alert of an id, or of its beginning.
+/// The one alert with this id, or whose id starts with these four or more characters.
 fn find<'a>(lines: &'a [AlertLine], id: &str) -> Result<Option<&'a AlertLine>> {
     if let Some(line) = lines.iter().find(|line| line.id == id) {
         return Ok(Some(line));
@@ -146,7 +147,7 @@ fn find<'a>(lines: &'a [AlertLine], id: &str) -> Result<Option<&'a AlertLine>> {
     match found.as_slice() {
         [] => Ok(None),
         [one] => Ok(Some(one)),
-        many => bail!("{} alerts begin with '{id}'; write more of it", many.len()),
+        many => bail!("{} alerts have an id that starts with '{id}'; write more of it", many.len()),
     }
 }
 
@@ -160,15 +161,15 @@ async fn change(args: &AlertsArgs, choice: &Choice, id: &str, to: AlertStatus, w
     let now = Clock::system().now();
     match (&line.origin, &opened) {
         (Origin::Rule(_), _) if to == AlertStatus::Resolved => {
-            bail!("a rule's alert is resolved when the rule does not hold any more; silence it instead")
+            bail!("an alert of a rule resolves once the rule no longer holds; silence it instead")
         }
         (Origin::Rule(rule), _) => acknowledge(args, &line.id, &by, now, rule)?,
         (Origin::Stored(_), _) if !writes.allow_writes => {
-            let error = "the alert is in a store, which is not written to: add --allow-writes";
+            let error = "the alert is in a store, and crosstail writes to stores only with --allow-writes";
             return Err(UsageError(error.to_owned()).into());
         }
         (Origin::Stored(stored), Some(opened)) => {
-            let change = AlertChange { id: line.id.clone(), places: stored.places.clone(), to, by };
+            let change = AlertEdit { id: line.id.clone(), places: stored.places.clone(), to, by };
             let said = alert::change(&opened.sources, &opened.names, &opened.addresses(), &change, now).await?;
             complain(&format!("{}: {said}", line.id));
         }
@@ -184,13 +185,13 @@ fn acknowledge(args: &AlertsArgs, id: &str, by: &str, now: crosstail_core::model
     said.acknowledged.retain(|(known, ..)| known != id);
     said.acknowledged.push((id.to_owned(), by.to_owned(), now));
     said.write(&path)?;
-    complain(&format!("{rule} {id}: acknowledged by {by}; the watch takes it up when it evaluates next"));
+    complain(&format!("{rule} {id}: acknowledged by {by}; a running watch applies this at its next evaluation"));
     Ok(())
 }
 
 #[cfg(not(feature = "watch"))]
 fn acknowledge(_: &AlertsArgs, _: &str, _: &str, _: crosstail_core::model::Timestamp, _: &str) -> Result<()> {
-    bail!("this build has no watch")
+    bail!("this build does not include watch")
 }
 
 #[cfg(feature = "watch")]
@@ -198,11 +199,11 @@ fn silence(args: &AlertsArgs, (rule, of): (&str, &str), length: std::time::Durat
     let (rules, _) = crate::config::rules(None);
     let names = || rules.iter().map(|rule| rule.name.as_str());
     if rule != "*" && !names().any(|name| name.eq_ignore_ascii_case(rule)) {
-        // A rule of a folder that only the watch knows is silenced all the same.
+        // Silence it all the same: it may be in a folder that only the watch was given.
         let hint = crosstail_core::filter::suggest(rule, names())
             .map(|near| format!("; did you mean '{near}'?"))
             .unwrap_or_default();
-        complain(&format!("no rule '{rule}' here{hint}"));
+        complain(&format!("no rule '{rule}' in the rules folder or built in{hint}"));
     }
     let path = super::watch::state_file(args.state.as_deref())?;
     let mut said = crate::watch::Said::read(&path)?;
@@ -217,11 +218,11 @@ fn silence(args: &AlertsArgs, (rule, of): (&str, &str), length: std::time::Durat
         why,
     });
     said.write(&path)?;
-    complain(&format!("{rule} for {of} is silent until {}", until.rfc3339()));
+    complain(&format!("{rule} for {of} is silenced until {}", until.rfc3339()));
     Ok(exit::OK)
 }
 
 #[cfg(not(feature = "watch"))]
 fn silence(_: &AlertsArgs, _: (&str, &str), _: std::time::Duration, _: &str) -> Result<u8> {
-    bail!("this build has no watch")
+    bail!("this build does not include watch")
 }

@@ -1,4 +1,4 @@
-//! `crosstail doctor`: what is wrong with each source, and what to do about it.
+//! `crosstail doctor`: what is wrong with each source, and how to fix it.
 
 use super::args::{DoctorArgs, TextOrJson};
 use super::output::{columns, complain, spinner, wrapped};
@@ -14,7 +14,7 @@ use serde_json::json;
 use std::io::{IsTerminal as _, Write};
 use std::sync::Arc;
 
-/// Where what was found begins.
+/// Column at which the text of a finding starts.
 const INDENT: usize = 31;
 
 pub(super) async fn run(args: &DoctorArgs, choice: &Choice) -> Result<u8> {
@@ -57,18 +57,18 @@ pub(super) async fn run(args: &DoctorArgs, choice: &Choice) -> Result<u8> {
     })
 }
 
-/// Passwords where others can read them.
+/// A password that other users can read: on the command line or in the configuration file.
 fn secrets(args: &DoctorArgs, config: &Config, name: &str) -> Option<Diagnosis> {
     let written = |at: &str| kinds::ALL.endpoints(at).iter().any(|endpoint| endpoint.password);
     if args.source.sources.iter().any(|argument| written(argument) && kinds::ALL.configure(argument).name == name) {
-        let text = "the password is on the command line, where every user of this machine sees it";
-        let remedy = "configure the source, with password_env, password_file or password_command; PGPASSWORD or ~/.pgpass for PostgreSQL";
+        let text = "the password is on the command line, where every user of this machine can see it";
+        let remedy = "configure the source with password_env, password_file or password_command; for PostgreSQL, PGPASSWORD and ~/.pgpass work too";
         return Some(Diagnosis::warning("credentials", text, remedy));
     }
     let entry = config.sources.iter().find(|entry| entry.name == name)?;
     let there = entry.addresses().iter().any(|at| written(at)) && args.source.sources.is_empty();
     there.then(|| {
-        let remedy = "take it out, and name password_env, password_file or password_command";
+        let remedy = "remove it, and use password_env, password_file or password_command";
         Diagnosis::warning("credentials", "the password is in the configuration file", remedy)
     })
 }

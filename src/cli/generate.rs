@@ -1,4 +1,4 @@
-//! `crosstail generate`: the demo's simulated traffic, written into real stores as the systems write it.
+//! `crosstail generate`: the demo's simulated traffic, written to real stores in the form that each system uses.
 
 use super::args::{GenerateArgs, TextOrJson};
 use super::output::{aligned, complain, counter};
@@ -16,13 +16,13 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// Steps written at a time while history is written.
+/// Steps per batch while history is written.
 const STEPS: usize = 5000;
 
 pub(super) async fn run(args: &GenerateArgs) -> Result<u8> {
     ensure!(
         args.rate > 0.0 && args.rate <= 100_000.0,
-        UsageError("--rate must be over 0, and at most 100000".to_owned())
+        UsageError("--rate must be above 0 and at most 100000".to_owned())
     );
     let mut writers: Vec<Box<dyn Writer>> = Vec::new();
     let mut owners = Vec::new();
@@ -44,7 +44,7 @@ pub(super) async fn run(args: &GenerateArgs) -> Result<u8> {
         stop.cancel();
     });
     let bar = counter("activities written");
-    // The past, in order of time: so much of it at once that about as many steps are due.
+    // History in order of time, in slices that hold about `STEPS` steps each.
     let stretch = ((STEPS as f64 / args.rate * 1e6) as i64).clamp(1_000, 600_000_000);
     let mut at = from;
     while at < simulation.anchor && !cancel.is_cancelled() && traffic.is_open() {
@@ -67,7 +67,7 @@ pub(super) async fn run(args: &GenerateArgs) -> Result<u8> {
         })
         .await?;
     }
-    // What has begun ends as it does where a service is shut down: nothing stays in progress for ever.
+    // Cancel open activities, as a service does when it shuts down: nothing stays in progress for ever.
     let cancelled = traffic.cancel(clock.now());
     write_all(&mut writers, &cancelled).await?;
     for writer in &mut writers {
@@ -78,7 +78,8 @@ pub(super) async fn run(args: &GenerateArgs) -> Result<u8> {
     Ok(exit::OK)
 }
 
-/// The simulation whose activities that are taken come at the rate asked for: a system does not log everything.
+/// A simulation fast enough that the activities which the writers accept come at the requested rate: a system does not
+/// log everything.
 fn rated(args: &GenerateArgs, writers: &[Box<dyn Writer>], clock: &Clock) -> Simulation {
     let plain = Simulation {
         rate: args.rate,
@@ -90,7 +91,7 @@ fn rated(args: &GenerateArgs, writers: &[Box<dyn Writer>], clock: &Clock) -> Sim
     Simulation { rate: args.rate * sample.len() as f64 / taken.max(1) as f64, ..plain }
 }
 
-/// What writes to an address, or to a path.
+/// The writers for an address or a path.
 async fn writers_of(to: &str, args: &GenerateArgs) -> Result<Vec<Box<dyn Writer>>> {
     let path = Path::new(to);
     let written = |kind: &&Kind| match to.split_once("://") {
@@ -105,7 +106,7 @@ async fn writers_of(to: &str, args: &GenerateArgs) -> Result<Vec<Box<dyn Writer>
     }
 }
 
-/// Says what was written: data, on standard output.
+/// Prints how much was written, to standard output.
 fn say(args: &GenerateArgs, writers: &[Box<dyn Writer>], owners: &[String], begun: u64, began: Instant) -> Result<()> {
     let mut out = std::io::stdout().lock();
     let written = writers.iter().zip(owners).flat_map(|(writer, to)| {
@@ -121,6 +122,6 @@ fn say(args: &GenerateArgs, writers: &[Box<dyn Writer>], owners: &[String], begu
         TextOrJson::Text => aligned(&mut out, &["to", "what", "written"], &rows)?,
     }
     let took = began.elapsed().as_secs_f64();
-    complain(&format!("{begun} activities in {took:.1} s, {:.0} a second", begun as f64 / took.max(1e-9)));
+    complain(&format!("{begun} activities in {took:.1} s, {:.0} per second", begun as f64 / took.max(1e-9)));
     Ok(())
 }

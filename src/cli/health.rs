@@ -1,4 +1,4 @@
-//! `crosstail health`: how the systems are, and the things that their sources watch; the exit code says it to scripts.
+//! `crosstail health`: the health of systems and sources; the exit code reports it to scripts.
 
 use super::args::{HealthArgs, HealthFormat};
 use super::output::aligned;
@@ -17,23 +17,22 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A source that does not answer by then cannot be told about.
+/// A source that does not answer within this time is unknown.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Between two looks at what is measured by how it grows.
+/// Pause between two probes: a counter's rate needs two values.
 const BETWEEN: Duration = Duration::from_secs(1);
-/// Looks at an endpoint that does not answer: as many as make it down.
+/// Probes of an endpoint that does not answer: this many failures mean down.
 const LOOKS: usize = 3;
 
-/// What one source says.
+/// What one source reports.
 struct Told {
     name: String,
     kind: &'static Kind,
-    /// Server, or why it could not be told.
+    /// The server, or why it could not be reached.
     server: Result<String, String>,
     vitals: Vitals,
 }
 
-/// Everything that is known.
 struct Report {
     systems: Vec<SystemHealth>,
     told: Vec<Told>,
@@ -96,7 +95,7 @@ async fn ask(name: String, source: &dyn Source) -> Told {
     }
 }
 
-/// The systems by their activities in the window, against those before it.
+/// The health of the systems by their activities in the window, compared with the window before.
 async fn systems(
     sources: &[(SourceId, Arc<dyn Source>)],
     names: &crosstail_core::model::Names,
@@ -125,7 +124,7 @@ impl Report {
         self.told.iter().flat_map(|told| told.vitals.metrics.iter().map(move |metric| (told, metric)))
     }
 
-    /// 1: something is degraded or down. 2: it could not be told, of a source, of a check, or because there is nothing.
+    /// 1: something is degraded or down. 2: a source or a check is unknown, or nothing is known at all.
     fn exit_code(&self) -> u8 {
         let states = || self.systems.iter().map(|s| s.state).chain(self.checks().map(|(_, check)| check.state));
         if states().any(|state| matches!(state, HealthState::Down | HealthState::Degraded)) {
@@ -251,18 +250,18 @@ fn lines(report: &Report, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-/// Prometheus' text format: to be written where its node exporter, or a push gateway, takes it up.
+/// Prometheus' text format, for the node exporter's textfile collector or a push gateway.
 fn exposition(report: &Report, out: &mut impl Write) -> Result<()> {
     let states = [HealthState::Healthy, HealthState::Degraded, HealthState::Down, HealthState::Unknown];
     let mut page = Exposition::default();
-    page.family("crosstail_system_health", "gauge", "1 for the state that a system is in.");
+    page.family("crosstail_system_health", "gauge", "1 for the current state of a system, otherwise 0.");
     for system in &report.systems {
         for state in states {
             let labels = [("system", system.system.as_str()), ("state", state.as_str())];
             page.sample("crosstail_system_health", &labels, f64::from(u8::from(system.state == state)));
         }
     }
-    page.family("crosstail_system_success_ratio", "gauge", "Finished activities that did not fail.");
+    page.family("crosstail_system_success_ratio", "gauge", "Share of finished activities that did not fail.");
     for system in &report.systems {
         if let Some(percent) = system.success() {
             page.sample("crosstail_system_success_ratio", &[("system", &system.system)], percent / 100.0);
@@ -277,11 +276,11 @@ fn exposition(report: &Report, out: &mut impl Write) -> Result<()> {
             }
         }
     }
-    page.family("crosstail_source_up", "gauge", "Whether a source could be asked.");
+    page.family("crosstail_source_up", "gauge", "Whether a source could be queried.");
     for told in &report.told {
         page.sample("crosstail_source_up", &[("source", &told.name)], f64::from(u8::from(told.server.is_ok())));
     }
-    page.family("crosstail_check_health", "gauge", "1 for the state that a check found.");
+    page.family("crosstail_check_health", "gauge", "1 for the state that a check found, otherwise 0.");
     for (told, check) in report.checks() {
         for state in states {
             let system = check.system.as_deref().unwrap_or("");
@@ -294,9 +293,9 @@ fn exposition(report: &Report, out: &mut impl Write) -> Result<()> {
             page.sample("crosstail_check_health", &labels, f64::from(u8::from(check.state == state)));
         }
     }
-    page.family("crosstail_metric", "gauge", "What sources measure, in the unit named.");
+    page.family("crosstail_metric", "gauge", "Measurements reported by sources, in the unit of the label.");
     for (told, metric) in report.metrics() {
-        let Some(value) = metric.shown().or(metric.value) else { continue };
+        let Some(value) = metric.display_value().or(metric.value) else { continue };
         let of = metric.labels_text();
         let labels = [
             ("source", told.name.as_str()),

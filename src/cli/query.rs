@@ -8,7 +8,7 @@ use crate::runtime::Joined;
 use anyhow::Result;
 use crosstail_source::PageQuery;
 
-/// Activities asked of a source at a time.
+/// Activities per page of a source.
 const PAGE: usize = 5000;
 
 pub(super) async fn run(args: &QueryArgs, choice: &Choice) -> Result<u8> {
@@ -34,7 +34,7 @@ pub(super) async fn run(args: &QueryArgs, choice: &Choice) -> Result<u8> {
     }
     writer.flush()?;
     if more {
-        complain(&format!("there is more than the {limit} shown; --limit 0 for all"));
+        complain(&format!("more than {limit} activities match; --limit 0 prints all"));
     }
     Ok(exit::OK)
 }

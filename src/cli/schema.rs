@@ -1,4 +1,4 @@
-//! `crosstail schema`: what is built in, what one maps and defines, and creating that where asked.
+//! `crosstail schema`: list schemas, show one, create what it defines in a store.
 
 use super::args::{SchemaArgs, SchemaCommand, SchemaFormat};
 use super::output::{aligned, complain};
@@ -37,7 +37,7 @@ pub(super) async fn run(args: &SchemaArgs) -> Result<u8> {
                 return Ok(exit::OK);
             }
             if !*yes && !agreed(due)? {
-                complain("nothing was changed");
+                complain("nothing changed");
                 return Ok(exit::USAGE);
             }
             creator.apply(&plan).await?;
@@ -52,7 +52,7 @@ fn shown(name: &str, output: SchemaFormat) -> Result<String> {
         return match Schema::text(name) {
             Some(text) => Ok(text.to_owned()),
             None => {
-                // An error of the file is told before its text is shown.
+                // Report an error in the file before printing its text.
                 config::schema(name)?;
                 config::schema_text(name)
             }
@@ -82,17 +82,17 @@ fn shown(name: &str, output: SchemaFormat) -> Result<String> {
     };
     let stores = defined_in(&schema.name);
     let has = if stores.is_empty() { "nothing".to_owned() } else { stores.join(", ") };
-    found
-        .transpose()?
-        .ok_or_else(|| UsageError(format!("schema {name} defines nothing of that form; it has {has}")).into())
+    found.transpose()?.ok_or_else(|| {
+        UsageError(format!("schema {name} defines nothing in that format; it defines objects in: {has}")).into()
+    })
 }
 
-/// The kinds of store that a schema defines things in, as people name them.
+/// Titles of the kinds of store in which a schema defines objects.
 fn defined_in(schema: &str) -> Vec<&'static str> {
     kinds::ALL.iter().filter(|kind| kind.definition(schema).is_some()).map(|kind| kind.title).collect()
 }
 
-/// Says how everything stands and what would be run; gives how many things are due.
+/// Prints what `apply` would do and returns the number of objects to create or change.
 fn tell(out: &mut impl Write, plan: &Plan) -> Result<usize> {
     for item in &plan.items {
         let (sign, why) = match &item.standing {
@@ -111,15 +111,15 @@ fn tell(out: &mut impl Write, plan: &Plan) -> Result<usize> {
     }
     let due = plan.due().count();
     let there = plan.items.iter().filter(|item| item.standing == Standing::There).count();
-    complain(&format!("{there} of {} are there already, {due} to create or change", plan.items.len()));
+    complain(&format!("{there} of {} objects exist, {due} to create or change", plan.items.len()));
     Ok(due)
 }
 
-/// Whether the person at the terminal says yes.
+/// Asks at the terminal; `false` without one.
 fn agreed(due: usize) -> Result<bool> {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
-        complain("nobody can be asked here: add --yes to run it");
+        complain("no terminal to ask for confirmation: pass --yes to run it");
         return Ok(false);
     }
     write!(std::io::stderr(), "Run these {due} statements? [y/N] ")?;

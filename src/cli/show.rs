@@ -1,4 +1,4 @@
-//! `crosstail show`: one activity whole, found by anything that identifies it.
+//! `crosstail show`: everything about one activity, found by anything that identifies it.
 
 use super::args::{ShowArgs, ShowFormat};
 use super::output::complain;
@@ -8,7 +8,7 @@ use crate::config::{Choice, Config};
 use crate::runtime::{Sources, compared, look, payload_of, related_to};
 use anyhow::Result;
 use crosstail_core::filter::{Context, Field, Filter, quote};
-use crosstail_core::model::{Activity, Latencies, Names, Payload, joined, redact_json, redact_text, visible};
+use crosstail_core::model::{Activity, Latencies, Names, Payload, merge_by_id, redact_json, redact_text, visible};
 use crosstail_engine::insight::{
     Chain, Clue, Policy, Trace, attempt, clues, codes, expression, successes_like, transform,
 };
@@ -18,9 +18,9 @@ use serde_json::{Map, Value, json};
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 
-/// Others that match, named at most.
+/// Maximum number of other matches listed.
 const NAMED: usize = 10;
-/// "Usual" is taken from what began at most this long before.
+/// Typical latency is that of activities started within this time before.
 const USUAL_US: i64 = 24 * 3_600_000_000;
 
 pub(super) async fn run(args: &ShowArgs, choice: &Choice) -> Result<u8> {
@@ -35,11 +35,11 @@ pub(super) async fn run(args: &ShowArgs, choice: &Choice) -> Result<u8> {
         if failed {
             return Ok(exit::FAILED);
         }
-        complain(&format!("nothing of '{}' in {}", args.id.trim(), names.sources().join(", ")));
+        complain(&format!("nothing found for '{}' in {}", args.id.trim(), names.sources().join(", ")));
         return Ok(exit::NOT_FOUND);
     };
     if found.len() > 1 && !is_named(&activity, &args.id) {
-        complain(&format!("{} activities match; this is the one that fits best. The others:", found.len()));
+        complain(&format!("{} activities match; showing the best match. The others:", found.len()));
         for other in found.iter().skip(1).take(NAMED) {
             let what = other.endpoint.as_deref().or(other.message.as_deref()).unwrap_or_default();
             let system = other.system.as_deref().unwrap_or_default();
@@ -52,7 +52,7 @@ pub(super) async fn run(args: &ShowArgs, choice: &Choice) -> Result<u8> {
     let (mut related, further) = related_to(&sources, &RelatedKey::of(&activity)).await;
     problems.iter().chain(&further).for_each(|problem| complain(&problem.to_string()));
     related.push(activity.clone());
-    let related = joined(related);
+    let related = merge_by_id(related);
     let (configured, policy) = configured(&sources, &activity, &payload).await;
     let opened = Arc::new(Opened::new(payload));
     let payload = &opened.payload;
@@ -99,8 +99,8 @@ pub(super) async fn run(args: &ShowArgs, choice: &Choice) -> Result<u8> {
     Ok(exit::OK)
 }
 
-/// Looks for what a text identifies in every source at once, with a line of progress a source on a terminal. Whether
-/// a source could not be asked.
+/// Searches every source at once for what a text identifies, with a progress line per source on a terminal. The flag
+/// says whether a source failed.
 async fn find(sources: &Sources, names: &Names, text: &str, context: &Context) -> (Vec<Activity>, bool) {
     let clues: Arc<[Clue]> = clues(text).into();
     let (heard, mut hear) = tokio::sync::mpsc::channel(64);
@@ -131,10 +131,10 @@ async fn find(sources: &Sources, names: &Names, text: &str, context: &Context) -
     for problem in &failed {
         complain(problem);
     }
-    (joined(all), !failed.is_empty())
+    (merge_by_id(all), !failed.is_empty())
 }
 
-/// The sources and how far each is, on a terminal's stderr.
+/// Progress of each source, drawn on stderr if that is a terminal.
 struct Board {
     lines: Vec<(String, Progress)>,
     drawn: bool,
@@ -155,7 +155,7 @@ impl Board {
     }
 }
 
-/// How long others of the same endpoint took in the day before; nothing where no store can say.
+/// Latencies of the same endpoint in the day before; empty if no store can aggregate.
 async fn usual(sources: &Sources, activity: &Activity, context: &Context) -> Latencies {
     let mut usual = Latencies::default();
     let (Some(system), Some(endpoint)) = (activity.system.as_deref(), activity.endpoint.as_deref()) else {
@@ -177,7 +177,7 @@ async fn usual(sources: &Sources, activity: &Activity, context: &Context) -> Lat
     usual
 }
 
-/// What the stores' configuration says about an activity: its system, endpoint, mappings of its codes, transforms.
+/// What the stores' configuration says about an activity: system, endpoint, code mappings, transforms.
 async fn configured(sources: &Sources, activity: &Activity, payload: &Payload) -> (Value, Option<Policy>) {
     let mut found = Map::new();
     let mut said = None;

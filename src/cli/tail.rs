@@ -1,4 +1,4 @@
-//! `crosstail tail`: activities as they appear and whenever they change.
+//! `crosstail tail`: prints activities as they appear and whenever they change.
 
 use super::args::TailArgs;
 use super::output::{Writer, complain};
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-/// Activities remembered, so that a change is known as one.
+/// Activities remembered, so that a change is recognised as one.
 const REMEMBERED: usize = 500_000;
 
 pub(super) async fn run(args: &TailArgs, choice: &Choice) -> Result<u8> {
@@ -34,7 +34,7 @@ pub(super) async fn run(args: &TailArgs, choice: &Choice) -> Result<u8> {
     let cancel = CancellationToken::new();
     let (sender, mut events) = mpsc::channel(8);
     for (id, source) in &opened.sources {
-        // Standard input has no past: what is piped in is what is to be shown.
+        // Standard input has no history: everything piped in is shown.
         let stdin = opened.configs.iter().any(|c| c.name == "stdin");
         let begin = if stdin {
             Begin::After(Position::new(()))
@@ -80,7 +80,7 @@ pub(super) async fn run(args: &TailArgs, choice: &Choice) -> Result<u8> {
             }
             Some(PumpEvent::State(_, State::Waiting { until, error })) => {
                 let wait = until.since_us(Clock::system().now()).max(0) as f64 / 1e6;
-                complain(&format!("{error}; again in {wait:.1} s"));
+                complain(&format!("{error}; retrying in {wait:.1} s"));
             }
             Some(PumpEvent::State(_, State::Failed { error })) => {
                 complain(&error);
@@ -116,7 +116,7 @@ fn show(
     Ok(())
 }
 
-/// Until Ctrl-C, hang-up or termination.
+/// Waits for SIGINT (Ctrl-C), SIGTERM or SIGHUP.
 pub(super) async fn wait_for_signal() {
     let (sender, mut receiver) = mpsc::channel::<()>(1);
     if let Ok(mut signals) = signal_hook::iterator::Signals::new([

@@ -1,4 +1,4 @@
-//! `crosstail watch`: the rules without a screen.
+//! `crosstail watch`: evaluates the rules without a screen and sends notifications.
 
 use super::args::WatchArgs;
 use super::output::complain;
@@ -11,12 +11,12 @@ use crosstail_engine::insight::alerting::{Alert, AlertState, Change, Severity, T
 use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
 
-/// Where a watch keeps its state unless it is said otherwise.
+/// The state file: `--state`, else `watch.json` in the state folder.
 pub(super) fn state_file(named: Option<&Path>) -> Result<PathBuf> {
     match named {
         Some(path) => Ok(path.to_owned()),
         None => Ok(config::state_folder()
-            .context("no folder for state is known; name a file with --state")?
+            .context("cannot determine the state folder; name a file with --state")?
             .join("watch.json")),
     }
 }
@@ -34,7 +34,7 @@ pub(super) async fn run(args: &WatchArgs, choice: &Choice) -> Result<u8> {
         return Err(UsageError("no source; name one with --source PATH, or configure one".to_owned()).into());
     }
     let opened = sources::open(configs, stdin)?;
-    // A dry run tells nobody: it neither needs the state of one that does, nor changes it.
+    // A dry run sends nothing: it neither needs nor changes the state of a real watch.
     let state = match (&args.state, args.dry_run) {
         (None, true) => None,
         (named, _) => Some(state_file(named.as_deref())?),
@@ -60,13 +60,13 @@ pub(super) async fn run(args: &WatchArgs, choice: &Choice) -> Result<u8> {
     Ok(exit::OK)
 }
 
-/// A line of the log, with its time, without secrets.
+/// Writes a line to the log on stderr, with its time and without secrets.
 fn say(text: &str) {
     let safe = crosstail_core::model::redact_text(text).into_owned();
     complain(&format!("{} {safe}", Clock::system().now().rfc3339()));
 }
 
-/// Tells every channel of an alert that is none.
+/// Sends a test notification to every channel.
 async fn test(channels: &[Channel]) -> Result<u8> {
     if channels.is_empty() {
         return Err(UsageError("no [[channel]] is configured".to_owned()).into());
@@ -77,7 +77,7 @@ async fn test(channels: &[Channel]) -> Result<u8> {
         let notifications = Notification::of(vec![Change { turn: Turn::Firing, alert: made_up(now) }], now);
         for notification in &notifications {
             match channel.tell(notification).await {
-                Ok(()) => complain(&format!("channel {}: taken", channel.name)),
+                Ok(()) => complain(&format!("channel {}: accepted", channel.name)),
                 Err(problem) => {
                     complain(&format!("channel {}: {problem}", channel.name));
                     code = exit::FAILED;
@@ -96,7 +96,7 @@ fn made_up(now: Timestamp) -> Alert {
         severity: Severity::Info,
         group: vec![("system".to_owned(), "none".to_owned())],
         state: AlertState::Firing,
-        reason: "nothing is wrong: somebody tries whether this channel is told".to_owned(),
+        reason: "nothing is wrong: this is a test of the channel".to_owned(),
         filter: String::new(),
         value: 0.0,
         worst: 0.0,
