@@ -1,9 +1,9 @@
 //! `crosstail config`: create a configuration, check it, show where each value comes from.
 
 use super::args::{ConfigArgs, ConfigCommand, TextOrJson};
-use super::output::{aligned, complain};
+use super::output::{aligned, print_error};
 use super::{UsageError, exit};
-use crate::config::{self, Choice, Config, Layered, PROJECT_FILE, project_file};
+use crate::config::{self, Config, LayeredConfig, Overrides, PROJECT_FILE, project_file};
 use crate::kinds;
 use anyhow::{Context as _, Result, bail, ensure};
 use crosstail_core::filter::Filter;
@@ -14,19 +14,19 @@ use serde_json::json;
 use std::io::{IsTerminal as _, Write};
 use std::path::PathBuf;
 
-pub(super) fn run(args: &ConfigArgs, choice: &Choice) -> Result<u8> {
+pub(super) fn run(args: &ConfigArgs, choice: &Overrides) -> Result<u8> {
     match &args.command {
         ConfigCommand::Init { sources, yes, project, force } => init(sources, *yes, *project, *force, choice),
         ConfigCommand::Check => check(choice),
         ConfigCommand::Show { theme, zone, output } => {
-            show(&Choice { theme: theme.clone(), time_zone: zone.clone(), ..choice.clone() }, *output)
+            show(&Overrides { theme: theme.clone(), time_zone: zone.clone(), ..choice.clone() }, *output)
         }
         ConfigCommand::Path => path(choice),
     }
 }
 
-fn show(choice: &Choice, output: TextOrJson) -> Result<u8> {
-    let layered = Layered::load(choice)?;
+fn show(choice: &Overrides, output: TextOrJson) -> Result<u8> {
+    let layered = LayeredConfig::load(choice)?;
     let mut out = std::io::stdout().lock();
     match output {
         TextOrJson::Json => {
@@ -47,11 +47,11 @@ fn show(choice: &Choice, output: TextOrJson) -> Result<u8> {
 }
 
 /// The file named by `--config` or `CROSSTAIL_CONFIG`, else the user's own.
-fn own_file(choice: &Choice) -> Result<PathBuf> {
+fn own_file(choice: &Overrides) -> Result<PathBuf> {
     choice.own_file().context("cannot determine the configuration folder; name a file with --config")
 }
 
-fn path(choice: &Choice) -> Result<u8> {
+fn path(choice: &Overrides) -> Result<u8> {
     let here = std::env::current_dir()?;
     let project = project_file(&here).unwrap_or_else(|| here.join(PROJECT_FILE));
     let in_folder = |name: &str| config::folder().map(|folder| folder.join(name));
@@ -76,7 +76,7 @@ fn path(choice: &Choice) -> Result<u8> {
     Ok(exit::OK)
 }
 
-fn check(choice: &Choice) -> Result<u8> {
+fn check(choice: &Overrides) -> Result<u8> {
     let config = Config::load(choice)?;
     let mut problems: Vec<String> = Vec::new();
     let names = Names::default();
@@ -103,7 +103,7 @@ fn check(choice: &Choice) -> Result<u8> {
         problems.extend(channel_problem(channel).map(|error| format!("{error:#}")));
     }
     for problem in &problems {
-        complain(problem);
+        print_error(problem);
     }
     let (sources, views, channels) = (config.sources.len(), config.views.len(), config.channels.len());
     if problems.is_empty() {
@@ -126,14 +126,14 @@ fn channel_problem(channel: &config::ChannelEntry) -> Option<anyhow::Error> {
 }
 
 /// A source to write into the file.
-struct Wanted {
+struct NewSource {
     name: String,
     at: String,
     /// The line that names where the password comes from: `password_env = "…"`.
     secret: Option<String>,
 }
 
-fn init(sources: &[String], yes: bool, project: bool, force: bool, choice: &Choice) -> Result<u8> {
+fn init(sources: &[String], yes: bool, project: bool, force: bool, choice: &Overrides) -> Result<u8> {
     let path = if project { std::env::current_dir()?.join(PROJECT_FILE) } else { own_file(choice)? };
     ensure!(force || !path.exists(), UsageError(format!("{} exists; --force overwrites it", path.display())));
     let mut wanted = Vec::new();
@@ -147,10 +147,10 @@ fn init(sources: &[String], yes: bool, project: bool, force: bool, choice: &Choi
     let mut theme = None;
     let mut zone = None;
     if !yes && sources.is_empty() {
-        let mut ask = Asking::new();
-        Asking::say("Where are your logs? Enter one address per line, and an empty line to finish.")?;
+        let mut ask = Questionnaire::new();
+        Questionnaire::say("Where are your logs? Enter one address per line, and an empty line to finish.")?;
         for kind in kinds::ALL.iter() {
-            Asking::say(&format!("  {:<32} {}", kind.example, kind.title))?;
+            Questionnaire::say(&format!("  {:<32} {}", kind.example, kind.title))?;
         }
         while let Some(at) = ask.question("address", "")? {
             let told = kinds::ALL.configure(&at).name;
@@ -165,7 +165,7 @@ fn init(sources: &[String], yes: bool, project: bool, force: bool, choice: &Choi
                     }
                     wanted.push(one);
                 }
-                Err(error) => Asking::say(&format!("  {error:#}"))?,
+                Err(error) => Questionnaire::say(&format!("  {error:#}"))?,
             }
         }
         theme = ask.question("theme (dark, light, contrast, colourblind, ansi, none)", "dark")?;
@@ -175,21 +175,21 @@ fn init(sources: &[String], yes: bool, project: bool, force: bool, choice: &Choi
         }
     }
     config::write_file(&path, &filled(&wanted, theme.as_deref(), zone.as_deref())?, force)?;
-    complain(&format!("wrote {} with {} sources", path.display(), wanted.len()));
+    print_error(&format!("wrote {} with {} sources", path.display(), wanted.len()));
     for one in &wanted {
         if let Some(variable) = one.secret.as_deref().and_then(|secret| secret.split('"').nth(1)) {
-            complain(&format!(
+            print_error(&format!(
                 "put the password of {} into the variable {variable}; the file shows the alternatives",
                 one.name
             ));
         }
     }
-    complain("next: crosstail doctor");
+    print_error("next: crosstail doctor");
     Ok(exit::OK)
 }
 
 /// A source from a valid address. A password in the address is removed.
-fn source(name: Option<String>, at: &str, project: bool) -> Result<Wanted> {
+fn source(name: Option<String>, at: &str, project: bool) -> Result<NewSource> {
     let name = name.unwrap_or_else(|| kinds::ALL.configure(at).name);
     ensure!(!name.trim().is_empty(), UsageError("a source needs a name".to_owned()));
     let mut at = at.to_owned();
@@ -207,11 +207,11 @@ fn source(name: Option<String>, at: &str, project: bool) -> Result<Wanted> {
     }
     let config = SourceConfig { name: name.clone(), at: vec![at.clone()], ..SourceConfig::default() };
     kinds::ALL.open(&config, &Names::default())?;
-    Ok(Wanted { name, at, secret })
+    Ok(NewSource { name, at, secret })
 }
 
 /// The commented template with the given values filled in.
-fn filled(wanted: &[Wanted], theme: Option<&str>, zone: Option<&str>) -> Result<String> {
+fn filled(wanted: &[NewSource], theme: Option<&str>, zone: Option<&str>) -> Result<String> {
     let mut text = config::template().to_owned();
     for (key, value) in [("theme", theme), ("time_zone", zone)] {
         let Some(value) = value else { continue };
@@ -221,7 +221,7 @@ fn filled(wanted: &[Wanted], theme: Option<&str>, zone: Option<&str>) -> Result<
         }
     }
     let mut own = String::new();
-    for Wanted { name, at, secret } in wanted {
+    for NewSource { name, at, secret } in wanted {
         own.push_str(&format!("[[source]]\nname = {}\nat = {}\n", json!(name), json!(at)));
         if let Some(secret) = secret {
             own.push_str(&format!("{secret}\n"));
@@ -237,12 +237,12 @@ fn filled(wanted: &[Wanted], theme: Option<&str>, zone: Option<&str>) -> Result<
 }
 
 /// Questions on standard error, answers from standard input.
-struct Asking {
+struct Questionnaire {
     lines: std::io::Lines<std::io::StdinLock<'static>>,
     terminal: bool,
 }
 
-impl Asking {
+impl Questionnaire {
     fn new() -> Self {
         let stdin = std::io::stdin();
         let terminal = stdin.is_terminal();

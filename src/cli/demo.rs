@@ -2,7 +2,7 @@
 
 use super::args::DemoArgs;
 use super::explore;
-use crate::config::{Choice, Config};
+use crate::config::{Config, Overrides};
 use crate::kinds;
 use anyhow::{Context as _, Result, ensure};
 use crosstail_core::model::{Clock, Names};
@@ -11,7 +11,7 @@ use crosstail_record::write::{SqliteWriter, Writer};
 use crosstail_source::SourceConfig;
 use tokio_util::sync::CancellationToken;
 
-pub(super) async fn run(args: &DemoArgs, choice: &Choice) -> Result<u8> {
+pub(super) async fn run(args: &DemoArgs, choice: &Overrides) -> Result<u8> {
     let config = Config::load(&args.look.over(choice))?;
     ensure!(
         args.rate > 0.0 && args.rate <= 100_000.0,

@@ -1,7 +1,7 @@
 //! `crosstail generate`: the demo's simulated traffic, written to real stores in the form that each system uses.
 
 use super::args::{GenerateArgs, TextOrJson};
-use super::output::{aligned, complain, counter};
+use super::output::{aligned, counter, print_error};
 use super::tail::wait_for_signal;
 use super::{UsageError, exit, target};
 use crate::kinds;
@@ -47,13 +47,13 @@ pub(super) async fn run(args: &GenerateArgs) -> Result<u8> {
     // History in order of time, in slices that hold about `STEPS` steps each.
     let stretch = ((STEPS as f64 / args.rate * 1e6) as i64).clamp(1_000, 600_000_000);
     let mut at = from;
-    while at < simulation.anchor && !cancel.is_cancelled() && traffic.is_open() {
+    while at < simulation.anchor && !cancel.is_cancelled() && traffic.has_more() {
         at = at.plus_us(stretch).min(simulation.anchor);
-        let steps = traffic.due(at, true, &|start| writers.iter().any(|writer| writer.takes(start)));
+        let steps = traffic.next_steps(at, true, &|start| writers.iter().any(|writer| writer.accepts(start)));
         write_all(&mut writers, &steps).await?;
-        bar.set_position(traffic.begun());
+        bar.set_position(traffic.started());
     }
-    if traffic.is_open() && args.length != Some(Duration::ZERO) {
+    if traffic.has_more() && args.length != Some(Duration::ZERO) {
         if let Some(length) = args.length {
             let timer = cancel.clone();
             tokio::spawn(async move {
@@ -62,8 +62,8 @@ pub(super) async fn run(args: &GenerateArgs) -> Result<u8> {
             });
         }
         live(&mut traffic, &mut writers, &clock, &cancel, |traffic| {
-            bar.set_position(traffic.begun());
-            traffic.is_open()
+            bar.set_position(traffic.started());
+            traffic.has_more()
         })
         .await?;
     }
@@ -74,7 +74,7 @@ pub(super) async fn run(args: &GenerateArgs) -> Result<u8> {
         writer.finish().await?;
     }
     bar.finish_and_clear();
-    say(args, &writers, &owners, traffic.begun(), began)?;
+    say(args, &writers, &owners, traffic.started(), began)?;
     Ok(exit::OK)
 }
 
@@ -87,7 +87,7 @@ fn rated(args: &GenerateArgs, writers: &[Box<dyn Writer>], clock: &Clock) -> Sim
         ..Simulation::new(args.seed.unwrap_or_else(|| fastrand::u64(..)), clock.now())
     };
     let sample = Simulation { rate: 20.0, ..plain }.chunk(0);
-    let taken = sample.iter().filter(|one| writers.iter().any(|writer| writer.takes(&one.start))).count();
+    let taken = sample.iter().filter(|one| writers.iter().any(|writer| writer.accepts(&one.start))).count();
     Simulation { rate: args.rate * sample.len() as f64 / taken.max(1) as f64, ..plain }
 }
 
@@ -122,6 +122,6 @@ fn say(args: &GenerateArgs, writers: &[Box<dyn Writer>], owners: &[String], begu
         TextOrJson::Text => aligned(&mut out, &["to", "what", "written"], &rows)?,
     }
     let took = began.elapsed().as_secs_f64();
-    complain(&format!("{begun} activities in {took:.1} s, {:.0} per second", begun as f64 / took.max(1e-9)));
+    print_error(&format!("{begun} activities in {took:.1} s, {:.0} per second", begun as f64 / took.max(1e-9)));
     Ok(())
 }

@@ -3,8 +3,8 @@
 use super::args::{HealthArgs, HealthFormat};
 use super::output::aligned;
 use super::{UsageError, exit, sources};
-use crate::config::{Choice, Config};
-use crate::runtime::Joined;
+use crate::config::{Config, Overrides};
+use crate::runtime::MergedHistory;
 use anyhow::Result;
 use crosstail_core::filter::Context;
 use crosstail_core::model::{Check, Clock, HealthState, Metric, SourceId, Vitals, redact_text, visible_line};
@@ -22,10 +22,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Pause between two probes: a counter's rate needs two values.
 const BETWEEN: Duration = Duration::from_secs(1);
 /// Probes of an endpoint that does not answer: this many failures mean down.
-const LOOKS: usize = 3;
+const PROBES: usize = 3;
 
 /// What one source reports.
-struct Told {
+struct SourceReport {
     name: String,
     kind: &'static Kind,
     /// The server, or why it could not be reached.
@@ -33,12 +33,12 @@ struct Told {
     vitals: Vitals,
 }
 
-struct Report {
+struct HealthReport {
     systems: Vec<SystemHealth>,
-    told: Vec<Told>,
+    told: Vec<SourceReport>,
 }
 
-pub(super) async fn run(args: &HealthArgs, choice: &Choice) -> Result<u8> {
+pub(super) async fn run(args: &HealthArgs, choice: &Overrides) -> Result<u8> {
     let config = Config::load(choice)?;
     let (_, context) = sources::filter(&[], &args.source, &config)?;
     let (configs, stdin) = sources::configs(&args.source.sources, args.source.schema.as_deref(), &config)?;
@@ -48,7 +48,7 @@ pub(super) async fn run(args: &HealthArgs, choice: &Choice) -> Result<u8> {
     let opened = sources::open(configs, stdin)?;
     let asked = opened.sources.iter().map(|(id, source)| {
         let (name, source) = (opened.names.source_name(*id).to_string(), Arc::clone(source));
-        tokio::spawn(async move { ask(name, source.as_ref()).await })
+        tokio::spawn(async move { query_source(name, source.as_ref()).await })
     });
     let mut told = Vec::new();
     for task in asked.collect::<Vec<_>>() {
@@ -58,8 +58,8 @@ pub(super) async fn run(args: &HealthArgs, choice: &Choice) -> Result<u8> {
         opened.sources.iter().zip(&told).filter(|(_, told)| told.server.is_ok()).map(|(s, _)| s.clone()).collect();
     let window_us = args.window.as_micros() as i64;
     let mut health = systems(&reachable, &opened.names, context, window_us).await?;
-    health.hear(told.iter().flat_map(|told| &told.vitals.checks));
-    let report = Report { systems: health.systems, told };
+    health.apply_checks(told.iter().flat_map(|told| &told.vitals.checks));
+    let report = HealthReport { systems: health.systems, told };
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     match args.output {
         HealthFormat::Table => table(&report, &mut out)?,
@@ -70,14 +70,15 @@ pub(super) async fn run(args: &HealthArgs, choice: &Choice) -> Result<u8> {
     Ok(report.exit_code())
 }
 
-async fn ask(name: String, source: &dyn Source) -> Told {
+async fn query_source(name: String, source: &dyn Source) -> SourceReport {
     let kind = source.kind();
-    let unknown = |error: String| Told { name: name.clone(), kind, server: Err(error), vitals: Vitals::default() };
+    let unknown =
+        |error: String| SourceReport { name: name.clone(), kind, server: Err(error), vitals: Vitals::default() };
     let looking = async {
         let server = source.probe().await.map_err(|error| error.to_string())?.server;
         let look = || source.vitals(Clock::system().now().plus_us(-VITALS_SPAN_US));
         let mut vitals = look().await.map_err(|error| error.to_string())?;
-        for _ in 1..LOOKS {
+        for _ in 1..PROBES {
             let silent = vitals.checks.iter().any(|check| check.state == HealthState::Unknown);
             let grows = vitals.metrics.iter().any(|metric| metric.kind == crosstail_core::model::MetricKind::Counter);
             let known = vitals.metrics.iter().any(|metric| metric.rate.is_some());
@@ -89,7 +90,7 @@ async fn ask(name: String, source: &dyn Source) -> Told {
         Ok::<_, String>((server, vitals))
     };
     match tokio::time::timeout(PATIENCE, looking).await {
-        Ok(Ok((server, vitals))) => Told { name: name.clone(), kind, server: Ok(server), vitals },
+        Ok(Ok((server, vitals))) => SourceReport { name: name.clone(), kind, server: Ok(server), vitals },
         Ok(Err(error)) => unknown(error),
         Err(_) => unknown(format!("no answer in {} s", PATIENCE.as_secs())),
     }
@@ -107,7 +108,7 @@ async fn systems(
     let query = PageQuery { context, since, ..PageQuery::all(5000) };
     let mut activities = Vec::new();
     if !sources.is_empty() {
-        let mut joined = Joined::new(sources, names, query);
+        let mut joined = MergedHistory::new(sources, names, query);
         while let Some(activity) = joined.next().await? {
             activities.push(activity);
         }
@@ -115,12 +116,12 @@ async fn systems(
     Ok(Health::of_activities(now, window_us, activities.iter()))
 }
 
-impl Report {
-    fn checks(&self) -> impl Iterator<Item = (&Told, &Check)> {
+impl HealthReport {
+    fn checks(&self) -> impl Iterator<Item = (&SourceReport, &Check)> {
         self.told.iter().flat_map(|told| told.vitals.checks.iter().map(move |check| (told, check)))
     }
 
-    fn metrics(&self) -> impl Iterator<Item = (&Told, &Metric)> {
+    fn metrics(&self) -> impl Iterator<Item = (&SourceReport, &Metric)> {
         self.told.iter().flat_map(|told| told.vitals.metrics.iter().map(move |metric| (told, metric)))
     }
 
@@ -128,11 +129,11 @@ impl Report {
     fn exit_code(&self) -> u8 {
         let states = || self.systems.iter().map(|s| s.state).chain(self.checks().map(|(_, check)| check.state));
         if states().any(|state| matches!(state, HealthState::Down | HealthState::Degraded)) {
-            return exit::UNWELL;
+            return exit::DEGRADED;
         }
         let silent = self.told.iter().any(|told| told.server.is_err());
         let unknown = self.checks().any(|(_, check)| check.state == HealthState::Unknown);
-        if silent || unknown || states().all(|state| state == HealthState::Unknown) { exit::UNTOLD } else { exit::OK }
+        if silent || unknown || states().all(|state| state == HealthState::Unknown) { exit::UNKNOWN } else { exit::OK }
     }
 }
 
@@ -144,7 +145,7 @@ fn round(n: f64) -> f64 {
     (n * 100.0).round() / 100.0
 }
 
-fn table(report: &Report, out: &mut impl Write) -> Result<()> {
+fn table(report: &HealthReport, out: &mut impl Write) -> Result<()> {
     let dash = || "–".to_owned();
     let number = |n: Option<f64>| n.map_or_else(dash, |n| round(n).to_string());
     let mut printed = false;
@@ -209,7 +210,7 @@ fn table(report: &Report, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-fn lines(report: &Report, out: &mut impl Write) -> Result<()> {
+fn lines(report: &HealthReport, out: &mut impl Write) -> Result<()> {
     for system in &report.systems {
         let latency = |q| system.figures.latencies.quantile_ms(q).map(round);
         let line = json!({
@@ -251,7 +252,7 @@ fn lines(report: &Report, out: &mut impl Write) -> Result<()> {
 }
 
 /// Prometheus' text format, for the node exporter's textfile collector or a push gateway.
-fn exposition(report: &Report, out: &mut impl Write) -> Result<()> {
+fn exposition(report: &HealthReport, out: &mut impl Write) -> Result<()> {
     let states = [HealthState::Healthy, HealthState::Degraded, HealthState::Down, HealthState::Unknown];
     let mut page = Exposition::default();
     page.family("crosstail_system_health", "gauge", "1 for the current state of a system, otherwise 0.");

@@ -25,7 +25,7 @@ mod watch;
 
 pub use args::Cli;
 
-use crate::config::Choice;
+use crate::config::Overrides;
 use args::Command;
 use clap::Parser as _;
 use std::process::ExitCode;
@@ -39,13 +39,13 @@ pub mod exit {
     /// The command line or a filter is invalid.
     pub const USAGE: u8 = 2;
     /// `doctor`: the worst finding is a warning.
-    pub const WARNING: u8 = 1;
+    pub const DOCTOR_WARNING: u8 = 1;
     /// `doctor`: the worst finding is a problem.
-    pub const PROBLEM: u8 = 2;
+    pub const DOCTOR_PROBLEM: u8 = 2;
     /// `health`: something is degraded or down.
-    pub const UNWELL: u8 = 1;
+    pub const DEGRADED: u8 = 1;
     /// `health`: the state is unknown.
-    pub const UNTOLD: u8 = 2;
+    pub const UNKNOWN: u8 = 2;
     /// `export`: interrupted; rerun to resume.
     pub const INTERRUPTED: u8 = 130;
     /// `show`, `alerts`: nothing has that id.
@@ -65,7 +65,7 @@ pub fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            output::complain(&format!("cannot start: {error}"));
+            output::print_error(&format!("cannot start: {error}"));
             return ExitCode::from(exit::FAILED);
         }
     };
@@ -77,14 +77,14 @@ pub fn main() -> ExitCode {
         Err(error) if is_closed_pipe(&error) => ExitCode::from(exit::OK),
         Err(error) => {
             let code = if error.is::<UsageError>() { exit::USAGE } else { exit::FAILED };
-            output::complain(&format!("{error:#}"));
+            output::print_error(&format!("{error:#}"));
             ExitCode::from(code)
         }
     }
 }
 
 async fn dispatch(cli: Cli) -> anyhow::Result<u8> {
-    let choice = Choice { file: cli.choice.file, profile: cli.choice.profile, ..Choice::default() };
+    let choice = Overrides { file: cli.choice.file, profile: cli.choice.profile, ..Overrides::default() };
     if cli.command.is_some() && cli.explore.is_given() {
         let why = "put the options and sources of a command after its name";
         return Err(UsageError(why.to_owned()).into());

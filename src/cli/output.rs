@@ -174,6 +174,6 @@ pub(super) fn wrapped(text: &str, columns: usize) -> Vec<String> {
 }
 
 /// Prints a message to stderr.
-pub(super) fn complain(text: &str) {
+pub(super) fn print_error(text: &str) {
     let _ = writeln!(io::stderr().lock(), "crosstail: {}", crosstail_core::model::visible(text));
 }

@@ -1,14 +1,14 @@
 //! `crosstail schema`: list schemas, show one, create what it defines in a store.
 
 use super::args::{SchemaArgs, SchemaCommand, SchemaFormat};
-use super::output::{aligned, complain};
+use super::output::{aligned, print_error};
 use super::{UsageError, exit, target};
 use crate::config;
 use crate::kinds;
 use anyhow::Result;
 use crosstail_core::model::visible;
 use crosstail_core::schema::Schema;
-use crosstail_source::create::{Form, Plan, Standing};
+use crosstail_source::create::{Form, ItemState, Plan};
 use std::io::{IsTerminal as _, Write};
 
 pub(super) async fn run(args: &SchemaArgs) -> Result<u8> {
@@ -31,17 +31,17 @@ pub(super) async fn run(args: &SchemaArgs) -> Result<u8> {
             let creator =
                 target::of(to, |kind| kind.creator)?(to).map_err(|error| UsageError(format!("--to: {error}")))?;
             let plan = creator.plan(&schema, *notify).await?;
-            let due = tell(&mut out, &plan)?;
+            let due = print_plan(&mut out, &plan)?;
             out.flush()?;
             if due == 0 || *dry_run {
                 return Ok(exit::OK);
             }
-            if !*yes && !agreed(due)? {
-                complain("nothing changed");
+            if !*yes && !confirm(due)? {
+                print_error("nothing changed");
                 return Ok(exit::USAGE);
             }
             creator.apply(&plan).await?;
-            complain(&format!("{name}: {due} created"));
+            print_error(&format!("{name}: {due} created"));
         }
     }
     Ok(exit::OK)
@@ -93,33 +93,33 @@ fn defined_in(schema: &str) -> Vec<&'static str> {
 }
 
 /// Prints what `apply` would do and returns the number of objects to create or change.
-fn tell(out: &mut impl Write, plan: &Plan) -> Result<usize> {
+fn print_plan(out: &mut impl Write, plan: &Plan) -> Result<usize> {
     for item in &plan.items {
-        let (sign, why) = match &item.standing {
-            Standing::There => continue,
-            Standing::Missing => ("create", String::new()),
-            Standing::Outdated => ("change", String::new()),
-            Standing::Differs(why) => ("leave", format!(": {why}")),
-            Standing::Impossible(why) => ("skip", format!(": {why}")),
+        let (sign, why) = match &item.state {
+            ItemState::There => continue,
+            ItemState::Missing => ("create", String::new()),
+            ItemState::Outdated => ("change", String::new()),
+            ItemState::Differs(why) => ("leave", format!(": {why}")),
+            ItemState::Impossible(why) => ("skip", format!(": {why}")),
         };
-        writeln!(out, "{sign} {} {}{}", item.what, item.name, visible(&why))?;
-        if item.is_due() {
+        writeln!(out, "{sign} {} {}{}", item.object, item.name, visible(&why))?;
+        if item.is_pending() {
             for line in item.statement.lines() {
                 writeln!(out, "    {}", visible(line))?;
             }
         }
     }
-    let due = plan.due().count();
-    let there = plan.items.iter().filter(|item| item.standing == Standing::There).count();
-    complain(&format!("{there} of {} objects exist, {due} to create or change", plan.items.len()));
+    let due = plan.pending().count();
+    let there = plan.items.iter().filter(|item| item.state == ItemState::There).count();
+    print_error(&format!("{there} of {} objects exist, {due} to create or change", plan.items.len()));
     Ok(due)
 }
 
 /// Asks at the terminal; `false` without one.
-fn agreed(due: usize) -> Result<bool> {
+fn confirm(due: usize) -> Result<bool> {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
-        complain("no terminal to ask for confirmation: pass --yes to run it");
+        print_error("no terminal to ask for confirmation: pass --yes to run it");
         return Ok(false);
     }
     write!(std::io::stderr(), "Run these {due} statements? [y/N] ")?;

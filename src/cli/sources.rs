@@ -2,8 +2,8 @@
 
 use super::UsageError;
 use super::args::SourceArgs;
-use super::output::complain;
-use super::stdin::Spool;
+use super::output::print_error;
+use super::stdin::StdinSpool;
 use crate::config::{self, Config};
 use crate::kinds;
 use crosstail_core::filter::{Context, Filter};
@@ -14,15 +14,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The opened sources of one command.
-pub(super) struct Opened {
+pub(super) struct OpenSources {
     pub(super) names: Names,
     pub(super) sources: Vec<(SourceId, Arc<dyn Source>)>,
     pub(super) configs: Vec<SourceConfig>,
     /// Keeps the copy of standard input on disk until the command ends.
-    pub(super) _stdin: Option<Spool>,
+    pub(super) _stdin: Option<StdinSpool>,
 }
 
-impl Opened {
+impl OpenSources {
     /// The first address of each source.
     pub(super) fn addresses(&self) -> HashMap<SourceId, String> {
         let addresses = self.sources.iter().zip(&self.configs);
@@ -36,7 +36,7 @@ pub(super) fn configs(
     arguments: &[String],
     schema: Option<&str>,
     config: &Config,
-) -> anyhow::Result<(Vec<SourceConfig>, Option<Spool>)> {
+) -> anyhow::Result<(Vec<SourceConfig>, Option<StdinSpool>)> {
     let schema = schema.map(config::schema).transpose()?;
     let mut found: Vec<SourceConfig> = Vec::new();
     let mut files: Option<SourceConfig> = None;
@@ -47,7 +47,7 @@ pub(super) fn configs(
             continue;
         }
         if argument == "-" {
-            let spooled = Spool::start()?;
+            let spooled = StdinSpool::start()?;
             let at = vec![spooled.path().display().to_string()];
             let ended = Some(spooled.ended());
             found.push(SourceConfig { name: "stdin".to_owned(), at, schema: schema.clone(), ended });
@@ -81,13 +81,13 @@ pub(super) fn configs(
     Ok((found, spool))
 }
 
-pub(super) fn open(configs: Vec<SourceConfig>, stdin: Option<Spool>) -> anyhow::Result<Opened> {
+pub(super) fn open(configs: Vec<SourceConfig>, stdin: Option<StdinSpool>) -> anyhow::Result<OpenSources> {
     let names = Names::default();
     let sources = configs.iter().map(|config| kinds::ALL.open(config, &names)).collect::<Result<Vec<_>, _>>()?;
-    Ok(Opened { names, sources, configs, _stdin: stdin })
+    Ok(OpenSources { names, sources, configs, _stdin: stdin })
 }
 
-pub(super) async fn open_args(args: &SourceArgs, config: &Config) -> anyhow::Result<Opened> {
+pub(super) async fn open_args(args: &SourceArgs, config: &Config) -> anyhow::Result<OpenSources> {
     let (configs, stdin) = configs(&args.sources, args.schema.as_deref(), config)?;
     if configs.is_empty() {
         return Err(UsageError("no source; name one with --source PATH, or configure one".to_owned()).into());
@@ -100,7 +100,7 @@ pub(super) async fn open_args(args: &SourceArgs, config: &Config) -> anyhow::Res
     for (id, source) in &opened.sources {
         if source.kind().may_hide {
             for warning in source.probe().await?.warnings {
-                complain(&format!("{}: {warning}", opened.names.source_name(*id)));
+                print_error(&format!("{}: {warning}", opened.names.source_name(*id)));
             }
         }
     }

@@ -3,17 +3,17 @@
 use super::args::{StatsArgs, StatsFormat};
 use super::output::aligned;
 use super::{UsageError, exit, sources};
-use crate::config::{Choice, Config};
+use crate::config::{Config, Overrides};
 use crate::runtime::figures;
 use anyhow::Result;
 use crosstail_core::filter::{Field, Filter, suggest};
 use crosstail_core::model::{Figures, Timestamp, redact_text, visible_line};
-use crosstail_export::{Cell, Chart, Form, Report, ReportKind, Table, safe_json};
+use crosstail_export::{Cell, Chart, Report, ReportFormat, ReportKind, Table, safe_json};
 use crosstail_source::{Grouping, Groups, PageQuery};
 use serde_json::{Map, Value};
 use std::io::Write as _;
 
-pub(super) async fn run(args: &StatsArgs, choice: &Choice) -> Result<u8> {
+pub(super) async fn run(args: &StatsArgs, choice: &Overrides) -> Result<u8> {
     let config = Config::load(choice)?;
     let (filter, context) = sources::filter(&args.filter, &args.source, &config)?;
     let since = sources::moment(args.since.as_deref(), &context)?;
@@ -60,9 +60,9 @@ pub(super) async fn run(args: &StatsArgs, choice: &Choice) -> Result<u8> {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     match args.output {
         StatsFormat::Table => write_tables(&report, &mut out)?,
-        StatsFormat::Json => out.write_all(report.write(Form::Json).map_err(anyhow::Error::msg)?.as_bytes())?,
-        StatsFormat::Csv => out.write_all(report.write(Form::Csv).map_err(anyhow::Error::msg)?.as_bytes())?,
-        StatsFormat::Html => out.write_all(report.write(Form::Html).map_err(anyhow::Error::msg)?.as_bytes())?,
+        StatsFormat::Json => out.write_all(report.write(ReportFormat::Json).map_err(anyhow::Error::msg)?.as_bytes())?,
+        StatsFormat::Csv => out.write_all(report.write(ReportFormat::Csv).map_err(anyhow::Error::msg)?.as_bytes())?,
+        StatsFormat::Html => out.write_all(report.write(ReportFormat::Html).map_err(anyhow::Error::msg)?.as_bytes())?,
     }
     out.flush()?;
     Ok(exit::OK)

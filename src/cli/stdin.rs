@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 
 /// Copies standard input to a temporary file.
-pub(super) struct Spool {
+pub(super) struct StdinSpool {
     file: tempfile::NamedTempFile,
     done: Receiver<()>,
     ended: Arc<AtomicBool>,
 }
 
-impl Spool {
+impl StdinSpool {
     /// Starts copying, on a thread of its own.
     pub(super) fn start() -> std::io::Result<Self> {
         let file = tempfile::Builder::new().prefix("stdin-").suffix(".log").tempfile()?;

@@ -1,13 +1,13 @@
 //! `crosstail watch`: evaluates the rules without a screen and sends notifications.
 
 use super::args::WatchArgs;
-use super::output::complain;
+use super::output::print_error;
 use super::{UsageError, exit, sources};
-use crate::config::{self, Choice, Config};
+use crate::config::{self, Config, Overrides};
 use crate::watch::{self, Channel, Notification, Settings};
 use anyhow::{Context as _, Result};
 use crosstail_core::model::{Clock, Timestamp};
-use crosstail_engine::insight::alerting::{Alert, AlertState, Change, Severity, Turn};
+use crosstail_engine::insight::alerting::{Alert, AlertChange, AlertState, Severity, Transition};
 use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
 
@@ -21,7 +21,7 @@ pub(super) fn state_file(named: Option<&Path>) -> Result<PathBuf> {
     }
 }
 
-pub(super) async fn run(args: &WatchArgs, choice: &Choice) -> Result<u8> {
+pub(super) async fn run(args: &WatchArgs, choice: &Overrides) -> Result<u8> {
     let config = Config::load(choice)?;
     let channels = config.channels.iter().map(Channel::new).collect::<Result<Vec<_>>>();
     let channels = channels.map_err(|error| UsageError(format!("{error:#}")))?;
@@ -54,16 +54,16 @@ pub(super) async fn run(args: &WatchArgs, choice: &Choice) -> Result<u8> {
         state,
         listen: args.listen,
         dry_run: args.dry_run,
-        say,
+        log,
     };
     watch::run(settings, Clock::system(), stop).await?;
     Ok(exit::OK)
 }
 
 /// Writes a line to the log on stderr, with its time and without secrets.
-fn say(text: &str) {
+fn log(text: &str) {
     let safe = crosstail_core::model::redact_text(text).into_owned();
-    complain(&format!("{} {safe}", Clock::system().now().rfc3339()));
+    print_error(&format!("{} {safe}", Clock::system().now().rfc3339()));
 }
 
 /// Sends a test notification to every channel.
@@ -74,12 +74,13 @@ async fn test(channels: &[Channel]) -> Result<u8> {
     let now = Clock::system().now();
     let mut code = exit::OK;
     for channel in channels {
-        let notifications = Notification::of(vec![Change { turn: Turn::Firing, alert: made_up(now) }], now);
+        let notifications =
+            Notification::of(vec![AlertChange { transition: Transition::Firing, alert: sample_alert(now) }], now);
         for notification in &notifications {
-            match channel.tell(notification).await {
-                Ok(()) => complain(&format!("channel {}: accepted", channel.name)),
+            match channel.send(notification).await {
+                Ok(()) => print_error(&format!("channel {}: accepted", channel.name)),
                 Err(problem) => {
-                    complain(&format!("channel {}: {problem}", channel.name));
+                    print_error(&format!("channel {}: {problem}", channel.name));
                     code = exit::FAILED;
                 }
             }
@@ -88,7 +89,7 @@ async fn test(channels: &[Channel]) -> Result<u8> {
     Ok(code)
 }
 
-fn made_up(now: Timestamp) -> Alert {
+fn sample_alert(now: Timestamp) -> Alert {
     Alert {
         id: format!("test-{}", now.0),
         rule: "Test".to_owned(),
@@ -104,7 +105,7 @@ fn made_up(now: Timestamp) -> Alert {
         fired_at: Some(now),
         clear_since: None,
         resolved_at: None,
-        told_at: Some(now),
+        notified_at: Some(now),
         acknowledged: None,
     }
 }

@@ -14,7 +14,7 @@ pub const PROJECT_FILE: &str = "crosstail.toml";
 
 /// Command-line options that select or override the configuration.
 #[derive(Debug, Clone, Default)]
-pub struct Choice {
+pub struct Overrides {
     /// `--config`: a file to read instead of the user's.
     pub file: Option<PathBuf>,
     /// `--profile`.
@@ -27,7 +27,7 @@ pub struct Choice {
     pub history_limit: Option<usize>,
 }
 
-impl Choice {
+impl Overrides {
     /// The file named by `--config` or `CROSSTAIL_CONFIG`, which replaces the user's.
     fn named(&self) -> Option<PathBuf> {
         self.file.clone().or_else(|| variable("CROSSTAIL_CONFIG").map(PathBuf::from))
@@ -52,7 +52,7 @@ pub struct Setting {
 
 /// The configuration, and where each of its values came from.
 #[derive(Debug, Clone, Default)]
-pub struct Layered {
+pub struct LayeredConfig {
     /// The result of all layers.
     pub config: Config,
     /// Every value in force.
@@ -67,22 +67,22 @@ pub fn project_file(from: &Path) -> Option<PathBuf> {
     folders.find_map(|folder| Some(folder.join(PROJECT_FILE)).filter(|path| path.is_file()))
 }
 
-impl Layered {
+impl LayeredConfig {
     /// Reads every layer.
-    pub fn load(choice: &Choice) -> anyhow::Result<Self> {
+    pub fn load(choice: &Overrides) -> anyhow::Result<Self> {
         let mut all = Self::default();
         let mut profiles = Vec::new();
         let profile = choice.profile.clone().or_else(|| variable("CROSSTAIL_PROFILE"));
-        all.lay_file(DEFAULT, Path::new("built in"), profile.as_deref(), false, &mut profiles)?;
+        all.apply_file(DEFAULT, Path::new("built in"), profile.as_deref(), false, &mut profiles)?;
         let must = choice.named().is_some();
         if let Some(path) = choice.own_file().filter(|path| must || path.exists()) {
             let text = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
-            all.lay_file(&text, &path, profile.as_deref(), false, &mut profiles)?;
+            all.apply_file(&text, &path, profile.as_deref(), false, &mut profiles)?;
         }
         let here = std::env::current_dir().ok();
         if let Some(path) = here.as_deref().and_then(project_file) {
             let text = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
-            all.lay_file(&text, &path, profile.as_deref(), true, &mut profiles)?;
+            all.apply_file(&text, &path, profile.as_deref(), true, &mut profiles)?;
         }
         if let Some(profile) = &profile
             && !profiles.contains(profile)
@@ -130,7 +130,7 @@ impl Layered {
 
     /// Applies a file on top of the layers so far, then the selected profile on top of that. Adds the names of the
     /// file's profiles to `profiles`.
-    fn lay_file(
+    fn apply_file(
         &mut self,
         text: &str,
         path: &Path,
@@ -149,7 +149,7 @@ impl Layered {
             }
         };
         if is_project {
-            refuse(&tree, &mut |at, why| anyhow::anyhow!("{}:{}: {why}", path.display(), line(at)))?;
+            forbid_in_project(&tree, &mut |at, why| anyhow::anyhow!("{}:{}: {why}", path.display(), line(at)))?;
         }
         let own = std::mem::take(&mut config.profiles);
         profiles.extend(own.keys().filter(|name| !profiles.contains(name)).cloned().collect::<Vec<_>>());
@@ -166,7 +166,7 @@ impl Layered {
         }
         for (index, (mut layer, table)) in layers.into_iter().enumerate() {
             if let Some(folder) = folder {
-                anchor(&mut layer, folder);
+                resolve_paths(&mut layer, folder);
             }
             let is_profile = index > 0;
             // A profile that names sources replaces all others.
@@ -183,9 +183,9 @@ impl Layered {
             let mut found = Vec::new();
             values("", table, &mut found);
             for (name, value, at) in found.into_iter().filter(|(name, ..)| !name.starts_with("profile.")) {
-                self.put(Setting { value: shown(&name, &value), name, origin: origin(at) });
+                self.put(Setting { value: printable(&name, &value), name, origin: origin(at) });
             }
-            self.config.lay_over(layer);
+            self.config.overlay(layer);
         }
         Ok(())
     }
@@ -241,7 +241,7 @@ fn text(value: &DeValue<'_>) -> String {
 
 /// A value for display, redacted if it is a secret. The address of a chat's webhook is one; the name of the variable,
 /// file or command that supplies a secret is not.
-fn shown(name: &str, value: &str) -> String {
+fn printable(name: &str, value: &str) -> String {
     let last = name.rsplit('.').next().unwrap_or(name);
     let points = ["_env", "_file", "_command"].iter().any(|ending| last.ends_with(ending));
     if name.starts_with("channel.") && last == "url" {
@@ -256,7 +256,7 @@ fn shown(name: &str, value: &str) -> String {
 }
 
 /// Resolves the relative paths in a project's file against its folder.
-fn anchor(config: &mut Config, folder: &Path) {
+fn resolve_paths(config: &mut Config, folder: &Path) {
     for entry in &mut config.sources {
         let anchored = entry.addresses().into_iter().map(|at| {
             let is_path = !at.contains("://") && !Path::new(&at).is_absolute() && at != "-";
@@ -271,7 +271,7 @@ fn anchor(config: &mut Config, folder: &Path) {
 
 /// Rejects settings that a project's file may not contain. The file comes with a checkout, so it must not run programs or
 /// make crosstail send the user's secrets anywhere.
-fn refuse(table: &DeTable<'_>, error: &mut dyn FnMut(usize, String) -> anyhow::Error) -> anyhow::Result<()> {
+fn forbid_in_project(table: &DeTable<'_>, error: &mut dyn FnMut(usize, String) -> anyhow::Error) -> anyhow::Result<()> {
     for (key, value) in table {
         let name = key.get_ref().as_ref();
         let at = key.span().start;
@@ -296,11 +296,11 @@ fn refuse(table: &DeTable<'_>, error: &mut dyn FnMut(usize, String) -> anyhow::E
             bail!(error(at, why));
         }
         match value.get_ref() {
-            DeValue::Table(inner) => refuse(inner, error)?,
+            DeValue::Table(inner) => forbid_in_project(inner, error)?,
             DeValue::Array(list) => {
                 for item in list {
                     match item.get_ref() {
-                        DeValue::Table(inner) => refuse(inner, error)?,
+                        DeValue::Table(inner) => forbid_in_project(inner, error)?,
                         DeValue::String(text) if text.starts_with("env:") && !text.starts_with("env:CROSSTAIL_") => {
                             bail!(error(
                                 item.span().start,
@@ -342,16 +342,16 @@ pub(super) fn parse(text: &str, path: &Path) -> anyhow::Result<Config> {
 mod tests {
     use super::*;
 
-    fn layered(files: &[(&str, &str, bool)], profile: Option<&str>) -> anyhow::Result<Layered> {
-        let mut all = Layered::default();
+    fn layered(files: &[(&str, &str, bool)], profile: Option<&str>) -> anyhow::Result<LayeredConfig> {
+        let mut all = LayeredConfig::default();
         let mut profiles = Vec::new();
         for (text, path, is_project) in files {
-            all.lay_file(text, Path::new(path), profile, *is_project, &mut profiles)?;
+            all.apply_file(text, Path::new(path), profile, *is_project, &mut profiles)?;
         }
         Ok(all)
     }
 
-    fn of<'a>(all: &'a Layered, name: &str) -> Option<(&'a str, &'a str)> {
+    fn of<'a>(all: &'a LayeredConfig, name: &str) -> Option<(&'a str, &'a str)> {
         let found = all.settings.iter().find(|setting| setting.name == name)?;
         Some((found.value.as_str(), found.origin.as_str()))
     }

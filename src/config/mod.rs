@@ -6,7 +6,7 @@ mod layers;
 mod secrets;
 
 pub use channel::ChannelEntry;
-pub use layers::{Choice, Layered, PROJECT_FILE, Setting, project_file};
+pub use layers::{LayeredConfig, Overrides, PROJECT_FILE, Setting, project_file};
 
 use anyhow::Context as _;
 use crosstail_core::filter::suggest;
@@ -114,11 +114,11 @@ pub fn user_file() -> Option<PathBuf> {
 
 impl Config {
     /// Reads every layer.
-    pub fn load(choice: &Choice) -> anyhow::Result<Self> {
-        Ok(Layered::load(choice)?.config)
+    pub fn load(choice: &Overrides) -> anyhow::Result<Self> {
+        Ok(LayeredConfig::load(choice)?.config)
     }
 
-    fn lay_over(&mut self, over: Self) {
+    fn overlay(&mut self, over: Self) {
         self.theme = over.theme.or(self.theme.take());
         self.time_zone = over.time_zone.or(self.time_zone.take());
         self.history_limit = over.history_limit.or(self.history_limit);
@@ -345,7 +345,7 @@ mod tests {
     #[test]
     fn the_template_and_the_defaults_are_good() {
         parse(template(), Path::new("template.toml")).expect("template");
-        Layered::load(&Choice::default()).expect("defaults");
+        LayeredConfig::load(&Overrides::default()).expect("defaults");
         let live: String = template()
             .lines()
             .map(|line| line.strip_prefix("# ").filter(|l| l.contains('=') || l.starts_with('[')).unwrap_or(line))

@@ -4,7 +4,7 @@ use crate::servers::{Kind, Server, shared, unique_name};
 use crate::support::{Running, collect, ids, open};
 use crosstail_core::filter::Filter;
 use crosstail_core::model::{Clock, Level, Status, Timestamp};
-use crosstail_source::{ErrorKind, PageQuery, Source, Update, for_each};
+use crosstail_source::{ErrorKind, PageQuery, Source, SourceEvent, for_each};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::path::Path;
@@ -101,7 +101,7 @@ fn add(index: &str, document: Value) -> (Value, Value) {
 async fn answer(source: &dyn Source, filter: &str) -> (Vec<String>, usize) {
     let filter = Filter::parse(filter).expect(filter);
     let page = source.page(&PageQuery { filter, ..PageQuery::all(10_000) }, None).await.expect("read");
-    (ids(&page.items), page.division.in_store)
+    (ids(&page.items), page.push_down.in_store)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,7 +183,7 @@ async fn a_hundred_thousand_documents_while_tailing_once_each() {
     tokio::time::sleep(Duration::from_secs(2)).await;
     let mut more = 0;
     while let Ok(update) = updates.try_recv() {
-        if let Update::Batch(items, _) = update {
+        if let SourceEvent::Batch(items, _) = update {
             more += items.len();
         }
     }

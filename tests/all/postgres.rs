@@ -475,7 +475,7 @@ async fn log_lines_alerts_and_statistics() {
     let (_, source) = open(&[url]);
     let catalogue = source.catalogue().await.expect("catalogue");
     assert_eq!(catalogue.system("payments").and_then(|entry| entry.text("health")).as_deref(), Some("degraded"));
-    assert_eq!(catalogue.about(crosstail_core::model::Topic::AlertRule).count(), 1);
+    assert_eq!(catalogue.of_kind(crosstail_core::model::EntryKind::AlertRule).count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,7 +19,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 )]
 pub struct Cli {
     #[command(flatten)]
-    pub(super) choice: ChoiceArgs,
+    pub(super) choice: ConfigOverrideArgs,
     #[command(flatten)]
     pub(super) explore: ExploreArgs,
     #[command(subcommand)]
@@ -27,7 +27,7 @@ pub struct Cli {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct ChoiceArgs {
+pub(super) struct ConfigOverrideArgs {
     /// Use this configuration file instead of your own (or set CROSSTAIL_CONFIG)
     #[arg(long = "config", value_name = "FILE", global = true, help_heading = "Configuration")]
     pub(super) file: Option<std::path::PathBuf>,
@@ -41,14 +41,14 @@ pub(super) struct ExploreArgs {
     #[arg(id = "explored", value_name = "SOURCES", help = source_help(""))]
     pub(super) sources: Vec<String>,
     #[command(flatten)]
-    pub(super) look: LookArgs,
+    pub(super) look: ViewArgs,
     /// Schema that maps lines or tables to activities: a name (halopsa, pino, bunyan, ecs, zap, logrus, otlp, json …) or a TOML file; recognised from the data if omitted
     #[arg(id = "explored_schema", long = "schema", value_name = "NAME|FILE")]
     pub(super) schema: Option<String>,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct LookArgs {
+pub(super) struct ViewArgs {
     /// Start with this filter
     #[arg(long, short = 'f', value_name = "FILTER")]
     pub(super) filter: Option<String>,
@@ -140,7 +140,7 @@ pub(super) struct DemoArgs {
     #[arg(long, value_name = "FILE")]
     pub(super) keep: Option<std::path::PathBuf>,
     #[command(flatten)]
-    pub(super) look: LookArgs,
+    pub(super) look: ViewArgs,
 }
 
 #[derive(Debug, Clone, Args)]

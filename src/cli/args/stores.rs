@@ -232,14 +232,14 @@ fn span(text: &str) -> Result<std::time::Duration, String> {
 }
 
 fn incident(text: &str) -> Result<crosstail_record::simulate::Incident, String> {
-    use crosstail_record::simulate::{Incident, Trouble};
+    use crosstail_record::simulate::{Fault, Incident};
     let (what, system) = text.split_once(':').unwrap_or((text, "SAP"));
     let trouble = match what {
         "usual" => return Ok(Incident::Usual),
         "none" => return Ok(Incident::None),
-        "outage" => Trouble::Outage,
-        "slow" => Trouble::Slow,
-        "limited" => Trouble::Limited,
+        "outage" => Fault::Outage,
+        "slow" => Fault::Slow,
+        "limited" => Fault::Limited,
         _ => {
             return Err(
                 "an incident is usual, none, outage, slow or limited; for one system, write outage:SAP".to_owned()

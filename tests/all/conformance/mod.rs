@@ -7,14 +7,14 @@ mod indices;
 mod topics;
 
 use crate::support::{collect, ids};
-use crosstail::app::{Opened, Part, Progress, rank};
-use crosstail::runtime::{Sources, look, payload_of, related_to};
+use crosstail::app::{PayloadSection, PreparedPayload, SearchProgress, rank};
+use crosstail::runtime::{Sources, payload_of, related_to, search_source};
 use crosstail_core::filter::{Context, Field};
 use crosstail_core::model::{Activity, Clock, Latencies, PayloadPart, SourceId, Status};
-use crosstail_engine::insight::{Chain, Trace, clues, jq};
+use crosstail_engine::insight::{Chain, Trace, candidates, jq};
 use crosstail_engine::outline::Outline;
-use crosstail_export::{Whole, markdown};
-use crosstail_source::pump::{self, PumpEvent, State};
+use crosstail_export::{FullRecord, markdown};
+use crosstail_source::pump::{self, PumpEvent, SourceState};
 use crosstail_source::{Grouping, Groups, PageQuery, Position, RelatedKey, Source, for_each};
 use databases::{MongoFixture, PostgresFixture};
 use fixtures::{FileFixture, Fixture, SqliteFixture};
@@ -97,7 +97,7 @@ fn latest(found: &[Activity]) -> BTreeMap<String, Activity> {
     for activity in found {
         by_id
             .entry(activity.id.to_string())
-            .and_modify(|known| if activity.part { known.absorb(activity.clone()) } else { *known = activity.clone() })
+            .and_modify(|known| if activity.part { known.merge(activity.clone()) } else { *known = activity.clone() })
             .or_insert_with(|| activity.clone());
     }
     by_id
@@ -108,7 +108,7 @@ async fn every_command_answers(fixture: impl Fixture) {
 }
 
 struct Following {
-    updates: mpsc::Receiver<crosstail_source::Update>,
+    updates: mpsc::Receiver<crosstail_source::SourceEvent>,
     cancel: CancellationToken,
     task: tokio::task::JoinHandle<Result<(), crosstail_source::SourceError>>,
 }
@@ -165,7 +165,7 @@ async fn following_goes_on_where_it_was(mut fixture: impl Fixture) {
     let mut seen = 0;
     while seen < 15 || position.is_none() {
         match tokio::time::timeout(Duration::from_secs(20), following.updates.recv()).await.expect("in time") {
-            Some(crosstail_source::Update::Batch(items, now)) => {
+            Some(crosstail_source::SourceEvent::Batch(items, now)) => {
                 seen += latest(&items).keys().filter(|id| written.contains(id)).count();
                 // Not before everything is there: the position after it.
                 position = now.filter(|_| seen >= 15).or(position);
@@ -202,7 +202,7 @@ async fn filling_back_gives_everything_once_joined(mut fixture: impl Fixture) {
     let (sink, mut updates) = mpsc::channel(4);
     let task = {
         let source = Arc::clone(&source);
-        tokio::spawn(async move { source.fill_back(&upto, usize::MAX, &sink, &CancellationToken::new()).await })
+        tokio::spawn(async move { source.backfill(&upto, usize::MAX, &sink, &CancellationToken::new()).await })
     };
     let (found, _) = collect(&mut updates, |_| false).await;
     task.await.expect("joined").expect("well");
@@ -227,7 +227,7 @@ async fn payloads_are_whole(mut fixture: impl Fixture) {
     for activity in all(source.as_ref()).await {
         let mut payload = crosstail_core::model::Payload::default();
         for place in &activity.places {
-            payload.absorb(source.payload(&activity.id, &place.locator).await.expect("payload"));
+            payload.merge(source.payload(&activity.id, &place.locator).await.expect("payload"));
         }
         let body = payload.request.body.as_ref().expect("a request body");
         assert_eq!(body.value()["order"], activity.id.to_string(), "its own payload");
@@ -256,24 +256,26 @@ async fn a_request_is_found_and_opened(mut fixture: impl Fixture) {
             continue;
         }
         let mut told = 0;
-        let (progress, found) = look(source.as_ref(), &clues(&text), &Context::default(), |_| told += 1).await;
-        assert!(matches!(progress, Progress::Found(..)) && told > 0, "{text}: {progress:?}");
+        let (progress, found) =
+            search_source(source.as_ref(), &candidates(&text), &Context::default(), |_| told += 1).await;
+        assert!(matches!(progress, SearchProgress::Found(..)) && told > 0, "{text}: {progress:?}");
         assert!(found.iter().any(|a| a.id == wanted.id), "{text}");
         let mut ranked = found;
         rank(&mut ranked, &text);
         assert!(!exact || ranked[0].id == wanted.id, "{text}");
     }
-    let (progress, found) = look(source.as_ref(), &clues("no-such-thing-4711"), &Context::default(), |_| {}).await;
-    assert!(matches!(progress, Progress::Nothing(_)) && found.is_empty(), "{progress:?}");
+    let (progress, found) =
+        search_source(source.as_ref(), &candidates("no-such-thing-4711"), &Context::default(), |_| {}).await;
+    assert!(matches!(progress, SearchProgress::Empty(_)) && found.is_empty(), "{progress:?}");
 
     let (payload, problems) = payload_of(&sources, &wanted.id, &wanted.places).await;
     assert!(problems.is_empty(), "{problems:?}");
     assert!(payload.holds.contains(&PayloadPart::RequestBody), "it has a place for bodies");
-    let opened = Opened::new(payload);
-    let body = opened.body(Part::Request).expect("a body");
+    let opened = PreparedPayload::new(payload);
+    let body = opened.body(PayloadSection::Request).expect("a body");
     assert!(body.is_json && body.has_paths);
     assert_eq!(jq(".order", &body.text), Ok(vec![format!("\"{id}\"")]));
-    let mut outline = Outline::new(opened.documents(Part::Request), 80);
+    let mut outline = Outline::new(opened.documents(PayloadSection::Request), 80);
     assert!(outline.search(&id, 0), "its body is searched");
     assert_eq!(outline.path(outline.selected).as_deref(), Some("req.body.order"));
     let clause = outline.clause(outline.selected).expect("a clause");
@@ -283,7 +285,7 @@ async fn a_request_is_found_and_opened(mut fixture: impl Fixture) {
 
     let (related, problems) = related_to(&sources, &RelatedKey::of(wanted)).await;
     assert!(problems.is_empty(), "{problems:?}");
-    let related = crosstail_core::model::joined(related);
+    let related = crosstail_core::model::merge_by_id(related);
     let of_trace = |among: &[Activity]| {
         let same = among.iter().filter(|a| a.correlation_id == wanted.correlation_id);
         let mut found: Vec<String> = same.map(|a| a.id.to_string()).collect();
@@ -293,7 +295,7 @@ async fn a_request_is_found_and_opened(mut fixture: impl Fixture) {
     assert_eq!(of_trace(&related), of_trace(&every));
     let (chain, trace) = (Chain::build(wanted, &related), Trace::build(&related));
     assert_eq!(chain, Chain::build(wanted, &every));
-    let whole = Whole {
+    let whole = FullRecord {
         activity: wanted,
         payload: Some(&opened.payload),
         chain: &chain,
@@ -339,7 +341,7 @@ async fn figures_are_the_local_ones(mut fixture: impl Fixture) {
             let mut expected = Groups::new();
             let grouping = Grouping { by: vec![by], bucket_us: Some(60_000_000) };
             for activity in &every {
-                if predicate.keeps(&crosstail_core::filter::Named { activity, names: &names, payload: None }) {
+                if predicate.keeps(&crosstail_core::filter::NamedRecord { activity, names: &names, payload: None }) {
                     expected.entry(grouping.key(activity, &names)).or_default().add(activity);
                 }
             }
@@ -359,7 +361,7 @@ async fn a_source_that_dies_comes_back(mut fixture: impl Fixture) {
     tokio::spawn(pump::run(
         id,
         Arc::clone(&source),
-        pump::Begin::History(usize::MAX),
+        pump::StartFrom::History(usize::MAX),
         events,
         cancel.clone(),
         Clock::system(),
@@ -372,7 +374,7 @@ async fn a_source_that_dies_comes_back(mut fixture: impl Fixture) {
     loop {
         match tokio::time::timeout_at(until, received.recv()).await.unwrap_or_else(|_| panic!("in time; {states:?}")) {
             Some(PumpEvent::Batch { items, .. }) => seen.extend(items.iter().map(|a| a.id.to_string())),
-            Some(PumpEvent::State(_, State::Live)) if !killed => {
+            Some(PumpEvent::State(_, SourceState::Live)) if !killed => {
                 assert_eq!(seen, expected);
                 killed = true;
                 fixture.kill().await;
