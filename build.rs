@@ -1,4 +1,4 @@
-//! Embeds the rules: a rule is one file of `config/rules`, and no line of Rust.
+//! Embeds the rules, so that a new rule is one file in `config/rules` and needs no Rust code.
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -4,11 +4,11 @@
 #![allow(missing_docs, clippy::expect_used, reason = "a bench")]
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use crosstail::app::{Action, Effect, Event, Opened, Reply, State, update};
+use crosstail::app::{Action, AppState, Effect, Event, PreparedPayload, Reply, update};
 use crosstail::runtime::{Sources, payload_of};
-use crosstail::tui::{Depth, Keymap, Look, Places, Theme, draw};
+use crosstail::tui::{Appearance, ColourDepth, Keymap, PanelAreas, Theme, draw};
 use crosstail_core::model::{Activity, Direction, Id, Kind, Names, Status, Timestamp};
-use crosstail_record::{Outcome, Prepared, SqliteRecorder, Start};
+use crosstail_record::{Outcome, PreparedRow, SqliteRecorder, Start};
 use crosstail_source::PageQuery;
 use crosstail_source::SourceConfig;
 use crosstail_source::pump::PumpEvent;
@@ -16,13 +16,13 @@ use std::sync::Arc;
 
 const BEGUN: i64 = 1_795_000_000_000_000;
 
-fn look() -> Look {
-    Look { theme: Theme::load("dark", Depth::True).expect("theme"), keymap: Keymap::load().expect("keys") }
+fn look() -> Appearance {
+    Appearance { theme: Theme::load("dark", ColourDepth::True).expect("theme"), keymap: Keymap::load().expect("keys") }
 }
 
-fn event(state: &mut State, event: Event) -> Vec<Effect> {
+fn event(state: &mut AppState, event: Event) -> Vec<Effect> {
     let effects = update(state, event);
-    Places::of(state).inform(state);
+    PanelAreas::of(state).write_sizes(state);
     effects
 }
 
@@ -57,7 +57,7 @@ fn large_body(c: &mut Criterion) {
             ..Start::default()
         };
         let outcome = Outcome { status: Some(Status::Failed), http_status: Some(503), ..Outcome::default() };
-        recorder.insert(&[Prepared::whole(start, outcome)]).await.expect("row");
+        recorder.insert(&[PreparedRow::untruncated(start, outcome)]).await.expect("row");
         recorder.close().await.expect("closed");
     });
     let _inside = runtime.enter();
@@ -76,7 +76,7 @@ fn large_body(c: &mut Criterion) {
     group.bench_function("from the key to its first screen", |b| {
         b.iter_batched(
             || {
-                let mut state = State::new(names.clone(), &[id], chrono_tz::Tz::UTC, Timestamp(BEGUN));
+                let mut state = AppState::new(names.clone(), &[id], chrono_tz::Tz::UTC, Timestamp(BEGUN));
                 event(&mut state, Event::Resize(160, 48));
                 let items = found.clone();
                 event(&mut state, Event::Pump(PumpEvent::Batch { source: id, items, live: false }));
@@ -87,7 +87,7 @@ fn large_body(c: &mut Criterion) {
                 for effect in asked {
                     if let Effect::LoadPayload(ticket, id, places) = effect {
                         let (payload, _) = runtime.block_on(payload_of(&sources, &id, &places));
-                        let opened = Arc::new(Opened::new(payload));
+                        let opened = Arc::new(PreparedPayload::new(payload));
                         event(&mut state, Event::Reply(ticket, Reply::Payload(Ok(opened))));
                     }
                 }
@@ -102,8 +102,8 @@ fn large_body(c: &mut Criterion) {
         b.iter_with_large_drop(|| serde_json::from_str::<serde_json::Value>(&text).expect("JSON"));
     });
     let (payload, _) = runtime.block_on(payload_of(&sources, &found[0].id, &found[0].places));
-    let opened = Arc::new(Opened::new(payload));
-    let mut state = State::new(names.clone(), &[id], chrono_tz::Tz::UTC, Timestamp(BEGUN));
+    let opened = Arc::new(PreparedPayload::new(payload));
+    let mut state = AppState::new(names.clone(), &[id], chrono_tz::Tz::UTC, Timestamp(BEGUN));
     event(&mut state, Event::Resize(160, 48));
     event(&mut state, Event::Pump(PumpEvent::Batch { source: id, items: found.clone(), live: false }));
     for effect in event(&mut state, Event::Action(Action::Open)) {
@@ -155,7 +155,7 @@ fn large_trace(c: &mut Criterion) {
     for (name, parent) in
         [("wide", (|n| (n > 0).then_some(n / 70)) as fn(u64) -> Option<u64>), ("deep", |n| n.checked_sub(1))]
     {
-        let mut state = State::new(names.clone(), &[id], chrono_tz::Tz::UTC, Timestamp(BEGUN + 10_000_000));
+        let mut state = AppState::new(names.clone(), &[id], chrono_tz::Tz::UTC, Timestamp(BEGUN + 10_000_000));
         event(&mut state, Event::Resize(160, 48));
         let items: Vec<Activity> = (0..5000).map(|n| call(n, parent(n))).collect();
         event(&mut state, Event::Pump(PumpEvent::Batch { source: id, items, live: false }));
@@ -188,7 +188,7 @@ fn contrast(c: &mut Criterion) {
     let names = Names::default();
     let id = names.add_source("db");
     let mut rng = fastrand::Rng::with_seed(7);
-    let mut state = State::new(names, &[id], chrono_tz::Tz::UTC, Timestamp(BEGUN));
+    let mut state = AppState::new(names, &[id], chrono_tz::Tz::UTC, Timestamp(BEGUN));
     event(&mut state, Event::Resize(160, 48));
     let systems = ["sap", "tally", "zoho", "halopsa", "apollo", "zoominfo", "golioth", "stripe"];
     let mut batch = Vec::new();

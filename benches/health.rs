@@ -3,10 +3,10 @@
 #![allow(missing_docs, clippy::expect_used, clippy::print_stdout, reason = "a bench")]
 
 use crosstail::app::alerting::Alerting;
-use crosstail::app::{Action, Event, Screen, State, update};
-use crosstail::tui::{Depth, Keymap, Look, Theme, draw};
+use crosstail::app::{Action, AppState, Event, Screen, update};
+use crosstail::tui::{Appearance, ColourDepth, Keymap, Theme, draw};
 use crosstail_core::model::{Activity, Direction, Id, Kind, Names, SourceId, Status, Timestamp};
-use crosstail_source::pump::{PumpEvent, State as SourceState};
+use crosstail_source::pump::{PumpEvent, SourceState};
 use std::time::{Duration, Instant};
 
 const EPOCH: Timestamp = Timestamp(1_795_000_000_000_000);
@@ -64,7 +64,7 @@ fn run(screen: Option<Action>, rules: bool, minutes: usize, seconds: usize) -> (
     let source = SourceId(0);
     let names = Names::default();
     let mut now = EPOCH.plus_ms(minutes as i64 * 60_000);
-    let mut state = State::new(names, &[source], chrono_tz::Tz::UTC, now);
+    let mut state = AppState::new(names, &[source], chrono_tz::Tz::UTC, now);
     let _ = update(&mut state, Event::Resize(160, 48));
     for minute in 0..minutes {
         let items = activities(&mut rng, EPOCH.plus_ms(minute as i64 * 60_000), RATE * 60);
@@ -74,7 +74,10 @@ fn run(screen: Option<Action>, rules: bool, minutes: usize, seconds: usize) -> (
     if rules {
         state.alerting = Alerting::new(crosstail::config::rules(None).0);
     }
-    let look = Look { theme: Theme::load("dark", Depth::True).expect("theme"), keymap: Keymap::load().expect("keys") };
+    let look = Appearance {
+        theme: Theme::load("dark", ColourDepth::True).expect("theme"),
+        keymap: Keymap::load().expect("keys"),
+    };
     if let Some(action) = screen {
         let _ = update(&mut state, Event::Action(action));
         assert_eq!(state.screen, Screen::Health);

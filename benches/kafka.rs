@@ -13,7 +13,7 @@
 use crosstail_core::model::{Clock, Names};
 use crosstail_engine::store::Store;
 use crosstail_source::SourceConfig;
-use crosstail_source::{Source, Update};
+use crosstail_source::{Source, SourceEvent};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
@@ -71,11 +71,11 @@ async fn ours(names: &Names, source: &Arc<dyn Source>) -> f64 {
     let (sink, mut updates) = mpsc::channel(4);
     let reading = {
         let source = Arc::clone(source);
-        tokio::spawn(async move { source.fill_back(&upto, usize::MAX, &sink, &CancellationToken::new()).await })
+        tokio::spawn(async move { source.backfill(&upto, usize::MAX, &sink, &CancellationToken::new()).await })
     };
     let mut store = Store::new(names.clone());
     while let Some(update) = updates.recv().await {
-        if let Update::Batch(items, _) = update {
+        if let SourceEvent::Batch(items, _) = update {
             store.ingest(items);
         }
     }
@@ -145,7 +145,7 @@ async fn main() {
         loop {
             tokio::select! {
                 () = &mut pause => break,
-                Some(update) = updates.recv() => if let Update::Batch(items, _) = update {
+                Some(update) = updates.recv() => if let SourceEvent::Batch(items, _) = update {
                     late.extend(items.iter().filter_map(|a| Some(written.get(&a.id.to_string())?.elapsed().as_secs_f64() * 1e3)));
                 },
             }

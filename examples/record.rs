@@ -7,7 +7,7 @@
 
 use crosstail_core::model::{Direction, Kind, Status};
 use crosstail_record::write::Table;
-use crosstail_record::{Backoff, Correlation, Options, Outcome, Recorder, RetryPolicy, Start};
+use crosstail_record::{Backoff, Correlation, Outcome, Recorder, RecorderOptions, RetryPolicy, Start};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -23,11 +23,11 @@ async fn main() {
         Recorder::postgres(&url, Table::IntegrationActivityLog)
     };
     let policy = RetryPolicy { max_attempts: 3, base_ms: 200, cap_ms: 5_000, backoff: Backoff::Exponential };
-    let recorder = recorder.with(Options {
+    let recorder = recorder.with(RecorderOptions {
         policy: Some(policy),
         // Logging never breaks the service: an error is told here, and the program goes on.
         on_error: Some(Arc::new(|error| eprintln!("not recorded yet: {error}"))),
-        ..Options::default()
+        ..RecorderOptions::default()
     });
 
     // What came in: its correlation id, or a new one.

@@ -2,10 +2,12 @@
 
 use crosstail_source::Kinds;
 
-/// In the order in which they are listed and asked for a path; files take every path, so they come last.
+/// In the order in which they are listed and asked for a path; files accept every path, so they come last.
 pub const ALL: Kinds = Kinds(&[
     #[cfg(feature = "postgres")]
     &crosstail_postgres::KIND,
+    #[cfg(feature = "mysql")]
+    &crosstail_mysql::KIND,
     #[cfg(feature = "mongodb")]
     &crosstail_mongodb::KIND,
     #[cfg(feature = "elasticsearch")]

@@ -1,4 +1,4 @@
--- Document 001: the Supabase integration activity log.
+-- The Supabase integration activity log (docs/reference/supabase-activity-log.md).
 CREATE TABLE IF NOT EXISTS integration_activity_log (
     id UUID PRIMARY KEY DEFAULT gen_random_uuid(),
     organization_id UUID,
@@ -40,8 +40,8 @@ SELECT organization_id, integration_id, direction, activity_type, status, date_t
 FROM integration_activity_log
 GROUP BY organization_id, integration_id, direction, activity_type, status, date_trunc('day', created_at);
 
--- Who may read what: the organisations of the caller's token (PostgREST and Supabase put its claims into this setting). A
--- role that bypasses row-level security, as Supabase's service_role, reads and writes across organisations.
+-- The organisations in the caller's token, which decide what it may read (PostgREST and Supabase put the token's claims
+-- into this setting). A role that bypasses row-level security, such as Supabase's service_role, may read and write all.
 CREATE OR REPLACE FUNCTION integration_activity_organizations() RETURNS SETOF UUID LANGUAGE sql STABLE AS $$
     SELECT value::uuid
     FROM (SELECT nullif(current_setting('request.jwt.claims', true), '')::jsonb AS claims) AS token,
@@ -56,7 +56,7 @@ CREATE POLICY integration_activity_read ON integration_activity_log FOR SELECT
 CREATE POLICY integration_activity_write ON integration_activity_log FOR INSERT
     WITH CHECK (organization_id IN (SELECT integration_activity_organizations()));
 
--- The first write of an activity; gives its id.
+-- The first write of an activity; returns its id.
 CREATE OR REPLACE FUNCTION log_integration_activity_start(
     p_organization_id UUID, p_integration_id UUID, p_direction TEXT, p_activity_type TEXT,
     p_method TEXT DEFAULT NULL, p_endpoint TEXT DEFAULT NULL, p_request_headers JSONB DEFAULT NULL,
@@ -70,7 +70,7 @@ CREATE OR REPLACE FUNCTION log_integration_activity_start(
     RETURNING id
 $$;
 
--- The second: its outcome. Without a time the time since the first is kept.
+-- The second write: its outcome. Without a response time, the time since the first write is stored.
 CREATE OR REPLACE FUNCTION log_integration_activity_complete(
     p_id UUID, p_status TEXT, p_response_status INTEGER DEFAULT NULL, p_response_body JSONB DEFAULT NULL,
     p_response_time_ms INTEGER DEFAULT NULL, p_error_message TEXT DEFAULT NULL, p_error_code TEXT DEFAULT NULL
@@ -82,7 +82,7 @@ CREATE OR REPLACE FUNCTION log_integration_activity_complete(
     WHERE id = p_id
 $$;
 
--- Deletes what is older than the retention; gives how many. For a scheduler: SELECT cleanup_integration_activity_log();
+-- Deletes what is older than the retention; returns the number of rows. For a scheduler: SELECT cleanup_integration_activity_log();
 CREATE OR REPLACE FUNCTION cleanup_integration_activity_log(p_days INTEGER DEFAULT 90) RETURNS BIGINT LANGUAGE sql AS $$
     WITH gone AS (
         DELETE FROM integration_activity_log WHERE created_at < now() - make_interval(days => p_days) RETURNING 1

@@ -1,6 +1,6 @@
 //! The alerts screen's lines: what rules found, and what the stores hold.
 
-use super::State;
+use super::AppState;
 use super::alerting::behind;
 use super::health::rows_of;
 use crosstail_core::filter::quote;
@@ -35,7 +35,7 @@ impl LineState {
 
 /// Where an alert is from.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Origin {
+pub enum AlertOrigin {
     /// A rule.
     Rule(String),
     /// A store: the alert's activity.
@@ -70,7 +70,7 @@ pub struct AlertLine {
     /// A silence covers it.
     pub silenced: bool,
     /// Where it is from.
-    pub origin: Origin,
+    pub origin: AlertOrigin,
     /// The filter that shows what is behind it.
     pub filter: String,
 }
@@ -81,10 +81,10 @@ const WINDOW_US: i64 = 300_000_000;
 const STORED: usize = 500;
 
 /// Everything that is shown, the most urgent first.
-pub(super) fn lines(state: &State) -> Vec<AlertLine> {
+pub(super) fn lines(state: &AppState) -> Vec<AlertLine> {
     let mut lines: Vec<AlertLine> = Vec::new();
     let alerting = &state.alerting;
-    for alert in alerting.alerts.active.iter().chain(&alerting.alerts.past) {
+    for alert in alerting.alerts.active.iter().chain(&alerting.alerts.resolved) {
         lines.push(of_rule(alert, &alerting.rules, &alerting.silences, state.now));
     }
     lines.extend(stored(state));
@@ -116,8 +116,8 @@ pub fn of_rule(alert: &Alert, rules: &[Rule], silences: &[Silence], now: Timesta
         since: alert.fired_at.unwrap_or(alert.since),
         ended: alert.resolved_at,
         who: alert.acknowledged.as_ref().map(|(who, _)| who.clone()),
-        silenced: silences.iter().any(|silence| silence.covers(alert, now)),
-        origin: Origin::Rule(alert.rule.clone()),
+        silenced: silences.iter().any(|silence| silence.matches(alert, now)),
+        origin: AlertOrigin::Rule(alert.rule.clone()),
         filter: if has_activities {
             behind(&alert.filter, alert.since.plus_us(-window_us), alert.resolved_at)
         } else {
@@ -126,7 +126,7 @@ pub fn of_rule(alert: &Alert, rules: &[Rule], silences: &[Silence], now: Timesta
     }
 }
 
-fn stored(state: &State) -> impl Iterator<Item = AlertLine> + '_ {
+fn stored(state: &AppState) -> impl Iterator<Item = AlertLine> + '_ {
     let store = &state.store;
     let mut rows: Vec<Row> = state.alert_rows.iter().copied().collect();
     rows.sort_by_key(|row| std::cmp::Reverse(store.started(*row)));
@@ -167,12 +167,12 @@ pub fn of_activity(activity: Activity) -> AlertLine {
         who: activity.actor.as_ref().map(ToString::to_string),
         silenced: false,
         filter: format!("{system}-kind:alert time:{}", around(activity.started_at)),
-        origin: Origin::Stored(Box::new(activity)),
+        origin: AlertOrigin::Stored(Box::new(activity)),
     }
 }
 
 /// The record that a store's alert names: by its id, or by its key in the store.
-pub(super) fn record_of(state: &State, alert: &Activity) -> Option<Row> {
+pub(super) fn record_of(state: &AppState, alert: &Activity) -> Option<Row> {
     let named = alert.parent_request_id.as_deref()?;
     if let Some(row) = state.store.find(&crosstail_core::model::Id::parse(named)) {
         return Some(row);
@@ -180,7 +180,7 @@ pub(super) fn record_of(state: &State, alert: &Activity) -> Option<Row> {
     let day = 86_400_000;
     let near = rows_of(&state.store, alert.started_at.plus_ms(-day)..alert.started_at.plus_ms(day));
     let is = |row: &&Row| {
-        state.store.places(**row).iter().any(|place| place.locator.in_table().is_some_and(|(_, key)| key == named))
+        state.store.places(**row).iter().any(|place| place.locator.as_table_key().is_some_and(|(_, key)| key == named))
     };
     near.iter().find(is).copied()
 }

@@ -1,8 +1,8 @@
 //! One activity, opened.
 
 use super::Ticket;
-use super::opened::{Opened, Part};
-use crosstail_core::model::{Activity, Entry, Id, Latencies, Timestamp};
+use super::prepared::{PayloadSection, PreparedPayload};
+use crosstail_core::model::{Activity, CatalogueEntry, Id, Latencies, Timestamp};
 use crosstail_engine::insight::{Chain, Comparison, Trace, describe_mapping};
 use crosstail_engine::outline::Outline;
 use crosstail_engine::store::Row;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// What is being waited for, or was got.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Load<T> {
+pub enum Loadable<T> {
     /// On its way.
     Loading,
     /// Here.
@@ -21,7 +21,7 @@ pub enum Load<T> {
     Failed(String),
 }
 
-impl<T> Load<T> {
+impl<T> Loadable<T> {
     /// What was got.
     pub const fn get(&self) -> Option<&T> {
         match self {
@@ -33,18 +33,18 @@ impl<T> Load<T> {
 
 /// What is asked about an opened activity.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Ask {
+pub struct ExplainRequest {
     /// The activity.
     pub activity: Activity,
     /// Its payload, whose texts may be codes.
-    pub opened: Arc<Opened>,
+    pub opened: Arc<PreparedPayload>,
     /// Transforms: the side that each is of, and its expression.
-    pub transforms: Vec<(Part, String)>,
+    pub transforms: Vec<(PayloadSection, String)>,
 }
 
 /// A transform, evaluated.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Transformed {
+pub struct TransformResult {
     /// `request` or `response`.
     pub name: &'static str,
     /// The expression.
@@ -55,11 +55,11 @@ pub struct Transformed {
 
 /// What configuration says about an opened activity.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Explained {
+pub struct Explanation {
     /// Mappings of its codes.
-    pub mappings: Vec<Entry>,
+    pub mappings: Vec<CatalogueEntry>,
     /// Its endpoint's transforms.
-    pub transforms: Vec<Transformed>,
+    pub transforms: Vec<TransformResult>,
 }
 
 /// The tabs of a detail.
@@ -116,11 +116,11 @@ impl Tab {
     }
 
     /// The payload's part that it shows as a tree.
-    pub const fn part(self) -> Option<Part> {
+    pub const fn part(self) -> Option<PayloadSection> {
         match self {
-            Self::Request => Some(Part::Request),
-            Self::Response => Some(Part::Response),
-            Self::Raw => Some(Part::Raw),
+            Self::Request => Some(PayloadSection::Request),
+            Self::Response => Some(PayloadSection::Response),
+            Self::Raw => Some(PayloadSection::Raw),
             _ => None,
         }
     }
@@ -128,7 +128,7 @@ impl Tab {
 
 /// Two exchanges beside each other.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Against {
+pub struct SideBySide {
     /// Why these two: `the last success before it`.
     pub why: String,
     /// On the left.
@@ -136,7 +136,7 @@ pub struct Against {
     /// On the right, once it is known.
     pub right: Option<Activity>,
     /// What differs.
-    pub compared: Load<Arc<Comparison>>,
+    pub compared: Loadable<Arc<Comparison>>,
     /// The query for it.
     pub ticket: Ticket,
 }
@@ -147,9 +147,9 @@ pub struct Jq {
     /// The expression.
     pub expression: String,
     /// The side that it is evaluated on.
-    pub part: Part,
+    pub part: PayloadSection,
     /// What it gives, laid out.
-    pub result: Load<Outline>,
+    pub result: Loadable<Outline>,
     /// The query for it.
     pub ticket: Ticket,
 }
@@ -164,13 +164,13 @@ pub struct Detail {
     /// The open tab.
     pub tab: Tab,
     /// The payload.
-    pub opened: Load<Arc<Opened>>,
+    pub opened: Loadable<Arc<PreparedPayload>>,
     /// What configuration says about it.
-    pub explained: Explained,
+    pub explained: Explanation,
     /// Codes → what mappings say of them.
     pub notes: HashMap<String, String>,
     /// Latencies of the endpoint's loaded activities.
-    pub usual: Latencies,
+    pub typical_latency: Latencies,
     /// When that was computed.
     pub usual_at: Timestamp,
     /// The tries.
@@ -188,9 +188,9 @@ pub struct Detail {
     /// A jq expression in force.
     pub jq: Option<Jq>,
     /// The selected try against the one before it.
-    pub ladder: Option<Against>,
+    pub attempt_diff: Option<SideBySide>,
     /// What it is compared with.
-    pub against: Option<Against>,
+    pub side_by_side: Option<SideBySide>,
     /// Runs of library frames are shown.
     pub frames_open: bool,
     /// First line shown; selected line of the retry ladder and the trace.
@@ -222,18 +222,18 @@ impl Detail {
             trace: Trace::default(),
             activity,
             tab,
-            opened: Load::Loading,
-            explained: Explained::default(),
+            opened: Loadable::Loading,
+            explained: Explanation::default(),
             notes: HashMap::new(),
-            usual: Latencies::default(),
+            typical_latency: Latencies::default(),
             usual_at: Timestamp::default(),
             related: HashMap::new(),
             related_loaded: false,
             outlines: Default::default(),
             metadata: Outline::default(),
             jq: None,
-            ladder: None,
-            against: None,
+            attempt_diff: None,
+            side_by_side: None,
             frames_open: false,
             scroll: 0,
             search: String::new(),
@@ -248,16 +248,16 @@ impl Detail {
     }
 
     /// Takes the payload.
-    pub fn take(&mut self, opened: Arc<Opened>) {
+    pub fn take(&mut self, opened: Arc<PreparedPayload>) {
         self.metadata = Outline::new(opened.metadata().into_iter().collect(), self.width);
         self.outlines = Default::default();
-        self.opened = Load::Loaded(opened);
-        self.lay_out();
+        self.opened = Loadable::Loaded(opened);
+        self.build_outlines();
     }
 
     /// Lays the open tab's tree out, the first time that it is looked at.
-    fn lay_out(&mut self) {
-        if let (Some(part), Load::Loaded(opened)) = (self.tab.part(), &self.opened)
+    fn build_outlines(&mut self) {
+        if let (Some(part), Loadable::Loaded(opened)) = (self.tab.part(), &self.opened)
             && self.outlines[part as usize].is_none()
         {
             self.outlines[part as usize] = Some(Outline::new(opened.documents(part), self.width));
@@ -271,12 +271,12 @@ impl Detail {
         }
         (self.height, self.width) = (height, width);
         if let Some(outline) = self.outline_mut() {
-            outline.settle(height);
+            outline.scroll_to_selection(height);
         }
     }
 
     /// Takes what configuration says.
-    pub fn explain(&mut self, explained: Explained) {
+    pub fn explain(&mut self, explained: Explanation) {
         let codes = explained.mappings.iter().flat_map(|entry| {
             ["external", "internal"].into_iter().filter_map(|side| {
                 let code = entry.text(side)?;
@@ -301,7 +301,7 @@ impl Detail {
         let part = self.tab.part()?;
         match &mut self.jq {
             Some(Jq { part: of, result, .. }) if *of == part => match result {
-                Load::Loaded(outline) => Some(outline),
+                Loadable::Loaded(outline) => Some(outline),
                 _ => None,
             },
             _ => self.outlines[part as usize].as_mut(),
@@ -313,26 +313,26 @@ impl Detail {
         if self.tab != tab {
             self.tab = tab;
             self.scroll = match tab {
-                Tab::Retries => self.own_place(self.chain.attempts.iter()),
-                Tab::Trace => self.own_place(self.trace.nodes.iter().map(|node| &node.activity)),
+                Tab::Retries => self.primary_place(self.chain.attempts.iter()),
+                Tab::Trace => self.primary_place(self.trace.nodes.iter().map(|node| &node.activity)),
                 _ => 0,
             };
             self.search.clear();
-            self.lay_out();
+            self.build_outlines();
         }
     }
 
-    fn own_place<'a>(&self, mut among: impl Iterator<Item = &'a Activity>) -> usize {
+    fn primary_place<'a>(&self, mut among: impl Iterator<Item = &'a Activity>) -> usize {
         among.position(|activity| activity.id == self.activity.id).unwrap_or(0)
     }
 
     /// Recomputes chain and trace of what is known; the selected line stays on its activity.
-    pub fn relate(&mut self) {
+    pub fn set_related(&mut self) {
         let pointed = self.pointed().map(|activity| activity.id.clone());
         let own = &self.activity;
         let all = || self.related.values().filter(|a| a.id != own.id).chain(std::iter::once(own));
         let chain = Chain::build(own, all());
-        let request = own.own_request().to_string();
+        let request = own.request_key().to_string();
         let parent = own.parent_request_id.as_deref();
         let belongs = |a: &&Activity| {
             a.id == own.id

@@ -8,41 +8,41 @@ const LONG: usize = 8;
 
 /// How far a source is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Progress {
+pub enum SearchProgress {
     /// It is being looked for, as this.
-    Looking(&'static str),
+    Running(&'static str),
     /// Done: found as this, this many, after this many milliseconds.
     Found(&'static str, usize, u64),
     /// Done: nothing, after this many milliseconds.
-    Nothing(u64),
+    Empty(u64),
     /// It could not be asked: why.
     Failed(String),
 }
 
-impl Progress {
+impl SearchProgress {
     /// For people.
     pub fn describe(&self) -> String {
         match self {
-            Self::Looking(what) => format!("looking, as {what}"),
+            Self::Running(what) => format!("looking, as {what}"),
             Self::Found(what, count, ms) => format!("{count} found, as {what}, in {ms} ms"),
-            Self::Nothing(ms) => format!("nothing, in {ms} ms"),
+            Self::Empty(ms) => format!("nothing, in {ms} ms"),
             Self::Failed(problem) => problem.clone(),
         }
     }
 
     /// Whether nothing more comes.
     pub const fn is_done(&self) -> bool {
-        !matches!(self, Self::Looking(_))
+        !matches!(self, Self::Running(_))
     }
 }
 
 /// State of a search.
 #[derive(Debug, Clone)]
-pub struct Find {
+pub struct Search {
     /// What was pasted.
     pub text: String,
     /// The sources that are asked.
-    pub sources: Vec<(SourceId, Progress)>,
+    pub sources: Vec<(SourceId, SearchProgress)>,
     /// What was found, the best first.
     pub found: Vec<Activity>,
     /// The chosen one.
@@ -53,7 +53,7 @@ pub struct Find {
     pub ticket: Ticket,
 }
 
-impl Find {
+impl Search {
     /// Whether every source has answered.
     pub fn is_done(&self) -> bool {
         self.sources.iter().all(|(_, progress)| progress.is_done())
@@ -64,7 +64,7 @@ impl Find {
         let chosen = self.found.get(self.chosen).map(|activity| activity.id.clone());
         let mut all = std::mem::take(&mut self.found);
         all.extend(found);
-        self.found = crosstail_core::model::joined(all);
+        self.found = crosstail_core::model::merge_by_id(all);
         rank(&mut self.found, &self.text);
         if self.moved {
             self.chosen = self.found.iter().position(|a| Some(&a.id) == chosen.as_ref()).unwrap_or(0);

@@ -4,7 +4,7 @@
 use super::alerting::FiguresQuery;
 use crosstail_core::filter::Field;
 use crosstail_core::model::{Kind, Timestamp};
-use crosstail_engine::insight::{Health, Part, Reading, Span, Try};
+use crosstail_engine::insight::{Attempt, Health, HealthFigures, HealthInput, Windows};
 use crosstail_engine::store::{Row, Store, Symbol};
 use crosstail_source::{Grouping, Groups};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -21,13 +21,13 @@ const DAY_US: i64 = 86_400_000_000;
 const PAST_EVERY_US: i64 = 60_000_000;
 
 /// Systems by their symbols in the store.
-type Slot = HashMap<Symbol, Part>;
+type Slot = HashMap<Symbol, HealthFigures>;
 
 /// What the stores counted of a time that is not in memory.
 #[derive(Debug, Clone, Default)]
-struct Past {
+struct StoreFigures {
     /// By slot and system.
-    slots: BTreeMap<i64, BTreeMap<String, Part>>,
+    slots: BTreeMap<i64, BTreeMap<String, HealthFigures>>,
     /// The time that is theirs.
     range: Option<Range<Timestamp>>,
     asked_at: Option<Timestamp>,
@@ -47,7 +47,7 @@ pub struct HealthView {
     /// Rows looked at the last time: how long the next time may wait.
     cost: usize,
     /// Of the windows themselves, and of the day before.
-    past: [Past; 2],
+    past: [StoreFigures; 2],
 }
 
 impl HealthView {
@@ -70,7 +70,7 @@ impl HealthView {
     }
 
     /// Notes that rows are new or changed, or began at another time before.
-    pub fn touch(&mut self, store: &Store, rows: &[Row], moved_from: &[Timestamp]) {
+    pub fn mark_dirty(&mut self, store: &Store, rows: &[Row], moved_from: &[Timestamp]) {
         if self.slots.is_empty() {
             return;
         }
@@ -92,7 +92,7 @@ impl HealthView {
     }
 
     /// The questions for the stores, where memory does not reach back as far as the windows do.
-    pub fn ask_past(&mut self, complete_from: Timestamp, now: Timestamp) -> Vec<FiguresQuery> {
+    pub fn request_store_figures(&mut self, complete_from: Timestamp, now: Timestamp) -> Vec<FiguresQuery> {
         let (window, slot_us) = (self.window_us(), self.slot_us());
         // Slots of which memory has a part are the stores' whole.
         let complete = self.slot_of(complete_from.plus_us(-1).max(Timestamp(0))) + 1;
@@ -116,14 +116,14 @@ impl HealthView {
     }
 
     /// Takes the stores' answer.
-    pub fn take_past(&mut self, query: &FiguresQuery, groups: Groups, now: Timestamp) {
+    pub fn set_store_figures(&mut self, query: &FiguresQuery, groups: Groups, now: Timestamp) {
         if query.grouping.bucket_us != Some(self.slot_us()) {
             return;
         }
-        let mut slots: BTreeMap<i64, BTreeMap<String, Part>> = BTreeMap::new();
+        let mut slots: BTreeMap<i64, BTreeMap<String, HealthFigures>> = BTreeMap::new();
         for ((values, at), figures) in groups {
             if let (Some(Some(system)), Some(at)) = (values.into_iter().next(), at) {
-                slots.entry(self.slot_of(at)).or_default().insert(system, Part::counted(figures, at));
+                slots.entry(self.slot_of(at)).or_default().insert(system, HealthFigures::counted(figures, at));
             }
         }
         let is_day_before = query.until <= now.plus_us(-DAY_US + self.slot_us()) && self.window_us() < DAY_US;
@@ -141,13 +141,13 @@ impl HealthView {
             self.slots.remove(&slot);
         }
         let start = now.plus_us(-window);
-        let mut span = Span {
-            now: self.gather(store, start..Timestamp(i64::MAX)),
-            before: self.gather(store, start.plus_us(-window)..start),
-            ..Span::default()
+        let mut span = Windows {
+            now: self.collect(store, start..Timestamp(i64::MAX)),
+            before: self.collect(store, start.plus_us(-window)..start),
+            ..Windows::default()
         };
         if window < DAY_US {
-            span.day_before = self.gather(store, start.plus_us(-DAY_US)..now.plus_us(-DAY_US));
+            span.day_before = self.collect(store, start.plus_us(-DAY_US)..now.plus_us(-DAY_US));
         }
         // The sparkline stands on whole slots, so that it does not move as time goes on.
         let last = self.slot_of(now);
@@ -155,12 +155,12 @@ impl HealthView {
         let per_column = SLOTS / COLUMNS;
         for slot in first..=last {
             let column = ((slot - first) / per_column) as usize;
-            let mut add = |system: &str, part: &Part| {
+            let mut add = |system: &str, part: &HealthFigures| {
                 let columns = span.columns.entry(system.to_owned()).or_insert_with(|| vec![(0, 0); COLUMNS as usize]);
                 columns[column].0 += part.figures.count;
                 columns[column].1 += part.figures.failed;
             };
-            match self.of_stores(slot) {
+            match self.store_slot(slot) {
                 Some(parts) => parts.iter().for_each(|(system, part)| add(system, part)),
                 None => {
                     let parts = self.slots.get(&slot).into_iter().flatten();
@@ -180,22 +180,22 @@ impl HealthView {
     }
 
     /// What the stores counted of a slot, where it is theirs.
-    fn of_stores(&self, slot: i64) -> Option<&BTreeMap<String, Part>> {
-        static NONE: BTreeMap<String, Part> = BTreeMap::new();
+    fn store_slot(&self, slot: i64) -> Option<&BTreeMap<String, HealthFigures>> {
+        static NONE: BTreeMap<String, HealthFigures> = BTreeMap::new();
         let start = Timestamp(slot * self.slot_us());
-        let theirs = |past: &&Past| past.range.as_ref().is_some_and(|range| range.contains(&start));
+        let theirs = |past: &&StoreFigures| past.range.as_ref().is_some_and(|range| range.contains(&start));
         self.past.iter().find(theirs).map(|past| past.slots.get(&slot).unwrap_or(&NONE))
     }
 
     /// The parts of a range of time: whole slots as they are known, its edges computed.
-    fn gather(&mut self, store: &Store, range: Range<Timestamp>) -> BTreeMap<String, Part> {
-        let mut sum: BTreeMap<String, Part> = BTreeMap::new();
-        let mut by_symbol: HashMap<Symbol, Part> = HashMap::new();
+    fn collect(&mut self, store: &Store, range: Range<Timestamp>) -> BTreeMap<String, HealthFigures> {
+        let mut sum: BTreeMap<String, HealthFigures> = BTreeMap::new();
+        let mut by_symbol: HashMap<Symbol, HealthFigures> = HashMap::new();
         let newest = store.all_rows().last().map_or(range.start, |row| store.started(*row));
         let last = self.slot_of(range.end.plus_us(-1).min(newest.max(range.start)));
         for slot in self.slot_of(range.start)..=last {
             let of_slot = Timestamp(slot * self.slot_us())..Timestamp((slot + 1) * self.slot_us());
-            if let Some(parts) = self.of_stores(slot) {
+            if let Some(parts) = self.store_slot(slot) {
                 // A slot of theirs cannot be divided: it belongs to the range that it begins in.
                 for (system, part) in parts.iter().filter(|_| range.contains(&of_slot.start)) {
                     sum.entry(system.clone()).or_default().merge(part);
@@ -235,19 +235,19 @@ pub(super) fn rows_of(store: &Store, range: Range<Timestamp>) -> &[Row] {
 }
 
 /// Whether a row is work of its system: an alert about it is none.
-pub(super) fn is_work(store: &Store, row: Row) -> bool {
+pub(super) fn counts_for_health(store: &Store, row: Row) -> bool {
     store.kind(row) != Kind::Alert
 }
 
 /// The reading of a row.
-pub(super) fn reading(store: &Store, row: Row) -> Reading<'_> {
+pub(super) fn reading(store: &Store, row: Row) -> HealthInput<'_> {
     let failed = store.is_failure(row);
     let named = |symbol: Symbol| (symbol != Symbol::ABSENT).then(|| store.symbols().get(symbol));
     let retry = store.retry(row).map(|(operation, attempt, due)| {
         let started = store.started(row);
-        Try { operation, attempt, started, due }
+        Attempt { operation, attempt, started, due }
     });
-    Reading {
+    HealthInput {
         started: store.started(row),
         status: store.status(row),
         failed,
@@ -264,7 +264,7 @@ fn read(store: &Store, range: Range<Timestamp>) -> (Slot, usize) {
     let rows = rows_of(store, range);
     for row in rows {
         let system = store.system(*row);
-        if system != Symbol::ABSENT && is_work(store, *row) {
+        if system != Symbol::ABSENT && counts_for_health(store, *row) {
             slot.entry(system).or_default().add(&reading(store, *row));
         }
     }

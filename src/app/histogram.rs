@@ -1,6 +1,6 @@
 //! The histogram: failures and totals over time, and the range that is chosen in it.
 
-use super::State;
+use super::AppState;
 use crosstail_core::model::Timestamp;
 use crosstail_engine::store::Histogram;
 
@@ -23,7 +23,7 @@ pub struct HistogramPanel {
     pub end: Timestamp,
 }
 
-impl State {
+impl AppState {
     /// Counts the histogram over its span, which ends at the newest activity, or now while there is live traffic.
     pub fn count_histogram(&mut self) {
         let rows = self.store.rows();

@@ -9,8 +9,8 @@ mod find;
 mod health;
 mod histogram;
 mod list;
-mod opened;
 mod palette;
+mod prepared;
 mod prompt;
 mod reports;
 mod state;
@@ -18,18 +18,18 @@ mod system;
 mod update;
 
 pub use action::Action;
-pub use alerts::{AlertLine, LineState, Origin, of_activity, of_rule};
-pub use detail::{Against, Ask, Detail, Explained, Jq, Load, Tab, Transformed};
+pub use alerts::{AlertLine, AlertOrigin, LineState, of_activity, of_rule};
+pub use detail::{Detail, ExplainRequest, Explanation, Jq, Loadable, SideBySide, Tab, TransformResult};
 pub use filter_bar::FilterBar;
-pub use find::{Find, Progress, is_named, rank};
+pub use find::{Search, SearchProgress, is_named, rank};
 pub use health::{HEALTH_WINDOWS_US, HealthView};
 pub use histogram::HistogramPanel;
 pub use list::{COLUMNS, List};
-pub use opened::{Opened, Part, missing};
-pub use palette::{Palette, PaletteItem, Run};
-pub use prompt::{Prompt, Purpose};
-pub use state::{FacetPanel, Focus, Mark, Notice, Overlay, Screen, SourceStatus, State, Toggles, ViewSnapshot};
-pub use system::{Entry, Heat, SPANS, Section, SystemView};
+pub use palette::{Palette, PaletteCommand, PaletteItem};
+pub use prepared::{PayloadSection, PreparedPayload, missing};
+pub use prompt::{Prompt, PromptKind};
+pub use state::{AppState, FacetPanel, Focus, Mark, Notice, Overlay, Screen, SourceStatus, Toggles, ViewSnapshot};
+pub use system::{Heatmap, LATENCY_BUCKETS_MS, Section, SystemLine, SystemView};
 pub use update::update;
 
 use alerting::FiguresQuery;
@@ -78,13 +78,13 @@ pub enum Event {
 #[derive(Debug)]
 pub enum Reply {
     /// The payload of an opened activity.
-    Payload(Result<Arc<Opened>, String>),
+    Payload(Result<Arc<PreparedPayload>, String>),
     /// The other of a comparison, and what differs.
     Compared(Result<Box<(Activity, Comparison)>, String>),
     /// What a jq expression gives: JSON texts.
     Jq(Result<Vec<String>, String>),
     /// How far a source is with a search, and what it found since.
-    Finding(SourceId, Progress, Vec<Activity>),
+    SearchProgress(SourceId, SearchProgress, Vec<Activity>),
     /// Activities that share its correlation or request.
     Related(Vec<Activity>),
     /// Ids that match the filter by their payload, so far; whether that is all.
@@ -92,9 +92,9 @@ pub enum Reply {
     /// Figures of the sources, or why there are none.
     Figures(Box<FiguresQuery>, Result<Groups, String>),
     /// What configuration says about the opened activity.
-    Explained(Box<Explained>),
+    Explained(Box<Explanation>),
     /// A text for the notice line.
-    Said(String),
+    Notice(String),
 }
 
 /// What the application wants done.
@@ -105,27 +105,27 @@ pub enum Effect {
     /// Find related activities in every source.
     LoadRelated(Ticket, Vec<RelatedKey>),
     /// Look up the mappings of codes of a system, and evaluate transforms.
-    Explain(Ticket, Box<Ask>),
+    Explain(Ticket, Box<ExplainRequest>),
     /// Let the sources say which activities match a filter that looks into payloads.
-    Match(Ticket, String),
+    MatchPayloads(Ticket, String),
     /// Let the sources count.
     Figures(Ticket, Box<FiguresQuery>),
     /// Compare two exchanges.
-    Compare(Ticket, Box<Pair>),
+    Compare(Ticket, Box<CompareRequest>),
     /// Evaluate a jq expression on a JSON text.
     Jq(Ticket, String, Arc<String>),
     /// Look for what a text identifies, in every source.
     Find(Ticket, String),
     /// The search is not wanted any more.
-    StopFinding,
+    CancelSearch,
     /// Put a text into the clipboard.
     Copy(String),
     /// Let another program have the terminal and a text.
-    Outside(Outside),
+    RunExternal(ExternalProgram),
     /// Write marked activities as an incident: to this path with `.md` and with `.sqlite`.
-    Bundle(String, Vec<Mark>),
+    WriteIncident(String, Vec<Mark>),
     /// Change an alert in its stores.
-    ChangeAlert(Box<AlertChange>),
+    ChangeAlert(Box<AlertEdit>),
     /// Write the screen as a report to this path; its ending says the form.
     Report(String, Box<crosstail_export::Report>),
     /// Write the commented configuration file.
@@ -144,7 +144,7 @@ pub enum Effect {
 
 /// A change of an alert that a store holds.
 #[derive(Debug, Clone, PartialEq)]
-pub struct AlertChange {
+pub struct AlertEdit {
     /// The alert.
     pub id: String,
     /// Where it is.
@@ -157,18 +157,18 @@ pub struct AlertChange {
 
 /// Two exchanges to be compared.
 #[derive(Debug, PartialEq)]
-pub struct Pair {
+pub struct CompareRequest {
     /// On the left.
     pub left: Activity,
     /// Its payload, where it is loaded.
-    pub opened: Option<Arc<Opened>>,
+    pub opened: Option<Arc<PreparedPayload>>,
     /// On the right.
-    pub right: Right,
+    pub right: CompareWith,
 }
 
 /// The right side of a comparison.
 #[derive(Debug, PartialEq)]
-pub enum Right {
+pub enum CompareWith {
     /// This one.
     Known(Box<Activity>),
     /// The newest that this filter keeps, before this moment, in any source.
@@ -177,7 +177,7 @@ pub enum Right {
 
 /// Another program that is given the terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outside {
+pub struct ExternalProgram {
     /// Which.
     pub program: Program,
     /// What it is given.

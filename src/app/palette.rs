@@ -6,7 +6,7 @@ use nucleo_matcher::{Config, Matcher, Utf32Str};
 
 /// What choosing an item does.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Run {
+pub enum PaletteCommand {
     /// An action.
     Action(Action),
     /// A theme.
@@ -25,7 +25,7 @@ pub struct PaletteItem {
     /// What it does.
     pub help: String,
     /// What is run.
-    pub run: Run,
+    pub run: PaletteCommand,
 }
 
 /// State of the palette.
@@ -52,7 +52,7 @@ impl Palette {
     pub fn search(&mut self, text: &str) {
         text.clone_into(&mut self.text);
         self.chosen = 0;
-        self.items.retain(|item| !matches!(item.run, Run::Find(_)));
+        self.items.retain(|item| !matches!(item.run, PaletteCommand::Find(_)));
         if text.is_empty() {
             self.found = (0..self.items.len()).collect();
             return;
@@ -77,7 +77,7 @@ impl Palette {
             self.items.push(PaletteItem {
                 name: "find".to_owned(),
                 help: format!("in every source: {}", text.trim()),
-                run: Run::Find(text.trim().to_owned()),
+                run: PaletteCommand::Find(text.trim().to_owned()),
             });
         }
     }

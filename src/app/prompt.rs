@@ -4,7 +4,7 @@ use crosstail_core::model::Activity;
 
 /// What the line is for.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Purpose {
+pub enum PromptKind {
     /// A jq expression over the open body.
     Jq,
     /// A note on an activity.
@@ -17,7 +17,7 @@ pub enum Purpose {
     Report,
 }
 
-impl Purpose {
+impl PromptKind {
     /// The title of the prompt.
     pub const fn title(&self) -> &'static str {
         match self {
@@ -45,7 +45,7 @@ impl Purpose {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prompt {
     /// What it is for.
-    pub purpose: Purpose,
+    pub purpose: PromptKind,
     /// What was typed.
     pub text: String,
 }

@@ -1,16 +1,16 @@
 //! What is on a screen, as a report.
 
 use super::health::reading;
-use super::{Origin, Screen, Section, State};
+use super::{AlertOrigin, AppState, Screen, Section};
 use crosstail_core::filter::Filter;
 use crosstail_core::model::{Figures, Timestamp};
-use crosstail_engine::insight::{Part, SystemHealth};
+use crosstail_engine::insight::{HealthFigures, SystemHealth};
 use crosstail_export::{Cell, Chart, Report, ReportKind, Table};
 use crosstail_source::Groups;
 use std::collections::BTreeMap;
 
 /// The report of the screen that is shown.
-pub(super) fn of_screen(state: &State) -> Report {
+pub(super) fn of_screen(state: &AppState) -> Report {
     let (title, tables) = match state.screen {
         Screen::Health => ("Health of the systems".to_owned(), vec![health(state)]),
         Screen::System => {
@@ -46,7 +46,7 @@ fn names(columns: &[&str]) -> Vec<String> {
     columns.iter().map(|name| (*name).to_owned()).collect()
 }
 
-fn health(state: &State) -> Table {
+fn health(state: &AppState) -> Table {
     let row = |system: &SystemHealth| {
         let q = |q| Cell::from(system.figures.latencies.quantile_ms(q));
         let errors: Vec<String> = system.errors.iter().map(|(kind, n)| format!("{kind} ×{n}")).collect();
@@ -98,7 +98,7 @@ fn health(state: &State) -> Table {
     }
 }
 
-fn system(state: &State) -> Vec<Table> {
+fn system(state: &AppState) -> Vec<Table> {
     let Some(view) = &state.system else { return Vec::new() };
     let section = |section: Section, name: &str, title: &str, field: &str, chart: Chart| {
         let keyed: Vec<(Vec<Option<String>>, &Figures)> =
@@ -128,11 +128,13 @@ fn system(state: &State) -> Vec<Table> {
     ]
 }
 
-fn alerts(state: &State) -> Table {
+fn alerts(state: &AppState) -> Table {
     let rows = state.alert_lines.iter().map(|line| {
         let from = match &line.origin {
-            Origin::Rule(rule) => format!("rule {rule}"),
-            Origin::Stored(alert) => alert.places.first().map(|p| p.label(state.store.names())).unwrap_or_default(),
+            AlertOrigin::Rule(rule) => format!("rule {rule}"),
+            AlertOrigin::Stored(alert) => {
+                alert.places.first().map(|p| p.label(state.store.names())).unwrap_or_default()
+            }
         };
         vec![
             Cell::text(line.severity_word),
@@ -168,7 +170,7 @@ fn alerts(state: &State) -> Table {
 }
 
 /// The documents' reports of the view.
-fn activity(state: &State) -> Vec<Table> {
+fn activity(state: &AppState) -> Vec<Table> {
     let store = &state.store;
     let context = state.context();
     let of = |kind: &ReportKind| {
@@ -179,7 +181,7 @@ fn activity(state: &State) -> Vec<Table> {
         let mut groups = Groups::new();
         for (values, rows) in store.partition(kind.by, &rows) {
             let values: Vec<Option<String>> = values.into_iter().map(Some).collect();
-            let mut parts: BTreeMap<Option<Timestamp>, Part> = BTreeMap::new();
+            let mut parts: BTreeMap<Option<Timestamp>, HealthFigures> = BTreeMap::new();
             for row in rows {
                 let at = kind.bucket_us.map(|us| Timestamp(store.started(row).0.div_euclid(us) * us));
                 parts.entry(at).or_default().add(&reading(store, row));

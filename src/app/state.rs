@@ -1,13 +1,13 @@
 //! Everything the screen is drawn from.
 
-use super::alerting::{Alerting, Seen, SourceSeen};
+use super::alerting::{Alerting, EvaluationInput, SourceSnapshot};
 use super::{
-    AlertLine, Detail, FilterBar, Find, HealthView, HistogramPanel, List, Palette, Prompt, SystemView, Tab, Ticket,
+    AlertLine, Detail, FilterBar, HealthView, HistogramPanel, List, Palette, Prompt, Search, SystemView, Tab, Ticket,
 };
 use crate::config::ViewEntry;
 use chrono_tz::Tz;
 use crosstail_core::filter::{Context, Field};
-use crosstail_core::model::{Activity, Catalogue, Entry, Id, Names, SourceId, Timestamp, Vitals};
+use crosstail_core::model::{Activity, Catalogue, CatalogueEntry, Id, Names, SourceId, Timestamp, Vitals};
 use crosstail_engine::insight::{Contrast, Policy, Tally};
 use crosstail_engine::store::{Facet, Row, Store};
 use crosstail_source::Probe;
@@ -56,7 +56,7 @@ pub enum Overlay {
     /// The command palette.
     Palette(Palette),
     /// Looking for what a text identifies.
-    Find(Find),
+    Find(Search),
     /// One line asked for.
     Prompt(Prompt),
 }
@@ -87,11 +87,11 @@ pub struct SourceStatus {
     /// Its name.
     pub name: String,
     /// What it is doing.
-    pub state: pump::State,
+    pub state: pump::SourceState,
     /// Server and schema.
     pub probe: Option<Probe>,
     /// Activities taken in.
-    pub seen: u64,
+    pub received: u64,
     /// Of which came before what was already here, while live.
     pub late: u64,
     /// Lost on the way.
@@ -101,11 +101,11 @@ pub struct SourceStatus {
     /// Time of the oldest one.
     pub oldest: Option<Timestamp>,
     /// Its history was read, as far back as it is held.
-    pub filled: bool,
+    pub backfilled: bool,
     /// Since when it cannot be read.
     pub unreachable_since: Option<Timestamp>,
     /// What it said last.
-    pub said: Option<String>,
+    pub last_notice: Option<String>,
     /// What it holds beside activities.
     pub catalogue: Catalogue,
     /// How the things behind it are, and what they measure.
@@ -170,7 +170,7 @@ pub struct ViewSnapshot {
 }
 
 /// The state.
-pub struct State {
+pub struct AppState {
     /// The present moment, as of the last event.
     pub now: Timestamp,
     /// When the explorer was opened.
@@ -220,7 +220,7 @@ pub struct State {
     /// The system that is shown.
     pub system: Option<SystemView>,
     /// The question for figures of the past that is on its way.
-    pub past_ticket: Ticket,
+    pub history_figures_ticket: Ticket,
     /// Rules, and what they found.
     pub alerting: Alerting,
     /// The rows that are alerts of stores: noted as they come, so that they need not be looked for among all rows.
@@ -234,11 +234,11 @@ pub struct State {
     /// What tells the failures of a set from the rest, and the set.
     pub contrast: Option<(String, Contrast)>,
     /// The tab that what is being looked for is opened at.
-    pub opens_at: Option<Tab>,
+    pub open_tab: Option<Tab>,
     /// The command that opened the explorer, without secrets and without its filter.
     pub invocation: String,
     /// Selected line of the health and the source screens.
-    pub line: usize,
+    pub selected_line: usize,
     /// What is switched on.
     pub toggles: Toggles,
     /// Live arrivals of the last seconds: (second, count).
@@ -250,40 +250,40 @@ pub struct State {
     /// The query for matches by payload.
     pub match_ticket: Ticket,
     /// Whether it is still running.
-    pub matching: bool,
+    pub match_running: bool,
     /// When it was asked last.
-    pub matched_at: Timestamp,
+    pub match_asked_at: Timestamp,
     /// The store's revision that it was asked at.
     pub matched_revision: u64,
     /// How many clauses the sources evaluate.
-    pub where_configured: Option<String>,
+    pub pushdown_summary: Option<String>,
     /// When the relative filter was last evaluated anew.
     pub refiltered_at: Timestamp,
     /// When facets and histogram were last counted, and how long that may wait.
     pub counted_at: Timestamp,
 }
 
-impl State {
+impl AppState {
     /// The state at the beginning, over sources that are not connected yet.
     pub fn new(names: Names, sources: &[SourceId], zone: Tz, now: Timestamp) -> Self {
         let status = |id: &SourceId| SourceStatus {
             id: *id,
             name: names.source_name(*id).to_string(),
-            state: pump::State::Connecting,
+            state: pump::SourceState::Connecting,
             probe: None,
-            seen: 0,
+            received: 0,
             late: 0,
             dropped: 0,
             newest: None,
             oldest: None,
-            filled: false,
+            backfilled: false,
             unreachable_since: None,
-            said: None,
+            last_notice: None,
             catalogue: Catalogue::default(),
             vitals: Vitals::default(),
         };
         let mut store = Store::new(names.clone());
-        store.watch_from(now);
+        store.set_live_since(now);
         Self {
             now,
             opened: now,
@@ -302,7 +302,7 @@ impl State {
             overlays: Vec::new(),
             marks: HashMap::new(),
             contrast: None,
-            opens_at: None,
+            open_tab: None,
             invocation: "crosstail".to_owned(),
             history: vec![ViewSnapshot { filter: String::new(), selected: None }],
             history_at: 0,
@@ -312,22 +312,22 @@ impl State {
             notice: None,
             health: HealthView::default(),
             system: None,
-            past_ticket: 0,
+            history_figures_ticket: 0,
             alerting: Alerting::default(),
             alert_rows: BTreeSet::new(),
             alert_lines: Vec::new(),
             writes_as: None,
             usual_ticket: (0, 0),
-            line: 0,
+            selected_line: 0,
             toggles: Toggles { facets: true, histogram: true, relative_time: false, mouse: false, rate: false },
             arrivals: VecDeque::new(),
             bytes_per_second: 0,
             last_ticket: 0,
             match_ticket: 0,
-            matching: false,
-            matched_at: Timestamp(0),
+            match_running: false,
+            match_asked_at: Timestamp(0),
             matched_revision: 0,
-            where_configured: None,
+            pushdown_summary: None,
             refiltered_at: now,
             counted_at: Timestamp(0),
         }
@@ -345,7 +345,7 @@ impl State {
     }
 
     /// Says something for a few seconds.
-    pub fn say(&mut self, text: impl Into<String>) {
+    pub fn notify(&mut self, text: impl Into<String>) {
         self.notice = Some(Notice { text: text.into(), until: self.now.plus_ms(6000) });
     }
 
@@ -377,43 +377,43 @@ impl State {
     pub fn compute_health(&mut self) {
         self.health.compute(&self.store, self.now);
         let Some(health) = &mut self.health.health else { return };
-        health.hear(self.sources.iter().flat_map(|source| &source.vitals.checks));
+        health.apply_checks(self.sources.iter().flat_map(|source| &source.vitals.checks));
     }
 
     /// From when on everything is in memory: the sources have given all they have, or else as far back as they have.
     pub fn complete_from(&self) -> Timestamp {
         let of = |source: &SourceStatus| {
-            let whole = source.filled && source.seen < self.history_limit as u64;
+            let whole = source.backfilled && source.received < self.history_limit as u64;
             (!whole).then(|| source.oldest.unwrap_or(self.now))
         };
-        let holding = self.sources.iter().filter(|source| source.seen > 0);
+        let holding = self.sources.iter().filter(|source| source.received > 0);
         holding.filter_map(of).max().unwrap_or(Timestamp(i64::MIN))
     }
 
     /// What rules are evaluated over.
-    pub fn evaluate_rules(&mut self) -> Vec<crosstail_engine::insight::alerting::Change> {
-        let sources = self.sources.iter().map(|source| SourceSeen {
+    pub fn evaluate_rules(&mut self) -> Vec<crosstail_engine::insight::alerting::AlertChange> {
+        let sources = self.sources.iter().map(|source| SourceSnapshot {
             name: &source.name,
             unreachable_since: source.unreachable_since,
             vitals: &source.vitals,
         });
         let (context, until) = (self.context(), Timestamp(i64::MAX));
-        let seen = Seen { context, store: &self.store, until, sources: sources.collect() };
+        let seen = EvaluationInput { context, store: &self.store, until, sources: sources.collect() };
         self.alerting.evaluate(&seen)
     }
 
     /// What the sources' catalogues say of a system.
-    pub fn system_entry(&self, system: &str) -> Option<&Entry> {
+    pub fn system_entry(&self, system: &str) -> Option<&CatalogueEntry> {
         self.sources.iter().find_map(|source| source.catalogue.system(system))
     }
 
     /// What they say of the endpoint, the webhook or the rule that an activity is of.
-    pub fn endpoint_entry(&self, activity: &Activity) -> Option<&Entry> {
+    pub fn endpoint_entry(&self, activity: &Activity) -> Option<&CatalogueEntry> {
         self.sources.iter().find_map(|source| source.catalogue.entry_of(activity))
     }
 }
 
-impl State {
+impl AppState {
     /// The retry policy of the endpoint, the webhook or the rule that an activity is of.
     pub fn policy(&self, activity: &Activity) -> Option<Policy> {
         Policy::read(self.endpoint_entry(activity)?.facts.get("retry_policy")?)

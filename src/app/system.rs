@@ -1,7 +1,7 @@
 //! One system in detail: its endpoints, its errors by kind, how its response times are distributed and how that goes over
 //! time, what it does most.
 
-use super::health::{is_work, reading, rows_of};
+use super::health::{counts_for_health, reading, rows_of};
 use compact_str::CompactString;
 use crosstail_core::filter::quote;
 use crosstail_core::model::{Figures, Latencies, Timestamp};
@@ -10,7 +10,7 @@ use crosstail_engine::store::{Store, Symbol};
 use std::collections::{BTreeMap, HashMap};
 
 /// Where the spans of document 002's distribution begin, in milliseconds.
-pub const SPANS: [u64; 5] = [0, 100, 500, 1000, 5000];
+pub const LATENCY_BUCKETS_MS: [u64; 5] = [0, 100, 500, 1000, 5000];
 /// Columns of what goes over time.
 const COLUMNS: usize = 60;
 /// Where the rows of the heatmap begin, in microseconds: four a decade, from 1 ms to 100 s.
@@ -31,7 +31,7 @@ pub enum Section {
 
 /// A line that can be chosen.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct SystemLine {
     /// Which part it is in.
     pub section: Section,
     /// What it is.
@@ -46,12 +46,12 @@ pub struct Entry {
 
 /// How many took how long over time.
 #[derive(Debug, Clone, Default)]
-pub struct Heat {
+pub struct Heatmap {
     /// Counts by column of time and row of latency, the fastest first.
     pub columns: Vec<[u32; HEAT]>,
 }
 
-impl Heat {
+impl Heatmap {
     /// The row of a latency.
     fn row(us: u64) -> usize {
         let exponent = (us.max(1) as f64).log10() * 4.0 - 12.0;
@@ -70,11 +70,11 @@ pub struct SystemView {
     /// Its name.
     pub system: String,
     /// The lines, section by section.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<SystemLine>,
     /// Counts of the spans of response time.
     pub spans: Vec<u64>,
     /// Response times over time.
-    pub heat: Heat,
+    pub heat: Heatmap,
     /// Activities, finished ones and failures by column of time.
     pub trend: Vec<(u64, u64, u64)>,
     /// The beginning of the window that it was computed of.
@@ -100,7 +100,7 @@ impl SystemView {
     pub fn compute(&mut self, store: &Store, now: Timestamp, window_us: i64) {
         let since = now.plus_us(-window_us);
         (self.computed_at, self.since) = (Some(now), since);
-        self.heat = Heat { columns: vec![[0; HEAT]; COLUMNS] };
+        self.heat = Heatmap { columns: vec![[0; HEAT]; COLUMNS] };
         self.trend = vec![(0, 0, 0); COLUMNS];
         let mut all = Latencies::default();
         let mut endpoints: HashMap<Symbol, (Figures, Timestamp)> = HashMap::new();
@@ -108,7 +108,7 @@ impl SystemView {
         let mut errors: BTreeMap<CompactString, (String, u64, Timestamp)> = BTreeMap::new();
         let system = store.symbols().find(&self.system);
         for row in rows_of(store, since..Timestamp(i64::MAX)) {
-            if system != Some(store.system(*row)) || !is_work(store, *row) {
+            if system != Some(store.system(*row)) || !counts_for_health(store, *row) {
                 continue;
             }
             let one = reading(store, *row);
@@ -118,7 +118,7 @@ impl SystemView {
             (slot.0, slot.1, slot.2) = (slot.0 + 1, slot.1 + u64::from(!open), slot.2 + u64::from(one.failed));
             if let Some(us) = one.took_us {
                 all.add(us);
-                self.heat.columns[column as usize][Heat::row(us)] += 1;
+                self.heat.columns[column as usize][Heatmap::row(us)] += 1;
             }
             let by = [(&mut endpoints, store.endpoint(*row)), (&mut operations, store.operation(*row))];
             for (groups, symbol) in by.into_iter().filter(|(_, symbol)| *symbol != Symbol::ABSENT) {
@@ -135,27 +135,27 @@ impl SystemView {
                 (error.1, error.2) = (error.1 + 1, error.2.max(one.started));
             }
         }
-        self.spans = all.counts(&SPANS.map(|ms| ms * 1000));
+        self.spans = all.counts(&LATENCY_BUCKETS_MS.map(|ms| ms * 1000));
         self.entries.clear();
         self.list(Section::Endpoints, "endpoint", store, endpoints, |figures| (figures.failed, figures.count));
-        let of_errors = errors.into_iter().map(|(name, (clause, count, last))| Entry {
+        let of_errors = errors.into_iter().map(|(name, (clause, count, last))| SystemLine {
             section: Section::Errors,
             name: name.to_string(),
             clause,
             figures: Figures { count, failed: count, ..Figures::default() },
             last,
         });
-        let mut of_errors: Vec<Entry> = of_errors.collect();
+        let mut of_errors: Vec<SystemLine> = of_errors.collect();
         of_errors.sort_by_key(|entry| std::cmp::Reverse(entry.figures.count));
         self.entries.extend(of_errors.into_iter().take(LINES));
         for (index, count) in self.spans.iter().enumerate() {
-            let (from, upto) = (SPANS[index], SPANS.get(index + 1));
+            let (from, upto) = (LATENCY_BUCKETS_MS[index], LATENCY_BUCKETS_MS.get(index + 1));
             let (name, clause) = match upto {
                 Some(upto) => (format!("{from} … {upto} ms"), format!("latency>={from}ms latency<{upto}ms")),
                 None => (format!("{from} ms …"), format!("latency>={from}ms")),
             };
             let figures = Figures { count: *count, ..Figures::default() };
-            self.entries.push(Entry { section: Section::Spans, name, clause, figures, last: Timestamp(0) });
+            self.entries.push(SystemLine { section: Section::Spans, name, clause, figures, last: Timestamp(0) });
         }
         self.list(Section::Active, "operation", store, operations, |figures| (figures.count, figures.failed));
     }
@@ -171,16 +171,16 @@ impl SystemView {
         let named = groups.into_iter().map(|(symbol, (figures, last))| {
             let name = store.symbols().get(symbol).to_owned();
             let clause = format!("{field}:{}", quote(&name));
-            Entry { section, name, clause, figures, last }
+            SystemLine { section, name, clause, figures, last }
         });
-        let mut named: Vec<Entry> = named.collect();
+        let mut named: Vec<SystemLine> = named.collect();
         named.sort_by(|a, b| order(&b.figures).cmp(&order(&a.figures)).then_with(|| a.name.cmp(&b.name)));
         named.truncate(LINES);
         self.entries.extend(named);
     }
 
     /// The lines of a section, with their numbers.
-    pub fn of(&self, section: Section) -> impl Iterator<Item = (usize, &Entry)> {
+    pub fn of(&self, section: Section) -> impl Iterator<Item = (usize, &SystemLine)> {
         self.entries.iter().enumerate().filter(move |(_, entry)| entry.section == section)
     }
 }

@@ -1,12 +1,12 @@
-//! `crosstail alerts`: what stores and a running watch hold; acknowledge, resolve, silence.
+//! `crosstail alerts`: alerts from stores and from a running watch: list, acknowledge, resolve, silence.
 
 use super::args::{AlertsArgs, AlertsCommand, Format, WriteArgs};
-use super::output::{aligned, complain};
-use super::sources::Opened;
+use super::output::{aligned, print_error};
+use super::sources::OpenSources;
 use super::{UsageError, exit, sources};
-use crate::app::{AlertChange, AlertLine, LineState, Origin, of_activity};
-use crate::config::{Choice, Config};
-use crate::runtime::{Joined, alert};
+use crate::app::{AlertEdit, AlertLine, AlertOrigin, LineState, of_activity};
+use crate::config::{Config, Overrides};
+use crate::runtime::{MergedHistory, alert};
 use anyhow::{Result, bail};
 use crosstail_core::filter::Filter;
 use crosstail_core::model::{Clock, redact_text, visible_line};
@@ -16,7 +16,7 @@ use crosstail_source::alert::AlertStatus;
 use serde_json::{Value, json};
 use std::io::Write as _;
 
-pub(super) async fn run(args: &AlertsArgs, choice: &Choice) -> Result<u8> {
+pub(super) async fn run(args: &AlertsArgs, choice: &Overrides) -> Result<u8> {
     match &args.command {
         None | Some(AlertsCommand::List) => list(args, choice).await,
         Some(AlertsCommand::Ack { id, writes }) => change(args, choice, id, AlertStatus::Acknowledged, writes).await,
@@ -27,8 +27,8 @@ pub(super) async fn run(args: &AlertsArgs, choice: &Choice) -> Result<u8> {
     }
 }
 
-/// Every alert that is known, the most urgent first, and the sources where there are some.
-async fn known(args: &AlertsArgs, choice: &Choice) -> Result<(Vec<AlertLine>, Option<Opened>)> {
+/// Every known alert, the most urgent first, and the opened sources if any are named or configured.
+async fn known(args: &AlertsArgs, choice: &Overrides) -> Result<(Vec<AlertLine>, Option<OpenSources>)> {
     let config = Config::load(choice)?;
     let mut lines = of_watch(args)?;
     let (configs, stdin) = sources::configs(&args.source.sources, args.source.schema.as_deref(), &config)?;
@@ -37,14 +37,15 @@ async fn known(args: &AlertsArgs, choice: &Choice) -> Result<(Vec<AlertLine>, Op
         let (_, context) = sources::filter(&[], &args.source, &config)?;
         let since = sources::moment(args.since.as_deref(), &context)?;
         let query = PageQuery { filter: Filter::parse("kind:alert")?, context, since, ..PageQuery::all(1000) };
-        let mut joined = Joined::new(&opened.sources, &opened.names, query);
+        let mut joined = MergedHistory::new(&opened.sources, &opened.names, query);
         while let Some(activity) = joined.next().await? {
             lines.push(of_activity(activity));
         }
     }
     if opened.is_none() && lines.is_empty() {
         return Err(UsageError(
-            "no source, and no watch has kept alerts; name one with --source, or --state".to_owned(),
+            "no source, and no alerts from a watch; name a source with --source, or a state file with --state"
+                .to_owned(),
         )
         .into());
     }
@@ -52,20 +53,20 @@ async fn known(args: &AlertsArgs, choice: &Choice) -> Result<(Vec<AlertLine>, Op
     Ok((lines, opened))
 }
 
-/// What a watch has kept.
+/// The alerts in the state file of a watch.
 #[cfg(feature = "watch")]
 fn of_watch(args: &AlertsArgs) -> Result<Vec<AlertLine>> {
     let path = super::watch::state_file(args.state.as_deref())?;
     let kept = crate::watch::read_state(&path)?;
     let (rules, _) = crate::config::rules(None);
-    let said = crate::watch::Said::read(&path)?;
+    let said = crate::watch::OperatorInput::read(&path)?;
     let now = Clock::system().now();
     let line = |alert| crate::app::of_rule(alert, &rules, &said.silences, now);
-    Ok(kept.alerts.active.iter().chain(&kept.alerts.past).map(line).collect())
+    Ok(kept.alerts.active.iter().chain(&kept.alerts.resolved).map(line).collect())
 }
 
 #[cfg(not(feature = "watch"))]
-#[allow(clippy::unnecessary_wraps, reason = "as the other one")]
+#[allow(clippy::unnecessary_wraps, reason = "the signature of the other variant")]
 fn of_watch(_: &AlertsArgs) -> Result<Vec<AlertLine>> {
     Ok(Vec::new())
 }
@@ -74,17 +75,17 @@ fn safe(text: &str) -> String {
     visible_line(&redact_text(text)).into_owned()
 }
 
-async fn list(args: &AlertsArgs, choice: &Choice) -> Result<u8> {
+async fn list(args: &AlertsArgs, choice: &Overrides) -> Result<u8> {
     let (mut lines, opened) = known(args, choice).await?;
     if !args.all {
         lines.retain(|line| line.state != LineState::Resolved);
     }
     let from = |line: &AlertLine| match (&line.origin, &opened) {
-        (Origin::Rule(rule), _) => format!("rule {rule}"),
-        (Origin::Stored(alert), Some(opened)) => {
+        (AlertOrigin::Rule(rule), _) => format!("rule {rule}"),
+        (AlertOrigin::Stored(alert), Some(opened)) => {
             alert.places.iter().map(|place| place.label(&opened.names)).collect::<Vec<_>>().join(", ")
         }
-        (Origin::Stored(_), None) => String::new(),
+        (AlertOrigin::Stored(_), None) => String::new(),
     };
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let object = |line: &AlertLine| {
@@ -117,7 +118,7 @@ async fn list(args: &AlertsArgs, choice: &Choice) -> Result<u8> {
                 .iter()
                 .map(|line| {
                     let shown = if line.silenced { "silenced" } else { line.state.as_str() };
-                    let what = if matches!(line.origin, Origin::Rule(_)) { &line.reason } else { &line.title };
+                    let what = if matches!(line.origin, AlertOrigin::Rule(_)) { &line.reason } else { &line.title };
                     [
                         line.id.clone(),
                         line.severity_word.to_owned(),
@@ -137,7 +138,7 @@ async fn list(args: &AlertsArgs, choice: &Choice) -> Result<u8> {
     Ok(exit::OK)
 }
 
-/// The one alert of an id, or of its beginning.
+/// The one alert with this id, or whose id starts with these four or more characters.
 fn find<'a>(lines: &'a [AlertLine], id: &str) -> Result<Option<&'a AlertLine>> {
     if let Some(line) = lines.iter().find(|line| line.id == id) {
         return Ok(Some(line));
@@ -146,33 +147,33 @@ fn find<'a>(lines: &'a [AlertLine], id: &str) -> Result<Option<&'a AlertLine>> {
     match found.as_slice() {
         [] => Ok(None),
         [one] => Ok(Some(one)),
-        many => bail!("{} alerts begin with '{id}'; write more of it", many.len()),
+        many => bail!("{} alerts have an id that starts with '{id}'; write more of it", many.len()),
     }
 }
 
-async fn change(args: &AlertsArgs, choice: &Choice, id: &str, to: AlertStatus, writes: &WriteArgs) -> Result<u8> {
+async fn change(args: &AlertsArgs, choice: &Overrides, id: &str, to: AlertStatus, writes: &WriteArgs) -> Result<u8> {
     let (lines, opened) = known(args, choice).await?;
     let Some(line) = find(&lines, id)? else {
-        complain(&format!("no alert '{id}'"));
+        print_error(&format!("no alert '{id}'"));
         return Ok(exit::NOT_FOUND);
     };
     let by = writes.who.clone().unwrap_or_else(|| "unknown".to_owned());
     let now = Clock::system().now();
     match (&line.origin, &opened) {
-        (Origin::Rule(_), _) if to == AlertStatus::Resolved => {
-            bail!("a rule's alert is resolved when the rule does not hold any more; silence it instead")
+        (AlertOrigin::Rule(_), _) if to == AlertStatus::Resolved => {
+            bail!("an alert of a rule resolves once the rule no longer holds; silence it instead")
         }
-        (Origin::Rule(rule), _) => acknowledge(args, &line.id, &by, now, rule)?,
-        (Origin::Stored(_), _) if !writes.allow_writes => {
-            let error = "the alert is in a store, which is not written to: add --allow-writes";
+        (AlertOrigin::Rule(rule), _) => acknowledge(args, &line.id, &by, now, rule)?,
+        (AlertOrigin::Stored(_), _) if !writes.allow_writes => {
+            let error = "the alert is in a store, and crosstail writes to stores only with --allow-writes";
             return Err(UsageError(error.to_owned()).into());
         }
-        (Origin::Stored(stored), Some(opened)) => {
-            let change = AlertChange { id: line.id.clone(), places: stored.places.clone(), to, by };
+        (AlertOrigin::Stored(stored), Some(opened)) => {
+            let change = AlertEdit { id: line.id.clone(), places: stored.places.clone(), to, by };
             let said = alert::change(&opened.sources, &opened.names, &opened.addresses(), &change, now).await?;
-            complain(&format!("{}: {said}", line.id));
+            print_error(&format!("{}: {said}", line.id));
         }
-        (Origin::Stored(_), None) => bail!("its source is not open"),
+        (AlertOrigin::Stored(_), None) => bail!("its source is not open"),
     }
     Ok(exit::OK)
 }
@@ -180,17 +181,17 @@ async fn change(args: &AlertsArgs, choice: &Choice, id: &str, to: AlertStatus, w
 #[cfg(feature = "watch")]
 fn acknowledge(args: &AlertsArgs, id: &str, by: &str, now: crosstail_core::model::Timestamp, rule: &str) -> Result<()> {
     let path = super::watch::state_file(args.state.as_deref())?;
-    let mut said = crate::watch::Said::read(&path)?;
+    let mut said = crate::watch::OperatorInput::read(&path)?;
     said.acknowledged.retain(|(known, ..)| known != id);
     said.acknowledged.push((id.to_owned(), by.to_owned(), now));
     said.write(&path)?;
-    complain(&format!("{rule} {id}: acknowledged by {by}; the watch takes it up when it evaluates next"));
+    print_error(&format!("{rule} {id}: acknowledged by {by}; a running watch applies this at its next evaluation"));
     Ok(())
 }
 
 #[cfg(not(feature = "watch"))]
 fn acknowledge(_: &AlertsArgs, _: &str, _: &str, _: crosstail_core::model::Timestamp, _: &str) -> Result<()> {
-    bail!("this build has no watch")
+    bail!("this build does not include watch")
 }
 
 #[cfg(feature = "watch")]
@@ -198,14 +199,14 @@ fn silence(args: &AlertsArgs, (rule, of): (&str, &str), length: std::time::Durat
     let (rules, _) = crate::config::rules(None);
     let names = || rules.iter().map(|rule| rule.name.as_str());
     if rule != "*" && !names().any(|name| name.eq_ignore_ascii_case(rule)) {
-        // A rule of a folder that only the watch knows is silenced all the same.
+        // Silence it all the same: it may be in a folder that only the watch was given.
         let hint = crosstail_core::filter::suggest(rule, names())
             .map(|near| format!("; did you mean '{near}'?"))
             .unwrap_or_default();
-        complain(&format!("no rule '{rule}' here{hint}"));
+        print_error(&format!("no rule '{rule}' in the rules folder or built in{hint}"));
     }
     let path = super::watch::state_file(args.state.as_deref())?;
-    let mut said = crate::watch::Said::read(&path)?;
+    let mut said = crate::watch::OperatorInput::read(&path)?;
     let now = Clock::system().now();
     let until = now.plus_us(length.as_micros() as i64);
     said.silences.retain(|silence| now < silence.until && (silence.rule != rule || silence.group != of));
@@ -217,11 +218,11 @@ fn silence(args: &AlertsArgs, (rule, of): (&str, &str), length: std::time::Durat
         why,
     });
     said.write(&path)?;
-    complain(&format!("{rule} for {of} is silent until {}", until.rfc3339()));
+    print_error(&format!("{rule} for {of} is silenced until {}", until.rfc3339()));
     Ok(exit::OK)
 }
 
 #[cfg(not(feature = "watch"))]
 fn silence(_: &AlertsArgs, _: (&str, &str), _: std::time::Duration, _: &str) -> Result<u8> {
-    bail!("this build has no watch")
+    bail!("this build does not include watch")
 }

@@ -1,9 +1,9 @@
-//! `crosstail config`: begin a configuration, check it, show where each value comes from.
+//! `crosstail config`: create a configuration, check it, show where each value comes from.
 
 use super::args::{ConfigArgs, ConfigCommand, TextOrJson};
-use super::output::{aligned, complain};
+use super::output::{aligned, print_error};
 use super::{UsageError, exit};
-use crate::config::{self, Choice, Config, Layered, PROJECT_FILE, project_file};
+use crate::config::{self, Config, LayeredConfig, Overrides, PROJECT_FILE, project_file};
 use crate::kinds;
 use anyhow::{Context as _, Result, bail, ensure};
 use crosstail_core::filter::Filter;
@@ -14,19 +14,19 @@ use serde_json::json;
 use std::io::{IsTerminal as _, Write};
 use std::path::PathBuf;
 
-pub(super) fn run(args: &ConfigArgs, choice: &Choice) -> Result<u8> {
+pub(super) fn run(args: &ConfigArgs, choice: &Overrides) -> Result<u8> {
     match &args.command {
         ConfigCommand::Init { sources, yes, project, force } => init(sources, *yes, *project, *force, choice),
         ConfigCommand::Check => check(choice),
         ConfigCommand::Show { theme, zone, output } => {
-            show(&Choice { theme: theme.clone(), time_zone: zone.clone(), ..choice.clone() }, *output)
+            show(&Overrides { theme: theme.clone(), time_zone: zone.clone(), ..choice.clone() }, *output)
         }
         ConfigCommand::Path => path(choice),
     }
 }
 
-fn show(choice: &Choice, output: TextOrJson) -> Result<u8> {
-    let layered = Layered::load(choice)?;
+fn show(choice: &Overrides, output: TextOrJson) -> Result<u8> {
+    let layered = LayeredConfig::load(choice)?;
     let mut out = std::io::stdout().lock();
     match output {
         TextOrJson::Json => {
@@ -46,18 +46,18 @@ fn show(choice: &Choice, output: TextOrJson) -> Result<u8> {
     Ok(exit::OK)
 }
 
-/// The user's file, or the one that is named instead.
-fn own_file(choice: &Choice) -> Result<PathBuf> {
-    choice.own_file().context("no folder for configuration is known; name a file with --config")
+/// The file named by `--config` or `CROSSTAIL_CONFIG`, else the user's own.
+fn own_file(choice: &Overrides) -> Result<PathBuf> {
+    choice.own_file().context("cannot determine the configuration folder; name a file with --config")
 }
 
-fn path(choice: &Choice) -> Result<u8> {
+fn path(choice: &Overrides) -> Result<u8> {
     let here = std::env::current_dir()?;
     let project = project_file(&here).unwrap_or_else(|| here.join(PROJECT_FILE));
     let in_folder = |name: &str| config::folder().map(|folder| folder.join(name));
     let all = [
         ("configuration", Some(own_file(choice)?)),
-        ("of the project", Some(project)),
+        ("project", Some(project)),
         ("keys", in_folder("keymap.toml")),
         ("themes", in_folder("themes")),
         ("schemas", in_folder("schemas")),
@@ -68,7 +68,7 @@ fn path(choice: &Choice) -> Result<u8> {
         .into_iter()
         .filter_map(|(what, path)| {
             let path = path?;
-            let there = if path.exists() { "" } else { "not there" };
+            let there = if path.exists() { "" } else { "does not exist" };
             Some([what.to_owned(), path.display().to_string(), there.to_owned()])
         })
         .collect();
@@ -76,7 +76,7 @@ fn path(choice: &Choice) -> Result<u8> {
     Ok(exit::OK)
 }
 
-fn check(choice: &Choice) -> Result<u8> {
+fn check(choice: &Overrides) -> Result<u8> {
     let config = Config::load(choice)?;
     let mut problems: Vec<String> = Vec::new();
     let names = Names::default();
@@ -103,39 +103,39 @@ fn check(choice: &Choice) -> Result<u8> {
         problems.extend(channel_problem(channel).map(|error| format!("{error:#}")));
     }
     for problem in &problems {
-        complain(problem);
+        print_error(problem);
     }
     let (sources, views, channels) = (config.sources.len(), config.views.len(), config.channels.len());
     if problems.is_empty() {
-        writeln!(std::io::stdout(), "good: {sources} sources, {views} views, {channels} channels")?;
+        writeln!(std::io::stdout(), "ok: {sources} sources, {views} views, {channels} channels")?;
         return Ok(exit::OK);
     }
     Ok(exit::FAILED)
 }
 
-/// What keeps a channel from being used.
+/// Why a channel cannot be used; `None` if it can.
 #[cfg(feature = "watch")]
 fn channel_problem(channel: &config::ChannelEntry) -> Option<anyhow::Error> {
     crate::watch::Channel::new(channel).err()
 }
 
-/// What keeps a channel from being used.
+/// Why a channel cannot be used; `None` if it can.
 #[cfg(not(feature = "watch"))]
 fn channel_problem(channel: &config::ChannelEntry) -> Option<anyhow::Error> {
     channel.address().and_then(|_| channel.password()).and_then(|_| channel.headers()).err()
 }
 
-/// A source as it will be written.
-struct Wanted {
+/// A source to write into the file.
+struct NewSource {
     name: String,
     at: String,
-    /// A line that says where the password is.
+    /// The line that names where the password comes from: `password_env = "…"`.
     secret: Option<String>,
 }
 
-fn init(sources: &[String], yes: bool, project: bool, force: bool, choice: &Choice) -> Result<u8> {
+fn init(sources: &[String], yes: bool, project: bool, force: bool, choice: &Overrides) -> Result<u8> {
     let path = if project { std::env::current_dir()?.join(PROJECT_FILE) } else { own_file(choice)? };
-    ensure!(force || !path.exists(), UsageError(format!("{} exists; --force writes over it", path.display())));
+    ensure!(force || !path.exists(), UsageError(format!("{} exists; --force overwrites it", path.display())));
     let mut wanted = Vec::new();
     for text in sources {
         let (name, at) = match text.split_once('=') {
@@ -147,25 +147,25 @@ fn init(sources: &[String], yes: bool, project: bool, force: bool, choice: &Choi
     let mut theme = None;
     let mut zone = None;
     if !yes && sources.is_empty() {
-        let mut ask = Asking::new();
-        Asking::say("What do you log into? One address a line, an empty line when that is all.")?;
+        let mut ask = Questionnaire::new();
+        Questionnaire::say("Where are your logs? Enter one address per line, and an empty line to finish.")?;
         for kind in kinds::ALL.iter() {
-            Asking::say(&format!("  {:<32} {}", kind.example, kind.title))?;
+            Questionnaire::say(&format!("  {:<32} {}", kind.example, kind.title))?;
         }
         while let Some(at) = ask.question("address", "")? {
             let told = kinds::ALL.configure(&at).name;
-            let name = ask.question("  its name", &told)?.unwrap_or(told);
+            let name = ask.question("  name of this source", &told)?.unwrap_or(told);
             match source(Some(name), &at, project) {
                 Ok(mut one) => {
                     if one.secret.is_some() {
                         let variable = one.secret.clone().unwrap_or_default();
                         let told = variable.split('"').nth(1).unwrap_or_default().to_owned();
-                        let named = ask.question("  the variable with its password", &told)?.unwrap_or(told);
+                        let named = ask.question("  environment variable with its password", &told)?.unwrap_or(told);
                         one.secret = Some(format!("password_env = {}", json!(named)));
                     }
                     wanted.push(one);
                 }
-                Err(error) => Asking::say(&format!("  {error:#}"))?,
+                Err(error) => Questionnaire::say(&format!("  {error:#}"))?,
             }
         }
         theme = ask.question("theme (dark, light, contrast, colourblind, ansi, none)", "dark")?;
@@ -175,18 +175,21 @@ fn init(sources: &[String], yes: bool, project: bool, force: bool, choice: &Choi
         }
     }
     config::write_file(&path, &filled(&wanted, theme.as_deref(), zone.as_deref())?, force)?;
-    complain(&format!("{} written, with {} sources", path.display(), wanted.len()));
+    print_error(&format!("wrote {} with {} sources", path.display(), wanted.len()));
     for one in &wanted {
         if let Some(variable) = one.secret.as_deref().and_then(|secret| secret.split('"').nth(1)) {
-            complain(&format!("put the password of {} into {variable}, or see the file for other places", one.name));
+            print_error(&format!(
+                "put the password of {} into the variable {variable}; the file shows the alternatives",
+                one.name
+            ));
         }
     }
-    complain("next: crosstail doctor");
+    print_error("next: crosstail doctor");
     Ok(exit::OK)
 }
 
-/// A source whose address is good; a password that was typed with it is taken out.
-fn source(name: Option<String>, at: &str, project: bool) -> Result<Wanted> {
+/// A source from a valid address. A password in the address is removed.
+fn source(name: Option<String>, at: &str, project: bool) -> Result<NewSource> {
     let name = name.unwrap_or_else(|| kinds::ALL.configure(at).name);
     ensure!(!name.trim().is_empty(), UsageError("a source needs a name".to_owned()));
     let mut at = at.to_owned();
@@ -204,11 +207,11 @@ fn source(name: Option<String>, at: &str, project: bool) -> Result<Wanted> {
     }
     let config = SourceConfig { name: name.clone(), at: vec![at.clone()], ..SourceConfig::default() };
     kinds::ALL.open(&config, &Names::default())?;
-    Ok(Wanted { name, at, secret })
+    Ok(NewSource { name, at, secret })
 }
 
-/// The commented template with what was chosen in it.
-fn filled(wanted: &[Wanted], theme: Option<&str>, zone: Option<&str>) -> Result<String> {
+/// The commented template with the given values filled in.
+fn filled(wanted: &[NewSource], theme: Option<&str>, zone: Option<&str>) -> Result<String> {
     let mut text = config::template().to_owned();
     for (key, value) in [("theme", theme), ("time_zone", zone)] {
         let Some(value) = value else { continue };
@@ -218,7 +221,7 @@ fn filled(wanted: &[Wanted], theme: Option<&str>, zone: Option<&str>) -> Result<
         }
     }
     let mut own = String::new();
-    for Wanted { name, at, secret } in wanted {
+    for NewSource { name, at, secret } in wanted {
         own.push_str(&format!("[[source]]\nname = {}\nat = {}\n", json!(name), json!(at)));
         if let Some(secret) = secret {
             own.push_str(&format!("{secret}\n"));
@@ -234,12 +237,12 @@ fn filled(wanted: &[Wanted], theme: Option<&str>, zone: Option<&str>) -> Result<
 }
 
 /// Questions on standard error, answers from standard input.
-struct Asking {
+struct Questionnaire {
     lines: std::io::Lines<std::io::StdinLock<'static>>,
     terminal: bool,
 }
 
-impl Asking {
+impl Questionnaire {
     fn new() -> Self {
         let stdin = std::io::stdin();
         let terminal = stdin.is_terminal();
@@ -251,7 +254,7 @@ impl Asking {
         Ok(())
     }
 
-    /// The answer; what is usual where it is empty; `None` where there is neither, or nobody answers.
+    /// The answer, or the default for an empty one. `None` if both are empty, or at the end of the input.
     fn question(&mut self, text: &str, usual: &str) -> Result<Option<String>> {
         let hint = if usual.is_empty() { String::new() } else { format!(" [{usual}]") };
         write!(std::io::stderr(), "{text}{hint}: ")?;

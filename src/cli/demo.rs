@@ -2,7 +2,7 @@
 
 use super::args::DemoArgs;
 use super::explore;
-use crate::config::{Choice, Config};
+use crate::config::{Config, Overrides};
 use crate::kinds;
 use anyhow::{Context as _, Result, ensure};
 use crosstail_core::model::{Clock, Names};
@@ -11,21 +11,22 @@ use crosstail_record::write::{SqliteWriter, Writer};
 use crosstail_source::SourceConfig;
 use tokio_util::sync::CancellationToken;
 
-pub(super) async fn run(args: &DemoArgs, choice: &Choice) -> Result<u8> {
+pub(super) async fn run(args: &DemoArgs, choice: &Overrides) -> Result<u8> {
     let config = Config::load(&args.look.over(choice))?;
     ensure!(
         args.rate > 0.0 && args.rate <= 100_000.0,
-        super::UsageError("--rate must be over 0, and at most 100000".to_owned())
+        super::UsageError("--rate must be above 0 and at most 100000".to_owned())
     );
-    let folder = tempfile::Builder::new().prefix("crosstail-demo-").tempdir().context("no temporary folder")?;
+    let folder =
+        tempfile::Builder::new().prefix("crosstail-demo-").tempdir().context("cannot create a temporary folder")?;
     let path = args.keep.clone().unwrap_or_else(|| folder.path().join("demo.sqlite"));
     ensure!(
         args.keep.is_none() || !path.exists(),
-        super::UsageError(format!("{} exists; the demo writes a new file only", path.display()))
+        super::UsageError(format!("{} exists; --keep needs a new file", path.display()))
     );
     let clock = Clock::system();
     let simulation = Simulation { rate: args.rate, ..Simulation::new(args.seed, clock.now()) };
-    // The table has to be there before the source looks for it; the history is written while the screen opens.
+    // The table must exist before the source probes it. The history is written while the screen opens.
     let mut store = SqliteWriter::open(&path).await?;
     let cancel = CancellationToken::new();
     let writer = {

@@ -1,11 +1,11 @@
-//! `crosstail doctor`: what is wrong with each source, and what to do about it.
+//! `crosstail doctor`: what is wrong with each source, and how to fix it.
 
 use super::args::{DoctorArgs, TextOrJson};
-use super::output::{columns, complain, spinner, wrapped};
+use super::output::{columns, print_error, spinner, wrapped};
 use super::{UsageError, exit, sources};
-use crate::config::{Choice, Config};
+use crate::config::{Config, Overrides};
 use crate::kinds;
-use crate::runtime::{Examined, examine};
+use crate::runtime::{SourceDiagnosis, diagnose};
 use anyhow::{Result, ensure};
 use crosstail_core::model::{Clock, Diagnosis, Grade, visible};
 use crosstail_export::safe_json;
@@ -14,10 +14,10 @@ use serde_json::json;
 use std::io::{IsTerminal as _, Write};
 use std::sync::Arc;
 
-/// Where what was found begins.
+/// Column at which the text of a finding starts.
 const INDENT: usize = 31;
 
-pub(super) async fn run(args: &DoctorArgs, choice: &Choice) -> Result<u8> {
+pub(super) async fn run(args: &DoctorArgs, choice: &Overrides) -> Result<u8> {
     let config = Config::load(choice)?;
     let (configs, stdin) = sources::configs(&args.source.sources, args.source.schema.as_deref(), &config)?;
     ensure!(!configs.is_empty(), UsageError("no source; name one with --source PATH, or configure one".to_owned()));
@@ -27,7 +27,7 @@ pub(super) async fn run(args: &DoctorArgs, choice: &Choice) -> Result<u8> {
     for ((_, source), config) in opened.sources.iter().zip(&opened.configs) {
         let endpoints: Vec<Endpoint> = config.at.iter().flat_map(|at| kinds::ALL.endpoints(at)).collect();
         let source = Arc::clone(source);
-        tasks.push(tokio::spawn(async move { examine(source, endpoints, &Clock::system()).await }));
+        tasks.push(tokio::spawn(async move { diagnose(source, endpoints, &Clock::system()).await }));
     }
     let mut out = std::io::stdout().lock();
     let mut worst = Grade::Ok;
@@ -49,31 +49,31 @@ pub(super) async fn run(args: &DoctorArgs, choice: &Choice) -> Result<u8> {
     let [_, notes, warnings, problems] = counts;
     let count = |n: usize, word: &str| if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") };
     let all = [count(problems, "problem"), count(warnings, "warning"), count(notes, "note")];
-    complain(&all.join(", "));
+    print_error(&all.join(", "));
     Ok(match worst {
         Grade::Ok | Grade::Note => exit::OK,
-        Grade::Warning => exit::WARNING,
-        Grade::Problem => exit::PROBLEM,
+        Grade::Warning => exit::DOCTOR_WARNING,
+        Grade::Problem => exit::DOCTOR_PROBLEM,
     })
 }
 
-/// Passwords where others can read them.
+/// A password that other users can read: on the command line or in the configuration file.
 fn secrets(args: &DoctorArgs, config: &Config, name: &str) -> Option<Diagnosis> {
     let written = |at: &str| kinds::ALL.endpoints(at).iter().any(|endpoint| endpoint.password);
     if args.source.sources.iter().any(|argument| written(argument) && kinds::ALL.configure(argument).name == name) {
-        let text = "the password is on the command line, where every user of this machine sees it";
-        let remedy = "configure the source, with password_env, password_file or password_command; PGPASSWORD or ~/.pgpass for PostgreSQL";
+        let text = "the password is on the command line, where every user of this machine can see it";
+        let remedy = "configure the source with password_env, password_file or password_command; for PostgreSQL, PGPASSWORD and ~/.pgpass work too";
         return Some(Diagnosis::warning("credentials", text, remedy));
     }
     let entry = config.sources.iter().find(|entry| entry.name == name)?;
     let there = entry.addresses().iter().any(|at| written(at)) && args.source.sources.is_empty();
     there.then(|| {
-        let remedy = "take it out, and name password_env, password_file or password_command";
+        let remedy = "remove it, and use password_env, password_file or password_command";
         Diagnosis::warning("credentials", "the password is in the configuration file", remedy)
     })
 }
 
-fn as_json(out: &mut impl Write, name: &str, examined: &Examined) -> Result<()> {
+fn as_json(out: &mut impl Write, name: &str, examined: &SourceDiagnosis) -> Result<()> {
     for diagnosis in &examined.diagnoses {
         let line = safe_json(&json!({
             "source": name, "server": examined.server, "grade": diagnosis.grade, "topic": diagnosis.topic,
@@ -84,7 +84,7 @@ fn as_json(out: &mut impl Write, name: &str, examined: &Examined) -> Result<()> 
     Ok(())
 }
 
-fn as_text(out: &mut impl Write, name: &str, kind: &str, examined: &Examined, quiet: bool) -> Result<()> {
+fn as_text(out: &mut impl Write, name: &str, kind: &str, examined: &SourceDiagnosis, quiet: bool) -> Result<()> {
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let paint = |grade: Grade, text: &str| {
         let code = match grade {

@@ -1,10 +1,10 @@
 //! `crosstail [SOURCE…]`.
 
-use super::args::{ExploreArgs, LookArgs};
+use super::args::{ExploreArgs, ViewArgs};
 use super::{UsageError, sources};
 use crate::app::alerting::Alerting;
-use crate::app::{Event, State};
-use crate::config::{self, Choice, Config};
+use crate::app::{AppState, Event};
+use crate::config::{self, Config, Overrides};
 use crate::runtime::Runtime;
 use crate::tui;
 use anyhow::Result;
@@ -14,15 +14,15 @@ use crosstail_source::Source;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-impl LookArgs {
+impl ViewArgs {
     /// The flags as the uppermost layer of the configuration.
-    pub(super) fn over(&self, choice: &Choice) -> Choice {
+    pub(super) fn over(&self, choice: &Overrides) -> Overrides {
         let (theme, time_zone) = (self.theme.clone(), self.zone.clone());
-        Choice { theme, time_zone, history_limit: self.history_limit, ..choice.clone() }
+        Overrides { theme, time_zone, history_limit: self.history_limit, ..choice.clone() }
     }
 }
 
-pub(super) async fn run(args: &ExploreArgs, choice: &Choice) -> Result<u8> {
+pub(super) async fn run(args: &ExploreArgs, choice: &Overrides) -> Result<u8> {
     let config = Config::load(&args.look.over(choice))?;
     let (configs, stdin) = sources::configs(&args.sources, args.schema.as_deref(), &config)?;
     let opened = sources::open(configs, stdin)?;
@@ -49,7 +49,7 @@ pub(super) async fn open(
     names: Names,
     sources: Vec<(SourceId, Arc<dyn Source>)>,
     writers: HashMap<SourceId, String>,
-    look: &LookArgs,
+    look: &ViewArgs,
     invocation: String,
     config: &Config,
 ) -> Result<u8> {
@@ -57,7 +57,7 @@ pub(super) async fn open(
     let zone = config.time_zone.as_deref().unwrap_or("UTC");
     let zone = config::zone(zone).map_err(|error| UsageError(error.to_string()))?;
     let ids: Vec<SourceId> = sources.iter().map(|(id, _)| *id).collect();
-    let mut state = Box::new(State::new(names.clone(), &ids, zone, clock.now()));
+    let mut state = Box::new(AppState::new(names.clone(), &ids, zone, clock.now()));
     state.invocation = invocation;
     let history_limit = config.history_limit.unwrap_or(usize::MAX);
     state.history_limit = history_limit;
@@ -65,11 +65,11 @@ pub(super) async fn open(
     let (rules, problems) = config::rules(None);
     state.alerting = Alerting::new(rules);
     if let Some(problem) = problems.first() {
-        state.say(format!("a rule was left out: {problem}"));
+        state.notify(format!("a rule was left out: {problem}"));
     }
     state.views.clone_from(&config.views);
     state.theme = config.theme.clone().unwrap_or_else(|| "dark".to_owned());
-    state.where_configured = config::user_file().map(|path| path.display().to_string());
+    state.pushdown_summary = config::user_file().map(|path| path.display().to_string());
     if let Some(text) = &look.filter {
         if let Err(error) = crosstail_core::filter::Filter::parse(text) {
             return Err(UsageError(format!("--filter:\n{}", error.with_carets(text))).into());
@@ -78,7 +78,7 @@ pub(super) async fn open(
         state.filter.completions.clear();
     }
     let (mut runtime, events) = Runtime::new(sources, names, clock.clone(), zone);
-    runtime.allow_writes(writers);
+    runtime.set_alert_writers(writers);
     if let Some(text) = &look.open {
         let effects = crate::app::update(&mut state, Event::Open(text.clone(), look.tab));
         for effect in effects {

@@ -1,17 +1,17 @@
 //! `crosstail export`: history into a file, in flat memory, resumable: the same command goes on where it was interrupted.
 
 use super::args::ExportArgs;
-use super::output::{complain, progress as bar_of_time};
+use super::output::{print_error, progress as bar_of_time};
 use super::tail::wait_for_signal;
 use super::{UsageError, exit, sources};
-use crate::config::{Choice, Config};
-use crate::runtime::{Joined, Sources, payload_of};
+use crate::config::{Config, Overrides};
+use crate::runtime::{MergedHistory, Sources, payload_of};
 use anyhow::{Context as _, Result, bail, ensure};
 use async_trait::async_trait;
 use crosstail_core::filter::Context;
 use crosstail_core::model::{Names, Timestamp, redact_text};
-use crosstail_export::file::{Exported, FileForm, FileSink, LinesSink, beside, part_of, publish};
-use crosstail_export::{Kept, SqliteArchive};
+use crosstail_export::file::{ExportRow, FileFormat, FileSink, LinesSink, part_path, publish, sibling};
+use crosstail_export::{IncidentEntry, SqliteArchive};
 use crosstail_source::{Cursor, PageQuery};
 use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
@@ -43,10 +43,10 @@ struct Progress {
     mark: Option<Value>,
 }
 
-pub(super) async fn run(args: &ExportArgs, choice: &Choice) -> Result<u8> {
+pub(super) async fn run(args: &ExportArgs, choice: &Overrides) -> Result<u8> {
     let path = args.output.as_path();
     let forms = "f.csv, f.ndjson, f.parquet or f.sqlite";
-    let form = FileForm::of(path).ok_or_else(|| UsageError(format!("--output: the name says the form: {forms}")))?;
+    let form = FileFormat::of(path).ok_or_else(|| UsageError(format!("--output: the name says the form: {forms}")))?;
     ensure!(args.force || !path.exists(), UsageError(format!("{} exists; --force writes over it", path.display())));
     let config = Config::load(choice)?;
     let (filter, mut context) = sources::filter(&args.filter, &args.source, &config)?;
@@ -57,7 +57,7 @@ pub(super) async fn run(args: &ExportArgs, choice: &Choice) -> Result<u8> {
         "filter": filter.text(), "sources": sources, "schema": args.source.schema, "zone": context.zone.name(),
         "since": args.since, "until": args.until, "payloads": args.payloads,
     });
-    let progress_path = beside(path, "resume");
+    let progress_path = sibling(path, "resume");
     let before = match std::fs::read(&progress_path) {
         Ok(bytes) if !args.restart => {
             let known: Progress = serde_json::from_slice(&bytes)
@@ -65,7 +65,7 @@ pub(super) async fn run(args: &ExportArgs, choice: &Choice) -> Result<u8> {
             if known.what != what {
                 bail!(UsageError(format!(
                     "{} is an unfinished export of something else ({}); --restart begins anew",
-                    part_of(path).display(),
+                    part_path(path).display(),
                     known.what
                 )));
             }
@@ -76,7 +76,7 @@ pub(super) async fn run(args: &ExportArgs, choice: &Choice) -> Result<u8> {
     let mut progress = match before {
         Some(known) => {
             context.now = Timestamp(known.begun);
-            complain(&format!("going on after {} activities", known.rows));
+            print_error(&format!("going on after {} activities", known.rows));
             known
         }
         None => Progress {
@@ -101,7 +101,7 @@ pub(super) async fn run(args: &ExportArgs, choice: &Choice) -> Result<u8> {
         limit: PAGE,
     };
     let all: Sources = opened.sources.clone().into();
-    let mut joined = Joined::new(&opened.sources, &opened.names, query).after(progress.after.clone());
+    let mut joined = MergedHistory::new(&opened.sources, &opened.names, query).after(progress.after.clone());
     let (began, resumed) = (Instant::now(), progress.rows);
     let bar = bar_of_time();
     let mut interrupted = tokio::spawn(wait_for_signal());
@@ -112,7 +112,7 @@ pub(super) async fn run(args: &ExportArgs, choice: &Choice) -> Result<u8> {
             _ = &mut interrupted => {
                 bar.finish_and_clear();
                 let rows = progress.rows;
-                complain(&format!("interrupted after {rows} activities; the same command goes on from there"));
+                print_error(&format!("interrupted after {rows} activities; the same command goes on from there"));
                 return Ok(exit::INTERRUPTED);
             }
             next = joined.next() => next?,
@@ -145,7 +145,7 @@ pub(super) async fn run(args: &ExportArgs, choice: &Choice) -> Result<u8> {
     bar.finish_and_clear();
     let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
     let rate = (progress.rows - resumed) as f64 / began.elapsed().as_secs_f64().max(1e-9);
-    complain(&format!(
+    print_error(&format!(
         "{}: {} activities, {bytes} bytes, up to {}, {rate:.0} a second",
         path.display(),
         progress.rows,
@@ -159,14 +159,14 @@ async fn with_payloads(
     sources: &Sources,
     activities: Vec<crosstail_core::model::Activity>,
     wanted: bool,
-) -> Vec<Exported> {
+) -> Vec<ExportRow> {
     if !wanted {
         return activities.into_iter().map(|activity| (activity, None)).collect();
     }
     let load = |activity: crosstail_core::model::Activity| async move {
         let (payload, problems) = payload_of(sources, &activity.id, &activity.places).await;
         for problem in problems {
-            complain(&problem.to_string());
+            print_error(&problem.to_string());
         }
         (activity, Some(payload))
     };
@@ -175,7 +175,7 @@ async fn with_payloads(
 
 /// Written beside and renamed: it is there whole, or as it was.
 fn save(path: &Path, progress: &Progress) -> Result<()> {
-    let half = beside(path, "new");
+    let half = sibling(path, "new");
     let write = || {
         std::fs::write(&half, serde_json::to_vec(progress)?)?;
         std::fs::File::open(&half)?.sync_data()?;
@@ -186,23 +186,23 @@ fn save(path: &Path, progress: &Progress) -> Result<()> {
 
 async fn sink(
     path: &Path,
-    form: FileForm,
+    form: FileFormat,
     payloads: bool,
     names: &Names,
     progress: &Progress,
 ) -> Result<Box<dyn FileSink>> {
     let mark = progress.mark.as_ref();
     Ok(match form {
-        FileForm::Csv | FileForm::Ndjson => {
-            Box::new(LinesSink::open(path, form == FileForm::Csv, payloads, names, mark)?)
+        FileFormat::Csv | FileFormat::Ndjson => {
+            Box::new(LinesSink::open(path, form == FileFormat::Csv, payloads, names, mark)?)
         }
         #[cfg(feature = "parquet")]
-        FileForm::Parquet => Box::new(crosstail_export::file::ParquetSink::open(path, payloads, names, mark)?),
+        FileFormat::Parquet => Box::new(crosstail_export::file::ParquetSink::open(path, payloads, names, mark)?),
         #[cfg(not(feature = "parquet"))]
-        FileForm::Parquet => bail!("this build writes no Parquet; build with the feature `parquet`"),
-        FileForm::Sqlite => {
+        FileFormat::Parquet => bail!("this build writes no Parquet; build with the feature `parquet`"),
+        FileFormat::Sqlite => {
             let rows = mark.and_then(|mark| mark["rows"].as_u64()).unwrap_or(0);
-            let archive = SqliteArchive::open(&part_of(path), rows).await?;
+            let archive = SqliteArchive::open(&part_path(path), rows).await?;
             Box::new(SqliteSink { archive, path: path.to_owned(), names: names.clone() })
         }
     })
@@ -217,19 +217,19 @@ struct SqliteSink {
 
 #[async_trait]
 impl FileSink for SqliteSink {
-    async fn step(&mut self, activities: Vec<Exported>) -> Result<Value> {
-        let keep = |(activity, payload): Exported| Kept {
+    async fn step(&mut self, activities: Vec<ExportRow>) -> Result<Value> {
+        let keep = |(activity, payload): ExportRow| IncidentEntry {
             places: activity.places.iter().map(|place| place.label(&self.names)).collect(),
             activity,
             payload: payload.unwrap_or_default(),
             note: String::new(),
         };
-        let kept: Vec<Kept> = activities.into_iter().map(keep).collect();
+        let kept: Vec<IncidentEntry> = activities.into_iter().map(keep).collect();
         Ok(json!({ "rows": self.archive.append(&kept).await? }))
     }
 
     async fn finish(self: Box<Self>) -> Result<()> {
-        let (part, whole) = (part_of(&self.path), beside(&self.path, "whole"));
+        let (part, whole) = (part_path(&self.path), sibling(&self.path, "whole"));
         self.archive.finish(&whole).await?;
         publish(&whole, &self.path)?;
         for ending in ["", "-wal", "-shm"] {

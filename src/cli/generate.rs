@@ -1,7 +1,7 @@
-//! `crosstail generate`: the demo's simulated traffic, written into real stores as the systems write it.
+//! `crosstail generate`: the demo's simulated traffic, written to real stores in the form that each system uses.
 
 use super::args::{GenerateArgs, TextOrJson};
-use super::output::{aligned, complain, counter};
+use super::output::{aligned, counter, print_error};
 use super::tail::wait_for_signal;
 use super::{UsageError, exit, target};
 use crate::kinds;
@@ -16,13 +16,13 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// Steps written at a time while history is written.
+/// Steps per batch while history is written.
 const STEPS: usize = 5000;
 
 pub(super) async fn run(args: &GenerateArgs) -> Result<u8> {
     ensure!(
         args.rate > 0.0 && args.rate <= 100_000.0,
-        UsageError("--rate must be over 0, and at most 100000".to_owned())
+        UsageError("--rate must be above 0 and at most 100000".to_owned())
     );
     let mut writers: Vec<Box<dyn Writer>> = Vec::new();
     let mut owners = Vec::new();
@@ -44,16 +44,16 @@ pub(super) async fn run(args: &GenerateArgs) -> Result<u8> {
         stop.cancel();
     });
     let bar = counter("activities written");
-    // The past, in order of time: so much of it at once that about as many steps are due.
+    // History in order of time, in slices that hold about `STEPS` steps each.
     let stretch = ((STEPS as f64 / args.rate * 1e6) as i64).clamp(1_000, 600_000_000);
     let mut at = from;
-    while at < simulation.anchor && !cancel.is_cancelled() && traffic.is_open() {
+    while at < simulation.anchor && !cancel.is_cancelled() && traffic.has_more() {
         at = at.plus_us(stretch).min(simulation.anchor);
-        let steps = traffic.due(at, true, &|start| writers.iter().any(|writer| writer.takes(start)));
+        let steps = traffic.next_steps(at, true, &|start| writers.iter().any(|writer| writer.accepts(start)));
         write_all(&mut writers, &steps).await?;
-        bar.set_position(traffic.begun());
+        bar.set_position(traffic.started());
     }
-    if traffic.is_open() && args.length != Some(Duration::ZERO) {
+    if traffic.has_more() && args.length != Some(Duration::ZERO) {
         if let Some(length) = args.length {
             let timer = cancel.clone();
             tokio::spawn(async move {
@@ -62,23 +62,24 @@ pub(super) async fn run(args: &GenerateArgs) -> Result<u8> {
             });
         }
         live(&mut traffic, &mut writers, &clock, &cancel, |traffic| {
-            bar.set_position(traffic.begun());
-            traffic.is_open()
+            bar.set_position(traffic.started());
+            traffic.has_more()
         })
         .await?;
     }
-    // What has begun ends as it does where a service is shut down: nothing stays in progress for ever.
+    // Cancel open activities, as a service does when it shuts down: nothing stays in progress for ever.
     let cancelled = traffic.cancel(clock.now());
     write_all(&mut writers, &cancelled).await?;
     for writer in &mut writers {
         writer.finish().await?;
     }
     bar.finish_and_clear();
-    say(args, &writers, &owners, traffic.begun(), began)?;
+    say(args, &writers, &owners, traffic.started(), began)?;
     Ok(exit::OK)
 }
 
-/// The simulation whose activities that are taken come at the rate asked for: a system does not log everything.
+/// A simulation fast enough that the activities which the writers accept come at the requested rate: a system does not
+/// log everything.
 fn rated(args: &GenerateArgs, writers: &[Box<dyn Writer>], clock: &Clock) -> Simulation {
     let plain = Simulation {
         rate: args.rate,
@@ -86,11 +87,11 @@ fn rated(args: &GenerateArgs, writers: &[Box<dyn Writer>], clock: &Clock) -> Sim
         ..Simulation::new(args.seed.unwrap_or_else(|| fastrand::u64(..)), clock.now())
     };
     let sample = Simulation { rate: 20.0, ..plain }.chunk(0);
-    let taken = sample.iter().filter(|one| writers.iter().any(|writer| writer.takes(&one.start))).count();
+    let taken = sample.iter().filter(|one| writers.iter().any(|writer| writer.accepts(&one.start))).count();
     Simulation { rate: args.rate * sample.len() as f64 / taken.max(1) as f64, ..plain }
 }
 
-/// What writes to an address, or to a path.
+/// The writers for an address or a path.
 async fn writers_of(to: &str, args: &GenerateArgs) -> Result<Vec<Box<dyn Writer>>> {
     let path = Path::new(to);
     let written = |kind: &&Kind| match to.split_once("://") {
@@ -105,7 +106,7 @@ async fn writers_of(to: &str, args: &GenerateArgs) -> Result<Vec<Box<dyn Writer>
     }
 }
 
-/// Says what was written: data, on standard output.
+/// Prints how much was written, to standard output.
 fn say(args: &GenerateArgs, writers: &[Box<dyn Writer>], owners: &[String], begun: u64, began: Instant) -> Result<()> {
     let mut out = std::io::stdout().lock();
     let written = writers.iter().zip(owners).flat_map(|(writer, to)| {
@@ -121,6 +122,6 @@ fn say(args: &GenerateArgs, writers: &[Box<dyn Writer>], owners: &[String], begu
         TextOrJson::Text => aligned(&mut out, &["to", "what", "written"], &rows)?,
     }
     let took = began.elapsed().as_secs_f64();
-    complain(&format!("{begun} activities in {took:.1} s, {:.0} a second", begun as f64 / took.max(1e-9)));
+    print_error(&format!("{begun} activities in {took:.1} s, {:.0} per second", begun as f64 / took.max(1e-9)));
     Ok(())
 }

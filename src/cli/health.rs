@@ -1,10 +1,10 @@
-//! `crosstail health`: how the systems are, and the things that their sources watch; the exit code says it to scripts.
+//! `crosstail health`: the health of systems and sources; the exit code reports it to scripts.
 
 use super::args::{HealthArgs, HealthFormat};
 use super::output::aligned;
 use super::{UsageError, exit, sources};
-use crate::config::{Choice, Config};
-use crate::runtime::Joined;
+use crate::config::{Config, Overrides};
+use crate::runtime::MergedHistory;
 use anyhow::Result;
 use crosstail_core::filter::Context;
 use crosstail_core::model::{Check, Clock, HealthState, Metric, SourceId, Vitals, redact_text, visible_line};
@@ -17,29 +17,28 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A source that does not answer by then cannot be told about.
+/// A source that does not answer within this time is unknown.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Between two looks at what is measured by how it grows.
+/// Pause between two probes: a counter's rate needs two values.
 const BETWEEN: Duration = Duration::from_secs(1);
-/// Looks at an endpoint that does not answer: as many as make it down.
-const LOOKS: usize = 3;
+/// Probes of an endpoint that does not answer: this many failures mean down.
+const PROBES: usize = 3;
 
-/// What one source says.
-struct Told {
+/// What one source reports.
+struct SourceReport {
     name: String,
     kind: &'static Kind,
-    /// Server, or why it could not be told.
+    /// The server, or why it could not be reached.
     server: Result<String, String>,
     vitals: Vitals,
 }
 
-/// Everything that is known.
-struct Report {
+struct HealthReport {
     systems: Vec<SystemHealth>,
-    told: Vec<Told>,
+    told: Vec<SourceReport>,
 }
 
-pub(super) async fn run(args: &HealthArgs, choice: &Choice) -> Result<u8> {
+pub(super) async fn run(args: &HealthArgs, choice: &Overrides) -> Result<u8> {
     let config = Config::load(choice)?;
     let (_, context) = sources::filter(&[], &args.source, &config)?;
     let (configs, stdin) = sources::configs(&args.source.sources, args.source.schema.as_deref(), &config)?;
@@ -49,7 +48,7 @@ pub(super) async fn run(args: &HealthArgs, choice: &Choice) -> Result<u8> {
     let opened = sources::open(configs, stdin)?;
     let asked = opened.sources.iter().map(|(id, source)| {
         let (name, source) = (opened.names.source_name(*id).to_string(), Arc::clone(source));
-        tokio::spawn(async move { ask(name, source.as_ref()).await })
+        tokio::spawn(async move { query_source(name, source.as_ref()).await })
     });
     let mut told = Vec::new();
     for task in asked.collect::<Vec<_>>() {
@@ -59,8 +58,8 @@ pub(super) async fn run(args: &HealthArgs, choice: &Choice) -> Result<u8> {
         opened.sources.iter().zip(&told).filter(|(_, told)| told.server.is_ok()).map(|(s, _)| s.clone()).collect();
     let window_us = args.window.as_micros() as i64;
     let mut health = systems(&reachable, &opened.names, context, window_us).await?;
-    health.hear(told.iter().flat_map(|told| &told.vitals.checks));
-    let report = Report { systems: health.systems, told };
+    health.apply_checks(told.iter().flat_map(|told| &told.vitals.checks));
+    let report = HealthReport { systems: health.systems, told };
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     match args.output {
         HealthFormat::Table => table(&report, &mut out)?,
@@ -71,14 +70,15 @@ pub(super) async fn run(args: &HealthArgs, choice: &Choice) -> Result<u8> {
     Ok(report.exit_code())
 }
 
-async fn ask(name: String, source: &dyn Source) -> Told {
+async fn query_source(name: String, source: &dyn Source) -> SourceReport {
     let kind = source.kind();
-    let unknown = |error: String| Told { name: name.clone(), kind, server: Err(error), vitals: Vitals::default() };
+    let unknown =
+        |error: String| SourceReport { name: name.clone(), kind, server: Err(error), vitals: Vitals::default() };
     let looking = async {
         let server = source.probe().await.map_err(|error| error.to_string())?.server;
         let look = || source.vitals(Clock::system().now().plus_us(-VITALS_SPAN_US));
         let mut vitals = look().await.map_err(|error| error.to_string())?;
-        for _ in 1..LOOKS {
+        for _ in 1..PROBES {
             let silent = vitals.checks.iter().any(|check| check.state == HealthState::Unknown);
             let grows = vitals.metrics.iter().any(|metric| metric.kind == crosstail_core::model::MetricKind::Counter);
             let known = vitals.metrics.iter().any(|metric| metric.rate.is_some());
@@ -90,13 +90,13 @@ async fn ask(name: String, source: &dyn Source) -> Told {
         Ok::<_, String>((server, vitals))
     };
     match tokio::time::timeout(PATIENCE, looking).await {
-        Ok(Ok((server, vitals))) => Told { name: name.clone(), kind, server: Ok(server), vitals },
+        Ok(Ok((server, vitals))) => SourceReport { name: name.clone(), kind, server: Ok(server), vitals },
         Ok(Err(error)) => unknown(error),
         Err(_) => unknown(format!("no answer in {} s", PATIENCE.as_secs())),
     }
 }
 
-/// The systems by their activities in the window, against those before it.
+/// The health of the systems by their activities in the window, compared with the window before.
 async fn systems(
     sources: &[(SourceId, Arc<dyn Source>)],
     names: &crosstail_core::model::Names,
@@ -108,7 +108,7 @@ async fn systems(
     let query = PageQuery { context, since, ..PageQuery::all(5000) };
     let mut activities = Vec::new();
     if !sources.is_empty() {
-        let mut joined = Joined::new(sources, names, query);
+        let mut joined = MergedHistory::new(sources, names, query);
         while let Some(activity) = joined.next().await? {
             activities.push(activity);
         }
@@ -116,24 +116,24 @@ async fn systems(
     Ok(Health::of_activities(now, window_us, activities.iter()))
 }
 
-impl Report {
-    fn checks(&self) -> impl Iterator<Item = (&Told, &Check)> {
+impl HealthReport {
+    fn checks(&self) -> impl Iterator<Item = (&SourceReport, &Check)> {
         self.told.iter().flat_map(|told| told.vitals.checks.iter().map(move |check| (told, check)))
     }
 
-    fn metrics(&self) -> impl Iterator<Item = (&Told, &Metric)> {
+    fn metrics(&self) -> impl Iterator<Item = (&SourceReport, &Metric)> {
         self.told.iter().flat_map(|told| told.vitals.metrics.iter().map(move |metric| (told, metric)))
     }
 
-    /// 1: something is degraded or down. 2: it could not be told, of a source, of a check, or because there is nothing.
+    /// 1: something is degraded or down. 2: a source or a check is unknown, or nothing is known at all.
     fn exit_code(&self) -> u8 {
         let states = || self.systems.iter().map(|s| s.state).chain(self.checks().map(|(_, check)| check.state));
         if states().any(|state| matches!(state, HealthState::Down | HealthState::Degraded)) {
-            return exit::UNWELL;
+            return exit::DEGRADED;
         }
         let silent = self.told.iter().any(|told| told.server.is_err());
         let unknown = self.checks().any(|(_, check)| check.state == HealthState::Unknown);
-        if silent || unknown || states().all(|state| state == HealthState::Unknown) { exit::UNTOLD } else { exit::OK }
+        if silent || unknown || states().all(|state| state == HealthState::Unknown) { exit::UNKNOWN } else { exit::OK }
     }
 }
 
@@ -145,7 +145,7 @@ fn round(n: f64) -> f64 {
     (n * 100.0).round() / 100.0
 }
 
-fn table(report: &Report, out: &mut impl Write) -> Result<()> {
+fn table(report: &HealthReport, out: &mut impl Write) -> Result<()> {
     let dash = || "–".to_owned();
     let number = |n: Option<f64>| n.map_or_else(dash, |n| round(n).to_string());
     let mut printed = false;
@@ -210,7 +210,7 @@ fn table(report: &Report, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-fn lines(report: &Report, out: &mut impl Write) -> Result<()> {
+fn lines(report: &HealthReport, out: &mut impl Write) -> Result<()> {
     for system in &report.systems {
         let latency = |q| system.figures.latencies.quantile_ms(q).map(round);
         let line = json!({
@@ -251,18 +251,18 @@ fn lines(report: &Report, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-/// Prometheus' text format: to be written where its node exporter, or a push gateway, takes it up.
-fn exposition(report: &Report, out: &mut impl Write) -> Result<()> {
+/// Prometheus' text format, for the node exporter's textfile collector or a push gateway.
+fn exposition(report: &HealthReport, out: &mut impl Write) -> Result<()> {
     let states = [HealthState::Healthy, HealthState::Degraded, HealthState::Down, HealthState::Unknown];
     let mut page = Exposition::default();
-    page.family("crosstail_system_health", "gauge", "1 for the state that a system is in.");
+    page.family("crosstail_system_health", "gauge", "1 for the current state of a system, otherwise 0.");
     for system in &report.systems {
         for state in states {
             let labels = [("system", system.system.as_str()), ("state", state.as_str())];
             page.sample("crosstail_system_health", &labels, f64::from(u8::from(system.state == state)));
         }
     }
-    page.family("crosstail_system_success_ratio", "gauge", "Finished activities that did not fail.");
+    page.family("crosstail_system_success_ratio", "gauge", "Share of finished activities that did not fail.");
     for system in &report.systems {
         if let Some(percent) = system.success() {
             page.sample("crosstail_system_success_ratio", &[("system", &system.system)], percent / 100.0);
@@ -277,11 +277,11 @@ fn exposition(report: &Report, out: &mut impl Write) -> Result<()> {
             }
         }
     }
-    page.family("crosstail_source_up", "gauge", "Whether a source could be asked.");
+    page.family("crosstail_source_up", "gauge", "Whether a source could be queried.");
     for told in &report.told {
         page.sample("crosstail_source_up", &[("source", &told.name)], f64::from(u8::from(told.server.is_ok())));
     }
-    page.family("crosstail_check_health", "gauge", "1 for the state that a check found.");
+    page.family("crosstail_check_health", "gauge", "1 for the state that a check found, otherwise 0.");
     for (told, check) in report.checks() {
         for state in states {
             let system = check.system.as_deref().unwrap_or("");
@@ -294,9 +294,9 @@ fn exposition(report: &Report, out: &mut impl Write) -> Result<()> {
             page.sample("crosstail_check_health", &labels, f64::from(u8::from(check.state == state)));
         }
     }
-    page.family("crosstail_metric", "gauge", "What sources measure, in the unit named.");
+    page.family("crosstail_metric", "gauge", "Measurements reported by sources, in the unit of the label.");
     for (told, metric) in report.metrics() {
-        let Some(value) = metric.shown().or(metric.value) else { continue };
+        let Some(value) = metric.display_value().or(metric.value) else { continue };
         let of = metric.labels_text();
         let labels = [
             ("source", told.name.as_str()),

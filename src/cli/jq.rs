@@ -1,4 +1,5 @@
-//! `crosstail evaluate-jq EXPRESSION`: what the explorer runs an expression in. Reads JSON, writes a result a line.
+//! `crosstail evaluate-jq EXPRESSION`: the process in which the explorer evaluates an expression. Reads JSON, writes one
+//! result a line.
 
 use super::UsageError;
 use anyhow::Result;

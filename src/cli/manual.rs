@@ -1,4 +1,4 @@
-//! `crosstail completions` and `crosstail man`, made from the command line's own definition.
+//! `crosstail completions` and `crosstail man`, generated from the definition of the command line.
 
 use super::args::{Cli, CompletionsArgs, ManArgs};
 use super::{UsageError, exit};
@@ -8,7 +8,7 @@ use crosstail_core::filter::suggest;
 use std::io::Write as _;
 
 pub(super) fn completions(args: &CompletionsArgs) -> Result<u8> {
-    // Into memory first: a closed pipe is no panic of the generator's.
+    // Into memory first: the generator would panic on a closed pipe.
     let mut text = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "crosstail", &mut text);
     std::io::stdout().lock().write_all(&text)?;
@@ -27,7 +27,7 @@ pub(super) fn page(args: &ManArgs) -> Result<u8> {
                     all.get_subcommands().filter(|c| !c.is_hide_set()).map(clap::Command::get_name).collect();
                 let near = suggest(name, names.iter().copied());
                 let hint = near.map_or_else(
-                    || format!("there are {}", names.join(", ")),
+                    || format!("the commands are {}", names.join(", ")),
                     |near| format!("did you mean '{near}'?"),
                 );
                 UsageError(format!("no command '{name}'; {hint}"))

@@ -25,34 +25,34 @@ mod watch;
 
 pub use args::Cli;
 
-use crate::config::Choice;
+use crate::config::Overrides;
 use args::Command;
 use clap::Parser as _;
 use std::process::ExitCode;
 
 /// Exit codes, documented in the README.
 pub mod exit {
-    /// Done.
+    /// Success.
     pub const OK: u8 = 0;
-    /// Something failed; stderr says what.
+    /// Failure; stderr has the reason.
     pub const FAILED: u8 = 1;
-    /// The command line or a filter is wrong.
+    /// The command line or a filter is invalid.
     pub const USAGE: u8 = 2;
-    /// `doctor`: something should be changed.
-    pub const WARNING: u8 = 1;
-    /// `doctor`: something does not work.
-    pub const PROBLEM: u8 = 2;
+    /// `doctor`: the worst finding is a warning.
+    pub const DOCTOR_WARNING: u8 = 1;
+    /// `doctor`: the worst finding is a problem.
+    pub const DOCTOR_PROBLEM: u8 = 2;
     /// `health`: something is degraded or down.
-    pub const UNWELL: u8 = 1;
-    /// `health`: it could not be told.
-    pub const UNTOLD: u8 = 2;
-    /// `export`: interrupted, to be gone on with.
+    pub const DEGRADED: u8 = 1;
+    /// `health`: the state is unknown.
+    pub const UNKNOWN: u8 = 2;
+    /// `export`: interrupted; rerun to resume.
     pub const INTERRUPTED: u8 = 130;
-    /// `show`: nothing of that id.
+    /// `show`, `alerts`: nothing has that id.
     pub const NOT_FOUND: u8 = 3;
 }
 
-/// A mistake in what was typed: reported as such, with exit code 2.
+/// A mistake on the command line; the exit code is 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct UsageError(pub String);
@@ -60,33 +60,33 @@ pub struct UsageError(pub String);
 /// Runs the program.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    // One provider for every kind that speaks TLS; a second one would panic at its first use.
+    // One TLS provider for every kind: with two compiled in, rustls panics at the first connection unless one is chosen.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            output::complain(&format!("cannot start: {error}"));
+            output::print_error(&format!("cannot start: {error}"));
             return ExitCode::from(exit::FAILED);
         }
     };
     let outcome = runtime.block_on(dispatch(cli));
-    // Reading threads may sit in a slow file system: they are left behind, not waited for.
+    // Do not wait for reading threads: one may be stuck in a slow file system.
     runtime.shutdown_background();
     match outcome {
         Ok(code) => ExitCode::from(code),
         Err(error) if is_closed_pipe(&error) => ExitCode::from(exit::OK),
         Err(error) => {
             let code = if error.is::<UsageError>() { exit::USAGE } else { exit::FAILED };
-            output::complain(&format!("{error:#}"));
+            output::print_error(&format!("{error:#}"));
             ExitCode::from(code)
         }
     }
 }
 
 async fn dispatch(cli: Cli) -> anyhow::Result<u8> {
-    let choice = Choice { file: cli.choice.file, profile: cli.choice.profile, ..Choice::default() };
+    let choice = Overrides { file: cli.choice.file, profile: cli.choice.profile, ..Overrides::default() };
     if cli.command.is_some() && cli.explore.is_given() {
-        let why = "the explorer's options and sources stand alone: those of a command come after its name";
+        let why = "put the options and sources of a command after its name";
         return Err(UsageError(why.to_owned()).into());
     }
     match cli.command {
@@ -111,7 +111,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<u8> {
     }
 }
 
-/// A reader that has gone away is no error: `crosstail query | head`.
+/// A closed pipe is not an error: `crosstail query | head`.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)

@@ -1,4 +1,4 @@
-//! Activities on stdout: data only, safe for a terminal, without secrets.
+//! Output on stdout: only data, safe for a terminal, without secrets. Messages go to stderr.
 
 use super::args::Format;
 use anyhow::Result;
@@ -86,7 +86,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Writes what is waiting.
+    /// Writes buffered rows and flushes.
     pub(super) fn flush(&mut self) -> Result<()> {
         let rows = std::mem::take(&mut self.table);
         if !rows.is_empty() {
@@ -125,38 +125,38 @@ pub(super) fn aligned<const N: usize>(
     Ok(())
 }
 
-/// A bar on standard error where that is a terminal; nothing elsewhere.
+/// A progress bar on standard error; hidden unless that is a terminal.
 fn bar(length: Option<u64>, form: &str) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr_with_hz(5));
     bar.set_style(ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar
 }
 
-/// That something is being waited for.
+/// A spinner for an operation of unknown length.
 pub(super) fn spinner(what: &'static str) -> ProgressBar {
     let bar = bar(None, "{spinner} {msg}, {elapsed}");
     bar.enable_steady_tick(std::time::Duration::from_millis(200));
     bar.with_message(what)
 }
 
-/// How far it is, in thousandths.
+/// A progress bar in thousandths.
 pub(super) fn progress() -> ProgressBar {
-    bar(Some(1000), "{bar:30} {percent:>3} %  {msg}, {elapsed}, {eta} to go")
+    bar(Some(1000), "{bar:30} {percent:>3} %  {msg}, {elapsed}, {eta} left")
 }
 
-/// How many there are so far.
+/// A running count.
 pub(super) fn counter(what: &'static str) -> ProgressBar {
     bar(None, "{spinner} {human_pos} {msg}, {per_sec}, {elapsed}").with_message(what)
 }
 
-/// Columns of the terminal; `None` where standard output is none.
+/// Width of the terminal in columns; `None` unless standard output is a terminal.
 pub(super) fn columns() -> Option<usize> {
     let stdout = io::stdout();
     let size = stdout.is_terminal().then(|| rustix::termios::tcgetwinsize(&stdout).ok()).flatten()?;
     Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
-/// A text in lines of so many columns; a word that is longer has a line of its own.
+/// Wraps a text at this many columns. A longer word gets a line of its own.
 pub(super) fn wrapped(text: &str, columns: usize) -> Vec<String> {
     use unicode_width::UnicodeWidthStr as _;
     let mut lines = vec![String::new()];
@@ -173,7 +173,7 @@ pub(super) fn wrapped(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
-/// Says something on stderr.
-pub(super) fn complain(text: &str) {
+/// Prints a message to stderr.
+pub(super) fn print_error(text: &str) {
     let _ = writeln!(io::stderr().lock(), "crosstail: {}", crosstail_core::model::visible(text));
 }

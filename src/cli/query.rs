@@ -1,17 +1,17 @@
 //! `crosstail query`: history to stdout.
 
 use super::args::QueryArgs;
-use super::output::{Writer, complain};
+use super::output::{Writer, print_error};
 use super::{exit, sources};
-use crate::config::{Choice, Config};
-use crate::runtime::Joined;
+use crate::config::{Config, Overrides};
+use crate::runtime::MergedHistory;
 use anyhow::Result;
 use crosstail_source::PageQuery;
 
-/// Activities asked of a source at a time.
+/// Activities per page of a source.
 const PAGE: usize = 5000;
 
-pub(super) async fn run(args: &QueryArgs, choice: &Choice) -> Result<u8> {
+pub(super) async fn run(args: &QueryArgs, choice: &Overrides) -> Result<u8> {
     let config = Config::load(choice)?;
     let (filter, context) = sources::filter(&args.filter, &args.source, &config)?;
     let since = sources::moment(args.since.as_deref(), &context)?;
@@ -20,7 +20,7 @@ pub(super) async fn run(args: &QueryArgs, choice: &Choice) -> Result<u8> {
     let limit = if args.limit == 0 { usize::MAX } else { args.limit };
     let newest_first = args.sort == "-time";
     let query = PageQuery { filter, context, since, until, newest_first, limit: limit.saturating_add(1).min(PAGE) };
-    let mut joined = Joined::new(&opened.sources, &opened.names, query);
+    let mut joined = MergedHistory::new(&opened.sources, &opened.names, query);
     let mut writer = Writer::new(args.output, &opened.names, context.zone);
     let mut written = 0;
     let mut more = false;
@@ -34,7 +34,7 @@ pub(super) async fn run(args: &QueryArgs, choice: &Choice) -> Result<u8> {
     }
     writer.flush()?;
     if more {
-        complain(&format!("there is more than the {limit} shown; --limit 0 for all"));
+        print_error(&format!("more than {limit} activities match; --limit 0 prints all"));
     }
     Ok(exit::OK)
 }

@@ -1,14 +1,14 @@
-//! `crosstail schema`: what is built in, what one maps and defines, and creating that where asked.
+//! `crosstail schema`: list schemas, show one, create what it defines in a store.
 
 use super::args::{SchemaArgs, SchemaCommand, SchemaFormat};
-use super::output::{aligned, complain};
+use super::output::{aligned, print_error};
 use super::{UsageError, exit, target};
 use crate::config;
 use crate::kinds;
 use anyhow::Result;
 use crosstail_core::model::visible;
 use crosstail_core::schema::Schema;
-use crosstail_source::create::{Form, Plan, Standing};
+use crosstail_source::create::{Form, ItemState, Plan};
 use std::io::{IsTerminal as _, Write};
 
 pub(super) async fn run(args: &SchemaArgs) -> Result<u8> {
@@ -31,17 +31,17 @@ pub(super) async fn run(args: &SchemaArgs) -> Result<u8> {
             let creator =
                 target::of(to, |kind| kind.creator)?(to).map_err(|error| UsageError(format!("--to: {error}")))?;
             let plan = creator.plan(&schema, *notify).await?;
-            let due = tell(&mut out, &plan)?;
+            let due = print_plan(&mut out, &plan)?;
             out.flush()?;
             if due == 0 || *dry_run {
                 return Ok(exit::OK);
             }
-            if !*yes && !agreed(due)? {
-                complain("nothing was changed");
+            if !*yes && !confirm(due)? {
+                print_error("nothing changed");
                 return Ok(exit::USAGE);
             }
             creator.apply(&plan).await?;
-            complain(&format!("{name}: {due} created"));
+            print_error(&format!("{name}: {due} created"));
         }
     }
     Ok(exit::OK)
@@ -52,7 +52,7 @@ fn shown(name: &str, output: SchemaFormat) -> Result<String> {
         return match Schema::text(name) {
             Some(text) => Ok(text.to_owned()),
             None => {
-                // An error of the file is told before its text is shown.
+                // Report an error in the file before printing its text.
                 config::schema(name)?;
                 config::schema_text(name)
             }
@@ -82,44 +82,44 @@ fn shown(name: &str, output: SchemaFormat) -> Result<String> {
     };
     let stores = defined_in(&schema.name);
     let has = if stores.is_empty() { "nothing".to_owned() } else { stores.join(", ") };
-    found
-        .transpose()?
-        .ok_or_else(|| UsageError(format!("schema {name} defines nothing of that form; it has {has}")).into())
+    found.transpose()?.ok_or_else(|| {
+        UsageError(format!("schema {name} defines nothing in that format; it defines objects in: {has}")).into()
+    })
 }
 
-/// The kinds of store that a schema defines things in, as people name them.
+/// Titles of the kinds of store in which a schema defines objects.
 fn defined_in(schema: &str) -> Vec<&'static str> {
     kinds::ALL.iter().filter(|kind| kind.definition(schema).is_some()).map(|kind| kind.title).collect()
 }
 
-/// Says how everything stands and what would be run; gives how many things are due.
-fn tell(out: &mut impl Write, plan: &Plan) -> Result<usize> {
+/// Prints what `apply` would do and returns the number of objects to create or change.
+fn print_plan(out: &mut impl Write, plan: &Plan) -> Result<usize> {
     for item in &plan.items {
-        let (sign, why) = match &item.standing {
-            Standing::There => continue,
-            Standing::Missing => ("create", String::new()),
-            Standing::Outdated => ("change", String::new()),
-            Standing::Differs(why) => ("leave", format!(": {why}")),
-            Standing::Impossible(why) => ("skip", format!(": {why}")),
+        let (sign, why) = match &item.state {
+            ItemState::There => continue,
+            ItemState::Missing => ("create", String::new()),
+            ItemState::Outdated => ("change", String::new()),
+            ItemState::Differs(why) => ("leave", format!(": {why}")),
+            ItemState::Impossible(why) => ("skip", format!(": {why}")),
         };
-        writeln!(out, "{sign} {} {}{}", item.what, item.name, visible(&why))?;
-        if item.is_due() {
+        writeln!(out, "{sign} {} {}{}", item.object, item.name, visible(&why))?;
+        if item.is_pending() {
             for line in item.statement.lines() {
                 writeln!(out, "    {}", visible(line))?;
             }
         }
     }
-    let due = plan.due().count();
-    let there = plan.items.iter().filter(|item| item.standing == Standing::There).count();
-    complain(&format!("{there} of {} are there already, {due} to create or change", plan.items.len()));
+    let due = plan.pending().count();
+    let there = plan.items.iter().filter(|item| item.state == ItemState::There).count();
+    print_error(&format!("{there} of {} objects exist, {due} to create or change", plan.items.len()));
     Ok(due)
 }
 
-/// Whether the person at the terminal says yes.
-fn agreed(due: usize) -> Result<bool> {
+/// Asks at the terminal; `false` without one.
+fn confirm(due: usize) -> Result<bool> {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
-        complain("nobody can be asked here: add --yes to run it");
+        print_error("no terminal to ask for confirmation: pass --yes to run it");
         return Ok(false);
     }
     write!(std::io::stderr(), "Run these {due} statements? [y/N] ")?;

@@ -1,29 +1,29 @@
-//! `crosstail show`: one activity whole, found by anything that identifies it.
+//! `crosstail show`: everything about one activity, found by anything that identifies it.
 
 use super::args::{ShowArgs, ShowFormat};
-use super::output::complain;
+use super::output::print_error;
 use super::{exit, sources};
-use crate::app::{Opened, Pair, Progress, Right, is_named, rank};
-use crate::config::{Choice, Config};
-use crate::runtime::{Sources, compared, look, payload_of, related_to};
+use crate::app::{CompareRequest, CompareWith, PreparedPayload, SearchProgress, is_named, rank};
+use crate::config::{Config, Overrides};
+use crate::runtime::{Sources, compared, payload_of, related_to, search_source};
 use anyhow::Result;
 use crosstail_core::filter::{Context, Field, Filter, quote};
-use crosstail_core::model::{Activity, Latencies, Names, Payload, joined, redact_json, redact_text, visible};
+use crosstail_core::model::{Activity, Latencies, Names, Payload, merge_by_id, redact_json, redact_text, visible};
 use crosstail_engine::insight::{
-    Chain, Clue, Policy, Trace, attempt, clues, codes, expression, successes_like, transform,
+    Candidate, Chain, Policy, Trace, attempt, candidates, codes, expression, successes_like, transform,
 };
-use crosstail_export::{Whole, curl, markdown, safe_json};
+use crosstail_export::{FullRecord, curl, markdown, safe_json};
 use crosstail_source::{Grouping, PageQuery, RelatedKey};
 use serde_json::{Map, Value, json};
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 
-/// Others that match, named at most.
+/// Maximum number of other matches listed.
 const NAMED: usize = 10;
-/// "Usual" is taken from what began at most this long before.
+/// Typical latency is that of activities started within this time before.
 const USUAL_US: i64 = 24 * 3_600_000_000;
 
-pub(super) async fn run(args: &ShowArgs, choice: &Choice) -> Result<u8> {
+pub(super) async fn run(args: &ShowArgs, choice: &Overrides) -> Result<u8> {
     let config = Config::load(choice)?;
     let all = sources::open_args(&args.source, &config).await?;
     let names = all.names.clone();
@@ -35,38 +35,38 @@ pub(super) async fn run(args: &ShowArgs, choice: &Choice) -> Result<u8> {
         if failed {
             return Ok(exit::FAILED);
         }
-        complain(&format!("nothing of '{}' in {}", args.id.trim(), names.sources().join(", ")));
+        print_error(&format!("nothing found for '{}' in {}", args.id.trim(), names.sources().join(", ")));
         return Ok(exit::NOT_FOUND);
     };
     if found.len() > 1 && !is_named(&activity, &args.id) {
-        complain(&format!("{} activities match; this is the one that fits best. The others:", found.len()));
+        print_error(&format!("{} activities match; showing the best match. The others:", found.len()));
         for other in found.iter().skip(1).take(NAMED) {
             let what = other.endpoint.as_deref().or(other.message.as_deref()).unwrap_or_default();
             let system = other.system.as_deref().unwrap_or_default();
             let outcome = other.status.map(|status| status.to_string()).unwrap_or_default();
             let line = format!("  {}  {}  {outcome} {system} {what}", other.id, other.started_at.rfc3339());
-            complain(&redact_text(&line));
+            print_error(&redact_text(&line));
         }
     }
     let (payload, problems) = payload_of(&sources, &activity.id, &activity.places).await;
     let (mut related, further) = related_to(&sources, &RelatedKey::of(&activity)).await;
-    problems.iter().chain(&further).for_each(|problem| complain(&problem.to_string()));
+    problems.iter().chain(&further).for_each(|problem| print_error(&problem.to_string()));
     related.push(activity.clone());
-    let related = joined(related);
+    let related = merge_by_id(related);
     let (configured, policy) = configured(&sources, &activity, &payload).await;
-    let opened = Arc::new(Opened::new(payload));
+    let opened = Arc::new(PreparedPayload::new(payload));
     let payload = &opened.payload;
     let other = match successes_like(&activity).filter(|_| args.compare) {
         Some(filter) => {
-            let right = Right::Newest(filter, activity.started_at);
-            let pair = Pair { left: activity.clone(), opened: Some(Arc::clone(&opened)), right };
-            compared(&sources, pair, context).await.map_err(|problem| complain(&problem)).ok()
+            let right = CompareWith::Newest(filter, activity.started_at);
+            let pair = CompareRequest { left: activity.clone(), opened: Some(Arc::clone(&opened)), right };
+            compared(&sources, pair, context).await.map_err(|problem| print_error(&problem)).ok()
         }
         None => None,
     };
     let usual = usual(&sources, &activity, &context).await;
     let (chain, trace) = (Chain::build(&activity, &related), Trace::build(&related));
-    let whole = Whole {
+    let whole = FullRecord {
         activity: &activity,
         payload: Some(payload),
         chain: &chain,
@@ -99,19 +99,20 @@ pub(super) async fn run(args: &ShowArgs, choice: &Choice) -> Result<u8> {
     Ok(exit::OK)
 }
 
-/// Looks for what a text identifies in every source at once, with a line of progress a source on a terminal. Whether
-/// a source could not be asked.
+/// Searches every source at once for what a text identifies, with a progress line per source on a terminal. The flag
+/// says whether a source failed.
 async fn find(sources: &Sources, names: &Names, text: &str, context: &Context) -> (Vec<Activity>, bool) {
-    let clues: Arc<[Clue]> = clues(text).into();
+    let candidates: Arc<[Candidate]> = candidates(text).into();
     let (heard, mut hear) = tokio::sync::mpsc::channel(64);
-    let mut board = Board { lines: Vec::new(), drawn: false };
+    let mut board = ProgressBoard { lines: Vec::new(), drawn: false };
     for (index, (id, source)) in sources.iter().enumerate() {
-        board.lines.push((names.source_name(*id).to_string(), Progress::Looking("waiting")));
-        let (source, clues, context, heard) = (Arc::clone(source), Arc::clone(&clues), *context, heard.clone());
+        board.lines.push((names.source_name(*id).to_string(), SearchProgress::Running("waiting")));
+        let (source, candidates, context, heard) =
+            (Arc::clone(source), Arc::clone(&candidates), *context, heard.clone());
         tokio::spawn(async move {
             let told = heard.clone();
             let tell = |progress| drop(told.try_send((index, progress, Vec::new())));
-            let (progress, found) = look(source.as_ref(), &clues, &context, tell).await;
+            let (progress, found) = search_source(source.as_ref(), &candidates, &context, tell).await;
             let _ = heard.send((index, progress, found)).await;
         });
     }
@@ -124,23 +125,23 @@ async fn find(sources: &Sources, names: &Names, text: &str, context: &Context) -
         board.draw();
     }
     let failed = board.lines.iter().filter_map(|(_, progress)| match progress {
-        Progress::Failed(problem) => Some(problem),
+        SearchProgress::Failed(problem) => Some(problem),
         _ => None,
     });
     let failed: Vec<&String> = failed.collect();
     for problem in &failed {
-        complain(problem);
+        print_error(problem);
     }
-    (joined(all), !failed.is_empty())
+    (merge_by_id(all), !failed.is_empty())
 }
 
-/// The sources and how far each is, on a terminal's stderr.
-struct Board {
-    lines: Vec<(String, Progress)>,
+/// Progress of each source, drawn on stderr if that is a terminal.
+struct ProgressBoard {
+    lines: Vec<(String, SearchProgress)>,
     drawn: bool,
 }
 
-impl Board {
+impl ProgressBoard {
     fn draw(&mut self) {
         let mut out = std::io::stderr().lock();
         if !out.is_terminal() {
@@ -155,7 +156,7 @@ impl Board {
     }
 }
 
-/// How long others of the same endpoint took in the day before; nothing where no store can say.
+/// Latencies of the same endpoint in the day before; empty if no store can aggregate.
 async fn usual(sources: &Sources, activity: &Activity, context: &Context) -> Latencies {
     let mut usual = Latencies::default();
     let (Some(system), Some(endpoint)) = (activity.system.as_deref(), activity.endpoint.as_deref()) else {
@@ -177,7 +178,7 @@ async fn usual(sources: &Sources, activity: &Activity, context: &Context) -> Lat
     usual
 }
 
-/// What the stores' configuration says about an activity: its system, endpoint, mappings of its codes, transforms.
+/// What the stores' configuration says about an activity: system, endpoint, code mappings, transforms.
 async fn configured(sources: &Sources, activity: &Activity, payload: &Payload) -> (Value, Option<Policy>) {
     let mut found = Map::new();
     let mut said = None;
@@ -185,7 +186,7 @@ async fn configured(sources: &Sources, activity: &Activity, payload: &Payload) -
         let catalogue = match source.catalogue().await {
             Ok(catalogue) => catalogue,
             Err(error) => {
-                complain(&error.to_string());
+                print_error(&error.to_string());
                 continue;
             }
         };

@@ -1,9 +1,9 @@
-//! From arguments to opened sources.
+//! Opens the sources that arguments and configuration name.
 
 use super::UsageError;
 use super::args::SourceArgs;
-use super::output::complain;
-use super::stdin::Spool;
+use super::output::print_error;
+use super::stdin::StdinSpool;
 use crate::config::{self, Config};
 use crate::kinds;
 use crosstail_core::filter::{Context, Filter};
@@ -13,30 +13,30 @@ use crosstail_source::SourceConfig;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Opened sources, and what they share.
-pub(super) struct Opened {
+/// The opened sources of one command.
+pub(super) struct OpenSources {
     pub(super) names: Names,
     pub(super) sources: Vec<(SourceId, Arc<dyn Source>)>,
     pub(super) configs: Vec<SourceConfig>,
-    /// Keeps what standard input said for as long as it is shown.
-    pub(super) _stdin: Option<Spool>,
+    /// Keeps the copy of standard input on disk until the command ends.
+    pub(super) _stdin: Option<StdinSpool>,
 }
 
-impl Opened {
-    /// The addresses of the sources.
+impl OpenSources {
+    /// The first address of each source.
     pub(super) fn addresses(&self) -> HashMap<SourceId, String> {
         let addresses = self.sources.iter().zip(&self.configs);
         addresses.filter_map(|((id, _), config)| Some((*id, config.at.first()?.clone()))).collect()
     }
 }
 
-/// Plain paths are one source together (a failure in `error.log` and `combined.log` is one activity); every URL and
-/// every database is one of its own.
+/// The sources that the arguments name; without arguments, those of the configuration. Plain paths together are one
+/// source (a failure in `error.log` and `combined.log` is one activity); each URL and each database is its own.
 pub(super) fn configs(
     arguments: &[String],
     schema: Option<&str>,
     config: &Config,
-) -> anyhow::Result<(Vec<SourceConfig>, Option<Spool>)> {
+) -> anyhow::Result<(Vec<SourceConfig>, Option<StdinSpool>)> {
     let schema = schema.map(config::schema).transpose()?;
     let mut found: Vec<SourceConfig> = Vec::new();
     let mut files: Option<SourceConfig> = None;
@@ -47,7 +47,7 @@ pub(super) fn configs(
             continue;
         }
         if argument == "-" {
-            let spooled = Spool::start()?;
+            let spooled = StdinSpool::start()?;
             let at = vec![spooled.path().display().to_string()];
             let ended = Some(spooled.ended());
             found.push(SourceConfig { name: "stdin".to_owned(), at, schema: schema.clone(), ended });
@@ -62,7 +62,7 @@ pub(super) fn configs(
         let matches_something = argument.contains(['*', '?', '[']) || std::path::Path::new(argument).exists();
         if !matches_something {
             let hint = kinds::ALL.hint();
-            return Err(UsageError(format!("no file '{argument}'; sources are {hint}")).into());
+            return Err(UsageError(format!("no file '{argument}'; a source is one of: {hint}")).into());
         }
         match &mut files {
             Some(files) => files.at.push(argument.clone()),
@@ -81,13 +81,13 @@ pub(super) fn configs(
     Ok((found, spool))
 }
 
-pub(super) fn open(configs: Vec<SourceConfig>, stdin: Option<Spool>) -> anyhow::Result<Opened> {
+pub(super) fn open(configs: Vec<SourceConfig>, stdin: Option<StdinSpool>) -> anyhow::Result<OpenSources> {
     let names = Names::default();
     let sources = configs.iter().map(|config| kinds::ALL.open(config, &names)).collect::<Result<Vec<_>, _>>()?;
-    Ok(Opened { names, sources, configs, _stdin: stdin })
+    Ok(OpenSources { names, sources, configs, _stdin: stdin })
 }
 
-pub(super) async fn open_args(args: &SourceArgs, config: &Config) -> anyhow::Result<Opened> {
+pub(super) async fn open_args(args: &SourceArgs, config: &Config) -> anyhow::Result<OpenSources> {
     let (configs, stdin) = configs(&args.sources, args.schema.as_deref(), config)?;
     if configs.is_empty() {
         return Err(UsageError("no source; name one with --source PATH, or configure one".to_owned()).into());
@@ -96,18 +96,18 @@ pub(super) async fn open_args(args: &SourceArgs, config: &Config) -> anyhow::Res
         spool.wait_for_end();
     }
     let opened = open(configs, stdin)?;
-    // What of a database may not be read is missing from what follows: that is said.
+    // A table that may not be read is missing from the output: report it.
     for (id, source) in &opened.sources {
         if source.kind().may_hide {
             for warning in source.probe().await?.warnings {
-                complain(&format!("{}: {warning}", opened.names.source_name(*id)));
+                print_error(&format!("{}: {warning}", opened.names.source_name(*id)));
             }
         }
     }
     Ok(opened)
 }
 
-/// The filter of the command line, and what its words depend on.
+/// The filter of the command line, and the time and zone that it depends on.
 pub(super) fn filter(words: &[String], args: &SourceArgs, config: &Config) -> anyhow::Result<(Filter, Context)> {
     let text = words.join(" ");
     let filter = Filter::parse(&text).map_err(|error| UsageError(format!("filter:\n{}", error.with_carets(&text))))?;
@@ -116,7 +116,7 @@ pub(super) fn filter(words: &[String], args: &SourceArgs, config: &Config) -> an
     Ok((filter, Context { now: Clock::system().now(), zone }))
 }
 
-/// `--since 1h`, `--since 2026-11-20T09:00`: read as the filter language reads times.
+/// A time as in the filter language: `--since 1h`, `--since 2026-11-20T09:00`.
 pub(super) fn moment(text: Option<&str>, context: &Context) -> anyhow::Result<Option<Timestamp>> {
     let Some(text) = text else { return Ok(None) };
     if let Some(us) = crosstail_core::filter::duration_us(text.trim_start_matches('-')) {

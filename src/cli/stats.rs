@@ -1,19 +1,19 @@
-//! `crosstail stats`: grouped figures to stdout.
+//! `crosstail stats`: figures by group.
 
 use super::args::{StatsArgs, StatsFormat};
 use super::output::aligned;
 use super::{UsageError, exit, sources};
-use crate::config::{Choice, Config};
+use crate::config::{Config, Overrides};
 use crate::runtime::figures;
 use anyhow::Result;
 use crosstail_core::filter::{Field, Filter, suggest};
 use crosstail_core::model::{Figures, Timestamp, redact_text, visible_line};
-use crosstail_export::{Cell, Chart, Form, Report, ReportKind, Table, safe_json};
+use crosstail_export::{Cell, Chart, Report, ReportFormat, ReportKind, Table, safe_json};
 use crosstail_source::{Grouping, Groups, PageQuery};
 use serde_json::{Map, Value};
 use std::io::Write as _;
 
-pub(super) async fn run(args: &StatsArgs, choice: &Choice) -> Result<u8> {
+pub(super) async fn run(args: &StatsArgs, choice: &Overrides) -> Result<u8> {
     let config = Config::load(choice)?;
     let (filter, context) = sources::filter(&args.filter, &args.source, &config)?;
     let since = sources::moment(args.since.as_deref(), &context)?;
@@ -34,7 +34,7 @@ pub(super) async fn run(args: &StatsArgs, choice: &Choice) -> Result<u8> {
         Some(name) => {
             let mut tables = Vec::new();
             for kind in kinds(name)? {
-                // Both must hold: what was asked for, and what the report is of.
+                // Combine the user's filter with the report's own.
                 let both = match (args.filter.join(" "), kind.filter) {
                     (own, "") => own,
                     (own, of) if own.trim().is_empty() => of.to_owned(),
@@ -53,22 +53,22 @@ pub(super) async fn run(args: &StatsArgs, choice: &Choice) -> Result<u8> {
     let about = [
         format!("sources: {}", names.join(", ")),
         format!("filter: {of}"),
-        format!("time: {} … {}", moment(since, "the beginning"), moment(until, &context.now.rfc3339())),
+        format!("time: {} … {}", moment(since, "start"), moment(until, &context.now.rfc3339())),
     ];
     let about = about.iter().map(|line| visible_line(&redact_text(line)).into_owned()).collect();
     let report = Report { title: "Integration activity".to_owned(), about, made_at: context.now, tables };
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     match args.output {
         StatsFormat::Table => write_tables(&report, &mut out)?,
-        StatsFormat::Json => out.write_all(report.write(Form::Json).map_err(anyhow::Error::msg)?.as_bytes())?,
-        StatsFormat::Csv => out.write_all(report.write(Form::Csv).map_err(anyhow::Error::msg)?.as_bytes())?,
-        StatsFormat::Html => out.write_all(report.write(Form::Html).map_err(anyhow::Error::msg)?.as_bytes())?,
+        StatsFormat::Json => out.write_all(report.write(ReportFormat::Json).map_err(anyhow::Error::msg)?.as_bytes())?,
+        StatsFormat::Csv => out.write_all(report.write(ReportFormat::Csv).map_err(anyhow::Error::msg)?.as_bytes())?,
+        StatsFormat::Html => out.write_all(report.write(ReportFormat::Html).map_err(anyhow::Error::msg)?.as_bytes())?,
     }
     out.flush()?;
     Ok(exit::OK)
 }
 
-/// The reports of a name; `all` has all.
+/// The reports with a name; `all` means every report.
 fn kinds(name: &str) -> Result<Vec<ReportKind>> {
     if name == "all" {
         return Ok(ReportKind::ALL.to_vec());
@@ -76,13 +76,13 @@ fn kinds(name: &str) -> Result<Vec<ReportKind>> {
     let known = || ReportKind::ALL.iter().map(|kind| kind.name);
     let Some(kind) = ReportKind::find(name) else {
         let near = suggest(name, known()).map(|near| format!("; did you mean '{near}'?"));
-        let near = near.unwrap_or_else(|| format!("; there are {}, all", known().collect::<Vec<_>>().join(", ")));
+        let near = near.unwrap_or_else(|| format!("; the reports are {}, all", known().collect::<Vec<_>>().join(", ")));
         return Err(UsageError(format!("--report: no report '{name}'{near}")).into());
     };
     Ok(vec![*kind])
 }
 
-/// The groups that were asked for, as a table of a page.
+/// The requested groups, as a table for the HTML page.
 fn own_table(grouping: &Grouping, groups: Groups) -> Table {
     let (names, groups) = ordered(grouping, groups);
     let chart = if grouping.bucket_us.is_some() {
@@ -96,7 +96,7 @@ fn own_table(grouping: &Grouping, groups: Groups) -> Table {
     Table::of_figures(("groups", &title), &names, groups, Some(chart))
 }
 
-/// The names of the groups' values, and the groups: in order of time where they have one, else the largest first.
+/// The names of the key's parts, and the groups: by time if they have one, else the largest first.
 fn ordered(grouping: &Grouping, groups: Groups) -> (Vec<&'static str>, Vec<Group>) {
     let mut names: Vec<&str> = grouping.by.iter().map(|field| field.name()).collect();
     let mut groups: Vec<Group> = groups
@@ -109,7 +109,7 @@ fn ordered(grouping: &Grouping, groups: Groups) -> (Vec<&'static str>, Vec<Group
         })
         .collect();
     if grouping.bucket_us.is_some() {
-        // In order of time, which is the order of its text.
+        // The text of a time sorts as the time does.
         names.insert(0, "time");
         groups.sort_by(|a, b| a.0.cmp(&b.0));
     } else {
@@ -118,7 +118,7 @@ fn ordered(grouping: &Grouping, groups: Groups) -> (Vec<&'static str>, Vec<Group
     (names, groups)
 }
 
-/// Every table with its title, in columns.
+/// Prints each table under its title, in aligned columns.
 fn write_tables(report: &Report, out: &mut impl std::io::Write) -> Result<()> {
     for (index, table) in report.tables.iter().enumerate() {
         if index > 0 {
@@ -169,10 +169,10 @@ fn round(n: f64) -> f64 {
     (n * 100.0).round() / 100.0
 }
 
-/// The values of the fields, and the figures.
+/// The values of the key, and the figures.
 type Group = (Vec<Option<String>>, Figures);
 
-/// p50, p95, p99 and mean.
+/// p50, p95, p99 and mean, in milliseconds.
 fn milliseconds(figures: &Figures) -> [Option<f64>; 4] {
     let q = |q| figures.latencies.quantile_ms(q).map(round);
     [q(0.5), q(0.95), q(0.99), figures.latencies.mean_ms().map(round)]

@@ -1,4 +1,4 @@
-//! Standard input as a source: kept in a temporary file, so that what was read can be opened again.
+//! Standard input as a source: copied to a temporary file, so that its records can be read again.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 
-/// Standard input being copied.
-pub(super) struct Spool {
+/// Copies standard input to a temporary file.
+pub(super) struct StdinSpool {
     file: tempfile::NamedTempFile,
     done: Receiver<()>,
     ended: Arc<AtomicBool>,
 }
 
-impl Spool {
-    /// Begins to copy.
+impl StdinSpool {
+    /// Starts copying, on a thread of its own.
     pub(super) fn start() -> std::io::Result<Self> {
         let file = tempfile::Builder::new().prefix("stdin-").suffix(".log").tempfile()?;
         let mut copy = file.reopen()?;
@@ -44,12 +44,12 @@ impl Spool {
         self.file.path()
     }
 
-    /// Set once the input has ended and is all in the file.
+    /// A flag that is set once the complete input is in the file.
     pub(super) fn ended(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.ended)
     }
 
-    /// Until the input has ended: for commands that answer once.
+    /// Blocks until the input has ended, for commands that print once.
     pub(super) fn wait_for_end(&self) {
         let _ = self.done.recv();
     }

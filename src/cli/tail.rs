@@ -1,23 +1,23 @@
-//! `crosstail tail`: activities as they appear and whenever they change.
+//! `crosstail tail`: prints activities as they appear and whenever they change.
 
 use super::args::TailArgs;
-use super::output::{Writer, complain};
+use super::output::{Writer, print_error};
 use super::{exit, sources};
-use crate::config::{Choice, Config};
+use crate::config::{Config, Overrides};
 use anyhow::Result;
-use crosstail_core::filter::{Context, Named};
+use crosstail_core::filter::{Context, NamedRecord};
 use crosstail_core::model::{Clock, Names};
 use crosstail_engine::store::Store;
-use crosstail_source::pump::{self, Begin, PumpEvent, State};
+use crosstail_source::pump::{self, PumpEvent, SourceState, StartFrom};
 use crosstail_source::{PageQuery, Position, for_each};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-/// Activities remembered, so that a change is known as one.
+/// Activities remembered, so that a change is recognised as one.
 const REMEMBERED: usize = 500_000;
 
-pub(super) async fn run(args: &TailArgs, choice: &Choice) -> Result<u8> {
+pub(super) async fn run(args: &TailArgs, choice: &Overrides) -> Result<u8> {
     let config = Config::load(choice)?;
     let (filter, context) = sources::filter(&args.filter, &args.source, &config)?;
     let since = sources::moment(args.since.as_deref(), &context)?;
@@ -34,10 +34,10 @@ pub(super) async fn run(args: &TailArgs, choice: &Choice) -> Result<u8> {
     let cancel = CancellationToken::new();
     let (sender, mut events) = mpsc::channel(8);
     for (id, source) in &opened.sources {
-        // Standard input has no past: what is piped in is what is to be shown.
+        // Standard input has no history: everything piped in is shown.
         let stdin = opened.configs.iter().any(|c| c.name == "stdin");
         let begin = if stdin {
-            Begin::After(Position::new(()))
+            StartFrom::After(Position::new(()))
         } else if since.is_some() {
             let position = source.position().await?;
             let query = PageQuery { since, newest_first: false, ..PageQuery::all(5000) };
@@ -48,9 +48,9 @@ pub(super) async fn run(args: &TailArgs, choice: &Choice) -> Result<u8> {
             })
             .await?;
             show(&mut store, batch, &filter, context.zone, &opened.names, &mut writer)?;
-            Begin::After(position)
+            StartFrom::After(position)
         } else {
-            Begin::Now
+            StartFrom::Now
         };
         let (source, sender) = (Arc::clone(source), sender.clone());
         tokio::spawn(pump::run(*id, source, begin, sender, cancel.clone(), Clock::system()));
@@ -72,18 +72,18 @@ pub(super) async fn run(args: &TailArgs, choice: &Choice) -> Result<u8> {
                     store = Store::new(opened.names.clone());
                 }
             }
-            Some(PumpEvent::Notice(id, text)) => complain(&format!("{}: {text}", opened.names.source_name(id))),
+            Some(PumpEvent::Notice(id, text)) => print_error(&format!("{}: {text}", opened.names.source_name(id))),
             Some(PumpEvent::Probed(id, probe)) => {
                 for warning in probe.warnings {
-                    complain(&format!("{}: {warning}", opened.names.source_name(id)));
+                    print_error(&format!("{}: {warning}", opened.names.source_name(id)));
                 }
             }
-            Some(PumpEvent::State(_, State::Waiting { until, error })) => {
+            Some(PumpEvent::State(_, SourceState::Waiting { until, error })) => {
                 let wait = until.since_us(Clock::system().now()).max(0) as f64 / 1e6;
-                complain(&format!("{error}; again in {wait:.1} s"));
+                print_error(&format!("{error}; retrying in {wait:.1} s"));
             }
-            Some(PumpEvent::State(_, State::Failed { error })) => {
-                complain(&error);
+            Some(PumpEvent::State(_, SourceState::Failed { error })) => {
+                print_error(&error);
                 failed += 1;
             }
             Some(PumpEvent::State(..) | PumpEvent::Catalogue(..) | PumpEvent::Vitals(..)) => {}
@@ -109,14 +109,14 @@ fn show(
     let delta = store.ingest(batch);
     for row in delta.rows {
         let activity = store.get(row);
-        if predicate.keeps(&Named { activity: &activity, names, payload: None }) {
+        if predicate.keeps(&NamedRecord { activity: &activity, names, payload: None }) {
             writer.write(&activity)?;
         }
     }
     Ok(())
 }
 
-/// Until Ctrl-C, hang-up or termination.
+/// Waits for SIGINT (Ctrl-C), SIGTERM or SIGHUP.
 pub(super) async fn wait_for_signal() {
     let (sender, mut receiver) = mpsc::channel::<()>(1);
     if let Ok(mut signals) = signal_hook::iterator::Signals::new([

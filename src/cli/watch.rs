@@ -1,27 +1,27 @@
-//! `crosstail watch`: the rules without a screen.
+//! `crosstail watch`: evaluates the rules without a screen and sends notifications.
 
 use super::args::WatchArgs;
-use super::output::complain;
+use super::output::print_error;
 use super::{UsageError, exit, sources};
-use crate::config::{self, Choice, Config};
+use crate::config::{self, Config, Overrides};
 use crate::watch::{self, Channel, Notification, Settings};
 use anyhow::{Context as _, Result};
 use crosstail_core::model::{Clock, Timestamp};
-use crosstail_engine::insight::alerting::{Alert, AlertState, Change, Severity, Turn};
+use crosstail_engine::insight::alerting::{Alert, AlertChange, AlertState, Severity, Transition};
 use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
 
-/// Where a watch keeps its state unless it is said otherwise.
+/// The state file: `--state`, else `watch.json` in the state folder.
 pub(super) fn state_file(named: Option<&Path>) -> Result<PathBuf> {
     match named {
         Some(path) => Ok(path.to_owned()),
         None => Ok(config::state_folder()
-            .context("no folder for state is known; name a file with --state")?
+            .context("cannot determine the state folder; name a file with --state")?
             .join("watch.json")),
     }
 }
 
-pub(super) async fn run(args: &WatchArgs, choice: &Choice) -> Result<u8> {
+pub(super) async fn run(args: &WatchArgs, choice: &Overrides) -> Result<u8> {
     let config = Config::load(choice)?;
     let channels = config.channels.iter().map(Channel::new).collect::<Result<Vec<_>>>();
     let channels = channels.map_err(|error| UsageError(format!("{error:#}")))?;
@@ -34,7 +34,7 @@ pub(super) async fn run(args: &WatchArgs, choice: &Choice) -> Result<u8> {
         return Err(UsageError("no source; name one with --source PATH, or configure one".to_owned()).into());
     }
     let opened = sources::open(configs, stdin)?;
-    // A dry run tells nobody: it neither needs the state of one that does, nor changes it.
+    // A dry run sends nothing: it neither needs nor changes the state of a real watch.
     let state = match (&args.state, args.dry_run) {
         (None, true) => None,
         (named, _) => Some(state_file(named.as_deref())?),
@@ -54,19 +54,19 @@ pub(super) async fn run(args: &WatchArgs, choice: &Choice) -> Result<u8> {
         state,
         listen: args.listen,
         dry_run: args.dry_run,
-        say,
+        log,
     };
     watch::run(settings, Clock::system(), stop).await?;
     Ok(exit::OK)
 }
 
-/// A line of the log, with its time, without secrets.
-fn say(text: &str) {
+/// Writes a line to the log on stderr, with its time and without secrets.
+fn log(text: &str) {
     let safe = crosstail_core::model::redact_text(text).into_owned();
-    complain(&format!("{} {safe}", Clock::system().now().rfc3339()));
+    print_error(&format!("{} {safe}", Clock::system().now().rfc3339()));
 }
 
-/// Tells every channel of an alert that is none.
+/// Sends a test notification to every channel.
 async fn test(channels: &[Channel]) -> Result<u8> {
     if channels.is_empty() {
         return Err(UsageError("no [[channel]] is configured".to_owned()).into());
@@ -74,12 +74,13 @@ async fn test(channels: &[Channel]) -> Result<u8> {
     let now = Clock::system().now();
     let mut code = exit::OK;
     for channel in channels {
-        let notifications = Notification::of(vec![Change { turn: Turn::Firing, alert: made_up(now) }], now);
+        let notifications =
+            Notification::of(vec![AlertChange { transition: Transition::Firing, alert: sample_alert(now) }], now);
         for notification in &notifications {
-            match channel.tell(notification).await {
-                Ok(()) => complain(&format!("channel {}: taken", channel.name)),
+            match channel.send(notification).await {
+                Ok(()) => print_error(&format!("channel {}: accepted", channel.name)),
                 Err(problem) => {
-                    complain(&format!("channel {}: {problem}", channel.name));
+                    print_error(&format!("channel {}: {problem}", channel.name));
                     code = exit::FAILED;
                 }
             }
@@ -88,7 +89,7 @@ async fn test(channels: &[Channel]) -> Result<u8> {
     Ok(code)
 }
 
-fn made_up(now: Timestamp) -> Alert {
+fn sample_alert(now: Timestamp) -> Alert {
     Alert {
         id: format!("test-{}", now.0),
         rule: "Test".to_owned(),
@@ -96,7 +97,7 @@ fn made_up(now: Timestamp) -> Alert {
         severity: Severity::Info,
         group: vec![("system".to_owned(), "none".to_owned())],
         state: AlertState::Firing,
-        reason: "nothing is wrong: somebody tries whether this channel is told".to_owned(),
+        reason: "nothing is wrong: this is a test of the channel".to_owned(),
         filter: String::new(),
         value: 0.0,
         worst: 0.0,
@@ -104,7 +105,7 @@ fn made_up(now: Timestamp) -> Alert {
         fired_at: Some(now),
         clear_since: None,
         resolved_at: None,
-        told_at: Some(now),
+        notified_at: Some(now),
         acknowledged: None,
     }
 }

@@ -1,55 +1,54 @@
-//! Channels that `crosstail watch` tells, as configured.
+//! `[[channel]]` entries: where `crosstail watch` sends notifications.
 
 use super::secrets::Secret;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// A channel of the configuration.
+/// One `[[channel]]` of the configuration.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChannelEntry {
-    /// Its name.
     pub name: String,
-    /// slack, email, webhook, command.
+    /// `slack`, `email`, `webhook` or `command`.
     pub kind: String,
-    /// What is less severe is not told: critical, warning, info.
+    /// Least severe alerts to send: `critical`, `warning` or `info`; everything if absent.
     pub at_least: Option<String>,
-    /// Only these rules; all where empty.
+    /// Send only these rules; all if empty.
     #[serde(default)]
     pub rules: Vec<String>,
-    /// Told when an alert is over, too.
+    /// Whether to send resolutions, too.
     #[serde(default = "yes")]
     pub resolved: bool,
-    /// The address of Slack's webhook, or of the receiver,
+    /// Address of Slack's webhook or of the receiver. As it may be a secret, the next three can supply it instead.
     pub url: Option<String>,
-    /// or where it is, as it may be a secret: in this variable of the environment,
+    /// Environment variable that holds the address.
     pub url_env: Option<String>,
-    /// in this file,
+    /// File that holds the address.
     pub url_file: Option<PathBuf>,
-    /// or what this command prints.
+    /// Shell command that prints the address.
     pub url_command: Option<String>,
-    /// Headers of a webhook; a value `env:NAME` is that variable's.
+    /// Headers of a webhook; a value `env:NAME` is read from the variable NAME.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
-    /// The mail server: smtps://host, smtp://host:587 (STARTTLS), smtp+plain://host.
+    /// Mail server: `smtps://host`, `smtp://host:587` (STARTTLS), `smtp+plain://host`.
     pub smtp: Option<String>,
-    /// Who writes,
+    /// Sender address.
     pub from: Option<String>,
-    /// to whom.
+    /// Recipient addresses.
     #[serde(default)]
     pub to: Vec<String>,
-    /// The mail server's user, and the password
+    /// User at the mail server. One of the next three supplies the password.
     pub username: Option<String>,
-    /// in this variable,
+    /// Environment variable that holds the password.
     pub password_env: Option<String>,
-    /// in this file,
+    /// File that holds the password.
     pub password_file: Option<PathBuf>,
-    /// or what this command prints.
+    /// Shell command that prints the password.
     pub password_command: Option<String>,
-    /// The roots that the mail server's, or the receiver's, certificate is of: a PEM file; the system's where absent.
+    /// PEM file with roots that the server's certificate may chain to, in addition to the system's.
     pub ca: Option<PathBuf>,
-    /// A command of the shell: it is given JSON.
+    /// Shell command that reads the notification as JSON on standard input.
     pub command: Option<String>,
 }
 
@@ -58,7 +57,7 @@ const fn yes() -> bool {
 }
 
 impl ChannelEntry {
-    /// The address.
+    /// The address, from whichever setting supplies it; `None` if none does.
     pub fn address(&self) -> anyhow::Result<Option<String>> {
         if self.url.is_some() {
             return Ok(self.url.clone());
@@ -68,14 +67,14 @@ impl ChannelEntry {
         Secret { of: &of, what: "url", env, file, command: self.url_command.as_deref() }.read()
     }
 
-    /// The mail server's password.
+    /// The mail server's password; `None` if no setting supplies it.
     pub fn password(&self) -> anyhow::Result<Option<String>> {
         let of = format!("channel {}", self.name);
         let (env, file) = (self.password_env.as_deref(), self.password_file.as_deref());
         Secret { of: &of, what: "password", env, file, command: self.password_command.as_deref() }.read()
     }
 
-    /// The headers, with those from the environment.
+    /// The headers, with `env:NAME` values read from the environment.
     pub fn headers(&self) -> anyhow::Result<Vec<(String, String)>> {
         let of = format!("channel {}", self.name);
         let one = |(name, value): (&String, &String)| match value.strip_prefix("env:") {

@@ -1,5 +1,5 @@
-//! The layers of the configuration, each laid over the one before it: what is built in, the user's file, the project's, the
-//! environment, the command line; and where each value came from.
+//! The layers of the configuration, and where each value came from. Each layer overrides the one before: the built-in
+//! defaults, the user's file, the project's file, the environment, the command line.
 
 use super::{Config, known_keys, user_file};
 use anyhow::{Context as _, bail};
@@ -9,31 +9,31 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 const DEFAULT: &str = include_str!("../../config/default.toml");
-/// The project's file: in the folder where crosstail is run, or above it.
+/// Name of the project's file, which is in the current folder or in one of its parents.
 pub const PROJECT_FILE: &str = "crosstail.toml";
 
-/// What of the command line decides about the configuration.
+/// Command-line options that select or override the configuration.
 #[derive(Debug, Clone, Default)]
-pub struct Choice {
-    /// Instead of the user's file.
+pub struct Overrides {
+    /// `--config`: a file to read instead of the user's.
     pub file: Option<PathBuf>,
-    /// The profile.
+    /// `--profile`.
     pub profile: Option<String>,
-    /// Theme,
+    /// `--theme`.
     pub theme: Option<String>,
-    /// time zone,
+    /// `--zone`.
     pub time_zone: Option<String>,
-    /// and history limit by their flags.
+    /// `--history-limit`, in activities.
     pub history_limit: Option<usize>,
 }
 
-impl Choice {
-    /// The file that takes the place of the user's.
+impl Overrides {
+    /// The file named by `--config` or `CROSSTAIL_CONFIG`, which replaces the user's.
     fn named(&self) -> Option<PathBuf> {
         self.file.clone().or_else(|| variable("CROSSTAIL_CONFIG").map(PathBuf::from))
     }
 
-    /// The user's file, or the one that takes its place.
+    /// The file named by `--config` or `CROSSTAIL_CONFIG`, else the user's.
     pub fn own_file(&self) -> Option<PathBuf> {
         self.named().or_else(user_file)
     }
@@ -42,56 +42,56 @@ impl Choice {
 /// A value and where it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
-    /// `theme`, `source.prokure.at`.
+    /// Path of the key: `theme`, `source.prokure.at`.
     pub name: String,
-    /// Without secrets.
+    /// The value, with secrets redacted.
     pub value: String,
-    /// `built in`, `FILE:LINE`, a variable of the environment, a flag.
+    /// `built in`, `FILE:LINE`, an environment variable or an option.
     pub origin: String,
 }
 
 /// The configuration, and where each of its values came from.
 #[derive(Debug, Clone, Default)]
-pub struct Layered {
-    /// All layers together.
+pub struct LayeredConfig {
+    /// The result of all layers.
     pub config: Config,
-    /// Every value that is in force.
+    /// Every value in force.
     pub settings: Vec<Setting>,
 }
 
-/// The project's file, seen from a folder.
+/// The project's file for a folder: the nearest one in it or above it.
 pub fn project_file(from: &Path) -> Option<PathBuf> {
     let home = std::env::var_os("HOME").map(PathBuf::from);
-    // Not in the home folder or above it: what is there is not the project's.
+    // A file in the home folder or above it does not belong to a project.
     let mut folders = from.ancestors().take_while(|folder| home.as_deref() != Some(*folder));
     folders.find_map(|folder| Some(folder.join(PROJECT_FILE)).filter(|path| path.is_file()))
 }
 
-impl Layered {
+impl LayeredConfig {
     /// Reads every layer.
-    pub fn load(choice: &Choice) -> anyhow::Result<Self> {
+    pub fn load(choice: &Overrides) -> anyhow::Result<Self> {
         let mut all = Self::default();
         let mut profiles = Vec::new();
         let profile = choice.profile.clone().or_else(|| variable("CROSSTAIL_PROFILE"));
-        all.lay_file(DEFAULT, Path::new("built in"), profile.as_deref(), false, &mut profiles)?;
+        all.apply_file(DEFAULT, Path::new("built in"), profile.as_deref(), false, &mut profiles)?;
         let must = choice.named().is_some();
         if let Some(path) = choice.own_file().filter(|path| must || path.exists()) {
             let text = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
-            all.lay_file(&text, &path, profile.as_deref(), false, &mut profiles)?;
+            all.apply_file(&text, &path, profile.as_deref(), false, &mut profiles)?;
         }
         let here = std::env::current_dir().ok();
         if let Some(path) = here.as_deref().and_then(project_file) {
             let text = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
-            all.lay_file(&text, &path, profile.as_deref(), true, &mut profiles)?;
+            all.apply_file(&text, &path, profile.as_deref(), true, &mut profiles)?;
         }
         if let Some(profile) = &profile
             && !profiles.contains(profile)
         {
             let near = suggest(profile, profiles.iter().map(String::as_str));
             let known = if profiles.is_empty() {
-                "there are none".to_owned()
+                "none is configured".to_owned()
             } else {
-                format!("there are {}", profiles.join(", "))
+                format!("the profiles are {}", profiles.join(", "))
             };
             bail!("no profile '{profile}'; {}", near.map_or(known, |near| format!("did you mean '{near}'?")));
         }
@@ -120,7 +120,7 @@ impl Layered {
             "theme" => self.config.theme = Some(value.to_owned()),
             "time_zone" => self.config.time_zone = Some(value.to_owned()),
             _ => {
-                let number = value.parse().with_context(|| format!("{origin}: '{value}' is no number"))?;
+                let number = value.parse().with_context(|| format!("{origin}: '{value}' is not a whole number"))?;
                 self.config.history_limit = Some(number);
             }
         }
@@ -128,8 +128,9 @@ impl Layered {
         Ok(())
     }
 
-    /// Lays a file over what there is, and of its profiles the one that is chosen over that.
-    fn lay_file(
+    /// Applies a file on top of the layers so far, then the selected profile on top of that. Adds the names of the
+    /// file's profiles to `profiles`.
+    fn apply_file(
         &mut self,
         text: &str,
         path: &Path,
@@ -148,7 +149,7 @@ impl Layered {
             }
         };
         if is_project {
-            refuse(&tree, &mut |at, why| anyhow::anyhow!("{}:{}: {why}", path.display(), line(at)))?;
+            forbid_in_project(&tree, &mut |at, why| anyhow::anyhow!("{}:{}: {why}", path.display(), line(at)))?;
         }
         let own = std::mem::take(&mut config.profiles);
         profiles.extend(own.keys().filter(|name| !profiles.contains(name)).cloned().collect::<Vec<_>>());
@@ -165,10 +166,10 @@ impl Layered {
         }
         for (index, (mut layer, table)) in layers.into_iter().enumerate() {
             if let Some(folder) = folder {
-                anchor(&mut layer, folder);
+                resolve_paths(&mut layer, folder);
             }
             let is_profile = index > 0;
-            // A profile that names sources means these.
+            // A profile that names sources replaces all others.
             if is_profile && !layer.sources.is_empty() {
                 self.config.sources.clear();
                 self.settings.retain(|setting| !setting.name.starts_with("source."));
@@ -182,9 +183,9 @@ impl Layered {
             let mut found = Vec::new();
             values("", table, &mut found);
             for (name, value, at) in found.into_iter().filter(|(name, ..)| !name.starts_with("profile.")) {
-                self.put(Setting { value: shown(&name, &value), name, origin: origin(at) });
+                self.put(Setting { value: printable(&name, &value), name, origin: origin(at) });
             }
-            self.config.lay_over(layer);
+            self.config.overlay(layer);
         }
         Ok(())
     }
@@ -201,7 +202,7 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Every value of a table with its name and place; the tables of a list are told apart by their `name`.
+/// Every value of a table with its path and byte offset. A table in a list is identified by its `name`.
 fn values(prefix: &str, table: &DeTable<'_>, out: &mut Vec<(String, String, usize)>) {
     let join = |name: &str| if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") };
     for (key, value) in table {
@@ -238,8 +239,9 @@ fn text(value: &DeValue<'_>) -> String {
     }
 }
 
-/// A value as it may be shown: where a secret is found is none itself, the address of a chat's webhook is one.
-fn shown(name: &str, value: &str) -> String {
+/// A value for display, redacted if it is a secret. The address of a chat's webhook is one; the name of the variable,
+/// file or command that supplies a secret is not.
+fn printable(name: &str, value: &str) -> String {
     let last = name.rsplit('.').next().unwrap_or(name);
     let points = ["_env", "_file", "_command"].iter().any(|ending| last.ends_with(ending));
     if name.starts_with("channel.") && last == "url" {
@@ -253,8 +255,8 @@ fn shown(name: &str, value: &str) -> String {
     redact_text(value).into_owned()
 }
 
-/// Paths of a project's file are meant from its folder.
-fn anchor(config: &mut Config, folder: &Path) {
+/// Resolves the relative paths in a project's file against its folder.
+fn resolve_paths(config: &mut Config, folder: &Path) {
     for entry in &mut config.sources {
         let anchored = entry.addresses().into_iter().map(|at| {
             let is_path = !at.contains("://") && !Path::new(&at).is_absolute() && at != "-";
@@ -267,8 +269,9 @@ fn anchor(config: &mut Config, folder: &Path) {
     }
 }
 
-/// A project's file comes with what was checked out: it may not run programs, nor have us send what it does not own.
-fn refuse(table: &DeTable<'_>, error: &mut dyn FnMut(usize, String) -> anyhow::Error) -> anyhow::Result<()> {
+/// Rejects settings that a project's file may not contain. The file comes with a checkout, so it must not run programs or
+/// make crosstail send the user's secrets anywhere.
+fn forbid_in_project(table: &DeTable<'_>, error: &mut dyn FnMut(usize, String) -> anyhow::Error) -> anyhow::Result<()> {
     for (key, value) in table {
         let name = key.get_ref().as_ref();
         let at = key.span().start;
@@ -282,27 +285,26 @@ fn refuse(table: &DeTable<'_>, error: &mut dyn FnMut(usize, String) -> anyhow::E
         if name.ends_with("_file") && is_text {
             bail!(error(
                 at,
-                format!("{name}: a project's file may not read secrets of yours; put it into your own configuration")
+                format!("{name}: a project's file may not read your secrets; put it into your own configuration")
             ));
         }
         if let (true, DeValue::String(variable)) = (name.ends_with("_env"), value.get_ref())
             && !variable.starts_with("CROSSTAIL_")
         {
-            let why = format!(
-                "{name}: a project's file may name only variables that begin with CROSSTAIL_, and not {variable}"
-            );
+            let why =
+                format!("{name}: a project's file may name only variables that begin with CROSSTAIL_, not {variable}");
             bail!(error(at, why));
         }
         match value.get_ref() {
-            DeValue::Table(inner) => refuse(inner, error)?,
+            DeValue::Table(inner) => forbid_in_project(inner, error)?,
             DeValue::Array(list) => {
                 for item in list {
                     match item.get_ref() {
-                        DeValue::Table(inner) => refuse(inner, error)?,
+                        DeValue::Table(inner) => forbid_in_project(inner, error)?,
                         DeValue::String(text) if text.starts_with("env:") && !text.starts_with("env:CROSSTAIL_") => {
                             bail!(error(
                                 item.span().start,
-                                "env: only variables that begin with CROSSTAIL_".to_owned()
+                                "a project's file may name only variables that begin with CROSSTAIL_".to_owned()
                             ));
                         }
                         _ => {}
@@ -331,7 +333,7 @@ fn wrong(text: &str, path: &Path, error: &toml::de::Error) -> anyhow::Error {
     anyhow::anyhow!("{}:{line}: {message}{hint}", path.display())
 }
 
-/// Reads a file; an error names the file, the line and the nearest right name.
+/// Parses a file. An error names the file and the line, and suggests the nearest key for an unknown one.
 pub(super) fn parse(text: &str, path: &Path) -> anyhow::Result<Config> {
     toml::from_str(text).map_err(|error| wrong(text, path, &error))
 }
@@ -340,16 +342,16 @@ pub(super) fn parse(text: &str, path: &Path) -> anyhow::Result<Config> {
 mod tests {
     use super::*;
 
-    fn layered(files: &[(&str, &str, bool)], profile: Option<&str>) -> anyhow::Result<Layered> {
-        let mut all = Layered::default();
+    fn layered(files: &[(&str, &str, bool)], profile: Option<&str>) -> anyhow::Result<LayeredConfig> {
+        let mut all = LayeredConfig::default();
         let mut profiles = Vec::new();
         for (text, path, is_project) in files {
-            all.lay_file(text, Path::new(path), profile, *is_project, &mut profiles)?;
+            all.apply_file(text, Path::new(path), profile, *is_project, &mut profiles)?;
         }
         Ok(all)
     }
 
-    fn of<'a>(all: &'a Layered, name: &str) -> Option<(&'a str, &'a str)> {
+    fn of<'a>(all: &'a LayeredConfig, name: &str) -> Option<(&'a str, &'a str)> {
         let found = all.settings.iter().find(|setting| setting.name == name)?;
         Some((found.value.as_str(), found.origin.as_str()))
     }

@@ -1,12 +1,12 @@
-//! Configuration: built-in defaults, the user's file over them, then the project's, the environment and flags.
-//! An error names the file, the line and the remedy.
+//! Configuration in layers: built-in defaults, the user's file, the project's file, the environment, options. An error
+//! names the file, the line and the remedy.
 
 mod channel;
 mod layers;
 mod secrets;
 
 pub use channel::ChannelEntry;
-pub use layers::{Choice, Layered, PROJECT_FILE, Setting, project_file};
+pub use layers::{LayeredConfig, Overrides, PROJECT_FILE, Setting, project_file};
 
 use anyhow::Context as _;
 use crosstail_core::filter::suggest;
@@ -18,50 +18,50 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// What can be configured.
+/// The configuration, or one layer of it.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Theme by name.
+    /// Name of the theme.
     pub theme: Option<String>,
-    /// Zone shown: UTC, local, or a name as Europe/Berlin.
+    /// Time zone: `UTC`, `local`, or a name such as `Europe/Berlin`.
     pub time_zone: Option<String>,
-    /// Activities held in memory at most.
+    /// Maximum number of activities in memory.
     pub history_limit: Option<usize>,
-    /// Sources, by name.
+    /// Sources; a later one replaces an earlier one with the same name.
     #[serde(rename = "source")]
     pub sources: Vec<SourceEntry>,
-    /// Saved views, by number.
+    /// Saved views, in the order of their keys 1 to 9.
     #[serde(rename = "view")]
     pub views: Vec<ViewEntry>,
-    /// Who is told of alerts by `crosstail watch`.
+    /// Channels to which `crosstail watch` sends notifications.
     #[serde(rename = "channel")]
     pub channels: Vec<ChannelEntry>,
-    /// What is laid over it by `--profile`.
+    /// Settings that `--profile NAME` applies on top of the others.
     #[serde(rename = "profile")]
     pub profiles: BTreeMap<String, Self>,
 }
 
-/// A source of the configuration.
+/// One `[[source]]` of the configuration.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceEntry {
-    /// Its name.
+    /// Name, unique in the configuration.
     pub name: String,
-    /// Path, glob, directory or URL.
+    /// Path, glob, directory or URL; several paths are one source.
     pub at: OneOrMany,
-    /// Schema by name or file.
+    /// Schema: a name, or the path of a TOML file.
     pub schema: Option<String>,
-    /// The password of a URL is in this variable of the environment,
+    /// Environment variable that holds the password for the URL.
     pub password_env: Option<String>,
-    /// or in this file,
+    /// File that holds the password.
     pub password_file: Option<PathBuf>,
-    /// or is what this command prints.
+    /// Shell command that prints the password.
     pub password_command: Option<String>,
 }
 
 impl SourceEntry {
-    /// Ready to be opened: with its secret and its schema.
+    /// The source with its password and schema resolved, ready to open.
     pub fn config(&self) -> anyhow::Result<SourceConfig> {
         let at = self.addresses();
         let at = at.iter().map(|at| secrets::with_password(self, at)).collect::<Result<Vec<_>, _>>()?;
@@ -69,7 +69,7 @@ impl SourceEntry {
         Ok(SourceConfig { name: self.name.clone(), at, schema, ended: None })
     }
 
-    /// Where it is, as written.
+    /// The addresses as written, without a password from elsewhere.
     pub fn addresses(&self) -> Vec<String> {
         match &self.at {
             OneOrMany::One(one) => vec![one.clone()],
@@ -78,13 +78,11 @@ impl SourceEntry {
     }
 }
 
-/// One text or several.
+/// A string, or a list of strings.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
 pub enum OneOrMany {
-    /// One.
     One(String),
-    /// Several.
     Many(Vec<String>),
 }
 
@@ -92,9 +90,9 @@ pub enum OneOrMany {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ViewEntry {
-    /// What it is called.
+    /// Name shown in the first line.
     pub name: String,
-    /// Its filter.
+    /// A filter; empty shows everything.
     pub filter: String,
 }
 
@@ -103,24 +101,24 @@ pub fn folder() -> Option<PathBuf> {
     etcetera::choose_base_strategy().ok().map(|base| base.config_dir().join("crosstail"))
 }
 
-/// Where what lasts over restarts is kept.
+/// The folder for state that survives restarts.
 pub fn state_folder() -> Option<PathBuf> {
     let base = etcetera::choose_base_strategy().ok()?;
     Some(base.state_dir().unwrap_or_else(|| base.data_dir()).join("crosstail"))
 }
 
-/// Where the user's configuration would be.
+/// The path of the user's configuration; the file may not exist.
 pub fn user_file() -> Option<PathBuf> {
     folder().map(|folder| folder.join("config.toml"))
 }
 
 impl Config {
     /// Reads every layer.
-    pub fn load(choice: &Choice) -> anyhow::Result<Self> {
-        Ok(Layered::load(choice)?.config)
+    pub fn load(choice: &Overrides) -> anyhow::Result<Self> {
+        Ok(LayeredConfig::load(choice)?.config)
     }
 
-    fn lay_over(&mut self, over: Self) {
+    fn overlay(&mut self, over: Self) {
         self.theme = over.theme.or(self.theme.take());
         self.time_zone = over.time_zone.or(self.time_zone.take());
         self.history_limit = over.history_limit.or(self.history_limit);
@@ -137,13 +135,13 @@ impl Config {
         }
     }
 
-    /// The sources, ready to be opened.
+    /// The sources with passwords and schemas resolved, ready to open.
     pub fn source_configs(&self) -> anyhow::Result<Vec<SourceConfig>> {
         self.sources.iter().map(SourceEntry::config).collect()
     }
 }
 
-/// Every name that a configuration file may have, to suggest one from.
+/// Every key that a configuration file may contain, for suggestions.
 fn known_keys() -> impl Iterator<Item = &'static str> {
     [
         "theme",
@@ -179,15 +177,15 @@ fn known_keys() -> impl Iterator<Item = &'static str> {
     .into_iter()
 }
 
-/// The file of a schema that is not built in: by path, or by name in the user's `schemas` folder.
+/// The file of a schema that is not built in: a path, or a name in the user's `schemas` folder.
 fn schema_file(name: &str) -> anyhow::Result<PathBuf> {
     let in_folder = folder().map(|folder| folder.join("schemas").join(format!("{name}.toml")));
     let path = [Some(PathBuf::from(name)), in_folder].into_iter().flatten().find(|path| path.is_file());
     path.with_context(|| {
         let known: Vec<String> = Schema::built_in().into_iter().map(|schema| schema.name).collect();
         let near = suggest(name, known.iter().map(String::as_str));
-        let hint =
-            near.map_or_else(|| format!("there are {}", known.join(", ")), |near| format!("did you mean '{near}'?"));
+        let hint = near
+            .map_or_else(|| format!("the schemas are {}", known.join(", ")), |near| format!("did you mean '{near}'?"));
         format!("no schema '{name}'; {hint}, or the path of a TOML file")
     })
 }
@@ -198,7 +196,7 @@ pub fn schema_text(name: &str) -> anyhow::Result<String> {
     std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()))
 }
 
-/// A schema by the name of a built-in one, of a file in the user's `schemas` folder, or by path.
+/// A schema: the name of a built-in one, the name of a file in the user's `schemas` folder, or a path.
 pub fn schema(name: &str) -> anyhow::Result<Schema> {
     match Schema::find(name) {
         Some(schema) => Ok(schema),
@@ -207,18 +205,18 @@ pub fn schema(name: &str) -> anyhow::Result<Schema> {
             let schema = Schema::from_toml(&schema_text(name)?, &origin)?;
             let known = crate::kinds::ALL.names();
             if let Some(wrong) = schema.unknown_store(&known) {
-                anyhow::bail!("{origin}: [table] stores = [\"{wrong}\"]: there are {}", known.join(", "));
+                anyhow::bail!("{origin}: [table] stores = [\"{wrong}\"]: the stores are {}", known.join(", "));
             }
             Ok(schema)
         }
     }
 }
 
-/// The rules that are built in.
+/// The built-in rules: file name and text.
 const RULES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/rules.rs"));
 
-/// The built-in rules, and those of the user's `rules` folder, or of another one, over them: a rule of the same name takes
-/// the place of one before it, `enabled = false` takes it away. Beside them what is wrong with files that cannot be used.
+/// The built-in rules, then those in the user's `rules` folder, then those in a further folder. A later rule replaces an
+/// earlier one with the same name; `enabled = false` removes it. The second part lists what is wrong with unusable files.
 pub fn rules(beside: Option<&Path>) -> (Vec<Rule>, Vec<String>) {
     let mut found: Vec<(String, Option<Rule>)> = Vec::new();
     let mut problems = Vec::new();
@@ -237,7 +235,7 @@ pub fn rules(beside: Option<&Path>) -> (Vec<Rule>, Vec<String>) {
     for folder in own.iter().map(PathBuf::as_path).chain(beside) {
         let mut files: Vec<PathBuf> = match std::fs::read_dir(folder) {
             Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
-            // The user's own folder need not be there.
+            // The user's own folder may be missing.
             Err(error) if Some(folder) == own.as_deref() && error.kind() == std::io::ErrorKind::NotFound => continue,
             Err(error) => {
                 unreadable.push(format!("{}: {error}", folder.display()));
@@ -257,7 +255,7 @@ pub fn rules(beside: Option<&Path>) -> (Vec<Rule>, Vec<String>) {
     (found.into_iter().filter_map(|(_, rule)| rule).collect(), problems)
 }
 
-/// The zone of a name.
+/// The time zone with a name; `local` is the machine's.
 pub fn zone(name: &str) -> anyhow::Result<chrono_tz::Tz> {
     if name.eq_ignore_ascii_case("local") {
         return Ok(local_zone());
@@ -284,13 +282,13 @@ fn local_zone() -> chrono_tz::Tz {
         .unwrap_or_default()
 }
 
-/// The commented file that is written on request.
+/// The commented configuration file that `config init` writes.
 pub fn template() -> &'static str {
     include_str!("../../config/template.toml")
 }
 
-/// Writes a configuration file, whole or not at all, and its folder where that is missing. Who may read it is as for
-/// any file of this user. One that is there already is an error, unless it may be replaced.
+/// Writes a configuration file atomically, and creates its folder if necessary. Permissions follow the user's umask. An
+/// existing file is an error unless `replace` is set.
 pub fn write_file(path: &Path, text: &str, replace: bool) -> anyhow::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::PermissionsExt as _;
@@ -347,7 +345,7 @@ mod tests {
     #[test]
     fn the_template_and_the_defaults_are_good() {
         parse(template(), Path::new("template.toml")).expect("template");
-        Layered::load(&Choice::default()).expect("defaults");
+        LayeredConfig::load(&Overrides::default()).expect("defaults");
         let live: String = template()
             .lines()
             .map(|line| line.strip_prefix("# ").filter(|l| l.contains('=') || l.starts_with('[')).unwrap_or(line))

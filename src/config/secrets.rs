@@ -1,16 +1,16 @@
-//! Passwords come from the environment, a file or a command, and are put into a URL only when its source is opened.
+//! Passwords come from the environment, a file or a command, and enter a URL only when its source is opened.
 
 use super::SourceEntry;
 use anyhow::{Context as _, bail};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Where a secret is: in the environment, in a file, or what a command prints.
+/// Where a secret comes from: an environment variable, a file, or the output of a command.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Secret<'a> {
-    /// Whose it is, for errors.
+    /// Owner, for errors: `source prokure`.
     pub(super) of: &'a str,
-    /// What it is called: `password`, `url`.
+    /// Prefix of its settings: `password`, `url`.
     pub(super) what: &'a str,
     pub(super) env: Option<&'a str>,
     pub(super) file: Option<&'a Path>,
@@ -18,7 +18,7 @@ pub(super) struct Secret<'a> {
 }
 
 impl Secret<'_> {
-    /// The secret; `None` where none is named. No error shows it.
+    /// The secret; `None` if no setting names one. No error contains it.
     pub(super) fn read(self) -> anyhow::Result<Option<String>> {
         let Self { of, what, .. } = self;
         let text = if let Some(variable) = self.env {
@@ -32,7 +32,7 @@ impl Secret<'_> {
                 .output()
                 .with_context(|| format!("{of}: {what}_command"))?;
             if !output.status.success() {
-                bail!("{of}: {what}_command ended with {}", output.status);
+                bail!("{of}: {what}_command failed with {}", output.status);
             }
             String::from_utf8(output.stdout).with_context(|| format!("{of}: {what}_command"))?
         } else {
@@ -48,17 +48,18 @@ fn password(entry: &SourceEntry) -> anyhow::Result<Option<String>> {
     Secret { of: &of, what: "password", env, file, command: entry.password_command.as_deref() }.read()
 }
 
-/// The address with the password in its place.
+/// The address with the password inserted after the user.
 pub(super) fn with_password(entry: &SourceEntry, at: &str) -> anyhow::Result<String> {
     let Some(password) = password(entry)? else { return Ok(at.to_owned()) };
-    let (scheme, rest) =
-        at.split_once("://").with_context(|| format!("source {}: a password is for a URL", entry.name))?;
+    let (scheme, rest) = at
+        .split_once("://")
+        .with_context(|| format!("source {}: a password needs a URL as the address", entry.name))?;
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let Some((user, host)) = rest[..end].rsplit_once('@') else {
         bail!("source {}: the address names no user: {scheme}://user@host/…", entry.name);
     };
     if user.contains(':') {
-        bail!("source {}: the address has a password, and another is named beside it", entry.name);
+        bail!("source {}: the address contains a password, and a password setting names another", entry.name);
     }
     let encoded: String = password
         .bytes()

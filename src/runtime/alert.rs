@@ -1,6 +1,6 @@
 //! Changing alerts in their stores, when asked for by name.
 
-use crate::app::AlertChange;
+use crate::app::AlertEdit;
 use anyhow::{Context as _, Result};
 use crosstail_core::model::{Names, Place, SourceId, Timestamp};
 use crosstail_source::Source;
@@ -15,7 +15,7 @@ pub async fn change(
     sources: &[(SourceId, Arc<dyn Source>)],
     names: &Names,
     writers: &Writers,
-    change: &AlertChange,
+    change: &AlertEdit,
     now: Timestamp,
 ) -> Result<String> {
     let writable = |place: &Place| {

@@ -1,6 +1,6 @@
 //! Figures over every source: what several of them know of one request is counted once.
 
-use super::Joined;
+use super::MergedHistory;
 use crate::app::alerting::FiguresQuery;
 use anyhow::Result;
 use crosstail_core::filter::{Context, Filter};
@@ -27,7 +27,7 @@ pub async fn figures(
         [(_, source)] => Ok(source.aggregate(&query, grouping).await?),
         several => {
             let mut groups = Groups::new();
-            let mut joined = Joined::new(several, names, query);
+            let mut joined = MergedHistory::new(several, names, query);
             while let Some(activity) = joined.next().await? {
                 groups.entry(grouping.key(&activity, names)).or_default().add(&activity);
             }

@@ -1,10 +1,10 @@
 //! Looking for what a pasted text identifies, in every source at once.
 
 use super::Sources;
-use crate::app::{Event, Progress, Reply, Ticket};
+use crate::app::{Event, Reply, SearchProgress, Ticket};
 use crosstail_core::filter::{Context, Filter};
 use crosstail_core::model::Activity;
-use crosstail_engine::insight::{Clue, clues};
+use crosstail_engine::insight::{Candidate, candidates};
 use crosstail_source::{PageQuery, Source};
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,28 +12,28 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// Activities taken from a source at most: what more match a text identify nothing.
-const TAKEN: usize = 50;
+const MAX_RESULTS: usize = 50;
 
-/// Tries one clue after the other on a source until one finds something; `tell` hears what is being tried.
-pub async fn look(
+/// Tries one candidate after the other on a source until one finds something; `tell` hears what is being tried.
+pub async fn search_source(
     source: &dyn Source,
-    clues: &[Clue],
+    candidates: &[Candidate],
     context: &Context,
-    mut tell: impl FnMut(Progress),
-) -> (Progress, Vec<Activity>) {
+    mut tell: impl FnMut(SearchProgress),
+) -> (SearchProgress, Vec<Activity>) {
     let begun = Instant::now();
     let took = || begun.elapsed().as_millis() as u64;
-    for clue in clues {
-        tell(Progress::Looking(clue.what));
-        let Ok(filter) = Filter::parse(&clue.filter) else { continue };
-        let query = PageQuery { filter, context: *context, ..PageQuery::all(TAKEN) };
+    for candidate in candidates {
+        tell(SearchProgress::Running(candidate.what));
+        let Ok(filter) = Filter::parse(&candidate.filter) else { continue };
+        let query = PageQuery { filter, context: *context, ..PageQuery::all(MAX_RESULTS) };
         match source.page(&query, None).await {
             Ok(page) if page.items.is_empty() => {}
-            Ok(page) => return (Progress::Found(clue.what, page.items.len(), took()), page.items),
-            Err(error) => return (Progress::Failed(error.to_string()), Vec::new()),
+            Ok(page) => return (SearchProgress::Found(candidate.what, page.items.len(), took()), page.items),
+            Err(error) => return (SearchProgress::Failed(error.to_string()), Vec::new()),
         }
     }
-    (Progress::Nothing(took()), Vec::new())
+    (SearchProgress::Empty(took()), Vec::new())
 }
 
 pub(super) fn start(
@@ -44,20 +44,20 @@ pub(super) fn start(
     text: &str,
     context: Context,
 ) {
-    let clues: Arc<[Clue]> = clues(text).into();
+    let candidates: Arc<[Candidate]> = candidates(text).into();
     for (id, source) in sources.iter() {
-        let (id, source, clues) = (*id, Arc::clone(source), Arc::clone(&clues));
+        let (id, source, candidates) = (*id, Arc::clone(source), Arc::clone(&candidates));
         let (events, scope) = (events.clone(), scope.clone());
         tokio::spawn(async move {
             let told = events.clone();
-            let work = look(source.as_ref(), &clues, &context, |progress| {
+            let work = search_source(source.as_ref(), &candidates, &context, |progress| {
                 // What is being tried is worth a word, not a wait.
-                let _ = told.try_send(Event::Reply(ticket, Reply::Finding(id, progress, Vec::new())));
+                let _ = told.try_send(Event::Reply(ticket, Reply::SearchProgress(id, progress, Vec::new())));
             });
             tokio::select! {
                 () = scope.cancelled() => {}
                 (progress, found) = work => {
-                    let _ = events.send(Event::Reply(ticket, Reply::Finding(id, progress, found))).await;
+                    let _ = events.send(Event::Reply(ticket, Reply::SearchProgress(id, progress, found))).await;
                 }
             }
         });

@@ -3,10 +3,10 @@
 use super::{Sources, payload_of, related_to};
 use crate::app::Mark;
 use anyhow::{Context as _, Result, ensure};
-use crosstail_core::model::{Latencies, Names, joined};
+use crosstail_core::model::{Latencies, Names, merge_by_id};
 use crosstail_engine::insight::{Chain, Trace};
-use crosstail_export::{Kept, write_incident};
-use crosstail_export::{Whole, markdown};
+use crosstail_export::{FullRecord, markdown};
+use crosstail_export::{IncidentEntry, write_incident};
 use crosstail_source::RelatedKey;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -56,9 +56,9 @@ async fn write_both(
         unread += usize::from(payload.raw.is_empty() && !problems.is_empty());
         let mut related = related_to(sources, &RelatedKey::of(&activity)).await.0;
         related.push(activity.clone());
-        let related = joined(related);
+        let related = merge_by_id(related);
         let (chain, trace) = (Chain::build(&activity, &related), Trace::build(&related));
-        let whole = Whole {
+        let whole = FullRecord {
             activity: &activity,
             payload: Some(&payload),
             chain: &chain,
@@ -72,7 +72,7 @@ async fn write_both(
         text.push_str(&markdown(&whole, &mark.note, &opens));
         text.push('\n');
         let places = activity.places.iter().map(|place| place.label(names)).collect();
-        kept.push(Kept { activity, payload, note: mark.note, places });
+        kept.push(IncidentEntry { activity, payload, note: mark.note, places });
     }
     write_incident(&store, &kept).await.with_context(|| store.display().to_string())?;
     let written = std::fs::File::create_new(&document).and_then(|mut file| file.write_all(text.as_bytes()));

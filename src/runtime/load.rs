@@ -1,7 +1,9 @@
 //! What an opened activity needs from the sources.
 
 use super::Sources;
-use crate::app::{Ask, Explained, Opened, Pair, Part, Reply, Right, Transformed};
+use crate::app::{
+    CompareRequest, CompareWith, ExplainRequest, Explanation, PayloadSection, PreparedPayload, Reply, TransformResult,
+};
 use crosstail_core::filter::{Context, Filter};
 use crosstail_core::model::{Activity, Id, Payload, Place, Timestamp, redact_json};
 use crosstail_engine::insight::{Comparison, codes, compare as differences, transform};
@@ -22,7 +24,7 @@ pub async fn payload_of(sources: &Sources, id: &Id, places: &[Place]) -> (Payloa
     for place in places {
         let Some((_, source)) = sources.iter().find(|(known, _)| *known == place.source) else { continue };
         match source.payload(id, &place.locator).await {
-            Ok(part) => payload.absorb(part),
+            Ok(part) => payload.merge(part),
             Err(problem) => problems.push(problem),
         }
     }
@@ -54,25 +56,25 @@ pub async fn related_to(sources: &Sources, keys: &[RelatedKey]) -> (Vec<Activity
     (found, problems)
 }
 
-pub(super) async fn explain(sources: Sources, ask: Ask) -> Reply {
-    let Ask { activity, opened, transforms } = ask;
+pub(super) async fn explain(sources: Sources, ask: ExplainRequest) -> Reply {
+    let ExplainRequest { activity, opened, transforms } = ask;
     let system = activity.system.as_deref().map(str::to_owned);
     let read = Arc::clone(&opened);
     let codes = tokio::task::spawn_blocking(move || codes(&activity, &read.payload)).await.unwrap_or_default();
-    let mut explained = Explained::default();
+    let mut explained = Explanation::default();
     if let Some(system) = &system {
         for (_, source) in sources.iter() {
             explained.mappings.extend(source.mappings(system, &codes).await.unwrap_or_default());
         }
     }
     let evaluated = tokio::task::spawn_blocking(move || {
-        let one = |(part, expression): (Part, String)| {
+        let one = |(part, expression): (PayloadSection, String)| {
             let (name, side) = match part {
-                Part::Response => ("response", &opened.payload.response),
+                PayloadSection::Response => ("response", &opened.payload.response),
                 _ => ("request", &opened.payload.request),
             };
             let result = transform(&expression, side.body.as_ref()?.value());
-            Some(Transformed { name, expression, result })
+            Some(TransformResult { name, expression, result })
         };
         transforms.into_iter().filter_map(one).collect()
     });
@@ -81,15 +83,19 @@ pub(super) async fn explain(sources: Sources, ask: Ask) -> Reply {
 }
 
 /// Compares two exchanges; gives the right one with what differs.
-pub async fn compared(sources: &Sources, pair: Pair, context: Context) -> Result<Box<(Activity, Comparison)>, String> {
-    let Pair { left, opened, right } = pair;
+pub async fn compared(
+    sources: &Sources,
+    pair: CompareRequest,
+    context: Context,
+) -> Result<Box<(Activity, Comparison)>, String> {
+    let CompareRequest { left, opened, right } = pair;
     let right = match right {
-        Right::Known(activity) => *activity,
-        Right::Newest(filter, before) => newest(sources, &filter, before, context).await?,
+        CompareWith::Known(activity) => *activity,
+        CompareWith::Newest(filter, before) => newest(sources, &filter, before, context).await?,
     };
     let opened = match opened {
         Some(opened) => opened,
-        None => Arc::new(Opened::new(payload_of(sources, &left.id, &left.places).await.0)),
+        None => Arc::new(PreparedPayload::new(payload_of(sources, &left.id, &left.places).await.0)),
     };
     let (other, problems) = payload_of(sources, &right.id, &right.places).await;
     if let (true, Some(problem)) = (other.raw.is_empty(), problems.first()) {

@@ -1,22 +1,22 @@
 //! Carrying out effects: the only part of the application that waits.
 
 pub mod alert;
-mod examine;
+mod diagnose;
 mod figures;
 mod find;
 mod incident;
-mod joined;
 mod load;
+mod merged;
 
-pub use examine::{Examined, examine};
+pub use diagnose::{SourceDiagnosis, diagnose};
 pub use figures::{answer as figures_of, figures};
-pub use find::look;
-pub use joined::Joined;
+pub use find::search_source;
 pub use load::{compared, payload_of, related_to};
+pub use merged::MergedHistory;
 
-use crate::app::{Effect, Event, Opened, Reply, Ticket};
+use crate::app::{Effect, Event, PreparedPayload, Reply, Ticket};
 use crosstail_core::filter::{Context, Filter};
-use crosstail_core::model::{Clock, Names, SourceId, joined};
+use crosstail_core::model::{Clock, Names, SourceId, merge_by_id};
 use crosstail_source::pump;
 use crosstail_source::{PageQuery, Source, for_each};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// Events that may wait for the application before their senders wait.
-const WAITING: usize = 4;
+const QUEUE: usize = 4;
 
 /// Sources with their numbers.
 pub type Sources = Arc<[(SourceId, Arc<dyn Source>)]>;
@@ -57,7 +57,7 @@ impl Runtime {
         clock: Clock,
         zone: chrono_tz::Tz,
     ) -> (Self, mpsc::Receiver<Event>) {
-        let (events, receiver) = mpsc::channel(WAITING);
+        let (events, receiver) = mpsc::channel(QUEUE);
         let cancel = CancellationToken::new();
         let [matching, loading, finding, evaluating] = std::array::from_fn(|_| cancel.child_token());
         let (sources, writers) = (sources.into(), Arc::default());
@@ -68,7 +68,7 @@ impl Runtime {
     }
 
     /// Lets alerts be changed in these stores.
-    pub fn allow_writes(&mut self, writers: alert::Writers) {
+    pub fn set_alert_writers(&mut self, writers: alert::Writers) {
         self.writers = Arc::new(writers);
     }
 
@@ -80,11 +80,11 @@ impl Runtime {
     }
 
     fn pump(&self, id: SourceId, source: Arc<dyn Source>, history: usize) {
-        let (sender, mut receiver) = mpsc::channel(WAITING);
+        let (sender, mut receiver) = mpsc::channel(QUEUE);
         tokio::spawn(pump::run(
             id,
             source,
-            pump::Begin::History(history),
+            pump::StartFrom::History(history),
             sender,
             self.cancel.clone(),
             self.clock.clone(),
@@ -118,7 +118,7 @@ impl Runtime {
                     {
                         return Reply::Payload(Err(problem.to_string()));
                     }
-                    let opened = tokio::task::spawn_blocking(move || Opened::new(payload)).await;
+                    let opened = tokio::task::spawn_blocking(move || PreparedPayload::new(payload)).await;
                     Reply::Payload(opened.map(Arc::new).map_err(|error| error.to_string()))
                 });
             }
@@ -128,7 +128,7 @@ impl Runtime {
             Effect::LoadRelated(ticket, keys) => {
                 let sources = Arc::clone(&self.sources);
                 self.spawn(self.loading.clone(), ticket, async move {
-                    Reply::Related(joined(related_to(&sources, &keys).await.0))
+                    Reply::Related(merge_by_id(related_to(&sources, &keys).await.0))
                 });
             }
             Effect::Compare(ticket, pair) => {
@@ -138,11 +138,11 @@ impl Runtime {
                 });
             }
             Effect::Jq(ticket, expression, text) => {
-                let scope = self.anew(|this| &mut this.evaluating);
+                let scope = self.restart_scope(|this| &mut this.evaluating);
                 self.spawn(scope, ticket, async move { Reply::Jq(load::jq(expression, text).await) });
             }
             Effect::Find(ticket, text) => {
-                let scope = self.anew(|this| &mut this.finding);
+                let scope = self.restart_scope(|this| &mut this.finding);
                 find::start(&self.sources, &self.events, &scope, ticket, &text, self.context());
             }
             Effect::Figures(ticket, query) => {
@@ -152,24 +152,24 @@ impl Runtime {
                     Reply::Figures(query, result)
                 });
             }
-            Effect::StopFinding => drop(self.anew(|this| &mut this.finding)),
-            Effect::Bundle(path, marks) => {
+            Effect::CancelSearch => drop(self.restart_scope(|this| &mut this.finding)),
+            Effect::WriteIncident(path, marks) => {
                 let (sources, names) = (Arc::clone(&self.sources), self.names.clone());
                 self.spawn(self.cancel.clone(), 0, async move {
-                    Reply::Said(incident::write(&sources, &names, &path, marks).await)
+                    Reply::Notice(incident::write(&sources, &names, &path, marks).await)
                 });
             }
-            Effect::Match(ticket, filter) => self.find_matches(ticket, filter),
+            Effect::MatchPayloads(ticket, filter) => self.find_matches(ticket, filter),
             Effect::Report(path, report) => {
                 self.spawn(self.cancel.clone(), 0, async move {
-                    Reply::Said(write_report(&path, &report).unwrap_or_else(|problem| problem))
+                    Reply::Notice(write_report(&path, &report).unwrap_or_else(|problem| problem))
                 });
             }
             Effect::ChangeAlert(change) => {
                 let (writers, now) = (Arc::clone(&self.writers), self.clock.now());
                 let (sources, names) = (Arc::clone(&self.sources), self.names.clone());
                 self.spawn(self.cancel.clone(), 0, async move {
-                    Reply::Said(match alert::change(&sources, &names, &writers, &change, now).await {
+                    Reply::Notice(match alert::change(&sources, &names, &writers, &change, now).await {
                         Ok(said) => said,
                         Err(error) => format!("{error:#}"),
                     })
@@ -177,7 +177,7 @@ impl Runtime {
             }
             Effect::WriteConfig => {
                 let said = write_config().unwrap_or_else(|error| format!("{error:#}"));
-                self.spawn(self.cancel.clone(), 0, async move { Reply::Said(said) });
+                self.spawn(self.cancel.clone(), 0, async move { Reply::Notice(said) });
             }
             other => return Some(other),
         }
@@ -197,7 +197,7 @@ impl Runtime {
     }
 
     /// Ends what ran under a token, and gives a new one.
-    fn anew(&mut self, token: impl Fn(&mut Self) -> &mut CancellationToken) -> CancellationToken {
+    fn restart_scope(&mut self, token: impl Fn(&mut Self) -> &mut CancellationToken) -> CancellationToken {
         let next = self.cancel.child_token();
         std::mem::replace(token(self), next.clone()).cancel();
         next
@@ -208,7 +208,7 @@ impl Runtime {
     }
 
     fn find_matches(&mut self, ticket: Ticket, text: String) {
-        let scope = self.anew(|this| &mut this.matching);
+        let scope = self.restart_scope(|this| &mut this.matching);
         let Ok(filter) = Filter::parse(&text) else { return };
         let query = PageQuery { filter, context: self.context(), ..PageQuery::all(2000) };
         let (sources, events) = (Arc::clone(&self.sources), self.events.clone());
@@ -220,7 +220,7 @@ impl Runtime {
                         ids.push(activity.id);
                         true
                     });
-                    let said = done.await.err().map(|error| Reply::Said(error.to_string()));
+                    let said = done.await.err().map(|error| Reply::Notice(error.to_string()));
                     let _ = events.send(Event::Reply(ticket, Reply::Matched(ids, false))).await;
                     if let Some(said) = said {
                         let _ = events.send(Event::Reply(ticket, said)).await;
@@ -239,7 +239,7 @@ impl Runtime {
 /// Writes a report; what is there already is left as it is.
 fn write_report(path: &str, report: &crosstail_export::Report) -> Result<String, String> {
     use std::io::Write as _;
-    let text = report.write(crosstail_export::Form::of_path(path)?)?;
+    let text = report.write(crosstail_export::ReportFormat::of_path(path)?)?;
     let made = std::fs::OpenOptions::new().write(true).create_new(true).open(path);
     let mut file = made.map_err(|error| format!("{path}: {error}"))?;
     file.write_all(text.as_bytes()).map_err(|error| format!("{path}: {error}"))?;

@@ -1,16 +1,16 @@
 //! One picture of the state.
 
 use super::keymap::Keymap;
-use super::layout::Places;
+use super::layout::PanelAreas;
 use super::theme::Theme;
 use super::{overlays, panels};
-use crate::app::{Overlay, Screen, State};
+use crate::app::{AppState, Overlay, Screen};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 /// What drawing needs beside the state.
 #[derive(Debug, Clone)]
-pub struct Look {
+pub struct Appearance {
     /// The styles.
     pub theme: Theme,
     /// The keys, for help.
@@ -18,13 +18,13 @@ pub struct Look {
 }
 
 /// Draws the state; gives the picture and where the cursor is shown.
-pub fn draw(state: &State, look: &Look) -> (Buffer, Option<(u16, u16)>) {
+pub fn draw(state: &AppState, look: &Appearance) -> (Buffer, Option<(u16, u16)>) {
     let area = Rect::new(0, 0, state.size.0, state.size.1);
     let mut buf = Buffer::empty(area);
     if area.width == 0 || area.height == 0 {
         return (buf, None);
     }
-    let places = Places::of(state);
+    let places = PanelAreas::of(state);
     let theme = &look.theme;
     panels::header::render(state, places.header, &mut buf, theme);
     let mut cursor = panels::filter_bar::render(state, places.filter, &mut buf, theme);

@@ -21,7 +21,7 @@ impl Encoder {
     }
 
     /// The terminal is in an unknown state.
-    pub(super) fn forget(&mut self) {
+    pub(super) fn invalidate(&mut self) {
         self.at = None;
         self.style = None;
     }
@@ -38,7 +38,7 @@ impl Encoder {
             self.out.push(b'\n');
         }
         self.raw(b"\x1b[r");
-        self.forget();
+        self.invalidate();
     }
 
     /// Writes the difference between two buffers of the same size.

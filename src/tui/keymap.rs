@@ -44,13 +44,13 @@ pub struct Keymap {
 
 /// What a key led to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
+pub enum KeyMatch {
     /// This.
     Action(Action),
     /// The beginning of a sequence.
     Prefix,
     /// Nothing.
-    Nothing,
+    Unbound,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -66,16 +66,16 @@ impl Keymap {
     /// The built-in keys with the user's `keymap.toml` laid over them.
     pub fn load() -> Result<Self, String> {
         let mut keymap = Self { bindings: Vec::new() };
-        keymap.lay_over(DEFAULT).map_err(|error| format!("keymap: {error}"))?;
+        keymap.overlay(DEFAULT).map_err(|error| format!("keymap: {error}"))?;
         let path = crate::config::folder().map(|folder| folder.join("keymap.toml")).filter(|path| path.exists());
         if let Some(path) = path {
             let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-            keymap.lay_over(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+            keymap.overlay(&text).map_err(|error| format!("{}: {error}", path.display()))?;
         }
         Ok(keymap)
     }
 
-    fn lay_over(&mut self, text: &str) -> Result<(), String> {
+    fn overlay(&mut self, text: &str) -> Result<(), String> {
         let file: File = toml::from_str(text).map_err(|error| {
             let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
             format!("line {line}: {}", error.message())
@@ -106,7 +106,7 @@ impl Keymap {
     }
 
     /// What the keys pressed so far mean.
-    pub fn find(&self, context: Context, pressed: &[KeyEvent]) -> Found {
+    pub fn find(&self, context: Context, pressed: &[KeyEvent]) -> KeyMatch {
         let pressed: Vec<Key> = pressed.iter().map(Key::of).collect();
         let contexts: &[Context] = match context {
             Context::Text => &[Context::Text],
@@ -117,13 +117,13 @@ impl Keymap {
         for context in contexts {
             let own = || self.bindings.iter().filter(|binding| binding.context == *context);
             if let Some(binding) = own().find(|binding| binding.keys == pressed) {
-                return Found::Action(binding.action);
+                return KeyMatch::Action(binding.action);
             }
             if own().any(|binding| binding.keys.starts_with(&pressed)) {
-                return Found::Prefix;
+                return KeyMatch::Prefix;
             }
         }
-        Found::Nothing
+        KeyMatch::Unbound
     }
 
     /// The keys of an action, for people.
@@ -212,16 +212,16 @@ mod tests {
     #[test]
     fn sequences_contexts_and_users_keys() {
         let mut keymap = Keymap { bindings: Vec::new() };
-        keymap.lay_over(DEFAULT).expect("defaults");
-        assert_eq!(keymap.find(Context::Global, &[key(KeyCode::Char('y'))]), Found::Prefix);
+        keymap.overlay(DEFAULT).expect("defaults");
+        assert_eq!(keymap.find(Context::Global, &[key(KeyCode::Char('y'))]), KeyMatch::Prefix);
         let id = [key(KeyCode::Char('y')), key(KeyCode::Char('i'))];
-        assert_eq!(keymap.find(Context::Global, &id), Found::Action(Action::CopyId));
-        assert_eq!(keymap.find(Context::Text, &[key(KeyCode::Char('q'))]), Found::Nothing);
-        assert_eq!(keymap.find(Context::Detail, &[key(KeyCode::Char('q'))]), Found::Action(Action::Quit));
-        keymap.lay_over("[global]\nquit = [\"Q\"]\n").expect("users");
-        assert_eq!(keymap.find(Context::Global, &[key(KeyCode::Char('q'))]), Found::Nothing);
+        assert_eq!(keymap.find(Context::Global, &id), KeyMatch::Action(Action::CopyId));
+        assert_eq!(keymap.find(Context::Text, &[key(KeyCode::Char('q'))]), KeyMatch::Unbound);
+        assert_eq!(keymap.find(Context::Detail, &[key(KeyCode::Char('q'))]), KeyMatch::Action(Action::Quit));
+        keymap.overlay("[global]\nquit = [\"Q\"]\n").expect("users");
+        assert_eq!(keymap.find(Context::Global, &[key(KeyCode::Char('q'))]), KeyMatch::Unbound);
         assert_eq!(keymap.keys(Action::Quit), "Q");
-        let error = keymap.lay_over("[global]\nquitt = [\"Q\"]\n").expect_err("wrong");
+        let error = keymap.overlay("[global]\nquitt = [\"Q\"]\n").expect_err("wrong");
         assert!(error.contains("did you mean 'quit'?"), "{error}");
     }
 

@@ -9,12 +9,12 @@
 //! key bar
 //! ```
 
-use crate::app::{Focus, Screen, State};
+use crate::app::{AppState, Focus, Screen};
 use ratatui::layout::Rect;
 
 /// The places of the panels; those that are not shown have no area.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Places {
+pub struct PanelAreas {
     /// First line.
     pub header: Rect,
     /// Filter bar.
@@ -35,9 +35,9 @@ pub struct Places {
 
 const FACETS: u16 = 22;
 
-impl Places {
+impl PanelAreas {
     /// Divides the terminal.
-    pub fn of(state: &State) -> Self {
+    pub fn of(state: &AppState) -> Self {
         let (width, height) = state.size;
         let mut top = 0;
         let row = |y: u16, rows: u16| Rect::new(0, y.min(height), width, rows.min(height.saturating_sub(y)));
@@ -96,7 +96,7 @@ impl Places {
     }
 
     /// Tells the state how much room its panels have.
-    pub fn inform(&self, state: &mut State) {
+    pub fn write_sizes(&self, state: &mut AppState) {
         state.list.height = self.rows().height.max(1) as usize;
         let columns = self.histogram.width.saturating_sub(2).max(1) as usize;
         // Where it is not shown, its range stays what it is.

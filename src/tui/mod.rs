@@ -2,9 +2,9 @@
 
 mod draw;
 mod encode;
+mod external;
 mod keymap;
 mod layout;
-mod outside;
 mod overlays;
 mod panels;
 mod screen;
@@ -13,13 +13,13 @@ mod text;
 mod theme;
 mod vitals;
 
-pub use draw::{Look, draw};
-pub use keymap::{Context, Found, Keymap};
-pub use layout::Places;
+pub use draw::{Appearance, draw};
+pub use keymap::{Context, KeyMatch, Keymap};
+pub use layout::PanelAreas;
 pub use screen::Painter;
-pub use theme::{Depth, Theme};
+pub use theme::{ColourDepth, Theme};
 
-use crate::app::{Action, Effect, Event, Focus, Overlay, Screen, State, update};
+use crate::app::{Action, AppState, Effect, Event, Focus, Overlay, Screen, update};
 use crate::runtime::Runtime;
 use anyhow::{Context as _, Result};
 use crosstail_core::model::Clock;
@@ -34,28 +34,28 @@ const TAKE_IN: Duration = Duration::from_millis(25);
 
 /// Runs the explorer on this process's terminal until it ends; gives the exit code.
 pub async fn run(
-    mut state: Box<State>,
+    mut state: Box<AppState>,
     runtime: Runtime,
     events: mpsc::Receiver<Event>,
     history: usize,
     clock: Clock,
 ) -> Result<u8> {
-    let depth = Depth::detect();
+    let depth = ColourDepth::detect();
     let keymap = Keymap::load().map_err(anyhow::Error::msg)?;
     let theme = Theme::load(&state.theme, depth).map_err(anyhow::Error::msg)?;
     state.themes = Theme::names();
     terminal::restore_on_panic();
-    terminal::take().context("no terminal; the headless commands are query, tail, stats, show")?;
+    terminal::enter().context("no terminal; the headless commands are query, tail, stats, show")?;
     let (inputs, input) = mpsc::channel(256);
     terminal::listen(inputs)?;
     state.size = crossterm::terminal::size().unwrap_or((80, 24));
     let mut out = terminal::writer()?;
     let painter = Painter::new(move |bytes| terminal::write_picture(&mut out, bytes));
     runtime.start(history);
-    let mut front = Front {
+    let mut front = Frontend {
         state,
         runtime,
-        look: Look { theme, keymap },
+        look: Appearance { theme, keymap },
         depth,
         painter,
         pressed: Vec::new(),
@@ -65,15 +65,15 @@ pub async fn run(
     };
     let code = front.run(events, input).await;
     front.runtime.stop();
-    terminal::give_back();
+    terminal::leave();
     Ok(code)
 }
 
-struct Front {
-    state: Box<State>,
+struct Frontend {
+    state: Box<AppState>,
     runtime: Runtime,
-    look: Look,
-    depth: Depth,
+    look: Appearance,
+    depth: ColourDepth,
     painter: Painter,
     /// Keys of a sequence that is not whole yet.
     pressed: Vec<KeyEvent>,
@@ -85,30 +85,30 @@ struct Front {
 
 /// Why a picture is due.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Due {
+enum Redraw {
     No,
     Data,
     Key,
 }
 
-impl Front {
+impl Frontend {
     async fn run(&mut self, mut events: mpsc::Receiver<Event>, mut input: mpsc::Receiver<Input>) -> u8 {
-        let mut due = Due::Key;
+        let mut due = Redraw::Key;
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         self.layout();
         loop {
-            if due != Due::No && self.painter.wait(due == Due::Key).is_zero() {
+            if due != Redraw::No && self.painter.wait(due == Redraw::Key).is_zero() {
                 self.paint();
-                due = Due::No;
+                due = Redraw::No;
             }
             if self.painter.is_broken() {
                 return 129;
             }
-            let wait = if due == Due::No {
+            let wait = if due == Redraw::No {
                 Duration::from_hours(1)
             } else {
-                self.painter.wait(due == Due::Key).max(Duration::from_millis(1))
+                self.painter.wait(due == Redraw::Key).max(Duration::from_millis(1))
             };
             tokio::select! {
                 biased;
@@ -123,7 +123,7 @@ impl Front {
                             return code;
                         }
                     }
-                    due = Due::Key;
+                    due = Redraw::Key;
                 }
                 got = events.recv() => {
                     let Some(got) = got else { return 0 };
@@ -138,8 +138,8 @@ impl Front {
                         next = if begun.elapsed() < TAKE_IN { events.try_recv().ok() } else { None };
                     }
                     self.state.count(false);
-                    if due != Due::Key {
-                        due = if reply { Due::Key } else { Due::Data };
+                    if due != Redraw::Key {
+                        due = if reply { Redraw::Key } else { Redraw::Data };
                     }
                 }
                 _ = tick.tick() => {
@@ -149,7 +149,7 @@ impl Front {
                     if let Some(code) = self.event(Event::Tick(self.clock.now())) {
                         return code;
                     }
-                    due = if due == Due::Key { Due::Key } else { Due::Data };
+                    due = if due == Redraw::Key { Redraw::Key } else { Redraw::Data };
                 }
                 () = tokio::time::sleep(wait) => {}
             }
@@ -174,28 +174,28 @@ impl Front {
                     Ok(keymap) => {
                         self.look.keymap = keymap;
                         self.state.themes = Theme::names();
-                        self.state.say("keymap and themes read again");
+                        self.state.notify("keymap and themes read again");
                     }
-                    Err(problem) => self.state.say(problem),
+                    Err(problem) => self.state.notify(problem),
                 },
                 Some(Effect::Redraw) => {
                     match Theme::load(&self.state.theme, self.depth) {
                         Ok(theme) => self.look.theme = theme,
-                        Err(problem) => self.state.say(problem),
+                        Err(problem) => self.state.notify(problem),
                     }
-                    self.painter.forget();
+                    self.painter.invalidate();
                 }
                 Some(Effect::Mouse(on)) => {
                     let bytes: &[u8] = if on { b"\x1b[?1000h\x1b[?1006h" } else { b"\x1b[?1006l\x1b[?1000l" };
                     self.painter.send(bytes.to_vec());
                 }
                 Some(Effect::Copy(text)) => self.copy(&text),
-                Some(Effect::Outside(it)) => {
-                    let said = outside::run(&it);
+                Some(Effect::RunExternal(it)) => {
+                    let said = external::run(&it);
                     self.state.size = crossterm::terminal::size().unwrap_or(self.state.size);
-                    self.painter.forget();
+                    self.painter.invalidate();
                     if let Some(said) = said {
-                        self.state.say(said);
+                        self.state.notify(said);
                     }
                 }
                 _ => {}
@@ -206,11 +206,11 @@ impl Front {
     }
 
     fn layout(&mut self) {
-        Places::of(&self.state).inform(&mut self.state);
+        PanelAreas::of(&self.state).write_sizes(&mut self.state);
     }
 
     fn paint(&mut self) {
-        let places = Places::of(&self.state);
+        let places = PanelAreas::of(&self.state);
         let (picture, cursor) = draw(&self.state, &self.look);
         let list = (self.state.screen == Screen::Explore && self.state.overlays.is_empty()).then(|| places.rows());
         self.painter.paint(picture, list.filter(|list| list.height > 0), cursor);
@@ -222,9 +222,9 @@ impl Front {
 
     fn suspend(&mut self) {
         terminal::suspend();
-        if terminal::take().is_ok() {
+        if terminal::enter().is_ok() {
             self.state.size = crossterm::terminal::size().unwrap_or(self.state.size);
-            self.painter.forget();
+            self.painter.invalidate();
         }
     }
 
@@ -241,7 +241,7 @@ impl Front {
                 Ok((_, path)) => format!("too long for the clipboard: written to {}", path.display()),
                 Err(error) => format!("too long for the clipboard, and no file could be written: {error}"),
             };
-            self.state.say(said);
+            self.state.notify(said);
             return;
         }
         use base64::Engine as _;
@@ -250,7 +250,7 @@ impl Front {
         let wrapped =
             if std::env::var_os("TMUX").is_some() { format!("\x1bPtmux;\x1b{plain}\x1b\\") } else { String::new() };
         self.painter.send((plain + &wrapped).into_bytes());
-        self.state.say(format!("copied {} characters", safe.chars().count()));
+        self.state.notify(format!("copied {} characters", safe.chars().count()));
     }
 
     fn input(&mut self, input: Input) -> Option<u8> {
@@ -260,8 +260,8 @@ impl Front {
             Input::Stop => self.event(Event::Action(Action::Suspend)),
             Input::Continued => {
                 // Stopped from outside: the terminal may be in any state.
-                let _ = terminal::take();
-                self.painter.forget();
+                let _ = terminal::enter();
+                self.painter.invalidate();
                 None
             }
             Input::Resized => {
@@ -272,7 +272,7 @@ impl Front {
             Input::Event(Key::Resize(width, height)) => self.event(Event::Resize(width, height)),
             Input::Event(Key::Paste(text)) => self.paste(&text),
             Input::Event(Key::Mouse(mouse)) => {
-                let places = Places::of(&self.state);
+                let places = PanelAreas::of(&self.state);
                 let inside = |area: ratatui::layout::Rect| area.contains((mouse.column, mouse.row).into());
                 match mouse.kind {
                     MouseEventKind::ScrollUp => self.event(Event::Action(Action::Up)),
@@ -291,18 +291,18 @@ impl Front {
     }
 
     /// What is being typed into, if anything is.
-    fn typing(&self) -> Option<Typing> {
+    fn typing(&self) -> Option<TextField> {
         if let Some(Overlay::Palette(_)) = self.state.overlays.last() {
-            return Some(Typing::Palette);
+            return Some(TextField::Palette);
         }
         if let Some(Overlay::Prompt(_)) = self.state.overlays.last() {
-            return Some(Typing::Prompt);
+            return Some(TextField::Prompt);
         }
         if self.state.focus == Focus::Filter && self.state.overlays.is_empty() {
-            return Some(Typing::Filter);
+            return Some(TextField::Filter);
         }
         let searching = self.state.detail.as_ref().is_some_and(|detail| detail.searching);
-        (searching && self.state.focus == Focus::Detail && self.state.overlays.is_empty()).then_some(Typing::Search)
+        (searching && self.state.focus == Focus::Detail && self.state.overlays.is_empty()).then_some(TextField::Search)
     }
 
     fn key(&mut self, key: KeyEvent) -> Option<u8> {
@@ -316,23 +316,23 @@ impl Front {
         self.pressed.push(key);
         let found = self.look.keymap.find(context, &self.pressed);
         match (found, typing) {
-            (Found::Prefix, _) => None,
-            (Found::Action(action), _) => {
+            (KeyMatch::Prefix, _) => None,
+            (KeyMatch::Action(action), _) => {
                 self.pressed.clear();
                 self.event(Event::Action(action))
             }
-            (Found::Nothing, None) => {
+            (KeyMatch::Unbound, None) => {
                 self.pressed.clear();
                 None
             }
-            (Found::Nothing, Some(typing)) => {
+            (KeyMatch::Unbound, Some(typing)) => {
                 self.pressed.clear();
                 self.edit(typing, editor_input(key))
             }
         }
     }
 
-    fn edit(&mut self, typing: Typing, input: EditorInput) -> Option<u8> {
+    fn edit(&mut self, typing: TextField, input: EditorInput) -> Option<u8> {
         self.editor.sync(&self.state, typing);
         // As in every shell; the editor's own meaning of it is "undo".
         if input.ctrl && input.key == EditorKey::Char('u') {
@@ -342,18 +342,18 @@ impl Front {
         if !self.editor.area.input(input) {
             // The cursor may have moved all the same.
             let (text, cursor) = self.editor.text();
-            return if typing == Typing::Filter { self.event(Event::FilterEdited(text, cursor)) } else { None };
+            return if typing == TextField::Filter { self.event(Event::FilterEdited(text, cursor)) } else { None };
         }
         self.edited(typing)
     }
 
-    fn edited(&mut self, typing: Typing) -> Option<u8> {
+    fn edited(&mut self, typing: TextField) -> Option<u8> {
         let (text, cursor) = self.editor.text();
         self.event(match typing {
-            Typing::Filter => Event::FilterEdited(text, cursor),
-            Typing::Palette => Event::PaletteEdited(text),
-            Typing::Prompt => Event::PromptEdited(text),
-            Typing::Search => Event::SearchEdited(text),
+            TextField::Filter => Event::FilterEdited(text, cursor),
+            TextField::Palette => Event::PaletteEdited(text),
+            TextField::Prompt => Event::PromptEdited(text),
+            TextField::Search => Event::SearchEdited(text),
         })
     }
 
@@ -368,7 +368,7 @@ impl Front {
 
 /// What text goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Typing {
+enum TextField {
     Filter,
     Palette,
     Prompt,
@@ -380,24 +380,24 @@ enum Typing {
 struct Editor {
     area: TextArea<'static>,
     /// What it was last filled from.
-    from: Option<(Typing, u64)>,
+    from: Option<(TextField, u64)>,
     shown: bool,
 }
 
 impl Editor {
     /// Fills it with what the application shows, where that was changed by anything but typing.
-    fn sync(&mut self, state: &State, typing: Typing) {
+    fn sync(&mut self, state: &AppState, typing: TextField) {
         let (text, cursor, generation) = match typing {
-            Typing::Filter => (state.filter.text.as_str(), state.filter.cursor, state.filter.generation),
-            Typing::Palette => match state.overlays.last() {
+            TextField::Filter => (state.filter.text.as_str(), state.filter.cursor, state.filter.generation),
+            TextField::Palette => match state.overlays.last() {
                 Some(Overlay::Palette(palette)) => (palette.text.as_str(), palette.text.len(), 0),
                 _ => ("", 0, 0),
             },
-            Typing::Prompt => match state.overlays.last() {
+            TextField::Prompt => match state.overlays.last() {
                 Some(Overlay::Prompt(prompt)) => (prompt.text.as_str(), prompt.text.len(), 0),
                 _ => ("", 0, 0),
             },
-            Typing::Search => state.detail.as_ref().map_or(("", 0, 0), |d| (d.search.as_str(), d.search.len(), 0)),
+            TextField::Search => state.detail.as_ref().map_or(("", 0, 0), |d| (d.search.as_str(), d.search.len(), 0)),
         };
         let same =
             self.from == Some((typing, generation)) && self.area.lines().first().is_some_and(|line| line == text);

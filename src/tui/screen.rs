@@ -91,7 +91,7 @@ impl Painter {
     }
 
     /// Everything has to be drawn again.
-    pub fn forget(&mut self) {
+    pub fn invalidate(&mut self) {
         self.before = Buffer::empty(Rect::ZERO);
     }
 
@@ -109,7 +109,7 @@ impl Painter {
                 }
             }
         } else {
-            self.encoder.forget();
+            self.encoder.invalidate();
             self.encoder.raw(b"\x1b[m\x1b[2J");
             self.before = Buffer::empty(after.area);
         }
@@ -123,7 +123,7 @@ impl Painter {
         match cursor {
             Some((x, y)) => {
                 bytes.extend_from_slice(format!("\x1b[{};{}H\x1b[?25h", y + 1, x + 1).as_bytes());
-                self.encoder.forget();
+                self.encoder.invalidate();
             }
             None if !bytes.is_empty() => {
                 if self.last.is_none() {

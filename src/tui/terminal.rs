@@ -31,18 +31,18 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 static LENT: AtomicBool = AtomicBool::new(false);
 
 /// The terminal, lent to another program until this is dropped.
-pub(super) struct Lent;
+pub(super) struct ReleasedTerminal;
 
 /// Lends the terminal to another program.
-pub(super) fn lend() -> Lent {
+pub(super) fn release() -> ReleasedTerminal {
     LENT.store(true, Ordering::Release);
-    give_back();
-    Lent
+    leave();
+    ReleasedTerminal
 }
 
-impl Drop for Lent {
+impl Drop for ReleasedTerminal {
     fn drop(&mut self) {
-        let _ = take();
+        let _ = enter();
         LENT.store(false, Ordering::Release);
     }
 }
@@ -73,7 +73,7 @@ pub(super) fn writer() -> io::Result<File> {
 }
 
 /// Takes the terminal over: raw mode, alternate screen, bracketed paste.
-pub(super) fn take() -> io::Result<()> {
+pub(super) fn enter() -> io::Result<()> {
     terminal::enable_raw_mode()?;
     TAKEN.store(true, Ordering::Release);
     let mut out = writer()?;
@@ -81,7 +81,7 @@ pub(super) fn take() -> io::Result<()> {
 }
 
 /// Gives the terminal back as it was. Safe to call twice, and from a panic.
-pub(super) fn give_back() {
+pub(super) fn leave() {
     if !TAKEN.swap(false, Ordering::AcqRel) {
         return;
     }
@@ -120,14 +120,14 @@ fn lock_for_a_while(
 pub(super) fn restore_on_panic() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        give_back();
+        leave();
         before(info);
     }));
 }
 
 /// Stops the process as Ctrl-Z does; returns when it goes on.
 pub(super) fn suspend() {
-    give_back();
+    leave();
     let _ = signal_hook::low_level::emulate_default_handler(SIGTSTP);
 }
 
@@ -176,7 +176,7 @@ pub(super) fn listen(inputs: mpsc::Sender<Input>) -> io::Result<()> {
 fn end_soon(signal: i32) {
     std::thread::spawn(move || {
         std::thread::park_timeout(Duration::from_millis(900));
-        give_back();
+        leave();
         std::process::exit(128 + signal);
     });
 }

@@ -1,6 +1,6 @@
 //! Words and numbers for the screen: harmless, fitted, in one form each.
 
-use crate::app::State;
+use crate::app::AppState;
 use crosstail_core::model::{Direction, Level, Status, Timestamp, redact_text, visible_line};
 use ratatui::buffer::Buffer;
 use ratatui::style::Style;
@@ -112,12 +112,12 @@ pub(super) fn count(n: usize) -> String {
 }
 
 /// The day of a moment in the zone shown.
-pub(super) fn day(state: &State, at: Timestamp) -> chrono::NaiveDate {
+pub(super) fn day(state: &AppState, at: Timestamp) -> chrono::NaiveDate {
     at.utc().with_timezone(&state.zone).date_naive()
 }
 
 /// The time of day in the zone shown, with milliseconds; with the day where it is not `day`.
-pub(super) fn clock(state: &State, at: Timestamp, day: chrono::NaiveDate) -> String {
+pub(super) fn clock(state: &AppState, at: Timestamp, day: chrono::NaiveDate) -> String {
     let here = at.utc().with_timezone(&state.zone);
     if here.date_naive() == day {
         here.format("%H:%M:%S%.3f").to_string()
@@ -127,12 +127,12 @@ pub(super) fn clock(state: &State, at: Timestamp, day: chrono::NaiveDate) -> Str
 }
 
 /// Day and time of day in the zone shown, and the zone.
-pub(super) fn full_time(state: &State, at: Timestamp) -> String {
+pub(super) fn full_time(state: &AppState, at: Timestamp) -> String {
     at.utc().with_timezone(&state.zone).format("%Y-%m-%d %H:%M:%S%.3f %Z").to_string()
 }
 
 /// The zone's name now: `UTC`, `CET`.
-pub(super) fn zone(state: &State) -> String {
+pub(super) fn zone(state: &AppState) -> String {
     state.now.utc().with_timezone(&state.zone).format("%Z").to_string()
 }
 

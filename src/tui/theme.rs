@@ -41,7 +41,7 @@ roles! {
 
 /// How many colours the terminal has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Depth {
+pub enum ColourDepth {
     /// 24 bits.
     True,
     /// 256.
@@ -52,7 +52,7 @@ pub enum Depth {
     None,
 }
 
-impl Depth {
+impl ColourDepth {
     /// As the environment tells it: `NO_COLOR`, `COLORTERM`, `TERM`.
     pub fn detect() -> Self {
         let var = |name: &str| std::env::var(name).unwrap_or_default();
@@ -70,7 +70,7 @@ impl Depth {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+struct ThemeEntry {
     fg: Option<String>,
     bg: Option<String>,
     #[serde(default)]
@@ -111,8 +111,8 @@ impl Theme {
     }
 
     /// A theme by name, in the colours that the terminal has.
-    pub fn load(name: &str, depth: Depth) -> Result<Self, String> {
-        let name = if depth == Depth::None { "none" } else { name };
+    pub fn load(name: &str, depth: ColourDepth) -> Result<Self, String> {
+        let name = if depth == ColourDepth::None { "none" } else { name };
         if let Some((_, text)) = BUILT_IN.iter().find(|(known, _)| *known == name) {
             return Self::parse(text, depth).map_err(|error| format!("theme {name}: {error}"));
         }
@@ -129,8 +129,8 @@ impl Theme {
     }
 
     /// Reads a theme. Roles that it does not name look like `text`.
-    pub fn parse(text: &str, depth: Depth) -> Result<Self, String> {
-        let entries: BTreeMap<String, Entry> = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+    pub fn parse(text: &str, depth: ColourDepth) -> Result<Self, String> {
+        let entries: BTreeMap<String, ThemeEntry> = toml::from_str(text).map_err(|error| error.message().to_owned())?;
         let mut theme = Self::default();
         let base = entries.get("text").map(|entry| entry.style(depth)).transpose()?.unwrap_or_default();
         for role in Self::ROLES {
@@ -148,8 +148,8 @@ impl Theme {
     }
 }
 
-impl Entry {
-    fn style(&self, depth: Depth) -> Result<Style, String> {
+impl ThemeEntry {
+    fn style(&self, depth: ColourDepth) -> Result<Style, String> {
         let mut style = Style::new();
         if let Some(fg) = &self.fg {
             style = style.fg(colour(fg, depth)?);
@@ -172,13 +172,13 @@ impl Entry {
 }
 
 /// A colour as a theme writes it (`#rrggbb` or a name), in the terminal's own.
-fn colour(text: &str, depth: Depth) -> Result<Color, String> {
+fn colour(text: &str, depth: ColourDepth) -> Result<Color, String> {
     let colour: Color =
         text.parse().map_err(|_| format!("'{text}' is no colour; write #rrggbb, red, bright-blue, reset"))?;
     Ok(match (colour, depth) {
-        (_, Depth::None) => Color::Reset,
-        (Color::Rgb(r, g, b), Depth::Indexed) => Color::Indexed(nearest_256(r, g, b)),
-        (Color::Rgb(r, g, b), Depth::Ansi) => nearest_16(r, g, b),
+        (_, ColourDepth::None) => Color::Reset,
+        (Color::Rgb(r, g, b), ColourDepth::Indexed) => Color::Indexed(nearest_256(r, g, b)),
+        (Color::Rgb(r, g, b), ColourDepth::Ansi) => nearest_16(r, g, b),
         (colour, _) => colour,
     })
 }
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn every_theme_is_good_in_every_depth() {
         for (name, _) in BUILT_IN {
-            for depth in [Depth::True, Depth::Indexed, Depth::Ansi, Depth::None] {
+            for depth in [ColourDepth::True, ColourDepth::Indexed, ColourDepth::Ansi, ColourDepth::None] {
                 Theme::load(name, depth).expect(name);
             }
         }
@@ -239,17 +239,17 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         assert!(
-            Theme::parse("falure = { fg = \"red\" }", Depth::True)
+            Theme::parse("falure = { fg = \"red\" }", ColourDepth::True)
                 .expect_err("wrong")
                 .contains("did you mean 'failure'?")
         );
-        assert!(Theme::parse("failure = { fg = \"redd\" }", Depth::True).expect_err("wrong").contains("redd"));
+        assert!(Theme::parse("failure = { fg = \"redd\" }", ColourDepth::True).expect_err("wrong").contains("redd"));
     }
 
     #[test]
     fn colours_fall_to_what_there_is() {
-        assert_eq!(colour("#ff0000", Depth::Indexed), Ok(Color::Indexed(196)));
-        assert_eq!(colour("#808080", Depth::Indexed), Ok(Color::Indexed(244)));
-        assert_eq!(colour("#ff5555", Depth::Ansi), Ok(Color::LightRed));
+        assert_eq!(colour("#ff0000", ColourDepth::Indexed), Ok(Color::Indexed(196)));
+        assert_eq!(colour("#808080", ColourDepth::Indexed), Ok(Color::Indexed(244)));
+        assert_eq!(colour("#ff5555", ColourDepth::Ansi), Ok(Color::LightRed));
     }
 }

@@ -10,7 +10,7 @@ use ratatui::style::Style;
 const SPARK: u16 = 12;
 
 /// A line.
-pub(super) enum Line<'a> {
+pub(super) enum VitalsLine<'a> {
     Heading(String),
     /// And the source that says so, where there are several.
     Check(&'a Check, Option<&'a str>),
@@ -31,12 +31,13 @@ pub(super) fn mark(state: HealthState, theme: &Theme) -> (&'static str, Style) {
 pub(super) fn lines<'a>(
     checks: impl IntoIterator<Item = (&'a Check, Option<&'a str>)>,
     metrics: impl IntoIterator<Item = &'a Metric>,
-) -> Vec<Line<'a>> {
+) -> Vec<VitalsLine<'a>> {
     let mut checks: Vec<_> = checks.into_iter().collect();
     checks.sort_by_key(
         |(check, _)| if check.state == HealthState::Unknown { HealthState::Degraded } else { check.state },
     );
-    let mut lines: Vec<Line<'_>> = checks.into_iter().map(|(check, source)| Line::Check(check, source)).collect();
+    let mut lines: Vec<VitalsLine<'_>> =
+        checks.into_iter().map(|(check, source)| VitalsLine::Check(check, source)).collect();
     let metrics: Vec<&Metric> = metrics.into_iter().collect();
     let mut groups: Vec<&str> = Vec::new();
     for metric in &metrics {
@@ -45,14 +46,14 @@ pub(super) fn lines<'a>(
         }
     }
     for group in groups {
-        lines.push(Line::Heading(group.to_owned()));
-        lines.extend(metrics.iter().filter(|metric| metric.group == group).map(|metric| Line::Metric(metric)));
+        lines.push(VitalsLine::Heading(group.to_owned()));
+        lines.extend(metrics.iter().filter(|metric| metric.group == group).map(|metric| VitalsLine::Metric(metric)));
     }
     lines
 }
 
 /// Draws the lines that fit, and how many do not.
-pub(super) fn render(title: &str, lines: &[Line<'_>], area: Rect, buf: &mut Buffer, theme: &Theme) {
+pub(super) fn render(title: &str, lines: &[VitalsLine<'_>], area: Rect, buf: &mut Buffer, theme: &Theme) {
     if area.height < 2 || area.width < 20 {
         return;
     }
@@ -75,13 +76,13 @@ pub(super) fn render(title: &str, lines: &[Line<'_>], area: Rect, buf: &mut Buff
     }
 }
 
-fn draw(line: &Line<'_>, area: Rect, buf: &mut Buffer, theme: &Theme) {
+fn draw(line: &VitalsLine<'_>, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let inner = area.width.saturating_sub(2);
     match line {
-        Line::Heading(text) => {
+        VitalsLine::Heading(text) => {
             put(buf, area.x + 1, area.y, &safe(text), inner, theme.dim);
         }
-        Line::Check(check, source) => {
+        VitalsLine::Check(check, source) => {
             let (glyph, style) = mark(check.state, theme);
             let took = check.took_us.map_or_else(String::new, duration);
             let name = match (&check.system, source) {
@@ -104,7 +105,7 @@ fn draw(line: &Line<'_>, area: Rect, buf: &mut Buffer, theme: &Theme) {
             ];
             put_all(buf, area.x + 1, area.y, inner, &pieces);
         }
-        Line::Metric(metric) => {
+        VitalsLine::Metric(metric) => {
             // Where it is narrow: of quantiles the one that matters, of labels the values without their names.
             let narrow = inner < 60;
             let value = match metric.quantiles {

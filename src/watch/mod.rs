@@ -11,4 +11,4 @@ mod state;
 pub use channel::{Channel, ChannelKind};
 pub use outbox::Notification;
 pub use process::{Settings, run};
-pub use state::{Kept, Said, read as read_state};
+pub use state::{OperatorInput, WatchState, read as read_state};

@@ -12,11 +12,11 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// Rules that were not evaluated for so long: the process does not do its work.
-const STUCK_US: i64 = 60_000_000;
+const STALLED_US: i64 = 60_000_000;
 
 /// What the pages say.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct PageContent {
     /// In the form of document 002: a status for each check.
     pub(super) checks: Map<String, Value>,
     /// Not one source can be read.
@@ -31,20 +31,20 @@ pub(super) struct Told {
 
 /// What the pages say now.
 #[derive(Clone)]
-pub(super) struct Page {
-    told: Arc<RwLock<Told>>,
+pub(super) struct StatusServer {
+    told: Arc<RwLock<PageContent>>,
     clock: Clock,
     began: Timestamp,
 }
 
-impl Page {
+impl StatusServer {
     pub(super) fn new(clock: Clock) -> Self {
         let began = clock.now();
         Self { told: Arc::default(), clock, began }
     }
 
     /// Says something else from now on.
-    pub(super) fn tell(&self, told: Told) {
+    pub(super) fn update(&self, told: PageContent) {
         *self.told.write().unwrap_or_else(PoisonError::into_inner) = told;
     }
 
@@ -61,7 +61,7 @@ impl Page {
         let now = self.clock.now();
         let told = self.told.read().unwrap_or_else(PoisonError::into_inner);
         let last = told.evaluated_at.unwrap_or(self.began);
-        let stuck = now.since_us(last) > STUCK_US;
+        let stuck = now.since_us(last) > STALLED_US;
         let status = match (stuck || told.blind, told.degraded) {
             (true, _) => "unhealthy",
             (false, true) => "degraded",
@@ -82,12 +82,12 @@ impl Page {
     }
 }
 
-async fn health(State(page): State<Page>) -> impl IntoResponse {
+async fn health(State(page): State<StatusServer>) -> impl IntoResponse {
     let (code, body) = page.health();
     (code, [(header::CONTENT_TYPE, "application/json")], body.to_string())
 }
 
-async fn metrics(State(page): State<Page>) -> impl IntoResponse {
+async fn metrics(State(page): State<StatusServer>) -> impl IntoResponse {
     let text = page.told.read().unwrap_or_else(PoisonError::into_inner).metrics.clone();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }

@@ -3,18 +3,18 @@
 use super::channel::Channel;
 use super::counters::Counters;
 use super::outbox::{Delivery, Notification};
-use super::page::{Page, Told};
-use super::state::{Kept, Said, StateFile};
-use crate::app::alerting::{Alerting, CATCH_UP_US, EVERY_US, Seen, SourceSeen};
+use super::page::{PageContent, StatusServer};
+use super::state::{OperatorInput, StateFile, WatchState};
+use crate::app::alerting::{Alerting, CATCH_UP_US, EVERY_US, EvaluationInput, SourceSnapshot};
 use crate::config::rules;
 use crate::runtime::figures_of;
 use anyhow::Context as _;
 use crosstail_core::filter::Context;
 use crosstail_core::model::{Clock, Names, SourceId, Timestamp, Vitals};
-use crosstail_engine::insight::alerting::{AlertState, Change, Turn, group_text};
+use crosstail_engine::insight::alerting::{AlertChange, AlertState, Transition, group_text};
 use crosstail_engine::store::Store;
 use crosstail_export::{Exposition, safe_json};
-use crosstail_source::pump::{self, Begin, PumpEvent, State};
+use crosstail_source::pump::{self, PumpEvent, SourceState, StartFrom};
 use crosstail_source::{Groups, Source};
 use serde_json::{Map, json};
 use std::net::SocketAddr;
@@ -44,19 +44,19 @@ pub struct Settings {
     /// Nothing is sent: what would be is printed, a JSON object a line.
     pub dry_run: bool,
     /// Says something to whoever runs it.
-    pub say: fn(&str),
+    pub log: fn(&str),
 }
 
 /// Deliveries on their way have so long to arrive when the process ends.
-const FAREWELL: Duration = Duration::from_secs(5);
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 /// A store that holds so many more than is needed is made anew.
-const SURPLUS: usize = 100_000;
+const COMPACT_SURPLUS: usize = 100_000;
 
 /// A source as it is now.
 struct Status {
     id: SourceId,
     name: String,
-    state: State,
+    state: SourceState,
     unreachable_since: Option<Timestamp>,
     vitals: Vitals,
     newest: Option<Timestamp>,
@@ -68,11 +68,11 @@ struct Process {
     store: Store,
     statuses: Vec<Status>,
     alerting: Alerting,
-    kept: Kept,
+    saved: WatchState,
     file: Option<StateFile>,
-    said: Said,
+    operator: OperatorInput,
     counters: Counters,
-    page: Page,
+    page: StatusServer,
     /// Channels that something is being sent to.
     sending: Vec<String>,
     began: Timestamp,
@@ -95,22 +95,22 @@ pub async fn run(settings: Settings, clock: Clock, stop: CancellationToken) -> a
             let (file, kept) = StateFile::open(path)?;
             (Some(file), kept)
         }
-        None => (None, Kept::default()),
+        None => (None, WatchState::default()),
     };
     let mut alerting = Alerting::new(rules);
     alerting.alerts = kept.alerts.clone();
-    let page = Page::new(clock.clone());
+    let page = StatusServer::new(clock.clone());
     let cancel = CancellationToken::new();
     if let Some(address) = settings.listen {
         let listener = TcpListener::bind(address).await.with_context(|| format!("--listen {address}"))?;
-        (settings.say)(&format!("serving http://{}/health and /metrics", listener.local_addr()?));
+        (settings.log)(&format!("serving http://{}/health and /metrics", listener.local_addr()?));
         tokio::spawn(page.clone().serve(listener, cancel.clone()));
     }
     let began = clock.now();
     let status = |(id, _): &(SourceId, _)| Status {
         id: *id,
         name: settings.names.source_name(*id).to_string(),
-        state: State::Connecting,
+        state: SourceState::Connecting,
         unreachable_since: None,
         vitals: Vitals::default(),
         newest: None,
@@ -123,9 +123,9 @@ pub async fn run(settings: Settings, clock: Clock, stop: CancellationToken) -> a
         store,
         statuses,
         alerting,
-        kept,
+        saved: kept,
         file,
-        said: Said::default(),
+        operator: OperatorInput::default(),
         counters,
         page,
         sending: Vec::new(),
@@ -140,11 +140,11 @@ pub async fn run(settings: Settings, clock: Clock, stop: CancellationToken) -> a
 impl Process {
     async fn watch(&mut self, stop: &CancellationToken, cancel: &CancellationToken) -> anyhow::Result<()> {
         let (events, mut incoming) = mpsc::channel(16);
-        let since = self.began.plus_us(-self.reach_us());
+        let since = self.began.plus_us(-self.lookback_us());
         for (id, source) in &self.settings.sources {
             let (sender, mut receiver) = mpsc::channel(8);
             let (source, clock) = (Arc::clone(source), self.clock.clone());
-            tokio::spawn(pump::run(*id, source, Begin::Since(since), sender, cancel.clone(), clock));
+            tokio::spawn(pump::run(*id, source, StartFrom::Since(since), sender, cancel.clone(), clock));
             let events = events.clone();
             tokio::spawn(async move {
                 while let Some(event) = receiver.recv().await {
@@ -154,13 +154,13 @@ impl Process {
                 }
             });
         }
-        let gone = self.kept.outbox.keep_channels(&self.settings.channels);
+        let gone = self.saved.outbox.keep_channels(&self.settings.channels);
         if gone > 0 {
-            (self.settings.say)(&format!("{gone} notifications were for channels that are configured no more"));
+            (self.settings.log)(&format!("{gone} notifications were for channels that are configured no more"));
         }
         let names: Vec<&str> = self.settings.channels.iter().map(|channel| channel.name.as_str()).collect();
         let to = if names.is_empty() { "nobody: no [[channel]] is configured".to_owned() } else { names.join(", ") };
-        (self.settings.say)(&format!("{} rules, telling {to}", self.alerting.rules.len()));
+        (self.settings.log)(&format!("{} rules, telling {to}", self.alerting.rules.len()));
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         loop {
             let event = tokio::select! {
@@ -169,10 +169,10 @@ impl Process {
                 _ = tick.tick() => None,
             };
             match event {
-                Some(Event::Pump(event)) => self.hear(event),
+                Some(Event::Pump(event)) => self.on_source_event(event),
                 Some(Event::Sent(channel, id, outcome)) => self.sent(&channel, &id, outcome)?,
                 Some(Event::Usual(window_us, groups)) => {
-                    self.alerting.take_usual(window_us, groups.as_ref(), self.clock.now());
+                    self.alerting.set_baseline(window_us, groups.as_ref(), self.clock.now());
                 }
                 None => {
                     self.evaluate(&events)?;
@@ -180,12 +180,12 @@ impl Process {
                 }
             }
         }
-        self.farewell(&mut incoming).await
+        self.drain(&mut incoming).await
     }
 
     /// Lets what is being sent arrive; what does not is sent by the next process.
-    async fn farewell(&mut self, incoming: &mut mpsc::Receiver<Event>) -> anyhow::Result<()> {
-        let until = tokio::time::Instant::now() + FAREWELL;
+    async fn drain(&mut self, incoming: &mut mpsc::Receiver<Event>) -> anyhow::Result<()> {
+        let until = tokio::time::Instant::now() + SHUTDOWN_GRACE;
         while !self.sending.is_empty() {
             match tokio::time::timeout_at(until, incoming.recv()).await {
                 Ok(Some(Event::Sent(channel, id, outcome))) => self.sent(&channel, &id, outcome)?,
@@ -193,42 +193,42 @@ impl Process {
                 Ok(None) | Err(_) => break,
             }
         }
-        self.keep()
+        self.save()
     }
 
     /// How far back memory has to reach: the longest window, and what is gone through at the beginning.
-    fn reach_us(&self) -> i64 {
-        self.alerting.reach_us() + CATCH_UP_US
+    fn lookback_us(&self) -> i64 {
+        self.alerting.lookback_us() + CATCH_UP_US
     }
 
-    fn hear(&mut self, event: PumpEvent) {
+    fn on_source_event(&mut self, event: PumpEvent) {
         let now = self.clock.now();
         let id = event.source();
         let Some(status) = self.statuses.iter_mut().find(|status| status.id == id) else { return };
         match event {
             PumpEvent::State(_, state) => {
                 match &state {
-                    State::Live | State::Ended => {
+                    SourceState::Live | SourceState::Ended => {
                         if status.unreachable_since.take().is_some() {
-                            (self.settings.say)(&format!("{}: can be read again", status.name));
+                            (self.settings.log)(&format!("{}: can be read again", status.name));
                         }
                     }
-                    State::Waiting { error, .. } | State::Failed { error } => {
+                    SourceState::Waiting { error, .. } | SourceState::Failed { error } => {
                         if status.unreachable_since.is_none() {
-                            (self.settings.say)(error);
+                            (self.settings.log)(error);
                         }
                         status.unreachable_since.get_or_insert(now);
                     }
-                    State::Connecting | State::Loading => {}
+                    SourceState::Connecting | SourceState::Loading => {}
                 }
                 status.state = state;
             }
             PumpEvent::Probed(_, probe) => {
                 for warning in probe.warnings {
-                    (self.settings.say)(&format!("{}: {warning}", status.name));
+                    (self.settings.log)(&format!("{}: {warning}", status.name));
                 }
             }
-            PumpEvent::Notice(_, text) => (self.settings.say)(&format!("{}: {text}", status.name)),
+            PumpEvent::Notice(_, text) => (self.settings.log)(&format!("{}: {text}", status.name)),
             PumpEvent::Vitals(_, mut vitals) => {
                 vitals.follow(&status.vitals, now);
                 status.vitals = vitals;
@@ -244,72 +244,73 @@ impl Process {
     }
 
     /// Whether everything is here that there is, or sources had enough time for it.
-    fn may_begin(&self, now: Timestamp) -> bool {
-        let busy = |status: &Status| matches!(status.state, State::Connecting | State::Loading);
+    fn is_ready(&self, now: Timestamp) -> bool {
+        let busy = |status: &Status| matches!(status.state, SourceState::Connecting | SourceState::Loading);
         now.since_us(self.began) >= 15_000_000 || !self.statuses.iter().any(busy)
     }
 
     /// Evaluates the rules where it is time to.
     fn evaluate(&mut self, events: &mpsc::Sender<Event>) -> anyhow::Result<()> {
         let now = self.clock.now();
-        if !self.may_begin(now) || !self.alerting.is_due(now) {
+        if !self.is_ready(now) || !self.alerting.is_due(now) {
             return Ok(());
         }
-        self.listen_to_people(now);
+        self.read_operator_input(now);
         let context = Context { now, zone: self.settings.zone };
         let mut changes = Vec::new();
-        if !self.alerting.has_begun() {
+        if !self.alerting.has_started() {
             // What happened since the last process looked, or in the last minutes.
-            let since = now.plus_us(-CATCH_UP_US).max(self.kept.evaluated_at.unwrap_or(Timestamp(i64::MIN)));
+            let since = now.plus_us(-CATCH_UP_US).max(self.saved.evaluated_at.unwrap_or(Timestamp(i64::MIN)));
             changes = self.alerting.catch_up(&self.store, context, since);
         }
-        let sources = self.statuses.iter().map(|status| SourceSeen {
+        let sources = self.statuses.iter().map(|status| SourceSnapshot {
             name: &status.name,
             unreachable_since: status.unreachable_since,
             vitals: &status.vitals,
         });
-        let seen = Seen { context, store: &self.store, until: Timestamp(i64::MAX), sources: sources.collect() };
+        let seen =
+            EvaluationInput { context, store: &self.store, until: Timestamp(i64::MAX), sources: sources.collect() };
         changes.extend(self.alerting.evaluate(&seen));
-        self.kept.evaluated_at = Some(now);
-        self.announce(changes, now)?;
-        if let Some((window_us, asked)) = self.alerting.ask_usual(now) {
+        self.saved.evaluated_at = Some(now);
+        self.enqueue(changes, now)?;
+        if let Some((window_us, asked)) = self.alerting.request_baseline(now) {
             let (sources, names, events) = (self.settings.sources.clone(), self.settings.names.clone(), events.clone());
             tokio::spawn(async move {
                 let groups = figures_of(&sources, &names, context, &asked).await.ok();
                 let _ = events.send(Event::Usual(window_us, groups)).await;
             });
         }
-        self.forget(now);
-        self.tell_page(now);
-        self.keep()
+        self.evict(now);
+        self.update_page(now);
+        self.save()
     }
 
     /// Takes silences and acknowledgements that were set from outside.
-    fn listen_to_people(&mut self, now: Timestamp) {
+    fn read_operator_input(&mut self, now: Timestamp) {
         let Some(path) = &self.settings.state else { return };
-        match Said::read(path) {
+        match OperatorInput::read(path) {
             Ok(said) => {
-                if said != self.said {
+                if said != self.operator {
                     for (id, who, at) in &said.acknowledged {
                         self.alerting.alerts.acknowledge(id, who, *at);
                     }
-                    self.said = said;
+                    self.operator = said;
                 }
                 self.alerting.silences =
-                    self.said.silences.iter().filter(|silence| now < silence.until).cloned().collect();
+                    self.operator.silences.iter().filter(|silence| now < silence.until).cloned().collect();
             }
-            Err(error) => (self.settings.say)(&format!("{error:#}")),
+            Err(error) => (self.settings.log)(&format!("{error:#}")),
         }
     }
 
     /// Puts what happened on its way; the state is written before anything is sent.
-    fn announce(&mut self, changes: Vec<Change>, now: Timestamp) -> anyhow::Result<()> {
+    fn enqueue(&mut self, changes: Vec<AlertChange>, now: Timestamp) -> anyhow::Result<()> {
         if changes.is_empty() {
             return Ok(());
         }
-        for Change { turn, alert } in &changes {
-            let turn = if *turn == Turn::Firing { "firing" } else { "resolved" };
-            (self.settings.say)(&format!("{turn}: {} {}: {}", alert.rule, group_text(&alert.group), alert.reason));
+        for AlertChange { transition: turn, alert } in &changes {
+            let turn = if *turn == Transition::Firing { "firing" } else { "resolved" };
+            (self.settings.log)(&format!("{turn}: {} {}: {}", alert.rule, group_text(&alert.group), alert.reason));
         }
         let notifications = Notification::of(changes, now);
         if self.settings.dry_run {
@@ -320,15 +321,15 @@ impl Process {
             }
             out.flush()?;
         } else {
-            self.kept.outbox.add(&notifications, &self.settings.channels);
+            self.saved.outbox.enqueue(&notifications, &self.settings.channels);
         }
-        self.keep()
+        self.save()
     }
 
-    fn keep(&mut self) -> anyhow::Result<()> {
-        self.kept.alerts = self.alerting.alerts.clone();
+    fn save(&mut self) -> anyhow::Result<()> {
+        self.saved.alerts = self.alerting.alerts.clone();
         match &mut self.file {
-            Some(file) => file.write(&self.kept),
+            Some(file) => file.write(&self.saved),
             None => Ok(()),
         }
     }
@@ -340,11 +341,11 @@ impl Process {
             if self.sending.contains(&channel.name) {
                 continue;
             }
-            let Some(Delivery { notification, .. }) = self.kept.outbox.next(&channel.name, now) else { continue };
+            let Some(Delivery { notification, .. }) = self.saved.outbox.next_due(&channel.name, now) else { continue };
             self.sending.push(channel.name.clone());
             let (channel, notification, events) = (channel.clone(), notification.clone(), events.clone());
             tokio::spawn(async move {
-                let outcome = channel.tell(&notification).await;
+                let outcome = channel.send(&notification).await;
                 let _ = events.send(Event::Sent(channel.name, notification.id, outcome)).await;
             });
         }
@@ -355,21 +356,21 @@ impl Process {
         let word = if outcome.is_ok() { "taken" } else { "failed" };
         *self.counters.notifications.entry([channel.to_owned(), word.to_owned()]).or_default() += 1;
         if let Err(problem) = &outcome {
-            (self.settings.say)(&format!("channel {channel}: {problem}; it is tried again"));
+            (self.settings.log)(&format!("channel {channel}: {problem}; it is tried again"));
         }
-        if let Some(gone) = self.kept.outbox.settle(channel, id, outcome, self.clock.now()) {
+        if let Some(gone) = self.saved.outbox.record_result(channel, id, outcome, self.clock.now()) {
             let what = gone.notification.headline();
-            (self.settings.say)(&format!("channel {channel}: given up after {} tries: {what}", gone.tries));
+            (self.settings.log)(&format!("channel {channel}: given up after {} tries: {what}", gone.attempts));
         }
-        self.keep()
+        self.save()
     }
 
     /// Lets go of activities that no rule looks back to any more.
-    fn forget(&mut self, now: Timestamp) {
-        let from = now.plus_us(-self.reach_us());
+    fn evict(&mut self, now: Timestamp) {
+        let from = now.plus_us(-self.lookback_us());
         let rows = self.store.all_rows();
         let old = rows.partition_point(|row| self.store.started(*row) < from);
-        if old < SURPLUS || old < rows.len() / 2 {
+        if old < COMPACT_SURPLUS || old < rows.len() / 2 {
             return;
         }
         let mut fresh = Store::new(self.settings.names.clone());
@@ -380,13 +381,13 @@ impl Process {
         self.counters.renumber(&self.store);
     }
 
-    fn tell_page(&self, now: Timestamp) {
+    fn update_page(&self, now: Timestamp) {
         let mut checks = Map::new();
         let mut degraded = false;
         let readable = |status: &Status| status.unreachable_since.is_none();
         for status in &self.statuses {
             let error = match &status.state {
-                State::Waiting { error, .. } | State::Failed { error } => Some(error.clone()),
+                SourceState::Waiting { error, .. } | SourceState::Failed { error } => Some(error.clone()),
                 _ => None,
             };
             degraded |= !readable(status);
@@ -394,18 +395,18 @@ impl Process {
             checks.insert(format!("source {}", status.name), json!({ "status": word, "error": error }));
         }
         for channel in &self.settings.channels {
-            let waiting: Vec<&Delivery> = self.kept.outbox.0.iter().filter(|d| d.channel == channel.name).collect();
-            let problem = waiting.first().and_then(|delivery| delivery.problem.clone());
+            let waiting: Vec<&Delivery> = self.saved.outbox.0.iter().filter(|d| d.channel == channel.name).collect();
+            let problem = waiting.first().and_then(|delivery| delivery.last_error.clone());
             degraded |= problem.is_some();
             let word = if problem.is_none() { "healthy" } else { "unhealthy" };
             let of = json!({ "status": word, "error": problem, "waiting": waiting.len() });
             checks.insert(format!("channel {}", channel.name), of);
         }
-        self.page.tell(Told {
+        self.page.update(PageContent {
             checks,
             blind: !self.statuses.is_empty() && !self.statuses.iter().any(readable),
             degraded,
-            evaluated_at: self.kept.evaluated_at,
+            evaluated_at: self.saved.evaluated_at,
             metrics: self.metrics(now),
         });
     }
@@ -427,7 +428,7 @@ impl Process {
         }
         page.family("queue_size", "gauge", "Notifications on their way to a channel.");
         for channel in &self.settings.channels {
-            let waiting = self.kept.outbox.0.iter().filter(|delivery| delivery.channel == channel.name).count();
+            let waiting = self.saved.outbox.0.iter().filter(|delivery| delivery.channel == channel.name).count();
             page.sample("queue_size", &[("queue_name", &format!("channel {}", channel.name))], waiting as f64);
         }
         // As Prometheus itself exposes the state of its rules.

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 /// The state.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Kept {
+pub struct WatchState {
     /// When the rules were evaluated last.
     pub evaluated_at: Option<Timestamp>,
     /// Alerts.
@@ -28,17 +28,17 @@ pub(super) struct StateFile {
     path: PathBuf,
     /// Locked for as long as the process lives.
     _lock: File,
-    written: Option<Kept>,
+    written: Option<WatchState>,
 }
 
 /// Silences and acknowledgements that are set from outside lie beside the state.
-fn silences_file(state: &Path) -> PathBuf {
+fn operator_file(state: &Path) -> PathBuf {
     state.with_extension("silences.json")
 }
 
 impl StateFile {
     /// Opens the file, or begins a new one. Another process that has it is an error: alerts would be told twice.
-    pub fn open(path: &Path) -> anyhow::Result<(Self, Kept)> {
+    pub fn open(path: &Path) -> anyhow::Result<(Self, WatchState)> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
         }
@@ -53,18 +53,18 @@ impl StateFile {
     }
 
     /// Writes the state where it has changed.
-    pub fn write(&mut self, kept: &Kept) -> anyhow::Result<()> {
+    pub fn write(&mut self, kept: &WatchState) -> anyhow::Result<()> {
         if self.written.as_ref() == Some(kept) {
             return Ok(());
         }
-        write_whole(&self.path, &serde_json::to_vec(kept)?)?;
+        write_atomically(&self.path, &serde_json::to_vec(kept)?)?;
         self.written = Some(kept.clone());
         Ok(())
     }
 }
 
 /// Reads the state; nothing where there is none.
-pub fn read(path: &Path) -> anyhow::Result<Kept> {
+pub fn read(path: &Path) -> anyhow::Result<WatchState> {
     match std::fs::read(path) {
         Ok(bytes) => serde_json::from_slice(&bytes).with_context(|| {
             format!(
@@ -72,13 +72,13 @@ pub fn read(path: &Path) -> anyhow::Result<Kept> {
                 path.display()
             )
         }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Kept::default()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(WatchState::default()),
         Err(error) => Err(error).with_context(|| format!("{}", path.display())),
     }
 }
 
 /// Writes a file so that it is there whole, or as it was before.
-fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let beside = path.with_extension("new");
     let write = || {
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
@@ -92,17 +92,17 @@ fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 /// What was said from outside: silences, and who has taken which alert.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Said {
+pub struct OperatorInput {
     /// Silences.
     pub silences: Vec<Silence>,
     /// Alert, who, when.
     pub acknowledged: Vec<(String, String, Timestamp)>,
 }
 
-impl Said {
+impl OperatorInput {
     /// Reads it; nothing where there is none.
     pub fn read(state: &Path) -> anyhow::Result<Self> {
-        let path = silences_file(state);
+        let path = operator_file(state);
         match std::fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).with_context(|| format!("{}", path.display())),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
@@ -115,7 +115,7 @@ impl Said {
         if let Some(folder) = state.parent() {
             std::fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
         }
-        write_whole(&silences_file(state), &serde_json::to_vec_pretty(self)?)
+        write_atomically(&operator_file(state), &serde_json::to_vec_pretty(self)?)
     }
 }
 
@@ -128,8 +128,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("deep/watch.json");
         let (mut file, kept) = StateFile::open(&path).expect("new");
-        assert_eq!(kept, Kept::default());
-        let kept = Kept { evaluated_at: Some(Timestamp(5)), ..kept };
+        assert_eq!(kept, WatchState::default());
+        let kept = WatchState { evaluated_at: Some(Timestamp(5)), ..kept };
         file.write(&kept).expect("written");
         let error = StateFile::open(&path).expect_err("held").to_string();
         assert!(error.contains("another crosstail watch"), "{error}");

@@ -2,11 +2,11 @@
 //! back while it cools down. And health out of memory and stores together.
 
 use crate::support::EPOCH;
-use crosstail::app::alerting::{Alerting, Seen, SourceSeen};
+use crosstail::app::alerting::{Alerting, EvaluationInput, SourceSnapshot};
 use crosstail::config;
 use crosstail_core::filter::Context;
 use crosstail_core::model::{Activity, Figures, Id, Kind, Metric, MetricKind, Names, Status, Timestamp, Unit, Vitals};
-use crosstail_engine::insight::alerting::{AlertState, Rule, Turn};
+use crosstail_engine::insight::alerting::{AlertState, Rule, Transition};
 use crosstail_engine::store::Store;
 use crosstail_source::Groups;
 
@@ -111,7 +111,7 @@ struct World<'a> {
     count: u64,
     unreachable_since: Option<Timestamp>,
     vitals: Vitals,
-    told: Vec<(Timestamp, Turn, String)>,
+    told: Vec<(Timestamp, Transition, String)>,
 }
 
 impl<'a> World<'a> {
@@ -120,7 +120,7 @@ impl<'a> World<'a> {
         change(&mut rule);
         let mut alerting = Alerting::new(vec![rule]);
         // A day in which the system always spoke, and nearly always well.
-        if let Some((window_us, asked)) = alerting.ask_usual(EPOCH) {
+        if let Some((window_us, asked)) = alerting.request_baseline(EPOCH) {
             let mut groups = Groups::new();
             let mut at = asked.since;
             while at < asked.until {
@@ -129,7 +129,7 @@ impl<'a> World<'a> {
                 groups.insert((vec![Some("SAP".to_owned())], Some(at)), figures);
                 at = at.plus_us(window_us);
             }
-            alerting.take_usual(window_us, Some(&groups), EPOCH);
+            alerting.set_baseline(window_us, Some(&groups), EPOCH);
         }
         let store = Store::new(Names::default());
         let (vitals, told) = (Vitals::default(), Vec::new());
@@ -137,7 +137,7 @@ impl<'a> World<'a> {
     }
 
     /// So many ten seconds go by; gives what was told in them.
-    fn go(&mut self, steps: i64, badly: bool) -> Vec<(Timestamp, Turn, String)> {
+    fn go(&mut self, steps: i64, badly: bool) -> Vec<(Timestamp, Transition, String)> {
         let before = self.told.len();
         for _ in 0..steps {
             self.now = self.now.plus_us(STEP_US);
@@ -166,12 +166,13 @@ impl<'a> World<'a> {
             self.vitals = vitals;
             self.unreachable_since =
                 if badly && self.scene.unreachable { self.unreachable_since.or(Some(self.now)) } else { None };
-            let source = SourceSeen { name: "shop", unreachable_since: self.unreachable_since, vitals: &self.vitals };
+            let source =
+                SourceSnapshot { name: "shop", unreachable_since: self.unreachable_since, vitals: &self.vitals };
             let context = Context { now: self.now, ..Context::default() };
             let until = Timestamp(i64::MAX);
-            let seen = Seen { context, store: &self.store, until, sources: vec![source] };
+            let seen = EvaluationInput { context, store: &self.store, until, sources: vec![source] };
             let changes = self.alerting.evaluate(&seen);
-            self.told.extend(changes.into_iter().map(|c| (self.now, c.turn, c.alert.reason)));
+            self.told.extend(changes.into_iter().map(|c| (self.now, c.transition, c.alert.reason)));
         }
         self.told[before..].to_vec()
     }
@@ -181,7 +182,7 @@ impl<'a> World<'a> {
     }
 }
 
-fn turns(told: &[(Timestamp, Turn, String)]) -> Vec<Turn> {
+fn turns(told: &[(Timestamp, Transition, String)]) -> Vec<Transition> {
     told.iter().map(|(_, turn, _)| *turn).collect()
 }
 
@@ -200,7 +201,7 @@ fn every_shipped_rule_fires_holds_cools_down_and_resolves() {
         // It fires: not before it held for long enough, and not much after the window is full of it.
         let steps = (rule.window_us + rule.for_us) / STEP_US + 20;
         let told = world.go(steps, true);
-        assert_eq!(turns(&told), [Turn::Firing], "{name}: told once while it holds");
+        assert_eq!(turns(&told), [Transition::Firing], "{name}: told once while it holds");
         let (at, _, reason) = &told[0];
         assert!(at.since_us(began) >= rule.for_us, "{name}: fired after {} s", at.since_us(began) / 1_000_000);
         assert!(at.since_us(began) <= rule.window_us + rule.for_us + 3 * STEP_US, "{name}: fired late");
@@ -208,7 +209,7 @@ fn every_shipped_rule_fires_holds_cools_down_and_resolves() {
         assert_eq!(world.go(60, true), [], "{name}: holds, and is not told again");
         // It resolves: once.
         let told = world.go(rule.window_us / STEP_US + 2, false);
-        assert_eq!(turns(&told), [Turn::Resolved], "{name}");
+        assert_eq!(turns(&told), [Transition::Resolved], "{name}");
         assert_eq!(world.go(30, false), [], "{name}: all is well again");
     }
 }
@@ -226,7 +227,7 @@ fn every_shipped_rule_is_held_back_while_it_cools_down() {
         let rule = world.alerting.rules[0].clone();
         let steps = (rule.window_us + rule.for_us) / STEP_US + 20;
         let fired_at = world.go(steps, true)[0].0;
-        assert_eq!(turns(&world.go(rule.window_us / STEP_US + 2, false)), [Turn::Resolved], "{name}");
+        assert_eq!(turns(&world.go(rule.window_us / STEP_US + 2, false)), [Transition::Resolved], "{name}");
         // It fires again, and nobody is told of it yet.
         assert_eq!(world.go(steps, true), [], "{name}: cools down");
         assert!(world.firing(), "{name}: it is seen all the same");
@@ -236,7 +237,7 @@ fn every_shipped_rule_is_held_back_while_it_cools_down() {
         // What still fires when the cooldown ends is told then.
         let left = (90 * MINUTE_US - world.now.since_us(fired_at)) / STEP_US;
         let told = world.go(left + 2, true);
-        assert_eq!(turns(&told), [Turn::Firing], "{name}");
+        assert_eq!(turns(&told), [Transition::Firing], "{name}");
         assert_eq!(told[0].0.since_us(fired_at), 90 * MINUTE_US, "{name}: told when it ends");
     }
 }
@@ -288,10 +289,11 @@ fn the_minutes_before_count() {
     let mut later = Alerting::new(config::rules(None).0);
     let context = Context { now: world.now, ..Context::default() };
     assert_eq!(later.catch_up(&world.store, context, world.now.plus_us(-15 * MINUTE_US)), []);
-    let seen = Seen { context, store: &world.store, until: Timestamp(i64::MAX), sources: Vec::new() };
+    let seen = EvaluationInput { context, store: &world.store, until: Timestamp(i64::MAX), sources: Vec::new() };
     let told = later.evaluate(&seen);
-    let names: Vec<(&str, Turn)> = told.iter().map(|change| (change.alert.rule.as_str(), change.turn)).collect();
-    assert_eq!(names, [("HighErrorRate", Turn::Firing)]);
+    let names: Vec<(&str, Transition)> =
+        told.iter().map(|change| (change.alert.rule.as_str(), change.transition)).collect();
+    assert_eq!(names, [("HighErrorRate", Transition::Firing)]);
     assert!(told[0].alert.fired_at.is_some_and(|at| at < world.now.plus_us(-MINUTE_US)), "fired in the past");
     assert_eq!(told[0].alert.filter, "system:SAP (http:* OR status:timeout) (http:5xx OR status:timeout)");
 }

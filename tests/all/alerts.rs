@@ -5,10 +5,10 @@ use crate::elasticsearch;
 use crate::kafka;
 use crate::servers::{Kind, Server, shared};
 use crate::support::{EPOCH, crosstail, lines, open, random_database};
-use crosstail::app::{Action, Effect, Event, Reply, State, update};
+use crosstail::app::{Action, AppState, Effect, Event, Reply, update};
 use crosstail::runtime::figures_of;
 use crosstail_core::model::{Activity, SourceId, Timestamp};
-use crosstail_source::pump::{PumpEvent, State as SourceState};
+use crosstail_source::pump::{PumpEvent, SourceState};
 use crosstail_source::{PageQuery, for_each};
 use serde_json::{Value, json};
 use sqlx::Row as _;
@@ -131,7 +131,7 @@ async fn alerts_of_kafka() {
 }
 
 /// What is computed of the systems, to be compared.
-fn figures(state: &State) -> BTreeMap<String, (u64, u64, u64, u64, String)> {
+fn figures(state: &AppState) -> BTreeMap<String, (u64, u64, u64, u64, String)> {
     let health = state.health.health.as_ref().expect("computed");
     let one = |s: &crosstail_engine::insight::SystemHealth| {
         let of = &s.figures;
@@ -159,7 +159,7 @@ async fn health_of_memory_and_store_has_no_step() {
     let last = EPOCH.plus_ms(2_400_000);
     let now = Timestamp((last.0 / 15_000_000 + 2) * 15_000_000);
     let state_of = |held: usize| {
-        let mut state = State::new(names.clone(), &[SourceId(0)], chrono_tz::Tz::UTC, now);
+        let mut state = AppState::new(names.clone(), &[SourceId(0)], chrono_tz::Tz::UTC, now);
         state.history_limit = if held == all.len() { usize::MAX } else { held };
         let items = all[..held].to_vec();
         let _ = update(&mut state, Event::Pump(PumpEvent::Batch { source: SourceId(0), items, live: false }));

@@ -56,7 +56,7 @@ fn json_has_the_documented_names() {
 fn limits_and_what_is_beyond_them() {
     let (_folder, path) = database();
     let output = crosstail(&["query", "-s", text(&path), "-o", "json", "--limit", "10", "--sort", "time"]);
-    assert!(String::from_utf8_lossy(&output.stderr).contains("there is more than the 10 shown"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("more than 10 activities match"));
     let ten = lines(&output);
     assert_eq!(ten.len(), 10);
     let output = crosstail(&["query", "-s", text(&path), "-o", "json", "--limit", "120"]);

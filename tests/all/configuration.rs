@@ -90,7 +90,7 @@ fn each_layer_lies_over_the_one_before() {
     );
     let output = home.run(&["--theme", "x", "config", "show"], &[], "");
     assert_eq!(output.status.code(), Some(2));
-    assert!(said(&output).contains("stand alone"), "{}", said(&output));
+    assert!(said(&output).contains("after its name"), "{}", said(&output));
 }
 
 #[test]

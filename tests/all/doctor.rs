@@ -44,7 +44,7 @@ async fn postgres_rights_indexes_retention_and_the_trigger() {
     let url = server.url(&name).replace("postgres@", &format!("{role}:hunter2@"));
     let (code, all) = examined(&url);
     assert_eq!(code, Some(1));
-    let rights = found(&all, "warning", "the role may DELETE, and only has to read");
+    let rights = found(&all, "warning", "the role may DELETE, but only needs to read");
     let time = found(&all, "warning", "no index on created_at");
     let correlation = found(&all, "warning", "no index on metadata.correlation_id");
     found(&all, "warning", "104 days old");
@@ -75,9 +75,9 @@ async fn postgres_rights_indexes_retention_and_the_trigger() {
     );
     let (code, all) = examined(&url.replace(":hunter2", ""));
     assert_eq!(code, Some(0), "{all:#?}");
-    found(&all, "ok", "what it is asked by is indexed");
-    found(&all, "ok", "may be read, and not written");
-    found(&all, "ok", "a trigger tells of what is written");
+    found(&all, "ok", "that queries use is indexed");
+    found(&all, "ok", "is readable and not writable");
+    found(&all, "ok", "a trigger notifies of each write");
     // Too few rights are a problem, and so is a wrong password.
     sqlx::raw_sql(AssertSqlSafe(format!("REVOKE ALL ON integration_activity_log FROM {role}")))
         .execute(&mut on)
@@ -106,7 +106,7 @@ async fn a_clock_that_is_off_is_told() {
     let name = server.postgres_database(&["log-tracking"]).await;
     let (code, all) = examined(&server.url(&name));
     assert_eq!(code, Some(1));
-    let skew = found(&all, "warning", "ahead of ours");
+    let skew = found(&all, "warning", "ahead of this machine's");
     assert!(skew["topic"] == "clock" && skew["remedy"].as_str().is_some_and(|remedy| remedy.contains("timedatectl")));
 }
 
@@ -121,7 +121,7 @@ async fn mongodb_users_ttl_and_indexes() {
     logs.insert_many((0..12_000).map(one)).await.expect("written");
     let (code, all) = examined(&server.url(&name));
     assert_eq!(code, Some(1));
-    found(&all, "warning", "nobody has to say who he is");
+    found(&all, "warning", "requires no login");
     let index = found(&all, "warning", "no index on correlation_id");
     assert_eq!(index["remedy"], "db.integration_logs.createIndex({ \"correlation_id\": 1 })");
     let ttl = found(&all, "warning", "there is no TTL index");
@@ -131,9 +131,9 @@ async fn mongodb_users_ttl_and_indexes() {
     );
     assert!(crosstail(&["schema", "apply", "prokure", "--yes", "--to", &server.url(&name)]).status.success());
     let (_, all) = examined(&server.url(&name));
-    found(&all, "ok", "90 days after created_at it is deleted");
-    found(&all, "ok", "what it is asked by is indexed");
-    found(&all, "ok", "a change stream tells");
+    found(&all, "ok", "documents are deleted 90 days after created_at");
+    found(&all, "ok", "that queries use is indexed");
+    found(&all, "ok", "a change stream reports");
     // With users: one that may only read, and one that may do more.
     let Some(server) = shared(Kind::MongoAuth).await else { return };
     let admin = server.mongo_client().await.database("admin");
@@ -156,7 +156,7 @@ async fn mongodb_users_ttl_and_indexes() {
             let url = format!("mongodb://{user}:hunter2@127.0.0.1:{}/{name}?directConnection=true", server.port);
             let (_, all) = examined(&url);
             if role == "read" {
-                found(&all, "ok", "reader may read, and not write");
+                found(&all, "ok", "reader may read and not write");
             } else {
                 found(
                     &all,
@@ -179,7 +179,7 @@ async fn elasticsearch_refresh_blocks_and_lifecycle() {
     assert_eq!(code, Some(1));
     let late = found(&all, "warning", "every 45 s");
     assert!(late["remedy"].as_str().is_some_and(|r| r.starts_with(&format!("PUT /{index}/_settings"))), "{late}");
-    found(&all, "warning", "nobody has to say who he is");
+    found(&all, "warning", "requires no login");
     found(&all, "note", "have no lifecycle policy");
     let put = |body: Value| {
         elasticsearch::ask(&server, "PUT", Box::leak(format!("{index}/_settings").into_boxed_str()), body)
@@ -191,10 +191,10 @@ async fn elasticsearch_refresh_blocks_and_lifecycle() {
     put(json!({ "index.refresh_interval": "1s", "index.blocks.read_only_allow_delete": true })).await;
     let (code, all) = examined(&url);
     assert_eq!(code, Some(2));
-    found(&all, "problem", "nothing can be written");
+    found(&all, "problem", "blocked for writes");
     put(json!({ "index.blocks.read_only_allow_delete": null })).await;
     let (_, all) = examined(&url);
-    found(&all, "ok", "found within a second");
+    found(&all, "ok", "within about a second");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -209,7 +209,7 @@ async fn kafka_retention_and_lag() {
     kafka::produce(&producer, &topic, (0..50).map(message));
     let (code, all) = examined(&server.url(&topic));
     assert_eq!(code, Some(1), "{all:#?}");
-    let short = found(&all, "warning", "kept for 1.0 hours");
+    let short = found(&all, "warning", "messages expire after 1.0 hours");
     assert!(short["remedy"].as_str().is_some_and(|r| r.contains("retention.ms=604800000")));
     found(&all, "warning", "is compacted");
     found(&all, "ok", "50 messages in 2 partitions");
@@ -234,7 +234,7 @@ fn files_and_their_schema() {
     assert_eq!(code, Some(1), "{all:#?}");
     let bad = found(&all, "warning", "1 of the 41 newest records could not be read");
     assert!(bad["text"].as_str().is_some_and(|t| t.contains("broken")), "{bad}");
-    found(&all, "note", "nothing was written for");
+    found(&all, "note", "nothing has been written for");
     assert_eq!(examined("/nonexistent-x/*.log").0, Some(2));
     let none = crosstail(&["doctor"]);
     assert_eq!(none.status.code(), Some(2));

@@ -100,7 +100,7 @@ fn add(index: &str, document: Value) -> (Value, Value) {
 async fn answer(source: &dyn Source, filter: &str) -> (Vec<String>, usize) {
     let filter = Filter::parse(filter).expect(filter);
     let page = source.page(&PageQuery { filter, ..PageQuery::all(10_000) }, None).await.expect("read");
-    (ids(&page.items), page.division.in_store)
+    (ids(&page.items), page.push_down.in_store)
 }
 
 #[tokio::test(flavor = "multi_thread")]

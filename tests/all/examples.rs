@@ -7,7 +7,7 @@ use crate::servers::{Kind, shared, shared_for_writing as own, unique_name};
 use crate::support::crosstail;
 use crate::writing::said;
 use crosstail_core::model::{Clock, Direction, Kind as Sort, Status};
-use crosstail_record::{Outcome, Prepared, SqliteRecorder, Start};
+use crosstail_record::{Outcome, PreparedRow, SqliteRecorder, Start};
 use portable_pty::CommandBuilder;
 use regex::Regex;
 use serde_json::json;
@@ -172,7 +172,7 @@ impl World {
                 started_at: now.plus_ms(-ago),
                 ..Start::default()
             };
-            Prepared::new(
+            PreparedRow::new(
                 start,
                 Some(Outcome {
                     status: Some(status),
@@ -184,7 +184,7 @@ impl World {
         };
         let mut recorder = SqliteRecorder::open(&folder.path().join("demo.sqlite")).await.expect("opened");
         recorder.insert(&[order("o-1", Status::Success, 9000), order(id, Status::Failed, 500)]).await.expect("written");
-        recorder.close_as_one_file().await.expect("closed");
+        recorder.close_compacted().await.expect("closed");
         std::fs::copy(folder.path().join("demo.sqlite"), folder.path().join("store.sqlite")).expect("copied");
         let config = format!(
             "[[source]]\nname = \"demo\"\nat = \"{}\"\n[[channel]]\nname = \"c\"\nkind = \"command\"\ncommand = \"cat >> {}\"\n[profile.prod]\ntheme = \"light\"\n",

@@ -5,7 +5,7 @@ use crate::support::{Running, open};
 use crate::{elasticsearch, kafka};
 use bson::{DateTime, Document, doc};
 use crosstail_core::model::Clock;
-use crosstail_source::pump::State;
+use crosstail_source::pump::SourceState;
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 use std::sync::Arc;
@@ -68,7 +68,7 @@ async fn prepared(server: &Server) -> String {
 }
 
 fn said_why(running: &Running) -> bool {
-    running.states.iter().any(|state| matches!(state, State::Waiting { error, .. } if !error.is_empty()))
+    running.states.iter().any(|state| matches!(state, SourceState::Waiting { error, .. } if !error.is_empty()))
 }
 
 async fn killed_and_restarted(kind: Kind) {
@@ -193,7 +193,7 @@ async fn elasticsearch_out_of_memory_then_killed() {
     elasticsearch::ask(&server, "PUT", "_cluster/settings", limit(json!("1b"))).await;
     running.until("the refusal to be said", said_why).await;
     let said = running.states.iter().any(|state| {
-        matches!(state, State::Waiting { error, .. } if error.contains("HTTP 429") && error.contains("circuit_breaking_exception"))
+        matches!(state, SourceState::Waiting { error, .. } if error.contains("HTTP 429") && error.contains("circuit_breaking_exception"))
     });
     assert!(said, "{:?}", running.states);
     // Settings go past the breaker.

@@ -4,7 +4,7 @@ use crate::elasticsearch;
 use crate::servers::{Kind, shared, unique_name};
 use crate::support::{EPOCH, open, random, random_database};
 use bson::doc;
-use crosstail_core::filter::{Context, Field, Filter, Named, Truth};
+use crosstail_core::filter::{Context, Field, Filter, NamedRecord, Truth};
 use crosstail_core::model::Activity;
 use crosstail_engine::store::Store;
 use crosstail_record::{Outcome, Start};
@@ -125,7 +125,7 @@ fn kept(
     let predicate = Filter::parse(text).expect(text).predicate(&context());
     let mut ids: Vec<String> = activities
         .iter()
-        .filter(|(activity, payload)| predicate.keeps(&Named { activity, names, payload: Some(payload) }))
+        .filter(|(activity, payload)| predicate.keeps(&NamedRecord { activity, names, payload: Some(payload) }))
         .map(|(activity, _)| activity.id.to_string())
         .collect();
     ids.sort();
@@ -138,7 +138,7 @@ async fn everything(source: &dyn Source) -> Vec<(Activity, crosstail_core::model
     for activity in page.items {
         let mut payload = crosstail_core::model::Payload::default();
         for place in &activity.places {
-            payload.absorb(source.payload(&activity.id, &place.locator).await.expect("payload"));
+            payload.merge(source.payload(&activity.id, &place.locator).await.expect("payload"));
         }
         all.push((activity, payload));
     }
@@ -185,7 +185,7 @@ async fn random_filters_agree_in(url: String, seed: u64, clauses: &[&str]) -> us
         let expected = kept(&all, &names, &text);
         assert_eq!(found, expected, "{text}");
         some += usize::from(!expected.is_empty() && expected.len() < 300);
-        pushed += page.division.in_store;
+        pushed += page.push_down.in_store;
         if n % 8 == 0 {
             let by = [Field::Status, Field::Is, Field::Kind, Field::Direction, Field::Method, Field::System][n / 8 % 6];
             let grouping = Grouping { by: vec![by], bucket_us: Some(60_000_000) };
@@ -528,7 +528,7 @@ async fn random_filters_answer_alike_in_memory_and_here() {
             .all_rows()
             .iter()
             .map(|row| store.get(*row))
-            .filter(|activity| predicate.test(&Named { activity, names: &names, payload: None }) == Truth::Yes)
+            .filter(|activity| predicate.test(&NamedRecord { activity, names: &names, payload: None }) == Truth::Yes)
             .map(|activity| activity.id.to_string())
             .collect();
         assert_eq!(found, expected, "{text}");

@@ -3,7 +3,7 @@
 use crate::servers::{Kind, Server, kafka_tool, shared, unique_name};
 use crate::support::{PATIENCE, Running, collect, ids, open};
 use crosstail_core::model::{Clock, HealthState, Metric, Timestamp};
-use crosstail_source::{ErrorKind, PageQuery, Position, Source, Update};
+use crosstail_source::{ErrorKind, PageQuery, Position, Source, SourceEvent};
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
@@ -63,7 +63,7 @@ fn log(n: usize) -> (String, String) {
     (format!("key {}", n % 50), line.to_string())
 }
 
-fn follow(source: &Arc<dyn Source>, from: Position) -> (mpsc::Receiver<Update>, CancellationToken) {
+fn follow(source: &Arc<dyn Source>, from: Position) -> (mpsc::Receiver<SourceEvent>, CancellationToken) {
     let (sink, updates) = mpsc::channel(4);
     let cancel = CancellationToken::new();
     let (source, token) = (Arc::clone(source), cancel.clone());

@@ -2,7 +2,7 @@
 
 use crate::support::{PATIENCE, collect, open};
 use crosstail_core::model::{Activity, Kind, Level, Names, Status};
-use crosstail_source::{PageQuery, Source, Update};
+use crosstail_source::{PageQuery, Source, SourceEvent};
 use serde_json::json;
 use std::fs::File;
 use std::io::Write as _;
@@ -34,7 +34,7 @@ impl Logs {
         file.write_all(bytes).expect("written");
     }
 
-    async fn follow(&self) -> mpsc::Receiver<Update> {
+    async fn follow(&self) -> mpsc::Receiver<SourceEvent> {
         let (sink, updates) = mpsc::channel(4);
         let position = self.source.position().await.expect("position");
         let source = Arc::clone(&self.source);
@@ -61,7 +61,7 @@ fn messages(found: &[Activity]) -> Vec<&str> {
 }
 
 /// Until `count` distinct messages of the form `line N` were seen; checks that none came twice.
-async fn lines(updates: &mut mpsc::Receiver<Update>, count: usize) -> Vec<Activity> {
+async fn lines(updates: &mut mpsc::Receiver<SourceEvent>, count: usize) -> Vec<Activity> {
     let (found, _) = collect(updates, |found| found.len() >= count).await;
     let mut seen = messages(&found);
     seen.sort_unstable();
@@ -120,7 +120,7 @@ async fn truncating_without_a_copy_is_said() {
     let mut said = None;
     while said.is_none() {
         match tokio::time::timeout(PATIENCE, updates.recv()).await.expect("in time") {
-            Some(Update::Notice(text)) => said = Some(text),
+            Some(SourceEvent::Notice(text)) => said = Some(text),
             Some(_) => {}
             None => panic!("ended"),
         }

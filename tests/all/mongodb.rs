@@ -263,9 +263,9 @@ async fn any_collection_is_mapped_by_a_file() {
     .expect("written");
     let output = crosstail(&["query", "-s", &url, "--schema", file]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("'ms' is no date in the newest documents of calls"), "{said}");
+    assert!(said.contains("'ms' is not a date in the newest documents of calls"), "{said}");
     std::fs::write(&path, text.replace("name = \"calls\"\nid", "name = \"cals\"\nid")).expect("written");
     let output = crosstail(&["query", "-s", &url, "--schema", file]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("there is no collection 'cals'") && said.contains("did you mean 'calls'?"), "{said}");
+    assert!(said.contains("no collection 'cals'") && said.contains("did you mean 'calls'?"), "{said}");
 }

@@ -4,7 +4,7 @@ use crate::servers::{Kind, shared};
 use crate::support::{Running, crosstail, lines, open, wait_for};
 use crosstail_core::model::{Locator, Names, Status};
 use crosstail_source::SourceConfig;
-use crosstail_source::{ErrorKind, Grouping, PageQuery, RelatedKey, Update};
+use crosstail_source::{ErrorKind, Grouping, PageQuery, RelatedKey, SourceEvent};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 use std::collections::BTreeMap;
@@ -327,7 +327,7 @@ async fn no_standard_query_reads_a_table_from_end_to_end() {
         let (source, cancel) = (Arc::clone(&source), cancel.clone());
         tokio::spawn(async move { source.follow(position, &sink, &cancel).await })
     };
-    while !matches!(updates.recv().await, Some(Update::CaughtUp)) {}
+    while !matches!(updates.recv().await, Some(SourceEvent::CaughtUp)) {}
     let looked = explained(&server.log());
     wait_for("some rounds of polls", || explained(&server.log()) > looked + 8);
     cancel.cancel();
@@ -481,7 +481,7 @@ async fn log_lines_alerts_and_statistics() {
     let (_, source) = open(&[url]);
     let catalogue = source.catalogue().await.expect("catalogue");
     assert_eq!(catalogue.system("payments").and_then(|entry| entry.text("health")).as_deref(), Some("degraded"));
-    assert_eq!(catalogue.about(crosstail_core::model::Topic::AlertRule).count(), 1);
+    assert_eq!(catalogue.of_kind(crosstail_core::model::EntryKind::AlertRule).count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

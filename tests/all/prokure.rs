@@ -3,8 +3,8 @@
 use crate::servers::{Kind, Server, shared, unique_name};
 use crate::support::{crosstail, lines, wait_for};
 use bson::{DateTime, Document, doc};
-use crosstail::app::{Event, State, update};
-use crosstail_core::model::{Clock, Topic};
+use crosstail::app::{AppState, Event, update};
+use crosstail_core::model::{Clock, EntryKind};
 use crosstail_source::pump::PumpEvent;
 use crosstail_source::{PageQuery, Source, for_each};
 use mongodb::Collection;
@@ -364,7 +364,7 @@ async fn figures_are_those_of_the_documents_own_queries() {
 }
 
 /// The explorer's state over stores, with everything loaded.
-async fn state_over(urls: &[String]) -> (State, Vec<Arc<dyn Source>>) {
+async fn state_over(urls: &[String]) -> (AppState, Vec<Arc<dyn Source>>) {
     let names = crosstail_core::model::Names::default();
     let mut opened = Vec::new();
     for url in urls {
@@ -372,7 +372,7 @@ async fn state_over(urls: &[String]) -> (State, Vec<Arc<dyn Source>>) {
         opened.push(crosstail::kinds::ALL.open(&config, &names).expect("opened"));
     }
     let ids: Vec<_> = opened.iter().map(|(id, _)| *id).collect();
-    let mut state = State::new(names, &ids, chrono_tz::Tz::UTC, Clock::system().now());
+    let mut state = AppState::new(names, &ids, chrono_tz::Tz::UTC, Clock::system().now());
     for (id, source) in &opened {
         let mut items = Vec::new();
         for_each(source.as_ref(), &PageQuery::all(5000), |activity| {
@@ -409,8 +409,8 @@ async fn configuration_explains_a_request_and_no_credential_is_read() {
     }
     let (state, sources) = state_over(&stores.urls()).await;
     let catalogue = sources[1].catalogue().await.expect("catalogue");
-    assert_eq!(catalogue.about(Topic::System).count(), 3);
-    assert_eq!(catalogue.about(Topic::Endpoint).count(), 3);
+    assert_eq!(catalogue.of_kind(EntryKind::System).count(), 3);
+    assert_eq!(catalogue.of_kind(EntryKind::Endpoint).count(), 3);
     assert!(!format!("{catalogue:?}").contains("SECRET"), "credentials stay where they are");
     let system = catalogue.system("SAP").expect("a system");
     assert_eq!(system.text("health").as_deref(), Some("HEALTHY"));
@@ -430,7 +430,7 @@ async fn configuration_explains_a_request_and_no_credential_is_read() {
     let related = sources[1].related(&keys[1], 10).await.expect("related");
     let chain = crosstail_engine::insight::Chain::build(delivery, &related);
     assert_eq!(chain.attempts.iter().filter_map(|a| a.attempt).collect::<Vec<_>>(), [1, 2]);
-    assert_eq!(chain.basis, crosstail_engine::insight::Basis::Numbers);
+    assert_eq!(chain.basis, crosstail_engine::insight::LinkedBy::Numbers);
     let policy = state.policy(delivery);
     assert!(chain.verdict(0, policy.as_ref()).is_some_and(|said| said.starts_with("retry in")), "{policy:?}");
     assert_eq!((delivery.attempt, delivery.max_attempts), (Some(2), Some(5)));

@@ -98,6 +98,15 @@ impl Terminal {
         self.seen.lock().expect("lock").shown.contains(text)
     }
 
+    /// Until it has taken the terminal so many times: again after each program that had it meanwhile.
+    pub fn wait_until_taken(&self, times: usize) {
+        let taken = b"\x1b[?1049h";
+        wait_for("the alternate screen", || {
+            let seen = self.seen.lock().expect("lock");
+            seen.bytes.windows(taken.len()).filter(|part| part == taken).count() >= times
+        });
+    }
+
     /// Until a text is on the screen.
     pub fn wait_for(&self, text: &str) {
         let until = Instant::now() + PATIENCE;

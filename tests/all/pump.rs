@@ -2,7 +2,7 @@
 
 use crate::support::PATIENCE;
 use crosstail_core::model::{Activity, Clock, Id, Locator, Payload, SourceId, Timestamp};
-use crosstail_source::pump::{self, Begin, PumpEvent, State};
+use crosstail_source::pump::{self, Begin, PumpEvent, SourceState};
 use crosstail_source::{
     Capabilities, Cursor, ErrorKind, Grouping, Groups, Kind, Page, PageQuery, Position, Probe, RelatedKey, Sink,
     Source, SourceError,
@@ -60,7 +60,7 @@ impl Source for Failing {
 }
 
 /// The states that it goes through, until so many, or until it ends.
-async fn states(kind: ErrorKind, clock: Clock, count: usize) -> Vec<State> {
+async fn states(kind: ErrorKind, clock: Clock, count: usize) -> Vec<SourceState> {
     let (events, mut received) = mpsc::channel(16);
     let cancel = CancellationToken::new();
     let _end = cancel.clone().drop_guard();
@@ -80,12 +80,15 @@ async fn states(kind: ErrorKind, clock: Clock, count: usize) -> Vec<State> {
 async fn waits_between_tries_grow_and_are_said() {
     // The clock stands: what is said is how long it waits, to the microsecond.
     let now = Timestamp(1_795_000_000_000_000);
-    for kind in [ErrorKind::Connect, ErrorKind::Timeout, ErrorKind::Query] {
+    let run = |kind| states(kind, Clock::fixed(now), 6);
+    let (connect, timeout, query) =
+        tokio::join!(run(ErrorKind::Connect), run(ErrorKind::Timeout), run(ErrorKind::Query));
+    for (kind, states) in [(ErrorKind::Connect, connect), (ErrorKind::Timeout, timeout), (ErrorKind::Query, query)] {
         let mut waits = Vec::new();
-        for state in states(kind, Clock::fixed(now), 6).await {
+        for state in states {
             match state {
-                State::Connecting => {}
-                State::Waiting { until, error } => {
+                SourceState::Connecting => {}
+                SourceState::Waiting { until, error } => {
                     assert!(error.contains("it does not work") && error.contains("mend it"), "C13.1: {error}");
                     waits.push(until.since_us(now));
                 }
@@ -104,6 +107,9 @@ async fn waits_between_tries_grow_and_are_said() {
 async fn what_no_waiting_helps_is_not_tried_again() {
     for kind in [ErrorKind::Auth, ErrorKind::Decode, ErrorKind::Unsupported] {
         let states = states(kind, Clock::system(), 10).await;
-        assert!(matches!(states[..], [State::Connecting, State::Failed { .. }]), "C13.2: {kind:?}: {states:?}");
+        assert!(
+            matches!(states[..], [SourceState::Connecting, SourceState::Failed { .. }]),
+            "C13.2: {kind:?}: {states:?}"
+        );
     }
 }

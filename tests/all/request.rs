@@ -3,7 +3,7 @@
 use crate::pty::Terminal;
 use crate::support::{crosstail, lines, wait_for};
 use crosstail_core::model::{Clock, Direction, Kind, Level, Status, Timestamp};
-use crosstail_record::{Outcome, Prepared, SqliteRecorder, Start};
+use crosstail_record::{Outcome, PreparedRow, SqliteRecorder, Start};
 use portable_pty::CommandBuilder;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -92,18 +92,21 @@ async fn write_story(path: &Path) {
         ..bare(LINE, Kind::Log, Direction::Internal, "orders-sync", -160)
     };
     let mut rows = vec![
-        Prepared::new(order(BEFORE, at(-900), "PO-4710"), Some(done(at(-900), 1100, 201))),
-        Prepared::new(of_trace(hook, None), Some(done(at(-200), 40, 200))),
-        Prepared::new(
+        PreparedRow::new(order(BEFORE, at(-900), "PO-4710"), Some(done(at(-900), 1100, 201))),
+        PreparedRow::new(of_trace(hook, None), Some(done(at(-200), 40, 200))),
+        PreparedRow::new(
             of_trace(sync, Some(HOOK)),
             Some(Outcome { status: Some(Status::Success), ..done(at(-199), 38_000, 200) }),
         ),
-        Prepared::new(of_trace(attempt(order(FIRST, at(-198), "PO-4711"), 1), Some(SYNC)), Some(failed(at(-198), 20))),
-        Prepared::new(
+        PreparedRow::new(
+            of_trace(attempt(order(FIRST, at(-198), "PO-4711"), 1), Some(SYNC)),
+            Some(failed(at(-198), 20)),
+        ),
+        PreparedRow::new(
             of_trace(attempt(order(SECOND, at(-170), "PO-4711"), 2), Some(FIRST)),
             Some(failed(at(-170), 600)),
         ),
-        Prepared::new(of_trace(line, Some(SYNC)), Some(Outcome::default())),
+        PreparedRow::new(of_trace(line, Some(SYNC)), Some(Outcome::default())),
     ];
     for n in 0..40 {
         let start = Start {
@@ -117,7 +120,7 @@ async fn write_story(path: &Path) {
                 -150 + n,
             )
         };
-        rows.push(Prepared::new(start, Some(done(at(-150 + n), 90, 200))));
+        rows.push(PreparedRow::new(start, Some(done(at(-150 + n), 90, 200))));
     }
     let mut recorder = SqliteRecorder::open(path).await.expect("opened");
     recorder.insert(&rows).await.expect("written");
@@ -237,6 +240,7 @@ fn programs_outside_get_the_value_without_secrets_and_the_terminal_comes_back() 
     terminal.wait_for("MAT-1");
     terminal.keys("v");
     wait_for("the editor", || folder.path().join("kept.mode").exists());
+    terminal.wait_until_taken(2);
     terminal.wait_for("MAT-1");
     let edited = std::fs::read_to_string(&kept).expect("kept");
     assert!(edited.contains("MAT-1") && !edited.contains(SECRET), "{edited}");

@@ -1,8 +1,11 @@
 //! Pictures of the screens, text and style, of the same activities at the same moment.
 
 use crate::support::EPOCH;
-use crosstail::app::{Action, Effect, Event, Opened, Origin, Progress, Reply, Right, Screen, State, Tab, update};
-use crosstail::tui::{Depth, Keymap, Look, Places, Theme, draw};
+use crosstail::app::{
+    Action, AlertOrigin, AppState, CompareWith, Effect, Event, PreparedPayload, Reply, Screen, SearchProgress, Tab,
+    update,
+};
+use crosstail::tui::{Appearance, ColourDepth, Keymap, PanelAreas, Theme, draw};
 use crosstail_core::model::{
     Activity, Body, Direction, Id, Kind, Level, Locator, Names, Payload, Place, RawRecord, Status,
 };
@@ -10,7 +13,7 @@ use crosstail_core::model::{Check, HealthState, Metric, MetricKind, Vitals};
 use crosstail_engine::insight::{compare, jq};
 use crosstail_source::Probe;
 use crosstail_source::alert::AlertStatus;
-use crosstail_source::pump::{PumpEvent, State as SourceState};
+use crosstail_source::pump::{PumpEvent, SourceState};
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier};
 use serde_json::json;
@@ -107,8 +110,8 @@ fn payload_of(a: &Activity) -> Payload {
 }
 
 struct Stage {
-    state: State,
-    look: Look,
+    state: AppState,
+    look: Appearance,
     payload: Payload,
 }
 
@@ -117,7 +120,7 @@ impl Stage {
         let names = Names::default();
         let all = activities(&names);
         let mut state =
-            State::new(names, &[crosstail_core::model::SourceId(0)], chrono_tz::Tz::UTC, EPOCH.plus_ms(1_260_000));
+            AppState::new(names, &[crosstail_core::model::SourceId(0)], chrono_tz::Tz::UTC, EPOCH.plus_ms(1_260_000));
         state.views =
             vec![crosstail::config::ViewEntry { name: "failures".to_owned(), filter: "is:failure".to_owned() }];
         state.themes = vec!["dark".to_owned(), "light".to_owned()];
@@ -125,8 +128,8 @@ impl Stage {
         let probe = Probe { server: "SQLite 3".to_owned(), schema: "crosstail".to_owned(), ..Probe::default() };
         let mut stage = Self {
             state,
-            look: Look {
-                theme: Theme::load(theme, Depth::True).expect("theme"),
+            look: Appearance {
+                theme: Theme::load(theme, ColourDepth::True).expect("theme"),
                 keymap: Keymap::load().expect("keys"),
             },
             payload: payload(),
@@ -141,7 +144,7 @@ impl Stage {
 
     fn event(&mut self, event: Event) -> Vec<Effect> {
         let effects = update(&mut self.state, event);
-        Places::of(&self.state).inform(&mut self.state);
+        PanelAreas::of(&self.state).write_sizes(&mut self.state);
         effects
     }
 
@@ -157,11 +160,11 @@ impl Stage {
         for effect in effects {
             let (ticket, reply) = match effect {
                 Effect::LoadPayload(ticket, ..) => {
-                    (ticket, Reply::Payload(Ok(Arc::new(Opened::new(self.payload.clone())))))
+                    (ticket, Reply::Payload(Ok(Arc::new(PreparedPayload::new(self.payload.clone())))))
                 }
                 Effect::LoadRelated(ticket, _) => (ticket, Reply::Related(Vec::new())),
                 Effect::Compare(ticket, pair) => {
-                    let Right::Known(right) = pair.right else {
+                    let CompareWith::Known(right) = pair.right else {
                         panic!("nothing in memory to compare with: {pair:?}");
                     };
                     let found = compare((&pair.left, &payload_of(&pair.left)), (&right, &payload_of(&right)));
@@ -401,13 +404,13 @@ fn finding_shows_each_source_and_opens_what_is_meant() {
     let [Effect::Find(ticket, text)] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!(text, "PO-4711");
     let source = crosstail_core::model::SourceId(0);
-    let looking = Reply::Finding(source, Progress::Looking("a text anywhere"), Vec::new());
+    let looking = Reply::SearchProgress(source, SearchProgress::Running("a text anywhere"), Vec::new());
     stage.event(Event::Reply(*ticket, looking));
     let waiting = stage.picture();
     let all = stage.state.store.rows().iter().map(|row| stage.state.store.get(*row));
     let tries: Vec<Activity> = all.filter(|a| a.entity.is_some()).collect();
     assert_eq!(tries.len(), 2);
-    let found = Reply::Finding(source, Progress::Found("a text anywhere", 2, 41), tries.clone());
+    let found = Reply::SearchProgress(source, SearchProgress::Found("a text anywhere", 2, 41), tries.clone());
     stage.event(Event::Reply(*ticket, found));
     insta::assert_snapshot!(format!("{offered}\n════\n{waiting}\n════\n{}", stage.picture()));
     stage.act(&[Action::Down, Action::Open]);
@@ -419,7 +422,7 @@ fn finding_shows_each_source_and_opens_what_is_meant() {
     elsewhere.request_id = Some(elsewhere.id.clone());
     let effects = stage.event(Event::Open("elsewhere-1".to_owned(), Some(Tab::Retries)));
     let [Effect::Find(ticket, _)] = &effects[..] else { panic!("{effects:?}") };
-    let found = Reply::Finding(source, Progress::Found("an id", 2, 3), vec![tries[1].clone(), elsewhere]);
+    let found = Reply::SearchProgress(source, SearchProgress::Found("an id", 2, 3), vec![tries[1].clone(), elsewhere]);
     let effects = stage.event(Event::Reply(*ticket, found));
     stage.carry_out(effects);
     assert_eq!(opened(&stage).to_string(), "elsewhere-1", "it opens by itself: it is its very id");
@@ -434,7 +437,7 @@ fn what_is_taken_away_has_no_secrets_and_opens_again() {
     stage.act(&[Action::PreviousFailure, Action::PreviousFailure, Action::Open, Action::View4]);
     let copied = |stage: &mut Stage, action: Action| match &stage.event(Event::Action(action))[..] {
         [Effect::Copy(text)] => text.clone(),
-        [Effect::Outside(outside)] => outside.text.clone(),
+        [Effect::RunExternal(outside)] => outside.text.clone(),
         other => panic!("{action:?}: {other:?}"),
     };
     for action in
@@ -455,7 +458,7 @@ fn what_is_taken_away_has_no_secrets_and_opens_again() {
     assert!(copied(&mut stage, Action::CopyMarkdown).contains("> SAP was down"));
     stage.act(&[Action::Bundle]);
     let effects = stage.event(Event::Action(Action::Open));
-    let [Effect::Bundle(path, marks)] = &effects[..] else { panic!("{effects:?}") };
+    let [Effect::WriteIncident(path, marks)] = &effects[..] else { panic!("{effects:?}") };
     assert!(path.starts_with("incident-2026-11-18-"), "{path}");
     assert_eq!((marks.len(), marks[0].note.as_str()), (1, "SAP was down"));
 }
@@ -539,7 +542,7 @@ fn keys_of_health_and_alerts() {
     assert_eq!(stage.state.screen, Screen::System);
     assert_eq!(stage.state.system.as_ref().map(|view| view.system.as_str()), Some("SAP"));
     stage.act(&[Action::Back]);
-    assert_eq!((stage.state.screen, stage.state.line), (Screen::Health, 0));
+    assert_eq!((stage.state.screen, stage.state.selected_line), (Screen::Health, 0));
     stage.act(&[Action::Open, Action::Open]);
     assert_eq!(stage.state.screen, Screen::Explore);
     let filter = stage.state.filter.applied.text().to_owned();
@@ -551,12 +554,12 @@ fn keys_of_health_and_alerts() {
         .state
         .alert_lines
         .iter()
-        .filter(|l| matches!(l.origin, Origin::Rule(_)))
+        .filter(|l| matches!(l.origin, AlertOrigin::Rule(_)))
         .map(|l| l.title.as_str())
         .collect();
     assert_eq!(rules, ["High error rate"]);
     let at = stage.state.alert_lines.iter().position(|l| l.title == "High error rate").expect("there");
-    stage.state.line = at;
+    stage.state.selected_line = at;
     stage.act(&[Action::Open]);
     let failures = stage.state.store.rows().len();
     assert!(stage.state.screen == Screen::Explore && failures >= 20, "{failures}");
@@ -564,7 +567,7 @@ fn keys_of_health_and_alerts() {
     // Nothing is written where it was not asked for.
     stage.act(&[Action::Alerts]);
     let stored = stage.state.alert_lines.iter().position(|l| l.title == "Payments stand still").expect("there");
-    stage.state.line = stored;
+    stage.state.selected_line = stored;
     let refused = stage.event(Event::Action(Action::Acknowledge));
     assert_eq!(refused, []);
     assert!(stage.state.notice.as_ref().is_some_and(|n| n.text.contains("--allow-writes")), "{:?}", stage.state.notice);
@@ -576,7 +579,7 @@ fn keys_of_health_and_alerts() {
     }
     // A rule's alert is taken, and silenced, in this session.
     let at = stage.state.alert_lines.iter().position(|l| l.title == "High error rate").expect("there");
-    stage.state.line = at;
+    stage.state.selected_line = at;
     stage.act(&[Action::Silence]);
     assert!(stage.state.alert_lines.iter().any(|l| l.title == "High error rate" && l.silenced));
     stage.act(&[Action::Silence, Action::Acknowledge]);
@@ -662,8 +665,8 @@ fn help_palette_and_first_page() {
     stage.act(&[Action::Back, Action::Palette]);
     stage.event(Event::PaletteEdited("theme".to_owned()));
     let palette = stage.picture();
-    let mut first = State::new(Names::default(), &[], chrono_tz::Tz::UTC, EPOCH);
-    first.where_configured = Some("/home/anna/.config/crosstail/config.toml".to_owned());
+    let mut first = AppState::new(Names::default(), &[], chrono_tz::Tz::UTC, EPOCH);
+    first.pushdown_summary = Some("/home/anna/.config/crosstail/config.toml".to_owned());
     stage.state = first;
     stage.event(Event::Resize(110, 30));
     insta::assert_snapshot!(format!("{help}\n════\n{palette}\n════\n{}", stage.picture()));

@@ -2,10 +2,10 @@
 
 use crosstail_core::model::{Activity, Clock, Direction, Kind, Level, Names, SourceId, Status, Timestamp};
 use crosstail_engine::store::Store;
-use crosstail_record::{Outcome, Prepared, SqliteRecorder, Start};
+use crosstail_record::{Outcome, PreparedRow, SqliteRecorder, Start};
 use crosstail_source::SourceConfig;
-use crosstail_source::pump::{self, PumpEvent, State};
-use crosstail_source::{Source, Update};
+use crosstail_source::pump::{self, PumpEvent, SourceState};
+use crosstail_source::{Source, SourceEvent};
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -75,10 +75,10 @@ pub fn random(rng: &mut fastrand::Rng, index: u64) -> (Start, Option<Outcome>) {
 pub async fn random_database(path: &Path, seed: u64, count: u64) -> SqliteRecorder {
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut recorder = SqliteRecorder::open(path).await.expect("opened");
-    let rows: Vec<Prepared> = (0..count)
+    let rows: Vec<PreparedRow> = (0..count)
         .map(|index| {
             let (start, outcome) = random(&mut rng, index);
-            Prepared::new(start, outcome)
+            PreparedRow::new(start, outcome)
         })
         .collect();
     recorder.insert(&rows).await.expect("written");
@@ -100,7 +100,7 @@ pub const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Everything that updates bring until `enough` says so.
 pub async fn collect(
-    updates: &mut mpsc::Receiver<Update>,
+    updates: &mut mpsc::Receiver<SourceEvent>,
     mut enough: impl FnMut(&[Activity]) -> bool,
 ) -> (Vec<Activity>, Vec<String>) {
     let mut found = Vec::new();
@@ -108,8 +108,8 @@ pub async fn collect(
     let until = tokio::time::Instant::now() + PATIENCE;
     while !enough(&found) {
         match tokio::time::timeout_at(until, updates.recv()).await {
-            Ok(Some(Update::Batch(items, _))) => found.extend(items),
-            Ok(Some(Update::Notice(text))) => notices.push(text),
+            Ok(Some(SourceEvent::Batch(items, _))) => found.extend(items),
+            Ok(Some(SourceEvent::Notice(text))) => notices.push(text),
             Ok(Some(_)) => {}
             Ok(None) => break,
             Err(_) => panic!("waited in vain; so far {} activities and {notices:?}", found.len()),
@@ -197,7 +197,7 @@ pub fn lines(output: &Output) -> Vec<Value> {
 /// A source that runs as in the explorer: probe, history, live, reconnecting; what it brings goes into a store.
 pub struct Running {
     pub store: Store,
-    pub states: Vec<State>,
+    pub states: Vec<SourceState>,
     pub notices: Vec<String>,
     events: mpsc::Receiver<PumpEvent>,
     cancel: CancellationToken,
@@ -215,7 +215,7 @@ impl Running {
         let cancel = CancellationToken::new();
         for (number, source) in sources.into_iter().enumerate() {
             let (sender, cancel) = (sender.clone(), cancel.clone());
-            let begin = pump::Begin::History(usize::MAX);
+            let begin = pump::StartFrom::History(usize::MAX);
             tokio::spawn(pump::run(SourceId(number as u16), source, begin, sender, cancel, Clock::system()));
         }
         Self { store: Store::new(names.clone()), states: Vec::new(), notices: Vec::new(), events, cancel }
@@ -240,12 +240,12 @@ impl Running {
 
     /// Until everything is loaded and what comes is shown.
     pub async fn live(&mut self) {
-        self.until("the source to be live", |running| running.states.last() == Some(&State::Live)).await;
+        self.until("the source to be live", |running| running.states.last() == Some(&SourceState::Live)).await;
     }
 
     /// Until so many sources are.
     pub async fn all_live(&mut self, count: usize) {
-        let live = |running: &Self| running.states.iter().filter(|state| **state == State::Live).count() == count;
+        let live = |running: &Self| running.states.iter().filter(|state| **state == SourceState::Live).count() == count;
         self.until("every source to be live", live).await;
     }
 

@@ -6,7 +6,7 @@ use crate::{elasticsearch, kafka};
 use bson::{Document, doc};
 use crosstail_core::model::{Direction, Status};
 use crosstail_record::write::{MongodbWriter, Table, Writer as _};
-use crosstail_record::{Backoff, Correlation, Options, Outcome, Recorder, RetryPolicy, Start, Step};
+use crosstail_record::{Backoff, Correlation, Outcome, Recorder, RecorderOptions, RetryPolicy, Start, WriteStep};
 use crosstail_source::PageQuery;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Row as _};
@@ -512,7 +512,7 @@ async fn a_service_records_redacted_truncated_and_planned() {
     let database = unique_name();
     assert!(apply("prokure", &mongo.url(&database), &["--yes"]).status.success());
     let policy = RetryPolicy { max_attempts: 3, base_ms: 1000, cap_ms: 60_000, backoff: Backoff::Exponential };
-    let options = || Options { policy: Some(policy), ..Options::default() };
+    let options = || RecorderOptions { policy: Some(policy), ..RecorderOptions::default() };
     for (recorder, url) in [
         (Recorder::postgres(&postgres.url(&name), Table::IntegrationActivityLog), postgres.url(&name)),
         (Recorder::postgres(&postgres.url(&name), Table::ApiRequestLogs), postgres.url(&name)),
@@ -550,7 +550,7 @@ async fn a_service_records_redacted_truncated_and_planned() {
         let ids = [first.request_id(), second.request_id()];
         let all = source.page(&PageQuery::all(100), None).await.expect("read").items;
         let of = |id: &str| {
-            all.iter().find(|a| a.id.to_string() == id || a.own_request().to_string() == id).expect("recorded")
+            all.iter().find(|a| a.id.to_string() == id || a.request_key().to_string() == id).expect("recorded")
         };
         let (one, two) = (of(ids[0]), of(ids[1]));
         assert_eq!((one.status, two.status), (Some(Status::Failed), Some(Status::Success)));
@@ -586,11 +586,11 @@ async fn a_document_of_another_logger_gets_its_outcome_too() {
     };
     collection.insert_one(document).await.expect("inserted");
     let mut writer = MongodbWriter::connect(&mongo.url(&database)).await.expect("connected");
-    writer.write(&[Step::Start(Arc::clone(&ours))]).await.expect("written");
+    writer.write(&[WriteStep::Start(Arc::clone(&ours))]).await.expect("written");
     // An answer that was lost: the same again is not a second one.
-    writer.write(&[Step::Start(Arc::clone(&ours))]).await.expect("written");
+    writer.write(&[WriteStep::Start(Arc::clone(&ours))]).await.expect("written");
     let outcome = Arc::new(Outcome { status: Some(Status::Success), http_status: Some(201), ..Outcome::default() });
-    let ends = [ours, theirs].map(|start| Step::Complete(start, Arc::clone(&outcome)));
+    let ends = [ours, theirs].map(|start| WriteStep::Complete(start, Arc::clone(&outcome)));
     writer.write(&ends).await.expect("written");
     let over = collection.count_documents(doc! { "status": "SUCCESS", "response_status": 201 }).await;
     let all = collection.count_documents(doc! {}).await;
@@ -608,10 +608,10 @@ async fn a_store_that_is_down_breaks_no_caller_and_loses_nothing() {
             &server.url(&name).replace("postgres@", "postgres:hunter2xx@"),
             Table::IntegrationActivityLog,
         )
-        .with(Options {
+        .with(RecorderOptions {
             time_limit: Duration::from_secs(1),
             on_error: Some(Arc::new(move |error| there.lock().expect("lock").push(error.to_owned()))),
-            ..Options::default()
+            ..RecorderOptions::default()
         }),
     );
     let correlation = Correlation::default();
@@ -647,10 +647,10 @@ async fn a_store_that_is_down_breaks_no_caller_and_loses_nothing() {
     let row = row.fetch_one(&mut on).await.expect("counted");
     assert_eq!((row.get::<i64, _>(0), row.get::<i64, _>(1), row.get::<i64, _>(2)), (201, 200, 1));
     // Nobody is there at all, from the beginning; and too much waits.
-    let nobody = Recorder::mongodb("mongodb://127.0.0.1:1/x?serverSelectionTimeoutMS=200").with(Options {
+    let nobody = Recorder::mongodb("mongodb://127.0.0.1:1/x?serverSelectionTimeoutMS=200").with(RecorderOptions {
         time_limit: Duration::from_millis(500),
         backlog: 10,
-        ..Options::default()
+        ..RecorderOptions::default()
     });
     for n in 0..20 {
         nobody.complete_full(small(n), Outcome::default()).await;

@@ -1,7 +1,7 @@
-//! What is asked of activities, and what they mean.
+//! The in-memory store, and the analysis of activities.
 //!
-//! - [`store`]: what is in memory: columns, distinct texts, a filtered view.
-//! - [`insight`]: chains, traces, health, comparisons, alert rules. Pure functions.
+//! - [`store`]: activities in memory: columns, distinct texts, a filtered view.
+//! - [`insight`]: chains, traces, health, comparisons, alert rules, as pure functions.
 //! - [`outline`]: documents laid out over their text, for bodies of any size.
 
 pub mod insight;

@@ -1,7 +1,7 @@
 //! Activities into a new file of crosstail's own table, in steps: writing goes on after the last step where it was
 //! interrupted, and the same activities make the same file, byte for byte.
 
-use super::Kept;
+use super::IncidentEntry;
 use super::incident::prepared;
 use crosstail_record::SqliteRecorder;
 use rayon::prelude::*;
@@ -28,12 +28,12 @@ impl SqliteArchive {
         // As much memory as it takes to be fast enough, and no more, however long it gets.
         recorder.run("PRAGMA cache_size = -4000").await?;
         recorder.run("PRAGMA wal_autocheckpoint = 1000").await?;
-        recorder.cut_after(rows as i64).await?;
+        recorder.truncate_after(rows as i64).await?;
         Ok(Self { recorder, rows })
     }
 
     /// Adds activities in one transaction; gives the rows so far.
-    pub async fn append(&mut self, kept: &[Kept]) -> Result<u64, sqlx::Error> {
+    pub async fn append(&mut self, kept: &[IncidentEntry]) -> Result<u64, sqlx::Error> {
         let rows: Vec<_> = kept.par_iter().map(prepared).collect();
         self.recorder.insert(&rows).await?;
         self.rows += rows.len() as u64;
@@ -44,7 +44,7 @@ impl SqliteArchive {
     pub async fn finish(mut self, path: &Path) -> Result<(), sqlx::Error> {
         self.recorder.index().await?;
         let _ = std::fs::remove_file(path);
-        self.recorder.copy_into(path).await?;
+        self.recorder.copy_to(path).await?;
         self.recorder.close().await
     }
 }

@@ -1,14 +1,14 @@
-//! A request as a curl command.
+//! Formats a request as a curl command.
 
 use crosstail_core::model::{Activity, Payload, REDACTED, redact_json, redact_text};
 use serde_json::{Value, json};
 
-/// A text as one word of a shell.
+/// Quotes a text as one word of a POSIX shell.
 pub fn shell_quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
-/// The request as a curl command; secrets are shell variables.
+/// The request as a curl command, with shell variables in place of secrets.
 pub fn curl(activity: &Activity, payload: &Payload) -> String {
     let method = activity.method.as_deref().unwrap_or("GET");
     let mut parts = vec![format!("curl -X {}", shell_quote(method))];

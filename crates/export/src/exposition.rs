@@ -1,19 +1,19 @@
-//! Prometheus' text format (<https://prometheus.io/docs/instrumenting/exposition_formats/>), without secrets.
+//! Prometheus' text format (<https://prometheus.io/docs/instrumenting/exposition_formats/>), with secrets redacted.
 
 use crosstail_core::model::{redact_text, visible_line};
 use std::fmt::Write as _;
 
-/// A page of metrics.
+/// A page of metrics under construction.
 #[derive(Debug, Default)]
 pub struct Exposition(String);
 
 impl Exposition {
-    /// Begins a family: `gauge`, `counter`, `histogram`.
+    /// Starts a family of a `kind`: `gauge`, `counter` or `histogram`.
     pub fn family(&mut self, name: &str, kind: &str, help: &str) {
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 
-    /// A sample of the family, or of one of its parts (`_bucket`, `_sum`).
+    /// Adds a sample of the family or of one of its parts (`_bucket`, `_sum`).
     pub fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
         self.0.push_str(name);
         for (index, (label, text)) in labels.iter().enumerate() {
@@ -22,7 +22,7 @@ impl Exposition {
         let _ = writeln!(self.0, "{} {value}", if labels.is_empty() { "" } else { "}" });
     }
 
-    /// The page.
+    /// The text of the page.
     pub fn text(self) -> String {
         self.0
     }

@@ -1,13 +1,13 @@
 //! An incident: activities with their payloads and notes in a file of crosstail's own table, to be opened anywhere.
 
 use crosstail_core::model::{Activity, Body, Payload};
-use crosstail_record::{Outcome, Prepared, SqliteRecorder, Start};
+use crosstail_record::{Outcome, PreparedRow, SqliteRecorder, Start};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
 /// An activity to be kept.
 #[derive(Debug)]
-pub struct Kept {
+pub struct IncidentEntry {
     /// The activity.
     pub activity: Activity,
     /// Its payload.
@@ -19,21 +19,21 @@ pub struct Kept {
 }
 
 /// Writes activities into a new file, without secrets and whole. Notes are `meta.note`, places `meta.places`.
-pub async fn write_incident(path: &Path, kept: &[Kept]) -> Result<(), sqlx::Error> {
+pub async fn write_incident(path: &Path, kept: &[IncidentEntry]) -> Result<(), sqlx::Error> {
     // Half a file never has the name that was asked for.
     let mut half = path.to_path_buf().into_os_string();
     half.push(".part");
     let half = std::path::PathBuf::from(half);
     let _ = std::fs::remove_file(&half);
     let mut recorder = SqliteRecorder::open(&half).await?;
-    let rows: Vec<Prepared> = kept.iter().map(prepared).collect();
+    let rows: Vec<PreparedRow> = kept.iter().map(prepared).collect();
     recorder.insert(&rows).await?;
     recorder.index().await?;
-    recorder.close_as_one_file().await?;
+    recorder.close_compacted().await?;
     std::fs::rename(&half, path).map_err(sqlx::Error::Io)
 }
 
-pub(super) fn prepared(kept: &Kept) -> Prepared {
+pub(super) fn prepared(kept: &IncidentEntry) -> PreparedRow {
     let (a, payload) = (&kept.activity, &kept.payload);
     let text = |t: &Option<compact_str::CompactString>| t.as_ref().map(ToString::to_string);
     let body = |body: &Option<Body>| body.as_ref().map(|body| body.value().clone());
@@ -83,5 +83,5 @@ pub(super) fn prepared(kept: &Kept) -> Prepared {
         completed_at: a.completed_at.or_else(|| a.took_us().map(|us| a.started_at.plus_us(us as i64))),
         next_retry_at: a.next_retry_at,
     };
-    Prepared::whole(start, outcome)
+    PreparedRow::untruncated(start, outcome)
 }

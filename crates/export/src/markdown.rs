@@ -1,6 +1,6 @@
 //! An activity as Markdown, for a ticket. Without secrets.
 
-use super::whole::{Whole, body_title, differences, pretty};
+use super::full_record::{FullRecord, body_title, differences, pretty};
 use crosstail_core::model::{redact_text, visible};
 use crosstail_engine::insight::{frames, own_frame, status_meaning};
 use std::fmt::Write as _;
@@ -28,7 +28,7 @@ fn block(sort: &str, text: &str) -> String {
 
 /// The activity with its error, tries, bodies, trace and what differs from the last success; `reopen`: the command that
 /// opens it in crosstail.
-pub fn markdown(whole: &Whole<'_>, note: &str, reopen: &str) -> String {
+pub fn markdown(whole: &FullRecord<'_>, note: &str, reopen: &str) -> String {
     let a = whole.activity;
     let mut out = String::new();
     let what = a.url.as_deref().or(a.endpoint.as_deref()).or(a.message.as_deref()).unwrap_or("activity");
@@ -105,7 +105,7 @@ pub fn markdown(whole: &Whole<'_>, note: &str, reopen: &str) -> String {
     if whole.trace.nodes.len() > 1 {
         let line = |node: &crosstail_engine::insight::Node| {
             let first = if node.first_failure { "   ◀ first failure" } else { "" };
-            format!("{}{}{first}", "  ".repeat(node.depth), Whole::line(&node.activity))
+            format!("{}{}{first}", "  ".repeat(node.depth), FullRecord::line(&node.activity))
         };
         let mut lines: Vec<String> = whole.trace.nodes.iter().take(LINES).map(line).collect();
         if whole.trace.nodes.len() > LINES {
@@ -134,7 +134,7 @@ mod tests {
         let mut payload = Payload::default();
         payload.request.body = Some(Body::from_text("```\nclose?\u{1b}[31m password=hunter2\n````"));
         let (chain, trace) = (Chain::build(&a, []), Trace::build([&a]));
-        let whole = Whole {
+        let whole = FullRecord {
             activity: &a,
             payload: Some(&payload),
             chain: &chain,

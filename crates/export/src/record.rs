@@ -1,9 +1,9 @@
-//! The record of an activity as JSON, with stable names.
+//! The JSON record of an activity, with stable names.
 
 use crosstail_core::model::{Activity, Names, is_hostile, redact_text};
 use serde::Serialize;
 
-/// The documented names of `-o json`, in their order.
+/// The documented fields of `-o json`, in order.
 #[derive(Debug, Serialize)]
 pub struct Record<'a> {
     id: String,
@@ -39,7 +39,7 @@ pub struct Record<'a> {
     memory_mb: Option<f64>,
 }
 
-/// Milliseconds as a JSON number: whole where they are.
+/// Microseconds as milliseconds in a JSON number: an integer where there is no fraction.
 pub fn millis(us: u64) -> serde_json::Number {
     if us.is_multiple_of(1000) {
         serde_json::Number::from(us / 1000)
@@ -49,7 +49,7 @@ pub fn millis(us: u64) -> serde_json::Number {
 }
 
 impl<'a> Record<'a> {
-    /// The names, in their order.
+    /// The names of the fields, in order.
     pub const COLUMNS: [&'static str; 31] = [
         "id",
         "source",
@@ -123,7 +123,8 @@ impl<'a> Record<'a> {
     }
 }
 
-/// A cell for spreadsheets: text that they would take for a formula begins with an apostrophe (OWASP, CSV injection).
+/// A cell for spreadsheets. Text that a spreadsheet would read as a formula gets an apostrophe in front (OWASP, CSV
+/// injection).
 pub fn csv_cell(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::Null => String::new(),
@@ -136,12 +137,12 @@ pub fn csv_cell(value: &serde_json::Value) -> String {
     }
 }
 
-/// JSON whose hostile characters are escaped: the same values to a parser, harmless to a terminal.
+/// JSON with hostile characters escaped: the same values for a parser, harmless on a terminal.
 pub fn safe_json(value: &impl Serialize) -> Result<String, serde_json::Error> {
     Ok(safe_json_text(&serde_json::to_string(value)?))
 }
 
-/// The same of JSON that is text already, line breaks between values left as they are.
+/// Like [`safe_json`], for JSON text. Line breaks between values stay.
 pub fn safe_json_text(text: &str) -> String {
     let hostile = |c: char| is_hostile(c) && c != '\n';
     if !text.chars().any(hostile) {
@@ -161,7 +162,7 @@ pub fn safe_json_text(text: &str) -> String {
     out
 }
 
-/// The record as JSON over several lines.
+/// The record as JSON on several lines.
 pub fn record_json(activity: &Activity, names: &Names) -> Result<String, serde_json::Error> {
     serde_json::to_string_pretty(&Record::new(activity, names))
 }

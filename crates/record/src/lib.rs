@@ -23,9 +23,9 @@ pub mod write;
 
 pub use correlation::{Correlation, ip_address};
 pub use policy::{Backoff, RetryPolicy};
-pub use recorder::{Call, OnError, Options, Recorder};
+pub use recorder::{OnError, RecordedCall, Recorder, RecorderOptions};
 #[cfg(feature = "sqlite")]
-pub use sqlite::{Prepared, SqliteRecorder};
+pub use sqlite::{PreparedRow, SqliteRecorder};
 pub use truncate::{MAX_BODY_BYTES, truncate_body};
 
 use crosstail_core::model::{Direction, Kind, Level, Status, Timestamp, redact_json, redact_text};
@@ -108,20 +108,20 @@ pub struct Outcome {
 
 /// One write of an activity's life. A log line, which has no outcome, is written whole.
 #[derive(Debug, Clone)]
-pub enum Step {
+pub enum WriteStep {
     /// It has begun.
     Start(Arc<Start>),
     /// What was begun has ended.
     Complete(Arc<Start>, Arc<Outcome>),
     /// It has begun and ended, and is written at once.
-    Whole(Arc<Start>, Arc<Outcome>),
+    Finished(Arc<Start>, Arc<Outcome>),
 }
 
-impl Step {
+impl WriteStep {
     /// What it is about.
     pub fn start(&self) -> &Start {
         match self {
-            Self::Start(start) | Self::Complete(start, _) | Self::Whole(start, _) => start,
+            Self::Start(start) | Self::Complete(start, _) | Self::Finished(start, _) => start,
         }
     }
 }

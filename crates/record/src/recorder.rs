@@ -21,7 +21,7 @@
 //! ```
 
 use super::write::Writer;
-use super::{Correlation, Outcome, RetryPolicy, Start, Step};
+use super::{Correlation, Outcome, RetryPolicy, Start, WriteStep};
 use crosstail_core::model::{Clock, Status, Timestamp};
 use std::collections::VecDeque;
 use std::fmt;
@@ -39,7 +39,7 @@ pub type OnError = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// How to record.
 #[derive(Clone)]
-pub struct Options {
+pub struct RecorderOptions {
     /// No call takes longer (2 s).
     pub time_limit: Duration,
     /// Writes that are kept while the store cannot be reached (10,000); the oldest are dropped, and counted.
@@ -52,7 +52,7 @@ pub struct Options {
     pub clock: Clock,
 }
 
-impl Default for Options {
+impl Default for RecorderOptions {
     fn default() -> Self {
         Self {
             time_limit: Duration::from_secs(2),
@@ -64,7 +64,7 @@ impl Default for Options {
     }
 }
 
-impl fmt::Debug for Options {
+impl fmt::Debug for RecorderOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
             .field("time_limit", &self.time_limit)
@@ -81,10 +81,10 @@ type Connect = Box<dyn Fn() -> Connecting + Send + Sync>;
 /// Records into one store, from any number of tasks.
 pub struct Recorder {
     connect: Connect,
-    options: Options,
+    options: RecorderOptions,
     writer: tokio::sync::Mutex<Option<Box<dyn Writer>>>,
     /// What is still to be written, oldest first.
-    waiting: Mutex<VecDeque<Step>>,
+    waiting: Mutex<VecDeque<WriteStep>>,
     resting: Mutex<Option<Instant>>,
     failures: AtomicU64,
     dropped: AtomicU64,
@@ -103,11 +103,11 @@ impl fmt::Debug for Recorder {
 
 /// An activity that was begun.
 #[derive(Debug, Clone)]
-pub struct Call {
+pub struct RecordedCall {
     start: Arc<Start>,
 }
 
-impl Call {
+impl RecordedCall {
     /// Its request id.
     pub fn request_id(&self) -> &str {
         self.start.request_id.as_ref().unwrap_or(&self.start.id)
@@ -157,16 +157,16 @@ impl Recorder {
     where
         F: Future<Output = anyhow::Result<Box<dyn Writer>>> + Send + 'static,
     {
-        Self::of(Box::new(move || Box::pin(connect())), Options::default())
+        Self::of(Box::new(move || Box::pin(connect())), RecorderOptions::default())
     }
 
     /// The same with other options.
     #[must_use]
-    pub fn with(self, options: Options) -> Self {
+    pub fn with(self, options: RecorderOptions) -> Self {
         Self::of(self.connect, options)
     }
 
-    fn of(connect: Connect, options: Options) -> Self {
+    fn of(connect: Connect, options: RecorderOptions) -> Self {
         Self {
             connect,
             options,
@@ -180,17 +180,17 @@ impl Recorder {
     }
 
     /// Records that something has begun. An id and a time are given where there are none.
-    pub async fn start(&self, start: Start) -> Call {
+    pub async fn start(&self, start: Start) -> RecordedCall {
         let start = Arc::new(self.completed(start));
-        self.write(Step::Start(Arc::clone(&start))).await;
-        Call { start }
+        self.write(WriteStep::Start(Arc::clone(&start))).await;
+        RecordedCall { start }
     }
 
     /// Records how it ended; gives when the next try is due, by the policy and the answer's `Retry-After`.
-    pub async fn complete(&self, call: &Call, outcome: Outcome) -> Option<Timestamp> {
+    pub async fn complete(&self, call: &RecordedCall, outcome: Outcome) -> Option<Timestamp> {
         let outcome = self.planned(&call.start, outcome);
         let next = outcome.next_retry_at;
-        self.write(Step::Complete(Arc::clone(&call.start), Arc::new(outcome))).await;
+        self.write(WriteStep::Complete(Arc::clone(&call.start), Arc::new(outcome))).await;
         next
     }
 
@@ -199,7 +199,7 @@ impl Recorder {
         let start = self.completed(start);
         let outcome = self.planned(&start, outcome);
         let next = outcome.next_retry_at;
-        self.write(Step::Whole(Arc::new(start), Arc::new(outcome))).await;
+        self.write(WriteStep::Finished(Arc::new(start), Arc::new(outcome))).await;
         next
     }
 
@@ -250,7 +250,7 @@ impl Recorder {
         outcome
     }
 
-    async fn write(&self, step: Step) {
+    async fn write(&self, step: WriteStep) {
         {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
             waiting.push_back(step);
@@ -269,12 +269,12 @@ impl Recorder {
     async fn drain(&self) {
         let work = async {
             let mut writer = self.writer.lock().await;
-            let steps: Vec<Step> = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
+            let steps: Vec<WriteStep> = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
             if steps.is_empty() {
                 return;
             }
             // Whatever happens to this future, what was taken out is put back or written.
-            let mut taken = Taken { recorder: self, steps };
+            let mut taken = InFlight { recorder: self, steps };
             let result = async {
                 if writer.is_none() {
                     *writer = Some((self.connect)().await?);
@@ -314,12 +314,12 @@ impl Recorder {
 }
 
 /// Steps that are being written; what was not goes back to the front of those that wait.
-struct Taken<'a> {
+struct InFlight<'a> {
     recorder: &'a Recorder,
-    steps: Vec<Step>,
+    steps: Vec<WriteStep>,
 }
 
-impl Drop for Taken<'_> {
+impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         let mut waiting = self.recorder.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         for step in self.steps.drain(..).rev() {

@@ -64,7 +64,7 @@ const ROWS: usize = 64;
 
 /// A row as it will be stored: redacted and truncated.
 #[derive(Debug)]
-pub struct Prepared {
+pub struct PreparedRow {
     start: Start,
     outcome: Outcome,
     headers: [Option<String>; 2],
@@ -73,7 +73,7 @@ pub struct Prepared {
     status: Option<&'static str>,
 }
 
-impl Prepared {
+impl PreparedRow {
     /// Redacts and truncates. Without an outcome the activity is in progress (a log line has no status).
     pub fn new(start: Start, outcome: Option<Outcome>) -> Self {
         let id = start.id.clone();
@@ -81,7 +81,7 @@ impl Prepared {
     }
 
     /// Redacts, and keeps bodies as long as they are.
-    pub fn whole(start: Start, outcome: Outcome) -> Self {
+    pub fn untruncated(start: Start, outcome: Outcome) -> Self {
         Self::of(start, Some(outcome), |body, _| redact_json(body))
     }
 
@@ -141,11 +141,11 @@ impl SqliteRecorder {
 
     /// Records the start of an activity.
     pub async fn start(&mut self, start: Start) -> Result<(), sqlx::Error> {
-        self.insert(&[Prepared::new(start, None)]).await
+        self.insert(&[PreparedRow::new(start, None)]).await
     }
 
     /// Records whole activities in one transaction.
-    pub async fn insert(&mut self, rows: &[Prepared]) -> Result<(), sqlx::Error> {
+    pub async fn insert(&mut self, rows: &[PreparedRow]) -> Result<(), sqlx::Error> {
         if rows.is_empty() {
             return Ok(());
         }
@@ -165,11 +165,11 @@ impl SqliteRecorder {
 
     /// Records the outcome of an activity that was started.
     pub async fn complete(&mut self, start: &Start, outcome: Outcome) -> Result<(), sqlx::Error> {
-        self.complete_all(&[(start, &outcome)]).await
+        self.complete_batch(&[(start, &outcome)]).await
     }
 
     /// Records the outcomes of activities that were started, in one transaction.
-    pub async fn complete_all(&mut self, outcomes: &[(&Start, &Outcome)]) -> Result<(), sqlx::Error> {
+    pub async fn complete_batch(&mut self, outcomes: &[(&Start, &Outcome)]) -> Result<(), sqlx::Error> {
         if outcomes.is_empty() {
             return Ok(());
         }
@@ -177,7 +177,7 @@ impl SqliteRecorder {
         for (start, outcome) in outcomes {
             let id = start.id.clone();
             let same = Start { id: id.clone(), message: start.message.clone(), ..Start::default() };
-            let row = Prepared::new(same, Some((*outcome).clone()));
+            let row = PreparedRow::new(same, Some((*outcome).clone()));
             self.revision += 1;
             let duration = row.outcome.completed_at.map(|end| end.since_us(start.started_at).max(0));
             sqlx::query(
@@ -205,7 +205,7 @@ impl SqliteRecorder {
     }
 
     /// Closes the database, so that it is one file and can be read where nothing may be written.
-    pub async fn close_as_one_file(mut self) -> Result<(), sqlx::Error> {
+    pub async fn close_compacted(mut self) -> Result<(), sqlx::Error> {
         self.connection.execute("PRAGMA journal_mode = DELETE").await?;
         self.connection.close().await
     }
@@ -215,13 +215,13 @@ impl SqliteRecorder {
     }
 
     /// Takes the rows away that came after the first so many.
-    pub async fn cut_after(&mut self, rows: i64) -> Result<(), sqlx::Error> {
+    pub async fn truncate_after(&mut self, rows: i64) -> Result<(), sqlx::Error> {
         sqlx::query("DELETE FROM activity WHERE revision > ?").bind(rows).execute(&mut self.connection).await?;
         self.revision = rows;
         Ok(())
     }
 
-    pub async fn copy_into(&mut self, path: &Path) -> Result<(), sqlx::Error> {
+    pub async fn copy_to(&mut self, path: &Path) -> Result<(), sqlx::Error> {
         sqlx::query("VACUUM INTO ?").bind(path.display().to_string()).execute(&mut self.connection).await.map(drop)
     }
 
@@ -233,7 +233,7 @@ impl SqliteRecorder {
 
 type Query<'q> = sqlx::query::Query<'q, Sqlite, sqlx::sqlite::SqliteArguments>;
 
-fn bind_row<'q>(query: Query<'q>, row: &'q Prepared, revision: i64) -> Query<'q> {
+fn bind_row<'q>(query: Query<'q>, row: &'q PreparedRow, revision: i64) -> Query<'q> {
     let (start, outcome) = (&row.start, &row.outcome);
     let duration = outcome.completed_at.map(|end| end.since_us(start.started_at).max(0));
     query

@@ -1,21 +1,22 @@
-//! Acknowledging and resolving alerts that a store holds (the engineering logs): only when asked for, with who and when.
+//! Acknowledges and resolves alerts that a store holds (the engineering logs), on request only, and records who and
+//! when.
 
 use crate::Source;
 use anyhow::bail;
 use async_trait::async_trait;
 use crosstail_core::model::{Names, Place, Timestamp};
 
-/// What an alert is changed to, in the words of the engineering logs.
+/// The new status of an alert, in the words of the engineering logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AlertStatus {
-    /// Somebody has taken it.
+    /// Somebody takes care of it.
     Acknowledged,
     /// It is over.
     Resolved,
 }
 
 impl AlertStatus {
-    /// As the stores write it.
+    /// The word in the stores.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Acknowledged => "ACKNOWLEDGED",
@@ -23,7 +24,7 @@ impl AlertStatus {
         }
     }
 
-    /// For people.
+    /// The word for people.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Acknowledged => "acknowledging",
@@ -31,17 +32,17 @@ impl AlertStatus {
         }
     }
 
-    /// Whether an alert of a status may be changed so: what is over stays over.
+    /// Checks that an alert with a status may change to this one; a resolved alert stays resolved.
     pub fn check(self, status: &str) -> anyhow::Result<()> {
         let open = status.eq_ignore_ascii_case("OPEN");
         let taken = status.eq_ignore_ascii_case("ACKNOWLEDGED");
         if open || taken && self == Self::Resolved {
             return Ok(());
         }
-        bail!("the alert is {} already", status.to_lowercase());
+        bail!("the alert is already {}", status.to_lowercase());
     }
 
-    /// The fields that say when and who.
+    /// The fields for when and who.
     pub const fn fields(self) -> (&'static str, &'static str) {
         match self {
             Self::Acknowledged => ("acknowledged_at", "acknowledged_by"),
@@ -50,27 +51,27 @@ impl AlertStatus {
     }
 }
 
-/// A change of an alert that was asked for.
+/// A requested change of an alert.
 #[derive(Debug, Clone, Copy)]
 pub struct AlertChange<'a> {
-    /// The alert's id.
+    /// Id of the alert.
     pub id: &'a str,
-    /// What it is changed to.
+    /// The new status.
     pub to: AlertStatus,
-    /// Who asks.
+    /// The person who requested it.
     pub by: &'a str,
-    /// When.
+    /// When it was requested.
     pub at: Timestamp,
 }
 
 /// Changes alerts in stores of one kind.
 #[async_trait]
 pub trait ChangeAlerts: Send + Sync {
-    /// Which of an alert's places is changed where there are several: the lowest. A table is what the others follow, an
-    /// index comes next, a message last.
+    /// Where an alert is in several places, the one with the lowest rank is changed: first a table, which the others
+    /// follow, then an index, then a message.
     fn rank(&self) -> u8;
 
-    /// Changes one; gives the name of who did. An alert that is over stays as it is.
+    /// Changes an alert and returns the name of the person who did. A resolved alert does not change.
     async fn change(
         &self,
         url: &str,

@@ -59,7 +59,7 @@ impl Kind {
 
 /// How one thing stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum ItemState {
     /// It is there, as it should be.
     There,
     /// It is missing, and would be created.
@@ -76,19 +76,19 @@ pub enum Standing {
 #[derive(Debug, Clone)]
 pub struct Item {
     /// What: `table`, `index`, `topic` …
-    pub what: &'static str,
+    pub object: &'static str,
     /// Its name.
     pub name: String,
     /// How it stands.
-    pub standing: Standing,
+    pub state: ItemState,
     /// What creates it, for people: SQL, a command, a request.
     pub statement: String,
 }
 
 impl Item {
     /// Whether it would be created or changed.
-    pub fn is_due(&self) -> bool {
-        matches!(self.standing, Standing::Missing | Standing::Outdated)
+    pub fn is_pending(&self) -> bool {
+        matches!(self.state, ItemState::Missing | ItemState::Outdated)
     }
 }
 
@@ -101,7 +101,7 @@ pub struct Plan {
 
 impl Plan {
     /// What would be created or changed.
-    pub fn due(&self) -> impl Iterator<Item = &Item> {
-        self.items.iter().filter(|item| item.is_due())
+    pub fn pending(&self) -> impl Iterator<Item = &Item> {
+        self.items.iter().filter(|item| item.is_pending())
     }
 }

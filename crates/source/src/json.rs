@@ -1,7 +1,7 @@
-//! One pass over a JSON object: mapped values go to the assembler, the rest is skipped without being built.
+//! Scans a JSON object in one pass: mapped values go to the assembler, the rest is skipped without being built.
 //!
-//! `serde_json` builds every value of a line (about 1.9 µs for 350 bytes here); a filter over a million lines needs
-//! eight of its seventeen. See `docs/performance.md` for the ratio.
+//! `serde_json` builds every value of a line (about 1.9 µs for 350 bytes), but a filter over a million lines needs
+//! only eight of seventeen. `docs/performance.md` has the ratio.
 
 use crosstail_core::schema::{Assembler, Node, Scalar, Target};
 use memchr::memchr2;
@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 const MAX_DEPTH: usize = 128;
 
-/// Walks the object; the error is the byte where it is no JSON.
+/// Scans the object. The error is the byte offset at which the text is not JSON.
 pub fn scan<'a>(text: &'a str, tree: &Node, into: &mut Assembler<'a>) -> Result<(), usize> {
     let mut scanner = Scanner { text, bytes: text.as_bytes(), at: 0, depth: 0 };
     scanner.space();
@@ -45,7 +45,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The inside of a string, and whether it has escapes.
+    /// The content of a string between its quotes, and whether it has escapes.
     fn string(&mut self) -> Result<(&'a str, bool), usize> {
         let open = self.at;
         self.expect(b'"')?;
@@ -189,8 +189,8 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// A list of tags; else an object or array where text was expected: its JSON is better than nothing, for what people
-    /// read.
+    /// An array or object where text was expected. An array may be a list of tags; otherwise the JSON text is the
+    /// value, which is better than nothing for people.
     fn container(&self, wanted: Option<&Node>, start: usize, into: &mut Assembler<'a>) {
         for target in wanted.iter().flat_map(|node| &node.targets) {
             if target.0 == Target::Tags && self.bytes[start] == b'[' {
@@ -210,7 +210,7 @@ fn unescape(quoted: &str, at: usize) -> Result<Cow<'_, str>, usize> {
         .map_err(|_| at)
 }
 
-/// JavaScript and Java write halves of characters that are no Unicode: a mark stands for each, the rest is shown.
+/// Replaces lone surrogates by a mark. JavaScript and Java write them, but they are not valid Unicode.
 fn without_lone_surrogates(quoted: &str) -> String {
     let unit = |text: &str| u16::from_str_radix(text.strip_prefix("\\u")?.get(..4)?, 16).ok();
     let mut out = String::with_capacity(quoted.len());

@@ -10,16 +10,16 @@ pub mod create;
 pub mod json;
 mod kind;
 pub mod pump;
+pub mod read_ahead;
 pub mod series;
 pub mod sql;
-pub mod waiting;
 
 pub use kind::{Endpoint, Kind, Kinds, Network, SourceConfig, UnknownSchema, WriteOptions, Writing, claims_none};
 
 use async_trait::async_trait;
 use crosstail_core::filter::{Context, Field, Filter, value_text};
 use crosstail_core::model::{
-    Activity, Catalogue, Diagnosis, Entry, Figures, Id, Locator, Names, Payload, Timestamp, Vitals,
+    Activity, Catalogue, CatalogueEntry, Diagnosis, Figures, Id, Locator, Names, Payload, Timestamp, Vitals,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -79,7 +79,7 @@ impl SourceError {
     }
 
     /// A record that was there and is not any more.
-    pub fn gone(source_name: &str, what: String) -> Self {
+    pub fn not_found(source_name: &str, what: String) -> Self {
         Self {
             source_name: source_name.to_owned(),
             operation: "load payload",
@@ -172,11 +172,11 @@ impl Cursor {
 
 /// How a filter was divided between the store and us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Division {
+pub struct PushDown {
     /// Clauses evaluated in the store.
     pub in_store: usize,
     /// Clauses evaluated here.
-    pub here: usize,
+    pub local: usize,
 }
 
 /// Some history.
@@ -187,13 +187,13 @@ pub struct Page {
     /// Where to go on; `None` at the end.
     pub next: Option<Cursor>,
     /// How the filter was divided.
-    pub division: Division,
+    pub push_down: PushDown,
 }
 
 impl Page {
     /// One page of the parts that several tables gave, each in its own order. `open`: a part has more; `in_store`:
     /// clauses that every part's store evaluated.
-    pub fn of_parts(mut items: Vec<Activity>, open: bool, in_store: usize, query: &PageQuery) -> Self {
+    pub fn merge_pages(mut items: Vec<Activity>, open: bool, in_store: usize, query: &PageQuery) -> Self {
         items.sort_by_cached_key(|a| (a.started_at, a.id.to_string()));
         if query.newest_first {
             items.reverse();
@@ -202,7 +202,7 @@ impl Page {
         items.truncate(query.limit);
         let next = items.last().filter(|_| more).map(Cursor::after);
         let here = query.filter.clauses().len() - in_store;
-        Self { items, next, division: Division { in_store, here } }
+        Self { items, next, push_down: PushDown { in_store, local: here } }
     }
 }
 
@@ -224,7 +224,7 @@ impl Position {
 
 /// What following, or filling back, delivers.
 #[derive(Debug)]
-pub enum Update {
+pub enum SourceEvent {
     /// Activities, new or changed, and the position after them.
     Batch(Vec<Activity>, Option<Position>),
     /// Something that people should know: lines lost, a file replaced.
@@ -236,7 +236,7 @@ pub enum Update {
 }
 
 /// Where updates go: bounded, so that reading waits for the reader.
-pub type Sink = mpsc::Sender<Update>;
+pub type Sink = mpsc::Sender<SourceEvent>;
 
 /// What related activities share.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -250,14 +250,14 @@ pub enum RelatedKey {
 impl RelatedKey {
     /// The keys that what belongs to an activity shares with it: its request, its trace, its parent.
     pub fn of(activity: &Activity) -> Vec<Self> {
-        let mut keys = vec![Self::Request(activity.own_request().to_string())];
+        let mut keys = vec![Self::Request(activity.request_key().to_string())];
         keys.extend(activity.correlation_id.as_ref().map(|id| Self::Correlation(id.to_string())));
         keys.extend(activity.parent_request_id.as_ref().map(|id| Self::Request(id.to_string())));
         keys
     }
 
     /// Whether an activity has it.
-    pub fn is_of(&self, activity: &Activity) -> bool {
+    pub fn matches(&self, activity: &Activity) -> bool {
         match self {
             Self::Correlation(id) => activity.correlation_id.as_deref() == Some(id),
             Self::Request(id) => {
@@ -269,7 +269,7 @@ impl RelatedKey {
 }
 
 /// An address of a cluster that names nothing in it, with everything in it named.
-pub fn with_any(url: &str) -> String {
+pub fn with_wildcard(url: &str) -> String {
     let (head, parameters) =
         url.split_once('?').map_or((url, String::new()), |(head, rest)| (head, format!("?{rest}")));
     let rest = head.split_once("://").map_or(head, |(_, rest)| rest);
@@ -278,12 +278,12 @@ pub fn with_any(url: &str) -> String {
 }
 
 /// A part of an address, as it was before it was put into one.
-pub fn decoded(text: &str) -> String {
+pub fn percent_decoded(text: &str) -> String {
     percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 /// What an error says, and what each of its causes says, the innermost last.
-pub fn causes(error: &(dyn std::error::Error + 'static)) -> Vec<String> {
+pub fn error_chain(error: &(dyn std::error::Error + 'static)) -> Vec<String> {
     std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect()
 }
 
@@ -340,14 +340,14 @@ pub trait Source: Send + Sync {
     /// Delivers the history up to a position, newest first as far as the store gives it so, in batches. By pages, where
     /// the source has nothing better: what is written meanwhile comes twice, here and by following, and the second
     /// replaces the first.
-    async fn fill_back(
+    async fn backfill(
         &self,
         _upto: &Position,
         limit: usize,
         sink: &Sink,
         cancel: &CancellationToken,
     ) -> Result<(), SourceError> {
-        fill_back_by_pages(self, limit, sink, cancel).await
+        backfill_by_pages(self, limit, sink, cancel).await
     }
 
     /// One record whole.
@@ -372,12 +372,12 @@ pub trait Source: Send + Sync {
 
     /// What an experienced colleague would look at in a store of its kind: rights, indexes, retention, how what is new is
     /// noticed. Nothing is written.
-    async fn examine(&self, _now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
+    async fn diagnose(&self, _now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
         Ok(Vec::new())
     }
 
     /// The entries that map codes of a system between the two sides. Empty where the store holds none.
-    async fn mappings(&self, _system: &str, _codes: &[String]) -> Result<Vec<Entry>, SourceError> {
+    async fn mappings(&self, _system: &str, _codes: &[String]) -> Result<Vec<CatalogueEntry>, SourceError> {
         Ok(Vec::new())
     }
 }
@@ -387,24 +387,24 @@ pub async fn for_each(
     source: &dyn Source,
     query: &PageQuery,
     mut take: impl FnMut(Activity) -> bool + Send,
-) -> Result<Division, SourceError> {
+) -> Result<PushDown, SourceError> {
     let mut cursor: Option<Cursor> = None;
     loop {
         let page = source.page(query, cursor.as_ref()).await?;
         for item in page.items {
             if !take(item) {
-                return Ok(page.division);
+                return Ok(page.push_down);
             }
         }
         match page.next {
             Some(next) => cursor = Some(next),
-            None => return Ok(page.division),
+            None => return Ok(page.push_down),
         }
     }
 }
 
 /// Figures computed here, for stores that cannot, or not for this query.
-pub async fn aggregate_here(
+pub async fn aggregate_locally(
     source: &dyn Source,
     query: &PageQuery,
     grouping: &Grouping,
@@ -420,7 +420,7 @@ pub async fn aggregate_here(
 }
 
 /// Fills back through pages, newest first: for stores that answer queries.
-async fn fill_back_by_pages(
+async fn backfill_by_pages(
     source: &(impl Source + ?Sized),
     limit: usize,
     sink: &Sink,
@@ -433,7 +433,7 @@ async fn fill_back_by_pages(
     while left > 0 && !cancel.is_cancelled() {
         let page = source.page(&query, cursor.as_ref()).await?;
         left = left.saturating_sub(page.items.len());
-        if sink.send(Update::Batch(page.items, None)).await.is_err() {
+        if sink.send(SourceEvent::Batch(page.items, None)).await.is_err() {
             return Ok(());
         }
         let Some(next) = page.next else { return Ok(()) };

@@ -1,6 +1,6 @@
 //! Runs one source: probe, history, live; reconnects with growing, jittered waits; reports what it is doing.
 
-use super::{PageQuery, Position, Source, SourceError, Update};
+use super::{PageQuery, Position, Source, SourceError, SourceEvent};
 use crosstail_core::model::{Activity, Catalogue, Clock, SourceId, Timestamp, Vitals};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 /// What a source is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
+pub enum SourceState {
     /// Being reached.
     Connecting,
     /// Reading what there is.
@@ -36,7 +36,7 @@ pub enum State {
 #[derive(Debug)]
 pub enum PumpEvent {
     /// The source is now in this state.
-    State(SourceId, State),
+    State(SourceId, SourceState),
     /// Server and schema.
     Probed(SourceId, super::Probe),
     /// Activities, new or changed; `live` tells them from history.
@@ -79,11 +79,11 @@ const CATALOGUE_EVERY: Duration = Duration::from_mins(1);
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// Updates a source may be ahead of the application.
-const AHEAD: usize = 4;
+const CHANNEL_CAPACITY: usize = 4;
 
 /// Where a source begins.
 #[derive(Debug, Clone)]
-pub enum Begin {
+pub enum StartFrom {
     /// With its history, of at most so many activities, and then live.
     History(usize),
     /// With what began since a moment, and then live.
@@ -98,19 +98,19 @@ pub enum Begin {
 pub async fn run(
     id: SourceId,
     source: Arc<dyn Source>,
-    begin: Begin,
+    begin: StartFrom,
     events: mpsc::Sender<PumpEvent>,
     cancel: CancellationToken,
     clock: Clock,
 ) {
     let mut progress = match &begin {
-        Begin::History(_) | Begin::Since(_) => Progress::default(),
-        Begin::Now => Progress { resume: None, filled: true },
-        Begin::After(position) => Progress { resume: Some(position.clone()), filled: true },
+        StartFrom::History(_) | StartFrom::Since(_) => Progress::default(),
+        StartFrom::Now => Progress { resume: None, filled: true },
+        StartFrom::After(position) => Progress { resume: Some(position.clone()), filled: true },
     };
     let mut wait = FIRST_WAIT;
     loop {
-        let _ = events.send(PumpEvent::State(id, State::Connecting)).await;
+        let _ = events.send(PumpEvent::State(id, SourceState::Connecting)).await;
         let before = clock.now();
         let outcome = tokio::select! {
             () = cancel.cancelled() => return,
@@ -121,13 +121,13 @@ pub async fn run(
         }
         let error = match outcome {
             Ok(()) => {
-                let _ = events.send(PumpEvent::State(id, State::Ended)).await;
+                let _ = events.send(PumpEvent::State(id, SourceState::Ended)).await;
                 return;
             }
             Err(error) => error,
         };
         if !error.kind.is_transient() {
-            let _ = events.send(PumpEvent::State(id, State::Failed { error: error.to_string() })).await;
+            let _ = events.send(PumpEvent::State(id, SourceState::Failed { error: error.to_string() })).await;
             return;
         }
         // A session that lived a while was good: begin with a short wait again.
@@ -136,7 +136,7 @@ pub async fn run(
         }
         let jittered = wait.mul_f64(0.75 + 0.5 * fastrand::f64());
         let until = clock.now().plus_us(jittered.as_micros() as i64);
-        let _ = events.send(PumpEvent::State(id, State::Waiting { until, error: error.to_string() })).await;
+        let _ = events.send(PumpEvent::State(id, SourceState::Waiting { until, error: error.to_string() })).await;
         tokio::select! {
             () = cancel.cancelled() => return,
             () = tokio::time::sleep(jittered) => {}
@@ -156,14 +156,14 @@ struct Progress {
 async fn session(
     id: SourceId,
     source: &Arc<dyn Source>,
-    begin: &Begin,
+    begin: &StartFrom,
     progress: &mut Progress,
     events: &mpsc::Sender<PumpEvent>,
     cancel: &CancellationToken,
 ) -> Result<(), SourceError> {
     let probe = source.probe().await?;
     let _ = events.send(PumpEvent::Probed(id, probe)).await;
-    let _ = events.send(PumpEvent::State(id, State::Loading)).await;
+    let _ = events.send(PumpEvent::State(id, SourceState::Loading)).await;
     let start = match &progress.resume {
         Some(position) => position.clone(),
         None => source.position().await?,
@@ -173,8 +173,8 @@ async fn session(
     let _guard = scope.clone().drop_guard();
     tokio::spawn(read_catalogue(id, Arc::clone(source), events.clone(), scope.clone()));
     tokio::spawn(read_vitals(id, Arc::clone(source), events.clone(), scope.clone()));
-    let (sink, mut live) = mpsc::channel::<Update>(AHEAD);
-    let (back_sink, mut back) = mpsc::channel::<Update>(AHEAD);
+    let (sink, mut live) = mpsc::channel::<SourceEvent>(CHANNEL_CAPACITY);
+    let (back_sink, mut back) = mpsc::channel::<SourceEvent>(CHANNEL_CAPACITY);
     let following = {
         let (source, start, scope) = (Arc::clone(source), start.clone(), scope.clone());
         tokio::spawn(async move { source.follow(start, &sink, &scope).await })
@@ -183,9 +183,9 @@ async fn session(
         let (source, scope, begin) = (Arc::clone(source), scope.clone(), begin.clone());
         tokio::spawn(async move {
             match begin {
-                Begin::History(limit) => source.fill_back(&start, limit, &back_sink, &scope).await,
-                Begin::Since(since) => fill_since(source.as_ref(), since, &back_sink, &scope).await,
-                Begin::Now | Begin::After(_) => Ok(()),
+                StartFrom::History(limit) => source.backfill(&start, limit, &back_sink, &scope).await,
+                StartFrom::Since(since) => backfill_since(source.as_ref(), since, &back_sink, &scope).await,
+                StartFrom::Now | StartFrom::After(_) => Ok(()),
             }
         })
     });
@@ -195,7 +195,7 @@ async fn session(
     while !(ended && progress.filled) {
         tokio::select! {
             update = live.recv(), if !ended => match update {
-                Some(Update::Batch(items, position)) => {
+                Some(SourceEvent::Batch(items, position)) => {
                     if position.is_some() {
                         progress.resume = position;
                     }
@@ -203,35 +203,35 @@ async fn session(
                         return Ok(());
                     }
                 }
-                Some(Update::Notice(text)) => {
+                Some(SourceEvent::Notice(text)) => {
                     let _ = events.send(PumpEvent::Notice(id, text)).await;
                 }
-                Some(Update::CaughtUp) => {
+                Some(SourceEvent::CaughtUp) => {
                     caught_up = true;
                     if progress.filled {
-                        let _ = events.send(PumpEvent::State(id, State::Live)).await;
+                        let _ = events.send(PumpEvent::State(id, SourceState::Live)).await;
                     }
                 }
-                Some(Update::Ended) => ended = true,
+                Some(SourceEvent::Ended) => ended = true,
                 None => break,
             },
             update = back.recv(), if !progress.filled => match update {
-                Some(Update::Batch(items, _)) => {
+                Some(SourceEvent::Batch(items, _)) => {
                     if events.send(PumpEvent::Batch { source: id, items, live: false }).await.is_err() {
                         return Ok(());
                     }
                 }
-                Some(Update::Notice(text)) => {
+                Some(SourceEvent::Notice(text)) => {
                     let _ = events.send(PumpEvent::Notice(id, text)).await;
                 }
-                Some(Update::CaughtUp | Update::Ended) => {}
+                Some(SourceEvent::CaughtUp | SourceEvent::Ended) => {}
                 None => {
                     if let Some(filling) = filling.take() {
                         flatten(filling.await, source)?;
                     }
                     progress.filled = true;
                     if caught_up {
-                        let _ = events.send(PumpEvent::State(id, State::Live)).await;
+                        let _ = events.send(PumpEvent::State(id, SourceState::Live)).await;
                     }
                 }
             },
@@ -241,17 +241,17 @@ async fn session(
 }
 
 /// Fills with what began since a moment, by pages.
-async fn fill_since(
+async fn backfill_since(
     source: &dyn Source,
     since: Timestamp,
-    sink: &mpsc::Sender<Update>,
+    sink: &mpsc::Sender<SourceEvent>,
     cancel: &CancellationToken,
 ) -> Result<(), SourceError> {
     let query = PageQuery { since: Some(since), ..PageQuery::all(5000) };
     let mut cursor = None;
     while !cancel.is_cancelled() {
         let page = source.page(&query, cursor.as_ref()).await?;
-        if sink.send(Update::Batch(page.items, None)).await.is_err() {
+        if sink.send(SourceEvent::Batch(page.items, None)).await.is_err() {
             return Ok(());
         }
         let Some(next) = page.next else { return Ok(()) };

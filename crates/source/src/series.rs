@@ -1,16 +1,17 @@
-//! Measurements among the records of a store: each has a name, a time, a value and labels (document 004's analytics).
+//! Series of measurements among the records of a store. A measurement has a name, a time, a value and labels (the
+//! analytics of the engineering logs).
 
 use crosstail_core::model::{Metric, MetricKind, Unit, parse_timestamp};
 use crosstail_core::schema::{SeriesTable, lookup};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// Series put together of single measurements.
+/// Builds series from single measurements.
 #[derive(Default)]
 pub struct Series(BTreeMap<(String, Vec<(String, String)>), Metric>);
 
 impl Series {
-    /// Adds a record; false where it is no measurement.
+    /// Adds a record; false where it is not a measurement.
     pub fn add(&mut self, table: &SeriesTable, record: &Map<String, Value>) -> bool {
         let text = |path: &str| match lookup(record, path) {
             Some(Value::String(text)) => Some(text.clone()),
@@ -47,11 +48,11 @@ impl Series {
         true
     }
 
-    /// The series, each with its last value.
+    /// The series as metrics, each with its last value.
     pub fn metrics(self) -> Vec<Metric> {
         let last = |metric: Metric| {
             let value = metric.points.last().map(|(_, value)| *value);
-            // What is measured in spans says itself how much there was in each.
+            // A measurement of a period is a rate already.
             let rate = value.filter(|_| metric.kind == MetricKind::Counter);
             Metric { value, rate, ..metric }
         };

@@ -13,7 +13,7 @@ pub enum Bind {
 }
 
 /// Stands for the next bound value until the text is rendered.
-pub const MARK: char = '\u{1}';
+pub const PLACEHOLDER: char = '\u{1}';
 
 /// A condition with its values, in order.
 #[derive(Debug, Clone, Default)]
@@ -24,7 +24,7 @@ pub struct Sql {
 
 /// How a dialect writes the place of a bound value.
 #[derive(Debug, Clone, Copy)]
-pub enum Marks {
+pub enum Placeholders {
     /// `?`
     Question,
     /// `$1`, `$2` …
@@ -66,13 +66,13 @@ impl Sql {
     }
 
     /// The text as a dialect writes it.
-    pub fn render(&self, marks: Marks) -> String {
+    pub fn render(&self, marks: Placeholders) -> String {
         let mut out = String::with_capacity(self.text.len() + 16);
         let mut n = 0;
         for c in self.text.chars() {
             match (c, marks) {
-                (MARK, Marks::Question) => out.push('?'),
-                (MARK, Marks::Numbered) => {
+                (PLACEHOLDER, Placeholders::Question) => out.push('?'),
+                (PLACEHOLDER, Placeholders::Numbered) => {
                     n += 1;
                     out.push_str(&format!("${n}"));
                 }
@@ -108,11 +108,11 @@ pub fn interval(column: &str, interval: &Interval) -> Sql {
     let mut parts = Vec::new();
     if interval.low > f64::NEG_INFINITY {
         let op = if interval.low_in { ">=" } else { ">" };
-        parts.push(Sql::with(format!("{column} {op} {MARK}"), Bind::Float(interval.low)));
+        parts.push(Sql::with(format!("{column} {op} {PLACEHOLDER}"), Bind::Float(interval.low)));
     }
     if interval.high < f64::INFINITY {
         let op = if interval.high_in { "<=" } else { "<" };
-        parts.push(Sql::with(format!("{column} {op} {MARK}"), Bind::Float(interval.high)));
+        parts.push(Sql::with(format!("{column} {op} {PLACEHOLDER}"), Bind::Float(interval.high)));
     }
     if parts.is_empty() { Sql::raw(format!("{column} IS NOT NULL")) } else { Sql::join(parts, " AND ") }
 }

@@ -1,11 +1,11 @@
 //! What rules measure of the activities in memory.
 
-use super::{Seen, metric};
-use crate::app::health::{is_work, rows_of};
+use super::{EvaluationInput, metric};
+use crate::app::health::{counts_for_health, rows_of};
 use crosstail_core::filter::{Field, Filter, quote};
 use crosstail_core::model::Latencies;
 use crosstail_engine::insight::alerting::{
-    ActivityMeasure, Evaluation, Group, Measured, OfActivities, Rule, Scope, Unit, Usual, Window,
+    ActivityBaseline, ActivityMeasure, Evaluation, Group, Measured, OfActivities, Rule, Scope, ValueUnit, Window,
 };
 use crosstail_engine::store::{Row, Store, Symbol};
 use foldhash::fast::FixedState;
@@ -13,10 +13,10 @@ use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 
 /// What is usual, by length of window and system.
-type Usuals = BTreeMap<i64, BTreeMap<String, Usual>>;
+type Baselines = BTreeMap<i64, BTreeMap<String, ActivityBaseline>>;
 
 /// Evaluates every rule.
-pub(super) fn evaluations<'r>(rules: &'r [Rule], usual: &Usuals, seen: &Seen<'_>) -> Vec<Evaluation<'r>> {
+pub(super) fn evaluations<'r>(rules: &'r [Rule], usual: &Baselines, seen: &EvaluationInput<'_>) -> Vec<Evaluation<'r>> {
     let unreachable = seen.sources.iter().any(|source| source.unreachable_since.is_some());
     let one = |rule: &'r Rule| {
         let mut evaluation = Evaluation { rule, measured: Vec::new(), blind: false };
@@ -40,7 +40,7 @@ pub(super) fn evaluations<'r>(rules: &'r [Rule], usual: &Usuals, seen: &Seen<'_>
 }
 
 /// How long each source has not been readable, in milliseconds.
-fn unreachables<'a>(seen: &'a Seen<'_>) -> impl Iterator<Item = Measured> + 'a {
+fn unreachables<'a>(seen: &'a EvaluationInput<'_>) -> impl Iterator<Item = Measured> + 'a {
     seen.sources.iter().map(|source| Measured {
         group: vec![("source".to_owned(), source.name.to_owned())],
         value: source.unreachable_since.map_or(0.0, |since| seen.context.now.since_us(since) as f64 / 1e3),
@@ -64,19 +64,19 @@ fn part(filter: &Filter) -> String {
 struct Measuring<'a> {
     rule: &'a Rule,
     of: &'a OfActivities,
-    seen: &'a Seen<'a>,
+    seen: &'a EvaluationInput<'a>,
     blind: bool,
 }
 
 impl Measuring<'_> {
-    fn measure(&self, usual: &Usuals) -> Vec<Measured> {
+    fn measure(&self, usual: &Baselines) -> Vec<Measured> {
         let store = self.seen.store;
         let start = self.seen.context.now.plus_us(-self.rule.window_us);
         let rows = rows_of(store, start..self.seen.until);
         let usual = usual.get(&self.rule.window_us);
         match &self.of.measure {
-            ActivityMeasure::Silence => self.silences(&by_system(store, rows), usual),
-            ActivityMeasure::Drop => self.drops(&by_system(store, rows), usual),
+            ActivityMeasure::Silence => self.silent_systems(&by_system(store, rows), usual),
+            ActivityMeasure::Drop => self.success_drops(&by_system(store, rows), usual),
             _ => {
                 let kept = store.matching(rows, self.of.filter.predicate(&self.seen.context));
                 let groups = store.partition(&self.of.by, &kept);
@@ -110,7 +110,7 @@ impl Measuring<'_> {
             rows.iter().filter_map(|row| store.took_us(*row)).for_each(|us| latencies.add(us));
             latencies
         };
-        let slow = format!("latency>{}", Unit::Milliseconds.text(self.rule.threshold.limit).replace(' ', ""));
+        let slow = format!("latency>{}", ValueUnit::Milliseconds.text(self.rule.threshold.limit).replace(' ', ""));
         let figures = match &self.of.measure {
             ActivityMeasure::Count => ((count as f64, count, count), String::new()),
             ActivityMeasure::PerSecond => ((count as f64 / seconds, count, count), String::new()),
@@ -136,9 +136,13 @@ impl Measuring<'_> {
     }
 
     /// Systems that usually have activities: with none in the window they are silent.
-    fn silences(&self, now: &BTreeMap<String, Window>, usual: Option<&BTreeMap<String, Usual>>) -> Vec<Measured> {
-        let one = |(system, usual): (&String, &Usual)| {
-            let spoke = usual.spoke_percent()?;
+    fn silent_systems(
+        &self,
+        now: &BTreeMap<String, Window>,
+        usual: Option<&BTreeMap<String, ActivityBaseline>>,
+    ) -> Vec<Measured> {
+        let one = |(system, usual): (&String, &ActivityBaseline)| {
+            let spoke = usual.active_percent()?;
             let count = now.get(system).map_or(0, |window| window.count);
             // Nothing is heard of a store that cannot be read.
             if count == 0 && self.blind {
@@ -153,7 +157,11 @@ impl Measuring<'_> {
     }
 
     /// Systems whose success is below what is usual.
-    fn drops(&self, now: &BTreeMap<String, Window>, usual: Option<&BTreeMap<String, Usual>>) -> Vec<Measured> {
+    fn success_drops(
+        &self,
+        now: &BTreeMap<String, Window>,
+        usual: Option<&BTreeMap<String, ActivityBaseline>>,
+    ) -> Vec<Measured> {
         let one = |(system, window): (&String, &Window)| {
             let usual = usual?.get(system)?;
             if window.finished < self.of.at_least {
@@ -173,7 +181,7 @@ impl Measuring<'_> {
 /// The work of each system among some rows.
 fn by_system(store: &Store, rows: &[Row]) -> BTreeMap<String, Window> {
     let mut windows: HashMap<Symbol, Window, FixedState> = HashMap::default();
-    for row in rows.iter().filter(|row| is_work(store, **row)) {
+    for row in rows.iter().filter(|row| counts_for_health(store, **row)) {
         let window = windows.entry(store.system(*row)).or_default();
         window.count += 1;
         window.finished += u64::from(store.is_finished(*row));

@@ -1,12 +1,12 @@
 //! What rules measure of the sources' metrics.
 
-use super::{Seen, SourceSeen};
+use super::{EvaluationInput, SourceSnapshot};
 use crosstail_core::model::{HealthState, Metric, MetricKind, Timestamp, Unit as MetricUnit};
-use crosstail_engine::insight::alerting::{Group, Measured, MetricMeasure, OfMetric, Rule, Unit};
+use crosstail_engine::insight::alerting::{Group, Measured, MetricMeasure, OfMetric, Rule, ValueUnit};
 use glob::{MatchOptions, Pattern};
 
 /// Whether there are metrics that cannot be read now.
-pub(super) fn is_blind(seen: &Seen<'_>) -> bool {
+pub(super) fn is_blind(seen: &EvaluationInput<'_>) -> bool {
     seen.sources.iter().any(|source| {
         let silent = source.vitals.metrics.is_empty();
         let unwell = source.vitals.checks.iter().any(|check| check.state != HealthState::Healthy);
@@ -28,20 +28,20 @@ fn has(metric: &Metric, labels: &[(String, String)]) -> bool {
 /// The mean of what a metric showed since a moment: of a counter how fast it grew.
 fn mean_since(metric: &Metric, since: Timestamp) -> Option<f64> {
     let points: Vec<f64> = metric.points.iter().filter(|(at, _)| *at >= since).map(|(_, value)| *value).collect();
-    if points.is_empty() { metric.shown() } else { Some(points.iter().sum::<f64>() / points.len() as f64) }
+    if points.is_empty() { metric.display_value() } else { Some(points.iter().sum::<f64>() / points.len() as f64) }
 }
 
 /// The number that stands for a metric now, in the unit of the rule.
-fn value(metric: &Metric, unit: Unit) -> Option<f64> {
-    let value = metric.shown()?;
+fn value(metric: &Metric, unit: ValueUnit) -> Option<f64> {
+    let value = metric.display_value()?;
     Some(match (metric.unit, unit) {
-        (MetricUnit::Seconds, Unit::Milliseconds) => value * 1e3,
+        (MetricUnit::Seconds, ValueUnit::Milliseconds) => value * 1e3,
         _ => value,
     })
 }
 
 /// Of whom a metric is: the labels asked for, and the source.
-fn group(metric: &Metric, source: &SourceSeen<'_>, by: &[String]) -> Group {
+fn group(metric: &Metric, source: &SourceSnapshot<'_>, by: &[String]) -> Group {
     let wanted =
         |(name, _): &&(String, String)| by.is_empty() || by.iter().any(|label| label.eq_ignore_ascii_case(name));
     let mut group: Group = metric.labels.iter().filter(wanted).cloned().collect();
@@ -56,7 +56,7 @@ fn group(metric: &Metric, source: &SourceSeen<'_>, by: &[String]) -> Group {
 }
 
 /// Measures the metrics of every source.
-pub(super) fn measure(rule: &Rule, of: &OfMetric, seen: &Seen<'_>) -> Vec<Measured> {
+pub(super) fn measure(rule: &Rule, of: &OfMetric, seen: &EvaluationInput<'_>) -> Vec<Measured> {
     let since = seen.context.now.plus_us(-rule.window_us);
     let mut found: Vec<Measured> = Vec::new();
     let readable = seen.sources.iter().filter(|source| source.unreachable_since.is_none());
@@ -97,7 +97,7 @@ fn nothing() -> Measured {
 fn add(found: &mut Vec<Measured>, rule: &Rule, measured: Measured) {
     match found.iter_mut().find(|known| known.group == measured.group) {
         Some(known) => {
-            let sum = matches!(rule.unit, Unit::PerSecond | Unit::PerMinute);
+            let sum = matches!(rule.unit, ValueUnit::PerSecond | ValueUnit::PerMinute);
             known.value =
                 if sum { known.value + measured.value } else { rule.threshold.worse(known.value, measured.value) };
             known.count += 1;
@@ -107,19 +107,19 @@ fn add(found: &mut Vec<Measured>, rule: &Rule, measured: Measured) {
 }
 
 /// Per cent of another metric of the same source.
-fn ratio(metric: &Metric, to: &str, source: &SourceSeen<'_>) -> Option<f64> {
+fn ratio(metric: &Metric, to: &str, source: &SourceSnapshot<'_>) -> Option<f64> {
     let named = || source.vitals.metrics.iter().filter(|other| fits(to, &other.name));
     let only = || named().next().filter(|_| named().count() == 1);
     let other = named().find(|other| other.labels == metric.labels).or_else(only)?;
-    let whole = other.shown().filter(|whole| *whole > 0.0)?;
-    Some(100.0 * metric.shown()? / whole)
+    let whole = other.display_value().filter(|whole| *whole > 0.0)?;
+    Some(100.0 * metric.display_value()? / whole)
 }
 
 /// Per cent of the growth of all that those with the labels have, by group.
 fn shares(
     metrics: &[&Metric],
     labels: &[(String, String)],
-    source: &SourceSeen<'_>,
+    source: &SourceSnapshot<'_>,
     of: &OfMetric,
     since: Timestamp,
 ) -> Vec<Measured> {

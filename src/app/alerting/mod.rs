@@ -5,7 +5,9 @@ mod metric;
 
 use crosstail_core::filter::{Context, Field};
 use crosstail_core::model::{Timestamp, Vitals};
-use crosstail_engine::insight::alerting::{Alerts, Change, Evaluation, Rule, Scope, Silence, Usual, Window};
+use crosstail_engine::insight::alerting::{
+    ActivityBaseline, AlertChange, Alerts, Evaluation, Rule, Scope, Silence, Window,
+};
 use crosstail_engine::store::Store;
 use crosstail_source::{Grouping, Groups};
 pub use measure::behind;
@@ -25,7 +27,7 @@ const USUAL_OVER_US: i64 = 86_400_000_000;
 const USUAL_AGAIN_US: i64 = 60_000_000;
 
 /// A source as rules see it.
-pub struct SourceSeen<'a> {
+pub struct SourceSnapshot<'a> {
     /// Its name.
     pub name: &'a str,
     /// Since when it cannot be read; `None`: it can.
@@ -35,7 +37,7 @@ pub struct SourceSeen<'a> {
 }
 
 /// What rules are evaluated over.
-pub struct Seen<'a> {
+pub struct EvaluationInput<'a> {
     /// The present, and the zone of times in filters.
     pub context: Context,
     /// Activities of the longest window of a rule, at least.
@@ -43,7 +45,7 @@ pub struct Seen<'a> {
     /// Activities that began later are not seen: those of clocks that are ahead are, unless the past is looked at.
     pub until: Timestamp,
     /// The sources.
-    pub sources: Vec<SourceSeen<'a>>,
+    pub sources: Vec<SourceSnapshot<'a>>,
 }
 
 /// Figures that are asked of the sources.
@@ -67,10 +69,10 @@ pub struct Alerting {
     /// What nobody is to be told of.
     pub silences: Vec<Silence>,
     /// What is usual, by length of window and system.
-    usual: BTreeMap<i64, BTreeMap<String, Usual>>,
+    baselines: BTreeMap<i64, BTreeMap<String, ActivityBaseline>>,
     evaluated_at: Option<Timestamp>,
     /// When it is to be asked for again, and how often it was.
-    asked: BTreeMap<i64, (Timestamp, u32)>,
+    asked_at: BTreeMap<i64, (Timestamp, u32)>,
 }
 
 impl Alerting {
@@ -80,7 +82,7 @@ impl Alerting {
     }
 
     /// Whether the rules were evaluated at all.
-    pub fn has_begun(&self) -> bool {
+    pub fn has_started(&self) -> bool {
         self.evaluated_at.is_some()
     }
 
@@ -90,17 +92,17 @@ impl Alerting {
     }
 
     /// Evaluates the rules; gives what has to be told.
-    pub fn evaluate(&mut self, seen: &Seen<'_>) -> Vec<Change> {
+    pub fn evaluate(&mut self, seen: &EvaluationInput<'_>) -> Vec<AlertChange> {
         let now = seen.context.now;
         self.evaluated_at = Some(now);
         self.silences.retain(|silence| now < silence.until);
-        let evaluations = evaluations(&self.rules, &self.usual, seen);
+        let evaluations = evaluations(&self.rules, &self.baselines, seen);
         self.alerts.evaluate(now, &evaluations, &self.silences)
     }
 
     /// Goes through the time before now as if it had been watched, so that what holds for long already need not begin to.
     /// Nothing is told of it but that an alert that was told before is over.
-    pub fn catch_up(&mut self, store: &Store, context: Context, since: Timestamp) -> Vec<Change> {
+    pub fn catch_up(&mut self, store: &Store, context: Context, since: Timestamp) -> Vec<AlertChange> {
         let everything =
             Silence { rule: "*".to_owned(), group: "*".to_owned(), until: Timestamp(i64::MAX), why: String::new() };
         let silences = std::mem::replace(&mut self.silences, vec![everything]);
@@ -111,8 +113,9 @@ impl Alerting {
         let mut changes = Vec::new();
         let mut at = since;
         while at < context.now {
-            let seen = Seen { context: Context { now: at, ..context }, store, until: at, sources: Vec::new() };
-            let mut evaluations = evaluations(&rules, &self.usual, &seen);
+            let seen =
+                EvaluationInput { context: Context { now: at, ..context }, store, until: at, sources: Vec::new() };
+            let mut evaluations = evaluations(&rules, &self.baselines, &seen);
             for evaluation in &mut evaluations {
                 evaluation.blind |= partly(evaluation.rule);
             }
@@ -127,19 +130,19 @@ impl Alerting {
     }
 
     /// The longest time that rules look back, in microseconds.
-    pub fn reach_us(&self) -> i64 {
+    pub fn lookback_us(&self) -> i64 {
         self.rules.iter().map(|rule| rule.window_us).max().unwrap_or(0)
     }
 
     /// The length of window whose usual figures are to be looked up now, and the question.
-    pub fn ask_usual(&mut self, now: Timestamp) -> Option<(i64, FiguresQuery)> {
+    pub fn request_baseline(&mut self, now: Timestamp) -> Option<(i64, FiguresQuery)> {
         let windows = self.rules.iter().filter(|rule| rule.needs_usual()).map(|rule| rule.window_us);
-        let due = |window: &i64| self.asked.get(window).is_none_or(|(again, _)| now >= *again);
+        let due = |window: &i64| self.asked_at.get(window).is_none_or(|(again, _)| now >= *again);
         let window_us = windows.into_iter().find(due)?;
-        let times = self.asked.get(&window_us).map_or(0, |(_, times)| *times);
+        let times = self.asked_at.get(&window_us).map_or(0, |(_, times)| *times);
         // Once more soon after the first time: a store may still be filled then.
         let wait = if times == 0 { USUAL_AGAIN_US } else { USUAL_EVERY_US };
-        self.asked.insert(window_us, (now.plus_us(wait), times + 1));
+        self.asked_at.insert(window_us, (now.plus_us(wait), times + 1));
         // The windows before the present one, on whole multiples of their length.
         let until = Timestamp((now.0 - window_us).div_euclid(window_us) * window_us);
         let since = Timestamp((until.0 - USUAL_OVER_US).div_euclid(window_us) * window_us);
@@ -148,9 +151,9 @@ impl Alerting {
     }
 
     /// Takes the answer; `None`: there was none.
-    pub fn take_usual(&mut self, window_us: i64, groups: Option<&Groups>, now: Timestamp) {
+    pub fn set_baseline(&mut self, window_us: i64, groups: Option<&Groups>, now: Timestamp) {
         let Some(groups) = groups else {
-            self.asked.insert(window_us, (now.plus_us(USUAL_AGAIN_US), 0));
+            self.asked_at.insert(window_us, (now.plus_us(USUAL_AGAIN_US), 0));
             return;
         };
         let times = || groups.keys().filter_map(|(_, at)| *at);
@@ -164,7 +167,8 @@ impl Alerting {
                 by_system.entry(system.clone()).or_default().push(window);
             }
         }
-        let usual = by_system.into_iter().map(|(system, filled)| (system, Usual::of(filled, windows))).collect();
-        self.usual.insert(window_us, usual);
+        let usual =
+            by_system.into_iter().map(|(system, filled)| (system, ActivityBaseline::of(filled, windows))).collect();
+        self.baselines.insert(window_us, usual);
     }
 }

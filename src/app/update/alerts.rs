@@ -1,8 +1,8 @@
 //! What is done on the alerts screen: jump to what is behind an alert, take it, resolve it, silence its rule.
 
-use super::{detail::open, go_to};
-use crate::app::alerts::{self, AlertLine, Origin};
-use crate::app::{AlertChange, Effect, Screen, State};
+use super::{detail::open, set_filter};
+use crate::app::alerts::{self, AlertLine, AlertOrigin};
+use crate::app::{AlertEdit, AppState, Effect, Screen};
 use crosstail_engine::insight::alerting::Silence;
 use crosstail_source::alert::AlertStatus;
 
@@ -10,74 +10,74 @@ use crosstail_source::alert::AlertStatus;
 const SILENCE_US: i64 = 3_600_000_000;
 
 /// Puts the lines together anew.
-pub(super) fn refresh(state: &mut State) {
+pub(super) fn refresh(state: &mut AppState) {
     let lines = alerts::lines(state);
     // The cursor stays with its alert.
-    let selected = state.alert_lines.get(state.line).map(|line| line.id.clone());
+    let selected = state.alert_lines.get(state.selected_line).map(|line| line.id.clone());
     if state.screen == Screen::Alerts
         && let Some(at) = lines.iter().position(|line| Some(&line.id) == selected.as_ref())
     {
-        state.line = at;
+        state.selected_line = at;
     }
     state.alert_lines = lines;
 }
 
 /// Shows the screen, or the list again.
-pub(super) fn toggle(state: &mut State) {
+pub(super) fn toggle(state: &mut AppState) {
     let shown = state.screen == Screen::Alerts;
     state.screen = if shown { Screen::Explore } else { Screen::Alerts };
-    state.line = 0;
+    state.selected_line = 0;
     state.focus = crate::app::Focus::List;
     state.alert_lines = alerts::lines(state);
 }
 
-fn current(state: &State) -> Option<&AlertLine> {
-    state.alert_lines.get(state.line).filter(|_| state.screen == Screen::Alerts)
+fn current(state: &AppState) -> Option<&AlertLine> {
+    state.alert_lines.get(state.selected_line).filter(|_| state.screen == Screen::Alerts)
 }
 
 /// The activities behind the selected alert.
-pub(super) fn jump(state: &mut State) -> Option<Vec<Effect>> {
+pub(super) fn jump(state: &mut AppState) -> Option<Vec<Effect>> {
     let line = current(state)?.clone();
-    if let Origin::Stored(alert) = &line.origin
+    if let AlertOrigin::Stored(alert) = &line.origin
         && let Some(row) = alerts::record_of(state, alert)
     {
         state.screen = Screen::Explore;
-        let mut effects = go_to(state, "");
+        let mut effects = set_filter(state, "");
         state.list.select(&state.store, row);
         effects.extend(open(state, row));
         return Some(effects);
     }
     if line.filter.is_empty() {
-        state.say("this alert is about what is measured, not about activities: s shows the metrics");
+        state.notify("this alert is about what is measured, not about activities: s shows the metrics");
         return Some(Vec::new());
     }
     state.screen = Screen::Explore;
-    Some(go_to(state, &line.filter))
+    Some(set_filter(state, &line.filter))
 }
 
 /// Takes, or resolves, the selected alert.
-pub(super) fn change(state: &mut State, to: AlertStatus) -> Vec<Effect> {
+pub(super) fn change(state: &mut AppState, to: AlertStatus) -> Vec<Effect> {
     let Some(line) = current(state).cloned() else {
-        state.say("alerts are acknowledged and resolved on the alerts screen: a");
+        state.notify("alerts are acknowledged and resolved on the alerts screen: a");
         return Vec::new();
     };
     let who = state.writes_as.clone();
     match line.origin {
-        Origin::Rule(_) if to == AlertStatus::Resolved => {
-            state.say("a rule's alert is resolved when the rule does not hold any more; S silences it");
+        AlertOrigin::Rule(_) if to == AlertStatus::Resolved => {
+            state.notify("a rule's alert is resolved when the rule does not hold any more; S silences it");
         }
-        Origin::Rule(rule) => {
+        AlertOrigin::Rule(rule) => {
             let (who, now) = (who.unwrap_or_else(|| "you".to_owned()), state.now);
             if state.alerting.alerts.acknowledge(&line.id, &who, now) {
-                state.say(format!("{rule} acknowledged, in this session"));
+                state.notify(format!("{rule} acknowledged, in this session"));
             }
             refresh(state);
         }
-        Origin::Stored(alert) => match who {
-            None => state.say("the alert is in a store: start with --allow-writes to change it there"),
+        AlertOrigin::Stored(alert) => match who {
+            None => state.notify("the alert is in a store: start with --allow-writes to change it there"),
             Some(by) => {
-                let change = AlertChange { id: line.id, places: alert.places.clone(), to, by };
-                state.say(format!("{} {} …", to.word(), change.id));
+                let change = AlertEdit { id: line.id, places: alert.places.clone(), to, by };
+                state.notify(format!("{} {} …", to.word(), change.id));
                 return vec![Effect::ChangeAlert(Box::new(change))];
             }
         },
@@ -86,10 +86,10 @@ pub(super) fn change(state: &mut State, to: AlertStatus) -> Vec<Effect> {
 }
 
 /// Silences the rule of the selected alert for its group, for an hour; or lifts that.
-pub(super) fn silence(state: &mut State) {
+pub(super) fn silence(state: &mut AppState) {
     let Some(line) = current(state).cloned() else { return };
-    let Origin::Rule(rule) = line.origin else {
-        state.say("only rules can be silenced");
+    let AlertOrigin::Rule(rule) = line.origin else {
+        state.notify("only rules can be silenced");
         return;
     };
     let alerts = &state.alerting.alerts;
@@ -101,9 +101,9 @@ pub(super) fn silence(state: &mut State) {
     if silences.len() == count {
         let until = state.now.plus_us(SILENCE_US);
         silences.push(Silence { rule: rule.clone(), group: group.clone(), until, why: "in the explorer".to_owned() });
-        state.say(format!("{rule} for {group} is silent for an hour, in this session; S lifts it"));
+        state.notify(format!("{rule} for {group} is silent for an hour, in this session; S lifts it"));
     } else {
-        state.say(format!("{rule} for {group} is not silent any more"));
+        state.notify(format!("{rule} for {group} is not silent any more"));
     }
     refresh(state);
 }

@@ -1,9 +1,10 @@
 //! The opened activity: opening it, moving in it, keeping it up to date.
 
-use super::go_to;
-use super::take_away::ask;
+use super::outgoing::open_prompt;
+use super::set_filter;
 use crate::app::{
-    Action, Against, Ask, Detail, Effect, Focus, Jq, Load, Pair, Part, Purpose, Right, Screen, State, Tab,
+    Action, AppState, CompareRequest, CompareWith, Detail, Effect, ExplainRequest, Focus, Jq, Loadable, PayloadSection,
+    PromptKind, Screen, SideBySide, Tab,
 };
 use crosstail_core::model::{Activity, Latencies, Status};
 use crosstail_engine::insight::{expression, successes_like};
@@ -16,10 +17,10 @@ const USUAL_US: i64 = 24 * 3_600_000_000;
 const USUAL_EVERY_US: i64 = 3_000_000;
 
 /// The opened activity, its tries and its trace grow as they happen.
-pub(super) fn refresh_detail(state: &mut State, rows: &[Row]) -> Vec<Effect> {
+pub(super) fn refresh_detail(state: &mut AppState, rows: &[Row]) -> Vec<Effect> {
     let Some(detail) = &mut state.detail else { return Vec::new() };
     let mut changed = false;
-    let own = detail.activity.own_request().to_string();
+    let own = detail.activity.request_key().to_string();
     for row in rows {
         if Some(*row) == detail.row {
             detail.activity = state.store.get(*row);
@@ -44,26 +45,26 @@ pub(super) fn refresh_detail(state: &mut State, rows: &[Row]) -> Vec<Effect> {
     if !changed {
         return Vec::new();
     }
-    detail.relate();
+    detail.set_related();
     compare_tries(state)
 }
 
 /// Asks what configuration says about the opened activity, now that its payload is here.
-pub(super) fn explain(state: &mut State) -> Vec<Effect> {
+pub(super) fn explain(state: &mut AppState) -> Vec<Effect> {
     let ticket = state.ticket();
     let holds_mappings = state.sources.iter().any(|source| !source.catalogue.entries.is_empty());
-    let Some(Detail { opened: Load::Loaded(opened), activity, .. }) = &state.detail else { return Vec::new() };
+    let Some(Detail { opened: Loadable::Loaded(opened), activity, .. }) = &state.detail else { return Vec::new() };
     if !holds_mappings {
         return Vec::new();
     }
     let entry = state.endpoint_entry(activity);
-    let sides = [(Part::Request, "request_transform"), (Part::Response, "response_transform")];
+    let sides = [(PayloadSection::Request, "request_transform"), (PayloadSection::Response, "response_transform")];
     let transforms = sides
         .into_iter()
         .filter(|(part, _)| opened.body(*part).is_some())
         .filter_map(|(part, fact)| Some((part, expression(entry?.facts.get(fact)?))))
         .collect();
-    let ask = Ask { activity: activity.clone(), opened: opened.clone(), transforms };
+    let ask = ExplainRequest { activity: activity.clone(), opened: opened.clone(), transforms };
     if let Some(detail) = &mut state.detail {
         detail.explained_ticket = ticket;
     }
@@ -71,19 +72,19 @@ pub(super) fn explain(state: &mut State) -> Vec<Effect> {
 }
 
 /// Opens the activity of a row beside the list.
-pub(super) fn open(state: &mut State, row: Row) -> Vec<Effect> {
+pub(super) fn open(state: &mut AppState, row: Row) -> Vec<Effect> {
     state.list.select(&state.store, row);
     let activity = state.store.get(row);
     open_activity(state, Some(row), activity)
 }
 
 /// Opens an activity; where it is not among what is loaded, from its store alone.
-pub(super) fn open_activity(state: &mut State, row: Option<Row>, activity: Activity) -> Vec<Effect> {
+pub(super) fn open_activity(state: &mut AppState, row: Option<Row>, activity: Activity) -> Vec<Effect> {
     state.screen = Screen::Explore;
     state.focus = Focus::Detail;
     let payload_ticket = state.ticket();
     let related_ticket = state.ticket();
-    let request = activity.own_request().to_string();
+    let request = activity.request_key().to_string();
     let mut rows = state.store.children(&request);
     if let Some(correlation) = &activity.correlation_id {
         rows.extend(state.store.of_correlation(correlation));
@@ -100,27 +101,27 @@ pub(super) fn open_activity(state: &mut State, row: Option<Row>, activity: Activ
     let (height, width) = state.detail.as_ref().map_or((10, 80), |detail| (detail.height, detail.width));
     let mut detail = Detail::new(row, activity, tab);
     detail.related = related.map(|activity| (activity.id.clone(), activity)).collect();
-    (detail.usual, detail.usual_at) = (usual(state, &detail.activity), state.now);
+    (detail.typical_latency, detail.usual_at) = (usual(state, &detail.activity), state.now);
     (detail.payload_ticket, detail.related_ticket) = (payload_ticket, related_ticket);
     (detail.height, detail.width) = (height, width);
-    detail.relate();
+    detail.set_related();
     state.detail = Some(detail);
     effects
 }
 
 /// What is usual changes while history is loaded, and afterwards slowly.
-pub(super) fn refresh_usual(state: &mut State) {
+pub(super) fn refresh_usual(state: &mut AppState) {
     let due = |detail: &&Detail| state.now.since_us(detail.usual_at) > USUAL_EVERY_US;
     let Some(latencies) = state.detail.as_ref().filter(due).map(|detail| usual(state, &detail.activity)) else {
         return;
     };
     if let Some(detail) = &mut state.detail {
-        (detail.usual, detail.usual_at) = (latencies, state.now);
+        (detail.typical_latency, detail.usual_at) = (latencies, state.now);
     }
 }
 
 /// How long the loaded activities of the same endpoint took.
-fn usual(state: &State, activity: &Activity) -> Latencies {
+fn usual(state: &AppState, activity: &Activity) -> Latencies {
     let store = &state.store;
     let mut latencies = Latencies::default();
     let symbol = |text: &Option<compact_str::CompactString>| store.symbols().find(text.as_deref()?);
@@ -140,20 +141,21 @@ fn usual(state: &State, activity: &Activity) -> Latencies {
 }
 
 /// Compares the opened activity with the last success of its endpoint: the newest before it, in memory or in a store.
-pub(super) fn compare_with_success(state: &mut State) -> Vec<Effect> {
+pub(super) fn compare_with_success(state: &mut AppState) -> Vec<Effect> {
     let Some(detail) = &state.detail else { return Vec::new() };
     let left = detail.activity.clone();
     let Some(filter) = successes_like(&left) else {
-        state.say("it names no endpoint that others could be of");
+        state.notify("it names no endpoint that others could be of");
         return Vec::new();
     };
     let known = last_success(state, &left);
-    let right = known.map_or_else(|| Right::Newest(filter, left.started_at), |other| Right::Known(Box::new(other)));
+    let right =
+        known.map_or_else(|| CompareWith::Newest(filter, left.started_at), |other| CompareWith::Known(Box::new(other)));
     compare(state, left, right, "this, and the last success of its endpoint before it".to_owned())
 }
 
 /// The newest success of the same endpoint before an activity, among what is loaded.
-fn last_success(state: &State, of: &Activity) -> Option<Activity> {
+fn last_success(state: &AppState, of: &Activity) -> Option<Activity> {
     let store = &state.store;
     let system = store.symbols().find(of.system.as_deref()?)?;
     let endpoint = store.symbols().find(of.endpoint.as_deref()?)?;
@@ -169,14 +171,15 @@ fn last_success(state: &State, of: &Activity) -> Option<Activity> {
 }
 
 /// Opens the comparison of two activities.
-fn compare(state: &mut State, left: Activity, right: Right, why: String) -> Vec<Effect> {
+fn compare(state: &mut AppState, left: Activity, right: CompareWith, why: String) -> Vec<Effect> {
     let ticket = state.ticket();
     let Some(detail) = &mut state.detail else { return Vec::new() };
-    let known = if let Right::Known(activity) = &right { Some((**activity).clone()) } else { None };
+    let known = if let CompareWith::Known(activity) = &right { Some((**activity).clone()) } else { None };
     let opened = detail.opened.get().filter(|_| left.id == detail.activity.id).cloned();
-    detail.against = Some(Against { why, left: left.clone(), right: known, compared: Load::Loading, ticket });
+    detail.side_by_side =
+        Some(SideBySide { why, left: left.clone(), right: known, compared: Loadable::Loading, ticket });
     detail.open_tab(Tab::Compare);
-    vec![Effect::Compare(ticket, Box::new(Pair { left, opened, right }))]
+    vec![Effect::Compare(ticket, Box::new(CompareRequest { left, opened, right }))]
 }
 
 /// The selected try and the one that it is compared with: the one before it, or the second where it is the first.
@@ -187,32 +190,33 @@ fn pair(detail: &Detail) -> Option<(usize, usize)> {
 }
 
 /// Compares the selected try with its neighbour, where that is not done yet.
-pub(super) fn compare_tries(state: &mut State) -> Vec<Effect> {
+pub(super) fn compare_tries(state: &mut AppState) -> Vec<Effect> {
     let ticket = state.last_ticket + 1;
     let Some(detail) = &mut state.detail else { return Vec::new() };
     if detail.tab != Tab::Retries {
         return Vec::new();
     }
     let Some((left, right)) = pair(detail) else {
-        detail.ladder = None;
+        detail.attempt_diff = None;
         return Vec::new();
     };
     let why = format!("try {} and try {}", detail.chain.number(left), detail.chain.number(right));
     let (left, right) = (detail.chain.attempts[left].clone(), detail.chain.attempts[right].clone());
     let known =
-        detail.ladder.as_ref().is_some_and(|ladder| ladder.left == left && ladder.right.as_ref() == Some(&right));
+        detail.attempt_diff.as_ref().is_some_and(|ladder| ladder.left == left && ladder.right.as_ref() == Some(&right));
     if known {
         return Vec::new();
     }
     let opened = detail.opened.get().filter(|_| left.id == detail.activity.id).cloned();
-    let ladder = Against { why, left: left.clone(), right: Some(right.clone()), compared: Load::Loading, ticket };
-    detail.ladder = Some(ladder);
+    let ladder =
+        SideBySide { why, left: left.clone(), right: Some(right.clone()), compared: Loadable::Loading, ticket };
+    detail.attempt_diff = Some(ladder);
     state.last_ticket = ticket;
-    vec![Effect::Compare(ticket, Box::new(Pair { left, opened, right: Right::Known(Box::new(right)) }))]
+    vec![Effect::Compare(ticket, Box::new(CompareRequest { left, opened, right: CompareWith::Known(Box::new(right)) }))]
 }
 
 /// Puts a jq expression in force; an empty one takes it away.
-pub(super) fn run_jq(state: &mut State, text: &str) -> Vec<Effect> {
+pub(super) fn run_jq(state: &mut AppState, text: &str) -> Vec<Effect> {
     let ticket = state.ticket();
     let Some(detail) = &mut state.detail else { return Vec::new() };
     if text.trim().is_empty() {
@@ -220,15 +224,15 @@ pub(super) fn run_jq(state: &mut State, text: &str) -> Vec<Effect> {
         return Vec::new();
     }
     let part = match detail.tab {
-        Tab::Response => Part::Response,
-        _ => Part::Request,
+        Tab::Response => PayloadSection::Response,
+        _ => PayloadSection::Request,
     };
     let Some(body) = detail.opened.get().and_then(|opened| opened.body(part)).filter(|body| body.is_json) else {
-        state.say("there is no JSON here for jq");
+        state.notify("there is no JSON here for jq");
         return Vec::new();
     };
     let text_of_body = body.text.clone();
-    detail.jq = Some(Jq { expression: text.trim().to_owned(), part, result: Load::Loading, ticket });
+    detail.jq = Some(Jq { expression: text.trim().to_owned(), part, result: Loadable::Loading, ticket });
     vec![Effect::Jq(ticket, text.trim().to_owned(), text_of_body)]
 }
 
@@ -252,7 +256,7 @@ fn scroll(detail: &mut Detail, action: Action) -> bool {
         _ => return false,
     }
     if let Some(outline) = detail.outline_mut() {
-        outline.settle(height);
+        outline.scroll_to_selection(height);
     }
     true
 }
@@ -261,13 +265,13 @@ pub(super) fn search(detail: &mut Detail, by: isize) {
     let (needle, height) = (detail.search.clone(), detail.height);
     let Some(outline) = detail.outline_mut() else { return };
     outline.search(&needle, by);
-    outline.settle(height);
+    outline.scroll_to_selection(height);
     if by == 0 {
         detail.found = detail.outline().map_or(0, |outline| outline.occurrences(&needle));
     }
 }
 
-pub(super) fn in_detail(state: &mut State, action: Action) -> Option<Vec<Effect>> {
+pub(super) fn in_detail(state: &mut AppState, action: Action) -> Option<Vec<Effect>> {
     let detail = state.detail.as_mut()?;
     if detail.searching {
         match action {
@@ -293,9 +297,9 @@ pub(super) fn in_detail(state: &mut State, action: Action) -> Option<Vec<Effect>
         Action::Trace => return Some(open_tab(state, Tab::Trace)),
         Action::Retries => return Some(open_tab(state, Tab::Retries)),
         Action::Compare => {
-            let ladder = detail.ladder.clone().filter(|_| detail.tab == Tab::Retries);
+            let ladder = detail.attempt_diff.clone().filter(|_| detail.tab == Tab::Retries);
             if let Some(ladder) = ladder {
-                detail.against = Some(ladder);
+                detail.side_by_side = Some(ladder);
                 return Some(open_tab(state, Tab::Compare));
             }
             return Some(compare_with_success(state));
@@ -311,7 +315,7 @@ pub(super) fn in_detail(state: &mut State, action: Action) -> Option<Vec<Effect>
             if !matches!(detail.tab, Tab::Request | Tab::Response) {
                 detail.open_tab(Tab::Request);
             }
-            ask(state, Purpose::Jq, text);
+            open_prompt(state, PromptKind::Jq, text);
         }
         Action::NextMatch => search(detail, 1),
         Action::PreviousMatch => search(detail, -1),
@@ -325,10 +329,10 @@ pub(super) fn in_detail(state: &mut State, action: Action) -> Option<Vec<Effect>
             let open = line.open.unwrap_or(action == Action::Open);
             if line.open.is_some() && (action == Action::Open || (action == Action::Left) == open) {
                 outline.toggle(outline.selected);
-                outline.settle(height);
+                outline.scroll_to_selection(height);
             } else if action == Action::Left {
-                outline.to_parent();
-                outline.settle(height);
+                outline.select_parent();
+                outline.scroll_to_selection(height);
             }
         }
         Action::Open if detail.tab == Tab::Error => detail.frames_open = !detail.frames_open,
@@ -345,17 +349,17 @@ pub(super) fn in_detail(state: &mut State, action: Action) -> Option<Vec<Effect>
             let outline = detail.outline_mut();
             match outline.filter(|outline| !outline.is_empty() && outline.is_secret(outline.selected)) {
                 Some(outline) => outline.reveal(outline.selected),
-                None => state.say("nothing is hidden in this line"),
+                None => state.notify("nothing is hidden in this line"),
             }
         }
         Action::Keep | Action::Exclude if selected.is_some() => {
             let clause = detail.outline().and_then(|outline| outline.clause(outline.selected));
             let Some(clause) = clause else {
-                state.say("this value can't be filtered by");
+                state.notify("this value can't be filtered by");
                 return Some(Vec::new());
             };
             let text = state.filter.with_clause(&clause, action == Action::Exclude);
-            return Some(go_to(state, &text));
+            return Some(set_filter(state, &text));
         }
         Action::Back if detail.jq.as_ref().is_some_and(|jq| detail.tab.part() == Some(jq.part)) => detail.jq = None,
         Action::Back => {
@@ -371,10 +375,10 @@ pub(super) fn in_detail(state: &mut State, action: Action) -> Option<Vec<Effect>
 }
 
 /// Opens a tab, and asks for what it needs.
-pub(super) fn open_tab(state: &mut State, tab: Tab) -> Vec<Effect> {
+pub(super) fn open_tab(state: &mut AppState, tab: Tab) -> Vec<Effect> {
     let Some(detail) = &mut state.detail else { return Vec::new() };
     detail.open_tab(tab);
-    if tab == Tab::Compare && detail.against.is_none() {
+    if tab == Tab::Compare && detail.side_by_side.is_none() {
         return compare_with_success(state);
     }
     compare_tries(state)

@@ -1,19 +1,19 @@
 //! Finding what a pasted text identifies.
 
 use super::detail::{open, open_activity, open_tab};
-use crate::app::{Action, Effect, Find, Overlay, Progress, State, is_named};
+use crate::app::{Action, AppState, Effect, Overlay, Search, SearchProgress, is_named};
 use crosstail_core::model::{Activity, SourceId};
 
 /// Begins to look for a text in every source.
-pub(super) fn begin(state: &mut State, text: String) -> Vec<Effect> {
+pub(super) fn start(state: &mut AppState, text: String) -> Vec<Effect> {
     let ticket = state.ticket();
-    let sources = state.sources.iter().map(|source| (source.id, Progress::Looking("waiting"))).collect();
-    let find = Find { text: text.clone(), sources, found: Vec::new(), chosen: 0, moved: false, ticket };
+    let sources = state.sources.iter().map(|source| (source.id, SearchProgress::Running("waiting"))).collect();
+    let find = Search { text: text.clone(), sources, found: Vec::new(), chosen: 0, moved: false, ticket };
     state.overlays.push(Overlay::Find(find));
     vec![Effect::Find(ticket, text)]
 }
 
-fn finding(state: &mut State, ticket: u64) -> Option<&mut Find> {
+fn current_search(state: &mut AppState, ticket: u64) -> Option<&mut Search> {
     state.overlays.iter_mut().find_map(|overlay| match overlay {
         Overlay::Find(find) if find.ticket == ticket => Some(find),
         _ => None,
@@ -21,22 +21,22 @@ fn finding(state: &mut State, ticket: u64) -> Option<&mut Find> {
 }
 
 /// Takes what a source says. Where everything points to one request, it is opened.
-pub(super) fn hear(
-    state: &mut State,
+pub(super) fn on_progress(
+    state: &mut AppState,
     ticket: u64,
-    (source, progress, found): (SourceId, Progress, Vec<Activity>),
+    (source, progress, found): (SourceId, SearchProgress, Vec<Activity>),
 ) -> Vec<Effect> {
-    let Some(find) = finding(state, ticket) else { return Vec::new() };
+    let Some(find) = current_search(state, ticket) else { return Vec::new() };
     if let Some((_, known)) = find.sources.iter_mut().find(|(id, _)| *id == source) {
         *known = progress;
     }
     find.take(found);
     let only = find.found.len() == 1 || find.found.iter().filter(|a| is_named(a, &find.text)).count() == 1;
-    if find.is_done() && only && !find.moved { choose(state) } else { Vec::new() }
+    if find.is_done() && only && !find.moved { select(state) } else { Vec::new() }
 }
 
 /// Opens the chosen one.
-fn choose(state: &mut State) -> Vec<Effect> {
+fn select(state: &mut AppState) -> Vec<Effect> {
     let Some(Overlay::Find(find)) = state.overlays.last() else { return Vec::new() };
     let Some(activity) = find.found.get(find.chosen).cloned() else { return Vec::new() };
     state.overlays.pop();
@@ -44,23 +44,23 @@ fn choose(state: &mut State) -> Vec<Effect> {
         Some(row) if state.store.position(row).is_some() => open(state, row),
         row => open_activity(state, row, activity),
     };
-    if let Some(tab) = state.opens_at.take() {
+    if let Some(tab) = state.open_tab.take() {
         effects.extend(open_tab(state, tab));
     }
     effects
 }
 
 /// What the overlay does with an action.
-pub(super) fn act(state: &mut State, action: Action) -> Option<Vec<Effect>> {
+pub(super) fn act(state: &mut AppState, action: Action) -> Option<Vec<Effect>> {
     let Some(Overlay::Find(find)) = state.overlays.last_mut() else { return None };
     let last = find.found.len().saturating_sub(1);
     match action {
         Action::Up => (find.chosen, find.moved) = (find.chosen.saturating_sub(1), true),
         Action::Down => (find.chosen, find.moved) = ((find.chosen + 1).min(last), true),
-        Action::Open => return Some(choose(state)),
+        Action::Open => return Some(select(state)),
         Action::Back => {
             state.overlays.pop();
-            return Some(vec![Effect::StopFinding]);
+            return Some(vec![Effect::CancelSearch]);
         }
         Action::Quit | Action::Suspend | Action::Redraw => return None,
         _ => {}

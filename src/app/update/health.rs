@@ -2,13 +2,13 @@
 
 use super::alerts;
 use crate::app::alerting::{CATCH_UP_US, FiguresQuery};
-use crate::app::{Effect, Screen, SourceStatus, State, SystemView, Ticket};
-use crosstail_engine::insight::alerting::Turn;
+use crate::app::{AppState, Effect, Screen, SourceStatus, SystemView, Ticket};
+use crosstail_engine::insight::alerting::Transition;
 use crosstail_source::Groups;
-use crosstail_source::pump::State as SourceState;
+use crosstail_source::pump::SourceState;
 
 /// What is due.
-pub(super) fn tick(state: &mut State) -> Vec<Effect> {
+pub(super) fn tick(state: &mut AppState) -> Vec<Effect> {
     let mut effects = Vec::new();
     if matches!(state.screen, Screen::Health | Screen::System) && state.health.is_due(state.now) {
         effects.extend(refresh(state));
@@ -18,13 +18,13 @@ pub(super) fn tick(state: &mut State) -> Vec<Effect> {
         view.compute(&state.store, state.now, window_us);
     }
     if may_begin(state) && state.alerting.is_due(state.now) {
-        if !state.alerting.has_begun() {
+        if !state.alerting.has_started() {
             let since = state.now.plus_us(-CATCH_UP_US);
             let context = state.context();
             state.alerting.catch_up(&state.store, context, since);
         }
         evaluate(state);
-        if let Some((window_us, query)) = state.alerting.ask_usual(state.now) {
+        if let Some((window_us, query)) = state.alerting.request_baseline(state.now) {
             let ticket = state.ticket();
             state.usual_ticket = (ticket, window_us);
             effects.push(Effect::Figures(ticket, Box::new(query)));
@@ -37,57 +37,57 @@ pub(super) fn tick(state: &mut State) -> Vec<Effect> {
 }
 
 /// Whether enough is here for rules to be evaluated: everything, or what came in the first seconds.
-fn may_begin(state: &State) -> bool {
+fn may_begin(state: &AppState) -> bool {
     let waited_us = state.now.since_us(state.opened);
     let busy = |source: &SourceStatus| matches!(source.state, SourceState::Connecting | SourceState::Loading);
     waited_us >= 3_000_000 && (waited_us >= 15_000_000 || !state.sources.iter().any(busy))
 }
 
 /// Evaluates the rules, and says what has begun to fire.
-fn evaluate(state: &mut State) {
+fn evaluate(state: &mut AppState) {
     let fired = state.evaluate_rules();
     alerts::refresh(state);
     let firing: Vec<String> = fired
         .iter()
-        .filter(|change| change.turn == Turn::Firing)
+        .filter(|change| change.transition == Transition::Firing)
         .map(|change| format!("⚑ {}: {}", change.alert.title, change.alert.reason))
         .collect();
     if let Some(first) = firing.first() {
         let more = if firing.len() > 1 { format!(" and {} more alerts", firing.len() - 1) } else { String::new() };
         let text = format!("{first}{more}");
-        state.say(text);
+        state.notify(text);
     }
 }
 
 /// Computes health now, and asks for what is not in memory.
-pub(super) fn refresh(state: &mut State) -> Vec<Effect> {
+pub(super) fn refresh(state: &mut AppState) -> Vec<Effect> {
     state.compute_health();
-    let questions = state.health.ask_past(state.complete_from(), state.now);
+    let questions = state.health.request_store_figures(state.complete_from(), state.now);
     if !questions.is_empty() {
-        state.past_ticket = state.ticket();
+        state.history_figures_ticket = state.ticket();
     }
-    questions.into_iter().map(|query| Effect::Figures(state.past_ticket, Box::new(query))).collect()
+    questions.into_iter().map(|query| Effect::Figures(state.history_figures_ticket, Box::new(query))).collect()
 }
 
 /// Figures have come.
-pub(super) fn take(state: &mut State, ticket: Ticket, query: &FiguresQuery, result: Result<Groups, String>) {
-    if ticket == state.past_ticket {
+pub(super) fn take(state: &mut AppState, ticket: Ticket, query: &FiguresQuery, result: Result<Groups, String>) {
+    if ticket == state.history_figures_ticket {
         match result {
-            Ok(groups) => state.health.take_past(query, groups, state.now),
-            Err(problem) => state.say(format!("figures of the past: {problem}")),
+            Ok(groups) => state.health.set_store_figures(query, groups, state.now),
+            Err(problem) => state.notify(format!("figures of the past: {problem}")),
         }
     } else if ticket == state.usual_ticket.0 {
-        state.alerting.take_usual(state.usual_ticket.1, result.as_ref().ok(), state.now);
+        state.alerting.set_baseline(state.usual_ticket.1, result.as_ref().ok(), state.now);
     }
 }
 
 /// Opens the system under the cursor.
-pub(super) fn open_system(state: &mut State) {
+pub(super) fn open_system(state: &mut AppState) {
     let health = state.health.health.as_ref();
-    let Some(system) = health.and_then(|health| health.systems.get(state.line)) else { return };
+    let Some(system) = health.and_then(|health| health.systems.get(state.selected_line)) else { return };
     let mut view = SystemView::new(system.system.clone());
     view.compute(&state.store, state.now, state.health.window_us());
     state.system = Some(view);
     state.screen = Screen::System;
-    state.line = 0;
+    state.selected_line = 0;
 }

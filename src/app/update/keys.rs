@@ -1,12 +1,12 @@
 //! Where an action goes: the topmost overlay, the focused panel, the screen, or everywhere.
 
-use super::anywhere::anywhere;
 use super::detail::in_detail;
-use super::{alerts, apply_filter, find, go_to, health, offer, remember, take_away};
-use crate::app::{Action, Effect, Focus, Overlay, Palette, PaletteItem, Run, Screen, State};
+use super::global::global;
+use super::{alerts, apply_filter, find, health, outgoing, push_history, set_filter, suggest};
+use crate::app::{Action, AppState, Effect, Focus, Overlay, Palette, PaletteCommand, PaletteItem, Screen};
 use crosstail_core::filter::{Field, quote};
 
-pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
+pub(super) fn act(state: &mut AppState, action: Action) -> Vec<Effect> {
     if let Some(done) = overlay(state, action) {
         return done;
     }
@@ -36,14 +36,14 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
     {
         return done;
     }
-    anywhere(state, action)
+    global(state, action)
 }
 
 /// What the topmost overlay does with an action.
-fn overlay(state: &mut State, action: Action) -> Option<Vec<Effect>> {
+fn overlay(state: &mut AppState, action: Action) -> Option<Vec<Effect>> {
     match state.overlays.last_mut()? {
         Overlay::Find(_) => return find::act(state, action),
-        Overlay::Prompt(_) => return take_away::in_prompt(state, action),
+        Overlay::Prompt(_) => return outgoing::in_prompt(state, action),
         Overlay::Help(first) => match action {
             Action::Up => *first = first.saturating_sub(1),
             Action::Down => *first += 1,
@@ -72,19 +72,19 @@ fn overlay(state: &mut State, action: Action) -> Option<Vec<Effect>> {
     Some(Vec::new())
 }
 
-fn execute(state: &mut State, run: Run) -> Vec<Effect> {
+fn execute(state: &mut AppState, run: PaletteCommand) -> Vec<Effect> {
     match run {
-        Run::Action(action) => act(state, action),
-        Run::Theme(theme) => {
+        PaletteCommand::Action(action) => act(state, action),
+        PaletteCommand::Theme(theme) => {
             state.theme = theme;
             vec![Effect::Redraw]
         }
-        Run::Filter(filter) => go_to(state, &filter),
-        Run::Find(text) => find::begin(state, text),
+        PaletteCommand::Filter(filter) => set_filter(state, &filter),
+        PaletteCommand::Find(text) => find::start(state, text),
     }
 }
 
-pub(super) fn palette(state: &State) -> Palette {
+pub(super) fn palette(state: &AppState) -> Palette {
     let mut items: Vec<PaletteItem> = Action::ALL
         .iter()
         .filter(|action| !matches!(action, Action::Palette | Action::Up | Action::Down | Action::Left | Action::Right))
@@ -92,30 +92,30 @@ pub(super) fn palette(state: &State) -> Palette {
         .map(|action| PaletteItem {
             name: action.name().replace('_', " "),
             help: action.help().to_owned(),
-            run: Run::Action(*action),
+            run: PaletteCommand::Action(*action),
         })
         .collect();
     items.extend(state.views.iter().map(|view| PaletteItem {
         name: format!("view {}", view.name),
         help: view.filter.clone(),
-        run: Run::Filter(view.filter.clone()),
+        run: PaletteCommand::Filter(view.filter.clone()),
     }));
     items.extend(state.themes.iter().map(|theme| PaletteItem {
         name: format!("theme {theme}"),
         help: String::new(),
-        run: Run::Theme(theme.clone()),
+        run: PaletteCommand::Theme(theme.clone()),
     }));
     Palette::new(items)
 }
 
-fn filter_bar(state: &mut State, action: Action) -> Option<Vec<Effect>> {
+fn filter_bar(state: &mut AppState, action: Action) -> Option<Vec<Effect>> {
     match action {
         Action::Up => state.filter.choose(-1),
         Action::Down => state.filter.choose(1),
         Action::FocusNext => {
             let chosen = state.filter.chosen.unwrap_or(0);
             state.filter.accept(chosen);
-            offer(state);
+            suggest(state);
             if state.filter.parse() {
                 return Some(apply_filter(state));
             }
@@ -123,18 +123,18 @@ fn filter_bar(state: &mut State, action: Action) -> Option<Vec<Effect>> {
         Action::Open => {
             if let Some(chosen) = state.filter.chosen {
                 state.filter.accept(chosen);
-                offer(state);
+                suggest(state);
                 return Some(if state.filter.parse() { apply_filter(state) } else { Vec::new() });
             }
             if let Some(error) = &state.filter.error {
                 let text = error.message.clone();
-                state.say(text);
+                state.notify(text);
                 return Some(Vec::new());
             }
             state.filter.before = None;
             state.filter.completions.clear();
             state.focus = Focus::List;
-            remember(state);
+            push_history(state);
         }
         Action::Back => {
             let before = state.filter.before.take().unwrap_or_default();
@@ -152,7 +152,7 @@ fn filter_bar(state: &mut State, action: Action) -> Option<Vec<Effect>> {
     Some(Vec::new())
 }
 
-pub(super) fn edit_filter(state: &mut State) {
+pub(super) fn edit_filter(state: &mut AppState) {
     state.screen = if state.screen == Screen::FirstRun { Screen::FirstRun } else { Screen::Explore };
     state.focus = Focus::Filter;
     state.filter.before = Some(state.filter.applied.clone());
@@ -163,10 +163,10 @@ pub(super) fn edit_filter(state: &mut State) {
     let cursor = text.len();
     state.filter.set_text(text, cursor);
     state.filter.chosen = None;
-    offer(state);
+    suggest(state);
 }
 
-fn in_histogram(state: &mut State, action: Action) -> Option<Vec<Effect>> {
+fn in_histogram(state: &mut AppState, action: Action) -> Option<Vec<Effect>> {
     let last = state.histogram.data.buckets.len().saturating_sub(1);
     let cursor = &mut state.histogram.cursor;
     match action {
@@ -185,10 +185,10 @@ fn in_histogram(state: &mut State, action: Action) -> Option<Vec<Effect>> {
 }
 
 /// The first choice sets one end of a range, the second one narrows to it.
-pub(super) fn choose_range(state: &mut State) -> Vec<Effect> {
+pub(super) fn choose_range(state: &mut AppState) -> Vec<Effect> {
     let Some((from, upto)) = state.histogram.range() else {
         state.histogram.mark = Some(state.histogram.cursor);
-        state.say("range: choose its other end, or c for what tells its failures from the rest");
+        state.notify("range: choose its other end, or c for what tells its failures from the rest");
         return Vec::new();
     };
     state.histogram.mark = None;
@@ -203,10 +203,10 @@ pub(super) fn choose_range(state: &mut State) -> Vec<Effect> {
         .collect();
     let text = [kept.join(" "), clause].join(" ").trim().to_owned();
     state.focus = Focus::List;
-    go_to(state, &text)
+    set_filter(state, &text)
 }
 
-fn in_facets(state: &mut State, action: Action) -> Option<Vec<Effect>> {
+fn in_facets(state: &mut AppState, action: Action) -> Option<Vec<Effect>> {
     let last = state.facets.len().saturating_sub(1);
     let selected = &mut state.facets.selected;
     match action {
@@ -226,12 +226,12 @@ fn in_facets(state: &mut State, action: Action) -> Option<Vec<Effect>> {
     Some(Vec::new())
 }
 
-pub(super) fn narrow(state: &mut State, field: Field, value: &str, exclude: bool) -> Vec<Effect> {
+pub(super) fn narrow(state: &mut AppState, field: Field, value: &str, exclude: bool) -> Vec<Effect> {
     let text = state.filter.with_clause(&format!("{}:{}", field.name(), quote(value)), exclude);
-    go_to(state, &text)
+    set_filter(state, &text)
 }
 
-fn in_screen(state: &mut State, action: Action) -> Option<Vec<Effect>> {
+fn in_screen(state: &mut AppState, action: Action) -> Option<Vec<Effect>> {
     let count = match state.screen {
         Screen::Health => state.health.health.as_ref().map_or(0, |health| health.systems.len()),
         Screen::System => state.system.as_ref().map_or(0, |view| view.entries.len()),
@@ -240,38 +240,40 @@ fn in_screen(state: &mut State, action: Action) -> Option<Vec<Effect>> {
         _ => state.sources.len(),
     };
     match action {
-        Action::Up => state.line = state.line.saturating_sub(1),
-        Action::Down => state.line = (state.line + 1).min(count.saturating_sub(1)),
-        Action::PageUp => state.line = state.line.saturating_sub(10),
-        Action::PageDown => state.line = (state.line + 10).min(count.saturating_sub(1)),
-        Action::Top => state.line = 0,
-        Action::Bottom => state.line = count.saturating_sub(1),
+        Action::Up => state.selected_line = state.selected_line.saturating_sub(1),
+        Action::Down => state.selected_line = (state.selected_line + 1).min(count.saturating_sub(1)),
+        Action::PageUp => state.selected_line = state.selected_line.saturating_sub(10),
+        Action::PageDown => state.selected_line = (state.selected_line + 10).min(count.saturating_sub(1)),
+        Action::Top => state.selected_line = 0,
+        Action::Bottom => state.selected_line = count.saturating_sub(1),
         Action::Back if state.screen == Screen::System => {
             let name = state.system.take().map(|view| view.system);
             state.screen = Screen::Health;
             let systems = || Some(state.health.health.as_ref()?.systems.iter());
-            state.line = systems().and_then(|mut s| s.position(|s| Some(&s.system) == name.as_ref())).unwrap_or(0);
+            state.selected_line =
+                systems().and_then(|mut s| s.position(|s| Some(&s.system) == name.as_ref())).unwrap_or(0);
         }
         Action::Back => state.screen = Screen::Explore,
         Action::Open if state.screen == Screen::Health => health::open_system(state),
         Action::Open if state.screen == Screen::System => {
             let view = state.system.as_ref()?;
-            let entry = view.entries.get(state.line).map(|entry| format!(" {}", entry.clause)).unwrap_or_default();
+            let entry =
+                view.entries.get(state.selected_line).map(|entry| format!(" {}", entry.clause)).unwrap_or_default();
             let clause = format!("system:{}{entry} time:{}..", quote(&view.system), view.since.rfc3339());
             state.screen = Screen::Explore;
-            return Some(go_to(state, &clause));
+            return Some(set_filter(state, &clause));
         }
         Action::Open if state.screen == Screen::Alerts => return alerts::jump(state),
         Action::Open | Action::Keep | Action::Exclude if state.screen == Screen::Contrast => {
-            let clause = state.contrast.as_ref()?.1.line(state.line)?.tally.clause.clone();
+            let clause = state.contrast.as_ref()?.1.line(state.selected_line)?.tally.clause.clone();
             state.screen = Screen::Explore;
             let text = state.filter.with_clause(&clause, action == Action::Exclude);
-            return Some(go_to(state, &text));
+            return Some(set_filter(state, &text));
         }
         Action::Open => {
-            let clause = format!("source:{}", quote(&state.sources.get(state.line)?.name));
+            let clause = format!("source:{}", quote(&state.sources.get(state.selected_line)?.name));
             state.screen = Screen::Explore;
-            return Some(go_to(state, &clause));
+            return Some(set_filter(state, &clause));
         }
         _ => return None,
     }

@@ -1,33 +1,33 @@
 //! `update(state, event) → effects`.
 
 mod alerts;
-mod anywhere;
 mod detail;
 mod find;
+mod global;
 mod health;
 mod keys;
-mod take_away;
+mod outgoing;
 
-use super::state::{Screen, State, ViewSnapshot};
-use super::{Effect, Event, Focus, Load, Overlay, Reply, Ticket};
-use crosstail_core::filter::{Target, complete};
+use super::state::{AppState, Screen, ViewSnapshot};
+use super::{Effect, Event, Focus, Loadable, Overlay, Reply, Ticket};
+use crosstail_core::filter::{Operand, complete};
 use crosstail_core::model::{Activity, Kind};
 use crosstail_engine::outline::Outline;
 use crosstail_engine::store::Row;
-use crosstail_source::pump::{PumpEvent, State as SourceState};
+use crosstail_source::pump::{PumpEvent, SourceState};
 use detail::{compare_tries, explain, open, refresh_detail, refresh_usual, search};
 use keys::{act, choose_range, palette};
 use std::sync::Arc;
 
 /// Takes an event; gives what has to be done.
-pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
+pub fn update(state: &mut AppState, event: Event) -> Vec<Effect> {
     match event {
         Event::Action(action) => act(state, action),
         Event::FilterEdited(text, cursor) => {
             state.filter.text = text;
             state.filter.cursor = cursor;
             state.filter.chosen = None;
-            offer(state);
+            suggest(state);
             if state.filter.parse() { apply_filter(state) } else { Vec::new() }
         }
         Event::PaletteEdited(text) => {
@@ -43,8 +43,8 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             Vec::new()
         }
         Event::Open(text, tab) => {
-            state.opens_at = tab;
-            find::begin(state, text)
+            state.open_tab = tab;
+            find::start(state, text)
         }
         Event::Pasted(text) => {
             let mut palette = palette(state);
@@ -59,7 +59,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             }
             Vec::new()
         }
-        Event::Pump(event) => pump(state, event),
+        Event::Pump(event) => on_source_event(state, event),
         Event::Reply(ticket, reply) => answer(state, ticket, reply),
         Event::Tick(now) => tick(state, now),
         Event::Resize(width, height) => {
@@ -84,7 +84,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
     }
 }
 
-fn tick(state: &mut State, now: crosstail_core::model::Timestamp) -> Vec<Effect> {
+fn tick(state: &mut AppState, now: crosstail_core::model::Timestamp) -> Vec<Effect> {
     state.now = now;
     if state.notice.as_ref().is_some_and(|notice| notice.until <= now) {
         state.notice = None;
@@ -107,31 +107,31 @@ fn tick(state: &mut State, now: crosstail_core::model::Timestamp) -> Vec<Effect>
         state.count(false);
     }
     // What only payloads can tell is asked again for what came since.
-    let looks_inside = state.filter.applied.expr().atoms().iter().any(|atom| matches!(atom.target, Target::Path(..)));
-    let due = now.since_us(state.matched_at) > 3_000_000 && state.store.revision() != state.matched_revision;
-    if looks_inside && !state.matching && due {
-        effects.extend(ask_for_matches(state));
+    let looks_inside = state.filter.applied.expr().atoms().iter().any(|atom| matches!(atom.target, Operand::Path(..)));
+    let due = now.since_us(state.match_asked_at) > 3_000_000 && state.store.revision() != state.matched_revision;
+    if looks_inside && !state.match_running && due {
+        effects.extend(request_payload_matches(state));
     }
     effects
 }
 
 /// Lets the sources say which activities match by their payload.
-fn ask_for_matches(state: &mut State) -> Vec<Effect> {
-    state.matching = true;
-    state.matched_at = state.now;
+fn request_payload_matches(state: &mut AppState) -> Vec<Effect> {
+    state.match_running = true;
+    state.match_asked_at = state.now;
     state.matched_revision = state.store.revision();
     state.match_ticket = state.ticket();
-    vec![Effect::Match(state.match_ticket, state.filter.applied.text().to_owned())]
+    vec![Effect::MatchPayloads(state.match_ticket, state.filter.applied.text().to_owned())]
 }
 
-fn pump(state: &mut State, event: PumpEvent) -> Vec<Effect> {
+fn on_source_event(state: &mut AppState, event: PumpEvent) -> Vec<Effect> {
     let id = event.source();
     let Some(index) = state.sources.iter().position(|source| source.id == id) else { return Vec::new() };
     match event {
         PumpEvent::State(_, now) => {
             let source = &mut state.sources[index];
             match now {
-                SourceState::Live | SourceState::Ended => (source.unreachable_since, source.filled) = (None, true),
+                SourceState::Live | SourceState::Ended => (source.unreachable_since, source.backfilled) = (None, true),
                 SourceState::Waiting { .. } | SourceState::Failed { .. } => {
                     source.unreachable_since.get_or_insert(state.now);
                 }
@@ -141,9 +141,9 @@ fn pump(state: &mut State, event: PumpEvent) -> Vec<Effect> {
         }
         PumpEvent::Probed(_, probe) => {
             if let Some(warning) = probe.warnings.first() {
-                state.sources[index].said = Some(probe.warnings.join(" · "));
+                state.sources[index].last_notice = Some(probe.warnings.join(" · "));
                 let said = format!("{}: {warning}", state.sources[index].name);
-                state.say(said);
+                state.notify(said);
             }
             state.sources[index].probe = Some(probe);
         }
@@ -158,8 +158,8 @@ fn pump(state: &mut State, event: PumpEvent) -> Vec<Effect> {
         }
         PumpEvent::Notice(_, text) => {
             let said = format!("{}: {text}", state.sources[index].name);
-            state.sources[index].said = Some(text);
-            state.say(said);
+            state.sources[index].last_notice = Some(text);
+            state.notify(said);
         }
         PumpEvent::Batch { items, live, .. } => {
             let newest = items.iter().map(|a| a.started_at).max();
@@ -181,9 +181,9 @@ fn pump(state: &mut State, event: PumpEvent) -> Vec<Effect> {
             let delta = state.store.ingest(items);
             let is_alert = |row: &&Row| state.store.kind(**row) == Kind::Alert;
             state.alert_rows.extend(delta.rows.iter().filter(is_alert));
-            state.health.touch(&state.store, &delta.rows, &delta.moved_from);
+            state.health.mark_dirty(&state.store, &delta.rows, &delta.moved_from);
             let status = &mut state.sources[index];
-            status.seen += delta.added as u64 + joined;
+            status.received += delta.added as u64 + joined;
             status.newest = status.newest.max(newest);
             status.oldest = status.oldest.into_iter().chain(oldest).min();
             if live {
@@ -210,13 +210,13 @@ fn pump(state: &mut State, event: PumpEvent) -> Vec<Effect> {
     Vec::new()
 }
 
-fn answer(state: &mut State, ticket: Ticket, reply: Reply) -> Vec<Effect> {
+fn answer(state: &mut AppState, ticket: Ticket, reply: Reply) -> Vec<Effect> {
     match reply {
         Reply::Payload(result) => {
             if let Some(detail) = state.detail.as_mut().filter(|detail| detail.payload_ticket == ticket) {
                 match result {
                     Ok(opened) => detail.take(opened),
-                    Err(problem) => detail.opened = Load::Failed(problem),
+                    Err(problem) => detail.opened = Loadable::Failed(problem),
                 }
                 return explain(state);
             }
@@ -232,7 +232,7 @@ fn answer(state: &mut State, ticket: Ticket, reply: Reply) -> Vec<Effect> {
                     detail.related.entry(activity.id.clone()).or_insert(activity);
                 }
                 detail.related_loaded = true;
-                detail.relate();
+                detail.set_related();
                 return compare_tries(state);
             }
         }
@@ -241,11 +241,11 @@ fn answer(state: &mut State, ticket: Ticket, reply: Reply) -> Vec<Effect> {
             let (mut right, compared) = match result {
                 Ok(found) => {
                     let (right, comparison) = *found;
-                    (Some(right), Load::Loaded(Arc::new(comparison)))
+                    (Some(right), Loadable::Loaded(Arc::new(comparison)))
                 }
-                Err(problem) => (None, Load::Failed(problem)),
+                Err(problem) => (None, Loadable::Failed(problem)),
             };
-            for against in [&mut detail.against, &mut detail.ladder].into_iter().flatten() {
+            for against in [&mut detail.side_by_side, &mut detail.attempt_diff].into_iter().flatten() {
                 if against.ticket == ticket {
                     against.right = right.take().or(against.right.take());
                     against.compared = compared.clone();
@@ -257,33 +257,35 @@ fn answer(state: &mut State, ticket: Ticket, reply: Reply) -> Vec<Effect> {
             let (width, height) = (detail.width, detail.height);
             if let Some(jq) = detail.jq.as_mut().filter(|jq| jq.ticket == ticket) {
                 jq.result = match result {
-                    Ok(texts) => Load::Loaded(Outline::of_results(&texts, width)),
-                    Err(problem) => Load::Failed(problem),
+                    Ok(texts) => Loadable::Loaded(Outline::of_results(&texts, width)),
+                    Err(problem) => Loadable::Failed(problem),
                 };
-                if let Load::Loaded(outline) = &mut jq.result {
-                    outline.settle(height);
+                if let Loadable::Loaded(outline) = &mut jq.result {
+                    outline.scroll_to_selection(height);
                 }
             }
         }
         Reply::Figures(query, result) => health::take(state, ticket, &query, result),
-        Reply::Finding(source, progress, found) => return find::hear(state, ticket, (source, progress, found)),
+        Reply::SearchProgress(source, progress, found) => {
+            return find::on_progress(state, ticket, (source, progress, found));
+        }
         Reply::Matched(ids, done) => {
             if ticket == state.match_ticket {
-                state.store.decide(&ids);
-                state.matching = !done;
+                state.store.set_payload_matches(&ids);
+                state.match_running = !done;
                 if done {
                     state.matched_revision = state.store.revision();
                 }
                 state.count(true);
             }
         }
-        Reply::Said(text) => state.say(text),
+        Reply::Notice(text) => state.notify(text),
     }
     Vec::new()
 }
 
 /// Puts the filter in the bar in force.
-fn apply_filter(state: &mut State) -> Vec<Effect> {
+fn apply_filter(state: &mut AppState) -> Vec<Effect> {
     let at = state.list.selected.map(|row| state.store.started(row));
     let predicate = state.filter.applied.predicate(&state.context());
     let needs_payload = predicate.needs_payload();
@@ -292,19 +294,19 @@ fn apply_filter(state: &mut State) -> Vec<Effect> {
     state.list.settle(&state.store, at);
     state.list.unseen = 0;
     state.count(true);
-    state.matching = false;
-    if needs_payload { ask_for_matches(state) } else { Vec::new() }
+    state.match_running = false;
+    if needs_payload { request_payload_matches(state) } else { Vec::new() }
 }
 
 /// Shows another view, and remembers the one before.
-fn go_to(state: &mut State, filter: &str) -> Vec<Effect> {
+fn set_filter(state: &mut AppState, filter: &str) -> Vec<Effect> {
     state.filter.set_text(filter.to_owned(), filter.len());
     state.filter.parse();
-    remember(state);
+    push_history(state);
     apply_filter(state)
 }
 
-fn remember(state: &mut State) {
+fn push_history(state: &mut AppState) {
     let selected = state.list.selected.filter(|_| !state.list.follow);
     let now = ViewSnapshot { filter: state.filter.applied.text().to_owned(), selected };
     if state.history.get(state.history_at).is_some_and(|last| last.filter == now.filter) {
@@ -316,9 +318,9 @@ fn remember(state: &mut State) {
     state.history_at = state.history.len() - 1;
 }
 
-fn walk_history(state: &mut State, by: isize) -> Vec<Effect> {
+fn walk_history(state: &mut AppState, by: isize) -> Vec<Effect> {
     let Some(to) = state.history_at.checked_add_signed(by).filter(|to| *to < state.history.len()) else {
-        state.say(if by < 0 { "no view before this one" } else { "no view after this one" });
+        state.notify(if by < 0 { "no view before this one" } else { "no view after this one" });
         return Vec::new();
     };
     state.history_at = to;
@@ -332,6 +334,6 @@ fn walk_history(state: &mut State, by: isize) -> Vec<Effect> {
     effects
 }
 
-fn offer(state: &mut State) {
+fn suggest(state: &mut AppState) {
     state.filter.completions = complete(&state.filter.text, state.filter.cursor, &state.store);
 }

@@ -1,4 +1,4 @@
-//! What can be typed.
+//! The command line: options, arguments, and the help texts that people read.
 
 mod stores;
 
@@ -9,17 +9,17 @@ pub(super) use stores::{
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// One terminal screen over every store that your integrations log into.
+/// A terminal explorer for the logs of your integrations: one live list over every store.
 #[derive(Debug, Parser)]
 #[command(
     name = "crosstail",
     version,
     override_usage = "crosstail [OPTIONS] [SOURCES]...\n       crosstail [--config FILE] [--profile NAME] <COMMAND>",
-    after_help = "Examples:\n  crosstail demo                            live simulated traffic, no server, no config\n  crosstail 'logs/*.log'                    explore log files as they grow\n  kubectl logs -f pod | crosstail -         explore a stream\n  crosstail query status:failed --since 1h --source logs/\n  crosstail tail 'system:SAP latency>2s' -o json"
+    after_help = "Examples:\n  crosstail demo                            explore simulated traffic; needs no server and no configuration\n  crosstail 'logs/*.log'                    explore log files as they grow\n  kubectl logs -f pod | crosstail -         explore a stream\n  crosstail query status:failed --since 1h --source logs/\n  crosstail tail 'system:SAP latency>2s' -o json"
 )]
 pub struct Cli {
     #[command(flatten)]
-    pub(super) choice: ChoiceArgs,
+    pub(super) choice: ConfigOverrideArgs,
     #[command(flatten)]
     pub(super) explore: ExploreArgs,
     #[command(subcommand)]
@@ -27,45 +27,44 @@ pub struct Cli {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct ChoiceArgs {
-    /// The configuration file, instead of yours (or CROSSTAIL_CONFIG)
+pub(super) struct ConfigOverrideArgs {
+    /// Use this configuration file instead of your own (or set CROSSTAIL_CONFIG)
     #[arg(long = "config", value_name = "FILE", global = true, help_heading = "Configuration")]
     pub(super) file: Option<std::path::PathBuf>,
-    /// The profile of the configuration (or CROSSTAIL_PROFILE)
+    /// Use this profile from the configuration (or set CROSSTAIL_PROFILE)
     #[arg(long, value_name = "NAME", global = true, help_heading = "Configuration")]
     pub(super) profile: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct ExploreArgs {
-    /// Paths, globs, directories, '-' for standard input, postgres://, mongodb://, es+https://, kafka://, sqlite://, prometheus+http:// or health+http:// URLs. Without any: the sources of the config
-    #[arg(id = "explored", value_name = "SOURCES")]
+    #[arg(id = "explored", value_name = "SOURCES", help = source_help(""))]
     pub(super) sources: Vec<String>,
     #[command(flatten)]
-    pub(super) look: LookArgs,
-    /// How lines or tables are read; recognised where not given (halopsa, pino, bunyan, ecs, zap, logrus, otlp, json …) or a TOML file
+    pub(super) look: ViewArgs,
+    /// Schema that maps lines or tables to activities: a name (halopsa, pino, bunyan, ecs, zap, logrus, otlp, json …) or a TOML file; recognised from the data if omitted
     #[arg(id = "explored_schema", long = "schema", value_name = "NAME|FILE")]
     pub(super) schema: Option<String>,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct LookArgs {
-    /// Filter to begin with
+pub(super) struct ViewArgs {
+    /// Start with this filter
     #[arg(long, short = 'f', value_name = "FILTER")]
     pub(super) filter: Option<String>,
-    /// Open what this identifies at once: an id, a trace, an address, an order number
+    /// Open the request that this text identifies: an id, a traceparent, an address, an order number
     #[arg(long, value_name = "TEXT")]
     pub(super) open: Option<String>,
-    /// Tab of what is opened: overview, request, response, error, retries, trace, raw, compare
+    /// Tab to show first with --open: overview, request, response, error, retries, trace, raw, compare
     #[arg(long, value_name = "TAB", requires = "open", value_parser = tab)]
     pub(super) tab: Option<crate::app::Tab>,
-    /// dark, light, contrast, colourblind, ansi, none (or CROSSTAIL_THEME)
+    /// Theme: dark, light, contrast, colourblind, ansi, none, or one of your own (or set CROSSTAIL_THEME)
     #[arg(long)]
     pub(super) theme: Option<String>,
-    /// Time zone shown: UTC, local, or a name as Europe/Berlin (or CROSSTAIL_TZ)
+    /// Time zone of the screen: UTC, local, or a name such as Europe/Berlin (or set CROSSTAIL_TZ)
     #[arg(id = "explored_zone", long = "zone", value_name = "ZONE")]
     pub(super) zone: Option<String>,
-    /// Activities held in memory at most; 2,000,000 where nothing else is configured
+    /// Maximum number of activities in memory; 2,000,000 unless configured otherwise
     #[arg(long, value_name = "N")]
     pub(super) history_limit: Option<usize>,
     #[command(flatten)]
@@ -74,51 +73,51 @@ pub(super) struct LookArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct WriteArgs {
-    /// Let alerts be acknowledged and resolved in their stores; nothing is written otherwise
+    /// Allow acknowledging and resolving alerts in their stores; otherwise nothing is written to a store
     #[arg(long)]
     pub(super) allow_writes: bool,
-    /// Who acknowledges and resolves: of PostgreSQL a user's name, e-mail or id in its table users
+    /// Who acknowledges or resolves; for PostgreSQL, a name, e-mail address or id from its table `users`
     #[arg(long = "as", env = "USER", value_name = "WHO")]
     pub(super) who: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Explore an embedded store with live simulated traffic
+    /// Explore simulated live traffic in an embedded store
     Demo(DemoArgs),
     /// Print activities as they appear and change
     Tail(TailArgs),
-    /// Print history
+    /// Print past activities
     Query(QueryArgs),
-    /// Print grouped figures
+    /// Print counts, success rates and latencies by group
     Stats(StatsArgs),
-    /// Print one activity whole: payload, retry chain, trace
+    /// Print everything about one activity: payload, retry chain, trace
     Show(ShowArgs),
-    /// How systems and stores are; exit 0 healthy, 1 degraded or down, 2 could not tell
+    /// Print the health of systems and stores; exit code 0: healthy, 1: degraded or down, 2: unknown
     Health(HealthArgs),
-    /// Alerts of the stores, and of a running watch: list, acknowledge, resolve, silence
+    /// List, acknowledge, resolve or silence alerts from stores and from a running watch
     Alerts(AlertsArgs),
-    /// Evaluate the rules without a screen, and tell Slack, e-mail, webhooks or commands
+    /// Evaluate the alert rules without a screen, and notify Slack, e-mail, webhooks or commands
     #[cfg(feature = "watch")]
     Watch(WatchArgs),
-    /// Schemas: list them, show one, create its tables
+    /// List schemas, show one, or create its tables in a store
     Schema(SchemaArgs),
-    /// Examine each source: reachable, rights, schema, indexes, retention, clocks; what to do; exit 0, 1 warnings, 2 problems
+    /// Check each source's connection, rights, schema, indexes, retention and clock, and suggest fixes; exit code 0: good, 1: warnings, 2: problems
     Doctor(DoctorArgs),
-    /// Write history into a file: CSV, NDJSON, Parquet or SQLite; resumable
+    /// Write past activities to a CSV, NDJSON, Parquet or SQLite file; can be interrupted and resumed
     Export(ExportArgs),
-    /// The configuration: begin one, check it, show where each value comes from
+    /// Create a configuration, check it, or show where each value comes from
     Config(ConfigArgs),
-    /// Completions for a shell
+    /// Print completions for a shell
     Completions(CompletionsArgs),
-    /// The manual page
+    /// Print the manual page
     Man(ManArgs),
-    /// Write simulated traffic into real stores, as the systems write it
+    /// Write simulated traffic to real stores, in the form that each system uses
     Generate(GenerateArgs),
-    /// What the explorer evaluates a jq expression in: JSON in, a result a line out
+    /// The process in which the explorer evaluates a jq expression: JSON on stdin, one result a line on stdout
     #[command(hide = true)]
     EvaluateJq {
-        /// The expression
+        /// The jq expression
         expression: String,
     },
 }
@@ -128,40 +127,39 @@ pub(super) enum Command {
     after_help = "Examples:\n  crosstail demo --seed 3 --rate 20\n  crosstail demo --keep kept.sqlite --history 2h"
 )]
 pub(super) struct DemoArgs {
-    /// The same seed gives the same activities
+    /// Seed of the random generator: the same seed gives the same activities
     #[arg(long, default_value_t = 7)]
     pub(super) seed: u64,
-    /// Activities a second
+    /// Activities per second
     #[arg(long, default_value_t = 2.5)]
     pub(super) rate: f64,
-    /// How much history there is when it opens
+    /// Length of the simulated history when the explorer opens
     #[arg(long, default_value = "24h", value_parser = duration)]
     pub(super) history: std::time::Duration,
-    /// Write the store here and keep it, instead of a temporary file
+    /// Keep the store in this file instead of a temporary one
     #[arg(long, value_name = "FILE")]
     pub(super) keep: Option<std::path::PathBuf>,
     #[command(flatten)]
-    pub(super) look: LookArgs,
+    pub(super) look: ViewArgs,
 }
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct SourceArgs {
-    /// Path, glob, directory, '-', or a URL: postgres://, mongodb://, es+https://, kafka://, sqlite://, prometheus+http://, health+http://; repeatable. Without any: the sources of the config
-    #[arg(long = "source", short = 's', value_name = "SOURCE", global = true)]
+    #[arg(long = "source", short = 's', value_name = "SOURCE", global = true, help = source_help("; repeatable"))]
     pub(super) sources: Vec<String>,
-    /// How lines or tables are read; recognised where not given
+    /// Schema that maps lines or tables to activities; recognised from the data if omitted
     #[arg(long, value_name = "NAME|FILE", global = true)]
     pub(super) schema: Option<String>,
-    /// Time zone of times in filters, and of text output (or CROSSTAIL_TZ)
+    /// Time zone for filters and text output: UTC, local, or a name such as Europe/Berlin (or set CROSSTAIL_TZ)
     #[arg(long, value_name = "ZONE", global = true)]
     pub(super) zone: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// A line an activity
+    /// One line per activity
     Text,
-    /// A JSON object a line
+    /// One JSON object per line
     Json,
     /// Comma-separated values with a header
     Csv,
@@ -174,23 +172,23 @@ pub(super) enum Format {
     after_help = "Examples:\n  crosstail query status:failed --since 1h -s 'logs/*.log'\n  crosstail query 'system:SAP latency>2s' -s demo.sqlite -o json --limit 0"
 )]
 pub(super) struct QueryArgs {
-    /// What to keep, in the filter language
+    /// Filter, for example: status:failed system:SAP
     pub(super) filter: Vec<String>,
     #[command(flatten)]
     pub(super) source: SourceArgs,
-    /// Not before: 15m, 1h, 2026-11-20, 2026-11-20T09:00
+    /// Only activities from this time on: 15m or 1h ago, 2026-11-20, 2026-11-20T09:00
     #[arg(long, value_name = "TIME")]
     pub(super) since: Option<String>,
-    /// Before
+    /// Only activities before this time
     #[arg(long, value_name = "TIME")]
     pub(super) until: Option<String>,
-    /// Activities at most; 0: no limit
+    /// Maximum number of activities; 0 for no limit
     #[arg(long, default_value_t = 1000)]
     pub(super) limit: usize,
-    /// time or -time (newest first, the default)
+    /// Order: time (oldest first) or -time (newest first)
     #[arg(long, default_value = "-time", allow_hyphen_values = true, value_parser = ["time", "-time"])]
     pub(super) sort: String,
-    /// Form of the output
+    /// Output format
     #[arg(long, short, value_enum, default_value_t = Format::Text)]
     pub(super) output: Format,
 }
@@ -200,14 +198,14 @@ pub(super) struct QueryArgs {
     after_help = "Examples:\n  crosstail tail level>=error -s /var/log/app/\n  crosstail tail kind:webhook -s app.log --since 10m -o json"
 )]
 pub(super) struct TailArgs {
-    /// What to keep, in the filter language
+    /// Filter, for example: status:failed system:SAP
     pub(super) filter: Vec<String>,
     #[command(flatten)]
     pub(super) source: SourceArgs,
-    /// Begin with what there is since then, instead of now
+    /// First print the activities from this time on: 15m or 1h ago, 2026-11-20, 2026-11-20T09:00
     #[arg(long, value_name = "TIME")]
     pub(super) since: Option<String>,
-    /// Form of the output
+    /// Output format
     #[arg(long, short, value_enum, default_value_t = Format::Text)]
     pub(super) output: Format,
 }
@@ -216,11 +214,11 @@ pub(super) struct TailArgs {
 pub(super) enum StatsFormat {
     /// Aligned columns
     Table,
-    /// A JSON object a line
+    /// One JSON object per line
     Json,
     /// Comma-separated values with a header
     Csv,
-    /// A page with charts that needs nothing else
+    /// A self-contained page with charts
     Html,
 }
 
@@ -229,35 +227,35 @@ pub(super) enum StatsFormat {
     after_help = "Examples:\n  crosstail stats --by system,status --since 24h -s logs/\n  crosstail stats is:failure --by endpoint --every 1h -s demo.sqlite -o json\n  crosstail stats --report failed_by_type --since 24h -s demo.sqlite\n  crosstail stats --report all --since 7d -s demo.sqlite -o html > report.html"
 )]
 pub(super) struct StatsArgs {
-    /// What to keep, in the filter language
+    /// Filter, for example: status:failed system:SAP
     pub(super) filter: Vec<String>,
     #[command(flatten)]
     pub(super) source: SourceArgs,
-    /// Fields to group by
+    /// Fields to group by, separated by commas
     #[arg(long, default_value = "system", value_delimiter = ',')]
     pub(super) by: Vec<String>,
-    /// Also group by spans of time: 5m, 1h, 1d
+    /// Also group by intervals of this length: 5m, 1h, 1d
     #[arg(long, value_name = "SPAN", value_parser = duration)]
     pub(super) every: Option<std::time::Duration>,
-    /// Not before
+    /// Only activities from this time on: 15m or 1h ago, 2026-11-20, 2026-11-20T09:00
     #[arg(long, value_name = "TIME")]
     pub(super) since: Option<String>,
-    /// Before
+    /// Only activities before this time
     #[arg(long, value_name = "TIME")]
     pub(super) until: Option<String>,
-    /// A report instead of groups of your own: failed_by_type, success_by_system, most_active, slowest_endpoints, volume_by_day, or all
+    /// Print a predefined report instead: failed_by_type, success_by_system, most_active, slowest_endpoints, volume_by_day, or all
     #[arg(long, value_name = "NAME", conflicts_with_all = ["by", "every"])]
     pub(super) report: Option<String>,
-    /// Form of the output
+    /// Output format
     #[arg(long, short, value_enum, default_value_t = StatsFormat::Table)]
     pub(super) output: StatsFormat,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum HealthFormat {
-    /// For reading
+    /// Aligned columns
     Table,
-    /// A JSON object a line
+    /// One JSON object per line
     Json,
     /// Prometheus' text format
     Prometheus,
@@ -270,10 +268,10 @@ pub(super) enum HealthFormat {
 pub(super) struct HealthArgs {
     #[command(flatten)]
     pub(super) source: SourceArgs,
-    /// Systems are judged by their activities of this long, against as long before
+    /// Judge each system by its activities in the last SPAN, compared with the SPAN before
     #[arg(long, value_name = "SPAN", default_value = "15m", value_parser = duration)]
     pub(super) window: std::time::Duration,
-    /// Form of the output
+    /// Output format
     #[arg(long, short, value_enum, default_value_t = HealthFormat::Table)]
     pub(super) output: HealthFormat,
 }
@@ -287,52 +285,52 @@ pub(super) struct AlertsArgs {
     pub(super) command: Option<AlertsCommand>,
     #[command(flatten)]
     pub(super) source: SourceArgs,
-    /// Those that are resolved, too
+    /// Include resolved alerts
     #[arg(long, global = true)]
     pub(super) all: bool,
-    /// Alerts of stores triggered not before: 1h, 7d, 2026-11-20
+    /// Only stored alerts triggered from this time on: 1h or 7d ago, 2026-11-20
     #[arg(long, value_name = "TIME", global = true)]
     pub(super) since: Option<String>,
-    /// Form of the output
+    /// Output format
     #[arg(long, short, value_enum, default_value_t = Format::Table, global = true)]
     pub(super) output: Format,
-    /// State of the watch whose alerts are meant
+    /// State file of the watch [default: ~/.local/state/crosstail/watch.json]
     #[arg(long, value_name = "FILE", global = true)]
     pub(super) state: Option<std::path::PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AlertsCommand {
-    /// What is open (the default)
+    /// List open alerts (the default)
     List,
-    /// Say that somebody has taken an alert; in a store only with --allow-writes
+    /// Acknowledge an alert; an alert in a store needs --allow-writes
     Ack {
-        /// The alert: its id, or a beginning of four characters or more
+        /// The alert's id, or at least its first four characters
         id: String,
         #[command(flatten)]
         writes: WriteArgs,
     },
-    /// Resolve an alert in its store; only with --allow-writes
+    /// Resolve an alert in its store; needs --allow-writes
     Resolve {
-        /// The alert: its id, or a beginning of four characters or more
+        /// The alert's id, or at least its first four characters
         id: String,
         #[command(flatten)]
         writes: WriteArgs,
     },
-    /// Let a running watch not tell of a rule for some time
+    /// Stop a running watch from sending a rule's notifications for some time
     Silence {
-        /// The rule's name, or * for all
+        /// Name of the rule, or * for all rules
         rule: String,
-        /// Only for this system, queue, source …
+        /// Silence only this system, queue, source …
         #[arg(long, value_name = "VALUE", default_value = "*")]
         of: String,
-        /// How long
+        /// Length of the silence: 30m, 2h, 1d
         #[arg(long = "for", value_name = "SPAN", value_parser = duration)]
         length: std::time::Duration,
-        /// Why
+        /// The reason, for whoever sees the silence
         #[arg(long, value_name = "TEXT", default_value = "")]
         why: String,
-        /// Who says so
+        /// Your name, for whoever sees the silence
         #[arg(long = "as", env = "USER", value_name = "WHO", default_value = "unknown")]
         who: String,
     },
@@ -341,37 +339,37 @@ pub(super) enum AlertsCommand {
 #[cfg(feature = "watch")]
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  crosstail watch --dry-run -s 'logs/*.log'            print what would be told\n  crosstail watch --test                               tell every channel of the config once\n  crosstail watch --listen 127.0.0.1:9464              with /health and /metrics\n\nChannels are [[channel]] entries of the config file; rules are files in its folder rules/."
+    after_help = "Examples:\n  crosstail watch --dry-run -s 'logs/*.log'            print notifications, send none\n  crosstail watch --test                               send a test notification to every channel\n  crosstail watch --listen 127.0.0.1:9464              also serve /health and /metrics\n\nChannels are [[channel]] entries in the configuration file. Rules are files in the folder rules/ next to it."
 )]
 pub(super) struct WatchArgs {
     #[command(flatten)]
     pub(super) source: SourceArgs,
-    /// Print what would be told, a JSON object a line, and tell nobody
+    /// Print notifications, one JSON object per line, instead of sending them
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// Tell every channel of a made-up alert, say which took it, and end
+    /// Send a test notification to every channel, report which accepted it, and exit
     #[arg(long, conflicts_with = "dry_run")]
     pub(super) test: bool,
-    /// A folder of further rules
+    /// Read more rules from this folder
     #[arg(long, value_name = "FOLDER")]
     pub(super) rules: Option<std::path::PathBuf>,
-    /// Serve /health and /metrics here
+    /// Serve /health and /metrics at this address
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(super) listen: Option<std::net::SocketAddr>,
-    /// Where the state is kept over restarts
+    /// Keep state across restarts in this file [default: ~/.local/state/crosstail/watch.json]
     #[arg(long, value_name = "FILE")]
     pub(super) state: Option<std::path::PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum ShowFormat {
-    /// For reading
+    /// Readable text
     Text,
     /// One JSON object
     Json,
-    /// A command that repeats the request, secrets as variables
+    /// A curl command that repeats the request, with variables in place of secrets
     Curl,
-    /// For a ticket
+    /// Markdown, for a ticket
     Markdown,
 }
 
@@ -380,21 +378,21 @@ pub(super) enum ShowFormat {
     after_help = "Examples:\n  crosstail show 7f3a9c21-0000-4abc-8def-0123456789ab -s 'logs/*.log'\n  crosstail show PO-4711 -s demo.sqlite -o markdown\n  crosstail show https://sap.example/po/create -s demo.sqlite --compare"
 )]
 pub(super) struct ShowArgs {
-    /// Anything that identifies it: an id (a beginning of four characters is enough), a correlation id, a traceparent, an
-    /// address, an order number, a line of a log
+    /// Anything that identifies the activity: an id (the first four characters are enough), a correlation id, a
+    /// traceparent, an address, an order number, a log line
     pub(super) id: String,
-    /// Also say what differs from the last success of the same endpoint
+    /// Also compare it with the last success of the same endpoint
     #[arg(long)]
     pub(super) compare: bool,
     #[command(flatten)]
     pub(super) source: SourceArgs,
-    /// Form of the output
+    /// Output format
     #[arg(long, short, value_enum, default_value_t = ShowFormat::Text)]
     pub(super) output: ShowFormat,
 }
 
 impl ExploreArgs {
-    /// Whether any of it was typed.
+    /// Whether any of these options or arguments was given.
     pub(super) fn is_given(&self) -> bool {
         let look = &self.look;
         let texts = [&look.filter, &look.open, &look.theme, &look.zone, &self.schema];
@@ -406,14 +404,31 @@ impl ExploreArgs {
     }
 }
 
+/// Help for a source argument. The schemes are those of this build's kinds; a variant of one already listed
+/// (`es+http` next to `es+https`) is left out.
+fn source_help(note: &str) -> String {
+    let mut schemes: Vec<&str> = Vec::new();
+    for scheme in crate::kinds::ALL.iter().filter(|kind| !kind.takes_several).flat_map(|kind| kind.schemes) {
+        let family = |scheme: &str| scheme.split('+').next().map(str::to_owned);
+        if !schemes.iter().any(|listed| family(listed) == family(scheme)) {
+            schemes.push(scheme);
+        }
+    }
+    let urls: Vec<String> = schemes.iter().map(|scheme| format!("{scheme}://")).collect();
+    let urls = urls.join(", ");
+    format!(
+        "A path, glob or directory, '-' for standard input, the name of a configured source, or a URL ({urls}){note}. If omitted: the configured sources"
+    )
+}
+
 fn tab(text: &str) -> Result<crate::app::Tab, String> {
     let names = || crate::app::Tab::ALL.iter().map(|tab| tab.name()).collect::<Vec<_>>().join(", ");
-    crate::app::Tab::parse(text).ok_or_else(|| format!("no tab '{text}'; there are {}", names()))
+    crate::app::Tab::parse(text).ok_or_else(|| format!("no tab '{text}'; the tabs are {}", names()))
 }
 
 fn duration(text: &str) -> Result<std::time::Duration, String> {
     crosstail_core::filter::duration_us(text)
         .filter(|us| *us > 0.0)
         .map(|us| std::time::Duration::from_micros(us as u64))
-        .ok_or_else(|| format!("'{text}' is no length of time; write 30m, 24h, 2d"))
+        .ok_or_else(|| format!("'{text}' is not a length of time; write 30m, 24h, 2d"))
 }

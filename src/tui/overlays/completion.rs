@@ -1,6 +1,6 @@
 //! What fits at the cursor of the filter bar, under it.
 
-use crate::app::{Focus, State};
+use crate::app::{AppState, Focus};
 use crate::tui::panels::filter_bar::TEXT_AT;
 use crate::tui::text::{left, put, right, safe, width};
 use crate::tui::theme::Theme;
@@ -10,7 +10,7 @@ use ratatui::widgets::{Clear, Widget as _};
 
 const ROWS: usize = 9;
 
-pub(in crate::tui) fn render(state: &State, bar: Rect, buf: &mut Buffer, theme: &Theme) {
+pub(in crate::tui) fn render(state: &AppState, bar: Rect, buf: &mut Buffer, theme: &Theme) {
     if state.focus != Focus::Filter || state.filter.completions.is_empty() || bar.height == 0 {
         return;
     }

@@ -1,14 +1,14 @@
 //! Looking for what a text identifies: a line of progress a source, and what was found.
 
 use super::frame;
-use crate::app::{Find, Progress, State};
-use crate::tui::draw::Look;
+use crate::app::{AppState, Search, SearchProgress};
+use crate::tui::draw::Appearance;
 use crate::tui::panels::list::what;
 use crate::tui::text::{arrow, clock, day, fit, glyph, left, put, put_all, safe};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-pub(in crate::tui) fn render(state: &State, find: &Find, area: Rect, buf: &mut Buffer, look: &Look) {
+pub(in crate::tui) fn render(state: &AppState, find: &Search, area: Rect, buf: &mut Buffer, look: &Appearance) {
     let theme = &look.theme;
     let wanted = (find.sources.len() + find.found.len().clamp(1, 15) + 5) as u16;
     let inside = frame(area, 110, wanted.max(9), " find · ⏎ opens · esc closes ", buf, theme);
@@ -22,10 +22,10 @@ pub(in crate::tui) fn render(state: &State, find: &Find, area: Rect, buf: &mut B
             return;
         }
         let (mark, style) = match progress {
-            Progress::Looking(_) => ("…", theme.pending),
-            Progress::Found(..) => ("✓", theme.success),
-            Progress::Nothing(_) => ("·", theme.dim),
-            Progress::Failed(_) => ("✗", theme.failure),
+            SearchProgress::Running(_) => ("…", theme.pending),
+            SearchProgress::Found(..) => ("✓", theme.success),
+            SearchProgress::Empty(_) => ("·", theme.dim),
+            SearchProgress::Failed(_) => ("✗", theme.failure),
         };
         let name = state.store.names().source_name(*id);
         let said = fit(&safe(&progress.describe()), inside.width.saturating_sub(24));

@@ -2,7 +2,7 @@
 
 use super::frame;
 use crate::app::Action;
-use crate::tui::draw::Look;
+use crate::tui::draw::Appearance;
 use crate::tui::text::{left, put};
 use crosstail_core::filter::Field;
 use ratatui::buffer::Buffer;
@@ -22,7 +22,7 @@ const LANGUAGE: &[(&str, &str)] = &[
     ("req.body.lines[*].sku:MAT-1", "a path into the payload"),
 ];
 
-pub(in crate::tui) fn render(first: usize, area: Rect, buf: &mut Buffer, look: &Look) {
+pub(in crate::tui) fn render(first: usize, area: Rect, buf: &mut Buffer, look: &Appearance) {
     let theme = &look.theme;
     let mut lines: Vec<(String, String, Style)> = Vec::new();
     let title = |lines: &mut Vec<(String, String, Style)>, text: &str| {

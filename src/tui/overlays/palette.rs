@@ -1,13 +1,13 @@
 //! The command palette.
 
 use super::frame;
-use crate::app::{Palette, Run};
-use crate::tui::draw::Look;
+use crate::app::{Palette, PaletteCommand};
+use crate::tui::draw::Appearance;
 use crate::tui::text::{left, put, safe, width};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-pub(in crate::tui) fn render(palette: &Palette, area: Rect, buf: &mut Buffer, look: &Look) -> (u16, u16) {
+pub(in crate::tui) fn render(palette: &Palette, area: Rect, buf: &mut Buffer, look: &Appearance) -> (u16, u16) {
     let theme = &look.theme;
     let inside = frame(area, 76, 20, " commands ", buf, theme);
     let text = safe(&palette.text);
@@ -20,7 +20,7 @@ pub(in crate::tui) fn render(palette: &Palette, area: Rect, buf: &mut Buffer, lo
         let y = inside.y + 1 + row as u16;
         let chosen = first + row == palette.chosen;
         let keys = match &item.run {
-            Run::Action(action) => look.keymap.keys(*action),
+            PaletteCommand::Action(action) => look.keymap.keys(*action),
             _ => String::new(),
         };
         let style = if chosen { theme.selected } else { theme.text };

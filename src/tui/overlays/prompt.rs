@@ -2,13 +2,13 @@
 
 use super::frame;
 use crate::app::Prompt;
-use crate::tui::draw::Look;
+use crate::tui::draw::Appearance;
 use crate::tui::text::{fit, put, width};
 use crosstail_core::model::visible_line;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-pub(in crate::tui) fn render(prompt: &Prompt, area: Rect, buf: &mut Buffer, look: &Look) -> (u16, u16) {
+pub(in crate::tui) fn render(prompt: &Prompt, area: Rect, buf: &mut Buffer, look: &Appearance) -> (u16, u16) {
     let theme = &look.theme;
     let title = format!(" {} · ⏎ · esc closes ", prompt.purpose.title());
     let inside = frame(area, 90, 4, &title, buf, theme);

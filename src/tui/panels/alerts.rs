@@ -1,6 +1,6 @@
 //! Alerts of rules and of stores in one list; below it what the selected one says.
 
-use crate::app::{AlertLine, LineState, Origin, State};
+use crate::app::{AlertLine, AlertOrigin, AppState, LineState};
 use crate::tui::text::{ago, count, fit, full_time, left, put, put_all, right, safe};
 use crate::tui::theme::Theme;
 use crosstail_engine::insight::alerting::Severity;
@@ -11,7 +11,7 @@ use ratatui::style::Style;
 /// Lines of what the selected one says.
 const SAYS: u16 = 6;
 
-pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
+pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let lines = &state.alert_lines;
     let of = |shown: LineState| lines.iter().filter(|line| line.state == shown).count();
     let rules = state.alerting.rules.len();
@@ -42,12 +42,12 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
     );
     put(buf, area.x, area.y + 1, &titles, area.width, theme.dim);
     let height = list.height.max(1) as usize;
-    let first = (state.line + 1).saturating_sub(height);
+    let first = (state.selected_line + 1).saturating_sub(height);
     for (index, line) in lines.iter().enumerate().skip(first).take(height) {
         let y = list.y + (index - first) as u16;
-        row(state, line, index == state.line, Rect { y, height: 1, ..list }, buf, theme);
+        row(state, line, index == state.selected_line, Rect { y, height: 1, ..list }, buf, theme);
     }
-    if let Some(line) = lines.get(state.line).filter(|_| says > 0) {
+    if let Some(line) = lines.get(state.selected_line).filter(|_| says > 0) {
         let below = Rect { y: area.bottom() - says, height: says, ..area };
         about(state, line, below, buf, theme);
     }
@@ -64,7 +64,7 @@ fn style_of(line: &AlertLine, theme: &Theme) -> (&'static str, Style) {
     }
 }
 
-fn row(state: &State, line: &AlertLine, selected: bool, area: Rect, buf: &mut Buffer, theme: &Theme) {
+fn row(state: &AppState, line: &AlertLine, selected: bool, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let (glyph, style) = style_of(line, theme);
     let shown = if line.silenced { "silenced" } else { line.state.as_str() };
     let text = if selected {
@@ -77,8 +77,8 @@ fn row(state: &State, line: &AlertLine, selected: bool, area: Rect, buf: &mut Bu
     let escalation = if line.escalation > 0 { line.escalation.to_string() } else { String::new() };
     let until = line.ended.unwrap_or(state.now);
     let what = match &line.origin {
-        Origin::Rule(_) => safe(&line.reason),
-        Origin::Stored(_) => safe(&line.title),
+        AlertOrigin::Rule(_) => safe(&line.reason),
+        AlertOrigin::Stored(_) => safe(&line.title),
     };
     let pieces = [
         (format!(" {glyph} {} {} ", left(line.severity_word, 9), left(shown, 13)), style),
@@ -91,12 +91,12 @@ fn row(state: &State, line: &AlertLine, selected: bool, area: Rect, buf: &mut Bu
 }
 
 /// What the selected alert says.
-fn about(state: &State, line: &AlertLine, area: Rect, buf: &mut Buffer, theme: &Theme) {
+fn about(state: &AppState, line: &AlertLine, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let rule = "─".repeat(area.width as usize);
     put(buf, area.x, area.y, &rule, area.width, theme.dim);
     let from = match &line.origin {
-        Origin::Rule(rule) => format!("rule {rule}"),
-        Origin::Stored(alert) => {
+        AlertOrigin::Rule(rule) => format!("rule {rule}"),
+        AlertOrigin::Stored(alert) => {
             let places: Vec<String> = alert.places.iter().map(|place| place.label(state.store.names())).collect();
             format!("in {}", safe(&places.join(", ")))
         }

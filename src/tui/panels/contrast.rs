@@ -1,17 +1,17 @@
 //! What tells the failures of a set from the rest of it; Enter narrows to one.
 
-use crate::app::State;
+use crate::app::AppState;
 use crate::tui::text::{count, fit, left, put, put_all, right, safe};
 use crate::tui::theme::Theme;
 use crosstail_core::filter::Field;
-use crosstail_engine::insight::Telling;
+use crosstail_engine::insight::Distinction;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 /// Columns of a bar where there is room.
 const BAR: u16 = 20;
 
-pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
+pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let Some((set, contrast)) = &state.contrast else { return };
     let of = if set.is_empty() { "everything".to_owned() } else { safe(set) };
     let (failed, rest) = (count(contrast.failed as usize), count(contrast.rest as usize));
@@ -39,10 +39,10 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
     ];
     put(buf, area.x, area.y + 1, &titles.concat(), area.width, theme.dim);
     // What tells apart, then what only failures have, each under its title.
-    let mut lines: Vec<(Option<usize>, Option<&Telling>, &str)> = Vec::new();
+    let mut lines: Vec<(Option<usize>, Option<&Distinction>, &str)> = Vec::new();
     let titles = [
-        (&contrast.telling, 0, "in failures more, or less, often than in the rest"),
-        (&contrast.said, contrast.telling.len(), "what the failures say"),
+        (&contrast.causes, 0, "in failures more, or less, often than in the rest"),
+        (&contrast.symptoms, contrast.causes.len(), "what the failures say"),
     ];
     for (list, from, title) in titles {
         if !list.is_empty() {
@@ -50,17 +50,17 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
             lines.extend(list.iter().enumerate().map(|(index, telling)| (Some(from + index), Some(telling), "")));
         }
     }
-    if contrast.telling.is_empty() {
+    if contrast.causes.is_empty() {
         lines.insert(0, (None, None, "no field tells them apart: what fails looks like what does not"));
     }
     let height = body.height as usize;
-    let selected = lines.iter().position(|line| line.0 == Some(state.line)).unwrap_or(0);
+    let selected = lines.iter().position(|line| line.0 == Some(state.selected_line)).unwrap_or(0);
     let first = selected.saturating_sub(height * 2 / 3).min(lines.len().saturating_sub(height));
     for (row, (index, telling, title)) in lines.iter().skip(first).take(height).enumerate() {
         let y = body.y + row as u16;
         match telling {
             Some(telling) => {
-                line(telling, *index == Some(state.line), &columns, Rect { y, height: 1, ..body }, buf, theme);
+                line(telling, *index == Some(state.selected_line), &columns, Rect { y, height: 1, ..body }, buf, theme);
             }
             None => drop(put(buf, body.x + 1, y, title, body.width, theme.dim)),
         }
@@ -81,7 +81,7 @@ impl Columns {
     }
 }
 
-fn line(telling: &Telling, selected: bool, columns: &Columns, area: Rect, buf: &mut Buffer, theme: &Theme) {
+fn line(telling: &Distinction, selected: bool, columns: &Columns, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let base = if selected { theme.selected } else { theme.text };
     let Columns { name, value, bar } = *columns;
     let tally = &telling.tally;

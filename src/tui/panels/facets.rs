@@ -1,13 +1,13 @@
 //! Values of the view with how often each occurs; Enter narrows to one.
 
-use crate::app::{Focus, State};
+use crate::app::{AppState, Focus};
 use crate::tui::text::{count, left, put, right, safe};
 use crate::tui::theme::Theme;
 use crosstail_core::filter::Field;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
+pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, theme: &Theme) {
     if area.width < 8 || area.height == 0 {
         return;
     }

@@ -1,6 +1,6 @@
 //! The filter: its text, what it keeps, where it is evaluated, and what is wrong with it under its place.
 
-use crate::app::{Focus, State};
+use crate::app::{AppState, Focus};
 use crate::tui::text::{count, fit, put, put_all, safe, width};
 use crate::tui::theme::Theme;
 use ratatui::buffer::Buffer;
@@ -10,7 +10,7 @@ use ratatui::style::Modifier;
 /// The column where the text begins.
 pub(in crate::tui) const TEXT_AT: u16 = 9;
 
-pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) -> Option<(u16, u16)> {
+pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, theme: &Theme) -> Option<(u16, u16)> {
     if area.height == 0 {
         return None;
     }
@@ -23,7 +23,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
     } else if bar.applied.is_all() {
         format!(" {} ", count(total))
     } else {
-        let waiting = if state.matching { ", looking into payloads" } else { "" };
+        let waiting = if state.match_running { ", looking into payloads" } else { "" };
         format!(" {} of {}{waiting} ", count(kept), count(total))
     };
     let right_at = area.right().saturating_sub(width(&right));

@@ -1,13 +1,13 @@
 //! The page that is shown where nothing is configured.
 
-use crate::app::State;
+use crate::app::AppState;
 use crate::tui::text::put;
 use crate::tui::theme::Theme;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
-    let file = state.where_configured.as_deref().unwrap_or("~/.config/crosstail/config.toml");
+pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    let file = state.pushdown_summary.as_deref().unwrap_or("~/.config/crosstail/config.toml");
     let config = format!("The configuration would be {file}; c writes a commented one.");
     let lines = [
         ("One screen over every store that your integrations log into.", theme.title),

@@ -1,13 +1,13 @@
 //! The first line: which sources, how they are, the time and its zone.
 
-use crate::app::{LineState, State};
+use crate::app::{AppState, LineState};
 use crate::tui::text::{count, put, put_all, safe, width, zone};
 use crate::tui::theme::Theme;
-use crosstail_source::pump::State as SourceState;
+use crosstail_source::pump::SourceState;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
+pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, theme: &Theme) {
     if area.height == 0 {
         return;
     }
@@ -63,7 +63,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
 }
 
 /// The state of all sources in one word.
-fn summary(state: &State, theme: &Theme) -> (&'static str, ratatui::style::Style, String) {
+fn summary(state: &AppState, theme: &Theme) -> (&'static str, ratatui::style::Style, String) {
     let bad = state
         .sources
         .iter()

@@ -1,16 +1,16 @@
 //! Health of the systems, worst first.
 
-use crate::app::State;
+use crate::app::AppState;
 use crate::tui::text::{SPARKS, ago, count, left, millis, put, put_all, right, safe};
 use crate::tui::theme::Theme;
 use crate::tui::vitals;
 use crosstail_core::model::{Check, HealthState, Metric, Timestamp, Unit};
-use crosstail_engine::insight::{Against, SystemHealth};
+use crosstail_engine::insight::{Baseline, SystemHealth};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
+pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let Some(health) = &state.health.health else { return };
     let (area, beside) = divide(state, area);
     if let Some(beside) = beside {
@@ -30,7 +30,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
     let systems = health.systems.len() as u16;
     let rows = (height / systems.max(1)).clamp(2, most);
     let fitting = (height / rows).max(1) as usize;
-    let first = (state.line + 1).saturating_sub(fitting);
+    let first = (state.selected_line + 1).saturating_sub(fitting);
     // What is left over goes to the worst.
     let mut spare = height.saturating_sub(rows * systems.min(fitting as u16));
     let mut y = area.y + 1;
@@ -39,7 +39,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
         spare -= extra;
         let lines = (rows + extra).min(most - 1);
         let area = Rect { y, height: lines.min(area.bottom().saturating_sub(y)), ..area };
-        panel(state, system, index == state.line, area, buf, theme);
+        panel(state, system, index == state.selected_line, area, buf, theme);
         y += rows + extra;
     }
 }
@@ -49,7 +49,7 @@ const WIDE: u16 = 112;
 const ROOMY: u16 = 136;
 
 /// The systems, and what is measured of them: beside where there is room, else below.
-fn divide(state: &State, area: Rect) -> (Rect, Option<Rect>) {
+fn divide(state: &AppState, area: Rect) -> (Rect, Option<Rect>) {
     if state.sources.iter().all(|source| source.vitals.is_empty()) {
         return (area, None);
     }
@@ -64,9 +64,10 @@ fn divide(state: &State, area: Rect) -> (Rect, Option<Rect>) {
 }
 
 /// What is not well, then what belongs to the selected system, then the rest.
-fn measured(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
+fn measured(state: &AppState, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let health = state.health.health.as_ref();
-    let selected = health.and_then(|health| health.systems.get(state.line)).map(|system| system.system.clone());
+    let selected =
+        health.and_then(|health| health.systems.get(state.selected_line)).map(|system| system.system.clone());
     let belongs = |system: &Option<String>| match (system, &selected) {
         (Some(system), Some(selected)) => system.eq_ignore_ascii_case(selected),
         _ => false,
@@ -83,12 +84,12 @@ fn measured(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let metrics = telling().flat_map(|source| &source.vitals.metrics);
     let own: Vec<_> = metrics.filter(|metric| belongs(&metric.system)).collect();
     if let Some(selected) = selected.as_ref().filter(|_| !own.is_empty()) {
-        lines.push(vitals::Line::Heading(format!("{selected} measures")));
-        lines.extend(own.into_iter().map(vitals::Line::Metric));
+        lines.push(vitals::VitalsLine::Heading(format!("{selected} measures")));
+        lines.extend(own.into_iter().map(vitals::VitalsLine::Metric));
     }
     for source in telling() {
         if several {
-            lines.push(vitals::Line::Heading(format!("── {}", source.name)));
+            lines.push(vitals::VitalsLine::Heading(format!("── {}", source.name)));
         }
         let rest = source.vitals.checks.iter().map(|check| (check, None)).filter(|one| !first(one));
         lines.extend(vitals::lines(rest, source.vitals.metrics.iter().filter(|metric| !belongs(&metric.system))));
@@ -97,7 +98,7 @@ fn measured(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
 }
 
 /// One system: its figures, why it is as it is, since when, what waits. As many of the lines as the area has.
-fn panel(state: &State, system: &SystemHealth, selected: bool, area: Rect, buf: &mut Buffer, theme: &Theme) {
+fn panel(state: &AppState, system: &SystemHealth, selected: bool, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let wide = area.width >= WIDE;
     let name_style = if selected { theme.selected } else { theme.title };
     headline(system, name_style, area, buf, theme);
@@ -170,7 +171,7 @@ fn latencies(system: &SystemHealth, width: u16) -> String {
     if before.count() < 10 {
         return quantiles(system);
     }
-    let when = if *against == Against::DayBefore { "yesterday" } else { "before" };
+    let when = if *against == Baseline::SameTimeYesterday { "yesterday" } else { "before" };
     let of = |q| millis(before.quantile_ms(q));
     let was = if width >= ROOMY {
         format!("   {when} {}  {}  {}", of(0.5), of(0.95), of(0.99))
@@ -181,7 +182,7 @@ fn latencies(system: &SystemHealth, width: u16) -> String {
 }
 
 /// The rules that fire for a system: `⚑ HighErrorRate 4 min · `.
-pub(super) fn alerts_of(state: &State, system: &str) -> String {
+pub(super) fn alerts_of(state: &AppState, system: &str) -> String {
     let of = |alert: &&crosstail_engine::insight::alerting::Alert| {
         alert.group.iter().any(|(_, value)| value.eq_ignore_ascii_case(system))
     };
@@ -204,7 +205,7 @@ pub(super) fn why(system: &SystemHealth) -> String {
 }
 
 /// When it last went well and badly, and what waits.
-pub(super) fn when(state: &State, system: &SystemHealth) -> String {
+pub(super) fn when(state: &AppState, system: &SystemHealth) -> String {
     let since = |at: Timestamp| ago(state.now.since_us(at));
     let last = |what: &str, at: Option<Timestamp>| {
         at.map_or_else(|| format!("no {what} seen"), |at| format!("last {what} {} ago", since(at)))
@@ -224,7 +225,7 @@ pub(super) fn when(state: &State, system: &SystemHealth) -> String {
 }
 
 /// What waits in queues and topics of a system, as the sources measure it.
-fn backlog(state: &State, system: &str) -> f64 {
+fn backlog(state: &AppState, system: &str) -> f64 {
     let metrics = state.sources.iter().flat_map(|source| &source.vitals.metrics);
     let of = |metric: &&Metric| {
         let named = |text: &str| text.eq_ignore_ascii_case(system);

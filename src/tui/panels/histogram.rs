@@ -1,6 +1,6 @@
 //! Activities over time, failures at the foot of each column.
 
-use crate::app::{Focus, State};
+use crate::app::{AppState, Focus};
 use crate::tui::text::{duration, put, right, width};
 use crate::tui::theme::Theme;
 use ratatui::buffer::Buffer;
@@ -9,7 +9,7 @@ use ratatui::style::{Color, Style};
 
 const EIGHTHS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 
-pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
+pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, theme: &Theme) {
     if area.height < 2 {
         return;
     }
@@ -49,7 +49,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
     axis(state, area, buf, theme);
 }
 
-fn axis(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
+fn axis(state: &AppState, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let data = &state.histogram.data;
     let y = area.bottom() - 1;
     if data.buckets.is_empty() {

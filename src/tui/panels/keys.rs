@@ -1,12 +1,12 @@
 //! The key bar: what can be done here, from the keymap.
 
-use crate::app::{Action, Focus, Screen, State};
-use crate::tui::draw::Look;
+use crate::app::{Action, AppState, Focus, Screen};
+use crate::tui::draw::Appearance;
 use crate::tui::text::{put, width};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, look: &Look) {
+pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, look: &Appearance) {
     if area.height == 0 {
         return;
     }

@@ -1,7 +1,7 @@
 //! The list: a line an activity.
 
-use crate::app::{COLUMNS, Focus, State};
-use crate::tui::layout::Places;
+use crate::app::{AppState, COLUMNS, Focus};
+use crate::tui::layout::PanelAreas;
 use crate::tui::text::{ago, arrow, clock, day, duration, glyph, left, put, right, safe};
 use crate::tui::theme::Theme;
 use crosstail_core::filter::Field;
@@ -39,7 +39,7 @@ impl Columns {
     }
 }
 
-pub(in crate::tui) fn render(state: &State, places: &Places, buf: &mut Buffer, theme: &Theme) {
+pub(in crate::tui) fn render(state: &AppState, places: &PanelAreas, buf: &mut Buffer, theme: &Theme) {
     let area = places.list;
     if area.height == 0 || area.width == 0 {
         return;
@@ -62,7 +62,7 @@ pub(in crate::tui) fn render(state: &State, places: &Places, buf: &mut Buffer, t
     }
 }
 
-fn header(state: &State, area: Rect, shown: chrono::NaiveDate, columns: &Columns, buf: &mut Buffer, theme: &Theme) {
+fn header(state: &AppState, area: Rect, shown: chrono::NaiveDate, columns: &Columns, buf: &mut Buffer, theme: &Theme) {
     let mut x = area.x + 1;
     let here = |field: Field| state.focus == Focus::List && COLUMNS[state.list.column] == field;
     let mut cell = |text: &str, width: u16, align_right: bool, field: Option<Field>| {
@@ -92,7 +92,7 @@ fn header(state: &State, area: Rect, shown: chrono::NaiveDate, columns: &Columns
 
 #[allow(clippy::too_many_arguments, reason = "one line of the list")]
 fn activity(
-    state: &State,
+    state: &AppState,
     row: Row,
     selected: bool,
     day: chrono::NaiveDate,
@@ -194,15 +194,15 @@ pub(in crate::tui) fn what(a: &Activity) -> String {
 }
 
 /// Why nothing is shown, and what to do.
-fn empty(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
-    use crosstail_source::pump::State as Source;
+fn empty(state: &AppState, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    use crosstail_source::pump::SourceState as Source;
     let loading = state.sources.iter().any(|s| matches!(s.state, Source::Connecting | Source::Loading));
     let mut lines: Vec<String> = Vec::new();
     if loading {
         for source in &state.sources {
             let doing = match &source.state {
                 Source::Connecting => "connecting".to_owned(),
-                Source::Loading => format!("reading, {} so far", source.seen),
+                Source::Loading => format!("reading, {} so far", source.received),
                 Source::Live => "live".to_owned(),
                 Source::Waiting { error, .. } | Source::Failed { error } => safe(error),
                 Source::Ended => "ended".to_owned(),

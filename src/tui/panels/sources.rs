@@ -1,14 +1,14 @@
 //! The sources: state, lag, counts.
 
-use crate::app::State;
+use crate::app::AppState;
 use crate::tui::text::{ago, count, left, put, put_all, right, safe};
 use crate::tui::theme::Theme;
 use crate::tui::vitals;
-use crosstail_source::pump::State as Source;
+use crosstail_source::pump::SourceState as Source;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
+pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let head = format!(
         "{} {} {} {} {} {}  {}",
         left("source", 18),
@@ -22,7 +22,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
     put(buf, area.x + 1, area.y, &head, area.width, theme.dim);
     // Below the list: what the selected source tells of the things behind it.
     let mut area = area;
-    if let Some(source) = state.sources.get(state.line).filter(|source| !source.vitals.is_empty()) {
+    if let Some(source) = state.sources.get(state.selected_line).filter(|source| !source.vitals.is_empty()) {
         let listed = (1 + state.sources.len() as u16 * 2).min(area.height / 2);
         let below = Rect { y: area.y + listed, height: area.height - listed, ..area };
         area.height = listed;
@@ -46,10 +46,10 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
         let probe =
             source.probe.as_ref().map(|probe| format!("{}, schema {}", probe.server, probe.schema)).unwrap_or_default();
         let (narrow, beside) = (area.width < 112, safe(&probe));
-        let name_style = if index == state.line { theme.selected } else { theme.title };
+        let name_style = if index == state.selected_line { theme.selected } else { theme.title };
         let figures = format!(
             " {} {} {} {}  ",
-            right(&count(source.seen as usize), 11),
+            right(&count(source.received as usize), 11),
             right(&count(source.late as usize), 7),
             right(&count(source.dropped as usize), 8),
             right(&newest, 10)
@@ -79,7 +79,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
                 Some(format!("{}; again in {} s", safe(error), until.since_us(state.now).max(0) / 1_000_000))
             }
             Source::Failed { error } => Some(safe(error)),
-            _ => source.said.as_deref().map(safe),
+            _ => source.last_notice.as_deref().map(safe),
         };
         // Where it does not fit beside the figures, what the source is has the line below.
         let what = if narrow && !probe.is_empty() { format!("{} · ", safe(&probe)) } else { String::new() };

@@ -1,13 +1,13 @@
 //! The status line: following or not, late and dropped records, messages.
 
-use crate::app::{Load, State};
+use crate::app::{AppState, Loadable};
 use crate::tui::text::{count, fit, put, put_all, safe, width};
 use crate::tui::theme::Theme;
-use crosstail_source::pump::State as Source;
+use crosstail_source::pump::SourceState as Source;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
+pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, theme: &Theme) {
     if area.height == 0 {
         return;
     }
@@ -36,7 +36,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
         put(buf, area.x + 1, area.y, &fit(&text, room), room, theme.failure);
         return;
     }
-    let opening = state.detail.as_ref().is_some_and(|detail| matches!(detail.opened, Load::Loading));
+    let opening = state.detail.as_ref().is_some_and(|detail| matches!(detail.opened, Loadable::Loading));
     let unseen = count(state.list.unseen);
     let (text, style) = if opening {
         ("loading the payload".to_owned(), theme.pending)
@@ -51,7 +51,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
     put_all(buf, area.x + 1, area.y, room, &[(&text, style), (&marks, theme.accent)]);
 }
 
-fn position(state: &State) -> String {
+fn position(state: &AppState) -> String {
     let at = state.list.current(&state.store).and_then(|row| state.store.position(row));
     at.map(|at| format!("{} / {}", count(at + 1), count(state.store.rows().len()))).unwrap_or_default()
 }

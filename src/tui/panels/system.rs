@@ -2,7 +2,7 @@
 
 use super::detail::overview::about_system;
 use super::health::{alerts_of, headline, when, why};
-use crate::app::{Entry, Heat, Section, State, SystemView};
+use crate::app::{AppState, Heatmap, Section, SystemLine, SystemView};
 use crate::tui::text::{SPARKS, ago, clock, count, day, fit, left, millis, put, put_all, right, safe};
 use crate::tui::theme::Theme;
 use crosstail_core::model::{Check, Figures};
@@ -11,7 +11,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) {
+pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let Some(view) = &state.system else { return };
     let mut y = area.y;
     let line = |y: u16| Rect { y, height: 1.min(area.bottom().saturating_sub(y)), ..area };
@@ -25,7 +25,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
         put(buf, area.x + 3, y + 3, &whole(system), inside, theme.dim);
         y += 4;
     }
-    for text in said(state, &view.system) {
+    for text in self_reported(state, &view.system) {
         put(buf, area.x + 3, y, &text, area.width.saturating_sub(4), theme.dim);
         y += 1;
     }
@@ -52,7 +52,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
     }
     // One below the other, from the section on that the cursor is in.
     let sections = [Section::Endpoints, Section::Errors, Section::Spans, Section::Active];
-    let current = view.entries.get(state.line).map_or(Section::Endpoints, |entry| entry.section);
+    let current = view.entries.get(state.selected_line).map_or(Section::Endpoints, |entry| entry.section);
     let first = sections.iter().position(|section| *section == current).unwrap_or(0);
     let mut rest = body;
     for section in sections.iter().skip(first.saturating_sub(1)) {
@@ -77,7 +77,7 @@ fn whole(system: &SystemHealth) -> String {
 }
 
 /// What the system says of itself: its checks, and its entry in the stores' configuration.
-fn said(state: &State, system: &str) -> Vec<String> {
+fn self_reported(state: &AppState, system: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let own = |check: &&Check| check.system.as_deref().is_some_and(|of| of.eq_ignore_ascii_case(system));
     for check in state.sources.iter().flat_map(|source| &source.vitals.checks).filter(own).take(3) {
@@ -90,11 +90,11 @@ fn said(state: &State, system: &str) -> Vec<String> {
 }
 
 /// A section with its title; gives the rows used.
-fn table(state: &State, view: &SystemView, section: Section, area: Rect, buf: &mut Buffer, theme: &Theme) -> u16 {
+fn table(state: &AppState, view: &SystemView, section: Section, area: Rect, buf: &mut Buffer, theme: &Theme) -> u16 {
     if area.height < 2 {
         return 0;
     }
-    let entries: Vec<(usize, &Entry)> = view.of(section).collect();
+    let entries: Vec<(usize, &SystemLine)> = view.of(section).collect();
     let title = match section {
         Section::Endpoints => "endpoints, most failures first",
         Section::Errors => "errors by kind",
@@ -114,12 +114,12 @@ fn table(state: &State, view: &SystemView, section: Section, area: Rect, buf: &m
         return 2;
     }
     let height = (area.height - 1) as usize;
-    let selected = entries.iter().position(|(index, _)| *index == state.line).unwrap_or(0);
+    let selected = entries.iter().position(|(index, _)| *index == state.selected_line).unwrap_or(0);
     let first = (selected + 1).saturating_sub(height);
     let all: u64 = entries.iter().map(|(_, entry)| entry.figures.count).sum();
     let mut y = area.y + 1;
     for (index, entry) in entries.iter().skip(first).take(height) {
-        let style = if *index == state.line { theme.selected } else { theme.text };
+        let style = if *index == state.selected_line { theme.selected } else { theme.text };
         let text = left(&fit(&safe(&entry.name), name), name);
         let x = put(buf, area.x + 2, y, &text, name, style);
         let of = &entry.figures;
@@ -158,7 +158,7 @@ fn figures_line(of: &Figures, x: u16, y: u16, room: u16, buf: &mut Buffer, theme
 }
 
 /// Throughput, and the share of failures, by column of time.
-fn trend(state: &State, view: &SystemView, area: Rect, buf: &mut Buffer, theme: &Theme) {
+fn trend(state: &AppState, view: &SystemView, area: Rect, buf: &mut Buffer, theme: &Theme) {
     if area.height < 3 || area.width < 40 {
         return;
     }
@@ -184,7 +184,7 @@ fn trend(state: &State, view: &SystemView, area: Rect, buf: &mut Buffer, theme: 
 }
 
 /// Response times over time: the darker, the more.
-fn heat(state: &State, heat: &Heat, area: Rect, buf: &mut Buffer, theme: &Theme) {
+fn heat(state: &AppState, heat: &Heatmap, area: Rect, buf: &mut Buffer, theme: &Theme) {
     const SHADES: [&str; 5] = [" ", "░", "▒", "▓", "█"];
     let used = |row: usize| heat.columns.iter().any(|column| column[row] > 0);
     let rows = heat.columns.first().map_or(0, |column| column.len());
@@ -202,7 +202,7 @@ fn heat(state: &State, heat: &Heat, area: Rect, buf: &mut Buffer, theme: &Theme)
     let shown = (lowest..=highest).rev().take((area.height - 1) as usize);
     for (line, row) in shown.enumerate() {
         let y = area.y + 1 + line as u16;
-        let label = format!("≥ {}", millis(Some(Heat::begins_us(row) as f64 / 1e3)));
+        let label = format!("≥ {}", millis(Some(Heatmap::begins_us(row) as f64 / 1e3)));
         put(buf, area.x + 1, y, &right(&label, 10), 10, theme.dim);
         for (index, column) in heat.columns.iter().enumerate() {
             let x = area.x + 12 + index as u16;

@@ -7,7 +7,7 @@ use tokio::process::Command;
 
 pub(super) async fn run(command: &str, notification: &Notification) -> Result<(), String> {
     let text = serde_json::to_string(notification).map_err(|error| error.to_string())?;
-    let turn = format!("{:?}", notification.turn).to_lowercase();
+    let turn = format!("{:?}", notification.transition).to_lowercase();
     let mut child = Command::new("sh")
         .args(["-c", command])
         .env("CROSSTAIL_ID", &notification.id)

@@ -3,7 +3,7 @@
 use super::super::outbox::Notification;
 use crate::config::ChannelEntry;
 use anyhow::{Context as _, bail};
-use crosstail_engine::insight::alerting::{Severity, Turn, group_text};
+use crosstail_engine::insight::alerting::{Severity, Transition, group_text};
 use crosstail_export::shell_quote;
 use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::authentication::Credentials;
@@ -70,7 +70,7 @@ impl Mail {
     }
 
     fn message(&self, notification: &Notification) -> Result<Message, lettre::error::Error> {
-        let sign = if notification.turn == Turn::Resolved { "✅" } else { "🚨" };
+        let sign = if notification.transition == Transition::Resolved { "✅" } else { "🚨" };
         let mut builder = Message::builder()
             .from(self.from.clone())
             .subject(format!("{sign} {}", notification.headline()))
@@ -96,11 +96,11 @@ fn text(notification: &Notification) -> String {
 
 /// The page as document 002 builds it, in the severity's colour.
 fn page(notification: &Notification) -> String {
-    let colour = match (notification.turn, notification.severity) {
-        (Turn::Resolved, _) => "#28a745",
-        (Turn::Firing, Severity::Critical) => "#dc3545",
-        (Turn::Firing, Severity::Warning) => "#ffc107",
-        (Turn::Firing, Severity::Info) => "#17a2b8",
+    let colour = match (notification.transition, notification.severity) {
+        (Transition::Resolved, _) => "#28a745",
+        (Transition::Firing, Severity::Critical) => "#dc3545",
+        (Transition::Firing, Severity::Warning) => "#ffc107",
+        (Transition::Firing, Severity::Info) => "#17a2b8",
     };
     let page = html! {
         div style="font-family: Arial, sans-serif; max-width: 600px; margin: 0 auto;" {

@@ -7,10 +7,10 @@ mod web;
 use super::outbox::Notification;
 use crate::config::ChannelEntry;
 use anyhow::{Context as _, bail};
-use crosstail_engine::insight::alerting::{Severity, Turn};
+use crosstail_engine::insight::alerting::{Severity, Transition};
 pub use email::Mail;
 use std::time::Duration;
-pub use web::Receiver;
+pub use web::WebhookClient;
 
 /// A channel has so long to take a notification.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
@@ -19,9 +19,9 @@ const TIME_LIMIT: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub enum ChannelKind {
     /// Slack's incoming webhook.
-    Slack(Receiver),
+    Slack(WebhookClient),
     /// Any receiver of JSON.
-    Webhook(Receiver),
+    Webhook(WebhookClient),
     /// E-mail.
     Email(Box<Mail>),
     /// A command of the shell, which reads JSON.
@@ -53,7 +53,7 @@ impl Channel {
                 format!("{}: at_least: no severity '{word}'; there are critical, warning, info", wrong())
             })?,
         };
-        let receiver = || -> anyhow::Result<Receiver> {
+        let receiver = || -> anyhow::Result<WebhookClient> {
             let url = entry
                 .address()?
                 .with_context(|| format!("{}: url, url_env, url_file or url_command is missing", wrong()))?;
@@ -62,7 +62,7 @@ impl Channel {
             if !matches!(url.scheme(), "http" | "https") {
                 bail!("{}: its address must begin with https:// or http://", wrong());
             }
-            Receiver::new(url, entry.headers()?, entry.ca.as_deref()).with_context(wrong)
+            WebhookClient::new(url, entry.headers()?, entry.ca.as_deref()).with_context(wrong)
         };
         let kind = match entry.kind.as_str() {
             "slack" => ChannelKind::Slack(receiver()?),
@@ -77,14 +77,14 @@ impl Channel {
     }
 
     /// Whether it is told of a notification.
-    pub fn wants(&self, notification: &Notification) -> bool {
+    pub fn accepts(&self, notification: &Notification) -> bool {
         notification.severity <= self.at_least
             && (self.rules.is_empty() || self.rules.iter().any(|rule| rule.eq_ignore_ascii_case(&notification.rule)))
-            && (self.resolved || notification.turn == Turn::Firing)
+            && (self.resolved || notification.transition == Transition::Firing)
     }
 
     /// Tells it; an error says why it was not taken, without secrets.
-    pub async fn tell(&self, notification: &Notification) -> Result<(), String> {
+    pub async fn send(&self, notification: &Notification) -> Result<(), String> {
         let telling = async {
             match &self.kind {
                 ChannelKind::Slack(to) => to.post(web::slack(notification), notification).await,

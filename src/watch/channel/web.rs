@@ -2,17 +2,17 @@
 
 use super::super::outbox::Notification;
 use anyhow::Context as _;
-use crosstail_engine::insight::alerting::{Severity, Turn};
+use crosstail_engine::insight::alerting::{Severity, Transition};
 use serde_json::{Value, json};
 use std::path::Path;
 
 /// Slack's message as document 002 builds it: a headline, and an attachment with the severity's colour.
 pub(super) fn slack(notification: &Notification) -> Value {
-    let (sign, color) = match (notification.turn, notification.severity) {
-        (Turn::Resolved, _) => ("✅", "good"),
-        (Turn::Firing, Severity::Critical) => ("🚨", "danger"),
-        (Turn::Firing, Severity::Warning) => ("🚨", "warning"),
-        (Turn::Firing, Severity::Info) => ("ℹ️", "good"),
+    let (sign, color) = match (notification.transition, notification.severity) {
+        (Transition::Resolved, _) => ("✅", "good"),
+        (Transition::Firing, Severity::Critical) => ("🚨", "danger"),
+        (Transition::Firing, Severity::Warning) => ("🚨", "warning"),
+        (Transition::Firing, Severity::Info) => ("ℹ️", "good"),
     };
     // Slack's own marks (https://api.slack.com/reference/surfaces/formatting#escaping).
     let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
@@ -32,13 +32,13 @@ pub(super) fn slack(notification: &Notification) -> Value {
 
 /// A receiver: its address, its headers, and the way to it.
 #[derive(Clone)]
-pub struct Receiver {
+pub struct WebhookClient {
     client: reqwest::Client,
     url: reqwest::Url,
     headers: Vec<(String, String)>,
 }
 
-impl Receiver {
+impl WebhookClient {
     /// A receiver whose certificate is of the system's roots, or of those in a PEM file.
     pub(super) fn new(url: reqwest::Url, headers: Vec<(String, String)>, ca: Option<&Path>) -> anyhow::Result<Self> {
         let mut builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());

@@ -5,7 +5,7 @@ use super::{all, caught_up, follow};
 use crate::support::{PATIENCE, open, wait_for};
 use crosstail_core::filter::{Field, Filter};
 use crosstail_core::model::Clock;
-use crosstail_source::{ErrorKind, Grouping, PageQuery, RelatedKey, Source, Update};
+use crosstail_source::{ErrorKind, Grouping, PageQuery, RelatedKey, Source, SourceEvent};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -136,7 +136,7 @@ pub async fn a_full_sink_holds_nothing_open(mut fixture: impl Fixture) {
     let mut seen = std::collections::HashSet::new();
     while seen.len() < 3000 {
         match tokio::time::timeout(PATIENCE, updates.recv()).await.expect("C7.7: it goes on") {
-            Some(Update::Batch(items, _)) => seen.extend(items.into_iter().map(|activity| activity.id)),
+            Some(SourceEvent::Batch(items, _)) => seen.extend(items.into_iter().map(|activity| activity.id)),
             Some(_) => {}
             None => panic!("ended"),
         }
@@ -149,7 +149,7 @@ pub async fn filling_back_stops_where_it_is_told(mut fixture: impl Fixture) {
     fixture.insert(3000).await;
     let source = fixture.source();
     let upto = source.position().await.expect("position");
-    let fill = |limit: usize, sink: mpsc::Sender<Update>, cancel: CancellationToken| {
+    let fill = |limit: usize, sink: mpsc::Sender<SourceEvent>, cancel: CancellationToken| {
         let (source, upto) = (Arc::clone(&source), upto.clone());
         tokio::spawn(async move { source.fill_back(&upto, limit, &sink, &cancel).await })
     };
@@ -157,7 +157,7 @@ pub async fn filling_back_stops_where_it_is_told(mut fixture: impl Fixture) {
     let task = fill(10, sink, CancellationToken::new());
     let mut batches = Vec::new();
     while let Some(update) = updates.recv().await {
-        if let Update::Batch(items, _) = update {
+        if let SourceEvent::Batch(items, _) = update {
             batches.push(items.len());
         }
     }

@@ -3,7 +3,7 @@
 use crate::servers::Proxy;
 use crate::support::{EPOCH, open};
 use crosstail_core::model::{Clock, Direction, Kind, Names, Status, Timestamp};
-use crosstail_record::{Outcome, Prepared, SqliteRecorder, Start};
+use crosstail_record::{Outcome, PreparedRow, SqliteRecorder, Start};
 use crosstail_source::Source;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -148,8 +148,8 @@ impl Fixture for SqliteFixture {
     async fn insert(&mut self, count: usize) -> Vec<String> {
         let rows: Vec<(Start, Outcome)> = (0..count).map(|_| self.next()).collect();
         let mut ids: Vec<String> = rows.iter().map(|(start, _)| start.id.clone()).collect();
-        let rows: Vec<Prepared> =
-            rows.into_iter().map(|(start, outcome)| Prepared::new(start, Some(outcome))).collect();
+        let rows: Vec<PreparedRow> =
+            rows.into_iter().map(|(start, outcome)| PreparedRow::new(start, Some(outcome))).collect();
         self.recorder.as_mut().expect("alive").insert(&rows).await.expect("written");
         ids.sort();
         ids

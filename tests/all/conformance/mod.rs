@@ -13,15 +13,15 @@ use contract::{
     a_full_sink_holds_nothing_open, connections_are_few_and_given_back, filling_back_stops_where_it_is_told,
     opening_connects_to_nothing, reading_changes_nothing, what_is_gone_is_said,
 };
-use crosstail::app::{Opened, Part, Progress, rank};
-use crosstail::runtime::{Sources, look, payload_of, related_to};
+use crosstail::app::{PayloadSection, PreparedPayload, SearchProgress, rank};
+use crosstail::runtime::{Sources, payload_of, related_to, search_source};
 use crosstail_core::filter::{Context, Field, Filter};
 use crosstail_core::model::{Activity, Clock, Latencies, PayloadPart, SourceId, Status};
-use crosstail_engine::insight::{Chain, Trace, clues, jq};
+use crosstail_engine::insight::{Chain, Trace, candidates, jq};
 use crosstail_engine::outline::Outline;
-use crosstail_export::{Whole, markdown};
-use crosstail_source::pump::{self, PumpEvent, State};
-use crosstail_source::{Cursor, Grouping, Groups, PageQuery, Position, RelatedKey, Source, Update, for_each};
+use crosstail_export::{FullRecord, markdown};
+use crosstail_source::pump::{self, PumpEvent, SourceState};
+use crosstail_source::{Cursor, Grouping, Groups, PageQuery, Position, RelatedKey, Source, SourceEvent, for_each};
 use databases::{MongoFixture, PostgresFixture};
 use fixtures::{FileFixture, Fixture, SqliteFixture};
 use indices::ElasticFixture;
@@ -129,8 +129,12 @@ async fn history_pages_have_no_gap_and_no_duplicate(mut fixture: impl Fixture) {
     for text in ["is:failure", "system:SAP http:4xx -method:GET", "req.body.order:7f* latency>1ms", "e0"] {
         let filter = Filter::parse(text).expect("a filter");
         let clauses = filter.clauses().len();
-        let division = source.page(&PageQuery { filter, ..PageQuery::all(10) }, None).await.expect("read").division;
-        assert_eq!(division.in_store + division.here, clauses, "C4.7: every clause of {text} is evaluated");
+        let page = source.page(&PageQuery { filter, ..PageQuery::all(10) }, None).await.expect("read");
+        assert_eq!(
+            page.push_down.in_store + page.push_down.local,
+            clauses,
+            "C4.7: every clause of {text} is evaluated"
+        );
     }
 }
 
@@ -139,7 +143,7 @@ fn latest(found: &[Activity]) -> BTreeMap<String, Activity> {
     for activity in found {
         by_id
             .entry(activity.id.to_string())
-            .and_modify(|known| if activity.part { known.absorb(activity.clone()) } else { *known = activity.clone() })
+            .and_modify(|known| if activity.part { known.merge(activity.clone()) } else { *known = activity.clone() })
             .or_insert_with(|| activity.clone());
     }
     by_id
@@ -150,7 +154,7 @@ async fn every_command_answers(fixture: impl Fixture) {
 }
 
 struct Following {
-    updates: mpsc::Receiver<Update>,
+    updates: mpsc::Receiver<SourceEvent>,
     cancel: CancellationToken,
     task: tokio::task::JoinHandle<Result<(), crosstail_source::SourceError>>,
 }
@@ -169,7 +173,7 @@ fn follow(source: &Arc<dyn Source>, from: Position) -> Following {
 async fn caught_up(following: &mut Following) {
     let caught_up = async {
         while let Some(update) = following.updates.recv().await {
-            if matches!(update, Update::CaughtUp) {
+            if matches!(update, SourceEvent::CaughtUp) {
                 return;
             }
         }
@@ -220,7 +224,7 @@ async fn following_goes_on_where_it_was(mut fixture: impl Fixture) {
     let mut seen = 0;
     while seen < 15 || position.is_none() {
         match tokio::time::timeout(PATIENCE, following.updates.recv()).await.expect("in time") {
-            Some(Update::Batch(items, now)) => {
+            Some(SourceEvent::Batch(items, now)) => {
                 seen += latest(&items).keys().filter(|id| written.contains(id)).count();
                 // Not before everything is there: the position after it.
                 position = now.filter(|_| seen >= 15).or(position);
@@ -257,7 +261,7 @@ async fn filling_back_gives_everything_once_joined(mut fixture: impl Fixture) {
     let (sink, mut updates) = mpsc::channel(4);
     let task = {
         let source = Arc::clone(&source);
-        tokio::spawn(async move { source.fill_back(&upto, usize::MAX, &sink, &CancellationToken::new()).await })
+        tokio::spawn(async move { source.backfill(&upto, usize::MAX, &sink, &CancellationToken::new()).await })
     };
     let (found, _) = collect(&mut updates, |_| false).await;
     task.await.expect("joined").expect("well");
@@ -288,7 +292,7 @@ async fn payloads_are_whole(mut fixture: impl Fixture) {
         let mut payload = crosstail_core::model::Payload::default();
         assert!(!activity.places.is_empty(), "C9.2: it names a place");
         for place in &activity.places {
-            payload.absorb(source.payload(&activity.id, &place.locator).await.expect("payload"));
+            payload.merge(source.payload(&activity.id, &place.locator).await.expect("payload"));
         }
         let body = payload.request.body.as_ref().expect("a request body");
         assert_eq!(body.value()["order"], activity.id.to_string(), "C10.1: its own payload");
@@ -317,24 +321,26 @@ async fn a_request_is_found_and_opened(mut fixture: impl Fixture) {
             continue;
         }
         let mut told = 0;
-        let (progress, found) = look(source.as_ref(), &clues(&text), &Context::default(), |_| told += 1).await;
-        assert!(matches!(progress, Progress::Found(..)) && told > 0, "{text}: {progress:?}");
+        let (progress, found) =
+            search_source(source.as_ref(), &candidates(&text), &Context::default(), |_| told += 1).await;
+        assert!(matches!(progress, SearchProgress::Found(..)) && told > 0, "{text}: {progress:?}");
         assert!(found.iter().any(|a| a.id == wanted.id), "C19.2: {text}");
         let mut ranked = found;
         rank(&mut ranked, &text);
         assert!(!exact || ranked[0].id == wanted.id, "{text}");
     }
-    let (progress, found) = look(source.as_ref(), &clues("no-such-thing-4711"), &Context::default(), |_| {}).await;
-    assert!(matches!(progress, Progress::Nothing(_)) && found.is_empty(), "{progress:?}");
+    let (progress, found) =
+        search_source(source.as_ref(), &candidates("no-such-thing-4711"), &Context::default(), |_| {}).await;
+    assert!(matches!(progress, SearchProgress::Empty(_)) && found.is_empty(), "{progress:?}");
 
     let (payload, problems) = payload_of(&sources, &wanted.id, &wanted.places).await;
     assert!(problems.is_empty(), "{problems:?}");
     assert!(payload.holds.contains(&PayloadPart::RequestBody), "C10.2: it has a place for bodies");
-    let opened = Opened::new(payload);
-    let body = opened.body(Part::Request).expect("a body");
+    let opened = PreparedPayload::new(payload);
+    let body = opened.body(PayloadSection::Request).expect("a body");
     assert!(body.is_json && body.has_paths);
     assert_eq!(jq(".order", &body.text), Ok(vec![format!("\"{id}\"")]));
-    let mut outline = Outline::new(opened.documents(Part::Request), 80);
+    let mut outline = Outline::new(opened.documents(PayloadSection::Request), 80);
     assert!(outline.search(&id, 0), "its body is searched");
     assert_eq!(outline.path(outline.selected).as_deref(), Some("req.body.order"));
     let clause = outline.clause(outline.selected).expect("a clause");
@@ -344,7 +350,7 @@ async fn a_request_is_found_and_opened(mut fixture: impl Fixture) {
 
     let (related, problems) = related_to(&sources, &RelatedKey::of(wanted)).await;
     assert!(problems.is_empty(), "{problems:?}");
-    let related = crosstail_core::model::joined(related);
+    let related = crosstail_core::model::merge_by_id(related);
     let of_trace = |among: &[Activity]| {
         let same = among.iter().filter(|a| a.correlation_id == wanted.correlation_id);
         let mut found: Vec<String> = same.map(|a| a.id.to_string()).collect();
@@ -354,7 +360,7 @@ async fn a_request_is_found_and_opened(mut fixture: impl Fixture) {
     assert_eq!(of_trace(&related), of_trace(&every), "C11.1: exactly those that share it");
     let (chain, trace) = (Chain::build(wanted, &related), Trace::build(&related));
     assert_eq!(chain, Chain::build(wanted, &every));
-    let whole = Whole {
+    let whole = FullRecord {
         activity: wanted,
         payload: Some(&opened.payload),
         chain: &chain,
@@ -400,7 +406,7 @@ async fn figures_are_the_local_ones(mut fixture: impl Fixture) {
             let mut expected = Groups::new();
             let grouping = Grouping { by: vec![by], bucket_us: Some(60_000_000) };
             for activity in &every {
-                if predicate.keeps(&crosstail_core::filter::Named { activity, names: &names, payload: None }) {
+                if predicate.keeps(&crosstail_core::filter::NamedRecord { activity, names: &names, payload: None }) {
                     expected.entry(grouping.key(activity, &names)).or_default().add(activity);
                 }
             }
@@ -420,7 +426,7 @@ async fn a_source_that_dies_comes_back(mut fixture: impl Fixture) {
     tokio::spawn(pump::run(
         id,
         Arc::clone(&source),
-        pump::Begin::History(usize::MAX),
+        pump::StartFrom::History(usize::MAX),
         events,
         cancel.clone(),
         Clock::system(),
@@ -433,7 +439,7 @@ async fn a_source_that_dies_comes_back(mut fixture: impl Fixture) {
     loop {
         match tokio::time::timeout_at(until, received.recv()).await.unwrap_or_else(|_| panic!("in time; {states:?}")) {
             Some(PumpEvent::Batch { items, .. }) => seen.extend(items.iter().map(|a| a.id.to_string())),
-            Some(PumpEvent::State(_, State::Live)) if !killed => {
+            Some(PumpEvent::State(_, SourceState::Live)) if !killed => {
                 assert_eq!(seen, expected, "C8.1: live once everything is there");
                 killed = true;
                 fixture.kill().await;
@@ -443,7 +449,7 @@ async fn a_source_that_dies_comes_back(mut fixture: impl Fixture) {
                 }
             }
             Some(PumpEvent::State(_, state)) => {
-                if killed && !revived && matches!(state, State::Waiting { .. }) {
+                if killed && !revived && matches!(state, SourceState::Waiting { .. }) {
                     expected.extend(fixture.revive().await);
                     revived = true;
                 }

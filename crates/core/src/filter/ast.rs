@@ -1,6 +1,6 @@
 //! The syntax tree of a filter.
 
-use super::{Class, Field};
+use super::{Field, ValueType};
 use std::ops::Range;
 
 /// A filter's tree.
@@ -37,7 +37,7 @@ impl Expr {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Atom {
     /// What is compared.
-    pub target: Target,
+    pub target: Operand,
     /// `?`: also matches where the field is absent.
     pub or_absent: bool,
     /// How.
@@ -51,12 +51,12 @@ pub struct Atom {
 impl Atom {
     /// Whether it names a moment relative to now.
     pub fn is_relative(&self) -> bool {
-        let Target::Field(field) = self.target else { return false };
+        let Operand::Field(field) = self.target else { return false };
         let relative = |scalar: &Scalar| {
             let dated = scalar.text.len() >= 10 && scalar.text.as_bytes()[4] == b'-';
             !dated && !scalar.text.contains('T')
         };
-        field.class() == Class::Time
+        field.class() == ValueType::Time
             && match &self.value {
                 Value::Any => false,
                 Value::One(one) => relative(one),
@@ -68,16 +68,16 @@ impl Atom {
 
 /// What an atom compares.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Target {
+pub enum Operand {
     /// A field of the activity.
     Field(Field),
     /// A path into the payload.
-    Path(Root, Vec<Step>),
+    Path(PathRoot, Vec<PathStep>),
 }
 
 /// Where a payload path begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Root {
+pub enum PathRoot {
     /// `req.header`
     RequestHeaders,
     /// `req.body`
@@ -96,7 +96,7 @@ pub enum Root {
 
 /// One step of a payload path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub enum PathStep {
     /// `.name`
     Name(String),
     /// `[3]`
@@ -168,7 +168,7 @@ pub enum Value {
 
 /// How a scalar was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum ScalarForm {
     /// A bare word: globs and units mean something.
     Bare,
     /// `"quoted"`: taken literally.
@@ -183,7 +183,7 @@ pub struct Scalar {
     /// Text without quotes or slashes.
     pub text: String,
     /// How it was written.
-    pub form: Form,
+    pub form: ScalarForm,
     /// Where it stands.
     pub span: Range<usize>,
 }

@@ -1,10 +1,10 @@
 //! Tree → predicate: the values of each clause read by the class of its field.
 
-use super::ast::{Atom, Expr, Form, Op, Scalar, Target, Value};
-use super::fields::{Class, Field};
+use super::ast::{Atom, Expr, Op, Operand, Scalar, ScalarForm, Value};
+use super::fields::{Field, ValueType};
 use super::parse::ParseError;
-use super::predicate::{Interval, JsonTest, Leaf, Pattern, Predicate, Test, TimeRange};
-use super::scalar::{self, Context, Extent};
+use super::predicate::{Comparator, Interval, JsonTest, Matcher, Pattern, Predicate, TimeRange};
+use super::scalar::{self, Context, MatchExtent};
 
 pub(super) fn compile(expr: &Expr, context: &Context) -> Result<Predicate, ParseError> {
     let list = |parts: &[Expr]| parts.iter().map(|part| compile(part, context)).collect::<Result<Vec<_>, _>>();
@@ -13,8 +13,8 @@ pub(super) fn compile(expr: &Expr, context: &Context) -> Result<Predicate, Parse
         Expr::And(parts) => Predicate::And(list(parts)?),
         Expr::Or(parts) => Predicate::Or(list(parts)?),
         Expr::Not(part) => Predicate::Not(Box::new(compile(part, context)?)),
-        Expr::Text(scalar) => Predicate::Anywhere(anywhere(scalar)?),
-        Expr::Atom(atom) => Predicate::Leaf(Leaf {
+        Expr::Text(scalar) => Predicate::FreeText(anywhere(scalar)?),
+        Expr::Atom(atom) => Predicate::Compare(Comparator {
             target: atom.target.clone(),
             or_absent: atom.or_absent,
             negated: atom.op.is_negated(),
@@ -25,21 +25,21 @@ pub(super) fn compile(expr: &Expr, context: &Context) -> Result<Predicate, Parse
 
 /// Text to be found anywhere; a glob is for the whole of a value, and has no literal.
 fn anywhere(scalar: &Scalar) -> Result<Pattern, ParseError> {
-    let regex = scalar::pattern(scalar, Extent::Anywhere)?;
+    let regex = scalar::pattern(scalar, MatchExtent::Anywhere)?;
     let literal = match scalar.form {
-        Form::Quoted => true,
-        Form::Bare => !scalar.text.contains(['*', '?']),
-        Form::Regex => false,
+        ScalarForm::Quoted => true,
+        ScalarForm::Bare => !scalar.text.contains(['*', '?']),
+        ScalarForm::Regex => false,
     };
-    Ok(if literal { Pattern::Find(regex, scalar.text.to_lowercase()) } else { Pattern::Regex(regex) })
+    Ok(if literal { Pattern::Contains(regex, scalar.text.to_lowercase()) } else { Pattern::Regex(regex) })
 }
 
 /// A `:` pattern with its pieces.
-fn shaped(scalar: &Scalar, extent: Extent) -> Result<Pattern, ParseError> {
+fn shaped(scalar: &Scalar, extent: MatchExtent) -> Result<Pattern, ParseError> {
     let regex = scalar::pattern(scalar, extent)?;
     Ok(match scalar.form {
-        Form::Regex => Pattern::Regex(regex),
-        _ => Pattern::Shape(regex, scalar::pieces(scalar, extent)),
+        ScalarForm::Regex => Pattern::Regex(regex),
+        _ => Pattern::Glob(regex, scalar::pieces(scalar, extent)),
     })
 }
 
@@ -51,38 +51,40 @@ fn scalars(value: &Value) -> &[Scalar] {
     }
 }
 
-fn test(atom: &Atom, context: &Context) -> Result<Test, ParseError> {
+fn test(atom: &Atom, context: &Context) -> Result<Matcher, ParseError> {
     if atom.value == Value::Any {
-        return Ok(Test::Present);
+        return Ok(Matcher::Present);
     }
     let class = match &atom.target {
-        Target::Path(..) => return json_test(atom),
-        Target::Field(field) if field.class() == Class::Word => return word_test(*field, atom),
-        Target::Field(field) => field.class(),
+        Operand::Path(..) => return json_test(atom),
+        Operand::Field(field) if field.class() == ValueType::Word => return word_test(*field, atom),
+        Operand::Field(field) => field.class(),
     };
     match class {
-        Class::Number | Class::Duration => number_test(class, atom),
-        Class::Time => time_test(atom, context),
+        ValueType::Number | ValueType::Duration => number_test(class, atom),
+        ValueType::Time => time_test(atom, context),
         _ => text_test(class, atom),
     }
 }
 
-fn text_test(class: Class, atom: &Atom) -> Result<Test, ParseError> {
+fn text_test(class: ValueType, atom: &Atom) -> Result<Matcher, ParseError> {
     let pattern = |scalar: &Scalar| {
         Ok(match atom.op {
-            Op::Has if scalar.form == Form::Regex => Pattern::Regex(scalar::regex(scalar)?),
-            Op::Has if class == Class::Text => anywhere(scalar)?,
-            Op::Has => shaped(scalar, if class == Class::Id { Extent::Beginning } else { Extent::Whole })?,
+            Op::Has if scalar.form == ScalarForm::Regex => Pattern::Regex(scalar::regex(scalar)?),
+            Op::Has if class == ValueType::Text => anywhere(scalar)?,
+            Op::Has => {
+                shaped(scalar, if class == ValueType::Id { MatchExtent::Beginning } else { MatchExtent::Whole })?
+            }
             Op::Matches | Op::NotMatches => Pattern::Regex(scalar::regex(scalar)?),
-            Op::Equal | Op::NotEqual if scalar.form == Form::Regex => Pattern::Regex(scalar::regex(scalar)?),
+            Op::Equal | Op::NotEqual if scalar.form == ScalarForm::Regex => Pattern::Regex(scalar::regex(scalar)?),
             Op::Equal | Op::NotEqual => Pattern::Exact(scalar.text.clone()),
             op => Pattern::Order(op, scalar.text.clone()),
         })
     };
-    Ok(Test::Text(scalars(&atom.value).iter().map(pattern).collect::<Result<_, ParseError>>()?))
+    Ok(Matcher::Text(scalars(&atom.value).iter().map(pattern).collect::<Result<_, ParseError>>()?))
 }
 
-fn word_test(field: Field, atom: &Atom) -> Result<Test, ParseError> {
+fn word_test(field: Field, atom: &Atom) -> Result<Matcher, ParseError> {
     let words = field.words();
     let index = |scalar: &Scalar| -> Result<u32, ParseError> {
         let text = &scalar.text;
@@ -91,12 +93,12 @@ fn word_test(field: Field, atom: &Atom) -> Result<Test, ParseError> {
             Field::Direction => crate::model::Direction::parse_any(text).map(|d| d as usize),
             _ => words.iter().position(|w| w.eq_ignore_ascii_case(text)),
         };
-        if let Some(index) = exact.filter(|_| scalar.form != Form::Regex) {
+        if let Some(index) = exact.filter(|_| scalar.form != ScalarForm::Regex) {
             return Ok(1 << index);
         }
         let pattern = match (scalar.form, atom.op) {
-            (Form::Regex, _) | (_, Op::Matches | Op::NotMatches) => Some(scalar::regex(scalar)?),
-            (Form::Bare, _) if text.contains(['*', '?']) => Some(scalar::pattern(scalar, Extent::Whole)?),
+            (ScalarForm::Regex, _) | (_, Op::Matches | Op::NotMatches) => Some(scalar::regex(scalar)?),
+            (ScalarForm::Bare, _) if text.contains(['*', '?']) => Some(scalar::pattern(scalar, MatchExtent::Whole)?),
             _ => None,
         };
         if let Some(pattern) = pattern {
@@ -135,19 +137,19 @@ fn word_test(field: Field, atom: &Atom) -> Result<Test, ParseError> {
             mask
         }
     };
-    Ok(Test::Word(mask & all))
+    Ok(Matcher::Word(mask & all))
 }
 
-fn number_test(class: Class, atom: &Atom) -> Result<Test, ParseError> {
+fn number_test(class: ValueType, atom: &Atom) -> Result<Matcher, ParseError> {
     let read = |scalar: &Scalar| -> Result<(f64, f64), ParseError> {
         let text = scalar.text.as_str();
-        let n = if class == Class::Duration { scalar::duration_us(text, Some(1e3)) } else { scalar::number(text) };
+        let n = if class == ValueType::Duration { scalar::duration_us(text, Some(1e3)) } else { scalar::number(text) };
         if let Some(n) = n {
             return Ok((n, n));
         }
         let digits = text.trim_end_matches(['x', 'X']);
         let places = text.len() - digits.len();
-        if class == Class::Number
+        if class == ValueType::Number
             && places > 0
             && places < 8
             && let Ok(n) = digits.parse::<f64>()
@@ -155,8 +157,11 @@ fn number_test(class: Class, atom: &Atom) -> Result<Test, ParseError> {
             let scale = 10f64.powi(places as i32);
             return Ok((n * scale, (n + 1.0) * scale - 1.0));
         }
-        let example =
-            if class == Class::Duration { "a length of time, as 250ms, 1.5s, 2m" } else { "a number, as 503 or 5xx" };
+        let example = if class == ValueType::Duration {
+            "a length of time, as 250ms, 1.5s, 2m"
+        } else {
+            "a number, as 503 or 5xx"
+        };
         Err(ParseError::new(scalar.span.clone(), format!("'{text}' is not {example}")))
     };
     if matches!(atom.op, Op::Matches | Op::NotMatches) {
@@ -173,10 +178,10 @@ fn number_test(class: Class, atom: &Atom) -> Result<Test, ParseError> {
             .map(|scalar| read(scalar).map(|(low, high)| Interval::of(atom.op, low, high)))
             .collect::<Result<_, _>>()?,
     };
-    Ok(Test::Number(intervals))
+    Ok(Matcher::Number(intervals))
 }
 
-fn time_test(atom: &Atom, context: &Context) -> Result<Test, ParseError> {
+fn time_test(atom: &Atom, context: &Context) -> Result<Matcher, ParseError> {
     if matches!(atom.op, Op::Matches | Op::NotMatches) {
         return Err(ParseError::new(atom.span.clone(), "a time has no text to match; use : > < or from..to"));
     }
@@ -206,12 +211,12 @@ fn time_test(atom: &Atom, context: &Context) -> Result<Test, ParseError> {
             })
             .collect::<Result<_, ParseError>>()?,
     };
-    Ok(Test::Time(ranges))
+    Ok(Matcher::Time(ranges))
 }
 
-fn json_test(atom: &Atom) -> Result<Test, ParseError> {
+fn json_test(atom: &Atom) -> Result<Matcher, ParseError> {
     let number = |scalar: &Scalar| {
-        (scalar.form == Form::Bare)
+        (scalar.form == ScalarForm::Bare)
             .then(|| {
                 scalar::number(&scalar.text).or_else(|| scalar::duration_us(&scalar.text, None).map(|us| us / 1e3))
             })
@@ -224,7 +229,7 @@ fn json_test(atom: &Atom) -> Result<Test, ParseError> {
                 .ok_or_else(|| ParseError::new(scalar.span.clone(), format!("'{}' is not a number", scalar.text))),
         };
         let interval = Interval::closed(read(low, f64::NEG_INFINITY)?, read(high, f64::INFINITY)?);
-        return Ok(Test::Json(vec![JsonTest { interval: Some(interval), whole: None, inside: None }]));
+        return Ok(Matcher::Json(vec![JsonTest { interval: Some(interval), whole: None, inside: None }]));
     }
     let one = |scalar: &Scalar| -> Result<JsonTest, ParseError> {
         let regex = |r| Some(Pattern::Regex(r));
@@ -233,14 +238,14 @@ fn json_test(atom: &Atom) -> Result<Test, ParseError> {
                 let r = scalar::regex(scalar)?;
                 JsonTest { interval: None, whole: regex(r.clone()), inside: regex(r) }
             }
-            _ if scalar.form == Form::Regex => {
+            _ if scalar.form == ScalarForm::Regex => {
                 let r = scalar::regex(scalar)?;
                 JsonTest { interval: None, whole: regex(r.clone()), inside: regex(r) }
             }
             Op::Has => JsonTest {
                 interval: number(scalar).map(|n| Interval::closed(n, n)),
-                whole: Some(shaped(scalar, Extent::Whole)?),
-                inside: Some(shaped(scalar, Extent::Anywhere)?),
+                whole: Some(shaped(scalar, MatchExtent::Whole)?),
+                inside: Some(shaped(scalar, MatchExtent::Anywhere)?),
             },
             Op::Equal | Op::NotEqual => JsonTest {
                 interval: number(scalar).map(|n| Interval::closed(n, n)),
@@ -254,5 +259,5 @@ fn json_test(atom: &Atom) -> Result<Test, ParseError> {
             },
         })
     };
-    Ok(Test::Json(scalars(&atom.value).iter().map(one).collect::<Result<_, _>>()?))
+    Ok(Matcher::Json(scalars(&atom.value).iter().map(one).collect::<Result<_, _>>()?))
 }

@@ -1,7 +1,7 @@
 //! Completion of fields, operators and values at the cursor of the filter bar.
 
-use super::ast::Target;
-use super::fields::{Class, Field, ROOTS, quote};
+use super::ast::Operand;
+use super::fields::{Field, ROOTS, ValueType, quote};
 use super::parse::target;
 use std::ops::Range;
 
@@ -39,7 +39,7 @@ pub fn complete(text: &str, cursor: usize, vocabulary: &dyn Vocabulary) -> Vec<C
             let name = word[..at].trim_end_matches(['!', '?']);
             let value = word[at..].trim_start_matches([':', '=', '>', '<', '~']);
             match target(name) {
-                Some(Target::Field(field)) => values(field, value, cursor - value.len()..cursor, vocabulary),
+                Some(Operand::Field(field)) => values(field, value, cursor - value.len()..cursor, vocabulary),
                 _ => Vec::new(),
             }
         }
@@ -76,7 +76,7 @@ fn names(prefix: &str, span: Range<usize>) -> Vec<Completion> {
             field.name().starts_with(&lower)
                 || (!lower.is_empty() && field.aliases().iter().any(|alias| alias.starts_with(&lower)))
         })
-        .map(|field| offer(field.name(), if field.class() == Class::Duration { ">" } else { ":" }, field.help()))
+        .map(|field| offer(field.name(), if field.class() == ValueType::Duration { ">" } else { ":" }, field.help()))
         .collect();
     found.extend(
         ROOTS
@@ -92,16 +92,16 @@ fn values(field: Field, prefix: &str, span: Range<usize>, vocabulary: &dyn Vocab
     let fits = |value: &str| value.to_lowercase().contains(&lower);
     let offer = |value: &str, detail: String| Completion { span: span.clone(), insert: quote(value), detail };
     let fixed: &[(&str, &str)] = match field.class() {
-        Class::Time if field == Field::NextRetry => &[("..+10m", "within 10 minutes"), ("*", "a retry is planned")],
-        Class::Time => &[
+        ValueType::Time if field == Field::NextRetry => &[("..+10m", "within 10 minutes"), ("*", "a retry is planned")],
+        ValueType::Time => &[
             ("-15m", "the last 15 minutes"),
             ("-1h", "the last hour"),
             ("-24h", "the last day"),
             ("today", "since midnight"),
             ("yesterday", "the day before"),
         ],
-        Class::Duration => &[("100ms", ""), ("1s", ""), ("5s", ""), ("1m", "")],
-        Class::Number if field == Field::Http => {
+        ValueType::Duration => &[("100ms", ""), ("1s", ""), ("5s", ""), ("1m", "")],
+        ValueType::Number if field == Field::Http => {
             &[("5xx", "server errors"), ("4xx", "client errors"), ("429", "rate limited"), ("2xx", "well")]
         }
         _ => &[],

@@ -2,7 +2,7 @@
 
 /// How the values of a field are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
+pub enum ValueType {
     /// Whole value, without case, globs.
     Keyword,
     /// `:` finds the text anywhere in the value.
@@ -40,8 +40,8 @@ macro_rules! fields {
             }
 
             /// How it is compared.
-            pub const fn class(self) -> Class {
-                match self { $(Self::$field => Class::$class),+ }
+            pub const fn class(self) -> ValueType {
+                match self { $(Self::$field => ValueType::$class),+ }
             }
 
             /// What it is.
@@ -98,7 +98,7 @@ pub(super) const ROOTS: &[(&str, &str)] = &[
 ];
 
 impl Field {
-    /// The words of a [`Class::Word`] field, in order.
+    /// The words of a [`ValueType::Word`] field, in order.
     pub fn words(self) -> Vec<&'static str> {
         use crate::model::{Direction, Kind, Level, Status};
         match self {

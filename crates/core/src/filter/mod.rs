@@ -17,14 +17,16 @@ mod predicate;
 mod record;
 mod scalar;
 
-pub use ast::{Atom, Expr, Form, Op, Root, Scalar, Step, Target, Value};
+pub use ast::{Atom, Expr, Op, Operand, PathRoot, PathStep, Scalar, ScalarForm, Value};
 pub use complete::{Completion, Vocabulary, complete};
-pub use fields::{Class, Field, quote, suggest};
+pub use fields::{Field, ValueType, quote, suggest};
 pub use parse::ParseError;
 pub use predicate::combine;
-pub use predicate::{Interval, JsonTest, Leaf, Pattern, Piece, Predicate, Test, TimeRange, Truth, resolve_path};
+pub use predicate::{
+    Comparator, GlobPiece, Interval, JsonTest, Matcher, Pattern, Predicate, TimeRange, Truth, resolve_path,
+};
 pub use record::outcome;
-pub use record::{Named, Record, value_text};
+pub use record::{NamedRecord, Record, value_text};
 pub use scalar::Context;
 
 /// A filter that parsed: its text and its tree.
@@ -41,7 +43,7 @@ pub fn duration_us(text: &str) -> Option<f64> {
 
 /// A moment as filters write it: `-15m`, `2026-11-20`, `2026-11-20T09:00`, `09:20`; of a span its beginning.
 pub fn moment(text: &str, context: &Context) -> Result<crate::model::Timestamp, ParseError> {
-    let scalar = Scalar { text: text.to_owned(), form: Form::Bare, span: 0..text.len() };
+    let scalar = Scalar { text: text.to_owned(), form: ScalarForm::Bare, span: 0..text.len() };
     scalar::moment(&scalar, context, None).map(|span| span.start)
 }
 

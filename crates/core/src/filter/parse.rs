@@ -3,8 +3,8 @@
 //! Written by hand: the bar needs byte spans for carets, suggestions for names, and words that are fields in one
 //! place and text in another, all of which a combinator library leaves to the caller anyway.
 
-use super::ast::{Atom, Expr, Form, Op, Root, Scalar, Step, Target, Value};
-use super::fields::{Class, Field, ROOTS, suggest};
+use super::ast::{Atom, Expr, Op, Operand, PathRoot, PathStep, Scalar, ScalarForm, Value};
+use super::fields::{Field, ROOTS, ValueType, suggest};
 use std::ops::Range;
 
 /// Why a filter does not parse, and where.
@@ -169,7 +169,7 @@ impl<'a> Parser<'a> {
             return Err(ParseError::new(start..start + 1, "unexpected"));
         }
         self.at += length;
-        Ok(Expr::Text(Scalar { text: rest[..length].to_owned(), form: Form::Bare, span: start..self.at }))
+        Ok(Expr::Text(Scalar { text: rest[..length].to_owned(), form: ScalarForm::Bare, span: start..self.at }))
     }
 
     /// `path ["?"] op value`, or nothing where the text here is not one.
@@ -234,7 +234,7 @@ impl<'a> Parser<'a> {
         Ok(Some(Atom { target, or_absent, op, value, span: start..self.at }))
     }
 
-    fn value(&mut self, target: &Target, op: Op) -> Result<Value, ParseError> {
+    fn value(&mut self, target: &Operand, op: Op) -> Result<Value, ParseError> {
         let start = self.at;
         if self.eat("(") {
             let mut list = Vec::new();
@@ -253,21 +253,22 @@ impl<'a> Parser<'a> {
         }
         let ranged = matches!(op, Op::Has | Op::Equal | Op::NotEqual)
             && match target {
-                Target::Field(field) => {
-                    matches!(field.class(), Class::Number | Class::Duration | Class::Time) || *field == Field::Level
+                Operand::Field(field) => {
+                    matches!(field.class(), ValueType::Number | ValueType::Duration | ValueType::Time)
+                        || *field == Field::Level
                 }
-                Target::Path(..) => true,
+                Operand::Path(..) => true,
             };
         if ranged && self.eat("..") {
             let high = self.scalar(false, false)?;
             return Ok(Value::Range(None, Some(high)));
         }
         let mut low = self.scalar(false, matches!(op, Op::Matches | Op::NotMatches))?;
-        if low.form == Form::Bare && low.text == "*" {
+        if low.form == ScalarForm::Bare && low.text == "*" {
             return Ok(Value::Any);
         }
         if ranged
-            && low.form == Form::Bare
+            && low.form == ScalarForm::Bare
             && let Some((from, to)) = low.text.clone().split_once("..")
         {
             let middle = low.span.start + from.len();
@@ -276,13 +277,13 @@ impl<'a> Parser<'a> {
             } else if to.is_empty() {
                 Some(self.scalar(false, false)?)
             } else {
-                Some(Scalar { text: to.to_owned(), form: Form::Bare, span: middle + 2..low.span.end })
+                Some(Scalar { text: to.to_owned(), form: ScalarForm::Bare, span: middle + 2..low.span.end })
             };
             low.span.end = middle;
             from.clone_into(&mut low.text);
             return Ok(Value::Range(Some(low), high));
         }
-        if ranged && low.form == Form::Quoted && self.eat("..") {
+        if ranged && low.form == ScalarForm::Quoted && self.eat("..") {
             let open = self.peek().is_none_or(|c| c.is_whitespace() || c == ')');
             let high = if open { None } else { Some(self.scalar(false, false)?) };
             return Ok(Value::Range(Some(low), high));
@@ -305,7 +306,7 @@ impl<'a> Parser<'a> {
                         escaped = true;
                     } else if c == '"' {
                         self.at = start + offset + 1;
-                        return Ok(Scalar { text, form: Form::Quoted, span: start..self.at });
+                        return Ok(Scalar { text, form: ScalarForm::Quoted, span: start..self.at });
                     } else {
                         text.push(c);
                     }
@@ -318,7 +319,7 @@ impl<'a> Parser<'a> {
                 self.at = end + 1;
                 let insensitive = self.eat("i");
                 let text = if insensitive { format!("(?i){text}") } else { text };
-                Ok(Scalar { text, form: Form::Regex, span: start..self.at })
+                Ok(Scalar { text, form: ScalarForm::Regex, span: start..self.at })
             }
             _ => {
                 let rest = self.rest();
@@ -329,7 +330,7 @@ impl<'a> Parser<'a> {
                     return Err(ParseError::new(start..(start + 1).min(self.text.len()), "a value is missing here"));
                 }
                 self.at += length;
-                Ok(Scalar { text: rest[..length].to_owned(), form: Form::Bare, span: start..self.at })
+                Ok(Scalar { text: rest[..length].to_owned(), form: ScalarForm::Bare, span: start..self.at })
             }
         }
     }
@@ -361,36 +362,36 @@ fn operator(text: &str) -> Option<(Op, &'static str)> {
 }
 
 /// What a name stands for.
-pub(super) fn target(name: &str) -> Option<Target> {
+pub(super) fn target(name: &str) -> Option<Operand> {
     if let Some(field) = Field::parse(name) {
-        return Some(Target::Field(field));
+        return Some(Operand::Field(field));
     }
     let lower = name.to_ascii_lowercase();
     let (root, length) = [
-        ("req.headers", Root::RequestHeaders),
-        ("req.header", Root::RequestHeaders),
-        ("req.body", Root::RequestBody),
-        ("res.headers", Root::ResponseHeaders),
-        ("res.header", Root::ResponseHeaders),
-        ("res.body", Root::ResponseBody),
-        ("meta", Root::Metadata),
-        ("stack", Root::Stack),
-        ("raw", Root::Raw),
+        ("req.headers", PathRoot::RequestHeaders),
+        ("req.header", PathRoot::RequestHeaders),
+        ("req.body", PathRoot::RequestBody),
+        ("res.headers", PathRoot::ResponseHeaders),
+        ("res.header", PathRoot::ResponseHeaders),
+        ("res.body", PathRoot::ResponseBody),
+        ("meta", PathRoot::Metadata),
+        ("stack", PathRoot::Stack),
+        ("raw", PathRoot::Raw),
     ]
     .into_iter()
     .find_map(|(prefix, root)| {
         let rest = lower.strip_prefix(prefix)?;
         (rest.is_empty() || rest.starts_with('.') || rest.starts_with('[')).then_some((root, prefix.len()))
     })?;
-    Some(Target::Path(root, steps(&name[length..])?))
+    Some(Operand::Path(root, steps(&name[length..])?))
 }
 
-fn steps(mut path: &str) -> Option<Vec<Step>> {
+fn steps(mut path: &str) -> Option<Vec<PathStep>> {
     let mut steps = Vec::new();
     while !path.is_empty() {
         if let Some(rest) = path.strip_prefix('[') {
             let (index, rest) = rest.split_once(']')?;
-            steps.push(if index == "*" { Step::Each } else { Step::Index(index.parse().ok()?) });
+            steps.push(if index == "*" { PathStep::Each } else { PathStep::Index(index.parse().ok()?) });
             path = rest;
         } else {
             let rest = path.strip_prefix('.')?;
@@ -398,7 +399,7 @@ fn steps(mut path: &str) -> Option<Vec<Step>> {
             if end == 0 {
                 return None;
             }
-            steps.push(Step::Name(rest[..end].to_owned()));
+            steps.push(PathStep::Name(rest[..end].to_owned()));
             path = &rest[end..];
         }
     }

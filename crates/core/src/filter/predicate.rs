@@ -1,7 +1,7 @@
 //! A compiled filter: the definition of what a filter keeps.
 
-use super::ast::{Op, Root, Step, Target};
-use super::fields::{Class, Field};
+use super::ast::{Op, Operand, PathRoot, PathStep};
+use super::fields::{Field, ValueType};
 use super::record::Record;
 use crate::model::{Payload, Timestamp};
 use regex::Regex;
@@ -44,27 +44,27 @@ pub enum Predicate {
     /// Not the part.
     Not(Box<Predicate>),
     /// A comparison.
-    Leaf(Leaf),
+    Compare(Comparator),
     /// Text in any searched field.
-    Anywhere(Pattern),
+    FreeText(Pattern),
 }
 
 /// One comparison. On an absent field the answer is `or_absent`, else `test` turned round where `negated`.
 #[derive(Debug, Clone)]
-pub struct Leaf {
+pub struct Comparator {
     /// What is compared.
-    pub target: Target,
+    pub target: Operand,
     /// The answer where it is absent.
     pub or_absent: bool,
     /// `!=` and `!~`.
     pub negated: bool,
     /// The comparison.
-    pub test: Test,
+    pub test: Matcher,
 }
 
 /// A comparison with the values read.
 #[derive(Debug, Clone)]
-pub enum Test {
+pub enum Matcher {
     /// There is a value.
     Present,
     /// Any pattern fits the text.
@@ -87,16 +87,16 @@ pub enum Pattern {
     /// A regular expression finds something.
     Regex(Regex),
     /// The regular expression of a literal text, found anywhere without case; the text in lower case beside it.
-    Find(Regex, String),
+    Contains(Regex, String),
     /// The regular expression of a glob, a whole value or a beginning, without case; its pieces in lower case beside it.
-    Shape(Regex, Vec<Piece>),
+    Glob(Regex, Vec<GlobPiece>),
     /// Greater or less in order of code points: `(op, text)`.
     Order(Op, String),
 }
 
 /// A piece of a glob.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Piece {
+pub enum GlobPiece {
     /// This text.
     Text(String),
     /// Any one character.
@@ -107,10 +107,10 @@ pub enum Piece {
 
 impl Pattern {
     /// The pieces of a glob, a whole value, a beginning or a text found anywhere.
-    pub fn pieces(&self) -> Option<Vec<Piece>> {
+    pub fn pieces(&self) -> Option<Vec<GlobPiece>> {
         match self {
-            Self::Find(_, text) => Some(vec![Piece::Any, Piece::Text(text.clone()), Piece::Any]),
-            Self::Shape(_, pieces) => Some(pieces.clone()),
+            Self::Contains(_, text) => Some(vec![GlobPiece::Any, GlobPiece::Text(text.clone()), GlobPiece::Any]),
+            Self::Glob(_, pieces) => Some(pieces.clone()),
             _ => None,
         }
     }
@@ -119,7 +119,7 @@ impl Pattern {
     pub fn test(&self, text: &str) -> bool {
         match self {
             Self::Exact(exact) => text == exact,
-            Self::Regex(regex) | Self::Find(regex, _) | Self::Shape(regex, _) => regex.is_match(text),
+            Self::Regex(regex) | Self::Contains(regex, _) | Self::Glob(regex, _) => regex.is_match(text),
             Self::Order(op, other) => ordered(*op, text.cmp(other.as_str())),
         }
     }
@@ -205,8 +205,8 @@ impl Predicate {
             Self::And(parts) => combine(parts.iter().map(|part| part.test(record)), Truth::No),
             Self::Or(parts) => combine(parts.iter().map(|part| part.test(record)), Truth::Yes),
             Self::Not(part) => part.test(record).not(),
-            Self::Leaf(leaf) => leaf.test(record),
-            Self::Anywhere(pattern) => Truth::of(
+            Self::Compare(leaf) => leaf.test(record),
+            Self::FreeText(pattern) => Truth::of(
                 Field::SEARCHED.iter().any(|field| record.text(*field, &mut |text| pattern.test(text)) == Some(true)),
             ),
         }
@@ -220,10 +220,10 @@ impl Predicate {
     /// Whether any part looks into the payload.
     pub fn needs_payload(&self) -> bool {
         match self {
-            Self::All | Self::Anywhere(_) => false,
+            Self::All | Self::FreeText(_) => false,
             Self::And(parts) | Self::Or(parts) => parts.iter().any(Self::needs_payload),
             Self::Not(part) => part.needs_payload(),
-            Self::Leaf(leaf) => matches!(leaf.target, Target::Path(..)),
+            Self::Compare(leaf) => matches!(leaf.target, Operand::Path(..)),
         }
     }
 }
@@ -241,42 +241,42 @@ pub fn combine(answers: impl Iterator<Item = Truth>, decisive: Truth) -> Truth {
     if open { Truth::NeedsPayload } else { decisive.not() }
 }
 
-impl Leaf {
+impl Comparator {
     fn test(&self, record: &(impl Record + ?Sized)) -> Truth {
         let answer = match &self.target {
-            Target::Field(field) => self.field(*field, record),
-            Target::Path(root, steps) => {
+            Operand::Field(field) => self.field(*field, record),
+            Operand::Path(root, steps) => {
                 let Some(payload) = record.payload() else { return Truth::NeedsPayload };
                 let mut found = Vec::new();
                 resolve_path(payload, *root, steps, &mut found);
                 found.retain(|value| !value.is_null());
                 (!found.is_empty()).then(|| match &self.test {
-                    Test::Json(tests) => found.iter().any(|value| tests.iter().any(|test| test.matches(value))),
+                    Matcher::Json(tests) => found.iter().any(|value| tests.iter().any(|test| test.matches(value))),
                     _ => true,
                 })
             }
         };
-        Truth::of(self.settle(answer))
+        Truth::of(self.apply_negation(answer))
     }
 
     /// The answer of the leaf, from that of its test on a present value.
-    pub fn settle(&self, answer: Option<bool>) -> bool {
+    pub fn apply_negation(&self, answer: Option<bool>) -> bool {
         answer.map_or(self.or_absent, |answer| answer != self.negated)
     }
 
     fn field(&self, field: Field, record: &(impl Record + ?Sized)) -> Option<bool> {
         match &self.test {
-            Test::Present => match field.class() {
-                Class::Number | Class::Duration => record.number(field).map(|_| true),
-                Class::Time => record.time(field).map(|_| true),
-                Class::Word => record.word(field).map(|_| true),
+            Matcher::Present => match field.class() {
+                ValueType::Number | ValueType::Duration => record.number(field).map(|_| true),
+                ValueType::Time => record.time(field).map(|_| true),
+                ValueType::Word => record.word(field).map(|_| true),
                 _ => record.text(field, &mut |_| true),
             },
-            Test::Text(patterns) => record.text(field, &mut |text| patterns.iter().any(|p| p.test(text))),
-            Test::Number(list) => record.number(field).map(|n| list.iter().any(|i| i.contains(n))),
-            Test::Time(list) => record.time(field).map(|at| list.iter().any(|r| r.contains(at))),
-            Test::Word(mask) => record.word(field).map(|word| mask & (1 << word) != 0),
-            Test::Json(_) => None,
+            Matcher::Text(patterns) => record.text(field, &mut |text| patterns.iter().any(|p| p.test(text))),
+            Matcher::Number(list) => record.number(field).map(|n| list.iter().any(|i| i.contains(n))),
+            Matcher::Time(list) => record.time(field).map(|at| list.iter().any(|r| r.contains(at))),
+            Matcher::Word(mask) => record.word(field).map(|word| mask & (1 << word) != 0),
+            Matcher::Json(_) => None,
         }
     }
 }
@@ -297,19 +297,24 @@ impl JsonTest {
 }
 
 /// Collects the values that a path leads to. Header and field names fall back to a match without case.
-pub fn resolve_path<'a>(payload: &'a Payload, root: Root, steps: &[Step], found: &mut Vec<std::borrow::Cow<'a, Json>>) {
+pub fn resolve_path<'a>(
+    payload: &'a Payload,
+    root: PathRoot,
+    steps: &[PathStep],
+    found: &mut Vec<std::borrow::Cow<'a, Json>>,
+) {
     use std::borrow::Cow;
     let body = |side: &'a crate::model::Side| side.body.as_ref().map(|body| body.value());
     let start: Option<Cow<'a, Json>> = match root {
-        Root::RequestHeaders => payload.request.headers.as_ref().map(Cow::Borrowed),
-        Root::RequestBody => body(&payload.request).map(Cow::Borrowed),
-        Root::ResponseHeaders => payload.response.headers.as_ref().map(Cow::Borrowed),
-        Root::ResponseBody => body(&payload.response).map(Cow::Borrowed),
-        Root::Metadata => {
+        PathRoot::RequestHeaders => payload.request.headers.as_ref().map(Cow::Borrowed),
+        PathRoot::RequestBody => body(&payload.request).map(Cow::Borrowed),
+        PathRoot::ResponseHeaders => payload.response.headers.as_ref().map(Cow::Borrowed),
+        PathRoot::ResponseBody => body(&payload.response).map(Cow::Borrowed),
+        PathRoot::Metadata => {
             if steps.is_empty() {
                 (!payload.metadata.is_empty()).then(|| Cow::Owned(Json::Object(payload.metadata.clone())))
             } else {
-                if let Step::Name(name) = &steps[0]
+                if let PathStep::Name(name) = &steps[0]
                     && let Some(value) = entry(&payload.metadata, name)
                 {
                     walk(value, &steps[1..], found);
@@ -317,8 +322,8 @@ pub fn resolve_path<'a>(payload: &'a Payload, root: Root, steps: &[Step], found:
                 return;
             }
         }
-        Root::Stack => payload.error.stack.as_ref().map(|stack| Cow::Owned(Json::String(stack.clone()))),
-        Root::Raw => {
+        PathRoot::Stack => payload.error.stack.as_ref().map(|stack| Cow::Owned(Json::String(stack.clone()))),
+        PathRoot::Raw => {
             found.extend(payload.raw.iter().map(|raw| Cow::Owned(Json::String(raw.text().to_string()))));
             return;
         }
@@ -334,23 +339,23 @@ fn entry<'a>(map: &'a serde_json::Map<String, Json>, name: &str) -> Option<&'a J
     map.get(name).or_else(|| map.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
 }
 
-fn walk<'a>(value: &'a Json, steps: &[Step], found: &mut Vec<std::borrow::Cow<'a, Json>>) {
+fn walk<'a>(value: &'a Json, steps: &[PathStep], found: &mut Vec<std::borrow::Cow<'a, Json>>) {
     let Some((step, rest)) = steps.split_first() else {
         found.push(std::borrow::Cow::Borrowed(value));
         return;
     };
     match (step, value) {
-        (Step::Name(name), Json::Object(map)) => {
+        (PathStep::Name(name), Json::Object(map)) => {
             if let Some(next) = entry(map, name) {
                 walk(next, rest, found);
             }
         }
-        (Step::Index(index), Json::Array(list)) => {
+        (PathStep::Index(index), Json::Array(list)) => {
             if let Some(next) = list.get(*index) {
                 walk(next, rest, found);
             }
         }
-        (Step::Each, Json::Array(list)) => list.iter().for_each(|next| walk(next, rest, found)),
+        (PathStep::Each, Json::Array(list)) => list.iter().for_each(|next| walk(next, rest, found)),
         _ => {}
     }
 }

@@ -1,6 +1,6 @@
 //! What a predicate asks of a record.
 
-use super::{Class, Field};
+use super::{Field, ValueType};
 use crate::model::{Activity, Level, Names, Payload, Status, Timestamp, is_failure};
 
 /// Something that a filter can test: an activity, or a row of the store.
@@ -24,7 +24,7 @@ pub fn outcome(status: Option<Status>, level: Option<Level>) -> u8 {
 
 /// An activity with the names of its sources, and its payload where it was loaded.
 #[derive(Debug, Clone, Copy)]
-pub struct Named<'a> {
+pub struct NamedRecord<'a> {
     /// The activity.
     pub activity: &'a Activity,
     /// Names of sources and places.
@@ -33,7 +33,7 @@ pub struct Named<'a> {
     pub payload: Option<&'a Payload>,
 }
 
-impl Record for Named<'_> {
+impl Record for NamedRecord<'_> {
     fn text(&self, field: Field, test: &mut dyn FnMut(&str) -> bool) -> Option<bool> {
         let a = self.activity;
         let plain = match field {
@@ -61,7 +61,7 @@ impl Record for Named<'_> {
                 );
             }
             _ => {
-                debug_assert!(!matches!(field.class(), Class::Text | Class::Keyword | Class::Id));
+                debug_assert!(!matches!(field.class(), ValueType::Text | ValueType::Keyword | ValueType::Id));
                 return None;
             }
         };
@@ -109,12 +109,14 @@ impl Record for Named<'_> {
 
 /// The value of a field as text, for grouping and tables; `None` where it is absent.
 pub fn value_text(activity: &Activity, field: Field, names: &Names) -> Option<String> {
-    let record = Named { activity, names, payload: None };
+    let record = NamedRecord { activity, names, payload: None };
     match field.class() {
-        Class::Word => record.word(field).and_then(|index| field.words().get(index as usize).map(|w| (*w).to_owned())),
-        Class::Number => record.number(field).map(|n| n.to_string()),
-        Class::Duration => record.number(field).map(|us| (us / 1e3).to_string()),
-        Class::Time => record.time(field).map(|at| at.rfc3339()),
+        ValueType::Word => {
+            record.word(field).and_then(|index| field.words().get(index as usize).map(|w| (*w).to_owned()))
+        }
+        ValueType::Number => record.number(field).map(|n| n.to_string()),
+        ValueType::Duration => record.number(field).map(|us| (us / 1e3).to_string()),
+        ValueType::Time => record.time(field).map(|at| at.rfc3339()),
         _ => {
             let mut found = None;
             record.text(field, &mut |text| {

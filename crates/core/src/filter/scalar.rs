@@ -1,8 +1,8 @@
 //! Reading scalars: numbers with units, moments, patterns.
 
-use super::ast::{Form, Scalar};
+use super::ast::{Scalar, ScalarForm};
 use super::parse::ParseError;
-use super::predicate::Piece;
+use super::predicate::GlobPiece;
 use crate::model::{Timestamp, parse_timestamp};
 use chrono::{Days, NaiveDate, NaiveTime, TimeZone as _};
 use chrono_tz::Tz;
@@ -25,7 +25,7 @@ impl Default for Context {
 
 /// A span of time: from its first moment to just before `end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span {
+pub(super) struct Moment {
     pub(super) start: Timestamp,
     pub(super) end: Timestamp,
     /// Written without a time of day: as the end of a range it means the whole of it.
@@ -82,9 +82,9 @@ pub(super) fn number(text: &str) -> Option<f64> {
 }
 
 /// Reads a moment or a span: `-15m`, `+10m`, `now`, `today`, `yesterday`, `2026-11-20`, `2026-11-20T09:00`, `09:20`.
-pub(super) fn moment(scalar: &Scalar, context: &Context, day_of: Option<Timestamp>) -> Result<Span, ParseError> {
+pub(super) fn moment(scalar: &Scalar, context: &Context, day_of: Option<Timestamp>) -> Result<Moment, ParseError> {
     let text = scalar.text.trim();
-    let instant = |at: Timestamp| Span { start: at, end: at.plus_us(1), whole: false };
+    let instant = |at: Timestamp| Moment { start: at, end: at.plus_us(1), whole: false };
     let wrong = || {
         ParseError::new(
             scalar.span.clone(),
@@ -106,7 +106,7 @@ pub(super) fn moment(scalar: &Scalar, context: &Context, day_of: Option<Timestam
     };
     let date_of = |at: Timestamp| at.utc().with_timezone(&context.zone).date_naive();
     let day = |date: NaiveDate| {
-        Some(Span {
+        Some(Moment {
             start: local(date, NaiveTime::MIN)?,
             end: local(date.checked_add_days(Days::new(1))?, NaiveTime::MIN)?,
             whole: true,
@@ -130,7 +130,7 @@ pub(super) fn moment(scalar: &Scalar, context: &Context, day_of: Option<Timestam
         if let Ok(time) = NaiveTime::parse_from_str(clock, format) {
             let start = local(date, time).ok_or_else(wrong)?;
             let us = if us == 1 && clock.split_once('.').is_some_and(|(_, f)| f.len() <= 3) { 1000 } else { us };
-            return Ok(Span { start, end: start.plus_us(us), whole: false });
+            return Ok(Moment { start, end: start.plus_us(us), whole: false });
         }
     }
     parse_timestamp(text).map(instant).ok_or_else(wrong)
@@ -138,7 +138,7 @@ pub(super) fn moment(scalar: &Scalar, context: &Context, day_of: Option<Timestam
 
 /// What a text pattern asks of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Extent {
+pub(super) enum MatchExtent {
     /// The whole value.
     Whole,
     /// Anywhere in it.
@@ -148,8 +148,8 @@ pub(super) enum Extent {
 }
 
 /// The regular expression of a `:` pattern, without case; `*` and `?` in a bare word are globs for the whole value.
-pub(super) fn pattern(scalar: &Scalar, extent: Extent) -> Result<Regex, ParseError> {
-    if scalar.form == Form::Regex {
+pub(super) fn pattern(scalar: &Scalar, extent: MatchExtent) -> Result<Regex, ParseError> {
+    if scalar.form == ScalarForm::Regex {
         return regex(scalar);
     }
     let glob = is_glob(scalar);
@@ -168,38 +168,38 @@ pub(super) fn pattern(scalar: &Scalar, extent: Extent) -> Result<Regex, ParseErr
     };
     let text = match extent {
         _ if glob => format!("(?is)^{body}$"),
-        Extent::Whole => format!("(?is)^{body}$"),
-        Extent::Anywhere => format!("(?is){body}"),
-        Extent::Beginning if is_long(scalar) => format!("(?is)^{body}"),
-        Extent::Beginning => format!("(?is)^{body}$"),
+        MatchExtent::Whole => format!("(?is)^{body}$"),
+        MatchExtent::Anywhere => format!("(?is){body}"),
+        MatchExtent::Beginning if is_long(scalar) => format!("(?is)^{body}"),
+        MatchExtent::Beginning => format!("(?is)^{body}$"),
     };
     Regex::new(&text).map_err(|_| ParseError::new(scalar.span.clone(), "this pattern is too large"))
 }
 
 /// The pieces of a `:` pattern, in lower case.
-pub(super) fn pieces(scalar: &Scalar, extent: Extent) -> Vec<Piece> {
+pub(super) fn pieces(scalar: &Scalar, extent: MatchExtent) -> Vec<GlobPiece> {
     if !is_glob(scalar) {
-        let text = Piece::Text(scalar.text.to_lowercase());
+        let text = GlobPiece::Text(scalar.text.to_lowercase());
         return match extent {
-            Extent::Anywhere => vec![Piece::Any, text, Piece::Any],
-            Extent::Beginning if is_long(scalar) => vec![text, Piece::Any],
-            Extent::Beginning | Extent::Whole => vec![text],
+            MatchExtent::Anywhere => vec![GlobPiece::Any, text, GlobPiece::Any],
+            MatchExtent::Beginning if is_long(scalar) => vec![text, GlobPiece::Any],
+            MatchExtent::Beginning | MatchExtent::Whole => vec![text],
         };
     }
-    let mut pieces: Vec<Piece> = Vec::new();
+    let mut pieces: Vec<GlobPiece> = Vec::new();
     for c in scalar.text.chars() {
         match (c, pieces.last_mut()) {
-            ('*', _) => pieces.push(Piece::Any),
-            ('?', _) => pieces.push(Piece::One),
-            (c, Some(Piece::Text(text))) => text.extend(c.to_lowercase()),
-            (c, _) => pieces.push(Piece::Text(c.to_lowercase().collect())),
+            ('*', _) => pieces.push(GlobPiece::Any),
+            ('?', _) => pieces.push(GlobPiece::One),
+            (c, Some(GlobPiece::Text(text))) => text.extend(c.to_lowercase()),
+            (c, _) => pieces.push(GlobPiece::Text(c.to_lowercase().collect())),
         }
     }
     pieces
 }
 
 fn is_glob(scalar: &Scalar) -> bool {
-    scalar.form == Form::Bare && scalar.text.contains(['*', '?'])
+    scalar.form == ScalarForm::Bare && scalar.text.contains(['*', '?'])
 }
 
 /// Long enough for a beginning to stand for the whole.

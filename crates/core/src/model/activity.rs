@@ -32,12 +32,12 @@ pub enum Locator {
 
 impl Locator {
     /// A record of a source's table, by its number and the record's key.
-    pub fn of_table(number: usize, key: &str) -> Self {
+    pub fn table_key(number: usize, key: &str) -> Self {
         Self::Key(if number == 0 && !key.starts_with('#') { key.into() } else { format!("#{number} {key}").into() })
     }
 
     /// The number of the table and the key, made by [`Self::of_table`].
-    pub fn in_table(&self) -> Option<(usize, &str)> {
+    pub fn as_table_key(&self) -> Option<(usize, &str)> {
         let Self::Key(text) = self else { return None };
         match text.strip_prefix('#').and_then(|rest| rest.split_once(' ')) {
             Some((number, key)) => Some((number.parse().ok()?, key)),
@@ -74,7 +74,7 @@ impl Place {
         match self.locator {
             Locator::Line { file: name, .. } | Locator::Message { topic: name, .. } => Some(names.place_name(name)),
             Locator::Row(_) => None,
-            Locator::Key(_) => names.table_name(self.source, self.locator.in_table()?.0),
+            Locator::Key(_) => names.table_name(self.source, self.locator.as_table_key()?.0),
         }
     }
 
@@ -224,7 +224,7 @@ impl Activity {
     }
 
     /// The request that it is, or is a line of: what others name as their parent.
-    pub fn own_request(&self) -> &Id {
+    pub fn request_key(&self) -> &Id {
         self.request_id.as_ref().unwrap_or(&self.id)
     }
 

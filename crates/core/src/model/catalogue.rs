@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 /// What an entry is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Topic {
+pub enum EntryKind {
     /// An external system: `code`, `name`, `health`, `health_checked_at`, `timeout_ms`, `pool_size` …
     System,
     /// An endpoint of a system: `code`, `system`, `retry_policy`, `rate_limit`, `request_transform` …
@@ -20,7 +20,7 @@ pub enum Topic {
     AlertRule,
 }
 
-impl Topic {
+impl EntryKind {
     /// Every topic with its word in schema files.
     pub const ALL: &'static [(&'static str, Self)] = &[
         ("system", Self::System),
@@ -39,14 +39,14 @@ impl Topic {
 
 /// One entry: named facts, as the schema maps them.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
+pub struct CatalogueEntry {
     /// What it is about.
-    pub topic: Topic,
+    pub kind: EntryKind,
     /// Name → value; absent facts are not there.
     pub facts: Map<String, Value>,
 }
 
-impl Entry {
+impl CatalogueEntry {
     /// A fact as text.
     pub fn text(&self, name: &str) -> Option<String> {
         match self.facts.get(name)? {
@@ -70,49 +70,51 @@ impl Entry {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Catalogue {
     /// The entries.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<CatalogueEntry>,
 }
 
 impl Catalogue {
     /// The entries about something.
-    pub fn about(&self, topic: Topic) -> impl Iterator<Item = &Entry> {
-        self.entries.iter().filter(move |entry| entry.topic == topic)
+    pub fn of_kind(&self, topic: EntryKind) -> impl Iterator<Item = &CatalogueEntry> {
+        self.entries.iter().filter(move |entry| entry.kind == topic)
     }
 
     /// The entry of a system by its code or name.
-    pub fn system(&self, code: &str) -> Option<&Entry> {
-        let named = |entry: &&Entry| ["code", "name"].iter().any(|fact| entry.text(fact).as_deref() == Some(code));
-        self.about(Topic::System).find(named).or_else(|| self.about(Topic::LogSource).find(named))
+    pub fn system(&self, code: &str) -> Option<&CatalogueEntry> {
+        let named =
+            |entry: &&CatalogueEntry| ["code", "name"].iter().any(|fact| entry.text(fact).as_deref() == Some(code));
+        self.of_kind(EntryKind::System).find(named).or_else(|| self.of_kind(EntryKind::LogSource).find(named))
     }
 
     /// The endpoint of a system by its code or path.
-    pub fn endpoint(&self, system: Option<&str>, endpoint: &str) -> Option<&Entry> {
-        self.about(Topic::Endpoint).find(|entry| {
+    pub fn endpoint(&self, system: Option<&str>, endpoint: &str) -> Option<&CatalogueEntry> {
+        self.of_kind(EntryKind::Endpoint).find(|entry| {
             let same_system = entry.text("system").is_none_or(|own| Some(own.as_str()) == system);
             same_system && ["code", "path"].iter().any(|fact| entry.text(fact).as_deref() == Some(endpoint))
         })
     }
 
     /// The endpoint, the webhook or the rule that an activity is of.
-    pub fn entry_of(&self, activity: &Activity) -> Option<&Entry> {
-        let named = |topic: Topic, name: Option<&str>| {
+    pub fn entry_of(&self, activity: &Activity) -> Option<&CatalogueEntry> {
+        let named = |topic: EntryKind, name: Option<&str>| {
             let name = name?;
-            let is = |entry: &&Entry| ["code", "name"].iter().any(|fact| entry.text(fact).as_deref() == Some(name));
-            self.about(topic).find(is)
+            let is =
+                |entry: &&CatalogueEntry| ["code", "name"].iter().any(|fact| entry.text(fact).as_deref() == Some(name));
+            self.of_kind(topic).find(is)
         };
         match activity.kind {
-            Kind::Delivery => named(Topic::Webhook, activity.endpoint.as_deref()),
-            Kind::Alert => named(Topic::AlertRule, activity.error_type.as_deref()),
+            Kind::Delivery => named(EntryKind::Webhook, activity.endpoint.as_deref()),
+            Kind::Alert => named(EntryKind::AlertRule, activity.error_type.as_deref()),
             _ => self.endpoint(activity.system.as_deref(), activity.endpoint.as_deref()?),
         }
     }
 
     /// Replaces ids of systems in entries by their codes.
-    pub fn settle(&mut self) {
+    pub fn resolve_system_ids(&mut self) {
         let codes: std::collections::HashMap<String, String> = self
             .entries
             .iter()
-            .filter(|entry| matches!(entry.topic, Topic::System | Topic::LogSource))
+            .filter(|entry| matches!(entry.kind, EntryKind::System | EntryKind::LogSource))
             .filter_map(|entry| Some((entry.text("id")?, entry.text("code").or_else(|| entry.text("name"))?)))
             .collect();
         for entry in &mut self.entries {

@@ -1,23 +1,23 @@
-//! What an examination of a source has found, each thing with what to do about it.
+//! Findings of `doctor`, each with its remedy.
 
 use serde::Serialize;
 
-/// How bad a diagnosis is. Best first.
+/// The severity of a diagnosis, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Grade {
-    /// As it should be.
+    /// No action is needed.
     Ok,
-    /// Worth knowing.
+    /// Worth knowing, no action is needed.
     Note,
-    /// Works, and should be changed.
+    /// Works but should be changed.
     Warning,
-    /// Does not work, or loses something.
+    /// Does not work, or loses data.
     Problem,
 }
 
 impl Grade {
-    /// The word for it.
+    /// The name in JSON and text.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -28,40 +28,40 @@ impl Grade {
     }
 }
 
-/// One thing that was found.
+/// One finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diagnosis {
-    /// How bad.
+    /// The severity.
     pub grade: Grade,
-    /// What was looked at: `address`, `permissions`, `indexes`.
+    /// What was checked, for example `address`, `permissions` or `indexes`.
     pub topic: &'static str,
-    /// What was found, with numbers.
+    /// What was found, with figures.
     pub text: String,
-    /// What to do: a statement, a command, a setting.
+    /// The remedy: a statement, a command or a setting.
     pub remedy: Option<String>,
 }
 
 impl Diagnosis {
-    /// As it should be.
+    /// A finding that needs no action.
     pub fn ok(topic: &'static str, text: impl Into<String>) -> Self {
         Self { grade: Grade::Ok, topic, text: text.into(), remedy: None }
     }
 
-    /// Worth knowing.
+    /// A finding worth knowing.
     pub fn note(topic: &'static str, text: impl Into<String>) -> Self {
         Self { grade: Grade::Note, ..Self::ok(topic, text) }
     }
 
-    /// Should be changed, and how.
+    /// Something that should be changed, and how.
     pub fn warning(topic: &'static str, text: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { grade: Grade::Warning, remedy: Some(remedy.into()), ..Self::ok(topic, text) }
     }
 
-    /// Does not work, and what to do.
+    /// Something that does not work, and what to do.
     pub fn problem(topic: &'static str, text: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { grade: Grade::Problem, remedy: Some(remedy.into()), ..Self::ok(topic, text) }
     }
 }
 
-/// Days after which the documents' systems delete what they logged.
+/// Days after which the documented systems delete what they logged.
 pub const RETENTION_DAYS: i64 = 90;

@@ -1,18 +1,18 @@
-//! Figures of a group of activities: computed here or in a store, added up over sources.
+//! Figures of a group of activities: computed locally or by a store, and added up over sources.
 
 use super::{Activity, Latencies, Status};
 
-/// A mean that can be added up.
+/// A mean that can be merged with others.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Mean {
     /// Sum of the values.
     pub sum: f64,
-    /// How many there were.
+    /// Number of values.
     pub count: u64,
 }
 
 impl Mean {
-    /// Adds a value where there is one.
+    /// Adds a value, if there is one.
     pub fn add(&mut self, value: Option<f64>) {
         if let Some(value) = value {
             self.sum += value;
@@ -20,33 +20,33 @@ impl Mean {
         }
     }
 
-    /// The mean; none of no values.
+    /// The mean; `None` without values.
     pub fn value(self) -> Option<f64> {
         (self.count > 0).then(|| self.sum / self.count as f64)
     }
 }
 
-/// Figures of a group.
+/// Figures of one group of activities.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Figures {
-    /// Activities.
+    /// Number of activities.
     pub count: u64,
-    /// Of which failed, by [`Activity::is_failure`].
+    /// Number that failed, by [`Activity::is_failure`].
     pub failed: u64,
-    /// Of which have no outcome yet.
+    /// Number without an outcome.
     pub open: u64,
-    /// Of which ended with `success`.
+    /// Number that ended with `success`.
     pub succeeded: u64,
-    /// Of those that have a duration.
+    /// Latencies of the activities that have a duration.
     pub latencies: Latencies,
-    /// CPU in per cent.
+    /// CPU usage in per cent.
     pub cpu: Mean,
-    /// Memory in MB.
+    /// Memory usage in MB.
     pub memory: Mean,
 }
 
 impl Figures {
-    /// Counts the outcome of so many activities alike.
+    /// Adds `n` activities with the outcome of this one.
     pub fn add_outcomes(&mut self, activity: &Activity, n: u64) {
         self.count += n;
         self.failed += n * u64::from(activity.is_failure());
@@ -64,7 +64,7 @@ impl Figures {
         self.memory.add(activity.memory_mb);
     }
 
-    /// Adds those of another part of the same group.
+    /// Adds the figures of another part of the same group.
     pub fn merge(&mut self, other: &Self) {
         self.count += other.count;
         self.failed += other.failed;
@@ -77,7 +77,7 @@ impl Figures {
         }
     }
 
-    /// Per cent of the finished that did not fail; none where nothing has finished.
+    /// Share of the finished activities that did not fail, in per cent; `None` where none has finished.
     pub fn success_rate(&self) -> Option<f64> {
         let finished = self.count - self.open;
         (finished > 0).then(|| 100.0 * (finished - self.failed.min(finished)) as f64 / finished as f64)

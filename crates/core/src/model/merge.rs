@@ -24,7 +24,7 @@ fn pick_number(mine: &mut Option<f64>, other: Option<f64>) {
 
 impl Activity {
     /// Joins what another record says of the same activity into this one.
-    pub fn absorb(&mut self, other: Self) {
+    pub fn merge(&mut self, other: Self) {
         match (self.exact_start, other.exact_start) {
             (false, true) => self.started_at = other.started_at,
             (true, false) => {}
@@ -82,14 +82,14 @@ impl Activity {
 
     /// Takes a newer version of a record that one place holds. What the place no longer says is forgotten,
     /// what other places said stays; a finished status never steps back to `in_progress`.
-    pub fn supersede(&mut self, newer: Self) {
+    pub fn replace_with(&mut self, newer: Self) {
         let finished = self.status.filter(|status| status.is_finished());
         let alone = self.places.iter().all(|place| newer.places.contains(place));
         let mut merged = newer;
         if !alone {
             let status = merged.status;
             let older = std::mem::replace(self, merged.clone());
-            merged.absorb(older);
+            merged.merge(older);
             merged.status = status;
         }
         if let (Some(finished), true) = (finished, merged.status.is_none_or(|s| !s.is_finished())) {
@@ -100,12 +100,12 @@ impl Activity {
 }
 
 /// Joins what several sources say of the same activities; the order of the first of each stays.
-pub fn joined(activities: Vec<Activity>) -> Vec<Activity> {
+pub fn merge_by_id(activities: Vec<Activity>) -> Vec<Activity> {
     let mut places: std::collections::HashMap<super::Id, usize> = std::collections::HashMap::new();
     let mut found: Vec<Activity> = Vec::with_capacity(activities.len());
     for activity in activities {
         match places.get(&activity.id) {
-            Some(index) => found[*index].absorb(activity),
+            Some(index) => found[*index].merge(activity),
             None => {
                 places.insert(activity.id.clone(), found.len());
                 found.push(activity);
@@ -155,7 +155,7 @@ mod tests {
     fn all_of(parts: &[Activity]) -> Activity {
         let mut all = parts.iter().cloned();
         let mut first = all.next().expect("at least one");
-        all.for_each(|next| first.absorb(next));
+        all.for_each(|next| first.merge(next));
         first.places.clear();
         first
     }
@@ -184,7 +184,7 @@ mod tests {
         let mut older = part(0, 1);
         older.error = None;
         done.error = Some("gone in the newer version".into());
-        done.supersede(older);
+        done.replace_with(older);
         assert_eq!(done.status, Some(Status::Success));
         assert_eq!(done.error, None);
     }

@@ -2,7 +2,7 @@
 
 mod activity;
 #[cfg(any(test, feature = "testing"))]
-pub mod any;
+pub mod arbitrary;
 mod catalogue;
 mod diagnosis;
 mod figures;
@@ -15,20 +15,20 @@ mod redact;
 mod time;
 mod visible;
 mod vitals;
-mod words;
+mod vocabulary;
 
 pub use activity::is_failure;
 pub use activity::{Activity, Locator, Place};
-pub use catalogue::{Catalogue, Entry, Topic};
+pub use catalogue::{Catalogue, CatalogueEntry, EntryKind};
 pub use diagnosis::{Diagnosis, Grade, RETENTION_DAYS};
 pub use figures::{Figures, Mean};
 pub use id::Id;
 pub use latencies::Latencies;
-pub use merge::joined;
+pub use merge::merge_by_id;
 pub use names::{NameId, Names, SourceId};
 pub use payload::{Body, ErrorDetail, Payload, PayloadPart, RawRecord, Side, Truncation};
 pub use redact::{REDACTED, is_sensitive_name, redact_json, redact_text, redact_whole, secret_ranges};
 pub use time::{Clock, Timestamp, parse_timestamp};
 pub use visible::{is_hostile, visible, visible_line};
 pub use vitals::{Check, Metric, MetricKind, Unit, Vitals};
-pub use words::{Direction, HealthState, Kind, Level, Status};
+pub use vocabulary::{Direction, HealthState, Kind, Level, Status};

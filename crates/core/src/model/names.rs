@@ -11,7 +11,7 @@ pub struct SourceId(pub u16);
 pub struct NameId(pub u32);
 
 #[derive(Debug, Default)]
-struct Known {
+struct NameTable {
     sources: Vec<Arc<str>>,
     /// Tables, indices or topics of each source.
     tables: Vec<Vec<Arc<str>>>,
@@ -22,7 +22,7 @@ struct Known {
 
 /// The shared, append-only table of names.
 #[derive(Debug, Clone, Default)]
-pub struct Names(Arc<RwLock<Known>>);
+pub struct Names(Arc<RwLock<NameTable>>);
 
 impl Names {
     /// Adds a source and gives its number.

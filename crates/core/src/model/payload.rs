@@ -198,7 +198,7 @@ pub struct Payload {
 
 impl Payload {
     /// Why a part is not there, for people: nothing was recorded, or there is no place for it.
-    pub fn absence(&self, part: PayloadPart) -> String {
+    pub fn why_absent(&self, part: PayloadPart) -> String {
         let what = part.describe();
         if self.holds.contains(&part) {
             format!("no {what} recorded")
@@ -208,7 +208,7 @@ impl Payload {
     }
 
     /// Adds what another place's record holds: present values stay, missing ones are filled.
-    pub fn absorb(&mut self, other: Self) {
+    pub fn merge(&mut self, other: Self) {
         fn fill<T>(mine: &mut Option<T>, other: Option<T>) {
             if mine.is_none() {
                 *mine = other;

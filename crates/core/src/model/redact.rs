@@ -1,4 +1,4 @@
-//! Hiding what looks like a credential: on screen, in copies, in output, and before anything is written.
+//! Redacts what looks like a credential: on the screen, in copies, in output, and before anything is written.
 
 use regex::Regex;
 use serde_json::Value;
@@ -6,10 +6,10 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-/// What stands in the place of a secret.
+/// The replacement for a secret.
 pub const REDACTED: &str = "[REDACTED]";
 
-/// Names whose values are secret, compared without case, `-`, `_` and spaces.
+/// Names whose values are secret. Comparison ignores case, `-`, `_` and spaces.
 const NAMES: &[&str] = &[
     "authorization",
     "proxyauthorization",
@@ -50,7 +50,7 @@ const NAMES: &[&str] = &[
     "ssn",
 ];
 
-/// Whether a field or header of this name holds a secret: the documents' lists and more.
+/// Whether a field or header of this name holds a secret. Covers the lists of the documented systems and more.
 pub fn is_sensitive_name(name: &str) -> bool {
     let folded: String =
         name.chars().filter(|c| !matches!(c, '-' | '_' | ' ')).map(|c| c.to_ascii_lowercase()).collect();
@@ -84,7 +84,7 @@ fn is_card_number(text: &str) -> bool {
             .is_multiple_of(10)
 }
 
-/// Where credentials stand in a text, in bytes, in order; an authentication scheme is no part of one.
+/// Byte ranges of the credentials in a text, in order, without the authentication scheme.
 pub fn secret_ranges(text: &str) -> Vec<Range<usize>> {
     if text.len() < 6 {
         return Vec::new();
@@ -100,7 +100,7 @@ pub fn secret_ranges(text: &str) -> Vec<Range<usize>> {
     SECRETS.captures_iter(text).filter_map(hidden).collect()
 }
 
-/// The text without the credentials it contains; an authentication scheme stays (`Bearer [REDACTED]`).
+/// Redacts the credentials in a text; an authentication scheme stays (`Bearer [REDACTED]`).
 pub fn redact_text(text: &str) -> Cow<'_, str> {
     let ranges = secret_ranges(text);
     if ranges.is_empty() {
@@ -117,7 +117,7 @@ pub fn redact_text(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// What is shown of a text whose name is that of a secret: nothing but an authentication scheme.
+/// Redacts a text whose name is that of a secret; only an authentication scheme stays.
 pub fn redact_whole(text: &str) -> String {
     let known = |scheme: &str| ["bearer", "basic", "digest", "token"].contains(&scheme.to_ascii_lowercase().as_str());
     let scheme = text.split_once(' ').filter(|(scheme, _)| known(scheme));
@@ -133,7 +133,7 @@ fn redact_named(value: &Value) -> Value {
     }
 }
 
-/// JSON without its secrets: by the name of a field, and by the look of a value.
+/// Redacts JSON by the names of fields and by the form of values.
 pub fn redact_json(value: &Value) -> Value {
     match value {
         Value::Object(fields) => Value::Object(

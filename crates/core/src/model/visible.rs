@@ -1,8 +1,8 @@
-//! Making hostile text harmless: nothing a log contains may act on the terminal.
+//! Makes hostile text harmless: nothing in a log may control the terminal.
 
 use std::borrow::Cow;
 
-/// Whether a character must not reach a terminal as it is: C0, DEL, C1, bidi controls, line and paragraph
+/// Whether a character must not reach a terminal unchanged: C0, DEL, C1, bidi controls, line and paragraph
 /// separators, zero-width and other invisible format characters, interlinear and tag characters.
 pub fn is_hostile(c: char) -> bool {
     matches!(c,
@@ -13,13 +13,13 @@ pub fn is_hostile(c: char) -> bool {
         | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// The text with every hostile character as a visible mark: controls as Unicode control pictures (`␛`),
-/// the rest as `‹U+202E›`. Line breaks and tabs are marks too: one record, one line.
+/// Replaces every hostile character by a visible mark: controls by Unicode control pictures (`␛`), the rest by
+/// `‹U+202E›`. Line breaks and tabs become marks, too, so that one record is one line.
 pub fn visible_line(text: &str) -> Cow<'_, str> {
     mark(text, false)
 }
 
-/// As [`visible_line`], but line feeds stay, for text that is laid out over several lines.
+/// Like [`visible_line`], but keeps line feeds, for text that is shown on several lines.
 pub fn visible(text: &str) -> Cow<'_, str> {
     mark(text, true)
 }

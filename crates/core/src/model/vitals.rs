@@ -165,7 +165,7 @@ impl Metric {
     }
 
     /// The number that stands for it: how fast a counter grows, the p95 of a histogram, else its value.
-    pub fn shown(&self) -> Option<f64> {
+    pub fn display_value(&self) -> Option<f64> {
         match self.kind {
             MetricKind::Counter => self.rate,
             MetricKind::Histogram | MetricKind::Summary => self.quantiles.map(|[_, p95, _]| p95),
@@ -219,7 +219,7 @@ impl Vitals {
             if let Some(older) = before.metrics.iter().find(|older| older.is_same(metric)) {
                 metric.points.clone_from(&older.points);
             }
-            metric.points.extend(metric.shown().map(|value| (now, value)));
+            metric.points.extend(metric.display_value().map(|value| (now, value)));
             let surplus = metric.points.len().saturating_sub(POINTS);
             metric.points.drain(..surplus);
         }

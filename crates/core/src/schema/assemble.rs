@@ -136,7 +136,7 @@ impl<'a> Assembler<'a> {
             (Some(sort), Some(id)) => Some(format_compact!("{sort} {id}")),
             (one, other) => one.or(other),
         };
-        schema.settle(&mut a, &|target| self.raw(target));
+        schema.derive(&mut a, &|target| self.raw(target));
         if let Some(own) = self.raw(Target::Id) {
             a.id = Id::parse(&own);
         } else if a.part

@@ -1,8 +1,8 @@
 //! The TOML of a schema, checked.
 
-use super::{Part, Rule, Target};
+use super::{Phase, Rule, Target};
 use crate::filter::suggest;
-use crate::model::{Direction, Kind, Status, Topic};
+use crate::model::{Direction, EntryKind, Kind, Status};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -44,7 +44,7 @@ pub struct Definition {
     pub rule_list: Vec<RuleText>,
     /// The unit of `duration`: ns, us, ms (the default), s.
     #[serde(default)]
-    pub duration_unit: Unit,
+    pub duration_unit: DurationUnit,
     /// Take the system from the host of the address where no field names it.
     #[serde(default)]
     pub system_from_url: bool,
@@ -234,7 +234,7 @@ impl Table {
 /// Unit of a duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Unit {
+pub enum DurationUnit {
     /// Nanoseconds.
     Ns,
     /// Microseconds.
@@ -246,7 +246,7 @@ pub enum Unit {
     S,
 }
 
-impl Unit {
+impl DurationUnit {
     /// Microseconds in one.
     pub const fn us(self) -> f64 {
         match self {
@@ -310,8 +310,8 @@ impl Definition {
                 }
             }
         }
-        if let Some(wrong) = self.catalogue.iter().find(|table| Topic::parse(&table.topic).is_none()) {
-            let known: Vec<&str> = Topic::ALL.iter().map(|(word, _)| *word).collect();
+        if let Some(wrong) = self.catalogue.iter().find(|table| EntryKind::parse(&table.topic).is_none()) {
+            let known: Vec<&str> = EntryKind::ALL.iter().map(|(word, _)| *word).collect();
             return Err(fail(format!("[[catalogue]] topic = \"{}\": there are {}", wrong.topic, known.join(", "))));
         }
         self.records.iter().try_for_each(|record| record.check(origin))
@@ -361,11 +361,11 @@ impl Definition {
                 if let Some(word) = &text.status {
                     rule.status = Some(Status::parse(word).ok_or_else(|| wrong("status", word))?);
                 }
-                rule.part = match text.part.as_deref() {
+                rule.phase = match text.part.as_deref() {
                     None => None,
-                    Some("start") => Some(Part::Start),
-                    Some("complete") => Some(Part::Complete),
-                    Some("fail") => Some(Part::Fail),
+                    Some("start") => Some(Phase::Start),
+                    Some("complete") => Some(Phase::Complete),
+                    Some("fail") => Some(Phase::Fail),
                     Some(other) => return Err(wrong("part", other)),
                 };
                 Ok(rule)

@@ -1,8 +1,8 @@
-//! What an address says: the endpoint that figures are grouped by, the system that is called.
+//! Derives from a URL the endpoint that figures are grouped by, and the system that is called.
 
 use compact_str::CompactString;
 
-/// The path of an address without scheme, host, query and fragment, with ids as `{id}`.
+/// The path of a URL without scheme, host, query and fragment, with ids replaced by `{id}`.
 pub fn endpoint_of_url(url: &str) -> Option<CompactString> {
     let path = match url.split_once("://") {
         Some((_, rest)) => rest.find('/').map_or("/", |slash| &rest[slash..]),
@@ -25,8 +25,8 @@ pub fn endpoint_of_url(url: &str) -> Option<CompactString> {
     Some(out)
 }
 
-/// Whether a path segment names one thing rather than a sort of thing: a number, a UUID, a long hexadecimal or
-/// mixed token.
+/// Whether a path segment identifies one thing: a number, a UUID, or a long token of hexadecimal digits or of letters
+/// and digits.
 fn is_id(segment: &str) -> bool {
     let bytes = segment.as_bytes();
     let digits = bytes.iter().filter(|b| b.is_ascii_digit()).count();
@@ -43,7 +43,7 @@ fn is_id(segment: &str) -> bool {
                 .is_some_and(|last| last.len() >= 3 && last.bytes().all(|b| b.is_ascii_digit())))
 }
 
-/// The system that an address belongs to: the name under the public suffix (`api.golioth.io` → `golioth`).
+/// The system that a URL belongs to: the name before the public suffix (`api.golioth.io` → `golioth`).
 pub fn system_of_url(url: &str) -> Option<CompactString> {
     let host = url.split_once("://")?.1.split(['/', '?', '#', ':']).next()?;
     let host = host.rsplit('@').next()?;

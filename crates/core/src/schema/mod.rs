@@ -25,12 +25,12 @@ pub struct Rule {
     kind: Option<Kind>,
     direction: Option<Direction>,
     status: Option<Status>,
-    part: Option<Part>,
+    phase: Option<Phase>,
 }
 
 /// Which part of an activity a record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum Phase {
     /// Its beginning.
     Start,
     /// Its outcome, by HTTP status.
@@ -114,8 +114,8 @@ impl Schema {
     }
 
     /// Whether records are parts that are joined to one activity.
-    pub fn has_parts(&self) -> bool {
-        self.rules.iter().any(|rule| rule.part.is_some())
+    pub fn has_phases(&self) -> bool {
+        self.rules.iter().any(|rule| rule.phase.is_some())
     }
 
     /// Whether rules look at several fields of a record: then only we can say what it is.
@@ -191,13 +191,13 @@ impl Schema {
     }
 
     /// Whether a record is one part of an activity of several.
-    pub fn is_part(&self, record: &Assembler<'_>) -> bool {
+    pub fn is_phase(&self, record: &Assembler<'_>) -> bool {
         record.raw(Target::RequestId).is_some()
-            && self.rule(&|target| record.raw(target)).is_some_and(|rule| rule.part.is_some())
+            && self.rule(&|target| record.raw(target)).is_some_and(|rule| rule.phase.is_some())
     }
 
     /// Applies defaults, words, rules and derivations to what an assembler collected.
-    fn settle<'v>(&self, activity: &mut Activity, found: &dyn Fn(Target) -> Option<Cow<'v, str>>) {
+    fn derive<'v>(&self, activity: &mut Activity, found: &dyn Fn(Target) -> Option<Cow<'v, str>>) {
         let defaults = &self.definition.defaults;
         let word = |target, key: &str| found(target).map(|word| CompactString::from(self.definition.word(key, &word)));
         activity.level = word(Target::Level, "level").and_then(|w| Level::parse_any(&w));
@@ -218,21 +218,21 @@ impl Schema {
             activity.kind = rule.kind.unwrap_or(activity.kind);
             activity.direction = rule.direction.unwrap_or(activity.direction);
             activity.status = rule.status.or(activity.status);
-            match rule.part {
-                Some(Part::Start) => activity.status = Some(Status::InProgress),
-                Some(Part::Complete) => {
+            match rule.phase {
+                Some(Phase::Start) => activity.status = Some(Status::InProgress),
+                Some(Phase::Complete) => {
                     let bad = activity.http_status.is_some_and(|code| code >= 400);
                     activity.status = Some(if bad { Status::Failed } else { Status::Success });
                     activity.message_rank = 1;
                 }
-                Some(Part::Fail) => {
+                Some(Phase::Fail) => {
                     activity.status = Some(Status::Failed);
                     activity.message_rank = 2;
                 }
                 None => {}
             }
-            activity.part = rule.part.is_some() && activity.request_id.is_some();
-            if matches!(rule.part, Some(Part::Complete | Part::Fail)) {
+            activity.part = rule.phase.is_some() && activity.request_id.is_some();
+            if matches!(rule.phase, Some(Phase::Complete | Phase::Fail)) {
                 // The line is written at the end: the start is before it by the duration.
                 activity.completed_at = Some(activity.started_at);
                 activity.started_at = activity.started_at.plus_us(-(activity.duration_us.unwrap_or(0) as i64));

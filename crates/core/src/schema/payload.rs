@@ -124,11 +124,11 @@ mod tests {
             schema.divide(schema.record("{}").expect("a record"))
         };
         let (whole, logs) = (divided("crosstail"), divided("log-tracking"));
-        assert_eq!(whole.absence(PayloadPart::RequestBody), "no request body recorded");
-        assert_eq!(logs.absence(PayloadPart::RequestBody), "no request body: its store keeps none");
+        assert_eq!(whole.why_absent(PayloadPart::RequestBody), "no request body recorded");
+        assert_eq!(logs.why_absent(PayloadPart::RequestBody), "no request body: its store keeps none");
         let mut both = logs.clone();
-        both.absorb(whole);
-        assert_eq!(both.absence(PayloadPart::ResponseHeaders), "no response headers recorded");
+        both.merge(whole);
+        assert_eq!(both.why_absent(PayloadPart::ResponseHeaders), "no response headers recorded");
     }
 
     #[test]

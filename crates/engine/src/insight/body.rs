@@ -9,11 +9,11 @@ use std::io::Read as _;
 
 /// What a body is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum BodyFormat {
     /// One JSON value. Only in these do the paths of filters lead anywhere.
     Json,
     /// JSON that ends in the middle: what there is of it.
-    CutJson,
+    TruncatedJson,
     /// Several JSON values, one behind the other.
     JsonLines,
     /// XML: attributes are `@name`, text beside them `#text`.
@@ -26,12 +26,12 @@ pub enum Form {
     Text,
 }
 
-impl Form {
+impl BodyFormat {
     /// For people.
     pub const fn describe(self) -> &'static str {
         match self {
             Self::Json => "JSON",
-            Self::CutJson => "JSON that ends in the middle",
+            Self::TruncatedJson => "JSON that ends in the middle",
             Self::JsonLines => "JSON lines",
             Self::Xml => "XML",
             Self::Form => "form",
@@ -43,60 +43,60 @@ impl Form {
 
 /// A body as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LaidOut<'a> {
+pub struct FormattedBody<'a> {
     /// What it was.
-    pub form: Form,
+    pub form: BodyFormat,
     /// JSON text of its tree; of [`Form::Text`] the text.
     pub text: Cow<'a, str>,
 }
 
 /// Elements of XML inside each other, and parts of a multipart message, at most.
-const DEEPEST: usize = 200;
-const PARTS: usize = 1000;
+const MAX_DEPTH: usize = 200;
+const MAX_PARTS: usize = 1000;
 /// A string of fewer characters is not looked into.
-const SHORTEST: usize = 24;
+const MIN_LENGTH: usize = 24;
 /// What a compressed string may be unpacked to, in bytes.
-const UNPACKED: u64 = 16 << 20;
+const MAX_UNPACKED_BYTES: u64 = 16 << 20;
 
 /// Lays a body out. Takes as long as reading it once: not for the screen's thread where it is large.
-pub fn lay_out<'a>(body: &'a Body, content_type: Option<&str>) -> LaidOut<'a> {
+pub fn format_body<'a>(body: &'a Body, content_type: Option<&str>) -> FormattedBody<'a> {
     // Of a body that was cut when it was recorded, what was kept.
     if body.truncation.is_some()
         && let Some(Value::String(kept)) = body.value().get("preview")
     {
         let kept = Body::from_text(kept.as_str());
-        let laid = lay_out(&kept, content_type);
-        let form = if laid.form == Form::Json { Form::CutJson } else { laid.form };
-        return LaidOut { form, text: Cow::Owned(laid.text.into_owned()) };
+        let laid = format_body(&kept, content_type);
+        let form = if laid.form == BodyFormat::Json { BodyFormat::TruncatedJson } else { laid.form };
+        return FormattedBody { form, text: Cow::Owned(laid.text.into_owned()) };
     }
     let text = body.text();
     let content_type = content_type.unwrap_or_default().to_ascii_lowercase();
     let trimmed = text.trim_start();
     if trimmed.starts_with(['{', '[']) {
         if is_json(text) {
-            return LaidOut { form: Form::Json, text: Cow::Borrowed(text) };
+            return FormattedBody { form: BodyFormat::Json, text: Cow::Borrowed(text) };
         }
         if let Some(whole) = completed(trimmed).filter(|whole| is_json(whole)) {
-            return LaidOut { form: Form::CutJson, text: Cow::Owned(whole) };
+            return FormattedBody { form: BodyFormat::TruncatedJson, text: Cow::Owned(whole) };
         }
         let values: Result<Vec<&RawValue>, _> = serde_json::Deserializer::from_str(text).into_iter().collect();
         if let Ok(values) = values {
             let inside: Vec<&str> = values.iter().map(|value| value.get()).collect();
-            return LaidOut { form: Form::JsonLines, text: Cow::Owned(format!("[{}]", inside.join(","))) };
+            return FormattedBody { form: BodyFormat::JsonLines, text: Cow::Owned(format!("[{}]", inside.join(","))) };
         }
     }
     let other = if trimmed.starts_with('<') {
-        xml(trimmed).map(|value| (Form::Xml, value))
+        xml(trimmed).map(|value| (BodyFormat::Xml, value))
     } else if trimmed.starts_with("--") {
-        multipart(text).map(|value| (Form::Multipart, value))
+        multipart(text).map(|value| (BodyFormat::Multipart, value))
     } else if content_type.contains("x-www-form-urlencoded") || looks_like_form(text) {
-        Some((Form::Form, form(text)))
+        Some((BodyFormat::Form, form(text)))
     } else {
         None
     };
     match other {
-        Some((form, value)) => LaidOut { form, text: Cow::Owned(value.to_string()) },
-        None => LaidOut { form: Form::Text, text: Cow::Borrowed(text) },
+        Some((form, value)) => FormattedBody { form, text: Cow::Owned(value.to_string()) },
+        None => FormattedBody { form: BodyFormat::Text, text: Cow::Borrowed(text) },
     }
 }
 
@@ -174,7 +174,7 @@ fn multipart(text: &str) -> Option<Value> {
         return None;
     }
     let mut map = Map::new();
-    for part in text.split(boundary).skip(1).take(PARTS) {
+    for part in text.split(boundary).skip(1).take(MAX_PARTS) {
         let part = part.trim_start_matches(['\r', '\n']);
         if part.starts_with("--") {
             break;
@@ -197,9 +197,9 @@ fn multipart(text: &str) -> Option<Value> {
         let (name, file) = (parameter("name").unwrap_or_else(|| "part".to_owned()), parameter("filename"));
         let sort = header("content-type");
         let inside = Body::from_text(content);
-        let laid = lay_out(&inside, sort.as_deref());
+        let laid = format_body(&inside, sort.as_deref());
         let value = match laid.form {
-            Form::Text => Value::String(content.to_owned()),
+            BodyFormat::Text => Value::String(content.to_owned()),
             _ => serde_json::from_str(&laid.text).unwrap_or_default(),
         };
         let value = if file.is_none() && sort.is_none() {
@@ -267,7 +267,7 @@ fn xml(text: &str) -> Option<Value> {
     };
     loop {
         match reader.read_event() {
-            Ok(Event::Start(tag)) if open.len() < DEEPEST => open.push(start(&tag)),
+            Ok(Event::Start(tag)) if open.len() < MAX_DEPTH => open.push(start(&tag)),
             Ok(Event::Empty(tag)) => {
                 open.push(start(&tag));
                 close(&mut open);
@@ -300,7 +300,7 @@ fn xml(text: &str) -> Option<Value> {
 
 /// What is inside a string.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Inside {
+pub enum Embedded {
     /// JSON, as text; what it was wrapped in.
     Json(String, &'static str),
     /// Text; what it was wrapped in.
@@ -320,20 +320,21 @@ fn looks_like_base64(text: &str) -> bool {
     // Words and hexadecimal ids are in the same alphabet: it takes both cases and a digit or a sign.
     let mixed = head.iter().any(u8::is_ascii_uppercase) && head.iter().any(u8::is_ascii_lowercase);
     let sign = head.iter().any(|b| b.is_ascii_digit() || b"+/=".contains(b));
-    text.len() >= SHORTEST && head.iter().all(is_of) && mixed && sign
+    text.len() >= MIN_LENGTH && head.iter().all(is_of) && mixed && sign
 }
 
 /// Looks into a string: JSON, base64 of JSON, text, a gzip stream or bytes, else the text itself.
-pub fn open_string(text: &str) -> Inside {
+pub fn open_string(text: &str) -> Embedded {
     if is_json_container(text) {
-        return Inside::Json(text.to_owned(), "JSON in a string");
+        return Embedded::Json(text.to_owned(), "JSON in a string");
     }
     let Some(bytes) = looks_like_base64(text).then(|| decode_base64(text)).flatten() else {
-        return Inside::Text(text.to_owned(), "text");
+        return Embedded::Text(text.to_owned(), "text");
     };
     if bytes.starts_with(&[0x1f, 0x8b]) {
         let mut unpacked = Vec::new();
-        let read = flate2::read::MultiGzDecoder::new(bytes.as_slice()).take(UNPACKED).read_to_end(&mut unpacked);
+        let read =
+            flate2::read::MultiGzDecoder::new(bytes.as_slice()).take(MAX_UNPACKED_BYTES).read_to_end(&mut unpacked);
         if read.is_ok() {
             return open_bytes(unpacked, ["JSON in gzip in base64", "text in gzip in base64"]);
         }
@@ -347,12 +348,12 @@ fn decode_base64(text: &str) -> Option<Vec<u8>> {
     STANDARD_NO_PAD.decode(bare).or_else(|_| URL_SAFE_NO_PAD.decode(bare)).ok()
 }
 
-fn open_bytes(bytes: Vec<u8>, [json, plain]: [&'static str; 2]) -> Inside {
+fn open_bytes(bytes: Vec<u8>, [json, plain]: [&'static str; 2]) -> Embedded {
     match String::from_utf8(bytes) {
-        Ok(text) if is_json_container(&text) => Inside::Json(text, json),
-        Ok(text) if text.chars().all(|c| !c.is_control() || c.is_whitespace()) => Inside::Text(text, plain),
-        Ok(text) => Inside::Text(dump(text.as_bytes()), "bytes in base64"),
-        Err(error) => Inside::Text(dump(error.as_bytes()), what(error.as_bytes())),
+        Ok(text) if is_json_container(&text) => Embedded::Json(text, json),
+        Ok(text) if text.chars().all(|c| !c.is_control() || c.is_whitespace()) => Embedded::Text(text, plain),
+        Ok(text) => Embedded::Text(dump(text.as_bytes()), "bytes in base64"),
+        Err(error) => Embedded::Text(dump(error.as_bytes()), what(error.as_bytes())),
     }
 }
 
@@ -387,14 +388,14 @@ fn dump(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crosstail_core::model::any::any_json;
+    use crosstail_core::model::arbitrary::any_json;
     use proptest::prelude::*;
     use serde_json::json;
 
-    fn laid(text: &str, sort: Option<&str>) -> (Form, Value) {
+    fn laid(text: &str, sort: Option<&str>) -> (BodyFormat, Value) {
         let body = Body::from_text(text);
-        let laid = lay_out(&body, sort);
-        let value = if laid.form == Form::Text {
+        let laid = format_body(&body, sort);
+        let value = if laid.form == BodyFormat::Text {
             Value::String(laid.text.into_owned())
         } else {
             serde_json::from_str(&laid.text).expect("JSON")
@@ -406,39 +407,39 @@ mod tests {
     fn every_form_has_its_tree() {
         let soap = r#"<?xml version="1.0"?><soap:Envelope><soap:Body><Order id="7"><Item>A &amp; B</Item><Item><![CDATA[<x>]]></Item>late</Order></soap:Body></soap:Envelope>"#;
         let order = json!({"@id": "7", "Item": ["A & B", "<x>"], "#text": "late"});
-        assert_eq!(laid(soap, None), (Form::Xml, json!({"soap:Envelope": {"soap:Body": {"Order": order}}})));
+        assert_eq!(laid(soap, None), (BodyFormat::Xml, json!({"soap:Envelope": {"soap:Body": {"Order": order}}})));
         let cut = laid("<a><b>1</b><c>", None);
-        assert_eq!(cut, (Form::Xml, json!({"a": {"b": "1", "c": ""}})));
-        assert_eq!(laid("<!DOCTYPE html><html><p>no", None).0, Form::Text);
-        assert_eq!(laid("a=1&b=x%20y&a=2", None), (Form::Form, json!({"a": ["1", "2"], "b": "x y"})));
+        assert_eq!(cut, (BodyFormat::Xml, json!({"a": {"b": "1", "c": ""}})));
+        assert_eq!(laid("<!DOCTYPE html><html><p>no", None).0, BodyFormat::Text);
+        assert_eq!(laid("a=1&b=x%20y&a=2", None), (BodyFormat::Form, json!({"a": ["1", "2"], "b": "x y"})));
         assert_eq!(
             laid("grant_type=password", Some("application/x-www-form-urlencoded")).1,
             json!({"grant_type": "password"})
         );
-        assert_eq!(laid("a = b & c", None).0, Form::Text);
+        assert_eq!(laid("a = b & c", None).0, BodyFormat::Text);
         let parts = "--xyz\r\nContent-Disposition: form-data; name=\"order\"\r\n\r\n4711\r\n--xyz\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a.json\"\r\nContent-Type: application/json\r\n\r\n{\"a\":1}\r\n--xyz--\r\n";
         let file = json!({"filename": "a.json", "content-type": "application/json", "bytes": 7, "content": {"a": 1}});
-        assert_eq!(laid(parts, None), (Form::Multipart, json!({"order": "4711", "f": file})));
-        assert_eq!(laid("{\"a\":1}\n{\"b\":2}\n", None), (Form::JsonLines, json!([{"a": 1}, {"b": 2}])));
-        assert_eq!(laid("{\"a\":[1,2,{\"b\":\"x", None), (Form::CutJson, json!({"a": [1, 2, {}]})));
+        assert_eq!(laid(parts, None), (BodyFormat::Multipart, json!({"order": "4711", "f": file})));
+        assert_eq!(laid("{\"a\":1}\n{\"b\":2}\n", None), (BodyFormat::JsonLines, json!([{"a": 1}, {"b": 2}])));
+        assert_eq!(laid("{\"a\":[1,2,{\"b\":\"x", None), (BodyFormat::TruncatedJson, json!({"a": [1, 2, {}]})));
     }
 
     #[test]
     fn strings_are_looked_into() {
         let coded = base64::engine::general_purpose::STANDARD.encode(r#"{"order":"PO-4711"}"#);
-        assert_eq!(open_string(&coded), Inside::Json(r#"{"order":"PO-4711"}"#.to_owned(), "JSON in base64"));
-        assert_eq!(open_string(r#"{"a":1}"#), Inside::Json(r#"{"a":1}"#.to_owned(), "JSON in a string"));
+        assert_eq!(open_string(&coded), Embedded::Json(r#"{"order":"PO-4711"}"#.to_owned(), "JSON in base64"));
+        assert_eq!(open_string(r#"{"a":1}"#), Embedded::Json(r#"{"a":1}"#.to_owned(), "JSON in a string"));
         let image =
             base64::engine::general_purpose::STANDARD.encode(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\xff\xfe\xfd");
         assert!(
-            matches!(open_string(&image), Inside::Text(text, "a PNG image in base64") if text.starts_with("000000  89 50"))
+            matches!(open_string(&image), Embedded::Text(text, "a PNG image in base64") if text.starts_with("000000  89 50"))
         );
         for plain in [
             "7f3a9c21-0000-4abc-8def-0123456789ab",
             "a plain sentence that is rather long",
             "Thisisjustoneverylongwordwithoutsigns",
         ] {
-            assert!(matches!(open_string(plain), Inside::Text(_, "text")), "{plain}");
+            assert!(matches!(open_string(plain), Embedded::Text(_, "text")), "{plain}");
         }
     }
 
@@ -448,7 +449,7 @@ mod tests {
             let text = json!([value]).to_string();
             let cut = text.floor_char_boundary(1 + (at * (text.len() - 1) as f64) as usize);
             let (form, _) = laid(&text[..cut], None);
-            prop_assert!(matches!(form, Form::CutJson | Form::Json));
+            prop_assert!(matches!(form, BodyFormat::TruncatedJson | BodyFormat::Json));
         }
 
         #[test]

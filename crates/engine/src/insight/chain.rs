@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 /// By what the tries were found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Basis {
+pub enum LinkedBy {
     /// Each try names the one before as its parent.
     Parent,
     /// Each try is recorded under the same request id.
@@ -19,7 +19,7 @@ pub enum Basis {
     Single,
 }
 
-impl Basis {
+impl LinkedBy {
     /// For people.
     pub const fn describe(self) -> &'static str {
         match self {
@@ -49,7 +49,7 @@ pub struct Chain {
     /// In order.
     pub attempts: Vec<Activity>,
     /// By what they were found.
-    pub basis: Basis,
+    pub basis: LinkedBy,
     /// When the next one is due, if one is.
     pub next: Option<Timestamp>,
 }
@@ -70,14 +70,14 @@ impl Chain {
         let mut pool: Vec<&Activity> =
             related.into_iter().filter(|a| same_operation(a, opened) && a.id != opened.id).collect();
         pool.push(opened);
-        let mut attempts = linked(opened, &pool);
-        let shared = attempts.iter().all(|a| a.own_request().to_string() == opened.own_request().to_string());
-        let mut basis = if shared { Basis::Request } else { Basis::Parent };
+        let mut attempts = by_parent(opened, &pool);
+        let shared = attempts.iter().all(|a| a.request_key().to_string() == opened.request_key().to_string());
+        let mut basis = if shared { LinkedBy::Request } else { LinkedBy::Parent };
         if attempts.len() == 1 {
-            (attempts, basis) = numbered(opened, &pool)
-                .map(|found| (found, Basis::Numbers))
-                .or_else(|| repeated(opened, &pool).map(|found| (found, Basis::Operation)))
-                .unwrap_or((attempts, Basis::Single));
+            (attempts, basis) = by_number(opened, &pool)
+                .map(|found| (found, LinkedBy::Numbers))
+                .or_else(|| by_operation(opened, &pool).map(|found| (found, LinkedBy::Operation)))
+                .unwrap_or((attempts, LinkedBy::Single));
         }
         let mut attempts: Vec<Activity> = attempts.into_iter().cloned().collect();
         attempts.sort_by(|a, b| (a.attempt, a.started_at, &a.id).cmp(&(b.attempt, b.started_at, &b.id)));
@@ -130,10 +130,10 @@ impl Chain {
 }
 
 /// Those that name each other as parents, of one operation.
-fn linked<'a>(opened: &'a Activity, pool: &[&'a Activity]) -> Vec<&'a Activity> {
+fn by_parent<'a>(opened: &'a Activity, pool: &[&'a Activity]) -> Vec<&'a Activity> {
     let mut of: HashMap<String, Vec<usize>> = HashMap::new();
     for (index, activity) in pool.iter().enumerate() {
-        of.entry(activity.own_request().to_string()).or_default().push(index);
+        of.entry(activity.request_key().to_string()).or_default().push(index);
     }
     let mut children: HashMap<&str, Vec<usize>> = HashMap::new();
     for (index, activity) in pool.iter().enumerate() {
@@ -142,7 +142,7 @@ fn linked<'a>(opened: &'a Activity, pool: &[&'a Activity]) -> Vec<&'a Activity> 
         }
     }
     let mut seen: HashSet<usize> = HashSet::new();
-    let mut open: Vec<usize> = of.get(&opened.own_request().to_string()).cloned().unwrap_or_default();
+    let mut open: Vec<usize> = of.get(&opened.request_key().to_string()).cloned().unwrap_or_default();
     while let Some(index) = open.pop() {
         if !seen.insert(index) {
             continue;
@@ -151,13 +151,13 @@ fn linked<'a>(opened: &'a Activity, pool: &[&'a Activity]) -> Vec<&'a Activity> 
         let parent = activity.parent_request_id.as_ref().and_then(|parent| of.get(parent.as_str()));
         open.extend(parent.into_iter().flatten());
         // Tries that share a parent which is none of them: that is what caused them all, not a try.
-        open.extend(children.get(activity.own_request().to_string().as_str()).into_iter().flatten());
+        open.extend(children.get(activity.request_key().to_string().as_str()).into_iter().flatten());
     }
     seen.into_iter().map(|index| pool[index]).collect()
 }
 
 /// Those of one correlation id with different numbers.
-fn numbered<'a>(opened: &Activity, pool: &[&'a Activity]) -> Option<Vec<&'a Activity>> {
+fn by_number<'a>(opened: &Activity, pool: &[&'a Activity]) -> Option<Vec<&'a Activity>> {
     opened.correlation_id.as_ref()?;
     let found: Vec<&Activity> =
         pool.iter().copied().filter(|a| a.attempt.is_some() && a.correlation_id == opened.correlation_id).collect();
@@ -166,7 +166,7 @@ fn numbered<'a>(opened: &Activity, pool: &[&'a Activity]) -> Option<Vec<&'a Acti
 }
 
 /// Those of one correlation id, without numbers, each begun after the one before it had ended without success.
-fn repeated<'a>(opened: &Activity, pool: &[&'a Activity]) -> Option<Vec<&'a Activity>> {
+fn by_operation<'a>(opened: &Activity, pool: &[&'a Activity]) -> Option<Vec<&'a Activity>> {
     opened.correlation_id.as_ref()?;
     opened.endpoint.as_ref().or(opened.operation.as_ref())?;
     let mut found: Vec<&Activity> = pool
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[derive(Debug, Clone, Copy, PartialEq)]
-    enum Told {
+    enum Recorded {
         Parents,
         Numbers,
         Neither,
@@ -218,12 +218,12 @@ mod tests {
         fn any_order_gives_the_same_chain(
             order in Just((1u16..6).collect::<Vec<_>>()).prop_shuffle(),
             open in 1u16..6,
-            told in prop::sample::select(vec![Told::Parents, Told::Numbers, Told::Neither]),
+            told in prop::sample::select(vec![Recorded::Parents, Recorded::Numbers, Recorded::Neither]),
             others in prop::collection::vec((0u16..6, any::<bool>()), 0..6),
         ) {
             let one = |n: u16| {
-                let mut a = attempt(n, (told == Told::Parents && n > 1).then(|| n - 1));
-                if told == Told::Neither {
+                let mut a = attempt(n, (told == Recorded::Parents && n > 1).then(|| n - 1));
+                if told == Recorded::Neither {
                     a.attempt = None;
                 }
                 a
@@ -245,9 +245,9 @@ mod tests {
             let ids: Vec<String> = chain.attempts.iter().map(|a| a.id.to_string()).collect();
             prop_assert_eq!(ids, ["r1", "r2", "r3", "r4", "r5"]);
             prop_assert_eq!(chain.basis, match told {
-                Told::Parents => Basis::Parent,
-                Told::Numbers => Basis::Numbers,
-                Told::Neither => Basis::Operation,
+                Recorded::Parents => LinkedBy::Parent,
+                Recorded::Numbers => LinkedBy::Numbers,
+                Recorded::Neither => LinkedBy::Operation,
             });
         }
     }
@@ -264,7 +264,7 @@ mod tests {
         let all = [delivery(2), delivery(3), delivery(1)];
         let chain = Chain::build(&all[0], &all);
         let numbers: Vec<_> = chain.attempts.iter().filter_map(|a| a.attempt).collect();
-        assert_eq!((numbers, chain.basis), (vec![1, 2, 3], Basis::Request));
+        assert_eq!((numbers, chain.basis), (vec![1, 2, 3], LinkedBy::Request));
     }
 
     #[test]
@@ -273,7 +273,7 @@ mod tests {
         other.endpoint = Some("/elsewhere".into());
         let chain = Chain::build(&attempt(1, None), [&other]);
         assert_eq!(chain.attempts.len(), 1);
-        assert_eq!(chain.basis, Basis::Single);
+        assert_eq!(chain.basis, LinkedBy::Single);
     }
 
     #[test]
@@ -290,7 +290,7 @@ mod tests {
         assert_eq!((numbers(0), numbers(1), numbers(2)), (2, 2, 2));
         let mut beside = bare(2, Status::Failed);
         beside.started_at = Timestamp(1200);
-        assert_eq!(Chain::build(&bare(1, Status::Failed), [&beside]).basis, Basis::Single);
+        assert_eq!(Chain::build(&bare(1, Status::Failed), [&beside]).basis, LinkedBy::Single);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Two exchanges beside each other: what is the same and what differs.
 
-use super::body::{Form, lay_out};
+use super::body::{BodyFormat, format_body};
 use super::http::status_meaning;
 use crosstail_core::filter::quote;
 use crosstail_core::model::{Activity, Body, Payload, REDACTED, Side, is_sensitive_name, redact_json, redact_text};
@@ -49,12 +49,12 @@ pub struct Difference {
     /// On the right.
     pub right: Option<String>,
     /// It differs between any two requests: a date, an id.
-    pub expected: bool,
+    pub volatile: bool,
 }
 
 /// What comparing a part gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Finding {
+pub enum SectionDiff {
     /// Neither side has it.
     Absent,
     /// Nothing differs.
@@ -67,17 +67,17 @@ pub enum Finding {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comparison {
     /// Each part with what was found.
-    pub sections: Vec<(Section, Finding)>,
+    pub sections: Vec<(Section, SectionDiff)>,
 }
 
 /// Differences listed of one part, at most.
-const LISTED: usize = 300;
+const MAX_LISTED: usize = 300;
 /// Lists longer than this are compared place by place, shorter ones by what was put in and taken out.
-const ALIGNED: usize = 2000;
+const MAX_ALIGNED: usize = 2000;
 /// Characters shown of a value.
-const SHOWN: usize = 300;
+const MAX_SHOWN: usize = 300;
 /// Headers that are another with every request.
-const EXPECTED: &[&str] = &[
+const VOLATILE_HEADERS: &[&str] = &[
     "date",
     "x-request-id",
     "request-id",
@@ -101,22 +101,22 @@ const EXPECTED: &[&str] = &[
 
 /// What differs between two exchanges, found so far.
 #[derive(Default)]
-struct Found {
+struct DiffCollector {
     list: Vec<Difference>,
     more: usize,
 }
 
-impl Found {
+impl DiffCollector {
     fn add(&mut self, difference: Difference) {
-        if self.list.len() < LISTED { self.list.push(difference) } else { self.more += 1 }
+        if self.list.len() < MAX_LISTED { self.list.push(difference) } else { self.more += 1 }
     }
 
-    fn finding(mut self, present: bool) -> Finding {
+    fn finding(mut self, present: bool) -> SectionDiff {
         if self.list.is_empty() {
-            return if present { Finding::Same } else { Finding::Absent };
+            return if present { SectionDiff::Same } else { SectionDiff::Absent };
         }
-        self.list.sort_by_key(|difference| difference.expected);
-        Finding::Differs(self.list, self.more)
+        self.list.sort_by_key(|difference| difference.volatile);
+        SectionDiff::Differs(self.list, self.more)
     }
 }
 
@@ -147,22 +147,22 @@ pub fn compare(left: (&Activity, &Payload), right: (&Activity, &Payload)) -> Com
 
 fn shown(text: &str) -> String {
     let safe = redact_text(text);
-    let end = safe.floor_char_boundary(SHOWN);
+    let end = safe.floor_char_boundary(MAX_SHOWN);
     if end < safe.len() { format!("{}…", &safe[..end]) } else { safe.into_owned() }
 }
 
-fn facts(rows: Vec<(&str, Option<String>, Option<String>, bool)>) -> Found {
-    let mut found = Found::default();
+fn facts(rows: Vec<(&str, Option<String>, Option<String>, bool)>) -> DiffCollector {
+    let mut found = DiffCollector::default();
     for (name, left, right, expected) in rows {
         if left != right {
             let [left, right] = [left, right].map(|text| text.map(|text| shown(&text)));
-            found.add(Difference { path: name.to_owned(), left, right, expected });
+            found.add(Difference { path: name.to_owned(), left, right, volatile: expected });
         }
     }
     found
 }
 
-fn outcome(a: &Activity, b: &Activity) -> Finding {
+fn outcome(a: &Activity, b: &Activity) -> SectionDiff {
     let text = |t: &Option<compact_str::CompactString>| t.as_ref().map(ToString::to_string);
     let http = |code: u16| format!("{code} {}", status_meaning(code).0).trim_end().to_owned();
     let took = |a: &Activity| a.took_us().map(|us| format!("{:.1} ms", us as f64 / 1e3));
@@ -182,7 +182,7 @@ fn outcome(a: &Activity, b: &Activity) -> Finding {
     facts(rows).finding(true)
 }
 
-fn error((a, p): (&Activity, &Payload), (b, q): (&Activity, &Payload)) -> Finding {
+fn error((a, p): (&Activity, &Payload), (b, q): (&Activity, &Payload)) -> SectionDiff {
     let kind = |a: &Activity, p: &Payload| a.error_type.as_ref().map(ToString::to_string).or(p.error.kind.clone());
     let message = |a: &Activity, p: &Payload| a.error.as_ref().map(ToString::to_string).or(p.error.message.clone());
     let mut found =
@@ -194,21 +194,21 @@ fn error((a, p): (&Activity, &Payload), (b, q): (&Activity, &Payload)) -> Findin
             path: "stack".to_owned(),
             left: left.as_deref().map(shown),
             right: right.as_deref().map(shown),
-            expected: false,
+            volatile: false,
         }),
     }
     let any = |a: &Activity, p: &Payload| kind(a, p).is_some() || message(a, p).is_some() || p.error.stack.is_some();
     found.finding(any(a, p) || any(b, q))
 }
 
-fn headers(left: &Side, right: &Side) -> Finding {
+fn headers(left: &Side, right: &Side) -> SectionDiff {
     // Names without case, several values of a name as one.
     let folded = |side: &Side| -> std::collections::BTreeMap<String, (String, Value)> {
         let Some(Value::Object(map)) = &side.headers else { return std::collections::BTreeMap::new() };
         map.iter().map(|(name, value)| (name.to_ascii_lowercase(), (name.clone(), value.clone()))).collect()
     };
     let (mine, other) = (folded(left), folded(right));
-    let mut found = Found::default();
+    let mut found = DiffCollector::default();
     let mut names: Vec<&String> = mine.keys().chain(other.keys()).collect();
     names.sort();
     names.dedup();
@@ -218,15 +218,15 @@ fn headers(left: &Side, right: &Side) -> Finding {
         let value = |side: Option<&(String, Value)>| side.map(|(_, value)| value.clone());
         let before = found.list.len();
         leaf_or_deeper(name, is_sensitive_name(name), value(a).as_ref(), value(b).as_ref(), &mut found);
-        let expected = EXPECTED.contains(&folded.as_str());
-        found.list[before..].iter_mut().for_each(|difference| difference.expected = expected);
+        let expected = VOLATILE_HEADERS.contains(&folded.as_str());
+        found.list[before..].iter_mut().for_each(|difference| difference.volatile = expected);
     }
     found.finding(left.headers.is_some() || right.headers.is_some())
 }
 
-fn bodies(left: &Side, right: &Side) -> Finding {
+fn bodies(left: &Side, right: &Side) -> SectionDiff {
     let (Some(a), Some(b)) = (&left.body, &right.body) else {
-        let mut found = Found::default();
+        let mut found = DiffCollector::default();
         if left.body.is_some() || right.body.is_some() {
             let one = |side: &Side| {
                 side.body.as_ref().map(|body| match redact_json(body.value()) {
@@ -234,14 +234,14 @@ fn bodies(left: &Side, right: &Side) -> Finding {
                     other => shown(&other.to_string()),
                 })
             };
-            found.add(Difference { path: String::new(), left: one(left), right: one(right), expected: false });
+            found.add(Difference { path: String::new(), left: one(left), right: one(right), volatile: false });
         }
         return found.finding(false);
     };
     if a.text() == b.text() {
-        return Finding::Same;
+        return SectionDiff::Same;
     }
-    let mut found = Found::default();
+    let mut found = DiffCollector::default();
     match (tree(a), tree(b)) {
         (Some(left), Some(right)) => values("", false, &left, &right, &mut found),
         _ => lines(a.text(), b.text(), "line", &mut found),
@@ -251,10 +251,10 @@ fn bodies(left: &Side, right: &Side) -> Finding {
 
 /// A body as a tree; `None` where it is text.
 fn tree(body: &Body) -> Option<Cow<'_, Value>> {
-    let laid = lay_out(body, None);
+    let laid = format_body(body, None);
     match laid.form {
-        Form::Text => None,
-        Form::Json => Some(Cow::Borrowed(body.value())),
+        BodyFormat::Text => None,
+        BodyFormat::Json => Some(Cow::Borrowed(body.value())),
         _ => serde_json::from_str(&laid.text).ok().map(Cow::Owned),
     }
 }
@@ -264,7 +264,7 @@ fn in_path(path: &str, name: &str) -> String {
 }
 
 /// Walks two values side by side.
-fn values(path: &str, secret: bool, left: &Value, right: &Value, found: &mut Found) {
+fn values(path: &str, secret: bool, left: &Value, right: &Value, found: &mut DiffCollector) {
     if left == right {
         return;
     }
@@ -286,7 +286,7 @@ fn values(path: &str, secret: bool, left: &Value, right: &Value, found: &mut Fou
     }
 }
 
-fn lists(path: &str, secret: bool, a: &[Value], b: &[Value], found: &mut Found) {
+fn lists(path: &str, secret: bool, a: &[Value], b: &[Value], found: &mut DiffCollector) {
     let at = |index: usize| format!("{path}[{index}]");
     let mut pairwise = |(a, from): (&[Value], usize), (b, to): (&[Value], usize)| {
         for index in 0..a.len().max(b.len()) {
@@ -297,7 +297,7 @@ fn lists(path: &str, secret: bool, a: &[Value], b: &[Value], found: &mut Found) 
             }
         }
     };
-    if a.len().max(b.len()) > ALIGNED {
+    if a.len().max(b.len()) > MAX_ALIGNED {
         pairwise((a, 0), (b, 0));
         return;
     }
@@ -319,7 +319,7 @@ fn lists(path: &str, secret: bool, a: &[Value], b: &[Value], found: &mut Found) 
     }
 }
 
-fn leaf_or_deeper(path: &str, secret: bool, left: Option<&Value>, right: Option<&Value>, found: &mut Found) {
+fn leaf_or_deeper(path: &str, secret: bool, left: Option<&Value>, right: Option<&Value>, found: &mut DiffCollector) {
     if left == right {
         return;
     }
@@ -332,11 +332,11 @@ fn leaf_or_deeper(path: &str, secret: bool, left: Option<&Value>, right: Option<
     if left.is_some() && left == right {
         right = right.map(|text| format!("{text} (another)"));
     }
-    found.add(Difference { path: path.to_owned(), left, right, expected: false });
+    found.add(Difference { path: path.to_owned(), left, right, volatile: false });
 }
 
 /// Compares texts line by line.
-fn lines(left: &str, right: &str, what: &str, found: &mut Found) {
+fn lines(left: &str, right: &str, what: &str, found: &mut DiffCollector) {
     let diff = TextDiff::configure().timeout(std::time::Duration::from_millis(500)).diff_lines(left, right);
     let (a, b): (Vec<&str>, Vec<&str>) = (left.lines().collect(), right.lines().collect());
     for op in diff.ops().iter().filter(|op| !matches!(op, DiffOp::Equal { .. })) {
@@ -347,7 +347,7 @@ fn lines(left: &str, right: &str, what: &str, found: &mut Found) {
             };
             let number = if step < old.len() { old.start + step } else { new.start + step } + 1;
             let (left, right) = (side(&a, &old), side(&b, &new));
-            found.add(Difference { path: format!("{what} {number}"), left, right, expected: false });
+            found.add(Difference { path: format!("{what} {number}"), left, right, volatile: false });
         }
     }
 }
@@ -360,9 +360,9 @@ impl Comparison {
             let mut told: Option<String> = None;
             let (mut count, mut present) = (0, false);
             for (_, finding) in found {
-                present |= *finding != Finding::Absent;
-                let Finding::Differs(list, more) = finding else { continue };
-                let real: Vec<&Difference> = list.iter().filter(|difference| !difference.expected).collect();
+                present |= *finding != SectionDiff::Absent;
+                let SectionDiff::Differs(list, more) = finding else { continue };
+                let real: Vec<&Difference> = list.iter().filter(|difference| !difference.volatile).collect();
                 count += real.len() + more;
                 told = told.or_else(|| real.first().map(|first| first.describe()));
             }
@@ -412,8 +412,10 @@ mod tests {
     }
 
     fn differences(comparison: &Comparison) -> Vec<String> {
-        let of = |(section, finding): &(Section, Finding)| match finding {
-            Finding::Differs(list, _) => list.iter().map(|d| format!("{}: {}", section.name(), d.describe())).collect(),
+        let of = |(section, finding): &(Section, SectionDiff)| match finding {
+            SectionDiff::Differs(list, _) => {
+                list.iter().map(|d| format!("{}: {}", section.name(), d.describe())).collect()
+            }
             _ => Vec::new(),
         };
         comparison.sections.iter().flat_map(of).collect()
@@ -458,7 +460,7 @@ mod tests {
         let activity = Activity::new(Id::Text("a".into()), Timestamp(0));
         let (a, b) = (body("one\ntwo\nthree"), body("one\n2\nthree"));
         assert_eq!(differences(&compare((&activity, &a), (&activity, &b))), ["response body: line 2 two → 2"]);
-        assert_eq!(compare((&activity, &a), (&activity, &Payload::default())).sections[2].1, Finding::Absent);
+        assert_eq!(compare((&activity, &a), (&activity, &Payload::default())).sections[2].1, SectionDiff::Absent);
     }
 
     proptest! {
@@ -468,7 +470,7 @@ mod tests {
             payload.request.body = Some(Body::from_text(text));
             let activity = Activity::new(Id::Text("a".into()), Timestamp(0));
             let comparison = compare((&activity, &payload), (&activity, &payload));
-            prop_assert!(comparison.sections.iter().all(|(_, f)| !matches!(f, Finding::Differs(..))));
+            prop_assert!(comparison.sections.iter().all(|(_, f)| !matches!(f, SectionDiff::Differs(..))));
         }
     }
 }

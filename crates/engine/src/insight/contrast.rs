@@ -29,7 +29,7 @@ impl Tally {
 
 /// A value that tells failures from the rest.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Telling {
+pub struct Distinction {
     /// The value and its counts.
     pub tally: Tally,
     /// Part of the failures that has it, 0 to 1.
@@ -46,19 +46,19 @@ pub struct Contrast {
     /// Others in the set that have an outcome.
     pub rest: u64,
     /// What tells them apart, the most telling first.
-    pub telling: Vec<Telling>,
+    pub causes: Vec<Distinction>,
     /// What only failures have: error classes, codes. The most frequent first.
-    pub said: Vec<Telling>,
+    pub symptoms: Vec<Distinction>,
 }
 
 /// Differences that chance makes once in a thousand are not told: |z| of the two-proportion z-test (pooled), two-sided.
-const Z: f64 = 3.29;
+const Z_THRESHOLD: f64 = 3.29;
 /// Values told at most.
-const TOLD: usize = 60;
-const SAID: usize = 12;
+const MAX_CAUSES: usize = 60;
+const MAX_SYMPTOMS: usize = 12;
 
 /// Fields that say that something failed, and how: what they tell is no cause.
-pub const SAYING: &[Field] = &[Field::ErrorType, Field::Http];
+pub const SYMPTOM_FIELDS: &[Field] = &[Field::ErrorType, Field::Http];
 
 impl Contrast {
     /// Ranks tallies of a set with these totals. The order of the tallies does not matter.
@@ -67,8 +67,8 @@ impl Contrast {
         let (mut telling, mut said) = (Vec::new(), Vec::new());
         for tally in tallies {
             let (of_failed, of_rest) = (part(tally.failed, failed), part(tally.rest, rest));
-            let one = Telling { tally, of_failed, of_rest };
-            if SAYING.contains(&one.tally.field) {
+            let one = Distinction { tally, of_failed, of_rest };
+            if SYMPTOM_FIELDS.contains(&one.tally.field) {
                 if one.tally.failed > 0 {
                     said.push(one);
                 }
@@ -77,27 +77,27 @@ impl Contrast {
             let pooled = part(one.tally.failed + one.tally.rest, failed + rest);
             let spread = (pooled * (1.0 - pooled) * (1.0 / failed.max(1) as f64 + 1.0 / rest.max(1) as f64)).sqrt();
             let z = if spread > 0.0 { (of_failed - of_rest) / spread } else { 0.0 };
-            if failed > 0 && rest > 0 && z.abs() >= Z && (of_failed - of_rest).abs() >= 0.02 {
+            if failed > 0 && rest > 0 && z.abs() >= Z_THRESHOLD && (of_failed - of_rest).abs() >= 0.02 {
                 telling.push(one);
             }
         }
-        let by_name = |a: &Telling, b: &Telling| a.tally.clause.cmp(&b.tally.clause);
-        let apart = |one: &Telling| (one.of_failed - one.of_rest).abs();
+        let by_name = |a: &Distinction, b: &Distinction| a.tally.clause.cmp(&b.tally.clause);
+        let apart = |one: &Distinction| (one.of_failed - one.of_rest).abs();
         telling.sort_by(|a, b| apart(b).total_cmp(&apart(a)).then_with(|| by_name(a, b)));
         said.sort_by(|a, b| b.tally.failed.cmp(&a.tally.failed).then_with(|| by_name(a, b)));
-        telling.truncate(TOLD);
-        said.truncate(SAID);
-        Self { failed, rest, telling, said }
+        telling.truncate(MAX_CAUSES);
+        said.truncate(MAX_SYMPTOMS);
+        Self { failed, rest, causes: telling, symptoms: said }
     }
 
     /// The line at `index` over both lists: what tells apart first.
-    pub fn line(&self, index: usize) -> Option<&Telling> {
-        self.telling.iter().chain(&self.said).nth(index)
+    pub fn line(&self, index: usize) -> Option<&Distinction> {
+        self.causes.iter().chain(&self.symptoms).nth(index)
     }
 
     /// Number of lines.
     pub fn len(&self) -> usize {
-        self.telling.len() + self.said.len()
+        self.causes.len() + self.symptoms.len()
     }
 
     /// Whether nothing was found.
@@ -123,11 +123,11 @@ mod tests {
                 Tally::of(Field::ErrorType, "ETIMEDOUT".to_owned(), 60, 0),
             ],
         );
-        let told: Vec<&str> = contrast.telling.iter().map(|t| t.tally.value.as_str()).collect();
+        let told: Vec<&str> = contrast.causes.iter().map(|t| t.tally.value.as_str()).collect();
         assert_eq!(told, ["org-1", "org-3"]);
-        assert_eq!(contrast.telling[0].tally.clause, "org:org-1");
-        assert_eq!(contrast.said[0].tally.value, "ETIMEDOUT");
-        assert!((contrast.telling[0].of_failed - 0.9).abs() < 1e-9);
+        assert_eq!(contrast.causes[0].tally.clause, "org:org-1");
+        assert_eq!(contrast.symptoms[0].tally.value, "ETIMEDOUT");
+        assert!((contrast.causes[0].of_failed - 0.9).abs() < 1e-9);
         assert!(Contrast::rank(0, 10, [tally("a", 0, 10)]).is_empty());
     }
 }

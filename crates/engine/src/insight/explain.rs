@@ -1,6 +1,6 @@
 //! What the configuration of an endpoint says about a request: retry policy, rate limit, transforms, codes.
 
-use crosstail_core::model::{Activity, Entry, Payload};
+use crosstail_core::model::{Activity, CatalogueEntry, Payload};
 use jsonata_core::evaluator::{Context, Evaluator, EvaluatorOptions};
 use jsonata_core::parser;
 use jsonata_core::value::JValue;
@@ -183,7 +183,7 @@ pub fn codes(activity: &Activity, payload: &Payload) -> Vec<String> {
 }
 
 /// What a mapping says of a code: `internal vendor 1029 (mapping SAP/VENDOR, verified)`.
-pub fn describe_mapping(entry: &Entry, code: &str) -> Option<String> {
+pub fn describe_mapping(entry: &CatalogueEntry, code: &str) -> Option<String> {
     let (internal, external) = (entry.text("internal")?, entry.text("external")?);
     let (side, other) = if external == code {
         ("internal", internal)

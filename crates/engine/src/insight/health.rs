@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 /// A try of an operation that may be tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Try {
+pub struct Attempt {
     /// Tries of the same operation have the same.
     pub operation: u64,
     /// Which try.
@@ -19,7 +19,7 @@ pub struct Try {
 
 /// What health needs of an activity.
 #[derive(Debug, Clone, Copy)]
-pub struct Reading<'a> {
+pub struct HealthInput<'a> {
     /// When it began.
     pub started: Timestamp,
     /// Its status.
@@ -33,14 +33,14 @@ pub struct Reading<'a> {
     /// HTTP status, and error class, where it failed.
     pub error: (Option<u16>, Option<&'a str>),
     /// Which try it is of what, where it is one of several.
-    pub retry: Option<Try>,
+    pub retry: Option<Attempt>,
 }
 
-impl<'a> Reading<'a> {
+impl<'a> HealthInput<'a> {
     /// The reading of an activity.
     pub fn of(activity: &'a Activity) -> Self {
         let attempt = activity.attempt.unwrap_or(1);
-        let retry = (attempt > 1 || activity.next_retry_at.is_some()).then(|| Try {
+        let retry = (attempt > 1 || activity.next_retry_at.is_some()).then(|| Attempt {
             operation: operation(activity),
             attempt,
             started: activity.started_at,
@@ -64,7 +64,7 @@ fn operation(activity: &Activity) -> u64 {
     let mut hasher = foldhash::fast::FixedState::default().build_hasher();
     match &activity.correlation_id {
         Some(correlation) => (correlation, &activity.endpoint, &activity.entity).hash(&mut hasher),
-        None => activity.own_request().to_string().hash(&mut hasher),
+        None => activity.request_key().to_string().hash(&mut hasher),
     }
     hasher.finish()
 }
@@ -83,7 +83,7 @@ pub fn error_kind(status: Option<Status>, http: Option<u16>, class: Option<&str>
 
 /// Figures of a system over a part of time; parts add up.
 #[derive(Debug, Clone, Default)]
-pub struct Part {
+pub struct HealthFigures {
     /// Counts and latencies.
     pub figures: Figures,
     /// Failures by what they are called.
@@ -93,12 +93,12 @@ pub struct Part {
     /// When the last one began that went well.
     pub last_success: Option<Timestamp>,
     /// Tries of what may be tried again.
-    pub tries: Vec<Try>,
+    pub attempts: Vec<Attempt>,
 }
 
-impl Part {
+impl HealthFigures {
     /// Adds an activity.
-    pub fn add(&mut self, reading: &Reading<'_>) {
+    pub fn add(&mut self, reading: &HealthInput<'_>) {
         let figures = &mut self.figures;
         figures.count += 1;
         figures.failed += u64::from(reading.failed);
@@ -114,7 +114,7 @@ impl Part {
         } else if reading.status.is_none_or(Status::is_finished) {
             self.last_success = self.last_success.max(Some(reading.started));
         }
-        self.tries.extend(reading.retry);
+        self.attempts.extend(reading.retry);
     }
 
     /// Of figures that a store has counted; `from` is where its part of time begins.
@@ -136,19 +136,19 @@ impl Part {
         }
         self.last_failure = self.last_failure.max(other.last_failure);
         self.last_success = self.last_success.max(other.last_success);
-        self.tries.extend(&other.tries);
+        self.attempts.extend(&other.attempts);
     }
 
     /// The tries that another one is to follow and none has yet, by when they began.
-    fn pending(&self) -> Vec<Try> {
-        let mut last: std::collections::HashMap<u64, Try> = std::collections::HashMap::new();
-        for one in &self.tries {
+    fn pending(&self) -> Vec<Attempt> {
+        let mut last: std::collections::HashMap<u64, Attempt> = std::collections::HashMap::new();
+        for one in &self.attempts {
             let known = last.entry(one.operation).or_insert(*one);
             if (one.attempt, one.started) > (known.attempt, known.started) {
                 *known = *one;
             }
         }
-        let mut pending: Vec<Try> = last.into_values().filter(|one| one.due.is_some()).collect();
+        let mut pending: Vec<Attempt> = last.into_values().filter(|one| one.due.is_some()).collect();
         pending.sort_by_key(|one| one.started);
         pending
     }
@@ -156,13 +156,13 @@ impl Part {
 
 /// Parts of the systems over a window, and what they are compared with.
 #[derive(Debug, Clone, Default)]
-pub struct Span {
+pub struct Windows {
     /// The window that ends now.
-    pub now: BTreeMap<String, Part>,
+    pub now: BTreeMap<String, HealthFigures>,
     /// The one before it.
-    pub before: BTreeMap<String, Part>,
+    pub before: BTreeMap<String, HealthFigures>,
     /// The same time of the day before; empty where nothing is known of it.
-    pub day_before: BTreeMap<String, Part>,
+    pub day_before: BTreeMap<String, HealthFigures>,
     /// Activities and failures by columns of the window, oldest first.
     pub columns: BTreeMap<String, Vec<(u64, u64)>>,
 }
@@ -183,7 +183,7 @@ pub struct SystemHealth {
     /// Per cent of the finished that went well in the window before.
     pub success_before: Option<f64>,
     /// Latencies of the same hour of the day before, else of the window before; and which it is.
-    pub latencies_before: (Latencies, Against),
+    pub latencies_before: (Latencies, Baseline),
     /// Failures by what they are called, the most frequent first.
     pub errors: Vec<(CompactString, u64)>,
     /// Last failure seen.
@@ -200,11 +200,11 @@ pub struct SystemHealth {
 
 /// What latencies are compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Against {
+pub enum Baseline {
     /// The same time of the day before.
-    DayBefore,
+    SameTimeYesterday,
     /// The window before.
-    WindowBefore,
+    PreviousWindow,
 }
 
 impl SystemHealth {
@@ -219,7 +219,7 @@ impl SystemHealth {
     }
 
     /// Takes what a check of the system says: it cannot be better than that.
-    fn hear(&mut self, check: &Check) {
+    fn apply_check(&mut self, check: &Check) {
         let worse = matches!(check.state, HealthState::Down | HealthState::Degraded)
             && !matches!(self.state, HealthState::Down | HealthState::Degraded);
         if worse {
@@ -243,22 +243,22 @@ const ENOUGH: u64 = 10;
 
 impl Health {
     /// Computes it of the parts of a window.
-    pub fn of(span: &Span, window_us: i64) -> Self {
+    pub fn of(span: &Windows, window_us: i64) -> Self {
         let mut names: Vec<&String> = span.now.keys().chain(span.before.keys()).collect();
         names.sort();
         names.dedup();
-        let systems = names.into_iter().map(|name| settle(name, span, window_us)).collect();
+        let systems = names.into_iter().map(|name| system_health(name, span, window_us)).collect();
         let mut health = Self { systems, window_us };
         health.sort();
         health
     }
 
     /// Lets checks say what they know of their systems.
-    pub fn hear<'a>(&mut self, checks: impl Iterator<Item = &'a Check>) {
+    pub fn apply_checks<'a>(&mut self, checks: impl Iterator<Item = &'a Check>) {
         for check in checks {
             let Some(of) = &check.system else { continue };
             let named = self.systems.iter_mut().filter(|system| system.system.eq_ignore_ascii_case(of));
-            named.for_each(|system| system.hear(check));
+            named.for_each(|system| system.apply_check(check));
         }
         self.sort();
     }
@@ -272,7 +272,7 @@ impl Health {
 
     /// Of activities, in any order: each with its system.
     pub fn of_activities<'a>(now: Timestamp, window_us: i64, activities: impl Iterator<Item = &'a Activity>) -> Self {
-        let mut span = Span::default();
+        let mut span = Windows::default();
         let start = now.plus_us(-window_us);
         // An alert about a system is no work of it.
         for activity in activities.filter(|activity| activity.kind != Kind::Alert) {
@@ -284,24 +284,25 @@ impl Health {
             } else {
                 continue;
             };
-            parts.entry(system.to_string()).or_default().add(&Reading::of(activity));
+            parts.entry(system.to_string()).or_default().add(&HealthInput::of(activity));
         }
         Self::of(&span, window_us)
     }
 }
 
-fn settle(name: &str, span: &Span, window_us: i64) -> SystemHealth {
+fn system_health(name: &str, span: &Windows, window_us: i64) -> SystemHealth {
     let part = span.now.get(name).cloned().unwrap_or_default();
     let before = span.before.get(name).map(|part| &part.figures);
     let day_before = span.day_before.get(name).map(|part| &part.figures.latencies);
     let latencies_before = match day_before.filter(|latencies| latencies.count() >= ENOUGH) {
-        Some(latencies) => (latencies.clone(), Against::DayBefore),
-        None => (before.map(|figures| figures.latencies.clone()).unwrap_or_default(), Against::WindowBefore),
+        Some(latencies) => (latencies.clone(), Baseline::SameTimeYesterday),
+        None => (before.map(|figures| figures.latencies.clone()).unwrap_or_default(), Baseline::PreviousWindow),
     };
     let pending = part.pending();
     let mut errors: Vec<(CompactString, u64)> = part.errors.iter().map(|(kind, n)| (kind.clone(), *n)).collect();
     errors.sort_by(|a, b| (b.1, &a.0).cmp(&(a.1, &b.0)));
-    let earlier = |pick: fn(&Part) -> Option<Timestamp>| pick(&part).or_else(|| span.before.get(name).and_then(pick));
+    let earlier =
+        |pick: fn(&HealthFigures) -> Option<Timestamp>| pick(&part).or_else(|| span.before.get(name).and_then(pick));
     let mut health = SystemHealth {
         system: name.to_owned(),
         state: HealthState::Unknown,
@@ -396,15 +397,15 @@ mod tests {
     #[test]
     fn parts_add_up_in_any_order() {
         let activities: Vec<Activity> = (0..200).map(|n| activity("a", n, n % 7 == 0, n as u64 * 11)).collect();
-        let mut whole = Part::default();
+        let mut whole = HealthFigures::default();
         for activity in &activities {
-            whole.add(&Reading::of(activity));
+            whole.add(&HealthInput::of(activity));
         }
-        let mut sum = Part::default();
+        let mut sum = HealthFigures::default();
         for chunk in activities.rchunks(33) {
-            let mut part = Part::default();
+            let mut part = HealthFigures::default();
             for activity in chunk {
-                part.add(&Reading::of(activity));
+                part.add(&HealthInput::of(activity));
             }
             sum.merge(&part);
         }
@@ -415,9 +416,9 @@ mod tests {
     #[test]
     fn a_check_makes_no_system_better() {
         let mut systems = health(&[activity("a", 1, false, 10)]).systems;
-        systems[0].hear(&Check::new("health", HealthState::Healthy, "ok"));
+        systems[0].apply_check(&Check::new("health", HealthState::Healthy, "ok"));
         assert_eq!(systems[0].state, HealthState::Healthy);
-        systems[0].hear(&Check::new("health", HealthState::Down, "HTTP 503"));
+        systems[0].apply_check(&Check::new("health", HealthState::Down, "HTTP 503"));
         assert_eq!(systems[0].reason, "its health says down: HTTP 503");
     }
 }

@@ -1,15 +1,15 @@
-//! jq expressions over a body, by jaq. An expression may never end and may ask for the environment: the explorer runs it
-//! in a process of its own, without an environment, and ends that when it takes too long.
+//! Evaluates jq expressions on a body with jaq. An expression may never end and may read the environment. So the
+//! explorer runs it in a separate process without an environment, and kills that after a time limit.
 
 use jaq_core::load::{Arena, File, Loader};
 use jaq_core::{Compiler, Ctx, Vars, data, unwrap_valr};
 use jaq_json::{Val, read};
 
-/// Results at most, and their bytes together.
+/// Maximum number of results, and their maximum total size in bytes.
 const RESULTS: usize = 10_000;
 const BYTES: usize = 64 << 20;
 
-/// Evaluates an expression on JSON; gives each result as JSON text, or where it is wrong.
+/// Evaluates an expression on JSON; returns each result as JSON text. The error names the wrong place.
 pub fn jq(expression: &str, input: &str) -> Result<Vec<String>, String> {
     let definitions = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
     let functions = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
@@ -21,10 +21,10 @@ pub fn jq(expression: &str, input: &str) -> Result<Vec<String>, String> {
     })?;
     let filter = Compiler::default().with_funs(functions).compile(modules).map_err(|errors| {
         let unknown = errors.into_iter().flat_map(|(_, errors)| errors);
-        let said: Vec<String> = unknown.map(|(name, kind)| format!("there is no {} '{name}'", kind.as_str())).collect();
+        let said: Vec<String> = unknown.map(|(name, kind)| format!("no {} '{name}'", kind.as_str())).collect();
         said.join("; ")
     })?;
-    let input = read::parse_single(input.as_bytes()).map_err(|error| format!("the body is no JSON: {error}"))?;
+    let input = read::parse_single(input.as_bytes()).map_err(|error| format!("the body is not JSON: {error}"))?;
     let context = Ctx::<data::JustLut<Val>>::new(&filter.lut, Vars::new([]));
     let mut results = Vec::new();
     let mut bytes = 0;
@@ -57,7 +57,7 @@ fn unreadable(error: jaq_core::load::Error<&str>, expression: &str) -> String {
             errors.into_iter().map(|(expected, rest)| format!("expected {} {}", expected.as_str(), at(rest))).collect()
         }
     };
-    if said.is_empty() { format!("'{expression}' is no expression") } else { said.join("; ") }
+    if said.is_empty() { format!("'{expression}' is not an expression") } else { said.join("; ") }
 }
 
 #[cfg(test)]
@@ -71,7 +71,7 @@ mod tests {
         assert_eq!(jq(".big", input), Ok(vec!["12345678901234567890".to_owned()]));
         assert_eq!(jq("[.lines[].qty] | add", input), Ok(vec!["10".to_owned()]));
         assert!(jq(".lines[", input).expect_err("wrong").contains("expected"));
-        assert_eq!(jq("nosuch", input), Err("there is no filter 'nosuch'".to_owned()));
+        assert_eq!(jq("nosuch", input), Err("no filter 'nosuch'".to_owned()));
         assert!(jq(".lines.sku", input).is_err());
         assert!(jq("range(1e9)", input).expect_err("too many").contains("more than"));
         assert!(jq("include \"/etc/passwd\"; .", input).is_err());

@@ -1,28 +1,26 @@
-//! Stack traces: which frames are the application's own, and which are a library's.
+//! Parses stack traces and separates the application's own frames from those of libraries.
 
 use std::ops::Range;
 
-/// What a line of a stack trace is.
+/// The type of a line in a stack trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FrameKind {
     /// Not a frame: a message, `Caused by:`.
     Message,
     /// A frame of the application.
     Own,
-    /// A frame of a library, of the language or of the runtime.
+    /// A frame of a library, the language or the runtime.
     Library,
 }
 
 /// One line of a stack trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame<'a> {
-    /// What it is.
     pub kind: FrameKind,
-    /// The line.
     pub text: &'a str,
 }
 
-/// Marks of files and names that are not the application's, of the languages that integrations are written in.
+/// Parts of file names and symbols that are not the application's, in the languages of integrations.
 const LIBRARIES: &[&str] = &[
     // Node.js
     "node_modules/",
@@ -81,7 +79,7 @@ const LIBRARIES: &[&str] = &[
     "/usr/share/",
 ];
 
-/// Whether a line looks like a frame at all.
+/// Whether a line looks like a frame.
 fn is_frame(line: &str) -> bool {
     let trimmed = line.trim_start();
     let indented = trimmed.len() < line.len();
@@ -95,8 +93,8 @@ fn is_frame(line: &str) -> bool {
         || trimmed.contains(".go:")
 }
 
-/// The lines of a stack trace. A line that belongs to the frame before it (Python's source text, Go's and Rust's
-/// places) is of its kind.
+/// The lines of a stack trace. A line that continues the frame before it (Python's source text, the places of Go and
+/// Rust) has the same kind.
 pub fn frames(stack: &str) -> Vec<Frame<'_>> {
     let mut frames: Vec<Frame<'_>> = Vec::new();
     for line in stack.lines() {
@@ -110,7 +108,7 @@ pub fn frames(stack: &str) -> Vec<Frame<'_>> {
         };
         frames.push(Frame { kind, text: line });
     }
-    // Rust tells the place on a line of its own, under the name: it decides for both.
+    // Rust has the place on a separate line after the name: the place decides for both.
     for index in 1..frames.len() {
         if frames[index].text.trim_start().starts_with("at ")
             && frames[index - 1].text.trim_start().starts_with(|c: char| c.is_ascii_digit())
@@ -124,7 +122,7 @@ pub fn frames(stack: &str) -> Vec<Frame<'_>> {
     frames
 }
 
-/// The first frame of the application in the order of a language: the first line of most, the last one of Python.
+/// The innermost frame of the application: the first one in most languages, the last one in Python.
 pub fn own_frame<'a>(frames: &[Frame<'a>]) -> Option<&'a str> {
     let python = frames.first().is_some_and(|frame| frame.text.starts_with("Traceback"));
     let is_place = |frame: &&Frame<'a>| frame.kind == FrameKind::Own && is_frame(frame.text);
@@ -132,7 +130,7 @@ pub fn own_frame<'a>(frames: &[Frame<'a>]) -> Option<&'a str> {
     found.map(|frame| frame.text.trim())
 }
 
-/// Runs of three or more library frames: where they are folded.
+/// Runs of at least three library frames, which can be folded.
 pub fn library_runs(frames: &[Frame<'_>]) -> Vec<Range<usize>> {
     let mut runs: Vec<Range<usize>> = Vec::new();
     let mut start = 0;

@@ -126,7 +126,7 @@ impl Trace {
 fn parents(sorted: &[&Activity]) -> Vec<Option<usize>> {
     let mut by_request: HashMap<String, usize> = HashMap::new();
     for (index, activity) in sorted.iter().enumerate() {
-        let own = activity.own_request().to_string();
+        let own = activity.request_key().to_string();
         // The request itself before the lines that only name it.
         let is_it = activity.id.to_string() == own;
         let known = by_request.get(&own).is_some_and(|known| !is_it || sorted[*known].id.to_string() == own);
@@ -136,7 +136,7 @@ fn parents(sorted: &[&Activity]) -> Vec<Option<usize>> {
     }
     let named = |index: usize, activity: &Activity| {
         let parent = activity.parent_request_id.as_ref().and_then(|parent| by_request.get(parent.as_str()));
-        let own = || by_request.get(&activity.own_request().to_string());
+        let own = || by_request.get(&activity.request_key().to_string());
         parent.or_else(own).copied().filter(|parent| *parent != index)
     };
     let mut parents: Vec<Option<usize>> = sorted.iter().enumerate().map(|(index, a)| named(index, a)).collect();

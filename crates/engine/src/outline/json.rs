@@ -97,7 +97,7 @@ fn value_end(bytes: &[u8], at: usize) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crosstail_core::model::any::any_json;
+    use crosstail_core::model::arbitrary::any_json;
     use proptest::prelude::*;
     use serde_json::Value;
 

@@ -1,6 +1,6 @@
 //! What a line shows: its key, its value without secrets, its path, the clause that it stands for.
 
-use super::{Key, Kind, Line, Outline, PREVIEW, Slot};
+use super::{Key, Kind, Line, Outline, OutlineRow, PREVIEW};
 use crate::insight::size;
 use crosstail_core::filter::quote;
 use crosstail_core::model::{REDACTED, redact_json, redact_text, redact_whole, secret_ranges};
@@ -19,7 +19,7 @@ impl Outline {
         }
     }
 
-    fn key(&self, slot: &Slot) -> String {
+    fn key(&self, slot: &OutlineRow) -> String {
         let document = &self.documents[slot.document as usize];
         match slot.key {
             Key::Root => document.title.clone(),
@@ -55,7 +55,7 @@ impl Outline {
         Line { depth, key: self.key(&slot), value, open: slot.open, kind: slot.kind, redacted }
     }
 
-    fn summary(&self, slot: &Slot) -> String {
+    fn summary(&self, slot: &OutlineRow) -> String {
         let document = &self.documents[slot.document as usize];
         let about = if slot.key == Key::Root { document.about.as_str() } else { "" };
         let count = match slot.kind {
@@ -67,7 +67,7 @@ impl Outline {
     }
 
     /// A row of text without the secrets that reach into it.
-    fn row(&self, slot: &Slot, shown: bool) -> (String, bool) {
+    fn row(&self, slot: &OutlineRow, shown: bool) -> (String, bool) {
         let (Key::Row(from, to), false) = (slot.key, shown) else { return (self.text(slot).to_owned(), false) };
         if slot.secret {
             return (REDACTED.to_owned(), true);
@@ -130,7 +130,7 @@ impl Outline {
         Some(path)
     }
 
-    fn step(&self, slot: &Slot) -> String {
+    fn step(&self, slot: &OutlineRow) -> String {
         match slot.key {
             Key::Name(..) => format!(".{}", self.key(slot)),
             Key::Index(index) => format!("[{index}]"),

@@ -5,7 +5,7 @@ mod json;
 mod line;
 mod search;
 
-use crate::insight::{Inside, may_open, open_string};
+use crate::insight::{Embedded, may_open, open_string};
 use crosstail_core::model::is_sensitive_name;
 use std::collections::{HashMap, HashSet};
 use std::hash::{Hash as _, Hasher as _};
@@ -59,7 +59,7 @@ enum Key {
 
 /// A line's place.
 #[derive(Debug, Clone, Copy)]
-struct Slot {
+struct OutlineRow {
     document: u32,
     start: u32,
     end: u32,
@@ -118,7 +118,7 @@ const STRETCH: usize = 4096;
 #[derive(Debug, Clone, Default)]
 pub struct Outline {
     documents: Vec<Document>,
-    slots: Vec<Slot>,
+    slots: Vec<OutlineRow>,
     /// Documents found inside strings, by the string's path.
     inside: HashMap<u64, u32>,
     /// Paths whose fold is not what it is at first.
@@ -175,11 +175,11 @@ impl Outline {
         self.slots.is_empty()
     }
 
-    fn text(&self, slot: &Slot) -> &str {
+    fn text(&self, slot: &OutlineRow) -> &str {
         &self.documents[slot.document as usize].text[slot.start as usize..slot.end as usize]
     }
 
-    fn root(&self, index: u32, into: &mut Vec<Slot>) {
+    fn root(&self, index: u32, into: &mut Vec<OutlineRow>) {
         let document = &self.documents[index as usize];
         let hash = below(u64::from(index), document.title.as_bytes());
         if document.is_json {
@@ -187,7 +187,7 @@ impl Outline {
             self.add(&child, Place { document: index, key: Key::Root, hash, depth: 0, secret: false }, into);
         } else {
             let open = !self.toggled.contains(&hash);
-            into.push(Slot {
+            into.push(OutlineRow {
                 document: index,
                 start: 0,
                 end: document.text.len() as u32,
@@ -206,7 +206,7 @@ impl Outline {
     }
 
     /// Adds the line of a value, and the lines inside it where it is open.
-    fn add(&self, child: &json::Child, place: Place, into: &mut Vec<Slot>) {
+    fn add(&self, child: &json::Child, place: Place, into: &mut Vec<OutlineRow>) {
         let Place { document, key, hash, depth, secret } = place;
         let (span, count) = (&child.span, child.count);
         let text = &self.documents[document as usize].text;
@@ -218,7 +218,7 @@ impl Outline {
             _ => Kind::Word,
         };
         let toggled = self.toggled.contains(&hash);
-        let mut slot = Slot {
+        let mut slot = OutlineRow {
             document,
             start: span.start as u32,
             end: span.end as u32,
@@ -249,7 +249,7 @@ impl Outline {
     }
 
     /// Adds the lines inside a line.
-    fn fill(&self, slot: &Slot, into: &mut Vec<Slot>) {
+    fn fill(&self, slot: &OutlineRow, into: &mut Vec<OutlineRow>) {
         let (document, depth) = (slot.document, slot.depth + 1);
         match slot.kind {
             Kind::Text => {
@@ -257,7 +257,8 @@ impl Outline {
                 let hash = below(slot.hash, b"inside");
                 if self.documents[inside as usize].is_json {
                     let span = json::value(&self.documents[inside as usize].text).span;
-                    let root = Slot { document: inside, start: span.start as u32, end: span.end as u32, hash, ..*slot };
+                    let root =
+                        OutlineRow { document: inside, start: span.start as u32, end: span.end as u32, hash, ..*slot };
                     self.entries(&root, depth, into);
                 } else {
                     self.rows(inside, depth, hash, slot.secret, into);
@@ -270,7 +271,7 @@ impl Outline {
         }
     }
 
-    fn entries(&self, slot: &Slot, depth: u16, into: &mut Vec<Slot>) {
+    fn entries(&self, slot: &OutlineRow, depth: u16, into: &mut Vec<OutlineRow>) {
         let text = &self.documents[slot.document as usize].text;
         let mut index = 0u32;
         json::children(text, &(slot.start as usize..slot.end as usize), |child| {
@@ -289,7 +290,7 @@ impl Outline {
     }
 
     /// Adds the rows of a text, wrapped.
-    fn rows(&self, document: u32, depth: u16, hash: u64, secret: bool, into: &mut Vec<Slot>) {
+    fn rows(&self, document: u32, depth: u16, hash: u64, secret: bool, into: &mut Vec<OutlineRow>) {
         let text = &self.documents[document as usize].text;
         let room = self.width.saturating_sub(usize::from(depth) * 2 + 4).max(10);
         let mut at = 0;
@@ -305,7 +306,7 @@ impl Outline {
                 }
                 let (mut row, mut used) = (stretch, 0);
                 let mut push = |start: usize, end: usize| {
-                    into.push(Slot {
+                    into.push(OutlineRow {
                         document,
                         start: start as u32,
                         end: end as u32,
@@ -349,7 +350,7 @@ impl Outline {
         let mut inside = Vec::new();
         if !open {
             if slot.kind == Kind::Text && !self.inside.contains_key(&slot.hash) {
-                self.look_inside(&slot);
+                self.expand_string(&slot);
             }
             self.fill(&slot, &mut inside);
         }
@@ -358,11 +359,11 @@ impl Outline {
         self.selected = self.selected.min(self.slots.len().saturating_sub(1));
     }
 
-    fn look_inside(&mut self, slot: &Slot) {
+    fn expand_string(&mut self, slot: &OutlineRow) {
         let text: String = serde_json::from_str(self.text(slot)).unwrap_or_default();
         let (text, about, is_json) = match open_string(&text) {
-            Inside::Json(text, about) => (text, about, true),
-            Inside::Text(text, about) => (text, about, false),
+            Embedded::Json(text, about) => (text, about, true),
+            Embedded::Text(text, about) => (text, about, false),
         };
         let document = Document {
             path: String::new(),
@@ -377,14 +378,14 @@ impl Outline {
     }
 
     /// Selects what the selected line is in.
-    pub fn to_parent(&mut self) {
+    pub fn select_parent(&mut self) {
         let Some(depth) = self.slots.get(self.selected).map(|slot| slot.depth) else { return };
         let around = self.slots[..self.selected].iter().rposition(|slot| slot.depth < depth);
         self.selected = around.unwrap_or(self.selected);
     }
 
     /// Keeps the selected line on the screen.
-    pub fn settle(&mut self, height: usize) {
+    pub fn scroll_to_selection(&mut self, height: usize) {
         self.selected = self.selected.min(self.slots.len().saturating_sub(1));
         let height = height.max(1);
         let most = self.slots.len().saturating_sub(height);

@@ -1,6 +1,6 @@
 //! Looking for a text in documents, also where they are folded.
 
-use super::{Key, Kind, Outline, Slot, json};
+use super::{Key, Kind, Outline, OutlineRow, json};
 use regex::{Regex, RegexBuilder};
 
 /// Occurrences counted at most.
@@ -66,7 +66,7 @@ impl Outline {
     }
 
     /// The line of the string that a line is inside of.
-    fn outer(&self, index: usize) -> Slot {
+    fn outer(&self, index: usize) -> OutlineRow {
         let roots = self.roots();
         let around = self.slots[..=index].iter().rev().find(|slot| roots.contains(&slot.document));
         around.copied().unwrap_or(self.slots[index])
@@ -105,14 +105,14 @@ impl Outline {
     /// Opens everything around a place in a document; gives the line that it is on.
     fn open_to(&mut self, (document, at): (u32, usize)) -> usize {
         let at = at as u32;
-        let is_root = |slot: &Slot| slot.depth == 0 && slot.document == document;
+        let is_root = |slot: &OutlineRow| slot.depth == 0 && slot.document == document;
         let Some(mut index) = self.slots.iter().position(is_root) else { return self.selected };
         loop {
             let slot = self.slots[index];
             if slot.kind == Kind::Text || slot.open.is_none() {
                 return index;
             }
-            let inside = |slot: &Slot| {
+            let inside = |slot: &OutlineRow| {
                 let begin = if let Key::Name(start, _) = slot.key { start } else { slot.start };
                 slot.document == document && (begin..slot.end.max(begin + 1)).contains(&at)
             };

@@ -3,7 +3,7 @@
 use super::segment::Text;
 use super::symbols::{Symbol, Symbols};
 use super::{Row, Store, is_same};
-use crosstail_core::filter::{Field, Pattern, Predicate, Record, Target, Test, Truth, combine, outcome};
+use crosstail_core::filter::{Field, Matcher, Operand, Pattern, Predicate, Record, Truth, combine, outcome};
 use crosstail_core::model::{Id, Payload, Timestamp};
 use memchr::memmem::Finder;
 use rayon::prelude::*;
@@ -89,12 +89,12 @@ impl Record for RowRecord<'_> {
 
 /// Answers of a pattern by symbol: 0 not asked yet, 1 yes, 2 no. Grows with the symbols only when it is made anew.
 #[derive(Debug, Default)]
-struct Memo(Vec<AtomicU8>);
+struct MatchCache(Vec<AtomicU8>);
 
-impl Memo {
+impl MatchCache {
     fn fill(&mut self, symbols: &Symbols, patterns: &[Pattern]) {
         let found = match patterns {
-            [Pattern::Find(regex, _)] => {
+            [Pattern::Contains(regex, _)] => {
                 symbols.matching(regex).into_iter().map(|found| if found { 1 } else { 2 }).collect()
             }
             _ => vec![0; symbols.len()],
@@ -119,23 +119,23 @@ impl Memo {
 /// A predicate over rows.
 #[derive(Debug)]
 pub(super) struct Evaluator {
-    root: Step,
+    root: EvalNode,
 }
 
 impl Default for Evaluator {
     fn default() -> Self {
-        Self { root: Step::Other(Predicate::All) }
+        Self { root: EvalNode::Other(Predicate::All) }
     }
 }
 
 /// The predicate's shape, with text tests by column.
 #[derive(Debug)]
-enum Step {
-    And(Vec<Step>),
-    Or(Vec<Step>),
-    Not(Box<Step>),
-    Text { column: Text, patterns: Vec<Pattern>, or_absent: bool, negated: bool, memo: Memo },
-    Anywhere { pattern: Pattern, in_uuids: Option<Box<Finder<'static>>>, memo: Memo },
+enum EvalNode {
+    And(Vec<EvalNode>),
+    Or(Vec<EvalNode>),
+    Not(Box<EvalNode>),
+    Text { column: Text, patterns: Vec<Pattern>, or_absent: bool, negated: bool, memo: MatchCache },
+    Anywhere { pattern: Pattern, in_uuids: Option<Box<Finder<'static>>>, memo: MatchCache },
     Other(Predicate),
 }
 
@@ -158,38 +158,38 @@ const ANYWHERE: [Text; 13] = [
 /// The search of a pattern in UUIDs, where the pattern can be a part of one.
 fn uuid_finder(pattern: &Pattern) -> Option<Box<Finder<'static>>> {
     match pattern {
-        Pattern::Find(_, literal) if literal.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-') => {
+        Pattern::Contains(_, literal) if literal.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-') => {
             Some(Box::new(Finder::new(literal.as_bytes()).into_owned()))
         }
         _ => None,
     }
 }
 
-impl Step {
+impl EvalNode {
     fn new(predicate: Predicate) -> Self {
         match predicate {
             Predicate::And(parts) => Self::And(parts.into_iter().map(Self::new).collect()),
             Predicate::Or(parts) => Self::Or(parts.into_iter().map(Self::new).collect()),
             Predicate::Not(part) => Self::Not(Box::new(Self::new(*part))),
-            Predicate::Anywhere(pattern) => {
-                Self::Anywhere { in_uuids: uuid_finder(&pattern), pattern, memo: Memo::default() }
+            Predicate::FreeText(pattern) => {
+                Self::Anywhere { in_uuids: uuid_finder(&pattern), pattern, memo: MatchCache::default() }
             }
-            Predicate::Leaf(leaf) => {
+            Predicate::Compare(leaf) => {
                 let column = match (&leaf.target, &leaf.test) {
-                    (Target::Field(field), Test::Text(_)) => {
+                    (Operand::Field(field), Matcher::Text(_)) => {
                         Store::text_column(*field).filter(|c| !matches!(c, Text::Request | Text::Tags))
                     }
                     _ => None,
                 };
                 match (column, leaf.test) {
-                    (Some(column), Test::Text(patterns)) => Self::Text {
+                    (Some(column), Matcher::Text(patterns)) => Self::Text {
                         column,
                         patterns,
                         or_absent: leaf.or_absent,
                         negated: leaf.negated,
-                        memo: Memo::default(),
+                        memo: MatchCache::default(),
                     },
-                    (_, test) => Self::Other(Predicate::Leaf(crosstail_core::filter::Leaf { test, ..leaf })),
+                    (_, test) => Self::Other(Predicate::Compare(crosstail_core::filter::Comparator { test, ..leaf })),
                 }
             }
             Predicate::All => Self::Other(Predicate::All),
@@ -230,7 +230,7 @@ impl Step {
     }
 }
 
-fn anywhere(store: &Store, row: Row, pattern: &Pattern, in_uuids: Option<&Finder<'static>>, memo: &Memo) -> bool {
+fn anywhere(store: &Store, row: Row, pattern: &Pattern, in_uuids: Option<&Finder<'static>>, memo: &MatchCache) -> bool {
     let (segment, at) = store.at(row);
     let symbol =
         |symbol: Symbol| symbol != Symbol::ABSENT && memo.ask(symbol, || pattern.test(store.symbols.get(symbol)));
@@ -247,7 +247,7 @@ fn anywhere(store: &Store, row: Row, pattern: &Pattern, in_uuids: Option<&Finder
     }
     match (segment.id(at, &store.symbols), pattern) {
         // A UUID has only hexadecimal digits and dashes, in lower case: other texts are not looked for in it.
-        (Id::Uuid(value), Pattern::Find(..)) => in_uuids.is_some_and(|finder| {
+        (Id::Uuid(value), Pattern::Contains(..)) => in_uuids.is_some_and(|finder| {
             let mut buffer = uuid::Uuid::encode_buffer();
             finder.find(uuid::Uuid::from_u128(value).hyphenated().encode_lower(&mut buffer).as_bytes()).is_some()
         }),
@@ -257,7 +257,7 @@ fn anywhere(store: &Store, row: Row, pattern: &Pattern, in_uuids: Option<&Finder
 
 impl Evaluator {
     pub(super) fn new(predicate: Predicate) -> Self {
-        Self { root: Step::new(predicate) }
+        Self { root: EvalNode::new(predicate) }
     }
 
     /// Whether the view keeps a row, without its payload.
@@ -279,7 +279,7 @@ impl Evaluator {
     }
 }
 
-impl Step {
+impl EvalNode {
     /// The same step without what it remembers.
     fn bare(&self) -> Self {
         match self {
@@ -291,10 +291,10 @@ impl Step {
                 patterns: patterns.clone(),
                 or_absent: *or_absent,
                 negated: *negated,
-                memo: Memo::default(),
+                memo: MatchCache::default(),
             },
             Self::Anywhere { pattern, in_uuids, .. } => {
-                Self::Anywhere { pattern: pattern.clone(), in_uuids: in_uuids.clone(), memo: Memo::default() }
+                Self::Anywhere { pattern: pattern.clone(), in_uuids: in_uuids.clone(), memo: MatchCache::default() }
             }
             Self::Other(predicate) => Self::Other(predicate.clone()),
         }

@@ -20,7 +20,7 @@ use evaluate::Evaluator;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use ordered::Ordered;
-use segment::{Extra, ROWS, SAME, Segment, Shared, Text};
+use segment::{ROWS, RareFields, SAME, Segment, SegmentContext, Text};
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher as _;
 
@@ -29,7 +29,7 @@ pub type Row = u32;
 
 /// What a batch did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Delta {
+pub struct IngestResult {
     /// Rows that are new.
     pub added: usize,
     /// Rows that were known and changed.
@@ -49,7 +49,7 @@ pub struct Store {
     names: Names,
     symbols: Symbols,
     segments: Vec<Segment>,
-    extras: HashMap<u32, Box<Extra>>,
+    extras: HashMap<u32, Box<RareFields>>,
     index: HashTable<u32>,
     hasher: FixedState,
     order: Ordered,
@@ -69,7 +69,7 @@ struct View {
     /// `None`: all rows, in the store's own order.
     rows: Option<Ordered>,
     /// Rows that only their payload can decide, and what it decided.
-    decided: HashSet<Row>,
+    payload_matches: HashSet<Row>,
 }
 
 impl Store {
@@ -83,7 +83,7 @@ impl Store {
             index: HashTable::new(),
             hasher: FixedState::default(),
             order: Ordered::default(),
-            view: View { evaluator: Evaluator::new(Predicate::All), rows: None, decided: HashSet::new() },
+            view: View { evaluator: Evaluator::new(Predicate::All), rows: None, payload_matches: HashSet::new() },
             len: 0,
             revision: 0,
             watching_since: Timestamp(i64::MAX),
@@ -91,7 +91,7 @@ impl Store {
     }
 
     /// From when on records can be late; what is older is history.
-    pub fn watch_from(&mut self, at: Timestamp) {
+    pub fn set_live_since(&mut self, at: Timestamp) {
         self.watching_since = at;
     }
 
@@ -124,7 +124,7 @@ impl Store {
         (&self.segments[row as usize / ROWS], row as usize % ROWS)
     }
 
-    fn extra(&self, row: Row) -> Option<&Extra> {
+    fn extra(&self, row: Row) -> Option<&RareFields> {
         let (segment, at) = self.at(row);
         if segment.has_extra(at) { self.extras.get(&row).map(|extra| &**extra) } else { None }
     }
@@ -146,8 +146,8 @@ impl Store {
     }
 
     /// Takes activities, new or changed.
-    pub fn ingest(&mut self, batch: Vec<Activity>) -> Delta {
-        let mut delta = Delta::default();
+    pub fn ingest(&mut self, batch: Vec<Activity>) -> IngestResult {
+        let mut delta = IngestResult::default();
         let mut fresh: Vec<Row> = Vec::with_capacity(batch.len());
         let mut moved: Vec<Row> = Vec::new();
         let mut moved_from: Vec<Timestamp> = Vec::new();
@@ -210,9 +210,9 @@ impl Store {
         let before = self.get(row);
         let mut after = before.clone();
         if activity.part || after.part {
-            after.absorb(activity);
+            after.merge(activity);
         } else {
-            after.supersede(activity);
+            after.replace_with(activity);
         }
         if after == before {
             return false;
@@ -229,7 +229,7 @@ impl Store {
             moved.push(row);
         }
         let Self { segments, symbols, extras, .. } = self;
-        segments[row as usize / ROWS].put(row as usize % ROWS, row, &after, &mut Shared { symbols, extras });
+        segments[row as usize / ROWS].put(row as usize % ROWS, row, &after, &mut SegmentContext { symbols, extras });
         true
     }
 
@@ -239,7 +239,7 @@ impl Store {
             self.segments.push(Segment::default());
         }
         let Self { segments, symbols, extras, .. } = self;
-        segments[row as usize / ROWS].put(row as usize % ROWS, row, activity, &mut Shared { symbols, extras });
+        segments[row as usize / ROWS].put(row as usize % ROWS, row, activity, &mut SegmentContext { symbols, extras });
         self.len += 1;
         row
     }
@@ -248,7 +248,7 @@ impl Store {
     fn update_view(&mut self, fresh: &[Row], placed: &[Row], touched: &[Row]) -> usize {
         let Some(mut rows) = self.view.rows.take() else { return fresh.len() };
         let evaluator = std::mem::take(&mut self.view.evaluator);
-        let keeps = |row: Row| evaluator.keeps(self, row) || self.view.decided.contains(&row);
+        let keeps = |row: Row| evaluator.keeps(self, row) || self.view.payload_matches.contains(&row);
         let into: Vec<Row> = placed.iter().copied().filter(|row| keeps(*row)).collect();
         rows.insert(&into, |row| self.key(row));
         for row in touched {
@@ -274,14 +274,14 @@ impl Store {
         let all = matches!(predicate, Predicate::All);
         let evaluator = Evaluator::new(predicate);
         let rows = if all { None } else { Some(Ordered::from_sorted(evaluator.select(self, self.order.rows()))) };
-        self.view = View { evaluator, rows, decided: HashSet::new() };
+        self.view = View { evaluator, rows, payload_matches: HashSet::new() };
         self.revision += 1;
     }
 
     /// Rows that a source found to match where only their payload can tell.
-    pub fn decide(&mut self, ids: &[Id]) {
+    pub fn set_payload_matches(&mut self, ids: &[Id]) {
         let rows: Vec<Row> = ids.iter().filter_map(|id| self.find(id)).collect();
-        self.view.decided.extend(rows.iter().copied());
+        self.view.payload_matches.extend(rows.iter().copied());
         self.update_view(&[], &[], &rows);
         self.revision += 1;
     }

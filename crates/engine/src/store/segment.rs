@@ -67,7 +67,7 @@ mod bits {
 
 /// Rare values, beside the columns.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Extra {
+pub(super) struct RareFields {
     pub(super) duration_us: Option<u64>,
     pub(super) completed_at: Option<Timestamp>,
     pub(super) next_retry_at: Option<Timestamp>,
@@ -103,9 +103,9 @@ pub(super) struct Segment {
 }
 
 /// What the columns of a store share.
-pub(super) struct Shared<'a> {
+pub(super) struct SegmentContext<'a> {
     pub(super) symbols: &'a mut Symbols,
-    pub(super) extras: &'a mut HashMap<u32, Box<Extra>>,
+    pub(super) extras: &'a mut HashMap<u32, Box<RareFields>>,
 }
 
 fn pack_id(id: &Id, symbols: &mut Symbols) -> (u128, u32) {
@@ -122,9 +122,9 @@ impl Segment {
     }
 
     /// Adds an activity, or writes it over row `at`. `row` is its number in the store.
-    pub(super) fn put(&mut self, at: usize, row: u32, activity: &Activity, shared: &mut Shared<'_>) {
+    pub(super) fn put(&mut self, at: usize, row: u32, activity: &Activity, shared: &mut SegmentContext<'_>) {
         let symbols = &mut *shared.symbols;
-        let mut extra = Extra::default();
+        let mut extra = RareFields::default();
         let (id, id_form) = pack_id(&activity.id, symbols);
         let (locator, locator_more, locator_form, source) = match activity.places.first() {
             Some(place) => {
@@ -149,7 +149,7 @@ impl Segment {
             }
         };
         extra.next_retry_at = activity.next_retry_at;
-        let mut byte = |value: Option<u16>, slot: fn(&mut Extra) -> &mut Option<u16>| match value {
+        let mut byte = |value: Option<u16>, slot: fn(&mut RareFields) -> &mut Option<u16>| match value {
             Some(n) if n < u16::from(NO_BYTE) => n as u8,
             more => {
                 *slot(&mut extra) = more;
@@ -159,7 +159,7 @@ impl Segment {
         let attempt = byte(activity.attempt, |extra| &mut extra.attempt);
         let max_attempts = byte(activity.max_attempts, |extra| &mut extra.max_attempts);
         let flag = |set: bool, bit: u32| if set { bit } else { 0 };
-        let has_extra = extra != Extra::default();
+        let has_extra = extra != RareFields::default();
         let packed = (activity.kind as u32) << bits::KIND
             | (activity.direction as u32) << bits::DIRECTION
             | activity.status.map_or(0, |s| s as u32 + 1) << bits::STATUS
@@ -279,12 +279,12 @@ impl Segment {
         (word > 0).then(|| Level::from_index(word as u8 - 1))
     }
 
-    pub(super) fn attempt(&self, at: usize, extra: Option<&Extra>) -> Option<u16> {
+    pub(super) fn attempt(&self, at: usize, extra: Option<&RareFields>) -> Option<u16> {
         let byte = self.attempt[at];
         if byte == NO_BYTE { extra.and_then(|e| e.attempt) } else { Some(u16::from(byte)) }
     }
 
-    pub(super) fn max_attempts(&self, at: usize, extra: Option<&Extra>) -> Option<u16> {
+    pub(super) fn max_attempts(&self, at: usize, extra: Option<&RareFields>) -> Option<u16> {
         let byte = self.max_attempts[at];
         if byte == NO_BYTE { extra.and_then(|e| e.max_attempts) } else { Some(u16::from(byte)) }
     }
@@ -297,12 +297,12 @@ impl Segment {
         number(&self.memory, at)
     }
 
-    pub(super) fn duration(&self, at: usize, extra: Option<&Extra>) -> Option<u64> {
+    pub(super) fn duration(&self, at: usize, extra: Option<&RareFields>) -> Option<u64> {
         let us = self.duration[at];
         if us == NO_DURATION { extra.and_then(|e| e.duration_us) } else { Some(u64::from(us)) }
     }
 
-    pub(super) fn completed(&self, at: usize, extra: Option<&Extra>) -> Option<Timestamp> {
+    pub(super) fn completed(&self, at: usize, extra: Option<&RareFields>) -> Option<Timestamp> {
         if self.bits[at] & bits::ENDS == 0 {
             return extra.and_then(|e| e.completed_at);
         }
@@ -339,7 +339,7 @@ impl Segment {
         Place { at: recorded, ..Place::new(self.source(at), locator) }
     }
 
-    pub(super) fn get(&self, at: usize, symbols: &Symbols, extra: Option<&Extra>) -> Activity {
+    pub(super) fn get(&self, at: usize, symbols: &Symbols, extra: Option<&RareFields>) -> Activity {
         let text = |column| {
             let symbol = self.text(at, column);
             (symbol != Symbol::ABSENT).then(|| CompactString::from(symbols.get(symbol)))

@@ -3,7 +3,7 @@
 use super::segment::Text;
 use super::symbols::Symbol;
 use super::{Row, Store, is_same};
-use crosstail_core::filter::{Class, Field, Record as _};
+use crosstail_core::filter::{Field, Record as _, ValueType};
 use crosstail_core::model::Timestamp;
 use foldhash::fast::FixedState;
 use std::collections::HashMap;
@@ -73,7 +73,7 @@ impl Store {
                     })
                     .collect()
             }
-            (None, Class::Word) => {
+            (None, ValueType::Word) => {
                 let words = field.words();
                 let mut counts = vec![(0, 0); words.len()];
                 for row in rows {
@@ -96,8 +96,8 @@ impl Store {
                         slot.1 += u64::from(self.is_failure(*row));
                     };
                     match field.class() {
-                        Class::Number => record.number(field).into_iter().for_each(|n| add(n.to_string())),
-                        Class::Keyword => {
+                        ValueType::Number => record.number(field).into_iter().for_each(|n| add(n.to_string())),
+                        ValueType::Keyword => {
                             record.text(field, &mut |text| {
                                 add(text.to_owned());
                                 true

@@ -19,7 +19,7 @@ impl Symbol {
 const CHUNK: usize = 256 * 1024;
 
 #[derive(Debug, Clone, Copy)]
-struct Span {
+struct TextRange {
     chunk: u32,
     start: u32,
     length: u32,
@@ -29,14 +29,14 @@ struct Span {
 #[derive(Debug)]
 pub struct Symbols {
     chunks: Vec<String>,
-    spans: Vec<Span>,
+    spans: Vec<TextRange>,
     table: HashTable<u32>,
     hasher: FixedState,
 }
 
 impl Default for Symbols {
     fn default() -> Self {
-        let absent = Span { chunk: 0, start: 0, length: 0 };
+        let absent = TextRange { chunk: 0, start: 0, length: 0 };
         Self {
             chunks: vec![String::new()],
             spans: vec![absent],
@@ -62,7 +62,7 @@ impl Symbols {
         let start = self.chunks[chunk].len() as u32;
         self.chunks[chunk].push_str(text);
         let symbol = self.spans.len() as u32;
-        self.spans.push(Span { chunk: chunk as u32, start, length: text.len() as u32 });
+        self.spans.push(TextRange { chunk: chunk as u32, start, length: text.len() as u32 });
         let Self { table, hasher, chunks, spans, .. } = self;
         table.insert_unique(hash, symbol, |other| hasher.hash_one(text_of(chunks, spans, *other)));
         Symbol(symbol)
@@ -121,7 +121,7 @@ impl Symbols {
     }
 }
 
-fn text_of<'a>(chunks: &'a [String], spans: &[Span], symbol: u32) -> &'a str {
+fn text_of<'a>(chunks: &'a [String], spans: &[TextRange], symbol: u32) -> &'a str {
     let span = spans[symbol as usize];
     &chunks[span.chunk as usize][span.start as usize..(span.start + span.length) as usize]
 }

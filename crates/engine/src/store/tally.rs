@@ -3,7 +3,7 @@
 use super::segment::Text;
 use super::symbols::Symbol;
 use super::{Facet, Row, RowRecord, Store, is_same};
-use crosstail_core::filter::{Class, Field, Record as _};
+use crosstail_core::filter::{Field, Record as _, ValueType};
 use crosstail_core::model::Status;
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -51,7 +51,7 @@ const LATENCIES: &[(&str, u64)] = &[
 
 /// What a row counts as.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
+enum OutcomeClass {
     Open,
     Rest,
     Failed,
@@ -60,11 +60,11 @@ enum Side {
 /// Counts of one value: failures, others.
 type Pair = (u32, u32);
 
-fn add(pair: &mut Pair, side: Side) {
+fn add(pair: &mut Pair, side: OutcomeClass) {
     match side {
-        Side::Failed => pair.0 += 1,
-        Side::Rest => pair.1 += 1,
-        Side::Open => {}
+        OutcomeClass::Failed => pair.0 += 1,
+        OutcomeClass::Rest => pair.1 += 1,
+        OutcomeClass::Open => {}
     }
 }
 
@@ -72,13 +72,13 @@ impl Store {
     /// Counts the values of rows on all cores.
     pub fn tallies(&self, rows: &[Row]) -> Tallies {
         let side = |row: &Row| match self.status(*row) {
-            Some(Status::InProgress) => Side::Open,
-            _ if self.is_failure(*row) => Side::Failed,
-            _ => Side::Rest,
+            Some(Status::InProgress) => OutcomeClass::Open,
+            _ if self.is_failure(*row) => OutcomeClass::Failed,
+            _ => OutcomeClass::Rest,
         };
-        let sides: Vec<Side> = rows.par_iter().map(side).collect();
-        let failed = sides.iter().filter(|side| **side == Side::Failed).count() as u64;
-        let rest = sides.iter().filter(|side| **side == Side::Rest).count() as u64;
+        let sides: Vec<OutcomeClass> = rows.par_iter().map(side).collect();
+        let failed = sides.iter().filter(|side| **side == OutcomeClass::Failed).count() as u64;
+        let rest = sides.iter().filter(|side| **side == OutcomeClass::Rest).count() as u64;
         let several_sources = self.names.sources().len() > 1;
         let counted = FIELDS.par_iter().filter(|field| **field != Field::Source || several_sources).map(|field| {
             let enough = |(f, r): Pair| u64::from(f) * 100 >= failed.max(1) || u64::from(r) * 100 >= rest.max(1);
@@ -90,7 +90,7 @@ impl Store {
         Tallies { failed, rest, fields: counted.collect() }
     }
 
-    fn counts(&self, field: Field, rows: &[Row], sides: &[Side]) -> Vec<(String, Pair)> {
+    fn counts(&self, field: Field, rows: &[Row], sides: &[OutcomeClass]) -> Vec<(String, Pair)> {
         let rows = rows.iter().zip(sides);
         match (Self::text_column(field), field) {
             (Some(Text::Tags), _) => {
@@ -127,7 +127,7 @@ impl Store {
                 let name = |id: u32| self.names.source_name(crosstail_core::model::SourceId(id as u16)).to_string();
                 counts.into_iter().map(|(id, pair)| (name(id), pair)).collect()
             }
-            (None, field) if field.class() == Class::Word => {
+            (None, field) if field.class() == ValueType::Word => {
                 let words = field.words();
                 let mut counts = vec![(0, 0); words.len()];
                 for (row, side) in rows {
@@ -154,7 +154,7 @@ impl Store {
     fn by_symbol<'a>(
         &self,
         column: Text,
-        rows: impl Iterator<Item = (&'a Row, &'a Side)>,
+        rows: impl Iterator<Item = (&'a Row, &'a OutcomeClass)>,
     ) -> impl Iterator<Item = (Symbol, Pair)> {
         let mut counts: Vec<Pair> = vec![(0, 0); self.symbols.len()];
         for (row, side) in rows {

@@ -1,6 +1,6 @@
 //! CSV and NDJSON: a line a row, appended; the mark is the length so far.
 
-use super::{Exported, FileSink, cell, columns, part_of, publish, row};
+use super::{ExportRow, FileSink, cell, columns, part_path, publish, row};
 use crate::safe_json;
 use anyhow::{Context as _, bail};
 use async_trait::async_trait;
@@ -25,7 +25,7 @@ pub struct LinesSink {
 impl LinesSink {
     /// Begins the file, or goes on after a mark.
     pub fn open(path: &Path, csv: bool, payloads: bool, names: &Names, mark: Option<&Value>) -> anyhow::Result<Self> {
-        let part = part_of(path);
+        let part = part_path(path);
         let what = || part.display().to_string();
         let mut file =
             File::options().create(true).truncate(false).write(true).read(true).open(&part).with_context(what)?;
@@ -54,8 +54,8 @@ fn text<T: AsRef<[u8]>>(cells: &[T]) -> anyhow::Result<Vec<u8>> {
 
 #[async_trait]
 impl FileSink for LinesSink {
-    async fn step(&mut self, activities: Vec<Exported>) -> anyhow::Result<Value> {
-        let one = |exported: &Exported| -> anyhow::Result<Vec<u8>> {
+    async fn step(&mut self, activities: Vec<ExportRow>) -> anyhow::Result<Value> {
+        let one = |exported: &ExportRow| -> anyhow::Result<Vec<u8>> {
             let row = row(exported, &self.names)?;
             if self.csv {
                 return text(&row.values().map(cell).collect::<Vec<_>>());
@@ -65,7 +65,7 @@ impl FileSink for LinesSink {
             Ok(line)
         };
         let lines = activities.par_iter().map(one).collect::<anyhow::Result<Vec<_>>>()?;
-        let what = || part_of(&self.path).display().to_string();
+        let what = || part_path(&self.path).display().to_string();
         for chunk in lines.chunks(1024) {
             self.file.write_all(&chunk.concat()).with_context(what)?;
         }
@@ -76,6 +76,6 @@ impl FileSink for LinesSink {
 
     async fn finish(self: Box<Self>) -> anyhow::Result<()> {
         self.file.sync_all()?;
-        publish(&part_of(&self.path), &self.path)
+        publish(&part_path(&self.path), &self.path)
     }
 }

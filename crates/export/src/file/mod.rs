@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 /// A form of file, by the ending of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileForm {
+pub enum FileFormat {
     /// Comma-separated values, RFC 4180.
     Csv,
     /// A JSON object a line.
@@ -29,7 +29,7 @@ pub enum FileForm {
     Sqlite,
 }
 
-impl FileForm {
+impl FileFormat {
     /// The form of a path.
     pub fn of(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
@@ -43,25 +43,25 @@ impl FileForm {
 }
 
 /// An activity that is exported, with its payload where that is asked for.
-pub type Exported = (Activity, Option<Payload>);
+pub type ExportRow = (Activity, Option<Payload>);
 
 /// Where activities go.
 #[async_trait]
 pub trait FileSink: Send {
     /// Writes activities and makes them durable; gives the mark to go on from.
-    async fn step(&mut self, activities: Vec<Exported>) -> anyhow::Result<Value>;
+    async fn step(&mut self, activities: Vec<ExportRow>) -> anyhow::Result<Value>;
 
     /// Ends the file and gives it its name.
     async fn finish(self: Box<Self>) -> anyhow::Result<()>;
 }
 
 /// Where an unfinished file is.
-pub fn part_of(path: &Path) -> PathBuf {
-    beside(path, "part")
+pub fn part_path(path: &Path) -> PathBuf {
+    sibling(path, "part")
 }
 
 /// The path with something after its name.
-pub fn beside(path: &Path, ending: &str) -> PathBuf {
+pub fn sibling(path: &Path, ending: &str) -> PathBuf {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     path.with_file_name(format!("{name}.{ending}"))
 }
@@ -86,7 +86,7 @@ const PAYLOAD: [&str; 6] =
     ["request_headers", "request_body", "response_headers", "response_body", "error_stack", "metadata"];
 
 /// An activity as an object of [`columns`], without secrets.
-fn row((activity, payload): &Exported, names: &Names) -> anyhow::Result<Map<String, Value>> {
+fn row((activity, payload): &ExportRow, names: &Names) -> anyhow::Result<Map<String, Value>> {
     let Value::Object(mut row) = serde_json::to_value(Record::new(activity, names))? else {
         anyhow::bail!("a record is an object");
     };

@@ -1,7 +1,7 @@
 //! Parquet (<https://parquet.apache.org/docs/file-format/>): each step is a row group in a file of its own; at the end they
 //! are put together without being encoded again.
 
-use super::{Exported, FileSink, cell, columns, part_of, publish, row};
+use super::{ExportRow, FileSink, cell, columns, part_path, publish, row};
 use anyhow::{Context as _, bail};
 use async_trait::async_trait;
 use crosstail_core::model::{Names, parse_timestamp};
@@ -51,7 +51,7 @@ impl ParquetSink {
             .set_created_by(format!("crosstail {}", env!("CARGO_PKG_VERSION")))
             .build();
         let groups = mark.and_then(|mark| mark["groups"].as_u64()).unwrap_or(0);
-        let folder = part_of(path);
+        let folder = part_path(path);
         if mark.is_none() {
             let _ = std::fs::remove_dir_all(&folder);
         }
@@ -71,7 +71,7 @@ impl ParquetSink {
     }
 
     fn group(&self, number: u64) -> PathBuf {
-        part_of(&self.path).join(format!("{number:06}.parquet"))
+        part_path(&self.path).join(format!("{number:06}.parquet"))
     }
 
     fn write_group(&self, file: File, rows: &[Map<String, Value>]) -> anyhow::Result<()> {
@@ -117,7 +117,7 @@ impl ParquetSink {
 
 #[async_trait]
 impl FileSink for ParquetSink {
-    async fn step(&mut self, activities: Vec<Exported>) -> anyhow::Result<Value> {
+    async fn step(&mut self, activities: Vec<ExportRow>) -> anyhow::Result<Value> {
         let rows: Vec<_> =
             activities.into_iter().map(|exported| row(&exported, &self.names)).collect::<anyhow::Result<_>>()?;
         if !rows.is_empty() {
@@ -130,7 +130,7 @@ impl FileSink for ParquetSink {
     }
 
     async fn finish(self: Box<Self>) -> anyhow::Result<()> {
-        let whole = part_of(&self.path).join("whole");
+        let whole = part_path(&self.path).join("whole");
         let file = File::create(&whole).with_context(|| whole.display().to_string())?;
         let mut writer = SerializedFileWriter::new(file, Arc::clone(&self.schema), Arc::clone(&self.properties))?;
         for number in 1..=self.groups {
@@ -155,7 +155,7 @@ impl FileSink for ParquetSink {
         }
         writer.into_inner()?.sync_all()?;
         publish(&whole, &self.path)?;
-        std::fs::remove_dir_all(part_of(&self.path))?;
+        std::fs::remove_dir_all(part_path(&self.path))?;
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! The page: readable in any browser without network, in light and dark, on paper.
+//! The HTML page of a report: readable in any browser without a network, in light and dark mode, and on paper.
 
 use super::{Cell, Chart, Report, Table};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -15,11 +15,11 @@ svg { width: 100%; height: auto; margin: .5rem 0 1rem; } svg text { fill: var(--
 svg .dim { fill: var(--dim); } svg .bar { fill: var(--bar); } svg .part { fill: var(--bad); } footer { color: var(--dim); margin-top: 3rem; }
 ";
 
-/// Rows of a bar chart at most.
+/// Maximum number of bars in a chart.
 const BARS: usize = 20;
 const WIDTH: f64 = 1000.0;
 
-/// A number for people: thousands apart, two digits at most.
+/// Formats a number with thousands separators and at most two decimals.
 fn number(n: f64) -> String {
     crosstail_core::model::Unit::Count.text((n * 100.0).round() / 100.0)
 }
@@ -82,7 +82,7 @@ fn section(table: &Table) -> Markup {
     }
 }
 
-/// The values of a chart: name, number, part of it.
+/// The values of a chart: name, number, and the part of it to mark.
 fn values(table: &Table, value: &str, part: Option<&str>) -> Vec<(String, f64, f64)> {
     let (Some(value), part) = (table.column(value), part.and_then(|part| table.column(part))) else {
         return Vec::new();

@@ -1,11 +1,11 @@
-//! The reports that the documents ask for: what they count, how it is grouped and ordered.
+//! The reports that the documented systems ask for: what they count, how it is grouped and sorted.
 
 use super::{Chart, Table};
 use crosstail_core::filter::Field;
 use crosstail_core::model::Figures;
 use crosstail_source::{GroupKey, Groups};
 
-/// What rows are ordered by.
+/// How rows are sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Order {
     Failed,
@@ -14,31 +14,31 @@ enum Order {
     Time,
 }
 
-/// A report that has a name.
+/// A built-in report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kind {
-    /// Its name on the command line.
+    /// Name on the command line.
     pub name: &'static str,
-    /// What it shows.
+    /// Title for people.
     pub title: &'static str,
-    /// What it counts beside the filter that it is asked with.
+    /// Filter in addition to the user's.
     pub filter: &'static str,
-    /// Its groups.
+    /// Fields to group by.
     pub by: &'static [Field],
-    /// Spans of so many microseconds.
+    /// Length of the periods to group by, in microseconds.
     pub bucket_us: Option<i64>,
     order: Order,
     chart: Chart,
 }
 
 const DAY_US: i64 = 86_400_000_000;
-/// Rows of a ranked report.
+/// Maximum number of rows in a ranked report.
 const RANKED: usize = 50;
-/// Fewer latencies than these are no rank.
+/// Groups with fewer latencies are not ranked.
 const ENOUGH: u64 = 5;
 
 impl Kind {
-    /// Every report.
+    /// All built-in reports.
     pub const ALL: &'static [Self] = &[
         Self {
             name: "failed_by_type",
@@ -87,12 +87,12 @@ impl Kind {
         },
     ];
 
-    /// The report of a name.
+    /// The report with a name.
     pub fn find(name: &str) -> Option<&'static Self> {
         Self::ALL.iter().find(|kind| kind.name == name)
     }
 
-    /// The table of its groups.
+    /// The table for figures by group.
     pub fn table(&self, groups: Groups) -> Table {
         let mut rows: Vec<(GroupKey, Figures)> = groups.into_iter().collect();
         let p95 = |figures: &Figures| figures.latencies.quantile_ms(0.95).unwrap_or(0.0);

@@ -137,7 +137,7 @@ pub struct Report {
 
 /// A form of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum ReportFormat {
     /// Comma-separated values: the tables one below the other, each with its name before it.
     Csv,
     /// One object.
@@ -146,7 +146,7 @@ pub enum Form {
     Html,
 }
 
-impl Form {
+impl ReportFormat {
     /// The form of a file by its ending.
     pub fn of_path(path: &str) -> Result<Self, String> {
         match std::path::Path::new(path).extension().and_then(|ending| ending.to_str()) {
@@ -160,11 +160,11 @@ impl Form {
 
 impl Report {
     /// The report in a form.
-    pub fn write(&self, form: Form) -> Result<String, String> {
+    pub fn write(&self, form: ReportFormat) -> Result<String, String> {
         match form {
-            Form::Csv => self.csv().map_err(|error| error.to_string()),
-            Form::Json => safe_json(&self.json()).map(|text| text + "\n").map_err(|error| error.to_string()),
-            Form::Html => Ok(html::page(self)),
+            ReportFormat::Csv => self.csv().map_err(|error| error.to_string()),
+            ReportFormat::Json => safe_json(&self.json()).map(|text| text + "\n").map_err(|error| error.to_string()),
+            ReportFormat::Html => Ok(html::page(self)),
         }
     }
 
@@ -220,14 +220,14 @@ mod tests {
     #[test]
     fn every_form_has_every_value_and_no_secret() {
         let report = report();
-        let csv = report.write(Form::Csv).expect("CSV");
+        let csv = report.write(ReportFormat::Csv).expect("CSV");
         assert_eq!(csv, "system,count,failed\r\n<b>SAP</b> =1+1,3,1\r\nBearer [REDACTED],2.35,\r\n");
-        let json: Value = serde_json::from_str(&report.write(Form::Json).expect("JSON")).expect("JSON");
+        let json: Value = serde_json::from_str(&report.write(ReportFormat::Json).expect("JSON")).expect("JSON");
         assert_eq!(
             json["tables"]["systems"][1],
             json!({ "system": "Bearer [REDACTED]", "count": 2.35, "failed": null })
         );
-        let html = report.write(Form::Html).expect("a page");
+        let html = report.write(ReportFormat::Html).expect("a page");
         assert!(html.contains("&lt;b&gt;SAP&lt;/b&gt;") && !html.contains("<b>SAP"), "{html}");
         for outside in ["http://", "https://", "src=", "@import", "abcdefghijkl"] {
             let found = html.replace("http://www.w3.org/2000/svg", "");
@@ -239,12 +239,12 @@ mod tests {
     fn formulas_are_no_formulas() {
         let mut report = report();
         report.tables[0].rows[0][0] = Cell::text("=cmd|' /C calc'!A0");
-        assert!(report.write(Form::Csv).expect("CSV").contains("'=cmd"));
+        assert!(report.write(ReportFormat::Csv).expect("CSV").contains("'=cmd"));
     }
 
     #[test]
     fn a_path_names_its_form() {
-        assert_eq!(Form::of_path("a/b.html"), Ok(Form::Html));
-        assert!(Form::of_path("report.pdf").expect_err("no form").contains(".html, .csv or .json"));
+        assert_eq!(ReportFormat::of_path("a/b.html"), Ok(ReportFormat::Html));
+        assert!(ReportFormat::of_path("report.pdf").expect_err("no form").contains(".html, .csv or .json"));
     }
 }

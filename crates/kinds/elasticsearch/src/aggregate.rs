@@ -7,7 +7,7 @@ use super::connection::{TIME_LIMIT, found, in_path};
 use super::expression::{all, condition};
 use super::mapping::{Mapping, Type};
 use super::{Elasticsearch, Error};
-use crosstail_core::filter::{Field, Leaf, Named, Predicate, Target, Test};
+use crosstail_core::filter::{Comparator, Field, Matcher, NamedRecord, Operand, Predicate};
 use crosstail_core::model::{Id, Latencies, Mean, Names, Timestamp};
 use crosstail_core::schema::{Assembler, Scalar, Target as Column};
 use crosstail_source::{Grouping, Groups, PageQuery};
@@ -271,7 +271,7 @@ impl<'a> Plan<'a> {
         let at = at.unwrap_or(Timestamp(0));
         let mut activity = assembler.finish(&self.mapping.schema, Id::Text("".into()), at);
         activity.places = vec![self.mapping.place("")];
-        if !self.residual.keeps(&Named { activity: &activity, names, payload: None }) {
+        if !self.residual.keeps(&NamedRecord { activity: &activity, names, payload: None }) {
             return true;
         }
         let figures = groups.entry(self.grouping.key(&activity, names)).or_default();
@@ -308,9 +308,9 @@ fn split(predicate: Predicate) -> (Bounds, Predicate) {
     let mut rest = Vec::new();
     for clause in clauses {
         match &clause {
-            Predicate::Leaf(Leaf {
-                target: Target::Field(Field::Time),
-                test: Test::Time(list),
+            Predicate::Compare(Comparator {
+                target: Operand::Field(Field::Time),
+                test: Matcher::Time(list),
                 negated: false,
                 or_absent: false,
             }) if list.len() == 1 => bounds.push((list[0].start, list[0].end)),
@@ -326,10 +326,10 @@ fn fields_of(predicate: &Predicate, into: &mut Vec<Field>) -> bool {
         Predicate::All => true,
         Predicate::And(parts) | Predicate::Or(parts) => parts.iter().all(|part| fields_of(part, into)),
         Predicate::Not(part) => fields_of(part, into),
-        Predicate::Leaf(Leaf { target: Target::Field(field), .. }) => {
+        Predicate::Compare(Comparator { target: Operand::Field(field), .. }) => {
             into.push(*field);
             true
         }
-        Predicate::Leaf(_) | Predicate::Anywhere(_) => false,
+        Predicate::Compare(_) | Predicate::FreeText(_) => false,
     }
 }

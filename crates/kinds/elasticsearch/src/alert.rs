@@ -24,7 +24,7 @@ impl ChangeAlerts for ElasticsearchAlerts {
         place: &Place,
         change: AlertChange<'_>,
     ) -> anyhow::Result<String> {
-        let (_, key) = place.locator.in_table().context("the alert has no key")?;
+        let (_, key) = place.locator.as_table_key().context("the alert has no key")?;
         let (index, id) = key.split_once('/').context("the alert's key names no index")?;
         let transport = crate::transport(url)?;
         change_document(&transport, (index, id), change.to, change.by, change.at).await?;

@@ -1,7 +1,7 @@
 //! The connection: nodes, authentication, roots of trust, and the one way to ask.
 
 use super::Error;
-use crosstail_source::decoded;
+use crosstail_source::percent_decoded;
 use elasticsearch::auth::Credentials;
 use elasticsearch::cert::{Certificate, CertificateValidation};
 use elasticsearch::http::headers::HeaderMap;
@@ -58,26 +58,26 @@ impl Address {
             .collect::<Result<Vec<_>, _>>()?;
         let credentials = user.map(|user| match user.split_once(':') {
             Some(("api_key", key)) => {
-                let key = decoded(key);
+                let key = percent_decoded(key);
                 match key.split_once(':') {
                     Some((id, secret)) => Credentials::ApiKey(id.to_owned(), secret.to_owned()),
                     None => Credentials::EncodedApiKey(key),
                 }
             }
-            Some(("bearer", token)) => Credentials::Bearer(decoded(token)),
-            Some((name, password)) => Credentials::Basic(decoded(name), decoded(password)),
-            None => Credentials::Basic(decoded(user), String::new()),
+            Some(("bearer", token)) => Credentials::Bearer(percent_decoded(token)),
+            Some((name, password)) => Credentials::Basic(percent_decoded(name), percent_decoded(password)),
+            None => Credentials::Basic(percent_decoded(user), String::new()),
         });
         let mut authority = None;
         for (key, value) in
             parameters.split('&').filter(|pair| !pair.is_empty()).map(|p| p.split_once('=').unwrap_or((p, "")))
         {
             match key {
-                "ca" => authority = Some(decoded(value)),
+                "ca" => authority = Some(percent_decoded(value)),
                 other => return Err(format!("the address has '{other}'; known is ca=FILE, certificates in PEM")),
             }
         }
-        Ok(Self { nodes, credentials, authority, pattern: decoded(pattern) })
+        Ok(Self { nodes, credentials, authority, pattern: percent_decoded(pattern) })
     }
 }
 
@@ -104,7 +104,7 @@ pub(super) fn transport(address: &Address) -> Result<Transport, String> {
 
 /// What a search gives.
 #[derive(Deserialize)]
-pub(super) struct Found<'a> {
+pub(super) struct SearchResponse<'a> {
     #[serde(default)]
     pub(super) timed_out: bool,
     #[serde(default, rename = "pit_id")]
@@ -169,7 +169,7 @@ impl Connection {
                 Ok(response) => response,
                 Err(error) => {
                     unreachable += 1;
-                    let error = Error::unreachable(&error);
+                    let error = Error::from_transport(&error);
                     // Each node twice: a connection that was kept may have been closed meanwhile.
                     if unreachable < 2 * self.nodes && !matches!(error, Error::Timeout(_)) {
                         continue;
@@ -179,7 +179,7 @@ impl Connection {
             };
             unreachable = 0;
             let status = response.status_code();
-            let text = response.text().await.map_err(|error| Error::unreachable(&error))?;
+            let text = response.text().await.map_err(|error| Error::from_transport(&error))?;
             if status.is_success() {
                 return Ok(text);
             }
@@ -190,7 +190,7 @@ impl Connection {
                 busy += 1;
                 continue;
             }
-            return Err(Error::answered(status.as_u16(), &text));
+            return Err(Error::from_response(status.as_u16(), &text));
         }
     }
 
@@ -202,8 +202,8 @@ impl Connection {
 }
 
 /// A search's answer, whole: an answer of some shards only would be a lie.
-pub(super) fn found(text: &str) -> Result<Found<'_>, Error> {
-    let found: Found = serde_json::from_str(text).map_err(|error| Error::Unreadable(error.to_string()))?;
+pub(super) fn found(text: &str) -> Result<SearchResponse<'_>, Error> {
+    let found: SearchResponse = serde_json::from_str(text).map_err(|error| Error::Unreadable(error.to_string()))?;
     if found.timed_out {
         return Err(Error::Timeout(format!("the search was stopped after {TIME_LIMIT}")));
     }

@@ -4,7 +4,7 @@ use crate::kind::KIND;
 use anyhow::{Context as _, bail};
 use async_trait::async_trait;
 use crosstail_core::schema::Schema;
-use crosstail_source::create::{Creator, Item, Plan, Standing};
+use crosstail_source::create::{Creator, Item, ItemState, Plan};
 use elasticsearch::http::Method;
 use elasticsearch::http::headers::HeaderMap;
 use elasticsearch::http::transport::Transport;
@@ -99,14 +99,14 @@ async fn plan(text: &str, transport: &Transport) -> anyhow::Result<Plan> {
         }
         let (status, answer) = ask(transport, Method::Get, &format!("_ilm/policy/{name}"), None).await?;
         let standing = match status {
-            200 if holds(&answer[&name]["policy"]["phases"], &policy["body"]["policy"]["phases"]) => Standing::There,
-            200 => Standing::Outdated,
-            404 if answer["error"].is_object() => Standing::Missing,
+            200 if holds(&answer[&name]["policy"]["phases"], &policy["body"]["policy"]["phases"]) => ItemState::There,
+            200 => ItemState::Outdated,
+            404 if answer["error"].is_object() => ItemState::Missing,
             400 | 404 | 405 => {
                 without_lifecycle = true;
                 let why = "this cluster has no lifecycle management (it comes with Elastic's default distribution): \
                            what is older than 90 days has to be deleted by something else";
-                Standing::Impossible(why.to_owned())
+                ItemState::Impossible(why.to_owned())
             }
             _ => bail!(refused(status, &answer)),
         };
@@ -124,9 +124,9 @@ async fn plan(text: &str, transport: &Transport) -> anyhow::Result<Plan> {
         let (status, answer) = ask(transport, Method::Get, &path, None).await?;
         let there = &answer["index_templates"][0]["index_template"];
         let standing = match status {
-            200 if holds(there, &expected) => Standing::There,
-            200 => Standing::Outdated,
-            404 => Standing::Missing,
+            200 if holds(there, &expected) => ItemState::There,
+            200 => ItemState::Outdated,
+            404 => ItemState::Missing,
             _ => bail!(refused(status, &answer)),
         };
         plan.items.push(request("index template", &path, name, standing, &template["body"]));
@@ -135,7 +135,7 @@ async fn plan(text: &str, transport: &Transport) -> anyhow::Result<Plan> {
         let name = index["name"].as_str().unwrap_or_default().to_owned();
         let (status, answer) = ask(transport, Method::Get, &name, None).await?;
         let standing = match status {
-            404 => Standing::Missing,
+            404 => ItemState::Missing,
             200 => {
                 // An alias gives the index behind it.
                 let there = answer.as_object().and_then(|map| map.values().next()).cloned().unwrap_or_default();
@@ -148,7 +148,7 @@ async fn plan(text: &str, transport: &Transport) -> anyhow::Result<Plan> {
                         format!("{field} is {has}, and should be {wanted}: a mapping is changed by a new index only")
                     })
                 });
-                differs.map_or(Standing::There, Standing::Differs)
+                differs.map_or(ItemState::There, ItemState::Differs)
             }
             _ => bail!(refused(status, &answer)),
         };
@@ -157,18 +157,18 @@ async fn plan(text: &str, transport: &Transport) -> anyhow::Result<Plan> {
     Ok(plan)
 }
 
-fn request(what: &'static str, path: &str, name: String, standing: Standing, body: &Value) -> Item {
-    Item { what, name, standing, statement: format!("PUT /{path}\n{body}") }
+fn request(what: &'static str, path: &str, name: String, standing: ItemState, body: &Value) -> Item {
+    Item { object: what, name, state: standing, statement: format!("PUT /{path}\n{body}") }
 }
 
 /// One request after the other.
 async fn apply(plan: &Plan, transport: &Transport) -> anyhow::Result<()> {
-    for item in plan.due() {
+    for item in plan.pending() {
         let (path, body) = item.statement.split_once('\n').context("no request")?;
         let path = path.trim_start_matches("PUT /");
         let (status, answer) = ask(transport, Method::Put, path, Some(&serde_json::from_str(body)?)).await?;
         if status >= 400 {
-            bail!("create {} {}: {}", item.what, item.name, refused(status, &answer));
+            bail!("create {} {}: {}", item.object, item.name, refused(status, &answer));
         }
     }
     Ok(())

@@ -3,7 +3,9 @@
 //! clause turned round is therefore evaluated here only.
 
 use super::mapping::{Mapping, Type};
-use crosstail_core::filter::{Field, Interval, Leaf, Op, Pattern, Piece, Predicate, Target, Test, TimeRange};
+use crosstail_core::filter::{
+    Comparator, Field, GlobPiece, Interval, Matcher, Op, Operand, Pattern, Predicate, TimeRange,
+};
 use crosstail_core::model::{Direction, Kind, Level, Status};
 use crosstail_core::schema::Target as Column;
 use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange};
@@ -41,42 +43,42 @@ pub(super) fn condition(mapping: &Mapping, predicate: &Predicate) -> (Vec<Value>
     let found: Vec<Value> = clauses
         .iter()
         .filter(|clause| !mapping.schema.has_rules() || is_time(clause))
-        .filter_map(|clause| wider(mapping, clause))
+        .filter_map(|clause| superset(mapping, clause))
         .collect();
     let count = found.len();
     (found, count)
 }
 
 fn is_time(clause: &Predicate) -> bool {
-    matches!(clause, Predicate::Leaf(Leaf { target: Target::Field(Field::Time), .. }))
+    matches!(clause, Predicate::Compare(Comparator { target: Operand::Field(Field::Time), .. }))
 }
 
 /// A query that keeps at least what the predicate keeps.
-fn wider(mapping: &Mapping, predicate: &Predicate) -> Option<Value> {
+fn superset(mapping: &Mapping, predicate: &Predicate) -> Option<Value> {
     match predicate {
         Predicate::All => Some(all(Vec::new())),
         Predicate::And(parts) => {
-            let found: Vec<Value> = parts.iter().filter_map(|part| wider(mapping, part)).collect();
+            let found: Vec<Value> = parts.iter().filter_map(|part| superset(mapping, part)).collect();
             (!found.is_empty()).then(|| all(found))
         }
-        Predicate::Or(parts) => parts.iter().map(|part| wider(mapping, part)).collect::<Option<_>>().map(any),
+        Predicate::Or(parts) => parts.iter().map(|part| superset(mapping, part)).collect::<Option<_>>().map(any),
         Predicate::Not(_) => None,
-        Predicate::Leaf(found) => leaf(mapping, found),
-        Predicate::Anywhere(pattern) => anywhere(mapping, pattern),
+        Predicate::Compare(found) => leaf(mapping, found),
+        Predicate::FreeText(pattern) => anywhere(mapping, pattern),
     }
 }
 
-fn leaf(mapping: &Mapping, leaf: &Leaf) -> Option<Value> {
-    let Target::Field(field) = leaf.target else { return None };
+fn leaf(mapping: &Mapping, leaf: &Comparator) -> Option<Value> {
+    let Operand::Field(field) = leaf.target else { return None };
     if leaf.negated || leaf.or_absent {
         return None;
     }
     match &leaf.test {
-        Test::Present => present(mapping, field),
-        Test::Text(patterns) => {
+        Matcher::Present => present(mapping, field),
+        Matcher::Text(patterns) => {
             patterns.iter().map(|pattern| text(mapping, field, pattern)).collect::<Option<_>>().map(any)
         }
-        Test::Number(list) => {
+        Matcher::Number(list) => {
             let unit = match field {
                 Field::Duration => Some(mapping.schema.definition().duration_unit.us()),
                 _ => None,
@@ -92,7 +94,7 @@ fn leaf(mapping: &Mapping, leaf: &Leaf) -> Option<Value> {
             let parts = paths.iter().flat_map(|path| list.iter().map(|i| number(mapping, path, i, (unit, whole))));
             parts.collect::<Option<_>>().map(any)
         }
-        Test::Time(list) => {
+        Matcher::Time(list) => {
             if field == Field::Completed && !mapping.paths(Column::Duration).is_empty() {
                 return None;
             }
@@ -103,8 +105,8 @@ fn leaf(mapping: &Mapping, leaf: &Leaf) -> Option<Value> {
             let parts = paths.iter().flat_map(|path| list.iter().map(|range| time(mapping, path, range)));
             parts.collect::<Option<_>>().map(any)
         }
-        Test::Word(mask) => words(mapping, field, *mask),
-        Test::Json(_) => None,
+        Matcher::Word(mask) => words(mapping, field, *mask),
+        Matcher::Json(_) => None,
     }
 }
 
@@ -146,15 +148,15 @@ fn text(mapping: &Mapping, field: Field, pattern: &Pattern) -> Option<Value> {
     }
     let paths = match (field, pattern) {
         // Of the text that is put together a piece without the joint is in one of its parts.
-        (Field::Entity, Pattern::Find(_, text)) if !text.contains(' ') => sources(mapping, field)?,
+        (Field::Entity, Pattern::Contains(_, text)) if !text.contains(' ') => sources(mapping, field)?,
         (Field::Entity, _) => return None,
         _ => sources(mapping, field)?,
     };
-    let wanted = Wanted::of(pattern)?;
+    let wanted = TextMatch::of(pattern)?;
     let mut parts: Vec<Value> = paths.iter().map(|path| text_at(mapping, path, &wanted)).collect::<Option<_>>()?;
     if field == Field::Tags {
         // A tag with a comma is taken for two.
-        let several = Wanted::Pieces(vec![Piece::Any, Piece::Text(", ".to_owned()), Piece::Any]);
+        let several = TextMatch::Pieces(vec![GlobPiece::Any, GlobPiece::Text(", ".to_owned()), GlobPiece::Any]);
         parts.extend(paths.iter().filter_map(|path| text_at(mapping, path, &several)));
     }
     Some(any(parts))
@@ -162,7 +164,7 @@ fn text(mapping: &Mapping, field: Field, pattern: &Pattern) -> Option<Value> {
 
 /// The key of a document stands for an identity of its own where it has none.
 fn identity(mapping: &Mapping, pattern: &Pattern) -> Option<Value> {
-    let wanted = Wanted::of(pattern)?;
+    let wanted = TextMatch::of(pattern)?;
     let mut paths = mapping.paths(Column::Id);
     paths.retain(|path| !mapping.fields.is_absent(path));
     if paths.is_empty() {
@@ -174,13 +176,13 @@ fn identity(mapping: &Mapping, pattern: &Pattern) -> Option<Value> {
 }
 
 /// What a text has to be.
-enum Wanted<'a> {
+enum TextMatch<'a> {
     Exact(&'a str),
     Order(Op, &'a str),
-    Pieces(Vec<Piece>),
+    Pieces(Vec<GlobPiece>),
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> TextMatch<'a> {
     fn of(pattern: &'a Pattern) -> Option<Self> {
         Some(match pattern {
             Pattern::Exact(text) => Self::Exact(text),
@@ -191,7 +193,7 @@ impl<'a> Wanted<'a> {
 }
 
 /// A text at a path: whole values where they are in the index, else the words of the text.
-fn text_at(mapping: &Mapping, path: &str, wanted: &Wanted<'_>) -> Option<Value> {
+fn text_at(mapping: &Mapping, path: &str, wanted: &TextMatch<'_>) -> Option<Value> {
     if mapping.fields.is_absent(path) {
         return Some(nothing());
     }
@@ -203,10 +205,10 @@ fn text_at(mapping: &Mapping, path: &str, wanted: &Wanted<'_>) -> Option<Value> 
     }
     let (name, keyword) = mapping.fields.keyword(path)?;
     let query = match wanted {
-        Wanted::Exact(text) => json!({ "term": { &name: { "value": text } } }),
+        TextMatch::Exact(text) => json!({ "term": { &name: { "value": text } } }),
         // Keywords are in order of their bytes, as our texts are.
-        Wanted::Order(op, text) => json!({ "range": { &name: { bound(*op)?: text } } }),
-        Wanted::Pieces(pieces) => json!({ "regexp": { &name: { "value": regex(pieces)? } } }),
+        TextMatch::Order(op, text) => json!({ "range": { &name: { bound(*op)?: text } } }),
+        TextMatch::Pieces(pieces) => json!({ "regexp": { &name: { "value": regex(pieces)? } } }),
     };
     let left_out = json!({ "bool": { "must_not": [exists(&name)] } });
     Some(if keyword.complete { query } else { any(vec![query, left_out]) })
@@ -228,13 +230,13 @@ fn bound(op: Op) -> Option<&'static str> {
 
 /// The words of a pattern, each in the text: full-text search. A word between blanks is a word of the text, one at the
 /// edge may be a part of one.
-fn words_of(path: &str, wanted: &Wanted<'_>) -> Option<Value> {
+fn words_of(path: &str, wanted: &TextMatch<'_>) -> Option<Value> {
     let texts: Vec<&str> = match wanted {
-        Wanted::Exact(text) => vec![text],
-        Wanted::Order(..) => return None,
-        Wanted::Pieces(pieces) => pieces
+        TextMatch::Exact(text) => vec![text],
+        TextMatch::Order(..) => return None,
+        TextMatch::Pieces(pieces) => pieces
             .iter()
-            .filter_map(|piece| if let Piece::Text(text) = piece { Some(text.as_str()) } else { None })
+            .filter_map(|piece| if let GlobPiece::Text(text) = piece { Some(text.as_str()) } else { None })
             .collect(),
     };
     let mut queries = Vec::new();
@@ -249,10 +251,10 @@ fn words_of(path: &str, wanted: &Wanted<'_>) -> Option<Value> {
                 continue;
             }
             let whole = before == Some(' ') && after == Some(' ');
-            let mut pieces = vec![Piece::Text(word.to_owned())];
+            let mut pieces = vec![GlobPiece::Text(word.to_owned())];
             if !whole {
-                pieces.insert(0, Piece::Any);
-                pieces.push(Piece::Any);
+                pieces.insert(0, GlobPiece::Any);
+                pieces.push(GlobPiece::Any);
             }
             queries.push(json!({ "regexp": { path: { "value": regex(&pieces)? } } }));
         }
@@ -261,13 +263,13 @@ fn words_of(path: &str, wanted: &Wanted<'_>) -> Option<Value> {
 }
 
 /// A Lucene regular expression of pieces, without case as Rust's `(?i)` understands it.
-fn regex(pieces: &[Piece]) -> Option<String> {
+fn regex(pieces: &[GlobPiece]) -> Option<String> {
     let mut out = String::new();
     for piece in pieces {
         match piece {
-            Piece::Any => out.push_str(".*"),
-            Piece::One => out.push('.'),
-            Piece::Text(text) => {
+            GlobPiece::Any => out.push_str(".*"),
+            GlobPiece::One => out.push('.'),
+            GlobPiece::Text(text) => {
                 for c in text.chars() {
                     let mut class = ClassUnicode::new([ClassUnicodeRange::new(c, c)]);
                     class.try_case_fold_simple().ok()?;
@@ -328,12 +330,12 @@ fn time(mapping: &Mapping, path: &str, range: &TimeRange) -> Option<Value> {
         bounds.insert("format".to_owned(), json!("epoch_millis"));
         if let Some(start) = range.start {
             // A part may say a little later than another when its activity began.
-            let slack = if mapping.schema.has_parts() { super::query::SLACK_MS } else { 0 };
+            let slack = if mapping.schema.has_phases() { super::query::SLACK_MS } else { 0 };
             bounds.insert("gte".to_owned(), json!(start.0.div_euclid(1000) - slack));
         }
         if let Some(end) = range.end {
             // What began later than it is written belongs to an earlier time: only the lower bound holds for parts.
-            if !mapping.schema.has_parts() {
+            if !mapping.schema.has_phases() {
                 bounds.insert("lte".to_owned(), json!(end.0.div_euclid(1000)));
             }
         }
@@ -355,7 +357,7 @@ fn words(mapping: &Mapping, field: Field, mask: u32) -> Option<Value> {
         let mut parts = Vec::new();
         for path in paths {
             for word in &words {
-                parts.push(text_at(mapping, path, &Wanted::Pieces(vec![Piece::Text(word.clone())]))?);
+                parts.push(text_at(mapping, path, &TextMatch::Pieces(vec![GlobPiece::Text(word.clone())]))?);
             }
         }
         Some(any(parts))
@@ -402,7 +404,7 @@ fn words(mapping: &Mapping, field: Field, mask: u32) -> Option<Value> {
 
 /// Text in any searched field.
 fn anywhere(mapping: &Mapping, pattern: &Pattern) -> Option<Value> {
-    let Pattern::Find(_, needle) = pattern else { return None };
+    let Pattern::Contains(_, needle) = pattern else { return None };
     let mut parts = Vec::new();
     for field in Field::SEARCHED {
         let derived = matches!(field, Field::System | Field::Endpoint) && sources(mapping, *field).is_none();
@@ -429,17 +431,18 @@ mod tests {
 
     #[test]
     fn regular_expressions_are_lucenes_and_know_no_case() {
-        let of = |text: &str| regex(&[Piece::Any, Piece::Text(text.to_owned()), Piece::One]).expect("a regex");
+        let of =
+            |text: &str| regex(&[GlobPiece::Any, GlobPiece::Text(text.to_owned()), GlobPiece::One]).expect("a regex");
         assert_eq!(of("ak"), ".*[Aa][Kk\u{212a}].");
         assert_eq!(of("1.\"~"), ".*1\\.\\\"\\~.");
         assert_eq!(of("ß"), ".*[ßẞ].");
-        assert_eq!(regex(&[Piece::Text("a".repeat(300))]), None, "too long for the server");
+        assert_eq!(regex(&[GlobPiece::Text("a".repeat(300))]), None, "too long for the server");
     }
 
     #[test]
     fn words_between_blanks_are_whole() {
-        let pieces = vec![Piece::Any, Piece::Text("12 3 45".to_owned()), Piece::Any];
-        let query = words_of("message", &Wanted::Pieces(pieces)).expect("a query");
+        let pieces = vec![GlobPiece::Any, GlobPiece::Text("12 3 45".to_owned()), GlobPiece::Any];
+        let query = words_of("message", &TextMatch::Pieces(pieces)).expect("a query");
         let of = |value: &str| json!({ "regexp": { "message": { "value": value } } });
         assert_eq!(query, json!({ "bool": { "filter": [of(".*12.*"), of("3"), of(".*45.*")] } }));
     }

@@ -8,7 +8,7 @@ use super::expression::{all, any};
 use super::mapping::Mapping;
 use super::{Elasticsearch, Error};
 use crosstail_core::model::Activity;
-use crosstail_source::{Position, Sink, Update};
+use crosstail_source::{Position, Sink, SourceEvent};
 use elasticsearch::http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -19,15 +19,15 @@ use tokio::time::Instant;
 /// How often shards are asked.
 const EVERY: Duration = Duration::from_millis(500);
 /// How often indices that were made, deleted or made again are looked for.
-const LOOK: Duration = Duration::from_secs(2);
+const INDEX_REFRESH: Duration = Duration::from_secs(2);
 /// How often types of fields are read again.
-const TYPES: Duration = Duration::from_mins(1);
+const MAPPING_REFRESH: Duration = Duration::from_mins(1);
 /// A number that is missing for longer will not come: the write failed, or was superseded before it was seen.
-const PATIENCE: Duration = Duration::from_mins(1);
+const GAP_TIMEOUT: Duration = Duration::from_mins(1);
 /// Documents a request.
 const CHUNK: usize = 2000;
 /// Missing numbers that are asked for, an index and shard.
-const MISSING: usize = 1000;
+const MAX_GAPS: usize = 1000;
 /// At the beginning numbers are missed only among the last so many.
 const RECENT: i64 = 200;
 /// How far is read again after a shard has moved to another node, which may have given numbers a second time.
@@ -149,11 +149,11 @@ pub(super) async fn follow(cluster: &Elasticsearch, from: &Position, sink: &Sink
     let mut caught_up = false;
     loop {
         let begun = Instant::now();
-        if looked.is_none_or(|at| at.elapsed() >= LOOK) {
+        if looked.is_none_or(|at| at.elapsed() >= INDEX_REFRESH) {
             looked = Some(begun);
             follower.look_for_indices().await?;
         }
-        if typed.elapsed() >= TYPES {
+        if typed.elapsed() >= MAPPING_REFRESH {
             typed = begun;
             follower.look_for_types().await?;
         }
@@ -162,7 +162,7 @@ pub(super) async fn follow(cluster: &Elasticsearch, from: &Position, sink: &Sink
         }
         if !caught_up {
             caught_up = true;
-            if sink.send(Update::CaughtUp).await.is_err() {
+            if sink.send(SourceEvent::CaughtUp).await.is_err() {
                 return Ok(());
             }
         }
@@ -208,7 +208,7 @@ impl Follower<'_> {
         for index in gone {
             let what = if now.contains_key(&index) { "was deleted and made anew" } else { "was deleted" };
             // A closed channel is noticed by the loop.
-            let _ = self.sink.send(Update::Notice(format!("the index {index} {what}"))).await;
+            let _ = self.sink.send(SourceEvent::Notice(format!("the index {index} {what}"))).await;
         }
         if self.uuids.as_ref().is_some_and(|known| now.keys().any(|index| !known.contains_key(index))) {
             self.look_for_types().await?;
@@ -227,15 +227,15 @@ impl Follower<'_> {
                 let answer = found(&text)?;
                 if answer.shards.total == 0 {
                     self.shards.truncate(number);
-                    return Ok(self.tell(Vec::new()).await);
+                    return Ok(self.deliver(Vec::new()).await);
                 }
                 if self.shards.len() == number {
                     self.shards.push(BTreeMap::new());
                 }
-                let batch: Vec<Activity> = answer.hits.hits.iter().filter_map(|hit| self.take(number, hit)).collect();
+                let batch: Vec<Activity> = answer.hits.hits.iter().filter_map(|hit| self.accept(number, hit)).collect();
                 rounds += 1;
                 let full = answer.hits.hits.len() == CHUNK;
-                if (!batch.is_empty() || rounds > 1) && !self.tell(batch).await {
+                if (!batch.is_empty() || rounds > 1) && !self.deliver(batch).await {
                     return Ok(false);
                 }
                 if !full {
@@ -251,7 +251,7 @@ impl Follower<'_> {
         let known: Vec<&String> = of_shard.into_iter().flat_map(BTreeMap::keys).collect();
         let behind = |(index, shard): (&String, &Shard)| {
             let mut numbers = vec![json!({ "range": { "_seq_no": { "gte": shard.next } } })];
-            let missing: Vec<&i64> = shard.missing.iter().rev().take(MISSING).collect();
+            let missing: Vec<&i64> = shard.missing.iter().rev().take(MAX_GAPS).collect();
             if !missing.is_empty() {
                 numbers.push(json!({ "terms": { "_seq_no": missing } }));
             }
@@ -267,7 +267,7 @@ impl Follower<'_> {
     }
 
     /// The activity of a document, unless it was seen in this version.
-    fn take(&mut self, number: usize, hit: &Hit<'_>) -> Option<Activity> {
+    fn accept(&mut self, number: usize, hit: &Hit<'_>) -> Option<Activity> {
         let index = hit.index.as_ref();
         let uuid = self.uuids.as_ref().and_then(|uuids| uuids.get(index));
         let shard = self.shards[number]
@@ -281,7 +281,7 @@ impl Follower<'_> {
         shard.term = shard.term.max(hit.term);
         let now = Instant::now();
         if hit.sequence >= shard.next {
-            let from = shard.next.max(hit.sequence - MISSING as i64);
+            let from = shard.next.max(hit.sequence - MAX_GAPS as i64);
             for missing in from..hit.sequence {
                 shard.missing.insert(missing);
                 since.insert(missing, now);
@@ -300,7 +300,7 @@ impl Follower<'_> {
     }
 
     /// Sends what was read, and the position behind it.
-    async fn tell(&mut self, batch: Vec<Activity>) -> bool {
+    async fn deliver(&mut self, batch: Vec<Activity>) -> bool {
         let now = Instant::now();
         for (number, of_shard) in self.shards.iter_mut().enumerate() {
             for (index, shard) in of_shard {
@@ -308,10 +308,10 @@ impl Follower<'_> {
                     continue;
                 }
                 let since = self.since.entry((number, index.clone())).or_default();
-                shard.missing.retain(|missing| now.duration_since(*since.entry(*missing).or_insert(now)) < PATIENCE);
+                shard.missing.retain(|missing| now.duration_since(*since.entry(*missing).or_insert(now)) < GAP_TIMEOUT);
                 since.retain(|missing, _| shard.missing.contains(missing));
             }
         }
-        self.sink.send(Update::Batch(batch, Some(Position::new(&self.shards)))).await.is_ok()
+        self.sink.send(SourceEvent::Batch(batch, Some(Position::new(&self.shards)))).await.is_ok()
     }
 }

@@ -5,7 +5,7 @@ mod alert;
 mod cluster;
 mod connection;
 mod create;
-mod examine;
+mod diagnose;
 mod expression;
 mod follow;
 mod kind;
@@ -21,12 +21,12 @@ use crosstail_core::model::{
     Activity, Diagnosis, Id, Locator, Names, Payload, SourceId, Timestamp, Vitals, redact_text,
 };
 use crosstail_core::schema::Schema;
-use crosstail_source::waiting::Waiting;
+use crosstail_source::read_ahead::ReadAhead;
 use crosstail_source::{
     Capabilities, Cursor, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, RelatedKey, Sink, Source,
     SourceError,
 };
-use mapping::Resolved;
+use mapping::ResolvedIndices;
 use tokio_util::sync::CancellationToken;
 
 /// Indices.
@@ -37,14 +37,14 @@ pub struct ElasticsearchSource {
 
 /// The way to the cluster of an address, for those who write to it.
 pub fn transport(url: &str) -> anyhow::Result<::elasticsearch::http::transport::Transport> {
-    Address::parse(&crosstail_source::with_any(url))
+    Address::parse(&crosstail_source::with_wildcard(url))
         .and_then(|address| connection::transport(&address))
         .map_err(anyhow::Error::msg)
 }
 
 /// The indices that an address names; `*` where it names none.
 pub fn pattern(url: &str) -> anyhow::Result<String> {
-    Address::parse(&crosstail_source::with_any(url)).map(|address| address.pattern).map_err(anyhow::Error::msg)
+    Address::parse(&crosstail_source::with_wildcard(url)).map(|address| address.pattern).map_err(anyhow::Error::msg)
 }
 
 /// A cluster, and which of its indices are read.
@@ -55,12 +55,12 @@ struct Elasticsearch {
     source: SourceId,
     source_name: String,
     names: Names,
-    waiting: Waiting<Vec<query::Reader>>,
+    waiting: ReadAhead<Vec<query::Reader>>,
 }
 
 impl Elasticsearch {
     /// The indices, their schemas and fields as they are now: indices come and go, and fields are added.
-    async fn resolve(&self) -> Result<Resolved, Error> {
+    async fn resolve(&self) -> Result<ResolvedIndices, Error> {
         let source = (self.source, self.source_name.as_str(), &self.names);
         mapping::resolve(&self.connection, &self.pattern, self.schema.as_ref(), source).await
     }
@@ -85,8 +85,8 @@ enum Error {
 
 impl Error {
     /// No answer came.
-    fn unreachable(error: &(dyn std::error::Error + 'static)) -> Self {
-        let causes = crosstail_source::causes(error);
+    fn from_transport(error: &(dyn std::error::Error + 'static)) -> Self {
+        let causes = crosstail_source::error_chain(error);
         let timeout = causes.iter().any(|text| text.contains("timed out"));
         let text = causes.last().map_or("", String::as_str);
         let text = redact_text(text).into_owned();
@@ -94,7 +94,7 @@ impl Error {
     }
 
     /// An answer that is not what was asked for, by its innermost cause.
-    fn answered(status: u16, text: &str) -> Self {
+    fn from_response(status: u16, text: &str) -> Self {
         let answer: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
         let error = &answer["error"];
         let mut inner = error.pointer("/root_cause/0").unwrap_or(error);
@@ -140,7 +140,7 @@ impl ElasticsearchSource {
             source: id,
             source_name: name.to_owned(),
             names,
-            waiting: Waiting::default(),
+            waiting: ReadAhead::default(),
         };
         Ok(Self { name: name.to_owned(), cluster })
     }
@@ -213,8 +213,8 @@ impl Source for ElasticsearchSource {
     }
 
     async fn payload(&self, id: &Id, locator: &Locator) -> Result<Payload, SourceError> {
-        let missing = || SourceError::gone(&self.name, format!("document {id}"));
-        let (_, key) = locator.in_table().ok_or_else(missing)?;
+        let missing = || SourceError::not_found(&self.name, format!("document {id}"));
+        let (_, key) = locator.as_table_key().ok_or_else(missing)?;
         let (index, key) = key.split_once('/').ok_or_else(missing)?;
         let found = query::payload(&self.cluster, index, key).await.map_err(|e| self.error("load payload", &e))?;
         found.ok_or_else(missing)
@@ -228,15 +228,15 @@ impl Source for ElasticsearchSource {
         cluster::vitals(&self.cluster, since).await.map_err(|e| self.error("read the cluster's state", &e))
     }
 
-    async fn examine(&self, now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
-        examine::examine(&self.cluster, now).await.map_err(|e| self.error("examine", &e))
+    async fn diagnose(&self, now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
+        diagnose::diagnose(&self.cluster, now).await.map_err(|e| self.error("examine", &e))
     }
 
     async fn aggregate(&self, query: &PageQuery, grouping: &Grouping) -> Result<Groups, SourceError> {
         let in_store = aggregate::aggregate(&self.cluster, query, grouping).await;
         match in_store.map_err(|e| self.error("compute figures", &e))? {
             Some(groups) => Ok(groups),
-            None => crosstail_source::aggregate_here(self, query, grouping, &self.cluster.names).await,
+            None => crosstail_source::aggregate_locally(self, query, grouping, &self.cluster.names).await,
         }
     }
 }

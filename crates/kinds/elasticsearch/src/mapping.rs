@@ -206,7 +206,7 @@ impl Mapping {
 
     /// The place of a document by its index and its id.
     pub(super) fn place(&self, key: &str) -> Place {
-        Place::new(self.source, Locator::of_table(self.number, key))
+        Place::new(self.source, Locator::table_key(self.number, key))
     }
 
     /// The activity of a document, whatever it holds.
@@ -231,7 +231,7 @@ impl Mapping {
 }
 
 /// What was found behind a pattern.
-pub(super) struct Resolved {
+pub(super) struct ResolvedIndices {
     pub(super) mappings: Vec<Mapping>,
     /// Indices that hold measurements, not activities.
     pub(super) series: Vec<String>,
@@ -244,7 +244,7 @@ pub(super) async fn resolve(
     pattern: &str,
     given: Option<&Schema>,
     (source, source_name, names): (SourceId, &str, &Names),
-) -> Result<Resolved, Error> {
+) -> Result<ResolvedIndices, Error> {
     let path = in_path(pattern);
     let lenient = "ignore_unavailable=true&allow_no_indices=true";
     let caps = connection.json(Method::Post, &format!("/{path}/_field_caps?fields=*&{lenient}"), None).await?;
@@ -339,7 +339,7 @@ pub(super) async fn resolve(
             ));
         }
     }
-    Ok(Resolved { mappings, series, warnings })
+    Ok(ResolvedIndices { mappings, series, warnings })
 }
 
 /// Whether the name of an index fits a table's pattern: `*` stands for any text.

@@ -1,10 +1,10 @@
 //! The queries: history through a point in time, in order of the start of activities; related documents; one whole.
 
-use super::connection::{Connection, Found, Hit, TIME_LIMIT, found, in_path};
+use super::connection::{Connection, Hit, SearchResponse, TIME_LIMIT, found, in_path};
 use super::expression::{all, any, condition};
-use super::mapping::{Mapping, Resolved, Type};
+use super::mapping::{Mapping, ResolvedIndices, Type};
 use super::{Elasticsearch, Error};
-use crosstail_core::filter::{Named, Predicate};
+use crosstail_core::filter::{NamedRecord, Predicate};
 use crosstail_core::model::{Activity, Id, Names, Payload, RawRecord, Timestamp};
 use crosstail_core::schema::Target;
 use crosstail_source::{Cursor, Page, PageQuery, RelatedKey};
@@ -28,7 +28,7 @@ pub(super) async fn page(cluster: &Elasticsearch, query: &PageQuery, after: Opti
             other => return finish(cluster, readers, query, other?).await,
         }
     }
-    let Resolved { mappings, .. } = cluster.resolve().await?;
+    let ResolvedIndices { mappings, .. } = cluster.resolve().await?;
     let mut readers = Vec::new();
     for mapping in mappings {
         readers.push(Reader::open(cluster, mapping, query, after).await?);
@@ -53,7 +53,7 @@ async fn read(
         open |= reader.ready.len() > query.limit || !reader.ended;
         in_store = in_store.min(reader.clauses);
     }
-    Ok(Page::of_parts(items, open, in_store, query))
+    Ok(Page::merge_pages(items, open, in_store, query))
 }
 
 /// Keeps the readers for the next page, or closes them.
@@ -113,7 +113,7 @@ impl Reader {
             let opened = connection.json(Method::Post, &open, None).await?;
             opened["id"].as_str().map(str::to_owned)
         };
-        let parts = mapping.schema.has_parts();
+        let parts = mapping.schema.has_phases();
         let longest_ms = if parts { longest_ms(connection, &mapping).await? } else { 0 };
         let ahead = if parts { longest_ms + SLACK_MS } else { 0 };
         let slack = if parts { SLACK_MS } else { 0 };
@@ -183,17 +183,17 @@ impl Reader {
     fn hold(&mut self, hit: &Hit<'_>) {
         let mut activity = self.mapping.read(hit);
         let mut payload = self.predicate.needs_payload().then(|| payload_of(&self.mapping, hit));
-        if self.mapping.schema.has_parts()
+        if self.mapping.schema.has_phases()
             && let Some(at) = self.by_id.remove(&activity.id)
             && let Some((known, part)) = self.held.remove(&(at, activity.id.to_string()))
         {
-            activity.absorb(known);
+            activity.merge(known);
             if let (Some(payload), Some(part)) = (&mut payload, part) {
-                payload.absorb(part);
+                payload.merge(part);
             }
         }
         let key = (activity.started_at, activity.id.to_string());
-        if self.mapping.schema.has_parts() {
+        if self.mapping.schema.has_phases() {
             self.by_id.insert(activity.id.clone(), activity.started_at);
         }
         self.held.insert(key, (activity, payload));
@@ -219,7 +219,7 @@ impl Reader {
                 body["search_after"] = json!(after);
             }
             let text = connection.ask(Method::Post, "/_search?allow_partial_search_results=false", Some(&body)).await?;
-            let Found { hits, point_in_time, .. } = found(&text)?;
+            let SearchResponse { hits, point_in_time, .. } = found(&text)?;
             if let Some(id) = point_in_time {
                 self.point_in_time = Some(id);
             }
@@ -242,7 +242,7 @@ impl Reader {
 
     /// Gives the activities that nothing unread can come before; all of them where nothing more has a time.
     fn release(&mut self, edge_ms: Option<i64>) {
-        let parts = self.mapping.schema.has_parts();
+        let parts = self.mapping.schema.has_phases();
         while let Some((_, (activity, _))) =
             if self.newest_first { self.held.last_key_value() } else { self.held.first_key_value() }
         {
@@ -261,7 +261,7 @@ impl Reader {
             self.by_id.remove(&activity.id);
             let timed = self.since.is_none_or(|since| activity.started_at >= since)
                 && self.until.is_none_or(|until| activity.started_at < until);
-            let named = Named { activity: &activity, names: &self.names, payload: payload.as_ref() };
+            let named = NamedRecord { activity: &activity, names: &self.names, payload: payload.as_ref() };
             if timed && self.predicate.keeps(&named) {
                 self.ready.push_back(activity);
             }
@@ -319,7 +319,7 @@ pub(super) async fn related(cluster: &Elasticsearch, key: &RelatedKey, limit: us
             conditions.push(all(vec![json!({ "term": { "_index": index } }), json!({ "ids": { "values": [id] } })]));
         }
         let mut found = search(cluster, &mapping, any(conditions), limit).await?;
-        if mapping.schema.has_parts() {
+        if mapping.schema.has_phases() {
             // One part may have the key, and another not.
             let requests: Vec<String> =
                 found.iter().filter_map(|a| a.request_id.as_ref()).map(ToString::to_string).collect();
@@ -330,9 +330,9 @@ pub(super) async fn related(cluster: &Elasticsearch, key: &RelatedKey, limit: us
         }
         activities.extend(found);
     }
-    let mut activities = crosstail_core::model::joined(activities);
+    let mut activities = crosstail_core::model::merge_by_id(activities);
     // A phrase may be found in a longer text.
-    activities.retain(|activity| key.is_of(activity));
+    activities.retain(|activity| key.matches(activity));
     activities.sort_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
     activities.truncate(limit);
     Ok(activities)

@@ -1,7 +1,7 @@
 //! One line → the activities it holds. A line that cannot be read becomes a visible item, never an error.
 
 use super::plain;
-use super::quick::Quick;
+use super::prefilter::LinePrefilter;
 use crosstail_core::model::{Activity, Id, Level, Locator, NameId, Place, SourceId, Timestamp};
 use crosstail_core::schema::{Assembler, Scalar, Schema, Target};
 use crosstail_source::json;
@@ -36,16 +36,16 @@ impl Occurrences {
 
 /// Where lines come from.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Origin {
+pub(super) struct LineOrigin {
     pub(super) source: SourceId,
     pub(super) file: NameId,
-    pub(super) print: u64,
+    pub(super) fingerprint: u64,
     pub(super) family: u64,
 }
 
 /// What a scan that filters early keeps of the lines it rejects.
 pub(super) struct Early<'q> {
-    pub(super) quick: &'q Quick<'q>,
+    pub(super) quick: &'q LinePrefilter<'q>,
     /// Hash of the request id of each rejected line that is one part of an activity.
     pub(super) rejected_part: Option<u64>,
 }
@@ -87,7 +87,7 @@ impl Decoder {
     /// Decodes the line at `offset`. `carry` is the time of the line before, for lines without one.
     pub(super) fn line(
         &self,
-        origin: &Origin,
+        origin: &LineOrigin,
         offset: u64,
         line: &[u8],
         carry: &mut Timestamp,
@@ -101,7 +101,7 @@ impl Decoder {
     #[allow(clippy::too_many_arguments, reason = "the inner form of `line`")]
     pub(super) fn line_unless(
         &self,
-        origin: &Origin,
+        origin: &LineOrigin,
         offset: u64,
         line: &[u8],
         carry: &mut Timestamp,
@@ -118,7 +118,7 @@ impl Decoder {
         if trimmed.trim_end().is_empty() {
             return;
         }
-        let id = Id::Line { file: origin.print, offset };
+        let id = Id::Line { file: origin.fingerprint, offset };
         let locator =
             Locator::Line { file: origin.file, offset, length: u32::try_from(line.len()).unwrap_or(u32::MAX) };
         let place = Place::new(origin.source, locator);
@@ -158,7 +158,7 @@ impl Decoder {
                 if let Some(early) = early
                     && early.quick.rejects(&assembler, self.schema())
                 {
-                    let part = self.schema().is_part(&assembler);
+                    let part = self.schema().is_phase(&assembler);
                     early.rejected_part = assembler.raw(Target::RequestId).filter(|_| part).map(|id| request_hash(&id));
                     return None;
                 }

@@ -1,21 +1,21 @@
-//! Which files a path, a glob or a directory means, rotated siblings among them.
+//! Resolves a path, a glob or a directory to files, including rotated siblings.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// What was asked for.
+/// What to read, as the user wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Spec {
-    /// One file, with what rotation leaves beside it.
+    /// One file and its rotated siblings.
     File(PathBuf),
-    /// All that a pattern matches, now and later.
+    /// Everything that a pattern matches, now and later.
     Glob(String),
-    /// Every log file in a directory and those below it.
+    /// Every log file in a directory and its subdirectories.
     Directory(PathBuf),
 }
 
 impl Spec {
-    /// Reads a path, a glob or a directory.
+    /// Parses a path, a glob or a directory; a directory must exist to be recognised as one.
     pub fn parse(text: &str) -> Self {
         let path = Path::new(text);
         if path.is_dir() {
@@ -31,7 +31,7 @@ impl Spec {
 const EXTENSIONS: &[&str] = &["log", "json", "jsonl", "ndjson", "txt", "out", "err"];
 const MAX_DEPTH: usize = 8;
 
-/// The files of the specs; an error only where a spec can never match.
+/// The files that match; an error only where a spec can never match.
 pub(super) fn discover(specs: &[Spec]) -> Result<Vec<PathBuf>, String> {
     let mut found = BTreeSet::new();
     for spec in specs {

@@ -4,10 +4,10 @@
 //! goes on where its content was left, under whatever name it is found. The old handle of a renamed file is read to
 //! its end. `notify` is a hint to look sooner; `stat` decides.
 
-use super::Shared;
+use super::FileContext;
 use super::stream::Stream;
 use crosstail_core::model::{Activity, Timestamp};
-use crosstail_source::{Position, Sink, SourceError, Update};
+use crosstail_source::{Position, Sink, SourceError, SourceEvent};
 use notify::Watcher as _;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -25,23 +25,23 @@ const POLL: Duration = Duration::from_millis(100);
 /// How often new files are looked for.
 const DISCOVER: Duration = Duration::from_millis(400);
 /// How long a removed file is kept open for its last lines.
-const LINGER: Duration = Duration::from_secs(3);
+const OLD_FILE_GRACE: Duration = Duration::from_secs(3);
 /// Bytes read at a time.
 const CHUNK: usize = 1 << 20;
 
 /// How far each file was delivered.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct State {
+pub(super) struct ResumePoint {
     files: BTreeMap<String, u64>,
 }
 
-impl State {
+impl ResumePoint {
     /// Up to the last whole line of each file.
     pub(super) fn at(streams: &[Stream]) -> Self {
         let offset = |stream: &Stream| {
             if stream.compressed { u64::MAX } else { stream.last_newline(stream.length).unwrap_or(0) }
         };
-        let files = streams.iter().filter_map(|s| Some((format!("{:016x}", s.print?), offset(s)))).collect();
+        let files = streams.iter().filter_map(|s| Some((format!("{:016x}", s.fingerprint?), offset(s)))).collect();
         Self { files }
     }
 
@@ -79,12 +79,12 @@ struct Tail {
 }
 
 pub(super) async fn follow(
-    shared: &Arc<Shared>,
+    shared: &Arc<FileContext>,
     from: &Position,
     sink: &Sink,
     cancel: &CancellationToken,
 ) -> Result<(), SourceError> {
-    let state = State::read(from);
+    let state = ResumePoint::read(from);
     let (sink, cancel) = (sink.clone(), cancel.clone());
     super::blocking(shared, move |shared| {
         let mut follower =
@@ -95,23 +95,23 @@ pub(super) async fn follow(
 }
 
 /// What was delivered of a file before it was truncated, until a copy of it is found or the time is up.
-struct Cut {
+struct Truncated {
     print: u64,
     name: String,
     since: Instant,
 }
 
 struct Follower<'a> {
-    shared: &'a Arc<Shared>,
-    state: State,
+    shared: &'a Arc<FileContext>,
+    state: ResumePoint,
     tails: HashMap<(u64, u64), Tail>,
-    cut: Vec<Cut>,
+    cut: Vec<Truncated>,
     sink: &'a Sink,
     cancel: &'a CancellationToken,
 }
 
 /// The reader is gone: stop.
-struct Stop;
+struct Cancelled;
 
 impl Follower<'_> {
     fn run(&mut self) -> Result<(), SourceError> {
@@ -128,7 +128,7 @@ impl Follower<'_> {
             let Ok(busy) = self.read_all() else { return Ok(()) };
             if !busy && !caught_up {
                 caught_up = true;
-                if self.sink.blocking_send(Update::CaughtUp).is_err() {
+                if self.sink.blocking_send(SourceEvent::CaughtUp).is_err() {
                     return Ok(());
                 }
             }
@@ -136,7 +136,7 @@ impl Follower<'_> {
                 continue;
             }
             if ended {
-                let _ = self.sink.blocking_send(Update::Ended);
+                let _ = self.sink.blocking_send(SourceEvent::Ended);
                 return Ok(());
             }
             match hints.recv_timeout(POLL) {
@@ -188,8 +188,8 @@ impl Follower<'_> {
                 continue;
             }
             let Ok(Some(stream)) = Stream::open(self.shared, &path) else { continue };
-            let offset = self.state.offset(stream.print);
-            if let Some(print) = stream.print {
+            let offset = self.state.offset(stream.fingerprint);
+            if let Some(print) = stream.fingerprint {
                 self.cut.retain(|cut| cut.print != print);
             }
             let carry = stream.written_at();
@@ -206,7 +206,7 @@ impl Follower<'_> {
     }
 
     /// Reads what is there; whether anything was.
-    fn read_all(&mut self) -> Result<bool, Stop> {
+    fn read_all(&mut self) -> Result<bool, Cancelled> {
         let mut busy = false;
         let mut keys: Vec<(u64, u64)> = self.tails.keys().copied().collect();
         // Rotated files before the one being written, so that lines come in order.
@@ -218,10 +218,10 @@ impl Follower<'_> {
                 Ok(found) => busy |= found?,
                 Err(error) => {
                     let text = format!("{}: {error}", tail.stream.path.display());
-                    self.send(Update::Notice(text))?;
+                    self.send(SourceEvent::Notice(text))?;
                 }
             }
-            let lingered = tail.orphaned.is_some_and(|since| since.elapsed() >= LINGER);
+            let lingered = tail.orphaned.is_some_and(|since| since.elapsed() >= OLD_FILE_GRACE);
             if lingered {
                 self.finish(&mut tail)?;
             } else {
@@ -230,29 +230,32 @@ impl Follower<'_> {
         }
         let overdue: Vec<String> = {
             let (late, waiting) =
-                std::mem::take(&mut self.cut).into_iter().partition(|cut| cut.since.elapsed() > LINGER);
+                std::mem::take(&mut self.cut).into_iter().partition(|cut| cut.since.elapsed() > OLD_FILE_GRACE);
             self.cut = waiting;
-            let late: Vec<Cut> = late;
+            let late: Vec<Truncated> = late;
             late.into_iter().map(|cut| cut.name).collect()
         };
         for name in overdue {
-            self.send(Update::Notice(format!(
+            self.send(SourceEvent::Notice(format!(
                 "{name} was truncated and no copy of it was found: lines written just before may be lost"
             )))?;
         }
         Ok(busy)
     }
 
-    fn send(&self, update: Update) -> Result<(), Stop> {
-        self.sink.blocking_send(update).map_err(|_| Stop)
+    fn send(&self, update: SourceEvent) -> Result<(), Cancelled> {
+        self.sink.blocking_send(update).map_err(|_| Cancelled)
     }
 
-    fn read(&mut self, tail: &mut Tail) -> io::Result<Result<bool, Stop>> {
+    fn read(&mut self, tail: &mut Tail) -> io::Result<Result<bool, Cancelled>> {
         let meta = tail.stream.file.metadata()?;
         let length = meta.len();
         let at = tail.offset + tail.partial.len() as u64;
         let touched = length != tail.seen_length || meta.modified().is_ok_and(|m| m != tail.stream.modified);
-        if touched && tail.stream.print.is_some() && (length < at || tail.stream.print_now()? != tail.stream.print) {
+        if touched
+            && tail.stream.fingerprint.is_some()
+            && (length < at || tail.stream.fingerprint_now()? != tail.stream.fingerprint)
+        {
             return self.restart(tail);
         }
         if let Ok(modified) = meta.modified() {
@@ -262,13 +265,13 @@ impl Follower<'_> {
         if length <= at {
             return Ok(Ok(false));
         }
-        if tail.stream.print.is_none() {
+        if tail.stream.fingerprint.is_none() {
             tail.stream.identify(self.shared)?;
-            if tail.stream.print.is_none() {
+            if tail.stream.fingerprint.is_none() {
                 // No whole line yet.
                 return Ok(Ok(false));
             }
-            tail.offset = self.state.offset(tail.stream.print);
+            tail.offset = self.state.offset(tail.stream.fingerprint);
             tail.partial.clear();
         }
         let start = tail.partial.len();
@@ -286,7 +289,7 @@ impl Follower<'_> {
     }
 
     /// Decodes whole lines, each with its newline, and sends them.
-    fn deliver(&mut self, tail: &mut Tail, whole: &[u8]) -> Result<(), Stop> {
+    fn deliver(&mut self, tail: &mut Tail, whole: &[u8]) -> Result<(), Cancelled> {
         let mut batch: Vec<Activity> = Vec::new();
         let stream = &tail.stream;
         let mut offset = tail.offset;
@@ -296,14 +299,14 @@ impl Follower<'_> {
             offset += line.len() as u64;
         }
         tail.offset = offset;
-        self.state.set(tail.stream.print, offset);
-        self.send(Update::Batch(batch, Some(self.state.position())))
+        self.state.set(tail.stream.fingerprint, offset);
+        self.send(SourceEvent::Batch(batch, Some(self.state.position())))
     }
 
     /// The file was truncated, or another content was written over it.
-    fn restart(&mut self, tail: &mut Tail) -> io::Result<Result<bool, Stop>> {
-        if let Some(print) = tail.stream.print {
-            self.cut.push(Cut { print, name: tail.stream.path.display().to_string(), since: Instant::now() });
+    fn restart(&mut self, tail: &mut Tail) -> io::Result<Result<bool, Cancelled>> {
+        if let Some(print) = tail.stream.fingerprint {
+            self.cut.push(Truncated { print, name: tail.stream.path.display().to_string(), since: Instant::now() });
         }
         let mut lost = Ok(());
         if !tail.partial.is_empty() {
@@ -311,27 +314,27 @@ impl Follower<'_> {
         }
         tail.partial.clear();
         tail.stream.identify(self.shared)?;
-        tail.offset = self.state.offset(tail.stream.print);
+        tail.offset = self.state.offset(tail.stream.fingerprint);
         tail.seen_length = 0;
         Ok(lost.map(|()| true))
     }
 
     /// A line that will never get its newline is delivered as it stands.
-    fn unfinished(&mut self, tail: &mut Tail) -> Result<(), Stop> {
+    fn unfinished(&mut self, tail: &mut Tail) -> Result<(), Cancelled> {
         let partial = std::mem::take(&mut tail.partial);
         self.deliver(tail, &partial)
     }
 
-    fn finish(&mut self, tail: &mut Tail) -> Result<(), Stop> {
+    fn finish(&mut self, tail: &mut Tail) -> Result<(), Cancelled> {
         if tail.partial.is_empty() { Ok(()) } else { self.unfinished(tail) }
     }
 
     /// A compressed file does not grow: it is read once from where its content was left.
-    fn read_compressed(&mut self, tail: &mut Tail) -> io::Result<Result<bool, Stop>> {
-        if tail.stream.print.is_none() {
+    fn read_compressed(&mut self, tail: &mut Tail) -> io::Result<Result<bool, Cancelled>> {
+        if tail.stream.fingerprint.is_none() {
             tail.stream.identify(self.shared)?;
         }
-        if tail.stream.print.is_none() || tail.offset == u64::MAX {
+        if tail.stream.fingerprint.is_none() || tail.offset == u64::MAX {
             return Ok(Ok(false));
         }
         let mut reader = tail.stream.decompress()?;
@@ -357,7 +360,7 @@ impl Follower<'_> {
             return Ok(Err(stop));
         }
         tail.offset = u64::MAX;
-        self.state.set(tail.stream.print, u64::MAX);
+        self.state.set(tail.stream.fingerprint, u64::MAX);
         Ok(Ok(true))
     }
 }

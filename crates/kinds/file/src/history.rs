@@ -2,13 +2,13 @@
 
 use super::block::{self, BLOCK};
 use super::decode::{Early, Occurrences, request_hash};
-use super::follow::State;
-use super::quick::Quick;
+use super::follow::ResumePoint;
+use super::prefilter::LinePrefilter;
 use super::stream::Stream;
-use super::{Shared, payload};
-use crosstail_core::filter::{Named, Predicate, Truth};
+use super::{FileContext, payload};
+use crosstail_core::filter::{NamedRecord, Predicate, Truth};
 use crosstail_core::model::{Activity, Id, Payload, Timestamp};
-use crosstail_source::{Cursor, Division, Page, PageQuery, Position, Sink, SourceError, Update};
+use crosstail_source::{Cursor, Page, PageQuery, Position, PushDown, Sink, SourceError, SourceEvent};
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::io::{self, BufRead as _};
@@ -26,10 +26,10 @@ struct Task {
 }
 
 /// The pieces of the files up to a position, newest first. A compressed file is one piece.
-fn tasks(streams: &[Stream], upto: &State) -> Vec<Task> {
+fn tasks(streams: &[Stream], upto: &ResumePoint) -> Vec<Task> {
     let mut tasks = Vec::new();
     for (index, stream) in streams.iter().enumerate() {
-        let limit = upto.offset(stream.print);
+        let limit = upto.offset(stream.fingerprint);
         if stream.compressed {
             if limit > 0 {
                 tasks.push(Task { stream: index, range: (0, u64::MAX), limit });
@@ -73,14 +73,14 @@ fn run(stream: &Stream, task: &Task, buffer: &mut Vec<u8>, mut each: impl FnMut(
 const BATCH: usize = 1024;
 
 pub(super) fn fill_back(
-    shared: &Arc<Shared>,
+    shared: &Arc<FileContext>,
     upto: &Position,
     limit: usize,
     sink: &Sink,
     cancel: &CancellationToken,
 ) -> Result<(), SourceError> {
     let streams = shared.streams()?;
-    let upto = State::read(upto);
+    let upto = ResumePoint::read(upto);
     let tasks = tasks(&streams, &upto);
     let next = AtomicUsize::new(0);
     let sent = AtomicUsize::new(0);
@@ -97,7 +97,7 @@ pub(super) fn fill_back(
             let mut carry = stream.written_at();
             let send = |batch: Vec<Activity>| {
                 sent.fetch_add(batch.len(), Ordering::Relaxed);
-                let _ = sink.blocking_send(Update::Batch(batch, None));
+                let _ = sink.blocking_send(SourceEvent::Batch(batch, None));
             };
             let read = run(stream, task, &mut buffer, |offset, line| {
                 stream.decoder.line(&stream.origin, offset, line, &mut carry, &shared.occurrences, &mut batch);
@@ -142,8 +142,8 @@ struct Match {
 
 #[derive(Debug, Clone)]
 enum Lines {
-    One(LineKept),
-    Many(Vec<LineKept>),
+    One(KeptLine),
+    Many(Vec<KeptLine>),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -156,21 +156,21 @@ struct LineRef {
 /// What a scan keeps of a line: where it is, and the activity itself where reading it again would mean
 /// decompressing the file from its beginning.
 #[derive(Debug, Clone)]
-struct LineKept {
+struct KeptLine {
     at: LineRef,
     held: Option<Box<Activity>>,
 }
 
 /// The result of one scan, kept for the next page of the same query.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct ScanResult {
     key: String,
     streams: Vec<Stream>,
     matches: Vec<Match>,
 }
 
 /// A line that is one part of an activity: kept until it is known whether other parts exist.
-struct PartLine {
+struct PhaseLine {
     request: u64,
     at: LineRef,
     /// Index of what is known beside it; a line that was rejected, and can be read again, has none.
@@ -178,34 +178,34 @@ struct PartLine {
 }
 
 /// What is kept of a part beside its place.
-struct PartMore {
+struct PhaseExtra {
     held: Option<Box<Activity>>,
     kept: Option<(Timestamp, Id)>,
 }
 
 #[derive(Default)]
-struct Gathered {
+struct ScanBuffer {
     matches: Vec<Match>,
-    parts: Vec<PartLine>,
-    more: Vec<PartMore>,
+    parts: Vec<PhaseLine>,
+    more: Vec<PhaseExtra>,
 }
 
-fn scan(shared: &Shared, query: &PageQuery, key: String) -> Result<Found, SourceError> {
+fn scan(shared: &FileContext, query: &PageQuery, key: String) -> Result<ScanResult, SourceError> {
     let streams = shared.streams()?;
     let predicate = query.filter.predicate(&query.context);
-    let tasks = tasks(&streams, &State::at(&streams));
+    let tasks = tasks(&streams, &ResumePoint::at(&streams));
     let occurrences = Occurrences::default();
     let test = Test { shared, query, predicate: &predicate };
-    let quick = Quick::new(&predicate);
+    let quick = LinePrefilter::new(&predicate);
     let broken = AtomicBool::new(false);
-    let gathered: Vec<Result<Gathered, SourceError>> = tasks
+    let gathered: Vec<Result<ScanBuffer, SourceError>> = tasks
         .par_iter()
         .map_init(Vec::new, |buffer, task| {
             if broken.load(Ordering::Relaxed) {
-                return Ok(Gathered::default());
+                return Ok(ScanBuffer::default());
             }
             let stream = &streams[task.stream];
-            let mut gathered = Gathered::default();
+            let mut gathered = ScanBuffer::default();
             let mut decoded = Vec::new();
             let mut carry = stream.written_at();
             run(stream, task, buffer, |offset, line| {
@@ -214,7 +214,7 @@ fn scan(shared: &Shared, query: &PageQuery, key: String) -> Result<Found, Source
                 let rest = (&mut carry, &occurrences);
                 stream.decoder.line_unless(&stream.origin, offset, line, rest.0, rest.1, early.as_mut(), &mut decoded);
                 if let Some(request) = early.and_then(|early| early.rejected_part) {
-                    gathered.parts.push(PartLine { request, at, more: None });
+                    gathered.parts.push(PhaseLine { request, at, more: None });
                 }
                 for activity in decoded.drain(..) {
                     test.gather(stream, line, at, activity, &mut gathered);
@@ -247,11 +247,11 @@ fn scan(shared: &Shared, query: &PageQuery, key: String) -> Result<Found, Source
     if query.newest_first {
         matches.reverse();
     }
-    Ok(Found { key, streams, matches })
+    Ok(ScanResult { key, streams, matches })
 }
 
 impl Lines {
-    fn list(&self) -> &[LineKept] {
+    fn list(&self) -> &[KeptLine] {
         match self {
             Self::One(one) => std::slice::from_ref(one),
             Self::Many(many) => many,
@@ -260,7 +260,7 @@ impl Lines {
 }
 
 struct Test<'a> {
-    shared: &'a Shared,
+    shared: &'a FileContext,
     query: &'a PageQuery,
     predicate: &'a Predicate,
 }
@@ -272,14 +272,14 @@ impl Test<'_> {
             return false;
         }
         let names = &self.shared.names;
-        match self.predicate.test(&Named { activity, names, payload: None }) {
+        match self.predicate.test(&NamedRecord { activity, names, payload: None }) {
             Truth::Yes => true,
             Truth::No => false,
-            Truth::NeedsPayload => self.predicate.keeps(&Named { activity, names, payload: Some(&payload()) }),
+            Truth::NeedsPayload => self.predicate.keeps(&NamedRecord { activity, names, payload: Some(&payload()) }),
         }
     }
 
-    fn gather(&self, stream: &Stream, line: &[u8], at: LineRef, activity: Activity, into: &mut Gathered) {
+    fn gather(&self, stream: &Stream, line: &[u8], at: LineRef, activity: Activity, into: &mut ScanBuffer) {
         let load = || payload::of_line(self.shared, stream, stream.origin.file, line, &activity.id, at.offset);
         let kept = self.keeps(&activity, load);
         let held = |activity: &Activity| stream.compressed.then(|| Box::new(activity.clone()));
@@ -288,20 +288,20 @@ impl Test<'_> {
             let held = held(&activity);
             let kept = kept.then_some((activity.started_at, activity.id));
             let more = (held.is_some() || kept.is_some()).then(|| {
-                into.more.push(PartMore { held, kept });
+                into.more.push(PhaseExtra { held, kept });
                 NonZeroU32::new(into.more.len() as u32)
             });
-            into.parts.push(PartLine { request, at, more: more.flatten() });
+            into.parts.push(PhaseLine { request, at, more: more.flatten() });
         } else if kept {
-            let line = LineKept { at, held: held(&activity) };
+            let line = KeptLine { at, held: held(&activity) };
             into.matches.push(Match { time: activity.started_at, id: activity.id, lines: Lines::One(line) });
         }
     }
 
     /// Joins the lines of one request. A request with one line was tested already; the others are read again.
-    fn join(&self, streams: &[Stream], gathered: Vec<(Vec<PartLine>, Vec<PartMore>)>) -> Vec<Match> {
+    fn join(&self, streams: &[Stream], gathered: Vec<(Vec<PhaseLine>, Vec<PhaseExtra>)>) -> Vec<Match> {
         const SHARDS: usize = 64;
-        let mut shards: Vec<Vec<(PartLine, u32)>> = (0..SHARDS).map(|_| Vec::new()).collect();
+        let mut shards: Vec<Vec<(PhaseLine, u32)>> = (0..SHARDS).map(|_| Vec::new()).collect();
         let mut mores = Vec::new();
         for (parts, more) in gathered {
             let index = mores.len() as u32;
@@ -311,8 +311,8 @@ impl Test<'_> {
             }
         }
         let more_of =
-            |(part, index): &(PartLine, u32)| part.more.and_then(|n| mores[*index as usize].get(n.get() as usize - 1));
-        let kept_line = |entry: &(PartLine, u32)| LineKept {
+            |(part, index): &(PhaseLine, u32)| part.more.and_then(|n| mores[*index as usize].get(n.get() as usize - 1));
+        let kept_line = |entry: &(PhaseLine, u32)| KeptLine {
             at: entry.0.at,
             held: more_of(entry).and_then(|more| more.held.clone()),
         };
@@ -327,7 +327,7 @@ impl Test<'_> {
                             Match { time: *time, id: id.clone(), lines: Lines::One(kept_line(only)) }
                         })),
                         several => {
-                            let lines: Vec<LineKept> = several.iter().map(kept_line).collect();
+                            let lines: Vec<KeptLine> = several.iter().map(kept_line).collect();
                             out.extend(self.joined(streams, &lines));
                         }
                     }
@@ -337,15 +337,15 @@ impl Test<'_> {
             .collect()
     }
 
-    fn joined(&self, streams: &[Stream], group: &[LineKept]) -> Vec<Match> {
+    fn joined(&self, streams: &[Stream], group: &[KeptLine]) -> Vec<Match> {
         // Ids whose hashes collide are told apart here.
-        let mut by_id: HashMap<Id, (Activity, Vec<LineKept>)> = HashMap::new();
+        let mut by_id: HashMap<Id, (Activity, Vec<KeptLine>)> = HashMap::new();
         for part in group {
             let Some(activity) = read_again(streams, part, None) else { continue };
             match by_id.entry(activity.id.clone()) {
                 std::collections::hash_map::Entry::Occupied(mut known) => {
                     let (whole, lines) = known.get_mut();
-                    whole.absorb(activity);
+                    whole.merge(activity);
                     lines.push(part.clone());
                 }
                 std::collections::hash_map::Entry::Vacant(new) => {
@@ -364,7 +364,7 @@ impl Test<'_> {
 }
 
 /// The activity of a line; the one of an id where the line holds several.
-fn read_again(streams: &[Stream], line: &LineKept, id: Option<&Id>) -> Option<Activity> {
+fn read_again(streams: &[Stream], line: &KeptLine, id: Option<&Id>) -> Option<Activity> {
     if let Some(held) = &line.held {
         return Some((**held).clone());
     }
@@ -377,20 +377,20 @@ fn read_again(streams: &[Stream], line: &LineKept, id: Option<&Id>) -> Option<Ac
     (index < out.len()).then(|| out.swap_remove(index))
 }
 
-fn payload_of_lines(shared: &Shared, streams: &[Stream], id: &Id, lines: &[LineKept]) -> Payload {
+fn payload_of_lines(shared: &FileContext, streams: &[Stream], id: &Id, lines: &[KeptLine]) -> Payload {
     let mut payload = Payload::default();
     for line in lines.iter().map(|line| line.at) {
         let stream = &streams[line.stream as usize];
         if let Ok(bytes) = stream.line_at(line.offset, line.length) {
-            payload.absorb(payload::of_line(shared, stream, stream.origin.file, &bytes, id, line.offset));
+            payload.merge(payload::of_line(shared, stream, stream.origin.file, &bytes, id, line.offset));
         }
     }
     payload
 }
 
 pub(super) fn page(
-    shared: &Shared,
-    cache: &mut Option<Found>,
+    shared: &FileContext,
+    cache: &mut Option<ScanResult>,
     query: &PageQuery,
     after: Option<&Cursor>,
 ) -> Result<Page, SourceError> {
@@ -398,7 +398,7 @@ pub(super) fn page(
     if after.is_none() || cache.as_ref().is_none_or(|found| found.key != key) {
         *cache = Some(scan(shared, query, key)?);
     }
-    let Some(found) = cache else { return Ok(Page { items: Vec::new(), next: None, division: Division::default() }) };
+    let Some(found) = cache else { return Ok(Page { items: Vec::new(), next: None, push_down: PushDown::default() }) };
     let start = after.map_or(0, |cursor| {
         let last = (Timestamp(cursor.time_us), Id::parse(&cursor.id));
         found.matches.partition_point(|m| {
@@ -412,7 +412,7 @@ pub(super) fn page(
         .filter_map(|m| {
             let mut parts = m.lines.list().iter().filter_map(|line| read_again(&found.streams, line, Some(&m.id)));
             let mut whole = parts.next()?;
-            parts.for_each(|part| whole.absorb(part));
+            parts.for_each(|part| whole.merge(part));
             whole.id = m.id.clone();
             whole.started_at = m.time;
             Some(whole)
@@ -423,5 +423,5 @@ pub(super) fn page(
     if next.is_none() {
         *cache = None;
     }
-    Ok(Page { items, next, division: Division { in_store: 0, here } })
+    Ok(Page { items, next, push_down: PushDown { in_store: 0, local: here } })
 }

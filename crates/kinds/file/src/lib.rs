@@ -2,14 +2,14 @@
 
 mod block;
 mod decode;
+mod diagnose;
 mod discover;
-mod examine;
 mod follow;
 mod history;
 mod kind;
 mod payload;
 mod plain;
-mod quick;
+mod prefilter;
 mod recognise;
 mod stream;
 
@@ -31,18 +31,18 @@ pub use discover::Spec;
 
 /// A set of log files.
 pub struct FileSource {
-    shared: Arc<Shared>,
+    shared: Arc<FileContext>,
 }
 
 /// What the tasks of a file source share.
-pub(crate) struct Shared {
+pub(crate) struct FileContext {
     pub(crate) name: String,
     pub(crate) id: SourceId,
     pub(crate) names: Names,
     pub(crate) specs: Vec<Spec>,
     pub(crate) recogniser: recognise::Recogniser,
     pub(crate) occurrences: decode::Occurrences,
-    cache: Mutex<Option<history::Found>>,
+    cache: Mutex<Option<history::ScanResult>>,
     /// Set once no more will be written.
     pub(crate) ended: Option<Arc<AtomicBool>>,
 }
@@ -50,7 +50,7 @@ pub(crate) struct Shared {
 impl FileSource {
     /// Over paths, globs, directories or `-`; `schema` fixes how lines are read, else each file is recognised.
     pub fn new(name: &str, id: SourceId, names: Names, specs: Vec<Spec>, schema: Option<Schema>) -> Self {
-        let shared = Shared {
+        let shared = FileContext {
             name: name.to_owned(),
             id,
             names,
@@ -73,7 +73,7 @@ impl FileSource {
     }
 }
 
-impl Shared {
+impl FileContext {
     /// The files there are now, newest first.
     fn streams(&self) -> Result<Vec<stream::Stream>, SourceError> {
         let found =
@@ -89,7 +89,7 @@ impl Shared {
         // A copy or a rename of a file that is there under another name holds the same lines.
         streams.sort_by_key(|s| std::cmp::Reverse((s.length, s.modified)));
         let mut seen = std::collections::HashSet::new();
-        streams.retain(|s| s.print.is_none_or(|print| seen.insert(print)));
+        streams.retain(|s| s.fingerprint.is_none_or(|print| seen.insert(print)));
         streams.sort_by_key(|s| std::cmp::Reverse(s.modified));
         Ok(streams)
     }
@@ -113,8 +113,8 @@ impl Shared {
 
 /// Runs blocking work off the runtime's own threads.
 async fn blocking<T: Send + 'static>(
-    shared: &Arc<Shared>,
-    work: impl FnOnce(&Arc<Shared>) -> Result<T, SourceError> + Send + 'static,
+    shared: &Arc<FileContext>,
+    work: impl FnOnce(&Arc<FileContext>) -> Result<T, SourceError> + Send + 'static,
 ) -> Result<T, SourceError> {
     let inner = Arc::clone(shared);
     tokio::task::spawn_blocking(move || work(&inner))
@@ -160,7 +160,7 @@ impl Source for FileSource {
     async fn position(&self) -> Result<Position, SourceError> {
         blocking(&self.shared, |shared| {
             let streams = shared.streams()?;
-            Ok(follow::State::at(&streams).position())
+            Ok(follow::ResumePoint::at(&streams).position())
         })
         .await
     }
@@ -169,7 +169,7 @@ impl Source for FileSource {
         follow::follow(&self.shared, &from, sink, cancel).await
     }
 
-    async fn fill_back(
+    async fn backfill(
         &self,
         upto: &Position,
         limit: usize,
@@ -199,11 +199,11 @@ impl Source for FileSource {
         Ok(self.page(&query, None).await?.items)
     }
 
-    async fn examine(&self, now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
-        blocking(&self.shared, move |shared| examine::examine(shared, now)).await
+    async fn diagnose(&self, now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
+        blocking(&self.shared, move |shared| diagnose::diagnose(shared, now)).await
     }
 
     async fn aggregate(&self, query: &PageQuery, grouping: &Grouping) -> Result<Groups, SourceError> {
-        crosstail_source::aggregate_here(self, query, grouping, &self.shared.names).await
+        crosstail_source::aggregate_locally(self, query, grouping, &self.shared.names).await
     }
 }

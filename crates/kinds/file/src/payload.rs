@@ -1,10 +1,10 @@
 //! One line, whole: found again by its offset, and mapped to the parts of a payload.
 
-use super::{Shared, discover, stream::Stream};
+use super::{FileContext, discover, stream::Stream};
 use crosstail_core::model::{Id, Locator, NameId, Payload, RawRecord};
 use crosstail_source::{ErrorKind, SourceError};
 
-pub(super) fn load(shared: &Shared, id: &Id, locator: &Locator) -> Result<Payload, SourceError> {
+pub(super) fn load(shared: &FileContext, id: &Id, locator: &Locator) -> Result<Payload, SourceError> {
     let Locator::Line { file, offset, length } = locator else {
         return Err(shared.error("load payload", ErrorKind::Unsupported, "not a line of a file"));
     };
@@ -13,10 +13,17 @@ pub(super) fn load(shared: &Shared, id: &Id, locator: &Locator) -> Result<Payloa
 }
 
 /// The payload in a line that begins at `offset`; of a line with several records that of the one with the id.
-pub(super) fn of_line(shared: &Shared, stream: &Stream, file: NameId, line: &[u8], id: &Id, offset: u64) -> Payload {
+pub(super) fn of_line(
+    shared: &FileContext,
+    stream: &Stream,
+    file: NameId,
+    line: &[u8],
+    id: &Id,
+    offset: u64,
+) -> Payload {
     let text = String::from_utf8_lossy(line).into_owned();
     let index = match id {
-        Id::Line { file, offset: own } if *file == stream.origin.print => own.saturating_sub(offset) as usize,
+        Id::Line { file, offset: own } if *file == stream.origin.fingerprint => own.saturating_sub(offset) as usize,
         _ => 0,
     };
     let record = stream.decoder.record(&text, index);
@@ -26,7 +33,7 @@ pub(super) fn of_line(shared: &Shared, stream: &Stream, file: NameId, line: &[u8
 }
 
 /// The line in the file of that name, or in a file that it was rotated into.
-fn find(shared: &Shared, file: NameId, offset: u64, length: u32) -> Result<(Stream, Vec<u8>), SourceError> {
+fn find(shared: &FileContext, file: NameId, offset: u64, length: u32) -> Result<(Stream, Vec<u8>), SourceError> {
     let name = shared.names.place_name(file);
     let paths = discover::discover(&shared.specs)
         .map_err(|problem| shared.error("load payload", ErrorKind::Connect, problem))?;

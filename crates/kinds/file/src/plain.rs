@@ -1,11 +1,11 @@
-//! Lines that are no JSON: logfmt pairs, or text with a time and a level somewhere near its beginning.
+//! Lines that are not JSON: logfmt pairs, or text with a time and a level near its beginning.
 
 use chrono::{Datelike as _, NaiveDateTime};
 use crosstail_core::model::{Level, Timestamp, parse_timestamp};
 use crosstail_core::schema::{Assembler, Node, Scalar};
 use std::borrow::Cow;
 
-/// Reads `key=value key="quoted value"`; false where the line is not of that form.
+/// Reads `key=value key="quoted value"`; false where the line does not have that form.
 pub(super) fn logfmt<'a>(line: &'a str, tree: &Node, into: &mut Assembler<'a>) -> bool {
     if !(line.contains("level=") || line.contains("lvl=")) || !line.contains("msg=") {
         return false;
@@ -48,7 +48,7 @@ fn closing_quote(text: &str) -> Option<usize> {
     })
 }
 
-/// What a line of text says of itself.
+/// A line of text: its time, level and message, where they were found.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Line<'a> {
     pub(super) time: Option<Timestamp>,
@@ -56,9 +56,9 @@ pub(super) struct Line<'a> {
     pub(super) message: &'a str,
 }
 
-/// Finds the time at the beginning (ISO 8601, `2026/11/20 10:00:00`, syslog's `Nov 20 10:00:00`, in brackets or not;
-/// a web server's `[20/Nov/2026:10:00:00 +0000]` anywhere) and the level among the first words. `near` gives the
-/// year to times without one.
+/// Finds the time at the beginning (ISO 8601, `2026/11/20 10:00:00`, syslog's `Nov 20 10:00:00`, with or without
+/// brackets; a web server's `[20/Nov/2026:10:00:00 +0000]` anywhere) and the level among the first words. A time
+/// without a year gets that of `near`.
 pub(super) fn text(line: &str, near: Timestamp) -> Line<'_> {
     let trimmed = line.trim_end();
     let start = trimmed.trim_start_matches(['[', '(', ' ']);
@@ -117,7 +117,7 @@ fn leading_time(text: &str, near: Timestamp) -> Option<(Option<Timestamp>, &str)
     let parsed = NaiveDateTime::parse_from_str(&format!("{year} {head}"), "%Y %b %e %H:%M:%S").ok()?;
     let mut at = Timestamp(parsed.and_utc().timestamp_micros());
     if at.since_us(near) > 7 * 86_400_000_000 {
-        // December's lines read in January.
+        // Lines of December that are read in January.
         let earlier = parsed.with_year(year - 1)?;
         at = Timestamp(earlier.and_utc().timestamp_micros());
     }

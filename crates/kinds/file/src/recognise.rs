@@ -1,11 +1,11 @@
-//! Which schema the lines of a file have.
+//! Recognises the schema of a file.
 
 use super::decode::Decoder;
 use crosstail_core::schema::Schema;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
-/// Finds the schema of a file by its first lines.
+/// Recognises the schema of a file from its first lines.
 #[derive(Debug)]
 pub(crate) struct Recogniser {
     fixed: Option<Arc<Decoder>>,
@@ -24,7 +24,7 @@ impl Recogniser {
         Self { fixed: fixed.map(|schema| Arc::new(Decoder::new(schema))), known, fallback }
     }
 
-    /// The decoder for a file that begins with these bytes.
+    /// The decoder for a file that starts with these bytes.
     pub(super) fn decoder(&self, head: &[u8]) -> Arc<Decoder> {
         if let Some(fixed) = &self.fixed {
             return Arc::clone(fixed);

@@ -1,7 +1,7 @@
 //! One file: who it is, how long it is, how its lines are read.
 
-use super::decode::{Decoder, Origin, stable_hash};
-use super::{Shared, discover};
+use super::decode::{Decoder, LineOrigin, stable_hash};
+use super::{FileContext, discover};
 use crosstail_core::model::Timestamp;
 use flate2::read::MultiGzDecoder;
 use std::fs::File;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 /// Bytes of the first line that make the fingerprint.
-const PRINT_BYTES: usize = 1024;
+const FINGERPRINT_BYTES: usize = 1024;
 /// Bytes read to recognise the schema.
 const HEAD_BYTES: usize = 64 * 1024;
 
@@ -23,8 +23,8 @@ pub(super) struct Stream {
     pub(super) file: File,
     pub(super) compressed: bool,
     /// Fingerprint: hash of its family's name and its first line. `None` until that line is whole.
-    pub(super) print: Option<u64>,
-    pub(super) origin: Origin,
+    pub(super) fingerprint: Option<u64>,
+    pub(super) origin: LineOrigin,
     pub(super) decoder: Arc<Decoder>,
     /// Length when it was opened; for a compressed file the compressed length.
     pub(super) length: u64,
@@ -34,7 +34,7 @@ pub(super) struct Stream {
 
 impl Stream {
     /// Opens a file; nothing where it is none.
-    pub(super) fn open(shared: &Shared, path: &Path) -> io::Result<Option<Self>> {
+    pub(super) fn open(shared: &FileContext, path: &Path) -> io::Result<Option<Self>> {
         let file = File::open(path)?;
         let meta = file.metadata()?;
         if !meta.is_file() {
@@ -43,12 +43,12 @@ impl Stream {
         let compressed = path.extension().is_some_and(|extension| extension == "gz");
         let family = stable_hash(&[discover::family(path).as_bytes()]);
         let label = path.file_name().unwrap_or_default().to_string_lossy();
-        let origin = Origin { source: shared.id, file: shared.names.place(&label), print: 0, family };
+        let origin = LineOrigin { source: shared.id, file: shared.names.place(&label), fingerprint: 0, family };
         let mut stream = Self {
             path: path.to_owned(),
             file,
             compressed,
-            print: None,
+            fingerprint: None,
             origin,
             decoder: Arc::new(Decoder::empty()),
             length: meta.len(),
@@ -60,16 +60,16 @@ impl Stream {
     }
 
     /// Reads the beginning again: the fingerprint and the schema.
-    pub(super) fn identify(&mut self, shared: &Shared) -> io::Result<()> {
+    pub(super) fn identify(&mut self, shared: &FileContext) -> io::Result<()> {
         let head = self.head()?;
-        self.print = fingerprint(self.origin.family, &head);
-        self.origin.print = self.print.unwrap_or(0);
+        self.fingerprint = fingerprint(self.origin.family, &head);
+        self.origin.fingerprint = self.fingerprint.unwrap_or(0);
         self.decoder = shared.recogniser.decoder(&head);
         Ok(())
     }
 
     /// The fingerprint of what the file holds now.
-    pub(super) fn print_now(&self) -> io::Result<Option<u64>> {
+    pub(super) fn fingerprint_now(&self) -> io::Result<Option<u64>> {
         Ok(fingerprint(self.origin.family, &self.head()?))
     }
 
@@ -142,7 +142,7 @@ impl Stream {
 /// Hash of the beginning up to the end of the first line that looks dated (eight digits), so that files which begin
 /// with the same banner are told apart; at most [`PRINT_BYTES`].
 fn fingerprint(family: u64, head: &[u8]) -> Option<u64> {
-    let head = &head[..head.len().min(PRINT_BYTES)];
+    let head = &head[..head.len().min(FINGERPRINT_BYTES)];
     let mut end = None;
     let mut start = 0;
     while let Some(found) = memchr::memchr(b'\n', &head[start..]) {
@@ -154,6 +154,6 @@ fn fingerprint(family: u64, head: &[u8]) -> Option<u64> {
         }
         end = None;
     }
-    let end = end.or((head.len() >= PRINT_BYTES).then_some(PRINT_BYTES)).or((start > 0).then_some(start))?;
+    let end = end.or((head.len() >= FINGERPRINT_BYTES).then_some(FINGERPRINT_BYTES)).or((start > 0).then_some(start))?;
     Some(stable_hash(&[&family.to_le_bytes(), &head[..end]]))
 }

@@ -1,4 +1,4 @@
-//! Acknowledging and resolving alerts in a topic, by a further message: only when asked for, with who and when.
+//! Acknowledges and resolves alerts in a topic by a further message, on request only, and records who and when.
 
 use anyhow::{Context as _, bail};
 use async_trait::async_trait;
@@ -6,7 +6,7 @@ use crosstail_core::model::{Id, Locator, Names, Place, Timestamp};
 use crosstail_source::Source;
 use crosstail_source::alert::{AlertChange, AlertStatus, ChangeAlerts};
 
-/// Changes them.
+/// Changes alerts in a topic.
 #[derive(Debug)]
 pub(crate) struct KafkaAlerts;
 
@@ -24,16 +24,16 @@ impl ChangeAlerts for KafkaAlerts {
         place: &Place,
         change: AlertChange<'_>,
     ) -> anyhow::Result<String> {
-        let Locator::Message { topic, .. } = place.locator else { bail!("the alert is in no message") };
+        let Locator::Message { topic, .. } = place.locator else { bail!("the alert is not from a message") };
         let payload = source.payload(&Id::parse(change.id), &place.locator).await?;
-        let last = payload.raw.first().context("the alert's message is not there any more")?;
+        let last = payload.raw.first().context("the alert's message no longer exists")?;
         let message = message_of(&serde_json::from_str(last.text())?, change.to, change.by, change.at)?;
         send(crate::client(url)?, &names.place_name(topic), change.id, &message).await?;
         Ok(change.by.to_owned())
     }
 }
 
-/// Writes a message with a key, and waits until every replica in sync has it.
+/// Writes a message with a key, and waits until every in-sync replica has it.
 async fn send(
     client: rdkafka::ClientConfig,
     topic: &str,
@@ -48,15 +48,15 @@ async fn send(
         let producer: ThreadedProducer<DefaultProducerContext> = client.create().context("make a producer")?;
         let record = BaseRecord::to(&topic).key(&key).payload(&text);
         producer.send(record).map_err(|(error, _)| error).context("send the message")?;
-        producer.flush(std::time::Duration::from_secs(15)).context("the broker did not take the message")
+        producer.flush(std::time::Duration::from_secs(15)).context("the broker did not accept the message")
     };
     tokio::task::spawn_blocking(send).await?
 }
 
-/// A message of the topic `alerts` that says the change: the alert as it was told last, with its new status. The message has
-/// no fields for who and when: they are in its metadata.
+/// The message for the topic `alerts` that records the change: the last message of the alert with the new status. It
+/// has no fields for who and when, so these are in its metadata.
 fn message_of(last: &serde_json::Value, to: AlertStatus, by: &str, at: Timestamp) -> anyhow::Result<serde_json::Value> {
-    let mut message = last.as_object().cloned().context("the alert's last message is no object")?;
+    let mut message = last.as_object().cloned().context("the alert's last message is not an object")?;
     let status = message.get("status").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
     to.check(&status)?;
     let (when, who) = to.fields();
@@ -87,7 +87,7 @@ mod tests {
         let over = message_of(&taken, AlertStatus::Resolved, "ann", Timestamp(0)).expect("taken");
         for to in [AlertStatus::Acknowledged, AlertStatus::Resolved] {
             let error = message_of(&over, to, "bob", Timestamp(0)).expect_err("over").to_string();
-            assert_eq!(error, "the alert is resolved already");
+            assert_eq!(error, "the alert is already resolved");
         }
     }
 }

@@ -2,7 +2,7 @@
 //! subscribe, join a group or commit.
 
 use super::Error;
-use crosstail_source::decoded;
+use crosstail_source::percent_decoded;
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
@@ -36,7 +36,7 @@ impl Address {
             Some((user, hosts)) => (Some(user), hosts),
             None => (None, authority),
         };
-        let topics: Vec<String> = path.split(',').map(decoded).filter(|topic| !topic.is_empty()).collect();
+        let topics: Vec<String> = path.split(',').map(percent_decoded).filter(|topic| !topic.is_empty()).collect();
         if hosts.is_empty() || topics.is_empty() {
             return Err(format!("the address names no {}; {form}", if hosts.is_empty() { "broker" } else { "topic" }));
         }
@@ -46,7 +46,7 @@ impl Address {
         let mut settings = Vec::new();
         for pair in parameters.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let value = decoded(value);
+            let value = percent_decoded(value);
             match key {
                 "tls" => tls = value != "false",
                 "ca" => settings.push(("ssl.ca.location", value)),
@@ -75,8 +75,8 @@ impl Address {
             }
             let (name, password) = user.split_once(':').unwrap_or((user, ""));
             settings.push(("sasl.mechanisms", mechanism));
-            settings.push(("sasl.username", decoded(name)));
-            settings.push(("sasl.password", decoded(password)));
+            settings.push(("sasl.username", percent_decoded(name)));
+            settings.push(("sasl.password", percent_decoded(password)));
         }
         let protocol = match (tls, user.is_some()) {
             (false, false) => "plaintext",
@@ -121,16 +121,16 @@ impl Address {
 
     /// A consumer that may ask what a group has committed.
     pub(super) fn consumer_as(&self, group: &str) -> Result<Consumer, Error> {
-        let made = self.config(group).create_with_context(Watch::default());
+        let made = self.config(group).create_with_context(ErrorRecorder::default());
         made.map(|consumer| Consumer(Some(consumer))).map_err(|error| Error::Settings(error.to_string()))
     }
 }
 
 /// What librdkafka says by the way: why a broker cannot be reached.
 #[derive(Default)]
-pub(super) struct Watch(Mutex<Option<(KafkaError, String)>>);
+pub(super) struct ErrorRecorder(Mutex<Option<(KafkaError, String)>>);
 
-impl ClientContext for Watch {
+impl ClientContext for ErrorRecorder {
     fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -141,13 +141,13 @@ impl ClientContext for Watch {
     }
 }
 
-impl ConsumerContext for Watch {}
+impl ConsumerContext for ErrorRecorder {}
 
 /// A consumer that is closed beside the way: closing may wait for a broker that does not answer.
-pub(super) struct Consumer(Option<BaseConsumer<Watch>>);
+pub(super) struct Consumer(Option<BaseConsumer<ErrorRecorder>>);
 
 impl std::ops::Deref for Consumer {
-    type Target = BaseConsumer<Watch>;
+    type Target = BaseConsumer<ErrorRecorder>;
 
     #[allow(clippy::expect_used, reason = "it is taken only when it is dropped")]
     fn deref(&self) -> &Self::Target {

@@ -4,7 +4,7 @@ use crate::kind::KIND;
 use anyhow::{Context as _, bail};
 use async_trait::async_trait;
 use crosstail_core::schema::Schema;
-use crosstail_source::create::{Creator, Item, Plan, Standing};
+use crosstail_source::create::{Creator, Item, ItemState, Plan};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -42,7 +42,7 @@ impl Creator for KafkaCreator {
 async fn plan(text: &str, config: &ClientConfig) -> anyhow::Result<Plan> {
     let wanted: Value = serde_json::from_str(text)?;
     let admin = admin(config)?;
-    let (brokers, topics) = there(&admin).await?;
+    let (brokers, topics) = existing_topics(&admin).await?;
     let mut plan = Plan::default();
     for topic in wanted["topics"].as_array().into_iter().flatten() {
         let name = topic["topic"].as_str().unwrap_or_default();
@@ -55,7 +55,7 @@ async fn plan(text: &str, config: &ClientConfig) -> anyhow::Result<Plan> {
             .filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)))
             .collect();
         let standing = match topics.iter().find(|(known, _)| known == name) {
-            None => Standing::Missing,
+            None => ItemState::Missing,
             Some((_, there)) => {
                 let mut different = Vec::new();
                 if *there != partitions {
@@ -71,21 +71,21 @@ async fn plan(text: &str, config: &ClientConfig) -> anyhow::Result<Plan> {
                         different.push(format!("{key} is {has}, and should be {value}"));
                     }
                 }
-                if different.is_empty() { Standing::There } else { Standing::Differs(different.join("; ")) }
+                if different.is_empty() { ItemState::There } else { ItemState::Differs(different.join("; ")) }
             }
         };
         let options: String = settings.iter().map(|(key, value)| format!(" --config {key}={value}")).collect();
         let statement = format!(
             "kafka-topics --create --topic {name} --partitions {partitions} --replication-factor {replicas}{options}"
         );
-        plan.items.push(Item { what: "topic", name: name.to_owned(), standing, statement });
+        plan.items.push(Item { object: "topic", name: name.to_owned(), state: standing, statement });
     }
     Ok(plan)
 }
 
 async fn apply(plan: &Plan, config: &ClientConfig) -> anyhow::Result<()> {
     let admin = admin(config)?;
-    for item in plan.due() {
+    for item in plan.pending() {
         let words: Vec<&str> = item.statement.split(' ').collect();
         let after = |option: &str| {
             let at = words.iter().position(|word| *word == option)?;
@@ -108,9 +108,9 @@ async fn apply(plan: &Plan, config: &ClientConfig) -> anyhow::Result<()> {
     // A broker answers before it shows what it has made.
     let until = Instant::now() + TIME_LIMIT;
     loop {
-        let (_, topics) = there(&admin).await?;
+        let (_, topics) = existing_topics(&admin).await?;
         let missing =
-            plan.due().find(|item| !topics.iter().any(|(name, partitions)| *name == item.name && *partitions > 0));
+            plan.pending().find(|item| !topics.iter().any(|(name, partitions)| *name == item.name && *partitions > 0));
         match missing {
             None => return Ok(()),
             Some(item) if Instant::now() > until => {
@@ -122,7 +122,9 @@ async fn apply(plan: &Plan, config: &ClientConfig) -> anyhow::Result<()> {
 }
 
 /// How many brokers there are, and which topics with how many partitions.
-async fn there(admin: &Arc<AdminClient<DefaultClientContext>>) -> anyhow::Result<(usize, Vec<(String, usize)>)> {
+async fn existing_topics(
+    admin: &Arc<AdminClient<DefaultClientContext>>,
+) -> anyhow::Result<(usize, Vec<(String, usize)>)> {
     let asking = Arc::clone(admin);
     // The library waits for the broker on the thread that asks.
     let metadata = tokio::task::spawn_blocking(move || {

@@ -4,7 +4,7 @@
 use super::connection::{Consumer, TIME_LIMIT};
 use super::topics::{Offsets, Topic};
 use super::{Error, Kafka, is_transport};
-use crosstail_source::{Position, Sink, Update};
+use crosstail_source::{Position, Sink, SourceEvent};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::Message as _;
@@ -15,15 +15,15 @@ use std::time::{Duration, Instant};
 /// Activities a batch.
 const CHUNK: usize = 2000;
 /// How often new topics and partitions are looked for.
-const LOOK: Duration = Duration::from_secs(3);
+const DISCOVERY_INTERVAL: Duration = Duration::from_secs(3);
 /// Without any broker for so long, the source says so.
-const SILENCE: Duration = Duration::from_secs(3);
+const BROKER_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Where following goes on: the next offset by topic and partition.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct At(BTreeMap<String, BTreeMap<i32, i64>>);
+pub(super) struct ResumePoint(BTreeMap<String, BTreeMap<i32, i64>>);
 
-impl At {
+impl ResumePoint {
     pub(super) fn of(offsets: &Offsets) -> Self {
         let mut at = Self::default();
         for ((topic, partition), offset) in offsets {
@@ -50,18 +50,18 @@ struct Follower<'a> {
     /// Asks about topics, beside the one that reads.
     asking: Consumer,
     sink: &'a Sink,
-    at: At,
+    at: ResumePoint,
     topics: HashMap<String, Topic>,
 }
 
 /// Delivers what is written after a position, until cancelled.
-pub(super) fn follow(kafka: &Kafka, from: At, sink: &Sink, cancelled: &dyn Fn() -> bool) -> Result<(), Error> {
+pub(super) fn follow(kafka: &Kafka, from: ResumePoint, sink: &Sink, cancelled: &dyn Fn() -> bool) -> Result<(), Error> {
     let (consumer, asking) = (kafka.address.consumer()?, kafka.address.consumer()?);
     let mut follower = Follower { kafka, asking, sink, at: from, topics: HashMap::new() };
-    follower.look()?;
+    follower.discover_partitions()?;
     follower.check_retained()?;
     follower.assign(&consumer)?;
-    if sink.blocking_send(Update::CaughtUp).is_err() {
+    if sink.blocking_send(SourceEvent::CaughtUp).is_err() {
         return Ok(());
     }
     let mut looked = Instant::now();
@@ -79,7 +79,7 @@ pub(super) fn follow(kafka: &Kafka, from: At, sink: &Sink, cancelled: &dyn Fn() 
                 if follower.topics.get(message.topic()).is_some_and(|topic| !topic.recognised)
                     && tried.insert(message.topic().to_owned())
                 {
-                    follower.look()?;
+                    follower.discover_partitions()?;
                 }
                 let (partition, offset) = (message.partition(), message.offset());
                 if let Some(topic) = follower.topics.get(message.topic())
@@ -100,7 +100,7 @@ pub(super) fn follow(kafka: &Kafka, from: At, sink: &Sink, cancelled: &dyn Fn() 
                 Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition) => {}
                 _ if is_transport(&error) => {
                     let since = *silent_since.get_or_insert_with(Instant::now);
-                    if since.elapsed() > SILENCE {
+                    if since.elapsed() > BROKER_TIMEOUT {
                         return Err(consumer.error(&error));
                     }
                 }
@@ -109,17 +109,17 @@ pub(super) fn follow(kafka: &Kafka, from: At, sink: &Sink, cancelled: &dyn Fn() 
         }
         if batch.len() >= CHUNK || (idle && !batch.is_empty()) {
             let full = std::mem::replace(&mut batch, Vec::with_capacity(CHUNK));
-            if sink.blocking_send(Update::Batch(full, Some(Position::new(&follower.at)))).is_err() {
+            if sink.blocking_send(SourceEvent::Batch(full, Some(Position::new(&follower.at)))).is_err() {
                 return Ok(());
             }
         }
-        if looked.elapsed() >= LOOK {
+        if looked.elapsed() >= DISCOVERY_INTERVAL {
             looked = Instant::now();
             tried.clear();
             if sink.is_closed() {
                 return Ok(());
             }
-            if follower.look()? {
+            if follower.discover_partitions()? {
                 follower.assign(&consumer)?;
             }
         }
@@ -129,7 +129,7 @@ pub(super) fn follow(kafka: &Kafka, from: At, sink: &Sink, cancelled: &dyn Fn() 
 
 impl Follower<'_> {
     /// Looks for topics and partitions; true where there are new ones, which are read from their beginning.
-    fn look(&mut self) -> Result<bool, Error> {
+    fn discover_partitions(&mut self) -> Result<bool, Error> {
         let found = self.kafka.topics(&self.asking)?.activities;
         let mut new = self.topics.is_empty();
         for topic in &found {
@@ -142,7 +142,7 @@ impl Follower<'_> {
                     if known {
                         let text = format!("topic {} has a new partition, {partition}", topic.name);
                         // A closed channel is noticed by the loop.
-                        let _ = self.sink.blocking_send(Update::Notice(text));
+                        let _ = self.sink.blocking_send(SourceEvent::Notice(text));
                     }
                 }
             }
@@ -152,7 +152,7 @@ impl Follower<'_> {
         for name in gone {
             self.at.0.remove(&name);
             new = true;
-            let _ = self.sink.blocking_send(Update::Notice(format!("topic {name} was deleted")));
+            let _ = self.sink.blocking_send(SourceEvent::Notice(format!("topic {name} was deleted")));
         }
         self.topics = found.into_iter().map(|topic| (topic.name.clone(), topic)).collect();
         Ok(new)
@@ -183,7 +183,7 @@ impl Follower<'_> {
                     continue;
                 };
                 *next = low;
-                let _ = self.sink.blocking_send(Update::Notice(text));
+                let _ = self.sink.blocking_send(SourceEvent::Notice(text));
             }
         }
         Ok(())

@@ -4,7 +4,7 @@ mod alert;
 mod cluster;
 mod connection;
 mod create;
-mod examine;
+mod diagnose;
 mod follow;
 mod kind;
 mod read;
@@ -18,7 +18,7 @@ use crosstail_core::model::{
     Activity, Diagnosis, Id, Locator, Names, Payload, SourceId, Timestamp, Vitals, redact_text,
 };
 use crosstail_core::schema::Schema;
-use crosstail_source::waiting::Waiting;
+use crosstail_source::read_ahead::ReadAhead;
 use crosstail_source::{
     Capabilities, Cursor, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, RelatedKey, Sink, Source,
     SourceError,
@@ -38,12 +38,12 @@ pub struct KafkaSource {
 
 /// The settings of a client of an address's brokers, for those who write to them.
 pub fn client(url: &str) -> anyhow::Result<rdkafka::ClientConfig> {
-    Address::parse(&crosstail_source::with_any(url)).map(|address| address.client()).map_err(anyhow::Error::msg)
+    Address::parse(&crosstail_source::with_wildcard(url)).map(|address| address.client()).map_err(anyhow::Error::msg)
 }
 
 /// The topics, or patterns of them, that an address names; `*` where it names none.
 pub fn topics(url: &str) -> anyhow::Result<Vec<String>> {
-    Address::parse(&crosstail_source::with_any(url)).map(|address| address.topics).map_err(anyhow::Error::msg)
+    Address::parse(&crosstail_source::with_wildcard(url)).map(|address| address.topics).map_err(anyhow::Error::msg)
 }
 
 /// A cluster, and which of its topics are read.
@@ -55,7 +55,7 @@ struct Kafka {
     source_name: String,
     /// Schemas of topics that were recognised by their messages.
     recognised: Mutex<std::collections::HashMap<String, Arc<Schema>>>,
-    waiting: Waiting<Vec<Activity>>,
+    waiting: ReadAhead<Vec<Activity>>,
     /// Where partitions ended when their throughput was measured last.
     ends_before: Mutex<Option<(std::time::Instant, topics::Offsets)>>,
 }
@@ -119,7 +119,7 @@ impl KafkaSource {
             source: id,
             source_name: name.to_owned(),
             recognised: Mutex::default(),
-            waiting: Waiting::default(),
+            waiting: ReadAhead::default(),
             ends_before: Mutex::default(),
         };
         Ok(Self { name: name.to_owned(), kafka: Arc::new(kafka) })
@@ -204,7 +204,7 @@ impl Source for KafkaSource {
         self.ask("read position", |kafka| {
             let consumer = kafka.address.consumer()?;
             let topics = kafka.topics(&consumer)?.activities;
-            Ok(Position::new(follow::At::of(&topics::ends(&consumer, &topics, Offset::End)?)))
+            Ok(Position::new(follow::ResumePoint::of(&topics::ends(&consumer, &topics, Offset::End)?)))
         })
         .await
     }
@@ -218,14 +218,14 @@ impl Source for KafkaSource {
         }
     }
 
-    async fn fill_back(
+    async fn backfill(
         &self,
         upto: &Position,
         limit: usize,
         sink: &Sink,
         cancel: &CancellationToken,
     ) -> Result<(), SourceError> {
-        let upto = upto.read::<follow::At>().unwrap_or_default().offsets();
+        let upto = upto.read::<follow::ResumePoint>().unwrap_or_default().offsets();
         let (sink, token) = (sink.clone(), cancel.clone());
         tokio::select! {
             () = cancel.cancelled() => Ok(()),
@@ -237,7 +237,7 @@ impl Source for KafkaSource {
 
     async fn payload(&self, id: &Id, locator: &Locator) -> Result<Payload, SourceError> {
         let missing = || {
-            let mut error = SourceError::gone(&self.name, format!("message of {id}"));
+            let mut error = SourceError::not_found(&self.name, format!("message of {id}"));
             error.hint = Some("it has expired: the topic no longer retains it".to_owned());
             error
         };
@@ -257,14 +257,14 @@ impl Source for KafkaSource {
         self.ask("read the cluster's state", move |kafka| cluster::vitals(kafka, since)).await
     }
 
-    async fn examine(&self, _now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
-        let (topics, mut found) = self.ask("examine", examine::volume).await?;
-        let retained = examine::retention(&self.kafka, &topics).await;
+    async fn diagnose(&self, _now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
+        let (topics, mut found) = self.ask("examine", diagnose::volume).await?;
+        let retained = diagnose::retention(&self.kafka, &topics).await;
         found.extend(retained.map_err(|error| self.error("examine", &error))?);
         Ok(found)
     }
 
     async fn aggregate(&self, query: &PageQuery, grouping: &Grouping) -> Result<Groups, SourceError> {
-        crosstail_source::aggregate_here(self, query, grouping, &self.kafka.names).await
+        crosstail_source::aggregate_locally(self, query, grouping, &self.kafka.names).await
     }
 }

@@ -3,9 +3,9 @@
 use super::connection::{Consumer, TIME_LIMIT};
 use super::topics::{Offsets, Topic, ends};
 use super::{Error, Kafka};
-use crosstail_core::filter::Named;
+use crosstail_core::filter::NamedRecord;
 use crosstail_core::model::{Activity, Id, Payload, Timestamp};
-use crosstail_source::{Page, PageQuery, RelatedKey, Sink, Update};
+use crosstail_source::{Page, PageQuery, RelatedKey, Sink, SourceEvent};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message as _};
@@ -103,12 +103,12 @@ fn everything(kafka: &Kafka, since: Option<Timestamp>, whole: bool) -> Result<Ve
             Some(index) => {
                 let (known, part) = &mut found[*index];
                 if activity.part {
-                    known.absorb(activity);
+                    known.merge(activity);
                 } else {
-                    known.supersede(activity);
+                    known.replace_with(activity);
                 }
                 if let (Some(part), Some(payload)) = (part, payload) {
-                    part.absorb(payload);
+                    part.merge(payload);
                 }
             }
             None => {
@@ -135,7 +135,7 @@ pub(super) fn page(kafka: &Kafka, query: &PageQuery, after: Option<&crosstail_so
             let mut items: Vec<Activity> = all
                 .into_iter()
                 .filter(|(activity, payload)| {
-                    let named = Named { activity, names: &kafka.names, payload: payload.as_ref() };
+                    let named = NamedRecord { activity, names: &kafka.names, payload: payload.as_ref() };
                     timed(activity) && predicate.keeps(&named)
                 })
                 .map(|(activity, _)| activity)
@@ -161,7 +161,7 @@ pub(super) fn page(kafka: &Kafka, query: &PageQuery, after: Option<&crosstail_so
         kafka.waiting.keep(query, next, rest);
     }
     let here = query.filter.clauses().len();
-    Ok(Page { items: page, next, division: crosstail_source::Division { in_store: 0, here } })
+    Ok(Page { items: page, next, push_down: crosstail_source::PushDown { in_store: 0, local: here } })
 }
 
 /// Delivers what is retained up to a position: the newest of each partition first, then the rest.
@@ -195,11 +195,11 @@ pub(super) fn fill_back(
             }
             if batch.len() >= CHUNK {
                 let full = std::mem::replace(&mut batch, Vec::with_capacity(CHUNK));
-                listening = sink.blocking_send(Update::Batch(full, None)).is_ok();
+                listening = sink.blocking_send(SourceEvent::Batch(full, None)).is_ok();
             }
             listening
         })?;
-        if !listening || (!batch.is_empty() && sink.blocking_send(Update::Batch(batch, None)).is_err()) {
+        if !listening || (!batch.is_empty() && sink.blocking_send(SourceEvent::Batch(batch, None)).is_err()) {
             return Ok(());
         }
     }
@@ -229,7 +229,7 @@ pub(super) fn payload(kafka: &Kafka, topic: &str, partition: i32, offset: i64) -
 pub(super) fn related(kafka: &Kafka, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, Error> {
     let all = everything(kafka, None, false)?;
     let mut found: Vec<Activity> =
-        all.into_iter().map(|(activity, _)| activity).filter(|activity| key.is_of(activity)).collect();
+        all.into_iter().map(|(activity, _)| activity).filter(|activity| key.matches(activity)).collect();
     found.sort_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
     found.truncate(limit);
     Ok(found)

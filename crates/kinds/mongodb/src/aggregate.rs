@@ -6,7 +6,7 @@ use super::operators::date;
 use super::query::{TIME_LIMIT, collection};
 use super::{Database, Error};
 use bson::{Bson, Document, doc};
-use crosstail_core::filter::{Class, Field};
+use crosstail_core::filter::{Field, ValueType};
 use crosstail_core::model::{Latencies, Mean, Timestamp};
 use crosstail_source::{Grouping, Groups, PageQuery};
 
@@ -67,7 +67,7 @@ fn pipeline(mapping: &Mapping, query: &PageQuery, grouping: &Grouping) -> Option
     for (index, by) in grouping.by.iter().enumerate() {
         let value = match by {
             Field::Source => mapping.source_name.as_str().into(),
-            by if matches!(by.class(), Class::Number | Class::Duration | Class::Time) => return None,
+            by if matches!(by.class(), ValueType::Number | ValueType::Duration | ValueType::Time) => return None,
             by => match translator.value(*by) {
                 Some(value) => value,
                 None if translator.is_absent(*by) => Bson::Null,
@@ -97,8 +97,8 @@ fn pipeline(mapping: &Mapping, query: &PageQuery, grouping: &Grouping) -> Option
         fields.insert("bucket", doc! { "$toDate": start });
         key.insert("bucket", "$bucket");
     }
-    fields.insert("keeps", condition.keeps);
-    fields.insert("odd", translator.odd());
+    fields.insert("keeps", condition.expression);
+    fields.insert("odd", translator.has_unexpected_types());
     // As `Latencies::bucket` counts.
     key.insert(
         "latency",

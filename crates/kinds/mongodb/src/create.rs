@@ -5,7 +5,7 @@ use anyhow::{Context as _, bail};
 use async_trait::async_trait;
 use bson::{Bson, Document, doc};
 use crosstail_core::schema::Schema;
-use crosstail_source::create::{Creator, Item, Plan, Standing};
+use crosstail_source::create::{Creator, Item, ItemState, Plan};
 use mongodb::Database;
 use serde_json::{Value, json};
 
@@ -37,8 +37,8 @@ fn same(wanted: &Value, there: Option<&Bson>) -> bool {
     plain(wanted) == plain(&there)
 }
 
-fn item(what: &'static str, name: String, standing: Standing, command: &Value) -> Item {
-    Item { what, name, standing, statement: format!("db.runCommand({command});") }
+fn item(what: &'static str, name: String, standing: ItemState, command: &Value) -> Item {
+    Item { object: what, name, state: standing, statement: format!("db.runCommand({command});") }
 }
 
 /// Creates in a database.
@@ -78,10 +78,10 @@ async fn plan(text: &str, url: &str) -> anyhow::Result<Plan> {
         let validated = options.is_some_and(|options| same(validator, options.get("validator")));
         let create = json!({ "create": name, "validator": validator });
         if known.is_none() {
-            plan.items.push(item("collection", name.to_owned(), Standing::Missing, &create));
+            plan.items.push(item("collection", name.to_owned(), ItemState::Missing, &create));
         } else {
-            plan.items.push(item("collection", name.to_owned(), Standing::There, &create));
-            let standing = if validated { Standing::There } else { Standing::Outdated };
+            plan.items.push(item("collection", name.to_owned(), ItemState::There, &create));
+            let standing = if validated { ItemState::There } else { ItemState::Outdated };
             let change = json!({ "collMod": name, "validator": validator });
             plan.items.push(item("validator", name.to_owned(), standing, &change));
         }
@@ -99,7 +99,7 @@ async fn plan(text: &str, url: &str) -> anyhow::Result<Plan> {
                 same(key, there.get("key")) && order(key) == order(&keys)
             };
             let standing = match indexes.iter().find(equal) {
-                None => Standing::Missing,
+                None => ItemState::Missing,
                 Some(there) => {
                     let different = ["unique", "expireAfterSeconds", "sparse"]
                         .into_iter()
@@ -108,7 +108,7 @@ async fn plan(text: &str, url: &str) -> anyhow::Result<Plan> {
                             let has = there.get(option).map_or("not set".to_owned(), ToString::to_string);
                             format!("{option} is {has}, and should be {}; it is left as it is", index[option])
                         });
-                    different.map_or(Standing::There, Standing::Differs)
+                    different.map_or(ItemState::There, ItemState::Differs)
                 }
             };
             let command = json!({ "createIndexes": name, "indexes": [index] });
@@ -118,14 +118,14 @@ async fn plan(text: &str, url: &str) -> anyhow::Result<Plan> {
     for view in list(&wanted, "views") {
         let name = view["name"].as_str().unwrap_or_default();
         let standing = match find(name) {
-            None => Standing::Missing,
+            None => ItemState::Missing,
             Some(known) => {
                 let options = known.get_document("options").ok();
                 let equal = options.is_some_and(|options| same(&view["pipeline"], options.get("pipeline")));
-                if equal { Standing::There } else { Standing::Outdated }
+                if equal { ItemState::There } else { ItemState::Outdated }
             }
         };
-        let verb = if standing == Standing::Missing { "create" } else { "collMod" };
+        let verb = if standing == ItemState::Missing { "create" } else { "collMod" };
         let command = json!({ verb: name, "viewOn": view["on"], "pipeline": view["pipeline"] });
         plan.items.push(item("view", name.to_owned(), standing, &command));
     }
@@ -136,11 +136,11 @@ async fn plan(text: &str, url: &str) -> anyhow::Result<Plan> {
 async fn apply(plan: &Plan, url: &str) -> anyhow::Result<()> {
     let client = mongodb::Client::with_uri_str(url).await.context("connect")?;
     let database = database(&client)?;
-    for item in plan.due() {
+    for item in plan.pending() {
         let text = item.statement.trim_start_matches("db.runCommand(").trim_end_matches(");");
         let Value::Object(command) = serde_json::from_str(text)? else { bail!("no command: {text}") };
         let command = Document::try_from(command)?;
-        database.run_command(command).await.with_context(|| format!("create {} {}", item.what, item.name))?;
+        database.run_command(command).await.with_context(|| format!("create {} {}", item.object, item.name))?;
     }
     Ok(())
 }

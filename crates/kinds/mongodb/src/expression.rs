@@ -6,14 +6,14 @@
 use super::mapping::Mapping;
 use super::operators::{date, first_of, interval, like, or, pattern, time, within};
 use bson::{Bson, Document, doc};
-use crosstail_core::filter::{Field, Leaf, Pattern, Predicate, Target, Test};
+use crosstail_core::filter::{Comparator, Field, Matcher, Operand, Pattern, Predicate};
 use crosstail_core::model::{Direction, Kind, Level, Status};
 use crosstail_core::schema::Target as Column;
 use std::collections::BTreeSet;
 
 /// The types that an expression reads as we do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Use {
+enum ReadAs {
     Text,
     Number,
     Time,
@@ -22,11 +22,11 @@ enum Use {
 /// Translates, and remembers which paths were read as what.
 pub(super) struct Translator<'m> {
     mapping: &'m Mapping,
-    used: BTreeSet<(String, Use)>,
+    used: BTreeSet<(String, ReadAs)>,
 }
 
 /// An expression, and whether it says exactly what the clause says.
-struct Translated {
+struct Translation {
     expression: Bson,
     exact: bool,
 }
@@ -34,14 +34,14 @@ struct Translated {
 /// The condition of a filter.
 pub(super) struct Condition {
     /// True where the document is kept.
-    pub(super) keeps: Bson,
+    pub(super) expression: Bson,
     /// It keeps exactly what the filter keeps, but for odd documents.
     pub(super) exact: bool,
     /// Clauses that it evaluates, wholly or in part.
     pub(super) clauses: usize,
 }
 
-impl Translated {
+impl Translation {
     fn exact(expression: impl Into<Bson>) -> Self {
         Self { expression: expression.into(), exact: true }
     }
@@ -65,21 +65,21 @@ impl<'m> Translator<'m> {
             Predicate::And(parts) => parts,
             other => std::slice::from_ref(other),
         };
-        let found: Vec<Translated> = clauses.iter().filter_map(|clause| self.translate(clause, false)).collect();
+        let found: Vec<Translation> = clauses.iter().filter_map(|clause| self.translate(clause, false)).collect();
         let complete = found.len() == clauses.len();
         let clauses = found.len();
-        let joined = Translated::join(found, "$and");
-        Condition { exact: complete && joined.exact, keeps: joined.expression, clauses }
+        let joined = Translation::join(found, "$and");
+        Condition { exact: complete && joined.exact, expression: joined.expression, clauses }
     }
 
     /// True for a document that has a value which is not read there as it is here.
-    pub(super) fn odd(&self) -> Bson {
+    pub(super) fn has_unexpected_types(&self) -> Bson {
         let absent = ["missing", "null", "undefined", "object", "array"];
-        let one = |(path, used): &(String, Use)| -> Bson {
+        let one = |(path, used): &(String, ReadAs)| -> Bson {
             let types: &[&str] = match used {
-                Use::Text => &["string", "int", "long", "bool", "objectId", "date"],
-                Use::Number => &["int", "long", "double"],
-                Use::Time => &["date"],
+                ReadAs::Text => &["string", "int", "long", "bool", "objectId", "date"],
+                ReadAs::Number => &["int", "long", "double"],
+                ReadAs::Time => &["date"],
             };
             let known: Vec<&str> = types.iter().chain(&absent).copied().collect();
             doc! { "$not": [{ "$in": [{ "$type": path }, known] }] }.into()
@@ -88,30 +88,30 @@ impl<'m> Translator<'m> {
     }
 
     /// `exactly`: a wider condition would not do, because it is turned round.
-    fn translate(&mut self, predicate: &Predicate, exactly: bool) -> Option<Translated> {
+    fn translate(&mut self, predicate: &Predicate, exactly: bool) -> Option<Translation> {
         let found = match predicate {
-            Predicate::All => Translated::exact(true),
+            Predicate::All => Translation::exact(true),
             Predicate::And(parts) => {
                 let found: Vec<_> = parts.iter().filter_map(|part| self.translate(part, exactly)).collect();
                 let complete = found.len() == parts.len();
-                let joined = Translated::join(found, "$and");
-                Translated { exact: complete && joined.exact, ..joined }
+                let joined = Translation::join(found, "$and");
+                Translation { exact: complete && joined.exact, ..joined }
             }
             Predicate::Or(parts) => {
                 let found: Option<Vec<_>> = parts.iter().map(|part| self.translate(part, exactly)).collect();
-                Translated::join(found?, "$or")
+                Translation::join(found?, "$or")
             }
             Predicate::Not(part) => {
                 let inner = self.translate(part, true)?;
-                Translated::exact(doc! { "$not": [inner.expression] })
+                Translation::exact(doc! { "$not": [inner.expression] })
             }
-            Predicate::Leaf(found) => self.leaf(found)?,
-            Predicate::Anywhere(pattern) => self.anywhere(pattern)?,
+            Predicate::Compare(found) => self.leaf(found)?,
+            Predicate::FreeText(pattern) => self.anywhere(pattern)?,
         };
         (!exactly || found.exact).then_some(found)
     }
 
-    fn anywhere(&mut self, pattern: &Pattern) -> Option<Translated> {
+    fn anywhere(&mut self, pattern: &Pattern) -> Option<Translation> {
         let pieces = pattern.pieces()?;
         let mut parts = Vec::new();
         for field in Field::SEARCHED {
@@ -119,7 +119,7 @@ impl<'m> Translator<'m> {
             let derived = matches!(field, Field::System | Field::Endpoint) && exact.is_none();
             if derived {
                 // Made of the address where it is absent: what is found in it is found in the address, too.
-                let Pattern::Find(_, text) = pattern else { return None };
+                let Pattern::Contains(_, text) = pattern else { return None };
                 if "{id}".contains(text.as_str()) || text.contains(['{', '}']) {
                     return None;
                 }
@@ -132,41 +132,41 @@ impl<'m> Translator<'m> {
             }
         }
         let list: Option<Vec<Bson>> = parts.into_iter().map(|value| like(value, &pieces)).collect();
-        Some(Translated { expression: doc! { "$or": list? }.into(), exact: false })
+        Some(Translation { expression: doc! { "$or": list? }.into(), exact: false })
     }
 
-    fn leaf(&mut self, leaf: &Leaf) -> Option<Translated> {
-        let Target::Field(field) = leaf.target else { return None };
+    fn leaf(&mut self, leaf: &Comparator) -> Option<Translation> {
+        let Operand::Field(field) = leaf.target else { return None };
         if field == Field::Source {
             let answer = match &leaf.test {
-                Test::Present => true,
-                Test::Text(patterns) => patterns.iter().any(|pattern| pattern.test(&self.mapping.source_name)),
+                Matcher::Present => true,
+                Matcher::Text(patterns) => patterns.iter().any(|pattern| pattern.test(&self.mapping.source_name)),
                 _ => return None,
             };
-            return Some(Translated::exact(leaf.settle(Some(answer))));
+            return Some(Translation::exact(leaf.apply_negation(Some(answer))));
         }
         let value = match self.value(field) {
             Some(value) => value,
-            None if self.is_absent(field) => return Some(Translated::exact(leaf.settle(None))),
+            None if self.is_absent(field) => return Some(Translation::exact(leaf.apply_negation(None))),
             None => return self.derived(field, leaf),
         };
         let (test, exact) = match &leaf.test {
-            Test::Present => (Bson::Boolean(true), true),
-            Test::Text(patterns) => {
+            Matcher::Present => (Bson::Boolean(true), true),
+            Matcher::Text(patterns) => {
                 let parts: Option<Vec<(Bson, bool)>> = patterns.iter().map(|p| pattern(value.clone(), p)).collect();
                 let parts = parts?;
                 let exact = parts.iter().all(|(_, exact)| *exact);
                 (or(parts.into_iter().map(|(test, _)| test).collect()), exact)
             }
-            Test::Number(list) => (or(list.iter().map(|i| interval(&value, i)).collect()), true),
-            Test::Time(list) => (or(list.iter().map(|r| time(&value, r)).collect()), true),
-            Test::Word(mask) => {
+            Matcher::Number(list) => (or(list.iter().map(|i| interval(&value, i)).collect()), true),
+            Matcher::Time(list) => (or(list.iter().map(|r| time(&value, r)).collect()), true),
+            Matcher::Word(mask) => {
                 let words = field.words();
                 let kept: Vec<&str> =
                     words.iter().enumerate().filter(|(i, _)| mask & (1 << i) != 0).map(|(_, word)| *word).collect();
                 (doc! { "$in": [value.clone(), kept] }.into(), true)
             }
-            Test::Json(_) => return None,
+            Matcher::Json(_) => return None,
         };
         if leaf.negated && !exact {
             return None;
@@ -174,12 +174,12 @@ impl<'m> Translator<'m> {
         let test = if leaf.negated { doc! { "$not": [test] }.into() } else { test };
         let is_null = doc! { "$eq": [{ "$ifNull": [value, Bson::Null] }, Bson::Null] };
         let expression = doc! { "$cond": [is_null, leaf.or_absent, test] };
-        Some(Translated { expression: expression.into(), exact })
+        Some(Translation { expression: expression.into(), exact })
     }
 
     /// A field that is made of the address where its path is empty: those documents come back, too.
-    fn derived(&mut self, field: Field, leaf: &Leaf) -> Option<Translated> {
-        let Test::Text(patterns) = &leaf.test else { return None };
+    fn derived(&mut self, field: Field, leaf: &Comparator) -> Option<Translation> {
+        let Matcher::Text(patterns) = &leaf.test else { return None };
         if !matches!(field, Field::System | Field::Endpoint) || leaf.negated || leaf.or_absent {
             return None;
         }
@@ -187,7 +187,7 @@ impl<'m> Translator<'m> {
         let parts: Option<Vec<Bson>> = patterns.iter().map(|p| pattern(own.clone(), p).map(|(test, _)| test)).collect();
         let mut parts = parts?;
         parts.push(doc! { "$eq": [{ "$ifNull": [own, Bson::Null] }, Bson::Null] }.into());
-        Some(Translated { expression: or(parts), exact: false })
+        Some(Translation { expression: or(parts), exact: false })
     }
 
     /// Whether a field has no value in any document.
@@ -206,7 +206,7 @@ impl<'m> Translator<'m> {
         Some(match field {
             Field::Time => {
                 let time = self.mapping.table.time.clone();
-                self.used.insert((format!("${time}"), Use::Time));
+                self.used.insert((format!("${time}"), ReadAs::Time));
                 format!("${time}").into()
             }
             Field::Status => self.status()?,
@@ -308,7 +308,7 @@ impl<'m> Translator<'m> {
             .into()
         };
         let found = first_of(paths.iter().map(one).collect());
-        self.used.extend(paths.into_iter().map(|path| (path, Use::Text)));
+        self.used.extend(paths.into_iter().map(|path| (path, ReadAs::Text)));
         found
     }
 
@@ -316,7 +316,7 @@ impl<'m> Translator<'m> {
     fn number(&mut self, target: Column) -> Option<Bson> {
         let [path] = self.mapping.paths(target)[..] else { return None };
         let path = format!("${path}");
-        self.used.insert((path.clone(), Use::Number));
+        self.used.insert((path.clone(), ReadAs::Number));
         Some(doc! { "$cond": [{ "$isNumber": &path }, { "$toDouble": &path }, Bson::Null] }.into())
     }
 
@@ -324,7 +324,7 @@ impl<'m> Translator<'m> {
     fn moment(&mut self, target: Column) -> Option<Bson> {
         let [path] = self.mapping.paths(target)[..] else { return None };
         let path = format!("${path}");
-        self.used.insert((path.clone(), Use::Time));
+        self.used.insert((path.clone(), ReadAs::Time));
         Some(doc! { "$cond": [{ "$eq": [{ "$type": &path }, "date"] }, &path, Bson::Null] }.into())
     }
 
@@ -393,8 +393,11 @@ pub(super) fn bounds(mapping: &Mapping, predicate: &Predicate) -> Vec<Document> 
     };
     let mut bounds = Vec::new();
     for clause in clauses {
-        if let Predicate::Leaf(Leaf {
-            target: Target::Field(Field::Time), test: Test::Time(list), negated: false, ..
+        if let Predicate::Compare(Comparator {
+            target: Operand::Field(Field::Time),
+            test: Matcher::Time(list),
+            negated: false,
+            ..
         }) = clause
             && let [range] = list.as_slice()
         {

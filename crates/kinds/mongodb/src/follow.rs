@@ -3,7 +3,7 @@
 //! 40573), collections are polled with overlap, and open documents are read again. Source: MongoDB manual, "Change
 //! Streams"; driver specification "Change Streams".
 
-use crosstail_source::{Position, Sink, Update};
+use crosstail_source::{Position, Sink, SourceEvent};
 
 use super::mapping::{Mapping, key_of};
 use super::operators::date;
@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 /// Changes delivered at a time.
 const CHUNK: usize = 1000;
 /// How often the position is told while nothing happens.
-const TELL: Duration = Duration::from_secs(5);
+const TOKEN_INTERVAL: Duration = Duration::from_secs(5);
 /// Open documents watched at most.
 const OPEN: usize = 5000;
 const OPEN_EVERY: Duration = Duration::from_secs(2);
@@ -42,7 +42,7 @@ const TIERS: [(Duration, Duration); 4] = [
 
 /// Where following goes on.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct At {
+struct ResumePoint {
     /// The change stream's token.
     token: Option<ResumeToken>,
     /// The operation time to begin at, without a token: seconds and number.
@@ -56,13 +56,13 @@ pub(super) async fn position(database: &Database) -> Result<Position, Error> {
     Ok(Position::new(now(database).await?))
 }
 
-async fn now(database: &Database) -> Result<At, Error> {
+async fn now(database: &Database) -> Result<ResumePoint, Error> {
     let reply = database.handle.run_command(doc! { "hello": 1 }).await?;
     // The stream begins at its time, that included: what happened last is history.
     let time = reply.get_timestamp("operationTime").ok().map(|at| (at.time, at.increment + 1));
     let local = reply.get_datetime("localTime").map(|at| Timestamp::from_millis(at.timestamp_millis()));
     let seen_us = local.unwrap_or_else(|_| Clock::system().now()).0;
-    Ok(At { token: None, time, seen_us })
+    Ok(ResumePoint { token: None, time, seen_us })
 }
 
 pub(super) async fn follow(
@@ -71,7 +71,7 @@ pub(super) async fn follow(
     sink: &Sink,
     cancel: &CancellationToken,
 ) -> Result<(), Error> {
-    let mut at = match from.read::<At>() {
+    let mut at = match from.read::<ResumePoint>() {
         Some(at) => at,
         None => now(database).await?,
     };
@@ -92,7 +92,7 @@ pub(super) async fn follow(
                     before.rfc3339(),
                     Timestamp(at.seen_us).rfc3339()
                 );
-                if sink.send(Update::Notice(text)).await.is_err() {
+                if sink.send(SourceEvent::Notice(text)).await.is_err() {
                     return Ok(());
                 }
                 read_since(database, before.plus_us(-OVERLAP_US), sink).await?;
@@ -110,7 +110,7 @@ async fn read_since(database: &Database, since: Timestamp, sink: &Sink) -> Resul
         let found = find(database, mapping, Find { filter, sort, limit: None, whole: false }).await?;
         for chunk in found.chunks(CHUNK) {
             let batch = chunk.iter().map(|document| mapping.read(document)).collect();
-            if sink.send(Update::Batch(batch, None)).await.is_err() {
+            if sink.send(SourceEvent::Batch(batch, None)).await.is_err() {
                 return Ok(());
             }
         }
@@ -119,7 +119,12 @@ async fn read_since(database: &Database, since: Timestamp, sink: &Sink) -> Resul
 }
 
 /// Delivers changes as the server tells them.
-async fn stream(database: &Database, at: &mut At, sink: &Sink, cancel: &CancellationToken) -> Result<(), Error> {
+async fn stream(
+    database: &Database,
+    at: &mut ResumePoint,
+    sink: &Sink,
+    cancel: &CancellationToken,
+) -> Result<(), Error> {
     let names: Vec<&str> = database.mappings.iter().map(|mapping| mapping.table.name.as_str()).collect();
     let mut project = doc! { "operationType": 1, "ns": 1, "documentKey": 1, "clusterTime": 1 };
     for mapping in &database.mappings {
@@ -158,7 +163,7 @@ async fn stream(database: &Database, at: &mut At, sink: &Sink, cancel: &Cancella
     let (sender, mut told) = mpsc::channel(CHUNK);
     // A request for more may not be given up half-way: the reading goes on in a task of its own.
     let _reading = AbortOnDrop(tokio::spawn(read(changes.with_type(), sender)));
-    if sink.send(Update::CaughtUp).await.is_err() {
+    if sink.send(SourceEvent::CaughtUp).await.is_err() {
         return Ok(());
     }
     let mut chunk = Vec::new();
@@ -177,12 +182,12 @@ async fn stream(database: &Database, at: &mut At, sink: &Sink, cancel: &Cancella
         let mut failed = None;
         for told in chunk.drain(..) {
             let event = match told {
-                Told::Event(event) => event,
-                Told::Nothing(token) => {
+                StreamMessage::Event(event) => event,
+                StreamMessage::Idle(token) => {
                     at.token = Some(token);
                     continue;
                 }
-                Told::Failed(error) => {
+                StreamMessage::Failed(error) => {
                     failed = Some(error);
                     break;
                 }
@@ -208,7 +213,7 @@ async fn stream(database: &Database, at: &mut At, sink: &Sink, cancel: &Cancella
             // The token of the end cannot be resumed after.
             *at = now(database).await?;
         }
-        if sink.send(Update::Batch(batch, Some(Position::new(&*at)))).await.is_err() {
+        if sink.send(SourceEvent::Batch(batch, Some(Position::new(&*at)))).await.is_err() {
             return Ok(());
         }
         if let Some(error) = failed {
@@ -227,29 +232,29 @@ impl Drop for AbortOnDrop {
 }
 
 /// What the server tells.
-enum Told {
+enum StreamMessage {
     Event(Box<ChangeStreamEvent<RawDocumentBuf>>),
     /// Nothing happened up to here.
-    Nothing(ResumeToken),
+    Idle(ResumeToken),
     Failed(Error),
 }
 
 /// Reads the change stream until nobody listens or it fails.
-async fn read(mut changes: ChangeStream<ChangeStreamEvent<RawDocumentBuf>>, to: mpsc::Sender<Told>) {
+async fn read(mut changes: ChangeStream<ChangeStreamEvent<RawDocumentBuf>>, to: mpsc::Sender<StreamMessage>) {
     let mut told = Instant::now();
     loop {
         let next = match changes.next_if_any().await {
-            Ok(Some(event)) => Told::Event(Box::new(event)),
-            Ok(None) if !changes.is_alive() => Told::Failed(Error::Ended),
+            Ok(Some(event)) => StreamMessage::Event(Box::new(event)),
+            Ok(None) if !changes.is_alive() => StreamMessage::Failed(Error::Ended),
             Ok(None) => match changes.resume_token() {
-                Some(token) if told.elapsed() >= TELL => Told::Nothing(token),
+                Some(token) if told.elapsed() >= TOKEN_INTERVAL => StreamMessage::Idle(token),
                 _ if to.is_closed() => return,
                 _ => continue,
             },
-            Err(error) => Told::Failed(error.into()),
+            Err(error) => StreamMessage::Failed(error.into()),
         };
         told = Instant::now();
-        let last = matches!(next, Told::Failed(_));
+        let last = matches!(next, StreamMessage::Failed(_));
         if to.send(next).await.is_err() || last {
             return;
         }
@@ -269,7 +274,7 @@ struct Poller<'a> {
 }
 
 /// Polls with overlap, newer documents more often than older ones.
-async fn poll(database: &Database, at: At, sink: &Sink, cancel: &CancellationToken) -> Result<(), Error> {
+async fn poll(database: &Database, at: ResumePoint, sink: &Sink, cancel: &CancellationToken) -> Result<(), Error> {
     let mut poller = Poller {
         database,
         sink,
@@ -281,10 +286,10 @@ async fn poll(database: &Database, at: At, sink: &Sink, cancel: &CancellationTok
     let begun = Instant::now();
     let mut due = TIERS.map(|(_, every)| begun + every);
     let mut open_due = begun + OPEN_EVERY;
-    poller.learn_open().await?;
+    poller.list_unfinished().await?;
     // What was written while nobody listened.
     poller.read(Timestamp(at.seen_us - OVERLAP_US), None, true).await?;
-    if sink.send(Update::CaughtUp).await.is_err() {
+    if sink.send(SourceEvent::CaughtUp).await.is_err() {
         return Ok(());
     }
     loop {
@@ -305,10 +310,10 @@ async fn poll(database: &Database, at: At, sink: &Sink, cancel: &CancellationTok
         }
         if now >= open_due {
             open_due = now + OPEN_EVERY;
-            poller.read_open().await?;
+            poller.reread_unfinished().await?;
         }
-        let position = Position::new(At { token: None, time: None, seen_us: poller.newest_us });
-        if sink.send(Update::Batch(Vec::new(), Some(position))).await.is_err() {
+        let position = Position::new(ResumePoint { token: None, time: None, seen_us: poller.newest_us });
+        if sink.send(SourceEvent::Batch(Vec::new(), Some(position))).await.is_err() {
             return Ok(());
         }
     }
@@ -371,12 +376,12 @@ impl Poller<'_> {
         }
         for chunk in batch.chunks(CHUNK) {
             // A closed channel is noticed by the loop.
-            let _ = self.sink.send(Update::Batch(chunk.to_vec(), None)).await;
+            let _ = self.sink.send(SourceEvent::Batch(chunk.to_vec(), None)).await;
         }
     }
 
     /// The documents that are open now, so that their end is seen however old they are.
-    async fn learn_open(&mut self) -> Result<(), Error> {
+    async fn list_unfinished(&mut self) -> Result<(), Error> {
         for (index, mapping) in self.database.mappings.iter().enumerate() {
             let Some(path) = mapping.paths(crosstail_core::schema::Target::Status).first().copied() else { continue };
             let words = mapping.schema.definition().open_words();
@@ -397,7 +402,7 @@ impl Poller<'_> {
         Ok(())
     }
 
-    async fn read_open(&mut self) -> Result<(), Error> {
+    async fn reread_unfinished(&mut self) -> Result<(), Error> {
         let database = self.database;
         for (index, mapping) in database.mappings.iter().enumerate() {
             let keys: Vec<Bson> = self.open[index].values().cloned().collect();

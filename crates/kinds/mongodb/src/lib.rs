@@ -2,7 +2,7 @@
 
 mod aggregate;
 mod create;
-mod examine;
+mod diagnose;
 mod expression;
 mod follow;
 mod kind;
@@ -342,8 +342,8 @@ impl Source for MongodbSource {
 
     async fn payload(&self, id: &Id, locator: &Locator) -> Result<Payload, SourceError> {
         let database = self.database().await?;
-        let missing = || SourceError::gone(&self.name, format!("document {id}"));
-        let (index, key) = locator.in_table().ok_or_else(missing)?;
+        let missing = || SourceError::not_found(&self.name, format!("document {id}"));
+        let (index, key) = locator.as_table_key().ok_or_else(missing)?;
         let mapping = database.mappings.get(index).ok_or_else(missing)?;
         let key = mapping::parse_key(key).ok_or_else(missing)?;
         let found = query::payload(database, mapping, key).await.map_err(|e| self.error("load payload", &e))?;
@@ -360,9 +360,9 @@ impl Source for MongodbSource {
         server::vitals(database).await.map_err(|e| self.error("read the server's state", &e))
     }
 
-    async fn examine(&self, _now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
+    async fn diagnose(&self, _now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
         let database = self.database().await?;
-        examine::examine(database).await.map_err(|e| self.error("examine", &e))
+        diagnose::diagnose(database).await.map_err(|e| self.error("examine", &e))
     }
 
     async fn aggregate(&self, query: &PageQuery, grouping: &Grouping) -> Result<Groups, SourceError> {
@@ -373,7 +373,7 @@ impl Source for MongodbSource {
                 .await
                 .map_err(|e| self.error("aggregate", &e))?;
             let Some(groups) = groups else {
-                return crosstail_source::aggregate_here(self, query, grouping, &self.names).await;
+                return crosstail_source::aggregate_locally(self, query, grouping, &self.names).await;
             };
             for (key, figures) in groups {
                 all.entry(key).or_default().merge(&figures);

@@ -80,7 +80,7 @@ impl Mapping {
         let own = Id::Text(format!("{}{key}", self.prefix()).into());
         let at = assembler.recorded_at();
         let mut activity = assembler.finish(&self.schema, own, self.opened);
-        activity.places = vec![Place { at, ..Place::new(self.source, Locator::of_table(self.index, &key)) }];
+        activity.places = vec![Place { at, ..Place::new(self.source, Locator::table_key(self.index, &key)) }];
         Ok(activity)
     }
 
@@ -90,7 +90,7 @@ impl Mapping {
             Ok(Some(id)) => id.try_into().map(|id: Bson| key_of(&id)).unwrap_or_default(),
             _ => String::new(),
         };
-        let place = Place::new(self.source, Locator::of_table(self.index, &key));
+        let place = Place::new(self.source, Locator::table_key(self.index, &key));
         let id = Id::Text(format!("{}{key}", self.prefix()).into());
         let excerpt = format!("a document of {} that cannot be read", self.table.name);
         Activity::undecodable(id, self.opened, place, &error.to_string(), &excerpt)

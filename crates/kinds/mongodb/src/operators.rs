@@ -1,7 +1,7 @@
 //! The operators of expressions: texts, numbers, moments, the first of several.
 
 use bson::{Bson, DateTime, doc};
-use crosstail_core::filter::{Interval, Op, Pattern, Piece, TimeRange};
+use crosstail_core::filter::{GlobPiece, Interval, Op, Pattern, TimeRange};
 use crosstail_core::model::Timestamp;
 
 pub(super) fn or(parts: Vec<Bson>) -> Bson {
@@ -24,23 +24,23 @@ pub(super) fn within(n: Bson, low: f64, high: f64) -> Bson {
 }
 
 /// A regular expression of the pieces, on a text in lower case; any character beyond ASCII lets the document come back.
-pub(super) fn like(value: Bson, pieces: &[Piece]) -> Option<Bson> {
+pub(super) fn like(value: Bson, pieces: &[GlobPiece]) -> Option<Bson> {
     let mut regex = String::from("^");
     for piece in pieces {
         match piece {
-            Piece::Any => regex.push_str(".*"),
-            Piece::One => regex.push('.'),
-            Piece::Text(text) if text.is_ascii() && !text.contains('\0') => regex.push_str(&regex::escape(text)),
-            Piece::Text(_) => return None,
+            GlobPiece::Any => regex.push_str(".*"),
+            GlobPiece::One => regex.push('.'),
+            GlobPiece::Text(text) if text.is_ascii() && !text.contains('\0') => regex.push_str(&regex::escape(text)),
+            GlobPiece::Text(_) => return None,
         }
     }
     regex.push_str("\\z");
     let fits: Bson = match pieces {
         // The common case without a regular expression.
-        [Piece::Any, Piece::Text(text), Piece::Any] => {
+        [GlobPiece::Any, GlobPiece::Text(text), GlobPiece::Any] => {
             doc! { "$gte": [{ "$indexOfBytes": ["$$l", { "$literal": text }] }, 0] }.into()
         }
-        [Piece::Text(text)] => doc! { "$eq": ["$$l", { "$literal": text }] }.into(),
+        [GlobPiece::Text(text)] => doc! { "$eq": ["$$l", { "$literal": text }] }.into(),
         _ => doc! { "$regexMatch": { "input": "$$l", "regex": regex, "options": "s" } }.into(),
     };
     let beyond = doc! { "$ne": [{ "$strLenBytes": "$$l" }, { "$strLenCP": "$$l" }] };

@@ -5,7 +5,7 @@ use super::mapping::{Mapping, any_of, parse_key, plain, values};
 use super::operators::date;
 use super::{Database, Error};
 use bson::{Bson, Document, RawDocumentBuf, doc};
-use crosstail_core::filter::{Named, Predicate};
+use crosstail_core::filter::{NamedRecord, Predicate};
 use crosstail_core::model::{Activity, Names, Payload, RawRecord, Timestamp};
 use crosstail_core::schema::Target;
 use crosstail_source::{Cursor, Page, PageQuery, RelatedKey};
@@ -50,7 +50,7 @@ pub(super) async fn find(database: &Database, mapping: &Mapping, find: Find) -> 
 }
 
 /// What a page asks of every document.
-struct Asked<'a> {
+struct PageFilter<'a> {
     mapping: &'a Mapping,
     names: &'a Names,
     predicate: &'a Predicate,
@@ -58,7 +58,7 @@ struct Asked<'a> {
     whole: bool,
 }
 
-impl Asked<'_> {
+impl PageFilter<'_> {
     fn filter(&self, more: Document) -> Document {
         let mut all = vec![more];
         all.extend(self.conditions.iter().cloned());
@@ -69,7 +69,8 @@ impl Asked<'_> {
     fn read(&self, document: &RawDocumentBuf) -> (Activity, bool) {
         let activity = self.mapping.read(document);
         let payload = self.whole.then(|| payload_of(self.mapping, document));
-        let kept = self.predicate.keeps(&Named { activity: &activity, names: self.names, payload: payload.as_ref() });
+        let kept =
+            self.predicate.keeps(&NamedRecord { activity: &activity, names: self.names, payload: payload.as_ref() });
         (activity, kept)
     }
 }
@@ -91,22 +92,22 @@ pub(super) async fn page(
         in_store = in_store.min(condition.clauses);
         let mut conditions = bounds(mapping, &predicate);
         if condition.clauses > 0 {
-            conditions.push(doc! { "$expr": { "$or": [condition.keeps, translator.odd()] } });
+            conditions.push(doc! { "$expr": { "$or": [condition.expression, translator.has_unexpected_types()] } });
         }
         let whole = predicate.needs_payload();
-        let asked = Asked { mapping, names, predicate: &predicate, conditions, whole };
+        let asked = PageFilter { mapping, names, predicate: &predicate, conditions, whole };
         let (found, ended) = page_of(database, &asked, query, after).await?;
         open |= !ended;
         items.extend(found);
     }
-    Ok(Page::of_parts(items, open, in_store, query))
+    Ok(Page::merge_pages(items, open, in_store, query))
 }
 
 /// Pages go along the index on the time alone. Documents of one millisecond have no order in it: they are read whole
 /// and put in order here.
 async fn page_of(
     database: &Database,
-    asked: &Asked<'_>,
+    asked: &PageFilter<'_>,
     query: &PageQuery,
     after: Option<&Cursor>,
 ) -> Result<(Vec<Activity>, bool), Error> {

@@ -1,13 +1,13 @@
-//! The server: the members of its replica set, how far they are behind, and how much time its oplog holds (document 004,
-//! monitoring). What takes the role `clusterMonitor` is left out without it, and that is said.
+//! The state of the server: the members of its replica set, their lag, and the time that its oplog covers (engineering
+//! logs, monitoring). Without the role `clusterMonitor`, what needs it is left out, and a check says so.
 
 use super::{Database, Error};
 use bson::{Bson, Document, doc};
 use crosstail_core::model::{Check, HealthState, Metric, Unit, Vitals};
 
-/// An oplog shorter than this loses what happens while a reader is away, in seconds.
+/// A shorter oplog loses changes while a reader is away, in seconds.
 const SHORT_S: f64 = 3600.0;
-/// A member that is further behind is late, in seconds.
+/// A member with more lag is late, in seconds.
 const LATE_S: i64 = 10;
 
 pub(super) async fn vitals(database: &Database) -> Result<Vitals, Error> {
@@ -15,7 +15,7 @@ pub(super) async fn vitals(database: &Database) -> Result<Vitals, Error> {
     if database.set {
         match replica_set(database, &mut vitals).await {
             Err(error) if error.code() == Some(13) => {
-                let detail = "without the role clusterMonitor its members cannot be seen";
+                let detail = "its members are not visible without the role clusterMonitor";
                 vitals.checks.push(Check::new("replica set", HealthState::Unknown, detail));
             }
             other => other?,
@@ -100,7 +100,7 @@ async fn oplog(database: &Database, vitals: &mut Vitals) -> Result<(), Error> {
     vitals.metrics.push(Metric { unit: Unit::Seconds, ..metric });
     let stats = database.client.database("local").run_command(doc! { "collStats": "oplog.rs" }).await?;
     let (used, size) = (number(&stats, "size"), number(&stats, "maxSize"));
-    // A young oplog is short because nothing was cut yet.
+    // A young oplog is short because nothing has been removed from it yet.
     let full = used.zip(size).is_some_and(|(used, size)| used > 0.9 * size);
     if full && window < SHORT_S {
         let detail = format!("the oplog holds {window:.0} s: a reader that is away for longer loses changes");

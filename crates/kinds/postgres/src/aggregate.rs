@@ -4,7 +4,7 @@ use super::connection::Connections;
 use super::mapping::Mapping;
 use super::query::{fetch, time_is, without_time};
 use super::sql;
-use crosstail_core::filter::{Class, Field};
+use crosstail_core::filter::{Field, ValueType};
 use crosstail_core::model::{Latencies, Mean, Names, Timestamp};
 use crosstail_source::sql::{Sql, literal};
 use crosstail_source::{Grouping, Groups, PageQuery};
@@ -45,7 +45,7 @@ pub(super) async fn aggregate(
             mine.count += more.count;
         }
     }
-    if mapping.may_lack_time() && query.since.is_none() && query.until.is_none() {
+    if mapping.time_is_nullable() && query.since.is_none() && query.until.is_none() {
         let predicate = query.filter.predicate(&query.context);
         for activity in without_time(connections, mapping, names, &predicate).await? {
             groups.entry(grouping.key(&activity, names)).or_default().add(&activity);
@@ -63,7 +63,7 @@ fn statement(mapping: &Mapping, query: &PageQuery, grouping: &Grouping) -> Optio
     for by in &grouping.by {
         let value = match by {
             Field::Source => literal(&mapping.source_name),
-            by if matches!(by.class(), Class::Number | Class::Duration | Class::Time) => return None,
+            by if matches!(by.class(), ValueType::Number | ValueType::Duration | ValueType::Time) => return None,
             Field::Tags => return None,
             by => sql::expression(mapping, *by).or_else(|| sql::is_absent(mapping, *by).then(|| "NULL".to_owned()))?,
         };

@@ -24,7 +24,7 @@ impl ChangeAlerts for PostgresAlerts {
         place: &Place,
         change: AlertChange<'_>,
     ) -> anyhow::Result<String> {
-        let (_, id) = place.locator.in_table().context("the alert has no key")?;
+        let (_, id) = place.locator.as_table_key().context("the alert has no key")?;
         change_row(url, id, change.to, change.by, change.at).await
     }
 }

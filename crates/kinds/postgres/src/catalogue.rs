@@ -4,9 +4,9 @@ use super::connection::Connections;
 use super::mapping::Relation;
 use super::payload::json_of;
 use super::query::fetch;
-use crosstail_core::model::{Catalogue, Entry, Topic};
+use crosstail_core::model::{Catalogue, CatalogueEntry, EntryKind};
 use crosstail_core::schema::{CatalogueTable, Schema};
-use crosstail_source::sql::{Bind, MARK, Sql};
+use crosstail_source::sql::{Bind, PLACEHOLDER, Sql};
 use serde_json::{Map, Value};
 use sqlx::Row as _;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ const ENTRIES: i64 = 10_000;
 
 /// A table of the catalogue that is there and may be read.
 pub(super) struct CatalogueMapping {
-    topic: Topic,
+    topic: EntryKind,
     relation: Relation,
     /// Fact and the columns it may come from, in order.
     facts: Vec<(String, Vec<String>)>,
@@ -45,7 +45,7 @@ impl CatalogueMapping {
                 ));
                 return None;
             }
-            Some(Self { topic: Topic::parse(&table.topic)?, relation: relation.clone(), facts })
+            Some(Self { topic: EntryKind::parse(&table.topic)?, relation: relation.clone(), facts })
         };
         schema.definition().catalogue.iter().filter_map(one).collect()
     }
@@ -57,7 +57,7 @@ impl CatalogueMapping {
         Sql::raw(format!("SELECT {} FROM {} t", json_of(&columns), self.relation.sql))
     }
 
-    fn entry(&self, text: &str) -> Entry {
+    fn entry(&self, text: &str) -> CatalogueEntry {
         let row: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
         let mut facts = Map::new();
         for (fact, columns) in &self.facts {
@@ -65,7 +65,7 @@ impl CatalogueMapping {
                 facts.insert(fact.clone(), value.clone());
             }
         }
-        Entry { topic: self.topic, facts }
+        CatalogueEntry { kind: self.topic, facts }
     }
 
     /// The columns of a fact.
@@ -76,25 +76,29 @@ impl CatalogueMapping {
 
 /// Everything but the code mappings, which can be many.
 pub(super) async fn load(connections: &Connections, tables: &[CatalogueMapping]) -> Result<Catalogue, sqlx::Error> {
-    read_topics(connections, tables, |topic| topic != Topic::Mapping).await
+    read_topics(connections, tables, |topic| topic != EntryKind::Mapping).await
 }
 
 async fn read_topics(
     connections: &Connections,
     tables: &[CatalogueMapping],
-    wanted: impl Fn(Topic) -> bool,
+    wanted: impl Fn(EntryKind) -> bool,
 ) -> Result<Catalogue, sqlx::Error> {
     let mut catalogue = Catalogue::default();
     for table in tables.iter().filter(|table| wanted(table.topic)) {
         let mut sql = table.select();
-        sql.push(&format!(" LIMIT {MARK}::int8"), [Bind::Int(ENTRIES)]);
+        sql.push(&format!(" LIMIT {PLACEHOLDER}::int8"), [Bind::Int(ENTRIES)]);
         catalogue.entries.extend(read(connections, table, sql).await?);
     }
-    catalogue.settle();
+    catalogue.resolve_system_ids();
     Ok(catalogue)
 }
 
-async fn read(connections: &Connections, table: &CatalogueMapping, sql: Sql) -> Result<Vec<Entry>, sqlx::Error> {
+async fn read(
+    connections: &Connections,
+    table: &CatalogueMapping,
+    sql: Sql,
+) -> Result<Vec<CatalogueEntry>, sqlx::Error> {
     let mut reading = connections.read().await?;
     let rows = fetch(reading.on(), sql).await?;
     reading.end().await?;
@@ -107,15 +111,16 @@ pub(super) async fn mappings(
     tables: &[CatalogueMapping],
     system: &str,
     codes: &[String],
-) -> Result<Vec<Entry>, sqlx::Error> {
+) -> Result<Vec<CatalogueEntry>, sqlx::Error> {
     let mut found = Vec::new();
     let mut systems = vec![system.to_owned()];
-    let known = read_topics(connections, tables, |topic| matches!(topic, Topic::System | Topic::LogSource)).await?;
+    let known =
+        read_topics(connections, tables, |topic| matches!(topic, EntryKind::System | EntryKind::LogSource)).await?;
     systems.extend(known.system(system).and_then(|entry| entry.text("id")));
-    for table in tables.iter().filter(|table| table.topic == Topic::Mapping) {
+    for table in tables.iter().filter(|table| table.topic == EntryKind::Mapping) {
         let side = |fact: &str, values: &[String]| -> Vec<Sql> {
             let one = |column: &String| {
-                let text = format!("t.{}::text = ANY({MARK}::text[])", crosstail_source::sql::name(column));
+                let text = format!("t.{}::text = ANY({PLACEHOLDER}::text[])", crosstail_source::sql::name(column));
                 Sql::with(text, Bind::Texts(values.to_vec()))
             };
             table.columns(fact).map(one).collect()

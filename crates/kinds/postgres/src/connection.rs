@@ -24,7 +24,7 @@ pub(super) struct Connections {
 }
 
 /// A read-only transaction. Dropped without [`Reading::end`], its connection is closed.
-pub(super) struct Reading<'a> {
+pub(super) struct ReadTransaction<'a> {
     connection: PgConnection,
     connections: &'a Connections,
     _permit: SemaphorePermit<'a>,
@@ -47,7 +47,7 @@ impl Connections {
     }
 
     /// Begins a transaction that reads one moment of the database.
-    pub(super) async fn read(&self) -> Result<Reading<'_>, sqlx::Error> {
+    pub(super) async fn read(&self) -> Result<ReadTransaction<'_>, sqlx::Error> {
         let permit = self.limit.acquire().await.map_err(|_| sqlx::Error::PoolClosed)?;
         let begin = format!(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {}; \
@@ -60,16 +60,16 @@ impl Connections {
         if let Some(mut connection) = idle {
             // It may have been closed meanwhile: then a new one is made.
             if sqlx::raw_sql(sqlx::AssertSqlSafe(begin.as_str())).execute(&mut connection).await.is_ok() {
-                return Ok(Reading { connection, connections: self, _permit: permit });
+                return Ok(ReadTransaction { connection, connections: self, _permit: permit });
             }
         }
         let mut connection = self.connect().await?;
         sqlx::raw_sql(sqlx::AssertSqlSafe(begin)).execute(&mut connection).await?;
-        Ok(Reading { connection, connections: self, _permit: permit })
+        Ok(ReadTransaction { connection, connections: self, _permit: permit })
     }
 }
 
-impl Reading<'_> {
+impl ReadTransaction<'_> {
     pub(super) fn on(&mut self) -> &mut PgConnection {
         &mut self.connection
     }

@@ -5,7 +5,7 @@ use crate::statements::{self as sql, Created};
 use anyhow::{Context as _, bail};
 use async_trait::async_trait;
 use crosstail_core::schema::Schema;
-use crosstail_source::create::{Creator, Item, Plan, Standing};
+use crosstail_source::create::{Creator, Item, ItemState, Plan};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
 
@@ -66,17 +66,17 @@ async fn plan(schema: &Schema, url: &str, notify: bool) -> anyhow::Result<Plan> 
     };
     for statement in statements {
         let created = sql::created(&statement).with_context(|| format!("not understood: {statement}"))?;
-        let standing = standing(&mut connection, &created, &statement).await?;
+        let standing = item_state(&mut connection, &created, &statement).await?;
         let name = match &created.on {
             Some(on) if created.what != "index" => format!("{} on {}", created.name, on.replace('"', "")),
             _ => created.name,
         };
-        plan.items.push(Item { what: created.what, name, standing, statement });
+        plan.items.push(Item { object: created.what, name, state: standing, statement });
     }
     Ok(plan)
 }
 
-async fn standing(connection: &mut PgConnection, created: &Created, statement: &str) -> anyhow::Result<Standing> {
+async fn item_state(connection: &mut PgConnection, created: &Created, statement: &str) -> anyhow::Result<ItemState> {
     let on = created.on.as_deref().unwrap_or_default();
     // An index is in the schema of its table.
     let name = match (created.what, on.split_once('.')) {
@@ -99,13 +99,13 @@ async fn standing(connection: &mut PgConnection, created: &Created, statement: &
     }
     let there = query.fetch_one(&mut *connection).await.with_context(|| format!("look for {} {name}", created.what))?;
     if !there {
-        return Ok(Standing::Missing);
+        return Ok(ItemState::Missing);
     }
     match created.what {
         "function" => {
             let kept = sqlx::query_scalar::<_, String>("SELECT prosrc FROM pg_proc WHERE oid = to_regproc($1)");
             let kept = kept.bind(&name).fetch_one(&mut *connection).await?;
-            Ok(if sql::body(statement) == Some(&kept) { Standing::There } else { Standing::Outdated })
+            Ok(if sql::body(statement) == Some(&kept) { ItemState::There } else { ItemState::Outdated })
         }
         "table" => {
             let known = sqlx::query_scalar::<_, String>(
@@ -119,11 +119,11 @@ async fn standing(connection: &mut PgConnection, created: &Created, statement: &
                 .map(|(column, kind)| format!("ADD COLUMN {column} {kind}"))
                 .collect();
             if missing.is_empty() {
-                return Ok(Standing::There);
+                return Ok(ItemState::There);
             }
-            Ok(Standing::Differs(format!("columns are missing: ALTER TABLE {name} {};", missing.join(", "))))
+            Ok(ItemState::Differs(format!("columns are missing: ALTER TABLE {name} {};", missing.join(", "))))
         }
-        _ => Ok(Standing::There),
+        _ => Ok(ItemState::There),
     }
 }
 
@@ -131,9 +131,9 @@ async fn standing(connection: &mut PgConnection, created: &Created, statement: &
 async fn apply(plan: &Plan, url: &str) -> anyhow::Result<()> {
     let mut connection = PgConnection::connect(url).await.context("connect")?;
     let mut transaction = connection.begin().await?;
-    for item in plan.due() {
+    for item in plan.pending() {
         let run = sqlx::raw_sql(AssertSqlSafe(item.statement.clone())).execute(&mut *transaction).await;
-        run.with_context(|| format!("create {} {}; nothing was changed", item.what, item.name))?;
+        run.with_context(|| format!("create {} {}; nothing was changed", item.object, item.name))?;
     }
     transaction.commit().await?;
     Ok(())

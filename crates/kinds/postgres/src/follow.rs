@@ -7,12 +7,12 @@
 //! minute, a whole day every five minutes, everything every ten (of tables up to a gigabyte); what is open is read
 //! again by its key. `NOTIFY`, where a trigger sends it, only wakes the poll. Source: PostgreSQL documentation, "System Information Functions", "Transaction Isolation".
 
-use super::connection::{Connections, Reading};
+use super::connection::{Connections, ReadTransaction};
 use super::mapping::Mapping;
-use super::query::{Order, by_keys, fetch, time_is};
+use super::query::{PageOrder, by_keys, fetch, time_is};
 use crosstail_core::model::{Activity, Status, Timestamp};
 use crosstail_source::sql::Sql;
-use crosstail_source::{Position, Sink, Update};
+use crosstail_source::{Position, Sink, SourceEvent};
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use sqlx::postgres::{PgConnection, PgListener, PgPoolOptions, PgRow};
@@ -35,12 +35,12 @@ const OPEN_EVERY: Duration = Duration::from_secs(2);
 /// After a notification the poll waits this long for more.
 const COALESCE: Duration = Duration::from_millis(15);
 /// Row versions delivered are remembered for this long.
-const REMEMBER: Duration = Duration::from_mins(20);
+const DEDUPE_TTL: Duration = Duration::from_mins(20);
 
 /// The sweep over everything reads the table from end to end: not where it has more pages of 8 KB than this.
-const SWEPT_PAGES: i64 = 131_072;
+const MAX_RESCAN_PAGES: i64 = 131_072;
 /// A position younger than this needs no sweep at once.
-const FRESH_US: i64 = 60_000_000;
+const RECENT_US: i64 = 60_000_000;
 
 /// How far back in time, how often; the last is the sweep over everything.
 const TIERS: [(Duration, Duration); 4] = [
@@ -49,11 +49,11 @@ const TIERS: [(Duration, Duration); 4] = [
     (Duration::from_hours(24), Duration::from_mins(5)),
     (Duration::from_hours(24 * 36_500), Duration::from_mins(10)),
 ];
-const SWEEP: usize = TIERS.len() - 1;
+const RESCAN_TIER: usize = TIERS.len() - 1;
 
 /// Where following goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-struct At {
+struct ResumePoint {
     /// For each tier: every version written by a transaction before this one has been delivered.
     horizons: [i64; TIERS.len()],
     /// The server's time then, in microseconds.
@@ -61,17 +61,17 @@ struct At {
 }
 
 /// The moment of a snapshot.
-async fn at(on: &mut PgConnection) -> Result<At, sqlx::Error> {
+async fn at(on: &mut PgConnection) -> Result<ResumePoint, sqlx::Error> {
     let row = sqlx::query(
         "SELECT txid_snapshot_xmin(txid_current_snapshot()), (extract(epoch FROM clock_timestamp()) * 1000000)::int8",
     )
     .persistent(false)
     .fetch_one(on)
     .await?;
-    Ok(At { horizons: [row.try_get(0)?; TIERS.len()], time_us: row.try_get(1)? })
+    Ok(ResumePoint { horizons: [row.try_get(0)?; TIERS.len()], time_us: row.try_get(1)? })
 }
 
-async fn now(connections: &Connections) -> Result<At, sqlx::Error> {
+async fn now(connections: &Connections) -> Result<ResumePoint, sqlx::Error> {
     let mut reading = connections.read().await?;
     let now = at(reading.on()).await?;
     reading.end().await?;
@@ -83,22 +83,22 @@ pub(super) async fn position(connections: &Connections) -> Result<Position, sqlx
 }
 
 /// What is known of one table.
-struct Watched<'a> {
+struct TableState<'a> {
     mapping: &'a Mapping,
     /// Keys of rows without an outcome, with the version delivered.
     open: HashMap<String, i64>,
 }
 
-impl Watched<'_> {
+impl TableState<'_> {
     /// Whether it is small enough to be read from end to end now and then.
-    fn is_swept(&self) -> bool {
-        self.mapping.relation.pages <= SWEPT_PAGES
+    fn is_small_enough_to_rescan(&self) -> bool {
+        self.mapping.relation.pages <= MAX_RESCAN_PAGES
     }
 }
 
 struct Follower<'a> {
     connections: &'a Connections,
-    tables: Vec<Watched<'a>>,
+    tables: Vec<TableState<'a>>,
     sink: &'a Sink,
     /// Row versions delivered, with the generation they were delivered in.
     seen: HashMap<u64, Instant>,
@@ -106,14 +106,14 @@ struct Follower<'a> {
     hasher: foldhash::fast::FixedState,
     /// When each tier is due.
     due: [Instant; TIERS.len()],
-    at: At,
+    at: ResumePoint,
     /// The horizon of the snapshot that is being read.
     current: i64,
 }
 
 /// The versions that are not before a horizon. `None`: all of them, where the horizon says nothing: it is too long ago
 /// for ids that are compared modulo 2^32, or it is of another server (one that was restored), being ahead of this one's.
-fn not_before(mapping: &Mapping, horizon: i64, current: i64) -> Option<Sql> {
+fn since_horizon(mapping: &Mapping, horizon: i64, current: i64) -> Option<Sql> {
     let known = (0..1 << 31).contains(&(current - horizon));
     // `age` is the distance to the newest id.
     let text = || format!("age(t.xmin) <= age('{}'::xid)", horizon & 0xffff_ffff);
@@ -127,7 +127,7 @@ pub(super) async fn follow(
     sink: &Sink,
     cancel: &CancellationToken,
 ) -> Result<(), sqlx::Error> {
-    let start = match from.read::<At>() {
+    let start = match from.read::<ResumePoint>() {
         Some(at) => at,
         None => now(connections).await?,
     };
@@ -136,7 +136,7 @@ pub(super) async fn follow(
     let now = Instant::now();
     let mut follower = Follower {
         connections,
-        tables: mappings.iter().map(|mapping| Watched { mapping, open: HashMap::new() }).collect(),
+        tables: mappings.iter().map(|mapping| TableState { mapping, open: HashMap::new() }).collect(),
         sink,
         seen: HashMap::new(),
         pruned: now,
@@ -147,7 +147,7 @@ pub(super) async fn follow(
     };
     let mut open_due = now + OPEN_EVERY;
     follower.begin().await?;
-    if sink.send(Update::CaughtUp).await.is_err() {
+    if sink.send(SourceEvent::CaughtUp).await.is_err() {
         return Ok(());
     }
     loop {
@@ -229,11 +229,11 @@ impl Follower<'_> {
         let now = at(reading.on()).await?;
         self.current = now.horizons[0];
         for index in 0..self.tables.len() {
-            self.learn_open(&mut reading, index).await?;
+            self.list_unfinished(&mut reading, index).await?;
         }
         let mut after = now;
         for (tier, horizon) in since.horizons.into_iter().enumerate() {
-            if tier == SWEEP && now.time_us - since.time_us < FRESH_US {
+            if tier == RESCAN_TIER && now.time_us - since.time_us < RECENT_US {
                 after.horizons[tier] = horizon;
                 continue;
             }
@@ -241,7 +241,7 @@ impl Follower<'_> {
         }
         reading.end().await?;
         self.at = after;
-        let _ = self.sink.send(Update::Batch(Vec::new(), Some(Position::new(after)))).await;
+        let _ = self.sink.send(SourceEvent::Batch(Vec::new(), Some(Position::new(after)))).await;
         Ok(())
     }
 
@@ -250,7 +250,7 @@ impl Follower<'_> {
         let mut reading = self.connections.read().await?;
         let snapshot = at(reading.on()).await?;
         self.current = snapshot.horizons[0];
-        let mut at = At { time_us: snapshot.time_us, ..self.at };
+        let mut at = ResumePoint { time_us: snapshot.time_us, ..self.at };
         for (tier, (_, every)) in TIERS.iter().enumerate() {
             if now < self.due[tier] && !(notified && tier == 0) {
                 continue;
@@ -261,26 +261,26 @@ impl Follower<'_> {
         }
         if open {
             for index in 0..self.tables.len() {
-                self.read_open(&mut reading, index).await?;
+                self.reread_unfinished(&mut reading, index).await?;
             }
         }
         reading.end().await?;
         self.at = at;
         self.prune(now);
-        Ok(self.sink.send(Update::Batch(Vec::new(), Some(Position::new(at)))).await.is_err())
+        Ok(self.sink.send(SourceEvent::Batch(Vec::new(), Some(Position::new(at)))).await.is_err())
     }
 
     fn prune(&mut self, now: Instant) {
-        if now.duration_since(self.pruned) > REMEMBER / 4 {
+        if now.duration_since(self.pruned) > DEDUPE_TTL / 4 {
             self.pruned = now;
-            self.seen.retain(|_, at| now.duration_since(*at) < REMEMBER);
+            self.seen.retain(|_, at| now.duration_since(*at) < DEDUPE_TTL);
         }
     }
 
     /// Delivers what a tier covers at a time, of every table: what a faster tier covers has been seen by that.
     async fn read_tier(
         &mut self,
-        reading: &mut Reading<'_>,
+        reading: &mut ReadTransaction<'_>,
         tier: usize,
         horizon: i64,
         time_us: i64,
@@ -288,7 +288,7 @@ impl Follower<'_> {
         let back = |tier: usize| Timestamp(time_us - TIERS[tier].0.as_micros() as i64);
         let (from, until) = (back(tier), tier.checked_sub(1).map(back));
         for index in 0..self.tables.len() {
-            if tier != SWEEP || self.tables[index].is_swept() {
+            if tier != RESCAN_TIER || self.tables[index].is_small_enough_to_rescan() {
                 self.read_range(reading, index, horizon, from, until).await?;
             }
         }
@@ -298,20 +298,20 @@ impl Follower<'_> {
     /// Delivers the versions in a range of time that are not before a horizon, in chunks.
     async fn read_range(
         &mut self,
-        reading: &mut Reading<'_>,
+        reading: &mut ReadTransaction<'_>,
         index: usize,
         horizon: i64,
         from: Timestamp,
         until: Option<Timestamp>,
     ) -> Result<(), sqlx::Error> {
         let mapping = self.tables[index].mapping;
-        let order = Order { newest_first: false };
+        let order = PageOrder { newest_first: false };
         let mut beyond: Option<(Timestamp, String)> = None;
         loop {
             let mut parts = vec![time_is(mapping, ">=", from)];
             parts.extend(until.map(|at| time_is(mapping, "<", at)));
-            parts.extend(not_before(mapping, horizon, self.current));
-            parts.extend(beyond.as_ref().map(|(at, id)| order.beyond(mapping, *at, id)));
+            parts.extend(since_horizon(mapping, horizon, self.current));
+            parts.extend(beyond.as_ref().map(|(at, id)| order.after(mapping, *at, id)));
             let mut sql = Sql::raw(mapping.select(""));
             sql.append(" WHERE ", &Sql::join(parts, " AND "));
             sql.append("", &order.by(mapping, CHUNK));
@@ -325,9 +325,9 @@ impl Follower<'_> {
                 break;
             }
         }
-        if mapping.may_lack_time() && until.is_none() && mapping.relation.versioned {
+        if mapping.time_is_nullable() && until.is_none() && mapping.relation.versioned {
             let mut sql = Sql::raw(mapping.select(""));
-            let version = not_before(mapping, horizon, self.current).unwrap_or_else(|| Sql::constant(true));
+            let version = since_horizon(mapping, horizon, self.current).unwrap_or_else(|| Sql::constant(true));
             sql.push(&format!(" WHERE {} IS NULL AND {} LIMIT {CHUNK}", mapping.time(), version.text), []);
             let rows = fetch(reading.on(), sql).await?;
             self.deliver(index, &rows).await?;
@@ -363,13 +363,13 @@ impl Follower<'_> {
         }
         if !batch.is_empty() {
             // A closed channel is noticed by the loop.
-            let _ = self.sink.send(Update::Batch(batch, None)).await;
+            let _ = self.sink.send(SourceEvent::Batch(batch, None)).await;
         }
         Ok(())
     }
 
     /// The rows that are open now, so that their end is seen however old they are.
-    async fn learn_open(&mut self, reading: &mut Reading<'_>, index: usize) -> Result<(), sqlx::Error> {
+    async fn list_unfinished(&mut self, reading: &mut ReadTransaction<'_>, index: usize) -> Result<(), sqlx::Error> {
         let mapping = self.tables[index].mapping;
         let Some(raw) =
             mapping.sources(crosstail_core::schema::Target::Status).first().map(|(sql, _)| (*sql).to_owned())
@@ -393,7 +393,7 @@ impl Follower<'_> {
     }
 
     /// Reads the open rows again and delivers those that changed.
-    async fn read_open(&mut self, reading: &mut Reading<'_>, index: usize) -> Result<(), sqlx::Error> {
+    async fn reread_unfinished(&mut self, reading: &mut ReadTransaction<'_>, index: usize) -> Result<(), sqlx::Error> {
         let keys: Vec<String> = self.tables[index].open.keys().cloned().collect();
         if keys.is_empty() {
             return Ok(());

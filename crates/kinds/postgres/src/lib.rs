@@ -5,7 +5,7 @@ mod alert;
 mod catalogue;
 mod connection;
 mod create;
-mod examine;
+mod diagnose;
 mod follow;
 mod kind;
 mod mapping;
@@ -22,7 +22,8 @@ use async_trait::async_trait;
 use catalogue::CatalogueMapping;
 use connection::Connections;
 use crosstail_core::model::{
-    Activity, Catalogue, Clock, Diagnosis, Entry, Id, Locator, Names, Payload, SourceId, Timestamp, Vitals, redact_text,
+    Activity, Catalogue, CatalogueEntry, Clock, Diagnosis, Id, Locator, Names, Payload, SourceId, Timestamp, Vitals,
+    redact_text,
 };
 use crosstail_core::schema::{Schema, Table};
 use crosstail_source::{
@@ -297,8 +298,8 @@ impl Source for PostgresSource {
 
     async fn payload(&self, id: &Id, locator: &Locator) -> Result<Payload, SourceError> {
         let tables = self.tables().await?;
-        let missing = || SourceError::gone(&self.name, format!("row {id}"));
-        let (index, key) = locator.in_table().ok_or_else(missing)?;
+        let missing = || SourceError::not_found(&self.name, format!("row {id}"));
+        let (index, key) = locator.as_table_key().ok_or_else(missing)?;
         let mapping = tables.mappings.get(index).ok_or_else(missing)?;
         let found = payload::load(&self.connections, mapping, key).await.map_err(|e| self.error("load payload", e))?;
         found.ok_or_else(missing)
@@ -317,7 +318,7 @@ impl Source for PostgresSource {
                 .await
                 .map_err(|e| self.error("aggregate", e))?;
             let Some(groups) = groups else {
-                return crosstail_source::aggregate_here(self, query, grouping, &self.names).await;
+                return crosstail_source::aggregate_locally(self, query, grouping, &self.names).await;
             };
             for (key, figures) in groups {
                 all.entry(key).or_default().merge(&figures);
@@ -331,9 +332,9 @@ impl Source for PostgresSource {
         server::vitals(&self.connections).await.map_err(|e| self.error("read the server's state", e))
     }
 
-    async fn examine(&self, _now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
+    async fn diagnose(&self, _now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
         let tables = self.tables().await?;
-        examine::examine(&self.connections, &tables).await.map_err(|e| self.error("examine", e))
+        diagnose::diagnose(&self.connections, &tables).await.map_err(|e| self.error("examine", e))
     }
 
     async fn catalogue(&self) -> Result<Catalogue, SourceError> {
@@ -341,7 +342,7 @@ impl Source for PostgresSource {
         catalogue::load(&self.connections, &tables.catalogue).await.map_err(|e| self.error("read catalogue", e))
     }
 
-    async fn mappings(&self, system: &str, codes: &[String]) -> Result<Vec<Entry>, SourceError> {
+    async fn mappings(&self, system: &str, codes: &[String]) -> Result<Vec<CatalogueEntry>, SourceError> {
         let tables = self.tables().await?;
         catalogue::mappings(&self.connections, &tables.catalogue, system, codes)
             .await

@@ -2,10 +2,10 @@
 //! selected. Everything is selected as one of three types, so that no value is too strange to be read.
 
 use super::Error;
-use crosstail_core::filter::{Class, Field, suggest};
+use crosstail_core::filter::{Field, ValueType, suggest};
 use crosstail_core::model::{Activity, Id, Locator, Place, SourceId, Timestamp};
 use crosstail_core::schema::{Assembler, Scalar, Schema, Table, Target, TimeUnit};
-use crosstail_source::sql::{Bind, MARK, Sql, literal, name};
+use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, literal, name};
 use sqlx::Row as _;
 use sqlx::postgres::{PgConnection, PgRow};
 use std::borrow::Cow;
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 /// What sort of value a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sort {
+pub(super) enum ColumnType {
     Int,
     Float,
     Time,
@@ -27,7 +27,7 @@ pub(super) enum Sort {
 #[derive(Debug, Clone)]
 pub(super) struct Column {
     pub(super) name: String,
-    pub(super) sort: Sort,
+    pub(super) column_type: ColumnType,
     pub(super) nullable: bool,
     pub(super) readable: bool,
     type_name: String,
@@ -66,7 +66,7 @@ pub(super) struct Mapping {
     /// When the source was opened: the time of rows that have none.
     opened: Timestamp,
     /// What is selected, of which sort, and what each fills.
-    pub(super) selected: Vec<(String, Sort, (Target, u8))>,
+    pub(super) selected: Vec<(String, ColumnType, (Target, u8))>,
     select: String,
 }
 
@@ -103,16 +103,21 @@ pub(super) async fn relations(
         }
         let type_name: String = row.get(4);
         let sort = match type_name.as_str() {
-            "int2" | "int4" | "int8" => Sort::Int,
-            "float4" | "float8" | "numeric" => Sort::Float,
-            "timestamptz" | "timestamp" | "date" => Sort::Time,
-            "uuid" => Sort::Uuid,
-            "json" | "jsonb" => Sort::Json,
-            "text" | "varchar" | "bpchar" | "name" | "citext" => Sort::Text,
-            _ => Sort::Other,
+            "int2" | "int4" | "int8" => ColumnType::Int,
+            "float4" | "float8" | "numeric" => ColumnType::Float,
+            "timestamptz" | "timestamp" | "date" => ColumnType::Time,
+            "uuid" => ColumnType::Uuid,
+            "json" | "jsonb" => ColumnType::Json,
+            "text" | "varchar" | "bpchar" | "name" | "citext" => ColumnType::Text,
+            _ => ColumnType::Other,
         };
-        let column =
-            Column { name: row.get(3), sort, nullable: !row.get::<bool, _>(5), readable: row.get(6), type_name };
+        let column = Column {
+            name: row.get(3),
+            column_type: sort,
+            nullable: !row.get::<bool, _>(5),
+            readable: row.get(6),
+            type_name,
+        };
         if let Some((_, _, relation)) = all.last_mut() {
             relation.columns.push(column);
         }
@@ -203,22 +208,24 @@ impl Mapping {
     /// The rows with one of these keys. Keys that cannot be of the column's type have no row.
     pub(super) fn with_keys(&self, keys: &[String]) -> Sql {
         let column = format!("t.{}", name(&self.table.id));
-        match self.relation.column(&self.table.id).map(|column| column.sort) {
-            Some(Sort::Uuid) => {
+        match self.relation.column(&self.table.id).map(|column| column.column_type) {
+            Some(ColumnType::Uuid) => {
                 let good = keys.iter().filter(|key| uuid::Uuid::parse_str(key).is_ok()).cloned().collect();
-                Sql::with(format!("{column} = ANY({MARK}::text[]::uuid[])"), Bind::Texts(good))
+                Sql::with(format!("{column} = ANY({PLACEHOLDER}::text[]::uuid[])"), Bind::Texts(good))
             }
-            Some(Sort::Int) => {
+            Some(ColumnType::Int) => {
                 let good = keys.iter().filter(|key| key.parse::<i64>().is_ok()).cloned().collect();
-                Sql::with(format!("{column} = ANY({MARK}::text[]::int8[])"), Bind::Texts(good))
+                Sql::with(format!("{column} = ANY({PLACEHOLDER}::text[]::int8[])"), Bind::Texts(good))
             }
-            Some(Sort::Text) => Sql::with(format!("{column} = ANY({MARK}::text[])"), Bind::Texts(keys.to_vec())),
-            _ => Sql::with(format!("{column}::text = ANY({MARK}::text[])"), Bind::Texts(keys.to_vec())),
+            Some(ColumnType::Text) => {
+                Sql::with(format!("{column} = ANY({PLACEHOLDER}::text[])"), Bind::Texts(keys.to_vec()))
+            }
+            _ => Sql::with(format!("{column}::text = ANY({PLACEHOLDER}::text[])"), Bind::Texts(keys.to_vec())),
         }
     }
 
     /// The expressions that fill a target, in order of rank.
-    pub(super) fn sources(&self, target: Target) -> Vec<(&str, Sort)> {
+    pub(super) fn sources(&self, target: Target) -> Vec<(&str, ColumnType)> {
         let mut found: Vec<_> = self.selected.iter().filter(|(_, _, (t, _))| *t == target).collect();
         found.sort_by_key(|(_, _, (_, rank))| *rank);
         found.into_iter().map(|(sql, sort, _)| (sql.as_str(), *sort)).collect()
@@ -242,7 +249,7 @@ impl Mapping {
             .sources(Target::Id)
             .iter()
             .map(|(sql, sort)| match sort {
-                Sort::Int => format!("{} || ({sql})::text", literal(&self.prefix())),
+                ColumnType::Int => format!("{} || ({sql})::text", literal(&self.prefix())),
                 _ => format!("nullif(({sql})::text, '')"),
             })
             .chain([format!("{} || {key}", literal(&self.prefix()))])
@@ -266,25 +273,27 @@ impl Mapping {
     }
 
     /// Whether rows may have no time.
-    pub(super) fn may_lack_time(&self) -> bool {
+    pub(super) fn time_is_nullable(&self) -> bool {
         self.relation.column(&self.table.time).is_some_and(|column| column.nullable)
     }
 
     /// A moment in SQL, of the time column's type.
     pub(super) fn moment(&self, at: Timestamp) -> Sql {
         let column = self.relation.column(&self.table.time);
-        let text = match column.map(|column| (column.sort, column.type_name.as_str())) {
-            Some((Sort::Time, "timestamptz")) => {
-                format!("(timestamptz 'epoch' + {MARK}::int8 * interval '1 microsecond')")
+        let text = match column.map(|column| (column.column_type, column.type_name.as_str())) {
+            Some((ColumnType::Time, "timestamptz")) => {
+                format!("(timestamptz 'epoch' + {PLACEHOLDER}::int8 * interval '1 microsecond')")
             }
-            Some((Sort::Time, _)) => format!("(timestamp 'epoch' + {MARK}::int8 * interval '1 microsecond')"),
+            Some((ColumnType::Time, _)) => {
+                format!("(timestamp 'epoch' + {PLACEHOLDER}::int8 * interval '1 microsecond')")
+            }
             _ => {
                 let stored = match self.table.time_unit {
                     TimeUnit::Us => at.0,
                     TimeUnit::Ms | TimeUnit::Text => at.0.div_euclid(1000),
                     TimeUnit::S => at.0.div_euclid(1_000_000),
                 };
-                return Sql::with(format!("{MARK}::int8"), Bind::Int(stored));
+                return Sql::with(format!("{PLACEHOLDER}::int8"), Bind::Int(stored));
             }
         };
         Sql::with(text, Bind::Int(at.0))
@@ -292,8 +301,8 @@ impl Mapping {
 
     /// Microseconds since the epoch of the time column.
     pub(super) fn time_us(&self) -> String {
-        match (self.relation.column(&self.table.time).map(|column| column.sort), self.table.time_unit) {
-            (Some(Sort::Time), _) => micros(&self.time()),
+        match (self.relation.column(&self.table.time).map(|column| column.column_type), self.table.time_unit) {
+            (Some(ColumnType::Time), _) => micros(&self.time()),
             (_, TimeUnit::Us) => self.time(),
             (_, TimeUnit::Ms | TimeUnit::Text) => format!("{} * 1000", self.time()),
             (_, TimeUnit::S) => format!("{} * 1000000", self.time()),
@@ -331,13 +340,13 @@ impl Mapping {
         for (index, (_, sort, target)) in self.selected.iter().enumerate() {
             let index = index + Self::AHEAD;
             let value = match sort {
-                Sort::Int => row.try_get::<Option<i64>, _>(index)?.map(Scalar::Int),
-                Sort::Float => row.try_get::<Option<f64>, _>(index)?.map(Scalar::Float),
-                Sort::Time => row.try_get::<Option<i64>, _>(index)?.map(|us| Scalar::Time(Timestamp(us))),
+                ColumnType::Int => row.try_get::<Option<i64>, _>(index)?.map(Scalar::Int),
+                ColumnType::Float => row.try_get::<Option<f64>, _>(index)?.map(Scalar::Float),
+                ColumnType::Time => row.try_get::<Option<i64>, _>(index)?.map(|us| Scalar::Time(Timestamp(us))),
                 _ => row.try_get::<Option<&str>, _>(index)?.map(|text| Scalar::Text(Cow::Borrowed(text))),
             };
             let value = match (value, target.0, sort) {
-                (Some(Scalar::Int(n)), Target::Id, Sort::Int) => {
+                (Some(Scalar::Int(n)), Target::Id, ColumnType::Int) => {
                     Some(Scalar::Text(Cow::Owned(format!("{}{n}", self.prefix()))))
                 }
                 (value, ..) => value,
@@ -349,13 +358,13 @@ impl Mapping {
         let own = Id::Text(format!("{}{key}", self.prefix()).into());
         let at = assembler.recorded_at();
         let mut activity = assembler.finish(&self.schema, own, self.opened);
-        activity.places = vec![Place { at, ..Place::new(self.source, Locator::of_table(self.index, &key)) }];
+        activity.places = vec![Place { at, ..Place::new(self.source, Locator::table_key(self.index, &key)) }];
         Ok(activity)
     }
 
     /// Whether a field is compared as text.
     pub(super) fn is_text(field: Field) -> bool {
-        matches!(field.class(), Class::Keyword | Class::Text | Class::Id)
+        matches!(field.class(), ValueType::Keyword | ValueType::Text | ValueType::Id)
     }
 }
 
@@ -365,15 +374,15 @@ fn value(
     relation: &Relation,
     relations: &BTreeMap<String, Relation>,
     path: &str,
-) -> Option<(String, Sort)> {
+) -> Option<(String, ColumnType)> {
     if let Some(column) = relation.readable(path) {
-        return Some((format!("t.{}", name(path)), column.sort));
+        return Some((format!("t.{}", name(path)), column.column_type));
     }
     let (first, rest) = path.split_once('.')?;
-    if let Some(column) = relation.readable(first).filter(|column| column.sort == Sort::Json) {
+    if let Some(column) = relation.readable(first).filter(|column| column.column_type == ColumnType::Json) {
         let steps: Vec<String> = rest.split('.').map(literal).collect();
         let path = format!("(t.{} #>> ARRAY[{}])", name(&column.name), steps.join(", "));
-        return Some((path, Sort::Text));
+        return Some((path, ColumnType::Text));
     }
     let lookup = table.lookup.get(first)?;
     let other = relations.get(&lookup.table)?;
@@ -387,15 +396,15 @@ fn value(
         name(&lookup.key),
         name(&lookup.by)
     );
-    Some((sql, column.sort))
+    Some((sql, column.column_type))
 }
 
 /// An expression in the type that it is read as.
-fn as_selected(sql: &str, sort: Sort) -> String {
+fn as_selected(sql: &str, sort: ColumnType) -> String {
     match sort {
-        Sort::Int => format!("({sql})::int8"),
-        Sort::Float => format!("({sql})::float8"),
-        Sort::Time => micros(sql),
+        ColumnType::Int => format!("({sql})::int8"),
+        ColumnType::Float => format!("({sql})::float8"),
+        ColumnType::Time => micros(sql),
         _ => format!("({sql})::text"),
     }
 }

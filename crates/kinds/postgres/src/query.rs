@@ -1,20 +1,20 @@
 //! The queries: pages by keyset over several tables, rows by key, related rows. All SQL is put together here and in
 //! `sql.rs`, of names from the schema (quoted) and bind parameters; values never become text.
 
-use super::connection::{Connections, Reading};
-use super::mapping::{Mapping, Sort};
+use super::connection::{Connections, ReadTransaction};
+use super::mapping::{ColumnType, Mapping};
 use super::{payload, sql};
-use crosstail_core::filter::{Named, Predicate};
+use crosstail_core::filter::{NamedRecord, Predicate};
 use crosstail_core::model::{Activity, Names, Timestamp};
 use crosstail_core::schema::Target;
-use crosstail_source::sql::{Bind, MARK, Marks, Sql};
+use crosstail_source::sql::{Bind, PLACEHOLDER, Placeholders, Sql};
 use crosstail_source::{Cursor, Page, PageQuery, RelatedKey};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgConnection, PgRow};
 
 /// Runs a query with its bind parameters.
 pub(super) async fn fetch(on: &mut PgConnection, sql: Sql) -> Result<Vec<PgRow>, sqlx::Error> {
-    let mut query = sqlx::query(AssertSqlSafe(sql.render(Marks::Numbered))).persistent(false);
+    let mut query = sqlx::query(AssertSqlSafe(sql.render(Placeholders::Numbered))).persistent(false);
     for bind in sql.binds {
         query = match bind {
             Bind::Text(text) => query.bind(text),
@@ -34,29 +34,32 @@ pub(super) fn time_is(mapping: &Mapping, op: &str, at: Timestamp) -> Sql {
 
 /// Rows beyond a place, in order of time and identity: the order of every page.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Order {
+pub(super) struct PageOrder {
     pub(super) newest_first: bool,
 }
 
-impl Order {
+impl PageOrder {
     fn identity(mapping: &Mapping) -> String {
         format!("({} COLLATE \"C\")", mapping.id())
     }
 
     /// What lies beyond a time and an identity.
-    pub(super) fn beyond(self, mapping: &Mapping, at: Timestamp, id: &str) -> Sql {
+    pub(super) fn after(self, mapping: &Mapping, at: Timestamp, id: &str) -> Sql {
         let op = if self.newest_first { "<" } else { ">" };
         let or_equal = if self.newest_first { "<=" } else { ">=" };
         let mut sql = time_is(mapping, or_equal, at);
         sql.append(" AND (", &time_is(mapping, op, at));
-        sql.push(&format!(" OR {} {op} {MARK}::text)", Self::identity(mapping)), [Bind::Text(id.to_owned())]);
+        sql.push(&format!(" OR {} {op} {PLACEHOLDER}::text)", Self::identity(mapping)), [Bind::Text(id.to_owned())]);
         sql
     }
 
     pub(super) fn by(self, mapping: &Mapping, limit: usize) -> Sql {
         let order = if self.newest_first { "DESC" } else { "ASC" };
-        let text =
-            format!(" ORDER BY {} {order}, {} {order} LIMIT {MARK}::int8", mapping.time(), Self::identity(mapping));
+        let text = format!(
+            " ORDER BY {} {order}, {} {order} LIMIT {PLACEHOLDER}::int8",
+            mapping.time(),
+            Self::identity(mapping)
+        );
         Sql::with(text, Bind::Int(i64::try_from(limit).unwrap_or(i64::MAX)))
     }
 }
@@ -79,10 +82,10 @@ pub(super) async fn page(
         open |= !part.ended;
         items.extend(part.items);
     }
-    Ok(Page::of_parts(items, open, in_store, query))
+    Ok(Page::merge_pages(items, open, in_store, query))
 }
 
-struct PartPage {
+struct TablePage {
     items: Vec<Activity>,
     ended: bool,
     clauses: usize,
@@ -95,11 +98,11 @@ async fn page_of(
     query: &PageQuery,
     predicate: &Predicate,
     after: Option<&Cursor>,
-) -> Result<PartPage, sqlx::Error> {
+) -> Result<TablePage, sqlx::Error> {
     let condition = sql::condition(mapping, predicate);
     let whole = predicate.needs_payload();
     let extra = if whole { format!(", {}", payload::whole_row(mapping)) } else { String::new() };
-    let order = Order { newest_first: query.newest_first };
+    let order = PageOrder { newest_first: query.newest_first };
     let mut beyond: Option<(Timestamp, String)> = after.map(|cursor| (Timestamp(cursor.time_us), cursor.id.clone()));
     // Where a part of the filter is evaluated here, pages are read until enough is kept.
     let chunk = if condition.exact { query.limit } else { query.limit.clamp(500, 5000) };
@@ -109,13 +112,13 @@ async fn page_of(
             return Ok(true);
         }
         let payload = if whole { Some(payload::of_row(mapping, row, mapping.width())?) } else { None };
-        Ok(predicate.keeps(&Named { activity, names, payload: payload.as_ref() }))
+        Ok(predicate.keeps(&NamedRecord { activity, names, payload: payload.as_ref() }))
     };
     loop {
         let mut parts = vec![condition.sql.clone()];
         parts.extend(query.since.map(|at| time_is(mapping, ">=", at)));
         parts.extend(query.until.map(|at| time_is(mapping, "<", at)));
-        parts.extend(beyond.as_ref().map(|(at, id)| order.beyond(mapping, *at, id)));
+        parts.extend(beyond.as_ref().map(|(at, id)| order.after(mapping, *at, id)));
         parts.push(Sql::raw(format!("{} IS NOT NULL", mapping.time())));
         let mut sql = Sql::raw(mapping.select(&extra));
         sql.append(" WHERE ", &Sql::join(parts, " AND "));
@@ -130,7 +133,7 @@ async fn page_of(
             if keeps(&activity, row)? {
                 items.push(activity);
                 if items.len() == query.limit {
-                    return Ok(PartPage { items, ended: false, clauses: condition.clauses });
+                    return Ok(TablePage { items, ended: false, clauses: condition.clauses });
                 }
             }
         }
@@ -139,10 +142,10 @@ async fn page_of(
         }
     }
     // Rows without a time have no place in the order: they come once, at the end.
-    if mapping.may_lack_time() && after.is_none() && query.since.is_none() && query.until.is_none() {
+    if mapping.time_is_nullable() && after.is_none() && query.since.is_none() && query.until.is_none() {
         items.extend(without_time(connections, mapping, names, predicate).await?);
     }
-    Ok(PartPage { items, ended: true, clauses: condition.clauses })
+    Ok(TablePage { items, ended: true, clauses: condition.clauses })
 }
 
 /// Rows without a time read at most.
@@ -166,7 +169,7 @@ pub(super) async fn without_time(
     for row in &rows {
         let activity = mapping.activity(row)?;
         let payload = if whole { Some(payload::of_row(mapping, row, mapping.width())?) } else { None };
-        if predicate.keeps(&Named { activity: &activity, names, payload: payload.as_ref() }) {
+        if predicate.keeps(&NamedRecord { activity: &activity, names, payload: payload.as_ref() }) {
             found.push(activity);
         }
     }
@@ -175,7 +178,7 @@ pub(super) async fn without_time(
 
 /// The activities of rows with these keys, with their versions.
 pub(super) async fn by_keys(
-    reading: &mut Reading<'_>,
+    reading: &mut ReadTransaction<'_>,
     mapping: &Mapping,
     keys: &[String],
 ) -> Result<Vec<PgRow>, sqlx::Error> {
@@ -208,7 +211,7 @@ pub(super) async fn related(
         for condition in conditions {
             let mut sql = Sql::raw(mapping.select(""));
             sql.append(" WHERE ", &condition);
-            sql.push(&format!(" LIMIT {MARK}::int8"), [Bind::Int(i64::try_from(limit).unwrap_or(i64::MAX))]);
+            sql.push(&format!(" LIMIT {PLACEHOLDER}::int8"), [Bind::Int(i64::try_from(limit).unwrap_or(i64::MAX))]);
             let mut reading = connections.read().await?;
             let rows = fetch(reading.on(), sql).await?;
             reading.end().await?;
@@ -226,12 +229,16 @@ pub(super) async fn related(
 }
 
 /// A column that is a value, compared in the column's own type so that its index serves.
-fn equals(sql: &str, sort: Sort, value: &str) -> Option<Sql> {
+fn equals(sql: &str, sort: ColumnType, value: &str) -> Option<Sql> {
     let bind = Bind::Text(value.to_owned());
     match sort {
-        Sort::Uuid => uuid::Uuid::parse_str(value).ok().map(|_| Sql::with(format!("{sql} = {MARK}::text::uuid"), bind)),
-        Sort::Int => value.parse::<i64>().ok().map(|n| Sql::with(format!("{sql} = {MARK}::int8"), Bind::Int(n))),
-        Sort::Text => Some(Sql::with(format!("{sql} = {MARK}::text"), bind)),
-        _ => Some(Sql::with(format!("({sql})::text = {MARK}::text"), bind)),
+        ColumnType::Uuid => {
+            uuid::Uuid::parse_str(value).ok().map(|_| Sql::with(format!("{sql} = {PLACEHOLDER}::text::uuid"), bind))
+        }
+        ColumnType::Int => {
+            value.parse::<i64>().ok().map(|n| Sql::with(format!("{sql} = {PLACEHOLDER}::int8"), Bind::Int(n)))
+        }
+        ColumnType::Text => Some(Sql::with(format!("{sql} = {PLACEHOLDER}::text"), bind)),
+        _ => Some(Sql::with(format!("({sql})::text = {PLACEHOLDER}::text"), bind)),
     }
 }

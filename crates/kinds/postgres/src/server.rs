@@ -1,13 +1,13 @@
-//! The server: connections, locks that are waited for, slow queries (document 004, monitoring). What another role runs
-//! is seen with the role `pg_monitor` only.
+//! The state of the server: connections, waits for locks, slow queries (engineering logs, monitoring). The queries of
+//! other roles are visible only with the role `pg_monitor`.
 
 use super::connection::Connections;
 use crosstail_core::model::{Check, HealthState, Metric, Unit, Vitals, redact_text};
 use sqlx::Row as _;
 
-/// A query that runs for longer is slow, in seconds.
+/// A query that runs longer is slow, in seconds.
 const SLOW_S: f64 = 5.0;
-/// So many connections of those allowed are too many, in per cent.
+/// More connections than this share of those allowed are too many, in per cent.
 const FULL: f64 = 90.0;
 
 const CONNECTIONS: &str = "SELECT coalesce(state, 'other'), count(*), current_setting('max_connections')::int8, \
@@ -46,7 +46,7 @@ pub(super) async fn vitals(connections: &Connections) -> Result<Vitals, sqlx::Er
         let longest_wait = Metric::new("locks", "longest wait", &[], (waiting > 0).then_some(longest));
         vitals.metrics.push(Metric { unit: Unit::Seconds, ..longest_wait });
         if waiting > 0 && longest >= SLOW_S {
-            let detail = format!("{waiting} wait for a lock, the first for {longest:.0} s");
+            let detail = format!("{waiting} wait for a lock, the longest for {longest:.0} s");
             vitals.checks.push(Check::new("locks", HealthState::Degraded, detail));
         }
     }

@@ -2,24 +2,26 @@
 //! whatever is not exact is evaluated here again on what comes back. PostgreSQL's regular expressions and its rules of
 //! upper and lower case are not Rust's: texts are compared in ASCII there, and rows with other characters come back.
 
-use super::mapping::{Mapping, Sort, micros};
-use crosstail_core::filter::{Field, JsonTest, Leaf, Pattern, Piece, Predicate, Root, Target, Test, TimeRange};
+use super::mapping::{ColumnType, Mapping, micros};
+use crosstail_core::filter::{
+    Comparator, Field, GlobPiece, JsonTest, Matcher, Operand, PathRoot, Pattern, Predicate, TimeRange,
+};
 use crosstail_core::model::{Direction, Kind, Level, Status, Timestamp};
 use crosstail_core::schema::Target as Column;
-use crosstail_source::sql::{Bind, MARK, Sql, interval, literal, operator};
+use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, interval, literal, operator};
 
 /// A condition, and whether it says exactly what the clause says.
-struct Translated {
+struct Translation {
     sql: Sql,
     exact: bool,
 }
 
-impl Translated {
+impl Translation {
     fn exact(sql: Sql) -> Self {
         Self { sql, exact: true }
     }
 
-    fn wider(sql: Sql) -> Self {
+    fn superset(sql: Sql) -> Self {
         Self { sql, exact: false }
     }
 
@@ -45,34 +47,34 @@ pub(super) fn condition(mapping: &Mapping, predicate: &Predicate) -> Condition {
         Predicate::And(parts) => parts,
         other => std::slice::from_ref(other),
     };
-    let found: Vec<Translated> = clauses.iter().filter_map(|clause| translate(mapping, clause, false)).collect();
+    let found: Vec<Translation> = clauses.iter().filter_map(|clause| translate(mapping, clause, false)).collect();
     let complete = found.len() == clauses.len();
     let clauses = found.len();
-    let joined = Translated::join(found, " AND ");
+    let joined = Translation::join(found, " AND ");
     Condition { exact: complete && joined.exact, sql: joined.sql, clauses }
 }
 
 /// `exactly`: a wider condition would not do, because it is turned round.
-fn translate(mapping: &Mapping, predicate: &Predicate, exactly: bool) -> Option<Translated> {
+fn translate(mapping: &Mapping, predicate: &Predicate, exactly: bool) -> Option<Translation> {
     let found = match predicate {
-        Predicate::All => Translated::exact(Sql::constant(true)),
+        Predicate::All => Translation::exact(Sql::constant(true)),
         // What cannot be said of a conjunction is left out: the rest keeps more.
         Predicate::And(parts) => {
             let found: Vec<_> = parts.iter().filter_map(|part| translate(mapping, part, exactly)).collect();
             let complete = found.len() == parts.len();
-            let joined = Translated::join(found, " AND ");
-            Translated { exact: complete && joined.exact, ..joined }
+            let joined = Translation::join(found, " AND ");
+            Translation { exact: complete && joined.exact, ..joined }
         }
         Predicate::Or(parts) => {
             let found: Option<Vec<_>> = parts.iter().map(|part| translate(mapping, part, exactly)).collect();
-            Translated::join(found?, " OR ")
+            Translation::join(found?, " OR ")
         }
         Predicate::Not(part) => {
             let inner = translate(mapping, part, true)?;
-            Translated::exact(Sql { text: format!("({}) IS NOT TRUE", inner.sql.text), binds: inner.sql.binds })
+            Translation::exact(Sql { text: format!("({}) IS NOT TRUE", inner.sql.text), binds: inner.sql.binds })
         }
-        Predicate::Leaf(found) => leaf(mapping, found)?,
-        Predicate::Anywhere(pattern) => {
+        Predicate::Compare(found) => leaf(mapping, found)?,
+        Predicate::FreeText(pattern) => {
             let pieces = pattern.pieces()?;
             let mut columns = Vec::new();
             for field in Field::SEARCHED {
@@ -81,7 +83,7 @@ fn translate(mapping: &Mapping, predicate: &Predicate, exactly: bool) -> Option<
                 columns.extend(exact.or_else(|| mapping.raw_text(Column::of(*field)?)));
                 if derived {
                     // Made of the address where it is absent: what is found in it is found in the address, too.
-                    let Pattern::Find(_, text) = pattern else { return None };
+                    let Pattern::Contains(_, text) = pattern else { return None };
                     if "{id}".contains(text.as_str()) || text.contains(['{', '}']) {
                         return None;
                     }
@@ -90,65 +92,67 @@ fn translate(mapping: &Mapping, predicate: &Predicate, exactly: bool) -> Option<
             }
             columns.extend(mapping.raw_text(Column::Tags));
             let parts: Option<Vec<Sql>> = columns.iter().map(|column| like(column, &pieces)).collect();
-            Translated::wider(Sql::join(parts?, " OR "))
+            Translation::superset(Sql::join(parts?, " OR "))
         }
     };
     (!exactly || found.exact).then_some(found)
 }
 
-fn leaf(mapping: &Mapping, leaf: &Leaf) -> Option<Translated> {
+fn leaf(mapping: &Mapping, leaf: &Comparator) -> Option<Translation> {
     let field = match &leaf.target {
-        Target::Field(field) => *field,
-        Target::Path(root, _) => return json(mapping, leaf, *root),
+        Operand::Field(field) => *field,
+        Operand::Path(root, _) => return json(mapping, leaf, *root),
     };
     if field == Field::Source {
         let answer = match &leaf.test {
-            Test::Present => true,
-            Test::Text(patterns) => patterns.iter().any(|pattern| pattern.test(&mapping.source_name)),
+            Matcher::Present => true,
+            Matcher::Text(patterns) => patterns.iter().any(|pattern| pattern.test(&mapping.source_name)),
             _ => return None,
         };
-        return Some(Translated::exact(Sql::constant(leaf.settle(Some(answer)))));
+        return Some(Translation::exact(Sql::constant(leaf.apply_negation(Some(answer)))));
     }
     let column = match expression(mapping, field) {
         Some(column) => column,
-        None if is_absent(mapping, field) => return Some(Translated::exact(Sql::constant(leaf.settle(None)))),
+        None if is_absent(mapping, field) => return Some(Translation::exact(Sql::constant(leaf.apply_negation(None)))),
         None => return derived(mapping, field, leaf),
     };
     let (test, exact) = match &leaf.test {
-        Test::Present => (Sql::constant(true), true),
-        Test::Text(patterns) => {
+        Matcher::Present => (Sql::constant(true), true),
+        Matcher::Text(patterns) => {
             let parts: Option<Vec<(Sql, bool)>> = patterns.iter().map(|p| pattern(&column, p)).collect();
             let parts = parts?;
             let exact = parts.iter().all(|(_, exact)| *exact);
             (Sql::join(parts.into_iter().map(|(sql, _)| sql).collect(), " OR "), exact)
         }
-        Test::Number(list) => (Sql::join(list.iter().map(|i| interval(&column, i)).collect(), " OR "), true),
-        Test::Time(list) => (Sql::join(list.iter().map(|r| time(mapping, field, &column, r)).collect(), " OR "), true),
-        Test::Word(mask) => {
+        Matcher::Number(list) => (Sql::join(list.iter().map(|i| interval(&column, i)).collect(), " OR "), true),
+        Matcher::Time(list) => {
+            (Sql::join(list.iter().map(|r| time(mapping, field, &column, r)).collect(), " OR "), true)
+        }
+        Matcher::Word(mask) => {
             let words = field.words();
             let kept = words.iter().enumerate().filter(|(i, _)| mask & (1 << i) != 0);
             let list: Vec<String> = kept.map(|(_, word)| literal(word)).collect();
             let text = if list.is_empty() { "FALSE".to_owned() } else { format!("{column} IN ({})", list.join(", ")) };
             (Sql::raw(text), true)
         }
-        Test::Json(_) => return None,
+        Matcher::Json(_) => return None,
     };
     if leaf.negated && !exact {
         return None;
     }
-    let sql = if !leaf.negated && !leaf.or_absent && !matches!(leaf.test, Test::Present) {
+    let sql = if !leaf.negated && !leaf.or_absent && !matches!(leaf.test, Matcher::Present) {
         test
     } else {
         let inner = if leaf.negated { format!("NOT ({})", test.text) } else { test.text };
         let absent = if leaf.or_absent { "TRUE" } else { "FALSE" };
         Sql { text: format!("CASE WHEN {column} IS NULL THEN {absent} ELSE ({inner}) END"), binds: test.binds }
     };
-    Some(Translated { sql, exact })
+    Some(Translation { sql, exact })
 }
 
 /// A field that is made of the address where its column is empty: those rows come back, too.
-fn derived(mapping: &Mapping, field: Field, leaf: &Leaf) -> Option<Translated> {
-    let Test::Text(patterns) = &leaf.test else { return None };
+fn derived(mapping: &Mapping, field: Field, leaf: &Comparator) -> Option<Translation> {
+    let Matcher::Text(patterns) = &leaf.test else { return None };
     if !matches!(field, Field::System | Field::Endpoint) || leaf.negated || leaf.or_absent {
         return None;
     }
@@ -156,7 +160,7 @@ fn derived(mapping: &Mapping, field: Field, leaf: &Leaf) -> Option<Translated> {
     let parts: Option<Vec<Sql>> = patterns.iter().map(|p| pattern(&own, p).map(|(sql, _)| sql)).collect();
     let mut parts = parts?;
     parts.push(Sql::raw(format!("{own} IS NULL")));
-    Some(Translated::wider(Sql::join(parts, " OR ")))
+    Some(Translation::superset(Sql::join(parts, " OR ")))
 }
 
 /// Whether a field has no value in any row.
@@ -305,7 +309,7 @@ fn status(mapping: &Mapping) -> Option<String> {
 /// A column of numbers; `None` where there are several, or it is text.
 fn number(mapping: &Mapping, target: Column) -> Option<String> {
     match mapping.sources(target).as_slice() {
-        [(sql, Sort::Int | Sort::Float)] => Some(format!("({sql})")),
+        [(sql, ColumnType::Int | ColumnType::Float)] => Some(format!("({sql})")),
         _ => None,
     }
 }
@@ -313,7 +317,7 @@ fn number(mapping: &Mapping, target: Column) -> Option<String> {
 /// A column of moments, in microseconds.
 fn moment(mapping: &Mapping, target: Column) -> Option<String> {
     match mapping.sources(target).as_slice() {
-        [(sql, Sort::Time)] => Some(micros(sql)),
+        [(sql, ColumnType::Time)] => Some(micros(sql)),
         _ => None,
     }
 }
@@ -323,15 +327,15 @@ fn duration(mapping: &Mapping) -> Option<String> {
     let unit = mapping.schema.definition().duration_unit.us();
     let own = match mapping.sources(Column::Duration).as_slice() {
         [] => None,
-        [(sql, Sort::Int)] => Some(format!("CASE WHEN {sql} >= 0 THEN round(({sql})::numeric * {unit}) END")),
-        [(sql, Sort::Float)] => Some(format!(
+        [(sql, ColumnType::Int)] => Some(format!("CASE WHEN {sql} >= 0 THEN round(({sql})::numeric * {unit}) END")),
+        [(sql, ColumnType::Float)] => Some(format!(
             "CASE WHEN {sql} >= 0 AND {sql} < 'Infinity' THEN round((({sql})::float8 * {unit})::numeric) END"
         )),
         _ => return None,
     };
     let spent = match mapping.sources(Column::CompletedAt).as_slice() {
         [] => None,
-        [(sql, Sort::Time)] => {
+        [(sql, ColumnType::Time)] => {
             let (start, end) = (mapping.time_us(), micros(sql));
             Some(format!("CASE WHEN ({end}) >= ({start}) THEN ({end}) - ({start}) END"))
         }
@@ -344,13 +348,13 @@ fn duration(mapping: &Mapping) -> Option<String> {
 }
 
 /// A text in which ASCII letters only may be compared without case: any other character lets the row come back.
-fn like(column: &str, pieces: &[Piece]) -> Option<Sql> {
+fn like(column: &str, pieces: &[GlobPiece]) -> Option<Sql> {
     let mut shape = String::new();
     for piece in pieces {
         match piece {
-            Piece::Any => shape.push('%'),
-            Piece::One => shape.push('_'),
-            Piece::Text(text) if text.is_ascii() && !text.contains('\0') => {
+            GlobPiece::Any => shape.push('%'),
+            GlobPiece::One => shape.push('_'),
+            GlobPiece::Text(text) if text.is_ascii() && !text.contains('\0') => {
                 for c in text.chars() {
                     if matches!(c, '%' | '_' | '\\') {
                         shape.push('\\');
@@ -358,11 +362,12 @@ fn like(column: &str, pieces: &[Piece]) -> Option<Sql> {
                     shape.push(c);
                 }
             }
-            Piece::Text(_) => return None,
+            GlobPiece::Text(_) => return None,
         }
     }
-    let text =
-        format!("(lower({column} COLLATE \"C\") LIKE {MARK}::text OR octet_length({column}) <> char_length({column}))");
+    let text = format!(
+        "(lower({column} COLLATE \"C\") LIKE {PLACEHOLDER}::text OR octet_length({column}) <> char_length({column}))"
+    );
     Some(Sql::with(text, Bind::Text(shape)))
 }
 
@@ -370,10 +375,10 @@ fn like(column: &str, pieces: &[Piece]) -> Option<Sql> {
 fn pattern(column: &str, pattern: &Pattern) -> Option<(Sql, bool)> {
     match pattern {
         Pattern::Exact(text) if !text.contains('\0') => {
-            Some((Sql::with(format!("{column} = {MARK}::text"), Bind::Text(text.clone())), true))
+            Some((Sql::with(format!("{column} = {PLACEHOLDER}::text"), Bind::Text(text.clone())), true))
         }
         Pattern::Order(op, text) if !text.contains('\0') => {
-            let sql = format!("({column} COLLATE \"C\") {} {MARK}::text", operator(*op));
+            let sql = format!("({column} COLLATE \"C\") {} {PLACEHOLDER}::text", operator(*op));
             Some((Sql::with(sql, Bind::Text(text.clone())), true))
         }
         other => like(column, &other.pieces()?).map(|sql| (sql, false)),
@@ -385,7 +390,7 @@ fn time(mapping: &Mapping, field: Field, column: &str, range: &TimeRange) -> Sql
     let own = field == Field::Time;
     let column = if own { mapping.time() } else { column.to_owned() };
     let side = |op: &str, at: Timestamp| {
-        let moment = if own { mapping.moment(at) } else { Sql::with(format!("{MARK}::int8"), Bind::Int(at.0)) };
+        let moment = if own { mapping.moment(at) } else { Sql::with(format!("{PLACEHOLDER}::int8"), Bind::Int(at.0)) };
         Sql { text: format!("{column} {op} {}", moment.text), binds: moment.binds }
     };
     let parts: Vec<Sql> =
@@ -394,15 +399,15 @@ fn time(mapping: &Mapping, field: Field, column: &str, range: &TimeRange) -> Sql
 }
 
 /// A text that is looked for in a part of the payload is somewhere in its JSON: a wider condition.
-fn json(mapping: &Mapping, leaf: &Leaf, root: Root) -> Option<Translated> {
+fn json(mapping: &Mapping, leaf: &Comparator, root: PathRoot) -> Option<Translation> {
     let part = match root {
-        Root::RequestHeaders => "request_headers",
-        Root::RequestBody => "request_body",
-        Root::ResponseHeaders => "response_headers",
-        Root::ResponseBody => "response_body",
-        Root::Metadata | Root::Stack | Root::Raw => return None,
+        PathRoot::RequestHeaders => "request_headers",
+        PathRoot::RequestBody => "request_body",
+        PathRoot::ResponseHeaders => "response_headers",
+        PathRoot::ResponseBody => "response_body",
+        PathRoot::Metadata | PathRoot::Stack | PathRoot::Raw => return None,
     };
-    let Test::Json(tests) = &leaf.test else { return None };
+    let Matcher::Json(tests) = &leaf.test else { return None };
     if leaf.negated || leaf.or_absent {
         return None;
     }
@@ -415,14 +420,14 @@ fn json(mapping: &Mapping, leaf: &Leaf, root: Root) -> Option<Translated> {
         let plain = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b' ' | b'-' | b'_'));
         let pieces = [&test.whole, &test.inside].into_iter().flatten().next()?.pieces()?;
         let text = pieces.iter().find_map(|piece| match piece {
-            Piece::Text(text) if plain(text) && text.chars().any(char::is_alphabetic) => Some(text.clone()),
+            GlobPiece::Text(text) if plain(text) && text.chars().any(char::is_alphabetic) => Some(text.clone()),
             _ => None,
         })?;
         if test.interval.is_some() {
             return None;
         }
-        like(&column, &[Piece::Any, Piece::Text(text), Piece::Any])
+        like(&column, &[GlobPiece::Any, GlobPiece::Text(text), GlobPiece::Any])
     };
     let parts: Option<Vec<Sql>> = tests.iter().map(one).collect();
-    Some(Translated::wider(Sql::join(parts?, " OR ")))
+    Some(Translation::superset(Sql::join(parts?, " OR ")))
 }

@@ -29,13 +29,13 @@ pub(super) struct Sample {
 
 /// A page.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Page {
+pub(super) struct MetricsPage {
     pub(super) samples: BTreeMap<Key, Sample>,
     /// Lines that could not be read: number and text.
     pub(super) wrong: Vec<(usize, String)>,
 }
 
-impl Page {
+impl MetricsPage {
     pub(super) fn parse(text: &str) -> Self {
         let mut page = Self::default();
         let mut kinds: HashMap<&str, MetricKind> = HashMap::new();
@@ -163,7 +163,7 @@ pub(super) fn quantile(buckets: &Buckets, q: f64) -> Option<f64> {
 }
 
 /// What a page says, and how fast since the page before it, `seconds` earlier.
-pub(super) fn metrics(page: &Page, before: Option<(&Page, f64)>) -> Vec<Metric> {
+pub(super) fn metrics(page: &MetricsPage, before: Option<(&MetricsPage, f64)>) -> Vec<Metric> {
     page.samples
         .iter()
         .map(|((name, labels), now)| {
@@ -240,7 +240,7 @@ plain 3.5
 
     #[test]
     fn labels_may_hold_anything_and_a_wrong_line_is_told() {
-        let page = Page::parse(PAGE);
+        let page = MetricsPage::parse(PAGE);
         let wrong: Vec<usize> = page.wrong.iter().map(|(line, _)| *line).collect();
         assert_eq!(wrong, [16, 17]);
         let metrics = metrics(&page, None);
@@ -259,7 +259,7 @@ plain 3.5
 
     #[test]
     fn rates_are_between_pages_and_survive_a_restart() {
-        let of = |n: u32| Page::parse(&format!("# TYPE c counter\nc {n}\n"));
+        let of = |n: u32| MetricsPage::parse(&format!("# TYPE c counter\nc {n}\n"));
         let rate = |now: u32, then: u32| metrics(&of(now), Some((&of(then), 10.0)))[0].rate;
         assert_eq!(rate(130, 100), Some(3.0));
         assert_eq!(rate(5, 100), None, "it began anew");

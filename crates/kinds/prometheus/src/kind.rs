@@ -1,11 +1,11 @@
-//! What metrics and health endpoints are to the rest of the program.
+//! The entry of metrics and health endpoints in the list of kinds.
 
 use crate::PrometheusSource;
 use crosstail_core::schema::StoreKind;
 use crosstail_source::{Kind, Network, claims_none};
 use std::sync::Arc;
 
-/// Metrics and health endpoints.
+/// Pages of metrics, and Prometheus itself.
 pub static KIND: Kind = Kind {
     store: StoreKind { name: "prometheus", is_database: false },
     title: "Prometheus and health endpoints",

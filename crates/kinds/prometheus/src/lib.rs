@@ -14,8 +14,8 @@ use crosstail_core::model::{
 };
 use crosstail_core::schema::{MetricDefinition, Schema};
 use crosstail_source::{
-    Capabilities, Cursor, Division, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, RelatedKey, Sink,
-    Source, SourceError, Update, causes, decoded,
+    Capabilities, Cursor, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, PushDown, RelatedKey, Sink,
+    Source, SourceError, SourceEvent, error_chain, percent_decoded,
 };
 use serde_json::Value;
 use std::sync::{Mutex, PoisonError};
@@ -31,7 +31,7 @@ const LARGEST: usize = 64 << 20;
 
 /// What is behind an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum What {
+enum EndpointKind {
     /// A page in Prometheus' text format.
     Page,
     /// A Prometheus server.
@@ -75,7 +75,7 @@ impl Endpoint {
             None => request,
         };
         let fail = |error: &reqwest::Error| {
-            let text = causes(error).pop().unwrap_or_default();
+            let text = error_chain(error).pop().unwrap_or_default();
             Error::Unreachable(redact_text(&text).into_owned())
         };
         let mut response = request.send().await.map_err(|error| fail(&error))?;
@@ -107,9 +107,9 @@ impl Endpoint {
 pub struct PrometheusSource {
     name: String,
     endpoint: Endpoint,
-    what: What,
+    what: EndpointKind,
     wanted: Vec<MetricDefinition>,
-    before: Mutex<Option<(Instant, exposition::Page)>>,
+    before: Mutex<Option<(Instant, exposition::MetricsPage)>>,
     failures: Mutex<u32>,
 }
 
@@ -130,15 +130,15 @@ impl PrometheusSource {
         let (kind, rest) = url.split_once('+').ok_or_else(|| fail("no address of metrics".to_owned()))?;
         let mut url = reqwest::Url::parse(rest).map_err(|error| fail(error.to_string()))?;
         let what = match kind {
-            "health" => What::Health,
-            _ if url.path().trim_end_matches('/').ends_with("/metrics") => What::Page,
-            _ => What::Server,
+            "health" => EndpointKind::Health,
+            _ if url.path().trim_end_matches('/').ends_with("/metrics") => EndpointKind::Page,
+            _ => EndpointKind::Server,
         };
-        if what == What::Server && !url.path().ends_with('/') {
+        if what == EndpointKind::Server && !url.path().ends_with('/') {
             url.set_path(&format!("{}/", url.path()));
         }
         let user = (!url.username().is_empty())
-            .then(|| (decoded(url.username()), decoded(url.password().unwrap_or_default())));
+            .then(|| (percent_decoded(url.username()), percent_decoded(url.password().unwrap_or_default())));
         let _ = url.set_username("");
         let _ = url.set_password(None);
         let mut builder = reqwest::Client::builder().timeout(TIME_LIMIT).user_agent("crosstail");
@@ -172,7 +172,7 @@ impl PrometheusSource {
         if !(200..300).contains(&code) {
             return Err(Error::Status(code));
         }
-        let page = exposition::Page::parse(&text);
+        let page = exposition::MetricsPage::parse(&text);
         let now = Instant::now();
         let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
         let then = before.as_ref().map(|(at, page)| (page, now.duration_since(*at).as_secs_f64()));
@@ -207,14 +207,14 @@ impl PrometheusSource {
 
     async fn ask(&self, since: Timestamp) -> Result<Vitals, Error> {
         match self.what {
-            What::Page => self.scrape().await,
-            What::Server => {
+            EndpointKind::Page => self.scrape().await,
+            EndpointKind::Server => {
                 let now = Clock::system().now();
                 let metrics = promql::read(&self.endpoint, &self.wanted, since, now).await?;
                 let detail = format!("{} series", metrics.len());
                 Ok(Vitals { checks: vec![Check::new("Prometheus", HealthState::Healthy, detail)], metrics })
             }
-            What::Health => {
+            EndpointKind::Health => {
                 let begun = Instant::now();
                 let (code, text) = self.endpoint.get(self.endpoint.url.clone()).await?;
                 let took_us = begun.elapsed().as_micros() as u64;
@@ -237,9 +237,9 @@ impl Source for PrometheusSource {
 
     async fn probe(&self) -> Result<Probe, SourceError> {
         let server = match self.what {
-            What::Page => "a page of metrics, scraped".to_owned(),
-            What::Health => "a health endpoint, probed".to_owned(),
-            What::Server => {
+            EndpointKind::Page => "a page of metrics, scraped".to_owned(),
+            EndpointKind::Health => "a health endpoint, probed".to_owned(),
+            EndpointKind::Server => {
                 let build = self.endpoint.json("api/v1/status/buildinfo", &[]).await;
                 let version = build.ok().and_then(|build| Some(build["data"]["version"].as_str()?.to_owned()));
                 format!("Prometheus {}", version.unwrap_or_default()).trim_end().to_owned()
@@ -249,8 +249,8 @@ impl Source for PrometheusSource {
     }
 
     async fn page(&self, query: &PageQuery, _after: Option<&Cursor>) -> Result<Page, SourceError> {
-        let division = Division { in_store: 0, here: query.filter.clauses().len() };
-        Ok(Page { items: Vec::new(), next: None, division })
+        let division = PushDown { in_store: 0, local: query.filter.clauses().len() };
+        Ok(Page { items: Vec::new(), next: None, push_down: division })
     }
 
     async fn position(&self) -> Result<Position, SourceError> {
@@ -258,7 +258,7 @@ impl Source for PrometheusSource {
     }
 
     async fn follow(&self, _from: Position, sink: &Sink, cancel: &CancellationToken) -> Result<(), SourceError> {
-        let _ = sink.send(Update::CaughtUp).await;
+        let _ = sink.send(SourceEvent::CaughtUp).await;
         tokio::select! {
             () = cancel.cancelled() => {}
             () = sink.closed() => {}
@@ -267,7 +267,7 @@ impl Source for PrometheusSource {
     }
 
     async fn payload(&self, id: &Id, _locator: &Locator) -> Result<Payload, SourceError> {
-        Err(SourceError::gone(&self.name, format!("activity {id} among metrics")))
+        Err(SourceError::not_found(&self.name, format!("activity {id} among metrics")))
     }
 
     async fn related(&self, _key: &RelatedKey, _limit: usize) -> Result<Vec<Activity>, SourceError> {
@@ -292,7 +292,7 @@ impl Source for PrometheusSource {
             FAILURES.. => (HealthState::Down, format!("no answer, {failures} times in a row: {error}")),
             few => (HealthState::Unknown, format!("no answer ({few} of {FAILURES}): {error}")),
         };
-        let name = if self.what == What::Health { "health" } else { "metrics" };
+        let name = if self.what == EndpointKind::Health { "health" } else { "metrics" };
         let check = Check { system: Some(self.name.clone()), ..Check::new(name, state, detail) };
         Ok(Vitals { checks: vec![check], metrics: Vec::new() })
     }

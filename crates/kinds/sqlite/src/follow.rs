@@ -5,8 +5,8 @@
 use super::query::{Mapping, fetch, scalar};
 use crosstail_core::model::{Activity, Id, Status};
 use crosstail_core::schema::Scalar;
-use crosstail_source::sql::{Bind, MARK, Sql, name};
-use crosstail_source::{Position, Sink, Update};
+use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, name};
+use crosstail_source::{Position, Sink, SourceEvent};
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use std::collections::HashMap;
@@ -49,7 +49,10 @@ pub(super) async fn follow(
             version = Some(now);
             loop {
                 let counter = counter(mapping);
-                let text = format!("{} WHERE {counter} > {MARK} ORDER BY {counter} LIMIT {MARK}", select(mapping));
+                let text = format!(
+                    "{} WHERE {counter} > {PLACEHOLDER} ORDER BY {counter} LIMIT {PLACEHOLDER}",
+                    select(mapping)
+                );
                 let binds = vec![Bind::Int(seen), Bind::Int(CHUNK)];
                 let rows = fetch(&mut connection, Sql { text, binds }).await?;
                 let mut batch = Vec::with_capacity(rows.len());
@@ -65,7 +68,7 @@ pub(super) async fn follow(
                     }
                 }
                 let full = rows.len() as i64 == CHUNK;
-                if !batch.is_empty() && sink.send(Update::Batch(batch, Some(Position::new(seen)))).await.is_err() {
+                if !batch.is_empty() && sink.send(SourceEvent::Batch(batch, Some(Position::new(seen)))).await.is_err() {
                     return Ok(());
                 }
                 if !full {
@@ -74,13 +77,15 @@ pub(super) async fn follow(
             }
             if mapping.table.revision.is_none() {
                 let changed = reread(&mut connection, mapping, seen, &mut open).await?;
-                if !changed.is_empty() && sink.send(Update::Batch(changed, Some(Position::new(seen)))).await.is_err() {
+                if !changed.is_empty()
+                    && sink.send(SourceEvent::Batch(changed, Some(Position::new(seen)))).await.is_err()
+                {
                     return Ok(());
                 }
             }
             if !caught_up {
                 caught_up = true;
-                if sink.send(Update::CaughtUp).await.is_err() {
+                if sink.send(SourceEvent::CaughtUp).await.is_err() {
                     return Ok(());
                 }
             }
@@ -104,12 +109,12 @@ async fn reread(
     seen: i64,
     known: &mut HashMap<Id, Activity>,
 ) -> Result<Vec<Activity>, sqlx::Error> {
-    let recent = Sql::with(format!("{} WHERE rowid > {MARK}", select(mapping)), Bind::Int(seen - RECENT));
+    let recent = Sql::with(format!("{} WHERE rowid > {PLACEHOLDER}", select(mapping)), Bind::Int(seen - RECENT));
     let mut found = fetch(&mut *connection, recent).await?;
     let is_open = |activity: &Activity| activity.status == Some(Status::InProgress);
     let ids: Vec<String> = known.values().filter(|a| is_open(a)).map(|a| a.id.to_string()).collect();
     for chunk in ids.chunks(500) {
-        let marks = vec![MARK.to_string(); chunk.len()].join(", ");
+        let marks = vec![PLACEHOLDER.to_string(); chunk.len()].join(", ");
         let text = format!("{} WHERE {} IN ({marks})", select(mapping), name(&mapping.table.id));
         let binds = chunk.iter().cloned().map(Bind::Text).collect();
         found.extend(fetch(&mut *connection, Sql { text, binds }).await?);

@@ -1,4 +1,4 @@
-//! What `SQLite` is to the rest of the program.
+//! The entry of `SQLite` in the list of kinds.
 
 use crate::SqliteSource;
 use crosstail_core::schema::StoreKind;
@@ -8,10 +8,10 @@ use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
-/// How schemas name it.
+/// Its name in schemas and addresses.
 pub(crate) const STORE: StoreKind = StoreKind { name: "sqlite", is_database: true };
 
-/// `SQLite`.
+/// A database file of SQLite.
 pub static KIND: Kind = Kind {
     store: STORE,
     title: "SQLite",
@@ -43,7 +43,7 @@ async fn writers(to: &str) -> anyhow::Result<Vec<Box<dyn Writer>>> {
     Ok(vec![Box::new(SqliteWriter::open(path).await?)])
 }
 
-/// Whether a file is a `SQLite` database, by its first bytes (<https://sqlite.org/fileformat.html>, 1.3).
+/// Whether a file starts as a `SQLite` database does (<https://sqlite.org/fileformat.html>, 1.3).
 fn is_database(path: &Path) -> bool {
     let mut head = [0; 16];
     std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && &head == b"SQLite format 3\0"

@@ -1,6 +1,6 @@
 //! `SQLite` databases: crosstail's own table, or any table that a schema maps.
 
-mod examine;
+mod diagnose;
 mod follow;
 mod kind;
 mod payload;
@@ -14,7 +14,7 @@ use crosstail_core::filter::Filter;
 use crosstail_core::model::{Activity, Diagnosis, Id, Locator, Names, Payload, SourceId, Timestamp};
 use crosstail_core::schema::Schema;
 use crosstail_source::{
-    Capabilities, Cursor, Division, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, RelatedKey, Sink,
+    Capabilities, Cursor, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, PushDown, RelatedKey, Sink,
     Source, SourceError,
 };
 use query::Mapping;
@@ -156,7 +156,7 @@ impl Source for SqliteSource {
         let mapping = self.mapping().await?;
         let found =
             payload::load(&self.pool, mapping, &self.name, id).await.map_err(|e| self.error("load payload", &e))?;
-        found.ok_or_else(|| SourceError::gone(&self.name, format!("row {id}")))
+        found.ok_or_else(|| SourceError::not_found(&self.name, format!("row {id}")))
     }
 
     async fn related(&self, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, SourceError> {
@@ -164,9 +164,9 @@ impl Source for SqliteSource {
         query::related(&self.pool, mapping, key, limit).await.map_err(|e| self.error("find related", &e))
     }
 
-    async fn examine(&self, _now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
+    async fn diagnose(&self, _now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
         let mapping = self.mapping().await?;
-        examine::examine(&self.pool, mapping, &self.path).await.map_err(|e| self.error("examine", &e))
+        diagnose::diagnose(&self.pool, mapping, &self.path).await.map_err(|e| self.error("examine", &e))
     }
 
     async fn aggregate(&self, query: &PageQuery, grouping: &Grouping) -> Result<Groups, SourceError> {
@@ -175,11 +175,11 @@ impl Source for SqliteSource {
         if let Some(groups) = grouped.await.map_err(|e| self.error("aggregate", &e))? {
             return Ok(groups);
         }
-        crosstail_source::aggregate_here(self, query, grouping, &self.names).await
+        crosstail_source::aggregate_locally(self, query, grouping, &self.names).await
     }
 }
 
 /// How a page divided its filter.
-fn division(filter: &Filter, in_store: usize) -> Division {
-    Division { in_store, here: filter.clauses().len() - in_store }
+fn division(filter: &Filter, in_store: usize) -> PushDown {
+    PushDown { in_store, local: filter.clauses().len() - in_store }
 }

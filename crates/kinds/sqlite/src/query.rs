@@ -2,10 +2,10 @@
 //! from the schema (quoted) and bind parameters; values never become text.
 
 use super::sql;
-use crosstail_core::filter::{Class, Field, Named, Predicate};
+use crosstail_core::filter::{Field, NamedRecord, Predicate, ValueType};
 use crosstail_core::model::{Activity, Id, Latencies, Locator, Names, Place, SourceId, Status, Timestamp};
 use crosstail_core::schema::{Assembler, Scalar, Schema, Table, Target, TimeUnit};
-use crosstail_source::sql::{Bind, MARK, Marks, Sql, name};
+use crosstail_source::sql::{Bind, PLACEHOLDER, Placeholders, Sql, name};
 use crosstail_source::{Cursor, Grouping, Groups, Page, PageQuery, RelatedKey};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, Row as _, TypeInfo as _, ValueRef as _};
@@ -70,7 +70,7 @@ impl Mapping {
             field => Target::of(field)?,
         };
         let (sql, _) = self.selected.iter().find(|(_, (found, _))| *found == target)?;
-        let text = matches!(field.class(), Class::Keyword | Class::Text | Class::Id);
+        let text = matches!(field.class(), ValueType::Keyword | ValueType::Text | ValueType::Id);
         Some(if text { format!("nullif({sql}, '')") } else { sql.clone() })
     }
 
@@ -118,7 +118,7 @@ impl Mapping {
         }
         let mut activity = assembler.finish(&self.schema, Id::Text("".into()), Timestamp(0));
         let key = activity.id.to_string();
-        activity.places = vec![Place::new(self.source, Locator::of_table(0, &key))];
+        activity.places = vec![Place::new(self.source, Locator::table_key(0, &key))];
         Ok(activity)
     }
 }
@@ -143,7 +143,7 @@ pub(super) fn scalar(row: &SqliteRow, index: usize) -> Result<Option<Scalar<'_>>
 
 /// Runs a query with its bind parameters.
 pub(super) async fn fetch<'c>(on: impl sqlx::SqliteExecutor<'c>, sql: Sql) -> Result<Vec<SqliteRow>, sqlx::Error> {
-    let mut query = sqlx::query(AssertSqlSafe(sql.render(Marks::Question)));
+    let mut query = sqlx::query(AssertSqlSafe(sql.render(Placeholders::Question)));
     for bind in sql.binds {
         query = match bind {
             Bind::Text(text) => query.bind(text),
@@ -178,11 +178,11 @@ pub(super) async fn page(
         sql.append(" WHERE ", &within(mapping, &condition, query));
         if let Some(cursor) = &cursor {
             let at = Bind::Int(mapping.stored_time(Timestamp(cursor.time_us)));
-            let beyond = format!(" AND ({time}, {id}) {beyond} ({MARK}, {MARK})");
+            let beyond = format!(" AND ({time}, {id}) {beyond} ({PLACEHOLDER}, {PLACEHOLDER})");
             sql.push(&beyond, [at, Bind::Text(cursor.id.clone())]);
         }
         let limit = Bind::Int(i64::try_from(chunk).unwrap_or(i64::MAX));
-        sql.push(&format!(" ORDER BY {time} {order}, {id} {order} LIMIT {MARK}"), [limit]);
+        sql.push(&format!(" ORDER BY {time} {order}, {id} {order} LIMIT {PLACEHOLDER}"), [limit]);
         let rows = fetch(pool, sql).await?;
         let full = rows.len() == chunk;
         for row in &rows {
@@ -192,7 +192,8 @@ pub(super) async fn page(
             } else {
                 Some(super::payload::of_row(mapping, row, mapping.width(), &payload)?)
             };
-            let kept = !residual || predicate.keeps(&Named { activity: &activity, names, payload: whole.as_ref() });
+            let kept =
+                !residual || predicate.keeps(&NamedRecord { activity: &activity, names, payload: whole.as_ref() });
             cursor = Some(Cursor::after(&activity));
             if kept {
                 items.push(activity);
@@ -204,7 +205,7 @@ pub(super) async fn page(
         let enough = items.len() == query.limit;
         if enough || !full {
             let next = if enough || full { cursor } else { None };
-            return Ok(Page { items, next, division: super::division(&query.filter, exact) });
+            return Ok(Page { items, next, push_down: super::division(&query.filter, exact) });
         }
     }
 }
@@ -229,10 +230,10 @@ pub(super) async fn related(
     }
     // One indexed look-up a column; OR over columns would scan.
     let select = mapping.select("");
-    let parts: Vec<String> = columns.iter().map(|column| format!("{select} WHERE {column} = {MARK}")).collect();
+    let parts: Vec<String> = columns.iter().map(|column| format!("{select} WHERE {column} = {PLACEHOLDER}")).collect();
     let mut binds = vec![Bind::Text(value.clone()); parts.len()];
     binds.push(Bind::Int(i64::try_from(limit).unwrap_or(i64::MAX)));
-    let rows = fetch(pool, Sql { text: format!("{} LIMIT {MARK}", parts.join(" UNION ")), binds }).await?;
+    let rows = fetch(pool, Sql { text: format!("{} LIMIT {PLACEHOLDER}", parts.join(" UNION ")), binds }).await?;
     let mut found = rows.iter().map(|row| mapping.activity(row)).collect::<Result<Vec<_>, _>>()?;
     found.sort_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
     Ok(found)
@@ -243,7 +244,7 @@ fn within(mapping: &Mapping, condition: &Sql, query: &PageQuery) -> Sql {
     let mut parts = vec![condition.clone()];
     for (bound, op) in [(query.since, ">="), (query.until, "<")] {
         if let Some(at) = bound {
-            parts.push(Sql::with(format!("{} {op} {MARK}", mapping.time()), Bind::Int(mapping.stored_time(at))));
+            parts.push(Sql::with(format!("{} {op} {PLACEHOLDER}", mapping.time()), Bind::Int(mapping.stored_time(at))));
         }
     }
     Sql::join(parts, " AND ")
@@ -258,7 +259,8 @@ pub(super) async fn aggregate(
 ) -> Result<Option<Groups>, sqlx::Error> {
     let predicate = query.filter.predicate(&query.context);
     let (condition, exact) = mapping.condition(&predicate);
-    let countable = |by: &Field| matches!(by.class(), Class::Keyword | Class::Text | Class::Id | Class::Word);
+    let countable =
+        |by: &Field| matches!(by.class(), ValueType::Keyword | ValueType::Text | ValueType::Id | ValueType::Word);
     if exact < query.filter.clauses().len()
         || !mapping.schema.definition().canonical
         || !grouping.by.iter().all(countable)

@@ -1,8 +1,8 @@
 //! Predicate → SQL with bind parameters. What has no exact translation becomes "true" and is evaluated here.
 
 use super::query::Mapping;
-use crosstail_core::filter::{Class, Field, Leaf, Pattern, Predicate, Target, Test, TimeRange};
-use crosstail_source::sql::{Bind, MARK, Sql, interval, operator};
+use crosstail_core::filter::{Comparator, Field, Matcher, Operand, Pattern, Predicate, TimeRange, ValueType};
+use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, interval, operator};
 
 /// The condition of a predicate, and how many of its top clauses it answers exactly.
 pub(super) fn condition(mapping: &Mapping, predicate: &Predicate) -> (Sql, usize) {
@@ -29,8 +29,8 @@ fn translate(mapping: &Mapping, predicate: &Predicate, positive: bool) -> Option
             let inner = translate(mapping, part, false)?;
             Sql { text: format!("NOT ({})", inner.text), binds: inner.binds }
         }
-        Predicate::Leaf(found) => leaf(mapping, found, positive)?,
-        Predicate::Anywhere(pattern) => {
+        Predicate::Compare(found) => leaf(mapping, found, positive)?,
+        Predicate::FreeText(pattern) => {
             let parts = Field::SEARCHED
                 .iter()
                 .filter_map(|field| mapping.column(*field))
@@ -42,37 +42,37 @@ fn translate(mapping: &Mapping, predicate: &Predicate, positive: bool) -> Option
     })
 }
 
-fn leaf(mapping: &Mapping, leaf: &Leaf, positive: bool) -> Option<Sql> {
-    let Target::Field(field) = leaf.target else { return None };
+fn leaf(mapping: &Mapping, leaf: &Comparator, positive: bool) -> Option<Sql> {
+    let Operand::Field(field) = leaf.target else { return None };
     if field == Field::Source {
         let answer = match &leaf.test {
-            Test::Present => true,
-            Test::Text(patterns) => patterns.iter().any(|pattern| pattern.test(&mapping.source_name)),
+            Matcher::Present => true,
+            Matcher::Text(patterns) => patterns.iter().any(|pattern| pattern.test(&mapping.source_name)),
             _ => return None,
         };
-        return Some(Sql::constant(leaf.settle(Some(answer))));
+        return Some(Sql::constant(leaf.apply_negation(Some(answer))));
     }
     if field == Field::Tags {
         return None;
     }
     let Some(column) = expression(mapping, field) else {
-        return Some(Sql::constant(leaf.settle(None)));
+        return Some(Sql::constant(leaf.apply_negation(None)));
     };
     let test = match &leaf.test {
-        Test::Present => Sql::constant(true),
-        Test::Text(patterns) => Sql::join(patterns.iter().map(|p| pattern_sql(&column, p)).collect(), " OR "),
-        Test::Number(list) => Sql::join(list.iter().map(|i| interval(&column, i)).collect(), " OR "),
-        Test::Time(list) => Sql::join(list.iter().map(|r| time_sql(mapping, &column, r)).collect(), " OR "),
-        Test::Word(mask) => {
+        Matcher::Present => Sql::constant(true),
+        Matcher::Text(patterns) => Sql::join(patterns.iter().map(|p| pattern_sql(&column, p)).collect(), " OR "),
+        Matcher::Number(list) => Sql::join(list.iter().map(|i| interval(&column, i)).collect(), " OR "),
+        Matcher::Time(list) => Sql::join(list.iter().map(|r| time_sql(mapping, &column, r)).collect(), " OR "),
+        Matcher::Word(mask) => {
             let words = field.words();
             let kept: Vec<&str> =
                 words.iter().enumerate().filter(|(i, _)| mask & (1 << i) != 0).map(|(_, w)| *w).collect();
             let list = kept.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ");
             Sql::raw(format!("{column} IN ({list})"))
         }
-        Test::Json(_) => return None,
+        Matcher::Json(_) => return None,
     };
-    if positive && !leaf.negated && !leaf.or_absent && !matches!(leaf.test, Test::Present) {
+    if positive && !leaf.negated && !leaf.or_absent && !matches!(leaf.test, Matcher::Present) {
         return Some(test);
     }
     let inner = if leaf.negated { format!("NOT ({})", test.text) } else { test.text };
@@ -125,7 +125,7 @@ pub(super) fn expression(mapping: &Mapping, field: Field) -> Option<String> {
             let column = mapping.column(field)?;
             format!("CASE WHEN {column} BETWEEN 0 AND 65535 THEN {column} END")
         }
-        _ if field.class() == Class::Word => {
+        _ if field.class() == ValueType::Word => {
             let column = mapping.column(field)?;
             format!("CASE WHEN {column} IN ({}) THEN {column} END", words(field))
         }
@@ -135,21 +135,23 @@ pub(super) fn expression(mapping: &Mapping, field: Field) -> Option<String> {
 
 fn pattern_sql(column: &str, pattern: &Pattern) -> Sql {
     match pattern {
-        Pattern::Exact(text) => Sql::with(format!("{column} = {MARK}"), Bind::Text(text.clone())),
-        Pattern::Regex(regex) | Pattern::Find(regex, _) | Pattern::Shape(regex, _) => {
-            Sql::with(format!("{column} REGEXP {MARK}"), Bind::Text(regex.as_str().to_owned()))
+        Pattern::Exact(text) => Sql::with(format!("{column} = {PLACEHOLDER}"), Bind::Text(text.clone())),
+        Pattern::Regex(regex) | Pattern::Contains(regex, _) | Pattern::Glob(regex, _) => {
+            Sql::with(format!("{column} REGEXP {PLACEHOLDER}"), Bind::Text(regex.as_str().to_owned()))
         }
-        Pattern::Order(op, text) => Sql::with(format!("{column} {} {MARK}", operator(*op)), Bind::Text(text.clone())),
+        Pattern::Order(op, text) => {
+            Sql::with(format!("{column} {} {PLACEHOLDER}", operator(*op)), Bind::Text(text.clone()))
+        }
     }
 }
 
 fn time_sql(mapping: &Mapping, column: &str, range: &TimeRange) -> Sql {
     let mut parts = Vec::new();
     if let Some(start) = range.start {
-        parts.push(Sql::with(format!("{column} >= {MARK}"), Bind::Int(mapping.stored_time(start))));
+        parts.push(Sql::with(format!("{column} >= {PLACEHOLDER}"), Bind::Int(mapping.stored_time(start))));
     }
     if let Some(end) = range.end {
-        parts.push(Sql::with(format!("{column} < {MARK}"), Bind::Int(mapping.stored_time(end))));
+        parts.push(Sql::with(format!("{column} < {PLACEHOLDER}"), Bind::Int(mapping.stored_time(end))));
     }
     if parts.is_empty() { Sql::raw(format!("{column} IS NOT NULL")) } else { Sql::join(parts, " AND ") }
 }

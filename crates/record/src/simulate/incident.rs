@@ -5,7 +5,7 @@ use fastrand::Rng;
 
 /// What is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
+pub enum Fault {
     /// Most calls fail with 503 or are not answered.
     Outage,
     /// Answers take many times as long.
@@ -23,7 +23,7 @@ pub enum Incident {
     /// Nothing but the ordinary failures.
     None,
     /// This, from the anchor on, of a system by its place in [`Incident::systems`].
-    Of(Trouble, usize),
+    Of(Fault, usize),
 }
 
 impl Incident {
@@ -35,16 +35,16 @@ impl Incident {
 
 /// One incident, in milliseconds from the anchor.
 #[derive(Debug, Clone, Copy)]
-struct Span {
+struct FaultWindow {
     system: usize,
-    trouble: Trouble,
+    trouble: Fault,
     begin: i64,
     end: i64,
 }
 
 /// The incidents that can touch a time.
 #[derive(Debug)]
-pub(super) struct Incidents(Vec<Span>);
+pub(super) struct Incidents(Vec<FaultWindow>);
 
 /// Milliseconds of a window; each has one incident.
 const WINDOW_MS: i64 = 7_200_000;
@@ -55,15 +55,17 @@ impl Incidents {
         match incident {
             Incident::Usual => {}
             Incident::None => return Self(Vec::new()),
-            Incident::Of(trouble, system) => return Self(vec![Span { system, trouble, begin: 0, end: i64::MAX }]),
+            Incident::Of(trouble, system) => {
+                return Self(vec![FaultWindow { system, trouble, begin: 0, end: i64::MAX }]);
+            }
         }
         let window = offset_ms.div_euclid(WINDOW_MS);
         Self((window - 1..=window + 1).map(|w| Self::of_window(seed, w)).collect())
     }
 
-    fn of_window(seed: u64, window: i64) -> Span {
+    fn of_window(seed: u64, window: i64) -> FaultWindow {
         let mut rng = Rng::with_seed(seed.wrapping_add(0x1d3a) ^ (window as u64).wrapping_mul(0xa076_1d64_78bd_642f));
-        let troubles = [Trouble::Outage, Trouble::Slow, Trouble::Limited];
+        let troubles = [Fault::Outage, Fault::Slow, Fault::Limited];
         let trouble = troubles[(window.rem_euclid(3) as usize + rng.usize(0..2)) % 3];
         let minutes = rng.i64(6..22);
         let begin = window * WINDOW_MS;
@@ -73,13 +75,13 @@ impl Incidents {
             -1 => WINDOW_MS - (minutes + rng.i64(6..25)) * 60_000,
             _ => rng.i64(0..WINDOW_MS - minutes * 60_000),
         };
-        let trouble = if window == -1 { Trouble::Outage } else { trouble };
+        let trouble = if window == -1 { Fault::Outage } else { trouble };
         let system = if window == -1 { 0 } else { rng.usize(0..SYSTEMS.len()) };
-        Span { system, trouble, begin: begin + offset, end: begin + offset + minutes * 60_000 }
+        FaultWindow { system, trouble, begin: begin + offset, end: begin + offset + minutes * 60_000 }
     }
 
     /// What is wrong with a system at a time.
-    pub(super) fn at(&self, system: usize, offset_ms: i64) -> Option<Trouble> {
+    pub(super) fn at(&self, system: usize, offset_ms: i64) -> Option<Fault> {
         self.0
             .iter()
             .find(|incident| incident.system == system && (incident.begin..incident.end).contains(&offset_ms))

@@ -9,7 +9,7 @@ mod incident;
 mod operation;
 mod run;
 
-pub use incident::{Incident, Trouble};
+pub use incident::{Fault, Incident};
 pub use run::{Traffic, live, seed_history, write_all};
 
 use super::{Outcome, Start};

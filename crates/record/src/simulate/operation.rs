@@ -1,7 +1,7 @@
 //! One operation: a call with its retries, a trace of several, a line of a service's log.
 
 use super::catalogue::{ACTORS, Call, EVENTS, LOGS, SYSTEMS, System};
-use super::incident::{Incidents, Trouble};
+use super::incident::{Fault, Incidents};
 use super::{Outcome, Simulated, Start};
 use crate::RetryPolicy;
 use crosstail_core::model::{Direction, Kind, Level, Status, Timestamp};
@@ -53,10 +53,10 @@ fn offset(ms: i64) -> Timestamp {
 }
 
 /// A log-normal answer time: what latencies look like.
-fn latency(rng: &mut Rng, system: &System, trouble: Option<Trouble>) -> i64 {
+fn latency(rng: &mut Rng, system: &System, trouble: Option<Fault>) -> i64 {
     // Box–Muller: a normal value from two uniform ones.
     let normal = (-2.0 * (1.0 - rng.f64()).ln()).sqrt() * (std::f64::consts::TAU * rng.f64()).cos();
-    let scale = if trouble == Some(Trouble::Slow) { 9.0 } else { 1.0 };
+    let scale = if trouble == Some(Fault::Slow) { 9.0 } else { 1.0 };
     ((system.median_ms * scale * (normal * system.sigma).exp()) as i64).clamp(4, TIMEOUT_MS)
 }
 
@@ -66,17 +66,17 @@ struct Failure {
     text: &'static str,
 }
 
-fn failure(rng: &mut Rng, system: &System, trouble: Option<Trouble>) -> Option<Failure> {
+fn failure(rng: &mut Rng, system: &System, trouble: Option<Fault>) -> Option<Failure> {
     let timeout = Failure { http: None, kind: "ETIMEDOUT", text: "no answer within 30 s" };
     match trouble {
-        Some(Trouble::Outage) if rng.f64() < 0.88 => {
+        Some(Fault::Outage) if rng.f64() < 0.88 => {
             return Some(if rng.f64() < 0.2 {
                 timeout
             } else {
                 Failure { http: Some(503), kind: "ServiceUnavailable", text: "Service Unavailable" }
             });
         }
-        Some(Trouble::Limited) if rng.f64() < 0.7 => {
+        Some(Fault::Limited) if rng.f64() < 0.7 => {
             return Some(Failure { http: Some(429), kind: "RateLimited", text: "Too Many Requests" });
         }
         _ => {}

@@ -2,7 +2,7 @@
 
 use super::{Simulated, Simulation};
 use crate::write::Writer;
-use crate::{Outcome, Start, Step};
+use crate::{Outcome, Start, WriteStep};
 use crosstail_core::model::{Clock, Status, Timestamp};
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::ops::Range;
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 pub struct Traffic {
     simulation: Simulation,
     /// Steps to come, by when.
-    pending: BTreeMap<(Timestamp, u64), Step>,
+    pending: BTreeMap<(Timestamp, u64), WriteStep>,
     sequence: u64,
     next_chunk: i64,
     /// Chunks that were made before they are due.
@@ -59,18 +59,18 @@ impl Traffic {
     }
 
     /// How many activities have begun.
-    pub fn begun(&self) -> u64 {
+    pub fn started(&self) -> u64 {
         self.begun
     }
 
     /// Whether more may begin.
-    pub fn is_open(&self) -> bool {
+    pub fn has_more(&self) -> bool {
         self.begun < self.limit
     }
 
     /// Everything that is due by a moment, in order of time, of the activities that are taken. With `merge` what begins
     /// and ends within it is one step.
-    pub fn due(&mut self, until: Timestamp, merge: bool, takes: &dyn Fn(&Start) -> bool) -> Vec<Step> {
+    pub fn next_steps(&mut self, until: Timestamp, merge: bool, takes: &dyn Fn(&Start) -> bool) -> Vec<WriteStep> {
         for index in self.chunks(until) {
             let chunk = self.ahead.remove(&index).unwrap_or_else(|| self.simulation.chunk(index));
             for simulated in chunk {
@@ -86,14 +86,14 @@ impl Traffic {
                 break;
             }
             let step = entry.remove();
-            if matches!(step, Step::Complete(..)) {
+            if matches!(step, WriteStep::Complete(..)) {
                 if !self.dropped.remove(&step.start().id) {
                     steps.push(step);
                 }
-            } else if self.is_open() {
+            } else if self.has_more() {
                 self.begun += 1;
                 steps.push(step);
-            } else if matches!(step, Step::Start(_)) {
+            } else if matches!(step, WriteStep::Start(_)) {
                 self.dropped.insert(step.start().id.clone());
             }
         }
@@ -101,16 +101,16 @@ impl Traffic {
     }
 
     /// What has begun and not ended, ended now: what a service does that is shut down.
-    pub fn cancel(&mut self, now: Timestamp) -> Vec<Step> {
+    pub fn cancel(&mut self, now: Timestamp) -> Vec<WriteStep> {
         let mut begun: HashSet<String> = HashSet::new();
         let pending = std::mem::take(&mut self.pending).into_values();
         let cancelled = |step| match step {
-            Step::Start(start) => {
+            WriteStep::Start(start) => {
                 // What was to begin does not.
                 begun.insert(start.id.clone());
                 None
             }
-            Step::Complete(start, _) if !begun.contains(&start.id) && !self.dropped.contains(&start.id) => {
+            WriteStep::Complete(start, _) if !begun.contains(&start.id) && !self.dropped.contains(&start.id) => {
                 let outcome = Outcome {
                     status: Some(Status::Cancelled),
                     error: Some("the service was shut down".to_owned()),
@@ -118,9 +118,9 @@ impl Traffic {
                     completed_at: Some(now.max(start.started_at)),
                     ..Outcome::default()
                 };
-                Some(Step::Complete(start, Arc::new(outcome)))
+                Some(WriteStep::Complete(start, Arc::new(outcome)))
             }
-            Step::Complete(..) | Step::Whole(..) => None,
+            WriteStep::Complete(..) | WriteStep::Finished(..) => None,
         };
         pending.filter_map(cancelled).collect()
     }
@@ -130,14 +130,14 @@ impl Traffic {
         let (start, outcome) = (Arc::new(simulated.start), Arc::new(simulated.outcome));
         // A log line is written once.
         if start.level.is_some() || whole_until.is_some_and(|until| ends <= until) {
-            self.push(started, Step::Whole(start, outcome));
+            self.push(started, WriteStep::Finished(start, outcome));
         } else {
-            self.push(started, Step::Start(Arc::clone(&start)));
-            self.push(ends.max(started), Step::Complete(start, outcome));
+            self.push(started, WriteStep::Start(Arc::clone(&start)));
+            self.push(ends.max(started), WriteStep::Complete(start, outcome));
         }
     }
 
-    fn push(&mut self, at: Timestamp, step: Step) {
+    fn push(&mut self, at: Timestamp, step: WriteStep) {
         self.sequence += 1;
         self.pending.insert((at, self.sequence), step);
     }
@@ -181,11 +181,11 @@ pub async fn seed_history(
                 continue;
             }
             if simulated.ends_at() <= simulation.anchor {
-                rows.push(Step::Whole(Arc::new(simulated.start), Arc::new(simulated.outcome)));
+                rows.push(WriteStep::Finished(Arc::new(simulated.start), Arc::new(simulated.outcome)));
             } else if simulated.start.started_at <= simulation.anchor {
                 let (start, ends) = (Arc::new(simulated.start.clone()), simulated.ends_at());
-                rows.push(Step::Start(Arc::clone(&start)));
-                traffic.push(ends, Step::Complete(start, Arc::new(simulated.outcome)));
+                rows.push(WriteStep::Start(Arc::clone(&start)));
+                traffic.push(ends, WriteStep::Complete(start, Arc::new(simulated.outcome)));
             } else {
                 traffic.begin(simulated, None);
             }
@@ -212,7 +212,7 @@ pub async fn live(
         // Where the stores are slower than the traffic, what waits is not made yet.
         let now = clock.now();
         reached = now.min(reached.plus_us(SLICE_US));
-        let steps = traffic.due(reached, false, &|start| writers.iter().any(|writer| writer.takes(start)));
+        let steps = traffic.next_steps(reached, false, &|start| writers.iter().any(|writer| writer.accepts(start)));
         // While the stores write this, what is due next is made.
         let (simulation, chunks) = (traffic.simulation, traffic.chunks(now.min(reached.plus_us(SLICE_US))));
         let making =
@@ -236,12 +236,12 @@ pub async fn live(
 }
 
 /// Writes steps into several stores at once.
-pub async fn write_all(writers: &mut [Box<dyn Writer>], steps: &[Step]) -> anyhow::Result<()> {
+pub async fn write_all(writers: &mut [Box<dyn Writer>], steps: &[WriteStep]) -> anyhow::Result<()> {
     if steps.is_empty() {
         return Ok(());
     }
     let write = async |writer: &mut Box<dyn Writer>| {
-        let taken: Vec<Step> = steps.iter().filter(|step| writer.takes(step.start())).cloned().collect();
+        let taken: Vec<WriteStep> = steps.iter().filter(|step| writer.accepts(step.start())).cloned().collect();
         writer.write(&taken).await
     };
     // Side by side: the slowest decides, not the sum. All end before an error is told.
@@ -259,14 +259,14 @@ mod tests {
     }
 
     /// The ids that begin, and that end, in a stretch.
-    fn of(steps: &[Step]) -> (Vec<String>, Vec<String>) {
+    fn of(steps: &[WriteStep]) -> (Vec<String>, Vec<String>) {
         let (mut begun, mut ended) = (Vec::new(), Vec::new());
         for step in steps {
             let id = step.start().id.clone();
             match step {
-                Step::Start(_) => begun.push(id),
-                Step::Complete(..) => ended.push(id),
-                Step::Whole(..) => {
+                WriteStep::Start(_) => begun.push(id),
+                WriteStep::Complete(..) => ended.push(id),
+                WriteStep::Finished(..) => {
                     begun.push(id.clone());
                     ended.push(id);
                 }
@@ -280,12 +280,12 @@ mod tests {
         let simulation = simulation();
         let from = simulation.anchor.plus_ms(-3_600_000);
         let mut whole = Traffic::new(simulation, from);
-        let (all, _) = of(&whole.due(simulation.anchor, false, &|_| true));
+        let (all, _) = of(&whole.next_steps(simulation.anchor, false, &|_| true));
         for merge in [false, true] {
             let mut traffic = Traffic::new(simulation, from);
             let (mut begun, mut ended) = (Vec::new(), Vec::new());
             for minute in (0..=3600).step_by(71).chain([3600]) {
-                let (more, over) = of(&traffic.due(from.plus_ms(minute * 1000), merge, &|_| true));
+                let (more, over) = of(&traffic.next_steps(from.plus_ms(minute * 1000), merge, &|_| true));
                 assert!(over.iter().all(|id| begun.contains(id) || more.contains(id)));
                 begun.extend(more);
                 ended.extend(over);
@@ -304,14 +304,14 @@ mod tests {
         let mut traffic = Traffic::new(simulation, simulation.anchor.plus_ms(-600_000)).limited(100);
         let (mut begun, mut ended) = (Vec::new(), Vec::new());
         for second in -600..120 {
-            let (more, over) = of(&traffic.due(simulation.anchor.plus_ms(second * 1000), false, &|_| true));
+            let (more, over) = of(&traffic.next_steps(simulation.anchor.plus_ms(second * 1000), false, &|_| true));
             begun.extend(more);
             ended.extend(over);
         }
         ended.extend(of(&traffic.cancel(simulation.anchor.plus_ms(120_000))).1);
         begun.sort();
         ended.sort();
-        assert_eq!((begun.len(), traffic.begun()), (100, 100));
+        assert_eq!((begun.len(), traffic.started()), (100, 100));
         assert_eq!(begun, ended);
     }
 }

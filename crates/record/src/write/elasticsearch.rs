@@ -2,7 +2,7 @@
 
 use super::Writer;
 use super::log::{self, Engineering};
-use crate::{Start, Step};
+use crate::{Start, WriteStep};
 use anyhow::{Context as _, bail};
 use async_trait::async_trait;
 use crosstail_core::model::Timestamp;
@@ -50,7 +50,7 @@ impl ElasticsearchWriter {
     }
 
     /// The documents of a step, each with its index and, where it has one, its id.
-    fn documents(&self, step: &Step) -> Vec<(String, Option<String>, Value)> {
+    fn documents(&self, step: &WriteStep) -> Vec<(String, Option<String>, Value)> {
         if !self.engineering {
             return log::winston(step)
                 .into_iter()
@@ -80,11 +80,11 @@ impl ElasticsearchWriter {
 
 #[async_trait]
 impl Writer for ElasticsearchWriter {
-    fn takes(&self, _: &Start) -> bool {
+    fn accepts(&self, _: &Start) -> bool {
         true
     }
 
-    async fn write(&mut self, steps: &[Step]) -> anyhow::Result<()> {
+    async fn write(&mut self, steps: &[WriteStep]) -> anyhow::Result<()> {
         let documents: Vec<_> = steps.par_iter().flat_map_iter(|step| self.documents(step)).collect();
         for chunk in documents.chunks(DOCUMENTS) {
             let mut body = String::new();

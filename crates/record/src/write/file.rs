@@ -1,7 +1,7 @@
 //! Winston's files (document 002): `combined.log` and `error.log`, rotated at 5 MB, the five newest of each kept.
 
 use super::{Writer, log};
-use crate::{Start, Step};
+use crate::{Start, WriteStep};
 use anyhow::Context as _;
 use async_trait::async_trait;
 use crosstail_core::model::Level;
@@ -94,11 +94,11 @@ impl FileWriter {
 
 #[async_trait]
 impl Writer for FileWriter {
-    fn takes(&self, _: &Start) -> bool {
+    fn accepts(&self, _: &Start) -> bool {
         true
     }
 
-    async fn write(&mut self, steps: &[Step]) -> anyhow::Result<()> {
+    async fn write(&mut self, steps: &[WriteStep]) -> anyhow::Result<()> {
         let mut lines: Vec<_> = steps.iter().flat_map(log::winston).collect();
         lines.sort_by_key(|(at, ..)| *at);
         for (_, level, line) in lines {

@@ -3,7 +3,7 @@
 
 use super::Writer;
 use super::log::{self, Engineering};
-use crate::{Start, Step};
+use crate::{Start, WriteStep};
 use anyhow::{Context as _, bail};
 use async_trait::async_trait;
 use crosstail_core::model::{Level, Timestamp};
@@ -103,11 +103,11 @@ impl KafkaWriter {
 
 #[async_trait]
 impl Writer for KafkaWriter {
-    fn takes(&self, _: &Start) -> bool {
+    fn accepts(&self, _: &Start) -> bool {
         true
     }
 
-    async fn write(&mut self, steps: &[Step]) -> anyhow::Result<()> {
+    async fn write(&mut self, steps: &[WriteStep]) -> anyhow::Result<()> {
         let logs: Vec<Engineering> =
             steps.par_iter().filter_map(log::ended).map(|(start, outcome)| Engineering::of(start, outcome)).collect();
         let mut messages: Vec<(usize, String, Value)> = logs

@@ -1,6 +1,6 @@
 //! What the services' loggers say of an activity: document 002's Winston lines, document 003's rows, document 004's logs.
 
-use crate::{Outcome, Start, Step, safe_body, safe_text};
+use crate::{Outcome, Start, WriteStep, safe_body, safe_text};
 use crosstail_core::model::redact_json;
 use crosstail_core::model::{Direction, Kind, Level, Status, Timestamp};
 use serde_json::{Map, Value, json};
@@ -33,7 +33,7 @@ pub fn message(start: &Start, outcome: &Outcome) -> String {
 }
 
 /// Winston's lines (document 002) of a step, each with its time.
-pub fn winston(step: &Step) -> Vec<(Timestamp, Level, Value)> {
+pub fn winston(step: &WriteStep) -> Vec<(Timestamp, Level, Value)> {
     let one = |at: Timestamp, level: Level, message: &str, more: Map<String, Value>| {
         let mut line = json!({
             "timestamp": at.rfc3339(), "level": word(level), "message": message, "service": "halopsa-integration",
@@ -64,12 +64,12 @@ pub fn winston(step: &Step) -> Vec<(Timestamp, Level, Value)> {
         all
     };
     let (start, outcome) = match step {
-        Step::Start(start) => (start, None),
-        Step::Complete(start, outcome) | Step::Whole(start, outcome) => (start, Some(outcome)),
+        WriteStep::Start(start) => (start, None),
+        WriteStep::Complete(start, outcome) | WriteStep::Finished(start, outcome) => (start, Some(outcome)),
     };
     let mut lines = Vec::new();
     let is_request = start.level.is_none() && start.method.is_some();
-    let starts = matches!(step, Step::Start(_) | Step::Whole(..));
+    let starts = matches!(step, WriteStep::Start(_) | WriteStep::Finished(..));
     if is_request && starts {
         let more = json!({
             "method": start.method, "url": start.url.as_deref().map(safe_text), "headers": headers(&start.request_headers),
@@ -212,9 +212,9 @@ impl Engineering {
 }
 
 /// Whether a step is the moment at which a logger that writes once writes.
-pub fn ended(step: &Step) -> Option<(&Start, &Outcome)> {
+pub fn ended(step: &WriteStep) -> Option<(&Start, &Outcome)> {
     match step {
-        Step::Start(_) => None,
-        Step::Complete(start, outcome) | Step::Whole(start, outcome) => Some((start, outcome)),
+        WriteStep::Start(_) => None,
+        WriteStep::Complete(start, outcome) | WriteStep::Finished(start, outcome) => Some((start, outcome)),
     }
 }

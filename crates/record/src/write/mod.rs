@@ -28,17 +28,17 @@ pub use postgres::{PostgresWriter, Table};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteWriter;
 
-use super::{Start, Step};
+use super::{Start, WriteStep};
 use async_trait::async_trait;
 
 /// Writes into one store.
 #[async_trait]
 pub trait Writer: Send {
     /// Whether the system that logs there would log such an activity: what is made up is chosen by it.
-    fn takes(&self, start: &Start) -> bool;
+    fn accepts(&self, start: &Start) -> bool;
 
     /// Writes steps, which are in order of time.
-    async fn write(&mut self, steps: &[Step]) -> anyhow::Result<()>;
+    async fn write(&mut self, steps: &[WriteStep]) -> anyhow::Result<()>;
 
     /// What was written, by table, collection, index, topic or file: rows, documents, messages, lines that are there.
     fn written(&self) -> Vec<(String, u64)>;

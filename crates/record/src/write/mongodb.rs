@@ -1,7 +1,7 @@
 //! MongoDB: document 000's `integration_logs`. A document is inserted as `IN_PROGRESS` and updated by its `request_id`.
 
 use super::{Writer, entity, log};
-use crate::{Outcome, Start, Step, safe_body, safe_text};
+use crate::{Outcome, Start, WriteStep, safe_body, safe_text};
 use anyhow::Context as _;
 use async_trait::async_trait;
 use bson::oid::ObjectId;
@@ -36,7 +36,7 @@ fn date(at: Timestamp) -> DateTime {
 
 /// The document as it begins.
 #[derive(Serialize)]
-struct Begun<'a> {
+struct StartDocument<'a> {
     _id: ObjectId,
     request_id: &'a str,
     correlation_id: Option<&'a str>,
@@ -61,7 +61,7 @@ struct Begun<'a> {
     kind: Option<&'static str>,
     /// Of one that is written once it is over.
     #[serde(flatten)]
-    ended: Option<Ended<'a>>,
+    ended: Option<OutcomeDocument<'a>>,
 }
 
 #[derive(Serialize)]
@@ -88,7 +88,7 @@ struct Actor<'a> {
 
 /// What an outcome sets.
 #[derive(Serialize)]
-struct Ended<'a> {
+struct OutcomeDocument<'a> {
     response_status: Option<i32>,
     response_headers: Option<Value>,
     response_body: Option<Value>,
@@ -119,15 +119,15 @@ struct Command {
 }
 
 #[derive(Serialize)]
-struct Update<'a> {
+struct UpdateDocument<'a> {
     q: Document,
-    u: Set<'a>,
+    u: SetFields<'a>,
 }
 
 #[derive(Serialize)]
-struct Set<'a> {
+struct SetFields<'a> {
     #[serde(rename = "$set")]
-    set: Ended<'a>,
+    set: OutcomeDocument<'a>,
 }
 
 /// The `_id` of a document: the second it began in, as in any ObjectId, the microsecond, so that what is new stands
@@ -150,14 +150,14 @@ fn request_id(start: &Start) -> &str {
 
 /// How JSON is stored.
 #[derive(Clone, Copy)]
-enum Form {
+enum JsonEncoding {
     /// As documents and lists.
     Document,
     /// As text: BSON cannot have everything that JSON has (a name with a zero byte in it).
     Text,
 }
 
-impl Form {
+impl JsonEncoding {
     fn headers(self, headers: Option<&Value>) -> Option<Value> {
         headers.map(|headers| match self {
             Self::Document => redact_json(headers),
@@ -174,16 +174,16 @@ impl Form {
 }
 
 /// Serialized with documents in it, or with text where that cannot be.
-fn raw<T: Serialize>(document: impl Fn(Form) -> T) -> anyhow::Result<RawDocumentBuf> {
-    bson::serialize_to_raw_document_buf(&document(Form::Document))
-        .or_else(|_| bson::serialize_to_raw_document_buf(&document(Form::Text)))
+fn raw<T: Serialize>(document: impl Fn(JsonEncoding) -> T) -> anyhow::Result<RawDocumentBuf> {
+    bson::serialize_to_raw_document_buf(&document(JsonEncoding::Document))
+        .or_else(|_| bson::serialize_to_raw_document_buf(&document(JsonEncoding::Text)))
         .context("the document")
 }
 
-fn ended<'a>(start: &Start, outcome: &'a Outcome, form: Form) -> Ended<'a> {
+fn ended<'a>(start: &Start, outcome: &'a Outcome, form: JsonEncoding) -> OutcomeDocument<'a> {
     let status = outcome.status.unwrap_or(Status::Success);
     let text = |text: &'a Option<String>| text.as_deref().map(redact_text);
-    Ended {
+    OutcomeDocument {
         response_status: outcome.http_status.map(i32::from),
         response_headers: form.headers(outcome.response_headers.as_ref()),
         response_body: form.body(outcome.response_body.as_ref(), start, "response"),
@@ -201,16 +201,16 @@ fn ended<'a>(start: &Start, outcome: &'a Outcome, form: Form) -> Ended<'a> {
 }
 
 /// The document of a step that inserts one.
-fn inserted(step: &Step, form: Form) -> Begun<'_> {
+fn inserted(step: &WriteStep, form: JsonEncoding) -> StartDocument<'_> {
     let (start, outcome) = match step {
-        Step::Start(start) | Step::Complete(start, _) => (start, None),
-        Step::Whole(start, outcome) => (start, Some(outcome)),
+        WriteStep::Start(start) | WriteStep::Complete(start, _) => (start, None),
+        WriteStep::Finished(start, outcome) => (start, Some(outcome)),
     };
     let (entity_type, entity_id) = entity(start);
     // Within the document a name with a dot is a name with a dot.
     let next_retry_at = outcome.and_then(|outcome| outcome.next_retry_at).map(date);
-    let ended = outcome.map(|outcome| Ended { next_retry_at: None, ..ended(start, outcome, form) });
-    Begun {
+    let ended = outcome.map(|outcome| OutcomeDocument { next_retry_at: None, ..ended(start, outcome, form) });
+    StartDocument {
         _id: object_id(start),
         request_id: request_id(start),
         correlation_id: start.correlation_id.as_deref(),
@@ -262,8 +262,8 @@ impl MongodbWriter {
     }
 
     /// How many documents it made.
-    async fn insert(&self, steps: &[&Step]) -> anyhow::Result<u64> {
-        let insert = async |chunk: &[&Step]| {
+    async fn insert(&self, steps: &[&WriteStep]) -> anyhow::Result<u64> {
+        let insert = async |chunk: &[&WriteStep]| {
             // Redacting is most of the work.
             let documents: anyhow::Result<Vec<RawDocumentBuf>> =
                 chunk.par_iter().map(|step| raw(|form| inserted(step, form))).collect();
@@ -279,8 +279,8 @@ impl MongodbWriter {
         written.into_iter().sum()
     }
 
-    async fn complete(&self, steps: &[&Step]) -> anyhow::Result<()> {
-        let update = async |chunk: &[&Step]| {
+    async fn complete(&self, steps: &[&WriteStep]) -> anyhow::Result<()> {
+        let update = async |chunk: &[&WriteStep]| {
             // The second where somebody else wrote a document.
             let queries: [fn(&Start) -> Document; 2] =
                 [|start| doc! { "_id": object_id(start) }, |start| doc! { "request_id": request_id(start) }];
@@ -289,7 +289,10 @@ impl MongodbWriter {
                     .par_iter()
                     .filter_map(|step| log::ended(step))
                     .map(|(start, outcome)| {
-                        raw(|form| Update { q: query(start), u: Set { set: ended(start, outcome, form) } })
+                        raw(|form| UpdateDocument {
+                            q: query(start),
+                            u: SetFields { set: ended(start, outcome, form) },
+                        })
                     })
                     .collect();
                 let command = Command { update: COLLECTION, updates: updates?, ordered: false };
@@ -314,13 +317,13 @@ impl MongodbWriter {
 
 #[async_trait]
 impl Writer for MongodbWriter {
-    fn takes(&self, start: &Start) -> bool {
+    fn accepts(&self, start: &Start) -> bool {
         start.direction == Some(Direction::Out) && start.level.is_none()
     }
 
-    async fn write(&mut self, steps: &[Step]) -> anyhow::Result<()> {
-        let (inserts, outcomes): (Vec<&Step>, Vec<&Step>) =
-            steps.iter().partition(|step| !matches!(step, Step::Complete(..)));
+    async fn write(&mut self, steps: &[WriteStep]) -> anyhow::Result<()> {
+        let (inserts, outcomes): (Vec<&WriteStep>, Vec<&WriteStep>) =
+            steps.iter().partition(|step| !matches!(step, WriteStep::Complete(..)));
         self.documents += self.insert(&inserts).await?;
         self.complete(&outcomes).await
     }
@@ -338,7 +341,7 @@ mod tests {
     fn a_body_that_bson_cannot_hold_is_text() {
         let stored = |body: Value| {
             let start = Start { request_body: Some(body), ..Start::default() };
-            let step = Step::Start(std::sync::Arc::new(start));
+            let step = WriteStep::Start(std::sync::Arc::new(start));
             let document = raw(|form| inserted(&step, form)).expect("serialized");
             Document::try_from(document).expect("a document").remove("request_body")
         };

@@ -1,7 +1,7 @@
 //! crosstail's own table in `SQLite`.
 
 use super::Writer;
-use crate::{Prepared, SqliteRecorder, Start, Step};
+use crate::{PreparedRow, SqliteRecorder, Start, WriteStep};
 use async_trait::async_trait;
 use rayon::prelude::*;
 use std::path::Path;
@@ -19,13 +19,13 @@ impl SqliteWriter {
         Ok(Self { recorder: SqliteRecorder::open(path).await?, rows: 0 })
     }
 
-    async fn insert(&mut self, steps: &[&Step]) -> anyhow::Result<()> {
+    async fn insert(&mut self, steps: &[&WriteStep]) -> anyhow::Result<()> {
         // Redacting is most of the work.
-        let rows: Vec<Prepared> = steps
+        let rows: Vec<PreparedRow> = steps
             .par_iter()
             .map(|step| match step {
-                Step::Start(start) | Step::Complete(start, _) => Prepared::new(Start::clone(start), None),
-                Step::Whole(start, outcome) => Prepared::new(Start::clone(start), Some((**outcome).clone())),
+                WriteStep::Start(start) | WriteStep::Complete(start, _) => PreparedRow::new(Start::clone(start), None),
+                WriteStep::Finished(start, outcome) => PreparedRow::new(Start::clone(start), Some((**outcome).clone())),
             })
             .collect();
         self.recorder.insert(&rows).await?;
@@ -36,21 +36,21 @@ impl SqliteWriter {
 
 #[async_trait]
 impl Writer for SqliteWriter {
-    fn takes(&self, _: &Start) -> bool {
+    fn accepts(&self, _: &Start) -> bool {
         true
     }
 
-    async fn write(&mut self, steps: &[Step]) -> anyhow::Result<()> {
+    async fn write(&mut self, steps: &[WriteStep]) -> anyhow::Result<()> {
         let mut inserts = Vec::new();
         let mut outcomes = Vec::new();
         for step in steps {
             match step {
-                Step::Start(_) | Step::Whole(..) => inserts.push(step),
-                Step::Complete(start, outcome) => outcomes.push((&**start, &**outcome)),
+                WriteStep::Start(_) | WriteStep::Finished(..) => inserts.push(step),
+                WriteStep::Complete(start, outcome) => outcomes.push((&**start, &**outcome)),
             }
         }
         self.insert(&inserts).await?;
-        self.recorder.complete_all(&outcomes).await?;
+        self.recorder.complete_batch(&outcomes).await?;
         Ok(())
     }
 

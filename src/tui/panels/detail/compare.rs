@@ -1,11 +1,11 @@
 //! Two exchanges side by side: what differs, part by part.
 
 use super::text::lines_of;
-use crate::app::{Against, Detail, Load, State};
+use crate::app::{AppState, Detail, Loadable, SideBySide};
 use crate::tui::text::{clock, day, duration, fit, glyph, left, put, put_all, safe};
 use crate::tui::theme::Theme;
 use crosstail_core::model::{Activity, visible_line};
-use crosstail_engine::insight::{Finding, status_meaning};
+use crosstail_engine::insight::{SectionDiff, status_meaning};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -17,13 +17,13 @@ struct Row {
     style: Style,
 }
 
-pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) {
-    let Some(against) = &detail.against else { return };
+pub(super) fn render(state: &AppState, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    let Some(against) = &detail.side_by_side else { return };
     put(buf, area.x + 1, area.y, &safe(&against.why), area.width, theme.dim);
     let (Some(right), compared) = (&against.right, &against.compared) else {
         let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
         let (text, style) = match &against.compared {
-            Load::Failed(problem) => (safe(problem), theme.warning),
+            Loadable::Failed(problem) => (safe(problem), theme.warning),
             _ => ("looking for it in the stores".to_owned(), theme.pending),
         };
         lines_of(&[(text, style)], 0, body, buf);
@@ -37,15 +37,15 @@ pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffe
     }
     let body = Rect { y: area.y + 2, height: area.height.saturating_sub(2), ..area };
     let rows = match compared {
-        Load::Loading => {
+        Loadable::Loading => {
             put(buf, body.x + 1, body.y, "comparing", body.width, theme.pending);
             return;
         }
-        Load::Failed(problem) => {
+        Loadable::Failed(problem) => {
             lines_of(&[(safe(problem), theme.failure)], 0, body, buf);
             return;
         }
-        Load::Loaded(_) => rows(against, theme),
+        Loadable::Loaded(_) => rows(against, theme),
     };
     let first = detail.scroll.min(rows.len().saturating_sub(body.height as usize));
     for (index, row) in rows.iter().skip(first).take(body.height as usize).enumerate() {
@@ -69,7 +69,7 @@ pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffe
     }
 }
 
-fn head(state: &State, activity: &Activity) -> String {
+fn head(state: &AppState, activity: &Activity) -> String {
     let code = activity.http_status.map(|code| format!(" {code} {}", status_meaning(code).0)).unwrap_or_default();
     let outcome = activity.status.map(|status| format!(" {status}")).unwrap_or_default();
     let took = activity.took_us().map(|us| format!(" {}", duration(us))).unwrap_or_default();
@@ -77,18 +77,18 @@ fn head(state: &State, activity: &Activity) -> String {
     format!("{} {at}{outcome}{code}{took}", glyph(activity.status, activity.level))
 }
 
-fn rows(against: &Against, theme: &Theme) -> Vec<Row> {
+fn rows(against: &SideBySide, theme: &Theme) -> Vec<Row> {
     let mut rows = Vec::new();
     let Some(comparison) = against.compared.get() else { return rows };
     for (section, finding) in &comparison.sections {
         let title = |text: String, style: Style| Row { path: text, sides: None, style };
         match finding {
-            Finding::Absent => rows.push(title(format!("{}: neither has any", section.name()), theme.dim)),
-            Finding::Same => rows.push(title(format!("{}: the same", section.name()), theme.dim)),
-            Finding::Differs(list, more) => {
+            SectionDiff::Absent => rows.push(title(format!("{}: neither has any", section.name()), theme.dim)),
+            SectionDiff::Same => rows.push(title(format!("{}: the same", section.name()), theme.dim)),
+            SectionDiff::Differs(list, more) => {
                 rows.push(title(section.name().to_owned(), theme.title));
                 for difference in list {
-                    let dim = difference.expected;
+                    let dim = difference.volatile;
                     let side = |text: &Option<String>, style: Style| match text {
                         Some(text) => (visible_line(text).into_owned(), if dim { theme.dim } else { style }),
                         None => ("not there".to_owned(), theme.dim),

@@ -7,7 +7,7 @@ mod text;
 mod trace;
 mod tree;
 
-use crate::app::{Detail, Focus, Load, State, Tab};
+use crate::app::{AppState, Detail, Focus, Loadable, Tab};
 use crate::tui::text::{duration, fit, glyph, millis, put, put_all, safe};
 use crate::tui::theme::Theme;
 use crosstail_engine::insight::status_meaning;
@@ -15,7 +15,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 /// Draws it; gives the cursor's place while a search is typed.
-pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme: &Theme) -> Option<(u16, u16)> {
+pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, theme: &Theme) -> Option<(u16, u16)> {
     let detail = state.detail.as_ref()?;
     if area.height < 3 || area.width < 10 {
         return None;
@@ -40,14 +40,16 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
         (_, Tab::Compare) => compare::render(state, detail, body, buf, theme),
         (_, Tab::Retries) => retries::render(state, detail, body, buf, theme),
         (_, Tab::Trace) => trace::render(state, detail, body, buf, theme),
-        (Load::Loading, Tab::Request | Tab::Response | Tab::Error | Tab::Raw) => {
+        (Loadable::Loading, Tab::Request | Tab::Response | Tab::Error | Tab::Raw) => {
             put(buf, body.x + 1, body.y, "loading the payload", body.width, theme.pending);
         }
-        (Load::Failed(problem), Tab::Request | Tab::Response | Tab::Raw) => {
+        (Loadable::Failed(problem), Tab::Request | Tab::Response | Tab::Raw) => {
             text::paragraph(&[(safe(problem), theme.failure)], detail, body, buf);
         }
         (_, Tab::Overview) => overview::render(state, detail, body, buf, theme),
-        (Load::Loaded(_), Tab::Request | Tab::Response | Tab::Raw) => return tree::render(detail, body, buf, theme),
+        (Loadable::Loaded(_), Tab::Request | Tab::Response | Tab::Raw) => {
+            return tree::render(detail, body, buf, theme);
+        }
         (opened, Tab::Error) => {
             text::error(detail, opened.get().map(|opened| &opened.payload), body, buf, theme);
         }
@@ -55,7 +57,7 @@ pub(in crate::tui) fn render(state: &State, area: Rect, buf: &mut Buffer, theme:
     None
 }
 
-fn head(state: &State, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) {
+fn head(state: &AppState, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let a = &detail.activity;
     let what = match (&a.method, a.url.as_ref().or(a.endpoint.as_ref())) {
         (Some(method), Some(url)) => format!("{} {}", safe(method), safe(url)),
@@ -64,7 +66,7 @@ fn head(state: &State, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Th
     };
     let outcome = a.status.map(|s| s.to_string()).or(a.level.map(|l| l.to_string())).unwrap_or_default();
     let code = a.http_status.map(|code| format!(" {code} {}", status_meaning(code).0)).unwrap_or_default();
-    let usual = detail.usual.usual_ms().filter(|_| area.width >= 100);
+    let usual = detail.typical_latency.usual_ms().filter(|_| area.width >= 100);
     let usual = usual.map(|(_, p95)| format!(" (p95 here {})", millis(Some(p95)))).unwrap_or_default();
     let took = a.took_us().map(|us| format!("  {}{usual}", duration(us))).unwrap_or_default();
     let tries = match (a.attempt, a.max_attempts) {

@@ -1,16 +1,16 @@
 //! The overview: what, when, who, and how long against what is usual.
 
 use super::text::paragraph;
-use crate::app::{Detail, Load, State};
+use crate::app::{AppState, Detail, Loadable};
 use crate::tui::text::{ago, clock, day, duration, full_time, millis, safe};
 use crate::tui::theme::Theme;
-use crosstail_core::model::{Activity, Entry, parse_timestamp};
+use crosstail_core::model::{Activity, CatalogueEntry, parse_timestamp};
 use crosstail_engine::insight::{attempt, describe_mapping, stages, status_meaning};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) {
+pub(super) fn render(state: &AppState, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let a = &detail.activity;
     let mut lines: Vec<(String, Style)> = Vec::new();
     let mut field = |name: &str, value: Option<String>| {
@@ -97,7 +97,7 @@ pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffe
     }
     configuration(state, detail, &mut lines, theme);
     match &detail.opened {
-        Load::Loaded(_) => {
+        Loadable::Loaded(_) => {
             let about = (1..detail.metadata.len()).map(|index| detail.metadata.line(index));
             if !detail.metadata.is_empty() {
                 lines.push((String::new(), theme.text));
@@ -108,14 +108,14 @@ pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffe
                 }));
             }
         }
-        Load::Loading => lines.push(("loading the payload".to_owned(), theme.pending)),
-        Load::Failed(problem) => lines.push((safe(problem), theme.failure)),
+        Loadable::Loading => lines.push(("loading the payload".to_owned(), theme.pending)),
+        Loadable::Failed(problem) => lines.push((safe(problem), theme.failure)),
     }
     paragraph(&lines, detail, area, buf);
 }
 
 /// Which try it is, what comes next, and the policy behind it.
-fn explained(state: &State, a: &Activity, field: &mut impl FnMut(&str, Option<String>)) {
+fn explained(state: &AppState, a: &Activity, field: &mut impl FnMut(&str, Option<String>)) {
     let policy = state.policy(a);
     let next = a.next_retry_at.map(|at| {
         let left = at.since_us(state.now);
@@ -128,7 +128,7 @@ fn explained(state: &State, a: &Activity, field: &mut impl FnMut(&str, Option<St
 }
 
 /// What the store's configuration says about it.
-fn configuration(state: &State, detail: &Detail, lines: &mut Vec<(String, Style)>, theme: &Theme) {
+fn configuration(state: &AppState, detail: &Detail, lines: &mut Vec<(String, Style)>, theme: &Theme) {
     let a = &detail.activity;
     let mut add = |name: &str, value: String| lines.push((format!("{name:<13}{}", safe(&value)), theme.text));
     if let Some(system) = a.system.as_deref().and_then(|system| state.system_entry(system)) {
@@ -173,7 +173,7 @@ fn configuration(state: &State, detail: &Detail, lines: &mut Vec<(String, Style)
 }
 
 /// Health, limits and connection of a system, as its entry says.
-pub(in crate::tui) fn about_system(state: &State, entry: &Entry) -> String {
+pub(in crate::tui) fn about_system(state: &AppState, entry: &CatalogueEntry) -> String {
     let checked = entry
         .text("health_checked_at")
         .and_then(|at| parse_timestamp(&at))
@@ -197,5 +197,5 @@ pub(in crate::tui) fn about_system(state: &State, entry: &Entry) -> String {
 /// Against the loaded activities of the same endpoint.
 fn usual(detail: &Detail) -> String {
     let said = |(p50, p95)| format!("   usual here p50 {}, p95 {}", millis(Some(p50)), millis(Some(p95)));
-    detail.usual.usual_ms().map(said).unwrap_or_default()
+    detail.typical_latency.usual_ms().map(said).unwrap_or_default()
 }

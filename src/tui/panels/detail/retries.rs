@@ -1,14 +1,14 @@
 //! The retry ladder: when, gap, how long, outcome, what the policy said, what comes next; what differs between two.
 
 use super::text::lines_of;
-use crate::app::{Detail, Load, State};
+use crate::app::{AppState, Detail, Loadable};
 use crate::tui::text::{ago, clock, day, duration, glyph, left, put, put_all, right, safe};
 use crate::tui::theme::Theme;
 use crosstail_engine::insight::status_meaning;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) {
+pub(super) fn render(state: &AppState, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let chain = &detail.chain;
     let today = day(state, state.now);
     let policy = state.policy(&detail.activity);
@@ -81,12 +81,12 @@ pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffe
     let rest = Rect { y: y + 1, height: area.bottom().saturating_sub(y + 1), ..area };
     let found = if detail.related_loaded { "" } else { ", still looking in the stores" };
     let mut lines = Vec::new();
-    if let Some(ladder) = &detail.ladder {
+    if let Some(ladder) = &detail.attempt_diff {
         lines.push((format!("── {} ── c: side by side", ladder.why), theme.dim));
         match &ladder.compared {
-            Load::Loading => lines.push(("comparing".to_owned(), theme.pending)),
-            Load::Failed(problem) => lines.push((safe(problem), theme.warning)),
-            Load::Loaded(comparison) => {
+            Loadable::Loading => lines.push(("comparing".to_owned(), theme.pending)),
+            Loadable::Failed(problem) => lines.push((safe(problem), theme.warning)),
+            Loadable::Loaded(comparison) => {
                 lines.extend(comparison.summary().iter().map(|line| (safe(line), theme.text)));
             }
         }

@@ -90,7 +90,7 @@ pub(super) fn error(detail: &Detail, payload: Option<&Payload>, area: Rect, buf:
                 lines.push((visible_line(frame.text).into_owned(), style));
             }
         }
-        None => lines.extend(payload.map(|payload| (payload.absence(PayloadPart::Stack), theme.dim))),
+        None => lines.extend(payload.map(|payload| (payload.why_absent(PayloadPart::Stack), theme.dim))),
     }
     paragraph(&lines, detail, area, buf);
 }

@@ -1,6 +1,6 @@
 //! The trace as a waterfall: what shares the correlation id, gaps, the critical path, the first failure.
 
-use crate::app::{Detail, State};
+use crate::app::{AppState, Detail};
 use crate::tui::panels::list::what;
 use crate::tui::text::{arrow, duration, fit, glyph, left, put, put_all, safe};
 use crate::tui::theme::Theme;
@@ -23,7 +23,7 @@ impl Scale {
     }
 }
 
-pub(super) fn render(state: &State, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) {
+pub(super) fn render(state: &AppState, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let trace = &detail.trace;
     // What is still running goes on until now.
     let end = if trace.is_open { trace.end.max(state.now) } else { trace.end };

@@ -2,7 +2,7 @@
 
 use super::text::lines_of;
 use crate::app::missing as missing_of;
-use crate::app::{Detail, Load, Tab};
+use crate::app::{Detail, Loadable, Tab};
 use crate::tui::text::{fit, put, put_all, safe, width};
 use crate::tui::theme::Theme;
 use crosstail_core::model::{PayloadPart, visible_line};
@@ -29,12 +29,12 @@ pub(super) fn render(detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Them
     }
     if let Some(jq) = detail.jq.as_ref().filter(|jq| detail.tab.part() == Some(jq.part)) {
         let said = match &jq.result {
-            Load::Loading => "…".to_owned(),
-            Load::Loaded(outline) if outline.is_empty() => "no result".to_owned(),
-            Load::Loaded(_) => "esc: the whole body".to_owned(),
-            Load::Failed(problem) => safe(problem),
+            Loadable::Loading => "…".to_owned(),
+            Loadable::Loaded(outline) if outline.is_empty() => "no result".to_owned(),
+            Loadable::Loaded(_) => "esc: the whole body".to_owned(),
+            Loadable::Failed(problem) => safe(problem),
         };
-        let style = if matches!(jq.result, Load::Failed(_)) { theme.failure } else { theme.dim };
+        let style = if matches!(jq.result, Loadable::Failed(_)) { theme.failure } else { theme.dim };
         let expression = visible_line(&jq.expression).into_owned();
         let pieces = [("jq ", theme.accent), (&*expression, theme.title), ("   ", theme.text), (&*said, style)];
         put_all(buf, area.x + 1, area.y, area.width.saturating_sub(1), &pieces);
@@ -72,7 +72,7 @@ fn absent(detail: &Detail) -> Vec<String> {
     };
     let missing = [(side.body.is_none(), body), (side.headers.is_none(), head)];
     let cut = side.body.as_ref().and_then(missing_of);
-    let none = missing.into_iter().filter(|(missing, _)| *missing).map(|(_, part)| payload.absence(part));
+    let none = missing.into_iter().filter(|(missing, _)| *missing).map(|(_, part)| payload.why_absent(part));
     cut.into_iter().chain(none).map(|text| safe(&text)).collect()
 }
 

@@ -1,8 +1,10 @@
 //! The TOML of a rule, checked. An error names the file, the line and the remedy.
 
 use super::message;
-use super::rule::{ActivityMeasure, MetricMeasure, OfActivities, OfMetric, Rule, Scope, Severity, Threshold, Unit};
-use crosstail_core::filter::{Field, Filter, Target, duration_us, suggest};
+use super::rule::{
+    ActivityMeasure, MetricMeasure, OfActivities, OfMetric, Rule, Scope, Severity, Threshold, ValueUnit,
+};
+use crosstail_core::filter::{Field, Filter, Operand, duration_us, suggest};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -191,19 +193,19 @@ impl Definition {
                 return Err(("measure", unknown("[source] measure", &source.measure, &["unreachable"])));
             }
             scopes.push(Scope::Unreachable);
-            units.push(Some(Unit::Milliseconds));
+            units.push(Some(ValueUnit::Milliseconds));
         }
         if scopes.is_empty() {
             return Err(("name", "a rule looks at something: add [activities], [[metric]] or [source]".to_owned()));
         }
         let (threshold, written) = limit(&self.when).map_err(|message| ("when", message))?;
         // A metric's value has the unit that the limit is written in.
-        let unit = units.iter().flatten().next().copied().or(written).unwrap_or(Unit::Count);
+        let unit = units.iter().flatten().next().copied().or(written).unwrap_or(ValueUnit::Count);
         if units.iter().flatten().any(|other| *other != unit) {
             return Err(("measure", "[activities] and [[metric]] must measure in the same unit".to_owned()));
         }
         let fits = match (written, unit) {
-            (None, Unit::Milliseconds | Unit::Percent) => false,
+            (None, ValueUnit::Milliseconds | ValueUnit::Percent) => false,
             (None, _) => true,
             (Some(written), unit) => written == unit,
         };
@@ -214,8 +216,8 @@ impl Definition {
                     "when: '{}' is not compared with what is measured; write it as {}",
                     self.when,
                     match unit {
-                        Unit::Percent => "> 5 %",
-                        Unit::Milliseconds => "> 5s",
+                        ValueUnit::Percent => "> 5 %",
+                        ValueUnit::Milliseconds => "> 5s",
                         _ => "> 100",
                     }
                 ),
@@ -245,7 +247,7 @@ impl Definition {
 }
 
 /// A limit as written, and the unit where it names one.
-fn limit(text: &str) -> Result<(Threshold, Option<Unit>), String> {
+fn limit(text: &str) -> Result<(Threshold, Option<ValueUnit>), String> {
     let fail = || format!("when: '{text}' is no comparison; write > 5 %, > 5s, >= 1000, < 95 %");
     let text = text.trim();
     let (above, or_equal, rest) = match text.as_bytes() {
@@ -257,30 +259,30 @@ fn limit(text: &str) -> Result<(Threshold, Option<Unit>), String> {
     };
     let rest = rest.trim();
     let (limit, unit) = if let Some(percent) = rest.strip_suffix('%') {
-        (percent.trim().parse().map_err(|_| fail())?, Some(Unit::Percent))
+        (percent.trim().parse().map_err(|_| fail())?, Some(ValueUnit::Percent))
     } else if let Ok(number) = rest.parse::<f64>() {
         (number, None)
     } else {
-        (duration_us(&rest.replace(' ', "")).ok_or_else(fail)? / 1e3, Some(Unit::Milliseconds))
+        (duration_us(&rest.replace(' ', "")).ok_or_else(fail)? / 1e3, Some(ValueUnit::Milliseconds))
     };
     Ok((Threshold { above, or_equal, limit }, unit))
 }
 
 fn filter(key: &'static str, text: &str) -> Result<Filter, (&'static str, String)> {
     let filter = Filter::parse(text).map_err(|error| (key, format!("{key}:\n{}", error.with_carets(text))))?;
-    if filter.expr().atoms().iter().any(|atom| matches!(atom.target, Target::Path(..))) {
+    if filter.expr().atoms().iter().any(|atom| matches!(atom.target, Operand::Path(..))) {
         return Err((key, format!("{key}: a rule cannot look into payloads, which are not held in memory")));
     }
     Ok(filter)
 }
 
 impl Activities {
-    fn scope(&self) -> Result<(OfActivities, Option<Unit>), (&'static str, String)> {
+    fn scope(&self) -> Result<(OfActivities, Option<ValueUnit>), (&'static str, String)> {
         let keeps = filter("filter", &self.filter)?;
         let (measure, unit) = match self.measure.as_str() {
-            "count" => (ActivityMeasure::Count, Unit::Count),
-            "per_second" => (ActivityMeasure::PerSecond, Unit::PerSecond),
-            "per_minute" => (ActivityMeasure::PerMinute, Unit::PerMinute),
+            "count" => (ActivityMeasure::Count, ValueUnit::Count),
+            "per_second" => (ActivityMeasure::PerSecond, ValueUnit::PerSecond),
+            "per_minute" => (ActivityMeasure::PerMinute, ValueUnit::PerMinute),
             "share" => {
                 let Some(of) = &self.of else {
                     return Err((
@@ -288,14 +290,14 @@ impl Activities {
                         "measure: a share is of activities that `of = \"FILTER\"` keeps".to_owned(),
                     ));
                 };
-                (ActivityMeasure::Share(filter("of", of)?), Unit::Percent)
+                (ActivityMeasure::Share(filter("of", of)?), ValueUnit::Percent)
             }
-            "p50" => (ActivityMeasure::Quantile(0.5), Unit::Milliseconds),
-            "p95" => (ActivityMeasure::Quantile(0.95), Unit::Milliseconds),
-            "p99" => (ActivityMeasure::Quantile(0.99), Unit::Milliseconds),
-            "mean" => (ActivityMeasure::Mean, Unit::Milliseconds),
-            "silence" => (ActivityMeasure::Silence, Unit::Percent),
-            "drop" => (ActivityMeasure::Drop, Unit::Deviations),
+            "p50" => (ActivityMeasure::Quantile(0.5), ValueUnit::Milliseconds),
+            "p95" => (ActivityMeasure::Quantile(0.95), ValueUnit::Milliseconds),
+            "p99" => (ActivityMeasure::Quantile(0.99), ValueUnit::Milliseconds),
+            "mean" => (ActivityMeasure::Mean, ValueUnit::Milliseconds),
+            "silence" => (ActivityMeasure::Silence, ValueUnit::Percent),
+            "drop" => (ActivityMeasure::Drop, ValueUnit::Deviations),
             other => return Err(("measure", unknown("[activities] measure", other, ACTIVITY_MEASURES))),
         };
         let field = |name: &String| {
@@ -318,11 +320,11 @@ impl Activities {
 }
 
 impl Metrics {
-    fn scope(&self) -> Result<(OfMetric, Option<Unit>), (&'static str, String)> {
+    fn scope(&self) -> Result<(OfMetric, Option<ValueUnit>), (&'static str, String)> {
         let (measure, unit) = match self.measure.as_str() {
             "value" => (MetricMeasure::Value, None),
-            "per_second" => (MetricMeasure::PerSecond, Some(Unit::PerSecond)),
-            "per_minute" => (MetricMeasure::PerMinute, Some(Unit::PerMinute)),
+            "per_second" => (MetricMeasure::PerSecond, Some(ValueUnit::PerSecond)),
+            "per_minute" => (MetricMeasure::PerMinute, Some(ValueUnit::PerMinute)),
             "share" => {
                 let Some(of) = &self.of else {
                     return Err((
@@ -331,13 +333,13 @@ impl Metrics {
                     ));
                 };
                 let labels = of.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-                (MetricMeasure::Share(labels), Some(Unit::Percent))
+                (MetricMeasure::Share(labels), Some(ValueUnit::Percent))
             }
             "ratio" => {
                 let Some(to) = &self.to else {
                     return Err(("measure", "measure: a ratio is to the metric that `to = \"name\"` names".to_owned()));
                 };
-                (MetricMeasure::Ratio(to.clone()), Some(Unit::Percent))
+                (MetricMeasure::Ratio(to.clone()), Some(ValueUnit::Percent))
             }
             other => return Err(("measure", unknown("[[metric]] measure", other, METRIC_MEASURES))),
         };
@@ -360,7 +362,7 @@ mod tests {
     fn a_rule_is_read() {
         let (name, rule) = Definition::read(GOOD, "r.toml").expect("good");
         let rule = rule.expect("on");
-        assert_eq!((name.as_str(), rule.unit, rule.threshold.limit), ("r", Unit::Percent, 5.0));
+        assert_eq!((name.as_str(), rule.unit, rule.threshold.limit), ("r", ValueUnit::Percent, 5.0));
         assert_eq!((rule.window_us, rule.cooldown_us, rule.for_us), (300_000_000, 300_000_000, 0));
         assert!(rule.threshold.is_beyond(5.1) && !rule.threshold.is_beyond(5.0));
         let off = Definition::read(&format!("enabled = false\n{GOOD}"), "r.toml").expect("good").1;

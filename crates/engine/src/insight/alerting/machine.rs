@@ -63,7 +63,8 @@ pub struct Alert {
     /// When it was over.
     pub resolved_at: Option<Timestamp>,
     /// When this firing was told last; `None`: not told.
-    pub told_at: Option<Timestamp>,
+    #[serde(rename = "told_at")]
+    pub notified_at: Option<Timestamp>,
     /// Who has taken it, and when.
     pub acknowledged: Option<(String, Timestamp)>,
 }
@@ -83,7 +84,7 @@ pub struct Silence {
 
 impl Silence {
     /// Whether it is about an alert, at a moment.
-    pub fn covers(&self, alert: &Alert, now: Timestamp) -> bool {
+    pub fn matches(&self, alert: &Alert, now: Timestamp) -> bool {
         let group = || alert.group.iter().any(|(_, value)| value.eq_ignore_ascii_case(&self.group));
         now < self.until
             && (self.rule == "*" || self.rule.eq_ignore_ascii_case(&alert.rule))
@@ -94,7 +95,7 @@ impl Silence {
 /// What happened to an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Turn {
+pub enum Transition {
     /// It fires.
     Firing,
     /// It is over.
@@ -103,9 +104,9 @@ pub enum Turn {
 
 /// Something to be told.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Change {
+pub struct AlertChange {
     /// What happened.
-    pub turn: Turn,
+    pub transition: Transition,
     /// The alert, as it is now.
     pub alert: Alert,
 }
@@ -128,26 +129,33 @@ pub struct Alerts {
     /// Pending and firing ones.
     pub active: Vec<Alert>,
     /// The last ones that fired and are over, newest first.
-    pub past: Vec<Alert>,
+    #[serde(rename = "past")]
+    pub resolved: Vec<Alert>,
     /// When each rule and group was told last, while it cools down.
-    cooling: Vec<(String, Group, Timestamp)>,
+    #[serde(rename = "cooling")]
+    cooldowns: Vec<(String, Group, Timestamp)>,
 }
 
 /// Alerts remembered after they are over.
-const PAST: usize = 200;
+const MAX_RESOLVED: usize = 200;
 
 impl Alerts {
     /// Takes what was measured, and gives what has to be told. `evaluations` must hold every rule there is.
-    pub fn evaluate(&mut self, now: Timestamp, evaluations: &[Evaluation<'_>], silences: &[Silence]) -> Vec<Change> {
+    pub fn evaluate(
+        &mut self,
+        now: Timestamp,
+        evaluations: &[Evaluation<'_>],
+        silences: &[Silence],
+    ) -> Vec<AlertChange> {
         let mut changes = Vec::new();
         let rule_of = |name: &str| evaluations.iter().find(|evaluation| evaluation.rule.name == name);
-        self.cooling.retain(|(rule, _, at)| {
+        self.cooldowns.retain(|(rule, _, at)| {
             rule_of(rule).is_some_and(|evaluation| now.since_us(*at) < evaluation.rule.cooldown_us)
         });
         for evaluation in evaluations {
             for measured in &evaluation.measured {
                 if evaluation.rule.threshold.is_beyond(measured.value) {
-                    self.hold(now, evaluation.rule, measured);
+                    self.activate(now, evaluation.rule, measured);
                 }
             }
         }
@@ -155,7 +163,7 @@ impl Alerts {
         for mut alert in std::mem::take(&mut self.active) {
             let Some(evaluation) = rule_of(&alert.rule) else {
                 // The rule is there no more.
-                self.settle(alert, now, &mut changes);
+                self.resolve(alert, now, &mut changes);
                 continue;
             };
             let rule = evaluation.rule;
@@ -178,12 +186,12 @@ impl Alerts {
             } else {
                 let since = *alert.clear_since.get_or_insert(now);
                 if now.since_us(since) >= rule.clear_us {
-                    self.settle(alert, now, &mut changes);
+                    self.resolve(alert, now, &mut changes);
                     continue;
                 }
             }
-            if alert.state == AlertState::Firing && !silences.iter().any(|silence| silence.covers(&alert, now)) {
-                self.tell(&mut alert, rule, now, &mut changes);
+            if alert.state == AlertState::Firing && !silences.iter().any(|silence| silence.matches(&alert, now)) {
+                self.notify(&mut alert, rule, now, &mut changes);
             }
             kept.push(alert);
         }
@@ -195,7 +203,7 @@ impl Alerts {
     }
 
     /// The condition holds for a group: it has an alert.
-    fn hold(&mut self, now: Timestamp, rule: &Rule, measured: &Measured) {
+    fn activate(&mut self, now: Timestamp, rule: &Rule, measured: &Measured) {
         let same = |alert: &&mut Alert| alert.rule == rule.name && alert.group == measured.group;
         if let Some(alert) = self.active.iter_mut().find(same) {
             alert.reason = reason(rule, measured);
@@ -219,39 +227,39 @@ impl Alerts {
             fired_at: None,
             clear_since: None,
             resolved_at: None,
-            told_at: None,
+            notified_at: None,
             acknowledged: None,
         });
     }
 
     /// Tells of a firing alert, where it is due.
-    fn tell(&mut self, alert: &mut Alert, rule: &Rule, now: Timestamp, changes: &mut Vec<Change>) {
-        let due = match alert.told_at {
-            None => !self.cooling.iter().any(|(rule, group, _)| *rule == alert.rule && *group == alert.group),
+    fn notify(&mut self, alert: &mut Alert, rule: &Rule, now: Timestamp, changes: &mut Vec<AlertChange>) {
+        let due = match alert.notified_at {
+            None => !self.cooldowns.iter().any(|(rule, group, _)| *rule == alert.rule && *group == alert.group),
             Some(told) => {
                 alert.acknowledged.is_none() && rule.repeat_us.is_some_and(|repeat| now.since_us(told) >= repeat)
             }
         };
         if due {
-            alert.told_at = Some(now);
-            self.cooling.retain(|(rule, group, _)| *rule != alert.rule || *group != alert.group);
-            self.cooling.push((alert.rule.clone(), alert.group.clone(), now));
-            changes.push(Change { turn: Turn::Firing, alert: alert.clone() });
+            alert.notified_at = Some(now);
+            self.cooldowns.retain(|(rule, group, _)| *rule != alert.rule || *group != alert.group);
+            self.cooldowns.push((alert.rule.clone(), alert.group.clone(), now));
+            changes.push(AlertChange { transition: Transition::Firing, alert: alert.clone() });
         }
     }
 
     /// An alert is over. Who was told that it fires is told that it is over.
-    fn settle(&mut self, mut alert: Alert, now: Timestamp, changes: &mut Vec<Change>) {
+    fn resolve(&mut self, mut alert: Alert, now: Timestamp, changes: &mut Vec<AlertChange>) {
         if alert.state != AlertState::Firing {
             return;
         }
         alert.state = AlertState::Resolved;
         alert.resolved_at = Some(now);
-        if alert.told_at.is_some() {
-            changes.push(Change { turn: Turn::Resolved, alert: alert.clone() });
+        if alert.notified_at.is_some() {
+            changes.push(AlertChange { transition: Transition::Resolved, alert: alert.clone() });
         }
-        self.past.insert(0, alert);
-        self.past.truncate(PAST);
+        self.resolved.insert(0, alert);
+        self.resolved.truncate(MAX_RESOLVED);
     }
 
     /// Notes who has taken an alert; whether there is one of that id.
@@ -286,14 +294,14 @@ mod tests {
     }
 
     /// Runs values of one group, one every ten seconds, and gives what was told when.
-    fn run(rule: &Rule, values: &[Option<f64>], silences: &[Silence]) -> Vec<(i64, Turn)> {
+    fn run(rule: &Rule, values: &[Option<f64>], silences: &[Silence]) -> Vec<(i64, Transition)> {
         let mut alerts = Alerts::default();
         let mut told = Vec::new();
         for (index, value) in values.iter().enumerate() {
             let now = Timestamp(index as i64 * 10 * SECOND);
             let measured = value.map(|value| measured("SAP", value)).into_iter().collect();
             let changes = alerts.evaluate(now, &[Evaluation { rule, measured, blind: false }], silences);
-            told.extend(changes.into_iter().map(|change| (now.0 / SECOND, change.turn)));
+            told.extend(changes.into_iter().map(|change| (now.0 / SECOND, change.transition)));
         }
         told
     }
@@ -302,7 +310,7 @@ mod tests {
     fn it_fires_once_and_resolves_once() {
         let rule = rule("for = \"20s\"\ncooldown = \"60s\"");
         let told = run(&rule, &[Some(5.0), Some(11.0), Some(12.0), Some(13.0), Some(14.0), Some(9.0), None], &[]);
-        assert_eq!(told, [(30, Turn::Firing), (50, Turn::Resolved)]);
+        assert_eq!(told, [(30, Transition::Firing), (50, Transition::Resolved)]);
         // A gap before `for` is over begins anew.
         let told = run(&rule, &[Some(11.0), Some(11.0), Some(9.0), Some(11.0), Some(11.0), Some(9.0)], &[]);
         assert_eq!(told, []);
@@ -317,28 +325,28 @@ mod tests {
         assert_eq!(
             told,
             [
-                (0, Turn::Firing),
-                (10, Turn::Resolved),
-                (60, Turn::Firing),
-                (70, Turn::Resolved),
-                (120, Turn::Firing),
-                (130, Turn::Resolved)
+                (0, Transition::Firing),
+                (10, Transition::Resolved),
+                (60, Transition::Firing),
+                (70, Transition::Resolved),
+                (120, Transition::Firing),
+                (130, Transition::Resolved)
             ]
         );
         // Held back, and still firing when the cooldown ends.
         let told =
             run(&rule, &[Some(11.0), Some(1.0), Some(11.0), Some(11.0), Some(11.0), Some(11.0), Some(11.0)], &[]);
-        assert_eq!(told, [(0, Turn::Firing), (10, Turn::Resolved), (60, Turn::Firing)]);
+        assert_eq!(told, [(0, Transition::Firing), (10, Transition::Resolved), (60, Transition::Firing)]);
     }
 
     #[test]
     fn it_is_over_only_after_it_was_clear_for_long_enough_and_repeats_only_where_asked() {
         let clear = rule("clear = \"30s\"\ncooldown = \"0s\"");
         let told = run(&clear, &[Some(11.0), Some(1.0), Some(11.0), Some(1.0), Some(1.0), Some(1.0), Some(1.0)], &[]);
-        assert_eq!(told, [(0, Turn::Firing), (60, Turn::Resolved)]);
+        assert_eq!(told, [(0, Transition::Firing), (60, Transition::Resolved)]);
         let repeating = rule("repeat = \"30s\"");
         let told = run(&repeating, &[Some(11.0); 7], &[]);
-        assert_eq!(told, [(0, Turn::Firing), (30, Turn::Firing), (60, Turn::Firing)]);
+        assert_eq!(told, [(0, Transition::Firing), (30, Transition::Firing), (60, Transition::Firing)]);
     }
 
     #[test]
@@ -347,8 +355,8 @@ mod tests {
         let until = Timestamp(25 * SECOND);
         let silence =
             |rule: &str, group: &str| Silence { rule: rule.into(), group: group.into(), until, why: String::new() };
-        assert_eq!(run(&rule, &[Some(11.0); 5], &[silence("r", "sap")]), [(30, Turn::Firing)]);
-        assert_eq!(run(&rule, &[Some(11.0); 5], &[silence("*", "Zoho")]), [(0, Turn::Firing)]);
+        assert_eq!(run(&rule, &[Some(11.0); 5], &[silence("r", "sap")]), [(30, Transition::Firing)]);
+        assert_eq!(run(&rule, &[Some(11.0); 5], &[silence("*", "Zoho")]), [(0, Transition::Firing)]);
         assert_eq!(run(&rule, &[Some(11.0), Some(1.0), Some(1.0)], &[silence("*", "*")]), []);
     }
 
@@ -360,11 +368,15 @@ mod tests {
         let mut turn = |measured: Vec<Measured>, blind: bool| {
             at += 10;
             let evaluation = Evaluation { rule: &rule, measured, blind };
-            alerts.evaluate(Timestamp(at * SECOND), &[evaluation], &[]).into_iter().map(|c| c.turn).collect::<Vec<_>>()
+            alerts
+                .evaluate(Timestamp(at * SECOND), &[evaluation], &[])
+                .into_iter()
+                .map(|c| c.transition)
+                .collect::<Vec<_>>()
         };
-        assert_eq!(turn(vec![measured("SAP", 20.0)], false), [Turn::Firing]);
+        assert_eq!(turn(vec![measured("SAP", 20.0)], false), [Transition::Firing]);
         assert_eq!(turn(vec![], true), []);
-        assert_eq!(turn(vec![], false), [Turn::Resolved]);
+        assert_eq!(turn(vec![], false), [Transition::Resolved]);
     }
 
     #[test]
@@ -378,7 +390,7 @@ mod tests {
         assert_eq!(again, alerts);
         assert_eq!(again.evaluate(Timestamp(2 * SECOND), &evaluation(20.0), &[]), []);
         let over = again.evaluate(Timestamp(3 * SECOND), &evaluation(1.0), &[]);
-        assert_eq!(over[0].turn, Turn::Resolved);
+        assert_eq!(over[0].transition, Transition::Resolved);
         assert_eq!(over[0].alert.id, alerts.active[0].id);
         // The cooldown goes on over a restart, too.
         let mut later: Alerts = serde_json::from_str(&serde_json::to_string(&again).expect("JSON")).expect("the same");

@@ -1,16 +1,16 @@
-//! The reason of an alert, in words with numbers.
+//! Formats the reason for an alert.
 
 use super::rule::{Group, Measured, Rule};
 use crosstail_core::filter::suggest;
 use crosstail_core::model::Unit;
 
-/// What is said where a rule says nothing.
+/// The message of a rule that has none.
 pub(super) const DEFAULT: &str = "{group}: {value} in {window}, limit {limit}";
 
-/// The places that a message may have.
+/// The placeholders that a message may have.
 const PLACES: &[&str] = &["group", "value", "limit", "count", "of", "window", "usual", "for"];
 
-/// A group for people: its value where it has one label, else `label=value` each; `everything` without any.
+/// A group for people: the value where there is one label, else `label=value` for each; `everything` without labels.
 pub fn group_text(group: &Group) -> String {
     match group.as_slice() {
         [] => "everything".to_owned(),
@@ -19,7 +19,7 @@ pub fn group_text(group: &Group) -> String {
     }
 }
 
-/// Calls a function with the plain parts of a message, and another with its places.
+/// Calls `part` for each part of a message; the flag is true for a placeholder.
 fn parts<'a>(message: &'a str, mut part: impl FnMut(&'a str, bool)) {
     let mut rest = message;
     while let Some(begin) = rest.find('{') {
@@ -31,7 +31,7 @@ fn parts<'a>(message: &'a str, mut part: impl FnMut(&'a str, bool)) {
     part(rest, false);
 }
 
-/// Whether every place of a message is known.
+/// Checks that every placeholder of a message is known.
 pub(super) fn check(message: &str) -> Result<(), String> {
     let mut wrong = None;
     parts(message, |text, place| {
@@ -41,11 +41,11 @@ pub(super) fn check(message: &str) -> Result<(), String> {
     });
     let Some(wrong) = wrong else { return Ok(()) };
     let hint = suggest(wrong, PLACES.iter().copied())
-        .map_or_else(|| format!("there are {{{}}}", PLACES.join("}, {")), |near| format!("did you mean '{{{near}}}'?"));
-    Err(format!("message: no place '{{{wrong}}}'; {hint}"))
+        .map_or_else(|| format!("known are {{{}}}", PLACES.join("}, {")), |near| format!("did you mean '{{{near}}}'?"));
+    Err(format!("message: no placeholder '{{{wrong}}}'; {hint}"))
 }
 
-/// A length of time in words: `5 min`, `30 s`.
+/// A duration in words: `5 min`, `30 s`.
 fn length(us: i64) -> String {
     let seconds = us / 1_000_000;
     match seconds {
@@ -56,7 +56,7 @@ fn length(us: i64) -> String {
     }
 }
 
-/// Why a rule holds for what was measured.
+/// The reason why a rule's condition holds for a measurement.
 pub fn reason(rule: &Rule, measured: &Measured) -> String {
     let mut out = String::new();
     let count = |n: u64| Unit::Count.text(n as f64);

@@ -38,7 +38,7 @@ impl Severity {
 /// What a measured number is a number of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Unit {
+pub enum ValueUnit {
     /// Things.
     Count,
     /// Things a second.
@@ -53,7 +53,7 @@ pub enum Unit {
     Deviations,
 }
 
-impl Unit {
+impl ValueUnit {
     /// A value for people.
     pub fn text(self, value: f64) -> String {
         use crosstail_core::model::Unit as Shown;
@@ -97,7 +97,7 @@ impl Threshold {
     }
 
     /// As it was written: `> 5.0 %`.
-    pub fn text(self, unit: Unit) -> String {
+    pub fn text(self, unit: ValueUnit) -> String {
         let sign = match (self.above, self.or_equal) {
             (true, false) => ">",
             (true, true) => "≥",
@@ -193,7 +193,7 @@ pub struct Rule {
     /// When a value is too much, or too little.
     pub threshold: Threshold,
     /// The unit of values and of the limit.
-    pub unit: Unit,
+    pub unit: ValueUnit,
     /// Length of time measured, in microseconds.
     pub window_us: i64,
     /// How long it must hold before it fires.

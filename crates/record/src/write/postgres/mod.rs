@@ -6,7 +6,7 @@ pub use table::Table;
 
 use super::log::{self, Engineering};
 use super::{Writer, clip};
-use crate::{Start, Step};
+use crate::{Start, WriteStep};
 use anyhow::Context as _;
 use async_trait::async_trait;
 use crosstail_core::model::Direction;
@@ -56,7 +56,7 @@ impl PostgresWriter {
         Ok(found)
     }
 
-    async fn insert(&mut self, steps: &[&Step]) -> anyhow::Result<()> {
+    async fn insert(&mut self, steps: &[&WriteStep]) -> anyhow::Result<()> {
         let table = self.table;
         let columns = table.columns();
         let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
@@ -74,8 +74,8 @@ impl PostgresWriter {
             let rows: Vec<Vec<Option<String>>> = chunk
                 .par_iter()
                 .map(|step| match step {
-                    Step::Start(start) | Step::Complete(start, _) => table.row(start, None),
-                    Step::Whole(start, outcome) => table.row(start, Some(outcome)),
+                    WriteStep::Start(start) | WriteStep::Complete(start, _) => table.row(start, None),
+                    WriteStep::Finished(start, outcome) => table.row(start, Some(outcome)),
                 })
                 .collect();
             let run = self.run(&text, rows, columns.len()).await;
@@ -85,7 +85,7 @@ impl PostgresWriter {
         Ok(())
     }
 
-    async fn complete(&mut self, steps: &[&Step]) -> anyhow::Result<()> {
+    async fn complete(&mut self, steps: &[&WriteStep]) -> anyhow::Result<()> {
         let table = self.table;
         let columns = table.columns();
         let set = table.of_outcome();
@@ -134,7 +134,7 @@ impl PostgresWriter {
     }
 
     /// Document 004: a log's source is a row of its own, and some errors raise an alert.
-    async fn beside_log_entries(&mut self, steps: &[&Step]) -> anyhow::Result<()> {
+    async fn beside_log_entries(&mut self, steps: &[&WriteStep]) -> anyhow::Result<()> {
         let mut alerts = Vec::new();
         for (start, outcome) in steps.iter().filter_map(|step| log::ended(step)) {
             if self.known.insert(start.system.clone()) {
@@ -175,7 +175,7 @@ impl PostgresWriter {
 
 #[async_trait]
 impl Writer for PostgresWriter {
-    fn takes(&self, start: &Start) -> bool {
+    fn accepts(&self, start: &Start) -> bool {
         match self.table {
             Table::ApiRequestLogs => start.direction == Some(Direction::Out) && start.level.is_none(),
             Table::IntegrationActivityLog => start.level.is_none(),
@@ -183,24 +183,24 @@ impl Writer for PostgresWriter {
         }
     }
 
-    async fn write(&mut self, steps: &[Step]) -> anyhow::Result<()> {
-        let taken: Vec<&Step> = steps.iter().collect();
+    async fn write(&mut self, steps: &[WriteStep]) -> anyhow::Result<()> {
+        let taken: Vec<&WriteStep> = steps.iter().collect();
         let once = self.table.of_outcome().is_empty();
-        let wholes: Vec<Step>;
-        let (inserts, outcomes): (Vec<&Step>, Vec<&Step>) = if once {
+        let wholes: Vec<WriteStep>;
+        let (inserts, outcomes): (Vec<&WriteStep>, Vec<&WriteStep>) = if once {
             // A logger that writes once writes at the end.
             wholes = taken
                 .iter()
                 .filter_map(|step| match step {
-                    Step::Start(_) => None,
-                    Step::Complete(start, outcome) | Step::Whole(start, outcome) => {
-                        Some(Step::Whole(start.clone(), outcome.clone()))
+                    WriteStep::Start(_) => None,
+                    WriteStep::Complete(start, outcome) | WriteStep::Finished(start, outcome) => {
+                        Some(WriteStep::Finished(start.clone(), outcome.clone()))
                     }
                 })
                 .collect();
             (wholes.iter().collect(), Vec::new())
         } else {
-            taken.into_iter().partition(|step| !matches!(step, Step::Complete(..)))
+            taken.into_iter().partition(|step| !matches!(step, WriteStep::Complete(..)))
         };
         if self.table == Table::LogEntries {
             self.beside_log_entries(&inserts).await?;

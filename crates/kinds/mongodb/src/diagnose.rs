@@ -10,7 +10,7 @@ const SMALL: i64 = 10_000;
 const WRITES: [&str; 8] =
     ["insert", "update", "remove", "dropCollection", "createIndex", "collMod", "dropDatabase", "createCollection"];
 
-pub(super) async fn examine(database: &Database) -> Result<Vec<Diagnosis>, Error> {
+pub(super) async fn diagnose(database: &Database) -> Result<Vec<Diagnosis>, Error> {
     let mut diagnoses = Vec::new();
     rights(database, &mut diagnoses).await?;
     for mapping in &database.mappings {

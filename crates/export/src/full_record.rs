@@ -2,13 +2,13 @@
 
 use super::record::Record;
 use crosstail_core::model::{Activity, Latencies, Names, Payload, PayloadPart, Side, redact_json, redact_text};
-use crosstail_engine::insight::{Chain, Comparison, Finding, Policy, Trace, attempt, size, stages, status_meaning};
+use crosstail_engine::insight::{Chain, Comparison, Policy, SectionDiff, Trace, attempt, size, stages, status_meaning};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
 /// Everything known of one activity.
 #[derive(Debug, Clone)]
-pub struct Whole<'a> {
+pub struct FullRecord<'a> {
     /// The activity.
     pub activity: &'a Activity,
     /// Its payload, where it is loaded.
@@ -31,7 +31,7 @@ fn ms(us: u64) -> String {
     format!("{:.1} ms", us as f64 / 1e3)
 }
 
-impl Whole<'_> {
+impl FullRecord<'_> {
     /// As one JSON object: the record, and under it payload, tries, trace.
     pub fn json(&self) -> Result<Value, serde_json::Error> {
         let side = |side: &Side| {
@@ -89,12 +89,12 @@ impl Whole<'_> {
         });
         if let Some((why, other, comparison)) = self.difference {
             let parts = comparison.sections.iter().map(|(section, finding)| match finding {
-                Finding::Absent => json!({ "part": section.name(), "differs": null }),
-                Finding::Same => json!({ "part": section.name(), "differs": [] }),
-                Finding::Differs(list, more) => {
+                SectionDiff::Absent => json!({ "part": section.name(), "differs": null }),
+                SectionDiff::Same => json!({ "part": section.name(), "differs": [] }),
+                SectionDiff::Differs(list, more) => {
                     let one = list
                         .iter()
-                        .map(|d| json!({ "path": d.path, "this": d.left, "other": d.right, "expected": d.expected }));
+                        .map(|d| json!({ "path": d.path, "this": d.left, "other": d.right, "expected": d.volatile }));
                     json!({ "part": section.name(), "differs": one.collect::<Vec<_>>(), "more": more })
                 }
             });
@@ -167,11 +167,11 @@ impl Whole<'_> {
             ] {
                 section(&format!("{name} headers"), side.headers.as_ref().map(pretty));
                 if side.headers.is_none() && !payload.holds.contains(&head) && a.http_status.is_some() {
-                    section(&format!("{name} headers"), Some(payload.absence(head)));
+                    section(&format!("{name} headers"), Some(payload.why_absent(head)));
                 }
                 section(&body_title(name, side), side.body.as_ref().map(|b| pretty(b.value())));
                 if side.body.is_none() && !payload.holds.contains(&body) && a.http_status.is_some() {
-                    section(&format!("{name} body"), Some(payload.absence(body)));
+                    section(&format!("{name} body"), Some(payload.why_absent(body)));
                 }
             }
             section("error stack", payload.error.stack.as_ref().map(|s| redact_text(s).into_owned()));
@@ -243,11 +243,11 @@ pub(super) fn differences(comparison: &Comparison) -> String {
     let mut out = String::new();
     for (section, finding) in &comparison.sections {
         match finding {
-            Finding::Absent => {}
-            Finding::Same => {
+            SectionDiff::Absent => {}
+            SectionDiff::Same => {
                 let _ = writeln!(out, "{}: same", section.name());
             }
-            Finding::Differs(list, more) => {
+            SectionDiff::Differs(list, more) => {
                 let _ = writeln!(out, "{}:", section.name());
                 for difference in list {
                     let _ = writeln!(out, "  {}", difference.describe());

@@ -2,7 +2,7 @@
 //! activity. The filter is asked of the whole: what one source lacks, another may say.
 
 use anyhow::Result;
-use crosstail_core::filter::{Named, Predicate};
+use crosstail_core::filter::{NamedRecord, Predicate};
 use crosstail_core::model::{Activity, Id, Names, SourceId, Timestamp};
 use crosstail_engine::store::{Row, Store};
 use crosstail_source::{Cursor, PageQuery, Source};
@@ -11,14 +11,14 @@ use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
 /// What sources say of one request lies at most this far apart in time.
-const APART_US: i64 = 15 * 60 * 1_000_000;
+const MAX_SKEW_US: i64 = 15 * 60 * 1_000_000;
 /// Activities asked of a source at a time.
 const PAGE: usize = 5000;
 /// Activities held while several sources are joined, beyond those that may still be joined with others.
-const HELD: usize = 60_000;
+const MAX_BUFFERED: usize = 60_000;
 
 /// The sequence.
-pub struct Joined<'a> {
+pub struct MergedHistory<'a> {
     query: PageQuery,
     predicate: Predicate,
     names: &'a Names,
@@ -28,7 +28,7 @@ pub struct Joined<'a> {
     matching: Option<HashSet<Id>>,
     ready: VecDeque<Activity>,
     /// Everything before this, in the order asked for, was given out.
-    given: Option<Timestamp>,
+    emitted: Option<Timestamp>,
     /// What was given out and is no longer held, by a hash of its id: what comes of it later is not given again.
     forgotten: HashSet<u64>,
     /// Given out by an earlier run.
@@ -44,7 +44,7 @@ struct Stream<'a> {
     ended: bool,
 }
 
-impl<'a> Joined<'a> {
+impl<'a> MergedHistory<'a> {
     /// Of what a query keeps of several sources.
     pub fn new(sources: &'a [(SourceId, Arc<dyn Source>)], names: &'a Names, query: PageQuery) -> Self {
         let predicate = query.filter.predicate(&query.context);
@@ -56,7 +56,7 @@ impl<'a> Joined<'a> {
             streams: sources.iter().map(|(id, source)| stream((id, source))).collect(),
             matching: None,
             ready: VecDeque::new(),
-            given: None,
+            emitted: None,
             forgotten: HashSet::new(),
             after: None,
             ended: false,
@@ -73,9 +73,10 @@ impl<'a> Joined<'a> {
             // What belongs to what is still to come begins at most so far before it.
             let (at, newest_first) = (cursor.at(), self.query.newest_first);
             if newest_first {
-                self.query.until = Some(at.plus_us(APART_US + 1)).min(self.query.until.or(Some(Timestamp(i64::MAX))));
+                self.query.until =
+                    Some(at.plus_us(MAX_SKEW_US + 1)).min(self.query.until.or(Some(Timestamp(i64::MAX))));
             } else {
-                self.query.since = Some(at.plus_us(-APART_US)).max(self.query.since);
+                self.query.since = Some(at.plus_us(-MAX_SKEW_US)).max(self.query.since);
             }
         }
         self.after = cursor;
@@ -85,16 +86,16 @@ impl<'a> Joined<'a> {
     /// The next activity that the filter keeps.
     pub async fn next(&mut self) -> Result<Option<Activity>> {
         if self.streams.len() == 1 {
-            return self.next_of_one().await;
+            return self.next_from_single().await;
         }
         while self.ready.is_empty() && !self.ended {
-            self.read_on().await?;
+            self.read_next_page().await?;
         }
         Ok(self.ready.pop_front())
     }
 
     /// One source has nothing to be joined with: it filters by itself.
-    async fn next_of_one(&mut self) -> Result<Option<Activity>> {
+    async fn next_from_single(&mut self) -> Result<Option<Activity>> {
         let stream = &mut self.streams[0];
         while self.ready.is_empty() && !stream.ended {
             let page = stream.source.page(&self.query, stream.cursor.as_ref()).await?;
@@ -106,7 +107,7 @@ impl<'a> Joined<'a> {
     }
 
     /// Reads a page of the source that is furthest behind, and gives out what is complete.
-    async fn read_on(&mut self) -> Result<()> {
+    async fn read_next_page(&mut self) -> Result<()> {
         let newest_first = self.query.newest_first;
         if self.predicate.needs_payload() && self.matching.is_none() {
             self.matching = Some(self.match_by_payload().await?);
@@ -127,21 +128,21 @@ impl<'a> Joined<'a> {
         let open = self.streams.iter().filter(|stream| !stream.ended);
         let complete = match open.map(|stream| stream.reached.map_or(i64::MIN, order)).min() {
             Some(i64::MIN) => return Ok(()),
-            Some(reached) => reached - APART_US,
+            Some(reached) => reached - MAX_SKEW_US,
             None => {
                 self.ended = true;
                 i64::MAX
             }
         };
         let store = &self.store;
-        let given = self.given.map_or(i64::MIN, order);
+        let given = self.emitted.map_or(i64::MIN, order);
         let rows = store.all_rows();
         let due = |row: &Row| (given..complete).contains(&order(store.started(*row)));
         // Rows lie in order of time: the due ones are one stretch.
         let first = rows.partition_point(|row| !due(row) && (order(store.started(*row)) < given) != newest_first);
         let stretch = rows[first..].iter().take_while(|row| due(row)).map(|row| store.get(*row));
         let keeps = |activity: &Activity| {
-            let named = Named { activity, names: self.names, payload: None };
+            let named = NamedRecord { activity, names: self.names, payload: None };
             match &self.matching {
                 Some(matching) => matching.contains(&activity.id),
                 None => self.predicate.keeps(&named),
@@ -158,19 +159,23 @@ impl<'a> Joined<'a> {
             found.reverse();
         }
         self.ready.extend(found);
-        self.given = Some(Timestamp(if newest_first { complete.saturating_neg() } else { complete }));
-        if self.store.len() > HELD {
-            self.forget();
+        self.emitted = Some(Timestamp(if newest_first { complete.saturating_neg() } else { complete }));
+        if self.store.len() > MAX_BUFFERED {
+            self.evict();
         }
         Ok(())
     }
 
     /// Lets go of what was given out long ago: history of any length takes as much memory as this.
-    fn forget(&mut self) {
+    fn evict(&mut self) {
         let newest_first = self.query.newest_first;
-        let Some(given) = self.given else { return };
+        let Some(given) = self.emitted else { return };
         let is_old = |at: Timestamp| {
-            if newest_first { at.0 > given.0.saturating_add(APART_US) } else { at.0 < given.0.saturating_sub(APART_US) }
+            if newest_first {
+                at.0 > given.0.saturating_add(MAX_SKEW_US)
+            } else {
+                at.0 < given.0.saturating_sub(MAX_SKEW_US)
+            }
         };
         let held = std::mem::replace(&mut self.store, Store::new(self.names.clone()));
         let (mut kept, hasher) = (Vec::new(), foldhash::quality::FixedState::default());

@@ -2,7 +2,7 @@
 
 use super::Tables;
 use super::connection::Connections;
-use super::mapping::{Mapping, Sort};
+use super::mapping::{ColumnType, Mapping};
 use crosstail_core::model::{Diagnosis, RETENTION_DAYS};
 use sqlx::Row as _;
 use sqlx::postgres::PgConnection;
@@ -10,7 +10,7 @@ use sqlx::postgres::PgConnection;
 /// A table of fewer rows needs no index.
 const SMALL: f32 = 10_000.0;
 
-pub(super) async fn examine(connections: &Connections, tables: &Tables) -> Result<Vec<Diagnosis>, sqlx::Error> {
+pub(super) async fn diagnose(connections: &Connections, tables: &Tables) -> Result<Vec<Diagnosis>, sqlx::Error> {
     let mut diagnoses = Vec::new();
     let mut reading = connections.read().await?;
     role(reading.on(), &mut diagnoses).await?;
@@ -18,7 +18,7 @@ pub(super) async fn examine(connections: &Connections, tables: &Tables) -> Resul
         rights(reading.on(), mapping, &mut diagnoses).await?;
         indexes(reading.on(), mapping, &mut diagnoses).await?;
         retention(reading.on(), mapping, &mut diagnoses).await?;
-        wakes(reading.on(), mapping, &tables.schemas.join("|"), &mut diagnoses).await?;
+        check_notify_trigger(reading.on(), mapping, &tables.schemas.join("|"), &mut diagnoses).await?;
     }
     reading.end().await?;
     Ok(diagnoses)
@@ -95,7 +95,7 @@ fn indexed(mapping: &Mapping, path: &str) -> Option<(String, String)> {
     if keys.is_empty() {
         return Some((column.name.clone(), column.name.clone()));
     }
-    if column.sort != Sort::Json {
+    if column.column_type != ColumnType::Json {
         return None;
     }
     let of = |suffix: &str| keys.iter().map(|key| format!("'{key}'{suffix}")).collect::<Vec<_>>().join(", ");
@@ -174,7 +174,7 @@ async fn retention(
     diagnoses: &mut Vec<Diagnosis>,
 ) -> Result<(), sqlx::Error> {
     let (table, time) = (&mapping.table.name, &mapping.table.time);
-    if mapping.relation.column(time).is_none_or(|column| column.sort != Sort::Time) {
+    if mapping.relation.column(time).is_none_or(|column| column.column_type != ColumnType::Time) {
         return Ok(());
     }
     let text = format!(
@@ -197,7 +197,7 @@ async fn retention(
     Ok(())
 }
 
-async fn wakes(
+async fn check_notify_trigger(
     on: &mut PgConnection,
     mapping: &Mapping,
     schemas: &str,

@@ -15,11 +15,11 @@ pub struct Window {
 
 /// What is usual, of windows of one length.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Usual {
+pub struct ActivityBaseline {
     /// Windows looked at, the empty ones, too.
     windows: u64,
     /// Of which had activities.
-    spoke: u64,
+    active: u64,
     /// Per cent of success of the windows that had enough of it.
     success: Mean,
     /// The squares of those.
@@ -27,35 +27,35 @@ pub struct Usual {
 }
 
 /// Fewer windows than these tell nothing.
-const ENOUGH: u64 = 12;
+const MIN_WINDOWS: u64 = 12;
 /// Fewer finished activities than these tell nothing of a window's success.
-const FINISHED: u64 = 10;
+const MIN_FINISHED: u64 = 10;
 /// Success that never varied in so few windows is taken to vary by so many per cent all the same.
-const LEAST_SPREAD: f64 = 0.5;
+const MIN_DEVIATION: f64 = 0.5;
 
-impl Usual {
+impl ActivityBaseline {
     /// Of the windows that had activities, among so many in all.
     pub fn of(filled: impl IntoIterator<Item = Window>, windows: u64) -> Self {
         let mut usual = Self { windows, ..Self::default() };
         for window in filled.into_iter().filter(|window| window.count > 0) {
-            usual.spoke += 1;
-            if let Some(percent) = success(window).filter(|_| window.finished >= FINISHED) {
+            usual.active += 1;
+            if let Some(percent) = success(window).filter(|_| window.finished >= MIN_FINISHED) {
                 usual.success.add(Some(percent));
                 usual.squares += percent * percent;
             }
         }
-        usual.windows = usual.windows.max(usual.spoke);
+        usual.windows = usual.windows.max(usual.active);
         usual
     }
 
     /// Per cent of the windows that had activities.
-    pub fn spoke_percent(&self) -> Option<f64> {
-        (self.windows >= ENOUGH).then(|| 100.0 * self.spoke as f64 / self.windows as f64)
+    pub fn active_percent(&self) -> Option<f64> {
+        (self.windows >= MIN_WINDOWS).then(|| 100.0 * self.active as f64 / self.windows as f64)
     }
 
     /// Mean and standard deviation of the windows' success, in per cent.
     pub fn success_percent(&self) -> Option<(f64, f64)> {
-        let mean = self.success.value().filter(|_| self.success.count >= ENOUGH)?;
+        let mean = self.success.value().filter(|_| self.success.count >= MIN_WINDOWS)?;
         let variance = (self.squares / self.success.count as f64 - mean * mean).max(0.0);
         Some((mean, variance.sqrt()))
     }
@@ -67,7 +67,7 @@ impl Usual {
         let now = success(window)?;
         let p = (mean / 100.0).clamp(0.0, 1.0);
         let chance = 100.0 * (p * (1.0 - p) / window.finished as f64).sqrt();
-        Some((mean - now) / (spread.max(LEAST_SPREAD).powi(2) + chance * chance).sqrt())
+        Some((mean - now) / (spread.max(MIN_DEVIATION).powi(2) + chance * chance).sqrt())
     }
 }
 
@@ -87,16 +87,16 @@ mod tests {
 
     #[test]
     fn little_is_usual_of_little() {
-        let usual = Usual::of([window(100, 1); 11], 11);
-        assert_eq!((usual.spoke_percent(), usual.success_percent()), (None, None));
+        let usual = ActivityBaseline::of([window(100, 1); 11], 11);
+        assert_eq!((usual.active_percent(), usual.success_percent()), (None, None));
         // Windows too small for a share still say that it spoke.
-        let usual = Usual::of([window(3, 3); 20], 40);
-        assert_eq!((usual.spoke_percent(), usual.success_percent()), (Some(50.0), None));
+        let usual = ActivityBaseline::of([window(3, 3); 20], 40);
+        assert_eq!((usual.active_percent(), usual.success_percent()), (Some(50.0), None));
     }
 
     #[test]
     fn a_fall_is_told_from_chance() {
-        let usual = Usual::of((0..48).map(|n| window(200, 2 + n % 5)), 48);
+        let usual = ActivityBaseline::of((0..48).map(|n| window(200, 2 + n % 5)), 48);
         let (mean, spread) = usual.success_percent().expect("enough");
         assert!((mean - 98.0).abs() < 0.1 && spread < 1.0, "{mean} {spread}");
         let below = |finished, failed| usual.deviations_below(window(finished, failed)).expect("known");

@@ -1,7 +1,7 @@
 //! Other programs that are given the terminal for a while: an editor, a pager, a command that reads a text.
 
 use super::terminal;
-use crate::app::{Outside, Program};
+use crate::app::{ExternalProgram, Program};
 use crosstail_core::model::visible;
 use crosstail_export::safe_json_text;
 use std::fs::File;
@@ -9,10 +9,10 @@ use std::io::{self, BufRead as _, Write as _};
 use std::process::{Command, ExitStatus, Stdio};
 
 /// Runs it until it ends; what to say where it could not be run, or failed.
-pub(super) fn run(outside: &Outside) -> Option<String> {
+pub(super) fn run(outside: &ExternalProgram) -> Option<String> {
     let text =
         if outside.ending == "json" { safe_json_text(&outside.text) } else { visible(&outside.text).into_owned() };
-    let lent = terminal::lend();
+    let lent = terminal::release();
     let done = match &outside.program {
         Program::Pipe(command) => pipe(command, &text),
         Program::Editor => open(r#"eval "${VISUAL:-${EDITOR:-vi}} \"\$1\"""#, &text, outside.ending),

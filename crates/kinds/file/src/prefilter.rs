@@ -4,33 +4,33 @@
 //! them; everything else is left to the filter itself. A line that is one part of several is never rejected as a
 //! whole: its request's hash is kept, and the joined activity is tested.
 
-use crosstail_core::filter::{Field, Predicate, Target as Compared, Test};
+use crosstail_core::filter::{Field, Matcher, Operand as Compared, Predicate};
 use crosstail_core::model::Level;
 use crosstail_core::schema::{Assembler, Schema, Target};
 
 /// The clauses that can be asked of raw values.
 #[derive(Debug, Default)]
-pub(super) struct Quick<'p> {
-    clauses: Vec<(Target, &'p Test)>,
+pub(super) struct LinePrefilter<'p> {
+    clauses: Vec<(Target, &'p Matcher)>,
 }
 
-impl<'p> Quick<'p> {
+impl<'p> LinePrefilter<'p> {
     pub(super) fn new(predicate: &'p Predicate) -> Self {
         let parts = match predicate {
             Predicate::And(parts) => parts.as_slice(),
             other => std::slice::from_ref(other),
         };
         let clauses = parts.iter().filter_map(|part| {
-            let Predicate::Leaf(leaf) = part else { return None };
+            let Predicate::Compare(leaf) = part else { return None };
             let Compared::Field(field) = leaf.target else { return None };
             let target = match (field, &leaf.test) {
-                (Field::System, Test::Text(_)) => Target::System,
-                (Field::Method, Test::Text(_)) => Target::Method,
-                (Field::Url, Test::Text(_)) => Target::Url,
-                (Field::Message, Test::Text(_)) => Target::Message,
-                (Field::Error, Test::Text(_)) => Target::Error,
-                (Field::Level, Test::Word(_)) => Target::Level,
-                (Field::Http, Test::Number(_)) => Target::HttpStatus,
+                (Field::System, Matcher::Text(_)) => Target::System,
+                (Field::Method, Matcher::Text(_)) => Target::Method,
+                (Field::Url, Matcher::Text(_)) => Target::Url,
+                (Field::Message, Matcher::Text(_)) => Target::Message,
+                (Field::Error, Matcher::Text(_)) => Target::Error,
+                (Field::Level, Matcher::Word(_)) => Target::Level,
+                (Field::Http, Matcher::Number(_)) => Target::HttpStatus,
                 _ => return None,
             };
             (!leaf.negated && !leaf.or_absent).then_some((target, &leaf.test))
@@ -41,14 +41,14 @@ impl<'p> Quick<'p> {
     /// Whether a clause fails for certain.
     pub(super) fn rejects(&self, record: &Assembler<'_>, schema: &Schema) -> bool {
         self.clauses.iter().any(|(target, test)| match test {
-            Test::Text(patterns) => {
+            Matcher::Text(patterns) => {
                 record.raw(*target).is_some_and(|text| !patterns.iter().any(|pattern| pattern.test(&text)))
             }
-            Test::Word(mask) => record
+            Matcher::Word(mask) => record
                 .raw(*target)
                 .and_then(|text| Level::parse_any(schema.definition().word("level", &text)))
                 .is_some_and(|level| mask & (1 << level as u8) == 0),
-            Test::Number(intervals) => record
+            Matcher::Number(intervals) => record
                 .raw_number(*target)
                 .is_some_and(|n| (100.0..1000.0).contains(&n) && !intervals.iter().any(|i| i.contains(n.trunc()))),
             _ => false,

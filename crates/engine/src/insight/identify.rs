@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// One way to look for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Clue {
+pub struct Candidate {
     /// What the text was taken for.
     pub what: &'static str,
     /// The filter that finds it.
@@ -81,15 +81,15 @@ fn anywhere(text: &str) -> String {
 }
 
 /// The ways to look for a text, the most exact first. Empty for an empty text.
-pub fn clues(text: &str) -> Vec<Clue> {
+pub fn candidates(text: &str) -> Vec<Candidate> {
     let text = text.trim().trim_matches(['"', '\'', '`', '<', '>']).trim();
     if text.is_empty() {
         return Vec::new();
     }
-    let mut found: Vec<Clue> = Vec::new();
+    let mut found: Vec<Candidate> = Vec::new();
     let mut add = |what: &'static str, filter: String| {
         if !filter.is_empty() && found.iter().all(|clue| clue.filter != filter) {
-            found.push(Clue { what, filter });
+            found.push(Candidate { what, filter });
         }
     };
     let parent = text.strip_prefix("traceparent:").unwrap_or(text).trim();
@@ -187,7 +187,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn first(text: &str) -> (&'static str, String) {
-        let clue = clues(text).into_iter().next().expect("a clue");
+        let clue = candidates(text).into_iter().next().expect("a clue");
         (clue.what, clue.filter)
     }
 
@@ -203,21 +203,21 @@ mod tests {
         assert!(first(id).1.starts_with(&format!("id:{id} OR request:{id} OR corr:{id} OR parent:{id}")));
         let (what, filter) = first("https://sap.example/po/create?x=1#top");
         assert_eq!((what, filter.as_str()), ("an address", "url:\"https://sap.example/po/create?x=1\""));
-        let order: Vec<_> = clues("PO-4711").into_iter().map(|clue| clue.filter).collect();
+        let order: Vec<_> = candidates("PO-4711").into_iter().map(|clue| clue.filter).collect();
         assert_eq!(order[1], "\"PO-4711\"");
         assert!(order[2].contains("req.body:\"PO-4711\""));
         let line = format!(r#"2026-11-20 INFO {{"message":"API Request Started","metadata":{{"requestId":"{id}"}}}}"#);
-        let all = clues(&line);
+        let all = candidates(&line);
         assert!(all[0].filter.contains(&format!("request:{id}")), "{all:?}");
         assert_eq!(all[1].filter, "\"API Request Started\"");
         assert!(first("ERROR sync failed request_id=req-77 after 3 tries").1.contains("request:req-77"));
-        assert!(clues("  \n").is_empty());
+        assert!(candidates("  \n").is_empty());
     }
 
     proptest! {
         #[test]
         fn whatever_is_pasted_gives_filters_that_parse(text in ".{0,60}") {
-            for clue in clues(&text) {
+            for clue in candidates(&text) {
                 prop_assert!(Filter::parse(&clue.filter).is_ok(), "{} of {:?}", clue.filter, text);
             }
         }

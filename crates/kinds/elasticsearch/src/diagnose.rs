@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 /// What is written should be found within this many seconds.
 const REFRESH_S: f64 = 5.0;
 
-pub(super) async fn examine(cluster: &Elasticsearch, now: Timestamp) -> Result<Vec<Diagnosis>, Error> {
+pub(super) async fn diagnose(cluster: &Elasticsearch, now: Timestamp) -> Result<Vec<Diagnosis>, Error> {
     let mut diagnoses = Vec::new();
     rights(cluster, &mut diagnoses).await?;
     let path = format!("/{}/_settings?flat_settings=true&ignore_unavailable=true", in_path(&cluster.pattern));

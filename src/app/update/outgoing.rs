@@ -1,17 +1,19 @@
 //! What leaves the screen: copies, other programs, marks with notes, incidents.
 
 use super::detail::run_jq;
-use crate::app::{Action, Detail, Effect, Mark, Outside, Overlay, Program, Prompt, Purpose, Screen, State, reports};
+use crate::app::{
+    Action, AppState, Detail, Effect, ExternalProgram, Mark, Overlay, Program, Prompt, PromptKind, Screen, reports,
+};
 use crosstail_core::model::Activity;
-use crosstail_export::{Whole, curl, markdown, record_json, shell_quote};
+use crosstail_export::{FullRecord, curl, markdown, record_json, shell_quote};
 
 /// Asks for a line.
-pub(super) fn ask(state: &mut State, purpose: Purpose, text: String) {
+pub(super) fn open_prompt(state: &mut AppState, purpose: PromptKind, text: String) {
     state.overlays.push(Overlay::Prompt(Prompt { purpose, text }));
 }
 
 /// What the prompt does with an action.
-pub(super) fn in_prompt(state: &mut State, action: Action) -> Option<Vec<Effect>> {
+pub(super) fn in_prompt(state: &mut AppState, action: Action) -> Option<Vec<Effect>> {
     match action {
         Action::Back => {
             state.overlays.pop();
@@ -26,20 +28,20 @@ pub(super) fn in_prompt(state: &mut State, action: Action) -> Option<Vec<Effect>
     Some(Vec::new())
 }
 
-fn answer(state: &mut State, prompt: Prompt) -> Vec<Effect> {
+fn answer(state: &mut AppState, prompt: Prompt) -> Vec<Effect> {
     let text = prompt.text.trim().to_owned();
     match prompt.purpose {
-        Purpose::Jq => return run_jq(state, &text),
-        Purpose::Note(activity) => {
+        PromptKind::Jq => return run_jq(state, &text),
+        PromptKind::Note(activity) => {
             state.marks.insert(activity.id.clone(), Mark { activity: *activity, note: text });
-            state.say("marked with a note; B writes what is marked as an incident");
+            state.notify("marked with a note; B writes what is marked as an incident");
         }
-        Purpose::Pipe if text.is_empty() => {}
-        Purpose::Pipe => return outside(state, Program::Pipe(text)),
-        Purpose::Report if text.is_empty() => {}
-        Purpose::Report => return vec![Effect::Report(text, Box::new(reports::of_screen(state)))],
-        Purpose::Bundle if text.is_empty() => {}
-        Purpose::Bundle => {
+        PromptKind::Pipe if text.is_empty() => {}
+        PromptKind::Pipe => return run_external(state, Program::Pipe(text)),
+        PromptKind::Report if text.is_empty() => {}
+        PromptKind::Report => return vec![Effect::Report(text, Box::new(reports::of_screen(state)))],
+        PromptKind::Bundle if text.is_empty() => {}
+        PromptKind::Bundle => {
             let mut marks: Vec<Mark> = state.marks.values().cloned().collect();
             for mark in &mut marks {
                 if let Some(row) = state.store.find(&mark.activity.id) {
@@ -47,14 +49,14 @@ fn answer(state: &mut State, prompt: Prompt) -> Vec<Effect> {
                 }
             }
             marks.sort_by(|a, b| (a.activity.started_at, &a.activity.id).cmp(&(b.activity.started_at, &b.activity.id)));
-            return vec![Effect::Bundle(text, marks)];
+            return vec![Effect::WriteIncident(text, marks)];
         }
     }
     Vec::new()
 }
 
 /// The opened activity, else the selected one.
-fn current(state: &State) -> Option<Activity> {
+fn current_activity(state: &AppState) -> Option<Activity> {
     match &state.detail {
         Some(detail) => Some(detail.activity.clone()),
         None => state.list.current(&state.store).map(|row| state.store.get(row)),
@@ -62,11 +64,11 @@ fn current(state: &State) -> Option<Activity> {
 }
 
 /// Marks the activity, or takes its mark away.
-pub(super) fn mark(state: &mut State) {
-    let Some(activity) = current(state) else { return };
+pub(super) fn mark(state: &mut AppState) {
+    let Some(activity) = current_activity(state) else { return };
     match state.marks.get(&activity.id) {
         Some(mark) if !mark.note.is_empty() => {
-            state.say("it has a note: # edits it; without a note m takes the mark away");
+            state.notify("it has a note: # edits it; without a note m takes the mark away");
         }
         Some(_) => drop(state.marks.remove(&activity.id)),
         None => drop(state.marks.insert(activity.id.clone(), Mark { activity, note: String::new() })),
@@ -74,25 +76,25 @@ pub(super) fn mark(state: &mut State) {
 }
 
 /// Asks for a note on the activity.
-pub(super) fn note(state: &mut State) {
-    if let Some(activity) = current(state) {
+pub(super) fn note(state: &mut AppState) {
+    if let Some(activity) = current_activity(state) {
         let text = state.marks.get(&activity.id).map(|mark| mark.note.clone()).unwrap_or_default();
-        ask(state, Purpose::Note(Box::new(activity)), text);
+        open_prompt(state, PromptKind::Note(Box::new(activity)), text);
     }
 }
 
 /// Asks where the incident is written.
-pub(super) fn bundle(state: &mut State) {
+pub(super) fn write_incident(state: &mut AppState) {
     if state.marks.is_empty() {
-        state.say("nothing is marked; m marks, # marks with a note");
+        state.notify("nothing is marked; m marks, # marks with a note");
         return;
     }
     let at = state.now.utc().with_timezone(&state.zone).format("incident-%Y-%m-%d-%H%M");
-    ask(state, Purpose::Bundle, at.to_string());
+    open_prompt(state, PromptKind::Bundle, at.to_string());
 }
 
 /// Asks where the report of this screen is written.
-pub(super) fn report(state: &mut State) {
+pub(super) fn report(state: &mut AppState) {
     let screen = match state.screen {
         Screen::Health => "health",
         Screen::System => "system",
@@ -100,21 +102,21 @@ pub(super) fn report(state: &mut State) {
         Screen::Contrast | Screen::Sources | Screen::Explore | Screen::FirstRun => "activity",
     };
     let at = state.now.utc().with_timezone(&state.zone).format("%Y-%m-%d-%H%M");
-    ask(state, Purpose::Report, format!("{screen}-{at}.html"));
+    open_prompt(state, PromptKind::Report, format!("{screen}-{at}.html"));
 }
 
 /// Everything known of the opened activity, to be put into words.
-fn whole<'a>(state: &'a State, detail: &'a Detail) -> Whole<'a> {
-    let difference = detail.against.as_ref().and_then(|against| {
+fn full_record<'a>(state: &'a AppState, detail: &'a Detail) -> FullRecord<'a> {
+    let difference = detail.side_by_side.as_ref().and_then(|against| {
         let right = against.right.as_ref()?;
         Some((against.why.as_str(), right, &**against.compared.get()?))
     });
-    Whole {
+    FullRecord {
         activity: &detail.activity,
         payload: detail.opened.get().map(|opened| &opened.payload),
         chain: &detail.chain,
         trace: &detail.trace,
-        usual: &detail.usual,
+        usual: &detail.typical_latency,
         policy: state.policy(&detail.activity),
         difference,
         names: state.store.names(),
@@ -122,7 +124,7 @@ fn whole<'a>(state: &'a State, detail: &'a Detail) -> Whole<'a> {
 }
 
 /// The command that opens this view again.
-fn reopen(state: &State) -> String {
+fn reopen_command(state: &AppState) -> String {
     let mut command = state.invocation.clone();
     let filter = state.filter.applied.text();
     if !filter.is_empty() {
@@ -135,11 +137,11 @@ fn reopen(state: &State) -> String {
     command
 }
 
-pub(super) fn copy(state: &mut State, action: Action) -> Vec<Effect> {
+pub(super) fn copy(state: &mut AppState, action: Action) -> Vec<Effect> {
     if action == Action::CopyView {
-        return vec![Effect::Copy(reopen(state))];
+        return vec![Effect::Copy(reopen_command(state))];
     }
-    let Some(activity) = current(state) else { return Vec::new() };
+    let Some(activity) = current_activity(state) else { return Vec::new() };
     let detail = state.detail.as_ref();
     let payload = detail.and_then(|detail| detail.opened.get()).map(|opened| &opened.payload);
     let outline = detail.and_then(Detail::outline).filter(|outline| !outline.is_empty());
@@ -152,17 +154,17 @@ pub(super) fn copy(state: &mut State, action: Action) -> Vec<Effect> {
         Action::CopyPath => outline.and_then(|outline| outline.path(outline.selected)),
         Action::CopyBody => outline.and_then(|outline| outline.whole(outline.selected)).or_else(body),
         Action::CopyCurl => payload.map(|payload| curl(&activity, payload)),
-        Action::CopyWhole => payload.and(detail).and_then(|detail| whole(state, detail).json_text().ok()),
+        Action::CopyWhole => payload.and(detail).and_then(|detail| full_record(state, detail).json_text().ok()),
         Action::CopyMarkdown => payload.and(detail).map(|detail| {
             let note = state.marks.get(&activity.id).map_or("", |mark| mark.note.as_str());
-            markdown(&whole(state, detail), note, &reopen(state))
+            markdown(&full_record(state, detail), note, &reopen_command(state))
         }),
         _ => record_json(&activity, state.store.names()).ok(),
     };
     match text {
         Some(text) => vec![Effect::Copy(text)],
         None => {
-            state.say(match action {
+            state.notify(match action {
                 Action::CopyPath => "open request, response or raw first: a path is of a value",
                 _ => "open the activity first: its payload is not loaded",
             });
@@ -172,7 +174,7 @@ pub(super) fn copy(state: &mut State, action: Action) -> Vec<Effect> {
 }
 
 /// Gives a program the value under the cursor, else the whole activity as JSON.
-pub(super) fn outside(state: &mut State, program: Program) -> Vec<Effect> {
+pub(super) fn run_external(state: &mut AppState, program: Program) -> Vec<Effect> {
     let outline = state.detail.as_ref().and_then(Detail::outline).filter(|outline| !outline.is_empty());
     let value = outline.and_then(|outline| outline.whole(outline.selected));
     let (text, ending) = match value {
@@ -181,11 +183,11 @@ pub(super) fn outside(state: &mut State, program: Program) -> Vec<Effect> {
         None => {
             let loaded = state.detail.as_ref().filter(|detail| detail.opened.get().is_some());
             let all = match loaded {
-                Some(detail) => whole(state, detail).json_text().ok(),
-                None => current(state).and_then(|activity| record_json(&activity, state.store.names()).ok()),
+                Some(detail) => full_record(state, detail).json_text().ok(),
+                None => current_activity(state).and_then(|activity| record_json(&activity, state.store.names()).ok()),
             };
             (all, "json")
         }
     };
-    text.map(|text| vec![Effect::Outside(Outside { program, text, ending })]).unwrap_or_default()
+    text.map(|text| vec![Effect::RunExternal(ExternalProgram { program, text, ending })]).unwrap_or_default()
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 /// A table of fewer rows needs no index.
 const SMALL: i64 = 10_000;
 
-pub(super) async fn examine(pool: &SqlitePool, mapping: &Mapping, path: &Path) -> Result<Vec<Diagnosis>, sqlx::Error> {
+pub(super) async fn diagnose(pool: &SqlitePool, mapping: &Mapping, path: &Path) -> Result<Vec<Diagnosis>, sqlx::Error> {
     let mut diagnoses = Vec::new();
     let (table, quoted) = (&mapping.table.name, mapping.table.name.replace('"', "\"\""));
     let count: i64 =

@@ -14,20 +14,20 @@ const TIME_LIMIT: Duration = Duration::from_secs(20);
 /// Newest activities that are looked at.
 const SAMPLE: usize = 200;
 /// A clock that is further off is told, in seconds.
-const SKEW_S: f64 = 2.0;
+const MAX_SKEW_S: f64 = 2.0;
 /// A group that is further behind is late, in messages.
-const BEHIND: f64 = 10_000.0;
+const MAX_LAG: f64 = 10_000.0;
 
 /// What was found of a source.
 #[derive(Debug, Clone, Default)]
-pub struct Examined {
+pub struct SourceDiagnosis {
     /// Server and version.
     pub server: Option<String>,
     /// What was found, in the order of looking.
     pub diagnoses: Vec<Diagnosis>,
 }
 
-impl Examined {
+impl SourceDiagnosis {
     /// The worst of it.
     pub fn worst(&self) -> Grade {
         self.diagnoses.iter().map(|diagnosis| diagnosis.grade).max().unwrap_or(Grade::Ok)
@@ -35,8 +35,8 @@ impl Examined {
 }
 
 /// Examines a source; `endpoints` is where it is in the network.
-pub async fn examine(source: Arc<dyn Source>, endpoints: Vec<Endpoint>, clock: &Clock) -> Examined {
-    let mut examined = Examined::default();
+pub async fn diagnose(source: Arc<dyn Source>, endpoints: Vec<Endpoint>, clock: &Clock) -> SourceDiagnosis {
+    let mut examined = SourceDiagnosis::default();
     let reachable = address(&endpoints, &mut examined.diagnoses).await;
     if let Some(network) = &source.kind().network {
         encryption(network, &endpoints, &mut examined.diagnoses);
@@ -48,7 +48,7 @@ pub async fn examine(source: Arc<dyn Source>, endpoints: Vec<Endpoint>, clock: &
     let probe = match limited(source.probe()).await {
         Ok(probe) => probe,
         Err(error) => {
-            examined.diagnoses.push(refused(error));
+            examined.diagnoses.push(connect_problem(error));
             return examined;
         }
     };
@@ -74,19 +74,19 @@ pub async fn examine(source: Arc<dyn Source>, endpoints: Vec<Endpoint>, clock: &
                 let newest = page.items.first().map(|activity| activity.started_at);
                 volume(source.as_ref(), newest, now, &mut examined.diagnoses).await;
             }
-            Err(error) => examined.diagnoses.push(refused(error)),
+            Err(error) => examined.diagnoses.push(connect_problem(error)),
         }
     }
-    match limited(source.examine(now)).await {
+    match limited(source.diagnose(now)).await {
         Ok(found) => examined.diagnoses.extend(found),
-        Err(error) => examined.diagnoses.push(refused(error)),
+        Err(error) => examined.diagnoses.push(connect_problem(error)),
     }
     match limited(source.vitals(now.plus_ms(-900_000))).await {
         Ok(vitals) => {
             examined.diagnoses.extend(vitals.checks.iter().map(of_check));
             examined.diagnoses.extend(vitals.metrics.iter().filter(|m| m.name == "lag").map(of_lag));
         }
-        Err(error) => examined.diagnoses.push(refused(error)),
+        Err(error) => examined.diagnoses.push(connect_problem(error)),
     }
     examined
 }
@@ -101,7 +101,7 @@ async fn limited<T>(work: impl Future<Output = Result<T, SourceError>>) -> Resul
     }
 }
 
-fn refused(error: SourceError) -> Diagnosis {
+fn connect_problem(error: SourceError) -> Diagnosis {
     let topic = match error.kind {
         ErrorKind::Connect | ErrorKind::Timeout => "address",
         ErrorKind::Auth => "credentials",
@@ -190,7 +190,7 @@ fn encryption(network: &Network, endpoints: &[Endpoint], diagnoses: &mut Vec<Dia
 
 fn skew(ahead_us: i64) -> Diagnosis {
     let seconds = ahead_us as f64 / 1e6;
-    if seconds.abs() < SKEW_S {
+    if seconds.abs() < MAX_SKEW_S {
         return Diagnosis::ok("clock", format!("within {} of ours", Unit::Seconds.text(seconds.abs().max(0.001))));
     }
     let way = if seconds > 0.0 { "ahead of" } else { "behind" };
@@ -209,14 +209,14 @@ async fn volume(source: &dyn Source, newest: Option<Timestamp>, now: Timestamp, 
                 format!("{count} activities of {} systems in the last day, {rate:.2} a second", groups.len()),
             ));
         }
-        Err(error) => diagnoses.push(refused(error)),
+        Err(error) => diagnoses.push(connect_problem(error)),
     }
     if let Some(newest) = newest {
         let age = now.since_us(newest) as f64 / 1e6;
         diagnoses.push(if age > 3600.0 {
             let text = format!("the newest activity is {} old", Unit::Seconds.text(age));
             Diagnosis::note("volume", text)
-        } else if age < -SKEW_S {
+        } else if age < -MAX_SKEW_S {
             let text = format!("the newest activity is {} in the future", Unit::Seconds.text(-age));
             Diagnosis::warning("clock", text, "synchronise the clocks of those who write")
         } else {
@@ -240,7 +240,7 @@ fn of_lag(metric: &crosstail_core::model::Metric) -> Diagnosis {
     let text = format!("{}: {} messages behind", metric.labels_text(), metric.text());
     match metric.value {
         None => Diagnosis::note("lag", format!("{}: how far it is behind is not known", metric.labels_text())),
-        Some(lag) if lag > BEHIND => {
+        Some(lag) if lag > MAX_LAG => {
             Diagnosis::warning("lag", text, "more consumers in the group, up to one a partition")
         }
         Some(_) => Diagnosis::ok("lag", text),

@@ -82,7 +82,7 @@ mod tests {
             ("engineering_logs*".to_owned(), None, false),
         ];
         assert_eq!(of(&activity), stuck, "log_entries is not read, so it is not awaited");
-        let indexed = Place::new(es, Locator::of_table(0, "engineering_logs-1/x"));
+        let indexed = Place::new(es, Locator::table_key(0, "engineering_logs-1/x"));
         activity.places.push(Place { at: Some(Timestamp::from_millis(2500)), ..indexed });
         assert_eq!(of(&activity)[2], ("engineering_logs*".to_owned(), Some(1_380_000), true));
         let mut elsewhere = Activity::new(Id::Text("x".into()), Timestamp(0));

@@ -1,6 +1,6 @@
 //! What an examination looks at in files: how they are rotated, how old they are, whether we could write them.
 
-use super::Shared;
+use super::FileContext;
 use crosstail_core::model::{Diagnosis, RETENTION_DAYS, Timestamp, Unit};
 use crosstail_source::SourceError;
 use std::time::{Duration, SystemTime};
@@ -10,7 +10,7 @@ const LARGE: u64 = 1 << 30;
 /// A log that is written to should not be quiet for longer.
 const QUIET: Duration = Duration::from_hours(1);
 
-pub(super) fn examine(shared: &Shared, now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
+pub(super) fn diagnose(shared: &FileContext, now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
     let streams = shared.streams()?;
     let mut diagnoses = Vec::new();
     if streams.is_empty() {

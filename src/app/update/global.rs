@@ -2,13 +2,13 @@
 
 use super::detail::{open, open_tab};
 use super::keys::{edit_filter, narrow, palette};
-use super::take_away::{ask, bundle, copy, mark, note, outside, report};
-use super::{alerts, go_to, health, walk_history};
-use crate::app::{Action, COLUMNS, Effect, Focus, Overlay, Program, Purpose, Screen, State, Tab};
+use super::outgoing::{copy, mark, note, open_prompt, report, run_external, write_incident};
+use super::{alerts, health, set_filter, walk_history};
+use crate::app::{Action, AppState, COLUMNS, Effect, Focus, Overlay, Program, PromptKind, Screen, Tab};
 use crosstail_engine::store::Row;
 use crosstail_source::alert::AlertStatus;
 
-pub(super) fn anywhere(state: &mut State, action: Action) -> Vec<Effect> {
+pub(super) fn global(state: &mut AppState, action: Action) -> Vec<Effect> {
     let page = state.list.height.max(2) as isize - 1;
     match action {
         Action::Up => state.list.step(&state.store, -1),
@@ -34,11 +34,11 @@ pub(super) fn anywhere(state: &mut State, action: Action) -> Vec<Effect> {
         }
         Action::Back => {
             if state.detail.take().is_none() && state.screen == Screen::Explore && !state.filter.applied.is_all() {
-                state.say("Backspace clears the filter, q ends");
+                state.notify("Backspace clears the filter, q ends");
             }
         }
         Action::Filter => edit_filter(state),
-        Action::ClearFilter => return go_to(state, ""),
+        Action::ClearFilter => return set_filter(state, ""),
         Action::NextFailure | Action::PreviousFailure => {
             match state.list.find_failure(&state.store, action == Action::NextFailure) {
                 Some(row) => {
@@ -50,7 +50,7 @@ pub(super) fn anywhere(state: &mut State, action: Action) -> Vec<Effect> {
                         return effects;
                     }
                 }
-                None => state.say("no further failure"),
+                None => state.notify("no further failure"),
             }
         }
         Action::Keep | Action::Exclude => {
@@ -61,26 +61,26 @@ pub(super) fn anywhere(state: &mut State, action: Action) -> Vec<Effect> {
                 .and_then(|row| crosstail_core::filter::value_text(&state.store.get(row), field, state.store.names()));
             match value {
                 Some(value) => return narrow(state, field, &value, action == Action::Exclude),
-                None => state.say(format!("this activity has no {}", field.name())),
+                None => state.notify(format!("this activity has no {}", field.name())),
             }
         }
         Action::Compare => {
             state.screen = if state.screen == Screen::Contrast { Screen::Explore } else { Screen::Contrast };
-            state.line = 0;
+            state.selected_line = 0;
             state.focus = Focus::List;
             state.compute_contrast();
         }
         Action::Find => {
             let palette = palette(state);
             state.overlays.push(Overlay::Palette(palette));
-            state.say("type or paste an id, an address, an order number or a line");
+            state.notify("type or paste an id, an address, an order number or a line");
         }
-        Action::Jq => state.say("open an activity first: jq reads its body"),
-        Action::Editor => return outside(state, Program::Editor),
-        Action::Pager => return outside(state, Program::Pager),
-        Action::Pipe => ask(state, Purpose::Pipe, String::new()),
+        Action::Jq => state.notify("open an activity first: jq reads its body"),
+        Action::Editor => return run_external(state, Program::Editor),
+        Action::Pager => return run_external(state, Program::Pager),
+        Action::Pipe => open_prompt(state, PromptKind::Pipe, String::new()),
         Action::Note => note(state),
-        Action::Bundle => bundle(state),
+        Action::Bundle => write_incident(state),
         Action::Mark => mark(state),
         Action::NextMark => {
             let here = state.list.current(&state.store);
@@ -95,14 +95,14 @@ pub(super) fn anywhere(state: &mut State, action: Action) -> Vec<Effect> {
             let next = marked.iter().find(|(at, _)| *at > position).or(marked.first());
             match next.copied() {
                 Some((_, row)) => state.list.select(&state.store, row),
-                None => state.say("no marks in this view; m sets one"),
+                None => state.notify("no marks in this view; m sets one"),
             }
         }
         Action::ViewBack => return walk_history(state, -1),
         Action::ViewForward => return walk_history(state, 1),
         Action::Health => {
             state.screen = if state.screen == Screen::Health { Screen::Explore } else { Screen::Health };
-            state.line = 0;
+            state.selected_line = 0;
             state.focus = Focus::List;
             return health::refresh(state);
         }
@@ -113,7 +113,7 @@ pub(super) fn anywhere(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Report => report(state),
         Action::Sources => {
             state.screen = if state.screen == Screen::Sources { Screen::Explore } else { Screen::Sources };
-            state.line = 0;
+            state.selected_line = 0;
             state.focus = Focus::List;
         }
         Action::FocusNext | Action::FocusPrevious => cycle_focus(state, action == Action::FocusNext),
@@ -133,7 +133,7 @@ pub(super) fn anywhere(state: &mut State, action: Action) -> Vec<Effect> {
             if !state.themes.is_empty() {
                 state.theme = state.themes[(at + 1) % state.themes.len()].clone();
                 let text = format!("theme {}", state.theme);
-                state.say(text);
+                state.notify(text);
             }
             return vec![Effect::Redraw];
         }
@@ -165,14 +165,14 @@ pub(super) fn anywhere(state: &mut State, action: Action) -> Vec<Effect> {
         other => {
             if let Some(view) = other.number().and_then(|n| state.views.get(n)).cloned() {
                 state.screen = Screen::Explore;
-                return go_to(state, &view.filter);
+                return set_filter(state, &view.filter);
             }
         }
     }
     Vec::new()
 }
 
-fn cycle_focus(state: &mut State, forward: bool) {
+fn cycle_focus(state: &mut AppState, forward: bool) {
     let mut order = vec![Focus::List];
     if state.screen != Screen::Explore {
         return;
@@ -191,7 +191,7 @@ fn cycle_focus(state: &mut State, forward: bool) {
     state.focus = order[(at + by) % order.len()];
 }
 
-fn zoom(state: &mut State, closer: bool) {
+fn zoom(state: &mut AppState, closer: bool) {
     const MINUTE: i64 = 60_000_000;
     const SPANS: &[i64] =
         &[5 * MINUTE, 15 * MINUTE, 60 * MINUTE, 6 * 60 * MINUTE, 24 * 60 * MINUTE, 7 * 24 * 60 * MINUTE];

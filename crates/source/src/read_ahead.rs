@@ -5,12 +5,12 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
 /// So many queries may have a next page.
-const KEPT: usize = 4;
+const CAPACITY: usize = 4;
 
 /// What was read ahead, by the page that it is for.
-pub struct Waiting<T>(Mutex<VecDeque<(String, T)>>);
+pub struct ReadAhead<T>(Mutex<VecDeque<(String, T)>>);
 
-impl<T> Default for Waiting<T> {
+impl<T> Default for ReadAhead<T> {
     fn default() -> Self {
         Self(Mutex::default())
     }
@@ -21,7 +21,7 @@ fn page(query: &PageQuery, after: &Cursor) -> String {
     format!("{:?}", (filter.text(), context, since, until, newest_first, after))
 }
 
-impl<T> Waiting<T> {
+impl<T> ReadAhead<T> {
     /// What waits for the page of a query behind a cursor.
     pub fn take(&self, query: &PageQuery, after: Option<&Cursor>) -> Option<T> {
         let wanted = page(query, after?);
@@ -34,6 +34,6 @@ impl<T> Waiting<T> {
     pub fn keep(&self, query: &PageQuery, after: &Cursor, ahead: T) -> Option<T> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.push_back((page(query, after), ahead));
-        (kept.len() > KEPT).then(|| kept.pop_front()).flatten().map(|(_, ahead)| ahead)
+        (kept.len() > CAPACITY).then(|| kept.pop_front()).flatten().map(|(_, ahead)| ahead)
     }
 }

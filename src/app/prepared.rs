@@ -1,14 +1,14 @@
 //! A payload made ready for the screen: laid out once, off the screen's thread.
 
 use crosstail_core::model::{Body, Payload, RawRecord, Side};
-use crosstail_engine::insight::{Form, is_json_container, lay_out, size};
+use crosstail_engine::insight::{BodyFormat, format_body, is_json_container, size};
 use crosstail_engine::outline::Document;
 use serde_json::Value;
 use std::sync::Arc;
 
 /// The parts of a payload that are shown as trees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum PayloadSection {
     /// Request headers and body.
     Request,
     /// Response headers and body.
@@ -19,14 +19,14 @@ pub enum Part {
 
 /// A payload with its documents.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Opened {
+pub struct PreparedPayload {
     /// The payload.
     pub payload: Payload,
     request: Vec<Document>,
     response: Vec<Document>,
 }
 
-impl Opened {
+impl PreparedPayload {
     /// Reads every body once.
     pub fn new(payload: Payload) -> Self {
         let request = side(&payload.request, "req");
@@ -35,11 +35,11 @@ impl Opened {
     }
 
     /// The documents of a part.
-    pub fn documents(&self, part: Part) -> Vec<Document> {
+    pub fn documents(&self, part: PayloadSection) -> Vec<Document> {
         match part {
-            Part::Request => self.request.clone(),
-            Part::Response => self.response.clone(),
-            Part::Raw => self.metadata().into_iter().chain(self.payload.raw.iter().map(record)).collect(),
+            PayloadSection::Request => self.request.clone(),
+            PayloadSection::Response => self.response.clone(),
+            PayloadSection::Raw => self.metadata().into_iter().chain(self.payload.raw.iter().map(record)).collect(),
         }
     }
 
@@ -50,11 +50,11 @@ impl Opened {
     }
 
     /// The body's document of a part, where it is one that jq can read.
-    pub fn body(&self, part: Part) -> Option<&Document> {
+    pub fn body(&self, part: PayloadSection) -> Option<&Document> {
         let documents = match part {
-            Part::Request => &self.request,
-            Part::Response => &self.response,
-            Part::Raw => return None,
+            PayloadSection::Request => &self.request,
+            PayloadSection::Response => &self.response,
+            PayloadSection::Raw => return None,
         };
         documents.iter().find(|document| document.title == "body")
     }
@@ -102,19 +102,19 @@ fn header(headers: &Value, name: &str) -> Option<String> {
 }
 
 fn document(body: &Body, content_type: Option<&str>, prefix: &str) -> Document {
-    let laid = lay_out(body, content_type);
-    let said = content_type.filter(|sort| laid.form != Form::Json || !sort.contains("json"));
+    let laid = format_body(body, content_type);
+    let said = content_type.filter(|sort| laid.form != BodyFormat::Json || !sort.contains("json"));
     let bytes = body.truncation.as_ref().map_or(body.bytes as u64, |cut| cut.stored_bytes);
     let mut about = format!("{} {}", size(bytes), laid.form.describe());
     if let Some(sort) = said {
         about.push_str(&format!(", sent as {sort}"));
     }
-    let is_json = laid.form != Form::Text;
+    let is_json = laid.form != BodyFormat::Text;
     let text = match laid.text {
         std::borrow::Cow::Borrowed(_) => body.shared_text(),
         std::borrow::Cow::Owned(text) => Arc::new(text),
     };
-    let has_paths = laid.form == Form::Json;
+    let has_paths = laid.form == BodyFormat::Json;
     Document { path: format!("{prefix}.body"), title: "body".to_owned(), about, text, is_json, has_paths }
 }
 
