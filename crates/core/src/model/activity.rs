@@ -17,7 +17,7 @@ pub enum Locator {
     },
     /// A row of a table by integer key.
     Row(i64),
-    /// A record by text key; of another table than a source's first by its number and the key: see [`Locator::of_table`].
+    /// A record by text key; of another table than a source's first by its number and the key: see [`Locator::table_key`].
     Key(CompactString),
     /// A message of a topic.
     Message {
@@ -36,7 +36,7 @@ impl Locator {
         Self::Key(if number == 0 && !key.starts_with('#') { key.into() } else { format!("#{number} {key}").into() })
     }
 
-    /// The number of the table and the key, made by [`Self::of_table`].
+    /// The number of the table and the key, made by [`Self::table_key`].
     pub fn as_table_key(&self) -> Option<(usize, &str)> {
         let Self::Key(text) = self else { return None };
         match text.strip_prefix('#').and_then(|rest| rest.split_once(' ')) {

@@ -140,7 +140,7 @@ impl Stream {
 }
 
 /// Hash of the beginning up to the end of the first line that looks dated (eight digits), so that files which begin
-/// with the same banner are told apart; at most [`PRINT_BYTES`].
+/// with the same banner are told apart; at most [`FINGERPRINT_BYTES`].
 fn fingerprint(family: u64, head: &[u8]) -> Option<u64> {
     let head = &head[..head.len().min(FINGERPRINT_BYTES)];
     let mut end = None;

@@ -23,7 +23,7 @@ pub(super) struct Connections {
     pub(super) woken: AtomicBool,
 }
 
-/// A read-only transaction. Dropped without [`Reading::end`], its connection is closed.
+/// A read-only transaction. Dropped without [`ReadTransaction::end`], its connection is closed.
 pub(super) struct ReadTransaction<'a> {
     connection: PgConnection,
     connections: &'a Connections,
