@@ -1,5 +1,6 @@
-//! Names of sources and places, given a small number each so that a record need not carry them.
+//! A registry of the names of sources and places. Records store small numbers instead of names.
 
+use crate::number::{saturating_u16, saturating_u32};
 use std::sync::{Arc, RwLock};
 
 /// Number of a configured source.
@@ -25,25 +26,25 @@ struct NameTable {
 pub struct Names(Arc<RwLock<NameTable>>);
 
 impl Names {
-    /// Adds a source and gives its number.
+    /// Adds a source and returns its number.
     pub fn add_source(&self, name: &str) -> SourceId {
         let mut known = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         known.sources.push(Arc::from(name));
         known.tables.push(Vec::new());
-        SourceId((known.sources.len() - 1) as u16)
+        SourceId(saturating_u16(known.sources.len() - 1))
     }
 
-    /// Adds a place, or finds the one of that name.
+    /// The number of a place; adds it if it is new.
     pub fn place(&self, name: &str) -> NameId {
         let mut known = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         let found = known.places.iter().position(|place| &**place == name);
-        NameId(found.unwrap_or_else(|| {
+        NameId(saturating_u32(found.unwrap_or_else(|| {
             known.places.push(Arc::from(name));
             known.places.len() - 1
         }) as u32)
     }
 
-    /// Adds a table of a source, or finds it: its number among the source's.
+    /// The number of a table among those of its source, from 0; adds it if it is new.
     pub fn table(&self, source: SourceId, name: &str) -> usize {
         let mut known = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         let Some(of_source) = known.tables.get_mut(source.0 as usize) else { return 0 };
@@ -53,7 +54,7 @@ impl Names {
         })
     }
 
-    /// The name of a source's table.
+    /// The name of a table; `None` where the number is unknown.
     pub fn table_name(&self, source: SourceId, number: usize) -> Option<Arc<str>> {
         let known = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         known.tables.get(source.0 as usize)?.get(number).cloned()
@@ -89,7 +90,7 @@ impl Names {
         known.places.get(id.0 as usize).cloned().unwrap_or_default()
     }
 
-    /// Every source's name, by number.
+    /// The names of all sources, in order of their numbers.
     pub fn sources(&self) -> Vec<Arc<str>> {
         self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).sources.clone()
     }
