@@ -7,21 +7,21 @@ use std::sync::{Arc, RwLock};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct SourceId(pub u16);
 
-/// Number of a file (or another named place inside a source).
+/// Number of a file, a topic or another named place in a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct NameId(pub u32);
 
 #[derive(Debug, Default)]
 struct NameTable {
     sources: Vec<Arc<str>>,
-    /// Tables, indices or topics of each source.
+    /// By source: its tables, indices or topics.
     tables: Vec<Vec<Arc<str>>>,
     places: Vec<Arc<str>>,
-    /// Tables that records pass through, in order.
+    /// By schema: patterns of the tables that records pass through, in order.
     flows: Vec<Vec<String>>,
 }
 
-/// The shared, append-only table of names.
+/// The shared registry of names, to which names are only added. A clone shares it.
 #[derive(Debug, Clone, Default)]
 pub struct Names(Arc<RwLock<NameTable>>);
 
@@ -41,7 +41,7 @@ impl Names {
         NameId(saturating_u32(found.unwrap_or_else(|| {
             known.places.push(Arc::from(name));
             known.places.len() - 1
-        }) as u32)
+        })))
     }
 
     /// The number of a table among those of its source, from 0; adds it if it is new.
@@ -60,7 +60,7 @@ impl Names {
         known.tables.get(source.0 as usize)?.get(number).cloned()
     }
 
-    /// Adds the tables that records pass through, in order; patterns.
+    /// Adds patterns of the tables that records pass through, in order.
     pub fn add_flow(&self, flow: &[String]) {
         let mut known = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         if !flow.is_empty() && !known.flows.iter().any(|other| other == flow) {
@@ -73,7 +73,7 @@ impl Names {
         self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).flows.clone()
     }
 
-    /// The tables that sources read.
+    /// The names of the tables of all sources.
     pub fn tables(&self) -> Vec<Arc<str>> {
         self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).tables.iter().flatten().cloned().collect()
     }
