@@ -2,10 +2,10 @@
 
 #![allow(missing_docs, clippy::expect_used, clippy::print_stdout, reason = "a bench")]
 
-use crosstail::app::alerting::Alerting;
 use crosstail::app::{Action, AppState, Event, Screen, update};
 use crosstail::tui::{Appearance, ColourDepth, Keymap, Theme, draw};
 use crosstail_core::model::{Activity, Direction, Id, Kind, Names, SourceId, Status, Timestamp};
+use crosstail_engine::insight::alerting::Alerting;
 use crosstail_source::pump::{PumpEvent, SourceState};
 use std::time::{Duration, Instant};
 

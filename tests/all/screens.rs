@@ -511,7 +511,7 @@ fn alarming(stage: &mut Stage) {
         items.push(a);
     }
     stage.event(Event::Pump(PumpEvent::Batch { source, items, live: true }));
-    stage.state.alerting = crosstail::app::alerting::Alerting::new(crosstail::config::rules(None).0);
+    stage.state.alerting = crosstail_engine::insight::alerting::Alerting::new(crosstail::config::rules(None).0);
     let now = stage.state.now;
     for second in 0..30 {
         stage.event(Event::Tick(now.plus_ms(second * 1000)));
