@@ -2,6 +2,7 @@
 
 use super::AppState;
 use crosstail_core::model::Timestamp;
+use crosstail_core::number::saturating_i64;
 use crosstail_engine::store::Histogram;
 
 /// State of the histogram.
@@ -36,10 +37,10 @@ impl AppState {
         let live = self.now.since_us(newest) < 300_000_000;
         let mut end = if live { newest.max(self.now) } else { newest };
         let start = self.histogram.span_us.map_or(self.store.started(*first), |span| end.plus_us(-span));
-        let width = nice_width((end.since_us(start) + 1) / columns as i64);
-        // Columns stand on whole multiples of their width, so that they do not move as time goes on.
+        let width = nice_width((end.since_us(start) + 1) / saturating_i64(columns));
+        // Columns are aligned to multiples of their width, so that they do not shift with every second.
         end = Timestamp((end.0.div_euclid(width) + 1) * width);
-        let start = end.plus_us(-width * columns as i64);
+        let start = end.plus_us(-width * saturating_i64(columns));
         self.histogram.end = end;
         self.histogram.data = self.store.histogram(start, width, columns);
         self.histogram.cursor = self.histogram.cursor.min(columns - 1);
@@ -51,7 +52,7 @@ impl HistogramPanel {
     pub fn range(&self) -> Option<(Timestamp, Timestamp)> {
         let mark = self.mark?;
         let (from, to) = (mark.min(self.cursor), mark.max(self.cursor));
-        let moment = |column: usize| self.data.start.plus_us(self.data.width_us * column as i64);
+        let moment = |column: usize| self.data.start.plus_us(self.data.width_us * saturating_i64(column));
         Some((moment(from), moment(to + 1)))
     }
 }

@@ -4,6 +4,7 @@ use super::health::reading;
 use super::{AlertOrigin, AppState, Screen, Section};
 use crosstail_core::filter::Filter;
 use crosstail_core::model::{Figures, Timestamp};
+use crosstail_core::number::saturating_i64;
 use crosstail_engine::insight::{HealthFigures, SystemHealth};
 use crosstail_export::{Cell, Chart, Report, ReportKind, Table};
 use crosstail_source::Groups;
@@ -107,9 +108,9 @@ fn system(state: &AppState) -> Vec<Table> {
         Table::of_figures((name, title), &names(&[field]), groups, Some(chart))
     };
     let window = state.health.window_us();
-    let columns = view.trend.len().max(1) as i64;
+    let columns = saturating_i64(view.trend.len().max(1));
     let trend = view.trend.iter().enumerate().map(|(index, (count, finished, failed))| {
-        let at = view.since.plus_us(window * index as i64 / columns);
+        let at = view.since.plus_us(window * saturating_i64(index) / columns);
         let share = (*finished > 0).then(|| 100.0 * *failed as f64 / *finished as f64);
         vec![Cell::from(Some(at)), Cell::count(*count), Cell::count(*failed), Cell::from(share)]
     });

@@ -4,6 +4,7 @@ use super::Sources;
 use crate::app::{Event, Reply, SearchProgress, Ticket};
 use crosstail_core::filter::{Context, Filter};
 use crosstail_core::model::Activity;
+use crosstail_core::number::saturating_u64;
 use crosstail_engine::insight::{Candidate, candidates};
 use crosstail_source::{PageQuery, Source};
 use std::sync::Arc;
@@ -22,7 +23,7 @@ pub async fn search_source(
     mut tell: impl FnMut(SearchProgress),
 ) -> (SearchProgress, Vec<Activity>) {
     let begun = Instant::now();
-    let took = || begun.elapsed().as_millis() as u64;
+    let took = || saturating_u64(begun.elapsed().as_millis());
     for candidate in candidates {
         tell(SearchProgress::Running(candidate.what));
         let Ok(filter) = Filter::parse(&candidate.filter) else { continue };

@@ -4,6 +4,7 @@
 //! three moves, styles change by difference, blank tails are erased, and lines that only moved are scrolled.
 
 use crosstail_core::model::is_hostile;
+use crosstail_core::number::saturating_u16;
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
 
@@ -172,7 +173,7 @@ fn is_blank(cell: &Cell) -> bool {
 
 fn width_of(cell: &Cell) -> u16 {
     use unicode_width::UnicodeWidthStr as _;
-    (cell.symbol().width() as u16).max(1)
+    saturating_u16(cell.symbol().width()).max(1)
 }
 
 /// SGR parameters (ECMA-48 8.3.117; indexed and RGB colours as xterm's `38;5` and `38;2`).
@@ -218,8 +219,8 @@ pub(super) fn scrolled_by(before: &Buffer, after: &Buffer, columns: (u16, u16), 
         .map(|by| (equal(by), by))
         .max_by_key(|(same, by)| (*same, std::cmp::Reverse(*by)));
     match best {
-        // Scrolling moves the panels beside the list too, which then are drawn again: it has to be worth that.
-        Some((same, by)) if same > stays + height / 4 => by as u16,
+        // Scrolling also moves the panels next to the list, which must then be redrawn: it must save more than that.
+        Some((same, by)) if same > stays + height / 4 => saturating_u16(by),
         _ => 0,
     }
 }

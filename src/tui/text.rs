@@ -2,6 +2,7 @@
 
 use crate::app::AppState;
 use crosstail_core::model::{Direction, Level, Status, Timestamp, redact_text, visible_line};
+use crosstail_core::number::{saturating_u16, truncated_u64};
 use ratatui::buffer::Buffer;
 use ratatui::style::Style;
 use unicode_segmentation::UnicodeSegmentation as _;
@@ -12,7 +13,7 @@ pub(super) const SPARKS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", 
 
 /// Columns that a text takes.
 pub(super) fn width(text: &str) -> u16 {
-    text.width() as u16
+    saturating_u16(text.width())
 }
 
 /// The text in at most `columns`, an ellipsis where it was cut.
@@ -95,7 +96,7 @@ pub(super) fn ago(us: i64) -> String {
 
 /// Milliseconds for tables of figures.
 pub(super) fn millis(ms: Option<f64>) -> String {
-    ms.map_or_else(|| "–".to_owned(), |ms| duration((ms * 1000.0) as u64))
+    ms.map_or_else(|| "–".to_owned(), |ms| duration(truncated_u64(ms * 1000.0)))
 }
 
 /// A count with commas.

@@ -1,6 +1,7 @@
 //! Themes: one TOML file of roles. A role is what a thing means, not a colour.
 
 use crosstail_core::model::{Activity, Status};
+use crosstail_core::number::saturating_u8;
 use ratatui::style::{Color, Modifier, Style};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -193,11 +194,11 @@ fn nearest_256(r: u8, g: u8, b: u8) -> u8 {
     };
     let (ri, gi, bi) = (near(r), near(g), near(b));
     let cube = distance((LEVELS[ri], LEVELS[gi], LEVELS[bi]));
-    let mean = ((u16::from(r) + u16::from(g) + u16::from(b)) / 3) as u8;
+    let mean = saturating_u8((u16::from(r) + u16::from(g) + u16::from(b)) / 3);
     let step = (i32::from(mean) - 3).clamp(0, 235) / 10;
-    let step = step.min(23) as u8;
+    let step = saturating_u8(step.min(23));
     let grey = 8 + 10 * step;
-    if distance((grey, grey, grey)) < cube { 232 + step } else { (16 + 36 * ri + 6 * gi + bi) as u8 }
+    if distance((grey, grey, grey)) < cube { 232 + step } else { saturating_u8(16 + 36 * ri + 6 * gi + bi) }
 }
 
 fn nearest_16(r: u8, g: u8, b: u8) -> Color {

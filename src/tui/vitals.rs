@@ -3,6 +3,7 @@
 use super::text::{SPARKS, duration, left, put, put_all, right, safe, width};
 use super::theme::Theme;
 use crosstail_core::model::{Check, HealthState, Metric};
+use crosstail_core::number::{saturating_u16, truncated_usize};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -68,7 +69,7 @@ pub(super) fn render(title: &str, lines: &[VitalsLine<'_>], area: Rect, buf: &mu
     let room = area.height as usize - 1;
     let shown = if lines.len() > room { room - 1 } else { lines.len() };
     for (index, line) in lines.iter().take(shown).enumerate() {
-        draw(line, Rect { y: area.y + 1 + index as u16, height: 1, ..area }, buf, theme);
+        draw(line, Rect { y: area.y + 1 + saturating_u16(index), height: 1, ..area }, buf, theme);
     }
     if lines.len() > shown {
         let more = format!("… {} more: crosstail health shows all", lines.len() - shown);
@@ -146,8 +147,8 @@ fn draw_spark(metric: &Metric, x: u16, area: Rect, buf: &mut Buffer, theme: &The
     let points = &metric.points[metric.points.len().saturating_sub(SPARK as usize)..];
     let highest = points.iter().map(|(_, value)| *value).fold(f64::MIN_POSITIVE, f64::max);
     for (index, (_, value)) in points.iter().enumerate() {
-        let height = ((value / highest).clamp(0.0, 1.0) * 7.0) as usize;
-        let at = x + index as u16;
+        let height = truncated_usize((value / highest).clamp(0.0, 1.0) * 7.0);
+        let at = x + saturating_u16(index);
         if at < area.right() {
             put(buf, at, area.y, SPARKS[height], 1, theme.accent);
         }

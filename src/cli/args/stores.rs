@@ -2,6 +2,7 @@
 
 use super::{SourceArgs, duration};
 use clap::{Args, Subcommand, ValueEnum};
+use crosstail_core::number::truncated_u64;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct SchemaArgs {
@@ -226,7 +227,7 @@ fn writing_help() -> String {
 /// A length of time, zero included.
 fn span(text: &str) -> Result<std::time::Duration, String> {
     match crosstail_core::filter::duration_us(text) {
-        Some(us) if us >= 0.0 => Ok(std::time::Duration::from_micros(us as u64)),
+        Some(us) if us >= 0.0 => Ok(std::time::Duration::from_micros(truncated_u64(us))),
         _ => duration(text),
     }
 }

@@ -3,6 +3,7 @@
 use crate::app::{AlertLine, AlertOrigin, AppState, LineState};
 use crate::tui::text::{ago, count, fit, full_time, left, put, put_all, right, safe};
 use crate::tui::theme::Theme;
+use crosstail_core::number::saturating_u16;
 use crosstail_engine::insight::alerting::Severity;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -44,7 +45,7 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
     let height = list.height.max(1) as usize;
     let first = (state.selected_line + 1).saturating_sub(height);
     for (index, line) in lines.iter().enumerate().skip(first).take(height) {
-        let y = list.y + (index - first) as u16;
+        let y = list.y + saturating_u16(index - first);
         row(state, line, index == state.selected_line, Rect { y, height: 1, ..list }, buf, theme);
     }
     if let Some(line) = lines.get(state.selected_line).filter(|_| says > 0) {
@@ -110,6 +111,6 @@ fn about(state: &AppState, line: &AlertLine, area: Rect, buf: &mut Buffer, theme
         (format!("shows {}", safe(&line.filter)), theme.dim),
     ];
     for (index, (text, style)) in texts.iter().enumerate() {
-        put(buf, area.x + 1, area.y + 1 + index as u16, text, area.width.saturating_sub(2), *style);
+        put(buf, area.x + 1, area.y + 1 + saturating_u16(index), text, area.width.saturating_sub(2), *style);
     }
 }

@@ -5,6 +5,7 @@ use crate::tui::text::{SPARKS, ago, count, left, millis, put, put_all, right, sa
 use crate::tui::theme::Theme;
 use crate::tui::vitals;
 use crosstail_core::model::{Check, HealthState, Metric, Timestamp, Unit};
+use crosstail_core::number::{saturating_u16, saturating_usize};
 use crosstail_engine::insight::{Baseline, SystemHealth};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -27,12 +28,12 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
     let wide = area.width >= WIDE;
     let most = if wide { 4 } else { 5 };
     let height = area.height.saturating_sub(1);
-    let systems = health.systems.len() as u16;
+    let systems = saturating_u16(health.systems.len());
     let rows = (height / systems.max(1)).clamp(2, most);
     let fitting = (height / rows).max(1) as usize;
     let first = (state.selected_line + 1).saturating_sub(fitting);
-    // What is left over goes to the worst.
-    let mut spare = height.saturating_sub(rows * systems.min(fitting as u16));
+    // Spare lines go to the worst systems.
+    let mut spare = height.saturating_sub(rows * systems.min(saturating_u16(fitting)));
     let mut y = area.y + 1;
     for (index, system) in health.systems.iter().enumerate().skip(first).take(fitting) {
         let extra = spare.min(most - rows);
@@ -113,11 +114,18 @@ fn panel(state: &AppState, system: &SystemHealth, selected: bool, area: Rect, bu
         let style = if system.state == HealthState::Healthy { theme.dim } else { theme.text };
         let alerts = alerts_of(state, &system.system);
         let why = why(system);
-        let room = if wide { inside.saturating_sub(system.spark.len() as u16 + 2) } else { inside };
+        let room = if wide { inside.saturating_sub(saturating_u16(system.spark.len()) + 2) } else { inside };
         let pieces = [(alerts.as_str(), theme.failure), (why.as_str(), style)];
         put_all(buf, area.x + 16, y, room, &pieces);
         if wide {
-            spark(&system.spark, area.right().saturating_sub(system.spark.len() as u16 + 1), y, area, buf, theme);
+            spark(
+                &system.spark,
+                area.right().saturating_sub(saturating_u16(system.spark.len()) + 1),
+                y,
+                area,
+                buf,
+                theme,
+            );
         }
         y += 1;
     }
@@ -195,7 +203,8 @@ pub(super) fn alerts_of(state: &AppState, system: &str) -> String {
 
 /// The reason of its state, and its errors by kind.
 pub(super) fn why(system: &SystemHealth) -> String {
-    let errors = system.errors.iter().take(5).map(|(kind, n)| format!("{} ×{}", safe(kind), count(*n as usize)));
+    let errors =
+        system.errors.iter().take(5).map(|(kind, n)| format!("{} ×{}", safe(kind), count(saturating_usize(*n))));
     let mut parts: Vec<String> = Vec::new();
     if !system.reason.is_empty() {
         parts.push(safe(&system.reason));
@@ -215,7 +224,7 @@ pub(super) fn when(state: &AppState, system: &SystemHealth) -> String {
         parts.push(format!("{} to retry, oldest {}", system.pending, since(oldest)));
     }
     if system.figures.open > 0 {
-        parts.push(format!("{} in progress", count(system.figures.open as usize)));
+        parts.push(format!("{} in progress", count(saturating_usize(system.figures.open))));
     }
     let backlog = backlog(state, &system.system);
     if backlog > 0.0 {
@@ -246,9 +255,9 @@ pub(super) fn spark(columns: &[(u64, u64)], x: u16, y: u16, area: Rect, buf: &mu
     // Where there is too little room, the newest are shown.
     let left_out = columns.len().saturating_sub(area.right().saturating_sub(x) as usize);
     for (index, (total, failed)) in columns.iter().skip(left_out).enumerate() {
-        let at = x + index as u16;
+        let at = x + saturating_u16(index);
         let style: Style = if *failed > 0 { theme.failure } else { theme.accent };
-        let symbol = if *total == 0 { " " } else { SPARKS[((total * 7) / most) as usize] };
+        let symbol = if *total == 0 { " " } else { SPARKS[saturating_usize((total * 7) / most)] };
         put(buf, at, y, symbol, 1, style);
     }
 }

@@ -6,6 +6,7 @@ use crate::tui::text::{ago, arrow, clock, day, duration, glyph, left, put, right
 use crate::tui::theme::Theme;
 use crosstail_core::filter::Field;
 use crosstail_core::model::{Activity, Kind, Status};
+use crosstail_core::number::{saturating_u16, saturating_u64};
 use crosstail_engine::store::Row;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -54,7 +55,7 @@ pub(in crate::tui) fn render(state: &AppState, places: &PanelAreas, buf: &mut Bu
     }
     let current = state.list.current(&state.store);
     for (line, row) in visible.iter().enumerate() {
-        let area = Rect { y: rows.y + line as u16, height: 1, ..rows };
+        let area = Rect { y: rows.y + saturating_u16(line), height: 1, ..rows };
         activity(state, *row, Some(*row) == current, day, area, &columns, buf, theme);
     }
     if visible.is_empty() {
@@ -153,7 +154,7 @@ fn activity(
     cell(&http, columns.http, true, if bad_code { theme.failure } else { theme.dim });
     let took = match (a.took_us(), a.status) {
         (Some(us), _) => duration(us),
-        (None, Some(Status::InProgress)) => duration(state.now.since_us(a.started_at).max(0) as u64),
+        (None, Some(Status::InProgress)) => duration(saturating_u64(state.now.since_us(a.started_at))),
         _ => "–".to_owned(),
     };
     let slow = a.took_us().is_some_and(|us| us >= 5_000_000);
@@ -223,6 +224,6 @@ fn empty(state: &AppState, area: Rect, buf: &mut Buffer, theme: &Theme) {
         lines.push("[ goes back, backspace shows everything".to_owned());
     }
     for (row, line) in lines.iter().enumerate() {
-        put(buf, area.x + 2, area.y + 1 + row as u16, line, area.width.saturating_sub(2), theme.dim);
+        put(buf, area.x + 2, area.y + 1 + saturating_u16(row), line, area.width.saturating_sub(2), theme.dim);
     }
 }

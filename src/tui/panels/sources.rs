@@ -4,6 +4,7 @@ use crate::app::AppState;
 use crate::tui::text::{ago, count, left, put, put_all, right, safe};
 use crate::tui::theme::Theme;
 use crate::tui::vitals;
+use crosstail_core::number::{saturating_u16, saturating_usize};
 use crosstail_source::pump::SourceState as Source;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -23,14 +24,14 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
     // Below the list: what the selected source tells of the things behind it.
     let mut area = area;
     if let Some(source) = state.sources.get(state.selected_line).filter(|source| !source.vitals.is_empty()) {
-        let listed = (1 + state.sources.len() as u16 * 2).min(area.height / 2);
+        let listed = (1 + saturating_u16(state.sources.len()) * 2).min(area.height / 2);
         let below = Rect { y: area.y + listed, height: area.height - listed, ..area };
         area.height = listed;
         let lines = vitals::lines(source.vitals.checks.iter().map(|check| (check, None)), &source.vitals.metrics);
         vitals::render(&safe(&source.name), &lines, below, buf, theme);
     }
     for (index, source) in state.sources.iter().enumerate() {
-        let y = area.y + 1 + index as u16 * 2;
+        let y = area.y + 1 + saturating_u16(index) * 2;
         if y + 1 >= area.bottom() {
             return;
         }
@@ -49,9 +50,9 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
         let name_style = if index == state.selected_line { theme.selected } else { theme.title };
         let figures = format!(
             " {} {} {} {}  ",
-            right(&count(source.received as usize), 11),
-            right(&count(source.late as usize), 7),
-            right(&count(source.dropped as usize), 8),
+            right(&count(saturating_usize(source.received)), 11),
+            right(&count(saturating_usize(source.late)), 7),
+            right(&count(saturating_usize(source.dropped)), 8),
             right(&newest, 10)
         );
         put_all(

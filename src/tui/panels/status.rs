@@ -3,6 +3,7 @@
 use crate::app::{AppState, Loadable};
 use crate::tui::text::{count, fit, put, put_all, safe, width};
 use crate::tui::theme::Theme;
+use crosstail_core::number::saturating_usize;
 use crosstail_source::pump::SourceState as Source;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -13,9 +14,9 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
     }
     let late: u64 = state.sources.iter().map(|s| s.late).sum();
     let dropped: u64 = state.sources.iter().map(|s| s.dropped).sum();
-    let mut right = format!("{} late · {} dropped ", count(late as usize), count(dropped as usize));
+    let mut right = format!("{} late · {} dropped ", count(saturating_usize(late)), count(saturating_usize(dropped)));
     if state.toggles.rate {
-        right = format!("{} B/s · {right}", count(state.bytes_per_second as usize));
+        right = format!("{} B/s · {right}", count(saturating_usize(state.bytes_per_second)));
     }
     let right_at = area.right().saturating_sub(width(&right));
     put(buf, right_at, area.y, &right, area.width, if dropped > 0 { theme.failure } else { theme.dim });

@@ -6,6 +6,7 @@ use crate::app::{AppState, Heatmap, Section, SystemLine, SystemView};
 use crate::tui::text::{SPARKS, ago, clock, count, day, fit, left, millis, put, put_all, right, safe};
 use crate::tui::theme::Theme;
 use crosstail_core::model::{Check, Figures};
+use crosstail_core::number::{saturating_u16, saturating_usize, truncated_usize};
 use crosstail_engine::insight::SystemHealth;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -67,7 +68,7 @@ fn whole(system: &SystemHealth) -> String {
     let of = &system.figures;
     let percent = 100.0 * of.succeeded as f64 / of.count.max(1) as f64;
     let parts = [
-        Some(format!("{} in all", count(of.count as usize))),
+        Some(format!("{} in all", count(saturating_usize(of.count)))),
         (of.succeeded > 0).then(|| format!("{percent:.2} % successful")),
         of.latencies.mean_ms().map(|ms| format!("{ms:.2} ms on average")),
         of.cpu.value().map(|cpu| format!("cpu {cpu:.1} %")),
@@ -106,7 +107,7 @@ fn table(state: &AppState, view: &SystemView, section: Section, area: Rect, buf:
         Section::Errors => "   count   last        ",
         Section::Spans => "   count",
     };
-    let name = area.width.saturating_sub(3 + figures.len() as u16).min(60);
+    let name = area.width.saturating_sub(3 + saturating_u16(figures.len())).min(60);
     let name = if section == Section::Spans { 16 } else { name };
     put_all(buf, area.x + 1, area.y, area.width, &[(&left(title, name + 1), theme.title), (figures, theme.dim)]);
     if entries.is_empty() {
@@ -128,13 +129,14 @@ fn table(state: &AppState, view: &SystemView, section: Section, area: Rect, buf:
             Section::Endpoints | Section::Active => figures_line(of, x, y, room, buf, theme),
             Section::Errors => {
                 let last = clock(state, entry.last, day(state, state.now));
-                let text = format!("{}   {}", right(&count(of.count as usize), 8), fit(&last, 12));
+                let text = format!("{}   {}", right(&count(saturating_usize(of.count)), 8), fit(&last, 12));
                 put(buf, x, y, &text, room, theme.failure);
             }
             Section::Spans => {
                 let share = 100.0 * of.count as f64 / all.max(1) as f64;
-                let bar = "█".repeat((share / 100.0 * f64::from(room.saturating_sub(20))).round() as usize);
-                let counts = format!("{} {} ", right(&count(of.count as usize), 8), right(&format!("{share:.0} %"), 6));
+                let bar = "█".repeat(truncated_usize((share / 100.0 * f64::from(room.saturating_sub(20))).round()));
+                let counts =
+                    format!("{} {} ", right(&count(saturating_usize(of.count)), 8), right(&format!("{share:.0} %"), 6));
                 put_all(buf, x, y, room, &[(&counts, theme.text), (&bar, theme.accent)]);
             }
         }
@@ -146,9 +148,9 @@ fn table(state: &AppState, view: &SystemView, section: Section, area: Rect, buf:
 fn figures_line(of: &Figures, x: u16, y: u16, room: u16, buf: &mut Buffer, theme: &Theme) {
     let success = of.success_rate().map_or_else(|| "–".to_owned(), |percent| format!("{percent:.1} %"));
     let q = |q| right(&millis(of.latencies.quantile_ms(q)), 8);
-    let failed = right(&count(of.failed as usize), 8);
+    let failed = right(&count(saturating_usize(of.failed)), 8);
     let pieces = [
-        (right(&count(of.count as usize), 8), theme.text),
+        (right(&count(saturating_usize(of.count)), 8), theme.text),
         (failed, if of.failed > 0 { theme.failure } else { theme.dim }),
         (right(&success, 10), theme.text),
         (format!("{}{}", q(0.5), q(0.95)), theme.text),
@@ -169,8 +171,8 @@ fn trend(state: &AppState, view: &SystemView, area: Rect, buf: &mut Buffer, them
     put(buf, area.x + 1, area.y, "throughput and error rate over time", area.width, theme.title);
     let columns = view.trend.iter().take((area.width - 26) as usize);
     for (index, (n, finished, failed)) in columns.enumerate() {
-        let x = area.x + 2 + index as u16;
-        let height = |part: f64| SPARKS[(part * 7.0).round().clamp(0.0, 7.0) as usize];
+        let x = area.x + 2 + saturating_u16(index);
+        let height = |part: f64| SPARKS[truncated_usize((part * 7.0).round().clamp(0.0, 7.0))];
         if *n > 0 {
             put(buf, x, area.y + 1, height(*n as f64 / most.max(1) as f64), 1, theme.accent);
         }
@@ -178,7 +180,7 @@ fn trend(state: &AppState, view: &SystemView, area: Rect, buf: &mut Buffer, them
             put(buf, x, area.y + 2, height(*failed as f64 / (*finished).max(1) as f64), 1, theme.failure);
         }
     }
-    let x = area.x + 4 + view.trend.len().min((area.width - 26) as usize) as u16;
+    let x = area.x + 4 + saturating_u16(view.trend.len().min((area.width - 26) as usize));
     put(buf, x, area.y + 1, &format!("up to {:.1}/min", most as f64 / minutes), 22, theme.dim);
     put(buf, x, area.y + 2, &format!("up to {worst:.0} % failed"), 22, theme.dim);
 }
@@ -201,15 +203,15 @@ fn heat(state: &AppState, heat: &Heatmap, area: Rect, buf: &mut Buffer, theme: &
     // The slowest at the top; where there is too little room, the fastest ones are left out.
     let shown = (lowest..=highest).rev().take((area.height - 1) as usize);
     for (line, row) in shown.enumerate() {
-        let y = area.y + 1 + line as u16;
+        let y = area.y + 1 + saturating_u16(line);
         let label = format!("≥ {}", millis(Some(Heatmap::begins_us(row) as f64 / 1e3)));
         put(buf, area.x + 1, y, &right(&label, 10), 10, theme.dim);
         for (index, column) in heat.columns.iter().enumerate() {
-            let x = area.x + 12 + index as u16;
+            let x = area.x + 12 + saturating_u16(index);
             if column[row] > 0 && x < area.right() {
                 // By the logarithm: one slow call among thousands is seen, too.
                 let shade = 1.0 + 3.0 * f64::from(column[row]).ln() / f64::from(most).ln().max(1.0);
-                put(buf, x, y, SHADES[(shade as usize).clamp(1, 4)], 1, theme.accent);
+                put(buf, x, y, SHADES[truncated_usize(shade).clamp(1, 4)], 1, theme.accent);
             }
         }
     }

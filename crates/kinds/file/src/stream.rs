@@ -3,6 +3,7 @@
 use super::decode::{Decoder, LineOrigin, stable_hash};
 use super::{FileContext, discover};
 use crosstail_core::model::Timestamp;
+use crosstail_core::number::saturating_usize;
 use flate2::read::MultiGzDecoder;
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom};
@@ -114,7 +115,7 @@ impl Stream {
         let mut upto = end;
         while upto > 0 {
             let from = upto.saturating_sub(buffer.len() as u64);
-            let slice = &mut buffer[..(upto - from) as usize];
+            let slice = &mut buffer[..saturating_usize(upto - from)];
             self.file.read_exact_at(slice, from)?;
             if let Some(found) = memchr::memrchr(b'\n', slice) {
                 return Ok(from + found as u64 + 1);

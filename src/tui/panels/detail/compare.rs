@@ -5,6 +5,7 @@ use crate::app::{AppState, Detail, Loadable, SideBySide};
 use crate::tui::text::{clock, day, duration, fit, glyph, left, put, put_all, safe};
 use crate::tui::theme::Theme;
 use crosstail_core::model::{Activity, visible_line};
+use crosstail_core::number::saturating_u16;
 use crosstail_engine::insight::{SectionDiff, status_meaning};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -49,7 +50,7 @@ pub(super) fn render(state: &AppState, detail: &Detail, area: Rect, buf: &mut Bu
     };
     let first = detail.scroll.min(rows.len().saturating_sub(body.height as usize));
     for (index, row) in rows.iter().skip(first).take(body.height as usize).enumerate() {
-        let y = body.y + index as u16;
+        let y = body.y + saturating_u16(index);
         match &row.sides {
             None => {
                 put(buf, columns[0], y, &row.path, body.width.saturating_sub(1), row.style);

@@ -4,6 +4,7 @@ use super::text::lines_of;
 use crate::app::{AppState, Detail, Loadable};
 use crate::tui::text::{ago, clock, day, duration, glyph, left, put, put_all, right, safe};
 use crate::tui::theme::Theme;
+use crosstail_core::number::saturating_u64;
 use crosstail_engine::insight::status_meaning;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -31,7 +32,7 @@ pub(super) fn render(state: &AppState, detail: &Detail, area: Rect, buf: &mut Bu
         if y >= area.bottom() {
             return;
         }
-        let gap = chain.gap_us(index).map_or_else(|| "–".to_owned(), |us| duration(us.max(0) as u64));
+        let gap = chain.gap_us(index).map_or_else(|| "–".to_owned(), |us| duration(saturating_u64(us)));
         let took = attempt.took_us().map_or_else(|| "–".to_owned(), duration);
         let most = attempt.max_attempts.map(|most| format!("/{most}")).unwrap_or_default();
         let number = format!("{}{most}", chain.number(index));

@@ -4,6 +4,7 @@ use crate::app::Detail;
 use crate::tui::text::{put, safe, width};
 use crate::tui::theme::Theme;
 use crosstail_core::model::{Payload, PayloadPart, redact_text, visible_line};
+use crosstail_core::number::saturating_u16;
 use crosstail_engine::insight::{FrameKind, frames, library_runs, own_frame};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -22,7 +23,7 @@ pub(super) fn lines_of(lines: &[(String, Style)], scroll: usize, area: Rect, buf
     let all: Vec<(String, Style)> = rows.collect();
     let first = scroll.min(all.len().saturating_sub(area.height as usize));
     for (index, (row, style)) in all.iter().skip(first).take(area.height as usize).enumerate() {
-        put(buf, area.x + 1, area.y + index as u16, row, room, *style);
+        put(buf, area.x + 1, area.y + saturating_u16(index), row, room, *style);
     }
 }
 

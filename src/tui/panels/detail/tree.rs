@@ -6,6 +6,7 @@ use crate::app::{Detail, Loadable, Tab};
 use crate::tui::text::{fit, put, put_all, safe, width};
 use crate::tui::theme::Theme;
 use crosstail_core::model::{PayloadPart, visible_line};
+use crosstail_core::number::saturating_u16;
 use crosstail_engine::insight::header_meaning;
 use crosstail_engine::outline::{Kind as LineKind, Line};
 use ratatui::buffer::Buffer;
@@ -49,12 +50,13 @@ pub(super) fn render(detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Them
     let shown = outline.len().saturating_sub(first).min(height);
     for row in 0..shown {
         let index = first + row;
-        let place = Rect { y: area.y + row as u16, height: 1, ..area };
+        let place = Rect { y: area.y + saturating_u16(row), height: 1, ..area };
         let line = outline.line(index);
         let note = note(detail, index, &line);
         draw(&line, note.as_deref(), index == outline.selected, &needle, place, buf, theme);
     }
-    let rest = Rect { y: area.y + shown as u16, height: area.height.saturating_sub(shown as u16), ..area };
+    let rest =
+        Rect { y: area.y + saturating_u16(shown), height: area.height.saturating_sub(saturating_u16(shown)), ..area };
     lines_of(&absent.into_iter().map(|text| (text, theme.dim)).collect::<Vec<_>>(), 0, rest, buf);
     cursor
 }
