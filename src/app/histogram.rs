@@ -1,4 +1,4 @@
-//! The histogram: failures and totals over time, and the range that is chosen in it.
+//! The histogram: failures and totals over time, and the range selected in it.
 
 use super::AppState;
 use crosstail_core::model::Timestamp;
@@ -8,19 +8,18 @@ use crosstail_engine::store::Histogram;
 /// State of the histogram.
 #[derive(Debug, Clone, Default)]
 pub struct HistogramPanel {
-    /// The counts.
     pub data: Histogram,
-    /// Length of time shown in microseconds; `None`: all there is.
+    /// Length of time shown, in microseconds; `None` shows everything.
     pub span_us: Option<i64>,
     /// Column under the cursor.
     pub cursor: usize,
-    /// The other end of the range being chosen.
+    /// The first end of the range being selected.
     pub mark: Option<usize>,
     /// Columns on the screen.
     pub columns: usize,
-    /// The store's revision that it was counted at.
+    /// The store's revision at the last count.
     pub revision: u64,
-    /// The end it was counted to.
+    /// End of the last column.
     pub end: Timestamp,
 }
 
@@ -48,7 +47,7 @@ impl AppState {
 }
 
 impl HistogramPanel {
-    /// The range that is being chosen: from its first moment to before its last.
+    /// The range being selected: its start, and its end (exclusive).
     pub fn range(&self) -> Option<(Timestamp, Timestamp)> {
         let mark = self.mark?;
         let (from, to) = (mark.min(self.cursor), mark.max(self.cursor));
@@ -57,7 +56,7 @@ impl HistogramPanel {
     }
 }
 
-/// The next width that people can read: 1, 2, 5, 10, 15, 30 s, and so on up to days.
+/// The next round width: 1, 2, 5, 10, 15, 30 s, and so on up to days; all in microseconds.
 fn nice_width(us: i64) -> i64 {
     const S: i64 = 1_000_000;
     const NICE: &[i64] = &[

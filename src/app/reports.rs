@@ -1,4 +1,4 @@
-//! What is on a screen, as a report.
+//! Reports of the current screen.
 
 use super::health::reading;
 use super::{AlertOrigin, AppState, Screen, Section};
@@ -10,7 +10,7 @@ use crosstail_export::{Cell, Chart, Report, ReportKind, Table};
 use crosstail_source::Groups;
 use std::collections::BTreeMap;
 
-/// The report of the screen that is shown.
+/// The report of the current screen.
 pub(super) fn of_screen(state: &AppState) -> Report {
     let (title, tables) = match state.screen {
         Screen::Health => ("Health of the systems".to_owned(), vec![health(state)]),
@@ -170,7 +170,7 @@ fn alerts(state: &AppState) -> Table {
     }
 }
 
-/// The documents' reports of the view.
+/// The predefined reports, over the current view.
 fn activity(state: &AppState) -> Vec<Table> {
     let store = &state.store;
     let context = state.context();

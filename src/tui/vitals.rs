@@ -1,4 +1,4 @@
-//! Checks and metrics, a line each: beside the systems on the health screen, below the sources on theirs.
+//! Checks and metrics, one line each: next to the systems on the health screen, below the sources on the sources screen.
 
 use super::text::{SPARKS, duration, left, put, put_all, right, safe, width};
 use super::theme::Theme;
@@ -10,10 +10,10 @@ use ratatui::style::Style;
 
 const SPARK: u16 = 12;
 
-/// A line.
+/// A line of the panel.
 pub(super) enum VitalsLine<'a> {
     Heading(String),
-    /// And the source that says so, where there are several.
+    /// A check, and its source if several report.
     Check(&'a Check, Option<&'a str>),
     Metric(&'a Metric),
 }
@@ -28,7 +28,7 @@ pub(super) fn mark(state: HealthState, theme: &Theme) -> (&'static str, Style) {
     }
 }
 
-/// The lines of checks, worst first, and of metrics by their groups.
+/// The lines of checks, worst first, then of metrics by group.
 pub(super) fn lines<'a>(
     checks: impl IntoIterator<Item = (&'a Check, Option<&'a str>)>,
     metrics: impl IntoIterator<Item = &'a Metric>,
@@ -53,7 +53,7 @@ pub(super) fn lines<'a>(
     lines
 }
 
-/// Draws the lines that fit, and how many do not.
+/// Draws the lines that fit, and the number of those that do not.
 pub(super) fn render(title: &str, lines: &[VitalsLine<'_>], area: Rect, buf: &mut Buffer, theme: &Theme) {
     if area.height < 2 || area.width < 20 {
         return;
@@ -107,7 +107,7 @@ fn draw(line: &VitalsLine<'_>, area: Rect, buf: &mut Buffer, theme: &Theme) {
             put_all(buf, area.x + 1, area.y, inner, &pieces);
         }
         VitalsLine::Metric(metric) => {
-            // Where it is narrow: of quantiles the one that matters, of labels the values without their names.
+            // In a narrow panel: only p95 of the quantiles, and labels without their names.
             let narrow = inner < 60;
             let value = match metric.quantiles {
                 Some([_, p95, _]) if narrow => format!("p95 {}", metric.unit.text(p95)),

@@ -666,7 +666,7 @@ fn help_palette_and_first_page() {
     stage.event(Event::PaletteEdited("theme".to_owned()));
     let palette = stage.picture();
     let mut first = AppState::new(Names::default(), &[], chrono_tz::Tz::UTC, EPOCH);
-    first.pushdown_summary = Some("/home/anna/.config/crosstail/config.toml".to_owned());
+    first.config_path = Some("/home/anna/.config/crosstail/config.toml".to_owned());
     stage.state = first;
     stage.event(Event::Resize(110, 30));
     insta::assert_snapshot!(format!("{help}\n════\n{palette}\n════\n{}", stage.picture()));

@@ -16,7 +16,7 @@ use crosstail_core::number::truncated_u64;
     name = "crosstail",
     version,
     override_usage = "crosstail [OPTIONS] [SOURCES]...\n       crosstail [--config FILE] [--profile NAME] <COMMAND>",
-    after_help = "Examples:\n  crosstail demo                            explore simulated traffic; needs no server and no configuration\n  crosstail 'logs/*.log'                    explore log files as they grow\n  kubectl logs -f pod | crosstail -         explore a stream\n  crosstail query status:failed --since 1h --source logs/\n  crosstail tail 'system:SAP latency>2s' -o json"
+    after_help = "Examples:\n  crosstail demo                            explore simulated live traffic; no server needed\n  crosstail 'logs/*.log'                    explore log files as they grow\n  kubectl logs -f pod | crosstail -         explore a stream\n  crosstail query status:failed --since 1h --source logs/\n  crosstail tail 'system:SAP latency>2s' -o json"
 )]
 pub struct Cli {
     #[command(flatten)]

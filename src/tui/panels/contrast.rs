@@ -1,4 +1,4 @@
-//! What tells the failures of a set from the rest of it; Enter narrows to one.
+//! The contrast: what the failures of a set have more often than the rest. Enter narrows to a value.
 
 use crate::app::AppState;
 use crate::tui::text::{count, fit, left, put, put_all, right, safe};
@@ -9,7 +9,7 @@ use crosstail_engine::insight::Distinction;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-/// Columns of a bar where there is room.
+/// Width of a bar in columns, if there is room.
 const BAR: u16 = 20;
 
 pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, theme: &Theme) {
@@ -39,7 +39,7 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
         "  how many".to_owned(),
     ];
     put(buf, area.x, area.y + 1, &titles.concat(), area.width, theme.dim);
-    // What tells apart, then what only failures have, each under its title.
+    // First the causes, then the symptoms, which only failures have; each under its title.
     let mut lines: Vec<(Option<usize>, Option<&Distinction>, &str)> = Vec::new();
     let titles = [
         (&contrast.causes, 0, "in failures more, or less, often than in the rest"),
@@ -52,7 +52,7 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
         }
     }
     if contrast.causes.is_empty() {
-        lines.insert(0, (None, None, "no field tells them apart: what fails looks like what does not"));
+        lines.insert(0, (None, None, "no field tells them apart: failures look like the rest"));
     }
     let height = body.height as usize;
     let selected = lines.iter().position(|line| line.0 == Some(state.selected_line)).unwrap_or(0);
@@ -68,7 +68,7 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
     }
 }
 
-/// How wide the columns are.
+/// Widths of the columns.
 struct Columns {
     name: u16,
     value: u16,

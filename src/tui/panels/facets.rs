@@ -1,4 +1,4 @@
-//! Values of the view with how often each occurs; Enter narrows to one.
+//! The values in the view, with their counts. Enter narrows to a value.
 
 use crate::app::{AppState, Focus};
 use crate::tui::text::{count, left, put, right, safe};
@@ -19,7 +19,7 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
     let groups = &state.facets.groups;
     let mut lines: Vec<(Option<usize>, &str, Option<&crosstail_engine::store::Facet>, Field)> = Vec::new();
     let mut index = 0;
-    // Every group gets its share of the room, the first ones what the last ones leave.
+    // Each group gets an equal share of the room; earlier groups get what later ones leave.
     let share = (area.height as usize / groups.len().max(1)).saturating_sub(1).max(1);
     let mut spare: usize = groups.iter().map(|(_, facets)| share.saturating_sub(facets.len())).sum();
     for (field, facets) in groups {

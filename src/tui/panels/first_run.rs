@@ -1,4 +1,4 @@
-//! The page that is shown where nothing is configured.
+//! The first page, shown while no source is configured.
 
 use crate::app::AppState;
 use crate::tui::text::put;
@@ -8,7 +8,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, theme: &Theme) {
-    let file = state.pushdown_summary.as_deref().unwrap_or("~/.config/crosstail/config.toml");
+    let file = state.config_path.as_deref().unwrap_or("~/.config/crosstail/config.toml");
     let config = format!("The configuration would be {file}; c writes a commented one.");
     let lines = [
         ("One screen over every store that your integrations log into.", theme.title),

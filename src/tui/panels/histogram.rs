@@ -42,7 +42,7 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
                 (0, _) => (if chosen(column) && row == rows - 1 { "▁" } else { " " }, foreground(theme.bar_chosen)),
                 (t, 0) => (EIGHTHS[t], foreground(bar)),
                 (t, f) if f >= t => (if without_colours { "▒" } else { EIGHTHS[f] }, foreground(theme.bar_failure)),
-                // The failures end in this cell: the rest of the column is the background.
+                // The failures end in this cell: the total is its background.
                 (_, f) => (EIGHTHS[f], Style { bg: bar.bg, ..theme.bar_failure }),
             };
             put(buf, x, area.y + row, symbol, 1, style);

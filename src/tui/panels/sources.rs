@@ -21,7 +21,7 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
         if area.width < 112 { "" } else { "what it is" }
     );
     put(buf, area.x + 1, area.y, &head, area.width, theme.dim);
-    // Below the list: what the selected source tells of the things behind it.
+    // Below the list: the vitals of the selected source.
     let mut area = area;
     if let Some(source) = state.sources.get(state.selected_line).filter(|source| !source.vitals.is_empty()) {
         let listed = (1 + saturating_u16(state.sources.len()) * 2).min(area.height / 2);
@@ -73,16 +73,16 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
         let ahead = source.probe.as_ref().and_then(|probe| probe.clock_ahead_us).filter(|us| us.abs() >= 2_000_000);
         let ahead = ahead.map(|us| {
             let way = if us > 0 { "ahead of" } else { "behind" };
-            format!("its clock is {} {way} ours · ", ago(us.abs()))
+            format!("its clock is {} {way} this machine's · ", ago(us.abs()))
         });
         let said = match &source.state {
             Source::Waiting { until, error } => {
-                Some(format!("{}; again in {} s", safe(error), until.since_us(state.now).max(0) / 1_000_000))
+                Some(format!("{}; retrying in {} s", safe(error), until.since_us(state.now).max(0) / 1_000_000))
             }
             Source::Failed { error } => Some(safe(error)),
             _ => source.last_notice.as_deref().map(safe),
         };
-        // Where it does not fit beside the figures, what the source is has the line below.
+        // If there is no room next to the figures, server and schema go on the line below.
         let what = if narrow && !probe.is_empty() { format!("{} · ", safe(&probe)) } else { String::new() };
         let said = what + &ahead.unwrap_or_default() + &said.unwrap_or_default();
         let said = said.trim_end_matches(" · ").to_owned();

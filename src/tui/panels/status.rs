@@ -1,4 +1,4 @@
-//! The status line: following or not, late and dropped records, messages.
+//! The status line: following or paused, late and dropped records, notices.
 
 use crate::app::{AppState, Loadable};
 use crate::tui::text::{count, fit, put, put_all, safe, width};
@@ -28,7 +28,7 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
     let waiting = state.sources.iter().find_map(|source| match &source.state {
         Source::Waiting { until, error } => {
             let left = until.since_us(state.now).max(0) / 1_000_000;
-            Some(format!("{}: {}; again in {left} s", safe(&source.name), safe(error)))
+            Some(format!("{}: {}; retrying in {left} s", safe(&source.name), safe(error)))
         }
         Source::Failed { error } => Some(safe(error)),
         _ => None,
@@ -42,7 +42,7 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
     let (text, style) = if opening {
         ("loading the payload".to_owned(), theme.pending)
     } else if state.list.pinned.is_some() {
-        (format!("⏸ paused · +{unseen} new · space goes on"), theme.warning)
+        (format!("⏸ paused · +{unseen} new · space resumes"), theme.warning)
     } else if state.list.follow {
         ("▼ following · space pauses".to_owned(), theme.dim)
     } else {

@@ -1,4 +1,4 @@
-//! One system: figures, endpoints, errors by kind, response times and how they go over time, what it says of itself.
+//! One system: figures, endpoints, errors by kind, response times and their course, and what it reports about itself.
 
 use super::detail::overview::about_system;
 use super::health::{alerts_of, headline, when, why};
@@ -51,7 +51,7 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
         heat(state, &view.heat, rest, buf, theme);
         return;
     }
-    // One below the other, from the section on that the cursor is in.
+    // Sections one below the other, starting with the one that contains the cursor.
     let sections = [Section::Endpoints, Section::Errors, Section::Spans, Section::Active];
     let current = view.entries.get(state.selected_line).map_or(Section::Endpoints, |entry| entry.section);
     let first = sections.iter().position(|section| *section == current).unwrap_or(0);
@@ -63,7 +63,7 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
     trend(state, view, rest, buf, theme);
 }
 
-/// Over everything in the window, what is still open too: as the stores' own views count.
+/// Figures of the window. Open activities count, too, as in the stores' own views.
 fn whole(system: &SystemHealth) -> String {
     let of = &system.figures;
     let percent = 100.0 * of.succeeded as f64 / of.count.max(1) as f64;
@@ -77,7 +77,7 @@ fn whole(system: &SystemHealth) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
-/// What the system says of itself: its checks, and its entry in the stores' configuration.
+/// What the system reports about itself: its checks, and its entry in the stores' configuration.
 fn self_reported(state: &AppState, system: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let own = |check: &&Check| check.system.as_deref().is_some_and(|of| of.eq_ignore_ascii_case(system));
@@ -90,7 +90,7 @@ fn self_reported(state: &AppState, system: &str) -> Vec<String> {
     lines
 }
 
-/// A section with its title; gives the rows used.
+/// Draws a section with its title; returns the number of rows used.
 fn table(state: &AppState, view: &SystemView, section: Section, area: Rect, buf: &mut Buffer, theme: &Theme) -> u16 {
     if area.height < 2 {
         return 0;
@@ -159,7 +159,7 @@ fn figures_line(of: &Figures, x: u16, y: u16, room: u16, buf: &mut Buffer, theme
     put_all(buf, x, y, room, &pieces);
 }
 
-/// Throughput, and the share of failures, by column of time.
+/// Throughput and error rate over time.
 fn trend(state: &AppState, view: &SystemView, area: Rect, buf: &mut Buffer, theme: &Theme) {
     if area.height < 3 || area.width < 40 {
         return;
@@ -185,7 +185,7 @@ fn trend(state: &AppState, view: &SystemView, area: Rect, buf: &mut Buffer, them
     put(buf, x, area.y + 2, &format!("up to {worst:.0} % failed"), 22, theme.dim);
 }
 
-/// Response times over time: the darker, the more.
+/// A heat map of response times over time.
 fn heat(state: &AppState, heat: &Heatmap, area: Rect, buf: &mut Buffer, theme: &Theme) {
     const SHADES: [&str; 5] = [" ", "░", "▒", "▓", "█"];
     let used = |row: usize| heat.columns.iter().any(|column| column[row] > 0);
@@ -200,7 +200,7 @@ fn heat(state: &AppState, heat: &Heatmap, area: Rect, buf: &mut Buffer, theme: &
     let window = ago(state.health.window_us());
     put(buf, area.x + 1, area.y, &format!("response times over the last {window}"), area.width, theme.title);
     let most = heat.columns.iter().flatten().copied().max().unwrap_or(1).max(1);
-    // The slowest at the top; where there is too little room, the fastest ones are left out.
+    // The slowest at the top. If there is too little room, the fastest are omitted.
     let shown = (lowest..=highest).rev().take((area.height - 1) as usize);
     for (line, row) in shown.enumerate() {
         let y = area.y + 1 + saturating_u16(line);
@@ -209,7 +209,7 @@ fn heat(state: &AppState, heat: &Heatmap, area: Rect, buf: &mut Buffer, theme: &
         for (index, column) in heat.columns.iter().enumerate() {
             let x = area.x + 12 + saturating_u16(index);
             if column[row] > 0 && x < area.right() {
-                // By the logarithm: one slow call among thousands is seen, too.
+                // On a logarithmic scale, so that one slow call among thousands is visible.
                 let shade = 1.0 + 3.0 * f64::from(column[row]).ln() / f64::from(most).ln().max(1.0);
                 put(buf, x, y, SHADES[truncated_usize(shade).clamp(1, 4)], 1, theme.accent);
             }

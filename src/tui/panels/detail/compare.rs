@@ -1,4 +1,4 @@
-//! Two exchanges side by side: what differs, part by part.
+//! Two exchanges side by side: their differences, section by section.
 
 use super::text::lines_of;
 use crate::app::{AppState, Detail, Loadable, SideBySide};
@@ -11,7 +11,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-/// A row: where, left, right; a title has no sides.
+/// A row: path, left value, right value. A title has no values.
 struct Row {
     path: String,
     sides: Option<[(String, Style); 2]>,
@@ -25,7 +25,7 @@ pub(super) fn render(state: &AppState, detail: &Detail, area: Rect, buf: &mut Bu
         let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
         let (text, style) = match &against.compared {
             Loadable::Failed(problem) => (safe(problem), theme.warning),
-            _ => ("looking for it in the stores".to_owned(), theme.pending),
+            _ => ("searching the stores".to_owned(), theme.pending),
         };
         lines_of(&[(text, style)], 0, body, buf);
         return;

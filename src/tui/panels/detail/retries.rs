@@ -1,4 +1,5 @@
-//! The retry ladder: when, gap, how long, outcome, what the policy said, what comes next; what differs between two.
+//! The retry chain: each attempt with its time, gap, duration, outcome and the policy's verdict; then the next attempt,
+//! and the differences between two.
 
 use super::text::lines_of;
 use crate::app::{AppState, Detail, Loadable};
@@ -21,11 +22,11 @@ pub(super) fn render(state: &AppState, detail: &Detail, area: Rect, buf: &mut Bu
         right("gap", 8),
         right("took", 8),
         left("outcome", outcome),
-        "what the policy said"
+        "policy's verdict"
     );
     put(buf, area.x, area.y, &head, area.width, theme.dim);
     let mut y = area.y + 1;
-    // The last lines are for what comes next and what differs.
+    // The last lines show the next attempt and the differences.
     let room = (area.height as usize).saturating_sub(9).max((area.height as usize).min(4));
     let first = (detail.scroll + 1).saturating_sub(room);
     for (index, attempt) in chain.attempts.iter().enumerate().skip(first).take(room) {
@@ -80,7 +81,7 @@ pub(super) fn render(state: &AppState, detail: &Detail, area: Rect, buf: &mut Bu
         y += 1;
     }
     let rest = Rect { y: y + 1, height: area.bottom().saturating_sub(y + 1), ..area };
-    let found = if detail.related_loaded { "" } else { ", still looking in the stores" };
+    let found = if detail.related_loaded { "" } else { ", still searching the stores" };
     let mut lines = Vec::new();
     if let Some(ladder) = &detail.attempt_diff {
         lines.push((format!("── {} ── c: side by side", ladder.why), theme.dim));

@@ -1,4 +1,4 @@
-//! The trace as a waterfall: what shares the correlation id, gaps, the critical path, the first failure.
+//! The trace as a waterfall: the activities with the same correlation id, gaps, the critical path, the first failure.
 
 use crate::app::{AppState, Detail};
 use crate::tui::panels::list::what;
@@ -10,7 +10,7 @@ use crosstail_engine::insight::{Node, Trace};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-/// Where times stand: the columns of the bars, and how much time they show.
+/// The time scale: the columns of the bars, and the time that they span.
 struct Scale {
     start: Timestamp,
     length_us: i64,
@@ -26,7 +26,7 @@ impl Scale {
 
 pub(super) fn render(state: &AppState, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let trace = &detail.trace;
-    // What is still running goes on until now.
+    // A running activity extends to now.
     let end = if trace.is_open { trace.end.max(state.now) } else { trace.end };
     let length_us = end.since_us(trace.start).max(1);
     let failure = trace.nodes.iter().find(|node| node.first_failure).map(|node| {
@@ -37,7 +37,7 @@ pub(super) fn render(state: &AppState, detail: &Detail, area: Rect, buf: &mut Bu
         1 => format!(", idle {}", duration(saturating_u64(trace.idle_us()))),
         n => format!(", idle {} in {n} gaps", duration(saturating_u64(trace.idle_us()))),
     };
-    let found = if detail.related_loaded { "" } else { ", still looking in the stores" };
+    let found = if detail.related_loaded { "" } else { ", still searching the stores" };
     let correlation = if detail.activity.correlation_id.is_none() { "no correlation id; by request: " } else { "" };
     let head = format!(
         " {correlation}{}   {}{}, critical path {}{idle}{}{found}",
@@ -60,7 +60,7 @@ pub(super) fn render(state: &AppState, detail: &Detail, area: Rect, buf: &mut Bu
     }
 }
 
-/// The spans in which nothing was running, as a dotted background.
+/// Draws the times in which nothing was running as a dotted background.
 fn gaps(trace: &Trace, scale: &Scale, area: Rect, buf: &mut Buffer, theme: &Theme) {
     for (from, to) in &trace.gaps {
         let (start, end) = (scale.column(*from) + 1, scale.column(*to));
