@@ -1,7 +1,15 @@
 //! One request, opened: a body of 20 MB, a trace of 5,000 activities, what tells the failures of 1,000,000 from the
 //! rest. `cargo bench --bench detail`.
 
-#![allow(missing_docs, clippy::expect_used, reason = "a bench")]
+#![allow(
+    missing_docs,
+    clippy::expect_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::too_many_lines,
+    reason = "a bench"
+)]
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use crosstail::app::{Action, AppState, Effect, Event, PreparedPayload, Reply, update};

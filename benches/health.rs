@@ -1,11 +1,20 @@
 //! The health screen with 50 systems and 1,000 activities a second: what it costs of a core. `cargo bench --bench health`.
 
-#![allow(missing_docs, clippy::expect_used, clippy::print_stdout, reason = "a bench")]
+#![allow(
+    missing_docs,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::too_many_lines,
+    reason = "a bench"
+)]
 
-use crosstail::app::alerting::Alerting;
 use crosstail::app::{Action, AppState, Event, Screen, update};
 use crosstail::tui::{Appearance, ColourDepth, Keymap, Theme, draw};
 use crosstail_core::model::{Activity, Direction, Id, Kind, Names, SourceId, Status, Timestamp};
+use crosstail_engine::insight::alerting::Alerting;
 use crosstail_source::pump::{PumpEvent, SourceState};
 use std::time::{Duration, Instant};
 

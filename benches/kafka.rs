@@ -8,7 +8,15 @@
 //! and with the source into the store, three times each in turn, and says the ratio. Then the time from a write to its
 //! delivery while following. The topic is deleted.
 
-#![allow(clippy::expect_used, clippy::print_stdout, reason = "a program for people")]
+#![allow(
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::too_many_lines,
+    reason = "a program for people"
+)]
 
 use crosstail_core::model::{Clock, Names};
 use crosstail_engine::store::Store;

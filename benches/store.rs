@@ -1,6 +1,14 @@
 //! The store in memory: taking in, changing the filter, counting. `cargo bench`.
 
-#![allow(missing_docs, clippy::expect_used, reason = "a bench")]
+#![allow(
+    missing_docs,
+    clippy::expect_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::too_many_lines,
+    reason = "a bench"
+)]
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use crosstail_core::filter::{Context, Field, Filter};

@@ -1,4 +1,4 @@
-//! What can be asked for by a key, a command of the palette, or a test.
+//! Actions: what a key, a command of the palette or a test can request.
 
 macro_rules! actions {
     ($($action:ident = $name:literal, $help:literal;)+) => {
@@ -10,12 +10,12 @@ macro_rules! actions {
             /// Every action.
             pub const ALL: &'static [Self] = &[$(Self::$action),+];
 
-            /// Its name in the keymap.
+            /// Name in the keymap.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$action => $name),+ }
             }
 
-            /// What it does.
+            /// One line for the help and the palette.
             pub const fn help(self) -> &'static str {
                 match self { $(Self::$action => $help),+ }
             }
@@ -41,23 +41,23 @@ actions! {
     NextFailure = "next_failure", "next failure";
     PreviousFailure = "previous_failure", "previous failure";
     Follow = "follow", "follow the newest";
-    Pause = "pause", "pause, or go on";
+    Pause = "pause", "pause, or resume";
     Keep = "keep", "keep only the value under the cursor";
     Exclude = "exclude", "exclude the value under the cursor";
     Trace = "trace", "trace of the activity";
     Retries = "retries", "retry chain of the activity";
-    Compare = "compare", "with the last success; in the list: what tells failures from the rest";
+    Compare = "compare", "with the last success; in the list: failures with the rest";
     Find = "find", "find what an id, address, number or line identifies";
     Jq = "jq", "a jq expression over the body";
     NextTab = "next_tab", "next tab of the detail";
     PreviousTab = "previous_tab", "previous tab of the detail";
     Reveal = "reveal", "reveal or hide the secret under the cursor";
     CopyRecord = "copy_record", "copy the record as JSON";
-    CopyWhole = "copy_whole", "copy everything of it as JSON: payload, tries, trace";
+    CopyWhole = "copy_whole", "copy everything about it as JSON: payload, retries, trace";
     CopyMarkdown = "copy_markdown", "copy as Markdown, for a ticket";
     CopyId = "copy_id", "copy the id";
     CopyBody = "copy_body", "copy the body, or the value under the cursor";
-    CopyCurl = "copy_curl", "copy as curl, secrets as variables";
+    CopyCurl = "copy_curl", "copy as curl, with variables for secrets";
     CopyView = "copy_view", "copy a command that opens this view again";
     CopyPath = "copy_path", "copy the path of the value under the cursor";
     Editor = "editor", "open the value, or the activity, in $EDITOR";
@@ -66,14 +66,14 @@ actions! {
     Mark = "mark", "mark or unmark";
     NextMark = "next_mark", "next mark";
     Note = "note", "mark with a note";
-    Bundle = "bundle", "write what is marked as an incident: Markdown and .sqlite";
+    Bundle = "bundle", "write the marked activities as an incident: Markdown and .sqlite";
     ViewBack = "view_back", "view before this one";
     ViewForward = "view_forward", "view after this one";
     Health = "health", "health of the systems";
     Alerts = "alerts", "alerts of rules and of stores";
     Acknowledge = "acknowledge", "acknowledge the alert";
     Resolve = "resolve", "resolve the alert in its store";
-    Silence = "silence", "silence the alert's rule for an hour, or not any more";
+    Silence = "silence", "silence the alert's rule for an hour, or lift the silence";
     Report = "report", "write this screen as a report: .html, .csv or .json";
     Sources = "sources", "sources, their state and lag";
     FocusNext = "focus_next", "next panel";
@@ -99,13 +99,13 @@ actions! {
     View7 = "view_7", "saved view 7";
     View8 = "view_8", "saved view 8";
     View9 = "view_9", "saved view 9";
-    Redraw = "redraw", "draw the screen anew";
-    Suspend = "suspend", "stop; fg goes on";
-    Quit = "quit", "end";
+    Redraw = "redraw", "redraw the screen";
+    Suspend = "suspend", "suspend; fg resumes";
+    Quit = "quit", "quit";
 }
 
 impl Action {
-    /// The action of a name.
+    /// The action with a name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|action| action.name() == name)
     }

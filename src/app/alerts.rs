@@ -1,28 +1,25 @@
-//! The alerts screen's lines: what rules found, and what the stores hold.
+//! The lines of the alerts screen: alerts of rules, and alerts that stores hold.
 
 use super::AppState;
-use super::alerting::behind;
-use super::health::rows_of;
 use crosstail_core::filter::quote;
 use crosstail_core::model::{Activity, Level, Status, Timestamp};
-use crosstail_engine::insight::alerting::{Alert, AlertState, Rule, Severity, Silence, group_text};
+use crosstail_engine::insight::alerting::{Alert, AlertState, Rule, Severity, Silence, behind, group_text};
 use crosstail_engine::store::Row;
 
-/// What state a line is in, in the order that they are shown.
+/// State of a line. Lines are shown in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LineState {
     /// A rule holds, or a store's alert is open.
     Firing,
-    /// A rule holds, not for long enough yet.
+    /// A rule holds, but not yet for long enough.
     Pending,
-    /// Somebody has taken it.
+    /// Somebody has acknowledged it.
     Acknowledged,
-    /// It is over.
+    /// The rule no longer holds, or the store's alert is closed.
     Resolved,
 }
 
 impl LineState {
-    /// The word for it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Firing => "firing",
@@ -33,54 +30,50 @@ impl LineState {
     }
 }
 
-/// Where an alert is from.
+/// Where an alert comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AlertOrigin {
-    /// A rule.
+    /// A rule, by name.
     Rule(String),
-    /// A store: the alert's activity.
+    /// A store, with the alert's activity.
     Stored(Box<Activity>),
 }
 
 /// An alert on the screen.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlertLine {
-    /// Its identity.
+    /// Id, as `crosstail alerts` prints it.
     pub id: String,
-    /// How bad, for the order.
+    /// Severity, for the order.
     pub severity: Severity,
-    /// The word for it: the store's own where it has one.
+    /// Word for the severity: the store's own if it has one.
     pub severity_word: &'static str,
-    /// Its state.
     pub state: LineState,
-    /// What it is.
     pub title: String,
-    /// Why.
     pub reason: String,
-    /// Of whom.
+    /// The system, queue or source that it is about.
     pub group: String,
-    /// How far it was escalated.
+    /// Escalation level; 0 if not escalated.
     pub escalation: u16,
-    /// Since when.
     pub since: Timestamp,
-    /// When it was over.
+    /// When it was resolved.
     pub ended: Option<Timestamp>,
-    /// Who took it, or resolved it.
+    /// Who acknowledged or resolved it.
     pub who: Option<String>,
-    /// A silence covers it.
+    /// Whether a silence covers it.
     pub silenced: bool,
-    /// Where it is from.
+    /// Where it comes from.
     pub origin: AlertOrigin,
-    /// The filter that shows what is behind it.
+    /// Filter that shows the activities behind it; empty if it is about measurements.
     pub filter: String,
 }
 
-/// How far a rule is taken to look back that is not known any more.
+/// Window assumed for a rule that no longer exists, in microseconds.
 const WINDOW_US: i64 = 300_000_000;
-/// Alerts of stores that are shown at most, newest first.
+/// Maximum number of stored alerts shown, newest first.
 const STORED: usize = 500;
 
-/// Everything that is shown, the most urgent first.
+/// All lines, the most urgent first.
 pub(super) fn lines(state: &AppState) -> Vec<AlertLine> {
     let mut lines: Vec<AlertLine> = Vec::new();
     let alerting = &state.alerting;
@@ -93,7 +86,7 @@ pub(super) fn lines(state: &AppState) -> Vec<AlertLine> {
     lines
 }
 
-/// The line of an alert that a rule found.
+/// The line of a rule's alert.
 pub fn of_rule(alert: &Alert, rules: &[Rule], silences: &[Silence], now: Timestamp) -> AlertLine {
     let rule = rules.iter().find(|rule| rule.name == alert.rule);
     let window_us = rule.map_or(WINDOW_US, |rule| rule.window_us);
@@ -136,7 +129,7 @@ fn stored(state: &AppState) -> impl Iterator<Item = AlertLine> + '_ {
 /// The line of an alert that a store holds.
 pub fn of_activity(activity: Activity) -> AlertLine {
     let word = activity.operation.as_deref().unwrap_or_default();
-    // Of messages that say of one alert what became of it, in any order: who has taken it tells that it is taken.
+    // A topic holds several messages about one alert, in any order: an actor means that somebody has acknowledged it.
     let taken = word.eq_ignore_ascii_case("acknowledged") || activity.actor.is_some();
     let shown = match activity.status {
         Some(Status::InProgress) if taken => LineState::Acknowledged,
@@ -150,7 +143,7 @@ pub fn of_activity(activity: Activity) -> AlertLine {
         _ => (Severity::Info, "low"),
     };
     let text = |text: &Option<compact_str::CompactString>| text.as_deref().unwrap_or_default().to_owned();
-    // What it is about is a record of the same time and system, where it names none.
+    // If it names no record, the records of the same system around its time are the likely cause.
     let around = |at: Timestamp| format!("{}..{}", at.plus_ms(-900_000).rfc3339(), at.plus_ms(300_000).rfc3339());
     let system = activity.system.as_deref().map(|system| format!("system:{} ", quote(system))).unwrap_or_default();
     AlertLine {
@@ -171,14 +164,14 @@ pub fn of_activity(activity: Activity) -> AlertLine {
     }
 }
 
-/// The record that a store's alert names: by its id, or by its key in the store.
+/// The record that a stored alert names by its id or by its key in the store.
 pub(super) fn record_of(state: &AppState, alert: &Activity) -> Option<Row> {
     let named = alert.parent_request_id.as_deref()?;
     if let Some(row) = state.store.find(&crosstail_core::model::Id::parse(named)) {
         return Some(row);
     }
     let day = 86_400_000;
-    let near = rows_of(&state.store, alert.started_at.plus_ms(-day)..alert.started_at.plus_ms(day));
+    let near = state.store.rows_between(alert.started_at.plus_ms(-day)..alert.started_at.plus_ms(day));
     let is = |row: &&Row| {
         state.store.places(**row).iter().any(|place| place.locator.as_table_key().is_some_and(|(_, key)| key == named))
     };

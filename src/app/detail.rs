@@ -1,4 +1,4 @@
-//! One activity, opened.
+//! The detail: one opened activity.
 
 use super::Ticket;
 use super::prepared::{PayloadSection, PreparedPayload};
@@ -10,19 +10,18 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// What is being waited for, or was got.
+/// A value that is loaded in the background.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Loadable<T> {
-    /// On its way.
+    /// Requested, not here yet.
     Loading,
-    /// Here.
     Loaded(T),
-    /// Not to be had: why.
+    /// Why it could not be loaded.
     Failed(String),
 }
 
 impl<T> Loadable<T> {
-    /// What was got.
+    /// The value, if it is loaded.
     pub const fn get(&self) -> Option<&T> {
         match self {
             Self::Loaded(it) => Some(it),
@@ -31,29 +30,27 @@ impl<T> Loadable<T> {
     }
 }
 
-/// What is asked about an opened activity.
+/// A request to explain an opened activity by the stores' configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExplainRequest {
-    /// The activity.
     pub activity: Activity,
-    /// Its payload, whose texts may be codes.
+    /// Its payload; its texts may be codes.
     pub opened: Arc<PreparedPayload>,
-    /// Transforms: the side that each is of, and its expression.
+    /// Transforms to evaluate: the side of each, and its expression.
     pub transforms: Vec<(PayloadSection, String)>,
 }
 
-/// A transform, evaluated.
+/// The result of a transform.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TransformResult {
     /// `request` or `response`.
     pub name: &'static str,
-    /// The expression.
     pub expression: String,
-    /// What it makes of the body, or why it makes nothing.
+    /// What it returns for the body, or why it fails.
     pub result: Result<Value, String>,
 }
 
-/// What configuration says about an opened activity.
+/// What the stores' configuration says about an opened activity.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Explanation {
     /// Mappings of its codes.
@@ -65,26 +62,26 @@ pub struct Explanation {
 /// The tabs of a detail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tab {
-    /// What, when, who, how long.
+    /// The main facts: what, when, who, how long.
     Overview,
     /// Request headers and body.
     Request,
     /// Response headers and body.
     Response,
-    /// Error with its stack.
+    /// The error with its stack.
     Error,
-    /// Tries of the operation.
+    /// The retry chain.
     Retries,
-    /// What shares its correlation id.
+    /// Activities with the same correlation id.
     Trace,
     /// Metadata, and the records as their stores hold them.
     Raw,
-    /// Beside another: the last success, or another try.
+    /// Side by side with the last success, or with another attempt.
     Compare,
 }
 
 impl Tab {
-    /// In order.
+    /// All tabs, in order.
     pub const ALL: &'static [Self] = &[
         Self::Overview,
         Self::Request,
@@ -96,7 +93,7 @@ impl Tab {
         Self::Compare,
     ];
 
-    /// Its name.
+    /// Name on screen and for `--tab`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Overview => "overview",
@@ -110,12 +107,12 @@ impl Tab {
         }
     }
 
-    /// The tab of a name.
+    /// The tab with a name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|tab| tab.name() == name)
     }
 
-    /// The payload's part that it shows as a tree.
+    /// The part of the payload that the tab shows as a tree.
     pub const fn part(self) -> Option<PayloadSection> {
         match self {
             Self::Request => Some(PayloadSection::Request),
@@ -126,7 +123,7 @@ impl Tab {
     }
 }
 
-/// Two exchanges beside each other.
+/// Two exchanges side by side.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SideBySide {
     /// Why these two: `the last success before it`.
@@ -135,86 +132,82 @@ pub struct SideBySide {
     pub left: Activity,
     /// On the right, once it is known.
     pub right: Option<Activity>,
-    /// What differs.
+    /// The differences.
     pub compared: Loadable<Arc<Comparison>>,
-    /// The query for it.
+    /// Ticket of the comparison.
     pub ticket: Ticket,
 }
 
-/// A jq expression over the open body, and what it gives.
+/// A jq expression over the open body, and its result.
 #[derive(Debug, Clone)]
 pub struct Jq {
-    /// The expression.
     pub expression: String,
-    /// The side that it is evaluated on.
+    /// The side on which it is evaluated.
     pub part: PayloadSection,
-    /// What it gives, laid out.
+    /// Its results as a tree.
     pub result: Loadable<Outline>,
-    /// The query for it.
+    /// Ticket of the evaluation.
     pub ticket: Ticket,
 }
 
 /// State of the detail.
 #[derive(Debug, Clone)]
 pub struct Detail {
-    /// Its row; `None` where it is in a store and not among what is loaded.
+    /// Its row; `None` if it is in a store and not in memory.
     pub row: Option<Row>,
-    /// The activity, as it is now.
+    /// The activity in its current state.
     pub activity: Activity,
-    /// The open tab.
     pub tab: Tab,
-    /// The payload.
     pub opened: Loadable<Arc<PreparedPayload>>,
-    /// What configuration says about it.
+    /// What the stores' configuration says about it.
     pub explained: Explanation,
-    /// Codes → what mappings say of them.
+    /// Meaning of each code, from the mappings.
     pub notes: HashMap<String, String>,
-    /// Latencies of the endpoint's loaded activities.
+    /// Latencies of the endpoint's activities in memory.
     pub typical_latency: Latencies,
-    /// When that was computed.
+    /// When the latencies were computed.
     pub usual_at: Timestamp,
-    /// The tries.
+    /// The retry chain.
     pub chain: Chain,
-    /// The trace.
     pub trace: Trace,
     /// Related activities found so far, in memory and in the stores.
     pub related: HashMap<Id, Activity>,
-    /// Whether the stores have answered.
+    /// Whether every store has answered the query for related activities.
     pub related_loaded: bool,
     /// The trees of request, response and raw records.
     outlines: [Option<Outline>; 3],
-    /// The metadata, laid out.
+    /// The metadata as a tree.
     pub metadata: Outline,
-    /// A jq expression in force.
+    /// The jq expression in force.
     pub jq: Option<Jq>,
-    /// The selected try against the one before it.
+    /// The selected attempt side by side with the one before.
     pub attempt_diff: Option<SideBySide>,
-    /// What it is compared with.
+    /// The activity side by side with another.
     pub side_by_side: Option<SideBySide>,
-    /// Runs of library frames are shown.
+    /// Whether library frames are unfolded.
     pub frames_open: bool,
-    /// First line shown; selected line of the retry ladder and the trace.
+    /// First line shown; in the retry chain and the trace, the selected line.
     pub scroll: usize,
-    /// Text searched for.
+    /// Text to search for.
     pub search: String,
-    /// How often it occurs.
+    /// Number of occurrences of the text.
     pub found: usize,
-    /// The search is being typed.
+    /// Whether the search is being typed.
     pub searching: bool,
-    /// The query for the payload.
+    /// Ticket of the payload.
     pub payload_ticket: Ticket,
-    /// The query for what configuration says.
+    /// Ticket of the explanation.
     pub explained_ticket: Ticket,
-    /// The query for related activities.
+    /// Ticket of the related activities.
     pub related_ticket: Ticket,
-    /// Lines on the screen.
+    /// Height on the screen, in lines.
     pub height: usize,
-    /// Columns on the screen.
+    /// Width on the screen, in columns.
     pub width: usize,
 }
 
 impl Detail {
-    /// An activity whose payload is on its way.
+    /// A detail whose payload is still loading.
     pub fn new(row: Option<Row>, activity: Activity, tab: Tab) -> Self {
         Self {
             row,
@@ -247,7 +240,7 @@ impl Detail {
         }
     }
 
-    /// Takes the payload.
+    /// Sets the payload.
     pub fn take(&mut self, opened: Arc<PreparedPayload>) {
         self.metadata = Outline::new(opened.metadata().into_iter().collect(), self.width);
         self.outlines = Default::default();
@@ -255,7 +248,7 @@ impl Detail {
         self.build_outlines();
     }
 
-    /// Lays the open tab's tree out, the first time that it is looked at.
+    /// Lays out the tree of the open tab, the first time it is shown.
     fn build_outlines(&mut self) {
         if let (Some(part), Loadable::Loaded(opened)) = (self.tab.part(), &self.opened)
             && self.outlines[part as usize].is_none()
@@ -264,7 +257,7 @@ impl Detail {
         }
     }
 
-    /// There are this many lines and columns on the screen.
+    /// Adapts to a new size in lines and columns.
     pub fn resize(&mut self, height: usize, width: usize) {
         if (self.height, self.width) == (height, width) {
             return;
@@ -275,7 +268,7 @@ impl Detail {
         }
     }
 
-    /// Takes what configuration says.
+    /// Sets what the stores' configuration says.
     pub fn explain(&mut self, explained: Explanation) {
         let codes = explained.mappings.iter().flat_map(|entry| {
             ["external", "internal"].into_iter().filter_map(|side| {
@@ -296,7 +289,7 @@ impl Detail {
         }
     }
 
-    /// The same, to be changed.
+    /// The same, mutable.
     pub fn outline_mut(&mut self) -> Option<&mut Outline> {
         let part = self.tab.part()?;
         match &mut self.jq {
@@ -326,7 +319,7 @@ impl Detail {
         among.position(|activity| activity.id == self.activity.id).unwrap_or(0)
     }
 
-    /// Recomputes chain and trace of what is known; the selected line stays on its activity.
+    /// Recomputes the chain and the trace. The selected line stays on its activity.
     pub fn set_related(&mut self) {
         let pointed = self.pointed().map(|activity| activity.id.clone());
         let own = &self.activity;
@@ -355,7 +348,7 @@ impl Detail {
         }
     }
 
-    /// Lines that the open tab has to scroll or select among.
+    /// Number of lines to select among in the open tab; unlimited if it only scrolls.
     pub fn lines(&self) -> usize {
         match self.tab {
             Tab::Retries => self.chain.attempts.len(),
@@ -364,7 +357,7 @@ impl Detail {
         }
     }
 
-    /// The activity under the cursor of the retry ladder or the trace.
+    /// The activity under the cursor of the retry chain or the trace.
     pub fn pointed(&self) -> Option<&Activity> {
         match self.tab {
             Tab::Retries => self.chain.attempts.get(self.scroll),

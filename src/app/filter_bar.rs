@@ -1,37 +1,38 @@
-//! The filter bar: text, the last good filter, completions, the error under its place.
+//! The filter bar: its text, the last valid filter, completions, and the error with its position.
 
 use crosstail_core::filter::{Completion, Filter, ParseError};
+use crosstail_core::number::{saturating_isize, saturating_usize};
 
 /// State of the filter bar.
 #[derive(Debug, Clone, Default)]
 pub struct FilterBar {
-    /// What stands in the bar.
+    /// Text in the bar.
     pub text: String,
-    /// Byte of the cursor.
+    /// Position of the cursor, in bytes.
     pub cursor: usize,
-    /// Grows whenever the application, not the user's typing, changes the text.
+    /// Incremented whenever the application, rather than the user, changes the text.
     pub generation: u64,
     /// The filter in force: the last text that parsed.
     pub applied: Filter,
-    /// Why the text does not parse.
+    /// Why the text does not parse, if it does not.
     pub error: Option<ParseError>,
-    /// What was in force before editing began.
+    /// The filter in force before editing started.
     pub before: Option<Filter>,
-    /// What fits at the cursor.
+    /// Completions at the cursor.
     pub completions: Vec<Completion>,
-    /// The chosen one.
+    /// Index of the selected completion.
     pub chosen: Option<usize>,
 }
 
 impl FilterBar {
-    /// Puts a text into the bar.
+    /// Replaces the text; `cursor` is in bytes.
     pub fn set_text(&mut self, text: String, cursor: usize) {
         self.text = text;
         self.cursor = cursor;
         self.generation += 1;
     }
 
-    /// Parses the text: a good one is in force from now on.
+    /// Parses the text and, if it is valid, puts it in force. Returns whether the filter in force changed.
     pub fn parse(&mut self) -> bool {
         match Filter::parse(&self.text) {
             Ok(filter) => {
@@ -47,17 +48,18 @@ impl FilterBar {
         }
     }
 
-    /// Moves the choice among the completions.
+    /// Moves the selection among the completions, wrapping around.
     pub fn choose(&mut self, by: isize) {
-        let count = self.completions.len() as isize;
+        let count = saturating_isize(self.completions.len());
         if count == 0 {
             return;
         }
-        let at = self.chosen.map_or(if by > 0 { 0 } else { count - 1 }, |at| (at as isize + by).rem_euclid(count));
-        self.chosen = Some(at as usize);
+        let at =
+            self.chosen.map_or(if by > 0 { 0 } else { count - 1 }, |at| (saturating_isize(at) + by).rem_euclid(count));
+        self.chosen = Some(saturating_usize(at));
     }
 
-    /// Puts a completion into the text.
+    /// Inserts a completion.
     pub fn accept(&mut self, index: usize) {
         let Some(completion) = self.completions.get(index).cloned() else { return };
         let mut text = self.text.clone();
@@ -70,7 +72,8 @@ impl FilterBar {
         self.set_text(text, cursor);
     }
 
-    /// The text with a clause added by AND, or with the same clause taken out of its negation.
+    /// The filter in force with a clause, or its negation, added with AND. A clause that it already contains is not added
+    /// again; a contrary clause stays.
     pub fn with_clause(&self, clause: &str, negated: bool) -> String {
         let clause = if negated { format!("-{clause}") } else { clause.to_owned() };
         let text = self.applied.text().trim();

@@ -1,36 +1,36 @@
-//! Looking for what a pasted text identifies: in every source at once, with a line of progress a source.
+//! The search for what a pasted text identifies, in every source at once, with progress per source.
 
 use super::Ticket;
 use crosstail_core::model::{Activity, SourceId};
 
-/// A shorter id may be a part of something else in a line.
+/// Minimum length of an id that is recognised inside a longer text: a shorter one may be part of something else.
 const LONG: usize = 8;
 
-/// How far a source is.
+/// Progress of the search in one source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SearchProgress {
-    /// It is being looked for, as this.
+    /// Searching for the text as this candidate.
     Running(&'static str),
-    /// Done: found as this, this many, after this many milliseconds.
+    /// Finished: the candidate that matched, the number of results, the time in milliseconds.
     Found(&'static str, usize, u64),
-    /// Done: nothing, after this many milliseconds.
+    /// Finished without a result; the time in milliseconds.
     Empty(u64),
-    /// It could not be asked: why.
+    /// The source failed; the reason.
     Failed(String),
 }
 
 impl SearchProgress {
-    /// For people.
+    /// Text for the screen.
     pub fn describe(&self) -> String {
         match self {
-            Self::Running(what) => format!("looking, as {what}"),
-            Self::Found(what, count, ms) => format!("{count} found, as {what}, in {ms} ms"),
+            Self::Running(what) => format!("searching: {what}"),
+            Self::Found(what, count, ms) => format!("{count} found as {what}, in {ms} ms"),
             Self::Empty(ms) => format!("nothing, in {ms} ms"),
             Self::Failed(problem) => problem.clone(),
         }
     }
 
-    /// Whether nothing more comes.
+    /// Whether the source has finished or failed.
     pub const fn is_done(&self) -> bool {
         !matches!(self, Self::Running(_))
     }
@@ -39,27 +39,27 @@ impl SearchProgress {
 /// State of a search.
 #[derive(Debug, Clone)]
 pub struct Search {
-    /// What was pasted.
+    /// The text to identify.
     pub text: String,
-    /// The sources that are asked.
+    /// The sources searched, and their progress.
     pub sources: Vec<(SourceId, SearchProgress)>,
-    /// What was found, the best first.
+    /// Results, the best first.
     pub found: Vec<Activity>,
-    /// The chosen one.
+    /// Index of the selected result.
     pub chosen: usize,
-    /// Whether it was chosen by hand: then nothing opens by itself.
+    /// Whether the user moved the selection: then no result opens by itself.
     pub moved: bool,
-    /// The query.
+    /// Ticket of the search.
     pub ticket: Ticket,
 }
 
 impl Search {
-    /// Whether every source has answered.
+    /// Whether every source has finished or failed.
     pub fn is_done(&self) -> bool {
         self.sources.iter().all(|(_, progress)| progress.is_done())
     }
 
-    /// Takes what a source found.
+    /// Adds the results of a source.
     pub fn take(&mut self, found: Vec<Activity>) {
         let chosen = self.found.get(self.chosen).map(|activity| activity.id.clone());
         let mut all = std::mem::take(&mut self.found);
@@ -72,14 +72,14 @@ impl Search {
     }
 }
 
-/// Whether a text is the very id of an activity or of its request, or holds it.
+/// Whether a text is the id of an activity or of its request, or contains that id.
 pub fn is_named(activity: &Activity, text: &str) -> bool {
     let text = text.trim();
     let names = |id: String| id == text || (id.len() >= LONG && text.contains(&id));
     names(activity.id.to_string()) || activity.request_id.as_ref().is_some_and(|request| names(request.to_string()))
 }
 
-/// The request of that very id first, then what begins with it, then the newest.
+/// Sorts results: the request with exactly that id first, then ids that start with the text, then the newest.
 pub fn rank(found: &mut [Activity], text: &str) {
     found.sort_by_cached_key(|a| {
         let id = a.id.to_string();

@@ -1,34 +1,34 @@
-//! Health of the systems over what is in memory, and over what only the stores know: in slots of time, of which those are
-//! computed anew that something changed in.
+//! Health of the systems, from memory and from the stores. Time is divided into slots; only slots in which something
+//! changed are recomputed.
 
-use super::alerting::FiguresQuery;
 use crosstail_core::filter::Field;
-use crosstail_core::model::{Kind, Timestamp};
+use crosstail_core::model::Timestamp;
+use crosstail_core::number::{saturating_i64, saturating_usize};
 use crosstail_engine::insight::{Attempt, Health, HealthFigures, HealthInput, Windows};
 use crosstail_engine::store::{Row, Store, Symbol};
-use crosstail_source::{Grouping, Groups};
+use crosstail_source::{FiguresQuery, Grouping, Groups};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
-/// Health is of one of these windows, in microseconds: 15 minutes, an hour, a day.
+/// Windows of the health screen, in microseconds: 15 minutes, an hour, a day.
 pub const HEALTH_WINDOWS_US: [i64; 3] = [900_000_000, 3_600_000_000, 86_400_000_000];
-/// A window has so many slots.
+/// Slots per window.
 const SLOTS: i64 = 60;
 /// Columns of a sparkline.
 pub const COLUMNS: i64 = 30;
 const DAY_US: i64 = 86_400_000_000;
-/// What the stores count is asked for again after this long.
+/// Interval between two queries for the stores' figures, in microseconds.
 const PAST_EVERY_US: i64 = 60_000_000;
 
-/// Systems by their symbols in the store.
+/// The figures of one slot, by system.
 type Slot = HashMap<Symbol, HealthFigures>;
 
-/// What the stores counted of a time that is not in memory.
+/// The stores' figures for a time that memory does not hold completely.
 #[derive(Debug, Clone, Default)]
 struct StoreFigures {
-    /// By slot and system.
+    /// Figures by slot and system.
     slots: BTreeMap<i64, BTreeMap<String, HealthFigures>>,
-    /// The time that is theirs.
+    /// The time that the stores answer for.
     range: Option<Range<Timestamp>>,
     asked_at: Option<Timestamp>,
 }
@@ -36,22 +36,22 @@ struct StoreFigures {
 /// The health screen's state.
 #[derive(Debug, Clone, Default)]
 pub struct HealthView {
-    /// Which of [`HEALTH_WINDOWS_US`].
+    /// Index into [`HEALTH_WINDOWS_US`].
     pub window: usize,
-    /// What was computed last.
+    /// The last result.
     pub health: Option<Health>,
     slots: HashMap<i64, Slot>,
-    /// Slots in which something changed since.
+    /// Slots in which something has changed since.
     dirty: BTreeSet<i64>,
     computed_at: Option<Timestamp>,
-    /// Rows looked at the last time: how long the next time may wait.
+    /// Rows read the last time: the more, the longer the next time waits.
     cost: usize,
-    /// Of the windows themselves, and of the day before.
+    /// For the windows themselves, and for the same time of the day before.
     past: [StoreFigures; 2],
 }
 
 impl HealthView {
-    /// Microseconds of the window.
+    /// Length of the window in microseconds.
     pub fn window_us(&self) -> i64 {
         HEALTH_WINDOWS_US[self.window]
     }
@@ -64,12 +64,12 @@ impl HealthView {
         at.0.div_euclid(self.slot_us())
     }
 
-    /// Chooses another window.
+    /// Switches to another window.
     pub fn choose(&mut self, window: usize) {
         *self = Self { window: window.min(HEALTH_WINDOWS_US.len() - 1), ..Self::default() };
     }
 
-    /// Notes that rows are new or changed, or began at another time before.
+    /// Notes that rows are new or changed; `moved_from` are earlier start times of rows whose start changed.
     pub fn mark_dirty(&mut self, store: &Store, rows: &[Row], moved_from: &[Timestamp]) {
         if self.slots.is_empty() {
             return;
@@ -84,17 +84,17 @@ impl HealthView {
         }
     }
 
-    /// Whether what is shown is old: a second, or longer where computing it takes long.
+    /// Whether to recompute: after a second, or later if computing takes long.
     pub fn is_due(&self, now: Timestamp) -> bool {
-        // About 100 ns a row: at most a hundredth of the time goes into it.
-        let wait_us = (self.cost as i64 * 10).clamp(1_000_000, 60_000_000);
+        // At about 100 ns a row, this spends at most a hundredth of the time.
+        let wait_us = (saturating_i64(self.cost) * 10).clamp(1_000_000, 60_000_000);
         self.computed_at.is_none_or(|at| now.since_us(at) >= wait_us)
     }
 
-    /// The questions for the stores, where memory does not reach back as far as the windows do.
+    /// Queries for the stores, if memory does not reach back as far as the windows.
     pub fn request_store_figures(&mut self, complete_from: Timestamp, now: Timestamp) -> Vec<FiguresQuery> {
         let (window, slot_us) = (self.window_us(), self.slot_us());
-        // Slots of which memory has a part are the stores' whole.
+        // A slot that memory holds only in part belongs to the stores.
         let complete = self.slot_of(complete_from.plus_us(-1).max(Timestamp(0))) + 1;
         let slots = |from: Timestamp, upto: Timestamp| {
             Timestamp(self.slot_of(from) * slot_us)..Timestamp((self.slot_of(upto) + 1).min(complete) * slot_us)
@@ -115,7 +115,7 @@ impl HealthView {
         questions
     }
 
-    /// Takes the stores' answer.
+    /// Sets the stores' answer to a query.
     pub fn set_store_figures(&mut self, query: &FiguresQuery, groups: Groups, now: Timestamp) {
         if query.grouping.bucket_us != Some(self.slot_us()) {
             return;
@@ -132,7 +132,7 @@ impl HealthView {
         self.computed_at = None;
     }
 
-    /// Computes health at a moment.
+    /// Computes the health at a moment.
     pub fn compute(&mut self, store: &Store, now: Timestamp) {
         let is_first = self.computed_at.replace(now).is_none();
         self.cost = 0;
@@ -149,14 +149,15 @@ impl HealthView {
         if window < DAY_US {
             span.day_before = self.collect(store, start.plus_us(-DAY_US)..now.plus_us(-DAY_US));
         }
-        // The sparkline stands on whole slots, so that it does not move as time goes on.
+        // The sparkline is aligned to slots, so that it does not shift with every second.
         let last = self.slot_of(now);
         let first = last - SLOTS + 1;
         let per_column = SLOTS / COLUMNS;
         for slot in first..=last {
-            let column = ((slot - first) / per_column) as usize;
+            let column = saturating_usize((slot - first) / per_column);
             let mut add = |system: &str, part: &HealthFigures| {
-                let columns = span.columns.entry(system.to_owned()).or_insert_with(|| vec![(0, 0); COLUMNS as usize]);
+                let columns =
+                    span.columns.entry(system.to_owned()).or_insert_with(|| vec![(0, 0); saturating_usize(COLUMNS)]);
                 columns[column].0 += part.figures.count;
                 columns[column].1 += part.figures.failed;
             };
@@ -173,13 +174,13 @@ impl HealthView {
         self.slots.retain(|slot, _| *slot >= oldest || day_before.contains(slot));
         self.dirty.insert(self.slot_of(now));
         if is_first {
-            // What was read for the first time is kept: the next time reads what has changed.
+            // The first computation reads everything. Later ones read only what has changed, so they need not wait.
             self.cost = 0;
         }
         self.health = Some(Health::of(&span, window));
     }
 
-    /// What the stores counted of a slot, where it is theirs.
+    /// The stores' figures of a slot, if it belongs to them.
     fn store_slot(&self, slot: i64) -> Option<&BTreeMap<String, HealthFigures>> {
         static NONE: BTreeMap<String, HealthFigures> = BTreeMap::new();
         let start = Timestamp(slot * self.slot_us());
@@ -187,7 +188,7 @@ impl HealthView {
         self.past.iter().find(theirs).map(|past| past.slots.get(&slot).unwrap_or(&NONE))
     }
 
-    /// The parts of a range of time: whole slots as they are known, its edges computed.
+    /// The figures of a range of time: complete slots from the cache, the edges computed from rows.
     fn collect(&mut self, store: &Store, range: Range<Timestamp>) -> BTreeMap<String, HealthFigures> {
         let mut sum: BTreeMap<String, HealthFigures> = BTreeMap::new();
         let mut by_symbol: HashMap<Symbol, HealthFigures> = HashMap::new();
@@ -196,7 +197,7 @@ impl HealthView {
         for slot in self.slot_of(range.start)..=last {
             let of_slot = Timestamp(slot * self.slot_us())..Timestamp((slot + 1) * self.slot_us());
             if let Some(parts) = self.store_slot(slot) {
-                // A slot of theirs cannot be divided: it belongs to the range that it begins in.
+                // The stores' slot cannot be divided: it counts for the range in which it starts.
                 for (system, part) in parts.iter().filter(|_| range.contains(&of_slot.start)) {
                     sum.entry(system.clone()).or_default().merge(part);
                 }
@@ -226,20 +227,7 @@ impl HealthView {
     }
 }
 
-/// The rows of a range of time.
-pub(super) fn rows_of(store: &Store, range: Range<Timestamp>) -> &[Row] {
-    let rows = store.all_rows();
-    let from = rows.partition_point(|row| store.started(*row) < range.start);
-    let upto = from + rows[from..].partition_point(|row| store.started(*row) < range.end);
-    &rows[from..upto]
-}
-
-/// Whether a row is work of its system: an alert about it is none.
-pub(super) fn counts_for_health(store: &Store, row: Row) -> bool {
-    store.kind(row) != Kind::Alert
-}
-
-/// The reading of a row.
+/// What health needs from a row.
 pub(super) fn reading(store: &Store, row: Row) -> HealthInput<'_> {
     let failed = store.is_failure(row);
     let named = |symbol: Symbol| (symbol != Symbol::ABSENT).then(|| store.symbols().get(symbol));
@@ -258,13 +246,13 @@ pub(super) fn reading(store: &Store, row: Row) -> HealthInput<'_> {
     }
 }
 
-/// The parts of a range of time, and how many rows were read.
+/// The figures of a range of time, and the number of rows read.
 fn read(store: &Store, range: Range<Timestamp>) -> (Slot, usize) {
     let mut slot = Slot::new();
-    let rows = rows_of(store, range);
+    let rows = store.rows_between(range);
     for row in rows {
         let system = store.system(*row);
-        if system != Symbol::ABSENT && counts_for_health(store, *row) {
+        if system != Symbol::ABSENT && store.is_work(*row) {
             slot.entry(system).or_default().add(&reading(store, *row));
         }
     }

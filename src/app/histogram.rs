@@ -1,25 +1,25 @@
-//! The histogram: failures and totals over time, and the range that is chosen in it.
+//! The histogram: failures and totals over time, and the range selected in it.
 
 use super::AppState;
 use crosstail_core::model::Timestamp;
+use crosstail_core::number::saturating_i64;
 use crosstail_engine::store::Histogram;
 
 /// State of the histogram.
 #[derive(Debug, Clone, Default)]
 pub struct HistogramPanel {
-    /// The counts.
     pub data: Histogram,
-    /// Length of time shown in microseconds; `None`: all there is.
+    /// Length of time shown, in microseconds; `None` shows everything.
     pub span_us: Option<i64>,
     /// Column under the cursor.
     pub cursor: usize,
-    /// The other end of the range being chosen.
+    /// The first end of the range being selected.
     pub mark: Option<usize>,
     /// Columns on the screen.
     pub columns: usize,
-    /// The store's revision that it was counted at.
+    /// The store's revision at the last count.
     pub revision: u64,
-    /// The end it was counted to.
+    /// End of the last column.
     pub end: Timestamp,
 }
 
@@ -36,10 +36,10 @@ impl AppState {
         let live = self.now.since_us(newest) < 300_000_000;
         let mut end = if live { newest.max(self.now) } else { newest };
         let start = self.histogram.span_us.map_or(self.store.started(*first), |span| end.plus_us(-span));
-        let width = nice_width((end.since_us(start) + 1) / columns as i64);
-        // Columns stand on whole multiples of their width, so that they do not move as time goes on.
+        let width = nice_width((end.since_us(start) + 1) / saturating_i64(columns));
+        // Columns are aligned to multiples of their width, so that they do not shift with every second.
         end = Timestamp((end.0.div_euclid(width) + 1) * width);
-        let start = end.plus_us(-width * columns as i64);
+        let start = end.plus_us(-width * saturating_i64(columns));
         self.histogram.end = end;
         self.histogram.data = self.store.histogram(start, width, columns);
         self.histogram.cursor = self.histogram.cursor.min(columns - 1);
@@ -47,16 +47,16 @@ impl AppState {
 }
 
 impl HistogramPanel {
-    /// The range that is being chosen: from its first moment to before its last.
+    /// The range being selected: its start, and its end (exclusive).
     pub fn range(&self) -> Option<(Timestamp, Timestamp)> {
         let mark = self.mark?;
         let (from, to) = (mark.min(self.cursor), mark.max(self.cursor));
-        let moment = |column: usize| self.data.start.plus_us(self.data.width_us * column as i64);
+        let moment = |column: usize| self.data.start.plus_us(self.data.width_us * saturating_i64(column));
         Some((moment(from), moment(to + 1)))
     }
 }
 
-/// The next width that people can read: 1, 2, 5, 10, 15, 30 s, and so on up to days.
+/// The next round width: 1, 2, 5, 10, 15, 30 s, and so on up to days; all in microseconds.
 fn nice_width(us: i64) -> i64 {
     const S: i64 = 1_000_000;
     const NICE: &[i64] = &[

@@ -1,29 +1,30 @@
-//! The list: what is selected, what is on screen, following and pausing.
+//! The list: selection, visible rows, following and pausing.
 
 use crosstail_core::filter::Field;
 use crosstail_core::model::Timestamp;
+use crosstail_core::number::saturating_u32;
 use crosstail_engine::store::{Row, Store};
 
-/// The columns that a cursor can stand in, for keep and exclude.
+/// The columns that the cursor can select, for `keep` and `exclude`.
 pub const COLUMNS: &[Field] =
     &[Field::System, Field::Status, Field::Direction, Field::Method, Field::Endpoint, Field::Http, Field::Kind];
 
 /// State of the list.
 #[derive(Debug, Clone)]
 pub struct List {
-    /// The newest is shown as it comes.
+    /// Whether the newest row is shown as it arrives.
     pub follow: bool,
-    /// Rows from this number on came after the pause and are not shown.
+    /// While paused: rows from this number on arrived later and are hidden.
     pub pinned: Option<Row>,
-    /// The selected row; none while following: then it is the newest.
+    /// The selected row; `None` while following, where it is the newest.
     pub selected: Option<Row>,
-    /// Where the selected row stands on the screen, from the top.
+    /// Line of the selected row on the screen, from the top.
     pub line: usize,
-    /// Lines on the screen.
+    /// Height on the screen, in lines.
     pub height: usize,
-    /// The column under the cursor, of [`COLUMNS`].
+    /// Index of the selected column in [`COLUMNS`].
     pub column: usize,
-    /// Arrived in the view since following stopped.
+    /// Number of rows that arrived in the view since following stopped.
     pub unseen: usize,
 }
 
@@ -34,12 +35,12 @@ impl Default for List {
 }
 
 impl List {
-    /// Whether a row is shown while paused.
+    /// Whether the pause, if any, leaves a row visible.
     fn shows(&self, row: Row) -> bool {
         self.pinned.is_none_or(|pin| row < pin)
     }
 
-    /// The selected row: while following the newest one shown.
+    /// The selected row; while following, the newest one shown.
     pub fn current(&self, store: &Store) -> Option<Row> {
         self.selected.or_else(|| store.rows().iter().rev().copied().find(|row| self.shows(*row)))
     }
@@ -62,7 +63,7 @@ impl List {
         let below = shown(&mut rows[position..].iter().copied(), self.height - above.len());
         above.extend(below);
         if above.len() < self.height {
-            // Fewer below than there is room: show more above.
+            // Not enough rows below to fill the screen: show more above.
             let first = above.first().and_then(|row| store.position(*row)).unwrap_or(0);
             let mut more = shown(&mut rows[..first].iter().rev().copied(), self.height - above.len());
             more.reverse();
@@ -112,7 +113,7 @@ impl List {
         self.selected = Some(row);
     }
 
-    /// To the newest, and on with it.
+    /// Goes to the newest row and follows.
     pub fn start_following(&mut self) {
         self.follow = true;
         self.pinned = None;
@@ -120,7 +121,7 @@ impl List {
         self.unseen = 0;
     }
 
-    /// Pauses, or goes on.
+    /// Pauses, or resumes following.
     pub fn toggle_pause(&mut self, store: &Store) {
         if self.pinned.is_some() || !self.follow {
             self.start_following();
@@ -128,14 +129,14 @@ impl List {
         }
         let line = self.visible(store).len().saturating_sub(1);
         let current = self.current(store);
-        self.pinned = Some(store.len() as Row);
+        self.pinned = Some(saturating_u32(store.len()));
         self.follow = false;
         self.unseen = 0;
         self.selected = current;
         self.line = line;
     }
 
-    /// After the view changed: the selected row, or the nearest in time that is there.
+    /// After the view changed: keeps the selected row, or selects the nearest in time.
     pub fn settle(&mut self, store: &Store, at: Option<Timestamp>) {
         if self.follow {
             return;

@@ -1,7 +1,6 @@
 //! The application: state, and `update(state, event) → effects`, which never waits. Only [`crate::runtime`] does.
 
 mod action;
-pub mod alerting;
 mod alerts;
 mod detail;
 mod filter_bar;
@@ -32,41 +31,40 @@ pub use state::{AppState, FacetPanel, Focus, Mark, Notice, Overlay, Screen, Sour
 pub use system::{Heatmap, LATENCY_BUCKETS_MS, Section, SystemLine, SystemView};
 pub use update::update;
 
-use alerting::FiguresQuery;
 use crosstail_core::model::{Activity, Id, Place, SourceId, Timestamp};
 use crosstail_engine::insight::Comparison;
 use crosstail_source::alert::AlertStatus;
 use crosstail_source::pump::PumpEvent;
-use crosstail_source::{Groups, RelatedKey};
+use crosstail_source::{FiguresQuery, Groups, RelatedKey};
 use std::sync::Arc;
 
-/// Number of a query: a reply to an older one than the newest is dropped.
+/// The number of a query. A reply to an older query than the latest is dropped.
 pub type Ticket = u64;
 
-/// What happens to the application.
+/// An input to the application.
 #[derive(Debug)]
 pub enum Event {
-    /// A key, a click or a command asked for this.
+    /// An action, requested by a key, a click or a command.
     Action(Action),
-    /// The text of the filter bar is now this, with the cursor at a byte.
+    /// New text of the filter bar, and the cursor's position in bytes.
     FilterEdited(String, usize),
-    /// The text of the palette is now this.
+    /// New text of the palette.
     PaletteEdited(String),
-    /// The text of the prompt is now this.
+    /// New text of the prompt.
     PromptEdited(String),
-    /// Open what a text identifies, at a tab.
+    /// Open what a text identifies, at a tab (`--open`, `--tab`).
     Open(String, Option<Tab>),
-    /// A text was pasted where nothing is being typed.
+    /// A text was pasted while no text field had the focus.
     Pasted(String),
-    /// The text searched for in the detail is now this.
+    /// New search text in the detail.
     SearchEdited(String),
-    /// A source says something.
+    /// An event from a source.
     Pump(PumpEvent),
-    /// A query was answered.
+    /// The answer to a query.
     Reply(Ticket, Reply),
     /// Time passed.
     Tick(Timestamp),
-    /// The terminal has this many columns and rows.
+    /// New size of the terminal in columns and rows.
     Resize(u16, u16),
     /// A click at a row of the list, counted from its top.
     ClickList(usize),
@@ -79,25 +77,25 @@ pub enum Event {
 pub enum Reply {
     /// The payload of an opened activity.
     Payload(Result<Arc<PreparedPayload>, String>),
-    /// The other of a comparison, and what differs.
+    /// The other activity of a comparison, and the differences.
     Compared(Result<Box<(Activity, Comparison)>, String>),
-    /// What a jq expression gives: JSON texts.
+    /// The results of a jq expression, as JSON texts.
     Jq(Result<Vec<String>, String>),
-    /// How far a source is with a search, and what it found since.
+    /// The progress of a search in a source, and its new results.
     SearchProgress(SourceId, SearchProgress, Vec<Activity>),
-    /// Activities that share its correlation or request.
+    /// Activities with the same correlation or request.
     Related(Vec<Activity>),
-    /// Ids that match the filter by their payload, so far; whether that is all.
+    /// Ids whose payload matches the filter; the flag says whether that is all.
     Matched(Vec<Id>, bool),
-    /// Figures of the sources, or why there are none.
+    /// Figures from the sources, or the error.
     Figures(Box<FiguresQuery>, Result<Groups, String>),
-    /// What configuration says about the opened activity.
+    /// What the stores' configuration says about the opened activity.
     Explained(Box<Explanation>),
-    /// A text for the notice line.
+    /// A notice for the status line.
     Notice(String),
 }
 
-/// What the application wants done.
+/// Work that the application requests.
 #[derive(Debug, PartialEq)]
 pub enum Effect {
     /// Load a payload from its places.
@@ -106,93 +104,92 @@ pub enum Effect {
     LoadRelated(Ticket, Vec<RelatedKey>),
     /// Look up the mappings of codes of a system, and evaluate transforms.
     Explain(Ticket, Box<ExplainRequest>),
-    /// Let the sources say which activities match a filter that looks into payloads.
+    /// Find the activities that match a filter on payloads.
     MatchPayloads(Ticket, String),
-    /// Let the sources count.
+    /// Query figures from the sources.
     Figures(Ticket, Box<FiguresQuery>),
     /// Compare two exchanges.
     Compare(Ticket, Box<CompareRequest>),
     /// Evaluate a jq expression on a JSON text.
     Jq(Ticket, String, Arc<String>),
-    /// Look for what a text identifies, in every source.
+    /// Search every source for what a text identifies.
     Find(Ticket, String),
-    /// The search is not wanted any more.
+    /// Cancel the search.
     CancelSearch,
-    /// Put a text into the clipboard.
+    /// Copy a text to the clipboard.
     Copy(String),
-    /// Let another program have the terminal and a text.
+    /// Run an external program with a text; it gets the terminal.
     RunExternal(ExternalProgram),
     /// Write marked activities as an incident: to this path with `.md` and with `.sqlite`.
     WriteIncident(String, Vec<Mark>),
     /// Change an alert in its stores.
     ChangeAlert(Box<AlertEdit>),
-    /// Write the screen as a report to this path; its ending says the form.
+    /// Write the screen as a report to this path; the extension sets the format.
     Report(String, Box<crosstail_export::Report>),
     /// Write the commented configuration file.
     WriteConfig,
     /// Read keymap and theme files again.
     Reload,
-    /// Stop the process until it is continued.
+    /// Suspend the process.
     Suspend,
     /// Switch the mouse on or off.
     Mouse(bool),
-    /// Draw everything anew.
+    /// Redraw the whole screen.
     Redraw,
-    /// End.
+    /// Quit.
     Quit,
 }
 
-/// A change of an alert that a store holds.
+/// A change to an alert in a store.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlertEdit {
-    /// The alert.
+    /// Id of the alert.
     pub id: String,
-    /// Where it is.
+    /// Places that hold the alert.
     pub places: Vec<Place>,
-    /// What it is changed to.
+    /// The new status.
     pub to: AlertStatus,
-    /// Who says so.
+    /// Who makes the change.
     pub by: String,
 }
 
-/// Two exchanges to be compared.
+/// Two exchanges to compare.
 #[derive(Debug, PartialEq)]
 pub struct CompareRequest {
-    /// On the left.
+    /// The left side.
     pub left: Activity,
-    /// Its payload, where it is loaded.
+    /// Payload of the left side, if it is loaded.
     pub opened: Option<Arc<PreparedPayload>>,
-    /// On the right.
+    /// The right side.
     pub right: CompareWith,
 }
 
 /// The right side of a comparison.
 #[derive(Debug, PartialEq)]
 pub enum CompareWith {
-    /// This one.
+    /// A known activity.
     Known(Box<Activity>),
-    /// The newest that this filter keeps, before this moment, in any source.
+    /// The newest activity in any source that matches a filter and starts before a moment.
     Newest(String, Timestamp),
 }
 
-/// Another program that is given the terminal.
+/// A run of an external program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExternalProgram {
-    /// Which.
     pub program: Program,
-    /// What it is given.
+    /// The text that it gets.
     pub text: String,
-    /// Ending of the file that it is given in: `json`, `md`, `txt`.
+    /// Extension of the file that holds the text: `json`, `md`, `txt`.
     pub ending: &'static str,
 }
 
-/// A program outside.
+/// An external program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Program {
     /// `$VISUAL` or `$EDITOR`.
     Editor,
     /// `$PAGER`.
     Pager,
-    /// A command of the shell, which reads the text.
+    /// A shell command that reads the text on standard input.
     Pipe(String),
 }

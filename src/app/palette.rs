@@ -4,7 +4,7 @@ use super::Action;
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
-/// What choosing an item does.
+/// The command behind an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PaletteCommand {
     /// An action.
@@ -13,31 +13,31 @@ pub enum PaletteCommand {
     Theme(String),
     /// A filter.
     Filter(String),
-    /// Looking for what a text identifies.
+    /// Search for what a text identifies.
     Find(String),
 }
 
 /// A line of the palette.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaletteItem {
-    /// Its name.
+    /// Name shown and searched.
     pub name: String,
-    /// What it does.
+    /// Description shown and searched.
     pub help: String,
-    /// What is run.
+    /// The command to run.
     pub run: PaletteCommand,
 }
 
 /// State of the palette.
 #[derive(Debug, Clone, Default)]
 pub struct Palette {
-    /// What was typed.
+    /// The text typed.
     pub text: String,
-    /// Everything there is.
+    /// All items.
     pub items: Vec<PaletteItem>,
-    /// Indices of what fits, best first.
+    /// Indices of the matching items, best first.
     pub found: Vec<usize>,
-    /// The chosen one of those.
+    /// Selected position in `found`.
     pub chosen: usize,
 }
 
@@ -48,7 +48,7 @@ impl Palette {
         Self { text: String::new(), items, found, chosen: 0 }
     }
 
-    /// Finds what fits a text.
+    /// Searches the items for a text.
     pub fn search(&mut self, text: &str) {
         text.clone_into(&mut self.text);
         self.chosen = 0;
@@ -70,7 +70,7 @@ impl Palette {
         scored.sort_by_key(|(score, index)| (std::cmp::Reverse(*score), *index));
         self.found = scored.into_iter().map(|(_, index)| index).collect();
         if text.trim().chars().count() >= 3 {
-            // What looks like an id, an address or a line is looked for; what looks like a word is a command.
+            // A text that looks like an id, an address or a log line is searched for first; a word is more likely a command.
             let looks_like_one = text.contains(|c: char| c.is_ascii_digit() || "/:={@".contains(c));
             let at = if looks_like_one { 0 } else { self.found.len() };
             self.found.insert(at, self.items.len());
@@ -82,7 +82,7 @@ impl Palette {
         }
     }
 
-    /// The chosen item.
+    /// The selected item.
     pub fn current(&self) -> Option<&PaletteItem> {
         self.found.get(self.chosen).and_then(|index| self.items.get(*index))
     }

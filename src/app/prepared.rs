@@ -1,4 +1,4 @@
-//! A payload made ready for the screen: laid out once, off the screen's thread.
+//! A payload prepared for the screen: laid out once, off the screen's thread.
 
 use crosstail_core::model::{Body, Payload, RawRecord, Side};
 use crosstail_engine::insight::{BodyFormat, format_body, is_json_container, size};
@@ -6,7 +6,7 @@ use crosstail_engine::outline::Document;
 use serde_json::Value;
 use std::sync::Arc;
 
-/// The parts of a payload that are shown as trees.
+/// The sections of a payload that are shown as trees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PayloadSection {
     /// Request headers and body.
@@ -17,24 +17,23 @@ pub enum PayloadSection {
     Raw,
 }
 
-/// A payload with its documents.
+/// A payload with the documents that its trees show.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PreparedPayload {
-    /// The payload.
     pub payload: Payload,
     request: Vec<Document>,
     response: Vec<Document>,
 }
 
 impl PreparedPayload {
-    /// Reads every body once.
+    /// Lays out every body once.
     pub fn new(payload: Payload) -> Self {
         let request = side(&payload.request, "req");
         let response = side(&payload.response, "res");
         Self { payload, request, response }
     }
 
-    /// The documents of a part.
+    /// The documents of a section.
     pub fn documents(&self, part: PayloadSection) -> Vec<Document> {
         match part {
             PayloadSection::Request => self.request.clone(),
@@ -43,13 +42,13 @@ impl PreparedPayload {
         }
     }
 
-    /// The metadata, where there is any.
+    /// The metadata, if any.
     pub fn metadata(&self) -> Option<Document> {
         let metadata = &self.payload.metadata;
         (!metadata.is_empty()).then(|| json("meta", "metadata", &Value::Object(metadata.clone())))
     }
 
-    /// The body's document of a part, where it is one that jq can read.
+    /// The document of a section's body; raw records have none.
     pub fn body(&self, part: PayloadSection) -> Option<&Document> {
         let documents = match part {
             PayloadSection::Request => &self.request,
@@ -118,10 +117,10 @@ fn document(body: &Body, content_type: Option<&str>, prefix: &str) -> Document {
     Document { path: format!("{prefix}.body"), title: "body".to_owned(), about, text, is_json, has_paths }
 }
 
-/// How much of a body its record does not hold, and where the whole is.
+/// How much of a truncated body is missing, and where the full body is.
 pub fn missing(body: &Body) -> Option<String> {
     let cut = body.truncation.as_ref()?;
     let gone = size(cut.original_bytes.saturating_sub(cut.stored_bytes));
-    let whole = cut.reference.as_ref().map(|place| format!("; the whole is at {place}")).unwrap_or_default();
-    Some(format!("cut when it was recorded: {gone} of {} missing{whole}", size(cut.original_bytes)))
+    let whole = cut.reference.as_ref().map(|place| format!("; full body at {place}")).unwrap_or_default();
+    Some(format!("truncated when recorded: {gone} of {} missing{whole}", size(cut.original_bytes)))
 }

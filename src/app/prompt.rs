@@ -1,4 +1,4 @@
-//! One line asked for: an expression, a note, a command, a file.
+//! A prompt for one line: an expression, a note, a command, a file.
 
 use crosstail_core::model::Activity;
 
@@ -9,11 +9,11 @@ pub enum PromptKind {
     Jq,
     /// A note on an activity.
     Note(Box<Activity>),
-    /// A command that is given a text.
+    /// A shell command to pipe to.
     Pipe,
-    /// Where an incident is written.
+    /// The path of an incident.
     Bundle,
-    /// Where a report is written.
+    /// The path of a report.
     Report,
 }
 
@@ -29,14 +29,14 @@ impl PromptKind {
         }
     }
 
-    /// What may be typed.
+    /// Hint under the prompt: what to type.
     pub const fn hint(&self) -> &'static str {
         match self {
-            Self::Jq => ".items[] | select(.qty > 3) | .sku      empty: the whole body again",
-            Self::Note(_) => "kept with the mark, and written into the incident",
-            Self::Pipe => "jq .error | less      secrets are left out of what is piped",
-            Self::Report => "a path: .html for people, .csv, .json; without secrets",
-            Self::Bundle => "a path without ending: .md and .sqlite are written, without secrets",
+            Self::Jq => ".items[] | select(.qty > 3) | .sku      empty: the full body again",
+            Self::Note(_) => "stored with the mark and written into the incident",
+            Self::Pipe => "jq .error | less      secrets are redacted",
+            Self::Report => "a path ending in .html, .csv or .json; secrets are redacted",
+            Self::Bundle => "a path without extension: writes .md and .sqlite; secrets are redacted",
         }
     }
 }
@@ -46,6 +46,6 @@ impl PromptKind {
 pub struct Prompt {
     /// What it is for.
     pub purpose: PromptKind,
-    /// What was typed.
+    /// The text typed.
     pub text: String,
 }

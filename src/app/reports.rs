@@ -1,15 +1,16 @@
-//! What is on a screen, as a report.
+//! Reports of the current screen.
 
 use super::health::reading;
 use super::{AlertOrigin, AppState, Screen, Section};
 use crosstail_core::filter::Filter;
 use crosstail_core::model::{Figures, Timestamp};
+use crosstail_core::number::saturating_i64;
 use crosstail_engine::insight::{HealthFigures, SystemHealth};
 use crosstail_export::{Cell, Chart, Report, ReportKind, Table};
 use crosstail_source::Groups;
 use std::collections::BTreeMap;
 
-/// The report of the screen that is shown.
+/// The report of the current screen.
 pub(super) fn of_screen(state: &AppState) -> Report {
     let (title, tables) = match state.screen {
         Screen::Health => ("Health of the systems".to_owned(), vec![health(state)]),
@@ -107,9 +108,9 @@ fn system(state: &AppState) -> Vec<Table> {
         Table::of_figures((name, title), &names(&[field]), groups, Some(chart))
     };
     let window = state.health.window_us();
-    let columns = view.trend.len().max(1) as i64;
+    let columns = saturating_i64(view.trend.len().max(1));
     let trend = view.trend.iter().enumerate().map(|(index, (count, finished, failed))| {
-        let at = view.since.plus_us(window * index as i64 / columns);
+        let at = view.since.plus_us(window * saturating_i64(index) / columns);
         let share = (*finished > 0).then(|| 100.0 * *failed as f64 / *finished as f64);
         vec![Cell::from(Some(at)), Cell::count(*count), Cell::count(*failed), Cell::from(share)]
     });
@@ -169,7 +170,7 @@ fn alerts(state: &AppState) -> Table {
     }
 }
 
-/// The documents' reports of the view.
+/// The predefined reports, over the current view.
 fn activity(state: &AppState) -> Vec<Table> {
     let store = &state.store;
     let context = state.context();

@@ -1,46 +1,44 @@
-//! Everything the screen is drawn from.
+//! The state that the screen is drawn from.
 
-use super::alerting::{Alerting, EvaluationInput, SourceSnapshot};
 use super::{
-    AlertLine, Detail, FilterBar, HealthView, HistogramPanel, List, Palette, Prompt, Search, SystemView, Tab, Ticket,
+    AlertLine, Detail, FilterBar, HealthView, HistogramPanel, List, Palette, Prompt, PromptKind, Search, SystemView,
+    Tab, Ticket,
 };
 use crate::config::ViewEntry;
 use chrono_tz::Tz;
 use crosstail_core::filter::{Context, Field};
 use crosstail_core::model::{Activity, Catalogue, CatalogueEntry, Id, Names, SourceId, Timestamp, Vitals};
+use crosstail_core::number::saturating_i64;
+use crosstail_engine::insight::alerting::{Alerting, EvaluationInput, SourceSnapshot};
 use crosstail_engine::insight::{Contrast, Policy, Tally};
 use crosstail_engine::store::{Facet, Row, Store};
 use crosstail_source::Probe;
 use crosstail_source::pump;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-/// Which screen is shown.
+/// A screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Screen {
-    /// The list.
     Explore,
     /// Health of the systems.
     Health,
     /// One system.
     System,
-    /// What rules and stores raise.
+    /// Alerts of rules and stores.
     Alerts,
-    /// Sources.
+    /// The sources, their state and lag.
     Sources,
-    /// What tells failures from the rest.
+    /// What failures have more often than the rest.
     Contrast,
-    /// Nothing is configured.
+    /// The first page, while no source is configured.
     FirstRun,
 }
 
-/// What keys go to.
+/// The panel that receives keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Focus {
-    /// The list.
     List,
-    /// The facets.
     Facets,
-    /// The histogram.
     Histogram,
     /// The opened activity.
     Detail,
@@ -48,16 +46,16 @@ pub enum Focus {
     Filter,
 }
 
-/// What lies over the screen, the last one on top.
+/// An overlay on top of the screen.
 #[derive(Debug, Clone)]
 pub enum Overlay {
-    /// Keys, and the filter language; the first line shown.
+    /// Keys and the filter language; holds the first line shown.
     Help(usize),
     /// The command palette.
     Palette(Palette),
-    /// Looking for what a text identifies.
+    /// The search for what a text identifies.
     Find(Search),
-    /// One line asked for.
+    /// A prompt for one line.
     Prompt(Prompt),
 }
 
@@ -66,60 +64,58 @@ pub enum Overlay {
 pub struct Mark {
     /// The activity, as it was when it was marked.
     pub activity: Activity,
-    /// A note on it; empty without one.
+    /// A note; may be empty.
     pub note: String,
 }
 
-/// A short message, until then.
+/// A short message in the status line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// The text.
     pub text: String,
-    /// When it goes away.
+    /// When it disappears.
     pub until: Timestamp,
 }
 
-/// A source, as it is now.
+/// Current state of a source.
 #[derive(Debug, Clone)]
 pub struct SourceStatus {
-    /// Its number.
     pub id: SourceId,
-    /// Its name.
+    /// Name on screen and in filters.
     pub name: String,
-    /// What it is doing.
+    /// What the pump is doing.
     pub state: pump::SourceState,
-    /// Server and schema.
+    /// Result of the last probe.
     pub probe: Option<Probe>,
-    /// Activities taken in.
+    /// Number of activities received.
     pub received: u64,
-    /// Of which came before what was already here, while live.
+    /// Number of live activities that arrived behind the watermark.
     pub late: u64,
-    /// Lost on the way.
+    /// Number of activities lost.
     pub dropped: u64,
-    /// Time of the newest activity.
+    /// Start of the newest activity.
     pub newest: Option<Timestamp>,
-    /// Time of the oldest one.
+    /// Start of the oldest activity.
     pub oldest: Option<Timestamp>,
-    /// Its history was read, as far back as it is held.
+    /// Whether its history has been loaded, up to the limit.
     pub backfilled: bool,
-    /// Since when it cannot be read.
+    /// Since when it has been unreadable; `None` while it is readable.
     pub unreachable_since: Option<Timestamp>,
-    /// What it said last.
+    /// Its last notice.
     pub last_notice: Option<String>,
-    /// What it holds beside activities.
+    /// What it holds besides activities: systems, endpoints, policies.
     pub catalogue: Catalogue,
-    /// How the things behind it are, and what they measure.
+    /// Its health checks and metrics.
     pub vitals: Vitals,
 }
 
 /// State of the facets.
 #[derive(Debug, Clone, Default)]
 pub struct FacetPanel {
-    /// Field and its values.
+    /// Each field with its values.
     pub groups: Vec<(Field, Vec<Facet>)>,
-    /// Selected line over all groups.
+    /// Selected value, counted over all groups.
     pub selected: usize,
-    /// The store's revision that they were counted at.
+    /// The store's revision at the last count.
     pub revision: u64,
 }
 
@@ -139,132 +135,125 @@ impl FacetPanel {
         self.groups.iter().map(|(_, facets)| facets.len()).sum()
     }
 
-    /// Whether there are none.
+    /// Whether no field has a value.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// What can be switched.
+/// Switches of the screen.
 #[derive(Debug, Clone)]
 pub struct Toggles {
-    /// Facets are shown.
+    /// Show the facets.
     pub facets: bool,
-    /// The histogram is shown.
+    /// Show the histogram.
     pub histogram: bool,
-    /// Times are relative.
+    /// Show relative times.
     pub relative_time: bool,
-    /// The mouse is on.
+    /// Capture the mouse.
     pub mouse: bool,
-    /// The status line shows what the screen costs.
+    /// Show in the status line how many bytes a second the screen costs.
     pub rate: bool,
 }
 
-/// A view that can be gone back to.
+/// A view in the history of views.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ViewSnapshot {
-    /// Its filter.
+    /// Text of the filter.
     pub filter: String,
-    /// Its selected row.
+    /// Selected row.
     pub selected: Option<Row>,
 }
 
-/// The state.
+/// State of the explorer.
 pub struct AppState {
     /// The present moment, as of the last event.
     pub now: Timestamp,
     /// When the explorer was opened.
     pub opened: Timestamp,
-    /// The zone shown.
+    /// Time zone of the screen.
     pub zone: Tz,
     /// Columns and rows of the terminal.
     pub size: (u16, u16),
-    /// Activities held of a source at most.
+    /// Maximum number of activities loaded from a source.
     pub history_limit: usize,
-    /// What is in memory.
+    /// The activities in memory.
     pub store: Store,
-    /// The sources.
     pub sources: Vec<SourceStatus>,
-    /// The screen shown.
+    /// The current screen.
     pub screen: Screen,
-    /// What keys go to.
+    /// The panel that receives keys.
     pub focus: Focus,
-    /// The list.
     pub list: List,
-    /// The filter bar.
     pub filter: FilterBar,
-    /// The facets.
     pub facets: FacetPanel,
-    /// The histogram.
     pub histogram: HistogramPanel,
     /// The opened activity.
     pub detail: Option<Detail>,
-    /// What lies over the screen.
+    /// Overlays, the topmost last.
     pub overlays: Vec<Overlay>,
-    /// What is marked.
+    /// Marked activities.
     pub marks: HashMap<Id, Mark>,
-    /// Views gone through, and where in them.
+    /// History of views.
     pub history: Vec<ViewSnapshot>,
-    /// Index in `history`.
+    /// Index of the current view in `history`.
     pub history_at: usize,
-    /// Saved views.
+    /// Saved views from the configuration.
     pub views: Vec<ViewEntry>,
-    /// Themes there are.
+    /// Names of the available themes.
     pub themes: Vec<String>,
-    /// The theme in use.
+    /// Name of the current theme.
     pub theme: String,
-    /// Message.
     pub notice: Option<Notice>,
-    /// Health, computed while it is shown.
+    /// Health of the systems, computed while it is shown.
     pub health: HealthView,
-    /// The system that is shown.
+    /// The system on the system screen.
     pub system: Option<SystemView>,
-    /// The question for figures of the past that is on its way.
+    /// Ticket of the query for the stores' figures.
     pub history_figures_ticket: Ticket,
-    /// Rules, and what they found.
+    /// The rules and their alerts.
     pub alerting: Alerting,
-    /// The rows that are alerts of stores: noted as they come, so that they need not be looked for among all rows.
+    /// Rows that are alerts of stores, collected as they arrive to avoid a search through all rows.
     pub alert_rows: BTreeSet<Row>,
-    /// Alerts of rules and of stores, as they are shown.
+    /// The lines of the alerts screen.
     pub alert_lines: Vec<AlertLine>,
-    /// Who writes to stores; `None`: nothing is written.
+    /// In whose name to write to stores; `None` if nothing may be written.
     pub writes_as: Option<String>,
-    /// The question for what is usual that is on its way, and the window that it is of.
+    /// Ticket of the query for a baseline, and its window in microseconds.
     pub usual_ticket: (Ticket, i64),
-    /// What tells the failures of a set from the rest, and the set.
+    /// A description of the compared set, and the contrast of its failures with the rest.
     pub contrast: Option<(String, Contrast)>,
-    /// The tab that what is being looked for is opened at.
+    /// The tab at which the result of the search opens.
     pub open_tab: Option<Tab>,
-    /// The command that opened the explorer, without secrets and without its filter.
+    /// The command that opened the explorer, without secrets and filter.
     pub invocation: String,
-    /// Selected line of the health and the source screens.
+    /// Selected line of a screen other than the list.
     pub selected_line: usize,
-    /// What is switched on.
     pub toggles: Toggles,
     /// Live arrivals of the last seconds: (second, count).
     pub arrivals: VecDeque<(i64, u64)>,
-    /// Bytes a second to the terminal, as the front end last said.
+    /// Bytes a second sent to the terminal, as last reported by the front end.
     pub bytes_per_second: u64,
-    /// The last ticket given out.
+    /// The last ticket issued.
     pub last_ticket: Ticket,
-    /// The query for matches by payload.
+    /// Ticket of the payload match query.
     pub match_ticket: Ticket,
-    /// Whether it is still running.
+    /// Whether the payload match query is still running.
     pub match_running: bool,
-    /// When it was asked last.
+    /// When the payload match query was last sent.
     pub match_asked_at: Timestamp,
-    /// The store's revision that it was asked at.
+    /// The store's revision at that time.
     pub matched_revision: u64,
-    /// How many clauses the sources evaluate.
-    pub pushdown_summary: Option<String>,
-    /// When the relative filter was last evaluated anew.
+    /// Path of the user's configuration file, for the first page.
+    pub config_path: Option<String>,
+    /// When a filter with a relative time was last re-evaluated.
     pub refiltered_at: Timestamp,
-    /// When facets and histogram were last counted, and how long that may wait.
+    /// When facets and histogram were last counted.
     pub counted_at: Timestamp,
 }
 
 impl AppState {
-    /// The state at the beginning, over sources that are not connected yet.
+    /// The initial state, over sources that are not connected yet.
     pub fn new(names: Names, sources: &[SourceId], zone: Tz, now: Timestamp) -> Self {
         let status = |id: &SourceId| SourceStatus {
             id: *id,
@@ -327,40 +316,45 @@ impl AppState {
             match_running: false,
             match_asked_at: Timestamp(0),
             matched_revision: 0,
-            pushdown_summary: None,
+            config_path: None,
             refiltered_at: now,
             counted_at: Timestamp(0),
         }
     }
 
-    /// What the filter's words depend on now.
+    /// The time and zone that a filter depends on.
     pub fn context(&self) -> Context {
         Context { now: self.now, zone: self.zone }
     }
 
-    /// A new number for a query.
+    /// Issues a ticket.
     pub fn ticket(&mut self) -> Ticket {
         self.last_ticket += 1;
         self.last_ticket
     }
 
-    /// Says something for a few seconds.
+    /// Opens a prompt, with `text` as its initial content.
+    pub fn open_prompt(&mut self, kind: PromptKind, text: String) {
+        self.overlays.push(Overlay::Prompt(Prompt { purpose: kind, text }));
+    }
+
+    /// Shows a notice for a few seconds.
     pub fn notify(&mut self, text: impl Into<String>) {
         self.notice = Some(Notice { text: text.into(), until: self.now.plus_ms(6000) });
     }
 
-    /// Live arrivals a second, over the last five.
+    /// Live arrivals per second, over the last five seconds.
     pub fn live_rate(&self) -> f64 {
         let second = self.now.0 / 1_000_000;
         let count: u64 = self.arrivals.iter().filter(|(at, _)| *at >= second - 5 && *at < second).map(|(_, n)| n).sum();
         count as f64 / 5.0
     }
 
-    /// Counts facets and histogram anew where the store has changed, or when asked to.
+    /// Recounts facets and histogram if the store has changed, or if `force` is set.
     pub fn count(&mut self, force: bool) {
         let revision = self.store.revision();
-        // On large stores counting waits longer, so that it never takes more than a part of the time.
-        let wait_us = (self.store.rows().len() as i64 * 2).clamp(250_000, 2_000_000);
+        // The larger the store, the longer counting waits, so that it uses a bounded share of the time.
+        let wait_us = (saturating_i64(self.store.rows().len()) * 2).clamp(250_000, 2_000_000);
         if !force && (self.now.since_us(self.counted_at) < wait_us || self.facets.revision == revision) {
             return;
         }
@@ -373,14 +367,15 @@ impl AppState {
         self.count_histogram();
     }
 
-    /// Computes the health of the systems, and lets their checks say what they know.
+    /// Computes the health of the systems, including their health checks.
     pub fn compute_health(&mut self) {
         self.health.compute(&self.store, self.now);
         let Some(health) = &mut self.health.health else { return };
         health.apply_checks(self.sources.iter().flat_map(|source| &source.vitals.checks));
     }
 
-    /// From when on everything is in memory: the sources have given all they have, or else as far back as they have.
+    /// The time from which memory is complete: the start of what the sources have loaded, unless they have loaded
+    /// everything.
     pub fn complete_from(&self) -> Timestamp {
         let of = |source: &SourceStatus| {
             let whole = source.backfilled && source.received < self.history_limit as u64;
@@ -390,7 +385,7 @@ impl AppState {
         holding.filter_map(of).max().unwrap_or(Timestamp(i64::MIN))
     }
 
-    /// What rules are evaluated over.
+    /// Evaluates the rules; returns what changed.
     pub fn evaluate_rules(&mut self) -> Vec<crosstail_engine::insight::alerting::AlertChange> {
         let sources = self.sources.iter().map(|source| SourceSnapshot {
             name: &source.name,
@@ -402,24 +397,24 @@ impl AppState {
         self.alerting.evaluate(&seen)
     }
 
-    /// What the sources' catalogues say of a system.
+    /// What the sources' catalogues say about a system.
     pub fn system_entry(&self, system: &str) -> Option<&CatalogueEntry> {
         self.sources.iter().find_map(|source| source.catalogue.system(system))
     }
 
-    /// What they say of the endpoint, the webhook or the rule that an activity is of.
+    /// What the sources' catalogues say about an activity's endpoint, webhook or rule.
     pub fn endpoint_entry(&self, activity: &Activity) -> Option<&CatalogueEntry> {
         self.sources.iter().find_map(|source| source.catalogue.entry_of(activity))
     }
 }
 
 impl AppState {
-    /// The retry policy of the endpoint, the webhook or the rule that an activity is of.
+    /// The retry policy of an activity's endpoint, webhook or rule.
     pub fn policy(&self, activity: &Activity) -> Option<Policy> {
         Policy::read(self.endpoint_entry(activity)?.facts.get("retry_policy")?)
     }
 
-    /// Compares the failures of the view with the rest of it; with a range begun in the histogram, within that.
+    /// Contrasts the failures in the view with the rest, within the range being selected in the histogram, if any.
     pub fn compute_contrast(&mut self) {
         let store = &self.store;
         let mut rows = store.rows();

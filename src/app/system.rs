@@ -1,22 +1,23 @@
-//! One system in detail: its endpoints, its errors by kind, how its response times are distributed and how that goes over
-//! time, what it does most.
+//! One system in detail: its endpoints, its errors by kind, the distribution of its response times and their course, its
+//! most frequent operations.
 
-use super::health::{counts_for_health, reading, rows_of};
+use super::health::reading;
 use compact_str::CompactString;
 use crosstail_core::filter::quote;
 use crosstail_core::model::{Figures, Latencies, Timestamp};
+use crosstail_core::number::{saturating_i64, saturating_usize, truncated_u64, truncated_usize};
 use crosstail_engine::insight::error_kind;
 use crosstail_engine::store::{Store, Symbol};
 use std::collections::{BTreeMap, HashMap};
 
-/// Where the spans of document 002's distribution begin, in milliseconds.
+/// Where the spans of HaloPSA's distribution begin, in milliseconds: docs/reference/halopsa.md.
 pub const LATENCY_BUCKETS_MS: [u64; 5] = [0, 100, 500, 1000, 5000];
-/// Columns of what goes over time.
+/// Columns of a chart over time.
 const COLUMNS: usize = 60;
 /// Where the rows of the heatmap begin, in microseconds: four a decade, from 1 ms to 100 s.
 const HEAT: usize = 20;
 
-/// A part of the screen whose lines can be chosen.
+/// A section of the screen with selectable lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Section {
     /// Endpoints, those with the most failures first.
@@ -25,26 +26,26 @@ pub enum Section {
     Errors,
     /// Spans of response time.
     Spans,
-    /// What it does most.
+    /// The most frequent operations.
     Active,
 }
 
-/// A line that can be chosen.
+/// A selectable line.
 #[derive(Debug, Clone)]
 pub struct SystemLine {
-    /// Which part it is in.
+    /// Section of the line.
     pub section: Section,
-    /// What it is.
+    /// Endpoint, error kind, bucket or operation.
     pub name: String,
-    /// The clause that keeps its activities.
+    /// Filter clause that matches its activities.
     pub clause: String,
-    /// Their figures.
+    /// Figures of its activities.
     pub figures: Figures,
-    /// When the last one began.
+    /// Start of its last activity.
     pub last: Timestamp,
 }
 
-/// How many took how long over time.
+/// Number of activities by time and latency.
 #[derive(Debug, Clone, Default)]
 pub struct Heatmap {
     /// Counts by column of time and row of latency, the fastest first.
@@ -55,48 +56,48 @@ impl Heatmap {
     /// The row of a latency.
     fn row(us: u64) -> usize {
         let exponent = (us.max(1) as f64).log10() * 4.0 - 12.0;
-        exponent.clamp(0.0, (HEAT - 1) as f64) as usize
+        truncated_usize(exponent.clamp(0.0, (HEAT - 1) as f64))
     }
 
-    /// Where a row begins, in microseconds.
+    /// Lower bound of a row, in microseconds.
     pub fn begins_us(row: usize) -> u64 {
-        10f64.powf((row as f64 + 12.0) / 4.0) as u64
+        truncated_u64(10f64.powf((row as f64 + 12.0) / 4.0))
     }
 }
 
 /// One system over a window.
 #[derive(Debug, Clone, Default)]
 pub struct SystemView {
-    /// Its name.
+    /// Name of the system.
     pub system: String,
     /// The lines, section by section.
     pub entries: Vec<SystemLine>,
     /// Counts of the spans of response time.
     pub spans: Vec<u64>,
-    /// Response times over time.
+    /// Response times by time.
     pub heat: Heatmap,
     /// Activities, finished ones and failures by column of time.
     pub trend: Vec<(u64, u64, u64)>,
-    /// The beginning of the window that it was computed of.
+    /// Start of the window.
     pub since: Timestamp,
     computed_at: Option<Timestamp>,
 }
 
-/// Lines a section has at most.
+/// Maximum number of lines of a section.
 const LINES: usize = 12;
 
 impl SystemView {
-    /// Of a system, not computed yet.
+    /// A view of a system, not computed yet.
     pub fn new(system: String) -> Self {
         Self { system, ..Self::default() }
     }
 
-    /// Whether what is shown is old: two seconds.
+    /// Whether to recompute: every two seconds.
     pub fn is_due(&self, now: Timestamp) -> bool {
         self.computed_at.is_none_or(|at| now.since_us(at) >= 2_000_000)
     }
 
-    /// Computes it over a window that ends now.
+    /// Computes the view over a window that ends now.
     pub fn compute(&mut self, store: &Store, now: Timestamp, window_us: i64) {
         let since = now.plus_us(-window_us);
         (self.computed_at, self.since) = (Some(now), since);
@@ -107,18 +108,19 @@ impl SystemView {
         let mut operations: HashMap<Symbol, (Figures, Timestamp)> = HashMap::new();
         let mut errors: BTreeMap<CompactString, (String, u64, Timestamp)> = BTreeMap::new();
         let system = store.symbols().find(&self.system);
-        for row in rows_of(store, since..Timestamp(i64::MAX)) {
-            if system != Some(store.system(*row)) || !counts_for_health(store, *row) {
+        for row in store.rows_between(since..Timestamp(i64::MAX)) {
+            if system != Some(store.system(*row)) || !store.is_work(*row) {
                 continue;
             }
             let one = reading(store, *row);
             let open = one.status.is_some_and(|status| !status.is_finished());
-            let column = (one.started.since_us(since) * COLUMNS as i64 / window_us.max(1)).clamp(0, COLUMNS as i64 - 1);
-            let slot = &mut self.trend[column as usize];
+            let column = (one.started.since_us(since) * saturating_i64(COLUMNS) / window_us.max(1))
+                .clamp(0, saturating_i64(COLUMNS) - 1);
+            let slot = &mut self.trend[saturating_usize(column)];
             (slot.0, slot.1, slot.2) = (slot.0 + 1, slot.1 + u64::from(!open), slot.2 + u64::from(one.failed));
             if let Some(us) = one.took_us {
                 all.add(us);
-                self.heat.columns[column as usize][Heatmap::row(us)] += 1;
+                self.heat.columns[saturating_usize(column)][Heatmap::row(us)] += 1;
             }
             let by = [(&mut endpoints, store.endpoint(*row)), (&mut operations, store.operation(*row))];
             for (groups, symbol) in by.into_iter().filter(|(_, symbol)| *symbol != Symbol::ABSENT) {
@@ -179,7 +181,7 @@ impl SystemView {
         self.entries.extend(named);
     }
 
-    /// The lines of a section, with their numbers.
+    /// The lines of a section, with their indices in `entries`.
     pub fn of(&self, section: Section) -> impl Iterator<Item = (usize, &SystemLine)> {
         self.entries.iter().enumerate().filter(move |(_, entry)| entry.section == section)
     }

@@ -2,20 +2,20 @@
 
 use super::args::{ExploreArgs, ViewArgs};
 use super::{UsageError, sources};
-use crate::app::alerting::Alerting;
 use crate::app::{AppState, Event};
 use crate::config::{self, Config, Overrides};
 use crate::runtime::Runtime;
 use crate::tui;
 use anyhow::Result;
 use crosstail_core::model::{Clock, Names, SourceId, redact_text};
+use crosstail_engine::insight::alerting::Alerting;
 use crosstail_export::shell_quote;
 use crosstail_source::Source;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 impl ViewArgs {
-    /// The flags as the uppermost layer of the configuration.
+    /// The options as the topmost layer of the configuration.
     pub(super) fn over(&self, choice: &Overrides) -> Overrides {
         let (theme, time_zone) = (self.theme.clone(), self.zone.clone());
         Overrides { theme, time_zone, history_limit: self.history_limit, ..choice.clone() }
@@ -65,11 +65,11 @@ pub(super) async fn open(
     let (rules, problems) = config::rules(None);
     state.alerting = Alerting::new(rules);
     if let Some(problem) = problems.first() {
-        state.notify(format!("a rule was left out: {problem}"));
+        state.notify(format!("a rule was skipped: {problem}"));
     }
     state.views.clone_from(&config.views);
     state.theme = config.theme.clone().unwrap_or_else(|| "dark".to_owned());
-    state.pushdown_summary = config::user_file().map(|path| path.display().to_string());
+    state.config_path = config::user_file().map(|path| path.display().to_string());
     if let Some(text) = &look.filter {
         if let Err(error) = crosstail_core::filter::Filter::parse(text) {
             return Err(UsageError(format!("--filter:\n{}", error.with_carets(text))).into());

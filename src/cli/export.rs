@@ -1,4 +1,4 @@
-//! `crosstail export`: history into a file, in flat memory, resumable: the same command goes on where it was interrupted.
+//! `crosstail export`: history into a file, in constant memory. The same command resumes after an interruption.
 
 use super::args::ExportArgs;
 use super::output::{print_error, progress as bar_of_time};
@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use async_trait::async_trait;
 use crosstail_core::filter::Context;
 use crosstail_core::model::{Names, Timestamp, redact_text};
+use crosstail_core::number::saturating_u64;
 use crosstail_export::file::{ExportRow, FileFormat, FileSink, LinesSink, part_path, publish, sibling};
 use crosstail_export::{IncidentEntry, SqliteArchive};
 use crosstail_source::{Cursor, PageQuery};
@@ -19,35 +20,36 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Activities asked of a source at a time.
+/// Activities per page of a source.
 const PAGE: usize = 1000;
-/// Activities a step: what an interruption costs at most, and what is held in memory.
+/// Activities per step: an interruption loses at most this many, and memory holds this many.
 const STEP: usize = 5_000;
-/// Payloads loaded side by side.
+/// Payloads loaded concurrently.
 const PAYLOADS: usize = 16;
 
-/// Where an export is, in a file beside it.
+/// How far an export is: the content of `FILE.resume`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Progress {
-    /// What is exported: another command does not go on with it.
+    /// What is exported. A command that exports anything else does not resume it.
     what: Value,
-    /// When it was begun: what words as `-15m` depend on.
+    /// When it started, in microseconds: relative times such as `-15m` count from here.
     begun: i64,
     since: Option<i64>,
     until: i64,
     rows: u64,
-    /// When the first of them began.
+    /// Start of the first activity.
     first: Option<i64>,
     after: Option<Cursor>,
-    /// The file's own mark.
+    /// The mark of the output file, as its sink defines it.
     mark: Option<Value>,
 }
 
 pub(super) async fn run(args: &ExportArgs, choice: &Overrides) -> Result<u8> {
     let path = args.output.as_path();
-    let forms = "f.csv, f.ndjson, f.parquet or f.sqlite";
-    let form = FileFormat::of(path).ok_or_else(|| UsageError(format!("--output: the name says the form: {forms}")))?;
-    ensure!(args.force || !path.exists(), UsageError(format!("{} exists; --force writes over it", path.display())));
+    let forms = ".csv, .ndjson, .parquet or .sqlite";
+    let form =
+        FileFormat::of(path).ok_or_else(|| UsageError(format!("--output: the file's extension must be {forms}")))?;
+    ensure!(args.force || !path.exists(), UsageError(format!("{} exists; --force overwrites it", path.display())));
     let config = Config::load(choice)?;
     let (filter, mut context) = sources::filter(&args.filter, &args.source, &config)?;
     let opened = sources::open_args(&args.source, &config).await?;
@@ -58,32 +60,18 @@ pub(super) async fn run(args: &ExportArgs, choice: &Overrides) -> Result<u8> {
         "since": args.since, "until": args.until, "payloads": args.payloads,
     });
     let progress_path = sibling(path, "resume");
-    let before = match std::fs::read(&progress_path) {
-        Ok(bytes) if !args.restart => {
-            let known: Progress = serde_json::from_slice(&bytes)
-                .with_context(|| format!("{}: not readable; begin anew with --restart", progress_path.display()))?;
-            if known.what != what {
-                bail!(UsageError(format!(
-                    "{} is an unfinished export of something else ({}); --restart begins anew",
-                    part_path(path).display(),
-                    known.what
-                )));
-            }
-            Some(known)
-        }
-        _ => None,
-    };
+    let before = if args.restart { None } else { unfinished(path, &progress_path, &what)? };
     let mut progress = match before {
         Some(known) => {
             context.now = Timestamp(known.begun);
-            print_error(&format!("going on after {} activities", known.rows));
+            print_error(&format!("resuming after {} activities", known.rows));
             known
         }
         None => Progress {
             what,
             begun: context.now.0,
             since: sources::moment(args.since.as_deref(), &context)?.map(|at| at.0),
-            // What is written from now on would make the end a moving one.
+            // A fixed end: activities written from now on would move it.
             until: sources::moment(args.until.as_deref(), &context)?.unwrap_or(context.now).0,
             rows: 0,
             first: None,
@@ -112,7 +100,7 @@ pub(super) async fn run(args: &ExportArgs, choice: &Overrides) -> Result<u8> {
             _ = &mut interrupted => {
                 bar.finish_and_clear();
                 let rows = progress.rows;
-                print_error(&format!("interrupted after {rows} activities; the same command goes on from there"));
+                print_error(&format!("interrupted after {rows} activities; run the same command again to resume"));
                 return Ok(exit::INTERRUPTED);
             }
             next = joined.next() => next?,
@@ -129,10 +117,10 @@ pub(super) async fn run(args: &ExportArgs, choice: &Overrides) -> Result<u8> {
         let exported = with_payloads(&all, std::mem::take(&mut step), args.payloads).await;
         progress.mark = Some(sink.step(exported).await?);
         save(&progress_path, &progress)?;
-        // How much of the time is done, which is known before it is known how many there are.
+        // Progress by time: the number of activities is not known in advance.
         if let (Some(first), Some(last)) = (progress.first, &progress.after) {
             let (done, all) = (last.at().0 - first, progress.until - first);
-            bar.set_position((done.saturating_mul(1000) / all.max(1)).clamp(0, 1000) as u64);
+            bar.set_position(saturating_u64((done.saturating_mul(1000) / all.max(1)).clamp(0, 1000)));
             let rate = (progress.rows - resumed) as f64 / began.elapsed().as_secs_f64().max(1e-9);
             bar.set_message(format!("{} activities, {rate:.0} a second", progress.rows));
         }
@@ -154,7 +142,22 @@ pub(super) async fn run(args: &ExportArgs, choice: &Overrides) -> Result<u8> {
     Ok(exit::OK)
 }
 
-/// Loads payloads where they are asked for.
+/// How far an interrupted export to this file is; an error where it exported something else.
+fn unfinished(path: &Path, progress_path: &Path, what: &Value) -> Result<Option<Progress>> {
+    let Ok(bytes) = std::fs::read(progress_path) else { return Ok(None) };
+    let known: Progress = serde_json::from_slice(&bytes)
+        .with_context(|| format!("{}: cannot be read; --restart starts over", progress_path.display()))?;
+    if known.what != *what {
+        bail!(UsageError(format!(
+            "{} is an unfinished export of something else ({}); --restart starts over",
+            part_path(path).display(),
+            known.what
+        )));
+    }
+    Ok(Some(known))
+}
+
+/// Pairs each activity with its payload, if payloads are wanted.
 async fn with_payloads(
     sources: &Sources,
     activities: Vec<crosstail_core::model::Activity>,
@@ -173,7 +176,7 @@ async fn with_payloads(
     futures_util::stream::iter(activities.into_iter().map(load)).buffered(PAYLOADS).collect().await
 }
 
-/// Written beside and renamed: it is there whole, or as it was.
+/// Writes the progress atomically, by writing a sibling and renaming it.
 fn save(path: &Path, progress: &Progress) -> Result<()> {
     let half = sibling(path, "new");
     let write = || {
@@ -199,7 +202,7 @@ async fn sink(
         #[cfg(feature = "parquet")]
         FileFormat::Parquet => Box::new(crosstail_export::file::ParquetSink::open(path, payloads, names, mark)?),
         #[cfg(not(feature = "parquet"))]
-        FileFormat::Parquet => bail!("this build writes no Parquet; build with the feature `parquet`"),
+        FileFormat::Parquet => bail!("this build cannot write Parquet; build with `--features full`"),
         FileFormat::Sqlite => {
             let rows = mark.and_then(|mark| mark["rows"].as_u64()).unwrap_or(0);
             let archive = SqliteArchive::open(&part_path(path), rows).await?;

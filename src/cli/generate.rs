@@ -7,6 +7,7 @@ use super::{UsageError, exit, target};
 use crate::kinds;
 use anyhow::{Context as _, Result, ensure};
 use crosstail_core::model::{Clock, redact_text};
+use crosstail_core::number::{saturating_i64, truncated_i64};
 use crosstail_record::simulate::{Simulation, Traffic, live, write_all};
 use crosstail_record::write::Writer;
 use crosstail_source::{Kind, WriteOptions};
@@ -35,7 +36,7 @@ pub(super) async fn run(args: &GenerateArgs) -> Result<u8> {
     let clock = Clock::system();
     let began = Instant::now();
     let simulation = rated(args, &writers, &clock);
-    let from = simulation.anchor.plus_us(-(args.history.as_micros() as i64));
+    let from = simulation.anchor.plus_us(-saturating_i64(args.history.as_micros()));
     let mut traffic = Traffic::new(simulation, from).limited(args.count.unwrap_or(u64::MAX));
     let cancel = CancellationToken::new();
     let stop = cancel.clone();
@@ -45,7 +46,7 @@ pub(super) async fn run(args: &GenerateArgs) -> Result<u8> {
     });
     let bar = counter("activities written");
     // History in order of time, in slices that hold about `STEPS` steps each.
-    let stretch = ((STEPS as f64 / args.rate * 1e6) as i64).clamp(1_000, 600_000_000);
+    let stretch = truncated_i64(STEPS as f64 / args.rate * 1e6).clamp(1_000, 600_000_000);
     let mut at = from;
     while at < simulation.anchor && !cancel.is_cancelled() && traffic.has_more() {
         at = at.plus_us(stretch).min(simulation.anchor);

@@ -8,6 +8,7 @@ use crate::runtime::MergedHistory;
 use anyhow::Result;
 use crosstail_core::filter::Context;
 use crosstail_core::model::{Check, Clock, HealthState, Metric, SourceId, Vitals, redact_text, visible_line};
+use crosstail_core::number::saturating_i64;
 use crosstail_engine::insight::{Health, SystemHealth};
 use crosstail_export::{Exposition, safe_json};
 use crosstail_source::pump::VITALS_SPAN_US;
@@ -56,7 +57,7 @@ pub(super) async fn run(args: &HealthArgs, choice: &Overrides) -> Result<u8> {
     }
     let reachable: Vec<(SourceId, Arc<dyn Source>)> =
         opened.sources.iter().zip(&told).filter(|(_, told)| told.server.is_ok()).map(|(s, _)| s.clone()).collect();
-    let window_us = args.window.as_micros() as i64;
+    let window_us = saturating_i64(args.window.as_micros());
     let mut health = systems(&reachable, &opened.names, context, window_us).await?;
     health.apply_checks(told.iter().flat_map(|told| &told.vitals.checks));
     let report = HealthReport { systems: health.systems, told };

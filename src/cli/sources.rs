@@ -8,6 +8,7 @@ use crate::config::{self, Config};
 use crate::kinds;
 use crosstail_core::filter::{Context, Filter};
 use crosstail_core::model::{Clock, Names, SourceId, Timestamp};
+use crosstail_core::number::truncated_i64;
 use crosstail_source::Source;
 use crosstail_source::SourceConfig;
 use std::collections::HashMap;
@@ -120,7 +121,7 @@ pub(super) fn filter(words: &[String], args: &SourceArgs, config: &Config) -> an
 pub(super) fn moment(text: Option<&str>, context: &Context) -> anyhow::Result<Option<Timestamp>> {
     let Some(text) = text else { return Ok(None) };
     if let Some(us) = crosstail_core::filter::duration_us(text.trim_start_matches('-')) {
-        return Ok(Some(context.now.plus_us(-(us as i64))));
+        return Ok(Some(context.now.plus_us(-truncated_i64(us))));
     }
     let moment = crosstail_core::filter::moment(text, context).map_err(|error| UsageError(error.message))?;
     Ok(Some(moment))

@@ -8,6 +8,7 @@ use crate::runtime::figures;
 use anyhow::Result;
 use crosstail_core::filter::{Field, Filter, suggest};
 use crosstail_core::model::{Figures, Timestamp, redact_text, visible_line};
+use crosstail_core::number::saturating_i64;
 use crosstail_export::{Cell, Chart, Report, ReportFormat, ReportKind, Table, safe_json};
 use crosstail_source::{Grouping, Groups, PageQuery};
 use serde_json::{Map, Value};
@@ -23,7 +24,7 @@ pub(super) async fn run(args: &StatsArgs, choice: &Overrides) -> Result<u8> {
     let query = PageQuery { filter, context, since, until, ..PageQuery::all(5000) };
     let tables = match args.report.as_deref() {
         None => {
-            let grouping = Grouping { by, bucket_us: args.every.map(|span| span.as_micros() as i64) };
+            let grouping = Grouping { by, bucket_us: args.every.map(|span| saturating_i64(span.as_micros())) };
             let groups = figures(&opened.sources, &opened.names, query, &grouping).await?;
             if args.output != StatsFormat::Html {
                 print(args.output, &grouping, groups)?;

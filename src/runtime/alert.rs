@@ -1,4 +1,4 @@
-//! Changing alerts in their stores, when asked for by name.
+//! Acknowledging and resolving alerts in their stores, if `--allow-writes` permits it.
 
 use crate::app::AlertEdit;
 use anyhow::{Context as _, Result};
@@ -7,10 +7,10 @@ use crosstail_source::Source;
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-/// Where alerts may be changed: the addresses of sources.
+/// Addresses of the sources whose alerts may be changed.
 pub type Writers = std::collections::HashMap<SourceId, String>;
 
-/// Changes an alert in the first of its places that can be written to; says what was done.
+/// Changes an alert in the first of its places that is writable. Returns a message that says what was done.
 pub async fn change(
     sources: &[(SourceId, Arc<dyn Source>)],
     names: &Names,
@@ -24,9 +24,9 @@ pub async fn change(
         Some((source.kind().alerts?, url, source))
     };
     let places = change.places.iter().filter_map(|place| Some((place, writable(place)?)));
-    // Of the messages of one alert the last.
+    // Of several messages about one alert, the newest.
     let chosen = places.min_by_key(|(place, (alerts, ..))| (alerts.rank(), Reverse(place.at)));
-    let (place, (alerts, url, source)) = chosen.context("the alert is in no store that can be written to")?;
+    let (place, (alerts, url, source)) = chosen.context("the alert is not in a store that crosstail can write to")?;
     let asked = crosstail_source::alert::AlertChange { id: &change.id, to: change.to, by: &change.by, at: now };
     let by = alerts.change(url, source.as_ref(), names, place, asked).await?;
     Ok(format!("{} by {by}", change.to.as_str().to_lowercase()))

@@ -1,5 +1,5 @@
-//! Examining a source as an experienced colleague would: can it be reached, does it let us in, does its schema fit, how
-//! much is there, is it in time, and what its kind knows of itself.
+//! The checks of `crosstail doctor` that apply to every kind: is the source reachable, are the credentials accepted, does
+//! the schema fit, how much does it hold, is its clock right. The kind adds its own.
 
 use crosstail_core::filter::Field;
 use crosstail_core::model::{Clock, Diagnosis, Grade, HealthState, Timestamp, Unit};
@@ -9,32 +9,32 @@ use crosstail_source::{ErrorKind, Grouping, PageQuery, Source, SourceError};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A store that does not answer is not waited for longer.
+/// Time limit for each request to a store.
 const TIME_LIMIT: Duration = Duration::from_secs(20);
-/// Newest activities that are looked at.
+/// Number of newest activities to inspect.
 const SAMPLE: usize = 200;
-/// A clock that is further off is told, in seconds.
+/// A clock that is off by more than this gets a warning, in seconds.
 const MAX_SKEW_S: f64 = 2.0;
-/// A group that is further behind is late, in messages.
+/// A consumer group with a larger lag gets a warning, in messages.
 const MAX_LAG: f64 = 10_000.0;
 
-/// What was found of a source.
+/// The findings about a source.
 #[derive(Debug, Clone, Default)]
 pub struct SourceDiagnosis {
-    /// Server and version.
+    /// Server and version; `None` if it could not be reached.
     pub server: Option<String>,
-    /// What was found, in the order of looking.
+    /// The findings, in the order of the checks.
     pub diagnoses: Vec<Diagnosis>,
 }
 
 impl SourceDiagnosis {
-    /// The worst of it.
+    /// The worst grade of all findings.
     pub fn worst(&self) -> Grade {
         self.diagnoses.iter().map(|diagnosis| diagnosis.grade).max().unwrap_or(Grade::Ok)
     }
 }
 
-/// Examines a source; `endpoints` is where it is in the network.
+/// Examines a source; `endpoints` are its hosts in the network.
 pub async fn diagnose(source: Arc<dyn Source>, endpoints: Vec<Endpoint>, clock: &Clock) -> SourceDiagnosis {
     let mut examined = SourceDiagnosis::default();
     let reachable = address(&endpoints, &mut examined.diagnoses).await;
@@ -55,12 +55,12 @@ pub async fn diagnose(source: Arc<dyn Source>, endpoints: Vec<Endpoint>, clock: 
     examined.server = Some(probe.server.clone());
     let took = Unit::Seconds.text(began.elapsed().as_secs_f64());
     examined.diagnoses.push(if endpoints.is_empty() {
-        Diagnosis::ok("address", format!("there, and read within {took}"))
+        Diagnosis::ok("address", format!("exists; read within {took}"))
     } else {
-        Diagnosis::ok("credentials", format!("let in, and answered within {took}"))
+        Diagnosis::ok("credentials", format!("accepted; the server answered within {took}"))
     });
     for warning in &probe.warnings {
-        // It says itself what to do.
+        // A warning contains its own remedy.
         examined.diagnoses.push(Diagnosis { grade: Grade::Warning, ..Diagnosis::ok("schema", warning.clone()) });
     }
     if let Some(ahead) = probe.clock_ahead_us {
@@ -95,7 +95,7 @@ async fn limited<T>(work: impl Future<Output = Result<T, SourceError>>) -> Resul
     match tokio::time::timeout(TIME_LIMIT, work).await {
         Ok(result) => result,
         Err(_) => {
-            let why = (ErrorKind::Timeout, Some("is it overloaded? are there indexes?"));
+            let why = (ErrorKind::Timeout, Some("is it overloaded, or is an index missing?"));
             Err(SourceError::of("the store", "answer", why, &format!("no answer within {} s", TIME_LIMIT.as_secs())))
         }
     }
@@ -111,7 +111,7 @@ fn connect_problem(error: SourceError) -> Diagnosis {
     Diagnosis::problem(topic, format!("{}: {}", error.operation, error.cause), remedy)
 }
 
-/// Whether any of the hosts takes a connection; what is no host is reachable.
+/// Whether any of the hosts accepts a connection. Without hosts (a file), the answer is yes.
 async fn address(endpoints: &[Endpoint], diagnoses: &mut Vec<Diagnosis>) -> bool {
     let mut reached = endpoints.is_empty();
     for Endpoint { host, port, .. } in endpoints {
@@ -121,7 +121,7 @@ async fn address(endpoints: &[Endpoint], diagnoses: &mut Vec<Diagnosis>) -> bool
         let addresses: Vec<std::net::SocketAddr> = match found {
             Ok(Ok(addresses)) => addresses.collect(),
             Ok(Err(error)) => {
-                let remedy = "is the name right, and does this machine's resolver know it?";
+                let remedy = "is the name correct, and does this machine's resolver know it?";
                 diagnoses.push(Diagnosis::problem("address", format!("{host}: {error}"), remedy));
                 continue;
             }
@@ -129,7 +129,7 @@ async fn address(endpoints: &[Endpoint], diagnoses: &mut Vec<Diagnosis>) -> bool
                 diagnoses.push(Diagnosis::problem(
                     "address",
                     format!("{host}: the name was not resolved within 5 s"),
-                    "check the resolver",
+                    "check this machine's DNS resolver",
                 ));
                 continue;
             }
@@ -144,18 +144,18 @@ async fn address(endpoints: &[Endpoint], diagnoses: &mut Vec<Diagnosis>) -> bool
                 reached = true;
                 let slow = looked_up > Duration::from_millis(500);
                 let name = if slow {
-                    format!(", its name after {}", Unit::Seconds.text(looked_up.as_secs_f64()))
+                    format!(", name resolved within {}", Unit::Seconds.text(looked_up.as_secs_f64()))
                 } else {
                     String::new()
                 };
                 diagnoses.push(Diagnosis::ok("address", format!("{place} answers within {took}{name}")));
             }
             Ok(Err(error)) => {
-                let remedy = "is the server running, does it listen there, and does a firewall let us through?";
+                let remedy = "is the server running, does it listen there, and does a firewall allow the connection?";
                 diagnoses.push(Diagnosis::problem("address", format!("{place}: {error}"), remedy));
             }
             Err(_) => {
-                let remedy = "a firewall swallows what is sent there, or the host is down";
+                let remedy = "the host is down, or a firewall drops the packets";
                 diagnoses.push(Diagnosis::problem("address", format!("{place}: no answer within 5 s"), remedy));
             }
         }
@@ -169,21 +169,17 @@ fn encryption(network: &Network, endpoints: &[Endpoint], diagnoses: &mut Vec<Dia
     match first.encrypted {
         Some(true) => diagnoses.push(Diagnosis::ok("tls", "the address asks for an encrypted connection")),
         Some(false) if endpoints.iter().all(|endpoint| local(&endpoint.host)) => {
-            diagnoses.push(Diagnosis::ok("tls", "not encrypted, on this machine"));
+            diagnoses.push(Diagnosis::ok("tls", "not encrypted, but on this machine"));
         }
         Some(false) => {
             let remedy = network.encrypt;
-            diagnoses.push(Diagnosis::warning(
-                "tls",
-                "what is read, and the password, cross the network in the clear",
-                remedy,
-            ));
+            diagnoses.push(Diagnosis::warning("tls", "data and password cross the network unencrypted", remedy));
         }
-        // The kind knows better.
+        // The server decides: the kind's own checks report it.
         None => {}
     }
     if first.unverified {
-        let text = "the server's certificate is not checked: anybody on the way can read along";
+        let text = "the server's certificate is not checked: anyone between here and the server can read the traffic";
         diagnoses.push(Diagnosis::warning("tls", text, network.verify));
     }
 }
@@ -191,10 +187,13 @@ fn encryption(network: &Network, endpoints: &[Endpoint], diagnoses: &mut Vec<Dia
 fn skew(ahead_us: i64) -> Diagnosis {
     let seconds = ahead_us as f64 / 1e6;
     if seconds.abs() < MAX_SKEW_S {
-        return Diagnosis::ok("clock", format!("within {} of ours", Unit::Seconds.text(seconds.abs().max(0.001))));
+        return Diagnosis::ok(
+            "clock",
+            format!("within {} of this machine's", Unit::Seconds.text(seconds.abs().max(0.001))),
+        );
     }
     let way = if seconds > 0.0 { "ahead of" } else { "behind" };
-    let text = format!("{} {way} ours: times are shifted by that", Unit::Seconds.text(seconds.abs()));
+    let text = format!("{} {way} this machine's: times are off by that much", Unit::Seconds.text(seconds.abs()));
     Diagnosis::warning("clock", text, "synchronise both clocks: timedatectl, chronyc tracking")
 }
 
@@ -206,7 +205,7 @@ async fn volume(source: &dyn Source, newest: Option<Timestamp>, now: Timestamp, 
             let rate = count as f64 / 86_400.0;
             diagnoses.push(Diagnosis::ok(
                 "volume",
-                format!("{count} activities of {} systems in the last day, {rate:.2} a second", groups.len()),
+                format!("{count} activities of {} systems in the last day, {rate:.2} per second", groups.len()),
             ));
         }
         Err(error) => diagnoses.push(connect_problem(error)),
@@ -218,7 +217,7 @@ async fn volume(source: &dyn Source, newest: Option<Timestamp>, now: Timestamp, 
             Diagnosis::note("volume", text)
         } else if age < -MAX_SKEW_S {
             let text = format!("the newest activity is {} in the future", Unit::Seconds.text(-age));
-            Diagnosis::warning("clock", text, "synchronise the clocks of those who write")
+            Diagnosis::warning("clock", text, "synchronise the clocks of the machines that write the logs")
         } else {
             Diagnosis::ok("volume", format!("the newest activity is {} old", Unit::Seconds.text(age.max(0.0))))
         });
@@ -231,17 +230,17 @@ fn of_check(check: &crosstail_core::model::Check) -> Diagnosis {
     match check.state {
         HealthState::Healthy => Diagnosis::ok("server", text),
         HealthState::Unknown => Diagnosis::note("server", text),
-        HealthState::Degraded => Diagnosis::warning("server", text, "see `crosstail health` for the numbers behind it"),
-        HealthState::Down => Diagnosis::problem("server", text, "see `crosstail health` for the numbers behind it"),
+        HealthState::Degraded => Diagnosis::warning("server", text, "see `crosstail health` for the numbers"),
+        HealthState::Down => Diagnosis::problem("server", text, "see `crosstail health` for the numbers"),
     }
 }
 
 fn of_lag(metric: &crosstail_core::model::Metric) -> Diagnosis {
     let text = format!("{}: {} messages behind", metric.labels_text(), metric.text());
     match metric.value {
-        None => Diagnosis::note("lag", format!("{}: how far it is behind is not known", metric.labels_text())),
+        None => Diagnosis::note("lag", format!("{}: the lag is unknown", metric.labels_text())),
         Some(lag) if lag > MAX_LAG => {
-            Diagnosis::warning("lag", text, "more consumers in the group, up to one a partition")
+            Diagnosis::warning("lag", text, "add consumers to the group, up to one per partition")
         }
         Some(_) => Diagnosis::ok("lag", text),
     }

@@ -1,17 +1,16 @@
-//! Figures over every source: what several of them know of one request is counted once.
+//! Figures over all sources. A request that several sources know is counted once.
 
 use super::MergedHistory;
-use crate::app::alerting::FiguresQuery;
 use anyhow::Result;
 use crosstail_core::filter::{Context, Filter};
 use crosstail_core::model::{Names, SourceId};
-use crosstail_source::{Grouping, Groups, PageQuery, Source};
+use crosstail_source::{FiguresQuery, Grouping, Groups, PageQuery, Source};
 use std::sync::Arc;
 
-/// Activities of a page.
+/// Activities per page.
 const PAGE: usize = 5000;
 
-/// Counts what a query keeps: in the store where there is one source, joined here where there are several.
+/// Figures of the activities that match a query. A single source aggregates in its store; several are joined locally.
 pub async fn figures(
     sources: &[(SourceId, Arc<dyn Source>)],
     names: &Names,
@@ -36,7 +35,7 @@ pub async fn figures(
     }
 }
 
-/// The answer to a question for figures of all work.
+/// Answers a query of the health screen or of a rule's baseline.
 pub async fn answer(
     sources: &[(SourceId, Arc<dyn Source>)],
     names: &Names,
@@ -44,7 +43,7 @@ pub async fn answer(
     asked: &FiguresQuery,
 ) -> Result<Groups, String> {
     let (since, until) = (Some(asked.since), Some(asked.until));
-    // An alert about a system is no work of it.
+    // An alert about a system is not an activity of the system.
     let filter = Filter::parse("-kind:alert").map_err(|error| error.to_string())?;
     let query = PageQuery { filter, context, since, until, ..PageQuery::all(PAGE) };
     figures(sources, names, query, &asked.grouping).await.map_err(|error| format!("{error:#}"))

@@ -1,9 +1,10 @@
-//! Looking for what a pasted text identifies, in every source at once.
+//! Searches every source at once for what a pasted text identifies.
 
 use super::Sources;
 use crate::app::{Event, Reply, SearchProgress, Ticket};
 use crosstail_core::filter::{Context, Filter};
 use crosstail_core::model::Activity;
+use crosstail_core::number::saturating_u64;
 use crosstail_engine::insight::{Candidate, candidates};
 use crosstail_source::{PageQuery, Source};
 use std::sync::Arc;
@@ -11,10 +12,10 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-/// Activities taken from a source at most: what more match a text identify nothing.
+/// Maximum number of results from a source: a text with more matches identifies nothing.
 const MAX_RESULTS: usize = 50;
 
-/// Tries one candidate after the other on a source until one finds something; `tell` hears what is being tried.
+/// Tries one candidate after the other on a source until one finds something, and reports each to the callback.
 pub async fn search_source(
     source: &dyn Source,
     candidates: &[Candidate],
@@ -22,7 +23,7 @@ pub async fn search_source(
     mut tell: impl FnMut(SearchProgress),
 ) -> (SearchProgress, Vec<Activity>) {
     let begun = Instant::now();
-    let took = || begun.elapsed().as_millis() as u64;
+    let took = || saturating_u64(begun.elapsed().as_millis());
     for candidate in candidates {
         tell(SearchProgress::Running(candidate.what));
         let Ok(filter) = Filter::parse(&candidate.filter) else { continue };
@@ -51,7 +52,7 @@ pub(super) fn start(
         tokio::spawn(async move {
             let told = events.clone();
             let work = search_source(source.as_ref(), &candidates, &context, |progress| {
-                // What is being tried is worth a word, not a wait.
+                // Progress is optional: drop it rather than wait.
                 let _ = told.try_send(Event::Reply(ticket, Reply::SearchProgress(id, progress, Vec::new())));
             });
             tokio::select! {

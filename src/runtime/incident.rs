@@ -1,4 +1,4 @@
-//! Writing marked activities as an incident: Markdown to read, `SQLite` to open again anywhere.
+//! Writes marked activities as an incident: a Markdown file to read and an SQLite file to open with crosstail.
 
 use super::{Sources, payload_of, related_to};
 use crate::app::Mark;
@@ -11,7 +11,7 @@ use crosstail_source::RelatedKey;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Writes both files; says where, or why not.
+/// Writes both files. Returns a message with their paths, or with the error.
 pub(super) async fn write(sources: &Sources, names: &Names, path: &str, marks: Vec<Mark>) -> String {
     let count = marks.len();
     match write_both(sources, names, path, marks).await {
@@ -30,7 +30,7 @@ async fn write_both(
     marks: Vec<Mark>,
 ) -> Result<(PathBuf, PathBuf, usize)> {
     let path = match path.strip_prefix("~/") {
-        Some(rest) => etcetera::home_dir().context("no home folder is known")?.join(rest),
+        Some(rest) => etcetera::home_dir().context("cannot determine the home folder")?.join(rest),
         None => PathBuf::from(path),
     };
     let bare = match path.extension().and_then(|end| end.to_str()) {
@@ -44,7 +44,7 @@ async fn write_both(
     };
     let (document, store) = (ending(".md"), ending(".sqlite"));
     for file in [&document, &store] {
-        ensure!(!file.exists(), "{} is there already", file.display());
+        ensure!(!file.exists(), "{} already exists", file.display());
     }
     let mut kept = Vec::new();
     let mut unread = 0;

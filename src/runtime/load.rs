@@ -1,4 +1,4 @@
-//! What an opened activity needs from the sources.
+//! Loads from the sources what an opened activity needs: payload, related activities, explanations, comparisons.
 
 use super::Sources;
 use crate::app::{
@@ -12,12 +12,12 @@ use std::process::Stdio;
 use std::sync::Arc;
 use tokio::io::AsyncWriteExt as _;
 
-/// Related activities of a source at most.
+/// Maximum number of related activities per source and key.
 const RELATED: usize = 5000;
-/// A jq expression may take this long.
+/// Time limit of a jq expression.
 const JQ: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// The payload that the places of an activity hold together, and what could not be read.
+/// The payload of an activity, merged from all of its places, and the errors of places that could not be read.
 pub async fn payload_of(sources: &Sources, id: &Id, places: &[Place]) -> (Payload, Vec<SourceError>) {
     let mut payload = Payload::default();
     let mut problems = Vec::new();
@@ -31,7 +31,7 @@ pub async fn payload_of(sources: &Sources, id: &Id, places: &[Place]) -> (Payloa
     (payload, problems)
 }
 
-/// What shares a key with an activity, in every source at once, and what could not be asked.
+/// Activities that share a key with an activity, from every source at once, and the errors of sources that failed.
 pub async fn related_to(sources: &Sources, keys: &[RelatedKey]) -> (Vec<Activity>, Vec<SourceError>) {
     let mut tasks = tokio::task::JoinSet::new();
     for (_, source) in sources.iter() {
@@ -82,7 +82,7 @@ pub(super) async fn explain(sources: Sources, ask: ExplainRequest) -> Reply {
     Reply::Explained(Box::new(explained))
 }
 
-/// Compares two exchanges; gives the right one with what differs.
+/// Compares two exchanges. Returns the right one and the differences.
 pub async fn compared(
     sources: &Sources,
     pair: CompareRequest,
@@ -108,7 +108,7 @@ pub async fn compared(
     done.await.map_err(|error| error.to_string())
 }
 
-/// The newest activity before a moment that a filter keeps, of all sources.
+/// The newest activity of all sources that matches a filter and starts before a moment.
 async fn newest(sources: &Sources, filter: &str, before: Timestamp, context: Context) -> Result<Activity, String> {
     let filter = Filter::parse(filter).map_err(|error| error.message)?;
     let query = PageQuery { filter, context, until: Some(before), ..PageQuery::all(1) };
@@ -119,11 +119,11 @@ async fn newest(sources: &Sources, filter: &str, before: Timestamp, context: Con
             Err(error) => problem = Some(error.to_string()),
         }
     }
-    let none = "no success of this endpoint before it is in any source";
+    let none = "no source has an earlier success of this endpoint";
     found.ok_or_else(|| problem.map_or_else(|| none.to_owned(), |problem| format!("{none}; {problem}")))
 }
 
-/// Evaluates a jq expression on a body without its secrets, in a process without an environment.
+/// Evaluates a jq expression over a redacted body, in a process with an empty environment.
 pub(super) async fn jq(expression: String, text: Arc<String>) -> Result<Vec<String>, String> {
     let redacted = tokio::task::spawn_blocking(move || {
         let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
@@ -140,7 +140,7 @@ pub(super) async fn jq(expression: String, text: Arc<String>) -> Result<Vec<Stri
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
-        .map_err(|error| format!("jq cannot be started: {error}"))?;
+        .map_err(|error| format!("cannot start jq: {error}"))?;
     let stdin = child.stdin.take();
     let feed = async move {
         if let Some(mut stdin) = stdin {
@@ -150,7 +150,7 @@ pub(super) async fn jq(expression: String, text: Arc<String>) -> Result<Vec<Stri
     let run = async { tokio::join!(feed, child.wait_with_output()).1 };
     let output = match tokio::time::timeout(JQ, run).await {
         Ok(output) => output.map_err(|error| error.to_string())?,
-        Err(_) => return Err(format!("'{expression}' had not ended after {} s", JQ.as_secs())),
+        Err(_) => return Err(format!("'{expression}' did not finish within {} s", JQ.as_secs())),
     };
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);

@@ -1,5 +1,5 @@
-//! History of several sources as one sequence in order of time, in which what several know of one request is one
-//! activity. The filter is asked of the whole: what one source lacks, another may say.
+//! Merges the history of several sources into one sequence in order of time. The records that several sources have of one
+//! request are joined before the filter is applied, because one source may have fields that another lacks.
 
 use anyhow::Result;
 use crosstail_core::filter::{NamedRecord, Predicate};
@@ -10,28 +10,28 @@ use std::collections::{HashSet, VecDeque};
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
-/// What sources say of one request lies at most this far apart in time.
+/// The records that sources have of one request start at most this far apart, in microseconds.
 const MAX_SKEW_US: i64 = 15 * 60 * 1_000_000;
-/// Activities asked of a source at a time.
+/// Activities per page of a source.
 const PAGE: usize = 5000;
-/// Activities held while several sources are joined, beyond those that may still be joined with others.
+/// Activities in memory above which those that can no longer be joined are evicted.
 const MAX_BUFFERED: usize = 60_000;
 
-/// The sequence.
+/// The merged sequence.
 pub struct MergedHistory<'a> {
     query: PageQuery,
     predicate: Predicate,
     names: &'a Names,
     store: Store,
     streams: Vec<Stream<'a>>,
-    /// Ids that match by their payload, where the filter looks into it.
+    /// Ids whose payload matches, if the filter looks into payloads.
     matching: Option<HashSet<Id>>,
     ready: VecDeque<Activity>,
-    /// Everything before this, in the order asked for, was given out.
+    /// Everything before this time, in the requested order, has been emitted.
     emitted: Option<Timestamp>,
-    /// What was given out and is no longer held, by a hash of its id: what comes of it later is not given again.
+    /// Hashes of the ids of evicted activities, so that a late record of one is not emitted again.
     forgotten: HashSet<u64>,
-    /// Given out by an earlier run.
+    /// The last activity that an earlier run emitted.
     after: Option<Cursor>,
     ended: bool,
 }
@@ -39,13 +39,13 @@ pub struct MergedHistory<'a> {
 struct Stream<'a> {
     source: &'a Arc<dyn Source>,
     cursor: Option<Cursor>,
-    /// The time that it was read up to.
+    /// Start of the last activity read.
     reached: Option<Timestamp>,
     ended: bool,
 }
 
 impl<'a> MergedHistory<'a> {
-    /// Of what a query keeps of several sources.
+    /// The activities of several sources that match a query.
     pub fn new(sources: &'a [(SourceId, Arc<dyn Source>)], names: &'a Names, query: PageQuery) -> Self {
         let predicate = query.filter.predicate(&query.context);
         let stream = |(_, source)| Stream { source, cursor: None, reached: None, ended: false };
@@ -64,13 +64,13 @@ impl<'a> MergedHistory<'a> {
         }
     }
 
-    /// The same from where an earlier run ended.
+    /// Resumes after the last activity of an earlier run.
     #[must_use]
     pub fn after(mut self, cursor: Option<Cursor>) -> Self {
         if let ([stream], Some(cursor)) = (self.streams.as_mut_slice(), &cursor) {
             stream.cursor = Some(cursor.clone());
         } else if let Some(cursor) = &cursor {
-            // What belongs to what is still to come begins at most so far before it.
+            // A record that joins with an activity still to come starts at most this far before it.
             let (at, newest_first) = (cursor.at(), self.query.newest_first);
             if newest_first {
                 self.query.until =
@@ -83,7 +83,7 @@ impl<'a> MergedHistory<'a> {
         self
     }
 
-    /// The next activity that the filter keeps.
+    /// The next activity that matches the filter; `None` at the end.
     pub async fn next(&mut self) -> Result<Option<Activity>> {
         if self.streams.len() == 1 {
             return self.next_from_single().await;
@@ -94,7 +94,7 @@ impl<'a> MergedHistory<'a> {
         Ok(self.ready.pop_front())
     }
 
-    /// One source has nothing to be joined with: it filters by itself.
+    /// A single source needs no joining, so its store applies the filter.
     async fn next_from_single(&mut self) -> Result<Option<Activity>> {
         let stream = &mut self.streams[0];
         while self.ready.is_empty() && !stream.ended {
@@ -106,7 +106,7 @@ impl<'a> MergedHistory<'a> {
         Ok(self.ready.pop_front())
     }
 
-    /// Reads a page of the source that is furthest behind, and gives out what is complete.
+    /// Reads a page of the source that is furthest behind, and emits the activities that are complete.
     async fn read_next_page(&mut self) -> Result<()> {
         let newest_first = self.query.newest_first;
         if self.predicate.needs_payload() && self.matching.is_none() {
@@ -138,7 +138,7 @@ impl<'a> MergedHistory<'a> {
         let given = self.emitted.map_or(i64::MIN, order);
         let rows = store.all_rows();
         let due = |row: &Row| (given..complete).contains(&order(store.started(*row)));
-        // Rows lie in order of time: the due ones are one stretch.
+        // Rows are in order of time, so the complete ones are contiguous.
         let first = rows.partition_point(|row| !due(row) && (order(store.started(*row)) < given) != newest_first);
         let stretch = rows[first..].iter().take_while(|row| due(row)).map(|row| store.get(*row));
         let keeps = |activity: &Activity| {
@@ -153,7 +153,7 @@ impl<'a> MergedHistory<'a> {
             after.is_none_or(|after| after.is_before(activity.started_at, &activity.id.to_string(), newest_first))
         };
         let mut found: Vec<Activity> = stretch.filter(|activity| is_new(activity) && keeps(activity)).collect();
-        // Rows of one time lie as they came: in order of id, one run gives what another gave.
+        // Rows of one time are in order of arrival. Sort them by id, so that every run emits the same order.
         found.sort_by_cached_key(|activity| (activity.started_at, activity.id.to_string()));
         if newest_first {
             found.reverse();
@@ -166,7 +166,7 @@ impl<'a> MergedHistory<'a> {
         Ok(())
     }
 
-    /// Lets go of what was given out long ago: history of any length takes as much memory as this.
+    /// Evicts activities emitted long ago, so that memory does not grow with the length of history.
     fn evict(&mut self) {
         let newest_first = self.query.newest_first;
         let Some(given) = self.emitted else { return };

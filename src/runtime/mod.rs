@@ -1,4 +1,4 @@
-//! Carrying out effects: the only part of the application that waits.
+//! Carries out effects. This is the only part of the program that waits.
 
 pub mod alert;
 mod diagnose;
@@ -23,34 +23,34 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-/// Events that may wait for the application before their senders wait.
+/// Capacity of the event queue. When it is full, senders wait.
 const QUEUE: usize = 4;
 
-/// Sources with their numbers.
+/// The open sources with their ids.
 pub type Sources = Arc<[(SourceId, Arc<dyn Source>)]>;
 
-/// Runs sources and effects, and sends what they say as events.
+/// Runs sources and effects, and sends their results as events.
 pub struct Runtime {
     sources: Sources,
     names: Names,
     events: mpsc::Sender<Event>,
     cancel: CancellationToken,
     clock: Clock,
-    /// Cancels the query for matches when a newer one begins.
+    /// Cancels the payload match query when a newer one starts.
     matching: CancellationToken,
     /// Cancels the loading of a detail when another is opened.
     loading: CancellationToken,
-    /// Cancels the search for a pasted text when another begins.
+    /// Cancels the search for a pasted text when another starts.
     finding: CancellationToken,
-    /// Cancels a jq expression when another is asked for.
+    /// Cancels a jq expression when another one starts.
     evaluating: CancellationToken,
     zone: chrono_tz::Tz,
-    /// Where alerts may be changed: the addresses of sources; empty where nothing is written.
+    /// Addresses of the sources whose alerts may be changed; empty if nothing may be written.
     writers: Arc<alert::Writers>,
 }
 
 impl Runtime {
-    /// Over opened sources. The receiver gives the events.
+    /// A runtime over opened sources, and the receiver of its events.
     pub fn new(
         sources: Vec<(SourceId, Arc<dyn Source>)>,
         names: Names,
@@ -67,12 +67,12 @@ impl Runtime {
         )
     }
 
-    /// Lets alerts be changed in these stores.
+    /// Allows changing alerts in these stores.
     pub fn set_alert_writers(&mut self, writers: alert::Writers) {
         self.writers = Arc::new(writers);
     }
 
-    /// Begins to read every source.
+    /// Starts reading every source; `history` is the maximum number of past activities.
     pub fn start(&self, history: usize) {
         for (id, source) in self.sources.iter() {
             self.pump(*id, Arc::clone(source), history);
@@ -104,7 +104,7 @@ impl Runtime {
         self.cancel.cancel();
     }
 
-    /// Begins an effect that takes time; gives back those that the front end has to carry out.
+    /// Starts an effect that takes time. Returns an effect that the front end must carry out instead.
     pub fn run(&mut self, effect: Effect) -> Option<Effect> {
         match effect {
             Effect::LoadPayload(ticket, id, places) => {
@@ -196,7 +196,7 @@ impl Runtime {
         });
     }
 
-    /// Ends what ran under a token, and gives a new one.
+    /// Cancels what runs under a token, and replaces it by a new one.
     fn restart_scope(&mut self, token: impl Fn(&mut Self) -> &mut CancellationToken) -> CancellationToken {
         let next = self.cancel.child_token();
         std::mem::replace(token(self), next.clone()).cancel();
@@ -236,7 +236,7 @@ impl Runtime {
     }
 }
 
-/// Writes a report; what is there already is left as it is.
+/// Writes a report to a new file; an existing file is an error.
 fn write_report(path: &str, report: &crosstail_export::Report) -> Result<String, String> {
     use std::io::Write as _;
     let text = report.write(crosstail_export::ReportFormat::of_path(path)?)?;
@@ -246,12 +246,12 @@ fn write_report(path: &str, report: &crosstail_export::Report) -> Result<String,
     Ok(format!("wrote {path}"))
 }
 
-/// Writes the commented configuration where there is none yet.
+/// Writes the commented configuration, unless one exists.
 fn write_config() -> anyhow::Result<String> {
     use anyhow::Context as _;
-    let path = crate::config::user_file().context("no folder for configuration is known")?;
+    let path = crate::config::user_file().context("cannot determine the configuration folder")?;
     if path.exists() {
-        return Ok(format!("{} is there already", path.display()));
+        return Ok(format!("{} already exists", path.display()));
     }
     crate::config::write_file(&path, crate::config::template(), false)?;
     Ok(format!("wrote {}", path.display()))

@@ -1,23 +1,13 @@
-//! One picture of the state.
+//! Draws the state.
 
-use super::keymap::Keymap;
 use super::layout::PanelAreas;
-use super::theme::Theme;
+use super::look::Appearance;
 use super::{overlays, panels};
 use crate::app::{AppState, Overlay, Screen};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-/// What drawing needs beside the state.
-#[derive(Debug, Clone)]
-pub struct Appearance {
-    /// The styles.
-    pub theme: Theme,
-    /// The keys, for help.
-    pub keymap: Keymap,
-}
-
-/// Draws the state; gives the picture and where the cursor is shown.
+/// Draws the state; returns the picture and the position of the cursor, if it is shown.
 pub fn draw(state: &AppState, look: &Appearance) -> (Buffer, Option<(u16, u16)>) {
     let area = Rect::new(0, 0, state.size.0, state.size.1);
     let mut buf = Buffer::empty(area);

@@ -1,13 +1,14 @@
-//! Cells → bytes, as few as will do: what a terminal over SSH costs.
+//! Cells → bytes, as few as possible, for terminals over SSH.
 //!
-//! ratatui's own back end moves the cursor to every gap and repeats whole colours; here gaps are the cheapest of
-//! three moves, styles change by difference, blank tails are erased, and lines that only moved are scrolled.
+//! ratatui's own back end moves the cursor to every gap and repeats complete styles. This encoder crosses a gap by the
+//! cheapest of three moves, writes only what differs of a style, erases blank tails, and scrolls lines that only moved.
 
 use crosstail_core::model::is_hostile;
+use crosstail_core::number::saturating_u16;
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
 
-/// Writes bytes for a terminal, and remembers where its cursor is and what style is set.
+/// Writes bytes for a terminal, and keeps track of its cursor and style.
 #[derive(Debug, Default)]
 pub(super) struct Encoder {
     out: Vec<u8>,
@@ -20,7 +21,7 @@ impl Encoder {
         std::mem::take(&mut self.out)
     }
 
-    /// The terminal is in an unknown state.
+    /// Assumes nothing about cursor and style from now on.
     pub(super) fn invalidate(&mut self) {
         self.at = None;
         self.style = None;
@@ -30,7 +31,7 @@ impl Encoder {
         self.out.extend_from_slice(bytes);
     }
 
-    /// Scrolls full-width rows `top..bottom` up by `lines`; the new ones are blank.
+    /// Scrolls full-width rows `top..bottom` up by `lines`; the new rows are blank.
     pub(super) fn scroll_up(&mut self, top: u16, bottom: u16, lines: u16) {
         self.raw(b"\x1b[0m");
         self.raw(format!("\x1b[{};{}r\x1b[{};1H", top + 1, bottom, bottom).as_bytes());
@@ -49,7 +50,7 @@ impl Encoder {
             let blank_from =
                 (area.left()..area.right()).rev().find(|x| !is_blank(&row(after, *x))).map_or(area.left(), |x| x + 1);
             let mut x = area.left();
-            // Half of a wide character that was written over is not what either buffer says it is.
+            // Overwriting half of a wide character leaves a cell that matches neither buffer.
             let mut torn = area.left();
             while x < area.right() {
                 let cell = row(after, x);
@@ -77,7 +78,7 @@ impl Encoder {
         }
     }
 
-    /// Moves the cursor the cheapest way: over unchanged cells by writing them again, forward, or to the place.
+    /// Moves the cursor the cheapest way: rewrites unchanged cells, moves forward, or goes to the position.
     fn go(&mut self, x: u16, y: u16, width: u16, after: &Buffer) {
         if self.at == Some((x, y)) {
             return;
@@ -115,7 +116,7 @@ impl Encoder {
         if symbol.is_empty() {
             self.out.push(b' ');
         } else if symbol.chars().any(is_hostile) {
-            // Everything shown was made harmless before; this is the last door.
+            // All text was sanitized before; this is the last line of defence.
             self.raw("·".as_bytes());
         } else {
             self.raw(symbol.as_bytes());
@@ -131,7 +132,7 @@ impl Encoder {
         let reset = (Color::Reset, Color::Reset, Modifier::empty());
         let mut now = self.style;
         let mut codes: Vec<String> = Vec::new();
-        // A modifier can only be taken back safely by a reset.
+        // Only a reset removes a modifier safely.
         if now.is_none_or(|(_, _, m)| !modifier.contains(m)) || wanted == reset {
             codes.push("0".to_owned());
             now = Some(reset);
@@ -172,7 +173,7 @@ fn is_blank(cell: &Cell) -> bool {
 
 fn width_of(cell: &Cell) -> u16 {
     use unicode_width::UnicodeWidthStr as _;
-    (cell.symbol().width() as u16).max(1)
+    saturating_u16(cell.symbol().width()).max(1)
 }
 
 /// SGR parameters (ECMA-48 8.3.117; indexed and RGB colours as xterm's `38;5` and `38;2`).
@@ -203,7 +204,7 @@ fn colour_code(colour: Color, background: bool) -> String {
     }
 }
 
-/// By how many lines the rows `top..bottom` of `before` have to be scrolled up to look most like `after`; 0 where
+/// The number of lines by which to scroll a range of rows of `before` up so that it resembles `after` most; 0 if
 /// scrolling does not help.
 pub(super) fn scrolled_by(before: &Buffer, after: &Buffer, columns: (u16, u16), rows: (u16, u16)) -> u16 {
     let line = |buffer: &Buffer, y: u16| -> Vec<Cell> {
@@ -218,8 +219,8 @@ pub(super) fn scrolled_by(before: &Buffer, after: &Buffer, columns: (u16, u16), 
         .map(|by| (equal(by), by))
         .max_by_key(|(same, by)| (*same, std::cmp::Reverse(*by)));
     match best {
-        // Scrolling moves the panels beside the list too, which then are drawn again: it has to be worth that.
-        Some((same, by)) if same > stays + height / 4 => by as u16,
+        // Scrolling also moves the panels next to the list, which must then be redrawn: it must save more than that.
+        Some((same, by)) if same > stays + height / 4 => saturating_u16(by),
         _ => 0,
     }
 }

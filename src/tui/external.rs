@@ -1,4 +1,4 @@
-//! Other programs that are given the terminal for a while: an editor, a pager, a command that reads a text.
+//! External programs that use the terminal for a while: an editor, a pager, a command that reads a text.
 
 use super::terminal;
 use crate::app::{ExternalProgram, Program};
@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, BufRead as _, Write as _};
 use std::process::{Command, ExitStatus, Stdio};
 
-/// Runs it until it ends; what to say where it could not be run, or failed.
+/// Runs the program until it ends; returns a notice if it could not be run, or failed.
 pub(super) fn run(outside: &ExternalProgram) -> Option<String> {
     let text =
         if outside.ending == "json" { safe_json_text(&outside.text) } else { visible(&outside.text).into_owned() };
@@ -21,12 +21,12 @@ pub(super) fn run(outside: &ExternalProgram) -> Option<String> {
     drop(lent);
     match done {
         Ok(status) if status.success() => None,
-        Ok(status) => Some(format!("it ended with {status}")),
-        Err(error) => Some(format!("it could not be run: {error}")),
+        Ok(status) => Some(format!("the program failed with {status}")),
+        Err(error) => Some(format!("cannot run the program: {error}")),
     }
 }
 
-/// Lets a program read a file that only this user can, and that is gone afterwards.
+/// Opens a temporary file in a program. Only this user can read the file, and it is removed afterwards.
 fn open(program: &str, text: &str, ending: &str) -> io::Result<ExitStatus> {
     let mut file = tempfile::Builder::new().prefix("crosstail-").suffix(&format!(".{ending}")).tempfile()?;
     file.write_all(text.as_bytes())?;
@@ -34,11 +34,11 @@ fn open(program: &str, text: &str, ending: &str) -> io::Result<ExitStatus> {
     Command::new("sh").args(["-c", program, "sh"]).arg(file.path()).stdin(File::open("/dev/tty")?).status()
 }
 
-/// Gives a command a text, and waits for Enter before its output is gone.
+/// Pipes a text to a command, and waits for Enter before the screen covers its output.
 fn pipe(command: &str, text: &str) -> io::Result<ExitStatus> {
     let mut child = Command::new("sh").args(["-c", command]).stdin(Stdio::piped()).spawn()?;
     if let Some(mut stdin) = child.stdin.take() {
-        // A command that reads only the beginning is no error.
+        // A command may read only the beginning.
         let _ = stdin.write_all(text.as_bytes());
     }
     let status = child.wait()?;

@@ -7,20 +7,19 @@ use std::collections::BTreeMap;
 
 const DEFAULT: &str = include_str!("../../config/keymap.toml");
 
-/// Where keys are pressed.
+/// The context in which a key is pressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Context {
-    /// Anywhere but where another context says otherwise.
+    /// Everywhere, unless another context binds the key.
     Global,
-    /// In a detail.
     Detail,
-    /// On the first-run page.
+    /// The first page.
     FirstRun,
-    /// While text is typed.
+    /// A text field.
     Text,
 }
 
-/// One binding: a sequence of keys.
+/// A sequence of keys bound to an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Binding {
     context: Context,
@@ -36,18 +35,17 @@ struct Key {
     alt: bool,
 }
 
-/// The bindings.
 #[derive(Debug, Clone)]
 pub struct Keymap {
     bindings: Vec<Binding>,
 }
 
-/// What a key led to.
+/// The result of a key press.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyMatch {
-    /// This.
+    /// The keys are bound to this action.
     Action(Action),
-    /// The beginning of a sequence.
+    /// The keys are the start of a longer sequence.
     Prefix,
     /// Nothing.
     Unbound,
@@ -63,7 +61,7 @@ struct File {
 }
 
 impl Keymap {
-    /// The built-in keys with the user's `keymap.toml` laid over them.
+    /// The built-in keys, overridden by the user's `keymap.toml`.
     pub fn load() -> Result<Self, String> {
         let mut keymap = Self { bindings: Vec::new() };
         keymap.overlay(DEFAULT).map_err(|error| format!("keymap: {error}"))?;
@@ -105,7 +103,7 @@ impl Keymap {
         Ok(())
     }
 
-    /// What the keys pressed so far mean.
+    /// Looks up the keys pressed so far.
     pub fn find(&self, context: Context, pressed: &[KeyEvent]) -> KeyMatch {
         let pressed: Vec<Key> = pressed.iter().map(Key::of).collect();
         let contexts: &[Context] = match context {
@@ -126,7 +124,7 @@ impl Keymap {
         KeyMatch::Unbound
     }
 
-    /// The keys of an action, for people.
+    /// The keys of an action, for the screen.
     pub fn keys(&self, action: Action) -> String {
         let of = |context| {
             let own =

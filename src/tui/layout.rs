@@ -1,10 +1,10 @@
-//! Where everything stands.
+//! The layout of the screen.
 //!
 //! ```text
 //! header
 //! filter bar
-//! histogram            (3 rows and an axis; 1 row where there is little room)
-//! facets │ list │ detail   (detail beside the list from 140 columns on, else below it, else instead of it)
+//! histogram                (3 rows and an axis; 1 row on a small terminal)
+//! facets │ list │ detail   (detail next to the list from 140 columns, else below it, else instead of it)
 //! status line
 //! key bar
 //! ```
@@ -12,24 +12,18 @@
 use crate::app::{AppState, Focus, Screen};
 use ratatui::layout::Rect;
 
-/// The places of the panels; those that are not shown have no area.
+/// The areas of the panels; a hidden panel has an empty area.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PanelAreas {
-    /// First line.
     pub header: Rect,
-    /// Filter bar.
     pub filter: Rect,
     /// Histogram with its axis.
     pub histogram: Rect,
-    /// Facets.
     pub facets: Rect,
     /// List with its header line, or another screen.
     pub list: Rect,
-    /// Detail.
     pub detail: Rect,
-    /// Status line.
     pub status: Rect,
-    /// Key bar.
     pub keys: Rect,
 }
 
@@ -95,11 +89,11 @@ impl PanelAreas {
         Rect { y: self.list.y + header, height: self.list.height.saturating_sub(header), ..self.list }
     }
 
-    /// Tells the state how much room its panels have.
+    /// Writes the sizes of the panels into the state.
     pub fn write_sizes(&self, state: &mut AppState) {
         state.list.height = self.rows().height.max(1) as usize;
         let columns = self.histogram.width.saturating_sub(2).max(1) as usize;
-        // Where it is not shown, its range stays what it is.
+        // A hidden histogram keeps its range.
         if self.histogram.width > 0 && state.histogram.columns != columns {
             state.histogram.columns = columns;
             state.count_histogram();

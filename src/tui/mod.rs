@@ -5,6 +5,7 @@ mod encode;
 mod external;
 mod keymap;
 mod layout;
+mod look;
 mod overlays;
 mod panels;
 mod screen;
@@ -13,9 +14,10 @@ mod text;
 mod theme;
 mod vitals;
 
-pub use draw::{Appearance, draw};
+pub use draw::draw;
 pub use keymap::{Context, KeyMatch, Keymap};
 pub use layout::PanelAreas;
+pub use look::Appearance;
 pub use screen::Painter;
 pub use theme::{ColourDepth, Theme};
 
@@ -23,16 +25,17 @@ use crate::app::{Action, AppState, Effect, Event, Focus, Overlay, Screen, update
 use crate::runtime::Runtime;
 use anyhow::{Context as _, Result};
 use crosstail_core::model::Clock;
+use crosstail_core::number::{saturating_u16, truncated_u64};
 use crossterm::event::{Event as Key, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind};
 use std::time::{Duration, Instant};
 use terminal::Input;
 use tokio::sync::mpsc;
 use tui_textarea::{CursorMove, Input as EditorInput, Key as EditorKey, TextArea};
 
-/// How long events are taken in before a picture is drawn.
+/// How long to collect events before drawing.
 const TAKE_IN: Duration = Duration::from_millis(25);
 
-/// Runs the explorer on this process's terminal until it ends; gives the exit code.
+/// Runs the explorer on this process's terminal until it quits; returns the exit code.
 pub async fn run(
     mut state: Box<AppState>,
     runtime: Runtime,
@@ -45,7 +48,7 @@ pub async fn run(
     let theme = Theme::load(&state.theme, depth).map_err(anyhow::Error::msg)?;
     state.themes = Theme::names();
     terminal::restore_on_panic();
-    terminal::enter().context("no terminal; the headless commands are query, tail, stats, show")?;
+    terminal::enter().context("no terminal; the commands query, tail, stats and show work without one")?;
     let (inputs, input) = mpsc::channel(256);
     terminal::listen(inputs)?;
     state.size = crossterm::terminal::size().unwrap_or((80, 24));
@@ -75,15 +78,15 @@ struct Frontend {
     look: Appearance,
     depth: ColourDepth,
     painter: Painter,
-    /// Keys of a sequence that is not whole yet.
+    /// Keys of an incomplete sequence.
     pressed: Vec<KeyEvent>,
     editor: Editor,
     clock: Clock,
-    /// When bytes were counted last, and how many there were.
+    /// Time and total of the last count of bytes written.
     measured: (Instant, u64),
 }
 
-/// Why a picture is due.
+/// Why the screen must be redrawn.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Redraw {
     No,
@@ -117,7 +120,7 @@ impl Frontend {
                     if let Some(code) = self.input(got) {
                         return code;
                     }
-                    // Keys that wait are taken together: holding one down never lags behind.
+                    // Process all pending keys at once: holding a key down never lags.
                     while let Ok(more) = input.try_recv() {
                         if let Some(code) = self.input(more) {
                             return code;
@@ -159,22 +162,22 @@ impl Frontend {
     fn measure(&mut self) {
         let written = self.painter.written();
         let seconds = self.measured.0.elapsed().as_secs_f64().max(0.1);
-        self.state.bytes_per_second = ((written - self.measured.1) as f64 / seconds) as u64;
+        self.state.bytes_per_second = truncated_u64((written - self.measured.1) as f64 / seconds);
         self.measured = (Instant::now(), written);
     }
 
-    /// Gives an event to the application and carries out what it asks for; an exit code where it is the end.
+    /// Passes an event to the application and carries out its effects. Returns an exit code if the application quits.
     fn event(&mut self, event: Event) -> Option<u8> {
         for effect in update(&mut self.state, event) {
             match self.runtime.run(effect) {
                 Some(Effect::Quit) => return Some(0),
                 Some(Effect::Suspend) => self.suspend(),
-                // A file with a mistake leaves what was in force.
+                // On a mistake in a file, the current keymap stays in force.
                 Some(Effect::Reload) => match Keymap::load() {
                     Ok(keymap) => {
                         self.look.keymap = keymap;
                         self.state.themes = Theme::names();
-                        self.state.notify("keymap and themes read again");
+                        self.state.notify("keymap and themes reloaded");
                     }
                     Err(problem) => self.state.notify(problem),
                 },
@@ -228,7 +231,7 @@ impl Frontend {
         }
     }
 
-    /// OSC 52, which also works over SSH; longer texts go to a file, because terminals cut them.
+    /// Copies with OSC 52, which also works over SSH. Longer texts go to a file, because terminals truncate them.
     fn copy(&mut self, text: &str) {
         const LONGEST: usize = 55_000;
         let safe = crosstail_core::model::visible(text).into_owned();
@@ -259,7 +262,7 @@ impl Frontend {
             Input::End(code) => Some(code),
             Input::Stop => self.event(Event::Action(Action::Suspend)),
             Input::Continued => {
-                // Stopped from outside: the terminal may be in any state.
+                // The process was stopped by a signal: the terminal may be in any state.
                 let _ = terminal::enter();
                 self.painter.invalidate();
                 None
@@ -290,7 +293,7 @@ impl Frontend {
         }
     }
 
-    /// What is being typed into, if anything is.
+    /// The text field that has the focus, if any.
     fn typing(&self) -> Option<TextField> {
         if let Some(Overlay::Palette(_)) = self.state.overlays.last() {
             return Some(TextField::Palette);
@@ -334,13 +337,13 @@ impl Frontend {
 
     fn edit(&mut self, typing: TextField, input: EditorInput) -> Option<u8> {
         self.editor.sync(&self.state, typing);
-        // As in every shell; the editor's own meaning of it is "undo".
+        // As in every shell; in the editor, it would mean "undo".
         if input.ctrl && input.key == EditorKey::Char('u') {
             self.editor.area.delete_line_by_head();
             return self.edited(typing);
         }
         if !self.editor.area.input(input) {
-            // The cursor may have moved all the same.
+            // The text is unchanged, but the cursor may have moved.
             let (text, cursor) = self.editor.text();
             return if typing == TextField::Filter { self.event(Event::FilterEdited(text, cursor)) } else { None };
         }
@@ -366,7 +369,7 @@ impl Frontend {
     }
 }
 
-/// What text goes to.
+/// A text field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TextField {
     Filter,
@@ -379,13 +382,13 @@ enum TextField {
 #[derive(Default)]
 struct Editor {
     area: TextArea<'static>,
-    /// What it was last filled from.
+    /// The field and generation of its content.
     from: Option<(TextField, u64)>,
     shown: bool,
 }
 
 impl Editor {
-    /// Fills it with what the application shows, where that was changed by anything but typing.
+    /// Replaces the content by the application's, if that was changed by anything but typing.
     fn sync(&mut self, state: &AppState, typing: TextField) {
         let (text, cursor, generation) = match typing {
             TextField::Filter => (state.filter.text.as_str(), state.filter.cursor, state.filter.generation),
@@ -406,11 +409,11 @@ impl Editor {
         }
         self.area = TextArea::new(vec![text.to_owned()]);
         let column = text.get(..cursor).map_or(0, |before| before.chars().count());
-        self.area.move_cursor(CursorMove::Jump(0, column as u16));
+        self.area.move_cursor(CursorMove::Jump(0, saturating_u16(column)));
         self.from = Some((typing, generation));
     }
 
-    /// The text and the byte of the cursor.
+    /// The text, and the position of the cursor in bytes.
     fn text(&self) -> (String, usize) {
         let text = self.area.lines().first().cloned().unwrap_or_default();
         let column = self.area.cursor().1;

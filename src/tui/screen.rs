@@ -1,8 +1,8 @@
-//! The screen: two buffers, the bytes between them, and a thread that writes them, so that a slow terminal slows the
-//! picture and nothing else.
+//! The screen: two buffers, the bytes of their difference, and a thread that writes them, so that a slow terminal slows
+//! nothing but the picture.
 //!
-//! ratatui's `Terminal` keeps its buffers to itself and writes where it stands; scrolling, a byte budget and a
-//! terminal that does not read need all three.
+//! ratatui's `Terminal` hides its buffers and writes on the caller's thread. Scrolling and a byte budget need the buffers,
+//! and a terminal that does not read needs a thread of its own.
 
 use super::encode::{Encoder, scrolled_by};
 use ratatui::buffer::Buffer;
@@ -13,11 +13,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-/// Bytes a second that arriving data may cost.
+/// Byte budget per second for arriving data.
 const BYTES_PER_SECOND: f64 = 12_500.0;
-/// Bytes that may be saved up: the first pictures come at once.
+/// Maximum of unused budget, in bytes: the first pictures are drawn at once.
 const BURST: f64 = 40_000.0;
-/// Pictures a second for arriving data at most.
+/// Minimum time between two pictures for arriving data.
 const FRAME: Duration = Duration::from_millis(100);
 
 /// Draws pictures on a terminal.
@@ -34,7 +34,7 @@ pub struct Painter {
 }
 
 impl Painter {
-    /// Writes on a thread of its own.
+    /// A painter that calls `write` on a thread of its own.
     pub fn new(mut write: impl FnMut(&[u8]) -> io::Result<()> + Send + 'static) -> Self {
         let (frames, receiver) = sync_channel::<Vec<u8>>(1);
         let busy = Arc::new(AtomicBool::new(false));
@@ -73,8 +73,8 @@ impl Painter {
         self.written.load(Ordering::Relaxed)
     }
 
-    /// How long until a picture may be drawn: for a key only the terminal has to have read the last one; for data
-    /// there are a rate and a budget.
+    /// How long to wait before the next picture. A key waits only until the terminal has read the last picture; data also
+    /// waits for the frame rate and the byte budget.
     pub fn wait(&mut self, for_key: bool) -> Duration {
         if self.busy.load(Ordering::Acquire) {
             return Duration::from_millis(5);
@@ -90,12 +90,12 @@ impl Painter {
         rate.max(budget)
     }
 
-    /// Everything has to be drawn again.
+    /// Redraws everything next time.
     pub fn invalidate(&mut self) {
         self.before = Buffer::empty(Rect::ZERO);
     }
 
-    /// Draws a picture. `list` is where lines may have moved up; `cursor` where the cursor stands, if it is shown.
+    /// Draws a picture. `list` is the area where lines may have moved up; `cursor` the position of the cursor, if shown.
     pub fn paint(&mut self, after: Buffer, list: Option<Rect>, cursor: Option<(u16, u16)>) {
         self.encoder.raw(b"\x1b[?2026h");
         let begun = b"\x1b[?2026h".len();
@@ -139,18 +139,18 @@ impl Painter {
         }
     }
 
-    /// Writes something that is no picture: the clipboard, a mode.
+    /// Writes something other than a picture: the clipboard, a mode.
     pub fn send(&mut self, bytes: Vec<u8>) {
         self.tokens -= bytes.len() as f64;
         self.busy.store(true, Ordering::Release);
-        // The channel holds one: it is empty, because the last picture was waited for.
+        // This does not block: the channel holds one picture, and the previous one has been written.
         if self.frames.send(bytes).is_err() {
             self.broken.store(true, Ordering::Release);
         }
     }
 }
 
-/// What scrolling does to what is on the screen.
+/// Applies scrolling to the buffer of what is on the screen.
 pub(super) fn scroll_buffer(buffer: &mut Buffer, top: u16, bottom: u16, by: u16) {
     let area = buffer.area;
     for y in top..bottom {

@@ -1,4 +1,4 @@
-//! The terminal: taken over, given back whole, whatever happens.
+//! The terminal: entered, and restored whatever happens.
 
 use crossterm::{cursor, event, execute, terminal};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -10,30 +10,30 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
-/// What comes from the terminal and the system.
+/// Input from the terminal and the system.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Input {
     /// A key, a click, a paste.
     Event(event::Event),
     /// The size may have changed.
     Resized,
-    /// The process was asked to stop, or goes on.
+    /// The process was asked to stop (SIGTSTP).
     Stop,
-    /// The process goes on after a stop.
+    /// The process continues after a stop.
     Continued,
-    /// The process has to end now: the terminal is gone, or somebody said so. The exit code.
+    /// The process must end now, with this exit code: the terminal is gone, or a signal arrived.
     End(u8),
 }
 
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
-/// Another program has the terminal: the signals of its keys are not ours.
+/// Set while an external program uses the terminal: the signals of its keys are not for crosstail.
 static LENT: AtomicBool = AtomicBool::new(false);
 
-/// The terminal, lent to another program until this is dropped.
+/// While this lives, an external program owns the terminal. Dropping it enters the terminal again.
 pub(super) struct ReleasedTerminal;
 
-/// Lends the terminal to another program.
+/// Releases the terminal for an external program.
 pub(super) fn release() -> ReleasedTerminal {
     LENT.store(true, Ordering::Release);
     leave();
@@ -47,13 +47,13 @@ impl Drop for ReleasedTerminal {
     }
 }
 
-/// Held while a picture is written: the terminal is given back between pictures, never in the middle of one.
+/// Held while a picture is written, so that the terminal is never restored in the middle of one.
 static WRITING: Mutex<()> = Mutex::new(());
 
-/// Held while keys are read: once the terminal is given back, what is typed belongs to whoever has it next.
+/// Held while keys are read: once the terminal is restored, further keys belong to the next program.
 static READING: Mutex<()> = Mutex::new(());
 
-/// Writes a picture, unless the terminal was given back meanwhile: then it is dropped.
+/// Writes a picture, or drops it if the terminal has been restored meanwhile.
 pub(super) fn write_picture(out: &mut File, bytes: &[u8]) -> io::Result<()> {
     let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     if !TAKEN.load(Ordering::Acquire) {
@@ -63,7 +63,7 @@ pub(super) fn write_picture(out: &mut File, bytes: &[u8]) -> io::Result<()> {
     out.flush()
 }
 
-/// The terminal's writing end: stdout, or `/dev/tty` where stdout is something else.
+/// The terminal for writing: stdout, or `/dev/tty` if stdout is not a terminal.
 pub(super) fn writer() -> io::Result<File> {
     use std::os::fd::AsFd as _;
     if io::stdout().is_terminal() {
@@ -72,7 +72,7 @@ pub(super) fn writer() -> io::Result<File> {
     File::options().read(true).write(true).open("/dev/tty")
 }
 
-/// Takes the terminal over: raw mode, alternate screen, bracketed paste.
+/// Enters the terminal: raw mode, alternate screen, bracketed paste.
 pub(super) fn enter() -> io::Result<()> {
     terminal::enable_raw_mode()?;
     TAKEN.store(true, Ordering::Release);
@@ -80,12 +80,12 @@ pub(super) fn enter() -> io::Result<()> {
     execute!(out, terminal::EnterAlternateScreen, event::EnableBracketedPaste, cursor::Hide)
 }
 
-/// Gives the terminal back as it was. Safe to call twice, and from a panic.
+/// Restores the terminal. Safe to call twice, and from a panic.
 pub(super) fn leave() {
     if !TAKEN.swap(false, Ordering::AcqRel) {
         return;
     }
-    // A terminal that does not read must not keep the process: after a while it is written to all the same.
+    // A terminal that does not read must not block the process: after a while, write without the locks.
     let _reading = lock_for_a_while(&READING);
     let _writing = lock_for_a_while(&WRITING);
     if let Ok(mut out) = writer() {
@@ -116,7 +116,7 @@ fn lock_for_a_while(
     }
 }
 
-/// A panic gives the terminal back before it says what happened.
+/// Makes a panic restore the terminal before it prints its message.
 pub(super) fn restore_on_panic() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
@@ -125,14 +125,14 @@ pub(super) fn restore_on_panic() {
     }));
 }
 
-/// Stops the process as Ctrl-Z does; returns when it goes on.
+/// Stops the process as Ctrl-Z does; returns when it continues.
 pub(super) fn suspend() {
     leave();
     let _ = signal_hook::low_level::emulate_default_handler(SIGTSTP);
 }
 
-/// Reads keys and signals on threads of their own. When the terminal hangs up, or a signal says so, the process ends
-/// within a second even where the main loop is busy.
+/// Reads keys and signals on threads of their own. After a hang-up or a terminating signal, the process ends within a
+/// second, even if the main loop is busy.
 pub(super) fn listen(inputs: mpsc::Sender<Input>) -> io::Result<()> {
     let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGTERM, SIGINT, SIGWINCH, SIGTSTP, SIGCONT])?;
     let to_loop = inputs.clone();
@@ -140,7 +140,7 @@ pub(super) fn listen(inputs: mpsc::Sender<Input>) -> io::Result<()> {
         for signal in signals.forever() {
             if LENT.load(Ordering::Acquire) {
                 match signal {
-                    // All of the foreground stops together, as a shell expects.
+                    // The complete foreground group stops together, as a shell expects.
                     SIGTSTP => drop(signal_hook::low_level::emulate_default_handler(SIGTSTP)),
                     SIGHUP | SIGTERM => {
                         end_soon(signal);
@@ -172,7 +172,7 @@ pub(super) fn listen(inputs: mpsc::Sender<Input>) -> io::Result<()> {
     Ok(())
 }
 
-/// The last resort, should the loop not end by itself.
+/// The last resort, if the main loop does not end in time.
 fn end_soon(signal: i32) {
     std::thread::spawn(move || {
         std::thread::park_timeout(Duration::from_millis(900));
@@ -181,7 +181,7 @@ fn end_soon(signal: i32) {
     });
 }
 
-/// crossterm's own `poll` turns in circles once the terminal is gone: the descriptor is asked first.
+/// Reads keys. The descriptor is polled first, because crossterm's own `poll` spins once the terminal is gone.
 fn read_keys(tty: Option<&File>, inputs: &mpsc::Sender<Input>) {
     let stdin = io::stdin();
     loop {
@@ -212,7 +212,7 @@ fn read_keys(tty: Option<&File>, inputs: &mpsc::Sender<Input>) {
     end_soon(SIGHUP);
 }
 
-/// What can be read without waiting; nothing is read, and `None` said, while the terminal is not ours.
+/// The events that can be read without waiting; `None` while crosstail does not own the terminal.
 fn read_while_ours() -> Option<Vec<event::Event>> {
     let _reading = READING.lock().unwrap_or_else(PoisonError::into_inner);
     if !TAKEN.load(Ordering::Acquire) {

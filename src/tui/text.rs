@@ -1,7 +1,8 @@
-//! Words and numbers for the screen: harmless, fitted, in one form each.
+//! Text and numbers for the screen: sanitized, fitted to columns, in uniform formats.
 
 use crate::app::AppState;
 use crosstail_core::model::{Direction, Level, Status, Timestamp, redact_text, visible_line};
+use crosstail_core::number::{saturating_u16, truncated_u64};
 use ratatui::buffer::Buffer;
 use ratatui::style::Style;
 use unicode_segmentation::UnicodeSegmentation as _;
@@ -10,12 +11,12 @@ use unicode_width::UnicodeWidthStr as _;
 /// Bars of growing height.
 pub(super) const SPARKS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 
-/// Columns that a text takes.
+/// Width of a text in columns.
 pub(super) fn width(text: &str) -> u16 {
-    text.width() as u16
+    saturating_u16(text.width())
 }
 
-/// The text in at most `columns`, an ellipsis where it was cut.
+/// A text truncated to `columns`, with an ellipsis.
 pub(super) fn fit(text: &str, columns: u16) -> String {
     if text.width() <= columns as usize {
         return text.to_owned();
@@ -36,25 +37,25 @@ pub(super) fn fit(text: &str, columns: u16) -> String {
     out
 }
 
-/// Fitted and filled with spaces to the right.
+/// A text truncated or padded on the right to exactly `columns`.
 pub(super) fn left(text: &str, columns: u16) -> String {
     let text = fit(text, columns);
     let gap = (columns as usize).saturating_sub(text.width());
     text + &" ".repeat(gap)
 }
 
-/// Fitted and filled with spaces to the left.
+/// A text truncated or padded on the left to exactly `columns`.
 pub(super) fn right(text: &str, columns: u16) -> String {
     let text = fit(text, columns);
     " ".repeat((columns as usize).saturating_sub(text.width())) + &text
 }
 
-/// Text from a log, made harmless, without secrets.
+/// Text from a log, with control characters made visible and secrets redacted.
 pub(super) fn safe(text: &str) -> String {
     visible_line(&redact_text(text)).into_owned()
 }
 
-/// Writes text of one style at a place, in at most `columns`; gives the column behind it.
+/// Writes text of one style at a position, in at most `columns`; returns the column after it.
 pub(super) fn put(buf: &mut Buffer, x: u16, y: u16, text: &str, columns: u16, style: Style) -> u16 {
     let area = buf.area;
     if y < area.top() || y >= area.bottom() || x >= area.right() {
@@ -64,13 +65,13 @@ pub(super) fn put(buf: &mut Buffer, x: u16, y: u16, text: &str, columns: u16, st
     buf.set_stringn(x, y, text, room as usize, style).0
 }
 
-/// Writes pieces of different styles one behind the other, in at most `columns`.
+/// Writes pieces of different styles one after the other, in at most `columns`.
 pub(super) fn put_all(buf: &mut Buffer, x: u16, y: u16, columns: u16, pieces: &[(&str, Style)]) -> u16 {
     let end = x.saturating_add(columns);
     pieces.iter().fold(x, |at, (text, style)| put(buf, at, y, text, end.saturating_sub(at), *style))
 }
 
-/// A length of time from microseconds: `412 ms`, `2.50 s`, `3m05s`.
+/// A duration from microseconds: `412 ms`, `2.50 s`, `3m05s`.
 pub(super) fn duration(us: u64) -> String {
     match us {
         0..1000 => format!("{us} µs"),
@@ -82,7 +83,7 @@ pub(super) fn duration(us: u64) -> String {
     }
 }
 
-/// A length of time in whole words of one unit: `42 s`, `4 min`, `3 h`.
+/// A duration from microseconds, in one unit: `42 s`, `4 min`, `3 h`.
 pub(super) fn ago(us: i64) -> String {
     let seconds = us.max(0) / 1_000_000;
     match seconds {
@@ -93,9 +94,9 @@ pub(super) fn ago(us: i64) -> String {
     }
 }
 
-/// Milliseconds for tables of figures.
+/// A duration from milliseconds; a dash for none.
 pub(super) fn millis(ms: Option<f64>) -> String {
-    ms.map_or_else(|| "–".to_owned(), |ms| duration((ms * 1000.0) as u64))
+    ms.map_or_else(|| "–".to_owned(), |ms| duration(truncated_u64(ms * 1000.0)))
 }
 
 /// A count with commas.
@@ -116,7 +117,7 @@ pub(super) fn day(state: &AppState, at: Timestamp) -> chrono::NaiveDate {
     at.utc().with_timezone(&state.zone).date_naive()
 }
 
-/// The time of day in the zone shown, with milliseconds; with the day where it is not `day`.
+/// The time of day in the zone shown, with milliseconds; with the day of the month if it is not on `day`.
 pub(super) fn clock(state: &AppState, at: Timestamp, day: chrono::NaiveDate) -> String {
     let here = at.utc().with_timezone(&state.zone);
     if here.date_naive() == day {
@@ -126,17 +127,17 @@ pub(super) fn clock(state: &AppState, at: Timestamp, day: chrono::NaiveDate) -> 
     }
 }
 
-/// Day and time of day in the zone shown, and the zone.
+/// Date, time and zone.
 pub(super) fn full_time(state: &AppState, at: Timestamp) -> String {
     at.utc().with_timezone(&state.zone).format("%Y-%m-%d %H:%M:%S%.3f %Z").to_string()
 }
 
-/// The zone's name now: `UTC`, `CET`.
+/// Current abbreviation of the zone: `UTC`, `CET`.
 pub(super) fn zone(state: &AppState) -> String {
     state.now.utc().with_timezone(&state.zone).format("%Z").to_string()
 }
 
-/// The mark of an outcome: never colour alone.
+/// The mark of an outcome, so that it never depends on colour alone.
 pub(super) fn glyph(status: Option<Status>, level: Option<Level>) -> &'static str {
     match (status, level) {
         (Some(Status::Success), _) => "✓",

@@ -1,6 +1,7 @@
-//! Themes: one TOML file of roles. A role is what a thing means, not a colour.
+//! Themes. A theme is a TOML file that gives each role a style. A role is a meaning, such as `failure`, not a colour.
 
 use crosstail_core::model::{Activity, Status};
+use crosstail_core::number::saturating_u8;
 use ratatui::style::{Color, Modifier, Style};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -39,21 +40,21 @@ roles! {
     json_key = "json_key", json_text = "json_text", json_number = "json_number", found = "found", secret = "secret",
 }
 
-/// How many colours the terminal has.
+/// Number of colours that the terminal supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColourDepth {
-    /// 24 bits.
+    /// 24-bit colours.
     True,
-    /// 256.
+    /// 256 colours.
     Indexed,
-    /// 16.
+    /// 16 colours.
     Ansi,
-    /// None.
+    /// No colours.
     None,
 }
 
 impl ColourDepth {
-    /// As the environment tells it: `NO_COLOR`, `COLORTERM`, `TERM`.
+    /// Detects the depth from `NO_COLOR`, `COLORTERM` and `TERM`.
     pub fn detect() -> Self {
         let var = |name: &str| std::env::var(name).unwrap_or_default();
         if !var("NO_COLOR").is_empty() || var("TERM") == "dumb" {
@@ -86,7 +87,7 @@ struct ThemeEntry {
 }
 
 impl Theme {
-    /// How the outcome of an activity is shown.
+    /// The style of an activity's outcome.
     pub fn outcome(&self, activity: &Activity) -> Style {
         if activity.is_failure() {
             self.failure
@@ -97,7 +98,7 @@ impl Theme {
         }
     }
 
-    /// The names of the themes: the built-in ones and the user's.
+    /// Names of the built-in themes and the user's.
     pub fn names() -> Vec<String> {
         let mut names: Vec<String> = BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
         if let Some(folder) = crate::config::folder() {
@@ -110,7 +111,7 @@ impl Theme {
         names
     }
 
-    /// A theme by name, in the colours that the terminal has.
+    /// Loads a theme by name, in the colours that the terminal supports.
     pub fn load(name: &str, depth: ColourDepth) -> Result<Self, String> {
         let name = if depth == ColourDepth::None { "none" } else { name };
         if let Some((_, text)) = BUILT_IN.iter().find(|(known, _)| *known == name) {
@@ -121,14 +122,16 @@ impl Theme {
         let Some(text) = text else {
             let names = Self::names();
             let near = crosstail_core::filter::suggest(name, names.iter().map(String::as_str));
-            let hint = near
-                .map_or_else(|| format!("there are {}", names.join(", ")), |near| format!("did you mean '{near}'?"));
+            let hint = near.map_or_else(
+                || format!("the themes are {}", names.join(", ")),
+                |near| format!("did you mean '{near}'?"),
+            );
             return Err(format!("no theme '{name}'; {hint}"));
         };
         Self::parse(&text, depth).map_err(|error| format!("theme {name}: {error}"))
     }
 
-    /// Reads a theme. Roles that it does not name look like `text`.
+    /// Parses a theme. Roles that it does not name look like `text`.
     pub fn parse(text: &str, depth: ColourDepth) -> Result<Self, String> {
         let entries: BTreeMap<String, ThemeEntry> = toml::from_str(text).map_err(|error| error.message().to_owned())?;
         let mut theme = Self::default();
@@ -171,10 +174,10 @@ impl ThemeEntry {
     }
 }
 
-/// A colour as a theme writes it (`#rrggbb` or a name), in the terminal's own.
+/// Converts a theme's colour (`#rrggbb` or a name) to the nearest that the terminal supports.
 fn colour(text: &str, depth: ColourDepth) -> Result<Color, String> {
     let colour: Color =
-        text.parse().map_err(|_| format!("'{text}' is no colour; write #rrggbb, red, bright-blue, reset"))?;
+        text.parse().map_err(|_| format!("'{text}' is not a colour; write #rrggbb, red, bright-blue, reset"))?;
     Ok(match (colour, depth) {
         (_, ColourDepth::None) => Color::Reset,
         (Color::Rgb(r, g, b), ColourDepth::Indexed) => Color::Indexed(nearest_256(r, g, b)),
@@ -183,7 +186,7 @@ fn colour(text: &str, depth: ColourDepth) -> Result<Color, String> {
     })
 }
 
-/// The nearest of the 6×6×6 cube and the 24 greys of xterm's palette.
+/// The nearest colour in the 6×6×6 cube and the 24 greys of xterm's palette.
 fn nearest_256(r: u8, g: u8, b: u8) -> u8 {
     const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
     let near = |v: u8| (0..6).min_by_key(|i| LEVELS[*i].abs_diff(v)).unwrap_or(0);
@@ -193,11 +196,11 @@ fn nearest_256(r: u8, g: u8, b: u8) -> u8 {
     };
     let (ri, gi, bi) = (near(r), near(g), near(b));
     let cube = distance((LEVELS[ri], LEVELS[gi], LEVELS[bi]));
-    let mean = ((u16::from(r) + u16::from(g) + u16::from(b)) / 3) as u8;
+    let mean = saturating_u8((u16::from(r) + u16::from(g) + u16::from(b)) / 3);
     let step = (i32::from(mean) - 3).clamp(0, 235) / 10;
-    let step = step.min(23) as u8;
+    let step = saturating_u8(step.min(23));
     let grey = 8 + 10 * step;
-    if distance((grey, grey, grey)) < cube { 232 + step } else { (16 + 36 * ri + 6 * gi + bi) as u8 }
+    if distance((grey, grey, grey)) < cube { 232 + step } else { saturating_u8(16 + 36 * ri + 6 * gi + bi) }
 }
 
 fn nearest_16(r: u8, g: u8, b: u8) -> Color {

@@ -1,18 +1,19 @@
-//! Checks and metrics, a line each: beside the systems on the health screen, below the sources on theirs.
+//! Checks and metrics, one line each: next to the systems on the health screen, below the sources on the sources screen.
 
 use super::text::{SPARKS, duration, left, put, put_all, right, safe, width};
 use super::theme::Theme;
 use crosstail_core::model::{Check, HealthState, Metric};
+use crosstail_core::number::{saturating_u16, truncated_usize};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 const SPARK: u16 = 12;
 
-/// A line.
+/// A line of the panel.
 pub(super) enum VitalsLine<'a> {
     Heading(String),
-    /// And the source that says so, where there are several.
+    /// A check, and its source if several report.
     Check(&'a Check, Option<&'a str>),
     Metric(&'a Metric),
 }
@@ -27,7 +28,7 @@ pub(super) fn mark(state: HealthState, theme: &Theme) -> (&'static str, Style) {
     }
 }
 
-/// The lines of checks, worst first, and of metrics by their groups.
+/// The lines of checks, worst first, then of metrics by group.
 pub(super) fn lines<'a>(
     checks: impl IntoIterator<Item = (&'a Check, Option<&'a str>)>,
     metrics: impl IntoIterator<Item = &'a Metric>,
@@ -52,7 +53,7 @@ pub(super) fn lines<'a>(
     lines
 }
 
-/// Draws the lines that fit, and how many do not.
+/// Draws the lines that fit, and the number of those that do not.
 pub(super) fn render(title: &str, lines: &[VitalsLine<'_>], area: Rect, buf: &mut Buffer, theme: &Theme) {
     if area.height < 2 || area.width < 20 {
         return;
@@ -68,7 +69,7 @@ pub(super) fn render(title: &str, lines: &[VitalsLine<'_>], area: Rect, buf: &mu
     let room = area.height as usize - 1;
     let shown = if lines.len() > room { room - 1 } else { lines.len() };
     for (index, line) in lines.iter().take(shown).enumerate() {
-        draw(line, Rect { y: area.y + 1 + index as u16, height: 1, ..area }, buf, theme);
+        draw(line, Rect { y: area.y + 1 + saturating_u16(index), height: 1, ..area }, buf, theme);
     }
     if lines.len() > shown {
         let more = format!("… {} more: crosstail health shows all", lines.len() - shown);
@@ -106,7 +107,7 @@ fn draw(line: &VitalsLine<'_>, area: Rect, buf: &mut Buffer, theme: &Theme) {
             put_all(buf, area.x + 1, area.y, inner, &pieces);
         }
         VitalsLine::Metric(metric) => {
-            // Where it is narrow: of quantiles the one that matters, of labels the values without their names.
+            // In a narrow panel: only p95 of the quantiles, and labels without their names.
             let narrow = inner < 60;
             let value = match metric.quantiles {
                 Some([_, p95, _]) if narrow => format!("p95 {}", metric.unit.text(p95)),
@@ -146,8 +147,8 @@ fn draw_spark(metric: &Metric, x: u16, area: Rect, buf: &mut Buffer, theme: &The
     let points = &metric.points[metric.points.len().saturating_sub(SPARK as usize)..];
     let highest = points.iter().map(|(_, value)| *value).fold(f64::MIN_POSITIVE, f64::max);
     for (index, (_, value)) in points.iter().enumerate() {
-        let height = ((value / highest).clamp(0.0, 1.0) * 7.0) as usize;
-        let at = x + index as u16;
+        let height = truncated_usize((value / highest).clamp(0.0, 1.0) * 7.0);
+        let at = x + saturating_u16(index);
         if at < area.right() {
             put(buf, at, area.y, SPARKS[height], 1, theme.accent);
         }

@@ -1,13 +1,14 @@
-//! What was seen since the process began, in the names of documents 002 and 003.
+//! Counts since the process started, under the metric names of HaloPSA and log tracking
+//! (docs/reference/halopsa.md, docs/reference/log-tracking.md).
 
 use crosstail_core::model::{Kind, Mean, Timestamp};
 use crosstail_engine::store::{Row, Store, Symbol};
 use crosstail_export::Exposition;
 use std::collections::{BTreeMap, HashSet};
 
-/// Where the buckets of document 002's histogram end, in seconds.
+/// Upper bounds of HaloPSA's histogram buckets, in seconds (docs/reference/halopsa.md).
 const BUCKETS: [f64; 6] = [0.1, 0.5, 1.0, 2.0, 5.0, 10.0];
-/// Series of one name at most; what comes later is counted as `other`.
+/// Maximum number of series per metric; further ones are counted as `other`.
 const SERIES: usize = 1000;
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -17,7 +18,6 @@ struct Durations {
     sum: f64,
 }
 
-/// The counters.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     /// By system, method, route, status code.
@@ -30,18 +30,18 @@ pub(super) struct Counters {
     pub(super) activities: BTreeMap<String, u64>,
     /// By channel and outcome.
     pub(super) notifications: BTreeMap<[String; 2], u64>,
-    /// Rows that are counted already: an activity counts once, when it has its outcome.
+    /// Rows already counted: an activity counts once, when it has its outcome.
     counted: HashSet<Row>,
 }
 
-/// The series of a key, or the one of all that are too many.
+/// The series of a key, or the series `other` once there are too many.
 fn slot<const N: usize, V: Default>(series: &mut BTreeMap<[String; N], V>, key: [String; N]) -> &mut V {
     let other = series.len() >= SERIES && !series.contains_key(&key);
     series.entry(if other { std::array::from_fn(|_| "other".to_owned()) } else { key }).or_default()
 }
 
 impl Counters {
-    /// Counts rows that have their outcome now; what was there before the process began only is marked.
+    /// Counts rows that now have their outcome. History (`live` is false) is marked as counted and not counted.
     pub(super) fn count(&mut self, store: &Store, rows: &[Row], live: bool) {
         for row in rows {
             if !store.is_finished(*row) || !self.counted.insert(*row) || !live {
@@ -69,19 +69,19 @@ impl Counters {
         }
     }
 
-    /// The rows have other numbers now.
+    /// Adapts to new row numbers after the store was rebuilt.
     pub(super) fn renumber(&mut self, store: &Store) {
         self.counted = store.all_rows().iter().copied().filter(|row| store.is_finished(*row)).collect();
     }
 
-    /// Writes them, and what the services say of themselves in the last five minutes.
+    /// Writes the counters, and what services reported about themselves in the last five minutes.
     pub(super) fn write(&self, page: &mut Exposition, store: &Store, now: Timestamp) {
-        page.family("http_requests_total", "counter", "Requests that were logged since this process began.");
+        page.family("http_requests_total", "counter", "Requests logged since this process started.");
         for ([system, method, route, code], count) in &self.requests {
             let labels = [("system", system.as_str()), ("method", method), ("route", route), ("status_code", code)];
             page.sample("http_requests_total", &labels, *count as f64);
         }
-        page.family("http_request_duration_seconds", "histogram", "How long requests took, in seconds.");
+        page.family("http_request_duration_seconds", "histogram", "Duration of requests, in seconds.");
         for ([system, method, route], durations) in &self.durations {
             let labels = [("system", system.as_str()), ("method", method.as_str()), ("route", route.as_str())];
             let mut bucket = |le: &str, count: u64| {
@@ -95,23 +95,23 @@ impl Counters {
             page.sample("http_request_duration_seconds_sum", &labels, durations.sum);
             page.sample("http_request_duration_seconds_count", &labels, durations.count as f64);
         }
-        page.family("log_count_total", "counter", "Log lines since this process began.");
+        page.family("log_count_total", "counter", "Log lines since this process started.");
         for ([level, service], count) in &self.logs {
             page.sample("log_count_total", &[("level", level.as_str()), ("service", service)], *count as f64);
         }
         self.usage(page, store, now);
-        page.family("crosstail_activities_total", "counter", "Activities taken in, new and changed.");
+        page.family("crosstail_activities_total", "counter", "Activities received, new and changed.");
         for (source, count) in &self.activities {
             page.sample("crosstail_activities_total", &[("source", source)], *count as f64);
         }
-        page.family("crosstail_notifications_total", "counter", "Tries to tell a channel, by outcome.");
+        page.family("crosstail_notifications_total", "counter", "Attempts to send a notification, by outcome.");
         for ([channel, outcome], count) in &self.notifications {
             let labels = [("channel", channel.as_str()), ("outcome", outcome.as_str())];
             page.sample("crosstail_notifications_total", &labels, *count as f64);
         }
     }
 
-    /// Means of the last five minutes by service: response time, CPU, memory (document 003).
+    /// Means of the last five minutes by service: response time, CPU, memory (docs/reference/log-tracking.md).
     #[allow(clippy::unused_self, reason = "it belongs to the page's other parts")]
     fn usage(&self, page: &mut Exposition, store: &Store, now: Timestamp) {
         let rows = store.all_rows();

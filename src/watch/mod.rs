@@ -1,14 +1,15 @@
-//! `crosstail watch`: the rules without a screen. Follows the sources, evaluates, tells the channels, keeps its state over
-//! restarts, and says how it is on a page of its own.
+//! `crosstail watch`: evaluates the rules without a screen. It follows the sources, sends notifications to channels, keeps
+//! its state across restarts, and serves `/health` and `/metrics`.
 
 pub mod channel;
 mod counters;
+mod notification;
 mod outbox;
 mod page;
 mod process;
 mod state;
 
 pub use channel::{Channel, ChannelKind};
-pub use outbox::Notification;
+pub use notification::Notification;
 pub use process::{Settings, run};
 pub use state::{OperatorInput, WatchState, read as read_state};

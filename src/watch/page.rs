@@ -1,4 +1,4 @@
-//! The process's own `/health` and `/metrics`.
+//! The watch's own `/health` and `/metrics`.
 
 use axum::Router;
 use axum::extract::State;
@@ -11,25 +11,25 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// Rules that were not evaluated for so long: the process does not do its work.
+/// If the rules were not evaluated for this long, the process is unhealthy.
 const STALLED_US: i64 = 60_000_000;
 
-/// What the pages say.
+/// The content of both pages.
 #[derive(Debug, Default)]
 pub(super) struct PageContent {
-    /// In the form of document 002: a status for each check.
+    /// In HaloPSA's form (docs/reference/halopsa.md): a status for each check.
     pub(super) checks: Map<String, Value>,
-    /// Not one source can be read.
+    /// Whether no source at all can be read.
     pub(super) blind: bool,
-    /// Some check is not well.
+    /// Whether any check is unhealthy.
     pub(super) degraded: bool,
-    /// When the rules were evaluated last.
+    /// Time of the last evaluation of the rules.
     pub(super) evaluated_at: Option<Timestamp>,
-    /// The page of metrics.
+    /// The text of `/metrics`.
     pub(super) metrics: String,
 }
 
-/// What the pages say now.
+/// Serves the latest content.
 #[derive(Clone)]
 pub(super) struct StatusServer {
     told: Arc<RwLock<PageContent>>,
@@ -43,7 +43,7 @@ impl StatusServer {
         Self { told: Arc::default(), clock, began }
     }
 
-    /// Says something else from now on.
+    /// Replaces the content.
     pub(super) fn update(&self, told: PageContent) {
         *self.told.write().unwrap_or_else(PoisonError::into_inner) = told;
     }
@@ -55,8 +55,8 @@ impl StatusServer {
         let _ = axum::serve(listener, router).with_graceful_shutdown(stop).await;
     }
 
-    /// `/health` in the form of document 002, with 503 where the process itself does not do its work: sources and channels
-    /// that fail make it degraded, which no restart mends.
+    /// `/health` in HaloPSA's form. The status is 503 only if the process itself does not work or sees no source. A
+    /// failing source or channel makes it degraded, which a restart would not fix.
     fn health(&self) -> (StatusCode, Value) {
         let now = self.clock.now();
         let told = self.told.read().unwrap_or_else(PoisonError::into_inner);

@@ -1,17 +1,19 @@
-//! The process: follows the sources, evaluates the rules, delivers, keeps its state.
+//! The process behind `crosstail watch`: follows the sources, evaluates the rules, delivers notifications, saves its state.
 
 use super::channel::Channel;
 use super::counters::Counters;
-use super::outbox::{Delivery, Notification};
+use super::notification::Notification;
+use super::outbox::Delivery;
 use super::page::{PageContent, StatusServer};
 use super::state::{OperatorInput, StateFile, WatchState};
-use crate::app::alerting::{Alerting, CATCH_UP_US, EVERY_US, EvaluationInput, SourceSnapshot};
 use crate::config::rules;
 use crate::runtime::figures_of;
 use anyhow::Context as _;
 use crosstail_core::filter::Context;
 use crosstail_core::model::{Clock, Names, SourceId, Timestamp, Vitals};
-use crosstail_engine::insight::alerting::{AlertChange, AlertState, Transition, group_text};
+use crosstail_engine::insight::alerting::{
+    AlertChange, AlertState, Alerting, CATCH_UP_US, EVERY_US, EvaluationInput, SourceSnapshot, Transition, group_text,
+};
 use crosstail_engine::store::Store;
 use crosstail_export::{Exposition, safe_json};
 use crosstail_source::pump::{self, PumpEvent, SourceState, StartFrom};
@@ -25,34 +27,32 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-/// How a watch runs.
+/// Settings of a watch.
 pub struct Settings {
-    /// The sources.
     pub sources: Vec<(SourceId, Arc<dyn Source>)>,
-    /// Their names.
     pub names: Names,
     /// The zone of times in rules.
     pub zone: chrono_tz::Tz,
-    /// Where alerts go.
+    /// Channels to send notifications to.
     pub channels: Vec<Channel>,
-    /// A folder of further rules.
+    /// Folder with more rules.
     pub rules: Option<PathBuf>,
-    /// Where the state is kept; `None`: in memory only.
+    /// State file; `None` keeps the state in memory only.
     pub state: Option<PathBuf>,
-    /// Where `/health` and `/metrics` are served; `None`: nowhere.
+    /// Address for `/health` and `/metrics`; `None` serves nothing.
     pub listen: Option<SocketAddr>,
-    /// Nothing is sent: what would be is printed, a JSON object a line.
+    /// Print notifications, one JSON object a line, instead of sending them.
     pub dry_run: bool,
-    /// Says something to whoever runs it.
+    /// Writes a line to the log.
     pub log: fn(&str),
 }
 
-/// Deliveries on their way have so long to arrive when the process ends.
+/// At shutdown, deliveries in flight have this long to finish.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
-/// A store that holds so many more than is needed is made anew.
+/// The store is rebuilt once it holds this many rows that no rule needs.
 const COMPACT_SURPLUS: usize = 100_000;
 
-/// A source as it is now.
+/// Current state of a source.
 struct Status {
     id: SourceId,
     name: String,
@@ -73,22 +73,21 @@ struct Process {
     operator: OperatorInput,
     counters: Counters,
     page: StatusServer,
-    /// Channels that something is being sent to.
+    /// Channels with a delivery in flight.
     sending: Vec<String>,
     began: Timestamp,
 }
 
-/// What happens to the process.
 enum Event {
     Pump(PumpEvent),
     Sent(String, String, Result<(), String>),
     Usual(i64, Option<Groups>),
 }
 
-/// Runs until `stop` says so.
+/// Runs until `stop` is cancelled.
 pub async fn run(settings: Settings, clock: Clock, stop: CancellationToken) -> anyhow::Result<()> {
     let (rules, problems) = rules(settings.rules.as_deref());
-    // A rule that is left out would not raise its alert: better not to begin.
+    // A skipped rule would never fire: better not to start.
     anyhow::ensure!(problems.is_empty(), "{}", problems.join("\n"));
     let (file, kept) = match &settings.state {
         Some(path) => {
@@ -156,11 +155,12 @@ impl Process {
         }
         let gone = self.saved.outbox.keep_channels(&self.settings.channels);
         if gone > 0 {
-            (self.settings.log)(&format!("{gone} notifications were for channels that are configured no more"));
+            (self.settings.log)(&format!("dropped {gone} notifications for channels that are no longer configured"));
         }
         let names: Vec<&str> = self.settings.channels.iter().map(|channel| channel.name.as_str()).collect();
-        let to = if names.is_empty() { "nobody: no [[channel]] is configured".to_owned() } else { names.join(", ") };
-        (self.settings.log)(&format!("{} rules, telling {to}", self.alerting.rules.len()));
+        let to =
+            if names.is_empty() { "no channel (no [[channel]] is configured)".to_owned() } else { names.join(", ") };
+        (self.settings.log)(&format!("{} rules, sending to {to}", self.alerting.rules.len()));
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         loop {
             let event = tokio::select! {
@@ -183,7 +183,7 @@ impl Process {
         self.drain(&mut incoming).await
     }
 
-    /// Lets what is being sent arrive; what does not is sent by the next process.
+    /// Waits for deliveries in flight. The next process sends those that do not finish.
     async fn drain(&mut self, incoming: &mut mpsc::Receiver<Event>) -> anyhow::Result<()> {
         let until = tokio::time::Instant::now() + SHUTDOWN_GRACE;
         while !self.sending.is_empty() {
@@ -196,7 +196,7 @@ impl Process {
         self.save()
     }
 
-    /// How far back memory has to reach: the longest window, and what is gone through at the beginning.
+    /// How far back memory must reach: the longest window, plus the time that is evaluated at the start.
     fn lookback_us(&self) -> i64 {
         self.alerting.lookback_us() + CATCH_UP_US
     }
@@ -210,7 +210,7 @@ impl Process {
                 match &state {
                     SourceState::Live | SourceState::Ended => {
                         if status.unreachable_since.take().is_some() {
-                            (self.settings.log)(&format!("{}: can be read again", status.name));
+                            (self.settings.log)(&format!("{}: readable again", status.name));
                         }
                     }
                     SourceState::Waiting { error, .. } | SourceState::Failed { error } => {
@@ -243,13 +243,13 @@ impl Process {
         }
     }
 
-    /// Whether everything is here that there is, or sources had enough time for it.
+    /// Whether every source has loaded its history, or has had enough time to.
     fn is_ready(&self, now: Timestamp) -> bool {
         let busy = |status: &Status| matches!(status.state, SourceState::Connecting | SourceState::Loading);
         now.since_us(self.began) >= 15_000_000 || !self.statuses.iter().any(busy)
     }
 
-    /// Evaluates the rules where it is time to.
+    /// Evaluates the rules if they are due.
     fn evaluate(&mut self, events: &mpsc::Sender<Event>) -> anyhow::Result<()> {
         let now = self.clock.now();
         if !self.is_ready(now) || !self.alerting.is_due(now) {
@@ -259,7 +259,7 @@ impl Process {
         let context = Context { now, zone: self.settings.zone };
         let mut changes = Vec::new();
         if !self.alerting.has_started() {
-            // What happened since the last process looked, or in the last minutes.
+            // The time since the previous process evaluated, but at most the last minutes.
             let since = now.plus_us(-CATCH_UP_US).max(self.saved.evaluated_at.unwrap_or(Timestamp(i64::MIN)));
             changes = self.alerting.catch_up(&self.store, context, since);
         }
@@ -285,7 +285,7 @@ impl Process {
         self.save()
     }
 
-    /// Takes silences and acknowledgements that were set from outside.
+    /// Applies silences and acknowledgements from `crosstail alerts`.
     fn read_operator_input(&mut self, now: Timestamp) {
         let Some(path) = &self.settings.state else { return };
         match OperatorInput::read(path) {
@@ -303,7 +303,7 @@ impl Process {
         }
     }
 
-    /// Puts what happened on its way; the state is written before anything is sent.
+    /// Adds changes to the outbox. The state is saved before anything is sent.
     fn enqueue(&mut self, changes: Vec<AlertChange>, now: Timestamp) -> anyhow::Result<()> {
         if changes.is_empty() {
             return Ok(());
@@ -334,7 +334,7 @@ impl Process {
         }
     }
 
-    /// Sends what is due, one after the other to each channel.
+    /// Starts the deliveries that are due, one at a time for each channel.
     fn send(&mut self, events: &mpsc::Sender<Event>) {
         let now = self.clock.now();
         for channel in &self.settings.channels {
@@ -356,16 +356,16 @@ impl Process {
         let word = if outcome.is_ok() { "taken" } else { "failed" };
         *self.counters.notifications.entry([channel.to_owned(), word.to_owned()]).or_default() += 1;
         if let Err(problem) = &outcome {
-            (self.settings.log)(&format!("channel {channel}: {problem}; it is tried again"));
+            (self.settings.log)(&format!("channel {channel}: {problem}; will retry"));
         }
         if let Some(gone) = self.saved.outbox.record_result(channel, id, outcome, self.clock.now()) {
             let what = gone.notification.headline();
-            (self.settings.log)(&format!("channel {channel}: given up after {} tries: {what}", gone.attempts));
+            (self.settings.log)(&format!("channel {channel}: gave up after {} attempts: {what}", gone.attempts));
         }
         self.save()
     }
 
-    /// Lets go of activities that no rule looks back to any more.
+    /// Evicts activities that are too old for any rule.
     fn evict(&mut self, now: Timestamp) {
         let from = now.plus_us(-self.lookback_us());
         let rows = self.store.all_rows();
@@ -426,12 +426,12 @@ impl Process {
                 page.sample("crosstail_source_lag_seconds", &[("source", &status.name)], lag);
             }
         }
-        page.family("queue_size", "gauge", "Notifications on their way to a channel.");
+        page.family("queue_size", "gauge", "Notifications that a channel has not yet accepted.");
         for channel in &self.settings.channels {
             let waiting = self.saved.outbox.0.iter().filter(|delivery| delivery.channel == channel.name).count();
             page.sample("queue_size", &[("queue_name", &format!("channel {}", channel.name))], waiting as f64);
         }
-        // As Prometheus itself exposes the state of its rules.
+        // The same metric with which Prometheus exposes the state of its rules.
         page.family("ALERTS", "gauge", "Alerts that are pending or firing.");
         for alert in &self.alerting.alerts.active {
             let group = group_text(&alert.group);
@@ -443,7 +443,7 @@ impl Process {
             ];
             page.sample("ALERTS", &labels, 1.0);
         }
-        page.family("crosstail_rule_state", "gauge", "Groups for which a rule is in a state.");
+        page.family("crosstail_rule_state", "gauge", "Number of groups for which a rule is in this state.");
         for rule in &self.alerting.rules {
             for state in [AlertState::Pending, AlertState::Firing] {
                 let active = &self.alerting.alerts.active;
@@ -452,7 +452,7 @@ impl Process {
                 page.sample("crosstail_rule_state", &labels, count as f64);
             }
         }
-        page.family("crosstail_evaluation_interval_seconds", "gauge", "How often rules are evaluated.");
+        page.family("crosstail_evaluation_interval_seconds", "gauge", "Interval between two evaluations of the rules.");
         page.sample("crosstail_evaluation_interval_seconds", &[], EVERY_US as f64 / 1e6);
         page.text()
     }

@@ -1,4 +1,4 @@
-//! What lasts over a restart: alerts, and what is on its way to channels. One file, written whole or not at all.
+//! State that survives a restart: alerts and the outbox. One file, written atomically.
 
 use super::outbox::Outbox;
 use anyhow::{Context as _, bail};
@@ -10,34 +10,33 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// The state.
+/// The content of the state file.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct WatchState {
-    /// When the rules were evaluated last.
+    /// Time of the last evaluation of the rules.
     pub evaluated_at: Option<Timestamp>,
-    /// Alerts.
     pub alerts: Alerts,
-    /// What is on its way.
+    /// Deliveries that no channel has accepted yet.
     pub outbox: Outbox,
 }
 
-/// The file, held by one process.
+/// The state file. A lock keeps other processes out.
 #[derive(Debug)]
 pub(super) struct StateFile {
     path: PathBuf,
-    /// Locked for as long as the process lives.
+    /// Holds the lock until the process ends.
     _lock: File,
     written: Option<WatchState>,
 }
 
-/// Silences and acknowledgements that are set from outside lie beside the state.
+/// The file for silences and acknowledgements from `crosstail alerts`, next to the state file.
 fn operator_file(state: &Path) -> PathBuf {
     state.with_extension("silences.json")
 }
 
 impl StateFile {
-    /// Opens the file, or begins a new one. Another process that has it is an error: alerts would be told twice.
+    /// Opens the file or starts a new one. Fails if another process holds it: both would send every notification.
     pub fn open(path: &Path) -> anyhow::Result<(Self, WatchState)> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
@@ -46,13 +45,13 @@ impl StateFile {
         let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&locked);
         let lock = lock.with_context(|| format!("{}", locked.display()))?;
         if lock.try_lock().is_err() {
-            bail!("another crosstail watch has {}; give this one --state FILE", path.display());
+            bail!("another crosstail watch uses {}; start this one with --state FILE", path.display());
         }
         let kept = read(path)?;
         Ok((Self { path: path.to_owned(), _lock: lock, written: None }, kept))
     }
 
-    /// Writes the state where it has changed.
+    /// Writes the state if it has changed.
     pub fn write(&mut self, kept: &WatchState) -> anyhow::Result<()> {
         if self.written.as_ref() == Some(kept) {
             return Ok(());
@@ -63,12 +62,12 @@ impl StateFile {
     }
 }
 
-/// Reads the state; nothing where there is none.
+/// Reads the state; a missing file is an empty state.
 pub fn read(path: &Path) -> anyhow::Result<WatchState> {
     match std::fs::read(path) {
         Ok(bytes) => serde_json::from_slice(&bytes).with_context(|| {
             format!(
-                "{}: the state cannot be read; move it away to begin anew (alerts that fire are told again)",
+                "{}: the state cannot be read; move it away to start fresh (alerts that are firing are sent again)",
                 path.display()
             )
         }),
@@ -77,7 +76,7 @@ pub fn read(path: &Path) -> anyhow::Result<WatchState> {
     }
 }
 
-/// Writes a file so that it is there whole, or as it was before.
+/// Writes a file atomically: after a crash it has the old content or the new.
 fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let beside = path.with_extension("new");
     let write = || {
@@ -89,18 +88,17 @@ fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     write().with_context(|| format!("{}", path.display()))
 }
 
-/// What was said from outside: silences, and who has taken which alert.
+/// Silences and acknowledgements from `crosstail alerts`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OperatorInput {
-    /// Silences.
     pub silences: Vec<Silence>,
-    /// Alert, who, when.
+    /// Id of the alert, who acknowledged it, when.
     pub acknowledged: Vec<(String, String, Timestamp)>,
 }
 
 impl OperatorInput {
-    /// Reads it; nothing where there is none.
+    /// Reads the file next to a state file; a missing one is empty.
     pub fn read(state: &Path) -> anyhow::Result<Self> {
         let path = operator_file(state);
         match std::fs::read(&path) {
@@ -110,7 +108,7 @@ impl OperatorInput {
         }
     }
 
-    /// Writes it.
+    /// Writes the file next to a state file.
     pub fn write(&self, state: &Path) -> anyhow::Result<()> {
         if let Some(folder) = state.parent() {
             std::fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;

@@ -2,11 +2,11 @@
 //! back while it cools down. And health out of memory and stores together.
 
 use crate::support::EPOCH;
-use crosstail::app::alerting::{Alerting, EvaluationInput, SourceSnapshot};
+
 use crosstail::config;
 use crosstail_core::filter::Context;
 use crosstail_core::model::{Activity, Figures, Id, Kind, Metric, MetricKind, Names, Status, Timestamp, Unit, Vitals};
-use crosstail_engine::insight::alerting::{AlertState, Rule, Transition};
+use crosstail_engine::insight::alerting::{AlertState, Alerting, EvaluationInput, Rule, SourceSnapshot, Transition};
 use crosstail_engine::store::Store;
 use crosstail_source::Groups;
 
@@ -60,7 +60,7 @@ const SCENES: &[Scene] = &[
     Scene {
         rule: "QueueBacklog",
         metrics: &[("queue_size", MetricKind::Gauge, Unit::Count, &[("queue_name", "leads")], 3.0, 1500.0)],
-        says: "1,500 wait in leads",
+        says: "1,500 messages wait in leads",
         ..SCENE
     },
     Scene {
@@ -86,7 +86,7 @@ const SCENES: &[Scene] = &[
         says: "lead syncs of apollo fail at",
         ..SCENE
     },
-    Scene { rule: "Silence", badly: |_| None, says: "nothing from SAP in 15 min; it spoke in 100 %", ..SCENE },
+    Scene { rule: "Silence", badly: |_| None, says: "nothing from SAP in 15 min; it was active in 100 %", ..SCENE },
     Scene {
         rule: "RetryStorm",
         badly: |n| Some((Status::Success, 200, 200, if n % 10 < 6 { 2 } else { 1 })),
@@ -99,7 +99,7 @@ const SCENES: &[Scene] = &[
         says: "success of SAP is usually 9",
         ..SCENE
     },
-    Scene { rule: "SourceUnreachable", unreachable: true, says: "shop has not been readable for", ..SCENE },
+    Scene { rule: "SourceUnreachable", unreachable: true, says: "shop has been unreachable for", ..SCENE },
 ];
 
 /// A world of one system that a clock is moved through.
@@ -219,7 +219,7 @@ fn every_shipped_rule_is_held_back_while_it_cools_down() {
     for scene in SCENES {
         let name = scene.rule;
         let mut world = World::new(scene, |rule| {
-            assert_eq!(rule.cooldown_us, 5 * MINUTE_US, "{name}: as document 002 has it");
+            assert_eq!(rule.cooldown_us, 5 * MINUTE_US, "{name}: as docs/reference/halopsa.md has it");
             // Longer than it takes to fire again, whatever the rule.
             rule.cooldown_us = 90 * MINUTE_US;
         });

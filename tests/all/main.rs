@@ -7,6 +7,13 @@
     clippy::match_wild_err_arm,
     reason = "tests fail by panicking, with what they waited for"
 )]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::too_many_lines,
+    reason = "numbers of tests are small, and a test tells its story from one end to the other"
+)]
 
 mod alerting;
 mod alerts;

@@ -393,7 +393,7 @@ async fn any_table_is_mapped_by_a_file() {
     // A mapping that does not fit says which column, and what to write.
     for (wrong, right, says) in [
         ("time = \"created\"", "time = \"creatd\"", "has no column 'creatd'; it has job_id, created, partner"),
-        ("shop.job_log", "shop.job_logs", "there is no table 'shop.job_logs'; there are shop.job_log"),
+        ("shop.job_log", "shop.job_logs", "no table 'shop.job_logs'; the database has shop.job_log"),
     ] {
         let text = example.replace(wrong, right);
         let text = if wrong.starts_with("time") {
@@ -433,7 +433,7 @@ async fn log_lines_alerts_and_statistics() {
         '00000000-0000-4000-8000-00000000000a', '00000000-0000-4000-8000-00000000000b', '00000000-0000-4000-8000-00000000000c' \
         FROM unnest(ARRAY['LOW', 'MEDIUM', 'HIGH', 'CRITICAL'], ARRAY['OPEN', 'ACKNOWLEDGED', 'RESOLVED', 'CLOSED']) AS x (s, st)").await;
     let url = server.url(&database);
-    // The statistics view of document 003.
+    // The statistics view of log tracking.
     type Line = (String, String, i64, Option<f64>, Option<f64>, Option<f64>);
     let expected: Vec<Line> = sqlx::query_as(
         "SELECT service::text, lower(level)::text, count, avg_response_time::float8, avg_cpu_usage::float8, avg_memory_usage::float8 FROM log_stats",

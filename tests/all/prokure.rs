@@ -1,4 +1,4 @@
-//! Document 000 whole: a real client writes the flow to MongoDB and PostgreSQL; what it says it wrote is what is seen.
+//! The whole of ProKure: a real client writes the flow to MongoDB and PostgreSQL; what it says it wrote is what is seen.
 
 use crate::servers::{Kind, Server, shared, unique_name};
 use crate::support::{crosstail, lines, wait_for};
@@ -257,7 +257,7 @@ async fn what_a_client_wrote_is_what_is_seen() {
         assert_eq!(chain, ids.iter().map(|id| id.as_str()).collect::<Vec<_>>());
         assert_eq!(shown["request"]["headers"]["Authorization"], "[REDACTED]");
         let configuration = &shown["configuration"];
-        assert_eq!(configuration["retry_policy"], "3 tries, exponential from 10 s");
+        assert_eq!(configuration["retry_policy"], "3 attempts, exponential from 10 s");
         assert_eq!(configuration["request_transform"]["result"]["Vendor"], "V-77");
         assert_eq!(configuration["mappings"][0]["internal"], "1029");
     }
@@ -440,5 +440,5 @@ async fn configuration_explains_a_request_and_no_credential_is_read() {
     let request = all.iter().find(|a| a.kind == crosstail_core::model::Kind::ApiCall).expect("a request");
     let endpoint = state.endpoint_entry(request).expect("its endpoint");
     let policy = crosstail_engine::insight::Policy::read(&endpoint.facts["retry_policy"]).expect("a policy");
-    assert_eq!(policy.describe(), "3 tries, exponential from 10 s");
+    assert_eq!(policy.describe(), "3 attempts, exponential from 10 s");
 }

@@ -209,18 +209,18 @@ fn everything_is_within_three_keys() {
 fn a_view_is_opened_again_by_its_command() {
     let (_folder, path) = story();
     let mut terminal = Terminal::start(&[text(&path), "--open", SECOND, "--tab", "retries"], 120, 40);
-    terminal.wait_for("what the policy said");
+    terminal.wait_for("policy's verdict");
     terminal.keys("q");
     assert_eq!(terminal.wait_for_end(), 0);
     let mut terminal = Terminal::start(&[text(&path), "--open", "PO-4711"], 120, 40);
-    terminal.wait_for("2 found, as a text anywhere");
+    terminal.wait_for("2 found as a text anywhere");
     terminal.keys("\u{1b}");
     terminal.settle();
     terminal.keys("q");
     assert_eq!(terminal.wait_for_end(), 0);
     // Off the explorer, too: a line a source, on a terminal.
     let mut terminal = Terminal::start(&["show", "PO-4711", "-s", text(&path)], 160, 200);
-    terminal.wait_for("story.sqlite: 2 found, as a text anywhere");
+    terminal.wait_for("story.sqlite: 2 found as a text anywhere");
     assert_eq!(terminal.wait_for_end(), 0);
     let wrong = crosstail(&[text(&path), "--open", "x", "--tab", "nothing"]);
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("overview, request"));
@@ -249,7 +249,7 @@ fn programs_outside_get_the_value_without_secrets_and_the_terminal_comes_back() 
     terminal.keys("V");
     terminal.wait_for("paging");
     terminal.keys("\u{3}");
-    terminal.wait_for("it ended with");
+    terminal.wait_for("the program failed with");
     let piped = folder.path().join("piped");
     terminal.keys("|");
     terminal.wait_for("pipe to a command");
@@ -274,7 +274,7 @@ fn an_expression_without_end_is_ended_and_knows_no_environment() {
     for (expression, says) in [
         (".PurchaseOrder.Lines[].qty * 10", "40"),
         ("env | length", "0"),
-        ("def f: f; f", "had not ended after"),
+        ("def f: f; f", "did not finish within"),
         (".PurchaseOrder.api_key", "[REDACTED]"),
     ] {
         terminal.keys("J");
@@ -294,7 +294,7 @@ fn an_incident_is_written_once_without_secrets_and_opens_anywhere() {
     let mut terminal = Terminal::start(&[text(&path), "--open", SECOND], 120, 40);
     terminal.wait_for("triggered by");
     terminal.keys("#");
-    terminal.wait_for("kept with the mark");
+    terminal.wait_for("stored with the mark");
     terminal.keys("SAP was down | see ticket 7\r");
     terminal.settle();
     terminal.keys("\u{1b}");

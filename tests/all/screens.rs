@@ -511,7 +511,7 @@ fn alarming(stage: &mut Stage) {
         items.push(a);
     }
     stage.event(Event::Pump(PumpEvent::Batch { source, items, live: true }));
-    stage.state.alerting = crosstail::app::alerting::Alerting::new(crosstail::config::rules(None).0);
+    stage.state.alerting = crosstail_engine::insight::alerting::Alerting::new(crosstail::config::rules(None).0);
     let now = stage.state.now;
     for second in 0..30 {
         stage.event(Event::Tick(now.plus_ms(second * 1000)));
@@ -666,7 +666,7 @@ fn help_palette_and_first_page() {
     stage.event(Event::PaletteEdited("theme".to_owned()));
     let palette = stage.picture();
     let mut first = AppState::new(Names::default(), &[], chrono_tz::Tz::UTC, EPOCH);
-    first.pushdown_summary = Some("/home/anna/.config/crosstail/config.toml".to_owned());
+    first.config_path = Some("/home/anna/.config/crosstail/config.toml".to_owned());
     stage.state = first;
     stage.event(Event::Resize(110, 30));
     insta::assert_snapshot!(format!("{help}\n════\n{palette}\n════\n{}", stage.picture()));

@@ -317,7 +317,7 @@ async fn each_alert_is_told_once_over_restarts_and_failures() {
     // Receivers fail, the process is killed meanwhile: what was not taken is told by the next one, and once.
     sink.fail(5).await;
     watch.fail("Zoho");
-    let refused = || watch.said().contains("it is tried again");
+    let refused = || watch.said().contains("will retry");
     wait_for("a refusal", refused);
     watch.until_written_down(&["mail", "command"]);
     watch.stop(rustix::process::Signal::KILL);
@@ -530,10 +530,10 @@ fn what_is_wrong_is_pointed_at_before_anything_begins() {
     let (code, said) = run("", &RULE.replace("is:failure", "is:failur"));
     assert!(code == Some(1) && said.contains("many.toml:10:") && said.contains("failur"), "{said}");
     for (config, says) in [
-        ("kind = \"slac\"", "there are slack, email, webhook, command"),
+        ("kind = \"slac\"", "the kinds are slack, email, webhook, command"),
         ("kind = \"slack\"", "url_env"),
         ("kind = \"slack\"\nurl_env = \"NOT_SET_ANYWHERE\"", "NOT_SET_ANYWHERE is not set"),
-        ("kind = \"slack\"\nurl = \"hooks.slack.com/secret-part\"", "its address is no URL"),
+        ("kind = \"slack\"\nurl = \"hooks.slack.com/secret-part\"", "the address is not a URL"),
         (
             "kind = \"email\"\nsmtp = \"smtp+plain://h\"\nusername = \"u\"\nfrom = \"a@b.c\"\nto = [\"d@e.f\"]",
             "not sent without encryption",

@@ -2,11 +2,13 @@
 //! store's fields.
 //!
 //! - [`model`]: an activity, its payload, ids, time, redaction, visible text. Data only.
-//! - [`filter`]: the filter language. Its local evaluator is the definition that every source is held to.
-//! - [`schema`]: a store's fields → an activity.
+//! - [`number`]: conversions between number types that saturate.
+//! - [`filter`]: the filter language. Its local evaluator defines what every source must return.
+//! - [`schema`]: maps a store's fields to an activity.
 
 #![warn(missing_docs)]
 
 pub mod filter;
 pub mod model;
+pub mod number;
 pub mod schema;

@@ -3,6 +3,7 @@
 
 use super::IncidentEntry;
 use super::incident::prepared;
+use crosstail_core::number::saturating_i64;
 use crosstail_record::SqliteRecorder;
 use rayon::prelude::*;
 use std::path::Path;
@@ -28,7 +29,7 @@ impl SqliteArchive {
         // As much memory as it takes to be fast enough, and no more, however long it gets.
         recorder.run("PRAGMA cache_size = -4000").await?;
         recorder.run("PRAGMA wal_autocheckpoint = 1000").await?;
-        recorder.truncate_after(rows as i64).await?;
+        recorder.truncate_after(saturating_i64(rows)).await?;
         Ok(Self { recorder, rows })
     }
 

@@ -2,6 +2,7 @@
 
 use super::record::Record;
 use crosstail_core::model::{Activity, Latencies, Names, Payload, PayloadPart, Side, redact_json, redact_text};
+use crosstail_core::number::saturating_u64;
 use crosstail_engine::insight::{Chain, Comparison, Policy, SectionDiff, Trace, attempt, size, stages, status_meaning};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -194,9 +195,9 @@ impl FullRecord<'_> {
         let title = format!(
             "trace: {}, {} long, critical path (●) {}, nothing running for {}",
             self.trace.outline(),
-            ms(self.trace.length_us().max(0) as u64),
-            ms(self.trace.critical_us.max(0) as u64),
-            ms(self.trace.idle_us().max(0) as u64)
+            ms(saturating_u64(self.trace.length_us())),
+            ms(saturating_u64(self.trace.critical_us)),
+            ms(saturating_u64(self.trace.idle_us()))
         );
         section(&title, (nodes.len() > 1).then(|| nodes.join("\n")));
         if let Some((why, other, comparison)) = self.difference {

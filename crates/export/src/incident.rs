@@ -1,6 +1,7 @@
 //! An incident: activities with their payloads and notes in a file of crosstail's own table, to be opened anywhere.
 
 use crosstail_core::model::{Activity, Body, Payload};
+use crosstail_core::number::saturating_i64;
 use crosstail_record::{Outcome, PreparedRow, SqliteRecorder, Start};
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -80,7 +81,7 @@ pub(super) fn prepared(kept: &IncidentEntry) -> PreparedRow {
         error_type: text(&a.error_type).or_else(|| payload.error.kind.clone()),
         error_stack: payload.error.stack.clone(),
         message: None,
-        completed_at: a.completed_at.or_else(|| a.took_us().map(|us| a.started_at.plus_us(us as i64))),
+        completed_at: a.completed_at.or_else(|| a.took_us().map(|us| a.started_at.plus_us(saturating_i64(us)))),
         next_retry_at: a.next_retry_at,
     };
     PreparedRow::untruncated(start, outcome)

@@ -1,5 +1,5 @@
-//! An activity in the forms that leave the program: the documented JSON record, everything of it, a curl command,
-//! Markdown; figures as reports. Without secrets.
+//! The formats in which data leaves the program, with secrets redacted. For an activity: the documented JSON record,
+//! the full record, a curl command, Markdown; for many: files and incidents; for figures: reports.
 
 mod archive;
 mod curl;

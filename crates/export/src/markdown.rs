@@ -1,21 +1,22 @@
-//! An activity as Markdown, for a ticket. Without secrets.
+//! Formats an activity as Markdown for a ticket, with secrets redacted.
 
 use super::full_record::{FullRecord, body_title, differences, pretty};
 use crosstail_core::model::{redact_text, visible};
 use crosstail_engine::insight::{frames, own_frame, status_meaning};
 use std::fmt::Write as _;
 
-/// Characters of a body, lines of a trace, at most; what is left out is said.
+/// Maximum length of a body in bytes; a note says how much is left out.
 const BODY: usize = 4000;
+/// Maximum number of lines of a trace; a note says how many are left out.
 const LINES: usize = 40;
 
-/// A text in a cell of a table, or in a line.
+/// Escapes a text for a cell of a table or a single line.
 fn cell(text: &str) -> String {
     let safe = redact_text(text).replace(['\r', '\n'], " ");
     visible(&safe).replace('|', "\\|").replace('<', "&lt;").replace('`', "'")
 }
 
-/// A block of code whose fence is longer than any in it.
+/// A code block whose fence is longer than any fence in the text.
 fn block(sort: &str, text: &str) -> String {
     let end = text.floor_char_boundary(BODY);
     let left = text.len() - end;
@@ -26,8 +27,8 @@ fn block(sort: &str, text: &str) -> String {
     format!("{fence}{sort}\n{inside}{more}\n{fence}\n")
 }
 
-/// The activity with its error, tries, bodies, trace and what differs from the last success; `reopen`: the command that
-/// opens it in crosstail.
+/// The activity with its error, attempts, bodies, trace and the differences from the last success. `reopen` is the
+/// command that opens it in crosstail.
 pub fn markdown(whole: &FullRecord<'_>, note: &str, reopen: &str) -> String {
     let a = whole.activity;
     let mut out = String::new();

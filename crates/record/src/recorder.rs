@@ -23,6 +23,7 @@
 use super::write::Writer;
 use super::{Correlation, Outcome, RetryPolicy, Start, WriteStep};
 use crosstail_core::model::{Clock, Status, Timestamp};
+use crosstail_core::number::saturating_i64;
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
@@ -336,7 +337,7 @@ fn retry_after_ms(headers: &serde_json::Value, now: Timestamp) -> Option<u64> {
         return Some(seconds.saturating_mul(1000));
     }
     let at = httpdate::parse_http_date(text.trim()).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
-    u64::try_from(at.as_millis() as i64 - now.0 / 1000).ok()
+    u64::try_from(saturating_i64(at.as_millis()) - now.0 / 1000).ok()
 }
 
 #[cfg(test)]

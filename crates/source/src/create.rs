@@ -1,106 +1,100 @@
-//! Creating what a schema defines in a store — tables, views, functions, collections, indexes, templates, policies, topics —
-//! where it is missing: first a plan that says what is there and what would be run, then, when asked, its statements.
+//! Creates what a schema defines in a store (tables, views, functions, collections, indexes, templates, policies,
+//! topics) where it is missing. A plan shows the state of each object and the statements; applying it is a second step.
 
-use crate::Kind;
 use anyhow::Context as _;
 use async_trait::async_trait;
 use crosstail_core::schema::Schema;
 
-/// What a built-in schema defines in a kind of store.
+/// The DDL of a built-in schema for a kind of store.
 #[derive(Debug, Clone, Copy)]
 pub struct Definition {
-    /// The schema.
+    /// Name of the schema.
     pub schema: &'static str,
-    /// How it is written.
+    /// The format of `text`.
     pub form: Form,
-    /// SQL, or JSON.
+    /// The content of a file under `config/ddl`.
     pub text: &'static str,
 }
 
-/// How a definition is written.
+/// The format of a definition.
 #[derive(Debug, Clone, Copy)]
 pub enum Form {
-    /// Statements.
+    /// SQL statements.
     Sql,
-    /// JSON of the store's own requests.
+    /// JSON of requests to the store.
     Json,
-    /// JSON; for people as properties, which this makes of it.
+    /// JSON, which the function converts to properties for people.
     Properties(fn(&str) -> anyhow::Result<String>),
 }
 
-/// Creates in one store.
+/// Creates objects in one store.
 #[async_trait]
 pub trait Creator: Send + Sync {
-    /// What a schema defines and how it stands there. With `notify`: only the trigger that wakes a follower. Nothing is
-    /// written.
+    /// Lists what a schema defines, with the state of each object. With `notify`: only the trigger that wakes a
+    /// follower. Does not write.
     async fn plan(&self, schema: &Schema, notify: bool) -> anyhow::Result<Plan>;
 
-    /// Creates what a plan says is missing. What is there is left as it is.
+    /// Creates and changes what is due in a plan. Other objects do not change.
     async fn apply(&self, plan: &Plan) -> anyhow::Result<()>;
 }
 
-impl Kind {
-    /// What a schema defines in stores of this kind.
-    pub fn definition(&self, schema: &str) -> Option<&'static Definition> {
-        self.definitions.iter().find(|definition| definition.schema == schema)
-    }
-
-    /// The text of what a schema defines in stores of this kind.
-    ///
-    /// # Errors
-    /// Where it defines nothing there; says which schemas do.
-    pub fn defined(&self, schema: &str) -> anyhow::Result<&'static str> {
-        self.definition(schema).map(|definition| definition.text).with_context(|| {
-            let known: Vec<&str> = self.definitions.iter().map(|definition| definition.schema).collect();
-            format!("schema {schema} has nothing to create in {}; {} have", self.title, known.join(", "))
-        })
-    }
+/// The text of a schema's definition. `title` is the name of the kind of store, for the error.
+///
+/// # Errors
+/// If there is no definition for the schema; names the schemas that have one.
+pub fn text_of(title: &str, definitions: &'static [Definition], schema: &str) -> anyhow::Result<&'static str> {
+    definitions.iter().find(|definition| definition.schema == schema).map(|definition| definition.text).with_context(
+        || {
+            let known: Vec<&str> = definitions.iter().map(|definition| definition.schema).collect();
+            format!("schema {schema} defines nothing in {title}; these do: {}", known.join(", "))
+        },
+    )
 }
 
-/// How one thing stands.
+/// The state of one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ItemState {
-    /// It is there, as it should be.
+    /// It exists as defined.
     There,
-    /// It is missing, and would be created.
+    /// It is missing and will be created.
     Missing,
-    /// It is there and is another one, and would be changed.
+    /// It exists in another version and will be changed.
     Outdated,
-    /// It is there and differs; it is left as it is.
+    /// It exists and differs, and will not be changed; the text says how.
     Differs(String),
-    /// It cannot be there, and why.
+    /// The store cannot have it; the text says why.
     Impossible(String),
 }
 
-/// One thing that a schema defines.
+/// One object that a schema defines.
 #[derive(Debug, Clone)]
 pub struct Item {
-    /// What: `table`, `index`, `topic` …
+    /// Type of the object: `table`, `index`, `topic` …
     pub object: &'static str,
-    /// Its name.
+    /// Name of the object in the store.
     pub name: String,
-    /// How it stands.
+    /// Its present state.
     pub state: ItemState,
-    /// What creates it, for people: SQL, a command, a request.
+    /// The statement that creates it, for people: SQL, a command or a request.
     pub statement: String,
 }
 
 impl Item {
-    /// Whether it would be created or changed.
+    /// Whether [`Creator::apply`] will create or change it.
     pub fn is_pending(&self) -> bool {
         matches!(self.state, ItemState::Missing | ItemState::Outdated)
     }
 }
 
-/// What a schema defines in a store, and how it stands there.
+/// What a schema defines in a store, with the state of each object.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
-    /// In the order in which they are created.
+    /// The objects, in order of creation.
     pub items: Vec<Item>,
 }
 
 impl Plan {
-    /// What would be created or changed.
+    /// The objects that will be created or changed.
     pub fn pending(&self) -> impl Iterator<Item = &Item> {
         self.items.iter().filter(|item| item.is_pending())
     }

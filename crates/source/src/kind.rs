@@ -1,8 +1,8 @@
-//! What a kind of source is to the rest of the program: one value that its crate exports. Help, suggestions, errors,
-//! `generate`, `schema apply` and completion iterate over a list of these and know no kind by name.
+//! A kind of source is one value that its crate exports. Help, suggestions, errors, `generate`, `schema apply` and
+//! completion iterate over a list of these values and know no kind by name.
 
 use crate::alert::ChangeAlerts;
-use crate::create::{Creator, Definition};
+use crate::create::{Creator, Definition, text_of};
 use crate::{ErrorKind, Source, SourceError};
 use crosstail_core::filter::suggest;
 use crosstail_core::model::{Names, SourceId, redact_text};
@@ -14,35 +14,44 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// A kind of source.
+/// Opens a configured source under its number. Does not read or connect yet.
+pub type OpenSource = fn(&SourceConfig, SourceId, &Names) -> Result<Arc<dyn Source>, SourceError>;
+
+/// Opens a creator for the store of an address. Does not connect yet.
+pub type OpenCreator = fn(url: &str) -> anyhow::Result<Box<dyn Creator>>;
+
+/// Opens the writers for an address or a path; several where the schema has several tables.
+pub type OpenWriters = for<'a> fn(&'a str, &'a WriteOptions) -> BoxFuture<'a, anyhow::Result<Vec<Box<dyn Writer>>>>;
+
+/// A kind of source: names, addresses and functions.
 pub struct Kind {
-    /// How schemas, configuration and JSON name it: `postgres`.
+    /// Its name in schemas, configuration and JSON, for example `postgres`.
     pub store: StoreKind,
-    /// How people name it: PostgreSQL.
+    /// Its name for people, for example PostgreSQL.
     pub title: &'static str,
-    /// The schemes of its addresses, the usual one first.
+    /// The schemes of its addresses, the most common one first.
     pub schemes: &'static [&'static str],
-    /// An address to copy.
+    /// An example of an address.
     pub example: &'static str,
-    /// How its addresses say where the server is; `None` for what is on this machine.
+    /// How its addresses name a server; `None` for stores on this machine.
     pub network: Option<Network>,
-    /// Whether a path without a scheme is its own. Kinds are asked in order.
+    /// Whether a path without a scheme belongs to the kind. The first kind in the list that claims a path gets it.
     pub claims: fn(&Path) -> bool,
-    /// Whether several paths are one source.
+    /// Whether several paths can form one source.
     pub takes_several: bool,
     /// Whether it holds activities, not only measurements.
     pub holds_activities: bool,
-    /// Whether a user may see only a part of it. Probing says which part, and headless commands repeat that.
+    /// Whether a user may see only part of the data. Probing says which part, and headless commands repeat it.
     pub may_hide: bool,
-    /// Opens a source. Reads nothing and connects to nothing yet.
-    pub open: fn(&SourceConfig, SourceId, &Names) -> Result<Arc<dyn Source>, SourceError>,
-    /// What the built-in schemas define in stores of this kind.
+    /// Opens a source.
+    pub open: OpenSource,
+    /// The DDL of the built-in schemas for this kind.
     pub definitions: &'static [Definition],
-    /// Creates what a schema defines.
-    pub creator: Option<fn(url: &str) -> anyhow::Result<Box<dyn Creator>>>,
-    /// Writes simulated traffic as the systems write it.
+    /// Creates what a schema defines, if the kind supports it.
+    pub creator: Option<OpenCreator>,
+    /// Writes simulated traffic as the documented systems do, if the kind supports it.
     pub writing: Option<Writing>,
-    /// Changes alerts that the store holds.
+    /// Changes alerts in stores of the kind, if it has alerts.
     pub alerts: Option<&'static dyn ChangeAlerts>,
 }
 
@@ -53,7 +62,20 @@ impl std::fmt::Debug for Kind {
 }
 
 impl Kind {
-    /// The hosts of an address; none of a file, and of a name that stands for several (`mongodb+srv`).
+    /// The DDL of a schema for this kind.
+    pub fn definition(&self, schema: &str) -> Option<&'static Definition> {
+        self.definitions.iter().find(|definition| definition.schema == schema)
+    }
+
+    /// The text of a schema's DDL for this kind.
+    ///
+    /// # Errors
+    /// If the schema has no DDL for the kind; names the schemas that have.
+    pub fn defined(&self, schema: &str) -> anyhow::Result<&'static str> {
+        text_of(self.title, self.definitions, schema)
+    }
+
+    /// The hosts of an address. None for a file, and none for a DNS name that stands for several hosts (`mongodb+srv`).
     pub fn endpoints(&self, at: &str) -> Vec<Endpoint> {
         let (Some((scheme, rest)), Some(network)) = (at.split_once("://"), &self.network) else { return Vec::new() };
         if scheme.ends_with("+srv") {
@@ -77,58 +99,59 @@ impl Kind {
     }
 }
 
-/// How the addresses of a kind say where the server is.
+/// How the addresses of a kind name a server and its encryption.
 pub struct Network {
-    /// The port where an address names none, by scheme.
+    /// The default port of a scheme.
     pub default_port: fn(scheme: &str) -> u16,
-    /// Whether an address asks for encryption, by its scheme and what follows it; `None` where the server decides.
+    /// Whether an address requires encryption, by its scheme and the rest; `None` where the server decides.
     pub encrypted: fn(scheme: &str, rest: &str) -> Option<bool>,
-    /// What in an address asks for encryption, for people.
+    /// What to write in an address to require encryption, for people.
     pub encrypt: &'static str,
-    /// Parameters that leave the server's certificate unchecked.
+    /// Parameters that disable the check of the server's certificate.
     pub unverified: &'static [&'static str],
-    /// Parameters that check it, for people; empty where it is always checked.
+    /// What to write to enable that check, for people; empty where it is always on.
     pub verify: &'static str,
-    /// A source is named after its host, not after what follows it.
+    /// Whether a source is named after its host instead of the path.
     pub named_by_host: bool,
 }
 
-/// A future that a table of functions can return.
+/// A boxed future, which a function pointer can return.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// How simulated traffic is written into a kind of store.
+/// How simulated traffic is written to a kind of store.
 pub struct Writing {
-    /// Whether a path without a scheme is written as this kind; it need not exist yet. Kinds are asked in order.
+    /// Whether a path without a scheme, which need not exist yet, is written by this kind. The first kind in the list
+    /// that claims a path gets it.
     pub claims: fn(&Path) -> bool,
-    /// Opens what writes to an address or a path: several where several tables are written to.
-    pub open: for<'a> fn(&'a str, &'a WriteOptions) -> BoxFuture<'a, anyhow::Result<Vec<Box<dyn Writer>>>>,
+    /// Opens the writers.
+    pub open: OpenWriters,
 }
 
-/// What is written, and how.
+/// Options for writing.
 #[derive(Debug, Clone)]
 pub struct WriteOptions {
-    /// As the system of this schema; where none is named, by what is there.
+    /// Write as the system of this schema does. Without it, existing tables decide.
     pub schema: Option<String>,
-    /// Rotated files that are kept.
+    /// Number of rotated files to keep.
     pub keep_files: usize,
 }
 
 impl WriteOptions {
-    /// The name of the schema, which must be one of those that a kind can write.
+    /// The name of the schema, if it is one of those that the kind can write.
     ///
     /// # Errors
-    /// [`UnknownSchema`] where it is another.
+    /// [`UnknownSchema`] for any other schema.
     pub fn schema_of(&self, title: &str, known: &[&str]) -> Result<Option<&str>, UnknownSchema> {
         match self.schema.as_deref() {
             Some(name) if !known.contains(&name) => {
-                Err(UnknownSchema(format!("{title} is written to as {}", known.join(", "))))
+                Err(UnknownSchema(format!("{title} can be written as {}", known.join(", "))))
             }
             name => Ok(name),
         }
     }
 }
 
-/// A schema that a kind of store cannot be written as.
+/// The error for a schema that a kind cannot write.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}: --schema NAME")]
 pub struct UnknownSchema(String);
@@ -140,45 +163,45 @@ pub struct SourceConfig {
     pub name: String,
     /// Path, glob, directory or URL; several paths are one source.
     pub at: Vec<String>,
-    /// Its schema; recognised where absent.
+    /// The schema; recognised from the data if it is absent.
     pub schema: Option<Schema>,
-    /// Set once no more will be written, for a stream that ends.
+    /// Set once nothing more will be written, for a stream that ends.
     pub ended: Option<Arc<AtomicBool>>,
 }
 
 impl SourceConfig {
-    /// The address; of several paths the first.
+    /// The address, or the first of several paths.
     pub fn address(&self) -> &str {
         self.at.first().map_or("", String::as_str)
     }
 }
 
-/// Where a source is in the network.
+/// A host of a source's address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Name or address.
+    /// Host name or IP address.
     pub host: String,
-    /// Port.
+    /// TCP port: the one in the address, else the default.
     pub port: u16,
-    /// Whether the address asks for encryption; `None` where the server decides.
+    /// Whether the address requires encryption; `None` where the server decides.
     pub encrypted: Option<bool>,
-    /// The other side's certificate is not checked.
+    /// Whether the check of the server's certificate is disabled.
     pub unverified: bool,
-    /// A password is written in it.
+    /// Whether the address contains a password.
     pub password: bool,
 }
 
-/// The kinds of a build, in the order in which they are listed and asked for a path.
+/// The kinds of a build, in the order in which they are listed and may claim a path.
 #[derive(Debug, Clone, Copy)]
 pub struct Kinds(pub &'static [&'static Kind]);
 
 impl Kinds {
-    /// The kinds.
+    /// The kinds in order.
     pub fn iter(self) -> impl Iterator<Item = &'static Kind> {
         self.0.iter().copied()
     }
 
-    /// The kind of an address or a path.
+    /// The kind of an address or a path; `None` where the build has no kind for it.
     pub fn of(self, at: &str) -> Option<&'static Kind> {
         match at.split_once("://") {
             Some((scheme, _)) => self.iter().find(|kind| kind.schemes.contains(&scheme)),
@@ -186,28 +209,28 @@ impl Kinds {
         }
     }
 
-    /// The names of the kinds, as schemas write them.
+    /// The names of the kinds in schemas.
     pub fn names(self) -> Vec<&'static str> {
         self.iter().map(|kind| kind.store.name).collect()
     }
 
-    /// What a person may name as a source.
+    /// What a user can name as a source, for error messages.
     pub fn hint(self) -> String {
         let schemes = self.iter().filter(|kind| kind.holds_activities).map(|kind| kind.schemes[0]);
         let urls: Vec<String> = schemes.filter(|scheme| *scheme != "file").map(|name| format!("{name}://")).collect();
         format!("paths, globs in quotes, '-' for standard input, or URLs: {}", urls.join(", "))
     }
 
-    /// A source from an argument of the command line, named after the database, the file or the host.
+    /// The source of a command-line argument, named after the database, the file or the host.
     pub fn configure(self, argument: &str) -> SourceConfig {
         let name = match argument.split_once("://") {
             Some((_, rest)) => {
                 let network = self.of(argument).and_then(|kind| kind.network.as_ref());
                 let host = || rest.split(['/', '?', '#']).next().unwrap_or(rest);
-                // The database without its parameters; without one the host, never the credentials before it.
+                // The database without parameters, else the host, but never the credentials before it.
                 let path = rest.split(['?', '#']).next().unwrap_or(rest);
                 let last = path.rsplit('/').find(|part| !part.is_empty()).unwrap_or(path);
-                // Of several topics or indices the host, too.
+                // The host also for several topics or indices.
                 let by_host = network.is_some_and(|network| network.named_by_host) || last.contains(',');
                 let last = if by_host { host() } else { last };
                 last.rsplit('@').next().unwrap_or(last).to_owned()
@@ -219,10 +242,10 @@ impl Kinds {
         SourceConfig { name: redact_text(&name).into_owned(), at: vec![argument.to_owned()], ..SourceConfig::default() }
     }
 
-    /// Opens a source. Reads nothing and connects to nothing yet.
+    /// Opens a source. Does not read or connect yet.
     ///
     /// # Errors
-    /// `Unsupported` where no kind of this build takes the address, else the kind's own.
+    /// `Unsupported` if the build has no kind for the address, else the error of the kind.
     pub fn open(self, config: &SourceConfig, names: &Names) -> Result<(SourceId, Arc<dyn Source>), SourceError> {
         let at = config.address();
         let Some(kind) = self.of(at) else { return Err(self.unknown(&config.name, at)) };
@@ -239,18 +262,18 @@ impl Kinds {
                 };
                 (format!("no kind of source for {scheme}://"), hint)
             }
-            None => ("this build reads no files".to_owned(), "build with the feature `file`".to_owned()),
+            None => ("this build cannot read files".to_owned(), "build with the feature `file`".to_owned()),
         };
         SourceError::of(name, "open", (ErrorKind::Unsupported, Some(&hint)), &cause)
     }
 
-    /// The hosts of an address of any kind.
+    /// The hosts of an address of any kind; see [`Kind::endpoints`].
     pub fn endpoints(self, at: &str) -> Vec<Endpoint> {
         self.of(at).map(|kind| kind.endpoints(at)).unwrap_or_default()
     }
 }
 
-/// No path is of this kind.
+/// For [`Kind::claims`]: claims no path.
 pub fn claims_none(_: &Path) -> bool {
     false
 }

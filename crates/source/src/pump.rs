@@ -2,6 +2,7 @@
 
 use super::{PageQuery, Position, Source, SourceError, SourceEvent};
 use crosstail_core::model::{Activity, Catalogue, Clock, SourceId, Timestamp, Vitals};
+use crosstail_core::number::saturating_i64;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -135,7 +136,7 @@ pub async fn run(
             wait = FIRST_WAIT;
         }
         let jittered = wait.mul_f64(0.75 + 0.5 * fastrand::f64());
-        let until = clock.now().plus_us(jittered.as_micros() as i64);
+        let until = clock.now().plus_us(saturating_i64(jittered.as_micros()));
         let _ = events.send(PumpEvent::State(id, SourceState::Waiting { until, error: error.to_string() })).await;
         tokio::select! {
             () = cancel.cancelled() => return,

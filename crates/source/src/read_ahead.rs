@@ -1,13 +1,13 @@
-//! What a query has read ahead, kept until its next page is asked for.
+//! Data that a query has read ahead, stored until its next page is requested.
 
 use crate::{Cursor, PageQuery};
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-/// So many queries may have a next page.
+/// Number of queries whose data is stored, at most.
 const CAPACITY: usize = 4;
 
-/// What was read ahead, by the page that it is for.
+/// Data that was read ahead, by the page that it is for.
 pub struct ReadAhead<T>(Mutex<VecDeque<(String, T)>>);
 
 impl<T> Default for ReadAhead<T> {
@@ -22,7 +22,7 @@ fn page(query: &PageQuery, after: &Cursor) -> String {
 }
 
 impl<T> ReadAhead<T> {
-    /// What waits for the page of a query behind a cursor.
+    /// Removes and returns the data for the page of a query after a cursor.
     pub fn take(&self, query: &PageQuery, after: Option<&Cursor>) -> Option<T> {
         let wanted = page(query, after?);
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -30,7 +30,7 @@ impl<T> ReadAhead<T> {
         kept.remove(index).map(|(_, ahead)| ahead)
     }
 
-    /// Keeps it; gives the oldest where there are too many.
+    /// Stores the data; returns the oldest entry where there are too many, for release.
     pub fn keep(&self, query: &PageQuery, after: &Cursor, ahead: T) -> Option<T> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.push_back((page(query, after), ahead));

@@ -1,28 +1,33 @@
-//! SQL text with its bind parameters: what the kinds that speak SQL share. Values never become text.
+//! SQL text with bind parameters, shared by the kinds that use SQL. Values never become text.
 
 use crosstail_core::filter::{Interval, Op};
 
 /// A bound value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Bind {
+    /// A string.
     Text(String),
+    /// An integer, also for times in the unit of their column.
     Int(i64),
+    /// A floating-point number.
     Float(f64),
-    /// An array of texts.
+    /// An array of strings.
     Texts(Vec<String>),
 }
 
-/// Stands for the next bound value until the text is rendered.
+/// Stands for the next bound value in the text until [`Sql::render`].
 pub const PLACEHOLDER: char = '\u{1}';
 
-/// A condition with its values, in order.
+/// SQL text with its values, in order.
 #[derive(Debug, Clone, Default)]
 pub struct Sql {
+    /// The text, with one [`PLACEHOLDER`] per value.
     pub text: String,
+    /// The values, in the order of their marks.
     pub binds: Vec<Bind>,
 }
 
-/// How a dialect writes the place of a bound value.
+/// How a dialect writes a parameter.
 #[derive(Debug, Clone, Copy)]
 pub enum Placeholders {
     /// `?`
@@ -32,18 +37,22 @@ pub enum Placeholders {
 }
 
 impl Sql {
+    /// Text without values.
     pub fn raw(text: impl Into<String>) -> Self {
         Self { text: text.into(), binds: Vec::new() }
     }
 
+    /// A condition that is always true or always false.
     pub fn constant(value: bool) -> Self {
         Self::raw(if value { "TRUE" } else { "FALSE" })
     }
 
+    /// Text with one value, which contains exactly one [`PLACEHOLDER`].
     pub fn with(text: impl Into<String>, bind: Bind) -> Self {
         Self { text: text.into(), binds: vec![bind] }
     }
 
+    /// Conditions, each in parentheses, joined by ` AND ` or ` OR `. Without conditions: true for AND, false for OR.
     pub fn join(parts: Vec<Self>, by: &str) -> Self {
         if parts.is_empty() {
             return Self::constant(by == " AND ");
@@ -52,20 +61,20 @@ impl Sql {
         Self { text, binds: parts.into_iter().flat_map(|part| part.binds).collect() }
     }
 
-    /// Adds text and values behind.
+    /// Appends text and values.
     pub fn push(&mut self, text: &str, binds: impl IntoIterator<Item = Bind>) {
         self.text.push_str(text);
         self.binds.extend(binds);
     }
 
-    /// Adds another behind.
+    /// Appends text and another SQL.
     pub fn append(&mut self, text: &str, other: &Self) {
         self.text.push_str(text);
         self.text.push_str(&other.text);
         self.binds.extend(other.binds.iter().cloned());
     }
 
-    /// The text as a dialect writes it.
+    /// The text with parameters as a dialect writes them.
     pub fn render(&self, marks: Placeholders) -> String {
         let mut out = String::with_capacity(self.text.len() + 16);
         let mut n = 0;
@@ -83,16 +92,17 @@ impl Sql {
     }
 }
 
-/// Quotes an identifier.
+/// Quotes an identifier with double quotes.
 pub fn name(text: &str) -> String {
     format!("\"{}\"", text.replace('"', "\"\""))
 }
 
-/// Quotes a literal that a schema file gives; values from elsewhere are bound.
+/// Quotes a literal from a schema file. Bind values from anywhere else.
 pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
+/// The SQL operator of an ordering comparison; `=` for every other one.
 pub fn operator(op: Op) -> &'static str {
     match op {
         Op::Greater => ">",
@@ -103,7 +113,7 @@ pub fn operator(op: Op) -> &'static str {
     }
 }
 
-/// Whether a number is in an interval.
+/// A condition that a numeric column is in an interval.
 pub fn interval(column: &str, interval: &Interval) -> Sql {
     let mut parts = Vec::new();
     if interval.low > f64::NEG_INFINITY {

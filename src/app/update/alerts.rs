@@ -1,15 +1,16 @@
-//! What is done on the alerts screen: jump to what is behind an alert, take it, resolve it, silence its rule.
+//! Actions of the alerts screen: jump to the activities behind an alert, acknowledge, resolve, silence its rule.
 
-use super::{detail::open, set_filter};
+use super::detail::open;
+use super::views::set_filter;
 use crate::app::alerts::{self, AlertLine, AlertOrigin};
 use crate::app::{AlertEdit, AppState, Effect, Screen};
 use crosstail_engine::insight::alerting::Silence;
 use crosstail_source::alert::AlertStatus;
 
-/// How long a silence set by a key lasts.
+/// Length of a silence set by a key, in microseconds.
 const SILENCE_US: i64 = 3_600_000_000;
 
-/// Puts the lines together anew.
+/// Rebuilds the lines.
 pub(super) fn refresh(state: &mut AppState) {
     let lines = alerts::lines(state);
     // The cursor stays with its alert.
@@ -22,7 +23,7 @@ pub(super) fn refresh(state: &mut AppState) {
     state.alert_lines = lines;
 }
 
-/// Shows the screen, or the list again.
+/// Switches between the alerts screen and the list.
 pub(super) fn toggle(state: &mut AppState) {
     let shown = state.screen == Screen::Alerts;
     state.screen = if shown { Screen::Explore } else { Screen::Alerts };
@@ -35,7 +36,7 @@ fn current(state: &AppState) -> Option<&AlertLine> {
     state.alert_lines.get(state.selected_line).filter(|_| state.screen == Screen::Alerts)
 }
 
-/// The activities behind the selected alert.
+/// Shows the activities behind the selected alert.
 pub(super) fn jump(state: &mut AppState) -> Option<Vec<Effect>> {
     let line = current(state)?.clone();
     if let AlertOrigin::Stored(alert) = &line.origin
@@ -48,28 +49,28 @@ pub(super) fn jump(state: &mut AppState) -> Option<Vec<Effect>> {
         return Some(effects);
     }
     if line.filter.is_empty() {
-        state.notify("this alert is about what is measured, not about activities: s shows the metrics");
+        state.notify("this alert is about a measurement, not about activities; s shows the metrics");
         return Some(Vec::new());
     }
     state.screen = Screen::Explore;
     Some(set_filter(state, &line.filter))
 }
 
-/// Takes, or resolves, the selected alert.
+/// Acknowledges or resolves the selected alert.
 pub(super) fn change(state: &mut AppState, to: AlertStatus) -> Vec<Effect> {
     let Some(line) = current(state).cloned() else {
-        state.notify("alerts are acknowledged and resolved on the alerts screen: a");
+        state.notify("acknowledge and resolve alerts on the alerts screen (a)");
         return Vec::new();
     };
     let who = state.writes_as.clone();
     match line.origin {
         AlertOrigin::Rule(_) if to == AlertStatus::Resolved => {
-            state.notify("a rule's alert is resolved when the rule does not hold any more; S silences it");
+            state.notify("an alert of a rule resolves once the rule no longer holds; S silences it");
         }
         AlertOrigin::Rule(rule) => {
             let (who, now) = (who.unwrap_or_else(|| "you".to_owned()), state.now);
             if state.alerting.alerts.acknowledge(&line.id, &who, now) {
-                state.notify(format!("{rule} acknowledged, in this session"));
+                state.notify(format!("{rule} acknowledged in this session"));
             }
             refresh(state);
         }
@@ -85,11 +86,11 @@ pub(super) fn change(state: &mut AppState, to: AlertStatus) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Silences the rule of the selected alert for its group, for an hour; or lifts that.
+/// Silences the rule of the selected alert for its group, for an hour; lifts an existing silence.
 pub(super) fn silence(state: &mut AppState) {
     let Some(line) = current(state).cloned() else { return };
     let AlertOrigin::Rule(rule) = line.origin else {
-        state.notify("only rules can be silenced");
+        state.notify("only alerts of rules can be silenced");
         return;
     };
     let alerts = &state.alerting.alerts;
@@ -101,9 +102,9 @@ pub(super) fn silence(state: &mut AppState) {
     if silences.len() == count {
         let until = state.now.plus_us(SILENCE_US);
         silences.push(Silence { rule: rule.clone(), group: group.clone(), until, why: "in the explorer".to_owned() });
-        state.notify(format!("{rule} for {group} is silent for an hour, in this session; S lifts it"));
+        state.notify(format!("{rule} for {group} is silenced for an hour in this session; S lifts it"));
     } else {
-        state.notify(format!("{rule} for {group} is not silent any more"));
+        state.notify(format!("{rule} for {group} is no longer silenced"));
     }
     refresh(state);
 }

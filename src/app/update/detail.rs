@@ -1,22 +1,22 @@
-//! The opened activity: opening it, moving in it, keeping it up to date.
+//! The detail: opening an activity, moving in it, keeping it up to date.
 
-use super::outgoing::open_prompt;
-use super::set_filter;
+use super::views::set_filter;
 use crate::app::{
     Action, AppState, CompareRequest, CompareWith, Detail, Effect, ExplainRequest, Focus, Jq, Loadable, PayloadSection,
     PromptKind, Screen, SideBySide, Tab,
 };
 use crosstail_core::model::{Activity, Latencies, Status};
+use crosstail_core::number::saturating_isize;
 use crosstail_engine::insight::{expression, successes_like};
 use crosstail_engine::store::Row;
 use crosstail_source::RelatedKey;
 
-/// "Usual" is taken from what began at most this long before or after.
+/// Typical latency is that of activities started within this time before or after, in microseconds.
 const USUAL_US: i64 = 24 * 3_600_000_000;
-/// It is taken anew this often.
+/// Interval between two computations of the typical latency, in microseconds.
 const USUAL_EVERY_US: i64 = 3_000_000;
 
-/// The opened activity, its tries and its trace grow as they happen.
+/// Updates the opened activity, its retry chain and its trace from new or changed rows.
 pub(super) fn refresh_detail(state: &mut AppState, rows: &[Row]) -> Vec<Effect> {
     let Some(detail) = &mut state.detail else { return Vec::new() };
     let mut changed = false;
@@ -49,7 +49,7 @@ pub(super) fn refresh_detail(state: &mut AppState, rows: &[Row]) -> Vec<Effect> 
     compare_tries(state)
 }
 
-/// Asks what configuration says about the opened activity, now that its payload is here.
+/// Requests what the stores' configuration says about the opened activity, once its payload is loaded.
 pub(super) fn explain(state: &mut AppState) -> Vec<Effect> {
     let ticket = state.ticket();
     let holds_mappings = state.sources.iter().any(|source| !source.catalogue.entries.is_empty());
@@ -71,14 +71,14 @@ pub(super) fn explain(state: &mut AppState) -> Vec<Effect> {
     vec![Effect::Explain(ticket, Box::new(ask))]
 }
 
-/// Opens the activity of a row beside the list.
+/// Opens the activity of a row next to the list.
 pub(super) fn open(state: &mut AppState, row: Row) -> Vec<Effect> {
     state.list.select(&state.store, row);
     let activity = state.store.get(row);
     open_activity(state, Some(row), activity)
 }
 
-/// Opens an activity; where it is not among what is loaded, from its store alone.
+/// Opens an activity. Without a row, it is not in memory and comes from its store.
 pub(super) fn open_activity(state: &mut AppState, row: Option<Row>, activity: Activity) -> Vec<Effect> {
     state.screen = Screen::Explore;
     state.focus = Focus::Detail;
@@ -109,7 +109,7 @@ pub(super) fn open_activity(state: &mut AppState, row: Option<Row>, activity: Ac
     effects
 }
 
-/// What is usual changes while history is loaded, and afterwards slowly.
+/// Recomputes the typical latency, which changes while history loads, and slowly afterwards.
 pub(super) fn refresh_usual(state: &mut AppState) {
     let due = |detail: &&Detail| state.now.since_us(detail.usual_at) > USUAL_EVERY_US;
     let Some(latencies) = state.detail.as_ref().filter(due).map(|detail| usual(state, &detail.activity)) else {
@@ -120,7 +120,7 @@ pub(super) fn refresh_usual(state: &mut AppState) {
     }
 }
 
-/// How long the loaded activities of the same endpoint took.
+/// Latencies of the same endpoint's activities in memory.
 fn usual(state: &AppState, activity: &Activity) -> Latencies {
     let store = &state.store;
     let mut latencies = Latencies::default();
@@ -145,7 +145,7 @@ pub(super) fn compare_with_success(state: &mut AppState) -> Vec<Effect> {
     let Some(detail) = &state.detail else { return Vec::new() };
     let left = detail.activity.clone();
     let Some(filter) = successes_like(&left) else {
-        state.notify("it names no endpoint that others could be of");
+        state.notify("this activity names no endpoint to compare by");
         return Vec::new();
     };
     let known = last_success(state, &left);
@@ -154,7 +154,7 @@ pub(super) fn compare_with_success(state: &mut AppState) -> Vec<Effect> {
     compare(state, left, right, "this, and the last success of its endpoint before it".to_owned())
 }
 
-/// The newest success of the same endpoint before an activity, among what is loaded.
+/// The newest success of the same endpoint before an activity, in memory.
 fn last_success(state: &AppState, of: &Activity) -> Option<Activity> {
     let store = &state.store;
     let system = store.symbols().find(of.system.as_deref()?)?;
@@ -182,14 +182,14 @@ fn compare(state: &mut AppState, left: Activity, right: CompareWith, why: String
     vec![Effect::Compare(ticket, Box::new(CompareRequest { left, opened, right }))]
 }
 
-/// The selected try and the one that it is compared with: the one before it, or the second where it is the first.
+/// The selected attempt and its neighbour: the one before it, or for the first attempt the second.
 fn pair(detail: &Detail) -> Option<(usize, usize)> {
     let at = detail.scroll.min(detail.chain.attempts.len().checked_sub(1)?);
     let left = at.saturating_sub(1);
     (detail.chain.attempts.len() > 1).then_some((left, left + 1))
 }
 
-/// Compares the selected try with its neighbour, where that is not done yet.
+/// Compares the selected attempt with its neighbour, unless that is done.
 pub(super) fn compare_tries(state: &mut AppState) -> Vec<Effect> {
     let ticket = state.last_ticket + 1;
     let Some(detail) = &mut state.detail else { return Vec::new() };
@@ -215,7 +215,7 @@ pub(super) fn compare_tries(state: &mut AppState) -> Vec<Effect> {
     vec![Effect::Compare(ticket, Box::new(CompareRequest { left, opened, right: CompareWith::Known(Box::new(right)) }))]
 }
 
-/// Puts a jq expression in force; an empty one takes it away.
+/// Applies a jq expression; an empty one removes it.
 pub(super) fn run_jq(state: &mut AppState, text: &str) -> Vec<Effect> {
     let ticket = state.ticket();
     let Some(detail) = &mut state.detail else { return Vec::new() };
@@ -228,7 +228,7 @@ pub(super) fn run_jq(state: &mut AppState, text: &str) -> Vec<Effect> {
         _ => PayloadSection::Request,
     };
     let Some(body) = detail.opened.get().and_then(|opened| opened.body(part)).filter(|body| body.is_json) else {
-        state.notify("there is no JSON here for jq");
+        state.notify("jq needs a JSON body");
         return Vec::new();
     };
     let text_of_body = body.text.clone();
@@ -237,7 +237,7 @@ pub(super) fn run_jq(state: &mut AppState, text: &str) -> Vec<Effect> {
 }
 
 fn scroll(detail: &mut Detail, action: Action) -> bool {
-    let page = detail.height.max(2) as isize - 1;
+    let page = saturating_isize(detail.height.max(2)) - 1;
     let (lines, height) = (detail.lines(), detail.height);
     let (cursor, last) = match detail.outline_mut() {
         Some(outline) => {
@@ -271,17 +271,38 @@ pub(super) fn search(detail: &mut Detail, by: isize) {
     }
 }
 
+/// Folds or unfolds the selected line, or goes to its parent.
+fn fold(detail: &mut Detail, action: Action) {
+    let height = detail.height;
+    let Some(outline) = detail.outline_mut() else { return };
+    if outline.is_empty() {
+        return;
+    }
+    let line = outline.line(outline.selected);
+    let open = line.open.unwrap_or(action == Action::Open);
+    if line.open.is_some() && (action == Action::Open || (action == Action::Left) == open) {
+        outline.toggle(outline.selected);
+        outline.scroll_to_selection(height);
+    } else if action == Action::Left {
+        outline.select_parent();
+        outline.scroll_to_selection(height);
+    }
+}
+
+/// Ends typing the search text, on the actions that do.
+fn end_search(detail: &mut Detail, action: Action) {
+    if matches!(action, Action::Open | Action::Back) {
+        detail.searching = false;
+    }
+    if action == Action::Back {
+        detail.search.clear();
+    }
+}
+
 pub(super) fn in_detail(state: &mut AppState, action: Action) -> Option<Vec<Effect>> {
     let detail = state.detail.as_mut()?;
     if detail.searching {
-        match action {
-            Action::Open => detail.searching = false,
-            Action::Back => {
-                detail.searching = false;
-                detail.search.clear();
-            }
-            _ => {}
-        }
+        end_search(detail, action);
         return Some(Vec::new());
     }
     if scroll(detail, action) {
@@ -315,25 +336,12 @@ pub(super) fn in_detail(state: &mut AppState, action: Action) -> Option<Vec<Effe
             if !matches!(detail.tab, Tab::Request | Tab::Response) {
                 detail.open_tab(Tab::Request);
             }
-            open_prompt(state, PromptKind::Jq, text);
+            state.open_prompt(PromptKind::Jq, text);
         }
         Action::NextMatch => search(detail, 1),
         Action::PreviousMatch => search(detail, -1),
         Action::Left | Action::Right | Action::Open if selected.is_some() => {
-            let height = detail.height;
-            let outline = detail.outline_mut()?;
-            if outline.is_empty() {
-                return Some(Vec::new());
-            }
-            let line = outline.line(outline.selected);
-            let open = line.open.unwrap_or(action == Action::Open);
-            if line.open.is_some() && (action == Action::Open || (action == Action::Left) == open) {
-                outline.toggle(outline.selected);
-                outline.scroll_to_selection(height);
-            } else if action == Action::Left {
-                outline.select_parent();
-                outline.scroll_to_selection(height);
-            }
+            fold(detail, action);
         }
         Action::Open if detail.tab == Tab::Error => detail.frames_open = !detail.frames_open,
         Action::Open => {
@@ -355,7 +363,7 @@ pub(super) fn in_detail(state: &mut AppState, action: Action) -> Option<Vec<Effe
         Action::Keep | Action::Exclude if selected.is_some() => {
             let clause = detail.outline().and_then(|outline| outline.clause(outline.selected));
             let Some(clause) = clause else {
-                state.notify("this value can't be filtered by");
+                state.notify("cannot filter by this value");
                 return Some(Vec::new());
             };
             let text = state.filter.with_clause(&clause, action == Action::Exclude);
@@ -374,7 +382,7 @@ pub(super) fn in_detail(state: &mut AppState, action: Action) -> Option<Vec<Effe
     Some(Vec::new())
 }
 
-/// Opens a tab, and asks for what it needs.
+/// Opens a tab and requests what it needs.
 pub(super) fn open_tab(state: &mut AppState, tab: Tab) -> Vec<Effect> {
     let Some(detail) = &mut state.detail else { return Vec::new() };
     detail.open_tab(tab);

@@ -1,10 +1,10 @@
-//! Finding what a pasted text identifies.
+//! The search for what a pasted text identifies.
 
 use super::detail::{open, open_activity, open_tab};
 use crate::app::{Action, AppState, Effect, Overlay, Search, SearchProgress, is_named};
 use crosstail_core::model::{Activity, SourceId};
 
-/// Begins to look for a text in every source.
+/// Starts a search in every source.
 pub(super) fn start(state: &mut AppState, text: String) -> Vec<Effect> {
     let ticket = state.ticket();
     let sources = state.sources.iter().map(|source| (source.id, SearchProgress::Running("waiting"))).collect();
@@ -20,7 +20,7 @@ fn current_search(state: &mut AppState, ticket: u64) -> Option<&mut Search> {
     })
 }
 
-/// Takes what a source says. Where everything points to one request, it is opened.
+/// Applies a source's progress. Once all sources have finished, a unique result opens by itself.
 pub(super) fn on_progress(
     state: &mut AppState,
     ticket: u64,
@@ -35,7 +35,7 @@ pub(super) fn on_progress(
     if find.is_done() && only && !find.moved { select(state) } else { Vec::new() }
 }
 
-/// Opens the chosen one.
+/// Opens the selected result.
 fn select(state: &mut AppState) -> Vec<Effect> {
     let Some(Overlay::Find(find)) = state.overlays.last() else { return Vec::new() };
     let Some(activity) = find.found.get(find.chosen).cloned() else { return Vec::new() };
@@ -50,7 +50,7 @@ fn select(state: &mut AppState) -> Vec<Effect> {
     effects
 }
 
-/// What the overlay does with an action.
+/// Handles an action while the overlay is open.
 pub(super) fn act(state: &mut AppState, action: Action) -> Option<Vec<Effect>> {
     let Some(Overlay::Find(find)) = state.overlays.last_mut() else { return None };
     let last = find.found.len().saturating_sub(1);

@@ -1,13 +1,12 @@
-//! Health and rules as time goes on: computed where they are due, with what only the stores can tell asked for.
+//! Health and rules as time passes: computes what is due, and queries the stores for what memory does not hold.
 
 use super::alerts;
-use crate::app::alerting::{CATCH_UP_US, FiguresQuery};
 use crate::app::{AppState, Effect, Screen, SourceStatus, SystemView, Ticket};
-use crosstail_engine::insight::alerting::Transition;
-use crosstail_source::Groups;
+use crosstail_engine::insight::alerting::{CATCH_UP_US, Transition};
 use crosstail_source::pump::SourceState;
+use crosstail_source::{FiguresQuery, Groups};
 
-/// What is due.
+/// Computes what is due.
 pub(super) fn tick(state: &mut AppState) -> Vec<Effect> {
     let mut effects = Vec::new();
     if matches!(state.screen, Screen::Health | Screen::System) && state.health.is_due(state.now) {
@@ -36,14 +35,14 @@ pub(super) fn tick(state: &mut AppState) -> Vec<Effect> {
     effects
 }
 
-/// Whether enough is here for rules to be evaluated: everything, or what came in the first seconds.
+/// Whether enough history is loaded to evaluate rules: all of it, or what arrived in the first seconds.
 fn may_begin(state: &AppState) -> bool {
     let waited_us = state.now.since_us(state.opened);
     let busy = |source: &SourceStatus| matches!(source.state, SourceState::Connecting | SourceState::Loading);
     waited_us >= 3_000_000 && (waited_us >= 15_000_000 || !state.sources.iter().any(busy))
 }
 
-/// Evaluates the rules, and says what has begun to fire.
+/// Evaluates the rules and shows a notice about what started firing.
 fn evaluate(state: &mut AppState) {
     let fired = state.evaluate_rules();
     alerts::refresh(state);
@@ -59,7 +58,7 @@ fn evaluate(state: &mut AppState) {
     }
 }
 
-/// Computes health now, and asks for what is not in memory.
+/// Computes health now, and queries the stores for what is not in memory.
 pub(super) fn refresh(state: &mut AppState) -> Vec<Effect> {
     state.compute_health();
     let questions = state.health.request_store_figures(state.complete_from(), state.now);
@@ -69,19 +68,19 @@ pub(super) fn refresh(state: &mut AppState) -> Vec<Effect> {
     questions.into_iter().map(|query| Effect::Figures(state.history_figures_ticket, Box::new(query))).collect()
 }
 
-/// Figures have come.
+/// Sets the figures of a reply.
 pub(super) fn take(state: &mut AppState, ticket: Ticket, query: &FiguresQuery, result: Result<Groups, String>) {
     if ticket == state.history_figures_ticket {
         match result {
             Ok(groups) => state.health.set_store_figures(query, groups, state.now),
-            Err(problem) => state.notify(format!("figures of the past: {problem}")),
+            Err(problem) => state.notify(format!("cannot load older figures: {problem}")),
         }
     } else if ticket == state.usual_ticket.0 {
         state.alerting.set_baseline(state.usual_ticket.1, result.as_ref().ok(), state.now);
     }
 }
 
-/// Opens the system under the cursor.
+/// Opens the selected system.
 pub(super) fn open_system(state: &mut AppState) {
     let health = state.health.health.as_ref();
     let Some(system) = health.and_then(|health| health.systems.get(state.selected_line)) else { return };

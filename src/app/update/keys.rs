@@ -1,10 +1,11 @@
-//! Where an action goes: the topmost overlay, the focused panel, the screen, or everywhere.
+//! Dispatches an action: to the topmost overlay, the focused panel, the screen, or the global actions.
 
 use super::detail::in_detail;
 use super::global::global;
-use super::{alerts, apply_filter, find, health, outgoing, push_history, set_filter, suggest};
-use crate::app::{Action, AppState, Effect, Focus, Overlay, Palette, PaletteCommand, PaletteItem, Screen};
-use crosstail_core::filter::{Field, quote};
+use super::views::{apply_filter, narrow, push_history, set_filter, suggest};
+use super::{alerts, find, health, outgoing};
+use crate::app::{Action, AppState, Effect, Focus, Overlay, PaletteCommand, Screen};
+use crosstail_core::filter::quote;
 
 pub(super) fn act(state: &mut AppState, action: Action) -> Vec<Effect> {
     if let Some(done) = overlay(state, action) {
@@ -39,7 +40,7 @@ pub(super) fn act(state: &mut AppState, action: Action) -> Vec<Effect> {
     global(state, action)
 }
 
-/// What the topmost overlay does with an action.
+/// Handles an action in the topmost overlay.
 fn overlay(state: &mut AppState, action: Action) -> Option<Vec<Effect>> {
     match state.overlays.last_mut()? {
         Overlay::Find(_) => return find::act(state, action),
@@ -82,30 +83,6 @@ fn execute(state: &mut AppState, run: PaletteCommand) -> Vec<Effect> {
         PaletteCommand::Filter(filter) => set_filter(state, &filter),
         PaletteCommand::Find(text) => find::start(state, text),
     }
-}
-
-pub(super) fn palette(state: &AppState) -> Palette {
-    let mut items: Vec<PaletteItem> = Action::ALL
-        .iter()
-        .filter(|action| !matches!(action, Action::Palette | Action::Up | Action::Down | Action::Left | Action::Right))
-        .filter(|action| action.number().is_none())
-        .map(|action| PaletteItem {
-            name: action.name().replace('_', " "),
-            help: action.help().to_owned(),
-            run: PaletteCommand::Action(*action),
-        })
-        .collect();
-    items.extend(state.views.iter().map(|view| PaletteItem {
-        name: format!("view {}", view.name),
-        help: view.filter.clone(),
-        run: PaletteCommand::Filter(view.filter.clone()),
-    }));
-    items.extend(state.themes.iter().map(|theme| PaletteItem {
-        name: format!("theme {theme}"),
-        help: String::new(),
-        run: PaletteCommand::Theme(theme.clone()),
-    }));
-    Palette::new(items)
 }
 
 fn filter_bar(state: &mut AppState, action: Action) -> Option<Vec<Effect>> {
@@ -152,20 +129,6 @@ fn filter_bar(state: &mut AppState, action: Action) -> Option<Vec<Effect>> {
     Some(Vec::new())
 }
 
-pub(super) fn edit_filter(state: &mut AppState) {
-    state.screen = if state.screen == Screen::FirstRun { Screen::FirstRun } else { Screen::Explore };
-    state.focus = Focus::Filter;
-    state.filter.before = Some(state.filter.applied.clone());
-    let mut text = state.filter.applied.text().to_owned();
-    if !text.is_empty() && !text.ends_with(' ') {
-        text.push(' ');
-    }
-    let cursor = text.len();
-    state.filter.set_text(text, cursor);
-    state.filter.chosen = None;
-    suggest(state);
-}
-
 fn in_histogram(state: &mut AppState, action: Action) -> Option<Vec<Effect>> {
     let last = state.histogram.data.buckets.len().saturating_sub(1);
     let cursor = &mut state.histogram.cursor;
@@ -184,11 +147,11 @@ fn in_histogram(state: &mut AppState, action: Action) -> Option<Vec<Effect>> {
     Some(Vec::new())
 }
 
-/// The first choice sets one end of a range, the second one narrows to it.
+/// Sets one end of a range; the second time, narrows the view to the range.
 pub(super) fn choose_range(state: &mut AppState) -> Vec<Effect> {
     let Some((from, upto)) = state.histogram.range() else {
         state.histogram.mark = Some(state.histogram.cursor);
-        state.notify("range: choose its other end, or c for what tells its failures from the rest");
+        state.notify("range: select its other end, or press c to compare its failures with the rest");
         return Vec::new();
     };
     state.histogram.mark = None;
@@ -224,11 +187,6 @@ fn in_facets(state: &mut AppState, action: Action) -> Option<Vec<Effect>> {
         _ => return None,
     }
     Some(Vec::new())
-}
-
-pub(super) fn narrow(state: &mut AppState, field: Field, value: &str, exclude: bool) -> Vec<Effect> {
-    let text = state.filter.with_clause(&format!("{}:{}", field.name(), quote(value)), exclude);
-    set_filter(state, &text)
 }
 
 fn in_screen(state: &mut AppState, action: Action) -> Option<Vec<Effect>> {

@@ -7,19 +7,23 @@ mod global;
 mod health;
 mod keys;
 mod outgoing;
+mod palette;
+mod views;
 
-use super::state::{AppState, Screen, ViewSnapshot};
+use super::state::{AppState, Screen};
 use super::{Effect, Event, Focus, Loadable, Overlay, Reply, Ticket};
-use crosstail_core::filter::{Operand, complete};
+use crosstail_core::filter::Operand;
 use crosstail_core::model::{Activity, Kind};
 use crosstail_engine::outline::Outline;
 use crosstail_engine::store::Row;
 use crosstail_source::pump::{PumpEvent, SourceState};
 use detail::{compare_tries, explain, open, refresh_detail, refresh_usual, search};
-use keys::{act, choose_range, palette};
+use keys::{act, choose_range};
+use palette::palette;
 use std::sync::Arc;
+use views::{apply_filter, request_payload_matches, suggest};
 
-/// Takes an event; gives what has to be done.
+/// Applies an event to the state; returns the effects to carry out.
 pub fn update(state: &mut AppState, event: Event) -> Vec<Effect> {
     match event {
         Event::Action(action) => act(state, action),
@@ -92,7 +96,7 @@ fn tick(state: &mut AppState, now: crosstail_core::model::Timestamp) -> Vec<Effe
     while state.arrivals.front().is_some_and(|(second, _)| *second < now.0 / 1_000_000 - 10) {
         state.arrivals.pop_front();
     }
-    // A filter with "the last 15 minutes" in it means other rows as time goes on.
+    // A filter such as "the last 15 minutes" matches different rows as time passes.
     if state.filter.applied.is_relative() && now.since_us(state.refiltered_at) > 2_000_000 {
         state.refiltered_at = now;
         let predicate = state.filter.applied.predicate(&state.context());
@@ -102,26 +106,17 @@ fn tick(state: &mut AppState, now: crosstail_core::model::Timestamp) -> Vec<Effe
     }
     let mut effects = health::tick(state);
     refresh_usual(state);
-    // What is not shown is counted when it is.
+    // Count only what is shown.
     if state.screen == Screen::Explore {
         state.count(false);
     }
-    // What only payloads can tell is asked again for what came since.
+    // A filter on payloads is queried again for activities that arrived since.
     let looks_inside = state.filter.applied.expr().atoms().iter().any(|atom| matches!(atom.target, Operand::Path(..)));
     let due = now.since_us(state.match_asked_at) > 3_000_000 && state.store.revision() != state.matched_revision;
     if looks_inside && !state.match_running && due {
         effects.extend(request_payload_matches(state));
     }
     effects
-}
-
-/// Lets the sources say which activities match by their payload.
-fn request_payload_matches(state: &mut AppState) -> Vec<Effect> {
-    state.match_running = true;
-    state.match_asked_at = state.now;
-    state.matched_revision = state.store.revision();
-    state.match_ticket = state.ticket();
-    vec![Effect::MatchPayloads(state.match_ticket, state.filter.applied.text().to_owned())]
 }
 
 fn on_source_event(state: &mut AppState, event: PumpEvent) -> Vec<Effect> {
@@ -164,11 +159,11 @@ fn on_source_event(state: &mut AppState, event: PumpEvent) -> Vec<Effect> {
         PumpEvent::Batch { items, live, .. } => {
             let newest = items.iter().map(|a| a.started_at).max();
             let oldest = items.iter().map(|a| a.started_at).min();
-            // What was written while we watch: a store that is being filled is no traffic.
+            // Only activities since the explorer opened are traffic: loading history is not.
             let fresh =
                 |a: &&Activity| a.completed_at.map_or(a.started_at, |end| end.max(a.started_at)) >= state.opened;
             let count = items.iter().filter(fresh).count() as u64;
-            // A request that another source told of first counts for this one, too.
+            // A request that another source delivered first counts for this source, too.
             let joined = if state.sources.len() > 1 {
                 let known = |a: &&Activity| {
                     let row = state.store.find(&a.id);
@@ -197,7 +192,7 @@ fn on_source_event(state: &mut AppState, event: PumpEvent) -> Vec<Effect> {
             if !state.list.follow {
                 state.list.unseen += delta.added_to_view;
             }
-            // One that was opened from its store alone is among what is loaded as soon as that is read.
+            // An activity that was opened from its store may now be in memory.
             if let Some(detail) = state.detail.as_mut().filter(|detail| detail.row.is_none()) {
                 detail.row = state.store.find(&detail.activity.id);
             }
@@ -282,58 +277,4 @@ fn answer(state: &mut AppState, ticket: Ticket, reply: Reply) -> Vec<Effect> {
         Reply::Notice(text) => state.notify(text),
     }
     Vec::new()
-}
-
-/// Puts the filter in the bar in force.
-fn apply_filter(state: &mut AppState) -> Vec<Effect> {
-    let at = state.list.selected.map(|row| state.store.started(row));
-    let predicate = state.filter.applied.predicate(&state.context());
-    let needs_payload = predicate.needs_payload();
-    state.store.set_filter(predicate);
-    state.refiltered_at = state.now;
-    state.list.settle(&state.store, at);
-    state.list.unseen = 0;
-    state.count(true);
-    state.match_running = false;
-    if needs_payload { request_payload_matches(state) } else { Vec::new() }
-}
-
-/// Shows another view, and remembers the one before.
-fn set_filter(state: &mut AppState, filter: &str) -> Vec<Effect> {
-    state.filter.set_text(filter.to_owned(), filter.len());
-    state.filter.parse();
-    push_history(state);
-    apply_filter(state)
-}
-
-fn push_history(state: &mut AppState) {
-    let selected = state.list.selected.filter(|_| !state.list.follow);
-    let now = ViewSnapshot { filter: state.filter.applied.text().to_owned(), selected };
-    if state.history.get(state.history_at).is_some_and(|last| last.filter == now.filter) {
-        state.history[state.history_at] = now;
-        return;
-    }
-    state.history.truncate(state.history_at + 1);
-    state.history.push(now);
-    state.history_at = state.history.len() - 1;
-}
-
-fn walk_history(state: &mut AppState, by: isize) -> Vec<Effect> {
-    let Some(to) = state.history_at.checked_add_signed(by).filter(|to| *to < state.history.len()) else {
-        state.notify(if by < 0 { "no view before this one" } else { "no view after this one" });
-        return Vec::new();
-    };
-    state.history_at = to;
-    let snapshot = state.history[to].clone();
-    state.filter.set_text(snapshot.filter.clone(), snapshot.filter.len());
-    state.filter.parse();
-    let effects = apply_filter(state);
-    if let Some(row) = snapshot.selected.filter(|row| state.store.position(*row).is_some()) {
-        state.list.select(&state.store, row);
-    }
-    effects
-}
-
-fn suggest(state: &mut AppState) {
-    state.filter.completions = complete(&state.filter.text, state.filter.cursor, &state.store);
 }

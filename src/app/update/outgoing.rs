@@ -1,4 +1,4 @@
-//! What leaves the screen: copies, other programs, marks with notes, incidents.
+//! What leaves the screen: copies, external programs, marks with notes, incidents.
 
 use super::detail::run_jq;
 use crate::app::{
@@ -7,12 +7,7 @@ use crate::app::{
 use crosstail_core::model::Activity;
 use crosstail_export::{FullRecord, curl, markdown, record_json, shell_quote};
 
-/// Asks for a line.
-pub(super) fn open_prompt(state: &mut AppState, purpose: PromptKind, text: String) {
-    state.overlays.push(Overlay::Prompt(Prompt { purpose, text }));
-}
-
-/// What the prompt does with an action.
+/// Handles an action while the prompt is open.
 pub(super) fn in_prompt(state: &mut AppState, action: Action) -> Option<Vec<Effect>> {
     match action {
         Action::Back => {
@@ -34,7 +29,7 @@ fn answer(state: &mut AppState, prompt: Prompt) -> Vec<Effect> {
         PromptKind::Jq => return run_jq(state, &text),
         PromptKind::Note(activity) => {
             state.marks.insert(activity.id.clone(), Mark { activity: *activity, note: text });
-            state.notify("marked with a note; B writes what is marked as an incident");
+            state.notify("marked with a note; B writes the marked activities as an incident");
         }
         PromptKind::Pipe if text.is_empty() => {}
         PromptKind::Pipe => return run_external(state, Program::Pipe(text)),
@@ -55,7 +50,7 @@ fn answer(state: &mut AppState, prompt: Prompt) -> Vec<Effect> {
     Vec::new()
 }
 
-/// The opened activity, else the selected one.
+/// The opened activity, or else the selected one.
 fn current_activity(state: &AppState) -> Option<Activity> {
     match &state.detail {
         Some(detail) => Some(detail.activity.clone()),
@@ -63,37 +58,37 @@ fn current_activity(state: &AppState) -> Option<Activity> {
     }
 }
 
-/// Marks the activity, or takes its mark away.
+/// Marks the activity, or removes its mark.
 pub(super) fn mark(state: &mut AppState) {
     let Some(activity) = current_activity(state) else { return };
     match state.marks.get(&activity.id) {
         Some(mark) if !mark.note.is_empty() => {
-            state.notify("it has a note: # edits it; without a note m takes the mark away");
+            state.notify("this mark has a note: # edits it; m removes only marks without a note");
         }
         Some(_) => drop(state.marks.remove(&activity.id)),
         None => drop(state.marks.insert(activity.id.clone(), Mark { activity, note: String::new() })),
     }
 }
 
-/// Asks for a note on the activity.
+/// Prompts for a note on the activity.
 pub(super) fn note(state: &mut AppState) {
     if let Some(activity) = current_activity(state) {
         let text = state.marks.get(&activity.id).map(|mark| mark.note.clone()).unwrap_or_default();
-        open_prompt(state, PromptKind::Note(Box::new(activity)), text);
+        state.open_prompt(PromptKind::Note(Box::new(activity)), text);
     }
 }
 
-/// Asks where the incident is written.
+/// Prompts for the path of the incident.
 pub(super) fn write_incident(state: &mut AppState) {
     if state.marks.is_empty() {
         state.notify("nothing is marked; m marks, # marks with a note");
         return;
     }
     let at = state.now.utc().with_timezone(&state.zone).format("incident-%Y-%m-%d-%H%M");
-    open_prompt(state, PromptKind::Bundle, at.to_string());
+    state.open_prompt(PromptKind::Bundle, at.to_string());
 }
 
-/// Asks where the report of this screen is written.
+/// Prompts for the path of the report.
 pub(super) fn report(state: &mut AppState) {
     let screen = match state.screen {
         Screen::Health => "health",
@@ -102,10 +97,10 @@ pub(super) fn report(state: &mut AppState) {
         Screen::Contrast | Screen::Sources | Screen::Explore | Screen::FirstRun => "activity",
     };
     let at = state.now.utc().with_timezone(&state.zone).format("%Y-%m-%d-%H%M");
-    open_prompt(state, PromptKind::Report, format!("{screen}-{at}.html"));
+    state.open_prompt(PromptKind::Report, format!("{screen}-{at}.html"));
 }
 
-/// Everything known of the opened activity, to be put into words.
+/// Everything known about the opened activity, for export.
 fn full_record<'a>(state: &'a AppState, detail: &'a Detail) -> FullRecord<'a> {
     let difference = detail.side_by_side.as_ref().and_then(|against| {
         let right = against.right.as_ref()?;
@@ -165,7 +160,7 @@ pub(super) fn copy(state: &mut AppState, action: Action) -> Vec<Effect> {
         Some(text) => vec![Effect::Copy(text)],
         None => {
             state.notify(match action {
-                Action::CopyPath => "open request, response or raw first: a path is of a value",
+                Action::CopyPath => "open request, response or raw first: only a value in a tree has a path",
                 _ => "open the activity first: its payload is not loaded",
             });
             Vec::new()
@@ -173,7 +168,7 @@ pub(super) fn copy(state: &mut AppState, action: Action) -> Vec<Effect> {
     }
 }
 
-/// Gives a program the value under the cursor, else the whole activity as JSON.
+/// Runs a program with the value under the cursor, or else with the full activity as JSON.
 pub(super) fn run_external(state: &mut AppState, program: Program) -> Vec<Effect> {
     let outline = state.detail.as_ref().and_then(Detail::outline).filter(|outline| !outline.is_empty());
     let value = outline.and_then(|outline| outline.whole(outline.selected));

@@ -8,6 +8,7 @@ pub(super) use stores::{
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use crosstail_core::number::truncated_u64;
 
 /// A terminal explorer for the logs of your integrations: one live list over every store.
 #[derive(Debug, Parser)]
@@ -15,7 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     name = "crosstail",
     version,
     override_usage = "crosstail [OPTIONS] [SOURCES]...\n       crosstail [--config FILE] [--profile NAME] <COMMAND>",
-    after_help = "Examples:\n  crosstail demo                            explore simulated traffic; needs no server and no configuration\n  crosstail 'logs/*.log'                    explore log files as they grow\n  kubectl logs -f pod | crosstail -         explore a stream\n  crosstail query status:failed --since 1h --source logs/\n  crosstail tail 'system:SAP latency>2s' -o json"
+    after_help = "Examples:\n  crosstail demo                            explore simulated live traffic; no server needed\n  crosstail 'logs/*.log'                    explore log files as they grow\n  kubectl logs -f pod | crosstail -         explore a stream\n  crosstail query status:failed --since 1h --source logs/\n  crosstail tail 'system:SAP latency>2s' -o json"
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -429,6 +430,6 @@ fn tab(text: &str) -> Result<crate::app::Tab, String> {
 fn duration(text: &str) -> Result<std::time::Duration, String> {
     crosstail_core::filter::duration_us(text)
         .filter(|us| *us > 0.0)
-        .map(|us| std::time::Duration::from_micros(us as u64))
+        .map(|us| std::time::Duration::from_micros(truncated_u64(us)))
         .ok_or_else(|| format!("'{text}' is not a length of time; write 30m, 24h, 2d"))
 }

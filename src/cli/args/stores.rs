@@ -2,6 +2,7 @@
 
 use super::{SourceArgs, duration};
 use clap::{Args, Subcommand, ValueEnum};
+use crosstail_core::number::truncated_u64;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct SchemaArgs {
@@ -120,7 +121,7 @@ pub(in crate::cli) struct ManArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  crosstail doctor                                     check the configured sources\n  crosstail doctor -s postgres://me@db/prokure -s 'logs/*.log'\n  crosstail doctor -s kafka://broker:9092/orders -o json\n\nThe worst finding sets the exit code: 0 for none, 1 for a warning, 2 for a problem. doctor writes nothing."
+    after_help = "Examples:\n  crosstail doctor                                     check the configured sources\n  crosstail doctor -s postgres://me@db/prokure -s 'logs/*.log'\n  crosstail doctor -s kafka://broker:9092/orders -o json\n\nThe worst finding sets the exit code: 0 for none, 1 for a warning, 2 for a problem. This command writes nothing."
 )]
 pub(in crate::cli) struct DoctorArgs {
     #[command(flatten)]
@@ -226,7 +227,7 @@ fn writing_help() -> String {
 /// A length of time, zero included.
 fn span(text: &str) -> Result<std::time::Duration, String> {
     match crosstail_core::filter::duration_us(text) {
-        Some(us) if us >= 0.0 => Ok(std::time::Duration::from_micros(us as u64)),
+        Some(us) if us >= 0.0 => Ok(std::time::Duration::from_micros(truncated_u64(us))),
         _ => duration(text),
     }
 }

@@ -1,9 +1,10 @@
-//! What fits at the cursor of the filter bar, under it.
+//! Completions, below the cursor of the filter bar.
 
 use crate::app::{AppState, Focus};
 use crate::tui::panels::filter_bar::TEXT_AT;
 use crate::tui::text::{left, put, right, safe, width};
 use crate::tui::theme::Theme;
+use crosstail_core::number::saturating_u16;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::widgets::{Clear, Widget as _};
@@ -24,10 +25,10 @@ pub(in crate::tui) fn render(state: &AppState, bar: Rect, buf: &mut Buffer, them
     let needed = (names + details + 4).min(buf.area.width);
     let at = state.filter.text.get(..all[0].span.start).map_or(0, |t| width(&crosstail_core::model::visible_line(t)));
     let x = (bar.x + TEXT_AT + at).min(buf.area.width.saturating_sub(needed));
-    let place = Rect { x, y: bar.bottom(), width: needed, height: rows as u16 };
+    let place = Rect { x, y: bar.bottom(), width: needed, height: saturating_u16(rows) };
     Clear.render(place, buf);
     for (row, (index, completion)) in shown.into_iter().enumerate() {
-        let y = place.y + row as u16;
+        let y = place.y + saturating_u16(row);
         let is_number = completion.detail.bytes().all(|b| b.is_ascii_digit()) && !completion.detail.is_empty();
         let detail =
             if is_number { right(&completion.detail, details) } else { left(&safe(&completion.detail), details) };

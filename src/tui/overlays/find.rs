@@ -1,16 +1,17 @@
-//! Looking for what a text identifies: a line of progress a source, and what was found.
+//! The search for what a text identifies: progress per source, and the results.
 
 use super::frame;
 use crate::app::{AppState, Search, SearchProgress};
-use crate::tui::draw::Appearance;
+use crate::tui::look::Appearance;
 use crate::tui::panels::list::what;
 use crate::tui::text::{arrow, clock, day, fit, glyph, left, put, put_all, safe};
+use crosstail_core::number::saturating_u16;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 pub(in crate::tui) fn render(state: &AppState, find: &Search, area: Rect, buf: &mut Buffer, look: &Appearance) {
     let theme = &look.theme;
-    let wanted = (find.sources.len() + find.found.len().clamp(1, 15) + 5) as u16;
+    let wanted = saturating_u16(find.sources.len() + find.found.len().clamp(1, 15) + 5);
     let inside = frame(area, 110, wanted.max(9), " find · ⏎ opens · esc closes ", buf, theme);
     if inside.height == 0 {
         return;
@@ -36,7 +37,7 @@ pub(in crate::tui) fn render(state: &AppState, find: &Search, area: Rect, buf: &
     }
     y += 1;
     if find.found.is_empty() {
-        let text = if find.is_done() { "nothing of it in any source" } else { "" };
+        let text = if find.is_done() { "nothing found in any source" } else { "" };
         put(buf, inside.x + 1, y.min(inside.bottom() - 1), text, inside.width, theme.warning);
         return;
     }
@@ -56,6 +57,6 @@ pub(in crate::tui) fn render(state: &AppState, find: &Search, area: Rect, buf: &
         );
         let tail = a.error.as_deref().or(a.message.as_deref()).map(safe).unwrap_or_default();
         let style = if index == find.chosen { theme.selected } else { theme.text };
-        put(buf, inside.x, y + row as u16, &left(&format!("{line}{tail}"), inside.width), inside.width, style);
+        put(buf, inside.x, y + saturating_u16(row), &left(&format!("{line}{tail}"), inside.width), inside.width, style);
     }
 }

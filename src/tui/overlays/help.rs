@@ -1,23 +1,24 @@
-//! Help, made from the keymap and the names that filters know.
+//! Help, generated from the keymap and the fields of the filter language.
 
 use super::frame;
 use crate::app::Action;
-use crate::tui::draw::Appearance;
+use crate::tui::look::Appearance;
 use crate::tui::text::{left, put};
 use crosstail_core::filter::Field;
+use crosstail_core::number::saturating_u16;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 const LANGUAGE: &[(&str, &str)] = &[
     ("word \"two words\"", "text anywhere: message, error, address, ids"),
-    ("system:SAP", "the value, without case; * is a glob"),
+    ("system:SAP", "the value, ignoring case; * is a glob"),
     ("system:(SAP, Zoho)", "any of these"),
     ("status=failed  http!=200", "exactly; != is not"),
     ("latency>1s  http:5xx  http:400..499", "numbers with units, patterns, ranges"),
-    ("time:-15m  time:09:00..09:20", "times, relative or in the zone shown"),
+    ("time:-15m  time:09:00..09:20", "times: relative, or in the zone shown"),
     ("error~/timeout|ECONN/", "regular expression"),
-    ("attempt?>1", "? also where the field is absent"),
+    ("attempt?>1", "? also matches if the field is absent"),
     ("a b   a OR b   -a   (a OR b) c", "and, or, not, groups"),
     ("req.body.lines[*].sku:MAT-1", "a path into the payload"),
 ];
@@ -35,7 +36,7 @@ pub(in crate::tui) fn render(first: usize, area: Rect, buf: &mut Buffer, look: &
         let keys = if keys.is_empty() { ":".to_owned() } else { keys };
         lines.push((keys, action.help().to_owned(), theme.key));
     }
-    lines.push(("1 … 9".to_owned(), "saved views; in a detail its tabs".to_owned(), theme.key));
+    lines.push(("1 … 9".to_owned(), "saved views; in a detail, its tabs".to_owned(), theme.key));
     title(&mut lines, "filters");
     lines.extend(LANGUAGE.iter().map(|(example, help)| ((*example).to_owned(), (*help).to_owned(), theme.json_text)));
     title(&mut lines, "fields");
@@ -48,7 +49,7 @@ pub(in crate::tui) fn render(first: usize, area: Rect, buf: &mut Buffer, look: &
     for (mark, help) in [
         ("✓ ✗ ⧗ ⊘ …", "success, failed, timeout, cancelled, in progress"),
         ("! ▲ ·", "error line, warning line, other line"),
-        ("→ ← ·", "we called, we were called, neither"),
+        ("→ ← ·", "outgoing call, incoming call, neither"),
     ] {
         lines.push((mark.to_owned(), help.to_owned(), theme.text));
     }
@@ -56,7 +57,7 @@ pub(in crate::tui) fn render(first: usize, area: Rect, buf: &mut Buffer, look: &
     let first = first.min(lines.len().saturating_sub(inside.height as usize));
     let keys = (inside.width / 3).max(18);
     for (row, (key, text, style)) in lines.iter().skip(first).take(inside.height as usize).enumerate() {
-        let y = inside.y + row as u16;
+        let y = inside.y + saturating_u16(row);
         if text.is_empty() {
             put(buf, inside.x + 1, y, key, inside.width, *style);
             continue;

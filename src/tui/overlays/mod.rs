@@ -1,4 +1,4 @@
-//! What lies over the panels.
+//! Overlays on top of the panels.
 
 use super::theme::Theme;
 use ratatui::buffer::Buffer;
@@ -11,7 +11,7 @@ pub(super) mod help;
 pub(super) mod palette;
 pub(super) mod prompt;
 
-/// A framed box in the middle; gives its inside.
+/// Draws a framed box in the middle; returns its inside.
 fn frame(area: Rect, width: u16, height: u16, title: &str, buf: &mut Buffer, theme: &Theme) -> Rect {
     let width = width.min(area.width);
     let height = height.min(area.height);

@@ -2,8 +2,9 @@
 
 use super::frame;
 use crate::app::{Palette, PaletteCommand};
-use crate::tui::draw::Appearance;
+use crate::tui::look::Appearance;
 use crate::tui::text::{left, put, safe, width};
+use crosstail_core::number::saturating_u16;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -17,7 +18,7 @@ pub(in crate::tui) fn render(palette: &Palette, area: Rect, buf: &mut Buffer, lo
     let first = (palette.chosen + 1).saturating_sub(rows);
     for (row, index) in palette.found.iter().skip(first).take(rows).enumerate() {
         let Some(item) = palette.items.get(*index) else { continue };
-        let y = inside.y + 1 + row as u16;
+        let y = inside.y + 1 + saturating_u16(row);
         let chosen = first + row == palette.chosen;
         let keys = match &item.run {
             PaletteCommand::Action(action) => look.keymap.keys(*action),
@@ -29,7 +30,7 @@ pub(in crate::tui) fn render(palette: &Palette, area: Rect, buf: &mut Buffer, lo
         put(buf, inside.x, y, &left(&line, inside.width), inside.width, style);
     }
     if palette.found.is_empty() {
-        put(buf, inside.x + 3, inside.y + 1, "no command of that name", inside.width, theme.dim);
+        put(buf, inside.x + 3, inside.y + 1, "no such command", inside.width, theme.dim);
     }
     (inside.x + 3 + width(&text), inside.y)
 }

@@ -1,8 +1,8 @@
-//! One line asked for.
+//! The prompt for one line.
 
 use super::frame;
 use crate::app::Prompt;
-use crate::tui::draw::Appearance;
+use crate::tui::look::Appearance;
 use crate::tui::text::{fit, put, width};
 use crosstail_core::model::visible_line;
 use ratatui::buffer::Buffer;
@@ -14,7 +14,7 @@ pub(in crate::tui) fn render(prompt: &Prompt, area: Rect, buf: &mut Buffer, look
     let inside = frame(area, 90, 4, &title, buf, theme);
     let room = inside.width.saturating_sub(4);
     let text = visible_line(&prompt.text).into_owned();
-    // The end of a long line stays in sight.
+    // Keep the end of a long line visible.
     let cut = text.char_indices().map(|(at, _)| at).find(|at| width(&text[*at..]) <= room).unwrap_or(text.len());
     let end = put(buf, inside.x + 1, inside.y, &text[cut..], room, theme.title);
     put(buf, inside.x + 1, inside.y + 1, &fit(prompt.purpose.hint(), room), room, theme.dim);

@@ -1,14 +1,15 @@
-//! Alerts of rules and of stores in one list; below it what the selected one says.
+//! Alerts of rules and of stores in one list, with the details of the selected one below.
 
 use crate::app::{AlertLine, AlertOrigin, AppState, LineState};
 use crate::tui::text::{ago, count, fit, full_time, left, put, put_all, right, safe};
 use crate::tui::theme::Theme;
+use crosstail_core::number::saturating_u16;
 use crosstail_engine::insight::alerting::Severity;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-/// Lines of what the selected one says.
+/// Lines for the details of the selected alert.
 const SAYS: u16 = 6;
 
 pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, theme: &Theme) {
@@ -26,7 +27,7 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
     let head: Vec<(&str, Style)> = head.iter().map(|(text, style)| (text.as_str(), *style)).collect();
     put_all(buf, area.x, area.y, area.width, &head);
     if lines.is_empty() {
-        put(buf, area.x + 2, area.y + 2, "no alert: no rule holds, and the stores hold none", area.width, theme.dim);
+        put(buf, area.x + 2, area.y + 2, "no alerts, neither from rules nor in stores", area.width, theme.dim);
         return;
     }
     let says = if area.height >= 14 { SAYS } else { 0 };
@@ -44,7 +45,7 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
     let height = list.height.max(1) as usize;
     let first = (state.selected_line + 1).saturating_sub(height);
     for (index, line) in lines.iter().enumerate().skip(first).take(height) {
-        let y = list.y + (index - first) as u16;
+        let y = list.y + saturating_u16(index - first);
         row(state, line, index == state.selected_line, Rect { y, height: 1, ..list }, buf, theme);
     }
     if let Some(line) = lines.get(state.selected_line).filter(|_| says > 0) {
@@ -90,7 +91,7 @@ fn row(state: &AppState, line: &AlertLine, selected: bool, area: Rect, buf: &mut
     put_all(buf, area.x, area.y, area.width, &pieces);
 }
 
-/// What the selected alert says.
+/// Draws the details of the selected alert.
 fn about(state: &AppState, line: &AlertLine, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let rule = "─".repeat(area.width as usize);
     put(buf, area.x, area.y, &rule, area.width, theme.dim);
@@ -102,7 +103,7 @@ fn about(state: &AppState, line: &AlertLine, area: Rect, buf: &mut Buffer, theme
         }
     };
     let until = line.ended.map(|at| format!(" … {}", full_time(state, at))).unwrap_or_default();
-    let who = line.who.as_deref().map(|who| format!(" · taken by {}", safe(who))).unwrap_or_default();
+    let who = line.who.as_deref().map(|who| format!(" · acknowledged by {}", safe(who))).unwrap_or_default();
     let texts = [
         (format!("{} · {}", safe(&line.title), from), theme.title),
         (safe(&line.reason), theme.text),
@@ -110,6 +111,6 @@ fn about(state: &AppState, line: &AlertLine, area: Rect, buf: &mut Buffer, theme
         (format!("shows {}", safe(&line.filter)), theme.dim),
     ];
     for (index, (text, style)) in texts.iter().enumerate() {
-        put(buf, area.x + 1, area.y + 1 + index as u16, text, area.width.saturating_sub(2), *style);
+        put(buf, area.x + 1, area.y + 1 + saturating_u16(index), text, area.width.saturating_sub(2), *style);
     }
 }

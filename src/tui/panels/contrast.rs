@@ -1,20 +1,21 @@
-//! What tells the failures of a set from the rest of it; Enter narrows to one.
+//! The contrast: what the failures of a set have more often than the rest. Enter narrows to a value.
 
 use crate::app::AppState;
 use crate::tui::text::{count, fit, left, put, put_all, right, safe};
 use crate::tui::theme::Theme;
 use crosstail_core::filter::Field;
+use crosstail_core::number::{saturating_u16, saturating_usize, truncated_usize};
 use crosstail_engine::insight::Distinction;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-/// Columns of a bar where there is room.
+/// Width of a bar in columns, if there is room.
 const BAR: u16 = 20;
 
 pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let Some((set, contrast)) = &state.contrast else { return };
     let of = if set.is_empty() { "everything".to_owned() } else { safe(set) };
-    let (failed, rest) = (count(contrast.failed as usize), count(contrast.rest as usize));
+    let (failed, rest) = (count(saturating_usize(contrast.failed)), count(saturating_usize(contrast.rest)));
     let head = [
         (" what tells ", theme.dim),
         (&*failed, theme.failure),
@@ -38,7 +39,7 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
         "  how many".to_owned(),
     ];
     put(buf, area.x, area.y + 1, &titles.concat(), area.width, theme.dim);
-    // What tells apart, then what only failures have, each under its title.
+    // First the causes, then the symptoms, which only failures have; each under its title.
     let mut lines: Vec<(Option<usize>, Option<&Distinction>, &str)> = Vec::new();
     let titles = [
         (&contrast.causes, 0, "in failures more, or less, often than in the rest"),
@@ -51,13 +52,13 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
         }
     }
     if contrast.causes.is_empty() {
-        lines.insert(0, (None, None, "no field tells them apart: what fails looks like what does not"));
+        lines.insert(0, (None, None, "no field tells them apart: failures look like the rest"));
     }
     let height = body.height as usize;
     let selected = lines.iter().position(|line| line.0 == Some(state.selected_line)).unwrap_or(0);
     let first = selected.saturating_sub(height * 2 / 3).min(lines.len().saturating_sub(height));
     for (row, (index, telling, title)) in lines.iter().skip(first).take(height).enumerate() {
-        let y = body.y + row as u16;
+        let y = body.y + saturating_u16(row);
         match telling {
             Some(telling) => {
                 line(telling, *index == Some(state.selected_line), &columns, Rect { y, height: 1, ..body }, buf, theme);
@@ -67,7 +68,7 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
     }
 }
 
-/// How wide the columns are.
+/// Widths of the columns.
 struct Columns {
     name: u16,
     value: u16,
@@ -91,9 +92,13 @@ fn line(telling: &Distinction, selected: bool, columns: &Columns, area: Rect, bu
     };
     let text = format!(" {} {} ", left(tally.field.name(), name), left(&fit(&shown, value), value));
     let percent = |part: f64| right(&format!("{:.0} %", part * 100.0), 6);
-    let full = |part: f64| "█".repeat((part * f64::from(bar)).round() as usize);
+    let full = |part: f64| "█".repeat(truncated_usize((part * f64::from(bar)).round()));
     let (mine, other) = (left(&full(telling.of_failed), bar), left(&full(telling.of_rest), bar));
-    let counts = format!("  {} of {}", count(tally.failed as usize), count((tally.failed + tally.rest) as usize));
+    let counts = format!(
+        "  {} of {}",
+        count(saturating_usize(tally.failed)),
+        count(saturating_usize(tally.failed + tally.rest))
+    );
     put_all(
         buf,
         area.x,

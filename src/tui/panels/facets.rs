@@ -1,9 +1,10 @@
-//! Values of the view with how often each occurs; Enter narrows to one.
+//! The values in the view, with their counts. Enter narrows to a value.
 
 use crate::app::{AppState, Focus};
 use crate::tui::text::{count, left, put, right, safe};
 use crate::tui::theme::Theme;
 use crosstail_core::filter::Field;
+use crosstail_core::number::{saturating_u16, saturating_usize};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -18,7 +19,7 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
     let groups = &state.facets.groups;
     let mut lines: Vec<(Option<usize>, &str, Option<&crosstail_engine::store::Facet>, Field)> = Vec::new();
     let mut index = 0;
-    // Every group gets its share of the room, the first ones what the last ones leave.
+    // Each group gets an equal share of the room; earlier groups get what later ones leave.
     let share = (area.height as usize / groups.len().max(1)).saturating_sub(1).max(1);
     let mut spare: usize = groups.iter().map(|(_, facets)| share.saturating_sub(facets.len())).sum();
     for (field, facets) in groups {
@@ -39,16 +40,16 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
         0
     };
     for (row, (index, title, facet, field)) in lines.iter().skip(first).take(area.height as usize).enumerate() {
-        let y = area.y + row as u16;
+        let y = area.y + saturating_u16(row);
         let Some(facet) = facet else {
             put(buf, area.x + 1, y, title, area.width, theme.dim);
             continue;
         };
-        let number = count(facet.count as usize);
+        let number = count(saturating_usize(facet.count));
         let bad = facet.failed > 0 && *field != Field::Status;
         let mark = if bad { "✗" } else { " " };
         let room = area.width - 1;
-        let text = room.saturating_sub(number.len() as u16 + 3);
+        let text = room.saturating_sub(saturating_u16(number.len()) + 3);
         let line = format!(" {}{}", left(&safe(&facet.value), text), right(&number, room - text - 2));
         let style = if focused && *index == Some(state.facets.selected) { theme.selected } else { theme.text };
         put(buf, area.x, y, &line, room, style);

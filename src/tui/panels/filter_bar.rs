@@ -1,4 +1,4 @@
-//! The filter: its text, what it keeps, where it is evaluated, and what is wrong with it under its place.
+//! The filter bar: the text, the number of matches, and the error if the text does not parse.
 
 use crate::app::{AppState, Focus};
 use crate::tui::text::{count, fit, put, put_all, safe, width};
@@ -28,7 +28,7 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
     };
     let right_at = area.right().saturating_sub(width(&right));
     put(buf, area.x, area.y, " filter", 8, if editing { theme.accent } else { theme.dim });
-    // What is merely not finished yet is no mistake.
+    // An error at the end of the text is not a mistake: the user is still typing.
     let mistaken = bar.error.as_ref().is_some_and(|error| error.span.start < bar.text.len());
     put(buf, right_at, area.y, &right, area.width, if mistaken { theme.failure } else { theme.dim });
     let room = right_at.saturating_sub(area.x + TEXT_AT + 1);
@@ -41,7 +41,7 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
         }
         return None;
     }
-    // The part around the cursor, where the text is longer than the room.
+    // If the text is longer than the bar, show the part around the cursor.
     let before = width(&crosstail_core::model::visible_line(&bar.text[..bar.cursor.min(bar.text.len())]));
     let skip = before.saturating_sub(room.saturating_sub(2));
     let shown = crosstail_core::model::visible_line(&bar.text).into_owned();

@@ -1,13 +1,14 @@
-//! The page that is shown where nothing is configured.
+//! The first page, shown while no source is configured.
 
 use crate::app::AppState;
 use crate::tui::text::put;
 use crate::tui::theme::Theme;
+use crosstail_core::number::saturating_u16;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, theme: &Theme) {
-    let file = state.pushdown_summary.as_deref().unwrap_or("~/.config/crosstail/config.toml");
+    let file = state.config_path.as_deref().unwrap_or("~/.config/crosstail/config.toml");
     let config = format!("The configuration would be {file}; c writes a commented one.");
     let lines = [
         ("One screen over every store that your integrations log into.", theme.title),
@@ -20,8 +21,8 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
         ("", theme.text),
         (config.as_str(), theme.dim),
     ];
-    let top = area.y + area.height.saturating_sub(lines.len() as u16) / 3;
+    let top = area.y + area.height.saturating_sub(saturating_u16(lines.len())) / 3;
     for (row, (line, style)) in lines.iter().enumerate() {
-        put(buf, area.x + 4, top + row as u16, line, area.width.saturating_sub(5), *style);
+        put(buf, area.x + 4, top + saturating_u16(row), line, area.width.saturating_sub(5), *style);
     }
 }

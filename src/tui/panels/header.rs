@@ -1,4 +1,4 @@
-//! The first line: which sources, how they are, the time and its zone.
+//! The first line: the sources and their state, the time and its zone.
 
 use crate::app::{AppState, LineState};
 use crate::tui::text::{count, put, put_all, safe, width, zone};

@@ -5,6 +5,7 @@ use crate::tui::text::{SPARKS, ago, count, left, millis, put, put_all, right, sa
 use crate::tui::theme::Theme;
 use crate::tui::vitals;
 use crosstail_core::model::{Check, HealthState, Metric, Timestamp, Unit};
+use crosstail_core::number::{saturating_u16, saturating_usize};
 use crosstail_engine::insight::{Baseline, SystemHealth};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -23,16 +24,16 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
         put(buf, area.x + 2, area.y + 2, "no activity in this time", area.width, theme.dim);
         return;
     }
-    // As many as fit: the fewer there are, the more each has to say.
+    // Show as many systems as fit: the fewer, the more lines each gets.
     let wide = area.width >= WIDE;
     let most = if wide { 4 } else { 5 };
     let height = area.height.saturating_sub(1);
-    let systems = health.systems.len() as u16;
+    let systems = saturating_u16(health.systems.len());
     let rows = (height / systems.max(1)).clamp(2, most);
     let fitting = (height / rows).max(1) as usize;
     let first = (state.selected_line + 1).saturating_sub(fitting);
-    // What is left over goes to the worst.
-    let mut spare = height.saturating_sub(rows * systems.min(fitting as u16));
+    // Spare lines go to the worst systems.
+    let mut spare = height.saturating_sub(rows * systems.min(saturating_u16(fitting)));
     let mut y = area.y + 1;
     for (index, system) in health.systems.iter().enumerate().skip(first).take(fitting) {
         let extra = spare.min(most - rows);
@@ -44,11 +45,11 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
     }
 }
 
-/// Columns from which on latencies stand beside the rest, and all that they were beside them.
+/// Minimum widths for showing latencies in the same line, and the earlier latencies next to them.
 const WIDE: u16 = 112;
 const ROOMY: u16 = 136;
 
-/// The systems, and what is measured of them: beside where there is room, else below.
+/// The areas of the systems and of their vitals: side by side if there is room, else one below the other.
 fn divide(state: &AppState, area: Rect) -> (Rect, Option<Rect>) {
     if state.sources.iter().all(|source| source.vitals.is_empty()) {
         return (area, None);
@@ -63,7 +64,7 @@ fn divide(state: &AppState, area: Rect) -> (Rect, Option<Rect>) {
     (Rect { height: area.height - below, ..area }, Some(Rect { y, height: below, ..area }))
 }
 
-/// What is not well, then what belongs to the selected system, then the rest.
+/// The vitals: unhealthy checks first, then those of the selected system, then the rest.
 fn measured(state: &AppState, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let health = state.health.health.as_ref();
     let selected =
@@ -97,7 +98,7 @@ fn measured(state: &AppState, area: Rect, buf: &mut Buffer, theme: &Theme) {
     vitals::render("checks and metrics", &lines, area, buf, theme);
 }
 
-/// One system: its figures, why it is as it is, since when, what waits. As many of the lines as the area has.
+/// One system: its figures, the reason of its state, since when, and pending work; as many lines as the area has.
 fn panel(state: &AppState, system: &SystemHealth, selected: bool, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let wide = area.width >= WIDE;
     let name_style = if selected { theme.selected } else { theme.title };
@@ -113,11 +114,18 @@ fn panel(state: &AppState, system: &SystemHealth, selected: bool, area: Rect, bu
         let style = if system.state == HealthState::Healthy { theme.dim } else { theme.text };
         let alerts = alerts_of(state, &system.system);
         let why = why(system);
-        let room = if wide { inside.saturating_sub(system.spark.len() as u16 + 2) } else { inside };
+        let room = if wide { inside.saturating_sub(saturating_u16(system.spark.len()) + 2) } else { inside };
         let pieces = [(alerts.as_str(), theme.failure), (why.as_str(), style)];
         put_all(buf, area.x + 16, y, room, &pieces);
         if wide {
-            spark(&system.spark, area.right().saturating_sub(system.spark.len() as u16 + 1), y, area, buf, theme);
+            spark(
+                &system.spark,
+                area.right().saturating_sub(saturating_u16(system.spark.len()) + 1),
+                y,
+                area,
+                buf,
+                theme,
+            );
         }
         y += 1;
     }
@@ -126,7 +134,7 @@ fn panel(state: &AppState, system: &SystemHealth, selected: bool, area: Rect, bu
     }
 }
 
-/// Name, state, rate, success and, where there is room, latencies.
+/// Name, state, rate, success and, if there is room, latencies.
 pub(super) fn headline(system: &SystemHealth, name_style: Style, area: Rect, buf: &mut Buffer, theme: &Theme) {
     if area.height == 0 {
         return;
@@ -165,7 +173,7 @@ fn quantiles(system: &SystemHealth) -> String {
     format!("p50 {}  p95 {}  p99 {}", of(0.5), of(0.95), of(0.99))
 }
 
-/// The same, and what they were: all three where there is room, else p95.
+/// Current and earlier latencies: all three if there is room, else p95.
 fn latencies(system: &SystemHealth, width: u16) -> String {
     let (before, against) = &system.latencies_before;
     if before.count() < 10 {
@@ -193,9 +201,10 @@ pub(super) fn alerts_of(state: &AppState, system: &str) -> String {
     state.alerting.alerts.firing().filter(of).map(one).collect()
 }
 
-/// The reason of its state, and its errors by kind.
+/// The reason of the state, and errors by kind.
 pub(super) fn why(system: &SystemHealth) -> String {
-    let errors = system.errors.iter().take(5).map(|(kind, n)| format!("{} ×{}", safe(kind), count(*n as usize)));
+    let errors =
+        system.errors.iter().take(5).map(|(kind, n)| format!("{} ×{}", safe(kind), count(saturating_usize(*n))));
     let mut parts: Vec<String> = Vec::new();
     if !system.reason.is_empty() {
         parts.push(safe(&system.reason));
@@ -204,7 +213,7 @@ pub(super) fn why(system: &SystemHealth) -> String {
     if parts.is_empty() { "no failures".to_owned() } else { parts.join(" · ") }
 }
 
-/// When it last went well and badly, and what waits.
+/// The last success and failure, and pending work.
 pub(super) fn when(state: &AppState, system: &SystemHealth) -> String {
     let since = |at: Timestamp| ago(state.now.since_us(at));
     let last = |what: &str, at: Option<Timestamp>| {
@@ -215,7 +224,7 @@ pub(super) fn when(state: &AppState, system: &SystemHealth) -> String {
         parts.push(format!("{} to retry, oldest {}", system.pending, since(oldest)));
     }
     if system.figures.open > 0 {
-        parts.push(format!("{} in progress", count(system.figures.open as usize)));
+        parts.push(format!("{} in progress", count(saturating_usize(system.figures.open))));
     }
     let backlog = backlog(state, &system.system);
     if backlog > 0.0 {
@@ -224,7 +233,7 @@ pub(super) fn when(state: &AppState, system: &SystemHealth) -> String {
     parts.join(" · ")
 }
 
-/// What waits in queues and topics of a system, as the sources measure it.
+/// Messages waiting in a system's queues and topics, as measured by the sources.
 fn backlog(state: &AppState, system: &str) -> f64 {
     let metrics = state.sources.iter().flat_map(|source| &source.vitals.metrics);
     let of = |metric: &&Metric| {
@@ -235,20 +244,20 @@ fn backlog(state: &AppState, system: &str) -> f64 {
     metrics.filter(of).filter_map(|metric| metric.value).sum()
 }
 
-/// Activities a second, or a minute where they are few.
+/// Activities per second, or per minute if there are few.
 fn rate(per_second: f64) -> String {
     if per_second >= 1.0 { format!("{per_second:.1}/s") } else { format!("{:.1}/min", per_second * 60.0) }
 }
 
-/// Columns of activities, red where some failed.
+/// A sparkline of activities, red where some failed.
 pub(super) fn spark(columns: &[(u64, u64)], x: u16, y: u16, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let most = columns.iter().map(|(total, _)| *total).max().unwrap_or(0).max(1);
-    // Where there is too little room, the newest are shown.
+    // If there is too little room, show the newest.
     let left_out = columns.len().saturating_sub(area.right().saturating_sub(x) as usize);
     for (index, (total, failed)) in columns.iter().skip(left_out).enumerate() {
-        let at = x + index as u16;
+        let at = x + saturating_u16(index);
         let style: Style = if *failed > 0 { theme.failure } else { theme.accent };
-        let symbol = if *total == 0 { " " } else { SPARKS[((total * 7) / most) as usize] };
+        let symbol = if *total == 0 { " " } else { SPARKS[saturating_usize((total * 7) / most)] };
         put(buf, at, y, symbol, 1, style);
     }
 }

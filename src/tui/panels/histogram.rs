@@ -3,6 +3,7 @@
 use crate::app::{AppState, Focus};
 use crate::tui::text::{duration, put, right, width};
 use crate::tui::theme::Theme;
+use crosstail_core::number::{saturating_i64, saturating_u16, saturating_u32, saturating_u64};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Style};
@@ -27,11 +28,12 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
     };
     let without_colours = theme.bar_failure.fg.is_none_or(|colour| colour == Color::Reset);
     for (column, bucket) in data.buckets.iter().enumerate() {
-        let scaled = |n: u32| if n == 0 { 0 } else { (u64::from(n) * u64::from(full) / u64::from(most)).max(1) as u32 };
+        let scaled =
+            |n: u32| if n == 0 { 0 } else { saturating_u32((u64::from(n) * u64::from(full) / u64::from(most)).max(1)) };
         let total = scaled(bucket.total);
         let failed = scaled(bucket.failed).min(total);
         let bar = if chosen(column) { theme.bar_chosen } else { theme.bar };
-        let x = area.x + 1 + column as u16;
+        let x = area.x + 1 + saturating_u16(column);
         for row in 0..rows {
             let base = u32::from(rows - 1 - row) * 8;
             let (t, f) = (total.saturating_sub(base).min(8) as usize, failed.saturating_sub(base).min(8) as usize);
@@ -40,7 +42,7 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
                 (0, _) => (if chosen(column) && row == rows - 1 { "▁" } else { " " }, foreground(theme.bar_chosen)),
                 (t, 0) => (EIGHTHS[t], foreground(bar)),
                 (t, f) if f >= t => (if without_colours { "▒" } else { EIGHTHS[f] }, foreground(theme.bar_failure)),
-                // The failures end in this cell: the rest of the column is the background.
+                // The failures end in this cell: the total is its background.
                 (_, f) => (EIGHTHS[f], Style { bg: bar.bg, ..theme.bar_failure }),
             };
             put(buf, x, area.y + row, symbol, 1, style);
@@ -59,7 +61,7 @@ fn axis(state: &AppState, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let line = "─".repeat(area.width.saturating_sub(2) as usize);
     put(buf, area.x + 1, y, &line, area.width, theme.border);
     let columns = data.buckets.len();
-    let long = data.width_us * columns as i64 > 36 * 3_600_000_000;
+    let long = data.width_us * saturating_i64(columns) > 36 * 3_600_000_000;
     let format = if long {
         " %m-%d %H:%M "
     } else if data.width_us < 1_000_000 {
@@ -69,16 +71,17 @@ fn axis(state: &AppState, area: Rect, buf: &mut Buffer, theme: &Theme) {
     };
     let step = (columns / 6).max(16);
     for column in (step..columns.saturating_sub(12)).step_by(step) {
-        let at = data.start.plus_us(data.width_us * column as i64).utc().with_timezone(&state.zone);
-        put(buf, area.x + 1 + column as u16, y, &at.format(format).to_string(), 14, theme.dim);
+        let at = data.start.plus_us(data.width_us * saturating_i64(column)).utc().with_timezone(&state.zone);
+        put(buf, area.x + 1 + saturating_u16(column), y, &at.format(format).to_string(), 14, theme.dim);
     }
     let note = if state.focus == Focus::Histogram {
         let bucket = data.buckets.get(state.histogram.cursor).copied().unwrap_or_default();
-        let at = data.start.plus_us(data.width_us * state.histogram.cursor as i64).utc().with_timezone(&state.zone);
+        let at =
+            data.start.plus_us(data.width_us * saturating_i64(state.histogram.cursor)).utc().with_timezone(&state.zone);
         let hint = if state.histogram.mark.is_some() { "⏎ narrows" } else { "⏎ range" };
         format!(" {} · {} of {} failed · {hint} ", at.format("%m-%d %H:%M:%S"), bucket.failed, bucket.total)
     } else {
-        format!(" {} a column ", duration(data.width_us.max(0) as u64))
+        format!(" {} a column ", duration(saturating_u64(data.width_us)))
     };
     let room = width(&note);
     put(

@@ -1,4 +1,4 @@
-//! The list: a line an activity.
+//! The list: one line per activity.
 
 use crate::app::{AppState, COLUMNS, Focus};
 use crate::tui::layout::PanelAreas;
@@ -6,12 +6,13 @@ use crate::tui::text::{ago, arrow, clock, day, duration, glyph, left, put, right
 use crate::tui::theme::Theme;
 use crosstail_core::filter::Field;
 use crosstail_core::model::{Activity, Kind, Status};
+use crosstail_core::number::{saturating_u16, saturating_u64};
 use crosstail_engine::store::Row;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-/// The columns and how wide they are; 0 where there is no room.
+/// Widths of the columns; 0 if there is no room.
 struct Columns {
     time: u16,
     system: u16,
@@ -31,7 +32,7 @@ impl Columns {
             50..70 => (4, 8, 0),
             _ => (4, 8, 4),
         };
-        // Mark, status and direction take 5, every column one more behind it.
+        // Mark, status and direction take 5 columns; each of the others has a space after it.
         let taken = 5 + [time, system, http, took, tries].iter().filter(|w| **w > 0).map(|w| w + 1).sum::<u16>();
         let rest = width.saturating_sub(taken + 1);
         let what = if rest > 30 { (rest * 45 / 100).clamp(20, 44) } else { rest };
@@ -47,14 +48,14 @@ pub(in crate::tui) fn render(state: &AppState, places: &PanelAreas, buf: &mut Bu
     let columns = Columns::of(area.width);
     let rows = places.rows();
     let visible = state.list.visible(&state.store);
-    // Times are of the day of the last line, which the header names where it is not today.
+    // Times are of the last line's day, which the header names if it is not today.
     let day = visible.last().map_or_else(|| day(state, state.now), |row| day(state, state.store.started(*row)));
     if rows.y > area.y {
         header(state, area, day, &columns, buf, theme);
     }
     let current = state.list.current(&state.store);
     for (line, row) in visible.iter().enumerate() {
-        let area = Rect { y: rows.y + line as u16, height: 1, ..rows };
+        let area = Rect { y: rows.y + saturating_u16(line), height: 1, ..rows };
         activity(state, *row, Some(*row) == current, day, area, &columns, buf, theme);
     }
     if visible.is_empty() {
@@ -153,7 +154,7 @@ fn activity(
     cell(&http, columns.http, true, if bad_code { theme.failure } else { theme.dim });
     let took = match (a.took_us(), a.status) {
         (Some(us), _) => duration(us),
-        (None, Some(Status::InProgress)) => duration(state.now.since_us(a.started_at).max(0) as u64),
+        (None, Some(Status::InProgress)) => duration(saturating_u64(state.now.since_us(a.started_at))),
         _ => "–".to_owned(),
     };
     let slow = a.took_us().is_some_and(|us| us >= 5_000_000);
@@ -167,7 +168,7 @@ fn activity(
     let message = a.error.as_ref().or(a.message.as_ref()).map(|text| safe(text)).unwrap_or_default();
     let message =
         if a.status == Some(Status::InProgress) && a.error.is_none() { "in progress".to_owned() } else { message };
-    // A log line's text stands in the column before.
+    // The text of a log line is in the column before.
     let message = if message == shown { String::new() } else { message };
     let usage = [a.cpu_percent.map(|cpu| format!("cpu {cpu:.0} %")), a.memory_mb.map(|mb| format!("{mb:.0} MB"))];
     let usage = usage.into_iter().flatten().collect::<Vec<_>>().join(" ");
@@ -175,7 +176,7 @@ fn activity(
     cell(&message, columns.message, false, if failed { theme.text } else { theme.dim });
 }
 
-/// What was done: method and endpoint, or kind and operation, or the message.
+/// What the activity did: method and endpoint, or kind and operation, or the message.
 pub(in crate::tui) fn what(a: &Activity) -> String {
     let operation = a.operation.as_deref();
     match (a.method.as_deref(), a.endpoint.as_deref(), a.kind) {
@@ -193,7 +194,7 @@ pub(in crate::tui) fn what(a: &Activity) -> String {
     }
 }
 
-/// Why nothing is shown, and what to do.
+/// Draws why the list is empty, and what to do.
 fn empty(state: &AppState, area: Rect, buf: &mut Buffer, theme: &Theme) {
     use crosstail_source::pump::SourceState as Source;
     let loading = state.sources.iter().any(|s| matches!(s.state, Source::Connecting | Source::Loading));
@@ -202,7 +203,7 @@ fn empty(state: &AppState, area: Rect, buf: &mut Buffer, theme: &Theme) {
         for source in &state.sources {
             let doing = match &source.state {
                 Source::Connecting => "connecting".to_owned(),
-                Source::Loading => format!("reading, {} so far", source.received),
+                Source::Loading => format!("loading, {} so far", source.received),
                 Source::Live => "live".to_owned(),
                 Source::Waiting { error, .. } | Source::Failed { error } => safe(error),
                 Source::Ended => "ended".to_owned(),
@@ -216,13 +217,13 @@ fn empty(state: &AppState, area: Rect, buf: &mut Buffer, theme: &Theme) {
         });
         lines.extend(errors);
         if lines.is_empty() {
-            lines.push("nothing yet; what comes is shown as it comes".to_owned());
+            lines.push("nothing yet; activities appear here as they arrive".to_owned());
         }
     } else {
-        lines.push("nothing that this filter keeps".to_owned());
+        lines.push("nothing matches this filter".to_owned());
         lines.push("[ goes back, backspace shows everything".to_owned());
     }
     for (row, line) in lines.iter().enumerate() {
-        put(buf, area.x + 2, area.y + 1 + row as u16, line, area.width.saturating_sub(2), theme.dim);
+        put(buf, area.x + 2, area.y + 1 + saturating_u16(row), line, area.width.saturating_sub(2), theme.dim);
     }
 }

@@ -1,4 +1,4 @@
-//! The panels: one file each, drawn from the state.
+//! The panels, one file each. Each draws itself from the state.
 
 pub(super) mod alerts;
 pub(super) mod contrast;

@@ -4,6 +4,7 @@ use crate::app::AppState;
 use crate::tui::text::{ago, count, left, put, put_all, right, safe};
 use crate::tui::theme::Theme;
 use crate::tui::vitals;
+use crosstail_core::number::{saturating_u16, saturating_usize};
 use crosstail_source::pump::SourceState as Source;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -20,17 +21,17 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
         if area.width < 112 { "" } else { "what it is" }
     );
     put(buf, area.x + 1, area.y, &head, area.width, theme.dim);
-    // Below the list: what the selected source tells of the things behind it.
+    // Below the list: the vitals of the selected source.
     let mut area = area;
     if let Some(source) = state.sources.get(state.selected_line).filter(|source| !source.vitals.is_empty()) {
-        let listed = (1 + state.sources.len() as u16 * 2).min(area.height / 2);
+        let listed = (1 + saturating_u16(state.sources.len()) * 2).min(area.height / 2);
         let below = Rect { y: area.y + listed, height: area.height - listed, ..area };
         area.height = listed;
         let lines = vitals::lines(source.vitals.checks.iter().map(|check| (check, None)), &source.vitals.metrics);
         vitals::render(&safe(&source.name), &lines, below, buf, theme);
     }
     for (index, source) in state.sources.iter().enumerate() {
-        let y = area.y + 1 + index as u16 * 2;
+        let y = area.y + 1 + saturating_u16(index) * 2;
         if y + 1 >= area.bottom() {
             return;
         }
@@ -49,9 +50,9 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
         let name_style = if index == state.selected_line { theme.selected } else { theme.title };
         let figures = format!(
             " {} {} {} {}  ",
-            right(&count(source.received as usize), 11),
-            right(&count(source.late as usize), 7),
-            right(&count(source.dropped as usize), 8),
+            right(&count(saturating_usize(source.received)), 11),
+            right(&count(saturating_usize(source.late)), 7),
+            right(&count(saturating_usize(source.dropped)), 8),
             right(&newest, 10)
         );
         put_all(
@@ -72,16 +73,16 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
         let ahead = source.probe.as_ref().and_then(|probe| probe.clock_ahead_us).filter(|us| us.abs() >= 2_000_000);
         let ahead = ahead.map(|us| {
             let way = if us > 0 { "ahead of" } else { "behind" };
-            format!("its clock is {} {way} ours · ", ago(us.abs()))
+            format!("its clock is {} {way} this machine's · ", ago(us.abs()))
         });
         let said = match &source.state {
             Source::Waiting { until, error } => {
-                Some(format!("{}; again in {} s", safe(error), until.since_us(state.now).max(0) / 1_000_000))
+                Some(format!("{}; retrying in {} s", safe(error), until.since_us(state.now).max(0) / 1_000_000))
             }
             Source::Failed { error } => Some(safe(error)),
             _ => source.last_notice.as_deref().map(safe),
         };
-        // Where it does not fit beside the figures, what the source is has the line below.
+        // If there is no room next to the figures, server and schema go on the line below.
         let what = if narrow && !probe.is_empty() { format!("{} · ", safe(&probe)) } else { String::new() };
         let said = what + &ahead.unwrap_or_default() + &said.unwrap_or_default();
         let said = said.trim_end_matches(" · ").to_owned();

@@ -1,8 +1,9 @@
-//! The status line: following or not, late and dropped records, messages.
+//! The status line: following or paused, late and dropped records, notices.
 
 use crate::app::{AppState, Loadable};
 use crate::tui::text::{count, fit, put, put_all, safe, width};
 use crate::tui::theme::Theme;
+use crosstail_core::number::saturating_usize;
 use crosstail_source::pump::SourceState as Source;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -13,9 +14,9 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
     }
     let late: u64 = state.sources.iter().map(|s| s.late).sum();
     let dropped: u64 = state.sources.iter().map(|s| s.dropped).sum();
-    let mut right = format!("{} late · {} dropped ", count(late as usize), count(dropped as usize));
+    let mut right = format!("{} late · {} dropped ", count(saturating_usize(late)), count(saturating_usize(dropped)));
     if state.toggles.rate {
-        right = format!("{} B/s · {right}", count(state.bytes_per_second as usize));
+        right = format!("{} B/s · {right}", count(saturating_usize(state.bytes_per_second)));
     }
     let right_at = area.right().saturating_sub(width(&right));
     put(buf, right_at, area.y, &right, area.width, if dropped > 0 { theme.failure } else { theme.dim });
@@ -27,7 +28,7 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
     let waiting = state.sources.iter().find_map(|source| match &source.state {
         Source::Waiting { until, error } => {
             let left = until.since_us(state.now).max(0) / 1_000_000;
-            Some(format!("{}: {}; again in {left} s", safe(&source.name), safe(error)))
+            Some(format!("{}: {}; retrying in {left} s", safe(&source.name), safe(error)))
         }
         Source::Failed { error } => Some(safe(error)),
         _ => None,
@@ -41,7 +42,7 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
     let (text, style) = if opening {
         ("loading the payload".to_owned(), theme.pending)
     } else if state.list.pinned.is_some() {
-        (format!("⏸ paused · +{unseen} new · space goes on"), theme.warning)
+        (format!("⏸ paused · +{unseen} new · space resumes"), theme.warning)
     } else if state.list.follow {
         ("▼ following · space pauses".to_owned(), theme.dim)
     } else {

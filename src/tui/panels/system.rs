@@ -1,4 +1,4 @@
-//! One system: figures, endpoints, errors by kind, response times and how they go over time, what it says of itself.
+//! One system: figures, endpoints, errors by kind, response times and their course, and what it reports about itself.
 
 use super::detail::overview::about_system;
 use super::health::{alerts_of, headline, when, why};
@@ -6,6 +6,7 @@ use crate::app::{AppState, Heatmap, Section, SystemLine, SystemView};
 use crate::tui::text::{SPARKS, ago, clock, count, day, fit, left, millis, put, put_all, right, safe};
 use crate::tui::theme::Theme;
 use crosstail_core::model::{Check, Figures};
+use crosstail_core::number::{saturating_u16, saturating_usize, truncated_usize};
 use crosstail_engine::insight::SystemHealth;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -50,7 +51,7 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
         heat(state, &view.heat, rest, buf, theme);
         return;
     }
-    // One below the other, from the section on that the cursor is in.
+    // Sections one below the other, starting with the one that contains the cursor.
     let sections = [Section::Endpoints, Section::Errors, Section::Spans, Section::Active];
     let current = view.entries.get(state.selected_line).map_or(Section::Endpoints, |entry| entry.section);
     let first = sections.iter().position(|section| *section == current).unwrap_or(0);
@@ -62,12 +63,12 @@ pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, the
     trend(state, view, rest, buf, theme);
 }
 
-/// Over everything in the window, what is still open too: as the stores' own views count.
+/// Figures of the window. Open activities count, too, as in the stores' own views.
 fn whole(system: &SystemHealth) -> String {
     let of = &system.figures;
     let percent = 100.0 * of.succeeded as f64 / of.count.max(1) as f64;
     let parts = [
-        Some(format!("{} in all", count(of.count as usize))),
+        Some(format!("{} in all", count(saturating_usize(of.count)))),
         (of.succeeded > 0).then(|| format!("{percent:.2} % successful")),
         of.latencies.mean_ms().map(|ms| format!("{ms:.2} ms on average")),
         of.cpu.value().map(|cpu| format!("cpu {cpu:.1} %")),
@@ -76,7 +77,7 @@ fn whole(system: &SystemHealth) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
-/// What the system says of itself: its checks, and its entry in the stores' configuration.
+/// What the system reports about itself: its checks, and its entry in the stores' configuration.
 fn self_reported(state: &AppState, system: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let own = |check: &&Check| check.system.as_deref().is_some_and(|of| of.eq_ignore_ascii_case(system));
@@ -89,7 +90,7 @@ fn self_reported(state: &AppState, system: &str) -> Vec<String> {
     lines
 }
 
-/// A section with its title; gives the rows used.
+/// Draws a section with its title; returns the number of rows used.
 fn table(state: &AppState, view: &SystemView, section: Section, area: Rect, buf: &mut Buffer, theme: &Theme) -> u16 {
     if area.height < 2 {
         return 0;
@@ -106,7 +107,7 @@ fn table(state: &AppState, view: &SystemView, section: Section, area: Rect, buf:
         Section::Errors => "   count   last        ",
         Section::Spans => "   count",
     };
-    let name = area.width.saturating_sub(3 + figures.len() as u16).min(60);
+    let name = area.width.saturating_sub(3 + saturating_u16(figures.len())).min(60);
     let name = if section == Section::Spans { 16 } else { name };
     put_all(buf, area.x + 1, area.y, area.width, &[(&left(title, name + 1), theme.title), (figures, theme.dim)]);
     if entries.is_empty() {
@@ -128,13 +129,14 @@ fn table(state: &AppState, view: &SystemView, section: Section, area: Rect, buf:
             Section::Endpoints | Section::Active => figures_line(of, x, y, room, buf, theme),
             Section::Errors => {
                 let last = clock(state, entry.last, day(state, state.now));
-                let text = format!("{}   {}", right(&count(of.count as usize), 8), fit(&last, 12));
+                let text = format!("{}   {}", right(&count(saturating_usize(of.count)), 8), fit(&last, 12));
                 put(buf, x, y, &text, room, theme.failure);
             }
             Section::Spans => {
                 let share = 100.0 * of.count as f64 / all.max(1) as f64;
-                let bar = "█".repeat((share / 100.0 * f64::from(room.saturating_sub(20))).round() as usize);
-                let counts = format!("{} {} ", right(&count(of.count as usize), 8), right(&format!("{share:.0} %"), 6));
+                let bar = "█".repeat(truncated_usize((share / 100.0 * f64::from(room.saturating_sub(20))).round()));
+                let counts =
+                    format!("{} {} ", right(&count(saturating_usize(of.count)), 8), right(&format!("{share:.0} %"), 6));
                 put_all(buf, x, y, room, &[(&counts, theme.text), (&bar, theme.accent)]);
             }
         }
@@ -146,9 +148,9 @@ fn table(state: &AppState, view: &SystemView, section: Section, area: Rect, buf:
 fn figures_line(of: &Figures, x: u16, y: u16, room: u16, buf: &mut Buffer, theme: &Theme) {
     let success = of.success_rate().map_or_else(|| "–".to_owned(), |percent| format!("{percent:.1} %"));
     let q = |q| right(&millis(of.latencies.quantile_ms(q)), 8);
-    let failed = right(&count(of.failed as usize), 8);
+    let failed = right(&count(saturating_usize(of.failed)), 8);
     let pieces = [
-        (right(&count(of.count as usize), 8), theme.text),
+        (right(&count(saturating_usize(of.count)), 8), theme.text),
         (failed, if of.failed > 0 { theme.failure } else { theme.dim }),
         (right(&success, 10), theme.text),
         (format!("{}{}", q(0.5), q(0.95)), theme.text),
@@ -157,7 +159,7 @@ fn figures_line(of: &Figures, x: u16, y: u16, room: u16, buf: &mut Buffer, theme
     put_all(buf, x, y, room, &pieces);
 }
 
-/// Throughput, and the share of failures, by column of time.
+/// Throughput and error rate over time.
 fn trend(state: &AppState, view: &SystemView, area: Rect, buf: &mut Buffer, theme: &Theme) {
     if area.height < 3 || area.width < 40 {
         return;
@@ -169,8 +171,8 @@ fn trend(state: &AppState, view: &SystemView, area: Rect, buf: &mut Buffer, them
     put(buf, area.x + 1, area.y, "throughput and error rate over time", area.width, theme.title);
     let columns = view.trend.iter().take((area.width - 26) as usize);
     for (index, (n, finished, failed)) in columns.enumerate() {
-        let x = area.x + 2 + index as u16;
-        let height = |part: f64| SPARKS[(part * 7.0).round().clamp(0.0, 7.0) as usize];
+        let x = area.x + 2 + saturating_u16(index);
+        let height = |part: f64| SPARKS[truncated_usize((part * 7.0).round().clamp(0.0, 7.0))];
         if *n > 0 {
             put(buf, x, area.y + 1, height(*n as f64 / most.max(1) as f64), 1, theme.accent);
         }
@@ -178,12 +180,12 @@ fn trend(state: &AppState, view: &SystemView, area: Rect, buf: &mut Buffer, them
             put(buf, x, area.y + 2, height(*failed as f64 / (*finished).max(1) as f64), 1, theme.failure);
         }
     }
-    let x = area.x + 4 + view.trend.len().min((area.width - 26) as usize) as u16;
+    let x = area.x + 4 + saturating_u16(view.trend.len().min((area.width - 26) as usize));
     put(buf, x, area.y + 1, &format!("up to {:.1}/min", most as f64 / minutes), 22, theme.dim);
     put(buf, x, area.y + 2, &format!("up to {worst:.0} % failed"), 22, theme.dim);
 }
 
-/// Response times over time: the darker, the more.
+/// A heat map of response times over time.
 fn heat(state: &AppState, heat: &Heatmap, area: Rect, buf: &mut Buffer, theme: &Theme) {
     const SHADES: [&str; 5] = [" ", "░", "▒", "▓", "█"];
     let used = |row: usize| heat.columns.iter().any(|column| column[row] > 0);
@@ -198,18 +200,18 @@ fn heat(state: &AppState, heat: &Heatmap, area: Rect, buf: &mut Buffer, theme: &
     let window = ago(state.health.window_us());
     put(buf, area.x + 1, area.y, &format!("response times over the last {window}"), area.width, theme.title);
     let most = heat.columns.iter().flatten().copied().max().unwrap_or(1).max(1);
-    // The slowest at the top; where there is too little room, the fastest ones are left out.
+    // The slowest at the top. If there is too little room, the fastest are omitted.
     let shown = (lowest..=highest).rev().take((area.height - 1) as usize);
     for (line, row) in shown.enumerate() {
-        let y = area.y + 1 + line as u16;
+        let y = area.y + 1 + saturating_u16(line);
         let label = format!("≥ {}", millis(Some(Heatmap::begins_us(row) as f64 / 1e3)));
         put(buf, area.x + 1, y, &right(&label, 10), 10, theme.dim);
         for (index, column) in heat.columns.iter().enumerate() {
-            let x = area.x + 12 + index as u16;
+            let x = area.x + 12 + saturating_u16(index);
             if column[row] > 0 && x < area.right() {
-                // By the logarithm: one slow call among thousands is seen, too.
+                // On a logarithmic scale, so that one slow call among thousands is visible.
                 let shade = 1.0 + 3.0 * f64::from(column[row]).ln() / f64::from(most).ln().max(1.0);
-                put(buf, x, y, SHADES[(shade as usize).clamp(1, 4)], 1, theme.accent);
+                put(buf, x, y, SHADES[truncated_usize(shade).clamp(1, 4)], 1, theme.accent);
             }
         }
     }

@@ -1,6 +1,6 @@
-//! A command of the shell: the notification as JSON on its standard input, its main facts in the environment.
+//! A shell command: receives the notification as JSON on standard input, its main facts as environment variables.
 
-use super::super::outbox::Notification;
+use super::super::notification::Notification;
 use std::process::Stdio;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
@@ -22,7 +22,7 @@ pub(super) async fn run(command: &str, notification: &Notification) -> Result<()
         .spawn()
         .map_err(|error| error.to_string())?;
     if let Some(mut stdin) = child.stdin.take() {
-        // A command that does not read it has taken it all the same.
+        // A command need not read its input to accept the notification.
         let _ = stdin.write_all(text.as_bytes()).await;
     }
     let output = child.wait_with_output().await.map_err(|error| error.to_string())?;
@@ -31,5 +31,5 @@ pub(super) async fn run(command: &str, notification: &Notification) -> Result<()
     }
     let said = String::from_utf8_lossy(&output.stderr);
     let last = said.lines().last().unwrap_or_default();
-    Err(format!("it ended with {}: {}", output.status, crosstail_core::model::visible_line(last)))
+    Err(format!("the command failed with {}: {}", output.status, crosstail_core::model::visible_line(last)))
 }

@@ -1,6 +1,6 @@
-//! E-mail by SMTP (RFC 5321), with TLS from the start, by STARTTLS, or, where that is asked for, without.
+//! E-mail by SMTP (RFC 5321) with TLS from the start, with STARTTLS, or, if the address asks for it, without encryption.
 
-use super::super::outbox::Notification;
+use super::super::notification::Notification;
 use crate::config::ChannelEntry;
 use anyhow::{Context as _, bail};
 use crosstail_engine::insight::alerting::{Severity, Transition, group_text};
@@ -11,7 +11,7 @@ use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use maud::html;
 
-/// A server, and who writes to whom.
+/// A mail server with a sender and recipients.
 #[derive(Clone)]
 pub struct Mail {
     transport: AsyncSmtpTransport<Tokio1Executor>,
@@ -20,24 +20,26 @@ pub struct Mail {
 }
 
 impl Mail {
-    /// As configured: `smtp = "smtps://host"` (TLS from the start), `"smtp://host"` (STARTTLS), `"smtp+plain://host"`.
+    /// From the configuration: `smtp = "smtps://host"` (TLS from the start), `"smtp://host"` (STARTTLS), `"smtp+plain://host"`.
     pub(super) fn new(entry: &ChannelEntry) -> anyhow::Result<Self> {
-        let server = entry.smtp.as_deref().context("smtp is missing: smtps://host, smtp://host:587")?;
-        let (scheme, rest) = server.split_once("://").context("smtp: write smtps://host, smtp://host:587")?;
+        let server = entry.smtp.as_deref().context("smtp is missing: set it to smtps://host or smtp://host:587")?;
+        let (scheme, rest) = server.split_once("://").context("smtp: write it as smtps://host or smtp://host:587")?;
         let host = rest.trim_end_matches('/');
         let (host, port) = match host.rsplit_once(':') {
-            Some((host, port)) => (host, Some(port.parse::<u16>().context("smtp: the port is no number")?)),
+            Some((host, port)) => (host, Some(port.parse::<u16>().context("smtp: the port is not a number")?)),
             None => (host, None),
         };
         let mut builder = match scheme {
             "smtps" => AsyncSmtpTransport::<Tokio1Executor>::relay(host)?,
             "smtp" => AsyncSmtpTransport::<Tokio1Executor>::starttls_relay(host)?,
             "smtp+plain" => AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host),
-            other => bail!("smtp: no scheme '{other}'; there are smtps, smtp (STARTTLS), smtp+plain (not encrypted)"),
+            other => {
+                bail!("smtp: no scheme '{other}'; the schemes are smtps, smtp (STARTTLS), smtp+plain (not encrypted)")
+            }
         };
         if let Some(path) = entry.ca.as_ref().filter(|_| scheme != "smtp+plain") {
             let pem = std::fs::read(path).with_context(|| format!("ca: {}", path.display()))?;
-            let root = Certificate::from_pem(&pem).context("ca: no certificate in PEM")?;
+            let root = Certificate::from_pem(&pem).context("ca: the file contains no PEM certificate")?;
             let parameters = TlsParameters::builder(host.to_owned()).add_root_certificate(root).build()?;
             builder = builder.tls(if scheme == "smtps" { Tls::Wrapper(parameters) } else { Tls::Required(parameters) });
         }
@@ -51,8 +53,9 @@ impl Mail {
             let password = entry.password()?.context("password_env, password_file or password_command is missing")?;
             builder = builder.credentials(Credentials::new(user.clone(), password));
         }
-        let mailbox =
-            |key: &str, text: &str| text.parse::<Mailbox>().with_context(|| format!("{key}: '{text}' is no address"));
+        let mailbox = |key: &str, text: &str| {
+            text.parse::<Mailbox>().with_context(|| format!("{key}: '{text}' is not an e-mail address"))
+        };
         let from = mailbox("from", entry.from.as_deref().context("from is missing")?)?;
         let to = entry.to.iter().map(|to| mailbox("to", to)).collect::<Result<Vec<_>, _>>()?;
         if to.is_empty() {
@@ -74,7 +77,7 @@ impl Mail {
         let mut builder = Message::builder()
             .from(self.from.clone())
             .subject(format!("{sign} {}", notification.headline()))
-            // A repetition is the same message.
+            // The same id for a repetition, so that mail servers recognise it.
             .message_id(Some(format!("<{}@crosstail>", notification.id)));
         for to in &self.to {
             builder = builder.to(to.clone());
@@ -94,7 +97,7 @@ fn text(notification: &Notification) -> String {
     text
 }
 
-/// The page as document 002 builds it, in the severity's colour.
+/// The HTML body as HaloPSA builds it (docs/reference/halopsa.md), in the severity's colour.
 fn page(notification: &Notification) -> String {
     let colour = match (notification.transition, notification.severity) {
         (Transition::Resolved, _) => "#28a745",

@@ -1,12 +1,13 @@
 //! Slack and webhooks: JSON by POST.
 
-use super::super::outbox::Notification;
+use super::super::notification::Notification;
 use anyhow::Context as _;
 use crosstail_engine::insight::alerting::{Severity, Transition};
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// Slack's message as document 002 builds it: a headline, and an attachment with the severity's colour.
+/// Slack's message as HaloPSA builds it (docs/reference/halopsa.md): a headline, and an attachment with the severity's
+/// colour.
 pub(super) fn slack(notification: &Notification) -> Value {
     let (sign, color) = match (notification.transition, notification.severity) {
         (Transition::Resolved, _) => ("✅", "good"),
@@ -14,7 +15,7 @@ pub(super) fn slack(notification: &Notification) -> Value {
         (Transition::Firing, Severity::Warning) => ("🚨", "warning"),
         (Transition::Firing, Severity::Info) => ("ℹ️", "good"),
     };
-    // Slack's own marks (https://api.slack.com/reference/surfaces/formatting#escaping).
+    // Escapes of Slack's markup (https://api.slack.com/reference/surfaces/formatting#escaping).
     let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let reasons = notification.reasons().iter().map(|reason| escaped(reason)).collect::<Vec<_>>().join("\n");
     json!({
@@ -30,7 +31,7 @@ pub(super) fn slack(notification: &Notification) -> Value {
     })
 }
 
-/// A receiver: its address, its headers, and the way to it.
+/// An HTTP client for one address, with the headers to send.
 #[derive(Clone)]
 pub struct WebhookClient {
     client: reqwest::Client,
@@ -39,22 +40,24 @@ pub struct WebhookClient {
 }
 
 impl WebhookClient {
-    /// A receiver whose certificate is of the system's roots, or of those in a PEM file.
+    /// Accepts certificates by the system's roots, and by those in the PEM file `ca`.
     pub(super) fn new(url: reqwest::Url, headers: Vec<(String, String)>, ca: Option<&Path>) -> anyhow::Result<Self> {
         let mut builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
         if let Some(path) = ca {
             let pem = std::fs::read(path).with_context(|| format!("ca: {}", path.display()))?;
-            for root in reqwest::Certificate::from_pem_bundle(&pem).context("ca: no certificate in PEM")? {
+            for root in
+                reqwest::Certificate::from_pem_bundle(&pem).context("ca: the file contains no PEM certificate")?
+            {
                 builder = builder.add_root_certificate(root);
             }
         }
         Ok(Self { client: builder.build()?, url, headers })
     }
 
-    /// Posts JSON. The same notification has the same key, so that a receiver can tell a repetition.
+    /// Posts JSON. A repetition has the same `Idempotency-Key`, so that the receiver recognises it.
     pub(super) async fn post(&self, body: Value, notification: &Notification) -> Result<(), String> {
         let said = |error: reqwest::Error| {
-            // Without the address, which may be a secret.
+            // Omit the address: it may be a secret.
             let error = error.without_url();
             let cause = std::iter::successors(std::error::Error::source(&error), |error| error.source()).last();
             cause.map_or_else(|| error.to_string(), ToString::to_string)

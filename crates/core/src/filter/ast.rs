@@ -3,26 +3,26 @@
 use super::{Field, ValueType};
 use std::ops::Range;
 
-/// A filter's tree.
+/// A node of the tree.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Expr {
-    /// Keeps everything.
+    /// Matches everything.
     #[default]
     All,
-    /// Every part.
+    /// Matches what every part matches.
     And(Vec<Expr>),
-    /// Any part.
+    /// Matches what at least one part matches.
     Or(Vec<Expr>),
-    /// Not the part.
+    /// Matches what the part does not match.
     Not(Box<Expr>),
     /// A comparison.
     Atom(Atom),
-    /// Text to find in any of the searched fields.
+    /// Text to find in any of [`Field::SEARCHED`].
     Text(Scalar),
 }
 
 impl Expr {
-    /// Every comparison in it.
+    /// All comparisons, from left to right.
     pub fn atoms(&self) -> Vec<&Atom> {
         match self {
             Self::All | Self::Text(_) => Vec::new(),
@@ -36,20 +36,20 @@ impl Expr {
 /// `path ["?"] op value`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Atom {
-    /// What is compared.
+    /// The left side.
     pub target: Operand,
-    /// `?`: also matches where the field is absent.
+    /// Written with `?`: also matches where the field is absent.
     pub or_absent: bool,
-    /// How.
+    /// The operator.
     pub op: Op,
-    /// With what.
+    /// The right side.
     pub value: Value,
-    /// Where it stands in the text, in bytes.
+    /// Byte range in the filter's text.
     pub span: Range<usize>,
 }
 
 impl Atom {
-    /// Whether it names a moment relative to now.
+    /// Whether it names a time relative to now.
     pub fn is_relative(&self) -> bool {
         let Operand::Field(field) = self.target else { return false };
         let relative = |scalar: &Scalar| {
@@ -66,7 +66,7 @@ impl Atom {
     }
 }
 
-/// What an atom compares.
+/// The left side of a comparison.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Operand {
     /// A field of the activity.
@@ -75,7 +75,7 @@ pub enum Operand {
     Path(PathRoot, Vec<PathStep>),
 }
 
-/// Where a payload path begins.
+/// The start of a payload path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PathRoot {
     /// `req.header`
@@ -108,7 +108,7 @@ pub enum PathStep {
 /// A comparison operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
-    /// `:` without case, globs.
+    /// `:` ignores case and knows globs
     Has,
     /// `=`
     Equal,
@@ -129,7 +129,7 @@ pub enum Op {
 }
 
 impl Op {
-    /// Every operator with its spelling, longest first.
+    /// All operators with their spelling, longest first.
     pub const ALL: &'static [(Self, &'static str)] = &[
         (Self::NotEqual, "!="),
         (Self::GreaterEqual, ">="),
@@ -142,12 +142,12 @@ impl Op {
         (Self::Matches, "~"),
     ];
 
-    /// Whether it orders.
+    /// Whether it is one of `>`, `>=`, `<` and `<=`.
     pub const fn is_ordering(self) -> bool {
         matches!(self, Self::Greater | Self::GreaterEqual | Self::Less | Self::LessEqual)
     }
 
-    /// Whether the answer is turned round for present values.
+    /// Whether it negates the result for a present value: `!=` and `!~`.
     pub const fn is_negated(self) -> bool {
         matches!(self, Self::NotEqual | Self::NotMatches)
     }
@@ -156,22 +156,22 @@ impl Op {
 /// The right side of a comparison.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
-    /// `*`: present.
+    /// `*`: any present value.
     Any,
     /// One scalar.
     One(Scalar),
-    /// From .. to, both included, either open.
+    /// `from..to`: both ends are included; either may be open.
     Range(Option<Scalar>, Option<Scalar>),
-    /// Any of these.
+    /// `(a, b)`: any of these values.
     List(Vec<Scalar>),
 }
 
 /// How a scalar was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScalarForm {
-    /// A bare word: globs and units mean something.
+    /// A bare word, which may have globs and units.
     Bare,
-    /// `"quoted"`: taken literally.
+    /// `"quoted"`: literal text.
     Quoted,
     /// `/regex/`
     Regex,
@@ -180,10 +180,10 @@ pub enum ScalarForm {
 /// A single value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scalar {
-    /// Text without quotes or slashes.
+    /// Text without the quotes or slashes.
     pub text: String,
     /// How it was written.
     pub form: ScalarForm,
-    /// Where it stands.
+    /// Byte range in the filter's text.
     pub span: Range<usize>,
 }

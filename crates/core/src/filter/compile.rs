@@ -5,6 +5,7 @@ use super::fields::{Field, ValueType};
 use super::parse::ParseError;
 use super::predicate::{Comparator, Interval, JsonTest, Matcher, Pattern, Predicate, TimeRange};
 use super::scalar::{self, Context, MatchExtent};
+use crate::number::saturating_i32;
 
 pub(super) fn compile(expr: &Expr, context: &Context) -> Result<Predicate, ParseError> {
     let list = |parts: &[Expr]| parts.iter().map(|part| compile(part, context)).collect::<Result<Vec<_>, _>>();
@@ -154,18 +155,18 @@ fn number_test(class: ValueType, atom: &Atom) -> Result<Matcher, ParseError> {
             && places < 8
             && let Ok(n) = digits.parse::<f64>()
         {
-            let scale = 10f64.powi(places as i32);
+            let scale = 10f64.powi(saturating_i32(places));
             return Ok((n * scale, (n + 1.0) * scale - 1.0));
         }
         let example = if class == ValueType::Duration {
-            "a length of time, as 250ms, 1.5s, 2m"
+            "a duration such as 250ms, 1.5s or 2m"
         } else {
-            "a number, as 503 or 5xx"
+            "a number such as 503 or 5xx"
         };
         Err(ParseError::new(scalar.span.clone(), format!("'{text}' is not {example}")))
     };
     if matches!(atom.op, Op::Matches | Op::NotMatches) {
-        return Err(ParseError::new(atom.span.clone(), "a number has no text to match; use : = > <"));
+        return Err(ParseError::new(atom.span.clone(), "patterns do not apply to numbers; use : = > <"));
     }
     let intervals = match &atom.value {
         Value::Range(low, high) => {

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 /// Where values to offer come from: what is loaded, with how often each occurs.
 pub trait Vocabulary {
-    /// The most frequent values of a field, most frequent first.
+    /// Up to `limit` values of a field with their number of occurrences, the most frequent first.
     fn values(&self, field: Field, limit: usize) -> Vec<(String, u64)>;
 }
 

@@ -1,19 +1,19 @@
-//! The names that a filter knows.
+//! The fields that filters can name.
 
-/// How the values of a field are compared.
+/// How filters compare the values of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueType {
-    /// Whole value, without case, globs.
+    /// The full value, ignoring case, with globs.
     Keyword,
     /// `:` finds the text anywhere in the value.
     Text,
-    /// Whole value, or a beginning of four characters or more.
+    /// The full value, or a beginning of at least four characters.
     Id,
     /// A number.
     Number,
-    /// A length of time; a bare number is milliseconds.
+    /// A duration; a bare number is in milliseconds.
     Duration,
-    /// A moment.
+    /// A point in time.
     Time,
     /// One of a fixed set of words.
     Word,
@@ -34,17 +34,17 @@ macro_rules! fields {
                 match self { $(Self::$field => $name),+ }
             }
 
-            /// Other names for it.
+            /// Alternative names.
             pub const fn aliases(self) -> &'static [&'static str] {
                 match self { $(Self::$field => &[$($alias),*]),+ }
             }
 
-            /// How it is compared.
+            /// How filters compare its values.
             pub const fn class(self) -> ValueType {
                 match self { $(Self::$field => ValueType::$class),+ }
             }
 
-            /// What it is.
+            /// One line of help.
             pub const fn help(self) -> &'static str {
                 match self { $(Self::$field => $help),+ }
             }
@@ -59,34 +59,34 @@ fields! {
     Level = "level", ["severity"], Word, "trace < debug < info < warn < error < fatal";
     Kind = "kind", ["type"], Word, "api_call, webhook, sync, notification, event, log …";
     Direction = "direction", ["dir"], Word, "out, in, internal";
-    Time = "time", ["started", "started_at", "t"], Time, "when it began: -15m, 09:00..09:20, 2026-11-20";
+    Time = "time", ["started", "started_at", "t"], Time, "when it started: -15m, 09:00..09:20, 2026-11-20";
     Duration = "latency", ["duration", "took", "duration_ms"], Duration, "how long it took: >1s, 100ms..2s";
     Http = "http", ["http_status", "code"], Number, "HTTP status: 503, 5xx, 400..499";
     Method = "method", ["verb"], Keyword, "HTTP method";
-    Endpoint = "endpoint", ["ep", "path"], Keyword, "address without host, query and ids";
-    Url = "url", [], Text, "full address";
+    Endpoint = "endpoint", ["ep", "path"], Keyword, "URL path with ids as {id}";
+    Url = "url", [], Text, "full URL";
     Message = "message", ["msg"], Text, "what happened, in the store's words";
     Error = "error", ["err"], Text, "error text";
     ErrorType = "error.type", ["error_type", "errtype"], Keyword, "error class or code";
-    Attempt = "attempt", ["try"], Number, "which try of its operation";
-    MaxAttempts = "attempts", ["max_attempts", "tries"], Number, "how many tries the policy allows";
-    NextRetry = "retry.next", ["next_retry_at", "next_retry"], Time, "when the next try is due: ..+10m";
+    Attempt = "attempt", ["try"], Number, "number of the attempt, from 1";
+    MaxAttempts = "attempts", ["max_attempts", "tries"], Number, "number of attempts that the policy allows";
+    NextRetry = "retry.next", ["next_retry_at", "next_retry"], Time, "when the next attempt is due: ..+10m";
     Id = "id", [], Id, "identity of the activity";
     Request = "request", ["request_id", "req_id", "rid"], Id, "request id";
-    Correlation = "corr", ["correlation", "correlation_id", "trace_id"], Id, "what the activities of a trace share";
-    Parent = "parent", ["parent_request_id"], Id, "request that caused or was retried by this one";
-    Operation = "operation", ["op", "activity_type"], Keyword, "what was being done: sync_import, CREATE, lead.created";
+    Correlation = "corr", ["correlation", "correlation_id", "trace_id"], Id, "id that the activities of a trace share";
+    Parent = "parent", ["parent_request_id"], Id, "id of the request that caused this one or that this one retries";
+    Operation = "operation", ["op", "activity_type"], Keyword, "operation: sync_import, CREATE, lead.created";
     Entity = "entity", [], Keyword, "business entity: PO PO-4711";
     Actor = "actor", ["user", "triggered_by"], Keyword, "who triggered it";
-    Organization = "org", ["organization", "organisation", "tenant"], Keyword, "organisation it was done for";
+    Organization = "org", ["organization", "organisation", "tenant"], Keyword, "organisation or tenant that it was done for";
     Tags = "tag", ["tags"], Keyword, "one of its tags";
-    Cpu = "cpu", ["cpu_percent", "cpu_usage"], Number, "CPU in per cent when it was logged";
-    Memory = "memory", ["mem", "memory_mb", "memory_usage"], Number, "memory in MB when it was logged";
+    Cpu = "cpu", ["cpu_percent", "cpu_usage"], Number, "CPU usage in per cent when it was logged";
+    Memory = "memory", ["mem", "memory_mb", "memory_usage"], Number, "memory usage in MB when it was logged";
     Completed = "completed", ["completed_at", "ended"], Time, "when it ended";
     Source = "source", ["src", "in"], Keyword, "the configured source, or a file of it";
 }
 
-/// The beginnings of payload paths, for completion and suggestions.
+/// The roots of payload paths with their help, for completion and suggestions.
 pub(super) const ROOTS: &[(&str, &str)] = &[
     ("req.body", "request body, or a path in it: req.body.lines[*].sku"),
     ("req.header", "request header: req.header.content-type"),
@@ -111,7 +111,7 @@ impl Field {
         }
     }
 
-    /// The field of a name or alias, whatever its case.
+    /// The field with a name or alias, ignoring case.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|field| {
             field.name().eq_ignore_ascii_case(name)
@@ -119,7 +119,7 @@ impl Field {
         })
     }
 
-    /// The fields that plain text is looked for in.
+    /// The fields in which plain text is searched.
     pub const SEARCHED: &'static [Self] = &[
         Self::Message,
         Self::Error,
@@ -140,7 +140,7 @@ impl Field {
     ];
 }
 
-/// The nearest known word to a misspelt one, if one is near.
+/// The known word that is most similar to a misspelt one, if any is similar enough.
 pub fn suggest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wrong = wrong.to_ascii_lowercase();
     known
@@ -151,7 +151,7 @@ pub fn suggest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         .map(|(_, word)| word)
 }
 
-/// Writes a value so that a filter reads it literally: bare where that is safe, else quoted.
+/// Writes a value so that a filter reads it literally: bare where that is safe, otherwise quoted.
 pub fn quote(value: &str) -> String {
     let plain = !value.is_empty()
         && !value.contains("..")

@@ -1,5 +1,5 @@
-//! The filter language: text → syntax tree → predicate. The predicate is the definition of every answer;
-//! what a source translates to its own query language must agree with it.
+//! The filter language: text → syntax tree → predicate. The predicate defines every result; a source's translation to
+//! its own query language must agree with it.
 //!
 //! ```text
 //! query = or ;  or = and { ("OR"|"||") and } ;  and = not { ["AND"|"&&"] not } ;  not = ["NOT"|"!"|"-"] atom
@@ -29,39 +29,39 @@ pub use record::outcome;
 pub use record::{NamedRecord, Record, value_text};
 pub use scalar::Context;
 
-/// A filter that parsed: its text and its tree.
+/// A parsed filter: its text and its tree.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     text: String,
     expr: Expr,
 }
 
-/// Length of a text such as `1.5s` or `250ms` in microseconds; a unit is needed.
+/// Parses a duration such as `1.5s` or `250ms` into microseconds; `None` without a unit.
 pub fn duration_us(text: &str) -> Option<f64> {
     scalar::duration_us(text.trim(), None)
 }
 
-/// A moment as filters write it: `-15m`, `2026-11-20`, `2026-11-20T09:00`, `09:20`; of a span its beginning.
+/// Parses a time as filters write it: `-15m`, `2026-11-20`, `2026-11-20T09:00`, `09:20`. Of a period, its start.
 pub fn moment(text: &str, context: &Context) -> Result<crate::model::Timestamp, ParseError> {
     let scalar = Scalar { text: text.to_owned(), form: ScalarForm::Bare, span: 0..text.len() };
     scalar::moment(&scalar, context, None).map(|span| span.start)
 }
 
 impl Filter {
-    /// Parses a filter. Empty text is the filter that keeps everything.
+    /// Parses a filter. Empty text keeps everything.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         let expr = parse::parse(text)?;
-        // Values are read here once, so that an error in one is an error of the text.
+        // Compiled once now, so that a wrong value is an error of the text.
         compile::compile(&expr, &Context::default())?;
         Ok(Self { text: text.to_owned(), expr })
     }
 
-    /// As it was written.
+    /// The text as written.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Its tree.
+    /// The syntax tree.
     pub fn expr(&self) -> &Expr {
         &self.expr
     }
@@ -71,7 +71,7 @@ impl Filter {
         matches!(self.expr, Expr::All)
     }
 
-    /// The number of clauses joined by AND at the top.
+    /// The clauses of the outermost AND.
     pub fn clauses(&self) -> Vec<&Expr> {
         match &self.expr {
             Expr::All => Vec::new(),
@@ -80,12 +80,12 @@ impl Filter {
         }
     }
 
-    /// Whether its answer depends on the present moment.
+    /// Whether its result depends on the present time.
     pub fn is_relative(&self) -> bool {
         self.expr.atoms().iter().any(|atom| atom.is_relative())
     }
 
-    /// The filter ready to test records, at a moment.
+    /// Compiles the filter for a point in time and a time zone.
     pub fn predicate(&self, context: &Context) -> Predicate {
         compile::compile(&self.expr, context).unwrap_or(Predicate::All)
     }

@@ -1,19 +1,19 @@
-//! Text → tree, with the place and a remedy where it does not parse.
+//! Parses the text of a filter into a tree. An error has a place and a remedy.
 //!
-//! Written by hand: the bar needs byte spans for carets, suggestions for names, and words that are fields in one
-//! place and text in another, all of which a combinator library leaves to the caller anyway.
+//! The parser is written by hand: the filter bar needs byte spans for carets, suggestions for names, and words that are
+//! fields in one place and text in another, all of which a combinator library leaves to the caller.
 
 use super::ast::{Atom, Expr, Op, Operand, PathRoot, PathStep, Scalar, ScalarForm, Value};
 use super::fields::{Field, ROOTS, ValueType, suggest};
 use std::ops::Range;
 
-/// Why a filter does not parse, and where.
+/// The reason why a filter does not parse, and the place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message} (at character {})", span.start + 1)]
 pub struct ParseError {
-    /// Bytes of the text that are wrong.
+    /// Byte range of the wrong text.
     pub span: Range<usize>,
-    /// What is wrong, and what would be right.
+    /// What is wrong, and what to write instead.
     pub message: String,
 }
 
@@ -22,7 +22,7 @@ impl ParseError {
         Self { span, message: message.into() }
     }
 
-    /// The filter with a line of carets under the place, for a terminal without colours.
+    /// The filter with a line of carets below the wrong text, for a terminal without colours.
     pub fn with_carets(&self, text: &str) -> String {
         use unicode_width::UnicodeWidthStr as _;
         let start = self.span.start.min(text.len());
@@ -33,7 +33,7 @@ impl ParseError {
     }
 }
 
-/// Nesting beyond this is refused, so that no input exhausts the stack.
+/// Deeper nesting is an error, so that no input can exhaust the stack.
 const MAX_DEPTH: usize = 64;
 
 pub(super) fn parse(text: &str) -> Result<Expr, ParseError> {
@@ -78,7 +78,7 @@ impl<'a> Parser<'a> {
         found
     }
 
-    /// A word such as OR, followed by white space, a parenthesis or the end.
+    /// Consumes a word such as OR if white space, a parenthesis or the end follows it.
     fn keyword(&mut self, words: &[&str], symbols: &[&str]) -> bool {
         if symbols.iter().any(|symbol| self.eat(symbol)) {
             return true;
@@ -172,7 +172,7 @@ impl<'a> Parser<'a> {
         Ok(Expr::Text(Scalar { text: rest[..length].to_owned(), form: ScalarForm::Bare, span: start..self.at }))
     }
 
-    /// `path ["?"] op value`, or nothing where the text here is not one.
+    /// Parses `path ["?"] op value`; `None` where the text at the cursor does not have this form.
     fn comparison(&mut self) -> Result<Option<Atom>, ParseError> {
         let start = self.at;
         let rest = self.rest();
@@ -213,7 +213,7 @@ impl<'a> Parser<'a> {
         let Some(((op, spelling), at_op)) = found else { return Ok(None) };
         let Some(target) = target(name) else {
             let known = Field::ALL.iter().flat_map(|f| std::iter::once(f.name()).chain(f.aliases().iter().copied()));
-            // `body` is one of two, and `req.body` the one that is asked for most.
+            // `body` is ambiguous; `req.body` is the more frequent one.
             let known_end = ROOTS.iter().find(|(root, _)| root.split_once('.').is_some_and(|(_, end)| end == name));
             let near = known_end
                 .map(|(root, _)| *root)
@@ -291,7 +291,7 @@ impl<'a> Parser<'a> {
         Ok(Value::One(low))
     }
 
-    /// `spaces`: a regex may have white space in it.
+    /// Parses one scalar. `spaces`: a regex may contain white space.
     fn scalar(&mut self, in_list: bool, spaces: bool) -> Result<Scalar, ParseError> {
         let start = self.at;
         match self.peek() {
@@ -335,8 +335,8 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// The slash that closes a regex which begins here: the first one not escaped, at the end of a word. A value
-    /// after `:` or `=` has no white space in it: `/po/create` is an address, `/po|grn/` a regex.
+    /// The slash that closes a regex which starts at the cursor: the first one that is not escaped, at the end of a
+    /// word. A value after `:` or `=` contains no white space: `/po/create` is a path, `/po|grn/` is a regex.
     fn closing_slash(&self, spaces: bool) -> Option<usize> {
         let mut escaped = false;
         for (offset, c) in self.rest().char_indices().skip(1) {
@@ -361,7 +361,7 @@ fn operator(text: &str) -> Option<(Op, &'static str)> {
     Op::ALL.iter().copied().find(|(_, spelling)| text.starts_with(spelling))
 }
 
-/// What a name stands for.
+/// The field or payload path that a name stands for.
 pub(super) fn target(name: &str) -> Option<Operand> {
     if let Some(field) = Field::parse(name) {
         return Some(Operand::Field(field));

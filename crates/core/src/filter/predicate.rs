@@ -10,20 +10,25 @@ use serde_json::Value as Json;
 /// The answer of a predicate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Truth {
-    /// Kept.
+    /// The record is kept.
     Yes,
-    /// Not kept.
+    /// The record is not kept.
     No,
-    /// Depends on the payload, which is not at hand.
+    /// The result depends on the payload, which is not loaded.
     NeedsPayload,
 }
 
 impl Truth {
+    /// `Yes` or `No`.
     pub fn of(value: bool) -> Self {
         if value { Self::Yes } else { Self::No }
     }
+}
 
-    pub fn not(self) -> Self {
+impl std::ops::Not for Truth {
+    type Output = Self;
+
+    fn not(self) -> Self {
         match self {
             Self::Yes => Self::No,
             Self::No => Self::Yes,
@@ -32,7 +37,7 @@ impl Truth {
     }
 }
 
-/// A filter ready to test records.
+/// A compiled filter.
 #[derive(Debug, Clone)]
 pub enum Predicate {
     /// Everything.
@@ -69,7 +74,7 @@ pub enum Matcher {
     Present,
     /// Any pattern fits the text.
     Text(Vec<Pattern>),
-    /// The number is in any interval.
+    /// The number is in at least one interval.
     Number(Vec<Interval>),
     /// The moment is in any range.
     Time(Vec<TimeRange>),
@@ -164,7 +169,7 @@ impl Interval {
         }
     }
 
-    /// Whether a number is in it.
+    /// Whether the interval contains a number.
     pub fn contains(&self, n: f64) -> bool {
         (n > self.low || (self.low_in && n >= self.low)) && (n < self.high || (self.high_in && n <= self.high))
     }
@@ -186,12 +191,12 @@ impl TimeRange {
     }
 }
 
-/// A test of a payload value: a number by an interval where both are numbers, else its text.
+/// A test of a payload value: as a number where both sides are numbers, else as text.
 #[derive(Debug, Clone)]
 pub struct JsonTest {
-    /// Of a number.
+    /// Test of a number.
     pub interval: Option<Interval>,
-    /// Of a text, a number or a truth value as text.
+    /// Test of a string, a number or a boolean as text.
     pub whole: Option<Pattern>,
     /// Of an object or an array as text.
     pub inside: Option<Pattern>,
@@ -204,7 +209,7 @@ impl Predicate {
             Self::All => Truth::Yes,
             Self::And(parts) => combine(parts.iter().map(|part| part.test(record)), Truth::No),
             Self::Or(parts) => combine(parts.iter().map(|part| part.test(record)), Truth::Yes),
-            Self::Not(part) => part.test(record).not(),
+            Self::Not(part) => !part.test(record),
             Self::Compare(leaf) => leaf.test(record),
             Self::FreeText(pattern) => Truth::of(
                 Field::SEARCHED.iter().any(|field| record.text(*field, &mut |text| pattern.test(text)) == Some(true)),
@@ -238,7 +243,7 @@ pub fn combine(answers: impl Iterator<Item = Truth>, decisive: Truth) -> Truth {
         }
         open |= answer == Truth::NeedsPayload;
     }
-    if open { Truth::NeedsPayload } else { decisive.not() }
+    if open { Truth::NeedsPayload } else { !decisive }
 }
 
 impl Comparator {

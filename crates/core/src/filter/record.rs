@@ -1,35 +1,35 @@
-//! What a predicate asks of a record.
+//! The view of a record that predicates test.
 
 use super::{Field, ValueType};
 use crate::model::{Activity, Level, Names, Payload, Status, Timestamp, is_failure};
 
-/// Something that a filter can test: an activity, or a row of the store.
+/// Something that a filter can test: an activity, or a row of the in-memory store.
 pub trait Record {
-    /// Calls `test` with each text of a field until it says yes; `None` where the field is absent.
+    /// Whether `test` is true for any text of a field; `None` where the field is absent.
     fn text(&self, field: Field, test: &mut dyn FnMut(&str) -> bool) -> Option<bool>;
-    /// The number in a [`Class::Number`] or [`Class::Duration`] field (durations in microseconds).
+    /// The value of a [`ValueType::Number`] or [`ValueType::Duration`] field; durations are in microseconds.
     fn number(&self, field: Field) -> Option<f64>;
-    /// The moment in a [`Class::Time`] field.
+    /// The value of a [`ValueType::Time`] field.
     fn time(&self, field: Field) -> Option<Timestamp>;
-    /// The index of the word in a [`Class::Word`] field.
+    /// The value of a [`ValueType::Word`] field, as an index into its words.
     fn word(&self, field: Field) -> Option<u8>;
-    /// The payload, where it is at hand.
+    /// The payload, where it is loaded.
     fn payload(&self) -> Option<&Payload>;
 }
 
-/// The index of the `is:` word: ok, pending, failure.
+/// The index of the word that `is:` compares: ok, pending, failure.
 pub fn outcome(status: Option<Status>, level: Option<Level>) -> u8 {
     if is_failure(status, level) { 2 } else { u8::from(status == Some(Status::InProgress)) }
 }
 
-/// An activity with the names of its sources, and its payload where it was loaded.
+/// An activity with the names of its sources, and its payload where it is loaded.
 #[derive(Debug, Clone, Copy)]
 pub struct NamedRecord<'a> {
-    /// The activity.
+    /// The activity to test.
     pub activity: &'a Activity,
     /// Names of sources and places.
     pub names: &'a Names,
-    /// Its payload.
+    /// Its payload, where it is loaded.
     pub payload: Option<&'a Payload>,
 }
 

@@ -1,9 +1,10 @@
-//! Reading scalars: numbers with units, moments, patterns.
+//! Parses scalars: numbers with units, times, patterns.
 
 use super::ast::{Scalar, ScalarForm};
 use super::parse::ParseError;
 use super::predicate::GlobPiece;
 use crate::model::{Timestamp, parse_timestamp};
+use crate::number::truncated_i64;
 use chrono::{Days, NaiveDate, NaiveTime, TimeZone as _};
 use chrono_tz::Tz;
 use regex::Regex;
@@ -32,7 +33,7 @@ pub(super) struct Moment {
     pub(super) whole: bool,
 }
 
-/// Length of a `1h30m`-like text in microseconds; a bare number is taken as `unit` microseconds.
+/// Parses a duration such as `1h30m` into microseconds; a bare number counts in units of `unit` microseconds.
 pub(super) fn duration_us(text: &str, unit: Option<f64>) -> Option<f64> {
     let mut total = 0.0;
     let mut rest = text;
@@ -61,7 +62,7 @@ pub(super) fn duration_us(text: &str, unit: Option<f64>) -> Option<f64> {
     Some(total)
 }
 
-/// A plain number, with an optional decimal or binary size suffix (`2k`, `1MB`, `4KiB`).
+/// Parses a number with an optional decimal or binary suffix (`2k`, `1MB`, `4KiB`).
 pub(super) fn number(text: &str) -> Option<f64> {
     let end = text
         .char_indices()
@@ -81,7 +82,7 @@ pub(super) fn number(text: &str) -> Option<f64> {
     Some(value * scale)
 }
 
-/// Reads a moment or a span: `-15m`, `+10m`, `now`, `today`, `yesterday`, `2026-11-20`, `2026-11-20T09:00`, `09:20`.
+/// Parses a time or a period: `-15m`, `+10m`, `now`, `today`, `yesterday`, `2026-11-20`, `2026-11-20T09:00`, `09:20`.
 pub(super) fn moment(scalar: &Scalar, context: &Context, day_of: Option<Timestamp>) -> Result<Moment, ParseError> {
     let text = scalar.text.trim();
     let instant = |at: Timestamp| Moment { start: at, end: at.plus_us(1), whole: false };
@@ -97,7 +98,7 @@ pub(super) fn moment(scalar: &Scalar, context: &Context, day_of: Option<Timestam
     for (sign, prefix) in [(-1.0, '-'), (1.0, '+')] {
         if let Some(length) = text.strip_prefix(prefix) {
             let us = duration_us(length, None).ok_or_else(wrong)?;
-            return Ok(instant(context.now.plus_us((sign * us) as i64)));
+            return Ok(instant(context.now.plus_us(truncated_i64(sign * us))));
         }
     }
     let local = |date: NaiveDate, time: NaiveTime| {

@@ -1,42 +1,43 @@
-//! The activity: one row of the list, whatever store it came from.
+//! The activity: one row of the list, from any store.
 
 use super::{Direction, Id, Kind, Level, NameId, Names, SourceId, Status, Timestamp};
 use compact_str::CompactString;
 
-/// Where a source finds a record again.
+/// Where a source can find a record again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Locator {
     /// A line of a file.
     Line {
-        /// The file.
+        /// Registered name of the file.
         file: NameId,
         /// Byte offset of the line's first byte.
         offset: u64,
         /// Length in bytes, without the newline.
         length: u32,
     },
-    /// A row of a table by integer key.
+    /// A row of a table, by integer key.
     Row(i64),
-    /// A record by text key; of another table than a source's first by its number and the key: see [`Locator::of_table`].
+    /// A record, by text key. In a table other than the source's first, also by the table's number: see
+    /// [`Locator::table_key`].
     Key(CompactString),
     /// A message of a topic.
     Message {
-        /// The topic.
+        /// Registered name of the topic.
         topic: NameId,
-        /// Its partition.
+        /// Partition number.
         partition: u32,
-        /// The message's offset in the partition.
+        /// Offset in the partition.
         offset: u64,
     },
 }
 
 impl Locator {
-    /// A record of a source's table, by its number and the record's key.
+    /// A record by the number of its table in the source (from 0) and its key.
     pub fn table_key(number: usize, key: &str) -> Self {
         Self::Key(if number == 0 && !key.starts_with('#') { key.into() } else { format!("#{number} {key}").into() })
     }
 
-    /// The number of the table and the key, made by [`Self::of_table`].
+    /// The number of the table and the key, as given to [`Self::table_key`]; `None` for a line or a message.
     pub fn as_table_key(&self) -> Option<(usize, &str)> {
         let Self::Key(text) = self else { return None };
         match text.strip_prefix('#').and_then(|rest| rest.split_once(' ')) {
@@ -46,14 +47,14 @@ impl Locator {
     }
 }
 
-/// One place that knows an activity. Two are the same where the record is.
+/// One place that holds an activity. Two places are equal if source and locator are.
 #[derive(Debug, Clone)]
 pub struct Place {
-    /// The source.
+    /// Number of the source.
     pub source: SourceId,
-    /// The record inside it.
+    /// The record in the source.
     pub locator: Locator,
-    /// When the record got there, where the place says so.
+    /// When the record was stored there, if the store says so.
     pub at: Option<Timestamp>,
 }
 
@@ -64,12 +65,12 @@ impl PartialEq for Place {
 }
 
 impl Place {
-    /// A record of a source.
+    /// A place without a time of storage.
     pub const fn new(source: SourceId, locator: Locator) -> Self {
         Self { source, locator, at: None }
     }
 
-    /// The table, index, topic or file that the record is in; `None` where only the source is known.
+    /// The table, index, topic or file that holds the record; `None` where only the source is known.
     pub fn table(&self, names: &Names) -> Option<std::sync::Arc<str>> {
         match self.locator {
             Locator::Line { file: name, .. } | Locator::Message { topic: name, .. } => Some(names.place_name(name)),
@@ -78,7 +79,7 @@ impl Place {
         }
     }
 
-    /// How the place is named to people: the file's name for a line, the topic's for a message, else the source's name.
+    /// Name for people: that of the file for a line, of the topic for a message, else of the source.
     pub fn label(&self, names: &Names) -> String {
         match self.locator {
             Locator::Line { file: name, .. } | Locator::Message { topic: name, .. } => {
@@ -89,81 +90,81 @@ impl Place {
     }
 }
 
-/// One unit of integration work. Absent values are `None`; times are microseconds since the epoch, UTC.
+/// One unit of integration work. Absent values are `None`. Times are in microseconds since the epoch, UTC.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Activity {
-    /// Identity over all sources.
+    /// Identity, the same in all sources.
     pub id: Id,
-    /// The places that know it; never empty once it has been through a source.
+    /// The places that hold it; never empty for an activity that came from a source.
     pub places: Vec<Place>,
-    /// What sort of work.
+    /// Kind of work.
     pub kind: Kind,
-    /// Which way it went.
+    /// Direction of the call.
     pub direction: Direction,
-    /// What became of it. `None` for a log line, which has a level instead.
+    /// Outcome. `None` for a log line, which has a level instead.
     pub status: Option<Status>,
-    /// Severity of a log line.
+    /// Severity; only of a log line.
     pub level: Option<Level>,
-    /// The external system or service concerned.
+    /// The external system or service.
     pub system: Option<CompactString>,
-    /// The operation's address without host, query and ids: what figures are grouped by.
+    /// The URL's path with ids as `{id}`; figures are grouped by it.
     pub endpoint: Option<CompactString>,
-    /// HTTP method.
+    /// HTTP method as recorded.
     pub method: Option<CompactString>,
-    /// Full address as recorded.
+    /// Full URL as recorded.
     pub url: Option<CompactString>,
-    /// HTTP status code.
+    /// HTTP status code, 100 to 999.
     pub http_status: Option<u16>,
-    /// What happened, in the store's words.
+    /// What happened, in the words of the store.
     pub message: Option<CompactString>,
-    /// When it began.
+    /// Start.
     pub started_at: Timestamp,
-    /// When it ended.
+    /// End.
     pub completed_at: Option<Timestamp>,
-    /// How long it took, in microseconds.
+    /// Recorded duration in microseconds.
     pub duration_us: Option<u64>,
-    /// Which try of its operation, from 1.
+    /// Number of the attempt of its operation, from 1.
     pub attempt: Option<u16>,
-    /// How many tries the policy allows.
+    /// Number of attempts that the retry policy allows.
     pub max_attempts: Option<u16>,
-    /// When the next try is due.
+    /// When the next attempt is due.
     pub next_retry_at: Option<Timestamp>,
-    /// The request's own id.
+    /// Id of the request.
     pub request_id: Option<Id>,
-    /// What the activities of one trace share.
+    /// Id that the activities of one trace share.
     pub correlation_id: Option<CompactString>,
-    /// The request that caused, or was retried by, this one.
+    /// Id of the request that caused this one, or that this one retries.
     pub parent_request_id: Option<CompactString>,
     /// Error text.
     pub error: Option<CompactString>,
     /// Error class or code.
     pub error_type: Option<CompactString>,
-    /// What was being done: `sync_import`, `CREATE`, an event's name.
+    /// The operation: `sync_import`, `CREATE`, the name of an event.
     pub operation: Option<CompactString>,
-    /// The business entity, `PO PO-4711`.
+    /// Type and id of the business entity, for example `PO PO-4711`.
     pub entity: Option<CompactString>,
-    /// Who triggered it.
+    /// User or service that triggered it.
     pub actor: Option<CompactString>,
-    /// The organisation, or tenant, it was done for.
+    /// Organisation or tenant that it was done for.
     pub organization: Option<CompactString>,
     /// Tags, joined by `, `.
     pub tags: Option<CompactString>,
-    /// CPU in use when it was logged, in per cent.
+    /// CPU usage when it was logged, in per cent.
     pub cpu_percent: Option<f64>,
-    /// Memory in use when it was logged, in MB.
+    /// Memory usage when it was logged, in MB.
     pub memory_mb: Option<f64>,
-    /// This record is one part of an activity (a line of several): parts merge in any order.
+    /// Whether the record is one of several parts of an activity; parts merge in any order.
     pub part: bool,
-    /// `started_at` was recorded, not derived from end − duration.
+    /// Whether `started_at` was recorded, not derived from end − duration.
     pub exact_start: bool,
-    /// `system` was recorded, not the fallback (service name).
+    /// Whether `system` was recorded, not a fallback such as the service name.
     pub exact_system: bool,
-    /// Which part's message wins: start 0, completion 1, failure 2.
+    /// The part with the highest rank provides the message: start 0, completion 1, failure 2.
     pub message_rank: u8,
 }
 
 impl Activity {
-    /// An activity with an identity and a time, and nothing else known.
+    /// An activity with only an identity and a start.
     pub fn new(id: Id, started_at: Timestamp) -> Self {
         Self {
             id,
@@ -203,7 +204,7 @@ impl Activity {
         }
     }
 
-    /// A record that could not be read, shown as what it is.
+    /// An activity that stands for a record that could not be read.
     pub fn undecodable(id: Id, at: Timestamp, place: Place, problem: &str, excerpt: &str) -> Self {
         let mut activity = Self::new(id, at);
         activity.kind = Kind::Undecodable;
@@ -215,7 +216,7 @@ impl Activity {
         activity
     }
 
-    /// How long it took: as recorded, else from a recorded start to a recorded end.
+    /// Duration in microseconds: as recorded, else from a recorded start to a recorded end.
     pub fn took_us(&self) -> Option<u64> {
         self.duration_us.or_else(|| {
             let end = self.completed_at.filter(|_| self.exact_start && self.status.is_some_and(Status::is_finished))?;
@@ -223,18 +224,18 @@ impl Activity {
         })
     }
 
-    /// The request that it is, or is a line of: what others name as their parent.
+    /// Id of the request that it is, or is a line of. Others name it as their parent.
     pub fn request_key(&self) -> &Id {
         self.request_id.as_ref().unwrap_or(&self.id)
     }
 
-    /// Whether it counts as a failure of its system: by its status, or by its level where it is a log line.
+    /// Whether it counts as a failure of its system: by its status, or for a log line by its level.
     pub fn is_failure(&self) -> bool {
         is_failure(self.status, self.level)
     }
 }
 
-/// The one definition of what counts as a failure.
+/// Whether a status, or the level of a log line, counts as a failure. The only definition of it.
 pub fn is_failure(status: Option<Status>, level: Option<Level>) -> bool {
     match status {
         Some(status) => status.is_failure(),

@@ -1,16 +1,17 @@
-//! What a store holds beside activities: the systems, their endpoints, code mappings, webhooks, log sources, rules.
+//! The catalogue: systems, endpoints, code mappings, webhooks, log sources and rules, which a store holds in addition
+//! to activities.
 
 use super::{Activity, Kind};
 use serde_json::{Map, Value};
 
-/// What an entry is about.
+/// The type of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EntryKind {
     /// An external system: `code`, `name`, `health`, `health_checked_at`, `timeout_ms`, `pool_size` …
     System,
     /// An endpoint of a system: `code`, `system`, `retry_policy`, `rate_limit`, `request_transform` …
     Endpoint,
-    /// A code of ours and the system's code for it: `system`, `entity_type`, `internal`, `external`, `verified` …
+    /// An internal code and the system's code for it: `system`, `entity_type`, `internal`, `external`, `verified` …
     Mapping,
     /// A webhook: `code`, `system`, `url`, `retry_policy` …
     Webhook,
@@ -21,7 +22,7 @@ pub enum EntryKind {
 }
 
 impl EntryKind {
-    /// Every topic with its word in schema files.
+    /// Every topic with its name in schema files.
     pub const ALL: &'static [(&'static str, Self)] = &[
         ("system", Self::System),
         ("endpoint", Self::Endpoint),
@@ -31,23 +32,23 @@ impl EntryKind {
         ("alert_rule", Self::AlertRule),
     ];
 
-    /// The topic of a word.
+    /// The topic with a name in schema files.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.iter().find(|(known, _)| *known == word).map(|(_, topic)| *topic)
     }
 }
 
-/// One entry: named facts, as the schema maps them.
+/// One entry of the catalogue: named facts, as the schema maps them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CatalogueEntry {
-    /// What it is about.
+    /// The type of the entry.
     pub kind: EntryKind,
-    /// Name → value; absent facts are not there.
+    /// Name → value; facts without a value are absent.
     pub facts: Map<String, Value>,
 }
 
 impl CatalogueEntry {
-    /// A fact as text.
+    /// A fact as text; `None` where it is absent.
     pub fn text(&self, name: &str) -> Option<String> {
         match self.facts.get(name)? {
             Value::Null => None,
@@ -56,7 +57,7 @@ impl CatalogueEntry {
         }
     }
 
-    /// A fact as a number.
+    /// A fact as a number; `None` where it is absent or not a number.
     pub fn number(&self, name: &str) -> Option<f64> {
         match self.facts.get(name)? {
             Value::Number(n) => n.as_f64(),
@@ -66,27 +67,27 @@ impl CatalogueEntry {
     }
 }
 
-/// Everything that a store holds beside activities.
+/// All entries of a store.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Catalogue {
-    /// The entries.
+    /// Entries of all topics, in no particular order.
     pub entries: Vec<CatalogueEntry>,
 }
 
 impl Catalogue {
-    /// The entries about something.
+    /// The entries of one topic.
     pub fn of_kind(&self, topic: EntryKind) -> impl Iterator<Item = &CatalogueEntry> {
         self.entries.iter().filter(move |entry| entry.kind == topic)
     }
 
-    /// The entry of a system by its code or name.
+    /// The entry of a system, found by its code or name.
     pub fn system(&self, code: &str) -> Option<&CatalogueEntry> {
         let named =
             |entry: &&CatalogueEntry| ["code", "name"].iter().any(|fact| entry.text(fact).as_deref() == Some(code));
         self.of_kind(EntryKind::System).find(named).or_else(|| self.of_kind(EntryKind::LogSource).find(named))
     }
 
-    /// The endpoint of a system by its code or path.
+    /// The entry of an endpoint, found by its code or path. An entry that names a system matches only `system`.
     pub fn endpoint(&self, system: Option<&str>, endpoint: &str) -> Option<&CatalogueEntry> {
         self.of_kind(EntryKind::Endpoint).find(|entry| {
             let same_system = entry.text("system").is_none_or(|own| Some(own.as_str()) == system);
@@ -94,7 +95,7 @@ impl Catalogue {
         })
     }
 
-    /// The endpoint, the webhook or the rule that an activity is of.
+    /// The entry of the endpoint, webhook or rule that an activity belongs to.
     pub fn entry_of(&self, activity: &Activity) -> Option<&CatalogueEntry> {
         let named = |topic: EntryKind, name: Option<&str>| {
             let name = name?;

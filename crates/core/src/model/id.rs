@@ -60,7 +60,8 @@ fn parse_canonical_uuid(text: &str) -> Option<u128> {
     (dashes && wrong < 16).then_some(value)
 }
 
-/// Values of lower-case hexadecimal digits; 255 elsewhere.
+/// The values of lower-case hexadecimal digits; 255 for every other byte.
+#[expect(clippy::cast_possible_truncation, reason = "a digit is below 16")]
 const HEX: [u8; 256] = {
     let mut table = [255; 256];
     let mut digit = 0;

@@ -1,8 +1,10 @@
 //! Latency figures by a mergeable sketch.
 
-/// Latencies with quantiles of ≤ 1 % relative error: counts in buckets of growing width (Masson, Rim, Lee: "`DDSketch`",
-/// VLDB 2019). A store can count in the same buckets by [`Latencies::LOG_GAMMA`], so that figures computed there and
-/// here are the same, and those of several sources add up.
+use crate::number::{saturating_i32, truncated_u64, truncated_usize};
+
+/// Latencies in buckets of growing width, with a relative error of quantiles ≤ 1 % (Masson, Rim, Lee: "`DDSketch`",
+/// VLDB 2019). A store can count in the same buckets by means of [`Latencies::LOG_GAMMA`], so that its figures equal
+/// local ones, and those of several sources add up.
 #[derive(Clone, PartialEq, Default)]
 pub struct Latencies {
     /// Count by bucket, from the first filled one to the last; bucket `i` holds γ^(i-1) < us ≤ γ^i.
@@ -26,12 +28,12 @@ impl Latencies {
     /// Latencies are taken as at most this many buckets long: 46 days.
     const BUCKETS: usize = 1456;
 
-    /// The bucket of a latency in microseconds; 0 and 1 are in the first.
+    /// The number of the bucket for a latency in microseconds; 0 and 1 µs are in bucket 0.
     pub fn bucket(us: u64) -> usize {
         if us <= 1 {
             return 0;
         }
-        (((us as f64).ln() / Self::LOG_GAMMA).ceil() as usize).min(Self::BUCKETS - 1)
+        truncated_usize(((us as f64).ln() / Self::LOG_GAMMA).ceil()).min(Self::BUCKETS - 1)
     }
 
     /// Adds a latency in microseconds.
@@ -66,7 +68,7 @@ impl Latencies {
         }
     }
 
-    /// The filled buckets: number and count.
+    /// Number and count of each bucket that is not empty.
     fn filled(&self) -> impl Iterator<Item = (usize, u64)> {
         let filled = self.buckets.iter().enumerate().filter(|(_, count)| **count > 0);
         filled.map(|(index, count)| (self.first + index, *count))
@@ -75,7 +77,7 @@ impl Latencies {
     /// The latency that stands for a bucket, in microseconds.
     fn middle(bucket: usize) -> f64 {
         let gamma = Self::LOG_GAMMA.exp();
-        if bucket == 0 { 1.0 } else { 2.0 * gamma.powi(bucket as i32) / (gamma + 1.0) }
+        if bucket == 0 { 1.0 } else { 2.0 * gamma.powi(saturating_i32(bucket)) / (gamma + 1.0) }
     }
 
     /// How many lie in each span between limits in microseconds, the last one open: `[0, 100_000]` gives two counts.
@@ -118,7 +120,7 @@ impl Latencies {
 
     /// A quantile (0.95) in milliseconds; none without latencies.
     pub fn quantile_ms(&self, q: f64) -> Option<f64> {
-        let rank = (q * self.count.checked_sub(1)? as f64) as u64;
+        let rank = truncated_u64(q * self.count.checked_sub(1)? as f64);
         let mut seen = 0;
         let bucket = self.buckets.iter().position(|count| {
             seen += count;

@@ -1,8 +1,8 @@
-//! Joining the records of one activity, in any order of arrival.
+//! Joins the records of one activity, in any order of arrival.
 //!
 //! Parts (the lines `API Request Started` and `Completed`) form a semilattice: `absorb` is commutative,
-//! associative and idempotent, so that reading files backwards, forwards or twice gives one result.
-//! Whole records (a database row that was updated) replace what the same place said before.
+//! associative and idempotent, so that reading files backwards, forwards or twice gives the same result.
+//! A complete record (an updated database row) replaces what the same place said before.
 
 use super::Activity;
 
@@ -23,7 +23,7 @@ fn pick_number(mine: &mut Option<f64>, other: Option<f64>) {
 }
 
 impl Activity {
-    /// Joins what another record says of the same activity into this one.
+    /// Merges another record of the same activity into this one.
     pub fn merge(&mut self, other: Self) {
         match (self.exact_start, other.exact_start) {
             (false, true) => self.started_at = other.started_at,
@@ -80,8 +80,8 @@ impl Activity {
         self.part &= other.part;
     }
 
-    /// Takes a newer version of a record that one place holds. What the place no longer says is forgotten,
-    /// what other places said stays; a finished status never steps back to `in_progress`.
+    /// Replaces one place's record with a newer version. Values that the place no longer has are removed, those of
+    /// other places stay. A finished status never returns to `in_progress`.
     pub fn replace_with(&mut self, newer: Self) {
         let finished = self.status.filter(|status| status.is_finished());
         let alone = self.places.iter().all(|place| newer.places.contains(place));
@@ -99,7 +99,7 @@ impl Activity {
     }
 }
 
-/// Joins what several sources say of the same activities; the order of the first of each stays.
+/// Merges the records of several sources by id, in the order in which each id first occurs.
 pub fn merge_by_id(activities: Vec<Activity>) -> Vec<Activity> {
     let mut places: std::collections::HashMap<super::Id, usize> = std::collections::HashMap::new();
     let mut found: Vec<Activity> = Vec::with_capacity(activities.len());

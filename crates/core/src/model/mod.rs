@@ -1,4 +1,4 @@
-//! What an activity is: data only, no I/O, no async.
+//! The data model: activities and what belongs to them. No I/O, no async.
 
 mod activity;
 #[cfg(any(test, feature = "testing"))]

@@ -1,49 +1,50 @@
-//! Names of sources and places, given a small number each so that a record need not carry them.
+//! A registry of the names of sources and places. Records store small numbers instead of names.
 
+use crate::number::{saturating_u16, saturating_u32};
 use std::sync::{Arc, RwLock};
 
 /// Number of a configured source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct SourceId(pub u16);
 
-/// Number of a file (or another named place inside a source).
+/// Number of a file, a topic or another named place in a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct NameId(pub u32);
 
 #[derive(Debug, Default)]
 struct NameTable {
     sources: Vec<Arc<str>>,
-    /// Tables, indices or topics of each source.
+    /// By source: its tables, indices or topics.
     tables: Vec<Vec<Arc<str>>>,
     places: Vec<Arc<str>>,
-    /// Tables that records pass through, in order.
+    /// By schema: patterns of the tables that records pass through, in order.
     flows: Vec<Vec<String>>,
 }
 
-/// The shared, append-only table of names.
+/// The shared registry of names, to which names are only added. A clone shares it.
 #[derive(Debug, Clone, Default)]
 pub struct Names(Arc<RwLock<NameTable>>);
 
 impl Names {
-    /// Adds a source and gives its number.
+    /// Adds a source and returns its number.
     pub fn add_source(&self, name: &str) -> SourceId {
         let mut known = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         known.sources.push(Arc::from(name));
         known.tables.push(Vec::new());
-        SourceId((known.sources.len() - 1) as u16)
+        SourceId(saturating_u16(known.sources.len() - 1))
     }
 
-    /// Adds a place, or finds the one of that name.
+    /// The number of a place; adds it if it is new.
     pub fn place(&self, name: &str) -> NameId {
         let mut known = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         let found = known.places.iter().position(|place| &**place == name);
-        NameId(found.unwrap_or_else(|| {
+        NameId(saturating_u32(found.unwrap_or_else(|| {
             known.places.push(Arc::from(name));
             known.places.len() - 1
-        }) as u32)
+        })))
     }
 
-    /// Adds a table of a source, or finds it: its number among the source's.
+    /// The number of a table among those of its source, from 0; adds it if it is new.
     pub fn table(&self, source: SourceId, name: &str) -> usize {
         let mut known = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         let Some(of_source) = known.tables.get_mut(source.0 as usize) else { return 0 };
@@ -53,13 +54,13 @@ impl Names {
         })
     }
 
-    /// The name of a source's table.
+    /// The name of a table; `None` where the number is unknown.
     pub fn table_name(&self, source: SourceId, number: usize) -> Option<Arc<str>> {
         let known = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         known.tables.get(source.0 as usize)?.get(number).cloned()
     }
 
-    /// Adds the tables that records pass through, in order; patterns.
+    /// Adds patterns of the tables that records pass through, in order.
     pub fn add_flow(&self, flow: &[String]) {
         let mut known = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         if !flow.is_empty() && !known.flows.iter().any(|other| other == flow) {
@@ -72,7 +73,7 @@ impl Names {
         self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).flows.clone()
     }
 
-    /// The tables that sources read.
+    /// The names of the tables of all sources.
     pub fn tables(&self) -> Vec<Arc<str>> {
         self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).tables.iter().flatten().cloned().collect()
     }
@@ -89,7 +90,7 @@ impl Names {
         known.places.get(id.0 as usize).cloned().unwrap_or_default()
     }
 
-    /// Every source's name, by number.
+    /// The names of all sources, in order of their numbers.
     pub fn sources(&self) -> Vec<Arc<str>> {
         self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).sources.clone()
     }

@@ -1,37 +1,37 @@
-//! What is loaded when an activity is opened: headers, bodies, error, metadata, raw records.
+//! The payload, which is loaded when an activity is opened: headers, bodies, error, metadata, raw records.
 
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
-/// A body that was cut when it was recorded.
+/// Describes a body that was truncated when it was recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Truncation {
-    /// Size before the cut.
+    /// Size of the full body, in bytes.
     pub original_bytes: u64,
-    /// Size of what was kept.
+    /// Size of the stored part, in bytes.
     pub stored_bytes: u64,
-    /// Where the whole is kept, when it is.
+    /// Where the full body is stored, if anywhere.
     pub reference: Option<String>,
 }
 
-/// A request's or a response's body. Text is parsed only when its value is asked for: of a body of 20 MB a screen shows
-/// a page.
+/// The body of a request or a response. Text is parsed only when somebody asks for its value: a screen shows one page
+/// of a body of 20 MB.
 #[derive(Debug, Clone)]
 pub struct Body {
     text: Arc<String>,
     value: OnceLock<Value>,
     /// Size in bytes as recorded.
     pub bytes: usize,
-    /// Set when the record holds only a part.
+    /// Present where the record holds only part of the body.
     pub truncation: Option<Truncation>,
 }
 
-/// The key of the object that [`Truncation`] is read from.
+/// The key of the JSON object from which [`Truncation`] is read.
 const TRUNCATED: &str = "_truncated";
 
 impl Body {
-    /// A recorded body: JSON where it parses as such, else text.
+    /// A body from recorded text: JSON where it parses as JSON, else plain text.
     pub fn from_text(text: impl Into<String>) -> Self {
         let text = text.into();
         let marked = memchr::memmem::find(text.as_bytes(), TRUNCATED.as_bytes()).is_some();
@@ -39,7 +39,7 @@ impl Body {
         Self { truncation: if marked { Self::mark(body.value()) } else { None }, ..body }
     }
 
-    /// A body already parsed. Recognises the marker that `record` leaves when it truncates.
+    /// A body from a parsed value. Recognises the marker that `record` leaves in a truncated body.
     pub fn from_value(value: Value) -> Self {
         let truncation = Self::mark(&value);
         let text = match &value {
@@ -57,19 +57,19 @@ impl Body {
         })
     }
 
-    /// JSON where it parses as such, else a JSON string of the text.
+    /// The parsed JSON, or a JSON string of the text where it is not JSON.
     pub fn value(&self) -> &Value {
         self.value.get_or_init(|| {
             serde_json::from_str(&self.text).unwrap_or_else(|_| Value::String(String::clone(&self.text)))
         })
     }
 
-    /// The text: as recorded, or the JSON of a value that its store held parsed.
+    /// The text as recorded, or the JSON text of a value that the store returned parsed.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The same, shared.
+    /// Like [`Self::text`], shared.
     pub fn shared_text(&self) -> Arc<String> {
         Arc::clone(&self.text)
     }
@@ -81,23 +81,23 @@ impl PartialEq for Body {
     }
 }
 
-/// One side of an exchange.
+/// One side of an exchange: the request or the response.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Side {
-    /// Header name → value.
+    /// JSON object from header name to value.
     pub headers: Option<Value>,
-    /// The body.
+    /// `None` where no body was recorded.
     pub body: Option<Body>,
 }
 
 /// The error as recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ErrorDetail {
-    /// Class or code.
+    /// Error class or code.
     pub kind: Option<String>,
-    /// Text.
+    /// Error text.
     pub message: Option<String>,
-    /// Stack trace, one frame a line.
+    /// Stack trace, one frame per line.
     pub stack: Option<String>,
 }
 
@@ -129,12 +129,12 @@ impl PayloadPart {
         ("metadata", Self::Metadata),
     ];
 
-    /// The part of a name.
+    /// The part with a name in schema files.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, part)| *part)
     }
 
-    /// For people.
+    /// Name for people.
     pub const fn describe(self) -> &'static str {
         match self {
             Self::RequestHeaders => "request headers",
@@ -147,10 +147,10 @@ impl PayloadPart {
     }
 }
 
-/// A record exactly as its store holds it: a line, or a row or document as JSON.
+/// A record as its store holds it: a line, or a row or document as JSON.
 #[derive(Debug, Clone)]
 pub struct RawRecord {
-    /// Name of the place.
+    /// Name of the place that holds it.
     pub place: String,
     fields: Map<String, Value>,
     text: OnceLock<Arc<str>>,
@@ -162,12 +162,12 @@ impl RawRecord {
         Self { place, fields: Map::new(), text: OnceLock::from(Arc::from(text)) }
     }
 
-    /// A record that has fields; its text is made when it is asked for.
+    /// A record from its fields; its text is built on demand.
     pub const fn of_fields(place: String, fields: Map<String, Value>) -> Self {
         Self { place, fields, text: OnceLock::new() }
     }
 
-    /// Its text.
+    /// The text of the record; of fields their JSON.
     pub fn text(&self) -> &Arc<str> {
         self.text.get_or_init(|| serde_json::to_string(&self.fields).unwrap_or_default().into())
     }
@@ -179,25 +179,25 @@ impl PartialEq for RawRecord {
     }
 }
 
-/// The whole of one activity's recorded data.
+/// All recorded data of one activity.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Payload {
-    /// What was sent.
+    /// The request.
     pub request: Side,
-    /// What came back.
+    /// The response.
     pub response: Side,
-    /// What went wrong.
+    /// The error; empty where none was recorded.
     pub error: ErrorDetail,
     /// Everything recorded that no other field holds.
     pub metadata: Map<String, Value>,
-    /// The records behind it.
+    /// The records from which it was read.
     pub raw: Vec<RawRecord>,
-    /// The parts that its records have a place for, filled or not.
+    /// The parts for which the records have a field, filled or not.
     pub holds: BTreeSet<PayloadPart>,
 }
 
 impl Payload {
-    /// Why a part is not there, for people: nothing was recorded, or there is no place for it.
+    /// Why a part is absent, for people: nothing was recorded, or the store has no field for it.
     pub fn why_absent(&self, part: PayloadPart) -> String {
         let what = part.describe();
         if self.holds.contains(&part) {
@@ -207,7 +207,7 @@ impl Payload {
         }
     }
 
-    /// Adds what another place's record holds: present values stay, missing ones are filled.
+    /// Adds the data of another place's record: present values stay, missing ones are filled in.
     pub fn merge(&mut self, other: Self) {
         fn fill<T>(mine: &mut Option<T>, other: Option<T>) {
             if mine.is_none() {

@@ -1,5 +1,6 @@
 //! Time: one unit (microseconds since the epoch, UTC), one reader, one clock.
 
+use crate::number::{saturating_i32, saturating_u32, truncated_i64};
 use chrono::{DateTime, NaiveDate, SecondsFormat, TimeZone as _, Utc};
 use std::fmt;
 use std::sync::Arc;
@@ -15,13 +16,13 @@ impl Timestamp {
         Self(millis.saturating_mul(1000))
     }
 
-    /// Later by a number of microseconds (earlier where it is negative).
+    /// Adds a number of microseconds, which may be negative.
     #[must_use]
     pub const fn plus_us(self, us: i64) -> Self {
         Self(self.0.saturating_add(us))
     }
 
-    /// Later by a number of milliseconds.
+    /// Adds a number of milliseconds, which may be negative.
     #[must_use]
     pub const fn plus_ms(self, ms: i64) -> Self {
         self.plus_us(ms.saturating_mul(1000))
@@ -113,9 +114,9 @@ const fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + doe - 719_468
 }
 
-/// Reads what logs write as time: RFC 3339 and ISO 8601 (`T` or a space, `.` or `,`, any number of fraction
-/// digits, `Z`, `+02:00`, `+0200`, or none, which means UTC), or a number since the epoch in seconds
-/// (with a fraction), milliseconds, microseconds or nanoseconds, told apart by size.
+/// Parses a time as logs write it: RFC 3339 and ISO 8601 (`T` or a space, `.` or `,`, any number of fraction
+/// digits, `Z`, `+02:00`, `+0200`, or none, which means UTC), or a number since the epoch, whose size decides between
+/// seconds (with a fraction), milliseconds, microseconds and nanoseconds.
 pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     let b = text.as_bytes();
@@ -131,14 +132,14 @@ pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
         if !(1..=12).contains(&month) || hour > 23 || minute > 59 || second > 60 {
             return None;
         }
-        NaiveDate::from_ymd_opt(year as i32, month as u32, day as u32)?;
+        NaiveDate::from_ymd_opt(saturating_i32(year), saturating_u32(month), saturating_u32(day))?;
         let mut us = ((days_from_civil(year, month, day) * 24 + hour) * 60 + minute) * 60 + second;
         us *= 1_000_000;
         let mut rest = &b[19..];
         if let [b'.' | b',', tail @ ..] = rest {
             let length = tail.iter().take_while(|c| c.is_ascii_digit()).count();
             let kept = digits(&tail[..length.min(6)])?;
-            us += kept * 10i64.pow(6 - length.min(6) as u32);
+            us += kept * 10i64.pow(6 - saturating_u32(length.min(6)));
             rest = &tail[length..];
         }
         while let [b' ', tail @ ..] = rest {
@@ -187,7 +188,7 @@ fn from_epoch(text: &str) -> Option<Timestamp> {
     } else {
         1.0
     };
-    Some(Timestamp((seconds * scale).round() as i64))
+    Some(Timestamp(truncated_i64((seconds * scale).round())))
 }
 
 #[cfg(test)]

@@ -1,19 +1,19 @@
-//! What a source tells beside activities: how the things behind it are, and what they measure.
+//! Health and metrics: what a source reports in addition to activities.
 
 use super::{HealthState, Timestamp};
 
-/// Whether something is well.
+/// The result of one health check.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Check {
-    /// The system or service that it is about; `None` where it is about the source itself.
+    /// The system or service that was checked; `None` for the source itself.
     pub system: Option<String>,
-    /// What was checked: `database`, `cluster`, `replica set`.
+    /// What was checked, for example `database`, `cluster` or `replica set`.
     pub name: String,
-    /// The answer.
+    /// The result.
     pub state: HealthState,
-    /// Why, in words with numbers.
+    /// The reason, with figures.
     pub detail: String,
-    /// How long the answer took, in microseconds.
+    /// How long the response took, in microseconds.
     pub took_us: Option<u64>,
 }
 
@@ -24,10 +24,10 @@ impl Check {
     }
 }
 
-/// What a number is a number of.
+/// The unit of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Unit {
-    /// Things.
+    /// A number of things.
     #[default]
     Count,
     /// Seconds.
@@ -41,7 +41,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// The word for it.
+    /// The name in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Count => "count",
@@ -52,7 +52,7 @@ impl Unit {
         }
     }
 
-    /// A value for people: `1.2 s`, `41 ms`, `3.4 GB`, `71 %`, `1,204`.
+    /// Formats a value for people: `1.2 s`, `41 ms`, `3.4 GB`, `71 %`, `1,204`.
     pub fn text(self, value: f64) -> String {
         match self {
             Self::Seconds if value.abs() < 0.001 => format!("{:.0} µs", value * 1e6),
@@ -83,7 +83,7 @@ impl Unit {
         }
     }
 
-    /// The unit that a metric's name ends with, by Prometheus' conventions (<https://prometheus.io/docs/practices/naming/>).
+    /// The unit in a metric's name, by Prometheus' conventions (<https://prometheus.io/docs/practices/naming/>).
     pub fn of_name(name: &str) -> Self {
         let base = name.trim_end_matches("_total");
         match base.rsplit('_').next().unwrap_or_default() {
@@ -96,22 +96,22 @@ impl Unit {
     }
 }
 
-/// What sort of metric it is, by Prometheus' types (<https://prometheus.io/docs/concepts/metric_types/>).
+/// The type of a metric, as in Prometheus (<https://prometheus.io/docs/concepts/metric_types/>).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MetricKind {
-    /// Only grows, until its process starts anew.
+    /// Only grows, until its process restarts.
     Counter,
     /// Goes up and down.
     #[default]
     Gauge,
-    /// Counts in buckets; its quantiles are beside the value.
+    /// Counts in buckets, from which quantiles are computed.
     Histogram,
-    /// Quantiles, computed where it was measured.
+    /// Quantiles that the measured process computed.
     Summary,
 }
 
 impl MetricKind {
-    /// The word for it.
+    /// The name in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Counter => "counter",
@@ -121,50 +121,50 @@ impl MetricKind {
         }
     }
 
-    /// The kind of a word; a gauge where there is none of it.
+    /// The kind with a name; a gauge where the name is unknown.
     pub fn parse(word: &str) -> Self {
         let all = [Self::Counter, Self::Gauge, Self::Histogram, Self::Summary];
         all.into_iter().find(|kind| kind.as_str().eq_ignore_ascii_case(word)).unwrap_or_default()
     }
 }
 
-/// Points kept of one metric.
+/// Points stored per metric.
 const POINTS: usize = 60;
 
-/// Something measured.
+/// A measured value and its history.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Metric {
-    /// The system or service that it is about, where it says so.
+    /// The system or service that it belongs to, if it names one.
     pub system: Option<String>,
-    /// What it belongs to, as people look for it: `consumer groups`, `indices`, `connections`.
+    /// Heading under which it is shown, for example `consumer groups`, `indices` or `connections`.
     pub group: String,
-    /// Its name.
+    /// Name within the group.
     pub name: String,
-    /// What sort it is.
+    /// The type of the metric.
     pub kind: MetricKind,
-    /// What tells it from others of the name.
+    /// Label names and values, which distinguish metrics of one name.
     pub labels: Vec<(String, String)>,
-    /// The unit of the value and of the quantiles.
+    /// Unit of the value and of the quantiles.
     pub unit: Unit,
-    /// The value now; `None`: not known.
+    /// The present value; `None` where it is unknown.
     pub value: Option<f64>,
-    /// How fast it grows a second, of a counter or a histogram.
+    /// Growth per second, of a counter or a histogram.
     pub rate: Option<f64>,
-    /// p50, p95 and p99, of a histogram or summary.
+    /// p50, p95 and p99 of a histogram or summary.
     pub quantiles: Option<[f64; 3]>,
-    /// What was shown of it before, oldest first: the rate of a counter, p95 of a histogram, else the value.
+    /// Earlier values, oldest first: the rate of a counter, the p95 of a histogram, else the value.
     pub points: Vec<(Timestamp, f64)>,
 }
 
 impl Metric {
-    /// A number of a group.
+    /// A gauge in a group, with a unit guessed from its name.
     pub fn new(group: &str, name: &str, labels: &[(&str, &str)], value: Option<f64>) -> Self {
         let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let (group, name, unit) = (group.to_owned(), name.to_owned(), Unit::of_name(name));
         Self { group, name, labels, unit, value, ..Self::default() }
     }
 
-    /// The number that stands for it: how fast a counter grows, the p95 of a histogram, else its value.
+    /// The number to show: the rate of a counter, the p95 of a histogram, else the value.
     pub fn display_value(&self) -> Option<f64> {
         match self.kind {
             MetricKind::Counter => self.rate,
@@ -173,7 +173,7 @@ impl Metric {
         }
     }
 
-    /// What it shows, for people.
+    /// The number to show, formatted for people.
     pub fn text(&self) -> String {
         let unknown = || "not known".to_owned();
         let rate = self.rate.map(|rate| format!("{}/s", Unit::Count.text((rate * 100.0).round() / 100.0)));
@@ -188,7 +188,7 @@ impl Metric {
         }
     }
 
-    /// Its labels, for people: `method=GET route=/x`.
+    /// The labels, formatted for people: `method=GET route=/x`.
     pub fn labels_text(&self) -> String {
         let list: Vec<String> = self.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
         list.join(" ")
@@ -199,20 +199,20 @@ impl Metric {
     }
 }
 
-/// What a source tells at one time.
+/// Everything that a source reports at one moment.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Vitals {
-    /// How things are.
+    /// Results of health checks.
     pub checks: Vec<Check>,
-    /// What they measure.
+    /// Measured values.
     pub metrics: Vec<Metric>,
 }
 
 impl Vitals {
-    /// Keeps what was measured before, and adds the numbers of now.
+    /// Takes over the history of the previous report and appends the present numbers.
     pub fn follow(&mut self, before: &Self, now: Timestamp) {
         for metric in &mut self.metrics {
-            // A store that keeps series has told them.
+            // The store keeps series and has reported them.
             if !metric.points.is_empty() {
                 continue;
             }
@@ -225,7 +225,7 @@ impl Vitals {
         }
     }
 
-    /// Whether there is nothing.
+    /// Whether it holds neither checks nor metrics.
     pub fn is_empty(&self) -> bool {
         self.checks.is_empty() && self.metrics.is_empty()
     }

@@ -1,6 +1,6 @@
-//! The closed vocabularies: status, level, kind, direction, kind of source.
+//! Enumerations with fixed words: status, level, kind, direction, state of health.
 
-/// Defines an enum of words with one spelling each, the same in code, screen, filter and JSON.
+/// Defines an enum whose values have one word each, the same on the screen, in filters and in JSON.
 macro_rules! words {
     ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$meta])*
@@ -12,17 +12,17 @@ macro_rules! words {
             /// Every value, in order.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// The word, as filters and JSON write it.
+            /// The word in filters and JSON.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
             }
 
-            /// The value of a word, whatever its case.
+            /// The value of a word, ignoring case.
             pub fn parse(word: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|value| value.as_str().eq_ignore_ascii_case(word))
             }
 
-            /// The value at an index made by `as u8`; the first one where there is none.
+            /// The value with the discriminant `index`; the first one where there is none.
             pub fn from_index(index: u8) -> Self {
                 Self::ALL.get(index as usize).copied().unwrap_or(Self::ALL[0])
             }
@@ -43,18 +43,17 @@ macro_rules! words {
 }
 
 words! {
-    /// What became of an activity. Ordered by what wins when two records of one request disagree:
-    /// a later one outranks an earlier one.
+    /// The outcome of an activity. Where two records of one request disagree, the later variant wins.
     Status {
         /// Started, no outcome yet.
         InProgress = "in_progress",
-        /// Finished well.
+        /// Finished successfully.
         Success = "success",
-        /// Given up by its caller.
+        /// Cancelled by its caller.
         Cancelled = "cancelled",
-        /// No answer in time.
+        /// No response in time.
         Timeout = "timeout",
-        /// Finished badly.
+        /// Finished with an error.
         Failed = "failed",
     }
 }
@@ -74,17 +73,17 @@ impl Status {
 words! {
     /// Severity of a log line, ascending.
     Level {
-        /// Finest.
+        /// Finest detail.
         Trace = "trace",
-        /// For developers.
+        /// Detail for developers.
         Debug = "debug",
-        /// Ordinary.
+        /// Normal operation.
         Info = "info",
-        /// Out of the ordinary, still working.
+        /// Unusual, but still working.
         Warn = "warn",
         /// Something failed.
         Error = "error",
-        /// The process cannot go on.
+        /// The process cannot continue.
         Fatal = "fatal",
     }
 }
@@ -95,7 +94,7 @@ impl Level {
         matches!(self, Self::Error | Self::Fatal)
     }
 
-    /// The names loggers use beside our own: syslog's, Python's, pino's numbers, alert severities. In lower case.
+    /// Further names that loggers use, in lower case: syslog's, Python's, pino's numbers, severities of alerts.
     pub const ALIASES: &'static [(&'static str, Self)] = &[
         ("10", Self::Trace),
         ("verbose", Self::Trace),
@@ -126,7 +125,7 @@ impl Level {
         ("dpanic", Self::Fatal),
     ];
 
-    /// Reads our words and the [`Self::ALIASES`].
+    /// Parses a word or one of the [`Self::ALIASES`], ignoring case.
     pub fn parse_any(word: &str) -> Option<Self> {
         let alias =
             || Self::ALIASES.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|(_, level)| *level);
@@ -135,21 +134,21 @@ impl Level {
 }
 
 words! {
-    /// What sort of integration work an activity is.
+    /// The kind of integration work that an activity is.
     Kind {
-        /// A request to, or from, another system.
+        /// A request to or from another system.
         ApiCall = "api_call",
-        /// An event pushed to us.
+        /// An incoming webhook.
         Webhook = "webhook",
         /// A synchronisation job.
         Sync = "sync",
-        /// An e-mail, a chat message, a webhook sent.
+        /// An e-mail or chat message that was sent.
         Notification = "notification",
         /// One delivery of an outgoing webhook.
         Delivery = "delivery",
         /// A device created, updated or deleted through an integration.
         Device = "device",
-        /// A test of a connection.
+        /// A connection test.
         Test = "test",
         /// A business event.
         Event = "event",
@@ -159,25 +158,25 @@ words! {
         Log = "log",
         /// Anything else that a store calls an activity.
         Other = "other",
-        /// A record that could not be read; shown, never hidden.
+        /// A record that could not be read; always shown.
         Undecodable = "undecodable",
     }
 }
 
 words! {
-    /// Which way a call went, seen from our side.
+    /// The direction of a call, as seen from the logging system.
     Direction {
-        /// Neither: a log line, a job.
+        /// No call: a log line or a job.
         Internal = "internal",
-        /// We called.
+        /// Outgoing.
         Out = "out",
-        /// We were called.
+        /// Incoming.
         In = "in",
     }
 }
 
 impl Direction {
-    /// Other words for them, in lower case.
+    /// Further words, in lower case.
     pub const ALIASES: &'static [(&'static str, Self)] = &[
         ("outgoing", Self::Out),
         ("outbound", Self::Out),
@@ -187,7 +186,7 @@ impl Direction {
         ("ingress", Self::In),
     ];
 
-    /// Reads our words and the [`Self::ALIASES`].
+    /// Parses a word or one of the [`Self::ALIASES`], ignoring case.
     pub fn parse_any(word: &str) -> Option<Self> {
         let alias = || Self::ALIASES.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|(_, way)| *way);
         Self::parse(word).or_else(alias)
@@ -195,21 +194,21 @@ impl Direction {
 }
 
 words! {
-    /// Whether a system, or what a check looks at, is well. Worst first.
+    /// The health of a system or of what was checked, worst first.
     HealthState {
-        /// Most calls fail, or it says so itself, or does not answer.
+        /// Most calls fail, it does not respond, or it reports so itself.
         Down = "down",
-        /// More fail, or they take longer, than they should.
+        /// More calls fail, or calls take longer, than normal.
         Degraded = "degraded",
-        /// Well.
+        /// Works normally.
         Healthy = "healthy",
-        /// Nothing tells.
+        /// Nothing is known.
         Unknown = "unknown",
     }
 }
 
 impl Kind {
-    /// What people call one of it.
+    /// Noun for one activity of the kind.
     pub const fn noun(self) -> &'static str {
         match self {
             Self::ApiCall => "call",

@@ -2,6 +2,7 @@
 
 use super::{Schema, Target};
 use crate::model::{Activity, Id, Timestamp, parse_timestamp};
+use crate::number::{truncated_u16, truncated_u64};
 use compact_str::{CompactString, format_compact};
 use std::borrow::Cow;
 
@@ -10,11 +11,11 @@ use std::borrow::Cow;
 pub enum Scalar<'a> {
     /// Text.
     Text(Cow<'a, str>),
-    /// A number as written, `12` or `1.5e3`.
+    /// A number as written, for example `12` or `1.5e3`.
     Number(&'a str),
-    /// A whole number.
+    /// An integer.
     Int(i64),
-    /// A number with a fraction.
+    /// A floating-point number.
     Float(f64),
     /// A truth value.
     Bool(bool),
@@ -88,7 +89,7 @@ impl<'a> Assembler<'a> {
         self.get(target).map(Scalar::text).filter(|text| !text.is_empty())
     }
 
-    /// The number of a target as the store wrote it.
+    /// The number of a target as stored; `None` where it is absent or not a number.
     pub fn raw_number(&self, target: Target) -> Option<f64> {
         self.get(target).and_then(Scalar::number)
     }
@@ -156,7 +157,7 @@ impl<'a> Assembler<'a> {
 
     fn number(&self, target: Target) -> Option<u16> {
         let n = self.get(target)?.number()?;
-        (n >= 0.0 && n <= f64::from(u16::MAX)).then_some(n as u16)
+        (n >= 0.0 && n <= f64::from(u16::MAX)).then_some(truncated_u16(n))
     }
 }
 
@@ -176,7 +177,7 @@ fn tags(text: &str) -> Option<CompactString> {
     (!joined.is_empty()).then(|| joined.into())
 }
 
-/// A duration in microseconds: a number in the schema's unit, or text with a unit of its own (`12.5ms`).
+/// A duration in microseconds, from a number in `unit` (microseconds) or from text with its own unit (`12.5ms`).
 fn duration(value: &Scalar<'_>, unit: f64) -> Option<u64> {
     let us = match value.number() {
         Some(n) => n * unit,
@@ -185,5 +186,5 @@ fn duration(value: &Scalar<'_>, unit: f64) -> Option<u64> {
             _ => return None,
         },
     };
-    (us.is_finite() && us >= 0.0).then_some(us.round() as u64)
+    (us.is_finite() && us >= 0.0).then_some(truncated_u64(us.round()))
 }

@@ -1,4 +1,4 @@
-//! The TOML of a schema, checked.
+//! The TOML of a schema: its structure and its checks.
 
 use super::{Phase, Rule, Target};
 use crate::filter::suggest;
@@ -10,94 +10,94 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("schema {origin}: {message}")]
 pub struct SchemaError {
-    /// The file, or the built-in name.
+    /// The file, or the name of the built-in schema.
     pub origin: String,
-    /// What is wrong and what to write.
+    /// What is wrong, and what to write instead.
     pub message: String,
 }
 
-/// A schema as written.
+/// A schema as written in TOML.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Definition {
-    /// Its name.
+    /// Unique name, as `--schema` accepts it.
     pub name: String,
-    /// What it is, for people.
+    /// Title for people.
     #[serde(default)]
     pub title: String,
-    /// Target → the paths it is read from, the first present one wins.
+    /// Target → the paths to read it from; the first present one wins.
     pub fields: BTreeMap<String, Paths>,
-    /// Part of the payload → path.
+    /// Part of the payload → the paths to read it from.
     #[serde(default)]
     pub payload: BTreeMap<String, Paths>,
-    /// Target → the store's word → ours.
+    /// Target → the store's word → crosstail's word.
     #[serde(default)]
     pub words: BTreeMap<String, BTreeMap<String, String>>,
-    /// Target → the value where a record has none.
+    /// Target → the value for records that have none.
     #[serde(default)]
     pub defaults: BTreeMap<String, String>,
-    /// What tells records of this schema.
+    /// How to recognise records of this schema.
     #[serde(default)]
     pub recognise: Recognise,
-    /// First matching one is applied.
+    /// Rules in order; the first one that matches applies.
     #[serde(default, rename = "rule")]
     pub rule_list: Vec<RuleText>,
-    /// The unit of `duration`: ns, us, ms (the default), s.
+    /// Unit of `duration`: ns, us, ms (the default) or s.
     #[serde(default)]
     pub duration_unit: DurationUnit,
-    /// Take the system from the host of the address where no field names it.
+    /// Whether the system is derived from the host of the URL where no field names it.
     #[serde(default)]
     pub system_from_url: bool,
-    /// A finished call with HTTP status ≥ 400 may be a success here.
+    /// Whether a finished call with an HTTP status ≥ 400 may be a success.
     #[serde(default)]
     pub http_errors_may_succeed: bool,
-    /// Values are stored as an activity has them: nothing is derived.
+    /// Whether values are stored exactly as an activity has them, so that nothing is derived.
     #[serde(default)]
     pub canonical: bool,
-    /// The table, or collection, where the schema maps one.
+    /// The table, index, collection or topic, where the schema maps one.
     #[serde(default)]
     pub table: Option<Table>,
-    /// Further tables of the same store, each with a mapping of its own.
+    /// Further tables of the same store, each with its own mapping.
     #[serde(default, rename = "record")]
     pub records: Vec<Definition>,
-    /// Which part's message is shown where several places know an activity: the one of the highest rank, 0 to 3.
+    /// Rank of the message, 0 to 3. Where several places hold an activity, the message with the highest rank wins.
     #[serde(default)]
     pub message_rank: u8,
-    /// The tables, indices and topics that a record passes through, in order; patterns.
+    /// Patterns of the tables, indices and topics that a record passes through, in order.
     #[serde(default)]
     pub flow: Vec<String>,
-    /// Metrics of the systems that this schema is about, the most important first.
+    /// Metrics of the schema's systems, the most important first.
     #[serde(default, rename = "metric")]
     pub metrics: Vec<MetricDefinition>,
-    /// Tables that hold measurements.
+    /// Indices and topics that hold measurements.
     #[serde(default)]
     pub series: Vec<SeriesTable>,
-    /// Tables that hold what explains activities: systems, endpoints, code mappings, webhooks, rules.
+    /// Tables with data that explains activities: systems, endpoints, code mappings, webhooks, rules.
     #[serde(default)]
     pub catalogue: Vec<CatalogueTable>,
 }
 
-/// A metric in Prometheus that people want to see.
+/// A metric in Prometheus to show.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MetricDefinition {
-    /// Its name, of a histogram without `_bucket`.
+    /// Name in Prometheus; for a histogram without `_bucket`.
     pub name: String,
-    /// counter, gauge, histogram or summary.
+    /// `counter`, `gauge`, `histogram` or `summary`.
     pub kind: String,
-    /// The label that names the system it is about.
+    /// The label that names the system.
     pub system_label: Option<String>,
 }
 
-/// Tables whose records are measurements: each a name, a time, a value, and labels.
+/// Tables whose records are measurements, each with a name, a time, a value and labels.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SeriesTable {
-    /// Indices and topics; patterns.
+    /// Patterns of index and topic names.
     pub tables: Vec<String>,
     /// The path of the metric's name.
     pub name: String,
-    /// The path of its type: counter, gauge, histogram, summary.
+    /// The path of its type: `counter`, `gauge`, `histogram` or `summary`.
     pub kind: String,
     /// The path of the time.
     pub time: String,
@@ -105,7 +105,7 @@ pub struct SeriesTable {
     pub value: String,
     /// The path of an object whose fields are the labels.
     pub labels: String,
-    /// The path of the span that the value is of, where it is one.
+    /// The path of the period that the value covers, if it covers one.
     pub period: Option<String>,
 }
 
@@ -113,15 +113,15 @@ pub struct SeriesTable {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CatalogueTable {
-    /// system, endpoint, mapping, webhook, log_source or alert_rule.
+    /// `system`, `endpoint`, `mapping`, `webhook`, `log_source` or `alert_rule`.
     pub topic: String,
-    /// The table.
+    /// Table name, with its schema where it has one.
     pub table: String,
-    /// Fact → the columns it is read from, the first one there is wins.
+    /// Fact → the columns to read it from; the first existing one wins.
     pub fields: BTreeMap<String, Paths>,
 }
 
-/// One path or several.
+/// One path or several alternatives.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
 pub enum Paths {
@@ -132,7 +132,7 @@ pub enum Paths {
 }
 
 impl Paths {
-    /// As a list.
+    /// The paths in order of preference.
     pub fn list(&self) -> &[String] {
         match self {
             Self::One(one) => std::slice::from_ref(one),
@@ -141,34 +141,34 @@ impl Paths {
     }
 }
 
-/// What tells records of a schema from others.
+/// Conditions that the records of a schema meet.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recognise {
-    /// Paths that must be there.
+    /// Paths that must all be present.
     #[serde(default)]
     pub all: Vec<String>,
-    /// Paths of which one must be there.
+    /// Paths of which at least one must be present.
     #[serde(default)]
     pub any: Vec<String>,
-    /// Path → text that must be there.
+    /// Path → the text that it must hold.
     #[serde(default)]
     pub equals: BTreeMap<String, String>,
 }
 
-/// A rule as written.
+/// A rule as written in TOML.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuleText {
-    /// Target → value (`*`: any).
+    /// Target → required value; `*` stands for any value.
     pub when: BTreeMap<String, String>,
-    /// Kind to set.
+    /// Kind that the rule sets.
     pub kind: Option<String>,
-    /// Direction to set.
+    /// Direction that the rule sets.
     pub direction: Option<String>,
-    /// Status to set.
+    /// Status that the rule sets.
     pub status: Option<String>,
-    /// `start`, `complete` or `fail`: records of one request id are one activity.
+    /// `start`, `complete` or `fail`: the records with one request id are parts of one activity.
     pub part: Option<String>,
 }
 
@@ -176,21 +176,21 @@ pub struct RuleText {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Table {
-    /// Its name: of an index a pattern, of a topic the name.
+    /// Name of a table, collection or topic; pattern of indices.
     pub name: String,
-    /// The kinds of store it is in; where none is named, the databases.
+    /// The kinds of store that have it. Empty: every kind that is a database.
     #[serde(default)]
     pub stores: Vec<String>,
-    /// Its unique key column.
+    /// The column of the unique key.
     pub id: String,
     /// The column of the start time.
     pub time: String,
-    /// A column that grows with every insert and update, where there is one.
+    /// A column that grows with every insert and update, if the table has one.
     pub revision: Option<String>,
-    /// How `time` is stored: `us`, `ms`, `s` since the epoch, or `text`.
+    /// How `time` is stored: `us`, `ms` or `s` since the epoch, or `text`.
     #[serde(default)]
     pub time_unit: TimeUnit,
-    /// Rows of other tables that belong to a row: `NAME.column` in `[fields]` reads from them.
+    /// Name → a row of another table. `NAME.column` in `[fields]` reads from that row.
     #[serde(default)]
     pub lookup: BTreeMap<String, Lookup>,
 }
@@ -198,26 +198,26 @@ pub struct Table {
 /// A kind of store, as `[table] stores` names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoreKind {
-    /// Its name: `postgres`.
+    /// Name in schemas, for example `postgres`.
     pub name: &'static str,
-    /// Whether it holds tables whose schema names no store.
+    /// Whether it has the tables whose schema names no store.
     pub is_database: bool,
 }
 
-/// How a row of another table is found: the one whose `key` is this row's `by`.
+/// Finds a row of another table: the one whose `key` equals this row's `by`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lookup {
     /// The other table.
     pub table: String,
-    /// Its key column.
+    /// Key column of the other table.
     pub key: String,
     /// The column of this table that holds the key.
     pub by: String,
 }
 
 impl Table {
-    /// Whether a kind of store has it.
+    /// Whether a kind of store has the table.
     pub fn is_in(&self, kind: StoreKind) -> bool {
         match self.stores.as_slice() {
             [] => kind.is_database,
@@ -247,7 +247,7 @@ pub enum DurationUnit {
 }
 
 impl DurationUnit {
-    /// Microseconds in one.
+    /// Microseconds per unit.
     pub const fn us(self) -> f64 {
         match self {
             Self::Ns => 0.001,
@@ -258,7 +258,7 @@ impl DurationUnit {
     }
 }
 
-/// How a table stores moments.
+/// How a table stores times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TimeUnit {
@@ -269,12 +269,12 @@ pub enum TimeUnit {
     Ms,
     /// Seconds since the epoch.
     S,
-    /// RFC 3339 text in UTC, one form throughout.
+    /// RFC 3339 text in UTC, with the same number of digits throughout.
     Text,
 }
 
 impl Definition {
-    /// Reads and checks the text.
+    /// Parses and checks the TOML `text`. `origin` names it in errors.
     pub fn parse(text: &str, origin: &str) -> Result<Self, SchemaError> {
         let fail = |message: String| SchemaError { origin: origin.to_owned(), message };
         let definition: Self = toml::from_str(text).map_err(|error| fail(error.to_string()))?;
@@ -312,12 +312,16 @@ impl Definition {
         }
         if let Some(wrong) = self.catalogue.iter().find(|table| EntryKind::parse(&table.topic).is_none()) {
             let known: Vec<&str> = EntryKind::ALL.iter().map(|(word, _)| *word).collect();
-            return Err(fail(format!("[[catalogue]] topic = \"{}\": there are {}", wrong.topic, known.join(", "))));
+            return Err(fail(format!(
+                "[[catalogue]] topic = \"{}\": unknown; the known ones are {}",
+                wrong.topic,
+                known.join(", ")
+            )));
         }
         self.records.iter().try_for_each(|record| record.check(origin))
     }
 
-    /// Our word for the store's, or the store's own.
+    /// crosstail's word for the store's; the store's own where the schema lists none.
     pub fn word<'w>(&'w self, key: &str, word: &'w str) -> &'w str {
         let words = self.words.get(key);
         words
@@ -325,13 +329,13 @@ impl Definition {
             .map_or(word, String::as_str)
     }
 
-    /// Our words for the words that a store uses for a field, as the schema lists them.
+    /// The pairs of the store's word and crosstail's word that the schema lists for a field.
     pub fn words_of(&self, key: &str) -> impl Iterator<Item = (&str, &str)> {
         self.words.get(key).into_iter().flatten().map(|(word, ours)| (word.as_str(), ours.as_str()))
     }
 
-    /// A store's words for an activity without an outcome, as they are likely to be written: for a query that an index
-    /// on the column serves, which no comparison without case would.
+    /// The store's words for an activity without an outcome, in their likely spellings. A query with these can use an
+    /// index on the column; a comparison that ignores case cannot.
     pub fn open_words(&self) -> Vec<String> {
         let own = Status::InProgress.as_str();
         self.words_of("status")

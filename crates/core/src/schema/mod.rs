@@ -14,6 +14,7 @@ pub use endpoint::{endpoint_of_url, system_of_url};
 pub use tree::{Node, Target};
 
 use crate::model::{Activity, Direction, Kind, Level, Status};
+use crate::number::saturating_i64;
 use compact_str::CompactString;
 use std::borrow::Cow;
 
@@ -156,7 +157,8 @@ impl Schema {
         &self.definition
     }
 
-    /// How well a record fits: the number of expectations met, or none where one is not.
+    /// How well a record fits: the number of conditions it meets, of which `equals` counts three times. `None` where it
+    /// fails a required one, or the schema has none.
     pub fn fit(&self, record: &serde_json::Map<String, serde_json::Value>) -> Option<usize> {
         let expect = &self.definition.recognise;
         if expect.all.is_empty() && expect.equals.is_empty() {
@@ -235,7 +237,7 @@ impl Schema {
             if matches!(rule.phase, Some(Phase::Complete | Phase::Fail)) {
                 // The line is written at the end: the start is before it by the duration.
                 activity.completed_at = Some(activity.started_at);
-                activity.started_at = activity.started_at.plus_us(-(activity.duration_us.unwrap_or(0) as i64));
+                activity.started_at = activity.started_at.plus_us(-saturating_i64(activity.duration_us.unwrap_or(0)));
                 activity.exact_start = false;
             }
         }
@@ -257,7 +259,7 @@ impl Schema {
             activity.endpoint = activity.url.as_deref().and_then(endpoint_of_url);
         }
         if !activity.part && activity.status.is_some_and(Status::is_finished) && activity.completed_at.is_none() {
-            activity.completed_at = activity.duration_us.map(|us| activity.started_at.plus_us(us as i64));
+            activity.completed_at = activity.duration_us.map(|us| activity.started_at.plus_us(saturating_i64(us)));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! From a record to the parts of a payload.
+//! Divides a record into the parts of a payload.
 
 use super::{Schema, lookup};
 use crate::model::{Body, Payload, PayloadPart};
@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 impl Schema {
-    /// A record of JSON text, for [`Self::divide`]: bodies that are objects or arrays stay text, so that nothing large is
-    /// built before it is looked at.
+    /// Parses a record of JSON text for [`Self::divide`]. Bodies that are objects or arrays stay text, so that nothing
+    /// large is built before somebody opens it. An error where the text is not one JSON object.
     pub fn record(&self, text: &str) -> Result<Map<String, Value>, serde_json::Error> {
         let is_body = |name: &String| {
             matches!(PayloadPart::parse(name), Some(PayloadPart::RequestBody | PayloadPart::ResponseBody))
@@ -26,7 +26,7 @@ impl Schema {
         Ok(record)
     }
 
-    /// Divides a record among the parts of a payload; what no part takes is metadata.
+    /// Divides a record into the parts of a payload; what belongs to no part is metadata.
     pub fn divide(&self, mut record: Map<String, Value>) -> Payload {
         let definition = self.definition();
         let mut payload = Payload::default();
@@ -70,7 +70,7 @@ impl Schema {
     }
 }
 
-/// Reads an object whose bodies stay text.
+/// Deserialises an object whose bodies stay text.
 struct Record<'a> {
     bodies: &'a [&'a str],
 }
@@ -101,7 +101,7 @@ impl<'de> Visitor<'de> for Record<'_> {
     }
 }
 
-/// The value at a path: taken out where it is a key of the record, a copy where it lies deeper.
+/// The value at a path: removed from the record where the path is one of its keys, a copy where it is deeper.
 fn take(record: &mut Map<String, Value>, path: &str) -> Option<Value> {
     record.shift_remove(path).or_else(|| lookup(record, path).cloned())
 }

@@ -3,6 +3,7 @@
 use super::definition::{Definition, SchemaError, unknown};
 use crate::filter::Field;
 use crate::model::PayloadPart;
+use crate::number::saturating_u8;
 
 macro_rules! targets {
     ($($variant:ident = $name:literal),+ $(,)?) => {
@@ -103,7 +104,7 @@ impl Node {
         for (name, paths) in &definition.fields {
             let target = Target::parse(name).ok_or_else(|| fail(unknown("fields", name)))?;
             for (rank, path) in paths.list().iter().enumerate() {
-                root.insert(path, (target, rank as u8));
+                root.insert(path, (target, saturating_u8(rank)));
             }
         }
         if let Some(name) = definition.payload.keys().find(|name| PayloadPart::parse(name).is_none()) {

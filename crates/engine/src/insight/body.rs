@@ -389,6 +389,7 @@ fn dump(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
     use crosstail_core::model::arbitrary::any_json;
+    use crosstail_core::number::truncated_usize;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -447,7 +448,7 @@ mod tests {
         #[test]
         fn json_cut_anywhere_is_still_a_tree(value in any_json(), at in 0.0f64..1.0) {
             let text = json!([value]).to_string();
-            let cut = text.floor_char_boundary(1 + (at * (text.len() - 1) as f64) as usize);
+            let cut = text.floor_char_boundary(1 + truncated_usize(at * (text.len() - 1) as f64));
             let (form, _) = laid(&text[..cut], None);
             prop_assert!(matches!(form, BodyFormat::TruncatedJson | BodyFormat::Json));
         }

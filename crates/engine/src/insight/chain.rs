@@ -2,6 +2,7 @@
 
 use super::Policy;
 use crosstail_core::model::{Activity, Status, Timestamp};
+use crosstail_core::number::saturating_i64;
 use std::collections::{HashMap, HashSet};
 
 /// By what the tries were found.
@@ -175,7 +176,7 @@ fn by_operation<'a>(opened: &Activity, pool: &[&'a Activity]) -> Option<Vec<&'a 
         .filter(|a| a.correlation_id == opened.correlation_id && a.attempt.is_none() && a.status.is_some())
         .collect();
     found.sort_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
-    let end = |a: &Activity| a.completed_at.or(a.took_us().map(|us| a.started_at.plus_us(us as i64)));
+    let end = |a: &Activity| a.completed_at.or(a.took_us().map(|us| a.started_at.plus_us(saturating_i64(us))));
     let follows = |pair: &[&Activity]| {
         let failed = pair[0].is_failure();
         failed && end(pair[0]).is_none_or(|end| end <= pair[1].started_at)

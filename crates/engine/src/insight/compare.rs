@@ -1,4 +1,4 @@
-//! Two exchanges beside each other: what is the same and what differs.
+//! Compares two exchanges: what is the same and what differs.
 
 use super::body::{BodyFormat, format_body};
 use super::http::status_meaning;
@@ -8,10 +8,10 @@ use serde_json::Value;
 use similar::{Algorithm, DiffOp, TextDiff, capture_diff_slices};
 use std::borrow::Cow;
 
-/// The parts that are compared, in order.
+/// The compared parts, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Section {
-    /// Outcome, time taken, address and the like.
+    /// Outcome, duration, URL and the like.
     Outcome,
     /// Request headers.
     RequestHeaders,
@@ -26,7 +26,7 @@ pub enum Section {
 }
 
 impl Section {
-    /// For people.
+    /// Name for people.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Outcome => "outcome",
@@ -39,44 +39,44 @@ impl Section {
     }
 }
 
-/// One thing that differs. Without secrets.
+/// One difference, with secrets redacted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// Where: a name or a path; empty for a whole part.
+    /// A name or a path in the section; empty for the full section.
     pub path: String,
-    /// On the left; `None` where it is not there.
+    /// The value on the left; `None` where it is absent.
     pub left: Option<String>,
-    /// On the right.
+    /// The value on the right; `None` where it is absent.
     pub right: Option<String>,
-    /// It differs between any two requests: a date, an id.
+    /// Whether it differs between any two requests, such as a date or an id.
     pub volatile: bool,
 }
 
-/// What comparing a part gave.
+/// The result of comparing one section.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SectionDiff {
-    /// Neither side has it.
+    /// Neither side has the section.
     Absent,
-    /// Nothing differs.
+    /// Both sides are equal.
     Same,
-    /// What differs; the number of further differences that are not listed.
+    /// The differences, and the number of further ones that are not listed.
     Differs(Vec<Difference>, usize),
 }
 
-/// Two exchanges compared.
+/// The comparison of two exchanges.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comparison {
-    /// Each part with what was found.
+    /// Every section with its result.
     pub sections: Vec<(Section, SectionDiff)>,
 }
 
-/// Differences listed of one part, at most.
+/// Maximum number of listed differences per section.
 const MAX_LISTED: usize = 300;
-/// Lists longer than this are compared place by place, shorter ones by what was put in and taken out.
+/// Longer arrays are compared by index, shorter ones by insertions and deletions.
 const MAX_ALIGNED: usize = 2000;
-/// Characters shown of a value.
+/// Maximum length of a shown value, in characters.
 const MAX_SHOWN: usize = 300;
-/// Headers that are another with every request.
+/// Headers that differ between any two requests.
 const VOLATILE_HEADERS: &[&str] = &[
     "date",
     "x-request-id",
@@ -99,7 +99,7 @@ const VOLATILE_HEADERS: &[&str] = &[
     "x-response-time",
 ];
 
-/// What differs between two exchanges, found so far.
+/// Collects the differences of one section.
 #[derive(Default)]
 struct DiffCollector {
     list: Vec<Difference>,
@@ -120,7 +120,8 @@ impl DiffCollector {
     }
 }
 
-/// The filter that keeps the successes of an activity's endpoint, else of its operation; `None` where it names neither.
+/// The filter for successes with the same endpoint, else with the same operation; `None` where the activity has
+/// neither.
 pub fn successes_like(activity: &Activity) -> Option<String> {
     let [system, endpoint, method, operation] =
         [&activity.system, &activity.endpoint, &activity.method, &activity.operation].map(|text| text.as_deref());
@@ -131,7 +132,7 @@ pub fn successes_like(activity: &Activity) -> Option<String> {
     Some(format!("status=success{}", clauses.collect::<String>()))
 }
 
-/// Compares two exchanges. Reads both bodies: not for the screen's thread where they are large.
+/// Compares two exchanges. It parses both bodies: do not call this on the screen's thread for large ones.
 pub fn compare(left: (&Activity, &Payload), right: (&Activity, &Payload)) -> Comparison {
     let ((a, p), (b, q)) = (left, right);
     let sections = vec![
@@ -202,7 +203,7 @@ fn error((a, p): (&Activity, &Payload), (b, q): (&Activity, &Payload)) -> Sectio
 }
 
 fn headers(left: &Side, right: &Side) -> SectionDiff {
-    // Names without case, several values of a name as one.
+    // Names ignore case, and several values of a name are joined.
     let folded = |side: &Side| -> std::collections::BTreeMap<String, (String, Value)> {
         let Some(Value::Object(map)) = &side.headers else { return std::collections::BTreeMap::new() };
         map.iter().map(|(name, value)| (name.to_ascii_lowercase(), (name.clone(), value.clone()))).collect()
@@ -249,7 +250,7 @@ fn bodies(left: &Side, right: &Side) -> SectionDiff {
     found.finding(true)
 }
 
-/// A body as a tree; `None` where it is text.
+/// A body as a tree; `None` where it is plain text.
 fn tree(body: &Body) -> Option<Cow<'_, Value>> {
     let laid = format_body(body, None);
     match laid.form {
@@ -335,7 +336,7 @@ fn leaf_or_deeper(path: &str, secret: bool, left: Option<&Value>, right: Option<
     found.add(Difference { path: path.to_owned(), left, right, volatile: false });
 }
 
-/// Compares texts line by line.
+/// Compares two texts line by line.
 fn lines(left: &str, right: &str, what: &str, found: &mut DiffCollector) {
     let diff = TextDiff::configure().timeout(std::time::Duration::from_millis(500)).diff_lines(left, right);
     let (a, b): (Vec<&str>, Vec<&str>) = (left.lines().collect(), right.lines().collect());
@@ -353,7 +354,7 @@ fn lines(left: &str, right: &str, what: &str, found: &mut DiffCollector) {
 }
 
 impl Comparison {
-    /// A line a part: `request: same`, `response: Retry-After 30 → 60`, `error: same`.
+    /// One line per section: `request: same`, `response: Retry-After 30 → 60`, `error: same`.
     pub fn summary(&self) -> Vec<String> {
         let of = |name: &str, parts: &[Section]| {
             let found = self.sections.iter().filter(|(section, _)| parts.contains(section));
@@ -384,7 +385,7 @@ impl Comparison {
 }
 
 impl Difference {
-    /// `Retry-After 30 → 60`.
+    /// The difference in words: `Retry-After 30 → 60`.
     pub fn describe(&self) -> String {
         let side = |text: &Option<String>| {
             let text = text.as_deref().map_or("not there", |text| text);

@@ -1,67 +1,65 @@
-//! What tells the failures of a set from the rest of it: values that failures have more often, or more rarely.
+//! Contrast: the values that failures of a set have more often, or more rarely, than the rest.
 
 use crosstail_core::filter::{Field, quote};
 
-/// How often a value occurs among the failures and among the rest.
+/// The number of occurrences of a value among the failures and among the rest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tally {
-    /// What it is a value of.
     pub field: Field,
     /// The value, for people.
     pub value: String,
-    /// The clause that keeps activities with it.
+    /// The filter clause for activities with the value.
     pub clause: String,
-    /// Failures with it.
+    /// Number of failures with the value.
     pub failed: u64,
-    /// Others with it.
+    /// Number of other activities with it.
     pub rest: u64,
 }
 
 impl Tally {
-    /// Of a plain value of a field.
+    /// For a single value of a field.
     pub fn of(field: Field, value: String, failed: u64, rest: u64) -> Self {
-        // A range is written as it is.
+        // A range is not quoted.
         let written = if field == Field::Duration { value.clone() } else { quote(&value) };
         let clause = format!("{}:{written}", field.name());
         Self { field, value, clause, failed, rest }
     }
 }
 
-/// A value that tells failures from the rest.
+/// A value that distinguishes failures from the rest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Distinction {
-    /// The value and its counts.
     pub tally: Tally,
-    /// Part of the failures that has it, 0 to 1.
+    /// Share of the failures that have the value, 0 to 1.
     pub of_failed: f64,
-    /// Part of the rest that has it, 0 to 1.
+    /// Share of the rest that have it, 0 to 1.
     pub of_rest: f64,
 }
 
-/// Failures against the rest.
+/// The failures of a set compared with the rest.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Contrast {
-    /// Failures in the set.
+    /// Number of failures.
     pub failed: u64,
-    /// Others in the set that have an outcome.
+    /// Number of other activities with an outcome.
     pub rest: u64,
-    /// What tells them apart, the most telling first.
+    /// Possible causes, the strongest difference first.
     pub causes: Vec<Distinction>,
-    /// What only failures have: error classes, codes. The most frequent first.
+    /// Values of [`SYMPTOM_FIELDS`], the most frequent first.
     pub symptoms: Vec<Distinction>,
 }
 
-/// Differences that chance makes once in a thousand are not told: |z| of the two-proportion z-test (pooled), two-sided.
+/// Minimum |z| of the pooled, two-sided two-proportion z-test: chance exceeds it once in a thousand cases.
 const Z_THRESHOLD: f64 = 3.29;
-/// Values told at most.
+/// Maximum number of causes.
 const MAX_CAUSES: usize = 60;
 const MAX_SYMPTOMS: usize = 12;
 
-/// Fields that say that something failed, and how: what they tell is no cause.
+/// Fields that describe a failure; their values are not causes.
 pub const SYMPTOM_FIELDS: &[Field] = &[Field::ErrorType, Field::Http];
 
 impl Contrast {
-    /// Ranks tallies of a set with these totals. The order of the tallies does not matter.
+    /// Ranks the tallies of a set with these totals, in any order.
     pub fn rank(failed: u64, rest: u64, tallies: impl IntoIterator<Item = Tally>) -> Self {
         let part = |n: u64, of: u64| if of == 0 { 0.0 } else { n as f64 / of as f64 };
         let (mut telling, mut said) = (Vec::new(), Vec::new());
@@ -90,17 +88,16 @@ impl Contrast {
         Self { failed, rest, causes: telling, symptoms: said }
     }
 
-    /// The line at `index` over both lists: what tells apart first.
+    /// The entry at `index` of both lists together, causes first.
     pub fn line(&self, index: usize) -> Option<&Distinction> {
         self.causes.iter().chain(&self.symptoms).nth(index)
     }
 
-    /// Number of lines.
+    /// Number of entries in both lists.
     pub fn len(&self) -> usize {
         self.causes.len() + self.symptoms.len()
     }
 
-    /// Whether nothing was found.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

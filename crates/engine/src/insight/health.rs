@@ -346,6 +346,7 @@ fn judge(health: &SystemHealth, count_before: u64) -> (HealthState, String) {
 mod tests {
     use super::*;
     use crosstail_core::model::Id;
+    use crosstail_core::number::{saturating_u16, saturating_u64};
 
     fn activity(system: &str, ago_s: i64, failed: bool, took_ms: u64) -> Activity {
         let id = format!("{system} {ago_s}");
@@ -383,7 +384,7 @@ mod tests {
         let mut tries: Vec<Activity> = (1..=2u16).map(|n| activity("a", 100 - i64::from(n) * 10, true, 10)).collect();
         for (index, one) in tries.iter_mut().enumerate() {
             one.correlation_id = Some("c".into());
-            one.attempt = Some(index as u16 + 1);
+            one.attempt = Some(saturating_u16(index) + 1);
             one.next_retry_at = Some(one.started_at.plus_ms(20_000));
         }
         let system = &health(&tries).systems[0];
@@ -396,7 +397,8 @@ mod tests {
 
     #[test]
     fn parts_add_up_in_any_order() {
-        let activities: Vec<Activity> = (0..200).map(|n| activity("a", n, n % 7 == 0, n as u64 * 11)).collect();
+        let activities: Vec<Activity> =
+            (0..200).map(|n| activity("a", n, n % 7 == 0, saturating_u64(n) * 11)).collect();
         let mut whole = HealthFigures::default();
         for activity in &activities {
             whole.add(&HealthInput::of(activity));

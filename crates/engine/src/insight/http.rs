@@ -1,6 +1,7 @@
 //! HTTP in words: what a status says, what a header means.
 
 use crosstail_core::model::Timestamp;
+use crosstail_core::number::{saturating_i64, truncated_i64};
 
 /// A status code's name (IANA's registry), and what to make of it where that is more than its name.
 pub const fn status_meaning(code: u16) -> (&'static str, &'static str) {
@@ -95,14 +96,14 @@ pub(super) fn span(seconds: f64) -> String {
 fn moment(value: &str, at: Timestamp) -> Option<Timestamp> {
     if let Ok(date) = httpdate::parse_http_date(value) {
         let since = date.duration_since(std::time::UNIX_EPOCH).ok()?;
-        return Some(Timestamp(since.as_micros() as i64));
+        return Some(Timestamp(saturating_i64(since.as_micros())));
     }
     let n: f64 = value.trim().parse().ok()?;
     Some(match n {
-        // Milliseconds and seconds since the epoch are in use, and seconds from now.
-        n if n > 1e11 => Timestamp((n * 1e3) as i64),
-        n if n > 1e9 => Timestamp((n * 1e6) as i64),
-        n if n >= 0.0 => at.plus_us((n * 1e6) as i64),
+        // Servers send milliseconds or seconds since the epoch, or seconds from now.
+        n if n > 1e11 => Timestamp(truncated_i64(n * 1e3)),
+        n if n > 1e9 => Timestamp(truncated_i64(n * 1e6)),
+        n if n >= 0.0 => at.plus_us(truncated_i64(n * 1e6)),
         _ => return None,
     })
 }

@@ -1,18 +1,18 @@
-//! What pasted text may identify: an id, a trace, an address, an order number, a line of a log.
+//! Identifies pasted text: it may be an id, a trace, a URL, an order number or a log line.
 
 use crosstail_core::filter::quote;
 use serde_json::Value;
 
-/// One way to look for it.
+/// One way to search for the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// What the text was taken for.
+    /// What the text may be.
     pub what: &'static str,
     /// The filter that finds it.
     pub filter: String,
 }
 
-/// Names under which logs keep ids, without `_`, `-`, `.` and case.
+/// Names of ids in logs, in lower case and without `_`, `-` and `.`.
 const ID_NAMES: &[&str] = &[
     "requestid",
     "reqid",
@@ -32,9 +32,9 @@ const ID_NAMES: &[&str] = &[
     "parentrequestid",
     "idempotencykey",
 ];
-/// Names under which they keep what happened.
+/// Names of messages in logs.
 const TEXT_NAMES: &[&str] = &["message", "msg", "error", "err", "event", "text"];
-/// Ids taken from a line at most.
+/// Maximum number of ids that are used from a line.
 const IDS: usize = 8;
 
 fn folded(name: &str) -> String {
@@ -49,7 +49,7 @@ fn is_uuid(text: &str) -> bool {
     text.len() == 36 && uuid::Uuid::try_parse(text).is_ok()
 }
 
-/// A trace id also as the UUID that it is in other systems.
+/// The spellings of an id: a trace id of 32 hexadecimal digits also as a UUID, as other systems write it.
 fn spellings(id: &str) -> Vec<String> {
     let lower = id.to_ascii_lowercase();
     let mut all = vec![id.to_owned()];
@@ -66,7 +66,7 @@ fn spellings(id: &str) -> Vec<String> {
     all
 }
 
-/// The filter that finds everything of some ids.
+/// The filter for everything that has one of the ids.
 fn of_ids(ids: &[String]) -> String {
     let mut clauses = Vec::new();
     for id in ids.iter().flat_map(|id| spellings(id)) {
@@ -80,7 +80,7 @@ fn anywhere(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// The ways to look for a text, the most exact first. Empty for an empty text.
+/// The candidates for a text, the most exact first. Empty for an empty text.
 pub fn candidates(text: &str) -> Vec<Candidate> {
     let text = text.trim().trim_matches(['"', '\'', '`', '<', '>']).trim();
     if text.is_empty() {
@@ -137,7 +137,7 @@ pub fn candidates(text: &str) -> Vec<Candidate> {
     found
 }
 
-/// The ids in a line of a log, and what it says.
+/// The ids and the message in a log line.
 fn of_line(line: &str) -> (Vec<String>, Option<String>) {
     let from = line.find('{').unwrap_or(line.len());
     let record = serde_json::Deserializer::from_str(&line[from..]).into_iter::<Value>().next().and_then(Result::ok);
@@ -145,7 +145,7 @@ fn of_line(line: &str) -> (Vec<String>, Option<String>) {
     if let Some(Value::Object(map)) = &record {
         walk(map, 0, &mut ids, &mut said);
     }
-    // `request_id=…` in text lines, and every UUID.
+    // `request_id=…` in plain text, and every UUID.
     for word in line[..from].split([' ', '\t', ',', ';', '[', ']', '(', ')', '"']) {
         if let Some((name, value)) = word.split_once(['=', ':'])
             && ID_NAMES.contains(&folded(name).as_str())

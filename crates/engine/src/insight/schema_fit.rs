@@ -93,9 +93,10 @@ fn described(a: &Activity) -> String {
 mod tests {
     use super::*;
     use crosstail_core::model::{Id, Status, Timestamp};
+    use crosstail_core::number::saturating_i64;
 
     fn activity(n: usize) -> Activity {
-        let mut activity = Activity::new(Id::parse(&format!("a-{n}")), Timestamp(n as i64));
+        let mut activity = Activity::new(Id::parse(&format!("a-{n}")), Timestamp(saturating_i64(n)));
         activity.system = Some("SAP".into());
         activity.status = Some(Status::Success);
         activity.message = Some("done".into());

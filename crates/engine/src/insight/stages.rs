@@ -1,23 +1,23 @@
-//! The way of a record through the places of a flow: where it has been, when, and where it is awaited.
+//! The stages of a record in a flow: which places it has reached and when, and which it has not.
 
 use crosstail_core::model::{Activity, Names, Timestamp};
 use std::sync::Arc;
 
-/// One place of the way.
+/// One stage of a flow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stage {
-    /// The table, index or topic; of a place that has not been reached as the flow names it.
+    /// The table, index or topic. A stage that has not been reached has the name in the flow.
     pub name: String,
-    /// The source; `None` where the record has not been there.
+    /// The source; `None` where the stage has not been reached.
     pub source: Option<Arc<str>>,
-    /// When it got there.
+    /// When the record reached the stage.
     pub at: Option<Timestamp>,
-    /// How long after the stage before it, in microseconds.
+    /// Microseconds since the previous stage.
     pub after_us: Option<i64>,
 }
 
-/// The stages of an activity: those it has been at in order of time, then those of its flow that are read and where it
-/// has not been. Empty where no place says when, and nothing is awaited.
+/// The stages of an activity: first those that it has reached, in order of time, then those of its flow that a source
+/// reads but that it has not reached. Empty where no place has a time and every stage has been reached.
 pub fn stages(activity: &Activity, names: &Names) -> Vec<Stage> {
     let (flows, read) = (names.flows(), names.tables());
     let fits = |pattern: &str, table: &str| glob::Pattern::new(pattern).is_ok_and(|glob| glob.matches(table));
@@ -25,7 +25,7 @@ pub fn stages(activity: &Activity, names: &Names) -> Vec<Stage> {
     for place in &activity.places {
         let source = names.source_name(place.source);
         let name = place.table(names).unwrap_or_else(|| Arc::clone(&source)).to_string();
-        // Of several records in one place the first counts.
+        // The first of several records in one place counts.
         match passed.iter_mut().find(|stage| stage.name == name && stage.source.as_ref() == Some(&source)) {
             Some(stage) => stage.at = [stage.at, place.at].into_iter().flatten().min(),
             None => passed.push(Stage { name, source: Some(source), at: place.at, after_us: None }),

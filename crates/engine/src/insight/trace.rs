@@ -1,6 +1,7 @@
 //! Traces: what shares a correlation id, as a tree by parent request.
 
 use crosstail_core::model::{Activity, Id, Status, Timestamp};
+use crosstail_core::number::saturating_i64;
 use std::collections::HashMap;
 
 /// One activity of a trace.
@@ -36,7 +37,7 @@ pub struct Trace {
 }
 
 fn end_of(activity: &Activity) -> Timestamp {
-    let took = activity.took_us().map(|us| activity.started_at.plus_us(us as i64));
+    let took = activity.took_us().map(|us| activity.started_at.plus_us(saturating_i64(us)));
     activity.completed_at.or(took).unwrap_or(activity.started_at).max(activity.started_at)
 }
 
@@ -234,7 +235,7 @@ mod tests {
             parents in prop::collection::vec(prop::option::of(0usize..12), 1..12),
             seed in any::<u64>(),
         ) {
-            let all: Vec<Activity> = parents.iter().enumerate().map(|(n, p)| activity(n, *p, n as i64 * 10, 25)).collect();
+            let all: Vec<Activity> = parents.iter().enumerate().map(|(n, p)| activity(n, *p, saturating_i64(n) * 10, 25)).collect();
             let mut shuffled = all.clone();
             fastrand::Rng::with_seed(seed).shuffle(&mut shuffled);
             let trace = Trace::build(&all);

@@ -1,4 +1,4 @@
-//! Where the values of JSON text stand. The text is known to be JSON: nothing is checked, nothing is built.
+//! Finds the places of values in JSON text. The text must be valid JSON: nothing is checked and nothing is built.
 
 use memchr::memchr2;
 use std::ops::Range;
@@ -6,15 +6,15 @@ use std::ops::Range;
 /// A value inside a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Child {
-    /// Its key without quotes, as written; `None` in an array.
+    /// The byte range of its key without quotes, as written; `None` in an array.
     pub(super) key: Option<Range<usize>>,
-    /// The value.
+    /// The byte range of the value.
     pub(super) span: Range<usize>,
-    /// How many values are directly inside it.
+    /// The number of values directly inside it.
     pub(super) count: usize,
 }
 
-/// Calls `take` with each value directly inside the object or array at `span`, until it says no.
+/// Calls `take` with each value directly inside the object or array at `span`, until `take` returns false.
 pub(super) fn children(text: &str, span: &Range<usize>, mut take: impl FnMut(Child) -> bool) {
     let bytes = text.as_bytes();
     let is_object = bytes.get(span.start) == Some(&b'{');
@@ -34,7 +34,7 @@ pub(super) fn children(text: &str, span: &Range<usize>, mut take: impl FnMut(Chi
     }
 }
 
-/// The value that a text begins with, without the space around it. It has no key.
+/// The value at the start of a text, without surrounding white space. It has no key.
 pub(super) fn value(text: &str) -> Child {
     let start = space(text.as_bytes(), 0);
     let (end, count) = value_end(text.as_bytes(), start);
@@ -48,7 +48,7 @@ fn space(bytes: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// Behind the closing quote of the string that begins at `at`.
+/// The byte after the closing quote of the string that starts at `at`.
 fn string_end(bytes: &[u8], at: usize) -> usize {
     let mut at = at + 1;
     loop {
@@ -60,7 +60,7 @@ fn string_end(bytes: &[u8], at: usize) -> usize {
     }
 }
 
-/// Where the value at `at` ends, and how many values are directly inside it: both in one pass.
+/// The end of the value at `at`, and the number of values directly inside it, in one pass.
 fn value_end(bytes: &[u8], at: usize) -> (usize, usize) {
     match bytes.get(at) {
         Some(b'"') => (string_end(bytes, at), 0),

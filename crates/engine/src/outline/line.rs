@@ -1,4 +1,4 @@
-//! What a line shows: its key, its value without secrets, its path, the clause that it stands for.
+//! The content of a line: its key, its redacted value, its path, and the filter clause for it.
 
 use super::{Key, Kind, Line, Outline, OutlineRow, PREVIEW};
 use crate::insight::size;
@@ -6,12 +6,12 @@ use crosstail_core::filter::quote;
 use crosstail_core::model::{REDACTED, redact_json, redact_text, redact_whole, secret_ranges};
 
 impl Outline {
-    /// Whether what is hidden in a line can be shown.
+    /// Whether a line hides a secret that can be revealed.
     pub fn is_secret(&self, index: usize) -> bool {
         self.slots.get(index).is_some_and(|slot| self.revealed.contains(&slot.hash)) || self.line(index).redacted
     }
 
-    /// Shows what is hidden in a line, or hides it again.
+    /// Reveals the secret in a line, or hides it again.
     pub fn reveal(&mut self, index: usize) {
         let Some(slot) = self.slots.get(index) else { return };
         if !self.revealed.remove(&slot.hash) {
@@ -29,7 +29,7 @@ impl Outline {
         }
     }
 
-    /// The line at `index`, which is there.
+    /// The line at `index`, which must exist.
     pub fn line(&self, index: usize) -> Line {
         let slot = self.slots[index];
         let shown = self.revealed.contains(&slot.hash);
@@ -66,7 +66,7 @@ impl Outline {
         format!("{count}{}{about}", if count.is_empty() || about.is_empty() { "" } else { "  " })
     }
 
-    /// A row of text without the secrets that reach into it.
+    /// A row of text, without the secrets that overlap it, and whether it had any.
     fn row(&self, slot: &OutlineRow, shown: bool) -> (String, bool) {
         let (Key::Row(from, to), false) = (slot.key, shown) else { return (self.text(slot).to_owned(), false) };
         if slot.secret {
@@ -87,12 +87,12 @@ impl Outline {
         (out, redacted)
     }
 
-    /// What the paths of the document begin with that a line is in.
+    /// The start of paths into the document that contains a line.
     pub fn document_path(&self, index: usize) -> &str {
         self.slots.get(index).map_or("", |slot| &self.documents[slot.document as usize].path)
     }
 
-    /// The whole value of a line, without what is hidden: JSON of a container, text of a leaf.
+    /// The full value of a line, with secrets redacted: JSON of a container, text of a leaf.
     pub fn whole(&self, index: usize) -> Option<String> {
         let slot = self.slots.get(index)?;
         let shown = self.revealed.contains(&slot.hash);
@@ -110,7 +110,7 @@ impl Outline {
         })
     }
 
-    /// The path of a line, as filters write it: `req.body.lines[3].sku`.
+    /// The path of a line in filters, for example `req.body.lines[3].sku`.
     pub fn path(&self, index: usize) -> Option<String> {
         let slot = self.slots.get(index)?;
         let (mut steps, mut depth) = (vec![self.step(slot)], slot.depth);
@@ -138,7 +138,7 @@ impl Outline {
         }
     }
 
-    /// The clause that keeps activities with this value; any element of the lists around it may have it.
+    /// The filter clause for activities with this value, in any element of the arrays that contain it.
     pub fn clause(&self, index: usize) -> Option<String> {
         let slot = self.slots.get(index)?;
         let line = self.line(index);
@@ -150,7 +150,7 @@ impl Outline {
         let root = self.slots[..=index].iter().rev().find(|other| other.depth == 0)?;
         let document = &self.documents[root.document as usize];
         let path = self.path(index)?;
-        // A path into what is inside a string leads nowhere, and a key with a dot or a space is none.
+        // Filters have no path into a string, and none for a key with a dot or a space.
         let nested = slot.document != root.document;
         let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '[' | ']' | '_' | '-');
         let key = self.key(slot);
@@ -182,21 +182,21 @@ fn unescaped(text: &str) -> String {
     serde_json::from_str(&format!("\"{text}\"")).unwrap_or_else(|_| text.to_owned())
 }
 
-/// A scalar's text; of a long string the first `most` bytes.
+/// The text of a scalar; of a long string, the first `most` bytes.
 fn scalar(text: &str, most: usize) -> String {
     let Some(inside) = text.strip_prefix('"') else { return text.to_owned() };
     if text.len() <= most {
         return unescaped(inside.strip_suffix('"').unwrap_or(inside));
     }
     let cut = &inside[..inside.floor_char_boundary(most)];
-    // Not in the middle of an escape: those are at most six characters.
+    // Does not split an escape sequence, which has at most six characters.
     (0..7)
         .filter_map(|less| cut.get(..cut.len().saturating_sub(less)))
         .find_map(|cut| serde_json::from_str::<String>(&format!("\"{cut}\"")).ok())
         .unwrap_or_default()
 }
 
-/// A value without its secrets; all of it where its name is that of one, but for an authentication scheme.
+/// Redacts a value: only its secrets, or if `secret` all of it except an authentication scheme.
 fn hide(text: &str, secret: bool) -> String {
     if !secret || text == "null" {
         return redact_text(text).into_owned();

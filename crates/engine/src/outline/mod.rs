@@ -1,5 +1,5 @@
-//! Documents as lines: trees that fold, laid out over their text and only as far as they are open. A body of 20 MB is
-//! never built as a tree; a line is a place in its text.
+//! Documents as lines of a tree that folds. The lines are laid out over the text, and only as far as the tree is open.
+//! A body of 20 MB is never built as a tree; a line is a place in its text.
 
 mod json;
 mod line;
@@ -7,29 +7,29 @@ mod search;
 
 use crate::insight::{Embedded, may_open, open_string};
 use crosstail_core::model::is_sensitive_name;
+use crosstail_core::number::saturating_u32;
 use std::collections::{HashMap, HashSet};
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 use unicode_width::UnicodeWidthChar as _;
 
-/// Something that can be laid out: JSON, or text.
+/// A document to lay out: JSON or text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
-    /// What paths in it begin with: `req.body`.
+    /// The start of paths into it, for example `req.body`.
     pub path: String,
-    /// What it is called on the screen.
+    /// Title on the screen.
     pub title: String,
-    /// What is said of it beside its title.
+    /// Remark next to the title; may be empty.
     pub about: String,
-    /// JSON, or text.
     pub text: Arc<String>,
-    /// Whether it is JSON.
+    /// Whether `text` is valid JSON.
     pub is_json: bool,
-    /// Whether the paths of filters lead into it. Else a filter looks for a text anywhere in it.
+    /// Whether filters have paths into it. Otherwise a filter can only search all of it.
     pub has_paths: bool,
 }
 
-/// What a line is.
+/// The type of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// An object, or the root of a text.
@@ -40,43 +40,43 @@ pub enum Kind {
     Text,
     /// A number.
     Number,
-    /// A truth value or null.
+    /// A boolean or null.
     Word,
     /// A row of a text.
     Row,
 }
 
-/// How a line is called in what holds it.
+/// The name of a line in its container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Key {
     Root,
-    /// Where its name stands.
+    /// Start and end of a key in the text.
     Name(u32, u32),
     Index(u32),
-    /// A row: the stretch of text that it is a part of, which secrets are looked for in.
+    /// A row of text: start and end of the stretch that contains it. Secrets are searched in the whole stretch.
     Row(u32, u32),
 }
 
-/// A line's place.
+/// The place of a line in the text.
 #[derive(Debug, Clone, Copy)]
 struct OutlineRow {
     document: u32,
     start: u32,
     end: u32,
     key: Key,
-    /// Of its path: what is folded and revealed is known by it.
+    /// Hash of its path, which identifies it for folding and revealing.
     hash: u64,
-    /// Values directly inside a container.
+    /// Number of values directly inside a container.
     count: u32,
     depth: u16,
     kind: Kind,
-    /// `Some` where it can be opened.
+    /// `Some(is_open)` where it can be opened.
     open: Option<bool>,
-    /// Its name, or that of something around it, is that of a secret.
+    /// Whether its name, or that of a container, is that of a secret.
     secret: bool,
 }
 
-/// Where a value stands among others.
+/// The place of a value in the tree.
 #[derive(Clone, Copy)]
 struct Place {
     document: u32,
@@ -86,50 +86,49 @@ struct Place {
     secret: bool,
 }
 
-/// One line as it is shown.
+/// A line as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// Depth.
     pub depth: usize,
     /// Key, index or title; empty for a row of text.
     pub key: String,
     /// Value of a leaf, or a summary (`{3}`, `[12]`).
     pub value: String,
-    /// `Some(open)` where it can be opened.
+    /// `Some(is_open)` where it can be opened.
     pub open: Option<bool>,
-    /// How it is coloured.
+    /// Decides the colour.
     pub kind: Kind,
-    /// Something of the value is hidden.
+    /// Whether part of the value is hidden.
     pub redacted: bool,
 }
 
-/// Containers deeper than this, or with more inside than this, are folded at first.
+/// Containers at a greater depth, or with more entries, are folded at first.
 const OPEN_DEPTH: u16 = 3;
 const OPEN_ENTRIES: usize = 200;
-/// A document of no more bytes is open down to here.
+/// Documents of at most this many bytes are open to `SMALL_DEPTH` instead.
 const SMALL: usize = 4096;
 const SMALL_DEPTH: u16 = 12;
-/// Of a longer string a line shows the beginning only.
+/// A line shows at most this many bytes of a string.
 const PREVIEW: usize = 2048;
-/// Stretches of text that secrets are looked for in, in bytes.
+/// Length of the stretches of text in which secrets are searched, in bytes.
 const STRETCH: usize = 4096;
 
-/// Documents laid out.
+/// Documents, laid out as lines.
 #[derive(Debug, Clone, Default)]
 pub struct Outline {
     documents: Vec<Document>,
     slots: Vec<OutlineRow>,
-    /// Documents found inside strings, by the string's path.
+    /// Index of the document inside a string, by the hash of the string's path.
     inside: HashMap<u64, u32>,
-    /// Paths whose fold is not what it is at first.
+    /// Hashes of paths that were opened or folded by hand.
     toggled: HashSet<u64>,
-    /// Paths whose secret is shown.
+    /// Hashes of paths whose secret is shown.
     revealed: HashSet<u64>,
-    /// The selected line.
+    /// Index of the selected line.
     pub selected: usize,
-    /// The first line on the screen.
+    /// Index of the first line on the screen.
     pub first: usize,
-    /// Columns on the screen, for rows of text.
+    /// Width of rows of text, in columns.
     width: usize,
 }
 
@@ -140,11 +139,21 @@ fn below(parent: u64, key: &[u8]) -> u64 {
     hasher.finish()
 }
 
+/// A document whose positions fit into 32 bits. Of a document of 4 GiB or more, the beginning as plain text.
+fn within_reach(document: Document) -> Document {
+    if u32::try_from(document.text.len()).is_ok() {
+        return document;
+    }
+    let end = document.text.floor_char_boundary(u32::MAX as usize);
+    Document { text: Arc::new(document.text[..end].to_owned()), is_json: false, ..document }
+}
+
 impl Outline {
-    /// Lays documents out, in `width` columns.
+    /// Lays documents out for a screen of `width` columns.
     pub fn new(documents: Vec<Document>, width: usize) -> Self {
+        let documents = documents.into_iter().map(within_reach).collect();
         let mut outline = Self { documents, width: width.max(20), ..Self::default() };
-        for document in 0..outline.documents.len() as u32 {
+        for document in 0..saturating_u32(outline.documents.len()) {
             let mut slots = Vec::new();
             outline.root(document, &mut slots);
             outline.slots.extend(slots);
@@ -152,7 +161,7 @@ impl Outline {
         outline
     }
 
-    /// The results of a jq expression, each a document.
+    /// Lays out the results of a jq expression, each as a document.
     pub fn of_results(results: &[String], width: usize) -> Self {
         let one = |(index, text): (usize, &String)| Document {
             path: String::new(),
@@ -165,12 +174,11 @@ impl Outline {
         Self::new(results.iter().enumerate().map(one).collect(), width)
     }
 
-    /// Number of lines.
+    /// Number of lines, including those that are not on the screen.
     pub fn len(&self) -> usize {
         self.slots.len()
     }
 
-    /// Whether there is nothing.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
@@ -190,7 +198,7 @@ impl Outline {
             into.push(OutlineRow {
                 document: index,
                 start: 0,
-                end: document.text.len() as u32,
+                end: saturating_u32(document.text.len()),
                 key: Key::Root,
                 hash,
                 count: 0,
@@ -205,7 +213,7 @@ impl Outline {
         }
     }
 
-    /// Adds the line of a value, and the lines inside it where it is open.
+    /// Adds the line of a value and, where it is open, the lines inside it.
     fn add(&self, child: &json::Child, place: Place, into: &mut Vec<OutlineRow>) {
         let Place { document, key, hash, depth, secret } = place;
         let (span, count) = (&child.span, child.count);
@@ -220,8 +228,8 @@ impl Outline {
         let toggled = self.toggled.contains(&hash);
         let mut slot = OutlineRow {
             document,
-            start: span.start as u32,
-            end: span.end as u32,
+            start: saturating_u32(span.start),
+            end: saturating_u32(span.end),
             key,
             hash,
             count: 0,
@@ -232,7 +240,7 @@ impl Outline {
         };
         match kind {
             Kind::Object | Kind::Array => {
-                slot.count = count as u32;
+                slot.count = saturating_u32(count);
                 let deepest = if text.len() <= SMALL { SMALL_DEPTH } else { OPEN_DEPTH };
                 let folded_at_first = depth >= deepest || count > OPEN_ENTRIES;
                 slot.open = (count > 0).then_some(folded_at_first == toggled);
@@ -257,8 +265,13 @@ impl Outline {
                 let hash = below(slot.hash, b"inside");
                 if self.documents[inside as usize].is_json {
                     let span = json::value(&self.documents[inside as usize].text).span;
-                    let root =
-                        OutlineRow { document: inside, start: span.start as u32, end: span.end as u32, hash, ..*slot };
+                    let root = OutlineRow {
+                        document: inside,
+                        start: saturating_u32(span.start),
+                        end: saturating_u32(span.end),
+                        hash,
+                        ..*slot
+                    };
                     self.entries(&root, depth, into);
                 } else {
                     self.rows(inside, depth, hash, slot.secret, into);
@@ -279,7 +292,11 @@ impl Outline {
                 Some(name) => {
                     let bare = &text[name.clone()];
                     let hash = below(slot.hash, bare.as_bytes());
-                    (Key::Name(name.start as u32, name.end as u32), hash, slot.secret || is_sensitive_name(bare))
+                    (
+                        Key::Name(saturating_u32(name.start), saturating_u32(name.end)),
+                        hash,
+                        slot.secret || is_sensitive_name(bare),
+                    )
                 }
                 None => (Key::Index(index), below(slot.hash, &index.to_le_bytes()), slot.secret),
             };
@@ -289,7 +306,7 @@ impl Outline {
         });
     }
 
-    /// Adds the rows of a text, wrapped.
+    /// Adds the wrapped rows of a text.
     fn rows(&self, document: u32, depth: u16, hash: u64, secret: bool, into: &mut Vec<OutlineRow>) {
         let text = &self.documents[document as usize].text;
         let room = self.width.saturating_sub(usize::from(depth) * 2 + 4).max(10);
@@ -298,7 +315,7 @@ impl Outline {
             let end = at + line.trim_end_matches(['\r', '\n']).len();
             let mut stretch = at;
             while stretch < end || stretch == at {
-                // Long lines are cut where no secret goes on.
+                // Long lines are split where no secret crosses.
                 let mut stop = end.min(text.floor_char_boundary(stretch + STRETCH));
                 if stop < end {
                     let cut = text[stretch..stop].rfind([',', ';', '&', '{', '}', '<', '>']).map(|n| stretch + n + 1);
@@ -308,9 +325,9 @@ impl Outline {
                 let mut push = |start: usize, end: usize| {
                     into.push(OutlineRow {
                         document,
-                        start: start as u32,
-                        end: end as u32,
-                        key: Key::Row(stretch as u32, stop as u32),
+                        start: saturating_u32(start),
+                        end: saturating_u32(end),
+                        key: Key::Row(saturating_u32(stretch), saturating_u32(stop)),
                         hash: below(hash, &stretch.to_le_bytes()),
                         count: 0,
                         depth,
@@ -337,7 +354,7 @@ impl Outline {
         }
     }
 
-    /// Opens or folds the line at `index`; what is inside a string is looked for now.
+    /// Opens or folds the line at `index`. A string is decoded only now.
     pub fn toggle(&mut self, index: usize) {
         let Some(slot) = self.slots.get(index).copied() else { return };
         let Some(open) = slot.open else { return };
@@ -373,18 +390,18 @@ impl Outline {
             is_json,
             has_paths: false,
         };
-        self.inside.insert(slot.hash, self.documents.len() as u32);
+        self.inside.insert(slot.hash, saturating_u32(self.documents.len()));
         self.documents.push(document);
     }
 
-    /// Selects what the selected line is in.
+    /// Selects the container of the selected line.
     pub fn select_parent(&mut self) {
         let Some(depth) = self.slots.get(self.selected).map(|slot| slot.depth) else { return };
         let around = self.slots[..self.selected].iter().rposition(|slot| slot.depth < depth);
         self.selected = around.unwrap_or(self.selected);
     }
 
-    /// Keeps the selected line on the screen.
+    /// Scrolls so that the selected line is on the screen.
     pub fn scroll_to_selection(&mut self, height: usize) {
         self.selected = self.selected.min(self.slots.len().saturating_sub(1));
         let height = height.max(1);

@@ -1,6 +1,7 @@
 //! Looking for a text in documents, also where they are folded.
 
 use super::{Key, Kind, Outline, OutlineRow, json};
+use crosstail_core::number::saturating_u32;
 use regex::{Regex, RegexBuilder};
 
 /// Occurrences counted at most.
@@ -19,7 +20,7 @@ impl Outline {
     /// The documents that are not inside another's string.
     fn roots(&self) -> std::ops::Range<u32> {
         let inside = self.inside.values().min().copied();
-        0..inside.unwrap_or(self.documents.len() as u32)
+        0..inside.unwrap_or(saturating_u32(self.documents.len()))
     }
 
     /// How often a text occurs, at most 9,999 times.
@@ -104,7 +105,7 @@ impl Outline {
 
     /// Opens everything around a place in a document; gives the line that it is on.
     fn open_to(&mut self, (document, at): (u32, usize)) -> usize {
-        let at = at as u32;
+        let at = saturating_u32(at);
         let is_root = |slot: &OutlineRow| slot.depth == 0 && slot.document == document;
         let Some(mut index) = self.slots.iter().position(is_root) else { return self.selected };
         loop {

@@ -1,6 +1,6 @@
-//! Testing rows: the predicate of the filter language over columns, each distinct text tested once.
+//! Evaluates the predicates of the filter language over columns; each distinct text is tested once.
 
-use super::segment::Text;
+use super::pack::Text;
 use super::symbols::{Symbol, Symbols};
 use super::{Row, Store, is_same};
 use crosstail_core::filter::{Field, Matcher, Operand, Pattern, Predicate, Record, Truth, combine, outcome};
@@ -9,14 +9,13 @@ use memchr::memmem::Finder;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// A row as a record of the filter language.
+/// A row as a [`Record`] for predicates.
 pub struct RowRecord<'a> {
     store: &'a Store,
     row: Row,
 }
 
 impl<'a> RowRecord<'a> {
-    /// The record of a row.
     pub fn new(store: &'a Store, row: Row) -> Self {
         Self { store, row }
     }
@@ -39,7 +38,7 @@ impl Record for RowRecord<'_> {
             }
             _ => {}
         }
-        match segment.text(at, Store::text_column(field)?) {
+        match segment.text(at, Text::of(field)?) {
             Symbol::ABSENT => None,
             tags if field == Field::Tags => Some(symbols.get(tags).split(", ").any(test)),
             same if is_same(same) => Some(test(&segment.id(at, symbols).to_string())),
@@ -87,7 +86,7 @@ impl Record for RowRecord<'_> {
     }
 }
 
-/// Answers of a pattern by symbol: 0 not asked yet, 1 yes, 2 no. Grows with the symbols only when it is made anew.
+/// Cached results of a pattern by symbol: 0 unknown, 1 yes, 2 no. Grows with the symbols only when it is rebuilt.
 #[derive(Debug, Default)]
 struct MatchCache(Vec<AtomicU8>);
 
@@ -116,7 +115,7 @@ impl MatchCache {
     }
 }
 
-/// A predicate over rows.
+/// A predicate that is prepared for rows.
 #[derive(Debug)]
 pub(super) struct Evaluator {
     root: EvalNode,
@@ -128,7 +127,7 @@ impl Default for Evaluator {
     }
 }
 
-/// The predicate's shape, with text tests by column.
+/// A node of the predicate, with text tests by column.
 #[derive(Debug)]
 enum EvalNode {
     And(Vec<EvalNode>),
@@ -155,7 +154,7 @@ const ANYWHERE: [Text; 13] = [
     Text::Organization,
 ];
 
-/// The search of a pattern in UUIDs, where the pattern can be a part of one.
+/// A search for a pattern in UUIDs; `None` where the pattern cannot occur in one.
 fn uuid_finder(pattern: &Pattern) -> Option<Box<Finder<'static>>> {
     match pattern {
         Pattern::Contains(_, literal) if literal.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-') => {
@@ -177,7 +176,7 @@ impl EvalNode {
             Predicate::Compare(leaf) => {
                 let column = match (&leaf.target, &leaf.test) {
                     (Operand::Field(field), Matcher::Text(_)) => {
-                        Store::text_column(*field).filter(|c| !matches!(c, Text::Request | Text::Tags))
+                        Text::of(*field).filter(|c| !matches!(c, Text::Request | Text::Tags))
                     }
                     _ => None,
                 };
@@ -196,7 +195,7 @@ impl EvalNode {
         }
     }
 
-    /// Makes room for answers by symbol; texts to be found anywhere are answered at once.
+    /// Extends the caches to all symbols. Texts to find anywhere are evaluated at once.
     fn remember(&mut self, symbols: &Symbols) {
         match self {
             Self::And(parts) | Self::Or(parts) => parts.iter_mut().for_each(|part| part.remember(symbols)),
@@ -211,7 +210,7 @@ impl EvalNode {
         match self {
             Self::And(parts) => combine(parts.iter().map(|part| part.test(store, row)), Truth::No),
             Self::Or(parts) => combine(parts.iter().map(|part| part.test(store, row)), Truth::Yes),
-            Self::Not(part) => part.test(store, row).not(),
+            Self::Not(part) => !part.test(store, row),
             Self::Text { column, patterns, or_absent, negated, memo } => {
                 let (segment, at) = store.at(row);
                 Truth::of(match segment.text(at, *column) {
@@ -246,7 +245,7 @@ fn anywhere(store: &Store, row: Row, pattern: &Pattern, in_uuids: Option<&Finder
         return true;
     }
     match (segment.id(at, &store.symbols), pattern) {
-        // A UUID has only hexadecimal digits and dashes, in lower case: other texts are not looked for in it.
+        // A UUID has only lower-case hexadecimal digits and dashes: other texts cannot occur in it.
         (Id::Uuid(value), Pattern::Contains(..)) => in_uuids.is_some_and(|finder| {
             let mut buffer = uuid::Uuid::encode_buffer();
             finder.find(uuid::Uuid::from_u128(value).hyphenated().encode_lower(&mut buffer).as_bytes()).is_some()
@@ -260,12 +259,12 @@ impl Evaluator {
         Self { root: EvalNode::new(predicate) }
     }
 
-    /// Whether the view keeps a row, without its payload.
+    /// Whether the view keeps a row, as far as that is known without its payload.
     pub(super) fn keeps(&self, store: &Store, row: Row) -> bool {
         self.root.test(store, row) == Truth::Yes
     }
 
-    /// The kept ones of many rows, in the same order, on all cores.
+    /// The rows that are kept, in the same order. Uses all cores.
     pub(super) fn select(&self, store: &Store, rows: &[Row]) -> Vec<Row> {
         const CHUNK: usize = 1 << 14;
         let mut remembering = Self { root: self.root.bare() };
@@ -280,7 +279,7 @@ impl Evaluator {
 }
 
 impl EvalNode {
-    /// The same step without what it remembers.
+    /// The same node without cached results.
     fn bare(&self) -> Self {
         match self {
             Self::And(parts) => Self::And(parts.iter().map(Self::bare).collect()),

@@ -1,9 +1,10 @@
-//! What is in memory: compact columns, rows in order of time, one filtered view, and counts over it.
+//! The in-memory store: compact columns, rows in order of time, one filtered view, and counts over it.
 //!
-//! About 120 bytes a record beyond its distinct text. Payloads stay in their stores.
+//! A record needs about 120 bytes in addition to its distinct texts. Payloads stay in their stores.
 
 mod evaluate;
 mod ordered;
+mod pack;
 mod segment;
 mod summary;
 mod symbols;
@@ -20,31 +21,33 @@ use evaluate::Evaluator;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use ordered::Ordered;
-use segment::{ROWS, RareFields, SAME, Segment, SegmentContext, Text};
+use pack::{RareFields, SAME, Text};
+use segment::{ROWS, Segment, SegmentContext};
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher as _;
+use std::ops::Range;
 
-/// Number of a row: stays the same while it is held.
+/// Number of a row; it never changes.
 pub type Row = u32;
 
-/// What a batch did.
+/// The effect of a batch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IngestResult {
-    /// Rows that are new.
+    /// Number of new rows.
     pub added: usize,
-    /// Rows that were known and changed.
+    /// Number of known rows that changed.
     pub changed: usize,
-    /// Of the new ones that began while we watched, those that came well behind a newer one.
+    /// Number of new rows that started since [`Store::set_live_since`] and arrived well after a newer one.
     pub late: usize,
-    /// Of the new ones, those in the view.
+    /// Number of new rows in the view.
     pub added_to_view: usize,
     /// The new and the changed rows.
     pub rows: Vec<Row>,
-    /// When changed rows began that begin at another time now.
+    /// The former start times of changed rows whose start has changed.
     pub moved_from: Vec<Timestamp>,
 }
 
-/// The activities held, and the view of them that a filter keeps.
+/// The activities in memory, and a view of those that a filter keeps.
 pub struct Store {
     names: Names,
     symbols: Symbols,
@@ -55,25 +58,25 @@ pub struct Store {
     order: Ordered,
     view: View,
     len: u32,
-    /// Grows with every change: what has been seen of the store can be told by it.
+    /// Grows with every change, so that readers can see whether the store has changed.
     revision: u64,
     watching_since: Timestamp,
 }
 
-/// A record this much behind the newest is late.
+/// A record that is older than the newest by more than this is late, in microseconds.
 const LATENESS_US: i64 = 5_000_000;
 
-/// What a filter keeps.
+/// The rows that a filter keeps.
 struct View {
     evaluator: Evaluator,
-    /// `None`: all rows, in the store's own order.
+    /// `None` where the view has all rows, in the store's order.
     rows: Option<Ordered>,
-    /// Rows that only their payload can decide, and what it decided.
+    /// Rows that match by their payload, which is not in memory.
     payload_matches: HashSet<Row>,
 }
 
 impl Store {
-    /// An empty store that shares the names of sources.
+    /// An empty store that shares a registry of names.
     pub fn new(names: Names) -> Self {
         Self {
             names,
@@ -90,17 +93,16 @@ impl Store {
         }
     }
 
-    /// From when on records can be late; what is older is history.
+    /// Sets the time from which records can be late; older ones are history.
     pub fn set_live_since(&mut self, at: Timestamp) {
         self.watching_since = at;
     }
 
-    /// Rows held.
+    /// Number of rows.
     pub fn len(&self) -> usize {
         self.len as usize
     }
 
-    /// Whether none is held.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -110,12 +112,10 @@ impl Store {
         self.revision
     }
 
-    /// Names of sources and places.
     pub fn names(&self) -> &Names {
         &self.names
     }
 
-    /// The texts.
     pub fn symbols(&self) -> &Symbols {
         &self.symbols
     }
@@ -129,13 +129,13 @@ impl Store {
         if segment.has_extra(at) { self.extras.get(&row).map(|extra| &**extra) } else { None }
     }
 
-    /// Order: time, then place in the file, then arrival.
+    /// The sort key of a row: time, then offset in the file, then arrival.
     fn key(&self, row: Row) -> (i64, u64, u32) {
         let (segment, at) = self.at(row);
         (segment.started[at], segment.tie(at), row)
     }
 
-    /// The row of an id.
+    /// The row with an id.
     pub fn find(&self, id: &Id) -> Option<Row> {
         let hash = self.hasher.hash_one(id);
         let same = |row: &u32| {
@@ -145,7 +145,7 @@ impl Store {
         self.index.find(hash, same).copied()
     }
 
-    /// Takes activities, new or changed.
+    /// Adds new activities, and merges or replaces known ones.
     pub fn ingest(&mut self, batch: Vec<Activity>) -> IngestResult {
         let mut delta = IngestResult::default();
         let mut fresh: Vec<Row> = Vec::with_capacity(batch.len());
@@ -205,7 +205,7 @@ impl Store {
         delta
     }
 
-    /// Joins a record into a row; whether that changed it.
+    /// Merges a record into a row; returns whether the row changed.
     fn merge(&mut self, row: Row, activity: Activity, is_fresh: bool, moved: &mut Vec<Row>) -> bool {
         let before = self.get(row);
         let mut after = before.clone();
@@ -244,7 +244,8 @@ impl Store {
         row
     }
 
-    /// `placed`: new and moved rows in order; `touched`: known rows whose answer may be another now.
+    /// Updates the view; returns how many of the `fresh` rows it keeps. `placed`: new and moved rows in order;
+    /// `touched`: known rows whose result may have changed.
     fn update_view(&mut self, fresh: &[Row], placed: &[Row], touched: &[Row]) -> usize {
         let Some(mut rows) = self.view.rows.take() else { return fresh.len() };
         let evaluator = std::mem::take(&mut self.view.evaluator);
@@ -269,7 +270,7 @@ impl Store {
         into.iter().filter(|row| fresh.binary_search(row).is_ok()).count()
     }
 
-    /// Changes what the view keeps.
+    /// Sets the filter of the view.
     pub fn set_filter(&mut self, predicate: Predicate) {
         let all = matches!(predicate, Predicate::All);
         let evaluator = Evaluator::new(predicate);
@@ -278,7 +279,7 @@ impl Store {
         self.revision += 1;
     }
 
-    /// Rows that a source found to match where only their payload can tell.
+    /// Sets the rows that match by their payload, as their source found.
     pub fn set_payload_matches(&mut self, ids: &[Id]) {
         let rows: Vec<Row> = ids.iter().filter_map(|id| self.find(id)).collect();
         self.view.payload_matches.extend(rows.iter().copied());
@@ -286,7 +287,7 @@ impl Store {
         self.revision += 1;
     }
 
-    /// Those of some rows that a predicate keeps; where only payloads could tell, none.
+    /// The rows that a predicate keeps. Rows whose result depends on the payload are not kept.
     pub fn matching(&self, rows: &[Row], predicate: Predicate) -> Vec<Row> {
         Evaluator::new(predicate).select(self, rows)
     }
@@ -296,99 +297,101 @@ impl Store {
         self.view.rows.as_ref().map_or(self.order.rows(), Ordered::rows)
     }
 
-    /// Every row, in order of time.
+    /// All rows, in order of time.
     pub fn all_rows(&self) -> &[Row] {
         self.order.rows()
     }
 
-    /// Where a row stands in the view.
+    /// The rows that started in a range of time, in order of time.
+    pub fn rows_between(&self, range: Range<Timestamp>) -> &[Row] {
+        let rows = self.all_rows();
+        let from = rows.partition_point(|row| self.started(*row) < range.start);
+        let upto = from + rows[from..].partition_point(|row| self.started(*row) < range.end);
+        &rows[from..upto]
+    }
+
+    /// The position of a row in the view.
     pub fn position(&self, row: Row) -> Option<usize> {
         self.view.rows.as_ref().unwrap_or(&self.order).position(row, |other| self.key(other))
     }
 
-    /// The first position in the view whose time is not before `at`.
+    /// The first position in the view with a time at or after `at`.
     pub fn position_of_time(&self, at: Timestamp) -> usize {
         self.rows().partition_point(|row| self.started(*row) < at)
     }
 
-    /// An activity whole.
+    /// The full activity of a row.
     pub fn get(&self, row: Row) -> Activity {
         let (segment, at) = self.at(row);
         segment.get(at, &self.symbols, self.extra(row))
     }
 
-    /// When a row began.
     pub fn started(&self, row: Row) -> Timestamp {
         let (segment, at) = self.at(row);
         Timestamp(segment.started[at])
     }
 
-    /// A row's status.
     pub fn status(&self, row: Row) -> Option<Status> {
         let (segment, at) = self.at(row);
         segment.status(at)
     }
 
-    /// A row's level.
     pub fn level(&self, row: Row) -> Option<Level> {
         let (segment, at) = self.at(row);
         segment.level(at)
     }
 
-    /// A row's kind.
     pub fn kind(&self, row: Row) -> Kind {
         let (segment, at) = self.at(row);
         segment.kind(at)
     }
 
-    /// A row's direction.
+    /// Whether a row is work of its system; an alert about the system is not.
+    pub fn is_work(&self, row: Row) -> bool {
+        self.kind(row) != Kind::Alert
+    }
+
     pub fn direction(&self, row: Row) -> Direction {
         let (segment, at) = self.at(row);
         segment.direction(at)
     }
 
-    /// Whether a row counts as a failure.
     pub fn is_failure(&self, row: Row) -> bool {
         crosstail_core::model::is_failure(self.status(row), self.level(row))
     }
 
-    /// Whether a row has its outcome; a log line has it from the beginning.
+    /// Whether a row has an outcome; a log line always has.
     pub fn is_finished(&self, row: Row) -> bool {
         self.status(row).is_none_or(Status::is_finished)
     }
 
-    /// A row's system.
     pub fn system(&self, row: Row) -> Symbol {
         let (segment, at) = self.at(row);
         segment.text(at, Text::System)
     }
 
-    /// A row's endpoint.
     pub fn endpoint(&self, row: Row) -> Symbol {
         let (segment, at) = self.at(row);
         segment.text(at, Text::Endpoint)
     }
 
-    /// A row's HTTP method.
     pub fn method(&self, row: Row) -> Symbol {
         let (segment, at) = self.at(row);
         segment.text(at, Text::Method)
     }
 
-    /// A row's error class.
     pub fn error_type(&self, row: Row) -> Symbol {
         let (segment, at) = self.at(row);
         segment.text(at, Text::ErrorType)
     }
 
-    /// What was being done in a row.
     pub fn operation(&self, row: Row) -> Symbol {
         let (segment, at) = self.at(row);
         segment.text(at, Text::Operation)
     }
 
-    /// Of a row that is one of several tries: a number that the tries of its trace, endpoint and entity share, which try it
-    /// is, and when the next one is due.
+    /// For a row that is one of several attempts: a number that the attempts with its trace, endpoint and entity share,
+    /// the number of the attempt, and when the next one is due.
     pub fn retry(&self, row: Row) -> Option<(u64, u16, Option<Timestamp>)> {
         let (segment, at) = self.at(row);
         let extra = self.extra(row);
@@ -407,13 +410,12 @@ impl Store {
         Some((operation, attempt, due))
     }
 
-    /// A row's HTTP status.
     pub fn http_status(&self, row: Row) -> Option<u16> {
         let (segment, at) = self.at(row);
         Some(segment.http[at]).filter(|code| *code != 0)
     }
 
-    /// How long a row took, in microseconds, as [`Activity::took_us`].
+    /// The duration of a row in microseconds; see [`Activity::took_us`].
     pub fn took_us(&self, row: Row) -> Option<u64> {
         let (segment, at) = self.at(row);
         let extra = self.extra(row);
@@ -430,20 +432,20 @@ impl Store {
         (segment.cpu(at), segment.memory(at))
     }
 
-    /// The places that know a row.
+    /// The places that hold a row.
     pub fn places(&self, row: Row) -> Vec<Place> {
-        let (segment, at) = self.at(row);
-        let mut places = vec![segment.place(at, &self.symbols)];
-        places.extend(self.extra(row).into_iter().flat_map(|extra| extra.places.iter().cloned()));
+        let ((segment, at), extra) = (self.at(row), self.extra(row));
+        let mut places = vec![segment.place(at, &self.symbols, extra)];
+        places.extend(extra.into_iter().flat_map(|extra| extra.places.iter().cloned()));
         places
     }
 
-    /// The rows of a correlation id, in order of time.
+    /// The rows with a correlation id, in order of time.
     pub fn of_correlation(&self, correlation: &str) -> Vec<Row> {
         self.rows_with(Text::Correlation, correlation)
     }
 
-    /// The rows whose parent is this request, in order of time.
+    /// The rows whose parent is a request, in order of time.
     pub fn children(&self, request: &str) -> Vec<Row> {
         self.rows_with(Text::Parent, request)
     }
@@ -456,33 +458,11 @@ impl Store {
         };
         self.order.rows().iter().copied().filter(has).collect()
     }
-
-    /// The text column of a field, where it has one.
-    fn text_column(field: Field) -> Option<Text> {
-        Some(match field {
-            Field::System => Text::System,
-            Field::Endpoint => Text::Endpoint,
-            Field::Method => Text::Method,
-            Field::Url => Text::Url,
-            Field::Message => Text::Message,
-            Field::Error => Text::Error,
-            Field::ErrorType => Text::ErrorType,
-            Field::Operation => Text::Operation,
-            Field::Entity => Text::Entity,
-            Field::Actor => Text::Actor,
-            Field::Correlation => Text::Correlation,
-            Field::Parent => Text::Parent,
-            Field::Organization => Text::Organization,
-            Field::Tags => Text::Tags,
-            Field::Request => Text::Request,
-            _ => return None,
-        })
-    }
 }
 
 impl Vocabulary for Store {
     fn values(&self, field: Field, limit: usize) -> Vec<(String, u64)> {
-        // Of the newest rows: what is asked for is what is happening.
+        // Only the newest rows are searched: users open what is happening now.
         const NEWEST: usize = 100_000;
         let rows = self.order.rows();
         let rows = &rows[rows.len().saturating_sub(NEWEST)..];
@@ -490,7 +470,7 @@ impl Vocabulary for Store {
     }
 }
 
-/// Whether a symbol stands for the id itself.
+/// Whether the symbol is [`SAME`].
 fn is_same(symbol: Symbol) -> bool {
     symbol == SAME
 }

@@ -60,6 +60,7 @@ impl Ordered {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crosstail_core::number::saturating_u32;
     use proptest::prelude::*;
 
     proptest! {
@@ -68,18 +69,18 @@ mod tests {
             let mut keys: Vec<u64> = Vec::new();
             let mut ordered = Ordered::default();
             for batch in batches {
-                let start = keys.len() as u32;
+                let start = saturating_u32(keys.len());
                 keys.extend(&batch);
-                let mut rows: Vec<u32> = (start..keys.len() as u32).collect();
+                let mut rows: Vec<u32> = (start..saturating_u32(keys.len())).collect();
                 let key = |row: u32| (keys[row as usize], row);
                 rows.sort_by_key(|row| key(*row));
                 ordered.insert(&rows, key);
             }
             let key = |row: u32| (keys[row as usize], row);
-            let mut expected: Vec<u32> = (0..keys.len() as u32).collect();
+            let mut expected: Vec<u32> = (0..saturating_u32(keys.len())).collect();
             expected.sort_by_key(|row| key(*row));
             prop_assert_eq!(ordered.rows(), &expected[..]);
-            for row in 0..keys.len() as u32 {
+            for row in 0..saturating_u32(keys.len()) {
                 prop_assert_eq!(ordered.position(row, key), expected.iter().position(|r| *r == row));
             }
         }

@@ -1,45 +1,46 @@
-//! Counts over rows: facets by field, a histogram over time.
+//! Counts over rows: facets by field, and a histogram over time.
 
-use super::segment::Text;
+use super::pack::Text;
 use super::symbols::Symbol;
 use super::{Row, Store, is_same};
 use crosstail_core::filter::{Field, Record as _, ValueType};
 use crosstail_core::model::Timestamp;
+use crosstail_core::number::{saturating_i64, saturating_u32, saturating_usize};
 use foldhash::fast::FixedState;
 use std::collections::HashMap;
 
-/// A value of a field, with how often it occurs.
+/// A value of a field with its counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facet {
-    /// The value, as a filter writes it.
+    /// The value as filters write it.
     pub value: String,
-    /// Rows with it.
+    /// Number of rows.
     pub count: u64,
-    /// Of which failures.
+    /// Number of failures among them.
     pub failed: u64,
 }
 
 /// One column of the histogram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Bucket {
-    /// Rows that began in it.
+    /// Number of rows that started in it.
     pub total: u32,
-    /// Of which failures.
+    /// Number of failures among them.
     pub failed: u32,
 }
 
 /// Counts over time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Histogram {
-    /// Where the first column begins.
+    /// Start of the first column.
     pub start: Timestamp,
-    /// Microseconds a column.
+    /// Width of a column in microseconds.
     pub width_us: i64,
-    /// The columns.
+    /// The columns, oldest first.
     pub buckets: Vec<Bucket>,
 }
 
-/// A value of a row, cheap to compare where it is a text of a column.
+/// A value of a row. The text of a column is cheap to compare by its symbol.
 #[derive(PartialEq, Eq, Hash)]
 enum Value {
     Symbol(Symbol),
@@ -47,9 +48,9 @@ enum Value {
 }
 
 impl Store {
-    /// The most frequent values of a field among rows.
+    /// The most frequent values of a field among rows, at most `limit`.
     pub fn facet(&self, field: Field, rows: &[Row], limit: usize) -> Vec<Facet> {
-        let mut facets: Vec<Facet> = match (Self::text_column(field), field.class()) {
+        let mut facets: Vec<Facet> = match (Text::of(field), field.class()) {
             (Some(column), _) => {
                 let mut counts: Vec<(u32, u32)> = vec![(0, 0); self.symbols.len()];
                 for row in rows {
@@ -67,7 +68,7 @@ impl Store {
                 top.truncate(limit);
                 top.into_iter()
                     .map(|(symbol, (n, failed))| Facet {
-                        value: self.symbols.get(Symbol(symbol as u32)).to_owned(),
+                        value: self.symbols.get(Symbol(saturating_u32(symbol))).to_owned(),
                         count: u64::from(n),
                         failed: u64::from(failed),
                     })
@@ -114,12 +115,11 @@ impl Store {
         facets
     }
 
-    /// Rows by the values that they have in some fields, in order of these; rows that lack one of them are left out.
+    /// Groups rows by their values of some fields, sorted by these values. Rows that lack a value are left out.
     pub fn partition(&self, by: &[Field], rows: &[Row]) -> Vec<(Vec<String>, Vec<Row>)> {
-        // By one column: its symbols are told apart without asking for a text.
+        // One column: symbols are compared without looking up texts.
         if let [field] = by
-            && let Some(column) =
-                Self::text_column(*field).filter(|column| !matches!(column, Text::Request | Text::Tags))
+            && let Some(column) = Text::of(*field).filter(|column| !matches!(column, Text::Request | Text::Tags))
         {
             let mut groups: HashMap<Symbol, Vec<Row>, FixedState> = HashMap::default();
             for row in rows {
@@ -152,7 +152,7 @@ impl Store {
     }
 
     fn value(&self, field: Field, row: Row) -> Option<Value> {
-        if let Some(column) = Self::text_column(field) {
+        if let Some(column) = Text::of(field) {
             let (segment, at) = self.at(row);
             let symbol = segment.text(at, column);
             if !is_same(symbol) {
@@ -162,15 +162,15 @@ impl Store {
         crosstail_core::filter::value_text(&self.get(row), field, &self.names).map(Value::Text)
     }
 
-    /// Counts of the view's rows in `columns` columns of `width_us` microseconds from `start`.
+    /// Counts the view's rows in `columns` columns of `width_us` microseconds from `start`.
     pub fn histogram(&self, start: Timestamp, width_us: i64, columns: usize) -> Histogram {
         let width_us = width_us.max(1);
         let rows = self.rows();
         let from = self.position_of_time(start);
-        let upto = self.position_of_time(start.plus_us(width_us.saturating_mul(columns as i64)));
+        let upto = self.position_of_time(start.plus_us(width_us.saturating_mul(saturating_i64(columns))));
         let mut buckets = vec![Bucket::default(); columns];
         for row in &rows[from..upto.max(from)] {
-            let index = (self.started(*row).since_us(start) / width_us) as usize;
+            let index = saturating_usize(self.started(*row).since_us(start) / width_us);
             if let Some(bucket) = buckets.get_mut(index) {
                 bucket.total += 1;
                 bucket.failed += u32::from(self.is_failure(*row));

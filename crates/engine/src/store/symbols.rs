@@ -1,5 +1,6 @@
 //! Distinct texts, each kept once and known by a number.
 
+use crosstail_core::number::saturating_u32;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use rayon::prelude::*;
@@ -59,10 +60,10 @@ impl Symbols {
             self.chunks.push(String::with_capacity(CHUNK.max(text.len())));
         }
         let chunk = self.chunks.len() - 1;
-        let start = self.chunks[chunk].len() as u32;
+        let start = saturating_u32(self.chunks[chunk].len());
         self.chunks[chunk].push_str(text);
-        let symbol = self.spans.len() as u32;
-        self.spans.push(TextRange { chunk: chunk as u32, start, length: text.len() as u32 });
+        let symbol = saturating_u32(self.spans.len());
+        self.spans.push(TextRange { chunk: saturating_u32(chunk), start, length: saturating_u32(text.len()) });
         let Self { table, hasher, chunks, spans, .. } = self;
         table.insert_unique(hash, symbol, |other| hasher.hash_one(text_of(chunks, spans, *other)));
         Symbol(symbol)
@@ -141,7 +142,7 @@ mod tests {
         for pattern in ["(?is)aa", "(?is)a", "(?is)éa", "(?is)bab", "(?is)漢漢a"] {
             let regex = Regex::new(pattern).expect(pattern);
             let expected: Vec<bool> =
-                (0..symbols.len()).map(|n| n > 0 && regex.is_match(symbols.get(Symbol(n as u32)))).collect();
+                (0..symbols.len()).map(|n| n > 0 && regex.is_match(symbols.get(Symbol(saturating_u32(n))))).collect();
             assert_eq!(symbols.matching(&regex)[1..], expected[1..], "{pattern}");
         }
     }

@@ -1,25 +1,26 @@
-//! How often values occur among the failures of a set of rows, and among the rest.
+//! Counts the values of rows, among the failures and among the rest.
 
-use super::segment::Text;
+use super::pack::Text;
 use super::symbols::Symbol;
 use super::{Facet, Row, RowRecord, Store, is_same};
 use crosstail_core::filter::{Field, Record as _, ValueType};
 use crosstail_core::model::Status;
+use crosstail_core::number::{saturating_u16, saturating_u32};
 use rayon::prelude::*;
 use std::collections::HashMap;
 
-/// Values of a set's fields with how often each occurs.
+/// The values of each field with their number of occurrences.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tallies {
-    /// Failures in the set.
+    /// Number of failures.
     pub failed: u64,
-    /// Others in it that have an outcome.
+    /// Number of other rows with an outcome.
     pub rest: u64,
-    /// Field → its values: those that at least a hundredth of the failures, or of the rest, have.
+    /// By field: the values that at least a hundredth of the failures, or of the rest, have.
     pub fields: Vec<(Field, Vec<Facet>)>,
 }
 
-/// The fields that are looked at; not those that are another in every row, nor those that say that it failed.
+/// The counted fields. Fields that differ in every row, or that describe a failure, are not useful.
 const FIELDS: &[Field] = &[
     Field::System,
     Field::Endpoint,
@@ -38,7 +39,7 @@ const FIELDS: &[Field] = &[
     Field::Http,
 ];
 
-/// Lengths of time as filters write them, and where each begins, in microseconds.
+/// Ranges of durations as filters write them, each with its start in microseconds.
 const LATENCIES: &[(&str, u64)] = &[
     ("..10ms", 0),
     ("10ms..100ms", 10_000),
@@ -49,7 +50,7 @@ const LATENCIES: &[(&str, u64)] = &[
     ("30s..", 30_000_000),
 ];
 
-/// What a row counts as.
+/// How a row counts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum OutcomeClass {
     Open,
@@ -57,7 +58,7 @@ enum OutcomeClass {
     Failed,
 }
 
-/// Counts of one value: failures, others.
+/// Counts of one value: failures and others.
 type Pair = (u32, u32);
 
 fn add(pair: &mut Pair, side: OutcomeClass) {
@@ -92,7 +93,7 @@ impl Store {
 
     fn counts(&self, field: Field, rows: &[Row], sides: &[OutcomeClass]) -> Vec<(String, Pair)> {
         let rows = rows.iter().zip(sides);
-        match (Self::text_column(field), field) {
+        match (Text::of(field), field) {
             (Some(Text::Tags), _) => {
                 let mut found: HashMap<String, Pair> = HashMap::new();
                 for (symbol, pair) in self.by_symbol(Text::Tags, rows) {
@@ -121,10 +122,11 @@ impl Store {
                 let mut counts: HashMap<u32, Pair> = HashMap::new();
                 for (row, side) in rows {
                     let (segment, at) = self.at(*row);
-                    let source = segment.place(at, &self.symbols).source;
+                    let source = segment.source(at);
                     add(counts.entry(u32::from(source.0)).or_default(), *side);
                 }
-                let name = |id: u32| self.names.source_name(crosstail_core::model::SourceId(id as u16)).to_string();
+                let name =
+                    |id: u32| self.names.source_name(crosstail_core::model::SourceId(saturating_u16(id))).to_string();
                 counts.into_iter().map(|(id, pair)| (name(id), pair)).collect()
             }
             (None, field) if field.class() == ValueType::Word => {
@@ -150,7 +152,7 @@ impl Store {
         }
     }
 
-    /// Counts by symbol, of the symbols that occur.
+    /// Counts by symbol, for the symbols that occur.
     fn by_symbol<'a>(
         &self,
         column: Text,
@@ -164,7 +166,7 @@ impl Store {
                 add(&mut counts[symbol.0 as usize], *side);
             }
         }
-        let occurs = |(index, pair): (usize, Pair)| (pair != (0, 0)).then_some((Symbol(index as u32), pair));
+        let occurs = |(index, pair): (usize, Pair)| (pair != (0, 0)).then_some((Symbol(saturating_u32(index)), pair));
         counts.into_iter().enumerate().filter_map(occurs)
     }
 }

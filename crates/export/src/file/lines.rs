@@ -1,4 +1,4 @@
-//! CSV and NDJSON: a line a row, appended; the mark is the length so far.
+//! CSV and NDJSON: rows are appended as lines; the mark is the length of the file in bytes.
 
 use super::{ExportRow, FileSink, cell, columns, part_path, publish, row};
 use crate::safe_json;
@@ -11,19 +11,19 @@ use std::fs::File;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-/// Writes lines.
+/// Writes a CSV or NDJSON file in steps.
 #[derive(Debug)]
 pub struct LinesSink {
     file: File,
     path: PathBuf,
     names: Names,
-    /// CSV, else NDJSON.
+    /// Whether the format is CSV; otherwise it is NDJSON.
     csv: bool,
     bytes: u64,
 }
 
 impl LinesSink {
-    /// Begins the file, or goes on after a mark.
+    /// Starts the file, or resumes after a mark.
     pub fn open(path: &Path, csv: bool, payloads: bool, names: &Names, mark: Option<&Value>) -> anyhow::Result<Self> {
         let part = part_path(path);
         let what = || part.display().to_string();
@@ -31,9 +31,9 @@ impl LinesSink {
             File::options().create(true).truncate(false).write(true).read(true).open(&part).with_context(what)?;
         let mut bytes = mark.and_then(|mark| mark["bytes"].as_u64()).unwrap_or(0);
         if file.metadata().with_context(what)?.len() < bytes {
-            bail!("{}: shorter than what was written; begin anew with --restart", part.display());
+            bail!("{}: the file is shorter than what was exported; start again with --restart", part.display());
         }
-        // What came after the last step is written again.
+        // Everything after the last durable step is written again.
         file.set_len(bytes).with_context(what)?;
         file.seek(SeekFrom::End(0)).with_context(what)?;
         if csv && bytes == 0 {
@@ -45,7 +45,7 @@ impl LinesSink {
     }
 }
 
-/// A line of CSV, with the line end of RFC 4180.
+/// A line of CSV with the line ending of RFC 4180.
 fn text<T: AsRef<[u8]>>(cells: &[T]) -> anyhow::Result<Vec<u8>> {
     let mut csv = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     csv.write_record(cells)?;

@@ -1,5 +1,5 @@
-//! Activities into a file that is written in steps: each step is made durable, and writing goes on after the last one
-//! where it was interrupted. What is interrupted never looks like a whole: the file gets its name at the end.
+//! Exports activities to a file in steps. Each step is durable, and an interrupted export resumes after the last one.
+//! An unfinished file never looks complete: it gets its final name at the end.
 
 mod lines;
 #[cfg(feature = "parquet")]
@@ -16,12 +16,12 @@ use crosstail_core::model::{Activity, Names, Payload, redact_json, redact_text};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
-/// A form of file, by the ending of its name.
+/// A file format, recognised by the extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileFormat {
     /// Comma-separated values, RFC 4180.
     Csv,
-    /// A JSON object a line.
+    /// One JSON object per line.
     Ndjson,
     /// Apache Parquet.
     Parquet,
@@ -30,7 +30,7 @@ pub enum FileFormat {
 }
 
 impl FileFormat {
-    /// The form of a path.
+    /// The format of a path; `None` where the extension is unknown.
     pub fn of(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "csv" => Some(Self::Csv),
@@ -42,38 +42,38 @@ impl FileFormat {
     }
 }
 
-/// An activity that is exported, with its payload where that is asked for.
+/// An exported activity, with its payload if requested.
 pub type ExportRow = (Activity, Option<Payload>);
 
-/// Where activities go.
+/// A file that activities are exported to.
 #[async_trait]
 pub trait FileSink: Send {
-    /// Writes activities and makes them durable; gives the mark to go on from.
+    /// Writes activities durably; returns the mark from which the export can resume.
     async fn step(&mut self, activities: Vec<ExportRow>) -> anyhow::Result<Value>;
 
-    /// Ends the file and gives it its name.
+    /// Completes the file and gives it its final name.
     async fn finish(self: Box<Self>) -> anyhow::Result<()>;
 }
 
-/// Where an unfinished file is.
+/// The path of the unfinished file.
 pub fn part_path(path: &Path) -> PathBuf {
     sibling(path, "part")
 }
 
-/// The path with something after its name.
+/// The path with `ending` appended to its name.
 pub fn sibling(path: &Path, ending: &str) -> PathBuf {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     path.with_file_name(format!("{name}.{ending}"))
 }
 
-/// Gives an unfinished file its name, and makes that durable.
+/// Gives an unfinished file its final name, durably.
 pub fn publish(part: &Path, path: &Path) -> anyhow::Result<()> {
     std::fs::rename(part, path).with_context(|| path.display().to_string())?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::File::open(folder).and_then(|folder| folder.sync_all()).with_context(|| folder.display().to_string())
 }
 
-/// The columns of what is exported, in their order.
+/// The exported columns, in order.
 pub fn columns(payloads: bool) -> Vec<&'static str> {
     let mut columns = Record::COLUMNS.to_vec();
     if payloads {
@@ -85,7 +85,7 @@ pub fn columns(payloads: bool) -> Vec<&'static str> {
 const PAYLOAD: [&str; 6] =
     ["request_headers", "request_body", "response_headers", "response_body", "error_stack", "metadata"];
 
-/// An activity as an object of [`columns`], without secrets.
+/// An activity as an object with [`columns`], with secrets redacted.
 fn row((activity, payload): &ExportRow, names: &Names) -> anyhow::Result<Map<String, Value>> {
     let Value::Object(mut row) = serde_json::to_value(Record::new(activity, names))? else {
         anyhow::bail!("a record is an object");
@@ -104,7 +104,7 @@ fn row((activity, payload): &ExportRow, names: &Names) -> anyhow::Result<Map<Str
     Ok(row)
 }
 
-/// A cell of a spreadsheet; of an object its JSON.
+/// A value as text for a cell; an object becomes JSON.
 fn cell(value: &Value) -> String {
     match value {
         Value::Object(_) => csv_cell(&Value::String(value.to_string())),

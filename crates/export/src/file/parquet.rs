@@ -5,6 +5,7 @@ use super::{ExportRow, FileSink, cell, columns, part_path, publish, row};
 use anyhow::{Context as _, bail};
 use async_trait::async_trait;
 use crosstail_core::model::{Names, parse_timestamp};
+use crosstail_core::number::saturating_u64;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::column::writer::{ColumnCloseResult, ColumnWriter};
 use parquet::data_type::ByteArray;
@@ -141,8 +142,8 @@ impl FileSink for ParquetSink {
                 let mut target = writer.next_row_group()?;
                 for column in group.columns() {
                     let copied = ColumnCloseResult {
-                        bytes_written: column.compressed_size() as u64,
-                        rows_written: group.num_rows() as u64,
+                        bytes_written: saturating_u64(column.compressed_size()),
+                        rows_written: saturating_u64(group.num_rows()),
                         metadata: column.clone(),
                         bloom_filter: None,
                         column_index: None,

@@ -7,6 +7,7 @@ pub use kinds::Kind;
 
 use super::{csv_cell, safe_json};
 use crosstail_core::model::{Figures, Timestamp, redact_text, visible_line};
+use crosstail_core::number::truncated_i64;
 use serde_json::{Map, Value, json};
 
 /// A value in a table.
@@ -35,7 +36,7 @@ impl Cell {
         match self {
             Self::None => Value::Null,
             Self::Text(text) => Value::String(text.clone()),
-            Self::Number(n) if n.fract() == 0.0 && n.abs() < 9e15 => Value::from(*n as i64),
+            Self::Number(n) if n.fract() == 0.0 && n.abs() < 9e15 => Value::from(truncated_i64(*n)),
             Self::Number(n) => Value::from((n * 100.0).round() / 100.0),
         }
     }

@@ -9,6 +9,7 @@ use super::mapping::{Mapping, Type};
 use super::{Elasticsearch, Error};
 use crosstail_core::filter::{Comparator, Field, Matcher, NamedRecord, Operand, Predicate};
 use crosstail_core::model::{Id, Latencies, Mean, Names, Timestamp};
+use crosstail_core::number::{saturating_u8, saturating_u64, truncated_i64, truncated_u64};
 use crosstail_core::schema::{Assembler, Scalar, Target as Column};
 use crosstail_source::{Grouping, Groups, PageQuery};
 use elasticsearch::http::Method;
@@ -87,7 +88,10 @@ impl<'a> Plan<'a> {
         }
         let present = |target: Column| -> Vec<(u8, &str)> {
             let paths = mapping.paths(target).into_iter().enumerate();
-            paths.map(|(rank, path)| (rank as u8, path)).filter(|(_, path)| !mapping.fields.is_absent(path)).collect()
+            paths
+                .map(|(rank, path)| (saturating_u8(rank), path))
+                .filter(|(_, path)| !mapping.fields.is_absent(path))
+                .collect()
         };
         let mut plan = Self {
             mapping,
@@ -132,7 +136,7 @@ impl<'a> Plan<'a> {
         match (present(Column::Duration).as_slice(), present(Column::CompletedAt).is_empty()) {
             ([], true) => {}
             ([(_, path)], true) if number(path) == Some(Type::Whole) && definition.duration_unit.us() >= 1.0 => {
-                plan.duration = Some(((*path).to_owned(), definition.duration_unit.us() as u64));
+                plan.duration = Some(((*path).to_owned(), truncated_u64(definition.duration_unit.us())));
             }
             _ => return None,
         }
@@ -167,10 +171,10 @@ impl<'a> Plan<'a> {
         if low < 0.0 || high > 1e15 {
             return Ok(None);
         }
-        let bucket = |n: i64| Latencies::bucket((n as u64).saturating_mul(*unit));
-        let mut edges = vec![(bucket(low as i64), low as i64)];
+        let bucket = |n: i64| Latencies::bucket(saturating_u64(n).saturating_mul(*unit));
+        let mut edges = vec![(bucket(truncated_i64(low)), truncated_i64(low))];
         while let Some((last, from)) = edges.last().copied()
-            && last < bucket(high as i64)
+            && last < bucket(truncated_i64(high))
         {
             // The smallest number of the next bucket: between this one and twice it, by halving.
             let (mut below, mut above) = (from, (from * 2).max(from + 2));
@@ -281,7 +285,7 @@ impl<'a> Plan<'a> {
             for ((latency, _), count) in edges.iter().zip(counts) {
                 figures.latencies.add_bucket(*latency, count["doc_count"].as_u64().unwrap_or(0), 0);
             }
-            let sum = bucket["sum"]["value"].as_f64().unwrap_or(0.0) as u64;
+            let sum = truncated_u64(bucket["sum"]["value"].as_f64().unwrap_or(0.0));
             figures.latencies.add_bucket(0, 0, sum * unit);
         }
         for (name, _) in &self.figures {

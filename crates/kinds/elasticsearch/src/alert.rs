@@ -1,4 +1,4 @@
-//! Acknowledging and resolving alerts in an index: only when asked for, with who and when.
+//! Acknowledges and resolves alerts in an index, on request only, and records who and when.
 
 use anyhow::{Context as _, bail};
 use async_trait::async_trait;
@@ -6,7 +6,7 @@ use crosstail_core::model::{Names, Place, Timestamp};
 use crosstail_source::Source;
 use crosstail_source::alert::{AlertChange, AlertStatus, ChangeAlerts};
 
-/// Changes them.
+/// Changes alerts in a cluster.
 #[derive(Debug)]
 pub(crate) struct ElasticsearchAlerts;
 
@@ -32,8 +32,9 @@ impl ChangeAlerts for ElasticsearchAlerts {
     }
 }
 
-/// Changes a document of Elasticsearch, unless somebody else has changed it meanwhile: by its sequence number
-/// (<https://www.elastic.co/docs/reference/elasticsearch/rest-apis/optimistic-concurrency-control>). What is asked next sees it.
+/// Changes a document unless somebody else has changed it in the meantime, checked by its sequence number
+/// (<https://www.elastic.co/docs/reference/elasticsearch/rest-apis/optimistic-concurrency-control>). Refreshes the index,
+/// so that the next search finds the change.
 async fn change_document(
     transport: &elasticsearch::http::transport::Transport,
     (index, id): (&str, &str),
@@ -48,10 +49,10 @@ async fn change_document(
         let status = response.status_code();
         let answer: serde_json::Value = response.json().await.context("read the cluster's answer")?;
         if status.as_u16() == 409 {
-            bail!("somebody else has changed the alert just now");
+            bail!("somebody else has just changed the alert");
         }
         if !status.is_success() {
-            let reason = answer["error"]["reason"].as_str().unwrap_or("no reason was given");
+            let reason = answer["error"]["reason"].as_str().unwrap_or("no reason given");
             bail!("the cluster refused: HTTP {status}: {reason}");
         }
         Ok(answer)

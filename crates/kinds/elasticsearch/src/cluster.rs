@@ -4,6 +4,7 @@
 use super::connection::{TIME_LIMIT, found, in_path};
 use super::{Elasticsearch, Error};
 use crosstail_core::model::{Check, HealthState, Metric, Timestamp, Unit, Vitals};
+use crosstail_core::number::truncated_u64;
 use crosstail_core::schema::Schema;
 use crosstail_source::series::Series;
 use elasticsearch::http::Method;
@@ -48,7 +49,7 @@ async fn health(cluster: &Elasticsearch, vitals: &mut Vitals) -> Result<(), Erro
         "red" => HealthState::Down,
         _ => HealthState::Unknown,
     };
-    let whole = |name: &str| count(name).unwrap_or(0.0) as u64;
+    let whole = |name: &str| truncated_u64(count(name).unwrap_or(0.0));
     let detail = format!(
         "{color}: {}, {} of {} shards active{}",
         match whole("number_of_nodes") {

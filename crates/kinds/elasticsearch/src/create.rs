@@ -1,6 +1,6 @@
-//! Elasticsearch: lifecycle policies, index templates, indices.
+//! Creates what a schema defines: lifecycle policies, index templates and indices.
 
-use crate::kind::KIND;
+use crate::definitions;
 use anyhow::{Context as _, bail};
 use async_trait::async_trait;
 use crosstail_core::schema::Schema;
@@ -10,7 +10,7 @@ use elasticsearch::http::headers::HeaderMap;
 use elasticsearch::http::transport::Transport;
 use serde_json::{Value, json};
 
-/// What the cluster answers: the status and the body.
+/// Sends a request; returns the status code and the body.
 async fn ask(transport: &Transport, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<(u16, Value)> {
     let limit = Some(std::time::Duration::from_secs(30));
     let body = body.map(ToString::to_string);
@@ -21,16 +21,16 @@ async fn ask(transport: &Transport, method: Method, path: &str, body: Option<&Va
 }
 
 fn refused(status: u16, answer: &Value) -> String {
-    let reason = answer["error"]["reason"].as_str().or(answer["error"].as_str()).unwrap_or("no reason was given");
+    let reason = answer["error"]["reason"].as_str().or(answer["error"].as_str()).unwrap_or("no reason given");
     format!("the cluster refused: HTTP {status}: {reason}")
 }
 
-/// Whether everything that is wanted is in what is there; values are compared as text, as the cluster gives them back.
+/// Whether `there` contains everything in `wanted`. Values are compared as text, because the cluster returns them so.
 fn holds(there: &Value, wanted: &Value) -> bool {
     match (there, wanted) {
         (Value::Object(there), Value::Object(wanted)) => wanted.iter().all(|(key, wanted)| match there.get(key) {
             Some(there) => holds(there, wanted),
-            // Said by default.
+            // A default, which the cluster does not return.
             None => wanted == &json!({}) || key == "type" && wanted == "object",
         }),
         (Value::Array(there), Value::Array(wanted)) => {
@@ -43,7 +43,7 @@ fn holds(there: &Value, wanted: &Value) -> bool {
     }
 }
 
-/// Settings as the cluster gives them back: everything under `index`, names with dots as levels.
+/// Settings in the form in which the cluster returns them: everything below `index`, dotted names as levels.
 fn nested(settings: &Value) -> Value {
     let mut out = json!({});
     for (name, value) in settings.as_object().into_iter().flatten() {
@@ -57,7 +57,7 @@ fn nested(settings: &Value) -> Value {
     out
 }
 
-/// Creates in a cluster.
+/// Creates objects in a cluster.
 pub(crate) struct ElasticsearchCreator(Transport);
 
 impl ElasticsearchCreator {
@@ -69,8 +69,8 @@ impl ElasticsearchCreator {
 #[async_trait]
 impl Creator for ElasticsearchCreator {
     async fn plan(&self, schema: &Schema, notify: bool) -> anyhow::Result<Plan> {
-        anyhow::ensure!(!notify, "--notify is a trigger of PostgreSQL");
-        plan(KIND.defined(&schema.name)?, &self.0).await
+        anyhow::ensure!(!notify, "--notify is for PostgreSQL");
+        plan(definitions::text(&schema.name)?, &self.0).await
     }
 
     async fn apply(&self, plan: &Plan) -> anyhow::Result<()> {
@@ -91,7 +91,7 @@ async fn plan(text: &str, transport: &Transport) -> anyhow::Result<Plan> {
     for mut policy in list("policies") {
         let name = policy["name"].as_str().unwrap_or_default().to_owned();
         if major.is_some_and(|major| major >= 8) {
-            // Freezing does nothing from version 8 on, and is refused from 9 on.
+            // Freezing has no effect from version 8, and version 9 refuses it.
             let phases = policy["body"]["policy"]["phases"].as_object_mut();
             for phase in phases.into_iter().flat_map(|phases| phases.values_mut()) {
                 phase["actions"].as_object_mut().map(|actions| actions.remove("freeze"));
@@ -104,8 +104,8 @@ async fn plan(text: &str, transport: &Transport) -> anyhow::Result<Plan> {
             404 if answer["error"].is_object() => ItemState::Missing,
             400 | 404 | 405 => {
                 without_lifecycle = true;
-                let why = "this cluster has no lifecycle management (it comes with Elastic's default distribution): \
-                           what is older than 90 days has to be deleted by something else";
+                let why = "this cluster has no lifecycle management (Elastic's default distribution has it): \
+                                           delete what is older than 90 days by other means";
                 ItemState::Impossible(why.to_owned())
             }
             _ => bail!(refused(status, &answer)),
@@ -137,7 +137,7 @@ async fn plan(text: &str, transport: &Transport) -> anyhow::Result<Plan> {
         let standing = match status {
             404 => ItemState::Missing,
             200 => {
-                // An alias gives the index behind it.
+                // An alias returns the index that it stands for.
                 let there = answer.as_object().and_then(|map| map.values().next()).cloned().unwrap_or_default();
                 let properties = index["body"]["mappings"]["properties"].as_object();
                 let differs = properties.into_iter().flatten().find_map(|(field, wanted)| {
@@ -145,7 +145,7 @@ async fn plan(text: &str, transport: &Transport) -> anyhow::Result<Plan> {
                     let has = there["type"].as_str().unwrap_or(if there.is_null() { "not mapped" } else { "object" });
                     let wanted = wanted["type"].as_str().unwrap_or("object");
                     (has != wanted).then(|| {
-                        format!("{field} is {has}, and should be {wanted}: a mapping is changed by a new index only")
+                        format!("{field} is {has} and should be {wanted}: only a new index can change a mapping")
                     })
                 });
                 differs.map_or(ItemState::There, ItemState::Differs)
@@ -161,10 +161,10 @@ fn request(what: &'static str, path: &str, name: String, standing: ItemState, bo
     Item { object: what, name, state: standing, statement: format!("PUT /{path}\n{body}") }
 }
 
-/// One request after the other.
+/// Sends one request after the other.
 async fn apply(plan: &Plan, transport: &Transport) -> anyhow::Result<()> {
     for item in plan.pending() {
-        let (path, body) = item.statement.split_once('\n').context("no request")?;
+        let (path, body) = item.statement.split_once('\n').context("not a request")?;
         let path = path.trim_start_matches("PUT /");
         let (status, answer) = ask(transport, Method::Put, path, Some(&serde_json::from_str(body)?)).await?;
         if status >= 400 {
@@ -185,13 +185,13 @@ mod tests {
         assert!(holds(&there, &nested(&wanted)));
         assert!(!holds(&there, &nested(&json!({ "number_of_shards": 2 }))));
         assert!(!holds(&there, &nested(&json!({ "index.lifecycle.name": "other" }))));
-        // A policy as it comes back: what was not said is there, too.
+        // A policy as the cluster returns it, with defaults that were not set.
         let phases = json!({ "delete": { "min_age": "90d", "actions": { "delete": {} } } });
         let kept =
             json!({ "delete": { "min_age": "90d", "actions": { "delete": { "delete_searchable_snapshot": true } } } });
         assert!(holds(&kept, &phases));
         assert!(!holds(&kept, &json!({ "delete": { "min_age": "30d", "actions": { "delete": {} } } })));
-        // `type: object` is not given back, dynamic mappings as text.
+        // The cluster does not return `type: object`, and returns dynamic mappings as text.
         assert!(holds(&json!({ "dynamic": "true" }), &json!({ "type": "object", "dynamic": true })));
     }
 }

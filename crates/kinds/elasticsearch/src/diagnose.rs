@@ -1,4 +1,4 @@
-//! What an examination looks at in Elasticsearch: rights, the refresh interval, blocks, lifecycle and age of indices.
+//! What `doctor` checks in Elasticsearch: privileges, refresh interval, blocks, lifecycle and age of indices.
 
 use super::connection::in_path;
 use super::{Elasticsearch, Error};
@@ -6,7 +6,7 @@ use crosstail_core::model::{Diagnosis, RETENTION_DAYS, Timestamp};
 use elasticsearch::http::Method;
 use serde_json::{Value, json};
 
-/// What is written should be found within this many seconds.
+/// A longer refresh interval delays what searches find, in seconds.
 const REFRESH_S: f64 = 5.0;
 
 pub(super) async fn diagnose(cluster: &Elasticsearch, now: Timestamp) -> Result<Vec<Diagnosis>, Error> {
@@ -16,7 +16,7 @@ pub(super) async fn diagnose(cluster: &Elasticsearch, now: Timestamp) -> Result<
     let answer = match cluster.connection.json(Method::Get, &path, None).await {
         Err(Error::Answered { status: 401 | 403, .. }) => {
             let remedy = "grant the privilege `view_index_metadata` on the indices";
-            diagnoses.push(Diagnosis::warning("permissions", "the settings of the indices may not be seen", remedy));
+            diagnoses.push(Diagnosis::warning("permissions", "the settings of the indices are not visible", remedy));
             return Ok(diagnoses);
         }
         answer => answer?,
@@ -46,31 +46,27 @@ pub(super) async fn diagnose(cluster: &Elasticsearch, now: Timestamp) -> Result<
     diagnoses.push(match (never.first(), slow.is_empty()) {
         (Some(first), _) => Diagnosis::problem(
             "refresh interval",
-            format!("{}: never refreshed: what is written is not found", never.join(", ")),
+            format!("{}: never refreshed, so searches do not find what is written", never.join(", ")),
             put("index.refresh_interval\": \"1s\"", first),
         ),
         (None, false) => Diagnosis::warning(
             "refresh interval",
-            format!("what is written is found late: {}", slow.join(", ")),
+            format!("searches find what is written late: {}", slow.join(", ")),
             put("index.refresh_interval\": \"1s\"", &in_path(&cluster.pattern)),
         ),
-        (None, true) => Diagnosis::ok("refresh interval", "what is written is found within a second or so"),
+        (None, true) => Diagnosis::ok("refresh interval", "searches find what is written within about a second"),
     });
     if let Some(first) = blocked.first() {
         let remedy = format!("free disk space, then {}", put("index.blocks.read_only_allow_delete\": null", first));
-        diagnoses.push(Diagnosis::problem(
-            "indices",
-            format!("{}: nothing can be written", blocked.join(", ")),
-            remedy,
-        ));
+        diagnoses.push(Diagnosis::problem("indices", format!("{}: blocked for writes", blocked.join(", ")), remedy));
     }
     if let Some((days, name)) = oldest {
-        let of = format!("{} indices, the oldest ({name}) made {days:.0} days ago", indices.len());
+        let of = format!("{} indices, the oldest ({name}) created {days:.0} days ago", indices.len());
         diagnoses.push(if unmanaged == 0 {
-            Diagnosis::ok("retention", format!("{of}; a lifecycle policy looks after each"))
+            Diagnosis::ok("retention", format!("{of}; each has a lifecycle policy"))
         } else if days > RETENTION_DAYS as f64 {
-            let remedy = "crosstail schema apply halopsa --to URL makes a policy that deletes after 90 days; or delete old indices on a schedule";
-            let text = format!("{of}; {unmanaged} have no lifecycle policy: nothing deletes them");
+            let remedy = "crosstail schema apply halopsa --to URL creates a policy that deletes after 90 days; or delete old indices on a schedule";
+            let text = format!("{of}; {unmanaged} have no lifecycle policy, so nothing deletes them");
             Diagnosis::warning("retention", text, remedy)
         } else {
             Diagnosis::note("retention", format!("{of}; {unmanaged} have no lifecycle policy"))
@@ -79,7 +75,7 @@ pub(super) async fn diagnose(cluster: &Elasticsearch, now: Timestamp) -> Result<
     Ok(diagnoses)
 }
 
-/// `30s`, `500ms`, `1m`, `-1`.
+/// Parses a duration such as `30s`, `500ms`, `1m` or `-1` into seconds.
 fn seconds(text: &str) -> Option<f64> {
     if text == "-1" {
         return Some(-1.0);
@@ -93,15 +89,15 @@ async fn rights(cluster: &Elasticsearch, diagnoses: &mut Vec<Diagnosis>) -> Resu
     let answer = cluster.connection.json(Method::Post, "/_security/user/_has_privileges", Some(&body)).await;
     let answer = match answer {
         Ok(answer) => answer,
-        // There is no such page where security is switched off, or not built in.
+        // The page does not exist where security is disabled or not built in.
         Err(Error::Answered { status: 400 | 404 | 405 | 500, .. }) => {
-            let remedy = "switch security on (xpack.security.enabled), then an API key with `read` and `view_index_metadata` on the indices and `monitor` on the cluster";
-            let text = "nobody has to say who he is: whoever reaches the cluster may write";
+            let remedy = "enable security (xpack.security.enabled), then use an API key with `read` and `view_index_metadata` on the indices and `monitor` on the cluster";
+            let text = "the cluster requires no login: anyone who can reach it may write";
             diagnoses.push(Diagnosis::warning("permissions", text, remedy));
             return Ok(());
         }
         Err(Error::Answered { status: 401 | 403, .. }) => {
-            diagnoses.push(Diagnosis::note("permissions", "what the user may do cannot be asked"));
+            diagnoses.push(Diagnosis::note("permissions", "the user's privileges cannot be read"));
             return Ok(());
         }
         Err(error) => return Err(error),
@@ -111,18 +107,18 @@ async fn rights(cluster: &Elasticsearch, diagnoses: &mut Vec<Diagnosis>) -> Resu
     let has = |name: &str| index[name] == true;
     let too_many: Vec<&str> = ["write", "delete", "manage"].into_iter().filter(|name| has(name)).collect();
     diagnoses.push(if too_many.is_empty() {
-        Diagnosis::ok("permissions", format!("{user} may read, and not write"))
+        Diagnosis::ok("permissions", format!("{user} may read and not write"))
     } else {
-        let remedy = "an API key whose role has only `read` and `view_index_metadata` on the indices";
-        Diagnosis::warning("permissions", format!("{user} may {}, and only has to read", too_many.join(", ")), remedy)
+        let remedy = "use an API key whose role has only `read` and `view_index_metadata` on the indices";
+        Diagnosis::warning("permissions", format!("{user} may {}, but only needs to read", too_many.join(", ")), remedy)
     });
     let monitor = answer["cluster"]["monitor"] == true;
     for (there, name, what) in [
-        (has("read"), "read", "nothing can be read"),
+        (has("read"), "read", "crosstail cannot read anything"),
         (
             has("view_index_metadata"),
             "view_index_metadata",
-            "filters on texts are evaluated here, and deleted indices are not noticed",
+            "filters on texts are evaluated locally, and deleted indices are not noticed",
         ),
         (monitor, "monitor", "the cluster's health is not shown"),
     ] {

@@ -1,20 +1,21 @@
-//! Predicate → query. A clause becomes a query that keeps at least what the clause keeps, or nothing: what comes back is
-//! evaluated here again, because a document's index and its source may differ (arrays, numbers as text, analysers). A
-//! clause turned round is therefore evaluated here only.
+//! Translates a predicate to a query. A clause becomes a query that keeps a superset, or is left out. The results are
+//! evaluated again locally, because a document's index and its source may differ (arrays, numbers as text, analysers).
+//! So a negated clause is only evaluated locally.
 
-use super::mapping::{Mapping, Type};
+use super::mapping::{Mapping, SLACK_MS, Type};
 use crosstail_core::filter::{
     Comparator, Field, GlobPiece, Interval, Matcher, Op, Operand, Pattern, Predicate, TimeRange,
 };
 use crosstail_core::model::{Direction, Kind, Level, Status};
+use crosstail_core::number::truncated_i64;
 use crosstail_core::schema::Target as Column;
 use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange};
 use serde_json::{Value, json};
 
-/// Elasticsearch refuses longer regular expressions (`index.max_regex_length`).
+/// Elasticsearch refuses longer regular expressions (`index.max_regex_length`), in characters.
 const LONGEST_REGEX: usize = 1000;
 
-/// Keeps what any of the parts keeps.
+/// A query that keeps what any of the parts keeps.
 pub(super) fn any(mut parts: Vec<Value>) -> Value {
     match parts.len() {
         0 => nothing(),
@@ -23,7 +24,7 @@ pub(super) fn any(mut parts: Vec<Value>) -> Value {
     }
 }
 
-/// Keeps what all of the parts keep.
+/// A query that keeps what all of the parts keep.
 pub(super) fn all(mut parts: Vec<Value>) -> Value {
     match parts.len() {
         0 => json!({ "match_all": {} }),
@@ -32,14 +33,14 @@ pub(super) fn all(mut parts: Vec<Value>) -> Value {
     }
 }
 
-/// The condition of a predicate: the clauses that can be said there, and how many they are.
+/// The clauses of a predicate that a query can express, and their number.
 pub(super) fn condition(mapping: &Mapping, predicate: &Predicate) -> (Vec<Value>, usize) {
     let clauses: &[Predicate] = match predicate {
         Predicate::All => &[],
         Predicate::And(parts) => parts,
         other => std::slice::from_ref(other),
     };
-    // Parts of an activity say less than the whole: only time bounds them all.
+    // A record that is part of an activity has only some of its fields: only the time bounds apply to each record.
     let found: Vec<Value> = clauses
         .iter()
         .filter(|clause| !mapping.schema.has_rules() || is_time(clause))
@@ -53,7 +54,7 @@ fn is_time(clause: &Predicate) -> bool {
     matches!(clause, Predicate::Compare(Comparator { target: Operand::Field(Field::Time), .. }))
 }
 
-/// A query that keeps at least what the predicate keeps.
+/// A query that keeps a superset of what the predicate keeps.
 fn superset(mapping: &Mapping, predicate: &Predicate) -> Option<Value> {
     match predicate {
         Predicate::All => Some(all(Vec::new())),
@@ -83,13 +84,13 @@ fn leaf(mapping: &Mapping, leaf: &Comparator) -> Option<Value> {
                 Field::Duration => Some(mapping.schema.definition().duration_unit.us()),
                 _ => None,
             };
-            // Where it is not recorded it may follow from the end.
+            // Where the duration is not recorded, it may be derived from the end.
             let derived = field == Field::Duration && !mapping.paths(Column::CompletedAt).is_empty();
             if derived {
                 return None;
             }
             let paths = mapping.paths(Column::of(field)?);
-            // A status, a try: a fraction is cut off before it is compared here.
+            // The local evaluator truncates a status code or an attempt to an integer before it compares.
             let whole = matches!(field, Field::Http | Field::Attempt | Field::MaxAttempts);
             let parts = paths.iter().flat_map(|path| list.iter().map(|i| number(mapping, path, i, (unit, whole))));
             parts.collect::<Option<_>>().map(any)
@@ -114,7 +115,7 @@ fn exists(path: &str) -> Value {
     json!({ "exists": { "field": path } })
 }
 
-/// The paths that may hold a field's value; `None` where it may also come from elsewhere.
+/// The paths that may hold a field's value; `None` where the value may also be derived from something else.
 fn sources(mapping: &Mapping, field: Field) -> Option<Vec<String>> {
     let definition = mapping.schema.definition();
     let own = |targets: &[Column]| -> Vec<String> {
@@ -136,7 +137,7 @@ fn sources(mapping: &Mapping, field: Field) -> Option<Vec<String>> {
 
 fn present(mapping: &Mapping, field: Field) -> Option<Value> {
     let paths = sources(mapping, field)?;
-    // A field that is not in the index may be in the source all the same.
+    // A field that is not indexed may still be in the source.
     let said = |path: &String| mapping.fields.get(path).is_some() || mapping.fields.is_absent(path);
     paths.iter().all(said).then(|| any(paths.iter().map(|path| exists(path)).collect()))
 }
@@ -147,7 +148,7 @@ fn text(mapping: &Mapping, field: Field, pattern: &Pattern) -> Option<Value> {
         return identity(mapping, pattern);
     }
     let paths = match (field, pattern) {
-        // Of the text that is put together a piece without the joint is in one of its parts.
+        // The text is joined from two parts: a piece without a blank is in one of them.
         (Field::Entity, Pattern::Contains(_, text)) if !text.contains(' ') => sources(mapping, field)?,
         (Field::Entity, _) => return None,
         _ => sources(mapping, field)?,
@@ -155,14 +156,14 @@ fn text(mapping: &Mapping, field: Field, pattern: &Pattern) -> Option<Value> {
     let wanted = TextMatch::of(pattern)?;
     let mut parts: Vec<Value> = paths.iter().map(|path| text_at(mapping, path, &wanted)).collect::<Option<_>>()?;
     if field == Field::Tags {
-        // A tag with a comma is taken for two.
+        // A tag with a comma is read as two.
         let several = TextMatch::Pieces(vec![GlobPiece::Any, GlobPiece::Text(", ".to_owned()), GlobPiece::Any]);
         parts.extend(paths.iter().filter_map(|path| text_at(mapping, path, &several)));
     }
     Some(any(parts))
 }
 
-/// The key of a document stands for an identity of its own where it has none.
+/// A pattern on the identity: the key of a document where it has no identity of its own.
 fn identity(mapping: &Mapping, pattern: &Pattern) -> Option<Value> {
     let wanted = TextMatch::of(pattern)?;
     let mut paths = mapping.paths(Column::Id);
@@ -175,7 +176,7 @@ fn identity(mapping: &Mapping, pattern: &Pattern) -> Option<Value> {
     Some(any(parts))
 }
 
-/// What a text has to be.
+/// What a text must match.
 enum TextMatch<'a> {
     Exact(&'a str),
     Order(Op, &'a str),
@@ -192,7 +193,7 @@ impl<'a> TextMatch<'a> {
     }
 }
 
-/// A text at a path: whole values where they are in the index, else the words of the text.
+/// A text at a path: by full values where they are indexed, else by the words of the text.
 fn text_at(mapping: &Mapping, path: &str, wanted: &TextMatch<'_>) -> Option<Value> {
     if mapping.fields.is_absent(path) {
         return Some(nothing());
@@ -206,7 +207,7 @@ fn text_at(mapping: &Mapping, path: &str, wanted: &TextMatch<'_>) -> Option<Valu
     let (name, keyword) = mapping.fields.keyword(path)?;
     let query = match wanted {
         TextMatch::Exact(text) => json!({ "term": { &name: { "value": text } } }),
-        // Keywords are in order of their bytes, as our texts are.
+        // Keywords are ordered by bytes, as in the local evaluator.
         TextMatch::Order(op, text) => json!({ "range": { &name: { bound(*op)?: text } } }),
         TextMatch::Pieces(pieces) => json!({ "regexp": { &name: { "value": regex(pieces)? } } }),
     };
@@ -228,8 +229,8 @@ fn bound(op: Op) -> Option<&'static str> {
     })
 }
 
-/// The words of a pattern, each in the text: full-text search. A word between blanks is a word of the text, one at the
-/// edge may be a part of one.
+/// Full-text search for each word of a pattern. A word between blanks is a word of the text; one at an edge may be
+/// part of a word.
 fn words_of(path: &str, wanted: &TextMatch<'_>) -> Option<Value> {
     let texts: Vec<&str> = match wanted {
         TextMatch::Exact(text) => vec![text],
@@ -262,7 +263,7 @@ fn words_of(path: &str, wanted: &TextMatch<'_>) -> Option<Value> {
     (!queries.is_empty()).then(|| all(queries))
 }
 
-/// A Lucene regular expression of pieces, without case as Rust's `(?i)` understands it.
+/// A Lucene regular expression of the pieces that ignores case as Rust's `(?i)` does.
 fn regex(pieces: &[GlobPiece]) -> Option<String> {
     let mut out = String::new();
     for piece in pieces {
@@ -290,21 +291,21 @@ fn regex(pieces: &[GlobPiece]) -> Option<String> {
     (out.chars().count() <= LONGEST_REGEX).then_some(out)
 }
 
-/// Numbers whose index cuts them to whole ones are in an interval of whole ones.
+/// An interval of numbers. Where the index truncates numbers to integers, the bounds are widened to integers.
 fn number(mapping: &Mapping, path: &str, interval: &Interval, (unit, whole): (Option<f64>, bool)) -> Option<Value> {
     if mapping.fields.is_absent(path) {
         return Some(nothing());
     }
     let kind = mapping.fields.get(path)?.kind;
-    // Of a duration, which is compared in whole microseconds.
+    // Durations are compared in integers of microseconds.
     let (unit, slack) = unit.map_or((1.0, 0.0), |unit| (unit, 0.5));
     let (low, high) = ((interval.low - slack) / unit, (interval.high + slack) / unit);
     let mut range = serde_json::Map::new();
     let mut limit = |name: &str, value: f64, toward: f64| {
         if value.is_finite() {
             let value = match kind {
-                Type::Whole => json!(value.trunc() as i64),
-                // A little more, for what dividing rounds off.
+                Type::Whole => json!(truncated_i64(value.trunc())),
+                // A little more, against the rounding error of the division.
                 _ => json!(value + toward * value.abs() * 1e-12),
             };
             range.insert(name.to_owned(), value);
@@ -320,7 +321,7 @@ fn number(mapping: &Mapping, path: &str, interval: &Interval, (unit, whole): (Op
     }
 }
 
-/// A moment of a document, cut to milliseconds in the index.
+/// A time range on a date, which the index truncates to milliseconds.
 fn time(mapping: &Mapping, path: &str, range: &TimeRange) -> Option<Value> {
     if mapping.fields.is_absent(path) {
         return Some(nothing());
@@ -329,12 +330,12 @@ fn time(mapping: &Mapping, path: &str, range: &TimeRange) -> Option<Value> {
         let mut bounds = serde_json::Map::new();
         bounds.insert("format".to_owned(), json!("epoch_millis"));
         if let Some(start) = range.start {
-            // A part may say a little later than another when its activity began.
-            let slack = if mapping.schema.has_phases() { super::query::SLACK_MS } else { 0 };
+            // The parts of one activity may disagree a little on its start.
+            let slack = if mapping.schema.has_phases() { SLACK_MS } else { 0 };
             bounds.insert("gte".to_owned(), json!(start.0.div_euclid(1000) - slack));
         }
         if let Some(end) = range.end {
-            // What began later than it is written belongs to an earlier time: only the lower bound holds for parts.
+            // An activity starts before the time of its later parts, so only the lower bound applies to parts.
             if !mapping.schema.has_phases() {
                 bounds.insert("lte".to_owned(), json!(end.0.div_euclid(1000)));
             }
@@ -343,7 +344,7 @@ fn time(mapping: &Mapping, path: &str, range: &TimeRange) -> Option<Value> {
     })
 }
 
-/// The store's words for ours, whatever their case.
+/// The store's words for crosstail's, ignoring case.
 fn words(mapping: &Mapping, field: Field, mask: u32) -> Option<Value> {
     let definition = mapping.schema.definition();
     let named = |target: Column, key: &str, known: Vec<(&str, String)>, wanted: &[&str]| -> Option<Value> {
@@ -388,7 +389,7 @@ fn words(mapping: &Mapping, field: Field, mask: u32) -> Option<Value> {
         Field::Is if picked == ["failure"] => {
             Some(any(vec![status(&[Status::Failed, Status::Timeout])?, level(&[Level::Error, Level::Fatal])?]))
         }
-        // The same of every document.
+        // The value is the same for every document.
         Field::Kind | Field::Direction if !definition.fields.contains_key(field.name()) => {
             let default = definition.defaults.get(field.name()).map(String::as_str);
             let word = match field {
@@ -409,7 +410,7 @@ fn anywhere(mapping: &Mapping, pattern: &Pattern) -> Option<Value> {
     for field in Field::SEARCHED {
         let derived = matches!(field, Field::System | Field::Endpoint) && sources(mapping, *field).is_none();
         if derived {
-            // Made of the address where it is absent: what is found in it is found in the address, too.
+            // Where the field is absent, the value is derived from the URL: what matches it matches the URL, too.
             if mapping.schema.definition().defaults.contains_key("system")
                 || "{id}".contains(needle.as_str())
                 || needle.contains(['{', '}'])

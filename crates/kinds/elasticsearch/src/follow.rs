@@ -8,6 +8,7 @@ use super::expression::{all, any};
 use super::mapping::Mapping;
 use super::{Elasticsearch, Error};
 use crosstail_core::model::Activity;
+use crosstail_core::number::{saturating_i64, truncated_i64};
 use crosstail_source::{Position, Sink, SourceEvent};
 use elasticsearch::http::Method;
 use serde::{Deserialize, Serialize};
@@ -69,7 +70,7 @@ pub(super) async fn position(cluster: &Elasticsearch) -> Result<Position, Error>
         for bucket in answer.aggregations["indices"]["buckets"].as_array().into_iter().flatten() {
             if let (Some(index), Some(last)) = (bucket["key"].as_str(), bucket["last"]["value"].as_f64()) {
                 let uuid = uuids.as_ref().and_then(|uuids| uuids.get(index).cloned());
-                let next = last as i64 + 1;
+                let next = truncated_i64(last) + 1;
                 let missing = ((next - RECENT).max(0)..next).collect();
                 of_shard.insert(index.to_owned(), Shard { uuid, next, missing, term: 0 });
             }
@@ -281,7 +282,7 @@ impl Follower<'_> {
         shard.term = shard.term.max(hit.term);
         let now = Instant::now();
         if hit.sequence >= shard.next {
-            let from = shard.next.max(hit.sequence - MAX_GAPS as i64);
+            let from = shard.next.max(hit.sequence - saturating_i64(MAX_GAPS));
             for missing in from..hit.sequence {
                 shard.missing.insert(missing);
                 since.insert(missing, now);

@@ -1,19 +1,16 @@
-//! What Elasticsearch is to the rest of the program.
+//! The entry of Elasticsearch in the list of kinds.
 
 use crate::ElasticsearchSource;
-use crosstail_core::schema::StoreKind;
+use crate::definitions::{DEFINITIONS, STORE, TITLE};
 use crosstail_record::write::{ElasticsearchWriter, Writer};
-use crosstail_source::create::{Definition, Form};
 use crosstail_source::{Kind, Network, WriteOptions, Writing, claims_none};
+use std::future::ready;
 use std::sync::Arc;
 
-/// How schemas name it.
-pub(crate) const STORE: StoreKind = StoreKind { name: "elasticsearch", is_database: false };
-
-/// Elasticsearch.
+/// Elasticsearch, of one or several indices.
 pub static KIND: Kind = Kind {
     store: STORE,
-    title: "Elasticsearch",
+    title: TITLE,
     schemes: &["es+https", "es+http"],
     example: "es+https://host:9200/index-*",
     network: Some(Network {
@@ -32,24 +29,13 @@ pub static KIND: Kind = Kind {
         let schema = config.schema.clone();
         Ok(Arc::new(ElasticsearchSource::new(&config.name, id, names.clone(), config.address(), schema)?))
     },
-    definitions: &[
-        Definition {
-            schema: "halopsa",
-            form: Form::Json,
-            text: include_str!("../../../../config/ddl/halopsa.elasticsearch.json"),
-        },
-        Definition {
-            schema: "engineering-logs",
-            form: Form::Json,
-            text: include_str!("../../../../config/ddl/engineering-logs.elasticsearch.json"),
-        },
-    ],
+    definitions: DEFINITIONS,
     creator: Some(|url| Ok(Box::new(crate::create::ElasticsearchCreator::new(crate::transport(url)?)))),
-    writing: Some(Writing { claims: claims_none, open: |to, options| Box::pin(writers(to, options)) }),
+    writing: Some(Writing { claims: claims_none, open: |to, options| Box::pin(ready(writers(to, options))) }),
     alerts: Some(&crate::alert::ElasticsearchAlerts),
 };
 
-async fn writers(url: &str, options: &WriteOptions) -> anyhow::Result<Vec<Box<dyn Writer>>> {
+fn writers(url: &str, options: &WriteOptions) -> anyhow::Result<Vec<Box<dyn Writer>>> {
     let pattern = crate::pattern(url)?;
     let told = if pattern.starts_with("engineering") { "engineering-logs" } else { "halopsa" };
     let schema = options.schema.as_deref().unwrap_or(told);

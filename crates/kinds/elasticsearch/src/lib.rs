@@ -1,10 +1,11 @@
-//! Elasticsearch: the indices of a pattern, read only.
+//! The kind `elasticsearch`: the indices of a pattern, read only.
 
 mod aggregate;
 mod alert;
 mod cluster;
 mod connection;
 mod create;
+mod definitions;
 mod diagnose;
 mod expression;
 mod follow;
@@ -29,25 +30,25 @@ use crosstail_source::{
 use mapping::ResolvedIndices;
 use tokio_util::sync::CancellationToken;
 
-/// Indices.
+/// A source in the indices of a pattern.
 pub struct ElasticsearchSource {
     name: String,
     cluster: Elasticsearch,
 }
 
-/// The way to the cluster of an address, for those who write to it.
+/// A transport to the cluster of an address, for writing.
 pub fn transport(url: &str) -> anyhow::Result<::elasticsearch::http::transport::Transport> {
     Address::parse(&crosstail_source::with_wildcard(url))
         .and_then(|address| connection::transport(&address))
         .map_err(anyhow::Error::msg)
 }
 
-/// The indices that an address names; `*` where it names none.
+/// The index pattern of an address; `*` where it names none.
 pub fn pattern(url: &str) -> anyhow::Result<String> {
     Address::parse(&crosstail_source::with_wildcard(url)).map(|address| address.pattern).map_err(anyhow::Error::msg)
 }
 
-/// A cluster, and which of its indices are read.
+/// A cluster and the pattern of the indices to read.
 struct Elasticsearch {
     connection: Connection,
     pattern: String,
@@ -59,19 +60,19 @@ struct Elasticsearch {
 }
 
 impl Elasticsearch {
-    /// The indices, their schemas and fields as they are now: indices come and go, and fields are added.
+    /// Resolves the present indices, their schemas and fields: indices come and go, and fields are added.
     async fn resolve(&self) -> Result<ResolvedIndices, Error> {
         let source = (self.source, self.source_name.as_str(), &self.names);
         mapping::resolve(&self.connection, &self.pattern, self.schema.as_ref(), source).await
     }
 }
 
-/// What can go wrong inside.
+/// A failure before it becomes a [`SourceError`].
 #[derive(Debug)]
 enum Error {
     Unreachable(String),
     Timeout(String),
-    /// The cluster says no.
+    /// The cluster refused the request.
     Answered {
         status: u16,
         kind: String,
@@ -79,12 +80,12 @@ enum Error {
     },
     Unreadable(String),
     Mapping(String),
-    /// There is nothing to read yet.
+    /// Nothing to read exists yet.
     Nothing(String),
 }
 
 impl Error {
-    /// No answer came.
+    /// The error of a request without a response.
     fn from_transport(error: &(dyn std::error::Error + 'static)) -> Self {
         let causes = crosstail_source::error_chain(error);
         let timeout = causes.iter().any(|text| text.contains("timed out"));
@@ -93,7 +94,7 @@ impl Error {
         if timeout { Self::Timeout(text) } else { Self::Unreachable(text) }
     }
 
-    /// An answer that is not what was asked for, by its innermost cause.
+    /// The error of a response with an error status, by its innermost cause.
     fn from_response(status: u16, text: &str) -> Self {
         let answer: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
         let error = &answer["error"];
@@ -124,8 +125,8 @@ impl std::fmt::Display for Error {
 }
 
 impl ElasticsearchSource {
-    /// Over the indices of a URL; the schema is recognised by their names, else by their documents, where none is given.
-    /// No connection is made.
+    /// A source in the indices of a URL. Without `schema`, the schema is recognised by the names of the indices, else
+    /// by their documents. Does not connect yet.
     pub fn new(name: &str, id: SourceId, names: Names, url: &str, schema: Option<Schema>) -> Result<Self, SourceError> {
         let fail = |cause: String| {
             let why = (ErrorKind::Unsupported, Some("correct the address"));
@@ -147,7 +148,9 @@ impl ElasticsearchSource {
 
     fn error(&self, operation: &'static str, error: &Error) -> SourceError {
         let why = match error {
-            Error::Unreachable(_) => (ErrorKind::Connect, Some("is the server running, and the address right?")),
+            Error::Unreachable(_) => {
+                (ErrorKind::Connect, Some("check that the server is running and that the address is right"))
+            }
             Error::Timeout(_) => (ErrorKind::Timeout, Some("the cluster is slow; a shorter time range helps")),
             Error::Answered { status: 401, .. } => (
                 ErrorKind::Auth,
@@ -155,14 +158,16 @@ impl ElasticsearchSource {
             ),
             Error::Answered { status: 403, .. } => (ErrorKind::Auth, Some("grant the privilege `read` on the indices")),
             Error::Answered { status: 429, .. } => {
-                (ErrorKind::Query, Some("the cluster is out of memory or has too much to do; it is asked again"))
+                (ErrorKind::Query, Some("the cluster is out of memory or overloaded; crosstail retries"))
             }
-            Error::Answered { status: 503, .. } => (ErrorKind::Query, Some("a shard is not there; it is asked again")),
+            Error::Answered { status: 503, .. } => {
+                (ErrorKind::Query, Some("a shard is unavailable; crosstail retries"))
+            }
             Error::Answered { .. } => (ErrorKind::Query, None),
             Error::Unreadable(_) => (ErrorKind::Decode, None),
-            Error::Mapping(_) => (ErrorKind::Unsupported, Some("correct the schema file, or the address")),
-            // An index is made by the first document written: it is looked for again.
-            Error::Nothing(_) => (ErrorKind::Query, Some("is the pattern right? it is looked for again")),
+            Error::Mapping(_) => (ErrorKind::Unsupported, Some("correct the schema file or the address")),
+            // The first document creates its index, so the source retries.
+            Error::Nothing(_) => (ErrorKind::Query, Some("check the pattern; crosstail retries")),
         };
         SourceError::of(&self.name, operation, why, error)
     }
@@ -187,7 +192,7 @@ impl Source for ElasticsearchSource {
                 let cluster = front["cluster_name"].as_str().unwrap_or("?");
                 format!("Elasticsearch {version}, cluster {cluster}")
             }
-            // The right to see it is not needed to read indices.
+            // Reading indices does not need the privilege to see the version.
             Err(Error::Answered { status: 403, .. }) => "Elasticsearch".to_owned(),
             Err(error) => return Err(fail(error)),
         };

@@ -1,4 +1,4 @@
-//! How indices map to activities: which schema reads which of them, what their fields are, and how a document is read.
+//! Maps indices to activities: which schema reads which indices, which fields they have, and how a document is read.
 
 use super::Error;
 use super::connection::{Connection, Hit, found, in_path};
@@ -10,32 +10,36 @@ use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Documents by which a schema is recognised.
+/// Number of documents by which a schema is recognised.
 const SAMPLE: usize = 50;
+/// The parts of one activity agree on its start to within this, in milliseconds.
+pub(super) const SLACK_MS: i64 = 60_000;
+/// Documents that are read, at most, of indices that cannot be sorted by time.
+pub(super) const UNDATED: usize = 10_000;
 
-/// The start of documents that have no time: before every other, so that pages are in one order.
+/// The start of documents without a time: before all others, so that pages have one order.
 const NO_TIME: Timestamp = Timestamp(0);
 
-/// What a field is, in every index alike.
+/// The type of a field, the same in every index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Type {
     Keyword,
-    /// Taken apart into words in lower case, and nothing else done to them.
+    /// Text that the standard analyser splits into words in lower case.
     Text,
-    /// A whole number.
+    /// An integer.
     Whole,
-    /// A number as JSON has it.
+    /// A double-precision number.
     Double,
     Date,
-    /// Anything else, or not the same in every index: compared here.
+    /// Any other type, or not the same in every index: compared locally.
     Other,
 }
 
-/// A field that queries can use.
+/// A searchable field.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Field {
     pub(super) kind: Type,
-    /// Every value is in the index, none is left out for its length.
+    /// Whether every value is indexed; `ignore_above` omits long ones.
     pub(super) complete: bool,
 }
 
@@ -43,21 +47,21 @@ pub(super) struct Field {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Fields {
     known: BTreeMap<String, Field>,
-    /// Indices whose field of a path is of another type than date.
+    /// By path: the indices in which the field is not a date.
     undated: BTreeMap<String, Vec<String>>,
-    /// The mapping of each index, where it may be seen.
+    /// The mapping of each index, where the privileges allow reading it.
     mappings: Vec<Arc<Value>>,
-    /// Fields that are not of one type everywhere, and those types.
+    /// Fields whose type differs between indices, with these types.
     pub(super) conflicts: Vec<String>,
 }
 
 impl Fields {
-    /// A field that is searched as its type.
+    /// The field at a path, if it is searchable.
     pub(super) fn get(&self, path: &str) -> Option<Field> {
         self.known.get(path).copied().filter(|field| field.kind != Type::Other)
     }
 
-    /// The path under which the values of a field are whole texts: its own, or that of a field beside it.
+    /// The path at which the full values of a field are indexed: its own, or that of a multi-field.
     pub(super) fn keyword(&self, path: &str) -> Option<(String, Field)> {
         if let Some(own) = self.get(path).filter(|field| field.kind == Type::Keyword) {
             return Some((path.to_owned(), own));
@@ -71,19 +75,19 @@ impl Fields {
             .next()
     }
 
-    /// The indices in which a path is no date, where it is one in others.
+    /// The indices in which a path is not a date although it is one in others.
     pub(super) fn undated(&self, path: &str) -> &[String] {
         self.undated.get(path).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether no document has a field: it is not mapped, and would be if it came.
+    /// Whether no document has a field: it is not mapped, and the first document with it would map it.
     pub(super) fn is_absent(&self, path: &str) -> bool {
         !self.known.contains_key(path)
             && !self.mappings.is_empty()
             && self.mappings.iter().all(|mapping| would_be_mapped(mapping, path))
     }
 
-    /// Reads the types from `_field_caps`, and from `_mapping` what they leave open.
+    /// Reads types from `_field_caps`, and what that leaves open from `_mapping`.
     fn of(caps: &Value, mappings: Option<&Value>) -> Self {
         let mut parameters: BTreeMap<String, Vec<&Map<String, Value>>> = BTreeMap::new();
         for index in mappings.and_then(Value::as_object).into_iter().flat_map(Map::values) {
@@ -127,7 +131,7 @@ impl Fields {
     }
 }
 
-/// Whether a path that is not mapped would be, were a document to have it.
+/// Whether a path that is not mapped would become mapped by the first document with it.
 fn would_be_mapped(mapping: &Value, path: &str) -> bool {
     let mut level = mapping;
     let mut dynamic = true;
@@ -145,11 +149,11 @@ fn would_be_mapped(mapping: &Value, path: &str) -> bool {
             None => return dynamic,
         }
     }
-    // It is mapped, but not as a field that can be searched.
+    // It is mapped, but not searchable.
     false
 }
 
-/// Words are what the standard analyser makes of a text.
+/// Whether the standard analyser splits the text into words.
 fn standard(parameters: &Map<String, Value>) -> bool {
     parameters.get("analyzer").is_none_or(|name| name == "standard")
         && parameters.get("index") != Some(&Value::Bool(false))
@@ -172,34 +176,34 @@ fn walk<'v>(
     }
 }
 
-/// How the indices of one pattern map to activities.
+/// A schema resolved against the indices of one pattern.
 pub(super) struct Mapping {
     pub(super) schema: Schema,
     pub(super) table: Table,
-    /// The indices, as the user wrote them.
+    /// The index pattern, as the user wrote it.
     pub(super) pattern: String,
-    /// Those of them that can be read in order of time: all, but where the time is no date in some.
+    /// The indices that can be sorted by time: all except those in which the time is not a date.
     pub(super) dated: String,
     source: SourceId,
-    /// The number of the table among the source's.
+    /// The index of the table among the source's tables.
     number: usize,
     pub(super) source_name: String,
-    /// What is asked of a document's source.
+    /// The fields that are requested of a document's source.
     pub(super) includes: Vec<String>,
-    /// Keeps the documents of these indices; matches all where there is one mapping only.
+    /// A query for the documents of these indices; it matches everything where there is only one mapping.
     pub(super) only: Value,
     pub(super) fields: Fields,
 }
 
 impl Mapping {
-    /// The paths that fill a target, in order of rank.
+    /// The paths that fill a target, in order of preference.
     pub(super) fn paths(&self, target: Target) -> Vec<&str> {
         let fields = &self.schema.definition().fields;
         let named = fields.iter().filter(|(name, _)| Target::parse(name) == Some(target));
         named.flat_map(|(_, paths)| paths.list()).map(String::as_str).collect()
     }
 
-    /// Whether an index is one of this mapping's.
+    /// Whether this mapping reads an index.
     pub(super) fn reads(&self, index: &str) -> bool {
         fits(&self.table.name, index)
     }
@@ -209,19 +213,19 @@ impl Mapping {
         Place::new(self.source, Locator::table_key(self.number, key))
     }
 
-    /// The activity of a document, whatever it holds.
+    /// The activity of a document; never fails.
     pub(super) fn read(&self, hit: &Hit<'_>) -> Activity {
         let own = Id::Text(format!("{}/{}/{}", self.source_name, hit.index, hit.id).into());
         let place = self.place(&format!("{}/{}", hit.index, hit.id));
         let Some(source) = hit.source else {
             let excerpt = format!("a document of {} without its source", hit.index);
-            let problem = "the index does not keep documents (_source is disabled)";
+            let problem = "the index does not store documents (_source is disabled)";
             return Activity::undecodable(own, NO_TIME, place, problem, &excerpt);
         };
         let mut assembler = Assembler::default();
         if let Err(at) = json::scan(source.get(), self.schema.tree(), &mut assembler) {
             let excerpt = format!("a document of {} that cannot be read", hit.index);
-            return Activity::undecodable(own, NO_TIME, place, &format!("not read at byte {at}"), &excerpt);
+            return Activity::undecodable(own, NO_TIME, place, &format!("cannot be read at byte {at}"), &excerpt);
         }
         let at = assembler.recorded_at();
         let mut activity = assembler.finish(&self.schema, own, NO_TIME);
@@ -230,7 +234,7 @@ impl Mapping {
     }
 }
 
-/// What was found behind a pattern.
+/// What a pattern resolves to.
 pub(super) struct ResolvedIndices {
     pub(super) mappings: Vec<Mapping>,
     /// Indices that hold measurements, not activities.
@@ -252,12 +256,13 @@ pub(super) async fn resolve(
     if indices.is_empty() {
         return Err(Error::Nothing(format!("no index matches {pattern}")));
     }
-    // What types leave open takes the right to see the mapping; without it texts are compared here.
+    // What the types leave open needs the privilege to see mappings; without it, texts are compared locally.
     let mut warnings = Vec::new();
     let mappings = match connection.json(Method::Get, &format!("/{path}/_mapping?{lenient}"), None).await {
         Ok(mappings) => Some(mappings),
         Err(Error::Answered { status: 401 | 403, .. }) => {
-            warnings.push("without the right view_index_metadata filters on texts are evaluated here".to_owned());
+            warnings
+                .push("without the privilege view_index_metadata, filters on texts are evaluated locally".to_owned());
             None
         }
         Err(error) => return Err(error),
@@ -270,7 +275,7 @@ pub(super) async fn resolve(
     let mut parts: Vec<(Schema, Table)> = Vec::new();
     let mut taken: BTreeSet<&str> = BTreeSet::new();
     for schema in &schemas {
-        for (part, table) in schema.tables(crate::kind::STORE) {
+        for (part, table) in schema.tables(crate::definitions::STORE) {
             let mine: Vec<&str> = indices.iter().copied().filter(|index| fits(&table.name, index)).collect();
             if mine.iter().filter(|index| taken.insert(index)).count() > 0 {
                 parts.push((part.clone(), table.clone()));
@@ -320,14 +325,21 @@ pub(super) async fn resolve(
             Mapping { schema, table, pattern, dated, source, number, source_name, includes, only, fields }
         })
         .collect();
+    warnings.extend(about_types(&fields, &mappings));
+    Ok(ResolvedIndices { mappings, series, warnings })
+}
+
+/// What people should know of fields that are read but are not of one type, or not of the type that is needed.
+fn about_types(fields: &Fields, mappings: &[Mapping]) -> Vec<String> {
+    let mut warnings = Vec::new();
     let used = |path: &str| mappings.iter().any(|mapping| mapping.includes.iter().any(|known| known == path));
     for conflict in &fields.conflicts {
         let path = conflict.split(' ').next().unwrap_or(conflict);
         if used(path) {
-            warnings.push(format!("the type of {conflict} is not the same in every index: it is compared here"));
+            warnings.push(format!("the type of {conflict} differs between indices: it is compared locally"));
         }
     }
-    for mapping in &mappings {
+    for mapping in mappings {
         let undated = fields.undated(&mapping.table.time);
         if !undated.is_empty() {
             warnings.push(format!(
@@ -335,19 +347,19 @@ pub(super) async fn resolve(
                  them again",
                 mapping.table.time,
                 undated.join(", "),
-                super::query::UNDATED
+                UNDATED
             ));
         }
     }
-    Ok(ResolvedIndices { mappings, series, warnings })
+    warnings
 }
 
-/// Whether the name of an index fits a table's pattern: `*` stands for any text.
+/// Whether the name of an index matches a table's pattern, in which `*` stands for any text.
 fn fits(pattern: &str, index: &str) -> bool {
     glob::Pattern::new(pattern).is_ok_and(|glob| glob.matches(index))
 }
 
-/// The table of a schema that names none for these indices: in order of the first of its times that is a date.
+/// A table for a schema that names none for these indices, sorted by the first of the schema's times that is a date.
 fn general(schema: &Schema, fields: &Fields, pattern: &str) -> Result<Table, Error> {
     let times = schema.definition().fields.get("started_at").map_or(&[][..], |paths| paths.list());
     let is_date = |path: &&String| {
@@ -355,13 +367,13 @@ fn general(schema: &Schema, fields: &Fields, pattern: &str) -> Result<Table, Err
     };
     let Some(time) = times.iter().find(is_date) else {
         return Err(Error::Mapping(format!(
-            "[fields] started_at: none of {} is a date in {pattern}; name a field that is one, or another --schema",
+            "[fields] started_at: none of {} is a date in {pattern}; name a date field, or another --schema",
             times.join(", ")
         )));
     };
     Ok(Table {
         name: pattern.to_owned(),
-        stores: vec![crate::kind::STORE.name.to_owned()],
+        stores: vec![crate::definitions::STORE.name.to_owned()],
         id: "_id".to_owned(),
         time: time.clone(),
         revision: None,
@@ -370,7 +382,7 @@ fn general(schema: &Schema, fields: &Fields, pattern: &str) -> Result<Table, Err
     })
 }
 
-/// The schema that fits the newest documents best.
+/// The schema that reads the newest documents best.
 async fn recognise(
     connection: &Connection,
     pattern: &str,
@@ -384,5 +396,5 @@ async fn recognise(
     let records: Vec<Map<String, Value>> =
         found(&text)?.hits.hits.iter().filter_map(|hit| serde_json::from_str(hit.source?.get()).ok()).collect();
     let best = Schema::best_of(known, &records);
-    best.cloned().ok_or_else(|| Error::Nothing(format!("no schema knows the documents of {pattern}")))
+    best.cloned().ok_or_else(|| Error::Nothing(format!("no schema matches the documents of {pattern}")))
 }

@@ -1,11 +1,12 @@
-//! The queries: history through a point in time, in order of the start of activities; related documents; one whole.
+//! The queries: history in order of start, through a point in time; related documents; the payload of one document.
 
 use super::connection::{Connection, Hit, SearchResponse, TIME_LIMIT, found, in_path};
 use super::expression::{all, any, condition};
-use super::mapping::{Mapping, ResolvedIndices, Type};
+use super::mapping::{Mapping, ResolvedIndices, SLACK_MS, Type, UNDATED};
 use super::{Elasticsearch, Error};
 use crosstail_core::filter::{NamedRecord, Predicate};
 use crosstail_core::model::{Activity, Id, Names, Payload, RawRecord, Timestamp};
+use crosstail_core::number::truncated_i64;
 use crosstail_core::schema::Target;
 use crosstail_source::{Cursor, Page, PageQuery, RelatedKey};
 use elasticsearch::http::Method;
@@ -13,17 +14,13 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-/// A point in time lives so long after its last use.
+/// How long a point in time lives after its last use.
 const KEEP_ALIVE: &str = "2m";
-/// The parts of one activity agree on its start to this.
-pub(super) const SLACK_MS: i64 = 60_000;
-/// Documents of indices without order of time that are read.
-pub(super) const UNDATED: usize = 10_000;
-/// A page over every mapping, as one sequence. Who asks for the next page goes on in the same point in time.
+/// A page of all mappings, merged into one sequence. The next page resumes in the same point in time.
 pub(super) async fn page(cluster: &Elasticsearch, query: &PageQuery, after: Option<&Cursor>) -> Result<Page, Error> {
     if let Some(mut readers) = cluster.waiting.take(query, after) {
         match read(cluster, &mut readers, query, after).await {
-            // The point in time is over (it waited too long, its node has gone): another one from here.
+            // The point in time is gone (it expired, or its node left): open another one and resume from here.
             Err(Error::Answered { status: 404, .. }) => {}
             other => return finish(cluster, readers, query, other?).await,
         }
@@ -56,7 +53,7 @@ async fn read(
     Ok(Page::merge_pages(items, open, in_store, query))
 }
 
-/// Keeps the readers for the next page, or closes them.
+/// Stores the readers for the next page, or closes them.
 async fn finish(cluster: &Elasticsearch, readers: Vec<Reader>, query: &PageQuery, page: Page) -> Result<Page, Error> {
     let over = match &page.next {
         Some(next) => cluster.waiting.keep(query, next, readers),
@@ -68,25 +65,25 @@ async fn finish(cluster: &Elasticsearch, readers: Vec<Reader>, query: &PageQuery
     Ok(page)
 }
 
-/// Reads the documents of one mapping in order of time, and gives activities in order of their start. The two are the
-/// same, but for schemas whose records are parts: an activity begins at or before the time of each of its parts, so what
-/// begins after the last document read is complete and in its place.
+/// Reads the documents of one mapping in order of time, and returns activities in order of their start. The two orders
+/// differ only for schemas whose records are parts: an activity starts at or before the time of each of its parts, so
+/// activities that start after the last document read are complete.
 pub(super) struct Reader {
     mapping: Mapping,
     names: Names,
     predicate: Predicate,
-    /// Clauses of the filter that the store evaluates.
+    /// Number of the filter's clauses that the store evaluates.
     clauses: usize,
     conditions: Vec<Value>,
     since: Option<Timestamp>,
     until: Option<Timestamp>,
     newest_first: bool,
     chunk: usize,
-    /// The longest that an activity took, where records are parts.
+    /// The longest duration of an activity, where records are parts.
     longest_ms: i64,
     point_in_time: Option<String>,
     search_after: Option<Vec<Value>>,
-    /// Read, but an earlier or later one may still come before them.
+    /// Buffered activities: one that precedes them may still be unread.
     held: BTreeMap<(Timestamp, String), (Activity, Option<Payload>)>,
     by_id: HashMap<Id, Timestamp>,
     ready: VecDeque<Activity>,
@@ -104,7 +101,7 @@ impl Reader {
         let predicate = query.filter.predicate(&query.context);
         let (mut conditions, clauses) = condition(&mapping, &predicate);
         conditions.push(mapping.only.clone());
-        // Where no index has a date there is nothing that a point in time could order.
+        // Without a date in any index there is nothing to sort by, so no point in time is opened.
         let point_in_time = if mapping.dated.is_empty() {
             None
         } else {
@@ -162,7 +159,8 @@ impl Reader {
         json!({ "size": size, "query": all(conditions), "_source": source, "track_total_hits": false, "timeout": TIME_LIMIT })
     }
 
-    /// Documents of indices whose time is no date have no order: their newest are read at once, and sorted here.
+    /// Reads the newest documents of indices whose time is not a date: they have no order, so they are read at once and
+    /// sorted locally.
     async fn read_undated(&mut self, connection: &Connection) -> Result<(), Error> {
         let undated = self.mapping.fields.undated(&self.mapping.table.time).to_vec();
         if undated.is_empty() {
@@ -179,7 +177,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Takes an activity among those that wait for their place.
+    /// Buffers the activity of a document until its place in the order is known.
     fn hold(&mut self, hit: &Hit<'_>) {
         let mut activity = self.mapping.read(hit);
         let mut payload = self.predicate.needs_payload().then(|| payload_of(&self.mapping, hit));
@@ -199,7 +197,7 @@ impl Reader {
         self.held.insert(key, (activity, payload));
     }
 
-    /// Reads until there are more activities than asked for, or no more documents.
+    /// Reads until more activities than asked for are ready, or no documents are left.
     async fn fill(&mut self, connection: &Connection, limit: usize) -> Result<(), Error> {
         while !self.ended && self.ready.len() <= limit {
             let Some(point_in_time) = &self.point_in_time else {
@@ -209,7 +207,7 @@ impl Reader {
             };
             let mut body = self.body(self.chunk, self.conditions.clone());
             let order = if self.newest_first { "desc" } else { "asc" };
-            // Documents without a time are before all others.
+            // Documents without a time sort before all others.
             let missing = if self.newest_first { "_last" } else { "_first" };
             let by_time =
                 json!({ "order": order, "unmapped_type": "date", "missing": missing, "numeric_type": "date" });
@@ -232,7 +230,7 @@ impl Reader {
                 .as_ref()
                 .and_then(|sort| sort.first()?.as_i64())
                 .filter(|ms| ms.unsigned_abs() < i64::MAX as u64 / 1000);
-            // Documents without a time are all of one: they wait until no more can come.
+            // All documents without a time have the same place: they stay buffered until no more can come.
             let edge = if self.ended { None } else { Some(at.unwrap_or(0)) };
             self.search_after = last.or(self.search_after.take());
             self.release(edge);
@@ -240,7 +238,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Gives the activities that nothing unread can come before; all of them where nothing more has a time.
+    /// Releases the activities that no unread one can precede; all of them where no unread document has a time.
     fn release(&mut self, edge_ms: Option<i64>) {
         let parts = self.mapping.schema.has_phases();
         while let Some((_, (activity, _))) =
@@ -268,7 +266,7 @@ impl Reader {
         }
     }
 
-    /// Forgets what was given up to a cursor.
+    /// Drops the activities up to a cursor, which have been returned.
     fn forget(&mut self, after: Option<&Cursor>) {
         let Some(cursor) = after else { return };
         let comes = |at: Timestamp, id: &str| cursor.is_before(at, id, self.newest_first);
@@ -279,7 +277,7 @@ impl Reader {
     }
 
     async fn close(self, connection: &Connection) {
-        // It ends by itself where this does not arrive.
+        // It expires by itself where this request does not arrive.
         let _ = connection.ask(Method::Delete, "/_pit", Some(&json!({ "id": self.point_in_time }))).await;
     }
 }
@@ -300,10 +298,10 @@ async fn longest_ms(connection: &Connection, mapping: &Mapping) -> Result<i64, E
     let answer = found(&text)?.aggregations;
     let unit = mapping.schema.definition().duration_unit.us();
     let longest = answer.as_object().into_iter().flatten().filter_map(|(_, max)| max["value"].as_f64());
-    Ok(longest.fold(0.0, f64::max).mul_add(unit / 1000.0, 1.0) as i64)
+    Ok(truncated_i64(longest.fold(0.0, f64::max).mul_add(unit / 1000.0, 1.0)))
 }
 
-/// Activities that share a key, over every mapping.
+/// Activities of all mappings that share a key.
 pub(super) async fn related(cluster: &Elasticsearch, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, Error> {
     let mut activities: Vec<Activity> = Vec::new();
     for mapping in cluster.resolve().await?.mappings {
@@ -320,7 +318,7 @@ pub(super) async fn related(cluster: &Elasticsearch, key: &RelatedKey, limit: us
         }
         let mut found = search(cluster, &mapping, any(conditions), limit).await?;
         if mapping.schema.has_phases() {
-            // One part may have the key, and another not.
+            // One part of an activity may have the key, and another may not.
             let requests: Vec<String> =
                 found.iter().filter_map(|a| a.request_id.as_ref()).map(ToString::to_string).collect();
             let requests: Vec<&String> = requests.iter().collect();
@@ -331,14 +329,14 @@ pub(super) async fn related(cluster: &Elasticsearch, key: &RelatedKey, limit: us
         activities.extend(found);
     }
     let mut activities = crosstail_core::model::merge_by_id(activities);
-    // A phrase may be found in a longer text.
+    // A phrase also matches a longer text.
     activities.retain(|activity| key.matches(activity));
     activities.sort_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
     activities.truncate(limit);
     Ok(activities)
 }
 
-/// One of several texts at a path: as whole values where they are in the index, else as phrases.
+/// A query for one of several texts at a path: as full values where they are indexed, else as phrases.
 fn equal(mapping: &Mapping, path: &str, values: &[&String]) -> Value {
     match mapping.fields.keyword(path) {
         Some((name, _)) => json!({ "terms": { &name: values } }),
@@ -365,7 +363,7 @@ async fn search(
     Ok(found(&text)?.hits.hits.iter().map(|hit| mapping.read(hit)).collect())
 }
 
-/// The payload in a document.
+/// The payload of a document.
 fn payload_of(mapping: &Mapping, hit: &Hit<'_>) -> Payload {
     let text = hit.source.map_or("", RawValue::get);
     let mut payload = mapping.schema.divide(mapping.schema.record(text).unwrap_or_default());
@@ -373,7 +371,7 @@ fn payload_of(mapping: &Mapping, hit: &Hit<'_>) -> Payload {
     payload
 }
 
-/// One document, whole.
+/// The payload of the document with an id; `None` where it no longer exists.
 pub(super) async fn payload(cluster: &Elasticsearch, index: &str, id: &str) -> Result<Option<Payload>, Error> {
     let body = json!({ "size": 1, "query": { "ids": { "values": [id] } } });
     let path = format!("/{}/_search?ignore_unavailable=true&allow_no_indices=true", in_path(index));

@@ -1,6 +1,7 @@
 //! Reading a file in blocks: each line belongs to the block that it begins in, so blocks can be read in any order
 //! and on several threads.
 
+use crosstail_core::number::saturating_usize;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -18,7 +19,7 @@ pub(super) fn lines(
 ) -> io::Result<()> {
     // One byte before, to see whether a line begins right at the start.
     let base = start.saturating_sub(1);
-    fill(file, base, (end.min(limit) - base) as usize, buffer)?;
+    fill(file, base, saturating_usize(end.min(limit) - base), buffer)?;
     let mut at = if start == 0 {
         0
     } else {
@@ -63,7 +64,7 @@ fn extend(file: &File, base: u64, limit: u64, at: usize, buffer: &mut Vec<u8>) -
         if offset >= limit {
             return Ok(None);
         }
-        fill(file, offset, step.min((limit - offset) as usize), &mut more)?;
+        fill(file, offset, step.min(saturating_usize(limit - offset)), &mut more)?;
         if more.is_empty() {
             return Ok(None);
         }

@@ -3,6 +3,7 @@
 use super::plain;
 use super::prefilter::LinePrefilter;
 use crosstail_core::model::{Activity, Id, Level, Locator, NameId, Place, SourceId, Timestamp};
+use crosstail_core::number::saturating_u8;
 use crosstail_core::schema::{Assembler, Scalar, Schema, Target};
 use crosstail_source::json;
 use serde_json::{Map, Value};
@@ -310,5 +311,5 @@ fn otlp_value(value: &Value) -> Option<Value> {
 /// Severity numbers, four a level: opentelemetry-proto `SeverityNumber`.
 fn otlp_level(record: &Map<String, Value>) -> Option<Level> {
     let number = record.get("severityNumber")?.as_u64()?;
-    (1..=24).contains(&number).then(|| Level::from_index(((number - 1) / 4) as u8))
+    (1..=24).contains(&number).then(|| Level::from_index(saturating_u8((number - 1) / 4)))
 }

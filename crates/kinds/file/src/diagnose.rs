@@ -2,6 +2,7 @@
 
 use super::FileContext;
 use crosstail_core::model::{Diagnosis, RETENTION_DAYS, Timestamp, Unit};
+use crosstail_core::number::saturating_u64;
 use crosstail_source::SourceError;
 use std::time::{Duration, SystemTime};
 
@@ -46,7 +47,7 @@ pub(super) fn diagnose(shared: &FileContext, now: Timestamp) -> Result<Vec<Diagn
             format!("you may write {} of the files ({first} …); crosstail never does", writable.len()),
         ),
     });
-    let system = SystemTime::UNIX_EPOCH + Duration::from_micros(now.0.max(0) as u64);
+    let system = SystemTime::UNIX_EPOCH + Duration::from_micros(saturating_u64(now.0));
     let age = |modified: SystemTime| system.duration_since(modified).unwrap_or_default();
     if let Some(newest) = streams.first() {
         let quiet = age(newest.modified);

@@ -7,6 +7,7 @@
 use super::FileContext;
 use super::stream::Stream;
 use crosstail_core::model::{Activity, Timestamp};
+use crosstail_core::number::saturating_usize;
 use crosstail_source::{Position, Sink, SourceError, SourceEvent};
 use notify::Watcher as _;
 use serde::{Deserialize, Serialize};
@@ -275,7 +276,7 @@ impl Follower<'_> {
             tail.partial.clear();
         }
         let start = tail.partial.len();
-        let want = CHUNK.min((length - tail.offset - start as u64) as usize);
+        let want = CHUNK.min(saturating_usize(length - tail.offset - start as u64));
         tail.partial.resize(start + want, 0);
         let read = tail.stream.file.read_at(&mut tail.partial[start..], tail.offset + start as u64)?;
         tail.partial.truncate(start + read);

@@ -8,6 +8,7 @@ use super::stream::Stream;
 use super::{FileContext, payload};
 use crosstail_core::filter::{NamedRecord, Predicate, Truth};
 use crosstail_core::model::{Activity, Id, Payload, Timestamp};
+use crosstail_core::number::saturating_u32;
 use crosstail_source::{Cursor, Page, PageQuery, Position, PushDown, Sink, SourceError, SourceEvent};
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -209,7 +210,7 @@ fn scan(shared: &FileContext, query: &PageQuery, key: String) -> Result<ScanResu
             let mut decoded = Vec::new();
             let mut carry = stream.written_at();
             run(stream, task, buffer, |offset, line| {
-                let at = LineRef { stream: task.stream as u32, offset, length: line.len() as u32 };
+                let at = LineRef { stream: saturating_u32(task.stream), offset, length: saturating_u32(line.len()) };
                 let mut early = (!stream.compressed).then_some(Early { quick: &quick, rejected_part: None });
                 let rest = (&mut carry, &occurrences);
                 stream.decoder.line_unless(&stream.origin, offset, line, rest.0, rest.1, early.as_mut(), &mut decoded);
@@ -289,7 +290,7 @@ impl Test<'_> {
             let kept = kept.then_some((activity.started_at, activity.id));
             let more = (held.is_some() || kept.is_some()).then(|| {
                 into.more.push(PhaseExtra { held, kept });
-                NonZeroU32::new(into.more.len() as u32)
+                NonZeroU32::new(saturating_u32(into.more.len()))
             });
             into.parts.push(PhaseLine { request, at, more: more.flatten() });
         } else if kept {
@@ -304,7 +305,7 @@ impl Test<'_> {
         let mut shards: Vec<Vec<(PhaseLine, u32)>> = (0..SHARDS).map(|_| Vec::new()).collect();
         let mut mores = Vec::new();
         for (parts, more) in gathered {
-            let index = mores.len() as u32;
+            let index = saturating_u32(mores.len());
             mores.push(more);
             for part in parts {
                 shards[(part.request >> 58) as usize].push((part, index));

@@ -1,13 +1,14 @@
-//! What log files are to the rest of the program.
+//! The entry of log files in the list of kinds.
 
 use crate::{FileSource, Spec};
 use crosstail_core::schema::StoreKind;
 use crosstail_record::write::{FileWriter, Writer};
 use crosstail_source::{Kind, WriteOptions, Writing};
+use std::future::ready;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Log files.
+/// Log files, and standard input.
 pub static KIND: Kind = Kind {
     store: StoreKind { name: "file", is_database: false },
     title: "log files",
@@ -25,11 +26,11 @@ pub static KIND: Kind = Kind {
     },
     definitions: &[],
     creator: None,
-    writing: Some(Writing { claims: |_| true, open: |to, options| Box::pin(writers(to, options)) }),
+    writing: Some(Writing { claims: |_| true, open: |to, options| Box::pin(ready(writers(to, options))) }),
     alerts: None,
 };
 
-async fn writers(to: &str, options: &WriteOptions) -> anyhow::Result<Vec<Box<dyn Writer>>> {
+fn writers(to: &str, options: &WriteOptions) -> anyhow::Result<Vec<Box<dyn Writer>>> {
     let path = Path::new(to.trim_start_matches("file://"));
     Ok(vec![Box::new(FileWriter::open(path, options.keep_files)?)])
 }

@@ -1,4 +1,5 @@
-//! Log files: JSON lines of any known shape, logfmt, plain text; rotated, compressed, still being written.
+//! The kind `file`: log files in JSON lines of any known schema, in logfmt or plain text; rotated, compressed, still
+//! being written.
 
 mod block;
 mod decode;
@@ -29,12 +30,12 @@ use tokio_util::sync::CancellationToken;
 
 pub use discover::Spec;
 
-/// A set of log files.
+/// A set of log files, found by paths, globs and directories.
 pub struct FileSource {
     shared: Arc<FileContext>,
 }
 
-/// What the tasks of a file source share.
+/// State that the tasks of a file source share.
 pub(crate) struct FileContext {
     pub(crate) name: String,
     pub(crate) id: SourceId,
@@ -43,12 +44,12 @@ pub(crate) struct FileContext {
     pub(crate) recogniser: recognise::Recogniser,
     pub(crate) occurrences: decode::Occurrences,
     cache: Mutex<Option<history::ScanResult>>,
-    /// Set once no more will be written.
+    /// Set once nothing more will be written.
     pub(crate) ended: Option<Arc<AtomicBool>>,
 }
 
 impl FileSource {
-    /// Over paths, globs, directories or `-`; `schema` fixes how lines are read, else each file is recognised.
+    /// A source of the files that `specs` match. Without `schema`, the schema of each file is recognised.
     pub fn new(name: &str, id: SourceId, names: Names, specs: Vec<Spec>, schema: Option<Schema>) -> Self {
         let shared = FileContext {
             name: name.to_owned(),
@@ -63,7 +64,7 @@ impl FileSource {
         Self { shared: Arc::new(shared) }
     }
 
-    /// A source that ends once this is set and everything was delivered.
+    /// Makes following end once `ended` is set and everything has been delivered.
     #[must_use]
     pub fn ending_with(mut self, ended: Option<Arc<AtomicBool>>) -> Self {
         if let Some(shared) = Arc::get_mut(&mut self.shared) {
@@ -74,7 +75,7 @@ impl FileSource {
 }
 
 impl FileContext {
-    /// The files there are now, newest first.
+    /// The existing files, newest first.
     fn streams(&self) -> Result<Vec<stream::Stream>, SourceError> {
         let found =
             discover::discover(&self.specs).map_err(|problem| self.error("open", ErrorKind::Connect, problem))?;
@@ -86,7 +87,7 @@ impl FileContext {
                 Err(error) => return Err(self.io("open", &path.display().to_string(), &error)),
             }
         }
-        // A copy or a rename of a file that is there under another name holds the same lines.
+        // A renamed or copied file may be found under two names: its lines must be read once.
         streams.sort_by_key(|s| std::cmp::Reverse((s.length, s.modified)));
         let mut seen = std::collections::HashSet::new();
         streams.retain(|s| s.fingerprint.is_none_or(|print| seen.insert(print)));
@@ -105,13 +106,13 @@ impl FileContext {
         };
         let mut found = self.error(operation, kind, format!("{what}: {error}"));
         if kind == ErrorKind::Auth {
-            found.hint = Some("the file needs to be readable by you; crosstail never writes to it".to_owned());
+            found.hint = Some("make the file readable for your user; crosstail never writes to it".to_owned());
         }
         found
     }
 }
 
-/// Runs blocking work off the runtime's own threads.
+/// Runs blocking work outside the runtime's threads.
 async fn blocking<T: Send + 'static>(
     shared: &Arc<FileContext>,
     work: impl FnOnce(&Arc<FileContext>) -> Result<T, SourceError> + Send + 'static,

@@ -2,6 +2,7 @@
 
 use super::{FileContext, discover, stream::Stream};
 use crosstail_core::model::{Id, Locator, NameId, Payload, RawRecord};
+use crosstail_core::number::saturating_usize;
 use crosstail_source::{ErrorKind, SourceError};
 
 pub(super) fn load(shared: &FileContext, id: &Id, locator: &Locator) -> Result<Payload, SourceError> {
@@ -23,7 +24,9 @@ pub(super) fn of_line(
 ) -> Payload {
     let text = String::from_utf8_lossy(line).into_owned();
     let index = match id {
-        Id::Line { file, offset: own } if *file == stream.origin.fingerprint => own.saturating_sub(offset) as usize,
+        Id::Line { file, offset: own } if *file == stream.origin.fingerprint => {
+            saturating_usize(own.saturating_sub(offset))
+        }
         _ => 0,
     };
     let record = stream.decoder.record(&text, index);

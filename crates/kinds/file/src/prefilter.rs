@@ -1,14 +1,14 @@
-//! Rejecting lines early: a clause that the raw value of a line already fails need not see an activity made of it.
+//! Rejects lines before decoding them: where the raw value in a line fails a clause, no activity has to be built.
 //!
-//! Only clauses of the top AND are asked, only about values that stand in the line just as the activity will have
-//! them; everything else is left to the filter itself. A line that is one part of several is never rejected as a
-//! whole: its request's hash is kept, and the joined activity is tested.
+//! Only clauses of the outermost AND are tested, and only on values that the activity will have exactly as the line has
+//! them; the filter tests everything else. A line that is one of several parts is never rejected for good: the hash of
+//! its request id is kept, and the joined activity is tested.
 
 use crosstail_core::filter::{Field, Matcher, Operand as Compared, Predicate};
 use crosstail_core::model::Level;
 use crosstail_core::schema::{Assembler, Schema, Target};
 
-/// The clauses that can be asked of raw values.
+/// The clauses that can be tested on raw values.
 #[derive(Debug, Default)]
 pub(super) struct LinePrefilter<'p> {
     clauses: Vec<(Target, &'p Matcher)>,
@@ -38,7 +38,7 @@ impl<'p> LinePrefilter<'p> {
         Self { clauses: clauses.collect() }
     }
 
-    /// Whether a clause fails for certain.
+    /// Whether a clause certainly fails.
     pub(super) fn rejects(&self, record: &Assembler<'_>, schema: &Schema) -> bool {
         self.clauses.iter().any(|(target, test)| match test {
             Matcher::Text(patterns) => {

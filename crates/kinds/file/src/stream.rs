@@ -3,6 +3,7 @@
 use super::decode::{Decoder, LineOrigin, stable_hash};
 use super::{FileContext, discover};
 use crosstail_core::model::Timestamp;
+use crosstail_core::number::saturating_usize;
 use flate2::read::MultiGzDecoder;
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom};
@@ -114,7 +115,7 @@ impl Stream {
         let mut upto = end;
         while upto > 0 {
             let from = upto.saturating_sub(buffer.len() as u64);
-            let slice = &mut buffer[..(upto - from) as usize];
+            let slice = &mut buffer[..saturating_usize(upto - from)];
             self.file.read_exact_at(slice, from)?;
             if let Some(found) = memchr::memrchr(b'\n', slice) {
                 return Ok(from + found as u64 + 1);
@@ -140,7 +141,7 @@ impl Stream {
 }
 
 /// Hash of the beginning up to the end of the first line that looks dated (eight digits), so that files which begin
-/// with the same banner are told apart; at most [`PRINT_BYTES`].
+/// with the same banner are told apart; at most [`FINGERPRINT_BYTES`].
 fn fingerprint(family: u64, head: &[u8]) -> Option<u64> {
     let head = &head[..head.len().min(FINGERPRINT_BYTES)];
     let mut end = None;

@@ -1,9 +1,10 @@
-//! The cluster: brokers, topics, under-replicated partitions, consumer groups and their lag, and the series that schemas
-//! find among its topics (document 004, monitoring and analytics).
+//! The state of the cluster: brokers, topics, under-replicated partitions, consumer groups and their lag, and the
+//! series that schemas find among its topics (engineering logs, monitoring and analytics).
 
 use super::connection::{Consumer, TIME_LIMIT};
+use super::range::range;
 use super::topics::{Offsets, Topic, ends};
-use super::{Error, Kafka, read};
+use super::{Error, Kafka};
 use crosstail_core::model::{Check, HealthState, Metric, Timestamp, Vitals};
 use crosstail_source::series::Series;
 use rdkafka::consumer::Consumer as _;
@@ -11,12 +12,12 @@ use rdkafka::message::Message as _;
 use rdkafka::{Offset, TopicPartitionList};
 use std::time::Instant;
 
-/// Groups whose offsets are asked for.
+/// Groups whose offsets are read, at most.
 const GROUPS: usize = 50;
-/// Measurements read at most, a partition.
+/// Measurements that are read, at most, per partition.
 const MEASUREMENTS: i64 = 1000;
 
-/// How the cluster is.
+/// The state of the cluster.
 pub(super) fn vitals(kafka: &Kafka, since: Timestamp) -> Result<Vitals, Error> {
     let consumer = kafka.address.consumer()?;
     let topics = kafka.topics(&consumer)?;
@@ -64,7 +65,7 @@ fn partitions(consumer: &Consumer, topics: &[Topic], vitals: &mut Vitals) -> Res
     Ok(())
 }
 
-/// Messages a second since the last time.
+/// Adds messages per second since the previous call.
 fn throughput(kafka: &Kafka, end: &Offsets, vitals: &mut Vitals) {
     let mut before = kafka.ends_before.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let now = Instant::now();
@@ -84,8 +85,8 @@ fn throughput(kafka: &Kafka, end: &Offsets, vitals: &mut Vitals) {
     *before = Some((now, end.clone()));
 }
 
-/// What each group has committed of the topics, and how far it is behind. A partition of which a group has committed
-/// nothing is not lag 0: how far it is behind is not known.
+/// Adds the lag of each consumer group, in messages. Where a group has not committed an offset in a partition, its lag
+/// there is unknown, not 0.
 fn groups(
     kafka: &Kafka,
     consumer: &Consumer,
@@ -97,7 +98,7 @@ fn groups(
         Ok(list) => list,
         Err(error) => {
             let error = consumer.error(&error);
-            let detail = format!("consumer groups cannot be seen: {error}; grant DESCRIBE on groups");
+            let detail = format!("consumer groups are not visible: {error}; grant DESCRIBE on groups");
             vitals.checks.push(Check::new("consumer groups", HealthState::Unknown, detail));
             return Ok(());
         }
@@ -149,11 +150,11 @@ fn groups(
             let value = (unknown == 0).then_some(lag as f64);
             vitals.metrics.push(Metric::new("consumer groups", "lag", &labels, value));
             if unknown > 0 {
-                // What is known of it is a lower bound.
+                // The known part is a lower bound.
                 vitals.metrics.push(Metric::new("consumer groups", "lag at least", &labels[..2], Some(lag as f64)));
             }
             if lag > 0 && group.members().is_empty() {
-                let detail = format!("{} is {lag} messages behind on {} and nobody reads", group.name(), topic.name);
+                let detail = format!("{} is {lag} messages behind on {} and has no consumer", group.name(), topic.name);
                 vitals.checks.push(Check::new("consumer group", HealthState::Degraded, detail));
             }
         }
@@ -161,7 +162,7 @@ fn groups(
     Ok(())
 }
 
-/// The measurements of the last time.
+/// Adds the measurements since a time.
 fn series(consumer: &Consumer, topics: &[Topic], since: Timestamp, vitals: &mut Vitals) -> Result<(), Error> {
     let end = ends(consumer, topics, Offset::End)?;
     let low = ends(consumer, topics, Offset::Offset(since.0.div_euclid(1000).max(0)))?;
@@ -171,7 +172,7 @@ fn series(consumer: &Consumer, topics: &[Topic], since: Timestamp, vitals: &mut 
         .collect();
     let mut series = Series::default();
     let mut wrong = 0;
-    read::range(consumer, &ranges, &|| false, &mut |message| {
+    range(consumer, &ranges, &|| false, &mut |message| {
         let table = topics
             .iter()
             .find(|topic| topic.name == message.topic())
@@ -183,7 +184,7 @@ fn series(consumer: &Consumer, topics: &[Topic], since: Timestamp, vitals: &mut 
     })?;
     if wrong > 0 {
         let names: Vec<&str> = topics.iter().map(|topic| topic.name.as_str()).collect();
-        let detail = format!("{wrong} messages of {} are no measurements", names.join(", "));
+        let detail = format!("{wrong} messages of {} are not measurements", names.join(", "));
         vitals.checks.push(Check::new("analytics", HealthState::Degraded, detail));
     }
     vitals.metrics.extend(series.metrics());

@@ -1,8 +1,9 @@
-//! Kafka: topics with their partitions, replicas and settings.
+//! Creates what a schema defines: topics with their partitions, replicas and settings.
 
-use crate::kind::KIND;
+use crate::definitions;
 use anyhow::{Context as _, bail};
 use async_trait::async_trait;
+use crosstail_core::number::saturating_usize;
 use crosstail_core::schema::Schema;
 use crosstail_source::create::{Creator, Item, ItemState, Plan};
 use rdkafka::ClientConfig;
@@ -18,7 +19,7 @@ fn admin(config: &ClientConfig) -> anyhow::Result<Arc<AdminClient<DefaultClientC
     config.create().map(Arc::new).context("connect")
 }
 
-/// Creates in a cluster.
+/// Creates topics in a cluster.
 pub(crate) struct KafkaCreator(ClientConfig);
 
 impl KafkaCreator {
@@ -30,8 +31,8 @@ impl KafkaCreator {
 #[async_trait]
 impl Creator for KafkaCreator {
     async fn plan(&self, schema: &Schema, notify: bool) -> anyhow::Result<Plan> {
-        anyhow::ensure!(!notify, "--notify is a trigger of PostgreSQL");
-        plan(KIND.defined(&schema.name)?, &self.0).await
+        anyhow::ensure!(!notify, "--notify is for PostgreSQL");
+        plan(definitions::text(&schema.name)?, &self.0).await
     }
 
     async fn apply(&self, plan: &Plan) -> anyhow::Result<()> {
@@ -46,8 +47,8 @@ async fn plan(text: &str, config: &ClientConfig) -> anyhow::Result<Plan> {
     let mut plan = Plan::default();
     for topic in wanted["topics"].as_array().into_iter().flatten() {
         let name = topic["topic"].as_str().unwrap_or_default();
-        let partitions = topic["partitions"].as_u64().unwrap_or(1) as usize;
-        let replicas = (topic["replication_factor"].as_u64().unwrap_or(1) as usize).min(brokers.max(1));
+        let partitions = saturating_usize(topic["partitions"].as_u64().unwrap_or(1));
+        let replicas = saturating_usize(topic["replication_factor"].as_u64().unwrap_or(1)).min(brokers.max(1));
         let settings: Vec<(&str, &str)> = topic["config"]
             .as_object()
             .into_iter()
@@ -59,7 +60,7 @@ async fn plan(text: &str, config: &ClientConfig) -> anyhow::Result<Plan> {
             Some((_, there)) => {
                 let mut different = Vec::new();
                 if *there != partitions {
-                    different.push(format!("{there} partitions, and should have {partitions}"));
+                    different.push(format!("{there} partitions and should have {partitions}"));
                 }
                 let asked = [ResourceSpecifier::Topic(name)];
                 let answer = admin.describe_configs(&asked, &AdminOptions::new()).await.context("read settings")?;
@@ -68,7 +69,7 @@ async fn plan(text: &str, config: &ClientConfig) -> anyhow::Result<Plan> {
                 for (key, value) in &settings {
                     let has = resource.get(key).and_then(|entry| entry.value.clone()).unwrap_or_default();
                     if has != *value {
-                        different.push(format!("{key} is {has}, and should be {value}"));
+                        different.push(format!("{key} is {has} and should be {value}"));
                     }
                 }
                 if different.is_empty() { ItemState::There } else { ItemState::Differs(different.join("; ")) }
@@ -105,7 +106,7 @@ async fn apply(plan: &Plan, config: &ClientConfig) -> anyhow::Result<()> {
             }
         }
     }
-    // A broker answers before it shows what it has made.
+    // A broker responds before it lists the topics that it has created.
     let until = Instant::now() + TIME_LIMIT;
     loop {
         let (_, topics) = existing_topics(&admin).await?;
@@ -114,19 +115,19 @@ async fn apply(plan: &Plan, config: &ClientConfig) -> anyhow::Result<()> {
         match missing {
             None => return Ok(()),
             Some(item) if Instant::now() > until => {
-                bail!("topic {} was created, and the brokers do not show it", item.name)
+                bail!("topic {} was created, but the brokers do not list it", item.name)
             }
             Some(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-/// How many brokers there are, and which topics with how many partitions.
+/// The number of brokers, and the existing topics with their number of partitions.
 async fn existing_topics(
     admin: &Arc<AdminClient<DefaultClientContext>>,
 ) -> anyhow::Result<(usize, Vec<(String, usize)>)> {
     let asking = Arc::clone(admin);
-    // The library waits for the broker on the thread that asks.
+    // librdkafka blocks the calling thread while it waits for the broker.
     let metadata = tokio::task::spawn_blocking(move || {
         let metadata = asking.inner().fetch_metadata(None, TIME_LIMIT)?;
         let topics: Vec<(String, usize)> =
@@ -134,23 +135,4 @@ async fn existing_topics(
         Ok::<_, rdkafka::error::KafkaError>((metadata.brokers().len(), topics))
     });
     metadata.await?.context("ask the brokers for their topics")
-}
-
-/// The topics of a schema as properties: what Kafka's own tools take, a block a topic.
-pub(crate) fn topics_as_properties(text: &str) -> anyhow::Result<String> {
-    let defined: Value = serde_json::from_str(text)?;
-    let mut out = String::new();
-    for topic in defined["topics"].as_array().into_iter().flatten() {
-        let name = topic["topic"].as_str().unwrap_or_default();
-        out.push_str(&format!("# kafka-topics --create --topic {name}\n"));
-        for key in ["topic", "partitions", "replication_factor"] {
-            let value = topic[key].as_str().map_or_else(|| topic[key].to_string(), str::to_owned);
-            out.push_str(&format!("{}={value}\n", key.replace('_', ".")));
-        }
-        for (key, value) in topic["config"].as_object().into_iter().flatten() {
-            out.push_str(&format!("{key}={}\n", value.as_str().unwrap_or_default()));
-        }
-        out.push('\n');
-    }
-    Ok(out.trim_end().to_owned() + "\n")
 }

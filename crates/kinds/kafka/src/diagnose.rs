@@ -1,4 +1,4 @@
-//! What an examination looks at in Kafka: what topics retain, and how far groups are behind.
+//! What `doctor` checks in Kafka: the volume and the retention of topics.
 
 use super::connection::TIME_LIMIT;
 use super::topics::{Topic, ends};
@@ -8,7 +8,7 @@ use rdkafka::Offset;
 use rdkafka::admin::{AdminClient, AdminOptions, OwnedResourceSpecifier, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 
-/// The topics, and how much is in them.
+/// The topics, with a diagnosis of the number of messages in each.
 pub(super) fn volume(kafka: &Kafka) -> Result<(Vec<Topic>, Vec<Diagnosis>), Error> {
     let consumer = kafka.address.consumer()?;
     let topics = kafka.topics(&consumer)?;
@@ -26,7 +26,7 @@ pub(super) fn volume(kafka: &Kafka) -> Result<(Vec<Topic>, Vec<Diagnosis>), Erro
     Ok((all, found))
 }
 
-/// What the topics retain.
+/// Diagnoses of the retention of topics.
 pub(super) async fn retention(kafka: &Kafka, all: &[Topic]) -> Result<Vec<Diagnosis>, Error> {
     let mut diagnoses = Vec::new();
     let admin: AdminClient<DefaultClientContext> =
@@ -41,7 +41,7 @@ pub(super) async fn retention(kafka: &Kafka, all: &[Topic]) -> Result<Vec<Diagno
         };
         let Some(settings) = settings.iter().flatten().find(of) else {
             let remedy = "grant DESCRIBE_CONFIGS on the topics";
-            diagnoses.push(Diagnosis::warning("retention", format!("{name}: its settings may not be seen"), remedy));
+            diagnoses.push(Diagnosis::warning("retention", format!("{name}: its settings are not visible"), remedy));
             continue;
         };
         let text = |key: &str| settings.get(key).and_then(|entry| entry.value.clone()).unwrap_or_default();
@@ -49,22 +49,25 @@ pub(super) async fn retention(kafka: &Kafka, all: &[Topic]) -> Result<Vec<Diagno
             format!("kafka-configs --alter --entity-type topics --entity-name {name} --add-config {setting}")
         };
         if text("cleanup.policy").contains("compact") {
-            let found = format!("{name} is compacted: of each key only the last message stays, so history has holes");
+            let found = format!("{name} is compacted: only the last message of each key remains, so history has gaps");
             diagnoses.push(Diagnosis::warning("retention", found, alter("cleanup.policy=delete")));
         }
         let retained = text("retention.ms").parse::<f64>().unwrap_or(-1.0);
         diagnoses.push(if retained < 0.0 {
-            Diagnosis::note("retention", format!("{name}: kept for ever"))
+            Diagnosis::note("retention", format!("{name}: messages never expire"))
         } else if retained < 86_400_000.0 {
-            let found = format!("{name}: kept for {:.1} hours: history is no longer", retained / 3.6e6);
+            let found = format!(
+                "{name}: messages expire after {:.1} hours, so history is no longer than that",
+                retained / 3.6e6
+            );
             Diagnosis::warning("retention", found, alter("retention.ms=604800000"))
         } else {
-            Diagnosis::ok("retention", format!("{name}: kept for {:.0} days", retained / 86.4e6))
+            Diagnosis::ok("retention", format!("{name}: messages expire after {:.0} days", retained / 86.4e6))
         });
     }
     diagnoses.push(Diagnosis::note(
         "permissions",
-        "what the client may do beside reading cannot be asked of a broker; READ and DESCRIBE are enough",
+        "a broker does not report what else the client may do; READ and DESCRIBE are enough",
     ));
     Ok(diagnoses)
 }

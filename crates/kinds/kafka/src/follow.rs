@@ -1,5 +1,5 @@
-//! Following: every partition from its position on. New partitions are read from their beginning; where the broker no
-//! longer has what comes next, the gap is told and reading goes on at what is left.
+//! Follows every partition from its position. New partitions are read from their beginning. Where the broker no longer
+//! retains the next message, a notice reports the gap, and reading resumes at the first message left.
 
 use super::connection::{Consumer, TIME_LIMIT};
 use super::topics::{Offsets, Topic};
@@ -12,14 +12,14 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-/// Activities a batch.
+/// Activities per batch.
 const CHUNK: usize = 2000;
-/// How often new topics and partitions are looked for.
+/// How often topics and partitions are listed.
 const DISCOVERY_INTERVAL: Duration = Duration::from_secs(3);
-/// Without any broker for so long, the source says so.
+/// Without any broker for this long, following fails.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Where following goes on: the next offset by topic and partition.
+/// Where following resumes: the next offset by topic and partition.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct ResumePoint(BTreeMap<String, BTreeMap<i32, i64>>);
 
@@ -47,7 +47,7 @@ impl ResumePoint {
 
 struct Follower<'a> {
     kafka: &'a Kafka,
-    /// Asks about topics, beside the one that reads.
+    /// A second consumer for metadata.
     asking: Consumer,
     sink: &'a Sink,
     at: ResumePoint,
@@ -75,7 +75,7 @@ pub(super) fn follow(kafka: &Kafka, from: ResumePoint, sink: &Sink, cancelled: &
             None => idle = true,
             Some(Ok(message)) => {
                 silent_since = None;
-                // The first message of a topic that was empty tells its schema.
+                // The first message of an empty topic decides its schema.
                 if follower.topics.get(message.topic()).is_some_and(|topic| !topic.recognised)
                     && tried.insert(message.topic().to_owned())
                 {
@@ -96,7 +96,7 @@ pub(super) fn follow(kafka: &Kafka, from: ResumePoint, sink: &Sink, cancelled: &
                     follower.check_retained()?;
                     follower.assign(&consumer)?;
                 }
-                // A topic that is being made or deleted; where it stays away, looking for it says so.
+                // A topic is being created or deleted; if it stays away, the next listing reports it.
                 Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition) => {}
                 _ if is_transport(&error) => {
                     let since = *silent_since.get_or_insert_with(Instant::now);
@@ -128,7 +128,7 @@ pub(super) fn follow(kafka: &Kafka, from: ResumePoint, sink: &Sink, cancelled: &
 }
 
 impl Follower<'_> {
-    /// Looks for topics and partitions; true where there are new ones, which are read from their beginning.
+    /// Lists topics and partitions; true where there are new ones, which are read from their beginning.
     fn discover_partitions(&mut self) -> Result<bool, Error> {
         let found = self.kafka.topics(&self.asking)?.activities;
         let mut new = self.topics.is_empty();
@@ -141,7 +141,7 @@ impl Follower<'_> {
                     new = true;
                     if known {
                         let text = format!("topic {} has a new partition, {partition}", topic.name);
-                        // A closed channel is noticed by the loop.
+                        // The loop notices a closed channel.
                         let _ = self.sink.blocking_send(SourceEvent::Notice(text));
                     }
                 }
@@ -158,7 +158,7 @@ impl Follower<'_> {
         Ok(new)
     }
 
-    /// Goes to what is left where the next message is no longer there, and says what is lost.
+    /// Where the next message has expired, resumes at the first one left and sends a notice of the gap.
     fn check_retained(&mut self) -> Result<(), Error> {
         for (topic, partitions) in &mut self.at.0 {
             for (partition, next) in partitions {
@@ -174,7 +174,7 @@ impl Follower<'_> {
                 } else if *next > high {
                     format!(
                         "topic {topic}, partition {partition}: ends at offset {high} before {next}, where reading was: it \
-                         was made anew and is read from its beginning"
+                         was recreated and is read from its beginning"
                     )
                 } else if *next < low {
                     *next = low;

@@ -1,12 +1,14 @@
-//! Kafka: the topics of a cluster, read by assignment. Their history is what they retain.
+//! The kind `kafka`: the topics of a cluster, read by assignment. Their history is what they retain.
 
 mod alert;
 mod cluster;
 mod connection;
 mod create;
+mod definitions;
 mod diagnose;
 mod follow;
 mod kind;
+mod range;
 mod read;
 mod topics;
 
@@ -30,38 +32,38 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio_util::sync::CancellationToken;
 use topics::Topics;
 
-/// Topics.
+/// A source in the topics of a cluster.
 pub struct KafkaSource {
     name: String,
     kafka: Arc<Kafka>,
 }
 
-/// The settings of a client of an address's brokers, for those who write to them.
+/// The client settings for the brokers of an address, for writing.
 pub fn client(url: &str) -> anyhow::Result<rdkafka::ClientConfig> {
     Address::parse(&crosstail_source::with_wildcard(url)).map(|address| address.client()).map_err(anyhow::Error::msg)
 }
 
-/// The topics, or patterns of them, that an address names; `*` where it names none.
+/// The topic names or patterns of an address; `*` where it names none.
 pub fn topics(url: &str) -> anyhow::Result<Vec<String>> {
     Address::parse(&crosstail_source::with_wildcard(url)).map(|address| address.topics).map_err(anyhow::Error::msg)
 }
 
-/// A cluster, and which of its topics are read.
+/// A cluster and the topics to read.
 struct Kafka {
     address: Address,
     schema: Option<Schema>,
     names: Names,
     source: SourceId,
     source_name: String,
-    /// Schemas of topics that were recognised by their messages.
+    /// The schemas that were recognised by messages, by topic.
     recognised: Mutex<std::collections::HashMap<String, Arc<Schema>>>,
     waiting: ReadAhead<Vec<Activity>>,
-    /// Where partitions ended when their throughput was measured last.
+    /// When throughput was last measured, and where partitions ended then.
     ends_before: Mutex<Option<(std::time::Instant, topics::Offsets)>>,
 }
 
 impl Kafka {
-    /// The topics as they are now: they come and go, and get more partitions.
+    /// Lists the present topics: they come and go, and get more partitions.
     fn topics(&self, consumer: &Consumer) -> Result<Topics, Error> {
         let mut known = self.recognised.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let topics =
@@ -71,7 +73,7 @@ impl Kafka {
     }
 }
 
-/// What can go wrong inside.
+/// A failure before it becomes a [`SourceError`].
 #[derive(Debug)]
 enum Error {
     Settings(String),
@@ -80,7 +82,7 @@ enum Error {
         text: String,
     },
     Timeout(String),
-    /// There is nothing to read yet.
+    /// Nothing to read exists yet.
     Nothing(String),
 }
 
@@ -94,7 +96,7 @@ impl std::fmt::Display for Error {
     }
 }
 
-/// A connection that is not there, for now.
+/// Whether the connection is down for now.
 fn is_transport(error: &KafkaError) -> bool {
     use Code::{
         AllBrokersDown, BrokerTransportFailure, LeaderNotAvailable, NetworkException, NotLeaderForPartition, Resolve,
@@ -105,8 +107,8 @@ fn is_transport(error: &KafkaError) -> bool {
 }
 
 impl KafkaSource {
-    /// Over the topics of a URL; the schema of each is found by its name, else by its messages, where none is given. No
-    /// connection is made.
+    /// A source in the topics of a URL. Without `schema`, the schema of each topic is recognised by its name, else by
+    /// its messages. Does not connect yet.
     pub fn new(name: &str, id: SourceId, names: Names, url: &str, schema: Option<Schema>) -> Result<Self, SourceError> {
         let address = Address::parse(url).map_err(|cause| {
             let why = (ErrorKind::Unsupported, Some("correct the address"));
@@ -142,14 +144,16 @@ impl KafkaSource {
                 code: Some(TopicAuthorizationFailed | ClusterAuthorizationFailed | GroupAuthorizationFailed),
                 ..
             } => (ErrorKind::Auth, Some("grant READ and DESCRIBE on the topics")),
-            Error::Broker { .. } => (ErrorKind::Connect, Some("is the broker running, and the address right?")),
+            Error::Broker { .. } => {
+                (ErrorKind::Connect, Some("check that the broker is running and that the address is right"))
+            }
             Error::Timeout(_) => (ErrorKind::Timeout, None),
-            Error::Nothing(_) => (ErrorKind::Query, Some("it is looked for again")),
+            Error::Nothing(_) => (ErrorKind::Query, Some("crosstail retries")),
         };
         SourceError::of(&self.name, operation, why, error)
     }
 
-    /// Asks on a thread of its own.
+    /// Runs blocking work with the cluster on a thread of its own.
     async fn ask<T: Send + 'static>(
         &self,
         operation: &'static str,
@@ -238,7 +242,7 @@ impl Source for KafkaSource {
     async fn payload(&self, id: &Id, locator: &Locator) -> Result<Payload, SourceError> {
         let missing = || {
             let mut error = SourceError::not_found(&self.name, format!("message of {id}"));
-            error.hint = Some("it has expired: the topic no longer retains it".to_owned());
+            error.hint = Some("the message has expired: the topic no longer retains it".to_owned());
             error
         };
         let Locator::Message { topic, partition, offset } = locator else { return Err(missing()) };

@@ -1,82 +1,25 @@
-//! Reading what topics retain: ranges of offsets, history as pages, one message.
+//! Reads what topics retain: history as batches and as pages, related messages, the payload of one message.
 
 use super::connection::{Consumer, TIME_LIMIT};
+use super::range::{Ranges, range};
 use super::topics::{Offsets, Topic, ends};
 use super::{Error, Kafka};
 use crosstail_core::filter::NamedRecord;
 use crosstail_core::model::{Activity, Id, Payload, Timestamp};
 use crosstail_source::{Page, PageQuery, RelatedKey, Sink, SourceEvent};
+use rdkafka::Offset;
 use rdkafka::consumer::Consumer as _;
-use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, Message as _};
-use rdkafka::{Offset, TopicPartitionList};
-use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, Instant};
+use rdkafka::message::Message as _;
+use std::collections::HashMap;
 
-/// The first messages of a history are on screen while the rest is read: so many a partition.
+/// Messages per partition that are delivered first, so that they are on screen while the rest is read.
 const FIRST: i64 = 500;
-/// Activities a batch.
+/// Activities per batch.
 const CHUNK: usize = 2000;
-/// What began before a time may be written up to this much before it: clocks differ.
+/// A message may carry a time this much earlier than its activity's start, because clocks differ, in milliseconds.
 const SKEW_MS: i64 = 3_600_000;
 
-/// First and behind-last offset by topic and partition.
-pub(super) type Ranges = BTreeMap<(String, i32), (i64, i64)>;
-
-/// Gives every message of the ranges to `take`, each partition in order, until it says no more.
-pub(super) fn range(
-    consumer: &Consumer,
-    ranges: &Ranges,
-    cancelled: &dyn Fn() -> bool,
-    take: &mut dyn FnMut(&BorrowedMessage<'_>) -> bool,
-) -> Result<(), Error> {
-    // The end of a partition is told without the name of its topic: one topic at a time.
-    let mut by_topic: BTreeMap<&str, BTreeMap<i32, (i64, i64)>> = BTreeMap::new();
-    for ((topic, partition), (low, high)) in ranges {
-        if low < high {
-            by_topic.entry(topic).or_default().insert(*partition, (*low, *high));
-        }
-    }
-    for (topic, mut open) in by_topic {
-        consumer.read_from(open.iter().map(|(partition, (low, _))| (topic, *partition, *low)))?;
-        let mut heard = Instant::now();
-        while !open.is_empty() && !cancelled() {
-            match consumer.poll(Duration::from_millis(100)) {
-                None if heard.elapsed() > TIME_LIMIT => {
-                    return Err(Error::Timeout(format!("{topic}: no message came")));
-                }
-                None => {}
-                Some(Err(KafkaError::PartitionEOF(partition))) => {
-                    open.remove(&partition);
-                }
-                Some(Err(error)) => {
-                    let transient = super::is_transport(&error);
-                    if !transient || heard.elapsed() > TIME_LIMIT {
-                        return Err(consumer.error(&error));
-                    }
-                }
-                Some(Ok(message)) => {
-                    heard = Instant::now();
-                    let partition = message.partition();
-                    let Some((_, high)) = open.get(&partition) else { continue };
-                    let (offset, last) = (message.offset(), message.offset() + 1 >= *high);
-                    if offset < *high && !take(&message) {
-                        return Ok(());
-                    }
-                    if last {
-                        open.remove(&partition);
-                        let mut done = TopicPartitionList::new();
-                        done.add_partition(topic, partition);
-                        let _ = consumer.pause(&done);
-                    }
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-/// What is retained from a time on, up to offsets.
+/// The retained offsets from a time to the present end.
 fn retained(consumer: &Consumer, topics: &[Topic], since: Option<Timestamp>) -> Result<Ranges, Error> {
     let end = ends(consumer, topics, Offset::End)?;
     let from = match since {
@@ -87,7 +30,7 @@ fn retained(consumer: &Consumer, topics: &[Topic], since: Option<Timestamp>) -> 
     Ok(low.into_iter().filter_map(|(key, low)| end.get(&key).map(|end| (key.clone(), (low, *end)))).collect())
 }
 
-/// Every activity that is retained, with its payload where it is asked for; several messages of one are joined.
+/// All retained activities since a time, with payloads if `whole`. The messages of one activity are joined.
 fn everything(kafka: &Kafka, since: Option<Timestamp>, whole: bool) -> Result<Vec<(Activity, Option<Payload>)>, Error> {
     let consumer = kafka.address.consumer()?;
     let topics = kafka.topics(&consumer)?.activities;
@@ -121,7 +64,7 @@ fn everything(kafka: &Kafka, since: Option<Timestamp>, whole: bool) -> Result<Ve
     Ok(found)
 }
 
-/// A page of what is retained: a topic has no order by time, so it is read whole, and kept for the next pages.
+/// A page of what is retained. A topic is not sorted by time, so all of it is read, and cached for the next pages.
 pub(super) fn page(kafka: &Kafka, query: &PageQuery, after: Option<&crosstail_source::Cursor>) -> Result<Page, Error> {
     let mut items = match kafka.waiting.take(query, after) {
         Some(items) => items,
@@ -141,7 +84,7 @@ pub(super) fn page(kafka: &Kafka, query: &PageQuery, after: Option<&crosstail_so
                 .map(|(activity, _)| activity)
                 .collect();
             items.sort_by_cached_key(|a| (a.started_at, a.id.to_string()));
-            // Taken from the end.
+            // Pages are taken from the end.
             if !query.newest_first {
                 items.reverse();
             }
@@ -206,7 +149,7 @@ pub(super) fn fill_back(
     Ok(())
 }
 
-/// One message, by its offset.
+/// The payload of the message at an offset; `None` where it has expired.
 pub(super) fn payload(kafka: &Kafka, topic: &str, partition: i32, offset: i64) -> Result<Option<Payload>, Error> {
     let consumer = kafka.address.consumer()?;
     let topics = kafka.topics(&consumer)?;
@@ -225,7 +168,7 @@ pub(super) fn payload(kafka: &Kafka, topic: &str, partition: i32, offset: i64) -
     Ok(found)
 }
 
-/// Activities that share a key: a topic has no index, so what is retained is read.
+/// Activities that share a key. A topic has no index, so everything that is retained is read.
 pub(super) fn related(kafka: &Kafka, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, Error> {
     let all = everything(kafka, None, false)?;
     let mut found: Vec<Activity> =

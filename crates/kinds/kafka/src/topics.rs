@@ -1,4 +1,4 @@
-//! Topics: which there are, how their messages map to activities, and where their partitions begin and end.
+//! Topics: which exist, how their messages map to activities, and where their partitions start and end.
 
 use super::Error;
 use super::connection::{Consumer, TIME_LIMIT};
@@ -12,28 +12,28 @@ use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-/// Messages by which a schema is recognised, a partition.
+/// Messages per partition by which a schema is recognised.
 const SAMPLE: i64 = 10;
 const EXCERPT: usize = 200;
 
-/// A topic that is read.
+/// A topic to read, with its schema.
 #[derive(Clone)]
 pub(super) struct Topic {
     pub(super) name: String,
     pub(super) number: NameId,
     pub(super) schema: Arc<Schema>,
-    /// The schema was named, or found by messages; an empty topic says nothing yet.
+    /// Whether the schema is certain: named, or recognised by messages. An empty topic has none to recognise it by.
     pub(super) recognised: bool,
     pub(super) partitions: Vec<i32>,
 }
 
-/// The topics of an address, and those that hold measurements.
+/// The topics of an address; those with measurements apart.
 pub(super) struct Topics {
     pub(super) activities: Vec<Topic>,
     pub(super) series: Vec<Topic>,
 }
 
-/// What the broker has, for the names and patterns asked for.
+/// Finds the topics that match the names and patterns of an address.
 pub(super) fn find(
     consumer: &Consumer,
     wanted: &[String],
@@ -60,7 +60,7 @@ pub(super) fn find(
         if found.is_empty() && pattern.is_none() {
             let near = crosstail_core::filter::suggest(name, there.iter().map(|(topic, _)| *topic));
             let hint = near.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
-            return Err(Error::Nothing(format!("there is no topic {name}{hint}")));
+            return Err(Error::Nothing(format!("no topic {name}{hint}")));
         }
         for (topic, partitions) in found {
             let number = names.place(topic);
@@ -78,12 +78,14 @@ pub(super) fn find(
             }
             let named = schemas
                 .iter()
-                .flat_map(|schema| schema.tables(crate::kind::STORE))
+                .flat_map(|schema| schema.tables(crate::definitions::STORE))
                 .find(|(_, table)| table.name == *topic)
                 .map(|(part, _)| part.clone());
-            schemas.iter().filter(|s| s.tables(crate::kind::STORE).any(|(_, t)| t.name == *topic)).for_each(|schema| {
-                names.add_flow(&schema.definition().flow);
-            });
+            schemas.iter().filter(|s| s.tables(crate::definitions::STORE).any(|(_, t)| t.name == *topic)).for_each(
+                |schema| {
+                    names.add_flow(&schema.definition().flow);
+                },
+            );
             let topic = match (named.or_else(|| given.cloned()), known.get(*topic)) {
                 (Some(schema), _) => of(Arc::new(schema), true),
                 (None, Some(schema)) => of(Arc::clone(schema), true),
@@ -104,12 +106,12 @@ pub(super) fn find(
         }
     }
     if topics.activities.is_empty() && topics.series.is_empty() {
-        return Err(Error::Nothing(format!("no topic fits {}", wanted.join(", "))));
+        return Err(Error::Nothing(format!("no topic matches {}", wanted.join(", "))));
     }
     Ok(topics)
 }
 
-/// The schema that fits the newest messages best; `None` where there are none.
+/// The schema that reads the newest messages best; `None` where there are no messages.
 fn recognise(consumer: &Consumer, topic: &str, partitions: &[i32], known: &[Schema]) -> Result<Option<Schema>, Error> {
     let sampled = Topic {
         name: topic.to_owned(),
@@ -126,7 +128,7 @@ fn recognise(consumer: &Consumer, topic: &str, partitions: &[i32], known: &[Sche
         (key, (low, *end))
     });
     let mut records: Vec<Map<String, Value>> = Vec::new();
-    super::read::range(consumer, &ranges.collect(), &|| false, &mut |message| {
+    super::range::range(consumer, &ranges.collect(), &|| false, &mut |message| {
         records.extend(message.payload().and_then(|bytes| serde_json::from_slice(bytes).ok()));
         true
     })?;
@@ -137,7 +139,8 @@ fn recognise(consumer: &Consumer, topic: &str, partitions: &[i32], known: &[Sche
 /// Offsets by topic and partition.
 pub(super) type Offsets = BTreeMap<(String, i32), i64>;
 
-/// Where partitions end, or begin, or the first message at or after a time (milliseconds) is.
+/// The offset at which each partition ends or starts, or that of its first message at or after a time (milliseconds
+/// since the epoch).
 pub(super) fn ends(consumer: &Consumer, topics: &[Topic], at: Offset) -> Result<Offsets, Error> {
     let mut list = TopicPartitionList::new();
     for topic in topics {
@@ -152,7 +155,7 @@ pub(super) fn ends(consumer: &Consumer, topics: &[Topic], at: Offset) -> Result<
     let mut offsets = Offsets::new();
     for element in list.elements() {
         element.error().map_err(|error| consumer.error(&error))?;
-        // After the last message there is none: the end.
+        // No message is that recent: the end of the partition.
         let offset = match element.offset() {
             Offset::Offset(offset) => offset,
             _ => {
@@ -167,13 +170,13 @@ pub(super) fn ends(consumer: &Consumer, topics: &[Topic], at: Offset) -> Result<
     Ok(offsets)
 }
 
-/// When the broker, or the producer, says that a message was written.
+/// When a message was written, by the clock of the broker or of the producer.
 fn written(message: &BorrowedMessage<'_>) -> Option<Timestamp> {
     message.timestamp().to_millis().map(Timestamp::from_millis)
 }
 
 impl Topic {
-    /// The activity of a message, whatever it holds.
+    /// The activity of a message; never fails.
     pub(super) fn activity(&self, message: &BorrowedMessage<'_>, source: SourceId, source_name: &str) -> Activity {
         let (partition, offset) = (message.partition(), message.offset());
         let own = Id::Text(format!("{source_name}/{}/{partition}/{offset}", self.name).into());
@@ -193,7 +196,7 @@ impl Topic {
         let text = String::from_utf8_lossy(bytes);
         let excerpt = &text[..text.floor_char_boundary(EXCERPT)];
         if matches!(text, std::borrow::Cow::Owned(_)) {
-            return undecodable("not UTF-8: not JSON", excerpt);
+            return undecodable("not UTF-8, so not JSON", excerpt);
         }
         let mut assembler = Assembler::default();
         if let Err(at) = json::scan(&text, self.schema.tree(), &mut assembler) {
@@ -208,7 +211,7 @@ impl Topic {
         activity
     }
 
-    /// The payload in a message.
+    /// The payload of a message.
     pub(super) fn payload(&self, message: &BorrowedMessage<'_>) -> Payload {
         let text = String::from_utf8_lossy(message.payload().unwrap_or_default()).into_owned();
         let mut payload = self.schema.divide(self.schema.record(&text).unwrap_or_default());

@@ -8,6 +8,7 @@ use super::{Database, Error};
 use bson::{Bson, Document, doc};
 use crosstail_core::filter::{Field, ValueType};
 use crosstail_core::model::{Latencies, Mean, Timestamp};
+use crosstail_core::number::{truncated_u64, truncated_usize};
 use crosstail_source::{Grouping, Groups, PageQuery};
 
 /// Figures of one collection; `None` where the filter or a field cannot be said there, or a document is odd.
@@ -26,7 +27,7 @@ pub(super) async fn aggregate(
         let whole = |name: &str| match group.get(name) {
             Some(Bson::Int32(n)) => u64::try_from(*n).unwrap_or(0),
             Some(Bson::Int64(n)) => u64::try_from(*n).unwrap_or(0),
-            Some(Bson::Double(n)) => *n as u64,
+            Some(Bson::Double(n)) => truncated_u64(*n),
             _ => 0,
         };
         let number =
@@ -44,7 +45,7 @@ pub(super) async fn aggregate(
         figures.open += whole("open");
         figures.succeeded += whole("succeeded");
         if let Some(Bson::Double(latency)) = id.get("latency") {
-            figures.latencies.add_bucket(*latency as usize, whole("count"), whole("took"));
+            figures.latencies.add_bucket(truncated_usize(*latency), whole("count"), whole("took"));
         }
         for (mine, name) in [(&mut figures.cpu, "cpu"), (&mut figures.memory, "memory")] {
             let more = Mean { sum: number(name), count: whole(&format!("{name}_count")) };

@@ -1,6 +1,7 @@
-//! MongoDB: collections with their validator, indexes, views; compared with what the server lists.
+//! Creates what a schema defines: collections with their validators, indexes and views, compared with what the server
+//! lists.
 
-use crate::kind::KIND;
+use crate::definitions;
 use anyhow::{Context as _, bail};
 use async_trait::async_trait;
 use bson::{Bson, Document, doc};
@@ -13,7 +14,7 @@ fn database(client: &mongodb::Client) -> anyhow::Result<Database> {
     client.default_database().context("the address names no database: mongodb://host/database")
 }
 
-/// What a command says that exists, a page after another.
+/// All results of a listing command, page by page.
 async fn listed(database: &Database, command: Document) -> anyhow::Result<Vec<Document>> {
     let mut cursor = database.run_cursor_command(command).await?;
     let mut found = Vec::new();
@@ -23,7 +24,7 @@ async fn listed(database: &Database, command: Document) -> anyhow::Result<Vec<Do
     Ok(found)
 }
 
-/// As the server gives it back: numbers of whichever width are the same.
+/// Whether the server's value equals the wanted one; integers of any width are equal.
 fn same(wanted: &Value, there: Option<&Bson>) -> bool {
     let there = there.map_or(Value::Null, |there| there.clone().into_relaxed_extjson());
     fn plain(value: &Value) -> Value {
@@ -41,7 +42,7 @@ fn item(what: &'static str, name: String, standing: ItemState, command: &Value) 
     Item { object: what, name, state: standing, statement: format!("db.runCommand({command});") }
 }
 
-/// Creates in a database.
+/// Creates objects in the database of a URL.
 pub(crate) struct MongodbCreator(String);
 
 impl MongodbCreator {
@@ -53,8 +54,8 @@ impl MongodbCreator {
 #[async_trait]
 impl Creator for MongodbCreator {
     async fn plan(&self, schema: &Schema, notify: bool) -> anyhow::Result<Plan> {
-        anyhow::ensure!(!notify, "MongoDB tells of changes by itself: there is no trigger");
-        plan(KIND.defined(&schema.name)?, &self.0).await
+        anyhow::ensure!(!notify, "--notify is for PostgreSQL: MongoDB reports changes without a trigger");
+        plan(definitions::text(&schema.name)?, &self.0).await
     }
 
     async fn apply(&self, plan: &Plan) -> anyhow::Result<()> {
@@ -93,7 +94,7 @@ async fn plan(text: &str, url: &str) -> anyhow::Result<Plan> {
             let key = &index["key"];
             let label = format!("{name}.{}", index["name"].as_str().unwrap_or_default());
             let equal = |there: &&Document| {
-                // The order of the keys of an index matters.
+                // The order of an index's keys matters.
                 let order = |value: &Value| value.as_object().map(|map| map.keys().cloned().collect::<Vec<_>>());
                 let keys = there.get("key").map(|key| key.clone().into_relaxed_extjson()).unwrap_or_default();
                 same(key, there.get("key")) && order(key) == order(&keys)
@@ -106,7 +107,7 @@ async fn plan(text: &str, url: &str) -> anyhow::Result<Plan> {
                         .find(|option| !same(&index[*option], there.get(*option)))
                         .map(|option| {
                             let has = there.get(option).map_or("not set".to_owned(), ToString::to_string);
-                            format!("{option} is {has}, and should be {}; it is left as it is", index[option])
+                            format!("{option} is {has} and should be {}; it is not changed", index[option])
                         });
                     different.map_or(ItemState::There, ItemState::Differs)
                 }
@@ -132,13 +133,13 @@ async fn plan(text: &str, url: &str) -> anyhow::Result<Plan> {
     Ok(plan)
 }
 
-/// One command after the other: MongoDB has no transaction over them.
+/// Runs the commands one after the other: MongoDB has no transaction for them.
 async fn apply(plan: &Plan, url: &str) -> anyhow::Result<()> {
     let client = mongodb::Client::with_uri_str(url).await.context("connect")?;
     let database = database(&client)?;
     for item in plan.pending() {
         let text = item.statement.trim_start_matches("db.runCommand(").trim_end_matches(");");
-        let Value::Object(command) = serde_json::from_str(text)? else { bail!("no command: {text}") };
+        let Value::Object(command) = serde_json::from_str(text)? else { bail!("not a command: {text}") };
         let command = Document::try_from(command)?;
         database.run_command(command).await.with_context(|| format!("create {} {}", item.object, item.name))?;
     }

@@ -3,6 +3,7 @@
 use super::{Database, Error};
 use bson::{Bson, Document, doc};
 use crosstail_core::model::{Diagnosis, Grade, RETENTION_DAYS};
+use crosstail_core::number::saturating_i64;
 
 /// A collection of fewer documents needs no index.
 const SMALL: i64 = 10_000;
@@ -20,7 +21,7 @@ pub(super) async fn diagnose(database: &Database) -> Result<Vec<Diagnosis>, Erro
         while cursor.advance().await? {
             indexes.push(cursor.deserialize_current()?);
         }
-        let count = database.handle.collection::<Document>(name).estimated_document_count().await? as i64;
+        let count = saturating_i64(database.handle.collection::<Document>(name).estimated_document_count().await?);
         let first = |index: &mongodb::IndexModel| index.keys.keys().next().cloned().unwrap_or_default();
         let fields = &mapping.schema.definition().fields;
         let mut wanted = vec![("it is followed and paged by it", mapping.table.time.clone())];
@@ -64,7 +65,7 @@ fn ttl(name: &str, time: &str, indexes: &[mongodb::IndexModel]) -> Diagnosis {
     let wanted = RETENTION_DAYS * 86_400;
     let expires = indexes.iter().find_map(|index| {
         let after = index.options.as_ref()?.expire_after?;
-        Some((index.keys.keys().next()?.clone(), after.as_secs() as i64))
+        Some((index.keys.keys().next()?.clone(), saturating_i64(after.as_secs())))
     });
     match expires {
         Some((field, after)) if after == wanted => {

@@ -1,7 +1,7 @@
-//! Predicate → aggregation expression. A clause is translated exactly, or to one that keeps at least what it keeps, or
-//! not at all. Values of types that the expressions do not read as we do (numbers as text, bytes, decimals) are "odd":
-//! a document with one always comes back and is evaluated here. MongoDB's regular expressions and its rules of upper
-//! and lower case are not Rust's: texts are compared in ASCII there.
+//! Translates a predicate to an aggregation expression. A clause is translated exactly, or to an expression that keeps
+//! a superset, or not at all. A document with a value of an unexpected type, which expressions do not read as the local
+//! evaluator does (numbers as text, bytes, decimals), always comes back and is evaluated locally. MongoDB's regular
+//! expressions and case rules are not Rust's: so the server compares texts in ASCII.
 
 use super::mapping::Mapping;
 use super::operators::{date, first_of, interval, like, or, pattern, time, within};
@@ -11,7 +11,7 @@ use crosstail_core::model::{Direction, Kind, Level, Status};
 use crosstail_core::schema::Target as Column;
 use std::collections::BTreeSet;
 
-/// The types that an expression reads as we do.
+/// The types that an expression reads as the local evaluator does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum ReadAs {
     Text,
@@ -19,13 +19,13 @@ enum ReadAs {
     Time,
 }
 
-/// Translates, and remembers which paths were read as what.
+/// Translates a predicate and records the type as which each path was read.
 pub(super) struct Translator<'m> {
     mapping: &'m Mapping,
     used: BTreeSet<(String, ReadAs)>,
 }
 
-/// An expression, and whether it says exactly what the clause says.
+/// An expression, and whether it is exactly equivalent to the clause.
 struct Translation {
     expression: Bson,
     exact: bool,
@@ -33,11 +33,11 @@ struct Translation {
 
 /// The condition of a filter.
 pub(super) struct Condition {
-    /// True where the document is kept.
+    /// An expression that is true where the document is kept.
     pub(super) expression: Bson,
-    /// It keeps exactly what the filter keeps, but for odd documents.
+    /// Whether it keeps exactly what the filter keeps, except for documents with unexpected types.
     pub(super) exact: bool,
-    /// Clauses that it evaluates, wholly or in part.
+    /// Number of clauses that it evaluates, fully or in part.
     pub(super) clauses: usize,
 }
 
@@ -58,7 +58,7 @@ impl<'m> Translator<'m> {
         Self { mapping, used: BTreeSet::new() }
     }
 
-    /// The condition of a predicate: of its clauses those that can be said there.
+    /// The condition of a predicate, from the clauses that an expression can express.
     pub(super) fn condition(&mut self, predicate: &Predicate) -> Condition {
         let clauses: &[Predicate] = match predicate {
             Predicate::All => &[],
@@ -72,7 +72,7 @@ impl<'m> Translator<'m> {
         Condition { exact: complete && joined.exact, expression: joined.expression, clauses }
     }
 
-    /// True for a document that has a value which is not read there as it is here.
+    /// An expression that is true for a document with a value of an unexpected type.
     pub(super) fn has_unexpected_types(&self) -> Bson {
         let absent = ["missing", "null", "undefined", "object", "array"];
         let one = |(path, used): &(String, ReadAs)| -> Bson {
@@ -87,7 +87,7 @@ impl<'m> Translator<'m> {
         doc! { "$or": self.used.iter().map(one).collect::<Vec<Bson>>() }.into()
     }
 
-    /// `exactly`: a wider condition would not do, because it is turned round.
+    /// `exactly`: the result is negated, so a superset is not enough.
     fn translate(&mut self, predicate: &Predicate, exactly: bool) -> Option<Translation> {
         let found = match predicate {
             Predicate::All => Translation::exact(true),
@@ -118,7 +118,7 @@ impl<'m> Translator<'m> {
             let exact = self.value(*field);
             let derived = matches!(field, Field::System | Field::Endpoint) && exact.is_none();
             if derived {
-                // Made of the address where it is absent: what is found in it is found in the address, too.
+                // Where the path is empty, the value is derived from the URL: what matches it matches the URL, too.
                 let Pattern::Contains(_, text) = pattern else { return None };
                 if "{id}".contains(text.as_str()) || text.contains(['{', '}']) {
                     return None;
@@ -177,7 +177,7 @@ impl<'m> Translator<'m> {
         Some(Translation { expression: expression.into(), exact })
     }
 
-    /// A field that is made of the address where its path is empty: those documents come back, too.
+    /// A field that is derived from the URL where its path is empty: those documents come back, too.
     fn derived(&mut self, field: Field, leaf: &Comparator) -> Option<Translation> {
         let Matcher::Text(patterns) = &leaf.test else { return None };
         if !matches!(field, Field::System | Field::Endpoint) || leaf.negated || leaf.or_absent {
@@ -190,13 +190,13 @@ impl<'m> Translator<'m> {
         Some(Translation { expression: or(parts), exact: false })
     }
 
-    /// Whether a field has no value in any document.
+    /// Whether no document has a value for a field.
     pub(super) fn is_absent(&self, field: Field) -> bool {
         Column::is_absent(field, |target| self.mapping.paths(target).is_empty())
     }
 
-    /// The value of a field, just as the local evaluator reads the document; null where it is absent. `None` where it
-    /// cannot be said.
+    /// The value of a field, exactly as the local evaluator reads the document; null where it is absent. `None` where
+    /// an expression cannot express it.
     pub(super) fn value(&mut self, field: Field) -> Option<Bson> {
         let schema = &self.mapping.schema;
         if schema.has_rules() && !matches!(field, Field::Request | Field::Correlation) {
@@ -291,7 +291,8 @@ impl<'m> Translator<'m> {
                     (one, other) => one.or(other)?,
                 }
             }
-            // A key of the collection stands for what has no identity of its own: only we can say which.
+            // The key stands for a document without an identity of its own: only the local evaluator knows which these
+            // are.
             Field::Id | Field::Completed | Field::Tags | Field::Source => return None,
             field => self.text(Column::of(field)?)?,
         })
@@ -312,7 +313,7 @@ impl<'m> Translator<'m> {
         found
     }
 
-    /// A path of numbers; `None` where there are several.
+    /// A numeric path; `None` where there are several.
     fn number(&mut self, target: Column) -> Option<Bson> {
         let [path] = self.mapping.paths(target)[..] else { return None };
         let path = format!("${path}");
@@ -320,7 +321,7 @@ impl<'m> Translator<'m> {
         Some(doc! { "$cond": [{ "$isNumber": &path }, { "$toDouble": &path }, Bson::Null] }.into())
     }
 
-    /// A path of moments.
+    /// A path of dates.
     fn moment(&mut self, target: Column) -> Option<Bson> {
         let [path] = self.mapping.paths(target)[..] else { return None };
         let path = format!("${path}");
@@ -328,7 +329,7 @@ impl<'m> Translator<'m> {
         Some(doc! { "$cond": [{ "$eq": [{ "$type": &path }, "date"] }, &path, Bson::Null] }.into())
     }
 
-    /// The word of ours for the store's: the schema's words as written, then without case, then the known words.
+    /// crosstail's word for the store's: the schema's words as written, then ignoring case, then the known words.
     fn word(&mut self, target: Column, key: &str, known: &[(String, String)]) -> Option<Bson> {
         let raw = self.text(target)?;
         let listed: Vec<(&str, &str)> = self.mapping.schema.definition().words_of(key).collect();
@@ -355,7 +356,7 @@ impl<'m> Translator<'m> {
         Some(doc! { "$let": { "vars": { "o": own, "h": http }, "in": { "$cond": [failed, "failed", "$$o"] } } }.into())
     }
 
-    /// How long it took, in microseconds: as recorded, else from start to end.
+    /// The duration in microseconds: as recorded, else from start to end.
     fn duration(&mut self) -> Option<Bson> {
         let unit = self.mapping.schema.definition().duration_unit.us();
         let own = match self.mapping.paths(Column::Duration).len() {
@@ -385,7 +386,7 @@ impl<'m> Translator<'m> {
     }
 }
 
-/// The bounds of time that a filter's own clauses set, so that the index on the time serves.
+/// The time bounds in a filter's own clauses, so that the index on the time can be used.
 pub(super) fn bounds(mapping: &Mapping, predicate: &Predicate) -> Vec<Document> {
     let clauses: &[Predicate] = match predicate {
         Predicate::And(parts) => parts,

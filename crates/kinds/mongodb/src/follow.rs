@@ -3,6 +3,7 @@
 //! 40573), collections are polled with overlap, and open documents are read again. Source: MongoDB manual, "Change
 //! Streams"; driver specification "Change Streams".
 
+use crosstail_core::number::saturating_i64;
 use crosstail_source::{Position, Sink, SourceEvent};
 
 use super::mapping::{Mapping, key_of};
@@ -303,8 +304,9 @@ async fn poll(database: &Database, at: ResumePoint, sink: &Sink, cancel: &Cancel
         for (tier, (back, every)) in TIERS.iter().enumerate() {
             if now >= due[tier] {
                 due[tier] = now + *every;
-                let from = Timestamp(poller.newest_us - back.as_micros() as i64);
-                let until = tier.checked_sub(1).map(|t| Timestamp(poller.newest_us - TIERS[t].0.as_micros() as i64));
+                let from = Timestamp(poller.newest_us - saturating_i64(back.as_micros()));
+                let until =
+                    tier.checked_sub(1).map(|t| Timestamp(poller.newest_us - saturating_i64(TIERS[t].0.as_micros())));
                 poller.read(from, until, tier == 1).await?;
             }
         }

@@ -1,19 +1,15 @@
-//! What MongoDB is to the rest of the program.
+//! The entry of MongoDB in the list of kinds.
 
 use crate::MongodbSource;
-use crosstail_core::schema::StoreKind;
+use crate::definitions::{DEFINITIONS, STORE, TITLE};
 use crosstail_record::write::{MongodbWriter, Writer};
-use crosstail_source::create::{Definition, Form};
 use crosstail_source::{Kind, Network, WriteOptions, Writing, claims_none};
 use std::sync::Arc;
 
-/// How schemas name it.
-pub(crate) const STORE: StoreKind = StoreKind { name: "mongodb", is_database: true };
-
-/// MongoDB.
+/// A database of MongoDB.
 pub static KIND: Kind = Kind {
     store: STORE,
-    title: "MongoDB",
+    title: TITLE,
     schemes: &["mongodb", "mongodb+srv"],
     example: "mongodb://user@host/database",
     network: Some(Network {
@@ -32,17 +28,13 @@ pub static KIND: Kind = Kind {
         let source = MongodbSource::new(&config.name, id, names.clone(), config.address(), config.schema.clone())?;
         Ok(Arc::new(source))
     },
-    definitions: &[Definition {
-        schema: "prokure",
-        form: Form::Json,
-        text: include_str!("../../../../config/ddl/prokure.mongodb.json"),
-    }],
+    definitions: DEFINITIONS,
     creator: Some(|url| Ok(Box::new(crate::create::MongodbCreator::new(url)))),
     writing: Some(Writing { claims: claims_none, open: |to, options| Box::pin(writers(to, options)) }),
     alerts: None,
 };
 
 async fn writers(url: &str, options: &WriteOptions) -> anyhow::Result<Vec<Box<dyn Writer>>> {
-    options.schema_of(KIND.title, &["prokure"])?;
+    options.schema_of(TITLE, &["prokure"])?;
     Ok(vec![Box::new(MongodbWriter::connect(url).await?)])
 }

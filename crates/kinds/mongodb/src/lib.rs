@@ -1,7 +1,8 @@
-//! `MongoDB`: the collections that schemas map, read only.
+//! The kind `mongodb`: the collections that schemas map, read only.
 
 mod aggregate;
 mod create;
+mod definitions;
 mod diagnose;
 mod expression;
 mod follow;
@@ -32,11 +33,11 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
-/// Connections at most.
+/// Size of the connection pool.
 const CONNECTIONS: u32 = 5;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A database.
+/// A source in one database.
 pub struct MongodbSource {
     name: String,
     id: SourceId,
@@ -46,28 +47,28 @@ pub struct MongodbSource {
     database: OnceCell<Database>,
 }
 
-/// What of the database is mapped.
+/// The mapped collections of the database.
 struct Database {
     client: Client,
     handle: mongodb::Database,
-    /// A member of a replica set.
+    /// Whether the server is a member of a replica set.
     set: bool,
     mappings: Vec<Mapping>,
     schemas: Vec<String>,
     warnings: Vec<String>,
-    /// A member of a replica set, or a router of a cluster: it has change streams.
+    /// Whether it has change streams: a member of a replica set, or a router of a cluster.
     pushes: bool,
 }
 
-/// What can go wrong inside.
+/// A failure before it becomes a [`SourceError`].
 #[derive(Debug)]
 enum Error {
     Driver(Box<mongodb::error::Error>),
     Bson(bson::error::Error),
     Mapping(String),
-    /// There is nothing to read yet.
+    /// Nothing to read exists yet.
     Nothing(String),
-    /// The change stream is over: the collection was dropped or renamed.
+    /// The change stream has ended: the collection was dropped or renamed.
     Ended,
 }
 
@@ -95,7 +96,7 @@ impl std::fmt::Display for Error {
 }
 
 impl Error {
-    /// The server's code of the error.
+    /// The server's error code.
     fn code(&self) -> Option<i32> {
         match self {
             Self::Driver(error) => match &*error.kind {
@@ -106,21 +107,22 @@ impl Error {
         }
     }
 
-    /// The oplog no longer holds what follows a token (`ChangeStreamHistoryLost`, `ChangeStreamFatalError`), the token is
-    /// another server's (`InvalidResumeToken`), or the change is too large to be told (`BSONObjectTooLarge`).
+    /// Whether following cannot resume: the oplog no longer reaches back to the token (`ChangeStreamHistoryLost`,
+    /// `ChangeStreamFatalError`), the token is another server's (`InvalidResumeToken`), or the change is too large for
+    /// the stream (`BSONObjectTooLarge`).
     fn is_history_lost(&self) -> bool {
         matches!(self.code(), Some(286 | 280 | 260 | 10334))
     }
 }
 
-/// What the driver says, without the dump of its topology.
+/// The driver's message, without the dump of its topology.
 fn cause(error: &mongodb::error::Error) -> String {
     let text = match &*error.kind {
         DriverKind::Command(command) => command.message.clone(),
         DriverKind::Authentication { message, .. } => message.clone(),
         DriverKind::ServerSelection { message, .. } => {
             let reason = message.split("Error: Kind: ").nth(1).and_then(|rest| rest.split(", labels").next());
-            reason.map_or_else(|| "no server answers".to_owned(), |reason| format!("no server answers: {reason}"))
+            reason.map_or_else(|| "no server responds".to_owned(), |reason| format!("no server responds: {reason}"))
         }
         DriverKind::Io(error) => error.to_string(),
         other => other.to_string(),
@@ -129,8 +131,8 @@ fn cause(error: &mongodb::error::Error) -> String {
 }
 
 impl MongodbSource {
-    /// Over the database of a URL; the schema is recognised by the collections where none is given. No connection is
-    /// made.
+    /// A source in the database of a URL. Without `schema`, the schema is recognised by the collections. Does not
+    /// connect yet.
     pub fn new(name: &str, id: SourceId, names: Names, url: &str, schema: Option<Schema>) -> Result<Self, SourceError> {
         let database = OnceCell::new();
         Ok(Self { name: name.to_owned(), id, names, url: url.to_owned(), schema, database })
@@ -138,8 +140,8 @@ impl MongodbSource {
 
     fn error(&self, operation: &'static str, error: &Error) -> SourceError {
         let why = match error {
-            Error::Mapping(_) => (ErrorKind::Unsupported, Some("correct the schema file, or the address")),
-            // A collection is made by the first document written: it is looked for again.
+            Error::Mapping(_) => (ErrorKind::Unsupported, Some("correct the schema file or the address")),
+            // The first document creates its collection, so the source retries.
             Error::Nothing(_) => {
                 (ErrorKind::Query, Some("name a schema with --schema, or write one with [table] and [fields]"))
             }
@@ -153,7 +155,7 @@ impl MongodbSource {
                     18 => (ErrorKind::Auth, Some("check the user, the password and authSource")),
                     13 => (ErrorKind::Auth, Some("grant the role `read` on the database")),
                     50 | 262 => {
-                        (ErrorKind::Timeout, Some("the query was stopped after 60 s; is there an index on the time?"))
+                        (ErrorKind::Timeout, Some("the query was cancelled after 60 s; check that the time is indexed"))
                     }
                     _ => (ErrorKind::Query, None),
                 },
@@ -162,14 +164,14 @@ impl MongodbSource {
                 | DriverKind::DnsResolve { .. } => {
                     (ErrorKind::Unsupported, Some("write mongodb://user@host:27017/database"))
                 }
-                // Wrong credentials are found while the driver looks for a server.
+                // The driver reports wrong credentials while it selects a server.
                 DriverKind::ServerSelection { message, .. }
                     if message.contains("Authentication") || message.contains("SCRAM") =>
                 {
                     (ErrorKind::Auth, Some("check the user, the password and authSource"))
                 }
                 DriverKind::BsonDeserialization(_) | DriverKind::Bson(_) => (ErrorKind::Decode, None),
-                _ => (ErrorKind::Connect, Some("is the server running, and the address right?")),
+                _ => (ErrorKind::Connect, Some("check that the server is running and that the address is right")),
             },
         };
         SourceError::of(&self.name, operation, why, error)
@@ -185,7 +187,7 @@ impl MongodbSource {
         options.max_pool_size = Some(options.max_pool_size.unwrap_or(CONNECTIONS).min(CONNECTIONS));
         options.server_selection_timeout = options.server_selection_timeout.or(Some(CONNECT_TIMEOUT));
         options.connect_timeout = options.connect_timeout.or(Some(CONNECT_TIMEOUT));
-        // What is read after a position must not be older than it.
+        // A read after a position must not return data that is older than the position.
         let primary = SelectionCriteria::ReadPreference(ReadPreference::PrimaryPreferred { options: None });
         options.selection_criteria = options.selection_criteria.or(Some(primary));
         let Some(name) = options.default_database.clone() else {
@@ -212,16 +214,16 @@ impl MongodbSource {
         let known = if collections.is_empty() { "none".to_owned() } else { collections.join(", ") };
         for schema in &schemas {
             let before = found.mappings.len();
-            for (part, table) in schema.tables(kind::STORE) {
+            for (part, table) in schema.tables(definitions::STORE) {
                 if collections.contains(&table.name) {
                     let index = found.mappings.len();
                     self.names.table(self.id, &table.name);
                     found.mappings.push(Mapping::new(index, part, table, (self.id, &self.name), opened));
-                } else if self.schema.is_some() && schema.tables(kind::STORE).count() == 1 {
+                } else if self.schema.is_some() && schema.tables(definitions::STORE).count() == 1 {
                     let near = suggest(&table.name, collections.iter().map(String::as_str));
                     let hint = near.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
                     return Err(Error::Mapping(format!(
-                        "[table] name: there is no collection '{}' in {name}; there are {known}{hint}",
+                        "[table] name: no collection '{}' in {name}, which has {known}{hint}",
                         table.name
                     )));
                 }
@@ -240,7 +242,7 @@ impl MongodbSource {
         Ok(found)
     }
 
-    /// Whether the newest documents have what the user's schema maps.
+    /// Checks that the newest documents have the fields that the user's schema maps.
     async fn check_fields(&self, found: &mut Database) -> Result<(), Error> {
         for mapping in &found.mappings {
             let newest = query::Find {
@@ -253,13 +255,13 @@ impl MongodbSource {
             let newest: Vec<bson::Document> =
                 newest.into_iter().filter_map(|document| bson::Document::try_from(document).ok()).collect();
             let time = mapping.table.time.as_str();
-            // Pages and polls go along the date.
+            // Pages and polls sort by date.
             if !time.contains('.')
                 && !newest.is_empty()
                 && !newest.iter().any(|document| document.get_datetime(time).is_ok())
             {
                 return Err(Error::Mapping(format!(
-                    "[table] time: '{time}' is no date in the newest documents of {}; name a field that holds one",
+                    "[table] time: '{time}' is not a date in the newest documents of {}; name a field that holds one",
                     mapping.table.name
                 )));
             }

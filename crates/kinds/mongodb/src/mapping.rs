@@ -1,4 +1,4 @@
-//! How collections map to activities: which of a schema's collections are there, and how a document is read.
+//! Maps collections to activities: which of a schema's collections exist, and how a document is read.
 
 use super::Error;
 use bson::{Bson, Document, RawBsonRef, RawDocument, doc, oid::ObjectId, spec::BinarySubtype};
@@ -6,7 +6,7 @@ use crosstail_core::model::{Activity, Id, Locator, Place, SourceId, Timestamp};
 use crosstail_core::schema::{Assembler, Node, Scalar, Schema, Table, Target};
 use std::borrow::Cow;
 
-/// How a collection maps to activities.
+/// A schema resolved against one collection.
 pub(super) struct Mapping {
     pub(super) index: usize,
     pub(super) schema: Schema,
@@ -15,7 +15,7 @@ pub(super) struct Mapping {
     pub(super) source_name: String,
     /// When the source was opened: the time of documents that have none.
     opened: Timestamp,
-    /// What the server sends: the fields that are mapped.
+    /// The projection that the server applies: the mapped fields.
     pub(super) projection: Document,
 }
 
@@ -32,7 +32,7 @@ impl Mapping {
         paths.extend(["_id", table.id.as_str(), table.time.as_str()]);
         paths.sort_unstable();
         paths.dedup();
-        // A path and one below it may not both be asked for.
+        // A projection must not contain both a path and one below it.
         let below =
             |path: &str| paths.iter().any(|other| path.strip_prefix(other).is_some_and(|rest| rest.starts_with('.')));
         let projection =
@@ -48,7 +48,7 @@ impl Mapping {
         }
     }
 
-    /// The paths that fill a target, in order of rank.
+    /// The paths that fill a target, in order of preference.
     pub(super) fn paths(&self, target: Target) -> Vec<&str> {
         let fields = &self.schema.definition().fields;
         fields
@@ -59,17 +59,17 @@ impl Mapping {
             .collect()
     }
 
-    /// What stands before a key that is of this collection only.
+    /// The prefix of a key that is unique in this collection only.
     pub(super) fn prefix(&self) -> String {
         format!("{}/{}/", self.source_name, self.table.name)
     }
 
-    /// The key in an identity made by [`Self::prefix`].
+    /// The key in an identity that starts with [`Self::prefix`].
     pub(super) fn own_key<'k>(&self, id: &'k str) -> Option<&'k str> {
         id.strip_prefix(self.prefix().as_str())
     }
 
-    /// The activity of a document.
+    /// The activity of a document; an error where the BSON is malformed.
     pub(super) fn activity(&self, document: &RawDocument) -> Result<Activity, Error> {
         let mut assembler = Assembler::default();
         let mut key = String::new();
@@ -84,7 +84,7 @@ impl Mapping {
         Ok(activity)
     }
 
-    /// A document that cannot be read, as an activity that says so.
+    /// An activity in place of a document that cannot be read.
     pub(super) fn undecodable(&self, document: &RawDocument, error: &Error) -> Activity {
         let key = match document.get("_id") {
             Ok(Some(id)) => id.try_into().map(|id: Bson| key_of(&id)).unwrap_or_default(),
@@ -96,7 +96,7 @@ impl Mapping {
         Activity::undecodable(id, self.opened, place, &error.to_string(), &excerpt)
     }
 
-    /// The activity of a document, whatever it holds.
+    /// The activity of a document; never fails.
     pub(super) fn read(&self, document: &RawDocument) -> Activity {
         self.activity(document).unwrap_or_else(|error| self.undecodable(document, &error))
     }
@@ -132,7 +132,7 @@ fn walk<'a>(mapping: &Mapping, node: &Node, document: &'a RawDocument, into: &mu
                     let list: Bson = value.try_into()?;
                     Some(Scalar::Text(Cow::Owned(list.into_relaxed_extjson().to_string())))
                 }
-                // Whole numbers tell documents of one collection apart, no more.
+                // Integers are unique within one collection only.
                 (RawBsonRef::Int32(n), Target::Id) => {
                     Some(Scalar::Text(Cow::Owned(format!("{}{n}", mapping.prefix()))))
                 }
@@ -165,7 +165,7 @@ fn scalar(value: RawBsonRef<'_>) -> Option<Scalar<'_>> {
     })
 }
 
-/// A UUID in its text form, other bytes as hexadecimal digits.
+/// A UUID in its text form; other bytes as hexadecimal digits.
 fn binary(subtype: BinarySubtype, bytes: &[u8]) -> String {
     match (subtype, uuid::Uuid::from_slice(bytes)) {
         (BinarySubtype::Uuid | BinarySubtype::UuidOld, Ok(uuid)) => uuid.to_string(),
@@ -173,7 +173,7 @@ fn binary(subtype: BinarySubtype, bytes: &[u8]) -> String {
     }
 }
 
-/// A document as plain JSON: dates as RFC 3339, ids and numbers as text or numbers, as the mapping reads them.
+/// A document as plain JSON, as the mapping reads it: dates in RFC 3339, ids as text.
 pub(super) fn plain(value: Bson) -> serde_json::Value {
     use serde_json::Value;
     match value {
@@ -190,7 +190,7 @@ pub(super) fn plain(value: Bson) -> serde_json::Value {
     }
 }
 
-/// The values that a text may stand for in a document: itself, a UUID as bytes, an ObjectId, a number.
+/// The values that a text may represent in a document: the text itself, a UUID as bytes, an ObjectId, a number.
 pub(super) fn values(text: &str) -> Vec<Bson> {
     let mut values = vec![Bson::String(text.to_owned())];
     if let Ok(uuid) = uuid::Uuid::parse_str(text) {
@@ -206,7 +206,7 @@ pub(super) fn values(text: &str) -> Vec<Bson> {
     values
 }
 
-/// A filter for one of several values.
+/// A filter that matches any of several values.
 pub(super) fn any_of(path: &str, values: Vec<Bson>) -> Document {
     doc! { path: { "$in": values } }
 }

@@ -1,4 +1,4 @@
-//! The operators of expressions: texts, numbers, moments, the first of several.
+//! Building blocks of aggregation expressions: texts, numbers, times, the first of several values.
 
 use bson::{Bson, DateTime, doc};
 use crosstail_core::filter::{GlobPiece, Interval, Op, Pattern, TimeRange};
@@ -8,7 +8,7 @@ pub(super) fn or(parts: Vec<Bson>) -> Bson {
     doc! { "$or": parts }.into()
 }
 
-/// The first that is not null.
+/// The first part that is not null.
 pub(super) fn first_of(mut parts: Vec<Bson>) -> Option<Bson> {
     let mut found = parts.pop()?;
     while let Some(before) = parts.pop() {
@@ -17,13 +17,13 @@ pub(super) fn first_of(mut parts: Vec<Bson>) -> Option<Bson> {
     Some(found)
 }
 
-/// A number cut to its whole part where it is in `low ≤ n < high`, else null.
+/// A number truncated to an integer where `low ≤ n < high`, else null.
 pub(super) fn within(n: Bson, low: f64, high: f64) -> Bson {
     let good = doc! { "$and": [{ "$gte": ["$$n", low] }, { "$lt": ["$$n", high] }] };
     doc! { "$let": { "vars": { "n": n }, "in": { "$cond": [good, { "$trunc": "$$n" }, Bson::Null] } } }.into()
 }
 
-/// A regular expression of the pieces, on a text in lower case; any character beyond ASCII lets the document come back.
+/// Matches the pieces with a text in lower case. A text with a character beyond ASCII always matches.
 pub(super) fn like(value: Bson, pieces: &[GlobPiece]) -> Option<Bson> {
     let mut regex = String::from("^");
     for piece in pieces {
@@ -36,7 +36,7 @@ pub(super) fn like(value: Bson, pieces: &[GlobPiece]) -> Option<Bson> {
     }
     regex.push_str("\\z");
     let fits: Bson = match pieces {
-        // The common case without a regular expression.
+        // The common case needs no regular expression.
         [GlobPiece::Any, GlobPiece::Text(text), GlobPiece::Any] => {
             doc! { "$gte": [{ "$indexOfBytes": ["$$l", { "$literal": text }] }, 0] }.into()
         }
@@ -48,7 +48,7 @@ pub(super) fn like(value: Bson, pieces: &[GlobPiece]) -> Option<Bson> {
     Some(doc! { "$let": { "vars": { "l": lower }, "in": { "$or": [fits, beyond] } } }.into())
 }
 
-/// A pattern on a text, and whether that is exact.
+/// A pattern on a text, and whether the condition is exact.
 pub(super) fn pattern(value: Bson, pattern: &Pattern) -> Option<(Bson, bool)> {
     match pattern {
         Pattern::Exact(text) => Some((doc! { "$eq": [value, { "$literal": text }] }.into(), true)),
@@ -80,7 +80,7 @@ pub(super) fn interval(value: &Bson, interval: &Interval) -> Bson {
     doc! { "$and": parts }.into()
 }
 
-/// A moment in whole milliseconds, not before the one given: what stored dates are compared with.
+/// A moment rounded up to milliseconds, for comparison with stored dates.
 pub(super) fn date(at: Timestamp) -> DateTime {
     DateTime::from_millis(at.0.div_euclid(1000) + i64::from(at.0.rem_euclid(1000) > 0))
 }

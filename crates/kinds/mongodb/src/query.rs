@@ -1,4 +1,4 @@
-//! The queries: pages in order of time on the index that the documents define, related documents, one whole.
+//! The queries: pages in order of time, on the index on the start time; related documents; the payload of one document.
 
 use super::expression::{Translator, bounds};
 use super::mapping::{Mapping, any_of, parse_key, plain, values};
@@ -12,15 +12,15 @@ use crosstail_source::{Cursor, Page, PageQuery, RelatedKey};
 use mongodb::Collection;
 use std::time::Duration;
 
-/// No query takes longer.
+/// The server cancels an operation that takes longer.
 pub(super) const TIME_LIMIT: Duration = Duration::from_mins(1);
 
-/// Runs a find and gives each document.
+/// The options of a `find`.
 pub(super) struct Find {
     pub(super) filter: Document,
     pub(super) sort: Option<Document>,
     pub(super) limit: Option<usize>,
-    /// Every field, not only the mapped ones.
+    /// Whether to read every field, not only the mapped ones.
     pub(super) whole: bool,
 }
 
@@ -49,7 +49,7 @@ pub(super) async fn find(database: &Database, mapping: &Mapping, find: Find) -> 
     Ok(found)
 }
 
-/// What a page asks of every document.
+/// The filter of a page, as each document is tested.
 struct PageFilter<'a> {
     mapping: &'a Mapping,
     names: &'a Names,
@@ -65,7 +65,7 @@ impl PageFilter<'_> {
         doc! { "$and": all }
     }
 
-    /// The activity of a document, where the filter keeps it.
+    /// The activity of a document, and whether the filter keeps it.
     fn read(&self, document: &RawDocumentBuf) -> (Activity, bool) {
         let activity = self.mapping.read(document);
         let payload = self.whole.then(|| payload_of(self.mapping, document));
@@ -75,7 +75,7 @@ impl PageFilter<'_> {
     }
 }
 
-/// A page over every collection, as one sequence.
+/// A page of all collections, merged into one sequence.
 pub(super) async fn page(
     database: &Database,
     names: &Names,
@@ -103,8 +103,8 @@ pub(super) async fn page(
     Ok(Page::merge_pages(items, open, in_store, query))
 }
 
-/// Pages go along the index on the time alone. Documents of one millisecond have no order in it: they are read whole
-/// and put in order here.
+/// A page of one collection. Pages use the index on the start time alone, in which the documents of one millisecond
+/// have no order: so these are read together and sorted locally.
 async fn page_of(
     database: &Database,
     asked: &PageFilter<'_>,
@@ -114,7 +114,7 @@ async fn page_of(
     let mapping = asked.mapping;
     let time = mapping.table.time.as_str();
     let (direction, beyond) = if query.newest_first { (-1, "$lt") } else { (1, "$gt") };
-    // A range of dates: documents whose time is something else are in none.
+    // A range of dates excludes documents whose time has another type.
     let lowest = query.since.map_or(bson::DateTime::MIN, date);
     let mut range = doc! { "$gte": lowest };
     range.extend(query.until.map(|at| doc! { "$lt": date(at) }).unwrap_or_default());
@@ -164,7 +164,7 @@ async fn page_of(
         let mut read: Vec<(Activity, bool)> = documents.iter().map(|document| asked.read(document)).collect();
         let last = read.last().map(|(activity, _)| activity.started_at);
         if full {
-            // The last instant may go on: it is read whole in the next round.
+            // The last millisecond may be incomplete: the next round reads all of it.
             read.retain(|(activity, _)| Some(activity.started_at) != last);
         }
         let mut kept: Vec<(Timestamp, String, Activity)> = read
@@ -186,7 +186,7 @@ async fn page_of(
         }
         at = last;
     }
-    // Documents without a date have no place in the order: they come once, at the end.
+    // Documents without a date have no place in the order. They come once, at the end.
     if after.is_none() && query.since.is_none() && query.until.is_none() {
         let misfits = Find {
             filter: asked.filter(doc! { time: { "$not": { "$type": "date" } } }),
@@ -200,7 +200,7 @@ async fn page_of(
     Ok((items, true))
 }
 
-/// Activities that share a key, over every collection.
+/// Activities of all collections that share a key.
 pub(super) async fn related(database: &Database, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, Error> {
     let mut found: Vec<Activity> = Vec::new();
     for mapping in &database.mappings {
@@ -230,7 +230,7 @@ pub(super) async fn related(database: &Database, key: &RelatedKey, limit: usize)
     Ok(found)
 }
 
-/// The payload in a document.
+/// The payload of a document.
 fn payload_of(mapping: &Mapping, document: &RawDocumentBuf) -> Payload {
     let raw = |text: String| RawRecord::new(mapping.table.name.clone(), &text);
     let document: Document = match document.clone().try_into() {
@@ -253,7 +253,7 @@ fn payload_of(mapping: &Mapping, document: &RawDocumentBuf) -> Payload {
     payload
 }
 
-/// One document, whole.
+/// The payload of the document with a key; `None` where it no longer exists.
 pub(super) async fn payload(database: &Database, mapping: &Mapping, key: Bson) -> Result<Option<Payload>, Error> {
     let one = Find { filter: doc! { "_id": key }, sort: None, limit: Some(1), whole: true };
     Ok(find(database, mapping, one).await?.first().map(|document| payload_of(mapping, document)))

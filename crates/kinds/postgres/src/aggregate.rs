@@ -1,16 +1,17 @@
-//! Figures in the store: counts, outcomes, and latencies in the buckets of the sketch that we count in ourselves.
+//! Figures computed by the server: counts, outcomes, and latencies in the buckets of crosstail's own sketch.
 
-use super::connection::Connections;
+use super::connection::{Connections, fetch};
 use super::mapping::Mapping;
-use super::query::{fetch, time_is, without_time};
+use super::query::{time_is, without_time};
 use super::sql;
 use crosstail_core::filter::{Field, ValueType};
 use crosstail_core::model::{Latencies, Mean, Names, Timestamp};
+use crosstail_core::number::{saturating_u64, saturating_usize};
 use crosstail_source::sql::{Sql, literal};
 use crosstail_source::{Grouping, Groups, PageQuery};
 use sqlx::Row as _;
 
-/// Figures of one table; `None` where the filter or a field cannot be said there.
+/// Figures of one table; `None` where SQL cannot express the filter or a field.
 pub(super) async fn aggregate(
     connections: &Connections,
     mapping: &Mapping,
@@ -28,7 +29,7 @@ pub(super) async fn aggregate(
         let values = (0..n).map(|index| row.try_get(index)).collect::<Result<Vec<Option<String>>, _>>()?;
         let bucket: Option<i64> = row.try_get(n)?;
         let latency: Option<i64> = row.try_get(n + 1)?;
-        let whole = |index: usize| row.try_get::<i64, _>(n + 2 + index).map(|n| n.max(0) as u64);
+        let whole = |index: usize| row.try_get::<i64, _>(n + 2 + index).map(saturating_u64);
         let mean = |index: usize| -> Result<Mean, sqlx::Error> {
             Ok(Mean { sum: row.try_get::<Option<f64>, _>(n + 2 + index)?.unwrap_or(0.0), count: whole(index + 1)? })
         };
@@ -38,7 +39,7 @@ pub(super) async fn aggregate(
         figures.open += whole(2)?;
         figures.succeeded += whole(3)?;
         if let Some(latency) = latency {
-            figures.latencies.add_bucket(latency.max(0) as usize, whole(0)?, whole(4)?);
+            figures.latencies.add_bucket(saturating_usize(latency), whole(0)?, whole(4)?);
         }
         for (mine, more) in [(&mut figures.cpu, mean(5)?), (&mut figures.memory, mean(7)?)] {
             mine.sum += more.sum;
@@ -91,13 +92,13 @@ fn statement(mapping: &Mapping, query: &PageQuery, grouping: &Grouping) -> Optio
         ),
         [],
     );
-    // Rows without a time are counted here.
+    // Rows without a time are counted locally.
     let mut parts = vec![condition.sql, Sql::raw(format!("{} IS NOT NULL", mapping.time()))];
     parts.extend(query.since.map(|at| time_is(mapping, ">=", at)));
     parts.extend(query.until.map(|at| time_is(mapping, "<", at)));
     inner.append(" WHERE ", &Sql::join(parts, " AND "));
     let names: String = (0..keys.len()).map(|index| format!("k{index}, ")).collect();
-    // As `Latencies::bucket` counts.
+    // The same buckets as `Latencies::bucket`.
     let latency = format!(
         "CASE WHEN took IS NULL THEN NULL WHEN took <= 1 THEN 0 ELSE ceil(ln(took::float8) / {}::float8)::int8 END",
         Latencies::LOG_GAMMA

@@ -1,4 +1,4 @@
-//! Acknowledging and resolving alerts in PostgreSQL's table `alerts`: only when asked for, with who and when.
+//! Acknowledges and resolves alerts in the table `alerts`, on request only, and records who and when.
 
 use anyhow::{Context as _, bail};
 use async_trait::async_trait;
@@ -6,7 +6,7 @@ use crosstail_core::model::{Names, Place, Timestamp};
 use crosstail_source::Source;
 use crosstail_source::alert::{AlertChange, AlertStatus, ChangeAlerts};
 
-/// Changes them.
+/// Changes alerts in a database.
 #[derive(Debug)]
 pub(crate) struct PostgresAlerts;
 
@@ -29,8 +29,8 @@ impl ChangeAlerts for PostgresAlerts {
     }
 }
 
-/// Changes a row of PostgreSQL's `alerts`. `by` is a user's id, name or e-mail: the column refers to `users`. Gives the
-/// user's name. An alert that is resolved already is left as it is.
+/// Changes a row of `alerts` and returns the user's name. `by` is the id, the name or the e-mail address of a user: the
+/// column refers to `users`. An alert that has been resolved does not change.
 async fn change_row(url: &str, id: &str, to: AlertStatus, by: &str, at: Timestamp) -> anyhow::Result<String> {
     use sqlx::{AssertSqlSafe, Connection as _, Row as _};
     let mut connection = sqlx::PgConnection::connect(url).await.context("connect")?;
@@ -46,7 +46,7 @@ async fn change_row(url: &str, id: &str, to: AlertStatus, by: &str, at: Timestam
         let known = sqlx::query("SELECT username::text FROM users WHERE is_active ORDER BY username LIMIT 10");
         let known = known.fetch_all(&mut *transaction).await?;
         let names: Vec<String> = known.iter().filter_map(|row| row.try_get(0).ok()).collect();
-        bail!("no user '{by}' in the store's table users; there are {}; say who you are with --as", names.join(", "));
+        bail!("no user '{by}' in the store's table users, which has {}; name yours with --as", names.join(", "));
     };
     let (user_id, name): (String, String) = (user.try_get(0)?, user.try_get(1)?);
     let (when, who) = to.fields();
@@ -60,8 +60,8 @@ async fn change_row(url: &str, id: &str, to: AlertStatus, by: &str, at: Timestam
     let update = sqlx::query(AssertSqlSafe(text)).bind(to.as_str()).bind(at.0 as f64).bind(&user_id).bind(id);
     if update.execute(&mut *transaction).await.context("change the alert")?.rows_affected() == 0 {
         let now = sqlx::query("SELECT status::text FROM alerts WHERE id = $1::uuid").bind(id);
-        let Some(row) = now.fetch_optional(&mut *transaction).await? else { bail!("no alert {id} in the store") };
-        bail!("the alert is {} already", row.try_get::<String, _>(0)?.to_lowercase());
+        let Some(row) = now.fetch_optional(&mut *transaction).await? else { bail!("the store has no alert {id}") };
+        bail!("the alert is already {}", row.try_get::<String, _>(0)?.to_lowercase());
     }
     transaction.commit().await?;
     Ok(name)

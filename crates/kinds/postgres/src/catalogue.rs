@@ -1,9 +1,9 @@
-//! What the database holds beside activities. Only the columns that the schema names are read: never a credential.
+//! The catalogue: what the database holds in addition to activities. Only the columns that the schema names are read,
+//! never a credential.
 
-use super::connection::Connections;
+use super::connection::{Connections, fetch};
 use super::mapping::Relation;
 use super::payload::json_of;
-use super::query::fetch;
 use crosstail_core::model::{Catalogue, CatalogueEntry, EntryKind};
 use crosstail_core::schema::{CatalogueTable, Schema};
 use crosstail_source::sql::{Bind, PLACEHOLDER, Sql};
@@ -11,19 +11,19 @@ use serde_json::{Map, Value};
 use sqlx::Row as _;
 use std::collections::BTreeMap;
 
-/// Entries of a table at most.
+/// Entries read per table, at most.
 const ENTRIES: i64 = 10_000;
 
-/// A table of the catalogue that is there and may be read.
+/// A readable table of the catalogue.
 pub(super) struct CatalogueMapping {
     topic: EntryKind,
     relation: Relation,
-    /// Fact and the columns it may come from, in order.
+    /// Each fact with the columns it may come from, in order of preference.
     facts: Vec<(String, Vec<String>)>,
 }
 
 impl CatalogueMapping {
-    /// Those of a schema's tables that are there; a table that may not be read is told.
+    /// The tables of a schema that exist. A table that may not be read becomes a warning.
     pub(super) fn all(
         schema: &Schema,
         relations: &BTreeMap<String, Relation>,
@@ -68,13 +68,13 @@ impl CatalogueMapping {
         CatalogueEntry { kind: self.topic, facts }
     }
 
-    /// The columns of a fact.
+    /// The columns a fact may come from, in order of preference.
     fn columns(&self, fact: &str) -> impl Iterator<Item = &String> {
         self.facts.iter().filter(move |(name, _)| name == fact).flat_map(|(_, columns)| columns)
     }
 }
 
-/// Everything but the code mappings, which can be many.
+/// Loads everything except the code mappings, which can be many.
 pub(super) async fn load(connections: &Connections, tables: &[CatalogueMapping]) -> Result<Catalogue, sqlx::Error> {
     read_topics(connections, tables, |topic| topic != EntryKind::Mapping).await
 }
@@ -105,7 +105,7 @@ async fn read(
     rows.iter().map(|row| Ok(table.entry(row.try_get(0)?))).collect()
 }
 
-/// The mappings of these codes of a system, on either side.
+/// The mappings from or to one of these codes of a system.
 pub(super) async fn mappings(
     connections: &Connections,
     tables: &[CatalogueMapping],

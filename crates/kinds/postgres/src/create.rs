@@ -1,6 +1,7 @@
-//! PostgreSQL: what the catalog knows of each statement's object; all that is missing in one transaction.
+//! Creates what a schema defines: compares each statement's object with the system catalog, and creates what is missing
+//! in one transaction.
 
-use crate::kind::KIND;
+use crate::definitions;
 use crate::statements::{self as sql, Created};
 use anyhow::{Context as _, bail};
 use async_trait::async_trait;
@@ -9,8 +10,8 @@ use crosstail_source::create::{Creator, Item, ItemState, Plan};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
 
-/// The function that the triggers call. A notification says that something was written, and in which table; what was
-/// written is read from the table.
+/// The function that the triggers call. A notification only says that something was written and in which table;
+/// crosstail reads what was written from the table.
 const NOTIFY: &str = "CREATE OR REPLACE FUNCTION crosstail_notify() RETURNS trigger LANGUAGE plpgsql AS $$\n\
     BEGIN PERFORM pg_notify('crosstail', TG_TABLE_SCHEMA || '.' || TG_TABLE_NAME); RETURN NULL; END $$;";
 
@@ -18,7 +19,7 @@ fn quoted(name: &str) -> String {
     name.split('.').map(|part| format!("\"{part}\"")).collect::<Vec<_>>().join(".")
 }
 
-/// Creates in a database.
+/// Creates objects in the database of a URL.
 pub(crate) struct PostgresCreator(String);
 
 impl PostgresCreator {
@@ -44,14 +45,14 @@ async fn plan(schema: &Schema, url: &str, notify: bool) -> anyhow::Result<Plan> 
     let statements = if notify {
         let mut statements = vec![NOTIFY.to_owned()];
         let mut names = Vec::new();
-        for (_, table) in schema.tables(crate::kind::STORE) {
+        for (_, table) in schema.tables(definitions::STORE) {
             names.push(&table.name);
         }
         if names.is_empty() {
             bail!("schema {} has no tables", schema.name);
         }
         for name in names {
-            // A schema may have tables in another store: those that are not here get no trigger.
+            // A schema may have tables in another store: those that this database lacks get no trigger.
             let there = sqlx::query_scalar::<_, bool>("SELECT to_regclass($1) IS NOT NULL").bind(quoted(name));
             if there.fetch_one(&mut connection).await? {
                 statements.push(format!(
@@ -62,10 +63,10 @@ async fn plan(schema: &Schema, url: &str, notify: bool) -> anyhow::Result<Plan> 
         }
         statements
     } else {
-        sql::statements(KIND.defined(&schema.name)?)
+        sql::statements(definitions::text(&schema.name)?)
     };
     for statement in statements {
-        let created = sql::created(&statement).with_context(|| format!("not understood: {statement}"))?;
+        let created = sql::created(&statement).with_context(|| format!("cannot parse: {statement}"))?;
         let standing = item_state(&mut connection, &created, &statement).await?;
         let name = match &created.on {
             Some(on) if created.what != "index" => format!("{} on {}", created.name, on.replace('"', "")),
@@ -97,7 +98,7 @@ async fn item_state(connection: &mut PgConnection, created: &Created, statement:
     if text.contains("$2") {
         query = query.bind(on);
     }
-    let there = query.fetch_one(&mut *connection).await.with_context(|| format!("look for {} {name}", created.what))?;
+    let there = query.fetch_one(&mut *connection).await.with_context(|| format!("check {} {name}", created.what))?;
     if !there {
         return Ok(ItemState::Missing);
     }
@@ -127,7 +128,7 @@ async fn item_state(connection: &mut PgConnection, created: &Created, statement:
     }
 }
 
-/// All or nothing.
+/// Runs the statements of the plan in one transaction.
 async fn apply(plan: &Plan, url: &str) -> anyhow::Result<()> {
     let mut connection = PgConnection::connect(url).await.context("connect")?;
     let mut transaction = connection.begin().await?;

@@ -1,4 +1,4 @@
-//! What an examination looks at in PostgreSQL: what the role may do, indexes, retention, how what is new is noticed.
+//! What `doctor` checks in PostgreSQL: privileges, indexes, retention, and how new rows are noticed.
 
 use super::Tables;
 use super::connection::Connections;
@@ -7,7 +7,7 @@ use crosstail_core::model::{Diagnosis, RETENTION_DAYS};
 use sqlx::Row as _;
 use sqlx::postgres::PgConnection;
 
-/// A table of fewer rows needs no index.
+/// A table with fewer rows needs no index.
 const SMALL: f32 = 10_000.0;
 
 pub(super) async fn diagnose(connections: &Connections, tables: &Tables) -> Result<Vec<Diagnosis>, sqlx::Error> {
@@ -36,9 +36,10 @@ async fn role(on: &mut PgConnection, diagnoses: &mut Vec<Diagnosis>) -> Result<(
     let (name, is_super, may_create, bypasses): (String, bool, bool, bool) =
         (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
     let (encrypted, local): (bool, bool) = (row.try_get(4)?, row.try_get(5)?);
-    let own = "a role of its own that can only read: CREATE ROLE crosstail LOGIN PASSWORD '…'; GRANT pg_read_all_data TO crosstail;";
+    let own =
+        "use a separate read-only role: CREATE ROLE crosstail LOGIN PASSWORD '…'; GRANT pg_read_all_data TO crosstail;";
     if is_super {
-        diagnoses.push(Diagnosis::warning("permissions", format!("{name} is a superuser: it may do everything"), own));
+        diagnoses.push(Diagnosis::warning("permissions", format!("{name} is a superuser and may do everything"), own));
     } else if may_create {
         diagnoses.push(Diagnosis::warning(
             "permissions",
@@ -78,16 +79,16 @@ async fn rights(on: &mut PgConnection, mapping: &Mapping, diagnoses: &mut Vec<Di
     }
     let table = &mapping.table.name;
     diagnoses.push(if may.is_empty() {
-        Diagnosis::ok("permissions", format!("{table}: may be read, and not written"))
+        Diagnosis::ok("permissions", format!("{table} is readable and not writable"))
     } else {
         let list = may.join(", ");
-        let remedy = format!("REVOKE {list} ON {table} FROM CURRENT_ROLE; or connect as a role that may only read");
-        Diagnosis::warning("permissions", format!("{table}: the role may {list}, and only has to read"), remedy)
+        let remedy = format!("REVOKE {list} ON {table} FROM CURRENT_ROLE; or connect as a read-only role");
+        Diagnosis::warning("permissions", format!("{table}: the role may {list}, but only needs to read"), remedy)
     });
     Ok(())
 }
 
-/// The expression of a path, as it is asked for, and what tells an index on it.
+/// The expression of a path, as queries use it, and the text that identifies an index on it.
 fn indexed(mapping: &Mapping, path: &str) -> Option<(String, String)> {
     let mut parts = path.split('.');
     let column = mapping.relation.column(parts.next()?)?;
@@ -95,7 +96,7 @@ fn indexed(mapping: &Mapping, path: &str) -> Option<(String, String)> {
     if keys.is_empty() {
         return Some((column.name.clone(), column.name.clone()));
     }
-    if column.column_type != ColumnType::Json {
+    if column.value_type != ColumnType::Json {
         return None;
     }
     let of = |suffix: &str| keys.iter().map(|key| format!("'{key}'{suffix}")).collect::<Vec<_>>().join(", ");
@@ -122,12 +123,14 @@ async fn indexes(on: &mut PgConnection, mapping: &Mapping, diagnoses: &mut Vec<D
     let counted = sqlx::query_scalar::<_, f32>("SELECT reltuples FROM pg_class WHERE oid = $1::regclass");
     let about: f32 = counted.bind(&mapping.relation.sql).fetch_one(on).await?;
     let table = &mapping.table.name;
-    let mut wanted =
-        vec![("followed and paged by", mapping.table.time.clone()), ("opened by", mapping.table.id.clone())];
+    let mut wanted = vec![
+        ("following and paging need", mapping.table.time.clone()),
+        ("opening a row needs", mapping.table.id.clone()),
+    ];
     for (why, field) in [
-        ("traces are found by", "correlation_id"),
-        ("requests are found by", "request_id"),
-        ("retries are found by", "parent_request_id"),
+        ("finding traces needs", "correlation_id"),
+        ("finding requests needs", "request_id"),
+        ("finding retries needs", "parent_request_id"),
     ] {
         let paths = mapping.schema.definition().fields.get(field);
         wanted.extend(paths.and_then(|paths| paths.list().first().cloned()).map(|path| (why, path)));
@@ -151,18 +154,16 @@ async fn indexes(on: &mut PgConnection, mapping: &Mapping, diagnoses: &mut Vec<D
         }
         missing += 1;
         let statement = format!("CREATE INDEX CONCURRENTLY ON {table} ({expression});");
-        let text = format!("{table}: no index on {path}, which it is {why}");
-        let text = text.replace("which it is traces", "which traces").replace("which it is requests", "which requests");
-        let text = text.replace("which it is retries", "which retries");
+        let text = format!("{table}: no index on {path}; {why} one");
         let small = (0.0..SMALL).contains(&about);
         let found = Diagnosis::warning("indexes", text, statement);
         diagnoses.push(if small { Diagnosis { grade: crosstail_core::model::Grade::Note, ..found } } else { found });
     }
     if missing == 0 {
-        diagnoses.push(Diagnosis::ok("indexes", format!("{table}: what it is asked by is indexed")));
+        diagnoses.push(Diagnosis::ok("indexes", format!("{table}: every column that queries use is indexed")));
     }
     if about < 0.0 {
-        let text = format!("{table} was never analysed: the planner guesses");
+        let text = format!("{table} was never analysed, so the planner has no statistics");
         diagnoses.push(Diagnosis::warning("indexes", text, format!("ANALYZE {table};")));
     }
     Ok(())
@@ -174,7 +175,7 @@ async fn retention(
     diagnoses: &mut Vec<Diagnosis>,
 ) -> Result<(), sqlx::Error> {
     let (table, time) = (&mapping.table.name, &mapping.table.time);
-    if mapping.relation.column(time).is_none_or(|column| column.column_type != ColumnType::Time) {
+    if mapping.relation.column(time).is_none_or(|column| column.value_type != ColumnType::Time) {
         return Ok(());
     }
     let text = format!(
@@ -189,7 +190,7 @@ async fn retention(
         let remedy = format!(
             "delete on a schedule, for example with pg_cron: SELECT cron.schedule('0 3 * * *', $$DELETE FROM {table} WHERE {time} < now() - interval '{RETENTION_DAYS} days'$$);"
         );
-        let text = format!("{table}: its oldest row is {days:.0} days old ({size}); nothing deletes after {RETENTION_DAYS} days");
+        let text = format!("{table}: its oldest row is {days:.0} days old ({size}); nothing deletes rows after {RETENTION_DAYS} days");
         Diagnosis::warning("retention", text, remedy)
     } else {
         Diagnosis::ok("retention", format!("{table}: {days:.1} days, {size}"))
@@ -212,12 +213,12 @@ async fn check_notify_trigger(
     let there: bool = there.bind(&mapping.relation.sql).fetch_one(on).await?;
     let table = &mapping.table.name;
     diagnoses.push(if there {
-        Diagnosis::ok("live", format!("{table}: a trigger tells of what is written"))
+        Diagnosis::ok("live", format!("{table}: a trigger notifies of each write"))
     } else {
-        let remedy = format!("for less than that: crosstail schema apply {schemas} --notify --to URL");
+        let remedy = format!("for a shorter delay: crosstail schema apply {schemas} --notify --to URL");
         Diagnosis {
             remedy: Some(remedy),
-            ..Diagnosis::note("live", format!("{table}: polled, so that what is new is seen within a second"))
+            ..Diagnosis::note("live", format!("{table}: polled; new rows appear within a second"))
         }
     });
     Ok(())

@@ -1,16 +1,18 @@
-//! Following tables without any right but SELECT.
+//! Follows tables with SELECT alone.
 //!
-//! A row can become visible long after its time stamp, when its transaction commits, and rows are updated in place
-//! without a mark. So every poll is one snapshot that reads the row versions which no earlier snapshot can have seen:
-//! those whose xmin is not before the oldest transaction that was open then (`txid_snapshot_xmin`). There is no index
-//! on xmin, so the time column bounds each poll: the newest minute every second, what is older every quarter of a
-//! minute, a whole day every five minutes, everything every ten (of tables up to a gigabyte); what is open is read
-//! again by its key. `NOTIFY`, where a trigger sends it, only wakes the poll. Source: PostgreSQL documentation, "System Information Functions", "Transaction Isolation".
+//! A row can become visible long after its time stamp, when its transaction commits, and an update in place leaves no
+//! mark. So every poll is one snapshot and reads the row versions that no earlier snapshot can have seen: those whose
+//! xmin is not older than the oldest transaction that was running then (`txid_snapshot_xmin`). There is no index on
+//! xmin, so the time column bounds each poll (see [`TIERS`]), and rows without an outcome are read again by key.
+//! `NOTIFY`, where a trigger sends it, only wakes the poll.
+//!
+//! Source: PostgreSQL documentation, "System Information Functions" and "Transaction Isolation".
 
-use super::connection::{Connections, ReadTransaction};
+use super::connection::{Connections, ReadTransaction, fetch};
 use super::mapping::Mapping;
-use super::query::{PageOrder, by_keys, fetch, time_is};
+use super::query::{PageOrder, by_keys, time_is};
 use crosstail_core::model::{Activity, Status, Timestamp};
+use crosstail_core::number::saturating_i64;
 use crosstail_source::sql::Sql;
 use crosstail_source::{Position, Sink, SourceEvent};
 use serde::{Deserialize, Serialize};
@@ -25,24 +27,24 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// The name of the trigger and of the channel that wake us.
+/// The channel on which the trigger notifies; the trigger's name starts with it.
 pub(super) const CHANNEL: &str = "crosstail";
-/// Rows read at a time.
+/// Rows per query.
 const CHUNK: usize = 2000;
-/// Open rows watched at most, a table.
+/// Rows without an outcome that are read again, at most, per table.
 const OPEN: usize = 5000;
 const OPEN_EVERY: Duration = Duration::from_secs(2);
-/// After a notification the poll waits this long for more.
+/// The poll waits this long after a notification for further ones.
 const COALESCE: Duration = Duration::from_millis(15);
-/// Row versions delivered are remembered for this long.
+/// How long delivered row versions are remembered.
 const DEDUPE_TTL: Duration = Duration::from_mins(20);
 
-/// The sweep over everything reads the table from end to end: not where it has more pages of 8 KB than this.
+/// Larger tables are not rescanned, because the last tier reads the table from end to end. In pages of 8 KB: 1 GB.
 const MAX_RESCAN_PAGES: i64 = 131_072;
-/// A position younger than this needs no sweep at once.
+/// A position younger than this needs no rescan at the start.
 const RECENT_US: i64 = 60_000_000;
 
-/// How far back in time, how often; the last is the sweep over everything.
+/// How far back each tier reads, and how often. The last tier covers everything.
 const TIERS: [(Duration, Duration); 4] = [
     (Duration::from_mins(1), Duration::from_secs(1)),
     (Duration::from_mins(15), Duration::from_secs(15)),
@@ -51,16 +53,16 @@ const TIERS: [(Duration, Duration); 4] = [
 ];
 const RESCAN_TIER: usize = TIERS.len() - 1;
 
-/// Where following goes on.
+/// Where following resumes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct ResumePoint {
-    /// For each tier: every version written by a transaction before this one has been delivered.
+    /// For each tier: every version written by a transaction older than this one has been delivered.
     horizons: [i64; TIERS.len()],
-    /// The server's time then, in microseconds.
+    /// The server's time at that moment, in microseconds since the epoch.
     time_us: i64,
 }
 
-/// The moment of a snapshot.
+/// The horizon and the time of the transaction's snapshot.
 async fn at(on: &mut PgConnection) -> Result<ResumePoint, sqlx::Error> {
     let row = sqlx::query(
         "SELECT txid_snapshot_xmin(txid_current_snapshot()), (extract(epoch FROM clock_timestamp()) * 1000000)::int8",
@@ -82,15 +84,15 @@ pub(super) async fn position(connections: &Connections) -> Result<Position, sqlx
     Ok(Position::new(now(connections).await?))
 }
 
-/// What is known of one table.
+/// What following remembers of one table.
 struct TableState<'a> {
     mapping: &'a Mapping,
-    /// Keys of rows without an outcome, with the version delivered.
+    /// Keys of rows without an outcome, each with the version that was delivered.
     open: HashMap<String, i64>,
 }
 
 impl TableState<'_> {
-    /// Whether it is small enough to be read from end to end now and then.
+    /// Whether the table is small enough to be read from end to end.
     fn is_small_enough_to_rescan(&self) -> bool {
         self.mapping.relation.pages <= MAX_RESCAN_PAGES
     }
@@ -100,22 +102,22 @@ struct Follower<'a> {
     connections: &'a Connections,
     tables: Vec<TableState<'a>>,
     sink: &'a Sink,
-    /// Row versions delivered, with the generation they were delivered in.
+    /// Hashes of delivered row versions, each with the time of its last delivery.
     seen: HashMap<u64, Instant>,
     pruned: Instant,
     hasher: foldhash::fast::FixedState,
-    /// When each tier is due.
+    /// When each tier is due next.
     due: [Instant; TIERS.len()],
     at: ResumePoint,
-    /// The horizon of the snapshot that is being read.
+    /// The horizon of the present snapshot.
     current: i64,
 }
 
-/// The versions that are not before a horizon. `None`: all of them, where the horizon says nothing: it is too long ago
-/// for ids that are compared modulo 2^32, or it is of another server (one that was restored), being ahead of this one's.
+/// A condition for the versions that are not older than a horizon. `None` (all versions) where the horizon is useless:
+/// it is too old for ids that are compared modulo 2^32, or it is ahead of the server's own, which has been restored.
 fn since_horizon(mapping: &Mapping, horizon: i64, current: i64) -> Option<Sql> {
     let known = (0..1 << 31).contains(&(current - horizon));
-    // `age` is the distance to the newest id.
+    // `age` is the distance from the newest id.
     let text = || format!("age(t.xmin) <= age('{}'::xid)", horizon & 0xffff_ffff);
     (mapping.relation.versioned && known).then(|| Sql::raw(text()))
 }
@@ -172,7 +174,8 @@ pub(super) async fn follow(
     }
 }
 
-/// Hears notifications on a connection of its own. A lost one is made again, and then everything is polled.
+/// Listens on a connection of its own; returns whether any table has the trigger. A lost connection is made again, and
+/// then the tables are polled.
 async fn listen(
     connections: &Connections,
     mappings: &[Mapping],
@@ -221,8 +224,8 @@ async fn listen(
 }
 
 impl Follower<'_> {
-    /// The first poll looks back from the position as each tier would have: what was written while nobody listened; and
-    /// learns which rows are open.
+    /// The first poll. Reads back from the position, as far as each tier does, for what was written in the meantime,
+    /// and lists the rows without an outcome.
     async fn begin(&mut self) -> Result<(), sqlx::Error> {
         let since = self.at;
         let mut reading = self.connections.read().await?;
@@ -245,7 +248,7 @@ impl Follower<'_> {
         Ok(())
     }
 
-    /// Reads what is due; whether nobody listens any more.
+    /// Reads what is due; returns whether the receiver is gone.
     async fn poll(&mut self, now: Instant, notified: bool, open: bool) -> Result<bool, sqlx::Error> {
         let mut reading = self.connections.read().await?;
         let snapshot = at(reading.on()).await?;
@@ -277,7 +280,7 @@ impl Follower<'_> {
         }
     }
 
-    /// Delivers what a tier covers at a time, of every table: what a faster tier covers has been seen by that.
+    /// Delivers one tier of every table: a range of time that no faster tier covers.
     async fn read_tier(
         &mut self,
         reading: &mut ReadTransaction<'_>,
@@ -285,7 +288,7 @@ impl Follower<'_> {
         horizon: i64,
         time_us: i64,
     ) -> Result<(), sqlx::Error> {
-        let back = |tier: usize| Timestamp(time_us - TIERS[tier].0.as_micros() as i64);
+        let back = |tier: usize| Timestamp(time_us - saturating_i64(TIERS[tier].0.as_micros()));
         let (from, until) = (back(tier), tier.checked_sub(1).map(back));
         for index in 0..self.tables.len() {
             if tier != RESCAN_TIER || self.tables[index].is_small_enough_to_rescan() {
@@ -295,7 +298,7 @@ impl Follower<'_> {
         Ok(())
     }
 
-    /// Delivers the versions in a range of time that are not before a horizon, in chunks.
+    /// Delivers the versions in a range of time that are not older than a horizon, in chunks.
     async fn read_range(
         &mut self,
         reading: &mut ReadTransaction<'_>,
@@ -335,7 +338,7 @@ impl Follower<'_> {
         Ok(())
     }
 
-    /// Sends the rows whose version was not sent before.
+    /// Sends the rows whose version has not been sent yet.
     async fn deliver(&mut self, index: usize, rows: &[PgRow]) -> Result<(), sqlx::Error> {
         let now = Instant::now();
         let mapping = self.tables[index].mapping;
@@ -362,13 +365,13 @@ impl Follower<'_> {
             }
         }
         if !batch.is_empty() {
-            // A closed channel is noticed by the loop.
+            // The loop notices a closed channel.
             let _ = self.sink.send(SourceEvent::Batch(batch, None)).await;
         }
         Ok(())
     }
 
-    /// The rows that are open now, so that their end is seen however old they are.
+    /// Lists the rows without an outcome, so that their end is seen however old they are.
     async fn list_unfinished(&mut self, reading: &mut ReadTransaction<'_>, index: usize) -> Result<(), sqlx::Error> {
         let mapping = self.tables[index].mapping;
         let Some(raw) =
@@ -392,7 +395,7 @@ impl Follower<'_> {
         Ok(())
     }
 
-    /// Reads the open rows again and delivers those that changed.
+    /// Reads the rows without an outcome again and delivers those that changed.
     async fn reread_unfinished(&mut self, reading: &mut ReadTransaction<'_>, index: usize) -> Result<(), sqlx::Error> {
         let keys: Vec<String> = self.tables[index].open.keys().cloned().collect();
         if keys.is_empty() {

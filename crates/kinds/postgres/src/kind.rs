@@ -1,20 +1,16 @@
-//! What PostgreSQL is to the rest of the program.
+//! The entry of PostgreSQL in the list of kinds.
 
 use crate::PostgresSource;
+use crate::definitions::{DEFINITIONS, STORE, TITLE};
 use anyhow::ensure;
-use crosstail_core::schema::StoreKind;
 use crosstail_record::write::{PostgresWriter, Table, Writer};
-use crosstail_source::create::{Definition, Form};
 use crosstail_source::{Kind, Network, WriteOptions, Writing, claims_none};
 use std::sync::Arc;
 
-/// How schemas name it.
-pub(crate) const STORE: StoreKind = StoreKind { name: "postgres", is_database: true };
-
-/// PostgreSQL.
+/// A database of PostgreSQL.
 pub static KIND: Kind = Kind {
     store: STORE,
-    title: "PostgreSQL",
+    title: TITLE,
     schemes: &["postgres", "postgresql"],
     example: "postgres://user@host/database",
     network: Some(Network {
@@ -33,28 +29,7 @@ pub static KIND: Kind = Kind {
         let source = PostgresSource::new(&config.name, id, names.clone(), config.address(), config.schema.clone())?;
         Ok(Arc::new(source))
     },
-    definitions: &[
-        Definition {
-            schema: "prokure",
-            form: Form::Sql,
-            text: include_str!("../../../../config/ddl/prokure.postgres.sql"),
-        },
-        Definition {
-            schema: "integration-activity",
-            form: Form::Sql,
-            text: include_str!("../../../../config/ddl/integration-activity.postgres.sql"),
-        },
-        Definition {
-            schema: "log-tracking",
-            form: Form::Sql,
-            text: include_str!("../../../../config/ddl/log-tracking.postgres.sql"),
-        },
-        Definition {
-            schema: "engineering-logs",
-            form: Form::Sql,
-            text: include_str!("../../../../config/ddl/engineering-logs.postgres.sql"),
-        },
-    ],
+    definitions: DEFINITIONS,
     creator: Some(|url| Ok(Box::new(crate::create::PostgresCreator::new(url)))),
     writing: Some(Writing { claims: claims_none, open: |to, options| Box::pin(writers(to, options)) }),
     alerts: Some(&crate::alert::PostgresAlerts),
@@ -62,13 +37,13 @@ pub static KIND: Kind = Kind {
 
 async fn writers(url: &str, options: &WriteOptions) -> anyhow::Result<Vec<Box<dyn Writer>>> {
     let known = Table::ALL.map(Table::schema);
-    let tables = match options.schema_of(KIND.title, &known)? {
+    let tables = match options.schema_of(TITLE, &known)? {
         Some(name) => Table::of_schema(name).into_iter().collect(),
         None => PostgresWriter::tables(url).await?,
     };
     ensure!(
         !tables.is_empty(),
-        "there is none of the tables yet; create them with: crosstail schema apply NAME --to URL, NAME one of {}",
+        "none of the tables exists yet; create them with: crosstail schema apply NAME --to URL, NAME one of {}",
         known.join(", ")
     );
     let mut writers: Vec<Box<dyn Writer>> = Vec::new();

@@ -1,10 +1,11 @@
-//! `PostgreSQL`: the tables that schemas map, read with SELECT alone.
+//! The kind `postgres`: the tables that schemas map, read with SELECT alone.
 
 mod aggregate;
 mod alert;
 mod catalogue;
 mod connection;
 mod create;
+mod definitions;
 mod diagnose;
 mod follow;
 mod kind;
@@ -38,18 +39,18 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio_util::sync::CancellationToken;
 
-/// A database.
+/// A source in one `PostgreSQL` database.
 pub struct PostgresSource {
     name: String,
     id: SourceId,
     names: Names,
     schema: Option<Schema>,
     connections: Connections,
-    /// Looked up once, and again after an error that says that they changed.
+    /// Looked up once, and again after an error that says that tables have changed.
     tables: Mutex<Option<Arc<Tables>>>,
 }
 
-/// What of the database is mapped.
+/// The mapped tables of the database.
 struct Tables {
     mappings: Vec<Mapping>,
     catalogue: Vec<CatalogueMapping>,
@@ -57,7 +58,7 @@ struct Tables {
     warnings: Vec<String>,
 }
 
-/// What can go wrong inside: the driver's errors, and a mapping that does not fit.
+/// A failure before it becomes a [`SourceError`]: an error of the driver, or a mapping that does not fit.
 enum Error {
     Driver(sqlx::Error),
     Mapping(String),
@@ -70,7 +71,8 @@ impl From<sqlx::Error> for Error {
 }
 
 impl PostgresSource {
-    /// Over the database of a URL; the schema is recognised by the tables where none is given. No connection is made.
+    /// A source in the database of a URL. Without `schema`, the schema is recognised by the tables. Does not connect
+    /// yet.
     pub fn new(name: &str, id: SourceId, names: Names, url: &str, schema: Option<Schema>) -> Result<Self, SourceError> {
         let options = PgConnectOptions::from_str(url).map_err(|error| SourceError {
             source_name: name.to_owned(),
@@ -89,7 +91,7 @@ impl PostgresSource {
         let (kind, cause, hint) = match error.into() {
             Error::Mapping(cause) => (ErrorKind::Unsupported, cause, Some("correct the schema file".to_owned())),
             Error::Driver(error) => {
-                // A table or a column that is not there any more, or is another: all are looked up again.
+                // A table or column no longer exists or has changed: look all of them up again.
                 let code = error.as_database_error().and_then(|db| db.code()).unwrap_or_default().into_owned();
                 if ["42P01", "42703", "42804", "42883"].contains(&code.as_str()) {
                     *self.tables.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -110,7 +112,7 @@ impl PostgresSource {
         SourceError { source_name: self.name.clone(), operation, kind, cause, hint }
     }
 
-    /// The tables, looked up once.
+    /// The mapped tables, cached after the first call.
     async fn tables(&self) -> Result<Arc<Tables>, SourceError> {
         if let Some(known) = self.known() {
             return Ok(known);
@@ -122,7 +124,7 @@ impl PostgresSource {
             return Err(SourceError {
                 source_name: self.name.clone(),
                 operation: "map tables",
-                // They may be made later: they are looked for again.
+                // They may be created later, so the source retries.
                 kind: if refused.is_some() { ErrorKind::Auth } else { ErrorKind::Query },
                 cause: refused.unwrap_or_else(|| format!("no table that a schema knows among: {known}")),
                 hint: Some("name a schema with --schema, or write one with [table] and [fields]".to_owned()),
@@ -142,7 +144,7 @@ impl PostgresSource {
         let strict = self.schema.is_some();
         let mut names: Vec<String> = Vec::new();
         for schema in &schemas {
-            let tables: Vec<(&Schema, &Table)> = schema.tables(kind::STORE).collect();
+            let tables: Vec<(&Schema, &Table)> = schema.tables(definitions::STORE).collect();
             names.extend(tables.iter().map(|(_, table)| table.name.clone()));
             names.extend(tables.iter().flat_map(|(_, table)| table.lookup.values()).map(|lookup| lookup.table.clone()));
             names.extend(schema.definition().catalogue.iter().map(|table| table.table.clone()));
@@ -157,13 +159,13 @@ impl PostgresSource {
         let opened = Clock::system().now();
         for schema in &schemas {
             let before = found.mappings.len();
-            for (part, table) in schema.tables(kind::STORE) {
-                // A schema that the user wrote for one table has to fit; of several, those that are there.
-                let must = strict && schema.tables(kind::STORE).count() == 1;
+            for (part, table) in schema.tables(definitions::STORE) {
+                // A schema that the user wrote for one table must fit; of several tables, those that exist are used.
+                let must = strict && schema.tables(definitions::STORE).count() == 1;
                 if must && !relations.contains_key(&table.name) {
                     let known = self.known_tables().await?;
                     return Err(Error::Mapping(format!(
-                        "[table] name: there is no table '{}'; there are {known}",
+                        "[table] name: no table '{}'; the database has {known}",
                         table.name
                     )));
                 }
@@ -190,7 +192,7 @@ impl PostgresSource {
         Ok(found)
     }
 
-    /// Tables to name in an error.
+    /// Names of up to 30 tables, for an error message.
     async fn known_tables(&self) -> Result<String, sqlx::Error> {
         let mut reading = self.connections.read().await?;
         let rows = sqlx::query(
@@ -208,22 +210,22 @@ impl PostgresSource {
     }
 }
 
-/// What an error means, by its SQLSTATE (`PostgreSQL` documentation, appendix A), and what to do.
+/// The kind of an error by its SQLSTATE (`PostgreSQL` documentation, appendix A), and a hint.
 fn classify(error: &sqlx::Error) -> (ErrorKind, Option<&'static str>) {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) => {
-            (ErrorKind::Connect, Some("is the server running, and the address right?"))
+            (ErrorKind::Connect, Some("check that the server is running and that the address is right"))
         }
-        sqlx::Error::PoolTimedOut => (ErrorKind::Timeout, Some("the server does not answer")),
+        sqlx::Error::PoolTimedOut => (ErrorKind::Timeout, Some("the server does not respond")),
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => (ErrorKind::Decode, None),
         sqlx::Error::Database(db) => match db.code().as_deref() {
             Some("28P01" | "28000") => (ErrorKind::Auth, Some("check the user and the password")),
-            Some("42501") => (ErrorKind::Auth, Some("GRANT SELECT on it to the role")),
-            Some("3D000") => (ErrorKind::Connect, Some("check the database's name")),
+            Some("42501") => (ErrorKind::Auth, Some("GRANT SELECT on the table to the role")),
+            Some("3D000") => (ErrorKind::Connect, Some("check the name of the database")),
             Some("57014") => {
-                (ErrorKind::Timeout, Some("the query was stopped after 60 s; is there an index on the time column?"))
+                (ErrorKind::Timeout, Some("the query was cancelled after 60 s; check that the time column is indexed"))
             }
-            Some("53300") => (ErrorKind::Connect, Some("the server has no connection left")),
+            Some("53300") => (ErrorKind::Connect, Some("the server has no free connection")),
             Some(code) if code.starts_with("57P") || code.starts_with("08") => (ErrorKind::Connect, None),
             _ => (ErrorKind::Query, None),
         },

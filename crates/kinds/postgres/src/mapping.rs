@@ -1,9 +1,10 @@
-//! How tables map to activities: which of a schema's tables are there, which of their columns, and how each column is
-//! selected. Everything is selected as one of three types, so that no value is too strange to be read.
+//! Maps tables to activities: finds which of a schema's tables and columns exist, and how each column is selected.
+//! Everything is selected as one of three types, so that every value can be read.
 
 use super::Error;
 use crosstail_core::filter::{Field, ValueType, suggest};
 use crosstail_core::model::{Activity, Id, Locator, Place, SourceId, Timestamp};
+use crosstail_core::number::saturating_u8;
 use crosstail_core::schema::{Assembler, Scalar, Schema, Table, Target, TimeUnit};
 use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, literal, name};
 use sqlx::Row as _;
@@ -11,7 +12,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// What sort of value a column holds.
+/// The type of a column's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ColumnType {
     Int,
@@ -23,24 +24,24 @@ pub(super) enum ColumnType {
     Other,
 }
 
-/// A column there is.
+/// An existing column.
 #[derive(Debug, Clone)]
 pub(super) struct Column {
     pub(super) name: String,
-    pub(super) column_type: ColumnType,
+    pub(super) value_type: ColumnType,
     pub(super) nullable: bool,
     pub(super) readable: bool,
     type_name: String,
 }
 
-/// A table, or a view, there is.
+/// An existing table or view.
 #[derive(Debug, Clone)]
 pub(super) struct Relation {
-    /// Quoted, with its schema.
+    /// Quoted name with the schema, as SQL needs it.
     pub(super) sql: String,
-    /// Rows have an xmin: not so in views and foreign tables.
+    /// Whether rows have an xmin; those of views and foreign tables have none.
     pub(super) versioned: bool,
-    /// Pages, as of the last VACUUM or ANALYZE.
+    /// Pages of 8 KB, as of the last VACUUM or ANALYZE.
     pub(super) pages: i64,
     pub(super) columns: Vec<Column>,
 }
@@ -55,7 +56,7 @@ impl Relation {
     }
 }
 
-/// How a table maps to activities.
+/// A schema resolved against one table.
 pub(super) struct Mapping {
     pub(super) index: usize,
     pub(super) schema: Schema,
@@ -65,12 +66,12 @@ pub(super) struct Mapping {
     pub(super) source_name: String,
     /// When the source was opened: the time of rows that have none.
     opened: Timestamp,
-    /// What is selected, of which sort, and what each fills.
+    /// Selected expressions: SQL, type, and what each fills.
     pub(super) selected: Vec<(String, ColumnType, (Target, u8))>,
     select: String,
 }
 
-/// The relations of these names (`table` or `schema.table`) that there are.
+/// The existing relations with these names (`table` or `schema.table`).
 pub(super) async fn relations(
     on: &mut PgConnection,
     names: &[String],
@@ -113,7 +114,7 @@ pub(super) async fn relations(
         };
         let column = Column {
             name: row.get(3),
-            column_type: sort,
+            value_type: sort,
             nullable: !row.get::<bool, _>(5),
             readable: row.get(6),
             type_name,
@@ -136,7 +137,7 @@ pub(super) async fn relations(
 }
 
 impl Mapping {
-    /// Maps a table by a schema. `strict`: the user named the schema, so that a column which is not there is told.
+    /// Maps a table by a schema. `strict`: the user named the schema, so a missing column is an error or a warning.
     pub(super) fn new(
         index: usize,
         (schema, table): (&Schema, &Table),
@@ -176,7 +177,7 @@ impl Mapping {
             let before = selected.len();
             for (rank, path) in paths.list().iter().enumerate() {
                 if let Some((sql, sort)) = value(table, relation, relations, path) {
-                    selected.push((sql, sort, (target, rank as u8)));
+                    selected.push((sql, sort, (target, saturating_u8(rank))));
                 }
             }
             if selected.len() == before
@@ -200,15 +201,15 @@ impl Mapping {
         }))
     }
 
-    /// The text of the row's key column.
+    /// SQL for the row's key as text.
     pub(super) fn key_text(&self) -> String {
         format!("t.{}::text", name(&self.table.id))
     }
 
-    /// The rows with one of these keys. Keys that cannot be of the column's type have no row.
+    /// A condition for the rows with one of these keys. Keys that cannot have the column's type match no row.
     pub(super) fn with_keys(&self, keys: &[String]) -> Sql {
         let column = format!("t.{}", name(&self.table.id));
-        match self.relation.column(&self.table.id).map(|column| column.column_type) {
+        match self.relation.column(&self.table.id).map(|column| column.value_type) {
             Some(ColumnType::Uuid) => {
                 let good = keys.iter().filter(|key| uuid::Uuid::parse_str(key).is_ok()).cloned().collect();
                 Sql::with(format!("{column} = ANY({PLACEHOLDER}::text[]::uuid[])"), Bind::Texts(good))
@@ -224,14 +225,14 @@ impl Mapping {
         }
     }
 
-    /// The expressions that fill a target, in order of rank.
+    /// The expressions that fill a target, in order of preference.
     pub(super) fn sources(&self, target: Target) -> Vec<(&str, ColumnType)> {
         let mut found: Vec<_> = self.selected.iter().filter(|(_, _, (t, _))| *t == target).collect();
         found.sort_by_key(|(_, _, (_, rank))| *rank);
         found.into_iter().map(|(sql, sort, _)| (sql.as_str(), *sort)).collect()
     }
 
-    /// The text of a target as the store has it, NULL where it is absent or empty.
+    /// SQL for the text of a target as stored; NULL where it is absent or empty.
     pub(super) fn raw_text(&self, target: Target) -> Option<String> {
         let parts: Vec<String> =
             self.sources(target).iter().map(|(sql, _)| format!("nullif(({sql})::text, '')")).collect();
@@ -242,7 +243,7 @@ impl Mapping {
         }
     }
 
-    /// The identity of a row: of whole numbers only with the table they are of.
+    /// SQL for the identity of a row. An integer key is unique in its table only, so the table's name is its prefix.
     pub(super) fn id(&self) -> String {
         let key = self.key_text();
         let parts: Vec<String> = self
@@ -257,30 +258,30 @@ impl Mapping {
         format!("coalesce({})", parts.join(", "))
     }
 
-    /// What stands before a key that is of this table only.
+    /// The prefix of a key that is unique in this table only.
     fn prefix(&self) -> String {
         format!("{}/{}/", self.source_name, self.table.short_name())
     }
 
-    /// The key in an identity made by [`Self::prefix`].
+    /// The key in an identity that starts with [`Self::prefix`].
     pub(super) fn own_key<'k>(&self, id: &'k str) -> Option<&'k str> {
         id.strip_prefix(self.prefix().as_str())
     }
 
-    /// The column of the start time.
+    /// The start time's column, quoted.
     pub(super) fn time(&self) -> String {
         format!("t.{}", name(&self.table.time))
     }
 
-    /// Whether rows may have no time.
+    /// Whether the time column is nullable.
     pub(super) fn time_is_nullable(&self) -> bool {
         self.relation.column(&self.table.time).is_some_and(|column| column.nullable)
     }
 
-    /// A moment in SQL, of the time column's type.
+    /// A moment as a parameter of the time column's type.
     pub(super) fn moment(&self, at: Timestamp) -> Sql {
         let column = self.relation.column(&self.table.time);
-        let text = match column.map(|column| (column.column_type, column.type_name.as_str())) {
+        let text = match column.map(|column| (column.value_type, column.type_name.as_str())) {
             Some((ColumnType::Time, "timestamptz")) => {
                 format!("(timestamptz 'epoch' + {PLACEHOLDER}::int8 * interval '1 microsecond')")
             }
@@ -299,9 +300,9 @@ impl Mapping {
         Sql::with(text, Bind::Int(at.0))
     }
 
-    /// Microseconds since the epoch of the time column.
+    /// SQL for the time column in microseconds since the epoch.
     pub(super) fn time_us(&self) -> String {
-        match (self.relation.column(&self.table.time).map(|column| column.column_type), self.table.time_unit) {
+        match (self.relation.column(&self.table.time).map(|column| column.value_type), self.table.time_unit) {
             (Some(ColumnType::Time), _) => micros(&self.time()),
             (_, TimeUnit::Us) => self.time(),
             (_, TimeUnit::Ms | TimeUnit::Text) => format!("{} * 1000", self.time()),
@@ -309,26 +310,26 @@ impl Mapping {
         }
     }
 
-    /// `SELECT` of the key, the identity, the version, and what an activity needs; `extra` behind it.
+    /// `SELECT` of the key, the version and what an activity needs, followed by `extra`.
     pub(super) fn select(&self, extra: &str) -> String {
         let version = if self.relation.versioned { "t.xmin::text::int8" } else { "0::int8" };
         format!("SELECT {}, {version}, {}{extra} FROM {} t", self.key_text(), self.select, self.relation.sql)
     }
 
-    /// Columns before those of [`Self::selected`].
+    /// Number of columns before those of [`Self::selected`].
     const AHEAD: usize = 2;
 
-    /// The number of columns; extra ones follow.
+    /// Number of columns before the extra ones.
     pub(super) fn width(&self) -> usize {
         Self::AHEAD + self.selected.len()
     }
 
-    /// The row's key.
+    /// The row's key as text.
     pub(super) fn key(row: &PgRow) -> Result<String, sqlx::Error> {
         Ok(row.try_get::<Option<String>, _>(0)?.unwrap_or_default())
     }
 
-    /// The row's xmin.
+    /// The row's xmin; 0 where the relation has none.
     pub(super) fn version(row: &PgRow) -> Result<i64, sqlx::Error> {
         row.try_get(1)
     }
@@ -362,13 +363,13 @@ impl Mapping {
         Ok(activity)
     }
 
-    /// Whether a field is compared as text.
+    /// Whether filters compare a field as text.
     pub(super) fn is_text(field: Field) -> bool {
         matches!(field.class(), ValueType::Keyword | ValueType::Text | ValueType::Id)
     }
 }
 
-/// What a path of `[fields]` reads: a column, a path into JSON, a column of a row looked up.
+/// Resolves a path of `[fields]`: a column, a path into JSON, or a column of a row that is looked up.
 fn value(
     table: &Table,
     relation: &Relation,
@@ -376,10 +377,10 @@ fn value(
     path: &str,
 ) -> Option<(String, ColumnType)> {
     if let Some(column) = relation.readable(path) {
-        return Some((format!("t.{}", name(path)), column.column_type));
+        return Some((format!("t.{}", name(path)), column.value_type));
     }
     let (first, rest) = path.split_once('.')?;
-    if let Some(column) = relation.readable(first).filter(|column| column.column_type == ColumnType::Json) {
+    if let Some(column) = relation.readable(first).filter(|column| column.value_type == ColumnType::Json) {
         let steps: Vec<String> = rest.split('.').map(literal).collect();
         let path = format!("(t.{} #>> ARRAY[{}])", name(&column.name), steps.join(", "));
         return Some((path, ColumnType::Text));
@@ -396,10 +397,10 @@ fn value(
         name(&lookup.key),
         name(&lookup.by)
     );
-    Some((sql, column.column_type))
+    Some((sql, column.value_type))
 }
 
-/// An expression in the type that it is read as.
+/// An expression cast to the type as which it is selected.
 fn as_selected(sql: &str, sort: ColumnType) -> String {
     match sort {
         ColumnType::Int => format!("({sql})::int8"),
@@ -409,7 +410,7 @@ fn as_selected(sql: &str, sort: ColumnType) -> String {
     }
 }
 
-/// Microseconds since the epoch; NULL for `infinity`.
+/// SQL for microseconds since the epoch; NULL for `infinity`.
 pub(super) fn micros(sql: &str) -> String {
     format!("CASE WHEN isfinite({sql}) THEN (extract(epoch FROM {sql}) * 1000000)::int8 END")
 }

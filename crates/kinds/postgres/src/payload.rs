@@ -1,14 +1,13 @@
-//! One row, whole.
+//! The payload of one row.
 
-use super::connection::Connections;
+use super::connection::{Connections, fetch};
 use super::mapping::Mapping;
-use super::query::fetch;
 use crosstail_core::model::{Payload, RawRecord};
 use crosstail_source::sql::{Sql, literal, name};
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
-/// The whole row as JSON: the columns that may be read.
+/// The row as a JSON object, with every readable column.
 pub(super) fn whole_row(mapping: &Mapping) -> String {
     let columns = &mapping.relation.columns;
     if columns.iter().all(|column| column.readable) {
@@ -18,10 +17,10 @@ pub(super) fn whole_row(mapping: &Mapping) -> String {
     json_of(&readable)
 }
 
-/// Quoted columns of a table as one JSON object, and nothing but these.
+/// These columns, quoted, as one JSON object.
 pub(super) fn json_of(columns: &[&str]) -> String {
     let parts: Vec<String> = columns.iter().map(|column| format!("{}, t.{}", literal(column), name(column))).collect();
-    // A call takes 100 arguments at most.
+    // A function accepts at most 100 arguments.
     let chunks: Vec<String> =
         parts.chunks(50).map(|chunk| format!("jsonb_build_object({})", chunk.join(", "))).collect();
     format!("({})::text", chunks.join(" || "))

@@ -1,38 +1,23 @@
-//! The queries: pages by keyset over several tables, rows by key, related rows. All SQL is put together here and in
-//! `sql.rs`, of names from the schema (quoted) and bind parameters; values never become text.
+//! The queries: keyset pages over several tables, rows by key, related rows. All SQL is built here and in `sql.rs`,
+//! from names of the schema (quoted) and bind parameters; a value never becomes SQL text.
 
-use super::connection::{Connections, ReadTransaction};
+use super::connection::{Connections, ReadTransaction, fetch};
 use super::mapping::{ColumnType, Mapping};
 use super::{payload, sql};
 use crosstail_core::filter::{NamedRecord, Predicate};
 use crosstail_core::model::{Activity, Names, Timestamp};
 use crosstail_core::schema::Target;
-use crosstail_source::sql::{Bind, PLACEHOLDER, Placeholders, Sql};
+use crosstail_source::sql::{Bind, PLACEHOLDER, Sql};
 use crosstail_source::{Cursor, Page, PageQuery, RelatedKey};
-use sqlx::AssertSqlSafe;
-use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::postgres::PgRow;
 
-/// Runs a query with its bind parameters.
-pub(super) async fn fetch(on: &mut PgConnection, sql: Sql) -> Result<Vec<PgRow>, sqlx::Error> {
-    let mut query = sqlx::query(AssertSqlSafe(sql.render(Placeholders::Numbered))).persistent(false);
-    for bind in sql.binds {
-        query = match bind {
-            Bind::Text(text) => query.bind(text),
-            Bind::Int(n) => query.bind(n),
-            Bind::Float(n) => query.bind(n),
-            Bind::Texts(list) => query.bind(list),
-        };
-    }
-    query.fetch_all(on).await
-}
-
-/// A comparison of the time column.
+/// Compares the time column with a moment.
 pub(super) fn time_is(mapping: &Mapping, op: &str, at: Timestamp) -> Sql {
     let moment = mapping.moment(at);
     Sql { text: format!("{} {op} {}", mapping.time(), moment.text), binds: moment.binds }
 }
 
-/// Rows beyond a place, in order of time and identity: the order of every page.
+/// The order of every page: by time, then by identity.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PageOrder {
     pub(super) newest_first: bool,
@@ -43,7 +28,7 @@ impl PageOrder {
         format!("({} COLLATE \"C\")", mapping.id())
     }
 
-    /// What lies beyond a time and an identity.
+    /// A condition for the rows after a time and an identity, in this order.
     pub(super) fn after(self, mapping: &Mapping, at: Timestamp, id: &str) -> Sql {
         let op = if self.newest_first { "<" } else { ">" };
         let or_equal = if self.newest_first { "<=" } else { ">=" };
@@ -64,7 +49,7 @@ impl PageOrder {
     }
 }
 
-/// A page over every table, as one sequence.
+/// A page of all tables, merged into one sequence.
 pub(super) async fn page(
     connections: &Connections,
     mappings: &[Mapping],
@@ -104,7 +89,7 @@ async fn page_of(
     let extra = if whole { format!(", {}", payload::whole_row(mapping)) } else { String::new() };
     let order = PageOrder { newest_first: query.newest_first };
     let mut beyond: Option<(Timestamp, String)> = after.map(|cursor| (Timestamp(cursor.time_us), cursor.id.clone()));
-    // Where a part of the filter is evaluated here, pages are read until enough is kept.
+    // Where part of the filter is evaluated locally, rows are read until enough of them match.
     let chunk = if condition.exact { query.limit } else { query.limit.clamp(500, 5000) };
     let mut items = Vec::new();
     let keeps = |activity: &Activity, row: &PgRow| -> Result<bool, sqlx::Error> {
@@ -141,17 +126,17 @@ async fn page_of(
             break;
         }
     }
-    // Rows without a time have no place in the order: they come once, at the end.
+    // Rows without a time have no place in the order. They come once, at the end.
     if mapping.time_is_nullable() && after.is_none() && query.since.is_none() && query.until.is_none() {
         items.extend(without_time(connections, mapping, names, predicate).await?);
     }
     Ok(TablePage { items, ended: true, clauses: condition.clauses })
 }
 
-/// Rows without a time read at most.
+/// Rows without a time that are read, at most.
 const WITHOUT_TIME: usize = 1000;
 
-/// The rows without a time that a filter keeps.
+/// The rows without a time that match a filter.
 pub(super) async fn without_time(
     connections: &Connections,
     mapping: &Mapping,
@@ -176,7 +161,7 @@ pub(super) async fn without_time(
     Ok(found)
 }
 
-/// The activities of rows with these keys, with their versions.
+/// The rows with these keys.
 pub(super) async fn by_keys(
     reading: &mut ReadTransaction<'_>,
     mapping: &Mapping,
@@ -187,7 +172,7 @@ pub(super) async fn by_keys(
     fetch(reading.on(), sql).await
 }
 
-/// Activities that share a key, over every table.
+/// Activities of all tables that share a key.
 pub(super) async fn related(
     connections: &Connections,
     mappings: &[Mapping],
@@ -200,7 +185,7 @@ pub(super) async fn related(
             RelatedKey::Correlation(id) => (&[Target::CorrelationId], id),
             RelatedKey::Request(id) => (&[Target::RequestId, Target::ParentRequestId, Target::Id], id),
         };
-        // One indexed look-up a column; OR over columns would scan.
+        // One indexed look-up per column: an OR of columns would scan the table.
         let mut conditions = Vec::new();
         for (sql, sort) in targets.iter().flat_map(|target| mapping.sources(*target)) {
             conditions.extend(equals(sql, sort, value));
@@ -228,7 +213,8 @@ pub(super) async fn related(
     Ok(found)
 }
 
-/// A column that is a value, compared in the column's own type so that its index serves.
+/// Whether a column equals a value, in the column's own type so that its index can be used. `None` where the value
+/// cannot have that type.
 fn equals(sql: &str, sort: ColumnType, value: &str) -> Option<Sql> {
     let bind = Bind::Text(value.to_owned());
     match sort {

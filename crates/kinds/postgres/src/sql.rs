@@ -1,6 +1,6 @@
-//! Predicate → SQL. A clause is translated exactly, or to a condition that keeps at least what it keeps, or not at all;
-//! whatever is not exact is evaluated here again on what comes back. PostgreSQL's regular expressions and its rules of
-//! upper and lower case are not Rust's: texts are compared in ASCII there, and rows with other characters come back.
+//! Translates a predicate to SQL. A clause is translated exactly, or to a condition that keeps a superset, or not at
+//! all; what is not exact is evaluated again locally. PostgreSQL's regular expressions and case rules are not Rust's:
+//! so the server compares texts in ASCII, and rows with other characters always come back.
 
 use super::mapping::{ColumnType, Mapping, micros};
 use crosstail_core::filter::{
@@ -10,7 +10,7 @@ use crosstail_core::model::{Direction, Kind, Level, Status, Timestamp};
 use crosstail_core::schema::Target as Column;
 use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, interval, literal, operator};
 
-/// A condition, and whether it says exactly what the clause says.
+/// A condition, and whether it is exactly equivalent to the clause.
 struct Translation {
     sql: Sql,
     exact: bool,
@@ -34,13 +34,13 @@ impl Translation {
 /// The condition of a filter.
 pub(super) struct Condition {
     pub(super) sql: Sql,
-    /// It keeps exactly what the filter keeps.
+    /// Whether it keeps exactly what the filter keeps.
     pub(super) exact: bool,
-    /// Clauses that it evaluates, wholly or in part.
+    /// Number of clauses that it evaluates, fully or in part.
     pub(super) clauses: usize,
 }
 
-/// The condition of a predicate: of its clauses those that can be said here.
+/// The condition of a predicate, from the clauses that SQL can express.
 pub(super) fn condition(mapping: &Mapping, predicate: &Predicate) -> Condition {
     let clauses: &[Predicate] = match predicate {
         Predicate::All => &[],
@@ -54,11 +54,11 @@ pub(super) fn condition(mapping: &Mapping, predicate: &Predicate) -> Condition {
     Condition { exact: complete && joined.exact, sql: joined.sql, clauses }
 }
 
-/// `exactly`: a wider condition would not do, because it is turned round.
+/// `exactly`: the result is negated, so a superset is not enough.
 fn translate(mapping: &Mapping, predicate: &Predicate, exactly: bool) -> Option<Translation> {
     let found = match predicate {
         Predicate::All => Translation::exact(Sql::constant(true)),
-        // What cannot be said of a conjunction is left out: the rest keeps more.
+        // Clauses of a conjunction that cannot be translated are left out: the rest keeps more.
         Predicate::And(parts) => {
             let found: Vec<_> = parts.iter().filter_map(|part| translate(mapping, part, exactly)).collect();
             let complete = found.len() == parts.len();
@@ -82,7 +82,8 @@ fn translate(mapping: &Mapping, predicate: &Predicate, exactly: bool) -> Option<
                 let derived = matches!(field, Field::System | Field::Endpoint) && exact.is_none();
                 columns.extend(exact.or_else(|| mapping.raw_text(Column::of(*field)?)));
                 if derived {
-                    // Made of the address where it is absent: what is found in it is found in the address, too.
+                    // Where the column is empty, the value is derived from the URL: what matches it matches the URL,
+                    // too.
                     let Pattern::Contains(_, text) = pattern else { return None };
                     if "{id}".contains(text.as_str()) || text.contains(['{', '}']) {
                         return None;
@@ -150,7 +151,7 @@ fn leaf(mapping: &Mapping, leaf: &Comparator) -> Option<Translation> {
     Some(Translation { sql, exact })
 }
 
-/// A field that is made of the address where its column is empty: those rows come back, too.
+/// A field that is derived from the URL where its column is empty: those rows come back, too.
 fn derived(mapping: &Mapping, field: Field, leaf: &Comparator) -> Option<Translation> {
     let Matcher::Text(patterns) = &leaf.test else { return None };
     if !matches!(field, Field::System | Field::Endpoint) || leaf.negated || leaf.or_absent {
@@ -163,13 +164,13 @@ fn derived(mapping: &Mapping, field: Field, leaf: &Comparator) -> Option<Transla
     Some(Translation::superset(Sql::join(parts, " OR ")))
 }
 
-/// Whether a field has no value in any row.
+/// Whether no row has a value for a field.
 pub(super) fn is_absent(mapping: &Mapping, field: Field) -> bool {
     Column::is_absent(field, |target| mapping.sources(target).is_empty())
 }
 
-/// The value of a field in SQL, just as the local evaluator reads the row; NULL where it is absent. `None` where SQL
-/// cannot say it.
+/// The value of a field in SQL, exactly as the local evaluator reads the row; NULL where it is absent. `None` where SQL
+/// cannot express it.
 pub(super) fn expression(mapping: &Mapping, field: Field) -> Option<String> {
     let definition = mapping.schema.definition();
     if mapping.schema.has_rules() && !matches!(field, Field::Id | Field::Request | Field::Correlation) {
@@ -245,7 +246,7 @@ pub(super) fn expression(mapping: &Mapping, field: Field) -> Option<String> {
             format!("CASE WHEN {column} < 'Infinity' AND {column} > '-Infinity' THEN {column} END")
         }
         Field::NextRetry => moment(mapping, Column::NextRetryAt)?,
-        // It is the start and the duration where the store has no end.
+        // Where the store has no end, it is the start plus the duration.
         Field::Completed => {
             match (moment(mapping, Column::CompletedAt), mapping.sources(Column::Duration).is_empty()) {
                 (Some(end), true) => end,
@@ -259,7 +260,7 @@ pub(super) fn expression(mapping: &Mapping, field: Field) -> Option<String> {
     })
 }
 
-/// Type and id together, as the assembler writes them.
+/// Type and id in one text, as the assembler writes them.
 fn entity(mapping: &Mapping) -> Option<String> {
     match (mapping.raw_text(Column::EntityType), mapping.raw_text(Column::EntityId)) {
         (Some(sort), Some(id)) => Some(format!("coalesce({sort} || ' ' || {id}, {sort}, {id})")),
@@ -272,7 +273,7 @@ fn levels() -> Vec<(String, String)> {
     own.chain(Level::ALIASES.iter().map(|(word, level)| ((*word).to_owned(), level.to_string()))).collect()
 }
 
-/// The word of ours for the store's: the schema's words as written, then without case, then the known words.
+/// crosstail's word for the store's: the schema's words as written, then ignoring case, then the known words.
 fn word(mapping: &Mapping, target: Column, key: &str, known: &[(String, String)]) -> Option<String> {
     let raw = mapping.raw_text(target)?;
     let lower = format!("lower({raw} COLLATE \"C\")");
@@ -306,7 +307,7 @@ fn status(mapping: &Mapping) -> Option<String> {
     }
 }
 
-/// A column of numbers; `None` where there are several, or it is text.
+/// A numeric column; `None` where there are several, or it holds text.
 fn number(mapping: &Mapping, target: Column) -> Option<String> {
     match mapping.sources(target).as_slice() {
         [(sql, ColumnType::Int | ColumnType::Float)] => Some(format!("({sql})")),
@@ -314,7 +315,7 @@ fn number(mapping: &Mapping, target: Column) -> Option<String> {
     }
 }
 
-/// A column of moments, in microseconds.
+/// A column of times, in microseconds since the epoch.
 fn moment(mapping: &Mapping, target: Column) -> Option<String> {
     match mapping.sources(target).as_slice() {
         [(sql, ColumnType::Time)] => Some(micros(sql)),
@@ -322,7 +323,7 @@ fn moment(mapping: &Mapping, target: Column) -> Option<String> {
     }
 }
 
-/// How long it took, in microseconds: as recorded, else from start to end.
+/// The duration in microseconds: as recorded, else from start to end.
 fn duration(mapping: &Mapping) -> Option<String> {
     let unit = mapping.schema.definition().duration_unit.us();
     let own = match mapping.sources(Column::Duration).as_slice() {
@@ -347,7 +348,7 @@ fn duration(mapping: &Mapping) -> Option<String> {
     }
 }
 
-/// A text in which ASCII letters only may be compared without case: any other character lets the row come back.
+/// A case-insensitive comparison, which holds for ASCII only: a text with any other character comes back.
 fn like(column: &str, pieces: &[GlobPiece]) -> Option<Sql> {
     let mut shape = String::new();
     for piece in pieces {
@@ -371,7 +372,7 @@ fn like(column: &str, pieces: &[GlobPiece]) -> Option<Sql> {
     Some(Sql::with(text, Bind::Text(shape)))
 }
 
-/// A pattern on a text column, and whether that is exact.
+/// A pattern on a text column, and whether the condition is exact.
 fn pattern(column: &str, pattern: &Pattern) -> Option<(Sql, bool)> {
     match pattern {
         Pattern::Exact(text) if !text.contains('\0') => {
@@ -386,7 +387,7 @@ fn pattern(column: &str, pattern: &Pattern) -> Option<(Sql, bool)> {
 }
 
 fn time(mapping: &Mapping, field: Field, column: &str, range: &TimeRange) -> Sql {
-    // The column itself, so that its index serves.
+    // The column itself, so that its index can be used.
     let own = field == Field::Time;
     let column = if own { mapping.time() } else { column.to_owned() };
     let side = |op: &str, at: Timestamp| {
@@ -398,7 +399,7 @@ fn time(mapping: &Mapping, field: Field, column: &str, range: &TimeRange) -> Sql
     if parts.is_empty() { Sql::raw(format!("{column} IS NOT NULL")) } else { Sql::join(parts, " AND ") }
 }
 
-/// A text that is looked for in a part of the payload is somewhere in its JSON: a wider condition.
+/// A text that is searched in a part of the payload must be somewhere in its JSON: a superset.
 fn json(mapping: &Mapping, leaf: &Comparator, root: PathRoot) -> Option<Translation> {
     let part = match root {
         PathRoot::RequestHeaders => "request_headers",
@@ -416,7 +417,7 @@ fn json(mapping: &Mapping, leaf: &Comparator, root: PathRoot) -> Option<Translat
     let column = mapping.relation.column(path).filter(|column| column.readable)?;
     let column = format!("(t.{})::text", crosstail_source::sql::name(&column.name));
     let one = |test: &JsonTest| {
-        // Numbers have several spellings, and a part of a text may be escaped.
+        // Numbers have several spellings, and a text may be escaped in part.
         let plain = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b' ' | b'-' | b'_'));
         let pieces = [&test.whole, &test.inside].into_iter().flatten().next()?.pieces()?;
         let text = pieces.iter().find_map(|piece| match piece {

@@ -1,13 +1,12 @@
-//! SQL text into its statements, and what each creates.
+//! Splits SQL text into statements and finds out what each creates.
 
-/// What a statement creates.
+/// The object that a statement creates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Created {
     /// `schema`, `table`, `index`, `view`, `function`, `row-level security`, `policy`, `trigger`.
     pub(super) what: &'static str,
-    /// Its name.
     pub(super) name: String,
-    /// The table that it belongs to.
+    /// The table that the object belongs to.
     pub(super) on: Option<String>,
 }
 
@@ -31,7 +30,7 @@ pub(super) fn statements(text: &str) -> Vec<String> {
     out
 }
 
-/// What a statement creates; `None` where it is none that is known here.
+/// What a statement creates; `None` where the statement is not recognised.
 pub(super) fn created(statement: &str) -> Option<Created> {
     let clean = |word: &str| word.trim_end_matches(['(', ';', ',']).split('(').next().unwrap_or_default().to_owned();
     let words: Vec<&str> = statement.split_whitespace().collect();
@@ -55,12 +54,12 @@ pub(super) fn created(statement: &str) -> Option<Created> {
     }
 }
 
-/// The body of a function between its dollar signs, as `pg_proc.prosrc` keeps it.
+/// The body of a function between its dollar quotes, as `pg_proc.prosrc` stores it.
 pub(super) fn body(statement: &str) -> Option<&str> {
     statement.split("$$").nth(1)
 }
 
-/// The columns that a `CREATE TABLE` names, one a line, with their definition.
+/// The columns of a `CREATE TABLE` that has one column per line: name and definition.
 pub(super) fn columns(statement: &str) -> Vec<(&str, &str)> {
     let lines = statement.lines().skip(1).map(str::trim).filter(|line| *line != ");");
     let constraint = ["UNIQUE", "PRIMARY", "CHECK", "CONSTRAINT", "FOREIGN"];
@@ -76,7 +75,7 @@ mod tests {
 
     #[test]
     fn every_statement_of_the_definitions_is_known() {
-        for definition in crate::KIND.definitions {
+        for definition in crate::definitions::DEFINITIONS {
             let (name, all) = (definition.schema, statements(definition.text));
             assert!(!all.is_empty());
             for statement in all {

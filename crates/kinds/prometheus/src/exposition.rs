@@ -1,37 +1,37 @@
-//! Prometheus' text format (<https://prometheus.io/docs/instrumenting/exposition_formats/>): a sample a line.
+//! Prometheus' text format (<https://prometheus.io/docs/instrumenting/exposition_formats/>): one sample per line.
 //!
-//! The crate `prometheus-parse` cuts labels at `,`, `=` and `}`, which routes contain (`/po/{id}`); others refuse a whole
-//! page for one wrong line. Here a wrong line is told, and the rest is read.
+//! The crate `prometheus-parse` splits labels at `,`, `=` and `}`, which routes contain (`/po/{id}`); others refuse a
+//! page for one wrong line. This parser reports wrong lines and reads the rest.
 
 use crosstail_core::model::{Metric, MetricKind, Unit};
 use std::collections::{BTreeMap, HashMap};
 
-/// Names and values, in order.
+/// Label names and values, in order.
 type Labels = Vec<(String, String)>;
 
-/// A name with its labels.
+/// A metric's name with its labels.
 pub(super) type Key = (String, Labels);
 
 /// Cumulative counts by upper bound.
 pub(super) type Buckets = Vec<(f64, f64)>;
 
-/// What one metric says on one page.
+/// One metric on one page.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Sample {
     pub(super) kind: MetricKind,
-    /// The value; of a histogram or summary the number of observations.
+    /// The value; for a histogram or summary, the number of observations.
     pub(super) value: f64,
-    /// Of a histogram.
+    /// Only a histogram has buckets.
     pub(super) buckets: Buckets,
-    /// Quantile and value, of a summary.
+    /// Quantile (0 to 1) and value; only a summary has them.
     pub(super) quantiles: Vec<(f64, f64)>,
 }
 
-/// A page.
+/// A parsed page.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct MetricsPage {
     pub(super) samples: BTreeMap<Key, Sample>,
-    /// Lines that could not be read: number and text.
+    /// Lines that could not be parsed: line number, from 1, and text.
     pub(super) wrong: Vec<(usize, String)>,
 }
 
@@ -162,19 +162,19 @@ pub(super) fn quantile(buckets: &Buckets, q: f64) -> Option<f64> {
     Some(below + (le - below) * (rank - before) / (count - before).max(f64::MIN_POSITIVE))
 }
 
-/// What a page says, and how fast since the page before it, `seconds` earlier.
+/// The metrics of a page, with rates since the previous page, which was read `seconds` earlier.
 pub(super) fn metrics(page: &MetricsPage, before: Option<(&MetricsPage, f64)>) -> Vec<Metric> {
     page.samples
         .iter()
         .map(|((name, labels), now)| {
             let then =
                 before.and_then(|(page, seconds)| Some((page.samples.get(&(name.clone(), labels.clone()))?, seconds)));
-            // One that is less than before has begun anew.
+            // A counter that is less than before has been reset.
             let then = then.filter(|(then, seconds)| then.value <= now.value && *seconds > 0.0);
             let grows = matches!(now.kind, MetricKind::Counter | MetricKind::Histogram | MetricKind::Summary);
             let rate = then.filter(|_| grows).map(|(then, seconds)| (now.value - then.value) / seconds);
             let buckets = match then {
-                // Of what was observed meanwhile, where anything was.
+                // Only of what was observed in between, if anything was.
                 Some((then, _)) if now.value > then.value => now
                     .buckets
                     .iter()
@@ -262,6 +262,6 @@ plain 3.5
         let of = |n: u32| MetricsPage::parse(&format!("# TYPE c counter\nc {n}\n"));
         let rate = |now: u32, then: u32| metrics(&of(now), Some((&of(then), 10.0)))[0].rate;
         assert_eq!(rate(130, 100), Some(3.0));
-        assert_eq!(rate(5, 100), None, "it began anew");
+        assert_eq!(rate(5, 100), None, "it was reset");
     }
 }

@@ -3,6 +3,7 @@
 //! in a row the service is down (<https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/>).
 
 use crosstail_core::model::{Check, HealthState, Metric, redact_text};
+use crosstail_core::number::truncated_u64;
 use serde_json::{Map, Value};
 
 /// The words that pages use.
@@ -49,8 +50,8 @@ pub(super) fn read(service: &str, code: u16, took_us: u64, text: &str) -> (Vec<C
         let Some(fields) = check.as_object() else { continue };
         let Some(word) = fields.get("status").and_then(Value::as_str) else { continue };
         let took = fields.get("response_time").or(fields.get("responseTime")).and_then(Value::as_f64);
-        // Document 002's database check gives the present time instead of a duration.
-        let took_us = took.filter(|ms| (0.0..1e9).contains(ms)).map(|ms| (ms * 1000.0) as u64);
+        // HaloPSA's database check reports the present time instead of a duration.
+        let took_us = took.filter(|ms| (0.0..1e9).contains(ms)).map(|ms| truncated_u64(ms * 1000.0));
         let reason = fields.get("error").or(fields.get("message")).and_then(Value::as_str);
         let detail = reason.map_or_else(|| format!("it says {word}"), |reason| redact_text(reason).into_owned());
         checks.push(Check {

@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use crosstail_core::model::{
     Activity, Check, Clock, HealthState, Id, Locator, Payload, Timestamp, Vitals, redact_text,
 };
+use crosstail_core::number::saturating_u64;
 use crosstail_core::schema::{MetricDefinition, Schema};
 use crosstail_source::{
     Capabilities, Cursor, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, PushDown, RelatedKey, Sink,
@@ -217,7 +218,7 @@ impl PrometheusSource {
             EndpointKind::Health => {
                 let begun = Instant::now();
                 let (code, text) = self.endpoint.get(self.endpoint.url.clone()).await?;
-                let took_us = begun.elapsed().as_micros() as u64;
+                let took_us = saturating_u64(begun.elapsed().as_micros());
                 let (checks, metrics) = health::read(&self.name, code, took_us, &text);
                 Ok(Vitals { checks, metrics })
             }

@@ -2,6 +2,7 @@
 
 use super::{Endpoint, Error};
 use crosstail_core::model::{Metric, MetricKind, Timestamp, Unit};
+use crosstail_core::number::truncated_i64;
 use crosstail_core::schema::MetricDefinition;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -96,7 +97,7 @@ async fn range(endpoint: &Endpoint, query: &str, since: Timestamp, now: Timestam
             labels.filter(|(name, _)| *name != "__name__").map(|(name, value)| (name.clone(), text(value))).collect();
         labels.sort();
         let points = one["values"].as_array().into_iter().flatten().filter_map(|point| {
-            let at = Timestamp((point[0].as_f64()? * 1e6) as i64);
+            let at = Timestamp(truncated_i64(point[0].as_f64()? * 1e6));
             let value: f64 = point[1].as_str()?.parse().ok()?;
             value.is_finite().then_some((at, value))
         });

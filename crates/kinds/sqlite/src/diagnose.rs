@@ -1,11 +1,11 @@
-//! What an examination looks at in a `SQLite` file: indexes, the journal, whether we could write it.
+//! What `doctor` checks in a `SQLite` file: indexes, the journal, and whether crosstail could write it.
 
-use super::query::Mapping;
+use super::mapping::Mapping;
 use crosstail_core::model::{Diagnosis, Grade};
 use sqlx::{AssertSqlSafe, Row as _, SqlitePool};
 use std::path::Path;
 
-/// A table of fewer rows needs no index.
+/// A table with fewer rows needs no index.
 const SMALL: i64 = 10_000;
 
 pub(super) async fn diagnose(pool: &SqlitePool, mapping: &Mapping, path: &Path) -> Result<Vec<Diagnosis>, sqlx::Error> {
@@ -27,22 +27,22 @@ pub(super) async fn diagnose(pool: &SqlitePool, mapping: &Mapping, path: &Path) 
         let statement = format!("CREATE INDEX {table}_{column} ON \"{quoted}\" (\"{column}\");");
         let found = Diagnosis::warning(
             "indexes",
-            format!("{table}: no index on {column}, which it is followed and paged by"),
+            format!("{table}: no index on {column}; following and paging need one"),
             statement,
         );
         diagnoses.push(if count < SMALL { Diagnosis { grade: Grade::Note, ..found } } else { found });
     }
     let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await?;
     diagnoses.push(if journal == "wal" {
-        Diagnosis::ok("live", "readers and the writer do not wait for each other")
+        Diagnosis::ok("live", "readers and writers do not block each other")
     } else {
-        let text = format!("the journal is '{journal}': a long read makes the writer wait");
+        let text = format!("the journal mode is '{journal}': a long read blocks the writer");
         Diagnosis { remedy: Some("PRAGMA journal_mode = WAL;".to_owned()), ..Diagnosis::note("live", text) }
     });
     if rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok() {
         diagnoses.push(Diagnosis::note("permissions", "you may write the file; crosstail opens it read-only"));
     } else {
-        diagnoses.push(Diagnosis::ok("permissions", "the file may be read, and not written"));
+        diagnoses.push(Diagnosis::ok("permissions", "the file is readable and not writable"));
     }
     Ok(diagnoses)
 }

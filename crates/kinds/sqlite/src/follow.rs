@@ -1,9 +1,11 @@
-//! Following a table. `PRAGMA data_version` on one pinned connection tells whether anything was committed (2 µs);
-//! only then rows are read. With a revision column, every insert and update is found by it. Without one, new rows
-//! are found by rowid, and rows that were open or recent are read again.
+//! Follows a table. `PRAGMA data_version` on one pinned connection says whether anything was committed (2 µs); only
+//! then are rows read. A revision column finds every insert and update. Without one, the rowid finds new rows, and
+//! recent rows and rows without an outcome are read again.
 
-use super::query::{Mapping, fetch, scalar};
+use super::mapping::{Mapping, scalar};
+use super::query::fetch;
 use crosstail_core::model::{Activity, Id, Status};
+use crosstail_core::number::saturating_i64;
 use crosstail_core::schema::Scalar;
 use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, name};
 use crosstail_source::{Position, Sink, SourceEvent};
@@ -14,12 +16,12 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 const POLL: Duration = Duration::from_millis(100);
-/// Rows read at a time.
+/// Rows per query.
 const CHUNK: i64 = 2000;
-/// Without a revision column: the newest rows that are read again to see updates.
+/// Without a revision column: how many of the newest rows are read again to see updates.
 const RECENT: i64 = 500;
 
-/// The highest revision, or rowid, delivered.
+/// The column that grows: the revision where the schema names one, else the rowid.
 fn counter(mapping: &Mapping) -> String {
     mapping.table.revision.as_ref().map_or_else(|| "rowid".to_owned(), |column| name(column))
 }
@@ -45,7 +47,7 @@ pub(super) async fn follow(
     loop {
         let now: i64 = sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut connection).await?;
         if version != Some(now) {
-            // Read before looking: what is committed in between changes the version again.
+            // Stored before the rows are read: a commit in between changes the version again.
             version = Some(now);
             loop {
                 let counter = counter(mapping);
@@ -67,7 +69,7 @@ pub(super) async fn follow(
                         open.insert(activity.id.clone(), activity.clone());
                     }
                 }
-                let full = rows.len() as i64 == CHUNK;
+                let full = saturating_i64(rows.len()) == CHUNK;
                 if !batch.is_empty() && sink.send(SourceEvent::Batch(batch, Some(Position::new(seen)))).await.is_err() {
                     return Ok(());
                 }
@@ -102,7 +104,7 @@ fn select(mapping: &Mapping) -> String {
     mapping.select(&format!(", {}", counter(mapping)))
 }
 
-/// The recent rows and the open ones that are not as they were delivered.
+/// The recent rows and those without an outcome, where they differ from what was delivered.
 async fn reread(
     connection: &mut SqliteConnection,
     mapping: &Mapping,

@@ -1,8 +1,9 @@
-//! `SQLite` databases: crosstail's own table, or any table that a schema maps.
+//! The kind `sqlite`: crosstail's own table, or any table that a schema maps.
 
 mod diagnose;
 mod follow;
 mod kind;
+mod mapping;
 mod payload;
 mod query;
 mod sql;
@@ -17,14 +18,14 @@ use crosstail_source::{
     Capabilities, Cursor, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, PushDown, RelatedKey, Sink,
     Source, SourceError,
 };
-use query::Mapping;
+use mapping::Mapping;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
-/// A database file, opened read-only.
+/// A source in a database file, which is opened read-only.
 pub struct SqliteSource {
     name: String,
     id: SourceId,
@@ -35,11 +36,11 @@ pub struct SqliteSource {
     mapping: OnceCell<Mapping>,
 }
 
-/// Connections: one follows, the others answer queries.
+/// Size of the pool: one connection follows, the others serve queries.
 const CONNECTIONS: u32 = 3;
 
 impl SqliteSource {
-    /// Over the database at `path`; the schema is recognised by its tables where none is given.
+    /// A source in the database at `path`. Without `schema`, the schema is recognised by the tables.
     pub fn new(
         name: &str,
         id: SourceId,
@@ -55,7 +56,7 @@ impl SqliteSource {
             .busy_timeout(Duration::from_secs(2))
             .pragma("query_only", "ON")
             .pragma("cache_size", "-8000")
-            // Rows come over a channel from the connection's thread: fewer, longer hand-overs.
+            // Rows arrive over a channel from the connection's thread: fewer and larger batches.
             .row_buffer_size(1024)
             .with_regexp();
         let pool = SqlitePoolOptions::new()
@@ -73,14 +74,15 @@ impl SqliteSource {
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => ErrorKind::Decode,
             _ => ErrorKind::Query,
         };
-        let hint = (kind == ErrorKind::Connect).then(|| format!("is {} there and readable?", self.path.display()));
+        let hint =
+            (kind == ErrorKind::Connect).then(|| format!("check that {} exists and is readable", self.path.display()));
         SourceError { source_name: self.name.clone(), operation, kind, cause: error.to_string(), hint }
     }
 
     async fn mapping(&self) -> Result<&Mapping, SourceError> {
         self.mapping
             .get_or_try_init(|| async {
-                let tables = query::tables(&self.pool).await.map_err(|e| self.error("read tables", &e))?;
+                let tables = mapping::tables(&self.pool).await.map_err(|e| self.error("read tables", &e))?;
                 let candidates = match &self.schema {
                     Some(schema) => vec![schema.clone()],
                     None => Schema::built_in(),
@@ -179,7 +181,7 @@ impl Source for SqliteSource {
     }
 }
 
-/// How a page divided its filter.
+/// How a page's filter was divided between the store and the local evaluator.
 fn division(filter: &Filter, in_store: usize) -> PushDown {
     PushDown { in_store, local: filter.clauses().len() - in_store }
 }

@@ -1,6 +1,6 @@
-//! One row, whole.
+//! The payload of one row.
 
-use super::query::Mapping;
+use super::mapping::{Mapping, scalar};
 use crosstail_core::model::{Id, Payload, RawRecord};
 use crosstail_core::schema::Scalar;
 use crosstail_source::sql::name;
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, Column as _, Row as _};
 
-/// The columns that hold parts of the payload.
+/// The columns that hold parts of the payload, quoted.
 pub(super) fn columns(mapping: &Mapping) -> Vec<String> {
     let mut found: Vec<String> = mapping
         .schema
@@ -23,7 +23,7 @@ pub(super) fn columns(mapping: &Mapping) -> Vec<String> {
     found
 }
 
-/// The payload in the columns of a row that begin at `first`.
+/// The payload in the columns of a row, from column number `first`.
 pub(super) fn of_row(
     mapping: &Mapping,
     row: &SqliteRow,
@@ -58,7 +58,7 @@ pub(super) async fn load(
 }
 
 fn value(row: &SqliteRow, index: usize) -> Result<Value, sqlx::Error> {
-    Ok(match super::query::scalar(row, index)? {
+    Ok(match scalar(row, index)? {
         None => Value::Null,
         Some(Scalar::Int(n)) => Value::from(n),
         Some(Scalar::Float(n)) => Value::from(n),
@@ -69,7 +69,8 @@ fn value(row: &SqliteRow, index: usize) -> Result<Value, sqlx::Error> {
     })
 }
 
-/// Texts that hold JSON are read as such, where the schema says that a column holds headers or metadata.
+/// Divides a record into the parts of a payload. Where the schema says that a column holds headers or metadata, its
+/// text is parsed as JSON.
 fn divide(mapping: &Mapping, mut record: Map<String, Value>) -> Payload {
     let definition = mapping.schema.definition();
     if let Some(revision) = &mapping.table.revision {

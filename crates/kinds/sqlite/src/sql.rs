@@ -1,10 +1,11 @@
-//! Predicate → SQL with bind parameters. What has no exact translation becomes "true" and is evaluated here.
+//! Translates a predicate to SQL with bind parameters. What has no exact translation becomes "true" and is evaluated
+//! locally.
 
-use super::query::Mapping;
+use super::mapping::Mapping;
 use crosstail_core::filter::{Comparator, Field, Matcher, Operand, Pattern, Predicate, TimeRange, ValueType};
 use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, interval, operator};
 
-/// The condition of a predicate, and how many of its top clauses it answers exactly.
+/// The condition of a predicate, and how many of its top-level clauses it evaluates exactly.
 pub(super) fn condition(mapping: &Mapping, predicate: &Predicate) -> (Sql, usize) {
     let clauses: &[Predicate] = match predicate {
         Predicate::All => &[],
@@ -16,7 +17,7 @@ pub(super) fn condition(mapping: &Mapping, predicate: &Predicate) -> (Sql, usize
     (Sql::join(exact, " AND "), count)
 }
 
-/// `positive`: the condition stands alone in a WHERE, where NULL is as good as false and an index may serve.
+/// `positive`: the condition is not negated, so NULL may stand for false and an index can be used.
 fn translate(mapping: &Mapping, predicate: &Predicate, positive: bool) -> Option<Sql> {
     let all = |parts: &[Predicate], positive| {
         parts.iter().map(|part| translate(mapping, part, positive)).collect::<Option<Vec<_>>>()
@@ -80,7 +81,7 @@ fn leaf(mapping: &Mapping, leaf: &Comparator, positive: bool) -> Option<Sql> {
     Some(Sql { text: format!("CASE WHEN {column} IS NULL THEN {absent} ELSE ({inner}) END"), binds: test.binds })
 }
 
-/// The value of a field in SQL, NULL where the field is absent by our own reading of the row.
+/// The value of a field in SQL; NULL where the local evaluator finds the field absent.
 pub(super) fn expression(mapping: &Mapping, field: Field) -> Option<String> {
     let words = |field: Field| field.words().iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ");
     let status = mapping.column(Field::Status);

@@ -1,6 +1,7 @@
 //! Now and then something breaks: an outage, a slow system, a flood of 429.
 
 use super::catalogue::SYSTEMS;
+use crosstail_core::number::saturating_usize;
 use fastrand::Rng;
 
 /// What is wrong.
@@ -64,9 +65,10 @@ impl Incidents {
     }
 
     fn of_window(seed: u64, window: i64) -> FaultWindow {
-        let mut rng = Rng::with_seed(seed.wrapping_add(0x1d3a) ^ (window as u64).wrapping_mul(0xa076_1d64_78bd_642f));
+        let mut rng =
+            Rng::with_seed(seed.wrapping_add(0x1d3a) ^ window.cast_unsigned().wrapping_mul(0xa076_1d64_78bd_642f));
         let troubles = [Fault::Outage, Fault::Slow, Fault::Limited];
-        let trouble = troubles[(window.rem_euclid(3) as usize + rng.usize(0..2)) % 3];
+        let trouble = troubles[(saturating_usize(window.rem_euclid(3)) + rng.usize(0..2)) % 3];
         let minutes = rng.i64(6..22);
         let begin = window * WINDOW_MS;
         // The first live window's begins soon, and the last one before now is still seen in the last hour.

@@ -14,6 +14,7 @@ pub use run::{Traffic, live, seed_history, write_all};
 
 use super::{Outcome, Start};
 use crosstail_core::model::Timestamp;
+use crosstail_core::number::truncated_i64;
 use fastrand::Rng;
 use incident::Incidents;
 
@@ -55,7 +56,7 @@ impl Simulation {
     /// The activities that begin in a chunk (chunk 0 begins at the anchor, chunk −1 ends there), by start time.
     /// Retries that they lead to are among them, also where they start later.
     pub fn chunk(&self, index: i64) -> Vec<Simulated> {
-        let mut rng = Rng::with_seed(self.seed ^ (index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut rng = Rng::with_seed(self.seed ^ index.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let length = self.chunk_ms();
         let begin = index * length;
         let incidents = Incidents::around(self.seed, begin, self.incident);
@@ -63,12 +64,12 @@ impl Simulation {
         let mut out = Vec::new();
         loop {
             // Exponential gaps: arrivals are independent of each other (a Poisson process).
-            let rate = self.rate_at(offset as i64) / operation::MEAN_ACTIVITIES;
+            let rate = self.rate_at(truncated_i64(offset)) / operation::MEAN_ACTIVITIES;
             offset += -(1.0 - rng.f64()).ln() / rate.max(1e-6) * 1000.0;
             if offset >= (begin + length) as f64 {
                 break;
             }
-            operation::simulate(&mut rng, &incidents, offset as i64, &mut out);
+            operation::simulate(&mut rng, &incidents, truncated_i64(offset), &mut out);
         }
         for activity in &mut out {
             activity.hang_from(self.anchor);
@@ -79,7 +80,7 @@ impl Simulation {
 
     /// Milliseconds a chunk: ten minutes, or about six thousand activities where there are more.
     pub fn chunk_ms(&self) -> i64 {
-        ((6_000_000.0 / self.rate.max(0.001)) as i64).clamp(1000, 600_000)
+        truncated_i64(6_000_000.0 / self.rate.max(0.001)).clamp(1000, 600_000)
     }
 
     /// Activities a second at an offset in milliseconds: a night before, a working day by now.

@@ -5,6 +5,7 @@ use super::incident::{Fault, Incidents};
 use super::{Outcome, Simulated, Start};
 use crate::RetryPolicy;
 use crosstail_core::model::{Direction, Kind, Level, Status, Timestamp};
+use crosstail_core::number::truncated_i64;
 use fastrand::Rng;
 use serde_json::{Value, json};
 
@@ -57,7 +58,7 @@ fn latency(rng: &mut Rng, system: &System, trouble: Option<Fault>) -> i64 {
     // Box–Muller: a normal value from two uniform ones.
     let normal = (-2.0 * (1.0 - rng.f64()).ln()).sqrt() * (std::f64::consts::TAU * rng.f64()).cos();
     let scale = if trouble == Some(Fault::Slow) { 9.0 } else { 1.0 };
-    ((system.median_ms * scale * (normal * system.sigma).exp()) as i64).clamp(4, TIMEOUT_MS)
+    truncated_i64(system.median_ms * scale * (normal * system.sigma).exp()).clamp(4, TIMEOUT_MS)
 }
 
 struct Failure {

@@ -4,6 +4,7 @@ use super::{Simulated, Simulation};
 use crate::write::Writer;
 use crate::{Outcome, Start, WriteStep};
 use crosstail_core::model::{Clock, Status, Timestamp};
+use crosstail_core::number::{saturating_i64, saturating_u64};
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
@@ -163,8 +164,9 @@ pub async fn seed_history(
 ) -> anyhow::Result<Traffic> {
     let mut traffic = Traffic::new(simulation, simulation.anchor);
     traffic.next_chunk = 0;
-    let chunks = (history.as_millis() as u64).div_ceil(simulation.chunk_ms() as u64) as i64;
-    let oldest = simulation.anchor.plus_ms(-(history.as_millis() as i64));
+    let chunks =
+        saturating_i64(saturating_u64(history.as_millis()).div_ceil(saturating_u64(simulation.chunk_ms())));
+    let oldest = simulation.anchor.plus_ms(-saturating_i64(history.as_millis()));
     let mut rows = Vec::new();
     // The next chunk is made on another thread while this one is written.
     let make = |index: i64| tokio::task::spawn_blocking(move || simulation.chunk(index));
@@ -229,7 +231,7 @@ pub async fn live(
         let wait = traffic.next().map_or(100_000, |at| at.since_us(clock.now()).clamp(2_000, 100_000));
         tokio::select! {
             () = cancel.cancelled() => break,
-            () = tokio::time::sleep(Duration::from_micros(wait as u64)) => {}
+            () = tokio::time::sleep(Duration::from_micros(saturating_u64(wait))) => {}
         }
     }
     Ok(())

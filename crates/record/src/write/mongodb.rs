@@ -6,8 +6,8 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 use bson::oid::ObjectId;
 use bson::{Bson, DateTime, Document, RawDocumentBuf, doc};
-use crosstail_core::model::{Direction, Kind, Status, Timestamp, redact_json, redact_text};
-use futures_util::StreamExt as _;
+use crosstail_core::number::saturating_u32;
+use futures_util::{StreamExt as _, stream};
 use mongodb::Database;
 use mongodb::options::ClientOptions;
 use rayon::prelude::*;
@@ -138,7 +138,7 @@ fn object_id(start: &Start) -> ObjectId {
     let mut bytes = [0; 12];
     let (at, second) = (start.started_at.0, 1_000_000);
     bytes[..4].copy_from_slice(&u32::try_from(at.div_euclid(second)).unwrap_or_default().to_be_bytes());
-    bytes[4..7].copy_from_slice(&(at.rem_euclid(second) as u32).to_be_bytes()[1..]);
+    bytes[4..7].copy_from_slice(&saturating_u32(at.rem_euclid(second)).to_be_bytes()[1..]);
     let hash = Uuid::new_v5(&Uuid::NAMESPACE_OID, request_id(start).as_bytes());
     bytes[7..].copy_from_slice(&hash.as_bytes()[..5]);
     ObjectId::from_bytes(bytes)

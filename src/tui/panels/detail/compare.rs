@@ -1,16 +1,17 @@
-//! Two exchanges side by side: what differs, part by part.
+//! Two exchanges side by side: their differences, section by section.
 
 use super::text::lines_of;
 use crate::app::{AppState, Detail, Loadable, SideBySide};
 use crate::tui::text::{clock, day, duration, fit, glyph, left, put, put_all, safe};
 use crate::tui::theme::Theme;
 use crosstail_core::model::{Activity, visible_line};
+use crosstail_core::number::saturating_u16;
 use crosstail_engine::insight::{SectionDiff, status_meaning};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-/// A row: where, left, right; a title has no sides.
+/// A row: path, left value, right value. A title has no values.
 struct Row {
     path: String,
     sides: Option<[(String, Style); 2]>,
@@ -24,7 +25,7 @@ pub(super) fn render(state: &AppState, detail: &Detail, area: Rect, buf: &mut Bu
         let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
         let (text, style) = match &against.compared {
             Loadable::Failed(problem) => (safe(problem), theme.warning),
-            _ => ("looking for it in the stores".to_owned(), theme.pending),
+            _ => ("searching the stores".to_owned(), theme.pending),
         };
         lines_of(&[(text, style)], 0, body, buf);
         return;
@@ -49,7 +50,7 @@ pub(super) fn render(state: &AppState, detail: &Detail, area: Rect, buf: &mut Bu
     };
     let first = detail.scroll.min(rows.len().saturating_sub(body.height as usize));
     for (index, row) in rows.iter().skip(first).take(body.height as usize).enumerate() {
-        let y = body.y + index as u16;
+        let y = body.y + saturating_u16(index);
         match &row.sides {
             None => {
                 put(buf, columns[0], y, &row.path, body.width.saturating_sub(1), row.style);

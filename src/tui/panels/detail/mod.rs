@@ -1,4 +1,4 @@
-//! One activity, opened: its head, its tabs, and what the open tab shows.
+//! The detail of an activity: its head, its tabs, and the open tab.
 
 mod compare;
 pub(in crate::tui) mod overview;
@@ -14,7 +14,7 @@ use crosstail_engine::insight::status_meaning;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-/// Draws it; gives the cursor's place while a search is typed.
+/// Draws the detail; returns the position of the cursor while a search is typed.
 pub(in crate::tui) fn render(state: &AppState, area: Rect, buf: &mut Buffer, theme: &Theme) -> Option<(u16, u16)> {
     let detail = state.detail.as_ref()?;
     if area.height < 3 || area.width < 10 {
@@ -77,7 +77,7 @@ fn head(state: &AppState, detail: &Detail, area: Rect, buf: &mut Buffer, theme: 
     let right_width = crate::tui::text::width(&right);
     let room = area.width.saturating_sub(right_width + 4);
     if room >= 20 {
-        // Where the address does not fit, its path says more than its host.
+        // If the address does not fit, show its path, which says more than its host.
         let path = a
             .url
             .as_deref()

@@ -1,10 +1,11 @@
-//! The overview: what, when, who, and how long against what is usual.
+//! The overview: what, when, who, and how long compared with typical latencies.
 
 use super::text::paragraph;
 use crate::app::{AppState, Detail, Loadable};
 use crate::tui::text::{ago, clock, day, duration, full_time, millis, safe};
 use crate::tui::theme::Theme;
 use crosstail_core::model::{Activity, CatalogueEntry, parse_timestamp};
+use crosstail_core::number::{saturating_u64, truncated_u64};
 use crosstail_engine::insight::{attempt, describe_mapping, stages, status_meaning};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -71,12 +72,20 @@ pub(super) fn render(state: &AppState, detail: &Detail, area: Rect, buf: &mut Bu
     field("correlation", text(&a.correlation_id));
     field("parent", text(&a.parent_request_id));
     field("id", Some(safe(&a.id.to_string())));
+    whereabouts(state, a, &mut field);
+    configuration(state, detail, &mut lines, theme);
+    metadata(detail, &mut lines, theme);
+    paragraph(&lines, detail, area, buf);
+}
+
+/// The stores that the activity has reached, with the time each took, and those still missing.
+fn whereabouts(state: &AppState, a: &Activity, field: &mut impl FnMut(&str, Option<String>)) {
     let stages = stages(a, state.store.names());
     for stage in &stages {
         let source = stage.source.as_deref().filter(|source| *source != stage.name);
         let of = source.map_or_else(String::new, |source| format!("  ({})", safe(source)));
         let when = match (stage.at, stage.after_us) {
-            (Some(_), Some(us)) => format!("  +{}", duration(us.max(0) as u64)),
+            (Some(_), Some(us)) => format!("  +{}", duration(saturating_u64(us))),
             (Some(at), None) => format!("  {}", clock(state, at, day(state, state.now))),
             (None, _) => String::new(),
         };
@@ -95,7 +104,10 @@ pub(super) fn render(state: &AppState, detail: &Detail, area: Rect, buf: &mut Bu
         let of = if *label == *source { String::new() } else { format!(" ({})", safe(&source)) };
         field("in", Some(safe(&label) + &of));
     }
-    configuration(state, detail, &mut lines, theme);
+}
+
+/// The metadata of the payload, or why it is not shown yet.
+fn metadata(detail: &Detail, lines: &mut Vec<(String, Style)>, theme: &Theme) {
     match &detail.opened {
         Loadable::Loaded(_) => {
             let about = (1..detail.metadata.len()).map(|index| detail.metadata.line(index));
@@ -111,10 +123,9 @@ pub(super) fn render(state: &AppState, detail: &Detail, area: Rect, buf: &mut Bu
         Loadable::Loading => lines.push(("loading the payload".to_owned(), theme.pending)),
         Loadable::Failed(problem) => lines.push((safe(problem), theme.failure)),
     }
-    paragraph(&lines, detail, area, buf);
 }
 
-/// Which try it is, what comes next, and the policy behind it.
+/// The number of the attempt, the next attempt, and the retry policy.
 fn explained(state: &AppState, a: &Activity, field: &mut impl FnMut(&str, Option<String>)) {
     let policy = state.policy(a);
     let next = a.next_retry_at.map(|at| {
@@ -127,7 +138,7 @@ fn explained(state: &AppState, a: &Activity, field: &mut impl FnMut(&str, Option
     field("policy", policy.map(|policy| policy.describe()));
 }
 
-/// What the store's configuration says about it.
+/// What the stores' configuration says about the activity.
 fn configuration(state: &AppState, detail: &Detail, lines: &mut Vec<(String, Style)>, theme: &Theme) {
     let a = &detail.activity;
     let mut add = |name: &str, value: String| lines.push((format!("{name:<13}{}", safe(&value)), theme.text));
@@ -166,19 +177,19 @@ fn configuration(state: &AppState, detail: &Detail, lines: &mut Vec<(String, Sty
                 lines.extend(text.lines().map(|line| (format!("  {}", safe(line)), theme.json_text)));
             }
             Err(problem) => {
-                lines.push((format!("could not be evaluated on this body: {}", safe(problem)), theme.warning));
+                lines.push((format!("cannot be evaluated on this body: {}", safe(problem)), theme.warning));
             }
         }
     }
 }
 
-/// Health, limits and connection of a system, as its entry says.
+/// Health, limits and connection of a system, from its configuration entry.
 pub(in crate::tui) fn about_system(state: &AppState, entry: &CatalogueEntry) -> String {
     let checked = entry
         .text("health_checked_at")
         .and_then(|at| parse_timestamp(&at))
         .map(|at| format!(", checked {} ago", ago(state.now.since_us(at))));
-    let ms = |fact| entry.number(fact).map(|ms| duration((ms * 1000.0) as u64));
+    let ms = |fact| entry.number(fact).map(|ms| duration(truncated_u64(ms * 1000.0)));
     let parts = [
         entry.text("health").map(|health| format!("{}{}", health.to_lowercase(), checked.unwrap_or_default())),
         entry.text("health_message"),
@@ -194,7 +205,7 @@ pub(in crate::tui) fn about_system(state: &AppState, entry: &CatalogueEntry) -> 
     }
 }
 
-/// Against the loaded activities of the same endpoint.
+/// Typical latencies of the same endpoint's activities in memory.
 fn usual(detail: &Detail) -> String {
     let said = |(p50, p95)| format!("   usual here p50 {}, p95 {}", millis(Some(p50)), millis(Some(p95)));
     detail.typical_latency.usual_ms().map(said).unwrap_or_default()

@@ -1,9 +1,11 @@
-//! The retry ladder: when, gap, how long, outcome, what the policy said, what comes next; what differs between two.
+//! The retry chain: each attempt with its time, gap, duration, outcome and the policy's verdict; then the next attempt,
+//! and the differences between two.
 
 use super::text::lines_of;
 use crate::app::{AppState, Detail, Loadable};
 use crate::tui::text::{ago, clock, day, duration, glyph, left, put, put_all, right, safe};
 use crate::tui::theme::Theme;
+use crosstail_core::number::saturating_u64;
 use crosstail_engine::insight::status_meaning;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -20,18 +22,18 @@ pub(super) fn render(state: &AppState, detail: &Detail, area: Rect, buf: &mut Bu
         right("gap", 8),
         right("took", 8),
         left("outcome", outcome),
-        "what the policy said"
+        "policy's verdict"
     );
     put(buf, area.x, area.y, &head, area.width, theme.dim);
     let mut y = area.y + 1;
-    // The last lines are for what comes next and what differs.
+    // The last lines show the next attempt and the differences.
     let room = (area.height as usize).saturating_sub(9).max((area.height as usize).min(4));
     let first = (detail.scroll + 1).saturating_sub(room);
     for (index, attempt) in chain.attempts.iter().enumerate().skip(first).take(room) {
         if y >= area.bottom() {
             return;
         }
-        let gap = chain.gap_us(index).map_or_else(|| "–".to_owned(), |us| duration(us.max(0) as u64));
+        let gap = chain.gap_us(index).map_or_else(|| "–".to_owned(), |us| duration(saturating_u64(us)));
         let took = attempt.took_us().map_or_else(|| "–".to_owned(), duration);
         let most = attempt.max_attempts.map(|most| format!("/{most}")).unwrap_or_default();
         let number = format!("{}{most}", chain.number(index));
@@ -79,7 +81,7 @@ pub(super) fn render(state: &AppState, detail: &Detail, area: Rect, buf: &mut Bu
         y += 1;
     }
     let rest = Rect { y: y + 1, height: area.bottom().saturating_sub(y + 1), ..area };
-    let found = if detail.related_loaded { "" } else { ", still looking in the stores" };
+    let found = if detail.related_loaded { "" } else { ", still searching the stores" };
     let mut lines = Vec::new();
     if let Some(ladder) = &detail.attempt_diff {
         lines.push((format!("── {} ── c: side by side", ladder.why), theme.dim));

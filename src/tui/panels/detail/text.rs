@@ -1,28 +1,29 @@
-//! Tabs that are text: error with its stack; wrapping.
+//! Text tabs: the error with its stack. Also wraps text for other tabs.
 
 use crate::app::Detail;
 use crate::tui::text::{put, safe, width};
 use crate::tui::theme::Theme;
 use crosstail_core::model::{Payload, PayloadPart, redact_text, visible_line};
+use crosstail_core::number::saturating_u16;
 use crosstail_engine::insight::{FrameKind, frames, library_runs, own_frame};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use unicode_segmentation::UnicodeSegmentation as _;
 
-/// Lines laid out over as many rows as they need, from the scroll position on.
+/// Draws wrapped lines, from the scroll position on.
 pub(super) fn paragraph(lines: &[(String, Style)], detail: &Detail, area: Rect, buf: &mut Buffer) {
     lines_of(lines, detail.scroll, area, buf);
 }
 
-/// Lines laid out over as many rows as they need, from a row on; the last rows stay in sight.
+/// Draws wrapped lines, from a row on; scrolling stops at the last row.
 pub(super) fn lines_of(lines: &[(String, Style)], scroll: usize, area: Rect, buf: &mut Buffer) {
     let room = area.width.saturating_sub(2).max(1);
     let rows = lines.iter().flat_map(|(line, style)| wrap(line, room).into_iter().map(move |row| (row, *style)));
     let all: Vec<(String, Style)> = rows.collect();
     let first = scroll.min(all.len().saturating_sub(area.height as usize));
     for (index, (row, style)) in all.iter().skip(first).take(area.height as usize).enumerate() {
-        put(buf, area.x + 1, area.y + index as u16, row, room, *style);
+        put(buf, area.x + 1, area.y + saturating_u16(index), row, room, *style);
     }
 }
 
@@ -35,7 +36,7 @@ fn wrap(line: &str, room: u16) -> Vec<String> {
     for grapheme in line.graphemes(true) {
         let wide = width(grapheme);
         if used + wide > room {
-            // Between words where the row has one that ends near its end.
+            // Break between words if one ends near the end of the row.
             let row = rows.last_mut().map(std::mem::take).unwrap_or_default();
             let cut = row.trim_end().rfind(' ').map(|at| at + 1).filter(|at| width(&row[..*at]) > room * 2 / 3);
             let (kept, carried) = row.split_at(cut.unwrap_or(row.len()));
@@ -51,7 +52,7 @@ fn wrap(line: &str, room: u16) -> Vec<String> {
     rows
 }
 
-/// Error text and stack; frames of libraries are dim, and long runs of them folded.
+/// Error text and stack. Library frames are dim, and long runs of them are folded.
 pub(super) fn error(detail: &Detail, payload: Option<&Payload>, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let a = &detail.activity;
     let mut lines: Vec<(String, Style)> = Vec::new();

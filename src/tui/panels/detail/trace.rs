@@ -1,15 +1,16 @@
-//! The trace as a waterfall: what shares the correlation id, gaps, the critical path, the first failure.
+//! The trace as a waterfall: the activities with the same correlation id, gaps, the critical path, the first failure.
 
 use crate::app::{AppState, Detail};
 use crate::tui::panels::list::what;
 use crate::tui::text::{arrow, duration, fit, glyph, left, put, put_all, safe};
 use crate::tui::theme::Theme;
 use crosstail_core::model::{Status, Timestamp};
+use crosstail_core::number::{saturating_i64, saturating_u16, saturating_u64, truncated_u16};
 use crosstail_engine::insight::{Node, Trace};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-/// Where times stand: the columns of the bars, and how much time they show.
+/// The time scale: the columns of the bars, and the time that they span.
 struct Scale {
     start: Timestamp,
     length_us: i64,
@@ -19,31 +20,31 @@ struct Scale {
 impl Scale {
     fn column(&self, at: Timestamp) -> u16 {
         let part = at.since_us(self.start).max(0) as f64 / self.length_us as f64;
-        (part * f64::from(self.columns)) as u16
+        truncated_u16(part * f64::from(self.columns))
     }
 }
 
 pub(super) fn render(state: &AppState, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let trace = &detail.trace;
-    // What is still running goes on until now.
+    // A running activity extends to now.
     let end = if trace.is_open { trace.end.max(state.now) } else { trace.end };
     let length_us = end.since_us(trace.start).max(1);
     let failure = trace.nodes.iter().find(|node| node.first_failure).map(|node| {
-        format!(", first failure at +{}", duration(node.activity.started_at.since_us(trace.start).max(0) as u64))
+        format!(", first failure at +{}", duration(saturating_u64(node.activity.started_at.since_us(trace.start))))
     });
     let idle = match trace.gaps.len() {
         0 => String::new(),
-        1 => format!(", idle {}", duration(trace.idle_us() as u64)),
-        n => format!(", idle {} in {n} gaps", duration(trace.idle_us() as u64)),
+        1 => format!(", idle {}", duration(saturating_u64(trace.idle_us()))),
+        n => format!(", idle {} in {n} gaps", duration(saturating_u64(trace.idle_us()))),
     };
-    let found = if detail.related_loaded { "" } else { ", still looking in the stores" };
+    let found = if detail.related_loaded { "" } else { ", still searching the stores" };
     let correlation = if detail.activity.correlation_id.is_none() { "no correlation id; by request: " } else { "" };
     let head = format!(
         " {correlation}{}   {}{}, critical path {}{idle}{}{found}",
         trace.outline(),
-        duration(length_us as u64),
-        if trace.is_open { " and going on" } else { "" },
-        duration(trace.critical_us.max(0) as u64),
+        duration(saturating_u64(length_us)),
+        if trace.is_open { " so far" } else { "" },
+        duration(saturating_u64(trace.critical_us)),
         failure.unwrap_or_default()
     );
     put(buf, area.x, area.y, &fit(&head, area.width), area.width, theme.dim);
@@ -52,14 +53,14 @@ pub(super) fn render(state: &AppState, detail: &Detail, area: Rect, buf: &mut Bu
     let label = (area.width * 45 / 100).max(24).min(area.width);
     let scale = Scale { start: trace.start, length_us, columns: area.width.saturating_sub(label + 10) };
     for (row, (index, node)) in trace.nodes.iter().enumerate().skip(first).take(height).enumerate() {
-        let place = Rect { y: area.y + 1 + row as u16, height: 1, ..area };
+        let place = Rect { y: area.y + 1 + saturating_u16(row), height: 1, ..area };
         gaps(trace, &scale, Rect { x: area.x + label + 1, ..place }, buf, theme);
         let here = node.activity.id == detail.activity.id;
         line(node, (index == detail.scroll, here), label, &scale, end, place, buf, theme);
     }
 }
 
-/// The spans in which nothing was running, as a dotted background.
+/// Draws the times in which nothing was running as a dotted background.
 fn gaps(trace: &Trace, scale: &Scale, area: Rect, buf: &mut Buffer, theme: &Theme) {
     for (from, to) in &trace.gaps {
         let (start, end) = (scale.column(*from) + 1, scale.column(*to));
@@ -104,7 +105,7 @@ fn line(
     let bar = match took {
         None => "│".to_owned(),
         Some(us) => {
-            let wide = scale.column(a.started_at.plus_us(us as i64)).saturating_sub(from).max(1);
+            let wide = scale.column(a.started_at.plus_us(saturating_i64(us))).saturating_sub(from).max(1);
             let symbol = if open {
                 "░"
             } else if node.critical {
@@ -126,7 +127,8 @@ fn line(
     };
     let mark = if node.first_failure { "◀ first" } else { "" };
     let took = a.took_us().map(|us| format!(" {}", duration(us))).unwrap_or_default();
-    let idle = node.idle_before_us.map(|us| format!(" after {} idle", duration(us as u64))).unwrap_or_default();
+    let idle =
+        node.idle_before_us.map(|us| format!(" after {} idle", duration(saturating_u64(us)))).unwrap_or_default();
     put_all(
         buf,
         area.x + label + 1 + from,

@@ -6,12 +6,13 @@ use crate::app::{Detail, Loadable, Tab};
 use crate::tui::text::{fit, put, put_all, safe, width};
 use crate::tui::theme::Theme;
 use crosstail_core::model::{PayloadPart, visible_line};
+use crosstail_core::number::saturating_u16;
 use crosstail_engine::insight::header_meaning;
 use crosstail_engine::outline::{Kind as LineKind, Line};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-/// Draws the tree of the open tab; gives the cursor's place while a search is typed.
+/// Draws the tree of the open tab; returns the position of the cursor while a search is typed.
 pub(super) fn render(detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) -> Option<(u16, u16)> {
     let mut area = area;
     let mut cursor = None;
@@ -31,7 +32,7 @@ pub(super) fn render(detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Them
         let said = match &jq.result {
             Loadable::Loading => "…".to_owned(),
             Loadable::Loaded(outline) if outline.is_empty() => "no result".to_owned(),
-            Loadable::Loaded(_) => "esc: the whole body".to_owned(),
+            Loadable::Loaded(_) => "esc: the full body".to_owned(),
             Loadable::Failed(problem) => safe(problem),
         };
         let style = if matches!(jq.result, Loadable::Failed(_)) { theme.failure } else { theme.dim };
@@ -44,22 +45,23 @@ pub(super) fn render(detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Them
     let absent = absent(detail);
     let height = (area.height as usize).saturating_sub(absent.len());
     let needle = detail.search.to_lowercase();
-    // The window was settled for the whole height; what is absent, and a search, take some lines of it.
+    // The outline was laid out for the full height, but the notes on missing parts and the search need some lines.
     let first = outline.first.max((outline.selected + 1).saturating_sub(height)).min(outline.len());
     let shown = outline.len().saturating_sub(first).min(height);
     for row in 0..shown {
         let index = first + row;
-        let place = Rect { y: area.y + row as u16, height: 1, ..area };
+        let place = Rect { y: area.y + saturating_u16(row), height: 1, ..area };
         let line = outline.line(index);
         let note = note(detail, index, &line);
         draw(&line, note.as_deref(), index == outline.selected, &needle, place, buf, theme);
     }
-    let rest = Rect { y: area.y + shown as u16, height: area.height.saturating_sub(shown as u16), ..area };
+    let rest =
+        Rect { y: area.y + saturating_u16(shown), height: area.height.saturating_sub(saturating_u16(shown)), ..area };
     lines_of(&absent.into_iter().map(|text| (text, theme.dim)).collect::<Vec<_>>(), 0, rest, buf);
     cursor
 }
 
-/// What a tab has nothing of, or not all, and why.
+/// Notes on what the tab lacks, completely or in part, and why.
 fn absent(detail: &Detail) -> Vec<String> {
     let Some(payload) = detail.opened.get().map(|opened| &opened.payload) else { return Vec::new() };
     if detail.jq.is_some() {
@@ -76,7 +78,7 @@ fn absent(detail: &Detail) -> Vec<String> {
     cut.into_iter().chain(none).map(|text| safe(&text)).collect()
 }
 
-/// What a header means, or what a mapping says of a code.
+/// The meaning of a header, or what a mapping says about a code.
 fn note(detail: &Detail, index: usize, line: &Line) -> Option<String> {
     if line.redacted || line.open.is_some() || line.value.is_empty() {
         return None;

@@ -1,40 +1,40 @@
-//! What is usual for a system: how many of its windows have activities at all, and how many of them go well.
+//! The baseline of a system: the share of its windows that have any activities, and their success rate.
 
 use crosstail_core::model::Mean;
 
 /// Counts of one window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Window {
-    /// Activities.
+    /// Number of activities.
     pub count: u64,
-    /// With an outcome.
+    /// Number with an outcome.
     pub finished: u64,
-    /// Of which failed.
+    /// Number of failures.
     pub failed: u64,
 }
 
-/// What is usual, of windows of one length.
+/// The baseline for windows of one length.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct ActivityBaseline {
-    /// Windows looked at, the empty ones, too.
+    /// Number of windows, including empty ones.
     windows: u64,
-    /// Of which had activities.
+    /// Number of windows with activities.
     active: u64,
-    /// Per cent of success of the windows that had enough of it.
+    /// Success rates of windows with enough finished activities, in per cent.
     success: Mean,
-    /// The squares of those.
+    /// Sum of the squares of the success rates.
     squares: f64,
 }
 
-/// Fewer windows than these tell nothing.
+/// A baseline needs this many windows.
 const MIN_WINDOWS: u64 = 12;
-/// Fewer finished activities than these tell nothing of a window's success.
+/// A window's success rate needs this many finished activities.
 const MIN_FINISHED: u64 = 10;
-/// Success that never varied in so few windows is taken to vary by so many per cent all the same.
+/// Minimum standard deviation in percentage points: a rate that was constant in a few windows may still vary.
 const MIN_DEVIATION: f64 = 0.5;
 
 impl ActivityBaseline {
-    /// Of the windows that had activities, among so many in all.
+    /// The baseline from the windows with activities, of `windows` in total.
     pub fn of(filled: impl IntoIterator<Item = Window>, windows: u64) -> Self {
         let mut usual = Self { windows, ..Self::default() };
         for window in filled.into_iter().filter(|window| window.count > 0) {
@@ -48,20 +48,20 @@ impl ActivityBaseline {
         usual
     }
 
-    /// Per cent of the windows that had activities.
+    /// Share of the windows with activities, in per cent; `None` with too few windows.
     pub fn active_percent(&self) -> Option<f64> {
         (self.windows >= MIN_WINDOWS).then(|| 100.0 * self.active as f64 / self.windows as f64)
     }
 
-    /// Mean and standard deviation of the windows' success, in per cent.
+    /// Mean and standard deviation of the success rate, in per cent; `None` with too few windows.
     pub fn success_percent(&self) -> Option<(f64, f64)> {
         let mean = self.success.value().filter(|_| self.success.count >= MIN_WINDOWS)?;
         let variance = (self.squares / self.success.count as f64 - mean * mean).max(0.0);
         Some((mean, variance.sqrt()))
     }
 
-    /// By how many standard deviations a window's success is below the usual one; negative above it. The deviation is
-    /// that of the windows and that of so few trials (of a binomial share) together.
+    /// By how many standard deviations the success rate of a window is below the baseline; negative above it. The
+    /// deviation combines that of the windows and that of a binomial share with as many trials as the window has.
     pub fn deviations_below(&self, window: Window) -> Option<f64> {
         let (mean, spread) = self.success_percent()?;
         let now = success(window)?;
@@ -71,7 +71,7 @@ impl ActivityBaseline {
     }
 }
 
-/// Per cent of a window's finished that did not fail.
+/// Success rate of a window, in per cent.
 pub(super) fn success(window: Window) -> Option<f64> {
     let went_well = window.finished.checked_sub(window.failed)?;
     (window.finished > 0).then(|| 100.0 * went_well as f64 / window.finished as f64)
@@ -89,7 +89,7 @@ mod tests {
     fn little_is_usual_of_little() {
         let usual = ActivityBaseline::of([window(100, 1); 11], 11);
         assert_eq!((usual.active_percent(), usual.success_percent()), (None, None));
-        // Windows too small for a share still say that it spoke.
+        // Windows that are too small for a rate still count as active.
         let usual = ActivityBaseline::of([window(3, 3); 20], 40);
         assert_eq!((usual.active_percent(), usual.success_percent()), (Some(50.0), None));
     }
@@ -103,7 +103,7 @@ mod tests {
         assert!(below(200, 4) < 0.5);
         assert!(below(200, 7) < 3.0, "{}", below(200, 7));
         assert!(below(200, 40) > 3.0);
-        // Two of ten are no proof, forty of two hundred are.
+        // One failure of ten proves nothing.
         assert!(below(10, 1) < 3.0, "{}", below(10, 1));
     }
 }

@@ -1,24 +1,25 @@
-//! The TOML of a rule, checked. An error names the file, the line and the remedy.
+//! Reads and checks the TOML of a rule. An error names the file, the line and the remedy.
 
 use super::message;
 use super::rule::{
     ActivityMeasure, MetricMeasure, OfActivities, OfMetric, Rule, Scope, Severity, Threshold, ValueUnit,
 };
 use crosstail_core::filter::{Field, Filter, Operand, duration_us, suggest};
+use crosstail_core::number::truncated_i64;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// Why a rule cannot be used.
+/// The reason why a rule cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{origin}: {message}")]
 pub struct RuleError {
-    /// The file, with the line where it is known.
+    /// The file, with the line if it is known.
     pub origin: String,
-    /// What is wrong and what to write.
+    /// What is wrong, and what to write instead.
     pub message: String,
 }
 
-/// One text or several.
+/// One string or several.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(untagged)]
 enum List {
@@ -38,10 +39,10 @@ impl List {
     }
 }
 
-/// A rule as written.
+/// A rule as written in TOML.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Definition {
+struct Definition {
     name: String,
     #[serde(default)]
     title: String,
@@ -137,16 +138,24 @@ const KEYS: &[&str] = &[
     "to",
 ];
 
-/// Writes "did you mean" for a word that is none of those known.
+/// The error for an unknown word, with a suggestion or the known ones.
 fn unknown(what: &str, word: &str, known: &[&str]) -> String {
     let near = suggest(word, known.iter().copied());
-    let hint = near.map_or_else(|| format!("there are {}", known.join(", ")), |near| format!("did you mean '{near}'?"));
+    let hint = near.map_or_else(|| format!("known are {}", known.join(", ")), |near| format!("did you mean '{near}'?"));
     format!("{what}: no '{word}'; {hint}")
 }
 
+impl Rule {
+    /// Reads the TOML of a rule; returns its name, and `None` if the rule is disabled. `origin` names the file in
+    /// errors.
+    pub fn from_toml(text: &str, origin: &str) -> Result<(String, Option<Self>), RuleError> {
+        Definition::read(text, origin)
+    }
+}
+
 impl Definition {
-    /// The rule's name, and the rule unless it is switched off.
-    pub(super) fn read(text: &str, origin: &str) -> Result<(String, Option<Rule>), RuleError> {
+    /// The rule's name, and the rule unless it is disabled.
+    fn read(text: &str, origin: &str) -> Result<(String, Option<Rule>), RuleError> {
         let at = |span: Option<std::ops::Range<usize>>| {
             let line = span.map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
             format!("{origin}:{line}")
@@ -159,7 +168,7 @@ impl Definition {
             }
             RuleError { origin: at(error.span()), message }
         })?;
-        // What is wrong in a value is pointed at by its key.
+        // An error in a value has the line of its key.
         let rule = definition.rule().map_err(|(key, message)| {
             let line = text.lines().position(|line| line.trim_start().starts_with(key)).map_or(1, |line| line + 1);
             RuleError { origin: format!("{origin}:{line}"), message }
@@ -173,8 +182,8 @@ impl Definition {
             .ok_or_else(|| ("severity", unknown("severity", &self.severity, &severities)))?;
         let length = |key: &'static str, text: &str| {
             let us = duration_us(text)
-                .ok_or_else(|| (key, format!("{key}: '{text}' is no length of time; write 30s, 5m, 2h")))?;
-            Ok::<i64, (&'static str, String)>(us as i64)
+                .ok_or_else(|| (key, format!("{key}: '{text}' is not a duration; write 30s, 5m, 2h")))?;
+            Ok::<i64, (&'static str, String)>(truncated_i64(us))
         };
         let mut scopes = Vec::new();
         let mut units = Vec::new();
@@ -196,10 +205,13 @@ impl Definition {
             units.push(Some(ValueUnit::Milliseconds));
         }
         if scopes.is_empty() {
-            return Err(("name", "a rule looks at something: add [activities], [[metric]] or [source]".to_owned()));
+            return Err((
+                "name",
+                "a rule needs something to measure: add [activities], [[metric]] or [source]".to_owned(),
+            ));
         }
         let (threshold, written) = limit(&self.when).map_err(|message| ("when", message))?;
-        // A metric's value has the unit that the limit is written in.
+        // The unit of a metric's value is that of the limit as written.
         let unit = units.iter().flatten().next().copied().or(written).unwrap_or(ValueUnit::Count);
         if units.iter().flatten().any(|other| *other != unit) {
             return Err(("measure", "[activities] and [[metric]] must measure in the same unit".to_owned()));
@@ -213,7 +225,7 @@ impl Definition {
             return Err((
                 "when",
                 format!(
-                    "when: '{}' is not compared with what is measured; write it as {}",
+                    "when: '{}' has another unit than what is measured; write it as {}",
                     self.when,
                     match unit {
                         ValueUnit::Percent => "> 5 %",
@@ -227,7 +239,7 @@ impl Definition {
         message::check(&message).map_err(|message| ("message", message))?;
         let window_us = length("window", &self.window)?;
         if window_us <= 0 {
-            return Err(("window", "window: must be longer than nothing".to_owned()));
+            return Err(("window", "window: must be longer than 0".to_owned()));
         }
         Ok(Rule {
             name: self.name.clone(),
@@ -246,9 +258,9 @@ impl Definition {
     }
 }
 
-/// A limit as written, and the unit where it names one.
+/// Parses a limit, and its unit if it has one.
 fn limit(text: &str) -> Result<(Threshold, Option<ValueUnit>), String> {
-    let fail = || format!("when: '{text}' is no comparison; write > 5 %, > 5s, >= 1000, < 95 %");
+    let fail = || format!("when: '{text}' is not a comparison; write > 5 %, > 5s, >= 1000, < 95 %");
     let text = text.trim();
     let (above, or_equal, rest) = match text.as_bytes() {
         [b'>', b'=', ..] => (true, true, &text[2..]),
@@ -271,7 +283,7 @@ fn limit(text: &str) -> Result<(Threshold, Option<ValueUnit>), String> {
 fn filter(key: &'static str, text: &str) -> Result<Filter, (&'static str, String)> {
     let filter = Filter::parse(text).map_err(|error| (key, format!("{key}:\n{}", error.with_carets(text))))?;
     if filter.expr().atoms().iter().any(|atom| matches!(atom.target, Operand::Path(..))) {
-        return Err((key, format!("{key}: a rule cannot look into payloads, which are not held in memory")));
+        return Err((key, format!("{key}: a rule cannot test payloads, which are not in memory")));
     }
     Ok(filter)
 }
@@ -287,7 +299,7 @@ impl Activities {
                 let Some(of) = &self.of else {
                     return Err((
                         "measure",
-                        "measure: a share is of activities that `of = \"FILTER\"` keeps".to_owned(),
+                        "measure: a share needs `of = \"FILTER\"`, the activities that it is a share of".to_owned(),
                     ));
                 };
                 (ActivityMeasure::Share(filter("of", of)?), ValueUnit::Percent)
@@ -307,12 +319,12 @@ impl Activities {
         let by = self.by.texts().iter().map(field).collect::<Result<Vec<_>, _>>()?;
         let usual = matches!(measure, ActivityMeasure::Silence | ActivityMeasure::Drop);
         if usual && by != [Field::System] {
-            return Err(("by", "by: what is usual is known by system: write by = \"system\"".to_owned()));
+            return Err(("by", "by: the baseline is per system: write by = \"system\"".to_owned()));
         }
         if usual && !keeps.is_all() {
             return Err((
                 "filter",
-                "filter: what is usual is known of all activities of a system: leave it out".to_owned(),
+                "filter: the baseline covers all activities of a system: leave the filter out".to_owned(),
             ));
         }
         Ok((OfActivities { filter: keeps, measure, by, at_least: self.at_least }, Some(unit)))
@@ -327,17 +339,14 @@ impl Metrics {
             "per_minute" => (MetricMeasure::PerMinute, Some(ValueUnit::PerMinute)),
             "share" => {
                 let Some(of) = &self.of else {
-                    return Err((
-                        "measure",
-                        "measure: a share is of those with `of = { label = \"value\" }`".to_owned(),
-                    ));
+                    return Err(("measure", "measure: a share needs `of = { label = \"value\" }`".to_owned()));
                 };
                 let labels = of.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
                 (MetricMeasure::Share(labels), Some(ValueUnit::Percent))
             }
             "ratio" => {
                 let Some(to) = &self.to else {
-                    return Err(("measure", "measure: a ratio is to the metric that `to = \"name\"` names".to_owned()));
+                    return Err(("measure", "measure: a ratio needs `to = \"name\"`, the other metric".to_owned()));
                 };
                 (MetricMeasure::Ratio(to.clone()), Some(ValueUnit::Percent))
             }
@@ -345,7 +354,7 @@ impl Metrics {
         };
         let names = self.name.texts();
         if names.is_empty() {
-            return Err(("name", "[[metric]] name: the name of a metric is missing".to_owned()));
+            return Err(("name", "[[metric]] name: write the name of a metric".to_owned()));
         }
         let labels = self.labels.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         Ok((OfMetric { names, labels, measure, by: self.by.texts() }, unit))

@@ -278,6 +278,7 @@ impl Alerts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crosstail_core::number::{saturating_i64, truncated_u64};
 
     const SECOND: i64 = 1_000_000;
 
@@ -290,7 +291,7 @@ mod tests {
 
     fn measured(system: &str, value: f64) -> Measured {
         let group = vec![("system".to_owned(), system.to_owned())];
-        Measured { group, value, count: value as u64, of: 0, usual: String::new(), filter: String::new() }
+        Measured { group, value, count: truncated_u64(value), of: 0, usual: String::new(), filter: String::new() }
     }
 
     /// Runs values of one group, one every ten seconds, and gives what was told when.
@@ -298,7 +299,7 @@ mod tests {
         let mut alerts = Alerts::default();
         let mut told = Vec::new();
         for (index, value) in values.iter().enumerate() {
-            let now = Timestamp(index as i64 * 10 * SECOND);
+            let now = Timestamp(saturating_i64(index) * 10 * SECOND);
             let measured = value.map(|value| measured("SAP", value)).into_iter().collect();
             let changes = alerts.evaluate(now, &[Evaluation { rule, measured, blind: false }], silences);
             told.extend(changes.into_iter().map(|change| (now.0 / SECOND, change.transition)));

@@ -1,16 +1,24 @@
-//! Alerts: rules, what they measure, what is usual, and what becomes of an alert over time. Pure functions of a clock.
+//! Alerting: rules, their measurements, baselines, and the state machine of alerts. Pure functions; the time is an
+//! argument.
 
 mod baseline;
 mod definition;
 mod machine;
+mod measure;
 mod message;
+mod metric;
 mod rule;
+mod rules;
+mod seen;
 
 pub use baseline::{ActivityBaseline, Window};
 pub use definition::RuleError;
 pub use machine::{Alert, AlertChange, AlertState, Alerts, Evaluation, Silence, Transition};
+pub use measure::behind;
 pub use message::{group_text, reason};
 pub use rule::{
     ActivityMeasure, Group, Measured, MetricMeasure, OfActivities, OfMetric, Rule, Scope, Severity, Threshold,
     ValueUnit,
 };
+pub use rules::{Alerting, CATCH_UP_US, EVERY_US};
+pub use seen::{EvaluationInput, SourceSnapshot};

@@ -1,26 +1,23 @@
-//! A rule: what is measured of whom, and when that is an alert.
+//! A rule: what it measures, how it groups, and when a value is an alert.
 
-use super::definition::{Definition, RuleError};
 use crosstail_core::filter::{Field, Filter};
 use serde::{Deserialize, Serialize};
 
-/// How bad an alert is. Worst first.
+/// The severity of an alert, worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Somebody has to get up.
+    /// Needs immediate action, also at night.
     Critical,
-    /// Somebody has to look.
+    /// Needs attention.
     Warning,
-    /// Good to know.
+    /// For information.
     Info,
 }
 
 impl Severity {
-    /// Every severity, worst first.
     pub const ALL: &'static [Self] = &[Self::Critical, Self::Warning, Self::Info];
 
-    /// The word for it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Critical => "critical",
@@ -29,32 +26,26 @@ impl Severity {
         }
     }
 
-    /// The severity of a word.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|severity| severity.as_str().eq_ignore_ascii_case(word))
     }
 }
 
-/// What a measured number is a number of.
+/// The unit of a measured value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ValueUnit {
-    /// Things.
     Count,
-    /// Things a second.
     PerSecond,
-    /// Things a minute.
     PerMinute,
-    /// Per cent.
     Percent,
-    /// Milliseconds.
     Milliseconds,
     /// Standard deviations.
     Deviations,
 }
 
 impl ValueUnit {
-    /// A value for people.
+    /// Formats a value for people.
     pub fn text(self, value: f64) -> String {
         use crosstail_core::model::Unit as Shown;
         let rounded = |value: f64| Shown::Count.text((value * 100.0).round() / 100.0);
@@ -69,19 +60,19 @@ impl ValueUnit {
     }
 }
 
-/// What a value is compared with.
+/// The limit with which values are compared.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Threshold {
-    /// Above, else below.
+    /// Whether values above the limit are too much; otherwise values below are too little.
     pub above: bool,
-    /// The limit itself is beyond it, too.
+    /// Whether the limit itself is beyond it, too.
     pub or_equal: bool,
     /// The limit, in the unit of the measure.
     pub limit: f64,
 }
 
 impl Threshold {
-    /// Whether a value is beyond it.
+    /// Whether a value is beyond the limit.
     pub fn is_beyond(self, value: f64) -> bool {
         match (self.above, self.or_equal) {
             (true, false) => value > self.limit,
@@ -96,7 +87,7 @@ impl Threshold {
         if self.above { a.max(b) } else { a.min(b) }
     }
 
-    /// As it was written: `> 5.0 %`.
+    /// Formats the comparison: `> 5.0 %`.
     pub fn text(self, unit: ValueUnit) -> String {
         let sign = match (self.above, self.or_equal) {
             (true, false) => ">",
@@ -108,115 +99,102 @@ impl Threshold {
     }
 }
 
-/// What is measured of activities in the window.
+/// A measurement of the activities in a window.
 #[derive(Debug, Clone)]
 pub enum ActivityMeasure {
-    /// How many.
     Count,
-    /// How many a second.
     PerSecond,
-    /// How many a minute.
     PerMinute,
-    /// Per cent of the finished that this filter keeps.
+    /// Share of the finished activities that match this filter, in per cent.
     Share(Filter),
-    /// A quantile of how long they took (0.95).
+    /// A quantile (0 to 1) of the durations.
     Quantile(f64),
-    /// How long they took on average.
+    /// The mean duration.
     Mean,
-    /// Per cent of the usual windows that had any, while this one has none.
+    /// For a window without activities: the share of earlier windows that had some, in per cent.
     Silence,
-    /// Standard deviations by which success is below what is usual.
+    /// By how many standard deviations the success rate is below the baseline.
     Drop,
 }
 
-/// A condition over activities.
+/// A condition on activities.
 #[derive(Debug, Clone)]
 pub struct OfActivities {
-    /// Which are counted.
+    /// The activities to measure.
     pub filter: Filter,
-    /// What is measured.
     pub measure: ActivityMeasure,
-    /// Groups are told apart by these fields.
+    /// Fields to group by.
     pub by: Vec<Field>,
-    /// Fewer than so many in the window measure nothing.
+    /// With fewer activities in the window there is no measurement.
     pub at_least: u64,
 }
 
-/// What is measured of metrics.
+/// A measurement of metrics.
 #[derive(Debug, Clone, PartialEq)]
 pub enum MetricMeasure {
-    /// The value: of a gauge its number, of a histogram its p95.
+    /// The value of a gauge, or the p95 of a histogram.
     Value,
-    /// How fast a counter grows a second, over the window.
+    /// Growth of a counter per second, over the window.
     PerSecond,
-    /// How fast a counter grows a minute, over the window.
+    /// Growth of a counter per minute, over the window.
     PerMinute,
-    /// Per cent of the growth of all with the name that those with these labels have.
+    /// Share of the total growth that counters with these labels have, in per cent.
     Share(Vec<(String, String)>),
-    /// Per cent of another metric: of the same labels, else of the only one of that name.
+    /// Per cent of another metric: the one with the same labels, else the only one with the name.
     Ratio(String),
 }
 
-/// A condition over metrics.
+/// A condition on metrics.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OfMetric {
-    /// Names; globs as in filters.
+    /// Names, with globs as in filters.
     pub names: Vec<String>,
-    /// Labels that it must have; globs as in filters.
+    /// Labels that a metric must have, with globs as in filters.
     pub labels: Vec<(String, String)>,
-    /// What is measured.
     pub measure: MetricMeasure,
-    /// Groups are told apart by these labels, beside the source; all labels where empty.
+    /// Labels to group by, in addition to the source; empty for all labels.
     pub by: Vec<String>,
 }
 
-/// What a rule looks at.
+/// What a rule measures.
 #[derive(Debug, Clone)]
 pub enum Scope {
-    /// Activities.
     Activities(Box<OfActivities>),
-    /// Metrics of the sources.
     Metric(OfMetric),
-    /// How long a source has not been live, in milliseconds.
+    /// How long a source has been unreachable, in milliseconds.
     Unreachable,
 }
 
-/// A rule.
+/// An alert rule.
 #[derive(Debug, Clone)]
 pub struct Rule {
-    /// Its name.
+    /// Unique name.
     pub name: String,
-    /// What it means, in a few words.
+    /// What an alert means, in a few words.
     pub title: String,
-    /// How bad.
     pub severity: Severity,
-    /// When a value is too much, or too little.
+    /// When a value is too much or too little.
     pub threshold: Threshold,
     /// The unit of values and of the limit.
     pub unit: ValueUnit,
-    /// Length of time measured, in microseconds.
+    /// Length of the measured window, in microseconds.
     pub window_us: i64,
-    /// How long it must hold before it fires.
+    /// How long the condition must hold before the alert fires, in microseconds.
     pub for_us: i64,
-    /// After an alert was told, it is not told again for this long.
+    /// How long no further notification follows a notification, in microseconds.
     pub cooldown_us: i64,
-    /// How long it must not hold before it is over.
+    /// How long the condition must not hold before the alert is resolved, in microseconds.
     pub clear_us: i64,
-    /// While it goes on it is told again after this long; never where `None`.
+    /// Interval of notifications while the alert fires, in microseconds; `None` for a single one.
     pub repeat_us: Option<i64>,
-    /// The reason, with places for numbers.
+    /// The reason, with placeholders for figures.
     pub message: String,
-    /// What is looked at: one or more.
+    /// What is measured; at least one.
     pub scopes: Vec<Scope>,
 }
 
 impl Rule {
-    /// Reads a rule's TOML. `Ok(None)`: it is switched off. `origin` names the file in errors.
-    pub fn from_toml(text: &str, origin: &str) -> Result<(String, Option<Self>), RuleError> {
-        Definition::read(text, origin)
-    }
-
-    /// Whether what it measures needs to know what is usual.
+    /// Whether it measures against a baseline.
     pub fn needs_usual(&self) -> bool {
         self.scopes.iter().any(|scope| {
             matches!(scope, Scope::Activities(of) if matches!(of.measure, ActivityMeasure::Silence | ActivityMeasure::Drop))
@@ -224,22 +202,21 @@ impl Rule {
     }
 }
 
-/// What tells one alert of a rule from another: label and value.
+/// Labels and values that distinguish the alerts of one rule.
 pub type Group = Vec<(String, String)>;
 
-/// What was measured of one group of a rule at one time.
+/// The measurement of one group of a rule at one time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measured {
-    /// Of whom.
     pub group: Group,
     /// The value, in the rule's unit.
     pub value: f64,
-    /// Activities, or metrics, that it was measured of.
+    /// Number of activities or metrics that were measured.
     pub count: u64,
-    /// Of which the share is.
+    /// For a share: the number of activities that it is a share of.
     pub of: u64,
-    /// What is usual, in words; empty where nothing is compared with it.
+    /// The baseline in words; empty where there is none.
     pub usual: String,
-    /// The filter that shows the activities behind it; empty where there are none.
+    /// The filter for the activities that caused the value; empty where there are none.
     pub filter: String,
 }

@@ -1,21 +1,21 @@
-//! What rules measure of the activities in memory.
+//! Measurements of the activities in memory for rules.
 
-use super::{EvaluationInput, metric};
-use crate::app::health::{counts_for_health, rows_of};
+use super::baseline::{ActivityBaseline, Window};
+use super::machine::Evaluation;
+use super::metric;
+use super::rule::{ActivityMeasure, Group, Measured, OfActivities, Rule, Scope, ValueUnit};
+use super::seen::EvaluationInput;
+use crate::store::{Row, Store, Symbol};
 use crosstail_core::filter::{Field, Filter, quote};
-use crosstail_core::model::Latencies;
-use crosstail_engine::insight::alerting::{
-    ActivityBaseline, ActivityMeasure, Evaluation, Group, Measured, OfActivities, Rule, Scope, ValueUnit, Window,
-};
-use crosstail_engine::store::{Row, Store, Symbol};
+use crosstail_core::model::{Latencies, Timestamp};
 use foldhash::fast::FixedState;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 
-/// What is usual, by length of window and system.
+/// Baselines by length of window, in microseconds, and by system.
 type Baselines = BTreeMap<i64, BTreeMap<String, ActivityBaseline>>;
 
-/// Evaluates every rule.
+/// Evaluates all rules.
 pub(super) fn evaluations<'r>(rules: &'r [Rule], usual: &Baselines, seen: &EvaluationInput<'_>) -> Vec<Evaluation<'r>> {
     let unreachable = seen.sources.iter().any(|source| source.unreachable_since.is_some());
     let one = |rule: &'r Rule| {
@@ -35,11 +35,11 @@ pub(super) fn evaluations<'r>(rules: &'r [Rule], usual: &Baselines, seen: &Evalu
         }
         evaluation
     };
-    // Some look at a quarter of an hour: on all cores, so that a key is not kept waiting.
+    // Some rules measure a quarter of an hour. All cores work, so that a key need not wait.
     rules.par_iter().map(one).collect()
 }
 
-/// How long each source has not been readable, in milliseconds.
+/// How long each source has been unreachable, in milliseconds.
 fn unreachables<'a>(seen: &'a EvaluationInput<'_>) -> impl Iterator<Item = Measured> + 'a {
     seen.sources.iter().map(|source| Measured {
         group: vec![("source".to_owned(), source.name.to_owned())],
@@ -51,7 +51,7 @@ fn unreachables<'a>(seen: &'a EvaluationInput<'_>) -> impl Iterator<Item = Measu
     })
 }
 
-/// A filter as a part of a longer one.
+/// A filter in parentheses where it needs them, for use in a longer one.
 fn part(filter: &Filter) -> String {
     match filter.clauses().len() {
         0 => String::new(),
@@ -60,7 +60,7 @@ fn part(filter: &Filter) -> String {
     }
 }
 
-/// A condition over activities, about to be measured.
+/// State for measuring a condition on activities.
 struct Measuring<'a> {
     rule: &'a Rule,
     of: &'a OfActivities,
@@ -72,7 +72,7 @@ impl Measuring<'_> {
     fn measure(&self, usual: &Baselines) -> Vec<Measured> {
         let store = self.seen.store;
         let start = self.seen.context.now.plus_us(-self.rule.window_us);
-        let rows = rows_of(store, start..self.seen.until);
+        let rows = store.rows_between(start..self.seen.until);
         let usual = usual.get(&self.rule.window_us);
         match &self.of.measure {
             ActivityMeasure::Silence => self.silent_systems(&by_system(store, rows), usual),
@@ -89,7 +89,7 @@ impl Measuring<'_> {
         self.of.by.iter().zip(values).map(|(field, value)| (field.name().to_owned(), value.clone())).collect()
     }
 
-    /// The filter that shows what is behind a value of a group.
+    /// The filter for the activities that caused a group's value.
     fn filter(&self, values: &[String], of: &str) -> String {
         let group = self.of.by.iter().zip(values).map(|(field, value)| format!("{}:{}", field.name(), quote(value)));
         let parts = group.chain([part(&self.of.filter), of.to_owned()]).filter(|part| !part.is_empty());
@@ -135,7 +135,7 @@ impl Measuring<'_> {
         (figures.1 >= self.of.at_least).then(|| self.measured(values, figures, &of))
     }
 
-    /// Systems that usually have activities: with none in the window they are silent.
+    /// Systems that normally have activities but have none in the window.
     fn silent_systems(
         &self,
         now: &BTreeMap<String, Window>,
@@ -144,19 +144,19 @@ impl Measuring<'_> {
         let one = |(system, usual): (&String, &ActivityBaseline)| {
             let spoke = usual.active_percent()?;
             let count = now.get(system).map_or(0, |window| window.count);
-            // Nothing is heard of a store that cannot be read.
+            // An unreachable store reports nothing, so its silence means nothing.
             if count == 0 && self.blind {
                 return None;
             }
             let values = [system.clone()];
             let mut measured = self.measured(&values, (if count > 0 { 0.0 } else { spoke }, count, 0), "");
-            measured.usual = format!("it spoke in {spoke:.0} % of such times in the last day");
+            measured.usual = format!("it was active in {spoke:.0} % of such windows in the last day");
             Some(measured)
         };
         usual.into_iter().flatten().filter_map(one).collect()
     }
 
-    /// Systems whose success is below what is usual.
+    /// Systems whose success rate is below their baseline.
     fn success_drops(
         &self,
         now: &BTreeMap<String, Window>,
@@ -178,10 +178,10 @@ impl Measuring<'_> {
     }
 }
 
-/// The work of each system among some rows.
+/// Counts of the rows by system.
 fn by_system(store: &Store, rows: &[Row]) -> BTreeMap<String, Window> {
     let mut windows: HashMap<Symbol, Window, FixedState> = HashMap::default();
-    for row in rows.iter().filter(|row| counts_for_health(store, **row)) {
+    for row in rows.iter().filter(|row| store.is_work(**row)) {
         let window = windows.entry(store.system(*row)).or_default();
         window.count += 1;
         window.finished += u64::from(store.is_finished(*row));
@@ -191,12 +191,8 @@ fn by_system(store: &Store, rows: &[Row]) -> BTreeMap<String, Window> {
     windows.into_iter().map(|(symbol, window)| (store.symbols().get(symbol).to_owned(), window)).collect()
 }
 
-/// The filter of an alert, with the time from which on it holds what made it.
-pub fn behind(
-    filter: &str,
-    from: crosstail_core::model::Timestamp,
-    upto: Option<crosstail_core::model::Timestamp>,
-) -> String {
+/// The filter of an alert, limited to the time from which it contains the activities that caused it.
+pub fn behind(filter: &str, from: Timestamp, upto: Option<Timestamp>) -> String {
     let upto = upto.map(|at| at.rfc3339()).unwrap_or_default();
     format!("{filter} {}:{}..{upto}", Field::Time.name(), from.rfc3339()).trim().to_owned()
 }

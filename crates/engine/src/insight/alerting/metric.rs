@@ -1,11 +1,11 @@
-//! What rules measure of the sources' metrics.
+//! Measurements of the sources' metrics for rules.
 
-use super::{EvaluationInput, SourceSnapshot};
+use super::rule::{Group, Measured, MetricMeasure, OfMetric, Rule, ValueUnit};
+use super::seen::{EvaluationInput, SourceSnapshot};
 use crosstail_core::model::{HealthState, Metric, MetricKind, Timestamp, Unit as MetricUnit};
-use crosstail_engine::insight::alerting::{Group, Measured, MetricMeasure, OfMetric, Rule, ValueUnit};
 use glob::{MatchOptions, Pattern};
 
-/// Whether there are metrics that cannot be read now.
+/// Whether metrics of any source are unavailable.
 pub(super) fn is_blind(seen: &EvaluationInput<'_>) -> bool {
     seen.sources.iter().any(|source| {
         let silent = source.vitals.metrics.is_empty();
@@ -25,13 +25,13 @@ fn has(metric: &Metric, labels: &[(String, String)]) -> bool {
     })
 }
 
-/// The mean of what a metric showed since a moment: of a counter how fast it grew.
+/// The mean of a metric's points since a time; of a counter, its mean rate.
 fn mean_since(metric: &Metric, since: Timestamp) -> Option<f64> {
     let points: Vec<f64> = metric.points.iter().filter(|(at, _)| *at >= since).map(|(_, value)| *value).collect();
     if points.is_empty() { metric.display_value() } else { Some(points.iter().sum::<f64>() / points.len() as f64) }
 }
 
-/// The number that stands for a metric now, in the unit of the rule.
+/// The present value of a metric, in the unit of the rule.
 fn value(metric: &Metric, unit: ValueUnit) -> Option<f64> {
     let value = metric.display_value()?;
     Some(match (metric.unit, unit) {
@@ -40,12 +40,12 @@ fn value(metric: &Metric, unit: ValueUnit) -> Option<f64> {
     })
 }
 
-/// Of whom a metric is: the labels asked for, and the source.
+/// The group of a metric: the requested labels, and the source.
 fn group(metric: &Metric, source: &SourceSnapshot<'_>, by: &[String]) -> Group {
     let wanted =
         |(name, _): &&(String, String)| by.is_empty() || by.iter().any(|label| label.eq_ignore_ascii_case(name));
     let mut group: Group = metric.labels.iter().filter(wanted).cloned().collect();
-    // Of metrics whose labels say nothing, the source that has them; and of a service, its name.
+    // Where no label identifies the metric, the source does, and the name of its service.
     if let Some(system) = metric.system.as_ref().filter(|system| group.iter().all(|(_, value)| value != *system)) {
         group.insert(0, ("system".to_owned(), system.clone()));
     }
@@ -55,7 +55,7 @@ fn group(metric: &Metric, source: &SourceSnapshot<'_>, by: &[String]) -> Group {
     group
 }
 
-/// Measures the metrics of every source.
+/// Measures the metrics of all sources.
 pub(super) fn measure(rule: &Rule, of: &OfMetric, seen: &EvaluationInput<'_>) -> Vec<Measured> {
     let since = seen.context.now.plus_us(-rule.window_us);
     let mut found: Vec<Measured> = Vec::new();
@@ -93,7 +93,7 @@ fn nothing() -> Measured {
     Measured { group: Group::new(), value: 0.0, count: 1, of: 0, usual: String::new(), filter: String::new() }
 }
 
-/// Several metrics of one group: rates add up, of values the worse one counts.
+/// Combines several metrics of one group: rates add up, of other values the worse one counts.
 fn add(found: &mut Vec<Measured>, rule: &Rule, measured: Measured) {
     match found.iter_mut().find(|known| known.group == measured.group) {
         Some(known) => {
@@ -106,7 +106,7 @@ fn add(found: &mut Vec<Measured>, rule: &Rule, measured: Measured) {
     }
 }
 
-/// Per cent of another metric of the same source.
+/// A metric in per cent of another metric of the same source.
 fn ratio(metric: &Metric, to: &str, source: &SourceSnapshot<'_>) -> Option<f64> {
     let named = || source.vitals.metrics.iter().filter(|other| fits(to, &other.name));
     let only = || named().next().filter(|_| named().count() == 1);
@@ -115,7 +115,7 @@ fn ratio(metric: &Metric, to: &str, source: &SourceSnapshot<'_>) -> Option<f64> 
     Some(100.0 * metric.display_value()? / whole)
 }
 
-/// Per cent of the growth of all that those with the labels have, by group.
+/// The share of the total growth that metrics with the labels have, in per cent, by group.
 fn shares(
     metrics: &[&Metric],
     labels: &[(String, String)],

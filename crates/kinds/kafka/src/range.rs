@@ -1,0 +1,66 @@
+//! Reads ranges of offsets: the only way in which retained messages are read.
+
+use super::Error;
+use super::connection::{Consumer, TIME_LIMIT};
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Message as _};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// By topic and partition: the first offset and the one after the last.
+pub(super) type Ranges = BTreeMap<(String, i32), (i64, i64)>;
+
+/// Passes every message of the ranges to `take`, each partition in order, until `take` stops it.
+pub(super) fn range(
+    consumer: &Consumer,
+    ranges: &Ranges,
+    cancelled: &dyn Fn() -> bool,
+    take: &mut dyn FnMut(&BorrowedMessage<'_>) -> bool,
+) -> Result<(), Error> {
+    // librdkafka reports the end of a partition without the topic's name, so topics are read one by one.
+    let mut by_topic: BTreeMap<&str, BTreeMap<i32, (i64, i64)>> = BTreeMap::new();
+    for ((topic, partition), (low, high)) in ranges {
+        if low < high {
+            by_topic.entry(topic).or_default().insert(*partition, (*low, *high));
+        }
+    }
+    for (topic, mut open) in by_topic {
+        consumer.read_from(open.iter().map(|(partition, (low, _))| (topic, *partition, *low)))?;
+        let mut heard = Instant::now();
+        while !open.is_empty() && !cancelled() {
+            match consumer.poll(Duration::from_millis(100)) {
+                None if heard.elapsed() > TIME_LIMIT => {
+                    return Err(Error::Timeout(format!("{topic}: no message arrived")));
+                }
+                None => {}
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    open.remove(&partition);
+                }
+                Some(Err(error)) => {
+                    let transient = super::is_transport(&error);
+                    if !transient || heard.elapsed() > TIME_LIMIT {
+                        return Err(consumer.error(&error));
+                    }
+                }
+                Some(Ok(message)) => {
+                    heard = Instant::now();
+                    let partition = message.partition();
+                    let Some((_, high)) = open.get(&partition) else { continue };
+                    let (offset, last) = (message.offset(), message.offset() + 1 >= *high);
+                    if offset < *high && !take(&message) {
+                        return Ok(());
+                    }
+                    if last {
+                        open.remove(&partition);
+                        let mut done = TopicPartitionList::new();
+                        done.add_partition(topic, partition);
+                        let _ = consumer.pause(&done);
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
