@@ -2,7 +2,7 @@
 
 use crate::support::PATIENCE;
 use crosstail_core::model::{Activity, Clock, Id, Locator, Payload, SourceId, Timestamp};
-use crosstail_source::pump::{self, Begin, PumpEvent, SourceState};
+use crosstail_source::pump::{self, PumpEvent, SourceState, StartFrom};
 use crosstail_source::{
     Capabilities, Cursor, ErrorKind, Grouping, Groups, Kind, Page, PageQuery, Position, Probe, RelatedKey, Sink,
     Source, SourceError,
@@ -64,7 +64,7 @@ async fn states(kind: ErrorKind, clock: Clock, count: usize) -> Vec<SourceState>
     let (events, mut received) = mpsc::channel(16);
     let cancel = CancellationToken::new();
     let _end = cancel.clone().drop_guard();
-    tokio::spawn(pump::run(SourceId(0), Arc::new(Failing(kind)), Begin::Now, events, cancel, clock));
+    tokio::spawn(pump::run(SourceId(0), Arc::new(Failing(kind)), StartFrom::Now, events, cancel, clock));
     let mut states = Vec::new();
     while states.len() < count {
         match tokio::time::timeout(PATIENCE, received.recv()).await.expect("a state") {

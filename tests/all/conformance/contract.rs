@@ -18,7 +18,7 @@ async fn ask_everything(source: &Arc<dyn Source>) {
     source.probe().await.expect("probe");
     source.catalogue().await.expect("catalogue");
     source.vitals(now.plus_ms(-3_600_000)).await.expect("vitals");
-    source.examine(now).await.expect("examined");
+    source.diagnose(now).await.expect("examined");
     source.mappings("SAP", &["E1".to_owned()]).await.expect("mappings");
     let every = all(source.as_ref()).await;
     for text in ["is:failure", "system:SAP http:2xx", "req.body.order:*", "nowhere-to-be-found"] {
@@ -36,7 +36,7 @@ async fn ask_everything(source: &Arc<dyn Source>) {
     let (sink, mut updates) = mpsc::channel(4);
     let filling = {
         let (source, position) = (Arc::clone(source), position.clone());
-        tokio::spawn(async move { source.fill_back(&position, 100, &sink, &CancellationToken::new()).await })
+        tokio::spawn(async move { source.backfill(&position, 100, &sink, &CancellationToken::new()).await })
     };
     while updates.recv().await.is_some() {}
     filling.await.expect("joined").expect("filled");
@@ -151,7 +151,7 @@ pub async fn filling_back_stops_where_it_is_told(mut fixture: impl Fixture) {
     let upto = source.position().await.expect("position");
     let fill = |limit: usize, sink: mpsc::Sender<SourceEvent>, cancel: CancellationToken| {
         let (source, upto) = (Arc::clone(&source), upto.clone());
-        tokio::spawn(async move { source.fill_back(&upto, limit, &sink, &cancel).await })
+        tokio::spawn(async move { source.backfill(&upto, limit, &sink, &cancel).await })
     };
     let (sink, mut updates) = mpsc::channel(4);
     let task = fill(10, sink, CancellationToken::new());
