@@ -164,8 +164,7 @@ pub async fn seed_history(
 ) -> anyhow::Result<Traffic> {
     let mut traffic = Traffic::new(simulation, simulation.anchor);
     traffic.next_chunk = 0;
-    let chunks =
-        saturating_i64(saturating_u64(history.as_millis()).div_ceil(saturating_u64(simulation.chunk_ms())));
+    let chunks = saturating_i64(saturating_u64(history.as_millis()).div_ceil(saturating_u64(simulation.chunk_ms())));
     let oldest = simulation.anchor.plus_ms(-saturating_i64(history.as_millis()));
     let mut rows = Vec::new();
     // The next chunk is made on another thread while this one is written.
