@@ -1,4 +1,4 @@
--- Document 004: the PostgreSQL part of the engineering log intelligence system.
+-- Engineering log intelligence, the PostgreSQL part (docs/reference/engineering-logs.md).
 CREATE TABLE IF NOT EXISTS users (
     id UUID PRIMARY KEY DEFAULT gen_random_uuid(),
     username VARCHAR(50) UNIQUE NOT NULL,

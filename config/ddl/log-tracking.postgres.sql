@@ -1,4 +1,4 @@
--- Document 003: real-time log tracking.
+-- Real-time log tracking (docs/reference/log-tracking.md).
 CREATE TABLE IF NOT EXISTS logs (
     id SERIAL PRIMARY KEY,
     timestamp TIMESTAMPTZ NOT NULL DEFAULT NOW(),

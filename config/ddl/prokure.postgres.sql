@@ -1,4 +1,4 @@
--- Document 000: the PostgreSQL part of ProKure's integration logging.
+-- ProKure's integration logging, the PostgreSQL part (docs/reference/prokure.md).
 CREATE SCHEMA IF NOT EXISTS integration;
 
 CREATE TABLE IF NOT EXISTS integration.external_systems (

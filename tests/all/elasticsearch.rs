@@ -57,7 +57,7 @@ pub async fn refresh(server: &Server, index: &str) {
     ask(server, "POST", &format!("{index}/_refresh"), Value::Null).await;
 }
 
-/// The index of document 004, as it writes it.
+/// The index of the engineering logs, as that system writes it.
 pub fn logs_index() -> Value {
     let keyword = json!({ "type": "keyword" });
     json!({
@@ -443,7 +443,7 @@ async fn roots_of_ones_own() {
     assert!(vitals.checks[0].detail.starts_with("HTTP 200"), "{vitals:?}");
 }
 
-/// The client of document 002: Winston with `winston-elasticsearch`.
+/// HaloPSA's client: Winston with `winston-elasticsearch`.
 #[tokio::test(flavor = "multi_thread")]
 async fn documents_of_winston_elasticsearch_are_all_seen() {
     let Some(server) = shared(Kind::Elasticsearch).await else { return };

@@ -1,4 +1,4 @@
-//! Document 004's flow whole: log-ingestion → log-processing → Elasticsearch, metadata in PostgreSQL. One log is one
+//! The whole flow of the engineering logs: log-ingestion → log-processing → Elasticsearch, metadata in PostgreSQL. One log is one
 //! activity that names its four places, with the time each took; one that got stuck shows where.
 
 use crate::servers::{Kind, shared, unique_name};

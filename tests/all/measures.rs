@@ -12,7 +12,7 @@ use sqlx::Connection as _;
 use std::process::Child;
 use std::time::Duration;
 
-/// The service of documents 002 and 003, with its real metrics library.
+/// The service of HaloPSA and log tracking, with its real metrics library.
 pub struct Service {
     pub port: u16,
     child: Child,

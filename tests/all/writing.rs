@@ -6,7 +6,7 @@ use crate::{elasticsearch, kafka};
 use bson::{Document, doc};
 use crosstail_core::model::{Direction, Status};
 use crosstail_record::write::{MongodbWriter, Table, Writer as _};
-use crosstail_record::{Backoff, Correlation, Outcome, Recorder, RecorderOptions, RetryPolicy, Start, WriteStep};
+use crosstail_record::{Correlation, Outcome, Recorder, RecorderOptions, RetryPolicy, Start, WriteStep};
 use crosstail_source::PageQuery;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Row as _};
@@ -92,7 +92,7 @@ async fn a_schema_is_shown_first_created_once_and_changed_by_nothing_the_second_
         // Nobody is asked here, so nothing is done.
         let shown = apply(schema, url, &[]);
         assert_eq!(shown.status.code(), Some(2), "{schema} {}", said(&shown));
-        assert!(said(&shown).contains("add --yes"), "{}", said(&shown));
+        assert!(said(&shown).contains("pass --yes"), "{}", said(&shown));
         assert!(String::from_utf8_lossy(&shown.stdout).starts_with(if *schema == "halopsa" {
             "skip "
         } else {
@@ -199,7 +199,7 @@ async fn the_activity_logs_functions_policies_and_cleanup_work() {
     let remedy = format!("RESET ROLE; {}", remedy.replace("\\\"", "\""));
     sqlx::raw_sql(AssertSqlSafe(remedy)).execute(&mut on).await.expect("mended");
     let mended = String::from_utf8_lossy(&crosstail(&["doctor", "-s", &url, "-o", "json"]).stdout).into_owned();
-    assert!(mended.contains("may be read, and not written") && !mended.contains("row-level"), "{mended}");
+    assert!(mended.contains("is readable and not writable") && !mended.contains("row-level"), "{mended}");
     sqlx::raw_sql("UPDATE integration_activity_log SET created_at = now() - interval '91 days' WHERE status = 'success' AND direction = 'incoming'")
         .execute(&mut on)
         .await
@@ -247,7 +247,7 @@ async fn what_is_there_and_differs_is_left_and_told() {
     let text = String::from_utf8_lossy(&plan.stdout).into_owned();
     assert!(plan.status.success(), "{}", said(&plan));
     assert!(
-        text.contains("leave index integration_logs.ttl: expireAfterSeconds is 604800, and should be 7776000"),
+        text.contains("leave index integration_logs.ttl: expireAfterSeconds is 604800 and should be 7776000"),
         "{text}"
     );
     assert!(text.contains("change validator integration_logs"), "{text}");
@@ -256,9 +256,9 @@ async fn what_is_there_and_differs_is_left_and_told() {
         (
             "pino",
             server.url("postgres"),
-            "schema pino has nothing to create in PostgreSQL; prokure, integration-activity",
+            "schema pino defines nothing in PostgreSQL; these do: prokure, integration-activity",
         ),
-        ("prokure", "redis://x".to_owned(), "--to takes postgres://"),
+        ("prokure", "redis://x".to_owned(), "--to accepts postgres://"),
         ("prokur", server.url("postgres"), "did you mean 'prokure'?"),
         ("prokure", "postgres://127.0.0.1:1/x".to_owned(), "connect"),
     ] {
@@ -282,7 +282,7 @@ fn a_schema_is_shown_in_the_form_of_each_store() {
         show("engineering-logs", "properties")
             .contains("topic=alerts\npartitions=6\nreplication.factor=3\nretention.ms=2592000000")
     );
-    assert!(show("prokure", "toml").starts_with("# Document 000"));
+    assert!(show("prokure", "toml").starts_with("# ProKure"));
     let none = crosstail(&["schema", "show", "log-tracking", "-o", "properties"]);
     assert_eq!(none.status.code(), Some(2));
     assert!(said(&none).contains("it has PostgreSQL"), "{}", said(&none));
@@ -476,10 +476,10 @@ async fn what_cannot_be_generated_is_said() {
         (vec!["--to", empty.as_str()], "crosstail schema apply NAME --to URL, NAME one of prokure"),
         (vec!["--to", empty.as_str(), "--schema", "prokure"], "there is no table integration.api_request_logs"),
         (vec!["--to", logs.as_str()], "a new file is needed"),
-        (vec!["--to", "redis://x"], "--to takes"),
-        (vec!["--to", logs.as_str(), "--incident", "fire"], "there are usual, none, outage"),
-        (vec!["--to", logs.as_str(), "--incident", "outage:XYZ"], "no system 'XYZ'; there are SAP"),
-        (vec!["--to", logs.as_str(), "--rate", "0"], "--rate must be over 0"),
+        (vec!["--to", "redis://x"], "--to accepts"),
+        (vec!["--to", logs.as_str(), "--incident", "fire"], "an incident is usual, none, outage"),
+        (vec!["--to", logs.as_str(), "--incident", "outage:XYZ"], "no system 'XYZ'; the systems are SAP"),
+        (vec!["--to", logs.as_str(), "--rate", "0"], "--rate must be above 0"),
     ] {
         let mut all = vec!["generate", "--for", "0s"];
         all.extend(&arguments);
@@ -511,7 +511,7 @@ async fn a_service_records_redacted_truncated_and_planned() {
     let name = postgres.postgres_database(&["integration-activity", "prokure"]).await;
     let database = unique_name();
     assert!(apply("prokure", &mongo.url(&database), &["--yes"]).status.success());
-    let policy = RetryPolicy { max_attempts: 3, base_ms: 1000, cap_ms: 60_000, backoff: Backoff::Exponential };
+    let policy = RetryPolicy { max_attempts: 3, base_ms: 1000, ..RetryPolicy::default() };
     let options = || RecorderOptions { policy: Some(policy), ..RecorderOptions::default() };
     for (recorder, url) in [
         (Recorder::postgres(&postgres.url(&name), Table::IntegrationActivityLog), postgres.url(&name)),
@@ -659,6 +659,93 @@ async fn a_store_that_is_down_breaks_no_caller_and_loses_nothing() {
     assert!(nobody.failures() > 0);
 }
 
+/// Records six activities at the same time, so that they are written together; the third is one that the store refuses.
+async fn record_six(recorder: Recorder, bad: impl Fn(Start) -> Start) -> Arc<Recorder> {
+    let recorder = Arc::new(recorder);
+    let mut calls = tokio::task::JoinSet::new();
+    for n in 0..6 {
+        let start = Start { operation: Some(format!("op-{n}")), ..Correlation::default().start("SAP") };
+        let start = if n == 2 { bad(start) } else { start };
+        let recorder = Arc::clone(&recorder);
+        calls.spawn(async move {
+            let call = recorder.start(start).await;
+            recorder.complete(&call, Outcome { status: Some(Status::Success), ..Outcome::default() }).await;
+        });
+    }
+    while let Some(done) = calls.join_next().await {
+        done.expect("no panic");
+    }
+    recorder
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_the_store_refuses_costs_only_itself() {
+    let reports: Arc<Mutex<Vec<String>>> = Arc::default();
+    let options = || {
+        let reports = Arc::clone(&reports);
+        RecorderOptions {
+            on_error: Some(Arc::new(move |error| reports.lock().expect("lock").push(error.to_owned()))),
+            time_limit: Duration::from_secs(20),
+            ..RecorderOptions::default()
+        }
+    };
+    let postgres = shared(Kind::Postgres).await;
+    let name = postgres.postgres_database(&["log-tracking", "integration-activity", "engineering-logs"]).await;
+    let mut on = postgres.postgres_connection(&name).await;
+    // What PostgreSQL has no room for: a fraction in an integer, a duration over 2^31 ms, an id that is too long to index.
+    let half = |start| Start { metadata: Some(json!({ "memory_usage": 512.5 })), ..start };
+    let old = |start| Start { started_at: crosstail_core::model::Timestamp(1), ..start };
+    sqlx::raw_sql(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         IF NEW.message LIKE 'refused%' THEN RAISE EXCEPTION 'not this one'; END IF; RETURN NEW; END $$; \
+         CREATE TRIGGER refuse BEFORE INSERT ON log_entries FOR EACH ROW EXECUTE FUNCTION refuse()",
+    )
+    .execute(&mut on)
+    .await
+    .expect("made");
+    let by_trigger = |start| Start { message: Some("refused".to_owned()), ..start };
+    let bad: [(Table, &dyn Fn(Start) -> Start, &str); 3] = [
+        (Table::Logs, &half, "invalid input syntax for type integer"),
+        (Table::IntegrationActivityLog, &old, "out of range for type integer"),
+        (Table::LogEntries, &by_trigger, "not this one"),
+    ];
+    for (table, bad, why) in bad {
+        let recorder = record_six(Recorder::postgres(&postgres.url(&name), table).with(options()), bad).await;
+        assert!(recorder.flush().await, "nothing is left: {:?}", recorder.last_error());
+        let count = format!("SELECT count(*) FROM {}", table.as_str());
+        let rows: i64 = sqlx::query_scalar(AssertSqlSafe(count)).fetch_one(&mut on).await.expect("counted");
+        // The row of a start that was accepted stays in progress if it is its outcome that is refused.
+        let started = i64::from(table == Table::IntegrationActivityLog);
+        assert_eq!(rows, 5 + started, "{table:?}");
+        assert_eq!((recorder.dropped(), recorder.failures()), (1, 1), "{table:?}");
+        let said = std::mem::take(&mut *reports.lock().expect("lock"));
+        assert!(said.len() == 1 && said[0].contains(why), "{table:?}: {said:?}");
+    }
+    let open: i64 = sqlx::query_scalar("SELECT count(*) FROM integration_activity_log WHERE status = 'started'")
+        .fetch_one(&mut on)
+        .await
+        .expect("counted");
+    assert_eq!(open, 1, "the others have their outcomes");
+
+    let mongo = shared(Kind::MongoReplica).await;
+    let list = |start| Start { request_headers: Some(json!(["no", "object"])), ..start };
+    // The driver does not send a document of more than 16 MB.
+    let large = |start| Start { request_headers: Some(json!({ "X-Large": "x".repeat(17 << 20) })), ..start };
+    let bad: [&dyn Fn(Start) -> Start; 2] = [&list, &large];
+    for bad in bad {
+        let database = unique_name();
+        assert!(apply("prokure", &mongo.url(&database), &["--yes"]).status.success());
+        let recorder = record_six(Recorder::mongodb(&mongo.url(&database)).with(options()), bad).await;
+        assert!(recorder.flush().await, "nothing is left: {:?}", recorder.last_error());
+        let logs = mongo.mongo_client().await.database(&database).collection::<Document>("integration_logs");
+        let done = logs.count_documents(doc! { "status": "SUCCESS" }).await.expect("counted");
+        let all = logs.count_documents(doc! {}).await.expect("counted");
+        assert_eq!((done, all), (5, 5));
+        assert_eq!((recorder.dropped(), recorder.failures()), (1, 1), "{:?}", reports.lock());
+        reports.lock().expect("lock").clear();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_example_program_records() {
     let Some(postgres) = shared(Kind::Postgres).await else { return };
@@ -668,8 +755,11 @@ async fn the_example_program_records() {
     assert!(apply("prokure", &mongo.url(&database), &["--yes"]).status.success());
     // cargo builds examples beside the tests; by hand, where only this test is run.
     let program = Path::new(env!("CARGO_BIN_EXE_crosstail")).with_file_name("examples").join("record");
+    // With the features of these tests, so that nothing is compiled a second time.
+    let features: &[&str] = if cfg!(feature = "kafka-tls") { &["--features", "kafka-tls"] } else { &[] };
     let built = Command::new(env!("CARGO"))
-        .args(["build", "--example", "record", "--locked", "--quiet"])
+        .args(["build", "--workspace", "--example", "record", "--locked", "--quiet"])
+        .args(features)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status();
     assert!(built.expect("cargo").success());

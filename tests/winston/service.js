@@ -1,4 +1,4 @@
-// The service of documents 002 and 003, as far as it is watched: /metrics by prom-client with their metrics, /health as
+// The service of HaloPSA and log tracking, as far as it is watched: /metrics by prom-client with their metrics, /health as
 // each of them answers. GET /set?apollo=down makes a check fail, /work?n=10 does work that is measured.
 // usage: node service.js PORT
 const http = require('http');

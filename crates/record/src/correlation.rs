@@ -1,27 +1,28 @@
-//! The correlation id on its way: out of the headers of what came in, into the headers of what goes out.
+//! Correlation ids: from the headers of a request that came in to the headers of the requests that it causes.
 
 use super::Start;
 use crosstail_core::model::{Direction, Kind};
 
-/// What a request shares with those that it causes.
+/// What a request shares with the requests that it causes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Correlation {
-    /// Shared by the whole trace.
+    /// Shared by all requests of the trace.
     pub correlation_id: String,
     /// The request that caused this one.
     pub parent_request_id: Option<String>,
 }
 
 impl Default for Correlation {
-    /// The beginning of a trace.
+    /// The start of a trace: a random id, and no parent.
     fn default() -> Self {
         Self { correlation_id: uuid::Uuid::new_v4().to_string(), parent_request_id: None }
     }
 }
 
 impl Correlation {
-    /// What came with a request, by `X-Correlation-Id`, else `traceparent` (W3C Trace Context, 3.2); the parent by
-    /// `X-Request-Id`. A new trace where there is neither.
+    /// Reads the headers of a request: the id from `X-Correlation-Id`, else from `traceparent` (W3C Trace Context, 3.2), and
+    /// the parent from `X-Request-Id`. Without an id, or with one that is longer than 128 bytes or not printable ASCII, it
+    /// is the start of a trace.
     pub fn from_headers<'a>(headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let (mut own, mut trace, mut parent) = (None, None, None);
         for (name, value) in headers {
@@ -39,14 +40,14 @@ impl Correlation {
         Self { correlation_id, parent_request_id: parent }
     }
 
-    /// Of something that was begun.
+    /// That of an activity; a new trace if it has none.
     pub fn of(start: &Start) -> Self {
         let correlation_id = start.correlation_id.clone().unwrap_or_else(|| Self::default().correlation_id);
         Self { correlation_id, parent_request_id: start.parent_request_id.clone() }
     }
 
-    /// What a request of this id sends along to whom it calls. `traceparent` is among them where the correlation id is a
-    /// trace id or a UUID.
+    /// The headers that a request with this id sends to the system that it calls: `X-Correlation-Id`, `X-Request-Id`, and
+    /// `traceparent` (W3C Trace Context, 3.2) if the correlation id is a trace id or a UUID.
     pub fn headers(&self, request_id: &str) -> Vec<(&'static str, String)> {
         let mut headers =
             vec![("X-Correlation-Id", self.correlation_id.clone()), ("X-Request-Id", request_id.to_owned())];
@@ -59,7 +60,7 @@ impl Correlation {
         headers
     }
 
-    /// The beginning of a call out to a system, as part of this trace.
+    /// The start of a call out to a system, as part of this trace.
     pub fn start(&self, system: &str) -> Start {
         Start {
             kind: Some(Kind::ApiCall),
@@ -83,8 +84,8 @@ fn trace_id(value: &str) -> Option<String> {
     good.then(|| uuid::Uuid::parse_str(trace).map_or_else(|_| (*trace).to_owned(), |id| id.to_string()))
 }
 
-/// The address of the caller: the first of `X-Forwarded-For`, else `X-Real-IP`. Whoever is before the proxy can claim what
-/// he likes there.
+/// The address of the caller: the first one of `X-Forwarded-For`, else `X-Real-IP`. A caller can claim any address there,
+/// unless a proxy of yours replaces these headers.
 pub fn ip_address<'a>(headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> Option<std::net::IpAddr> {
     let (mut forwarded, mut real) = (None, None);
     for (name, value) in headers {

@@ -1,13 +1,13 @@
-//! Writing activities, as the systems themselves do: start → outcome, redacted, truncated, with retries planned.
+#![doc = include_str!("../README.md")]
 //!
-//! An error in recording never breaks the caller: [`Recorder`] returns none, everything else returns it, and nothing panics.
+//! # Where to start
 //!
 //! | for | there is |
 //! | --- | --- |
-//! | services that log their calls | [`Recorder`]: `start`, `complete`, `complete_full`; [`Correlation`], [`RetryPolicy`] |
-//! | traffic that is made up | [`simulate`], [`mod@write`] |
-//!
-//! The program `examples/record.rs` is the recorder at work.
+//! | services that record their calls | [`Recorder`], [`Start`], [`Outcome`]; [`Correlation`], [`RetryPolicy`] |
+//! | writing many activities, or a writer of your own | [`mod@write`]: [`Writer`](write::Writer) and one for each store |
+//! | the tables of the systems | [`mod@write::table`] |
+//! | simulated traffic, for demonstrations and tests | `simulate` (feature `simulate`) |
 
 #![warn(missing_docs)]
 
@@ -22,62 +22,64 @@ mod truncate;
 pub mod write;
 
 pub use correlation::{Correlation, ip_address};
-pub use policy::{Backoff, RetryPolicy};
+pub use policy::{Backoff, Jitter, RetryPolicy};
 pub use recorder::{OnError, RecordedCall, Recorder, RecorderOptions};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{PreparedRow, SqliteRecorder};
 pub use truncate::{MAX_BODY_BYTES, truncate_body};
 
-use crosstail_core::model::{Direction, Kind, Level, Status, Timestamp, redact_json, redact_text};
+pub use crosstail_core::model::{Clock, Direction, Kind, Level, Status, Timestamp};
+use crosstail_core::model::{redact_json, redact_text};
 use serde_json::Value;
 use std::sync::Arc;
 
-/// What is known when an activity starts. Times are UTC.
+/// What is known when an activity starts. Only `system` has to be set; see [`Correlation::start`] for a call out.
 #[derive(Debug, Clone, Default)]
 pub struct Start {
-    /// The identity of the activity.
+    /// Identity of the activity. The [`Recorder`] fills in a random UUID where it is empty. In a column of UUIDs, any
+    /// other text becomes the version 5 UUID of it.
     pub id: String,
-    /// Request id, where it is another than the identity.
+    /// Request id, where it differs from the identity.
     pub request_id: Option<String>,
-    /// What sort of work.
+    /// What kind of work it is.
     pub kind: Option<Kind>,
-    /// Which way.
+    /// Out to another system, in from one, or neither.
     pub direction: Option<Direction>,
-    /// Severity, for a log line.
+    /// Severity. An activity that has one is a log line: it has no outcome of its own.
     pub level: Option<Level>,
     /// The external system or service.
     pub system: String,
-    /// Address without ids.
+    /// Address without ids, or the code of the endpoint: what calls are grouped by.
     pub endpoint: Option<String>,
     /// HTTP method.
     pub method: Option<String>,
-    /// Full address.
+    /// Full address. Credentials in it are redacted.
     pub url: Option<String>,
     /// What happens, in words.
     pub message: Option<String>,
-    /// What is being done.
+    /// What is being done: `CREATE`, `sync_import`.
     pub operation: Option<String>,
-    /// Business entity.
+    /// Business entity, its type first: `PO PO-4711`.
     pub entity: Option<String>,
     /// Who triggered it.
     pub actor: Option<String>,
-    /// Where it came from.
+    /// Address of the caller; see [`ip_address`](crate::ip_address).
     pub ip_address: Option<std::net::IpAddr>,
-    /// Shared by a trace.
+    /// Shared by all activities of a trace.
     pub correlation_id: Option<String>,
-    /// The request that caused, or is retried by, this one.
+    /// The request that caused this one, or that this one is the next attempt of.
     pub parent_request_id: Option<String>,
-    /// Which try, from 1.
+    /// Number of the attempt, from 1.
     pub attempt: Option<u16>,
-    /// How many tries the policy allows.
+    /// How many attempts the policy allows, the first one included.
     pub max_attempts: Option<u16>,
-    /// Request headers.
+    /// Request headers, as a JSON object. Redacted.
     pub request_headers: Option<Value>,
-    /// Request body.
+    /// Request body. Redacted, and truncated to [`MAX_BODY_BYTES`].
     pub request_body: Option<Value>,
-    /// Everything else.
+    /// Everything else, as a JSON object. Redacted.
     pub metadata: Option<Value>,
-    /// When.
+    /// When it started, in microseconds since 1970 in UTC. The [`Recorder`] fills in the present where it is 0.
     pub started_at: Timestamp,
 }
 
@@ -86,39 +88,40 @@ pub struct Start {
 pub struct Outcome {
     /// What became of it; `None` for a log line.
     pub status: Option<Status>,
-    /// HTTP status.
+    /// HTTP status of the response.
     pub http_status: Option<u16>,
-    /// Response headers.
+    /// Response headers, as a JSON object. Redacted.
     pub response_headers: Option<Value>,
-    /// Response body.
+    /// Response body. Redacted, and truncated to [`MAX_BODY_BYTES`].
     pub response_body: Option<Value>,
-    /// Error text.
+    /// Text of the error. Redacted.
     pub error: Option<String>,
-    /// Error class or code.
+    /// Class or code of the error.
     pub error_type: Option<String>,
-    /// Stack trace.
+    /// Stack trace of the error. Redacted.
     pub error_stack: Option<String>,
     /// What happened, in words; replaces the start's.
     pub message: Option<String>,
-    /// When; `None` for a log line, which has no length.
+    /// When it ended, in microseconds since 1970 in UTC; `None` for a log line, which has no duration. The [`Recorder`]
+    /// fills in the present.
     pub completed_at: Option<Timestamp>,
-    /// When the next try is due.
+    /// When the next attempt is due. The [`Recorder`] fills it in by its [`RetryPolicy`].
     pub next_retry_at: Option<Timestamp>,
 }
 
-/// One write of an activity's life. A log line, which has no outcome, is written whole.
+/// One write in the life of an activity. A log line, which has no outcome, is written once.
 #[derive(Debug, Clone)]
 pub enum WriteStep {
-    /// It has begun.
+    /// It has started.
     Start(Arc<Start>),
-    /// What was begun has ended.
+    /// It had started, and has ended.
     Complete(Arc<Start>, Arc<Outcome>),
-    /// It has begun and ended, and is written at once.
+    /// It has started and ended, and is written once.
     Finished(Arc<Start>, Arc<Outcome>),
 }
 
 impl WriteStep {
-    /// What it is about.
+    /// What was known at the start.
     pub fn start(&self) -> &Start {
         match self {
             Self::Start(start) | Self::Complete(start, _) | Self::Finished(start, _) => start,
@@ -126,8 +129,9 @@ impl WriteStep {
     }
 }
 
-/// A body of an activity, its `request` or its `response`, as it may be stored: without secrets, not over
-/// [`MAX_BODY_BYTES`], with a reference to where the whole would be.
+/// A body of an activity as it may be stored: without secrets, and not longer than [`MAX_BODY_BYTES`]. `side` is
+/// `request` or `response`. One that is truncated has a reference of the form `payloads/ID/SIDE`, which is where a service
+/// that stores full bodies elsewhere puts them.
 pub fn safe_body(body: &Value, id: &str, side: &str) -> Value {
     truncate_body(redact_json(body), &format!("payloads/{id}/{side}"))
 }

@@ -62,7 +62,7 @@ const WIDTH: usize = 32;
 /// Rows an INSERT.
 const ROWS: usize = 64;
 
-/// A row as it will be stored: redacted and truncated.
+/// A row as it is stored: redacted and truncated.
 #[derive(Debug)]
 pub struct PreparedRow {
     start: Start,
@@ -80,7 +80,7 @@ impl PreparedRow {
         Self::of(start, outcome, |body, side| safe_body(body, &id, side))
     }
 
-    /// Redacts, and keeps bodies as long as they are.
+    /// Redacts without truncating the bodies.
     pub fn untruncated(start: Start, outcome: Outcome) -> Self {
         Self::of(start, Some(outcome), |body, _| redact_json(body))
     }
@@ -113,7 +113,11 @@ pub struct SqliteRecorder {
 }
 
 impl SqliteRecorder {
-    /// Opens the database and creates the table where it is missing.
+    /// Opens the database, and creates file and table where they are missing.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be opened, written, or is no SQLite database.
     pub async fn open(path: &Path) -> Result<Self, sqlx::Error> {
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -129,22 +133,38 @@ impl SqliteRecorder {
         Ok(Self { connection, revision })
     }
 
-    /// Makes the indexes that related activities are found by.
+    /// Creates the indexes by which related activities are found. They are cheaper over rows that exist than row by row.
+    ///
+    /// # Errors
+    ///
+    /// What SQLite reports.
     pub async fn index(&mut self) -> Result<(), sqlx::Error> {
         self.connection.execute(INDEXES).await.map(drop)
     }
 
-    /// Brings what is in the write-ahead log into the file.
+    /// Moves the write-ahead log's content into the database file.
+    ///
+    /// # Errors
+    ///
+    /// What SQLite reports.
     pub async fn checkpoint(&mut self) -> Result<(), sqlx::Error> {
         self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").await.map(drop)
     }
 
     /// Records the start of an activity.
+    ///
+    /// # Errors
+    ///
+    /// What SQLite reports, an identity that is there already included.
     pub async fn start(&mut self, start: Start) -> Result<(), sqlx::Error> {
         self.insert(&[PreparedRow::new(start, None)]).await
     }
 
-    /// Records whole activities in one transaction.
+    /// Records activities in one transaction.
+    ///
+    /// # Errors
+    ///
+    /// What SQLite reports, an identity that is there already included; no row is written then.
     pub async fn insert(&mut self, rows: &[PreparedRow]) -> Result<(), sqlx::Error> {
         if rows.is_empty() {
             return Ok(());
@@ -164,11 +184,19 @@ impl SqliteRecorder {
     }
 
     /// Records the outcome of an activity that was started.
+    ///
+    /// # Errors
+    ///
+    /// What SQLite reports. An activity that is not there is none.
     pub async fn complete(&mut self, start: &Start, outcome: Outcome) -> Result<(), sqlx::Error> {
         self.complete_batch(&[(start, &outcome)]).await
     }
 
     /// Records the outcomes of activities that were started, in one transaction.
+    ///
+    /// # Errors
+    ///
+    /// What SQLite reports; no outcome is written then.
     pub async fn complete_batch(&mut self, outcomes: &[(&Start, &Outcome)]) -> Result<(), sqlx::Error> {
         if outcomes.is_empty() {
             return Ok(());
@@ -204,28 +232,50 @@ impl SqliteRecorder {
         transaction.commit().await
     }
 
-    /// Closes the database, so that it is one file and can be read where nothing may be written.
+    /// Closes the database as a single file, which can be read from a place where nothing may be written.
+    ///
+    /// # Errors
+    ///
+    /// What SQLite reports.
     pub async fn close_compacted(mut self) -> Result<(), sqlx::Error> {
         self.connection.execute("PRAGMA journal_mode = DELETE").await?;
         self.connection.close().await
     }
 
+    /// Runs SQL that returns nothing.
+    ///
+    /// # Errors
+    ///
+    /// What SQLite reports.
     pub async fn run(&mut self, text: &'static str) -> Result<(), sqlx::Error> {
         self.connection.execute(text).await.map(drop)
     }
 
-    /// Takes the rows away that came after the first so many.
+    /// Deletes the rows that came after the first `rows`.
+    ///
+    /// # Errors
+    ///
+    /// What SQLite reports.
     pub async fn truncate_after(&mut self, rows: i64) -> Result<(), sqlx::Error> {
         sqlx::query("DELETE FROM activity WHERE revision > ?").bind(rows).execute(&mut self.connection).await?;
         self.revision = rows;
         Ok(())
     }
 
+    /// Writes a compact copy of the database to a new file.
+    ///
+    /// # Errors
+    ///
+    /// If the file exists or cannot be written.
     pub async fn copy_to(&mut self, path: &Path) -> Result<(), sqlx::Error> {
         sqlx::query("VACUUM INTO ?").bind(path.display().to_string()).execute(&mut self.connection).await.map(drop)
     }
 
     /// Closes the database.
+    ///
+    /// # Errors
+    ///
+    /// What SQLite reports.
     pub async fn close(self) -> Result<(), sqlx::Error> {
         self.connection.close().await
     }

@@ -1,12 +1,12 @@
-//! Bodies over 1 MB are cut, and say so.
+//! Bodies over 1 MB are truncated, and marked as that.
 
 use serde_json::{Value, json};
 
-/// The most bytes of a body that are stored.
+/// The most bytes of a body that are stored, as text in UTF-8: 1 MB.
 pub const MAX_BODY_BYTES: usize = 1_000_000;
 
-/// A body as it may be stored. One that is over [`MAX_BODY_BYTES`] as text becomes an object with the beginning of it,
-/// its size and where the whole is kept, which readers show as what it is.
+/// A body as it may be stored. One that is over [`MAX_BODY_BYTES`] as text becomes an object with its start
+/// (`preview`), its size and a reference to the full body (`_truncated`), which crosstail shows as a truncated body.
 pub fn truncate_body(body: Value, reference: &str) -> Value {
     if length(&body) <= MAX_BODY_BYTES {
         return body;

@@ -10,7 +10,7 @@ use serde_json::json;
 use sqlx::postgres::PgConnection;
 use std::sync::Arc;
 
-/// The table of document 001.
+/// The table of the Supabase activity log.
 pub struct PostgresFixture {
     writer: PgConnection,
     proxy: Proxy,
@@ -146,7 +146,7 @@ impl Fixture for PostgresFixture {
     }
 }
 
-/// The collection of document 000.
+/// ProKure's collection.
 pub struct MongoFixture {
     collection: mongodb::Collection<Document>,
     proxy: Proxy,

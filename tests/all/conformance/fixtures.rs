@@ -241,7 +241,7 @@ impl Fixture for SqliteFixture {
     }
 }
 
-/// What document 002's logger writes of requests: a line when one begins, one when it is over.
+/// What HaloPSA's logger writes of requests: a line when one begins, one when it is over.
 pub struct Logger {
     /// The name of the time.
     time: &'static str,

@@ -9,7 +9,7 @@ use crosstail_source::Source;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// The indices of document 002.
+/// HaloPSA's indices.
 pub struct ElasticFixture {
     server: Arc<Server>,
     index: String,

@@ -1,4 +1,4 @@
-//! A fixture over Kafka: the lines of document 002's logger as messages of a topic with twelve partitions.
+//! A fixture over Kafka: the lines of HaloPSA's logger as messages of a topic with twelve partitions.
 
 use super::fixtures::{Fixture, Logger, begins};
 use crate::kafka::{admin, create, produce, producer, topic_name};

@@ -32,7 +32,7 @@ import org.elasticsearch.rest.RestResponse;
 import org.elasticsearch.rest.RestStatus;
 import org.elasticsearch.xcontent.XContentBuilder;
 
-/** The server's front page, which clients check, and the token filter of document 004's analyser. */
+/** The server's front page, which clients check, and the token filter of the engineering logs' analyser. */
 public class MissingParts extends Plugin implements ActionPlugin, AnalysisPlugin {
     private ClusterService cluster;
 

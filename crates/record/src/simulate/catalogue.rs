@@ -1,6 +1,6 @@
 //! The external systems and what is asked of them.
 
-use crate::{Backoff, RetryPolicy};
+use crate::{Backoff, Jitter, RetryPolicy};
 
 /// An external system: how it answers on an ordinary day.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ const fn call(method: &'static str, path: &'static str, entity: &'static str, op
 }
 
 const fn policy(max_attempts: u16, base_ms: u64) -> RetryPolicy {
-    RetryPolicy { max_attempts, base_ms, cap_ms: 300_000, backoff: Backoff::Exponential }
+    RetryPolicy { max_attempts, base_ms, cap_ms: 300_000, backoff: Backoff::Exponential, jitter: Jitter::None }
 }
 
 pub(super) const SYSTEMS: &[System] = &[

@@ -1,7 +1,7 @@
-//! Elasticsearch, by `_bulk`: document 002's Winston lines in an index a day, or document 004's `engineering_logs`.
+//! Elasticsearch, by `_bulk`: HaloPSA's Winston lines in an index a day, or the engineering logs' `engineering_logs`.
 
-use super::Writer;
 use super::log::{self, Engineering};
+use super::{Refused, Writer};
 use crate::{Start, WriteStep};
 use anyhow::{Context as _, bail};
 use async_trait::async_trait;
@@ -26,8 +26,12 @@ pub struct ElasticsearchWriter {
 }
 
 impl ElasticsearchWriter {
-    /// Into the index of a name, or, of a pattern with `*` at its end, into one a day. `schema`: `halopsa` or
+    /// Writes into the index of a name, or into one a day for a pattern with `*` at its end. `schema` is `halopsa` or
     /// `engineering-logs`.
+    ///
+    /// # Errors
+    ///
+    /// If the pattern names several indices, or the schema is another one.
     pub fn new(transport: Transport, pattern: &str, schema: &str) -> anyhow::Result<Self> {
         if pattern.contains(',')
             || pattern.trim_end_matches('*').contains('*')
@@ -85,10 +89,12 @@ impl Writer for ElasticsearchWriter {
     }
 
     async fn write(&mut self, steps: &[WriteStep]) -> anyhow::Result<()> {
-        let documents: Vec<_> = steps.par_iter().flat_map_iter(|step| self.documents(step)).collect();
+        let of_step = |(at, step)| self.documents(step).into_iter().map(move |document| (at, document));
+        let documents: Vec<_> = steps.par_iter().enumerate().flat_map_iter(of_step).collect();
+        let mut refused: Vec<(usize, String)> = Vec::new();
         for chunk in documents.chunks(DOCUMENTS) {
             let mut body = String::new();
-            for (index, id, document) in chunk {
+            for (_, (index, id, document)) in chunk {
                 // A second log of one id is an error, not another version of the first.
                 let action = match id {
                     Some(id) => json!({ "create": { "_index": index, "_id": id } }),
@@ -108,15 +114,25 @@ impl Writer for ElasticsearchWriter {
                 let reason = answer["error"]["reason"].as_str().unwrap_or("no reason was given");
                 bail!("the cluster refused: HTTP {status}: {reason}");
             }
-            for item in answer["items"].as_array().into_iter().flatten() {
+            let items = answer["items"].as_array().into_iter().flatten();
+            for (item, (step, _)) in items.zip(chunk) {
                 let Some((_, done)) = item.as_object().and_then(|item| item.iter().next()) else { continue };
+                let index = done["_index"].as_str().unwrap_or("a document");
                 if let Some(reason) = done["error"]["reason"].as_str() {
-                    bail!("{}: {reason}", done["_index"].as_str().unwrap_or("a document"));
+                    let reason = format!("{index}: {reason}");
+                    // Too many requests, or a shard that is not there: nothing that the document is to blame for.
+                    if done["status"].as_u64().is_none_or(|status| status == 429 || status >= 500) {
+                        bail!(reason);
+                    }
+                    if refused.last().is_none_or(|(last, _)| last != step) {
+                        refused.push((*step, reason));
+                    }
+                    continue;
                 }
-                *self.written.entry(done["_index"].as_str().unwrap_or_default().to_owned()).or_default() += 1;
+                *self.written.entry(index.to_owned()).or_default() += 1;
             }
         }
-        Ok(())
+        if refused.is_empty() { Ok(()) } else { Err(Refused::Steps(refused).into()) }
     }
 
     fn written(&self) -> Vec<(String, u64)> {

@@ -1,4 +1,4 @@
-//! Winston's files (document 002): `combined.log` and `error.log`, rotated at 5 MB, the five newest of each kept.
+//! Winston's files, as HaloPSA has them: `combined.log` and `error.log`, rotated at 5 MB, the five newest of each kept.
 
 use super::{Writer, log};
 use crate::{Start, WriteStep};
@@ -84,7 +84,12 @@ impl Rotated {
 }
 
 impl FileWriter {
-    /// Begins new files in a folder. `keep`: files of each name at most, 0: all.
+    /// Starts new files in a folder, which is created if it is missing. `keep` is how many files of each name stay; 0 means
+    /// all.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be written, or has such files already.
     pub fn open(folder: &Path, keep: usize) -> anyhow::Result<Self> {
         std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
         let combined = Rotated::open(folder, "combined", keep)?;

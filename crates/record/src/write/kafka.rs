@@ -1,5 +1,5 @@
-//! Kafka: document 004's flow. A log is a message of `log-ingestion`, then of `log-processing`; errors raise alerts, and
-//! every ten seconds the numbers of each service go to `analytics`.
+//! Kafka: the flow of the engineering logs. A log is a message of `log-ingestion`, then of `log-processing`; errors raise
+//! alerts, and every ten seconds the numbers of each service go to `analytics`.
 
 use super::Writer;
 use super::log::{self, Engineering};
@@ -61,7 +61,11 @@ pub struct KafkaWriter {
 }
 
 impl KafkaWriter {
-    /// Of the cluster of a configuration; of the flow's topics those that `takes` says, which have to be there.
+    /// Connects to the cluster of a configuration, and writes to those of the flow's topics that `takes` picks.
+    ///
+    /// # Errors
+    ///
+    /// If the brokers cannot be reached, or a topic is missing.
     pub fn connect(mut config: ClientConfig, takes: impl Fn(&str) -> bool) -> anyhow::Result<Self> {
         let wanted = TOPICS.map(takes);
         if !wanted.contains(&true) {

@@ -1,11 +1,12 @@
-//! What the services' loggers say of an activity: document 002's Winston lines, document 003's rows, document 004's logs.
+//! What the services' loggers write of an activity: HaloPSA's Winston lines and the stages of an engineering log, and the
+//! message, level and time that all of them have.
 
 use crate::{Outcome, Start, WriteStep, safe_body, safe_text};
 use crosstail_core::model::redact_json;
 use crosstail_core::model::{Direction, Kind, Level, Status, Timestamp};
 use serde_json::{Map, Value, json};
 
-/// The level of what became of an activity.
+/// The level of an activity: its own, else by its outcome. An attempt after the first is a warning.
 pub fn level(start: &Start, outcome: &Outcome) -> Level {
     start.level.unwrap_or(match outcome.status {
         Some(Status::Failed | Status::Timeout) => Level::Error,
@@ -20,19 +21,25 @@ pub fn word(level: Level) -> String {
     level.as_str().to_uppercase()
 }
 
-/// When its log says so: at its end.
+/// When a logger that writes once writes it: at its end; a log line at its time.
 pub fn logged_at(start: &Start, outcome: &Outcome) -> Timestamp {
     outcome.completed_at.unwrap_or(start.started_at)
 }
 
-/// What happened, in words.
+/// From start to end in milliseconds, rounded down; 0 if the clock went back.
+pub fn duration_ms(start: &Start, outcome: &Outcome) -> Option<i64> {
+    outcome.completed_at.map(|end| end.since_us(start.started_at).max(0) / 1000)
+}
+
+/// What happened, in words: the error, else the outcome's message, else the start's, else what is done. Without secrets.
 pub fn message(start: &Start, outcome: &Outcome) -> String {
     let said = outcome.error.as_ref().or(outcome.message.as_ref()).or(start.message.as_ref());
     let what = start.operation.as_ref().or(start.endpoint.as_ref());
     safe_text(said.or(what).map_or("done", String::as_str))
 }
 
-/// Winston's lines (document 002) of a step, each with its time.
+/// HaloPSA's Winston lines of a step, each with its time: a request is a line when it starts and a line when it ends. See
+/// `docs/reference/halopsa.md`.
 pub fn winston(step: &WriteStep) -> Vec<(Timestamp, Level, Value)> {
     let one = |at: Timestamp, level: Level, message: &str, more: Map<String, Value>| {
         let mut line = json!({
@@ -80,7 +87,7 @@ pub fn winston(step: &WriteStep) -> Vec<(Timestamp, Level, Value)> {
     }
     let Some(outcome) = outcome else { return lines };
     let (at, level) = (logged_at(start, outcome), level(start, outcome));
-    let took = outcome.completed_at.map(|end| end.since_us(start.started_at).max(0) / 1000);
+    let took = duration_ms(start, outcome);
     if is_request {
         let ended = json!({
             "statusCode": outcome.http_status, "duration": took, "responseBody": safe(&outcome.response_body, "response", start),
@@ -127,29 +134,41 @@ pub fn winston(step: &WriteStep) -> Vec<(Timestamp, Level, Value)> {
     lines
 }
 
-/// The service of a log of document 004, and the source that it is known by there.
+/// The id by which the source of a service's logs is known among the engineering logs: a version 5 UUID of its name.
 pub fn source_id(system: &str) -> uuid::Uuid {
     uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_DNS, format!("{system}.log-sources.crosstail").as_bytes())
 }
 
-/// A log of document 004 at its three stages: what came in, what was parsed, what is kept as metadata.
+/// An engineering log at its three stages: what came in, what was parsed, and its metadata. See
+/// `docs/reference/engineering-logs.md`.
 pub struct Engineering {
+    /// The identity of the activity.
     pub log_id: String,
+    /// When it was logged, in microseconds of UTC.
     pub at: Timestamp,
+    /// Severity.
     pub level: Level,
+    /// What happened, in words, without secrets.
     pub message: String,
+    /// The kind of the activity, or `log`.
     pub category: String,
+    /// Category and service.
     pub tags: Vec<String>,
+    /// Host, service, ids and duration, as an object.
     pub metadata: Value,
+    /// The log as a line of text.
     pub raw: String,
+    /// What is parsed out of that line, as an object.
     pub parsed: Value,
+    /// The id of [`source_id`].
     pub source_id: String,
 }
 
 impl Engineering {
+    /// The log of an activity that is over.
     pub fn of(start: &Start, outcome: &Outcome) -> Self {
         let (at, level, message) = (logged_at(start, outcome), level(start, outcome), message(start, outcome));
-        let took = outcome.completed_at.map(|end| end.since_us(start.started_at).max(0) / 1000);
+        let took = duration_ms(start, outcome);
         let direction = start.direction.unwrap_or(Direction::Internal);
         let metadata = json!({
             "source_type": "application", "host": format!("{}-1", start.system.to_lowercase()), "service": start.system,
@@ -195,7 +214,7 @@ impl Engineering {
         })
     }
 
-    /// The alert that it raises, where it does: of an error, one of ten.
+    /// The alert that it raises: one of ten errors does.
     pub fn alert(&self) -> Option<Value> {
         let is_error = self.level >= Level::Error;
         let chosen = self.log_id.bytes().map(u32::from).sum::<u32>() % 10 == 0;
@@ -211,7 +230,7 @@ impl Engineering {
     }
 }
 
-/// Whether a step is the moment at which a logger that writes once writes.
+/// The activity of a step at which a logger that writes once writes; none at its start.
 pub fn ended(step: &WriteStep) -> Option<(&Start, &Outcome)> {
     match step {
         WriteStep::Start(_) => None,

@@ -10,10 +10,13 @@ mod kafka;
 pub mod log;
 #[cfg(feature = "mongodb")]
 mod mongodb;
+#[cfg(feature = "mysql")]
+mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+pub mod table;
 
 #[cfg(feature = "elasticsearch")]
 pub use elasticsearch::ElasticsearchWriter;
@@ -23,10 +26,13 @@ pub use file::FileWriter;
 pub use kafka::KafkaWriter;
 #[cfg(feature = "mongodb")]
 pub use mongodb::MongodbWriter;
+#[cfg(feature = "mysql")]
+pub use mysql::MysqlWriter;
 #[cfg(feature = "postgres")]
-pub use postgres::{PostgresWriter, Table};
+pub use postgres::PostgresWriter;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteWriter;
+pub use table::Table;
 
 use super::{Start, WriteStep};
 use async_trait::async_trait;
@@ -34,33 +40,50 @@ use async_trait::async_trait;
 /// Writes into one store.
 #[async_trait]
 pub trait Writer: Send {
-    /// Whether the system that logs there would log such an activity: what is made up is chosen by it.
+    /// Whether the system that logs there would log such an activity. The simulator picks its traffic by it.
     fn accepts(&self, start: &Start) -> bool;
 
-    /// Writes steps, which are in order of time.
+    /// Writes steps, which are in order of time. The same steps may come again after an error, as it is not known which
+    /// of them arrived: where the store has a key, they must not be written twice.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] if the store does not accept some of the steps for what they are: writing the others is worthwhile,
+    /// and writing these again is not. Any other error is of the connection or of the store as a whole: all steps are
+    /// to be written again, by a new writer.
     async fn write(&mut self, steps: &[WriteStep]) -> anyhow::Result<()>;
 
-    /// What was written, by table, collection, index, topic or file: rows, documents, messages, lines that are there.
+    /// How much was written, by the name of the table, collection, index, topic or file: rows, documents, messages or
+    /// lines that are there now.
     fn written(&self) -> Vec<(String, u64)>;
 
-    /// Makes sure that everything has arrived.
+    /// Makes sure that everything has arrived and can be read.
+    ///
+    /// # Errors
+    ///
+    /// If the store does not confirm that.
     async fn finish(&mut self) -> anyhow::Result<()> {
         Ok(())
     }
 }
 
+/// Steps that a store refused for what they are: a number that a column has no room for, a document that a validator
+/// does not accept. It is the error of a [`Writer`], for `anyhow::Error::downcast_ref`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// These steps, by their indexes in ascending order, each with the store's reason. All others were written.
+    #[error("{} of the records were refused: {}", .0.len(), .0.first().map_or("", |(_, reason)| reason))]
+    Steps(Vec<(usize, String)>),
+    /// One of the steps, or several: the store does not say which. None of the steps was written. The text is the
+    /// store's reason.
+    #[error("{0}")]
+    OneOf(String),
+}
+
 /// The type and the id of `PO PO-4711`.
-#[cfg(any(feature = "postgres", feature = "mongodb"))]
 fn entity(start: &Start) -> (Option<&str>, Option<&str>) {
     match start.entity.as_deref().map(|entity| entity.split_once(' ').unwrap_or(("", entity))) {
         Some((kind, id)) => ((!kind.is_empty()).then_some(kind), Some(id)),
         None => (None, None),
     }
-}
-
-/// Not more than so many characters: what a column holds.
-#[cfg(feature = "postgres")]
-fn clip(text: &str, characters: usize) -> String {
-    // A zero byte is no text to PostgreSQL.
-    text.chars().take(characters).map(|c| if c == '\0' { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }

@@ -1,7 +1,9 @@
-//! MongoDB: document 000's `integration_logs`. A document is inserted as `IN_PROGRESS` and updated by its `request_id`.
+//! MongoDB: ProKure's `integration_logs`. A document is inserted as `IN_PROGRESS` and updated by its `request_id`. What is
+//! in it says `config/tables/integration_logs.toml`.
 
-use super::{Writer, entity, log};
-use crate::{Outcome, Start, WriteStep, safe_body, safe_text};
+use super::table::{self, Cell, ColumnType, Node, RowStep};
+use super::{Refused, Writer};
+use crate::{Outcome, Start, WriteStep};
 use anyhow::Context as _;
 use async_trait::async_trait;
 use bson::oid::ObjectId;
@@ -9,11 +11,12 @@ use bson::{Bson, DateTime, Document, RawDocumentBuf, doc};
 use crosstail_core::number::saturating_u32;
 use futures_util::{StreamExt as _, stream};
 use mongodb::Database;
+use mongodb::error::ErrorKind;
 use mongodb::options::ClientOptions;
 use rayon::prelude::*;
-use serde::Serialize;
-use serde_json::{Value, json};
-use std::borrow::Cow;
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
+use serde_json::json;
 use uuid::Uuid;
 
 /// The collection.
@@ -30,104 +33,11 @@ pub struct MongodbWriter {
     documents: u64,
 }
 
-fn date(at: Timestamp) -> DateTime {
-    DateTime::from_millis(at.0.div_euclid(1000))
-}
-
-/// The document as it begins.
-#[derive(Serialize)]
-struct StartDocument<'a> {
-    _id: ObjectId,
-    request_id: &'a str,
-    correlation_id: Option<&'a str>,
-    parent_request_id: Option<&'a str>,
-    system_code: &'a str,
-    endpoint_code: Option<&'a str>,
-    http_method: Option<&'a str>,
-    request_url: Option<String>,
-    request_headers: Option<Value>,
-    request_body: Option<Value>,
-    started_at: DateTime,
-    created_at: DateTime,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<&'static str>,
-    retry_info: RetryInfo,
-    context: Context<'a>,
-    actor: Actor<'a>,
-    /// The collection is of calls out: what is another thing says so.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    direction: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kind: Option<&'static str>,
-    /// Of one that is written once it is over.
-    #[serde(flatten)]
-    ended: Option<OutcomeDocument<'a>>,
-}
-
-#[derive(Serialize)]
-struct RetryInfo {
-    attempt_number: i32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_attempts: Option<i32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next_retry_at: Option<DateTime>,
-}
-
-#[derive(Serialize)]
-struct Context<'a> {
-    entity_type: Option<&'a str>,
-    entity_id: Option<&'a str>,
-    operation_type: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct Actor<'a> {
-    user_id: Option<&'a str>,
-    triggered_by: Option<&'a str>,
-}
-
-/// What an outcome sets.
-#[derive(Serialize)]
-struct OutcomeDocument<'a> {
-    response_status: Option<i32>,
-    response_headers: Option<Value>,
-    response_body: Option<Value>,
-    status: String,
-    is_success: bool,
-    #[serde(skip_serializing_if = "Option::is_none", rename = "retry_info.next_retry_at")]
-    next_retry_at: Option<DateTime>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    completed_at: Option<DateTime>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    duration_ms: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<Failure<'a>>,
-}
-
-#[derive(Serialize)]
-struct Failure<'a> {
-    r#type: Option<Cow<'a, str>>,
-    message: Option<Cow<'a, str>>,
-    stack_trace: Option<Cow<'a, str>>,
-}
-
 #[derive(Serialize)]
 struct Command {
     update: &'static str,
     updates: Vec<RawDocumentBuf>,
     ordered: bool,
-}
-
-#[derive(Serialize)]
-struct UpdateDocument<'a> {
-    q: Document,
-    u: SetFields<'a>,
-}
-
-#[derive(Serialize)]
-struct SetFields<'a> {
-    #[serde(rename = "$set")]
-    set: OutcomeDocument<'a>,
 }
 
 /// The `_id` of a document: the second it began in, as in any ObjectId, the microsecond, so that what is new stands
@@ -157,19 +67,61 @@ enum JsonEncoding {
     Text,
 }
 
-impl JsonEncoding {
-    fn headers(self, headers: Option<&Value>) -> Option<Value> {
-        headers.map(|headers| match self {
-            Self::Document => redact_json(headers),
-            Self::Text => json!({ "_text": redact_json(headers).to_string() }),
-        })
-    }
+/// A document as it is serialized. The first fields are the caller's.
+struct Written<'a> {
+    id: Option<ObjectId>,
+    document: &'a table::Document<'a>,
+    form: JsonEncoding,
+}
 
-    fn body(self, body: Option<&Value>, start: &Start, side: &str) -> Option<Value> {
-        body.map(|body| safe_body(body, &start.id, side)).map(|body| match self {
-            Self::Document => body,
-            Self::Text => Value::String(body.to_string()),
-        })
+impl Serialize for Written<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if let Some(id) = &self.id {
+            map.serialize_entry("_id", id)?;
+        }
+        for (name, node) in &self.document.0 {
+            match node {
+                Node::Document(document) => {
+                    map.serialize_entry(name, &Written { id: None, document, form: self.form })?;
+                }
+                Node::Cell(None, _) => map.serialize_entry(name, &Bson::Null)?,
+                Node::Cell(Some(cell), wanted) => {
+                    map.serialize_entry(name, &Field { cell, wanted: *wanted, form: self.form })?
+                }
+            }
+        }
+        map.end()
+    }
+}
+
+/// A value as it is serialized.
+struct Field<'a> {
+    cell: &'a Cell,
+    wanted: ColumnType,
+    form: JsonEncoding,
+}
+
+impl Serialize for Field<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match (self.cell, self.form) {
+            (Cell::Text(text), _) => serializer.serialize_str(text),
+            (Cell::Uuid(id), _) => serializer.serialize_str(&id.to_string()),
+            (Cell::Number(number), _) => match (number.as_i64(), self.wanted) {
+                (Some(number), ColumnType::Integer) => match i32::try_from(number) {
+                    Ok(number) => serializer.serialize_i32(number),
+                    Err(_) => serializer.serialize_i64(number),
+                },
+                _ => number.serialize(serializer),
+            },
+            (Cell::Boolean(value), _) => serializer.serialize_bool(*value),
+            (Cell::Time(at), _) => DateTime::from_millis(at.0.div_euclid(1000)).serialize(serializer),
+            (Cell::Json(value), JsonEncoding::Document) => value.serialize(serializer),
+            (Cell::Json(value), JsonEncoding::Text) if self.wanted == ColumnType::Object => {
+                json!({ "_text": value.to_string() }).serialize(serializer)
+            }
+            (Cell::Json(value), JsonEncoding::Text) => serializer.serialize_str(&value.to_string()),
+        }
     }
 }
 
@@ -180,78 +132,68 @@ fn raw<T: Serialize>(document: impl Fn(JsonEncoding) -> T) -> anyhow::Result<Raw
         .context("the document")
 }
 
-fn ended<'a>(start: &Start, outcome: &'a Outcome, form: JsonEncoding) -> OutcomeDocument<'a> {
-    let status = outcome.status.unwrap_or(Status::Success);
-    let text = |text: &'a Option<String>| text.as_deref().map(redact_text);
-    OutcomeDocument {
-        response_status: outcome.http_status.map(i32::from),
-        response_headers: form.headers(outcome.response_headers.as_ref()),
-        response_body: form.body(outcome.response_body.as_ref(), start, "response"),
-        status: status.as_str().to_uppercase(),
-        is_success: status == Status::Success,
-        next_retry_at: outcome.next_retry_at.map(date),
-        completed_at: outcome.completed_at.map(date),
-        duration_ms: outcome.completed_at.map(|end| end.since_us(start.started_at).max(0) / 1000),
-        error: (outcome.error.is_some() || outcome.error_type.is_some()).then(|| Failure {
-            r#type: text(&outcome.error_type),
-            message: text(&outcome.error),
-            stack_trace: text(&outcome.error_stack),
-        }),
-    }
+/// The document that a step inserts.
+fn inserted(step: &RowStep<'_>) -> anyhow::Result<RawDocumentBuf> {
+    let document = table::integration_logs().document(step.start, step.outcome);
+    raw(|form| Written { id: Some(object_id(step.start)), document: &document, form })
 }
 
-/// The document of a step that inserts one.
-fn inserted(step: &WriteStep, form: JsonEncoding) -> StartDocument<'_> {
-    let (start, outcome) = match step {
-        WriteStep::Start(start) | WriteStep::Complete(start, _) => (start, None),
-        WriteStep::Finished(start, outcome) => (start, Some(outcome)),
-    };
-    let (entity_type, entity_id) = entity(start);
-    // Within the document a name with a dot is a name with a dot.
-    let next_retry_at = outcome.and_then(|outcome| outcome.next_retry_at).map(date);
-    let ended = outcome.map(|outcome| OutcomeDocument { next_retry_at: None, ..ended(start, outcome, form) });
-    StartDocument {
-        _id: object_id(start),
-        request_id: request_id(start),
-        correlation_id: start.correlation_id.as_deref(),
-        parent_request_id: start.parent_request_id.as_deref(),
-        system_code: &start.system,
-        endpoint_code: start.endpoint.as_deref().or(start.operation.as_deref()),
-        http_method: start.method.as_deref(),
-        request_url: start.url.as_deref().map(safe_text),
-        request_headers: form.headers(start.request_headers.as_ref()),
-        request_body: form.body(start.request_body.as_ref(), start, "request"),
-        started_at: date(start.started_at),
-        created_at: date(start.started_at),
-        status: ended.is_none().then_some("IN_PROGRESS"),
-        retry_info: RetryInfo {
-            attempt_number: i32::from(start.attempt.unwrap_or(1)),
-            max_attempts: start.max_attempts.map(i32::from),
-            next_retry_at,
-        },
-        context: Context { entity_type, entity_id, operation_type: start.operation.as_deref() },
-        actor: Actor { user_id: None, triggered_by: start.actor.as_deref() },
-        direction: start.direction.filter(|direction| *direction != Direction::Out).map(Direction::as_str),
-        kind: start.kind.filter(|kind| *kind != Kind::ApiCall).map(Kind::as_str),
-        ended,
-    }
+#[derive(Serialize)]
+struct UpdateDocument<'a> {
+    q: &'a Document,
+    u: SetFields<'a>,
 }
 
-/// How many documents were there already, from a try that was not answered; any other error is one.
-fn already_there(error: mongodb::error::Error) -> anyhow::Result<u64> {
-    const DUPLICATE_KEY: i32 = 11000;
-    if let mongodb::error::ErrorKind::InsertMany(refused) = error.kind.as_ref()
-        && refused.write_concern_error.is_none()
-        && let Some(errors) = &refused.write_errors
-        && errors.iter().all(|error| error.code == DUPLICATE_KEY)
+#[derive(Serialize)]
+struct SetFields<'a> {
+    #[serde(rename = "$set")]
+    set: Written<'a>,
+}
+
+/// What sets an outcome in the document that a query finds.
+fn update(query: &Document, start: &Start, outcome: &Outcome) -> anyhow::Result<RawDocumentBuf> {
+    let document = table::integration_logs().changes(start, outcome);
+    raw(|form| UpdateDocument { q: query, u: SetFields { set: Written { id: None, document: &document, form } } })
+}
+
+/// A key that is there already: the document of an attempt that was not answered.
+const DUPLICATE_KEY: i32 = 11000;
+/// Errors that a document gets because the server or the operation is about to end, and not for what it is: shutdowns,
+/// changes of the primary, interruptions, conflicts. See MongoDB's `error_codes.yml`.
+const PASSING: [i32; 10] = [91, 112, 189, 10058, 10107, 11600, 11601, 11602, 13435, 13436];
+
+/// Of the documents that were not inserted, those that are there already, and those that are refused with the reasons;
+/// any other error is one.
+fn refused(error: mongodb::error::Error) -> anyhow::Result<(u64, Vec<(usize, String)>)> {
+    if let ErrorKind::InsertMany(failed) = error.kind.as_ref()
+        && failed.write_concern_error.is_none()
+        && let Some(errors) = &failed.write_errors
+        && !errors.iter().any(|error| PASSING.contains(&error.code))
     {
-        return Ok(errors.len() as u64);
+        let (there, refused): (Vec<_>, Vec<_>) = errors.iter().partition(|error| error.code == DUPLICATE_KEY);
+        let reason = |message: &str| format!("insert into {COLLECTION}: {message}");
+        let refused = refused.into_iter().map(|error| (error.index, reason(&error.message))).collect();
+        return Ok((there.len() as u64, refused));
     }
-    Err(anyhow::Error::from(error).context(format!("insert into {COLLECTION}")))
+    let is_invalid = matches!(error.kind.as_ref(), ErrorKind::InvalidArgument { .. });
+    let error = anyhow::Error::from(error).context(format!("insert into {COLLECTION}"));
+    // The driver itself does not send it: a document over 16 MB.
+    Err(if is_invalid { Refused::OneOf(format!("{error:#}")).into() } else { error })
+}
+
+/// What became of some steps: how many documents are new, and which steps were refused.
+#[derive(Default)]
+struct Outcomes {
+    new: u64,
+    refused: Vec<(usize, String)>,
 }
 
 impl MongodbWriter {
     /// Of the database that a URL names. Nothing is connected to yet.
+    ///
+    /// # Errors
+    ///
+    /// If the address cannot be read or names no database.
     pub async fn connect(url: &str) -> anyhow::Result<Self> {
         let mut options = ClientOptions::parse(url).await.context("the address")?;
         options.app_name = Some("crosstail".to_owned());
@@ -261,71 +203,90 @@ impl MongodbWriter {
         Ok(Self { database, documents: 0 })
     }
 
-    /// How many documents it made.
-    async fn insert(&self, steps: &[&WriteStep]) -> anyhow::Result<u64> {
-        let insert = async |chunk: &[&WriteStep]| {
-            // Redacting is most of the work.
-            let documents: anyhow::Result<Vec<RawDocumentBuf>> =
-                chunk.par_iter().map(|step| raw(|form| inserted(step, form))).collect();
-            let (documents, collection) = (documents?, self.database.collection::<RawDocumentBuf>(COLLECTION));
-            match collection.insert_many(documents).ordered(false).await {
-                Ok(done) => Ok(done.inserted_ids.len() as u64),
-                Err(error) => Ok(chunk.len() as u64 - already_there(error)?),
+    async fn insert(&self, steps: &[RowStep<'_>]) -> anyhow::Result<Outcomes> {
+        // Redacting is most of the work.
+        let documents: anyhow::Result<Vec<RawDocumentBuf>> = steps.par_iter().map(inserted).collect();
+        let collection = self.database.collection::<RawDocumentBuf>(COLLECTION);
+        match collection.insert_many(documents?).ordered(false).await {
+            Ok(done) => Ok(Outcomes { new: done.inserted_ids.len() as u64, refused: Vec::new() }),
+            Err(error) => {
+                let (there, refused) = refused(error)?;
+                let new = steps.len() as u64 - there - refused.len() as u64;
+                let step = |(at, reason): (usize, String)| Some((steps.get(at)?.index, reason));
+                Ok(Outcomes { new, refused: refused.into_iter().filter_map(step).collect() })
             }
-        };
-        // Side by side: the server waits for its journal in each.
-        let chunks = futures_util::stream::iter(steps.chunks(DOCUMENTS).map(insert));
-        let written: Vec<anyhow::Result<u64>> = chunks.buffer_unordered(COMMANDS).collect().await;
-        written.into_iter().sum()
+        }
     }
 
-    async fn complete(&self, steps: &[&WriteStep]) -> anyhow::Result<()> {
-        let update = async |chunk: &[&WriteStep]| {
-            // The second where somebody else wrote a document.
-            let queries: [fn(&Start) -> Document; 2] =
-                [|start| doc! { "_id": object_id(start) }, |start| doc! { "request_id": request_id(start) }];
-            for query in queries {
-                let updates: anyhow::Result<Vec<RawDocumentBuf>> = chunk
-                    .par_iter()
-                    .filter_map(|step| log::ended(step))
-                    .map(|(start, outcome)| {
-                        raw(|form| UpdateDocument {
-                            q: query(start),
-                            u: SetFields { set: ended(start, outcome, form) },
-                        })
-                    })
-                    .collect();
-                let command = Command { update: COLLECTION, updates: updates?, ordered: false };
-                let all = command.updates.len();
-                let command = bson::serialize_to_raw_document_buf(&command)?;
-                let answer = self.database.run_raw_command(command).await;
-                let answer = answer.with_context(|| format!("update {COLLECTION}"))?;
-                if let Ok([Bson::Document(first), ..]) = answer.get_array("writeErrors").map(Vec::as_slice) {
-                    anyhow::bail!("update {COLLECTION}: {}", first.get_str("errmsg").unwrap_or("refused"));
-                }
-                if answer.get_i32("n").is_ok_and(|found| usize::try_from(found) == Ok(all)) {
-                    break;
-                }
+    async fn complete(&self, steps: &[RowStep<'_>]) -> anyhow::Result<Outcomes> {
+        // The second where somebody else wrote a document.
+        let queries: [fn(&Start) -> Document; 2] =
+            [|start| doc! { "_id": object_id(start) }, |start| doc! { "request_id": request_id(start) }];
+        let mut refused = Vec::new();
+        for query in queries {
+            let updates: anyhow::Result<Vec<RawDocumentBuf>> = steps
+                .par_iter()
+                .filter_map(|step| Some((step.start, step.outcome?)))
+                .map(|(start, outcome)| update(&query(start), start, outcome))
+                .collect();
+            let command = Command { update: COLLECTION, updates: updates?, ordered: false };
+            let all = command.updates.len();
+            let command = bson::serialize_to_raw_document_buf(&command)?;
+            let answer = self.database.run_raw_command(command).await;
+            let answer = answer.with_context(|| format!("update {COLLECTION}"))?;
+            refused = update_errors(&answer, steps)?;
+            let found = answer.get_i32("n").ok().and_then(|found| usize::try_from(found).ok());
+            if found.is_some_and(|found| found + refused.len() >= all) {
+                break;
             }
-            Ok(())
-        };
-        let chunks = futures_util::stream::iter(steps.chunks(DOCUMENTS).map(update));
-        let done: Vec<anyhow::Result<()>> = chunks.buffer_unordered(COMMANDS).collect().await;
-        done.into_iter().collect()
+        }
+        Ok(Outcomes { new: 0, refused })
     }
+}
+
+/// The steps whose updates the server refuses, from its answer; an error that is not of the document is one.
+fn update_errors(answer: &Document, steps: &[RowStep<'_>]) -> anyhow::Result<Vec<(usize, String)>> {
+    let mut refused = Vec::new();
+    for error in answer.get_array("writeErrors").into_iter().flatten().filter_map(Bson::as_document) {
+        let reason = format!("update {COLLECTION}: {}", error.get_str("errmsg").unwrap_or("refused"));
+        let at = error.get_i32("index").ok().and_then(|index| usize::try_from(index).ok());
+        let step = at.and_then(|at| steps.get(at));
+        let passing = error.get_i32("code").is_ok_and(|code| PASSING.contains(&code));
+        match step {
+            Some(step) if !passing => refused.push((step.index, reason)),
+            _ => anyhow::bail!(reason),
+        }
+    }
+    Ok(refused)
 }
 
 #[async_trait]
 impl Writer for MongodbWriter {
     fn accepts(&self, start: &Start) -> bool {
-        start.direction == Some(Direction::Out) && start.level.is_none()
+        table::integration_logs().accepts(start)
     }
 
     async fn write(&mut self, steps: &[WriteStep]) -> anyhow::Result<()> {
-        let (inserts, outcomes): (Vec<&WriteStep>, Vec<&WriteStep>) =
-            steps.iter().partition(|step| !matches!(step, WriteStep::Complete(..)));
-        self.documents += self.insert(&inserts).await?;
-        self.complete(&outcomes).await
+        let (inserts, updates) = table::integration_logs().divide(steps);
+        let writer = &*self;
+        // Side by side: the server waits for its journal in each. An outcome comes after its start.
+        let commands: Vec<_> = inserts.chunks(DOCUMENTS).map(|chunk| writer.insert(chunk)).collect();
+        let mut done: Vec<_> = stream::iter(commands).buffer_unordered(COMMANDS).collect().await;
+        if done.iter().all(Result::is_ok) {
+            let commands: Vec<_> = updates.chunks(DOCUMENTS).map(|chunk| writer.complete(chunk)).collect();
+            done.extend(stream::iter(commands).buffer_unordered(COMMANDS).collect::<Vec<_>>().await);
+        }
+        let mut refused = Vec::new();
+        for done in done {
+            let done = done?;
+            self.documents += done.new;
+            refused.extend(done.refused);
+        }
+        if refused.is_empty() {
+            return Ok(());
+        }
+        refused.sort_unstable_by_key(|(index, _)| *index);
+        Err(Refused::Steps(refused).into())
     }
 
     fn written(&self) -> Vec<(String, u64)> {
@@ -336,13 +297,13 @@ impl Writer for MongodbWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Value;
 
     #[test]
     fn a_body_that_bson_cannot_hold_is_text() {
         let stored = |body: Value| {
             let start = Start { request_body: Some(body), ..Start::default() };
-            let step = WriteStep::Start(std::sync::Arc::new(start));
-            let document = raw(|form| inserted(&step, form)).expect("serialized");
+            let document = inserted(&RowStep { index: 0, start: &start, outcome: None }).expect("serialized");
             Document::try_from(document).expect("a document").remove("request_body")
         };
         assert_eq!(stored(json!({ "a": ["b\0"] })), Some(bson::bson!({ "a": ["b\0"] })));

@@ -14,7 +14,11 @@ pub struct SqliteWriter {
 }
 
 impl SqliteWriter {
-    /// Opens the database, and creates its table where it is missing.
+    /// Opens the database, and creates file and table where they are missing.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be opened, written, or is no SQLite database.
     pub async fn open(path: &Path) -> anyhow::Result<Self> {
         Ok(Self { recorder: SqliteRecorder::open(path).await?, rows: 0 })
     }

@@ -1,13 +1,19 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program of its own")]
-//! A service that records its calls: `cargo run --example record -- postgres://me@db/supabase` (document 001's table) or
-//! `… mongodb://db/prokure_logs` (document 000's collection). `crosstail schema apply` creates both.
+//! A service that records its calls, into the Supabase activity log's table or ProKure's collection; `crosstail schema
+//! apply` creates both:
 //!
-//! A webhook comes in, causes a call out that fails and is planned to be tried again, and the second try goes well: three
-//! activities of one trace, which `crosstail URL` shows with their payloads, the retry chain and the trace.
+//! ```sh
+//! cargo run -p crosstail-record --features postgres,mongodb --example record -- postgres://me@db/supabase
+//! cargo run -p crosstail-record --features postgres,mongodb --example record -- mongodb://db/prokure_logs
+//! ```
+//!
+//! A webhook comes in and causes a call out. The call fails and is planned to be tried again, and the second attempt
+//! succeeds: three activities of one trace, which `crosstail URL` shows with their payloads, the retry chain and the trace.
 
-use crosstail_core::model::{Direction, Kind, Status};
 use crosstail_record::write::Table;
-use crosstail_record::{Backoff, Correlation, Outcome, Recorder, RecorderOptions, RetryPolicy, Start};
+use crosstail_record::{
+    Clock, Correlation, Direction, Jitter, Kind, Outcome, Recorder, RecorderOptions, RetryPolicy, Start, Status,
+};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -22,11 +28,11 @@ async fn main() {
     } else {
         Recorder::postgres(&url, Table::IntegrationActivityLog)
     };
-    let policy = RetryPolicy { max_attempts: 3, base_ms: 200, cap_ms: 5_000, backoff: Backoff::Exponential };
+    let policy = RetryPolicy { base_ms: 200, cap_ms: 5_000, jitter: Jitter::Equal, ..RetryPolicy::default() };
     let recorder = recorder.with(RecorderOptions {
         policy: Some(policy),
-        // Logging never breaks the service: an error is told here, and the program goes on.
-        on_error: Some(Arc::new(|error| eprintln!("not recorded yet: {error}"))),
+        // Logging never breaks the service: an error is printed here, and the program goes on.
+        on_error: Some(Arc::new(|error| eprintln!("not recorded: {error}"))),
         ..RecorderOptions::default()
     });
 
@@ -45,7 +51,7 @@ async fn main() {
     };
     let webhook = recorder.start(webhook).await;
 
-    // What it causes: a call, and its second try.
+    // What it causes: a call, and its second attempt.
     let mut next = Start {
         method: Some("POST".to_owned()),
         url: Some("https://sap.example/po/create".to_owned()),
@@ -71,7 +77,7 @@ async fn main() {
             ..Outcome::default()
         };
         if let Some(at) = recorder.complete(&call, outcome).await {
-            let wait = at.since_us(crosstail_core::model::Clock::system().now()).max(0);
+            let wait = at.since_us(Clock::system().now()).max(0);
             tokio::time::sleep(std::time::Duration::from_micros(wait as u64)).await;
         }
         next = call.next_attempt();
