@@ -486,7 +486,7 @@ async fn an_outage_of_a_source_neither_ends_the_watch_nor_its_alerts() {
         state: Some(watch.path("crosstail/watch.json")),
         listen: Some(([127, 0, 0, 1], watch.page).into()),
         dry_run: false,
-        say: |text| *SAID.lock().expect("lock") += &format!("{text}\n"),
+        log: |text| *SAID.lock().expect("lock") += &format!("{text}\n"),
     };
     let said = || SAID.lock().expect("lock").clone();
     let stop = CancellationToken::new();

@@ -689,7 +689,7 @@ async fn a_record_that_the_store_refuses_costs_only_itself() {
             ..RecorderOptions::default()
         }
     };
-    let postgres = shared(Kind::Postgres).await;
+    let Some(postgres) = shared(Kind::Postgres).await else { return };
     let name = postgres.postgres_database(&["log-tracking", "integration-activity", "engineering-logs"]).await;
     let mut on = postgres.postgres_connection(&name).await;
     // What PostgreSQL has no room for: a fraction in an integer, a duration over 2^31 ms, an id that is too long to index.
@@ -727,7 +727,7 @@ async fn a_record_that_the_store_refuses_costs_only_itself() {
         .expect("counted");
     assert_eq!(open, 1, "the others have their outcomes");
 
-    let mongo = shared(Kind::MongoReplica).await;
+    let Some(mongo) = shared(Kind::MongoReplica).await else { return };
     let list = |start| Start { request_headers: Some(json!(["no", "object"])), ..start };
     // The driver does not send a document of more than 16 MB.
     let large = |start| Start { request_headers: Some(json!({ "X-Large": "x".repeat(17 << 20) })), ..start };
