@@ -4,6 +4,7 @@ mod commands;
 mod databases;
 mod fixtures;
 mod indices;
+mod tables;
 mod topics;
 
 use crate::support::{collect, ids};
@@ -22,6 +23,7 @@ use indices::ElasticFixture;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tables::MysqlFixture;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use topics::KafkaFixture;
@@ -32,6 +34,7 @@ macro_rules! each_kind {
         mod sqlite { use super::*; $(#[tokio::test(flavor = "multi_thread")] async fn $test() { super::$test(SqliteFixture::new().await).await; })+ }
         mod file { use super::*; $(#[tokio::test(flavor = "multi_thread")] async fn $test() { super::$test(FileFixture::new().await).await; })+ }
         mod postgres { use super::*; $(#[tokio::test(flavor = "multi_thread")] async fn $test() { super::$test(PostgresFixture::new().await).await; })+ }
+        mod mysql { use super::*; $(#[tokio::test(flavor = "multi_thread")] async fn $test() { super::$test(MysqlFixture::new().await).await; })+ }
         mod mongodb { use super::*; $(#[tokio::test(flavor = "multi_thread")] async fn $test() { super::$test(MongoFixture::replica().await).await; })+ }
         mod elasticsearch { use super::*; $(#[tokio::test(flavor = "multi_thread")] async fn $test() { super::$test(ElasticFixture::new().await).await; })+ }
         mod kafka { use super::*; $(#[tokio::test(flavor = "multi_thread")] async fn $test() { super::$test(KafkaFixture::new().await).await; })+ }

@@ -2,8 +2,10 @@
 //! `scripts/setup-tests` installs them.
 
 mod java;
+mod mysql;
 
 pub use java::{KafkaPorts, kafka_tool};
+use sqlx::mysql::MySqlConnection;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
 use std::io::{BufRead as _, BufReader};
@@ -22,6 +24,8 @@ use tokio_util::sync::CancellationToken;
 pub enum Kind {
     /// PostgreSQL.
     Postgres,
+    /// MySQL: MariaDB.
+    Mysql,
     /// MongoDB, one member of a replica set.
     MongoReplica,
     /// MongoDB by itself.
@@ -108,6 +112,7 @@ impl Server {
         };
         match kind {
             Kind::Postgres => server.init_postgres(),
+            Kind::Mysql => server.init_mysql(),
             Kind::Elasticsearch => java::prepare_elasticsearch(&server.folder, server.port),
             Kind::Kafka => java::prepare_kafka(&server.folder, server.port, &server.kafka),
             _ => {}
@@ -156,7 +161,7 @@ impl Server {
 
     fn command(&self) -> Vec<String> {
         let folder = self.folder.display();
-        let refuses_root = matches!(self.kind, Kind::Postgres | Kind::Elasticsearch);
+        let refuses_root = matches!(self.kind, Kind::Postgres | Kind::Mysql | Kind::Elasticsearch);
         let mut words = if refuses_root { unprivileged() } else { Vec::new() };
         if self.ahead_s != 0 {
             let library = glob::glob("/usr/lib/*/faketime/libfaketime.so.1").expect("a glob").flatten().next();
@@ -180,6 +185,7 @@ impl Server {
                     words.extend(["-c".to_owned(), setting]);
                 }
             }
+            Kind::Mysql => words.extend(self.mysql_command()),
             Kind::Elasticsearch => words.extend(java::elasticsearch(&self.folder)),
             Kind::Kafka => words.extend(java::kafka(&self.folder)),
             Kind::Prometheus => {
@@ -229,6 +235,7 @@ impl Server {
         loop {
             let answers = match self.kind {
                 Kind::Postgres => PgConnection::connect(&self.url("postgres")).await.is_ok(),
+                Kind::Mysql => MySqlConnection::connect(&self.url("mysql")).await.is_ok(),
                 Kind::Elasticsearch => self.answers("_cluster/health?wait_for_status=yellow&timeout=1s").await,
                 Kind::Prometheus => self.answers("-/ready").await,
                 Kind::Kafka => TcpStream::connect(("127.0.0.1", self.port)).await.is_ok(),
@@ -303,6 +310,7 @@ impl Server {
     pub fn url_at(&self, port: u16, database: &str) -> String {
         match self.kind {
             Kind::Postgres => format!("postgres://postgres@127.0.0.1:{port}/{database}"),
+            Kind::Mysql => format!("mysql://root@127.0.0.1:{port}/{database}"),
             Kind::Elasticsearch => format!("es+http://127.0.0.1:{port}/{database}"),
             Kind::Kafka => format!("kafka://127.0.0.1:{port}/{database}"),
             Kind::Prometheus => format!("prometheus+http://127.0.0.1:{port}/{database}"),
@@ -356,7 +364,7 @@ pub fn unique_name() -> String {
 
 /// The server of a kind that tests share, each with a database of its own.
 pub async fn shared(kind: Kind) -> Arc<Server> {
-    static SERVERS: [OnceCell<Arc<Server>>; 7] = [const { OnceCell::const_new() }; 7];
+    static SERVERS: [OnceCell<Arc<Server>>; 8] = [const { OnceCell::const_new() }; 8];
     Arc::clone(SERVERS[kind as usize].get_or_init(|| Server::start(kind)).await)
 }
 
