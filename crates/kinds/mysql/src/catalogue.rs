@@ -69,7 +69,7 @@ impl CatalogueMapping {
         let columns = self.facts.iter().filter(|(name, _)| name == fact).flat_map(|(_, columns)| columns);
         let readable = columns.filter_map(|column| self.relation.readable(column));
         let one = |column: &Column| {
-            let mut sql = Sql::raw(as_text(&format!("t.{}", name(&column.name)), column.column_type));
+            let mut sql = Sql::raw(as_text(&format!("t.{}", name(&column.name)), column.holds));
             sql.append(" IN ", &list(values));
             sql
         };

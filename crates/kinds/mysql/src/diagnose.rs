@@ -155,7 +155,7 @@ fn remedy(mapping: &Mapping, path: &str, indexed: &[String]) -> Option<String> {
             .then(|| format!("CREATE INDEX idx_{path} ON {table} ({path});"));
     }
     let (column, rest) = path.split_once('.')?;
-    relation.column(column).filter(|column| matches!(column.column_type, ColumnType::Json | ColumnType::Text))?;
+    relation.column(column).filter(|column| matches!(column.holds, ColumnType::Json | ColumnType::Text))?;
     let computed = mapping.computed_of(path);
     if computed.is_some_and(|computed| indexed.contains(&computed.name)) {
         return None;
@@ -173,7 +173,7 @@ async fn times(
     diagnoses: &mut Vec<Diagnosis>,
 ) -> Result<(), sqlx::Error> {
     let (relation, table, time) = (&mapping.relation, &mapping.table.name, &mapping.table.time);
-    let Some(ColumnType::Time(_)) = relation.column(time).map(|column| column.column_type) else { return Ok(()) };
+    let Some(ColumnType::Time(_)) = relation.column(time).map(|column| column.holds) else { return Ok(()) };
     // The ends of the index, not a scan.
     let end = |order: &str| {
         let column = mapping.time();

@@ -77,7 +77,7 @@ impl Mapping {
             let before = selected.len();
             for (rank, path) in paths.list().iter().enumerate() {
                 if let Some(value) = value(table, relation, relations, path) {
-                    selected.push((value.sql, value.column_type, (target, saturating_u8(rank))));
+                    selected.push((value.sql, value.holds, (target, saturating_u8(rank))));
                     base.push(value.column);
                 }
             }
@@ -118,7 +118,7 @@ impl Mapping {
     /// The text of the row's key column.
     pub(crate) fn key_text(&self) -> String {
         let column = format!("t.{}", name(&self.table.id));
-        match self.of_key().map_or(ColumnType::Other, |column| column.column_type) {
+        match self.of_key().map_or(ColumnType::Other, |column| column.holds) {
             ColumnType::Bytes => format!("HEX({column})"),
             column_type => as_text(&column, column_type),
         }
@@ -129,7 +129,7 @@ impl Mapping {
     pub(crate) fn with_keys(&self, keys: &[String]) -> Sql {
         let column = format!("t.{}", name(&self.table.id));
         let (column_type, charset) =
-            self.of_key().map_or((ColumnType::Other, ""), |column| (column.column_type, column.charset.as_str()));
+            self.of_key().map_or((ColumnType::Other, ""), |column| (column.holds, column.charset.as_str()));
         equals_any(&column, column_type, charset, keys)
     }
 
@@ -190,14 +190,14 @@ impl Mapping {
 
     /// Whether rows may have no time: NULL, or `0000-00-00`.
     pub(crate) fn time_is_nullable(&self) -> bool {
-        self.of_time().is_some_and(|column| column.nullable || matches!(column.column_type, ColumnType::Time(_)))
+        self.of_time().is_some_and(|column| column.nullable || matches!(column.holds, ColumnType::Time(_)))
     }
 
     /// Rows that have a time, or that have none.
     pub(crate) fn timed(&self, is_timed: bool) -> Sql {
         const FIRST: &str = "CAST('0001-01-01' AS DATETIME(6))";
         let column = self.time();
-        let is_date = self.of_time().is_some_and(|column| matches!(column.column_type, ColumnType::Time(_)));
+        let is_date = self.of_time().is_some_and(|column| matches!(column.holds, ColumnType::Time(_)));
         Sql::raw(match (is_timed, is_date) {
             (true, true) => format!("{column} >= {FIRST}"),
             (true, false) => format!("{column} IS NOT NULL"),
@@ -209,7 +209,7 @@ impl Mapping {
     /// A comparison of the time column, so that its index serves.
     pub(crate) fn time_is(&self, op: &str, at: Timestamp) -> Sql {
         let column = self.time();
-        match self.of_time().map(|column| column.column_type) {
+        match self.of_time().map(|column| column.holds) {
             Some(ColumnType::Time(zone_us)) => {
                 let text = date_text(at.plus_us(zone_us));
                 Sql::with(format!("{column} {op} CAST({PLACEHOLDER} AS DATETIME(6))"), Bind::Text(text))
@@ -227,7 +227,7 @@ impl Mapping {
 
     /// Microseconds since the epoch of the time column.
     pub(crate) fn time_us(&self) -> String {
-        match (self.of_time().map(|column| column.column_type), self.table.time_unit) {
+        match (self.of_time().map(|column| column.holds), self.table.time_unit) {
             (Some(ColumnType::Time(zone_us)), _) => micros(&self.time(), zone_us),
             (_, TimeUnit::Us) => self.time(),
             (_, TimeUnit::Ms | TimeUnit::Text) => format!("({} * 1000)", self.time()),
@@ -358,7 +358,7 @@ fn equals_any(column: &str, column_type: ColumnType, charset: &str, values: &[St
         ColumnType::Uuid => inline(uuids().map(|id| format!("'{id}'")).collect()),
         ColumnType::PackedUuid => inline(uuids().map(|id| format!("x'{}'", id.simple())).collect()),
         ColumnType::Bytes => {
-            let is_hex = |text: &&String| text.len() % 2 == 0 && text.bytes().all(|b| b.is_ascii_hexdigit());
+            let is_hex = |text: &&String| text.len().is_multiple_of(2) && text.bytes().all(|b| b.is_ascii_hexdigit());
             inline(values.iter().filter(is_hex).map(|text| format!("x'{text}'")).collect())
         }
         _ if values.is_empty() => Sql::constant(false),
@@ -386,7 +386,7 @@ fn date_text(at: Timestamp) -> String {
 
 struct Value<'a> {
     sql: String,
-    column_type: ColumnType,
+    holds: ColumnType,
     /// The column of the row that it depends on.
     column: &'a str,
 }
@@ -399,14 +399,14 @@ fn value<'a>(
     path: &'a str,
 ) -> Option<Value<'a>> {
     if let Some(column) = relation.readable(path) {
-        return Some(Value { sql: format!("t.{}", name(path)), column_type: column.column_type, column: &column.name });
+        return Some(Value { sql: format!("t.{}", name(path)), holds: column.holds, column: &column.name });
     }
     let (first, rest) = path.split_once('.')?;
     if let Some(column) =
-        relation.readable(first).filter(|column| matches!(column.column_type, ColumnType::Json | ColumnType::Text))
+        relation.readable(first).filter(|column| matches!(column.holds, ColumnType::Json | ColumnType::Text))
     {
         let sql = at_path(&format!("t.{}", name(&column.name)), rest);
-        return Some(Value { sql: format!("({sql})"), column_type: ColumnType::Text, column: &column.name });
+        return Some(Value { sql: format!("({sql})"), holds: ColumnType::Text, column: &column.name });
     }
     let lookup = table.lookup.get(first)?;
     let other = relations.get(&lookup.table)?;
@@ -414,13 +414,13 @@ fn value<'a>(
     let column = other.readable(rest)?;
     let (mine, theirs) = (format!("t.{}", name(&by.name)), format!("l.{}", name(&key.name)));
     // Texts that compare differently are not compared at all.
-    let equal = if by.collation == key.collation && by.charset == key.charset && by.column_type == key.column_type {
+    let equal = if by.collation == key.collation && by.charset == key.charset && by.holds == key.holds {
         format!("{theirs} = {mine}")
     } else {
-        format!("{} = {}", as_text(&theirs, key.column_type), as_text(&mine, by.column_type))
+        format!("{} = {}", as_text(&theirs, key.holds), as_text(&mine, by.holds))
     };
     let sql = format!("(SELECT l.{} FROM {} l WHERE {equal} LIMIT 1)", name(rest), other.sql);
-    Some(Value { sql, column_type: column.column_type, column: &by.name })
+    Some(Value { sql, holds: column.holds, column: &by.name })
 }
 
 /// A number of 60 bits made of what the row holds in these columns: there is no mark of a change but the row itself. Of a
@@ -429,7 +429,7 @@ fn version(relation: &Relation, columns: &[&str]) -> String {
     let parts: Vec<String> = columns
         .iter()
         .filter_map(|column| relation.column(column))
-        .map(|column| format!("IFNULL({}, CHAR(0))", as_text(&format!("t.{}", name(&column.name)), column.column_type)))
+        .map(|column| format!("IFNULL({}, CHAR(0))", as_text(&format!("t.{}", name(&column.name)), column.holds)))
         .collect();
     format!("CAST(CONV(LEFT(SHA1(CONCAT_WS('|', {})), 15), 16, 10) AS SIGNED)", parts.join(", "))
 }

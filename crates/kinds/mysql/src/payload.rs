@@ -11,7 +11,7 @@ use sqlx::mysql::MySqlRow;
 
 /// The columns of a row that may be read, each as text.
 pub(crate) fn selected(columns: &[&Column]) -> String {
-    columns.iter().map(|c| as_text(&format!("t.{}", name(&c.name)), c.column_type)).collect::<Vec<_>>().join(", ")
+    columns.iter().map(|c| as_text(&format!("t.{}", name(&c.name)), c.holds)).collect::<Vec<_>>().join(", ")
 }
 
 /// The columns that may be read.
@@ -34,7 +34,7 @@ pub(crate) fn json_of(columns: &[&Column], row: &MySqlRow, index: usize) -> Resu
             continue;
         };
         let text = String::from_utf8_lossy(bytes);
-        let is_raw = match column.column_type {
+        let is_raw = match column.holds {
             ColumnType::Int | ColumnType::Unsigned | ColumnType::Float => {
                 serde_json::from_str::<serde_json::Number>(&text).is_ok()
             }

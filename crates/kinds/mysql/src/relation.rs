@@ -30,7 +30,7 @@ pub(crate) enum ColumnType {
 #[derive(Debug, Clone)]
 pub(crate) struct Column {
     pub(crate) name: String,
-    pub(crate) column_type: ColumnType,
+    pub(crate) holds: ColumnType,
     pub(crate) nullable: bool,
     pub(crate) readable: bool,
     /// Numbered by the server.
@@ -65,7 +65,7 @@ impl Relation {
 
     /// The column that the server numbers.
     pub(crate) fn numbered(&self) -> Option<&Column> {
-        self.columns.iter().find(|column| column.numbered && column.readable && column.column_type == ColumnType::Int)
+        self.columns.iter().find(|column| column.numbered && column.readable && column.holds == ColumnType::Int)
     }
 }
 
@@ -122,7 +122,7 @@ pub(crate) async fn relations(
         let is_mariadb = text(13)?.contains("MariaDB");
         let column = Column {
             name: text(2)?,
-            column_type: column_type_of(&text(3)?, &text(4)?, is_mariadb && collation == "utf8mb4_bin", zone_us),
+            holds: column_type_of(&text(3)?, &text(4)?, is_mariadb && collation == "utf8mb4_bin", zone_us),
             nullable: text(5)? == "YES",
             readable: text(8)?.split(',').any(|word| word == "select"),
             numbered: extra.to_ascii_lowercase().contains("auto_increment"),

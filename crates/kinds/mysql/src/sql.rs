@@ -80,10 +80,10 @@ impl Dialect for Mapping {
 
     fn holds(&self, path: &str, word: &str) -> Option<Sql> {
         let column = self.relation.readable(path)?;
-        if !matches!(column.column_type, ColumnType::Json | ColumnType::Text) {
+        if !matches!(column.holds, ColumnType::Json | ColumnType::Text) {
             return None;
         }
-        let text = as_text(&format!("t.{}", name(path)), column.column_type);
+        let text = as_text(&format!("t.{}", name(path)), column.holds);
         let found = self.like(&text, &[GlobPiece::Any, GlobPiece::Text(word.to_owned()), GlobPiece::Any])?;
         // MariaDB keeps JSON as it was written: a letter may be written as its number.
         Some(Sql { text: format!("({} OR INSTR({text}, '\\u00') > 0)", found.text), binds: found.binds })

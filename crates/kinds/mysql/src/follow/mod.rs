@@ -29,7 +29,7 @@ use crosstail_source::sql::{Sql, literal};
 use crosstail_source::{Position, Sink, SourceEvent};
 use numbers::Numbers;
 pub(crate) use state::position;
-use state::{DAY, ResumePoint, SWEEP, TIERS, TableResumePoint, Tier, Version, at, is_small, now, undated, versions};
+use state::{DAY, ResumePoint, RowVersion, SWEEP, TIERS, TableResumePoint, Tier, at, is_small, now, undated, versions};
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
@@ -311,7 +311,7 @@ impl Follower<'_> {
         &mut self,
         reading: &mut ReadTransaction<'_>,
         index: usize,
-        found: Vec<Version>,
+        found: Vec<RowVersion>,
     ) -> Result<(), sqlx::Error> {
         let mapping = self.tables[index].mapping;
         let mut due: Vec<String> = Vec::new();

@@ -2,7 +2,7 @@
 //! is still open. It may also be of one that was rolled back, of a row that was refused as a duplicate, or of a step
 //! between nodes of a cluster, and never come: nothing tells these apart, so each is asked for by name for an hour.
 
-use super::state::Version;
+use super::state::RowVersion;
 use crate::connection::ReadTransaction;
 use crate::mapping::Mapping;
 use crate::relation::name;
@@ -64,7 +64,7 @@ impl Numbers {
         reading: &mut ReadTransaction<'_>,
         mapping: &Mapping,
         time_us: i64,
-    ) -> Result<Vec<Version>, sqlx::Error> {
+    ) -> Result<Vec<RowVersion>, sqlx::Error> {
         let Some(column) = column(mapping) else { return Ok(Vec::new()) };
         let mut found = Vec::new();
         if !self.gaps.is_empty() {
@@ -145,11 +145,11 @@ async fn rows(
     mapping: &Mapping,
     column: &str,
     condition: &str,
-) -> Result<Vec<(i64, Version)>, sqlx::Error> {
+) -> Result<Vec<(i64, RowVersion)>, sqlx::Error> {
     let select = mapping.select_versions(&format!(", CAST({column} AS SIGNED)"));
     let sql = Sql::raw(format!("{select} WHERE {condition}"));
     let rows = reading.fetch(sql).await?;
-    rows.iter().map(|row| Ok((row.try_get_unchecked(3)?, Version::of(row)?))).collect()
+    rows.iter().map(|row| Ok((row.try_get_unchecked(3)?, RowVersion::of(row)?))).collect()
 }
 
 #[cfg(test)]

@@ -88,13 +88,13 @@ pub(super) fn is_small(mapping: &Mapping) -> bool {
 }
 
 /// A row's key, version and time.
-pub(super) struct Version {
+pub(super) struct RowVersion {
     pub(super) key: String,
     pub(super) version: i64,
     pub(super) time_us: i64,
 }
 
-impl Version {
+impl RowVersion {
     /// Of a row of [`Mapping::select_versions`].
     pub(super) fn of(row: &MySqlRow) -> Result<Self, sqlx::Error> {
         let time_us = row.try_get_unchecked::<Option<i64>, _>(2)?.unwrap_or(i64::MAX);
@@ -106,14 +106,17 @@ pub(super) async fn versions(
     reading: &mut ReadTransaction<'_>,
     mapping: &Mapping,
     condition: &Sql,
-) -> Result<Vec<Version>, sqlx::Error> {
+) -> Result<Vec<RowVersion>, sqlx::Error> {
     let mut sql = Sql::raw(mapping.select_versions(""));
     sql.append(" WHERE ", condition);
-    reading.fetch(sql).await?.iter().map(Version::of).collect()
+    reading.fetch(sql).await?.iter().map(RowVersion::of).collect()
 }
 
 /// Rows without a time: usually there are none.
-pub(super) async fn undated(reading: &mut ReadTransaction<'_>, mapping: &Mapping) -> Result<Vec<Version>, sqlx::Error> {
+pub(super) async fn undated(
+    reading: &mut ReadTransaction<'_>,
+    mapping: &Mapping,
+) -> Result<Vec<RowVersion>, sqlx::Error> {
     if !mapping.time_is_nullable() {
         return Ok(Vec::new());
     }
