@@ -2,7 +2,7 @@
 //! `ARCHITECTURE.md` has the map.
 //!
 //! - [`kinds`]: the kinds of source in this build.
-//! - [`config`]: settings.
+//! - [`config`]: settings, and where each came from.
 //! - [`app`]: state, and `update(state, event) → effects`, which never waits; [`runtime`] carries out effects.
 //! - [`tui`]: the terminal; [`watch`]: alert rules without a screen; [`cli`]: the command line.
 

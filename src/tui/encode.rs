@@ -242,7 +242,7 @@ mod tests {
                 3 => Style::new().add_modifier(Modifier::BOLD | Modifier::REVERSED),
                 _ => Style::new().fg(Color::Indexed(99)).add_modifier(Modifier::DIM),
             };
-            buffer.set_stringn(u16::from(style.bg.is_some()) * 3, y as u16, text, 25, style);
+            buffer.set_stringn(u16::from(style.bg.is_some()) * 3, saturating_u16(y), text, 25, style);
         }
         buffer
     }

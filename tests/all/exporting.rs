@@ -121,15 +121,21 @@ fn payloads_go_along_without_secrets() {
     }
 }
 
+/// The bytes of a file, or of those in a folder.
+fn bytes_of(path: &Path) -> u64 {
+    match std::fs::read_dir(path) {
+        Ok(entries) => entries.flatten().map(|entry| bytes_of(&entry.path())).sum(),
+        Err(_) => std::fs::metadata(path).map_or(0, |meta| meta.len()),
+    }
+}
+
 /// Kills exports, each when it has written somewhat more than the one before, until one ends; gives how often.
 fn kill_until_done(source: &[&str], path: &Path, whole: u64) -> usize {
-    // What is unfinished is beside the file, in files that begin with its name.
+    // What is unfinished is beside the file, in files and folders that begin with its name.
+    let name = text(path.file_name().expect("a name").as_ref());
     let written = || -> u64 {
         let beside = std::fs::read_dir(path.parent().expect("a folder")).expect("a folder").flatten();
-        let own = beside.filter(|entry| {
-            entry.file_name().to_string_lossy().starts_with(text(path.file_name().expect("a name").as_ref()))
-        });
-        own.filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()
+        beside.filter(|one| one.file_name().to_string_lossy().starts_with(name)).map(|one| bytes_of(&one.path())).sum()
     };
     for killed in 0..200 {
         let mut all = vec!["export", "--output", text(path)];
@@ -142,7 +148,7 @@ fn kill_until_done(source: &[&str], path: &Path, whole: u64) -> usize {
             .expect("started");
         let before = written();
         wait_for("the export to go on", || {
-            written() > before + whole * (killed + 1) / 20 || child.try_wait().expect("asked").is_some()
+            written() > before + whole * killed / 20 || child.try_wait().expect("asked").is_some()
         });
         if child.try_wait().expect("asked").is_some() {
             let output = child.wait_with_output().expect("ended");

@@ -21,6 +21,15 @@ async fn write(server: &Server, database: &str, from: u32, count: u32) {
         sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut connection).await.expect("written");
         return;
     }
+    if server.kind == Kind::Mysql {
+        let mut connection = server.mysql_connection(database).await;
+        let text = format!(
+            "INSERT INTO logs (level, service, message, request_id) SELECT 'INFO', 'api', CONCAT('m', seq), 'r' FROM seq_{from}_to_{}",
+            from + count - 1
+        );
+        sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut connection).await.expect("written");
+        return;
+    }
     let numbers: Vec<u32> = (from..from + count).collect();
     let log = |n: &u32| {
         let at = Clock::system().now().rfc3339();
@@ -49,6 +58,9 @@ async fn write(server: &Server, database: &str, from: u32, count: u32) {
 async fn prepared(server: &Server) -> String {
     if server.kind == Kind::Postgres {
         return server.postgres_database(&["log-tracking"]).await;
+    }
+    if server.kind == Kind::Mysql {
+        return server.mysql_database(&["log-tracking"]).await;
     }
     if server.kind == Kind::Kafka {
         let topic = kafka::topic_name("log-processing");
@@ -100,6 +112,11 @@ async fn postgres_killed_and_restarted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn mysql_killed_and_restarted() {
+    killed_and_restarted(Kind::Mysql).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn mongodb_killed_and_restarted() {
     killed_and_restarted(Kind::MongoReplica).await;
 }
@@ -133,6 +150,11 @@ async fn postgres_a_hundred_thousand_written_while_cut_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn mysql_a_hundred_thousand_written_while_cut_off() {
+    a_hundred_thousand_written_while_cut_off(Kind::Mysql).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn mongodb_a_hundred_thousand_written_while_cut_off() {
     a_hundred_thousand_written_while_cut_off(Kind::MongoReplica).await;
 }
@@ -144,7 +166,7 @@ async fn standalone_mongodb_a_hundred_thousand_written_while_cut_off() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_connection_is_only_slow() {
-    for kind in [Kind::Postgres, Kind::MongoReplica, Kind::Elasticsearch] {
+    for kind in [Kind::Postgres, Kind::Mysql, Kind::MongoReplica, Kind::Elasticsearch] {
         let Some(server) = shared(kind).await else { return };
         let proxy = Proxy::to(server.port).await;
         be_slow(&server, &proxy).await;
@@ -206,7 +228,8 @@ async fn elasticsearch_out_of_memory_then_killed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_whose_clock_is_five_minutes_off_is_followed_and_it_is_said() {
-    for (kind, ahead) in [(Kind::Postgres, 300), (Kind::Postgres, -300), (Kind::MongoReplica, 300)] {
+    for (kind, ahead) in [(Kind::Postgres, 300), (Kind::Postgres, -300), (Kind::Mysql, 300), (Kind::MongoReplica, 300)]
+    {
         let Some(server) = Server::start_with(kind, ahead, &[]).await else { return };
         let database = prepared(&server).await;
         write(&server, &database, 0, 20).await;

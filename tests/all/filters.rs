@@ -155,7 +155,7 @@ async fn random_filters_answer_alike_in_sqlite_and_here() {
 }
 
 /// The same random filters over whatever a source holds: what it gives is what the local evaluator keeps of everything.
-async fn random_filters_answer_alike_in(url: String, seed: u64, clauses: &[&str]) {
+pub async fn random_filters_answer_alike_in(url: String, seed: u64, clauses: &[&str]) {
     let pushed = random_filters_agree_in(url, seed, clauses).await;
     assert!(pushed > 200, "clauses are evaluated in the store: {pushed}");
 }
@@ -273,7 +273,7 @@ async fn random_filters_answer_alike_in_mongodb_and_here() {
     random_filters_answer_alike_in(server.url(&database), 32, &clauses).await;
 }
 
-/// Documents 002 and 004: parts that are joined, keywords and texts, numbers and their absence, values beyond
+/// HaloPSA and engineering logs: parts that are joined, keywords and texts, numbers and their absence, values beyond
 /// `ignore_above`, arrays, empty texts.
 #[tokio::test(flavor = "multi_thread")]
 async fn random_filters_answer_alike_in_elasticsearch_and_here() {
@@ -356,7 +356,7 @@ fn tags(rng: &mut Rng) -> Vec<&'static str> {
     ["billing", "a b"][..rng.usize(0..3)].to_vec()
 }
 
-/// The two lines that document 002's logger writes of one request.
+/// The two lines that HaloPSA's logger writes of one request.
 fn halopsa_parts(
     start: &Start,
     outcome: Option<&Outcome>,
@@ -398,7 +398,7 @@ fn settled(mut groups: Groups) -> Groups {
 }
 
 /// A word of a store for a status, in one spelling or another.
-fn spelt(rng: &mut Rng, word: &str) -> String {
+pub fn spelt(rng: &mut Rng, word: &str) -> String {
     match rng.u8(0..3) {
         0 => word.to_ascii_uppercase(),
         1 => word.to_owned(),
@@ -575,9 +575,9 @@ fn mistakes_are_pointed_at() {
         ("system:SAP staus:failed", 11, 16, "did you mean 'status'?"),
         ("body:x", 0, 4, "did you mean 'req.body'?"),
         ("status:faild", 7, 12, "did you mean 'failed'?"),
-        ("latency>fast", 8, 12, "a length of time"),
+        ("latency>fast", 8, 12, "a duration such as"),
         ("http:abc", 5, 8, "a number"),
-        ("time:later", 5, 10, "is no time"),
+        ("time:later", 5, 10, "is not a time"),
         ("(status:failed", 0, 1, "is not closed"),
         ("status:failed)", 13, 14, "without its '('"),
         ("error~/(/", 6, 9, "regular expression"),

@@ -33,6 +33,7 @@ mod kafka;
 mod logs;
 mod measures;
 mod mongodb;
+mod mysql;
 mod postgres;
 mod prokure;
 mod pty;

@@ -659,8 +659,11 @@ async fn a_store_that_is_down_breaks_no_caller_and_loses_nothing() {
     assert!(nobody.failures() > 0);
 }
 
+/// Makes a record one that a store refuses.
+type Change<'a> = &'a dyn Fn(Start) -> Start;
+
 /// Records six activities at the same time, so that they are written together; the third is one that the store refuses.
-async fn record_six(recorder: Recorder, bad: impl Fn(Start) -> Start) -> Arc<Recorder> {
+async fn record_six(recorder: Recorder, bad: Change<'_>) -> Arc<Recorder> {
     let recorder = Arc::new(recorder);
     let mut calls = tokio::task::JoinSet::new();
     for n in 0..6 {
@@ -704,7 +707,7 @@ async fn a_record_that_the_store_refuses_costs_only_itself() {
     .await
     .expect("made");
     let by_trigger = |start| Start { message: Some("refused".to_owned()), ..start };
-    let bad: [(Table, &dyn Fn(Start) -> Start, &str); 3] = [
+    let bad: [(Table, Change, &str); 3] = [
         (Table::Logs, &half, "invalid input syntax for type integer"),
         (Table::IntegrationActivityLog, &old, "out of range for type integer"),
         (Table::LogEntries, &by_trigger, "not this one"),
@@ -731,7 +734,7 @@ async fn a_record_that_the_store_refuses_costs_only_itself() {
     let list = |start| Start { request_headers: Some(json!(["no", "object"])), ..start };
     // The driver does not send a document of more than 16 MB.
     let large = |start| Start { request_headers: Some(json!({ "X-Large": "x".repeat(17 << 20) })), ..start };
-    let bad: [&dyn Fn(Start) -> Start; 2] = [&list, &large];
+    let bad: [Change; 2] = [&list, &large];
     for bad in bad {
         let database = unique_name();
         assert!(apply("prokure", &mongo.url(&database), &["--yes"]).status.success());

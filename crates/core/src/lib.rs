@@ -1,4 +1,4 @@
-//! What crosstail is about, without a screen, a store or a task: the activity, the filter language, and the mapping of a
+//! The core of crosstail, without screen, stores or tasks: the activity, the filter language, and the mapping of a
 //! store's fields.
 //!
 //! - [`model`]: an activity, its payload, ids, time, redaction, visible text. Data only.

@@ -1,5 +1,5 @@
-//! Activities into a new file of crosstail's own table, in steps: writing goes on after the last step where it was
-//! interrupted, and the same activities make the same file, byte for byte.
+//! Writes activities to a new SQLite file with crosstail's own table, in steps. An interrupted archive resumes after
+//! the last step, and the same activities give the same file, byte for byte.
 
 use super::IncidentEntry;
 use super::incident::prepared;
@@ -16,7 +16,7 @@ pub struct SqliteArchive {
 }
 
 impl SqliteArchive {
-    /// Begins the file, or goes on after so many rows.
+    /// Starts the file, or resumes after `rows` rows.
     pub async fn open(part: &Path, rows: u64) -> Result<Self, sqlx::Error> {
         if rows == 0 {
             for ending in ["", "-wal", "-shm"] {
@@ -24,16 +24,16 @@ impl SqliteArchive {
             }
         }
         let mut recorder = SqliteRecorder::open(part).await?;
-        // What is committed is there whatever happens to the machine.
+        // Committed rows survive a crash of the machine.
         recorder.run("PRAGMA synchronous = FULL").await?;
-        // As much memory as it takes to be fast enough, and no more, however long it gets.
+        // Enough memory to be fast, and a fixed limit for archives of any size.
         recorder.run("PRAGMA cache_size = -4000").await?;
         recorder.run("PRAGMA wal_autocheckpoint = 1000").await?;
         recorder.truncate_after(saturating_i64(rows)).await?;
         Ok(Self { recorder, rows })
     }
 
-    /// Adds activities in one transaction; gives the rows so far.
+    /// Adds activities in one transaction; returns the number of rows in the file.
     pub async fn append(&mut self, kept: &[IncidentEntry]) -> Result<u64, sqlx::Error> {
         let rows: Vec<_> = kept.par_iter().map(prepared).collect();
         self.recorder.insert(&rows).await?;
@@ -41,7 +41,8 @@ impl SqliteArchive {
         Ok(self.rows)
     }
 
-    /// Ends it, into another file: its pages are laid out anew, so that they do not tell how it was written.
+    /// Completes the archive as another file. That rebuilds its pages, so that they do not depend on how it was
+    /// written.
     pub async fn finish(mut self, path: &Path) -> Result<(), sqlx::Error> {
         self.recorder.index().await?;
         let _ = std::fs::remove_file(path);

@@ -1,4 +1,4 @@
-//! Everything known of one activity, as JSON and as text. Without secrets.
+//! Everything that is known about one activity, as JSON and as text, with secrets redacted.
 
 use super::record::Record;
 use crosstail_core::model::{Activity, Latencies, Names, Payload, PayloadPart, Side, redact_json, redact_text};
@@ -7,22 +7,20 @@ use crosstail_engine::insight::{Chain, Comparison, Policy, SectionDiff, Trace, a
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-/// Everything known of one activity.
+/// Everything that is known about one activity.
 #[derive(Debug, Clone)]
 pub struct FullRecord<'a> {
-    /// The activity.
     pub activity: &'a Activity,
     /// Its payload, where it is loaded.
     pub payload: Option<&'a Payload>,
-    /// Its tries.
+    /// The attempts of its operation.
     pub chain: &'a Chain,
-    /// Its trace.
     pub trace: &'a Trace,
-    /// How long others of its endpoint took.
+    /// Latencies of other activities with the same endpoint.
     pub usual: &'a Latencies,
     /// The retry policy of its endpoint.
     pub policy: Option<Policy>,
-    /// Why it is compared with another, which, and what differs.
+    /// A comparison: the reason for it, the other activity, and the differences.
     pub difference: Option<(&'a str, &'a Activity, &'a Comparison)>,
     /// Names of sources and places.
     pub names: &'a Names,
@@ -33,7 +31,7 @@ fn ms(us: u64) -> String {
 }
 
 impl FullRecord<'_> {
-    /// As one JSON object: the record, and under it payload, tries, trace.
+    /// One JSON object: the record, with payload, attempts and trace below it.
     pub fn json(&self) -> Result<Value, serde_json::Error> {
         let side = |side: &Side| {
             json!({
@@ -104,12 +102,12 @@ impl FullRecord<'_> {
         Ok(value)
     }
 
-    /// The same over several lines, harmless to a terminal.
+    /// Like [`Self::json`], on several lines and harmless on a terminal.
     pub fn json_text(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string_pretty(&self.json()?)
     }
 
-    /// As text for reading.
+    /// Text for people.
     pub fn text(&self) -> String {
         let mut out = String::new();
         let mut field = |name: &str, value: Option<String>| {
@@ -206,7 +204,7 @@ impl FullRecord<'_> {
         out
     }
 
-    /// An activity in a line.
+    /// An activity in one line.
     pub(super) fn line(a: &Activity) -> String {
         let what = a.endpoint.as_ref().or(a.message.as_ref()).map(|t| redact_text(t).into_owned()).unwrap_or_default();
         let outcome = a.status.map(|s| s.to_string()).or(a.level.map(|l| l.to_string())).unwrap_or_default();
@@ -216,14 +214,14 @@ impl FullRecord<'_> {
     }
 }
 
-/// `503 Service Unavailable: overloaded or in maintenance; may be tried again`.
+/// A status code with its name and meaning, for example `503 Service Unavailable: overloaded or in maintenance …`.
 fn http_status(code: u16) -> String {
     let (name, meaning) = status_meaning(code);
     let meaning = if meaning.is_empty() { String::new() } else { format!(": {meaning}") };
     format!("{code} {name}{meaning}")
 }
 
-/// `request body, 1.2 KB`, and what is missing of it.
+/// The title of a body with its size, for example `request body, 1.2 KB`, and how much of it is missing.
 pub(super) fn body_title(name: &str, side: &Side) -> String {
     let Some(body) = &side.body else { return format!("{name} body") };
     let Some(cut) = &body.truncation else { return format!("{name} body, {}", size(body.bytes as u64)) };
@@ -231,7 +229,7 @@ pub(super) fn body_title(name: &str, side: &Side) -> String {
     format!("{name} body, {} of {}{whole}", size(cut.stored_bytes), size(cut.original_bytes))
 }
 
-/// JSON over several lines, text as it is, without secrets.
+/// JSON on several lines; text unchanged. Secrets are redacted.
 pub(super) fn pretty(value: &Value) -> String {
     match redact_json(value) {
         Value::String(text) => text,
@@ -239,7 +237,7 @@ pub(super) fn pretty(value: &Value) -> String {
     }
 }
 
-/// What differs, a line each.
+/// The differences, one per line.
 pub(super) fn differences(comparison: &Comparison) -> String {
     let mut out = String::new();
     for (section, finding) in &comparison.sections {

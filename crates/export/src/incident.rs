@@ -1,4 +1,5 @@
-//! An incident: activities with their payloads and notes in a file of crosstail's own table, to be opened anywhere.
+//! An incident: activities with payloads and notes in a SQLite file with crosstail's own table, which can be opened
+//! anywhere.
 
 use crosstail_core::model::{Activity, Body, Payload};
 use crosstail_core::number::saturating_i64;
@@ -6,22 +7,21 @@ use crosstail_record::{Outcome, PreparedRow, SqliteRecorder, Start};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
-/// An activity to be kept.
+/// An activity of an incident.
 #[derive(Debug)]
 pub struct IncidentEntry {
-    /// The activity.
     pub activity: Activity,
-    /// Its payload.
     pub payload: Payload,
-    /// A note on it; empty without one.
+    /// The user's note; may be empty.
     pub note: String,
-    /// Names of the places that it was in.
+    /// Names of the places that held the activity.
     pub places: Vec<String>,
 }
 
-/// Writes activities into a new file, without secrets and whole. Notes are `meta.note`, places `meta.places`.
+/// Writes activities to a new file, atomically and with secrets redacted. Notes become `meta.note`, places
+/// `meta.places`.
 pub async fn write_incident(path: &Path, kept: &[IncidentEntry]) -> Result<(), sqlx::Error> {
-    // Half a file never has the name that was asked for.
+    // An unfinished file never has the requested name.
     let mut half = path.to_path_buf().into_os_string();
     half.push(".part");
     let half = std::path::PathBuf::from(half);

@@ -78,7 +78,7 @@ async fn main() {
         };
         if let Some(at) = recorder.complete(&call, outcome).await {
             let wait = at.since_us(Clock::system().now()).max(0);
-            tokio::time::sleep(std::time::Duration::from_micros(wait as u64)).await;
+            tokio::time::sleep(std::time::Duration::from_micros(wait.cast_unsigned())).await;
         }
         next = call.next_attempt();
     }

@@ -132,7 +132,8 @@ mod tests {
             let policy = RetryPolicy { jitter, ..POLICY };
             policy.next_retry_with(2, Timestamp(0), retry_after, random).expect("planned").0 / 1000
         };
-        let (least, most): (fn(u64) -> u64, fn(u64) -> u64) = (|_| 0, |most| most);
+        let least: fn(u64) -> u64 = |_| 0;
+        let most: fn(u64) -> u64 = |most| most;
         assert_eq!((wait(Jitter::None, least, None), wait(Jitter::None, most, None)), (20_000, 20_000));
         assert_eq!((wait(Jitter::Equal, least, None), wait(Jitter::Equal, most, None)), (10_000, 20_000));
         assert_eq!((wait(Jitter::Full, least, None), wait(Jitter::Full, most, None)), (0, 20_000));

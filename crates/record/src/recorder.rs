@@ -356,7 +356,9 @@ impl Recorder {
             match error.downcast_ref::<Refused>() {
                 Some(Refused::Steps(refused)) => {
                     in_flight.steps.drain(..count);
-                    refused.iter().for_each(|(_, reason)| self.refused(reason));
+                    for (_, reason) in refused {
+                        self.refused(reason);
+                    }
                 }
                 Some(Refused::OneOf(reason)) if count == 1 => {
                     in_flight.steps.pop_front();

@@ -1,4 +1,5 @@
-//! Runs one source: probe, history, live; reconnects with growing, jittered waits; reports what it is doing.
+//! The pump runs one source: it probes, backfills and follows, reconnects after growing, jittered waits, and reports
+//! its state.
 
 use super::{PageQuery, Position, Source, SourceError, SourceEvent};
 use crosstail_core::model::{Activity, Catalogue, Clock, SourceId, Timestamp, Vitals};
@@ -8,57 +9,57 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-/// What a source is doing.
+/// The state of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceState {
-    /// Being reached.
+    /// It connects and probes.
     Connecting,
-    /// Reading what there is.
+    /// It reads the history.
     Loading,
-    /// Everything is here; what comes is shown as it comes.
+    /// The history is complete, and it delivers changes.
     Live,
-    /// Not reachable; tried again then.
+    /// It is not reachable and waits for the next attempt.
     Waiting {
-        /// When the next try is due.
+        /// When the next attempt is due.
         until: Timestamp,
-        /// Why.
+        /// The error of the last attempt.
         error: String,
     },
-    /// Will not be tried again.
+    /// It failed permanently.
     Failed {
-        /// Why.
+        /// The error.
         error: String,
     },
-    /// Has delivered all it will.
+    /// It has delivered everything and will deliver nothing more.
     Ended,
 }
 
-/// What the pump tells the application.
+/// What the pump reports to the application.
 #[derive(Debug)]
 pub enum PumpEvent {
-    /// The source is now in this state.
+    /// The new state of the source.
     State(SourceId, SourceState),
-    /// Server and schema.
+    /// The result of the probe.
     Probed(SourceId, super::Probe),
-    /// Activities, new or changed; `live` tells them from history.
+    /// New or changed activities.
     Batch {
-        /// From where.
+        /// The source that delivered them.
         source: SourceId,
-        /// The activities.
+        /// The activities, in order of delivery.
         items: Vec<Activity>,
-        /// Written while we watched.
+        /// Whether they come from following, not from history.
         live: bool,
     },
-    /// What the store holds beside activities.
+    /// The store's catalogue.
     Catalogue(SourceId, Catalogue),
-    /// How the things behind the store are, and what they measure.
+    /// Health and metrics of the store.
     Vitals(SourceId, Vitals),
-    /// Something to tell people.
+    /// A message for people.
     Notice(SourceId, String),
 }
 
 impl PumpEvent {
-    /// The source that it is about.
+    /// The source that the event belongs to.
     pub const fn source(&self) -> SourceId {
         match self {
             Self::State(id, _)
@@ -73,29 +74,29 @@ impl PumpEvent {
 
 /// How often vitals are read.
 const VITALS_EVERY: Duration = Duration::from_secs(10);
-/// Series are shown of so much time.
+/// How far back series reach, in microseconds.
 pub const VITALS_SPAN_US: i64 = 3_600_000_000;
 /// How often the catalogue is read again.
 const CATALOGUE_EVERY: Duration = Duration::from_mins(1);
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// Updates a source may be ahead of the application.
+/// Number of updates by which a source may be ahead of the application.
 const CHANNEL_CAPACITY: usize = 4;
 
-/// Where a source begins.
+/// Where a source starts.
 #[derive(Debug, Clone)]
 pub enum StartFrom {
-    /// With its history, of at most so many activities, and then live.
+    /// With its history, of at most this many activities, and then live.
     History(usize),
-    /// With what began since a moment, and then live.
+    /// With the activities that started since a time, and then live.
     Since(Timestamp),
-    /// With what is written from now on.
+    /// Live only, from now.
     Now,
-    /// After a position.
+    /// Live only, from a position.
     After(Position),
 }
 
-/// Runs a source until cancelled.
+/// Runs a source until it is cancelled.
 pub async fn run(
     id: SourceId,
     source: Arc<dyn Source>,
@@ -131,7 +132,7 @@ pub async fn run(
             let _ = events.send(PumpEvent::State(id, SourceState::Failed { error: error.to_string() })).await;
             return;
         }
-        // A session that lived a while was good: begin with a short wait again.
+        // The session lasted for a while, so the next wait is short again.
         if clock.now().since_us(before) > 10_000_000 {
             wait = FIRST_WAIT;
         }
@@ -146,14 +147,14 @@ pub async fn run(
     }
 }
 
-/// What lasts over sessions: where following goes on, and whether history was read whole.
+/// What survives a session: where following resumes, and whether the history is complete.
 #[derive(Debug, Default)]
 struct Progress {
     resume: Option<Position>,
     filled: bool,
 }
 
-/// One connection's life: from the probe to the end or an error.
+/// One session, from the probe to the end or an error.
 async fn session(
     id: SourceId,
     source: &Arc<dyn Source>,
@@ -192,7 +193,7 @@ async fn session(
     });
     let mut caught_up = false;
     let mut ended = false;
-    // A stream that has ended may still have history on its way.
+    // History may still arrive after a stream has ended.
     while !(ended && progress.filled) {
         tokio::select! {
             update = live.recv(), if !ended => match update {
@@ -241,7 +242,7 @@ async fn session(
     flatten(following.await, source)
 }
 
-/// Fills with what began since a moment, by pages.
+/// Backfills what started since a time, by pages.
 async fn backfill_since(
     source: &dyn Source,
     since: Timestamp,
@@ -261,7 +262,7 @@ async fn backfill_since(
     Ok(())
 }
 
-/// Reads the catalogue now and then, for as long as the session lasts.
+/// Reads the catalogue at intervals while the session lasts.
 async fn read_catalogue(
     id: SourceId,
     source: Arc<dyn Source>,
@@ -292,7 +293,7 @@ async fn read_catalogue(
     }
 }
 
-/// Reads vitals now and then, for as long as the session lasts.
+/// Reads health and metrics at intervals while the session lasts.
 async fn read_vitals(id: SourceId, source: Arc<dyn Source>, events: mpsc::Sender<PumpEvent>, scope: CancellationToken) {
     let clock = Clock::system();
     let mut refused = None;
@@ -305,7 +306,7 @@ async fn read_vitals(id: SourceId, source: Arc<dyn Source>, events: mpsc::Sender
                         return;
                     }
                 }
-                // Said once, not every time.
+                // The same error is reported only once.
                 Err(error) if refused.as_ref() != Some(&error.to_string()) => {
                     refused = Some(error.to_string());
                     let _ = events.send(PumpEvent::Notice(id, error.to_string())).await;

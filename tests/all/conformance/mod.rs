@@ -6,6 +6,7 @@ mod contract;
 mod databases;
 mod fixtures;
 mod indices;
+mod tables;
 mod topics;
 
 use crate::support::{PATIENCE, collect, ids};
@@ -28,6 +29,7 @@ use indices::ElasticFixture;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tables::MysqlFixture;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use topics::KafkaFixture;
@@ -38,6 +40,7 @@ macro_rules! each_kind {
         each_kind!(sqlite, SqliteFixture::new(), $($test),+);
         each_kind!(file, FileFixture::new(), $($test),+);
         each_kind!(postgres, PostgresFixture::new(), $($test),+);
+        each_kind!(mysql, MysqlFixture::new(), $($test),+);
         each_kind!(mongodb, MongoFixture::replica(), $($test),+);
         each_kind!(mongodb_standalone, MongoFixture::standalone(), $($test),+);
         each_kind!(elasticsearch, ElasticFixture::new(), $($test),+);

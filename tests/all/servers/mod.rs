@@ -4,12 +4,14 @@
 
 mod java;
 mod layers;
+mod mysql;
 mod ports;
 
 use crate::support::PATIENCE;
 pub use java::{KafkaPorts, kafka_tool};
 pub use layers::servers_wanted;
 pub use ports::reserve;
+use sqlx::mysql::MySqlConnection;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
 use std::io::{BufRead as _, BufReader};
@@ -28,6 +30,8 @@ use tokio_util::sync::CancellationToken;
 pub enum Kind {
     /// PostgreSQL.
     Postgres,
+    /// MySQL: MariaDB.
+    Mysql,
     /// MongoDB, one member of a replica set.
     MongoReplica,
     /// MongoDB by itself.
@@ -116,6 +120,7 @@ impl Server {
         };
         match kind {
             Kind::Postgres => server.init_postgres(),
+            Kind::Mysql => server.init_mysql(),
             Kind::Elasticsearch => java::prepare_elasticsearch(&server.folder, server.port),
             Kind::Kafka => java::prepare_kafka(&server.folder, server.port, &server.kafka),
             _ => {}
@@ -164,7 +169,7 @@ impl Server {
 
     fn command(&self) -> Vec<String> {
         let folder = self.folder.display();
-        let refuses_root = matches!(self.kind, Kind::Postgres | Kind::Elasticsearch);
+        let refuses_root = matches!(self.kind, Kind::Postgres | Kind::Mysql | Kind::Elasticsearch);
         let mut words = if refuses_root { unprivileged() } else { Vec::new() };
         if self.ahead_s != 0 {
             let library = glob::glob("/usr/lib/*/faketime/libfaketime.so.1").expect("a glob").flatten().next();
@@ -188,6 +193,7 @@ impl Server {
                     words.extend(["-c".to_owned(), setting]);
                 }
             }
+            Kind::Mysql => words.extend(self.mysql_command()),
             Kind::Elasticsearch => words.extend(java::elasticsearch(&self.folder)),
             Kind::Kafka => words.extend(java::kafka(&self.folder)),
             Kind::Prometheus => {
@@ -237,6 +243,7 @@ impl Server {
         loop {
             let answers = match self.kind {
                 Kind::Postgres => PgConnection::connect(&self.url("postgres")).await.is_ok(),
+                Kind::Mysql => MySqlConnection::connect(&self.url("mysql")).await.is_ok(),
                 Kind::Elasticsearch => self.answers("_cluster/health?wait_for_status=yellow&timeout=1s").await,
                 Kind::Prometheus => self.answers("-/ready").await,
                 Kind::Kafka => TcpStream::connect(("127.0.0.1", self.port)).await.is_ok(),
@@ -311,6 +318,7 @@ impl Server {
     pub fn url_at(&self, port: u16, database: &str) -> String {
         match self.kind {
             Kind::Postgres => format!("postgres://postgres@127.0.0.1:{port}/{database}"),
+            Kind::Mysql => format!("mysql://root@127.0.0.1:{port}/{database}"),
             Kind::Elasticsearch => format!("es+http://127.0.0.1:{port}/{database}"),
             Kind::Kafka => format!("kafka://127.0.0.1:{port}/{database}"),
             Kind::Prometheus => format!("prometheus+http://127.0.0.1:{port}/{database}"),

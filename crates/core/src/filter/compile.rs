@@ -1,4 +1,4 @@
-//! Tree → predicate: the values of each clause read by the class of its field.
+//! Compiles a tree to a predicate. The class of a field decides how the values of its clauses are parsed.
 
 use super::ast::{Atom, Expr, Op, Operand, Scalar, ScalarForm, Value};
 use super::fields::{Field, ValueType};
@@ -24,7 +24,7 @@ pub(super) fn compile(expr: &Expr, context: &Context) -> Result<Predicate, Parse
     })
 }
 
-/// Text to be found anywhere; a glob is for the whole of a value, and has no literal.
+/// A pattern for text anywhere in a value. A glob must match the full value and has no literal.
 fn anywhere(scalar: &Scalar) -> Result<Pattern, ParseError> {
     let regex = scalar::pattern(scalar, MatchExtent::Anywhere)?;
     let literal = match scalar.form {
@@ -35,7 +35,7 @@ fn anywhere(scalar: &Scalar) -> Result<Pattern, ParseError> {
     Ok(if literal { Pattern::Contains(regex, scalar.text.to_lowercase()) } else { Pattern::Regex(regex) })
 }
 
-/// A `:` pattern with its pieces.
+/// The pattern of a `:` comparison, with its pieces.
 fn shaped(scalar: &Scalar, extent: MatchExtent) -> Result<Pattern, ParseError> {
     let regex = scalar::pattern(scalar, extent)?;
     Ok(match scalar.form {
@@ -110,7 +110,7 @@ fn word_test(field: Field, atom: &Atom) -> Result<Matcher, ParseError> {
             near.map_or_else(|| format!("one of {}", words.join(", ")), |near| format!("did you mean '{near}'?"));
         Err(ParseError::new(scalar.span.clone(), format!("no {} '{text}'; {hint}", field.name())))
     };
-    // Every bit from the lowest set one upwards.
+    // All bits from the lowest set one upwards.
     let at_least = |mask: u32| !((mask & mask.wrapping_neg()).max(1) - 1);
     let all = (1u32 << words.len()) - 1;
     let mask = match &atom.value {
@@ -184,7 +184,7 @@ fn number_test(class: ValueType, atom: &Atom) -> Result<Matcher, ParseError> {
 
 fn time_test(atom: &Atom, context: &Context) -> Result<Matcher, ParseError> {
     if matches!(atom.op, Op::Matches | Op::NotMatches) {
-        return Err(ParseError::new(atom.span.clone(), "a time has no text to match; use : > < or from..to"));
+        return Err(ParseError::new(atom.span.clone(), "patterns do not apply to times; use : > < or from..to"));
     }
     let ranges = match &atom.value {
         Value::Range(low, high) => {

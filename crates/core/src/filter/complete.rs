@@ -5,24 +5,24 @@ use super::fields::{Field, ROOTS, ValueType, quote};
 use super::parse::target;
 use std::ops::Range;
 
-/// Where values to offer come from: what is loaded, with how often each occurs.
+/// Provides the values to suggest, with their frequency.
 pub trait Vocabulary {
     /// Up to `limit` values of a field with their number of occurrences, the most frequent first.
     fn values(&self, field: Field, limit: usize) -> Vec<(String, u64)>;
 }
 
-/// One thing to put into the bar.
+/// One suggestion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Completion {
-    /// Bytes of the text that it replaces.
+    /// Byte range of the text that it replaces.
     pub span: Range<usize>,
-    /// What it puts there.
+    /// The text to insert.
     pub insert: String,
-    /// What it is, or how often the value occurs.
+    /// A description, or how often the value occurs.
     pub detail: String,
 }
 
-/// What fits at byte `cursor` of `text`, best first.
+/// The suggestions at byte `cursor` of `text`, best first.
 pub fn complete(text: &str, cursor: usize, vocabulary: &dyn Vocabulary) -> Vec<Completion> {
     let before = text.get(..cursor).unwrap_or(text);
     let start =
@@ -47,7 +47,7 @@ pub fn complete(text: &str, cursor: usize, vocabulary: &dyn Vocabulary) -> Vec<C
     }
 }
 
-/// `field:(a, b|`: the field, and where the value being written begins.
+/// In `field:(a, b|`: the field, and the byte at which the unfinished value starts.
 fn open_group(before: &str) -> Option<(Field, usize)> {
     let open = before.rfind('(')?;
     if before[open..].contains(')') {
@@ -102,7 +102,7 @@ fn values(field: Field, prefix: &str, span: Range<usize>, vocabulary: &dyn Vocab
         ],
         ValueType::Duration => &[("100ms", ""), ("1s", ""), ("5s", ""), ("1m", "")],
         ValueType::Number if field == Field::Http => {
-            &[("5xx", "server errors"), ("4xx", "client errors"), ("429", "rate limited"), ("2xx", "well")]
+            &[("5xx", "server errors"), ("4xx", "client errors"), ("429", "rate limited"), ("2xx", "success")]
         }
         _ => &[],
     };

@@ -1,4 +1,4 @@
-//! A compiled filter: the definition of what a filter keeps.
+//! The compiled filter, which defines what a filter keeps.
 
 use super::ast::{Op, Operand, PathRoot, PathStep};
 use super::fields::{Field, ValueType};
@@ -7,7 +7,7 @@ use crate::model::{Payload, Timestamp};
 use regex::Regex;
 use serde_json::Value as Json;
 
-/// The answer of a predicate.
+/// The result of a predicate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Truth {
     /// The record is kept.
@@ -40,47 +40,47 @@ impl std::ops::Not for Truth {
 /// A compiled filter.
 #[derive(Debug, Clone)]
 pub enum Predicate {
-    /// Everything.
+    /// Keeps everything.
     All,
-    /// Every part.
+    /// Keeps what every part keeps.
     And(Vec<Predicate>),
-    /// Any part.
+    /// Keeps what at least one part keeps.
     Or(Vec<Predicate>),
-    /// Not the part.
+    /// Keeps what the part does not keep.
     Not(Box<Predicate>),
     /// A comparison.
     Compare(Comparator),
-    /// Text in any searched field.
+    /// A text pattern in any of [`Field::SEARCHED`].
     FreeText(Pattern),
 }
 
-/// One comparison. On an absent field the answer is `or_absent`, else `test` turned round where `negated`.
+/// One comparison. Its result is `or_absent` where the field is absent, else that of `test`, inverted if `negated`.
 #[derive(Debug, Clone)]
 pub struct Comparator {
-    /// What is compared.
+    /// The left side.
     pub target: Operand,
-    /// The answer where it is absent.
+    /// The result where the field is absent.
     pub or_absent: bool,
-    /// `!=` and `!~`.
+    /// Whether the operator is `!=` or `!~`.
     pub negated: bool,
-    /// The comparison.
+    /// The test of a present value.
     pub test: Matcher,
 }
 
-/// A comparison with the values read.
+/// The right side of a comparison, parsed.
 #[derive(Debug, Clone)]
 pub enum Matcher {
-    /// There is a value.
+    /// Any value.
     Present,
-    /// Any pattern fits the text.
+    /// At least one pattern matches the text.
     Text(Vec<Pattern>),
     /// The number is in at least one interval.
     Number(Vec<Interval>),
-    /// The moment is in any range.
+    /// The time is in at least one range.
     Time(Vec<TimeRange>),
-    /// Bit n: the n-th word.
+    /// Bit n is set if the n-th word matches.
     Word(u32),
-    /// A value of the payload, whose type is not known before.
+    /// A value of the payload, whose type is not known in advance.
     Json(Vec<JsonTest>),
 }
 
@@ -89,13 +89,13 @@ pub enum Matcher {
 pub enum Pattern {
     /// The same text.
     Exact(String),
-    /// A regular expression finds something.
+    /// A regular expression matches somewhere in the text.
     Regex(Regex),
-    /// The regular expression of a literal text, found anywhere without case; the text in lower case beside it.
+    /// A literal text anywhere, ignoring case: its regular expression, and the text in lower case.
     Contains(Regex, String),
-    /// The regular expression of a glob, a whole value or a beginning, without case; its pieces in lower case beside it.
+    /// A glob, a full value or a beginning, ignoring case: its regular expression, and its pieces in lower case.
     Glob(Regex, Vec<GlobPiece>),
-    /// Greater or less in order of code points: `(op, text)`.
+    /// An ordering comparison by code points.
     Order(Op, String),
 }
 
@@ -111,7 +111,7 @@ pub enum GlobPiece {
 }
 
 impl Pattern {
-    /// The pieces of a glob, a whole value, a beginning or a text found anywhere.
+    /// The pieces of a glob, a full value, a beginning or a text found anywhere; `None` for other patterns.
     pub fn pieces(&self) -> Option<Vec<GlobPiece>> {
         match self {
             Self::Contains(_, text) => Some(vec![GlobPiece::Any, GlobPiece::Text(text.clone()), GlobPiece::Any]),
@@ -120,7 +120,7 @@ impl Pattern {
         }
     }
 
-    /// Whether a text passes.
+    /// Whether a text matches.
     pub fn test(&self, text: &str) -> bool {
         match self {
             Self::Exact(exact) => text == exact,
@@ -143,13 +143,13 @@ fn ordered(op: Op, ordering: std::cmp::Ordering) -> bool {
 /// An interval of numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interval {
-    /// Lower end.
+    /// Lower end; may be −∞.
     pub low: f64,
-    /// Whether the lower end itself is in it.
+    /// Whether the lower end is included.
     pub low_in: bool,
-    /// Upper end.
+    /// Upper end; may be ∞.
     pub high: f64,
-    /// Whether the upper end itself is in it.
+    /// Whether the upper end is included.
     pub high_in: bool,
 }
 
@@ -178,14 +178,14 @@ impl Interval {
 /// A range of time: `start ≤ t < end`, each open where `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TimeRange {
-    /// First moment.
+    /// First time in the range.
     pub start: Option<Timestamp>,
-    /// First moment after it.
+    /// First time after the range.
     pub end: Option<Timestamp>,
 }
 
 impl TimeRange {
-    /// Whether a moment is in it.
+    /// Whether the range contains a time.
     pub fn contains(&self, at: Timestamp) -> bool {
         self.start.is_none_or(|start| at >= start) && self.end.is_none_or(|end| at < end)
     }
@@ -198,7 +198,7 @@ pub struct JsonTest {
     pub interval: Option<Interval>,
     /// Test of a string, a number or a boolean as text.
     pub whole: Option<Pattern>,
-    /// Of an object or an array as text.
+    /// Test of an object or an array as JSON text.
     pub inside: Option<Pattern>,
 }
 
@@ -217,12 +217,12 @@ impl Predicate {
         }
     }
 
-    /// Whether it keeps a record whose payload, if it is needed, is at hand.
+    /// Whether it keeps a record. Where the result depends on a payload that is not loaded, the answer is no.
     pub fn keeps(&self, record: &(impl Record + ?Sized)) -> bool {
         self.test(record) == Truth::Yes
     }
 
-    /// Whether any part looks into the payload.
+    /// Whether any part tests the payload.
     pub fn needs_payload(&self) -> bool {
         match self {
             Self::All | Self::FreeText(_) => false,
@@ -233,8 +233,8 @@ impl Predicate {
     }
 }
 
-/// Combines answers: `decisive` ends it (`No` for AND, `Yes` for OR), an open one makes the whole open unless a
-/// decisive one comes.
+/// Combines results. `decisive` (`No` for AND, `Yes` for OR) wins; otherwise one result that depends on the payload
+/// makes the combination depend on it.
 pub fn combine(answers: impl Iterator<Item = Truth>, decisive: Truth) -> Truth {
     let mut open = false;
     for answer in answers {
@@ -264,7 +264,7 @@ impl Comparator {
         Truth::of(self.apply_negation(answer))
     }
 
-    /// The answer of the leaf, from that of its test on a present value.
+    /// The result of the leaf, from that of its test; `None` where the field is absent.
     pub fn apply_negation(&self, answer: Option<bool>) -> bool {
         answer.map_or(self.or_absent, |answer| answer != self.negated)
     }
@@ -301,7 +301,7 @@ impl JsonTest {
     }
 }
 
-/// Collects the values that a path leads to. Header and field names fall back to a match without case.
+/// Collects the values at a path. Names are matched exactly, else ignoring case.
 pub fn resolve_path<'a>(
     payload: &'a Payload,
     root: PathRoot,

@@ -9,12 +9,12 @@ use chrono::{Days, NaiveDate, NaiveTime, TimeZone as _};
 use chrono_tz::Tz;
 use regex::Regex;
 
-/// What a filter's words depend on: the moment, and the zone that times without one are in.
+/// What relative and local times in a filter depend on.
 #[derive(Debug, Clone, Copy)]
 pub struct Context {
-    /// The present moment.
+    /// The present time.
     pub now: Timestamp,
-    /// The zone shown.
+    /// The time zone of times without one.
     pub zone: Tz,
 }
 
@@ -24,12 +24,12 @@ impl Default for Context {
     }
 }
 
-/// A span of time: from its first moment to just before `end`.
+/// A range of time: `start ≤ t < end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Moment {
     pub(super) start: Timestamp,
     pub(super) end: Timestamp,
-    /// Written without a time of day: as the end of a range it means the whole of it.
+    /// Whether it is a day or another period: as the end of a range, the full period is included.
     pub(super) whole: bool,
 }
 
@@ -89,7 +89,7 @@ pub(super) fn moment(scalar: &Scalar, context: &Context, day_of: Option<Timestam
     let wrong = || {
         ParseError::new(
             scalar.span.clone(),
-            format!("'{text}' is no time; write -15m, 09:20, 2026-11-20, 2026-11-20T09:00 or with a zone"),
+            format!("'{text}' is not a time; write -15m, 09:20, 2026-11-20, 2026-11-20T09:00 or with a zone"),
         )
     };
     if text == "now" {
@@ -137,18 +137,19 @@ pub(super) fn moment(scalar: &Scalar, context: &Context, day_of: Option<Timestam
     parse_timestamp(text).map(instant).ok_or_else(wrong)
 }
 
-/// What a text pattern asks of a value.
+/// Which part of a value a pattern must match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MatchExtent {
-    /// The whole value.
+    /// The full value.
     Whole,
-    /// Anywhere in it.
+    /// Any part of the value.
     Anywhere,
-    /// The whole value or its beginning.
+    /// The full value or its beginning.
     Beginning,
 }
 
-/// The regular expression of a `:` pattern, without case; `*` and `?` in a bare word are globs for the whole value.
+/// The regular expression of a `:` pattern, which ignores case; `*` and `?` in a bare word are globs for the full
+/// value.
 pub(super) fn pattern(scalar: &Scalar, extent: MatchExtent) -> Result<Regex, ParseError> {
     if scalar.form == ScalarForm::Regex {
         return regex(scalar);
@@ -174,7 +175,7 @@ pub(super) fn pattern(scalar: &Scalar, extent: MatchExtent) -> Result<Regex, Par
         MatchExtent::Beginning if is_long(scalar) => format!("(?is)^{body}"),
         MatchExtent::Beginning => format!("(?is)^{body}$"),
     };
-    Regex::new(&text).map_err(|_| ParseError::new(scalar.span.clone(), "this pattern is too large"))
+    Regex::new(&text).map_err(|_| ParseError::new(scalar.span.clone(), "the pattern is too large"))
 }
 
 /// The pieces of a `:` pattern, in lower case.
@@ -203,7 +204,7 @@ fn is_glob(scalar: &Scalar) -> bool {
     scalar.form == ScalarForm::Bare && scalar.text.contains(['*', '?'])
 }
 
-/// Long enough for a beginning to stand for the whole.
+/// Whether the text is long enough to match as a beginning.
 fn is_long(scalar: &Scalar) -> bool {
     scalar.text.chars().count() >= 4
 }

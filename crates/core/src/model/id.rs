@@ -1,4 +1,4 @@
-//! Identifiers: small where they can be, printed the way they were written.
+//! Identifiers, stored compactly and printed as they were written.
 
 use compact_str::CompactString;
 use std::fmt;
@@ -6,17 +6,17 @@ use uuid::Uuid;
 
 /// The identity of an activity, or of a request.
 ///
-/// A canonical UUID takes 16 bytes; the place of a line that has no id of its own takes 16 bytes too;
-/// everything else keeps its text.
+/// A canonical UUID needs 16 bytes, and so does the place of a line without an id of its own. Everything else is stored
+/// as text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Id {
     /// A UUID in canonical lower-case form.
     Uuid(u128),
-    /// A line known by its file's fingerprint and its byte offset.
+    /// A line, identified by the fingerprint of its file and its byte offset.
     Line {
-        /// Fingerprint of the file (identity and first bytes).
+        /// Fingerprint of the file: a hash of its family's name and its beginning.
         file: u64,
-        /// Byte offset of the line in it.
+        /// Byte offset of the line in the file.
         offset: u64,
     },
     /// Any other identifier, as written.
@@ -24,7 +24,7 @@ pub enum Id {
 }
 
 impl Id {
-    /// Reads an id; the result prints as the same text.
+    /// Parses an id; it prints as the same text again.
     pub fn parse(text: &str) -> Self {
         if let Some(value) = parse_canonical_uuid(text) {
             return Self::Uuid(value);

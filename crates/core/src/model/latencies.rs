@@ -1,4 +1,4 @@
-//! Latency figures by a mergeable sketch.
+//! Latency figures as a mergeable sketch.
 
 use crate::number::{saturating_i32, truncated_u64, truncated_usize};
 
@@ -7,9 +7,9 @@ use crate::number::{saturating_i32, truncated_u64, truncated_usize};
 /// local ones, and those of several sources add up.
 #[derive(Clone, PartialEq, Default)]
 pub struct Latencies {
-    /// Count by bucket, from the first filled one to the last; bucket `i` holds γ^(i-1) < us ≤ γ^i.
+    /// Counts of the buckets from the first filled one to the last. Bucket `i` holds γ^(i-1) < µs ≤ γ^i.
     buckets: Vec<u64>,
-    /// Number of the first filled one.
+    /// Number of the first filled bucket.
     first: usize,
     count: u64,
     sum_us: u64,
@@ -25,7 +25,7 @@ impl std::fmt::Debug for Latencies {
 impl Latencies {
     /// ln γ with γ = (1 + α) / (1 − α), α = 0.01.
     pub const LOG_GAMMA: f64 = 0.020_000_666_706_669_435;
-    /// Latencies are taken as at most this many buckets long: 46 days.
+    /// Number of buckets; longer latencies count in the last one, which ends at 46 days.
     const BUCKETS: usize = 1456;
 
     /// The number of the bucket for a latency in microseconds; 0 and 1 µs are in bucket 0.
@@ -41,7 +41,7 @@ impl Latencies {
         self.add_bucket(Self::bucket(us), 1, us);
     }
 
-    /// Adds the count of a bucket, and the sum of its latencies in microseconds.
+    /// Adds `count` latencies to a bucket, whose sum in microseconds is `sum_us`.
     pub fn add_bucket(&mut self, bucket: usize, count: u64, sum_us: u64) {
         self.sum_us = self.sum_us.saturating_add(sum_us);
         if count == 0 {
@@ -53,7 +53,7 @@ impl Latencies {
         self.count += count;
     }
 
-    /// Makes room for buckets from `first` to `last`.
+    /// Extends the stored range to the buckets from `first` to `last`.
     fn reach(&mut self, first: usize, last: usize) {
         if self.buckets.is_empty() {
             self.first = first;
@@ -74,14 +74,14 @@ impl Latencies {
         filled.map(|(index, count)| (self.first + index, *count))
     }
 
-    /// The latency that stands for a bucket, in microseconds.
+    /// The latency that represents a bucket, in microseconds.
     fn middle(bucket: usize) -> f64 {
         let gamma = Self::LOG_GAMMA.exp();
         if bucket == 0 { 1.0 } else { 2.0 * gamma.powi(saturating_i32(bucket)) / (gamma + 1.0) }
     }
 
-    /// How many lie in each span between limits in microseconds, the last one open: `[0, 100_000]` gives two counts.
-    /// What lies within 1 % of a limit may be counted on its other side.
+    /// The count in each range between ascending limits in microseconds; the last range is open. `[0, 100_000]` gives
+    /// two counts. A latency within 1 % of a limit may count on its other side.
     pub fn counts(&self, limits: &[u64]) -> Vec<u64> {
         let mut counts = vec![0; limits.len()];
         for (bucket, count) in self.filled() {
@@ -94,7 +94,7 @@ impl Latencies {
         counts
     }
 
-    /// Adds others.
+    /// Adds the latencies of another sketch.
     pub fn merge(&mut self, other: &Self) {
         if let Some(last) = other.buckets.len().checked_sub(1) {
             self.reach(other.first, other.first + last);
@@ -105,7 +105,7 @@ impl Latencies {
         self.sum_us = self.sum_us.saturating_add(other.sum_us);
     }
 
-    /// p50 and p95 in milliseconds, where enough are counted to say what is usual: five.
+    /// p50 and p95 in milliseconds; `None` with fewer than five latencies, which do not show what is typical.
     pub fn usual_ms(&self) -> Option<(f64, f64)> {
         if self.count() < 5 {
             return None;
@@ -113,12 +113,12 @@ impl Latencies {
         Some((self.quantile_ms(0.5)?, self.quantile_ms(0.95)?))
     }
 
-    /// How many there are.
+    /// Number of latencies.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// A quantile (0.95) in milliseconds; none without latencies.
+    /// The quantile `q` (0 to 1) in milliseconds; `None` without latencies.
     pub fn quantile_ms(&self, q: f64) -> Option<f64> {
         let rank = truncated_u64(q * self.count.checked_sub(1)? as f64);
         let mut seen = 0;
@@ -129,7 +129,7 @@ impl Latencies {
         Some(Self::middle(self.first + bucket) / 1e3)
     }
 
-    /// The mean in milliseconds.
+    /// The mean in milliseconds; `None` without latencies.
     pub fn mean_ms(&self) -> Option<f64> {
         (self.count > 0).then(|| self.sum_us as f64 / self.count as f64 / 1e3)
     }

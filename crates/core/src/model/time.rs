@@ -1,4 +1,4 @@
-//! Time: one unit (microseconds since the epoch, UTC), one reader, one clock.
+//! Time: one unit (microseconds since the epoch, UTC), one parser, one clock.
 
 use crate::number::{saturating_i32, saturating_u32, truncated_i64};
 use chrono::{DateTime, NaiveDate, SecondsFormat, TimeZone as _, Utc};
@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-/// A moment: microseconds since 1970-01-01T00:00:00Z.
+/// A point in time, in microseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(pub i64);
 
@@ -33,12 +33,12 @@ impl Timestamp {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// As a chrono value; the epoch where it is out of chrono's range.
+    /// As a chrono value; the epoch where it is outside chrono's range.
     pub fn utc(self) -> DateTime<Utc> {
         Utc.timestamp_micros(self.0).single().unwrap_or_default()
     }
 
-    /// RFC 3339 in UTC, with milliseconds, or microseconds where it has them.
+    /// RFC 3339 in UTC, with milliseconds, or with microseconds where they are not zero.
     pub fn rfc3339(self) -> String {
         let digits = if self.0.rem_euclid(1000) == 0 { SecondsFormat::Millis } else { SecondsFormat::Micros };
         self.utc().to_rfc3339_opts(digits, true)
@@ -65,29 +65,29 @@ impl<'de> serde::Deserialize<'de> for Timestamp {
     }
 }
 
-/// The only clock. Tests set a fixed one and move it.
+/// The only source of the present time. Tests use a fixed one and set it.
 #[derive(Debug, Clone, Default)]
 pub struct Clock(Option<Arc<AtomicI64>>);
 
 impl Clock {
-    /// The machine's clock.
+    /// The clock of the machine.
     pub fn system() -> Self {
         Self(None)
     }
 
-    /// A clock that stands until it is set.
+    /// A clock that stands still until [`Self::set`].
     pub fn fixed(at: Timestamp) -> Self {
         Self(Some(Arc::new(AtomicI64::new(at.0))))
     }
 
-    /// Sets a fixed clock; the machine's clock does not change.
+    /// Sets a fixed clock; has no effect on the clock of the machine.
     pub fn set(&self, at: Timestamp) {
         if let Some(fixed) = &self.0 {
             fixed.store(at.0, Ordering::Relaxed);
         }
     }
 
-    /// The present moment.
+    /// The present time.
     #[allow(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn now(&self) -> Timestamp {
         match &self.0 {

@@ -1,4 +1,4 @@
-//! Collecting the mapped values of one record and making an activity of them.
+//! Collects the mapped values of one record and builds an activity from them.
 
 use super::{Schema, Target};
 use crate::model::{Activity, Id, Timestamp, parse_timestamp};
@@ -6,7 +6,7 @@ use crate::number::{truncated_u16, truncated_u64};
 use compact_str::{CompactString, format_compact};
 use std::borrow::Cow;
 
-/// A value as a store gives it.
+/// A value as a store returns it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Scalar<'a> {
     /// Text.
@@ -17,9 +17,9 @@ pub enum Scalar<'a> {
     Int(i64),
     /// A floating-point number.
     Float(f64),
-    /// A truth value.
+    /// A boolean.
     Bool(bool),
-    /// A moment.
+    /// A point in time.
     Time(Timestamp),
 }
 
@@ -59,7 +59,7 @@ impl Scalar<'_> {
 
 const TARGETS: usize = Target::ALL.len();
 
-/// The mapped values of one record. Reused from record to record.
+/// The mapped values of one record. Can be reused for the next record.
 #[derive(Debug)]
 pub struct Assembler<'a> {
     values: [Option<(u8, Scalar<'a>)>; TARGETS],
@@ -72,7 +72,7 @@ impl Default for Assembler<'_> {
 }
 
 impl<'a> Assembler<'a> {
-    /// Takes a value for a target, unless an alternative of a better rank was taken.
+    /// Sets the value of a target, unless one of a better (lower) rank is set already.
     pub fn set(&mut self, (target, rank): (Target, u8), value: Scalar<'a>) {
         let slot = &mut self.values[target as usize];
         if slot.as_ref().is_none_or(|(taken, _)| rank < *taken) && !matches!(&value, Scalar::Text(t) if t.is_empty()) {
@@ -84,7 +84,7 @@ impl<'a> Assembler<'a> {
         self.values[target as usize].as_ref().map(|(_, value)| value)
     }
 
-    /// The text of a target as the store wrote it; `None` where it is absent or empty.
+    /// The text of a target as stored; `None` where it is absent or empty.
     pub fn raw(&self, target: Target) -> Option<Cow<'_, str>> {
         self.get(target).map(Scalar::text).filter(|text| !text.is_empty())
     }
@@ -94,7 +94,7 @@ impl<'a> Assembler<'a> {
         self.get(target).and_then(Scalar::number)
     }
 
-    /// When the record got where it is, where it says so.
+    /// When the record was stored, if it says so.
     pub fn recorded_at(&self) -> Option<Timestamp> {
         self.get(Target::RecordedAt).and_then(Scalar::time)
     }
@@ -103,8 +103,8 @@ impl<'a> Assembler<'a> {
         self.raw(target).map(CompactString::from)
     }
 
-    /// The activity. `id` is the identity where the record has none of its own; `fallback_time` the time where it
-    /// has none, and then `exact_start` is false.
+    /// Builds the activity. `id` is its identity where the record has none. `fallback_time` is its start where the
+    /// record has no time; then `exact_start` is false.
     pub fn finish(self, schema: &Schema, id: Id, fallback_time: Timestamp) -> Activity {
         let time = self.get(Target::StartedAt).and_then(Scalar::time);
         let mut a = Activity::new(id, time.unwrap_or(fallback_time));
@@ -161,7 +161,7 @@ impl<'a> Assembler<'a> {
     }
 }
 
-/// Tags from a JSON array of texts, or from a text with commas.
+/// Tags, joined by `, `, from a JSON array of strings or from a text with commas.
 fn tags(text: &str) -> Option<CompactString> {
     let list: Vec<String> = match serde_json::from_str::<Vec<serde_json::Value>>(text) {
         Ok(values) => values

@@ -1,4 +1,4 @@
-//! How the fields of a store map to an activity: a TOML file, compiled to a tree of keys.
+//! Schemas: TOML that maps the fields of a store to an activity, compiled to a tree of keys.
 
 mod assemble;
 mod definition;
@@ -18,10 +18,10 @@ use crate::number::saturating_i64;
 use compact_str::CompactString;
 use std::borrow::Cow;
 
-/// What a matching rule says of a record.
+/// What a rule sets on a matching record.
 #[derive(Debug, Clone, Default)]
 pub struct Rule {
-    /// `(target, value)` that must all be equal.
+    /// Pairs of target and value that must all match.
     when: Vec<(Target, String)>,
     kind: Option<Kind>,
     direction: Option<Direction>,
@@ -32,22 +32,22 @@ pub struct Rule {
 /// Which part of an activity a record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Its beginning.
+    /// The start.
     Start,
-    /// Its outcome, by HTTP status.
+    /// The outcome, which the HTTP status decides.
     Complete,
-    /// Its failure.
+    /// The failure.
     Fail,
 }
 
-/// A schema ready to map records.
+/// A compiled schema, ready to map records.
 #[derive(Debug, Clone)]
 pub struct Schema {
-    /// Its name.
+    /// Unique name, as `--schema` accepts it.
     pub name: String,
-    /// What it is, for people.
+    /// Title for people.
     pub title: String,
-    /// The table it maps, where it maps one.
+    /// The table that it maps, if any.
     pub table: Option<Table>,
     tree: Node,
     definition: Definition,
@@ -55,7 +55,7 @@ pub struct Schema {
     records: Vec<Self>,
 }
 
-/// The built-in schemas, in order of precedence where several fit alike.
+/// Name and TOML of the built-in schemas. Where several fit equally well, the first one wins.
 const BUILT_IN: &[(&str, &str)] = &[
     ("halopsa", include_str!("../../../../config/schemas/halopsa.toml")),
     ("pino", include_str!("../../../../config/schemas/pino.toml")),
@@ -73,7 +73,7 @@ const BUILT_IN: &[(&str, &str)] = &[
 ];
 
 impl Schema {
-    /// Compiles a schema's TOML text. `origin` names it in errors.
+    /// Compiles a schema from TOML. `origin` names it in errors.
     pub fn from_toml(text: &str, origin: &str) -> Result<Self, SchemaError> {
         Self::of(Definition::parse(text, origin)?, origin)
     }
@@ -92,39 +92,39 @@ impl Schema {
         })
     }
 
-    /// The mappings of tables that a kind of store has: its own and those of its further records.
+    /// The mappings of tables that a kind of store has: the schema's own table and those of its further records.
     pub fn tables(&self, kind: StoreKind) -> impl Iterator<Item = (&Self, &Table)> {
         self.every_table().filter(move |(_, table)| table.is_in(kind))
     }
 
-    /// The first kind of store that a table names and that is none of these.
+    /// The first kind of store that a table names and that `known` lacks.
     pub fn unknown_store(&self, known: &[&str]) -> Option<&str> {
         let named = self.every_table().flat_map(|(_, table)| &table.stores);
         named.map(String::as_str).find(|store| !known.contains(store))
     }
 
-    /// The mappings of all tables, whatever kind of store has them.
+    /// The mappings of all tables, for any kind of store.
     pub fn every_table(&self) -> impl Iterator<Item = (&Self, &Table)> {
         std::iter::once(self).chain(&self.records).filter_map(|schema| Some((schema, schema.table.as_ref()?)))
     }
 
-    /// How the records of a table, index or topic are measurements, where they are.
+    /// How to read the records of a table, index or topic as measurements; `None` where they are activities.
     pub fn series_of(&self, table: &str) -> Option<&SeriesTable> {
         let fits = |pattern: &String| glob::Pattern::new(pattern).is_ok_and(|glob| glob.matches(table));
         self.definition.series.iter().find(|series| series.tables.iter().any(fits))
     }
 
-    /// Whether records are parts that are joined to one activity.
+    /// Whether records are parts that join to one activity.
     pub fn has_phases(&self) -> bool {
         self.rules.iter().any(|rule| rule.phase.is_some())
     }
 
-    /// Whether rules look at several fields of a record: then only we can say what it is.
+    /// Whether rules test several fields of a record, so that only the local evaluator can apply them.
     pub fn has_rules(&self) -> bool {
         !self.rules.is_empty()
     }
 
-    /// Every built-in schema.
+    /// All built-in schemas, in order of precedence.
     pub fn built_in() -> Vec<Self> {
         BUILT_IN
             .iter()
@@ -136,13 +136,13 @@ impl Schema {
             .collect()
     }
 
-    /// The built-in schema of a name.
+    /// The built-in schema with a name.
     pub fn find(name: &str) -> Option<Self> {
         let (name, text) = BUILT_IN.iter().find(|(known, _)| *known == name)?;
         Self::from_toml(text, name).ok()
     }
 
-    /// The text of a built-in schema.
+    /// The TOML of a built-in schema.
     pub fn text(name: &str) -> Option<&'static str> {
         BUILT_IN.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
     }
@@ -152,7 +152,7 @@ impl Schema {
         &self.tree
     }
 
-    /// What the file says.
+    /// The schema as written.
     pub fn definition(&self) -> &Definition {
         &self.definition
     }
@@ -174,31 +174,31 @@ impl Schema {
             .then(|| expect.all.len() + 3 * expect.equals.len() + expect.any.iter().filter(|p| has(p)).count())
     }
 
-    /// How well records fit, added up.
+    /// The sum of [`Self::fit`] over records.
     pub fn score(&self, records: &[serde_json::Map<String, serde_json::Value>]) -> usize {
         records.iter().filter_map(|record| self.fit(record)).sum()
     }
 
-    /// The schema that records fit best, else the one of JSON without a schema.
+    /// The schema that fits the records best, else the one for JSON without a known schema.
     pub fn best_of<'s>(known: &'s [Self], records: &[serde_json::Map<String, serde_json::Value>]) -> Option<&'s Self> {
         let best = known.iter().rev().max_by_key(|schema| schema.score(records));
         best.filter(|best| best.score(records) > 0).or_else(|| known.iter().find(|schema| schema.name == "json"))
     }
 
-    /// The first rule that a record fits.
+    /// The first rule that matches a record.
     fn rule<'v>(&self, found: &dyn Fn(Target) -> Option<Cow<'v, str>>) -> Option<&Rule> {
         self.rules.iter().find(|rule| {
             rule.when.iter().all(|(target, value)| found(*target).is_some_and(|text| value == "*" || text == *value))
         })
     }
 
-    /// Whether a record is one part of an activity of several.
+    /// Whether a record is one of several parts of an activity.
     pub fn is_phase(&self, record: &Assembler<'_>) -> bool {
         record.raw(Target::RequestId).is_some()
             && self.rule(&|target| record.raw(target)).is_some_and(|rule| rule.phase.is_some())
     }
 
-    /// Applies defaults, words, rules and derivations to what an assembler collected.
+    /// Applies defaults, words, rules and derivations to what an assembler has collected.
     fn derive<'v>(&self, activity: &mut Activity, found: &dyn Fn(Target) -> Option<Cow<'v, str>>) {
         let defaults = &self.definition.defaults;
         let word = |target, key: &str| found(target).map(|word| CompactString::from(self.definition.word(key, &word)));
@@ -235,7 +235,7 @@ impl Schema {
             }
             activity.part = rule.phase.is_some() && activity.request_id.is_some();
             if matches!(rule.phase, Some(Phase::Complete | Phase::Fail)) {
-                // The line is written at the end: the start is before it by the duration.
+                // The record is written at the end, so the start is earlier by the duration.
                 activity.completed_at = Some(activity.started_at);
                 activity.started_at = activity.started_at.plus_us(-saturating_i64(activity.duration_us.unwrap_or(0)));
                 activity.exact_start = false;
@@ -264,7 +264,7 @@ impl Schema {
     }
 }
 
-/// The value at a dotted path, nested or flat.
+/// The value at a dotted path. A dot may be part of a key or lead into an object.
 pub fn lookup<'a>(record: &'a serde_json::Map<String, serde_json::Value>, path: &str) -> Option<&'a serde_json::Value> {
     record.get(path).or_else(|| {
         path.match_indices('.').find_map(|(dot, _)| lookup(record.get(&path[..dot])?.as_object()?, &path[dot + 1..]))

@@ -1,4 +1,4 @@
-//! The tree of keys: which path of a record goes where. Looked up once per key of every record.
+//! The tree of keys, which leads from the paths of a record to targets. Decoders look up every key of a record once.
 
 use super::definition::{Definition, SchemaError, unknown};
 use crate::filter::Field;
@@ -13,7 +13,7 @@ macro_rules! targets {
         pub enum Target { $(#[doc = $name] $variant),+ }
 
         impl Target {
-            /// Names in schema files.
+            /// Every target with its name in schema files.
             pub const ALL: &'static [(&'static str, Self)] = &[$(($name, Self::$variant)),+];
         }
     };
@@ -31,7 +31,7 @@ targets! {
 }
 
 impl Target {
-    /// The target of a field that filters compare; `None` where it is several, or none.
+    /// The target of a field that filters compare; `None` where several targets, or none, make the field.
     pub fn of(field: Field) -> Option<Self> {
         Some(match field {
             Field::Status => Self::Status,
@@ -65,8 +65,8 @@ impl Target {
         })
     }
 
-    /// Whether a field has no value in any record, where `none` says that nothing fills a target. What is derived always
-    /// has one.
+    /// Whether no record has a value for a field, if `none` says which targets nothing fills. A derived field always
+    /// has a value.
     pub fn is_absent(field: Field, none: impl Fn(Self) -> bool) -> bool {
         match field {
             Field::Entity => none(Self::EntityType) && none(Self::EntityId),
@@ -77,7 +77,7 @@ impl Target {
         }
     }
 
-    /// The target of a name.
+    /// The target with a name in schema files.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, target)| *target)
     }
@@ -85,15 +85,15 @@ impl Target {
 
 const LENGTHS: usize = 32;
 
-/// Keys of one length, each with its node.
+/// The keys of one length, each with its node.
 type Bucket = Vec<(Box<[u8]>, Node)>;
 
 /// A node of the tree.
 #[derive(Debug, Clone, Default)]
 pub struct Node {
-    /// What the value here fills, each with its rank among the alternatives (0 first).
+    /// The targets that the value at this node fills, each with its rank among the alternatives; 0 is the best.
     pub targets: Vec<(Target, u8)>,
-    /// Keys below, in buckets by length: a key is compared with a few of its own length.
+    /// Child nodes in buckets by the length of their key, so that a key is compared with few others.
     below: Option<Box<[Bucket; LENGTHS]>>,
 }
 
@@ -114,7 +114,7 @@ impl Node {
         Ok(root)
     }
 
-    /// A dot may be part of a key or lead into an object: every reading of the path is there.
+    /// Inserts a path in every reading, because a dot may be part of a key or lead into an object.
     fn insert(&mut self, path: &str, target: (Target, u8)) {
         self.child_mut(path).targets.push(target);
         for (dot, _) in path.match_indices('.') {
@@ -133,14 +133,14 @@ impl Node {
         &mut bucket[index].1
     }
 
-    /// The node of a key below this one.
+    /// The child node of a key.
     pub fn child(&self, key: &[u8]) -> Option<&Self> {
         let bucket = &self.below.as_ref()?[key.len().min(LENGTHS - 1)];
         let first = *key.first()?;
         bucket.iter().find(|(known, _)| known[0] == first && **known == *key).map(|(_, node)| node)
     }
 
-    /// Whether any key below is mapped.
+    /// Whether any child is mapped.
     pub fn has_children(&self) -> bool {
         self.below.is_some()
     }

@@ -1,4 +1,5 @@
-//! What a recorded body is, and its tree: JSON, XML, a form, a multipart message; what is inside a string.
+//! Recognises the format of a recorded body and converts it to a tree: JSON, XML, a form, a multipart message. Also
+//! decodes what is inside a string.
 
 use base64::Engine as _;
 use crosstail_core::model::Body;
@@ -7,16 +8,16 @@ use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::io::Read as _;
 
-/// What a body is written in.
+/// The format of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyFormat {
-    /// One JSON value. Only in these do the paths of filters lead anywhere.
+    /// One JSON value. Only this format has paths for filters.
     Json,
-    /// JSON that ends in the middle: what there is of it.
+    /// JSON that ends in the middle.
     TruncatedJson,
-    /// Several JSON values, one behind the other.
+    /// Several JSON values, one after the other.
     JsonLines,
-    /// XML: attributes are `@name`, text beside them `#text`.
+    /// XML. In the tree, attributes are `@name`, and text next to them is `#text`.
     Xml,
     /// `application/x-www-form-urlencoded`.
     Form,
@@ -27,7 +28,7 @@ pub enum BodyFormat {
 }
 
 impl BodyFormat {
-    /// For people.
+    /// Description for people.
     pub const fn describe(self) -> &'static str {
         match self {
             Self::Json => "JSON",
@@ -41,26 +42,26 @@ impl BodyFormat {
     }
 }
 
-/// A body as it is shown.
+/// A body, prepared for the screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FormattedBody<'a> {
-    /// What it was.
+    /// The recorded format.
     pub form: BodyFormat,
-    /// JSON text of its tree; of [`Form::Text`] the text.
+    /// JSON text of its tree; for [`BodyFormat::Text`], the text itself.
     pub text: Cow<'a, str>,
 }
 
-/// Elements of XML inside each other, and parts of a multipart message, at most.
+/// Maximum depth of XML elements, and maximum number of parts of a multipart message.
 const MAX_DEPTH: usize = 200;
 const MAX_PARTS: usize = 1000;
-/// A string of fewer characters is not looked into.
+/// Shorter strings are not decoded, in characters.
 const MIN_LENGTH: usize = 24;
-/// What a compressed string may be unpacked to, in bytes.
+/// Maximum size of a decompressed string, in bytes.
 const MAX_UNPACKED_BYTES: u64 = 16 << 20;
 
-/// Lays a body out. Takes as long as reading it once: not for the screen's thread where it is large.
+/// Prepares a body. The time grows with its size: do not call this on the screen's thread for a large one.
 pub fn format_body<'a>(body: &'a Body, content_type: Option<&str>) -> FormattedBody<'a> {
-    // Of a body that was cut when it was recorded, what was kept.
+    // A truncated body wraps the stored part.
     if body.truncation.is_some()
         && let Some(Value::String(kept)) = body.value().get("preview")
     {
@@ -109,10 +110,11 @@ fn is_json(text: &str) -> bool {
     serde_json::from_str::<&RawValue>(text).is_ok()
 }
 
-/// JSON cut somewhere, up to its last whole value, with its open brackets closed; `None` where none is open.
+/// Completes truncated JSON: up to its last complete value, with open brackets closed. `None` where none is open.
 fn completed(text: &str) -> Option<String> {
     let (mut open, mut in_string, mut escaped) = (Vec::new(), false, false);
-    // Whenever a bracket opens or closes this moves behind it: what is open here is what is open at the end.
+    // The end of the last complete value. It moves after each bracket, so the brackets open here are those open at the
+    // end.
     let mut whole = 0;
     for (at, byte) in text.bytes().enumerate() {
         if in_string {
@@ -142,7 +144,7 @@ fn completed(text: &str) -> Option<String> {
     (!open.is_empty()).then(|| format!("{}{closing}", &text[..whole]))
 }
 
-/// Adds a value under a name: a second one of that name makes a list of them.
+/// Adds a value under a name; several values of one name become an array.
 fn add(map: &mut Map<String, Value>, name: String, value: Value) {
     match map.get_mut(&name) {
         Some(Value::Array(list)) => list.push(value),
@@ -241,7 +243,7 @@ impl Element {
     }
 }
 
-/// XML as a tree; of XML that ends in the middle what there is. `None` where it is none, as HTML.
+/// XML as a tree, even if it ends in the middle. `None` where the text is not XML, for example HTML.
 fn xml(text: &str) -> Option<Value> {
     use quick_xml::events::{BytesStart, Event};
     let start = |start: &BytesStart<'_>| {
@@ -298,16 +300,16 @@ fn xml(text: &str) -> Option<Value> {
     (!root.inside.is_empty() && !is_html).then_some(Value::Object(root.inside))
 }
 
-/// What is inside a string.
+/// The decoded content of a string.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Embedded {
-    /// JSON, as text; what it was wrapped in.
+    /// JSON text, and the encodings around it.
     Json(String, &'static str),
-    /// Text; what it was wrapped in.
+    /// Text, and the encodings around it.
     Text(String, &'static str),
 }
 
-/// Whether there may be something inside a string; quick, from its first bytes.
+/// Whether a string may have encoded content. Fast: checks only its first bytes.
 pub fn may_open(text: &str) -> bool {
     let start = text.trim_start().as_bytes();
     let nested = matches!(start.first(), Some(b'{' | b'[')) && text.trim_end().ends_with(['}', ']']);
@@ -317,13 +319,13 @@ pub fn may_open(text: &str) -> bool {
 fn looks_like_base64(text: &str) -> bool {
     let is_of = |b: &u8| b.is_ascii_alphanumeric() || b"+/-_=".contains(b);
     let head = &text.as_bytes()[..text.len().min(64)];
-    // Words and hexadecimal ids are in the same alphabet: it takes both cases and a digit or a sign.
+    // Words and hexadecimal ids use the same alphabet, so base64 must have both cases and a digit or a sign.
     let mixed = head.iter().any(u8::is_ascii_uppercase) && head.iter().any(u8::is_ascii_lowercase);
     let sign = head.iter().any(|b| b.is_ascii_digit() || b"+/=".contains(b));
     text.len() >= MIN_LENGTH && head.iter().all(is_of) && mixed && sign
 }
 
-/// Looks into a string: JSON, base64 of JSON, text, a gzip stream or bytes, else the text itself.
+/// Decodes a string: JSON, or base64 of JSON, text, a gzip stream or bytes; else the text itself.
 pub fn open_string(text: &str) -> Embedded {
     if is_json_container(text) {
         return Embedded::Json(text.to_owned(), "JSON in a string");
@@ -357,7 +359,7 @@ fn open_bytes(bytes: Vec<u8>, [json, plain]: [&'static str; 2]) -> Embedded {
     }
 }
 
-/// What bytes are, by how they begin.
+/// The type of bytes, by their first ones.
 fn what(bytes: &[u8]) -> &'static str {
     const KNOWN: &[(&[u8], &str)] = &[
         (b"\x89PNG", "a PNG image in base64"),
@@ -370,7 +372,7 @@ fn what(bytes: &[u8]) -> &'static str {
     KNOWN.iter().find(|(start, _)| bytes.starts_with(start)).map_or("bytes in base64", |(_, name)| name)
 }
 
-/// The first kilobyte as hexadecimal and text, sixteen bytes a line.
+/// The first kilobyte in hexadecimal and as text, sixteen bytes per line.
 fn dump(bytes: &[u8]) -> String {
     let line = |(index, chunk): (usize, &[u8])| {
         let hex: Vec<String> = chunk.iter().map(|byte| format!("{byte:02x}")).collect();

@@ -1,38 +1,39 @@
-//! Retry chains: the tries of one operation, in order, and what its policy says of each.
+//! Retry chains: the attempts of one operation in order, and what its policy says about each.
 
 use super::Policy;
 use crosstail_core::model::{Activity, Status, Timestamp};
 use crosstail_core::number::saturating_i64;
 use std::collections::{HashMap, HashSet};
 
-/// By what the tries were found.
+/// How the attempts were linked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinkedBy {
-    /// Each try names the one before as its parent.
+    /// Each attempt names the one before as its parent.
     Parent,
-    /// Each try is recorded under the same request id.
+    /// All attempts have the same request id.
     Request,
-    /// Same correlation id, operation and entity, in order of try number.
+    /// Same correlation id, operation and entity, in order of the attempt's number.
     Numbers,
-    /// Same correlation id, endpoint and entity, one begun after the other had failed; no try has a number or a parent.
+    /// Same correlation id, endpoint and entity, each started after the one before had failed. No attempt has a number
+    /// or a parent.
     Operation,
-    /// There is only one.
+    /// There is only one attempt.
     Single,
 }
 
 impl LinkedBy {
-    /// For people.
+    /// Description for people.
     pub const fn describe(self) -> &'static str {
         match self {
             Self::Parent => "by parent request",
-            Self::Request => "by the request id that they share",
-            Self::Numbers => "by try number within the correlation id",
-            Self::Operation => "by correlation id, endpoint and entity: the store names no parent and no try number",
-            Self::Single => "a single try",
+            Self::Request => "by shared request id",
+            Self::Numbers => "by attempt number within the correlation id",
+            Self::Operation => "by correlation id, endpoint and entity: the store has no parent and no attempt number",
+            Self::Single => "a single attempt",
         }
     }
 
-    /// Its name in JSON.
+    /// Name in JSON.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Parent => "parent",
@@ -44,18 +45,18 @@ impl LinkedBy {
     }
 }
 
-/// The tries of an operation.
+/// The attempts of one operation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chain {
-    /// In order.
+    /// The attempts in order; at least one.
     pub attempts: Vec<Activity>,
-    /// By what they were found.
+    /// How the attempts were linked.
     pub basis: LinkedBy,
-    /// When the next one is due, if one is.
+    /// When the next attempt is due, if one is scheduled.
     pub next: Option<Timestamp>,
 }
 
-/// What makes two activities tries of one operation.
+/// Whether two activities can be attempts of one operation.
 fn same_operation(a: &Activity, b: &Activity) -> bool {
     a.system == b.system
         && a.endpoint == b.endpoint
@@ -66,7 +67,7 @@ fn same_operation(a: &Activity, b: &Activity) -> bool {
 }
 
 impl Chain {
-    /// The chain of `opened` among activities that may belong to it; the order they are given in does not matter.
+    /// Builds the chain of `opened` from activities that may belong to it, in any order.
     pub fn build<'a>(opened: &'a Activity, related: impl IntoIterator<Item = &'a Activity>) -> Self {
         let mut pool: Vec<&Activity> =
             related.into_iter().filter(|a| same_operation(a, opened) && a.id != opened.id).collect();
@@ -87,27 +88,27 @@ impl Chain {
         Self { attempts, basis, next }
     }
 
-    /// The number of a try: as recorded, else its place.
+    /// The number of an attempt: as recorded, else its position from 1.
     pub fn number(&self, index: usize) -> usize {
         self.attempts.get(index).and_then(|a| a.attempt).map_or(index + 1, usize::from)
     }
 
-    /// From the end of the try before to the beginning of this one, in microseconds.
+    /// Microseconds from the end of the previous attempt to the start of this one.
     pub fn gap_us(&self, index: usize) -> Option<i64> {
         let before = self.attempts.get(index.checked_sub(1)?)?;
         let end = before.completed_at.unwrap_or(before.started_at);
         Some(self.attempts.get(index)?.started_at.since_us(end))
     }
 
-    /// What the policy said after a try: `retry in 20 s (exponential from 10 s)`, `no more: 3 of 3 tries used`.
+    /// What followed an attempt, in words: `retry in 20 s (exponential from 10 s)`, `no more: 3 of 3 attempts used`.
     pub fn verdict(&self, index: usize, policy: Option<&Policy>) -> Option<String> {
         let attempt = self.attempts.get(index)?;
         let most = attempt.max_attempts.map(u64::from).or_else(|| policy.and_then(|policy| policy.max_attempts));
         let number = self.number(index) as u64;
         match attempt.status {
             Some(Status::Success) => return Some("done".to_owned()),
-            Some(Status::InProgress) => return Some("under way".to_owned()),
-            Some(Status::Cancelled) => return Some("given up: cancelled".to_owned()),
+            Some(Status::InProgress) => return Some("in progress".to_owned()),
+            Some(Status::Cancelled) => return Some("cancelled".to_owned()),
             _ => {}
         }
         let how = policy.map(Policy::backoff).filter(|text| !text.is_empty()).map(|text| format!(" ({text})"));
@@ -118,19 +119,19 @@ impl Chain {
         }
         if index + 1 < self.attempts.len() {
             let again = self.gap_us(index + 1).map(|us| us.max(0) as f64 / 1e6)?;
-            return Some(format!("tried again after {}{}", super::http::span(again), how.unwrap_or_default()));
+            return Some(format!("retried after {}{}", super::http::span(again), how.unwrap_or_default()));
         }
         match most {
-            Some(most) if number >= most => Some(format!("no more: {number} of {most} tries used")),
+            Some(most) if number >= most => Some(format!("no more: {number} of {most} attempts used")),
             _ => {
                 let refused = policy.and_then(|policy| policy.refuses(attempt));
-                Some(refused.unwrap_or_else(|| "no further try is scheduled".to_owned()))
+                Some(refused.unwrap_or_else(|| "no further attempt is scheduled".to_owned()))
             }
         }
     }
 }
 
-/// Those that name each other as parents, of one operation.
+/// Attempts that name each other as parents.
 fn by_parent<'a>(opened: &'a Activity, pool: &[&'a Activity]) -> Vec<&'a Activity> {
     let mut of: HashMap<String, Vec<usize>> = HashMap::new();
     for (index, activity) in pool.iter().enumerate() {
@@ -151,13 +152,13 @@ fn by_parent<'a>(opened: &'a Activity, pool: &[&'a Activity]) -> Vec<&'a Activit
         let activity = pool[index];
         let parent = activity.parent_request_id.as_ref().and_then(|parent| of.get(parent.as_str()));
         open.extend(parent.into_iter().flatten());
-        // Tries that share a parent which is none of them: that is what caused them all, not a try.
+        // Attempts may share a parent that is not one of them: it caused them all.
         open.extend(children.get(activity.request_key().to_string().as_str()).into_iter().flatten());
     }
     seen.into_iter().map(|index| pool[index]).collect()
 }
 
-/// Those of one correlation id with different numbers.
+/// Attempts with one correlation id and different numbers.
 fn by_number<'a>(opened: &Activity, pool: &[&'a Activity]) -> Option<Vec<&'a Activity>> {
     opened.correlation_id.as_ref()?;
     let found: Vec<&Activity> =
@@ -166,7 +167,7 @@ fn by_number<'a>(opened: &Activity, pool: &[&'a Activity]) -> Option<Vec<&'a Act
     (found.len() > 1 && distinct.len() == found.len()).then_some(found)
 }
 
-/// Those of one correlation id, without numbers, each begun after the one before it had ended without success.
+/// Attempts with one correlation id and without numbers, each started after the one before had ended without success.
 fn by_operation<'a>(opened: &Activity, pool: &[&'a Activity]) -> Option<Vec<&'a Activity>> {
     opened.correlation_id.as_ref()?;
     opened.endpoint.as_ref().or(opened.operation.as_ref())?;
@@ -181,7 +182,7 @@ fn by_operation<'a>(opened: &Activity, pool: &[&'a Activity]) -> Option<Vec<&'a 
         let failed = pair[0].is_failure();
         failed && end(pair[0]).is_none_or(|end| end <= pair[1].started_at)
     };
-    // The run of tries around the opened one: a success ends a run.
+    // The run of attempts around the opened one; a success ends a run.
     let at = found.iter().position(|a| a.id == opened.id)?;
     let first = (0..at).rev().take_while(|i| follows(&found[*i..=*i + 1])).last().unwrap_or(at);
     let last = (at..found.len() - 1).take_while(|i| follows(&found[*i..=*i + 1])).last().map_or(at, |i| i + 1);
@@ -229,7 +230,7 @@ mod tests {
                 }
                 a
             };
-            // What shares the correlation id and is another operation, or is the same and another's, does not belong.
+            // Another operation with the same correlation id, or the same operation with another one, does not belong.
             let strangers = others.iter().enumerate().map(|(index, (n, elsewhere))| {
                 let mut a = one(*n);
                 a.id = Id::Text(compact_str::format_compact!("x{index}"));
@@ -304,11 +305,11 @@ mod tests {
         let all = [first, attempt(2, Some(1)), third.clone()];
         let chain = Chain::build(&all[0], &all);
         assert_eq!(chain.verdict(0, Some(&policy)).as_deref(), Some("retry in 20 s (exponential from 10 s)"));
-        assert!(chain.verdict(1, Some(&policy)).is_some_and(|said| said.starts_with("tried again after")));
-        assert_eq!(chain.verdict(2, Some(&policy)).as_deref(), Some("no more: 3 of 3 tries used"));
+        assert!(chain.verdict(1, Some(&policy)).is_some_and(|said| said.starts_with("retried after")));
+        assert_eq!(chain.verdict(2, Some(&policy)).as_deref(), Some("no more: 3 of 3 attempts used"));
         let mut refused = attempt(1, None);
         refused.http_status = Some(400);
         let chain = Chain::build(&refused, []);
-        assert_eq!(chain.verdict(0, Some(&policy)).as_deref(), Some("not tried again: 400 is not among 503"));
+        assert_eq!(chain.verdict(0, Some(&policy)).as_deref(), Some("not retried: 400 is not among 503"));
     }
 }

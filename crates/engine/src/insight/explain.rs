@@ -1,22 +1,16 @@
-//! What the configuration of an endpoint says about a request: retry policy, rate limit, transforms, codes.
+//! Explains a request by the configuration of its endpoint: retry policy, rate limit, transforms, codes.
 
 use crosstail_core::model::{Activity, CatalogueEntry, Payload};
-use jsonata_core::evaluator::{Context, Evaluator, EvaluatorOptions};
-use jsonata_core::parser;
-use jsonata_core::value::JValue;
 use serde_json::Value;
 
-/// A transform may take this long, and give this many values.
-const TRANSFORM_MS: u64 = 1000;
-const TRANSFORM_VALUES: usize = 100_000;
-/// Codes looked up at most, and how long one may be.
+/// Maximum number of codes that are looked up, and the maximum length of one.
 const CODES: usize = 500;
 const CODE_LENGTH: usize = 100;
 
-/// A retry policy, read from JSON whose names differ from system to system.
+/// A retry policy, read from JSON whose names differ between systems.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Policy {
-    /// Tries in all.
+    /// Total number of attempts.
     pub max_attempts: Option<u64>,
     /// `exponential`, `fixed` …
     pub strategy: Option<String>,
@@ -24,12 +18,12 @@ pub struct Policy {
     pub first_wait_ms: Option<u64>,
     /// The longest wait, in milliseconds.
     pub longest_wait_ms: Option<u64>,
-    /// What is tried again: statuses or errors.
+    /// Status codes or errors that are retried.
     pub retry_on: Vec<String>,
 }
 
 impl Policy {
-    /// Reads one; `None` where nothing in it is known.
+    /// Reads a policy; `None` where no name in it is known.
     pub fn read(value: &Value) -> Option<Self> {
         let parsed;
         let map = match value {
@@ -64,7 +58,7 @@ impl Policy {
         (policy != Self::default()).then_some(policy)
     }
 
-    /// How it waits: `exponential from 10 s`.
+    /// The waits in words: `exponential from 10 s`.
     pub fn backoff(&self) -> String {
         let span = |ms: u64| super::http::span(ms as f64 / 1e3);
         match (&self.strategy, self.first_wait_ms) {
@@ -75,7 +69,7 @@ impl Policy {
         }
     }
 
-    /// Why an outcome is not tried again, where the policy names what is.
+    /// Why an outcome is not retried, if the policy lists what is.
     pub fn refuses(&self, activity: &Activity) -> Option<String> {
         let code = activity.http_status.filter(|_| !self.retry_on.is_empty())?.to_string();
         let class = |known: &String| {
@@ -83,13 +77,13 @@ impl Policy {
             digits.len() < known.len() && code.starts_with(digits)
         };
         let among = self.retry_on.iter().any(|known| *known == code || class(known));
-        (!among).then(|| format!("not tried again: {code} is not among {}", self.retry_on.join(", ")))
+        (!among).then(|| format!("not retried: {code} is not among {}", self.retry_on.join(", ")))
     }
 
-    /// In words: `3 tries, exponential from 10 s, at most 5 min, on 429, 503`.
+    /// The policy in words: `3 attempts, exponential from 10 s, at most 5 min, on 429, 503`.
     pub fn describe(&self) -> String {
         let parts = [
-            self.max_attempts.map(|n| format!("{n} tries")),
+            self.max_attempts.map(|n| format!("{n} attempts")),
             Some(self.backoff()).filter(|text| !text.is_empty()),
             self.longest_wait_ms.map(|ms| format!("at most {}", super::http::span(ms as f64 / 1e3))),
             (!self.retry_on.is_empty()).then(|| format!("on {}", self.retry_on.join(", "))),
@@ -98,67 +92,14 @@ impl Policy {
     }
 }
 
-/// Which try this is of how many: `attempt 2 of 3`.
+/// Number of the attempt, in words: `attempt 2 of 3`.
 pub fn attempt(activity: &Activity, policy: Option<&Policy>) -> Option<String> {
     let n = activity.attempt?;
     let most = activity.max_attempts.map(u64::from).or_else(|| policy.and_then(|policy| policy.max_attempts));
     Some(most.map_or_else(|| format!("attempt {n}"), |most| format!("attempt {n} of {most}")))
 }
 
-/// The text of a JSONata expression: as written, or put together from an object whose texts are expressions.
-pub fn expression(transform: &Value) -> String {
-    fn part(value: &Value, out: &mut String) {
-        match value {
-            Value::Object(map) => {
-                out.push('{');
-                for (index, (key, value)) in map.iter().enumerate() {
-                    if index > 0 {
-                        out.push_str(", ");
-                    }
-                    out.push_str(&Value::String(key.clone()).to_string());
-                    out.push_str(": ");
-                    part(value, out);
-                }
-                out.push('}');
-            }
-            Value::Array(list) => {
-                out.push('[');
-                for (index, value) in list.iter().enumerate() {
-                    if index > 0 {
-                        out.push_str(", ");
-                    }
-                    part(value, out);
-                }
-                out.push(']');
-            }
-            Value::String(text) => out.push_str(text),
-            other => out.push_str(&other.to_string()),
-        }
-    }
-    let mut out = String::new();
-    part(transform, &mut out);
-    out
-}
-
-/// Evaluates a JSONata expression on a body, bounded in time and size. It takes as long as it takes: not for the
-/// screen's thread.
-pub fn transform(expression: &str, input: &Value) -> Result<Value, String> {
-    let ast = parser::parse(expression).map_err(|error| error.to_string())?;
-    let data = JValue::from_json_str(&input.to_string()).map_err(|error| error.to_string())?;
-    let options = EvaluatorOptions {
-        timeout_ms: Some(TRANSFORM_MS),
-        max_stack_depth: Some(500),
-        max_sequence_length: Some(TRANSFORM_VALUES),
-        ..EvaluatorOptions::default()
-    };
-    let result = Evaluator::with_options(Context::new(), options)
-        .evaluate(&ast, &data)
-        .map_err(|error| error.message().to_owned())?;
-    let text = result.to_json_string().map_err(|error| error.to_string())?;
-    serde_json::from_str(&text).map_err(|error| error.to_string())
-}
-
-/// Texts of a request that may be codes: short ones in its bodies, and its entity.
+/// Texts of a request that may be codes: short strings in its bodies, and its entity.
 pub fn codes(activity: &Activity, payload: &Payload) -> Vec<String> {
     fn collect(value: &Value, found: &mut Vec<String>) {
         match value {
@@ -182,7 +123,7 @@ pub fn codes(activity: &Activity, payload: &Payload) -> Vec<String> {
     found
 }
 
-/// What a mapping says of a code: `internal vendor 1029 (mapping SAP/VENDOR, verified)`.
+/// A mapping of a code in words: `internal vendor 1029 (mapping SAP/VENDOR, verified)`.
 pub fn describe_mapping(entry: &CatalogueEntry, code: &str) -> Option<String> {
     let (internal, external) = (entry.text("internal")?, entry.text("external")?);
     let (side, other) = if external == code {
@@ -211,33 +152,15 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn the_transform_of_document_000() {
-        let text = r#"{ "PurchaseOrder": { "VendorCode": $.vendor.external_code, "Items": $.items.{ "Material": item_code, "Qty": quantity } } }"#;
-        let input = json!({"vendor": {"external_code": "V-77"}, "items": [{"item_code": "M1", "quantity": 2}, {"item_code": "M2", "quantity": 3}]});
-        let expected = json!({"PurchaseOrder": {"VendorCode": "V-77", "Items": [{"Material": "M1", "Qty": 2}, {"Material": "M2", "Qty": 3}]}});
-        assert_eq!(transform(text, &input).expect("evaluated"), expected);
-        let object = json!({"PurchaseOrder": {"VendorCode": "$.vendor.external_code", "Items": "$.items.{ \"Material\": item_code, \"Qty\": quantity }"}});
-        assert_eq!(transform(&expression(&object), &input).expect("evaluated"), expected);
-    }
-
-    #[test]
-    fn a_transform_that_does_not_end_is_stopped() {
-        let begun = std::time::Instant::now();
-        transform("( $f := function($x) { $f($x + 1) }; $f(1) )", &json!({})).expect_err("endless");
-        assert!(begun.elapsed() < std::time::Duration::from_secs(20));
-        transform("$.(", &json!({})).expect_err("no expression");
-    }
-
-    #[test]
     fn policies_of_several_spellings() {
         let policy = Policy::read(
             &json!({"max_retries": 2, "backoff": "EXPONENTIAL", "initial_delay_ms": 10_000, "retry_on": [429, 503]}),
         )
         .expect("known");
-        assert_eq!(policy.describe(), "3 tries, exponential from 10 s, on 429, 503");
+        assert_eq!(policy.describe(), "3 attempts, exponential from 10 s, on 429, 503");
         assert_eq!(
             Policy::read(&json!({"max_attempts": 5, "delay_seconds": 300})).expect("known").describe(),
-            "5 tries, first wait 5 min"
+            "5 attempts, first wait 5 min"
         );
         assert_eq!(Policy::read(&json!({"anything": 1})), None);
     }

@@ -1,43 +1,37 @@
-//! How the systems are: figures of a window against those before it, in parts that add up.
+//! The health of systems: figures of a window compared with earlier ones, in parts that add up.
 
 use compact_str::CompactString;
 use crosstail_core::model::{Activity, Check, Figures, HealthState, Kind, Latencies, Status, Timestamp};
 use std::collections::BTreeMap;
 
-/// A try of an operation that may be tried again.
+/// One attempt of an operation that may be retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attempt {
-    /// Tries of the same operation have the same.
+    /// The same number for all attempts of one operation.
     pub operation: u64,
-    /// Which try.
+    /// Number of the attempt, from 1.
     pub attempt: u16,
-    /// When it began.
     pub started: Timestamp,
-    /// When the next one is due; `None`: there is to be none.
+    /// When the next attempt is due; `None` where none is scheduled.
     pub due: Option<Timestamp>,
 }
 
-/// What health needs of an activity.
+/// The fields of an activity that health needs.
 #[derive(Debug, Clone, Copy)]
 pub struct HealthInput<'a> {
-    /// When it began.
     pub started: Timestamp,
-    /// Its status.
     pub status: Option<Status>,
-    /// Whether it counts as a failure.
     pub failed: bool,
-    /// How long it took, in microseconds.
     pub took_us: Option<u64>,
     /// CPU in per cent, memory in MB.
     pub usage: (Option<f64>, Option<f64>),
-    /// HTTP status, and error class, where it failed.
+    /// HTTP status and error class; only of a failure.
     pub error: (Option<u16>, Option<&'a str>),
-    /// Which try it is of what, where it is one of several.
+    /// Only of an activity that is one of several attempts.
     pub retry: Option<Attempt>,
 }
 
 impl<'a> HealthInput<'a> {
-    /// The reading of an activity.
     pub fn of(activity: &'a Activity) -> Self {
         let attempt = activity.attempt.unwrap_or(1);
         let retry = (attempt > 1 || activity.next_retry_at.is_some()).then(|| Attempt {
@@ -58,7 +52,7 @@ impl<'a> HealthInput<'a> {
     }
 }
 
-/// A number that tries of one operation share: that of their trace, endpoint and entity, or else their own.
+/// A number that the attempts of one operation share: a hash of trace, endpoint and entity, or else of the activity.
 fn operation(activity: &Activity) -> u64 {
     use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
     let mut hasher = foldhash::fast::FixedState::default().build_hasher();
@@ -69,7 +63,7 @@ fn operation(activity: &Activity) -> u64 {
     hasher.finish()
 }
 
-/// What a failure is called: its HTTP status, its error class, that it timed out; and the clause that keeps its kind.
+/// The name of a failure (HTTP status, error class or timeout), and the filter clause for failures of this kind.
 pub fn error_kind(status: Option<Status>, http: Option<u16>, class: Option<&str>) -> (CompactString, String) {
     use crosstail_core::filter::quote;
     match (http.filter(|code| *code >= 400), class.filter(|class| !class.is_empty()), status) {
@@ -81,23 +75,21 @@ pub fn error_kind(status: Option<Status>, http: Option<u16>, class: Option<&str>
     }
 }
 
-/// Figures of a system over a part of time; parts add up.
+/// Figures of a system over a period. Those of several periods add up.
 #[derive(Debug, Clone, Default)]
 pub struct HealthFigures {
-    /// Counts and latencies.
     pub figures: Figures,
-    /// Failures by what they are called.
+    /// Number of failures by the name of their kind; see [`error_kind`].
     pub errors: BTreeMap<CompactString, u64>,
-    /// When the last one began that failed.
+    /// Start of the last failure.
     pub last_failure: Option<Timestamp>,
-    /// When the last one began that went well.
+    /// Start of the last success.
     pub last_success: Option<Timestamp>,
-    /// Tries of what may be tried again.
+    /// Attempts of operations that may be retried.
     pub attempts: Vec<Attempt>,
 }
 
 impl HealthFigures {
-    /// Adds an activity.
     pub fn add(&mut self, reading: &HealthInput<'_>) {
         let figures = &mut self.figures;
         figures.count += 1;
@@ -117,7 +109,7 @@ impl HealthFigures {
         self.attempts.extend(reading.retry);
     }
 
-    /// Of figures that a store has counted; `from` is where its part of time begins.
+    /// From figures that a store has counted. `from` is the start of the period.
     pub fn counted(figures: Figures, from: Timestamp) -> Self {
         let well = figures.count - figures.open > figures.failed;
         Self {
@@ -128,7 +120,7 @@ impl HealthFigures {
         }
     }
 
-    /// Adds another part.
+    /// Adds the figures of another period.
     pub fn merge(&mut self, other: &Self) {
         self.figures.merge(&other.figures);
         for (kind, count) in &other.errors {
@@ -139,7 +131,7 @@ impl HealthFigures {
         self.attempts.extend(&other.attempts);
     }
 
-    /// The tries that another one is to follow and none has yet, by when they began.
+    /// The attempts that wait for a next one, in order of start.
     fn pending(&self) -> Vec<Attempt> {
         let mut last: std::collections::HashMap<u64, Attempt> = std::collections::HashMap::new();
         for one in &self.attempts {
@@ -154,51 +146,47 @@ impl HealthFigures {
     }
 }
 
-/// Parts of the systems over a window, and what they are compared with.
+/// Figures of all systems in a window and in those it is compared with.
 #[derive(Debug, Clone, Default)]
 pub struct Windows {
-    /// The window that ends now.
+    /// By system: the window that ends now.
     pub now: BTreeMap<String, HealthFigures>,
     /// The one before it.
     pub before: BTreeMap<String, HealthFigures>,
-    /// The same time of the day before; empty where nothing is known of it.
+    /// The same time of the day before; empty where it is unknown.
     pub day_before: BTreeMap<String, HealthFigures>,
-    /// Activities and failures by columns of the window, oldest first.
+    /// Number of activities and of failures per column of the window, oldest first.
     pub columns: BTreeMap<String, Vec<(u64, u64)>>,
 }
 
 /// The health of one system.
 #[derive(Debug, Clone)]
 pub struct SystemHealth {
-    /// The system.
     pub system: String,
-    /// Its state.
     pub state: HealthState,
-    /// Why, in words with numbers.
+    /// Reason for the state, with figures.
     pub reason: String,
-    /// Activities a second in the window.
+    /// Activities per second in the window.
     pub rate: f64,
-    /// Counts and latencies in the window.
+    /// Figures of the window.
     pub figures: Figures,
-    /// Per cent of the finished that went well in the window before.
+    /// Success rate of the window before, in per cent.
     pub success_before: Option<f64>,
-    /// Latencies of the same hour of the day before, else of the window before; and which it is.
+    /// Latencies of the same time of the day before, else of the window before.
     pub latencies_before: (Latencies, Baseline),
-    /// Failures by what they are called, the most frequent first.
+    /// Number of failures by the name of their kind, the most frequent first.
     pub errors: Vec<(CompactString, u64)>,
-    /// Last failure seen.
     pub last_failure: Option<Timestamp>,
-    /// Last success seen.
     pub last_success: Option<Timestamp>,
-    /// When the oldest try began that another one is to follow.
+    /// Start of the oldest attempt that waits for a next one.
     pub oldest_pending: Option<Timestamp>,
-    /// How many tries wait for the next one.
+    /// Number of attempts that wait for a next one.
     pub pending: u64,
-    /// Activities and failures by columns of the window, oldest first.
+    /// Number of activities and of failures per column of the window, oldest first.
     pub spark: Vec<(u64, u64)>,
 }
 
-/// What latencies are compared with.
+/// The window with which latencies are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Baseline {
     /// The same time of the day before.
@@ -208,17 +196,17 @@ pub enum Baseline {
 }
 
 impl SystemHealth {
-    /// Per cent of the finished that went well.
+    /// Success rate in the window, in per cent; `None` where nothing has finished.
     pub fn success(&self) -> Option<f64> {
         self.figures.success_rate()
     }
 
-    /// Finished ones in the window.
+    /// Number of finished activities in the window.
     pub fn finished(&self) -> u64 {
         self.figures.count - self.figures.open
     }
 
-    /// Takes what a check of the system says: it cannot be better than that.
+    /// Lowers the state to that of a check of the system.
     fn apply_check(&mut self, check: &Check) {
         let worse = matches!(check.state, HealthState::Down | HealthState::Degraded)
             && !matches!(self.state, HealthState::Down | HealthState::Degraded);
@@ -232,17 +220,16 @@ impl SystemHealth {
 /// The health of every system, worst first.
 #[derive(Debug, Clone, Default)]
 pub struct Health {
-    /// The systems.
     pub systems: Vec<SystemHealth>,
-    /// Microseconds of the window.
+    /// Length of the window in microseconds.
     pub window_us: i64,
 }
 
-/// Fewer latencies than these are not compared.
+/// Latencies are compared only if there are this many.
 const ENOUGH: u64 = 10;
 
 impl Health {
-    /// Computes it of the parts of a window.
+    /// Judges every system by its figures.
     pub fn of(span: &Windows, window_us: i64) -> Self {
         let mut names: Vec<&String> = span.now.keys().chain(span.before.keys()).collect();
         names.sort();
@@ -253,7 +240,7 @@ impl Health {
         health
     }
 
-    /// Lets checks say what they know of their systems.
+    /// Applies the checks to the systems that they are about.
     pub fn apply_checks<'a>(&mut self, checks: impl Iterator<Item = &'a Check>) {
         for check in checks {
             let Some(of) = &check.system else { continue };
@@ -270,11 +257,11 @@ impl Health {
         });
     }
 
-    /// Of activities, in any order: each with its system.
+    /// Judges the systems of activities, which may be in any order.
     pub fn of_activities<'a>(now: Timestamp, window_us: i64, activities: impl Iterator<Item = &'a Activity>) -> Self {
         let mut span = Windows::default();
         let start = now.plus_us(-window_us);
-        // An alert about a system is no work of it.
+        // An alert about a system is not work of the system.
         for activity in activities.filter(|activity| activity.kind != Kind::Alert) {
             let Some(system) = &activity.system else { continue };
             let parts = if activity.started_at >= start {
@@ -322,7 +309,7 @@ fn system_health(name: &str, span: &Windows, window_us: i64) -> SystemHealth {
     health
 }
 
-/// The state of a system, and why.
+/// The state of a system, and the reason.
 fn judge(health: &SystemHealth, count_before: u64) -> (HealthState, String) {
     let figures = &health.figures;
     let (now, before) = (&figures.latencies, &health.latencies_before.0);
@@ -389,7 +376,7 @@ mod tests {
         }
         let system = &health(&tries).systems[0];
         assert_eq!((system.pending, system.oldest_pending), (1, Some(tries[1].started_at)));
-        // The last try went well: nothing waits.
+        // The last attempt succeeded: nothing waits.
         tries[1].status = Some(Status::Success);
         tries[1].next_retry_at = None;
         assert_eq!(health(&tries).systems[0].pending, 0);

@@ -1,4 +1,4 @@
-//! What activities tell together: retry chains, traces, health, what configuration explains. Pure functions over the model.
+//! Analysis of activities: retry chains, traces, health, comparisons, alerting. Pure functions over the model.
 
 pub mod alerting;
 mod body;
@@ -14,12 +14,13 @@ mod schema_fit;
 mod stack;
 mod stages;
 mod trace;
+mod transform;
 
 pub use body::{BodyFormat, Embedded, FormattedBody, format_body, is_json_container, may_open, open_string};
 pub use chain::{Chain, LinkedBy};
 pub use compare::{Comparison, Difference, Section, SectionDiff, compare, successes_like};
 pub use contrast::{Contrast, Distinction, SYMPTOM_FIELDS, Tally};
-pub use explain::{Policy, attempt, codes, describe_mapping, expression, transform};
+pub use explain::{Policy, attempt, codes, describe_mapping};
 pub use health::{Attempt, Baseline, Health, HealthFigures, HealthInput, SystemHealth, Windows, error_kind};
 pub use http::{header_meaning, size, status_meaning};
 pub use identify::{Candidate, candidates};
@@ -28,3 +29,4 @@ pub use schema_fit::fit;
 pub use stack::{Frame, FrameKind, frames, library_runs, own_frame};
 pub use stages::{Stage, stages};
 pub use trace::{Node, Trace};
+pub use transform::{expression, transform};

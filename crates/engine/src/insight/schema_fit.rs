@@ -1,15 +1,15 @@
-//! How well a schema fits what a source holds, told by its newest activities.
+//! Checks how well a schema fits a source, by its newest activities.
 
 use crosstail_core::model::{Activity, Diagnosis, Grade, Kind, visible_line};
 
-/// A field that fewer than this part of the records have is told.
+/// A diagnosis reports a field that a smaller share of the records has.
 const FEW: f64 = 0.05;
 
-/// What the newest activities tell of their schema.
+/// Diagnoses of a schema from the newest activities.
 pub fn fit(newest: &[Activity], schema: &str) -> Vec<Diagnosis> {
     let mut found = Vec::new();
     if newest.is_empty() {
-        return vec![Diagnosis::note("schema", format!("{schema}: nothing was read, so that nothing can be told"))];
+        return vec![Diagnosis::note("schema", format!("{schema}: no records to check"))];
     }
     let count = newest.len();
     let unreadable: Vec<&Activity> = newest.iter().filter(|a| a.kind == Kind::Undecodable).collect();
@@ -22,7 +22,7 @@ pub fn fit(newest: &[Activity], schema: &str) -> Vec<Diagnosis> {
             short(&said)
         );
         let remedy = format!(
-            "is {schema} the right schema? name another with --schema, or write one ({schema} is a beginning: crosstail schema show {schema})"
+            "check that {schema} is the right schema; name another with --schema, or write one (start from: crosstail schema show {schema})"
         );
         found.push(if unreadable.len() * 2 > count {
             Diagnosis::problem("schema", text, remedy)
@@ -64,7 +64,7 @@ pub fn fit(newest: &[Activity], schema: &str) -> Vec<Diagnosis> {
                 "map it in a schema of your own: crosstail schema show {schema} > own.toml, then --schema own.toml"
             );
             let told = Diagnosis::warning("schema", text, remedy);
-            // Raw lines have none by their nature.
+            // Raw lines never have one.
             let raw = *name == "status or level";
             found.push(if raw { Diagnosis { grade: Grade::Note, ..told } } else { told });
         }

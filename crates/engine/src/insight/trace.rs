@@ -1,4 +1,4 @@
-//! Traces: what shares a correlation id, as a tree by parent request.
+//! Traces: the activities with one correlation id, as a tree by parent request.
 
 use crosstail_core::model::{Activity, Id, Status, Timestamp};
 use crosstail_core::number::saturating_i64;
@@ -7,32 +7,30 @@ use std::collections::HashMap;
 /// One activity of a trace.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
-    /// The activity.
     pub activity: Activity,
-    /// Levels below a root.
+    /// 0 for a root.
     pub depth: usize,
-    /// On the longest chain of waiting.
+    /// Whether it is on the critical path.
     pub critical: bool,
-    /// The first of the trace that failed.
+    /// Whether it is the first failure of the trace.
     pub first_failure: bool,
-    /// How long nothing of the trace had been running when it began, in microseconds; only where that is worth a word.
+    /// Microseconds before its start in which nothing of the trace was running; only of a gap in [`Trace::gaps`].
     pub idle_before_us: Option<i64>,
 }
 
-/// A trace, parents before their children, siblings in order of time.
+/// A trace. Parents are before their children, siblings in order of time.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Trace {
-    /// The activities.
     pub nodes: Vec<Node>,
-    /// When the first one began.
+    /// Start of the first activity.
     pub start: Timestamp,
-    /// When the last one ended.
+    /// End of the last activity.
     pub end: Timestamp,
-    /// Spans in which nothing of it was running, in order.
+    /// Periods in which nothing of the trace was running, in order.
     pub gaps: Vec<(Timestamp, Timestamp)>,
     /// Microseconds spent on the critical path.
     pub critical_us: i64,
-    /// Something of it is still running.
+    /// Whether part of it is still running.
     pub is_open: bool,
 }
 
@@ -42,7 +40,7 @@ fn end_of(activity: &Activity) -> Timestamp {
 }
 
 impl Trace {
-    /// Builds the tree; the order of the activities does not matter.
+    /// Builds the tree from activities in any order.
     pub fn build<'a>(activities: impl IntoIterator<Item = &'a Activity>) -> Self {
         let mut sorted: Vec<&Activity> = activities.into_iter().collect();
         sorted.sort_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
@@ -86,7 +84,7 @@ impl Trace {
         Self { nodes, start, end, gaps, critical_us, is_open }
     }
 
-    /// From the first beginning to the last end, in microseconds.
+    /// Microseconds from the first start to the last end.
     pub fn length_us(&self) -> i64 {
         self.end.since_us(self.start)
     }
@@ -96,7 +94,7 @@ impl Trace {
         self.gaps.iter().map(|(from, to)| to.since_us(*from)).sum()
     }
 
-    /// What it goes through, in a line: `webhook → sync → 3 calls → 2 log lines`.
+    /// Its stages in one line: `webhook → sync → 3 calls → 2 log lines`.
     pub fn outline(&self) -> String {
         let mut steps: Vec<(&'static str, usize)> = Vec::new();
         let mut in_time: Vec<&Activity> = self.nodes.iter().map(|node| &node.activity).collect();
@@ -122,13 +120,13 @@ impl Trace {
     }
 }
 
-/// The parent of each activity: the request that it names, else the request that it is a line of. A loop in what was
-/// recorded is cut before its earliest activity.
+/// The parent of each activity: the request that it names, else the request that it is a line of. A loop in the data is
+/// broken before its earliest activity.
 fn parents(sorted: &[&Activity]) -> Vec<Option<usize>> {
     let mut by_request: HashMap<String, usize> = HashMap::new();
     for (index, activity) in sorted.iter().enumerate() {
         let own = activity.request_key().to_string();
-        // The request itself before the lines that only name it.
+        // The request itself has precedence over lines that only name it.
         let is_it = activity.id.to_string() == own;
         let known = by_request.get(&own).is_some_and(|known| !is_it || sorted[*known].id.to_string() == own);
         if !known {
@@ -141,7 +139,7 @@ fn parents(sorted: &[&Activity]) -> Vec<Option<usize>> {
         parent.or_else(own).copied().filter(|parent| *parent != index)
     };
     let mut parents: Vec<Option<usize>> = sorted.iter().enumerate().map(|(index, a)| named(index, a)).collect();
-    // 0: not looked at; else the walk that came by.
+    // 0: not visited; else the number of the walk that visited it.
     let mut walk = vec![0usize; parents.len()];
     for start in 0..parents.len() {
         let mut at = start;
@@ -164,7 +162,7 @@ fn parents(sorted: &[&Activity]) -> Vec<Option<usize>> {
     parents
 }
 
-/// Spans of a hundredth of the whole or more in which nothing was running. What has no end yet is running.
+/// Periods of at least a hundredth of the trace in which nothing was running. An activity without an end is running.
 fn gaps(sorted: &[&Activity], length_us: i64) -> Vec<(Timestamp, Timestamp)> {
     let mut gaps = Vec::new();
     let mut upto: Option<Timestamp> = None;
@@ -179,8 +177,8 @@ fn gaps(sorted: &[&Activity], length_us: i64) -> Vec<(Timestamp, Timestamp)> {
     gaps
 }
 
-/// What the whole had to wait for: of the last that ended the last child that ended, then what ended before that one
-/// began, and so on (as Jaeger marks it).
+/// What the trace had to wait for, as Jaeger marks it: of the activity that ended last, the child that ended last, then
+/// the last one that ended before that child started, and so on.
 fn critical_path(sorted: &[&Activity], children: &[Vec<usize>], roots: &[usize]) -> Vec<bool> {
     let mut critical = vec![false; sorted.len()];
     let mut subtree_end: Vec<Timestamp> = sorted.iter().map(|a| end_of(a)).collect();
@@ -195,7 +193,7 @@ fn critical_path(sorted: &[&Activity], children: &[Vec<usize>], roots: &[usize])
             subtree_end[index] = subtree_end[index].max(last);
         }
     }
-    // The last that ended before `until`, then the last that ended before that one began …
+    // The last one that ended before `until`, then the last one that ended before that one started …
     let waited_for = |among: &[usize], mut until: Timestamp| {
         let mut latest = among.to_vec();
         latest.sort_by_key(|index| (std::cmp::Reverse(subtree_end[*index]), *index));
@@ -264,7 +262,7 @@ mod tests {
 
     #[test]
     fn without_parents_the_path_goes_through_what_came_one_after_the_other() {
-        // A long one beside two short ones; then a gap, then the last.
+        // A long one next to two short ones; then a gap, then the last.
         let all = [
             activity(0, None, 0, 10_000),
             activity(1, None, 1000, 40_000),

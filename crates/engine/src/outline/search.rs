@@ -1,15 +1,15 @@
-//! Looking for a text in documents, also where they are folded.
+//! Searches documents for a text, also where they are folded.
 
 use super::{Key, Kind, Outline, OutlineRow, json};
 use crosstail_core::number::saturating_u32;
 use regex::{Regex, RegexBuilder};
 
-/// Occurrences counted at most.
+/// Maximum number of occurrences that are counted.
 const COUNTED: usize = 9999;
-/// Hidden occurrences passed over at most.
+/// Maximum number of hidden occurrences that one search skips.
 const HIDDEN: usize = 1000;
 
-/// A text as it stands in a document; JSON has it escaped.
+/// A pattern for a text in a document; in JSON the text is escaped.
 fn pattern(needle: &str, is_json: bool) -> Option<Regex> {
     let text = if is_json { serde_json::to_string(needle).ok()? } else { format!("\"{needle}\"") };
     let inside = text.get(1..text.len() - 1).filter(|inside| !inside.is_empty())?;
@@ -17,13 +17,13 @@ fn pattern(needle: &str, is_json: bool) -> Option<Regex> {
 }
 
 impl Outline {
-    /// The documents that are not inside another's string.
+    /// The indices of the documents that are not inside a string of another one.
     fn roots(&self) -> std::ops::Range<u32> {
         let inside = self.inside.values().min().copied();
         0..inside.unwrap_or(saturating_u32(self.documents.len()))
     }
 
-    /// How often a text occurs, at most 9,999 times.
+    /// The number of occurrences of a text, at most 9,999.
     pub fn occurrences(&self, needle: &str) -> usize {
         let count = |index: u32| {
             let document = &self.documents[index as usize];
@@ -32,8 +32,8 @@ impl Outline {
         self.roots().map(count).sum::<usize>().min(COUNTED)
     }
 
-    /// Selects the next line with a text: from the selected one on (`by` 0), behind it (1) or before it (-1), opening what
-    /// it is in. Whether there is one.
+    /// Selects the next line with a text: from the selected one (`by` 0), after it (1) or before it (-1). Opens what
+    /// contains the line. Returns whether there is one.
     pub fn search(&mut self, needle: &str, by: isize) -> bool {
         let roots = self.roots();
         if roots.is_empty() || needle.is_empty() {
@@ -66,14 +66,14 @@ impl Outline {
         false
     }
 
-    /// The line of the string that a line is inside of.
+    /// The line of the string that contains a line.
     fn outer(&self, index: usize) -> OutlineRow {
         let roots = self.roots();
         let around = self.slots[..=index].iter().rev().find(|slot| roots.contains(&slot.document));
         around.copied().unwrap_or(self.slots[index])
     }
 
-    /// The next occurrence from a place on, or the last one before it; around the end at most once.
+    /// The next occurrence from a place, or the last one before it. Wraps around the end at most once.
     fn occurrence(&self, needle: &str, (document, from): (u32, usize), forward: bool) -> Option<(u32, usize)> {
         let roots = self.roots();
         let in_document = |index: u32, from: usize, upto: usize| -> Option<usize> {
@@ -103,7 +103,7 @@ impl Outline {
         })
     }
 
-    /// Opens everything around a place in a document; gives the line that it is on.
+    /// Opens everything that contains a place in a document; returns the index of its line.
     fn open_to(&mut self, (document, at): (u32, usize)) -> usize {
         let at = saturating_u32(at);
         let is_root = |slot: &OutlineRow| slot.depth == 0 && slot.document == document;
@@ -118,7 +118,7 @@ impl Outline {
                 slot.document == document && (begin..slot.end.max(begin + 1)).contains(&at)
             };
             if slot.open == Some(false) {
-                // Only what holds the place is opened: punctuation between values is the container's own.
+                // Opens only what contains the place: punctuation between values belongs to the container.
                 let holds = !self.documents[document as usize].is_json || {
                     let mut found = false;
                     let text = &self.documents[document as usize].text;
@@ -243,7 +243,7 @@ mod tests {
         assert_eq!((line.key.as_str(), line.value.as_str()), ("sku", "MAT-299"));
         assert!(outline.search("mat-299", 1));
         assert_eq!(outline.line(outline.selected).key, "last");
-        assert!(outline.search("mat-299", 1), "it goes on from the beginning");
+        assert!(outline.search("mat-299", 1), "it continues from the beginning");
         assert_eq!(outline.line(outline.selected).key, "sku");
         assert!(outline.search("mat-299", -1));
         assert_eq!(outline.line(outline.selected).key, "last");

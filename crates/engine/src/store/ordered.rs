@@ -1,6 +1,6 @@
 //! Row numbers in order of time.
 
-/// Rows in order. Keys are looked up by the caller's function: the rows themselves hold them.
+/// Row numbers in order. The caller's function looks up the keys, which the rows themselves hold.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Ordered(Vec<u32>);
 
@@ -13,8 +13,8 @@ impl Ordered {
         &self.0
     }
 
-    /// Merges new rows, sorted by key. What comes behind everything is appended; a block that fits in one gap is
-    /// moved in with one copy.
+    /// Merges new rows, which must be sorted by key. Rows after all others are appended; a block that fits into one gap
+    /// is inserted with one copy.
     pub(super) fn insert<K: Ord>(&mut self, new: &[u32], key: impl Fn(u32) -> K) {
         let (Some(first), Some(last)) = (new.first(), self.0.last()) else {
             self.0.extend_from_slice(new);
@@ -26,7 +26,7 @@ impl Ordered {
         }
         let mut end = self.0.len();
         self.0.resize(end + new.len(), 0);
-        // From the back: everything behind a new row moves by as many places as there are new rows before it.
+        // From the back: a row moves by as many places as there are new rows before it.
         for (before, row) in new.iter().enumerate().rev() {
             let wanted = key(*row);
             let at = self.0[..end].partition_point(|other| key(*other) <= wanted);
@@ -36,7 +36,7 @@ impl Ordered {
         }
     }
 
-    /// The position of a row that is there.
+    /// The position of a row, if it is contained.
     pub(super) fn position<K: Ord>(&self, row: u32, key: impl Fn(u32) -> K) -> Option<usize> {
         let wanted = key(row);
         let from = self.0.partition_point(|other| key(*other) < wanted);
@@ -47,7 +47,7 @@ impl Ordered {
             .map(|n| from + n)
     }
 
-    /// Takes rows out, before their keys change.
+    /// Removes a row. Call this before its key changes.
     pub(super) fn remove<K: Ord>(&mut self, row: u32, key: impl Fn(u32) -> K) -> bool {
         let found = self.position(row, key);
         if let Some(at) = found {

@@ -1,4 +1,4 @@
-//! Distinct texts, each kept once and known by a number.
+//! Symbols: distinct texts, each stored once under a number.
 
 use crosstail_core::number::saturating_u32;
 use foldhash::fast::FixedState;
@@ -12,11 +12,11 @@ use std::hash::BuildHasher as _;
 pub struct Symbol(pub u32);
 
 impl Symbol {
-    /// No text.
+    /// Stands for a missing text.
     pub const ABSENT: Self = Self(0);
 }
 
-/// Texts are packed into chunks of this many bytes; a longer text has a chunk of its own.
+/// Texts are packed into chunks of this many bytes; a longer text has its own chunk.
 const CHUNK: usize = 256 * 1024;
 
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +26,7 @@ struct TextRange {
     length: u32,
 }
 
-/// The table of texts.
+/// The table of distinct texts.
 #[derive(Debug)]
 pub struct Symbols {
     chunks: Vec<String>,
@@ -48,7 +48,7 @@ impl Default for Symbols {
 }
 
 impl Symbols {
-    /// The number of a text, which is added where it is new.
+    /// The number of a text; adds it if it is new.
     pub fn intern(&mut self, text: &str) -> Symbol {
         let hash = self.hasher.hash_one(text);
         if let Some(found) = self.table.find(hash, |symbol| self.get(Symbol(*symbol)) == text) {
@@ -69,22 +69,22 @@ impl Symbols {
         Symbol(symbol)
     }
 
-    /// The number of a text that is known.
+    /// The number of a text, if it is in the table.
     pub fn find(&self, text: &str) -> Option<Symbol> {
         let hash = self.hasher.hash_one(text);
         self.table.find(hash, |symbol| self.get(Symbol(*symbol)) == text).map(|found| Symbol(*found))
     }
 
-    /// The text of a number; empty for [`Symbol::ABSENT`].
+    /// The text with a number; empty for [`Symbol::ABSENT`].
     pub fn get(&self, symbol: Symbol) -> &str {
         text_of(&self.chunks, &self.spans, symbol.0)
     }
 
-    /// Which texts a regular expression finds something in, by number. Chunks are searched as a whole, on all cores:
-    /// a text without a match costs no call of its own.
+    /// By number: whether a regular expression matches the text. Searches full chunks on all cores, so that a text
+    /// without a match costs no call.
     pub fn matching(&self, regex: &Regex) -> Vec<bool> {
         let mut found = vec![false; self.spans.len()];
-        // Texts stand in their chunks in the order of their numbers.
+        // Texts are in their chunks in the order of their numbers.
         let mut rest = found.as_mut_slice();
         let mut pieces = Vec::new();
         for spans in self.spans.chunk_by(|a, b| a.chunk == b.chunk) {
@@ -99,7 +99,7 @@ impl Symbols {
             while let Some(hit) = regex.find_at(chunk, at) {
                 index += spans[index..].partition_point(|span| (span.start + span.length) as usize <= hit.start());
                 let Some(span) = spans.get(index) else { return };
-                // A match over the border of two texts is none: the search goes on at the second one.
+                // A match that crosses the border of two texts does not count: the search resumes at the second text.
                 found[index] |= span.start as usize <= hit.start() && hit.end() <= (span.start + span.length) as usize;
                 index += 1;
                 match spans.get(index) {
@@ -111,12 +111,12 @@ impl Symbols {
         found
     }
 
-    /// How many there are, the absent one included.
+    /// Number of symbols, including [`Symbol::ABSENT`].
     pub fn len(&self) -> usize {
         self.spans.len()
     }
 
-    /// Whether there is none but the absent one.
+    /// Whether it holds no text.
     pub fn is_empty(&self) -> bool {
         self.spans.len() <= 1
     }

@@ -1,5 +1,5 @@
-//! Parquet (<https://parquet.apache.org/docs/file-format/>): each step is a row group in a file of its own; at the end they
-//! are put together without being encoded again.
+//! Parquet (<https://parquet.apache.org/docs/file-format/>). Each step writes a row group to a file of its own; at the
+//! end these are joined without being encoded again.
 
 use super::{ExportRow, FileSink, cell, columns, part_path, publish, row};
 use anyhow::{Context as _, bail};
@@ -19,7 +19,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Writes row groups.
+/// Writes a Parquet file in steps.
 pub struct ParquetSink {
     path: PathBuf,
     names: Names,
@@ -29,7 +29,7 @@ pub struct ParquetSink {
     groups: u64,
 }
 
-/// The type of a column, in Parquet's schema language.
+/// The type of a column in Parquet's schema language.
 fn kind(column: &str) -> &'static str {
     match column {
         "started_at" | "completed_at" | "next_retry_at" => "INT64 {} (TIMESTAMP(MICROS,true))",
@@ -40,7 +40,7 @@ fn kind(column: &str) -> &'static str {
 }
 
 impl ParquetSink {
-    /// Begins the file, or goes on after a mark.
+    /// Starts the file, or resumes after a mark.
     pub fn open(path: &Path, payloads: bool, names: &Names, mark: Option<&Value>) -> anyhow::Result<Self> {
         let columns = columns(payloads);
         let fields: String =
@@ -66,7 +66,7 @@ impl ParquetSink {
             groups,
         };
         if let Some(lost) = (1..=groups).map(|group| sink.group(group)).find(|path| !path.exists()) {
-            bail!("{}: written and gone; begin anew with --restart", lost.display());
+            bail!("{}: this part of the export has disappeared; start again with --restart", lost.display());
         }
         Ok(sink)
     }

@@ -1,4 +1,4 @@
-//! A report: tables with charts, as CSV, JSON, or one HTML page that needs nothing else. Without secrets.
+//! Reports: tables with charts, as CSV, JSON or one self-contained HTML page, with secrets redacted.
 
 mod html;
 mod kinds;
@@ -10,19 +10,19 @@ use crosstail_core::model::{Figures, Timestamp, redact_text, visible_line};
 use crosstail_core::number::truncated_i64;
 use serde_json::{Map, Value, json};
 
-/// A value in a table.
+/// A cell of a table.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cell {
-    /// Nothing is known.
+    /// Unknown.
     None,
-    /// A text.
+    /// Text.
     Text(String),
-    /// A number, rounded to two digits where it is written.
+    /// A number; output rounds it to two decimals.
     Number(f64),
 }
 
 impl Cell {
-    /// A text from a log, made harmless.
+    /// Text from a log: secrets are redacted and hostile characters made visible.
     pub fn text(text: &str) -> Self {
         Self::Text(visible_line(&redact_text(text)).into_owned())
     }
@@ -61,36 +61,37 @@ impl From<Option<Timestamp>> for Cell {
     }
 }
 
-/// What is drawn beside a table.
+/// The chart of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Chart {
-    /// A bar a row, of a column of numbers; of which a part is another column, where there is one.
+    /// One horizontal bar per row for a numeric column. The second column, if any, is the marked part of it.
     Bars(&'static str, Option<&'static str>),
-    /// A column a row, of a column of numbers and of which a part is another: rows are in order of time.
+    /// One vertical bar per row for a numeric column, with rows in order of time. The second column, if any, is the
+    /// marked part of it.
     Columns(&'static str, Option<&'static str>),
 }
 
 /// A table of a report.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Table {
-    /// Its name in JSON and in CSV: `success_by_system`.
+    /// Name in JSON and CSV, for example `success_by_system`.
     pub name: String,
-    /// What it shows.
+    /// Title for people.
     pub title: String,
-    /// Names of the columns.
+    /// Column names.
     pub columns: Vec<String>,
-    /// The rows.
+    /// One cell per column.
     pub rows: Vec<Vec<Cell>>,
-    /// What is drawn of it.
+    /// The chart, if any.
     pub chart: Option<Chart>,
 }
 
-/// Columns that every table of figures has, after those of its groups.
+/// The columns of every table of figures, after those of its groups.
 pub const FIGURES: [&str; 8] =
     ["count", "failed", "in_progress", "success_rate", "p50_ms", "p95_ms", "p99_ms", "avg_ms"];
 
 impl Table {
-    /// A table of figures by group: the values of the group's fields, and the figures.
+    /// A table of figures by group: the values of the fields, then the figures.
     pub fn of_figures<'a>(
         (name, title): (&str, &str),
         fields: &[String],
@@ -126,41 +127,39 @@ impl Table {
 /// A report.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Report {
-    /// What it is.
+    /// Title of the report.
     pub title: String,
-    /// Of what: sources, filter, time.
+    /// What it covers: sources, filter, time; one line each.
     pub about: Vec<String>,
-    /// When it was made.
     pub made_at: Timestamp,
-    /// The tables.
     pub tables: Vec<Table>,
 }
 
-/// A form of a report.
+/// The output format of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReportFormat {
-    /// Comma-separated values: the tables one below the other, each with its name before it.
+    /// Comma-separated values, RFC 4180: the tables one after the other, each after its name.
     Csv,
-    /// One object.
+    /// One JSON object.
     Json,
-    /// One page.
+    /// One HTML page.
     Html,
 }
 
 impl ReportFormat {
-    /// The form of a file by its ending.
+    /// The format of a file, by its extension.
     pub fn of_path(path: &str) -> Result<Self, String> {
         match std::path::Path::new(path).extension().and_then(|ending| ending.to_str()) {
             Some("csv") => Ok(Self::Csv),
             Some("json") => Ok(Self::Json),
             Some("html" | "htm") => Ok(Self::Html),
-            _ => Err(format!("{path}: a report is .html, .csv or .json")),
+            _ => Err(format!("{path}: a report must be .html, .csv or .json")),
         }
     }
 }
 
 impl Report {
-    /// The report in a form.
+    /// Formats the report.
     pub fn write(&self, form: ReportFormat) -> Result<String, String> {
         match form {
             ReportFormat::Csv => self.csv().map_err(|error| error.to_string()),

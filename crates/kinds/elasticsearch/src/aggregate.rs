@@ -1,7 +1,7 @@
-//! Figures in the store: documents are counted by the raw values of the fields that matter (`composite` over `terms` and
-//! `date_histogram`), and each combination is read as a document that has just these values. So words, statuses and the
-//! filter are evaluated here once a combination, not once a document. Latencies are counted in the buckets of our sketch
-//! (`range`): those of `percentiles` are a digest that neither adds up over sources nor is the same as ours.
+//! Figures computed by the cluster. It counts documents by the raw values of the relevant fields (`composite` over
+//! `terms` and `date_histogram`), and each combination is read as a document with just these values. So words, statuses
+//! and the filter are evaluated locally, once per combination instead of once per document. Latencies are counted in
+//! the buckets of crosstail's own sketch (`range`): the digest of `percentiles` does not add up over sources.
 
 use super::connection::{TIME_LIMIT, found, in_path};
 use super::expression::{all, condition};
@@ -16,12 +16,12 @@ use elasticsearch::http::Method;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 
-/// Buckets an answer, under the server's limit (`search.max_buckets`).
+/// Buckets per response, below the server's limit (`search.max_buckets`).
 const BUCKETS: usize = 40_000;
-/// With more combinations than this the documents themselves are read.
+/// With more combinations, the documents themselves are read.
 const COMBINATIONS: usize = 200_000;
 
-/// Figures by group; `None` where the documents themselves have to be read.
+/// Figures by group; `None` where the documents themselves must be read.
 pub(super) async fn aggregate(
     cluster: &Elasticsearch,
     query: &PageQuery,
@@ -37,7 +37,7 @@ pub(super) async fn aggregate(
     Ok(Some(groups))
 }
 
-/// A field whose raw values are counted.
+/// A field by whose raw values documents are counted.
 struct Counted {
     path: String,
     target: (Column, u8),
@@ -46,13 +46,13 @@ struct Counted {
 struct Plan<'a> {
     mapping: &'a Mapping,
     grouping: &'a Grouping,
-    /// The filter without its bounds of time.
+    /// The filter without its time bounds.
     residual: Predicate,
     condition: Value,
     counted: Vec<Counted>,
-    /// Fields whose index leaves long values out.
+    /// Fields whose index omits long values.
     incomplete: Vec<String>,
-    /// The duration, and how many microseconds one is.
+    /// The field of the duration, and its unit in microseconds.
     duration: Option<(String, u64)>,
     figures: Vec<(&'static str, String)>,
 }
@@ -77,7 +77,7 @@ impl<'a> Plan<'a> {
         }
         for (from, until) in bounds.into_iter().chain([(query.since, query.until)]) {
             let mut range = Map::new();
-            // Stored moments are whole milliseconds.
+            // Stored times are integers of milliseconds.
             let ms = |at: Timestamp| json!(at.0.div_euclid(1000) + i64::from(at.0.rem_euclid(1000) > 0));
             range.extend(from.map(|at| ("gte".to_owned(), ms(at))));
             range.extend(until.map(|at| ("lt".to_owned(), ms(at))));
@@ -157,7 +157,8 @@ impl<'a> Plan<'a> {
         format!("/{}/_search?{lenient}", in_path(&self.mapping.pattern))
     }
 
-    /// The first whole number of each bucket of latencies from the shortest to the longest; `None` where one is negative.
+    /// The smallest integer of each latency bucket, from the shortest duration to the longest; `None` where a duration
+    /// is negative.
     async fn edges(&self, cluster: &Elasticsearch) -> Result<Option<Vec<(usize, i64)>>, Error> {
         let Some((path, unit)) = &self.duration else { return Ok(Some(Vec::new())) };
         let body = json!({
@@ -176,7 +177,7 @@ impl<'a> Plan<'a> {
         while let Some((last, from)) = edges.last().copied()
             && last < bucket(truncated_i64(high))
         {
-            // The smallest number of the next bucket: between this one and twice it, by halving.
+            // Bisection for the smallest number of the next bucket, which is between this one and twice it.
             let (mut below, mut above) = (from, (from * 2).max(from + 2));
             while above - below > 1 {
                 let middle = below + (above - below) / 2;
@@ -187,7 +188,7 @@ impl<'a> Plan<'a> {
         Ok(Some(edges))
     }
 
-    /// Adds the figures; false where the documents themselves have to be read.
+    /// Adds the figures; false where the documents themselves must be read.
     async fn run(&self, cluster: &Elasticsearch, groups: &mut Groups) -> Result<bool, Error> {
         let Some(edges) = self.edges(cluster).await? else { return Ok(false) };
         let mut sources = vec![json!({ "index": { "terms": { "field": "_index" } } })];
@@ -253,11 +254,11 @@ impl<'a> Plan<'a> {
                 _ => break,
             }
         }
-        // A document with several values in one field is in several combinations.
+        // A document with several values in one field belongs to several combinations.
         Ok(counted == total)
     }
 
-    /// Adds the documents of one combination; false where they have no time and one is asked for.
+    /// Adds the documents of one combination; false where they have no time and the grouping needs one.
     fn add(&self, bucket: &Value, edges: &[(usize, i64)], names: &Names, groups: &mut Groups) -> bool {
         let key = &bucket["key"];
         let mut assembler = Assembler::default();
@@ -299,10 +300,10 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Bounds of time, each with its beginning and its end.
+/// Time bounds, each with its start and its end.
 type Bounds = Vec<(Option<Timestamp>, Option<Timestamp>)>;
 
-/// The bounds of time among the clauses, and the rest.
+/// Splits off the time bounds among the clauses.
 fn split(predicate: Predicate) -> (Bounds, Predicate) {
     let clauses = match predicate {
         Predicate::And(parts) => parts,
@@ -324,7 +325,7 @@ fn split(predicate: Predicate) -> (Bounds, Predicate) {
     (bounds, Predicate::And(rest))
 }
 
-/// Collects the fields that a predicate looks at; false where it looks at more.
+/// Collects the fields that a predicate tests; false where it tests something else, too.
 fn fields_of(predicate: &Predicate, into: &mut Vec<Field>) -> bool {
     match predicate {
         Predicate::All => true,

@@ -1,5 +1,5 @@
-//! The cluster: its health, shards, indices and nodes, and the series that schemas find among its indices (document 004,
-//! monitoring and analytics). Where the right to monitor is not given, that is left out and said.
+//! The state of the cluster: health, shards, indices and nodes, and the series that schemas find among its indices
+//! (engineering logs, monitoring and analytics). Without the privilege `monitor`, a check says what is left out.
 
 use super::connection::{TIME_LIMIT, found, in_path};
 use super::{Elasticsearch, Error};
@@ -10,10 +10,10 @@ use crosstail_source::series::Series;
 use elasticsearch::http::Method;
 use serde_json::{Value, json};
 
-/// Measurements read at most.
+/// Measurements that are read, at most.
 const MEASUREMENTS: usize = 10_000;
 
-/// How the cluster is.
+/// The state of the cluster.
 pub(super) async fn vitals(cluster: &Elasticsearch, since: Timestamp) -> Result<Vitals, Error> {
     let mut vitals = Vitals::default();
     for part in
@@ -21,8 +21,7 @@ pub(super) async fn vitals(cluster: &Elasticsearch, since: Timestamp) -> Result<
     {
         match part {
             Err(Error::Answered { status: 401 | 403, .. }) => {
-                let check =
-                    Check::new("cluster", HealthState::Unknown, "without the privilege `monitor` it cannot be seen");
+                let check = Check::new("cluster", HealthState::Unknown, "not visible without the privilege `monitor`");
                 if !vitals.checks.contains(&check) {
                     vitals.checks.push(check);
                 }
@@ -89,7 +88,7 @@ async fn indices(cluster: &Elasticsearch, vitals: &mut Vitals) -> Result<(), Err
         let size = Metric::new("indices", "size", &labels, of("store.size"));
         vitals.metrics.push(Metric { unit: Unit::Bytes, ..size });
         if text("health") == "red" {
-            let detail = format!("index {} has a shard that is not there", text("index"));
+            let detail = format!("index {} lacks a shard", text("index"));
             vitals.checks.push(Check::new("index", HealthState::Down, detail));
         }
     }
@@ -127,7 +126,7 @@ async fn nodes(cluster: &Elasticsearch, vitals: &mut Vitals) -> Result<(), Error
     Ok(())
 }
 
-/// The measurements of the last time, where indices of the pattern hold some.
+/// Adds the measurements since a time, where indices of the pattern hold some.
 async fn series(cluster: &Elasticsearch, since: Timestamp, vitals: &mut Vitals) -> Result<(), Error> {
     let schemas = cluster.schema.clone().map_or_else(Schema::built_in, |schema| vec![schema]);
     for table in schemas.iter().flat_map(|schema| &schema.definition().series) {

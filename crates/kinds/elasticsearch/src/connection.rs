@@ -1,4 +1,4 @@
-//! The connection: nodes, authentication, roots of trust, and the one way to ask.
+//! The connection to a cluster: nodes, authentication, trusted certificates, and requests.
 
 use super::Error;
 use crosstail_source::percent_decoded;
@@ -13,20 +13,20 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::time::Duration;
 
-/// No search takes longer; the request itself a little more.
+/// The cluster stops a search that takes longer; the request itself may take a little more.
 pub(super) const TIME_LIMIT: &str = "60s";
 const REQUEST_LIMIT: Duration = Duration::from_secs(70);
-/// A cluster that is busy (429, 503) is asked again so often, after waits that double.
+/// Retries while the cluster is busy (429, 503), each after twice the wait.
 const BUSY_TRIES: u32 = 4;
 const BUSY_WAIT: Duration = Duration::from_millis(250);
 
-/// An address: `es+http(s)://[user:password@]host[:port][,host…]/[root/]pattern[?ca=FILE]`. The user `api_key` says that
-/// the password is an encoded API key, the user `bearer` that it is a token.
+/// An address: `es+http(s)://[user:password@]host[:port][,host…]/[root/]pattern[?ca=FILE]`. With the user `api_key` the
+/// password is an encoded API key, with the user `bearer` it is a token.
 pub(super) struct Address {
     nodes: Vec<Url>,
     credentials: Option<Credentials>,
     authority: Option<String>,
-    /// The indices, as written.
+    /// The index pattern, as written.
     pub(super) pattern: String,
 }
 
@@ -74,20 +74,24 @@ impl Address {
         {
             match key {
                 "ca" => authority = Some(percent_decoded(value)),
-                other => return Err(format!("the address has '{other}'; known is ca=FILE, certificates in PEM")),
+                other => {
+                    return Err(format!(
+                        "unknown parameter '{other}' in the address; the only one is ca=FILE, certificates in PEM"
+                    ));
+                }
             }
         }
         Ok(Self { nodes, credentials, authority, pattern: percent_decoded(pattern) })
     }
 }
 
-/// A cluster.
+/// The connection to a cluster.
 pub(super) struct Connection {
     transport: Transport,
     nodes: usize,
 }
 
-/// The way to a cluster: nodes, credentials, roots.
+/// A transport with the nodes, credentials and trusted certificates of an address.
 pub(super) fn transport(address: &Address) -> Result<Transport, String> {
     let pool = MultiNodeConnectionPool::round_robin(address.nodes.clone(), None);
     let mut builder = TransportBuilder::new(pool).enable_meta_header(false);
@@ -102,7 +106,7 @@ pub(super) fn transport(address: &Address) -> Result<Transport, String> {
     builder.build().map_err(|error| error.to_string())
 }
 
-/// What a search gives.
+/// The response to a search.
 #[derive(Deserialize)]
 pub(super) struct SearchResponse<'a> {
     #[serde(default)]
@@ -135,7 +139,7 @@ pub(super) struct Total {
     pub(super) value: u64,
 }
 
-/// A document.
+/// One document of a response.
 #[derive(Deserialize)]
 pub(super) struct Hit<'a> {
     #[serde(borrow, rename = "_index")]
@@ -157,7 +161,7 @@ impl Connection {
         Ok(Self { transport: transport(address)?, nodes: address.nodes.len() })
     }
 
-    /// Asks; where a node cannot be reached another one is asked, where the cluster is busy it is asked again.
+    /// Sends a request. Tries another node where one is unreachable, and retries while the cluster is busy.
     pub(super) async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<String, Error> {
         let mut busy = 0;
         let mut unreachable = 0;
@@ -170,7 +174,7 @@ impl Connection {
                 Err(error) => {
                     unreachable += 1;
                     let error = Error::from_transport(&error);
-                    // Each node twice: a connection that was kept may have been closed meanwhile.
+                    // Each node twice: an idle connection may have been closed in the meantime.
                     if unreachable < 2 * self.nodes && !matches!(error, Error::Timeout(_)) {
                         continue;
                     }
@@ -194,23 +198,23 @@ impl Connection {
         }
     }
 
-    /// The same, read as JSON.
+    /// Like [`Self::ask`], parsed as JSON.
     pub(super) async fn json(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Error> {
         let text = self.ask(method, path, body).await?;
         serde_json::from_str(&text).map_err(|error| Error::Unreadable(error.to_string()))
     }
 }
 
-/// A search's answer, whole: an answer of some shards only would be a lie.
+/// Parses the response to a search; an error where some shards did not respond, because the result is incomplete.
 pub(super) fn found(text: &str) -> Result<SearchResponse<'_>, Error> {
     let found: SearchResponse = serde_json::from_str(text).map_err(|error| Error::Unreadable(error.to_string()))?;
     if found.timed_out {
-        return Err(Error::Timeout(format!("the search was stopped after {TIME_LIMIT}")));
+        return Err(Error::Timeout(format!("the search was cancelled after {TIME_LIMIT}")));
     }
     Ok(found)
 }
 
-/// A pattern of indices in a path.
+/// An index pattern, encoded for a path.
 pub(super) fn in_path(pattern: &str) -> String {
     const KEPT: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
         .remove(b'*')

@@ -1,7 +1,7 @@
-//! Following. Every write to a shard has a number of its own, one more than the last (`_seq_no`, "Optimistic concurrency
-//! control" and "Tracking in-sync shard copies" in Elasticsearch's documentation): an update and a document with a late
-//! timestamp, too. So each poll asks every shard for what is behind the last number seen, and for the numbers before it
-//! that were missing then: writes go on side by side, and a refresh may show a later one first.
+//! Follows indices by sequence number. Each write to a shard has a number, one more than the last (`_seq_no`,
+//! "Optimistic concurrency control" and "Tracking in-sync shard copies" in Elasticsearch's documentation), also an
+//! update and a document with a late timestamp. So a poll asks every shard for what follows the last number it saw, and
+//! for earlier numbers that were missing then: clients write concurrently, and a refresh may show a later number first.
 
 use super::connection::{Hit, TIME_LIMIT, found, in_path};
 use super::expression::{all, any};
@@ -17,40 +17,40 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How often shards are asked.
+/// How often shards are polled.
 const EVERY: Duration = Duration::from_millis(500);
-/// How often indices that were made, deleted or made again are looked for.
+/// How often the indices are listed, to find new, deleted and recreated ones.
 const INDEX_REFRESH: Duration = Duration::from_secs(2);
-/// How often types of fields are read again.
+/// How often the types of fields are read again.
 const MAPPING_REFRESH: Duration = Duration::from_mins(1);
-/// A number that is missing for longer will not come: the write failed, or was superseded before it was seen.
+/// A number that is missing for longer will not come: the write failed, or a later one replaced it before it was seen.
 const GAP_TIMEOUT: Duration = Duration::from_mins(1);
-/// Documents a request.
+/// Documents per request.
 const CHUNK: usize = 2000;
-/// Missing numbers that are asked for, an index and shard.
+/// Missing numbers that are asked for, at most, per index and shard.
 const MAX_GAPS: usize = 1000;
-/// At the beginning numbers are missed only among the last so many.
+/// At the start, only this many of the last numbers are checked for missing ones.
 const RECENT: i64 = 200;
-/// How far is read again after a shard has moved to another node, which may have given numbers a second time.
+/// How many numbers are read again after a shard has a new primary, which may have assigned numbers a second time.
 const REWIND: i64 = 10_000;
 
-/// What was seen of one shard of one index.
+/// What has been seen of one shard of one index.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Shard {
-    /// The identity of the index: one of the same name made anew has another one.
+    /// The identity of the index: a recreated index of the same name has another one.
     uuid: Option<String>,
-    /// The first number that was not seen.
+    /// The first number that has not been seen.
     next: i64,
-    /// Numbers before it that were missing.
+    /// Missing numbers before `next`.
     missing: BTreeSet<i64>,
-    /// The shard's primary term: it grows when another copy becomes the first.
+    /// The shard's primary term: it grows when another copy becomes the primary.
     term: i64,
 }
 
-/// The shards by number, and in each the indices by name.
+/// By shard number: the state of each index, by name.
 type Shards = Vec<BTreeMap<String, Shard>>;
 
-/// The position of now.
+/// The present position.
 pub(super) async fn position(cluster: &Elasticsearch) -> Result<Position, Error> {
     let uuids = uuids(cluster).await?;
     let mut shards: Shards = Vec::new();
@@ -103,7 +103,7 @@ fn path(cluster: &Elasticsearch, shard: usize) -> String {
     format!("/{}/_search?preference=_shards:{shard}&{lenient}", in_path(&cluster.pattern))
 }
 
-/// The identity of every index; `None` without the right to see it.
+/// The identity of every index; `None` without the privilege to see it.
 async fn uuids(cluster: &Elasticsearch) -> Result<Option<BTreeMap<String, String>>, Error> {
     let lenient = "ignore_unavailable=true&allow_no_indices=true&filter_path=*.settings.index.uuid";
     let path = format!("/{}/_settings/index.uuid?{lenient}", in_path(&cluster.pattern));
@@ -118,23 +118,24 @@ async fn uuids(cluster: &Elasticsearch) -> Result<Option<BTreeMap<String, String
     Ok(Some(settings.as_object().into_iter().flatten().filter_map(one).collect()))
 }
 
-/// What following remembers.
+/// State of following.
 struct Follower<'a> {
     cluster: &'a Elasticsearch,
     sink: &'a Sink,
     mappings: Vec<Mapping>,
-    /// Indices that hold measurements.
+    /// Indices that hold measurements, which are not followed.
     series: Vec<String>,
     includes: Vec<String>,
     shards: Shards,
     uuids: Option<BTreeMap<String, String>>,
-    /// Since when numbers are missing, by shard and index.
+    /// Since when each number has been missing, by shard and index.
     since: BTreeMap<(usize, String), BTreeMap<i64, Instant>>,
 }
 
-/// Delivers what is written after a position, until nobody listens.
+/// Delivers what is written after a position, until the receiver is gone.
 pub(super) async fn follow(cluster: &Elasticsearch, from: &Position, sink: &Sink) -> Result<(), Error> {
-    let shards = from.read().ok_or_else(|| Error::Unreadable("this is no position in these indices".to_owned()))?;
+    let shards =
+        from.read().ok_or_else(|| Error::Unreadable("the position does not belong to these indices".to_owned()))?;
     let mut follower = Follower {
         cluster,
         sink,
@@ -178,7 +179,7 @@ impl Follower<'_> {
     async fn look_for_types(&mut self) -> Result<(), Error> {
         (self.mappings, self.series) = match self.cluster.resolve().await {
             Ok(resolved) => (resolved.mappings, resolved.series),
-            // Every index is gone: another one may come.
+            // Every index is gone; another one may be created.
             Err(Error::Nothing(_)) => return Ok(()),
             Err(error) => return Err(error),
         };
@@ -188,7 +189,7 @@ impl Follower<'_> {
         Ok(())
     }
 
-    /// Forgets indices that were deleted, or made anew under the same name.
+    /// Removes the state of indices that were deleted, or recreated under the same name.
     async fn look_for_indices(&mut self) -> Result<(), Error> {
         let Some(now) = uuids(self.cluster).await? else { return Ok(()) };
         let mut gone = BTreeSet::new();
@@ -207,8 +208,8 @@ impl Follower<'_> {
             });
         }
         for index in gone {
-            let what = if now.contains_key(&index) { "was deleted and made anew" } else { "was deleted" };
-            // A closed channel is noticed by the loop.
+            let what = if now.contains_key(&index) { "was deleted and recreated" } else { "was deleted" };
+            // The loop notices a closed channel.
             let _ = self.sink.send(SourceEvent::Notice(format!("the index {index} {what}"))).await;
         }
         if self.uuids.as_ref().is_some_and(|known| now.keys().any(|index| !known.contains_key(index))) {
@@ -218,7 +219,7 @@ impl Follower<'_> {
         Ok(())
     }
 
-    /// Asks every shard once; false where nobody listens any more.
+    /// Polls every shard once; false where the receiver is gone.
     async fn poll(&mut self) -> Result<bool, Error> {
         let mut number = 0;
         loop {
@@ -267,7 +268,7 @@ impl Follower<'_> {
         self.cluster.connection.ask(Method::Post, &path(self.cluster, number), Some(&body)).await
     }
 
-    /// The activity of a document, unless it was seen in this version.
+    /// The activity of a document, unless this version has been seen.
     fn accept(&mut self, number: usize, hit: &Hit<'_>) -> Option<Activity> {
         let index = hit.index.as_ref();
         let uuid = self.uuids.as_ref().and_then(|uuids| uuids.get(index));
@@ -300,7 +301,7 @@ impl Follower<'_> {
         Some(mapping.read(hit))
     }
 
-    /// Sends what was read, and the position behind it.
+    /// Sends a batch with the position after it; false where the receiver is gone.
     async fn deliver(&mut self, batch: Vec<Activity>) -> bool {
         let now = Instant::now();
         for (number, of_shard) in self.shards.iter_mut().enumerate() {

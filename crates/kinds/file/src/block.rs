@@ -1,15 +1,15 @@
-//! Reading a file in blocks: each line belongs to the block that it begins in, so blocks can be read in any order
-//! and on several threads.
+//! Reads a file in blocks. Each line belongs to the block in which it starts, so blocks can be read in any order and
+//! on several threads.
 
 use crosstail_core::number::saturating_usize;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 
-/// Bytes a block.
+/// Size of a block in bytes.
 pub(super) const BLOCK: u64 = 1 << 20;
 
-/// Calls `each(offset, line)` for every line that begins in `start..end` and ends before `limit`.
+/// Calls `each(offset, line)` for every line that starts in `start..end` and ends before `limit`.
 pub(super) fn lines(
     file: &File,
     (start, end): (u64, u64),
@@ -17,7 +17,7 @@ pub(super) fn lines(
     buffer: &mut Vec<u8>,
     mut each: impl FnMut(u64, &[u8]),
 ) -> io::Result<()> {
-    // One byte before, to see whether a line begins right at the start.
+    // One byte earlier, to see whether a line starts exactly at `start`.
     let base = start.saturating_sub(1);
     fill(file, base, saturating_usize(end.min(limit) - base), buffer)?;
     let mut at = if start == 0 {
@@ -55,7 +55,7 @@ fn fill(file: &File, offset: u64, length: usize, buffer: &mut Vec<u8>) -> io::Re
     Ok(())
 }
 
-/// Reads on until the line at `at` ends; gives its length.
+/// Reads more of the file until the line at `at` ends; returns its length.
 fn extend(file: &File, base: u64, limit: u64, at: usize, buffer: &mut Vec<u8>) -> io::Result<Option<usize>> {
     let mut more = Vec::new();
     let mut step = 64 * 1024;

@@ -1,4 +1,4 @@
-//! One line → the activities it holds. A line that cannot be read becomes a visible item, never an error.
+//! Decodes one line into the activities it holds. A line that cannot be read becomes a visible item, never an error.
 
 use super::plain;
 use super::prefilter::LinePrefilter;
@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::{Mutex, PoisonError};
 
-/// A stable 64-bit hash: the same in every run, for identities.
+/// A 64-bit hash that is the same in every run, for identities.
 pub(super) fn stable_hash(parts: &[&[u8]]) -> u64 {
     let mut hasher = foldhash::quality::FixedState::with_seed(0x6372_6f73_7374_6169).build_hasher();
     for part in parts {
@@ -21,8 +21,7 @@ pub(super) fn stable_hash(parts: &[&[u8]]) -> u64 {
     hasher.finish()
 }
 
-/// How often each error line was seen in each family of files: the n-th copy in `error.log` is the n-th in
-/// `combined.log`.
+/// Counts each error line in each family of files: the n-th copy in `error.log` is the n-th in `combined.log`.
 #[derive(Debug, Default)]
 pub(crate) struct Occurrences(Mutex<HashMap<(u64, u64), u64>>);
 
@@ -44,26 +43,26 @@ pub(super) struct LineOrigin {
     pub(super) family: u64,
 }
 
-/// What a scan that filters early keeps of the lines it rejects.
+/// State of a scan that rejects lines before decoding them.
 pub(super) struct Early<'q> {
     pub(super) quick: &'q LinePrefilter<'q>,
-    /// Hash of the request id of each rejected line that is one part of an activity.
+    /// Hash of the request id, where the rejected line is one part of an activity.
     pub(super) rejected_part: Option<u64>,
 }
 
-/// Hash of a request id's text, for joining parts.
+/// Hash of a request id, for joining parts.
 pub(super) fn request_hash(text: &str) -> u64 {
     foldhash::fast::FixedState::default().hash_one(text)
 }
 
-/// Reads lines by a schema.
+/// Decodes lines by a schema.
 #[derive(Debug)]
 pub(crate) struct Decoder {
     schema: Option<Schema>,
     otlp: bool,
 }
 
-/// How much of an unreadable line is shown in the list; the whole is in its raw view.
+/// How much of an unreadable line the list shows, in bytes; its raw view shows all of it.
 const EXCERPT_BYTES: usize = 200;
 
 impl Decoder {
@@ -71,7 +70,7 @@ impl Decoder {
         Self { otlp: schema.name == "otlp", schema: Some(schema) }
     }
 
-    /// Without any schema every line is text.
+    /// Without a schema every line is text.
     pub(super) fn empty() -> Self {
         Self { schema: None, otlp: false }
     }
@@ -85,7 +84,7 @@ impl Decoder {
         self.schema.as_ref().map_or("text", |schema| &schema.name)
     }
 
-    /// Decodes the line at `offset`. `carry` is the time of the line before, for lines without one.
+    /// Decodes the line at `offset`. `carry` is the time of the previous line, for lines without one.
     pub(super) fn line(
         &self,
         origin: &LineOrigin,
@@ -98,7 +97,7 @@ impl Decoder {
         self.line_unless(origin, offset, line, carry, occurrences, None, out);
     }
 
-    /// As [`Self::line`], unless the line is rejected early.
+    /// Like [`Self::line`], unless the prefilter rejects the line.
     #[allow(clippy::too_many_arguments, reason = "the inner form of `line`")]
     pub(super) fn line_unless(
         &self,
@@ -137,7 +136,7 @@ impl Decoder {
             if activity.exact_start || activity.completed_at.is_some() {
                 *carry = activity.completed_at.filter(|_| activity.part).unwrap_or(activity.started_at);
             }
-            // A failure that stands in error.log and in combined.log is one activity.
+            // A failure that is logged in error.log and in combined.log is one activity.
             if !activity.part && !self.otlp && activity.level.is_some_and(Level::is_failure) {
                 let hash = stable_hash(&[line]);
                 activity.id = Id::Line { file: hash, offset: occurrences.next(origin.family, hash) };
@@ -170,7 +169,7 @@ impl Decoder {
             Err(at) => {
                 let reason = match serde_json::from_str::<serde::de::IgnoredAny>(text) {
                     Err(error) => error.to_string(),
-                    Ok(_) => format!("not read at byte {at}"),
+                    Ok(_) => format!("cannot be read at byte {at}"),
                 };
                 let mut activity =
                     Activity::undecodable(id, carry, place, &format!("invalid JSON: {reason}"), excerpt(text));
@@ -198,7 +197,7 @@ impl Decoder {
         activity
     }
 
-    /// One line of the collector's file exporter holds many log records.
+    /// Decodes a line of the OpenTelemetry collector's file exporter, which holds many log records.
     fn otlp(&self, text: &str, id: &Id, place: &Place, carry: Timestamp, out: &mut Vec<Activity>) {
         let records = match serde_json::from_str::<Value>(text) {
             Ok(value) => otlp_records(&value),
@@ -222,7 +221,7 @@ impl Decoder {
         }
     }
 
-    /// The record of a line as JSON, for its payload; the `index`-th of an OTLP line.
+    /// The record of a line as JSON, for its payload; in an OTLP line the record number `index`.
     pub(super) fn record(&self, line: &str, index: usize) -> Option<Map<String, Value>> {
         let line = line.trim_start_matches('\u{feff}');
         if self.otlp {
@@ -236,7 +235,7 @@ fn excerpt(text: &str) -> &str {
     &text[..text.floor_char_boundary(EXCERPT_BYTES)]
 }
 
-/// Walks a record that is already parsed.
+/// Fills an assembler from a record that is already parsed.
 fn fill<'a>(into: &mut Assembler<'a>, tree: &crosstail_core::schema::Node, record: &'a Map<String, Value>) {
     for (key, value) in record {
         let Some(node) = tree.child(key.as_bytes()) else { continue };
@@ -258,7 +257,7 @@ fn fill<'a>(into: &mut Assembler<'a>, tree: &crosstail_core::schema::Node, recor
     }
 }
 
-/// The log records of an OTLP/JSON line, flat: resource and scope attributes beside the record's own fields.
+/// The log records of an OTLP/JSON line, flattened: resource and scope attributes next to the record's own fields.
 /// Shape: opentelemetry-proto `logs/v1/logs.proto`, JSON mapping.
 fn otlp_records(line: &Value) -> Vec<Map<String, Value>> {
     let list = |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
@@ -308,7 +307,7 @@ fn otlp_value(value: &Value) -> Option<Value> {
     })
 }
 
-/// Severity numbers, four a level: opentelemetry-proto `SeverityNumber`.
+/// The level of a severity number; each level has four: opentelemetry-proto `SeverityNumber`.
 fn otlp_level(record: &Map<String, Value>) -> Option<Level> {
     let number = record.get("severityNumber")?.as_u64()?;
     (1..=24).contains(&number).then(|| Level::from_index(saturating_u8((number - 1) / 4)))

@@ -1,4 +1,4 @@
-//! What an examination looks at in files: how they are rotated, how old they are, whether we could write them.
+//! What `doctor` checks in files: rotation, age, and whether crosstail could write them.
 
 use super::FileContext;
 use crosstail_core::model::{Diagnosis, RETENTION_DAYS, Timestamp, Unit};
@@ -6,20 +6,20 @@ use crosstail_core::number::saturating_u64;
 use crosstail_source::SourceError;
 use std::time::{Duration, SystemTime};
 
-/// A file that was not rotated should not be larger.
+/// A larger file should have been rotated, in bytes.
 const LARGE: u64 = 1 << 30;
-/// A log that is written to should not be quiet for longer.
+/// A log in use is not quiet for longer than this.
 const QUIET: Duration = Duration::from_hours(1);
 
 pub(super) fn diagnose(shared: &FileContext, now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
     let streams = shared.streams()?;
     let mut diagnoses = Vec::new();
     if streams.is_empty() {
-        let text = "no file is there; one that appears later is read";
+        let text = "no file exists yet; one that appears later will be read";
         diagnoses.push(Diagnosis::problem(
             "address",
             text,
-            "is the path or the pattern right, and may you read the folder?",
+            "check the path or the pattern, and that you may read the directory",
         ));
         return Ok(diagnoses);
     }
@@ -36,11 +36,11 @@ pub(super) fn diagnose(shared: &FileContext, now: Timestamp) -> Result<Vec<Diagn
         .map(|stream| stream.path.display().to_string())
         .collect();
     diagnoses.push(match writable.first() {
-        None => Diagnosis::ok("permissions", "the files may be read, and not written"),
+        None => Diagnosis::ok("permissions", "the files are readable and not writable"),
         Some(_) if rustix::process::geteuid().is_root() => Diagnosis::warning(
             "permissions",
-            "you are root: everything may be written",
-            "run crosstail as a user of the group that may read the logs, for example adm",
+            "you are root, who may write everything",
+            "run crosstail as a user in the group that may read the logs, for example adm",
         ),
         Some(first) => Diagnosis::note(
             "permissions",
@@ -54,9 +54,9 @@ pub(super) fn diagnose(shared: &FileContext, now: Timestamp) -> Result<Vec<Diagn
         let name = newest.path.display();
         let since = Unit::Seconds.text(quiet.as_secs_f64());
         diagnoses.push(if quiet > QUIET {
-            Diagnosis::note("live", format!("nothing was written for {since}; the newest file is {name}"))
+            Diagnosis::note("live", format!("nothing has been written for {since}; the newest file is {name}"))
         } else {
-            Diagnosis::ok("live", format!("{name} was written {since} ago"))
+            Diagnosis::ok("live", format!("{name} was last written {since} ago"))
         });
     }
     for stream in streams.iter().filter(|stream| !stream.compressed && stream.length > LARGE) {
@@ -65,7 +65,7 @@ pub(super) fn diagnose(shared: &FileContext, now: Timestamp) -> Result<Vec<Diagn
         let remedy = format!(
             "rotate it, for example with logrotate: {path} {{ daily rotate 52 compress delaycompress missingok }}"
         );
-        diagnoses.push(Diagnosis::warning("rotation", format!("{path} has {size}, and is not rotated"), remedy));
+        diagnoses.push(Diagnosis::warning("rotation", format!("{path} is {size} and is not rotated"), remedy));
     }
     let old = streams.iter().filter(|stream| age(stream.modified).as_secs() > RETENTION_DAYS as u64 * 86_400).count();
     diagnoses.push(if old > 0 {

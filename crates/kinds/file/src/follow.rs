@@ -1,8 +1,8 @@
-//! Following files as they are written, rotated, truncated, removed and made again.
+//! Follows files as they are written, rotated, truncated, removed and created again.
 //!
-//! A file is known by its fingerprint (family name and first line), so that a renamed, copied or compressed file
-//! goes on where its content was left, under whatever name it is found. The old handle of a renamed file is read to
-//! its end. `notify` is a hint to look sooner; `stat` decides.
+//! A file is identified by its fingerprint (family name and first line). So a renamed, copied or compressed file
+//! resumes where its content was left, whatever its name is now. The old handle of a renamed file is read to its end.
+//! `notify` is only a hint to check sooner; `stat` decides.
 
 use super::FileContext;
 use super::stream::Stream;
@@ -21,23 +21,23 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// How often files are looked at when nothing hints.
+/// How often files are checked without a hint.
 const POLL: Duration = Duration::from_millis(100);
-/// How often new files are looked for.
+/// How often the directory is searched for new files.
 const DISCOVER: Duration = Duration::from_millis(400);
-/// How long a removed file is kept open for its last lines.
+/// How long a removed file stays open for its last lines.
 const OLD_FILE_GRACE: Duration = Duration::from_secs(3);
-/// Bytes read at a time.
+/// Bytes per read.
 const CHUNK: usize = 1 << 20;
 
-/// How far each file was delivered.
+/// How much of each file has been delivered.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct ResumePoint {
     files: BTreeMap<String, u64>,
 }
 
 impl ResumePoint {
-    /// Up to the last whole line of each file.
+    /// The end of the last complete line of each file.
     pub(super) fn at(streams: &[Stream]) -> Self {
         let offset = |stream: &Stream| {
             if stream.compressed { u64::MAX } else { stream.last_newline(stream.length).unwrap_or(0) }
@@ -54,7 +54,7 @@ impl ResumePoint {
         Position::new(self)
     }
 
-    /// Bytes delivered of the file of a fingerprint.
+    /// Bytes delivered of the file with this fingerprint; 0 where it is unknown.
     pub(super) fn offset(&self, print: Option<u64>) -> u64 {
         print.and_then(|print| self.files.get(&format!("{print:016x}")).copied()).unwrap_or(0)
     }
@@ -71,11 +71,11 @@ struct Tail {
     stream: Stream,
     /// Bytes delivered.
     offset: u64,
-    /// Bytes behind them without their newline yet.
+    /// Bytes after `offset` whose newline has not been written yet.
     partial: Vec<u8>,
     carry: Timestamp,
     seen_length: u64,
-    /// Since when no path leads to it.
+    /// When its last path disappeared.
     orphaned: Option<Instant>,
 }
 
@@ -95,7 +95,7 @@ pub(super) async fn follow(
     .await
 }
 
-/// What was delivered of a file before it was truncated, until a copy of it is found or the time is up.
+/// What had been delivered of a file before it was truncated. Remembered until a copy of it is found or the time is up.
 struct Truncated {
     print: u64,
     name: String,
@@ -111,7 +111,7 @@ struct Follower<'a> {
     cancel: &'a CancellationToken,
 }
 
-/// The reader is gone: stop.
+/// The receiver is gone: stop.
 struct Cancelled;
 
 impl Follower<'_> {
@@ -124,7 +124,7 @@ impl Follower<'_> {
                 self.discover()?;
                 discovered = Some(Instant::now());
             }
-            // Asked before reading: what was written before the end is read after it.
+            // Checked before reading, so that everything written before the end is still read.
             let ended = self.shared.ended.as_ref().is_some_and(|ended| ended.load(Ordering::Acquire));
             let Ok(busy) = self.read_all() else { return Ok(()) };
             if !busy && !caught_up {
@@ -142,7 +142,7 @@ impl Follower<'_> {
             }
             match hints.recv_timeout(POLL) {
                 Ok(()) => {
-                    // Writers write in bursts: one look for many hints.
+                    // Writers write in bursts: check once for many hints.
                     while hints.try_recv().is_ok() {}
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -172,7 +172,7 @@ impl Follower<'_> {
         (hints, watcher)
     }
 
-    /// Opens what is new, notes what is gone.
+    /// Opens new files and marks removed ones.
     fn discover(&mut self) -> Result<(), SourceError> {
         let paths = super::discover::discover(&self.shared.specs)
             .map_err(|problem| self.shared.error("follow", super::ErrorKind::Connect, problem))?;
@@ -206,7 +206,7 @@ impl Follower<'_> {
         Ok(())
     }
 
-    /// Reads what is there; whether anything was.
+    /// Reads what has been written; returns whether there was anything.
     fn read_all(&mut self) -> Result<bool, Cancelled> {
         let mut busy = false;
         let mut keys: Vec<(u64, u64)> = self.tails.keys().copied().collect();
@@ -269,7 +269,7 @@ impl Follower<'_> {
         if tail.stream.fingerprint.is_none() {
             tail.stream.identify(self.shared)?;
             if tail.stream.fingerprint.is_none() {
-                // No whole line yet.
+                // No complete line yet.
                 return Ok(Ok(false));
             }
             tail.offset = self.state.offset(tail.stream.fingerprint);
@@ -289,7 +289,7 @@ impl Follower<'_> {
         Ok(result.map(|()| true))
     }
 
-    /// Decodes whole lines, each with its newline, and sends them.
+    /// Decodes complete lines, each with its newline, and sends them.
     fn deliver(&mut self, tail: &mut Tail, whole: &[u8]) -> Result<(), Cancelled> {
         let mut batch: Vec<Activity> = Vec::new();
         let stream = &tail.stream;
@@ -304,7 +304,7 @@ impl Follower<'_> {
         self.send(SourceEvent::Batch(batch, Some(self.state.position())))
     }
 
-    /// The file was truncated, or another content was written over it.
+    /// Starts again at the beginning: the file was truncated, or its content was replaced.
     fn restart(&mut self, tail: &mut Tail) -> io::Result<Result<bool, Cancelled>> {
         if let Some(print) = tail.stream.fingerprint {
             self.cut.push(Truncated { print, name: tail.stream.path.display().to_string(), since: Instant::now() });
@@ -320,7 +320,7 @@ impl Follower<'_> {
         Ok(lost.map(|()| true))
     }
 
-    /// A line that will never get its newline is delivered as it stands.
+    /// Delivers a last line that will never get its newline.
     fn unfinished(&mut self, tail: &mut Tail) -> Result<(), Cancelled> {
         let partial = std::mem::take(&mut tail.partial);
         self.deliver(tail, &partial)
@@ -330,7 +330,7 @@ impl Follower<'_> {
         if tail.partial.is_empty() { Ok(()) } else { self.unfinished(tail) }
     }
 
-    /// A compressed file does not grow: it is read once from where its content was left.
+    /// Reads a compressed file once, from where its content was left: it does not grow.
     fn read_compressed(&mut self, tail: &mut Tail) -> io::Result<Result<bool, Cancelled>> {
         if tail.stream.fingerprint.is_none() {
             tail.stream.identify(self.shared)?;

@@ -1,4 +1,4 @@
-//! What the files hold up to now: for the explorer in batches, newest first; for a query filtered and in order.
+//! Reads what the files hold up to now: in batches, newest first, for the explorer; filtered and sorted for a query.
 
 use super::block::{self, BLOCK};
 use super::decode::{Early, Occurrences, request_hash};
@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio_util::sync::CancellationToken;
 
-/// A piece of a file to read.
+/// A range of a file to read, in bytes.
 #[derive(Debug, Clone, Copy)]
 struct Task {
     stream: usize,
@@ -26,7 +26,7 @@ struct Task {
     limit: u64,
 }
 
-/// The pieces of the files up to a position, newest first. A compressed file is one piece.
+/// The ranges of the files up to a position, newest first. A compressed file is one range.
 fn tasks(streams: &[Stream], upto: &ResumePoint) -> Vec<Task> {
     let mut tasks = Vec::new();
     for (index, stream) in streams.iter().enumerate() {
@@ -39,7 +39,7 @@ fn tasks(streams: &[Stream], upto: &ResumePoint) -> Vec<Task> {
         }
         let limit = limit.min(stream.length);
         let mut end = limit;
-        // A small piece first: the newest lines are on screen while the rest is read.
+        // A small range first: the newest lines are on screen while the rest is read.
         let mut size = BLOCK / 8;
         while end > 0 {
             let start = end.saturating_sub(size);
@@ -51,7 +51,7 @@ fn tasks(streams: &[Stream], upto: &ResumePoint) -> Vec<Task> {
     tasks
 }
 
-/// Calls `each(offset, line)` for the lines of a piece.
+/// Calls `each(offset, line)` for the lines of a range.
 fn run(stream: &Stream, task: &Task, buffer: &mut Vec<u8>, mut each: impl FnMut(u64, &[u8])) -> io::Result<()> {
     if !stream.compressed {
         return block::lines(&stream.file, task.range, task.limit, buffer, each);
@@ -70,7 +70,7 @@ fn run(stream: &Stream, task: &Task, buffer: &mut Vec<u8>, mut each: impl FnMut(
     }
 }
 
-/// Activities handed over at a time: enough to be worth it, few enough that those on their way take little memory.
+/// Activities per batch: enough to amortise sending, few enough that batches in flight need little memory.
 const BATCH: usize = 1024;
 
 pub(super) fn fill_back(
@@ -128,12 +128,12 @@ pub(super) fn fill_back(
     }
 }
 
-/// Threads that read: the cores there are, at most four.
+/// Number of reading threads: one per core, at most four.
 fn readers() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).min(4)
 }
 
-/// Where a matching activity stands: enough to order it and to read it again.
+/// Where a matching activity is: enough to sort it and to read it again.
 #[derive(Debug, Clone)]
 struct Match {
     time: Timestamp,
@@ -154,15 +154,15 @@ struct LineRef {
     length: u32,
 }
 
-/// What a scan keeps of a line: where it is, and the activity itself where reading it again would mean
-/// decompressing the file from its beginning.
+/// What a scan keeps of a line: its location, and the activity itself where reading it again would mean decompressing
+/// the file from its beginning.
 #[derive(Debug, Clone)]
 struct KeptLine {
     at: LineRef,
     held: Option<Box<Activity>>,
 }
 
-/// The result of one scan, kept for the next page of the same query.
+/// The result of one scan, cached for the next page of the same query.
 #[derive(Debug)]
 pub(crate) struct ScanResult {
     key: String,
@@ -170,15 +170,15 @@ pub(crate) struct ScanResult {
     matches: Vec<Match>,
 }
 
-/// A line that is one part of an activity: kept until it is known whether other parts exist.
+/// A line that is one part of an activity, kept until the scan knows whether other parts exist.
 struct PhaseLine {
     request: u64,
     at: LineRef,
-    /// Index of what is known beside it; a line that was rejected, and can be read again, has none.
+    /// Index of its further data. A line that was rejected and can be read again has none.
     more: Option<NonZeroU32>,
 }
 
-/// What is kept of a part beside its place.
+/// What is kept of a part in addition to its location.
 struct PhaseExtra {
     held: Option<Box<Activity>>,
     kept: Option<(Timestamp, Id)>,
@@ -236,7 +236,7 @@ fn scan(shared: &FileContext, query: &PageQuery, key: String) -> Result<ScanResu
         parts.push((one.parts, one.more));
     }
     matches.extend(test.join(&streams, parts));
-    // A failure that stands in two files is one activity in two places.
+    // A failure that is logged in two files is one activity in two places.
     matches.sort_unstable_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
     matches.dedup_by(|later, earlier| {
         let same = later.id == earlier.id;
@@ -299,7 +299,7 @@ impl Test<'_> {
         }
     }
 
-    /// Joins the lines of one request. A request with one line was tested already; the others are read again.
+    /// Joins the lines of one request. A request with one line has already been tested; the others are read again.
     fn join(&self, streams: &[Stream], gathered: Vec<(Vec<PhaseLine>, Vec<PhaseExtra>)>) -> Vec<Match> {
         const SHARDS: usize = 64;
         let mut shards: Vec<Vec<(PhaseLine, u32)>> = (0..SHARDS).map(|_| Vec::new()).collect();
@@ -339,7 +339,7 @@ impl Test<'_> {
     }
 
     fn joined(&self, streams: &[Stream], group: &[KeptLine]) -> Vec<Match> {
-        // Ids whose hashes collide are told apart here.
+        // Separates ids whose hashes collide.
         let mut by_id: HashMap<Id, (Activity, Vec<KeptLine>)> = HashMap::new();
         for part in group {
             let Some(activity) = read_again(streams, part, None) else { continue };
@@ -364,7 +364,7 @@ impl Test<'_> {
     }
 }
 
-/// The activity of a line; the one of an id where the line holds several.
+/// The activity of a line; where the line holds several, the one with the id.
 fn read_again(streams: &[Stream], line: &KeptLine, id: Option<&Id>) -> Option<Activity> {
     if let Some(held) = &line.held {
         return Some((**held).clone());

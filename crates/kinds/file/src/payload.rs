@@ -1,4 +1,4 @@
-//! One line, whole: found again by its offset, and mapped to the parts of a payload.
+//! The payload of one line: found again by its offset and divided into the parts of a payload.
 
 use super::{FileContext, discover, stream::Stream};
 use crosstail_core::model::{Id, Locator, NameId, Payload, RawRecord};
@@ -13,7 +13,7 @@ pub(super) fn load(shared: &FileContext, id: &Id, locator: &Locator) -> Result<P
     Ok(of_line(shared, &stream, *file, &line, id, *offset))
 }
 
-/// The payload in a line that begins at `offset`; of a line with several records that of the one with the id.
+/// The payload in a line that starts at `offset`. In a line with several records, that of the record with the id.
 pub(super) fn of_line(
     shared: &FileContext,
     stream: &Stream,
@@ -35,7 +35,7 @@ pub(super) fn of_line(
     payload
 }
 
-/// The line in the file of that name, or in a file that it was rotated into.
+/// The line, from the file of that name or from a file that it was rotated to.
 fn find(shared: &FileContext, file: NameId, offset: u64, length: u32) -> Result<(Stream, Vec<u8>), SourceError> {
     let name = shared.names.place_name(file);
     let paths = discover::discover(&shared.specs)
@@ -46,7 +46,7 @@ fn find(shared: &FileContext, file: NameId, offset: u64, length: u32) -> Result<
     candidates.extend(rest.into_iter().filter(|path| discover::family(path) == family));
     for path in candidates {
         let Ok(Some(stream)) = Stream::open(shared, &path) else { continue };
-        // A line begins behind a newline and ends before one: another line there means another file.
+        // A line starts after a newline and ends before one: anything else there means another file.
         let before = if offset == 0 || stream.compressed {
             vec![b'\n']
         } else {
@@ -63,6 +63,6 @@ fn find(shared: &FileContext, file: NameId, offset: u64, length: u32) -> Result<
         }
     }
     let mut error = shared.error("load payload", ErrorKind::Query, format!("the line is no longer in {name}"));
-    error.hint = Some("the file was truncated or removed after the line was read".to_owned());
+    error.hint = Some("the file has been truncated or removed since the line was read".to_owned());
     Err(error)
 }

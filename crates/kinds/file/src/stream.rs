@@ -1,4 +1,4 @@
-//! One file: who it is, how long it is, how its lines are read.
+//! One open file: its identity, its length and the decoder of its lines.
 
 use super::decode::{Decoder, LineOrigin, stable_hash};
 use super::{FileContext, discover};
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// Bytes of the first line that make the fingerprint.
+/// Bytes that the fingerprint covers at most.
 const FINGERPRINT_BYTES: usize = 1024;
 /// Bytes read to recognise the schema.
 const HEAD_BYTES: usize = 64 * 1024;
@@ -23,18 +23,18 @@ pub(super) struct Stream {
     pub(super) path: PathBuf,
     pub(super) file: File,
     pub(super) compressed: bool,
-    /// Fingerprint: hash of its family's name and its first line. `None` until that line is whole.
+    /// Fingerprint: hash of its family's name and its first line. `None` until that line is complete.
     pub(super) fingerprint: Option<u64>,
     pub(super) origin: LineOrigin,
     pub(super) decoder: Arc<Decoder>,
-    /// Length when it was opened; for a compressed file the compressed length.
+    /// Length in bytes when it was opened; for a compressed file the compressed length.
     pub(super) length: u64,
     pub(super) modified: SystemTime,
     pub(super) device_inode: (u64, u64),
 }
 
 impl Stream {
-    /// Opens a file; nothing where it is none.
+    /// Opens a file; `None` where the path is not a regular file.
     pub(super) fn open(shared: &FileContext, path: &Path) -> io::Result<Option<Self>> {
         let file = File::open(path)?;
         let meta = file.metadata()?;
@@ -60,7 +60,7 @@ impl Stream {
         Ok(Some(stream))
     }
 
-    /// Reads the beginning again: the fingerprint and the schema.
+    /// Reads the beginning again and updates the fingerprint and the schema.
     pub(super) fn identify(&mut self, shared: &FileContext) -> io::Result<()> {
         let head = self.head()?;
         self.fingerprint = fingerprint(self.origin.family, &head);
@@ -69,7 +69,7 @@ impl Stream {
         Ok(())
     }
 
-    /// The fingerprint of what the file holds now.
+    /// The fingerprint of the present content.
     pub(super) fn fingerprint_now(&self) -> io::Result<Option<u64>> {
         Ok(fingerprint(self.origin.family, &self.head()?))
     }
@@ -97,19 +97,19 @@ impl Stream {
         Ok(head)
     }
 
-    /// When the file was written last: the time of lines that have none.
+    /// When the file was last written: the time of lines that have none.
     pub(super) fn written_at(&self) -> Timestamp {
         Timestamp(chrono::DateTime::<chrono::Utc>::from(self.modified).timestamp_micros())
     }
 
-    /// The uncompressed bytes from the beginning.
+    /// A reader of the uncompressed bytes, from the beginning.
     pub(super) fn decompress(&self) -> io::Result<MultiGzDecoder<io::BufReader<File>>> {
         let mut file = File::open(&self.path).or_else(|_| self.file.try_clone())?;
         file.seek(SeekFrom::Start(0))?;
         Ok(MultiGzDecoder::new(io::BufReader::with_capacity(1 << 16, file)))
     }
 
-    /// The offset just behind the last newline before `end`.
+    /// The offset after the last newline before `end`.
     pub(super) fn last_newline(&self, end: u64) -> io::Result<u64> {
         let mut buffer = vec![0; 64 * 1024];
         let mut upto = end;
@@ -125,7 +125,7 @@ impl Stream {
         Ok(0)
     }
 
-    /// The line that begins at `offset`.
+    /// The line that starts at `offset`.
     pub(super) fn line_at(&self, offset: u64, length: u32) -> io::Result<Vec<u8>> {
         if self.compressed {
             let mut reader = self.decompress()?;
@@ -140,8 +140,8 @@ impl Stream {
     }
 }
 
-/// Hash of the beginning up to the end of the first line that looks dated (eight digits), so that files which begin
-/// with the same banner are told apart; at most [`FINGERPRINT_BYTES`].
+/// Hash of the beginning up to the end of the first line that looks dated (eight digits), so that files with the same
+/// banner differ; at most [`FINGERPRINT_BYTES`].
 fn fingerprint(family: u64, head: &[u8]) -> Option<u64> {
     let head = &head[..head.len().min(FINGERPRINT_BYTES)];
     let mut end = None;

@@ -1,5 +1,5 @@
-//! The connection: brokers, TLS, SASL, and what went wrong with them. Consumers are assigned partitions; they never
-//! subscribe, join a group or commit.
+//! Connections to brokers: TLS, SASL, and their errors. Consumers are assigned partitions; they never subscribe, join a
+//! group or commit.
 
 use super::Error;
 use crosstail_source::percent_decoded;
@@ -11,17 +11,18 @@ use rdkafka::{Offset, TopicPartitionList};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// No question to a broker takes longer.
+/// Requests to a broker fail after this time.
 pub(super) const TIME_LIMIT: Duration = Duration::from_secs(15);
-/// So long a reason is waited for.
+/// How long to wait for the reason of an error.
 const REASON: Duration = Duration::from_millis(300);
-/// librdkafka wants a name of a group to assign partitions; nobody joins it.
+/// librdkafka needs the name of a group to assign partitions; crosstail never joins it.
 const GROUP: &str = "crosstail-reads-without-a-group";
 
-/// An address: `kafka://[user:password@]broker[:port][,broker…]/topic[,topic…][?tls=true&ca=FILE&cert=FILE&key=FILE&sasl=MECHANISM]`.
+/// An address:
+/// `kafka://[user:password@]broker[:port][,broker…]/topic[,topic…][?tls=true&ca=FILE&cert=FILE&key=FILE&sasl=MECHANISM]`.
 pub(super) struct Address {
     brokers: String,
-    /// Names of topics, or patterns with `*`.
+    /// Topic names, or patterns with `*`.
     pub(super) topics: Vec<String>,
     settings: Vec<(&'static str, String)>,
 }
@@ -53,11 +54,19 @@ impl Address {
                 "cert" => settings.push(("ssl.certificate.location", value)),
                 "key" => settings.push(("ssl.key.location", value)),
                 "sasl" => sasl = Some(value.to_ascii_uppercase()),
-                other => return Err(format!("the address has '{other}'; known are tls, ca, cert, key, sasl")),
+                other => {
+                    return Err(format!(
+                        "unknown parameter '{other}' in the address; the known ones are tls, ca, cert, key, sasl"
+                    ));
+                }
             }
         }
+        let scram = sasl.as_deref().is_some_and(|mechanism| mechanism.starts_with("SCRAM"));
+        if (tls || scram) && !cfg!(feature = "tls") {
+            return Err("this build supports Kafka only without TLS and SCRAM; build with `--features full`".to_owned());
+        }
         if tls && !settings.iter().any(|(name, _)| *name == "ssl.ca.location") {
-            // The system's roots.
+            // The system's trusted certificates.
             settings.push(("ssl.ca.location", "probe".to_owned()));
         }
         if let Some(user) = user {
@@ -66,12 +75,14 @@ impl Address {
                 (None, true) => "PLAIN".to_owned(),
                 (None, false) => {
                     return Err(
-                        "a password without TLS: add ?tls=true, or say how it is sent: sasl=SCRAM-SHA-512".to_owned()
+                        "a password without TLS: add ?tls=true, or name a mechanism that protects it: sasl=SCRAM-SHA-512".to_owned()
                     );
                 }
             };
             if !["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"].contains(&mechanism.as_str()) {
-                return Err(format!("sasl={mechanism}: there are PLAIN, SCRAM-SHA-256, SCRAM-SHA-512"));
+                return Err(format!(
+                    "unknown mechanism sasl={mechanism}; the known ones are PLAIN, SCRAM-SHA-256, SCRAM-SHA-512"
+                ));
             }
             let (name, password) = user.split_once(':').unwrap_or((user, ""));
             settings.push(("sasl.mechanisms", mechanism));
@@ -88,7 +99,7 @@ impl Address {
         Ok(Self { brokers, topics, settings })
     }
 
-    /// Brokers, TLS and credentials.
+    /// The client settings: brokers, TLS and credentials.
     pub(super) fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.brokers).set("client.id", "crosstail");
@@ -114,19 +125,19 @@ impl Address {
         config
     }
 
-    /// A consumer without any partition.
+    /// A consumer without assigned partitions.
     pub(super) fn consumer(&self) -> Result<Consumer, Error> {
         self.consumer_as(GROUP)
     }
 
-    /// A consumer that may ask what a group has committed.
+    /// A consumer that can read the committed offsets of a group.
     pub(super) fn consumer_as(&self, group: &str) -> Result<Consumer, Error> {
         let made = self.config(group).create_with_context(ErrorRecorder::default());
         made.map(|consumer| Consumer(Some(consumer))).map_err(|error| Error::Settings(error.to_string()))
     }
 }
 
-/// What librdkafka says by the way: why a broker cannot be reached.
+/// Records the last error that librdkafka reports outside of calls: why a broker is unreachable.
 #[derive(Default)]
 pub(super) struct ErrorRecorder(Mutex<Option<(KafkaError, String)>>);
 
@@ -134,7 +145,7 @@ impl ClientContext for ErrorRecorder {
     fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}
 
     fn error(&self, error: KafkaError, reason: &str) {
-        // That all brokers are down says less than why.
+        // "All brokers are down" says less than the reason before it.
         if error.rdkafka_error_code() != Some(Code::AllBrokersDown) {
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((error, reason.to_owned()));
         }
@@ -143,7 +154,7 @@ impl ClientContext for ErrorRecorder {
 
 impl ConsumerContext for ErrorRecorder {}
 
-/// A consumer that is closed beside the way: closing may wait for a broker that does not answer.
+/// A consumer that closes on a background thread, because closing may wait for a broker that does not respond.
 pub(super) struct Consumer(Option<BaseConsumer<ErrorRecorder>>);
 
 impl std::ops::Deref for Consumer {
@@ -163,7 +174,7 @@ impl Drop for Consumer {
 }
 
 impl Consumer {
-    /// Reads these partitions, and no others, each from an offset.
+    /// Assigns these partitions, each with an offset, in place of the present ones.
     pub(super) fn read_from<'t>(&self, from: impl Iterator<Item = (&'t str, i32, i64)>) -> Result<(), Error> {
         let fail = |error| self.error(&error);
         let mut list = TopicPartitionList::new();
@@ -171,13 +182,13 @@ impl Consumer {
             list.add_partition_offset(topic, partition, Offset::Offset(offset)).map_err(fail)?;
         }
         self.assign(&list).map_err(fail)?;
-        // One that was read to its end before waits since then.
+        // A partition that was read to its end before is still paused.
         self.resume(&list).map_err(fail)
     }
 
-    /// An error, with the reason that librdkafka gave beside it.
+    /// An error with the reason that librdkafka reported.
     pub(super) fn error(&self, error: &KafkaError) -> Error {
-        // Reasons are told by polling, a moment later.
+        // Polling delivers the reason, a moment later.
         let until = Instant::now() + REASON;
         let seen = loop {
             let told = self.poll(Duration::from_millis(20)).is_some();
@@ -193,7 +204,7 @@ impl Consumer {
     }
 }
 
-/// A reason without the name of the broker's thread before it, and without what was tried how often.
+/// A reason without the name of the broker's thread and without the count of attempts.
 fn plain(reason: &str) -> String {
     let text =
         reason.split(": ").skip_while(|part| part.contains("://") || part.contains("/bootstrap")).collect::<Vec<_>>();
@@ -202,7 +213,7 @@ fn plain(reason: &str) -> String {
     crosstail_core::model::redact_text(&text).chars().take(300).collect()
 }
 
-/// Runs what blocks on a thread of its own: quitting never waits for a broker.
+/// Runs blocking work on a thread of its own, so that quitting never waits for a broker.
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
@@ -228,6 +239,19 @@ mod tests {
             address.settings.iter().any(|(known, found)| *known == name && found == value)
         };
         assert!(has(&plain, "security.protocol", "plaintext"));
+        for wrong in ["kafka://a", "kafka:///t", "kafka://me:x@a/t", "kafka://a/t?x=1", "kafka://me:x@a/t?sasl=GSSAPI"]
+        {
+            assert!(Address::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn an_address_asks_for_tls_and_a_mechanism() {
+        let of = |text: &str| Address::parse(text).expect("reads");
+        let has = |address: &Address, name: &str, value: &str| {
+            address.settings.iter().any(|(known, found)| *known == name && found == value)
+        };
         let secure = of("kafka://me:p%40ss@a/t?tls=true&ca=/ca.pem&sasl=scram-sha-512");
         for (name, value) in [
             ("security.protocol", "sasl_ssl"),
@@ -237,10 +261,14 @@ mod tests {
         ] {
             assert!(has(&secure, name, value), "{name}");
         }
-        assert!(has(&of("kafka://a/t?tls=true"), "ssl.ca.location", "probe"), "the system's roots");
-        for wrong in ["kafka://a", "kafka:///t", "kafka://me:x@a/t", "kafka://a/t?x=1", "kafka://me:x@a/t?sasl=GSSAPI"]
-        {
-            assert!(Address::parse(wrong).is_err(), "{wrong}");
+        assert!(has(&of("kafka://a/t?tls=true"), "ssl.ca.location", "probe"), "the system's trusted certificates");
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[test]
+    fn a_build_without_tls_says_so() {
+        for wanted in ["kafka://a/t?tls=true", "kafka://me:x@a/t?sasl=SCRAM-SHA-512"] {
+            assert!(Address::parse(wanted).expect_err("no TLS").contains("--features full"), "{wanted}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Figures in the store: counts, outcomes, and latencies in the buckets of the sketch that we count in ourselves.
+//! Figures computed by the server: counts, outcomes, and latencies in the buckets of crosstail's own sketch.
 
 use super::expression::{Translator, bounds};
 use super::mapping::Mapping;
@@ -11,7 +11,8 @@ use crosstail_core::model::{Latencies, Mean, Timestamp};
 use crosstail_core::number::{truncated_u64, truncated_usize};
 use crosstail_source::{Grouping, Groups, PageQuery};
 
-/// Figures of one collection; `None` where the filter or a field cannot be said there, or a document is odd.
+/// Figures of one collection; `None` where the filter or a field cannot be expressed, or a document has a value of an
+/// unexpected type.
 pub(super) async fn aggregate(
     database: &Database,
     mapping: &Mapping,
@@ -100,7 +101,7 @@ fn pipeline(mapping: &Mapping, query: &PageQuery, grouping: &Grouping) -> Option
     }
     fields.insert("keeps", condition.expression);
     fields.insert("odd", translator.has_unexpected_types());
-    // As `Latencies::bucket` counts.
+    // The same buckets as `Latencies::bucket`.
     key.insert(
         "latency",
         doc! { "$switch": { "branches": [

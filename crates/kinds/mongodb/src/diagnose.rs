@@ -1,13 +1,13 @@
-//! What an examination looks at in MongoDB: what the user may do, indexes, the TTL, the validator, how changes are told.
+//! What `doctor` checks in MongoDB: privileges, indexes, the TTL, and how changes are noticed.
 
 use super::{Database, Error};
 use bson::{Bson, Document, doc};
 use crosstail_core::model::{Diagnosis, Grade, RETENTION_DAYS};
 use crosstail_core::number::saturating_i64;
 
-/// A collection of fewer documents needs no index.
+/// A collection with fewer documents needs no index.
 const SMALL: i64 = 10_000;
-/// What changes something.
+/// Actions that write.
 const WRITES: [&str; 8] =
     ["insert", "update", "remove", "dropCollection", "createIndex", "collMod", "dropDatabase", "createCollection"];
 
@@ -24,11 +24,11 @@ pub(super) async fn diagnose(database: &Database) -> Result<Vec<Diagnosis>, Erro
         let count = saturating_i64(database.handle.collection::<Document>(name).estimated_document_count().await?);
         let first = |index: &mongodb::IndexModel| index.keys.keys().next().cloned().unwrap_or_default();
         let fields = &mapping.schema.definition().fields;
-        let mut wanted = vec![("it is followed and paged by it", mapping.table.time.clone())];
+        let mut wanted = vec![("following and paging need", mapping.table.time.clone())];
         for (why, field) in [
-            ("traces are found by it", "correlation_id"),
-            ("requests are found by it", "request_id"),
-            ("retries are found by it", "parent_request_id"),
+            ("finding traces needs", "correlation_id"),
+            ("finding requests needs", "request_id"),
+            ("finding retries needs", "parent_request_id"),
         ] {
             let paths = fields.get(field).and_then(|paths| paths.list().first().cloned());
             wanted.extend(paths.map(|path| (why, path)));
@@ -41,21 +41,21 @@ pub(super) async fn diagnose(database: &Database) -> Result<Vec<Diagnosis>, Erro
             missing += 1;
             let order = if path == mapping.table.time { -1 } else { 1 };
             let statement = format!("db.{name}.createIndex({{ \"{path}\": {order} }})");
-            let found = Diagnosis::warning("indexes", format!("{name}: no index on {path}: {why}"), statement);
+            let found = Diagnosis::warning("indexes", format!("{name}: no index on {path}; {why} one"), statement);
             diagnoses.push(if count < SMALL { Diagnosis { grade: Grade::Note, ..found } } else { found });
         }
         if missing == 0 {
-            diagnoses.push(Diagnosis::ok("indexes", format!("{name}: what it is asked by is indexed")));
+            diagnoses.push(Diagnosis::ok("indexes", format!("{name}: every field that queries use is indexed")));
         }
         diagnoses.push(ttl(name, &mapping.table.time, &indexes));
         diagnoses.push(Diagnosis::ok("volume", format!("{name}: about {count} documents")));
     }
     diagnoses.push(if database.pushes {
-        Diagnosis::ok("live", "a change stream tells of what is written")
+        Diagnosis::ok("live", "a change stream reports each write")
     } else {
         Diagnosis::note(
             "live",
-            "a standalone server tells of no changes: it is polled twice a second, older documents less often",
+            "a standalone server has no change streams: it is polled twice a second, less often for older documents",
         )
     });
     Ok(diagnoses)
@@ -69,15 +69,18 @@ fn ttl(name: &str, time: &str, indexes: &[mongodb::IndexModel]) -> Diagnosis {
     });
     match expires {
         Some((field, after)) if after == wanted => {
-            Diagnosis::ok("retention", format!("{name}: {RETENTION_DAYS} days after {field} it is deleted"))
+            Diagnosis::ok("retention", format!("{name}: documents are deleted {RETENTION_DAYS} days after {field}"))
         }
         Some((field, after)) => Diagnosis::note(
             "retention",
-            format!("{name}: deleted {:.1} days after {field}, and not {RETENTION_DAYS}", after as f64 / 86_400.0),
+            format!(
+                "{name}: documents are deleted {:.1} days after {field}, not {RETENTION_DAYS}",
+                after as f64 / 86_400.0
+            ),
         ),
         None => Diagnosis::warning(
             "retention",
-            format!("{name}: nothing is ever deleted: there is no TTL index"),
+            format!("{name}: nothing is ever deleted, because there is no TTL index"),
             format!(
                 "db.{name}.createIndex({{ \"{}\": 1 }}, {{ expireAfterSeconds: {wanted} }})",
                 if time == "started_at" { "created_at" } else { time }
@@ -88,7 +91,7 @@ fn ttl(name: &str, time: &str, indexes: &[mongodb::IndexModel]) -> Diagnosis {
 
 async fn rights(database: &Database, diagnoses: &mut Vec<Diagnosis>) -> Result<(), Error> {
     let own = format!(
-        "a user of its own that may only read: db.createUser({{ user: \"crosstail\", pwd: passwordPrompt(), roles: [{{ role: \"read\", db: \"{}\" }}] }})",
+        "use a separate read-only user: db.createUser({{ user: \"crosstail\", pwd: passwordPrompt(), roles: [{{ role: \"read\", db: \"{}\" }}] }})",
         database.handle.name()
     );
     let status = database.handle.run_command(doc! { "connectionStatus": 1, "showPrivileges": true }).await?;
@@ -97,11 +100,11 @@ async fn rights(database: &Database, diagnoses: &mut Vec<Diagnosis>) -> Result<(
     let user =
         list("authenticatedUsers").first().and_then(Bson::as_document).and_then(|user| user.get_str("user").ok());
     let Some(user) = user else {
-        let text = "nobody has to say who he is: whoever reaches the server may write";
+        let text = "the server requires no login: anyone who can reach it may write";
         diagnoses.push(Diagnosis::warning(
             "permissions",
             text,
-            format!("switch access control on (security.authorization), then {own}"),
+            format!("enable access control (security.authorization), then {own}"),
         ));
         return Ok(());
     };
@@ -119,9 +122,9 @@ async fn rights(database: &Database, diagnoses: &mut Vec<Diagnosis>) -> Result<(
     may.sort_unstable();
     may.dedup();
     diagnoses.push(if may.is_empty() {
-        Diagnosis::ok("permissions", format!("{user} may read, and not write"))
+        Diagnosis::ok("permissions", format!("{user} may read and not write"))
     } else {
-        Diagnosis::warning("permissions", format!("{user} may {}, and only has to read", may.join(", ")), own)
+        Diagnosis::warning("permissions", format!("{user} may {}, but only needs to read", may.join(", ")), own)
     });
     Ok(())
 }

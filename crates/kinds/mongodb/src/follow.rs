@@ -1,7 +1,8 @@
-//! Following collections. A replica set tells of every change (change streams, resumed by token); what it tells of an
-//! update is looked up, so it is the document as it is now. Where change streams are refused (a standalone server, code
-//! 40573), collections are polled with overlap, and open documents are read again. Source: MongoDB manual, "Change
-//! Streams"; driver specification "Change Streams".
+//! Follows collections. A replica set reports every change (a change stream, resumed by token). The server looks an
+//! updated document up, so the event holds its present state. Where change streams are refused (a standalone server,
+//! code 40573), collections are polled with overlap, and documents without an outcome are read again.
+//!
+//! Source: MongoDB manual, "Change Streams"; driver specification "Change Streams".
 
 use crosstail_core::number::saturating_i64;
 use crosstail_source::{Position, Sink, SourceEvent};
@@ -23,17 +24,17 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Changes delivered at a time.
+/// Changes per batch.
 const CHUNK: usize = 1000;
-/// How often the position is told while nothing happens.
+/// How often the position is delivered while nothing happens.
 const TOKEN_INTERVAL: Duration = Duration::from_secs(5);
-/// Open documents watched at most.
+/// Documents without an outcome that are read again, at most.
 const OPEN: usize = 5000;
 const OPEN_EVERY: Duration = Duration::from_secs(2);
-/// A gap is read again from this long before it.
+/// After a gap, documents are read again that started up to this long before it, in microseconds.
 const OVERLAP_US: i64 = 15 * 60 * 1_000_000;
 
-/// How far back in time is polled, how often.
+/// How far back each tier polls, and how often.
 const TIERS: [(Duration, Duration); 4] = [
     (Duration::from_secs(5), Duration::from_millis(500)),
     (Duration::from_mins(1), Duration::from_secs(5)),
@@ -41,25 +42,26 @@ const TIERS: [(Duration, Duration); 4] = [
     (Duration::from_hours(24), Duration::from_mins(10)),
 ];
 
-/// Where following goes on.
+/// Where following resumes.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct ResumePoint {
-    /// The change stream's token.
+    /// The change stream's resume token.
     token: Option<ResumeToken>,
-    /// The operation time to begin at, without a token: seconds and number.
+    /// The operation time to start at where there is no token: seconds since the epoch and increment.
     time: Option<(u32, u32)>,
-    /// The newest start time delivered, or the time of the position, in microseconds.
+    /// The newest start time delivered, or the time of the position, in microseconds since the epoch.
     seen_us: i64,
 }
 
-/// The server's present operation time, which only members of a replica set have.
+/// The present position: the server's operation time, which only members of a replica set have.
 pub(super) async fn position(database: &Database) -> Result<Position, Error> {
     Ok(Position::new(now(database).await?))
 }
 
 async fn now(database: &Database) -> Result<ResumePoint, Error> {
     let reply = database.handle.run_command(doc! { "hello": 1 }).await?;
-    // The stream begins at its time, that included: what happened last is history.
+    // The stream includes the operation time at which it starts. The last operation belongs to history, so start after
+    // it.
     let time = reply.get_timestamp("operationTime").ok().map(|at| (at.time, at.increment + 1));
     let local = reply.get_datetime("localTime").map(|at| Timestamp::from_millis(at.timestamp_millis()));
     let seen_us = local.unwrap_or_else(|_| Clock::system().now()).0;
@@ -84,7 +86,7 @@ pub(super) async fn follow(
             Ok(()) => return Ok(()),
             Err(error) if error.code() == Some(40573) => return poll(database, at, sink, cancel).await,
             Err(error) if error.is_history_lost() => {
-                // Restart now, read again what began since, and say so.
+                // Restart now, read again what started since, and send a notice.
                 let before = Timestamp(at.seen_us);
                 at = now(database).await?;
                 let text = format!(
@@ -103,7 +105,7 @@ pub(super) async fn follow(
     }
 }
 
-/// Delivers what began since a time.
+/// Delivers what started since a time.
 async fn read_since(database: &Database, since: Timestamp, sink: &Sink) -> Result<(), Error> {
     for mapping in &database.mappings {
         let filter = doc! { &mapping.table.time: { "$gte": date(since) } };
@@ -119,7 +121,7 @@ async fn read_since(database: &Database, since: Timestamp, sink: &Sink) -> Resul
     Ok(())
 }
 
-/// Delivers changes as the server tells them.
+/// Delivers changes as the server reports them.
 async fn stream(
     database: &Database,
     at: &mut ResumePoint,
@@ -131,7 +133,7 @@ async fn stream(
     for mapping in &database.mappings {
         project.extend(mapping.projection.iter().map(|(path, _)| (format!("fullDocument.{path}"), Bson::Int32(1))));
     }
-    // Of two collections one may have a path below one of the other's.
+    // One collection may map a path below one that another collection maps.
     let paths: Vec<String> = project.keys().cloned().collect();
     let below =
         |path: &String| paths.iter().any(|p| path.strip_prefix(p.as_str()).is_some_and(|rest| rest.starts_with('.')));
@@ -149,7 +151,7 @@ async fn stream(
             watch.await?
         }};
     }
-    // One collection is watched by itself: that takes no right beyond reading it.
+    // A single collection is watched by itself: that needs no privilege except reading it.
     let changes = match database.mappings.as_slice() {
         [mapping] => {
             let collection = database.handle.collection::<Document>(&mapping.table.name);
@@ -162,7 +164,7 @@ async fn stream(
         }
     };
     let (sender, mut told) = mpsc::channel(CHUNK);
-    // A request for more may not be given up half-way: the reading goes on in a task of its own.
+    // A pending request for more must not be cancelled, so a task of its own reads the stream.
     let _reading = AbortOnDrop(tokio::spawn(read(changes.with_type(), sender)));
     if sink.send(SourceEvent::CaughtUp).await.is_err() {
         return Ok(());
@@ -203,7 +205,7 @@ async fn stream(
                 .mappings
                 .iter()
                 .find(|mapping| collection.as_ref().is_none_or(|name| *name == mapping.table.name));
-            // A document that was deleted since it was updated has nothing to look up.
+            // A document that has been deleted since its update cannot be looked up.
             if let (Some(mapping), Some(document)) = (mapping, event.full_document) {
                 let activity = mapping.read(&document);
                 at.seen_us = at.seen_us.max(activity.started_at.0.min(Clock::system().now().0));
@@ -211,7 +213,7 @@ async fn stream(
             }
         }
         if matches!(failed, Some(Error::Ended)) {
-            // The token of the end cannot be resumed after.
+            // A stream cannot resume after the token of an invalidation.
             *at = now(database).await?;
         }
         if sink.send(SourceEvent::Batch(batch, Some(Position::new(&*at)))).await.is_err() {
@@ -223,7 +225,7 @@ async fn stream(
     }
 }
 
-/// Ends a task when it is dropped.
+/// Aborts a task when it is dropped.
 struct AbortOnDrop(tokio::task::JoinHandle<()>);
 
 impl Drop for AbortOnDrop {
@@ -232,15 +234,15 @@ impl Drop for AbortOnDrop {
     }
 }
 
-/// What the server tells.
+/// What the task that reads the stream passes on.
 enum StreamMessage {
     Event(Box<ChangeStreamEvent<RawDocumentBuf>>),
-    /// Nothing happened up to here.
+    /// Nothing has happened up to this token.
     Idle(ResumeToken),
     Failed(Error),
 }
 
-/// Reads the change stream until nobody listens or it fails.
+/// Reads the change stream until the receiver is gone or the stream fails.
 async fn read(mut changes: ChangeStream<ChangeStreamEvent<RawDocumentBuf>>, to: mpsc::Sender<StreamMessage>) {
     let mut told = Instant::now();
     loop {
@@ -262,14 +264,14 @@ async fn read(mut changes: ChangeStream<ChangeStreamEvent<RawDocumentBuf>>, to: 
     }
 }
 
-/// What polling remembers.
+/// State of polling.
 struct Poller<'a> {
     database: &'a Database,
     sink: &'a Sink,
     hasher: foldhash::fast::FixedState,
-    /// Hash of the key → hash of the content that was delivered, and the time of the document.
+    /// Hash of the key → hash of the content that was delivered, and the document's time.
     seen: HashMap<u64, (u64, i64)>,
-    /// Keys of documents without an outcome, a collection.
+    /// Keys of documents without an outcome, per collection.
     open: Vec<HashMap<String, Bson>>,
     newest_us: i64,
 }
@@ -288,7 +290,7 @@ async fn poll(database: &Database, at: ResumePoint, sink: &Sink, cancel: &Cancel
     let mut due = TIERS.map(|(_, every)| begun + every);
     let mut open_due = begun + OPEN_EVERY;
     poller.list_unfinished().await?;
-    // What was written while nobody listened.
+    // What was written in the meantime.
     poller.read(Timestamp(at.seen_us - OVERLAP_US), None, true).await?;
     if sink.send(SourceEvent::CaughtUp).await.is_err() {
         return Ok(());
@@ -350,7 +352,7 @@ impl Poller<'_> {
         Ok(())
     }
 
-    /// Sends the documents that are not as they were sent before.
+    /// Sends the documents that differ from what was sent before.
     async fn deliver(&mut self, index: usize, mapping: &Mapping, documents: &[RawDocumentBuf]) {
         let now = Clock::system().now().0;
         let mut batch = Vec::new();
@@ -365,7 +367,7 @@ impl Poller<'_> {
             }
             let activity = mapping.read(document);
             self.seen.insert(slot, (content, activity.started_at.0));
-            // A time ahead of the clock does not move the windows past what is written now.
+            // A time ahead of the clock must not move the windows past what is written now.
             self.newest_us = self.newest_us.max(activity.started_at.0.min(now));
             if activity.status == Some(Status::InProgress) {
                 if self.open[index].len() < OPEN {
@@ -377,12 +379,12 @@ impl Poller<'_> {
             batch.push(activity);
         }
         for chunk in batch.chunks(CHUNK) {
-            // A closed channel is noticed by the loop.
+            // The loop notices a closed channel.
             let _ = self.sink.send(SourceEvent::Batch(chunk.to_vec(), None)).await;
         }
     }
 
-    /// The documents that are open now, so that their end is seen however old they are.
+    /// Lists the documents without an outcome, so that their end is seen however old they are.
     async fn list_unfinished(&mut self) -> Result<(), Error> {
         for (index, mapping) in self.database.mappings.iter().enumerate() {
             let Some(path) = mapping.paths(crosstail_core::schema::Target::Status).first().copied() else { continue };

@@ -1,12 +1,13 @@
-//! Health endpoints: one page that says how a service is, and each thing it depends on (documents 002 and 003). They are
-//! asked as Kubernetes asks: an answer from 200 to 399 is well, any other is not; no answer counts, and from the third on
-//! in a row the service is down (<https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/>).
+//! Health endpoints: one page with the state of a service and of what it depends on (HaloPSA and log tracking). They
+//! are probed as Kubernetes does it: a status from 200 to 399 is healthy, any other is not. From the third missing
+//! response in a row, the service is down
+//! (<https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/>).
 
 use crosstail_core::model::{Check, HealthState, Metric, redact_text};
 use crosstail_core::number::truncated_u64;
 use serde_json::{Map, Value};
 
-/// The words that pages use.
+/// The state that a page's word means.
 fn state_of(word: &str) -> HealthState {
     match word.to_ascii_lowercase().as_str() {
         "healthy" | "ok" | "up" | "pass" | "passing" | "connected" | "ready" | "alive" | "green" => {
@@ -18,7 +19,7 @@ fn state_of(word: &str) -> HealthState {
     }
 }
 
-/// What a page says, with the status code it came with.
+/// The checks and metrics of a page that arrived with the status `code`.
 pub(super) fn read(service: &str, code: u16, took_us: u64, text: &str) -> (Vec<Check>, Vec<Metric>) {
     let page: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
     let good = (200..400).contains(&code);
@@ -66,7 +67,7 @@ pub(super) fn read(service: &str, code: u16, took_us: u64, text: &str) -> (Vec<C
     (checks, metrics)
 }
 
-/// The numbers of a check.
+/// Adds the numbers of a check, at any depth, as metrics.
 fn numbers(before: &str, fields: &Map<String, Value>, into: &mut Vec<Metric>, service: Option<&String>) {
     for (name, value) in fields {
         let path = format!("{before}.{name}");

@@ -1,5 +1,4 @@
-//! Metrics: a `/metrics` page that is scraped, a Prometheus server that is asked, a health endpoint that is probed. They
-//! hold no activities.
+//! The kind `prometheus`: `/metrics` pages, Prometheus servers and health endpoints. They hold no activities.
 
 mod exposition;
 mod health;
@@ -23,25 +22,25 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// As Kubernetes' `failureThreshold`.
+/// Missing responses in a row until a service is down: Kubernetes' default `failureThreshold`.
 const FAILURES: u32 = 3;
-/// As its `timeoutSeconds` in document 002.
+/// As `timeoutSeconds` of HaloPSA's probes.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
-/// A page larger than this is not one of metrics.
+/// A larger page is not a page of metrics, in bytes.
 const LARGEST: usize = 64 << 20;
 
-/// What is behind an address.
+/// What an address leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum EndpointKind {
     /// A page in Prometheus' text format.
     Page,
-    /// A Prometheus server.
+    /// A Prometheus server, queried in PromQL.
     Server,
-    /// A page about health.
+    /// A health endpoint.
     Health,
 }
 
-/// What can go wrong inside.
+/// A failure, before it becomes a [`SourceError`].
 #[derive(Debug)]
 enum Error {
     Unreachable(String),
@@ -59,7 +58,7 @@ impl std::fmt::Display for Error {
     }
 }
 
-/// Where it is, and how to get in.
+/// The address and its credentials.
 struct Endpoint {
     client: reqwest::Client,
     url: reqwest::Url,
@@ -67,7 +66,7 @@ struct Endpoint {
 }
 
 impl Endpoint {
-    /// The status code and the text of a page.
+    /// Fetches a page: status code and text.
     async fn get(&self, url: reqwest::Url) -> Result<(u16, String), Error> {
         let mut request = self.client.get(url);
         request = match &self.user {
@@ -85,7 +84,7 @@ impl Endpoint {
         while let Some(chunk) = response.chunk().await.map_err(|error| fail(&error))? {
             bytes.extend_from_slice(&chunk);
             if bytes.len() > LARGEST {
-                return Err(Error::Unreadable("the page is larger than 64 MB".to_owned()));
+                return Err(Error::Unreadable("the page is larger than 64 MiB".to_owned()));
             }
         }
         Ok((code, String::from_utf8_lossy(&bytes).into_owned()))
@@ -99,12 +98,12 @@ impl Endpoint {
             Ok(answer) if (200..300).contains(&code) || answer["error"].is_string() => Ok(answer),
             _ if !(200..300).contains(&code) => Err(Error::Status(code)),
             Ok(answer) => Ok(answer),
-            Err(error) => Err(Error::Unreadable(format!("no answer of a Prometheus server: {error}"))),
+            Err(error) => Err(Error::Unreadable(format!("not a response of a Prometheus server: {error}"))),
         }
     }
 }
 
-/// One place of metrics.
+/// One page, server or health endpoint.
 pub struct PrometheusSource {
     name: String,
     endpoint: Endpoint,
@@ -115,8 +114,8 @@ pub struct PrometheusSource {
 }
 
 impl PrometheusSource {
-    /// Over `prometheus+http(s)://…/metrics`, which is scraped, `prometheus+http(s)://…` of a server, or
-    /// `health+http(s)://…/health`. No connection is made.
+    /// A source for `prometheus+http(s)://…/metrics` (a page), `prometheus+http(s)://…` (a server) or
+    /// `health+http(s)://…/health`. Does not connect yet.
     pub fn new(name: &str, url: &str, schema: Option<&Schema>) -> Result<Self, SourceError> {
         let fail = |cause: String| SourceError {
             source_name: name.to_owned(),
@@ -128,7 +127,7 @@ impl PrometheusSource {
                     .to_owned(),
             ),
         };
-        let (kind, rest) = url.split_once('+').ok_or_else(|| fail("no address of metrics".to_owned()))?;
+        let (kind, rest) = url.split_once('+').ok_or_else(|| fail("not an address of metrics".to_owned()))?;
         let mut url = reqwest::Url::parse(rest).map_err(|error| fail(error.to_string()))?;
         let what = match kind {
             "health" => EndpointKind::Health,
@@ -186,20 +185,20 @@ impl PrometheusSource {
             }
             metric.system.get_or_insert_with(|| self.name.clone());
         }
-        // What a schema names comes first, in its order.
+        // The metrics that a schema names come first, in its order.
         let rank = |name: &str| self.wanted.iter().position(|known| known.name == name).unwrap_or(usize::MAX);
         metrics.sort_by_key(|metric| rank(&metric.name));
         let mut detail = format!("{} series", metrics.len());
         let mut state = HealthState::Healthy;
         if let Some((line, text)) = page.wrong.first() {
-            detail = format!("{detail}; {} lines are no samples, the first is line {line}: {text}", page.wrong.len());
+            detail = format!("{detail}; {} lines are not samples, the first is line {line}: {text}", page.wrong.len());
             state = HealthState::Degraded;
         }
         *before = Some((now, page));
         Ok(Vitals { checks: vec![Check::new("metrics page", state, detail)], metrics })
     }
 
-    /// Counts an answer, or that none came; gives how many did not in a row.
+    /// Records whether a response came; returns how many in a row did not.
     fn count(&self, answered: bool) -> u32 {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         *failures = if answered { 0 } else { *failures + 1 };
@@ -287,7 +286,7 @@ impl Source for PrometheusSource {
             }
             Err(error) => error,
         };
-        // Not to be had is an answer, too.
+        // An unreachable service is a result, too.
         let failures = self.count(false);
         let (state, detail) = match failures {
             FAILURES.. => (HealthState::Down, format!("no answer, {failures} times in a row: {error}")),

@@ -1,4 +1,4 @@
-//! A Prometheus server, asked by PromQL: the metrics that schemas name, over the last hour.
+//! Queries a Prometheus server in PromQL for the metrics that schemas name, over the last hour.
 
 use super::{Endpoint, Error};
 use crosstail_core::model::{Metric, MetricKind, Timestamp, Unit};
@@ -7,12 +7,12 @@ use crosstail_core::schema::MetricDefinition;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Points of a series.
+/// Points per series.
 const STEPS: i64 = 60;
-/// Rates are over so much time.
+/// The range over which rates are computed.
 const WINDOW: &str = "5m";
 
-/// The metrics of the server, by what schemas say of them.
+/// Reads the metrics that schemas name, as their definitions say.
 pub(super) async fn read(
     endpoint: &Endpoint,
     wanted: &[MetricDefinition],
@@ -77,7 +77,7 @@ fn named(metric: &MetricDefinition, kind: MetricKind, labels: Vec<(String, Strin
     }
 }
 
-/// Points by labels.
+/// Points, by labels.
 type Series = BTreeMap<Vec<(String, String)>, Vec<(Timestamp, f64)>>;
 
 async fn range(endpoint: &Endpoint, query: &str, since: Timestamp, now: Timestamp) -> Result<Series, Error> {

@@ -87,7 +87,7 @@ impl Serialize for Written<'_> {
                 }
                 Node::Cell(None, _) => map.serialize_entry(name, &Bson::Null)?,
                 Node::Cell(Some(cell), wanted) => {
-                    map.serialize_entry(name, &Field { cell, wanted: *wanted, form: self.form })?
+                    map.serialize_entry(name, &Field { cell, wanted: *wanted, form: self.form })?;
                 }
             }
         }

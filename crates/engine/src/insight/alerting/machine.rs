@@ -1,27 +1,26 @@
-//! What becomes of alerts over time: pending, firing, resolved; told once, held back while it cools down or is silenced.
+//! The life of alerts: pending, firing, resolved. An alert notifies once, and not during a cooldown or a silence.
 //!
 //! The states are Prometheus' (<https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/>); `clear` is its
-//! `keep_firing_for`. The cooldown is document 002's `alertCooldown`.
+//! `keep_firing_for`. The cooldown is HaloPSA's `alertCooldown` (docs/reference/halopsa.md).
 
 use super::message::reason;
 use super::rule::{Group, Measured, Rule, Severity};
 use crosstail_core::model::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// What state an alert is in.
+/// The state of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AlertState {
-    /// The condition holds for long enough.
+    /// The condition has held for long enough.
     Firing,
-    /// The condition holds, not for long enough yet.
+    /// The condition holds, but not for long enough yet.
     Pending,
-    /// It is over.
+    /// The condition no longer holds.
     Resolved,
 }
 
 impl AlertState {
-    /// The word for it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Firing => "firing",
@@ -31,59 +30,56 @@ impl AlertState {
     }
 }
 
-/// An alert: one rule, one group, from when it began until it was over.
+/// An alert: one firing of one rule for one group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Alert {
-    /// Its identity: the same rule, group and beginning give the same, in every process (UUID version 5).
+    /// Identity, a UUID version 5 of rule, group and start, so that it is the same in every process.
     pub id: String,
-    /// The rule's name.
+    /// Name of the rule.
     pub rule: String,
-    /// What it means.
+    /// Title of the rule.
     pub title: String,
-    /// How bad.
     pub severity: Severity,
-    /// Of whom.
     pub group: Group,
-    /// Its state.
     pub state: AlertState,
-    /// Why, with numbers: as of the last time that it held.
+    /// Reason with figures, as of the last time that the condition held.
     pub reason: String,
-    /// The filter that shows the activities behind it.
+    /// The filter for the activities that caused it.
     pub filter: String,
-    /// The value when it was measured last.
+    /// The last measured value.
     pub value: f64,
-    /// The worst value.
+    /// The worst measured value.
     pub worst: f64,
-    /// Since when the condition holds.
+    /// When the condition started to hold.
     pub since: Timestamp,
-    /// When it began to fire.
+    /// When it started to fire.
     pub fired_at: Option<Timestamp>,
-    /// Since when the condition does not hold any more.
+    /// When the condition stopped to hold, while `clear` has not passed.
     pub clear_since: Option<Timestamp>,
-    /// When it was over.
+    /// When it was resolved.
     pub resolved_at: Option<Timestamp>,
-    /// When this firing was told last; `None`: not told.
+    /// When this firing last caused a notification; `None` where it has caused none.
     #[serde(rename = "told_at")]
     pub notified_at: Option<Timestamp>,
-    /// Who has taken it, and when.
+    /// Who acknowledged it, and when.
     pub acknowledged: Option<(String, Timestamp)>,
 }
 
-/// Alerts of a rule, or of a group, that nobody is to be told of.
+/// A mute for alerts of a rule or a group, with an end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Silence {
-    /// The rule's name; all where it is `*`.
+    /// Name of the rule; `*` for every rule.
     pub rule: String,
-    /// A value that the group must have; any where it is `*`.
+    /// A value that the group must have; `*` for every group.
     pub group: String,
-    /// Until then.
+    /// End of the silence.
     pub until: Timestamp,
-    /// Why, and who said so.
+    /// Reason, and who created it.
     pub why: String,
 }
 
 impl Silence {
-    /// Whether it is about an alert, at a moment.
+    /// Whether it mutes an alert at a time.
     pub fn matches(&self, alert: &Alert, now: Timestamp) -> bool {
         let group = || alert.group.iter().any(|(_, value)| value.eq_ignore_ascii_case(&self.group));
         now < self.until
@@ -92,55 +88,54 @@ impl Silence {
     }
 }
 
-/// What happened to an alert.
+/// A change of an alert's state that causes a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Transition {
-    /// It fires.
+    /// It started to fire, or still fires.
     Firing,
-    /// It is over.
+    /// It was resolved.
     Resolved,
 }
 
-/// Something to be told.
+/// A change to notify about.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlertChange {
-    /// What happened.
     pub transition: Transition,
-    /// The alert, as it is now.
+    /// The alert after the change.
     pub alert: Alert,
 }
 
-/// What was measured for a rule at one time.
+/// The measurements of a rule at one time.
 #[derive(Debug)]
 pub struct Evaluation<'a> {
-    /// The rule.
     pub rule: &'a Rule,
-    /// Of each group that there is.
+    /// One for each existing group.
     pub measured: Vec<Measured>,
-    /// Something that the rule looks at could not be seen: what is not measured is not known to be well.
+    /// Whether data that the rule needs was unavailable. Then a group without a measurement is not known to be well.
     pub blind: bool,
 }
 
-/// All alerts: those that hold, and the last ones that are over.
+/// The state machine: active alerts and recently resolved ones.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Alerts {
-    /// Pending and firing ones.
+    /// Pending and firing alerts.
     pub active: Vec<Alert>,
-    /// The last ones that fired and are over, newest first.
+    /// Alerts that fired and were resolved, the latest first.
     #[serde(rename = "past")]
     pub resolved: Vec<Alert>,
-    /// When each rule and group was told last, while it cools down.
+    /// During a cooldown: the time of the last notification by rule and group.
     #[serde(rename = "cooling")]
     cooldowns: Vec<(String, Group, Timestamp)>,
 }
 
-/// Alerts remembered after they are over.
+/// Maximum number of resolved alerts that are remembered.
 const MAX_RESOLVED: usize = 200;
 
 impl Alerts {
-    /// Takes what was measured, and gives what has to be told. `evaluations` must hold every rule there is.
+    /// Ingests measurements and returns the changes to notify about. `evaluations` must contain every rule: alerts of
+    /// other rules are resolved.
     pub fn evaluate(
         &mut self,
         now: Timestamp,
@@ -162,7 +157,7 @@ impl Alerts {
         let mut kept = Vec::with_capacity(self.active.len());
         for mut alert in std::mem::take(&mut self.active) {
             let Some(evaluation) = rule_of(&alert.rule) else {
-                // The rule is there no more.
+                // The rule was removed.
                 self.resolve(alert, now, &mut changes);
                 continue;
             };
@@ -202,7 +197,7 @@ impl Alerts {
         changes
     }
 
-    /// The condition holds for a group: it has an alert.
+    /// Creates or updates the alert of a group for which the condition holds.
     fn activate(&mut self, now: Timestamp, rule: &Rule, measured: &Measured) {
         let same = |alert: &&mut Alert| alert.rule == rule.name && alert.group == measured.group;
         if let Some(alert) = self.active.iter_mut().find(same) {
@@ -232,7 +227,7 @@ impl Alerts {
         });
     }
 
-    /// Tells of a firing alert, where it is due.
+    /// Adds a notification of a firing alert if one is due.
     fn notify(&mut self, alert: &mut Alert, rule: &Rule, now: Timestamp, changes: &mut Vec<AlertChange>) {
         let due = match alert.notified_at {
             None => !self.cooldowns.iter().any(|(rule, group, _)| *rule == alert.rule && *group == alert.group),
@@ -248,7 +243,7 @@ impl Alerts {
         }
     }
 
-    /// An alert is over. Who was told that it fires is told that it is over.
+    /// Resolves an alert. Notifies only if its firing was notified.
     fn resolve(&mut self, mut alert: Alert, now: Timestamp, changes: &mut Vec<AlertChange>) {
         if alert.state != AlertState::Firing {
             return;
@@ -262,14 +257,14 @@ impl Alerts {
         self.resolved.truncate(MAX_RESOLVED);
     }
 
-    /// Notes who has taken an alert; whether there is one of that id.
+    /// Records who acknowledged an alert; returns whether an alert with the id exists.
     pub fn acknowledge(&mut self, id: &str, who: &str, now: Timestamp) -> bool {
         let Some(alert) = self.active.iter_mut().find(|alert| alert.id == id) else { return false };
         alert.acknowledged = Some((who.to_owned(), now));
         true
     }
 
-    /// Firing ones.
+    /// The firing alerts.
     pub fn firing(&self) -> impl Iterator<Item = &Alert> {
         self.active.iter().filter(|alert| alert.state == AlertState::Firing)
     }
@@ -294,7 +289,7 @@ mod tests {
         Measured { group, value, count: truncated_u64(value), of: 0, usual: String::new(), filter: String::new() }
     }
 
-    /// Runs values of one group, one every ten seconds, and gives what was told when.
+    /// Runs values of one group, one every ten seconds, and returns the notifications with their times.
     fn run(rule: &Rule, values: &[Option<f64>], silences: &[Silence]) -> Vec<(i64, Transition)> {
         let mut alerts = Alerts::default();
         let mut told = Vec::new();
@@ -312,7 +307,7 @@ mod tests {
         let rule = rule("for = \"20s\"\ncooldown = \"60s\"");
         let told = run(&rule, &[Some(5.0), Some(11.0), Some(12.0), Some(13.0), Some(14.0), Some(9.0), None], &[]);
         assert_eq!(told, [(30, Transition::Firing), (50, Transition::Resolved)]);
-        // A gap before `for` is over begins anew.
+        // A gap before `for` has passed starts it again.
         let told = run(&rule, &[Some(11.0), Some(11.0), Some(9.0), Some(11.0), Some(11.0), Some(9.0)], &[]);
         assert_eq!(told, []);
     }
@@ -322,7 +317,8 @@ mod tests {
         let rule = rule("cooldown = \"60s\"");
         let flapping: Vec<Option<f64>> = (0..14).map(|n| Some(if n % 2 == 0 { 11.0 } else { 1.0 })).collect();
         let told = run(&rule, &flapping, &[]);
-        // Fired at 0, over at 10; at 20 and 40 it is held back, and over again before it could be told; at 60 it is told.
+        // Fires at 0, resolved at 10. At 20 and 40 the cooldown mutes it, and it is resolved before that ends. At 60 it
+        // notifies.
         assert_eq!(
             told,
             [
@@ -334,7 +330,7 @@ mod tests {
                 (130, Transition::Resolved)
             ]
         );
-        // Held back, and still firing when the cooldown ends.
+        // Muted, and still firing when the cooldown ends.
         let told =
             run(&rule, &[Some(11.0), Some(1.0), Some(11.0), Some(11.0), Some(11.0), Some(11.0), Some(11.0)], &[]);
         assert_eq!(told, [(0, Transition::Firing), (10, Transition::Resolved), (60, Transition::Firing)]);
@@ -393,10 +389,10 @@ mod tests {
         let over = again.evaluate(Timestamp(3 * SECOND), &evaluation(1.0), &[]);
         assert_eq!(over[0].transition, Transition::Resolved);
         assert_eq!(over[0].alert.id, alerts.active[0].id);
-        // The cooldown goes on over a restart, too.
+        // The cooldown survives a restart.
         let mut later: Alerts = serde_json::from_str(&serde_json::to_string(&again).expect("JSON")).expect("the same");
         assert_eq!(later.evaluate(Timestamp(4 * SECOND), &evaluation(20.0), &[]), []);
-        // A rule that is gone takes its alerts along.
+        // A removed rule removes its alerts.
         assert_eq!(again.evaluate(Timestamp(5 * SECOND), &[], &[]), []);
     }
 }

@@ -1,0 +1,411 @@
+//! Following tables without any right but SELECT.
+//!
+//! A row carries no mark of the transaction that wrote it, a transaction may commit long after its rows were stamped, and
+//! rows are updated in place. So what is there is compared with what was there:
+//!
+//! - Of each span of time the server adds up the versions of its rows (a hash of each row); where the sum differs from
+//!   the last one, the rows of that span are read again. The newest minute is compared every second, a quarter of an hour
+//!   every quarter of a minute, a day every five minutes, everything every ten (of tables that are small).
+//! - Numbers of an auto-increment column that are missing may be of transactions that are still open: for an hour they
+//!   are asked for by name. What is above the highest number is new, whatever time it bears.
+//! - Rows without an outcome are read again by their key.
+//!
+//! All of it is read in one snapshot, and depends on nothing but what a SELECT can see: it works on replicas, in clusters
+//! that number in steps, and on tables without transactions. What it cannot see: that a row was changed and changed back
+//! between two polls; a row of a large table that is changed, or appears with another time than now and without a number,
+//! more than a day behind.
+
+mod numbers;
+mod state;
+mod sums;
+
+use crate::connection::{Connections, ReadTransaction};
+use crate::error::number;
+use crate::mapping::Mapping;
+use crate::query::by_keys;
+use crosstail_core::model::{Activity, Status};
+use crosstail_core::schema::Target;
+use crosstail_source::sql::{Sql, literal};
+use crosstail_source::{Position, Sink, SourceEvent};
+use numbers::Numbers;
+pub(crate) use state::position;
+use state::{DAY, ResumePoint, RowVersion, SWEEP, TIERS, TableResumePoint, Tier, at, is_small, now, undated, versions};
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::time::Duration;
+use sums::{Found, Span};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Rows read at a time.
+const CHUNK: usize = 1000;
+/// Open rows watched at most, a table.
+const OPEN: usize = 5000;
+const OPEN_EVERY: Duration = Duration::from_secs(2);
+/// A position is handed on at least this often.
+const POSITION_EVERY: Duration = Duration::from_secs(5);
+/// Rows remembered at most: beyond that, a row may be delivered again though it did not change.
+const REMEMBERED: usize = 1_000_000;
+/// Rows of the past whose versions are learnt at the beginning, a table.
+const LEARNT: i64 = 200_000;
+/// A position younger than this needs no comparison of everything at once.
+const FRESH_US: i64 = 60_000_000;
+/// Adding up takes the server at most one part in this many of the time.
+const SHARE: u32 = 5;
+
+/// What is known of one table.
+struct TableState<'a> {
+    mapping: &'a Mapping,
+    /// Keys of rows without an outcome, with their versions.
+    open: HashMap<String, i64>,
+    at: TableResumePoint,
+    /// Tiers that take longer than a query may.
+    given_up: [bool; TIERS.len()],
+}
+
+struct Follower<'a> {
+    connections: &'a Connections,
+    tables: Vec<TableState<'a>>,
+    sink: &'a Sink,
+    /// The version and the time of each row that was delivered or learnt, by the hash of its key.
+    seen: HashMap<u64, (i64, i64)>,
+    /// When each tier is due.
+    due: [Instant; TIERS.len()],
+    /// How long the server took to add up what was due last.
+    added_up: Duration,
+    open_due: Instant,
+    handed_on: Instant,
+    time_us: i64,
+    /// Something was delivered since a position was handed on.
+    delivered: bool,
+}
+
+pub(crate) async fn follow(
+    connections: &Connections,
+    mappings: &[Mapping],
+    from: &Position,
+    sink: &Sink,
+    cancel: &CancellationToken,
+) -> Result<(), sqlx::Error> {
+    let mut start = match from.read::<ResumePoint>() {
+        Some(at) => at,
+        None => at(connections, mappings).await?,
+    };
+    let now = Instant::now();
+    let tables = mappings.iter().map(|mapping| {
+        let at = start.tables.remove(&mapping.table.name).unwrap_or_default();
+        TableState { mapping, open: HashMap::new(), at, given_up: [false; TIERS.len()] }
+    });
+    let mut follower = Follower {
+        connections,
+        tables: tables.collect(),
+        sink,
+        seen: HashMap::new(),
+        due: TIERS.map(|tier| now + tier.every),
+        added_up: Duration::ZERO,
+        open_due: now + OPEN_EVERY,
+        handed_on: now,
+        time_us: start.time_us,
+        delivered: true,
+    };
+    follower.begin().await?;
+    if sink.send(SourceEvent::CaughtUp).await.is_err() {
+        return Ok(());
+    }
+    loop {
+        let due = follower.due.iter().copied().min().unwrap_or(now);
+        tokio::select! {
+            () = cancel.cancelled() => return Ok(()),
+            () = sink.closed() => return Ok(()),
+            () = tokio::time::sleep_until(due) => {}
+        }
+        follower.poll().await?;
+    }
+}
+
+impl Follower<'_> {
+    /// Looks back from the position as each tier would have: what was written while nobody listened is delivered, and of
+    /// what did not change the versions are learnt, so that it is not delivered later.
+    async fn begin(&mut self) -> Result<(), sqlx::Error> {
+        let since = self.time_us;
+        let mut reading = self.connections.read().await?;
+        self.time_us = now(&mut reading).await?;
+        for index in 0..self.tables.len() {
+            self.list_unfinished(&mut reading, index).await?;
+            self.read_numbers(&mut reading, index).await?;
+            self.read_undated(&mut reading, index, true).await?;
+        }
+        for tier in 0..TIERS.len() {
+            for index in 0..self.tables.len() {
+                let table = &self.tables[index];
+                let is_known = table.at.sums[tier].is_some();
+                if tier == SWEEP && (!is_small(table.mapping) || is_known && self.time_us - since < FRESH_US) {
+                    continue;
+                }
+                self.begin_tier(&mut reading, index, tier, since).await?;
+            }
+        }
+        reading.end().await?;
+        self.hand_on().await;
+        Ok(())
+    }
+
+    async fn begin_tier(
+        &mut self,
+        reading: &mut ReadTransaction<'_>,
+        index: usize,
+        tier: usize,
+        since_us: i64,
+    ) -> Result<(), sqlx::Error> {
+        let mapping = self.tables[index].mapping;
+        let before = self.tables[index].at.sums[tier].take();
+        let Some(found) = self.add_up(reading, index, tier, since_us).await? else { return Ok(()) };
+        // What a faster tier has learnt is not delivered by a slower one.
+        let (changed, same) = found.compare(before.as_ref());
+        for span in sums::learnable(&same, LEARNT) {
+            for one in versions(reading, mapping, &span.condition(mapping)).await? {
+                self.seen.entry(hash(index, &one.key)).or_insert((one.version, one.time_us));
+            }
+        }
+        self.deliver_spans(reading, index, &changed).await?;
+        self.tables[index].at.sums[tier] = Some(found.sums());
+        Ok(())
+    }
+
+    /// The sums of a tier now; `None` where that takes longer than a query may.
+    async fn add_up(
+        &mut self,
+        reading: &mut ReadTransaction<'_>,
+        index: usize,
+        tier: usize,
+        time_us: i64,
+    ) -> Result<Option<Found>, sqlx::Error> {
+        let table = &mut self.tables[index];
+        let begun = Instant::now();
+        let found = sums::read(reading, table.mapping, tier, time_us).await;
+        self.added_up += begun.elapsed();
+        match found {
+            Err(error) if tier >= DAY && is_timeout(&error) => {
+                table.given_up[tier] = true;
+                let name = &table.mapping.table.name;
+                let text =
+                    format!("{name} is too large to be compared whole: rows that are changed late may not be seen");
+                let _ = self.sink.send(SourceEvent::Notice(text)).await;
+                Ok(None)
+            }
+            found => found.map(Some),
+        }
+    }
+
+    async fn deliver_spans(
+        &mut self,
+        reading: &mut ReadTransaction<'_>,
+        index: usize,
+        spans: &[Span],
+    ) -> Result<(), sqlx::Error> {
+        let mapping = self.tables[index].mapping;
+        for span in spans {
+            let rows = versions(reading, mapping, &span.condition(mapping)).await?;
+            self.deliver(reading, index, rows).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads what is due.
+    async fn poll(&mut self) -> Result<(), sqlx::Error> {
+        let begun = Instant::now();
+        let mut reading = self.connections.read().await?;
+        self.time_us = now(&mut reading).await?;
+        for index in 0..self.tables.len() {
+            self.read_numbers(&mut reading, index).await?;
+        }
+        for (tier, Tier { every, .. }) in TIERS.iter().enumerate() {
+            if begun < self.due[tier] {
+                continue;
+            }
+            self.added_up = Duration::ZERO;
+            for index in 0..self.tables.len() {
+                if tier == 0 {
+                    self.read_undated(&mut reading, index, false).await?;
+                }
+                if tier != SWEEP || is_small(self.tables[index].mapping) {
+                    self.read_tier(&mut reading, index, tier).await?;
+                }
+            }
+            self.due[tier] = begun + (*every).max(self.added_up * SHARE);
+            if tier == DAY {
+                self.forget();
+            }
+        }
+        if begun >= self.open_due {
+            self.open_due = begun + OPEN_EVERY;
+            for index in 0..self.tables.len() {
+                self.reread_unfinished(&mut reading, index).await?;
+            }
+        }
+        reading.end().await?;
+        if self.delivered || self.handed_on.elapsed() >= POSITION_EVERY {
+            self.hand_on().await;
+        }
+        Ok(())
+    }
+
+    async fn hand_on(&mut self) {
+        self.delivered = false;
+        self.handed_on = Instant::now();
+        let tables = self.tables.iter().map(|table| (table.mapping.table.name.clone(), table.at.clone())).collect();
+        let at = ResumePoint { time_us: self.time_us, tables };
+        // A closed channel is noticed by the loop.
+        let _ = self.sink.send(SourceEvent::Batch(Vec::new(), Some(Position::new(at)))).await;
+    }
+
+    /// Compares the spans that a tier covers, and delivers what changed in them.
+    async fn read_tier(
+        &mut self,
+        reading: &mut ReadTransaction<'_>,
+        index: usize,
+        tier: usize,
+    ) -> Result<(), sqlx::Error> {
+        if self.tables[index].given_up[tier] {
+            return Ok(());
+        }
+        let before = self.tables[index].at.sums[tier].take();
+        let Some(found) = self.add_up(reading, index, tier, self.time_us).await? else { return Ok(()) };
+        let (changed, _) = found.compare(before.as_ref());
+        self.deliver_spans(reading, index, &changed).await?;
+        self.tables[index].at.sums[tier] = Some(found.sums());
+        Ok(())
+    }
+
+    async fn read_undated(
+        &mut self,
+        reading: &mut ReadTransaction<'_>,
+        index: usize,
+        first: bool,
+    ) -> Result<(), sqlx::Error> {
+        let rows = undated(reading, self.tables[index].mapping).await?;
+        let sum = rows.iter().fold(0, |sum, one| sum ^ one.version);
+        let before = std::mem::replace(&mut self.tables[index].at.undated, sum);
+        if before != sum {
+            return self.deliver(reading, index, rows).await;
+        }
+        if first {
+            self.seen.extend(rows.iter().map(|one| (hash(index, &one.key), (one.version, one.time_us))));
+        }
+        Ok(())
+    }
+
+    async fn read_numbers(&mut self, reading: &mut ReadTransaction<'_>, index: usize) -> Result<(), sqlx::Error> {
+        let mapping = self.tables[index].mapping;
+        let Some(mut numbers) = self.tables[index].at.numbers.take() else {
+            self.tables[index].at.numbers = Numbers::now(reading, mapping, self.time_us).await?;
+            return Ok(());
+        };
+        let found = numbers.read(reading, mapping, self.time_us).await?;
+        self.tables[index].at.numbers = Some(numbers);
+        self.deliver(reading, index, found).await
+    }
+
+    /// Delivers those of some rows whose version was not seen.
+    async fn deliver(
+        &mut self,
+        reading: &mut ReadTransaction<'_>,
+        index: usize,
+        found: Vec<RowVersion>,
+    ) -> Result<(), sqlx::Error> {
+        let mapping = self.tables[index].mapping;
+        let mut due: Vec<String> = Vec::new();
+        let mut times: HashMap<u64, i64> = HashMap::new();
+        for one in found {
+            let hash = hash(index, &one.key);
+            if self.seen.get(&hash).is_none_or(|(version, _)| *version != one.version) {
+                times.insert(hash, one.time_us);
+                due.push(one.key);
+            }
+        }
+        for keys in due.chunks(CHUNK) {
+            let rows = by_keys(reading, mapping, keys).await?;
+            let mut batch: Vec<Activity> = Vec::with_capacity(rows.len());
+            for row in &rows {
+                let (key, version) = (Mapping::key(row)?, Mapping::version_of(row)?);
+                let hash = hash(index, &key);
+                // A row that is only alike in its key.
+                let Some(time_us) = times.get(&hash) else { continue };
+                let activity = mapping.activity(row)?;
+                self.seen.insert(hash, (version, *time_us));
+                let open = &mut self.tables[index].open;
+                if activity.status == Some(Status::InProgress) {
+                    if open.len() < OPEN || open.contains_key(&key) {
+                        open.insert(key, version);
+                    }
+                } else {
+                    open.remove(&key);
+                }
+                batch.push(activity);
+            }
+            if !batch.is_empty() {
+                self.delivered = true;
+                let _ = self.sink.send(SourceEvent::Batch(batch, None)).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows that are open now, so that their end is seen however old they are.
+    async fn list_unfinished(&mut self, reading: &mut ReadTransaction<'_>, index: usize) -> Result<(), sqlx::Error> {
+        let mapping = self.tables[index].mapping;
+        let Some(raw) = mapping.sources(Target::Status).first().map(|(sql, _)| (*sql).to_owned()) else {
+            return Ok(());
+        };
+        let words: Vec<String> = mapping.schema.definition().open_words().iter().map(|word| literal(word)).collect();
+        let mut condition = Sql::raw(format!("{raw} IN ({})", words.join(", ")));
+        condition.append(" AND ", &mapping.timed(true));
+        condition.push(&format!(" ORDER BY {} DESC LIMIT {OPEN}", mapping.time()), []);
+        for one in versions(reading, mapping, &condition).await? {
+            self.tables[index].open.insert(one.key, one.version);
+        }
+        Ok(())
+    }
+
+    /// Reads the open rows again and delivers those that changed.
+    async fn reread_unfinished(&mut self, reading: &mut ReadTransaction<'_>, index: usize) -> Result<(), sqlx::Error> {
+        let mapping = self.tables[index].mapping;
+        let known: Vec<String> = self.tables[index].open.keys().cloned().collect();
+        for keys in known.chunks(CHUNK) {
+            let mut rows = versions(reading, mapping, &mapping.with_keys(keys)).await?;
+            let there: HashSet<&str> = rows.iter().map(|one| one.key.as_str()).collect();
+            for key in keys.iter().filter(|key| !there.contains(key.as_str())) {
+                self.tables[index].open.remove(key);
+            }
+            rows.retain(|one| self.tables[index].open.get(&one.key) != Some(&one.version));
+            self.deliver(reading, index, rows).await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets rows that no tier compares any more, the oldest first where there are too many.
+    fn forget(&mut self) {
+        if self.tables.iter().all(|table| !is_small(table.mapping)) {
+            let oldest = self.time_us - TIERS[DAY].back_us - 2 * TIERS[DAY].span_us;
+            self.seen.retain(|_, (_, time_us)| *time_us >= oldest);
+        }
+        if self.seen.len() > REMEMBERED {
+            let mut times: Vec<i64> = self.seen.values().map(|(_, time_us)| *time_us).collect();
+            let cut = times.len() - REMEMBERED;
+            let (_, oldest, _) = times.select_nth_unstable(cut);
+            let oldest = *oldest;
+            self.seen.retain(|_, (_, time_us)| *time_us >= oldest);
+        }
+    }
+}
+
+fn hash(index: usize, key: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (index, key).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The query was stopped because of its time limit: MariaDB's number, and MySQL's.
+fn is_timeout(error: &sqlx::Error) -> bool {
+    number(error).is_some_and(|number| number == 1969 || number == 3024)
+}

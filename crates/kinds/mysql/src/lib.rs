@@ -1,0 +1,225 @@
+//! MySQL and MariaDB: the tables that schemas map, read with SELECT alone.
+
+mod address;
+mod aggregate;
+mod catalogue;
+mod connection;
+mod create;
+mod diagnose;
+mod error;
+mod follow;
+mod kind;
+mod mapping;
+mod payload;
+mod query;
+mod relation;
+mod server;
+mod sql;
+mod tables;
+mod translate;
+
+pub use kind::KIND;
+
+use async_trait::async_trait;
+use connection::Connections;
+use crosstail_core::model::{
+    Activity, Catalogue, CatalogueEntry, Clock, Diagnosis, Id, Locator, Names, Payload, SourceId, Timestamp, Vitals,
+    redact_text,
+};
+use crosstail_core::schema::Schema;
+use crosstail_source::sql::Sql;
+use crosstail_source::{
+    Capabilities, Cursor, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, RelatedKey, Sink, Source,
+    SourceError,
+};
+use error::{Error, classify, is_of_tables};
+use mapping::Owner;
+use sqlx::Row as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use tables::Tables;
+use tokio_util::sync::CancellationToken;
+
+/// A database.
+pub struct MysqlSource {
+    name: String,
+    id: SourceId,
+    names: Names,
+    schema: Option<Schema>,
+    connections: Connections,
+    zone_us: i64,
+    /// Looked up once, and again after an error that says that they changed.
+    tables: Mutex<Option<Arc<Tables>>>,
+}
+
+impl MysqlSource {
+    /// Over the database of an address; the schema is recognised by the tables where none is given. No connection is made.
+    pub fn new(name: &str, id: SourceId, names: Names, url: &str, schema: Option<Schema>) -> Result<Self, SourceError> {
+        let address = address::read(url).map_err(|cause| SourceError {
+            source_name: name.to_owned(),
+            operation: "open",
+            kind: ErrorKind::Unsupported,
+            cause: redact_text(&cause).into_owned(),
+            hint: Some("write mysql://user@host:3306/database; the password may be in MYSQL_PWD".to_owned()),
+        })?;
+        let connections = Connections::new(address.options);
+        let (name, zone_us) = (name.to_owned(), address.zone_us);
+        Ok(Self { name, id, names, schema, connections, zone_us, tables: Mutex::default() })
+    }
+
+    fn error(&self, operation: &'static str, error: impl Into<Error>) -> SourceError {
+        let (kind, cause, hint) = match error.into() {
+            Error::Mapping(cause) => (ErrorKind::Unsupported, cause, Some("correct the schema file".to_owned())),
+            Error::Driver(error) => {
+                if is_of_tables(&error) {
+                    *self.tables.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                }
+                let (kind, hint) = classify(&error);
+                let cause = match &error {
+                    sqlx::Error::PoolTimedOut => "no connection within 10 s".to_owned(),
+                    sqlx::Error::Database(db) => db.message().to_owned(),
+                    sqlx::Error::Io(io) => io.to_string(),
+                    other => other.to_string(),
+                };
+                let place = self.connections.place();
+                let cause = if kind == ErrorKind::Connect { format!("{place}: {cause}") } else { cause };
+                (kind, redact_text(&cause).into_owned(), hint.map(str::to_owned))
+            }
+        };
+        SourceError { source_name: self.name.clone(), operation, kind, cause, hint }
+    }
+
+    /// The tables, looked up once.
+    async fn tables(&self) -> Result<Arc<Tables>, SourceError> {
+        let known = self.tables.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let owner = Owner { id: self.id, name: &self.name, opened: Clock::system().now() };
+        let found = tables::look_up(&self.connections, &self.names, self.schema.as_ref(), owner, self.zone_us).await;
+        let tables = found.map_err(|e| self.error("read tables", e))?;
+        if tables.mappings.is_empty() {
+            let there = tables::names(&self.connections).await.map_err(|e| self.error("read tables", e))?;
+            let refused = tables.warnings.first().cloned();
+            return Err(SourceError {
+                source_name: self.name.clone(),
+                operation: "map tables",
+                // They may be made later: they are looked for again.
+                kind: if refused.is_some() { ErrorKind::Auth } else { ErrorKind::Query },
+                cause: refused.unwrap_or_else(|| format!("no table that a schema knows among: {there}")),
+                hint: Some("name a schema with --schema, or write one with [table] and [fields]".to_owned()),
+            });
+        }
+        let tables = Arc::new(tables);
+        *self.tables.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&tables));
+        Ok(tables)
+    }
+}
+
+#[async_trait]
+impl Source for MysqlSource {
+    fn kind(&self) -> &'static crosstail_source::Kind {
+        &KIND
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { pushes: false, aggregates: true }
+    }
+
+    async fn probe(&self) -> Result<Probe, SourceError> {
+        let connect = |e: sqlx::Error| self.error("connect", e);
+        let clock = Clock::system();
+        let mut reading = self.connections.read().await.map_err(connect)?;
+        let before = clock.now();
+        let sql = "SELECT VERSION(), TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)), @@global.read_only";
+        let rows = reading.fetch(Sql::raw(sql)).await.map_err(connect)?;
+        let middle = before.plus_us(clock.now().since_us(before) / 2);
+        reading.end().await.map_err(connect)?;
+        let row = rows.first().ok_or_else(|| connect(sqlx::Error::RowNotFound))?;
+        let version = relation::text(row, 0).map_err(connect)?.unwrap_or_default();
+        let theirs: i64 = row.try_get_unchecked(1).map_err(connect)?;
+        let read_only = row.try_get_unchecked::<i64, _>(2).map_err(connect)? != 0;
+        let server = match version.split_once("-MariaDB") {
+            Some((number, _)) => format!("MariaDB {}", number.rsplit('-').next().unwrap_or(number)),
+            None => format!("MySQL {}", version.split('-').next().unwrap_or_default()),
+        };
+        let tables = self.tables().await?;
+        Ok(Probe {
+            server: format!("{server}{}", if read_only { ", read-only" } else { "" }),
+            schema: tables.schemas.join(", "),
+            clock_ahead_us: Some(theirs - middle.0),
+            warnings: tables.warnings.clone(),
+        })
+    }
+
+    async fn page(&self, query: &PageQuery, after: Option<&Cursor>) -> Result<Page, SourceError> {
+        let tables = self.tables().await?;
+        let page = query::page(&self.connections, &tables.mappings, &self.names, query, after).await;
+        page.map_err(|e| self.error("read history", e))
+    }
+
+    async fn position(&self) -> Result<Position, SourceError> {
+        let tables = self.tables().await?;
+        follow::position(&self.connections, &tables.mappings).await.map_err(|e| self.error("read position", e))
+    }
+
+    async fn follow(&self, from: Position, sink: &Sink, cancel: &CancellationToken) -> Result<(), SourceError> {
+        let tables = self.tables().await?;
+        let following = follow::follow(&self.connections, &tables.mappings, &from, sink, cancel);
+        tokio::select! {
+            () = cancel.cancelled() => Ok(()),
+            outcome = following => outcome.map_err(|e| self.error("follow", e)),
+        }
+    }
+
+    async fn payload(&self, id: &Id, locator: &Locator) -> Result<Payload, SourceError> {
+        let tables = self.tables().await?;
+        let missing = || SourceError::not_found(&self.name, format!("row {id}"));
+        let (index, key) = locator.as_table_key().ok_or_else(missing)?;
+        let mapping = tables.mappings.get(index).ok_or_else(missing)?;
+        let found = payload::load(&self.connections, mapping, key).await.map_err(|e| self.error("load payload", e))?;
+        found.ok_or_else(missing)
+    }
+
+    async fn related(&self, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, SourceError> {
+        let tables = self.tables().await?;
+        query::related(&self.connections, &tables.mappings, key, limit).await.map_err(|e| self.error("find related", e))
+    }
+
+    async fn aggregate(&self, query: &PageQuery, grouping: &Grouping) -> Result<Groups, SourceError> {
+        let tables = self.tables().await?;
+        let mut all = Groups::new();
+        for mapping in &tables.mappings {
+            let groups = aggregate::aggregate(&self.connections, mapping, &self.names, query, grouping)
+                .await
+                .map_err(|e| self.error("aggregate", e))?;
+            let Some(groups) = groups else {
+                return crosstail_source::aggregate_locally(self, query, grouping, &self.names).await;
+            };
+            for (key, figures) in groups {
+                all.entry(key).or_default().merge(&figures);
+            }
+        }
+        Ok(all)
+    }
+
+    async fn vitals(&self, _since: Timestamp) -> Result<Vitals, SourceError> {
+        self.tables().await?;
+        server::vitals(&self.connections).await.map_err(|e| self.error("read the server's state", e))
+    }
+
+    async fn diagnose(&self, _now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
+        let tables = self.tables().await?;
+        diagnose::diagnose(&self.connections, &tables.mappings).await.map_err(|e| self.error("diagnose", e))
+    }
+
+    async fn catalogue(&self) -> Result<Catalogue, SourceError> {
+        let tables = self.tables().await?;
+        catalogue::load(&self.connections, &tables.catalogue).await.map_err(|e| self.error("read catalogue", e))
+    }
+
+    async fn mappings(&self, system: &str, codes: &[String]) -> Result<Vec<CatalogueEntry>, SourceError> {
+        let tables = self.tables().await?;
+        let found = catalogue::mappings(&self.connections, &tables.catalogue, system, codes).await;
+        found.map_err(|e| self.error("read mappings", e))
+    }
+}

@@ -1,0 +1,216 @@
+//! The tables and views that are there, with their columns, and how a value of each type is written in SQL.
+
+use crate::connection::ReadTransaction;
+use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, literal};
+use sqlx::Row as _;
+use sqlx::mysql::MySqlRow;
+use std::collections::BTreeMap;
+
+/// The type of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ColumnType {
+    Int,
+    /// A whole number that may be beyond `i64`: read as text.
+    Unsigned,
+    Float,
+    /// `datetime` and `date`, which have no zone: this many microseconds ahead of UTC; `timestamp` with 0.
+    Time(i64),
+    /// MariaDB's own type.
+    Uuid,
+    /// A UUID in `binary(16)`.
+    PackedUuid,
+    Json,
+    Text,
+    /// `blob` and the like: read as they are, and text where they are that.
+    Bytes,
+    Other,
+}
+
+/// A column there is.
+#[derive(Debug, Clone)]
+pub(crate) struct Column {
+    pub(crate) name: String,
+    pub(crate) holds: ColumnType,
+    pub(crate) nullable: bool,
+    pub(crate) readable: bool,
+    /// Numbered by the server.
+    pub(crate) numbered: bool,
+    /// What it is computed from.
+    pub(crate) computed: String,
+    pub(crate) charset: String,
+    pub(crate) collation: String,
+}
+
+/// A table, or a view, there is.
+#[derive(Debug, Clone)]
+pub(crate) struct Relation {
+    /// Quoted, with its database.
+    pub(crate) sql: String,
+    pub(crate) database: String,
+    pub(crate) table: String,
+    /// Rows, as the server guesses; 0 of a view.
+    pub(crate) rows: i64,
+    pub(crate) is_view: bool,
+    pub(crate) columns: Vec<Column>,
+}
+
+impl Relation {
+    pub(crate) fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    pub(crate) fn readable(&self, name: &str) -> Option<&Column> {
+        self.column(name).filter(|column| column.readable)
+    }
+
+    /// The column that the server numbers.
+    pub(crate) fn numbered(&self) -> Option<&Column> {
+        self.columns.iter().find(|column| column.numbered && column.readable && column.holds == ColumnType::Int)
+    }
+}
+
+/// Quotes an identifier.
+pub(crate) fn name(text: &str) -> String {
+    format!("`{}`", text.replace('`', "``"))
+}
+
+/// So many marks.
+pub(crate) fn list(values: &[String]) -> Sql {
+    let marks = vec![PLACEHOLDER.to_string(); values.len()].join(", ");
+    Sql { text: format!("({marks})"), binds: values.iter().cloned().map(Bind::Text).collect() }
+}
+
+/// A text that the server gives, whatever it takes it for.
+pub(crate) fn text(row: &MySqlRow, index: usize) -> Result<Option<String>, sqlx::Error> {
+    let bytes = row.try_get_unchecked::<Option<&[u8]>, _>(index)?;
+    Ok(bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
+}
+
+/// The relations of these names (`table` or `database.table`) that there are: in the address's database, or in any where
+/// it names none.
+pub(crate) async fn relations(
+    reading: &mut ReadTransaction<'_>,
+    names: &[String],
+    zone_us: i64,
+) -> Result<BTreeMap<String, Relation>, sqlx::Error> {
+    let short: Vec<String> = names.iter().map(|n| n.rsplit('.').next().unwrap_or(n).to_owned()).collect();
+    let mut sql = Sql::raw(
+        "SELECT c.TABLE_SCHEMA, c.TABLE_NAME, c.COLUMN_NAME, LOWER(c.DATA_TYPE), LOWER(c.COLUMN_TYPE), c.IS_NULLABLE, \
+         c.EXTRA, c.GENERATION_EXPRESSION, c.PRIVILEGES, c.CHARACTER_SET_NAME, c.COLLATION_NAME, t.TABLE_TYPE, \
+         CAST(COALESCE(t.TABLE_ROWS, 0) AS SIGNED), VERSION() FROM information_schema.COLUMNS c \
+         JOIN information_schema.TABLES t ON t.TABLE_SCHEMA = c.TABLE_SCHEMA AND t.TABLE_NAME = c.TABLE_NAME \
+         WHERE c.TABLE_SCHEMA NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys') AND c.TABLE_NAME IN ",
+    );
+    sql.append("", &list(&short));
+    let qualified: Vec<String> = names.iter().filter_map(|n| n.split_once('.')).map(|(d, _)| d.to_owned()).collect();
+    sql.push(" AND (DATABASE() IS NULL OR c.TABLE_SCHEMA = DATABASE()", []);
+    if !qualified.is_empty() {
+        sql.append(" OR c.TABLE_SCHEMA IN ", &list(&qualified));
+    }
+    sql.push(") ORDER BY c.TABLE_SCHEMA <=> DATABASE() DESC, c.TABLE_SCHEMA, c.TABLE_NAME, c.ORDINAL_POSITION", []);
+    let rows = reading.fetch(sql).await?;
+    let mut all: Vec<Relation> = Vec::new();
+    for row in &rows {
+        let text = |index| text(row, index).map(Option::unwrap_or_default);
+        let (database, table) = (text(0)?, text(1)?);
+        if all.last().is_none_or(|last| last.database != database || last.table != table) {
+            let sql = format!("{}.{}", name(&database), name(&table));
+            let rows = row.try_get_unchecked(12)?;
+            all.push(Relation { sql, database, table, rows, is_view: text(11)? != "BASE TABLE", columns: Vec::new() });
+        }
+        let (collation, extra) = (text(10)?, text(6)?);
+        let is_mariadb = text(13)?.contains("MariaDB");
+        let column = Column {
+            name: text(2)?,
+            holds: column_type_of(&text(3)?, &text(4)?, is_mariadb && collation == "utf8mb4_bin", zone_us),
+            nullable: text(5)? == "YES",
+            readable: text(8)?.split(',').any(|word| word == "select"),
+            numbered: extra.to_ascii_lowercase().contains("auto_increment"),
+            computed: text(7)?,
+            charset: text(9)?,
+            collation,
+        };
+        if let Some(relation) = all.last_mut() {
+            relation.columns.push(column);
+        }
+    }
+    let mut found = BTreeMap::new();
+    for wanted in names {
+        let fits = |relation: &&Relation| match wanted.split_once('.') {
+            Some((database, table)) => relation.database == database && relation.table == table,
+            None => relation.table == *wanted,
+        };
+        if let Some(relation) = all.iter().find(fits) {
+            found.insert(wanted.clone(), relation.clone());
+        }
+    }
+    Ok(found)
+}
+
+/// MariaDB's `json` is `longtext` in that collation.
+fn column_type_of(data_type: &str, full_type: &str, like_json: bool, zone_us: i64) -> ColumnType {
+    match data_type {
+        "bigint" if full_type.contains("unsigned") => ColumnType::Unsigned,
+        "tinyint" | "smallint" | "mediumint" | "int" | "integer" | "bigint" | "year" => ColumnType::Int,
+        "bit" => ColumnType::Unsigned,
+        "float" | "double" | "decimal" => ColumnType::Float,
+        "timestamp" => ColumnType::Time(0),
+        "datetime" | "date" => ColumnType::Time(zone_us),
+        "uuid" => ColumnType::Uuid,
+        "binary" if full_type == "binary(16)" => ColumnType::PackedUuid,
+        "json" => ColumnType::Json,
+        "longtext" if like_json => ColumnType::Json,
+        "char" | "varchar" | "tinytext" | "text" | "mediumtext" | "longtext" | "enum" | "set" => ColumnType::Text,
+        "binary" | "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob" => ColumnType::Bytes,
+        _ => ColumnType::Other,
+    }
+}
+
+/// Text as bytes of UTF-8, so that it is compared as it is: no blanks are added, no letters are alike. What is no text is
+/// written as one.
+pub(crate) fn as_text(sql: &str, column_type: ColumnType) -> String {
+    match column_type {
+        ColumnType::Bytes => sql.to_owned(),
+        ColumnType::PackedUuid => {
+            let part = |from: u8, length: u8| format!("SUBSTR(HEX({sql}), {from}, {length})");
+            let parts = [part(1, 8), part(9, 4), part(13, 4), part(17, 4), part(21, 12)].join(", '-', ");
+            format!("CAST(LOWER(CONCAT({parts})) AS BINARY)")
+        }
+        // A bit field is a number.
+        ColumnType::Unsigned => format!("CAST(CONVERT({sql} + 0 USING utf8mb4) AS BINARY)"),
+        _ => format!("CAST(CONVERT({sql} USING utf8mb4) AS BINARY)"),
+    }
+}
+
+/// An expression in the type that it is read as: a whole number, a number, or bytes.
+pub(crate) fn as_selected(sql: &str, column_type: ColumnType) -> String {
+    match column_type {
+        ColumnType::Int => format!("CAST({sql} AS SIGNED)"),
+        ColumnType::Float => as_number(sql),
+        ColumnType::Time(zone_us) => micros(sql, zone_us),
+        _ => as_text(sql, column_type),
+    }
+}
+
+/// A number with a fraction, as we count.
+pub(crate) fn as_number(sql: &str) -> String {
+    format!("({sql} + 0e0)")
+}
+
+/// Microseconds since the epoch; NULL for `0000-00-00`.
+pub(crate) fn micros(sql: &str, zone_us: i64) -> String {
+    let since = format!("TIMESTAMPDIFF(MICROSECOND, '1970-01-01', {sql})");
+    if zone_us == 0 { since } else { format!("({since} - {zone_us})") }
+}
+
+/// The text in lower case as far as it is ASCII.
+pub(crate) fn lower_ascii(text: &str) -> String {
+    format!("CAST(LOWER(CONVERT(CONVERT({text} USING utf8mb4) USING ascii)) AS BINARY)")
+}
+
+/// The value at a path into JSON, as text; NULL where it is absent or null.
+pub(crate) fn at_path(column: &str, path: &str) -> String {
+    let steps: String = path.split('.').map(|step| format!(".\"{step}\"")).collect();
+    let found = format!("JSON_EXTRACT({column}, {})", literal(&format!("${steps}")));
+    format!("CASE WHEN JSON_VALID({column}) AND JSON_TYPE({found}) <> 'NULL' THEN JSON_UNQUOTE({found}) END")
+}
