@@ -1,8 +1,5 @@
 # Shortcuts; `just` lists them. Each is one line of cargo or a script, which works without just, too.
 
-# The tests that need no server: `just test-fast`.
-without_servers := "alerting:: architecture:: cli:: configuration:: conformance::file:: conformance::sqlite:: exporting:: hostile:: logs:: pty:: request:: screens::"
-
 [private]
 default:
     @just --list --unsorted
@@ -11,18 +8,17 @@ default:
 demo *ARGS:
     cargo run --release -- demo {{ ARGS }}
 
-# unit tests and the tests that need no server
-test-fast:
-    cargo test --workspace --lib
-    cargo test --test all -- {{ without_servers }}
+# unit tests and the tests that need no server; says what it leaves out
+test-fast *ARGS:
+    cargo test --workspace {{ ARGS }}
 
 # every test, against real servers; installs them first
 test *ARGS:
     scripts/test {{ ARGS }}
 
-# the tests whose name contains a word: just only screens
+# the tests whose name contains a word, with servers: just only conformance::postgres
 only NAME *ARGS:
-    cargo test --test all {{ NAME }} -- {{ ARGS }}
+    CROSSTAIL_TEST_SERVERS=1 cargo test --test all {{ NAME }} -- {{ ARGS }}
 
 # format and lints, as CI checks them
 lint:

@@ -181,12 +181,23 @@ fn files_fit_in_the_head() {
 #[test]
 fn no_test_file_is_forgotten() {
     let folder = root().join("tests/all");
-    let main = std::fs::read_to_string(folder.join("main.rs")).expect("text");
-    for entry in std::fs::read_dir(&folder).expect("a folder").flatten() {
-        let name = entry.file_name().to_string_lossy().trim_end_matches(".rs").to_owned();
-        assert!(
-            name == "main" || name == "snapshots" || main.contains(&format!("mod {name};")),
-            "{name} is not in main.rs"
-        );
+    let mut found = Vec::new();
+    files(&folder, &mut found);
+    assert!(found.len() > 30, "the tests are read, those in folders too");
+    for path in found {
+        let stem = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        let (module, parent) = match stem.as_str() {
+            "main" => continue,
+            // A folder's module is named beside the folder, everything else in it.
+            "mod" => {
+                let own = path.parent().expect("a folder");
+                (own.file_name().expect("a name").to_string_lossy().into_owned(), own.parent().expect("a folder"))
+            }
+            _ => (stem, path.parent().expect("a folder")),
+        };
+        let parent = if parent == folder { parent.join("main.rs") } else { parent.join("mod.rs") };
+        let text = std::fs::read_to_string(&parent).expect("the module above");
+        let named = text.lines().any(|line| line.trim_start_matches("pub ").trim_end() == format!("mod {module};"));
+        assert!(named, "{} is not in {}", path.display(), parent.display());
     }
 }

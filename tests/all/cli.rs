@@ -1,6 +1,6 @@
 //! The headless commands, as scripts use them.
 
-use crate::support::{EPOCH, crosstail, lines, random_database};
+use crate::support::{EPOCH, PATIENCE, crosstail, lines, random_database, wait_until_it_follows};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -181,21 +181,30 @@ fn tail_prints_what_appears_and_what_changes() {
         .stdout(Stdio::piped())
         .spawn()
         .expect("started");
-    let mut reader = std::io::BufReader::new(child.stdout.take().expect("a pipe"));
+    let reader = std::io::BufReader::new(child.stdout.take().expect("a pipe"));
+    let (sender, printed) = std::sync::mpsc::sync_channel(100);
+    std::thread::spawn(move || {
+        for line in std::io::BufRead::lines(reader) {
+            let line: Value = serde_json::from_str(&line.expect("a line")).expect("JSON");
+            sender.send(line).expect("taken");
+        }
+    });
     let append = |text: &str| {
         use std::io::Write as _;
         let mut file = std::fs::File::options().append(true).open(&path).expect("opened");
         file.write_all(text.as_bytes()).expect("written");
     };
-    std::thread::park_timeout(std::time::Duration::from_millis(600));
+    let id = |line: Value| line["id"].as_str().expect("an id").to_owned();
+    wait_until_it_follows(&path, || printed.try_iter().map(id).collect());
     let service = "\"service\":\"halopsa-integration\",\"requestId\":\"r-1\"";
     append(&format!(
         "{{\"timestamp\":\"2026-11-20T10:00:00Z\",\"level\":\"INFO\",\"message\":\"API Request Started\",{service},\"method\":\"GET\",\"url\":\"/x\"}}\n"
     ));
-    let mut next = || {
-        let mut line = String::new();
-        std::io::BufRead::read_line(&mut reader, &mut line).expect("a line");
-        serde_json::from_str::<Value>(&line).expect("JSON")
+    let next = || loop {
+        let line: Value = printed.recv_timeout(PATIENCE).expect("a line");
+        if line["id"] == "r-1" {
+            return line;
+        }
     };
     assert_eq!(next()["status"], "in_progress");
     append(&format!(

@@ -3,9 +3,9 @@
 use crate::kafka;
 use crate::measures::Service;
 use crate::pty::Terminal;
-use crate::servers::{Kind, shared, unique_name};
+use crate::servers::{Kind, shared, shared_for_writing as own, unique_name};
 use crate::support::crosstail;
-use crate::writing::{own, said};
+use crate::writing::said;
 use crosstail_core::model::{Clock, Direction, Kind as Sort, Status};
 use crosstail_record::{Outcome, PreparedRow, SqliteRecorder, Start};
 use portable_pty::CommandBuilder;
@@ -119,7 +119,10 @@ struct World {
 }
 
 impl World {
-    async fn new() -> Self {
+    async fn new() -> Option<Self> {
+        // The servers, with what the examples connect to.
+        let (postgres, mongo) = (shared(Kind::Postgres).await?, shared(Kind::MongoReplica).await?);
+        let (search, broker) = (own(Kind::Elasticsearch).await?, own(Kind::Kafka).await?);
         let folder = tempfile::tempdir().expect("a folder");
         let here = |name: &str| folder.path().join(name).display().to_string();
         for name in [
@@ -189,9 +192,6 @@ impl World {
             here("told")
         );
         std::fs::write(folder.path().join("config/crosstail/config.toml"), config).expect("written");
-        // The servers, with what the examples connect to.
-        let (postgres, mongo) = (shared(Kind::Postgres).await, shared(Kind::MongoReplica).await);
-        let (search, broker) = (own(Kind::Elasticsearch).await, own(Kind::Kafka).await);
         let (prokure, engineering) =
             (postgres.postgres_database(&["prokure"]).await, postgres.postgres_database(&["engineering-logs"]).await);
         let mut on = postgres.postgres_connection(&engineering).await;
@@ -230,7 +230,7 @@ impl World {
             json!({ "timestamp": now.rfc3339(), "level": "INFO", "message": "order 88123", "service": "orders" })
                 .to_string();
         kafka::produce(&kafka::producer(&broker, "none"), "orders", [("k".to_owned(), order)]);
-        let service = Service::start();
+        let service = Service::start()?;
         let rule = |pattern: &str, with: String| (Regex::new(pattern).expect("a pattern"), with);
         let substitutions = vec![
             rule(r"postgres://me@(db|host)/prokure", postgres.url(&prokure)),
@@ -245,7 +245,7 @@ impl World {
             rule(r"page-someone", "true".to_owned()),
             rule(r"127\.0\.0\.1:9464", "127.0.0.1:0".to_owned()),
         ];
-        Self { folder, substitutions, engineering: postgres.url(&engineering), _service: service }
+        Some(Self { folder, substitutions, engineering: postgres.url(&engineering), _service: service })
     }
 
     /// The example with the tests' addresses.
@@ -350,7 +350,7 @@ impl World {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_example_of_the_help_and_of_the_readme_runs() {
-    let world = World::new().await;
+    let Some(world) = World::new().await else { return };
     for example in examples() {
         if example.contains("alerts ack") {
             // Each of them takes it anew.

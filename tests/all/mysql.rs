@@ -85,7 +85,7 @@ async fn write_out_of_order(server: &Server, database: &str) -> BTreeMap<String,
 
 #[tokio::test(flavor = "multi_thread")]
 async fn out_of_order_commits_are_all_seen() {
-    let server = shared(Kind::Mysql).await;
+    let Some(server) = shared(Kind::Mysql).await else { return };
     let database = server.mysql_database(&["integration-activity"]).await;
     let url = server.url(&database);
     let (names, source) = open(std::slice::from_ref(&url));
@@ -106,7 +106,7 @@ async fn out_of_order_commits_are_all_seen() {
 /// Numbers that come late, long after their time, and numbers that never come.
 #[tokio::test(flavor = "multi_thread")]
 async fn missing_numbers_are_asked_for_and_those_that_never_come_do_no_harm() {
-    let server = shared(Kind::Mysql).await;
+    let Some(server) = shared(Kind::Mysql).await else { return };
     let database = server.mysql_database(&["log-tracking"]).await;
     let (mut late, mut on) = (server.mysql_connection(&database).await, server.mysql_connection(&database).await);
     let insert = |level: &str, time: &str, message: &str| {
@@ -138,7 +138,7 @@ async fn missing_numbers_are_asked_for_and_those_that_never_come_do_no_harm() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_began_long_ago_changes_in_place() {
-    let server = shared(Kind::Mysql).await;
+    let Some(server) = shared(Kind::Mysql).await else { return };
     let database = server.mysql_database(&["integration-activity"]).await;
     let mut on = server.mysql_connection(&database).await;
     run(
@@ -168,7 +168,7 @@ async fn a_row_that_began_long_ago_changes_in_place() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_written_with_an_old_time_while_nobody_listened_is_seen_once() {
-    let server = shared(Kind::Mysql).await;
+    let Some(server) = shared(Kind::Mysql).await else { return };
     let database = server.mysql_database(&["integration-activity"]).await;
     let mut on = server.mysql_connection(&database).await;
     let old = "INSERT INTO integration_activity_log (id, status, created_at) SELECT UUID(), 'success', UTC_TIMESTAMP(6) - INTERVAL seq DAY";
@@ -187,7 +187,7 @@ async fn what_was_written_with_an_old_time_while_nobody_listened_is_seen_once() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_concurrent_writes_are_all_seen() {
-    let server = shared(Kind::Mysql).await;
+    let Some(server) = shared(Kind::Mysql).await else { return };
     let database = server.mysql_database(&["integration-activity"]).await;
     let (names, source) = open(&[server.url(&database)]);
     let mut running = Running::start(&names, source);
@@ -218,7 +218,7 @@ async fn ten_thousand_concurrent_writes_are_all_seen() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reading_takes_no_right_but_select() {
-    let server = shared(Kind::Mysql).await;
+    let Some(server) = shared(Kind::Mysql).await else { return };
     let database = server.mysql_database(&["integration-activity", "log-tracking"]).await;
     let mut on = server.mysql_connection(&database).await;
     let user = format!("reader_{database}");
@@ -250,7 +250,7 @@ async fn reading_takes_no_right_but_select() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refused_credentials_and_databases_are_said_without_the_secret() {
-    let server = shared(Kind::Mysql).await;
+    let Some(server) = shared(Kind::Mysql).await else { return };
     let database = server.mysql_database(&["log-tracking"]).await;
     let mut on = server.mysql_connection(&database).await;
     let user = format!("locked_{database}");
@@ -290,7 +290,7 @@ async fn sockets_and_tls() {
         "--require-secure-transport=ON".to_owned(),
     ];
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let server = Server::start_with(Kind::Mysql, 0, &arguments).await;
+    let Some(server) = Server::start_with(Kind::Mysql, 0, &arguments).await else { return };
     let database = server.mysql_database(&["log-tracking"]).await;
     let mut on = server.mysql_connection(&database).await;
     run(&mut on, "INSERT INTO logs (level, service, message, request_id) VALUES ('INFO', 'api', 'm', 'r')").await;
@@ -366,7 +366,7 @@ running = "in_progress"
 /// Types, characters and dates of all sorts: every row is read, followed, found and compared as it is.
 #[tokio::test(flavor = "multi_thread")]
 async fn values_of_every_type_are_read() {
-    let server = shared(Kind::Mysql).await;
+    let Some(server) = shared(Kind::Mysql).await else { return };
     let database = server.mysql_database(&[]).await;
     let mut on = server.mysql_connection(&database).await;
     run(&mut on, "CREATE TABLE `odd things` (`key` BINARY(16) PRIMARY KEY, at DATETIME(6) NULL, done TIMESTAMP(3) NULL DEFAULT NULL, \
@@ -474,7 +474,7 @@ async fn values_of_every_type_are_read() {
 /// `datetime` has no zone: it is UTC unless the address says otherwise; the examination tells where it is not.
 #[tokio::test(flavor = "multi_thread")]
 async fn times_of_another_zone() {
-    let server = shared(Kind::Mysql).await;
+    let Some(server) = shared(Kind::Mysql).await else { return };
     let database = server.mysql_database(&[]).await;
     let mut on = server.mysql_connection(&database).await;
     run(
@@ -508,7 +508,7 @@ async fn times_of_another_zone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_payload_of_20_mb_is_read_and_no_page_reads_a_table_from_end_to_end() {
-    let server = shared(Kind::Mysql).await;
+    let Some(server) = shared(Kind::Mysql).await else { return };
     let database = server.mysql_database(&["integration-activity", "log-tracking"]).await;
     let mut on = server.mysql_connection(&database).await;
     run(&mut on, "INSERT INTO integration_activity_log (id, status, activity_type, response_body) SELECT '00000000-0000-4000-8000-000000000004', \
@@ -545,7 +545,7 @@ async fn a_payload_of_20_mb_is_read_and_no_page_reads_a_table_from_end_to_end() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn random_filters_answer_alike_in_mysql_and_here() {
-    let server = Server::start(Kind::Mysql).await;
+    let Some(server) = Server::start(Kind::Mysql).await else { return };
     let database = server.mysql_database(&["integration-activity", "log-tracking"]).await;
     let mut on = server.mysql_connection(&database).await;
     // A table of another database, with other types and characters than those of the definitions.
@@ -662,7 +662,7 @@ fn examined(url: &str) -> (Option<i32>, Vec<Value>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn doctor_finds_rights_indexes_and_retention_and_its_statements_run() {
-    let server = shared(Kind::Mysql).await;
+    let Some(server) = shared(Kind::Mysql).await else { return };
     let database = server.mysql_database(&["integration-activity"]).await;
     let mut on = server.mysql_connection(&database).await;
     let user = format!("doctor_{database}");
@@ -703,7 +703,7 @@ async fn doctor_finds_rights_indexes_and_retention_and_its_statements_run() {
 /// What is created, written as the systems write it, read back.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schema_is_created_once_traffic_is_generated_and_read() {
-    let server = shared(Kind::Mysql).await;
+    let Some(server) = shared(Kind::Mysql).await else { return };
     let database = server.mysql_database(&[]).await;
     let url = server.url(&database);
     for schema in ["integration-activity", "log-tracking"] {

@@ -1,10 +1,10 @@
 //! PostgreSQL: what is particular to it. The contract is in `conformance`, the filters in `filters`.
 
 use crate::servers::{Kind, shared};
-use crate::support::{Running, crosstail, lines, open};
+use crate::support::{Running, crosstail, lines, open, wait_for};
 use crosstail_core::model::{Locator, Names, Status};
 use crosstail_source::SourceConfig;
-use crosstail_source::{ErrorKind, Grouping, PageQuery, RelatedKey};
+use crosstail_source::{ErrorKind, Grouping, PageQuery, RelatedKey, SourceEvent};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 use std::collections::BTreeMap;
@@ -80,7 +80,7 @@ async fn write_out_of_order(server: &crate::servers::Server, database: &str) -> 
 }
 
 async fn out_of_order_commits_are_all_seen(notify: bool) {
-    let server = shared(Kind::Postgres).await;
+    let Some(server) = shared(Kind::Postgres).await else { return };
     let database = server.postgres_database(&["integration-activity"]).await;
     let url = server.url(&database);
     if notify {
@@ -115,7 +115,7 @@ async fn out_of_order_commits_are_all_seen_with_the_trigger() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_began_long_ago_changes_in_place() {
-    let server = shared(Kind::Postgres).await;
+    let Some(server) = shared(Kind::Postgres).await else { return };
     let database = server.postgres_database(&["integration-activity"]).await;
     let mut connection = server.postgres_connection(&database).await;
     run(
@@ -139,7 +139,7 @@ async fn a_row_that_began_long_ago_changes_in_place() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_written_with_an_old_time_while_nobody_listened_is_seen() {
-    let server = shared(Kind::Postgres).await;
+    let Some(server) = shared(Kind::Postgres).await else { return };
     let database = server.postgres_database(&["integration-activity"]).await;
     let mut connection = server.postgres_connection(&database).await;
     let (_, source) = open(&[server.url(&database)]);
@@ -161,7 +161,7 @@ async fn what_was_written_with_an_old_time_while_nobody_listened_is_seen() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_thousand_concurrent_writes_are_all_seen() {
-    let server = shared(Kind::Postgres).await;
+    let Some(server) = shared(Kind::Postgres).await else { return };
     let database = server.postgres_database(&["integration-activity"]).await;
     let (names, source) = open(&[server.url(&database)]);
     let mut running = Running::start(&names, source);
@@ -191,7 +191,7 @@ async fn twenty_thousand_concurrent_writes_are_all_seen() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reading_takes_no_right_but_select() {
-    let server = shared(Kind::Postgres).await;
+    let Some(server) = shared(Kind::Postgres).await else { return };
     let database =
         server.postgres_database(&["prokure", "integration-activity", "log-tracking", "engineering-logs"]).await;
     let mut connection = server.postgres_connection(&database).await;
@@ -237,7 +237,7 @@ async fn reading_takes_no_right_but_select() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refused_credentials_are_said_without_the_secret() {
-    let server = shared(Kind::Postgres).await;
+    let Some(server) = shared(Kind::Postgres).await else { return };
     let database = server.postgres_database(&["log-tracking"]).await;
     let mut connection = server.postgres_connection(&database).await;
     run(
@@ -259,7 +259,7 @@ async fn refused_credentials_are_said_without_the_secret() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_that_do_not_fit_are_shown_and_a_payload_of_20_mb_is_read() {
-    let server = shared(Kind::Postgres).await;
+    let Some(server) = shared(Kind::Postgres).await else { return };
     let database = server.postgres_database(&["integration-activity"]).await;
     let mut connection = server.postgres_connection(&database).await;
     run(&mut connection, "INSERT INTO integration_activity_log (id, status, activity_type, created_at, direction, response_status, error_message) VALUES \
@@ -287,7 +287,7 @@ async fn rows_that_do_not_fit_are_shown_and_a_payload_of_20_mb_is_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_standard_query_reads_a_table_from_end_to_end() {
-    let server = shared(Kind::Postgres).await;
+    let Some(server) = shared(Kind::Postgres).await else { return };
     let database = server.postgres_database(&["prokure", "integration-activity", "log-tracking"]).await;
     let mut connection = server.postgres_connection(&database).await;
     run(&mut connection, "INSERT INTO integration.api_request_logs (request_id, correlation_id, system_code, status, started_at, duration_ms) \
@@ -327,8 +327,9 @@ async fn no_standard_query_reads_a_table_from_end_to_end() {
         let (source, cancel) = (Arc::clone(&source), cancel.clone());
         tokio::spawn(async move { source.follow(position, &sink, &cancel).await })
     };
-    let until = tokio::time::Instant::now() + Duration::from_secs(4);
-    while let Ok(Some(_)) = tokio::time::timeout_at(until, updates.recv()).await {}
+    while !matches!(updates.recv().await, Some(SourceEvent::CaughtUp)) {}
+    let looked = explained(&server.log());
+    wait_for("some rounds of polls", || explained(&server.log()) > looked + 8);
     cancel.cancel();
     following.await.expect("joined").expect("well");
     running.live().await;
@@ -348,6 +349,11 @@ async fn no_standard_query_reads_a_table_from_end_to_end() {
     }
 }
 
+/// How many statements a server has explained.
+fn explained(log: &str) -> usize {
+    log.matches("Query Text").count()
+}
+
 /// The README's example of a schema file.
 fn example() -> String {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("README.md");
@@ -360,7 +366,7 @@ fn example() -> String {
 async fn any_table_is_mapped_by_a_file() {
     let example = example();
     assert!(example.lines().filter(|line| !line.trim().is_empty()).count() < 15);
-    let server = shared(Kind::Postgres).await;
+    let Some(server) = shared(Kind::Postgres).await else { return };
     let database = server.postgres_database(&[]).await;
     let mut connection = server.postgres_connection(&database).await;
     run(
@@ -413,7 +419,7 @@ async fn any_table_is_mapped_by_a_file() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn log_lines_alerts_and_statistics() {
-    let server = shared(Kind::Postgres).await;
+    let Some(server) = shared(Kind::Postgres).await else { return };
     let database = server.postgres_database(&["log-tracking", "engineering-logs"]).await;
     let mut connection = server.postgres_connection(&database).await;
     run(&mut connection, "INSERT INTO logs (level, service, message, request_id, response_time, cpu_usage, memory_usage) SELECT \
@@ -480,7 +486,7 @@ async fn log_lines_alerts_and_statistics() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_activity_log_whole() {
-    let server = shared(Kind::Postgres).await;
+    let Some(server) = shared(Kind::Postgres).await else { return };
     let database = server.postgres_database(&["integration-activity"]).await;
     let mut connection = server.postgres_connection(&database).await;
     let types = [

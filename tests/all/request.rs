@@ -240,6 +240,7 @@ fn programs_outside_get_the_value_without_secrets_and_the_terminal_comes_back() 
     terminal.wait_for("MAT-1");
     terminal.keys("v");
     wait_for("the editor", || folder.path().join("kept.mode").exists());
+    terminal.wait_until_taken(2);
     terminal.wait_for("MAT-1");
     let edited = std::fs::read_to_string(&kept).expect("kept");
     assert!(edited.contains("MAT-1") && !edited.contains(SECRET), "{edited}");

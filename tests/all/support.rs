@@ -94,6 +94,10 @@ pub fn open(at: &[String]) -> (Names, Arc<dyn Source>) {
     (names, source)
 }
 
+/// How long anything is waited for before the test fails. It costs nothing where what is waited for happens, so it is
+/// far beyond what a busy machine takes.
+pub const PATIENCE: Duration = Duration::from_mins(2);
+
 /// Everything that updates bring until `enough` says so.
 pub async fn collect(
     updates: &mut mpsc::Receiver<SourceEvent>,
@@ -101,14 +105,14 @@ pub async fn collect(
 ) -> (Vec<Activity>, Vec<String>) {
     let mut found = Vec::new();
     let mut notices = Vec::new();
-    let until = tokio::time::Instant::now() + Duration::from_secs(30);
+    let until = tokio::time::Instant::now() + PATIENCE;
     while !enough(&found) {
         match tokio::time::timeout_at(until, updates.recv()).await {
             Ok(Some(SourceEvent::Batch(items, _))) => found.extend(items),
             Ok(Some(SourceEvent::Notice(text))) => notices.push(text),
             Ok(Some(_)) => {}
             Ok(None) => break,
-            Err(_) => panic!("waited 30 s; so far {} activities and {notices:?}", found.len()),
+            Err(_) => panic!("waited in vain; so far {} activities and {notices:?}", found.len()),
         }
     }
     (found, notices)
@@ -116,16 +120,20 @@ pub async fn collect(
 
 /// Waits until something holds.
 pub fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(30);
+    let until = Instant::now() + PATIENCE;
     while !holds() {
-        assert!(Instant::now() < until, "waited 30 s for {what}");
+        assert!(Instant::now() < until, "waited in vain for {what}");
         std::thread::park_timeout(Duration::from_millis(20));
     }
 }
 
-/// Starts a script of `tests/winston` with node, among its packages; it is ready when it says so.
-pub fn node(script: &str, arguments: &[String]) -> std::process::Child {
+/// Starts a script of `tests/winston` with node, among its packages; it is ready when it says so. `None` where servers
+/// are not wanted.
+pub fn node(script: &str, arguments: &[String]) -> Option<std::process::Child> {
     use std::io::BufRead as _;
+    if !crate::servers::servers_wanted() {
+        return None;
+    }
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let copy = here.join("target/winston").join(format!("{}-{script}", crate::servers::unique_name()));
     std::fs::copy(here.join("tests/winston").join(script), &copy).expect("copied; run scripts/setup-tests");
@@ -139,7 +147,24 @@ pub fn node(script: &str, arguments: &[String]) -> std::process::Child {
     std::io::BufReader::new(child.stdout.take().expect("stdout")).read_line(&mut line).expect("read");
     std::fs::remove_file(copy).expect("removed");
     assert_eq!(line.trim(), "ready");
-    child
+    Some(child)
+}
+
+/// Waits until a tail over a log file follows: until it has printed a line that was appended after it began. `seen` gives
+/// the ids that it has printed.
+pub fn wait_until_it_follows(log: &Path, mut seen: impl FnMut() -> Vec<String>) {
+    use std::io::Write as _;
+    let mut count = 0;
+    wait_for("the tail to follow", || {
+        count += 1;
+        let line = serde_json::json!({
+            "timestamp": Clock::system().now().rfc3339(), "level": "INFO", "message": "API Request Completed",
+            "service": "halopsa-integration", "requestId": format!("warm-{count}"), "statusCode": 200,
+        });
+        let mut file = std::fs::File::options().append(true).open(log).expect("opened");
+        writeln!(file, "{line}").expect("written");
+        seen().iter().any(|id| id.starts_with("warm-"))
+    });
 }
 
 /// The ids of activities, sorted.
@@ -198,7 +223,7 @@ impl Running {
 
     /// Takes what comes until something holds.
     pub async fn until(&mut self, what: &str, mut holds: impl FnMut(&Self) -> bool) {
-        let until = tokio::time::Instant::now() + Duration::from_mins(1);
+        let until = tokio::time::Instant::now() + PATIENCE;
         while !holds(self) {
             match tokio::time::timeout_at(until, self.events.recv()).await {
                 Ok(Some(PumpEvent::Batch { items, .. })) => {
@@ -208,7 +233,7 @@ impl Running {
                 Ok(Some(PumpEvent::Notice(_, text))) => self.notices.push(text),
                 Ok(Some(_)) => {}
                 Ok(None) => panic!("{what}: the source ended; {:?}", self.states),
-                Err(_) => panic!("waited 60 s for {what}; {} held, {:?}", self.store.len(), self.states),
+                Err(_) => panic!("waited in vain for {what}; {} held, {:?}", self.store.len(), self.states),
             }
         }
     }

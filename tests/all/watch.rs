@@ -1,18 +1,18 @@
 //! `crosstail watch` against a real mail server and a real HTTP receiver: each alert once, also over restarts and while
 //! receivers fail.
 
-use crate::servers::{Kind, Proxy, shared};
-use crate::support::{crosstail, lines, node, wait_for};
-use crosstail_core::model::Clock;
+use crate::servers::{Kind, Proxy, reserve, shared};
+use crate::support::{PATIENCE, crosstail, lines, node, open, wait_for};
+use crosstail::config::ChannelEntry;
+use crosstail::watch::{Channel, Settings};
+use crosstail_core::model::{Clock, SourceId, Timestamp, parse_timestamp};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::Duration;
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port()
-}
+use tokio_util::sync::CancellationToken;
 
 /// A mail server with TLS and a password, and an HTTP server.
 struct Sink {
@@ -22,16 +22,16 @@ struct Sink {
 }
 
 impl Sink {
-    fn start(folder: &Path) -> Self {
+    fn start(folder: &Path) -> Option<Self> {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
         std::fs::write(folder.join("ca.pem"), made.cert.pem()).expect("written");
         std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).expect("written");
-        let (http, mail) = (free_port(), free_port());
+        let (http, mail) = (reserve(), reserve());
         let path = |name: &str| folder.join(name).display().to_string();
         let secrets = ["alerts", "hunter2hunter2"].map(str::to_owned);
         let arguments = [http.to_string(), mail.to_string(), path("ca.pem"), path("key.pem")];
-        let child = node("sink.js", &[arguments.as_slice(), &secrets].concat());
-        Self { http, mail, child }
+        let child = node("sink.js", &[arguments.as_slice(), &secrets].concat())?;
+        Some(Self { http, mail, child })
     }
 
     /// What was taken so far, of mail or of one path.
@@ -48,7 +48,8 @@ impl Sink {
 
     /// Waits until so many were taken by each of `by`.
     async fn until(&self, what: &str, by: &[&str], count: usize) {
-        for _ in 0..600 {
+        let until = tokio::time::Instant::now() + PATIENCE;
+        while tokio::time::Instant::now() < until {
             let mut enough = true;
             for by in by {
                 enough &= self.taken(by).await.len() >= count;
@@ -56,7 +57,7 @@ impl Sink {
             if enough {
                 return;
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
         panic!(
             "{what}: {:?} {:?} {:?}",
@@ -102,7 +103,7 @@ impl Watch {
         std::fs::create_dir_all(folder.path().join("crosstail/rules")).expect("made");
         std::fs::write(folder.path().join("crosstail/rules/many.toml"), RULE).expect("written");
         std::fs::write(folder.path().join("app.log"), "").expect("written");
-        Self { folder, child: None, page: free_port(), count: 0 }
+        Self { folder, child: None, page: reserve(), count: 0 }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -209,9 +210,32 @@ rules = ["Silence"]
         });
     }
 
+    /// Until this process has evaluated the rules: what it has to tell is in its state then.
+    async fn until_evaluated(&self) {
+        let until = tokio::time::Instant::now() + PATIENCE;
+        while evaluated_at(self.page).await.is_none() {
+            assert!(tokio::time::Instant::now() < until, "the rules are never evaluated: {}", self.said());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     fn said(&self) -> String {
         std::fs::read_to_string(self.path("stderr.txt")).unwrap_or_default()
     }
+}
+
+/// What a page of a watch's health says.
+async fn health(page: u16) -> Value {
+    match reqwest::get(format!("http://127.0.0.1:{page}/health")).await {
+        Ok(answer) => answer.json().await.expect("JSON"),
+        // It does not listen yet.
+        Err(_) => Value::Null,
+    }
+}
+
+/// When it evaluated its rules last.
+async fn evaluated_at(page: u16) -> Option<Timestamp> {
+    health(page).await["checks"]["rules"]["evaluated_at"].as_str().and_then(parse_timestamp)
 }
 
 fn write_failure(log: &Path, id: &str, system: &str) {
@@ -245,7 +269,7 @@ fn pair(turn: &str, system: &str) -> (String, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_alert_is_told_once_over_restarts_and_failures() {
     let mut watch = Watch::new();
-    let sink = Sink::start(watch.folder.path());
+    let Some(sink) = Sink::start(watch.folder.path()) else { return };
     watch.configure(&sink);
     watch.start(sink.http);
     let all = ["/hook", "/slack", "mail"];
@@ -279,7 +303,8 @@ async fn each_alert_is_told_once_over_restarts_and_failures() {
     watch.until_written_down(&["hook", "slack", "mail", "command"]);
     watch.stop(rustix::process::Signal::KILL);
     watch.start(sink.http);
-    tokio::time::sleep(Duration::from_secs(13)).await;
+    watch.until_evaluated().await;
+    watch.until_written_down(&["hook", "slack", "mail", "command"]);
     for by in all {
         assert_eq!(sink.taken(by).await.len(), 1, "{by}: {}", watch.said());
     }
@@ -403,76 +428,94 @@ fn what_a_service_measures_raises_an_alert() {
     let rule = "name = \"Backlog\"\nseverity = \"warning\"\nwhen = \"> 10\"\nmessage = \"{value} in {group}\"\n\
         [[metric]]\nname = \"queue_*\"\nmeasure = \"value\"\n";
     std::fs::write(watch.path("crosstail/rules/many.toml"), rule).expect("written");
-    let service = crate::measures::Service::start();
+    let Some(service) = crate::measures::Service::start() else { return };
     let told = first_told(&watch, &[format!("prometheus+http://127.0.0.1:{}/metrics", service.port)]);
     assert_eq!(told["rule"], "Backlog");
     let reason = told["alerts"][0]["reason"].as_str().expect("a reason");
     assert!(reason.starts_with("17 in "), "{reason}");
 }
 
+/// A watch in this process, with a clock that stands until it is moved.
+struct Driven {
+    page: u16,
+    clock: Clock,
+}
+
+impl Driven {
+    /// Moves the clock from one evaluation of the rules to the next, ten seconds each, until something holds.
+    async fn until(&self, what: &str, mut holds: impl AsyncFnMut(&Self) -> bool) {
+        let until = tokio::time::Instant::now() + PATIENCE;
+        while !holds(self).await {
+            assert!(tokio::time::Instant::now() < until, "waited in vain until {what}");
+            let now = self.clock.now();
+            if evaluated_at(self.page).await.is_some_and(|at| at >= now.plus_ms(-1)) {
+                self.clock.set(now.plus_ms(10_000));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn until_it_is(&self, status: &str) {
+        self.until(status, async |driven| health(driven.page).await["status"] == status).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_of_a_source_neither_ends_the_watch_nor_its_alerts() {
-    let server = shared(Kind::Postgres).await;
+    static SAID: Mutex<String> = Mutex::new(String::new());
+    let Some(server) = shared(Kind::Postgres).await else { return };
     let database = server.postgres_database(&["log-tracking"]).await;
     let front = Proxy::to(server.port).await;
-    let mut watch = Watch::new();
+    let watch = Watch::new();
     let mark = watch.path("told.txt");
-    let config = format!(
-        "[[channel]]\nname = \"c\"\nkind = \"command\"\ncommand = \"echo $CROSSTAIL_TURN >> {}\"\n",
+    let entry: ChannelEntry = toml::from_str(&format!(
+        "name = \"c\"\nkind = \"command\"\ncommand = \"echo $CROSSTAIL_TURN >> {}\"\n",
         mark.display()
-    );
-    std::fs::write(watch.path("crosstail/config.toml"), config).expect("written");
-    let log = std::fs::File::create(watch.path("stderr.txt")).expect("made");
-    let listen = format!("127.0.0.1:{}", watch.page);
+    ))
+    .expect("a channel");
     // It begins while its source is away.
     front.cut();
-    let child = watch
-        .command(0)
-        .args(["watch", "--listen", &listen, "-s", &server.url_at(front.port, &database)])
-        .stderr(log)
-        .spawn()
-        .expect("spawned");
-    watch.child = Some(child);
-    let page = watch.page;
-    let status = async |wanted: &str| {
-        for _ in 0..600 {
-            if let Ok(answer) = reqwest::get(format!("http://127.0.0.1:{page}/health")).await {
-                let answer: Value = answer.json().await.expect("JSON");
-                if answer["status"] == wanted {
-                    return;
-                }
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        panic!("never {wanted}");
+    let (names, source) = open(&[server.url_at(front.port, &database)]);
+    let driven = Driven { page: watch.page, clock: Clock::fixed(Clock::system().now()) };
+    let settings = Settings {
+        sources: vec![(SourceId(0), source)],
+        names,
+        zone: chrono_tz::Tz::UTC,
+        channels: vec![Channel::new(&entry).expect("a channel")],
+        rules: Some(watch.path("crosstail/rules")),
+        state: Some(watch.path("crosstail/watch.json")),
+        listen: Some(([127, 0, 0, 1], watch.page).into()),
+        dry_run: false,
+        log: |text| *SAID.lock().expect("lock") += &format!("{text}\n"),
     };
-    status("unhealthy").await;
+    let said = || SAID.lock().expect("lock").clone();
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(crosstail::watch::run(settings, driven.clock.clone(), stop.clone()));
+    driven.until_it_is("unhealthy").await;
     front.mend();
-    status("healthy").await;
+    driven.until_it_is("healthy").await;
     let mut connection = server.postgres_connection(&database).await;
-    sqlx::raw_sql(
-        "INSERT INTO logs (level, service, message, request_id) SELECT 'ERROR', 'api', 'm', 'r' || n FROM generate_series(1, 5) n",
+    sqlx::query(
+        "INSERT INTO logs (timestamp, level, service, message, request_id) \
+         SELECT $1::text::timestamptz, 'ERROR', 'api', 'm', 'r' || n FROM generate_series(1, 5) n",
     )
+    .bind(driven.clock.now().rfc3339())
     .execute(&mut connection)
     .await
     .expect("written");
     let told = || std::fs::read_to_string(&mark).unwrap_or_default();
-    wait_for("the alert", || told() == "firing\n");
+    driven.until("it fires", async |_| told() == "firing\n").await;
     // Away again for longer than the rule looks back: what cannot be seen is not over.
     front.cut();
-    status("unhealthy").await;
-    tokio::time::sleep(Duration::from_secs(25)).await;
-    assert_eq!(told(), "firing\n", "{}", watch.said());
+    driven.until_it_is("unhealthy").await;
+    let long = driven.clock.now().plus_ms(30_000);
+    driven.until("time goes by", async |driven| evaluated_at(driven.page).await >= Some(long)).await;
+    assert_eq!(told(), "firing\n", "{}", said());
     front.mend();
-    // It waits up to half a minute between tries to reach a source, and ten seconds between evaluations.
-    for _ in 0..900 {
-        if told() == "firing\nresolved\n" {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    assert_eq!(told(), "firing\nresolved\n", "{}", watch.said());
-    assert!(watch.said().contains("can be read again"), "{}", watch.said());
+    driven.until("it is over", async |_| told() == "firing\nresolved\n").await;
+    assert!(said().contains("can be read again"), "{}", said());
+    stop.cancel();
+    running.await.expect("joined").expect("well");
 }
 
 #[test]

@@ -21,14 +21,14 @@ pub struct PostgresFixture {
 }
 
 impl PostgresFixture {
-    pub async fn new() -> Self {
-        let server = shared(Kind::Postgres).await;
+    pub async fn new() -> Option<Self> {
+        let server = shared(Kind::Postgres).await?;
         let database = server.postgres_database(&["integration-activity"]).await;
         let writer = server.postgres_connection(&database).await;
         let proxy = Proxy::to(server.port).await;
         let url = server.url_at(proxy.port, &database);
         let (names, source) = open(std::slice::from_ref(&url));
-        Self { writer, proxy, url, source, names, written: 0 }
+        Some(Self { writer, proxy, url, source, names, written: 0 })
     }
 
     async fn write(&mut self, finished: bool) -> String {
@@ -112,6 +112,30 @@ impl Fixture for PostgresFixture {
         self.names.clone()
     }
 
+    async fn fingerprint(&mut self) -> String {
+        let text = "SELECT concat_ws(' ', \
+            (SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM integration_activity_log t), \
+            (SELECT string_agg(oid || ' ' || relname, ',' ORDER BY oid) FROM pg_class WHERE oid > 16384), \
+            (SELECT count(*) FROM pg_replication_slots WHERE database = current_database()), \
+            (SELECT temp_files FROM pg_stat_database WHERE datname = current_database()))";
+        sqlx::query_scalar(text).fetch_one(&mut self.writer).await.expect("read")
+    }
+
+    async fn delete_all(&mut self) {
+        sqlx::query("DELETE FROM integration_activity_log").execute(&mut self.writer).await.expect("deleted");
+    }
+
+    async fn in_use(&mut self) -> usize {
+        let text = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+            AND pid <> pg_backend_pid() AND xact_start IS NOT NULL";
+        let open: i64 = sqlx::query_scalar(text).fetch_one(&mut self.writer).await.expect("counted");
+        open as usize
+    }
+
+    fn connections(&self) -> usize {
+        5
+    }
+
     fn overlaps(&self) -> bool {
         // Other tests' transactions hold the horizon back.
         true
@@ -135,17 +159,17 @@ pub struct MongoFixture {
 
 impl MongoFixture {
     /// Over a replica set.
-    pub async fn replica() -> Self {
+    pub async fn replica() -> Option<Self> {
         Self::over(Kind::MongoReplica).await
     }
 
     /// Over a server without change streams.
-    pub async fn standalone() -> Self {
+    pub async fn standalone() -> Option<Self> {
         Self::over(Kind::MongoStandalone).await
     }
 
-    async fn over(kind: Kind) -> Self {
-        let server = shared(kind).await;
+    async fn over(kind: Kind) -> Option<Self> {
+        let server = shared(kind).await?;
         let database = unique_name();
         let collection = server.mongo_client().await.database(&database).collection("integration_logs");
         collection
@@ -155,7 +179,7 @@ impl MongoFixture {
         let proxy = Proxy::to(server.port).await;
         let url = format!("{}&serverSelectionTimeoutMS=2000", server.url_at(proxy.port, &database));
         let (names, source) = open(std::slice::from_ref(&url));
-        Self { collection, proxy, url, source, names, written: 0, server }
+        Some(Self { collection, proxy, url, source, names, written: 0, server })
     }
 
     fn next(&mut self, finished: bool) -> (Plan, Document) {
@@ -220,6 +244,22 @@ impl Fixture for MongoFixture {
 
     fn names(&self) -> Names {
         self.names.clone()
+    }
+
+    async fn fingerprint(&mut self) -> String {
+        let database = self.server.mongo_client().await.database(self.collection.namespace().db.as_str());
+        let hashes = database.run_command(doc! { "dbHash": 1 }).await.expect("hashed");
+        let indexes = self.collection.list_index_names().await.expect("listed");
+        format!("{} {indexes:?}", hashes.get_document("collections").expect("collections"))
+    }
+
+    async fn delete_all(&mut self) {
+        self.collection.delete_many(doc! {}).await.expect("deleted");
+    }
+
+    fn connections(&self) -> usize {
+        // And two that the driver watches the server by.
+        7
     }
 
     fn overlaps(&self) -> bool {

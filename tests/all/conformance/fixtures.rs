@@ -31,6 +31,18 @@ pub trait Fixture {
     fn overlaps(&self) -> bool {
         false
     }
+    /// Everything that the store holds, so that any change shows.
+    async fn fingerprint(&mut self) -> String;
+    /// Deletes everything that was written.
+    async fn delete_all(&mut self);
+    /// How many transactions, or cursors, its readers hold open in the store.
+    async fn in_use(&mut self) -> usize {
+        0
+    }
+    /// How many connections a source makes at most, by its kind's own limit.
+    fn connections(&self) -> usize {
+        0
+    }
     /// Makes sure that it can be broken without breaking others'.
     async fn prepare_to_kill(&mut self) {}
     /// What stands between the source and its server.
@@ -40,6 +52,10 @@ pub trait Fixture {
     /// Breaks it.
     async fn kill(&mut self) {
         self.proxy().expect("a proxy").cut();
+    }
+    /// Whether the source says that it cannot be read once it is broken.
+    fn outage_is_an_error(&self) -> bool {
+        true
     }
     /// Mends it, and writes more; gives the ids of what is new.
     async fn revive(&mut self) -> Vec<String> {
@@ -86,13 +102,13 @@ pub struct SqliteFixture {
 }
 
 impl SqliteFixture {
-    pub async fn new() -> Self {
+    pub async fn new() -> Option<Self> {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a.sqlite");
         let mut recorder = SqliteRecorder::open(&path).await.expect("opened");
         recorder.index().await.expect("indexed");
         let (names, source) = open(&[format!("sqlite://{}", path.display())]);
-        Self { folder, recorder: Some(recorder), source, names, written: 0 }
+        Some(Self { folder, recorder: Some(recorder), source, names, written: 0 })
     }
 
     fn path(&self) -> PathBuf {
@@ -173,6 +189,31 @@ impl Fixture for SqliteFixture {
 
     fn address(&self) -> String {
         self.path().display().to_string()
+    }
+
+    async fn fingerprint(&mut self) -> String {
+        // The file of locks beside them is not data.
+        let read = |ending: &str| std::fs::read(format!("{}{ending}", self.path().display())).unwrap_or_default();
+        format!("{:x?}", (read(""), read("-wal")))
+    }
+
+    async fn delete_all(&mut self) {
+        let mut connection =
+            <sqlx::SqliteConnection as sqlx::Connection>::connect(&format!("sqlite://{}", self.path().display()))
+                .await
+                .expect("connected");
+        sqlx::query("DELETE FROM activity").execute(&mut connection).await.expect("deleted");
+    }
+
+    async fn in_use(&mut self) -> usize {
+        // The log of what was written cannot be emptied below a reader's feet.
+        let mut connection =
+            <sqlx::SqliteConnection as sqlx::Connection>::connect(&format!("sqlite://{}", self.path().display()))
+                .await
+                .expect("connected");
+        let busy: i64 =
+            sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut connection).await.expect("asked");
+        busy as usize
     }
 
     fn names(&self) -> Names {
@@ -275,11 +316,11 @@ pub struct FileFixture {
 }
 
 impl FileFixture {
-    pub async fn new() -> Self {
+    pub async fn new() -> Option<Self> {
         let folder = tempfile::tempdir().expect("a folder");
         let (names, source) = open(&[folder.path().display().to_string()]);
         let logger = Logger::new("timestamp", |n| EPOCH.plus_ms(n as i64 * 1000));
-        Self { folder, source, names, logger }
+        Some(Self { folder, source, names, logger })
     }
 
     fn write(&self, lines: &[Value]) {
@@ -322,8 +363,25 @@ impl Fixture for FileFixture {
         self.folder.path().display().to_string()
     }
 
+    async fn fingerprint(&mut self) -> String {
+        let entries = std::fs::read_dir(self.folder.path()).expect("a folder").flatten();
+        let mut files: Vec<_> =
+            entries.map(|entry| (entry.path(), std::fs::read(entry.path()).expect("read"))).collect();
+        files.sort();
+        format!("{files:x?}")
+    }
+
+    async fn delete_all(&mut self) {
+        std::fs::remove_file(self.folder.path().join("combined.log")).expect("removed");
+    }
+
     fn names(&self) -> Names {
         self.names.clone()
+    }
+
+    fn outage_is_an_error(&self) -> bool {
+        // A file that is removed is rotation.
+        false
     }
 
     /// The file is removed.

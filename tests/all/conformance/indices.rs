@@ -1,7 +1,7 @@
 //! A fixture over Elasticsearch: documents as `winston-elasticsearch` writes them, in indices of a day.
 
 use super::fixtures::{Fixture, Logger, begins};
-use crate::elasticsearch::{bulk, index_name, refresh};
+use crate::elasticsearch::{ask, bulk, index_name, refresh};
 use crate::servers::{Kind, Proxy, Server, shared};
 use crate::support::open;
 use crosstail_core::model::Names;
@@ -21,8 +21,8 @@ pub struct ElasticFixture {
 }
 
 impl ElasticFixture {
-    pub async fn new() -> Self {
-        let server = shared(Kind::Elasticsearch).await;
+    pub async fn new() -> Option<Self> {
+        let server = shared(Kind::Elasticsearch).await?;
         let index = index_name("halopsa-integration");
         let proxy = Proxy::to(server.port).await;
         let url = server.url_at(proxy.port, &format!("{index}-*"));
@@ -30,7 +30,7 @@ impl ElasticFixture {
         let mut fixture = Self { server, index, proxy, url, source, names, logger: Logger::new("@timestamp", begins) };
         // The index of a day is made by its first document; one that no test counts.
         fixture.write(Vec::new()).await;
-        fixture
+        Some(fixture)
     }
 
     async fn write(&mut self, documents: Vec<Value>) {
@@ -78,6 +78,27 @@ impl Fixture for ElasticFixture {
 
     fn address(&self) -> String {
         self.url.clone()
+    }
+
+    async fn fingerprint(&mut self) -> String {
+        let index = &self.index;
+        let listed = format!("_cat/indices/{index}-*?format=json&h=index,uuid,docs.count,docs.deleted&s=index");
+        let listed = ask(&self.server, "GET", &listed, Value::Null).await;
+        let all = format!("{index}-*/_search?size=1000&sort=_doc&seq_no_primary_term=true");
+        let all = ask(&self.server, "GET", &all, Value::Null).await;
+        let mut hits = all["hits"]["hits"].as_array().cloned().unwrap_or_default();
+        hits.sort_by_key(|hit| hit["_id"].to_string());
+        let mapped = ask(&self.server, "GET", &format!("{index}-*/_mapping"), Value::Null).await;
+        format!("{listed} {hits:?} {mapped}")
+    }
+
+    async fn delete_all(&mut self) {
+        let all = json!({ "query": { "match_all": {} } });
+        ask(&self.server, "POST", &format!("{}-*/_delete_by_query?refresh=true", self.index), all).await;
+    }
+
+    fn connections(&self) -> usize {
+        8
     }
 
     fn names(&self) -> Names {

@@ -21,14 +21,14 @@ pub struct MysqlFixture {
 }
 
 impl MysqlFixture {
-    pub async fn new() -> Self {
-        let server = shared(Kind::Mysql).await;
+    pub async fn new() -> Option<Self> {
+        let server = shared(Kind::Mysql).await?;
         let database = server.mysql_database(&["integration-activity"]).await;
         let writer = server.mysql_connection(&database).await;
         let proxy = Proxy::to(server.port).await;
         let url = server.url_at(proxy.port, &database);
         let (names, source) = open(std::slice::from_ref(&url));
-        Self { writer, proxy, url, source, names, written: 0 }
+        Some(Self { writer, proxy, url, source, names, written: 0 })
     }
 
     async fn write(&mut self, finished: bool) -> String {
@@ -93,6 +93,30 @@ impl Fixture for MysqlFixture {
             list.join(", ")
         );
         sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut self.writer).await.expect("updated");
+    }
+
+    async fn fingerprint(&mut self) -> String {
+        sqlx::raw_sql("SET SESSION group_concat_max_len = 1000000").execute(&mut self.writer).await.expect("set");
+        let text = "SELECT CONCAT_WS(' ', \
+            (SELECT MD5(GROUP_CONCAT(CONCAT_WS('|', id, status, created_at, completed_at) ORDER BY id)) FROM integration_activity_log), \
+            (SELECT GROUP_CONCAT(table_name ORDER BY table_name) FROM information_schema.tables WHERE table_schema = DATABASE()))";
+        sqlx::query_scalar(text).fetch_one(&mut self.writer).await.expect("read")
+    }
+
+    async fn delete_all(&mut self) {
+        sqlx::query("DELETE FROM integration_activity_log").execute(&mut self.writer).await.expect("deleted");
+    }
+
+    async fn in_use(&mut self) -> usize {
+        let text = "SELECT COUNT(*) FROM information_schema.innodb_trx t \
+            JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id \
+            WHERE p.db = DATABASE() AND p.id <> CONNECTION_ID()";
+        let open: i64 = sqlx::query_scalar(text).fetch_one(&mut self.writer).await.expect("counted");
+        open as usize
+    }
+
+    fn connections(&self) -> usize {
+        5
     }
 
     fn source(&self) -> Arc<dyn Source> {

@@ -1,12 +1,14 @@
 //! A fixture over Kafka: the lines of HaloPSA's logger as messages of a topic with twelve partitions.
 
 use super::fixtures::{Fixture, Logger, begins};
-use crate::kafka::{create, produce, producer, topic_name};
+use crate::kafka::{admin, create, produce, producer, topic_name};
 use crate::servers::{Kind, Proxy, Server, shared};
 use crate::support::open;
 use crosstail_core::model::Names;
 use crosstail_source::Source;
-use rdkafka::producer::BaseProducer;
+use rdkafka::admin::AdminOptions;
+use rdkafka::producer::{BaseProducer, Producer as _};
+use rdkafka::{Offset, TopicPartitionList};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -23,14 +25,15 @@ pub struct KafkaFixture {
 }
 
 impl KafkaFixture {
-    pub async fn new() -> Self {
-        let server = shared(Kind::Kafka).await;
+    pub async fn new() -> Option<Self> {
+        let server = shared(Kind::Kafka).await?;
         let topic = topic_name("activity");
         create(&server, &topic, 12, &[]).await;
         let producer = producer(&server, "lz4");
         let url = format!("kafka://127.0.0.1:{}/{topic}", server.port);
         let (names, source) = open(std::slice::from_ref(&url));
-        Self { server, producer, topic, proxy: None, url, source, names, logger: Logger::new("timestamp", begins) }
+        let logger = Logger::new("timestamp", begins);
+        Some(Self { server, producer, topic, proxy: None, url, source, names, logger })
     }
 
     fn write(&self, lines: Vec<Value>) {
@@ -67,6 +70,28 @@ impl Fixture for KafkaFixture {
 
     fn address(&self) -> String {
         self.url.clone()
+    }
+
+    async fn fingerprint(&mut self) -> String {
+        let limit = std::time::Duration::from_secs(30);
+        let client = self.producer.client();
+        let marks: Vec<_> = (0..12).map(|n| client.fetch_watermarks(&self.topic, n, limit).expect("read")).collect();
+        let groups = client.fetch_group_list(None, limit).expect("listed");
+        let groups: Vec<&str> =
+            groups.groups().iter().map(|group| group.name()).filter(|name| name.contains("crosstail")).collect();
+        format!("{marks:?} {groups:?}")
+    }
+
+    async fn delete_all(&mut self) {
+        let mut offsets = TopicPartitionList::new();
+        for partition in 0..12 {
+            offsets.add_partition_offset(&self.topic, partition, Offset::End).expect("added");
+        }
+        admin(&self.server).delete_records(&offsets, &AdminOptions::new()).await.expect("deleted");
+    }
+
+    fn connections(&self) -> usize {
+        16
     }
 
     fn names(&self) -> Names {

@@ -1,6 +1,6 @@
 //! Elasticsearch and Kafka: their folders, settings and command lines.
 
-use super::{cache, free_port, is_root};
+use super::{cache, is_root, reserve};
 use std::path::Path;
 use std::process::Command;
 
@@ -42,7 +42,7 @@ pub(super) fn prepare_elasticsearch(folder: &Path, port: u16) {
         "cluster.name: tests\nnode.name: tests-0\npath.data: {at}/data\npath.logs: {at}/logs\nnetwork.host: 127.0.0.1\n\
          http.port: {port}\ntransport.port: {}\ndiscovery.type: single-node\nxpack.security.enabled: false\n\
          cluster.routing.allocation.disk.threshold_enabled: false\ncluster.max_shards_per_node: 5000\n",
-        free_port()
+        reserve()
     );
     std::fs::write(folder.join("config/elasticsearch.yml"), settings).expect("written");
     if is_root() {
@@ -80,7 +80,7 @@ pub struct KafkaPorts {
 
 impl KafkaPorts {
     pub(super) fn new() -> Self {
-        Self { proxied: free_port(), behind_proxy: free_port(), secure: free_port(), controller: free_port() }
+        Self { proxied: reserve(), behind_proxy: reserve(), secure: reserve(), controller: reserve() }
     }
 }
 

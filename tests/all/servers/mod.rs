@@ -1,10 +1,16 @@
 //! Real servers for the tests: started when first asked for, each on a port of its own, gone when the tests end.
-//! `scripts/setup-tests` installs them.
+//! `scripts/setup-tests` installs them. Where they are not wanted ([`servers_wanted`]), a test that asks for one gets none
+//! and returns.
 
 mod java;
+mod layers;
 mod mysql;
+mod ports;
 
+use crate::support::PATIENCE;
 pub use java::{KafkaPorts, kafka_tool};
+pub use layers::servers_wanted;
+pub use ports::reserve;
 use sqlx::mysql::MySqlConnection;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
@@ -40,6 +46,9 @@ pub enum Kind {
     Prometheus,
 }
 
+/// Room for one server of each kind.
+const KINDS: usize = 16;
+
 /// A running server.
 pub struct Server {
     pub kind: Kind,
@@ -55,10 +64,6 @@ pub struct Server {
 }
 
 static NUMBER: AtomicUsize = AtomicUsize::new(0);
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port()
-}
 
 /// Where servers keep their data: in memory where there is room, because ten of them waiting for one disk are slow.
 fn roomy_folder() -> PathBuf {
@@ -91,19 +96,22 @@ fn cache() -> PathBuf {
 }
 
 impl Server {
-    /// Starts one and waits until it answers.
-    pub async fn start(kind: Kind) -> Arc<Self> {
+    /// Starts one and waits until it answers; `None` where servers are not wanted.
+    pub async fn start(kind: Kind) -> Option<Arc<Self>> {
         Self::start_with(kind, 0, &[]).await
     }
 
     /// Starts one whose clock is ahead by some seconds, with more arguments.
-    pub async fn start_with(kind: Kind, ahead_s: i32, arguments: &[&str]) -> Arc<Self> {
+    pub async fn start_with(kind: Kind, ahead_s: i32, arguments: &[&str]) -> Option<Arc<Self>> {
+        if !servers_wanted() {
+            return None;
+        }
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder = roomy_folder().join(format!("crosstail-test-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
         let server = Self {
             kind,
-            port: free_port(),
+            port: reserve(),
             folder,
             kafka: KafkaPorts::new(),
             watchdog: Mutex::new(None),
@@ -125,7 +133,7 @@ impl Server {
             client.database("admin").run_command(bson::doc! { "replSetInitiate": config }).await.expect("initiated");
             server.wait_for_primary().await;
         }
-        Arc::new(server)
+        Some(Arc::new(server))
     }
 
     fn init_postgres(&self) {
@@ -231,7 +239,7 @@ impl Server {
         BufReader::new(watchdog.stdout.take().expect("stdout")).read_line(&mut line).expect("a pid");
         let pid = line.trim().parse().expect("a pid");
         *self.watchdog.lock().expect("lock") = Some((watchdog, pid));
-        let until = Instant::now() + Duration::from_mins(1);
+        let until = Instant::now() + PATIENCE;
         loop {
             let answers = match self.kind {
                 Kind::Postgres => PgConnection::connect(&self.url("postgres")).await.is_ok(),
@@ -259,7 +267,7 @@ impl Server {
 
     async fn wait_for_primary(&self) {
         let client = self.mongo_client().await;
-        let until = Instant::now() + Duration::from_mins(1);
+        let until = Instant::now() + PATIENCE;
         loop {
             let hello = client.database("admin").run_command(bson::doc! { "hello": 1 }).await;
             if hello.is_ok_and(|hello| hello.get_bool("isWritablePrimary").unwrap_or(false)) {
@@ -284,7 +292,7 @@ impl Server {
     /// Starts it again with its data.
     pub async fn restart(&self) {
         // Connections of the killed server must have gone first.
-        let until = Instant::now() + Duration::from_secs(30);
+        let until = Instant::now() + PATIENCE;
         while std::net::TcpListener::bind(("127.0.0.1", self.port)).is_err() {
             assert!(Instant::now() < until, "the port stays taken");
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -362,10 +370,27 @@ pub fn unique_name() -> String {
     format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed))
 }
 
-/// The server of a kind that tests share, each with a database of its own.
-pub async fn shared(kind: Kind) -> Arc<Server> {
-    static SERVERS: [OnceCell<Arc<Server>>; 8] = [const { OnceCell::const_new() }; 8];
-    Arc::clone(SERVERS[kind as usize].get_or_init(|| Server::start(kind)).await)
+/// The server of a kind that tests share, each with a database of its own; `None` where servers are not wanted.
+pub async fn shared(kind: Kind) -> Option<Arc<Server>> {
+    static SERVERS: OnceServers = [const { OnceCell::const_new() }; KINDS];
+    once(&SERVERS, kind).await
+}
+
+/// Another one for the tests of the writing side, which make indices and topics of fixed names.
+pub async fn shared_for_writing(kind: Kind) -> Option<Arc<Server>> {
+    static SERVERS: OnceServers = [const { OnceCell::const_new() }; KINDS];
+    once(&SERVERS, kind).await
+}
+
+type OnceServers = [OnceCell<Arc<Server>>; KINDS];
+
+async fn once(servers: &'static OnceServers, kind: Kind) -> Option<Arc<Server>> {
+    // Every test that asks is counted, also where another asked before.
+    if !servers_wanted() {
+        return None;
+    }
+    let start = async || Server::start(kind).await.expect("servers are wanted");
+    Some(Arc::clone(servers[kind as usize].get_or_init(start).await))
 }
 
 /// A TCP proxy that can cut, refuse and slow down.
@@ -374,6 +399,15 @@ pub struct Proxy {
     refusing: Arc<AtomicBool>,
     delay_ms: Arc<AtomicU64>,
     connections: Arc<Mutex<CancellationToken>>,
+    count: Arc<Connections>,
+}
+
+/// Connections through a proxy.
+#[derive(Default)]
+struct Connections {
+    accepted: AtomicUsize,
+    live: AtomicUsize,
+    peak: AtomicUsize,
 }
 
 impl Proxy {
@@ -391,7 +425,9 @@ impl Proxy {
             refusing: Arc::default(),
             delay_ms: Arc::default(),
             connections: Arc::new(Mutex::new(CancellationToken::new())),
+            count: Arc::default(),
         };
+        let count = Arc::clone(&proxy.count);
         let (refusing, delay, connections) =
             (Arc::clone(&proxy.refusing), Arc::clone(&proxy.delay_ms), Arc::clone(&proxy.connections));
         tokio::spawn(async move {
@@ -401,7 +437,12 @@ impl Proxy {
                 }
                 let cancel = connections.lock().expect("lock").clone();
                 let delay = Arc::clone(&delay);
+                let count = Arc::clone(&count);
+                count.accepted.fetch_add(1, Ordering::Relaxed);
+                let live = count.live.fetch_add(1, Ordering::Relaxed) + 1;
+                count.peak.fetch_max(live, Ordering::Relaxed);
                 tokio::spawn(async move {
+                    let _end = Count(count);
                     let Ok(server) = TcpStream::connect(("127.0.0.1", target)).await else { return };
                     let ((from_client, to_client), (from_server, to_server)) =
                         (client.into_split(), server.into_split());
@@ -414,6 +455,21 @@ impl Proxy {
             }
         });
         proxy
+    }
+
+    /// How many connections there were.
+    pub fn accepted(&self) -> usize {
+        self.count.accepted.load(Ordering::Relaxed)
+    }
+
+    /// How many there are.
+    pub fn live(&self) -> usize {
+        self.count.live.load(Ordering::Relaxed)
+    }
+
+    /// How many there were at once, at most.
+    pub fn peak(&self) -> usize {
+        self.count.peak.load(Ordering::Relaxed)
     }
 
     /// Cuts every connection and refuses new ones.
@@ -432,6 +488,15 @@ impl Proxy {
     /// Every packet waits this long.
     pub fn slow(&self, ms: u64) {
         self.delay_ms.store(ms, Ordering::Relaxed);
+    }
+}
+
+/// A connection, which ends with this.
+struct Count(Arc<Connections>);
+
+impl Drop for Count {
+    fn drop(&mut self) {
+        self.0.live.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

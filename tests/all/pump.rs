@@ -1,0 +1,115 @@
+//! What runs a source, over a store that cannot be read: what is tried again, and when.
+
+use crate::support::PATIENCE;
+use crosstail_core::model::{Activity, Clock, Id, Locator, Payload, SourceId, Timestamp};
+use crosstail_source::pump::{self, PumpEvent, SourceState, StartFrom};
+use crosstail_source::{
+    Capabilities, Cursor, ErrorKind, Grouping, Groups, Kind, Page, PageQuery, Position, Probe, RelatedKey, Sink,
+    Source, SourceError,
+};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// Whatever is asked of it, it fails.
+struct Failing(ErrorKind);
+
+impl Failing {
+    fn error(&self) -> SourceError {
+        SourceError::of("failing", "reach", (self.0, Some("mend it")), &"it does not work")
+    }
+}
+
+#[async_trait::async_trait]
+impl Source for Failing {
+    fn kind(&self) -> &'static Kind {
+        crosstail::kinds::ALL.iter().next().expect("a kind")
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { pushes: false, aggregates: false }
+    }
+
+    async fn probe(&self) -> Result<Probe, SourceError> {
+        Err(self.error())
+    }
+
+    async fn page(&self, _: &PageQuery, _: Option<&Cursor>) -> Result<Page, SourceError> {
+        Err(self.error())
+    }
+
+    async fn position(&self) -> Result<Position, SourceError> {
+        Err(self.error())
+    }
+
+    async fn follow(&self, _: Position, _: &Sink, _: &CancellationToken) -> Result<(), SourceError> {
+        Err(self.error())
+    }
+
+    async fn payload(&self, _: &Id, _: &Locator) -> Result<Payload, SourceError> {
+        Err(self.error())
+    }
+
+    async fn related(&self, _: &RelatedKey, _: usize) -> Result<Vec<Activity>, SourceError> {
+        Err(self.error())
+    }
+
+    async fn aggregate(&self, _: &PageQuery, _: &Grouping) -> Result<Groups, SourceError> {
+        Err(self.error())
+    }
+}
+
+/// The states that it goes through, until so many, or until it ends.
+async fn states(kind: ErrorKind, clock: Clock, count: usize) -> Vec<SourceState> {
+    let (events, mut received) = mpsc::channel(16);
+    let cancel = CancellationToken::new();
+    let _end = cancel.clone().drop_guard();
+    tokio::spawn(pump::run(SourceId(0), Arc::new(Failing(kind)), StartFrom::Now, events, cancel, clock));
+    let mut states = Vec::new();
+    while states.len() < count {
+        match tokio::time::timeout(PATIENCE, received.recv()).await.expect("a state") {
+            Some(PumpEvent::State(_, state)) => states.push(state),
+            Some(_) => {}
+            None => break,
+        }
+    }
+    states
+}
+
+#[tokio::test]
+async fn waits_between_tries_grow_and_are_said() {
+    // The clock stands: what is said is how long it waits, to the microsecond.
+    let now = Timestamp(1_795_000_000_000_000);
+    let run = |kind| states(kind, Clock::fixed(now), 6);
+    let (connect, timeout, query) =
+        tokio::join!(run(ErrorKind::Connect), run(ErrorKind::Timeout), run(ErrorKind::Query));
+    for (kind, states) in [(ErrorKind::Connect, connect), (ErrorKind::Timeout, timeout), (ErrorKind::Query, query)] {
+        let mut waits = Vec::new();
+        for state in states {
+            match state {
+                SourceState::Connecting => {}
+                SourceState::Waiting { until, error } => {
+                    assert!(error.contains("it does not work") && error.contains("mend it"), "C13.1: {error}");
+                    waits.push(until.since_us(now));
+                }
+                other => panic!("C13.2: {kind:?} is tried again: {other:?}"),
+            }
+        }
+        assert_eq!(waits.len(), 3, "C13.2: each try is followed by a wait that is said");
+        for (waited, around_ms) in waits.iter().zip([500, 1000, 2000]) {
+            let around = around_ms * 1000 * 3 / 4..=around_ms * 1000 * 5 / 4;
+            assert!(around.contains(waited), "C13.3: about {around_ms} ms: {waits:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_no_waiting_helps_is_not_tried_again() {
+    for kind in [ErrorKind::Auth, ErrorKind::Decode, ErrorKind::Unsupported] {
+        let states = states(kind, Clock::system(), 10).await;
+        assert!(
+            matches!(states[..], [SourceState::Connecting, SourceState::Failed { .. }]),
+            "C13.2: {kind:?}: {states:?}"
+        );
+    }
+}
