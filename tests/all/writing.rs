@@ -195,7 +195,8 @@ async fn the_activity_logs_functions_policies_and_cleanup_work() {
     let text = String::from_utf8_lossy(&found.stdout).into_owned();
     assert!(text.contains("row-level security hides rows from this role"), "{text}");
     // What it says to do ends it.
-    let remedy = text.split("as its owner: ").nth(1).and_then(|rest| rest.split(';').next()).expect("a statement");
+    let remedy = text.split("as the table's owner: ").nth(1).and_then(|rest| rest.split(';').next());
+    let remedy = remedy.expect("a statement");
     let remedy = format!("RESET ROLE; {}", remedy.replace("\\\"", "\""));
     sqlx::raw_sql(AssertSqlSafe(remedy)).execute(&mut on).await.expect("mended");
     let mended = String::from_utf8_lossy(&crosstail(&["doctor", "-s", &url, "-o", "json"]).stdout).into_owned();
@@ -285,7 +286,7 @@ fn a_schema_is_shown_in_the_form_of_each_store() {
     assert!(show("prokure", "toml").starts_with("# ProKure"));
     let none = crosstail(&["schema", "show", "log-tracking", "-o", "properties"]);
     assert_eq!(none.status.code(), Some(2));
-    assert!(said(&none).contains("it has PostgreSQL"), "{}", said(&none));
+    assert!(said(&none).contains("it defines objects in: PostgreSQL"), "{}", said(&none));
 }
 
 /// What `generate` says that it wrote.

@@ -27,11 +27,12 @@ pub(crate) fn is_of_tables(error: &sqlx::Error) -> bool {
 
 /// What an error means, and what to do ("Server Error Message Reference", "MariaDB Error Codes").
 pub(crate) fn classify(error: &sqlx::Error) -> (ErrorKind, Option<&'static str>) {
+    const CERTIFICATE: &str = "does the server have a certificate that ssl-ca, or the system's roots, know?";
     match error {
+        // Of a certificate that is not accepted, too.
+        sqlx::Error::Io(io) if io.to_string().contains("certificate") => (ErrorKind::Connect, Some(CERTIFICATE)),
         sqlx::Error::Io(_) => (ErrorKind::Connect, Some("is the server running, and the address right?")),
-        sqlx::Error::Tls(_) => {
-            (ErrorKind::Connect, Some("does the server have a certificate that ssl-ca, or the system's roots, know?"))
-        }
+        sqlx::Error::Tls(_) => (ErrorKind::Connect, Some(CERTIFICATE)),
         sqlx::Error::PoolTimedOut => (ErrorKind::Timeout, Some("the server does not answer")),
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => (ErrorKind::Decode, None),
         sqlx::Error::Protocol(text) if text.contains("authentication plugin") => {

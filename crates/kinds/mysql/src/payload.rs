@@ -5,7 +5,7 @@ use crate::mapping::Mapping;
 use crate::relation::{Column, ColumnType, as_text, name};
 use crosstail_core::model::{Payload, RawRecord};
 use crosstail_source::sql::Sql;
-use serde_json::{Value, value::RawValue};
+use serde_json::{Map, Value, value::RawValue};
 use sqlx::Row as _;
 use sqlx::mysql::MySqlRow;
 
@@ -56,6 +56,15 @@ pub(crate) fn of_row(mapping: &Mapping, row: &MySqlRow, index: usize) -> Result<
     let text = json_of(&columns(mapping), row, index)?;
     let mut record = mapping.schema.record(&text).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
     record.retain(|_, value| !value.is_null());
+    // JSON is often kept in a column of text.
+    for path in mapping.schema.definition().payload.values().flat_map(|paths| paths.list()) {
+        if let Some(value) = record.get_mut(path)
+            && let Some(object) = value.as_str().filter(|text| text.starts_with('{'))
+            && let Ok(object) = serde_json::from_str::<Map<String, Value>>(object)
+        {
+            *value = Value::Object(object);
+        }
+    }
     let mut payload = mapping.schema.divide(record);
     payload.raw.push(RawRecord::new(mapping.table.name.clone(), &text));
     Ok(payload)
