@@ -93,8 +93,18 @@ impl Fixture for ElasticFixture {
     }
 
     async fn delete_all(&mut self) {
-        let all = json!({ "query": { "match_all": {} } });
-        ask(&self.server, "POST", &format!("{}-*/_delete_by_query?refresh=true", self.index), all).await;
+        // The build for tests has no module that deletes by query.
+        let all = ask(&self.server, "GET", &format!("{}-*/_search?size=1000", self.index), Value::Null).await;
+        for hit in all["hits"]["hits"].as_array().expect("hits") {
+            let path = format!("{}/_doc/{}", hit["_index"].as_str().expect("text"), hit["_id"].as_str().expect("text"));
+            ask(&self.server, "DELETE", &path, Value::Null).await;
+        }
+        refresh(&self.server, &format!("{}-*", self.index)).await;
+    }
+
+    fn gaps(&self) -> &'static [&'static str] {
+        // Its client opens as many as there are requests.
+        &["C1.4"]
     }
 
     fn connections(&self) -> usize {

@@ -11,6 +11,7 @@ use rdkafka::producer::{BaseProducer, Producer as _};
 use rdkafka::{Offset, TopicPartitionList};
 use serde_json::Value;
 use std::sync::Arc;
+use tokio::sync::{Mutex, MutexGuard};
 
 /// One topic.
 pub struct KafkaFixture {
@@ -18,6 +19,7 @@ pub struct KafkaFixture {
     producer: BaseProducer,
     topic: String,
     proxy: Option<Proxy>,
+    turn: Option<MutexGuard<'static, ()>>,
     url: String,
     source: Arc<dyn Source>,
     names: Names,
@@ -33,7 +35,7 @@ impl KafkaFixture {
         let url = format!("kafka://127.0.0.1:{}/{topic}", server.port);
         let (names, source) = open(std::slice::from_ref(&url));
         let logger = Logger::new("timestamp", begins);
-        Some(Self { server, producer, topic, proxy: None, url, source, names, logger })
+        Some(Self { server, producer, topic, proxy: None, turn: None, url, source, names, logger })
     }
 
     fn write(&self, lines: Vec<Value>) {
@@ -90,6 +92,11 @@ impl Fixture for KafkaFixture {
         admin(&self.server).delete_records(&offsets, &AdminOptions::new()).await.expect("deleted");
     }
 
+    fn gaps(&self) -> &'static [&'static str] {
+        // Each read has a client of its own, and that its connections.
+        &["C1.4"]
+    }
+
     fn connections(&self) -> usize {
         16
     }
@@ -100,6 +107,9 @@ impl Fixture for KafkaFixture {
 
     /// Clients go where the broker tells them: one of its listeners tells them the proxy.
     async fn prepare_to_kill(&mut self) {
+        // The broker tells clients one port: one test at a time is behind it.
+        static ONE: Mutex<()> = Mutex::const_new(());
+        self.turn = Some(ONE.lock().await);
         let ports = &self.server.kafka;
         self.proxy = Some(Proxy::between(ports.proxied, ports.behind_proxy).await);
         self.url = format!("kafka://127.0.0.1:{}/{}", ports.proxied, self.topic);

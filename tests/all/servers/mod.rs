@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OnceCell;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// What a server is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -400,6 +400,9 @@ pub struct Proxy {
     delay_ms: Arc<AtomicU64>,
     connections: Arc<Mutex<CancellationToken>>,
     count: Arc<Connections>,
+    /// It listens until this is dropped.
+    ended: CancellationToken,
+    _end: DropGuard,
 }
 
 /// Connections through a proxy.
@@ -418,9 +421,20 @@ impl Proxy {
 
     /// In front of a port, on a given one.
     pub async fn between(port: u16, target: u16) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("bound");
+        // The one before it on this port may be just closing.
+        let until = Instant::now() + PATIENCE;
+        let listener = loop {
+            match TcpListener::bind(("127.0.0.1", port)).await {
+                Ok(listener) => break listener,
+                Err(error) => assert!(Instant::now() < until, "port {port}: {error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
         let port = listener.local_addr().expect("an address").port();
+        let ended = CancellationToken::new();
         let proxy = Self {
+            _end: ended.clone().drop_guard(),
+            ended,
             port,
             refusing: Arc::default(),
             delay_ms: Arc::default(),
@@ -430,7 +444,8 @@ impl Proxy {
         let count = Arc::clone(&proxy.count);
         let (refusing, delay, connections) =
             (Arc::clone(&proxy.refusing), Arc::clone(&proxy.delay_ms), Arc::clone(&proxy.connections));
-        tokio::spawn(async move {
+        let ended = proxy.ended.clone();
+        let accepting = async move {
             while let Ok((client, _)) = listener.accept().await {
                 if refusing.load(Ordering::Relaxed) {
                     continue;
@@ -452,6 +467,12 @@ impl Proxy {
                         () = copy(from_server, to_client, delay) => {}
                     }
                 });
+            }
+        };
+        tokio::spawn(async move {
+            tokio::select! {
+                () = ended.cancelled() => {}
+                () = accepting => {}
             }
         });
         proxy
