@@ -150,7 +150,7 @@ fn mistakes_name_the_file_the_line_and_the_nearest_right_name() {
     }
     home.write("config/crosstail/config.toml", "theme = \"light\"\n");
     let output = home.run(&["config", "check"], &[], "");
-    assert!(output.status.success() && output.stdout.starts_with(b"good: 0 sources"), "{}", said(&output));
+    assert!(output.status.success() && output.stdout.starts_with(b"ok: 0 sources"), "{}", said(&output));
     let output = home.run(&["config", "path"], &[], "");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains("config/crosstail/config.toml") && text.contains("project/deep/crosstail.toml"), "{text}");

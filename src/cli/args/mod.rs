@@ -62,10 +62,10 @@ pub(super) struct ViewArgs {
     /// Theme: dark, light, contrast, colourblind, ansi, none, or one of your own (or set CROSSTAIL_THEME)
     #[arg(long)]
     pub(super) theme: Option<String>,
-    /// Time zone of the screen: UTC, local, or a name such as Europe/Berlin (or set CROSSTAIL_TZ)
+    /// Time zone for the screen: UTC, local, or a name such as Europe/Berlin (or set CROSSTAIL_TZ)
     #[arg(id = "explored_zone", long = "zone", value_name = "ZONE")]
     pub(super) zone: Option<String>,
-    /// Maximum number of activities in memory; 2,000,000 unless configured otherwise
+    /// Maximum number of activities in memory (or set CROSSTAIL_HISTORY_LIMIT); 2,000,000 unless configured otherwise
     #[arg(long, value_name = "N")]
     pub(super) history_limit: Option<usize>,
     #[command(flatten)]
@@ -77,7 +77,7 @@ pub(super) struct WriteArgs {
     /// Allow acknowledging and resolving alerts in their stores; otherwise nothing is written to a store
     #[arg(long)]
     pub(super) allow_writes: bool,
-    /// Who acknowledges or resolves; for PostgreSQL, a name, e-mail address or id from its table `users`
+    /// Who acknowledges or resolves the alert; for PostgreSQL, a name, e-mail address or id from its table `users`
     #[arg(long = "as", env = "USER", value_name = "WHO")]
     pub(super) who: Option<String>,
 }
@@ -94,16 +94,16 @@ pub(super) enum Command {
     Stats(StatsArgs),
     /// Print everything about one activity: payload, retry chain, trace
     Show(ShowArgs),
-    /// Print the health of systems and stores; exit code 0: healthy, 1: degraded or down, 2: unknown
+    /// Print the health of systems and stores (exit code 0: healthy, 1: degraded or down, 2: unknown)
     Health(HealthArgs),
-    /// List, acknowledge, resolve or silence alerts from stores and from a running watch
+    /// List, acknowledge, resolve or silence alerts from stores and from `crosstail watch`
     Alerts(AlertsArgs),
     /// Evaluate the alert rules without a screen, and notify Slack, e-mail, webhooks or commands
     #[cfg(feature = "watch")]
     Watch(WatchArgs),
-    /// List schemas, show one, or create its tables in a store
+    /// List schemas, print one, or create its tables and other objects in a store
     Schema(SchemaArgs),
-    /// Check each source's connection, rights, schema, indexes, retention and clock, and suggest fixes; exit code 0: good, 1: warnings, 2: problems
+    /// Check each source's connection, rights, schema, indexes, retention and clock, and suggest fixes (exit code 0: good, 1: warnings, 2: problems)
     Doctor(DoctorArgs),
     /// Write past activities to a CSV, NDJSON, Parquet or SQLite file; can be interrupted and resumed
     Export(ExportArgs),
@@ -158,7 +158,7 @@ pub(super) struct SourceArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// One line per activity
+    /// One line per activity (in `alerts`, the same as table)
     Text,
     /// One JSON object per line
     Json,
@@ -177,7 +177,7 @@ pub(super) struct QueryArgs {
     pub(super) filter: Vec<String>,
     #[command(flatten)]
     pub(super) source: SourceArgs,
-    /// Only activities from this time on: 15m or 1h ago, 2026-11-20, 2026-11-20T09:00
+    /// Only activities from this time on: how long ago (15m, 1h), a date (2026-11-20) or a time (2026-11-20T09:00)
     #[arg(long, value_name = "TIME")]
     pub(super) since: Option<String>,
     /// Only activities before this time
@@ -203,7 +203,7 @@ pub(super) struct TailArgs {
     pub(super) filter: Vec<String>,
     #[command(flatten)]
     pub(super) source: SourceArgs,
-    /// First print the activities from this time on: 15m or 1h ago, 2026-11-20, 2026-11-20T09:00
+    /// First print past activities from this time on: how long ago (15m, 1h), a date (2026-11-20) or a time (2026-11-20T09:00)
     #[arg(long, value_name = "TIME")]
     pub(super) since: Option<String>,
     /// Output format
@@ -238,7 +238,7 @@ pub(super) struct StatsArgs {
     /// Also group by intervals of this length: 5m, 1h, 1d
     #[arg(long, value_name = "SPAN", value_parser = duration)]
     pub(super) every: Option<std::time::Duration>,
-    /// Only activities from this time on: 15m or 1h ago, 2026-11-20, 2026-11-20T09:00
+    /// Only activities from this time on: how long ago (15m, 1h), a date (2026-11-20) or a time (2026-11-20T09:00)
     #[arg(long, value_name = "TIME")]
     pub(super) since: Option<String>,
     /// Only activities before this time
@@ -258,7 +258,7 @@ pub(super) enum HealthFormat {
     Table,
     /// One JSON object per line
     Json,
-    /// Prometheus' text format
+    /// Prometheus's text format
     Prometheus,
 }
 
@@ -289,13 +289,13 @@ pub(super) struct AlertsArgs {
     /// Include resolved alerts
     #[arg(long, global = true)]
     pub(super) all: bool,
-    /// Only stored alerts triggered from this time on: 1h or 7d ago, 2026-11-20
+    /// Only stored alerts triggered from this time on: how long ago (1h, 7d) or a date (2026-11-20)
     #[arg(long, value_name = "TIME", global = true)]
     pub(super) since: Option<String>,
     /// Output format
     #[arg(long, short, value_enum, default_value_t = Format::Table, global = true)]
     pub(super) output: Format,
-    /// State file of the watch [default: ~/.local/state/crosstail/watch.json]
+    /// State file of `crosstail watch` [default: ~/.local/state/crosstail/watch.json]
     #[arg(long, value_name = "FILE", global = true)]
     pub(super) state: Option<std::path::PathBuf>,
 }
@@ -304,7 +304,7 @@ pub(super) struct AlertsArgs {
 pub(super) enum AlertsCommand {
     /// List open alerts (the default)
     List,
-    /// Acknowledge an alert; an alert in a store needs --allow-writes
+    /// Acknowledge an alert; if it is in a store, this needs --allow-writes
     Ack {
         /// The alert's id, or at least its first four characters
         id: String,
@@ -318,14 +318,14 @@ pub(super) enum AlertsCommand {
         #[command(flatten)]
         writes: WriteArgs,
     },
-    /// Stop a running watch from sending a rule's notifications for some time
+    /// Silence a rule: for some time, `crosstail watch` sends none of its notifications
     Silence {
         /// Name of the rule, or * for all rules
         rule: String,
-        /// Silence only this system, queue, source …
+        /// Silence the rule only for this system, queue or source
         #[arg(long, value_name = "VALUE", default_value = "*")]
         of: String,
-        /// Length of the silence: 30m, 2h, 1d
+        /// How long to silence it: 30m, 2h, 1d
         #[arg(long = "for", value_name = "SPAN", value_parser = duration)]
         length: std::time::Duration,
         /// The reason, for whoever sees the silence
@@ -351,7 +351,7 @@ pub(super) struct WatchArgs {
     /// Send a test notification to every channel, report which accepted it, and exit
     #[arg(long, conflicts_with = "dry_run")]
     pub(super) test: bool,
-    /// Read more rules from this folder
+    /// Also read rules from this folder
     #[arg(long, value_name = "FOLDER")]
     pub(super) rules: Option<std::path::PathBuf>,
     /// Serve /health and /metrics at this address

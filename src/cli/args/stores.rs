@@ -14,7 +14,7 @@ pub(in crate::cli) struct SchemaArgs {
 pub(in crate::cli) enum SchemaCommand {
     /// List the built-in schemas
     List,
-    /// Print a schema, as a start for your own, or the SQL or JSON that it defines in its stores
+    /// Print a schema as a starting point for your own, or the SQL, JSON or topic settings that it creates in its stores
     #[command(
         after_help = "Examples:\n  crosstail schema show prokure > my-schema.toml\n  crosstail schema show engineering-logs -o sql | less"
     )]
@@ -25,9 +25,9 @@ pub(in crate::cli) enum SchemaCommand {
         #[arg(long, short, value_enum, default_value_t = SchemaFormat::Toml)]
         output: SchemaFormat,
     },
-    /// Create a schema's missing tables, views, collections, indexes, templates, policies and topics; shows them first and asks
+    /// Create a schema's missing tables, views, collections, indexes, templates, policies and topics, after showing them and asking
     #[command(
-        after_help = "Examples:\n  crosstail schema apply prokure --to postgres://me@db/prokure --dry-run\n  crosstail schema apply prokure --to mongodb://db/prokure_logs --yes\n  crosstail schema apply engineering-logs --to kafka://broker:9092 --yes\n  crosstail schema apply halopsa --to es+http://es:9200 --yes\n\nExisting objects stay as they are. Without a terminal, nothing is written unless you pass --yes\n(exit code 2)."
+        after_help = "Examples:\n  crosstail schema apply prokure --to postgres://me@db/prokure --dry-run\n  crosstail schema apply prokure --to mongodb://db/prokure_logs --yes\n  crosstail schema apply engineering-logs --to kafka://broker:9092 --yes\n  crosstail schema apply halopsa --to es+http://es:9200 --yes\n\nExisting objects stay as they are. Without a terminal, pass --yes; otherwise nothing is written\nand the exit code is 2."
     )]
     Apply {
         /// Name of a schema
@@ -71,7 +71,7 @@ pub(in crate::cli) enum ConfigCommand {
         after_help = "Examples:\n  crosstail config init\n  crosstail config init --yes -s prokure=postgres://me@db/prokure -s logs=/var/log/app/\n\nNo password is written. The file names the variable, file or command that supplies it."
     )]
     Init {
-        /// A source, instead of asking for sources: NAME=ADDRESS or ADDRESS; repeatable
+        /// Add this source instead of asking for sources: NAME=ADDRESS or ADDRESS; repeatable
         #[arg(long = "source", short, value_name = "NAME=ADDRESS")]
         sources: Vec<String>,
         /// Do not ask anything
@@ -86,7 +86,7 @@ pub(in crate::cli) enum ConfigCommand {
     },
     /// Check the configuration: sources, schemas, filters, rules, channels, secrets; exit code 1 if anything is wrong
     Check,
-    /// Print every value in force, without secrets, and the file and line, variable or option that set it
+    /// Print every value in force, without secrets, and the file and line, variable or flag that set it
     #[command(after_help = "Examples:\n  crosstail config show\n  crosstail config show --profile prod -o json")]
     Show {
         /// Theme, as in the explorer
@@ -115,7 +115,7 @@ pub(in crate::cli) struct CompletionsArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  crosstail man > crosstail.1\n  crosstail man export | man -l -")]
 pub(in crate::cli) struct ManArgs {
-    /// Print the page of this command only
+    /// Print only the page of this command
     pub(in crate::cli) command: Option<String>,
 }
 
@@ -136,14 +136,14 @@ pub(in crate::cli) struct DoctorArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  crosstail export status:failed --since 7d -s 'logs/*.log' --output failures.csv\n  crosstail export -s demo.sqlite --output all.parquet\n  crosstail export -s postgres://me@db/prokure --since 30d --payloads --output month.sqlite\n\nActivities are written oldest first, up to now. Until the export is complete, the file is FILE.part,\nand FILE.resume records the progress. After an interruption (exit code 130), run the same command\nagain to resume. CSV follows RFC 4180; a value that a spreadsheet would read as a formula gets a\nleading apostrophe. Open a .sqlite file with crosstail FILE."
+    after_help = "Examples:\n  crosstail export status:failed --since 7d -s 'logs/*.log' --output failures.csv\n  crosstail export -s demo.sqlite --output all.parquet\n  crosstail export -s postgres://me@db/prokure --since 30d --payloads --output month.sqlite\n\nActivities are written oldest first, up to now. Until the export is complete, the output is in\nFILE.part, and FILE.resume records the progress. After an interruption (exit code 130), run the same\ncommand again to resume. CSV follows RFC 4180; a value that a spreadsheet would read as a formula gets a\nleading apostrophe. Open a .sqlite file with crosstail FILE."
 )]
 pub(in crate::cli) struct ExportArgs {
     /// Filter, for example: status:failed system:SAP
     pub(in crate::cli) filter: Vec<String>,
     #[command(flatten)]
     pub(in crate::cli) source: SourceArgs,
-    /// Only activities from this time on: 15m or 1h ago, 2026-11-20, 2026-11-20T09:00
+    /// Only activities from this time on: how long ago (15m, 1h), a date (2026-11-20) or a time (2026-11-20T09:00)
     #[arg(long, value_name = "TIME")]
     pub(in crate::cli) since: Option<String>,
     /// Only activities before this time [default: now]
@@ -185,13 +185,13 @@ pub(in crate::cli) struct GenerateArgs {
     /// Stop after this many activities
     #[arg(long, value_name = "N")]
     pub(in crate::cli) count: Option<u64>,
-    /// Simulated faults: usual (occasional faults), none, or outage, slow or limited for one system: outage:SAP
+    /// Simulated faults: usual (occasional faults), none, or one fault in one system: outage, slow or limited, as in outage:SAP
     #[arg(long, default_value = "usual", value_name = "WHAT", value_parser = incident)]
     pub(in crate::cli) incident: crosstail_record::simulate::Incident,
     /// Seed of the random generator: the same seed gives the same activities, which a store accepts only once [default: random]
     #[arg(long)]
     pub(in crate::cli) seed: Option<u64>,
-    /// Rotated log files to keep for each name, at 5 MB a file; 0 keeps all
+    /// Number of rotated log files (5 MB each) to keep for each name; 0 keeps all
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub(in crate::cli) keep_files: usize,
     /// Format of the final summary
@@ -214,13 +214,13 @@ fn schemes(can: impl Fn(&crosstail_source::Kind) -> bool) -> String {
 }
 
 fn creator_help() -> String {
-    format!("Store to create them in: {}", schemes(|kind| kind.creator.is_some()))
+    format!("Store to create the objects in: {}", schemes(|kind| kind.creator.is_some()))
 }
 
 fn writing_help() -> String {
     let schemes = schemes(|kind| kind.writing.is_some());
     format!(
-        "Store to write to: {schemes}, a folder (for Winston's log files) or a .sqlite file; repeatable: each receives the same traffic"
+        "Store to write to: {schemes}, a folder (for Winston's log files) or a .sqlite file; repeatable, and each receives the same traffic"
     )
 }
 
