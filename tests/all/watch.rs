@@ -513,7 +513,7 @@ async fn an_outage_of_a_source_neither_ends_the_watch_nor_its_alerts() {
     assert_eq!(told(), "firing\n", "{}", said());
     front.mend();
     driven.until("it is over", async |_| told() == "firing\nresolved\n").await;
-    assert!(said().contains("can be read again"), "{}", said());
+    assert!(said().contains("readable again"), "{}", said());
     stop.cancel();
     running.await.expect("joined").expect("well");
 }
