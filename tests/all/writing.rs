@@ -760,7 +760,7 @@ async fn the_example_program_records() {
     // cargo builds examples beside the tests; by hand, where only this test is run.
     let program = Path::new(env!("CARGO_BIN_EXE_crosstail")).with_file_name("examples").join("record");
     // With the features of these tests, so that nothing is compiled a second time.
-    let features: &[&str] = if cfg!(feature = "full") { &["--features", "kafka-tls"] } else { &[] };
+    let features: &[&str] = if cfg!(feature = "full") { &["--features", "full"] } else { &[] };
     let built = Command::new(env!("CARGO"))
         .args(["build", "--workspace", "--example", "record", "--locked", "--quiet"])
         .args(features)
