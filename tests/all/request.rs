@@ -304,7 +304,7 @@ fn an_incident_is_written_once_without_secrets_and_opens_anywhere() {
         terminal.keys(key);
         terminal.settle();
     }
-    for says in ["2 activities", "is there already"] {
+    for says in ["2 activities", "already exists"] {
         terminal.keys("B");
         terminal.wait_for("write the incident to");
         terminal.keys(&format!("\u{15}{}\r", text(&incident)));
