@@ -63,7 +63,7 @@ pub struct Start {
     pub entity: Option<String>,
     /// Who triggered it.
     pub actor: Option<String>,
-    /// Address of the caller; see [`ip_address`](crate::ip_address).
+    /// Address of the caller; see [`ip_address`].
     pub ip_address: Option<std::net::IpAddr>,
     /// Shared by all activities of a trace.
     pub correlation_id: Option<String>,
