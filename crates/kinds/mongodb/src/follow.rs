@@ -289,9 +289,10 @@ async fn poll(database: &Database, at: ResumePoint, sink: &Sink, cancel: &Cancel
     let begun = Instant::now();
     let mut due = TIERS.map(|(_, every)| begun + every);
     let mut open_due = begun + OPEN_EVERY;
-    poller.list_unfinished().await?;
+    let overlap = Timestamp(at.seen_us - OVERLAP_US);
+    poller.list_unfinished(overlap).await?;
     // What was written in the meantime.
-    poller.read(Timestamp(at.seen_us - OVERLAP_US), None, true).await?;
+    poller.read(overlap, None, true).await?;
     if sink.send(SourceEvent::CaughtUp).await.is_err() {
         return Ok(());
     }
@@ -384,12 +385,14 @@ impl Poller<'_> {
         }
     }
 
-    /// Lists the documents without an outcome, so that their end is seen however old they are.
-    async fn list_unfinished(&mut self) -> Result<(), Error> {
+    /// Lists the documents without an outcome that started before a time, so that their end is seen however old they are.
+    /// Later ones are not known yet, although they exist: they may have been written after the position, and `read`
+    /// delivers them.
+    async fn list_unfinished(&mut self, before: Timestamp) -> Result<(), Error> {
         for (index, mapping) in self.database.mappings.iter().enumerate() {
             let Some(path) = mapping.paths(crosstail_core::schema::Target::Status).first().copied() else { continue };
             let words = mapping.schema.definition().open_words();
-            let filter = doc! { path: { "$in": words } };
+            let filter = doc! { path: { "$in": words }, &mapping.table.time: { "$lt": date(before) } };
             let sort = Some(doc! { &mapping.table.time: -1 });
             for document in find(self.database, mapping, Find { filter, sort, limit: Some(OPEN), whole: false }).await?
             {
