@@ -7,7 +7,7 @@ use super::outbox::Delivery;
 use super::page::{PageContent, StatusServer};
 use super::state::{OperatorInput, StateFile, WatchState};
 use crate::config::rules;
-use crate::runtime::figures_of;
+use crate::runtime::{Work, figures_of};
 use anyhow::Context as _;
 use crosstail_core::filter::Context;
 use crosstail_core::model::{Clock, Names, SourceId, Timestamp, Vitals};
@@ -17,7 +17,7 @@ use crosstail_engine::insight::alerting::{
 use crosstail_engine::store::Store;
 use crosstail_export::{Exposition, safe_json};
 use crosstail_source::pump::{self, PumpEvent, SourceState, StartFrom};
-use crosstail_source::{Groups, Source};
+use crosstail_source::{Groups, Jobs, Source};
 use serde_json::{Map, json};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -143,7 +143,15 @@ impl Process {
         for (id, source) in &self.settings.sources {
             let (sender, mut receiver) = mpsc::channel(8);
             let (source, clock) = (Arc::clone(source), self.clock.clone());
-            tokio::spawn(pump::run(*id, source, StartFrom::Since(since), sender, cancel.clone(), clock));
+            tokio::spawn(pump::run(
+                *id,
+                source,
+                StartFrom::Since(since),
+                sender,
+                Jobs::default(),
+                cancel.clone(),
+                clock,
+            ));
             let events = events.clone();
             tokio::spawn(async move {
                 while let Some(event) = receiver.recv().await {
@@ -276,7 +284,7 @@ impl Process {
         if let Some((window_us, asked)) = self.alerting.request_baseline(now) {
             let (sources, names, events) = (self.settings.sources.clone(), self.settings.names.clone(), events.clone());
             tokio::spawn(async move {
-                let groups = figures_of(&sources, &names, context, &asked).await.ok();
+                let groups = figures_of(&sources, &Work::command("watch"), &names, context, &asked).await.ok();
                 let _ = events.send(Event::Usual(window_us, groups)).await;
             });
         }

@@ -6,10 +6,10 @@ use crate::kafka;
 use crate::servers::{Kind, Server, shared};
 use crate::support::{EPOCH, crosstail, lines, open, random_database};
 use crosstail::app::{Action, AppState, Effect, Event, Reply, update};
-use crosstail::runtime::figures_of;
+use crosstail::runtime::{Work, figures_of};
 use crosstail_core::model::{Activity, SourceId, Timestamp};
 use crosstail_source::pump::{PumpEvent, SourceState};
-use crosstail_source::{PageQuery, for_each};
+use crosstail_source::{Job, PageQuery, for_each};
 use serde_json::{Value, json};
 use sqlx::Row as _;
 use std::collections::BTreeMap;
@@ -148,7 +148,7 @@ async fn health_of_memory_and_store_has_no_step() {
     random_database(&path, 11, 2400).await.close().await.expect("written");
     let (names, source) = open(&[path.display().to_string()]);
     let mut all: Vec<Activity> = Vec::new();
-    for_each(source.as_ref(), &PageQuery::all(1000), |activity| {
+    for_each(source.as_ref(), &PageQuery::all(1000), &Job::default(), |activity| {
         all.push(activity);
         true
     })
@@ -175,7 +175,7 @@ async fn health_of_memory_and_store_has_no_step() {
     assert!(!asked.is_empty());
     for effect in asked {
         let Effect::Figures(ticket, query) = effect else { panic!("{effect:?}") };
-        let groups = figures_of(&sources, &names, part.context(), &query).await;
+        let groups = figures_of(&sources, &Work::command("test"), &names, part.context(), &query).await;
         let _ = update(&mut part, Event::Reply(ticket, Reply::Figures(query, groups)));
     }
     let _ = update(&mut part, Event::Tick(now));
