@@ -12,7 +12,9 @@
 )]
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use crosstail::app::{Action, AppState, Effect, Event, PreparedPayload, Reply, update};
+use crosstail::action::Action;
+use crosstail::app::{AppState, Event, update};
+use crosstail::effect::{Effect, PreparedPayload, Reply};
 use crosstail::runtime::{Sources, payload_of};
 use crosstail::tui::{Appearance, ColourDepth, Keymap, PanelAreas, Theme, draw};
 use crosstail_core::model::{Activity, Direction, Id, Kind, Names, Status, Timestamp};

@@ -11,7 +11,8 @@
     reason = "a bench"
 )]
 
-use crosstail::app::{Action, AppState, Event, Screen, update};
+use crosstail::action::Action;
+use crosstail::app::{AppState, Event, Screen, update};
 use crosstail::tui::{Appearance, ColourDepth, Keymap, Theme, draw};
 use crosstail_core::model::{Activity, Direction, Id, Kind, Names, SourceId, Status, Timestamp};
 use crosstail_engine::insight::alerting::Alerting;

@@ -6,9 +6,12 @@
 //! - [`app`]: state, and `update(state, event) → effects`, which never waits; [`runtime`] carries out effects.
 //! - [`tui`]: the terminal; [`watch`]: alert rules without a screen; [`cli`]: the command line.
 
+pub mod action;
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod effect;
+pub mod ingest;
 pub mod kinds;
 pub mod runtime;
 pub mod tui;

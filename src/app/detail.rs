@@ -1,12 +1,10 @@
 //! The detail: one opened activity.
 
-use super::Ticket;
-use super::prepared::{PayloadSection, PreparedPayload};
-use crosstail_core::model::{Activity, CatalogueEntry, Id, Latencies, Timestamp};
+use crate::effect::{Explanation, PayloadSection, PreparedPayload, Ticket};
+use crosstail_core::model::{Activity, Id, Latencies, Timestamp};
 use crosstail_engine::insight::{Chain, Comparison, Trace, describe_mapping};
 use crosstail_engine::outline::Outline;
 use crosstail_engine::store::Row;
-use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -28,35 +26,6 @@ impl<T> Loadable<T> {
             _ => None,
         }
     }
-}
-
-/// A request to explain an opened activity by the stores' configuration.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ExplainRequest {
-    pub activity: Activity,
-    /// Its payload; its texts may be codes.
-    pub opened: Arc<PreparedPayload>,
-    /// Transforms to evaluate: the side of each, and its expression.
-    pub transforms: Vec<(PayloadSection, String)>,
-}
-
-/// The result of a transform.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TransformResult {
-    /// `request` or `response`.
-    pub name: &'static str,
-    pub expression: String,
-    /// What it returns for the body, or why it fails.
-    pub result: Result<Value, String>,
-}
-
-/// What the stores' configuration says about an opened activity.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Explanation {
-    /// Mappings of its codes.
-    pub mappings: Vec<CatalogueEntry>,
-    /// Its endpoint's transforms.
-    pub transforms: Vec<TransformResult>,
 }
 
 /// The tabs of a detail.

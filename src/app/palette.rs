@@ -1,6 +1,6 @@
 //! The command palette: every action, saved view and theme, by a few letters of its name.
 
-use super::Action;
+use crate::action::Action;
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 

@@ -2,18 +2,18 @@
 
 use super::{
     AlertLine, Detail, FilterBar, HealthView, HistogramPanel, List, Palette, Prompt, PromptKind, Search, SystemView,
-    Tab, Ticket,
+    Tab,
 };
 use crate::config::ViewEntry;
+use crate::effect::{Mark, Ticket};
+use crate::ingest::SourceStatus;
 use chrono_tz::Tz;
 use crosstail_core::filter::{Context, Field};
-use crosstail_core::model::{Activity, Catalogue, CatalogueEntry, Id, Names, SourceId, Timestamp, Vitals};
+use crosstail_core::model::{Activity, CatalogueEntry, Id, Names, SourceId, Timestamp};
 use crosstail_core::number::saturating_i64;
-use crosstail_engine::insight::alerting::{Alerting, EvaluationInput, SourceSnapshot};
+use crosstail_engine::insight::alerting::{Alerting, EvaluationInput};
 use crosstail_engine::insight::{Contrast, Policy, Tally};
 use crosstail_engine::store::{Facet, Row, Store};
-use crosstail_source::Probe;
-use crosstail_source::pump;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 /// A screen.
@@ -59,53 +59,12 @@ pub enum Overlay {
     Prompt(Prompt),
 }
 
-/// A marked activity.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Mark {
-    /// The activity, as it was when it was marked.
-    pub activity: Activity,
-    /// A note; may be empty.
-    pub note: String,
-}
-
 /// A short message in the status line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
     pub text: String,
     /// When it disappears.
     pub until: Timestamp,
-}
-
-/// Current state of a source.
-#[derive(Debug, Clone)]
-pub struct SourceStatus {
-    pub id: SourceId,
-    /// Name on screen and in filters.
-    pub name: String,
-    /// What the pump is doing.
-    pub state: pump::SourceState,
-    /// Result of the last probe.
-    pub probe: Option<Probe>,
-    /// Number of activities received.
-    pub received: u64,
-    /// Number of live activities that arrived behind the watermark.
-    pub late: u64,
-    /// Number of activities lost.
-    pub dropped: u64,
-    /// Start of the newest activity.
-    pub newest: Option<Timestamp>,
-    /// Start of the oldest activity.
-    pub oldest: Option<Timestamp>,
-    /// Whether its history has been loaded, up to the limit.
-    pub backfilled: bool,
-    /// Since when it has been unreadable; `None` while it is readable.
-    pub unreachable_since: Option<Timestamp>,
-    /// Its last notice.
-    pub last_notice: Option<String>,
-    /// What it holds besides activities: systems, endpoints, policies.
-    pub catalogue: Catalogue,
-    /// Its health checks and metrics.
-    pub vitals: Vitals,
 }
 
 /// State of the facets.
@@ -255,23 +214,8 @@ pub struct AppState {
 impl AppState {
     /// The initial state, over sources that are not connected yet.
     pub fn new(names: Names, sources: &[SourceId], zone: Tz, now: Timestamp) -> Self {
-        let status = |id: &SourceId| SourceStatus {
-            id: *id,
-            name: names.source_name(*id).to_string(),
-            state: pump::SourceState::Connecting,
-            probe: None,
-            received: 0,
-            late: 0,
-            dropped: 0,
-            newest: None,
-            oldest: None,
-            backfilled: false,
-            unreachable_since: None,
-            last_notice: None,
-            catalogue: Catalogue::default(),
-            vitals: Vitals::default(),
-        };
-        let mut store = Store::new(names.clone());
+        let sources: Vec<_> = sources.iter().map(|id| SourceStatus::new(*id, &names)).collect();
+        let mut store = Store::new(names);
         store.set_live_since(now);
         Self {
             now,
@@ -279,9 +223,9 @@ impl AppState {
             zone,
             size: (80, 24),
             history_limit: usize::MAX,
-            sources: sources.iter().map(status).collect(),
-            store,
             screen: if sources.is_empty() { Screen::FirstRun } else { Screen::Explore },
+            sources,
+            store,
             focus: Focus::List,
             list: List::default(),
             filter: FilterBar::default(),
@@ -387,13 +331,9 @@ impl AppState {
 
     /// Evaluates the rules; returns what changed.
     pub fn evaluate_rules(&mut self) -> Vec<crosstail_engine::insight::alerting::AlertChange> {
-        let sources = self.sources.iter().map(|source| SourceSnapshot {
-            name: &source.name,
-            unreachable_since: source.unreachable_since,
-            vitals: &source.vitals,
-        });
+        let sources = self.sources.iter().map(SourceStatus::snapshot).collect();
         let (context, until) = (self.context(), Timestamp(i64::MAX));
-        let seen = EvaluationInput { context, store: &self.store, until, sources: sources.collect() };
+        let seen = EvaluationInput { context, store: &self.store, until, sources };
         self.alerting.evaluate(&seen)
     }
 

@@ -77,7 +77,7 @@ pub(super) async fn open(
         let _ = crate::app::update(&mut state, Event::FilterEdited(text.clone(), text.len()));
         state.filter.completions.clear();
     }
-    let (mut runtime, events) = Runtime::new(sources, names, clock.clone(), zone);
+    let (mut runtime, incoming) = Runtime::new(sources, names, clock.clone(), zone);
     runtime.set_alert_writers(writers);
     if let Some(text) = &look.open {
         let effects = crate::app::update(&mut state, Event::Open(text.clone(), look.tab));
@@ -85,5 +85,5 @@ pub(super) async fn open(
             runtime.run(effect);
         }
     }
-    tui::run(state, runtime, events, history_limit, clock).await
+    tui::run(state, runtime, incoming, history_limit, clock).await
 }

@@ -1,7 +1,7 @@
 //! Searches every source at once for what a pasted text identifies.
 
-use super::Sources;
-use crate::app::{Event, Reply, SearchProgress, Ticket};
+use super::{Answer, Sources};
+use crate::effect::{Reply, SearchProgress, Ticket};
 use crosstail_core::filter::{Context, Filter};
 use crosstail_core::model::Activity;
 use crosstail_core::number::saturating_u64;
@@ -39,7 +39,7 @@ pub async fn search_source(
 
 pub(super) fn start(
     sources: &Sources,
-    events: &mpsc::Sender<Event>,
+    replies: &mpsc::Sender<Answer>,
     scope: &CancellationToken,
     ticket: Ticket,
     text: &str,
@@ -48,17 +48,17 @@ pub(super) fn start(
     let candidates: Arc<[Candidate]> = candidates(text).into();
     for (id, source) in sources.iter() {
         let (id, source, candidates) = (*id, Arc::clone(source), Arc::clone(&candidates));
-        let (events, scope) = (events.clone(), scope.clone());
+        let (replies, scope) = (replies.clone(), scope.clone());
         tokio::spawn(async move {
-            let told = events.clone();
+            let told = replies.clone();
             let work = search_source(source.as_ref(), &candidates, &context, |progress| {
                 // Progress is optional: drop it rather than wait.
-                let _ = told.try_send(Event::Reply(ticket, Reply::SearchProgress(id, progress, Vec::new())));
+                let _ = told.try_send((ticket, Reply::SearchProgress(id, progress, Vec::new())));
             });
             tokio::select! {
                 () = scope.cancelled() => {}
                 (progress, found) = work => {
-                    let _ = events.send(Event::Reply(ticket, Reply::SearchProgress(id, progress, found))).await;
+                    let _ = replies.send((ticket, Reply::SearchProgress(id, progress, found))).await;
                 }
             }
         });

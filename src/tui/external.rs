@@ -1,7 +1,7 @@
 //! External programs that use the terminal for a while: an editor, a pager, a command that reads a text.
 
 use super::terminal;
-use crate::app::{ExternalProgram, Program};
+use crate::effect::{ExternalProgram, Program};
 use crosstail_core::model::visible;
 use crosstail_export::safe_json_text;
 use std::fs::File;

@@ -1,6 +1,6 @@
 //! Keys → actions, from TOML.
 
-use crate::app::Action;
+use crate::action::Action;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use serde::Deserialize;
 use std::collections::BTreeMap;

@@ -21,8 +21,10 @@ pub use look::Appearance;
 pub use screen::Painter;
 pub use theme::{ColourDepth, Theme};
 
-use crate::app::{Action, AppState, Effect, Event, Focus, Overlay, Screen, update};
-use crate::runtime::Runtime;
+use crate::action::Action;
+use crate::app::{AppState, Event, Focus, Overlay, Screen, update};
+use crate::effect::Effect;
+use crate::runtime::{Incoming, Runtime};
 use anyhow::{Context as _, Result};
 use crosstail_core::model::Clock;
 use crosstail_core::number::{saturating_u16, truncated_u64};
@@ -39,7 +41,7 @@ const TAKE_IN: Duration = Duration::from_millis(25);
 pub async fn run(
     mut state: Box<AppState>,
     runtime: Runtime,
-    events: mpsc::Receiver<Event>,
+    incoming: Incoming,
     history: usize,
     clock: Clock,
 ) -> Result<u8> {
@@ -66,7 +68,7 @@ pub async fn run(
         clock,
         measured: (Instant::now(), 0),
     };
-    let code = front.run(events, input).await;
+    let code = front.run(incoming, input).await;
     front.runtime.stop();
     terminal::leave();
     Ok(code)
@@ -95,7 +97,8 @@ enum Redraw {
 }
 
 impl Frontend {
-    async fn run(&mut self, mut events: mpsc::Receiver<Event>, mut input: mpsc::Receiver<Input>) -> u8 {
+    async fn run(&mut self, incoming: Incoming, mut input: mpsc::Receiver<Input>) -> u8 {
+        let Incoming { mut sources, mut replies } = incoming;
         let mut due = Redraw::Key;
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -128,21 +131,29 @@ impl Frontend {
                     }
                     due = Redraw::Key;
                 }
-                got = events.recv() => {
+                got = replies.recv() => {
+                    let Some((ticket, reply)) = got else { return 0 };
+                    self.state.now = self.clock.now();
+                    if let Some(code) = self.event(Event::Reply(ticket, reply)) {
+                        return code;
+                    }
+                    self.state.count(false);
+                    due = Redraw::Key;
+                }
+                got = sources.recv() => {
                     let Some(got) = got else { return 0 };
                     self.state.now = self.clock.now();
-                    let reply = matches!(got, Event::Reply(..));
                     let begun = Instant::now();
                     let mut next = Some(got);
                     while let Some(event) = next {
-                        if let Some(code) = self.event(event) {
+                        if let Some(code) = self.event(Event::Pump(event)) {
                             return code;
                         }
-                        next = if begun.elapsed() < TAKE_IN { events.try_recv().ok() } else { None };
+                        next = if begun.elapsed() < TAKE_IN { sources.try_recv().ok() } else { None };
                     }
                     self.state.count(false);
                     if due != Redraw::Key {
-                        due = if reply { Redraw::Key } else { Redraw::Data };
+                        due = Redraw::Data;
                     }
                 }
                 _ = tick.tick() => {

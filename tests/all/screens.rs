@@ -1,10 +1,9 @@
 //! Pictures of the screens, text and style, of the same activities at the same moment.
 
 use crate::support::EPOCH;
-use crosstail::app::{
-    Action, AlertOrigin, AppState, CompareWith, Effect, Event, PreparedPayload, Reply, Screen, SearchProgress, Tab,
-    update,
-};
+use crosstail::action::Action;
+use crosstail::app::{AlertOrigin, AppState, Event, Screen, Tab, update};
+use crosstail::effect::{CompareWith, Effect, PreparedPayload, Reply, SearchProgress};
 use crosstail::tui::{Appearance, ColourDepth, Keymap, PanelAreas, Theme, draw};
 use crosstail_core::model::{
     Activity, Body, Direction, Id, Kind, Level, Locator, Names, Payload, Place, RawRecord, Status,

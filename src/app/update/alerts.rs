@@ -3,7 +3,8 @@
 use super::detail::open;
 use super::views::set_filter;
 use crate::app::alerts::{self, AlertLine, AlertOrigin};
-use crate::app::{AlertEdit, AppState, Effect, Screen};
+use crate::app::{AppState, Screen};
+use crate::effect::{AlertEdit, Effect};
 use crosstail_engine::insight::alerting::Silence;
 use crosstail_source::alert::AlertStatus;
 

@@ -1,10 +1,9 @@
 //! The detail: opening an activity, moving in it, keeping it up to date.
 
 use super::views::set_filter;
-use crate::app::{
-    Action, AppState, CompareRequest, CompareWith, Detail, Effect, ExplainRequest, Focus, Jq, Loadable, PayloadSection,
-    PromptKind, Screen, SideBySide, Tab,
-};
+use crate::action::Action;
+use crate::app::{AppState, Detail, Focus, Jq, Loadable, PromptKind, Screen, SideBySide, Tab};
+use crate::effect::{CompareRequest, CompareWith, Effect, ExplainRequest, PayloadSection};
 use crosstail_core::model::{Activity, Latencies, Status};
 use crosstail_core::number::saturating_isize;
 use crosstail_engine::insight::{expression, successes_like};

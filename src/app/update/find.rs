@@ -1,7 +1,9 @@
 //! The search for what a pasted text identifies.
 
 use super::detail::{open, open_activity, open_tab};
-use crate::app::{Action, AppState, Effect, Overlay, Search, SearchProgress, is_named};
+use crate::action::Action;
+use crate::app::{AppState, Overlay, Search};
+use crate::effect::{Effect, SearchProgress, is_named};
 use crosstail_core::model::{Activity, SourceId};
 
 /// Starts a search in every source.

@@ -1,7 +1,9 @@
 //! Health and rules as time passes: computes what is due, and queries the stores for what memory does not hold.
 
 use super::alerts;
-use crate::app::{AppState, Effect, Screen, SourceStatus, SystemView, Ticket};
+use crate::app::{AppState, Screen, SystemView};
+use crate::effect::{Effect, Ticket};
+use crate::ingest::SourceStatus;
 use crosstail_engine::insight::alerting::{CATCH_UP_US, Transition};
 use crosstail_source::pump::SourceState;
 use crosstail_source::{FiguresQuery, Groups};

@@ -4,7 +4,9 @@ use super::detail::in_detail;
 use super::global::global;
 use super::views::{apply_filter, narrow, push_history, set_filter, suggest};
 use super::{alerts, find, health, outgoing};
-use crate::app::{Action, AppState, Effect, Focus, Overlay, PaletteCommand, Screen};
+use crate::action::Action;
+use crate::app::{AppState, Focus, Overlay, PaletteCommand, Screen};
+use crate::effect::Effect;
 use crosstail_core::filter::quote;
 
 pub(super) fn act(state: &mut AppState, action: Action) -> Vec<Effect> {

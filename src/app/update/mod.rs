@@ -11,12 +11,14 @@ mod palette;
 mod views;
 
 use super::state::{AppState, Screen};
-use super::{Effect, Event, Focus, Loadable, Overlay, Reply, Ticket};
+use super::{Event, Focus, Loadable, Overlay};
+use crate::effect::{Effect, Reply, Ticket};
+use crate::ingest::{Batch, News, ingest};
 use crosstail_core::filter::Operand;
-use crosstail_core::model::{Activity, Kind};
+use crosstail_core::model::Kind;
 use crosstail_engine::outline::Outline;
 use crosstail_engine::store::Row;
-use crosstail_source::pump::{PumpEvent, SourceState};
+use crosstail_source::pump::PumpEvent;
 use detail::{compare_tries, explain, open, refresh_detail, refresh_usual, search};
 use keys::{act, choose_range};
 use palette::palette;
@@ -120,87 +122,42 @@ fn tick(state: &mut AppState, now: crosstail_core::model::Timestamp) -> Vec<Effe
 }
 
 fn on_source_event(state: &mut AppState, event: PumpEvent) -> Vec<Effect> {
-    let id = event.source();
-    let Some(index) = state.sources.iter().position(|source| source.id == id) else { return Vec::new() };
-    match event {
-        PumpEvent::State(_, now) => {
-            let source = &mut state.sources[index];
-            match now {
-                SourceState::Live | SourceState::Ended => (source.unreachable_since, source.backfilled) = (None, true),
-                SourceState::Waiting { .. } | SourceState::Failed { .. } => {
-                    source.unreachable_since.get_or_insert(state.now);
-                }
-                SourceState::Connecting | SourceState::Loading => {}
-            }
-            source.state = now;
-        }
-        PumpEvent::Probed(_, probe) => {
-            if let Some(warning) = probe.warnings.first() {
-                state.sources[index].last_notice = Some(probe.warnings.join(" · "));
-                let said = format!("{}: {warning}", state.sources[index].name);
+    match ingest(&mut state.store, &mut state.sources, event, state.now, state.opened) {
+        News::Quiet | News::Lost(_) | News::Back(_) => {}
+        News::Said(source, texts) => {
+            if let Some(first) = texts.first() {
+                let said = format!("{}: {first}", state.sources[source].name);
                 state.notify(said);
             }
-            state.sources[index].probe = Some(probe);
         }
-        PumpEvent::Catalogue(_, catalogue) => {
-            state.sources[index].catalogue = catalogue;
-            return explain(state);
+        News::Catalogue => return explain(state),
+        News::Batch(batch) => return on_batch(state, batch),
+    }
+    Vec::new()
+}
+
+fn on_batch(state: &mut AppState, Batch { delta, live, fresh, .. }: Batch) -> Vec<Effect> {
+    let is_alert = |row: &&Row| state.store.kind(**row) == Kind::Alert;
+    state.alert_rows.extend(delta.rows.iter().filter(is_alert));
+    state.health.mark_dirty(&state.store, &delta.rows, &delta.moved_from);
+    if live {
+        // Only activities since the explorer opened are traffic: loading history is not.
+        let (second, count) = (state.now.0 / 1_000_000, fresh as u64);
+        match state.arrivals.back_mut() {
+            Some((at, n)) if *at == second => *n += count,
+            _ => state.arrivals.push_back((second, count)),
         }
-        PumpEvent::Vitals(_, mut vitals) => {
-            let source = &mut state.sources[index];
-            vitals.follow(&source.vitals, state.now);
-            source.vitals = vitals;
-        }
-        PumpEvent::Notice(_, text) => {
-            let said = format!("{}: {text}", state.sources[index].name);
-            state.sources[index].last_notice = Some(text);
-            state.notify(said);
-        }
-        PumpEvent::Batch { items, live, .. } => {
-            let newest = items.iter().map(|a| a.started_at).max();
-            let oldest = items.iter().map(|a| a.started_at).min();
-            // Only activities since the explorer opened are traffic: loading history is not.
-            let fresh =
-                |a: &&Activity| a.completed_at.map_or(a.started_at, |end| end.max(a.started_at)) >= state.opened;
-            let count = items.iter().filter(fresh).count() as u64;
-            // A request that another source delivered first counts for this source, too.
-            let joined = if state.sources.len() > 1 {
-                let known = |a: &&Activity| {
-                    let row = state.store.find(&a.id);
-                    row.is_some_and(|row| state.store.places(row).iter().all(|place| place.source != id))
-                };
-                items.iter().filter(known).count() as u64
-            } else {
-                0
-            };
-            let delta = state.store.ingest(items);
-            let is_alert = |row: &&Row| state.store.kind(**row) == Kind::Alert;
-            state.alert_rows.extend(delta.rows.iter().filter(is_alert));
-            state.health.mark_dirty(&state.store, &delta.rows, &delta.moved_from);
-            let status = &mut state.sources[index];
-            status.received += delta.added as u64 + joined;
-            status.newest = status.newest.max(newest);
-            status.oldest = status.oldest.into_iter().chain(oldest).min();
-            if live {
-                status.late += delta.late as u64;
-                let second = state.now.0 / 1_000_000;
-                match state.arrivals.back_mut() {
-                    Some((at, n)) if *at == second => *n += count,
-                    _ => state.arrivals.push_back((second, count)),
-                }
-            }
-            if !state.list.follow {
-                state.list.unseen += delta.added_to_view;
-            }
-            // An activity that was opened from its store may now be in memory.
-            if let Some(detail) = state.detail.as_mut().filter(|detail| detail.row.is_none()) {
-                detail.row = state.store.find(&detail.activity.id);
-            }
-            let own = state.detail.as_ref().and_then(|detail| detail.row);
-            if own.is_some_and(|row| delta.rows.contains(&row)) || delta.rows.len() < 2000 {
-                return refresh_detail(state, &delta.rows);
-            }
-        }
+    }
+    if !state.list.follow {
+        state.list.unseen += delta.added_to_view;
+    }
+    // An activity that was opened from its store may now be in memory.
+    if let Some(detail) = state.detail.as_mut().filter(|detail| detail.row.is_none()) {
+        detail.row = state.store.find(&detail.activity.id);
+    }
+    let own = state.detail.as_ref().and_then(|detail| detail.row);
+    if own.is_some_and(|row| delta.rows.contains(&row)) || delta.rows.len() < 2000 {
+        return refresh_detail(state, &delta.rows);
     }
     Vec::new()
 }

@@ -1,9 +1,9 @@
 //! What leaves the screen: copies, external programs, marks with notes, incidents.
 
 use super::detail::run_jq;
-use crate::app::{
-    Action, AppState, Detail, Effect, ExternalProgram, Mark, Overlay, Program, Prompt, PromptKind, Screen, reports,
-};
+use crate::action::Action;
+use crate::app::{AppState, Detail, Overlay, Prompt, PromptKind, Screen, reports};
+use crate::effect::{Effect, ExternalProgram, Mark, Program};
 use crosstail_core::model::Activity;
 use crosstail_export::{FullRecord, curl, markdown, record_json, shell_quote};
 

@@ -1,6 +1,7 @@
 //! The items of the palette: actions, views, themes.
 
-use crate::app::{Action, AppState, Palette, PaletteCommand, PaletteItem};
+use crate::action::Action;
+use crate::app::{AppState, Palette, PaletteCommand, PaletteItem};
 
 pub(super) fn palette(state: &AppState) -> Palette {
     let mut items: Vec<PaletteItem> = Action::ALL

@@ -1,6 +1,7 @@
 //! Views: the filter in force, the history of views, and completions in the filter bar.
 
-use crate::app::{AppState, Effect, Focus, Screen, ViewSnapshot};
+use crate::app::{AppState, Focus, Screen, ViewSnapshot};
+use crate::effect::Effect;
 use crosstail_core::filter::{Field, complete, quote};
 
 /// Queries the sources for activities whose payload matches.

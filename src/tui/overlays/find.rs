@@ -1,7 +1,8 @@
 //! The search for what a text identifies: progress per source, and the results.
 
 use super::frame;
-use crate::app::{AppState, Search, SearchProgress};
+use crate::app::{AppState, Search};
+use crate::effect::SearchProgress;
 use crate::tui::look::Appearance;
 use crate::tui::panels::list::what;
 use crate::tui::text::{arrow, clock, day, fit, glyph, left, put, put_all, safe};

@@ -1,7 +1,7 @@
 //! Help, generated from the keymap and the fields of the filter language.
 
 use super::frame;
-use crate::app::Action;
+use crate::action::Action;
 use crate::tui::look::Appearance;
 use crate::tui::text::{left, put};
 use crosstail_core::filter::Field;

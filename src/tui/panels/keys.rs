@@ -1,6 +1,7 @@
 //! The key bar: the available actions, with their keys from the keymap.
 
-use crate::app::{Action, AppState, Focus, Screen};
+use crate::action::Action;
+use crate::app::{AppState, Focus, Screen};
 use crate::tui::look::Appearance;
 use crate::tui::text::{put, width};
 use ratatui::buffer::Buffer;

@@ -1,8 +1,8 @@
 //! Headers, bodies and raw records as trees.
 
 use super::text::lines_of;
-use crate::app::missing as missing_of;
 use crate::app::{Detail, Loadable, Tab};
+use crate::effect::missing as missing_of;
 use crate::tui::text::{fit, put, put_all, safe, width};
 use crate::tui::theme::Theme;
 use crosstail_core::model::{PayloadPart, visible_line};
