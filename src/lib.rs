@@ -7,13 +7,13 @@
 //! - [`tui`]: the terminal; [`watch`]: alert rules without a screen; [`cli`]: the command line.
 
 pub mod action;
-pub mod app;
 pub mod cli;
 pub mod config;
 pub mod effect;
 pub mod ingest;
 pub mod kinds;
 pub mod runtime;
+pub mod screens;
 pub mod tui;
 #[cfg(feature = "watch")]
 pub mod watch;

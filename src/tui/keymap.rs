@@ -1,5 +1,6 @@
 //! Keys → actions, from TOML.
 
+use super::input::Stroke;
 use crate::action::Action;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use serde::Deserialize;
@@ -104,7 +105,7 @@ impl Keymap {
     }
 
     /// Looks up the keys pressed so far.
-    pub fn find(&self, context: Context, pressed: &[KeyEvent]) -> KeyMatch {
+    pub fn find(&self, context: Context, pressed: &[Stroke]) -> KeyMatch {
         let pressed: Vec<Key> = pressed.iter().map(Key::of).collect();
         let contexts: &[Context] = match context {
             Context::Text => &[Context::Text],
@@ -140,7 +141,7 @@ impl Keymap {
 }
 
 impl Key {
-    fn of(event: &KeyEvent) -> Self {
+    fn of(Stroke(event): &Stroke) -> Self {
         let ctrl = event.modifiers.contains(KeyModifiers::CONTROL);
         let alt = event.modifiers.contains(KeyModifiers::ALT);
         Self { code: event.code, ctrl, alt }
@@ -168,6 +169,16 @@ impl Key {
             ""
         };
         format!("{modifier}{name}")
+    }
+}
+
+impl Stroke {
+    /// A key by its name in a keymap: `a`, `ctrl-c`, `enter`.
+    pub fn named(text: &str) -> Option<Self> {
+        let Key { code, ctrl, alt } = parse_key(text)?;
+        let modifiers = [(ctrl, KeyModifiers::CONTROL), (alt, KeyModifiers::ALT)];
+        let pressed = modifiers.into_iter().filter(|(is, _)| *is).fold(KeyModifiers::NONE, |all, (_, one)| all | one);
+        Some(Self(KeyEvent::new(code, pressed)))
     }
 }
 
@@ -203,8 +214,8 @@ fn parse_key(text: &str) -> Option<Key> {
 mod tests {
     use super::*;
 
-    fn key(code: KeyCode) -> KeyEvent {
-        KeyEvent::new(code, KeyModifiers::NONE)
+    fn key(code: KeyCode) -> Stroke {
+        Stroke(KeyEvent::new(code, KeyModifiers::NONE))
     }
 
     #[test]
