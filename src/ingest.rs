@@ -120,7 +120,7 @@ pub fn ingest(
             match &state {
                 SourceState::Live | SourceState::Ended => (source.unreachable_since, source.backfilled) = (None, true),
                 SourceState::Waiting { .. } | SourceState::Failed { .. } => {
-                    source.unreachable_since = before.or(Some(now))
+                    source.unreachable_since = before.or(Some(now));
                 }
                 SourceState::Connecting | SourceState::Loading => {}
             }

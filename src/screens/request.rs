@@ -2,7 +2,7 @@
 
 use crate::action::Action;
 use crate::effect::PayloadSection;
-use crosstail_core::filter::Filter;
+use crosstail_core::filter::{Filter, Predicate};
 use crosstail_core::model::Activity;
 use crosstail_engine::store::Row;
 
@@ -23,8 +23,8 @@ pub(super) enum Request {
     Show(String),
     /// Put a filter in force, whatever is shown.
     Filter(String),
-    /// Put the filter in force that is being typed.
-    Apply(Filter),
+    /// Put the filter in force that is being typed, compiled for now.
+    Apply(Filter, Box<Predicate>),
     /// Add the view to the history: its filter is typed.
     Remember,
     /// Open an activity beside the list, at a tab. Without a row, it is not in memory and comes from its store.

@@ -157,6 +157,11 @@ impl Stage {
         }
     }
 
+    /// What a key asks of the runtime.
+    fn press_for_effects(&mut self, key: &str) -> Vec<Effect> {
+        self.explorer.press(&self.look.keymap, Stroke::named(key).expect("a key"))
+    }
+
     /// Replaces the text of the field that has the keys, and leaves the cursor so many characters before its end.
     fn write(&mut self, text: &str, before_end: usize) {
         self.press(&["ctrl-u"]);
@@ -758,4 +763,91 @@ fn a_range_of_the_histogram_narrows() {
     stage.act(&[Action::Compare, Action::FocusPrevious, Action::Open]);
     assert!(stage.explorer.shared.filter.text().starts_with("time:"));
     assert_eq!(stage.explorer.shared.store.rows().len(), expected);
+}
+
+#[test]
+fn every_action_is_accepted_by_something() {
+    let stage = Stage::new(100, 24, "dark");
+    assert_eq!(stage.explorer.stack.actions(), Action::ALL);
+}
+
+/// Every screen, overlay and panel by its keys, there and back: the list is as it was.
+#[test]
+fn keys_lead_there_and_back() {
+    let mut stage = Stage::new(160, 40, "dark");
+    alarming(&mut stage);
+    stage.explorer.shared.notice = None;
+    let list = stage.picture();
+    let macros: &[(&[&str], &str, &[&str])] = &[
+        (&["h"], "health of the last", &["esc"]),
+        (&["h"], "health of the last", &["h"]),
+        (&["h", "z"], "health of the last 15 min", &["esc"]),
+        (&["h", "enter"], "endpoints, most failures first", &["esc", "esc"]),
+        (&["h", "enter", "down", "h"], "health of the last", &["esc"]),
+        (&["a"], "rules every 10 s", &["a"]),
+        (&["h", "a", "down"], "rules every 10 s", &["esc"]),
+        (&["s"], "what it is", &["esc"]),
+        (&["c"], "what tells", &["esc"]),
+        (&["a", "s", "c", "h"], "health of the last", &["esc"]),
+        (&["?"], "help · ↑↓ scroll", &["esc"]),
+        (&["?", "pgdn", "g"], "help · ↑↓ scroll", &["?"]),
+        (&["h", "?"], "help · ↑↓ scroll", &["esc", "esc"]),
+        (&[":"], "edit the filter", &["esc"]),
+        (&["tab"], "next panel", &["tab", "tab"]),
+        (&["backtab"], "⏎ range", &["esc"]),
+        (&["/"], "complete", &["esc"]),
+        (&["w"], "write this screen as a report to", &["esc"]),
+        (&["|"], "pipe to a command", &["esc"]),
+        (&["F"], "time", &["F"]),
+        (&["H"], "time", &["H"]),
+    ];
+    for (there, shown, back) in macros {
+        stage.press(there);
+        let picture = stage.picture();
+        assert!(picture.contains(shown), "{there:?} shows {shown}:\n{picture}");
+        stage.press(back);
+        stage.explorer.shared.notice = None;
+        assert_eq!(stage.picture(), list, "{there:?} and back by {back:?}");
+    }
+}
+
+/// What is typed is in the field that has the keys, and nowhere else.
+#[test]
+fn keys_type_where_a_text_is_expected() {
+    let mut stage = Stage::new(160, 40, "dark");
+    stage.press(&["/", "s", "y", "s", "tab", "s", "a", "p", "enter"]);
+    assert_eq!(stage.explorer.shared.filter.text(), "system:sap");
+    stage.press(&["/", "q", "backspace", "esc"]);
+    assert_eq!(stage.explorer.shared.filter.text(), "system:sap", "escape is as before");
+    stage.press(&["backspace", ":", "v", "i", "e", "w", "space", "f", "a", "i", "l", "enter"]);
+    assert_eq!(stage.explorer.shared.filter.text(), "is:failure", "a view by its name");
+    stage.press(&["enter", "2", "/", "s", "k", "u", "enter", "n"]);
+    assert!(stage.picture().contains("found · n next"), "{}", stage.picture());
+    assert_eq!(stage.press_for_effects("ctrl-c"), [Effect::Quit], "also while a detail is open");
+    stage.press(&["/"]);
+    assert_eq!(stage.press_for_effects("ctrl-c"), [Effect::Quit], "also while a search is typed");
+    stage.press(&["esc", "esc", "o", "P", "O", "-", "4", "7"]);
+    let asked = stage.press_for_effects("enter");
+    assert!(matches!(asked.as_slice(), [Effect::Find(_, text)] if text == "PO-47"), "{asked:?}");
+    stage.press(&["esc", "#", "d", "o", "w", "n", "enter"]);
+    assert_eq!(stage.explorer.shared.marks.values().map(|mark| mark.note.as_str()).collect::<Vec<_>>(), ["down"]);
+}
+
+#[test]
+fn clicks_mean_something_where_the_list_is_shown() {
+    let mut stage = Stage::new(160, 40, "dark");
+    let selected = |stage: &Stage| stage.explore().list.selected;
+    stage.press(&["h"]);
+    stage.event(Event::Click(60, 20));
+    assert_eq!(selected(&stage), None, "nothing of the list that health covers");
+    stage.press(&["esc"]);
+    stage.event(Event::Click(60, 20));
+    let first = selected(&stage);
+    assert!(first.is_some());
+    let effects = stage.event(Event::Click(60, 20));
+    stage.carry_out(effects);
+    assert_eq!(stage.explore().detail.as_ref().and_then(|detail| detail.row), first, "the second click opens it");
+    stage.event(Event::Click(30, 3));
+    stage.event(Event::Click(90, 3));
+    assert!(stage.explorer.shared.filter.text().starts_with("time:"), "two clicks choose a range");
 }

@@ -20,7 +20,7 @@ use crate::action::Action;
 use crate::effect::{Effect, Reply, Ticket};
 use crate::ingest::{Batch, News};
 use crate::tui::{Canvas, Context, TextField};
-use crosstail_core::filter::{Filter, quote, value_text};
+use crosstail_core::filter::{quote, value_text};
 use crosstail_core::model::{Activity, Timestamp};
 use crosstail_core::number::saturating_i64;
 use crosstail_engine::store::Row;
@@ -112,12 +112,8 @@ impl Explore {
     /// Opens the selected activity at a tab.
     fn open_current(&mut self, tab: Option<Tab>, shared: &mut Shared) -> Option<Vec<Effect>> {
         let row = self.current(shared)?;
-        self.ask_to_open(row, tab, shared);
+        ask_to_open(row, tab, shared);
         Some(Vec::new())
-    }
-
-    fn ask_to_open(&self, row: Row, tab: Option<Tab>, shared: &mut Shared) {
-        shared.ask(Request::Open(Some(row), Box::new(shared.store.get(row)), tab));
     }
 
     /// Opens an activity beside the list, at a tab or at the one that is open.
@@ -155,7 +151,10 @@ impl Explore {
     pub(super) fn grant(&mut self, request: Request, shared: &mut Shared) -> Vec<Effect> {
         match request {
             Request::Filter(text) => return self.set_filter(&text, shared),
-            Request::Apply(filter) => return self.apply(filter, shared),
+            Request::Apply(filter, predicate) => {
+                shared.filter = filter;
+                return self.apply(*predicate, shared);
+            }
             Request::Remember => self.remember(shared),
             Request::CloseDetail => {
                 self.detail = None;
@@ -176,7 +175,7 @@ impl Explore {
             };
             self.focus = Focus::List;
             if self.current(shared) == Some(row) && !self.list.follow {
-                self.ask_to_open(row, None, shared);
+                ask_to_open(row, None, shared);
             } else {
                 self.select(row, shared);
             }
@@ -218,7 +217,7 @@ impl Explore {
             Action::NextFailure | Action::PreviousFailure => {
                 match self.list.find_failure(&shared.store, action == Action::NextFailure) {
                     Some(row) if self.detail.is_some() => {
-                        self.ask_to_open(row, None, shared);
+                        ask_to_open(row, None, shared);
                         shared.ask(Request::Focus(self.focus));
                     }
                     Some(row) => self.select(row, shared),
@@ -276,6 +275,10 @@ impl Explore {
         let by = if forward { 1 } else { order.len() - 1 };
         self.focus = order[(at + by) % order.len()];
     }
+}
+
+fn ask_to_open(row: Row, tab: Option<Tab>, shared: &mut Shared) {
+    shared.ask(Request::Open(Some(row), Box::new(shared.store.get(row)), tab));
 }
 
 /// The actions of the list's screen beside those of its panels.
@@ -418,16 +421,3 @@ const HINTS: &[Hint] = &[
     Hint::Action(Action::Palette, "commands"),
     Hint::Action(Action::Quit, "quit"),
 ];
-
-impl Explore {
-    /// Puts a filter in force, without a place in the history (`--filter`).
-    pub(super) fn begin_with(&mut self, text: &str, shared: &mut Shared) -> Vec<Effect> {
-        match Filter::parse(text) {
-            Ok(filter) => self.apply(filter, shared),
-            Err(error) => {
-                shared.notify(error.message);
-                Vec::new()
-            }
-        }
-    }
-}

@@ -5,7 +5,7 @@ use crate::action::Action;
 use crate::effect::{Effect, Reply, Ticket};
 use crate::screens::request::{Focus, Request};
 use crate::screens::shared::Shared;
-use crosstail_core::filter::{Filter, Operand};
+use crosstail_core::filter::{Filter, Operand, Predicate};
 use crosstail_core::model::Timestamp;
 use crosstail_engine::store::Row;
 
@@ -77,29 +77,37 @@ impl Explore {
         Some(Vec::new())
     }
 
-    /// Puts a filter in force that was not typed, and adds it to the history. A text that does not parse changes nothing.
+    /// Puts a filter in force that was not typed, and adds it to the history.
     pub(in crate::screens) fn set_filter(&mut self, text: &str, shared: &mut Shared) -> Vec<Effect> {
-        let filter = match Filter::parse(text) {
-            Ok(filter) => {
+        let Some(predicate) = self.compile(text, shared) else { return Vec::new() };
+        // The history keeps the row that is selected before the list adapts.
+        self.remember(shared);
+        self.apply(predicate, shared)
+    }
+
+    /// Puts a filter in force, without a place in the history (`--filter`).
+    pub(in crate::screens) fn begin_with(&mut self, text: &str, shared: &mut Shared) -> Vec<Effect> {
+        self.compile(text, shared).map_or_else(Vec::new, |predicate| self.apply(predicate, shared))
+    }
+
+    /// Compiles a filter that is to be in force. If it is not valid, the bar says why, and the last one stays.
+    fn compile(&mut self, text: &str, shared: &mut Shared) -> Option<Predicate> {
+        match Filter::compile(text, &shared.context()) {
+            Ok((filter, predicate)) => {
                 self.filter_bar.error = None;
-                filter
+                shared.filter = filter;
+                Some(predicate)
             }
             Err(error) => {
                 self.filter_bar.error = Some(error);
-                shared.filter.clone()
+                None
             }
-        };
-        // The history keeps the row that is selected before the list adapts.
-        shared.filter = filter.clone();
-        self.remember(shared);
-        self.apply(filter, shared)
+        }
     }
 
-    /// Puts a filter in force.
-    pub(super) fn apply(&mut self, filter: Filter, shared: &mut Shared) -> Vec<Effect> {
-        shared.filter = filter;
+    /// Shows what the filter in force keeps.
+    pub(super) fn apply(&mut self, predicate: Predicate, shared: &mut Shared) -> Vec<Effect> {
         let at = self.list.selected.map(|row| shared.store.started(row));
-        let predicate = shared.filter.predicate(&shared.context());
         let needs_payload = predicate.needs_payload();
         shared.store.set_filter(predicate);
         self.views.refiltered_at = shared.now;
@@ -178,8 +186,8 @@ impl Explore {
         };
         self.views.at = to;
         let snapshot = self.views.history[to].clone();
-        let filter = Filter::parse(&snapshot.filter).unwrap_or_else(|_| shared.filter.clone());
-        let effects = self.apply(filter, shared);
+        let Some(predicate) = self.compile(&snapshot.filter, shared) else { return Vec::new() };
+        let effects = self.apply(predicate, shared);
         if let Some(row) = snapshot.selected.filter(|row| shared.store.position(*row).is_some()) {
             self.select(row, shared);
         }

@@ -50,10 +50,15 @@ pub fn moment(text: &str, context: &Context) -> Result<crate::model::Timestamp, 
 impl Filter {
     /// Parses a filter. Empty text keeps everything.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
+        Self::compile(text, &Context::default()).map(|(filter, _)| filter)
+    }
+
+    /// Parses a filter and compiles it for a point in time and a time zone. A value that is wrong there is an error of the
+    /// text.
+    pub fn compile(text: &str, context: &Context) -> Result<(Self, Predicate), ParseError> {
         let expr = parse::parse(text)?;
-        // Compiled once now, so that a wrong value is an error of the text.
-        compile::compile(&expr, &Context::default())?;
-        Ok(Self { text: text.to_owned(), expr })
+        let predicate = compile::compile(&expr, context)?;
+        Ok((Self { text: text.to_owned(), expr }, predicate))
     }
 
     /// The text as written.

@@ -64,13 +64,11 @@ impl FilterBar {
 
     /// Parses the text. If it is valid, asks for it to be in force.
     fn parse(&mut self, shared: &mut Shared) {
-        match Filter::parse(self.field.text()) {
-            Ok(filter) => {
+        match Filter::compile(self.field.text(), &shared.context()) {
+            Ok((filter, predicate)) => {
                 self.error = None;
-                if filter.text() == shared.filter.text() {
-                    shared.filter = filter;
-                } else {
-                    shared.ask(Request::Apply(filter));
+                if filter.text() != shared.filter.text() {
+                    shared.ask(Request::Apply(filter, Box::new(predicate)));
                 }
             }
             Err(error) => self.error = Some(error),
