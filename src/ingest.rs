@@ -172,3 +172,51 @@ impl SourceStatus {
         News::Said(index, texts)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crosstail_core::model::{Id, Locator, Place};
+
+    fn activity(source: SourceId) -> Activity {
+        let mut activity = Activity::new(Id::Text("a".into()), Timestamp(5_000_000));
+        activity.places = vec![Place::new(source, Locator::Row(1))];
+        activity
+    }
+
+    #[test]
+    fn a_record_counts_for_every_source_that_delivers_it_once() {
+        let names = Names::default();
+        let ids = ["a", "b"].map(|name| names.add_source(name));
+        let mut sources = ids.map(|id| SourceStatus::new(id, &names));
+        let mut store = Store::new(names);
+        for (source, live, fresh) in [(0, false, 0), (1, true, 1), (1, true, 1)] {
+            let batch = PumpEvent::Batch { source: ids[source], items: vec![activity(ids[source])], live };
+            let since = Timestamp(if fresh == 1 { 5_000_000 } else { 6_000_000 });
+            let news = ingest(&mut store, &mut sources, batch, Timestamp(6_000_000), since);
+            let News::Batch(batch) = news else { panic!("{news:?}") };
+            assert_eq!((batch.source, batch.delivered, batch.fresh, batch.live), (source, 1, fresh, live));
+        }
+        assert_eq!(sources.each_ref().map(|source| source.received), [1, 1]);
+        assert_eq!((store.len(), sources[1].newest), (1, Some(Timestamp(5_000_000))));
+    }
+
+    #[test]
+    fn an_outage_is_news_once_and_so_is_its_end() {
+        let names = Names::default();
+        let id = names.add_source("a");
+        let mut sources = [SourceStatus::new(id, &names)];
+        let mut store = Store::new(names);
+        let waiting = || SourceState::Waiting { until: Timestamp(9), error: "refused".to_owned() };
+        let mut take = |state, now| {
+            let event = PumpEvent::State(id, state);
+            let news = ingest(&mut store, &mut sources, event, Timestamp(now), Timestamp(0));
+            (format!("{news:?}"), sources[0].unreachable_since)
+        };
+        assert_eq!(take(waiting(), 1), ("Lost(\"refused\")".to_owned(), Some(Timestamp(1))));
+        assert_eq!(take(waiting(), 2), ("Quiet".to_owned(), Some(Timestamp(1))));
+        assert_eq!(take(SourceState::Connecting, 3), ("Quiet".to_owned(), Some(Timestamp(1))));
+        assert_eq!(take(SourceState::Live, 4), ("Back(0)".to_owned(), None));
+        assert_eq!(take(SourceState::Live, 5), ("Quiet".to_owned(), None));
+    }
+}

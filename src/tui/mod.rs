@@ -2,10 +2,10 @@
 //! screen. Nothing else knows crossterm, and ratatui only where a screen is drawn.
 
 mod canvas;
+pub mod dialog;
 mod encode;
 pub mod external;
 mod field;
-pub mod frame;
 mod input;
 mod keymap;
 mod look;

@@ -4,7 +4,7 @@ use super::Find;
 use crate::effect::SearchProgress;
 use crate::screens::shared::Shared;
 use crate::tui::Canvas;
-use crate::tui::frame::frame;
+use crate::tui::dialog::dialog;
 use crate::tui::text::{arrow, clock, day, fit, glyph, left, put, put_all, safe, what};
 use crosstail_core::number::saturating_u16;
 
@@ -12,7 +12,7 @@ pub(super) fn render(find: &Find, shared: &Shared, canvas: &mut Canvas<'_>) {
     let (area, theme) = (canvas.area, &canvas.look.theme);
     let buf = &mut *canvas.buf;
     let wanted = saturating_u16(find.sources.len() + find.found.len().clamp(1, 15) + 5);
-    let inside = frame(area, 110, wanted.max(9), " find · ⏎ opens · esc closes ", buf, theme);
+    let inside = dialog(area, 110, wanted.max(9), " find · ⏎ opens · esc closes ", buf, theme);
     if inside.height == 0 {
         return;
     }

@@ -2,7 +2,7 @@
 
 use super::Help;
 use crate::tui::Canvas;
-use crate::tui::frame::frame;
+use crate::tui::dialog::dialog;
 use crate::tui::text::{left, put};
 use crosstail_core::filter::Field;
 use crosstail_core::number::saturating_u16;
@@ -52,7 +52,7 @@ pub(super) fn render(help: &Help, canvas: &mut Canvas<'_>) {
     ] {
         lines.push((mark.to_owned(), help.to_owned(), theme.text));
     }
-    let inside = frame(area, 100, area.height.saturating_sub(4), " help · ↑↓ scroll · esc closes ", buf, theme);
+    let inside = dialog(area, 100, area.height.saturating_sub(4), " help · ↑↓ scroll · esc closes ", buf, theme);
     let first = help.first.min(lines.len().saturating_sub(inside.height as usize));
     let keys = (inside.width / 3).max(18);
     for (row, (key, text, style)) in lines.iter().skip(first).take(inside.height as usize).enumerate() {

@@ -2,14 +2,14 @@
 
 use super::{Command, Palette};
 use crate::tui::Canvas;
-use crate::tui::frame::frame;
+use crate::tui::dialog::dialog;
 use crate::tui::text::{left, put, safe, width};
 use crosstail_core::number::saturating_u16;
 
 pub(super) fn render(palette: &Palette, canvas: &mut Canvas<'_>) {
     let (area, look) = (canvas.area, canvas.look);
     let (theme, buf) = (&look.theme, &mut *canvas.buf);
-    let inside = frame(area, 76, 20, " commands ", buf, theme);
+    let inside = dialog(area, 76, 20, " commands ", buf, theme);
     let text = safe(palette.field.text());
     put(buf, inside.x + 1, inside.y, ":", 1, theme.accent);
     put(buf, inside.x + 3, inside.y, &text, inside.width.saturating_sub(4), theme.title);

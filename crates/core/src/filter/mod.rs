@@ -95,3 +95,19 @@ impl Filter {
         compile::compile(&self.expr, context).unwrap_or(Predicate::All)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Timestamp;
+
+    #[test]
+    fn a_time_that_does_not_exist_in_a_zone_is_an_error_of_the_text() {
+        // 2026-03-29: at 02:00, clocks in Berlin go to 03:00.
+        let text = "time:2026-03-29T02:30.. status:failed";
+        let at = |zone| Context { now: Timestamp(1_795_000_000_000_000), zone };
+        assert!(Filter::compile(text, &at(chrono_tz::Tz::UTC)).is_ok());
+        let error = Filter::compile(text, &at(chrono_tz::Tz::Europe__Berlin)).expect_err("no such time");
+        assert_eq!(&text[error.span], "2026-03-29T02:30");
+    }
+}
