@@ -193,7 +193,7 @@ async fn health_of_memory_and_store_has_no_step() {
     for explorer in [&mut part, &mut whole] {
         let batch = PumpEvent::Batch { source: SourceId(0), items: vec![more.clone()], live: true };
         let _ = explorer.update(Event::Pump(batch));
-        let _ = explorer.update(Event::Tick(now.plus_ms(61_000)));
+        let _ = explorer.update(Event::Tick(now.plus_ms(15_000)));
     }
     assert_eq!(figures(&mut part), figures(&mut whole));
 }
