@@ -14,14 +14,14 @@
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use crosstail::action::Action;
 use crosstail::effect::{Effect, PreparedPayload, Reply};
-use crosstail::runtime::{Sources, payload_of};
+use crosstail::runtime::{Sources, Work, payload_of};
 use crosstail::screens::{Event, Explorer, draw};
 use crosstail::tui::{Appearance, ColourDepth, Keymap, Theme};
 use crosstail_core::model::{Activity, Direction, Id, Kind, Names, Status, Timestamp};
 use crosstail_record::{Outcome, PreparedRow, SqliteRecorder, Start};
-use crosstail_source::PageQuery;
 use crosstail_source::SourceConfig;
 use crosstail_source::pump::PumpEvent;
+use crosstail_source::{Job, PageQuery};
 use std::sync::Arc;
 
 const BEGUN: i64 = 1_795_000_000_000_000;
@@ -77,7 +77,8 @@ fn large_body(c: &mut Criterion) {
     };
     let (id, source) = crosstail::kinds::ALL.open(&config, &names).expect("source");
     let sources: Sources = vec![(id, Arc::clone(&source))].into();
-    let found = runtime.block_on(async { source.page(&PageQuery::all(1), None).await.expect("page").items });
+    let found =
+        runtime.block_on(async { source.page(&PageQuery::all(1), None, &Job::default()).await.expect("page").items });
     let look = look();
     let mut group = c.benchmark_group("a body of 20 MB");
     group.sample_size(20);
@@ -94,7 +95,8 @@ fn large_body(c: &mut Criterion) {
                 let asked = event(&mut explorer, Event::Action(Action::Open));
                 for effect in asked {
                     if let Effect::LoadPayload(ticket, id, places) = effect {
-                        let (payload, _) = runtime.block_on(payload_of(&sources, &id, &places));
+                        let (payload, _) =
+                            runtime.block_on(payload_of(&sources, &Work::command("bench"), &id, &places));
                         let opened = Arc::new(PreparedPayload::new(payload));
                         event(&mut explorer, Event::Reply(ticket, Reply::Payload(Ok(opened))));
                     }
@@ -109,7 +111,7 @@ fn large_body(c: &mut Criterion) {
     group.bench_function("the alternative: only building its values (serde_json)", |b| {
         b.iter_with_large_drop(|| serde_json::from_str::<serde_json::Value>(&text).expect("JSON"));
     });
-    let (payload, _) = runtime.block_on(payload_of(&sources, &found[0].id, &found[0].places));
+    let (payload, _) = runtime.block_on(payload_of(&sources, &Work::command("bench"), &found[0].id, &found[0].places));
     let opened = Arc::new(PreparedPayload::new(payload));
     let mut explorer = Explorer::new(names.clone(), &[id], chrono_tz::Tz::UTC, Timestamp(BEGUN));
     event(&mut explorer, Event::Resize(160, 48));

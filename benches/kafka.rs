@@ -21,7 +21,7 @@
 use crosstail_core::model::{Clock, Names};
 use crosstail_engine::store::Store;
 use crosstail_source::SourceConfig;
-use crosstail_source::{Source, SourceEvent};
+use crosstail_source::{Job, Source, SourceEvent};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
@@ -75,11 +75,11 @@ fn bare(brokers: &str) -> f64 {
 
 async fn ours(names: &Names, source: &Arc<dyn Source>) -> f64 {
     let begun = Instant::now();
-    let upto = source.position().await.expect("position");
+    let upto = source.position(&Job::default()).await.expect("position");
     let (sink, mut updates) = mpsc::channel(4);
     let reading = {
         let source = Arc::clone(source);
-        tokio::spawn(async move { source.backfill(&upto, usize::MAX, &sink, &CancellationToken::new()).await })
+        tokio::spawn(async move { source.backfill(&upto, usize::MAX, &sink, &Job::default()).await })
     };
     let mut store = Store::new(names.clone());
     while let Some(update) = updates.recv().await {
@@ -132,11 +132,11 @@ async fn main() {
     );
 
     let (sink, mut updates) = mpsc::channel(64);
-    let from = source.position().await.expect("position");
+    let from = source.position(&Job::default()).await.expect("position");
     let cancel = CancellationToken::new();
     let following = {
         let (source, cancel) = (Arc::clone(&source), cancel.clone());
-        tokio::spawn(async move { source.follow(from, &sink, &cancel).await })
+        tokio::spawn(async move { source.follow(from, &sink, &Job::default().under(&cancel)).await })
     };
     tokio::time::sleep(Duration::from_secs(1)).await;
     let mut written: HashMap<String, Instant> = HashMap::new();

@@ -3,7 +3,8 @@
 //!
 //! - [`kinds`]: the kinds of source in this build.
 //! - [`config`]: settings, and where each came from.
-//! - [`app`]: state, and `update(state, event) → effects`, which never waits; [`runtime`] carries out effects.
+//! - [`screens`]: what is shown and what keys mean, which never waits; [`effect`]: what they ask; [`runtime`] does it.
+//! - [`ingest`]: the events of sources into memory.
 //! - [`tui`]: the terminal; [`watch`]: alert rules without a screen; [`cli`]: the command line.
 
 pub mod action;

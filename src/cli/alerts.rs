@@ -6,7 +6,7 @@ use super::sources::OpenSources;
 use super::{UsageError, exit, sources};
 use crate::config::{Config, Overrides};
 use crate::effect::AlertEdit;
-use crate::runtime::{MergedHistory, alert};
+use crate::runtime::{MergedHistory, Work, alert};
 use crate::screens::{AlertLine, AlertOrigin, LineState, of_activity};
 use anyhow::{Result, bail};
 use crosstail_core::filter::Filter;
@@ -39,7 +39,7 @@ async fn known(args: &AlertsArgs, choice: &Overrides) -> Result<(Vec<AlertLine>,
         let (_, context) = sources::filter(&[], &args.source, &config)?;
         let since = sources::moment(args.since.as_deref(), &context)?;
         let query = PageQuery { filter: Filter::parse("kind:alert")?, context, since, ..PageQuery::all(1000) };
-        let mut joined = MergedHistory::new(&opened.sources, &opened.names, query);
+        let mut joined = MergedHistory::new(&opened.sources, &Work::command("alerts"), &opened.names, query);
         while let Some(activity) = joined.next().await? {
             lines.push(of_activity(activity));
         }
@@ -172,7 +172,7 @@ async fn change(args: &AlertsArgs, choice: &Overrides, id: &str, to: AlertStatus
         }
         (AlertOrigin::Stored(stored), Some(opened)) => {
             let change = AlertEdit { id: line.id.clone(), places: stored.places.clone(), to, by };
-            let said = alert::change(&opened.sources, &opened.names, &opened.addresses(), &change, now).await?;
+            let said = alert::change(&opened.sources, &opened.names, &opened.alert_writers(), &change, now).await?;
             print_error(&format!("{}: {said}", line.id));
         }
         (AlertOrigin::Stored(_), None) => bail!("its source is not open"),

@@ -12,7 +12,6 @@ use crosstail_export::safe_json;
 use crosstail_source::Endpoint;
 use serde_json::json;
 use std::io::{IsTerminal as _, Write};
-use std::sync::Arc;
 
 /// Column at which the text of a finding starts.
 const INDENT: usize = 31;
@@ -24,15 +23,15 @@ pub(super) async fn run(args: &DoctorArgs, choice: &Overrides) -> Result<u8> {
     let opened = sources::open(configs, stdin)?;
     let bar = spinner("examining");
     let mut tasks = Vec::new();
-    for ((_, source), config) in opened.sources.iter().zip(&opened.configs) {
+    for ((source, config), kind) in opened.sources.iter().zip(&opened.configs).zip(&opened.kinds) {
         let endpoints: Vec<Endpoint> = config.at.iter().flat_map(|at| kinds::ALL.endpoints(at)).collect();
-        let source = Arc::clone(source);
-        tasks.push(tokio::spawn(async move { diagnose(source, endpoints, &Clock::system()).await }));
+        let (source, network) = (source.clone(), kind.network.as_ref());
+        tasks.push(tokio::spawn(async move { diagnose(source, network, endpoints, &Clock::system()).await }));
     }
     let mut out = std::io::stdout().lock();
     let mut worst = Grade::Ok;
     let mut counts = [0usize; 4];
-    for (task, (id, source)) in tasks.into_iter().zip(&opened.sources) {
+    for ((task, (id, _)), kind) in tasks.into_iter().zip(&opened.sources).zip(&opened.kinds) {
         let mut examined = task.await?;
         let name = opened.names.source_name(*id).to_string();
         examined.diagnoses.extend(secrets(args, &config, &name));
@@ -42,7 +41,7 @@ pub(super) async fn run(args: &DoctorArgs, choice: &Overrides) -> Result<u8> {
         }
         bar.suspend(|| match args.output {
             TextOrJson::Json => as_json(&mut out, &name, &examined),
-            TextOrJson::Text => as_text(&mut out, &name, source.kind().store.name, &examined, args.quiet),
+            TextOrJson::Text => as_text(&mut out, &name, kind.store.name, &examined, args.quiet),
         })?;
     }
     bar.finish_and_clear();

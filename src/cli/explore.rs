@@ -4,14 +4,13 @@ use super::args::{ExploreArgs, ViewArgs};
 use super::{UsageError, sources};
 
 use crate::config::{self, Config, Overrides};
-use crate::runtime::Runtime;
+use crate::runtime::{self, Runtime};
 use crate::screens::{self, Event, Explorer, Settings};
 use anyhow::Result;
 use crosstail_core::model::{Clock, Names, SourceId, redact_text};
 use crosstail_engine::insight::alerting::Alerting;
 use crosstail_export::shell_quote;
 use crosstail_source::Source;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 impl ViewArgs {
@@ -27,7 +26,7 @@ pub(super) async fn run(args: &ExploreArgs, choice: &Overrides) -> Result<u8> {
     let (configs, stdin) = sources::configs(&args.sources, args.schema.as_deref(), &config)?;
     let opened = sources::open(configs, stdin)?;
     let invocation = invocation(&args.sources, args.schema.as_deref());
-    let writers = if args.look.writes.allow_writes { opened.addresses() } else { HashMap::new() };
+    let writers = if args.look.writes.allow_writes { opened.alert_writers() } else { runtime::alert::Writers::new() };
     open(opened.names.clone(), opened.sources.clone(), writers, &args.look, invocation, &config).await
 }
 
@@ -48,7 +47,7 @@ fn invocation(sources: &[String], schema: Option<&str>) -> String {
 pub(super) async fn open(
     names: Names,
     sources: Vec<(SourceId, Arc<dyn Source>)>,
-    writers: HashMap<SourceId, String>,
+    writers: runtime::alert::Writers,
     look: &ViewArgs,
     invocation: String,
     config: &Config,

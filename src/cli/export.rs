@@ -5,7 +5,7 @@ use super::output::{print_error, progress as bar_of_time};
 use super::tail::wait_for_signal;
 use super::{UsageError, exit, sources};
 use crate::config::{Config, Overrides};
-use crate::runtime::{MergedHistory, Sources, payload_of};
+use crate::runtime::{MergedHistory, Sources, Work, payload_of};
 use anyhow::{Context as _, Result, bail, ensure};
 use async_trait::async_trait;
 use crosstail_core::filter::Context;
@@ -89,7 +89,8 @@ pub(super) async fn run(args: &ExportArgs, choice: &Overrides) -> Result<u8> {
         limit: PAGE,
     };
     let all: Sources = opened.sources.clone().into();
-    let mut joined = MergedHistory::new(&opened.sources, &opened.names, query).after(progress.after.clone());
+    let work = Work::command("export");
+    let mut joined = MergedHistory::new(&opened.sources, &work, &opened.names, query).after(progress.after.clone());
     let (began, resumed) = (Instant::now(), progress.rows);
     let bar = bar_of_time();
     let mut interrupted = tokio::spawn(wait_for_signal());
@@ -114,7 +115,7 @@ pub(super) async fn run(args: &ExportArgs, choice: &Overrides) -> Result<u8> {
         }
         progress.after = step.last().map(Cursor::after).or(progress.after);
         progress.rows += step.len() as u64;
-        let exported = with_payloads(&all, std::mem::take(&mut step), args.payloads).await;
+        let exported = with_payloads(&all, &work, std::mem::take(&mut step), args.payloads).await;
         progress.mark = Some(sink.step(exported).await?);
         save(&progress_path, &progress)?;
         // Progress by time: the number of activities is not known in advance.
@@ -160,6 +161,7 @@ fn unfinished(path: &Path, progress_path: &Path, what: &Value) -> Result<Option<
 /// Pairs each activity with its payload, if payloads are wanted.
 async fn with_payloads(
     sources: &Sources,
+    work: &Work,
     activities: Vec<crosstail_core::model::Activity>,
     wanted: bool,
 ) -> Vec<ExportRow> {
@@ -167,7 +169,7 @@ async fn with_payloads(
         return activities.into_iter().map(|activity| (activity, None)).collect();
     }
     let load = |activity: crosstail_core::model::Activity| async move {
-        let (payload, problems) = payload_of(sources, &activity.id, &activity.places).await;
+        let (payload, problems) = payload_of(sources, work, &activity.id, &activity.places).await;
         for problem in problems {
             print_error(&problem.to_string());
         }

@@ -4,7 +4,7 @@ use super::args::{HealthArgs, HealthFormat};
 use super::output::aligned;
 use super::{UsageError, exit, sources};
 use crate::config::{Config, Overrides};
-use crate::runtime::MergedHistory;
+use crate::runtime::{MergedHistory, Work};
 use anyhow::Result;
 use crosstail_core::filter::Context;
 use crosstail_core::model::{Check, Clock, HealthState, Metric, SourceId, Vitals, redact_text, visible_line};
@@ -12,7 +12,7 @@ use crosstail_core::number::saturating_i64;
 use crosstail_engine::insight::{Health, SystemHealth};
 use crosstail_export::{Exposition, safe_json};
 use crosstail_source::pump::VITALS_SPAN_US;
-use crosstail_source::{Kind, PageQuery, Source};
+use crosstail_source::{Job, Kind, PageQuery, Priority, Source};
 use serde_json::{Map, Value, json};
 use std::io::Write;
 use std::sync::Arc;
@@ -47,9 +47,9 @@ pub(super) async fn run(args: &HealthArgs, choice: &Overrides) -> Result<u8> {
         return Err(UsageError("no source; name one with --source PATH, or configure one".to_owned()).into());
     }
     let opened = sources::open(configs, stdin)?;
-    let asked = opened.sources.iter().map(|(id, source)| {
-        let (name, source) = (opened.names.source_name(*id).to_string(), Arc::clone(source));
-        tokio::spawn(async move { query_source(name, source.as_ref()).await })
+    let asked = opened.sources.iter().zip(&opened.kinds).map(|((id, source), kind)| {
+        let (name, kind, source) = (opened.names.source_name(*id).to_string(), *kind, Arc::clone(source));
+        tokio::spawn(async move { query_source(name, kind, source.as_ref()).await })
     });
     let mut told = Vec::new();
     for task in asked.collect::<Vec<_>>() {
@@ -71,13 +71,13 @@ pub(super) async fn run(args: &HealthArgs, choice: &Overrides) -> Result<u8> {
     Ok(report.exit_code())
 }
 
-async fn query_source(name: String, source: &dyn Source) -> SourceReport {
-    let kind = source.kind();
+async fn query_source(name: String, kind: &'static Kind, source: &dyn Source) -> SourceReport {
+    let job = Job::new("health", Priority::Asked);
     let unknown =
         |error: String| SourceReport { name: name.clone(), kind, server: Err(error), vitals: Vitals::default() };
     let looking = async {
-        let server = source.probe().await.map_err(|error| error.to_string())?.server;
-        let look = || source.vitals(Clock::system().now().plus_us(-VITALS_SPAN_US));
+        let server = source.probe(&job).await.map_err(|error| error.to_string())?.server;
+        let look = || source.vitals(Clock::system().now().plus_us(-VITALS_SPAN_US), &job);
         let mut vitals = look().await.map_err(|error| error.to_string())?;
         for _ in 1..PROBES {
             let silent = vitals.checks.iter().any(|check| check.state == HealthState::Unknown);
@@ -109,7 +109,7 @@ async fn systems(
     let query = PageQuery { context, since, ..PageQuery::all(5000) };
     let mut activities = Vec::new();
     if !sources.is_empty() {
-        let mut joined = MergedHistory::new(sources, names, query);
+        let mut joined = MergedHistory::new(sources, &Work::command("health"), names, query);
         while let Some(activity) = joined.next().await? {
             activities.push(activity);
         }

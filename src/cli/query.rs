@@ -4,7 +4,7 @@ use super::args::QueryArgs;
 use super::output::{Writer, print_error};
 use super::{exit, sources};
 use crate::config::{Config, Overrides};
-use crate::runtime::MergedHistory;
+use crate::runtime::{MergedHistory, Work};
 use anyhow::Result;
 use crosstail_source::PageQuery;
 
@@ -20,7 +20,7 @@ pub(super) async fn run(args: &QueryArgs, choice: &Overrides) -> Result<u8> {
     let limit = if args.limit == 0 { usize::MAX } else { args.limit };
     let newest_first = args.sort == "-time";
     let query = PageQuery { filter, context, since, until, newest_first, limit: limit.saturating_add(1).min(PAGE) };
-    let mut joined = MergedHistory::new(&opened.sources, &opened.names, query);
+    let mut joined = MergedHistory::new(&opened.sources, &Work::command("query"), &opened.names, query);
     let mut writer = Writer::new(args.output, &opened.names, context.zone);
     let mut written = 0;
     let mut more = false;

@@ -5,7 +5,7 @@ use super::output::print_error;
 use super::{exit, sources};
 use crate::config::{Config, Overrides};
 use crate::effect::{CompareRequest, CompareWith, PreparedPayload, SearchProgress, is_named, rank};
-use crate::runtime::{Sources, compared, payload_of, related_to, search_source};
+use crate::runtime::{Sources, Work, compared, payload_of, related_to, search_source};
 use anyhow::Result;
 use crosstail_core::filter::{Context, Field, Filter, quote};
 use crosstail_core::model::{Activity, Latencies, Names, Payload, merge_by_id, redact_json, redact_text, visible};
@@ -28,8 +28,9 @@ pub(super) async fn run(args: &ShowArgs, choice: &Overrides) -> Result<u8> {
     let all = sources::open_args(&args.source, &config).await?;
     let names = all.names.clone();
     let sources: Sources = all.sources.clone().into();
+    let work = Work::command("show");
     let context = sources::filter(&[], &args.source, &config)?.1;
-    let (mut found, failed) = find(&sources, &names, &args.id, &context).await;
+    let (mut found, failed) = find(&sources, &work, &names, &args.id, &context).await;
     rank(&mut found, &args.id);
     let Some(activity) = found.first().cloned() else {
         if failed {
@@ -48,23 +49,24 @@ pub(super) async fn run(args: &ShowArgs, choice: &Overrides) -> Result<u8> {
             print_error(&redact_text(&line));
         }
     }
-    let (payload, problems) = payload_of(&sources, &activity.id, &activity.places).await;
-    let (mut related, further) = related_to(&sources, &RelatedKey::of(&activity)).await;
-    problems.iter().chain(&further).for_each(|problem| print_error(&problem.to_string()));
-    related.push(activity.clone());
-    let related = merge_by_id(related);
-    let (configured, policy) = configured(&sources, &activity, &payload).await;
+    let (payload, problems) = payload_of(&sources, &work, &activity.id, &activity.places).await;
+    let mut related = related_to(&sources, &work, &RelatedKey::of(&activity)).await;
+    problems.iter().chain(&related.problems).for_each(|problem| print_error(&problem.to_string()));
+    related.bounds.iter().for_each(|bounds| print_error(bounds));
+    related.activities.push(activity.clone());
+    let related = merge_by_id(related.activities);
+    let (configured, policy) = configured(&sources, &work, &activity, &payload).await;
     let opened = Arc::new(PreparedPayload::new(payload));
     let payload = &opened.payload;
     let other = match successes_like(&activity).filter(|_| args.compare) {
         Some(filter) => {
             let right = CompareWith::Newest(filter, activity.started_at);
             let pair = CompareRequest { left: activity.clone(), opened: Some(Arc::clone(&opened)), right };
-            compared(&sources, pair, context).await.map_err(|problem| print_error(&problem)).ok()
+            compared(&sources, &work, pair, context).await.map_err(|problem| print_error(&problem)).ok()
         }
         None => None,
     };
-    let usual = usual(&sources, &activity, &context).await;
+    let usual = usual(&sources, &work, &activity, &context).await;
     let (chain, trace) = (Chain::build(&activity, &related), Trace::build(&related));
     let whole = FullRecord {
         activity: &activity,
@@ -101,18 +103,18 @@ pub(super) async fn run(args: &ShowArgs, choice: &Overrides) -> Result<u8> {
 
 /// Searches every source at once for what a text identifies, with a progress line per source on a terminal. The flag
 /// says whether a source failed.
-async fn find(sources: &Sources, names: &Names, text: &str, context: &Context) -> (Vec<Activity>, bool) {
+async fn find(sources: &Sources, work: &Work, names: &Names, text: &str, context: &Context) -> (Vec<Activity>, bool) {
     let candidates: Arc<[Candidate]> = candidates(text).into();
     let (heard, mut hear) = tokio::sync::mpsc::channel(64);
     let mut board = ProgressBoard { lines: Vec::new(), drawn: false };
     for (index, (id, source)) in sources.iter().enumerate() {
         board.lines.push((names.source_name(*id).to_string(), SearchProgress::Running("waiting")));
-        let (source, candidates, context, heard) =
-            (Arc::clone(source), Arc::clone(&candidates), *context, heard.clone());
+        let (source, candidates, context, heard, job) =
+            (Arc::clone(source), Arc::clone(&candidates), *context, heard.clone(), work.job(*id));
         tokio::spawn(async move {
             let told = heard.clone();
             let tell = |progress| drop(told.try_send((index, progress, Vec::new())));
-            let (progress, found) = search_source(source.as_ref(), &candidates, &context, tell).await;
+            let (progress, found) = search_source(source.as_ref(), &job, &candidates, &context, tell).await;
             let _ = heard.send((index, progress, found)).await;
         });
     }
@@ -157,7 +159,7 @@ impl ProgressBoard {
 }
 
 /// Latencies of the same endpoint in the day before; empty if no store can aggregate.
-async fn usual(sources: &Sources, activity: &Activity, context: &Context) -> Latencies {
+async fn usual(sources: &Sources, work: &Work, activity: &Activity, context: &Context) -> Latencies {
     let mut usual = Latencies::default();
     let (Some(system), Some(endpoint)) = (activity.system.as_deref(), activity.endpoint.as_deref()) else {
         return usual;
@@ -168,8 +170,8 @@ async fn usual(sources: &Sources, activity: &Activity, context: &Context) -> Lat
     let (since, until) = (activity.started_at.plus_us(-USUAL_US), activity.started_at);
     let query =
         PageQuery { filter, context: *context, since: Some(since), until: Some(until), ..PageQuery::all(usize::MAX) };
-    for (_, source) in sources.iter() {
-        if let Ok(groups) = source.aggregate(&query, &Grouping::by(Field::Endpoint)).await {
+    for (id, source) in sources.iter() {
+        if let Ok(groups) = source.aggregate(&query, &Grouping::by(Field::Endpoint), &work.job(*id)).await {
             for figures in groups.values() {
                 usual.merge(&figures.latencies);
             }
@@ -179,11 +181,12 @@ async fn usual(sources: &Sources, activity: &Activity, context: &Context) -> Lat
 }
 
 /// What the stores' configuration says about an activity: system, endpoint, code mappings, transforms.
-async fn configured(sources: &Sources, activity: &Activity, payload: &Payload) -> (Value, Option<Policy>) {
+async fn configured(sources: &Sources, work: &Work, activity: &Activity, payload: &Payload) -> (Value, Option<Policy>) {
     let mut found = Map::new();
     let mut said = None;
-    for (_, source) in sources.iter() {
-        let catalogue = match source.catalogue().await {
+    for (id, source) in sources.iter() {
+        let job = work.job(*id);
+        let catalogue = match source.catalogue(&job).await {
             Ok(catalogue) => catalogue,
             Err(error) => {
                 print_error(&error.to_string());
@@ -219,7 +222,7 @@ async fn configured(sources: &Sources, activity: &Activity, payload: &Payload) -
             }
         }
         if let Some(system) = &activity.system {
-            let mappings = source.mappings(system, &codes(activity, payload)).await.unwrap_or_default();
+            let mappings = source.mappings(system, &codes(activity, payload), &job).await.unwrap_or_default();
             if !mappings.is_empty() {
                 let list = mappings.into_iter().map(|entry| Value::Object(entry.facts)).collect();
                 found.insert("mappings".to_owned(), Value::Array(list));

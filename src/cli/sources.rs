@@ -5,13 +5,11 @@ use super::args::SourceArgs;
 use super::output::print_error;
 use super::stdin::StdinSpool;
 use crate::config::{self, Config};
-use crate::kinds;
+use crate::{kinds, runtime};
 use crosstail_core::filter::{Context, Filter};
 use crosstail_core::model::{Clock, Names, SourceId, Timestamp};
 use crosstail_core::number::truncated_i64;
-use crosstail_source::Source;
-use crosstail_source::SourceConfig;
-use std::collections::HashMap;
+use crosstail_source::{Job, Kind, Priority, Source, SourceConfig};
 use std::sync::Arc;
 
 /// The opened sources of one command.
@@ -19,15 +17,22 @@ pub(super) struct OpenSources {
     pub(super) names: Names,
     pub(super) sources: Vec<(SourceId, Arc<dyn Source>)>,
     pub(super) configs: Vec<SourceConfig>,
+    /// The kind of each source.
+    pub(super) kinds: Vec<&'static Kind>,
     /// Keeps the copy of standard input on disk until the command ends.
     pub(super) _stdin: Option<StdinSpool>,
 }
 
 impl OpenSources {
-    /// The first address of each source.
-    pub(super) fn addresses(&self) -> HashMap<SourceId, String> {
-        let addresses = self.sources.iter().zip(&self.configs);
-        addresses.filter_map(|((id, _), config)| Some((*id, config.at.first()?.clone()))).collect()
+    /// How the alerts of each source are changed, and its address.
+    pub(super) fn alert_writers(&self) -> runtime::alert::Writers {
+        let mut writers = runtime::alert::Writers::new();
+        for (((id, _), kind), config) in self.sources.iter().zip(&self.kinds).zip(&self.configs) {
+            if let (Some(alerts), Some(address)) = (kind.alerts, config.at.first()) {
+                writers.insert(*id, (alerts, address.clone()));
+            }
+        }
+        writers
     }
 }
 
@@ -85,7 +90,8 @@ pub(super) fn configs(
 pub(super) fn open(configs: Vec<SourceConfig>, stdin: Option<StdinSpool>) -> anyhow::Result<OpenSources> {
     let names = Names::default();
     let sources = configs.iter().map(|config| kinds::ALL.open(config, &names)).collect::<Result<Vec<_>, _>>()?;
-    Ok(OpenSources { names, sources, configs, _stdin: stdin })
+    let kinds = configs.iter().filter_map(|config| kinds::ALL.of(config.address())).collect();
+    Ok(OpenSources { names, sources, configs, kinds, _stdin: stdin })
 }
 
 pub(super) async fn open_args(args: &SourceArgs, config: &Config) -> anyhow::Result<OpenSources> {
@@ -98,9 +104,9 @@ pub(super) async fn open_args(args: &SourceArgs, config: &Config) -> anyhow::Res
     }
     let opened = open(configs, stdin)?;
     // A table that may not be read is missing from the output: report it.
-    for (id, source) in &opened.sources {
-        if source.kind().may_hide {
-            for warning in source.probe().await?.warnings {
+    for ((id, source), kind) in opened.sources.iter().zip(&opened.kinds) {
+        if kind.may_hide {
+            for warning in source.probe(&Job::new("connect", Priority::Asked)).await?.warnings {
                 print_error(&format!("{}: {warning}", opened.names.source_name(*id)));
             }
         }

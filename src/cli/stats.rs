@@ -4,7 +4,7 @@ use super::args::{StatsArgs, StatsFormat};
 use super::output::aligned;
 use super::{UsageError, exit, sources};
 use crate::config::{Config, Overrides};
-use crate::runtime::figures;
+use crate::runtime::{Work, figures};
 use anyhow::Result;
 use crosstail_core::filter::{Field, Filter, suggest};
 use crosstail_core::model::{Figures, Timestamp, redact_text, visible_line};
@@ -21,11 +21,12 @@ pub(super) async fn run(args: &StatsArgs, choice: &Overrides) -> Result<u8> {
     let until = sources::moment(args.until.as_deref(), &context)?;
     let by = args.by.iter().map(|name| field(name)).collect::<Result<Vec<_>>>()?;
     let opened = sources::open_args(&args.source, &config).await?;
+    let work = Work::command("stats");
     let query = PageQuery { filter, context, since, until, ..PageQuery::all(5000) };
     let tables = match args.report.as_deref() {
         None => {
             let grouping = Grouping { by, bucket_us: args.every.map(|span| saturating_i64(span.as_micros())) };
-            let groups = figures(&opened.sources, &opened.names, query, &grouping).await?;
+            let groups = figures(&opened.sources, &work, &opened.names, query, &grouping).await?;
             if args.output != StatsFormat::Html {
                 print(args.output, &grouping, groups)?;
                 return Ok(exit::OK);
@@ -43,7 +44,7 @@ pub(super) async fn run(args: &StatsArgs, choice: &Overrides) -> Result<u8> {
                 };
                 let grouping = Grouping { by: kind.by.to_vec(), bucket_us: kind.bucket_us };
                 let query = PageQuery { filter: Filter::parse(&both)?, ..query.clone() };
-                tables.push(kind.table(figures(&opened.sources, &opened.names, query, &grouping).await?));
+                tables.push(kind.table(figures(&opened.sources, &work, &opened.names, query, &grouping).await?));
             }
             tables
         }

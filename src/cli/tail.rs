@@ -9,7 +9,7 @@ use crosstail_core::filter::{Context, NamedRecord};
 use crosstail_core::model::{Clock, Names};
 use crosstail_engine::store::Store;
 use crosstail_source::pump::{self, PumpEvent, SourceState, StartFrom};
-use crosstail_source::{PageQuery, Position, for_each};
+use crosstail_source::{Job, Jobs, PageQuery, Position, Priority, for_each};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -39,10 +39,11 @@ pub(super) async fn run(args: &TailArgs, choice: &Overrides) -> Result<u8> {
         let begin = if stdin {
             StartFrom::After(Position::new(()))
         } else if since.is_some() {
-            let position = source.position().await?;
+            let job = Job::new("read history", Priority::Asked);
+            let position = source.position(&job).await?;
             let query = PageQuery { since, newest_first: false, ..PageQuery::all(5000) };
             let mut batch = Vec::new();
-            for_each(source.as_ref(), &query, |activity| {
+            for_each(source.as_ref(), &query, &job, |activity| {
                 batch.push(activity);
                 true
             })
@@ -53,7 +54,7 @@ pub(super) async fn run(args: &TailArgs, choice: &Overrides) -> Result<u8> {
             StartFrom::Now
         };
         let (source, sender) = (Arc::clone(source), sender.clone());
-        tokio::spawn(pump::run(*id, source, begin, sender, cancel.clone(), Clock::system()));
+        tokio::spawn(pump::run(*id, source, begin, sender, Jobs::default(), cancel.clone(), Clock::system()));
     }
     drop(sender);
     writer.flush()?;

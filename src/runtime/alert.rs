@@ -4,11 +4,12 @@ use crate::effect::AlertEdit;
 use anyhow::{Context as _, Result};
 use crosstail_core::model::{Names, Place, SourceId, Timestamp};
 use crosstail_source::Source;
+use crosstail_source::alert::ChangeAlerts;
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-/// Addresses of the sources whose alerts may be changed.
-pub type Writers = std::collections::HashMap<SourceId, String>;
+/// How the alerts of the sources are changed whose alerts may be changed, and their addresses.
+pub type Writers = std::collections::HashMap<SourceId, (&'static dyn ChangeAlerts, String)>;
 
 /// Changes an alert in the first of its places that is writable. Returns a message that says what was done.
 pub async fn change(
@@ -19,9 +20,9 @@ pub async fn change(
     now: Timestamp,
 ) -> Result<String> {
     let writable = |place: &Place| {
-        let url = writers.get(&place.source)?;
+        let (alerts, url) = writers.get(&place.source)?;
         let (_, source) = sources.iter().find(|(id, _)| *id == place.source)?;
-        Some((source.kind().alerts?, url, source))
+        Some((*alerts, url, source))
     };
     let places = change.places.iter().filter_map(|place| Some((place, writable(place)?)));
     // Of several messages about one alert, the newest.

@@ -1,11 +1,11 @@
 //! The checks of `crosstail doctor` that apply to every kind: is the source reachable, are the credentials accepted, does
 //! the schema fit, how much does it hold, is its clock right. The kind adds its own.
 
+use super::Work;
 use crosstail_core::filter::Field;
-use crosstail_core::model::{Clock, Diagnosis, Grade, HealthState, Timestamp, Unit};
+use crosstail_core::model::{Clock, Diagnosis, Grade, HealthState, SourceId, Timestamp, Unit};
 use crosstail_engine::insight::fit;
-use crosstail_source::{Endpoint, Network};
-use crosstail_source::{ErrorKind, Grouping, PageQuery, Source, SourceError};
+use crosstail_source::{Endpoint, ErrorKind, Grouping, Job, Network, PageQuery, Source, SourceError};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -34,18 +34,24 @@ impl SourceDiagnosis {
     }
 }
 
-/// Examines a source; `endpoints` are its hosts in the network.
-pub async fn diagnose(source: Arc<dyn Source>, endpoints: Vec<Endpoint>, clock: &Clock) -> SourceDiagnosis {
+/// Examines a source; `network` says how its kind is reached, `endpoints` are its hosts.
+pub async fn diagnose(
+    (id, source): (SourceId, Arc<dyn Source>),
+    network: Option<&Network>,
+    endpoints: Vec<Endpoint>,
+    clock: &Clock,
+) -> SourceDiagnosis {
+    let work = Work::command("doctor").within(TIME_LIMIT);
     let mut examined = SourceDiagnosis::default();
     let reachable = address(&endpoints, &mut examined.diagnoses).await;
-    if let Some(network) = &source.kind().network {
+    if let Some(network) = network {
         encryption(network, &endpoints, &mut examined.diagnoses);
     }
     if !reachable {
         return examined;
     }
     let began = Instant::now();
-    let probe = match limited(source.probe()).await {
+    let probe = match source.probe(&work.job(id)).await {
         Ok(probe) => probe,
         Err(error) => {
             examined.diagnoses.push(connect_problem(error));
@@ -67,21 +73,21 @@ pub async fn diagnose(source: Arc<dyn Source>, endpoints: Vec<Endpoint>, clock: 
         examined.diagnoses.push(skew(ahead));
     }
     let now = clock.now();
-    if source.kind().holds_activities {
-        match limited(source.page(&PageQuery::all(SAMPLE), None)).await {
+    if source.capabilities().holds_activities {
+        match source.page(&PageQuery::all(SAMPLE), None, &work.job(id)).await {
             Ok(page) => {
                 examined.diagnoses.extend(fit(&page.items, &probe.schema));
                 let newest = page.items.first().map(|activity| activity.started_at);
-                volume(source.as_ref(), newest, now, &mut examined.diagnoses).await;
+                volume(source.as_ref(), &work.job(id), newest, now, &mut examined.diagnoses).await;
             }
             Err(error) => examined.diagnoses.push(connect_problem(error)),
         }
     }
-    match limited(source.diagnose(now)).await {
+    match source.diagnose(now, &work.job(id)).await {
         Ok(found) => examined.diagnoses.extend(found),
         Err(error) => examined.diagnoses.push(connect_problem(error)),
     }
-    match limited(source.vitals(now.plus_ms(-900_000))).await {
+    match source.vitals(now.plus_ms(-900_000), &work.job(id)).await {
         Ok(vitals) => {
             examined.diagnoses.extend(vitals.checks.iter().map(of_check));
             examined.diagnoses.extend(vitals.metrics.iter().filter(|m| m.name == "lag").map(of_lag));
@@ -91,21 +97,13 @@ pub async fn diagnose(source: Arc<dyn Source>, endpoints: Vec<Endpoint>, clock: 
     examined
 }
 
-async fn limited<T>(work: impl Future<Output = Result<T, SourceError>>) -> Result<T, SourceError> {
-    match tokio::time::timeout(TIME_LIMIT, work).await {
-        Ok(result) => result,
-        Err(_) => {
-            let why = (ErrorKind::Timeout, Some("is it overloaded, or is an index missing?"));
-            Err(SourceError::of("the store", "answer", why, &format!("no answer within {} s", TIME_LIMIT.as_secs())))
-        }
-    }
-}
-
 fn connect_problem(error: SourceError) -> Diagnosis {
     let topic = match error.kind {
         ErrorKind::Connect | ErrorKind::Timeout => "address",
         ErrorKind::Auth => "credentials",
-        ErrorKind::Query | ErrorKind::Decode | ErrorKind::Unsupported => "schema",
+        ErrorKind::Query | ErrorKind::Decode | ErrorKind::Unsupported | ErrorKind::Cancelled | ErrorKind::Budget => {
+            "schema"
+        }
     };
     let remedy = error.hint.clone().unwrap_or_else(|| "see the store's own log".to_owned());
     Diagnosis::problem(topic, format!("{}: {}", error.operation, error.cause), remedy)
@@ -197,9 +195,15 @@ fn skew(ahead_us: i64) -> Diagnosis {
     Diagnosis::warning("clock", text, "synchronise both clocks: timedatectl, chronyc tracking")
 }
 
-async fn volume(source: &dyn Source, newest: Option<Timestamp>, now: Timestamp, diagnoses: &mut Vec<Diagnosis>) {
+async fn volume(
+    source: &dyn Source,
+    job: &Job,
+    newest: Option<Timestamp>,
+    now: Timestamp,
+    diagnoses: &mut Vec<Diagnosis>,
+) {
     let day = PageQuery { since: Some(now.plus_ms(-86_400_000)), ..PageQuery::all(1) };
-    match limited(source.aggregate(&day, &Grouping::by(Field::System))).await {
+    match source.aggregate(&day, &Grouping::by(Field::System), job).await {
         Ok(groups) => {
             let count: u64 = groups.values().map(|figures| figures.count).sum();
             let rate = count as f64 / 86_400.0;

@@ -1,6 +1,6 @@
 //! Figures over all sources. A request that several sources know is counted once.
 
-use super::MergedHistory;
+use super::{MergedHistory, Work};
 use anyhow::Result;
 use crosstail_core::filter::{Context, Filter};
 use crosstail_core::model::{Names, SourceId};
@@ -13,20 +13,21 @@ const PAGE: usize = 5000;
 /// Figures of the activities that match a query. A single source aggregates in its store; several are joined locally.
 pub async fn figures(
     sources: &[(SourceId, Arc<dyn Source>)],
+    work: &Work,
     names: &Names,
     query: PageQuery,
     grouping: &Grouping,
 ) -> Result<Groups> {
     let query = PageQuery { newest_first: true, limit: PAGE, ..query };
     // Metrics and health endpoints hold no activities.
-    let holding = |source: &&(SourceId, Arc<dyn Source>)| source.1.kind().holds_activities;
+    let holding = |source: &&(SourceId, Arc<dyn Source>)| source.1.capabilities().holds_activities;
     let holding: Vec<_> = sources.iter().filter(holding).cloned().collect();
     match holding.as_slice() {
         [] => Ok(Groups::new()),
-        [(_, source)] => Ok(source.aggregate(&query, grouping).await?),
+        [(id, source)] => Ok(source.aggregate(&query, grouping, &work.job(*id)).await?),
         several => {
             let mut groups = Groups::new();
-            let mut joined = MergedHistory::new(several, names, query);
+            let mut joined = MergedHistory::new(several, work, names, query);
             while let Some(activity) = joined.next().await? {
                 groups.entry(grouping.key(&activity, names)).or_default().add(&activity);
             }
@@ -38,6 +39,7 @@ pub async fn figures(
 /// Answers a query of the health screen or of a rule's baseline.
 pub async fn answer(
     sources: &[(SourceId, Arc<dyn Source>)],
+    work: &Work,
     names: &Names,
     context: Context,
     asked: &FiguresQuery,
@@ -46,5 +48,5 @@ pub async fn answer(
     // An alert about a system is not an activity of the system.
     let filter = Filter::parse("-kind:alert").map_err(|error| error.to_string())?;
     let query = PageQuery { filter, context, since, until, ..PageQuery::all(PAGE) };
-    figures(sources, names, query, &asked.grouping).await.map_err(|error| format!("{error:#}"))
+    figures(sources, work, names, query, &asked.grouping).await.map_err(|error| format!("{error:#}"))
 }

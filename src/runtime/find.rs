@@ -1,12 +1,12 @@
 //! Searches every source at once for what a pasted text identifies.
 
-use super::{Answer, Sources};
+use super::{Answer, Sources, Work};
 use crate::effect::{Reply, SearchProgress, Ticket};
 use crosstail_core::filter::{Context, Filter};
 use crosstail_core::model::Activity;
 use crosstail_core::number::saturating_u64;
 use crosstail_engine::insight::{Candidate, candidates};
-use crosstail_source::{PageQuery, Source};
+use crosstail_source::{Job, PageQuery, Source};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::mpsc;
@@ -18,6 +18,7 @@ const MAX_RESULTS: usize = 50;
 /// Tries one candidate after the other on a source until one finds something, and reports each to the callback.
 pub async fn search_source(
     source: &dyn Source,
+    job: &Job,
     candidates: &[Candidate],
     context: &Context,
     mut tell: impl FnMut(SearchProgress),
@@ -28,7 +29,7 @@ pub async fn search_source(
         tell(SearchProgress::Running(candidate.what));
         let Ok(filter) = Filter::parse(&candidate.filter) else { continue };
         let query = PageQuery { filter, context: *context, ..PageQuery::all(MAX_RESULTS) };
-        match source.page(&query, None).await {
+        match source.page(&query, None, job).await {
             Ok(page) if page.items.is_empty() => {}
             Ok(page) => return (SearchProgress::Found(candidate.what, page.items.len(), took()), page.items),
             Err(error) => return (SearchProgress::Failed(error.to_string()), Vec::new()),
@@ -40,6 +41,7 @@ pub async fn search_source(
 pub(super) fn start(
     sources: &Sources,
     replies: &mpsc::Sender<Answer>,
+    work: &Work,
     scope: &CancellationToken,
     ticket: Ticket,
     text: &str,
@@ -47,17 +49,18 @@ pub(super) fn start(
 ) {
     let candidates: Arc<[Candidate]> = candidates(text).into();
     for (id, source) in sources.iter() {
-        let (id, source, candidates) = (*id, Arc::clone(source), Arc::clone(&candidates));
-        let (replies, scope) = (replies.clone(), scope.clone());
+        let (source, candidates) = (Arc::clone(source), Arc::clone(&candidates));
+        let (replies, scope, job) = (replies.clone(), scope.clone(), work.job(*id));
+        let id = *id;
         tokio::spawn(async move {
             let told = replies.clone();
-            let work = search_source(source.as_ref(), &candidates, &context, |progress| {
+            let searching = search_source(source.as_ref(), &job, &candidates, &context, |progress| {
                 // Progress is optional: drop it rather than wait.
                 let _ = told.try_send((ticket, Reply::SearchProgress(id, progress, Vec::new())));
             });
             tokio::select! {
                 () = scope.cancelled() => {}
-                (progress, found) = work => {
+                (progress, found) = searching => {
                     let _ = replies.send((ticket, Reply::SearchProgress(id, progress, found))).await;
                 }
             }

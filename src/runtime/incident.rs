@@ -1,6 +1,6 @@
 //! Writes marked activities as an incident: a Markdown file to read and an SQLite file to open with crosstail.
 
-use super::{Sources, payload_of, related_to};
+use super::{Sources, Work, payload_of, related_to};
 use crate::effect::Mark;
 use anyhow::{Context as _, Result, ensure};
 use crosstail_core::model::{Latencies, Names, merge_by_id};
@@ -12,9 +12,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Writes both files. Returns a message with their paths, or with the error.
-pub(super) async fn write(sources: &Sources, names: &Names, path: &str, marks: Vec<Mark>) -> String {
+pub(super) async fn write(sources: &Sources, work: &Work, names: &Names, path: &str, marks: Vec<Mark>) -> String {
     let count = marks.len();
-    match write_both(sources, names, path, marks).await {
+    match write_both(sources, work, names, path, marks).await {
         Ok((document, store, unread)) => {
             let missing = if unread == 0 { String::new() } else { format!(", {unread} of them without payload") };
             format!("{count} activities{missing}: {} and {}", document.display(), store.display())
@@ -25,6 +25,7 @@ pub(super) async fn write(sources: &Sources, names: &Names, path: &str, marks: V
 
 async fn write_both(
     sources: &Sources,
+    work: &Work,
     names: &Names,
     path: &str,
     marks: Vec<Mark>,
@@ -52,9 +53,9 @@ async fn write_both(
     let mut text = format!("# {}\n\n{} activities\n\n", title, marks.len());
     for mark in marks {
         let activity = mark.activity;
-        let (payload, problems) = payload_of(sources, &activity.id, &activity.places).await;
+        let (payload, problems) = payload_of(sources, work, &activity.id, &activity.places).await;
         unread += usize::from(payload.raw.is_empty() && !problems.is_empty());
-        let mut related = related_to(sources, &RelatedKey::of(&activity)).await.0;
+        let mut related = related_to(sources, work, &RelatedKey::of(&activity)).await.activities;
         related.push(activity.clone());
         let related = merge_by_id(related);
         let (chain, trace) = (Chain::build(&activity, &related), Trace::build(&related));

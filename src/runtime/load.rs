@@ -1,6 +1,6 @@
 //! Loads from the sources what an opened activity needs: payload, related activities, explanations, comparisons.
 
-use super::Sources;
+use super::{Sources, Work};
 use crate::effect::{
     CompareRequest, CompareWith, ExplainRequest, Explanation, PayloadSection, PreparedPayload, Reply, TransformResult,
 };
@@ -17,13 +17,17 @@ const RELATED: usize = 5000;
 /// Time limit of a jq expression.
 const JQ: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// The payload of an activity, merged from all of its places, and the errors of places that could not be read.
-pub async fn payload_of(sources: &Sources, id: &Id, places: &[Place]) -> (Payload, Vec<SourceError>) {
-    let mut payload = Payload::default();
-    let mut problems = Vec::new();
-    for place in places {
-        let Some((_, source)) = sources.iter().find(|(known, _)| *known == place.source) else { continue };
-        match source.payload(id, &place.locator).await {
+/// The payload of an activity, merged from all of its places, and the errors of places that could not be read. The
+/// places are asked side by side: a store that does not answer does not delay those that do.
+pub async fn payload_of(sources: &Sources, work: &Work, id: &Id, places: &[Place]) -> (Payload, Vec<SourceError>) {
+    let asked = places.iter().filter_map(|place| {
+        let (_, source) = sources.iter().find(|(known, _)| *known == place.source)?;
+        let job = work.job(place.source);
+        Some(async move { source.payload(id, &place.locator, &job).await })
+    });
+    let (mut payload, mut problems) = (Payload::default(), Vec::new());
+    for answer in futures_util::future::join_all(asked).await {
+        match answer {
             Ok(part) => payload.merge(part),
             Err(problem) => problems.push(problem),
         }
@@ -31,40 +35,53 @@ pub async fn payload_of(sources: &Sources, id: &Id, places: &[Place]) -> (Payloa
     (payload, problems)
 }
 
-/// Activities that share a key with an activity, from every source at once, and the errors of sources that failed.
-pub async fn related_to(sources: &Sources, keys: &[RelatedKey]) -> (Vec<Activity>, Vec<SourceError>) {
-    let mut tasks = tokio::task::JoinSet::new();
-    for (_, source) in sources.iter() {
-        let (source, keys) = (Arc::clone(source), keys.to_vec());
-        tasks.spawn(async move {
-            let mut found = Vec::new();
-            for key in &keys {
-                found.push(source.related(key, RELATED).await);
-            }
-            found
-        });
-    }
-    let (mut found, mut problems) = (Vec::new(), Vec::new());
-    while let Some(done) = tasks.join_next().await {
-        for answer in done.unwrap_or_default() {
-            match answer {
-                Ok(activities) => found.extend(activities),
-                Err(problem) => problems.push(problem),
-            }
-        }
-    }
-    (found, problems)
+/// What was found of the activities that belong to one.
+#[derive(Default)]
+pub struct RelatedActivities {
+    /// The activities; one may be there several times.
+    pub activities: Vec<Activity>,
+    /// Errors of sources that failed.
+    pub problems: Vec<SourceError>,
+    /// Where sources did not look, for people.
+    pub bounds: Vec<String>,
 }
 
-pub(super) async fn explain(sources: Sources, ask: ExplainRequest) -> Reply {
+/// Activities that share a key with an activity, from every source at once.
+pub async fn related_to(sources: &Sources, work: &Work, keys: &[RelatedKey]) -> RelatedActivities {
+    let asked = sources.iter().map(|(id, source)| {
+        let job = work.job(*id);
+        async move {
+            let mut found = Vec::new();
+            for key in keys {
+                found.push(source.related(key, RELATED, &job).await);
+            }
+            found
+        }
+    });
+    let mut all = RelatedActivities::default();
+    for answer in futures_util::future::join_all(asked).await.into_iter().flatten() {
+        match answer {
+            Ok(found) => {
+                all.activities.extend(found.activities);
+                all.bounds.extend(found.bounds);
+            }
+            Err(problem) => all.problems.push(problem),
+        }
+    }
+    all.bounds.sort();
+    all.bounds.dedup();
+    all
+}
+
+pub(super) async fn explain(sources: Sources, work: Work, ask: ExplainRequest) -> Reply {
     let ExplainRequest { activity, opened, transforms } = ask;
     let system = activity.system.as_deref().map(str::to_owned);
     let read = Arc::clone(&opened);
     let codes = tokio::task::spawn_blocking(move || codes(&activity, &read.payload)).await.unwrap_or_default();
     let mut explained = Explanation::default();
     if let Some(system) = &system {
-        for (_, source) in sources.iter() {
-            explained.mappings.extend(source.mappings(system, &codes).await.unwrap_or_default());
+        for (id, source) in sources.iter() {
+            explained.mappings.extend(source.mappings(system, &codes, &work.job(*id)).await.unwrap_or_default());
         }
     }
     let evaluated = tokio::task::spawn_blocking(move || {
@@ -85,19 +102,20 @@ pub(super) async fn explain(sources: Sources, ask: ExplainRequest) -> Reply {
 /// Compares two exchanges. Returns the right one and the differences.
 pub async fn compared(
     sources: &Sources,
+    work: &Work,
     pair: CompareRequest,
     context: Context,
 ) -> Result<Box<(Activity, Comparison)>, String> {
     let CompareRequest { left, opened, right } = pair;
     let right = match right {
         CompareWith::Known(activity) => *activity,
-        CompareWith::Newest(filter, before) => newest(sources, &filter, before, context).await?,
+        CompareWith::Newest(filter, before) => newest(sources, work, &filter, before, context).await?,
     };
     let opened = match opened {
         Some(opened) => opened,
-        None => Arc::new(PreparedPayload::new(payload_of(sources, &left.id, &left.places).await.0)),
+        None => Arc::new(PreparedPayload::new(payload_of(sources, work, &left.id, &left.places).await.0)),
     };
-    let (other, problems) = payload_of(sources, &right.id, &right.places).await;
+    let (other, problems) = payload_of(sources, work, &right.id, &right.places).await;
     if let (true, Some(problem)) = (other.raw.is_empty(), problems.first()) {
         return Err(problem.to_string());
     }
@@ -109,12 +127,18 @@ pub async fn compared(
 }
 
 /// The newest activity of all sources that matches a filter and starts before a moment.
-async fn newest(sources: &Sources, filter: &str, before: Timestamp, context: Context) -> Result<Activity, String> {
+async fn newest(
+    sources: &Sources,
+    work: &Work,
+    filter: &str,
+    before: Timestamp,
+    context: Context,
+) -> Result<Activity, String> {
     let filter = Filter::parse(filter).map_err(|error| error.message)?;
     let query = PageQuery { filter, context, until: Some(before), ..PageQuery::all(1) };
     let (mut found, mut problem): (Option<Activity>, Option<String>) = (None, None);
-    for (_, source) in sources.iter() {
-        match source.page(&query, None).await {
+    for (id, source) in sources.iter() {
+        match source.page(&query, None, &work.job(*id)).await {
             Ok(page) => found = found.into_iter().chain(page.items).max_by_key(|a| a.started_at),
             Err(error) => problem = Some(error.to_string()),
         }

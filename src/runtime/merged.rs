@@ -1,11 +1,12 @@
 //! Merges the history of several sources into one sequence in order of time. The records that several sources have of one
 //! request are joined before the filter is applied, because one source may have fields that another lacks.
 
+use super::Work;
 use anyhow::Result;
 use crosstail_core::filter::{NamedRecord, Predicate};
 use crosstail_core::model::{Activity, Id, Names, SourceId, Timestamp};
 use crosstail_engine::store::{Row, Store};
-use crosstail_source::{Cursor, PageQuery, Source};
+use crosstail_source::{Cursor, Job, PageQuery, Source};
 use std::collections::{HashSet, VecDeque};
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
@@ -38,6 +39,7 @@ pub struct MergedHistory<'a> {
 
 struct Stream<'a> {
     source: &'a Arc<dyn Source>,
+    job: Job,
     cursor: Option<Cursor>,
     /// Start of the last activity read.
     reached: Option<Timestamp>,
@@ -46,14 +48,20 @@ struct Stream<'a> {
 
 impl<'a> MergedHistory<'a> {
     /// The activities of several sources that match a query.
-    pub fn new(sources: &'a [(SourceId, Arc<dyn Source>)], names: &'a Names, query: PageQuery) -> Self {
+    pub fn new(sources: &'a [(SourceId, Arc<dyn Source>)], work: &Work, names: &'a Names, query: PageQuery) -> Self {
         let predicate = query.filter.predicate(&query.context);
-        let stream = |(_, source)| Stream { source, cursor: None, reached: None, ended: false };
+        let stream = |(id, source): &'a (SourceId, Arc<dyn Source>)| Stream {
+            source,
+            job: work.job(*id),
+            cursor: None,
+            reached: None,
+            ended: false,
+        };
         Self {
             predicate,
             names,
             store: Store::new(names.clone()),
-            streams: sources.iter().map(|(id, source)| stream((id, source))).collect(),
+            streams: sources.iter().map(stream).collect(),
             matching: None,
             ready: VecDeque::new(),
             emitted: None,
@@ -98,7 +106,7 @@ impl<'a> MergedHistory<'a> {
     async fn next_from_single(&mut self) -> Result<Option<Activity>> {
         let stream = &mut self.streams[0];
         while self.ready.is_empty() && !stream.ended {
-            let page = stream.source.page(&self.query, stream.cursor.as_ref()).await?;
+            let page = stream.source.page(&self.query, stream.cursor.as_ref(), &stream.job).await?;
             self.ready.extend(page.items);
             stream.ended = page.next.is_none();
             stream.cursor = page.next;
@@ -116,7 +124,7 @@ impl<'a> MergedHistory<'a> {
         let order = |at: Timestamp| if newest_first { -at.0 } else { at.0 };
         let behind = self.streams.iter_mut().filter(|stream| !stream.ended);
         if let Some(stream) = behind.min_by_key(|stream| stream.reached.map_or(i64::MIN, order)) {
-            let page = stream.source.page(&all, stream.cursor.as_ref()).await?;
+            let page = stream.source.page(&all, stream.cursor.as_ref(), &stream.job).await?;
             stream.reached = page.items.last().map(|a| a.started_at).or(stream.reached);
             stream.ended = page.next.is_none();
             stream.cursor = page.next;
@@ -192,7 +200,7 @@ impl<'a> MergedHistory<'a> {
     async fn match_by_payload(&self) -> Result<HashSet<Id>> {
         let mut found = HashSet::new();
         for stream in &self.streams {
-            crosstail_source::for_each(stream.source.as_ref(), &self.query, |activity| {
+            crosstail_source::for_each(stream.source.as_ref(), &self.query, &stream.job, |activity| {
                 found.insert(activity.id);
                 true
             })

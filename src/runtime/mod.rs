@@ -7,18 +7,20 @@ mod find;
 mod incident;
 mod load;
 mod merged;
+mod work;
 
 pub use diagnose::{SourceDiagnosis, diagnose};
 pub use figures::{answer as figures_of, figures};
 pub use find::search_source;
 pub use load::{compared, payload_of, related_to};
 pub use merged::MergedHistory;
+pub use work::Work;
 
 use crate::effect::{Effect, PreparedPayload, Reply, Ticket};
 use crosstail_core::filter::{Context, Filter};
 use crosstail_core::model::{Clock, Names, SourceId, merge_by_id};
 use crosstail_source::pump::{self, PumpEvent};
-use crosstail_source::{PageQuery, Source, for_each};
+use crosstail_source::{Jobs, PageQuery, Priority, Source, for_each};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -46,6 +48,7 @@ pub struct Runtime {
     names: Names,
     pumped: mpsc::Sender<PumpEvent>,
     replies: mpsc::Sender<Answer>,
+    jobs: Jobs,
     cancel: CancellationToken,
     clock: Clock,
     /// Cancels the payload match query when a newer one starts.
@@ -73,12 +76,12 @@ impl Runtime {
         let (replies, answers) = mpsc::channel(QUEUE);
         let cancel = CancellationToken::new();
         let [matching, loading, finding, evaluating] = std::array::from_fn(|_| cancel.child_token());
-        let (sources, writers) = (sources.into(), Arc::default());
         let runtime = Self {
-            sources,
+            sources: sources.into(),
             names,
             pumped,
             replies,
+            jobs: Jobs::default(),
             cancel,
             clock,
             matching,
@@ -86,7 +89,7 @@ impl Runtime {
             finding,
             evaluating,
             zone,
-            writers,
+            writers: Arc::default(),
         };
         (runtime, Incoming { sources: from_sources, replies: answers })
     }
@@ -104,10 +107,16 @@ impl Runtime {
                 Arc::clone(source),
                 pump::StartFrom::History(history),
                 self.pumped.clone(),
+                self.jobs.clone(),
                 self.cancel.clone(),
                 self.clock.clone(),
             ));
         }
+    }
+
+    /// What the sources do now.
+    pub fn jobs(&self) -> &Jobs {
+        &self.jobs
     }
 
     /// Stops everything that runs.
@@ -121,9 +130,10 @@ impl Runtime {
             Effect::LoadPayload(ticket, id, places) => {
                 self.loading.cancel();
                 self.loading = self.cancel.child_token();
-                let sources = Arc::clone(&self.sources);
+                let (sources, work) =
+                    (Arc::clone(&self.sources), self.work("open an activity", Priority::Asked, &self.loading));
                 self.spawn(self.loading.clone(), ticket, async move {
-                    let (payload, problems) = payload_of(&sources, &id, &places).await;
+                    let (payload, problems) = payload_of(&sources, &work, &id, &places).await;
                     if payload.raw.is_empty()
                         && let Some(problem) = problems.into_iter().next()
                     {
@@ -134,18 +144,25 @@ impl Runtime {
                 });
             }
             Effect::Explain(ticket, ask) => {
-                self.spawn(self.loading.clone(), ticket, load::explain(Arc::clone(&self.sources), *ask));
+                let work = self.work("explain codes", Priority::Asked, &self.loading);
+                self.spawn(self.loading.clone(), ticket, load::explain(Arc::clone(&self.sources), work, *ask));
             }
             Effect::LoadRelated(ticket, keys) => {
-                let sources = Arc::clone(&self.sources);
+                let (sources, replies) = (Arc::clone(&self.sources), self.replies.clone());
+                let work = self.work("find related activities", Priority::Asked, &self.loading);
                 self.spawn(self.loading.clone(), ticket, async move {
-                    Reply::Related(merge_by_id(related_to(&sources, &keys).await.0))
+                    let found = related_to(&sources, &work, &keys).await;
+                    for bounds in found.bounds {
+                        let _ = replies.send((ticket, Reply::Notice(bounds))).await;
+                    }
+                    Reply::Related(merge_by_id(found.activities))
                 });
             }
             Effect::Compare(ticket, pair) => {
+                let work = self.work("compare", Priority::Asked, &self.loading);
                 let (sources, context) = (Arc::clone(&self.sources), self.context());
                 self.spawn(self.loading.clone(), ticket, async move {
-                    Reply::Compared(compared(&sources, *pair, context).await)
+                    Reply::Compared(compared(&sources, &work, *pair, context).await)
                 });
             }
             Effect::Jq(ticket, expression, text) => {
@@ -154,20 +171,23 @@ impl Runtime {
             }
             Effect::Find(ticket, text) => {
                 let scope = self.restart_scope(|this| &mut this.finding);
-                find::start(&self.sources, &self.replies, &scope, ticket, &text, self.context());
+                let work = self.work("find a pasted text", Priority::Asked, &scope);
+                find::start(&self.sources, &self.replies, &work, &scope, ticket, &text, self.context());
             }
             Effect::Figures(ticket, query) => {
+                let work = self.work("figures", Priority::View, &self.cancel);
                 let (sources, names, context) = (Arc::clone(&self.sources), self.names.clone(), self.context());
                 self.spawn(self.cancel.clone(), ticket, async move {
-                    let result = figures::answer(&sources, &names, context, &query).await;
+                    let result = figures::answer(&sources, &work, &names, context, &query).await;
                     Reply::Figures(query, result)
                 });
             }
             Effect::CancelSearch => drop(self.restart_scope(|this| &mut this.finding)),
             Effect::WriteIncident(path, marks) => {
+                let work = self.work("write an incident", Priority::Asked, &self.cancel);
                 let (sources, names) = (Arc::clone(&self.sources), self.names.clone());
                 self.spawn(self.cancel.clone(), 0, async move {
-                    Reply::Notice(incident::write(&sources, &names, &path, marks).await)
+                    Reply::Notice(incident::write(&sources, &work, &names, &path, marks).await)
                 });
             }
             Effect::MatchPayloads(ticket, filter) => self.find_matches(ticket, filter),
@@ -193,6 +213,10 @@ impl Runtime {
             other => return Some(other),
         }
         None
+    }
+
+    fn work(&self, purpose: &str, priority: Priority, scope: &CancellationToken) -> Work {
+        Work::new(&self.jobs, purpose, priority, scope)
     }
 
     fn spawn(&self, scope: CancellationToken, ticket: Ticket, work: impl Future<Output = Reply> + Send + 'static) {
@@ -223,11 +247,13 @@ impl Runtime {
         let Ok(filter) = Filter::parse(&text) else { return };
         let query = PageQuery { filter, context: self.context(), ..PageQuery::all(2000) };
         let (sources, replies) = (Arc::clone(&self.sources), self.replies.clone());
+        let work = self.work("match payloads", Priority::View, &scope);
         tokio::spawn(async move {
-            let work = async {
-                for (_, source) in sources.iter() {
+            let matching = async {
+                for (id, source) in sources.iter() {
                     let mut ids = Vec::new();
-                    let done = for_each(source.as_ref(), &query, |activity| {
+                    let job = work.job(*id);
+                    let done = for_each(source.as_ref(), &query, &job, |activity| {
                         ids.push(activity.id);
                         true
                     });
@@ -241,7 +267,7 @@ impl Runtime {
             };
             tokio::select! {
                 () = scope.cancelled() => {}
-                () = work => {}
+                () = matching => {}
             }
         });
     }

@@ -8,7 +8,7 @@ use super::page::{PageContent, StatusServer};
 use super::state::{OperatorInput, StateFile, WatchState};
 use crate::config::rules;
 use crate::ingest::{News, SourceStatus, ingest};
-use crate::runtime::figures_of;
+use crate::runtime::{Work, figures_of};
 use anyhow::Context as _;
 use crosstail_core::filter::Context;
 use crosstail_core::model::{Clock, Names, SourceId, Timestamp};
@@ -18,7 +18,7 @@ use crosstail_engine::insight::alerting::{
 use crosstail_engine::store::Store;
 use crosstail_export::{Exposition, safe_json};
 use crosstail_source::pump::{self, PumpEvent, SourceState, StartFrom};
-use crosstail_source::{Groups, Source};
+use crosstail_source::{Groups, Jobs, Source};
 use serde_json::{Map, json};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -125,7 +125,15 @@ impl Process {
         let since = self.began.plus_us(-self.lookback_us());
         for (id, source) in &self.settings.sources {
             let (source, clock) = (Arc::clone(source), self.clock.clone());
-            tokio::spawn(pump::run(*id, source, StartFrom::Since(since), pumped.clone(), cancel.clone(), clock));
+            tokio::spawn(pump::run(
+                *id,
+                source,
+                StartFrom::Since(since),
+                pumped.clone(),
+                Jobs::default(),
+                cancel.clone(),
+                clock,
+            ));
         }
         let gone = self.saved.outbox.keep_channels(&self.settings.channels);
         if gone > 0 {
@@ -223,7 +231,7 @@ impl Process {
         if let Some((window_us, asked)) = self.alerting.request_baseline(now) {
             let (sources, names, events) = (self.settings.sources.clone(), self.settings.names.clone(), events.clone());
             tokio::spawn(async move {
-                let groups = figures_of(&sources, &names, context, &asked).await.ok();
+                let groups = figures_of(&sources, &Work::command("watch"), &names, context, &asked).await.ok();
                 let _ = events.send(Event::Usual(window_us, groups)).await;
             });
         }

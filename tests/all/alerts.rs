@@ -7,12 +7,12 @@ use crate::servers::{Kind, Server, shared};
 use crate::support::{EPOCH, crosstail, lines, open, random_database};
 use crosstail::action::Action;
 use crosstail::effect::{Effect, Reply};
-use crosstail::runtime::figures_of;
+use crosstail::runtime::{Work, figures_of};
 use crosstail::screens::{Event, Explorer};
 use crosstail_core::model::{Activity, SourceId, Timestamp};
 use crosstail_export::Cell;
 use crosstail_source::pump::{PumpEvent, SourceState};
-use crosstail_source::{PageQuery, for_each};
+use crosstail_source::{Job, PageQuery, for_each};
 use serde_json::{Value, json};
 use sqlx::Row as _;
 use std::process::Output;
@@ -154,7 +154,7 @@ async fn health_of_memory_and_store_has_no_step() {
     random_database(&path, 11, 2400).await.close().await.expect("written");
     let (names, source) = open(&[path.display().to_string()]);
     let mut all: Vec<Activity> = Vec::new();
-    for_each(source.as_ref(), &PageQuery::all(1000), |activity| {
+    for_each(source.as_ref(), &PageQuery::all(1000), &Job::default(), |activity| {
         all.push(activity);
         true
     })
@@ -181,7 +181,7 @@ async fn health_of_memory_and_store_has_no_step() {
     assert!(!asked.is_empty());
     for effect in asked {
         let Effect::Figures(ticket, query) = effect else { panic!("{effect:?}") };
-        let groups = figures_of(&sources, &names, part.shared.context(), &query).await;
+        let groups = figures_of(&sources, &Work::command("test"), &names, part.shared.context(), &query).await;
         let _ = part.update(Event::Reply(ticket, Reply::Figures(query, groups)));
     }
     let _ = part.update(Event::Tick(now));

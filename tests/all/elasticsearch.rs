@@ -4,7 +4,7 @@ use crate::servers::{Kind, Server, shared, unique_name};
 use crate::support::{Running, collect, ids, open};
 use crosstail_core::filter::Filter;
 use crosstail_core::model::{Clock, Level, Status, Timestamp};
-use crosstail_source::{ErrorKind, PageQuery, Source, for_each};
+use crosstail_source::{ErrorKind, Job, PageQuery, Source, for_each};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::path::Path;
@@ -99,7 +99,7 @@ fn add(index: &str, document: Value) -> (Value, Value) {
 
 async fn answer(source: &dyn Source, filter: &str) -> (Vec<String>, usize) {
     let filter = Filter::parse(filter).expect(filter);
-    let page = source.page(&PageQuery { filter, ..PageQuery::all(10_000) }, None).await.expect("read");
+    let page = source.page(&PageQuery { filter, ..PageQuery::all(10_000) }, None, &Job::default()).await.expect("read");
     (ids(&page.items), page.push_down.in_store)
 }
 
@@ -138,10 +138,15 @@ async fn full_text_where_a_field_is_text_and_exact_where_it_is_keyword() {
     }
     // What is turned round is evaluated here, and answered alike.
     assert_eq!(answer(source.as_ref(), "-message:needle").await, (answer(source.as_ref(), "message:Order").await.0, 0));
-    let page =
-        source.page(&PageQuery { filter: Filter::parse("id=log-7").expect("parses"), ..PageQuery::all(1) }, None).await;
+    let page = source
+        .page(
+            &PageQuery { filter: Filter::parse("id=log-7").expect("parses"), ..PageQuery::all(1) },
+            None,
+            &Job::default(),
+        )
+        .await;
     let activity = page.expect("read").items.remove(0);
-    let payload = source.payload(&activity.id, &activity.places[0].locator).await.expect("payload");
+    let payload = source.payload(&activity.id, &activity.places[0].locator, &Job::default()).await.expect("payload");
     assert!(payload.error.stack.as_deref().is_some_and(|stack| stack.contains("orders.js:7")), "{payload:?}");
     assert_eq!(payload.metadata["geo_location"]["lat"], 52.5);
     assert_eq!(activity.tags.as_deref(), Some("orders, billing"));
@@ -155,12 +160,12 @@ async fn a_hundred_thousand_documents_while_tailing_once_each() {
     let index = index_name("engineering_logs");
     create(&server, &index, logs_index()).await;
     let (_, source) = open(&[server.url(&index)]);
-    let position = source.position().await.expect("position");
+    let position = source.position(&Job::default()).await.expect("position");
     let (sink, mut updates) = mpsc::channel(4);
     let cancel = CancellationToken::new();
     let task = {
         let (source, cancel) = (Arc::clone(&source), cancel.clone());
-        tokio::spawn(async move { source.follow(position, &sink, &cancel).await })
+        tokio::spawn(async move { source.follow(position, &sink, &Job::default().under(&cancel)).await })
     };
     for writer in 0..2 {
         let (server, index) = (Arc::clone(&server), index.clone());
@@ -262,7 +267,7 @@ async fn fields_of_several_types_are_told_and_no_document_is_lost() {
     bulk(&server, &(0..60).map(|n| add(&format!("{base}-{}", 1 + n % 3), line(n))).collect::<Vec<_>>()).await;
     refresh(&server, &format!("{base}-*")).await;
     let (_, source) = open(&[server.url(&format!("{base}-*"))]);
-    let warnings = source.probe().await.expect("probed").warnings;
+    let warnings = source.probe(&Job::default()).await.expect("probed").warnings;
     assert!(warnings.iter().any(|warning| warning.contains("statusCode (")), "{warnings:?}");
     assert!(
         warnings.iter().any(|warning| warning.contains(&format!("@timestamp is not a date in {base}-3"))),
@@ -270,7 +275,7 @@ async fn fields_of_several_types_are_told_and_no_document_is_lost() {
     );
     assert_eq!(answer(source.as_ref(), "").await.0.len(), 60);
     assert_eq!(answer(source.as_ref(), "http:5xx").await.0.len(), 15);
-    let page = source.page(&PageQuery::all(1000), None).await.expect("read").items;
+    let page = source.page(&PageQuery::all(1000), None, &Job::default()).await.expect("read").items;
     assert!(page.iter().rev().map(|a| a.started_at).is_sorted(), "in order of time whatever the index says");
     // Without any time: before all others, and none is lost between pages.
     let timeless =
@@ -280,7 +285,7 @@ async fn fields_of_several_types_are_told_and_no_document_is_lost() {
     for newest_first in [true, false] {
         let mut found = Vec::new();
         let query = PageQuery { newest_first, ..PageQuery::all(70) };
-        for_each(source.as_ref(), &query, |activity| {
+        for_each(source.as_ref(), &query, &Job::default(), |activity| {
             found.push(activity);
             true
         })
@@ -292,7 +297,7 @@ async fn fields_of_several_types_are_told_and_no_document_is_lost() {
         assert!(first.iter().all(|a| a.message.as_deref().is_some_and(|text| text.starts_with("no time"))));
     }
     let missing = open(&[server.url("no-such-index-*")]).1;
-    let error = missing.probe().await.expect_err("nothing there").to_string();
+    let error = missing.probe(&Job::default()).await.expect_err("nothing there").to_string();
     assert!(error.contains("no index matches no-such-index-*"), "{error}");
 }
 
@@ -388,7 +393,7 @@ async fn keys_passwords_tokens_several_nodes_and_a_busy_cluster() {
         assert_eq!(answer(source.as_ref(), "").await.0.len(), 5, "{user}");
         assert_eq!(busy.load(Ordering::Relaxed), 0, "asked again while it was busy");
         let wrong = open(&[format!("es+http://reader:hunter2@127.0.0.1:{port}/search/one/{index}")]).1;
-        let error = wrong.probe().await.expect_err("refused");
+        let error = wrong.probe(&Job::default()).await.expect_err("refused");
         assert_eq!(error.kind, ErrorKind::Auth, "{error}");
         assert!(!error.to_string().contains("hunter2"), "{error}");
     }
@@ -436,10 +441,14 @@ async fn roots_of_ones_own() {
     let port = tls(server.port, &ca).await;
     let given = open(&[format!("es+https://127.0.0.1:{port}/{index}?ca={}", ca.display())]).1;
     assert_eq!(answer(given.as_ref(), "").await.0, ["log-1"]);
-    let error = open(&[format!("es+https://127.0.0.1:{port}/{index}")]).1.probe().await.expect_err("not trusted");
+    let error = open(&[format!("es+https://127.0.0.1:{port}/{index}")])
+        .1
+        .probe(&Job::default())
+        .await
+        .expect_err("not trusted");
     assert!(error.to_string().contains("certificate"), "{error}");
     let page = open(&[format!("health+https://127.0.0.1:{port}/_cluster/health?ca={}", ca.display())]).1;
-    let vitals = page.vitals(Timestamp(0)).await.expect("vitals");
+    let vitals = page.vitals(Timestamp(0), &Job::default()).await.expect("vitals");
     assert!(vitals.checks[0].detail.starts_with("HTTP 200"), "{vitals:?}");
 }
 

@@ -5,6 +5,7 @@ use crate::support::{Running, open};
 use crate::{elasticsearch, kafka};
 use bson::{DateTime, Document, doc};
 use crosstail_core::model::Clock;
+use crosstail_source::Job;
 use crosstail_source::pump::SourceState;
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
@@ -234,7 +235,7 @@ async fn a_server_whose_clock_is_five_minutes_off_is_followed_and_it_is_said() {
         let database = prepared(&server).await;
         write(&server, &database, 0, 20).await;
         let (names, source) = open(&[server.url(&database)]);
-        let probe = source.probe().await.expect("probed");
+        let probe = source.probe(&Job::default()).await.expect("probed");
         let found = probe.clock_ahead_us.expect("a clock") as f64 / 1e6;
         assert!((found - f64::from(ahead)).abs() < 5.0, "{kind:?}: {found}");
         let mut running = Running::start(&names, Arc::clone(&source));

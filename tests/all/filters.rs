@@ -8,7 +8,7 @@ use crosstail_core::filter::{Context, Field, Filter, NamedRecord, Truth};
 use crosstail_core::model::Activity;
 use crosstail_engine::store::Store;
 use crosstail_record::{Outcome, Start};
-use crosstail_source::{Grouping, Groups, PageQuery, Source};
+use crosstail_source::{Grouping, Groups, Job, PageQuery, Source};
 use fastrand::Rng;
 use serde_json::json;
 
@@ -133,12 +133,12 @@ fn kept(
 }
 
 async fn everything(source: &dyn Source) -> Vec<(Activity, crosstail_core::model::Payload)> {
-    let page = source.page(&PageQuery::all(10_000), None).await.expect("read");
+    let page = source.page(&PageQuery::all(10_000), None, &Job::default()).await.expect("read");
     let mut all = Vec::new();
     for activity in page.items {
         let mut payload = crosstail_core::model::Payload::default();
         for place in &activity.places {
-            payload.merge(source.payload(&activity.id, &place.locator).await.expect("payload"));
+            payload.merge(source.payload(&activity.id, &place.locator, &Job::default()).await.expect("payload"));
         }
         all.push((activity, payload));
     }
@@ -179,7 +179,7 @@ async fn random_filters_agree_in(url: String, seed: u64, clauses: &[&str]) -> us
         }
         let query =
             PageQuery { filter: Filter::parse(&text).expect(&text), context: context(), ..PageQuery::all(10_000) };
-        let page = source.page(&query, None).await.unwrap_or_else(|error| panic!("{text}: {error}"));
+        let page = source.page(&query, None, &Job::default()).await.unwrap_or_else(|error| panic!("{text}: {error}"));
         let mut found: Vec<String> = page.items.iter().map(|a| a.id.to_string()).collect();
         found.sort();
         let expected = kept(&all, &names, &text);
@@ -193,7 +193,10 @@ async fn random_filters_agree_in(url: String, seed: u64, clauses: &[&str]) -> us
             for (activity, _) in all.iter().filter(|(a, _)| expected.binary_search(&a.id.to_string()).is_ok()) {
                 expected_groups.entry(grouping.key(activity, &names)).or_default().add(activity);
             }
-            let groups = source.aggregate(&query, &grouping).await.unwrap_or_else(|error| panic!("{text}: {error}"));
+            let groups = source
+                .aggregate(&query, &grouping, &Job::default())
+                .await
+                .unwrap_or_else(|error| panic!("{text}: {error}"));
             assert_eq!(settled(groups.clone()), settled(expected_groups), "{} of {text}", by.name());
             grouped += groups.len();
         }

@@ -3,7 +3,7 @@
 use crate::servers::{Kind, Server, kafka_tool, shared, unique_name};
 use crate::support::{PATIENCE, Running, collect, ids, open};
 use crosstail_core::model::{Clock, HealthState, Metric, Timestamp};
-use crosstail_source::{ErrorKind, PageQuery, Position, Source, SourceEvent};
+use crosstail_source::{ErrorKind, Job, PageQuery, Position, RelatedKey, Source, SourceEvent};
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
@@ -67,7 +67,7 @@ fn follow(source: &Arc<dyn Source>, from: Position) -> (mpsc::Receiver<SourceEve
     let (sink, updates) = mpsc::channel(4);
     let cancel = CancellationToken::new();
     let (source, token) = (Arc::clone(source), cancel.clone());
-    tokio::spawn(async move { source.follow(from, &sink, &token).await });
+    tokio::spawn(async move { source.follow(from, &sink, &Job::default().under(&token)).await });
     (updates, cancel)
 }
 
@@ -79,7 +79,7 @@ async fn messages_of_a_stock_producer_are_all_seen_once_each() {
         let topic = topic_name("log-ingestion");
         create(&server, &topic, 12, &[]).await;
         let (_, source) = open(&[server.url(&topic)]);
-        let (mut updates, cancel) = follow(&source, source.position().await.expect("position"));
+        let (mut updates, cancel) = follow(&source, source.position(&Job::default()).await.expect("position"));
         let mut words = kafka_tool("-");
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers/kafka/Produce.java");
         *words.last_mut().expect("a class") = program.display().to_string();
@@ -92,7 +92,7 @@ async fn messages_of_a_stock_producer_are_all_seen_once_each() {
         writing.join().expect("joined");
         assert!(producing.wait().expect("ended").success());
         assert_eq!((found.len(), notices.len()), (count, 0), "{compression}");
-        let read = source.page(&PageQuery::all(100_000), None).await.expect("read").items;
+        let read = source.page(&PageQuery::all(100_000), None, &Job::default()).await.expect("read").items;
         assert_eq!(ids(&read), ids(&found), "{compression}: history is what was followed");
         cancel.cancel();
     }
@@ -111,7 +111,11 @@ async fn what_does_not_decode_is_shown_with_its_topic_partition_and_offset() {
     producer.send(BaseRecord::<str, [u8]>::to(&topic).key("gone")).map_err(|(e, _)| e).expect("queued");
     produce(&producer, &topic, [log(1)]);
     let (names, source) = open(&[server.url(&topic)]);
-    let items = source.page(&PageQuery { newest_first: false, ..PageQuery::all(100) }, None).await.expect("read").items;
+    let items = source
+        .page(&PageQuery { newest_first: false, ..PageQuery::all(100) }, None, &Job::default())
+        .await
+        .expect("read")
+        .items;
     assert_eq!(items.len(), 7);
     let wrong: Vec<_> = items.iter().filter(|a| a.kind == crosstail_core::model::Kind::Undecodable).collect();
     assert_eq!(wrong.len(), 5);
@@ -120,7 +124,7 @@ async fn what_does_not_decode_is_shown_with_its_topic_partition_and_offset() {
         assert!(said.contains(&format!("topic {topic}, partition 0, offset {offset}")), "{said}");
         assert_eq!(activity.places[0].label(&names), topic);
     }
-    let payload = source.payload(&wrong[0].id, &wrong[0].places[0].locator).await.expect("payload");
+    let payload = source.payload(&wrong[0].id, &wrong[0].places[0].locator, &Job::default()).await.expect("payload");
     assert_eq!((&**payload.raw[0].text(), payload.raw[0].place.clone()), ("not JSON at all", format!("{topic}[0]@1")));
 }
 
@@ -166,7 +170,7 @@ async fn offsets_that_expired_are_told_and_reading_goes_on() {
     };
     produce(&producer, &topic, (0..10).map(log));
     let (_, source) = open(&[server.url(&topic)]);
-    let position = source.position().await.expect("position");
+    let position = source.position(&Job::default()).await.expect("position");
     produce(&producer, &topic, (10..100).map(log));
     expire(60).await;
     // Away for longer than the topic retains.
@@ -181,7 +185,7 @@ async fn offsets_that_expired_are_told_and_reading_goes_on() {
         let (key, line) = log(n);
         (key, line.replace("\"m ", &format!("\"{} ", "x".repeat(20_000))))
     };
-    let from = source.position().await.expect("position");
+    let from = source.position(&Job::default()).await.expect("position");
     let (mut updates, cancel) = follow(&source, from);
     produce(&producer, &topic, (100..5100).map(big));
     // Until it waits for somebody to take what it has read.
@@ -201,7 +205,8 @@ async fn offsets_that_expired_are_told_and_reading_goes_on() {
         .sum();
     assert_eq!(found.len() as i64 + lost, 5000, "every message was read, or its loss was told: {notices:?}");
     cancel.cancel();
-    let gone = source.payload(&early.id, &early.places[0].locator).await.expect_err("expired").to_string();
+    let gone =
+        source.payload(&early.id, &early.places[0].locator, &Job::default()).await.expect_err("expired").to_string();
     assert!(gone.contains("has expired"), "{gone}");
 }
 
@@ -215,22 +220,28 @@ async fn tls_and_passwords() {
     let secure = format!("127.0.0.1:{}/{topic}?tls=true", server.kafka.secure);
     for mechanism in ["", "&sasl=PLAIN", "&sasl=SCRAM-SHA-512"] {
         let (_, source) = open(&[format!("kafka://reader:pass-word@{secure}&ca={ca}{mechanism}")]);
-        let page = source.page(&PageQuery::all(100), None).await.unwrap_or_else(|error| panic!("{mechanism}: {error}"));
+        let page = source
+            .page(&PageQuery::all(100), None, &Job::default())
+            .await
+            .unwrap_or_else(|error| panic!("{mechanism}: {error}"));
         assert_eq!(page.items.len(), 10, "{mechanism}");
     }
     for mechanism in ["PLAIN", "SCRAM-SHA-512"] {
         let (_, source) = open(&[format!("kafka://reader:hunter2@{secure}&ca={ca}&sasl={mechanism}")]);
-        let error = source.probe().await.expect_err("refused");
+        let error = source.probe(&Job::default()).await.expect_err("refused");
         assert_eq!(error.kind, ErrorKind::Auth, "{mechanism}: {error}");
         assert!(!error.to_string().contains("hunter2"), "{error}");
     }
     // The system's roots do not know the broker's certificate.
-    let error = open(&[format!("kafka://reader:pass-word@{secure}")]).1.probe().await.expect_err("not trusted");
+    let error =
+        open(&[format!("kafka://reader:pass-word@{secure}")]).1.probe(&Job::default()).await.expect_err("not trusted");
     assert_eq!(error.kind, ErrorKind::Unsupported, "{error}");
-    let error = open(&["kafka://127.0.0.1:1/nothing".to_owned()]).1.probe().await.expect_err("nobody there");
+    let error =
+        open(&["kafka://127.0.0.1:1/nothing".to_owned()]).1.probe(&Job::default()).await.expect_err("nobody there");
     assert_eq!(error.kind, ErrorKind::Connect);
     assert!(error.to_string().contains("Connection refused"), "{error}");
-    let error = open(&[server.url("log-procesing")]).1.probe().await.expect_err("no such topic").to_string();
+    let error =
+        open(&[server.url("log-procesing")]).1.probe(&Job::default()).await.expect_err("no such topic").to_string();
     assert!(error.contains("no topic log-procesing"), "{error}");
 }
 
@@ -242,7 +253,7 @@ async fn groups_and_their_lag_are_seen_and_none_is_made() {
     create(&server, &topic, 4, &[]).await;
     produce(&producer(&server, "lz4"), &topic, (0..200).map(log));
     let (_, source) = open(&[server.url(&topic)]);
-    let read = source.page(&PageQuery::all(1000), None).await.expect("read").items;
+    let read = source.page(&PageQuery::all(1000), None, &Job::default()).await.expect("read").items;
     assert_eq!(read.len(), 200);
     let groups = (format!("{topic}-whole"), format!("{topic}-part"));
     let commit = |group: &str, partitions: std::ops::Range<i32>| {
@@ -260,7 +271,7 @@ async fn groups_and_their_lag_are_seen_and_none_is_made() {
     };
     commit(&groups.0, 0..4);
     commit(&groups.1, 0..3);
-    let vitals = source.vitals(Timestamp(0)).await.expect("vitals");
+    let vitals = source.vitals(Timestamp(0), &Job::default()).await.expect("vitals");
     let lag = |group: &str, name: &str| {
         let is =
             |m: &&Metric| m.name == name && m.labels.iter().any(|(label, value)| label == "group" && value == group);
@@ -273,7 +284,7 @@ async fn groups_and_their_lag_are_seen_and_none_is_made() {
     let topics = vitals.metrics.iter().filter(|metric| metric.group == "topics").count();
     assert!(topics >= 3, "{vitals:?}");
     // We followed, read and asked, and are no group.
-    let (mut updates, cancel) = follow(&source, source.position().await.expect("position"));
+    let (mut updates, cancel) = follow(&source, source.position(&Job::default()).await.expect("position"));
     produce(&producer(&server, "lz4"), &topic, (200..210).map(log));
     collect(&mut updates, |found| found.len() >= 10).await;
     cancel.cancel();
@@ -281,4 +292,33 @@ async fn groups_and_their_lag_are_seen_and_none_is_made() {
         ClientConfig::new().set("bootstrap.servers", format!("127.0.0.1:{}", server.port)).create().expect("a client");
     let list = asking.fetch_group_list(None, Duration::from_secs(10)).expect("listed");
     assert!(list.groups().iter().all(|group| !group.name().contains("crosstail")), "no group of ours");
+}
+
+/// A topic has no index: what belongs to an activity is looked for around its time, and that is said.
+#[tokio::test(flavor = "multi_thread")]
+async fn related_messages_are_looked_for_around_the_activity() {
+    let Some(server) = shared(Kind::Kafka).await else { return };
+    let topic = topic_name("log-processing");
+    create(&server, &topic, 2, &[]).await;
+    let producer = producer(&server, "none");
+    let now = Clock::system().now();
+    for (n, hours) in [(2, 10), (0, 0), (1, 0)] {
+        let at = now.plus_us(-hours * 3_600_000_000);
+        let line = json!({
+            "log_id": format!("log-{n}"), "timestamp": at.rfc3339(), "level": "INFO", "message": "m",
+            "metadata": { "correlation_id": "corr-7" },
+        });
+        let (key, line) = (n.to_string(), line.to_string());
+        let record = BaseRecord::to(&topic).key(&key).payload(&line).timestamp(at.0 / 1000);
+        producer.send(record).map_err(|(error, _)| error).expect("queued");
+    }
+    producer.flush(Duration::from_secs(30)).expect("written");
+    let (_, source) = open(&[server.url(&topic)]);
+    let mut key = RelatedKey::correlation("corr-7");
+    let everywhere = source.related(&key, 10, &Job::default()).await.expect("related");
+    assert_eq!((everywhere.activities.len(), everywhere.bounds), (3, None), "no time is known");
+    key.around = Some(now);
+    let around = source.related(&key, 10, &Job::default()).await.expect("related");
+    assert_eq!(around.activities.len(), 2);
+    assert!(around.bounds.is_some_and(|text| text.contains("within an hour")), "it says where it did not look");
 }

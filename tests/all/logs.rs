@@ -2,7 +2,7 @@
 
 use crate::support::{PATIENCE, collect, open};
 use crosstail_core::model::{Activity, Kind, Level, Names, Status};
-use crosstail_source::{PageQuery, Source, SourceEvent};
+use crosstail_source::{Job, PageQuery, Source, SourceEvent};
 use serde_json::json;
 use std::fs::File;
 use std::io::Write as _;
@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 struct Logs {
     folder: tempfile::TempDir,
@@ -36,15 +35,15 @@ impl Logs {
 
     async fn follow(&self) -> mpsc::Receiver<SourceEvent> {
         let (sink, updates) = mpsc::channel(4);
-        let position = self.source.position().await.expect("position");
+        let position = self.source.position(&Job::default()).await.expect("position");
         let source = Arc::clone(&self.source);
-        tokio::spawn(async move { source.follow(position, &sink, &CancellationToken::new()).await });
+        tokio::spawn(async move { source.follow(position, &sink, &Job::default()).await });
         updates
     }
 
     async fn all(&self) -> Vec<Activity> {
         let query = PageQuery { newest_first: false, ..PageQuery::all(100_000) };
-        self.source.page(&query, None).await.expect("read").items
+        self.source.page(&query, None, &Job::default()).await.expect("read").items
     }
 }
 
@@ -173,7 +172,8 @@ async fn a_line_of_fifty_megabytes() {
     assert_eq!(messages(&found), ["long", "line 2"]);
     let every = logs.all().await;
     assert_eq!(messages(&every), ["line 0", "long", "line 2"]);
-    let payload = logs.source.payload(&every[1].id, &every[1].places[0].locator).await.expect("payload");
+    let payload =
+        logs.source.payload(&every[1].id, &every[1].places[0].locator, &Job::default()).await.expect("payload");
     assert!(payload.raw[0].text().len() > 50_000_000);
 }
 
@@ -222,7 +222,8 @@ async fn compressed_history_and_its_origin_are_one() {
     std::fs::remove_file(logs.path("app.log.1")).expect("removed");
     let found = logs.all().await;
     assert_eq!(found.len(), 60);
-    let payload = logs.source.payload(&found[3].id, &found[3].places[0].locator).await.expect("payload");
+    let payload =
+        logs.source.payload(&found[3].id, &found[3].places[0].locator, &Job::default()).await.expect("payload");
     assert!(payload.raw[0].text().contains("line 3"));
 }
 
@@ -261,9 +262,9 @@ fn one(shape: &str, text: &str) -> Activity {
     std::fs::write(&path, format!("{text}\n")).expect("written");
     let (_, source) = open(&[path.display().to_string()]);
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
-    let probe = runtime.block_on(source.probe()).expect("probed");
+    let probe = runtime.block_on(source.probe(&Job::default())).expect("probed");
     assert_eq!(probe.schema, shape);
-    runtime.block_on(source.page(&PageQuery::all(10), None)).expect("read").items.swap_remove(0)
+    runtime.block_on(source.page(&PageQuery::all(10), None, &Job::default())).expect("read").items.swap_remove(0)
 }
 
 #[test]
@@ -334,7 +335,7 @@ fn paths_globs_and_folders_mean_what_they_say() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
     let count = |at: &Path| {
         let (_, source) = open(&[at.display().to_string()]);
-        runtime.block_on(source.page(&PageQuery::all(10), None)).expect("read").items.len()
+        runtime.block_on(source.page(&PageQuery::all(10), None, &Job::default())).expect("read").items.len()
     };
     assert_eq!(count(folder.path()), 2);
     assert_eq!(count(&folder.path().join("*.log")), 1);

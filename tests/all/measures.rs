@@ -6,7 +6,7 @@ use crate::support::{PATIENCE, crosstail, lines, node, open};
 use crate::{elasticsearch, kafka};
 use bson::doc;
 use crosstail_core::model::{Check, Clock, HealthState, Metric, MetricKind, Timestamp, Vitals};
-use crosstail_source::Source;
+use crosstail_source::{Job, Source};
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 use std::process::Child;
@@ -38,7 +38,7 @@ impl Drop for Service {
 }
 
 async fn vitals(source: &dyn Source) -> Vitals {
-    source.vitals(Clock::system().now().plus_ms(-3_600_000)).await.expect("vitals")
+    source.vitals(Clock::system().now().plus_ms(-3_600_000), &Job::default()).await.expect("vitals")
 }
 
 fn metric<'v>(vitals: &'v Vitals, name: &str) -> &'v Metric {
@@ -96,7 +96,7 @@ async fn a_prometheus_server_is_asked_by_promql() {
         return;
     };
     let (_, source) = open(&[server.url("")]);
-    assert!(source.probe().await.expect("probed").server.starts_with("Prometheus 2"));
+    assert!(source.probe(&Job::default()).await.expect("probed").server.starts_with("Prometheus 2"));
     let until = std::time::Instant::now() + PATIENCE;
     let found = loop {
         service.get("work?n=20").await;
@@ -255,7 +255,7 @@ async fn elasticsearch_tells_its_cluster_and_the_series_in_it() {
     elasticsearch::bulk(&server, &written).await;
     elasticsearch::refresh(&server, &format!("*{own}")).await;
     let (_, source) = open(&[server.url(&format!("engineering_*{own}"))]);
-    let page = source.page(&crosstail_source::PageQuery::all(100), None).await.expect("read");
+    let page = source.page(&crosstail_source::PageQuery::all(100), None, &Job::default()).await.expect("read");
     assert_eq!(page.items.len(), 1, "measurements are no activities");
     let found = vitals(source.as_ref()).await;
     assert!(check(&found, "cluster").detail.contains("1 node"), "{found:?}");
@@ -294,10 +294,10 @@ async fn the_analytics_topic_is_a_series() {
     kafka::produce(&producer, alerts, of("OPEN"));
     kafka::produce(&producer, alerts, of("RESOLVED"));
     let (_, source) = open(&[server.url("alerts,analytics")]);
-    let page = source.page(&crosstail_source::PageQuery::all(100), None).await.expect("read").items;
+    let page = source.page(&crosstail_source::PageQuery::all(100), None, &Job::default()).await.expect("read").items;
     assert_eq!(page.len(), 1, "an alert and its end are one: {page:?}");
     assert_eq!(page[0].status, Some(crosstail_core::model::Status::Success));
-    let found = source.vitals(Timestamp(now.0 - 3_600_000_000)).await.expect("vitals");
+    let found = source.vitals(Timestamp(now.0 - 3_600_000_000), &Job::default()).await.expect("vitals");
     let series = metric(&found, "log_volume");
     assert_eq!((series.value, series.points.len(), series.system.as_deref()), (Some(100.0), 20, Some("orders")));
 }

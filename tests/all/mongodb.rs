@@ -4,7 +4,7 @@ use crate::servers::{Kind, Server, shared, unique_name};
 use crate::support::{Running, crosstail, lines, open};
 use bson::{Bson, DateTime, Document, doc};
 use crosstail_core::model::{Status, Timestamp, Vitals};
-use crosstail_source::{ErrorKind, Grouping, PageQuery, RelatedKey};
+use crosstail_source::{ErrorKind, Grouping, Job, PageQuery, RelatedKey};
 use mongodb::Collection;
 use std::sync::Arc;
 
@@ -76,13 +76,13 @@ async fn history_that_is_lost_is_said_and_read_again() {
     let collection = collection(&server, &database).await;
     let (_, source) = open(&[server.url(&database)]);
     collection.insert_one(request(1, "SUCCESS")).await.expect("inserted");
-    let position = source.position().await.expect("position");
+    let position = source.position(&Job::default()).await.expect("position");
     collection.insert_many((2..41).map(|n| request(n, "SUCCESS"))).await.expect("inserted");
     let fail = doc! { "configureFailPoint": "failCommand", "mode": { "times": 1 },
     "data": { "failCommands": ["aggregate"], "errorCode": 286, "appName": "crosstail" } };
     server.mongo_client().await.database("admin").run_command(fail).await.expect("configured");
     let (sink, mut updates) = tokio::sync::mpsc::channel(100);
-    tokio::spawn(async move { source.follow(position, &sink, &tokio_util::sync::CancellationToken::new()).await });
+    tokio::spawn(async move { source.follow(position, &sink, &Job::default()).await });
     let (found, notices) = crate::support::collect(&mut updates, |found| found.len() >= 40).await;
     assert!(notices.iter().any(|notice| notice.contains("no longer in the server's oplog")), "{notices:?}");
     // And it goes on live.
@@ -141,11 +141,17 @@ async fn documents_that_do_not_fit_are_shown_and_a_payload_of_15_mb_is_read() {
             .await;
         let row = running.store.find(&crosstail_core::model::Id::parse(&id)).expect("held");
         let place = running.store.places(row).remove(0);
-        let payload = source.payload(&crosstail_core::model::Id::parse(&id), &place.locator).await.expect("payload");
+        let payload = source
+            .payload(&crosstail_core::model::Id::parse(&id), &place.locator, &Job::default())
+            .await
+            .expect("payload");
         assert_eq!(payload.response.body.expect("a body").value()["text"].as_str().expect("text").len(), 15_000_000);
         for row in running.store.all_rows() {
             let activity = running.store.get(*row);
-            source.payload(&activity.id, &activity.places[0].locator).await.expect("every document is found again");
+            source
+                .payload(&activity.id, &activity.places[0].locator, &Job::default())
+                .await
+                .expect("every document is found again");
         }
         assert!(!crosstail(&["query", "-s", &url]).stdout.contains(&0x1b), "no escape reaches the terminal");
         assert_eq!(lines(&crosstail(&["query", "-o", "json", "-s", &url])).len(), 7);
@@ -172,7 +178,7 @@ async fn reading_takes_the_role_read_and_refusals_are_said_without_the_secret() 
     let url = format!("mongodb://reader:hunter2secret@127.0.0.1:{}/prokure_logs?directConnection=true", server.port);
     let (names, source) = open(std::slice::from_ref(&url));
     // What takes more than that role is left out.
-    assert_eq!(source.vitals(Timestamp(0)).await.expect("nothing fails"), Vitals::default());
+    assert_eq!(source.vitals(Timestamp(0), &Job::default()).await.expect("nothing fails"), Vitals::default());
     let mut running = Running::start(&names, source);
     running.live().await;
     logs.insert_one(request(2, "SUCCESS")).await.expect("inserted");
@@ -180,7 +186,7 @@ async fn reading_takes_the_role_read_and_refusals_are_said_without_the_secret() 
     assert_eq!(lines(&crosstail(&["stats", "-o", "json", "-s", &url])).len(), 1);
     for wrong in [url.replace("hunter2secret", "wrong2secret"), url.replace("reader:hunter2secret@", "")] {
         let (_, source) = open(std::slice::from_ref(&wrong));
-        let error = source.probe().await.expect_err("refused");
+        let error = source.probe(&Job::default()).await.expect_err("refused");
         assert_eq!(error.kind, ErrorKind::Auth, "{error}");
         let output = crosstail(&["query", "-s", &wrong]);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -203,16 +209,19 @@ async fn no_standard_query_reads_a_collection_from_end_to_end() {
     let (_, source) = open(&[url]);
     let now = crosstail_core::model::Clock::system().now();
     let context = crosstail_core::filter::Context { now, zone: chrono_tz::Tz::UTC };
-    let newest = source.page(&PageQuery::all(500), None).await.expect("newest");
-    source.page(&PageQuery::all(500), newest.next.as_ref()).await.expect("deeper");
+    let newest = source.page(&PageQuery::all(500), None, &Job::default()).await.expect("newest");
+    source.page(&PageQuery::all(500), newest.next.as_ref(), &Job::default()).await.expect("deeper");
     let filter = crosstail_core::filter::Filter::parse("is:failure time:-24h system:SAP").expect("filter");
-    source.page(&PageQuery { filter, context, ..PageQuery::all(1000) }, None).await.expect("failures");
+    source.page(&PageQuery { filter, context, ..PageQuery::all(1000) }, None, &Job::default()).await.expect("failures");
     let day = PageQuery { since: Some(now.plus_ms(-3_600_000)), ..PageQuery::all(1000) };
-    source.aggregate(&day, &Grouping::by(crosstail_core::filter::Field::System)).await.expect("figures");
+    source
+        .aggregate(&day, &Grouping::by(crosstail_core::filter::Field::System), &Job::default())
+        .await
+        .expect("figures");
     let first = &newest.items[0];
-    source.payload(&first.id, &first.places[0].locator).await.expect("payload");
-    source.related(&RelatedKey::Correlation("c".to_owned()), 10).await.expect("related");
-    source.related(&RelatedKey::Request(first.id.to_string()), 10).await.expect("related");
+    source.payload(&first.id, &first.places[0].locator, &Job::default()).await.expect("payload");
+    source.related(&RelatedKey::correlation("c".to_owned()), 10, &Job::default()).await.expect("related");
+    source.related(&RelatedKey::request(first.id.to_string()), 10, &Job::default()).await.expect("related");
     handle.run_command(doc! { "profile": 0 }).await.expect("ended");
     let mut cursor = handle
         .collection::<Document>("system.profile")
@@ -254,7 +263,7 @@ async fn any_collection_is_mapped_by_a_file() {
         ..Default::default()
     };
     let (_, source) = crosstail::kinds::ALL.open(&config, &names).expect("opened");
-    let warnings = source.probe().await.expect("probed").warnings;
+    let warnings = source.probe(&Job::default()).await.expect("probed").warnings;
     assert!(warnings[0].contains("[fields] message") && warnings[0].contains("'mesage'"), "{warnings:?}");
     std::fs::write(
         &path,

@@ -5,7 +5,7 @@ use crate::servers::{Kind, Server, shared};
 use crate::support::{EPOCH, Running, crosstail, lines, open, random};
 use crosstail_core::model::{Activity, Clock, Id, Locator, Names, Status, Timestamp};
 use crosstail_core::schema::Schema;
-use crosstail_source::{ErrorKind, PageQuery, Position, RelatedKey, Source, SourceConfig};
+use crosstail_source::{ErrorKind, Job, PageQuery, Position, RelatedKey, Source, SourceConfig};
 use fastrand::Rng;
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
@@ -174,13 +174,13 @@ async fn what_was_written_with_an_old_time_while_nobody_listened_is_seen_once() 
     let old = "INSERT INTO integration_activity_log (id, status, created_at) SELECT UUID(), 'success', UTC_TIMESTAMP(6) - INTERVAL seq DAY";
     run(&mut on, format!("{old} FROM seq_301_to_400")).await;
     let (_, source) = open(&[server.url(&database)]);
-    let mut position = serde_json::to_value(source.position().await.expect("position")).expect("JSON");
+    let mut position = serde_json::to_value(source.position(&Job::default()).await.expect("position")).expect("JSON");
     // As if it had been taken an hour ago.
     position["time_us"] = (position["time_us"].as_i64().expect("a time") - 3_600_000_000).into();
     run(&mut on, format!("{old} FROM seq_1_to_300")).await;
     let position: Position = serde_json::from_value(position).expect("a position");
     let (sink, mut updates) = tokio::sync::mpsc::channel(100);
-    tokio::spawn(async move { source.follow(position, &sink, &tokio_util::sync::CancellationToken::new()).await });
+    tokio::spawn(async move { source.follow(position, &sink, &Job::default()).await });
     let (found, _) = crate::support::collect(&mut updates, |found| found.len() >= 300).await;
     assert_eq!(found.len(), 300, "once each, and what was there does not come again");
 }
@@ -230,7 +230,7 @@ async fn reading_takes_no_right_but_select() {
     )).await;
     let url = server.url(&database).replace("root@", &format!("{user}@"));
     let (names, source) = open(std::slice::from_ref(&url));
-    let probe = source.probe().await.expect("probed");
+    let probe = source.probe(&Job::default()).await.expect("probed");
     assert!(probe.server.starts_with("MariaDB 1"), "{}", probe.server);
     let mut running = Running::start(&names, Arc::clone(&source));
     running.live().await;
@@ -240,7 +240,11 @@ async fn reading_takes_no_right_but_select() {
     running.until("the row", |running| running.store.len() == 3).await;
     let shown = lines(&crosstail(&["show", &format!("{database}/logs/1"), "-o", "json", "-s", &url]));
     assert_eq!(shown[0]["system"], "auth");
-    let related = source.related(&RelatedKey::Correlation("c".to_owned()), 10).await.expect("related");
+    let related = source
+        .related(&RelatedKey::correlation("c".to_owned()), 10, &Job::default())
+        .await
+        .expect("related")
+        .activities;
     assert_eq!(related.len(), 1);
     // Without a column that is needed, the table is said not to be readable, and the other works.
     run(&mut on, format!("REVOKE SELECT (timestamp) ON {database}.logs FROM {user}")).await;
@@ -263,11 +267,11 @@ async fn refused_credentials_and_databases_are_said_without_the_secret() {
     assert!(!said.contains("hunter2secret"), "{said}");
     for (password, database) in [("wrong", database.as_str()), ("right", database.as_str()), ("right", "nowhere")] {
         let (_, source) = open(&[url(password, database)]);
-        let error = source.probe().await.expect_err("refused");
+        let error = source.probe(&Job::default()).await.expect_err("refused");
         assert_eq!(error.kind, ErrorKind::Auth, "not tried again and again: {error}");
     }
     let (_, source) = open(&[server.url("nowhere")]);
-    let error = source.probe().await.expect_err("there is none").to_string();
+    let error = source.probe(&Job::default()).await.expect_err("there is none").to_string();
     assert!(error.contains("check the database's name"), "{error}");
     let wrong = crosstail(&["query", "-s", &format!("{}?sslmod=REQUIRED", server.url(&database))]);
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("did you mean sslmode?"));
@@ -305,20 +309,25 @@ async fn sockets_and_tls() {
     ] {
         let (_, source) = open(std::slice::from_ref(&good));
         assert_eq!(
-            source.page(&PageQuery::all(10), None).await.unwrap_or_else(|e| panic!("{good}: {e}")).items.len(),
+            source
+                .page(&PageQuery::all(10), None, &Job::default())
+                .await
+                .unwrap_or_else(|e| panic!("{good}: {e}"))
+                .items
+                .len(),
             1
         );
-        let tls = source.diagnose(Timestamp(0)).await.expect("examined");
+        let tls = source.diagnose(Timestamp(0), &Job::default()).await.expect("examined");
         assert!(tls.iter().any(|d| d.text == "the connection is encrypted"), "{good}: {tls:?}");
     }
     for bad in [at("127.0.0.1", &format!("ssl-mode=VERIFY_IDENTITY&{ca}")), at("localhost", "ssl-mode=VERIFY_CA")] {
         let (_, source) = open(std::slice::from_ref(&bad));
-        let error = source.probe().await.expect_err("not trusted");
+        let error = source.probe(&Job::default()).await.expect_err("not trusted");
         assert_eq!(error.kind, ErrorKind::Connect, "{bad}: {error}");
         assert!(error.hint.as_deref().is_some_and(|hint| hint.contains("ssl-ca")), "{bad}: {error}");
     }
     let (_, source) = open(&[at("127.0.0.1", "ssl-mode=DISABLED")]);
-    let error = source.probe().await.expect_err("not let in").to_string();
+    let error = source.probe(&Job::default()).await.expect_err("not let in").to_string();
     assert!(error.contains("Access denied"), "{error}");
 }
 
@@ -381,7 +390,7 @@ async fn values_of_every_type_are_read() {
         (x'00000000000040008000000000000003', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL), \
         (x'00000000000040008000000000000004', '9999-12-31 23:59:59', '2026-11-20', 'mueller ', 'running', 65535, 1e300, 127, -5, 3.4e38, 'MÜLLER', 9223372036854775808, 'b', b'1', '{\"op\": null}', '', '[]', 1999)").await;
     let (names, source) = open_with(server.url(&database), ODD).await;
-    let all = source.page(&PageQuery::all(10), None).await.expect("read").items;
+    let all = source.page(&PageQuery::all(10), None, &Job::default()).await.expect("read").items;
     assert_eq!(all.len(), 4, "{all:?}");
     let of = |n: u8| -> &Activity {
         all.iter().find(|a| a.id.to_string().ends_with(&n.to_string())).unwrap_or_else(|| panic!("{n}: {all:?}"))
@@ -401,7 +410,8 @@ async fn values_of_every_type_are_read() {
     assert_eq!((first.operation.as_deref(), first.error.as_deref()), (Some("CREATE"), Some("Straße \u{1F600}")));
     assert!(!of(2).exact_start && !of(3).exact_start && of(4).operation.is_none());
     for activity in &all {
-        let payload = source.payload(&activity.id, &activity.places[0].locator).await.expect("payload");
+        let payload =
+            source.payload(&activity.id, &activity.places[0].locator, &Job::default()).await.expect("payload");
         assert!(!payload.raw.is_empty());
         if activity.id == first.id {
             assert_eq!(payload.request.body.expect("a body").value()["op"], "CREATE");
@@ -411,8 +421,8 @@ async fn values_of_every_type_are_read() {
     }
     // Found by what they are, not by what the column takes to be alike.
     let related = |key: &str| {
-        let (source, key) = (Arc::clone(&source), RelatedKey::Request(key.to_owned()));
-        async move { source.related(&key, 10).await.expect("related").len() }
+        let (source, key) = (Arc::clone(&source), RelatedKey::request(key.to_owned()));
+        async move { source.related(&key, 10, &Job::default()).await.expect("related").activities.len() }
     };
     assert_eq!(related("18446744073709551615").await, 1);
     assert_eq!(related("00000000-0000-4000-8000-000000000002").await, 1);
@@ -445,11 +455,13 @@ async fn values_of_every_type_are_read() {
             context,
             ..PageQuery::all(10)
         };
-        let found = source.page(&query, None).await.unwrap_or_else(|error| panic!("{filter}: {error}")).items;
+        let found =
+            source.page(&query, None, &Job::default()).await.unwrap_or_else(|error| panic!("{filter}: {error}")).items;
         let predicate = query.filter.predicate(&query.context);
         let mut kept = 0;
         for activity in &all {
-            let payload = source.payload(&activity.id, &activity.places[0].locator).await.expect("payload");
+            let payload =
+                source.payload(&activity.id, &activity.places[0].locator, &Job::default()).await.expect("payload");
             kept += usize::from(predicate.keeps(&crosstail_core::filter::NamedRecord {
                 activity,
                 names: &names,
@@ -487,19 +499,19 @@ async fn times_of_another_zone() {
     let now = Clock::system().now();
     let near = |at: Timestamp| at.since_us(now).abs() < 60_000_000;
     let (_, source) = open_with(server.url(&database), schema).await;
-    let plain = source.page(&PageQuery::all(10), None).await.expect("read").items;
+    let plain = source.page(&PageQuery::all(10), None, &Job::default()).await.expect("read").items;
     assert!(plain.iter().all(|a| near(a.started_at.plus_ms(-7_200_000)) && near(a.completed_at.expect("a moment"))));
-    let found = source.diagnose(now).await.expect("examined");
+    let found = source.diagnose(now, &Job::default()).await.expect("examined");
     let zone = found.iter().find(|d| d.topic == "zone").expect("it is told");
     assert!(zone.remedy.as_deref().is_some_and(|remedy| remedy.contains("?timezone=%2B02:00")), "{zone:?}");
     let (names, source) = open_with(format!("{}?timezone=%2B02:00", server.url(&database)), schema).await;
-    let right = source.page(&PageQuery::all(10), None).await.expect("read").items;
+    let right = source.page(&PageQuery::all(10), None, &Job::default()).await.expect("read").items;
     assert!(right.iter().all(|a| near(a.started_at) && near(a.completed_at.expect("a moment"))));
     let since = PageQuery { since: Some(now.plus_ms(-60_000)), until: Some(now.plus_ms(60_000)), ..PageQuery::all(1) };
-    let page = source.page(&since, None).await.expect("read");
-    let next = source.page(&since, page.next.as_ref()).await.expect("read");
+    let page = source.page(&since, None, &Job::default()).await.expect("read");
+    let next = source.page(&since, page.next.as_ref(), &Job::default()).await.expect("read");
     assert_eq!((page.items.len(), next.items.len()), (1, 1));
-    assert!(!source.diagnose(now).await.expect("examined").iter().any(|d| d.topic == "zone"));
+    assert!(!source.diagnose(now, &Job::default()).await.expect("examined").iter().any(|d| d.topic == "zone"));
     let mut running = Running::start(&names, source);
     running.live().await;
     run(&mut on, "INSERT INTO jobs (at, moment) VALUES (NOW(3), NOW(3))").await;
@@ -519,7 +531,8 @@ async fn a_payload_of_20_mb_is_read_and_no_page_reads_a_table_from_end_to_end() 
         FROM seq_1_to_40000; ANALYZE TABLE logs, integration_activity_log").await;
     let (_, source) = open(&[server.url(&database)]);
     let large = Id::parse("00000000-0000-4000-8000-000000000004");
-    let payload = source.payload(&large, &Locator::Key(large.to_string().into())).await.expect("payload");
+    let payload =
+        source.payload(&large, &Locator::Key(large.to_string().into()), &Job::default()).await.expect("payload");
     assert_eq!(payload.response.body.expect("a body").value()["text"].as_str().expect("text").len(), 20_000_000);
     // Rows that were looked at, as the server itself counts them.
     let read = |server: Arc<Server>| async move {
@@ -529,16 +542,16 @@ async fn a_payload_of_20_mb_is_read_and_no_page_reads_a_table_from_end_to_end() 
         rows.expect("counted").iter().map(|(_, count)| count.parse::<i64>().expect("a number")).sum::<i64>()
     };
     let now = Clock::system().now();
-    let newest = source.page(&PageQuery::all(500), None).await.expect("newest");
+    let newest = source.page(&PageQuery::all(500), None, &Job::default()).await.expect("newest");
     let before = read(Arc::clone(&server)).await;
-    let deeper = source.page(&PageQuery::all(500), newest.next.as_ref()).await.expect("deeper");
+    let deeper = source.page(&PageQuery::all(500), newest.next.as_ref(), &Job::default()).await.expect("deeper");
     assert_eq!(deeper.items.len(), 500);
     source
-        .page(&PageQuery { since: Some(now.plus_ms(-600_000)), ..PageQuery::all(1000) }, None)
+        .page(&PageQuery { since: Some(now.plus_ms(-600_000)), ..PageQuery::all(1000) }, None, &Job::default())
         .await
         .expect("a while");
-    source.related(&RelatedKey::Correlation("c77".to_owned()), 100).await.expect("related");
-    source.related(&RelatedKey::Request("r77".to_owned()), 100).await.expect("related");
+    source.related(&RelatedKey::correlation("c77".to_owned()), 100, &Job::default()).await.expect("related");
+    source.related(&RelatedKey::request("r77".to_owned()), 100, &Job::default()).await.expect("related");
     let rows = read(Arc::clone(&server)).await - before;
     assert!(rows < 30_000, "{rows} rows were looked at, of 80,000");
 }

@@ -4,7 +4,7 @@ use crate::servers::{Kind, shared};
 use crate::support::{Running, crosstail, lines, open, wait_for};
 use crosstail_core::model::{Locator, Names, Status};
 use crosstail_source::SourceConfig;
-use crosstail_source::{ErrorKind, Grouping, PageQuery, RelatedKey, SourceEvent};
+use crosstail_source::{ErrorKind, Grouping, Job, PageQuery, RelatedKey, SourceEvent};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 use std::collections::BTreeMap;
@@ -143,7 +143,7 @@ async fn what_was_written_with_an_old_time_while_nobody_listened_is_seen() {
     let database = server.postgres_database(&["integration-activity"]).await;
     let mut connection = server.postgres_connection(&database).await;
     let (_, source) = open(&[server.url(&database)]);
-    let mut position = serde_json::to_value(source.position().await.expect("position")).expect("JSON");
+    let mut position = serde_json::to_value(source.position(&Job::default()).await.expect("position")).expect("JSON");
     // As if it had been taken an hour ago.
     position["time_us"] = (position["time_us"].as_i64().expect("a time") - 3_600_000_000).into();
     run(
@@ -154,7 +154,7 @@ async fn what_was_written_with_an_old_time_while_nobody_listened_is_seen() {
     .await;
     let (sink, mut updates) = tokio::sync::mpsc::channel(100);
     let position = serde_json::from_value(position).expect("a position");
-    tokio::spawn(async move { source.follow(position, &sink, &tokio_util::sync::CancellationToken::new()).await });
+    tokio::spawn(async move { source.follow(position, &sink, &Job::default()).await });
     let (found, _) = crate::support::collect(&mut updates, |found| found.len() >= 300).await;
     assert_eq!(found.len(), 300, "once each");
 }
@@ -207,7 +207,7 @@ async fn reading_takes_no_right_but_select() {
     let url = server.url(&database).replace("postgres@", &format!("{role}@"));
     let (names, source) = open(std::slice::from_ref(&url));
     // What one table lacks is said, and the others work.
-    let probe = source.probe().await.expect("probed");
+    let probe = source.probe(&Job::default()).await.expect("probed");
     assert!(
         probe.warnings.iter().any(|w| w.contains("log_entries") && w.contains("GRANT SELECT")),
         "{:?}",
@@ -217,7 +217,7 @@ async fn reading_takes_no_right_but_select() {
     assert!(!format!("{:?}", probe.warnings).contains("row-level"), "{:?}", probe.warnings);
     run(&mut connection, "CREATE POLICY few ON integration_activity_log AS RESTRICTIVE USING (status = 'success')")
         .await;
-    let few = source.probe().await.expect("probed").warnings;
+    let few = source.probe(&Job::default()).await.expect("probed").warnings;
     assert!(few.iter().any(|w| w.starts_with("integration_activity_log: row-level security hides rows")), "{few:?}");
     run(&mut connection, "DROP POLICY few ON integration_activity_log").await;
     let mut running = Running::start(&names, Arc::clone(&source));
@@ -231,7 +231,11 @@ async fn reading_takes_no_right_but_select() {
     let shown = crosstail(&["show", &format!("{database}/logs/1"), "-o", "json", "-s", &url]);
     assert!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stderr));
     drop(running);
-    let related = source.related(&RelatedKey::Correlation("c".to_owned()), 10).await.expect("related");
+    let related = source
+        .related(&RelatedKey::correlation("c".to_owned()), 10, &Job::default())
+        .await
+        .expect("related")
+        .activities;
     assert_eq!(related.len(), 1);
 }
 
@@ -253,7 +257,7 @@ async fn refused_credentials_are_said_without_the_secret() {
     assert!(said.contains("check the user and the password"), "{said}");
     assert!(!said.contains("hunter2secret"), "{said}");
     let (_, source) = open(&[url]);
-    let error = source.probe().await.expect_err("refused");
+    let error = source.probe(&Job::default()).await.expect_err("refused");
     assert_eq!(error.kind, ErrorKind::Auth, "not tried again and again: {error}");
 }
 
@@ -276,7 +280,8 @@ async fn rows_that_do_not_fit_are_shown_and_a_payload_of_20_mb_is_read() {
     run(&mut connection, "INSERT INTO integration_activity_log (id, status, created_at) VALUES ('00000000-0000-4000-8000-000000000005', 'success', NULL)").await;
     running.until("a row without a time that comes live", |running| running.store.len() == 5).await;
     let large = crosstail_core::model::Id::parse("00000000-0000-4000-8000-000000000004");
-    let payload = source.payload(&large, &Locator::Key(large.to_string().into())).await.expect("payload");
+    let payload =
+        source.payload(&large, &Locator::Key(large.to_string().into()), &Job::default()).await.expect("payload");
     assert_eq!(payload.response.body.expect("a body").value()["text"].as_str().expect("text").len(), 20_000_000);
     let output = crosstail(&["query", "-s", &url]);
     assert!(!output.stdout.contains(&0x1b), "no escape reaches the terminal");
@@ -303,29 +308,38 @@ async fn no_standard_query_reads_a_table_from_end_to_end() {
         ALTER DATABASE {database} SET auto_explain.log_min_duration = 0; ALTER DATABASE {database} SET auto_explain.log_level = 'log'")).await;
     let (names, source) = open(&[server.url(&database)]);
     let now = crosstail_core::model::Clock::system().now();
-    let newest = source.page(&PageQuery::all(500), None).await.expect("newest");
-    let deeper = source.page(&PageQuery::all(5000), newest.next.as_ref()).await.expect("deeper");
+    let newest = source.page(&PageQuery::all(500), None, &Job::default()).await.expect("newest");
+    let deeper = source.page(&PageQuery::all(5000), newest.next.as_ref(), &Job::default()).await.expect("deeper");
     assert_eq!(deeper.items.len(), 5000);
     let hour = PageQuery { since: Some(now.plus_ms(-3_600_000)), ..PageQuery::all(1000) };
-    source.page(&hour, None).await.expect("an hour");
+    source.page(&hour, None, &Job::default()).await.expect("an hour");
     let failed = crosstail_core::filter::Filter::parse("is:failure time:-24h system:SAP").expect("filter");
     let context = crosstail_core::filter::Context { now, zone: chrono_tz::Tz::UTC };
-    source.page(&PageQuery { filter: failed, context, ..PageQuery::all(1000) }, None).await.expect("failures");
+    source
+        .page(&PageQuery { filter: failed, context, ..PageQuery::all(1000) }, None, &Job::default())
+        .await
+        .expect("failures");
     let day = PageQuery { since: Some(now.plus_ms(-3_600_000)), ..PageQuery::all(1000) };
-    source.aggregate(&day, &Grouping::by(crosstail_core::filter::Field::Status)).await.expect("figures");
+    source
+        .aggregate(&day, &Grouping::by(crosstail_core::filter::Field::Status), &Job::default())
+        .await
+        .expect("figures");
     let first = &newest.items[0];
-    source.payload(&first.id, &first.places[0].locator).await.expect("payload");
-    source.related(&RelatedKey::Correlation("c77".to_owned()), 100).await.expect("related");
-    source.related(&RelatedKey::Correlation(uuid::Uuid::nil().to_string()), 100).await.expect("related");
-    source.related(&RelatedKey::Request(uuid::Uuid::nil().to_string()), 100).await.expect("related");
+    source.payload(&first.id, &first.places[0].locator, &Job::default()).await.expect("payload");
+    source.related(&RelatedKey::correlation("c77".to_owned()), 100, &Job::default()).await.expect("related");
+    source
+        .related(&RelatedKey::correlation(uuid::Uuid::nil().to_string()), 100, &Job::default())
+        .await
+        .expect("related");
+    source.related(&RelatedKey::request(uuid::Uuid::nil().to_string()), 100, &Job::default()).await.expect("related");
     let mut running = Running::start(&names, Arc::clone(&source));
     // Following: the first looks back, and some seconds of polls.
-    let position = source.position().await.expect("position");
+    let position = source.position(&Job::default()).await.expect("position");
     let (sink, mut updates) = tokio::sync::mpsc::channel(100);
     let cancel = tokio_util::sync::CancellationToken::new();
     let following = {
         let (source, cancel) = (Arc::clone(&source), cancel.clone());
-        tokio::spawn(async move { source.follow(position, &sink, &cancel).await })
+        tokio::spawn(async move { source.follow(position, &sink, &Job::default().under(&cancel)).await })
     };
     while !matches!(updates.recv().await, Some(SourceEvent::CaughtUp)) {}
     let looked = explained(&server.log());
@@ -413,7 +427,7 @@ async fn any_table_is_mapped_by_a_file() {
     let config =
         SourceConfig { name: "shop".to_owned(), at: vec![url], schema: Some(schema), ..SourceConfig::default() };
     let (_, source) = crosstail::kinds::ALL.open(&config, &names).expect("opened");
-    let warnings = source.probe().await.expect("probed").warnings;
+    let warnings = source.probe(&Job::default()).await.expect("probed").warnings;
     assert!(warnings[0].contains("[fields] system") && warnings[0].contains("did you mean 'partner'?"), "{warnings:?}");
 }
 
@@ -479,7 +493,7 @@ async fn log_lines_alerts_and_statistics() {
     assert_eq!(states, wanted);
     assert!(alerts.iter().all(|a| a["system"] == "payments" && a["error_type"] == "DiskFull"));
     let (_, source) = open(&[url]);
-    let catalogue = source.catalogue().await.expect("catalogue");
+    let catalogue = source.catalogue(&Job::default()).await.expect("catalogue");
     assert_eq!(catalogue.system("payments").and_then(|entry| entry.text("health")).as_deref(), Some("degraded"));
     assert_eq!(catalogue.of_kind(crosstail_core::model::EntryKind::AlertRule).count(), 1);
 }

@@ -6,7 +6,7 @@ use bson::{DateTime, Document, doc};
 use crosstail::screens::{Event, Explorer, SlottedHealth};
 use crosstail_core::model::{Clock, EntryKind};
 use crosstail_source::pump::PumpEvent;
-use crosstail_source::{PageQuery, Source, for_each};
+use crosstail_source::{Job, PageQuery, Source, for_each};
 use mongodb::Collection;
 use sqlx::postgres::PgConnection;
 use std::collections::BTreeMap;
@@ -377,14 +377,14 @@ async fn explorer_over(urls: &[String]) -> (Explorer, Vec<Arc<dyn Source>>) {
     let mut explorer = Explorer::new(names, &ids, chrono_tz::Tz::UTC, Clock::system().now());
     for (id, source) in &opened {
         let mut items = Vec::new();
-        for_each(source.as_ref(), &PageQuery::all(5000), |activity| {
+        for_each(source.as_ref(), &PageQuery::all(5000), &Job::default(), |activity| {
             items.push(activity);
             true
         })
         .await
         .expect("read");
         explorer.update(Event::Pump(PumpEvent::Batch { source: *id, items, live: false }));
-        let catalogue = source.catalogue().await.expect("catalogue");
+        let catalogue = source.catalogue(&Job::default()).await.expect("catalogue");
         explorer.update(Event::Pump(PumpEvent::Catalogue(*id, catalogue)));
     }
     explorer.update(Event::Tick(Clock::system().now()));
@@ -410,14 +410,17 @@ async fn configuration_explains_a_request_and_no_credential_is_read() {
         sqlx::query(sqlx::AssertSqlSafe(delivery)).execute(&mut connection).await.expect("delivered");
     }
     let (explorer, sources) = explorer_over(&stores.urls()).await;
-    let catalogue = sources[1].catalogue().await.expect("catalogue");
+    let catalogue = sources[1].catalogue(&Job::default()).await.expect("catalogue");
     assert_eq!(catalogue.of_kind(EntryKind::System).count(), 3);
     assert_eq!(catalogue.of_kind(EntryKind::Endpoint).count(), 3);
     assert!(!format!("{catalogue:?}").contains("SECRET"), "credentials stay where they are");
     let system = catalogue.system("SAP").expect("a system");
     assert_eq!(system.text("health").as_deref(), Some("HEALTHY"));
     assert_eq!(system.number("pool_size"), Some(12.0));
-    let mappings = sources[1].mappings("SAP", &["V-77".to_owned(), "nothing".to_owned()]).await.expect("mappings");
+    let mappings = sources[1]
+        .mappings("SAP", &["V-77".to_owned(), "nothing".to_owned()], &Job::default())
+        .await
+        .expect("mappings");
     assert_eq!(mappings.len(), 1);
     assert_eq!(
         crosstail_engine::insight::describe_mapping(&mappings[0], "V-77").as_deref(),
@@ -429,7 +432,7 @@ async fn configuration_explains_a_request_and_no_credential_is_read() {
     let delivery = all.iter().filter(of_delivery).max_by_key(|a| a.attempt).expect("a delivery");
     // Its attempts are a chain as those of a request are.
     let keys = crosstail_source::RelatedKey::of(delivery);
-    let related = sources[1].related(&keys[1], 10).await.expect("related");
+    let related = sources[1].related(&keys[1], 10, &Job::default()).await.expect("related").activities;
     let chain = crosstail_engine::insight::Chain::build(delivery, &related);
     assert_eq!(chain.attempts.iter().filter_map(|a| a.attempt).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(chain.basis, crosstail_engine::insight::LinkedBy::Numbers);

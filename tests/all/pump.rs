@@ -1,11 +1,11 @@
 //! What runs a source, over a store that cannot be read: what is tried again, and when.
 
 use crate::support::PATIENCE;
-use crosstail_core::model::{Activity, Clock, Id, Locator, Payload, SourceId, Timestamp};
+use crosstail_core::model::{Clock, Id, Locator, Payload, SourceId, Timestamp};
 use crosstail_source::pump::{self, PumpEvent, SourceState, StartFrom};
 use crosstail_source::{
-    Capabilities, Cursor, ErrorKind, Grouping, Groups, Kind, Page, PageQuery, Position, Probe, RelatedKey, Sink,
-    Source, SourceError,
+    Capabilities, Cursor, ErrorKind, Grouping, Groups, Job, Jobs, Page, PageQuery, Position, Probe, Related,
+    RelatedKey, Sink, Source, SourceError,
 };
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -22,39 +22,35 @@ impl Failing {
 
 #[async_trait::async_trait]
 impl Source for Failing {
-    fn kind(&self) -> &'static Kind {
-        crosstail::kinds::ALL.iter().next().expect("a kind")
-    }
-
     fn capabilities(&self) -> Capabilities {
-        Capabilities { pushes: false, aggregates: false }
+        Capabilities { pushes: false, aggregates: false, holds_activities: true }
     }
 
-    async fn probe(&self) -> Result<Probe, SourceError> {
+    async fn probe(&self, _: &Job) -> Result<Probe, SourceError> {
         Err(self.error())
     }
 
-    async fn page(&self, _: &PageQuery, _: Option<&Cursor>) -> Result<Page, SourceError> {
+    async fn page(&self, _: &PageQuery, _: Option<&Cursor>, _: &Job) -> Result<Page, SourceError> {
         Err(self.error())
     }
 
-    async fn position(&self) -> Result<Position, SourceError> {
+    async fn position(&self, _: &Job) -> Result<Position, SourceError> {
         Err(self.error())
     }
 
-    async fn follow(&self, _: Position, _: &Sink, _: &CancellationToken) -> Result<(), SourceError> {
+    async fn follow(&self, _: Position, _: &Sink, _: &Job) -> Result<(), SourceError> {
         Err(self.error())
     }
 
-    async fn payload(&self, _: &Id, _: &Locator) -> Result<Payload, SourceError> {
+    async fn payload(&self, _: &Id, _: &Locator, _: &Job) -> Result<Payload, SourceError> {
         Err(self.error())
     }
 
-    async fn related(&self, _: &RelatedKey, _: usize) -> Result<Vec<Activity>, SourceError> {
+    async fn related(&self, _: &RelatedKey, _: usize, _: &Job) -> Result<Related, SourceError> {
         Err(self.error())
     }
 
-    async fn aggregate(&self, _: &PageQuery, _: &Grouping) -> Result<Groups, SourceError> {
+    async fn aggregate(&self, _: &PageQuery, _: &Grouping, _: &Job) -> Result<Groups, SourceError> {
         Err(self.error())
     }
 }
@@ -64,7 +60,15 @@ async fn states(kind: ErrorKind, clock: Clock, count: usize) -> Vec<SourceState>
     let (events, mut received) = mpsc::channel(16);
     let cancel = CancellationToken::new();
     let _end = cancel.clone().drop_guard();
-    tokio::spawn(pump::run(SourceId(0), Arc::new(Failing(kind)), StartFrom::Now, events, cancel, clock));
+    tokio::spawn(pump::run(
+        SourceId(0),
+        Arc::new(Failing(kind)),
+        StartFrom::Now,
+        events,
+        Jobs::default(),
+        cancel,
+        clock,
+    ));
     let mut states = Vec::new();
     while states.len() < count {
         match tokio::time::timeout(PATIENCE, received.recv()).await.expect("a state") {

@@ -5,7 +5,7 @@ use crosstail_engine::store::Store;
 use crosstail_record::{Outcome, PreparedRow, SqliteRecorder, Start};
 use crosstail_source::SourceConfig;
 use crosstail_source::pump::{self, PumpEvent, SourceState};
-use crosstail_source::{Source, SourceEvent};
+use crosstail_source::{Jobs, Source, SourceEvent};
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -216,7 +216,15 @@ impl Running {
         for (number, source) in sources.into_iter().enumerate() {
             let (sender, cancel) = (sender.clone(), cancel.clone());
             let begin = pump::StartFrom::History(usize::MAX);
-            tokio::spawn(pump::run(SourceId(number as u16), source, begin, sender, cancel, Clock::system()));
+            tokio::spawn(pump::run(
+                SourceId(number as u16),
+                source,
+                begin,
+                sender,
+                Jobs::default(),
+                cancel,
+                Clock::system(),
+            ));
         }
         Self { store: Store::new(names.clone()), states: Vec::new(), notices: Vec::new(), events, cancel }
     }

@@ -7,7 +7,7 @@ use bson::{Document, doc};
 use crosstail_core::model::{Direction, Status};
 use crosstail_record::write::{MongodbWriter, Table, Writer as _};
 use crosstail_record::{Correlation, Outcome, Recorder, RecorderOptions, RetryPolicy, Start, WriteStep};
-use crosstail_source::PageQuery;
+use crosstail_source::{Job, PageQuery};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Row as _};
 use std::collections::BTreeMap;
@@ -549,7 +549,7 @@ async fn a_service_records_redacted_truncated_and_planned() {
         assert_eq!((recorder.failures(), recorder.last_error()), (0, None));
         let (_, source) = open(std::slice::from_ref(&url));
         let ids = [first.request_id(), second.request_id()];
-        let all = source.page(&PageQuery::all(100), None).await.expect("read").items;
+        let all = source.page(&PageQuery::all(100), None, &Job::default()).await.expect("read").items;
         let of = |id: &str| {
             all.iter().find(|a| a.id.to_string() == id || a.request_key().to_string() == id).expect("recorded")
         };
@@ -559,7 +559,7 @@ async fn a_service_records_redacted_truncated_and_planned() {
         assert_eq!(two.parent_request_id.as_deref(), Some(ids[0]));
         assert_eq!(one.correlation_id, two.correlation_id);
         assert_eq!(one.correlation_id.as_deref(), Some("4bf92f35-77b3-4da6-a3ce-929d0e0e4736"));
-        let payload = source.payload(&one.id, &one.places[0].locator).await.expect("loaded");
+        let payload = source.payload(&one.id, &one.places[0].locator, &Job::default()).await.expect("loaded");
         let everything = format!("{payload:?} {one:?}");
         assert!(!everything.contains("hunter2xx"), "no secret was written");
         if let Some(body) = &payload.request.body {

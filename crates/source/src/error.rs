@@ -11,6 +11,10 @@ pub enum ErrorKind {
     Timeout,
     /// The store refused or aborted the query. May pass.
     Query,
+    /// Nobody wants the answer any more.
+    Cancelled,
+    /// The job has read as much as it may.
+    Budget,
     /// A record or a position cannot be decoded.
     Decode,
     /// The kind of source, or the configuration, does not support the operation.

@@ -2,8 +2,10 @@
 //! completion iterate over a list of these values and know no kind by name.
 
 use crate::alert::ChangeAlerts;
-use crate::create::{Creator, Definition, text_of};
-use crate::{ErrorKind, Source, SourceError};
+use crate::create::{Creator, Definition};
+use crate::error::{ErrorKind, SourceError};
+use crate::obedient::Obedient;
+use crate::source::Source;
 use crosstail_core::filter::suggest;
 use crosstail_core::model::{Names, SourceId, redact_text};
 use crosstail_core::schema::{Schema, StoreKind};
@@ -65,14 +67,6 @@ impl Kind {
     /// The DDL of a schema for this kind.
     pub fn definition(&self, schema: &str) -> Option<&'static Definition> {
         self.definitions.iter().find(|definition| definition.schema == schema)
-    }
-
-    /// The text of a schema's DDL for this kind.
-    ///
-    /// # Errors
-    /// If the schema has no DDL for the kind; names the schemas that have.
-    pub fn defined(&self, schema: &str) -> anyhow::Result<&'static str> {
-        text_of(self.title, self.definitions, schema)
     }
 
     /// The hosts of an address. None for a file, and none for a DNS name that stands for several hosts (`mongodb+srv`).
@@ -250,7 +244,8 @@ impl Kinds {
         let at = config.address();
         let Some(kind) = self.of(at) else { return Err(self.unknown(&config.name, at)) };
         let id = names.add_source(&config.name);
-        Ok((id, (kind.open)(config, id, names)?))
+        let source = Obedient::new(&config.name, (kind.open)(config, id, names)?);
+        Ok((id, Arc::new(source)))
     }
 
     fn unknown(self, name: &str, at: &str) -> SourceError {

@@ -11,13 +11,16 @@ pub mod create;
 mod error;
 mod event;
 mod grouping;
+mod job;
 pub mod json;
 mod kind;
+mod obedient;
 mod page;
 mod position;
 pub mod pump;
 pub mod read_ahead;
 mod related;
+mod scheduler;
 pub mod series;
 mod source;
 pub mod sql;
@@ -26,11 +29,14 @@ pub use address::{percent_decoded, with_wildcard};
 pub use error::{ErrorKind, SourceError, error_chain};
 pub use event::{Sink, SourceEvent};
 pub use grouping::{FiguresQuery, GroupKey, Grouping, Groups};
+pub use job::{Budget, Job, JobState, Jobs, Priority, Stopped};
 pub use kind::{
     BoxFuture, Endpoint, Kind, Kinds, Network, OpenCreator, OpenSource, OpenWriters, SourceConfig, UnknownSchema,
     WriteOptions, Writing, claims_none,
 };
+pub use obedient::Obedient;
 pub use page::{Cursor, Page, PageQuery, PushDown};
 pub use position::Position;
-pub use related::RelatedKey;
+pub use related::{Related, RelatedKey, SharedId};
+pub use scheduler::{Scheduler, Turn};
 pub use source::{Capabilities, Probe, Source, aggregate_locally, for_each};

@@ -1,7 +1,7 @@
 //! The pump runs one source: it probes, backfills and follows, reconnects after growing, jittered waits, and reports
 //! its state.
 
-use super::{PageQuery, Position, Source, SourceError, SourceEvent};
+use super::{Job, Jobs, PageQuery, Position, Priority, Source, SourceError, SourceEvent};
 use crosstail_core::model::{Activity, Catalogue, Clock, SourceId, Timestamp, Vitals};
 use crosstail_core::number::saturating_i64;
 use std::sync::Arc;
@@ -102,6 +102,7 @@ pub async fn run(
     source: Arc<dyn Source>,
     begin: StartFrom,
     events: mpsc::Sender<PumpEvent>,
+    jobs: Jobs,
     cancel: CancellationToken,
     clock: Clock,
 ) {
@@ -116,7 +117,7 @@ pub async fn run(
         let before = clock.now();
         let outcome = tokio::select! {
             () = cancel.cancelled() => return,
-            outcome = session(id, &source, &begin, &mut progress, &events, &cancel) => outcome,
+            outcome = session(id, &source, &begin, &mut progress, &events, &jobs, &cancel) => outcome,
         };
         if cancel.is_cancelled() || events.is_closed() {
             return;
@@ -161,32 +162,37 @@ async fn session(
     begin: &StartFrom,
     progress: &mut Progress,
     events: &mpsc::Sender<PumpEvent>,
+    jobs: &Jobs,
     cancel: &CancellationToken,
 ) -> Result<(), SourceError> {
-    let probe = source.probe().await?;
+    let scope = cancel.child_token();
+    let _guard = scope.clone().drop_guard();
+    let job = |purpose: &str, priority| jobs.begin(id, Job::new(purpose, priority).under(&scope));
+    let opening = job("connect", Priority::Asked);
+    let probe = source.probe(&opening).await?;
     let _ = events.send(PumpEvent::Probed(id, probe)).await;
     let _ = events.send(PumpEvent::State(id, SourceState::Loading)).await;
     let start = match &progress.resume {
         Some(position) => position.clone(),
-        None => source.position().await?,
+        None => source.position(&opening).await?,
     };
     progress.resume = Some(start.clone());
-    let scope = cancel.child_token();
-    let _guard = scope.clone().drop_guard();
-    tokio::spawn(read_catalogue(id, Arc::clone(source), events.clone(), scope.clone()));
-    tokio::spawn(read_vitals(id, Arc::clone(source), events.clone(), scope.clone()));
+    drop(opening);
+    tokio::spawn(read_catalogue(id, Arc::clone(source), events.clone(), jobs.clone(), scope.clone()));
+    tokio::spawn(read_vitals(id, Arc::clone(source), events.clone(), jobs.clone(), scope.clone()));
     let (sink, mut live) = mpsc::channel::<SourceEvent>(CHANNEL_CAPACITY);
     let (back_sink, mut back) = mpsc::channel::<SourceEvent>(CHANNEL_CAPACITY);
     let following = {
-        let (source, start, scope) = (Arc::clone(source), start.clone(), scope.clone());
-        tokio::spawn(async move { source.follow(start, &sink, &scope).await })
+        let (source, start, job) = (Arc::clone(source), start.clone(), job("follow", Priority::Follow));
+        tokio::spawn(async move { source.follow(start, &sink, &job).await })
     };
     let mut filling = (!progress.filled).then(|| {
-        let (source, scope, begin) = (Arc::clone(source), scope.clone(), begin.clone());
+        let (source, begin) = (Arc::clone(source), begin.clone());
+        let job = job("read history", Priority::Background);
         tokio::spawn(async move {
             match begin {
-                StartFrom::History(limit) => source.backfill(&start, limit, &back_sink, &scope).await,
-                StartFrom::Since(since) => backfill_since(source.as_ref(), since, &back_sink, &scope).await,
+                StartFrom::History(limit) => source.backfill(&start, limit, &back_sink, &job).await,
+                StartFrom::Since(since) => backfill_since(source.as_ref(), since, &back_sink, &job).await,
                 StartFrom::Now | StartFrom::After(_) => Ok(()),
             }
         })
@@ -229,7 +235,7 @@ async fn session(
                 Some(SourceEvent::CaughtUp | SourceEvent::Ended) => {}
                 None => {
                     if let Some(filling) = filling.take() {
-                        flatten(filling.await, source)?;
+                        flatten(filling.await, id)?;
                     }
                     progress.filled = true;
                     if caught_up {
@@ -239,7 +245,7 @@ async fn session(
             },
         }
     }
-    flatten(following.await, source)
+    flatten(following.await, id)
 }
 
 /// Backfills what started since a time, by pages.
@@ -247,19 +253,18 @@ async fn backfill_since(
     source: &dyn Source,
     since: Timestamp,
     sink: &mpsc::Sender<SourceEvent>,
-    cancel: &CancellationToken,
+    job: &Job,
 ) -> Result<(), SourceError> {
     let query = PageQuery { since: Some(since), ..PageQuery::all(5000) };
     let mut cursor = None;
-    while !cancel.is_cancelled() {
-        let page = source.page(&query, cursor.as_ref()).await?;
+    loop {
+        let page = source.page(&query, cursor.as_ref(), job).await?;
         if sink.send(SourceEvent::Batch(page.items, None)).await.is_err() {
             return Ok(());
         }
         let Some(next) = page.next else { return Ok(()) };
         cursor = Some(next);
     }
-    Ok(())
 }
 
 /// Reads the catalogue at intervals while the session lasts.
@@ -267,12 +272,14 @@ async fn read_catalogue(
     id: SourceId,
     source: Arc<dyn Source>,
     events: mpsc::Sender<PumpEvent>,
+    jobs: Jobs,
     scope: CancellationToken,
 ) {
     let mut known = Catalogue::default();
     let reading = async {
         loop {
-            match source.catalogue().await {
+            let job = Job::new("read the catalogue", Priority::Background);
+            match source.catalogue(&jobs.begin(id, job)).await {
                 Ok(catalogue) if catalogue != known => {
                     known = catalogue.clone();
                     if events.send(PumpEvent::Catalogue(id, catalogue)).await.is_err() {
@@ -294,12 +301,19 @@ async fn read_catalogue(
 }
 
 /// Reads health and metrics at intervals while the session lasts.
-async fn read_vitals(id: SourceId, source: Arc<dyn Source>, events: mpsc::Sender<PumpEvent>, scope: CancellationToken) {
+async fn read_vitals(
+    id: SourceId,
+    source: Arc<dyn Source>,
+    events: mpsc::Sender<PumpEvent>,
+    jobs: Jobs,
+    scope: CancellationToken,
+) {
     let clock = Clock::system();
     let mut refused = None;
     let reading = async {
         loop {
-            match source.vitals(clock.now().plus_us(-VITALS_SPAN_US)).await {
+            let job = Job::new("read the store's health", Priority::Background);
+            match source.vitals(clock.now().plus_us(-VITALS_SPAN_US), &jobs.begin(id, job)).await {
                 Ok(vitals) if vitals.is_empty() => {}
                 Ok(vitals) => {
                     if events.send(PumpEvent::Vitals(id, vitals)).await.is_err() {
@@ -322,13 +336,10 @@ async fn read_vitals(id: SourceId, source: Arc<dyn Source>, events: mpsc::Sender
     }
 }
 
-fn flatten(
-    outcome: Result<Result<(), SourceError>, tokio::task::JoinError>,
-    source: &Arc<dyn Source>,
-) -> Result<(), SourceError> {
+fn flatten(outcome: Result<Result<(), SourceError>, tokio::task::JoinError>, id: SourceId) -> Result<(), SourceError> {
     outcome.unwrap_or_else(|error| {
         Err(SourceError {
-            source_name: source.kind().store.name.to_owned(),
+            source_name: format!("source {}", id.0),
             operation: "run",
             kind: super::ErrorKind::Query,
             cause: error.to_string(),

@@ -3,15 +3,14 @@
 use crate::error::SourceError;
 use crate::event::{Sink, SourceEvent};
 use crate::grouping::{Grouping, Groups};
-use crate::kind::Kind;
+use crate::job::Job;
 use crate::page::{Cursor, Page, PageQuery, PushDown};
 use crate::position::Position;
-use crate::related::RelatedKey;
+use crate::related::{Related, RelatedKey};
 use async_trait::async_trait;
 use crosstail_core::model::{
     Activity, Catalogue, CatalogueEntry, Diagnosis, Id, Locator, Names, Payload, Timestamp, Vitals,
 };
-use tokio_util::sync::CancellationToken;
 
 /// Optional features of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +19,8 @@ pub struct Capabilities {
     pub pushes: bool,
     /// The store can compute figures.
     pub aggregates: bool,
+    /// It holds activities, not only measurements.
+    pub holds_activities: bool,
 }
 
 /// What the first contact with a source found.
@@ -37,71 +38,63 @@ pub struct Probe {
 
 /// A source of activities: one configured store, read and followed, never written to.
 ///
-/// `docs/contract.md` numbers what each method guarantees. Every error names the source and the operation
+/// `docs/contract.md` numbers what each method guarantees. Dropping the future of a call ends its work in the store, and
+/// whatever blocks a thread asks its [`Job`] between two reads; [`crate::Obedient`] does the rest. Every error names the source and the operation
 /// ([`SourceError`]). `Connect`, `Timeout` and `Query` may pass when the call is repeated; the other kinds do not.
 #[async_trait]
 pub trait Source: Send + Sync {
-    /// The kind that opened the source.
-    fn kind(&self) -> &'static Kind;
-
     /// Its optional features; they do not change while it is open.
     fn capabilities(&self) -> Capabilities;
 
     /// Connects, recognises the schema and describes both. What works only in part is a warning in the [`Probe`], not
     /// an error.
-    async fn probe(&self) -> Result<Probe, SourceError>;
+    async fn probe(&self, job: &Job) -> Result<Probe, SourceError>;
 
     /// A page of history: at most `query.limit` activities after `after`, in order of start and id. From the first page
     /// to the last, every record that the filter keeps appears once.
-    async fn page(&self, query: &PageQuery, after: Option<&Cursor>) -> Result<Page, SourceError>;
+    async fn page(&self, query: &PageQuery, after: Option<&Cursor>, job: &Job) -> Result<Page, SourceError>;
 
     /// The present position. History read afterwards, and following from this position, together miss nothing.
-    async fn position(&self) -> Result<Position, SourceError>;
+    async fn position(&self, job: &Job) -> Result<Position, SourceError>;
 
     /// Delivers what is inserted or changed after a position, until it is cancelled.
-    async fn follow(&self, from: Position, sink: &Sink, cancel: &CancellationToken) -> Result<(), SourceError>;
+    async fn follow(&self, from: Position, sink: &Sink, job: &Job) -> Result<(), SourceError>;
 
     /// Delivers the history up to a position in batches, newest first as far as the store can. By default it reads
     /// pages: what is written in the meantime arrives twice, from here and from following, and the second replaces the
     /// first.
-    async fn backfill(
-        &self,
-        _upto: &Position,
-        limit: usize,
-        sink: &Sink,
-        cancel: &CancellationToken,
-    ) -> Result<(), SourceError> {
-        backfill_by_pages(self, limit, sink, cancel).await
+    async fn backfill(&self, _upto: &Position, limit: usize, sink: &Sink, job: &Job) -> Result<(), SourceError> {
+        backfill_by_pages(self, limit, sink, job).await
     }
 
     /// The payload of one record: headers, bodies, error, metadata and the raw record. A deleted record is an error
     /// with a hint.
-    async fn payload(&self, id: &Id, locator: &Locator) -> Result<Payload, SourceError>;
+    async fn payload(&self, id: &Id, locator: &Locator, job: &Job) -> Result<Payload, SourceError>;
 
     /// At most `limit` activities that share a key.
-    async fn related(&self, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, SourceError>;
+    async fn related(&self, key: &RelatedKey, limit: usize, job: &Job) -> Result<Related, SourceError>;
 
     /// Figures by group, computed by the store where it can.
-    async fn aggregate(&self, query: &PageQuery, grouping: &Grouping) -> Result<Groups, SourceError>;
+    async fn aggregate(&self, query: &PageQuery, grouping: &Grouping, job: &Job) -> Result<Groups, SourceError>;
 
     /// What the store holds in addition to activities: systems, endpoints, webhooks, rules. Empty by default.
-    async fn catalogue(&self) -> Result<Catalogue, SourceError> {
+    async fn catalogue(&self, _job: &Job) -> Result<Catalogue, SourceError> {
         Ok(Catalogue::default())
     }
 
     /// Present health and metrics, with series from `since` where the store has them. Empty by default.
-    async fn vitals(&self, _since: Timestamp) -> Result<Vitals, SourceError> {
+    async fn vitals(&self, _since: Timestamp, _job: &Job) -> Result<Vitals, SourceError> {
         Ok(Vitals::default())
     }
 
     /// Diagnoses for `doctor`, as an experienced colleague would make them for the kind of store: privileges, indexes,
     /// retention, how changes are noticed. Does not write.
-    async fn diagnose(&self, _now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
+    async fn diagnose(&self, _now: Timestamp, _job: &Job) -> Result<Vec<Diagnosis>, SourceError> {
         Ok(Vec::new())
     }
 
     /// The catalogue entries that map codes of a system to internal ones, in either direction. Empty by default.
-    async fn mappings(&self, _system: &str, _codes: &[String]) -> Result<Vec<CatalogueEntry>, SourceError> {
+    async fn mappings(&self, _system: &str, _codes: &[String], _job: &Job) -> Result<Vec<CatalogueEntry>, SourceError> {
         Ok(Vec::new())
     }
 }
@@ -110,11 +103,12 @@ pub trait Source: Send + Sync {
 pub async fn for_each(
     source: &dyn Source,
     query: &PageQuery,
+    job: &Job,
     mut take: impl FnMut(Activity) -> bool + Send,
 ) -> Result<PushDown, SourceError> {
     let mut cursor: Option<Cursor> = None;
     loop {
-        let page = source.page(query, cursor.as_ref()).await?;
+        let page = source.page(query, cursor.as_ref(), job).await?;
         for item in page.items {
             if !take(item) {
                 return Ok(page.push_down);
@@ -133,9 +127,10 @@ pub async fn aggregate_locally(
     query: &PageQuery,
     grouping: &Grouping,
     names: &Names,
+    job: &Job,
 ) -> Result<Groups, SourceError> {
     let mut groups = Groups::new();
-    for_each(source, &PageQuery { limit: 5000, ..query.clone() }, |activity| {
+    for_each(source, &PageQuery { limit: 5000, ..query.clone() }, job, |activity| {
         groups.entry(grouping.key(&activity, names)).or_default().add(&activity);
         true
     })
@@ -148,14 +143,14 @@ async fn backfill_by_pages(
     source: &(impl Source + ?Sized),
     limit: usize,
     sink: &Sink,
-    cancel: &CancellationToken,
+    job: &Job,
 ) -> Result<(), SourceError> {
     // A small page first, so that the newest rows are on screen while the rest is read.
     let mut query = PageQuery::all(limit.min(500));
     let mut cursor: Option<Cursor> = None;
     let mut left = limit;
-    while left > 0 && !cancel.is_cancelled() {
-        let page = source.page(&query, cursor.as_ref()).await?;
+    while left > 0 && !job.is_cancelled() {
+        let page = source.page(&query, cursor.as_ref(), job).await?;
         left = left.saturating_sub(page.items.len());
         if sink.send(SourceEvent::Batch(page.items, None)).await.is_err() {
             return Ok(());

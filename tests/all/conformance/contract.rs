@@ -5,7 +5,7 @@ use super::{all, caught_up, follow};
 use crate::support::{PATIENCE, open, wait_for};
 use crosstail_core::filter::{Field, Filter};
 use crosstail_core::model::Clock;
-use crosstail_source::{ErrorKind, Grouping, PageQuery, RelatedKey, Source, SourceEvent};
+use crosstail_source::{ErrorKind, Grouping, Job, PageQuery, RelatedKey, Source, SourceEvent};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -18,38 +18,37 @@ fn kept(fixture: &impl Fixture, clause: &str, held: bool, what: &str) {
     let known = fixture.gaps().contains(&clause);
     assert!(held || known, "{clause}: {what}");
     if known {
-        let kind = fixture.source().kind().store.name;
         let said = if held { "KEPT NOW, strike it off the gaps" } else { "NOT KEPT" };
-        writeln!(std::io::stderr(), "{said}: {clause} by {kind}: {what}").expect("said");
+        writeln!(std::io::stderr(), "{said}: {clause} by {}: {what}", fixture.address()).expect("said");
     }
 }
 
 /// Asks a source for everything that it can be asked for.
 async fn ask_everything(source: &Arc<dyn Source>) {
     let now = Clock::system().now();
-    let position = source.position().await.expect("position");
-    source.probe().await.expect("probe");
-    source.catalogue().await.expect("catalogue");
-    source.vitals(now.plus_ms(-3_600_000)).await.expect("vitals");
-    source.diagnose(now).await.expect("examined");
-    source.mappings("SAP", &["E1".to_owned()]).await.expect("mappings");
+    let position = source.position(&Job::default()).await.expect("position");
+    source.probe(&Job::default()).await.expect("probe");
+    source.catalogue(&Job::default()).await.expect("catalogue");
+    source.vitals(now.plus_ms(-3_600_000), &Job::default()).await.expect("vitals");
+    source.diagnose(now, &Job::default()).await.expect("examined");
+    source.mappings("SAP", &["E1".to_owned()], &Job::default()).await.expect("mappings");
     let every = all(source.as_ref()).await;
     for text in ["is:failure", "system:SAP http:2xx", "req.body.order:*", "nowhere-to-be-found"] {
         let query = PageQuery { filter: Filter::parse(text).expect("a filter"), ..PageQuery::all(10) };
-        source.page(&query, None).await.expect("page");
-        source.aggregate(&query, &Grouping::by(Field::System)).await.expect("figures");
+        source.page(&query, None, &Job::default()).await.expect("page");
+        source.aggregate(&query, &Grouping::by(Field::System), &Job::default()).await.expect("figures");
     }
     let first = &every[0];
     for place in &first.places {
-        source.payload(&first.id, &place.locator).await.expect("payload");
+        source.payload(&first.id, &place.locator, &Job::default()).await.expect("payload");
     }
     for key in RelatedKey::of(first) {
-        source.related(&key, 10).await.expect("related");
+        source.related(&key, 10, &Job::default()).await.expect("related");
     }
     let (sink, mut updates) = mpsc::channel(4);
     let filling = {
         let (source, position) = (Arc::clone(source), position.clone());
-        tokio::spawn(async move { source.backfill(&position, 100, &sink, &CancellationToken::new()).await })
+        tokio::spawn(async move { source.backfill(&position, 100, &sink, &Job::default()).await })
     };
     while updates.recv().await.is_some() {}
     filling.await.expect("joined").expect("filled");
@@ -86,7 +85,7 @@ pub async fn opening_connects_to_nothing(mut fixture: impl Fixture) {
     assert_eq!(proxy.accepted(), before, "C2.1: opening makes no connection");
     proxy.cut();
     let _ = open(std::slice::from_ref(&address));
-    let error = source.probe().await.expect_err("nothing is there");
+    let error = source.probe(&Job::default()).await.expect_err("nothing is there");
     assert!(matches!(error.kind, ErrorKind::Connect | ErrorKind::Timeout), "C3.1: {error}");
     assert!(
         !error.source_name.is_empty() && !error.operation.is_empty() && !error.cause.is_empty(),
@@ -104,13 +103,20 @@ pub async fn connections_are_few_and_given_back(mut fixture: impl Fixture) {
         let (source, activity) = (Arc::clone(&source), every[n % every.len()].clone());
         calls.spawn(async move {
             match n % 3 {
-                0 => drop(source.page(&PageQuery::all(10), None).await.expect("page")),
-                1 => drop(source.payload(&activity.id, &activity.places[0].locator).await.expect("payload")),
-                _ => drop(source.aggregate(&PageQuery::all(10), &Grouping::by(Field::System)).await.expect("figures")),
+                0 => drop(source.page(&PageQuery::all(10), None, &Job::default()).await.expect("page")),
+                1 => drop(
+                    source.payload(&activity.id, &activity.places[0].locator, &Job::default()).await.expect("payload"),
+                ),
+                _ => drop(
+                    source
+                        .aggregate(&PageQuery::all(10), &Grouping::by(Field::System), &Job::default())
+                        .await
+                        .expect("figures"),
+                ),
             }
         });
     }
-    let mut following = follow(&source, source.position().await.expect("position"));
+    let mut following = follow(&source, source.position(&Job::default()).await.expect("position"));
     calls.join_all().await;
     caught_up(&mut following).await;
     let limit = fixture.connections();
@@ -128,13 +134,13 @@ pub async fn connections_are_few_and_given_back(mut fixture: impl Fixture) {
 /// Nobody takes what a source has read: it may wait for that, and hold nothing open in the store meanwhile.
 pub async fn a_full_sink_holds_nothing_open(mut fixture: impl Fixture) {
     let source = fixture.source();
-    let position = source.position().await.expect("position");
+    let position = source.position(&Job::default()).await.expect("position");
     fixture.insert(3000).await;
     let (sink, mut updates) = mpsc::channel(1);
     let cancel = CancellationToken::new();
     let task = {
         let (source, cancel) = (Arc::clone(&source), cancel.clone());
-        tokio::spawn(async move { source.follow(position, &sink, &cancel).await })
+        tokio::spawn(async move { source.follow(position, &sink, &Job::default().under(&cancel)).await })
     };
     let until = tokio::time::Instant::now() + PATIENCE;
     while updates.capacity() > 0 {
@@ -166,10 +172,10 @@ pub async fn a_full_sink_holds_nothing_open(mut fixture: impl Fixture) {
 pub async fn filling_back_stops_where_it_is_told(mut fixture: impl Fixture) {
     fixture.insert(3000).await;
     let source = fixture.source();
-    let upto = source.position().await.expect("position");
+    let upto = source.position(&Job::default()).await.expect("position");
     let fill = |limit: usize, sink: mpsc::Sender<SourceEvent>, cancel: CancellationToken| {
         let (source, upto) = (Arc::clone(&source), upto.clone());
-        tokio::spawn(async move { source.backfill(&upto, limit, &sink, &cancel).await })
+        tokio::spawn(async move { source.backfill(&upto, limit, &sink, &Job::default().under(&cancel)).await })
     };
     let (sink, mut updates) = mpsc::channel(4);
     let task = fill(10, sink, CancellationToken::new());
@@ -184,7 +190,7 @@ pub async fn filling_back_stops_where_it_is_told(mut fixture: impl Fixture) {
     assert!(delivered >= 10, "C8.2: not before its limit: {batches:?}");
     kept(&fixture, "C8.2", delivered < 3000, &format!("it stops at its limit of 10: {batches:?}"));
     // Cancelled, or nobody there: it ends well, though nobody takes anything.
-    let (sink, mut updates) = mpsc::channel(1);
+    let (sink, updates) = mpsc::channel(1);
     let cancel = CancellationToken::new();
     let task = fill(usize::MAX, sink, cancel.clone());
     let until = tokio::time::Instant::now() + PATIENCE;
@@ -193,10 +199,10 @@ pub async fn filling_back_stops_where_it_is_told(mut fixture: impl Fixture) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     cancel.cancel();
-    // What was on its way is taken; a source may wait for that.
-    while updates.recv().await.is_some() {}
-    let ended = tokio::time::timeout(PATIENCE, task).await.expect("C15.1: cancelled, it ends");
+    let ended =
+        tokio::time::timeout(PATIENCE, task).await.expect("C15.1: cancelled, it ends, though nobody takes anything");
     ended.expect("joined").expect("C8.2: cancelled, it ends well");
+    drop(updates);
     let (sink, updates) = mpsc::channel(1);
     drop(updates);
     let task = fill(usize::MAX, sink, CancellationToken::new());
@@ -209,7 +215,8 @@ pub async fn what_is_gone_is_said(mut fixture: impl Fixture) {
     let source = fixture.source();
     let read = all(source.as_ref()).await.remove(2);
     fixture.delete_all().await;
-    let error = source.payload(&read.id, &read.places[0].locator).await.expect_err("C10.4: it is gone");
+    let error =
+        source.payload(&read.id, &read.places[0].locator, &Job::default()).await.expect_err("C10.4: it is gone");
     assert!(error.hint.is_some() && !error.cause.is_empty(), "C10.4: it says so, with a hint: {error:?}");
     assert!(all(source.as_ref()).await.is_empty(), "nothing is left");
 }

@@ -132,11 +132,6 @@ impl Fixture for PostgresFixture {
         open as usize
     }
 
-    fn gaps(&self) -> &'static [&'static str] {
-        // What a poll finds is sent while its transaction is open.
-        &["C7.8"]
-    }
-
     fn connections(&self) -> usize {
         5
     }

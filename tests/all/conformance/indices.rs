@@ -102,11 +102,6 @@ impl Fixture for ElasticFixture {
         refresh(&self.server, &format!("{}-*", self.index)).await;
     }
 
-    fn gaps(&self) -> &'static [&'static str] {
-        // Its client opens as many as there are requests.
-        &["C1.4"]
-    }
-
     fn connections(&self) -> usize {
         8
     }

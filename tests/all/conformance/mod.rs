@@ -15,14 +15,16 @@ use contract::{
     opening_connects_to_nothing, reading_changes_nothing, what_is_gone_is_said,
 };
 use crosstail::effect::{PayloadSection, PreparedPayload, SearchProgress, rank};
-use crosstail::runtime::{Sources, payload_of, related_to, search_source};
+use crosstail::runtime::{Sources, Work, payload_of, related_to, search_source};
 use crosstail_core::filter::{Context, Field, Filter};
 use crosstail_core::model::{Activity, Clock, Latencies, PayloadPart, SourceId, Status};
 use crosstail_engine::insight::{Chain, Trace, candidates, jq};
 use crosstail_engine::outline::Outline;
 use crosstail_export::{FullRecord, markdown};
 use crosstail_source::pump::{self, PumpEvent, SourceState};
-use crosstail_source::{Cursor, Grouping, Groups, PageQuery, Position, RelatedKey, Source, SourceEvent, for_each};
+use crosstail_source::{
+    Cursor, Grouping, Groups, Job, Jobs, PageQuery, Position, RelatedKey, Source, SourceEvent, for_each,
+};
 use databases::{MongoFixture, PostgresFixture};
 use fixtures::{FileFixture, Fixture, SqliteFixture};
 use indices::ElasticFixture;
@@ -80,7 +82,7 @@ each_kind!(
 
 async fn all(source: &dyn Source) -> Vec<Activity> {
     let mut found = Vec::new();
-    for_each(source, &PageQuery::all(10_000), |activity| {
+    for_each(source, &PageQuery::all(10_000), &Job::default(), |activity| {
         found.push(activity);
         true
     })
@@ -96,7 +98,7 @@ async fn history_pages_have_no_gap_and_no_duplicate(mut fixture: impl Fixture) {
         for limit in [1, 7, 100, 1000] {
             let mut found = Vec::new();
             let query = PageQuery { newest_first, ..PageQuery::all(limit) };
-            for_each(source.as_ref(), &query, |activity| {
+            for_each(source.as_ref(), &query, &Job::default(), |activity| {
                 found.push(activity);
                 true
             })
@@ -111,8 +113,10 @@ async fn history_pages_have_no_gap_and_no_duplicate(mut fixture: impl Fixture) {
     let middle = all(source.as_ref()).await[115].started_at;
     let since = PageQuery { since: Some(middle), ..PageQuery::all(10_000) };
     let until = PageQuery { until: Some(middle), ..PageQuery::all(10_000) };
-    let (after, before) =
-        (source.page(&since, None).await.expect("read"), source.page(&until, None).await.expect("read"));
+    let (after, before) = (
+        source.page(&since, None, &Job::default()).await.expect("read"),
+        source.page(&until, None, &Job::default()).await.expect("read"),
+    );
     assert_eq!(after.items.len() + before.items.len(), 230, "C4.5: both sides together are everything");
     assert!(before.items.iter().all(|a| a.started_at < middle), "C4.5: until is exclusive");
     assert!(after.items.iter().all(|a| a.started_at >= middle), "C4.5: since is inclusive");
@@ -120,7 +124,7 @@ async fn history_pages_have_no_gap_and_no_duplicate(mut fixture: impl Fixture) {
     let mut cursor = None;
     let mut pages = 0;
     loop {
-        let page = source.page(&PageQuery::all(50), cursor.as_ref()).await.expect("read");
+        let page = source.page(&PageQuery::all(50), cursor.as_ref(), &Job::default()).await.expect("read");
         pages += 1;
         assert!(page.items.len() <= 50, "C4.2: at most as many as asked for");
         let Some(next) = page.next else { break };
@@ -132,7 +136,7 @@ async fn history_pages_have_no_gap_and_no_duplicate(mut fixture: impl Fixture) {
     for text in ["is:failure", "system:SAP http:4xx -method:GET", "req.body.order:7f* latency>1ms", "e0"] {
         let filter = Filter::parse(text).expect("a filter");
         let clauses = filter.clauses().len();
-        let page = source.page(&PageQuery { filter, ..PageQuery::all(10) }, None).await.expect("read");
+        let page = source.page(&PageQuery { filter, ..PageQuery::all(10) }, None, &Job::default()).await.expect("read");
         assert_eq!(
             page.push_down.in_store + page.push_down.local,
             clauses,
@@ -167,7 +171,7 @@ fn follow(source: &Arc<dyn Source>, from: Position) -> Following {
     let cancel = CancellationToken::new();
     let task = {
         let (source, cancel) = (Arc::clone(source), cancel.clone());
-        tokio::spawn(async move { source.follow(from, &sink, &cancel).await })
+        tokio::spawn(async move { source.follow(from, &sink, &Job::default().under(&cancel)).await })
     };
     Following { updates, cancel, task }
 }
@@ -188,7 +192,7 @@ async fn caught_up(following: &mut Following) {
 async fn following_sees_every_insert_and_every_change(mut fixture: impl Fixture) {
     let before = fixture.insert(20).await;
     let source = fixture.source();
-    let position = source.position().await.expect("position");
+    let position = source.position(&Job::default()).await.expect("position");
     let mut following = follow(&source, position);
     let mut expected = fixture.start(50).await;
     let open = expected.clone();
@@ -220,7 +224,7 @@ async fn following_sees_every_insert_and_every_change(mut fixture: impl Fixture)
 async fn following_goes_on_where_it_was(mut fixture: impl Fixture) {
     let mut before = fixture.insert(10).await;
     let source = fixture.source();
-    let mut following = follow(&source, source.position().await.expect("position"));
+    let mut following = follow(&source, source.position(&Job::default()).await.expect("position"));
     let written = fixture.insert(15).await;
     before.extend(written.clone());
     let mut position = None;
@@ -260,11 +264,11 @@ async fn filling_back_gives_everything_once_joined(mut fixture: impl Fixture) {
     written.extend(open);
     written.sort();
     let source = fixture.source();
-    let upto = source.position().await.expect("position");
+    let upto = source.position(&Job::default()).await.expect("position");
     let (sink, mut updates) = mpsc::channel(4);
     let task = {
         let source = Arc::clone(&source);
-        tokio::spawn(async move { source.backfill(&upto, usize::MAX, &sink, &CancellationToken::new()).await })
+        tokio::spawn(async move { source.backfill(&upto, usize::MAX, &sink, &Job::default()).await })
     };
     let (found, _) = collect(&mut updates, |_| false).await;
     task.await.expect("joined").expect("well");
@@ -277,7 +281,7 @@ async fn cancelling_ends_at_once(mut fixture: impl Fixture) {
     let mut took = Vec::new();
     // A busy machine may stop this process for a second: not each time.
     for _ in 0..5 {
-        let mut following = follow(&source, source.position().await.expect("position"));
+        let mut following = follow(&source, source.position(&Job::default()).await.expect("position"));
         caught_up(&mut following).await;
         let begun = Instant::now();
         following.cancel.cancel();
@@ -295,7 +299,7 @@ async fn payloads_are_whole(mut fixture: impl Fixture) {
         let mut payload = crosstail_core::model::Payload::default();
         assert!(!activity.places.is_empty(), "C9.2: it names a place");
         for place in &activity.places {
-            payload.merge(source.payload(&activity.id, &place.locator).await.expect("payload"));
+            payload.merge(source.payload(&activity.id, &place.locator, &Job::default()).await.expect("payload"));
         }
         let body = payload.request.body.as_ref().expect("a request body");
         assert_eq!(body.value()["order"], activity.id.to_string(), "C10.1: its own payload");
@@ -325,7 +329,8 @@ async fn a_request_is_found_and_opened(mut fixture: impl Fixture) {
         }
         let mut told = 0;
         let (progress, found) =
-            search_source(source.as_ref(), &candidates(&text), &Context::default(), |_| told += 1).await;
+            search_source(source.as_ref(), &Job::default(), &candidates(&text), &Context::default(), |_| told += 1)
+                .await;
         assert!(matches!(progress, SearchProgress::Found(..)) && told > 0, "{text}: {progress:?}");
         assert!(found.iter().any(|a| a.id == wanted.id), "C19.2: {text}");
         let mut ranked = found;
@@ -333,10 +338,11 @@ async fn a_request_is_found_and_opened(mut fixture: impl Fixture) {
         assert!(!exact || ranked[0].id == wanted.id, "{text}");
     }
     let (progress, found) =
-        search_source(source.as_ref(), &candidates("no-such-thing-4711"), &Context::default(), |_| {}).await;
+        search_source(source.as_ref(), &Job::default(), &candidates("no-such-thing-4711"), &Context::default(), |_| {})
+            .await;
     assert!(matches!(progress, SearchProgress::Empty(_)) && found.is_empty(), "{progress:?}");
 
-    let (payload, problems) = payload_of(&sources, &wanted.id, &wanted.places).await;
+    let (payload, problems) = payload_of(&sources, &Work::command("test"), &wanted.id, &wanted.places).await;
     assert!(problems.is_empty(), "{problems:?}");
     assert!(payload.holds.contains(&PayloadPart::RequestBody), "C10.2: it has a place for bodies");
     let opened = PreparedPayload::new(payload);
@@ -348,10 +354,12 @@ async fn a_request_is_found_and_opened(mut fixture: impl Fixture) {
     assert_eq!(outline.path(outline.selected).as_deref(), Some("req.body.order"));
     let clause = outline.clause(outline.selected).expect("a clause");
     let filter = Filter::parse(&clause).expect("a filter");
-    let kept = source.page(&PageQuery { filter, ..PageQuery::all(10) }, None).await.expect("read").items;
+    let kept =
+        source.page(&PageQuery { filter, ..PageQuery::all(10) }, None, &Job::default()).await.expect("read").items;
     assert_eq!(ids(&kept), [id], "C5.1, C5.4: the value under the cursor narrows to it");
 
-    let (related, problems) = related_to(&sources, &RelatedKey::of(wanted)).await;
+    let found = related_to(&sources, &Work::command("test"), &RelatedKey::of(wanted)).await;
+    let (related, problems) = (found.activities, found.problems);
     assert!(problems.is_empty(), "{problems:?}");
     let related = crosstail_core::model::merge_by_id(related);
     let of_trace = |among: &[Activity]| {
@@ -387,12 +395,21 @@ async fn related_activities_are_found(mut fixture: impl Fixture) {
     let expected: Vec<Activity> =
         every.into_iter().filter(|a| a.correlation_id.as_ref() == Some(&correlation)).collect();
     assert!(expected.len() > 2);
-    let found = source.related(&RelatedKey::Correlation(correlation.to_string()), 1000).await.expect("related");
+    let found = source
+        .related(&RelatedKey::correlation(correlation.to_string()), 1000, &Job::default())
+        .await
+        .expect("related")
+        .activities;
     assert_eq!(ids(&found), ids(&expected), "C11.1: exactly those that share it");
-    let few = source.related(&RelatedKey::Correlation(correlation.to_string()), 2).await.expect("related");
+    let few = source
+        .related(&RelatedKey::correlation(correlation.to_string()), 2, &Job::default())
+        .await
+        .expect("related")
+        .activities;
     assert_eq!(few.len(), 2, "C11.2: at most as many as asked for");
     let own = expected[0].id.to_string();
-    let found = source.related(&RelatedKey::Request(own.clone()), 10).await.expect("related");
+    let found =
+        source.related(&RelatedKey::request(own.clone()), 10, &Job::default()).await.expect("related").activities;
     assert!(found.iter().any(|a| a.id.to_string() == own));
 }
 
@@ -413,7 +430,7 @@ async fn figures_are_the_local_ones(mut fixture: impl Fixture) {
                     expected.entry(grouping.key(activity, &names)).or_default().add(activity);
                 }
             }
-            let found = source.aggregate(&query, &grouping).await.expect("figures");
+            let found = source.aggregate(&query, &grouping, &Job::default()).await.expect("figures");
             assert_eq!(found, expected, "C12.1: {} of {text}", by.name());
         }
     }
@@ -431,6 +448,7 @@ async fn a_source_that_dies_comes_back(mut fixture: impl Fixture) {
         Arc::clone(&source),
         pump::StartFrom::History(usize::MAX),
         events,
+        Jobs::default(),
         cancel.clone(),
         Clock::system(),
     ));

@@ -92,11 +92,6 @@ impl Fixture for KafkaFixture {
         admin(&self.server).delete_records(&offsets, &AdminOptions::new()).await.expect("deleted");
     }
 
-    fn gaps(&self) -> &'static [&'static str] {
-        // Each read has a client of its own, and that its connections.
-        &["C1.4"]
-    }
-
     fn connections(&self) -> usize {
         16
     }

@@ -1,7 +1,7 @@
 //! The connection to a cluster: nodes, authentication, trusted certificates, and requests.
 
 use super::Error;
-use crosstail_source::percent_decoded;
+use crosstail_source::{Job, Scheduler, percent_decoded};
 use elasticsearch::auth::Credentials;
 use elasticsearch::cert::{Certificate, CertificateValidation};
 use elasticsearch::http::headers::HeaderMap;
@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The cluster stops a search that takes longer; the request itself may take a little more.
@@ -85,10 +86,16 @@ impl Address {
     }
 }
 
-/// The connection to a cluster.
+/// Requests at once; one of them only for following.
+const REQUESTS: usize = 5;
+
+/// The connection to a cluster, as one job uses it.
+#[derive(Clone)]
 pub(super) struct Connection {
     transport: Transport,
     nodes: usize,
+    scheduler: Arc<Scheduler>,
+    job: Job,
 }
 
 /// A transport with the nodes, credentials and trusted certificates of an address.
@@ -158,11 +165,25 @@ pub(super) struct Hit<'a> {
 
 impl Connection {
     pub(super) fn new(address: &Address) -> Result<Self, String> {
-        Ok(Self { transport: transport(address)?, nodes: address.nodes.len() })
+        Ok(Self {
+            transport: transport(address)?,
+            nodes: address.nodes.len(),
+            scheduler: Scheduler::new(REQUESTS),
+            job: Job::default(),
+        })
     }
 
-    /// Sends a request. Tries another node where one is unreachable, and retries while the cluster is busy.
+    /// The same connection for a job.
+    pub(super) fn for_job(&self, job: &Job) -> Self {
+        Self { job: job.clone(), ..self.clone() }
+    }
+
+    /// Sends a request. Tries another node where one is unreachable, and retries while the cluster is busy. Dropping the
+    /// future closes the connection, and the cluster ends the search of a connection that was closed (Elasticsearch
+    /// reference, "Search API": cancellation).
     pub(super) async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<String, Error> {
+        let _turn = self.scheduler.turn(&self.job).await;
+        self.job.runs(path);
         let mut busy = 0;
         let mut unreachable = 0;
         loop {
@@ -185,6 +206,7 @@ impl Connection {
             let status = response.status_code();
             let text = response.text().await.map_err(|error| Error::from_transport(&error))?;
             if status.is_success() {
+                self.job.count(0, text.len());
                 return Ok(text);
             }
             let is_busy = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);

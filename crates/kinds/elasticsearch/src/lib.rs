@@ -18,17 +18,15 @@ pub use kind::KIND;
 use ::elasticsearch::http::Method;
 use async_trait::async_trait;
 use connection::{Address, Connection};
-use crosstail_core::model::{
-    Activity, Diagnosis, Id, Locator, Names, Payload, SourceId, Timestamp, Vitals, redact_text,
-};
+use crosstail_core::model::{Diagnosis, Id, Locator, Names, Payload, SourceId, Timestamp, Vitals, redact_text};
 use crosstail_core::schema::Schema;
 use crosstail_source::read_ahead::ReadAhead;
 use crosstail_source::{
-    Capabilities, Cursor, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, RelatedKey, Sink, Source,
-    SourceError,
+    Capabilities, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related, RelatedKey,
+    Sink, Source, SourceError,
 };
 use mapping::ResolvedIndices;
-use tokio_util::sync::CancellationToken;
+use std::sync::Arc;
 
 /// A source in the indices of a pattern.
 pub struct ElasticsearchSource {
@@ -48,7 +46,8 @@ pub fn pattern(url: &str) -> anyhow::Result<String> {
     Address::parse(&crosstail_source::with_wildcard(url)).map(|address| address.pattern).map_err(anyhow::Error::msg)
 }
 
-/// A cluster and the pattern of the indices to read.
+/// A cluster and the pattern of the indices to read. Its connection asks for one job; see [`Elasticsearch::for_job`].
+#[derive(Clone)]
 struct Elasticsearch {
     connection: Connection,
     pattern: String,
@@ -56,10 +55,15 @@ struct Elasticsearch {
     source: SourceId,
     source_name: String,
     names: Names,
-    waiting: ReadAhead<Vec<query::Reader>>,
+    waiting: Arc<ReadAhead<Vec<query::Reader>>>,
 }
 
 impl Elasticsearch {
+    /// The same cluster, asked for a job.
+    fn for_job(&self, job: &Job) -> Self {
+        Self { connection: self.connection.for_job(job), ..self.clone() }
+    }
+
     /// Resolves the present indices, their schemas and fields: indices come and go, and fields are added.
     async fn resolve(&self) -> Result<ResolvedIndices, Error> {
         let source = (self.source, self.source_name.as_str(), &self.names);
@@ -141,7 +145,7 @@ impl ElasticsearchSource {
             source: id,
             source_name: name.to_owned(),
             names,
-            waiting: ReadAhead::default(),
+            waiting: Arc::default(),
         };
         Ok(Self { name: name.to_owned(), cluster })
     }
@@ -175,17 +179,13 @@ impl ElasticsearchSource {
 
 #[async_trait]
 impl Source for ElasticsearchSource {
-    fn kind(&self) -> &'static crosstail_source::Kind {
-        &KIND
-    }
-
     fn capabilities(&self) -> Capabilities {
-        Capabilities { pushes: false, aggregates: true }
+        Capabilities { pushes: false, aggregates: true, holds_activities: true }
     }
 
-    async fn probe(&self) -> Result<Probe, SourceError> {
+    async fn probe(&self, job: &Job) -> Result<Probe, SourceError> {
         let fail = |error| self.error("connect", &error);
-        let front = self.cluster.connection.json(Method::Get, "/", None).await;
+        let front = self.cluster.for_job(job).connection.json(Method::Get, "/", None).await;
         let server = match front {
             Ok(front) => {
                 let version = front.pointer("/version/number").and_then(|v| v.as_str()).unwrap_or("?");
@@ -196,52 +196,53 @@ impl Source for ElasticsearchSource {
             Err(Error::Answered { status: 403, .. }) => "Elasticsearch".to_owned(),
             Err(error) => return Err(fail(error)),
         };
-        let resolved = self.cluster.resolve().await.map_err(fail)?;
+        let resolved = self.cluster.for_job(job).resolve().await.map_err(fail)?;
         let mut schemas: Vec<&str> = resolved.mappings.iter().map(|mapping| mapping.schema.name.as_str()).collect();
         schemas.dedup();
         Ok(Probe { server, schema: schemas.join(", "), clock_ahead_us: None, warnings: resolved.warnings })
     }
 
-    async fn page(&self, query: &PageQuery, after: Option<&Cursor>) -> Result<Page, SourceError> {
-        query::page(&self.cluster, query, after).await.map_err(|e| self.error("read history", &e))
+    async fn page(&self, query: &PageQuery, after: Option<&Cursor>, job: &Job) -> Result<Page, SourceError> {
+        query::page(&self.cluster.for_job(job), query, after).await.map_err(|e| self.error("read history", &e))
     }
 
-    async fn position(&self) -> Result<Position, SourceError> {
-        follow::position(&self.cluster).await.map_err(|e| self.error("read position", &e))
+    async fn position(&self, job: &Job) -> Result<Position, SourceError> {
+        follow::position(&self.cluster.for_job(job)).await.map_err(|e| self.error("read position", &e))
     }
 
-    async fn follow(&self, from: Position, sink: &Sink, cancel: &CancellationToken) -> Result<(), SourceError> {
-        tokio::select! {
-            () = cancel.cancelled() => Ok(()),
-            outcome = follow::follow(&self.cluster, &from, sink) => outcome.map_err(|e| self.error("follow", &e)),
-        }
+    async fn follow(&self, from: Position, sink: &Sink, job: &Job) -> Result<(), SourceError> {
+        follow::follow(&self.cluster.for_job(job), &from, sink).await.map_err(|e| self.error("follow", &e))
     }
 
-    async fn payload(&self, id: &Id, locator: &Locator) -> Result<Payload, SourceError> {
+    async fn payload(&self, id: &Id, locator: &Locator, job: &Job) -> Result<Payload, SourceError> {
         let missing = || SourceError::not_found(&self.name, format!("document {id}"));
         let (_, key) = locator.as_table_key().ok_or_else(missing)?;
         let (index, key) = key.split_once('/').ok_or_else(missing)?;
-        let found = query::payload(&self.cluster, index, key).await.map_err(|e| self.error("load payload", &e))?;
+        let found =
+            query::payload(&self.cluster.for_job(job), index, key).await.map_err(|e| self.error("load payload", &e))?;
         found.ok_or_else(missing)
     }
 
-    async fn related(&self, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, SourceError> {
-        query::related(&self.cluster, key, limit).await.map_err(|e| self.error("find related", &e))
+    async fn related(&self, key: &RelatedKey, limit: usize, job: &Job) -> Result<Related, SourceError> {
+        query::related(&self.cluster.for_job(job), key, limit)
+            .await
+            .map(Related::from)
+            .map_err(|e| self.error("find related", &e))
     }
 
-    async fn vitals(&self, since: Timestamp) -> Result<Vitals, SourceError> {
-        cluster::vitals(&self.cluster, since).await.map_err(|e| self.error("read the cluster's state", &e))
+    async fn vitals(&self, since: Timestamp, job: &Job) -> Result<Vitals, SourceError> {
+        cluster::vitals(&self.cluster.for_job(job), since).await.map_err(|e| self.error("read the cluster's state", &e))
     }
 
-    async fn diagnose(&self, now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
-        diagnose::diagnose(&self.cluster, now).await.map_err(|e| self.error("examine", &e))
+    async fn diagnose(&self, now: Timestamp, job: &Job) -> Result<Vec<Diagnosis>, SourceError> {
+        diagnose::diagnose(&self.cluster.for_job(job), now).await.map_err(|e| self.error("examine", &e))
     }
 
-    async fn aggregate(&self, query: &PageQuery, grouping: &Grouping) -> Result<Groups, SourceError> {
-        let in_store = aggregate::aggregate(&self.cluster, query, grouping).await;
+    async fn aggregate(&self, query: &PageQuery, grouping: &Grouping, job: &Job) -> Result<Groups, SourceError> {
+        let in_store = aggregate::aggregate(&self.cluster.for_job(job), query, grouping).await;
         match in_store.map_err(|e| self.error("compute figures", &e))? {
             Some(groups) => Ok(groups),
-            None => crosstail_source::aggregate_locally(self, query, grouping, &self.cluster.names).await,
+            None => crosstail_source::aggregate_locally(self, query, grouping, &self.cluster.names, job).await,
         }
     }
 }

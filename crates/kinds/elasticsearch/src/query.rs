@@ -8,7 +8,7 @@ use crosstail_core::filter::{NamedRecord, Predicate};
 use crosstail_core::model::{Activity, Id, Names, Payload, RawRecord, Timestamp};
 use crosstail_core::number::truncated_i64;
 use crosstail_core::schema::Target;
-use crosstail_source::{Cursor, Page, PageQuery, RelatedKey};
+use crosstail_source::{Cursor, Job, Page, PageQuery, Priority, RelatedKey, SharedId};
 use elasticsearch::http::Method;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ pub(super) async fn page(cluster: &Elasticsearch, query: &PageQuery, after: Opti
         match read(cluster, &mut readers, query, after).await {
             // The point in time is gone (it expired, or its node left): open another one and resume from here.
             Err(Error::Answered { status: 404, .. }) => {}
-            other => return finish(cluster, readers, query, other?).await,
+            other => return Ok(finish(cluster, readers, query, other?)),
         }
     }
     let ResolvedIndices { mappings, .. } = cluster.resolve().await?;
@@ -31,7 +31,7 @@ pub(super) async fn page(cluster: &Elasticsearch, query: &PageQuery, after: Opti
         readers.push(Reader::open(cluster, mapping, query, after).await?);
     }
     let page = read(cluster, &mut readers, query, after).await?;
-    finish(cluster, readers, query, page).await
+    Ok(finish(cluster, readers, query, page))
 }
 
 async fn read(
@@ -53,16 +53,41 @@ async fn read(
     Ok(Page::merge_pages(items, open, in_store, query))
 }
 
-/// Stores the readers for the next page, or closes them.
-async fn finish(cluster: &Elasticsearch, readers: Vec<Reader>, query: &PageQuery, page: Page) -> Result<Page, Error> {
-    let over = match &page.next {
-        Some(next) => cluster.waiting.keep(query, next, readers),
-        None => Some(readers),
-    };
-    for reader in over.into_iter().flatten() {
-        reader.close(&cluster.connection).await;
+/// Stores the readers for the next page. Those that are not needed any more are dropped.
+fn finish(cluster: &Elasticsearch, readers: Vec<Reader>, query: &PageQuery, page: Page) -> Page {
+    if let Some(next) = &page.next {
+        drop(cluster.waiting.keep(query, next, readers));
     }
-    Ok(page)
+    page
+}
+
+/// An open point in time, closed when it is dropped.
+struct PointInTime {
+    id: String,
+    connection: Connection,
+}
+
+impl PointInTime {
+    /// Opens one. The request is a task of its own: if nobody waits for it any more, what it opened is closed again.
+    async fn open(connection: &Connection, path: String) -> Result<Option<Self>, Error> {
+        let asking = connection.clone();
+        // It belongs to no job, so that it is closed after its job was cancelled.
+        let connection = connection.for_job(&Job::new("close a point in time", Priority::Background));
+        let opening = tokio::spawn(async move {
+            let opened = asking.json(Method::Post, &path, None).await?;
+            Ok(opened["id"].as_str().map(|id| Self { id: id.to_owned(), connection }))
+        });
+        opening.await.unwrap_or_else(|error| Err(Error::Unreadable(error.to_string())))
+    }
+}
+
+impl Drop for PointInTime {
+    fn drop(&mut self) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let (id, connection) = (std::mem::take(&mut self.id), self.connection.clone());
+        // It expires by itself where this request does not arrive.
+        runtime.spawn(async move { connection.ask(Method::Delete, "/_pit", Some(&json!({ "id": id }))).await });
+    }
 }
 
 /// Reads the documents of one mapping in order of time, and returns activities in order of their start. The two orders
@@ -81,7 +106,7 @@ pub(super) struct Reader {
     chunk: usize,
     /// The longest duration of an activity, where records are parts.
     longest_ms: i64,
-    point_in_time: Option<String>,
+    point_in_time: Option<PointInTime>,
     search_after: Option<Vec<Value>>,
     /// Buffered activities: one that precedes them may still be unread.
     held: BTreeMap<(Timestamp, String), (Activity, Option<Payload>)>,
@@ -107,8 +132,7 @@ impl Reader {
         } else {
             let path = in_path(&mapping.dated);
             let open = format!("/{path}/_pit?keep_alive={KEEP_ALIVE}&ignore_unavailable=true");
-            let opened = connection.json(Method::Post, &open, None).await?;
-            opened["id"].as_str().map(str::to_owned)
+            PointInTime::open(connection, open).await?
         };
         let parts = mapping.schema.has_phases();
         let longest_ms = if parts { longest_ms(connection, &mapping).await? } else { 0 };
@@ -211,15 +235,15 @@ impl Reader {
             let missing = if self.newest_first { "_last" } else { "_first" };
             let by_time =
                 json!({ "order": order, "unmapped_type": "date", "missing": missing, "numeric_type": "date" });
-            body["pit"] = json!({ "id": point_in_time, "keep_alive": KEEP_ALIVE });
+            body["pit"] = json!({ "id": point_in_time.id, "keep_alive": KEEP_ALIVE });
             body["sort"] = json!([{ &self.mapping.table.time: by_time }, { "_shard_doc": "asc" }]);
             if let Some(after) = &self.search_after {
                 body["search_after"] = json!(after);
             }
             let text = connection.ask(Method::Post, "/_search?allow_partial_search_results=false", Some(&body)).await?;
             let SearchResponse { hits, point_in_time, .. } = found(&text)?;
-            if let Some(id) = point_in_time {
-                self.point_in_time = Some(id);
+            if let (Some(id), Some(open)) = (point_in_time, &mut self.point_in_time) {
+                open.id = id;
             }
             for hit in &hits.hits {
                 self.hold(hit);
@@ -275,11 +299,6 @@ impl Reader {
             self.held.retain(|(at, id), _| comes(*at, id));
         }
     }
-
-    async fn close(self, connection: &Connection) {
-        // It expires by itself where this request does not arrive.
-        let _ = connection.ask(Method::Delete, "/_pit", Some(&json!({ "id": self.point_in_time }))).await;
-    }
 }
 
 /// The longest duration recorded, in milliseconds.
@@ -305,9 +324,9 @@ async fn longest_ms(connection: &Connection, mapping: &Mapping) -> Result<i64, E
 pub(super) async fn related(cluster: &Elasticsearch, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, Error> {
     let mut activities: Vec<Activity> = Vec::new();
     for mapping in cluster.resolve().await?.mappings {
-        let (targets, value): (&[Target], _) = match key {
-            RelatedKey::Correlation(id) => (&[Target::CorrelationId], id),
-            RelatedKey::Request(id) => (&[Target::RequestId, Target::ParentRequestId, Target::Id], id),
+        let (targets, value): (&[Target], _) = match &key.id {
+            SharedId::Correlation(id) => (&[Target::CorrelationId], id),
+            SharedId::Request(id) => (&[Target::RequestId, Target::ParentRequestId, Target::Id], id),
         };
         let mut conditions: Vec<Value> =
             targets.iter().flat_map(|t| mapping.paths(*t)).map(|path| equal(&mapping, path, &[value])).collect();

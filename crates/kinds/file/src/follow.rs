@@ -8,7 +8,7 @@ use super::FileContext;
 use super::stream::Stream;
 use crosstail_core::model::{Activity, Timestamp};
 use crosstail_core::number::saturating_usize;
-use crosstail_source::{Position, Sink, SourceError, SourceEvent};
+use crosstail_source::{Job, Position, Sink, SourceError, SourceEvent};
 use notify::Watcher as _;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -19,7 +19,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
-use tokio_util::sync::CancellationToken;
 
 /// How often files are checked without a hint.
 const POLL: Duration = Duration::from_millis(100);
@@ -83,13 +82,12 @@ pub(super) async fn follow(
     shared: &Arc<FileContext>,
     from: &Position,
     sink: &Sink,
-    cancel: &CancellationToken,
+    job: &Job,
 ) -> Result<(), SourceError> {
     let state = ResumePoint::read(from);
-    let (sink, cancel) = (sink.clone(), cancel.clone());
+    let (sink, job) = (sink.clone(), job.clone());
     super::blocking(shared, move |shared| {
-        let mut follower =
-            Follower { shared, state, tails: HashMap::new(), cut: Vec::new(), sink: &sink, cancel: &cancel };
+        let mut follower = Follower { shared, state, tails: HashMap::new(), cut: Vec::new(), sink: &sink, job: &job };
         follower.run()
     })
     .await
@@ -108,7 +106,7 @@ struct Follower<'a> {
     tails: HashMap<(u64, u64), Tail>,
     cut: Vec<Truncated>,
     sink: &'a Sink,
-    cancel: &'a CancellationToken,
+    job: &'a Job,
 }
 
 /// The receiver is gone: stop.
@@ -119,7 +117,7 @@ impl Follower<'_> {
         let (hints, watcher) = self.watch();
         let mut discovered: Option<Instant> = None;
         let mut caught_up = false;
-        while !self.cancel.is_cancelled() && !self.sink.is_closed() {
+        while !self.job.is_cancelled() && !self.sink.is_closed() {
             if discovered.is_none_or(|at| at.elapsed() >= DISCOVER) {
                 self.discover()?;
                 discovered = Some(Instant::now());

@@ -9,14 +9,13 @@ use super::{FileContext, payload};
 use crosstail_core::filter::{NamedRecord, Predicate, Truth};
 use crosstail_core::model::{Activity, Id, Payload, Timestamp};
 use crosstail_core::number::saturating_u32;
-use crosstail_source::{Cursor, Page, PageQuery, Position, PushDown, Sink, SourceError, SourceEvent};
+use crosstail_source::{Cursor, Job, Page, PageQuery, Position, PushDown, Sink, SourceError, SourceEvent};
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::io::{self, BufRead as _};
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio_util::sync::CancellationToken;
 
 /// A range of a file to read, in bytes.
 #[derive(Debug, Clone, Copy)]
@@ -78,7 +77,7 @@ pub(super) fn fill_back(
     upto: &Position,
     limit: usize,
     sink: &Sink,
-    cancel: &CancellationToken,
+    job: &Job,
 ) -> Result<(), SourceError> {
     let streams = shared.streams()?;
     let upto = ResumePoint::read(upto);
@@ -86,7 +85,7 @@ pub(super) fn fill_back(
     let next = AtomicUsize::new(0);
     let sent = AtomicUsize::new(0);
     let failed: Mutex<Option<SourceError>> = Mutex::new(None);
-    let stopped = || cancel.is_cancelled() || sink.is_closed() || sent.load(Ordering::Relaxed) >= limit;
+    let stopped = || job.is_cancelled() || sink.is_closed() || sent.load(Ordering::Relaxed) >= limit;
     let work = || {
         let mut buffer = Vec::new();
         while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -191,7 +190,7 @@ struct ScanBuffer {
     more: Vec<PhaseExtra>,
 }
 
-fn scan(shared: &FileContext, query: &PageQuery, key: String) -> Result<ScanResult, SourceError> {
+fn scan(shared: &FileContext, query: &PageQuery, key: String, job: &Job) -> Result<ScanResult, SourceError> {
     let streams = shared.streams()?;
     let predicate = query.filter.predicate(&query.context);
     let tasks = tasks(&streams, &ResumePoint::at(&streams));
@@ -205,6 +204,7 @@ fn scan(shared: &FileContext, query: &PageQuery, key: String) -> Result<ScanResu
             if broken.load(Ordering::Relaxed) {
                 return Ok(ScanBuffer::default());
             }
+            job.check().map_err(|reason| reason.error(&shared.name, "read history"))?;
             let stream = &streams[task.stream];
             let mut gathered = ScanBuffer::default();
             let mut decoded = Vec::new();
@@ -394,10 +394,11 @@ pub(super) fn page(
     cache: &mut Option<ScanResult>,
     query: &PageQuery,
     after: Option<&Cursor>,
+    job: &Job,
 ) -> Result<Page, SourceError> {
     let key = format!("{:?}", (query.filter.text(), query.context.now, query.since, query.until, query.newest_first));
     if after.is_none() || cache.as_ref().is_none_or(|found| found.key != key) {
-        *cache = Some(scan(shared, query, key)?);
+        *cache = Some(scan(shared, query, key, job)?);
     }
     let Some(found) = cache else { return Ok(Page { items: Vec::new(), next: None, push_down: PushDown::default() }) };
     let start = after.map_or(0, |cursor| {

@@ -18,15 +18,14 @@ pub use kind::KIND;
 
 use async_trait::async_trait;
 use crosstail_core::filter::Filter;
-use crosstail_core::model::{Activity, Diagnosis, Id, Locator, Names, Payload, SourceId, Timestamp};
+use crosstail_core::model::{Diagnosis, Id, Locator, Names, Payload, SourceId, Timestamp};
 use crosstail_core::schema::Schema;
 use crosstail_source::{
-    Capabilities, Cursor, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, RelatedKey, Sink, Source,
-    SourceError,
+    Capabilities, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related, RelatedKey,
+    SharedId, Sink, Source, SourceError,
 };
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio_util::sync::CancellationToken;
 
 pub use discover::Spec;
 
@@ -125,15 +124,11 @@ async fn blocking<T: Send + 'static>(
 
 #[async_trait]
 impl Source for FileSource {
-    fn kind(&self) -> &'static crosstail_source::Kind {
-        &KIND
-    }
-
     fn capabilities(&self) -> Capabilities {
-        Capabilities { pushes: true, aggregates: false }
+        Capabilities { pushes: true, aggregates: false, holds_activities: true }
     }
 
-    async fn probe(&self) -> Result<Probe, SourceError> {
+    async fn probe(&self, _job: &Job) -> Result<Probe, SourceError> {
         blocking(&self.shared, |shared| {
             let streams = shared.streams()?;
             let mut schemas: Vec<&str> = streams.iter().map(|s| s.decoder.schema_name()).collect();
@@ -149,16 +144,16 @@ impl Source for FileSource {
         .await
     }
 
-    async fn page(&self, query: &PageQuery, after: Option<&Cursor>) -> Result<Page, SourceError> {
-        let (query, after) = (query.clone(), after.cloned());
+    async fn page(&self, query: &PageQuery, after: Option<&Cursor>, job: &Job) -> Result<Page, SourceError> {
+        let (query, after, job) = (query.clone(), after.cloned(), job.clone());
         blocking(&self.shared, move |shared| {
             let mut cache = shared.cache.lock().unwrap_or_else(PoisonError::into_inner);
-            history::page(shared, &mut cache, &query, after.as_ref())
+            history::page(shared, &mut cache, &query, after.as_ref(), &job)
         })
         .await
     }
 
-    async fn position(&self) -> Result<Position, SourceError> {
+    async fn position(&self, _job: &Job) -> Result<Position, SourceError> {
         blocking(&self.shared, |shared| {
             let streams = shared.streams()?;
             Ok(follow::ResumePoint::at(&streams).position())
@@ -166,30 +161,24 @@ impl Source for FileSource {
         .await
     }
 
-    async fn follow(&self, from: Position, sink: &Sink, cancel: &CancellationToken) -> Result<(), SourceError> {
-        follow::follow(&self.shared, &from, sink, cancel).await
+    async fn follow(&self, from: Position, sink: &Sink, job: &Job) -> Result<(), SourceError> {
+        follow::follow(&self.shared, &from, sink, job).await
     }
 
-    async fn backfill(
-        &self,
-        upto: &Position,
-        limit: usize,
-        sink: &Sink,
-        cancel: &CancellationToken,
-    ) -> Result<(), SourceError> {
-        let (upto, sink, cancel) = (upto.clone(), sink.clone(), cancel.clone());
-        blocking(&self.shared, move |shared| history::fill_back(shared, &upto, limit, &sink, &cancel)).await
+    async fn backfill(&self, upto: &Position, limit: usize, sink: &Sink, job: &Job) -> Result<(), SourceError> {
+        let (upto, sink, job) = (upto.clone(), sink.clone(), job.clone());
+        blocking(&self.shared, move |shared| history::fill_back(shared, &upto, limit, &sink, &job)).await
     }
 
-    async fn payload(&self, id: &Id, locator: &Locator) -> Result<Payload, SourceError> {
+    async fn payload(&self, id: &Id, locator: &Locator, _job: &Job) -> Result<Payload, SourceError> {
         let (id, locator) = (id.clone(), locator.clone());
         blocking(&self.shared, move |shared| payload::load(shared, &id, &locator)).await
     }
 
-    async fn related(&self, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, SourceError> {
-        let text = match key {
-            RelatedKey::Correlation(id) => format!("corr={}", crosstail_core::filter::quote(id)),
-            RelatedKey::Request(id) => {
+    async fn related(&self, key: &RelatedKey, limit: usize, job: &Job) -> Result<Related, SourceError> {
+        let text = match &key.id {
+            SharedId::Correlation(id) => format!("corr={}", crosstail_core::filter::quote(id)),
+            SharedId::Request(id) => {
                 let id = crosstail_core::filter::quote(id);
                 format!("request={id} OR parent={id} OR id={id}")
             }
@@ -197,14 +186,14 @@ impl Source for FileSource {
         let filter =
             Filter::parse(&text).map_err(|e| self.shared.error("find related", ErrorKind::Query, e.to_string()))?;
         let query = PageQuery { filter, newest_first: false, ..PageQuery::all(limit) };
-        Ok(self.page(&query, None).await?.items)
+        Ok(self.page(&query, None, job).await?.items.into())
     }
 
-    async fn diagnose(&self, now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
+    async fn diagnose(&self, now: Timestamp, _job: &Job) -> Result<Vec<Diagnosis>, SourceError> {
         blocking(&self.shared, move |shared| diagnose::diagnose(shared, now)).await
     }
 
-    async fn aggregate(&self, query: &PageQuery, grouping: &Grouping) -> Result<Groups, SourceError> {
-        crosstail_source::aggregate_locally(self, query, grouping, &self.shared.names).await
+    async fn aggregate(&self, query: &PageQuery, grouping: &Grouping, job: &Job) -> Result<Groups, SourceError> {
+        crosstail_source::aggregate_locally(self, query, grouping, &self.shared.names, job).await
     }
 }

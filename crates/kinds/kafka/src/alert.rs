@@ -3,6 +3,7 @@
 use anyhow::{Context as _, bail};
 use async_trait::async_trait;
 use crosstail_core::model::{Id, Locator, Names, Place, Timestamp};
+use crosstail_source::Job;
 use crosstail_source::Source;
 use crosstail_source::alert::{AlertChange, AlertStatus, ChangeAlerts};
 
@@ -25,7 +26,7 @@ impl ChangeAlerts for KafkaAlerts {
         change: AlertChange<'_>,
     ) -> anyhow::Result<String> {
         let Locator::Message { topic, .. } = place.locator else { bail!("the alert is not from a message") };
-        let payload = source.payload(&Id::parse(change.id), &place.locator).await?;
+        let payload = source.payload(&Id::parse(change.id), &place.locator, &Job::default()).await?;
         let last = payload.raw.first().context("the alert's message no longer exists")?;
         let message = message_of(&serde_json::from_str(last.text())?, change.to, change.by, change.at)?;
         send(crate::client(url)?, &names.place_name(topic), change.id, &message).await?;

@@ -6,6 +6,7 @@ use super::range::range;
 use super::topics::{Offsets, Topic, ends};
 use super::{Error, Kafka};
 use crosstail_core::model::{Check, HealthState, Metric, Timestamp, Vitals};
+use crosstail_source::Job;
 use crosstail_source::series::Series;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::message::Message as _;
@@ -18,16 +19,16 @@ const GROUPS: usize = 50;
 const MEASUREMENTS: i64 = 1000;
 
 /// The state of the cluster.
-pub(super) fn vitals(kafka: &Kafka, since: Timestamp) -> Result<Vitals, Error> {
+pub(super) fn vitals(kafka: &Kafka, job: &Job, since: Timestamp) -> Result<Vitals, Error> {
     let consumer = kafka.address.consumer()?;
-    let topics = kafka.topics(&consumer)?;
+    let topics = kafka.topics(&consumer, job)?;
     let mut vitals = Vitals::default();
     let all: Vec<Topic> = topics.activities.iter().chain(&topics.series).cloned().collect();
     partitions(&consumer, &all, &mut vitals)?;
     let end = ends(&consumer, &all, Offset::End)?;
     throughput(kafka, &end, &mut vitals);
     groups(kafka, &consumer, &all, &end, &mut vitals)?;
-    series(&consumer, &topics.series, since, &mut vitals)?;
+    series(&consumer, job, &topics.series, since, &mut vitals)?;
     Ok(vitals)
 }
 
@@ -163,7 +164,13 @@ fn groups(
 }
 
 /// Adds the measurements since a time.
-fn series(consumer: &Consumer, topics: &[Topic], since: Timestamp, vitals: &mut Vitals) -> Result<(), Error> {
+fn series(
+    consumer: &Consumer,
+    job: &Job,
+    topics: &[Topic],
+    since: Timestamp,
+    vitals: &mut Vitals,
+) -> Result<(), Error> {
     let end = ends(consumer, topics, Offset::End)?;
     let low = ends(consumer, topics, Offset::Offset(since.0.div_euclid(1000).max(0)))?;
     let ranges = low
@@ -172,7 +179,7 @@ fn series(consumer: &Consumer, topics: &[Topic], since: Timestamp, vitals: &mut 
         .collect();
     let mut series = Series::default();
     let mut wrong = 0;
-    range(consumer, &ranges, &|| false, &mut |message| {
+    range(consumer, &ranges, job, &mut |message| {
         let table = topics
             .iter()
             .find(|topic| topic.name == message.topic())

@@ -4,14 +4,15 @@ use super::connection::TIME_LIMIT;
 use super::topics::{Topic, ends};
 use super::{Error, Kafka};
 use crosstail_core::model::Diagnosis;
+use crosstail_source::Job;
 use rdkafka::Offset;
 use rdkafka::admin::{AdminClient, AdminOptions, OwnedResourceSpecifier, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 
 /// The topics, with a diagnosis of the number of messages in each.
-pub(super) fn volume(kafka: &Kafka) -> Result<(Vec<Topic>, Vec<Diagnosis>), Error> {
+pub(super) fn volume(kafka: &Kafka, job: &Job) -> Result<(Vec<Topic>, Vec<Diagnosis>), Error> {
     let consumer = kafka.address.consumer()?;
-    let topics = kafka.topics(&consumer)?;
+    let topics = kafka.topics(&consumer, job)?;
     let all: Vec<Topic> = topics.activities.iter().chain(&topics.series).cloned().collect();
     let (low, high) = (ends(&consumer, &all, Offset::Beginning)?, ends(&consumer, &all, Offset::End)?);
     let one = |topic: &Topic| {

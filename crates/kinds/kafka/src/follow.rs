@@ -4,7 +4,7 @@
 use super::connection::{Consumer, TIME_LIMIT};
 use super::topics::{Offsets, Topic};
 use super::{Error, Kafka, is_transport};
-use crosstail_source::{Position, Sink, SourceEvent};
+use crosstail_source::{Job, Position, Sink, SourceEvent};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::Message as _;
@@ -47,6 +47,7 @@ impl ResumePoint {
 
 struct Follower<'a> {
     kafka: &'a Kafka,
+    job: &'a Job,
     /// A second consumer for metadata.
     asking: Consumer,
     sink: &'a Sink,
@@ -55,9 +56,9 @@ struct Follower<'a> {
 }
 
 /// Delivers what is written after a position, until cancelled.
-pub(super) fn follow(kafka: &Kafka, from: ResumePoint, sink: &Sink, cancelled: &dyn Fn() -> bool) -> Result<(), Error> {
+pub(super) fn follow(kafka: &Kafka, job: &Job, from: ResumePoint, sink: &Sink) -> Result<(), Error> {
     let (consumer, asking) = (kafka.address.consumer()?, kafka.address.consumer()?);
-    let mut follower = Follower { kafka, asking, sink, at: from, topics: HashMap::new() };
+    let mut follower = Follower { kafka, job, asking, sink, at: from, topics: HashMap::new() };
     follower.discover_partitions()?;
     follower.check_retained()?;
     follower.assign(&consumer)?;
@@ -68,7 +69,7 @@ pub(super) fn follow(kafka: &Kafka, from: ResumePoint, sink: &Sink, cancelled: &
     let mut silent_since: Option<Instant> = None;
     let mut tried: HashSet<String> = HashSet::new();
     let mut batch = Vec::with_capacity(CHUNK);
-    while !cancelled() {
+    while !job.is_cancelled() {
         let wait = if batch.is_empty() { Duration::from_millis(100) } else { Duration::ZERO };
         let mut idle = false;
         match consumer.poll(wait) {
@@ -87,6 +88,7 @@ pub(super) fn follow(kafka: &Kafka, from: ResumePoint, sink: &Sink, cancelled: &
                     && offset >= *next
                 {
                     *next = offset + 1;
+                    job.count(1, message.payload_len());
                     batch.push(topic.activity(&message, kafka.source, &kafka.source_name));
                 }
             }
@@ -130,7 +132,7 @@ pub(super) fn follow(kafka: &Kafka, from: ResumePoint, sink: &Sink, cancelled: &
 impl Follower<'_> {
     /// Lists topics and partitions; true where there are new ones, which are read from their beginning.
     fn discover_partitions(&mut self) -> Result<bool, Error> {
-        let found = self.kafka.topics(&self.asking)?.activities;
+        let found = self.kafka.topics(&self.asking, self.job)?.activities;
         let mut new = self.topics.is_empty();
         for topic in &found {
             let partitions = self.at.0.entry(topic.name.clone()).or_default();

@@ -22,20 +22,23 @@ use crosstail_core::model::{
 use crosstail_core::schema::Schema;
 use crosstail_source::read_ahead::ReadAhead;
 use crosstail_source::{
-    Capabilities, Cursor, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, RelatedKey, Sink, Source,
-    SourceError,
+    Capabilities, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related, RelatedKey,
+    Scheduler, Sink, Source, SourceError, Stopped,
 };
 use rdkafka::Offset;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio_util::sync::CancellationToken;
 use topics::Topics;
+
+/// Calls at once, with following and the turn that is kept for it; each has clients of its own.
+const CALLS: usize = 5;
 
 /// A source in the topics of a cluster.
 pub struct KafkaSource {
     name: String,
     kafka: Arc<Kafka>,
+    scheduler: Arc<Scheduler>,
 }
 
 /// The client settings for the brokers of an address, for writing.
@@ -64,10 +67,16 @@ struct Kafka {
 
 impl Kafka {
     /// Lists the present topics: they come and go, and get more partitions.
-    fn topics(&self, consumer: &Consumer) -> Result<Topics, Error> {
+    fn topics(&self, consumer: &Consumer, job: &Job) -> Result<Topics, Error> {
         let mut known = self.recognised.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let topics =
-            topics::find(consumer, &self.address.topics, self.schema.as_ref(), &mut known, (&self.names, self.source))?;
+        let topics = topics::find(
+            consumer,
+            job,
+            &self.address.topics,
+            self.schema.as_ref(),
+            &mut known,
+            (&self.names, self.source),
+        )?;
         *self.recognised.lock().unwrap_or_else(PoisonError::into_inner) = known;
         Ok(topics)
     }
@@ -84,6 +93,8 @@ enum Error {
     Timeout(String),
     /// Nothing to read exists yet.
     Nothing(String),
+    /// The job has to stop.
+    Stopped(Stopped),
 }
 
 impl std::fmt::Display for Error {
@@ -92,6 +103,7 @@ impl std::fmt::Display for Error {
             Self::Settings(text) | Self::Broker { text, .. } | Self::Timeout(text) | Self::Nothing(text) => {
                 f.write_str(text)
             }
+            Self::Stopped(reason) => reason.fmt(f),
         }
     }
 }
@@ -124,7 +136,7 @@ impl KafkaSource {
             waiting: ReadAhead::default(),
             ends_before: Mutex::default(),
         };
-        Ok(Self { name: name.to_owned(), kafka: Arc::new(kafka) })
+        Ok(Self { name: name.to_owned(), kafka: Arc::new(kafka), scheduler: Scheduler::new(CALLS) })
     }
 
     fn error(&self, operation: &'static str, error: &Error) -> SourceError {
@@ -149,35 +161,38 @@ impl KafkaSource {
             }
             Error::Timeout(_) => (ErrorKind::Timeout, None),
             Error::Nothing(_) => (ErrorKind::Query, Some("crosstail retries")),
+            Error::Stopped(reason) => return reason.error(&self.name, operation),
         };
         SourceError::of(&self.name, operation, why, error)
     }
 
-    /// Runs blocking work with the cluster on a thread of its own.
+    /// Runs blocking work with the cluster on a thread of its own, which holds its turn until it ends.
     async fn ask<T: Send + 'static>(
         &self,
+        job: &Job,
         operation: &'static str,
-        work: impl FnOnce(&Kafka) -> Result<T, Error> + Send + 'static,
+        work: impl FnOnce(&Kafka, &Job) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, SourceError> {
-        let kafka = Arc::clone(&self.kafka);
-        blocking(move || work(&kafka)).await.map_err(|error| self.error(operation, &error))
+        let (kafka, job) = (Arc::clone(&self.kafka), job.clone());
+        let turn = self.scheduler.turn(&job).await;
+        let work = move || {
+            let _turn = turn;
+            work(&kafka, &job)
+        };
+        blocking(work).await.map_err(|error| self.error(operation, &error))
     }
 }
 
 #[async_trait]
 impl Source for KafkaSource {
-    fn kind(&self) -> &'static crosstail_source::Kind {
-        &KIND
-    }
-
     fn capabilities(&self) -> Capabilities {
-        Capabilities { pushes: true, aggregates: false }
+        Capabilities { pushes: true, aggregates: false, holds_activities: true }
     }
 
-    async fn probe(&self) -> Result<Probe, SourceError> {
-        self.ask("connect", |kafka| {
+    async fn probe(&self, job: &Job) -> Result<Probe, SourceError> {
+        self.ask(job, "connect", |kafka, job| {
             let consumer = kafka.address.consumer()?;
-            let topics = kafka.topics(&consumer)?;
+            let topics = kafka.topics(&consumer, job)?;
             let metadata = consumer.fetch_metadata(None, connection::TIME_LIMIT).map_err(|e| consumer.error(&e))?;
             let count = |n: usize, of: &str| if n == 1 { format!("1 {of}") } else { format!("{n} {of}s") };
             let all = topics.activities.iter().chain(&topics.series);
@@ -199,47 +214,33 @@ impl Source for KafkaSource {
         .await
     }
 
-    async fn page(&self, query: &PageQuery, after: Option<&Cursor>) -> Result<Page, SourceError> {
+    async fn page(&self, query: &PageQuery, after: Option<&Cursor>, job: &Job) -> Result<Page, SourceError> {
         let (query, after) = (query.clone(), after.cloned());
-        self.ask("read history", move |kafka| read::page(kafka, &query, after.as_ref())).await
+        self.ask(job, "read history", move |kafka, job| read::page(kafka, job, &query, after.as_ref())).await
     }
 
-    async fn position(&self) -> Result<Position, SourceError> {
-        self.ask("read position", |kafka| {
+    async fn position(&self, job: &Job) -> Result<Position, SourceError> {
+        self.ask(job, "read position", |kafka, job| {
             let consumer = kafka.address.consumer()?;
-            let topics = kafka.topics(&consumer)?.activities;
+            let topics = kafka.topics(&consumer, job)?.activities;
             Ok(Position::new(follow::ResumePoint::of(&topics::ends(&consumer, &topics, Offset::End)?)))
         })
         .await
     }
 
-    async fn follow(&self, from: Position, sink: &Sink, cancel: &CancellationToken) -> Result<(), SourceError> {
+    async fn follow(&self, from: Position, sink: &Sink, job: &Job) -> Result<(), SourceError> {
         let from = from.read().unwrap_or_default();
-        let (sink, token) = (sink.clone(), cancel.clone());
-        tokio::select! {
-            () = cancel.cancelled() => Ok(()),
-            outcome = self.ask("follow", move |kafka| follow::follow(kafka, from, &sink, &|| token.is_cancelled())) => outcome,
-        }
+        let sink = sink.clone();
+        self.ask(job, "follow", move |kafka, job| follow::follow(kafka, job, from, &sink)).await
     }
 
-    async fn backfill(
-        &self,
-        upto: &Position,
-        limit: usize,
-        sink: &Sink,
-        cancel: &CancellationToken,
-    ) -> Result<(), SourceError> {
+    async fn backfill(&self, upto: &Position, limit: usize, sink: &Sink, job: &Job) -> Result<(), SourceError> {
         let upto = upto.read::<follow::ResumePoint>().unwrap_or_default().offsets();
-        let (sink, token) = (sink.clone(), cancel.clone());
-        tokio::select! {
-            () = cancel.cancelled() => Ok(()),
-            outcome = self.ask("read history", move |kafka| {
-                read::fill_back(kafka, &upto, limit, &sink, &|| token.is_cancelled())
-            }) => outcome,
-        }
+        let sink = sink.clone();
+        self.ask(job, "read history", move |kafka, job| read::fill_back(kafka, job, &upto, limit, &sink)).await
     }
 
-    async fn payload(&self, id: &Id, locator: &Locator) -> Result<Payload, SourceError> {
+    async fn payload(&self, id: &Id, locator: &Locator, job: &Job) -> Result<Payload, SourceError> {
         let missing = || {
             let mut error = SourceError::not_found(&self.name, format!("message of {id}"));
             error.hint = Some("the message has expired: the topic no longer retains it".to_owned());
@@ -248,27 +249,29 @@ impl Source for KafkaSource {
         let Locator::Message { topic, partition, offset } = locator else { return Err(missing()) };
         let topic = self.kafka.names.place_name(*topic);
         let (partition, offset) = (i32::try_from(*partition).unwrap_or(0), i64::try_from(*offset).unwrap_or(0));
-        let found = self.ask("load payload", move |kafka| read::payload(kafka, &topic, partition, offset)).await?;
+        let found = self
+            .ask(job, "load payload", move |kafka, job| read::payload(kafka, job, &topic, partition, offset))
+            .await?;
         found.ok_or_else(missing)
     }
 
-    async fn related(&self, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, SourceError> {
+    async fn related(&self, key: &RelatedKey, limit: usize, job: &Job) -> Result<Related, SourceError> {
         let key = key.clone();
-        self.ask("find related", move |kafka| read::related(kafka, &key, limit)).await
+        self.ask(job, "find related", move |kafka, job| read::related(kafka, job, &key, limit)).await
     }
 
-    async fn vitals(&self, since: Timestamp) -> Result<Vitals, SourceError> {
-        self.ask("read the cluster's state", move |kafka| cluster::vitals(kafka, since)).await
+    async fn vitals(&self, since: Timestamp, job: &Job) -> Result<Vitals, SourceError> {
+        self.ask(job, "read the cluster's state", move |kafka, job| cluster::vitals(kafka, job, since)).await
     }
 
-    async fn diagnose(&self, _now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
-        let (topics, mut found) = self.ask("examine", diagnose::volume).await?;
+    async fn diagnose(&self, _now: Timestamp, job: &Job) -> Result<Vec<Diagnosis>, SourceError> {
+        let (topics, mut found) = self.ask(job, "examine", diagnose::volume).await?;
         let retained = diagnose::retention(&self.kafka, &topics).await;
         found.extend(retained.map_err(|error| self.error("examine", &error))?);
         Ok(found)
     }
 
-    async fn aggregate(&self, query: &PageQuery, grouping: &Grouping) -> Result<Groups, SourceError> {
-        crosstail_source::aggregate_locally(self, query, grouping, &self.kafka.names).await
+    async fn aggregate(&self, query: &PageQuery, grouping: &Grouping, job: &Job) -> Result<Groups, SourceError> {
+        crosstail_source::aggregate_locally(self, query, grouping, &self.kafka.names, job).await
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Error;
 use super::connection::{Consumer, TIME_LIMIT};
+use crosstail_source::Job;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
@@ -12,11 +13,11 @@ use std::time::{Duration, Instant};
 /// By topic and partition: the first offset and the one after the last.
 pub(super) type Ranges = BTreeMap<(String, i32), (i64, i64)>;
 
-/// Passes every message of the ranges to `take`, each partition in order, until `take` stops it.
+/// Passes every message of the ranges to `take`, each partition in order, until `take` or the job stops it.
 pub(super) fn range(
     consumer: &Consumer,
     ranges: &Ranges,
-    cancelled: &dyn Fn() -> bool,
+    job: &Job,
     take: &mut dyn FnMut(&BorrowedMessage<'_>) -> bool,
 ) -> Result<(), Error> {
     // librdkafka reports the end of a partition without the topic's name, so topics are read one by one.
@@ -27,9 +28,11 @@ pub(super) fn range(
         }
     }
     for (topic, mut open) in by_topic {
+        job.runs(topic);
         consumer.read_from(open.iter().map(|(partition, (low, _))| (topic, *partition, *low)))?;
         let mut heard = Instant::now();
-        while !open.is_empty() && !cancelled() {
+        while !open.is_empty() {
+            job.check().map_err(Error::Stopped)?;
             match consumer.poll(Duration::from_millis(100)) {
                 None if heard.elapsed() > TIME_LIMIT => {
                     return Err(Error::Timeout(format!("{topic}: no message arrived")));
@@ -46,6 +49,7 @@ pub(super) fn range(
                 }
                 Some(Ok(message)) => {
                     heard = Instant::now();
+                    job.count(1, message.payload_len());
                     let partition = message.partition();
                     let Some((_, high)) = open.get(&partition) else { continue };
                     let (offset, last) = (message.offset(), message.offset() + 1 >= *high);

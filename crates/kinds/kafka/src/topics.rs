@@ -4,7 +4,7 @@ use super::Error;
 use super::connection::{Consumer, TIME_LIMIT};
 use crosstail_core::model::{Activity, Id, Locator, NameId, Names, Payload, Place, RawRecord, SourceId, Timestamp};
 use crosstail_core::schema::{Assembler, Schema};
-use crosstail_source::json;
+use crosstail_source::{Job, json};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
@@ -36,6 +36,7 @@ pub(super) struct Topics {
 /// Finds the topics that match the names and patterns of an address.
 pub(super) fn find(
     consumer: &Consumer,
+    job: &Job,
     wanted: &[String],
     given: Option<&Schema>,
     known: &mut HashMap<String, Arc<Schema>>,
@@ -89,7 +90,7 @@ pub(super) fn find(
             let topic = match (named.or_else(|| given.cloned()), known.get(*topic)) {
                 (Some(schema), _) => of(Arc::new(schema), true),
                 (None, Some(schema)) => of(Arc::clone(schema), true),
-                (None, None) => match recognise(consumer, topic, partitions, &schemas)? {
+                (None, None) => match recognise(consumer, job, topic, partitions, &schemas)? {
                     Some(schema) => {
                         of(Arc::clone(known.entry((*topic).to_owned()).or_insert_with(|| Arc::new(schema))), true)
                     }
@@ -112,7 +113,13 @@ pub(super) fn find(
 }
 
 /// The schema that reads the newest messages best; `None` where there are no messages.
-fn recognise(consumer: &Consumer, topic: &str, partitions: &[i32], known: &[Schema]) -> Result<Option<Schema>, Error> {
+fn recognise(
+    consumer: &Consumer,
+    job: &Job,
+    topic: &str,
+    partitions: &[i32],
+    known: &[Schema],
+) -> Result<Option<Schema>, Error> {
     let sampled = Topic {
         name: topic.to_owned(),
         number: NameId(0),
@@ -128,7 +135,7 @@ fn recognise(consumer: &Consumer, topic: &str, partitions: &[i32], known: &[Sche
         (key, (low, *end))
     });
     let mut records: Vec<Map<String, Value>> = Vec::new();
-    super::range::range(consumer, &ranges.collect(), &|| false, &mut |message| {
+    super::range::range(consumer, &ranges.collect(), job, &mut |message| {
         records.extend(message.payload().and_then(|bytes| serde_json::from_slice(bytes).ok()));
         true
     })?;

@@ -4,7 +4,7 @@ use super::expression::{Translator, bounds};
 use super::mapping::Mapping;
 use super::operators::date;
 use super::query::{TIME_LIMIT, collection};
-use super::{Database, Error};
+use super::{Asking, Error};
 use bson::{Bson, Document, doc};
 use crosstail_core::filter::{Field, ValueType};
 use crosstail_core::model::{Latencies, Mean, Timestamp};
@@ -14,14 +14,16 @@ use crosstail_source::{Grouping, Groups, PageQuery};
 /// Figures of one collection; `None` where the filter or a field cannot be expressed, or a document has a value of an
 /// unexpected type.
 pub(super) async fn aggregate(
-    database: &Database,
+    database: Asking<'_>,
     mapping: &Mapping,
     query: &PageQuery,
     grouping: &Grouping,
 ) -> Result<Option<Groups>, Error> {
     let Some(pipeline) = pipeline(mapping, query, grouping) else { return Ok(None) };
     let collection = collection(database, mapping);
-    let mut cursor = collection.aggregate(pipeline).max_time(TIME_LIMIT).allow_disk_use(true).await?;
+    database.job.runs(&format!("aggregate {}", mapping.table.name));
+    let action = collection.aggregate(pipeline).max_time(TIME_LIMIT).allow_disk_use(true);
+    let mut cursor = action.comment(Bson::String(database.comment())).await?;
     let mut groups = Groups::new();
     while cursor.advance().await? {
         let group: Document = cursor.current().to_owned().try_into()?;

@@ -1,6 +1,6 @@
 //! What `doctor` checks in MongoDB: privileges, indexes, the TTL, and how changes are noticed.
 
-use super::{Database, Error};
+use super::{Asking, Error};
 use bson::{Bson, Document, doc};
 use crosstail_core::model::{Diagnosis, Grade, RETENTION_DAYS};
 use crosstail_core::number::saturating_i64;
@@ -11,7 +11,7 @@ const SMALL: i64 = 10_000;
 const WRITES: [&str; 8] =
     ["insert", "update", "remove", "dropCollection", "createIndex", "collMod", "dropDatabase", "createCollection"];
 
-pub(super) async fn diagnose(database: &Database) -> Result<Vec<Diagnosis>, Error> {
+pub(super) async fn diagnose(database: Asking<'_>) -> Result<Vec<Diagnosis>, Error> {
     let mut diagnoses = Vec::new();
     rights(database, &mut diagnoses).await?;
     for mapping in &database.mappings {
@@ -89,7 +89,7 @@ fn ttl(name: &str, time: &str, indexes: &[mongodb::IndexModel]) -> Diagnosis {
     }
 }
 
-async fn rights(database: &Database, diagnoses: &mut Vec<Diagnosis>) -> Result<(), Error> {
+async fn rights(database: Asking<'_>, diagnoses: &mut Vec<Diagnosis>) -> Result<(), Error> {
     let own = format!(
         "use a separate read-only user: db.createUser({{ user: \"crosstail\", pwd: passwordPrompt(), roles: [{{ role: \"read\", db: \"{}\" }}] }})",
         database.handle.name()

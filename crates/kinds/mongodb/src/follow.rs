@@ -10,7 +10,7 @@ use crosstail_source::{Position, Sink, SourceEvent};
 use super::mapping::{Mapping, key_of};
 use super::operators::date;
 use super::query::{Find, find};
-use super::{Database, Error};
+use super::{Asking, Error};
 use bson::{Bson, Document, RawDocumentBuf, doc};
 use crosstail_core::model::{Activity, Clock, Status, Timestamp};
 use mongodb::change_stream::ChangeStream;
@@ -22,7 +22,6 @@ use std::hash::BuildHasher as _;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 /// Changes per batch.
 const CHUNK: usize = 1000;
@@ -54,11 +53,11 @@ struct ResumePoint {
 }
 
 /// The present position: the server's operation time, which only members of a replica set have.
-pub(super) async fn position(database: &Database) -> Result<Position, Error> {
+pub(super) async fn position(database: Asking<'_>) -> Result<Position, Error> {
     Ok(Position::new(now(database).await?))
 }
 
-async fn now(database: &Database) -> Result<ResumePoint, Error> {
+async fn now(database: Asking<'_>) -> Result<ResumePoint, Error> {
     let reply = database.handle.run_command(doc! { "hello": 1 }).await?;
     // The stream includes the operation time at which it starts. The last operation belongs to history, so start after
     // it.
@@ -68,23 +67,18 @@ async fn now(database: &Database) -> Result<ResumePoint, Error> {
     Ok(ResumePoint { token: None, time, seen_us })
 }
 
-pub(super) async fn follow(
-    database: &Database,
-    from: &Position,
-    sink: &Sink,
-    cancel: &CancellationToken,
-) -> Result<(), Error> {
+pub(super) async fn follow(database: Asking<'_>, from: &Position, sink: &Sink) -> Result<(), Error> {
     let mut at = match from.read::<ResumePoint>() {
         Some(at) => at,
         None => now(database).await?,
     };
     if at.token.is_none() && at.time.is_none() {
-        return poll(database, at, sink, cancel).await;
+        return poll(database, at, sink).await;
     }
     loop {
-        match stream(database, &mut at, sink, cancel).await {
+        match stream(database, &mut at, sink).await {
             Ok(()) => return Ok(()),
-            Err(error) if error.code() == Some(40573) => return poll(database, at, sink, cancel).await,
+            Err(error) if error.code() == Some(40573) => return poll(database, at, sink).await,
             Err(error) if error.is_history_lost() => {
                 // Restart now, read again what started since, and send a notice.
                 let before = Timestamp(at.seen_us);
@@ -106,7 +100,7 @@ pub(super) async fn follow(
 }
 
 /// Delivers what started since a time.
-async fn read_since(database: &Database, since: Timestamp, sink: &Sink) -> Result<(), Error> {
+async fn read_since(database: Asking<'_>, since: Timestamp, sink: &Sink) -> Result<(), Error> {
     for mapping in &database.mappings {
         let filter = doc! { &mapping.table.time: { "$gte": date(since) } };
         let sort = Some(doc! { &mapping.table.time: 1 });
@@ -122,12 +116,7 @@ async fn read_since(database: &Database, since: Timestamp, sink: &Sink) -> Resul
 }
 
 /// Delivers changes as the server reports them.
-async fn stream(
-    database: &Database,
-    at: &mut ResumePoint,
-    sink: &Sink,
-    cancel: &CancellationToken,
-) -> Result<(), Error> {
+async fn stream(database: Asking<'_>, at: &mut ResumePoint, sink: &Sink) -> Result<(), Error> {
     let names: Vec<&str> = database.mappings.iter().map(|mapping| mapping.table.name.as_str()).collect();
     let mut project = doc! { "operationType": 1, "ns": 1, "documentKey": 1, "clusterTime": 1 };
     for mapping in &database.mappings {
@@ -173,7 +162,6 @@ async fn stream(
     loop {
         chunk.clear();
         tokio::select! {
-            () = cancel.cancelled() => return Ok(()),
             () = sink.closed() => return Ok(()),
             n = told.recv_many(&mut chunk, CHUNK) => {
                 if n == 0 {
@@ -266,7 +254,7 @@ async fn read(mut changes: ChangeStream<ChangeStreamEvent<RawDocumentBuf>>, to: 
 
 /// State of polling.
 struct Poller<'a> {
-    database: &'a Database,
+    database: Asking<'a>,
     sink: &'a Sink,
     hasher: foldhash::fast::FixedState,
     /// Hash of the key → hash of the content that was delivered, and the document's time.
@@ -277,7 +265,7 @@ struct Poller<'a> {
 }
 
 /// Polls with overlap, newer documents more often than older ones.
-async fn poll(database: &Database, at: ResumePoint, sink: &Sink, cancel: &CancellationToken) -> Result<(), Error> {
+async fn poll(database: Asking<'_>, at: ResumePoint, sink: &Sink) -> Result<(), Error> {
     let mut poller = Poller {
         database,
         sink,
@@ -299,7 +287,6 @@ async fn poll(database: &Database, at: ResumePoint, sink: &Sink, cancel: &Cancel
     loop {
         let next = due.iter().copied().chain([open_due]).min().unwrap_or(begun);
         tokio::select! {
-            () = cancel.cancelled() => return Ok(()),
             () = sink.closed() => return Ok(()),
             () = tokio::time::sleep_until(next) => {}
         }

@@ -17,13 +17,11 @@ pub use kind::KIND;
 use async_trait::async_trait;
 use bson::doc;
 use crosstail_core::filter::suggest;
-use crosstail_core::model::{
-    Activity, Clock, Diagnosis, Id, Locator, Names, Payload, SourceId, Timestamp, Vitals, redact_text,
-};
+use crosstail_core::model::{Clock, Diagnosis, Id, Locator, Names, Payload, SourceId, Timestamp, Vitals, redact_text};
 use crosstail_core::schema::Schema;
 use crosstail_source::{
-    Capabilities, Cursor, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, RelatedKey, Sink, Source,
-    SourceError,
+    Capabilities, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related, RelatedKey,
+    Sink, Source, SourceError,
 };
 use mapping::Mapping;
 use mongodb::Client;
@@ -31,7 +29,6 @@ use mongodb::error::ErrorKind as DriverKind;
 use mongodb::options::{ClientOptions, ReadPreference, SelectionCriteria};
 use std::time::Duration;
 use tokio::sync::OnceCell;
-use tokio_util::sync::CancellationToken;
 
 /// Size of the connection pool.
 const CONNECTIONS: u32 = 5;
@@ -58,6 +55,28 @@ struct Database {
     warnings: Vec<String>,
     /// Whether it has change streams: a member of a replica set, or a router of a cluster.
     pushes: bool,
+}
+
+/// The database, as one job asks it.
+#[derive(Clone, Copy)]
+struct Asking<'a> {
+    database: &'a Database,
+    job: &'a Job,
+}
+
+impl std::ops::Deref for Asking<'_> {
+    type Target = Database;
+
+    fn deref(&self) -> &Database {
+        self.database
+    }
+}
+
+impl Asking<'_> {
+    /// By which an administrator recognises an operation of ours in `currentOp` and in the profiler.
+    fn comment(self) -> String {
+        format!("crosstail job {}", self.job.number())
+    }
 }
 
 /// A failure before it becomes a [`SourceError`].
@@ -177,11 +196,12 @@ impl MongodbSource {
         SourceError::of(&self.name, operation, why, error)
     }
 
-    async fn database(&self) -> Result<&Database, SourceError> {
-        self.database.get_or_try_init(|| self.look_up()).await.map_err(|e| self.error("connect", &e))
+    async fn database<'a>(&'a self, job: &'a Job) -> Result<Asking<'a>, SourceError> {
+        let database = self.database.get_or_try_init(|| self.look_up(job)).await;
+        Ok(Asking { database: database.map_err(|e| self.error("connect", &e))?, job })
     }
 
-    async fn look_up(&self) -> Result<Database, Error> {
+    async fn look_up(&self, job: &Job) -> Result<Database, Error> {
         let mut options = ClientOptions::parse(&self.url).await?;
         options.app_name = Some("crosstail".to_owned());
         options.max_pool_size = Some(options.max_pool_size.unwrap_or(CONNECTIONS).min(CONNECTIONS));
@@ -237,13 +257,13 @@ impl MongodbSource {
             return Err(Error::Nothing(format!("no collection that a schema knows in {name}, which has: {known}")));
         }
         if self.schema.is_some() {
-            self.check_fields(&mut found).await?;
+            self.check_fields(&mut found, job).await?;
         }
         Ok(found)
     }
 
     /// Checks that the newest documents have the fields that the user's schema maps.
-    async fn check_fields(&self, found: &mut Database) -> Result<(), Error> {
+    async fn check_fields(&self, found: &mut Database, job: &Job) -> Result<(), Error> {
         for mapping in &found.mappings {
             let newest = query::Find {
                 filter: bson::Document::new(),
@@ -251,7 +271,7 @@ impl MongodbSource {
                 limit: Some(20),
                 whole: true,
             };
-            let newest = query::find(found, mapping, newest).await?;
+            let newest = query::find(Asking { database: found, job }, mapping, newest).await?;
             let newest: Vec<bson::Document> =
                 newest.into_iter().filter_map(|document| bson::Document::try_from(document).ok()).collect();
             let time = mapping.table.time.as_str();
@@ -297,17 +317,13 @@ impl MongodbSource {
 
 #[async_trait]
 impl Source for MongodbSource {
-    fn kind(&self) -> &'static crosstail_source::Kind {
-        &KIND
-    }
-
     fn capabilities(&self) -> Capabilities {
         let pushes = self.database.get().is_some_and(|database| database.pushes);
-        Capabilities { pushes, aggregates: true }
+        Capabilities { pushes, aggregates: true, holds_activities: true }
     }
 
-    async fn probe(&self) -> Result<Probe, SourceError> {
-        let database = self.database().await?;
+    async fn probe(&self, job: &Job) -> Result<Probe, SourceError> {
+        let database = self.database(job).await?;
         let clock = Clock::system();
         let before = clock.now();
         let ask = |command| database.handle.run_command(command);
@@ -324,26 +340,23 @@ impl Source for MongodbSource {
         })
     }
 
-    async fn page(&self, query: &PageQuery, after: Option<&Cursor>) -> Result<Page, SourceError> {
-        let database = self.database().await?;
+    async fn page(&self, query: &PageQuery, after: Option<&Cursor>, job: &Job) -> Result<Page, SourceError> {
+        let database = self.database(job).await?;
         query::page(database, &self.names, query, after).await.map_err(|e| self.error("read history", &e))
     }
 
-    async fn position(&self) -> Result<Position, SourceError> {
-        let database = self.database().await?;
+    async fn position(&self, job: &Job) -> Result<Position, SourceError> {
+        let database = self.database(job).await?;
         follow::position(database).await.map_err(|e| self.error("read position", &e))
     }
 
-    async fn follow(&self, from: Position, sink: &Sink, cancel: &CancellationToken) -> Result<(), SourceError> {
-        let database = self.database().await?;
-        tokio::select! {
-            () = cancel.cancelled() => Ok(()),
-            outcome = follow::follow(database, &from, sink, cancel) => outcome.map_err(|e| self.error("follow", &e)),
-        }
+    async fn follow(&self, from: Position, sink: &Sink, job: &Job) -> Result<(), SourceError> {
+        let database = self.database(job).await?;
+        follow::follow(database, &from, sink).await.map_err(|e| self.error("follow", &e))
     }
 
-    async fn payload(&self, id: &Id, locator: &Locator) -> Result<Payload, SourceError> {
-        let database = self.database().await?;
+    async fn payload(&self, id: &Id, locator: &Locator, job: &Job) -> Result<Payload, SourceError> {
+        let database = self.database(job).await?;
         let missing = || SourceError::not_found(&self.name, format!("document {id}"));
         let (index, key) = locator.as_table_key().ok_or_else(missing)?;
         let mapping = database.mappings.get(index).ok_or_else(missing)?;
@@ -352,30 +365,30 @@ impl Source for MongodbSource {
         found.ok_or_else(missing)
     }
 
-    async fn related(&self, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, SourceError> {
-        let database = self.database().await?;
-        query::related(database, key, limit).await.map_err(|e| self.error("find related", &e))
+    async fn related(&self, key: &RelatedKey, limit: usize, job: &Job) -> Result<Related, SourceError> {
+        let database = self.database(job).await?;
+        query::related(database, key, limit).await.map(Related::from).map_err(|e| self.error("find related", &e))
     }
 
-    async fn vitals(&self, _since: Timestamp) -> Result<Vitals, SourceError> {
-        let database = self.database().await?;
+    async fn vitals(&self, _since: Timestamp, job: &Job) -> Result<Vitals, SourceError> {
+        let database = self.database(job).await?;
         server::vitals(database).await.map_err(|e| self.error("read the server's state", &e))
     }
 
-    async fn diagnose(&self, _now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
-        let database = self.database().await?;
+    async fn diagnose(&self, _now: Timestamp, job: &Job) -> Result<Vec<Diagnosis>, SourceError> {
+        let database = self.database(job).await?;
         diagnose::diagnose(database).await.map_err(|e| self.error("examine", &e))
     }
 
-    async fn aggregate(&self, query: &PageQuery, grouping: &Grouping) -> Result<Groups, SourceError> {
-        let database = self.database().await?;
+    async fn aggregate(&self, query: &PageQuery, grouping: &Grouping, job: &Job) -> Result<Groups, SourceError> {
+        let database = self.database(job).await?;
         let mut all = Groups::new();
         for mapping in &database.mappings {
             let groups = aggregate::aggregate(database, mapping, query, grouping)
                 .await
                 .map_err(|e| self.error("aggregate", &e))?;
             let Some(groups) = groups else {
-                return crosstail_source::aggregate_locally(self, query, grouping, &self.names).await;
+                return crosstail_source::aggregate_locally(self, query, grouping, &self.names, job).await;
             };
             for (key, figures) in groups {
                 all.entry(key).or_default().merge(&figures);

@@ -3,12 +3,12 @@
 use super::expression::{Translator, bounds};
 use super::mapping::{Mapping, any_of, parse_key, plain, values};
 use super::operators::date;
-use super::{Database, Error};
+use super::{Asking, Error};
 use bson::{Bson, Document, RawDocumentBuf, doc};
 use crosstail_core::filter::{NamedRecord, Predicate};
 use crosstail_core::model::{Activity, Names, Payload, RawRecord, Timestamp};
 use crosstail_core::schema::Target;
-use crosstail_source::{Cursor, Page, PageQuery, RelatedKey};
+use crosstail_source::{Cursor, Page, PageQuery, RelatedKey, SharedId};
 use mongodb::Collection;
 use std::time::Duration;
 
@@ -24,13 +24,14 @@ pub(super) struct Find {
     pub(super) whole: bool,
 }
 
-pub(super) fn collection(database: &Database, mapping: &Mapping) -> Collection<RawDocumentBuf> {
+pub(super) fn collection(database: Asking<'_>, mapping: &Mapping) -> Collection<RawDocumentBuf> {
     database.handle.collection(&mapping.table.name)
 }
 
-pub(super) async fn find(database: &Database, mapping: &Mapping, find: Find) -> Result<Vec<RawDocumentBuf>, Error> {
+pub(super) async fn find(database: Asking<'_>, mapping: &Mapping, find: Find) -> Result<Vec<RawDocumentBuf>, Error> {
     let collection = collection(database, mapping);
-    let mut action = collection.find(find.filter).max_time(TIME_LIMIT);
+    database.job.runs(&format!("find {}", mapping.table.name));
+    let mut action = collection.find(find.filter).max_time(TIME_LIMIT).comment(Bson::String(database.comment()));
     if !find.whole {
         action = action.projection(mapping.projection.clone());
     }
@@ -45,6 +46,7 @@ pub(super) async fn find(database: &Database, mapping: &Mapping, find: Find) -> 
     let mut found = Vec::new();
     while cursor.advance().await? {
         found.push(cursor.current().to_owned());
+        database.job.count(1, cursor.current().as_bytes().len());
     }
     Ok(found)
 }
@@ -77,7 +79,7 @@ impl PageFilter<'_> {
 
 /// A page of all collections, merged into one sequence.
 pub(super) async fn page(
-    database: &Database,
+    database: Asking<'_>,
     names: &Names,
     query: &PageQuery,
     after: Option<&Cursor>,
@@ -106,7 +108,7 @@ pub(super) async fn page(
 /// A page of one collection. Pages use the index on the start time alone, in which the documents of one millisecond
 /// have no order: so these are read together and sorted locally.
 async fn page_of(
-    database: &Database,
+    database: Asking<'_>,
     asked: &PageFilter<'_>,
     query: &PageQuery,
     after: Option<&Cursor>,
@@ -201,12 +203,12 @@ async fn page_of(
 }
 
 /// Activities of all collections that share a key.
-pub(super) async fn related(database: &Database, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, Error> {
+pub(super) async fn related(database: Asking<'_>, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, Error> {
     let mut found: Vec<Activity> = Vec::new();
     for mapping in &database.mappings {
-        let (targets, value): (&[Target], _) = match key {
-            RelatedKey::Correlation(id) => (&[Target::CorrelationId], id),
-            RelatedKey::Request(id) => (&[Target::RequestId, Target::ParentRequestId, Target::Id], id),
+        let (targets, value): (&[Target], _) = match &key.id {
+            SharedId::Correlation(id) => (&[Target::CorrelationId], id),
+            SharedId::Request(id) => (&[Target::RequestId, Target::ParentRequestId, Target::Id], id),
         };
         let mut filters: Vec<Document> =
             targets.iter().flat_map(|target| mapping.paths(*target)).map(|path| any_of(path, values(value))).collect();
@@ -254,7 +256,7 @@ fn payload_of(mapping: &Mapping, document: &RawDocumentBuf) -> Payload {
 }
 
 /// The payload of the document with a key; `None` where it no longer exists.
-pub(super) async fn payload(database: &Database, mapping: &Mapping, key: Bson) -> Result<Option<Payload>, Error> {
+pub(super) async fn payload(database: Asking<'_>, mapping: &Mapping, key: Bson) -> Result<Option<Payload>, Error> {
     let one = Find { filter: doc! { "_id": key }, sort: None, limit: Some(1), whole: true };
     Ok(find(database, mapping, one).await?.first().map(|document| payload_of(mapping, document)))
 }

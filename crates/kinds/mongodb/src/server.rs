@@ -1,7 +1,7 @@
 //! The state of the server: the members of its replica set, their lag, and the time that its oplog covers (engineering
 //! logs, monitoring). Without the role `clusterMonitor`, what needs it is left out, and a check says so.
 
-use super::{Database, Error};
+use super::{Asking, Error};
 use bson::{Bson, Document, doc};
 use crosstail_core::model::{Check, HealthState, Metric, Unit, Vitals};
 
@@ -10,7 +10,7 @@ const SHORT_S: f64 = 3600.0;
 /// A member with more lag is late, in seconds.
 const LATE_S: i64 = 10;
 
-pub(super) async fn vitals(database: &Database) -> Result<Vitals, Error> {
+pub(super) async fn vitals(database: Asking<'_>) -> Result<Vitals, Error> {
     let mut vitals = Vitals::default();
     if database.set {
         match replica_set(database, &mut vitals).await {
@@ -52,7 +52,7 @@ fn number(of: &Document, name: &str) -> Option<f64> {
     }
 }
 
-async fn replica_set(database: &Database, vitals: &mut Vitals) -> Result<(), Error> {
+async fn replica_set(database: Asking<'_>, vitals: &mut Vitals) -> Result<(), Error> {
     let admin = database.client.database("admin");
     let status = admin.run_command(doc! { "replSetGetStatus": 1 }).await?;
     let set = status.get_str("set").unwrap_or("?");
@@ -89,7 +89,7 @@ async fn replica_set(database: &Database, vitals: &mut Vitals) -> Result<(), Err
     Ok(())
 }
 
-async fn oplog(database: &Database, vitals: &mut Vitals) -> Result<(), Error> {
+async fn oplog(database: Asking<'_>, vitals: &mut Vitals) -> Result<(), Error> {
     let oplog = database.client.database("local").collection::<Document>("oplog.rs");
     let end = |order: i32| oplog.find_one(doc! {}).sort(doc! { "$natural": order }).projection(doc! { "ts": 1 });
     let (first, last) = (end(1).await?, end(-1).await?);

@@ -1,6 +1,6 @@
 //! Figures in the store: counts, outcomes, and latencies in the buckets of the sketch that we count in ourselves.
 
-use crate::connection::Connections;
+use crate::connection::Reader;
 use crate::mapping::Mapping;
 use crate::query::{within, without_time};
 use crate::relation::text;
@@ -14,14 +14,14 @@ use sqlx::Row as _;
 
 /// Figures of one table; `None` where the filter or a field cannot be said there.
 pub(crate) async fn aggregate(
-    connections: &Connections,
+    reader: Reader<'_>,
     mapping: &Mapping,
     names: &Names,
     query: &PageQuery,
     grouping: &Grouping,
 ) -> Result<Option<Groups>, sqlx::Error> {
     let Some(statement) = statement(mapping, query, grouping) else { return Ok(None) };
-    let mut reading = connections.read().await?;
+    let mut reading = reader.read().await?;
     let rows = reading.fetch(statement).await?;
     reading.end().await?;
     let n = grouping.by.len();
@@ -50,7 +50,7 @@ pub(crate) async fn aggregate(
     }
     if mapping.time_is_nullable() && query.since.is_none() && query.until.is_none() {
         let predicate = query.filter.predicate(&query.context);
-        for activity in without_time(connections, mapping, names, &predicate).await? {
+        for activity in without_time(reader, mapping, names, &predicate).await? {
             groups.entry(grouping.key(&activity, names)).or_default().add(&activity);
         }
     }

@@ -1,6 +1,6 @@
 //! What the database holds beside activities. Only the columns that the schema names are read: never a credential.
 
-use crate::connection::Connections;
+use crate::connection::Reader;
 use crate::payload::{json_of, selected};
 use crate::relation::{Column, Relation, as_text, list, name};
 use crosstail_core::model::{Catalogue, CatalogueEntry, EntryKind};
@@ -76,17 +76,12 @@ impl CatalogueMapping {
         if values.is_empty() { Vec::new() } else { readable.map(one).collect() }
     }
 
-    async fn read(
-        &self,
-        connections: &Connections,
-        condition: Sql,
-        limit: usize,
-    ) -> Result<Vec<CatalogueEntry>, sqlx::Error> {
+    async fn read(&self, reader: Reader<'_>, condition: Sql, limit: usize) -> Result<Vec<CatalogueEntry>, sqlx::Error> {
         let columns = self.columns();
         let mut sql = Sql::raw(format!("SELECT {} FROM {} t WHERE ", selected(&columns), self.relation.sql));
         sql.append("", &condition);
         sql.push(&format!(" LIMIT {limit}"), []);
-        let mut reading = connections.read().await?;
+        let mut reading = reader.read().await?;
         let rows = reading.fetch(sql).await?;
         reading.end().await?;
         rows.iter().map(|row| Ok(self.entry(&json_of(&columns, row, 0)?))).collect()
@@ -94,18 +89,18 @@ impl CatalogueMapping {
 }
 
 /// Everything but the code mappings, which can be many.
-pub(crate) async fn load(connections: &Connections, tables: &[CatalogueMapping]) -> Result<Catalogue, sqlx::Error> {
-    read_topics(connections, tables, |kind| kind != EntryKind::Mapping).await
+pub(crate) async fn load(reader: Reader<'_>, tables: &[CatalogueMapping]) -> Result<Catalogue, sqlx::Error> {
+    read_topics(reader, tables, |kind| kind != EntryKind::Mapping).await
 }
 
 async fn read_topics(
-    connections: &Connections,
+    reader: Reader<'_>,
     tables: &[CatalogueMapping],
     wanted: impl Fn(EntryKind) -> bool,
 ) -> Result<Catalogue, sqlx::Error> {
     let mut catalogue = Catalogue::default();
     for table in tables.iter().filter(|table| wanted(table.kind)) {
-        catalogue.entries.extend(table.read(connections, Sql::constant(true), ENTRIES).await?);
+        catalogue.entries.extend(table.read(reader, Sql::constant(true), ENTRIES).await?);
     }
     catalogue.resolve_system_ids();
     Ok(catalogue)
@@ -113,13 +108,12 @@ async fn read_topics(
 
 /// The mappings of these codes of a system, on either side.
 pub(crate) async fn mappings(
-    connections: &Connections,
+    reader: Reader<'_>,
     tables: &[CatalogueMapping],
     system: &str,
     codes: &[String],
 ) -> Result<Vec<CatalogueEntry>, sqlx::Error> {
-    let known =
-        read_topics(connections, tables, |kind| matches!(kind, EntryKind::System | EntryKind::LogSource)).await?;
+    let known = read_topics(reader, tables, |kind| matches!(kind, EntryKind::System | EntryKind::LogSource)).await?;
     let mut systems = vec![system.to_owned()];
     systems.extend(known.system(system).and_then(|entry| entry.text("id")));
     let mut found = Vec::new();
@@ -131,7 +125,7 @@ pub(crate) async fn mappings(
         if !of_system.is_empty() {
             parts.push(Sql::join(of_system, " OR "));
         }
-        for mut entry in table.read(connections, Sql::join(parts, " AND "), 500).await? {
+        for mut entry in table.read(reader, Sql::join(parts, " AND "), 500).await? {
             entry.facts.insert("system".to_owned(), Value::String(system.to_owned()));
             found.push(entry);
         }

@@ -1,7 +1,7 @@
 //! Creating what a schema defines: each statement's object is looked for in the information schema.
 
 use crate::address;
-use crate::kind::KIND;
+use crate::definitions;
 use crate::relation::text;
 use anyhow::{Context as _, anyhow, ensure};
 use async_trait::async_trait;
@@ -29,7 +29,7 @@ impl MysqlCreator {
 impl Creator for MysqlCreator {
     async fn plan(&self, schema: &Schema, notify: bool) -> anyhow::Result<Plan> {
         ensure!(!notify, "MySQL has nothing that a trigger could wake us by: it is polled");
-        let statements = statements(KIND.defined(&schema.name)?);
+        let statements = statements(definitions::text(&schema.name)?);
         let mut connection = self.connect().await?;
         let mut plan = Plan::default();
         for statement in statements {
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn every_statement_of_the_definitions_is_known() {
-        for definition in KIND.definitions {
+        for definition in definitions::DEFINITIONS {
             let all = statements(definition.text);
             assert!(all.len() > 5, "{}", definition.schema);
             for statement in all {

@@ -1,6 +1,6 @@
 //! What an examination looks at in MySQL: what the user may do, indexes, retention, zones, how what is new is noticed.
 
-use crate::connection::{Connections, ReadTransaction};
+use crate::connection::{ReadTransaction, Reader};
 use crate::mapping::Mapping;
 use crate::relation::{ColumnType, name, text};
 use crosstail_core::model::{Diagnosis, Grade, RETENTION_DAYS, Unit};
@@ -15,9 +15,9 @@ const WRITES: [&str; 9] =
 /// A server whose newest row is this much in the future has times of another zone.
 const ZONE_US: i64 = 1_200_000_000;
 
-pub(crate) async fn diagnose(connections: &Connections, mappings: &[Mapping]) -> Result<Vec<Diagnosis>, sqlx::Error> {
-    let mut reading = connections.read().await?;
-    let mut diagnoses = vec![encryption(&mut reading, connections).await?];
+pub(crate) async fn diagnose(reader: Reader<'_>, mappings: &[Mapping]) -> Result<Vec<Diagnosis>, sqlx::Error> {
+    let mut reading = reader.read().await?;
+    let mut diagnoses = vec![encryption(&mut reading, reader).await?];
     let grants = grants(&mut reading).await?;
     for mapping in mappings {
         diagnoses.push(rights(&grants, mapping));
@@ -30,10 +30,10 @@ pub(crate) async fn diagnose(connections: &Connections, mappings: &[Mapping]) ->
     Ok(diagnoses)
 }
 
-async fn encryption(reading: &mut ReadTransaction<'_>, connections: &Connections) -> Result<Diagnosis, sqlx::Error> {
+async fn encryption(reading: &mut ReadTransaction, reader: Reader<'_>) -> Result<Diagnosis, sqlx::Error> {
     let rows = reading.fetch(Sql::raw("SHOW SESSION STATUS LIKE 'Ssl_cipher'")).await?;
     let cipher = rows.first().map(|row| text(row, 1)).transpose()?.flatten().unwrap_or_default();
-    let options = connections.options();
+    let options = reader.options();
     let local = options.get_socket().is_some() || ["localhost", "127.0.0.1", "::1"].contains(&options.get_host());
     Ok(match (cipher.is_empty(), local) {
         (false, _) => Diagnosis::ok("tls", "the connection is encrypted"),
@@ -52,7 +52,7 @@ struct Grant {
     on: String,
 }
 
-async fn grants(reading: &mut ReadTransaction<'_>) -> Result<Vec<Grant>, sqlx::Error> {
+async fn grants(reading: &mut ReadTransaction) -> Result<Vec<Grant>, sqlx::Error> {
     let rows = reading.fetch(Sql::raw("SHOW GRANTS FOR CURRENT_USER()")).await?;
     let mut grants = Vec::new();
     for row in &rows {
@@ -100,7 +100,7 @@ fn rights(grants: &[Grant], mapping: &Mapping) -> Diagnosis {
 }
 
 async fn indexes(
-    reading: &mut ReadTransaction<'_>,
+    reading: &mut ReadTransaction,
     mapping: &Mapping,
     diagnoses: &mut Vec<Diagnosis>,
 ) -> Result<(), sqlx::Error> {
@@ -168,7 +168,7 @@ fn remedy(mapping: &Mapping, path: &str, indexed: &[String]) -> Option<String> {
 }
 
 async fn times(
-    reading: &mut ReadTransaction<'_>,
+    reading: &mut ReadTransaction,
     mapping: &Mapping,
     diagnoses: &mut Vec<Diagnosis>,
 ) -> Result<(), sqlx::Error> {

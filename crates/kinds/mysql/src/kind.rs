@@ -1,20 +1,16 @@
-//! What MySQL is to the rest of the program.
+//! The entry of MySQL in the list of kinds.
 
 use crate::MysqlSource;
+use crate::definitions::{DEFINITIONS, STORE, TITLE};
 use anyhow::ensure;
-use crosstail_core::schema::StoreKind;
 use crosstail_record::write::{MysqlWriter, Table, Writer};
-use crosstail_source::create::{Definition, Form};
 use crosstail_source::{Kind, Network, WriteOptions, Writing, claims_none};
 use std::sync::Arc;
-
-/// How schemas name it.
-pub(crate) const STORE: StoreKind = StoreKind { name: "mysql", is_database: true };
 
 /// MySQL and MariaDB.
 pub static KIND: Kind = Kind {
     store: STORE,
-    title: "MySQL",
+    title: TITLE,
     schemes: &["mysql", "mariadb"],
     example: "mysql://user@host/database",
     network: Some(Network {
@@ -36,18 +32,7 @@ pub static KIND: Kind = Kind {
         let source = MysqlSource::new(&config.name, id, names.clone(), config.address(), config.schema.clone())?;
         Ok(Arc::new(source))
     },
-    definitions: &[
-        Definition {
-            schema: "integration-activity",
-            form: Form::Sql,
-            text: include_str!("../../../../config/ddl/integration-activity.mysql.sql"),
-        },
-        Definition {
-            schema: "log-tracking",
-            form: Form::Sql,
-            text: include_str!("../../../../config/ddl/log-tracking.mysql.sql"),
-        },
-    ],
+    definitions: DEFINITIONS,
     creator: Some(|url| Ok(Box::new(crate::create::MysqlCreator::new(url)))),
     writing: Some(Writing { claims: claims_none, open: |to, options| Box::pin(writers(to, options)) }),
     alerts: None,
@@ -55,7 +40,7 @@ pub static KIND: Kind = Kind {
 
 async fn writers(url: &str, options: &WriteOptions) -> anyhow::Result<Vec<Box<dyn Writer>>> {
     let known = MysqlWriter::TABLES.map(Table::schema);
-    let tables = match options.schema_of(KIND.title, &known)? {
+    let tables = match options.schema_of(TITLE, &known)? {
         Some(name) => Table::of_schema(name).into_iter().collect(),
         None => MysqlWriter::tables(url).await?,
     };

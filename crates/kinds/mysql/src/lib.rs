@@ -5,6 +5,7 @@ mod aggregate;
 mod catalogue;
 mod connection;
 mod create;
+mod definitions;
 mod diagnose;
 mod error;
 mod follow;
@@ -23,21 +24,19 @@ pub use kind::KIND;
 use async_trait::async_trait;
 use connection::Connections;
 use crosstail_core::model::{
-    Activity, Catalogue, CatalogueEntry, Clock, Diagnosis, Id, Locator, Names, Payload, SourceId, Timestamp, Vitals,
-    redact_text,
+    Catalogue, CatalogueEntry, Clock, Diagnosis, Id, Locator, Names, Payload, SourceId, Timestamp, Vitals, redact_text,
 };
 use crosstail_core::schema::Schema;
 use crosstail_source::sql::Sql;
 use crosstail_source::{
-    Capabilities, Cursor, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, RelatedKey, Sink, Source,
-    SourceError,
+    Capabilities, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related, RelatedKey,
+    Sink, Source, SourceError,
 };
 use error::{Error, classify, is_of_tables};
 use mapping::Owner;
 use sqlx::Row as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use tables::Tables;
-use tokio_util::sync::CancellationToken;
 
 /// A database.
 pub struct MysqlSource {
@@ -89,16 +88,18 @@ impl MysqlSource {
     }
 
     /// The tables, looked up once.
-    async fn tables(&self) -> Result<Arc<Tables>, SourceError> {
+    async fn tables(&self, job: &Job) -> Result<Arc<Tables>, SourceError> {
         let known = self.tables.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(known) = known {
             return Ok(known);
         }
         let owner = Owner { id: self.id, name: &self.name, opened: Clock::system().now() };
-        let found = tables::look_up(&self.connections, &self.names, self.schema.as_ref(), owner, self.zone_us).await;
+        let found =
+            tables::look_up(self.connections.for_job(job), &self.names, self.schema.as_ref(), owner, self.zone_us)
+                .await;
         let tables = found.map_err(|e| self.error("read tables", e))?;
         if tables.mappings.is_empty() {
-            let there = tables::names(&self.connections).await.map_err(|e| self.error("read tables", e))?;
+            let there = tables::names(self.connections.for_job(job)).await.map_err(|e| self.error("read tables", e))?;
             let refused = tables.warnings.first().cloned();
             return Err(SourceError {
                 source_name: self.name.clone(),
@@ -117,18 +118,14 @@ impl MysqlSource {
 
 #[async_trait]
 impl Source for MysqlSource {
-    fn kind(&self) -> &'static crosstail_source::Kind {
-        &KIND
-    }
-
     fn capabilities(&self) -> Capabilities {
-        Capabilities { pushes: false, aggregates: true }
+        Capabilities { pushes: false, aggregates: true, holds_activities: true }
     }
 
-    async fn probe(&self) -> Result<Probe, SourceError> {
+    async fn probe(&self, job: &Job) -> Result<Probe, SourceError> {
         let connect = |e: sqlx::Error| self.error("connect", e);
         let clock = Clock::system();
-        let mut reading = self.connections.read().await.map_err(connect)?;
+        let mut reading = self.connections.for_job(job).read().await.map_err(connect)?;
         let before = clock.now();
         let sql = "SELECT VERSION(), TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)), @@global.read_only";
         let rows = reading.fetch(Sql::raw(sql)).await.map_err(connect)?;
@@ -142,7 +139,7 @@ impl Source for MysqlSource {
             Some((number, _)) => format!("MariaDB {}", number.rsplit('-').next().unwrap_or(number)),
             None => format!("MySQL {}", version.split('-').next().unwrap_or_default()),
         };
-        let tables = self.tables().await?;
+        let tables = self.tables(job).await?;
         Ok(Probe {
             server: format!("{server}{}", if read_only { ", read-only" } else { "" }),
             schema: tables.schemas.join(", "),
@@ -151,49 +148,54 @@ impl Source for MysqlSource {
         })
     }
 
-    async fn page(&self, query: &PageQuery, after: Option<&Cursor>) -> Result<Page, SourceError> {
-        let tables = self.tables().await?;
-        let page = query::page(&self.connections, &tables.mappings, &self.names, query, after).await;
+    async fn page(&self, query: &PageQuery, after: Option<&Cursor>, job: &Job) -> Result<Page, SourceError> {
+        let tables = self.tables(job).await?;
+        let page = query::page(self.connections.for_job(job), &tables.mappings, &self.names, query, after).await;
         page.map_err(|e| self.error("read history", e))
     }
 
-    async fn position(&self) -> Result<Position, SourceError> {
-        let tables = self.tables().await?;
-        follow::position(&self.connections, &tables.mappings).await.map_err(|e| self.error("read position", e))
+    async fn position(&self, job: &Job) -> Result<Position, SourceError> {
+        let tables = self.tables(job).await?;
+        follow::position(self.connections.for_job(job), &tables.mappings)
+            .await
+            .map_err(|e| self.error("read position", e))
     }
 
-    async fn follow(&self, from: Position, sink: &Sink, cancel: &CancellationToken) -> Result<(), SourceError> {
-        let tables = self.tables().await?;
-        let following = follow::follow(&self.connections, &tables.mappings, &from, sink, cancel);
-        tokio::select! {
-            () = cancel.cancelled() => Ok(()),
-            outcome = following => outcome.map_err(|e| self.error("follow", e)),
-        }
+    async fn follow(&self, from: Position, sink: &Sink, job: &Job) -> Result<(), SourceError> {
+        let tables = self.tables(job).await?;
+        follow::follow(self.connections.for_job(job), &tables.mappings, &from, sink)
+            .await
+            .map_err(|e| self.error("follow", e))
     }
 
-    async fn payload(&self, id: &Id, locator: &Locator) -> Result<Payload, SourceError> {
-        let tables = self.tables().await?;
+    async fn payload(&self, id: &Id, locator: &Locator, job: &Job) -> Result<Payload, SourceError> {
+        let tables = self.tables(job).await?;
         let missing = || SourceError::not_found(&self.name, format!("row {id}"));
         let (index, key) = locator.as_table_key().ok_or_else(missing)?;
         let mapping = tables.mappings.get(index).ok_or_else(missing)?;
-        let found = payload::load(&self.connections, mapping, key).await.map_err(|e| self.error("load payload", e))?;
+        let found = payload::load(self.connections.for_job(job), mapping, key)
+            .await
+            .map_err(|e| self.error("load payload", e))?;
         found.ok_or_else(missing)
     }
 
-    async fn related(&self, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, SourceError> {
-        let tables = self.tables().await?;
-        query::related(&self.connections, &tables.mappings, key, limit).await.map_err(|e| self.error("find related", e))
+    async fn related(&self, key: &RelatedKey, limit: usize, job: &Job) -> Result<Related, SourceError> {
+        let tables = self.tables(job).await?;
+        query::related(self.connections.for_job(job), &tables.mappings, key, limit)
+            .await
+            .map(Related::from)
+            .map_err(|e| self.error("find related", e))
     }
 
-    async fn aggregate(&self, query: &PageQuery, grouping: &Grouping) -> Result<Groups, SourceError> {
-        let tables = self.tables().await?;
+    async fn aggregate(&self, query: &PageQuery, grouping: &Grouping, job: &Job) -> Result<Groups, SourceError> {
+        let tables = self.tables(job).await?;
         let mut all = Groups::new();
         for mapping in &tables.mappings {
-            let groups = aggregate::aggregate(&self.connections, mapping, &self.names, query, grouping)
+            let groups = aggregate::aggregate(self.connections.for_job(job), mapping, &self.names, query, grouping)
                 .await
                 .map_err(|e| self.error("aggregate", e))?;
             let Some(groups) = groups else {
-                return crosstail_source::aggregate_locally(self, query, grouping, &self.names).await;
+                return crosstail_source::aggregate_locally(self, query, grouping, &self.names, job).await;
             };
             for (key, figures) in groups {
                 all.entry(key).or_default().merge(&figures);
@@ -202,24 +204,26 @@ impl Source for MysqlSource {
         Ok(all)
     }
 
-    async fn vitals(&self, _since: Timestamp) -> Result<Vitals, SourceError> {
-        self.tables().await?;
-        server::vitals(&self.connections).await.map_err(|e| self.error("read the server's state", e))
+    async fn vitals(&self, _since: Timestamp, job: &Job) -> Result<Vitals, SourceError> {
+        self.tables(job).await?;
+        server::vitals(self.connections.for_job(job)).await.map_err(|e| self.error("read the server's state", e))
     }
 
-    async fn diagnose(&self, _now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
-        let tables = self.tables().await?;
-        diagnose::diagnose(&self.connections, &tables.mappings).await.map_err(|e| self.error("diagnose", e))
+    async fn diagnose(&self, _now: Timestamp, job: &Job) -> Result<Vec<Diagnosis>, SourceError> {
+        let tables = self.tables(job).await?;
+        diagnose::diagnose(self.connections.for_job(job), &tables.mappings).await.map_err(|e| self.error("diagnose", e))
     }
 
-    async fn catalogue(&self) -> Result<Catalogue, SourceError> {
-        let tables = self.tables().await?;
-        catalogue::load(&self.connections, &tables.catalogue).await.map_err(|e| self.error("read catalogue", e))
+    async fn catalogue(&self, job: &Job) -> Result<Catalogue, SourceError> {
+        let tables = self.tables(job).await?;
+        catalogue::load(self.connections.for_job(job), &tables.catalogue)
+            .await
+            .map_err(|e| self.error("read catalogue", e))
     }
 
-    async fn mappings(&self, system: &str, codes: &[String]) -> Result<Vec<CatalogueEntry>, SourceError> {
-        let tables = self.tables().await?;
-        let found = catalogue::mappings(&self.connections, &tables.catalogue, system, codes).await;
+    async fn mappings(&self, system: &str, codes: &[String], job: &Job) -> Result<Vec<CatalogueEntry>, SourceError> {
+        let tables = self.tables(job).await?;
+        let found = catalogue::mappings(self.connections.for_job(job), &tables.catalogue, system, codes).await;
         found.map_err(|e| self.error("read mappings", e))
     }
 }

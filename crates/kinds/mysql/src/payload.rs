@@ -1,6 +1,6 @@
 //! One row, whole: its columns as JSON, put together here, so that no type is lost on the way.
 
-use crate::connection::Connections;
+use crate::connection::Reader;
 use crate::mapping::Mapping;
 use crate::relation::{Column, ColumnType, as_text, name};
 use crosstail_core::model::{Payload, RawRecord};
@@ -70,15 +70,11 @@ pub(crate) fn of_row(mapping: &Mapping, row: &MySqlRow, index: usize) -> Result<
     Ok(payload)
 }
 
-pub(crate) async fn load(
-    connections: &Connections,
-    mapping: &Mapping,
-    key: &str,
-) -> Result<Option<Payload>, sqlx::Error> {
+pub(crate) async fn load(reader: Reader<'_>, mapping: &Mapping, key: &str) -> Result<Option<Payload>, sqlx::Error> {
     let columns = selected(&columns(mapping));
     let mut sql = Sql::raw(format!("SELECT {}, {columns} FROM {} t WHERE ", mapping.key_text(), mapping.relation.sql));
     sql.append("", &mapping.with_keys(&[key.to_owned()]));
-    let mut reading = connections.read().await?;
+    let mut reading = reader.read().await?;
     let rows = reading.fetch(sql).await?;
     reading.end().await?;
     for row in &rows {

@@ -1,14 +1,14 @@
 //! The queries: pages by keyset over several tables, rows by key, related rows. All SQL is put together here and in
 //! `sql.rs`, of names from the schema (quoted) and bind parameters; values never become text.
 
-use crate::connection::{Connections, ReadTransaction};
+use crate::connection::{ReadTransaction, Reader};
 use crate::mapping::Mapping;
 use crate::{payload, sql};
 use crosstail_core::filter::{NamedRecord, Predicate};
 use crosstail_core::model::{Activity, Names, Timestamp};
 use crosstail_core::schema::Target;
 use crosstail_source::sql::{Bind, PLACEHOLDER, Sql};
-use crosstail_source::{Cursor, Page, PageQuery, RelatedKey};
+use crosstail_source::{Cursor, Page, PageQuery, RelatedKey, SharedId};
 use sqlx::Row as _;
 use sqlx::mysql::MySqlRow;
 
@@ -44,7 +44,7 @@ impl PageOrder {
     /// no column: so first the time that the page reaches to is looked up in the index, then what is within it is sorted.
     async fn rows(
         self,
-        reading: &mut ReadTransaction<'_>,
+        reading: &mut ReadTransaction,
         mapping: &Mapping,
         parts: &[Sql],
         extra: &str,
@@ -73,7 +73,7 @@ impl PageOrder {
 
 /// A page over every table, as one sequence.
 pub(crate) async fn page(
-    connections: &Connections,
+    reader: Reader<'_>,
     mappings: &[Mapping],
     names: &Names,
     query: &PageQuery,
@@ -84,7 +84,7 @@ pub(crate) async fn page(
     let mut open = false;
     let mut in_store = query.filter.clauses().len();
     for mapping in mappings {
-        let part = page_of(connections, mapping, names, query, &predicate, after).await?;
+        let part = page_of(reader, mapping, names, query, &predicate, after).await?;
         in_store = in_store.min(part.clauses);
         open |= !part.ended;
         items.extend(part.items);
@@ -104,7 +104,7 @@ fn extra(mapping: &Mapping, whole: bool) -> String {
 }
 
 async fn page_of(
-    connections: &Connections,
+    reader: Reader<'_>,
     mapping: &Mapping,
     names: &Names,
     query: &PageQuery,
@@ -123,7 +123,7 @@ async fn page_of(
         let mut parts = within(mapping, query);
         parts.push(condition.sql.clone());
         parts.extend(beyond.as_ref().map(|(at, id)| order.beyond(mapping, *at, id)));
-        let mut reading = connections.read().await?;
+        let mut reading = reader.read().await?;
         let rows = order.rows(&mut reading, mapping, &parts, &extra, chunk).await?;
         reading.end().await?;
         let full = rows.len() == chunk;
@@ -147,7 +147,7 @@ async fn page_of(
     }
     // Rows without a time have no place in the order: they come once, at the end.
     if mapping.time_is_nullable() && after.is_none() && query.since.is_none() && query.until.is_none() {
-        items.extend(without_time(connections, mapping, names, predicate).await?);
+        items.extend(without_time(reader, mapping, names, predicate).await?);
     }
     Ok(TablePage { items, ended: true, clauses: condition.clauses })
 }
@@ -157,7 +157,7 @@ pub(crate) const WITHOUT_TIME: usize = 1000;
 
 /// The rows without a time that a filter keeps.
 pub(crate) async fn without_time(
-    connections: &Connections,
+    reader: Reader<'_>,
     mapping: &Mapping,
     names: &Names,
     predicate: &Predicate,
@@ -166,7 +166,7 @@ pub(crate) async fn without_time(
     let mut sql = Sql::raw(mapping.select(false, &extra(mapping, whole)));
     sql.append(" WHERE ", &mapping.timed(false));
     sql.push(&format!(" LIMIT {WITHOUT_TIME}"), []);
-    let mut reading = connections.read().await?;
+    let mut reading = reader.read().await?;
     let rows = reading.fetch(sql).await?;
     reading.end().await?;
     let mut found = Vec::new();
@@ -182,7 +182,7 @@ pub(crate) async fn without_time(
 
 /// The rows with these keys, with their versions.
 pub(crate) async fn by_keys(
-    reading: &mut ReadTransaction<'_>,
+    reading: &mut ReadTransaction,
     mapping: &Mapping,
     keys: &[String],
 ) -> Result<Vec<MySqlRow>, sqlx::Error> {
@@ -193,16 +193,16 @@ pub(crate) async fn by_keys(
 
 /// Activities that share a key, over every table.
 pub(crate) async fn related(
-    connections: &Connections,
+    reader: Reader<'_>,
     mappings: &[Mapping],
     key: &RelatedKey,
     limit: usize,
 ) -> Result<Vec<Activity>, sqlx::Error> {
     let mut found: Vec<Activity> = Vec::new();
     for mapping in mappings {
-        let (targets, value): (&[Target], _) = match key {
-            RelatedKey::Correlation(id) => (&[Target::CorrelationId], id),
-            RelatedKey::Request(id) => (&[Target::RequestId, Target::ParentRequestId, Target::Id], id),
+        let (targets, value): (&[Target], _) = match &key.id {
+            SharedId::Correlation(id) => (&[Target::CorrelationId], id),
+            SharedId::Request(id) => (&[Target::RequestId, Target::ParentRequestId, Target::Id], id),
         };
         // One indexed look-up a column; OR over columns would scan.
         let sources = targets.iter().flat_map(|target| mapping.sources(*target));
@@ -215,7 +215,7 @@ pub(crate) async fn related(
             let mut sql = Sql::raw(mapping.select(false, ""));
             sql.append(" WHERE ", &condition);
             sql.push(&format!(" LIMIT {PLACEHOLDER}"), [Bind::Int(i64::try_from(limit).unwrap_or(i64::MAX))]);
-            let mut reading = connections.read().await?;
+            let mut reading = reader.read().await?;
             let rows = reading.fetch(sql).await?;
             reading.end().await?;
             for row in &rows {

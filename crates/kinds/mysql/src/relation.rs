@@ -89,7 +89,7 @@ pub(crate) fn text(row: &MySqlRow, index: usize) -> Result<Option<String>, sqlx:
 /// The relations of these names (`table` or `database.table`) that there are: in the address's database, or in any where
 /// it names none.
 pub(crate) async fn relations(
-    reading: &mut ReadTransaction<'_>,
+    reading: &mut ReadTransaction,
     names: &[String],
     zone_us: i64,
 ) -> Result<BTreeMap<String, Relation>, sqlx::Error> {

@@ -1,6 +1,6 @@
 //! The server: connections, locks that are waited for, slow queries. What other users run is seen with PROCESS only.
 
-use crate::connection::Connections;
+use crate::connection::Reader;
 use crate::relation::text;
 use crosstail_core::model::{Check, HealthState, Metric, Unit, Vitals, redact_text};
 use crosstail_source::sql::Sql;
@@ -18,9 +18,9 @@ const STATUS: &str = "SHOW GLOBAL STATUS WHERE Variable_name IN ('Threads_connec
 const SLOW: &str = "SELECT CAST(ID AS SIGNED), CAST(TIME AS SIGNED), USER, COALESCE(STATE, ''), LEFT(INFO, 200) \
     FROM information_schema.PROCESSLIST WHERE COMMAND IN ('Query', 'Execute') AND ID <> CONNECTION_ID() AND TIME >= ";
 
-pub(crate) async fn vitals(connections: &Connections) -> Result<Vitals, sqlx::Error> {
+pub(crate) async fn vitals(reader: Reader<'_>) -> Result<Vitals, sqlx::Error> {
     let mut vitals = Vitals::default();
-    let mut reading = connections.read().await?;
+    let mut reading = reader.read().await?;
     let mut status: HashMap<String, f64> = HashMap::new();
     for row in reading.fetch(Sql::raw(STATUS)).await? {
         let value = text(&row, 1)?.and_then(|value| value.parse().ok());

@@ -1,9 +1,9 @@
 //! Which tables of the database are mapped.
 
 use crate::catalogue::CatalogueMapping;
-use crate::connection::Connections;
+use crate::connection::Reader;
+use crate::definitions::STORE;
 use crate::error::Error;
-use crate::kind::STORE;
 use crate::mapping::{Mapping, Owner};
 use crate::relation::{relations, text};
 use crosstail_core::model::Names;
@@ -20,7 +20,7 @@ pub(crate) struct Tables {
 
 /// Looks for the tables of a schema, or of all that are built in.
 pub(crate) async fn look_up(
-    connections: &Connections,
+    reader: Reader<'_>,
     into: &Names,
     schema: Option<&Schema>,
     owner: Owner<'_>,
@@ -41,7 +41,7 @@ pub(crate) async fn look_up(
     if wanted.is_empty() {
         return Ok(found);
     }
-    let mut reading = connections.read().await?;
+    let mut reading = reader.read().await?;
     let relations = relations(&mut reading, &wanted, zone_us).await?;
     reading.end().await?;
     for mapped in &schemas {
@@ -50,7 +50,7 @@ pub(crate) async fn look_up(
         let must = schema.is_some() && mapped.tables(STORE).count() == 1;
         for (part, table) in mapped.tables(STORE) {
             if must && !relations.contains_key(&table.name) {
-                let there = names(connections).await?;
+                let there = names(reader).await?;
                 let text = format!("[table] name: there is no table '{}'; there are {there}", table.name);
                 return Err(Error::Mapping(text));
             }
@@ -71,8 +71,8 @@ pub(crate) async fn look_up(
 }
 
 /// The tables that the user may see, to name in an error.
-pub(crate) async fn names(connections: &Connections) -> Result<String, sqlx::Error> {
-    let mut reading = connections.read().await?;
+pub(crate) async fn names(reader: Reader<'_>) -> Result<String, sqlx::Error> {
+    let mut reading = reader.read().await?;
     let sql = "SELECT CONCAT(CASE WHEN TABLE_SCHEMA <=> DATABASE() THEN '' ELSE CONCAT(TABLE_SCHEMA, '.') END, TABLE_NAME) \
                FROM information_schema.TABLES \
                WHERE TABLE_SCHEMA NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys') \

@@ -1,6 +1,6 @@
 //! Figures computed by the server: counts, outcomes, and latencies in the buckets of crosstail's own sketch.
 
-use super::connection::{Connections, fetch};
+use super::connection::Reader;
 use super::mapping::Mapping;
 use super::query::{time_is, without_time};
 use super::sql;
@@ -13,15 +13,15 @@ use sqlx::Row as _;
 
 /// Figures of one table; `None` where SQL cannot express the filter or a field.
 pub(super) async fn aggregate(
-    connections: &Connections,
+    reader: Reader<'_>,
     mapping: &Mapping,
     names: &Names,
     query: &PageQuery,
     grouping: &Grouping,
 ) -> Result<Option<Groups>, sqlx::Error> {
     let Some(text) = statement(mapping, query, grouping) else { return Ok(None) };
-    let mut reading = connections.read().await?;
-    let rows = fetch(reading.on(), text).await?;
+    let mut reading = reader.read().await?;
+    let rows = reading.fetch(text).await?;
     reading.end().await?;
     let n = grouping.by.len();
     let mut groups = Groups::new();
@@ -48,7 +48,7 @@ pub(super) async fn aggregate(
     }
     if mapping.time_is_nullable() && query.since.is_none() && query.until.is_none() {
         let predicate = query.filter.predicate(&query.context);
-        for activity in without_time(connections, mapping, names, &predicate).await? {
+        for activity in without_time(reader, mapping, names, &predicate).await? {
             groups.entry(grouping.key(&activity, names)).or_default().add(&activity);
         }
     }

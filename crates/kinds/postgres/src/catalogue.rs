@@ -1,7 +1,7 @@
 //! The catalogue: what the database holds in addition to activities. Only the columns that the schema names are read,
 //! never a credential.
 
-use super::connection::{Connections, fetch};
+use super::connection::Reader;
 use super::mapping::Relation;
 use super::payload::json_of;
 use crosstail_core::model::{Catalogue, CatalogueEntry, EntryKind};
@@ -75,12 +75,12 @@ impl CatalogueMapping {
 }
 
 /// Loads everything except the code mappings, which can be many.
-pub(super) async fn load(connections: &Connections, tables: &[CatalogueMapping]) -> Result<Catalogue, sqlx::Error> {
-    read_topics(connections, tables, |topic| topic != EntryKind::Mapping).await
+pub(super) async fn load(reader: Reader<'_>, tables: &[CatalogueMapping]) -> Result<Catalogue, sqlx::Error> {
+    read_topics(reader, tables, |topic| topic != EntryKind::Mapping).await
 }
 
 async fn read_topics(
-    connections: &Connections,
+    reader: Reader<'_>,
     tables: &[CatalogueMapping],
     wanted: impl Fn(EntryKind) -> bool,
 ) -> Result<Catalogue, sqlx::Error> {
@@ -88,34 +88,29 @@ async fn read_topics(
     for table in tables.iter().filter(|table| wanted(table.topic)) {
         let mut sql = table.select();
         sql.push(&format!(" LIMIT {PLACEHOLDER}::int8"), [Bind::Int(ENTRIES)]);
-        catalogue.entries.extend(read(connections, table, sql).await?);
+        catalogue.entries.extend(read(reader, table, sql).await?);
     }
     catalogue.resolve_system_ids();
     Ok(catalogue)
 }
 
-async fn read(
-    connections: &Connections,
-    table: &CatalogueMapping,
-    sql: Sql,
-) -> Result<Vec<CatalogueEntry>, sqlx::Error> {
-    let mut reading = connections.read().await?;
-    let rows = fetch(reading.on(), sql).await?;
+async fn read(reader: Reader<'_>, table: &CatalogueMapping, sql: Sql) -> Result<Vec<CatalogueEntry>, sqlx::Error> {
+    let mut reading = reader.read().await?;
+    let rows = reading.fetch(sql).await?;
     reading.end().await?;
     rows.iter().map(|row| Ok(table.entry(row.try_get(0)?))).collect()
 }
 
 /// The mappings from or to one of these codes of a system.
 pub(super) async fn mappings(
-    connections: &Connections,
+    reader: Reader<'_>,
     tables: &[CatalogueMapping],
     system: &str,
     codes: &[String],
 ) -> Result<Vec<CatalogueEntry>, sqlx::Error> {
     let mut found = Vec::new();
     let mut systems = vec![system.to_owned()];
-    let known =
-        read_topics(connections, tables, |topic| matches!(topic, EntryKind::System | EntryKind::LogSource)).await?;
+    let known = read_topics(reader, tables, |topic| matches!(topic, EntryKind::System | EntryKind::LogSource)).await?;
     systems.extend(known.system(system).and_then(|entry| entry.text("id")));
     for table in tables.iter().filter(|table| table.topic == EntryKind::Mapping) {
         let side = |fact: &str, values: &[String]| -> Vec<Sql> {
@@ -135,7 +130,7 @@ pub(super) async fn mappings(
         let mut sql = table.select();
         sql.append(" WHERE ", &Sql::join(parts, " AND "));
         sql.push(" LIMIT 500", []);
-        let entries = read(connections, table, sql).await?;
+        let entries = read(reader, table, sql).await?;
         found.extend(entries.into_iter().map(|mut entry| {
             entry.facts.insert("system".to_owned(), Value::String(system.to_owned()));
             entry

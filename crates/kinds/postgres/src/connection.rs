@@ -2,97 +2,214 @@
 //! transaction (`SET LOCAL`), so that a pooler such as PgBouncer hands a clean connection to the next client.
 
 use crosstail_source::sql::{Bind, Placeholders, Sql};
+use crosstail_source::{Job, Scheduler, Turn};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// Connections at most, in addition to the one that listens.
+/// Connections at most, in addition to the one that listens and, for a moment, the one that cancels a statement.
 const CONNECTIONS: usize = 4;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The server cancels a statement that runs longer.
 pub(super) const STATEMENT_TIMEOUT: Duration = Duration::from_mins(1);
+/// A transaction in which nothing runs ends within this time.
+const PROMPT: Duration = Duration::from_millis(100);
+/// How long the server may take to end a statement that was cancelled.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Connections in use count against the limit; idle ones are used again.
 pub(super) struct Connections {
-    options: PgConnectOptions,
-    idle: Mutex<Vec<PgConnection>>,
-    limit: Semaphore,
+    pool: Arc<Pool>,
     /// Whether a trigger wakes the poll.
     pub(super) woken: AtomicBool,
 }
 
-/// A read-only transaction. Dropped without [`ReadTransaction::end`], its connection is closed.
-pub(super) struct ReadTransaction<'a> {
-    connection: PgConnection,
+struct Pool {
+    options: PgConnectOptions,
+    idle: Mutex<Vec<PgConnection>>,
+    scheduler: Arc<Scheduler>,
+}
+
+/// The connections, as one job uses them.
+#[derive(Clone, Copy)]
+pub(super) struct Reader<'a> {
     connections: &'a Connections,
-    _permit: SemaphorePermit<'a>,
+    job: &'a Job,
+}
+
+/// A read-only transaction. Dropped without [`ReadTransaction::end`], its statement is cancelled in the server.
+pub(super) struct ReadTransaction {
+    open: Option<OpenTransaction>,
+    job: Job,
+}
+
+struct OpenTransaction {
+    connection: PgConnection,
+    /// The process of the server that runs the transaction.
+    process: i32,
+    pool: Arc<Pool>,
+    _turn: Turn,
 }
 
 impl Connections {
     pub(super) fn new(options: PgConnectOptions) -> Self {
         let options = options.application_name("crosstail").disable_statement_logging().statement_cache_capacity(0);
-        Self { options, idle: Mutex::default(), limit: Semaphore::new(CONNECTIONS), woken: AtomicBool::new(false) }
+        let pool = Pool { options, idle: Mutex::default(), scheduler: Scheduler::new(CONNECTIONS) };
+        Self { pool: Arc::new(pool), woken: AtomicBool::new(false) }
     }
 
     pub(super) fn options(&self) -> &PgConnectOptions {
-        &self.options
+        &self.pool.options
     }
 
+    /// The connections for a job.
+    pub(super) fn for_job<'a>(&'a self, job: &'a Job) -> Reader<'a> {
+        Reader { connections: self, job }
+    }
+}
+
+impl Pool {
     async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
         tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&self.options))
             .await
             .unwrap_or(Err(sqlx::Error::PoolTimedOut))
     }
 
-    /// Starts a transaction that sees one snapshot of the database.
-    pub(super) async fn read(&self) -> Result<ReadTransaction<'_>, sqlx::Error> {
-        let permit = self.limit.acquire().await.map_err(|_| sqlx::Error::PoolClosed)?;
-        let begin = format!(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {}; \
-             SET LOCAL idle_in_transaction_session_timeout = {}; SET LOCAL TimeZone = 'UTC'; \
-             SET LOCAL DateStyle = 'ISO'; SET LOCAL jit = off",
-            STATEMENT_TIMEOUT.as_millis(),
-            2 * STATEMENT_TIMEOUT.as_millis(),
-        );
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        if let Some(mut connection) = idle {
-            // An idle connection may have been closed in the meantime: then a new one is made.
-            if sqlx::raw_sql(AssertSqlSafe(begin.as_str())).execute(&mut connection).await.is_ok() {
-                return Ok(ReadTransaction { connection, connections: self, _permit: permit });
-            }
-        }
-        let mut connection = self.connect().await?;
-        sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut connection).await?;
-        Ok(ReadTransaction { connection, connections: self, _permit: permit })
+    fn keep(&self, connection: PgConnection) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
     }
 }
 
-impl ReadTransaction<'_> {
-    pub(super) fn on(&mut self) -> &mut PgConnection {
-        &mut self.connection
+/// Begins a transaction; gives the process that runs it. The server checks every second whether the client is still
+/// there, so that a statement ends with a client that was killed (a setting since PostgreSQL 14, which a server on a
+/// system that cannot check refuses; then the time limit ends it).
+async fn begin(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
+    let checked = connection.server_version_num().is_some_and(|version| version >= 140_000);
+    let begin = format!(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {}; \
+         SET LOCAL idle_in_transaction_session_timeout = {}; SET LOCAL TimeZone = 'UTC'; \
+         SET LOCAL DateStyle = 'ISO'; SET LOCAL jit = off; {}SELECT pg_backend_pid()",
+        STATEMENT_TIMEOUT.as_millis(),
+        2 * STATEMENT_TIMEOUT.as_millis(),
+        if checked { "SET LOCAL client_connection_check_interval = 1000; " } else { "" },
+    );
+    let row = sqlx::raw_sql(AssertSqlSafe(begin)).fetch_one(&mut *connection).await?;
+    row.try_get(0)
+}
+
+impl<'a> Reader<'a> {
+    /// The connections, whoever asks.
+    pub(super) fn connections(self) -> &'a Connections {
+        self.connections
+    }
+
+    /// The job that reads.
+    pub(super) fn job(self) -> &'a Job {
+        self.job
+    }
+
+    /// Starts a transaction that sees one snapshot of the database.
+    pub(super) async fn read(self) -> Result<ReadTransaction, sqlx::Error> {
+        let pool = &self.connections.pool;
+        let turn = pool.scheduler.turn(self.job).await;
+        let idle = pool.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let again = match idle {
+            // An idle connection may have been closed in the meantime: then a new one is made.
+            Some(mut connection) => begin(&mut connection).await.ok().map(|process| (connection, process)),
+            None => None,
+        };
+        let (connection, process) = match again {
+            Some(ready) => ready,
+            None => {
+                let mut connection = pool.connect().await?;
+                let process = begin(&mut connection).await?;
+                (connection, process)
+            }
+        };
+        let open = OpenTransaction { connection, process, pool: Arc::clone(pool), _turn: turn };
+        Ok(ReadTransaction { open: Some(open), job: self.job.clone() })
+    }
+}
+
+impl ReadTransaction {
+    /// The connection.
+    ///
+    /// # Errors
+    /// None while the transaction is open.
+    pub(super) fn on(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
+        self.open.as_mut().map(|open| &mut open.connection).ok_or(sqlx::Error::PoolClosed)
+    }
+
+    /// Runs a query with its bind parameters; the statement is unnamed, as a pooler needs it.
+    pub(super) async fn fetch(&mut self, sql: Sql) -> Result<Vec<PgRow>, sqlx::Error> {
+        let text = sql.render(Placeholders::Numbered);
+        self.job.runs(&text);
+        let mut query = sqlx::query(AssertSqlSafe(text)).persistent(false);
+        for bind in sql.binds {
+            query = match bind {
+                Bind::Text(text) => query.bind(text),
+                Bind::Int(n) => query.bind(n),
+                Bind::Float(n) => query.bind(n),
+                Bind::Texts(list) => query.bind(list),
+            };
+        }
+        let rows = query.fetch_all(self.on()?).await?;
+        let bytes = |row: &PgRow| (0..row.len()).map(|index| size(row, index)).sum::<usize>();
+        self.job.count(rows.len(), rows.iter().map(bytes).sum());
+        Ok(rows)
     }
 
     /// Ends the transaction and returns the connection to the pool.
     pub(super) async fn end(mut self) -> Result<(), sqlx::Error> {
-        sqlx::raw_sql("COMMIT").execute(&mut self.connection).await?;
-        self.connections.idle.lock().unwrap_or_else(PoisonError::into_inner).push(self.connection);
+        sqlx::raw_sql("COMMIT").execute(self.on()?).await?;
+        if let Some(open) = self.open.take() {
+            open.pool.keep(open.connection);
+        }
         Ok(())
     }
 }
 
-/// Runs a query with its bind parameters; the statement is unnamed, as a pooler needs it.
-pub(super) async fn fetch(on: &mut PgConnection, sql: Sql) -> Result<Vec<PgRow>, sqlx::Error> {
-    let mut query = sqlx::query(AssertSqlSafe(sql.render(Placeholders::Numbered))).persistent(false);
-    for bind in sql.binds {
-        query = match bind {
-            Bind::Text(text) => query.bind(text),
-            Bind::Int(n) => query.bind(n),
-            Bind::Float(n) => query.bind(n),
-            Bind::Texts(list) => query.bind(list),
-        };
+/// Bytes of a value as it arrived.
+fn size(row: &PgRow, index: usize) -> usize {
+    row.try_get_raw(index).ok().and_then(|value| value.as_bytes().ok().map(<[u8]>::len)).unwrap_or(0)
+}
+
+impl Drop for ReadTransaction {
+    /// Whoever read has gone away, perhaps in the middle of a statement.
+    fn drop(&mut self) {
+        if let (Some(open), Ok(runtime)) = (self.open.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(open.abandon());
+        }
     }
-    query.fetch_all(on).await
+}
+
+impl OpenTransaction {
+    /// Ends the transaction, and first what runs in it. The turn is given back only when the server is done.
+    async fn abandon(mut self) {
+        let ending = async {
+            if let Ok(ended) = tokio::time::timeout(PROMPT, roll_back(&mut self.connection)).await {
+                return ended;
+            }
+            // Any role may cancel its own statements (PostgreSQL documentation, "Server Signaling Functions").
+            let mut other = self.pool.connect().await?;
+            let cancel = sqlx::query("SELECT pg_cancel_backend($1)").bind(self.process).persistent(false);
+            cancel.execute(&mut other).await?;
+            other.close().await?;
+            roll_back(&mut self.connection).await
+        };
+        if let Ok(Ok(())) = tokio::time::timeout(CANCEL_TIMEOUT, ending).await {
+            self.pool.keep(self.connection);
+        }
+    }
+}
+
+/// Ends a transaction. The driver first reads what is left of an answer; the error of its statement comes before ours.
+async fn roll_back(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let rolled_back = sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await;
+    match rolled_back {
+        Err(sqlx::Error::Database(_)) => sqlx::raw_sql("ROLLBACK").execute(connection).await.map(drop),
+        other => other.map(drop),
+    }
 }

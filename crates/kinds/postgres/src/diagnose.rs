@@ -1,7 +1,7 @@
 //! What `doctor` checks in PostgreSQL: privileges, indexes, retention, and how new rows are noticed.
 
 use super::Tables;
-use super::connection::Connections;
+use super::connection::Reader;
 use super::mapping::{ColumnType, Mapping};
 use crosstail_core::model::{Diagnosis, RETENTION_DAYS};
 use sqlx::Row as _;
@@ -10,15 +10,15 @@ use sqlx::postgres::PgConnection;
 /// A table with fewer rows needs no index.
 const SMALL: f32 = 10_000.0;
 
-pub(super) async fn diagnose(connections: &Connections, tables: &Tables) -> Result<Vec<Diagnosis>, sqlx::Error> {
+pub(super) async fn diagnose(reader: Reader<'_>, tables: &Tables) -> Result<Vec<Diagnosis>, sqlx::Error> {
     let mut diagnoses = Vec::new();
-    let mut reading = connections.read().await?;
-    role(reading.on(), &mut diagnoses).await?;
+    let mut reading = reader.read().await?;
+    role(reading.on()?, &mut diagnoses).await?;
     for mapping in &tables.mappings {
-        rights(reading.on(), mapping, &mut diagnoses).await?;
-        indexes(reading.on(), mapping, &mut diagnoses).await?;
-        retention(reading.on(), mapping, &mut diagnoses).await?;
-        check_notify_trigger(reading.on(), mapping, &tables.schemas.join("|"), &mut diagnoses).await?;
+        rights(reading.on()?, mapping, &mut diagnoses).await?;
+        indexes(reading.on()?, mapping, &mut diagnoses).await?;
+        retention(reading.on()?, mapping, &mut diagnoses).await?;
+        check_notify_trigger(reading.on()?, mapping, &tables.schemas.join("|"), &mut diagnoses).await?;
     }
     reading.end().await?;
     Ok(diagnoses)

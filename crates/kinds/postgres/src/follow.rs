@@ -6,9 +6,13 @@
 //! xmin, so the time column bounds each poll (see [`TIERS`]), and rows without an outcome are read again by key.
 //! `NOTIFY`, where a trigger sends it, only wakes the poll.
 //!
+//! A poll notes its horizon first. What it reads may then take several transactions, because nothing is sent while one
+//! is open: a version that one of them cannot see belongs to a transaction that was running at the horizon or began
+//! later, so the next poll reads it.
+//!
 //! Source: PostgreSQL documentation, "System Information Functions" and "Transaction Isolation".
 
-use super::connection::{Connections, ReadTransaction, fetch};
+use super::connection::{ReadTransaction, Reader};
 use super::mapping::Mapping;
 use super::query::{PageOrder, by_keys, time_is};
 use crosstail_core::model::{Activity, Status, Timestamp};
@@ -25,7 +29,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 /// The channel on which the trigger notifies; the trigger's name starts with it.
 pub(super) const CHANNEL: &str = "crosstail";
@@ -73,15 +76,15 @@ async fn at(on: &mut PgConnection) -> Result<ResumePoint, sqlx::Error> {
     Ok(ResumePoint { horizons: [row.try_get(0)?; TIERS.len()], time_us: row.try_get(1)? })
 }
 
-async fn now(connections: &Connections) -> Result<ResumePoint, sqlx::Error> {
-    let mut reading = connections.read().await?;
-    let now = at(reading.on()).await?;
+async fn now(reader: Reader<'_>) -> Result<ResumePoint, sqlx::Error> {
+    let mut reading = reader.read().await?;
+    let now = at(reading.on()?).await?;
     reading.end().await?;
     Ok(now)
 }
 
-pub(super) async fn position(connections: &Connections) -> Result<Position, sqlx::Error> {
-    Ok(Position::new(now(connections).await?))
+pub(super) async fn position(reader: Reader<'_>) -> Result<Position, sqlx::Error> {
+    Ok(Position::new(now(reader).await?))
 }
 
 /// What following remembers of one table.
@@ -99,7 +102,11 @@ impl TableState<'_> {
 }
 
 struct Follower<'a> {
-    connections: &'a Connections,
+    reader: Reader<'a>,
+    /// The transaction in which is read.
+    reading: Option<ReadTransaction>,
+    /// What was read in it and has not been sent.
+    read: Vec<Activity>,
     tables: Vec<TableState<'a>>,
     sink: &'a Sink,
     /// Hashes of delivered row versions, each with the time of its last delivery.
@@ -123,21 +130,22 @@ fn since_horizon(mapping: &Mapping, horizon: i64, current: i64) -> Option<Sql> {
 }
 
 pub(super) async fn follow(
-    connections: &Connections,
+    reader: Reader<'_>,
     mappings: &[Mapping],
     from: &Position,
     sink: &Sink,
-    cancel: &CancellationToken,
 ) -> Result<(), sqlx::Error> {
     let start = match from.read::<ResumePoint>() {
         Some(at) => at,
-        None => now(connections).await?,
+        None => now(reader).await?,
     };
     let woken = Arc::new(Notify::new());
-    let listening = listen(connections, mappings, Arc::clone(&woken), cancel).await?;
+    let listening = listen(reader, mappings, Arc::clone(&woken)).await?;
     let now = Instant::now();
     let mut follower = Follower {
-        connections,
+        reader,
+        reading: None,
+        read: Vec::new(),
         tables: mappings.iter().map(|mapping| TableState { mapping, open: HashMap::new() }).collect(),
         sink,
         seen: HashMap::new(),
@@ -155,7 +163,6 @@ pub(super) async fn follow(
     loop {
         let due = follower.due.iter().copied().chain([open_due]).min().unwrap_or(now);
         let notified = tokio::select! {
-            () = cancel.cancelled() => return Ok(()),
             () = sink.closed() => return Ok(()),
             () = woken.notified(), if listening => {
                 tokio::time::sleep(COALESCE).await;
@@ -176,13 +183,8 @@ pub(super) async fn follow(
 
 /// Listens on a connection of its own; returns whether any table has the trigger. A lost connection is made again, and
 /// then the tables are polled.
-async fn listen(
-    connections: &Connections,
-    mappings: &[Mapping],
-    woken: Arc<Notify>,
-    cancel: &CancellationToken,
-) -> Result<bool, sqlx::Error> {
-    let mut reading = connections.read().await?;
+async fn listen(reader: Reader<'_>, mappings: &[Mapping], woken: Arc<Notify>) -> Result<bool, sqlx::Error> {
+    let mut reading = reader.read().await?;
     let names: Vec<String> = mappings.iter().map(|mapping| mapping.relation.sql.clone()).collect();
     let triggered = sqlx::query_scalar::<_, bool>(
         "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgname = $1 || '_notify' AND tgenabled <> 'D' \
@@ -191,15 +193,15 @@ async fn listen(
     .bind(CHANNEL)
     .bind(names)
     .persistent(false)
-    .fetch_one(reading.on())
+    .fetch_one(reading.on()?)
     .await?;
     reading.end().await?;
-    connections.woken.store(triggered, Ordering::Relaxed);
+    reader.connections().woken.store(triggered, Ordering::Relaxed);
     if !triggered {
         return Ok(false);
     }
-    let options = connections.options().clone();
-    let cancel = cancel.clone();
+    let options = reader.connections().options().clone();
+    let job = reader.job().clone();
     tokio::spawn(async move {
         let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(options);
         let hear = async {
@@ -216,7 +218,7 @@ async fn listen(
             }
         };
         tokio::select! {
-            () = cancel.cancelled() => {}
+            () = job.cancelled() => {}
             () = hear => {}
         }
     });
@@ -228,11 +230,10 @@ impl Follower<'_> {
     /// and lists the rows without an outcome.
     async fn begin(&mut self) -> Result<(), sqlx::Error> {
         let since = self.at;
-        let mut reading = self.connections.read().await?;
-        let now = at(reading.on()).await?;
+        let now = at(self.reading().await?.on()?).await?;
         self.current = now.horizons[0];
         for index in 0..self.tables.len() {
-            self.list_unfinished(&mut reading, index).await?;
+            self.list_unfinished(index).await?;
         }
         let mut after = now;
         for (tier, horizon) in since.horizons.into_iter().enumerate() {
@@ -240,37 +241,63 @@ impl Follower<'_> {
                 after.horizons[tier] = horizon;
                 continue;
             }
-            self.read_tier(&mut reading, tier, horizon, since.time_us).await?;
+            self.read_tier(tier, horizon, since.time_us).await?;
         }
-        reading.end().await?;
         self.at = after;
-        let _ = self.sink.send(SourceEvent::Batch(Vec::new(), Some(Position::new(after)))).await;
+        self.send().await?;
+        self.send_position().await;
         Ok(())
     }
 
     /// Reads what is due; returns whether the receiver is gone.
     async fn poll(&mut self, now: Instant, notified: bool, open: bool) -> Result<bool, sqlx::Error> {
-        let mut reading = self.connections.read().await?;
-        let snapshot = at(reading.on()).await?;
+        let snapshot = at(self.reading().await?.on()?).await?;
         self.current = snapshot.horizons[0];
         let mut at = ResumePoint { time_us: snapshot.time_us, ..self.at };
         for (tier, (_, every)) in TIERS.iter().enumerate() {
             if now < self.due[tier] && !(notified && tier == 0) {
                 continue;
             }
-            self.read_tier(&mut reading, tier, self.at.horizons[tier], snapshot.time_us).await?;
+            self.read_tier(tier, self.at.horizons[tier], snapshot.time_us).await?;
             at.horizons[tier] = snapshot.horizons[tier];
             self.due[tier] = now + *every;
         }
         if open {
             for index in 0..self.tables.len() {
-                self.reread_unfinished(&mut reading, index).await?;
+                self.reread_unfinished(index).await?;
             }
         }
-        reading.end().await?;
         self.at = at;
         self.prune(now);
-        Ok(self.sink.send(SourceEvent::Batch(Vec::new(), Some(Position::new(at)))).await.is_err())
+        self.send().await?;
+        Ok(!self.send_position().await)
+    }
+
+    /// The open transaction; one is begun where none is open.
+    async fn reading(&mut self) -> Result<&mut ReadTransaction, sqlx::Error> {
+        let open = match self.reading.take() {
+            Some(open) => open,
+            None => self.reader.read().await?,
+        };
+        Ok(self.reading.insert(open))
+    }
+
+    /// Ends the transaction, and then sends what was read in it: the receiver may take as long as it likes.
+    async fn send(&mut self) -> Result<(), sqlx::Error> {
+        if let Some(reading) = self.reading.take() {
+            reading.end().await?;
+        }
+        let read = std::mem::take(&mut self.read);
+        if !read.is_empty() {
+            // The loop notices a closed channel.
+            let _ = self.sink.send(SourceEvent::Batch(read, None)).await;
+        }
+        Ok(())
+    }
+
+    /// Says that everything before the position was sent; returns whether somebody receives it.
+    async fn send_position(&self) -> bool {
+        self.sink.send(SourceEvent::Batch(Vec::new(), Some(Position::new(self.at)))).await.is_ok()
     }
 
     fn prune(&mut self, now: Instant) {
@@ -281,18 +308,12 @@ impl Follower<'_> {
     }
 
     /// Delivers one tier of every table: a range of time that no faster tier covers.
-    async fn read_tier(
-        &mut self,
-        reading: &mut ReadTransaction<'_>,
-        tier: usize,
-        horizon: i64,
-        time_us: i64,
-    ) -> Result<(), sqlx::Error> {
+    async fn read_tier(&mut self, tier: usize, horizon: i64, time_us: i64) -> Result<(), sqlx::Error> {
         let back = |tier: usize| Timestamp(time_us - saturating_i64(TIERS[tier].0.as_micros()));
         let (from, until) = (back(tier), tier.checked_sub(1).map(back));
         for index in 0..self.tables.len() {
             if tier != RESCAN_TIER || self.tables[index].is_small_enough_to_rescan() {
-                self.read_range(reading, index, horizon, from, until).await?;
+                self.read_range(index, horizon, from, until).await?;
             }
         }
         Ok(())
@@ -301,7 +322,6 @@ impl Follower<'_> {
     /// Delivers the versions in a range of time that are not older than a horizon, in chunks.
     async fn read_range(
         &mut self,
-        reading: &mut ReadTransaction<'_>,
         index: usize,
         horizon: i64,
         from: Timestamp,
@@ -318,12 +338,15 @@ impl Follower<'_> {
             let mut sql = Sql::raw(mapping.select(""));
             sql.append(" WHERE ", &Sql::join(parts, " AND "));
             sql.append("", &order.by(mapping, CHUNK));
-            let rows = fetch(reading.on(), sql).await?;
+            let rows = self.reading().await?.fetch(sql).await?;
             if let Some(last) = rows.last() {
                 let last = mapping.activity(last)?;
                 beyond = Some((last.started_at, last.id.to_string()));
             }
-            self.deliver(index, &rows).await?;
+            self.deliver(index, &rows)?;
+            if self.read.len() >= CHUNK {
+                self.send().await?;
+            }
             if rows.len() < CHUNK {
                 break;
             }
@@ -332,17 +355,16 @@ impl Follower<'_> {
             let mut sql = Sql::raw(mapping.select(""));
             let version = since_horizon(mapping, horizon, self.current).unwrap_or_else(|| Sql::constant(true));
             sql.push(&format!(" WHERE {} IS NULL AND {} LIMIT {CHUNK}", mapping.time(), version.text), []);
-            let rows = fetch(reading.on(), sql).await?;
-            self.deliver(index, &rows).await?;
+            let rows = self.reading().await?.fetch(sql).await?;
+            self.deliver(index, &rows)?;
         }
         Ok(())
     }
 
-    /// Sends the rows whose version has not been sent yet.
-    async fn deliver(&mut self, index: usize, rows: &[PgRow]) -> Result<(), sqlx::Error> {
+    /// Keeps the rows whose version has not been sent yet, to be sent.
+    fn deliver(&mut self, index: usize, rows: &[PgRow]) -> Result<(), sqlx::Error> {
         let now = Instant::now();
         let mapping = self.tables[index].mapping;
-        let mut batch: Vec<Activity> = Vec::new();
         for row in rows {
             let (key, version) = (Mapping::key(row)?, Mapping::version(row)?);
             let activity = mapping.activity(row)?;
@@ -361,18 +383,14 @@ impl Follower<'_> {
                 open.remove(&key);
             }
             if fresh {
-                batch.push(activity);
+                self.read.push(activity);
             }
-        }
-        if !batch.is_empty() {
-            // The loop notices a closed channel.
-            let _ = self.sink.send(SourceEvent::Batch(batch, None)).await;
         }
         Ok(())
     }
 
     /// Lists the rows without an outcome, so that their end is seen however old they are.
-    async fn list_unfinished(&mut self, reading: &mut ReadTransaction<'_>, index: usize) -> Result<(), sqlx::Error> {
+    async fn list_unfinished(&mut self, index: usize) -> Result<(), sqlx::Error> {
         let mapping = self.tables[index].mapping;
         let Some(raw) =
             mapping.sources(crosstail_core::schema::Target::Status).first().map(|(sql, _)| (*sql).to_owned())
@@ -388,7 +406,7 @@ impl Follower<'_> {
             mapping.time(),
             mapping.time(),
         ));
-        let rows = fetch(reading.on(), sql).await?;
+        let rows = self.reading().await?.fetch(sql).await?;
         for row in &rows {
             self.tables[index].open.insert(Mapping::key(row)?, Mapping::version(row)?);
         }
@@ -396,12 +414,13 @@ impl Follower<'_> {
     }
 
     /// Reads the rows without an outcome again and delivers those that changed.
-    async fn reread_unfinished(&mut self, reading: &mut ReadTransaction<'_>, index: usize) -> Result<(), sqlx::Error> {
+    async fn reread_unfinished(&mut self, index: usize) -> Result<(), sqlx::Error> {
         let keys: Vec<String> = self.tables[index].open.keys().cloned().collect();
         if keys.is_empty() {
             return Ok(());
         }
-        let rows = by_keys(reading, self.tables[index].mapping, &keys).await?;
+        let mapping = self.tables[index].mapping;
+        let rows = by_keys(self.reading().await?, mapping, &keys).await?;
         let known = std::mem::take(&mut self.tables[index].open);
         let mut changed = Vec::new();
         for row in rows {
@@ -413,6 +432,6 @@ impl Follower<'_> {
                 changed.push(row);
             }
         }
-        self.deliver(index, &changed).await
+        self.deliver(index, &changed)
     }
 }

@@ -23,13 +23,12 @@ use async_trait::async_trait;
 use catalogue::CatalogueMapping;
 use connection::Connections;
 use crosstail_core::model::{
-    Activity, Catalogue, CatalogueEntry, Clock, Diagnosis, Id, Locator, Names, Payload, SourceId, Timestamp, Vitals,
-    redact_text,
+    Catalogue, CatalogueEntry, Clock, Diagnosis, Id, Locator, Names, Payload, SourceId, Timestamp, Vitals, redact_text,
 };
 use crosstail_core::schema::{Schema, Table};
 use crosstail_source::{
-    Capabilities, Cursor, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, RelatedKey, Sink, Source,
-    SourceError,
+    Capabilities, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related, RelatedKey,
+    Sink, Source, SourceError,
 };
 use mapping::Mapping;
 use sqlx::Row as _;
@@ -37,7 +36,6 @@ use sqlx::postgres::PgConnectOptions;
 use std::str::FromStr as _;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio_util::sync::CancellationToken;
 
 /// A source in one `PostgreSQL` database.
 pub struct PostgresSource {
@@ -113,13 +111,13 @@ impl PostgresSource {
     }
 
     /// The mapped tables, cached after the first call.
-    async fn tables(&self) -> Result<Arc<Tables>, SourceError> {
+    async fn tables(&self, job: &Job) -> Result<Arc<Tables>, SourceError> {
         if let Some(known) = self.known() {
             return Ok(known);
         }
-        let tables = self.look_up().await.map_err(|e| self.error("read tables", e))?;
+        let tables = self.look_up(job).await.map_err(|e| self.error("read tables", e))?;
         if tables.mappings.is_empty() {
-            let known = self.known_tables().await.map_err(|e| self.error("read tables", e))?;
+            let known = self.known_tables(job).await.map_err(|e| self.error("read tables", e))?;
             let refused = tables.warnings.first().cloned();
             return Err(SourceError {
                 source_name: self.name.clone(),
@@ -139,7 +137,7 @@ impl PostgresSource {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    async fn look_up(&self) -> Result<Tables, Error> {
+    async fn look_up(&self, job: &Job) -> Result<Tables, Error> {
         let schemas = self.schema.clone().map_or_else(Schema::built_in, |schema| vec![schema]);
         let strict = self.schema.is_some();
         let mut names: Vec<String> = Vec::new();
@@ -151,8 +149,8 @@ impl PostgresSource {
         }
         names.sort();
         names.dedup();
-        let mut reading = self.connections.read().await?;
-        let relations = mapping::relations(reading.on(), &names).await?;
+        let mut reading = self.connections.for_job(job).read().await?;
+        let relations = mapping::relations(reading.on()?, &names).await?;
         reading.end().await?;
         let mut found =
             Tables { mappings: Vec::new(), catalogue: Vec::new(), schemas: Vec::new(), warnings: Vec::new() };
@@ -163,7 +161,7 @@ impl PostgresSource {
                 // A schema that the user wrote for one table must fit; of several tables, those that exist are used.
                 let must = strict && schema.tables(definitions::STORE).count() == 1;
                 if must && !relations.contains_key(&table.name) {
-                    let known = self.known_tables().await?;
+                    let known = self.known_tables(job).await?;
                     return Err(Error::Mapping(format!(
                         "[table] name: no table '{}'; the database has {known}",
                         table.name
@@ -193,8 +191,8 @@ impl PostgresSource {
     }
 
     /// Names of up to 30 tables, for an error message.
-    async fn known_tables(&self) -> Result<String, sqlx::Error> {
-        let mut reading = self.connections.read().await?;
+    async fn known_tables(&self, job: &Job) -> Result<String, sqlx::Error> {
+        let mut reading = self.connections.for_job(job).read().await?;
         let rows = sqlx::query(
             "SELECT CASE WHEN n.nspname = 'public' THEN '' ELSE n.nspname || '.' END || c.relname FROM pg_class c \
              JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm') \
@@ -202,7 +200,7 @@ impl PostgresSource {
              ORDER BY 1 LIMIT 30",
         )
         .persistent(false)
-        .fetch_all(reading.on())
+        .fetch_all(reading.on()?)
         .await?;
         reading.end().await?;
         let names: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
@@ -235,26 +233,22 @@ fn classify(error: &sqlx::Error) -> (ErrorKind, Option<&'static str>) {
 
 #[async_trait]
 impl Source for PostgresSource {
-    fn kind(&self) -> &'static crosstail_source::Kind {
-        &KIND
-    }
-
     fn capabilities(&self) -> Capabilities {
         let pushes = self.connections.woken.load(Ordering::Relaxed);
-        Capabilities { pushes, aggregates: true }
+        Capabilities { pushes, aggregates: true, holds_activities: true }
     }
 
-    async fn probe(&self) -> Result<Probe, SourceError> {
+    async fn probe(&self, job: &Job) -> Result<Probe, SourceError> {
         let connect = |e: sqlx::Error| self.error("connect", e);
         let clock = Clock::system();
-        let mut reading = self.connections.read().await.map_err(connect)?;
+        let mut reading = self.connections.for_job(job).read().await.map_err(connect)?;
         let before = clock.now();
         let row = sqlx::query(
             "SELECT current_setting('server_version'), (extract(epoch FROM clock_timestamp()) * 1000000)::int8, \
              pg_is_in_recovery()",
         )
         .persistent(false)
-        .fetch_one(reading.on())
+        .fetch_one(reading.on().map_err(connect)?)
         .await
         .map_err(connect)?;
         let middle = before.plus_us(clock.now().since_us(before) / 2);
@@ -263,11 +257,11 @@ impl Source for PostgresSource {
         let version = version.split(' ').next().unwrap_or_default();
         let theirs: i64 = row.try_get(1).map_err(connect)?;
         let standby: bool = row.try_get(2).map_err(connect)?;
-        let tables = self.tables().await?;
+        let tables = self.tables(job).await?;
         let mut warnings = tables.warnings.clone();
         let names: Vec<&str> = tables.mappings.iter().map(|mapping| mapping.relation.sql.as_str()).collect();
-        let mut reading = self.connections.read().await.map_err(connect)?;
-        warnings.extend(row_security::warnings(reading.on(), &names).await.map_err(connect)?);
+        let mut reading = self.connections.for_job(job).read().await.map_err(connect)?;
+        warnings.extend(row_security::warnings(reading.on().map_err(connect)?, &names).await.map_err(connect)?);
         reading.end().await.map_err(connect)?;
         Ok(Probe {
             server: format!("PostgreSQL {version}{}", if standby { ", standby" } else { "" }),
@@ -277,50 +271,53 @@ impl Source for PostgresSource {
         })
     }
 
-    async fn page(&self, query: &PageQuery, after: Option<&Cursor>) -> Result<Page, SourceError> {
-        let tables = self.tables().await?;
-        query::page(&self.connections, &tables.mappings, &self.names, query, after)
+    async fn page(&self, query: &PageQuery, after: Option<&Cursor>, job: &Job) -> Result<Page, SourceError> {
+        let tables = self.tables(job).await?;
+        query::page(self.connections.for_job(job), &tables.mappings, &self.names, query, after)
             .await
             .map_err(|e| self.error("read history", e))
     }
 
-    async fn position(&self) -> Result<Position, SourceError> {
-        self.tables().await?;
-        follow::position(&self.connections).await.map_err(|e| self.error("read position", e))
+    async fn position(&self, job: &Job) -> Result<Position, SourceError> {
+        self.tables(job).await?;
+        follow::position(self.connections.for_job(job)).await.map_err(|e| self.error("read position", e))
     }
 
-    async fn follow(&self, from: Position, sink: &Sink, cancel: &CancellationToken) -> Result<(), SourceError> {
-        let tables = self.tables().await?;
-        let following = follow::follow(&self.connections, &tables.mappings, &from, sink, cancel);
-        tokio::select! {
-            () = cancel.cancelled() => Ok(()),
-            outcome = following => outcome.map_err(|e| self.error("follow", e)),
-        }
+    async fn follow(&self, from: Position, sink: &Sink, job: &Job) -> Result<(), SourceError> {
+        let tables = self.tables(job).await?;
+        follow::follow(self.connections.for_job(job), &tables.mappings, &from, sink)
+            .await
+            .map_err(|e| self.error("follow", e))
     }
 
-    async fn payload(&self, id: &Id, locator: &Locator) -> Result<Payload, SourceError> {
-        let tables = self.tables().await?;
+    async fn payload(&self, id: &Id, locator: &Locator, job: &Job) -> Result<Payload, SourceError> {
+        let tables = self.tables(job).await?;
         let missing = || SourceError::not_found(&self.name, format!("row {id}"));
         let (index, key) = locator.as_table_key().ok_or_else(missing)?;
         let mapping = tables.mappings.get(index).ok_or_else(missing)?;
-        let found = payload::load(&self.connections, mapping, key).await.map_err(|e| self.error("load payload", e))?;
+        let found = payload::load(self.connections.for_job(job), mapping, key)
+            .await
+            .map_err(|e| self.error("load payload", e))?;
         found.ok_or_else(missing)
     }
 
-    async fn related(&self, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, SourceError> {
-        let tables = self.tables().await?;
-        query::related(&self.connections, &tables.mappings, key, limit).await.map_err(|e| self.error("find related", e))
+    async fn related(&self, key: &RelatedKey, limit: usize, job: &Job) -> Result<Related, SourceError> {
+        let tables = self.tables(job).await?;
+        query::related(self.connections.for_job(job), &tables.mappings, key, limit)
+            .await
+            .map(Related::from)
+            .map_err(|e| self.error("find related", e))
     }
 
-    async fn aggregate(&self, query: &PageQuery, grouping: &Grouping) -> Result<Groups, SourceError> {
-        let tables = self.tables().await?;
+    async fn aggregate(&self, query: &PageQuery, grouping: &Grouping, job: &Job) -> Result<Groups, SourceError> {
+        let tables = self.tables(job).await?;
         let mut all = Groups::new();
         for mapping in &tables.mappings {
-            let groups = aggregate::aggregate(&self.connections, mapping, &self.names, query, grouping)
+            let groups = aggregate::aggregate(self.connections.for_job(job), mapping, &self.names, query, grouping)
                 .await
                 .map_err(|e| self.error("aggregate", e))?;
             let Some(groups) = groups else {
-                return crosstail_source::aggregate_locally(self, query, grouping, &self.names).await;
+                return crosstail_source::aggregate_locally(self, query, grouping, &self.names, job).await;
             };
             for (key, figures) in groups {
                 all.entry(key).or_default().merge(&figures);
@@ -329,24 +326,26 @@ impl Source for PostgresSource {
         Ok(all)
     }
 
-    async fn vitals(&self, _since: Timestamp) -> Result<Vitals, SourceError> {
-        self.tables().await?;
-        server::vitals(&self.connections).await.map_err(|e| self.error("read the server's state", e))
+    async fn vitals(&self, _since: Timestamp, job: &Job) -> Result<Vitals, SourceError> {
+        self.tables(job).await?;
+        server::vitals(self.connections.for_job(job)).await.map_err(|e| self.error("read the server's state", e))
     }
 
-    async fn diagnose(&self, _now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
-        let tables = self.tables().await?;
-        diagnose::diagnose(&self.connections, &tables).await.map_err(|e| self.error("examine", e))
+    async fn diagnose(&self, _now: Timestamp, job: &Job) -> Result<Vec<Diagnosis>, SourceError> {
+        let tables = self.tables(job).await?;
+        diagnose::diagnose(self.connections.for_job(job), &tables).await.map_err(|e| self.error("examine", e))
     }
 
-    async fn catalogue(&self) -> Result<Catalogue, SourceError> {
-        let tables = self.tables().await?;
-        catalogue::load(&self.connections, &tables.catalogue).await.map_err(|e| self.error("read catalogue", e))
+    async fn catalogue(&self, job: &Job) -> Result<Catalogue, SourceError> {
+        let tables = self.tables(job).await?;
+        catalogue::load(self.connections.for_job(job), &tables.catalogue)
+            .await
+            .map_err(|e| self.error("read catalogue", e))
     }
 
-    async fn mappings(&self, system: &str, codes: &[String]) -> Result<Vec<CatalogueEntry>, SourceError> {
-        let tables = self.tables().await?;
-        catalogue::mappings(&self.connections, &tables.catalogue, system, codes)
+    async fn mappings(&self, system: &str, codes: &[String], job: &Job) -> Result<Vec<CatalogueEntry>, SourceError> {
+        let tables = self.tables(job).await?;
+        catalogue::mappings(self.connections.for_job(job), &tables.catalogue, system, codes)
             .await
             .map_err(|e| self.error("read mappings", e))
     }

@@ -1,6 +1,6 @@
 //! The payload of one row.
 
-use super::connection::{Connections, fetch};
+use super::connection::Reader;
 use super::mapping::Mapping;
 use crosstail_core::model::{Payload, RawRecord};
 use crosstail_source::sql::{Sql, literal, name};
@@ -36,15 +36,11 @@ pub(super) fn of_row(mapping: &Mapping, row: &PgRow, index: usize) -> Result<Pay
     Ok(payload)
 }
 
-pub(super) async fn load(
-    connections: &Connections,
-    mapping: &Mapping,
-    key: &str,
-) -> Result<Option<Payload>, sqlx::Error> {
+pub(super) async fn load(reader: Reader<'_>, mapping: &Mapping, key: &str) -> Result<Option<Payload>, sqlx::Error> {
     let mut sql = Sql::raw(format!("SELECT {} FROM {} t WHERE ", whole_row(mapping), mapping.relation.sql));
     sql.append("", &mapping.with_keys(&[key.to_owned()]));
-    let mut reading = connections.read().await?;
-    let rows = fetch(reading.on(), sql).await?;
+    let mut reading = reader.read().await?;
+    let rows = reading.fetch(sql).await?;
     reading.end().await?;
     rows.first().map(|row| of_row(mapping, row, 0)).transpose()
 }

@@ -1,14 +1,14 @@
 //! The queries: keyset pages over several tables, rows by key, related rows. All SQL is built here and in `sql.rs`,
 //! from names of the schema (quoted) and bind parameters; a value never becomes SQL text.
 
-use super::connection::{Connections, ReadTransaction, fetch};
+use super::connection::{ReadTransaction, Reader};
 use super::mapping::{ColumnType, Mapping};
 use super::{payload, sql};
 use crosstail_core::filter::{NamedRecord, Predicate};
 use crosstail_core::model::{Activity, Names, Timestamp};
 use crosstail_core::schema::Target;
 use crosstail_source::sql::{Bind, PLACEHOLDER, Sql};
-use crosstail_source::{Cursor, Page, PageQuery, RelatedKey};
+use crosstail_source::{Cursor, Page, PageQuery, RelatedKey, SharedId};
 use sqlx::postgres::PgRow;
 
 /// Compares the time column with a moment.
@@ -51,7 +51,7 @@ impl PageOrder {
 
 /// A page of all tables, merged into one sequence.
 pub(super) async fn page(
-    connections: &Connections,
+    reader: Reader<'_>,
     mappings: &[Mapping],
     names: &Names,
     query: &PageQuery,
@@ -62,7 +62,7 @@ pub(super) async fn page(
     let mut open = false;
     let mut in_store = query.filter.clauses().len();
     for mapping in mappings {
-        let part = page_of(connections, mapping, names, query, &predicate, after).await?;
+        let part = page_of(reader, mapping, names, query, &predicate, after).await?;
         in_store = in_store.min(part.clauses);
         open |= !part.ended;
         items.extend(part.items);
@@ -77,7 +77,7 @@ struct TablePage {
 }
 
 async fn page_of(
-    connections: &Connections,
+    reader: Reader<'_>,
     mapping: &Mapping,
     names: &Names,
     query: &PageQuery,
@@ -108,8 +108,8 @@ async fn page_of(
         let mut sql = Sql::raw(mapping.select(&extra));
         sql.append(" WHERE ", &Sql::join(parts, " AND "));
         sql.append("", &order.by(mapping, chunk));
-        let mut reading = connections.read().await?;
-        let rows = fetch(reading.on(), sql).await?;
+        let mut reading = reader.read().await?;
+        let rows = reading.fetch(sql).await?;
         reading.end().await?;
         let full = rows.len() == chunk;
         for row in &rows {
@@ -128,7 +128,7 @@ async fn page_of(
     }
     // Rows without a time have no place in the order. They come once, at the end.
     if mapping.time_is_nullable() && after.is_none() && query.since.is_none() && query.until.is_none() {
-        items.extend(without_time(connections, mapping, names, predicate).await?);
+        items.extend(without_time(reader, mapping, names, predicate).await?);
     }
     Ok(TablePage { items, ended: true, clauses: condition.clauses })
 }
@@ -138,7 +138,7 @@ const WITHOUT_TIME: usize = 1000;
 
 /// The rows without a time that match a filter.
 pub(super) async fn without_time(
-    connections: &Connections,
+    reader: Reader<'_>,
     mapping: &Mapping,
     names: &Names,
     predicate: &Predicate,
@@ -147,8 +147,8 @@ pub(super) async fn without_time(
     let extra = if whole { format!(", {}", payload::whole_row(mapping)) } else { String::new() };
     let mut sql = Sql::raw(mapping.select(&extra));
     sql.push(&format!(" WHERE {} IS NULL LIMIT {WITHOUT_TIME}", mapping.time()), []);
-    let mut reading = connections.read().await?;
-    let rows = fetch(reading.on(), sql).await?;
+    let mut reading = reader.read().await?;
+    let rows = reading.fetch(sql).await?;
     reading.end().await?;
     let mut found = Vec::new();
     for row in &rows {
@@ -163,27 +163,27 @@ pub(super) async fn without_time(
 
 /// The rows with these keys.
 pub(super) async fn by_keys(
-    reading: &mut ReadTransaction<'_>,
+    reading: &mut ReadTransaction,
     mapping: &Mapping,
     keys: &[String],
 ) -> Result<Vec<PgRow>, sqlx::Error> {
     let mut sql = Sql::raw(mapping.select(""));
     sql.append(" WHERE ", &mapping.with_keys(keys));
-    fetch(reading.on(), sql).await
+    reading.fetch(sql).await
 }
 
 /// Activities of all tables that share a key.
 pub(super) async fn related(
-    connections: &Connections,
+    reader: Reader<'_>,
     mappings: &[Mapping],
     key: &RelatedKey,
     limit: usize,
 ) -> Result<Vec<Activity>, sqlx::Error> {
     let mut found: Vec<Activity> = Vec::new();
     for mapping in mappings {
-        let (targets, value): (&[Target], _) = match key {
-            RelatedKey::Correlation(id) => (&[Target::CorrelationId], id),
-            RelatedKey::Request(id) => (&[Target::RequestId, Target::ParentRequestId, Target::Id], id),
+        let (targets, value): (&[Target], _) = match &key.id {
+            SharedId::Correlation(id) => (&[Target::CorrelationId], id),
+            SharedId::Request(id) => (&[Target::RequestId, Target::ParentRequestId, Target::Id], id),
         };
         // One indexed look-up per column: an OR of columns would scan the table.
         let mut conditions = Vec::new();
@@ -197,8 +197,8 @@ pub(super) async fn related(
             let mut sql = Sql::raw(mapping.select(""));
             sql.append(" WHERE ", &condition);
             sql.push(&format!(" LIMIT {PLACEHOLDER}::int8"), [Bind::Int(i64::try_from(limit).unwrap_or(i64::MAX))]);
-            let mut reading = connections.read().await?;
-            let rows = fetch(reading.on(), sql).await?;
+            let mut reading = reader.read().await?;
+            let rows = reading.fetch(sql).await?;
             reading.end().await?;
             for row in &rows {
                 let activity = mapping.activity(row)?;

@@ -1,7 +1,7 @@
 //! The state of the server: connections, waits for locks, slow queries (engineering logs, monitoring). The queries of
 //! other roles are visible only with the role `pg_monitor`.
 
-use super::connection::Connections;
+use super::connection::Reader;
 use crosstail_core::model::{Check, HealthState, Metric, Unit, Vitals, redact_text};
 use sqlx::Row as _;
 
@@ -23,12 +23,12 @@ const SLOW: &str = "SELECT pid, extract(epoch FROM clock_timestamp() - query_sta
 const DATABASE: &str = "SELECT numbackends::int8, deadlocks::int8, blks_hit::float8, blks_read::float8, \
     pg_database_size(datname)::float8 FROM pg_catalog.pg_stat_database WHERE datname = current_database()";
 
-pub(super) async fn vitals(connections: &Connections) -> Result<Vitals, sqlx::Error> {
+pub(super) async fn vitals(reader: Reader<'_>) -> Result<Vitals, sqlx::Error> {
     let mut vitals = Vitals::default();
-    let mut reading = connections.read().await?;
+    let mut reading = reader.read().await?;
     let mut used = 0;
     let mut allowed: i64 = 0;
-    for row in sqlx::query(CONNECTIONS).fetch_all(reading.on()).await? {
+    for row in sqlx::query(CONNECTIONS).fetch_all(reading.on()?).await? {
         let (state, count): (String, i64) = (row.try_get(0)?, row.try_get(1)?);
         allowed = row.try_get(2)?;
         used += count;
@@ -40,7 +40,7 @@ pub(super) async fn vitals(connections: &Connections) -> Result<Vitals, sqlx::Er
     vitals.metrics.push(Metric { unit: Unit::Percent, ..in_use });
     let state = if percent >= FULL { HealthState::Degraded } else { HealthState::Healthy };
     vitals.checks.push(Check::new("connections", state, format!("{used} of {allowed}")));
-    if let Some(row) = sqlx::query(LOCKS).fetch_optional(reading.on()).await? {
+    if let Some(row) = sqlx::query(LOCKS).fetch_optional(reading.on()?).await? {
         let (waiting, longest): (i64, f64) = (row.try_get(0)?, row.try_get(1)?);
         vitals.metrics.push(Metric::new("locks", "waiting", &[], Some(waiting as f64)));
         let longest_wait = Metric::new("locks", "longest wait", &[], (waiting > 0).then_some(longest));
@@ -50,7 +50,7 @@ pub(super) async fn vitals(connections: &Connections) -> Result<Vitals, sqlx::Er
             vitals.checks.push(Check::new("locks", HealthState::Degraded, detail));
         }
     }
-    let slow = sqlx::query(SLOW).bind(SLOW_S).fetch_all(reading.on()).await?;
+    let slow = sqlx::query(SLOW).bind(SLOW_S).fetch_all(reading.on()?).await?;
     for row in &slow {
         let (pid, took): (i32, f64) = (row.try_get(0)?, row.try_get(1)?);
         let (user, waits, query): (String, String, String) = (row.try_get(2)?, row.try_get(3)?, row.try_get(4)?);
@@ -67,7 +67,7 @@ pub(super) async fn vitals(connections: &Connections) -> Result<Vitals, sqlx::Er
         let detail = format!("{} run for more than {SLOW_S:.0} s", slow.len());
         vitals.checks.push(Check::new("slow queries", HealthState::Degraded, detail));
     }
-    if let Some(row) = sqlx::query(DATABASE).fetch_optional(reading.on()).await? {
+    if let Some(row) = sqlx::query(DATABASE).fetch_optional(reading.on()?).await? {
         let (deadlocks, hit, read, size): (i64, f64, f64, f64) =
             (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?, row.try_get(4)?);
         vitals.metrics.push(Metric::new("database", "deadlocks", &[], Some(deadlocks as f64)));

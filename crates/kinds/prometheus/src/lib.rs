@@ -8,19 +8,16 @@ mod promql;
 pub use kind::KIND;
 
 use async_trait::async_trait;
-use crosstail_core::model::{
-    Activity, Check, Clock, HealthState, Id, Locator, Payload, Timestamp, Vitals, redact_text,
-};
+use crosstail_core::model::{Check, Clock, HealthState, Id, Locator, Payload, Timestamp, Vitals, redact_text};
 use crosstail_core::number::saturating_u64;
 use crosstail_core::schema::{MetricDefinition, Schema};
 use crosstail_source::{
-    Capabilities, Cursor, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, PushDown, RelatedKey, Sink,
-    Source, SourceError, SourceEvent, error_chain, percent_decoded,
+    Capabilities, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, PushDown, Related,
+    RelatedKey, Sink, Source, SourceError, SourceEvent, error_chain, percent_decoded,
 };
 use serde_json::Value;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio_util::sync::CancellationToken;
 
 /// Missing responses in a row until a service is down: Kubernetes' default `failureThreshold`.
 const FAILURES: u32 = 3;
@@ -227,15 +224,11 @@ impl PrometheusSource {
 
 #[async_trait]
 impl Source for PrometheusSource {
-    fn kind(&self) -> &'static crosstail_source::Kind {
-        &KIND
-    }
-
     fn capabilities(&self) -> Capabilities {
-        Capabilities { pushes: false, aggregates: false }
+        Capabilities { pushes: false, aggregates: false, holds_activities: false }
     }
 
-    async fn probe(&self) -> Result<Probe, SourceError> {
+    async fn probe(&self, _job: &Job) -> Result<Probe, SourceError> {
         let server = match self.what {
             EndpointKind::Page => "a page of metrics, scraped".to_owned(),
             EndpointKind::Health => "a health endpoint, probed".to_owned(),
@@ -248,37 +241,34 @@ impl Source for PrometheusSource {
         Ok(Probe { server, schema: "metrics".to_owned(), clock_ahead_us: None, warnings: Vec::new() })
     }
 
-    async fn page(&self, query: &PageQuery, _after: Option<&Cursor>) -> Result<Page, SourceError> {
+    async fn page(&self, query: &PageQuery, _after: Option<&Cursor>, _job: &Job) -> Result<Page, SourceError> {
         let division = PushDown { in_store: 0, local: query.filter.clauses().len() };
         Ok(Page { items: Vec::new(), next: None, push_down: division })
     }
 
-    async fn position(&self) -> Result<Position, SourceError> {
+    async fn position(&self, _job: &Job) -> Result<Position, SourceError> {
         Ok(Position::new(()))
     }
 
-    async fn follow(&self, _from: Position, sink: &Sink, cancel: &CancellationToken) -> Result<(), SourceError> {
+    async fn follow(&self, _from: Position, sink: &Sink, _job: &Job) -> Result<(), SourceError> {
         let _ = sink.send(SourceEvent::CaughtUp).await;
-        tokio::select! {
-            () = cancel.cancelled() => {}
-            () = sink.closed() => {}
-        }
+        sink.closed().await;
         Ok(())
     }
 
-    async fn payload(&self, id: &Id, _locator: &Locator) -> Result<Payload, SourceError> {
+    async fn payload(&self, id: &Id, _locator: &Locator, _job: &Job) -> Result<Payload, SourceError> {
         Err(SourceError::not_found(&self.name, format!("activity {id} among metrics")))
     }
 
-    async fn related(&self, _key: &RelatedKey, _limit: usize) -> Result<Vec<Activity>, SourceError> {
-        Ok(Vec::new())
+    async fn related(&self, _key: &RelatedKey, _limit: usize, _job: &Job) -> Result<Related, SourceError> {
+        Ok(Related::default())
     }
 
-    async fn aggregate(&self, _query: &PageQuery, _grouping: &Grouping) -> Result<Groups, SourceError> {
+    async fn aggregate(&self, _query: &PageQuery, _grouping: &Grouping, _job: &Job) -> Result<Groups, SourceError> {
         Ok(Groups::new())
     }
 
-    async fn vitals(&self, since: Timestamp) -> Result<Vitals, SourceError> {
+    async fn vitals(&self, since: Timestamp, _job: &Job) -> Result<Vitals, SourceError> {
         let error = match self.ask(since).await {
             Ok(vitals) => {
                 self.count(true);

@@ -1,23 +1,29 @@
 //! What `doctor` checks in a `SQLite` file: indexes, the journal, and whether crosstail could write it.
 
+use super::connection::Reader;
 use super::mapping::Mapping;
 use crosstail_core::model::{Diagnosis, Grade};
-use sqlx::{AssertSqlSafe, Row as _, SqlitePool};
+use sqlx::{AssertSqlSafe, Row as _};
 use std::path::Path;
 
 /// A table with fewer rows needs no index.
 const SMALL: i64 = 10_000;
 
-pub(super) async fn diagnose(pool: &SqlitePool, mapping: &Mapping, path: &Path) -> Result<Vec<Diagnosis>, sqlx::Error> {
+pub(super) async fn diagnose(
+    reader: Reader<'_>,
+    mapping: &Mapping,
+    path: &Path,
+) -> Result<Vec<Diagnosis>, sqlx::Error> {
     let mut diagnoses = Vec::new();
     let (table, quoted) = (&mapping.table.name, mapping.table.name.replace('"', "\"\""));
-    let count: i64 =
-        sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM \"{quoted}\""))).fetch_one(pool).await?;
+    let count: i64 = sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM \"{quoted}\"")))
+        .fetch_one(reader.connection().await?.on())
+        .await?;
     diagnoses.push(Diagnosis::ok("volume", format!("{table}: {count} rows")));
     let rows = sqlx::query(
         "SELECT i.name, (SELECT x.name FROM pragma_index_info(i.name) x WHERE x.seqno = 0) FROM pragma_index_list(?) i",
     );
-    let rows = rows.bind(table).fetch_all(pool).await?;
+    let rows = rows.bind(table).fetch_all(reader.connection().await?.on()).await?;
     let first: Vec<String> = rows.iter().filter_map(|row| row.try_get(1).ok()).collect();
     for column in [Some(&mapping.table.time), mapping.table.revision.as_ref()].into_iter().flatten() {
         if first.contains(column) {
@@ -32,7 +38,7 @@ pub(super) async fn diagnose(pool: &SqlitePool, mapping: &Mapping, path: &Path) 
         );
         diagnoses.push(if count < SMALL { Diagnosis { grade: Grade::Note, ..found } } else { found });
     }
-    let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await?;
+    let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(reader.connection().await?.on()).await?;
     diagnoses.push(if journal == "wal" {
         Diagnosis::ok("live", "readers and writers do not block each other")
     } else {

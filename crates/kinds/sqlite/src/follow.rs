@@ -2,18 +2,16 @@
 //! then are rows read. A revision column finds every insert and update. Without one, the rowid finds new rows, and
 //! recent rows and rows without an outcome are read again.
 
+use super::connection::{Reader, Reading};
 use super::mapping::{Mapping, scalar};
-use super::query::fetch;
 use crosstail_core::model::{Activity, Id, Status};
 use crosstail_core::number::saturating_i64;
 use crosstail_core::schema::Scalar;
 use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, name};
 use crosstail_source::{Position, Sink, SourceEvent};
 use sqlx::AssertSqlSafe;
-use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use std::collections::HashMap;
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 const POLL: Duration = Duration::from_millis(100);
 /// Rows per query.
@@ -26,26 +24,25 @@ fn counter(mapping: &Mapping) -> String {
     mapping.table.revision.as_ref().map_or_else(|| "rowid".to_owned(), |column| name(column))
 }
 
-pub(super) async fn position(pool: &SqlitePool, mapping: &Mapping) -> Result<Position, sqlx::Error> {
+pub(super) async fn position(reader: Reader<'_>, mapping: &Mapping) -> Result<Position, sqlx::Error> {
     let text = format!("SELECT coalesce(max({}), 0) FROM {}", counter(mapping), name(&mapping.table.name));
-    let highest: i64 = sqlx::query_scalar(AssertSqlSafe(text)).fetch_one(pool).await?;
+    let highest: i64 = sqlx::query_scalar(AssertSqlSafe(text)).fetch_one(reader.connection().await?.on()).await?;
     Ok(Position::new(highest))
 }
 
 pub(super) async fn follow(
-    pool: &SqlitePool,
+    reader: Reader<'_>,
     mapping: &Mapping,
     from: &Position,
     sink: &Sink,
-    cancel: &CancellationToken,
 ) -> Result<(), sqlx::Error> {
-    let mut connection = pool.acquire().await?.detach();
+    let mut connection = reader.connection().await?;
     let mut seen = from.read::<i64>().unwrap_or(0);
     let mut version: Option<i64> = None;
     let mut open: HashMap<Id, Activity> = HashMap::new();
     let mut caught_up = false;
     loop {
-        let now: i64 = sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut connection).await?;
+        let now: i64 = sqlx::query_scalar("PRAGMA data_version").fetch_one(connection.on()).await?;
         if version != Some(now) {
             // Stored before the rows are read: a commit in between changes the version again.
             version = Some(now);
@@ -56,7 +53,7 @@ pub(super) async fn follow(
                     select(mapping)
                 );
                 let binds = vec![Bind::Int(seen), Bind::Int(CHUNK)];
-                let rows = fetch(&mut connection, Sql { text, binds }).await?;
+                let rows = connection.fetch(Sql { text, binds }).await?;
                 let mut batch = Vec::with_capacity(rows.len());
                 for row in &rows {
                     if let Some(Scalar::Int(n)) = scalar(row, mapping.width())? {
@@ -93,7 +90,6 @@ pub(super) async fn follow(
             }
         }
         tokio::select! {
-            () = cancel.cancelled() => return Ok(()),
             () = tokio::time::sleep(POLL) => {}
             () = sink.closed() => return Ok(()),
         }
@@ -106,20 +102,20 @@ fn select(mapping: &Mapping) -> String {
 
 /// The recent rows and those without an outcome, where they differ from what was delivered.
 async fn reread(
-    connection: &mut SqliteConnection,
+    connection: &mut Reading<'_>,
     mapping: &Mapping,
     seen: i64,
     known: &mut HashMap<Id, Activity>,
 ) -> Result<Vec<Activity>, sqlx::Error> {
     let recent = Sql::with(format!("{} WHERE rowid > {PLACEHOLDER}", select(mapping)), Bind::Int(seen - RECENT));
-    let mut found = fetch(&mut *connection, recent).await?;
+    let mut found = connection.fetch(recent).await?;
     let is_open = |activity: &Activity| activity.status == Some(Status::InProgress);
     let ids: Vec<String> = known.values().filter(|a| is_open(a)).map(|a| a.id.to_string()).collect();
     for chunk in ids.chunks(500) {
         let marks = vec![PLACEHOLDER.to_string(); chunk.len()].join(", ");
         let text = format!("{} WHERE {} IN ({marks})", select(mapping), name(&mapping.table.id));
         let binds = chunk.iter().cloned().map(Bind::Text).collect();
-        found.extend(fetch(&mut *connection, Sql { text, binds }).await?);
+        found.extend(connection.fetch(Sql { text, binds }).await?);
     }
     let mut changed = Vec::new();
     let mut recent = HashMap::new();

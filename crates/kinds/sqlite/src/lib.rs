@@ -1,5 +1,6 @@
 //! The kind `sqlite`: crosstail's own table, or any table that a schema maps.
 
+mod connection;
 mod diagnose;
 mod follow;
 mod kind;
@@ -11,19 +12,19 @@ mod sql;
 pub use kind::KIND;
 
 use async_trait::async_trait;
+use connection::Connections;
 use crosstail_core::filter::Filter;
-use crosstail_core::model::{Activity, Diagnosis, Id, Locator, Names, Payload, SourceId, Timestamp};
+use crosstail_core::model::{Diagnosis, Id, Locator, Names, Payload, SourceId, Timestamp};
 use crosstail_core::schema::Schema;
 use crosstail_source::{
-    Capabilities, Cursor, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, PushDown, RelatedKey, Sink,
-    Source, SourceError,
+    Capabilities, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, PushDown, Related,
+    RelatedKey, Sink, Source, SourceError,
 };
 use mapping::Mapping;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::OnceCell;
-use tokio_util::sync::CancellationToken;
 
 /// A source in a database file, which is opened read-only.
 pub struct SqliteSource {
@@ -32,12 +33,12 @@ pub struct SqliteSource {
     names: Names,
     path: PathBuf,
     schema: Option<Schema>,
-    pool: SqlitePool,
+    connections: Connections,
     mapping: OnceCell<Mapping>,
 }
 
 /// Size of the pool: one connection follows, the others serve queries.
-const CONNECTIONS: u32 = 3;
+const CONNECTIONS: u32 = 4;
 
 impl SqliteSource {
     /// A source in the database at `path`. Without `schema`, the schema is recognised by the tables.
@@ -63,7 +64,9 @@ impl SqliteSource {
             .max_connections(CONNECTIONS)
             .acquire_timeout(Duration::from_secs(10))
             .connect_lazy_with(options);
-        Ok(Self { name: name.to_owned(), id, names, path: PathBuf::from(path), schema, pool, mapping: OnceCell::new() })
+        let connections = Connections::new(pool, CONNECTIONS as usize);
+        let (name, path) = (name.to_owned(), PathBuf::from(path));
+        Ok(Self { name, id, names, path, schema, connections, mapping: OnceCell::new() })
     }
 
     fn error(&self, operation: &'static str, error: &sqlx::Error) -> SourceError {
@@ -79,10 +82,11 @@ impl SqliteSource {
         SourceError { source_name: self.name.clone(), operation, kind, cause: error.to_string(), hint }
     }
 
-    async fn mapping(&self) -> Result<&Mapping, SourceError> {
+    async fn mapping(&self, job: &Job) -> Result<&Mapping, SourceError> {
         self.mapping
             .get_or_try_init(|| async {
-                let tables = mapping::tables(&self.pool).await.map_err(|e| self.error("read tables", &e))?;
+                let tables =
+                    mapping::tables(self.connections.for_job(job)).await.map_err(|e| self.error("read tables", &e))?;
                 let candidates = match &self.schema {
                     Some(schema) => vec![schema.clone()],
                     None => Schema::built_in(),
@@ -122,62 +126,66 @@ impl SqliteSource {
 
 #[async_trait]
 impl Source for SqliteSource {
-    fn kind(&self) -> &'static crosstail_source::Kind {
-        &KIND
-    }
-
     fn capabilities(&self) -> Capabilities {
-        Capabilities { pushes: false, aggregates: true }
+        Capabilities { pushes: false, aggregates: true, holds_activities: true }
     }
 
-    async fn probe(&self) -> Result<Probe, SourceError> {
+    async fn probe(&self, job: &Job) -> Result<Probe, SourceError> {
         let version: String = sqlx::query_scalar("SELECT sqlite_version()")
-            .fetch_one(&self.pool)
+            .fetch_one(self.connections.for_job(job).connection().await.map_err(|e| self.error("connect", &e))?.on())
             .await
             .map_err(|e| self.error("connect", &e))?;
-        let mapping = self.mapping().await?;
+        let mapping = self.mapping(job).await?;
         Ok(Probe { server: format!("SQLite {version}"), schema: mapping.schema.name.clone(), ..Probe::default() })
     }
 
-    async fn page(&self, query: &PageQuery, after: Option<&Cursor>) -> Result<Page, SourceError> {
-        let mapping = self.mapping().await?;
-        query::page(&self.pool, mapping, &self.names, query, after).await.map_err(|e| self.error("read history", &e))
+    async fn page(&self, query: &PageQuery, after: Option<&Cursor>, job: &Job) -> Result<Page, SourceError> {
+        let mapping = self.mapping(job).await?;
+        query::page(self.connections.for_job(job), mapping, &self.names, query, after)
+            .await
+            .map_err(|e| self.error("read history", &e))
     }
 
-    async fn position(&self) -> Result<Position, SourceError> {
-        let mapping = self.mapping().await?;
-        follow::position(&self.pool, mapping).await.map_err(|e| self.error("read position", &e))
+    async fn position(&self, job: &Job) -> Result<Position, SourceError> {
+        let mapping = self.mapping(job).await?;
+        follow::position(self.connections.for_job(job), mapping).await.map_err(|e| self.error("read position", &e))
     }
 
-    async fn follow(&self, from: Position, sink: &Sink, cancel: &CancellationToken) -> Result<(), SourceError> {
-        let mapping = self.mapping().await?;
-        follow::follow(&self.pool, mapping, &from, sink, cancel).await.map_err(|e| self.error("follow", &e))
+    async fn follow(&self, from: Position, sink: &Sink, job: &Job) -> Result<(), SourceError> {
+        let mapping = self.mapping(job).await?;
+        follow::follow(self.connections.for_job(job), mapping, &from, sink).await.map_err(|e| self.error("follow", &e))
     }
 
-    async fn payload(&self, id: &Id, _locator: &Locator) -> Result<Payload, SourceError> {
-        let mapping = self.mapping().await?;
-        let found =
-            payload::load(&self.pool, mapping, &self.name, id).await.map_err(|e| self.error("load payload", &e))?;
+    async fn payload(&self, id: &Id, _locator: &Locator, job: &Job) -> Result<Payload, SourceError> {
+        let mapping = self.mapping(job).await?;
+        let found = payload::load(self.connections.for_job(job), mapping, &self.name, id)
+            .await
+            .map_err(|e| self.error("load payload", &e))?;
         found.ok_or_else(|| SourceError::not_found(&self.name, format!("row {id}")))
     }
 
-    async fn related(&self, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, SourceError> {
-        let mapping = self.mapping().await?;
-        query::related(&self.pool, mapping, key, limit).await.map_err(|e| self.error("find related", &e))
+    async fn related(&self, key: &RelatedKey, limit: usize, job: &Job) -> Result<Related, SourceError> {
+        let mapping = self.mapping(job).await?;
+        query::related(self.connections.for_job(job), mapping, key, limit)
+            .await
+            .map(Related::from)
+            .map_err(|e| self.error("find related", &e))
     }
 
-    async fn diagnose(&self, _now: Timestamp) -> Result<Vec<Diagnosis>, SourceError> {
-        let mapping = self.mapping().await?;
-        diagnose::diagnose(&self.pool, mapping, &self.path).await.map_err(|e| self.error("examine", &e))
+    async fn diagnose(&self, _now: Timestamp, job: &Job) -> Result<Vec<Diagnosis>, SourceError> {
+        let mapping = self.mapping(job).await?;
+        diagnose::diagnose(self.connections.for_job(job), mapping, &self.path)
+            .await
+            .map_err(|e| self.error("examine", &e))
     }
 
-    async fn aggregate(&self, query: &PageQuery, grouping: &Grouping) -> Result<Groups, SourceError> {
-        let mapping = self.mapping().await?;
-        let grouped = query::aggregate(&self.pool, mapping, query, grouping);
+    async fn aggregate(&self, query: &PageQuery, grouping: &Grouping, job: &Job) -> Result<Groups, SourceError> {
+        let mapping = self.mapping(job).await?;
+        let grouped = query::aggregate(self.connections.for_job(job), mapping, query, grouping);
         if let Some(groups) = grouped.await.map_err(|e| self.error("aggregate", &e))? {
             return Ok(groups);
         }
-        crosstail_source::aggregate_locally(self, query, grouping, &self.names).await
+        crosstail_source::aggregate_locally(self, query, grouping, &self.names, job).await
     }
 }
 

@@ -1,11 +1,12 @@
 //! Maps a table to activities: which of its columns fill what, and how a row is read.
 
+use super::connection::Reader;
 use crosstail_core::filter::{Field, ValueType};
 use crosstail_core::model::{Activity, Id, Locator, Place, SourceId, Timestamp};
 use crosstail_core::number::saturating_u8;
 use crosstail_core::schema::{Assembler, Scalar, Schema, Table, Target, TimeUnit};
 use crosstail_source::sql::name;
-use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, TypeInfo as _, ValueRef as _};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -24,12 +25,12 @@ pub(super) struct Mapping {
 }
 
 /// The tables and views of the database, with their columns.
-pub(super) async fn tables(pool: &SqlitePool) -> Result<BTreeMap<String, Vec<String>>, sqlx::Error> {
+pub(super) async fn tables(reader: Reader<'_>) -> Result<BTreeMap<String, Vec<String>>, sqlx::Error> {
     let rows: Vec<(String, String)> = sqlx::query_as(
         "SELECT m.name, c.name FROM sqlite_schema m JOIN pragma_table_info(m.name) c \
          WHERE m.type IN ('table', 'view') AND m.name NOT LIKE 'sqlite_%'",
     )
-    .fetch_all(pool)
+    .fetch_all(reader.connection().await?.on())
     .await?;
     let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (table, column) in rows {

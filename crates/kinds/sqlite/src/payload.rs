@@ -1,11 +1,12 @@
 //! The payload of one row.
 
+use super::connection::Reader;
 use super::mapping::{Mapping, scalar};
 use crosstail_core::model::{Id, Payload, RawRecord};
 use crosstail_core::schema::Scalar;
 use crosstail_source::sql::name;
 use serde_json::{Map, Value};
-use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Column as _, Row as _};
 
 /// The columns that hold parts of the payload, quoted.
@@ -38,13 +39,15 @@ pub(super) fn of_row(
 }
 
 pub(super) async fn load(
-    pool: &SqlitePool,
+    reader: Reader<'_>,
     mapping: &Mapping,
     place: &str,
     id: &Id,
 ) -> Result<Option<Payload>, sqlx::Error> {
     let text = format!("SELECT * FROM {} WHERE {} = ?", name(&mapping.table.name), name(&mapping.table.id));
-    let Some(row) = sqlx::query(AssertSqlSafe(text)).bind(id.to_string()).fetch_optional(pool).await? else {
+    let Some(row) =
+        sqlx::query(AssertSqlSafe(text)).bind(id.to_string()).fetch_optional(reader.connection().await?.on()).await?
+    else {
         return Ok(None);
     };
     let mut record = Map::new();

@@ -1,38 +1,24 @@
 //! The queries: keyset pages, related rows, figures. All SQL is built here and in `sql.rs`, from names of the schema
 //! (quoted) and bind parameters; a value never becomes SQL text.
 
+use super::connection::Reader;
 use super::mapping::Mapping;
 use super::sql;
 use crosstail_core::filter::{Field, NamedRecord, Predicate, ValueType};
 use crosstail_core::model::{Activity, Latencies, Names, Status, Timestamp};
 use crosstail_core::number::saturating_u64;
 use crosstail_core::schema::Target;
-use crosstail_source::sql::{Bind, PLACEHOLDER, Placeholders, Sql, name};
-use crosstail_source::{Cursor, Grouping, Groups, Page, PageQuery, RelatedKey};
-use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{AssertSqlSafe, Row as _};
+use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, name};
+use crosstail_source::{Cursor, Grouping, Groups, Page, PageQuery, RelatedKey, SharedId};
+use sqlx::Row as _;
 
 /// A predicate's condition. Only a canonical table holds the values that filters compare; others are filtered locally.
 fn condition(mapping: &Mapping, predicate: &Predicate) -> (Sql, usize) {
     if mapping.schema.definition().canonical { sql::condition(mapping, predicate) } else { (Sql::constant(true), 0) }
 }
 
-/// Runs a query with its bind parameters.
-pub(super) async fn fetch<'c>(on: impl sqlx::SqliteExecutor<'c>, sql: Sql) -> Result<Vec<SqliteRow>, sqlx::Error> {
-    let mut query = sqlx::query(AssertSqlSafe(sql.render(Placeholders::Question)));
-    for bind in sql.binds {
-        query = match bind {
-            Bind::Text(text) => query.bind(text),
-            Bind::Int(n) => query.bind(n),
-            Bind::Float(n) => query.bind(n),
-            Bind::Texts(list) => query.bind(list.join(",")),
-        };
-    }
-    query.fetch_all(on).await
-}
-
 pub(super) async fn page(
-    pool: &SqlitePool,
+    reader: Reader<'_>,
     mapping: &Mapping,
     names: &Names,
     query: &PageQuery,
@@ -59,7 +45,7 @@ pub(super) async fn page(
         }
         let limit = Bind::Int(i64::try_from(chunk).unwrap_or(i64::MAX));
         sql.push(&format!(" ORDER BY {time} {order}, {id} {order} LIMIT {PLACEHOLDER}"), [limit]);
-        let rows = fetch(pool, sql).await?;
+        let rows = reader.fetch(sql).await?;
         let full = rows.len() == chunk;
         for row in &rows {
             let activity = mapping.activity(row)?;
@@ -87,16 +73,16 @@ pub(super) async fn page(
 }
 
 pub(super) async fn related(
-    pool: &SqlitePool,
+    reader: Reader<'_>,
     mapping: &Mapping,
     key: &RelatedKey,
     limit: usize,
 ) -> Result<Vec<Activity>, sqlx::Error> {
     let column =
         |target: Target| mapping.selected.iter().find(|(_, (found, _))| *found == target).map(|(sql, _)| sql.clone());
-    let (columns, value) = match key {
-        RelatedKey::Correlation(id) => (vec![column(Target::CorrelationId)], id),
-        RelatedKey::Request(id) => {
+    let (columns, value) = match &key.id {
+        SharedId::Correlation(id) => (vec![column(Target::CorrelationId)], id),
+        SharedId::Request(id) => {
             (vec![column(Target::RequestId), column(Target::ParentRequestId), column(Target::Id)], id)
         }
     };
@@ -109,7 +95,7 @@ pub(super) async fn related(
     let parts: Vec<String> = columns.iter().map(|column| format!("{select} WHERE {column} = {PLACEHOLDER}")).collect();
     let mut binds = vec![Bind::Text(value.clone()); parts.len()];
     binds.push(Bind::Int(i64::try_from(limit).unwrap_or(i64::MAX)));
-    let rows = fetch(pool, Sql { text: format!("{} LIMIT {PLACEHOLDER}", parts.join(" UNION ")), binds }).await?;
+    let rows = reader.fetch(Sql { text: format!("{} LIMIT {PLACEHOLDER}", parts.join(" UNION ")), binds }).await?;
     let mut found = rows.iter().map(|row| mapping.activity(row)).collect::<Result<Vec<_>, _>>()?;
     found.sort_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
     Ok(found)
@@ -128,7 +114,7 @@ fn within(mapping: &Mapping, condition: &Sql, query: &PageQuery) -> Sql {
 
 /// Figures computed by the database; `None` where SQL cannot express the filter or a field.
 pub(super) async fn aggregate(
-    pool: &SqlitePool,
+    reader: Reader<'_>,
     mapping: &Mapping,
     query: &PageQuery,
     grouping: &Grouping,
@@ -161,7 +147,7 @@ pub(super) async fn aggregate(
     sql.append(" WHERE ", &within(mapping, &condition, query));
     sql.push(&format!(" GROUP BY {}", list.join(", ")), []);
     let mut groups = Groups::new();
-    for row in fetch(pool, sql).await? {
+    for row in reader.fetch(sql).await? {
         let values = (0..n).map(|i| row.try_get_unchecked(i)).collect::<Result<Vec<Option<String>>, _>>()?;
         let bucket: Option<i64> = row.try_get_unchecked(n)?;
         let outcome: Option<String> = row.try_get_unchecked(n + 1)?;

@@ -10,7 +10,8 @@
 //!   are asked for by name. What is above the highest number is new, whatever time it bears.
 //! - Rows without an outcome are read again by their key.
 //!
-//! All of it is read in one snapshot, and depends on nothing but what a SELECT can see: it works on replicas, in clusters
+//! Nothing is sent while a transaction is open, so a poll may take several: sums are taken before the rows that they
+//! belong to, so what changes in between has another sum in the next poll. All of it depends on nothing but what a SELECT can see: it works on replicas, in clusters
 //! that number in steps, and on tables without transactions. What it cannot see: that a row was changed and changed back
 //! between two polls; a row of a large table that is changed, or appears with another time than now and without a number,
 //! more than a day behind.
@@ -19,7 +20,7 @@ mod numbers;
 mod state;
 mod sums;
 
-use crate::connection::{Connections, ReadTransaction};
+use crate::connection::{ReadTransaction, Reader};
 use crate::error::number;
 use crate::mapping::Mapping;
 use crate::query::by_keys;
@@ -35,7 +36,6 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 use sums::{Found, Span};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 /// Rows read at a time.
 const CHUNK: usize = 1000;
@@ -64,7 +64,13 @@ struct TableState<'a> {
 }
 
 struct Follower<'a> {
-    connections: &'a Connections,
+    reader: Reader<'a>,
+    /// The transaction in which is read.
+    reading: Option<ReadTransaction>,
+    /// What was read in it and has not been sent.
+    unsent: Vec<SourceEvent>,
+    /// Rows of these.
+    unsent_rows: usize,
     tables: Vec<TableState<'a>>,
     sink: &'a Sink,
     /// The version and the time of each row that was delivered or learnt, by the hash of its key.
@@ -81,15 +87,14 @@ struct Follower<'a> {
 }
 
 pub(crate) async fn follow(
-    connections: &Connections,
+    reader: Reader<'_>,
     mappings: &[Mapping],
     from: &Position,
     sink: &Sink,
-    cancel: &CancellationToken,
 ) -> Result<(), sqlx::Error> {
     let mut start = match from.read::<ResumePoint>() {
         Some(at) => at,
-        None => at(connections, mappings).await?,
+        None => at(reader, mappings).await?,
     };
     let now = Instant::now();
     let tables = mappings.iter().map(|mapping| {
@@ -97,7 +102,10 @@ pub(crate) async fn follow(
         TableState { mapping, open: HashMap::new(), at, given_up: [false; TIERS.len()] }
     });
     let mut follower = Follower {
-        connections,
+        reader,
+        reading: None,
+        unsent: Vec::new(),
+        unsent_rows: 0,
         tables: tables.collect(),
         sink,
         seen: HashMap::new(),
@@ -115,7 +123,6 @@ pub(crate) async fn follow(
     loop {
         let due = follower.due.iter().copied().min().unwrap_or(now);
         tokio::select! {
-            () = cancel.cancelled() => return Ok(()),
             () = sink.closed() => return Ok(()),
             () = tokio::time::sleep_until(due) => {}
         }
@@ -128,12 +135,11 @@ impl Follower<'_> {
     /// what did not change the versions are learnt, so that it is not delivered later.
     async fn begin(&mut self) -> Result<(), sqlx::Error> {
         let since = self.time_us;
-        let mut reading = self.connections.read().await?;
-        self.time_us = now(&mut reading).await?;
+        self.time_us = now(self.reading().await?).await?;
         for index in 0..self.tables.len() {
-            self.list_unfinished(&mut reading, index).await?;
-            self.read_numbers(&mut reading, index).await?;
-            self.read_undated(&mut reading, index, true).await?;
+            self.list_unfinished(index).await?;
+            self.read_numbers(index).await?;
+            self.read_undated(index, true).await?;
         }
         for tier in 0..TIERS.len() {
             for index in 0..self.tables.len() {
@@ -142,71 +148,55 @@ impl Follower<'_> {
                 if tier == SWEEP && (!is_small(table.mapping) || is_known && self.time_us - since < FRESH_US) {
                     continue;
                 }
-                self.begin_tier(&mut reading, index, tier, since).await?;
+                self.begin_tier(index, tier, since).await?;
             }
         }
-        reading.end().await?;
+        self.send().await?;
         self.hand_on().await;
         Ok(())
     }
 
-    async fn begin_tier(
-        &mut self,
-        reading: &mut ReadTransaction<'_>,
-        index: usize,
-        tier: usize,
-        since_us: i64,
-    ) -> Result<(), sqlx::Error> {
+    async fn begin_tier(&mut self, index: usize, tier: usize, since_us: i64) -> Result<(), sqlx::Error> {
         let mapping = self.tables[index].mapping;
         let before = self.tables[index].at.sums[tier].take();
-        let Some(found) = self.add_up(reading, index, tier, since_us).await? else { return Ok(()) };
+        let Some(found) = self.add_up(index, tier, since_us).await? else { return Ok(()) };
         // What a faster tier has learnt is not delivered by a slower one.
         let (changed, same) = found.compare(before.as_ref());
         for span in sums::learnable(&same, LEARNT) {
-            for one in versions(reading, mapping, &span.condition(mapping)).await? {
+            for one in versions(self.reading().await?, mapping, &span.condition(mapping)).await? {
                 self.seen.entry(hash(index, &one.key)).or_insert((one.version, one.time_us));
             }
         }
-        self.deliver_spans(reading, index, &changed).await?;
+        self.deliver_spans(index, &changed).await?;
         self.tables[index].at.sums[tier] = Some(found.sums());
         Ok(())
     }
 
     /// The sums of a tier now; `None` where that takes longer than a query may.
-    async fn add_up(
-        &mut self,
-        reading: &mut ReadTransaction<'_>,
-        index: usize,
-        tier: usize,
-        time_us: i64,
-    ) -> Result<Option<Found>, sqlx::Error> {
-        let table = &mut self.tables[index];
+    async fn add_up(&mut self, index: usize, tier: usize, time_us: i64) -> Result<Option<Found>, sqlx::Error> {
+        let mapping = self.tables[index].mapping;
+        let reading = self.reading().await?;
         let begun = Instant::now();
-        let found = sums::read(reading, table.mapping, tier, time_us).await;
+        let found = sums::read(reading, mapping, tier, time_us).await;
         self.added_up += begun.elapsed();
         match found {
             Err(error) if tier >= DAY && is_timeout(&error) => {
-                table.given_up[tier] = true;
-                let name = &table.mapping.table.name;
+                self.tables[index].given_up[tier] = true;
+                let name = &mapping.table.name;
                 let text =
                     format!("{name} is too large to be compared whole: rows that are changed late may not be seen");
-                let _ = self.sink.send(SourceEvent::Notice(text)).await;
+                self.unsent.push(SourceEvent::Notice(text));
                 Ok(None)
             }
             found => found.map(Some),
         }
     }
 
-    async fn deliver_spans(
-        &mut self,
-        reading: &mut ReadTransaction<'_>,
-        index: usize,
-        spans: &[Span],
-    ) -> Result<(), sqlx::Error> {
+    async fn deliver_spans(&mut self, index: usize, spans: &[Span]) -> Result<(), sqlx::Error> {
         let mapping = self.tables[index].mapping;
         for span in spans {
-            let rows = versions(reading, mapping, &span.condition(mapping)).await?;
-            self.deliver(reading, index, rows).await?;
+            let rows = versions(self.reading().await?, mapping, &span.condition(mapping)).await?;
+            self.deliver(index, rows).await?;
         }
         Ok(())
     }
@@ -214,10 +204,9 @@ impl Follower<'_> {
     /// Reads what is due.
     async fn poll(&mut self) -> Result<(), sqlx::Error> {
         let begun = Instant::now();
-        let mut reading = self.connections.read().await?;
-        self.time_us = now(&mut reading).await?;
+        self.time_us = now(self.reading().await?).await?;
         for index in 0..self.tables.len() {
-            self.read_numbers(&mut reading, index).await?;
+            self.read_numbers(index).await?;
         }
         for (tier, Tier { every, .. }) in TIERS.iter().enumerate() {
             if begun < self.due[tier] {
@@ -226,10 +215,10 @@ impl Follower<'_> {
             self.added_up = Duration::ZERO;
             for index in 0..self.tables.len() {
                 if tier == 0 {
-                    self.read_undated(&mut reading, index, false).await?;
+                    self.read_undated(index, false).await?;
                 }
                 if tier != SWEEP || is_small(self.tables[index].mapping) {
-                    self.read_tier(&mut reading, index, tier).await?;
+                    self.read_tier(index, tier).await?;
                 }
             }
             self.due[tier] = begun + (*every).max(self.added_up * SHARE);
@@ -240,12 +229,34 @@ impl Follower<'_> {
         if begun >= self.open_due {
             self.open_due = begun + OPEN_EVERY;
             for index in 0..self.tables.len() {
-                self.reread_unfinished(&mut reading, index).await?;
+                self.reread_unfinished(index).await?;
             }
         }
-        reading.end().await?;
+        self.send().await?;
         if self.delivered || self.handed_on.elapsed() >= POSITION_EVERY {
             self.hand_on().await;
+        }
+        Ok(())
+    }
+
+    /// The open transaction; one is begun where none is open.
+    async fn reading(&mut self) -> Result<&mut ReadTransaction, sqlx::Error> {
+        let open = match self.reading.take() {
+            Some(open) => open,
+            None => self.reader.read().await?,
+        };
+        Ok(self.reading.insert(open))
+    }
+
+    /// Ends the transaction, and then sends what was read in it: the receiver may take as long as it likes.
+    async fn send(&mut self) -> Result<(), sqlx::Error> {
+        if let Some(reading) = self.reading.take() {
+            reading.end().await?;
+        }
+        self.unsent_rows = 0;
+        for event in std::mem::take(&mut self.unsent) {
+            // A closed channel is noticed by the loop.
+            let _ = self.sink.send(event).await;
         }
         Ok(())
     }
@@ -260,34 +271,25 @@ impl Follower<'_> {
     }
 
     /// Compares the spans that a tier covers, and delivers what changed in them.
-    async fn read_tier(
-        &mut self,
-        reading: &mut ReadTransaction<'_>,
-        index: usize,
-        tier: usize,
-    ) -> Result<(), sqlx::Error> {
+    async fn read_tier(&mut self, index: usize, tier: usize) -> Result<(), sqlx::Error> {
         if self.tables[index].given_up[tier] {
             return Ok(());
         }
         let before = self.tables[index].at.sums[tier].take();
-        let Some(found) = self.add_up(reading, index, tier, self.time_us).await? else { return Ok(()) };
+        let Some(found) = self.add_up(index, tier, self.time_us).await? else { return Ok(()) };
         let (changed, _) = found.compare(before.as_ref());
-        self.deliver_spans(reading, index, &changed).await?;
+        self.deliver_spans(index, &changed).await?;
         self.tables[index].at.sums[tier] = Some(found.sums());
         Ok(())
     }
 
-    async fn read_undated(
-        &mut self,
-        reading: &mut ReadTransaction<'_>,
-        index: usize,
-        first: bool,
-    ) -> Result<(), sqlx::Error> {
-        let rows = undated(reading, self.tables[index].mapping).await?;
+    async fn read_undated(&mut self, index: usize, first: bool) -> Result<(), sqlx::Error> {
+        let mapping = self.tables[index].mapping;
+        let rows = undated(self.reading().await?, mapping).await?;
         let sum = rows.iter().fold(0, |sum, one| sum ^ one.version);
         let before = std::mem::replace(&mut self.tables[index].at.undated, sum);
         if before != sum {
-            return self.deliver(reading, index, rows).await;
+            return self.deliver(index, rows).await;
         }
         if first {
             self.seen.extend(rows.iter().map(|one| (hash(index, &one.key), (one.version, one.time_us))));
@@ -295,24 +297,19 @@ impl Follower<'_> {
         Ok(())
     }
 
-    async fn read_numbers(&mut self, reading: &mut ReadTransaction<'_>, index: usize) -> Result<(), sqlx::Error> {
-        let mapping = self.tables[index].mapping;
+    async fn read_numbers(&mut self, index: usize) -> Result<(), sqlx::Error> {
+        let (mapping, time_us) = (self.tables[index].mapping, self.time_us);
         let Some(mut numbers) = self.tables[index].at.numbers.take() else {
-            self.tables[index].at.numbers = Numbers::now(reading, mapping, self.time_us).await?;
+            self.tables[index].at.numbers = Numbers::now(self.reading().await?, mapping, time_us).await?;
             return Ok(());
         };
-        let found = numbers.read(reading, mapping, self.time_us).await?;
+        let found = numbers.read(self.reading().await?, mapping, time_us).await?;
         self.tables[index].at.numbers = Some(numbers);
-        self.deliver(reading, index, found).await
+        self.deliver(index, found).await
     }
 
     /// Delivers those of some rows whose version was not seen.
-    async fn deliver(
-        &mut self,
-        reading: &mut ReadTransaction<'_>,
-        index: usize,
-        found: Vec<RowVersion>,
-    ) -> Result<(), sqlx::Error> {
+    async fn deliver(&mut self, index: usize, found: Vec<RowVersion>) -> Result<(), sqlx::Error> {
         let mapping = self.tables[index].mapping;
         let mut due: Vec<String> = Vec::new();
         let mut times: HashMap<u64, i64> = HashMap::new();
@@ -324,7 +321,7 @@ impl Follower<'_> {
             }
         }
         for keys in due.chunks(CHUNK) {
-            let rows = by_keys(reading, mapping, keys).await?;
+            let rows = by_keys(self.reading().await?, mapping, keys).await?;
             let mut batch: Vec<Activity> = Vec::with_capacity(rows.len());
             for row in &rows {
                 let (key, version) = (Mapping::key(row)?, Mapping::version_of(row)?);
@@ -345,14 +342,18 @@ impl Follower<'_> {
             }
             if !batch.is_empty() {
                 self.delivered = true;
-                let _ = self.sink.send(SourceEvent::Batch(batch, None)).await;
+                self.unsent_rows += batch.len();
+                self.unsent.push(SourceEvent::Batch(batch, None));
+            }
+            if self.unsent_rows >= CHUNK {
+                self.send().await?;
             }
         }
         Ok(())
     }
 
     /// The rows that are open now, so that their end is seen however old they are.
-    async fn list_unfinished(&mut self, reading: &mut ReadTransaction<'_>, index: usize) -> Result<(), sqlx::Error> {
+    async fn list_unfinished(&mut self, index: usize) -> Result<(), sqlx::Error> {
         let mapping = self.tables[index].mapping;
         let Some(raw) = mapping.sources(Target::Status).first().map(|(sql, _)| (*sql).to_owned()) else {
             return Ok(());
@@ -361,24 +362,24 @@ impl Follower<'_> {
         let mut condition = Sql::raw(format!("{raw} IN ({})", words.join(", ")));
         condition.append(" AND ", &mapping.timed(true));
         condition.push(&format!(" ORDER BY {} DESC LIMIT {OPEN}", mapping.time()), []);
-        for one in versions(reading, mapping, &condition).await? {
+        for one in versions(self.reading().await?, mapping, &condition).await? {
             self.tables[index].open.insert(one.key, one.version);
         }
         Ok(())
     }
 
     /// Reads the open rows again and delivers those that changed.
-    async fn reread_unfinished(&mut self, reading: &mut ReadTransaction<'_>, index: usize) -> Result<(), sqlx::Error> {
+    async fn reread_unfinished(&mut self, index: usize) -> Result<(), sqlx::Error> {
         let mapping = self.tables[index].mapping;
         let known: Vec<String> = self.tables[index].open.keys().cloned().collect();
         for keys in known.chunks(CHUNK) {
-            let mut rows = versions(reading, mapping, &mapping.with_keys(keys)).await?;
+            let mut rows = versions(self.reading().await?, mapping, &mapping.with_keys(keys)).await?;
             let there: HashSet<&str> = rows.iter().map(|one| one.key.as_str()).collect();
             for key in keys.iter().filter(|key| !there.contains(key.as_str())) {
                 self.tables[index].open.remove(key);
             }
             rows.retain(|one| self.tables[index].open.get(&one.key) != Some(&one.version));
-            self.deliver(reading, index, rows).await?;
+            self.deliver(index, rows).await?;
         }
         Ok(())
     }

@@ -39,7 +39,7 @@ fn column(mapping: &Mapping) -> Option<String> {
 impl Numbers {
     /// How they are now; none of a table without numbers.
     pub(super) async fn now(
-        reading: &mut ReadTransaction<'_>,
+        reading: &mut ReadTransaction,
         mapping: &Mapping,
         time_us: i64,
     ) -> Result<Option<Self>, sqlx::Error> {
@@ -61,7 +61,7 @@ impl Numbers {
     /// The rows that are new, and those that were missing.
     pub(super) async fn read(
         &mut self,
-        reading: &mut ReadTransaction<'_>,
+        reading: &mut ReadTransaction,
         mapping: &Mapping,
         time_us: i64,
     ) -> Result<Vec<RowVersion>, sqlx::Error> {
@@ -131,17 +131,13 @@ impl Numbers {
     }
 }
 
-async fn highest(
-    reading: &mut ReadTransaction<'_>,
-    mapping: &Mapping,
-    column: &str,
-) -> Result<Option<i64>, sqlx::Error> {
+async fn highest(reading: &mut ReadTransaction, mapping: &Mapping, column: &str) -> Result<Option<i64>, sqlx::Error> {
     let sql = Sql::raw(format!("SELECT CAST(MAX({column}) AS SIGNED) FROM {} t", mapping.relation.sql));
     reading.fetch(sql).await?.first().map_or(Ok(None), |row| row.try_get_unchecked(0))
 }
 
 async fn rows(
-    reading: &mut ReadTransaction<'_>,
+    reading: &mut ReadTransaction,
     mapping: &Mapping,
     column: &str,
     condition: &str,

@@ -2,7 +2,7 @@
 
 use super::numbers::Numbers;
 use super::sums::{self, Sums};
-use crate::connection::{Connections, ReadTransaction};
+use crate::connection::{ReadTransaction, Reader};
 use crate::mapping::Mapping;
 use crate::query::WITHOUT_TIME;
 use crosstail_source::Position;
@@ -53,17 +53,17 @@ pub(super) struct TableResumePoint {
 }
 
 /// The server's time.
-pub(super) async fn now(reading: &mut ReadTransaction<'_>) -> Result<i64, sqlx::Error> {
+pub(super) async fn now(reading: &mut ReadTransaction) -> Result<i64, sqlx::Error> {
     let sql = Sql::raw("SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))");
     reading.fetch(sql).await?.first().map_or(Err(sqlx::Error::RowNotFound), |row| row.try_get_unchecked(0))
 }
 
-pub(crate) async fn position(connections: &Connections, mappings: &[Mapping]) -> Result<Position, sqlx::Error> {
-    Ok(Position::new(at(connections, mappings).await?))
+pub(crate) async fn position(reader: Reader<'_>, mappings: &[Mapping]) -> Result<Position, sqlx::Error> {
+    Ok(Position::new(at(reader, mappings).await?))
 }
 
-pub(super) async fn at(connections: &Connections, mappings: &[Mapping]) -> Result<ResumePoint, sqlx::Error> {
-    let mut reading = connections.read().await?;
+pub(super) async fn at(reader: Reader<'_>, mappings: &[Mapping]) -> Result<ResumePoint, sqlx::Error> {
+    let mut reading = reader.read().await?;
     let time_us = now(&mut reading).await?;
     let mut tables = BTreeMap::new();
     for mapping in mappings {
@@ -103,7 +103,7 @@ impl RowVersion {
 }
 
 pub(super) async fn versions(
-    reading: &mut ReadTransaction<'_>,
+    reading: &mut ReadTransaction,
     mapping: &Mapping,
     condition: &Sql,
 ) -> Result<Vec<RowVersion>, sqlx::Error> {
@@ -113,10 +113,7 @@ pub(super) async fn versions(
 }
 
 /// Rows without a time: usually there are none.
-pub(super) async fn undated(
-    reading: &mut ReadTransaction<'_>,
-    mapping: &Mapping,
-) -> Result<Vec<RowVersion>, sqlx::Error> {
+pub(super) async fn undated(reading: &mut ReadTransaction, mapping: &Mapping) -> Result<Vec<RowVersion>, sqlx::Error> {
     if !mapping.time_is_nullable() {
         return Ok(Vec::new());
     }

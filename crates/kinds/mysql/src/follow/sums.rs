@@ -40,7 +40,7 @@ impl Span {
 
 /// Adds up what a tier covers, seen from a moment, and everything after it. `BIT_XOR` depends on no order.
 pub(super) async fn read(
-    reading: &mut ReadTransaction<'_>,
+    reading: &mut ReadTransaction,
     mapping: &Mapping,
     tier: usize,
     time_us: i64,

@@ -1,0 +1,112 @@
+//! Every source obeys its jobs.
+
+use crate::error::SourceError;
+use crate::event::Sink;
+use crate::grouping::{Grouping, Groups};
+use crate::job::{Job, Stopped};
+use crate::page::{Cursor, Page, PageQuery};
+use crate::position::Position;
+use crate::related::{Related, RelatedKey};
+use crate::source::{Capabilities, Probe, Source};
+use async_trait::async_trait;
+use crosstail_core::model::{Catalogue, CatalogueEntry, Diagnosis, Id, Locator, Payload, Timestamp, Vitals};
+use std::sync::Arc;
+
+/// A source whose calls end when their job has to stop: the call's future is dropped, which ends its work in the store.
+/// So a kind cannot forget it, whatever it waits for.
+pub struct Obedient {
+    source: Arc<dyn Source>,
+    name: String,
+}
+
+impl Obedient {
+    /// A source that obeys; `name` is its name in errors.
+    pub fn new(name: &str, source: Arc<dyn Source>) -> Self {
+        Self { source, name: name.to_owned() }
+    }
+
+    async fn obey<T>(
+        &self,
+        job: &Job,
+        operation: &'static str,
+        call: impl Future<Output = Result<T, SourceError>>,
+    ) -> Result<T, SourceError> {
+        tokio::select! {
+            biased;
+            reason = job.stopped() => Err(reason.error(&self.name, operation)),
+            outcome = call => outcome,
+        }
+    }
+
+    /// A stream that is cancelled has ended well.
+    async fn obey_stream(
+        &self,
+        job: &Job,
+        operation: &'static str,
+        call: impl Future<Output = Result<(), SourceError>>,
+    ) -> Result<(), SourceError> {
+        tokio::select! {
+            biased;
+            reason = job.stopped() => match reason {
+                Stopped::Cancelled => Ok(()),
+                other => Err(other.error(&self.name, operation)),
+            },
+            outcome = call => outcome,
+        }
+    }
+}
+
+#[async_trait]
+impl Source for Obedient {
+    fn capabilities(&self) -> Capabilities {
+        self.source.capabilities()
+    }
+
+    async fn probe(&self, job: &Job) -> Result<Probe, SourceError> {
+        self.obey(job, "connect", self.source.probe(job)).await
+    }
+
+    async fn page(&self, query: &PageQuery, after: Option<&Cursor>, job: &Job) -> Result<Page, SourceError> {
+        self.obey(job, "read history", self.source.page(query, after, job)).await
+    }
+
+    async fn position(&self, job: &Job) -> Result<Position, SourceError> {
+        self.obey(job, "read position", self.source.position(job)).await
+    }
+
+    async fn follow(&self, from: Position, sink: &Sink, job: &Job) -> Result<(), SourceError> {
+        self.obey_stream(job, "follow", self.source.follow(from, sink, job)).await
+    }
+
+    async fn backfill(&self, upto: &Position, limit: usize, sink: &Sink, job: &Job) -> Result<(), SourceError> {
+        self.obey_stream(job, "read history", self.source.backfill(upto, limit, sink, job)).await
+    }
+
+    async fn payload(&self, id: &Id, locator: &Locator, job: &Job) -> Result<Payload, SourceError> {
+        self.obey(job, "load payload", self.source.payload(id, locator, job)).await
+    }
+
+    async fn related(&self, key: &RelatedKey, limit: usize, job: &Job) -> Result<Related, SourceError> {
+        self.obey(job, "find related", self.source.related(key, limit, job)).await
+    }
+
+    async fn aggregate(&self, query: &PageQuery, grouping: &Grouping, job: &Job) -> Result<Groups, SourceError> {
+        self.obey(job, "aggregate", self.source.aggregate(query, grouping, job)).await
+    }
+
+    async fn catalogue(&self, job: &Job) -> Result<Catalogue, SourceError> {
+        self.obey(job, "read catalogue", self.source.catalogue(job)).await
+    }
+
+    async fn vitals(&self, since: Timestamp, job: &Job) -> Result<Vitals, SourceError> {
+        self.obey(job, "read the server's state", self.source.vitals(since, job)).await
+    }
+
+    async fn diagnose(&self, now: Timestamp, job: &Job) -> Result<Vec<Diagnosis>, SourceError> {
+        self.obey(job, "examine", self.source.diagnose(now, job)).await
+    }
+
+    async fn mappings(&self, system: &str, codes: &[String], job: &Job) -> Result<Vec<CatalogueEntry>, SourceError> {
+        self.obey(job, "read mappings", self.source.mappings(system, codes, job)).await
+    }
+}

@@ -1,0 +1,46 @@
+//! One piece of work and its jobs.
+
+use crosstail_core::model::SourceId;
+use crosstail_source::{Job, Jobs, Priority};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// One piece of work: begins a job for each source that it asks.
+#[derive(Clone)]
+pub struct Work {
+    jobs: Jobs,
+    purpose: String,
+    priority: Priority,
+    scope: CancellationToken,
+    limit: Option<Duration>,
+}
+
+impl Work {
+    /// Work that ends when a scope is cancelled. `purpose` says what it is for, for people.
+    pub fn new(jobs: &Jobs, purpose: impl Into<String>, priority: Priority, scope: &CancellationToken) -> Self {
+        Self { jobs: jobs.clone(), purpose: purpose.into(), priority, scope: scope.clone(), limit: None }
+    }
+
+    /// The work of a command without a screen, which lasts as long as the command.
+    pub fn command(name: &str) -> Self {
+        Self::new(&Jobs::default(), name, Priority::Asked, &CancellationToken::new())
+    }
+
+    /// The same work; each of its jobs ends after a time.
+    #[must_use]
+    pub fn within(self, limit: Duration) -> Self {
+        Self { limit: Some(limit), ..self }
+    }
+
+    /// A job of this work.
+    pub fn job(&self, source: SourceId) -> Job {
+        let job = Job::new(self.purpose.as_str(), self.priority).under(&self.scope);
+        self.jobs.begin(
+            source,
+            match self.limit {
+                Some(limit) => job.within(limit),
+                None => job,
+            },
+        )
+    }
+}

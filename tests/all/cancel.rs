@@ -1,0 +1,202 @@
+//! What nobody wants any more ends in the server, too.
+
+use crate::elasticsearch;
+use crate::servers::{Kind, Server, shared, unique_name};
+use crate::support::PATIENCE;
+use bson::{Document, doc};
+use crosstail_core::filter::Filter;
+use crosstail_core::model::Names;
+use crosstail_core::schema::Schema;
+use crosstail_source::{ErrorKind, Job, PageQuery, Source, SourceConfig};
+use serde_json::{Value, json};
+use sqlx::AssertSqlSafe;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A source over what takes long to read, by a schema of three fields.
+fn open_slow(url: String, table: &str) -> Arc<dyn Source> {
+    let schema = schema(table);
+    let schema = Schema::from_toml(&schema, "slow.toml").expect("a schema");
+    let config = SourceConfig { name: "slow".to_owned(), at: vec![url], schema: Some(schema), ..Default::default() };
+    crosstail::kinds::ALL.open(&config, &Names::default()).expect("opened").1
+}
+
+fn schema(table: &str) -> String {
+    format!(
+        "name = \"slow\"\ntitle = \"slow\"\n[table]\nname = \"{table}\"\nid = \"id\"\ntime = \"at\"\ntime_unit = \
+         \"text\"\n[fields]\nid = \"id\"\nstarted_at = \"at\"\nmessage = \"message\"\n"
+    )
+}
+
+/// Asks the server until something holds.
+async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds().await {
+        assert!(begun.elapsed() < PATIENCE, "{what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Cancelled, dropped and out of time: each time nothing is left in the server. Then the source works on.
+async fn ends_in_the_server(source: Arc<dyn Source>, filter: &str, mut running: impl AsyncFnMut() -> usize) {
+    let query = PageQuery { filter: Filter::parse(filter).expect("a filter"), ..PageQuery::all(100) };
+    source.probe(&Job::default()).await.expect("probed");
+    until("nothing runs at first", async || running().await == 0).await;
+    for way in ["cancelled", "dropped", "out of time"] {
+        let job = Job::default();
+        let job = if way == "out of time" { job.within(Duration::from_millis(800)) } else { job };
+        let asking = {
+            let (source, query, job) = (Arc::clone(&source), query.clone(), job.clone());
+            tokio::spawn(async move { source.page(&query, None, &job).await })
+        };
+        until("it runs in the server", async || running().await > 0).await;
+        match way {
+            "cancelled" => job.cancel(),
+            "dropped" => asking.abort(),
+            _ => {}
+        }
+        let outcome = asking.await;
+        match way {
+            "dropped" => assert!(outcome.is_err_and(|error| error.is_cancelled())),
+            "cancelled" => assert_eq!(outcome.expect("joined").expect_err("stopped").kind, ErrorKind::Cancelled),
+            _ => assert_eq!(outcome.expect("joined").expect_err("stopped").kind, ErrorKind::Timeout),
+        }
+        until(&format!("it has ended in the server once it is {way}"), async || running().await == 0).await;
+    }
+    source.probe(&Job::default()).await.expect("the turns are given back");
+}
+
+async fn slow_in_postgres(server: &Server) -> String {
+    let database = server.postgres_database(&[]).await;
+    let mut connection = server.postgres_connection(&database).await;
+    let made = "CREATE TABLE calls (id text PRIMARY KEY, at timestamptz NOT NULL, message text);
+        INSERT INTO calls SELECT n::text, now() - n * interval '1 s', 'here' FROM generate_series(1, 2000) n;
+        CREATE FUNCTION waiting(text) RETURNS text VOLATILE LANGUAGE sql AS 'SELECT pg_sleep(0.02); SELECT $1';
+        CREATE VIEW slow AS SELECT id, at, waiting(message) AS message FROM calls;";
+    sqlx::raw_sql(made).execute(&mut connection).await.expect("made");
+    database
+}
+
+const RUNNING: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+    AND application_name = 'crosstail' AND state <> 'idle'";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres() {
+    let Some(server) = shared(Kind::Postgres).await else { return };
+    let database = slow_in_postgres(&server).await;
+    let mut connection = server.postgres_connection(&database).await;
+    ends_in_the_server(open_slow(server.url(&database), "slow"), "message:nowhere", async || {
+        let count: i64 = sqlx::query_scalar(RUNNING).fetch_one(&mut connection).await.expect("counted");
+        usize::try_from(count).expect("small")
+    })
+    .await;
+}
+
+/// Killed, crosstail can tell the server nothing: the server looks whether its client is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_after_a_kill() {
+    let Some(server) = shared(Kind::Postgres).await else { return };
+    let database = slow_in_postgres(&server).await;
+    let mut connection = server.postgres_connection(&database).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("slow.toml");
+    std::fs::write(&file, schema("slow")).expect("written");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_crosstail"))
+        .args(["query", "message:nowhere", "-s", &server.url(&database), "--schema"])
+        .arg(&file)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("started");
+    let mut running = async || sqlx::query_scalar::<_, i64>(RUNNING).fetch_one(&mut connection).await.expect("counted");
+    until("it runs in the server", async || running().await > 0).await;
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    until("it has ended in the server", async || running().await == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mysql() {
+    let Some(server) = shared(Kind::Mysql).await else { return };
+    let database = server.mysql_database(&[]).await;
+    let mut connection = server.mysql_connection(&database).await;
+    let made = "CREATE TABLE calls (id VARCHAR(40) PRIMARY KEY, at DATETIME(6) NOT NULL, message TEXT);
+        INSERT INTO calls SELECT seq, NOW(6) - INTERVAL seq SECOND, 'here' FROM seq_1_to_2000;
+        CREATE VIEW slow AS SELECT id, at, CONCAT(message, SLEEP(0.02)) AS message FROM calls;";
+    sqlx::raw_sql(made).execute(&mut connection).await.expect("made");
+    let running = format!(
+        "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = '{database}' AND COMMAND <> 'Sleep' \
+         AND ID <> CONNECTION_ID()"
+    );
+    ends_in_the_server(open_slow(server.url(&database), "slow"), "message:nowhere", async || {
+        let count: i64 =
+            sqlx::query_scalar(AssertSqlSafe(running.clone())).fetch_one(&mut connection).await.expect("counted");
+        usize::try_from(count).expect("small")
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mongodb() {
+    let Some(server) = shared(Kind::MongoReplica).await else { return };
+    let (client, name) = (server.mongo_client().await, unique_name());
+    let database = client.database(&name);
+    let now = bson::DateTime::now().timestamp_millis();
+    let calls = (0..2000_i64).map(
+        |n| doc! { "_id": n, "id": n.to_string(), "at": bson::DateTime::from_millis(now - n * 1000), "said": "here" },
+    );
+    database.collection::<Document>("calls").insert_many(calls).await.expect("inserted");
+    let waits =
+        doc! { "$function": { "body": "function(x) { sleep(20); return x; }", "args": ["$said"], "lang": "js" } };
+    let view = doc! { "create": "slow", "viewOn": "calls", "pipeline": [{ "$addFields": { "message": waits } }] };
+    database.run_command(view).await.expect("a view");
+    let admin = client.database("admin");
+    ends_in_the_server(open_slow(server.url(&name), "slow"), "message:nowhere", async || {
+        let ours = doc! { "active": true, "command.comment": { "$regex": "^crosstail job" } };
+        let pipeline = [doc! { "$currentOp": { "allUsers": true } }, doc! { "$match": ours }];
+        let mut found = admin.aggregate(pipeline).await.expect("operations");
+        let mut count = 0;
+        while found.advance().await.expect("operations") {
+            let operation: Document = found.current().to_owned().try_into().expect("a document");
+            count += usize::from(operation.get_str("ns").is_ok_and(|ns| ns.starts_with(&name)));
+        }
+        count
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn elasticsearch() {
+    let Some(server) = shared(Kind::Elasticsearch).await else { return };
+    let index = unique_name().replace('_', "-");
+    let keyword = json!({ "type": "keyword" });
+    let properties = json!({ "id": keyword, "message": keyword, "at": { "type": "date" } });
+    elasticsearch::create(&server, &index, json!({ "mappings": { "properties": properties } })).await;
+    let mut rng = fastrand::Rng::with_seed(5);
+    for step in 0..6 {
+        let mut document = |n: i64| {
+            let message: String = (0..400).map(|_| rng.lowercase()).collect();
+            json!({ "id": n.to_string(), "at": 1_700_000_000_000_i64 + n, "message": message })
+        };
+        let lines: Vec<(Value, Value)> = (step * 10_000..(step + 1) * 10_000)
+            .map(|n| (json!({ "index": { "_index": index } }), document(n)))
+            .collect();
+        elasticsearch::bulk(&server, &lines).await;
+    }
+    elasticsearch::refresh(&server, &index).await;
+    // Every pattern is compared with every message.
+    let patterns: Vec<String> = (0..200).map(|n| format!("message:*a*{n}*")).collect();
+    ends_in_the_server(open_slow(server.url(&index), &index), &patterns.join(" OR "), async || {
+        let tasks = elasticsearch::ask(&server, "GET", "_tasks?actions=*search*&detailed=true", Value::Null).await;
+        tasks.to_string().matches(index.as_str()).count()
+    })
+    .await;
+    // Other tests have points in time of their own.
+    until("points in time are closed", async || {
+        let stats = elasticsearch::ask(&server, "GET", &format!("{index}/_stats/search"), Value::Null).await;
+        stats["_all"]["total"]["search"]["open_contexts"] == 0
+    })
+    .await;
+}
