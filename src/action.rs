@@ -76,6 +76,8 @@ actions! {
     Silence = "silence", "silence the alert's rule for an hour, or lift the silence";
     Report = "report", "write this screen as a report: .html, .csv or .json";
     Sources = "sources", "sources, their state and lag";
+    Jobs = "jobs", "what the sources do now";
+    EndJob = "end_job", "end the job under the cursor";
     FocusNext = "focus_next", "next panel";
     FocusPrevious = "focus_previous", "previous panel";
     ToggleFacets = "toggle_facets", "facets on or off";

@@ -60,6 +60,8 @@ pub enum Effect {
     Find(Ticket, String),
     /// Cancel the search.
     CancelSearch,
+    /// End the job with a number.
+    EndJob(u64),
     /// Copy a text to the clipboard.
     Copy(String),
     /// Run an external program with a text; it gets the terminal.

@@ -182,6 +182,7 @@ impl Runtime {
                     Reply::Figures(query, result)
                 });
             }
+            Effect::EndJob(number) => self.jobs.cancel(number),
             Effect::CancelSearch => drop(self.restart_scope(|this| &mut this.finding)),
             Effect::WriteIncident(path, marks) => {
                 let work = self.work("write an incident", Priority::Asked, &self.cancel);

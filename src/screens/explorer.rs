@@ -92,7 +92,7 @@ impl Explorer {
     /// Applies a key: the action that it means, or what it types.
     pub fn press(&mut self, keymap: &Keymap, stroke: Stroke) -> Vec<Effect> {
         let typing = self.stack.is_typing();
-        let context = if typing { Context::Text } else { self.stack.context() };
+        let context = if typing { Context::TEXT } else { self.stack.context() };
         self.pressed.push(stroke);
         let found = keymap.find(context, &self.pressed);
         if found == KeyMatch::Prefix {

@@ -11,6 +11,7 @@ mod first_run;
 mod global;
 mod health;
 mod help;
+mod jobs;
 mod lines;
 mod palette;
 mod prompt;
@@ -142,5 +143,6 @@ const SCREENS: &[Entry] = &[
     Entry { action: Some(Action::Health), new: || Box::new(health::HealthScreen::default()) },
     Entry { action: Some(Action::Alerts), new: || Box::new(alerts::Alerts::default()) },
     Entry { action: Some(Action::Sources), new: || Box::new(sources::Sources::default()) },
+    Entry { action: Some(Action::Jobs), new: || Box::new(jobs::JobsScreen::default()) },
     Entry { action: Some(Action::Compare), new: || Box::new(contrast::ContrastScreen::default()) },
 ];

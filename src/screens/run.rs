@@ -19,6 +19,7 @@ const TAKE_IN: Duration = Duration::from_millis(25);
 pub async fn run(mut explorer: Box<Explorer>, runtime: Runtime, incoming: Incoming, clock: Clock) -> Result<u8> {
     let depth = ColourDepth::detect();
     let keymap = Keymap::load().map_err(anyhow::Error::msg)?;
+    explorer.shared.jobs = runtime.jobs().clone();
     let settings = &mut explorer.shared.settings;
     let theme = Theme::load(&settings.theme, depth).map_err(anyhow::Error::msg)?;
     settings.themes = Theme::names();

@@ -99,7 +99,7 @@ impl Stack {
 
     /// The table of the keymap that applies.
     pub fn context(&self) -> Context {
-        self.layers().into_iter().find_map(|layer| self.screen(layer).context()).unwrap_or(Context::Global)
+        self.layers().into_iter().find_map(|layer| self.screen(layer).context()).unwrap_or(Context::GLOBAL)
     }
 
     /// What the key bar shows.

@@ -10,6 +10,7 @@ mod input;
 mod keymap;
 mod look;
 mod painter;
+pub mod paragraph;
 pub mod terminal;
 pub mod text;
 mod theme;

@@ -10,9 +10,9 @@ use crosstail_core::model::{
 };
 use crosstail_core::model::{Check, HealthState, Metric, MetricKind, Vitals};
 use crosstail_engine::insight::{compare, jq};
-use crosstail_source::Probe;
 use crosstail_source::alert::AlertStatus;
 use crosstail_source::pump::{PumpEvent, SourceState};
+use crosstail_source::{Job, Priority, Probe};
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier};
 use serde_json::json;
@@ -787,6 +787,7 @@ fn keys_lead_there_and_back() {
         (&["a"], "rules every 10 s", &["a"]),
         (&["h", "a", "down"], "rules every 10 s", &["esc"]),
         (&["s"], "what it is", &["esc"]),
+        (&["L"], "no source does anything", &["L"]),
         (&["c"], "what tells", &["esc"]),
         (&["a", "s", "c", "h"], "health of the last", &["esc"]),
         (&["?"], "help · ↑↓ scroll", &["esc"]),
@@ -850,4 +851,47 @@ fn clicks_mean_something_where_the_list_is_shown() {
     stage.event(Event::Click(30, 3));
     stage.event(Event::Click(90, 3));
     assert!(stage.explorer.shared.filter.text().starts_with("time:"), "two clicks choose a range");
+}
+
+#[test]
+fn jobs_are_listed_and_one_is_ended() {
+    for (width, height) in [(160, 40), (80, 24)] {
+        let mut stage = Stage::new(width, height, "dark");
+        let source = crosstail_core::model::SourceId(0);
+        let jobs = stage.explorer.shared.jobs.clone();
+        let begin = |purpose: &str, priority, statement: &str| {
+            let job = jobs.begin(source, Job::new(purpose, priority));
+            job.runs(statement);
+            job
+        };
+        let follow = begin("follow", Priority::Follow, "SELECT id FROM calls WHERE xmin >= $1");
+        let statement = "SELECT body FROM calls WHERE head = 'Bearer abcdefghijkl' AND id = \u{1b}[31m$1";
+        let opened = begin("open a payload", Priority::Asked, statement);
+        opened.count(12_345, 3_000_000);
+        stage.press(&["L"]);
+        let picture = stage.picture();
+        for shown in ["2 running · 0 waiting", "follow", "open a payload", "12,345", "xmin >= $1"] {
+            assert!(picture.contains(shown), "{shown}:\n{picture}");
+        }
+        stage.press(&["down"]);
+        let picture = stage.picture();
+        assert!(picture.contains("SELECT body") && !picture.contains("abcdefghijkl"), "{picture}");
+        let [Effect::EndJob(number)] = stage.press_for_effects("x")[..] else { panic!("x ends a job") };
+        assert_eq!(number, opened.number());
+        jobs.cancel(number);
+        assert!(opened.is_cancelled() && !follow.is_cancelled());
+        // The cursor stays with its job; what has ended is gone.
+        let later = begin("figures", Priority::View, "SELECT count(*)");
+        drop(follow);
+        let now = stage.explorer.shared.now;
+        stage.event(Event::Tick(now.plus_ms(1000)));
+        let picture = stage.picture();
+        assert!(
+            picture.contains("SELECT body") && picture.contains("figures") && !picture.contains("follow "),
+            "{picture}"
+        );
+        drop((opened, later));
+        stage.event(Event::Tick(now.plus_ms(2000)));
+        assert_eq!(stage.press_for_effects("x"), [], "nothing is left to end");
+    }
 }

@@ -331,7 +331,7 @@ impl Screen for Explore {
     }
 
     fn context(&self) -> Option<Context> {
-        (self.focus == Focus::Detail).then_some(Context::Detail)
+        (self.focus == Focus::Detail).then_some(Context("detail"))
     }
 
     fn hints(&self) -> &'static [Hint] {

@@ -21,7 +21,7 @@ impl Screen for FirstRun {
     }
 
     fn context(&self) -> Option<Context> {
-        Some(Context::FirstRun)
+        Some(Context("first_run"))
     }
 
     fn hints(&self) -> &'static [Hint] {

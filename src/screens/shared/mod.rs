@@ -16,6 +16,7 @@ use crosstail_core::filter::{Context, Expr, Filter};
 use crosstail_core::model::{Activity, CatalogueEntry, Id, Names, SourceId, Timestamp};
 use crosstail_engine::insight::Policy;
 use crosstail_engine::store::Store;
+use crosstail_source::Jobs;
 use crosstail_source::pump::PumpEvent;
 use std::collections::{HashMap, VecDeque};
 
@@ -74,6 +75,8 @@ pub struct Shared {
     /// The activities in memory.
     pub store: Store,
     pub sources: Vec<SourceStatus>,
+    /// What the sources do.
+    pub jobs: Jobs,
     /// The filter in force: of what is typed, the last text that parsed.
     pub filter: Filter,
     /// The range that was being selected over time when a screen was opened: its start and its end (exclusive).
@@ -107,6 +110,7 @@ impl Shared {
             settings: Settings::default(),
             store,
             sources,
+            jobs: Jobs::default(),
             filter: Filter::default(),
             range: None,
             alerts: AlertBoard::default(),

@@ -16,7 +16,7 @@ use std::sync::Arc;
 const USUAL_US: i64 = 24 * 3_600_000_000;
 /// Interval between two computations of the typical latency, in microseconds.
 const USUAL_EVERY_US: i64 = 3_000_000;
-/// Of a larger batch, only changes of the activity itself are looked for: the rest is history.
+/// A larger batch is history: it is looked through only if the activity itself is in it.
 const MANY: usize = 2000;
 
 impl Detail {

@@ -1,9 +1,9 @@
 //! Two exchanges side by side: their differences, section by section.
 
-use super::text::lines_of;
 use crate::screens::explore::detail::{Detail, Loadable, SideBySide};
 use crate::screens::shared::Shared;
 use crate::tui::Theme;
+use crate::tui::paragraph::paragraph;
 use crate::tui::text::{clock, day, duration, fit, glyph, left, put, put_all, safe};
 use crosstail_core::model::{Activity, visible_line};
 use crosstail_core::number::saturating_u16;
@@ -28,7 +28,7 @@ pub(super) fn render(shared: &Shared, detail: &Detail, area: Rect, buf: &mut Buf
             Loadable::Failed(problem) => (safe(problem), theme.warning),
             _ => ("searching the stores".to_owned(), theme.pending),
         };
-        lines_of(&[(text, style)], 0, body, buf);
+        paragraph(&[(text, style)], 0, body, buf);
         return;
     };
     let path = (area.width / 4).clamp(12, 34);
@@ -44,7 +44,7 @@ pub(super) fn render(shared: &Shared, detail: &Detail, area: Rect, buf: &mut Buf
             return;
         }
         Loadable::Failed(problem) => {
-            lines_of(&[(safe(problem), theme.failure)], 0, body, buf);
+            paragraph(&[(safe(problem), theme.failure)], 0, body, buf);
             return;
         }
         Loadable::Loaded(_) => rows(against, theme),

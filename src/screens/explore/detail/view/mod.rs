@@ -11,6 +11,7 @@ use crate::screens::explore::detail::{Detail, Loadable};
 use crate::screens::request::Tab;
 use crate::screens::shared::Shared;
 use crate::tui::Theme;
+use crate::tui::paragraph::paragraph;
 use crate::tui::text::{duration, fit, glyph, millis, put, put_all, safe};
 use crosstail_engine::insight::status_meaning;
 use ratatui::buffer::Buffer;
@@ -51,7 +52,7 @@ pub(in crate::screens::explore) fn render(
             put(buf, body.x + 1, body.y, "loading the payload", body.width, theme.pending);
         }
         (Loadable::Failed(problem), Tab::Request | Tab::Response | Tab::Raw) => {
-            text::paragraph(&[(safe(problem), theme.failure)], detail, body, buf);
+            paragraph(&[(safe(problem), theme.failure)], detail.scroll, body, buf);
         }
         (_, Tab::Overview) => overview::render(shared, detail, body, buf, theme),
         (Loadable::Loaded(_), Tab::Request | Tab::Response | Tab::Raw) => {

@@ -1,9 +1,9 @@
 //! The overview: what, when, who, and how long compared with typical latencies.
 
-use super::text::paragraph;
 use crate::screens::explore::detail::{Detail, Loadable};
 use crate::screens::shared::Shared;
 use crate::tui::Theme;
+use crate::tui::paragraph::paragraph;
 use crate::tui::text::{about_system, ago, clock, day, duration, full_time, millis, safe};
 use crosstail_core::model::Activity;
 use crosstail_core::number::saturating_u64;
@@ -76,7 +76,7 @@ pub(super) fn render(shared: &Shared, detail: &Detail, area: Rect, buf: &mut Buf
     whereabouts(shared, a, &mut field);
     configuration(shared, detail, &mut lines, theme);
     metadata(detail, &mut lines, theme);
-    paragraph(&lines, detail, area, buf);
+    paragraph(&lines, detail.scroll, area, buf);
 }
 
 /// The stores that the activity has reached, with the time each took, and those still missing.

@@ -1,10 +1,10 @@
 //! The retry chain: each attempt with its time, gap, duration, outcome and the policy's verdict; then the next attempt,
 //! and the differences between two.
 
-use super::text::lines_of;
 use crate::screens::explore::detail::{Detail, Loadable};
 use crate::screens::shared::Shared;
 use crate::tui::Theme;
+use crate::tui::paragraph::paragraph;
 use crate::tui::text::{ago, clock, day, duration, glyph, left, put, put_all, right, safe};
 use crosstail_core::number::saturating_u64;
 use crosstail_engine::insight::status_meaning;
@@ -96,5 +96,5 @@ pub(super) fn render(shared: &Shared, detail: &Detail, area: Rect, buf: &mut Buf
     }
     let policy = policy.map(|policy| format!(" · policy: {}", policy.describe())).unwrap_or_default();
     lines.push((format!("found {}{found}{}", chain.basis.describe(), safe(&policy)), theme.dim));
-    lines_of(&lines, 0, rest, buf);
+    paragraph(&lines, 0, rest, buf);
 }

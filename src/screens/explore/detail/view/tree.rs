@@ -1,10 +1,10 @@
 //! Headers, bodies and raw records as trees.
 
-use super::text::lines_of;
 use crate::effect::missing as missing_of;
 use crate::screens::explore::detail::{Detail, Loadable};
 use crate::screens::request::Tab;
 use crate::tui::Theme;
+use crate::tui::paragraph::paragraph;
 use crate::tui::text::{fit, put, put_all, safe, width};
 use crosstail_core::model::{PayloadPart, visible_line};
 use crosstail_core::number::saturating_u16;
@@ -58,7 +58,7 @@ pub(super) fn render(detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Them
     }
     let rest =
         Rect { y: area.y + saturating_u16(shown), height: area.height.saturating_sub(saturating_u16(shown)), ..area };
-    lines_of(&absent.into_iter().map(|text| (text, theme.dim)).collect::<Vec<_>>(), 0, rest, buf);
+    paragraph(&absent.into_iter().map(|text| (text, theme.dim)).collect::<Vec<_>>(), 0, rest, buf);
     cursor
 }
 
