@@ -12,9 +12,11 @@
 )]
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use crosstail::app::{Action, AppState, Effect, Event, PreparedPayload, Reply, update};
+use crosstail::action::Action;
+use crosstail::effect::{Effect, PreparedPayload, Reply};
 use crosstail::runtime::{Sources, Work, payload_of};
-use crosstail::tui::{Appearance, ColourDepth, Keymap, PanelAreas, Theme, draw};
+use crosstail::screens::{Event, Explorer, draw};
+use crosstail::tui::{Appearance, ColourDepth, Keymap, Theme};
 use crosstail_core::model::{Activity, Direction, Id, Kind, Names, Status, Timestamp};
 use crosstail_record::{Outcome, PreparedRow, SqliteRecorder, Start};
 use crosstail_source::SourceConfig;
@@ -28,10 +30,8 @@ fn look() -> Appearance {
     Appearance { theme: Theme::load("dark", ColourDepth::True).expect("theme"), keymap: Keymap::load().expect("keys") }
 }
 
-fn event(state: &mut AppState, event: Event) -> Vec<Effect> {
-    let effects = update(state, event);
-    PanelAreas::of(state).write_sizes(state);
-    effects
+fn event(explorer: &mut Explorer, event: Event) -> Vec<Effect> {
+    explorer.update(event)
 }
 
 /// Order lines as JSON, 20 MB of them.
@@ -85,25 +85,25 @@ fn large_body(c: &mut Criterion) {
     group.bench_function("from the key to its first screen", |b| {
         b.iter_batched(
             || {
-                let mut state = AppState::new(names.clone(), &[id], chrono_tz::Tz::UTC, Timestamp(BEGUN));
-                event(&mut state, Event::Resize(160, 48));
+                let mut explorer = Explorer::new(names.clone(), &[id], chrono_tz::Tz::UTC, Timestamp(BEGUN));
+                event(&mut explorer, Event::Resize(160, 48));
                 let items = found.clone();
-                event(&mut state, Event::Pump(PumpEvent::Batch { source: id, items, live: false }));
-                state
+                event(&mut explorer, Event::Pump(PumpEvent::Batch { source: id, items, live: false }));
+                explorer
             },
-            |mut state| {
-                let asked = event(&mut state, Event::Action(Action::Open));
+            |mut explorer| {
+                let asked = event(&mut explorer, Event::Action(Action::Open));
                 for effect in asked {
                     if let Effect::LoadPayload(ticket, id, places) = effect {
                         let (payload, _) =
                             runtime.block_on(payload_of(&sources, &Work::command("bench"), &id, &places));
                         let opened = Arc::new(PreparedPayload::new(payload));
-                        event(&mut state, Event::Reply(ticket, Reply::Payload(Ok(opened))));
+                        event(&mut explorer, Event::Reply(ticket, Reply::Payload(Ok(opened))));
                     }
                 }
-                event(&mut state, Event::Action(Action::View2));
-                let picture = draw(&state, &look);
-                (picture, state)
+                event(&mut explorer, Event::Action(Action::View2));
+                let picture = draw(&explorer, &look);
+                (picture, explorer)
             },
             BatchSize::PerIteration,
         );
@@ -113,28 +113,31 @@ fn large_body(c: &mut Criterion) {
     });
     let (payload, _) = runtime.block_on(payload_of(&sources, &Work::command("bench"), &found[0].id, &found[0].places));
     let opened = Arc::new(PreparedPayload::new(payload));
-    let mut state = AppState::new(names.clone(), &[id], chrono_tz::Tz::UTC, Timestamp(BEGUN));
-    event(&mut state, Event::Resize(160, 48));
-    event(&mut state, Event::Pump(PumpEvent::Batch { source: id, items: found.clone(), live: false }));
-    for effect in event(&mut state, Event::Action(Action::Open)) {
+    let mut explorer = Explorer::new(names.clone(), &[id], chrono_tz::Tz::UTC, Timestamp(BEGUN));
+    event(&mut explorer, Event::Resize(160, 48));
+    event(&mut explorer, Event::Pump(PumpEvent::Batch { source: id, items: found.clone(), live: false }));
+    for effect in event(&mut explorer, Event::Action(Action::Open)) {
         if let Effect::LoadPayload(ticket, ..) = effect {
-            event(&mut state, Event::Reply(ticket, Reply::Payload(Ok(Arc::clone(&opened)))));
+            event(&mut explorer, Event::Reply(ticket, Reply::Payload(Ok(Arc::clone(&opened)))));
         }
     }
     for action in [Action::View2, Action::Down, Action::Down, Action::Open] {
-        event(&mut state, Event::Action(action));
+        event(&mut explorer, Event::Action(action));
     }
     group.bench_function("a page further in its 132,000 open items, drawn", |b| {
         b.iter(|| {
-            event(&mut state, Event::Action(Action::PageDown));
-            draw(&state, &look)
+            event(&mut explorer, Event::Action(Action::PageDown));
+            draw(&explorer, &look)
         });
     });
     group.bench_function("a search for what is at its end, drawn", |b| {
         b.iter(|| {
-            event(&mut state, Event::Action(Action::Top));
-            event(&mut state, Event::SearchEdited("MAT-131999".to_owned()));
-            draw(&state, &look)
+            event(&mut explorer, Event::Action(Action::Top));
+            event(&mut explorer, Event::Action(Action::Filter));
+            event(&mut explorer, Event::Pasted("MAT-131999".to_owned()));
+            let picture = draw(&explorer, &look);
+            event(&mut explorer, Event::Action(Action::Back));
+            picture
         });
     });
     group.finish();
@@ -165,12 +168,12 @@ fn large_trace(c: &mut Criterion) {
     for (name, parent) in
         [("wide", (|n| (n > 0).then_some(n / 70)) as fn(u64) -> Option<u64>), ("deep", |n| n.checked_sub(1))]
     {
-        let mut state = AppState::new(names.clone(), &[id], chrono_tz::Tz::UTC, Timestamp(BEGUN + 10_000_000));
-        event(&mut state, Event::Resize(160, 48));
+        let mut explorer = Explorer::new(names.clone(), &[id], chrono_tz::Tz::UTC, Timestamp(BEGUN + 10_000_000));
+        event(&mut explorer, Event::Resize(160, 48));
         let items: Vec<Activity> = (0..5000).map(|n| call(n, parent(n))).collect();
-        event(&mut state, Event::Pump(PumpEvent::Batch { source: id, items, live: false }));
-        event(&mut state, Event::Action(Action::Open));
-        event(&mut state, Event::Action(Action::Trace));
+        event(&mut explorer, Event::Pump(PumpEvent::Batch { source: id, items, live: false }));
+        event(&mut explorer, Event::Action(Action::Open));
+        event(&mut explorer, Event::Action(Action::Trace));
         let mut next = 5000;
         group.bench_function(format!("{name}: one more joins it, and a frame"), |b| {
             b.iter(|| {
@@ -178,14 +181,14 @@ fn large_trace(c: &mut Criterion) {
                 let mut one = call(5000, Some(3));
                 next += 1;
                 one.duration_us = Some(next);
-                event(&mut state, Event::Pump(PumpEvent::Batch { source: id, items: vec![one], live: true }));
-                draw(&state, &look)
+                event(&mut explorer, Event::Pump(PumpEvent::Batch { source: id, items: vec![one], live: true }));
+                draw(&explorer, &look)
             });
         });
         group.bench_function(format!("{name}: a key, and a frame"), |b| {
             b.iter(|| {
-                event(&mut state, Event::Action(Action::Down));
-                draw(&state, &look)
+                event(&mut explorer, Event::Action(Action::Down));
+                draw(&explorer, &look)
             });
         });
     }
@@ -198,8 +201,8 @@ fn contrast(c: &mut Criterion) {
     let names = Names::default();
     let id = names.add_source("db");
     let mut rng = fastrand::Rng::with_seed(7);
-    let mut state = AppState::new(names, &[id], chrono_tz::Tz::UTC, Timestamp(BEGUN));
-    event(&mut state, Event::Resize(160, 48));
+    let mut explorer = Explorer::new(names, &[id], chrono_tz::Tz::UTC, Timestamp(BEGUN));
+    event(&mut explorer, Event::Resize(160, 48));
     let systems = ["sap", "tally", "zoho", "halopsa", "apollo", "zoominfo", "golioth", "stripe"];
     let mut batch = Vec::new();
     for n in 0..RECORDS {
@@ -219,18 +222,18 @@ fn contrast(c: &mut Criterion) {
         batch.push(a);
         if batch.len() == 1024 {
             let items = std::mem::take(&mut batch);
-            state.store.ingest(items);
+            explorer.shared.store.ingest(items);
         }
     }
-    state.store.ingest(batch);
+    explorer.shared.store.ingest(batch);
     let look = look();
     let mut group = c.benchmark_group("1,000,000 activities");
     group.sample_size(20);
     group.bench_function("what tells their failures from the rest, drawn", |b| {
         b.iter(|| {
-            event(&mut state, Event::Action(Action::Compare));
-            let picture = draw(&state, &look);
-            event(&mut state, Event::Action(Action::Back));
+            event(&mut explorer, Event::Action(Action::Compare));
+            let picture = draw(&explorer, &look);
+            event(&mut explorer, Event::Action(Action::Back));
             picture
         });
     });

@@ -11,8 +11,9 @@
     reason = "a bench"
 )]
 
-use crosstail::app::{Action, AppState, Event, Screen, update};
-use crosstail::tui::{Appearance, ColourDepth, Keymap, Theme, draw};
+use crosstail::action::Action;
+use crosstail::screens::{Event, Explorer, draw};
+use crosstail::tui::{Appearance, ColourDepth, Keymap, Theme};
 use crosstail_core::model::{Activity, Direction, Id, Kind, Names, SourceId, Status, Timestamp};
 use crosstail_engine::insight::alerting::Alerting;
 use crosstail_source::pump::{PumpEvent, SourceState};
@@ -73,23 +74,23 @@ fn run(screen: Option<Action>, rules: bool, minutes: usize, seconds: usize) -> (
     let source = SourceId(0);
     let names = Names::default();
     let mut now = EPOCH.plus_ms(minutes as i64 * 60_000);
-    let mut state = AppState::new(names, &[source], chrono_tz::Tz::UTC, now);
-    let _ = update(&mut state, Event::Resize(160, 48));
+    let mut explorer = Explorer::new(names, &[source], chrono_tz::Tz::UTC, now);
+    let _ = explorer.update(Event::Resize(160, 48));
     for minute in 0..minutes {
         let items = activities(&mut rng, EPOCH.plus_ms(minute as i64 * 60_000), RATE * 60);
-        let _ = update(&mut state, Event::Pump(PumpEvent::Batch { source, items, live: false }));
+        let _ = explorer.update(Event::Pump(PumpEvent::Batch { source, items, live: false }));
     }
-    let _ = update(&mut state, Event::Pump(PumpEvent::State(source, SourceState::Live)));
+    let _ = explorer.update(Event::Pump(PumpEvent::State(source, SourceState::Live)));
     if rules {
-        state.alerting = Alerting::new(crosstail::config::rules(None).0);
+        explorer.shared.alerts.alerting = Alerting::new(crosstail::config::rules(None).0);
     }
     let look = Appearance {
         theme: Theme::load("dark", ColourDepth::True).expect("theme"),
         keymap: Keymap::load().expect("keys"),
     };
     if let Some(action) = screen {
-        let _ = update(&mut state, Event::Action(action));
-        assert_eq!(state.screen, Screen::Health);
+        let _ = explorer.update(Event::Action(action));
+        assert_eq!(explorer.stack.name(), "health");
     }
     let mut spent = Duration::ZERO;
     let begin_cpu = cpu();
@@ -98,14 +99,14 @@ fn run(screen: Option<Action>, rules: bool, minutes: usize, seconds: usize) -> (
         let items = activities(&mut rng, now, RATE);
         before.push(items.clone());
         let late = if second >= 3 { finished(&before[second - 3]) } else { Vec::new() };
-        let _ = update(&mut state, Event::Pump(PumpEvent::Batch { source, items, live: true }));
-        let _ = update(&mut state, Event::Pump(PumpEvent::Batch { source, items: late, live: true }));
+        let _ = explorer.update(Event::Pump(PumpEvent::Batch { source, items, live: true }));
+        let _ = explorer.update(Event::Pump(PumpEvent::Batch { source, items: late, live: true }));
         let begin = Instant::now();
         // Two frames a second, as the explorer draws where every frame is a new page; ticks as often as it has.
         for quarter in 0..4 {
-            let _ = update(&mut state, Event::Tick(now.plus_ms(quarter * 250)));
+            let _ = explorer.update(Event::Tick(now.plus_ms(quarter * 250)));
             if quarter % 2 == 0 {
-                std::hint::black_box(draw(&state, &look));
+                std::hint::black_box(draw(&explorer, &look));
             }
         }
         spent += begin.elapsed();

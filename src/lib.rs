@@ -3,14 +3,18 @@
 //!
 //! - [`kinds`]: the kinds of source in this build.
 //! - [`config`]: settings, and where each came from.
-//! - [`app`]: state, and `update(state, event) → effects`, which never waits; [`runtime`] carries out effects.
+//! - [`screens`]: what is shown and what keys mean, which never waits; [`effect`]: what they ask; [`runtime`] does it.
+//! - [`ingest`]: the events of sources into memory.
 //! - [`tui`]: the terminal; [`watch`]: alert rules without a screen; [`cli`]: the command line.
 
-pub mod app;
+pub mod action;
 pub mod cli;
 pub mod config;
+pub mod effect;
+pub mod ingest;
 pub mod kinds;
 pub mod runtime;
+pub mod screens;
 pub mod tui;
 #[cfg(feature = "watch")]
 pub mod watch;

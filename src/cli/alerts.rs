@@ -4,9 +4,10 @@ use super::args::{AlertsArgs, AlertsCommand, Format, WriteArgs};
 use super::output::{aligned, print_error};
 use super::sources::OpenSources;
 use super::{UsageError, exit, sources};
-use crate::app::{AlertEdit, AlertLine, AlertOrigin, LineState, of_activity};
 use crate::config::{Config, Overrides};
+use crate::effect::AlertEdit;
 use crate::runtime::{MergedHistory, Work, alert};
+use crate::screens::{AlertLine, AlertOrigin, LineState, of_activity};
 use anyhow::{Result, bail};
 use crosstail_core::filter::Filter;
 use crosstail_core::model::{Clock, redact_text, visible_line};
@@ -62,7 +63,7 @@ fn of_watch(args: &AlertsArgs) -> Result<Vec<AlertLine>> {
     let (rules, _) = crate::config::rules(None);
     let said = crate::watch::OperatorInput::read(&path)?;
     let now = Clock::system().now();
-    let line = |alert| crate::app::of_rule(alert, &rules, &said.silences, now);
+    let line = |alert| crate::screens::of_rule(alert, &rules, &said.silences, now);
     Ok(kept.alerts.active.iter().chain(&kept.alerts.resolved).map(line).collect())
 }
 

@@ -2,10 +2,10 @@
 
 use super::args::{ExploreArgs, ViewArgs};
 use super::{UsageError, sources};
-use crate::app::{AppState, Event};
+
 use crate::config::{self, Config, Overrides};
 use crate::runtime::{self, Runtime};
-use crate::tui;
+use crate::screens::{self, Event, Explorer, Settings};
 use anyhow::Result;
 use crosstail_core::model::{Clock, Names, SourceId, redact_text};
 use crosstail_engine::insight::alerting::Alerting;
@@ -56,33 +56,37 @@ pub(super) async fn open(
     let zone = config.time_zone.as_deref().unwrap_or("UTC");
     let zone = config::zone(zone).map_err(|error| UsageError(error.to_string()))?;
     let ids: Vec<SourceId> = sources.iter().map(|(id, _)| *id).collect();
-    let mut state = Box::new(AppState::new(names.clone(), &ids, zone, clock.now()));
-    state.invocation = invocation;
-    let history_limit = config.history_limit.unwrap_or(usize::MAX);
-    state.history_limit = history_limit;
-    state.writes_as = look.writes.allow_writes.then(|| look.writes.who.clone().unwrap_or_else(|| "unknown".to_owned()));
+    let mut explorer = Box::new(Explorer::new(names.clone(), &ids, zone, clock.now()));
+    let shared = &mut explorer.shared;
     let (rules, problems) = config::rules(None);
-    state.alerting = Alerting::new(rules);
+    shared.alerts.alerting = Alerting::new(rules);
     if let Some(problem) = problems.first() {
-        state.notify(format!("a rule was skipped: {problem}"));
+        shared.notify(format!("a rule was skipped: {problem}"));
     }
-    state.views.clone_from(&config.views);
-    state.theme = config.theme.clone().unwrap_or_else(|| "dark".to_owned());
-    state.config_path = config::user_file().map(|path| path.display().to_string());
+    let writes_as = || look.writes.who.clone().unwrap_or_else(|| "unknown".to_owned());
+    shared.settings = Settings {
+        history_limit: config.history_limit.unwrap_or(usize::MAX),
+        views: config.views.clone(),
+        theme: config.theme.clone().unwrap_or_else(|| "dark".to_owned()),
+        config_path: config::user_file().map(|path| path.display().to_string()),
+        invocation,
+        writes_as: look.writes.allow_writes.then(writes_as),
+        ..Settings::default()
+    };
+    let mut effects = Vec::new();
     if let Some(text) = &look.filter {
         if let Err(error) = crosstail_core::filter::Filter::parse(text) {
             return Err(UsageError(format!("--filter:\n{}", error.with_carets(text))).into());
         }
-        let _ = crate::app::update(&mut state, Event::FilterEdited(text.clone(), text.len()));
-        state.filter.completions.clear();
+        effects.extend(explorer.update(Event::Filter(text.clone())));
     }
-    let (mut runtime, events) = Runtime::new(sources, names, clock.clone(), zone);
-    runtime.set_alert_writers(writers);
     if let Some(text) = &look.open {
-        let effects = crate::app::update(&mut state, Event::Open(text.clone(), look.tab));
-        for effect in effects {
-            runtime.run(effect);
-        }
+        effects.extend(explorer.update(Event::Open(text.clone(), look.tab)));
     }
-    tui::run(state, runtime, events, history_limit, clock).await
+    let (mut runtime, incoming) = Runtime::new(sources, names, clock.clone(), zone);
+    runtime.set_alert_writers(writers);
+    for effect in effects {
+        runtime.run(effect);
+    }
+    screens::run(explorer, runtime, incoming, clock).await
 }

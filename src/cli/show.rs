@@ -3,8 +3,8 @@
 use super::args::{ShowArgs, ShowFormat};
 use super::output::print_error;
 use super::{exit, sources};
-use crate::app::{CompareRequest, CompareWith, PreparedPayload, SearchProgress, is_named, rank};
 use crate::config::{Config, Overrides};
+use crate::effect::{CompareRequest, CompareWith, PreparedPayload, SearchProgress, is_named, rank};
 use crate::runtime::{Sources, Work, compared, payload_of, related_to, search_source};
 use anyhow::Result;
 use crosstail_core::filter::{Context, Field, Filter, quote};

@@ -1,6 +1,6 @@
 //! Acknowledging and resolving alerts in their stores, if `--allow-writes` permits it.
 
-use crate::app::AlertEdit;
+use crate::effect::AlertEdit;
 use anyhow::{Context as _, Result};
 use crosstail_core::model::{Names, Place, SourceId, Timestamp};
 use crosstail_source::Source;

@@ -1,7 +1,7 @@
 //! Searches every source at once for what a pasted text identifies.
 
-use super::{Sources, Work};
-use crate::app::{Event, Reply, SearchProgress, Ticket};
+use super::{Answer, Sources, Work};
+use crate::effect::{Reply, SearchProgress, Ticket};
 use crosstail_core::filter::{Context, Filter};
 use crosstail_core::model::Activity;
 use crosstail_core::number::saturating_u64;
@@ -40,7 +40,7 @@ pub async fn search_source(
 
 pub(super) fn start(
     sources: &Sources,
-    events: &mpsc::Sender<Event>,
+    replies: &mpsc::Sender<Answer>,
     work: &Work,
     scope: &CancellationToken,
     ticket: Ticket,
@@ -50,18 +50,18 @@ pub(super) fn start(
     let candidates: Arc<[Candidate]> = candidates(text).into();
     for (id, source) in sources.iter() {
         let (source, candidates) = (Arc::clone(source), Arc::clone(&candidates));
-        let (events, scope, job) = (events.clone(), scope.clone(), work.job(*id));
+        let (replies, scope, job) = (replies.clone(), scope.clone(), work.job(*id));
         let id = *id;
         tokio::spawn(async move {
-            let told = events.clone();
+            let told = replies.clone();
             let searching = search_source(source.as_ref(), &job, &candidates, &context, |progress| {
                 // Progress is optional: drop it rather than wait.
-                let _ = told.try_send(Event::Reply(ticket, Reply::SearchProgress(id, progress, Vec::new())));
+                let _ = told.try_send((ticket, Reply::SearchProgress(id, progress, Vec::new())));
             });
             tokio::select! {
                 () = scope.cancelled() => {}
                 (progress, found) = searching => {
-                    let _ = events.send(Event::Reply(ticket, Reply::SearchProgress(id, progress, found))).await;
+                    let _ = replies.send((ticket, Reply::SearchProgress(id, progress, found))).await;
                 }
             }
         });

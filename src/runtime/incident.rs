@@ -1,7 +1,7 @@
 //! Writes marked activities as an incident: a Markdown file to read and an SQLite file to open with crosstail.
 
 use super::{Sources, Work, payload_of, related_to};
-use crate::app::Mark;
+use crate::effect::Mark;
 use anyhow::{Context as _, Result, ensure};
 use crosstail_core::model::{Latencies, Names, merge_by_id};
 use crosstail_engine::insight::{Chain, Trace};

@@ -1,7 +1,7 @@
 //! Loads from the sources what an opened activity needs: payload, related activities, explanations, comparisons.
 
 use super::{Sources, Work};
-use crate::app::{
+use crate::effect::{
     CompareRequest, CompareWith, ExplainRequest, Explanation, PayloadSection, PreparedPayload, Reply, TransformResult,
 };
 use crosstail_core::filter::{Context, Filter};

@@ -16,26 +16,38 @@ pub use load::{compared, payload_of, related_to};
 pub use merged::MergedHistory;
 pub use work::Work;
 
-use crate::app::{Effect, Event, PreparedPayload, Reply, Ticket};
+use crate::effect::{Effect, PreparedPayload, Reply, Ticket};
 use crosstail_core::filter::{Context, Filter};
 use crosstail_core::model::{Clock, Names, SourceId, merge_by_id};
-use crosstail_source::pump;
+use crosstail_source::pump::{self, PumpEvent};
 use crosstail_source::{Jobs, PageQuery, Priority, Source, for_each};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-/// Capacity of the event queue. When it is full, senders wait.
+/// Capacity of each queue. When one is full, its senders wait.
 const QUEUE: usize = 4;
 
 /// The open sources with their ids.
 pub type Sources = Arc<[(SourceId, Arc<dyn Source>)]>;
 
-/// Runs sources and effects, and sends their results as events.
+/// A reply, with the ticket of its query.
+pub type Answer = (Ticket, Reply);
+
+/// What arrives while the runtime runs.
+pub struct Incoming {
+    /// Events of the sources; every pump sends into this queue itself.
+    pub sources: mpsc::Receiver<PumpEvent>,
+    /// Replies to effects.
+    pub replies: mpsc::Receiver<Answer>,
+}
+
+/// Runs sources and effects, and sends what they deliver.
 pub struct Runtime {
     sources: Sources,
     names: Names,
-    events: mpsc::Sender<Event>,
+    pumped: mpsc::Sender<PumpEvent>,
+    replies: mpsc::Sender<Answer>,
     jobs: Jobs,
     cancel: CancellationToken,
     clock: Clock,
@@ -53,20 +65,22 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// A runtime over opened sources, and the receiver of its events.
+    /// A runtime over opened sources, and what arrives from it.
     pub fn new(
         sources: Vec<(SourceId, Arc<dyn Source>)>,
         names: Names,
         clock: Clock,
         zone: chrono_tz::Tz,
-    ) -> (Self, mpsc::Receiver<Event>) {
-        let (events, receiver) = mpsc::channel(QUEUE);
+    ) -> (Self, Incoming) {
+        let (pumped, from_sources) = mpsc::channel(QUEUE);
+        let (replies, answers) = mpsc::channel(QUEUE);
         let cancel = CancellationToken::new();
         let [matching, loading, finding, evaluating] = std::array::from_fn(|_| cancel.child_token());
-        let this = Self {
+        let runtime = Self {
             sources: sources.into(),
             names,
-            events,
+            pumped,
+            replies,
             jobs: Jobs::default(),
             cancel,
             clock,
@@ -77,7 +91,7 @@ impl Runtime {
             zone,
             writers: Arc::default(),
         };
-        (this, receiver)
+        (runtime, Incoming { sources: from_sources, replies: answers })
     }
 
     /// Allows changing alerts in these stores.
@@ -88,29 +102,16 @@ impl Runtime {
     /// Starts reading every source; `history` is the maximum number of past activities.
     pub fn start(&self, history: usize) {
         for (id, source) in self.sources.iter() {
-            self.pump(*id, Arc::clone(source), history);
+            tokio::spawn(pump::run(
+                *id,
+                Arc::clone(source),
+                pump::StartFrom::History(history),
+                self.pumped.clone(),
+                self.jobs.clone(),
+                self.cancel.clone(),
+                self.clock.clone(),
+            ));
         }
-    }
-
-    fn pump(&self, id: SourceId, source: Arc<dyn Source>, history: usize) {
-        let (sender, mut receiver) = mpsc::channel(QUEUE);
-        tokio::spawn(pump::run(
-            id,
-            source,
-            pump::StartFrom::History(history),
-            sender,
-            self.jobs.clone(),
-            self.cancel.clone(),
-            self.clock.clone(),
-        ));
-        let events = self.events.clone();
-        tokio::spawn(async move {
-            while let Some(event) = receiver.recv().await {
-                if events.send(Event::Pump(event)).await.is_err() {
-                    return;
-                }
-            }
-        });
     }
 
     /// What the sources do now.
@@ -147,12 +148,12 @@ impl Runtime {
                 self.spawn(self.loading.clone(), ticket, load::explain(Arc::clone(&self.sources), work, *ask));
             }
             Effect::LoadRelated(ticket, keys) => {
-                let (sources, events) = (Arc::clone(&self.sources), self.events.clone());
+                let (sources, replies) = (Arc::clone(&self.sources), self.replies.clone());
                 let work = self.work("find related activities", Priority::Asked, &self.loading);
                 self.spawn(self.loading.clone(), ticket, async move {
                     let found = related_to(&sources, &work, &keys).await;
                     for bounds in found.bounds {
-                        let _ = events.send(Event::Reply(ticket, Reply::Notice(bounds))).await;
+                        let _ = replies.send((ticket, Reply::Notice(bounds))).await;
                     }
                     Reply::Related(merge_by_id(found.activities))
                 });
@@ -171,7 +172,7 @@ impl Runtime {
             Effect::Find(ticket, text) => {
                 let scope = self.restart_scope(|this| &mut this.finding);
                 let work = self.work("find a pasted text", Priority::Asked, &scope);
-                find::start(&self.sources, &self.events, &work, &scope, ticket, &text, self.context());
+                find::start(&self.sources, &self.replies, &work, &scope, ticket, &text, self.context());
             }
             Effect::Figures(ticket, query) => {
                 let work = self.work("figures", Priority::View, &self.cancel);
@@ -181,6 +182,7 @@ impl Runtime {
                     Reply::Figures(query, result)
                 });
             }
+            Effect::EndJob(number) => self.jobs.cancel(number),
             Effect::CancelSearch => drop(self.restart_scope(|this| &mut this.finding)),
             Effect::WriteIncident(path, marks) => {
                 let work = self.work("write an incident", Priority::Asked, &self.cancel);
@@ -219,12 +221,12 @@ impl Runtime {
     }
 
     fn spawn(&self, scope: CancellationToken, ticket: Ticket, work: impl Future<Output = Reply> + Send + 'static) {
-        let events = self.events.clone();
+        let replies = self.replies.clone();
         tokio::spawn(async move {
             tokio::select! {
                 () = scope.cancelled() => {}
                 reply = work => {
-                    let _ = events.send(Event::Reply(ticket, reply)).await;
+                    let _ = replies.send((ticket, reply)).await;
                 }
             }
         });
@@ -245,7 +247,7 @@ impl Runtime {
         let scope = self.restart_scope(|this| &mut this.matching);
         let Ok(filter) = Filter::parse(&text) else { return };
         let query = PageQuery { filter, context: self.context(), ..PageQuery::all(2000) };
-        let (sources, events) = (Arc::clone(&self.sources), self.events.clone());
+        let (sources, replies) = (Arc::clone(&self.sources), self.replies.clone());
         let work = self.work("match payloads", Priority::View, &scope);
         tokio::spawn(async move {
             let matching = async {
@@ -257,12 +259,12 @@ impl Runtime {
                         true
                     });
                     let said = done.await.err().map(|error| Reply::Notice(error.to_string()));
-                    let _ = events.send(Event::Reply(ticket, Reply::Matched(ids, false))).await;
+                    let _ = replies.send((ticket, Reply::Matched(ids, false))).await;
                     if let Some(said) = said {
-                        let _ = events.send(Event::Reply(ticket, said)).await;
+                        let _ = replies.send((ticket, said)).await;
                     }
                 }
-                let _ = events.send(Event::Reply(ticket, Reply::Matched(Vec::new(), true))).await;
+                let _ = replies.send((ticket, Reply::Matched(Vec::new(), true))).await;
             };
             tokio::select! {
                 () = scope.cancelled() => {}

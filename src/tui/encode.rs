@@ -268,7 +268,7 @@ mod tests {
                 let by = scrolled_by(&before, &after, (0, 30), (1, 7));
                 if by > 0 {
                     encoder.scroll_up(1, 7, by);
-                    super::super::screen::scroll_buffer(&mut before, 1, 7, by);
+                    super::super::painter::scroll_buffer(&mut before, 1, 7, by);
                 }
                 encoder.difference(&before, &after);
                 parser.process(&encoder.take());

@@ -1,7 +1,7 @@
 //! External programs that use the terminal for a while: an editor, a pager, a command that reads a text.
 
 use super::terminal;
-use crate::app::{ExternalProgram, Program};
+use crate::effect::{ExternalProgram, Program};
 use crosstail_core::model::visible;
 use crosstail_export::safe_json_text;
 use std::fs::File;
@@ -9,7 +9,7 @@ use std::io::{self, BufRead as _, Write as _};
 use std::process::{Command, ExitStatus, Stdio};
 
 /// Runs the program until it ends; returns a notice if it could not be run, or failed.
-pub(super) fn run(outside: &ExternalProgram) -> Option<String> {
+pub fn run(outside: &ExternalProgram) -> Option<String> {
     let text =
         if outside.ending == "json" { safe_json_text(&outside.text) } else { visible(&outside.text).into_owned() };
     let lent = terminal::release();

@@ -1,28 +1,28 @@
 //! Keys → actions, from TOML.
 
-use crate::app::Action;
+use super::input::Stroke;
+use crate::action::Action;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use serde::Deserialize;
 use std::collections::BTreeMap;
 
 const DEFAULT: &str = include_str!("../../config/keymap.toml");
 
-/// The context in which a key is pressed.
+/// The context in which a key is pressed: a table of the keymap, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Context {
+pub struct Context(pub &'static str);
+
+impl Context {
     /// Everywhere, unless another context binds the key.
-    Global,
-    Detail,
-    /// The first page.
-    FirstRun,
-    /// A text field.
-    Text,
+    pub const GLOBAL: Self = Self("global");
+    /// In a text field, instead of everything else.
+    pub const TEXT: Self = Self("text");
 }
 
 /// A sequence of keys bound to an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Binding {
-    context: Context,
+    /// The table.
+    context: String,
     keys: Vec<Key>,
     action: Action,
 }
@@ -38,6 +38,8 @@ struct Key {
 #[derive(Debug, Clone)]
 pub struct Keymap {
     bindings: Vec<Binding>,
+    /// The tables of the built-in keymap.
+    tables: Vec<String>,
 }
 
 /// The result of a key press.
@@ -51,20 +53,13 @@ pub enum KeyMatch {
     Unbound,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct File {
-    global: BTreeMap<String, Vec<String>>,
-    detail: BTreeMap<String, Vec<String>>,
-    first_run: BTreeMap<String, Vec<String>>,
-    text: BTreeMap<String, Vec<String>>,
-}
+/// Tables of actions and their keys.
+type File = BTreeMap<String, BTreeMap<String, Vec<String>>>;
 
 impl Keymap {
     /// The built-in keys, overridden by the user's `keymap.toml`.
     pub fn load() -> Result<Self, String> {
-        let mut keymap = Self { bindings: Vec::new() };
-        keymap.overlay(DEFAULT).map_err(|error| format!("keymap: {error}"))?;
+        let mut keymap = Self::built_in().map_err(|error| format!("keymap: {error}"))?;
         let path = crate::config::folder().map(|folder| folder.join("keymap.toml")).filter(|path| path.exists());
         if let Some(path) = path {
             let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
@@ -73,18 +68,20 @@ impl Keymap {
         Ok(keymap)
     }
 
+    fn built_in() -> Result<Self, String> {
+        let tables: File = toml::from_str(DEFAULT).map_err(|error| error.message().to_owned())?;
+        let mut keymap = Self { bindings: Vec::new(), tables: tables.into_keys().collect() };
+        keymap.overlay(DEFAULT)?;
+        Ok(keymap)
+    }
+
     fn overlay(&mut self, text: &str) -> Result<(), String> {
         let file: File = toml::from_str(text).map_err(|error| {
             let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
             format!("line {line}: {}", error.message())
         })?;
-        let contexts = [
-            (Context::Global, file.global),
-            (Context::Detail, file.detail),
-            (Context::FirstRun, file.first_run),
-            (Context::Text, file.text),
-        ];
-        for (context, actions) in contexts {
+        for (context, actions) in file {
+            self.check_table(&context)?;
             for (name, keys) in actions {
                 let action = Action::parse(&name).ok_or_else(|| {
                     let near = crosstail_core::filter::suggest(&name, Action::ALL.iter().map(|a| a.name()));
@@ -96,24 +93,35 @@ impl Keymap {
                     let keys = text.split(' ').map(parse_key).collect::<Option<Vec<Key>>>();
                     let keys =
                         keys.filter(|keys| !keys.is_empty()).ok_or_else(|| format!("{name}: no key '{text}'"))?;
-                    self.bindings.push(Binding { context, keys, action });
+                    self.bindings.push(Binding { context: context.clone(), keys, action });
                 }
             }
         }
         Ok(())
     }
 
+    /// Whether the built-in keymap has a table: nothing would look into another.
+    fn check_table(&self, name: &str) -> Result<(), String> {
+        if self.tables.iter().any(|table| table == name) {
+            return Ok(());
+        }
+        let near = crosstail_core::filter::suggest(name, self.tables.iter().map(String::as_str));
+        let hint = near.map_or_else(
+            || format!("the tables are {}", self.tables.join(", ")),
+            |near| format!("did you mean '{near}'?"),
+        );
+        Err(format!("no table '{name}'; {hint}"))
+    }
+
     /// Looks up the keys pressed so far.
-    pub fn find(&self, context: Context, pressed: &[KeyEvent]) -> KeyMatch {
+    pub fn find(&self, context: Context, pressed: &[Stroke]) -> KeyMatch {
         let pressed: Vec<Key> = pressed.iter().map(Key::of).collect();
         let contexts: &[Context] = match context {
-            Context::Text => &[Context::Text],
-            Context::Global => &[Context::Global],
-            Context::Detail => &[Context::Detail, Context::Global],
-            Context::FirstRun => &[Context::FirstRun, Context::Global],
+            Context::TEXT | Context::GLOBAL => &[context],
+            own => &[own, Context::GLOBAL],
         };
         for context in contexts {
-            let own = || self.bindings.iter().filter(|binding| binding.context == *context);
+            let own = || self.bindings.iter().filter(|binding| binding.context == context.0);
             if let Some(binding) = own().find(|binding| binding.keys == pressed) {
                 return KeyMatch::Action(binding.action);
             }
@@ -126,21 +134,21 @@ impl Keymap {
 
     /// The keys of an action, for the screen.
     pub fn keys(&self, action: Action) -> String {
-        let of = |context| {
-            let own =
-                self.bindings.iter().filter(move |binding| binding.action == action && binding.context == context);
+        let of = |table: &str| {
+            let own = self.bindings.iter().filter(|binding| binding.action == action && binding.context == table);
             own.map(|binding| binding.keys.iter().map(|key| key.name()).collect::<String>()).collect::<Vec<_>>()
         };
-        let mut found = of(Context::Global);
+        let mut found = of(Context::GLOBAL.0);
         if found.is_empty() {
-            found = [of(Context::Detail), of(Context::FirstRun)].concat();
+            let others = self.tables.iter().filter(|table| *table != Context::TEXT.0);
+            found = others.flat_map(|table| of(table)).collect();
         }
         found.join(" ")
     }
 }
 
 impl Key {
-    fn of(event: &KeyEvent) -> Self {
+    fn of(Stroke(event): &Stroke) -> Self {
         let ctrl = event.modifiers.contains(KeyModifiers::CONTROL);
         let alt = event.modifiers.contains(KeyModifiers::ALT);
         Self { code: event.code, ctrl, alt }
@@ -168,6 +176,16 @@ impl Key {
             ""
         };
         format!("{modifier}{name}")
+    }
+}
+
+impl Stroke {
+    /// A key by its name in a keymap: `a`, `ctrl-c`, `enter`.
+    pub fn named(text: &str) -> Option<Self> {
+        let Key { code, ctrl, alt } = parse_key(text)?;
+        let modifiers = [(ctrl, KeyModifiers::CONTROL), (alt, KeyModifiers::ALT)];
+        let pressed = modifiers.into_iter().filter(|(is, _)| *is).fold(KeyModifiers::NONE, |all, (_, one)| all | one);
+        Some(Self(KeyEvent::new(code, pressed)))
     }
 }
 
@@ -203,24 +221,25 @@ fn parse_key(text: &str) -> Option<Key> {
 mod tests {
     use super::*;
 
-    fn key(code: KeyCode) -> KeyEvent {
-        KeyEvent::new(code, KeyModifiers::NONE)
+    fn key(code: KeyCode) -> Stroke {
+        Stroke(KeyEvent::new(code, KeyModifiers::NONE))
     }
 
     #[test]
     fn sequences_contexts_and_users_keys() {
-        let mut keymap = Keymap { bindings: Vec::new() };
-        keymap.overlay(DEFAULT).expect("defaults");
-        assert_eq!(keymap.find(Context::Global, &[key(KeyCode::Char('y'))]), KeyMatch::Prefix);
+        let mut keymap = Keymap::built_in().expect("defaults");
+        assert_eq!(keymap.find(Context::GLOBAL, &[key(KeyCode::Char('y'))]), KeyMatch::Prefix);
         let id = [key(KeyCode::Char('y')), key(KeyCode::Char('i'))];
-        assert_eq!(keymap.find(Context::Global, &id), KeyMatch::Action(Action::CopyId));
-        assert_eq!(keymap.find(Context::Text, &[key(KeyCode::Char('q'))]), KeyMatch::Unbound);
-        assert_eq!(keymap.find(Context::Detail, &[key(KeyCode::Char('q'))]), KeyMatch::Action(Action::Quit));
+        assert_eq!(keymap.find(Context::GLOBAL, &id), KeyMatch::Action(Action::CopyId));
+        assert_eq!(keymap.find(Context::TEXT, &[key(KeyCode::Char('q'))]), KeyMatch::Unbound);
+        assert_eq!(keymap.find(Context("detail"), &[key(KeyCode::Char('q'))]), KeyMatch::Action(Action::Quit));
         keymap.overlay("[global]\nquit = [\"Q\"]\n").expect("users");
-        assert_eq!(keymap.find(Context::Global, &[key(KeyCode::Char('q'))]), KeyMatch::Unbound);
+        assert_eq!(keymap.find(Context::GLOBAL, &[key(KeyCode::Char('q'))]), KeyMatch::Unbound);
         assert_eq!(keymap.keys(Action::Quit), "Q");
         let error = keymap.overlay("[global]\nquitt = [\"Q\"]\n").expect_err("wrong");
         assert!(error.contains("did you mean 'quit'?"), "{error}");
+        let error = keymap.overlay("[globl]\nquit = [\"Q\"]\n").expect_err("wrong");
+        assert!(error.contains("did you mean 'global'?"), "{error}");
     }
 
     #[test]

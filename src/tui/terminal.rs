@@ -1,5 +1,6 @@
 //! The terminal: entered, and restored whatever happens.
 
+use super::input::Input;
 use crossterm::{cursor, event, execute, terminal};
 use rustix::event::{PollFd, PollFlags, poll};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
@@ -10,31 +11,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
-/// Input from the terminal and the system.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Input {
-    /// A key, a click, a paste.
-    Event(event::Event),
-    /// The size may have changed.
-    Resized,
-    /// The process was asked to stop (SIGTSTP).
-    Stop,
-    /// The process continues after a stop.
-    Continued,
-    /// The process must end now, with this exit code: the terminal is gone, or a signal arrived.
-    End(u8),
-}
-
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// Set while an external program uses the terminal: the signals of its keys are not for crosstail.
 static LENT: AtomicBool = AtomicBool::new(false);
 
 /// While this lives, an external program owns the terminal. Dropping it enters the terminal again.
-pub(super) struct ReleasedTerminal;
+pub struct ReleasedTerminal;
 
 /// Releases the terminal for an external program.
-pub(super) fn release() -> ReleasedTerminal {
+pub fn release() -> ReleasedTerminal {
     LENT.store(true, Ordering::Release);
     leave();
     ReleasedTerminal
@@ -54,7 +40,7 @@ static WRITING: Mutex<()> = Mutex::new(());
 static READING: Mutex<()> = Mutex::new(());
 
 /// Writes a picture, or drops it if the terminal has been restored meanwhile.
-pub(super) fn write_picture(out: &mut File, bytes: &[u8]) -> io::Result<()> {
+pub fn write_picture(out: &mut File, bytes: &[u8]) -> io::Result<()> {
     let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     if !TAKEN.load(Ordering::Acquire) {
         return Ok(());
@@ -64,7 +50,7 @@ pub(super) fn write_picture(out: &mut File, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// The terminal for writing: stdout, or `/dev/tty` if stdout is not a terminal.
-pub(super) fn writer() -> io::Result<File> {
+pub fn writer() -> io::Result<File> {
     use std::os::fd::AsFd as _;
     if io::stdout().is_terminal() {
         return Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?));
@@ -72,8 +58,13 @@ pub(super) fn writer() -> io::Result<File> {
     File::options().read(true).write(true).open("/dev/tty")
 }
 
+/// Columns and rows of the terminal.
+pub fn size() -> io::Result<(u16, u16)> {
+    terminal::size()
+}
+
 /// Enters the terminal: raw mode, alternate screen, bracketed paste.
-pub(super) fn enter() -> io::Result<()> {
+pub fn enter() -> io::Result<()> {
     terminal::enable_raw_mode()?;
     TAKEN.store(true, Ordering::Release);
     let mut out = writer()?;
@@ -81,7 +72,7 @@ pub(super) fn enter() -> io::Result<()> {
 }
 
 /// Restores the terminal. Safe to call twice, and from a panic.
-pub(super) fn leave() {
+pub fn leave() {
     if !TAKEN.swap(false, Ordering::AcqRel) {
         return;
     }
@@ -117,7 +108,7 @@ fn lock_for_a_while(
 }
 
 /// Makes a panic restore the terminal before it prints its message.
-pub(super) fn restore_on_panic() {
+pub fn restore_on_panic() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         leave();
@@ -126,14 +117,14 @@ pub(super) fn restore_on_panic() {
 }
 
 /// Stops the process as Ctrl-Z does; returns when it continues.
-pub(super) fn suspend() {
+pub fn suspend() {
     leave();
     let _ = signal_hook::low_level::emulate_default_handler(SIGTSTP);
 }
 
 /// Reads keys and signals on threads of their own. After a hang-up or a terminating signal, the process ends within a
 /// second, even if the main loop is busy.
-pub(super) fn listen(inputs: mpsc::Sender<Input>) -> io::Result<()> {
+pub fn listen(inputs: mpsc::Sender<Input>) -> io::Result<()> {
     let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGTERM, SIGINT, SIGWINCH, SIGTSTP, SIGCONT])?;
     let to_loop = inputs.clone();
     std::thread::spawn(move || {
@@ -202,8 +193,8 @@ fn read_keys(tty: Option<&File>, inputs: &mpsc::Sender<Input>) {
             std::thread::park_timeout(Duration::from_millis(20));
             continue;
         };
-        for event in events {
-            if inputs.blocking_send(Input::Event(event)).is_err() {
+        for input in events.into_iter().filter_map(Input::of) {
+            if inputs.blocking_send(input).is_err() {
                 return;
             }
         }

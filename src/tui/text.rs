@@ -1,7 +1,9 @@
 //! Text and numbers for the screen: sanitized, fitted to columns, in uniform formats.
 
-use crate::app::AppState;
-use crosstail_core::model::{Direction, Level, Status, Timestamp, redact_text, visible_line};
+use chrono_tz::Tz;
+use crosstail_core::model::{
+    Activity, CatalogueEntry, Direction, Kind, Level, Status, Timestamp, parse_timestamp, redact_text, visible_line,
+};
 use crosstail_core::number::{saturating_u16, truncated_u64};
 use ratatui::buffer::Buffer;
 use ratatui::style::Style;
@@ -9,15 +11,15 @@ use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
 /// Bars of growing height.
-pub(super) const SPARKS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
+pub const SPARKS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 
 /// Width of a text in columns.
-pub(super) fn width(text: &str) -> u16 {
+pub fn width(text: &str) -> u16 {
     saturating_u16(text.width())
 }
 
 /// A text truncated to `columns`, with an ellipsis.
-pub(super) fn fit(text: &str, columns: u16) -> String {
+pub fn fit(text: &str, columns: u16) -> String {
     if text.width() <= columns as usize {
         return text.to_owned();
     }
@@ -38,25 +40,25 @@ pub(super) fn fit(text: &str, columns: u16) -> String {
 }
 
 /// A text truncated or padded on the right to exactly `columns`.
-pub(super) fn left(text: &str, columns: u16) -> String {
+pub fn left(text: &str, columns: u16) -> String {
     let text = fit(text, columns);
     let gap = (columns as usize).saturating_sub(text.width());
     text + &" ".repeat(gap)
 }
 
 /// A text truncated or padded on the left to exactly `columns`.
-pub(super) fn right(text: &str, columns: u16) -> String {
+pub fn right(text: &str, columns: u16) -> String {
     let text = fit(text, columns);
     " ".repeat((columns as usize).saturating_sub(text.width())) + &text
 }
 
 /// Text from a log, with control characters made visible and secrets redacted.
-pub(super) fn safe(text: &str) -> String {
+pub fn safe(text: &str) -> String {
     visible_line(&redact_text(text)).into_owned()
 }
 
 /// Writes text of one style at a position, in at most `columns`; returns the column after it.
-pub(super) fn put(buf: &mut Buffer, x: u16, y: u16, text: &str, columns: u16, style: Style) -> u16 {
+pub fn put(buf: &mut Buffer, x: u16, y: u16, text: &str, columns: u16, style: Style) -> u16 {
     let area = buf.area;
     if y < area.top() || y >= area.bottom() || x >= area.right() {
         return x;
@@ -66,13 +68,13 @@ pub(super) fn put(buf: &mut Buffer, x: u16, y: u16, text: &str, columns: u16, st
 }
 
 /// Writes pieces of different styles one after the other, in at most `columns`.
-pub(super) fn put_all(buf: &mut Buffer, x: u16, y: u16, columns: u16, pieces: &[(&str, Style)]) -> u16 {
+pub fn put_all(buf: &mut Buffer, x: u16, y: u16, columns: u16, pieces: &[(&str, Style)]) -> u16 {
     let end = x.saturating_add(columns);
     pieces.iter().fold(x, |at, (text, style)| put(buf, at, y, text, end.saturating_sub(at), *style))
 }
 
 /// A duration from microseconds: `412 ms`, `2.50 s`, `3m05s`.
-pub(super) fn duration(us: u64) -> String {
+pub fn duration(us: u64) -> String {
     match us {
         0..1000 => format!("{us} µs"),
         1000..1_000_000 => format!("{} ms", us / 1000),
@@ -84,7 +86,7 @@ pub(super) fn duration(us: u64) -> String {
 }
 
 /// A duration from microseconds, in one unit: `42 s`, `4 min`, `3 h`.
-pub(super) fn ago(us: i64) -> String {
+pub fn ago(us: i64) -> String {
     let seconds = us.max(0) / 1_000_000;
     match seconds {
         0..100 => format!("{seconds} s"),
@@ -95,12 +97,12 @@ pub(super) fn ago(us: i64) -> String {
 }
 
 /// A duration from milliseconds; a dash for none.
-pub(super) fn millis(ms: Option<f64>) -> String {
+pub fn millis(ms: Option<f64>) -> String {
     ms.map_or_else(|| "–".to_owned(), |ms| duration(truncated_u64(ms * 1000.0)))
 }
 
 /// A count with commas.
-pub(super) fn count(n: usize) -> String {
+pub fn count(n: usize) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -113,13 +115,13 @@ pub(super) fn count(n: usize) -> String {
 }
 
 /// The day of a moment in the zone shown.
-pub(super) fn day(state: &AppState, at: Timestamp) -> chrono::NaiveDate {
-    at.utc().with_timezone(&state.zone).date_naive()
+pub fn day(zone: Tz, at: Timestamp) -> chrono::NaiveDate {
+    at.utc().with_timezone(&zone).date_naive()
 }
 
 /// The time of day in the zone shown, with milliseconds; with the day of the month if it is not on `day`.
-pub(super) fn clock(state: &AppState, at: Timestamp, day: chrono::NaiveDate) -> String {
-    let here = at.utc().with_timezone(&state.zone);
+pub fn clock(zone: Tz, at: Timestamp, day: chrono::NaiveDate) -> String {
+    let here = at.utc().with_timezone(&zone);
     if here.date_naive() == day {
         here.format("%H:%M:%S%.3f").to_string()
     } else {
@@ -128,17 +130,17 @@ pub(super) fn clock(state: &AppState, at: Timestamp, day: chrono::NaiveDate) -> 
 }
 
 /// Date, time and zone.
-pub(super) fn full_time(state: &AppState, at: Timestamp) -> String {
-    at.utc().with_timezone(&state.zone).format("%Y-%m-%d %H:%M:%S%.3f %Z").to_string()
+pub fn full_time(zone: Tz, at: Timestamp) -> String {
+    at.utc().with_timezone(&zone).format("%Y-%m-%d %H:%M:%S%.3f %Z").to_string()
 }
 
 /// Current abbreviation of the zone: `UTC`, `CET`.
-pub(super) fn zone(state: &AppState) -> String {
-    state.now.utc().with_timezone(&state.zone).format("%Z").to_string()
+pub fn zone_name(zone: Tz, now: Timestamp) -> String {
+    now.utc().with_timezone(&zone).format("%Z").to_string()
 }
 
 /// The mark of an outcome, so that it never depends on colour alone.
-pub(super) fn glyph(status: Option<Status>, level: Option<Level>) -> &'static str {
+pub fn glyph(status: Option<Status>, level: Option<Level>) -> &'static str {
     match (status, level) {
         (Some(Status::Success), _) => "✓",
         (Some(Status::Failed), _) => "✗",
@@ -152,11 +154,51 @@ pub(super) fn glyph(status: Option<Status>, level: Option<Level>) -> &'static st
 }
 
 /// The arrow of a direction.
-pub(super) fn arrow(direction: Direction) -> &'static str {
+pub fn arrow(direction: Direction) -> &'static str {
     match direction {
         Direction::Out => "→",
         Direction::In => "←",
         Direction::Internal => "·",
+    }
+}
+
+/// What the activity did: method and endpoint, or kind and operation, or the message.
+pub fn what(a: &Activity) -> String {
+    let operation = a.operation.as_deref();
+    match (a.method.as_deref(), a.endpoint.as_deref(), a.kind) {
+        (_, _, Kind::Undecodable) => format!("undecodable {}", safe(a.message.as_deref().unwrap_or(""))),
+        (_, Some(endpoint), Kind::Webhook) => format!("webhook {}", safe(operation.unwrap_or(endpoint))),
+        (_, _, Kind::Delivery) => format!("delivery {}", safe(operation.or(a.endpoint.as_deref()).unwrap_or(""))),
+        (_, Some(endpoint), Kind::Sync | Kind::Notification | Kind::Device | Kind::Test) if operation.is_some() => {
+            format!("{} {}", safe(operation.unwrap_or("")), safe(endpoint))
+        }
+        (Some(method), Some(endpoint), _) => format!("{:<4} {}", safe(method), safe(endpoint)),
+        (None, Some(endpoint), _) => safe(endpoint),
+        (Some(method), None, _) => format!("{} {}", safe(method), safe(operation.unwrap_or(""))),
+        (None, None, Kind::Log) => safe(a.message.as_deref().unwrap_or("")),
+        (None, None, kind) => format!("{kind} {}", safe(operation.unwrap_or(""))),
+    }
+}
+
+/// Health, limits and connection of a system, from its configuration entry.
+pub fn about_system(now: Timestamp, entry: &CatalogueEntry) -> String {
+    let checked = entry
+        .text("health_checked_at")
+        .and_then(|at| parse_timestamp(&at))
+        .map(|at| format!(", checked {} ago", ago(now.since_us(at))));
+    let ms = |fact| entry.number(fact).map(|ms| duration(truncated_u64(ms * 1000.0)));
+    let parts = [
+        entry.text("health").map(|health| format!("{}{}", health.to_lowercase(), checked.unwrap_or_default())),
+        entry.text("health_message"),
+        ms("timeout_ms").map(|timeout| format!("timeout {timeout}")),
+        entry.text("pool_size").map(|n| format!("pool of {n}")),
+        entry.text("sort").map(|sort| sort.to_lowercase()),
+        (entry.text("active").as_deref() == Some("false")).then(|| "switched off".to_owned()),
+    ];
+    let text = parts.into_iter().flatten().collect::<Vec<_>>().join(" · ");
+    match entry.text("name") {
+        Some(name) => format!("{name}: {text}"),
+        None => text,
     }
 }
 

@@ -11,7 +11,7 @@ use ratatui::style::Style;
 const SPARK: u16 = 12;
 
 /// A line of the panel.
-pub(super) enum VitalsLine<'a> {
+pub enum VitalsLine<'a> {
     Heading(String),
     /// A check, and its source if several report.
     Check(&'a Check, Option<&'a str>),
@@ -19,7 +19,7 @@ pub(super) enum VitalsLine<'a> {
 }
 
 /// The mark and the colour of a state.
-pub(super) fn mark(state: HealthState, theme: &Theme) -> (&'static str, Style) {
+pub fn mark(state: HealthState, theme: &Theme) -> (&'static str, Style) {
     match state {
         HealthState::Down => ("✗", theme.failure),
         HealthState::Degraded => ("◐", theme.warning),
@@ -29,7 +29,7 @@ pub(super) fn mark(state: HealthState, theme: &Theme) -> (&'static str, Style) {
 }
 
 /// The lines of checks, worst first, then of metrics by group.
-pub(super) fn lines<'a>(
+pub fn lines<'a>(
     checks: impl IntoIterator<Item = (&'a Check, Option<&'a str>)>,
     metrics: impl IntoIterator<Item = &'a Metric>,
 ) -> Vec<VitalsLine<'a>> {
@@ -54,7 +54,7 @@ pub(super) fn lines<'a>(
 }
 
 /// Draws the lines that fit, and the number of those that do not.
-pub(super) fn render(title: &str, lines: &[VitalsLine<'_>], area: Rect, buf: &mut Buffer, theme: &Theme) {
+pub fn render(title: &str, lines: &[VitalsLine<'_>], area: Rect, buf: &mut Buffer, theme: &Theme) {
     if area.height < 2 || area.width < 20 {
         return;
     }

@@ -7,12 +7,13 @@ use super::outbox::Delivery;
 use super::page::{PageContent, StatusServer};
 use super::state::{OperatorInput, StateFile, WatchState};
 use crate::config::rules;
+use crate::ingest::{News, SourceStatus, ingest};
 use crate::runtime::{Work, figures_of};
 use anyhow::Context as _;
 use crosstail_core::filter::Context;
-use crosstail_core::model::{Clock, Names, SourceId, Timestamp, Vitals};
+use crosstail_core::model::{Clock, Names, SourceId, Timestamp};
 use crosstail_engine::insight::alerting::{
-    AlertChange, AlertState, Alerting, CATCH_UP_US, EVERY_US, EvaluationInput, SourceSnapshot, Transition, group_text,
+    AlertChange, AlertState, Alerting, CATCH_UP_US, EVERY_US, EvaluationInput, Transition, group_text,
 };
 use crosstail_engine::store::Store;
 use crosstail_export::{Exposition, safe_json};
@@ -52,21 +53,11 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 /// The store is rebuilt once it holds this many rows that no rule needs.
 const COMPACT_SURPLUS: usize = 100_000;
 
-/// Current state of a source.
-struct Status {
-    id: SourceId,
-    name: String,
-    state: SourceState,
-    unreachable_since: Option<Timestamp>,
-    vitals: Vitals,
-    newest: Option<Timestamp>,
-}
-
 struct Process {
     settings: Settings,
     clock: Clock,
     store: Store,
-    statuses: Vec<Status>,
+    sources: Vec<SourceStatus>,
     alerting: Alerting,
     saved: WatchState,
     file: Option<StateFile>,
@@ -79,7 +70,6 @@ struct Process {
 }
 
 enum Event {
-    Pump(PumpEvent),
     Sent(String, String, Result<(), String>),
     Usual(i64, Option<Groups>),
 }
@@ -106,21 +96,13 @@ pub async fn run(settings: Settings, clock: Clock, stop: CancellationToken) -> a
         tokio::spawn(page.clone().serve(listener, cancel.clone()));
     }
     let began = clock.now();
-    let status = |(id, _): &(SourceId, _)| Status {
-        id: *id,
-        name: settings.names.source_name(*id).to_string(),
-        state: SourceState::Connecting,
-        unreachable_since: None,
-        vitals: Vitals::default(),
-        newest: None,
-    };
-    let statuses = settings.sources.iter().map(status).collect();
+    let sources = settings.sources.iter().map(|(id, _)| SourceStatus::new(*id, &settings.names)).collect();
     let store = Store::new(settings.names.clone());
     let counters = Counters::default();
     let mut process = Process {
         clock,
         store,
-        statuses,
+        sources,
         alerting,
         saved: kept,
         file,
@@ -139,27 +121,19 @@ pub async fn run(settings: Settings, clock: Clock, stop: CancellationToken) -> a
 impl Process {
     async fn watch(&mut self, stop: &CancellationToken, cancel: &CancellationToken) -> anyhow::Result<()> {
         let (events, mut incoming) = mpsc::channel(16);
+        let (pumped, mut from_sources) = mpsc::channel(8);
         let since = self.began.plus_us(-self.lookback_us());
         for (id, source) in &self.settings.sources {
-            let (sender, mut receiver) = mpsc::channel(8);
             let (source, clock) = (Arc::clone(source), self.clock.clone());
             tokio::spawn(pump::run(
                 *id,
                 source,
                 StartFrom::Since(since),
-                sender,
+                pumped.clone(),
                 Jobs::default(),
                 cancel.clone(),
                 clock,
             ));
-            let events = events.clone();
-            tokio::spawn(async move {
-                while let Some(event) = receiver.recv().await {
-                    if events.send(Event::Pump(event)).await.is_err() {
-                        return;
-                    }
-                }
-            });
         }
         let gone = self.saved.outbox.keep_channels(&self.settings.channels);
         if gone > 0 {
@@ -173,11 +147,14 @@ impl Process {
         loop {
             let event = tokio::select! {
                 () = stop.cancelled() => break,
+                Some(event) = from_sources.recv() => {
+                    self.on_source_event(event);
+                    continue;
+                }
                 event = incoming.recv() => event,
                 _ = tick.tick() => None,
             };
             match event {
-                Some(Event::Pump(event)) => self.on_source_event(event),
                 Some(Event::Sent(channel, id, outcome)) => self.sent(&channel, &id, outcome)?,
                 Some(Event::Usual(window_us, groups)) => {
                     self.alerting.set_baseline(window_us, groups.as_ref(), self.clock.now());
@@ -210,51 +187,26 @@ impl Process {
     }
 
     fn on_source_event(&mut self, event: PumpEvent) {
-        let now = self.clock.now();
-        let id = event.source();
-        let Some(status) = self.statuses.iter_mut().find(|status| status.id == id) else { return };
-        match event {
-            PumpEvent::State(_, state) => {
-                match &state {
-                    SourceState::Live | SourceState::Ended => {
-                        if status.unreachable_since.take().is_some() {
-                            (self.settings.log)(&format!("{}: readable again", status.name));
-                        }
-                    }
-                    SourceState::Waiting { error, .. } | SourceState::Failed { error } => {
-                        if status.unreachable_since.is_none() {
-                            (self.settings.log)(error);
-                        }
-                        status.unreachable_since.get_or_insert(now);
-                    }
-                    SourceState::Connecting | SourceState::Loading => {}
-                }
-                status.state = state;
-            }
-            PumpEvent::Probed(_, probe) => {
-                for warning in probe.warnings {
-                    (self.settings.log)(&format!("{}: {warning}", status.name));
+        match ingest(&mut self.store, &mut self.sources, event, self.clock.now(), self.began) {
+            News::Lost(error) => (self.settings.log)(&error),
+            News::Back(source) => (self.settings.log)(&format!("{}: readable again", self.sources[source].name)),
+            News::Said(source, texts) => {
+                for text in texts {
+                    (self.settings.log)(&format!("{}: {text}", self.sources[source].name));
                 }
             }
-            PumpEvent::Notice(_, text) => (self.settings.log)(&format!("{}: {text}", status.name)),
-            PumpEvent::Vitals(_, mut vitals) => {
-                vitals.follow(&status.vitals, now);
-                status.vitals = vitals;
+            News::Batch(batch) => {
+                let name = self.sources[batch.source].name.clone();
+                *self.counters.activities.entry(name).or_default() += batch.delivered as u64;
+                self.counters.count(&self.store, &batch.delta.rows, batch.live);
             }
-            PumpEvent::Catalogue(..) => {}
-            PumpEvent::Batch { items, live, .. } => {
-                status.newest = status.newest.into_iter().chain(items.iter().map(|a| a.started_at)).max();
-                *self.counters.activities.entry(status.name.clone()).or_default() += items.len() as u64;
-                let delta = self.store.ingest(items);
-                self.counters.count(&self.store, &delta.rows, live);
-            }
+            News::Catalogue | News::Quiet => {}
         }
     }
 
     /// Whether every source has loaded its history, or has had enough time to.
     fn is_ready(&self, now: Timestamp) -> bool {
-        let busy = |status: &Status| matches!(status.state, SourceState::Connecting | SourceState::Loading);
-        now.since_us(self.began) >= 15_000_000 || !self.statuses.iter().any(busy)
+        now.since_us(self.began) >= 15_000_000 || !self.sources.iter().any(SourceStatus::is_busy)
     }
 
     /// Evaluates the rules if they are due.
@@ -271,13 +223,8 @@ impl Process {
             let since = now.plus_us(-CATCH_UP_US).max(self.saved.evaluated_at.unwrap_or(Timestamp(i64::MIN)));
             changes = self.alerting.catch_up(&self.store, context, since);
         }
-        let sources = self.statuses.iter().map(|status| SourceSnapshot {
-            name: &status.name,
-            unreachable_since: status.unreachable_since,
-            vitals: &status.vitals,
-        });
-        let seen =
-            EvaluationInput { context, store: &self.store, until: Timestamp(i64::MAX), sources: sources.collect() };
+        let sources = self.sources.iter().map(SourceStatus::snapshot).collect();
+        let seen = EvaluationInput { context, store: &self.store, until: Timestamp(i64::MAX), sources };
         changes.extend(self.alerting.evaluate(&seen));
         self.saved.evaluated_at = Some(now);
         self.enqueue(changes, now)?;
@@ -392,8 +339,8 @@ impl Process {
     fn update_page(&self, now: Timestamp) {
         let mut checks = Map::new();
         let mut degraded = false;
-        let readable = |status: &Status| status.unreachable_since.is_none();
-        for status in &self.statuses {
+        let readable = |status: &SourceStatus| status.unreachable_since.is_none();
+        for status in &self.sources {
             let error = match &status.state {
                 SourceState::Waiting { error, .. } | SourceState::Failed { error } => Some(error.clone()),
                 _ => None,
@@ -412,7 +359,7 @@ impl Process {
         }
         self.page.update(PageContent {
             checks,
-            blind: !self.statuses.is_empty() && !self.statuses.iter().any(readable),
+            blind: !self.sources.is_empty() && !self.sources.iter().any(readable),
             degraded,
             evaluated_at: self.saved.evaluated_at,
             metrics: self.metrics(now),
@@ -423,12 +370,12 @@ impl Process {
         let mut page = Exposition::default();
         self.counters.write(&mut page, &self.store, now);
         page.family("crosstail_source_up", "gauge", "Whether a source can be read.");
-        for status in &self.statuses {
+        for status in &self.sources {
             let up = f64::from(u8::from(status.unreachable_since.is_none()));
             page.sample("crosstail_source_up", &[("source", &status.name)], up);
         }
         page.family("crosstail_source_lag_seconds", "gauge", "Age of the newest activity of a source.");
-        for status in &self.statuses {
+        for status in &self.sources {
             if let Some(newest) = status.newest {
                 let lag = now.since_us(newest).max(0) as f64 / 1e6;
                 page.sample("crosstail_source_lag_seconds", &[("source", &status.name)], lag);

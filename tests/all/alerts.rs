@@ -5,14 +5,16 @@ use crate::elasticsearch;
 use crate::kafka;
 use crate::servers::{Kind, Server, shared};
 use crate::support::{EPOCH, crosstail, lines, open, random_database};
-use crosstail::app::{Action, AppState, Effect, Event, Reply, update};
+use crosstail::action::Action;
+use crosstail::effect::{Effect, Reply};
 use crosstail::runtime::{Work, figures_of};
+use crosstail::screens::{Event, Explorer};
 use crosstail_core::model::{Activity, SourceId, Timestamp};
+use crosstail_export::Cell;
 use crosstail_source::pump::{PumpEvent, SourceState};
 use crosstail_source::{Job, PageQuery, for_each};
 use serde_json::{Value, json};
 use sqlx::Row as _;
-use std::collections::BTreeMap;
 use std::process::Output;
 
 fn said(output: &Output) -> String {
@@ -130,15 +132,19 @@ async fn alerts_of_kafka() {
     assert_eq!(listed(&url)["who"], "ann");
 }
 
-/// What is computed of the systems, to be compared.
-fn figures(state: &AppState) -> BTreeMap<String, (u64, u64, u64, u64, String)> {
-    let health = state.health.health.as_ref().expect("computed");
-    let one = |s: &crosstail_engine::insight::SystemHealth| {
-        let of = &s.figures;
-        let before = s.success_before.map(|percent| format!("{percent:.6}")).unwrap_or_default();
-        (s.system.clone(), (of.count, of.failed, of.open, of.succeeded, format!("{:?} {before}", of.latencies)))
-    };
-    health.systems.iter().map(one).collect()
+/// What the health screen shows of the systems, to be compared: its report.
+fn figures(explorer: &mut Explorer) -> Vec<Vec<Cell>> {
+    assert_eq!(explorer.update(Event::Action(Action::Report)), []);
+    let asked = explorer.update(Event::Action(Action::Open));
+    let [Effect::Report(_, report)] = asked.as_slice() else { panic!("{asked:?}") };
+    let table = &report.tables[0];
+    // Retries are known to memory alone.
+    let names = ["system", "count", "failed", "in_progress", "success_rate", "success_rate_before", "p50_ms", "p99_ms"];
+    let at = |name: &str| table.columns.iter().position(|column| column == name).expect("a column");
+    let mut rows: Vec<Vec<Cell>> =
+        table.rows.iter().map(|row| names.iter().map(|name| row[at(name)].clone()).collect()).collect();
+    rows.sort_by_key(|row| format!("{:?}", row[0]));
+    rows
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -158,37 +164,36 @@ async fn health_of_memory_and_store_has_no_step() {
     // Windows begin where slots do, so that the two ways must agree to the last activity.
     let last = EPOCH.plus_ms(2_400_000);
     let now = Timestamp((last.0 / 15_000_000 + 2) * 15_000_000);
-    let state_of = |held: usize| {
-        let mut state = AppState::new(names.clone(), &[SourceId(0)], chrono_tz::Tz::UTC, now);
-        state.history_limit = if held == all.len() { usize::MAX } else { held };
+    let explorer_of = |held: usize| {
+        let mut explorer = Explorer::new(names.clone(), &[SourceId(0)], chrono_tz::Tz::UTC, now);
+        explorer.shared.settings.history_limit = if held == all.len() { usize::MAX } else { held };
         let items = all[..held].to_vec();
-        let _ = update(&mut state, Event::Pump(PumpEvent::Batch { source: SourceId(0), items, live: false }));
-        let _ = update(&mut state, Event::Pump(PumpEvent::State(SourceId(0), SourceState::Live)));
-        state
+        let _ = explorer.update(Event::Pump(PumpEvent::Batch { source: SourceId(0), items, live: false }));
+        let _ = explorer.update(Event::Pump(PumpEvent::State(SourceId(0), SourceState::Live)));
+        explorer
     };
-    let mut whole = state_of(all.len());
-    assert_eq!(update(&mut whole, Event::Action(Action::Health)), [], "everything is in memory: no store is asked");
+    let mut whole = explorer_of(all.len());
+    assert_eq!(whole.update(Event::Action(Action::Health)), [], "everything is in memory: no store is asked");
     // The newest third, of which the window of a quarter of an hour needs more.
-    let mut part = state_of(all.len() / 5);
-    let asked = update(&mut part, Event::Action(Action::Health));
-    assert_ne!(figures(&part), figures(&whole), "memory alone does not know it");
+    let mut part = explorer_of(all.len() / 5);
+    let asked = part.update(Event::Action(Action::Health));
+    assert_ne!(figures(&mut part), figures(&mut whole), "memory alone does not know it");
     assert!(!asked.is_empty());
     for effect in asked {
         let Effect::Figures(ticket, query) = effect else { panic!("{effect:?}") };
-        let groups = figures_of(&sources, &Work::command("test"), &names, part.context(), &query).await;
-        let _ = update(&mut part, Event::Reply(ticket, Reply::Figures(query, groups)));
+        let groups = figures_of(&sources, &Work::command("test"), &names, part.shared.context(), &query).await;
+        let _ = part.update(Event::Reply(ticket, Reply::Figures(query, groups)));
     }
-    let _ = update(&mut part, Event::Tick(now));
-    assert_eq!(figures(&part), figures(&whole));
+    let _ = part.update(Event::Tick(now));
+    assert_eq!(figures(&mut part), figures(&mut whole));
     // Live traffic goes on beside it.
     let mut more = all[0].clone();
     more.id = crosstail_core::model::Id::Text("live".into());
     more.started_at = now.plus_ms(-500);
-    for state in [&mut part, &mut whole] {
+    for explorer in [&mut part, &mut whole] {
         let batch = PumpEvent::Batch { source: SourceId(0), items: vec![more.clone()], live: true };
-        let _ = update(state, Event::Pump(batch));
-        let _ = update(state, Event::Tick(now));
-        state.compute_health();
+        let _ = explorer.update(Event::Pump(batch));
+        let _ = explorer.update(Event::Tick(now.plus_ms(15_000)));
     }
-    assert_eq!(figures(&part), figures(&whole));
+    assert_eq!(figures(&mut part), figures(&mut whole));
 }

@@ -59,12 +59,15 @@ fn the_modules_of_the_program_depend_one_way() {
     // A module of the program uses itself, the crates, and these.
     let allowed: &[(&str, &[&str])] = &[
         ("kinds", &[]),
+        ("action", &[]),
+        ("effect", &[]),
+        ("ingest", &[]),
         ("config", &["kinds"]),
-        ("app", &["config"]),
-        ("runtime", &["app", "config"]),
-        ("watch", &["config", "app", "runtime"]),
-        ("tui", &["config", "app", "runtime"]),
-        ("cli", &["kinds", "config", "app", "runtime", "watch", "tui"]),
+        ("runtime", &["effect", "config"]),
+        ("watch", &["config", "ingest", "runtime"]),
+        ("screens", &["action", "config", "effect", "ingest", "runtime", "tui"]),
+        ("tui", &["action", "config", "effect"]),
+        ("cli", &["kinds", "action", "config", "effect", "runtime", "screens", "watch", "tui"]),
     ];
     let mut wrong = Vec::new();
     for (name, text) in sources(&["src"]) {
@@ -84,12 +87,42 @@ fn the_modules_of_the_program_depend_one_way() {
 }
 
 #[test]
-fn the_terminal_is_in_the_tui_alone() {
+fn the_terminal_is_in_the_tui_and_pictures_are_in_views() {
     let mut wrong = Vec::new();
-    for (name, text) in sources(&["src"]) {
+    for (name, text) in sources(&["src"]).into_iter().filter(|(name, _)| !name.starts_with("src/tui/")) {
+        let is_view = name.starts_with("src/screens/") && (name.ends_with("/view.rs") || name.contains("/view/"));
         for library in ["ratatui", "crossterm", "tui_textarea"] {
-            if !name.starts_with("src/tui/") && lines_with(&text, library).next().is_some() {
+            let allowed = is_view && library == "ratatui";
+            if !allowed && lines_with(&text, library).next().is_some() {
                 wrong.push(format!("{name} uses {library}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The folders of screens, and the files in which the stack makes them, offers them what happens and draws them.
+#[test]
+fn only_the_stack_knows_which_screen_is_shown() {
+    let folders = std::fs::read_dir(root().join("src/screens")).expect("a folder").flatten();
+    let screens: Vec<String> = folders
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| name != "shared")
+        .collect();
+    assert!(screens.len() >= 10, "{screens:?}");
+    let stack = ["mod.rs", "stack.rs", "global.rs", "view.rs"].map(|file| format!("src/screens/{file}"));
+    let mut wrong = Vec::new();
+    for (name, text) in sources(&["src"]).into_iter().filter(|(name, _)| !stack.contains(name)) {
+        for screen in &screens {
+            let own = name.starts_with(&format!("src/screens/{screen}/"));
+            // A panel of the list's screen may have the name of a screen.
+            let paths = [format!("screens::{screen}::"), format!("super::{screen}::")];
+            let top = name.matches('/').count() <= 3;
+            if !own
+                && (text.contains(&paths[0]) || (top && name.starts_with("src/screens/") && text.contains(&paths[1])))
+            {
+                wrong.push(format!("{name} names {screen}"));
             }
         }
     }
@@ -159,9 +192,10 @@ fn a_recorder_of_one_store_has_no_screen_and_no_other_store() {
 }
 
 #[test]
-fn update_never_waits() {
+fn screens_never_wait() {
     for (name, text) in sources(&["src"]) {
-        if name.starts_with("src/app/") {
+        // The loop waits, for what the screens then take.
+        if name.starts_with("src/screens/") && name != "src/screens/run.rs" {
             assert!(!text.contains(".await") && !text.contains("async "), "{name}");
         }
     }

@@ -3,7 +3,7 @@
 use crate::servers::{Kind, Server, shared, unique_name};
 use crate::support::{crosstail, lines, wait_for};
 use bson::{DateTime, Document, doc};
-use crosstail::app::{AppState, Event, update};
+use crosstail::screens::{Event, Explorer, SlottedHealth};
 use crosstail_core::model::{Clock, EntryKind};
 use crosstail_source::pump::PumpEvent;
 use crosstail_source::{Job, PageQuery, Source, for_each};
@@ -320,10 +320,14 @@ async fn figures_are_those_of_the_documents_own_queries() {
         assert!(close(row["avg_ms"].as_f64().expect("average"), average), "{row} {average}");
     }
     // The health screen, over both stores joined.
-    let (mut state, _) = state_over(&[logs.clone(), summaries.clone()]).await;
-    state.health.choose(2);
-    state.compute_health();
-    let health = state.health.health.clone().expect("health");
+    let (explorer, _) = explorer_over(&[logs.clone(), summaries.clone()]).await;
+    let health_over = |window: usize| {
+        let mut figures = SlottedHealth::default();
+        (0..window).for_each(|_| figures.zoom(false));
+        figures.compute(&explorer.shared.store, explorer.shared.now);
+        figures.health.expect("health")
+    };
+    let health = health_over(2);
     assert_eq!(health.systems.len(), 3);
     for system in &health.systems {
         let (total, rate, average) = expected[&system.system];
@@ -332,8 +336,6 @@ async fn figures_are_those_of_the_documents_own_queries() {
         assert!(close(system.figures.latencies.mean_ms().expect("mean"), average));
     }
     // The views of the last hour and of failed requests.
-    state.health.choose(1);
-    state.compute_health();
     let mut connection = stores.postgres.postgres_connection(&stores.database).await;
     let rows: Vec<(String, i64, f64, f64)> = sqlx::query_as(
         "SELECT system_code::text, total_requests, success_rate::float8, avg_duration_ms::float8 FROM integration.v_system_health",
@@ -341,7 +343,7 @@ async fn figures_are_those_of_the_documents_own_queries() {
     .fetch_all(&mut connection)
     .await
     .expect("the view");
-    let health = state.health.health.clone().expect("health");
+    let health = health_over(1);
     assert_eq!(rows.len(), health.systems.len());
     for (system, total, rate, average) in rows {
         let ours = health.systems.iter().find(|s| s.system == system).expect("the system");
@@ -363,8 +365,8 @@ async fn figures_are_those_of_the_documents_own_queries() {
     assert_eq!(ours, failed);
 }
 
-/// The explorer's state over stores, with everything loaded.
-async fn state_over(urls: &[String]) -> (AppState, Vec<Arc<dyn Source>>) {
+/// The explorer over stores, with everything loaded.
+async fn explorer_over(urls: &[String]) -> (Explorer, Vec<Arc<dyn Source>>) {
     let names = crosstail_core::model::Names::default();
     let mut opened = Vec::new();
     for url in urls {
@@ -372,7 +374,7 @@ async fn state_over(urls: &[String]) -> (AppState, Vec<Arc<dyn Source>>) {
         opened.push(crosstail::kinds::ALL.open(&config, &names).expect("opened"));
     }
     let ids: Vec<_> = opened.iter().map(|(id, _)| *id).collect();
-    let mut state = AppState::new(names, &ids, chrono_tz::Tz::UTC, Clock::system().now());
+    let mut explorer = Explorer::new(names, &ids, chrono_tz::Tz::UTC, Clock::system().now());
     for (id, source) in &opened {
         let mut items = Vec::new();
         for_each(source.as_ref(), &PageQuery::all(5000), &Job::default(), |activity| {
@@ -381,12 +383,12 @@ async fn state_over(urls: &[String]) -> (AppState, Vec<Arc<dyn Source>>) {
         })
         .await
         .expect("read");
-        update(&mut state, Event::Pump(PumpEvent::Batch { source: *id, items, live: false }));
+        explorer.update(Event::Pump(PumpEvent::Batch { source: *id, items, live: false }));
         let catalogue = source.catalogue(&Job::default()).await.expect("catalogue");
-        update(&mut state, Event::Pump(PumpEvent::Catalogue(*id, catalogue)));
+        explorer.update(Event::Pump(PumpEvent::Catalogue(*id, catalogue)));
     }
-    update(&mut state, Event::Tick(Clock::system().now()));
-    (state, opened.into_iter().map(|(_, source)| source).collect())
+    explorer.update(Event::Tick(Clock::system().now()));
+    (explorer, opened.into_iter().map(|(_, source)| source).collect())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -407,7 +409,7 @@ async fn configuration_explains_a_request_and_no_credential_is_read() {
         );
         sqlx::query(sqlx::AssertSqlSafe(delivery)).execute(&mut connection).await.expect("delivered");
     }
-    let (state, sources) = state_over(&stores.urls()).await;
+    let (explorer, sources) = explorer_over(&stores.urls()).await;
     let catalogue = sources[1].catalogue(&Job::default()).await.expect("catalogue");
     assert_eq!(catalogue.of_kind(EntryKind::System).count(), 3);
     assert_eq!(catalogue.of_kind(EntryKind::Endpoint).count(), 3);
@@ -425,7 +427,7 @@ async fn configuration_explains_a_request_and_no_credential_is_read() {
         Some("internal vendor 1029 (mapping SAP/VENDOR, verified, both, last sync success)")
     );
     // A delivery is an activity of its own kind, with its attempts and its webhook.
-    let all: Vec<_> = state.store.all_rows().iter().map(|row| state.store.get(*row)).collect();
+    let all: Vec<_> = explorer.shared.store.all_rows().iter().map(|row| explorer.shared.store.get(*row)).collect();
     let of_delivery = |a: &&crosstail_core::model::Activity| a.kind == crosstail_core::model::Kind::Delivery;
     let delivery = all.iter().filter(of_delivery).max_by_key(|a| a.attempt).expect("a delivery");
     // Its attempts are a chain as those of a request are.
@@ -434,14 +436,17 @@ async fn configuration_explains_a_request_and_no_credential_is_read() {
     let chain = crosstail_engine::insight::Chain::build(delivery, &related);
     assert_eq!(chain.attempts.iter().filter_map(|a| a.attempt).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(chain.basis, crosstail_engine::insight::LinkedBy::Numbers);
-    let policy = state.policy(delivery);
+    let policy = explorer.shared.policy(delivery);
     assert!(chain.verdict(0, policy.as_ref()).is_some_and(|said| said.starts_with("retry in")), "{policy:?}");
     assert_eq!((delivery.attempt, delivery.max_attempts), (Some(2), Some(5)));
     assert_eq!(delivery.status, Some(crosstail_core::model::Status::InProgress));
     assert_eq!(delivery.url.as_deref(), Some("https://hooks.example/po"));
-    assert_eq!(state.endpoint_entry(delivery).expect("its webhook").text("code").as_deref(), Some("PO_EVENTS"));
+    assert_eq!(
+        explorer.shared.endpoint_entry(delivery).expect("its webhook").text("code").as_deref(),
+        Some("PO_EVENTS")
+    );
     let request = all.iter().find(|a| a.kind == crosstail_core::model::Kind::ApiCall).expect("a request");
-    let endpoint = state.endpoint_entry(request).expect("its endpoint");
+    let endpoint = explorer.shared.endpoint_entry(request).expect("its endpoint");
     let policy = crosstail_engine::insight::Policy::read(&endpoint.facts["retry_policy"]).expect("a policy");
     assert_eq!(policy.describe(), "3 attempts, exponential from 10 s");
 }

@@ -1,19 +1,18 @@
 //! Pictures of the screens, text and style, of the same activities at the same moment.
 
 use crate::support::EPOCH;
-use crosstail::app::{
-    Action, AlertOrigin, AppState, CompareWith, Effect, Event, PreparedPayload, Reply, Screen, SearchProgress, Tab,
-    update,
-};
-use crosstail::tui::{Appearance, ColourDepth, Keymap, PanelAreas, Theme, draw};
+use crosstail::action::Action;
+use crosstail::effect::{CompareWith, Effect, PreparedPayload, Reply, SearchProgress};
+use crosstail::screens::{AlertOrigin, Event, Explore, Explorer, Tab, draw};
+use crosstail::tui::{Appearance, ColourDepth, Keymap, Stroke, Theme};
 use crosstail_core::model::{
     Activity, Body, Direction, Id, Kind, Level, Locator, Names, Payload, Place, RawRecord, Status,
 };
 use crosstail_core::model::{Check, HealthState, Metric, MetricKind, Vitals};
 use crosstail_engine::insight::{compare, jq};
-use crosstail_source::Probe;
 use crosstail_source::alert::AlertStatus;
 use crosstail_source::pump::{PumpEvent, SourceState};
+use crosstail_source::{Job, Priority, Probe};
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier};
 use serde_json::json;
@@ -110,7 +109,7 @@ fn payload_of(a: &Activity) -> Payload {
 }
 
 struct Stage {
-    state: AppState,
+    explorer: Explorer,
     look: Appearance,
     payload: Payload,
 }
@@ -119,15 +118,14 @@ impl Stage {
     fn new(width: u16, height: u16, theme: &str) -> Self {
         let names = Names::default();
         let all = activities(&names);
-        let mut state =
-            AppState::new(names, &[crosstail_core::model::SourceId(0)], chrono_tz::Tz::UTC, EPOCH.plus_ms(1_260_000));
-        state.views =
-            vec![crosstail::config::ViewEntry { name: "failures".to_owned(), filter: "is:failure".to_owned() }];
-        state.themes = vec!["dark".to_owned(), "light".to_owned()];
         let source = crosstail_core::model::SourceId(0);
+        let mut explorer = Explorer::new(names, &[source], chrono_tz::Tz::UTC, EPOCH.plus_ms(1_260_000));
+        explorer.shared.settings.views =
+            vec![crosstail::config::ViewEntry { name: "failures".to_owned(), filter: "is:failure".to_owned() }];
+        explorer.shared.settings.themes = vec!["dark".to_owned(), "light".to_owned()];
         let probe = Probe { server: "SQLite 3".to_owned(), schema: "crosstail".to_owned(), ..Probe::default() };
         let mut stage = Self {
-            state,
+            explorer,
             look: Appearance {
                 theme: Theme::load(theme, ColourDepth::True).expect("theme"),
                 keymap: Keymap::load().expect("keys"),
@@ -138,14 +136,43 @@ impl Stage {
         stage.event(Event::Pump(PumpEvent::Probed(source, probe)));
         stage.event(Event::Pump(PumpEvent::Batch { source, items: all, live: false }));
         stage.event(Event::Pump(PumpEvent::State(source, SourceState::Live)));
-        stage.state.count(true);
+        stage.explorer.count(true);
         stage
     }
 
     fn event(&mut self, event: Event) -> Vec<Effect> {
-        let effects = update(&mut self.state, event);
-        PanelAreas::of(&self.state).write_sizes(&mut self.state);
-        effects
+        self.explorer.update(event)
+    }
+
+    fn explore(&self) -> &Explore {
+        &self.explorer.stack.explore
+    }
+
+    /// Presses keys, by their names in a keymap.
+    fn press(&mut self, keys: &[&str]) {
+        for key in keys {
+            let stroke = Stroke::named(key).expect("a key");
+            let effects = self.explorer.press(&self.look.keymap, stroke);
+            self.carry_out(effects);
+        }
+    }
+
+    /// What a key asks of the runtime.
+    fn press_for_effects(&mut self, key: &str) -> Vec<Effect> {
+        self.explorer.press(&self.look.keymap, Stroke::named(key).expect("a key"))
+    }
+
+    /// Replaces the text of the field that has the keys, and leaves the cursor so many characters before its end.
+    fn write(&mut self, text: &str, before_end: usize) {
+        self.press(&["ctrl-u"]);
+        self.event(Event::Pasted(text.to_owned()));
+        self.press(&vec!["left"; before_end]);
+    }
+
+    /// Puts the cursor on a line.
+    fn go_to(&mut self, line: usize) {
+        self.act(&[Action::Top]);
+        self.act(&vec![Action::Down; line]);
     }
 
     fn act(&mut self, actions: &[Action]) {
@@ -180,7 +207,7 @@ impl Stage {
 
     /// Text, and under it the styles: a letter for each place, and what the letters mean.
     fn picture(&self) -> String {
-        let (buffer, cursor) = draw(&self.state, &self.look);
+        let (buffer, cursor) = draw(&self.explorer, &self.look);
         dump(&buffer, cursor)
     }
 }
@@ -242,9 +269,9 @@ fn the_list_in_sixteen_colours() {
 fn the_filter_with_completions_and_with_a_mistake() {
     let mut stage = Stage::new(120, 24, "dark");
     stage.act(&[Action::Filter]);
-    stage.event(Event::FilterEdited("system:".to_owned(), 7));
+    stage.write("system:", 0);
     let offered = stage.picture();
-    stage.event(Event::FilterEdited("sytem:SAP status:failed".to_owned(), 9));
+    stage.write("sytem:SAP status:failed", 14);
     insta::assert_snapshot!(format!("{offered}\n════\n{}", stage.picture()));
 }
 
@@ -343,21 +370,21 @@ fn bodies_of_every_form() {
 fn an_expression_a_search_and_a_reveal() {
     let mut stage = Stage::new(120, 44, "dark");
     stage.act(&[Action::PreviousFailure, Action::PreviousFailure, Action::Open, Action::View2, Action::Jq]);
-    stage.event(Event::PromptEdited(".PurchaseOrder.Items[].sku".to_owned()));
+    stage.write(".PurchaseOrder.Items[].sku", 0);
     let asked = stage.picture();
     stage.act(&[Action::Open]);
     let answered = stage.picture();
     stage.act(&[Action::Jq]);
-    stage.event(Event::PromptEdited(".PurchaseOrder[".to_owned()));
+    stage.write(".PurchaseOrder[", 0);
     stage.act(&[Action::Open]);
     let wrong = stage.picture();
     assert!(wrong.contains("expected"), "{wrong}");
     stage.act(&[Action::Back, Action::Filter]);
-    stage.event(Event::SearchEdited("mat-1".to_owned()));
+    stage.write("mat-1", 0);
     let found = stage.picture();
     assert!(found.contains("1 found") && found.contains("sku"), "a search opens what is folded: {found}");
     stage.act(&[Action::Open, Action::Top, Action::Filter]);
-    stage.event(Event::SearchEdited("authorization".to_owned()));
+    stage.write("authorization", 0);
     stage.act(&[Action::Open]);
     assert!(!stage.picture().contains("abcdefghijkl"));
     stage.act(&[Action::Reveal]);
@@ -388,9 +415,9 @@ fn what_tells_failures_from_the_rest() {
         stage.act(&[Action::Compare]);
         insta::assert_snapshot!(format!("what_tells_failures_at_{width}"), stage.picture());
         stage.act(&[Action::Open]);
-        assert!(!stage.state.filter.applied.text().is_empty(), "Enter narrows");
+        assert!(!stage.explorer.shared.filter.text().is_empty(), "Enter narrows");
         stage.act(&[Action::ViewBack, Action::Compare, Action::Down, Action::Exclude]);
-        assert!(stage.state.filter.applied.text().starts_with('-'), "{}", stage.state.filter.applied.text());
+        assert!(stage.explorer.shared.filter.text().starts_with('-'), "{}", stage.explorer.shared.filter.text());
     }
 }
 
@@ -407,14 +434,14 @@ fn finding_shows_each_source_and_opens_what_is_meant() {
     let looking = Reply::SearchProgress(source, SearchProgress::Running("a text anywhere"), Vec::new());
     stage.event(Event::Reply(*ticket, looking));
     let waiting = stage.picture();
-    let all = stage.state.store.rows().iter().map(|row| stage.state.store.get(*row));
+    let all = stage.explorer.shared.store.rows().iter().map(|row| stage.explorer.shared.store.get(*row));
     let tries: Vec<Activity> = all.filter(|a| a.entity.is_some()).collect();
     assert_eq!(tries.len(), 2);
     let found = Reply::SearchProgress(source, SearchProgress::Found("a text anywhere", 2, 41), tries.clone());
     stage.event(Event::Reply(*ticket, found));
     insta::assert_snapshot!(format!("{offered}\n════\n{waiting}\n════\n{}", stage.picture()));
     stage.act(&[Action::Down, Action::Open]);
-    let opened = |stage: &Stage| stage.state.detail.as_ref().expect("opened").activity.id.clone();
+    let opened = |stage: &Stage| stage.explore().detail.as_ref().expect("opened").activity.id.clone();
     assert_eq!(opened(&stage), tries[0].id, "the newest is first");
     // One that is in its store and not among what is loaded.
     let mut elsewhere = tries[0].clone();
@@ -426,14 +453,14 @@ fn finding_shows_each_source_and_opens_what_is_meant() {
     let effects = stage.event(Event::Reply(*ticket, found));
     stage.carry_out(effects);
     assert_eq!(opened(&stage).to_string(), "elsewhere-1", "it opens by itself: it is its very id");
-    let detail = stage.state.detail.as_ref().expect("opened");
+    let detail = stage.explore().detail.as_ref().expect("opened");
     assert_eq!((detail.row, detail.tab), (None, Tab::Retries));
 }
 
 #[test]
 fn what_is_taken_away_has_no_secrets_and_opens_again() {
     let mut stage = Stage::new(120, 40, "dark");
-    stage.state.invocation = "crosstail demo".to_owned();
+    stage.explorer.shared.settings.invocation = "crosstail demo".to_owned();
     stage.act(&[Action::PreviousFailure, Action::PreviousFailure, Action::Open, Action::View4]);
     let copied = |stage: &mut Stage, action: Action| match &stage.event(Event::Action(action))[..] {
         [Effect::Copy(text)] => text.clone(),
@@ -450,10 +477,10 @@ fn what_is_taken_away_has_no_secrets_and_opens_again() {
     assert_eq!(whole["retry_chain"].as_array().map(Vec::len), Some(2));
     let curl = copied(&mut stage, Action::CopyCurl);
     assert!(curl.contains("Bearer $AUTHORIZATION"), "{curl}");
-    let id = stage.state.detail.as_ref().expect("open").activity.id.to_string();
+    let id = stage.explore().detail.as_ref().expect("open").activity.id.to_string();
     assert_eq!(copied(&mut stage, Action::CopyView), format!("crosstail demo --open '{id}' --tab error"));
     stage.act(&[Action::Note]);
-    stage.event(Event::PromptEdited("SAP was down".to_owned()));
+    stage.write("SAP was down", 0);
     stage.act(&[Action::Open]);
     assert!(copied(&mut stage, Action::CopyMarkdown).contains("> SAP was down"));
     stage.act(&[Action::Bundle]);
@@ -511,8 +538,9 @@ fn alarming(stage: &mut Stage) {
         items.push(a);
     }
     stage.event(Event::Pump(PumpEvent::Batch { source, items, live: true }));
-    stage.state.alerting = crosstail_engine::insight::alerting::Alerting::new(crosstail::config::rules(None).0);
-    let now = stage.state.now;
+    stage.explorer.shared.alerts.alerting =
+        crosstail_engine::insight::alerting::Alerting::new(crosstail::config::rules(None).0);
+    let now = stage.explorer.shared.now;
     for second in 0..30 {
         stage.event(Event::Tick(now.plus_ms(second * 1000)));
     }
@@ -539,55 +567,62 @@ fn keys_of_health_and_alerts() {
     alarming(&mut stage);
     // Enter opens the system, Enter again narrows the list to the chosen line of it, Escape goes back one level.
     stage.act(&[Action::Health, Action::Open]);
-    assert_eq!(stage.state.screen, Screen::System);
-    assert_eq!(stage.state.system.as_ref().map(|view| view.system.as_str()), Some("SAP"));
+    assert_eq!(stage.explorer.stack.name(), "system");
+    assert!(stage.picture().contains("SAP"));
     stage.act(&[Action::Back]);
-    assert_eq!((stage.state.screen, stage.state.selected_line), (Screen::Health, 0));
+    assert_eq!(stage.explorer.stack.name(), "health");
     stage.act(&[Action::Open, Action::Open]);
-    assert_eq!(stage.state.screen, Screen::Explore);
-    let filter = stage.state.filter.applied.text().to_owned();
+    assert_eq!(stage.explorer.stack.name(), "activity");
+    let filter = stage.explorer.shared.filter.text().to_owned();
     assert!(filter.starts_with("system:SAP endpoint:\"/po/create\" time:"), "{filter}");
-    assert_eq!(stage.state.store.rows().len(), 42);
+    assert_eq!(stage.explorer.shared.store.rows().len(), 42);
     // An alert leads to what is behind it.
     stage.act(&[Action::Alerts]);
     let rules: Vec<&str> = stage
-        .state
-        .alert_lines
+        .explorer
+        .shared
+        .alerts
+        .lines
         .iter()
         .filter(|l| matches!(l.origin, AlertOrigin::Rule(_)))
         .map(|l| l.title.as_str())
         .collect();
     assert_eq!(rules, ["High error rate"]);
-    let at = stage.state.alert_lines.iter().position(|l| l.title == "High error rate").expect("there");
-    stage.state.selected_line = at;
+    let at = stage.explorer.shared.alerts.lines.iter().position(|l| l.title == "High error rate").expect("there");
+    stage.go_to(at);
     stage.act(&[Action::Open]);
-    let failures = stage.state.store.rows().len();
-    assert!(stage.state.screen == Screen::Explore && failures >= 20, "{failures}");
-    assert!(stage.state.store.rows().iter().all(|row| stage.state.store.is_failure(*row)));
+    let failures = stage.explorer.shared.store.rows().len();
+    assert!(stage.explorer.stack.name() == "activity" && failures >= 20, "{failures}");
+    assert!(stage.explorer.shared.store.rows().iter().all(|row| stage.explorer.shared.store.is_failure(*row)));
     // Nothing is written where it was not asked for.
     stage.act(&[Action::Alerts]);
-    let stored = stage.state.alert_lines.iter().position(|l| l.title == "Payments stand still").expect("there");
-    stage.state.selected_line = stored;
+    let stored =
+        stage.explorer.shared.alerts.lines.iter().position(|l| l.title == "Payments stand still").expect("there");
+    stage.go_to(stored);
     let refused = stage.event(Event::Action(Action::Acknowledge));
     assert_eq!(refused, []);
-    assert!(stage.state.notice.as_ref().is_some_and(|n| n.text.contains("--allow-writes")), "{:?}", stage.state.notice);
-    stage.state.writes_as = Some("ann".to_owned());
+    assert!(
+        stage.explorer.shared.notice.as_ref().is_some_and(|n| n.text.contains("--allow-writes")),
+        "{:?}",
+        stage.explorer.shared.notice
+    );
+    stage.explorer.shared.settings.writes_as = Some("ann".to_owned());
     for (action, to) in [(Action::Acknowledge, AlertStatus::Acknowledged), (Action::Resolve, AlertStatus::Resolved)] {
         let asked = stage.event(Event::Action(action));
         let [Effect::ChangeAlert(change)] = asked.as_slice() else { panic!("{asked:?}") };
         assert_eq!((change.to, change.by.as_str()), (to, "ann"));
     }
     // A rule's alert is taken, and silenced, in this session.
-    let at = stage.state.alert_lines.iter().position(|l| l.title == "High error rate").expect("there");
-    stage.state.selected_line = at;
+    let at = stage.explorer.shared.alerts.lines.iter().position(|l| l.title == "High error rate").expect("there");
+    stage.go_to(at);
     stage.act(&[Action::Silence]);
-    assert!(stage.state.alert_lines.iter().any(|l| l.title == "High error rate" && l.silenced));
+    assert!(stage.explorer.shared.alerts.lines.iter().any(|l| l.title == "High error rate" && l.silenced));
     stage.act(&[Action::Silence, Action::Acknowledge]);
-    let line = stage.state.alert_lines.iter().find(|l| l.title == "High error rate").expect("there");
+    let line = stage.explorer.shared.alerts.lines.iter().find(|l| l.title == "High error rate").expect("there");
     assert!(!line.silenced && line.who.as_deref() == Some("ann"), "{line:?}");
     // A report of the screen is written where it is asked for.
     stage.act(&[Action::Report]);
-    stage.event(Event::PromptEdited("/tmp/x/alerts.csv".to_owned()));
+    stage.write("/tmp/x/alerts.csv", 0);
     let written = stage.event(Event::Action(Action::Open));
     let [Effect::Report(path, report)] = written.as_slice() else { panic!("{written:?}") };
     assert_eq!((path.as_str(), report.tables[0].rows.len()), ("/tmp/x/alerts.csv", 5));
@@ -663,11 +698,11 @@ fn help_palette_and_first_page() {
     stage.act(&[Action::Help]);
     let help = stage.picture();
     stage.act(&[Action::Back, Action::Palette]);
-    stage.event(Event::PaletteEdited("theme".to_owned()));
+    stage.write("theme", 0);
     let palette = stage.picture();
-    let mut first = AppState::new(Names::default(), &[], chrono_tz::Tz::UTC, EPOCH);
-    first.config_path = Some("/home/anna/.config/crosstail/config.toml".to_owned());
-    stage.state = first;
+    let mut first = Explorer::new(Names::default(), &[], chrono_tz::Tz::UTC, EPOCH);
+    first.shared.settings.config_path = Some("/home/anna/.config/crosstail/config.toml".to_owned());
+    stage.explorer = first;
     stage.event(Event::Resize(110, 30));
     insta::assert_snapshot!(format!("{help}\n════\n{palette}\n════\n{}", stage.picture()));
 }
@@ -676,7 +711,7 @@ fn help_palette_and_first_page() {
 fn pausing_pins_what_is_shown() {
     let mut stage = Stage::new(100, 24, "dark");
     stage.act(&[Action::Pause]);
-    let before: Vec<u32> = stage.state.list.visible(&stage.state.store);
+    let before: Vec<u32> = stage.explore().list.visible(&stage.explorer.shared.store, 10);
     let mut late = call(500, "SAP", 1245, Status::Success, Some(200), 10);
     late.places = vec![Place::new(crosstail_core::model::SourceId(0), Locator::Row(1))];
     let mut newest = call(501, "SAP", 1259, Status::Success, Some(200), 10);
@@ -686,14 +721,14 @@ fn pausing_pins_what_is_shown() {
         items: vec![late, newest],
         live: true,
     }));
-    assert_eq!(stage.state.list.visible(&stage.state.store), before);
+    assert_eq!(stage.explore().list.visible(&stage.explorer.shared.store, 10), before);
     assert!(stage.picture().contains("+2 new"));
     stage.act(&[Action::Pause]);
-    assert!(stage.state.list.follow);
-    let after = stage.state.list.visible(&stage.state.store);
+    assert!(stage.explore().list.follow);
+    let after = stage.explore().list.visible(&stage.explorer.shared.store, 10);
     assert_ne!(after, before);
     assert_eq!(
-        stage.state.store.get(after[after.len() - 1]).id,
+        stage.explorer.shared.store.get(after[after.len() - 1]).id,
         Id::Uuid(0x7f3a_0000_0000_4000_8000_0000_0000_0000 + 501)
     );
 }
@@ -702,28 +737,161 @@ fn pausing_pins_what_is_shown() {
 fn keeping_excluding_and_going_back() {
     let mut stage = Stage::new(100, 24, "dark");
     stage.act(&[Action::PreviousFailure, Action::Keep]);
-    assert_eq!(stage.state.filter.applied.text(), "system:SAP");
-    assert_eq!(stage.state.store.rows().len(), 2);
+    assert_eq!(stage.explorer.shared.filter.text(), "system:SAP");
+    assert_eq!(stage.explorer.shared.store.rows().len(), 2);
     stage.act(&[Action::ViewBack]);
-    assert_eq!(stage.state.store.rows().len(), stage.state.store.len());
+    assert_eq!(stage.explorer.shared.store.rows().len(), stage.explorer.shared.store.len());
     stage.act(&[Action::ViewForward, Action::ClearFilter, Action::View1]);
-    assert_eq!(stage.state.filter.applied.text(), "is:failure");
+    assert_eq!(stage.explorer.shared.filter.text(), "is:failure");
     stage.act(&[Action::FocusNext, Action::Exclude]);
-    assert!(stage.state.filter.applied.text().contains("-system:"));
+    assert!(stage.explorer.shared.filter.text().contains("-system:"));
 }
 
 #[test]
 fn a_range_of_the_histogram_narrows() {
     let mut stage = Stage::new(100, 24, "dark");
     stage.act(&[Action::FocusPrevious, Action::Bottom]);
-    let last = stage.state.histogram.data.buckets.iter().rposition(|b| b.failed > 0).expect("failures");
-    stage.state.histogram.cursor = last;
-    let expected = stage.state.histogram.data.buckets[last].total as usize;
+    let last = stage.explore().histogram.data.buckets.iter().rposition(|b| b.failed > 0).expect("failures");
+    stage.explorer.stack.explore.histogram.cursor = last;
+    let bucket = stage.explore().histogram.data.buckets[last];
+    let expected = bucket.total as usize;
     // With a range begun, the comparison is of what is in it.
     stage.act(&[Action::Open, Action::Compare]);
-    let (set, contrast) = stage.state.contrast.as_ref().expect("compared");
-    assert!(set.contains(" … ") && contrast.failed + contrast.rest <= expected as u64, "{set}");
+    let head = format!("what tells {} failures from the other", bucket.failed);
+    let picture = stage.picture();
+    assert!(picture.contains(&head) && picture.contains(" … "), "{head}: {picture}");
     stage.act(&[Action::Compare, Action::FocusPrevious, Action::Open]);
-    assert!(stage.state.filter.applied.text().starts_with("time:"));
-    assert_eq!(stage.state.store.rows().len(), expected);
+    assert!(stage.explorer.shared.filter.text().starts_with("time:"));
+    assert_eq!(stage.explorer.shared.store.rows().len(), expected);
+}
+
+#[test]
+fn every_action_is_accepted_by_something() {
+    let stage = Stage::new(100, 24, "dark");
+    assert_eq!(stage.explorer.stack.actions(), Action::ALL);
+}
+
+/// Every screen, overlay and panel by its keys, there and back: the list is as it was.
+#[test]
+fn keys_lead_there_and_back() {
+    let mut stage = Stage::new(160, 40, "dark");
+    alarming(&mut stage);
+    stage.explorer.shared.notice = None;
+    let list = stage.picture();
+    let macros: &[(&[&str], &str, &[&str])] = &[
+        (&["h"], "health of the last", &["esc"]),
+        (&["h"], "health of the last", &["h"]),
+        (&["h", "z"], "health of the last 15 min", &["esc"]),
+        (&["h", "enter"], "endpoints, most failures first", &["esc", "esc"]),
+        (&["h", "enter", "down", "h"], "health of the last", &["esc"]),
+        (&["a"], "rules every 10 s", &["a"]),
+        (&["h", "a", "down"], "rules every 10 s", &["esc"]),
+        (&["s"], "what it is", &["esc"]),
+        (&["L"], "no source does anything", &["L"]),
+        (&["c"], "what tells", &["esc"]),
+        (&["a", "s", "c", "h"], "health of the last", &["esc"]),
+        (&["?"], "help · ↑↓ scroll", &["esc"]),
+        (&["?", "pgdn", "g"], "help · ↑↓ scroll", &["?"]),
+        (&["h", "?"], "help · ↑↓ scroll", &["esc", "esc"]),
+        (&[":"], "edit the filter", &["esc"]),
+        (&["tab"], "next panel", &["tab", "tab"]),
+        (&["backtab"], "⏎ range", &["esc"]),
+        (&["/"], "complete", &["esc"]),
+        (&["w"], "write this screen as a report to", &["esc"]),
+        (&["|"], "pipe to a command", &["esc"]),
+        (&["F"], "time", &["F"]),
+        (&["H"], "time", &["H"]),
+    ];
+    for (there, shown, back) in macros {
+        stage.press(there);
+        let picture = stage.picture();
+        assert!(picture.contains(shown), "{there:?} shows {shown}:\n{picture}");
+        stage.press(back);
+        stage.explorer.shared.notice = None;
+        assert_eq!(stage.picture(), list, "{there:?} and back by {back:?}");
+    }
+}
+
+/// What is typed is in the field that has the keys, and nowhere else.
+#[test]
+fn keys_type_where_a_text_is_expected() {
+    let mut stage = Stage::new(160, 40, "dark");
+    stage.press(&["/", "s", "y", "s", "tab", "s", "a", "p", "enter"]);
+    assert_eq!(stage.explorer.shared.filter.text(), "system:sap");
+    stage.press(&["/", "q", "backspace", "esc"]);
+    assert_eq!(stage.explorer.shared.filter.text(), "system:sap", "escape is as before");
+    stage.press(&["backspace", ":", "v", "i", "e", "w", "space", "f", "a", "i", "l", "enter"]);
+    assert_eq!(stage.explorer.shared.filter.text(), "is:failure", "a view by its name");
+    stage.press(&["enter", "2", "/", "s", "k", "u", "enter", "n"]);
+    assert!(stage.picture().contains("found · n next"), "{}", stage.picture());
+    assert_eq!(stage.press_for_effects("ctrl-c"), [Effect::Quit], "also while a detail is open");
+    stage.press(&["/"]);
+    assert_eq!(stage.press_for_effects("ctrl-c"), [Effect::Quit], "also while a search is typed");
+    stage.press(&["esc", "esc", "o", "P", "O", "-", "4", "7"]);
+    let asked = stage.press_for_effects("enter");
+    assert!(matches!(asked.as_slice(), [Effect::Find(_, text)] if text == "PO-47"), "{asked:?}");
+    stage.press(&["esc", "#", "d", "o", "w", "n", "enter"]);
+    assert_eq!(stage.explorer.shared.marks.values().map(|mark| mark.note.as_str()).collect::<Vec<_>>(), ["down"]);
+}
+
+#[test]
+fn clicks_mean_something_where_the_list_is_shown() {
+    let mut stage = Stage::new(160, 40, "dark");
+    let selected = |stage: &Stage| stage.explore().list.selected;
+    stage.press(&["h"]);
+    stage.event(Event::Click(60, 20));
+    assert_eq!(selected(&stage), None, "nothing of the list that health covers");
+    stage.press(&["esc"]);
+    stage.event(Event::Click(60, 20));
+    let first = selected(&stage);
+    assert!(first.is_some());
+    let effects = stage.event(Event::Click(60, 20));
+    stage.carry_out(effects);
+    assert_eq!(stage.explore().detail.as_ref().and_then(|detail| detail.row), first, "the second click opens it");
+    stage.event(Event::Click(30, 3));
+    stage.event(Event::Click(90, 3));
+    assert!(stage.explorer.shared.filter.text().starts_with("time:"), "two clicks choose a range");
+}
+
+#[test]
+fn jobs_are_listed_and_one_is_ended() {
+    for (width, height) in [(160, 40), (80, 24)] {
+        let mut stage = Stage::new(width, height, "dark");
+        let source = crosstail_core::model::SourceId(0);
+        let jobs = stage.explorer.shared.jobs.clone();
+        let begin = |purpose: &str, priority, statement: &str| {
+            let job = jobs.begin(source, Job::new(purpose, priority));
+            job.runs(statement);
+            job
+        };
+        let follow = begin("follow", Priority::Follow, "SELECT id FROM calls WHERE xmin >= $1");
+        let statement = "SELECT body FROM calls WHERE head = 'Bearer abcdefghijkl' AND id = \u{1b}[31m$1";
+        let opened = begin("open a payload", Priority::Asked, statement);
+        opened.count(12_345, 3_000_000);
+        stage.press(&["L"]);
+        let picture = stage.picture();
+        for shown in ["2 running · 0 waiting", "follow", "open a payload", "12,345", "xmin >= $1"] {
+            assert!(picture.contains(shown), "{shown}:\n{picture}");
+        }
+        stage.press(&["down"]);
+        let picture = stage.picture();
+        assert!(picture.contains("SELECT body") && !picture.contains("abcdefghijkl"), "{picture}");
+        let [Effect::EndJob(number)] = stage.press_for_effects("x")[..] else { panic!("x ends a job") };
+        assert_eq!(number, opened.number());
+        jobs.cancel(number);
+        assert!(opened.is_cancelled() && !follow.is_cancelled());
+        // The cursor stays with its job; what has ended is gone.
+        let later = begin("figures", Priority::View, "SELECT count(*)");
+        drop(follow);
+        let now = stage.explorer.shared.now;
+        stage.event(Event::Tick(now.plus_ms(1000)));
+        let picture = stage.picture();
+        assert!(
+            picture.contains("SELECT body") && picture.contains("figures") && !picture.contains("follow "),
+            "{picture}"
+        );
+        drop((opened, later));
+        stage.event(Event::Tick(now.plus_ms(2000)));
+        assert_eq!(stage.press_for_effects("x"), [], "nothing is left to end");
+    }
 }

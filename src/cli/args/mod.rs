@@ -58,7 +58,7 @@ pub(super) struct ViewArgs {
     pub(super) open: Option<String>,
     /// Tab to show first with --open: overview, request, response, error, retries, trace, raw, compare
     #[arg(long, value_name = "TAB", requires = "open", value_parser = tab)]
-    pub(super) tab: Option<crate::app::Tab>,
+    pub(super) tab: Option<crate::screens::Tab>,
     /// Theme: dark, light, contrast, colourblind, ansi, none, or one of your own (or set CROSSTAIL_THEME)
     #[arg(long)]
     pub(super) theme: Option<String>,
@@ -422,9 +422,9 @@ fn source_help(note: &str) -> String {
     )
 }
 
-fn tab(text: &str) -> Result<crate::app::Tab, String> {
-    let names = || crate::app::Tab::ALL.iter().map(|tab| tab.name()).collect::<Vec<_>>().join(", ");
-    crate::app::Tab::parse(text).ok_or_else(|| format!("no tab '{text}'; the tabs are {}", names()))
+fn tab(text: &str) -> Result<crate::screens::Tab, String> {
+    let names = || crate::screens::Tab::ALL.iter().map(|tab| tab.name()).collect::<Vec<_>>().join(", ");
+    crate::screens::Tab::parse(text).ok_or_else(|| format!("no tab '{text}'; the tabs are {}", names()))
 }
 
 fn duration(text: &str) -> Result<std::time::Duration, String> {

@@ -14,7 +14,7 @@ use contract::{
     a_full_sink_holds_nothing_open, connections_are_few_and_given_back, filling_back_stops_where_it_is_told,
     opening_connects_to_nothing, reading_changes_nothing, what_is_gone_is_said,
 };
-use crosstail::app::{PayloadSection, PreparedPayload, SearchProgress, rank};
+use crosstail::effect::{PayloadSection, PreparedPayload, SearchProgress, rank};
 use crosstail::runtime::{Sources, Work, payload_of, related_to, search_source};
 use crosstail_core::filter::{Context, Field, Filter};
 use crosstail_core::model::{Activity, Clock, Latencies, PayloadPart, SourceId, Status};

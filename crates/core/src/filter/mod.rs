@@ -50,10 +50,15 @@ pub fn moment(text: &str, context: &Context) -> Result<crate::model::Timestamp, 
 impl Filter {
     /// Parses a filter. Empty text keeps everything.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
+        Self::compile(text, &Context::default()).map(|(filter, _)| filter)
+    }
+
+    /// Parses a filter and compiles it for a point in time and a time zone. A value that is wrong there is an error of the
+    /// text.
+    pub fn compile(text: &str, context: &Context) -> Result<(Self, Predicate), ParseError> {
         let expr = parse::parse(text)?;
-        // Compiled once now, so that a wrong value is an error of the text.
-        compile::compile(&expr, &Context::default())?;
-        Ok(Self { text: text.to_owned(), expr })
+        let predicate = compile::compile(&expr, context)?;
+        Ok((Self { text: text.to_owned(), expr }, predicate))
     }
 
     /// The text as written.
@@ -88,5 +93,21 @@ impl Filter {
     /// Compiles the filter for a point in time and a time zone.
     pub fn predicate(&self, context: &Context) -> Predicate {
         compile::compile(&self.expr, context).unwrap_or(Predicate::All)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Timestamp;
+
+    #[test]
+    fn a_time_that_does_not_exist_in_a_zone_is_an_error_of_the_text() {
+        // 2026-03-29: at 02:00, clocks in Berlin go to 03:00.
+        let text = "time:2026-03-29T02:30.. status:failed";
+        let at = |zone| Context { now: Timestamp(1_795_000_000_000_000), zone };
+        assert!(Filter::compile(text, &at(chrono_tz::Tz::UTC)).is_ok());
+        let error = Filter::compile(text, &at(chrono_tz::Tz::Europe__Berlin)).expect_err("no such time");
+        assert_eq!(&text[error.span], "2026-03-29T02:30");
     }
 }

@@ -37,6 +37,8 @@ pub struct IngestResult {
     pub added: usize,
     /// Number of known rows that changed.
     pub changed: usize,
+    /// Number of records of rows that only other sources had delivered.
+    pub joined: usize,
     /// Number of new rows that started since [`Store::set_live_since`] and arrived well after a newer one.
     pub late: usize,
     /// Number of new rows in the view.
@@ -45,6 +47,14 @@ pub struct IngestResult {
     pub rows: Vec<Row>,
     /// The former start times of changed rows whose start has changed.
     pub moved_from: Vec<Timestamp>,
+}
+
+/// The effect of one record of a known row.
+struct Merged {
+    /// Whether the row changed.
+    changed: bool,
+    /// Whether only other sources had delivered the row.
+    joined: bool,
 }
 
 /// The activities in memory, and a view of those that a filter keeps.
@@ -157,7 +167,9 @@ impl Store {
             match self.find(&activity.id) {
                 Some(row) => {
                     let was = self.started(row);
-                    if self.merge(row, activity, fresh.binary_search(&row).is_ok(), &mut moved) {
+                    let merged = self.merge(row, activity, fresh.binary_search(&row).is_ok(), &mut moved);
+                    delta.joined += usize::from(merged.joined);
+                    if merged.changed {
                         if self.started(row) != was {
                             moved_from.push(was);
                         }
@@ -205,9 +217,11 @@ impl Store {
         delta
     }
 
-    /// Merges a record into a row; returns whether the row changed.
-    fn merge(&mut self, row: Row, activity: Activity, is_fresh: bool, moved: &mut Vec<Row>) -> bool {
+    /// Merges a record into a row.
+    fn merge(&mut self, row: Row, activity: Activity, is_fresh: bool, moved: &mut Vec<Row>) -> Merged {
         let before = self.get(row);
+        let elsewhere = |place: &Place| activity.places.iter().all(|own| own.source != place.source);
+        let joined = !activity.places.is_empty() && before.places.iter().all(elsewhere);
         let mut after = before.clone();
         if activity.part || after.part {
             after.merge(activity);
@@ -215,7 +229,7 @@ impl Store {
             after.replace_with(activity);
         }
         if after == before {
-            return false;
+            return Merged { changed: false, joined };
         }
         let reordered = after.started_at != before.started_at || after.places.first() != before.places.first();
         if reordered && !is_fresh && !moved.contains(&row) {
@@ -230,7 +244,7 @@ impl Store {
         }
         let Self { segments, symbols, extras, .. } = self;
         segments[row as usize / ROWS].put(row as usize % ROWS, row, &after, &mut SegmentContext { symbols, extras });
-        true
+        Merged { changed: true, joined }
     }
 
     fn push(&mut self, activity: &Activity) -> Row {

@@ -1,0 +1,179 @@
+//! What the screens ask of the runtime, and what it answers: data, without a screen and without I/O.
+
+mod payload;
+mod search;
+
+pub use payload::{PayloadSection, PreparedPayload, missing};
+pub use search::{SearchProgress, is_named, rank};
+
+use crosstail_core::model::{Activity, CatalogueEntry, Id, Place, SourceId, Timestamp};
+use crosstail_engine::insight::Comparison;
+use crosstail_source::alert::AlertStatus;
+use crosstail_source::{FiguresQuery, Groups, RelatedKey};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// The number of a query. A reply to an older query than the latest is dropped.
+pub type Ticket = u64;
+
+/// The answer to an effect.
+#[derive(Debug)]
+pub enum Reply {
+    /// The payload of an opened activity.
+    Payload(Result<Arc<PreparedPayload>, String>),
+    /// The other activity of a comparison, and the differences.
+    Compared(Result<Box<(Activity, Comparison)>, String>),
+    /// The results of a jq expression, as JSON texts.
+    Jq(Result<Vec<String>, String>),
+    /// The progress of a search in a source, and its new results.
+    SearchProgress(SourceId, SearchProgress, Vec<Activity>),
+    /// Activities with the same correlation or request.
+    Related(Vec<Activity>),
+    /// Ids whose payload matches the filter; the flag says whether that is all.
+    Matched(Vec<Id>, bool),
+    /// Figures from the sources, or the error.
+    Figures(Box<FiguresQuery>, Result<Groups, String>),
+    /// What the stores' configuration says about the opened activity.
+    Explained(Box<Explanation>),
+    /// A notice for the status line.
+    Notice(String),
+}
+
+/// Work that the screens request.
+#[derive(Debug, PartialEq)]
+pub enum Effect {
+    /// Load a payload from its places.
+    LoadPayload(Ticket, Id, Vec<Place>),
+    /// Find related activities in every source.
+    LoadRelated(Ticket, Vec<RelatedKey>),
+    /// Look up the mappings of codes of a system, and evaluate transforms.
+    Explain(Ticket, Box<ExplainRequest>),
+    /// Find the activities that match a filter on payloads.
+    MatchPayloads(Ticket, String),
+    /// Query figures from the sources.
+    Figures(Ticket, Box<FiguresQuery>),
+    /// Compare two exchanges.
+    Compare(Ticket, Box<CompareRequest>),
+    /// Evaluate a jq expression on a JSON text.
+    Jq(Ticket, String, Arc<String>),
+    /// Search every source for what a text identifies.
+    Find(Ticket, String),
+    /// Cancel the search.
+    CancelSearch,
+    /// End the job with a number.
+    EndJob(u64),
+    /// Copy a text to the clipboard.
+    Copy(String),
+    /// Run an external program with a text; it gets the terminal.
+    RunExternal(ExternalProgram),
+    /// Write marked activities as an incident: to this path with `.md` and with `.sqlite`.
+    WriteIncident(String, Vec<Mark>),
+    /// Change an alert in its stores.
+    ChangeAlert(Box<AlertEdit>),
+    /// Write the screen as a report to this path; the extension sets the format.
+    Report(String, Box<crosstail_export::Report>),
+    /// Write the commented configuration file.
+    WriteConfig,
+    /// Read keymap and theme files again.
+    Reload,
+    /// Suspend the process.
+    Suspend,
+    /// Switch the mouse on or off.
+    Mouse(bool),
+    /// Redraw the whole screen.
+    Redraw,
+    /// Quit.
+    Quit,
+}
+
+/// A change to an alert in a store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlertEdit {
+    /// Id of the alert.
+    pub id: String,
+    /// Places that hold the alert.
+    pub places: Vec<Place>,
+    /// The new status.
+    pub to: AlertStatus,
+    /// Who makes the change.
+    pub by: String,
+}
+
+/// Two exchanges to compare.
+#[derive(Debug, PartialEq)]
+pub struct CompareRequest {
+    /// The left side.
+    pub left: Activity,
+    /// Payload of the left side, if it is loaded.
+    pub opened: Option<Arc<PreparedPayload>>,
+    /// The right side.
+    pub right: CompareWith,
+}
+
+/// The right side of a comparison.
+#[derive(Debug, PartialEq)]
+pub enum CompareWith {
+    /// A known activity.
+    Known(Box<Activity>),
+    /// The newest activity in any source that matches a filter and starts before a moment.
+    Newest(String, Timestamp),
+}
+
+/// A run of an external program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExternalProgram {
+    pub program: Program,
+    /// The text that it gets.
+    pub text: String,
+    /// Extension of the file that holds the text: `json`, `md`, `txt`.
+    pub ending: &'static str,
+}
+
+/// An external program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Program {
+    /// `$VISUAL` or `$EDITOR`.
+    Editor,
+    /// `$PAGER`.
+    Pager,
+    /// A shell command that reads the text on standard input.
+    Pipe(String),
+}
+
+/// A request to explain an opened activity by the stores' configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExplainRequest {
+    pub activity: Activity,
+    /// Its payload; its texts may be codes.
+    pub opened: Arc<PreparedPayload>,
+    /// Transforms to evaluate: the side of each, and its expression.
+    pub transforms: Vec<(PayloadSection, String)>,
+}
+
+/// The result of a transform.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TransformResult {
+    /// `request` or `response`.
+    pub name: &'static str,
+    pub expression: String,
+    /// What it returns for the body, or why it fails.
+    pub result: Result<Value, String>,
+}
+
+/// What the stores' configuration says about an opened activity.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Explanation {
+    /// Mappings of its codes.
+    pub mappings: Vec<CatalogueEntry>,
+    /// Its endpoint's transforms.
+    pub transforms: Vec<TransformResult>,
+}
+
+/// A marked activity.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mark {
+    /// The activity, as it was when it was marked.
+    pub activity: Activity,
+    /// A note; may be empty.
+    pub note: String,
+}

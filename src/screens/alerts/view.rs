@@ -1,0 +1,120 @@
+//! Alerts of rules and of stores in one list, with the details of the selected one below.
+
+use super::Alerts;
+use crate::screens::shared::{AlertLine, AlertOrigin, LineState, Shared};
+use crate::tui::Canvas;
+use crate::tui::Theme;
+use crate::tui::text::{ago, count, fit, full_time, left, put, put_all, right, safe};
+use crosstail_core::number::saturating_u16;
+use crosstail_engine::insight::alerting::Severity;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+/// Lines for the details of the selected alert.
+const SAYS: u16 = 6;
+
+pub(super) fn render(screen: &Alerts, shared: &Shared, canvas: &mut Canvas<'_>) {
+    let (area, theme) = (canvas.area, &canvas.look.theme);
+    let buf = &mut *canvas.buf;
+    let lines = &shared.alerts.lines;
+    let of = |shown: LineState| lines.iter().filter(|line| line.state == shown).count();
+    let rules = shared.alerts.alerting.rules.len();
+    let head = [
+        (
+            format!(" {} firing", count(of(LineState::Firing))),
+            if of(LineState::Firing) > 0 { theme.failure } else { theme.dim },
+        ),
+        (format!(" · {} pending · {} acknowledged", of(LineState::Pending), of(LineState::Acknowledged)), theme.dim),
+        (format!(" · {} resolved · {rules} rules every 10 s", of(LineState::Resolved)), theme.dim),
+    ];
+    let head: Vec<(&str, Style)> = head.iter().map(|(text, style)| (text.as_str(), *style)).collect();
+    put_all(buf, area.x, area.y, area.width, &head);
+    if lines.is_empty() {
+        put(buf, area.x + 2, area.y + 2, "no alerts, neither from rules nor in stores", area.width, theme.dim);
+        return;
+    }
+    let says = if area.height >= 14 { SAYS } else { 0 };
+    let list = Rect { y: area.y + 2, height: area.height.saturating_sub(2 + says), ..area };
+    let titles = format!(
+        " {} {} {} {} {}  {}",
+        left("  severity", 11),
+        left("state", 13),
+        right("age", 7),
+        right("esc", 4),
+        left(" of", 16),
+        "what"
+    );
+    put(buf, area.x, area.y + 1, &titles, area.width, theme.dim);
+    let height = list.height.max(1) as usize;
+    let first = (screen.line.0 + 1).saturating_sub(height);
+    for (index, line) in lines.iter().enumerate().skip(first).take(height) {
+        let y = list.y + saturating_u16(index - first);
+        row(shared, line, index == screen.line.0, Rect { y, height: 1, ..list }, buf, theme);
+    }
+    if let Some(line) = lines.get(screen.line.0).filter(|_| says > 0) {
+        let below = Rect { y: area.bottom() - says, height: says, ..area };
+        about(shared, line, below, buf, theme);
+    }
+}
+
+fn style_of(line: &AlertLine, theme: &Theme) -> (&'static str, Style) {
+    match (line.state, line.severity) {
+        (LineState::Resolved, _) => ("✓", theme.dim),
+        (LineState::Acknowledged, _) => ("◌", theme.dim),
+        (LineState::Pending, _) => ("…", theme.pending),
+        (LineState::Firing, Severity::Critical) => ("✗", theme.failure),
+        (LineState::Firing, Severity::Warning) => ("▲", theme.warning),
+        (LineState::Firing, Severity::Info) => ("·", theme.text),
+    }
+}
+
+fn row(shared: &Shared, line: &AlertLine, selected: bool, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    let (glyph, style) = style_of(line, theme);
+    let shown = if line.silenced { "silenced" } else { line.state.as_str() };
+    let text = if selected {
+        theme.selected
+    } else if line.state == LineState::Resolved {
+        theme.dim
+    } else {
+        theme.text
+    };
+    let escalation = if line.escalation > 0 { line.escalation.to_string() } else { String::new() };
+    let until = line.ended.unwrap_or(shared.now);
+    let what = match &line.origin {
+        AlertOrigin::Rule(_) => safe(&line.reason),
+        AlertOrigin::Stored(_) => safe(&line.title),
+    };
+    let pieces = [
+        (format!(" {glyph} {} {} ", left(line.severity_word, 9), left(shown, 13)), style),
+        (format!("{} {} ", right(&ago(until.since_us(line.since)), 7), right(&escalation, 4)), theme.dim),
+        (format!(" {} ", left(&fit(&safe(&line.group), 15), 15)), text),
+        (what, text),
+    ];
+    let pieces: Vec<(&str, Style)> = pieces.iter().map(|(text, style)| (text.as_str(), *style)).collect();
+    put_all(buf, area.x, area.y, area.width, &pieces);
+}
+
+/// Draws the details of the selected alert.
+fn about(shared: &Shared, line: &AlertLine, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    let rule = "─".repeat(area.width as usize);
+    put(buf, area.x, area.y, &rule, area.width, theme.dim);
+    let from = match &line.origin {
+        AlertOrigin::Rule(rule) => format!("rule {rule}"),
+        AlertOrigin::Stored(alert) => {
+            let places: Vec<String> = alert.places.iter().map(|place| place.label(shared.store.names())).collect();
+            format!("in {}", safe(&places.join(", ")))
+        }
+    };
+    let until = line.ended.map(|at| format!(" … {}", full_time(shared.zone, at))).unwrap_or_default();
+    let who = line.who.as_deref().map(|who| format!(" · acknowledged by {}", safe(who))).unwrap_or_default();
+    let texts = [
+        (format!("{} · {}", safe(&line.title), from), theme.title),
+        (safe(&line.reason), theme.text),
+        (format!("{}{until}{who}", full_time(shared.zone, line.since)), theme.dim),
+        (format!("shows {}", safe(&line.filter)), theme.dim),
+    ];
+    for (index, (text, style)) in texts.iter().enumerate() {
+        put(buf, area.x + 1, area.y + 1 + saturating_u16(index), text, area.width.saturating_sub(2), *style);
+    }
+}

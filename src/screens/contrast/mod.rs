@@ -1,0 +1,79 @@
+//! The contrast: what the failures in the view have more often than the rest. Enter narrows to a value.
+
+mod view;
+
+use super::lines::Lines;
+use super::request::Request;
+use super::shared::Shared;
+use super::{Hint, Screen};
+use crate::action::Action;
+use crate::effect::Effect;
+use crate::tui::Canvas;
+use crosstail_engine::insight::{Contrast, Tally};
+
+/// The contrast of a set, computed when it is shown.
+#[derive(Default)]
+pub(super) struct ContrastScreen {
+    line: Lines,
+    /// A description of the set, and the contrast of its failures with the rest.
+    contrast: Option<(String, Contrast)>,
+}
+
+impl Screen for ContrastScreen {
+    fn name(&self) -> &'static str {
+        "activity"
+    }
+
+    fn actions(&self) -> Vec<Action> {
+        [&Lines::ACTIONS[..], &[Action::Open, Action::Keep, Action::Exclude, Action::Back]].concat()
+    }
+
+    fn hints(&self) -> &'static [Hint] {
+        &[
+            Hint::Action(Action::Open, "narrow to it"),
+            Hint::Action(Action::Exclude, "exclude it"),
+            Hint::Action(Action::Back, "back"),
+            Hint::Action(Action::Palette, "commands"),
+        ]
+    }
+
+    fn handle(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {
+        match action {
+            Action::Back => shared.ask(Request::Close),
+            Action::Open | Action::Keep | Action::Exclude => {
+                let (_, contrast) = self.contrast.as_ref()?;
+                let clause = &contrast.line(self.line.0)?.tally.clause;
+                shared.ask(Request::Show(shared.filter_with(clause, action == Action::Exclude)));
+            }
+            _ => {
+                let count = self.contrast.as_ref().map_or(0, |(_, contrast)| contrast.len());
+                return self.line.moved(action, count).then(Vec::new);
+            }
+        }
+        Some(Vec::new())
+    }
+
+    /// Contrasts the failures in the view with the rest, within the range being selected over time, if any.
+    fn opened(&mut self, shared: &mut Shared) -> Vec<Effect> {
+        let store = &shared.store;
+        let mut rows = store.rows();
+        let mut set = shared.filter.text().to_owned();
+        if let Some((from, upto)) = shared.range {
+            let (first, last) = (store.position_of_time(from), store.position_of_time(upto));
+            rows = &rows[first..last.max(first)];
+            let clock = |at| shared.local(at).format("%H:%M:%S").to_string();
+            set = format!("{set} {} … {}", clock(from), clock(upto)).trim().to_owned();
+        }
+        let counted = store.tallies(rows);
+        let tallies = counted.fields.into_iter().flat_map(|(field, facets)| {
+            facets.into_iter().map(move |f| Tally::of(field, f.value, f.failed, f.count - f.failed))
+        });
+        self.contrast = Some((set, Contrast::rank(counted.failed, counted.rest, tallies)));
+        self.line = Lines::default();
+        Vec::new()
+    }
+
+    fn view(&self, _shared: &Shared, canvas: &mut Canvas<'_>) {
+        view::render(self, canvas);
+    }
+}

@@ -1,0 +1,164 @@
+//! The detail of an activity: its head, its tabs, and the open tab.
+
+mod compare;
+mod overview;
+mod retries;
+mod text;
+mod trace;
+mod tree;
+
+use crate::screens::explore::detail::{Detail, Loadable};
+use crate::screens::request::Tab;
+use crate::screens::shared::Shared;
+use crate::tui::Theme;
+use crate::tui::paragraph::paragraph;
+use crate::tui::text::{duration, fit, glyph, millis, put, put_all, safe};
+use crosstail_engine::insight::status_meaning;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+/// Draws the detail; returns the position of the cursor while a search is typed.
+pub(in crate::screens::explore) fn render(
+    detail: &Detail,
+    focused: bool,
+    shared: &Shared,
+    area: Rect,
+    buf: &mut Buffer,
+    theme: &Theme,
+) -> Option<(u16, u16)> {
+    if area.height < 3 || area.width < 10 {
+        return None;
+    }
+    let border = if focused { theme.border_focused } else { theme.border };
+    if area.x > 0 {
+        for y in area.top()..area.bottom() {
+            put(buf, area.x - 1, y, "│", 1, border);
+        }
+    } else {
+        put(buf, area.x, area.y, &"─".repeat(area.width as usize), area.width, border);
+    }
+    let top = area.y + u16::from(area.x == 0);
+    head(shared, detail, Rect { y: top, ..area }, buf, theme);
+    tabs(detail, Rect { y: top + 2, ..area }, buf, theme);
+    let body = Rect { x: area.x + 1, y: top + 3, width: area.width - 1, height: area.bottom().saturating_sub(top + 3) };
+    if body.height == 0 {
+        return None;
+    }
+    match (&detail.opened, detail.tab) {
+        (_, Tab::Compare) => compare::render(shared, detail, body, buf, theme),
+        (_, Tab::Retries) => retries::render(shared, detail, body, buf, theme),
+        (_, Tab::Trace) => trace::render(shared, detail, body, buf, theme),
+        (Loadable::Loading, Tab::Request | Tab::Response | Tab::Error | Tab::Raw) => {
+            put(buf, body.x + 1, body.y, "loading the payload", body.width, theme.pending);
+        }
+        (Loadable::Failed(problem), Tab::Request | Tab::Response | Tab::Raw) => {
+            paragraph(&[(safe(problem), theme.failure)], detail.scroll, body, buf);
+        }
+        (_, Tab::Overview) => overview::render(shared, detail, body, buf, theme),
+        (Loadable::Loaded(_), Tab::Request | Tab::Response | Tab::Raw) => {
+            return tree::render(detail, body, buf, theme);
+        }
+        (opened, Tab::Error) => {
+            text::error(detail, opened.get().map(|opened| &opened.payload), body, buf, theme);
+        }
+    }
+    None
+}
+
+fn head(shared: &Shared, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    let a = &detail.activity;
+    let what = match (&a.method, a.url.as_ref().or(a.endpoint.as_ref())) {
+        (Some(method), Some(url)) => format!("{} {}", safe(method), safe(url)),
+        (None, Some(url)) => safe(url),
+        _ => safe(a.message.as_deref().or(a.operation.as_deref()).unwrap_or("")),
+    };
+    let outcome = a.status.map(|s| s.to_string()).or(a.level.map(|l| l.to_string())).unwrap_or_default();
+    let code = a.http_status.map(|code| format!(" {code} {}", status_meaning(code).0)).unwrap_or_default();
+    let usual = detail.typical_latency.usual_ms().filter(|_| area.width >= 100);
+    let usual = usual.map(|(_, p95)| format!(" (p95 here {})", millis(Some(p95)))).unwrap_or_default();
+    let took = a.took_us().map(|us| format!("  {}{usual}", duration(us))).unwrap_or_default();
+    let tries = match (a.attempt, a.max_attempts) {
+        (Some(n), Some(most)) => format!("  try {n} of {most}"),
+        _ => String::new(),
+    };
+    let right = format!("{} {outcome}{code}{took}{tries}", glyph(a.status, a.level));
+    let right_width = crate::tui::text::width(&right);
+    let room = area.width.saturating_sub(right_width + 4);
+    if room >= 20 {
+        // If the address does not fit, show its path, which says more than its host.
+        let path = a
+            .url
+            .as_deref()
+            .and_then(|url| url.split_once("://"))
+            .and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..]));
+        let short = path.map(|path| format!("{} {}", safe(a.method.as_deref().unwrap_or("")), safe(path)));
+        let what = short.filter(|_| crate::tui::text::width(&what) > room).unwrap_or(what);
+        put(buf, area.x + 1, area.y, &fit(&what, room), room, theme.title);
+        put(buf, area.right().saturating_sub(right_width + 1), area.y, &right, right_width, theme.outcome(a));
+    } else {
+        put(buf, area.x + 1, area.y, &fit(&what, area.width.saturating_sub(2)), area.width, theme.title);
+    }
+    let entity = a.entity.as_deref().map(|e| format!("{} ", safe(e))).unwrap_or_default();
+    let operation = a.operation.as_deref().map(|o| format!("{} ", safe(o))).unwrap_or_default();
+    let actor = a.actor.as_deref().map(|who| format!("by {} ", safe(who))).unwrap_or_default();
+    let corr = a.correlation_id.as_deref().map(|c| format!("· corr {} ", shorten(&safe(c)))).unwrap_or_default();
+    let mut labels: Vec<String> = a.places.iter().map(|place| safe(&place.label(shared.store.names()))).collect();
+    labels.dedup();
+    let places = format!("· in {}", labels.join(", "));
+    let next = a.next_retry_at.map(|at| {
+        let left = at.since_us(shared.now);
+        if left > 0 { format!("  next try in {}", crate::tui::text::ago(left)) } else { String::new() }
+    });
+    let note = shared.marks.get(&a.id).map_or(String::new(), |mark| match mark.note.as_str() {
+        "" => "  ◆".to_owned(),
+        note => format!("  ◆ {}", safe(note)),
+    });
+    put_all(
+        buf,
+        area.x + 1,
+        area.y + 1,
+        area.width.saturating_sub(2),
+        &[
+            (&entity, theme.text),
+            (&operation, theme.text),
+            (&actor, theme.dim),
+            (&corr, theme.dim),
+            (&places, theme.dim),
+            (&next.unwrap_or_default(), theme.warning),
+            (&note, theme.accent),
+        ],
+    );
+}
+
+/// `7f3a…21` for a long id.
+fn shorten(id: &str) -> String {
+    let chars: Vec<char> = id.chars().collect();
+    if chars.len() <= 16 {
+        return id.to_owned();
+    }
+    let (head, tail): (String, String) = (chars[..8].iter().collect(), chars[chars.len() - 4..].iter().collect());
+    format!("{head}…{tail}")
+}
+
+fn tabs(detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    let label = |tab: &Tab, short: bool| {
+        let count = match tab {
+            Tab::Retries if detail.chain.attempts.len() > 1 => format!(" {}", detail.chain.attempts.len()),
+            Tab::Trace if detail.trace.nodes.len() > 1 => format!(" {}", detail.trace.nodes.len()),
+            _ => String::new(),
+        };
+        let number = Tab::ALL.iter().position(|known| known == tab).unwrap_or(0) + 1;
+        if short {
+            format!("{number} {}{count} ", &tab.name()[..3])
+        } else {
+            format!(" {number} {}{count} ", tab.name())
+        }
+    };
+    let whole: u16 = Tab::ALL.iter().map(|tab| crate::tui::text::width(&label(tab, false))).sum();
+    let mut x = area.x + 1;
+    for tab in Tab::ALL {
+        let style = if *tab == detail.tab { theme.selected } else { theme.dim };
+        let text = label(tab, whole >= area.width);
+        x = put(buf, x, area.y, &text, area.right().saturating_sub(x), style);
+    }
+}

@@ -1,0 +1,100 @@
+//! The retry chain: each attempt with its time, gap, duration, outcome and the policy's verdict; then the next attempt,
+//! and the differences between two.
+
+use crate::screens::explore::detail::{Detail, Loadable};
+use crate::screens::shared::Shared;
+use crate::tui::Theme;
+use crate::tui::paragraph::paragraph;
+use crate::tui::text::{ago, clock, day, duration, glyph, left, put, put_all, right, safe};
+use crosstail_core::number::saturating_u64;
+use crosstail_engine::insight::status_meaning;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+pub(super) fn render(shared: &Shared, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    let chain = &detail.chain;
+    let today = day(shared.zone, shared.now);
+    let policy = shared.policy(&detail.activity);
+    let outcome = (area.width.saturating_sub(42) / 2).clamp(12, 34);
+    let head = format!(
+        " {} {} {} {}   {} {}",
+        left("try", 5),
+        left("started", 13),
+        right("gap", 8),
+        right("took", 8),
+        left("outcome", outcome),
+        "policy's verdict"
+    );
+    put(buf, area.x, area.y, &head, area.width, theme.dim);
+    let mut y = area.y + 1;
+    // The last lines show the next attempt and the differences.
+    let room = (area.height as usize).saturating_sub(9).max((area.height as usize).min(4));
+    let first = (detail.scroll + 1).saturating_sub(room);
+    for (index, attempt) in chain.attempts.iter().enumerate().skip(first).take(room) {
+        if y >= area.bottom() {
+            return;
+        }
+        let gap = chain.gap_us(index).map_or_else(|| "–".to_owned(), |us| duration(saturating_u64(us)));
+        let took = attempt.took_us().map_or_else(|| "–".to_owned(), duration);
+        let most = attempt.max_attempts.map(|most| format!("/{most}")).unwrap_or_default();
+        let number = format!("{}{most}", chain.number(index));
+        let code = attempt.http_status.map(|code| format!("{code} {}", status_meaning(code).0));
+        let said = code.or(attempt.error.as_deref().map(safe)).or(attempt.status.map(|s| s.to_string()));
+        let verdict = chain.verdict(index, policy.as_ref()).unwrap_or_default();
+        let style = theme.outcome(attempt);
+        let base = if index == detail.scroll { theme.selected_dim } else { theme.text };
+        let here = if attempt.id == detail.activity.id { "▸" } else { " " };
+        let line = format!(
+            "{here}{} {} {} {} ",
+            left(&number, 5),
+            left(&clock(shared.zone, attempt.started_at, today), 13),
+            right(&gap, 8),
+            right(&took, 8)
+        );
+        put_all(
+            buf,
+            area.x,
+            y,
+            area.width.saturating_sub(1),
+            &[
+                (&line, base),
+                (glyph(attempt.status, attempt.level), style),
+                (" ", theme.text),
+                (&left(&said.unwrap_or_default(), outcome), style),
+                (" ", theme.text),
+                (&verdict, theme.dim),
+            ],
+        );
+        y += 1;
+    }
+    if y >= area.bottom() {
+        return;
+    }
+    if let Some(next) = chain.next {
+        let waiting = next.since_us(shared.now);
+        let when = left(&clock(shared.zone, next, today), 13);
+        let text = if waiting > 0 {
+            format!(" next  {when} scheduled, in {}", ago(waiting))
+        } else {
+            format!(" next  {when} was due {} ago, and has not been seen", ago(-waiting))
+        };
+        put(buf, area.x, y, &text, area.width, theme.warning);
+        y += 1;
+    }
+    let rest = Rect { y: y + 1, height: area.bottom().saturating_sub(y + 1), ..area };
+    let found = if detail.related_loaded { "" } else { ", still searching the stores" };
+    let mut lines = Vec::new();
+    if let Some(ladder) = &detail.attempt_diff {
+        lines.push((format!("── {} ── c: side by side", ladder.why), theme.dim));
+        match &ladder.compared {
+            Loadable::Loading => lines.push(("comparing".to_owned(), theme.pending)),
+            Loadable::Failed(problem) => lines.push((safe(problem), theme.warning)),
+            Loadable::Loaded(comparison) => {
+                lines.extend(comparison.summary().iter().map(|line| (safe(line), theme.text)));
+            }
+        }
+    }
+    let policy = policy.map(|policy| format!(" · policy: {}", policy.describe())).unwrap_or_default();
+    lines.push((format!("found {}{found}{}", chain.basis.describe(), safe(&policy)), theme.dim));
+    paragraph(&lines, 0, rest, buf);
+}

@@ -1,0 +1,55 @@
+//! Text tabs: the error with its stack.
+
+use crate::screens::explore::detail::Detail;
+use crate::tui::Theme;
+use crate::tui::paragraph::paragraph;
+use crate::tui::text::safe;
+use crosstail_core::model::{Payload, PayloadPart, redact_text, visible_line};
+use crosstail_engine::insight::{FrameKind, frames, library_runs, own_frame};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+/// Error text and stack. Library frames are dim, and long runs of them are folded.
+pub(super) fn error(detail: &Detail, payload: Option<&Payload>, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    let a = &detail.activity;
+    let mut lines: Vec<(String, Style)> = Vec::new();
+    let kind = a.error_type.as_deref().or(payload.and_then(|p| p.error.kind.as_deref()));
+    let message = a.error.as_deref().or(payload.and_then(|p| p.error.message.as_deref()));
+    if kind.is_none() && message.is_none() {
+        lines.push(("no error recorded".to_owned(), theme.dim));
+    }
+    if let Some(kind) = kind {
+        lines.push((safe(kind), theme.failure));
+    }
+    if let Some(message) = message {
+        lines.push((safe(message), theme.title));
+    }
+    match payload.and_then(|payload| payload.error.stack.as_deref()) {
+        Some(stack) => {
+            let stack = redact_text(stack);
+            let frames = frames(&stack);
+            if let Some(own) = own_frame(&frames) {
+                lines.push((format!("where  {}", visible_line(own)), theme.accent));
+            }
+            lines.push((String::new(), theme.text));
+            let runs = library_runs(&frames);
+            for (index, frame) in frames.iter().enumerate() {
+                if let Some(run) = runs.iter().find(|run| run.contains(&index) && !detail.frames_open) {
+                    if run.start == index {
+                        lines.push((format!("    ⋯ {} library frames, ⏎ shows them", run.len()), theme.dim));
+                    }
+                    continue;
+                }
+                let style = match frame.kind {
+                    FrameKind::Own => theme.title,
+                    FrameKind::Message => theme.text,
+                    FrameKind::Library => theme.dim,
+                };
+                lines.push((visible_line(frame.text).into_owned(), style));
+            }
+        }
+        None => lines.extend(payload.map(|payload| (payload.why_absent(PayloadPart::Stack), theme.dim))),
+    }
+    paragraph(&lines, detail.scroll, area, buf);
+}

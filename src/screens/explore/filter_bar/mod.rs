@@ -1,0 +1,132 @@
+//! The filter bar: what is typed, completions, and the error with its position. What is in force is shared.
+
+pub(super) mod view;
+
+use crate::action::Action;
+use crate::effect::Effect;
+use crate::screens::Hint;
+use crate::screens::request::{Focus, Request};
+use crate::screens::shared::Shared;
+use crate::tui::TextField;
+use crosstail_core::filter::{Completion, Filter, ParseError, complete};
+use crosstail_core::number::{saturating_isize, saturating_usize};
+
+/// State of the filter bar.
+#[derive(Debug, Clone, Default)]
+pub struct FilterBar {
+    /// What is typed.
+    pub field: TextField,
+    /// Why the text does not parse, if it does not.
+    pub error: Option<ParseError>,
+    /// The filter in force before editing started.
+    before: Option<Filter>,
+    /// Completions at the cursor.
+    pub completions: Vec<Completion>,
+    /// Index of the selected completion.
+    pub chosen: Option<usize>,
+}
+
+impl FilterBar {
+    /// The actions that it takes while it has the keys.
+    pub const ACTIONS: [Action; 5] = [Action::Up, Action::Down, Action::FocusNext, Action::Open, Action::Back];
+
+    /// What the key bar shows while it has the keys.
+    pub const HINTS: &[Hint] = &[
+        Hint::Key("tab", "complete"),
+        Hint::Key("↑↓", "choose"),
+        Hint::Key("⏎", "keep"),
+        Hint::Key("esc", "as before"),
+    ];
+
+    /// Starts editing the filter in force.
+    pub fn begin(&mut self, shared: &Shared) {
+        self.before = Some(shared.filter.clone());
+        let mut text = shared.filter.text().to_owned();
+        if !text.is_empty() && !text.ends_with(' ') {
+            text.push(' ');
+        }
+        self.field.set(&text, text.len());
+        self.chosen = None;
+        self.suggest(shared);
+    }
+
+    /// Takes an edited text.
+    pub fn edited(&mut self, shared: &mut Shared) {
+        self.chosen = None;
+        self.suggest(shared);
+        self.parse(shared);
+    }
+
+    /// Computes the completions at the cursor.
+    fn suggest(&mut self, shared: &Shared) {
+        self.completions = complete(self.field.text(), self.field.cursor(), &shared.store);
+    }
+
+    /// Parses the text. If it is valid, asks for it to be in force.
+    fn parse(&mut self, shared: &mut Shared) {
+        match Filter::compile(self.field.text(), &shared.context()) {
+            Ok((filter, predicate)) => {
+                self.error = None;
+                if filter.text() != shared.filter.text() {
+                    shared.ask(Request::Apply(filter, Box::new(predicate)));
+                }
+            }
+            Err(error) => self.error = Some(error),
+        }
+    }
+
+    /// Moves the selection among the completions, wrapping around.
+    fn choose(&mut self, by: isize) {
+        let count = saturating_isize(self.completions.len());
+        if count == 0 {
+            return;
+        }
+        let at =
+            self.chosen.map_or(if by > 0 { 0 } else { count - 1 }, |at| (saturating_isize(at) + by).rem_euclid(count));
+        self.chosen = Some(saturating_usize(at));
+    }
+
+    /// Inserts a completion.
+    fn accept(&mut self, index: usize, shared: &mut Shared) {
+        if let Some(completion) = self.completions.get(index).cloned() {
+            let mut text = self.field.text().to_owned();
+            let open = completion.insert.ends_with([':', '>', '.']);
+            let space = if open || text[completion.span.end..].starts_with([' ', ')', ',']) { "" } else { " " };
+            let insert = format!("{}{space}", completion.insert);
+            let cursor = completion.span.start + insert.len();
+            text.replace_range(completion.span, &insert);
+            self.chosen = None;
+            self.field.set(&text, cursor);
+        }
+        self.suggest(shared);
+        self.parse(shared);
+    }
+
+    /// Takes an action while it has the keys.
+    pub fn handle(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {
+        match action {
+            Action::Up => self.choose(-1),
+            Action::Down => self.choose(1),
+            Action::FocusNext => self.accept(self.chosen.unwrap_or(0), shared),
+            Action::Open => match (self.chosen, &self.error) {
+                (Some(chosen), _) => self.accept(chosen, shared),
+                (None, Some(error)) => shared.notify(error.message.clone()),
+                (None, None) => {
+                    self.before = None;
+                    self.completions.clear();
+                    shared.ask(Request::Focus(Focus::List));
+                    shared.ask(Request::Remember);
+                }
+            },
+            Action::Back => {
+                let before = self.before.take().unwrap_or_default();
+                self.completions.clear();
+                self.field.set(before.text(), before.text().len());
+                self.parse(shared);
+                shared.ask(Request::Focus(Focus::List));
+            }
+            _ => return None,
+        }
+        Some(Vec::new())
+    }
+}

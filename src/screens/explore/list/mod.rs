@@ -1,0 +1,203 @@
+//! The list: selection, visible rows, following and pausing.
+
+pub(super) mod view;
+
+use crate::action::Action;
+use crosstail_core::filter::Field;
+use crosstail_core::model::Timestamp;
+use crosstail_core::number::{saturating_isize, saturating_u32};
+use crosstail_engine::store::{Row, Store};
+
+/// The columns that the cursor can select, for `keep` and `exclude`.
+pub const COLUMNS: &[Field] =
+    &[Field::System, Field::Status, Field::Direction, Field::Method, Field::Endpoint, Field::Http, Field::Kind];
+
+/// State of the list.
+#[derive(Debug, Clone)]
+pub struct List {
+    /// Whether the newest row is shown as it arrives.
+    pub follow: bool,
+    /// While paused: rows from this number on arrived later and are hidden.
+    pub pinned: Option<Row>,
+    /// The selected row; `None` while following, where it is the newest.
+    pub selected: Option<Row>,
+    /// Line of the selected row on the screen, from the top.
+    pub line: usize,
+    /// Index of the selected column in [`COLUMNS`].
+    pub column: usize,
+    /// Number of rows that arrived in the view since following stopped.
+    pub unseen: usize,
+    /// Show relative times.
+    pub relative_time: bool,
+}
+
+impl Default for List {
+    fn default() -> Self {
+        Self { follow: true, pinned: None, selected: None, line: 0, column: 0, unseen: 0, relative_time: false }
+    }
+}
+
+impl List {
+    /// Whether the pause, if any, leaves a row visible.
+    fn shows(&self, row: Row) -> bool {
+        self.pinned.is_none_or(|pin| row < pin)
+    }
+
+    /// The selected row; while following, the newest one shown.
+    pub fn current(&self, store: &Store) -> Option<Row> {
+        self.selected.or_else(|| store.rows().iter().rev().copied().find(|row| self.shows(*row)))
+    }
+
+    /// The rows on the screen, from the top; `height` is in lines.
+    pub fn visible(&self, store: &Store, height: usize) -> Vec<Row> {
+        let rows = store.rows();
+        let shown = |range: &mut dyn Iterator<Item = Row>, count: usize| -> Vec<Row> {
+            range.filter(|row| self.shows(*row)).take(count).collect()
+        };
+        let position = self.selected.filter(|_| !self.follow).and_then(|row| store.position(row));
+        let Some(position) = position else {
+            let mut last = shown(&mut rows.iter().rev().copied(), height);
+            last.reverse();
+            return last;
+        };
+        let line = self.line.min(height.saturating_sub(1));
+        let mut above = shown(&mut rows[..position].iter().rev().copied(), line);
+        above.reverse();
+        let below = shown(&mut rows[position..].iter().copied(), height - above.len());
+        above.extend(below);
+        if above.len() < height {
+            // Not enough rows below to fill the screen: show more above.
+            let first = above.first().and_then(|row| store.position(*row)).unwrap_or(0);
+            let mut more = shown(&mut rows[..first].iter().rev().copied(), height - above.len());
+            more.reverse();
+            more.extend(above);
+            return more;
+        }
+        above
+    }
+
+    /// Moves the selection by lines.
+    pub fn step(&mut self, store: &Store, by: isize, height: usize) {
+        let Some(current) = self.current(store) else { return };
+        let rows = store.rows();
+        let Some(mut position) = store.position(current) else { return };
+        if self.follow {
+            self.line = self.visible(store, height).len().saturating_sub(1);
+        }
+        let mut left = by.unsigned_abs();
+        let mut found = current;
+        while left > 0 {
+            let next = if by < 0 { position.checked_sub(1) } else { Some(position + 1).filter(|p| *p < rows.len()) };
+            let Some(next) = next else { break };
+            position = next;
+            if self.shows(rows[position]) {
+                found = rows[position];
+                left -= 1;
+            }
+        }
+        let moved = by.unsigned_abs() - left;
+        self.stop(found);
+        let line = if by < 0 { self.line.saturating_sub(moved) } else { self.line + moved };
+        self.line = line.min(height.saturating_sub(1));
+    }
+
+    /// Selects a row and stops following.
+    pub fn select(&mut self, store: &Store, row: Row, height: usize) {
+        let visible = self.visible(store, height);
+        self.line = visible.iter().position(|shown| *shown == row).unwrap_or(height / 2);
+        self.stop(row);
+    }
+
+    fn stop(&mut self, row: Row) {
+        if self.follow {
+            self.follow = false;
+            self.unseen = 0;
+        }
+        self.selected = Some(row);
+    }
+
+    /// Goes to the newest row and follows.
+    pub fn start_following(&mut self) {
+        self.follow = true;
+        self.pinned = None;
+        self.selected = None;
+        self.unseen = 0;
+    }
+
+    /// Pauses, or resumes following.
+    pub fn toggle_pause(&mut self, store: &Store, height: usize) {
+        if self.pinned.is_some() || !self.follow {
+            self.start_following();
+            return;
+        }
+        let line = self.visible(store, height).len().saturating_sub(1);
+        let current = self.current(store);
+        self.pinned = Some(saturating_u32(store.len()));
+        self.follow = false;
+        self.unseen = 0;
+        self.selected = current;
+        self.line = line;
+    }
+
+    /// After the view changed: keeps the selected row, or selects the nearest in time.
+    pub fn settle(&mut self, store: &Store, at: Option<Timestamp>) {
+        if self.follow {
+            return;
+        }
+        if self.selected.is_some_and(|row| store.position(row).is_some()) {
+            return;
+        }
+        let rows = store.rows();
+        let nearest = at.map(|at| store.position_of_time(at).min(rows.len().saturating_sub(1)));
+        self.selected = nearest.and_then(|position| rows.get(position).copied());
+        if self.selected.is_none() && self.pinned.is_none() {
+            self.start_following();
+        }
+    }
+
+    /// The next failure from the selected row, in a direction.
+    pub fn find_failure(&self, store: &Store, forward: bool) -> Option<Row> {
+        let position = self.current(store).and_then(|row| store.position(row))?;
+        let rows = store.rows();
+        let fits = |row: &&Row| store.is_failure(**row) && self.shows(**row);
+        if forward {
+            rows.get(position + 1..)?.iter().find(fits).copied()
+        } else {
+            rows[..position].iter().rev().find(fits).copied()
+        }
+    }
+
+    /// The actions that move in it, or change how it is shown.
+    pub const ACTIONS: [Action; 11] = [
+        Action::Up,
+        Action::Down,
+        Action::PageUp,
+        Action::PageDown,
+        Action::Top,
+        Action::Bottom,
+        Action::Follow,
+        Action::Left,
+        Action::Right,
+        Action::Pause,
+        Action::ToggleTime,
+    ];
+
+    /// Moves, follows or pauses; returns whether the action does.
+    pub fn act(&mut self, action: Action, store: &Store, height: usize) -> bool {
+        let page = saturating_isize(height.max(2)) - 1;
+        match action {
+            Action::Up => self.step(store, -1, height),
+            Action::Down => self.step(store, 1, height),
+            Action::PageUp => self.step(store, -page, height),
+            Action::PageDown => self.step(store, page, height),
+            Action::Top => self.step(store, -saturating_isize(store.len()), height),
+            Action::Bottom | Action::Follow => self.start_following(),
+            Action::Left => self.column = self.column.saturating_sub(1),
+            Action::Right => self.column = (self.column + 1).min(COLUMNS.len() - 1),
+            Action::Pause => self.toggle_pause(store, height),
+            Action::ToggleTime => self.relative_time = !self.relative_time,
+            _ => return false,
+        }
+        true
+    }
+}

@@ -1,0 +1,423 @@
+//! The list of activities and what belongs to it: filter bar, histogram, facets, and the opened activity.
+
+mod detail;
+mod facets;
+mod filter_bar;
+mod histogram;
+mod list;
+mod outgoing;
+mod report;
+mod view;
+mod views;
+
+pub use detail::Detail;
+pub(super) use view::{completions, frame, scrolling};
+
+use super::request::{Focus, Request, Tab};
+use super::shared::Shared;
+use super::{Hint, ReportPart, Screen, global};
+use crate::action::Action;
+use crate::effect::{Effect, Reply, Ticket};
+use crate::ingest::{Batch, News};
+use crate::tui::{Canvas, Context, TextField};
+use crosstail_core::filter::{quote, value_text};
+use crosstail_core::model::{Activity, Timestamp};
+use crosstail_core::number::saturating_i64;
+use crosstail_engine::store::Row;
+use detail::Room;
+use facets::Facets;
+use filter_bar::FilterBar;
+use histogram::Histogram;
+use list::{COLUMNS, List};
+use view::Places;
+use views::Views;
+
+/// The list of activities and its panels.
+pub struct Explore {
+    /// The panel that receives keys.
+    pub focus: Focus,
+    pub list: List,
+    pub filter_bar: FilterBar,
+    pub facets: Facets,
+    pub histogram: Histogram,
+    /// The opened activity.
+    pub detail: Option<Detail>,
+    views: Views,
+    /// When facets and histogram were last counted.
+    counted_at: Timestamp,
+    /// The store's revision at that time.
+    counted: u64,
+}
+
+impl Explore {
+    pub(super) fn new(shared: &Shared) -> Self {
+        let mut explore = Self {
+            focus: Focus::List,
+            list: List::default(),
+            filter_bar: FilterBar::default(),
+            facets: Facets::default(),
+            histogram: Histogram::default(),
+            detail: None,
+            views: Views::new(shared.now),
+            counted_at: Timestamp(0),
+            counted: 0,
+        };
+        explore.fit(shared);
+        explore
+    }
+
+    fn places(&self, shared: &Shared) -> Places {
+        Places::of(self, shared.size)
+    }
+
+    /// Lines of the list.
+    fn height(&self, shared: &Shared) -> usize {
+        self.places(shared).height()
+    }
+
+    /// The room of the detail's tree.
+    fn room(&self, shared: &Shared) -> Room {
+        self.places(shared).room()
+    }
+
+    /// Adapts to the size of the terminal and to the panels that are shown.
+    pub(super) fn fit(&mut self, shared: &Shared) {
+        let columns = self.places(shared).columns();
+        self.histogram.fit(columns, shared);
+    }
+
+    /// Counts facets and histogram if the store has changed, or if `force` is set.
+    pub fn count(&mut self, shared: &Shared, force: bool) {
+        let revision = shared.store.revision();
+        // The larger the store, the longer counting waits, so that it uses a bounded share of the time.
+        let wait_us = (saturating_i64(shared.store.rows().len()) * 2).clamp(250_000, 2_000_000);
+        if !force && (shared.now.since_us(self.counted_at) < wait_us || self.counted == revision) {
+            return;
+        }
+        (self.counted_at, self.counted) = (shared.now, revision);
+        self.facets.count(&shared.store);
+        self.histogram.count(shared);
+    }
+
+    /// The selected row; while following, the newest one shown.
+    fn current(&self, shared: &Shared) -> Option<Row> {
+        self.list.current(&shared.store)
+    }
+
+    fn select(&mut self, row: Row, shared: &Shared) {
+        let height = self.height(shared);
+        self.list.select(&shared.store, row, height);
+    }
+
+    /// Opens the selected activity at a tab.
+    fn open_current(&mut self, tab: Option<Tab>, shared: &mut Shared) -> Option<Vec<Effect>> {
+        let row = self.current(shared)?;
+        ask_to_open(row, tab, shared);
+        Some(Vec::new())
+    }
+
+    /// Opens an activity beside the list, at a tab or at the one that is open.
+    pub(super) fn open(
+        &mut self,
+        row: Option<Row>,
+        activity: Activity,
+        tab: Option<Tab>,
+        shared: &mut Shared,
+    ) -> Vec<Effect> {
+        if let Some(row) = row.filter(|row| shared.store.position(*row).is_some()) {
+            self.select(row, shared);
+        }
+        self.focus = Focus::Detail;
+        let known = self.detail.as_ref().map_or(Tab::Overview, |detail| detail.tab);
+        let known = if known == Tab::Compare { Tab::Overview } else { known };
+        let (detail, mut effects) = Detail::open(row, activity, known, shared);
+        self.detail = Some(detail);
+        let room = self.room(shared);
+        if let (Some(tab), Some(detail)) = (tab, &mut self.detail) {
+            effects.extend(detail.open_tab(tab, room, shared));
+        }
+        effects
+    }
+
+    /// Gives a panel the keys.
+    pub(super) fn set_focus(&mut self, focus: Focus, shared: &Shared) {
+        self.focus = focus;
+        if focus == Focus::Filter {
+            self.filter_bar.begin(shared);
+        }
+    }
+
+    /// Carries out what was asked of the list.
+    pub(super) fn grant(&mut self, request: Request, shared: &mut Shared) -> Vec<Effect> {
+        match request {
+            Request::Filter(text) => return self.set_filter(&text, shared),
+            Request::Apply(filter, predicate) => {
+                shared.filter = filter;
+                return self.apply(*predicate, shared);
+            }
+            Request::Remember => self.remember(shared),
+            Request::CloseDetail => {
+                self.detail = None;
+                self.focus = Focus::List;
+            }
+            Request::Answer(kind, text) => return self.answered(kind, text, shared),
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    /// Takes a click: a row of the list, or a column of the histogram.
+    pub(super) fn click(&mut self, x: u16, y: u16, shared: &mut Shared) -> Vec<Effect> {
+        let places = self.places(shared);
+        if let Some(line) = places.line_at(x, y) {
+            let Some(row) = self.list.visible(&shared.store, places.height()).get(line).copied() else {
+                return Vec::new();
+            };
+            self.focus = Focus::List;
+            if self.current(shared) == Some(row) && !self.list.follow {
+                ask_to_open(row, None, shared);
+            } else {
+                self.select(row, shared);
+            }
+        } else if let Some(column) = places.column_at(x, y) {
+            self.focus = Focus::Histogram;
+            self.histogram.cursor = column;
+            self.histogram.choose_range(shared);
+        }
+        Vec::new()
+    }
+
+    /// Takes an action in the panel that has the keys.
+    fn in_panel(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {
+        match self.focus {
+            Focus::List => None,
+            Focus::Facets => self.facets.handle(action, shared),
+            Focus::Histogram => self.histogram.handle(action, shared),
+            Focus::Detail => {
+                let room = self.room(shared);
+                self.detail.as_mut()?.handle(action, room, shared)
+            }
+            Focus::Filter => {
+                let done = self.filter_bar.handle(action, shared);
+                done.or_else(|| (!global::ALWAYS.contains(&action)).then(Vec::new))
+            }
+        }
+    }
+
+    /// Moves in the list, and opens what is selected.
+    fn in_list(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {
+        let height = self.height(shared);
+        if self.list.act(action, &shared.store, height) {
+            return Some(Vec::new());
+        }
+        match action {
+            Action::Open => return self.open_current(None, shared).or(Some(Vec::new())),
+            Action::Retries => return self.open_current(Some(Tab::Retries), shared).or(Some(Vec::new())),
+            Action::Trace => return self.open_current(Some(Tab::Trace), shared).or(Some(Vec::new())),
+            Action::NextFailure | Action::PreviousFailure => {
+                match self.list.find_failure(&shared.store, action == Action::NextFailure) {
+                    Some(row) if self.detail.is_some() => {
+                        ask_to_open(row, None, shared);
+                        shared.ask(Request::Focus(self.focus));
+                    }
+                    Some(row) => self.select(row, shared),
+                    None => shared.notify("no more failures"),
+                }
+            }
+            Action::NextMark => self.next_mark(shared),
+            Action::Keep | Action::Exclude => {
+                let field = COLUMNS[self.list.column];
+                let value = |row| value_text(&shared.store.get(row), field, shared.store.names());
+                match self.current(shared).and_then(value) {
+                    Some(value) => {
+                        let clause = format!("{}:{}", field.name(), quote(&value));
+                        shared.ask(Request::Filter(shared.filter_with(&clause, action == Action::Exclude)));
+                    }
+                    None => shared.notify(format!("this activity has no {}", field.name())),
+                }
+            }
+            _ => return None,
+        }
+        Some(Vec::new())
+    }
+
+    /// Selects the next marked row in the view.
+    fn next_mark(&mut self, shared: &mut Shared) {
+        let position = self.current(shared).and_then(|row| shared.store.position(row)).unwrap_or(0);
+        let rows = shared.marks.keys().filter_map(|id| shared.store.find(id));
+        let mut marked: Vec<(usize, Row)> = rows.filter_map(|row| Some((shared.store.position(row)?, row))).collect();
+        marked.sort_unstable();
+        let next = marked.iter().find(|(at, _)| *at > position).or(marked.first());
+        match next.copied() {
+            Some((_, row)) => self.select(row, shared),
+            None => shared.notify("no marks in this view; m sets one"),
+        }
+    }
+
+    /// Chooses panels, and what they show.
+    fn in_panels(&mut self, action: Action, shared: &mut Shared) -> bool {
+        match action {
+            Action::ToggleFacets => self.facets.is_on = !self.facets.is_on,
+            Action::ToggleHistogram => self.histogram.is_on = !self.histogram.is_on,
+            Action::ZoomIn | Action::ZoomOut => self.histogram.zoom(action == Action::ZoomIn, shared),
+            Action::FocusNext | Action::FocusPrevious => self.cycle_focus(action == Action::FocusNext),
+            _ => return false,
+        }
+        true
+    }
+
+    fn cycle_focus(&mut self, forward: bool) {
+        let mut order = vec![Focus::List];
+        order.extend(self.detail.as_ref().map(|_| Focus::Detail));
+        order.extend(self.facets.is_on.then_some(Focus::Facets));
+        order.extend(self.histogram.is_on.then_some(Focus::Histogram));
+        let at = order.iter().position(|focus| *focus == self.focus).unwrap_or(0);
+        let by = if forward { 1 } else { order.len() - 1 };
+        self.focus = order[(at + by) % order.len()];
+    }
+}
+
+fn ask_to_open(row: Row, tab: Option<Tab>, shared: &mut Shared) {
+    shared.ask(Request::Open(Some(row), Box::new(shared.store.get(row)), tab));
+}
+
+/// The actions of the list's screen beside those of its panels.
+const OWN: [Action; 17] = [
+    Action::Open,
+    Action::Back,
+    Action::Retries,
+    Action::Trace,
+    Action::NextFailure,
+    Action::PreviousFailure,
+    Action::NextMark,
+    Action::Keep,
+    Action::Exclude,
+    Action::Filter,
+    Action::ClearFilter,
+    Action::ViewBack,
+    Action::ViewForward,
+    Action::ToggleFacets,
+    Action::ToggleHistogram,
+    Action::FocusNext,
+    Action::FocusPrevious,
+];
+
+impl Screen for Explore {
+    fn name(&self) -> &'static str {
+        "activity"
+    }
+
+    fn actions(&self) -> Vec<Action> {
+        [
+            &OWN[..],
+            &List::ACTIONS,
+            &FilterBar::ACTIONS,
+            &Facets::ACTIONS,
+            &Histogram::ACTIONS,
+            &Detail::ACTIONS,
+            &outgoing::ACTIONS,
+        ]
+        .concat()
+    }
+
+    fn handle(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {
+        if let Some(done) = self.in_panel(action, shared).or_else(|| self.in_list(action, shared)) {
+            return Some(done);
+        }
+        if self.in_panels(action, shared) {
+            return Some(Vec::new());
+        }
+        self.in_views(action, shared).or_else(|| self.leaving(action, shared))
+    }
+
+    fn context(&self) -> Option<Context> {
+        (self.focus == Focus::Detail).then_some(Context("detail"))
+    }
+
+    fn hints(&self) -> &'static [Hint] {
+        match self.focus {
+            Focus::List => HINTS,
+            Focus::Facets => Facets::HINTS,
+            Focus::Histogram => Histogram::HINTS,
+            Focus::Detail => Detail::HINTS,
+            Focus::Filter => FilterBar::HINTS,
+        }
+    }
+
+    fn is_typing(&self) -> bool {
+        let searching = self.detail.as_ref().is_some_and(|detail| detail.searching);
+        self.focus == Focus::Filter || (self.focus == Focus::Detail && searching)
+    }
+
+    fn field(&mut self) -> Option<&mut TextField> {
+        if self.focus == Focus::Filter {
+            return Some(&mut self.filter_bar.field);
+        }
+        self.detail.as_mut().map(|detail| &mut detail.search)
+    }
+
+    fn edited(&mut self, changed: bool, shared: &mut Shared) -> Vec<Effect> {
+        let room = self.room(shared);
+        if self.focus == Focus::Filter {
+            self.filter_bar.edited(shared);
+        } else if let Some(detail) = self.detail.as_mut().filter(|_| changed) {
+            detail.search(0, room);
+        }
+        Vec::new()
+    }
+
+    fn tick(&mut self, shared: &mut Shared) -> Vec<Effect> {
+        self.refilter(shared);
+        if let Some(detail) = &mut self.detail {
+            detail.refresh_usual(shared);
+        }
+        self.match_again(shared)
+    }
+
+    fn news(&mut self, news: &News, shared: &mut Shared) -> Vec<Effect> {
+        if let News::Batch(Batch { delta, .. }) = news
+            && !self.list.follow
+        {
+            self.list.unseen += delta.added_to_view;
+        }
+        self.detail.as_mut().map_or_else(Vec::new, |detail| detail.news(news, shared))
+    }
+
+    fn reply(&mut self, ticket: Ticket, reply: Reply, shared: &mut Shared) -> Result<Vec<Effect>, Reply> {
+        let reply = match self.matched(ticket, reply, shared) {
+            Ok(()) => return Ok(Vec::new()),
+            Err(reply) => reply,
+        };
+        let room = self.room(shared);
+        match &mut self.detail {
+            Some(detail) => detail.reply(ticket, reply, room, shared),
+            None => Err(reply),
+        }
+    }
+
+    fn report(&self, shared: &Shared) -> Option<ReportPart> {
+        Some(report::of(shared))
+    }
+
+    fn view(&self, shared: &Shared, canvas: &mut Canvas<'_>) {
+        view::body(self, shared, canvas);
+    }
+}
+
+/// What the key bar shows while the list has the keys.
+const HINTS: &[Hint] = &[
+    Hint::Action(Action::Filter, "filter"),
+    Hint::Action(Action::Open, "open"),
+    Hint::Action(Action::NextFailure, "next failure"),
+    Hint::Action(Action::Retries, "retries"),
+    Hint::Action(Action::Trace, "trace"),
+    Hint::Action(Action::Compare, "why"),
+    Hint::Action(Action::Find, "find"),
+    Hint::Action(Action::Health, "health"),
+    Hint::Action(Action::Alerts, "alerts"),
+    Hint::Action(Action::Keep, "keep"),
+    Hint::Action(Action::Exclude, "exclude"),
+    Hint::Action(Action::FocusNext, "panels"),
+    Hint::Action(Action::Palette, "commands"),
+    Hint::Action(Action::Quit, "quit"),
+];

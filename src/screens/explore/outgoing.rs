@@ -1,0 +1,208 @@
+//! What leaves the list and the opened activity: copies, external programs, marks with notes, incidents.
+
+use super::{Detail, Explore};
+use crate::action::Action;
+use crate::effect::{Effect, ExternalProgram, Mark, Program};
+use crate::screens::request::{PromptKind, Request};
+use crate::screens::shared::Shared;
+use crosstail_core::model::{Activity, redact_json};
+use crosstail_export::{FullRecord, curl, markdown, record_json, shell_quote};
+
+/// The actions by which something leaves.
+pub(super) const ACTIONS: [Action; 15] = [
+    Action::Jq,
+    Action::Editor,
+    Action::Pager,
+    Action::Pipe,
+    Action::Note,
+    Action::Bundle,
+    Action::Mark,
+    Action::CopyRecord,
+    Action::CopyId,
+    Action::CopyBody,
+    Action::CopyCurl,
+    Action::CopyWhole,
+    Action::CopyMarkdown,
+    Action::CopyView,
+    Action::CopyPath,
+];
+
+impl Explore {
+    /// Copies, marks, or passes on what is opened or selected.
+    pub(super) fn leaving(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {
+        match action {
+            Action::Jq => shared.notify("open an activity first: jq reads its body"),
+            Action::Editor => return Some(self.run_external(Program::Editor, shared)),
+            Action::Pager => return Some(self.run_external(Program::Pager, shared)),
+            Action::Pipe => shared.ask(Request::Prompt(PromptKind::Pipe, String::new())),
+            Action::Note => self.note(shared),
+            Action::Bundle => ask_for_incident(shared),
+            Action::Mark => self.mark(shared),
+            Action::CopyRecord
+            | Action::CopyId
+            | Action::CopyBody
+            | Action::CopyCurl
+            | Action::CopyWhole
+            | Action::CopyMarkdown
+            | Action::CopyView
+            | Action::CopyPath => return Some(self.copy(action, shared)),
+            _ => return None,
+        }
+        Some(Vec::new())
+    }
+
+    /// Takes the answer to a prompt.
+    pub(super) fn answered(&mut self, kind: PromptKind, text: String, shared: &mut Shared) -> Vec<Effect> {
+        match kind {
+            PromptKind::Jq => return self.detail.as_mut().map_or_else(Vec::new, |detail| detail.run_jq(&text, shared)),
+            PromptKind::Note(activity) => {
+                shared.marks.insert(activity.id.clone(), Mark { activity: *activity, note: text });
+                shared.notify("marked with a note; B writes the marked activities as an incident");
+            }
+            PromptKind::Pipe => return self.run_external(Program::Pipe(text), shared),
+            PromptKind::Bundle => return vec![Effect::WriteIncident(text, current_marks(shared))],
+            // The report is of whatever is shown: the stack makes it.
+            PromptKind::Report => {}
+        }
+        Vec::new()
+    }
+
+    /// The opened activity, or else the selected one.
+    fn current_activity(&self, shared: &Shared) -> Option<Activity> {
+        match &self.detail {
+            Some(detail) => Some(detail.activity.clone()),
+            None => self.current(shared).map(|row| shared.store.get(row)),
+        }
+    }
+
+    /// Marks the activity, or removes its mark.
+    fn mark(&self, shared: &mut Shared) {
+        let Some(activity) = self.current_activity(shared) else { return };
+        match shared.marks.get(&activity.id) {
+            Some(mark) if !mark.note.is_empty() => {
+                shared.notify("this mark has a note: # edits it; m removes only marks without a note");
+            }
+            Some(_) => drop(shared.marks.remove(&activity.id)),
+            None => drop(shared.marks.insert(activity.id.clone(), Mark { activity, note: String::new() })),
+        }
+    }
+
+    /// Prompts for a note on the activity.
+    fn note(&self, shared: &mut Shared) {
+        if let Some(activity) = self.current_activity(shared) {
+            let text = shared.marks.get(&activity.id).map(|mark| mark.note.clone()).unwrap_or_default();
+            shared.ask(Request::Prompt(PromptKind::Note(Box::new(activity)), text));
+        }
+    }
+
+    /// The command that opens this view again.
+    fn reopen_command(&self, shared: &Shared) -> String {
+        let mut command = shared.settings.invocation.clone();
+        let filter = shared.filter.text();
+        if !filter.is_empty() {
+            command.push_str(&format!(" --filter {}", shell_quote(filter)));
+        }
+        if let Some(detail) = &self.detail {
+            let tab = detail.tab.name();
+            command.push_str(&format!(" --open {} --tab {tab}", shell_quote(&detail.activity.id.to_string())));
+        }
+        command
+    }
+
+    fn copy(&self, action: Action, shared: &mut Shared) -> Vec<Effect> {
+        if action == Action::CopyView {
+            return vec![Effect::Copy(self.reopen_command(shared))];
+        }
+        let Some(activity) = self.current_activity(shared) else { return Vec::new() };
+        let detail = self.detail.as_ref();
+        let payload = detail.and_then(|detail| detail.opened.get()).map(|opened| &opened.payload);
+        let outline = detail.and_then(Detail::outline).filter(|outline| !outline.is_empty());
+        let body = || {
+            let body = payload?.request.body.as_ref().or(payload?.response.body.as_ref())?;
+            serde_json::to_string_pretty(&redact_json(body.value())).ok()
+        };
+        let text = match action {
+            Action::CopyId => Some(activity.id.to_string()),
+            Action::CopyPath => outline.and_then(|outline| outline.path(outline.selected)),
+            Action::CopyBody => outline.and_then(|outline| outline.whole(outline.selected)).or_else(body),
+            Action::CopyCurl => payload.map(|payload| curl(&activity, payload)),
+            Action::CopyWhole => payload.and(detail).and_then(|detail| full_record(detail, shared).json_text().ok()),
+            Action::CopyMarkdown => payload.and(detail).map(|detail| {
+                let note = shared.marks.get(&activity.id).map_or("", |mark| mark.note.as_str());
+                markdown(&full_record(detail, shared), note, &self.reopen_command(shared))
+            }),
+            _ => record_json(&activity, shared.store.names()).ok(),
+        };
+        match text {
+            Some(text) => vec![Effect::Copy(text)],
+            None => {
+                shared.notify(match action {
+                    Action::CopyPath => "open request, response or raw first: only a value in a tree has a path",
+                    _ => "open the activity first: its payload is not loaded",
+                });
+                Vec::new()
+            }
+        }
+    }
+
+    /// Runs a program with the value under the cursor, or else with the full activity as JSON.
+    fn run_external(&self, program: Program, shared: &Shared) -> Vec<Effect> {
+        let outline = self.detail.as_ref().and_then(Detail::outline).filter(|outline| !outline.is_empty());
+        let value = outline.and_then(|outline| outline.whole(outline.selected));
+        let (text, ending) = match value {
+            Some(text) if text.starts_with(['{', '[']) => (Some(text), "json"),
+            Some(text) => (Some(text), "txt"),
+            None => {
+                let loaded = self.detail.as_ref().filter(|detail| detail.opened.get().is_some());
+                let all = match loaded {
+                    Some(detail) => full_record(detail, shared).json_text().ok(),
+                    None => self
+                        .current_activity(shared)
+                        .and_then(|activity| record_json(&activity, shared.store.names()).ok()),
+                };
+                (all, "json")
+            }
+        };
+        text.map(|text| vec![Effect::RunExternal(ExternalProgram { program, text, ending })]).unwrap_or_default()
+    }
+}
+
+/// Prompts for the path of the incident.
+fn ask_for_incident(shared: &mut Shared) {
+    if shared.marks.is_empty() {
+        shared.notify("nothing is marked; m marks, # marks with a note");
+        return;
+    }
+    let at = shared.local(shared.now).format("incident-%Y-%m-%d-%H%M").to_string();
+    shared.ask(Request::Prompt(PromptKind::Bundle, at));
+}
+
+/// The marks in order of time, with their activities as they are now.
+fn current_marks(shared: &Shared) -> Vec<Mark> {
+    let mut marks: Vec<Mark> = shared.marks.values().cloned().collect();
+    for mark in &mut marks {
+        if let Some(row) = shared.store.find(&mark.activity.id) {
+            mark.activity = shared.store.get(row);
+        }
+    }
+    marks.sort_by(|a, b| (a.activity.started_at, &a.activity.id).cmp(&(b.activity.started_at, &b.activity.id)));
+    marks
+}
+
+/// Everything known about the opened activity, for export.
+fn full_record<'a>(detail: &'a Detail, shared: &'a Shared) -> FullRecord<'a> {
+    let difference = detail.side_by_side.as_ref().and_then(|against| {
+        let right = against.right.as_ref()?;
+        Some((against.why.as_str(), right, &**against.compared.get()?))
+    });
+    FullRecord {
+        activity: &detail.activity,
+        payload: detail.opened.get().map(|opened| &opened.payload),
+        chain: &detail.chain,
+        trace: &detail.trace,
+        usual: &detail.typical_latency,
+        policy: shared.policy(&detail.activity),
+        difference,
+        names: shared.store.names(),
+    }
+}

@@ -1,0 +1,89 @@
+//! The first line: the sources and their state, the time and its zone.
+
+use crate::screens::explore::Explore;
+use crate::screens::shared::{LineState, Shared};
+use crate::tui::Theme;
+use crate::tui::text::{count, put, put_all, safe, width, zone_name};
+use crosstail_source::pump::SourceState;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+pub(super) fn render(explore: &Explore, shared: &Shared, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    if area.height == 0 {
+        return;
+    }
+    let clock = shared.local(shared.now).format("%H:%M:%S").to_string();
+    let right = if area.width >= 60 {
+        format!("{} {clock}  [?] help ", zone_name(shared.zone, shared.now))
+    } else {
+        format!("{} {clock} ", zone_name(shared.zone, shared.now))
+    };
+    let right_at = area.right().saturating_sub(width(&right));
+    let (glyph, style, word) = summary(shared, theme);
+    let name = match shared.sources.as_slice() {
+        [] => "no source".to_owned(),
+        [one] => safe(&one.name),
+        many => format!("{} sources", many.len()),
+    };
+    let rate = shared.live_rate();
+    let follow = if explore.list.pinned.is_some() {
+        "⏸ paused"
+    } else if explore.list.follow {
+        "▶ live"
+    } else {
+        "▷ live"
+    };
+    let rate = if rate >= 10.0 { format!("{follow} {rate:.0}/s") } else { format!("{follow} {rate:.1}/s") };
+    let held = format!("{} held", count(shared.store.len()));
+    let firing = shared.alerts.lines.iter().filter(|line| line.state == LineState::Firing && !line.silenced).count();
+    let alerts = match firing {
+        0 => String::new(),
+        1 => "⚑ 1 alert   ".to_owned(),
+        n => format!("⚑ {} alerts   ", count(n)),
+    };
+    put_all(
+        buf,
+        area.x,
+        area.y,
+        right_at.saturating_sub(1),
+        &[
+            (" crosstail  ", theme.title),
+            (&name, theme.text),
+            (" ", theme.text),
+            (glyph, style),
+            (" ", theme.text),
+            (&word, style),
+            ("   ", theme.text),
+            (&rate, if explore.list.follow { theme.accent } else { theme.warning }),
+            ("   ", theme.text),
+            (&alerts, theme.failure),
+            (&held, theme.dim),
+        ],
+    );
+    put(buf, right_at, area.y, &right, area.width, theme.dim);
+}
+
+/// The state of all sources in one word.
+fn summary(shared: &Shared, theme: &Theme) -> (&'static str, ratatui::style::Style, String) {
+    let bad = shared
+        .sources
+        .iter()
+        .filter(|s| matches!(s.state, SourceState::Waiting { .. } | SourceState::Failed { .. }))
+        .count();
+    let busy = shared.sources.iter().find(|s| matches!(s.state, SourceState::Connecting | SourceState::Loading));
+    if bad > 0 {
+        let word = if shared.sources.len() == 1 {
+            "unreachable".to_owned()
+        } else {
+            format!("{bad} of {} unreachable", shared.sources.len())
+        };
+        return ("✗", theme.failure, word);
+    }
+    match busy.map(|source| &source.state) {
+        Some(SourceState::Connecting) => ("○", theme.pending, "connecting".to_owned()),
+        Some(_) => ("◐", theme.pending, "loading".to_owned()),
+        None if shared.sources.is_empty() => ("", theme.dim, String::new()),
+        None if shared.sources.iter().all(|s| s.state == SourceState::Ended) => ("■", theme.dim, "ended".to_owned()),
+        None => ("●", theme.success, "live".to_owned()),
+    }
+}

@@ -1,0 +1,97 @@
+//! The layout of the list's screen, between the lines around it.
+//!
+//! ```text
+//! histogram                (3 rows and an axis; 1 row on a small terminal)
+//! facets │ list │ detail   (detail next to the list from 140 columns, else below it, else instead of it)
+//! ```
+
+use crate::screens::explore::Explore;
+use crate::screens::explore::detail::Room;
+use crate::screens::view::Frame;
+use ratatui::layout::Rect;
+
+/// The areas of the panels; a hidden panel has an empty area.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::screens::explore) struct Places {
+    /// Histogram with its axis.
+    pub histogram: Rect,
+    pub facets: Rect,
+    /// List with its header line.
+    pub list: Rect,
+    pub detail: Rect,
+}
+
+const FACETS: u16 = 22;
+
+impl Places {
+    /// Divides a terminal of some columns and rows.
+    pub fn of(explore: &Explore, size: (u16, u16)) -> Self {
+        let (width, height) = size;
+        let mut middle = Frame::of(size).body;
+        let mut places = Self::default();
+        let wants_detail = explore.detail.is_some();
+        let beside = width >= 140;
+        let below = !beside && height >= 40;
+        let instead = wants_detail && !beside && !below;
+        if explore.histogram.is_on && height >= 16 && !instead {
+            let rows = if height >= 30 { 4 } else { 2 };
+            places.histogram = Rect { height: rows, ..middle };
+            middle = Rect { y: middle.y + rows, height: middle.height.saturating_sub(rows), ..middle };
+        }
+        if explore.facets.is_on && width >= 100 && !(wants_detail && width < 180) {
+            places.facets = Rect { width: FACETS, ..middle };
+            middle = Rect { x: FACETS + 1, width: width - FACETS - 1, ..middle };
+        }
+        places.list = middle;
+        if wants_detail {
+            if beside {
+                let list = middle.width * 45 / 100;
+                places.list = Rect { width: list, ..middle };
+                places.detail = Rect { x: middle.x + list + 1, width: middle.width - list - 1, ..middle };
+            } else if below {
+                let list = middle.height * 2 / 5;
+                places.list = Rect { height: list, ..middle };
+                places.detail = Rect { y: middle.y + list, height: middle.height - list, ..middle };
+            } else {
+                places.list = Rect { height: 0, ..middle };
+                places.detail = middle;
+            }
+        }
+        places
+    }
+
+    /// The lines of the list, without its header.
+    pub fn rows(&self) -> Rect {
+        let header = u16::from(self.list.height > 2);
+        Rect { y: self.list.y + header, height: self.list.height.saturating_sub(header), ..self.list }
+    }
+
+    /// Lines of the list.
+    pub fn height(&self) -> usize {
+        self.rows().height.max(1) as usize
+    }
+
+    /// The room of the detail's tree.
+    pub fn room(&self) -> Room {
+        Room {
+            height: self.detail.height.saturating_sub(4) as usize,
+            width: self.detail.width.saturating_sub(2) as usize,
+        }
+    }
+
+    /// Columns of the histogram; 0 if it is hidden.
+    pub fn columns(&self) -> usize {
+        self.histogram.width.saturating_sub(2) as usize
+    }
+
+    /// The line of the list at a place of the terminal.
+    pub fn line_at(&self, x: u16, y: u16) -> Option<usize> {
+        let rows = self.rows();
+        rows.contains((x, y).into()).then(|| (y - rows.y) as usize)
+    }
+
+    /// The column of the histogram at a place of the terminal.
+    pub fn column_at(&self, x: u16, y: u16) -> Option<usize> {
+        self.histogram.contains((x, y).into()).then(|| x.saturating_sub(1) as usize)
+    }
+}

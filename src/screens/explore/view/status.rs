@@ -1,0 +1,60 @@
+//! The status line: following or paused, late and dropped records, notices.
+
+use crate::screens::explore::Explore;
+use crate::screens::explore::detail::Loadable;
+use crate::screens::shared::Shared;
+use crate::tui::Theme;
+use crate::tui::text::{count, fit, put, put_all, safe, width};
+use crosstail_core::number::saturating_usize;
+use crosstail_source::pump::SourceState as Source;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+pub(super) fn render(explore: &Explore, shared: &Shared, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    if area.height == 0 {
+        return;
+    }
+    let late: u64 = shared.sources.iter().map(|s| s.late).sum();
+    let dropped: u64 = shared.sources.iter().map(|s| s.dropped).sum();
+    let mut right = format!("{} late · {} dropped ", count(saturating_usize(late)), count(saturating_usize(dropped)));
+    if shared.shows_rate {
+        right = format!("{} B/s · {right}", count(saturating_usize(shared.bytes_per_second)));
+    }
+    let right_at = area.right().saturating_sub(width(&right));
+    put(buf, right_at, area.y, &right, area.width, if dropped > 0 { theme.failure } else { theme.dim });
+    let room = right_at.saturating_sub(area.x + 2);
+    if let Some(notice) = &shared.notice {
+        put(buf, area.x + 1, area.y, &fit(&safe(&notice.text), room), room, theme.accent);
+        return;
+    }
+    let waiting = shared.sources.iter().find_map(|source| match &source.state {
+        Source::Waiting { until, error } => {
+            let left = until.since_us(shared.now).max(0) / 1_000_000;
+            Some(format!("{}: {}; retrying in {left} s", safe(&source.name), safe(error)))
+        }
+        Source::Failed { error } => Some(safe(error)),
+        _ => None,
+    });
+    if let Some(text) = waiting {
+        put(buf, area.x + 1, area.y, &fit(&text, room), room, theme.failure);
+        return;
+    }
+    let opening = explore.detail.as_ref().is_some_and(|detail| matches!(detail.opened, Loadable::Loading));
+    let unseen = count(explore.list.unseen);
+    let (text, style) = if opening {
+        ("loading the payload".to_owned(), theme.pending)
+    } else if explore.list.pinned.is_some() {
+        (format!("⏸ paused · +{unseen} new · space resumes"), theme.warning)
+    } else if explore.list.follow {
+        ("▼ following · space pauses".to_owned(), theme.dim)
+    } else {
+        (format!("{} · +{unseen} new · f follows", position(explore, shared)), theme.dim)
+    };
+    let marks = if shared.marks.is_empty() { String::new() } else { format!("   ◆ {}", shared.marks.len()) };
+    put_all(buf, area.x + 1, area.y, room, &[(&text, style), (&marks, theme.accent)]);
+}
+
+fn position(explore: &Explore, shared: &Shared) -> String {
+    let at = explore.list.current(&shared.store).and_then(|row| shared.store.position(row));
+    at.map(|at| format!("{} / {}", count(at + 1), count(shared.store.rows().len()))).unwrap_or_default()
+}

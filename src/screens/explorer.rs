@@ -1,0 +1,108 @@
+//! The explorer: what all screens share, and the stack of screens. `update(event) → effects` never waits.
+
+use super::request::Tab;
+use super::shared::Shared;
+use super::stack::Stack;
+use crate::action::Action;
+use crate::effect::{Effect, Reply, Ticket};
+use crate::tui::{Context, KeyMatch, Keymap, Stroke};
+use chrono_tz::Tz;
+use crosstail_core::model::{Names, SourceId, Timestamp};
+use crosstail_source::pump::PumpEvent;
+
+/// An input to the explorer.
+#[derive(Debug)]
+pub enum Event {
+    /// An action, requested by a key or a command.
+    Action(Action),
+    /// A key in the text field that has the focus.
+    Typed(Stroke),
+    /// A text was pasted.
+    Pasted(String),
+    /// Put a filter in force (`--filter`).
+    Filter(String),
+    /// Open what a text identifies, at a tab (`--open`, `--tab`).
+    Open(String, Option<Tab>),
+    /// An event from a source.
+    Pump(PumpEvent),
+    /// The answer to a query.
+    Reply(Ticket, Reply),
+    /// Time passed.
+    Tick(Timestamp),
+    /// New size of the terminal in columns and rows.
+    Resize(u16, u16),
+    /// A click at a column and a row.
+    Click(u16, u16),
+}
+
+/// The explorer.
+pub struct Explorer {
+    pub shared: Shared,
+    pub stack: Stack,
+    /// Keys of an incomplete sequence.
+    pressed: Vec<Stroke>,
+}
+
+impl Explorer {
+    /// The explorer over sources that are not connected yet.
+    pub fn new(names: Names, sources: &[SourceId], zone: Tz, now: Timestamp) -> Self {
+        let mut shared = Shared::new(names, sources, zone, now);
+        let stack = Stack::new(&mut shared);
+        Self { shared, stack, pressed: Vec::new() }
+    }
+
+    /// Applies an event; returns the effects to carry out.
+    pub fn update(&mut self, event: Event) -> Vec<Effect> {
+        let effects = self.apply(event);
+        self.stack.explore.fit(&self.shared);
+        effects
+    }
+
+    /// Counts what the list's panels show, if the activities have changed, or if `force` is set.
+    pub fn count(&mut self, force: bool) {
+        self.stack.explore.count(&self.shared, force);
+    }
+
+    fn apply(&mut self, event: Event) -> Vec<Effect> {
+        let Self { shared, stack, .. } = self;
+        match event {
+            Event::Action(action) => stack.act(action, shared),
+            Event::Typed(stroke) => stack.typed(&stroke, shared),
+            Event::Pasted(text) => stack.pasted(&text, shared),
+            Event::Filter(text) => stack.explore.begin_with(&text, shared),
+            Event::Open(text, tab) => stack.find(text, tab, shared),
+            Event::Pump(event) => {
+                let news = shared.ingest(event);
+                stack.news(&news, shared)
+            }
+            Event::Reply(ticket, reply) => stack.reply(ticket, reply, shared),
+            Event::Tick(now) => {
+                let mut effects = shared.tick(now);
+                effects.extend(stack.tick(shared));
+                effects
+            }
+            Event::Resize(width, height) => {
+                shared.size = (width, height);
+                Vec::new()
+            }
+            Event::Click(x, y) => stack.click(x, y, shared),
+        }
+    }
+
+    /// Applies a key: the action that it means, or what it types.
+    pub fn press(&mut self, keymap: &Keymap, stroke: Stroke) -> Vec<Effect> {
+        let typing = self.stack.is_typing();
+        let context = if typing { Context::TEXT } else { self.stack.context() };
+        self.pressed.push(stroke);
+        let found = keymap.find(context, &self.pressed);
+        if found == KeyMatch::Prefix {
+            return Vec::new();
+        }
+        self.pressed.clear();
+        match found {
+            KeyMatch::Action(action) => self.update(Event::Action(action)),
+            _ if typing => self.update(Event::Typed(stroke)),
+            _ => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Health of the systems, worst first; Enter opens one of them.
+
+mod report;
+mod slots;
+mod system;
+mod view;
+
+use super::lines::Lines;
+use super::request::Request;
+use super::shared::Shared;
+use super::{Hint, ReportPart, Screen};
+use crate::action::Action;
+use crate::effect::{Effect, Reply, Ticket};
+use crate::ingest::{Batch, News};
+use crate::tui::Canvas;
+use crosstail_core::filter::quote;
+pub use slots::SlottedHealth;
+use system::SystemView;
+
+/// Health of the systems, or of one of them.
+#[derive(Default)]
+pub(super) struct HealthScreen {
+    /// Computed while it is shown, and kept afterwards.
+    figures: SlottedHealth,
+    /// The selected system, or line of the opened system.
+    line: Lines,
+    /// The opened system.
+    system: Option<SystemView>,
+    /// Ticket of the query for the stores' figures.
+    ticket: Ticket,
+}
+
+impl HealthScreen {
+    /// Computes health now, and queries the stores for what is not in memory.
+    fn refresh(&mut self, shared: &mut Shared) -> Vec<Effect> {
+        self.figures.compute(&shared.store, shared.now);
+        if let Some(health) = &mut self.figures.health {
+            health.apply_checks(shared.sources.iter().flat_map(|source| &source.vitals.checks));
+        }
+        let questions = self.figures.request_store_figures(shared.complete_from(), shared.now);
+        if !questions.is_empty() {
+            self.ticket = shared.ticket();
+        }
+        questions.into_iter().map(|query| Effect::Figures(self.ticket, Box::new(query))).collect()
+    }
+
+    /// Opens the selected system.
+    fn open_system(&mut self, shared: &Shared) {
+        let health = self.figures.health.as_ref();
+        let Some(system) = health.and_then(|health| health.systems.get(self.line.0)) else { return };
+        let mut view = SystemView::new(system.system.clone());
+        view.compute(&shared.store, shared.now, self.figures.window_us());
+        self.system = Some(view);
+        self.line = Lines::default();
+    }
+
+    /// Back to all systems, with the cursor on the one that was open.
+    fn close_system(&mut self, view: &SystemView) {
+        let mut systems = self.figures.health.iter().flat_map(|health| &health.systems);
+        self.line = Lines(systems.position(|system| system.system == view.system).unwrap_or(0));
+    }
+
+    /// Shows the activities of the opened system, of the selected line if there is one.
+    fn show_activities(&self, view: &SystemView, shared: &mut Shared) {
+        let clause = view.entries.get(self.line.0).map(|entry| format!(" {}", entry.clause)).unwrap_or_default();
+        shared.ask(Request::Show(format!("system:{}{clause} time:{}..", quote(&view.system), view.since.rfc3339())));
+    }
+
+    /// Number of lines to select among.
+    fn count(&self) -> usize {
+        match &self.system {
+            Some(view) => view.entries.len(),
+            None => self.figures.health.as_ref().map_or(0, |health| health.systems.len()),
+        }
+    }
+}
+
+impl Screen for HealthScreen {
+    fn name(&self) -> &'static str {
+        if self.system.is_some() { "system" } else { "health" }
+    }
+
+    fn actions(&self) -> Vec<Action> {
+        let own = [Action::Open, Action::Back, Action::ZoomIn, Action::ZoomOut, Action::Health];
+        [&Lines::ACTIONS[..], &own].concat()
+    }
+
+    fn hints(&self) -> &'static [Hint] {
+        match self.system {
+            None => &[
+                Hint::Action(Action::Open, "open the system"),
+                Hint::Action(Action::ZoomOut, "longer"),
+                Hint::Action(Action::Alerts, "alerts"),
+                Hint::Action(Action::Report, "report"),
+                Hint::Action(Action::Back, "back"),
+                Hint::Action(Action::Palette, "commands"),
+            ],
+            Some(_) => &[
+                Hint::Action(Action::Open, "show its activities"),
+                Hint::Action(Action::Report, "report"),
+                Hint::Action(Action::Back, "all systems"),
+                Hint::Action(Action::Palette, "commands"),
+            ],
+        }
+    }
+
+    fn handle(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {
+        if self.line.moved(action, self.count()) {
+            return Some(Vec::new());
+        }
+        match (action, self.system.take()) {
+            (Action::Back, Some(view)) => self.close_system(&view),
+            (Action::Back, None) => shared.ask(Request::Close),
+            (Action::Open, Some(view)) => self.show_activities(&view, shared),
+            (Action::Open, None) => self.open_system(shared),
+            (Action::Health, Some(_)) => return Some(self.opened(shared)),
+            (Action::ZoomIn | Action::ZoomOut, None) => {
+                self.figures.zoom(action == Action::ZoomIn);
+                return Some(self.refresh(shared));
+            }
+            (_, view) => {
+                self.system = view;
+                return None;
+            }
+        }
+        Some(Vec::new())
+    }
+
+    fn opened(&mut self, shared: &mut Shared) -> Vec<Effect> {
+        (self.line, self.system) = (Lines::default(), None);
+        self.refresh(shared)
+    }
+
+    fn tick(&mut self, shared: &mut Shared) -> Vec<Effect> {
+        let effects = if self.figures.is_due(shared.now) { self.refresh(shared) } else { Vec::new() };
+        if let Some(view) = self.system.as_mut().filter(|view| view.is_due(shared.now)) {
+            view.compute(&shared.store, shared.now, self.figures.window_us());
+        }
+        effects
+    }
+
+    fn news(&mut self, news: &News, shared: &mut Shared) -> Vec<Effect> {
+        if let News::Batch(Batch { delta, .. }) = news {
+            self.figures.mark_dirty(&shared.store, &delta.rows, &delta.moved_from);
+        }
+        Vec::new()
+    }
+
+    fn reply(&mut self, ticket: Ticket, reply: Reply, shared: &mut Shared) -> Result<Vec<Effect>, Reply> {
+        match reply {
+            Reply::Figures(query, result) if ticket == self.ticket => {
+                match result {
+                    Ok(groups) => self.figures.set_store_figures(&query, groups, shared.now),
+                    Err(problem) => shared.notify(format!("cannot load older figures: {problem}")),
+                }
+                Ok(Vec::new())
+            }
+            other => Err(other),
+        }
+    }
+
+    fn report(&self, shared: &Shared) -> Option<ReportPart> {
+        Some(report::of(self, shared))
+    }
+
+    fn view(&self, shared: &Shared, canvas: &mut Canvas<'_>) {
+        match &self.system {
+            Some(view) => system::view::render(self, view, shared, canvas),
+            None => view::render(self, shared, canvas),
+        }
+    }
+}

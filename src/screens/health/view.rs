@@ -1,0 +1,266 @@
+//! Health of the systems, worst first.
+
+use super::HealthScreen;
+use crate::screens::shared::Shared;
+use crate::tui::Canvas;
+use crate::tui::Theme;
+use crate::tui::text::{SPARKS, ago, count, left, millis, put, put_all, right, safe};
+use crate::tui::vitals;
+use crosstail_core::model::{Check, HealthState, Metric, Timestamp, Unit};
+use crosstail_core::number::{saturating_u16, saturating_usize};
+use crosstail_engine::insight::{Baseline, SystemHealth};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+pub(super) fn render(screen: &HealthScreen, shared: &Shared, canvas: &mut Canvas<'_>) {
+    let (area, theme) = (canvas.area, &canvas.look.theme);
+    let buf = &mut *canvas.buf;
+    let Some(health) = &screen.figures.health else { return };
+    let (area, beside) = divide(shared, area);
+    if let Some(beside) = beside {
+        measured(screen, shared, beside, buf, theme);
+    }
+    let window = ago(health.window_us);
+    let title = format!(" health of the last {window}, worst first · z Z shorter, longer · Enter opens a system");
+    put(buf, area.x, area.y, &title, area.width, theme.dim);
+    if health.systems.is_empty() {
+        put(buf, area.x + 2, area.y + 2, "no activity in this time", area.width, theme.dim);
+        return;
+    }
+    // Show as many systems as fit: the fewer, the more lines each gets.
+    let wide = area.width >= WIDE;
+    let most = if wide { 4 } else { 5 };
+    let height = area.height.saturating_sub(1);
+    let systems = saturating_u16(health.systems.len());
+    let rows = (height / systems.max(1)).clamp(2, most);
+    let fitting = (height / rows).max(1) as usize;
+    let first = (screen.line.0 + 1).saturating_sub(fitting);
+    // Spare lines go to the worst systems.
+    let mut spare = height.saturating_sub(rows * systems.min(saturating_u16(fitting)));
+    let mut y = area.y + 1;
+    for (index, system) in health.systems.iter().enumerate().skip(first).take(fitting) {
+        let extra = spare.min(most - rows);
+        spare -= extra;
+        let lines = (rows + extra).min(most - 1);
+        let area = Rect { y, height: lines.min(area.bottom().saturating_sub(y)), ..area };
+        panel(shared, system, index == screen.line.0, area, buf, theme);
+        y += rows + extra;
+    }
+}
+
+/// Minimum widths for showing latencies in the same line, and the earlier latencies next to them.
+const WIDE: u16 = 112;
+const ROOMY: u16 = 136;
+
+/// The areas of the systems and of their vitals: side by side if there is room, else one below the other.
+fn divide(shared: &Shared, area: Rect) -> (Rect, Option<Rect>) {
+    if shared.sources.iter().all(|source| source.vitals.is_empty()) {
+        return (area, None);
+    }
+    let wide = 114;
+    if area.width >= wide + 44 {
+        let beside = Rect { x: area.x + wide, width: area.width - wide, ..area };
+        return (Rect { width: wide - 1, ..area }, Some(beside));
+    }
+    let below = (area.height * 2 / 5).max(6).min(area.height.saturating_sub(6));
+    let y = area.bottom() - below;
+    (Rect { height: area.height - below, ..area }, Some(Rect { y, height: below, ..area }))
+}
+
+/// The vitals: unhealthy checks first, then those of the selected system, then the rest.
+fn measured(screen: &HealthScreen, shared: &Shared, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    let health = screen.figures.health.as_ref();
+    let selected = health.and_then(|health| health.systems.get(screen.line.0)).map(|system| system.system.clone());
+    let belongs = |system: &Option<String>| match (system, &selected) {
+        (Some(system), Some(selected)) => system.eq_ignore_ascii_case(selected),
+        _ => false,
+    };
+    let telling = || shared.sources.iter().filter(|source| !source.vitals.is_empty());
+    let several = telling().count() > 1;
+    let unwell = |check: &Check| check.state != HealthState::Healthy;
+    let first = |(check, _): &(&Check, _)| unwell(check) || belongs(&check.system);
+    let checks = telling().flat_map(|source| {
+        let name = several.then_some(source.name.as_str());
+        source.vitals.checks.iter().map(move |check| (check, name))
+    });
+    let mut lines = vitals::lines(checks.filter(first), []);
+    let metrics = telling().flat_map(|source| &source.vitals.metrics);
+    let own: Vec<_> = metrics.filter(|metric| belongs(&metric.system)).collect();
+    if let Some(selected) = selected.as_ref().filter(|_| !own.is_empty()) {
+        lines.push(vitals::VitalsLine::Heading(format!("{selected} measures")));
+        lines.extend(own.into_iter().map(vitals::VitalsLine::Metric));
+    }
+    for source in telling() {
+        if several {
+            lines.push(vitals::VitalsLine::Heading(format!("── {}", source.name)));
+        }
+        let rest = source.vitals.checks.iter().map(|check| (check, None)).filter(|one| !first(one));
+        lines.extend(vitals::lines(rest, source.vitals.metrics.iter().filter(|metric| !belongs(&metric.system))));
+    }
+    vitals::render("checks and metrics", &lines, area, buf, theme);
+}
+
+/// One system: its figures, the reason of its state, since when, and pending work; as many lines as the area has.
+fn panel(shared: &Shared, system: &SystemHealth, selected: bool, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    let wide = area.width >= WIDE;
+    let name_style = if selected { theme.selected } else { theme.title };
+    headline(system, name_style, area, buf, theme);
+    let inside = area.width.saturating_sub(16);
+    let mut y = area.y + 1;
+    if !wide && area.height > 1 {
+        let end = put(buf, area.x + 16, y, &quantiles(system), inside, theme.dim);
+        spark(&system.spark, end + 2, y, area, buf, theme);
+        y += 1;
+    }
+    if y < area.bottom() {
+        let style = if system.state == HealthState::Healthy { theme.dim } else { theme.text };
+        let alerts = alerts_of(shared, &system.system);
+        let why = why(system);
+        let room = if wide { inside.saturating_sub(saturating_u16(system.spark.len()) + 2) } else { inside };
+        let pieces = [(alerts.as_str(), theme.failure), (why.as_str(), style)];
+        put_all(buf, area.x + 16, y, room, &pieces);
+        if wide {
+            spark(
+                &system.spark,
+                area.right().saturating_sub(saturating_u16(system.spark.len()) + 1),
+                y,
+                area,
+                buf,
+                theme,
+            );
+        }
+        y += 1;
+    }
+    if y < area.bottom() {
+        put(buf, area.x + 16, y, &when(shared, system), inside, theme.dim);
+    }
+}
+
+/// Name, state, rate, success and, if there is room, latencies.
+pub(super) fn headline(system: &SystemHealth, name_style: Style, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    if area.height == 0 {
+        return;
+    }
+    let (glyph, style) = vitals::mark(system.state, theme);
+    let success = system.success().map_or_else(|| "–".to_owned(), |percent| format!("{percent:.1} %"));
+    let change = match (system.success(), system.success_before) {
+        (Some(now), Some(before)) if now - before >= 0.5 => format!(" ▲{:.0}", now - before),
+        (Some(now), Some(before)) if before - now >= 0.5 => format!(" ▼{:.0}", before - now),
+        _ => String::new(),
+    };
+    let success_style = match system.state {
+        HealthState::Down | HealthState::Degraded => style,
+        _ => theme.text,
+    };
+    let calls = format!(" {}   success ", right(&rate(system.rate), 9));
+    let success = format!("{}{}", right(&success, 7), left(&change, 5));
+    let beside = if area.width >= WIDE { format!("  {}", latencies(system, area.width)) } else { String::new() };
+    let pieces = [
+        (left(&safe(&system.system), 14), name_style),
+        (" ".to_owned(), theme.text),
+        (glyph.to_owned(), style),
+        (" ".to_owned(), theme.text),
+        (left(system.state.as_str(), 9), style),
+        (calls, theme.text),
+        (success, success_style),
+        (beside, theme.text),
+    ];
+    let pieces: Vec<(&str, Style)> = pieces.iter().map(|(text, style)| (text.as_str(), *style)).collect();
+    put_all(buf, area.x + 1, area.y, area.width.saturating_sub(2), &pieces);
+}
+
+/// p50, p95 and p99.
+fn quantiles(system: &SystemHealth) -> String {
+    let of = |q| right(&millis(system.figures.latencies.quantile_ms(q)), 7);
+    format!("p50 {}  p95 {}  p99 {}", of(0.5), of(0.95), of(0.99))
+}
+
+/// Current and earlier latencies: all three if there is room, else p95.
+fn latencies(system: &SystemHealth, width: u16) -> String {
+    let (before, against) = &system.latencies_before;
+    if before.count() < 10 {
+        return quantiles(system);
+    }
+    let when = if *against == Baseline::SameTimeYesterday { "yesterday" } else { "before" };
+    let of = |q| millis(before.quantile_ms(q));
+    let was = if width >= ROOMY {
+        format!("   {when} {}  {}  {}", of(0.5), of(0.95), of(0.99))
+    } else {
+        format!(" (p95 {when} {})", of(0.95))
+    };
+    quantiles(system) + &was
+}
+
+/// The rules that fire for a system: `⚑ HighErrorRate 4 min · `.
+pub(super) fn alerts_of(shared: &Shared, system: &str) -> String {
+    let of = |alert: &&crosstail_engine::insight::alerting::Alert| {
+        alert.group.iter().any(|(_, value)| value.eq_ignore_ascii_case(system))
+    };
+    let one = |alert: &crosstail_engine::insight::alerting::Alert| {
+        let since = alert.fired_at.unwrap_or(alert.since);
+        format!("⚑ {} {} · ", alert.rule, ago(shared.now.since_us(since)))
+    };
+    shared.alerts.alerting.alerts.firing().filter(of).map(one).collect()
+}
+
+/// The reason of the state, and errors by kind.
+pub(super) fn why(system: &SystemHealth) -> String {
+    let errors =
+        system.errors.iter().take(5).map(|(kind, n)| format!("{} ×{}", safe(kind), count(saturating_usize(*n))));
+    let mut parts: Vec<String> = Vec::new();
+    if !system.reason.is_empty() {
+        parts.push(safe(&system.reason));
+    }
+    parts.extend(errors);
+    if parts.is_empty() { "no failures".to_owned() } else { parts.join(" · ") }
+}
+
+/// The last success and failure, and pending work.
+pub(super) fn when(shared: &Shared, system: &SystemHealth) -> String {
+    let since = |at: Timestamp| ago(shared.now.since_us(at));
+    let last = |what: &str, at: Option<Timestamp>| {
+        at.map_or_else(|| format!("no {what} seen"), |at| format!("last {what} {} ago", since(at)))
+    };
+    let mut parts = vec![last("success", system.last_success), last("failure", system.last_failure)];
+    if let Some(oldest) = system.oldest_pending {
+        parts.push(format!("{} to retry, oldest {}", system.pending, since(oldest)));
+    }
+    if system.figures.open > 0 {
+        parts.push(format!("{} in progress", count(saturating_usize(system.figures.open))));
+    }
+    let backlog = backlog(shared, &system.system);
+    if backlog > 0.0 {
+        parts.push(format!("backlog {}", Unit::Count.text(backlog)));
+    }
+    parts.join(" · ")
+}
+
+/// Messages waiting in a system's queues and topics, as measured by the sources.
+fn backlog(shared: &Shared, system: &str) -> f64 {
+    let metrics = shared.sources.iter().flat_map(|source| &source.vitals.metrics);
+    let of = |metric: &&Metric| {
+        let named = |text: &str| text.eq_ignore_ascii_case(system);
+        let is = metric.system.as_deref().is_some_and(named) || metric.labels.iter().any(|(_, value)| named(value));
+        is && matches!(metric.name.as_str(), "lag" | "lag at least" | "queue_size")
+    };
+    metrics.filter(of).filter_map(|metric| metric.value).sum()
+}
+
+/// Activities per second, or per minute if there are few.
+fn rate(per_second: f64) -> String {
+    if per_second >= 1.0 { format!("{per_second:.1}/s") } else { format!("{:.1}/min", per_second * 60.0) }
+}
+
+/// A sparkline of activities, red where some failed.
+pub(super) fn spark(columns: &[(u64, u64)], x: u16, y: u16, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    let most = columns.iter().map(|(total, _)| *total).max().unwrap_or(0).max(1);
+    // If there is too little room, show the newest.
+    let left_out = columns.len().saturating_sub(area.right().saturating_sub(x) as usize);
+    for (index, (total, failed)) in columns.iter().skip(left_out).enumerate() {
+        let at = x + saturating_u16(index);
+        let style: Style = if *failed > 0 { theme.failure } else { theme.accent };
+        let symbol = if *total == 0 { " " } else { SPARKS[saturating_usize((total * 7) / most)] };
+        put(buf, at, y, symbol, 1, style);
+    }
+}

@@ -1,0 +1,148 @@
+//! The screens, a folder each: `mod.rs` has what a screen knows and does, `view.rs` how it is drawn. A screen says which
+//! actions it accepts; the key bar, the help and the palette are made of that. No screen knows another: what it wants of
+//! the rest, it asks for ([`Request`]), and the stack carries it out.
+
+mod alerts;
+mod contrast;
+mod explore;
+mod explorer;
+mod find;
+mod first_run;
+mod global;
+mod health;
+mod help;
+mod jobs;
+mod lines;
+mod palette;
+mod prompt;
+mod request;
+mod run;
+mod shared;
+mod sources;
+mod stack;
+mod view;
+
+pub use explore::{Detail, Explore};
+pub use explorer::{Event, Explorer};
+pub use health::SlottedHealth;
+pub use request::{Focus, Tab};
+pub use run::run;
+pub use shared::{AlertBoard, AlertLine, AlertOrigin, LineState, Notice, Settings, Shared, of_activity, of_rule};
+pub use stack::Stack;
+pub use view::draw;
+
+use crate::action::Action;
+use crate::effect::{Effect, Reply, Ticket};
+use crate::ingest::News;
+use crate::tui::{Canvas, Context, TextField};
+use crosstail_export::Table;
+
+/// A screen that replaces the list, an overlay on top of it, or the list itself.
+///
+/// Nothing here waits: what takes time is returned as effects.
+pub trait Screen {
+    /// Name of what it shows, for the file of a report.
+    fn name(&self) -> &'static str;
+
+    /// The actions that it may take. Others are not offered to it.
+    fn actions(&self) -> Vec<Action>;
+
+    /// Takes an action; `None` if it means nothing here now, and goes to what is below.
+    fn handle(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>>;
+
+    /// Whether an action that it does not take ends here, except those that always work.
+    fn is_modal(&self) -> bool {
+        false
+    }
+
+    /// Takes an action that nothing shown takes, while it is not shown itself.
+    fn elsewhere(&mut self, _action: Action, _shared: &mut Shared) -> Option<Vec<Effect>> {
+        None
+    }
+
+    /// The table of the keymap that applies on it; `None` if that of what is below does.
+    fn context(&self) -> Option<Context> {
+        None
+    }
+
+    /// What the key bar shows, the most useful first; nothing if that of what is below stays.
+    fn hints(&self) -> &'static [Hint] {
+        &[]
+    }
+
+    /// Whether keys are text for its field.
+    fn is_typing(&self) -> bool {
+        false
+    }
+
+    /// Its text field.
+    fn field(&mut self) -> Option<&mut TextField> {
+        None
+    }
+
+    /// Its text field was edited; `changed` is false if only the cursor moved.
+    fn edited(&mut self, _changed: bool, _shared: &mut Shared) -> Vec<Effect> {
+        Vec::new()
+    }
+
+    /// It is shown from now on.
+    fn opened(&mut self, _shared: &mut Shared) -> Vec<Effect> {
+        Vec::new()
+    }
+
+    /// Time passed while it is shown.
+    fn tick(&mut self, _shared: &mut Shared) -> Vec<Effect> {
+        Vec::new()
+    }
+
+    /// A source delivered something, whether the screen is shown or not.
+    fn news(&mut self, _news: &News, _shared: &mut Shared) -> Vec<Effect> {
+        Vec::new()
+    }
+
+    /// Takes the reply to its own query; gives back any other.
+    fn reply(&mut self, _ticket: Ticket, reply: Reply, _shared: &mut Shared) -> Result<Vec<Effect>, Reply> {
+        Err(reply)
+    }
+
+    /// What a report of it contains; `None` if that of what is below is meant.
+    fn report(&self, _shared: &Shared) -> Option<ReportPart> {
+        None
+    }
+
+    /// Draws it.
+    fn view(&self, shared: &Shared, canvas: &mut Canvas<'_>);
+}
+
+/// A hint of the key bar.
+#[derive(Debug, Clone, Copy)]
+pub enum Hint {
+    /// An action, under its first key, and what it does here.
+    Action(Action, &'static str),
+    /// A key, and what it does here.
+    Key(&'static str, &'static str),
+}
+
+/// What a screen contributes to a report of it.
+pub struct ReportPart {
+    pub title: String,
+    /// Lines about what is shown: the filter, the time.
+    pub about: Vec<String>,
+    pub tables: Vec<Table>,
+}
+
+/// A screen, and the action that opens and closes it; the first page has none.
+struct Entry {
+    action: Option<Action>,
+    new: fn() -> Box<dyn Screen>,
+}
+
+/// The screens, in no order. Nothing else names them.
+const SCREENS: &[Entry] = &[
+    Entry { action: None, new: || Box::new(first_run::FirstRun) },
+    Entry { action: Some(Action::Health), new: || Box::new(health::HealthScreen::default()) },
+    Entry { action: Some(Action::Alerts), new: || Box::new(alerts::Alerts::default()) },
+    Entry { action: Some(Action::Sources), new: || Box::new(sources::Sources::default()) },
+    Entry { action: Some(Action::Jobs), new: || Box::new(jobs::JobsScreen::default()) },
+    Entry { action: Some(Action::Compare), new: || Box::new(contrast::ContrastScreen::default()) },
+];

@@ -1,0 +1,35 @@
+//! The command palette.
+
+use super::{Command, Palette};
+use crate::tui::Canvas;
+use crate::tui::dialog::dialog;
+use crate::tui::text::{left, put, safe, width};
+use crosstail_core::number::saturating_u16;
+
+pub(super) fn render(palette: &Palette, canvas: &mut Canvas<'_>) {
+    let (area, look) = (canvas.area, canvas.look);
+    let (theme, buf) = (&look.theme, &mut *canvas.buf);
+    let inside = dialog(area, 76, 20, " commands ", buf, theme);
+    let text = safe(palette.field.text());
+    put(buf, inside.x + 1, inside.y, ":", 1, theme.accent);
+    put(buf, inside.x + 3, inside.y, &text, inside.width.saturating_sub(4), theme.title);
+    let rows = inside.height.saturating_sub(1) as usize;
+    let first = (palette.chosen + 1).saturating_sub(rows);
+    for (row, index) in palette.found.iter().skip(first).take(rows).enumerate() {
+        let Some(item) = palette.items.get(*index) else { continue };
+        let y = inside.y + 1 + saturating_u16(row);
+        let chosen = first + row == palette.chosen;
+        let keys = match &item.run {
+            Command::Action(action) => look.keymap.keys(*action),
+            _ => String::new(),
+        };
+        let style = if chosen { theme.selected } else { theme.text };
+        let help = inside.width.saturating_sub(24 + 14);
+        let line = format!(" {} {} {}", left(&safe(&item.name), 22), left(&safe(&item.help), help), left(&keys, 12));
+        put(buf, inside.x, y, &left(&line, inside.width), inside.width, style);
+    }
+    if palette.found.is_empty() {
+        put(buf, inside.x + 3, inside.y + 1, "no such command", inside.width, theme.dim);
+    }
+    *canvas.cursor = Some((inside.x + 3 + width(&text), inside.y));
+}

@@ -1,0 +1,276 @@
+//! The loop: input and what arrives → events, effects → runtime and terminal, what is shown → pictures.
+
+use super::view::{draw, scrolling};
+use super::{Event, Explorer};
+use crate::action::Action;
+use crate::effect::Effect;
+use crate::runtime::{Incoming, Runtime};
+use crate::tui::{Appearance, ColourDepth, Input, Keymap, Painter, Theme, external, terminal};
+use anyhow::{Context as _, Result};
+use crosstail_core::model::Clock;
+use crosstail_core::number::truncated_u64;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+
+/// How long to collect events before drawing.
+const TAKE_IN: Duration = Duration::from_millis(25);
+
+/// Runs the explorer on this process's terminal until it quits; returns the exit code.
+pub async fn run(mut explorer: Box<Explorer>, runtime: Runtime, incoming: Incoming, clock: Clock) -> Result<u8> {
+    let depth = ColourDepth::detect();
+    let keymap = Keymap::load().map_err(anyhow::Error::msg)?;
+    explorer.shared.jobs = runtime.jobs().clone();
+    let settings = &mut explorer.shared.settings;
+    let theme = Theme::load(&settings.theme, depth).map_err(anyhow::Error::msg)?;
+    settings.themes = Theme::names();
+    let history = settings.history_limit;
+    terminal::restore_on_panic();
+    terminal::enter().context("no terminal; the commands query, tail, stats and show work without one")?;
+    let (inputs, input) = mpsc::channel(256);
+    terminal::listen(inputs)?;
+    let mut out = terminal::writer()?;
+    let painter = Painter::new(move |bytes| terminal::write_picture(&mut out, bytes));
+    runtime.start(history);
+    let mut front = Frontend {
+        explorer,
+        runtime,
+        look: Appearance { theme, keymap },
+        depth,
+        painter,
+        shows_cursor: false,
+        clock,
+        measured: (Instant::now(), 0),
+    };
+    front.resize();
+    let code = front.run(incoming, input).await;
+    front.runtime.stop();
+    terminal::leave();
+    Ok(code)
+}
+
+struct Frontend {
+    explorer: Box<Explorer>,
+    runtime: Runtime,
+    look: Appearance,
+    depth: ColourDepth,
+    painter: Painter,
+    /// Whether the last picture showed the cursor.
+    shows_cursor: bool,
+    clock: Clock,
+    /// Time and total of the last count of bytes written.
+    measured: (Instant, u64),
+}
+
+/// Why the screen must be redrawn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Redraw {
+    No,
+    Data,
+    Key,
+}
+
+impl Frontend {
+    async fn run(&mut self, incoming: Incoming, mut input: mpsc::Receiver<Input>) -> u8 {
+        let Incoming { mut sources, mut replies } = incoming;
+        let mut due = Redraw::Key;
+        let mut tick = tokio::time::interval(Duration::from_secs(1));
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            if due != Redraw::No && self.painter.wait(due == Redraw::Key).is_zero() {
+                self.paint();
+                due = Redraw::No;
+            }
+            if self.painter.is_broken() {
+                return 129;
+            }
+            let wait = if due == Redraw::No {
+                Duration::from_hours(1)
+            } else {
+                self.painter.wait(due == Redraw::Key).max(Duration::from_millis(1))
+            };
+            tokio::select! {
+                biased;
+                got = input.recv() => {
+                    let Some(got) = got else { return 0 };
+                    if let Some(code) = self.input(got) {
+                        return code;
+                    }
+                    // Process all pending keys at once: holding a key down never lags.
+                    while let Ok(more) = input.try_recv() {
+                        if let Some(code) = self.input(more) {
+                            return code;
+                        }
+                    }
+                    due = Redraw::Key;
+                }
+                got = replies.recv() => {
+                    let Some((ticket, reply)) = got else { return 0 };
+                    self.explorer.shared.now = self.clock.now();
+                    if let Some(code) = self.event(Event::Reply(ticket, reply)) {
+                        return code;
+                    }
+                    due = Redraw::Key;
+                }
+                got = sources.recv() => {
+                    let Some(got) = got else { return 0 };
+                    self.explorer.shared.now = self.clock.now();
+                    let begun = Instant::now();
+                    let mut next = Some(got);
+                    while let Some(event) = next {
+                        if let Some(code) = self.event(Event::Pump(event)) {
+                            return code;
+                        }
+                        next = if begun.elapsed() < TAKE_IN { sources.try_recv().ok() } else { None };
+                    }
+                    self.explorer.count(false);
+                    if due != Redraw::Key {
+                        due = Redraw::Data;
+                    }
+                }
+                _ = tick.tick() => {
+                    #[cfg(debug_assertions)]
+                    assert!(std::env::var_os("CROSSTAIL_TEST_PANIC").is_none(), "asked to panic, by a test");
+                    self.measure();
+                    if let Some(code) = self.event(Event::Tick(self.clock.now())) {
+                        return code;
+                    }
+                    due = if due == Redraw::Key { Redraw::Key } else { Redraw::Data };
+                }
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    fn measure(&mut self) {
+        let written = self.painter.written();
+        let seconds = self.measured.0.elapsed().as_secs_f64().max(0.1);
+        self.explorer.shared.bytes_per_second = truncated_u64((written - self.measured.1) as f64 / seconds);
+        self.measured = (Instant::now(), written);
+    }
+
+    /// Applies an event and carries out its effects. Returns an exit code if the explorer quits.
+    fn event(&mut self, event: Event) -> Option<u8> {
+        let effects = self.explorer.update(event);
+        self.carry_out(effects)
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) -> Option<u8> {
+        for effect in effects {
+            match self.runtime.run(effect) {
+                Some(Effect::Quit) => return Some(0),
+                Some(effect) => self.on_terminal(effect),
+                None => {}
+            }
+        }
+        None
+    }
+
+    /// Carries out an effect that needs the terminal.
+    fn on_terminal(&mut self, effect: Effect) {
+        match effect {
+            Effect::Suspend => {
+                terminal::suspend();
+                if terminal::enter().is_ok() {
+                    self.resize();
+                    self.painter.invalidate();
+                }
+            }
+            // On a mistake in a file, the current keymap stays in force.
+            Effect::Reload => match Keymap::load() {
+                Ok(keymap) => {
+                    self.look.keymap = keymap;
+                    self.explorer.shared.settings.themes = Theme::names();
+                    self.explorer.shared.notify("keymap and themes reloaded");
+                }
+                Err(problem) => self.explorer.shared.notify(problem),
+            },
+            Effect::Redraw => {
+                match Theme::load(&self.explorer.shared.settings.theme, self.depth) {
+                    Ok(theme) => self.look.theme = theme,
+                    Err(problem) => self.explorer.shared.notify(problem),
+                }
+                self.painter.invalidate();
+            }
+            Effect::Mouse(on) => {
+                let bytes: &[u8] = if on { b"\x1b[?1000h\x1b[?1006h" } else { b"\x1b[?1006l\x1b[?1000l" };
+                self.painter.send(bytes.to_vec());
+            }
+            Effect::Copy(text) => self.copy(&text),
+            Effect::RunExternal(it) => {
+                let said = external::run(&it);
+                self.resize();
+                self.painter.invalidate();
+                if let Some(said) = said {
+                    self.explorer.shared.notify(said);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn resize(&mut self) {
+        let (width, height) = terminal::size().unwrap_or(self.explorer.shared.size);
+        // A size asks nothing of the runtime.
+        drop(self.explorer.update(Event::Resize(width, height)));
+    }
+
+    fn paint(&mut self) {
+        let (picture, cursor) = draw(&self.explorer, &self.look);
+        self.painter.paint(picture, scrolling(&self.explorer), cursor);
+        if cursor.is_none() && self.shows_cursor {
+            self.painter.send(b"\x1b[?25l".to_vec());
+        }
+        self.shows_cursor = cursor.is_some();
+    }
+
+    /// Copies with OSC 52, which also works over SSH. Longer texts go to a file, because terminals truncate them.
+    fn copy(&mut self, text: &str) {
+        const LONGEST: usize = 55_000;
+        let safe = crosstail_core::model::visible(text).into_owned();
+        if safe.len() > LONGEST {
+            let kept = tempfile::Builder::new().prefix("crosstail-").suffix(".txt").tempfile().and_then(|mut file| {
+                std::io::Write::write_all(&mut file, safe.as_bytes())?;
+                file.keep().map_err(|error| error.error)
+            });
+            let said = match kept {
+                Ok((_, path)) => format!("too long for the clipboard: written to {}", path.display()),
+                Err(error) => format!("too long for the clipboard, and no file could be written: {error}"),
+            };
+            self.explorer.shared.notify(said);
+            return;
+        }
+        use base64::Engine as _;
+        let coded = base64::engine::general_purpose::STANDARD.encode(safe.as_bytes());
+        let plain = format!("\x1b]52;c;{coded}\x07");
+        let wrapped =
+            if std::env::var_os("TMUX").is_some() { format!("\x1bPtmux;\x1b{plain}\x1b\\") } else { String::new() };
+        self.painter.send((plain + &wrapped).into_bytes());
+        self.explorer.shared.notify(format!("copied {} characters", safe.chars().count()));
+    }
+
+    fn input(&mut self, input: Input) -> Option<u8> {
+        self.explorer.shared.now = self.clock.now();
+        let event = match input {
+            Input::End(code) => return Some(code),
+            Input::Key(stroke) => {
+                let effects = self.explorer.press(&self.look.keymap, stroke);
+                return self.carry_out(effects);
+            }
+            Input::Continued => {
+                // The process was stopped by a signal: the terminal may be in any state.
+                let _ = terminal::enter();
+                self.painter.invalidate();
+                return None;
+            }
+            Input::Resized => {
+                self.resize();
+                return None;
+            }
+            Input::Stop => Event::Action(Action::Suspend),
+            Input::Paste(text) => Event::Pasted(text),
+            Input::Wheel(up) => Event::Action(if up { Action::Up } else { Action::Down }),
+            Input::Click(x, y) => Event::Click(x, y),
+        };
+        self.event(event)
+    }
+}

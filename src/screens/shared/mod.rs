@@ -1,0 +1,247 @@
+//! What every screen sees: the activities, the sources, the alerts, the clock, the names, and what is said to the user.
+
+mod alerts;
+mod reading;
+
+pub(in crate::screens) use alerts::record_of;
+pub use alerts::{AlertBoard, AlertLine, AlertOrigin, LineState, of_activity, of_rule};
+pub(in crate::screens) use reading::reading;
+
+use super::request::Request;
+use crate::config::ViewEntry;
+use crate::effect::{Effect, Mark, Ticket};
+use crate::ingest::{Batch, News, SourceStatus, ingest};
+use chrono_tz::Tz;
+use crosstail_core::filter::{Context, Expr, Filter};
+use crosstail_core::model::{Activity, CatalogueEntry, Id, Names, SourceId, Timestamp};
+use crosstail_engine::insight::Policy;
+use crosstail_engine::store::Store;
+use crosstail_source::Jobs;
+use crosstail_source::pump::PumpEvent;
+use std::collections::{HashMap, VecDeque};
+
+/// A short message in the status line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    pub text: String,
+    /// When it disappears.
+    pub until: Timestamp,
+}
+
+/// What the command line and the configuration set.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Maximum number of activities loaded from a source.
+    pub history_limit: usize,
+    /// Saved views.
+    pub views: Vec<ViewEntry>,
+    /// Names of the available themes.
+    pub themes: Vec<String>,
+    /// Name of the current theme.
+    pub theme: String,
+    /// Path of the user's configuration file, for the first page.
+    pub config_path: Option<String>,
+    /// The command that opened the explorer, without secrets and filter.
+    pub invocation: String,
+    /// In whose name to write to stores; `None` if nothing may be written.
+    pub writes_as: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            history_limit: usize::MAX,
+            views: Vec::new(),
+            themes: Vec::new(),
+            theme: "dark".to_owned(),
+            config_path: None,
+            invocation: "crosstail".to_owned(),
+            writes_as: None,
+        }
+    }
+}
+
+/// What every screen sees.
+pub struct Shared {
+    /// The present moment, as of the last event.
+    pub now: Timestamp,
+    /// When the explorer was opened.
+    pub opened: Timestamp,
+    /// Time zone of the screen.
+    pub zone: Tz,
+    /// Columns and rows of the terminal.
+    pub size: (u16, u16),
+    pub settings: Settings,
+    /// The activities in memory.
+    pub store: Store,
+    pub sources: Vec<SourceStatus>,
+    /// What the sources do.
+    pub jobs: Jobs,
+    /// The filter in force: of what is typed, the last text that parsed.
+    pub filter: Filter,
+    /// The range that was being selected over time when a screen was opened: its start and its end (exclusive).
+    pub(super) range: Option<(Timestamp, Timestamp)>,
+    pub alerts: AlertBoard,
+    /// Marked activities.
+    pub marks: HashMap<Id, Mark>,
+    pub notice: Option<Notice>,
+    /// Show in the status line how many bytes a second the screen costs.
+    pub shows_rate: bool,
+    /// Bytes a second sent to the terminal, as last reported by the loop.
+    pub bytes_per_second: u64,
+    /// Live arrivals of the last seconds: (second, count).
+    arrivals: VecDeque<(i64, u64)>,
+    /// The last ticket issued.
+    last_ticket: Ticket,
+    requests: Vec<Request>,
+}
+
+impl Shared {
+    /// What is known before any source is connected.
+    pub(super) fn new(names: Names, sources: &[SourceId], zone: Tz, now: Timestamp) -> Self {
+        let sources = sources.iter().map(|id| SourceStatus::new(*id, &names)).collect();
+        let mut store = Store::new(names);
+        store.set_live_since(now);
+        Self {
+            now,
+            opened: now,
+            zone,
+            size: (80, 24),
+            settings: Settings::default(),
+            store,
+            sources,
+            jobs: Jobs::default(),
+            filter: Filter::default(),
+            range: None,
+            alerts: AlertBoard::default(),
+            marks: HashMap::new(),
+            notice: None,
+            shows_rate: false,
+            bytes_per_second: 0,
+            arrivals: VecDeque::new(),
+            last_ticket: 0,
+            requests: Vec::new(),
+        }
+    }
+
+    /// The time and zone that a filter depends on.
+    pub fn context(&self) -> Context {
+        Context { now: self.now, zone: self.zone }
+    }
+
+    /// A moment in the zone of the screen.
+    pub fn local(&self, at: Timestamp) -> chrono::DateTime<Tz> {
+        at.utc().with_timezone(&self.zone)
+    }
+
+    /// Issues a ticket.
+    pub(super) fn ticket(&mut self) -> Ticket {
+        self.last_ticket += 1;
+        self.last_ticket
+    }
+
+    /// Shows a notice for a few seconds.
+    pub fn notify(&mut self, text: impl Into<String>) {
+        self.notice = Some(Notice { text: text.into(), until: self.now.plus_ms(6000) });
+    }
+
+    /// Asks something of the rest of the screen.
+    pub(super) fn ask(&mut self, request: Request) {
+        self.requests.push(request);
+    }
+
+    /// What was asked since the last call.
+    pub(super) fn take_requests(&mut self) -> Vec<Request> {
+        std::mem::take(&mut self.requests)
+    }
+
+    /// Takes an event of a source.
+    pub(super) fn ingest(&mut self, event: PumpEvent) -> News {
+        let news = ingest(&mut self.store, &mut self.sources, event, self.now, self.opened);
+        match &news {
+            News::Said(source, texts) => {
+                let said = format!("{}: {}", self.sources[*source].name, texts[0]);
+                self.notify(said);
+            }
+            News::Batch(Batch { delta, live, fresh, .. }) => {
+                self.alerts.note(&self.store, &delta.rows);
+                if *live {
+                    self.count_arrivals(*fresh as u64);
+                }
+            }
+            News::Quiet | News::Lost(_) | News::Back(_) | News::Catalogue => {}
+        }
+        news
+    }
+
+    /// Counts live traffic: loading history is none.
+    fn count_arrivals(&mut self, count: u64) {
+        let second = self.now.0 / 1_000_000;
+        match self.arrivals.back_mut() {
+            Some((at, n)) if *at == second => *n += count,
+            _ => self.arrivals.push_back((second, count)),
+        }
+    }
+
+    /// Forgets what is over, and evaluates the rules that are due.
+    pub(super) fn tick(&mut self, now: Timestamp) -> Vec<Effect> {
+        self.now = now;
+        if self.notice.as_ref().is_some_and(|notice| notice.until <= now) {
+            self.notice = None;
+        }
+        while self.arrivals.front().is_some_and(|(second, _)| *second < now.0 / 1_000_000 - 10) {
+            self.arrivals.pop_front();
+        }
+        self.evaluate_due_rules()
+    }
+
+    /// Live arrivals per second, over the last five seconds.
+    pub fn live_rate(&self) -> f64 {
+        let second = self.now.0 / 1_000_000;
+        let count: u64 = self.arrivals.iter().filter(|(at, _)| *at >= second - 5 && *at < second).map(|(_, n)| n).sum();
+        count as f64 / 5.0
+    }
+
+    /// The time from which memory is complete: the start of what the sources have loaded, unless they have loaded
+    /// everything.
+    pub(super) fn complete_from(&self) -> Timestamp {
+        let of = |source: &SourceStatus| {
+            let whole = source.backfilled && source.received < self.settings.history_limit as u64;
+            (!whole).then(|| source.oldest.unwrap_or(self.now))
+        };
+        let holding = self.sources.iter().filter(|source| source.received > 0);
+        holding.filter_map(of).max().unwrap_or(Timestamp(i64::MIN))
+    }
+
+    /// The filter in force with a clause, or its negation, added with AND. A clause that it already contains is not added
+    /// again; a contrary clause stays.
+    pub(super) fn filter_with(&self, clause: &str, negated: bool) -> String {
+        let clause = if negated { format!("-{clause}") } else { clause.to_owned() };
+        let text = self.filter.text().trim();
+        if text.split_whitespace().any(|word| word == clause) {
+            return text.to_owned();
+        }
+        if text.is_empty() {
+            clause
+        } else if matches!(self.filter.expr(), Expr::Or(_)) {
+            format!("({text}) {clause}")
+        } else {
+            format!("{text} {clause}")
+        }
+    }
+
+    /// What the sources' catalogues say about a system.
+    pub fn system_entry(&self, system: &str) -> Option<&CatalogueEntry> {
+        self.sources.iter().find_map(|source| source.catalogue.system(system))
+    }
+
+    /// What the sources' catalogues say about an activity's endpoint, webhook or rule.
+    pub fn endpoint_entry(&self, activity: &Activity) -> Option<&CatalogueEntry> {
+        self.sources.iter().find_map(|source| source.catalogue.entry_of(activity))
+    }
+
+    /// The retry policy of an activity's endpoint, webhook or rule.
+    pub fn policy(&self, activity: &Activity) -> Option<Policy> {
+        Policy::read(self.endpoint_entry(activity)?.facts.get("retry_policy")?)
+    }
+}

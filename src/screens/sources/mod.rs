@@ -1,0 +1,58 @@
+//! The sources, their state and lag; Enter shows the activities of one.
+
+mod view;
+
+use super::lines::Lines;
+use super::request::Request;
+use super::shared::Shared;
+use super::{Hint, Screen};
+use crate::action::Action;
+use crate::effect::Effect;
+use crate::tui::Canvas;
+use crosstail_core::filter::quote;
+
+/// The sources, with the cursor on one.
+#[derive(Default)]
+pub(super) struct Sources {
+    line: Lines,
+}
+
+impl Screen for Sources {
+    fn name(&self) -> &'static str {
+        "activity"
+    }
+
+    fn actions(&self) -> Vec<Action> {
+        [&Lines::ACTIONS[..], &[Action::Open, Action::Back]].concat()
+    }
+
+    fn hints(&self) -> &'static [Hint] {
+        &[
+            Hint::Action(Action::Open, "show its activities"),
+            Hint::Action(Action::Back, "back"),
+            Hint::Action(Action::Health, "health"),
+            Hint::Action(Action::Palette, "commands"),
+        ]
+    }
+
+    fn handle(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {
+        match action {
+            Action::Back => shared.ask(Request::Close),
+            Action::Open => {
+                let name = &shared.sources.get(self.line.0)?.name;
+                shared.ask(Request::Show(format!("source:{}", quote(name))));
+            }
+            _ => return self.line.moved(action, shared.sources.len()).then(Vec::new),
+        }
+        Some(Vec::new())
+    }
+
+    fn opened(&mut self, _shared: &mut Shared) -> Vec<Effect> {
+        self.line = Lines::default();
+        Vec::new()
+    }
+
+    fn view(&self, shared: &Shared, canvas: &mut Canvas<'_>) {
+        view::render(self, shared, canvas);
+    }
+}

@@ -1,0 +1,303 @@
+//! The stack: the list at the bottom, at most one screen over it, overlays on top. An action goes from the top to the
+//! first that takes it. Nothing else knows which screen is shown.
+
+use super::explore::Explore;
+use super::find::Find;
+use super::palette::Palette;
+use super::prompt::Prompt;
+use super::request::{Focus, PromptKind, Request, Tab};
+use super::shared::Shared;
+use super::{Hint, SCREENS, Screen, global};
+use crate::action::Action;
+use crate::effect::{Effect, Reply, Ticket};
+use crate::ingest::News;
+use crate::tui::{Context, Stroke};
+use crosstail_export::Report;
+
+/// The screens and overlays, and which are shown.
+pub struct Stack {
+    /// The list and what belongs to it; always at the bottom.
+    pub explore: Explore,
+    /// The screens of [`SCREENS`], in its order. They keep their state while they are not shown.
+    screens: Vec<Box<dyn Screen>>,
+    /// The screen that covers the list.
+    shown: Option<usize>,
+    /// The overlays, the topmost last.
+    pub(super) overlays: Vec<Box<dyn Screen>>,
+    /// Whether the mouse is captured.
+    pub(super) mouse: bool,
+}
+
+/// A place in the stack.
+#[derive(Debug, Clone, Copy)]
+enum Layer {
+    Explore,
+    Screen(usize),
+    Overlay(usize),
+}
+
+impl Stack {
+    /// The list, or the first page while there is no source.
+    pub(super) fn new(shared: &mut Shared) -> Self {
+        let first_page = SCREENS.iter().position(|entry| entry.action.is_none());
+        Self {
+            explore: Explore::new(shared),
+            screens: SCREENS.iter().map(|entry| (entry.new)()).collect(),
+            shown: first_page.filter(|_| shared.sources.is_empty()),
+            overlays: Vec::new(),
+            mouse: false,
+        }
+    }
+
+    /// What is shown, the topmost first.
+    fn layers(&self) -> Vec<Layer> {
+        let overlays = (0..self.overlays.len()).rev().map(Layer::Overlay);
+        overlays.chain(self.shown.map(Layer::Screen)).chain([Layer::Explore]).collect()
+    }
+
+    fn screen(&self, layer: Layer) -> &dyn Screen {
+        match layer {
+            Layer::Explore => &self.explore,
+            Layer::Screen(index) => &*self.screens[index],
+            Layer::Overlay(index) => &*self.overlays[index],
+        }
+    }
+
+    fn screen_mut(&mut self, layer: Layer) -> &mut dyn Screen {
+        match layer {
+            Layer::Explore => &mut self.explore,
+            Layer::Screen(index) => &mut *self.screens[index],
+            Layer::Overlay(index) => &mut *self.overlays[index],
+        }
+    }
+
+    /// The screen that covers the list.
+    pub(super) fn covering(&self) -> Option<&dyn Screen> {
+        self.shown.map(|index| &*self.screens[index])
+    }
+
+    /// The screen that is shown, without overlays.
+    pub(super) fn body(&self) -> &dyn Screen {
+        self.covering().unwrap_or(&self.explore)
+    }
+
+    /// Name of the screen that is shown, without overlays.
+    pub fn name(&self) -> &'static str {
+        self.body().name()
+    }
+
+    /// The layer whose text field has the focus.
+    fn typing(&self) -> Option<Layer> {
+        let layer = self.overlays.len().checked_sub(1).map_or(Layer::Explore, Layer::Overlay);
+        self.screen(layer).is_typing().then_some(layer)
+    }
+
+    /// Whether keys are text.
+    pub fn is_typing(&self) -> bool {
+        self.typing().is_some()
+    }
+
+    /// The table of the keymap that applies.
+    pub fn context(&self) -> Context {
+        self.layers().into_iter().find_map(|layer| self.screen(layer).context()).unwrap_or(Context::GLOBAL)
+    }
+
+    /// What the key bar shows.
+    pub(super) fn hints(&self) -> &'static [Hint] {
+        let hints = |layer: &Layer| self.screen(*layer).hints();
+        let layers = self.layers();
+        let typing = layers.iter().find(|layer| self.screen(**layer).is_typing() && !hints(layer).is_empty());
+        typing.or_else(|| layers.iter().find(|layer| !hints(layer).is_empty())).map_or(&[], hints)
+    }
+
+    /// The actions that something accepts, in the order of [`Action::ALL`].
+    pub fn actions(&self) -> Vec<Action> {
+        let mut accepted = [&self.explore as &dyn Screen].map(Screen::actions).concat();
+        accepted.extend(self.screens.iter().flat_map(|screen| screen.actions()));
+        accepted.extend(SCREENS.iter().filter_map(|entry| entry.action));
+        accepted.extend(global::ACTIONS);
+        Action::ALL.iter().copied().filter(|action| accepted.contains(action)).collect()
+    }
+
+    /// Does what an action means to the topmost that takes it.
+    pub(super) fn act(&mut self, action: Action, shared: &mut Shared) -> Vec<Effect> {
+        for layer in self.layers() {
+            let screen = self.screen_mut(layer);
+            if screen.actions().contains(&action)
+                && let Some(mut effects) = screen.handle(action, shared)
+            {
+                effects.extend(self.carry_out(layer, shared));
+                return effects;
+            }
+            if self.screen(layer).is_modal() && !global::ALWAYS.contains(&action) {
+                return Vec::new();
+            }
+        }
+        if let Some(index) = SCREENS.iter().position(|entry| entry.action == Some(action)) {
+            return self.toggle(index, shared);
+        }
+        let elsewhere = self.screens.iter_mut().find_map(|screen| screen.elsewhere(action, shared));
+        elsewhere.unwrap_or_else(|| self.act_globally(action, shared))
+    }
+
+    /// Shows a screen, or the list if the screen is shown.
+    fn toggle(&mut self, index: usize, shared: &mut Shared) -> Vec<Effect> {
+        self.explore.focus = Focus::List;
+        if self.shown == Some(index) {
+            self.shown = None;
+            return Vec::new();
+        }
+        self.shown = Some(index);
+        shared.range = self.explore.histogram.range();
+        let mut effects = self.screens[index].opened(shared);
+        effects.extend(self.carry_out(Layer::Screen(index), shared));
+        effects
+    }
+
+    /// Carries out what a layer asked for.
+    fn carry_out(&mut self, from: Layer, shared: &mut Shared) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        loop {
+            let requests = shared.take_requests();
+            if requests.is_empty() {
+                return effects;
+            }
+            for request in requests {
+                effects.extend(self.grant(from, request, shared));
+            }
+        }
+    }
+
+    fn grant(&mut self, from: Layer, request: Request, shared: &mut Shared) -> Vec<Effect> {
+        match request {
+            Request::Close => match from {
+                Layer::Overlay(index) => drop(self.overlays.remove(index)),
+                Layer::Screen(_) => self.shown = None,
+                Layer::Explore => {}
+            },
+            Request::Run(action) => return self.act(action, shared),
+            Request::Find(text, tab) => return self.find(text, tab, shared),
+            Request::Prompt(kind, text) => self.prompt(kind, &text),
+            Request::Answer(PromptKind::Report, path) => {
+                return vec![Effect::Report(path, Box::new(self.report(shared)))];
+            }
+            Request::Show(filter) => {
+                self.shown = None;
+                return self.explore.set_filter(&filter, shared);
+            }
+            Request::Open(row, activity, tab) => {
+                self.shown = None;
+                return self.explore.open(row, *activity, tab, shared);
+            }
+            Request::Focus(focus) => {
+                // The first page stays until there is something else to show.
+                self.shown = self.shown.filter(|index| SCREENS[*index].action.is_none());
+                self.explore.set_focus(focus, shared);
+            }
+            other => return self.explore.grant(other, shared),
+        }
+        Vec::new()
+    }
+
+    /// Asks for one line, with a text to begin with.
+    pub(super) fn prompt(&mut self, kind: PromptKind, text: &str) {
+        self.overlays.push(Box::new(Prompt::new(kind, text)));
+    }
+
+    /// Searches every source for what a text identifies.
+    pub(super) fn find(&mut self, text: String, tab: Option<Tab>, shared: &mut Shared) -> Vec<Effect> {
+        let (search, effects) = Find::start(text, tab, shared);
+        self.overlays.push(Box::new(search));
+        effects
+    }
+
+    /// Takes a key in the text field that has the focus.
+    pub(super) fn typed(&mut self, stroke: &Stroke, shared: &mut Shared) -> Vec<Effect> {
+        let Some(layer) = self.typing() else { return Vec::new() };
+        let changed = self.screen_mut(layer).field().is_some_and(|field| field.press(stroke));
+        self.edited(layer, changed, shared)
+    }
+
+    /// Takes a pasted text: into the text field that has the focus, or else into the palette.
+    pub(super) fn pasted(&mut self, text: &str, shared: &mut Shared) -> Vec<Effect> {
+        let text = text.trim_end_matches(['\r', '\n']).replace(['\r', '\n', '\t'], " ");
+        let layer = self.typing().unwrap_or_else(|| {
+            self.overlays.push(Box::new(Palette::new(&self.actions(), &shared.settings)));
+            Layer::Overlay(self.overlays.len() - 1)
+        });
+        if let Some(field) = self.screen_mut(layer).field() {
+            field.paste(&text);
+        }
+        self.edited(layer, true, shared)
+    }
+
+    fn edited(&mut self, layer: Layer, changed: bool, shared: &mut Shared) -> Vec<Effect> {
+        let mut effects = self.screen_mut(layer).edited(changed, shared);
+        effects.extend(self.carry_out(layer, shared));
+        effects
+    }
+
+    /// Takes a click, which means something on the list's screen only.
+    pub(super) fn click(&mut self, x: u16, y: u16, shared: &mut Shared) -> Vec<Effect> {
+        if self.shown.is_some() || !self.overlays.is_empty() {
+            return Vec::new();
+        }
+        let mut effects = self.explore.click(x, y, shared);
+        effects.extend(self.carry_out(Layer::Explore, shared));
+        effects
+    }
+
+    /// Everything that has a state of its own: what is shown, and the screens that are not.
+    fn all(&self) -> Vec<Layer> {
+        let overlays = (0..self.overlays.len()).rev().map(Layer::Overlay);
+        overlays.chain((0..self.screens.len()).map(Layer::Screen)).chain([Layer::Explore]).collect()
+    }
+
+    /// Tells everything what a source delivered.
+    pub(super) fn news(&mut self, news: &News, shared: &mut Shared) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for layer in self.all() {
+            effects.extend(self.screen_mut(layer).news(news, shared));
+            effects.extend(self.carry_out(layer, shared));
+        }
+        effects
+    }
+
+    /// Gives a reply to whoever asked.
+    pub(super) fn reply(&mut self, ticket: Ticket, reply: Reply, shared: &mut Shared) -> Vec<Effect> {
+        let mut rest = reply;
+        for layer in self.all() {
+            match self.screen_mut(layer).reply(ticket, rest, shared) {
+                Ok(mut effects) => {
+                    effects.extend(self.carry_out(layer, shared));
+                    return effects;
+                }
+                Err(reply) => rest = reply,
+            }
+        }
+        if let Err(Reply::Notice(text)) = shared.take_baseline(ticket, rest) {
+            shared.notify(text);
+        }
+        Vec::new()
+    }
+
+    /// Time passed.
+    pub(super) fn tick(&mut self, shared: &mut Shared) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for layer in self.layers().into_iter().rev() {
+            effects.extend(self.screen_mut(layer).tick(shared));
+            effects.extend(self.carry_out(layer, shared));
+        }
+        // Count only what is shown.
+        if self.shown.is_none() {
+            self.explore.count(shared, false);
+        }
+        effects
+    }
+
+    /// The report of what is shown.
+    fn report(&self, shared: &Shared) -> Report {
+        let part = self.layers().into_iter().find_map(|layer| self.screen(layer).report(shared));
+        global::report(part, shared)
+    }
+}
