@@ -181,9 +181,7 @@ impl Consumer {
         for (topic, partition, offset) in from {
             list.add_partition_offset(topic, partition, Offset::Offset(offset)).map_err(fail)?;
         }
-        self.assign(&list).map_err(fail)?;
-        // A partition that was read to its end before is still paused.
-        self.resume(&list).map_err(fail)
+        self.assign(&list).map_err(fail)
     }
 
     /// An error with the reason that librdkafka reported.

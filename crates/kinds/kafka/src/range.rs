@@ -60,7 +60,8 @@ pub(super) fn range(
                         open.remove(&partition);
                         let mut done = TopicPartitionList::new();
                         done.add_partition(topic, partition);
-                        let _ = consumer.pause(&done);
+                        // Not paused: a partition that is assigned again and resumed may go on where it was.
+                        consumer.incremental_unassign(&done).map_err(|error| consumer.error(&error))?;
                     }
                 }
             }

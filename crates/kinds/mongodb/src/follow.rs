@@ -170,7 +170,7 @@ async fn stream(database: Asking<'_>, at: &mut ResumePoint, sink: &Sink) -> Resu
             }
         }
         let mut batch: Vec<Activity> = Vec::with_capacity(chunk.len());
-        let mut failed = None;
+        let (mut failed, mut ended_at) = (None, None);
         for told in chunk.drain(..) {
             let event = match told {
                 StreamMessage::Event(event) => event,
@@ -185,6 +185,7 @@ async fn stream(database: Asking<'_>, at: &mut ResumePoint, sink: &Sink) -> Resu
             };
             at.token = Some(event.id);
             if !matches!(event.operation_type, OperationType::Insert | OperationType::Update | OperationType::Replace) {
+                ended_at = event.cluster_time.map(|at| (at.time, at.increment + 1));
                 failed = Some(Error::Ended);
                 break;
             }
@@ -201,8 +202,11 @@ async fn stream(database: Asking<'_>, at: &mut ResumePoint, sink: &Sink) -> Resu
             }
         }
         if matches!(failed, Some(Error::Ended)) {
-            // A stream cannot resume after the token of an invalidation.
-            *at = now(database).await?;
+            // A stream cannot resume after the token of an invalidation; but what was written after the drop is read.
+            *at = match ended_at {
+                Some(time) => ResumePoint { token: None, time: Some(time), ..at.clone() },
+                None => now(database).await?,
+            };
         }
         if sink.send(SourceEvent::Batch(batch, Some(Position::new(&*at)))).await.is_err() {
             return Ok(());
