@@ -16,7 +16,7 @@ use crosstail::action::Action;
 use crosstail::effect::{Effect, PreparedPayload, Reply};
 use crosstail::runtime::{Sources, Work, payload_of};
 use crosstail::screens::{Event, Explorer, draw};
-use crosstail::tui::{Appearance, ColourDepth, Keymap, Theme};
+use crosstail::tui::{Appearance, ColourDepth, Keymap, Stroke, Theme};
 use crosstail_core::model::{Activity, Direction, Id, Kind, Names, Status, Timestamp};
 use crosstail_record::{Outcome, PreparedRow, SqliteRecorder, Start};
 use crosstail_source::SourceConfig;
@@ -234,6 +234,23 @@ fn contrast(c: &mut Criterion) {
             event(&mut explorer, Event::Action(Action::Compare));
             let picture = draw(&explorer, &look);
             event(&mut explorer, Event::Action(Action::Back));
+            picture
+        });
+    });
+    group.bench_function("a key in the list, drawn", |b| {
+        b.iter(|| {
+            event(&mut explorer, Event::Action(Action::Up));
+            draw(&explorer, &look)
+        });
+    });
+    group.bench_function("a filter that is typed, its last letter drawn", |b| {
+        event(&mut explorer, Event::Action(Action::Filter));
+        let letter = |key: &str| Event::Typed(Stroke::named(key).expect("a key"));
+        event(&mut explorer, Event::Pasted("system:sa".to_owned()));
+        b.iter(|| {
+            event(&mut explorer, letter("p"));
+            let picture = draw(&explorer, &look);
+            event(&mut explorer, letter("backspace"));
             picture
         });
     });

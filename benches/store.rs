@@ -11,9 +11,11 @@
 )]
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use crosstail::screens::{Event, Explorer};
 use crosstail_core::filter::{Context, Field, Filter};
 use crosstail_core::model::{Activity, Direction, Id, Kind, Names, Status, Timestamp};
 use crosstail_engine::store::Store;
+use crosstail_source::pump::PumpEvent;
 
 /// As many as the target names.
 const RECORDS: usize = 1_000_000;
@@ -55,6 +57,24 @@ fn bench(c: &mut Criterion) {
             |batch| {
                 let mut store = Store::new(Names::default());
                 store.ingest(batch)
+            },
+            BatchSize::LargeInput,
+        );
+    });
+    group.bench_function("take in 50,000 as a source delivers them", |b| {
+        let names = Names::default();
+        let source = names.add_source("db");
+        b.iter_batched(
+            || {
+                let now = Timestamp(1_795_000_000_000_000);
+                let explorer = Explorer::new(names.clone(), &[source], chrono_tz::Tz::UTC, now);
+                (explorer, some.chunks(1024).map(<[Activity]>::to_vec).collect::<Vec<_>>())
+            },
+            |(mut explorer, batches)| {
+                for items in batches {
+                    explorer.update(Event::Pump(PumpEvent::Batch { source, items, live: true }));
+                }
+                explorer
             },
             BatchSize::LargeInput,
         );

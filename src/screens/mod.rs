@@ -1,6 +1,6 @@
 //! The screens, a folder each: `mod.rs` has what a screen knows and does, `view.rs` how it is drawn. A screen says which
 //! actions it accepts; the key bar, the help and the palette are made of that. No screen knows another: what it wants of
-//! the rest, it asks for ([`Request`]), and the stack carries it out.
+//! the rest, it asks for (`Request`), and the stack carries it out.
 
 mod alerts;
 mod contrast;

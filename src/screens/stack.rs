@@ -301,3 +301,34 @@ impl Stack {
         global::report(part, shared)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crosstail_core::model::{Names, Timestamp};
+
+    /// Key bar, help and palette say what is accepted: so nothing else may be.
+    #[test]
+    fn a_screen_takes_no_action_that_it_does_not_declare() {
+        let mut shared = Shared::new(Names::default(), &[], chrono_tz::Tz::UTC, Timestamp(0));
+        let mut explore = Explore::new(&shared);
+        for focus in [Focus::List, Focus::Facets, Focus::Histogram, Focus::Detail] {
+            explore.focus = focus;
+            takes_what_it_declares(&mut explore, &mut shared);
+        }
+        for entry in SCREENS {
+            let mut screen = (entry.new)();
+            screen.opened(&mut shared);
+            takes_what_it_declares(&mut *screen, &mut shared);
+        }
+        takes_what_it_declares(&mut Prompt::new(PromptKind::Pipe, ""), &mut shared);
+        takes_what_it_declares(&mut Palette::new(Action::ALL, &shared.settings.clone()), &mut shared);
+    }
+
+    fn takes_what_it_declares(screen: &mut dyn Screen, shared: &mut Shared) {
+        let declared = screen.actions();
+        for action in Action::ALL.iter().filter(|action| !declared.contains(action)) {
+            assert_eq!(screen.handle(*action, shared), None, "{} by {}", action.name(), screen.name());
+        }
+    }
+}

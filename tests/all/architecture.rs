@@ -101,7 +101,18 @@ fn the_terminal_is_in_the_tui_and_pictures_are_in_views() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// The folders of screens, and the files in which the stack makes them, offers them what happens and draws them.
+/// The names that follow a path, alone or in braces: `a`, `b` and `c` of `path::a::X` and `path::{b, c::Y}`.
+fn names_after(text: &str, path: &str) -> Vec<String> {
+    let name = |text: &str| text.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    let rests = text.split(path).skip(1);
+    rests
+        .flat_map(|rest| match rest.strip_prefix('{').and_then(|rest| rest.split('}').next()) {
+            Some(several) => several.split(',').map(name).collect(),
+            None => vec![name(rest)],
+        })
+        .collect()
+}
+
 #[test]
 fn only_the_stack_knows_which_screen_is_shown() {
     let folders = std::fs::read_dir(root().join("src/screens")).expect("a folder").flatten();
@@ -111,20 +122,20 @@ fn only_the_stack_knows_which_screen_is_shown() {
         .filter(|name| name != "shared")
         .collect();
     assert!(screens.len() >= 10, "{screens:?}");
+    assert_eq!(names_after("use super::a::X; use super::{b, c::Y};", "super::"), ["a", "b", "c"]);
+    // The stack makes them, offers them what happens and draws them.
     let stack = ["mod.rs", "stack.rs", "global.rs", "view.rs"].map(|file| format!("src/screens/{file}"));
     let mut wrong = Vec::new();
     for (name, text) in sources(&["src"]).into_iter().filter(|(name, _)| !stack.contains(name)) {
-        for screen in &screens {
-            let own = name.starts_with(&format!("src/screens/{screen}/"));
-            // A panel of the list's screen may have the name of a screen.
-            let paths = [format!("screens::{screen}::"), format!("super::{screen}::")];
-            let top = name.matches('/').count() <= 3;
-            if !own
-                && (text.contains(&paths[0]) || (top && name.starts_with("src/screens/") && text.contains(&paths[1])))
-            {
-                wrong.push(format!("{name} names {screen}"));
-            }
+        let mut named = names_after(&text, "screens::");
+        // `super` is the folder of the screens for its files and for the `mod.rs` of each screen.
+        let depth = name.matches('/').count();
+        if name.starts_with("src/screens/") && (depth == 2 || (depth == 3 && name.ends_with("/mod.rs"))) {
+            named.extend(names_after(&text, "super::"));
         }
+        let own = name.split('/').nth(2).unwrap_or_default();
+        let others = named.iter().filter(|used| screens.contains(used) && *used != own);
+        wrong.extend(others.map(|used| format!("{name} names {used}")));
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }

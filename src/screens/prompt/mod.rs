@@ -45,9 +45,13 @@ impl Screen for Prompt {
     }
 
     fn handle(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {
-        shared.ask(Request::Close);
-        if action == Action::Open {
-            self.answer(shared);
+        match action {
+            Action::Back => shared.ask(Request::Close),
+            Action::Open => {
+                shared.ask(Request::Close);
+                self.answer(shared);
+            }
+            _ => return None,
         }
         Some(Vec::new())
     }
