@@ -88,8 +88,12 @@ impl Stack {
 
     /// The layer whose text field has the focus.
     fn typing(&self) -> Option<Layer> {
-        let layer = self.overlays.len().checked_sub(1).map_or(Layer::Explore, Layer::Overlay);
-        self.screen(layer).is_typing().then_some(layer)
+        let below = [self.shown.map(Layer::Screen), Some(Layer::Explore)].into_iter().flatten();
+        let layers = match self.overlays.len().checked_sub(1) {
+            Some(top) => vec![Layer::Overlay(top)],
+            None => below.collect(),
+        };
+        layers.into_iter().find(|layer| self.screen(*layer).is_typing())
     }
 
     /// Whether keys are text.

@@ -69,7 +69,9 @@ mod tests {
     #[test]
     fn the_cursor_stays_at_the_end_or_on_its_line() {
         let (log, mut panel) = (Log::default(), LogPanel::default());
-        ["one", "Two", "three"].map(|text| add(&log, text));
+        for text in ["one", "Two", "three"] {
+            add(&log, text);
+        }
         panel.read(&log);
         assert_eq!(panel.current().map(|line| line.text.as_str()), Some("three"));
         panel.moved(Action::Up);
