@@ -11,7 +11,7 @@ pub mod create;
 mod error;
 mod event;
 mod grouping;
-pub mod json;
+
 mod kind;
 mod page;
 mod position;
