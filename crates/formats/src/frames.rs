@@ -80,29 +80,37 @@ impl Frames {
         self.searched = self.held.len();
     }
 
-    /// What is open: where it begins, and its bytes so far. It may go on.
-    pub fn open(&self) -> Option<(u64, &[u8])> {
-        (!self.held.iter().all(u8::is_ascii_whitespace)).then(|| (self.start, trimmed(&self.held)))
+    /// What is open, each with where it begins: the record that may go on, and a last line without its newline that begins
+    /// another one.
+    pub fn open(&self, reader: &Reader) -> Vec<(u64, &[u8])> {
+        let (lines, last) = self.held.split_at(self.lines.min(self.held.len()));
+        let apart = reader.shape() != Shape::Documents
+            && !lines.is_empty()
+            && !last.is_empty()
+            && self.framer.clone().begins(reader, last);
+        let parts = if apart { vec![(0, lines), (lines.len(), last)] } else { vec![(0, self.held.as_slice())] };
+        let filled = parts.into_iter().filter(|(_, bytes)| !bytes.iter().all(u8::is_ascii_whitespace));
+        filled.map(|(at, bytes)| (self.start + at as u64, trimmed(bytes))).collect()
     }
 
-    /// Where the next record begins, or the open one began.
+    /// Whether the last line has no newline yet.
+    pub const fn has_partial_line(&self) -> bool {
+        self.held.len() > self.lines
+    }
+
+    /// Where the open record began, or the next one begins.
     pub const fn start(&self) -> u64 {
         self.start
     }
 
+    /// Where the last complete line ends.
+    pub const fn lines_end(&self) -> u64 {
+        self.start + self.lines as u64
+    }
+
     /// Gives out what is open: nothing follows.
     pub fn finish(&mut self, reader: &Reader, mut each: impl FnMut(u64, &[u8])) {
-        if reader.shape() != Shape::Documents && self.lines > 0 && self.held.len() > self.lines {
-            // The last line has no newline: it may begin a record of its own.
-            let begins = self.framer.begins(reader, &self.held[self.lines..]);
-            if begins {
-                each(self.start, trimmed(&self.held[..self.lines]));
-                let used = self.lines;
-                self.lines = 0;
-                self.release(used);
-            }
-        }
-        if let Some((start, bytes)) = self.open() {
+        for (start, bytes) in self.open(reader) {
             each(start, bytes);
         }
         let used = self.held.len();
@@ -124,8 +132,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn frames(text: &str, size: usize) -> Vec<(u64, String)> {
-        let formats = Formats::built_in().expect("formats");
-        let reader = Reader::of(&formats, None, text.as_bytes());
+        static FORMATS: std::sync::LazyLock<std::sync::Arc<Formats>> =
+            std::sync::LazyLock::new(|| Formats::built_in().expect("formats"));
+        let reader = Reader::of(&FORMATS, None, text.as_bytes());
         let (mut frames, mut found) = (Frames::default(), Vec::new());
         let mut keep = |at, bytes: &[u8]| found.push((at, String::from_utf8_lossy(bytes).into_owned()));
         for piece in text.as_bytes().chunks(size) {

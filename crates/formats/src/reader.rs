@@ -7,7 +7,7 @@ use crate::json::unreadable;
 use crate::read::{Form, Found, Surrounding};
 use crate::registry::{Dialect, Formats};
 use crate::table::Columns;
-use crosstail_core::model::{Id, Payload};
+use crosstail_core::model::{Id, Payload, Spelled, leading_time};
 use crosstail_core::schema::{Assembler, Schema, Target};
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -29,6 +29,9 @@ pub enum Shape {
 const SAMPLE_LINES: usize = 400;
 /// Of a text stream's lines that begin no record at most this share, in eighths, are records of their own.
 const STARTS_IN_EIGHT: usize = 8;
+
+/// Where a line's time stands at the latest, in bytes.
+const TIME_BYTES: usize = 160;
 
 /// Tests the raw fields of a record before it is built; true where it is certain that nobody wants it.
 pub type Rejects<'a> = &'a mut dyn FnMut(&Assembler<'_>, &Schema) -> bool;
@@ -116,10 +119,8 @@ impl Reader {
             } else {
                 plain += 1;
             }
-            let time = crate::generic::head(inner).time;
-            self.guesses |= time.is_some_and(|time| !time.is_whole());
         }
-        self.guesses |= texts.iter().any(|text| crate::generic::head(text).time.is_some_and(|time| !time.is_whole()));
+        self.guesses = lines.iter().any(|line| self.guessed_time(line).is_some());
         self.joins = starts > 0 && starts * STARTS_IN_EIGHT >= plain;
     }
 
@@ -131,6 +132,16 @@ impl Reader {
     /// Whether times of the stream leave out the year or the date, so that the order of its lines decides.
     pub const fn guesses_dates(&self) -> bool {
         self.guesses
+    }
+
+    /// The time at the beginning of a line, if it leaves out the year or the date.
+    pub fn guessed_time(&self, line: &[u8]) -> Option<Spelled> {
+        let text = decoding::text(&line[..line.len().min(TIME_BYTES)]);
+        // klog writes the level's letter in front.
+        let letter = text.starts_with(|c: char| c.is_ascii_uppercase()) && text[1..].starts_with(|c: char| c.is_ascii_digit());
+        let behind = || leading_time(&text[1..]).map(|(time, _)| time).filter(|_| letter);
+        let found = crate::generic::head(&text).time.or_else(behind);
+        found.filter(|time| !time.is_whole())
     }
 
     /// The columns at the beginning of a table.

@@ -1,6 +1,11 @@
 //! What `doctor` checks in files: rotation, age, and whether crosstail could write them.
 
 use super::FileContext;
+use super::decode::{Before, read};
+use super::packed::Packing;
+use super::stream::Stream;
+use crosstail_formats::{Form, Frames, Shape};
+use std::collections::BTreeMap;
 use crosstail_core::model::{Diagnosis, RETENTION_DAYS, Timestamp, Unit};
 use crosstail_core::number::saturating_u64;
 use crosstail_source::SourceError;
@@ -24,7 +29,7 @@ pub(super) fn diagnose(shared: &FileContext, now: Timestamp) -> Result<Vec<Diagn
         return Ok(diagnoses);
     }
     let bytes: u64 = streams.iter().map(|stream| stream.length).sum();
-    let zipped = streams.iter().filter(|stream| stream.compressed).count();
+    let zipped = streams.iter().filter(|stream| stream.packing == Packing::Compressed).count();
     let count = streams.len();
     diagnoses.push(Diagnosis::ok(
         "volume",
@@ -59,7 +64,7 @@ pub(super) fn diagnose(shared: &FileContext, now: Timestamp) -> Result<Vec<Diagn
             Diagnosis::ok("live", format!("{name} was last written {since} ago"))
         });
     }
-    for stream in streams.iter().filter(|stream| !stream.compressed && stream.length > LARGE) {
+    for stream in streams.iter().filter(|stream| stream.packing != Packing::Compressed && stream.length > LARGE) {
         let path = stream.path.display();
         let size = Unit::Bytes.text(stream.length as f64);
         let remedy = format!(
@@ -75,3 +80,29 @@ pub(super) fn diagnose(shared: &FileContext, now: Timestamp) -> Result<Vec<Diagn
     });
     Ok(diagnoses)
 }
+
+/// The format that most records at the beginning of a file have.
+pub(super) fn main_format(stream: &Stream) -> String {
+    if stream.reader.shape() == Shape::Table {
+        return stream.reader.name_of(Form::Table).to_owned();
+    }
+    let mut counts: BTreeMap<Form, usize> = BTreeMap::new();
+    let head = stream.head().unwrap_or_default();
+    let mut frames = Frames::default();
+    let mut before = Before::nothing(stream);
+    let mut found = Vec::new();
+    let mut count = |offset, frame: &[u8]| {
+        found.clear();
+        read(stream, offset, frame, &mut before, None, &mut found);
+        for one in &found {
+            *counts.entry(one.form).or_default() += 1;
+        }
+    };
+    frames.push(&stream.reader, &head[..head.len().min(SAMPLE_BYTES)], &mut count);
+    frames.finish(&stream.reader, &mut count);
+    let most = counts.into_iter().max_by_key(|(_, count)| *count);
+    most.map_or_else(|| "empty".to_owned(), |(form, _)| stream.reader.name_of(form).to_owned())
+}
+
+/// How much of a file tells its main format, in bytes.
+const SAMPLE_BYTES: usize = 16 * 1024;

@@ -3,10 +3,11 @@
 use crate::{FileSource, Spec};
 use crosstail_core::schema::StoreKind;
 use crosstail_record::write::{FileWriter, Writer};
-use crosstail_source::{Kind, WriteOptions, Writing};
+use crosstail_formats::Formats;
+use crosstail_source::{ErrorKind, Kind, SourceError, WriteOptions, Writing};
 use std::future::ready;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Log files, and standard input.
 pub static KIND: Kind = Kind {
@@ -21,7 +22,14 @@ pub static KIND: Kind = Kind {
     may_hide: false,
     open: |config, id, names| {
         let specs = config.at.iter().map(|at| Spec::parse(at.trim_start_matches("file://"))).collect();
-        let source = FileSource::new(&config.name, id, names.clone(), specs, config.schema.clone());
+        let formats = formats().map_err(|cause| SourceError {
+            source_name: config.name.clone(),
+            operation: "open",
+            kind: ErrorKind::Unsupported,
+            cause,
+            hint: None,
+        })?;
+        let source = FileSource::new(&config.name, id, names.clone(), specs, config.schema.clone(), formats);
         Ok(Arc::new(source.ending_with(config.ended.clone())))
     },
     definitions: &[],
@@ -29,6 +37,12 @@ pub static KIND: Kind = Kind {
     writing: Some(Writing { claims: |_| true, open: |to, options| Box::pin(ready(writers(to, options))) }),
     alerts: None,
 };
+
+/// The formats, compiled once.
+fn formats() -> Result<Arc<Formats>, String> {
+    static FORMATS: OnceLock<Result<Arc<Formats>, String>> = OnceLock::new();
+    FORMATS.get_or_init(|| Formats::built_in().map_err(|error| error.to_string())).clone()
+}
 
 fn writers(to: &str, options: &WriteOptions) -> anyhow::Result<Vec<Box<dyn Writer>>> {
     let path = Path::new(to.trim_start_matches("file://"));
