@@ -36,7 +36,7 @@ enum Line {
 
 /// What is open before a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Open {
+pub(crate) enum Open {
     Nothing,
     Json,
     Started,
@@ -106,7 +106,7 @@ impl Framer {
         let wrapped = unwrapped.is_some();
         let inner: &str = unwrapped.as_ref().map_or(&text, |inner| &inner.text);
         let inner = inner.trim_end_matches(['\n', '\r']);
-        let kind = classify(reader, inner, wrapped);
+        let kind = classify(reader, inner, wrapped, self.open);
         let full = self.lines >= LINES || self.bytes >= BYTES;
         let joins = !full && self.open != Open::Nothing && (was_cut || self.joins(reader, kind, inner, wrapped));
         if joins {
@@ -166,7 +166,7 @@ impl Framer {
     }
 }
 
-fn classify(reader: &Reader, text: &str, wrapped: bool) -> Line {
+fn classify(reader: &Reader, text: &str, wrapped: bool, open: Open) -> Line {
     let text = text.trim_start_matches('\u{feff}').trim_end();
     let Some(first) = text.bytes().next() else { return Line::Blank };
     if text.trim_start().is_empty() {
@@ -179,13 +179,17 @@ fn classify(reader: &Reader, text: &str, wrapped: bool) -> Line {
         return Line::Json;
     }
     let (text, _) = first_line(text);
-    if continues(text) || reader.continues(text) {
+    if continues(text) || reader.continues(text, open) {
         return Line::Continues;
     }
-    if is_exception(text) {
+    if reader.has_wholes() && reader.format_of(text).is_some_and(|format| format.whole) {
+        return Line::Whole;
+    }
+    let head = generic::head(text);
+    if head.time.is_none() && is_exception(text) {
         return Line::Exception;
     }
-    if generic::head(text).is_found() || crate::logfmt::pairs(text).is_some() {
+    if head.is_found() || crate::logfmt::pairs(text).is_some() {
         return Line::Start;
     }
     match reader.format_of(text) {

@@ -1,6 +1,6 @@
 //! JSON records: one value a record, several values or an array in one text, envelopes that hold many, and OTLP.
 
-use crate::read::{DEPTH, Form, Found, Surrounding, broken, keep_payload, names_service};
+use crate::read::{DEPTH, Form, Found, Surrounding, broken, keep_payload, names_service, scope_of};
 use crate::registry::{Dialect, Formats};
 use crosstail_core::model::{Kind, Level};
 use crosstail_core::schema::{Assembler, Target, json, lookup};
@@ -65,10 +65,11 @@ impl Formats {
         let definition = schema.definition();
         let message = fields.raw(Target::Message).map(Cow::into_owned);
         let named = names_service(&fields);
+        let scope = if schema.has_phases() { scope_of(&fields) } else { None };
         keep_payload(schema, value, at);
         let mut activity = fields.finish(schema, at.id.clone(), at.carry);
         activity.places = vec![at.place.clone()];
-        let mut outer = Found { activity, form, names_service: named };
+        let mut outer = Found { activity, form, names_service: named, scope };
         if definition.wraps && depth < DEPTH {
             let mut inside = message.unwrap_or_default();
             self.append_wrapped(&mut inside, rest);

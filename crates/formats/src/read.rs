@@ -10,6 +10,7 @@ use crosstail_core::schema::{Assembler, DurationUnit, Scalar, Schema, Target};
 use regex::bytes::Captures;
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
 
 /// Wrappers inside each other at most.
 pub(crate) const DEPTH: u8 = 5;
@@ -57,6 +58,8 @@ pub struct Found {
     pub form: Form,
     /// Whether a service or container is named, which counts more than a logger.
     pub(crate) names_service: bool,
+    /// Hash of the host and process that wrote the record, where it names one: what its request id is unique in.
+    pub scope: Option<u64>,
 }
 
 impl Formats {
@@ -93,7 +96,7 @@ impl Formats {
         activity.exact_system = activity.system.is_none();
         activity.message = Some(head.message.into());
         let form = if head.is_found() { Form::Head } else { Form::Plain };
-        let outer = Found { activity, form, names_service: false };
+        let outer = Found { activity, form, names_service: false, scope: None };
         match self.opened(head.message, at) {
             Some(inner) => inner.within(outer),
             None => outer,
@@ -114,7 +117,7 @@ impl Formats {
             activity.message = Some(line.trim().into());
         }
         activity.places = vec![at.place.clone()];
-        Found { activity, form: Form::Logfmt, names_service }
+        Found { activity, form: Form::Logfmt, names_service, scope: None }
     }
 
     /// The record in a message that is JSON or pairs and nothing else.
@@ -149,7 +152,7 @@ impl Formats {
             complete_access(&mut activity, &rest);
         }
         activity.places = vec![at.place.clone()];
-        let mut outer = Found { activity, form: Form::Text(index), names_service: named };
+        let mut outer = Found { activity, form: Form::Text(index), names_service: named, scope: None };
         if let Some(payload) = at.payload {
             payload.borrow_mut().metadata.extend(fields.facts);
         }
@@ -166,7 +169,9 @@ impl Formats {
             outer.activity.message = None;
             return Some(inner.within(outer));
         }
-        at.keep_stack(if format.whole { "" } else { rest });
+        // A pattern of the whole record says itself how much of it is the message.
+        let taken = captures.get(0).map_or(0, |all| all.end());
+        at.keep_stack(if format.whole { text.get(taken..).unwrap_or_default() } else { rest });
         if outer.activity.url.is_none()
             && let Some(inner) = self.opened(&message, at)
         {
@@ -308,6 +313,17 @@ impl Found {
     }
 }
 
+/// Hash of the host and process that a record names.
+pub(crate) fn scope_of(record: &Assembler<'_>) -> Option<u64> {
+    let (host, process) = (record.raw(Target::Host), record.raw(Target::Process));
+    if host.is_none() && process.is_none() {
+        return None;
+    }
+    let mut hasher = foldhash::quality::FixedState::default().build_hasher();
+    (host, process).hash(&mut hasher);
+    Some(hasher.finish())
+}
+
 pub(crate) fn names_service(record: &Assembler<'_>) -> bool {
     record.raw(Target::System).is_some() || record.raw(Target::Service).is_some()
 }
@@ -357,7 +373,7 @@ pub(crate) fn broken(text: &str, at: &Surrounding<'_>, reason: &str) -> Found {
     let problem = format!("invalid JSON: {reason}");
     let mut activity = Activity::undecodable(at.id.clone(), at.carry, at.place.clone(), &problem, excerpt);
     activity.exact_start = false;
-    Found { activity, form: Form::Broken, names_service: false }
+    Found { activity, form: Form::Broken, names_service: false, scope: None }
 }
 
 /// How much of an unreadable record the list shows, in bytes; its raw view shows all of it.

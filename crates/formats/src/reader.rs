@@ -1,7 +1,7 @@
 //! The reader of one stream: its shape and the formats it has, told from its beginning.
 
 use crate::decoding;
-use crate::framing::{Unwrapped, is_start};
+use crate::framing::{Open, Unwrapped, is_start};
 use crate::format::{Format, Group};
 use crate::json::unreadable;
 use crate::read::{Form, Found, Surrounding};
@@ -9,6 +9,7 @@ use crate::registry::{Dialect, Formats};
 use crate::table::Columns;
 use crosstail_core::model::{Id, Payload, Spelled, leading_time};
 use crosstail_core::schema::{Assembler, Schema, Target};
+use regex::bytes::Regex;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -50,6 +51,7 @@ pub struct Reader {
     only_json: bool,
     /// Whether records begin so that other lines must belong to the record before them.
     joins: bool,
+    wholes: bool,
     /// Whether a time leaves out the year or the date.
     guesses: bool,
     /// The dialect of the last JSON record, which the next one probably has.
@@ -67,6 +69,7 @@ impl Reader {
             wraps: false,
             only_json: false,
             joins: false,
+            wholes: false,
             guesses: false,
             hint: AtomicUsize::new(formats.plain),
         };
@@ -114,6 +117,7 @@ impl Reader {
             if inner.starts_with([' ', '\t', '{']) {
                 continue;
             }
+            self.wholes |= self.format_of(inner).is_some_and(|format| format.whole);
             if is_start(self, inner) {
                 starts += 1;
             } else {
@@ -138,8 +142,10 @@ impl Reader {
     pub fn guessed_time(&self, line: &[u8]) -> Option<Spelled> {
         let text = decoding::text(&line[..line.len().min(TIME_BYTES)]);
         // klog writes the level's letter in front.
-        let letter = text.starts_with(|c: char| c.is_ascii_uppercase()) && text[1..].starts_with(|c: char| c.is_ascii_digit());
-        let behind = || leading_time(&text[1..]).map(|(time, _)| time).filter(|_| letter);
+        let behind = || {
+            let rest = text.strip_prefix(|c: char| c.is_ascii_uppercase())?;
+            leading_time(rest).map(|(time, _)| time).filter(|_| rest.starts_with(|c: char| c.is_ascii_digit()))
+        };
         let found = crate::generic::head(&text).time.or_else(behind);
         found.filter(|time| !time.is_whole())
     }
@@ -168,8 +174,16 @@ impl Reader {
         self.joins
     }
 
-    pub(crate) fn continues(&self, text: &str) -> bool {
-        self.formats.continues.as_ref().is_some_and(|pattern| pattern.is_match(text.as_bytes()))
+    /// Whether a line continues a record by a format's own pattern; those of formats that say how their whole records look
+    /// count only in them.
+    pub(crate) fn continues(&self, text: &str, open: Open) -> bool {
+        let fits = |pattern: &Option<Regex>| pattern.as_ref().is_some_and(|pattern| pattern.is_match(text.as_bytes()));
+        fits(&self.formats.continues) || (open == Open::Whole && fits(&self.formats.continues_whole))
+    }
+
+    /// Whether the stream has records of formats that say how their whole records look.
+    pub(crate) const fn has_wholes(&self) -> bool {
+        self.wholes
     }
 
     /// The first format whose records begin with this line.

@@ -31,7 +31,9 @@ pub struct Formats {
     pub(crate) firsts: RegexSet,
     /// For each pattern of the set: its format, and its number there.
     pub(crate) owners: Vec<(usize, usize)>,
+    /// Lines that continue a record though they begin like one: in any stream, and in records of `whole` formats.
     pub(crate) continues: Option<Regex>,
+    pub(crate) continues_whole: Option<Regex>,
     pub(crate) dialects: Vec<Dialect>,
     /// The dialect without conditions.
     pub(crate) plain: usize,
@@ -62,12 +64,15 @@ impl Formats {
             .dfa_size_limit(16 << 20)
             .build()
             .map_err(fail)?;
-        let continues: Vec<String> =
-            texts.iter().flat_map(|format| &format.continues).map(|source| format!("(?:{source})")).collect();
-        let continues = (!continues.is_empty()).then(|| compile(&continues.join("|"), false)).transpose().map_err(fail)?;
+        let continuing = |whole: bool| {
+            let of = texts.iter().filter(|format| format.whole == whole).flat_map(|format| &format.continues);
+            let sources: Vec<String> = of.map(|source| format!("(?:{source})")).collect();
+            (!sources.is_empty()).then(|| compile(&sources.join("|"), false)).transpose().map_err(fail)
+        };
+        let (continues, continues_whole) = (continuing(false)?, continuing(true)?);
         let dialects = dialects(schemas);
         let plain = dialects.iter().position(|dialect| dialect.schema.name == "json").unwrap_or(0);
-        Ok(Self { texts, firsts, owners, continues, dialects, plain })
+        Ok(Self { texts, firsts, owners, continues, continues_whole, dialects, plain })
     }
 
     /// The formats that crosstail comes with.

@@ -132,6 +132,6 @@ impl Formats {
             activity.message = Some(line.trim().into());
         }
         activity.places = vec![at.place.clone()];
-        Found { activity, form: Form::Table, names_service }
+        Found { activity, form: Form::Table, names_service, scope: None }
     }
 }

@@ -28,6 +28,7 @@ targets! {
     Operation = "operation", EntityType = "entity_type", EntityId = "entity_id", Actor = "actor",
     Organization = "organization", Tags = "tags", Cpu = "cpu", Memory = "memory",
     RecordedAt = "recorded_at", Nanos = "nanos", Request = "request", Query = "query",
+    Host = "host", Process = "process",
 }
 
 impl Target {

@@ -1,10 +1,11 @@
 //! Decodes one frame into the activities it holds. A record that cannot be read becomes a visible item, never an error.
 
+use super::runs;
 use super::stream::Stream;
 use crosstail_core::model::{Activity, Id, Level, Locator, NameId, Place, SourceId, Timestamp};
 use crosstail_core::number::saturating_u32;
 use crosstail_core::schema::{Assembler, Schema, Target};
-use crosstail_formats::{Columns, Form, Found, Surrounding};
+use crosstail_formats::{Columns, Found, Surrounding};
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::{Mutex, PoisonError};
@@ -79,7 +80,10 @@ pub(super) fn decode(
 ) {
     let mut found = Vec::new();
     read(stream, offset, frame, before, rejects, &mut found);
-    for Found { mut activity, .. } in found {
+    for found in found {
+        let scoped = runs::scoped(stream, &found);
+        let mut activity = found.activity;
+        activity.id = scoped.unwrap_or(activity.id);
         if activity.exact_start || activity.completed_at.is_some() {
             before.carry = activity.completed_at.filter(|_| activity.part).unwrap_or(activity.started_at);
         }
@@ -125,9 +129,4 @@ pub(super) fn surrounding(stream: &Stream, offset: u64, frame: &[u8], carry: Tim
 pub(super) fn part_of(record: &Assembler<'_>, schema: &Schema) -> Option<u64> {
     let part = schema.is_phase(record);
     record.raw(Target::RequestId).filter(|_| part).map(|id| request_hash(&id))
-}
-
-/// Whether a record was read by a format that names its fields.
-pub(super) const fn is_known(form: Form) -> bool {
-    !matches!(form, Form::Plain | Form::Broken)
 }

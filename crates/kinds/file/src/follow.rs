@@ -440,7 +440,8 @@ impl Follower<'_> {
         self.deliver(tail, batch)
     }
 
-    fn deliver(&mut self, tail: &Tail, batch: Vec<Activity>) -> Result<(), Cancelled> {
+    fn deliver(&mut self, tail: &Tail, mut batch: Vec<Activity>) -> Result<(), Cancelled> {
+        batch.iter_mut().for_each(|activity| self.shared.runs.settle(activity));
         let lines_end = tail.frames.lines_end();
         // What is open and was not shown is read again after a restart.
         let reached = if tail.shown >= lines_end { lines_end } else { tail.frames.start() };

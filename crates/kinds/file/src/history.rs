@@ -4,6 +4,7 @@ use super::block::{self, BLOCK};
 use super::decode::{Before, Occurrences, Rejects, decode, part_of, request_hash};
 use super::follow::ResumePoint;
 use super::prefilter::LinePrefilter;
+use super::runs::{divide, is_scoped, of_run};
 use super::stream::Stream;
 use super::{FileContext, payload};
 use crosstail_core::filter::{NamedRecord, Predicate, Truth};
@@ -123,7 +124,8 @@ pub(super) fn fill_back(
             let mut batch: Vec<Activity> = Vec::with_capacity(BATCH);
             let mut before = Before::nothing(stream);
             let mut aside = Vec::new();
-            let send = |batch: Vec<Activity>| {
+            let send = |mut batch: Vec<Activity>| {
+                batch.iter_mut().for_each(|activity| shared.runs.settle(activity));
                 sent.fetch_add(batch.len(), Ordering::Relaxed);
                 let _ = sink.blocking_send(SourceEvent::Batch(batch, None));
             };
@@ -332,9 +334,10 @@ impl Test<'_> {
         let kept = self.keeps(&activity, load);
         let held = |activity: &Activity| stream.holds_records().then(|| Box::new(activity.clone()));
         if activity.part {
-            let request = request_hash(&activity.id.to_string());
+            let request = request_hash(&activity.request_id.as_ref().unwrap_or(&activity.id).to_string());
             let held = held(&activity);
-            let kept = kept.then_some((activity.started_at, activity.id));
+            let own = if is_scoped(&activity) { of_run(&activity.id, activity.started_at) } else { activity.id };
+            let kept = kept.then_some((activity.started_at, own));
             let more = (held.is_some() || kept.is_some()).then(|| {
                 into.more.push(PhaseExtra { held, kept });
                 NonZeroU32::new(saturating_u32(into.more.len()))
@@ -387,22 +390,25 @@ impl Test<'_> {
 
     fn joined(&self, streams: &[Stream], group: &[KeptLine]) -> Vec<Match> {
         // Separates ids whose hashes collide.
-        let mut by_id: HashMap<Id, (Activity, Vec<KeptLine>)> = HashMap::new();
+        let mut by_id: HashMap<Id, Vec<(Activity, KeptLine)>> = HashMap::new();
         for part in group {
             let Some(activity) = read_again(streams, part, None) else { continue };
-            match by_id.entry(activity.id.clone()) {
-                std::collections::hash_map::Entry::Occupied(mut known) => {
-                    let (whole, lines) = known.get_mut();
-                    whole.merge(activity);
-                    lines.push(part.clone());
-                }
-                std::collections::hash_map::Entry::Vacant(new) => {
-                    new.insert((activity, vec![part.clone()]));
-                }
-            }
+            by_id.entry(activity.id.clone()).or_default().push((activity, part.clone()));
         }
         by_id
             .into_values()
+            .flat_map(|parts| if parts.iter().all(|(part, _)| is_scoped(part)) { divide(parts) } else { vec![parts] })
+            .filter_map(|parts| {
+                let (parts, lines): (Vec<Activity>, Vec<KeptLine>) = parts.into_iter().unzip();
+                let scoped = parts.first().is_some_and(is_scoped);
+                let mut parts = parts.into_iter();
+                let mut whole = parts.next()?;
+                parts.for_each(|part| whole.merge(part));
+                if scoped {
+                    whole.id = of_run(&whole.id, whole.started_at);
+                }
+                Some((whole, lines))
+            })
             .filter(|(activity, lines)| {
                 self.keeps(activity, || payload_of_lines(self.shared, streams, &activity.id, lines))
             })

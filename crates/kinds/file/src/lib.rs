@@ -11,6 +11,7 @@ mod kind;
 mod packed;
 mod payload;
 mod prefilter;
+mod runs;
 mod stream;
 mod turns;
 
@@ -48,6 +49,7 @@ pub(crate) struct FileContext {
     /// The schema of all JSON records, where somebody chose it.
     pub(crate) schema: Option<Schema>,
     pub(crate) occurrences: decode::Occurrences,
+    pub(crate) runs: runs::Runs,
     cache: Mutex<Option<history::ScanResult>>,
     /// The name under which each path is registered.
     places: Mutex<HashMap<PathBuf, NameId>>,
@@ -75,6 +77,7 @@ impl FileSource {
             formats,
             schema,
             occurrences: decode::Occurrences::default(),
+            runs: runs::Runs::default(),
             cache: Mutex::new(None),
             places: Mutex::default(),
             problems: Mutex::default(),
