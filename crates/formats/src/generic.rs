@@ -45,8 +45,9 @@ pub fn head(line: &str) -> Head<'_> {
         let (logger, message) = logger_and_message(separators(rest));
         return Head { time: Some(time), level: Some(level), logger, message };
     }
-    if text.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '[' | '(' | '<'))
-        && let Some((time, rest)) = find_time(text, 3).filter(|(time, _)| !time.lacks_date())
+    let numbered = text.starts_with(|c: char| c.is_ascii_digit());
+    if (text.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '[' | '(' | '<')))
+        && let Some((time, rest)) = find_time(text, 3).filter(|(time, _)| numbered || !time.lacks_date())
     {
         return after_time(Some(time), rest);
     }
@@ -74,7 +75,8 @@ fn time_at(text: &str) -> Option<(Spelled, &str)> {
 fn find_time(text: &str, tokens: usize) -> Option<(Spelled, &str)> {
     let mut rest = separators(text);
     for _ in 0..=tokens {
-        if let Some(found) = time_at(rest) {
+        // A number behind other words is one of many, not a time.
+        if let Some(found) = time_at(rest).filter(|(time, _)| !time.is_epoch()) {
             return Some(found);
         }
         let (token, after) = token(rest)?;
@@ -87,7 +89,8 @@ fn find_time(text: &str, tokens: usize) -> Option<(Spelled, &str)> {
 }
 
 fn after_time(time: Option<Spelled>, rest: &str) -> Head<'_> {
-    let text = separators(rest);
+    let attached = rest.strip_prefix(':').filter(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic()));
+    let text = separators(attached.unwrap_or(rest));
     let mut at = text;
     let mut logger = None;
     for index in 0..TOKENS {
@@ -188,7 +191,10 @@ fn level_at(text: &str, first: bool) -> Option<(Level, &str)> {
     let capital = word.as_bytes()[0].is_ascii_uppercase();
     let marked = rest.starts_with([':', '|', ']', '\t', ')', '>']) || rest.starts_with("  ") || rest.starts_with(" |") || rest.starts_with(" - ");
     let ends = rest.is_empty() || rest.starts_with([' ', ',', '/', '\u{b7}']) || marked;
-    let fits = ends && (shouted || (marked && (first || capital)));
+    // `info vpxd[45715] …`, `warn [pay] …`: what follows is a head too.
+    let next = rest.trim_start_matches(' ').split([' ', '\t']).next().unwrap_or_default();
+    let followed = next.starts_with(['[', '(']) || (next.ends_with(']') && next.contains('['));
+    let fits = ends && (shouted || (marked && (first || capital)) || (followed && first));
     if !fits {
         return None;
     }
@@ -252,6 +258,10 @@ fn dotted_logger(text: &str) -> Option<(Option<&str>, &str)> {
         let trimmed = rest.trim_start_matches([' ', '\t']);
         let spaced = trimmed.len() < rest.len();
         let after = ["- ", ": "].iter().find_map(|mark| trimmed.strip_prefix(mark).filter(|_| spaced));
+        // Python's logger, with a context in brackets behind it.
+        if after.is_none() && spaced && trimmed.starts_with('[') && name.matches('.').count() >= 2 && is_logger(name) {
+            return Some((Some(name), trimmed));
+        }
         after.or_else(|| trimmed.strip_prefix('|'))?.trim_start()
     };
     let place = bare.rsplit_once(':').is_some_and(|(_, line)| !line.is_empty() && line.bytes().all(|b| b.is_ascii_digit()));

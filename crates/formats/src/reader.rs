@@ -273,7 +273,10 @@ impl Reader {
 
     fn read_row(&self, line: &str, at: &Surrounding<'_>, columns: &mut Option<Columns>, out: &mut Vec<Found>) {
         if let Some(header) = Columns::of_header(line, &self.formats) {
-            *columns = Some(header);
+            let date = columns.as_ref().or(self.columns.as_ref()).and_then(|before| before.date().cloned());
+            *columns = Some(header.on(date));
+        } else if let Some(date) = Columns::date_of(line) {
+            *columns = columns.take().or_else(|| self.columns.clone()).map(|known| known.on(Some(date)));
         } else if !Columns::is_directive(line) {
             let known = columns.as_ref().or(self.columns.as_ref());
             out.extend(known.map(|known| self.formats.row(known, line, at)));

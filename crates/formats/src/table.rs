@@ -11,6 +11,8 @@ use serde_json::{Map, Value};
 pub struct Columns {
     names: Vec<String>,
     separator: Separator,
+    /// The date that a directive gave, for records with a time alone.
+    date: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +37,7 @@ impl Columns {
             let names: Vec<String> = names.split_whitespace().map(str::to_owned).collect();
             // CloudFront and Zeek separate records by tabs, IIS by spaces; the records decide.
             let separator = if tabs { Separator::Char(b'\t') } else { Separator::Space };
-            return (names.len() >= LEAST).then_some(Self { names, separator });
+            return (names.len() >= LEAST).then_some(Self { names, separator, date: None });
         }
         let separator = *b",;\t".iter().max_by_key(|mark| line.bytes().filter(|b| b == *mark).count())?;
         let names = split(line, Separator::Char(separator));
@@ -48,7 +50,7 @@ impl Columns {
         if names.len() < LEAST || !names.iter().all(plain) {
             return None;
         }
-        let columns = Self { names, separator: Separator::Char(separator) };
+        let columns = Self { names, separator: Separator::Char(separator), date: None };
         let known = |target: Target| columns.names.iter().any(|name| formats.fills(name, target));
         let others = [Target::Level, Target::Message, Target::HttpStatus, Target::Url, Target::Service];
         (known(Target::StartedAt) && others.into_iter().any(known)).then_some(columns)
@@ -57,6 +59,22 @@ impl Columns {
     /// Whether a line is no record: a directive or a comment.
     pub(crate) fn is_directive(line: &str) -> bool {
         line.starts_with('#')
+    }
+
+    /// The date in a directive: `#Date: 2024-05-06 07:08:00`.
+    pub(crate) fn date_of(line: &str) -> Option<String> {
+        let value = ["#Date:", "#Start-Date:"].iter().find_map(|name| line.strip_prefix(name))?;
+        value.split_whitespace().next().map(str::to_owned)
+    }
+
+    /// The same columns, on a date.
+    pub(crate) fn on(self, date: Option<String>) -> Self {
+        Self { date: date.or(self.date), ..self }
+    }
+
+    /// The date that a directive gave.
+    pub(crate) fn date(&self) -> Option<&String> {
+        self.date.as_ref()
     }
 
     /// The fields of a line, each with its column.
@@ -117,8 +135,8 @@ impl Formats {
                 assembler.set(*target, Scalar::Text(value.as_str().unwrap_or_default().into()));
             }
         }
-        if let (Some(date), Some(time)) = (record.get("date"), record.get("time"))
-            && let (Some(date), Some(time)) = (date.as_str(), time.as_str())
+        let text_of = |name: &str| record.get(name).and_then(Value::as_str);
+        if let (Some(date), Some(time)) = (text_of("date").or(columns.date.as_deref()), text_of("time"))
             && let Some(spelled) = spelled_time(&format!("{date} {time}"))
         {
             let around = Surroundings { zone: None, ..at.around };

@@ -60,6 +60,11 @@ impl Spelled {
         matches!(self.day, Day::Whole(_) | Day::Epoch(_))
     }
 
+    /// Whether it is a number since the epoch.
+    pub const fn is_epoch(&self) -> bool {
+        matches!(self.day, Day::Epoch(_))
+    }
+
     /// Whether the date is missing, not only the year.
     pub const fn lacks_date(&self) -> bool {
         matches!(self.day, Day::None)
@@ -256,9 +261,12 @@ impl Cursor<'_> {
         let run = self.run();
         match (run, self.ahead(run)) {
             (4, b'-' | b'/' | b'.') => self.year_first(),
-            (2, b':') | (1, b':') => self.clock().map(|(seconds, micros)| (Day::None, seconds, micros)).and_then(|t| self.zoned(t)),
+            (1 | 2, b':') => {
+                let (seconds, micros) = self.clock()?;
+                self.zoned((Day::None, seconds, micros))
+            }
             (2 | 1, b'/' | b'-' | b'.' | b' ') => self.short_first(),
-            (8, b'T' | b't' | b' ' | b'-' | b'_') | (14, _) => self.compact(),
+            (8, b'T' | b't' | b' ' | b'-' | b'_' | b'.') | (14, _) => self.compact(),
             (6, b' ') => self.six_digits(),
             (4, b' ') => self.month_and_day(),
             (9..=19, _) => self.epoch(run),
@@ -278,14 +286,27 @@ impl Cursor<'_> {
         let date = self.number(1, 2)?;
         let day = Day::Whole(NaiveDate::from_ymd_opt(saturating_i32(year), month, date)?);
         self.between()?;
-        let (seconds, micros) = self.clock()?;
+        // DB2 and the logs of IBM separate the parts of a time by points.
+        let points = self.run() == 2 && self.ahead(2) == b'.' && self.ahead(5) == b'.';
+        let (seconds, micros) = if points { self.pointed_clock()? } else { self.clock()? };
         self.zoned((day, seconds, micros))
+    }
+
+    /// `15.42.50.675872`.
+    fn pointed_clock(&mut self) -> Option<(u32, u32)> {
+        let hour = self.digits(2)?;
+        self.at += 1;
+        let minute = self.digits(2)?;
+        self.at += 1;
+        let second = self.digits(2)?;
+        (hour < 24 && minute < 60 && second <= 60).then_some(())?;
+        Some((hour * 3600 + minute * 60 + second, self.fraction()))
     }
 
     /// What stands between a date and a time of day.
     fn between(&mut self) -> Option<()> {
         let start = self.at;
-        if matches!(self.peek(), b'T' | b't' | b':' | b'_') && self.ahead(1).is_ascii_digit() {
+        if matches!(self.peek(), b'T' | b't' | b':' | b'_' | b'-') && self.ahead(1).is_ascii_digit() {
             self.at += 1;
             return Some(());
         }
@@ -348,7 +369,7 @@ impl Cursor<'_> {
                 return None;
             }
         } else {
-            if separator == b'.' || !(1..=12).contains(&first) || !(1..=31).contains(&second) {
+            if !(1..=12).contains(&first) || !(1..=31).contains(&second) {
                 return None;
             }
             self.between()?;
@@ -447,15 +468,20 @@ impl Cursor<'_> {
 
     /// The fraction of a second, in microseconds; finer digits are cut.
     fn fraction(&mut self) -> u32 {
-        let least = if self.peek() == b':' { 3 } else { 1 };
-        if !matches!(self.peek(), b'.' | b',' | b':') {
+        let mark = self.peek();
+        if !matches!(mark, b'.' | b',' | b':') {
             return 0;
         }
         self.at += 1;
         let length = self.run();
-        if length < least {
+        let ends = !(self.ahead(length).is_ascii_alphanumeric() || self.ahead(length) == b':');
+        if length == 0 || (mark == b':' && (length > 3 || !ends)) {
             self.at -= 1;
             return 0;
+        }
+        if mark == b':' {
+            // Behind a colon stand milliseconds, not digits of a fraction.
+            return self.digits(length).unwrap_or(0) * 1000;
         }
         let mut micros = 0;
         for index in 0..6 {
@@ -670,6 +696,9 @@ mod tests {
             "20240506 07:08:00",
             "20240506-070800",
             "240506 070800",
+            "20240506.070800",
+            "20240506-07:08:00:0",
+            "2024-05-06-07.08.00.000000",
             "240506  7:08:00",
             "24/05/06 07:08:00",
             "05/06/2024 07:08:00",
@@ -708,6 +737,7 @@ mod tests {
             ("Dec 31 23:59:58", "2023-12-31T23:59:58Z"),
             ("Jan  1 00:00:01", "2024-01-01T00:00:01Z"),
             ("12-31 23:59:58.500", "2023-12-31T23:59:58.500Z"),
+            ("12-31 23:59:58:96", "2023-12-31T23:59:58.096Z"),
             ("0101 00:00:01.25", "2024-01-01T00:00:01.250Z"),
             ("Feb 29 12:00:00", "2020-02-29T12:00:00Z"),
             ("23:59:58.123", "2024-01-01T23:59:58.123Z"),

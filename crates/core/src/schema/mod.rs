@@ -69,6 +69,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("zap", include_str!("../../../../config/schemas/zap.toml")),
     ("logrus", include_str!("../../../../config/schemas/logrus.toml")),
     ("otlp", include_str!("../../../../config/schemas/otlp.toml")),
+    ("cloudflare", include_str!("../../../../config/schemas/cloudflare.toml")),
     ("clef", include_str!("../../../../config/schemas/clef.toml")),
     ("gelf", include_str!("../../../../config/schemas/gelf.toml")),
     ("journald", include_str!("../../../../config/schemas/journald.toml")),
