@@ -11,6 +11,7 @@ pub use layers::{LayeredConfig, Overrides, PROJECT_FILE, Setting, project_file};
 use anyhow::Context as _;
 use crosstail_core::filter::suggest;
 use crosstail_core::schema::Schema;
+use crosstail_formats::Formats;
 use crosstail_engine::insight::alerting::Rule;
 use crosstail_source::SourceConfig;
 use etcetera::BaseStrategy as _;
@@ -115,6 +116,7 @@ pub fn user_file() -> Option<PathBuf> {
 impl Config {
     /// Reads every layer.
     pub fn load(choice: &Overrides) -> anyhow::Result<Self> {
+        Formats::add_own(own_formats());
         Ok(LayeredConfig::load(choice)?.config)
     }
 
@@ -210,6 +212,19 @@ pub fn schema(name: &str) -> anyhow::Result<Schema> {
             Ok(schema)
         }
     }
+}
+
+/// The formats in the user's `formats` folder: path and text, in order of their names.
+fn own_formats() -> Vec<(String, String)> {
+    let Some(folder) = folder().map(|folder| folder.join("formats")) else { return Vec::new() };
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    files.retain(|path| path.extension().is_some_and(|ending| ending == "toml"));
+    files.sort();
+    files
+        .into_iter()
+        .filter_map(|path| Some((path.display().to_string(), std::fs::read_to_string(&path).ok()?)))
+        .collect()
 }
 
 /// The built-in rules: file name and text.

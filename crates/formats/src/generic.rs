@@ -166,6 +166,7 @@ fn is_head_token(token: &str, after: &str) -> bool {
         || token == "---"
         || token.bytes().all(|b| b.is_ascii_digit())
         || (token.contains(['.', '/', '_', '#', '$', '=', '@']) || token.contains("::"))
+        || token.split_once('[').is_some_and(|(_, process)| process.trim_end_matches([']', ':']).bytes().all(|b| b.is_ascii_digit()))
         || apart.starts_with("- ")
         || apart.starts_with('|')
 }

@@ -148,6 +148,9 @@ impl Formats {
         let named = fields.assembler.raw(Target::System).is_some() || names_service(&fields.assembler);
         let mut activity = fields.assembler.finish(&format.schema, at.id.clone(), at.carry);
         activity.level = activity.level.or(fields.priority);
+        if activity.kind == Kind::Other {
+            activity.kind = Kind::Log;
+        }
         if let Some(rest) = fields.rest {
             complete_access(&mut activity, &rest);
         }

@@ -4,7 +4,7 @@ use crate::format::{Format, FormatError, compile};
 use crosstail_core::schema::{Assembler, Schema};
 use regex::bytes::{Regex, RegexSet, RegexSetBuilder};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The patterns that `%{NAME}` stands for.
 const GROK: &str = include_str!("../../../config/formats/grok.toml");
@@ -22,6 +22,9 @@ pub(crate) struct Dialect {
     /// How many conditions there are; the dialect with the most that a record meets is its own.
     weight: u32,
 }
+
+/// A user's formats: origin and TOML.
+static OWN: OnceLock<Vec<(String, String)>> = OnceLock::new();
 
 /// All formats.
 #[derive(Debug)]
@@ -78,6 +81,22 @@ impl Formats {
     /// The formats that crosstail comes with.
     pub fn built_in() -> Result<Arc<Self>, FormatError> {
         Self::new(&[], Schema::built_in()).map(Arc::new)
+    }
+
+    /// Adds a user's formats, each with its origin. They count for what is opened after that; only the first call does
+    /// anything.
+    pub fn add_own(formats: Vec<(String, String)>) {
+        let _ = OWN.set(formats);
+    }
+
+    /// All formats, a user's own ones included, compiled once.
+    ///
+    /// # Errors
+    /// If one of the user's formats cannot be used; the error names its file.
+    pub fn shared() -> Result<Arc<Self>, FormatError> {
+        static SHARED: OnceLock<Result<Arc<Formats>, FormatError>> = OnceLock::new();
+        let own = || OWN.get().map(Vec::as_slice).unwrap_or_default();
+        SHARED.get_or_init(|| Self::new(own(), Schema::built_in()).map(Arc::new)).clone()
     }
 
     /// The formats of text.

@@ -84,9 +84,11 @@ fn walk(directory: &Path, depth: usize, found: &mut BTreeSet<PathBuf>, left_out:
         if entry.file_name().to_string_lossy().starts_with('.') {
             continue;
         }
+        // A link to a file is that file (Kubernetes has a folder of them); a link to a folder might lead in circles.
+        let is_file = kind.is_file() || (kind.is_symlink() && path.is_file());
         if kind.is_dir() && depth > 0 {
             walk(&path, depth - 1, found, left_out);
-        } else if kind.is_file() {
+        } else if is_file {
             if is_log(&path) { found.insert(path) } else { left_out.insert(path) };
         }
     }

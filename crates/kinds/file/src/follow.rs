@@ -340,7 +340,7 @@ impl Follower<'_> {
         let touched = length != tail.seen_length || meta.modified().is_ok_and(|m| m != tail.stream.modified);
         if touched
             && tail.stream.fingerprint.is_some()
-            && (length < tail.offset || tail.stream.fingerprint_now()? != tail.stream.fingerprint)
+            && (length < tail.offset || !tail.stream.begins_as_before()?)
         {
             return self.restart(tail);
         }

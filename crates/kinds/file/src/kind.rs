@@ -7,7 +7,7 @@ use crosstail_formats::Formats;
 use crosstail_source::{ErrorKind, Kind, SourceError, WriteOptions, Writing};
 use std::future::ready;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// Log files, and standard input.
 pub static KIND: Kind = Kind {
@@ -19,15 +19,15 @@ pub static KIND: Kind = Kind {
     claims: |_| true,
     takes_several: true,
     holds_activities: true,
-    may_hide: false,
+    may_hide: true,
     open: |config, id, names| {
         let specs = config.at.iter().map(|at| Spec::parse(at.trim_start_matches("file://"))).collect();
-        let formats = formats().map_err(|cause| SourceError {
+        let formats = Formats::shared().map_err(|error| SourceError {
             source_name: config.name.clone(),
             operation: "open",
             kind: ErrorKind::Unsupported,
-            cause,
-            hint: None,
+            cause: error.to_string(),
+            hint: Some("correct the file, or move it out of the folder of formats".to_owned()),
         })?;
         let source = FileSource::new(&config.name, id, names.clone(), specs, config.schema.clone(), formats);
         Ok(Arc::new(source.ending_with(config.ended.clone())))
@@ -37,12 +37,6 @@ pub static KIND: Kind = Kind {
     writing: Some(Writing { claims: |_| true, open: |to, options| Box::pin(ready(writers(to, options))) }),
     alerts: None,
 };
-
-/// The formats, compiled once.
-fn formats() -> Result<Arc<Formats>, String> {
-    static FORMATS: OnceLock<Result<Arc<Formats>, String>> = OnceLock::new();
-    FORMATS.get_or_init(|| Formats::built_in().map_err(|error| error.to_string())).clone()
-}
 
 fn writers(to: &str, options: &WriteOptions) -> anyhow::Result<Vec<Box<dyn Writer>>> {
     let path = Path::new(to.trim_start_matches("file://"));

@@ -34,6 +34,9 @@ use tokio_util::sync::CancellationToken;
 
 pub use discover::Spec;
 
+/// Files that a message names.
+const NAMED_FILES: usize = 3;
+
 /// A set of log files, found by paths, globs and directories.
 pub struct FileSource {
     shared: Arc<FileContext>,
@@ -153,6 +156,28 @@ impl FileContext {
         problems.iter().map(|(path, problem)| format!("{} {problem}", path.display())).collect()
     }
 
+    /// What was taken along with a file, and what a folder holds that was left out.
+    fn selection(&self) -> Vec<String> {
+        let Ok(found) = discover::discover(&self.specs) else { return Vec::new() };
+        let names = |paths: &[PathBuf]| {
+            let first: Vec<String> = paths.iter().take(NAMED_FILES).map(|path| path.display().to_string()).collect();
+            let more = if paths.len() > NAMED_FILES { " …" } else { "" };
+            format!("{}{more}", first.join(", "))
+        };
+        let mut said = Vec::new();
+        if !found.taken_along.is_empty() {
+            said.push(format!("reads {} rotations too: {}", found.taken_along.len(), names(&found.taken_along)));
+        }
+        if !found.left_out.is_empty() {
+            said.push(format!(
+                "left out {} files that are no logs by their names: {}",
+                found.left_out.len(),
+                names(&found.left_out)
+            ));
+        }
+        said
+    }
+
     fn error(&self, operation: &'static str, kind: ErrorKind, cause: impl Into<String>) -> SourceError {
         SourceError { source_name: self.name.clone(), operation, kind, cause: cause.into(), hint: None }
     }
@@ -198,7 +223,9 @@ impl Source for FileSource {
             schemas.sort_unstable();
             schemas.dedup();
             let bytes: u64 = streams.iter().map(|s| s.length).sum();
+            let warnings = shared.problems().into_iter().chain(shared.selection()).collect();
             Ok(Probe {
+                warnings,
                 server: format!("{} files, {:.1} MB", streams.len(), bytes as f64 / 1e6),
                 schema: schemas.join(", "),
                 ..Probe::default()

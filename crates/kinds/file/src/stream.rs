@@ -27,6 +27,8 @@ pub(super) struct Stream {
     pub(super) packing: Packing,
     /// Fingerprint: hash of its family's name and its first line. `None` until that line is complete.
     pub(super) fingerprint: Option<u64>,
+    /// Hash and length of the beginning by which it was identified.
+    begins_with: Option<(u64, usize)>,
     pub(super) origin: LineOrigin,
     pub(super) reader: Arc<Reader>,
     turns: Turns,
@@ -54,6 +56,7 @@ impl Stream {
             file,
             packing: Packing::None,
             fingerprint: None,
+            begins_with: None,
             origin,
             reader: Arc::new(Reader::of(&shared.formats, shared.schema.clone(), &[])),
             turns: Turns::default(),
@@ -70,7 +73,8 @@ impl Stream {
     pub(super) fn identify(&mut self, shared: &FileContext) -> io::Result<()> {
         self.packing = packed::packing(&self.file)?;
         let head = self.head()?;
-        self.fingerprint = fingerprint(self.origin.family, &head);
+        self.begins_with = fingerprint(self.origin.family, &head);
+        self.fingerprint = self.begins_with.map(|(hash, _)| hash);
         if self.told_by_path {
             self.tell_by_path();
         }
@@ -92,16 +96,11 @@ impl Stream {
         self.origin.fingerprint = print.unwrap_or(0);
     }
 
-    /// The fingerprint of the present content.
-    pub(super) fn fingerprint_now(&mut self) -> io::Result<Option<u64>> {
-        let known = self.fingerprint;
-        self.fingerprint = fingerprint(self.origin.family, &self.head()?);
-        if self.told_by_path {
-            self.tell_by_path();
-        }
-        let now = std::mem::replace(&mut self.fingerprint, known);
-        self.origin.fingerprint = known.unwrap_or(0);
-        Ok(now)
+    /// Whether the content still begins as it did when the file was identified. More content behind that changes nothing.
+    pub(super) fn begins_as_before(&self) -> io::Result<bool> {
+        let Some((hash, length)) = self.begins_with else { return Ok(true) };
+        let head = self.head()?;
+        Ok(head.get(..length).is_some_and(|beginning| hash_of(self.origin.family, beginning) == hash))
     }
 
     /// The first bytes of the text.
@@ -189,20 +188,44 @@ impl Read for At {
 }
 
 /// Hash of the beginning up to the end of the first line that looks dated (eight digits), so that files with the same
-/// banner differ; at most [`FINGERPRINT_BYTES`].
-fn fingerprint(family: u64, head: &[u8]) -> Option<u64> {
+/// banner differ, and how many bytes that is; the first line alone where none of the first [`FINGERPRINT_BYTES`] does.
+fn fingerprint(family: u64, head: &[u8]) -> Option<(u64, usize)> {
     let head = &head[..head.len().min(FINGERPRINT_BYTES)];
-    let mut end = None;
+    let mut first = None;
+    let mut dated = None;
     let mut start = 0;
     while let Some(found) = memchr::memchr(b'\n', &head[start..]) {
         let line = &head[start..start + found];
-        end = Some(start + found);
-        start += found + 1;
+        first = first.or(Some(start + found).filter(|_| !line.trim_ascii().is_empty()));
         if line.iter().filter(|b| b.is_ascii_digit()).count() >= 8 {
+            dated = Some(start + found);
             break;
         }
-        end = None;
+        start += found + 1;
     }
-    let end = end.or((head.len() >= FINGERPRINT_BYTES).then_some(FINGERPRINT_BYTES)).or((start > 0).then_some(start))?;
-    Some(stable_hash(&[&family.to_le_bytes(), &head[..end]]))
+    let end = dated.or(first).or((head.len() >= FINGERPRINT_BYTES).then_some(FINGERPRINT_BYTES))?;
+    Some((hash_of(family, &head[..end]), end))
+}
+
+fn hash_of(family: u64, beginning: &[u8]) -> u64 {
+    stable_hash(&[&family.to_le_bytes(), beginning])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_known_by_its_first_dated_line() {
+        let print = |text: &str| fingerprint(1, text.as_bytes());
+        assert_eq!(print("no newline"), None);
+        let banner = print("=== opened ===\n2024-05-06 one\n");
+        assert_eq!(banner, print("=== opened ===\n2024-05-06 one\n2024-05-06 two\n"));
+        assert_ne!(banner, print("=== opened ===\n2024-05-07 one\n"));
+        // Lines without a date: what comes behind the first one changes nothing.
+        let short = print("07:08:00 INFO one\n");
+        for more in ["07:08:01 INFO two\n", "07:08:01 INFO two\n07:08:02 INFO three\n"] {
+            assert_eq!(short, print(&format!("07:08:00 INFO one\n{more}")));
+        }
+    }
 }

@@ -44,7 +44,11 @@ pub(super) fn render(state: &AppState, detail: &Detail, area: Rect, buf: &mut Bu
             "{}, {} ago{}",
             full_time(state, a.started_at),
             ago(state.now.since_us(a.started_at)),
-            if a.exact_start { "" } else { " (derived)" }
+            match (a.exact_start, a.knows_its_time()) {
+                (true, _) => "",
+                (false, true) => " (derived)",
+                (false, false) => " (guessed: the record has no time)",
+            }
         )),
     );
     field("ended", a.completed_at.map(|at| full_time(state, at)));
