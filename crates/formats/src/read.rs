@@ -10,7 +10,7 @@ use crosstail_core::schema::{Assembler, DurationUnit, Scalar, Schema, Target};
 use regex::bytes::Captures;
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
+use std::hash::BuildHasher as _;
 
 /// Wrappers inside each other at most.
 pub(crate) const DEPTH: u8 = 5;
@@ -322,9 +322,7 @@ pub(crate) fn scope_of(record: &Assembler<'_>) -> Option<u64> {
     if host.is_none() && process.is_none() {
         return None;
     }
-    let mut hasher = foldhash::quality::FixedState::default().build_hasher();
-    (host, process).hash(&mut hasher);
-    Some(hasher.finish())
+    Some(foldhash::quality::FixedState::default().hash_one((host, process)))
 }
 
 pub(crate) fn names_service(record: &Assembler<'_>) -> bool {

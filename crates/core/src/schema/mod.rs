@@ -6,13 +6,15 @@ mod endpoint;
 pub mod json;
 mod payload;
 mod tree;
+mod units;
 
 pub use assemble::{Assembler, CONTAINER, NESTED, Scalar, is_http_method};
 pub use definition::{
-    CatalogueTable, Definition, DurationUnit, Lookup, MetricDefinition, SchemaError, SeriesTable, StoreKind, Table, Template, TimeUnit,
+    CatalogueTable, Definition, Lookup, MetricDefinition, SchemaError, SeriesTable, StoreKind, Table, Template, TimeUnit,
 };
 pub use endpoint::{endpoint_of_url, system_of_url};
 pub use tree::{Node, Target};
+pub use units::DurationUnit;
 
 use crate::model::{Activity, Direction, Kind, Level, Status};
 use crate::number::saturating_i64;

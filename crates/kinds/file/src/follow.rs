@@ -200,6 +200,10 @@ impl Follower<'_> {
                 continue;
             }
             if ended {
+                let mut tails = std::mem::take(&mut self.tails);
+                for tail in tails.values_mut() {
+                    let Ok(()) = self.finish(tail) else { return Ok(()) };
+                }
                 let _ = self.sink.blocking_send(SourceEvent::Ended);
                 return Ok(());
             }
@@ -416,10 +420,13 @@ impl Follower<'_> {
     /// Decodes the records that these bytes complete, and sends them.
     fn take(&mut self, tail: &mut Tail, bytes: &[u8]) -> Result<(), Cancelled> {
         let mut batch: Vec<Activity> = Vec::new();
-        let Tail { stream, frames, before, .. } = tail;
+        let Tail { stream, frames, before, shown, .. } = tail;
         let occurrences = &self.shared.occurrences;
         frames.push(&stream.reader, bytes, |offset, frame| {
-            decode(stream, offset, frame, before, occurrences, None, &mut batch);
+            // What was delivered as it is now is not delivered again.
+            if offset + frame.len() as u64 > *shown {
+                decode(stream, offset, frame, before, occurrences, None, &mut batch);
+            }
         });
         tail.offset += bytes.len() as u64;
         tail.last_bytes = Instant::now();
@@ -432,8 +439,9 @@ impl Follower<'_> {
             return Ok(());
         }
         let mut batch: Vec<Activity> = Vec::new();
-        let Tail { stream, frames, before, .. } = tail;
-        for (offset, frame) in frames.open(&stream.reader) {
+        let Tail { stream, frames, before, shown, .. } = tail;
+        let open = frames.open(&stream.reader).into_iter();
+        for (offset, frame) in open.filter(|(offset, frame)| offset + frame.len() as u64 > *shown) {
             decode(stream, offset, frame, before, &self.shared.occurrences, None, &mut batch);
         }
         tail.shown = tail.offset;
@@ -441,7 +449,9 @@ impl Follower<'_> {
     }
 
     fn deliver(&mut self, tail: &Tail, mut batch: Vec<Activity>) -> Result<(), Cancelled> {
-        batch.iter_mut().for_each(|activity| self.shared.runs.settle(activity));
+        for activity in &mut batch {
+            self.shared.runs.settle(activity);
+        }
         let lines_end = tail.frames.lines_end();
         // What is open and was not shown is read again after a restart.
         let reached = if tail.shown >= lines_end { lines_end } else { tail.frames.start() };

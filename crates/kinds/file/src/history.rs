@@ -125,7 +125,9 @@ pub(super) fn fill_back(
             let mut before = Before::nothing(stream);
             let mut aside = Vec::new();
             let send = |mut batch: Vec<Activity>| {
-                batch.iter_mut().for_each(|activity| shared.runs.settle(activity));
+                for activity in &mut batch {
+                    shared.runs.settle(activity);
+                }
                 sent.fetch_add(batch.len(), Ordering::Relaxed);
                 let _ = sink.blocking_send(SourceEvent::Batch(batch, None));
             };

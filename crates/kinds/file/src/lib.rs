@@ -219,7 +219,7 @@ impl Source for FileSource {
     async fn probe(&self) -> Result<Probe, SourceError> {
         blocking(&self.shared, |shared| {
             let streams = shared.streams()?;
-            let mut schemas: Vec<String> = streams.iter().map(|s| diagnose::main_format(s)).collect();
+            let mut schemas: Vec<String> = streams.iter().map(diagnose::main_format).collect();
             schemas.sort_unstable();
             schemas.dedup();
             let bytes: u64 = streams.iter().map(|s| s.length).sum();
