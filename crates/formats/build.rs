@@ -8,7 +8,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed={}", folder.display());
     let mut files: Vec<_> = std::fs::read_dir(&folder)?.collect::<Result<Vec<_>, _>>()?;
     files.sort_by_key(std::fs::DirEntry::file_name);
-    let mut text = String::from("/// Name and TOML of the built-in formats, in order of precedence: that of their file names.\n");
+    let mut text =
+        String::from("/// Name and TOML of the built-in formats, in order of precedence: that of their file names.\n");
     text.push_str("const BUILT_IN: &[(&str, &str)] = &[\n");
     for file in files {
         let path = file.path().canonicalize()?;

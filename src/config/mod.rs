@@ -11,8 +11,8 @@ pub use layers::{LayeredConfig, Overrides, PROJECT_FILE, Setting, project_file};
 use anyhow::Context as _;
 use crosstail_core::filter::suggest;
 use crosstail_core::schema::Schema;
-use crosstail_formats::Formats;
 use crosstail_engine::insight::alerting::Rule;
+use crosstail_formats::Formats;
 use crosstail_source::SourceConfig;
 use etcetera::BaseStrategy as _;
 use serde::Deserialize;
@@ -116,7 +116,10 @@ pub fn user_file() -> Option<PathBuf> {
 impl Config {
     /// Reads every layer.
     pub fn load(choice: &Overrides) -> anyhow::Result<Self> {
-        Formats::add_own(own_formats());
+        // A schema that cannot be used is reported where it is named.
+        let schemas = own_files("schemas").into_iter();
+        let dialects = schemas.filter_map(|(origin, text)| Schema::from_toml(&text, &origin).ok()).collect();
+        Formats::add_own(own_files("formats"), dialects);
         Ok(LayeredConfig::load(choice)?.config)
     }
 
@@ -214,9 +217,9 @@ pub fn schema(name: &str) -> anyhow::Result<Schema> {
     }
 }
 
-/// The formats in the user's `formats` folder: path and text, in order of their names.
-fn own_formats() -> Vec<(String, String)> {
-    let Some(folder) = folder().map(|folder| folder.join("formats")) else { return Vec::new() };
+/// The TOML files in a folder of the user's: path and text, in order of their names.
+fn own_files(folder_name: &str) -> Vec<(String, String)> {
+    let Some(folder) = folder().map(|folder| folder.join(folder_name)) else { return Vec::new() };
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     files.retain(|path| path.extension().is_some_and(|ending| ending == "toml"));

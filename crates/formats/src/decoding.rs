@@ -11,7 +11,11 @@ pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
             // A record with valid characters beyond ASCII is UTF-8 with some bytes broken; another one is Latin-1.
             let utf8 = bytes[..error.valid_up_to()].iter().any(|b| !b.is_ascii());
             let lone = bytes.iter().filter(|b| !b.is_ascii()).all(|b| is_latin_letter(*b));
-            if utf8 || !lone { String::from_utf8_lossy(bytes) } else { Cow::Owned(bytes.iter().map(|b| windows_1252(*b)).collect()) }
+            if utf8 || !lone {
+                String::from_utf8_lossy(bytes)
+            } else {
+                Cow::Owned(bytes.iter().map(|b| windows_1252(*b)).collect())
+            }
         }
     };
     if memchr(0x1b, plain.as_bytes()).is_none() {
@@ -51,7 +55,9 @@ fn without_colours(text: &str) -> String {
         let after = &rest[found + 1..];
         let length = match after.as_bytes().first() {
             Some(b'[') => after[1..].bytes().position(|b| (0x40..=0x7e).contains(&b)).map(|end| end + 2),
-            Some(b']') => after.find(['\u{7}', '\u{1b}']).map(|end| if after[end..].starts_with('\u{7}') { end + 1 } else { end + 2 }),
+            Some(b']') => after
+                .find(['\u{7}', '\u{1b}'])
+                .map(|end| if after[end..].starts_with('\u{7}') { end + 1 } else { end + 2 }),
             Some(b'(' | b')') => Some(2),
             _ => None,
         };
@@ -104,7 +110,8 @@ impl Encoding {
         if sample.len() >= 32 && sample.iter().filter(control).count() * 10 > sample.len() {
             return Self::Binary;
         }
-        if memchr(b'\r', head).is_some_and(|at| head.get(at + 1).is_some_and(|next| *next != b'\n')) && memchr(b'\n', head).is_none()
+        if memchr(b'\r', head).is_some_and(|at| head.get(at + 1).is_some_and(|next| *next != b'\n'))
+            && memchr(b'\n', head).is_none()
             || (head.last() == Some(&b'\r') && memchr(b'\n', head).is_none())
         {
             return Self::CarriageReturns;

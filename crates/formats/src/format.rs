@@ -113,11 +113,8 @@ impl Format {
         for written in &file.pattern {
             let source = expand(written, vocabulary).map_err(fail)?;
             let regex = compile(&source, file.whole).map_err(|error| fail(error.to_string()))?;
-            let groups = regex
-                .capture_names()
-                .enumerate()
-                .filter_map(|(index, name)| Some((index, group(name?))))
-                .collect();
+            let groups =
+                regex.capture_names().enumerate().filter_map(|(index, name)| Some((index, group(name?)))).collect();
             patterns.push(Pattern { regex, groups });
             firsts.push(match &file.begin {
                 Some(begin) => expand(begin, vocabulary).map_err(fail)?,

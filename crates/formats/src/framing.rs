@@ -368,7 +368,9 @@ mod tests {
             }
             let found: Vec<&str> = found
                 .iter()
-                .map(|(start, end)| &text[usize::try_from(*start).expect("small")..usize::try_from(*end).expect("small")])
+                .map(|(start, end)| {
+                    &text[usize::try_from(*start).expect("small")..usize::try_from(*end).expect("small")]
+                })
                 .collect();
             assert_eq!(found, ["{\"a\": \"}{\\\"\"}", "{\"b\": [{\"c\": 1}]}", "{\"d\":{}}"]);
             assert!(documents.open().is_some());

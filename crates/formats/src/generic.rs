@@ -166,7 +166,9 @@ fn is_head_token(token: &str, after: &str) -> bool {
         || token == "---"
         || token.bytes().all(|b| b.is_ascii_digit())
         || (token.contains(['.', '/', '_', '#', '$', '=', '@']) || token.contains("::"))
-        || token.split_once('[').is_some_and(|(_, process)| process.trim_end_matches([']', ':']).bytes().all(|b| b.is_ascii_digit()))
+        || token
+            .split_once('[')
+            .is_some_and(|(_, process)| process.trim_end_matches([']', ':']).bytes().all(|b| b.is_ascii_digit()))
         || apart.starts_with("- ")
         || apart.starts_with('|')
 }
@@ -190,7 +192,10 @@ fn level_at(text: &str, first: bool) -> Option<(Level, &str)> {
     let level = word_level(word)?;
     let shouted = word.bytes().all(|b| b.is_ascii_uppercase());
     let capital = word.as_bytes()[0].is_ascii_uppercase();
-    let marked = rest.starts_with([':', '|', ']', '\t', ')', '>']) || rest.starts_with("  ") || rest.starts_with(" |") || rest.starts_with(" - ");
+    let marked = rest.starts_with([':', '|', ']', '\t', ')', '>'])
+        || rest.starts_with("  ")
+        || rest.starts_with(" |")
+        || rest.starts_with(" - ");
     let ends = rest.is_empty() || rest.starts_with([' ', ',', '/', '\u{b7}']) || marked;
     // `info vpxd[45715] …`, `warn [pay] …`: what follows is a head too.
     let next = rest.trim_start_matches(' ').split([' ', '\t']).next().unwrap_or_default();
@@ -238,7 +243,9 @@ fn logger_and_message(text: &str) -> (Option<&str>, &str) {
             return found;
         }
         let Some((token, after)) = token(at) else { break };
-        let skipped = token.starts_with(['[', '(', '<', '{']) || matches!(token, "---" | "-") || token.bytes().all(|b| b.is_ascii_digit());
+        let skipped = token.starts_with(['[', '(', '<', '{'])
+            || matches!(token, "---" | "-")
+            || token.bytes().all(|b| b.is_ascii_digit());
         if !skipped || after.is_empty() {
             break;
         }
@@ -249,7 +256,10 @@ fn logger_and_message(text: &str) -> (Option<&str>, &str) {
 
 /// `a.b.C - message`: the logger and the message; a place in source code (`Pay.java:41 - …`) is no logger.
 fn dotted_logger(text: &str) -> Option<(Option<&str>, &str)> {
-    let end = text.bytes().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'$' | b':' | b'/' | b'@' | b'-' | b'#')).count();
+    let end = text
+        .bytes()
+        .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'$' | b':' | b'/' | b'@' | b'-' | b'#'))
+        .count();
     let (name, rest) = text.split_at(end);
     let colon = name.ends_with(':') && rest.starts_with([' ', '\t']);
     let bare = name.trim_end_matches(':');
@@ -265,7 +275,8 @@ fn dotted_logger(text: &str) -> Option<(Option<&str>, &str)> {
         }
         after.or_else(|| trimmed.strip_prefix('|'))?.trim_start()
     };
-    let place = bare.rsplit_once(':').is_some_and(|(_, line)| !line.is_empty() && line.bytes().all(|b| b.is_ascii_digit()));
+    let place =
+        bare.rsplit_once(':').is_some_and(|(_, line)| !line.is_empty() && line.bytes().all(|b| b.is_ascii_digit()));
     if place && bare.contains('.') {
         return Some((None, message));
     }
@@ -281,7 +292,10 @@ fn is_logger(name: &str) -> bool {
     let file = [".py", ".go", ".rs", ".js", ".ts", ".java", ".rb", ".php", ".c", ".cpp", ".cs"];
     let place = file.iter().any(|end| name.ends_with(end) || name.contains(&format!("{end}:")));
     let humps = name.bytes().filter(u8::is_ascii_uppercase).count();
-    let camel = humps >= 2 && name.len() > humps + 2 && name.bytes().all(|b| b.is_ascii_alphanumeric()) && name.as_bytes()[0].is_ascii_uppercase();
+    let camel = humps >= 2
+        && name.len() > humps + 2
+        && name.bytes().all(|b| b.is_ascii_alphanumeric())
+        && name.as_bytes()[0].is_ascii_uppercase();
     letters && starts && !failure && !place && (dotted || camel)
 }
 
@@ -299,12 +313,32 @@ mod tests {
         use Level::{Debug, Error, Fatal, Info, Trace, Warn};
         for (line, level, logger, message) in [
             ("2024-05-06 07:08:00 INFO one", Some(Info), None, "one"),
-            ("2024-05-06 07:08:00,123 INFO  [main] com.example.shop.App - started", Some(Info), Some("com.example.shop.App"), "started"),
-            ("2024-05-06T09:08:01.456+02:00 ERROR 12 --- [shop] [nio-1] c.example.Pay     : charge failed", Some(Error), Some("c.example.Pay"), "charge failed"),
+            (
+                "2024-05-06 07:08:00,123 INFO  [main] com.example.shop.App - started",
+                Some(Info),
+                Some("com.example.shop.App"),
+                "started",
+            ),
+            (
+                "2024-05-06T09:08:01.456+02:00 ERROR 12 --- [shop] [nio-1] c.example.Pay     : charge failed",
+                Some(Error),
+                Some("c.example.Pay"),
+                "charge failed",
+            ),
             ("2024-05-06T07:08:00.123456Z  INFO shop::pay: begins", Some(Info), Some("shop::pay"), "begins"),
-            ("2024-05-06 07:08:00,123 - shop.pay - ERROR - charge failed", Some(Error), Some("shop.pay"), "charge failed"),
+            (
+                "2024-05-06 07:08:00,123 - shop.pay - ERROR - charge failed",
+                Some(Error),
+                Some("shop.pay"),
+                "charge failed",
+            ),
             ("2024-05-06 07:08:00.1234|INFO|Shop.Order|order placed", Some(Info), Some("Shop.Order"), "order placed"),
-            ("[2024-05-06 07:08:01.456][shop::pay][ERROR] charge failed", Some(Error), Some("shop::pay"), "charge failed"),
+            (
+                "[2024-05-06 07:08:01.456][shop::pay][ERROR] charge failed",
+                Some(Error),
+                Some("shop::pay"),
+                "charge failed",
+            ),
             ("[2024-05-06T07:08:00] app.INFO: order placed {}", Some(Info), Some("app"), "order placed {}"),
             ("[2024-05-06 07:08:00,123: INFO/MainProcess] worker is up.", Some(Info), None, "worker is up."),
             ("[2024-05-06, 07:08:00 UTC] {taskinstance.py:1300} INFO - try 1", Some(Info), None, "try 1"),
@@ -326,7 +360,12 @@ mod tests {
             ("2024-05-06 07:08:05 the error was found", None, None, "the error was found"),
             ("2024-05-06 07:08:05 got ERROR from bank", None, None, "got ERROR from bank"),
             ("@40000000663881db1b2e0200 error: charge failed", Some(Error), None, "charge failed"),
-            ("[2024-05-06T07:08:00,123][WARN ][o.e.n.Node               ] [node-1] slow", Some(Warn), None, "[o.e.n.Node               ] [node-1] slow"),
+            (
+                "[2024-05-06T07:08:00,123][WARN ][o.e.n.Node               ] [node-1] slow",
+                Some(Warn),
+                None,
+                "[o.e.n.Node               ] [node-1] slow",
+            ),
         ] {
             assert_eq!(read(line), (true, level, logger, message), "{line}");
         }

@@ -63,7 +63,8 @@ impl Formats {
     ) -> Found {
         let schema = &dialect.schema;
         let definition = schema.definition();
-        let message = fields.raw(Target::Message).map(Cow::into_owned);
+        let special = definition.wraps || definition.template.is_some();
+        let message = fields.raw(Target::Message).filter(|text| special || text.starts_with('{')).map(Cow::into_owned);
         let named = names_service(&fields);
         let scope = if schema.has_phases() { scope_of(&fields) } else { None };
         keep_payload(schema, value, at);
@@ -139,6 +140,9 @@ impl Formats {
     /// The records in an envelope; `None` where the value is a record itself.
     pub(crate) fn enveloped<'t>(&self, value: &str, scanned: &Scanned<'_>) -> Option<Vec<Piece<'t>>> {
         let definition = self.dialects[scanned.dialect].schema.definition();
+        if definition.name != "otlp" && scanned.fields.raw(Target::StartedAt).is_some() {
+            return None;
+        }
         let piece = |record: Map<String, Value>, dialect| Piece {
             text: Cow::Owned(Value::Object(record).to_string()),
             dialect,
@@ -151,7 +155,7 @@ impl Formats {
             let key = path.split('.').next().unwrap_or(path);
             value.contains(&format!("\"{key}\""))
         });
-        if !names || scanned.fields.raw(Target::StartedAt).is_some() {
+        if !names {
             return None;
         }
         let Ok(Value::Object(record)) = serde_json::from_str(value) else { return None };
@@ -165,14 +169,15 @@ impl Formats {
     /// The record of a piece.
     pub(crate) fn of_piece(&self, piece: &Piece<'_>, at: &Surrounding<'_>) -> Found {
         let hint = piece.dialect.unwrap_or(self.plain);
-        let scanned = match piece.dialect {
-            None => self.scan(&piece.text, hint),
-            Some(dialect) => {
-                let mut fields = Assembler::default();
-                json::scan_first(&piece.text, self.dialects[dialect].schema.tree(), &mut fields)
-                    .map(|end| Scanned { fields, dialect, end })
-            }
-        };
+        let scanned =
+            match piece.dialect {
+                None => self.scan(&piece.text, hint),
+                Some(dialect) => {
+                    let mut fields = Assembler::default();
+                    json::scan_first(&piece.text, self.dialects[dialect].schema.tree(), &mut fields)
+                        .map(|end| Scanned { fields, dialect, end })
+                }
+            };
         match scanned {
             Ok(scanned) => {
                 let dialect = scanned.dialect;
@@ -242,7 +247,11 @@ fn otlp_records(line: &Value) -> Vec<Map<String, Value>> {
                 if let Some(body) = map.get("body").and_then(otlp_value) {
                     map.insert("body".to_owned(), body);
                 }
-                if map.get("severityText").and_then(Value::as_str).is_none_or(|text| Level::parse_logged(text).is_none()) {
+                if map
+                    .get("severityText")
+                    .and_then(Value::as_str)
+                    .is_none_or(|text| Level::parse_logged(text).is_none())
+                {
                     // The number says what the text does not.
                     map.shift_remove("severityText");
                 }
@@ -280,7 +289,6 @@ fn otlp_value(value: &Value) -> Option<Value> {
     })
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -289,7 +297,8 @@ mod tests {
     #[test]
     fn templates_are_filled() {
         let record = json!({"OrderId": 4711, "Path": "/shop", "Elapsed": 23.5});
-        let fill = |template: &str, rendered: &[Value]| render(template, record.as_object().expect("an object"), rendered);
+        let fill =
+            |template: &str, rendered: &[Value]| render(template, record.as_object().expect("an object"), rendered);
         assert_eq!(fill("Order {OrderId} placed", &[]), "Order 4711 placed");
         assert_eq!(fill("{@Path} in {Elapsed:0.0000} ms", &[json!("23.5000")]), "/shop in 23.5000 ms");
         assert_eq!(fill("{{x}} {None} {open", &[]), "{x} {None} {open");

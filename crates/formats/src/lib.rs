@@ -5,6 +5,7 @@
 //! in `config/formats`, dialects of JSON in `config/schemas`.
 
 mod decoding;
+mod draft;
 mod format;
 mod frames;
 mod framing;

@@ -52,7 +52,8 @@ fn value(text: &str) -> Option<(Cow<'_, str>, &str)> {
     }
     let raw = &inside[..end];
     let value = if quote == '"' && raw.contains('\\') {
-        serde_json::from_str::<String>(&text[..end + 2]).map_or_else(|_| Cow::Owned(raw.replace("\\\"", "\"")), Cow::Owned)
+        serde_json::from_str::<String>(&text[..end + 2])
+            .map_or_else(|_| Cow::Owned(raw.replace("\\\"", "\"")), Cow::Owned)
     } else {
         Cow::Borrowed(raw)
     };

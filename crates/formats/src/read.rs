@@ -355,7 +355,8 @@ fn complete_access(activity: &mut Activity, rest: &str) {
                 let decimals = value.split_once('.').is_some_and(|(_, digits)| digits.len() >= 3);
                 let unit = value.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
                 let timed = matches!(unit, "ms" | "s" | "us" | "µs");
-                let with_unit = || crosstail_core::filter::duration_us(value).map(crosstail_core::number::truncated_u64);
+                let with_unit =
+                    || crosstail_core::filter::duration_us(value).map(crosstail_core::number::truncated_u64);
                 if decimals && unit.is_empty() { us(value, DurationUnit::S) } else { timed.then(with_unit).flatten() }
             }
             _ => None,

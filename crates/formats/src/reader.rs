@@ -1,8 +1,8 @@
 //! The reader of one stream: its shape and the formats it has, told from its beginning.
 
 use crate::decoding;
-use crate::framing::{Open, Unwrapped, is_start};
 use crate::format::{Format, Group};
+use crate::framing::{Open, Unwrapped, is_start};
 use crate::json::unreadable;
 use crate::read::{Form, Found, Surrounding};
 use crate::registry::{Dialect, Formats};
@@ -254,7 +254,9 @@ impl Reader {
         out: &mut Vec<Found>,
     ) {
         let text = decoding::text(bytes);
-        let text = text.trim_end_matches(['\r', '\n', ' ', '\t', '\0']).trim_start_matches(['\u{feff}', '\u{1e}', '\n', '\r', '\0']);
+        let text = text
+            .trim_end_matches(['\r', '\n', ' ', '\t', '\0'])
+            .trim_start_matches(['\u{feff}', '\u{1e}', '\n', '\r', '\0']);
         let bare = text.trim_start();
         if bare.is_empty() {
             return;
@@ -289,7 +291,9 @@ impl Reader {
             let form = Form::Json(self.formats.plain);
             match crosstail_core::schema::json::scan(text.trim_end_matches(','), dialect.schema.tree(), &mut fields) {
                 Ok(()) if rejects.is_some_and(|rejects| rejects(&fields, &dialect.schema)) => {}
-                Ok(()) => out.push(self.formats.complete(dialect, form, fields, (text.trim_end_matches(','), ""), at, 0)),
+                Ok(()) => {
+                    out.push(self.formats.complete(dialect, form, fields, (text.trim_end_matches(','), ""), at, 0))
+                }
                 Err(offset) => out.push(unreadable(text, at, offset)),
             }
             return;
@@ -334,7 +338,9 @@ impl Reader {
                     out.push(self.formats.of_piece(piece, &own));
                 }
             }
-            Err(_) if !text.starts_with("{\"") && !text.starts_with("{ \"") => out.push(self.formats.record(text, at, 0)),
+            Err(_) if !text.starts_with("{\"") && !text.starts_with("{ \"") => {
+                out.push(self.formats.record(text, at, 0))
+            }
             Err(offset) => out.push(unreadable(text, at, offset)),
         }
     }
@@ -344,13 +350,8 @@ impl Reader {
         let text = decoding::text(bytes);
         let bare = text.trim_start_matches(['\u{feff}', '\u{1e}', ' ', '\n']);
         let kept = RefCell::new(Payload::default());
-        let own = |id| Surrounding {
-            id,
-            place: at.place.clone(),
-            carry: at.carry,
-            around: at.around,
-            payload: Some(&kept),
-        };
+        let own =
+            |id| Surrounding { id, place: at.place.clone(), carry: at.carry, around: at.around, payload: Some(&kept) };
         let pieces = if index > 0 || bare.starts_with('[') { self.formats.pieces(bare).ok() } else { None };
         if let Some(piece) = pieces.as_ref().and_then(|pieces| pieces.get(index)) {
             self.formats.of_piece(piece, &own(at.id.clone()));

@@ -23,8 +23,15 @@ pub(crate) struct Dialect {
     weight: u32,
 }
 
-/// A user's formats: origin and TOML.
-static OWN: OnceLock<Vec<(String, String)>> = OnceLock::new();
+/// What a user adds.
+#[derive(Debug, Clone, Default)]
+struct Own {
+    /// Origin and TOML of each format.
+    formats: Vec<(String, String)>,
+    dialects: Vec<Schema>,
+}
+
+static OWN: OnceLock<Own> = OnceLock::new();
 
 /// All formats.
 #[derive(Debug)]
@@ -83,10 +90,10 @@ impl Formats {
         Self::new(&[], Schema::built_in()).map(Arc::new)
     }
 
-    /// Adds a user's formats, each with its origin. They count for what is opened after that; only the first call does
-    /// anything.
-    pub fn add_own(formats: Vec<(String, String)>) {
-        let _ = OWN.set(formats);
+    /// Adds a user's formats, each with its origin, and dialects. They count for what is opened after that; only the first
+    /// call does anything.
+    pub fn add_own(formats: Vec<(String, String)>, dialects: Vec<Schema>) {
+        let _ = OWN.set(Own { formats, dialects });
     }
 
     /// All formats, a user's own ones included, compiled once.
@@ -95,8 +102,12 @@ impl Formats {
     /// If one of the user's formats cannot be used; the error names its file.
     pub fn shared() -> Result<Arc<Self>, FormatError> {
         static SHARED: OnceLock<Result<Arc<Formats>, FormatError>> = OnceLock::new();
-        let own = || OWN.get().map(Vec::as_slice).unwrap_or_default();
-        SHARED.get_or_init(|| Self::new(own(), Schema::built_in()).map(Arc::new)).clone()
+        let made = || {
+            let Own { formats, dialects } = OWN.get().cloned().unwrap_or_default();
+            // Of two dialects that a record fits equally well the first one counts.
+            Self::new(&formats, dialects.into_iter().chain(Schema::built_in()).collect()).map(Arc::new)
+        };
+        SHARED.get_or_init(made).clone()
     }
 
     /// The formats of text.

@@ -45,7 +45,9 @@ impl Columns {
             !name.is_empty()
                 && name.len() < 64
                 && name.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '_' | '@'))
-                && name.chars().all(|c| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.' | '@' | '(' | ')' | '/' | ':'))
+                && name
+                    .chars()
+                    .all(|c| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.' | '@' | '(' | ')' | '/' | ':'))
         };
         if names.len() < LEAST || !names.iter().all(plain) {
             return None;
@@ -92,11 +94,8 @@ fn split(line: &str, separator: Separator) -> Vec<String> {
         Separator::Space => b' ',
         Separator::Char(mark) => mark,
     };
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .delimiter(mark)
-        .flexible(true)
-        .from_reader(line.as_bytes());
+    let mut reader =
+        csv::ReaderBuilder::new().has_headers(false).delimiter(mark).flexible(true).from_reader(line.as_bytes());
     let mut record = csv::StringRecord::new();
     match reader.read_record(&mut record) {
         Ok(true) => {
@@ -112,12 +111,14 @@ impl Formats {
     fn fills(&self, name: &str, target: Target) -> bool {
         let keys = [name.to_owned(), name.to_ascii_lowercase().replace([' ', '-'], "_")];
         let tree = self.dialects[self.plain].schema.tree();
-        keys.iter().any(|key| tree.child(key.as_bytes()).is_some_and(|node| node.targets.iter().any(|(t, _)| *t == target)))
+        keys.iter()
+            .any(|key| tree.child(key.as_bytes()).is_some_and(|node| node.targets.iter().any(|(t, _)| *t == target)))
     }
 
     /// The record in a line of a table.
     pub(crate) fn row(&self, columns: &Columns, line: &str, at: &Surrounding<'_>) -> Found {
-        let dialect = self.dialects.iter().find(|dialect| dialect.schema.name == "w3c").unwrap_or(&self.dialects[self.plain]);
+        let dialect =
+            self.dialects.iter().find(|dialect| dialect.schema.name == "w3c").unwrap_or(&self.dialects[self.plain]);
         let fields = columns.fields(line);
         let mut record = Map::new();
         for (name, value) in &fields {

@@ -81,7 +81,10 @@ fn every_format_reads_its_samples() {
                 let got = value(&found.activity, field);
                 if got != *expected {
                     let form = reader.name_of(found.form);
-                    wrong.push(format!("{} ({form}) {field}: {got} instead of {expected}\n    {}", format.name, sample.text));
+                    wrong.push(format!(
+                        "{} ({form}) {field}: {got} instead of {expected}\n    {}",
+                        format.name, sample.text
+                    ));
                 }
             }
             if frames(&formats, &sample.text).len() != 1 {
@@ -145,7 +148,10 @@ fn stacks_of_many_languages_belong_to_their_record() {
     let lines: [fn(&str) -> String; 3] = [
         |line| line.to_owned(),
         |line| format!("2024-05-06T07:08:09.123456789Z stderr F {line}"),
-        |line| serde_json::json!({"log": format!("{line}\n"), "stream": "stderr", "time": "2024-05-06T07:08:09.1Z"}).to_string(),
+        |line| {
+            serde_json::json!({"log": format!("{line}\n"), "stream": "stderr", "time": "2024-05-06T07:08:09.1Z"})
+                .to_string()
+        },
     ];
     for stack in stacks {
         for wrap in lines {

@@ -4,9 +4,9 @@ mod cursor;
 mod zones;
 
 use super::Timestamp;
-use cursor::Cursor;
 use chrono::{Datelike as _, Duration, NaiveDate, NaiveDateTime, NaiveTime, TimeZone as _};
 use chrono_tz::Tz;
+use cursor::Cursor;
 
 /// A time as it is written. What the text leaves out follows from its surroundings: [`Spelled::resolve`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -238,7 +238,19 @@ mod tests {
         ] {
             assert_eq!(leading_time(text).map(|(_, length)| &text[length..]), Some(rest), "{text}");
         }
-        for text in ["", "2024", "12 monkeys", "5 files", "192.0.2.1 - -", "10.0.0.1", "May I", "1/3", "2024-13-06 07:08:00", "7:8", "123456789012345678901"] {
+        for text in [
+            "",
+            "2024",
+            "12 monkeys",
+            "5 files",
+            "192.0.2.1 - -",
+            "10.0.0.1",
+            "May I",
+            "1/3",
+            "2024-13-06 07:08:00",
+            "7:8",
+            "123456789012345678901",
+        ] {
             assert_eq!(leading_time(text), None, "{text}");
         }
     }

@@ -1,7 +1,7 @@
 //! Time: one unit (microseconds since the epoch, UTC), one parser, one clock.
 
-use crate::number::{saturating_i32, saturating_u32, truncated_i64};
 use super::spelling::{Spelled, Surroundings, spelled_time};
+use crate::number::{saturating_i32, saturating_u32, truncated_i64};
 use chrono::{DateTime, NaiveDate, SecondsFormat, TimeZone as _, Utc};
 use std::fmt;
 use std::sync::Arc;

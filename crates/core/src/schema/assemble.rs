@@ -216,8 +216,24 @@ fn fill_from_request_line(a: &mut Activity, line: &str) {
 /// Whether a word is a method of HTTP (RFC 9110, RFC 5789, RFC 4918).
 pub fn is_http_method(word: &str) -> bool {
     const METHODS: &[&str] = &[
-        "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE", "PROPFIND", "PROPPATCH", "MKCOL",
-        "COPY", "MOVE", "LOCK", "UNLOCK", "REPORT", "PURGE",
+        "GET",
+        "HEAD",
+        "POST",
+        "PUT",
+        "DELETE",
+        "PATCH",
+        "OPTIONS",
+        "CONNECT",
+        "TRACE",
+        "PROPFIND",
+        "PROPPATCH",
+        "MKCOL",
+        "COPY",
+        "MOVE",
+        "LOCK",
+        "UNLOCK",
+        "REPORT",
+        "PURGE",
     ];
     METHODS.iter().any(|method| method.eq_ignore_ascii_case(word))
 }
@@ -243,7 +259,9 @@ fn duration(value: &Scalar<'_>, unit: DurationUnit) -> Option<u64> {
     let us = match value.number() {
         Some(n) => n * unit.us_of(&value.text()),
         None => match value {
-            Scalar::Text(text) => crate::filter::duration_us(&text.replace(' ', "")).or_else(|| clock_duration(text))?,
+            Scalar::Text(text) => {
+                crate::filter::duration_us(&text.replace(' ', "")).or_else(|| clock_duration(text))?
+            }
             _ => return None,
         },
     };

@@ -10,7 +10,8 @@ mod units;
 
 pub use assemble::{Assembler, CONTAINER, NESTED, Scalar, is_http_method};
 pub use definition::{
-    CatalogueTable, Definition, Lookup, MetricDefinition, SchemaError, SeriesTable, StoreKind, Table, Template, TimeUnit,
+    CatalogueTable, Definition, Lookup, MetricDefinition, SchemaError, SeriesTable, StoreKind, Table, Template,
+    TimeUnit,
 };
 pub use endpoint::{endpoint_of_url, system_of_url};
 pub use tree::{Node, Target};

@@ -85,15 +85,17 @@ pub(super) fn spellings(path: &str) -> Vec<String> {
         letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
     };
     let each = |join: &dyn Fn(&[&str]) -> String| {
-        path.split('.')
-            .map(|key| join(&key.split('_').collect::<Vec<_>>()))
-            .collect::<Vec<_>>()
-            .join(".")
+        path.split('.').map(|key| join(&key.split('_').collect::<Vec<_>>())).collect::<Vec<_>>().join(".")
     };
     let pascal = |words: &[&str]| words.iter().map(|word| capital(word)).collect::<String>();
-    let acronym = |word: &str| if matches!(word, "id" | "url" | "uri" | "http") { word.to_uppercase() } else { capital(word) };
+    let acronym =
+        |word: &str| if matches!(word, "id" | "url" | "uri" | "http") { word.to_uppercase() } else { capital(word) };
     let camel = |words: &[&str], rest: &dyn Fn(&str) -> String| {
-        words.iter().enumerate().map(|(at, word)| if at == 0 { (*word).to_owned() } else { rest(word) }).collect::<String>()
+        words
+            .iter()
+            .enumerate()
+            .map(|(at, word)| if at == 0 { (*word).to_owned() } else { rest(word) })
+            .collect::<String>()
     };
     let mut all = vec![
         path.to_owned(),
@@ -135,7 +137,17 @@ mod tests {
     #[test]
     fn a_name_has_many_spellings() {
         let all = spellings("request_id");
-        for name in ["request_id", "requestId", "RequestId", "requestID", "RequestID", "requestid", "request-id", "Request-Id", "REQUEST_ID"] {
+        for name in [
+            "request_id",
+            "requestId",
+            "RequestId",
+            "requestID",
+            "RequestID",
+            "requestid",
+            "request-id",
+            "Request-Id",
+            "REQUEST_ID",
+        ] {
             assert!(all.iter().any(|known| known == name), "{name}");
         }
         assert_eq!(spellings("dd.trace_id")[1], "dd.traceId");

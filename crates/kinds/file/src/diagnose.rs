@@ -4,11 +4,11 @@ use super::FileContext;
 use super::decode::{Before, read};
 use super::packed::Packing;
 use super::stream::Stream;
-use crosstail_formats::{Form, Frames};
-use std::collections::BTreeMap;
 use crosstail_core::model::{Diagnosis, RETENTION_DAYS, Timestamp, Unit, redact_text};
 use crosstail_core::number::saturating_u64;
+use crosstail_formats::{Form, Frames};
 use crosstail_source::SourceError;
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::time::{Duration, SystemTime};
 
@@ -155,7 +155,11 @@ fn formats(streams: &[Stream]) -> Vec<Diagnosis> {
             .collect();
         let text = format!("{missed} of {all} records fit no format, for example {}", examples.join("; "));
         found.push(if missed * 10 > all {
-            Diagnosis::warning("formats", text, "write a format for them: crosstail schema draft --from FILE drafts one")
+            Diagnosis::warning(
+                "formats",
+                text,
+                "write a format for them: crosstail schema draft --from FILE drafts one",
+            )
         } else {
             Diagnosis::note("formats", text)
         });

@@ -42,9 +42,40 @@ pub(super) struct Found {
 const EXTENSIONS: &[&str] = &["log", "json", "jsonl", "ndjson", "txt", "out", "err", "csv", "tsv", "trace", "audit"];
 /// Words of which the names of logs without an extension consist: those of `/var/log` and of the usual servers.
 const NAMES: &[&str] = &[
-    "syslog", "messages", "secure", "maillog", "mail", "cron", "boot", "dmesg", "kern", "daemon", "debug", "user", "auth",
-    "lastlog", "stdout", "stderr", "console", "catalina", "server", "access", "error", "errors", "log", "logs", "out", "err",
-    "slow", "audit", "warn", "info", "alternatives", "dpkg", "history", "current",
+    "syslog",
+    "messages",
+    "secure",
+    "maillog",
+    "mail",
+    "cron",
+    "boot",
+    "dmesg",
+    "kern",
+    "daemon",
+    "debug",
+    "user",
+    "auth",
+    "lastlog",
+    "stdout",
+    "stderr",
+    "console",
+    "catalina",
+    "server",
+    "access",
+    "error",
+    "errors",
+    "log",
+    "logs",
+    "out",
+    "err",
+    "slow",
+    "audit",
+    "warn",
+    "info",
+    "alternatives",
+    "dpkg",
+    "history",
+    "current",
 ];
 const MAX_DEPTH: usize = 8;
 
@@ -89,7 +120,11 @@ fn walk(directory: &Path, depth: usize, found: &mut BTreeSet<PathBuf>, left_out:
         if kind.is_dir() && depth > 0 {
             walk(&path, depth - 1, found, left_out);
         } else if is_file {
-            if is_log(&path) { found.insert(path) } else { left_out.insert(path) };
+            if is_log(&path) {
+                found.insert(path)
+            } else {
+                left_out.insert(path)
+            };
         }
     }
 }
@@ -167,7 +202,9 @@ pub(super) fn family(path: &Path) -> String {
     }
     let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     if let Some((head, tail)) = name.rsplit_once(['.', '-', '_'])
-        && (number(tail) && name.as_bytes()[head.len()] == b'.' || is_date(tail) || name.contains(".log-") && number(tail))
+        && (number(tail) && name.as_bytes()[head.len()] == b'.'
+            || is_date(tail)
+            || name.contains(".log-") && number(tail))
         && !head.is_empty()
     {
         name = head;
@@ -210,7 +247,12 @@ mod tests {
         ] {
             assert_eq!(family(Path::new(name)), "combined.log", "{name}");
         }
-        for (name, its_family) in [("node-1.log", "node-1.log"), ("node-2.log.1.gz", "node-2.log"), ("syslog.1", "syslog"), ("app.2026-11-20.log.xz", "app.log")] {
+        for (name, its_family) in [
+            ("node-1.log", "node-1.log"),
+            ("node-2.log.1.gz", "node-2.log"),
+            ("syslog.1", "syslog"),
+            ("app.2026-11-20.log.xz", "app.log"),
+        ] {
             assert_eq!(family(Path::new(name)), its_family, "{name}");
         }
         assert_eq!(family(Path::new("error.log")), "error.log");
@@ -219,7 +261,16 @@ mod tests {
 
     #[test]
     fn only_rotations_are_taken_along() {
-        for name in ["a.log.1", "a.log.2.gz", "a.log-20261120", "a-2026-11-20.log", "a.2026-11-20.log.xz", "a1.log", "a.log.old", "a.log.zst"] {
+        for name in [
+            "a.log.1",
+            "a.log.2.gz",
+            "a.log-20261120",
+            "a-2026-11-20.log",
+            "a.2026-11-20.log.xz",
+            "a1.log",
+            "a.log.old",
+            "a.log.zst",
+        ] {
             assert!(is_rotation(name, "a.log"), "{name}");
         }
         for name in ["a.log", "b.log", "a-1.log", "ab.log", "a-worker.log", "a.log.txt", "a.logs", "a-error.log"] {
@@ -232,7 +283,19 @@ mod tests {
 
     #[test]
     fn names_of_logs() {
-        for name in ["syslog", "messages", "error_log", "access_log", "app.log", "syslog.1", "ssl_access_log-20261120", "auth.log", "x.jsonl", "mail.err", "kern.log.2.gz"] {
+        for name in [
+            "syslog",
+            "messages",
+            "error_log",
+            "access_log",
+            "app.log",
+            "syslog.1",
+            "ssl_access_log-20261120",
+            "auth.log",
+            "x.jsonl",
+            "mail.err",
+            "kern.log.2.gz",
+        ] {
             assert!(is_log(Path::new(name)), "{name}");
         }
         for name in ["settings.yml", "app.bin", "wtmp", "README.md", "core", "x.db"] {

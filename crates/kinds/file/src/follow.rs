@@ -136,8 +136,16 @@ impl Tail {
     fn new(stream: Stream, offset: u64) -> Self {
         let before = Before::nothing(&stream);
         let frames = Frames::from(offset);
-        let mut tail =
-            Self { stream, offset, frames, before, shown: offset, last_bytes: Instant::now(), seen_length: 0, orphaned: None };
+        let mut tail = Self {
+            stream,
+            offset,
+            frames,
+            before,
+            shown: offset,
+            last_bytes: Instant::now(),
+            seen_length: 0,
+            orphaned: None,
+        };
         tail.begin_at(offset);
         tail
     }
@@ -342,10 +350,7 @@ impl Follower<'_> {
         let meta = tail.stream.file.metadata()?;
         let length = meta.len();
         let touched = length != tail.seen_length || meta.modified().is_ok_and(|m| m != tail.stream.modified);
-        if touched
-            && tail.stream.fingerprint.is_some()
-            && (length < tail.offset || !tail.stream.begins_as_before()?)
-        {
+        if touched && tail.stream.fingerprint.is_some() && (length < tail.offset || !tail.stream.begins_as_before()?) {
             return self.restart(tail);
         }
         if let Ok(modified) = meta.modified() {

@@ -99,7 +99,8 @@ pub(super) fn logs_failures_of(failures: &Stream, all: &Stream) -> bool {
     let mut found = 0;
     let last = ending(failures).unwrap_or_default();
     let complete = last.iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1);
-    let lines: Vec<&[u8]> = last[..complete].split(|b| *b == b'\n').filter(|line| !line.trim_ascii().is_empty()).collect();
+    let lines: Vec<&[u8]> =
+        last[..complete].split(|b| *b == b'\n').filter(|line| !line.trim_ascii().is_empty()).collect();
     for line in lines.iter().rev().take(PROOF_LINES).rev() {
         let Some(here) = memchr::memmem::find(&others[at..], line) else { return false };
         let start = at + here;

@@ -2,8 +2,8 @@
 
 use crate::{FileSource, Spec};
 use crosstail_core::schema::StoreKind;
-use crosstail_record::write::{FileWriter, Writer};
 use crosstail_formats::Formats;
+use crosstail_record::write::{FileWriter, Writer};
 use crosstail_source::{ErrorKind, Kind, SourceError, WriteOptions, Writing};
 use std::future::ready;
 use std::path::Path;

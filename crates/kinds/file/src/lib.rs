@@ -21,11 +21,11 @@ use async_trait::async_trait;
 use crosstail_core::filter::Filter;
 use crosstail_core::model::{Activity, Diagnosis, Id, Locator, NameId, Names, Payload, SourceId, Timestamp};
 use crosstail_core::schema::Schema;
+use crosstail_formats::Formats;
 use crosstail_source::{
     Capabilities, Cursor, ErrorKind, Grouping, Groups, Page, PageQuery, Position, Probe, RelatedKey, Sink, Source,
     SourceError,
 };
-use crosstail_formats::Formats;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -109,7 +109,9 @@ impl FileContext {
         let mut failed = None;
         for path in found.files {
             match stream::Stream::open(self, &path) {
-                Ok(Some(stream)) if stream.packing == packed::Packing::Binary => self.note(&path, "is no text".to_owned()),
+                Ok(Some(stream)) if stream.packing == packed::Packing::Binary => {
+                    self.note(&path, "is no text".to_owned())
+                }
                 Ok(stream) => streams.extend(stream),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => {

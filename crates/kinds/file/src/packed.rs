@@ -114,7 +114,9 @@ fn decoded(reader: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
     let (head, rest) = peek(reader, SAMPLE_BYTES)?;
     Ok(match Encoding::of(&head) {
         Encoding::Bytes | Encoding::Binary => rest,
-        encoding => Box::new(Transcoded { transcoder: Transcoder::new(encoding), source: rest, ready: Vec::new(), at: 0 }),
+        encoding => {
+            Box::new(Transcoded { transcoder: Transcoder::new(encoding), source: rest, ready: Vec::new(), at: 0 })
+        }
     })
 }
 

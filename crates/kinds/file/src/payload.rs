@@ -49,11 +49,8 @@ fn find(shared: &FileContext, file: NameId, offset: u64, length: u32) -> Result<
         let Ok(Some(stream)) = Stream::open(shared, &path) else { continue };
         // A line starts after a newline: anything else there means another file.
         let by_lines = !stream.packing.is_sequential() && stream.reader.shape() != Shape::Documents;
-        let before = if offset == 0 || !by_lines {
-            vec![b'\n']
-        } else {
-            stream.frame_at(offset - 1, 1).unwrap_or_default()
-        };
+        let before =
+            if offset == 0 || !by_lines { vec![b'\n'] } else { stream.frame_at(offset - 1, 1).unwrap_or_default() };
         if before != b"\n" {
             continue;
         }

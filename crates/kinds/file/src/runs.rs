@@ -104,7 +104,8 @@ impl Runs {
         let near = |start: Timestamp, end: Timestamp| (-SKEW_US..=LONGEST_US).contains(&end.since_us(start));
         let found = if is_start(part) {
             let again = runs.iter().position(|run| run.start == Some(at));
-            let waiting = || runs.iter().position(|run| run.start.is_none() && run.end.is_some_and(|end| near(at, end)));
+            let waiting =
+                || runs.iter().position(|run| run.start.is_none() && run.end.is_some_and(|end| near(at, end)));
             again.or_else(waiting)
         } else {
             let again = runs.iter().position(|run| run.end == Some(at));

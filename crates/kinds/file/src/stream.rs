@@ -89,9 +89,9 @@ impl Stream {
         self.told_by_path = true;
         let folder = self.path.parent().and_then(Path::file_name).unwrap_or_default();
         let base = discover::family(&self.path);
-        let print = self.fingerprint.map(|print| {
-            stable_hash(&[&print.to_le_bytes(), folder.as_encoded_bytes(), base.as_bytes()])
-        });
+        let print = self
+            .fingerprint
+            .map(|print| stable_hash(&[&print.to_le_bytes(), folder.as_encoded_bytes(), base.as_bytes()]));
         self.fingerprint = print;
         self.origin.fingerprint = print.unwrap_or(0);
     }

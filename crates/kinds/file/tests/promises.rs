@@ -139,7 +139,8 @@ async fn no_file_is_left_unread_in_silence() {
     let line = |second: u32, text: &str| format!("2024-05-06 07:08:{second:02} INFO {text}\n");
     let folder = Folder::new();
     // Equal first lines, in one folder and in several, under different and equal names.
-    for (name, own) in [("w-1.log", "a"), ("w-2.log", "b"), ("x/app.log", "c"), ("y/app.log", "d"), ("z/app.log", "e")] {
+    for (name, own) in [("w-1.log", "a"), ("w-2.log", "b"), ("x/app.log", "c"), ("y/app.log", "d"), ("z/app.log", "e")]
+    {
         folder.write(name, line(0, "Starting") + &line(1, own));
     }
     let found = folder.messages(&["."]).await;
@@ -154,7 +155,9 @@ async fn no_file_is_left_unread_in_silence() {
     assert_eq!(folder.read(&["."]).await.len(), 50);
     // Only a file and its own rotation.
     let folder = Folder::new();
-    for (index, name) in ["node-1.log", "node-2.log", "node-1.log.1", "node-1-2024-05-05.log", "other.log"].iter().enumerate() {
+    for (index, name) in
+        ["node-1.log", "node-2.log", "node-1.log.1", "node-1-2024-05-05.log", "other.log"].iter().enumerate()
+    {
         folder.write(name, line(u32::try_from(index).expect("small"), name));
     }
     assert_eq!(folder.messages(&["node-1.log"]).await, ["node-1.log", "node-1.log.1", "node-1-2024-05-05.log"]);
@@ -194,7 +197,10 @@ async fn a_last_line_without_newline_is_shown_and_completed_in_place() {
         assert!(known.values().all(|a| a.message.as_deref().is_some_and(|text| text.ends_with("tw"))), "{known:#?}");
         assert_eq!(folder.read(&["app.log"]).await.len(), 2);
         folder.write("app.log", rest);
-        until(&mut updates, &mut known, |known| known.values().any(|a| a.message.as_deref().is_some_and(|text| text.ends_with("two")))).await;
+        until(&mut updates, &mut known, |known| {
+            known.values().any(|a| a.message.as_deref().is_some_and(|text| text.ends_with("two")))
+        })
+        .await;
         assert_eq!(known.len(), 1, "in its place: {known:#?}");
     }
 }
@@ -219,7 +225,9 @@ async fn a_record_grows_while_it_is_written() {
 #[tokio::test(flavor = "multi_thread")]
 async fn equal_lines_are_one_only_where_one_is_the_others_copy() {
     let error = "{\"level\":\"error\",\"message\":\"refused\",\"timestamp\":\"2024-05-06T07:08:01.000Z\"}\n";
-    let info = |text: &str| format!("{{\"level\":\"info\",\"message\":\"{text}\",\"timestamp\":\"2024-05-06T07:08:00.000Z\"}}\n");
+    let info = |text: &str| {
+        format!("{{\"level\":\"info\",\"message\":\"{text}\",\"timestamp\":\"2024-05-06T07:08:00.000Z\"}}\n")
+    };
     let folder = Folder::new();
     folder.write("combined.log", info("a") + error + error);
     folder.write("error.log", error.repeat(2));
@@ -278,7 +286,12 @@ async fn a_year_or_a_date_follows_from_the_order() {
     let times: Vec<String> = folder.read(&["b.log"]).await.iter().map(|a| a.started_at.rfc3339()).collect();
     assert_eq!(
         times,
-        ["2024-05-04T22:00:00.000Z", "2024-05-05T03:00:00.000Z", "2024-05-05T21:00:00.000Z", "2024-05-06T00:00:02.000Z"]
+        [
+            "2024-05-04T22:00:00.000Z",
+            "2024-05-05T03:00:00.000Z",
+            "2024-05-05T21:00:00.000Z",
+            "2024-05-06T00:00:02.000Z"
+        ]
     );
 }
 
@@ -291,7 +304,8 @@ async fn one_bad_file_does_not_end_a_folder() {
     };
     let folder = Folder::new();
     folder.write("good.log", "2024-05-06 07:08:00 INFO good\n");
-    let long: String = (0..20_000u32).map(|n| format!("2024-05-06 07:08:01 INFO line {}\n", n.wrapping_mul(2_654_435_761))).collect();
+    let long: String =
+        (0..20_000u32).map(|n| format!("2024-05-06 07:08:01 INFO line {}\n", n.wrapping_mul(2_654_435_761))).collect();
     let cut = gz(&long);
     folder.write("cut.log", &cut[..cut.len() / 2]);
     folder.write("noise.log", [0u8, 1, 2, 3, 4, 5, 6, 7].repeat(100));
@@ -310,7 +324,18 @@ async fn one_bad_file_does_not_end_a_folder() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn texts_are_not_altered() {
-    for text in ["-5 degrees", "::1 has left", "--> POST /pay", "[1/3] fetch", "-- done --", "{not json", "a | b", "  kept", "(x) y", "50 % | 3"] {
+    for text in [
+        "-5 degrees",
+        "::1 has left",
+        "--> POST /pay",
+        "[1/3] fetch",
+        "-- done --",
+        "{not json",
+        "a | b",
+        "  kept",
+        "(x) y",
+        "50 % | 3",
+    ] {
         let folder = Folder::new();
         folder.write("app.log", format!("2024-05-06 07:08:00 INFO {text}\n"));
         assert_eq!(folder.messages(&["app.log"]).await, [text.trim_start()], "{text}");
@@ -349,7 +374,8 @@ async fn whatever_it_is_packed_in() {
         gz.write_all(bytes).expect("compressed");
         gz.finish().expect("compressed")
     };
-    let utf16 = |text: &str| [0xfeffu16].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let utf16 =
+        |text: &str| [0xfeffu16].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
     let latin: Vec<u8> = text.chars().map(|c| u8::try_from(u32::from(c)).expect("Latin-1")).collect();
     for (what, bytes, records) in [
         ("as it is", text.as_bytes().to_vec(), 2),
