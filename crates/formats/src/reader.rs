@@ -292,7 +292,7 @@ impl Reader {
             match crosstail_core::schema::json::scan(text.trim_end_matches(','), dialect.schema.tree(), &mut fields) {
                 Ok(()) if rejects.is_some_and(|rejects| rejects(&fields, &dialect.schema)) => {}
                 Ok(()) => {
-                    out.push(self.formats.complete(dialect, form, fields, (text.trim_end_matches(','), ""), at, 0))
+                    out.push(self.formats.complete(dialect, form, fields, (text.trim_end_matches(','), ""), at, 0));
                 }
                 Err(offset) => out.push(unreadable(text, at, offset)),
             }
@@ -339,7 +339,7 @@ impl Reader {
                 }
             }
             Err(_) if !text.starts_with("{\"") && !text.starts_with("{ \"") => {
-                out.push(self.formats.record(text, at, 0))
+                out.push(self.formats.record(text, at, 0));
             }
             Err(offset) => out.push(unreadable(text, at, offset)),
         }
