@@ -185,6 +185,9 @@ fn classify(reader: &Reader, text: &str, wrapped: bool, open: Open) -> Line {
     if reader.has_wholes() && reader.format_of(text).is_some_and(|format| format.whole) {
         return Line::Whole;
     }
+    if reader.seen_format_of(text).is_some() {
+        return Line::Start;
+    }
     let head = generic::head(text);
     if head.time.is_none() && is_exception(text) {
         return Line::Exception;

@@ -10,13 +10,14 @@ use crosstail_core::schema::{Assembler, DurationUnit, Scalar, Schema, Target};
 use regex::bytes::Captures;
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::hash::BuildHasher as _;
 
 /// Wrappers inside each other at most.
 pub(crate) const DEPTH: u8 = 5;
 
 /// Where a record stands and what completes it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Surrounding<'a> {
     /// Identity of the record where it has none of its own.
     pub id: Id,
@@ -27,7 +28,19 @@ pub struct Surrounding<'a> {
     /// What completes a time without a year or a date.
     pub around: Surroundings,
     /// What the record holds beside the activity, where it is asked for.
-    pub payload: Option<&'a RefCell<Payload>>,
+    pub(crate) payload: Option<&'a RefCell<Payload>>,
+    /// The patterns that records of the stream's beginning have, in order of precedence: they are tried first, and where a
+    /// time and a level are found, only they.
+    pub(crate) seen: &'a [usize],
+    /// Where the patterns that fit are noted, while the beginning of a stream is examined.
+    pub(crate) noted: Option<&'a RefCell<BTreeSet<usize>>>,
+}
+
+impl Surrounding<'_> {
+    /// The place of a record of which nothing else is known.
+    pub fn new(id: Id, place: Place, carry: Timestamp, around: Surroundings) -> Self {
+        Self { id, place, carry, around, payload: None, seen: &[], noted: None }
+    }
 }
 
 /// The way in which a record was read.
@@ -71,23 +84,32 @@ impl Formats {
         {
             return found;
         }
-        let (first, _) = first_line(text);
-        for index in self.firsts.matches(first.as_bytes()) {
+        let (first, rest) = first_line(text);
+        let by_pattern = |index: usize| {
             let (format, number) = self.owners[index];
-            if let Some(found) = self.by_format(format, number, text, at, depth) {
+            let found = self.by_format(format, number, text, at, depth)?;
+            at.noted.inspect(|noted| _ = noted.borrow_mut().insert(index));
+            Some(found)
+        };
+        if let Some(found) = at.seen.iter().find_map(|index| by_pattern(*index)) {
+            return found;
+        }
+        let head = generic::head(first);
+        let clear = head.time.is_some() && head.level.is_some() && at.noted.is_none();
+        if !clear {
+            let fits = self.firsts.matches(first.as_bytes());
+            if let Some(found) = fits.iter().filter(|index| !at.seen.contains(index)).find_map(by_pattern) {
                 return found;
             }
         }
-        let (first, rest) = first_line(text);
         at.keep_stack(rest);
         if let Some(pairs) = logfmt::pairs(first) {
             return self.by_pairs(&pairs, first, at);
         }
-        self.by_head(first, at)
+        self.by_head(&head, at)
     }
 
-    fn by_head(&self, line: &str, at: &Surrounding<'_>) -> Found {
-        let head = generic::head(line);
+    fn by_head(&self, head: &generic::Head<'_>, at: &Surrounding<'_>) -> Found {
         let time = head.time.map(|time| time.resolve(at.around));
         let mut activity = at.activity(time);
         activity.kind = Kind::Log;

@@ -2,16 +2,18 @@
 
 use crate::decoding;
 use crate::format::{Format, Group};
+use crate::frames::Frames;
 use crate::framing::{Open, Unwrapped, is_start};
 use crate::json::unreadable;
 use crate::read::{Form, Found, Surrounding};
 use crate::registry::{Dialect, Formats};
 use crate::table::Columns;
-use crosstail_core::model::{Id, Payload, Spelled, leading_time};
+use crosstail_core::model::{Id, Locator, Payload, Place, SourceId, Spelled, Surroundings, Timestamp, leading_time};
 use crosstail_core::schema::{Assembler, Schema, Target};
 use regex::bytes::Regex;
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -52,6 +54,8 @@ pub struct Reader {
     /// Whether records begin so that other lines must belong to the record before them.
     joins: bool,
     wholes: bool,
+    /// The patterns that records of the stream's beginning have, in order of precedence.
+    seen: Vec<usize>,
     /// Whether a time leaves out the year or the date.
     guesses: bool,
     /// The dialect of the last JSON record, which the next one probably has.
@@ -70,6 +74,7 @@ impl Reader {
             only_json: false,
             joins: false,
             wholes: false,
+            seen: Vec::new(),
             guesses: false,
             hint: AtomicUsize::new(formats.plain),
         };
@@ -82,6 +87,7 @@ impl Reader {
         reader.tell_shape(&lines, head);
         if reader.shape == Shape::Lines {
             reader.tell_formats(&lines);
+            reader.seen = reader.patterns_of(&head[..whole]);
         }
         reader
     }
@@ -126,6 +132,27 @@ impl Reader {
         }
         self.guesses = lines.iter().any(|line| self.guessed_time(line).is_some());
         self.joins = starts > 0 && starts * STARTS_IN_EIGHT >= plain;
+    }
+
+    /// The patterns that the records of the stream's beginning have.
+    fn patterns_of(&self, head: &[u8]) -> Vec<usize> {
+        if self.only_json {
+            return Vec::new();
+        }
+        let noted = RefCell::new(BTreeSet::new());
+        let nowhere = Place::new(SourceId(0), Locator::Row(0));
+        let at = Surrounding::new(
+            Id::Line { file: 0, offset: 0 },
+            nowhere,
+            Timestamp(0),
+            Surroundings::before(Timestamp(0)),
+        );
+        let at = Surrounding { noted: Some(&noted), ..at };
+        let mut frames = Frames::default();
+        let mut read = |_, frame: &[u8]| self.read(frame, &at, &mut None, None, &mut Vec::new());
+        frames.push(self, head, &mut read);
+        frames.finish(self, &mut read);
+        noted.into_inner().into_iter().collect()
     }
 
     /// How the stream is divided into records.
@@ -192,6 +219,16 @@ impl Reader {
         fits.iter().map(|index| &self.formats.texts[self.formats.owners[index].0]).find(|format| !format.weak)
     }
 
+    /// The first format that the stream's beginning has and whose records begin with this line.
+    pub(crate) fn seen_format_of(&self, text: &str) -> Option<&Format> {
+        self.seen.iter().find_map(|index| {
+            let (format, number) = self.formats.owners[*index];
+            let format = &self.formats.texts[format];
+            let told = !format.weak && !format.wraps && !format.whole;
+            (told && format.patterns[number].regex.is_match(text.as_bytes())).then_some(format)
+        })
+    }
+
     /// Whether a line has a wrapper.
     pub(crate) fn is_wrapped(&self, text: &str) -> bool {
         self.unwrapped(text).is_some()
@@ -253,6 +290,7 @@ impl Reader {
         rejects: Option<Rejects<'_>>,
         out: &mut Vec<Found>,
     ) {
+        let at = &Surrounding { seen: &self.seen, ..at.clone() };
         let text = decoding::text(bytes);
         let text = text
             .trim_end_matches(['\r', '\n', ' ', '\t', '\0'])
@@ -333,8 +371,7 @@ impl Reader {
             Ok(pieces) => {
                 for (index, piece) in pieces.iter().enumerate() {
                     let id = at.id_of_part(index);
-                    let place = at.place.clone();
-                    let own = Surrounding { id, place, carry: at.carry, around: at.around, payload: at.payload };
+                    let own = Surrounding { id, ..at.clone() };
                     out.push(self.formats.of_piece(piece, &own));
                 }
             }
@@ -350,8 +387,7 @@ impl Reader {
         let text = decoding::text(bytes);
         let bare = text.trim_start_matches(['\u{feff}', '\u{1e}', ' ', '\n']);
         let kept = RefCell::new(Payload::default());
-        let own =
-            |id| Surrounding { id, place: at.place.clone(), carry: at.carry, around: at.around, payload: Some(&kept) };
+        let own = |id| Surrounding { id, payload: Some(&kept), seen: &self.seen, ..at.clone() };
         let pieces = if index > 0 || bare.starts_with('[') { self.formats.pieces(bare).ok() } else { None };
         if let Some(piece) = pieces.as_ref().and_then(|pieces| pieces.get(index)) {
             self.formats.of_piece(piece, &own(at.id.clone()));

@@ -8,13 +8,8 @@ use std::sync::Arc;
 
 fn surrounding() -> Surrounding<'static> {
     let written = parse_timestamp("2024-06-01T00:00:00Z").expect("a time");
-    Surrounding {
-        id: Id::Line { file: 1, offset: 0 },
-        place: Place::new(SourceId(0), Locator::Line { file: NameId(0), offset: 0, length: 1 }),
-        carry: written,
-        around: Surroundings::before(written),
-        payload: None,
-    }
+    let place = Place::new(SourceId(0), Locator::Line { file: NameId(0), offset: 0, length: 1 });
+    Surrounding::new(Id::Line { file: 1, offset: 0 }, place, written, Surroundings::before(written))
 }
 
 fn read(formats: &Arc<Formats>, text: &str) -> (Reader, Vec<Found>) {
@@ -98,7 +93,8 @@ fn every_format_reads_its_samples() {
 #[test]
 fn every_wrapper_holds_every_format() {
     let formats = Formats::built_in().expect("formats");
-    let wrappers: [(&str, fn(&str) -> String); 6] = [
+    type Wrap = fn(&str) -> String;
+    let wrappers: [(&str, Wrap); 6] = [
         ("cri", |line| format!("2024-05-06T07:08:09.123456789Z stdout F {line}")),
         ("docker", |line| {
             serde_json::json!({"log": format!("{line}\n"), "stream": "stdout", "time": "2024-05-06T07:08:09.123456789Z"}).to_string()

@@ -116,13 +116,8 @@ pub(super) fn read(
 pub(super) fn surrounding(stream: &Stream, offset: u64, frame: &[u8], carry: Timestamp) -> Surrounding<'static> {
     let origin = &stream.origin;
     let locator = Locator::Line { file: origin.file, offset, length: saturating_u32(frame.len()) };
-    Surrounding {
-        id: Id::Line { file: origin.fingerprint, offset },
-        place: Place::new(origin.source, locator),
-        carry,
-        around: stream.around(offset),
-        payload: None,
-    }
+    let id = Id::Line { file: origin.fingerprint, offset };
+    Surrounding::new(id, Place::new(origin.source, locator), carry, stream.around(offset))
 }
 
 /// The request id of a part that a test rejected.

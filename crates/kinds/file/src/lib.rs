@@ -110,7 +110,7 @@ impl FileContext {
         for path in found.files {
             match stream::Stream::open(self, &path) {
                 Ok(Some(stream)) if stream.packing == packed::Packing::Binary => {
-                    self.note(&path, "is no text".to_owned())
+                    self.note(&path, "is no text".to_owned());
                 }
                 Ok(stream) => streams.extend(stream),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}

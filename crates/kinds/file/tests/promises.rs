@@ -102,7 +102,8 @@ const END: &str = "\"res\":{\"statusCode\":200},\"responseTime\":5,\"msg\":\"req
 async fn different_requests_are_never_one() {
     let t = 1_714_979_280_000;
     let both = |time, host, process| pino(time, host, process, START) + &pino(time + 5, host, process, END);
-    let cases: [(&str, Vec<(&str, String)>, usize); 6] = [
+    type Files = Vec<(&'static str, String)>;
+    let cases: [(&str, Files, usize); 6] = [
         ("one request", vec![("a.log", both(t, "h", 1))], 1),
         ("two hosts", vec![("a.log", both(t, "h", 1) + &both(t + 1, "i", 1))], 2),
         ("two processes", vec![("a.log", both(t, "h", 1) + &both(t + 1, "h", 2))], 2),
