@@ -185,7 +185,7 @@ fn classify(reader: &Reader, text: &str, wrapped: bool, open: Open) -> Line {
     if reader.has_wholes() && reader.format_of(text).is_some_and(|format| format.whole) {
         return Line::Whole;
     }
-    if reader.seen_format_of(text).is_some() {
+    if generic::begins_with_time(text) || reader.seen_format_of(text).is_some() {
         return Line::Start;
     }
     let head = generic::head(text);
@@ -214,7 +214,6 @@ const CONTINUATIONS: &[&str] = &[
     "Suppressed: ",
     "Wrapped by: ",
     "... ",
-    "at ",
     "--- End of ",
     "---> ",
     "During handling of the above exception",
@@ -230,19 +229,7 @@ const CONTINUATIONS: &[&str] = &[
     "note: run with `RUST_BACKTRACE",
     "note: Some details are omitted",
     "note: run with ",
-    "#0 ",
-    "#1 ",
-    "#2 ",
-    "#3 ",
-    "#4 ",
-    "#5 ",
-    "#6 ",
-    "#7 ",
-    "#8 ",
-    "#9 ",
     "thrown in ",
-    "\"}",
-    "}",
     "** (",
     "(elixir ",
     "(stdlib ",
@@ -257,8 +244,11 @@ fn continues(text: &str) -> bool {
         let digits = number.bytes().take_while(u8::is_ascii_digit).count();
         return digits > 0 && number[digits..].starts_with(' ');
     }
-    CONTINUATIONS.iter().any(|begin| text.starts_with(begin) && begin.len() > 2)
-        || (text.starts_with("at ") && text.ends_with([')', '>']) || text.starts_with("at ") && text.contains(":line "))
+    if text.starts_with("at ") {
+        return text.ends_with([')', '>', ']']) || text.contains(":line ");
+    }
+    let first = text.as_bytes().first();
+    CONTINUATIONS.iter().any(|begin| begin.as_bytes().first() == first && text.starts_with(begin))
 }
 
 fn is_traceback(text: &str) -> bool {

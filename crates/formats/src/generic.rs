@@ -25,6 +25,11 @@ impl Head<'_> {
     }
 }
 
+/// Whether a line begins with a time, which is the quickest sign of a record.
+pub fn begins_with_time(line: &str) -> bool {
+    time_at(line).is_some()
+}
+
 /// Tokens of a head before its level at most.
 const TOKENS: usize = 6;
 /// A longer token is no part of a head, in bytes.
@@ -289,14 +294,17 @@ fn is_logger(name: &str) -> bool {
     let letters = name.bytes().any(|b| b.is_ascii_alphabetic()) && !name.contains(char::is_whitespace);
     let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     let dotted = (name.contains('.') || name.contains("::")) && !name.ends_with('.') && !name.contains("//");
-    let file = [".py", ".go", ".rs", ".js", ".ts", ".java", ".rb", ".php", ".c", ".cpp", ".cs"];
-    let place = file.iter().any(|end| name.ends_with(end) || name.contains(&format!("{end}:")));
+    // A place in source code is none: `pay.go`, `Pay.java:41`.
+    let source = name.rsplit_once('.').is_some_and(|(_, end)| {
+        let end = end.split(':').next().unwrap_or(end);
+        matches!(end, "py" | "go" | "rs" | "js" | "ts" | "java" | "rb" | "php" | "c" | "cpp" | "cs")
+    });
     let humps = name.bytes().filter(u8::is_ascii_uppercase).count();
     let camel = humps >= 2
         && name.len() > humps + 2
         && name.bytes().all(|b| b.is_ascii_alphanumeric())
         && name.as_bytes()[0].is_ascii_uppercase();
-    letters && starts && !failure && !place && (dotted || camel)
+    letters && starts && !failure && !source && (dotted || camel)
 }
 
 #[cfg(test)]

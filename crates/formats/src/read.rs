@@ -246,7 +246,9 @@ impl<'t> Fields<'t> {
                 if name == "host" && Level::parse_any(&text).is_some() {
                     return None;
                 }
-                self.facts.insert(name.clone(), text.into());
+                if at.payload.is_some() {
+                    self.facts.insert(name.clone(), text.into());
+                }
             }
             _ => {}
         }
