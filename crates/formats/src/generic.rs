@@ -256,7 +256,9 @@ fn logger_and_message(text: &str) -> (Option<&str>, &str) {
         }
         at = separators(after);
     }
-    (None, text)
+    // Kafka and ZooKeeper put the class behind the message.
+    let behind = text.strip_suffix(')').and_then(|text| text.rsplit_once(" (")).map(|(_, name)| name);
+    (behind.filter(|name| name.contains('.') && is_logger(name)), text)
 }
 
 /// `a.b.C - message`: the logger and the message; a place in source code (`Pay.java:41 - …`) is no logger.
@@ -352,6 +354,13 @@ mod tests {
             ("[2024-05-06, 07:08:00 UTC] {taskinstance.py:1300} INFO - try 1", Some(Info), None, "try 1"),
             ("[Mon May 06 07:08:00.123456 2024] [mpm_event:notice] [pid 12] x", Some(Info), None, "[pid 12] x"),
             ("[07:08:02 VRB] details", Some(Trace), None, "details"),
+            (
+                "[2024-05-06 07:08:01,000] WARN no leader (org.example.Client)",
+                Some(Warn),
+                Some("org.example.Client"),
+                "no leader (org.example.Client)",
+            ),
+            ("2024-05-06 07:08:00 [info     ] order placed     order=4711", Some(Info), None, "order placed     order=4711"),
             ("07:08:00.123 [main] INFO  com.example.App - started", Some(Info), Some("com.example.App"), "started"),
             ("24/05/06 07:08:01 WARN TaskSetManager: task 7", Some(Warn), Some("TaskSetManager"), "task 7"),
             ("240506 070800 143 INFO dfs.DataNode: takes block 7", Some(Info), Some("dfs.DataNode"), "takes block 7"),

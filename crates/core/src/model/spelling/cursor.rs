@@ -126,6 +126,11 @@ impl Cursor<'_> {
     /// What stands between a date and a time of day.
     fn between(&mut self) -> Option<()> {
         let start = self.at;
+        if self.peek() == b':' && self.ahead(1) == b':' && self.ahead(2).is_ascii_digit() {
+            // Erlang writes `6-May-2024::07:08:00`.
+            self.at += 2;
+            return Some(());
+        }
         if matches!(self.peek(), b'T' | b't' | b':' | b'_' | b'-') && self.ahead(1).is_ascii_digit() {
             self.at += 1;
             return Some(());
