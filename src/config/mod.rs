@@ -53,6 +53,8 @@ pub struct SourceEntry {
     pub at: OneOrMany,
     /// Schema: a name, or the path of a TOML file.
     pub schema: Option<String>,
+    /// The zone of times that name none, in log files: `local`, or a name such as `Europe/Berlin`; UTC by default.
+    pub zone: Option<String>,
     /// Environment variable that holds the password for the URL.
     pub password_env: Option<String>,
     /// File that holds the password.
@@ -67,7 +69,8 @@ impl SourceEntry {
         let at = self.addresses();
         let at = at.iter().map(|at| secrets::with_password(self, at)).collect::<Result<Vec<_>, _>>()?;
         let schema = self.schema.as_deref().map(schema).transpose()?;
-        Ok(SourceConfig { name: self.name.clone(), at, schema, ended: None })
+        let zone = self.zone.as_deref().map(zone).transpose()?;
+        Ok(SourceConfig { name: self.name.clone(), at, schema, zone, ended: None })
     }
 
     /// The addresses as written, without a password from elsewhere.
@@ -163,6 +166,7 @@ fn known_keys() -> impl Iterator<Item = &'static str> {
         "password_env",
         "password_file",
         "password_command",
+        "zone",
         "url",
         "url_env",
         "url_file",

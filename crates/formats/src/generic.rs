@@ -360,7 +360,12 @@ mod tests {
                 Some("org.example.Client"),
                 "no leader (org.example.Client)",
             ),
-            ("2024-05-06 07:08:00 [info     ] order placed     order=4711", Some(Info), None, "order placed     order=4711"),
+            (
+                "2024-05-06 07:08:00 [info     ] order placed     order=4711",
+                Some(Info),
+                None,
+                "order placed     order=4711",
+            ),
             ("07:08:00.123 [main] INFO  com.example.App - started", Some(Info), Some("com.example.App"), "started"),
             ("24/05/06 07:08:01 WARN TaskSetManager: task 7", Some(Warn), Some("TaskSetManager"), "task 7"),
             ("240506 070800 143 INFO dfs.DataNode: takes block 7", Some(Info), Some("dfs.DataNode"), "takes block 7"),

@@ -56,7 +56,7 @@ impl Formats {
         &self,
         dialect: &Dialect,
         form: Form,
-        fields: Assembler<'_>,
+        mut fields: Assembler<'_>,
         (value, rest): (&str, &str),
         at: &Surrounding<'_>,
         depth: u8,
@@ -68,6 +68,7 @@ impl Formats {
         let named = names_service(&fields);
         let scope = if schema.has_phases() { scope_of(&fields) } else { None };
         keep_payload(schema, value, at);
+        at.place_time(&mut fields);
         let mut activity = fields.finish(schema, at.id.clone(), at.carry);
         activity.places = vec![at.place.clone()];
         let mut outer = Found { activity, form, names_service: named, scope };

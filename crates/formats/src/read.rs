@@ -134,6 +134,7 @@ impl Formats {
             payload.borrow_mut().merge(schema.divide(record));
         }
         let names_service = names_service(&assembler);
+        at.place_time(&mut assembler);
         let mut activity = assembler.finish(schema, at.id.clone(), at.carry);
         if activity.message.is_none() && activity.url.is_none() {
             activity.message = Some(line.trim().into());
@@ -294,6 +295,17 @@ fn inner_text(format: &Format, number: usize, message: &str, mut partial: bool, 
 }
 
 impl Surrounding<'_> {
+    /// Reads a time that names no zone as one of the source's zone.
+    pub(crate) fn place_time(&self, fields: &mut Assembler<'_>) {
+        if self.around.zone.is_none() {
+            return;
+        }
+        let spelled = fields.raw(Target::StartedAt).and_then(|text| spelled_time(&text));
+        if let Some(time) = spelled.filter(|time| time.is_whole() && time.lacks_zone()) {
+            fields.replace(Target::StartedAt, Scalar::Time(time.resolve(self.around)));
+        }
+    }
+
     /// An activity of this place.
     pub(crate) fn activity(&self, time: Option<Timestamp>) -> Activity {
         let mut activity = Activity::new(self.id.clone(), time.unwrap_or(self.carry));

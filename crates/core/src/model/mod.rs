@@ -21,6 +21,7 @@ mod vocabulary;
 pub use activity::is_failure;
 pub use activity::{Activity, Locator, Place};
 pub use catalogue::{Catalogue, CatalogueEntry, EntryKind};
+pub use chrono_tz::Tz;
 pub use diagnosis::{Diagnosis, Grade, RETENTION_DAYS};
 pub use figures::{Figures, Mean};
 pub use id::Id;

@@ -63,6 +63,11 @@ impl Spelled {
         matches!(self.day, Day::Whole(_) | Day::Epoch(_))
     }
 
+    /// Whether it names no zone.
+    pub const fn lacks_zone(&self) -> bool {
+        matches!(self.zone, Zone::None) && !self.is_epoch()
+    }
+
     /// Whether it is a number since the epoch.
     pub const fn is_epoch(&self) -> bool {
         matches!(self.day, Day::Epoch(_))
@@ -171,6 +176,7 @@ mod tests {
             "240506 070800",
             "20240506.070800",
             "20240506-07:08:00:0",
+            "20240506-7:8:0:0",
             "2024-05-06-07.08.00.000000",
             "240506  7:08:00",
             "24/05/06 07:08:00",

@@ -30,7 +30,7 @@ pub static KIND: Kind = Kind {
             hint: Some("correct the file, or move it out of the folder of formats".to_owned()),
         })?;
         let source = FileSource::new(&config.name, id, names.clone(), specs, config.schema.clone(), formats);
-        Ok(Arc::new(source.ending_with(config.ended.clone())))
+        Ok(Arc::new(source.in_zone(config.zone).ending_with(config.ended.clone())))
     },
     definitions: &[],
     creator: None,

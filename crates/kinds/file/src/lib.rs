@@ -19,7 +19,7 @@ pub use kind::KIND;
 
 use async_trait::async_trait;
 use crosstail_core::filter::Filter;
-use crosstail_core::model::{Activity, Diagnosis, Id, Locator, NameId, Names, Payload, SourceId, Timestamp};
+use crosstail_core::model::{Activity, Diagnosis, Id, Locator, NameId, Names, Payload, SourceId, Timestamp, Tz};
 use crosstail_core::schema::Schema;
 use crosstail_formats::Formats;
 use crosstail_source::{
@@ -51,6 +51,8 @@ pub(crate) struct FileContext {
     pub(crate) formats: Arc<Formats>,
     /// The schema of all JSON records, where somebody chose it.
     pub(crate) schema: Option<Schema>,
+    /// The zone of times that name none.
+    pub(crate) zone: Option<Tz>,
     pub(crate) occurrences: decode::Occurrences,
     pub(crate) runs: runs::Runs,
     cache: Mutex<Option<history::ScanResult>>,
@@ -79,6 +81,7 @@ impl FileSource {
             specs,
             formats,
             schema,
+            zone: None,
             occurrences: decode::Occurrences::default(),
             runs: runs::Runs::default(),
             cache: Mutex::new(None),
@@ -87,6 +90,15 @@ impl FileSource {
             ended: None,
         };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// Makes times that name no zone times of this one.
+    #[must_use]
+    pub fn in_zone(mut self, zone: Option<Tz>) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.zone = zone;
+        }
+        self
     }
 
     /// Makes following end once `ended` is set and everything has been delivered.

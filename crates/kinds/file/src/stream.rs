@@ -4,7 +4,7 @@ use super::decode::{LineOrigin, stable_hash};
 use super::packed::{self, Packing};
 use super::turns::Turns;
 use super::{FileContext, discover};
-use crosstail_core::model::{Surroundings, Timestamp};
+use crosstail_core::model::{Surroundings, Timestamp, Tz};
 use crosstail_core::number::saturating_usize;
 use crosstail_formats::{Reader, Shape};
 use std::fs::File;
@@ -32,6 +32,8 @@ pub(super) struct Stream {
     pub(super) origin: LineOrigin,
     pub(super) reader: Arc<Reader>,
     turns: Turns,
+    /// The zone of times that name none.
+    zone: Option<Tz>,
     /// Length in bytes when it was opened; for a compressed file the compressed length.
     pub(super) length: u64,
     pub(super) modified: SystemTime,
@@ -60,6 +62,7 @@ impl Stream {
             origin,
             reader: Arc::new(Reader::of(&shared.formats, shared.schema.clone(), &[])),
             turns: Turns::default(),
+            zone: shared.zone,
             length: meta.len(),
             modified: meta.modified().unwrap_or(SystemTime::UNIX_EPOCH),
             device_inode: (meta.dev(), meta.ino()),
@@ -139,7 +142,8 @@ impl Stream {
 
     /// What completes a time without a year or a date at an offset.
     pub(super) fn around(&self, offset: u64) -> Surroundings {
-        Surroundings::before(self.turns.latest(offset).unwrap_or_else(|| self.written_at()))
+        let latest = self.turns.latest(offset).unwrap_or_else(|| self.written_at());
+        Surroundings { latest, zone: self.zone }
     }
 
     /// The offset after the last newline before `end`.

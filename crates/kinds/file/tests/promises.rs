@@ -402,3 +402,16 @@ async fn whatever_it_is_packed_in() {
         assert!(payload.raw[0].text().contains("second"), "{what}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn times_without_a_zone_are_of_the_sources_zone() {
+    let folder = Folder::new();
+    folder.write("a.log", "2024-05-06 09:08:00 INFO one\n{\"time\":\"2024-05-06 09:08:00\",\"level\":\"info\",\"msg\":\"two\"}\ntime=\"2024-05-06 09:08:00\" level=info msg=three\n2024-05-06 07:08:00Z INFO four\n");
+    let (names, spec) = (Names::default(), Spec::parse(&folder.path("a.log").display().to_string()));
+    let id = names.add_source("logs");
+    let source = FileSource::new("logs", id, names, vec![spec], None, Formats::shared().expect("formats"));
+    let source = source.in_zone("Europe/Berlin".parse().ok());
+    let found = source.page(&PageQuery::all(10), None).await.expect("read").items;
+    assert_eq!(found.len(), 4);
+    assert!(found.iter().all(|activity| activity.started_at.rfc3339() == "2024-05-06T07:08:00.000Z"), "{found:#?}");
+}

@@ -266,12 +266,15 @@ impl Cursor<'_> {
         if !self.take(b':') {
             return None;
         }
-        let minute = self.digits(2)?;
+        let minutes = self.run();
+        let minute = self.number(1, 2)?;
         let (second, micros) = if self.peek() == b':' && self.ahead(1).is_ascii_digit() {
             self.at += 1;
-            (self.digits(2)?, self.fraction())
-        } else {
+            (self.number(1, 2)?, self.fraction())
+        } else if minutes == 2 {
             (0, 0)
+        } else {
+            return None;
         };
         if self.peek().is_ascii_digit() {
             return None;
