@@ -5,11 +5,13 @@ use super::output::{aligned, print_error};
 use super::{UsageError, exit, target};
 use crate::config;
 use crate::kinds;
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use crosstail_core::model::visible;
 use crosstail_core::schema::Schema;
+use crosstail_formats::Formats;
 use crosstail_source::create::{Form, ItemState, Plan};
-use std::io::{IsTerminal as _, Write};
+use std::io::{IsTerminal as _, Read as _, Write};
+use std::path::Path;
 
 pub(super) async fn run(args: &SchemaArgs) -> Result<u8> {
     let mut out = std::io::stdout().lock();
@@ -26,6 +28,7 @@ pub(super) async fn run(args: &SchemaArgs) -> Result<u8> {
             aligned(&mut out, &["name", "tables", "creates in", "what it is"], &rows)?;
         }
         SchemaCommand::Show { name, output } => write!(out, "{}", visible(&shown(name, *output)?))?,
+        SchemaCommand::Draft { from } => write!(out, "{}", visible(&drafted(from)?))?,
         SchemaCommand::Apply { name, to, notify, dry_run, yes } => {
             let schema = config::schema(name)?;
             let creator =
@@ -45,6 +48,18 @@ pub(super) async fn run(args: &SchemaArgs) -> Result<u8> {
         }
     }
     Ok(exit::OK)
+}
+
+/// How much of a file a draft is made from, in bytes.
+const DRAFT_BYTES: u64 = 256 * 1024;
+
+fn drafted(from: &Path) -> Result<String> {
+    let mut text = Vec::new();
+    let file = std::fs::File::open(from).with_context(|| format!("{}", from.display()))?;
+    file.take(DRAFT_BYTES).read_to_end(&mut text).with_context(|| format!("{}", from.display()))?;
+    let name = from.file_stem().unwrap_or_default().to_string_lossy();
+    let draft = Formats::shared()?.draft(&name, &String::from_utf8_lossy(&text));
+    draft.with_context(|| format!("{}: no record to draft from", from.display()))
 }
 
 fn shown(name: &str, output: SchemaFormat) -> Result<String> {

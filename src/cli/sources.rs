@@ -56,7 +56,8 @@ pub(super) fn configs(
             let spooled = StdinSpool::start()?;
             let at = vec![spooled.path().display().to_string()];
             let ended = Some(spooled.ended());
-            found.push(SourceConfig { name: "stdin".to_owned(), at, schema: schema.clone(), ended });
+            let schema = schema.clone();
+            found.push(SourceConfig { name: "stdin".to_owned(), at, schema, ended, ..SourceConfig::default() });
             spool = Some(spooled);
             continue;
         }

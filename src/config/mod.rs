@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use crosstail_core::filter::suggest;
 use crosstail_core::schema::Schema;
 use crosstail_engine::insight::alerting::Rule;
+use crosstail_formats::Formats;
 use crosstail_source::SourceConfig;
 use etcetera::BaseStrategy as _;
 use serde::Deserialize;
@@ -52,6 +53,8 @@ pub struct SourceEntry {
     pub at: OneOrMany,
     /// Schema: a name, or the path of a TOML file.
     pub schema: Option<String>,
+    /// The zone of times that name none, in log files: `local`, or a name such as `Europe/Berlin`; UTC by default.
+    pub zone: Option<String>,
     /// Environment variable that holds the password for the URL.
     pub password_env: Option<String>,
     /// File that holds the password.
@@ -66,7 +69,8 @@ impl SourceEntry {
         let at = self.addresses();
         let at = at.iter().map(|at| secrets::with_password(self, at)).collect::<Result<Vec<_>, _>>()?;
         let schema = self.schema.as_deref().map(schema).transpose()?;
-        Ok(SourceConfig { name: self.name.clone(), at, schema, ended: None })
+        let zone = self.zone.as_deref().map(zone).transpose()?;
+        Ok(SourceConfig { name: self.name.clone(), at, schema, zone, ended: None })
     }
 
     /// The addresses as written, without a password from elsewhere.
@@ -115,6 +119,10 @@ pub fn user_file() -> Option<PathBuf> {
 impl Config {
     /// Reads every layer.
     pub fn load(choice: &Overrides) -> anyhow::Result<Self> {
+        // A schema that cannot be used is reported where it is named.
+        let schemas = own_files("schemas").into_iter();
+        let dialects = schemas.filter_map(|(origin, text)| Schema::from_toml(&text, &origin).ok()).collect();
+        Formats::add_own(own_files("formats"), dialects);
         Ok(LayeredConfig::load(choice)?.config)
     }
 
@@ -158,6 +166,7 @@ fn known_keys() -> impl Iterator<Item = &'static str> {
         "password_env",
         "password_file",
         "password_command",
+        "zone",
         "url",
         "url_env",
         "url_file",
@@ -210,6 +219,19 @@ pub fn schema(name: &str) -> anyhow::Result<Schema> {
             Ok(schema)
         }
     }
+}
+
+/// The TOML files in a folder of the user's: path and text, in order of their names.
+fn own_files(folder_name: &str) -> Vec<(String, String)> {
+    let Some(folder) = folder().map(|folder| folder.join(folder_name)) else { return Vec::new() };
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    files.retain(|path| path.extension().is_some_and(|ending| ending == "toml"));
+    files.sort();
+    files
+        .into_iter()
+        .filter_map(|path| Some((path.display().to_string(), std::fs::read_to_string(&path).ok()?)))
+        .collect()
 }
 
 /// The built-in rules: file name and text.

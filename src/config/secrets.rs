@@ -81,6 +81,7 @@ mod tests {
             password_env: None,
             password_file: None,
             password_command: None,
+            zone: None,
         }
     }
 

@@ -316,12 +316,12 @@ fn shapes_are_recognised() {
     assert_eq!((otlp.message.as_deref(), otlp.system.as_deref()), (Some("second"), Some("pay")));
     let json = one("json", r#"{"ts":"2025-11-20T10:00:00Z","severity":"CRITICAL","msg":"x","provider":"Zoho"}"#);
     assert_eq!((json.level, json.system.as_deref()), (Some(Level::Fatal), Some("Zoho")));
-    let text = one("json", "2025-11-20 10:00:00,123 [ERROR] worker: it broke");
+    let text = one("text with a time or level", "2025-11-20 10:00:00,123 [ERROR] worker: it broke");
     assert_eq!(
         (text.level, text.message.as_deref(), at(&text).as_str()),
         (Some(Level::Error), Some("worker: it broke"), "2025-11-20T10:00:00.123Z")
     );
-    let logfmt = one("json", r#"time="2025-11-20T10:00:00Z" level=error msg="it \"broke\"" request_id=r-9"#);
+    let logfmt = one("logfmt", r#"time="2025-11-20T10:00:00Z" level=error msg="it \"broke\"" request_id=r-9"#);
     assert_eq!((logfmt.level, logfmt.message.as_deref()), (Some(Level::Error), Some("it \"broke\"")));
 }
 

@@ -37,6 +37,9 @@ pub struct Record<'a> {
     tags: Vec<&'a str>,
     cpu_percent: Option<f64>,
     memory_mb: Option<f64>,
+    /// `guessed` where the record has no time, so that `started_at` is that of its neighbour or its file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_source: Option<&'static str>,
 }
 
 /// Microseconds as milliseconds in a JSON number: an integer where there is no fraction.
@@ -119,6 +122,7 @@ impl<'a> Record<'a> {
             tags: activity.tags.as_deref().map(|tags| tags.split(", ").collect()).unwrap_or_default(),
             cpu_percent: activity.cpu_percent,
             memory_mb: activity.memory_mb,
+            time_source: (!activity.knows_its_time()).then_some("guessed"),
         }
     }
 }

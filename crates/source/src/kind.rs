@@ -7,7 +7,7 @@ use crate::error::{ErrorKind, SourceError};
 use crate::obedient::Obedient;
 use crate::source::Source;
 use crosstail_core::filter::suggest;
-use crosstail_core::model::{Names, SourceId, redact_text};
+use crosstail_core::model::{Names, SourceId, Tz, redact_text};
 use crosstail_core::schema::{Schema, StoreKind};
 use crosstail_record::write::Writer;
 use std::future::Future;
@@ -159,6 +159,8 @@ pub struct SourceConfig {
     pub at: Vec<String>,
     /// The schema; recognised from the data if it is absent.
     pub schema: Option<Schema>,
+    /// The zone of times that name none, in log files; UTC where it is absent.
+    pub zone: Option<Tz>,
     /// Set once nothing more will be written, for a stream that ends.
     pub ended: Option<Arc<AtomicBool>>,
 }

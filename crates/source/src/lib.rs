@@ -12,7 +12,6 @@ mod error;
 mod event;
 mod grouping;
 mod job;
-pub mod json;
 mod kind;
 mod obedient;
 mod page;

@@ -25,6 +25,13 @@ pub(in crate::cli) enum SchemaCommand {
         #[arg(long, short, value_enum, default_value_t = SchemaFormat::Toml)]
         output: SchemaFormat,
     },
+    /// Print a draft of a format, or of a schema for JSON, made from a log file whose records fit none
+    #[command(after_help = "Example:\n  crosstail schema draft --from odd.log > ~/.config/crosstail/formats/odd.toml")]
+    Draft {
+        /// The log file
+        #[arg(long, value_name = "FILE")]
+        from: std::path::PathBuf,
+    },
     /// Create a schema's missing tables, views, collections, indexes, templates, policies and topics, after showing them and asking
     #[command(
         after_help = "Examples:\n  crosstail schema apply prokure --to postgres://me@db/prokure --dry-run\n  crosstail schema apply prokure --to mongodb://db/prokure_logs --yes\n  crosstail schema apply engineering-logs --to kafka://broker:9092 --yes\n  crosstail schema apply halopsa --to es+http://es:9200 --yes\n\nExisting objects stay as they are. Without a terminal, pass --yes; otherwise nothing is written\nand the exit code is 2."

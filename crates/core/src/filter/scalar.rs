@@ -47,9 +47,10 @@ pub(super) fn duration_us(text: &str, unit: Option<f64>) -> Option<f64> {
         let end = rest.find(|c: char| !(c.is_alphabetic() || c == 'µ')).unwrap_or(rest.len());
         let scale = match &rest[..end] {
             "" => return (total == 0.0).then(|| unit.map(|unit| number * unit)).flatten(),
-            "us" | "µs" => 1.0,
-            "ms" => 1e3,
-            "s" | "sec" => 1e6,
+            "ns" => 1e-3,
+            "us" | "µs" | "μs" | "usecs" | "micros" => 1.0,
+            "ms" | "msec" | "msecs" => 1e3,
+            "s" | "sec" | "secs" | "seconds" => 1e6,
             "m" | "min" => 60e6,
             "h" => 3600e6,
             "d" => 86_400e6,

@@ -224,6 +224,11 @@ impl Activity {
         })
     }
 
+    /// Whether its record says when it was: when it started, or when it ended.
+    pub const fn knows_its_time(&self) -> bool {
+        self.exact_start || self.completed_at.is_some()
+    }
+
     /// Id of the request that it is, or is a line of. Others name it as their parent.
     pub fn request_key(&self) -> &Id {
         self.request_id.as_ref().unwrap_or(&self.id)

@@ -93,11 +93,24 @@ pub fn secret_ranges(text: &str) -> Vec<Range<usize>> {
         let group = ["cred", "value", "pass"].iter().find_map(|name| found.name(name)).or(found.get(0))?;
         let harmless = match found.name("card") {
             Some(card) => !is_card_number(card.as_str()),
-            None => group.as_str().starts_with("[REDACTED"),
+            None => {
+                group.as_str().starts_with("[REDACTED")
+                    || found.name("named").is_some_and(|name| is_harmless(name.as_str(), group.as_str()))
+            }
         };
         (!harmless).then(|| group.range())
     };
     SECRETS.captures_iter(text).filter_map(hidden).collect()
+}
+
+/// Whether the value behind a name says only whether there is a secret (`using password: YES`), or is a folder
+/// (`PWD=/home/ann`).
+fn is_harmless(name: &str, value: &str) -> bool {
+    const WORDS: &[&str] =
+        &["yes", "no", "true", "false", "null", "none", "nil", "set", "unset", "empty", "required", "missing"];
+    let folder = name.to_ascii_lowercase().starts_with("pwd") && value.starts_with(['/', '~', '$']);
+    let bare = value.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+    folder || WORDS.iter().any(|word| word.eq_ignore_ascii_case(bare))
 }
 
 /// Redacts the credentials in a text; an authentication scheme stays (`Bearer [REDACTED]`).
@@ -178,6 +191,14 @@ mod tests {
         assert_eq!(redact_text("jwt eyJhbGciOi.eyJzdWIiOi.abc_def"), "jwt [REDACTED]");
         assert_eq!(redact_text("Authorization: Bearer [REDACTED]"), "Authorization: Bearer [REDACTED]");
         assert_eq!(redact_text("call took 1234567890123 ns"), "call took 1234567890123 ns");
+        for harmless in [
+            "(using password: YES)",
+            "(using password: NO)",
+            "TTY=pts/0 ; PWD=/home/ann ; USER=root",
+            "password authentication failed",
+        ] {
+            assert_eq!(redact_text(harmless), harmless);
+        }
         assert_eq!(redact_text(r#"sent {"password": "hunter2"}"#), r#"sent {"password": "[REDACTED]"}"#);
     }
 

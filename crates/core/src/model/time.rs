@@ -1,5 +1,6 @@
 //! Time: one unit (microseconds since the epoch, UTC), one parser, one clock.
 
+use super::spelling::{Spelled, Surroundings, spelled_time};
 use crate::number::{saturating_i32, saturating_u32, truncated_i64};
 use chrono::{DateTime, NaiveDate, SecondsFormat, TimeZone as _, Utc};
 use std::fmt;
@@ -115,10 +116,18 @@ const fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
 }
 
 /// Parses a time as logs write it: RFC 3339 and ISO 8601 (`T` or a space, `.` or `,`, any number of fraction
-/// digits, `Z`, `+02:00`, `+0200`, or none, which means UTC), or a number since the epoch, whose size decides between
-/// seconds (with a fraction), milliseconds, microseconds and nanoseconds.
+/// digits, `Z`, `+02:00`, `+0200`, or none, which means UTC), a number since the epoch, whose size decides between
+/// seconds (with a fraction), milliseconds, microseconds and nanoseconds, or any other spelling that has a year.
 pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
     let text = text.trim();
+    iso_or_epoch(text).or_else(|| {
+        let whole = spelled_time(text).filter(Spelled::is_whole)?;
+        Some(whole.resolve(Surroundings::before(Timestamp::default())))
+    })
+}
+
+/// The spellings that stores and JSON use almost always, without the detours of the others.
+fn iso_or_epoch(text: &str) -> Option<Timestamp> {
     let b = text.as_bytes();
     if b.len() >= 19
         && b[4] == b'-'

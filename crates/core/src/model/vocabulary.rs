@@ -100,22 +100,47 @@ impl Level {
         ("verbose", Self::Trace),
         ("silly", Self::Trace),
         ("finest", Self::Trace),
+        ("all", Self::Trace),
+        ("trc", Self::Trace),
+        ("trce", Self::Trace),
+        ("vrb", Self::Trace),
+        ("verb", Self::Trace),
+        ("t", Self::Trace),
+        ("v", Self::Trace),
         ("20", Self::Debug),
         ("fine", Self::Debug),
+        ("finer", Self::Trace),
+        ("config", Self::Debug),
         ("dbg", Self::Debug),
+        ("dbug", Self::Debug),
+        ("d", Self::Debug),
         ("30", Self::Info),
         ("information", Self::Info),
         ("informational", Self::Info),
         ("notice", Self::Info),
         ("http", Self::Info),
         ("inf", Self::Info),
+        ("note", Self::Info),
+        ("success", Self::Info),
+        ("log", Self::Info),
+        ("i", Self::Info),
+        ("n", Self::Info),
         ("40", Self::Warn),
         ("warning", Self::Warn),
         ("wrn", Self::Warn),
+        ("w", Self::Warn),
         ("50", Self::Error),
         ("err", Self::Error),
+        ("eror", Self::Error),
+        ("erro", Self::Error),
         ("severe", Self::Error),
+        ("fail", Self::Error),
+        ("e", Self::Error),
         ("60", Self::Fatal),
+        ("ftl", Self::Fatal),
+        ("crt", Self::Fatal),
+        ("f", Self::Fatal),
+        ("c", Self::Fatal),
         ("critical", Self::Fatal),
         ("crit", Self::Fatal),
         ("emerg", Self::Fatal),
@@ -130,6 +155,15 @@ impl Level {
         let alias =
             || Self::ALIASES.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|(_, level)| *level);
         Self::parse(word).or_else(alias)
+    }
+
+    /// Parses a word as loggers write it, with what surrounds or refines it: `ERROR `, `[warn]`, `D2`, `INFO+2`.
+    pub fn parse_logged(word: &str) -> Option<Self> {
+        Self::parse_any(word).or_else(|| {
+            let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+            let letters = bare.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-'));
+            Self::parse_any(bare).or_else(|| Self::parse_any(letters))
+        })
     }
 }
 

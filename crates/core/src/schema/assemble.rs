@@ -1,8 +1,8 @@
 //! Collects the mapped values of one record and builds an activity from them.
 
-use super::{Schema, Target};
+use super::{DurationUnit, Schema, Target};
 use crate::model::{Activity, Id, Timestamp, parse_timestamp};
-use crate::number::{truncated_u16, truncated_u64};
+use crate::number::{truncated_i64, truncated_u16, truncated_u64};
 use compact_str::{CompactString, format_compact};
 use std::borrow::Cow;
 
@@ -59,25 +59,39 @@ impl Scalar<'_> {
 
 const TARGETS: usize = Target::ALL.len();
 
+/// What is added to the rank of a value that stands in a nested object.
+pub const NESTED: u16 = 0x1000;
+/// What is added to the rank of a value that is the JSON text of an object or array.
+pub const CONTAINER: u16 = 0x8000;
+/// A longer duration in a log is a setting (`retention=15d`), in microseconds.
+const LONGEST_LOGGED_US: u64 = 7 * 86_400_000_000;
+
 /// The mapped values of one record. Can be reused for the next record.
 #[derive(Debug)]
 pub struct Assembler<'a> {
-    values: [Option<(u8, Scalar<'a>)>; TARGETS],
+    values: [Option<(u16, Scalar<'a>)>; TARGETS],
+    /// The marks of the nodes that the record has.
+    pub marks: u128,
 }
 
 impl Default for Assembler<'_> {
     fn default() -> Self {
-        Self { values: [const { None }; TARGETS] }
+        Self { values: [const { None }; TARGETS], marks: 0 }
     }
 }
 
 impl<'a> Assembler<'a> {
     /// Sets the value of a target, unless one of a better (lower) rank is set already.
-    pub fn set(&mut self, (target, rank): (Target, u8), value: Scalar<'a>) {
+    pub fn set(&mut self, (target, rank): (Target, u16), value: Scalar<'a>) {
         let slot = &mut self.values[target as usize];
         if slot.as_ref().is_none_or(|(taken, _)| rank < *taken) && !matches!(&value, Scalar::Text(t) if t.is_empty()) {
             *slot = Some((rank, value));
         }
+    }
+
+    /// Sets the value of a target, whatever it was.
+    pub fn replace(&mut self, target: Target, value: Scalar<'a>) {
+        self.values[target as usize] = Some((0, value));
     }
 
     fn get(&self, target: Target) -> Option<&Scalar<'a>> {
@@ -106,11 +120,18 @@ impl<'a> Assembler<'a> {
     /// Builds the activity. `id` is its identity where the record has none. `fallback_time` is its start where the
     /// record has no time; then `exact_start` is false.
     pub fn finish(self, schema: &Schema, id: Id, fallback_time: Timestamp) -> Activity {
+        let nanos = self.get(Target::Nanos).filter(|_| schema.logged).and_then(Scalar::number);
+        let nanos = nanos.filter(|n| (0.0..1e9).contains(n));
         let time = self.get(Target::StartedAt).and_then(Scalar::time);
+        let time = time.map(|at| at.plus_us(nanos.map_or(0, |n| truncated_i64(n / 1e3))));
         let mut a = Activity::new(id, time.unwrap_or(fallback_time));
         a.exact_start = time.is_some();
-        let unit = schema.definition().duration_unit.us();
-        a.duration_us = self.get(Target::Duration).and_then(|value| duration(value, unit));
+        let logged = schema.logged;
+        a.duration_us = self.values[Target::Duration as usize].as_ref().and_then(|(rank, value)| {
+            let unit = schema.duration_units.get(usize::from(*rank % NESTED)).copied().filter(|_| logged);
+            let unit = unit.unwrap_or(schema.definition().duration_unit);
+            duration(value, unit).filter(|us| !logged || (*us <= LONGEST_LOGGED_US && !is_setting(value)))
+        });
         a.completed_at = self.get(Target::CompletedAt).and_then(Scalar::time);
         a.http_status = self.number(Target::HttpStatus).filter(|code| (100..=999).contains(code));
         a.attempt = self.number(Target::Attempt);
@@ -120,11 +141,18 @@ impl<'a> Assembler<'a> {
         a.endpoint = self.text(Target::Endpoint);
         a.method = self.text(Target::Method);
         a.url = self.text(Target::Url);
+        if logged {
+            self.complete_request(&mut a);
+        }
         a.message = self.text(Target::Message);
         a.request_id = self.raw(Target::RequestId).map(|text| Id::parse(&text));
         a.correlation_id = self.text(Target::CorrelationId);
         a.parent_request_id = self.text(Target::ParentRequestId);
         a.error = self.text(Target::Error);
+        if logged {
+            a.error = a.error.filter(|text| !matches!(text.trim(), "" | "-" | "false" | "null" | "none" | "0"));
+            a.correlation_id = a.correlation_id.filter(|id| !id.contains(char::is_whitespace));
+        }
         a.error_type = self.text(Target::ErrorType);
         a.operation = self.text(Target::Operation);
         a.actor = self.text(Target::Actor);
@@ -155,10 +183,59 @@ impl<'a> Assembler<'a> {
         a
     }
 
+    /// Method and URL from a request line, and the query of a URL that is stored apart.
+    fn complete_request(&self, a: &mut Activity) {
+        if let Some(line) = self.raw(Target::Request) {
+            fill_from_request_line(a, &line);
+        }
+        if let (Some(url), Some(query)) = (&mut a.url, self.raw(Target::Query))
+            && query != "-"
+            && !url.contains('?')
+        {
+            url.push('?');
+            url.push_str(query.trim_start_matches('?'));
+        }
+    }
+
     fn number(&self, target: Target) -> Option<u16> {
         let n = self.get(target)?.number()?;
         (n >= 0.0 && n <= f64::from(u16::MAX)).then_some(truncated_u16(n))
     }
+}
+
+/// Takes method and URL from the first line of a request, `GET /path HTTP/1.1`, where they are not known.
+fn fill_from_request_line(a: &mut Activity, line: &str) {
+    let mut words = line.split(' ');
+    let (Some(method), Some(url)) = (words.next(), words.next()) else { return };
+    if is_http_method(method) && !url.is_empty() {
+        a.method = a.method.take().or_else(|| Some(method.into()));
+        a.url = a.url.take().or_else(|| Some(url.into()));
+    }
+}
+
+/// Whether a word is a method of HTTP (RFC 9110, RFC 5789, RFC 4918).
+pub fn is_http_method(word: &str) -> bool {
+    const METHODS: &[&str] = &[
+        "GET",
+        "HEAD",
+        "POST",
+        "PUT",
+        "DELETE",
+        "PATCH",
+        "OPTIONS",
+        "CONNECT",
+        "TRACE",
+        "PROPFIND",
+        "PROPPATCH",
+        "MKCOL",
+        "COPY",
+        "MOVE",
+        "LOCK",
+        "UNLOCK",
+        "REPORT",
+        "PURGE",
+    ];
+    METHODS.iter().any(|method| method.eq_ignore_ascii_case(word))
 }
 
 /// Tags, joined by `, `, from a JSON array of strings or from a text with commas.
@@ -177,14 +254,30 @@ fn tags(text: &str) -> Option<CompactString> {
     (!joined.is_empty()).then(|| joined.into())
 }
 
-/// A duration in microseconds, from a number in `unit` (microseconds) or from text with its own unit (`12.5ms`).
-fn duration(value: &Scalar<'_>, unit: f64) -> Option<u64> {
+/// A duration in microseconds, from a number in a unit or from text with its own unit (`12.5ms`, `00:00:01.5`).
+fn duration(value: &Scalar<'_>, unit: DurationUnit) -> Option<u64> {
     let us = match value.number() {
-        Some(n) => n * unit,
+        Some(n) => n * unit.us_of(&value.text()),
         None => match value {
-            Scalar::Text(text) => crate::filter::duration_us(text)?,
+            Scalar::Text(text) => {
+                crate::filter::duration_us(&text.replace(' ', "")).or_else(|| clock_duration(text))?
+            }
             _ => return None,
         },
     };
     (us.is_finite() && us >= 0.0).then_some(truncated_u64(us.round()))
+}
+
+/// Microseconds of `HH:MM:SS.fraction`.
+fn clock_duration(text: &str) -> Option<f64> {
+    let mut parts = text.trim().split(':');
+    let (hours, minutes, seconds) = (parts.next()?, parts.next()?, parts.next()?);
+    let number = |text: &str| text.parse::<f64>().ok().filter(|n| *n >= 0.0);
+    (parts.next().is_none()).then_some(())?;
+    Some((number(hours)? * 3600.0 + number(minutes)? * 60.0 + number(seconds)?) * 1e6)
+}
+
+/// Whether the text of a duration is one that settings have and measurements have not: whole days or weeks.
+fn is_setting(value: &Scalar<'_>) -> bool {
+    matches!(value, Scalar::Text(text) if text.trim_end().ends_with(['d', 'w', 'y']))
 }

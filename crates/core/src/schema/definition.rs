@@ -1,5 +1,6 @@
 //! The TOML of a schema: its structure and its checks.
 
+use super::units::{DurationUnit, spellings};
 use super::{Phase, Rule, Target};
 use crate::filter::suggest;
 use crate::model::{Direction, EntryKind, Kind, Status};
@@ -17,7 +18,7 @@ pub struct SchemaError {
 }
 
 /// A schema as written in TOML.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Definition {
     /// Unique name, as `--schema` accepts it.
@@ -25,7 +26,11 @@ pub struct Definition {
     /// Title for people.
     #[serde(default)]
     pub title: String,
+    /// A built-in schema whose mapping applies to what this one does not say.
+    #[serde(default)]
+    pub extends: Option<String>,
     /// Target → the paths to read it from; the first present one wins.
+    #[serde(default)]
     pub fields: BTreeMap<String, Paths>,
     /// Part of the payload → the paths to read it from.
     #[serde(default)]
@@ -45,6 +50,24 @@ pub struct Definition {
     /// Unit of `duration`: ns, us, ms (the default) or s.
     #[serde(default)]
     pub duration_unit: DurationUnit,
+    /// Path → unit of the duration there, where its name does not say it (`latency_ms`, `elapsedNanos`).
+    #[serde(default)]
+    pub units: BTreeMap<String, DurationUnit>,
+    /// Whether each path also stands for its other spellings: `request_id` for `requestId`, `RequestID`, `x-request-id`.
+    #[serde(default)]
+    pub spellings: bool,
+    /// Keys of objects that hold fields as the record itself does; what is in them counts less.
+    #[serde(default)]
+    pub nests: Vec<String>,
+    /// Whether the message is a record of its own format, which this one wraps.
+    #[serde(default)]
+    pub wraps: bool,
+    /// Paths of arrays whose elements are the records.
+    #[serde(default)]
+    pub unfold: Vec<String>,
+    /// Where the message is a template whose holes other fields fill.
+    #[serde(default)]
+    pub template: Option<Template>,
     /// Whether the system is derived from the host of the URL where no field names it.
     #[serde(default)]
     pub system_from_url: bool,
@@ -75,6 +98,16 @@ pub struct Definition {
     /// Tables with data that explains activities: systems, endpoints, code mappings, webhooks, rules.
     #[serde(default)]
     pub catalogue: Vec<CatalogueTable>,
+}
+
+/// A message template, as message templates (messagetemplates.org) write it: `Order {OrderId} placed`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Template {
+    /// The path of the template.
+    pub text: String,
+    /// The path of an array of the holes that have a format, already rendered.
+    pub rendered: Option<String>,
 }
 
 /// A metric in Prometheus to show.
@@ -231,33 +264,6 @@ impl Table {
     }
 }
 
-/// Unit of a duration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DurationUnit {
-    /// Nanoseconds.
-    Ns,
-    /// Microseconds.
-    Us,
-    /// Milliseconds.
-    #[default]
-    Ms,
-    /// Seconds.
-    S,
-}
-
-impl DurationUnit {
-    /// Microseconds per unit.
-    pub const fn us(self) -> f64 {
-        match self {
-            Self::Ns => 0.001,
-            Self::Us => 1.0,
-            Self::Ms => 1e3,
-            Self::S => 1e6,
-        }
-    }
-}
-
 /// How a table stores times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -284,7 +290,7 @@ impl Definition {
 
     fn check(&self, origin: &str) -> Result<(), SchemaError> {
         let fail = |message: String| SchemaError { origin: origin.to_owned(), message };
-        if !self.fields.contains_key("started_at") {
+        if !self.fields.contains_key("started_at") && self.extends.is_none() {
             return Err(fail("[fields] must map started_at: the column or key that holds the time".to_owned()));
         }
         if let (Some(table), Some(started)) = (&self.table, self.fields.get("started_at"))
@@ -319,6 +325,53 @@ impl Definition {
             )));
         }
         self.records.iter().try_for_each(|record| record.check(origin))
+    }
+
+    /// Adds the other spellings of the paths, and the mapping of the schema that this one extends.
+    pub(super) fn complete(&mut self, base: Option<&Self>) {
+        let spelled = self.spellings;
+        let lists = self.fields.values_mut().chain(self.payload.values_mut());
+        for paths in lists.filter(|_| spelled) {
+            let mut seen = std::collections::HashSet::new();
+            let mut all: Vec<String> = paths.list().iter().flat_map(|path| spellings(path)).collect();
+            all.retain(|path| seen.insert(path.clone()));
+            *paths = Paths::Many(all);
+        }
+        let Some(base) = base else { return };
+        for (own, others) in [(&mut self.fields, &base.fields), (&mut self.payload, &base.payload)] {
+            for (name, paths) in others {
+                let mut all = own.get(name).map(|own| own.list().to_vec()).unwrap_or_default();
+                all.extend(paths.list().iter().filter(|path| !all.contains(path)).cloned().collect::<Vec<_>>());
+                own.insert(name.clone(), Paths::Many(all));
+            }
+        }
+        for (name, words) in &base.words {
+            let own = self.words.entry(name.clone()).or_default();
+            for (word, ours) in words {
+                own.entry(word.clone()).or_insert_with(|| ours.clone());
+            }
+        }
+        for (path, unit) in &base.units {
+            self.units.entry(path.clone()).or_insert(*unit);
+        }
+        if self.nests.is_empty() {
+            self.nests.clone_from(&base.nests);
+        }
+        if self.unfold.is_empty() {
+            self.unfold.clone_from(&base.unfold);
+        }
+        for rule in &base.rule_list {
+            self.rule_list.push(rule.clone());
+        }
+    }
+
+    /// The unit of the duration at each of its paths, in order.
+    pub(super) fn duration_units(&self) -> Vec<DurationUnit> {
+        let fold = |name: &str| name.replace(['_', '-'], "").to_ascii_lowercase();
+        let units: BTreeMap<String, DurationUnit> = self.units.iter().map(|(path, unit)| (fold(path), *unit)).collect();
+        let paths = self.fields.get("duration").map(Paths::list).unwrap_or_default();
+        let known = |path: &String| units.get(&fold(path)).copied().or_else(|| DurationUnit::of_name(path));
+        paths.iter().map(|path| known(path).unwrap_or(self.duration_unit)).collect()
     }
 
     /// crosstail's word for the store's; the store's own where the schema lists none.

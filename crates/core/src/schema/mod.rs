@@ -3,15 +3,19 @@
 mod assemble;
 mod definition;
 mod endpoint;
+pub mod json;
 mod payload;
 mod tree;
+mod units;
 
-pub use assemble::{Assembler, Scalar};
+pub use assemble::{Assembler, CONTAINER, NESTED, Scalar, is_http_method};
 pub use definition::{
-    CatalogueTable, Definition, Lookup, MetricDefinition, SchemaError, SeriesTable, StoreKind, Table, TimeUnit,
+    CatalogueTable, Definition, Lookup, MetricDefinition, SchemaError, SeriesTable, StoreKind, Table, Template,
+    TimeUnit,
 };
 pub use endpoint::{endpoint_of_url, system_of_url};
 pub use tree::{Node, Target};
+pub use units::DurationUnit;
 
 use crate::model::{Activity, Direction, Kind, Level, Status};
 use crate::number::saturating_i64;
@@ -51,6 +55,10 @@ pub struct Schema {
     pub table: Option<Table>,
     tree: Node,
     definition: Definition,
+    /// The unit of the duration at each of its paths.
+    duration_units: Vec<DurationUnit>,
+    /// Whether records are what loggers write: see [`Schema::for_logs`].
+    logged: bool,
     rules: Vec<Rule>,
     records: Vec<Self>,
 }
@@ -64,6 +72,22 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("zap", include_str!("../../../../config/schemas/zap.toml")),
     ("logrus", include_str!("../../../../config/schemas/logrus.toml")),
     ("otlp", include_str!("../../../../config/schemas/otlp.toml")),
+    ("cloudflare", include_str!("../../../../config/schemas/cloudflare.toml")),
+    ("clef", include_str!("../../../../config/schemas/clef.toml")),
+    ("gelf", include_str!("../../../../config/schemas/gelf.toml")),
+    ("journald", include_str!("../../../../config/schemas/journald.toml")),
+    ("docker", include_str!("../../../../config/schemas/docker.toml")),
+    ("cloudwatch", include_str!("../../../../config/schemas/cloudwatch.toml")),
+    ("mongodb", include_str!("../../../../config/schemas/mongodb.toml")),
+    ("loguru", include_str!("../../../../config/schemas/loguru.toml")),
+    ("traefik", include_str!("../../../../config/schemas/traefik.toml")),
+    ("caddy", include_str!("../../../../config/schemas/caddy.toml")),
+    ("echo", include_str!("../../../../config/schemas/echo.toml")),
+    ("gcp", include_str!("../../../../config/schemas/gcp.toml")),
+    ("cloudtrail", include_str!("../../../../config/schemas/cloudtrail.toml")),
+    ("kubernetes-audit", include_str!("../../../../config/schemas/kubernetes-audit.toml")),
+    ("vault", include_str!("../../../../config/schemas/vault.toml")),
+    ("w3c", include_str!("../../../../config/schemas/w3c.toml")),
     ("json", include_str!("../../../../config/schemas/json.toml")),
     ("crosstail", include_str!("../../../../config/schemas/crosstail.toml")),
     ("integration-activity", include_str!("../../../../config/schemas/integration-activity.toml")),
@@ -78,15 +102,26 @@ impl Schema {
         Self::of(Definition::parse(text, origin)?, origin)
     }
 
-    fn of(mut definition: Definition, origin: &str) -> Result<Self, SchemaError> {
+    /// Compiles a schema. `origin` names it in errors.
+    pub fn of(mut definition: Definition, origin: &str) -> Result<Self, SchemaError> {
         let records = std::mem::take(&mut definition.records);
         let records = records.into_iter().map(|record| Self::of(record, origin)).collect::<Result<_, _>>()?;
+        let base = match definition.extends.as_deref() {
+            Some(name) if name != definition.name => Some(Self::find(name).ok_or_else(|| {
+                let message = format!("extends = \"{name}\": no built-in schema has that name");
+                SchemaError { origin: origin.to_owned(), message }
+            })?),
+            _ => None,
+        };
+        definition.complete(base.as_ref().map(Self::definition));
         Ok(Self {
             name: definition.name.clone(),
             title: definition.title.clone(),
             table: definition.table.clone(),
             rules: definition.rules(origin)?,
             tree: Node::build(&definition, origin)?,
+            duration_units: definition.duration_units(),
+            logged: false,
             definition,
             records,
         })
@@ -122,6 +157,20 @@ impl Schema {
     /// Whether rules test several fields of a record, so that only the local evaluator can apply them.
     pub fn has_rules(&self) -> bool {
         !self.rules.is_empty()
+    }
+
+    /// The schema for records as loggers write them: levels in any spelling, fields in nested objects, each duration in
+    /// the unit that its name says, and a call where a method or URL has an HTTP status. No store evaluates any of this.
+    #[must_use]
+    pub fn for_logs(mut self) -> Self {
+        self.logged = true;
+        self.tree.nest(&self.definition.nests);
+        self
+    }
+
+    /// Marks a path, or a text at it, with a bit of [`Assembler::marks`].
+    pub fn mark(&mut self, path: &str, text: Option<&str>, bit: u128) {
+        self.tree.mark(path, text, bit);
     }
 
     /// All built-in schemas, in order of precedence.
@@ -202,7 +251,10 @@ impl Schema {
     fn derive<'v>(&self, activity: &mut Activity, found: &dyn Fn(Target) -> Option<Cow<'v, str>>) {
         let defaults = &self.definition.defaults;
         let word = |target, key: &str| found(target).map(|word| CompactString::from(self.definition.word(key, &word)));
-        activity.level = word(Target::Level, "level").and_then(|w| Level::parse_any(&w));
+        let logged = self.logged;
+        let level = if logged { Level::parse_logged } else { Level::parse_any };
+        activity.level = word(Target::Level, "level").and_then(|w| level(&w));
+        activity.level = activity.level.or_else(|| defaults.get("level").and_then(|w| Level::parse(w)));
         activity.kind = word(Target::Kind, "kind")
             .and_then(|w| Kind::parse(&w))
             .or_else(|| defaults.get("kind").and_then(|w| Kind::parse(w)))
@@ -247,12 +299,16 @@ impl Schema {
         {
             activity.status = Some(Status::Failed);
         }
+        if logged && activity.status.is_none() {
+            complete_call(activity);
+        }
         if activity.system.is_none() {
             activity.exact_system = false;
             if self.definition.system_from_url {
                 activity.system = activity.url.as_deref().and_then(system_of_url);
             }
             activity.system = activity.system.take().or_else(|| found(Target::Service).map(CompactString::from));
+            activity.system = activity.system.take().or_else(|| found(Target::Logger).map(CompactString::from));
             activity.system = activity.system.take().or_else(|| defaults.get("system").map(CompactString::from));
         }
         if activity.endpoint.is_none() {
@@ -261,6 +317,18 @@ impl Schema {
         if !activity.part && activity.status.is_some_and(Status::is_finished) && activity.completed_at.is_none() {
             activity.completed_at = activity.duration_us.map(|us| activity.started_at.plus_us(saturating_i64(us)));
         }
+    }
+}
+
+/// A log record with an HTTP status and a method or URL is a call with an outcome.
+fn complete_call(activity: &mut Activity) {
+    let Some(code) = activity.http_status else { return };
+    if activity.method.is_none() && activity.url.is_none() && activity.kind != Kind::ApiCall {
+        return;
+    }
+    activity.status = Some(if code >= 400 { Status::Failed } else { Status::Success });
+    if matches!(activity.kind, Kind::Log | Kind::Other) {
+        activity.kind = Kind::ApiCall;
     }
 }
 

@@ -3,7 +3,7 @@
 use super::definition::{Definition, SchemaError, unknown};
 use crate::filter::Field;
 use crate::model::PayloadPart;
-use crate::number::saturating_u8;
+use crate::number::saturating_u16;
 
 macro_rules! targets {
     ($($variant:ident = $name:literal),+ $(,)?) => {
@@ -21,13 +21,14 @@ macro_rules! targets {
 
 targets! {
     Id = "id", Kind = "kind", Direction = "direction", Status = "status", Level = "level", System = "system",
-    Service = "service", Endpoint = "endpoint", Method = "method", Url = "url", HttpStatus = "http_status",
+    Service = "service", Logger = "logger", Endpoint = "endpoint", Method = "method", Url = "url", HttpStatus = "http_status",
     Message = "message", StartedAt = "started_at", CompletedAt = "completed_at", Duration = "duration",
     Attempt = "attempt", MaxAttempts = "max_attempts", NextRetryAt = "next_retry_at", RequestId = "request_id",
     CorrelationId = "correlation_id", ParentRequestId = "parent_request_id", Error = "error", ErrorType = "error_type",
     Operation = "operation", EntityType = "entity_type", EntityId = "entity_id", Actor = "actor",
     Organization = "organization", Tags = "tags", Cpu = "cpu", Memory = "memory",
-    RecordedAt = "recorded_at",
+    RecordedAt = "recorded_at", Nanos = "nanos", Request = "request", Query = "query",
+    Host = "host", Process = "process",
 }
 
 impl Target {
@@ -92,7 +93,13 @@ type Bucket = Vec<(Box<[u8]>, Node)>;
 #[derive(Debug, Clone, Default)]
 pub struct Node {
     /// The targets that the value at this node fills, each with its rank among the alternatives; 0 is the best.
-    pub targets: Vec<(Target, u8)>,
+    pub targets: Vec<(Target, u16)>,
+    /// Bits that a record gets that has this node: which conditions of which schemas it meets.
+    pub marks: u128,
+    /// Texts of which each gives further bits.
+    pub marked_texts: Vec<(Box<str>, u128)>,
+    /// Whether the object at this node holds fields as the record itself does.
+    pub nests: bool,
     /// Child nodes in buckets by the length of their key, so that a key is compared with few others.
     below: Option<Box<[Bucket; LENGTHS]>>,
 }
@@ -104,7 +111,7 @@ impl Node {
         for (name, paths) in &definition.fields {
             let target = Target::parse(name).ok_or_else(|| fail(unknown("fields", name)))?;
             for (rank, path) in paths.list().iter().enumerate() {
-                root.insert(path, (target, saturating_u8(rank)));
+                root.insert(path, (target, saturating_u16(rank)));
             }
         }
         if let Some(name) = definition.payload.keys().find(|name| PayloadPart::parse(name).is_none()) {
@@ -115,10 +122,29 @@ impl Node {
     }
 
     /// Inserts a path in every reading, because a dot may be part of a key or lead into an object.
-    fn insert(&mut self, path: &str, target: (Target, u8)) {
-        self.child_mut(path).targets.push(target);
+    fn insert(&mut self, path: &str, target: (Target, u16)) {
+        self.at_every(path, &|node| node.targets.push(target));
+    }
+
+    /// Makes the objects at these keys hold fields as the record itself does.
+    pub(super) fn nest(&mut self, keys: &[String]) {
+        for key in keys {
+            self.child_mut(key).nests = true;
+        }
+    }
+
+    /// Marks a path, or a text at it, with a bit.
+    pub(super) fn mark(&mut self, path: &str, text: Option<&str>, bit: u128) {
+        self.at_every(path, &|node| match text {
+            None => node.marks |= bit,
+            Some(text) => node.marked_texts.push((text.into(), bit)),
+        });
+    }
+
+    fn at_every(&mut self, path: &str, change: &dyn Fn(&mut Self)) {
+        change(self.child_mut(path));
         for (dot, _) in path.match_indices('.') {
-            self.child_mut(&path[..dot]).insert(&path[dot + 1..], target);
+            self.child_mut(&path[..dot]).at_every(&path[dot + 1..], change);
         }
     }
 

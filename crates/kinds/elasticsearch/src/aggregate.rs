@@ -9,7 +9,7 @@ use super::mapping::{Mapping, Type};
 use super::{Elasticsearch, Error};
 use crosstail_core::filter::{Comparator, Field, Matcher, NamedRecord, Operand, Predicate};
 use crosstail_core::model::{Id, Latencies, Mean, Names, Timestamp};
-use crosstail_core::number::{saturating_u8, saturating_u64, truncated_i64, truncated_u64};
+use crosstail_core::number::{saturating_u16, saturating_u64, truncated_i64, truncated_u64};
 use crosstail_core::schema::{Assembler, Scalar, Target as Column};
 use crosstail_source::{Grouping, Groups, PageQuery};
 use elasticsearch::http::Method;
@@ -40,7 +40,7 @@ pub(super) async fn aggregate(
 /// A field by whose raw values documents are counted.
 struct Counted {
     path: String,
-    target: (Column, u8),
+    target: (Column, u16),
 }
 
 struct Plan<'a> {
@@ -86,10 +86,10 @@ impl<'a> Plan<'a> {
                 conditions.push(json!({ "range": { time: range } }));
             }
         }
-        let present = |target: Column| -> Vec<(u8, &str)> {
+        let present = |target: Column| -> Vec<(u16, &str)> {
             let paths = mapping.paths(target).into_iter().enumerate();
             paths
-                .map(|(rank, path)| (saturating_u8(rank), path))
+                .map(|(rank, path)| (saturating_u16(rank), path))
                 .filter(|(_, path)| !mapping.fields.is_absent(path))
                 .collect()
         };

@@ -3,8 +3,8 @@
 use super::Error;
 use super::connection::{Connection, Hit, found, in_path};
 use crosstail_core::model::{Activity, Id, Locator, Names, Place, SourceId, Timestamp};
+use crosstail_core::schema::json;
 use crosstail_core::schema::{Assembler, Schema, Table, Target};
-use crosstail_source::json;
 use elasticsearch::http::Method;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,26 +1,33 @@
-//! Reads a file in blocks. Each line belongs to the block in which it starts, so blocks can be read in any order and
+//! Reads a file in blocks. Each record belongs to the block in which it starts, so blocks can be read in any order and
 //! on several threads.
 
 use crosstail_core::number::saturating_usize;
+use crosstail_formats::{Framer, Reader};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 
 /// Size of a block in bytes.
 pub(super) const BLOCK: u64 = 1 << 20;
+/// How far before a block reading begins, to see where its first record starts and what the records before it say, in
+/// bytes.
+const LOOK_BACK: u64 = 32 * 1024;
 
-/// Calls `each(offset, line)` for every line that starts in `start..end` and ends before `limit`.
-pub(super) fn lines(
+/// Calls `each(offset, frame, own)` for the records that start before `start..end` (`own` is false) and in it, in order.
+/// `limit`: where the file ends; what stands there without a newline is a line too.
+pub(super) fn frames(
     file: &File,
+    reader: &Reader,
     (start, end): (u64, u64),
     limit: u64,
     buffer: &mut Vec<u8>,
-    mut each: impl FnMut(u64, &[u8]),
+    mut each: impl FnMut(u64, &[u8], bool),
 ) -> io::Result<()> {
-    // One byte earlier, to see whether a line starts exactly at `start`.
-    let base = start.saturating_sub(1);
-    fill(file, base, saturating_usize(end.min(limit) - base), buffer)?;
-    let mut at = if start == 0 {
+    let end = end.min(limit);
+    let back = if reader.only_json() { 1 } else { LOOK_BACK };
+    let base = start.saturating_sub(back);
+    fill(file, base, saturating_usize(end.saturating_sub(base)), buffer)?;
+    let mut at = if base == 0 {
         0
     } else {
         match memchr::memchr(b'\n', buffer) {
@@ -28,16 +35,46 @@ pub(super) fn lines(
             None => return Ok(()),
         }
     };
-    while base + (at as u64) < end.min(limit) {
-        let found = match memchr::memchr(b'\n', &buffer[at..]) {
+    let mut framer = Framer::default();
+    let mut open: Option<usize> = None;
+    let mut ended = 0;
+    let mut give = |from: usize, to: usize, buffer: &[u8]| {
+        let offset = base + from as u64;
+        each(offset, &buffer[from..to], offset >= start);
+    };
+    while base + (at as u64) < limit {
+        let here = base + at as u64;
+        // Behind the block only the end of a record that starts in it matters.
+        if here >= end && open.is_none() {
+            break;
+        }
+        let found = memchr::memchr(b'\n', &buffer[at.min(buffer.len())..]).map(|found| at + found);
+        let line_end = match found {
             Some(found) => found,
-            None => match extend(file, base, limit, at, buffer)? {
-                Some(found) => found,
-                None => return Ok(()),
-            },
+            None => extend(file, base, limit, at, buffer)?,
         };
-        each(base + at as u64, &buffer[at..at + found]);
-        at += found + 1;
+        if line_end <= at && base + (line_end as u64) >= limit {
+            break;
+        }
+        if framer.begins(reader, &buffer[at..line_end]) {
+            if let Some(from) = open.take() {
+                give(from, ended, buffer);
+            }
+            if here >= end {
+                break;
+            }
+            open = Some(at);
+        }
+        ended = line_end;
+        at = line_end + 1;
+        if !framer.is_open()
+            && let Some(from) = open.take()
+        {
+            give(from, ended, buffer);
+        }
+    }
+    if let Some(from) = open {
+        give(from, ended, buffer);
     }
     Ok(())
 }
@@ -55,23 +92,23 @@ fn fill(file: &File, offset: u64, length: usize, buffer: &mut Vec<u8>) -> io::Re
     Ok(())
 }
 
-/// Reads more of the file until the line at `at` ends; returns its length.
-fn extend(file: &File, base: u64, limit: u64, at: usize, buffer: &mut Vec<u8>) -> io::Result<Option<usize>> {
+/// Reads more of the file until the line at `at` ends; returns where. The end of the file ends a line.
+fn extend(file: &File, base: u64, limit: u64, at: usize, buffer: &mut Vec<u8>) -> io::Result<usize> {
     let mut more = Vec::new();
     let mut step = 64 * 1024;
     loop {
         let offset = base + buffer.len() as u64;
         if offset >= limit {
-            return Ok(None);
+            return Ok(buffer.len());
         }
         fill(file, offset, step.min(saturating_usize(limit - offset)), &mut more)?;
         if more.is_empty() {
-            return Ok(None);
+            return Ok(buffer.len());
         }
         let seen = buffer.len();
         buffer.extend_from_slice(&more);
-        if let Some(found) = memchr::memchr(b'\n', &more) {
-            return Ok(Some(seen + found - at));
+        if let Some(found) = memchr::memchr(b'\n', &buffer[at.max(seen)..]) {
+            return Ok(at.max(seen) + found);
         }
         step = (step * 2).min(8 << 20);
     }
@@ -80,32 +117,42 @@ fn extend(file: &File, base: u64, limit: u64, at: usize, buffer: &mut Vec<u8>) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crosstail_formats::Formats;
     use proptest::prelude::*;
     use std::io::Write as _;
+    use std::sync::{Arc, LazyLock};
+
+    static FORMATS: LazyLock<Arc<Formats>> = LazyLock::new(|| Formats::built_in().expect("formats"));
 
     proptest! {
         #[test]
-        fn blocks_of_any_size_give_every_line_once(
-            lines_in in prop::collection::vec("[a-z]{0,40}", 0..60),
+        fn blocks_of_any_size_give_every_record_once(
+            lines in prop::collection::vec("(\\{\"a\":1\\}|2024-05-06 07:08:00 INFO [a-z]{0,9}| at [a-z]{0,20}|[a-z]{1,30})", 0..60),
             size in 1u64..100,
+            newline in any::<bool>(),
         ) {
             let mut file = tempfile::tempfile().expect("a temporary file");
-            let mut expected = Vec::new();
-            let mut offset = 0u64;
-            for line in &lines_in {
-                writeln!(file, "{line}").expect("written");
-                expected.push((offset, line.clone().into_bytes()));
-                offset += line.len() as u64 + 1;
-            }
-            write!(file, "unfinished").expect("written");
-            let mut found = Vec::new();
-            let mut start = 0;
-            while start < offset {
-                lines(&file, (start, start + size), offset, &mut Vec::new(), |at, line| found.push((at, line.to_vec())))
-                    .expect("read");
-                start += size;
-            }
-            prop_assert_eq!(found, expected);
+            let text = lines.join("\n") + if newline { "\n" } else { "" };
+            file.write_all(text.as_bytes()).expect("written");
+            let length = text.len() as u64;
+            let reader = Reader::of(&FORMATS, None, text.as_bytes());
+            let read = |size: u64| {
+                let mut found = Vec::new();
+                let mut start = 0;
+                while start < length {
+                    frames(&file, &reader, (start, start + size), length, &mut Vec::new(), |at, frame, own| {
+                        if own {
+                            found.push((at, frame.to_vec()));
+                        }
+                    }).expect("read");
+                    start += size;
+                }
+                found
+            };
+            let whole = read(length.max(1));
+            prop_assert_eq!(read(size), whole.clone());
+            let words: usize = whole.iter().map(|(_, frame)| frame.iter().filter(|b| !b.is_ascii_whitespace()).count()).sum();
+            prop_assert_eq!(words, text.bytes().filter(|b| !b.is_ascii_whitespace()).count());
         }
     }
 }

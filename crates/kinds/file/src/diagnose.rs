@@ -1,9 +1,15 @@
 //! What `doctor` checks in files: rotation, age, and whether crosstail could write them.
 
 use super::FileContext;
-use crosstail_core::model::{Diagnosis, RETENTION_DAYS, Timestamp, Unit};
+use super::decode::{Before, read};
+use super::packed::Packing;
+use super::stream::Stream;
+use crosstail_core::model::{Diagnosis, RETENTION_DAYS, Timestamp, Unit, redact_text};
 use crosstail_core::number::saturating_u64;
+use crosstail_formats::{Form, Frames};
 use crosstail_source::SourceError;
+use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::time::{Duration, SystemTime};
 
 /// A larger file should have been rotated, in bytes.
@@ -24,12 +30,17 @@ pub(super) fn diagnose(shared: &FileContext, now: Timestamp) -> Result<Vec<Diagn
         return Ok(diagnoses);
     }
     let bytes: u64 = streams.iter().map(|stream| stream.length).sum();
-    let zipped = streams.iter().filter(|stream| stream.compressed).count();
+    let zipped = streams.iter().filter(|stream| stream.packing == Packing::Compressed).count();
     let count = streams.len();
     diagnoses.push(Diagnosis::ok(
         "volume",
         format!("{count} files, {}, {zipped} of them compressed", Unit::Bytes.text(bytes as f64)),
     ));
+    diagnoses.extend(formats(&streams));
+    diagnoses.extend(shared.problems().into_iter().map(|problem| {
+        Diagnosis::warning("reading", problem, "make it readable and whole, or leave it out of the source")
+    }));
+    diagnoses.extend(shared.selection().into_iter().map(|text| Diagnosis::note("files", text)));
     let writable: Vec<String> = streams
         .iter()
         .filter(|stream| rustix::fs::access(&stream.path, rustix::fs::Access::WRITE_OK).is_ok())
@@ -59,7 +70,7 @@ pub(super) fn diagnose(shared: &FileContext, now: Timestamp) -> Result<Vec<Diagn
             Diagnosis::ok("live", format!("{name} was last written {since} ago"))
         });
     }
-    for stream in streams.iter().filter(|stream| !stream.compressed && stream.length > LARGE) {
+    for stream in streams.iter().filter(|stream| stream.packing != Packing::Compressed && stream.length > LARGE) {
         let path = stream.path.display();
         let size = Unit::Bytes.text(stream.length as f64);
         let remedy = format!(
@@ -75,3 +86,98 @@ pub(super) fn diagnose(shared: &FileContext, now: Timestamp) -> Result<Vec<Diagn
     });
     Ok(diagnoses)
 }
+
+/// The records of one form at the beginning of a file.
+#[derive(Default)]
+struct Seen {
+    records: usize,
+    example: String,
+}
+
+/// How each record at the beginning of a file was read.
+fn forms(stream: &Stream, bytes: u64) -> BTreeMap<Form, Seen> {
+    let mut seen: BTreeMap<Form, Seen> = BTreeMap::new();
+    let mut before = Before::nothing(stream);
+    let mut found = Vec::new();
+    let mut count = |offset, frame: &[u8]| {
+        found.clear();
+        read(stream, offset, frame, &mut before, None, &mut found);
+        for one in &found {
+            let form = seen.entry(one.form).or_default();
+            if form.records == 0 {
+                let line = frame.split(|b| *b == b'\n').next().unwrap_or_default();
+                form.example = String::from_utf8_lossy(&line[..line.len().min(EXAMPLE_BYTES)]).into_owned();
+            }
+            form.records += 1;
+        }
+    };
+    let mut frames = Frames::default();
+    let mut piece = vec![0; 1 << 16];
+    let Ok(text) = stream.text() else { return seen };
+    let mut text = text.take(bytes);
+    while let Ok(read) = text.read(&mut piece)
+        && read > 0
+    {
+        frames.push(&stream.reader, &piece[..read], &mut count);
+    }
+    frames.finish(&stream.reader, &mut count);
+    seen
+}
+
+/// Which formats the files have, how many records each, and what fits none, with an example.
+fn formats(streams: &[Stream]) -> Vec<Diagnosis> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let mut unfit = Vec::new();
+    let mut all = 0;
+    for stream in streams.iter().take(EXAMINED_FILES) {
+        for (form, seen) in forms(stream, EXAMINED_BYTES) {
+            *counts.entry(stream.reader.name_of(form).to_owned()).or_default() += seen.records;
+            all += seen.records;
+            if matches!(form, Form::Plain | Form::Broken) {
+                unfit.push((seen.records, stream.path.display().to_string(), seen.example));
+            }
+        }
+    }
+    if all == 0 {
+        return vec![Diagnosis::note("formats", "the files hold no record")];
+    }
+    let mut named: Vec<(String, usize)> = counts.into_iter().collect();
+    named.sort_by_key(|(_, records)| std::cmp::Reverse(*records));
+    let list: Vec<String> = named.iter().map(|(name, records)| format!("{name} {records}")).collect();
+    let mut found = vec![Diagnosis::ok("formats", format!("{all} records examined: {}", list.join(", ")))];
+    unfit.sort_by_key(|(records, ..)| std::cmp::Reverse(*records));
+    let missed: usize = unfit.iter().map(|(records, ..)| records).sum();
+    if missed > 0 {
+        let examples: Vec<String> = unfit
+            .iter()
+            .take(EXAMPLES)
+            .map(|(records, path, example)| format!("{path} ({records}): {}", redact_text(example)))
+            .collect();
+        let text = format!("{missed} of {all} records fit no format, for example {}", examples.join("; "));
+        found.push(if missed * 10 > all {
+            Diagnosis::warning(
+                "formats",
+                text,
+                "write a format for them: crosstail schema draft --from FILE drafts one",
+            )
+        } else {
+            Diagnosis::note("formats", text)
+        });
+    }
+    found
+}
+
+/// The format that most records at the beginning of a file have.
+pub(super) fn main_format(stream: &Stream) -> String {
+    let most = forms(stream, SAMPLE_BYTES).into_iter().max_by_key(|(_, seen)| seen.records);
+    most.map_or_else(|| "empty".to_owned(), |(form, _)| stream.reader.name_of(form).to_owned())
+}
+
+/// How much of a file tells its main format, in bytes.
+const SAMPLE_BYTES: u64 = 16 * 1024;
+/// How much is examined, in bytes of each file and in files, and how many examples are shown.
+const EXAMINED_BYTES: u64 = 4 << 20;
+const EXAMINED_FILES: usize = 100;
+const EXAMPLES: usize = 3;
+/// How much of a record an example shows, in bytes.
+const EXAMPLE_BYTES: usize = 160;

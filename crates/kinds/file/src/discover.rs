@@ -28,32 +28,86 @@ impl Spec {
     }
 }
 
-const EXTENSIONS: &[&str] = &["log", "json", "jsonl", "ndjson", "txt", "out", "err"];
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// The files to read, in order of their paths.
+    pub(super) files: Vec<PathBuf>,
+    /// Files of folders that are no logs by their names.
+    pub(super) left_out: Vec<PathBuf>,
+    /// Rotations that were taken along with a file.
+    pub(super) taken_along: Vec<PathBuf>,
+}
+
+const EXTENSIONS: &[&str] = &["log", "json", "jsonl", "ndjson", "txt", "out", "err", "csv", "tsv", "trace", "audit"];
+/// Words of which the names of logs without an extension consist: those of `/var/log` and of the usual servers.
+const NAMES: &[&str] = &[
+    "syslog",
+    "messages",
+    "secure",
+    "maillog",
+    "mail",
+    "cron",
+    "boot",
+    "dmesg",
+    "kern",
+    "daemon",
+    "debug",
+    "user",
+    "auth",
+    "lastlog",
+    "stdout",
+    "stderr",
+    "console",
+    "catalina",
+    "server",
+    "access",
+    "error",
+    "errors",
+    "log",
+    "logs",
+    "out",
+    "err",
+    "slow",
+    "audit",
+    "warn",
+    "info",
+    "alternatives",
+    "dpkg",
+    "history",
+    "current",
+];
 const MAX_DEPTH: usize = 8;
 
 /// The files that match; an error only where a spec can never match.
-pub(super) fn discover(specs: &[Spec]) -> Result<Vec<PathBuf>, String> {
+pub(super) fn discover(specs: &[Spec]) -> Result<Found, String> {
     let mut found = BTreeSet::new();
+    let mut left_out = BTreeSet::new();
+    let mut taken_along = BTreeSet::new();
     for spec in specs {
         match spec {
             Spec::File(path) => {
                 if path.exists() {
                     found.insert(path.clone());
                 }
-                siblings(path, &mut found);
+                siblings(path, &mut taken_along);
             }
             Spec::Glob(pattern) => {
                 let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::default() };
                 let paths = glob::glob_with(pattern, options).map_err(|error| format!("{pattern}: {error}"))?;
                 found.extend(paths.flatten().filter(|path| path.is_file()));
             }
-            Spec::Directory(path) => walk(path, MAX_DEPTH, &mut found),
+            Spec::Directory(path) => walk(path, MAX_DEPTH, &mut found, &mut left_out),
         }
     }
-    Ok(found.into_iter().collect())
+    taken_along.retain(|path| !found.contains(path));
+    found.extend(taken_along.iter().cloned());
+    left_out.retain(|path| !found.contains(path));
+    let list = |paths: BTreeSet<PathBuf>| paths.into_iter().collect();
+    Ok(Found { files: list(found), left_out: list(left_out), taken_along: list(taken_along) })
 }
 
-fn walk(directory: &Path, depth: usize, found: &mut BTreeSet<PathBuf>) {
+fn walk(directory: &Path, depth: usize, found: &mut BTreeSet<PathBuf>, left_out: &mut BTreeSet<PathBuf>) {
     let Ok(entries) = std::fs::read_dir(directory) else { return };
     for entry in entries.flatten() {
         let path = entry.path();
@@ -61,59 +115,118 @@ fn walk(directory: &Path, depth: usize, found: &mut BTreeSet<PathBuf>) {
         if entry.file_name().to_string_lossy().starts_with('.') {
             continue;
         }
+        // A link to a file is that file (Kubernetes has a folder of them); a link to a folder might lead in circles.
+        let is_file = kind.is_file() || (kind.is_symlink() && path.is_file());
         if kind.is_dir() && depth > 0 {
-            walk(&path, depth - 1, found);
-        } else if kind.is_file() && is_log(&path) {
-            found.insert(path);
+            walk(&path, depth - 1, found, left_out);
+        } else if is_file {
+            if is_log(&path) {
+                found.insert(path)
+            } else {
+                left_out.insert(path)
+            };
         }
     }
 }
 
+/// Whether a name is that of a log: by its extension, or, without one, by the words in it.
 fn is_log(path: &Path) -> bool {
-    let family = family(path);
-    Path::new(&family).extension().is_some_and(|ext| EXTENSIONS.iter().any(|known| ext.eq_ignore_ascii_case(known)))
+    let family = family(path).to_ascii_lowercase();
+    match family.rsplit_once('.') {
+        Some((stem, extension)) if !stem.is_empty() && !NAMES.contains(&extension) => EXTENSIONS.contains(&extension),
+        _ => {
+            let known = |word: &str| NAMES.contains(&word) || word.ends_with("log") || word.ends_with("logs");
+            family.split(['_', '-', '.']).any(known)
+        }
+    }
 }
 
 fn siblings(path: &Path, found: &mut BTreeSet<PathBuf>) {
     let Some(parent) = path.parent() else { return };
     let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
     let Ok(entries) = std::fs::read_dir(parent) else { return };
-    let own = family(path);
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     for entry in entries.flatten() {
-        let candidate = parent.join(entry.file_name());
-        let rotated = family(&candidate) == own && candidate.file_name() != path.file_name();
-        if rotated && entry.file_type().is_ok_and(|kind| kind.is_file()) {
-            found.insert(candidate);
+        let other = entry.file_name().to_string_lossy().into_owned();
+        if is_rotation(&other, &name) && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            // Without a folder in front, as the path itself has none.
+            let bare = path.parent().is_none_or(|parent| parent.as_os_str().is_empty());
+            found.insert(if bare { PathBuf::from(entry.file_name()) } else { parent.join(entry.file_name()) });
         }
     }
 }
 
-/// The name that a file and its rotations share: `combined.log` for `combined.log.2.gz` (logrotate),
-/// `combined3.log` (Winston), `combined-2026-11-20.log` and `combined.log-20261120` (dates).
+/// Suffixes of compressed files.
+const COMPRESSED: &[&str] = &[".gz", ".bz2", ".xz", ".zst", ".zip", ".tgz"];
+
+/// Whether a name is that of a rotation of a file: `app.log.1`, `app.log.2.gz`, `app.log-20261120`, `app-2026-11-20.log`,
+/// `app.2026-11-20.log`, `app1.log`, `app.log.old`. `node-2.log` is no rotation of `node-1.log`.
+fn is_rotation(other: &str, name: &str) -> bool {
+    if other == name {
+        return false;
+    }
+    let bare = COMPRESSED.iter().find_map(|suffix| other.strip_suffix(suffix)).unwrap_or(other);
+    let number = |text: &str| (1..=3).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    if bare == name {
+        return true;
+    }
+    if let Some(rest) = bare.strip_prefix(name) {
+        let Some(tail) = rest.strip_prefix(['.', '-', '_']) else { return false };
+        return number(tail) || is_date(tail) || matches!(tail, "old" | "bak" | "prev" | "previous" | "0");
+    }
+    let Some((stem, extension)) = name.rsplit_once('.') else { return false };
+    let Some(middle) = bare.strip_prefix(stem).and_then(|rest| rest.strip_suffix(extension)?.strip_suffix('.')) else {
+        return false;
+    };
+    match middle.strip_prefix(['.', '-', '_']) {
+        Some(tail) => is_date(tail) || (middle.starts_with('.') && number(tail)),
+        // Winston appends the number.
+        None => number(middle) && !stem.ends_with(|c: char| c.is_ascii_digit() || c == '-'),
+    }
+}
+
+/// Whether a text is a date, with a time or a number behind it perhaps: `20261120`, `2026-11-20`, `2026-11-20T10`.
+fn is_date(text: &str) -> bool {
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    let shaped = text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'T' | b'.' | b'Z'));
+    shaped && digits >= 6 && (text.starts_with("20") || text.starts_with("19"))
+}
+
+/// The name that a file and its rotations share: `combined.log` for `combined.log.2.gz` (logrotate), `combined3.log`
+/// (Winston), `combined-2026-11-20.log` and `combined.log-20261120` (dates).
 pub(super) fn family(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let mut name = name.as_ref();
-    for suffix in [".gz", ".old"] {
+    for suffix in COMPRESSED.iter().chain(&[".old", ".bak"]) {
         name = name.strip_suffix(suffix).unwrap_or(name);
     }
-    let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'-' || b == b'_');
-    if let Some((head, tail)) = name.rsplit_once('.')
-        && number(tail)
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if let Some((head, tail)) = name.rsplit_once(['.', '-', '_'])
+        && (number(tail) && name.as_bytes()[head.len()] == b'.'
+            || is_date(tail)
+            || name.contains(".log-") && number(tail))
+        && !head.is_empty()
     {
         name = head;
     }
-    if let Some((head, tail)) = name.split_once(".log-")
-        && number(tail)
-    {
-        return format!("{head}.log");
-    }
-    match name.rsplit_once('.') {
-        Some((stem, extension)) => {
-            let bare = stem.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '-' | '_' | '.'));
-            format!("{}.{extension}", if bare.is_empty() { stem } else { bare })
+    let Some((stem, extension)) = name.rsplit_once('.') else { return name.to_owned() };
+    let mut bare = stem;
+    for mark in ['-', '.', '_'] {
+        // `app-2026-11-20.log`: the whole date goes, with the mark in front of it.
+        let starts = stem.match_indices(mark).map(|(at, _)| at);
+        if let Some(at) = starts.filter(|at| is_date(&stem[at + 1..])).min() {
+            bare = &bare[..at.min(bare.len())];
         }
-        None => name.to_owned(),
     }
+    let unnumbered = bare.trim_end_matches(|c: char| c.is_ascii_digit());
+    // `node-1.log` is a file of its own; `combined1.log` is Winston's rotation of `combined.log`.
+    if !unnumbered.is_empty() && !unnumbered.ends_with(['-', '_', '.']) {
+        bare = unnumbered;
+    }
+    if bare.is_empty() {
+        bare = stem;
+    }
+    format!("{bare}.{extension}")
 }
 
 #[cfg(test)]
@@ -134,7 +247,59 @@ mod tests {
         ] {
             assert_eq!(family(Path::new(name)), "combined.log", "{name}");
         }
+        for (name, its_family) in [
+            ("node-1.log", "node-1.log"),
+            ("node-2.log.1.gz", "node-2.log"),
+            ("syslog.1", "syslog"),
+            ("app.2026-11-20.log.xz", "app.log"),
+        ] {
+            assert_eq!(family(Path::new(name)), its_family, "{name}");
+        }
         assert_eq!(family(Path::new("error.log")), "error.log");
         assert_eq!(family(Path::new("2026.log")), "2026.log");
+    }
+
+    #[test]
+    fn only_rotations_are_taken_along() {
+        for name in [
+            "a.log.1",
+            "a.log.2.gz",
+            "a.log-20261120",
+            "a-2026-11-20.log",
+            "a.2026-11-20.log.xz",
+            "a1.log",
+            "a.log.old",
+            "a.log.zst",
+        ] {
+            assert!(is_rotation(name, "a.log"), "{name}");
+        }
+        for name in ["a.log", "b.log", "a-1.log", "ab.log", "a-worker.log", "a.log.txt", "a.logs", "a-error.log"] {
+            assert!(!is_rotation(name, "a.log"), "{name}");
+        }
+        for (name, of) in [("node-2.log", "node-1.log"), ("node-11.log", "node-1.log"), ("api2.log", "api1.log")] {
+            assert!(!is_rotation(name, of), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_of_logs() {
+        for name in [
+            "syslog",
+            "messages",
+            "error_log",
+            "access_log",
+            "app.log",
+            "syslog.1",
+            "ssl_access_log-20261120",
+            "auth.log",
+            "x.jsonl",
+            "mail.err",
+            "kern.log.2.gz",
+        ] {
+            assert!(is_log(Path::new(name)), "{name}");
+        }
+        for name in ["settings.yml", "app.bin", "wtmp", "README.md", "core", "x.db"] {
+            assert!(!is_log(Path::new(name)), "{name}");
+        }
     }
 }

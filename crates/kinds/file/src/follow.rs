@@ -1,13 +1,19 @@
 //! Follows files as they are written, rotated, truncated, removed and created again.
 //!
+//! A record of several lines is open until the next one begins or nothing more comes for a moment; then it is delivered,
+//! and delivered again in its place where it grows after all. So is a last line without its newline.
+//!
 //! A file is identified by its fingerprint (family name and first line). So a renamed, copied or compressed file
 //! resumes where its content was left, whatever its name is now. The old handle of a renamed file is read to its end.
 //! `notify` is only a hint to check sooner; `stat` decides.
 
-use super::FileContext;
+use super::decode::{Before, decode};
+use super::packed::Packing;
 use super::stream::Stream;
-use crosstail_core::model::{Activity, Timestamp};
+use super::{FileContext, identity};
+use crosstail_core::model::Activity;
 use crosstail_core::number::saturating_usize;
+use crosstail_formats::Frames;
 use crosstail_source::{Job, Position, Sink, SourceError, SourceEvent};
 use notify::Watcher as _;
 use serde::{Deserialize, Serialize};
@@ -38,8 +44,10 @@ pub(super) struct ResumePoint {
 impl ResumePoint {
     /// The end of the last complete line of each file.
     pub(super) fn at(streams: &[Stream]) -> Self {
-        let offset = |stream: &Stream| {
-            if stream.compressed { u64::MAX } else { stream.last_newline(stream.length).unwrap_or(0) }
+        let offset = |stream: &Stream| match stream.packing {
+            Packing::None => stream.last_newline(stream.length).unwrap_or(0),
+            Packing::Encoded => stream.text().and_then(|mut text| io::copy(&mut text, &mut io::sink())).unwrap_or(0),
+            Packing::Compressed | Packing::Binary => u64::MAX,
         };
         let files = streams.iter().filter_map(|s| Some((format!("{:016x}", s.fingerprint?), offset(s)))).collect();
         Self { files }
@@ -68,11 +76,15 @@ impl ResumePoint {
 /// A file being followed.
 struct Tail {
     stream: Stream,
-    /// Bytes delivered.
+    /// Bytes read.
     offset: u64,
-    /// Bytes after `offset` whose newline has not been written yet.
-    partial: Vec<u8>,
-    carry: Timestamp,
+    /// What has been read of the open record.
+    frames: Frames,
+    before: Before,
+    /// The end of what has been delivered of the open record.
+    shown: u64,
+    /// When the last bytes came.
+    last_bytes: Instant,
     seen_length: u64,
     /// When its last path disappeared.
     orphaned: Option<Instant>,
@@ -112,6 +124,65 @@ struct Follower<'a> {
 /// The receiver is gone: stop.
 struct Cancelled;
 
+/// How long a record stays open before it is shown, and an unfinished line of JSON, which is nothing until it is whole.
+const OPEN: Duration = Duration::from_millis(120);
+const OPEN_JSON: Duration = Duration::from_secs(2);
+/// How far before the place where following begins its open record is looked for, in bytes.
+const LOOK_BACK: u64 = 32 * 1024;
+
+impl Tail {
+    fn new(stream: Stream, offset: u64) -> Self {
+        let before = Before::nothing(&stream);
+        let frames = Frames::from(offset);
+        let mut tail = Self {
+            stream,
+            offset,
+            frames,
+            before,
+            shown: offset,
+            last_bytes: Instant::now(),
+            seen_length: 0,
+            orphaned: None,
+        };
+        tail.begin_at(offset);
+        tail
+    }
+
+    /// Continues at an offset. What was open there, and is delivered already, may go on.
+    fn begin_at(&mut self, offset: u64) {
+        (self.offset, self.shown, self.frames) = (offset, offset, Frames::from(offset));
+        self.before = Before::nothing(&self.stream);
+        if offset == 0 || offset == u64::MAX || self.stream.is_sequential() || self.stream.reader.only_json() {
+            return;
+        }
+        let base = offset.saturating_sub(LOOK_BACK);
+        let mut bytes = vec![0; saturating_usize(offset - base)];
+        if self.stream.file.read_exact_at(&mut bytes, base).is_err() {
+            return;
+        }
+        let skipped = if base == 0 { 0 } else { memchr::memchr(b'\n', &bytes).map_or(bytes.len(), |found| found + 1) };
+        let mut frames = Frames::from(base + skipped as u64);
+        let mut aside = Vec::new();
+        let Self { stream, before, .. } = self;
+        let occurrences = super::decode::Occurrences::default();
+        frames.push(&stream.reader, &bytes[skipped..], |at, frame| {
+            decode(stream, at, frame, before, &occurrences, None, &mut aside);
+            aside.clear();
+        });
+        self.frames = frames;
+    }
+
+    /// Whether what is open has waited long enough for more.
+    fn waits_long_enough(&self) -> bool {
+        if self.shown >= self.offset {
+            return false;
+        }
+        let json = self.frames.has_partial_line()
+            && self.frames.open(&self.stream.reader).last().is_some_and(|(_, open)| open.starts_with(b"{"));
+        self.last_bytes.elapsed() >= if json { OPEN_JSON } else { OPEN }
+    }
+}
+
 impl Follower<'_> {
     fn run(&mut self) -> Result<(), SourceError> {
         let (hints, watcher) = self.watch();
@@ -135,6 +206,10 @@ impl Follower<'_> {
                 continue;
             }
             if ended {
+                let mut tails = std::mem::take(&mut self.tails);
+                for tail in tails.values_mut() {
+                    let Ok(()) = self.finish(tail) else { return Ok(()) };
+                }
                 let _ = self.sink.blocking_send(SourceEvent::Ended);
                 return Ok(());
             }
@@ -159,7 +234,7 @@ impl Follower<'_> {
         let mut watcher = watcher.ok();
         if let Some(watcher) = &mut watcher {
             let paths = super::discover::discover(&self.shared.specs).unwrap_or_default();
-            let mut parents: Vec<PathBuf> = paths.iter().filter_map(|p| p.parent().map(PathBuf::from)).collect();
+            let mut parents: Vec<PathBuf> = paths.files.iter().filter_map(|p| p.parent().map(PathBuf::from)).collect();
             parents.sort();
             parents.dedup();
             for parent in parents.iter().take(64) {
@@ -175,7 +250,7 @@ impl Follower<'_> {
         let paths = super::discover::discover(&self.shared.specs)
             .map_err(|problem| self.shared.error("follow", super::ErrorKind::Connect, problem))?;
         let mut present = Vec::new();
-        for path in paths {
+        for path in paths.files {
             let Ok(meta) = std::fs::metadata(&path) else { continue };
             let key = (meta.dev(), meta.ino());
             present.push(key);
@@ -186,22 +261,37 @@ impl Follower<'_> {
                 }
                 continue;
             }
-            let Ok(Some(stream)) = Stream::open(self.shared, &path) else { continue };
+            let Ok(Some(mut stream)) = Stream::open(self.shared, &path) else { continue };
+            if stream.packing == Packing::Binary {
+                continue;
+            }
+            self.tell(&mut stream);
             let offset = self.state.offset(stream.fingerprint);
             if let Some(print) = stream.fingerprint {
                 self.cut.retain(|cut| cut.print != print);
             }
-            let carry = stream.written_at();
-            self.tails.insert(
-                stream.device_inode,
-                Tail { stream, offset, partial: Vec::new(), carry, seen_length: 0, orphaned: None },
-            );
+            self.tails.insert(stream.device_inode, Tail::new(stream, offset));
         }
         let now = Instant::now();
         for (key, tail) in &mut self.tails {
             tail.orphaned = if present.contains(key) { None } else { tail.orphaned.or(Some(now)) };
         }
         Ok(())
+    }
+
+    /// Tells a new file from those that begin alike and are no copies, and from those whose failures it holds.
+    fn tell(&mut self, stream: &mut Stream) {
+        for tail in self.tails.values_mut() {
+            let other = &mut tail.stream;
+            if identity::logs_failures_of(stream, other) || identity::logs_failures_of(other, stream) {
+                stream.origin.has_copies = true;
+                other.origin.has_copies = true;
+            }
+            let alike = stream.fingerprint.is_some() && stream.fingerprint == other.fingerprint;
+            if alike && !identity::is_copy(stream, other) && !identity::is_copy(other, stream) {
+                stream.tell_by_path();
+            }
+        }
     }
 
     /// Reads what has been written; returns whether there was anything.
@@ -212,13 +302,21 @@ impl Follower<'_> {
         keys.sort_by_key(|key| self.tails.get(key).map(|t| t.stream.modified));
         for key in keys {
             let Some(mut tail) = self.tails.remove(&key) else { continue };
-            let read = if tail.stream.compressed { self.read_compressed(&mut tail) } else { self.read(&mut tail) };
+            let read = match tail.stream.packing {
+                Packing::None => self.read(&mut tail),
+                Packing::Encoded => self.read_encoded(&mut tail),
+                Packing::Compressed | Packing::Binary => self.read_compressed(&mut tail),
+            };
+            let idle = matches!(read, Ok(Ok(false)));
             match read {
                 Ok(found) => busy |= found?,
                 Err(error) => {
                     let text = format!("{}: {error}", tail.stream.path.display());
                     self.send(SourceEvent::Notice(text))?;
                 }
+            }
+            if idle && tail.waits_long_enough() {
+                self.show_open(&mut tail)?;
             }
             let lingered = tail.orphaned.is_some_and(|since| since.elapsed() >= OLD_FILE_GRACE);
             if lingered {
@@ -249,83 +347,40 @@ impl Follower<'_> {
     fn read(&mut self, tail: &mut Tail) -> io::Result<Result<bool, Cancelled>> {
         let meta = tail.stream.file.metadata()?;
         let length = meta.len();
-        let at = tail.offset + tail.partial.len() as u64;
         let touched = length != tail.seen_length || meta.modified().is_ok_and(|m| m != tail.stream.modified);
-        if touched
-            && tail.stream.fingerprint.is_some()
-            && (length < at || tail.stream.fingerprint_now()? != tail.stream.fingerprint)
-        {
+        if touched && tail.stream.fingerprint.is_some() && (length < tail.offset || !tail.stream.begins_as_before()?) {
             return self.restart(tail);
         }
         if let Ok(modified) = meta.modified() {
             tail.stream.modified = modified;
         }
         tail.seen_length = length;
-        if length <= at {
+        if length <= tail.offset {
             return Ok(Ok(false));
         }
         if tail.stream.fingerprint.is_none() {
             tail.stream.identify(self.shared)?;
             if tail.stream.fingerprint.is_none() {
-                // No complete line yet.
+                // No complete line yet: it is shown, but has no identity that a longer beginning keeps.
                 return Ok(Ok(false));
             }
-            tail.offset = self.state.offset(tail.stream.fingerprint);
-            tail.partial.clear();
+            tail.begin_at(self.state.offset(tail.stream.fingerprint));
         }
-        let start = tail.partial.len();
-        let want = CHUNK.min(saturating_usize(length - tail.offset - start as u64));
-        tail.partial.resize(start + want, 0);
-        let read = tail.stream.file.read_at(&mut tail.partial[start..], tail.offset + start as u64)?;
-        tail.partial.truncate(start + read);
-        let Some(end) = memchr::memrchr(b'\n', &tail.partial[start..]).map(|found| start + found + 1) else {
-            return Ok(Ok(read > 0));
-        };
-        let rest = tail.partial.split_off(end);
-        let whole = std::mem::replace(&mut tail.partial, rest);
-        let result = self.deliver(tail, &whole);
-        Ok(result.map(|()| true))
+        let mut bytes = vec![0; CHUNK.min(saturating_usize(length - tail.offset))];
+        let read = tail.stream.file.read_at(&mut bytes, tail.offset)?;
+        Ok(self.take(tail, &bytes[..read]).map(|()| read > 0))
     }
 
-    /// Decodes complete lines, each with its newline, and sends them.
-    fn deliver(&mut self, tail: &mut Tail, whole: &[u8]) -> Result<(), Cancelled> {
-        let mut batch: Vec<Activity> = Vec::new();
-        let stream = &tail.stream;
-        let mut offset = tail.offset;
-        for line in whole.split_inclusive(|b| *b == b'\n') {
-            let bare = line.strip_suffix(b"\n").unwrap_or(line);
-            stream.decoder.line(&stream.origin, offset, bare, &mut tail.carry, &self.shared.occurrences, &mut batch);
-            offset += line.len() as u64;
+    /// Reads what a text in another encoding has more than before.
+    fn read_encoded(&mut self, tail: &mut Tail) -> io::Result<Result<bool, Cancelled>> {
+        let length = tail.stream.file.metadata()?.len();
+        if length == tail.seen_length {
+            return Ok(Ok(false));
         }
-        tail.offset = offset;
-        self.state.set(tail.stream.fingerprint, offset);
-        self.send(SourceEvent::Batch(batch, Some(self.state.position())))
-    }
-
-    /// Starts again at the beginning: the file was truncated, or its content was replaced.
-    fn restart(&mut self, tail: &mut Tail) -> io::Result<Result<bool, Cancelled>> {
-        if let Some(print) = tail.stream.fingerprint {
-            self.cut.push(Truncated { print, name: tail.stream.path.display().to_string(), since: Instant::now() });
-        }
-        let mut lost = Ok(());
-        if !tail.partial.is_empty() {
-            lost = self.unfinished(tail);
-        }
-        tail.partial.clear();
-        tail.stream.identify(self.shared)?;
-        tail.offset = self.state.offset(tail.stream.fingerprint);
-        tail.seen_length = 0;
-        Ok(lost.map(|()| true))
-    }
-
-    /// Delivers a last line that will never get its newline.
-    fn unfinished(&mut self, tail: &mut Tail) -> Result<(), Cancelled> {
-        let partial = std::mem::take(&mut tail.partial);
-        self.deliver(tail, &partial)
-    }
-
-    fn finish(&mut self, tail: &mut Tail) -> Result<(), Cancelled> {
-        if tail.partial.is_empty() { Ok(()) } else { self.unfinished(tail) }
+        tail.seen_length = length;
+        let mut text = tail.stream.text()?;
+        io::copy(&mut (&mut text).take(tail.offset), &mut io::sink())?;
+        self.take_all(tail, text)
     }
 
     /// Reads a compressed file once, from where its content was left: it does not grow.
@@ -336,30 +391,97 @@ impl Follower<'_> {
         if tail.stream.fingerprint.is_none() || tail.offset == u64::MAX {
             return Ok(Ok(false));
         }
-        let mut reader = tail.stream.decompress()?;
-        io::copy(&mut (&mut reader).take(tail.offset), &mut io::sink())?;
-        let mut buffer = Vec::new();
-        loop {
-            let start = buffer.len();
-            let read = (&mut reader).take(CHUNK as u64).read_to_end(&mut buffer)?;
-            if read == 0 {
-                break;
-            }
-            if let Some(found) = memchr::memrchr(b'\n', &buffer[start..]) {
-                let rest = buffer.split_off(start + found + 1);
-                let whole = std::mem::replace(&mut buffer, rest);
-                if let Err(stop) = self.deliver(tail, &whole) {
-                    return Ok(Err(stop));
-                }
-            }
+        let mut text = tail.stream.text()?;
+        io::copy(&mut (&mut text).take(tail.offset), &mut io::sink())?;
+        let read = self.take_all(tail, text);
+        if let Err(error) = &read {
+            self.shared.cut_off(&tail.stream.path, error);
         }
-        if !buffer.is_empty()
-            && let Err(stop) = self.deliver(tail, &buffer)
-        {
+        if let Err(stop) = self.finish(tail) {
             return Ok(Err(stop));
         }
         tail.offset = u64::MAX;
         self.state.set(tail.stream.fingerprint, u64::MAX);
-        Ok(Ok(true))
+        read
+    }
+
+    fn take_all(&mut self, tail: &mut Tail, mut text: Box<dyn io::Read + Send>) -> io::Result<Result<bool, Cancelled>> {
+        let mut bytes = vec![0; CHUNK];
+        let mut any = false;
+        loop {
+            let read = text.read(&mut bytes)?;
+            if read == 0 {
+                return Ok(Ok(any));
+            }
+            any = true;
+            if let Err(stop) = self.take(tail, &bytes[..read]) {
+                return Ok(Err(stop));
+            }
+        }
+    }
+
+    /// Decodes the records that these bytes complete, and sends them.
+    fn take(&mut self, tail: &mut Tail, bytes: &[u8]) -> Result<(), Cancelled> {
+        let mut batch: Vec<Activity> = Vec::new();
+        let Tail { stream, frames, before, shown, .. } = tail;
+        let occurrences = &self.shared.occurrences;
+        frames.push(&stream.reader, bytes, |offset, frame| {
+            // What was delivered as it is now is not delivered again.
+            if offset + frame.len() as u64 > *shown {
+                decode(stream, offset, frame, before, occurrences, None, &mut batch);
+            }
+        });
+        tail.offset += bytes.len() as u64;
+        tail.last_bytes = Instant::now();
+        self.deliver(tail, batch)
+    }
+
+    /// Delivers the open record as it is now. It is delivered again, in its place, where it grows.
+    fn show_open(&mut self, tail: &mut Tail) -> Result<(), Cancelled> {
+        if tail.shown >= tail.offset {
+            return Ok(());
+        }
+        let mut batch: Vec<Activity> = Vec::new();
+        let Tail { stream, frames, before, shown, .. } = tail;
+        let open = frames.open(&stream.reader).into_iter();
+        for (offset, frame) in open.filter(|(offset, frame)| offset + frame.len() as u64 > *shown) {
+            decode(stream, offset, frame, before, &self.shared.occurrences, None, &mut batch);
+        }
+        tail.shown = tail.offset;
+        self.deliver(tail, batch)
+    }
+
+    fn deliver(&mut self, tail: &Tail, mut batch: Vec<Activity>) -> Result<(), Cancelled> {
+        for activity in &mut batch {
+            self.shared.runs.settle(activity);
+        }
+        let lines_end = tail.frames.lines_end();
+        // What is open and was not shown is read again after a restart.
+        let reached = if tail.shown >= lines_end { lines_end } else { tail.frames.start() };
+        self.state.set(tail.stream.fingerprint, reached);
+        self.send(SourceEvent::Batch(batch, Some(self.state.position())))
+    }
+
+    /// Starts again at the beginning: the file was truncated, or its content was replaced.
+    fn restart(&mut self, tail: &mut Tail) -> io::Result<Result<bool, Cancelled>> {
+        if let Some(print) = tail.stream.fingerprint {
+            self.cut.push(Truncated { print, name: tail.stream.path.display().to_string(), since: Instant::now() });
+        }
+        let lost = self.finish(tail);
+        tail.stream.identify(self.shared)?;
+        tail.begin_at(self.state.offset(tail.stream.fingerprint));
+        tail.seen_length = 0;
+        Ok(lost.map(|()| true))
+    }
+
+    /// Delivers what is open and will not go on.
+    fn finish(&mut self, tail: &mut Tail) -> Result<(), Cancelled> {
+        let shown = tail.shown >= tail.offset;
+        let mut batch: Vec<Activity> = Vec::new();
+        let Tail { stream, frames, before, .. } = tail;
+        frames.finish(&stream.reader, |offset, frame| {
+            decode(stream, offset, frame, before, &self.shared.occurrences, None, &mut batch);
+        });
+        if shown || batch.is_empty() { Ok(()) } else { self.deliver(tail, batch) }
     }
 }

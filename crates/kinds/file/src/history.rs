@@ -1,20 +1,23 @@
 //! Reads what the files hold up to now: in batches, newest first, for the explorer; filtered and sorted for a query.
 
 use super::block::{self, BLOCK};
-use super::decode::{Early, Occurrences, request_hash};
+use super::decode::{Before, Occurrences, Rejects, decode, part_of, request_hash};
 use super::follow::ResumePoint;
 use super::prefilter::LinePrefilter;
+use super::runs::{divide, is_scoped, of_run};
 use super::stream::Stream;
 use super::{FileContext, payload};
 use crosstail_core::filter::{NamedRecord, Predicate, Truth};
 use crosstail_core::model::{Activity, Id, Payload, Timestamp};
 use crosstail_core::number::saturating_u32;
+use crosstail_core::schema::{Assembler, Schema};
+use crosstail_formats::Frames;
 use crosstail_source::{Cursor, Job, Page, PageQuery, Position, PushDown, Sink, SourceError, SourceEvent};
 use rayon::prelude::*;
 use std::collections::HashMap;
-use std::io::{self, BufRead as _};
+use std::io::{self, Read as _};
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A range of a file to read, in bytes.
@@ -25,12 +28,13 @@ struct Task {
     limit: u64,
 }
 
-/// The ranges of the files up to a position, newest first. A compressed file is one range.
-fn tasks(streams: &[Stream], upto: &ResumePoint) -> Vec<Task> {
+/// The ranges of the files up to a position, newest first; up to their ends without one. A file that is read from its
+/// beginning is one range.
+fn tasks(streams: &[Stream], upto: Option<&ResumePoint>) -> Vec<Task> {
     let mut tasks = Vec::new();
     for (index, stream) in streams.iter().enumerate() {
-        let limit = upto.offset(stream.fingerprint);
-        if stream.compressed {
+        let limit = upto.map_or(u64::MAX, |upto| upto.offset(stream.fingerprint));
+        if stream.is_sequential() {
             if limit > 0 {
                 tasks.push(Task { stream: index, range: (0, u64::MAX), limit });
             }
@@ -50,24 +54,47 @@ fn tasks(streams: &[Stream], upto: &ResumePoint) -> Vec<Task> {
     tasks
 }
 
-/// Calls `each(offset, line)` for the lines of a range.
-fn run(stream: &Stream, task: &Task, buffer: &mut Vec<u8>, mut each: impl FnMut(u64, &[u8])) -> io::Result<()> {
-    if !stream.compressed {
-        return block::lines(&stream.file, task.range, task.limit, buffer, each);
+/// Calls `each(offset, frame, own)` for the frames of a range; those before it (not `own`) say what its first ones need.
+fn run(
+    shared: &FileContext,
+    stream: &Stream,
+    task: &Task,
+    buffer: &mut Vec<u8>,
+    mut each: impl FnMut(u64, &[u8], bool),
+) -> io::Result<()> {
+    if !stream.is_sequential() {
+        return block::frames(&stream.file, &stream.reader, task.range, task.limit, buffer, each);
     }
-    let mut reader = io::BufReader::new(stream.decompress()?);
-    let mut offset = 0;
-    loop {
-        buffer.clear();
-        let read = reader.read_until(b'\n', buffer)?;
-        if read == 0 || offset >= task.limit {
-            return Ok(());
+    let mut text = stream.text()?;
+    let mut frames = Frames::default();
+    let mut own = |offset, frame: &[u8]| {
+        if offset < task.limit {
+            each(offset, frame, true);
         }
-        let line = buffer.strip_suffix(b"\n").unwrap_or(buffer);
-        each(offset, line);
-        offset += read as u64;
+    };
+    buffer.resize(PIECE, 0);
+    let mut at = 0;
+    while at < task.limit {
+        match text.read(buffer) {
+            Ok(0) => break,
+            Ok(read) => {
+                frames.push(&stream.reader, &buffer[..read], &mut own);
+                at += read as u64;
+            }
+            // What can be read of a file that was cut is shown, and the rest is named.
+            Err(error) if at > 0 => {
+                shared.cut_off(&stream.path, &error);
+                break;
+            }
+            Err(error) => return Err(error),
+        }
     }
+    frames.finish(&stream.reader, &mut own);
+    Ok(())
 }
+
+/// Bytes read at once of a file that is read from its beginning.
+const PIECE: usize = 1 << 16;
 
 /// Activities per batch: enough to amortise sending, few enough that batches in flight need little memory.
 const BATCH: usize = 1024;
@@ -81,7 +108,7 @@ pub(super) fn fill_back(
 ) -> Result<(), SourceError> {
     let streams = shared.streams()?;
     let upto = ResumePoint::read(upto);
-    let tasks = tasks(&streams, &upto);
+    let tasks = tasks(&streams, Some(&upto));
     let next = AtomicUsize::new(0);
     let sent = AtomicUsize::new(0);
     let failed: Mutex<Option<SourceError>> = Mutex::new(None);
@@ -94,13 +121,22 @@ pub(super) fn fill_back(
             }
             let stream = &streams[task.stream];
             let mut batch: Vec<Activity> = Vec::with_capacity(BATCH);
-            let mut carry = stream.written_at();
-            let send = |batch: Vec<Activity>| {
+            let mut before = Before::nothing(stream);
+            let mut aside = Vec::new();
+            let send = |mut batch: Vec<Activity>| {
+                for activity in &mut batch {
+                    shared.runs.settle(activity);
+                }
                 sent.fetch_add(batch.len(), Ordering::Relaxed);
                 let _ = sink.blocking_send(SourceEvent::Batch(batch, None));
             };
-            let read = run(stream, task, &mut buffer, |offset, line| {
-                stream.decoder.line(&stream.origin, offset, line, &mut carry, &shared.occurrences, &mut batch);
+            let read = run(shared, stream, task, &mut buffer, |offset, frame, own| {
+                if !own {
+                    decode(stream, offset, frame, &mut before, &Occurrences::default(), None, &mut aside);
+                    aside.clear();
+                    return;
+                }
+                decode(stream, offset, frame, &mut before, &shared.occurrences, None, &mut batch);
                 if batch.len() >= BATCH {
                     send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)));
                 }
@@ -138,6 +174,15 @@ struct Match {
     time: Timestamp,
     id: Id,
     lines: Lines,
+}
+
+impl Match {
+    /// Its place among activities of the same time.
+    fn order(&self) -> (std::cmp::Reverse<u32>, u64, Id) {
+        let first = self.lines.list().first().map(|line| (std::cmp::Reverse(line.at.stream), line.at.offset));
+        let (stream, offset) = first.unwrap_or((std::cmp::Reverse(0), 0));
+        (stream, offset, self.id.clone())
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -193,45 +238,52 @@ struct ScanBuffer {
 fn scan(shared: &FileContext, query: &PageQuery, key: String, job: &Job) -> Result<ScanResult, SourceError> {
     let streams = shared.streams()?;
     let predicate = query.filter.predicate(&query.context);
-    let tasks = tasks(&streams, &ResumePoint::at(&streams));
+    let tasks = tasks(&streams, None);
     let occurrences = Occurrences::default();
     let test = Test { shared, query, predicate: &predicate };
     let quick = LinePrefilter::new(&predicate);
-    let broken = AtomicBool::new(false);
-    let gathered: Vec<Result<ScanBuffer, SourceError>> = tasks
+    let gathered: Vec<ScanBuffer> = tasks
         .par_iter()
         .map_init(Vec::new, |buffer, task| {
-            if broken.load(Ordering::Relaxed) {
-                return Ok(ScanBuffer::default());
+            if job.check().is_err() {
+                return ScanBuffer::default();
             }
-            job.check().map_err(|reason| reason.error(&shared.name, "read history"))?;
             let stream = &streams[task.stream];
             let mut gathered = ScanBuffer::default();
             let mut decoded = Vec::new();
-            let mut carry = stream.written_at();
-            run(stream, task, buffer, |offset, line| {
-                let at = LineRef { stream: saturating_u32(task.stream), offset, length: saturating_u32(line.len()) };
-                let mut early = (!stream.compressed).then_some(Early { quick: &quick, rejected_part: None });
-                let rest = (&mut carry, &occurrences);
-                stream.decoder.line_unless(&stream.origin, offset, line, rest.0, rest.1, early.as_mut(), &mut decoded);
-                if let Some(request) = early.and_then(|early| early.rejected_part) {
+            let mut before = Before::nothing(stream);
+            let read = run(shared, stream, task, buffer, |offset, frame, own| {
+                if !own {
+                    decode(stream, offset, frame, &mut before, &Occurrences::default(), None, &mut decoded);
+                    decoded.clear();
+                    return;
+                }
+                let at = LineRef { stream: saturating_u32(task.stream), offset, length: saturating_u32(frame.len()) };
+                let mut rejected = None;
+                let mut rejects = |record: &Assembler<'_>, schema: &Schema| {
+                    let rejects = quick.rejects(record, schema);
+                    rejected = if rejects { part_of(record, schema) } else { None };
+                    rejects
+                };
+                let early: Option<&mut Rejects<'_>> = if stream.holds_records() { None } else { Some(&mut rejects) };
+                decode(stream, offset, frame, &mut before, &occurrences, early, &mut decoded);
+                if let Some(request) = rejected {
                     gathered.parts.push(PhaseLine { request, at, more: None });
                 }
                 for activity in decoded.drain(..) {
-                    test.gather(stream, line, at, activity, &mut gathered);
+                    test.gather(stream, frame, at, activity, &mut gathered);
                 }
-            })
-            .map_err(|error| {
-                broken.store(true, Ordering::Relaxed);
-                shared.io("read history", &stream.path.display().to_string(), &error)
-            })?;
-            Ok(gathered)
+            });
+            if let Err(error) = read {
+                shared.cut_off(&stream.path, &error);
+            }
+            gathered
         })
         .collect();
+    job.check().map_err(|reason| reason.error(&shared.name, "read history"))?;
     let mut matches = Vec::new();
     let mut parts = Vec::new();
     for one in gathered {
-        let one = one?;
         matches.extend(one.matches);
         parts.push((one.parts, one.more));
     }
@@ -245,6 +297,8 @@ fn scan(shared: &FileContext, query: &PageQuery, key: String, job: &Job) -> Resu
         }
         same
     });
+    // Within one time the order is that of the file; an older file comes first.
+    matches.sort_by_key(|found| (found.time, found.order()));
     if query.newest_first {
         matches.reverse();
     }
@@ -281,13 +335,14 @@ impl Test<'_> {
     }
 
     fn gather(&self, stream: &Stream, line: &[u8], at: LineRef, activity: Activity, into: &mut ScanBuffer) {
-        let load = || payload::of_line(self.shared, stream, stream.origin.file, line, &activity.id, at.offset);
+        let load = || payload::of_frame(self.shared, stream, stream.origin.file, line, &activity.id, at.offset);
         let kept = self.keeps(&activity, load);
-        let held = |activity: &Activity| stream.compressed.then(|| Box::new(activity.clone()));
+        let held = |activity: &Activity| stream.holds_records().then(|| Box::new(activity.clone()));
         if activity.part {
-            let request = request_hash(&activity.id.to_string());
+            let request = request_hash(&activity.request_id.as_ref().unwrap_or(&activity.id).to_string());
             let held = held(&activity);
-            let kept = kept.then_some((activity.started_at, activity.id));
+            let own = if is_scoped(&activity) { of_run(&activity.id, activity.started_at) } else { activity.id };
+            let kept = kept.then_some((activity.started_at, own));
             let more = (held.is_some() || kept.is_some()).then(|| {
                 into.more.push(PhaseExtra { held, kept });
                 NonZeroU32::new(saturating_u32(into.more.len()))
@@ -340,22 +395,25 @@ impl Test<'_> {
 
     fn joined(&self, streams: &[Stream], group: &[KeptLine]) -> Vec<Match> {
         // Separates ids whose hashes collide.
-        let mut by_id: HashMap<Id, (Activity, Vec<KeptLine>)> = HashMap::new();
+        let mut by_id: HashMap<Id, Vec<(Activity, KeptLine)>> = HashMap::new();
         for part in group {
             let Some(activity) = read_again(streams, part, None) else { continue };
-            match by_id.entry(activity.id.clone()) {
-                std::collections::hash_map::Entry::Occupied(mut known) => {
-                    let (whole, lines) = known.get_mut();
-                    whole.merge(activity);
-                    lines.push(part.clone());
-                }
-                std::collections::hash_map::Entry::Vacant(new) => {
-                    new.insert((activity, vec![part.clone()]));
-                }
-            }
+            by_id.entry(activity.id.clone()).or_default().push((activity, part.clone()));
         }
         by_id
             .into_values()
+            .flat_map(|parts| if parts.iter().all(|(part, _)| is_scoped(part)) { divide(parts) } else { vec![parts] })
+            .filter_map(|parts| {
+                let (parts, lines): (Vec<Activity>, Vec<KeptLine>) = parts.into_iter().unzip();
+                let scoped = parts.first().is_some_and(is_scoped);
+                let mut parts = parts.into_iter();
+                let mut whole = parts.next()?;
+                parts.for_each(|part| whole.merge(part));
+                if scoped {
+                    whole.id = of_run(&whole.id, whole.started_at);
+                }
+                Some((whole, lines))
+            })
             .filter(|(activity, lines)| {
                 self.keeps(activity, || payload_of_lines(self.shared, streams, &activity.id, lines))
             })
@@ -370,10 +428,10 @@ fn read_again(streams: &[Stream], line: &KeptLine, id: Option<&Id>) -> Option<Ac
         return Some((**held).clone());
     }
     let stream = &streams[line.at.stream as usize];
-    let bytes = stream.line_at(line.at.offset, line.at.length).ok()?;
+    let bytes = stream.frame_at(line.at.offset, line.at.length).ok()?;
     let mut out = Vec::new();
-    let mut carry = stream.written_at();
-    stream.decoder.line(&stream.origin, line.at.offset, &bytes, &mut carry, &Occurrences::default(), &mut out);
+    let mut before = Before::nothing(stream);
+    decode(stream, line.at.offset, &bytes, &mut before, &Occurrences::default(), None, &mut out);
     let index = id.and_then(|id| out.iter().position(|activity| activity.id == *id)).unwrap_or(0);
     (index < out.len()).then(|| out.swap_remove(index))
 }
@@ -382,8 +440,8 @@ fn payload_of_lines(shared: &FileContext, streams: &[Stream], id: &Id, lines: &[
     let mut payload = Payload::default();
     for line in lines.iter().map(|line| line.at) {
         let stream = &streams[line.stream as usize];
-        if let Ok(bytes) = stream.line_at(line.offset, line.length) {
-            payload.merge(payload::of_line(shared, stream, stream.origin.file, &bytes, id, line.offset));
+        if let Ok(bytes) = stream.frame_at(line.offset, line.length) {
+            payload.merge(payload::of_frame(shared, stream, stream.origin.file, &bytes, id, line.offset));
         }
     }
     payload
@@ -402,11 +460,11 @@ pub(super) fn page(
     }
     let Some(found) = cache else { return Ok(Page { items: Vec::new(), next: None, push_down: PushDown::default() }) };
     let start = after.map_or(0, |cursor| {
-        let last = (Timestamp(cursor.time_us), Id::parse(&cursor.id));
-        found.matches.partition_point(|m| {
-            let here = (m.time, m.id.clone());
-            if query.newest_first { here >= last } else { here <= last }
-        })
+        let (last, id) = (Timestamp(cursor.time_us), Id::parse(&cursor.id));
+        let before = |m: &Match| if query.newest_first { m.time > last } else { m.time < last };
+        let first = found.matches.partition_point(before);
+        let same = found.matches[first..].iter().take_while(|m| m.time == last);
+        same.enumerate().find(|(_, m)| m.id == id).map_or(first, |(index, _)| first + index + 1)
     });
     let end = found.matches.len().min(start.saturating_add(query.limit));
     let items: Vec<Activity> = found.matches[start..end]

@@ -2,8 +2,9 @@
 
 use crate::{FileSource, Spec};
 use crosstail_core::schema::StoreKind;
+use crosstail_formats::Formats;
 use crosstail_record::write::{FileWriter, Writer};
-use crosstail_source::{Kind, WriteOptions, Writing};
+use crosstail_source::{ErrorKind, Kind, SourceError, WriteOptions, Writing};
 use std::future::ready;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,11 +19,18 @@ pub static KIND: Kind = Kind {
     claims: |_| true,
     takes_several: true,
     holds_activities: true,
-    may_hide: false,
+    may_hide: true,
     open: |config, id, names| {
         let specs = config.at.iter().map(|at| Spec::parse(at.trim_start_matches("file://"))).collect();
-        let source = FileSource::new(&config.name, id, names.clone(), specs, config.schema.clone());
-        Ok(Arc::new(source.ending_with(config.ended.clone())))
+        let formats = Formats::shared().map_err(|error| SourceError {
+            source_name: config.name.clone(),
+            operation: "open",
+            kind: ErrorKind::Unsupported,
+            cause: error.to_string(),
+            hint: Some("correct the file, or move it out of the folder of formats".to_owned()),
+        })?;
+        let source = FileSource::new(&config.name, id, names.clone(), specs, config.schema.clone(), formats);
+        Ok(Arc::new(source.in_zone(config.zone).ending_with(config.ended.clone())))
     },
     definitions: &[],
     creator: None,

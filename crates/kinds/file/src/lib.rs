@@ -1,5 +1,4 @@
-//! The kind `file`: log files in JSON lines of any known schema, in logfmt or plain text; rotated, compressed, still
-//! being written.
+//! The kind `file`: log files in any format that `crosstail-formats` knows; rotated, compressed, still being written.
 
 mod block;
 mod decode;
@@ -7,27 +6,35 @@ mod diagnose;
 mod discover;
 mod follow;
 mod history;
+mod identity;
 mod kind;
+mod packed;
 mod payload;
-mod plain;
 mod prefilter;
-mod recognise;
+mod runs;
 mod stream;
+mod turns;
 
 pub use kind::KIND;
 
 use async_trait::async_trait;
 use crosstail_core::filter::Filter;
-use crosstail_core::model::{Diagnosis, Id, Locator, Names, Payload, SourceId, Timestamp};
+use crosstail_core::model::{Diagnosis, Id, Locator, NameId, Names, Payload, SourceId, Timestamp, Tz};
 use crosstail_core::schema::Schema;
+use crosstail_formats::Formats;
 use crosstail_source::{
     Capabilities, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related, RelatedKey,
     SharedId, Sink, Source, SourceError,
 };
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use discover::Spec;
+
+/// Files that a message names.
+const NAMED_FILES: usize = 3;
 
 /// A set of log files, found by paths, globs and directories.
 pub struct FileSource {
@@ -40,27 +47,57 @@ pub(crate) struct FileContext {
     pub(crate) id: SourceId,
     pub(crate) names: Names,
     pub(crate) specs: Vec<Spec>,
-    pub(crate) recogniser: recognise::Recogniser,
+    pub(crate) formats: Arc<Formats>,
+    /// The schema of all JSON records, where somebody chose it.
+    pub(crate) schema: Option<Schema>,
+    /// The zone of times that name none.
+    pub(crate) zone: Option<Tz>,
     pub(crate) occurrences: decode::Occurrences,
+    pub(crate) runs: runs::Runs,
     cache: Mutex<Option<history::ScanResult>>,
+    /// The name under which each path is registered.
+    places: Mutex<HashMap<PathBuf, NameId>>,
+    /// Files that could not be read, or not to their ends, with the reason.
+    problems: Mutex<BTreeMap<PathBuf, String>>,
     /// Set once nothing more will be written.
     pub(crate) ended: Option<Arc<AtomicBool>>,
 }
 
 impl FileSource {
-    /// A source of the files that `specs` match. Without `schema`, the schema of each file is recognised.
-    pub fn new(name: &str, id: SourceId, names: Names, specs: Vec<Spec>, schema: Option<Schema>) -> Self {
+    /// A source of the files that `specs` match. Without `schema`, each record of JSON tells its own.
+    pub fn new(
+        name: &str,
+        id: SourceId,
+        names: Names,
+        specs: Vec<Spec>,
+        schema: Option<Schema>,
+        formats: Arc<Formats>,
+    ) -> Self {
         let shared = FileContext {
             name: name.to_owned(),
             id,
             names,
             specs,
-            recogniser: recognise::Recogniser::new(schema),
+            formats,
+            schema,
+            zone: None,
             occurrences: decode::Occurrences::default(),
+            runs: runs::Runs::default(),
             cache: Mutex::new(None),
+            places: Mutex::default(),
+            problems: Mutex::default(),
             ended: None,
         };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// Makes times that name no zone times of this one.
+    #[must_use]
+    pub fn in_zone(mut self, zone: Option<Tz>) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.zone = zone;
+        }
+        self
     }
 
     /// Makes following end once `ended` is set and everything has been delivered.
@@ -74,24 +111,84 @@ impl FileSource {
 }
 
 impl FileContext {
-    /// The existing files, newest first.
+    /// The existing files, newest first, each content once. A file that cannot be opened is named and left out; an error
+    /// only where none can.
     fn streams(&self) -> Result<Vec<stream::Stream>, SourceError> {
         let found =
             discover::discover(&self.specs).map_err(|problem| self.error("open", ErrorKind::Connect, problem))?;
         let mut streams = Vec::new();
-        for path in found {
+        let mut failed = None;
+        for path in found.files {
             match stream::Stream::open(self, &path) {
+                Ok(Some(stream)) if stream.packing == packed::Packing::Binary => {
+                    self.note(&path, "is no text".to_owned());
+                }
                 Ok(stream) => streams.extend(stream),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err(self.io("open", &path.display().to_string(), &error)),
+                Err(error) => {
+                    self.note(&path, error.to_string());
+                    failed = Some(self.io("open", &path.display().to_string(), &error));
+                }
             }
         }
-        // A renamed or copied file may be found under two names: its lines must be read once.
-        streams.sort_by_key(|s| std::cmp::Reverse((s.length, s.modified)));
-        let mut seen = std::collections::HashSet::new();
-        streams.retain(|s| s.fingerprint.is_none_or(|print| seen.insert(print)));
+        if let Some(error) = failed.filter(|_| streams.is_empty()) {
+            return Err(error);
+        }
+        identity::settle(&mut streams);
         streams.sort_by_key(|s| std::cmp::Reverse(s.modified));
         Ok(streams)
+    }
+
+    /// The number of the name under which a path is shown: that of the file, with its folder where two have the same.
+    fn place_of(&self, path: &Path) -> NameId {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = places.get(path) {
+            return *known;
+        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let mut place = self.names.place(&name);
+        if places.values().any(|taken| *taken == place) {
+            place = self.names.place(&path.display().to_string());
+        }
+        places.insert(path.to_owned(), place);
+        place
+    }
+
+    /// Remembers that a file could not be read to its end.
+    fn cut_off(&self, path: &Path, error: &std::io::Error) {
+        self.note(path, format!("ends early ({error}); what could be read of it is shown"));
+    }
+
+    fn note(&self, path: &Path, problem: String) {
+        self.problems.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), problem);
+    }
+
+    /// The files that could not be read, or not to their ends, each with the reason.
+    fn problems(&self) -> Vec<String> {
+        let problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
+        problems.iter().map(|(path, problem)| format!("{} {problem}", path.display())).collect()
+    }
+
+    /// What was taken along with a file, and what a folder holds that was left out.
+    fn selection(&self) -> Vec<String> {
+        let Ok(found) = discover::discover(&self.specs) else { return Vec::new() };
+        let names = |paths: &[PathBuf]| {
+            let first: Vec<String> = paths.iter().take(NAMED_FILES).map(|path| path.display().to_string()).collect();
+            let more = if paths.len() > NAMED_FILES { " …" } else { "" };
+            format!("{}{more}", first.join(", "))
+        };
+        let mut said = Vec::new();
+        if !found.taken_along.is_empty() {
+            said.push(format!("reads {} rotations too: {}", found.taken_along.len(), names(&found.taken_along)));
+        }
+        if !found.left_out.is_empty() {
+            said.push(format!(
+                "left out {} files that are no logs by their names: {}",
+                found.left_out.len(),
+                names(&found.left_out)
+            ));
+        }
+        said
     }
 
     fn error(&self, operation: &'static str, kind: ErrorKind, cause: impl Into<String>) -> SourceError {
@@ -131,11 +228,13 @@ impl Source for FileSource {
     async fn probe(&self, _job: &Job) -> Result<Probe, SourceError> {
         blocking(&self.shared, |shared| {
             let streams = shared.streams()?;
-            let mut schemas: Vec<&str> = streams.iter().map(|s| s.decoder.schema_name()).collect();
+            let mut schemas: Vec<String> = streams.iter().map(diagnose::main_format).collect();
             schemas.sort_unstable();
             schemas.dedup();
             let bytes: u64 = streams.iter().map(|s| s.length).sum();
+            let warnings = shared.problems().into_iter().chain(shared.selection()).collect();
             Ok(Probe {
+                warnings,
                 server: format!("{} files, {:.1} MB", streams.len(), bytes as f64 / 1e6),
                 schema: schemas.join(", "),
                 ..Probe::default()

@@ -1,12 +1,14 @@
-//! One open file: its identity, its length and the decoder of its lines.
+//! One open file: its identity, its length and the reader of its records.
 
-use super::decode::{Decoder, LineOrigin, stable_hash};
+use super::decode::{LineOrigin, stable_hash};
+use super::packed::{self, Packing};
+use super::turns::Turns;
 use super::{FileContext, discover};
-use crosstail_core::model::Timestamp;
+use crosstail_core::model::{Surroundings, Timestamp, Tz};
 use crosstail_core::number::saturating_usize;
-use flate2::read::MultiGzDecoder;
+use crosstail_formats::{Reader, Shape};
 use std::fs::File;
-use std::io::{self, Read, Seek as _, SeekFrom};
+use std::io::{self, Read};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +16,7 @@ use std::time::SystemTime;
 
 /// Bytes that the fingerprint covers at most.
 const FINGERPRINT_BYTES: usize = 1024;
-/// Bytes read to recognise the schema.
+/// Bytes read to recognise the formats.
 const HEAD_BYTES: usize = 64 * 1024;
 
 /// A file of the source, opened for reading.
@@ -22,15 +24,22 @@ const HEAD_BYTES: usize = 64 * 1024;
 pub(super) struct Stream {
     pub(super) path: PathBuf,
     pub(super) file: File,
-    pub(super) compressed: bool,
+    pub(super) packing: Packing,
     /// Fingerprint: hash of its family's name and its first line. `None` until that line is complete.
     pub(super) fingerprint: Option<u64>,
+    /// Hash and length of the beginning by which it was identified.
+    begins_with: Option<(u64, usize)>,
     pub(super) origin: LineOrigin,
-    pub(super) decoder: Arc<Decoder>,
+    pub(super) reader: Arc<Reader>,
+    turns: Turns,
+    /// The zone of times that name none.
+    zone: Option<Tz>,
     /// Length in bytes when it was opened; for a compressed file the compressed length.
     pub(super) length: u64,
     pub(super) modified: SystemTime,
     pub(super) device_inode: (u64, u64),
+    /// Whether the fingerprint is that of this path alone, because another file begins alike.
+    pub(super) told_by_path: bool,
 }
 
 impl Stream {
@@ -41,60 +50,89 @@ impl Stream {
         if !meta.is_file() {
             return Ok(None);
         }
-        let compressed = path.extension().is_some_and(|extension| extension == "gz");
         let family = stable_hash(&[discover::family(path).as_bytes()]);
-        let label = path.file_name().unwrap_or_default().to_string_lossy();
-        let origin = LineOrigin { source: shared.id, file: shared.names.place(&label), fingerprint: 0, family };
+        let origin =
+            LineOrigin { source: shared.id, file: shared.place_of(path), fingerprint: 0, family, has_copies: false };
         let mut stream = Self {
             path: path.to_owned(),
             file,
-            compressed,
+            packing: Packing::None,
             fingerprint: None,
+            begins_with: None,
             origin,
-            decoder: Arc::new(Decoder::empty()),
+            reader: Arc::new(Reader::of(&shared.formats, shared.schema.clone(), &[])),
+            turns: Turns::default(),
+            zone: shared.zone,
             length: meta.len(),
             modified: meta.modified().unwrap_or(SystemTime::UNIX_EPOCH),
             device_inode: (meta.dev(), meta.ino()),
+            told_by_path: false,
         };
         stream.identify(shared)?;
         Ok(Some(stream))
     }
 
-    /// Reads the beginning again and updates the fingerprint and the schema.
+    /// Reads the beginning again and updates the fingerprint and the formats.
     pub(super) fn identify(&mut self, shared: &FileContext) -> io::Result<()> {
+        self.packing = packed::packing(&self.file)?;
         let head = self.head()?;
-        self.fingerprint = fingerprint(self.origin.family, &head);
+        self.begins_with = fingerprint(self.origin.family, &head);
+        self.fingerprint = self.begins_with.map(|(hash, _)| hash);
+        if self.told_by_path {
+            self.tell_by_path();
+        }
         self.origin.fingerprint = self.fingerprint.unwrap_or(0);
-        self.decoder = shared.recogniser.decoder(&head);
+        self.reader = Arc::new(Reader::of(&shared.formats, shared.schema.clone(), &head));
+        self.turns = if self.reader.guesses_dates() { Turns::of(self).unwrap_or_default() } else { Turns::default() };
         Ok(())
     }
 
-    /// The fingerprint of the present content.
-    pub(super) fn fingerprint_now(&self) -> io::Result<Option<u64>> {
-        Ok(fingerprint(self.origin.family, &self.head()?))
+    /// Tells the file from another one that begins alike, by its place.
+    pub(super) fn tell_by_path(&mut self) {
+        self.told_by_path = true;
+        let folder = self.path.parent().and_then(Path::file_name).unwrap_or_default();
+        let base = discover::family(&self.path);
+        let print = self
+            .fingerprint
+            .map(|print| stable_hash(&[&print.to_le_bytes(), folder.as_encoded_bytes(), base.as_bytes()]));
+        self.fingerprint = print;
+        self.origin.fingerprint = print.unwrap_or(0);
     }
 
-    fn head(&self) -> io::Result<Vec<u8>> {
-        let mut head = vec![0; HEAD_BYTES];
-        let mut filled = 0;
-        if self.compressed {
-            let mut reader = self.decompress()?;
-            while filled < head.len() {
-                match reader.read(&mut head[filled..])? {
-                    0 => break,
-                    n => filled += n,
-                }
-            }
-        } else {
-            while filled < head.len() {
-                match self.file.read_at(&mut head[filled..], filled as u64)? {
-                    0 => break,
-                    n => filled += n,
-                }
-            }
+    /// Whether the content still begins as it did when the file was identified. More content behind that changes nothing.
+    pub(super) fn begins_as_before(&self) -> io::Result<bool> {
+        let Some((hash, length)) = self.begins_with else { return Ok(true) };
+        let head = self.head()?;
+        Ok(head.get(..length).is_some_and(|beginning| hash_of(self.origin.family, beginning) == hash))
+    }
+
+    /// The first bytes of the text.
+    pub(super) fn head(&self) -> io::Result<Vec<u8>> {
+        let mut head = Vec::new();
+        match self.text()?.take(HEAD_BYTES as u64).read_to_end(&mut head) {
+            // What could be read of a file that was cut is its head.
+            Err(error) if head.is_empty() => Err(error),
+            _ => Ok(head),
         }
-        head.truncate(filled);
-        Ok(head)
+    }
+
+    /// A reader of the text in UTF-8, from the beginning.
+    pub(super) fn text(&self) -> io::Result<Box<dyn Read + Send>> {
+        if self.packing.is_sequential() {
+            let file = File::open(&self.path).or_else(|_| self.file.try_clone())?;
+            return packed::unpack(file);
+        }
+        Ok(Box::new(At { file: self.file.try_clone()?, at: 0 }))
+    }
+
+    /// Whether records are found only by reading from the beginning.
+    pub(super) fn is_sequential(&self) -> bool {
+        self.packing.is_sequential() || self.reader.shape() != Shape::Lines
+    }
+
+    /// Whether a record is kept because reading it again would mean reading the file from its beginning.
+    pub(super) fn holds_records(&self) -> bool {
+        self.packing.is_sequential() || self.reader.shape() == Shape::Table
     }
 
     /// When the file was last written: the time of lines that have none.
@@ -102,11 +140,10 @@ impl Stream {
         Timestamp(chrono::DateTime::<chrono::Utc>::from(self.modified).timestamp_micros())
     }
 
-    /// A reader of the uncompressed bytes, from the beginning.
-    pub(super) fn decompress(&self) -> io::Result<MultiGzDecoder<io::BufReader<File>>> {
-        let mut file = File::open(&self.path).or_else(|_| self.file.try_clone())?;
-        file.seek(SeekFrom::Start(0))?;
-        Ok(MultiGzDecoder::new(io::BufReader::with_capacity(1 << 16, file)))
+    /// What completes a time without a year or a date at an offset.
+    pub(super) fn around(&self, offset: u64) -> Surroundings {
+        let latest = self.turns.latest(offset).unwrap_or_else(|| self.written_at());
+        Surroundings { latest, zone: self.zone }
     }
 
     /// The offset after the last newline before `end`.
@@ -125,36 +162,74 @@ impl Stream {
         Ok(0)
     }
 
-    /// The line that starts at `offset`.
-    pub(super) fn line_at(&self, offset: u64, length: u32) -> io::Result<Vec<u8>> {
-        if self.compressed {
-            let mut reader = self.decompress()?;
+    /// The bytes of a frame that starts at `offset`.
+    pub(super) fn frame_at(&self, offset: u64, length: u32) -> io::Result<Vec<u8>> {
+        if self.packing.is_sequential() {
+            let mut reader = self.text()?;
             io::copy(&mut (&mut reader).take(offset), &mut io::sink())?;
-            let mut line = Vec::new();
-            reader.take(u64::from(length)).read_to_end(&mut line)?;
-            return Ok(line);
+            let mut frame = Vec::new();
+            reader.take(u64::from(length)).read_to_end(&mut frame)?;
+            return Ok(frame);
         }
-        let mut line = vec![0; length as usize];
-        self.file.read_exact_at(&mut line, offset)?;
-        Ok(line)
+        let mut frame = vec![0; length as usize];
+        self.file.read_exact_at(&mut frame, offset)?;
+        Ok(frame)
+    }
+}
+
+/// Reads a file without moving the position that its handles share.
+struct At {
+    file: File,
+    at: u64,
+}
+
+impl Read for At {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(buffer, self.at)?;
+        self.at += read as u64;
+        Ok(read)
     }
 }
 
 /// Hash of the beginning up to the end of the first line that looks dated (eight digits), so that files with the same
-/// banner differ; at most [`FINGERPRINT_BYTES`].
-fn fingerprint(family: u64, head: &[u8]) -> Option<u64> {
+/// banner differ, and how many bytes that is; the first line alone where none of the first [`FINGERPRINT_BYTES`] does.
+fn fingerprint(family: u64, head: &[u8]) -> Option<(u64, usize)> {
     let head = &head[..head.len().min(FINGERPRINT_BYTES)];
-    let mut end = None;
+    let mut first = None;
+    let mut dated = None;
     let mut start = 0;
     while let Some(found) = memchr::memchr(b'\n', &head[start..]) {
         let line = &head[start..start + found];
-        end = Some(start + found);
-        start += found + 1;
+        first = first.or(Some(start + found).filter(|_| !line.trim_ascii().is_empty()));
         if line.iter().filter(|b| b.is_ascii_digit()).count() >= 8 {
+            dated = Some(start + found);
             break;
         }
-        end = None;
+        start += found + 1;
     }
-    let end = end.or((head.len() >= FINGERPRINT_BYTES).then_some(FINGERPRINT_BYTES)).or((start > 0).then_some(start))?;
-    Some(stable_hash(&[&family.to_le_bytes(), &head[..end]]))
+    let end = dated.or(first).or((head.len() >= FINGERPRINT_BYTES).then_some(FINGERPRINT_BYTES))?;
+    Some((hash_of(family, &head[..end]), end))
+}
+
+fn hash_of(family: u64, beginning: &[u8]) -> u64 {
+    stable_hash(&[&family.to_le_bytes(), beginning])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_known_by_its_first_dated_line() {
+        let print = |text: &str| fingerprint(1, text.as_bytes());
+        assert_eq!(print("no newline"), None);
+        let banner = print("=== opened ===\n2024-05-06 one\n");
+        assert_eq!(banner, print("=== opened ===\n2024-05-06 one\n2024-05-06 two\n"));
+        assert_ne!(banner, print("=== opened ===\n2024-05-07 one\n"));
+        // Lines without a date: what comes behind the first one changes nothing.
+        let short = print("07:08:00 INFO one\n");
+        for more in ["07:08:01 INFO two\n", "07:08:01 INFO two\n07:08:02 INFO three\n"] {
+            assert_eq!(short, print(&format!("07:08:00 INFO one\n{more}")));
+        }
+    }
 }

@@ -3,8 +3,9 @@
 use super::Error;
 use super::connection::{Consumer, TIME_LIMIT};
 use crosstail_core::model::{Activity, Id, Locator, NameId, Names, Payload, Place, RawRecord, SourceId, Timestamp};
+use crosstail_core::schema::json;
 use crosstail_core::schema::{Assembler, Schema};
-use crosstail_source::{Job, json};
+use crosstail_source::Job;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::{Offset, TopicPartitionList};

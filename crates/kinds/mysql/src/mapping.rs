@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::relation::{Column, ColumnType, Relation, as_selected, as_text, at_path, list, micros, name};
 use crosstail_core::filter::suggest;
 use crosstail_core::model::{Activity, Id, Locator, Place, SourceId, Timestamp};
-use crosstail_core::number::saturating_u8;
+use crosstail_core::number::saturating_u16;
 use crosstail_core::schema::{Assembler, Scalar, Schema, Table, Target, TimeUnit};
 use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, literal};
 use sqlx::Row as _;
@@ -24,7 +24,7 @@ pub(crate) struct Mapping {
     /// When the source was opened: the time of rows that have none.
     opened: Timestamp,
     /// What is selected, of which column_type, and what each fills.
-    pub(crate) selected: Vec<(String, ColumnType, (Target, u8))>,
+    pub(crate) selected: Vec<(String, ColumnType, (Target, u16))>,
     select: String,
     /// A number that changes when the row does.
     version: String,
@@ -77,7 +77,7 @@ impl Mapping {
             let before = selected.len();
             for (rank, path) in paths.list().iter().enumerate() {
                 if let Some(value) = value(table, relation, relations, path) {
-                    selected.push((value.sql, value.holds, (target, saturating_u8(rank))));
+                    selected.push((value.sql, value.holds, (target, saturating_u16(rank))));
                     base.push(value.column);
                 }
             }

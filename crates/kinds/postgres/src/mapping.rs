@@ -4,7 +4,7 @@
 use super::Error;
 use crosstail_core::filter::{Field, ValueType, suggest};
 use crosstail_core::model::{Activity, Id, Locator, Place, SourceId, Timestamp};
-use crosstail_core::number::saturating_u8;
+use crosstail_core::number::saturating_u16;
 use crosstail_core::schema::{Assembler, Scalar, Schema, Table, Target, TimeUnit};
 use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, literal, name};
 use sqlx::Row as _;
@@ -67,7 +67,7 @@ pub(super) struct Mapping {
     /// When the source was opened: the time of rows that have none.
     opened: Timestamp,
     /// Selected expressions: SQL, type, and what each fills.
-    pub(super) selected: Vec<(String, ColumnType, (Target, u8))>,
+    pub(super) selected: Vec<(String, ColumnType, (Target, u16))>,
     select: String,
 }
 
@@ -177,7 +177,7 @@ impl Mapping {
             let before = selected.len();
             for (rank, path) in paths.list().iter().enumerate() {
                 if let Some((sql, sort)) = value(table, relation, relations, path) {
-                    selected.push((sql, sort, (target, saturating_u8(rank))));
+                    selected.push((sql, sort, (target, saturating_u16(rank))));
                 }
             }
             if selected.len() == before

@@ -3,7 +3,7 @@
 use super::connection::Reader;
 use crosstail_core::filter::{Field, ValueType};
 use crosstail_core::model::{Activity, Id, Locator, Place, SourceId, Timestamp};
-use crosstail_core::number::saturating_u8;
+use crosstail_core::number::saturating_u16;
 use crosstail_core::schema::{Assembler, Scalar, Schema, Table, Target, TimeUnit};
 use crosstail_source::sql::name;
 use sqlx::sqlite::SqliteRow;
@@ -20,7 +20,7 @@ pub(super) struct Mapping {
     /// The existing columns.
     pub(super) columns: Vec<String>,
     /// Selected expressions, and what each fills.
-    pub(super) selected: Vec<(String, (Target, u8))>,
+    pub(super) selected: Vec<(String, (Target, u16))>,
     select: String,
 }
 
@@ -46,14 +46,14 @@ impl Mapping {
             let Some(target) = Target::parse(target_name) else { continue };
             for (rank, path) in paths.list().iter().enumerate() {
                 if columns.contains(path) {
-                    selected.push((name(path), (target, saturating_u8(rank))));
+                    selected.push((name(path), (target, saturating_u16(rank))));
                 } else if let Some((column, inner)) = path.split_once('.')
                     && columns.iter().any(|known| known == column)
                 {
                     let path = inner.replace('\'', "''");
                     let column = name(column);
                     let value = format!("CASE WHEN json_valid({column}) THEN json_extract({column}, '$.{path}') END");
-                    selected.push((value, (target, saturating_u8(rank))));
+                    selected.push((value, (target, saturating_u16(rank))));
                 }
             }
         }

@@ -45,7 +45,11 @@ pub(super) fn render(shared: &Shared, detail: &Detail, area: Rect, buf: &mut Buf
             "{}, {} ago{}",
             full_time(shared.zone, a.started_at),
             ago(shared.now.since_us(a.started_at)),
-            if a.exact_start { "" } else { " (derived)" }
+            match (a.exact_start, a.knows_its_time()) {
+                (true, _) => "",
+                (false, true) => " (derived)",
+                (false, false) => " (guessed: the record has no time)",
+            }
         )),
     );
     field("ended", a.completed_at.map(|at| full_time(shared.zone, at)));

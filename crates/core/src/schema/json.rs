@@ -3,7 +3,7 @@
 //! `serde_json` builds every value of a line (about 1.9 µs for 350 bytes), but a filter over a million lines needs
 //! only eight of seventeen. `docs/performance.md` has the ratio.
 
-use crosstail_core::schema::{Assembler, Node, Scalar, Target};
+use super::{Assembler, CONTAINER, NESTED, Node, Scalar, Target};
 use memchr::memchr2;
 use std::borrow::Cow;
 
@@ -11,21 +11,35 @@ const MAX_DEPTH: usize = 128;
 
 /// Scans the object. The error is the byte offset at which the text is not JSON.
 pub fn scan<'a>(text: &'a str, tree: &Node, into: &mut Assembler<'a>) -> Result<(), usize> {
-    let mut scanner = Scanner { text, bytes: text.as_bytes(), at: 0, depth: 0 };
-    scanner.space();
-    scanner.object(Some(tree), into)?;
-    scanner.space();
-    if scanner.at == scanner.bytes.len() { Ok(()) } else { Err(scanner.at) }
+    let end = scan_first(text, tree, into)?;
+    if text[end..].trim_ascii_start().is_empty() { Ok(()) } else { Err(end) }
 }
 
-struct Scanner<'a> {
+/// Scans the object at the beginning of a text; returns where it ends. The error is the byte offset at which the text
+/// is not JSON.
+pub fn scan_first<'a>(text: &'a str, tree: &Node, into: &mut Assembler<'a>) -> Result<usize, usize> {
+    let mut scanner = Scanner { text, bytes: text.as_bytes(), at: 0, depth: 0, root: tree };
+    scanner.space();
+    scanner.object(Found { node: Some(tree), rank: 0 }, false, into)?;
+    Ok(scanner.at)
+}
+
+/// The node of a value, and what its place adds to the rank of what it fills.
+#[derive(Clone, Copy)]
+struct Found<'n> {
+    node: Option<&'n Node>,
+    rank: u16,
+}
+
+struct Scanner<'a, 'n> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
     depth: usize,
+    root: &'n Node,
 }
 
-impl<'a> Scanner<'a> {
+impl<'a, 'n> Scanner<'a, 'n> {
     fn peek(&self) -> u8 {
         self.bytes.get(self.at).copied().unwrap_or(0)
     }
@@ -67,7 +81,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn object(&mut self, node: Option<&Node>, into: &mut Assembler<'a>) -> Result<(), usize> {
+    /// Scans an object. In one that `nests`, keys that its node lacks are looked up as those of the record.
+    fn object(&mut self, found: Found<'n>, nests: bool, into: &mut Assembler<'a>) -> Result<(), usize> {
         self.expect(b'{')?;
         self.depth += 1;
         if self.depth > MAX_DEPTH {
@@ -85,7 +100,10 @@ impl<'a> Scanner<'a> {
             self.space();
             self.expect(b':')?;
             self.space();
-            let child = node.and_then(|node| node.child(key.as_bytes()));
+            let mut child = Found { node: found.node.and_then(|node| node.child(key.as_bytes())), rank: found.rank };
+            if nests && child.node.is_none() {
+                child = Found { node: self.root.child(key.as_bytes()), rank: NESTED };
+            }
             self.value(child, into)?;
             self.space();
             match self.peek() {
@@ -114,7 +132,7 @@ impl<'a> Scanner<'a> {
         }
         loop {
             self.space();
-            self.value(None, into)?;
+            self.value(Found { node: None, rank: 0 }, into)?;
             self.space();
             match self.peek() {
                 b',' => self.at += 1,
@@ -128,22 +146,33 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn value(&mut self, node: Option<&Node>, into: &mut Assembler<'a>) -> Result<(), usize> {
+    fn value(&mut self, found: Found<'n>, into: &mut Assembler<'a>) -> Result<(), usize> {
         let start = self.at;
+        let node = found.node;
         let wanted = node.filter(|node| !node.targets.is_empty());
+        if let Some(node) = node {
+            into.marks |= node.marks;
+        }
         match self.peek() {
             b'"' => {
                 let (inside, escaped) = self.string()?;
+                for (text, mark) in node.iter().flat_map(|node| &node.marked_texts) {
+                    if **text == *inside {
+                        into.marks |= mark;
+                    }
+                }
                 if let Some(node) = wanted {
                     let text =
                         if escaped { unescape(&self.text[start..self.at], start)? } else { Cow::Borrowed(inside) };
-                    for target in &node.targets {
-                        into.set(*target, Scalar::Text(text.clone()));
+                    for (target, rank) in &node.targets {
+                        into.set((*target, rank | found.rank), Scalar::Text(text.clone()));
                     }
                 }
             }
             b'{' => {
-                self.object(node.filter(|node| node.has_children()), into)?;
+                let below = Found { node: node.filter(|node| node.has_children()), rank: found.rank };
+                let nests = found.rank == 0 && node.is_some_and(|node| node.nests);
+                self.object(below, nests, into)?;
                 self.container(wanted, start, into);
             }
             b'[' => {
@@ -162,8 +191,8 @@ impl<'a> Scanner<'a> {
                     return Err(start);
                 }
                 if let Some(node) = wanted {
-                    for target in &node.targets {
-                        into.set(*target, Scalar::Number(number));
+                    for (target, rank) in &node.targets {
+                        into.set((*target, rank | found.rank), Scalar::Number(number));
                     }
                 }
             }
@@ -180,8 +209,8 @@ impl<'a> Scanner<'a> {
                 };
                 self.at += length;
                 if let (Some(node), Some(value)) = (wanted, value) {
-                    for target in &node.targets {
-                        into.set(*target, Scalar::Bool(value));
+                    for (target, rank) in &node.targets {
+                        into.set((*target, rank | found.rank), Scalar::Bool(value));
                     }
                 }
             }
@@ -196,8 +225,8 @@ impl<'a> Scanner<'a> {
             if target.0 == Target::Tags && self.bytes[start] == b'[' {
                 into.set(*target, Scalar::Text(Cow::Borrowed(&self.text[start..self.at])));
             }
-            if matches!(target.0, Target::Message | Target::Error) {
-                into.set((target.0, target.1 | 0x80), Scalar::Text(Cow::Borrowed(&self.text[start..self.at])));
+            if matches!(target.0, Target::Message | Target::Error) && self.at > start + 2 {
+                into.set((target.0, target.1 | CONTAINER), Scalar::Text(Cow::Borrowed(&self.text[start..self.at])));
             }
         }
     }

@@ -1,0 +1,264 @@
+//! How logs spell times: each spelling that is in use, with what it leaves out (the year, the date, the zone).
+
+mod cursor;
+mod zones;
+
+use super::Timestamp;
+use chrono::{Datelike as _, Duration, NaiveDate, NaiveDateTime, NaiveTime, TimeZone as _};
+use chrono_tz::Tz;
+use cursor::Cursor;
+
+/// A time as it is written. What the text leaves out follows from its surroundings: [`Spelled::resolve`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spelled {
+    day: Day,
+    /// Seconds since midnight; 86,400 in a leap second.
+    seconds: u32,
+    micros: u32,
+    zone: Zone,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Day {
+    Whole(NaiveDate),
+    /// Month and day.
+    NoYear(u32, u32),
+    /// Only a time of day.
+    None,
+    /// A number since the epoch: the moment itself, in microseconds.
+    Epoch(i64),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Zone {
+    None,
+    /// Minutes east of UTC.
+    Offset(i32),
+    Named(Tz),
+}
+
+/// What completes a time whose text leaves something out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Surroundings {
+    /// The time is not after this moment: when the file was last written, or the time of the next record.
+    pub latest: Timestamp,
+    /// The zone of times that name none; UTC where it is absent.
+    pub zone: Option<Tz>,
+}
+
+impl Surroundings {
+    /// Surroundings in UTC.
+    pub const fn before(latest: Timestamp) -> Self {
+        Self { latest, zone: None }
+    }
+}
+
+/// How far a clock may be ahead of the file's, in microseconds: for a time without a date, and for one without a year.
+const AHEAD_US: i64 = 5 * 60 * 1_000_000;
+const AHEAD_DAYS_US: i64 = 2 * 86_400 * 1_000_000;
+
+impl Spelled {
+    /// Whether neither a date nor a year has to be guessed.
+    pub const fn is_whole(&self) -> bool {
+        matches!(self.day, Day::Whole(_) | Day::Epoch(_))
+    }
+
+    /// Whether it names no zone.
+    pub const fn lacks_zone(&self) -> bool {
+        matches!(self.zone, Zone::None) && !self.is_epoch()
+    }
+
+    /// Whether it is a number since the epoch.
+    pub const fn is_epoch(&self) -> bool {
+        matches!(self.day, Day::Epoch(_))
+    }
+
+    /// Whether the date is missing, not only the year.
+    pub const fn lacks_date(&self) -> bool {
+        matches!(self.day, Day::None)
+    }
+
+    /// The moment. A missing year or date is the latest one with which the time is not after `around.latest`.
+    pub fn resolve(&self, around: Surroundings) -> Timestamp {
+        let day = match self.day {
+            Day::Epoch(us) => return Timestamp(us),
+            Day::Whole(day) => day,
+            Day::NoYear(month, date) => {
+                let limit = around.latest.plus_us(AHEAD_DAYS_US);
+                let year = limit.utc().year();
+                let fits = |year: i32| {
+                    NaiveDate::from_ymd_opt(year, month, date).filter(|day| self.on(*day, around.zone) <= limit)
+                };
+                (0..9).find_map(|back| fits(year - back)).unwrap_or_default()
+            }
+            Day::None => {
+                let limit = around.latest.plus_us(AHEAD_US);
+                let today = limit.utc().date_naive() + Duration::days(1);
+                (0..4)
+                    .map(|back| today - Duration::days(back))
+                    .find(|day| self.on(*day, around.zone) <= limit)
+                    .unwrap_or_default()
+            }
+        };
+        self.on(day, around.zone)
+    }
+
+    /// The moment on a day.
+    fn on(&self, day: NaiveDate, zone: Option<Tz>) -> Timestamp {
+        let local = day.and_time(NaiveTime::MIN)
+            + Duration::seconds(i64::from(self.seconds))
+            + Duration::microseconds(i64::from(self.micros));
+        let named = match self.zone {
+            Zone::Offset(minutes) => return utc(local, minutes),
+            Zone::Named(zone) => Some(zone),
+            Zone::None => zone,
+        };
+        match named {
+            None => utc(local, 0),
+            Some(zone) => zone
+                .from_local_datetime(&local)
+                .earliest()
+                .map_or_else(|| utc(local, 0), |at| Timestamp(at.timestamp_micros())),
+        }
+    }
+}
+
+fn utc(local: NaiveDateTime, minutes_east: i32) -> Timestamp {
+    Timestamp(local.and_utc().timestamp_micros() - i64::from(minutes_east) * 60_000_000)
+}
+
+/// Reads the time at the beginning of a text; returns it and the number of bytes that it takes.
+pub fn leading_time(text: &str) -> Option<(Spelled, usize)> {
+    let mut cursor = Cursor { bytes: text.as_bytes(), at: 0 };
+    let found = match cursor.peek() {
+        b'0'..=b'9' => cursor.digit_first()?,
+        b'@' => cursor.tai64n()?,
+        b'A'..=b'Z' | b'a'..=b'z' => cursor.word_first()?,
+        _ => return None,
+    };
+    Some((found, cursor.at))
+}
+
+/// Reads a text that is a time and nothing else.
+pub fn spelled_time(text: &str) -> Option<Spelled> {
+    let text = text.trim().trim_start_matches('[').trim_end_matches(']');
+    let (found, length) = leading_time(text)?;
+    // Go's monotonic clock, and the name of a zone in parentheses, follow some times.
+    let rest = text[length..].trim_start();
+    (rest.is_empty() || rest.starts_with("m=") || rest.starts_with('(')).then_some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::parse_timestamp;
+
+    fn at(text: &str) -> Timestamp {
+        parse_timestamp(text).expect("a time")
+    }
+
+    #[test]
+    fn spellings_of_one_moment() {
+        let moment = at("2024-05-06T07:08:00Z");
+        for text in [
+            "2024/05/06 07:08:00",
+            "2024/05/06 - 07:08:00",
+            "2024-05-06, 07:08:00 UTC",
+            "2024.05.06 07:08:00",
+            "2024-05-06 09:08:00 CEST",
+            "2024-05-06 00:08:00 PDT",
+            "2024-05-06 09:08:00.000000000 +0200 CEST m=+0.100000001",
+            "2024-05-06T07:08Z",
+            "2024-05-06 09:08:00+02",
+            "20240506T070800Z",
+            "20240506 07:08:00",
+            "20240506-070800",
+            "240506 070800",
+            "20240506.070800",
+            "20240506-07:08:00:0",
+            "20240506-7:8:0:0",
+            "2024-05-06-07.08.00.000000",
+            "240506  7:08:00",
+            "24/05/06 07:08:00",
+            "05/06/2024 07:08:00",
+            "5/6/2024, 7:08:00 AM",
+            "06.05.2024 07:08:00",
+            "06-05-2024 07:08:00",
+            "06/May/2024:09:08:00 +0200",
+            "06/May/2024 07:08:00",
+            "06-May-2024 07:08:00.000",
+            "06-May-2024 09:08:00 Europe/Berlin",
+            "06 May 2024 07:08:00.000",
+            "6-May-2024::07:08:00",
+            "May 06, 2024 7:08:00 AM",
+            "May  6 2024 07:08:00",
+            "Mon May 06 07:08:00.000000 2024",
+            "Mon May  6 09:08:00 CEST 2024",
+            "Mon, 06 May 2024 07:08:00 +0000",
+            "Mon, 06 May 2024 07:08:00 GMT",
+            "Mon May 06 2024 09:08:00 GMT+0200 (Central European Summer Time)",
+            "Monday, 6 May 2024 07:08:00",
+            "1714979280",
+            "1714979280000",
+            "1714979280000000",
+            "1714979280000000000",
+            "1714979280.000",
+            "@40000000663881da00000000",
+        ] {
+            let found = spelled_time(text).map(|found| found.resolve(Surroundings::before(moment)));
+            assert_eq!(found, Some(moment), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_follows_from_the_surroundings() {
+        let new_year = Surroundings::before(at("2024-01-02T00:00:00Z"));
+        for (text, moment) in [
+            ("Dec 31 23:59:58", "2023-12-31T23:59:58Z"),
+            ("Jan  1 00:00:01", "2024-01-01T00:00:01Z"),
+            ("12-31 23:59:58.500", "2023-12-31T23:59:58.500Z"),
+            ("12-31 23:59:58:96", "2023-12-31T23:59:58.096Z"),
+            ("0101 00:00:01.25", "2024-01-01T00:00:01.250Z"),
+            ("Feb 29 12:00:00", "2020-02-29T12:00:00Z"),
+            ("23:59:58.123", "2024-01-01T23:59:58.123Z"),
+            ("00:00:00", "2024-01-02T00:00:00Z"),
+        ] {
+            assert_eq!(spelled_time(text).map(|found| found.resolve(new_year)), Some(at(moment)), "{text}");
+        }
+        let berlin = Surroundings { zone: Some(chrono_tz::Europe::Berlin), ..new_year };
+        let summer = spelled_time("2023-07-01 12:00:00").map(|found| found.resolve(berlin));
+        assert_eq!(summer, Some(at("2023-07-01T10:00:00Z")));
+    }
+
+    #[test]
+    fn what_follows_is_left() {
+        for (text, rest) in [
+            ("2024-05-06 07:08:00 -5 degrees", " -5 degrees"),
+            ("2024-05-06 07:08:00 ::1 has left", " ::1 has left"),
+            ("2024-05-06 07:08:00 --> POST", " --> POST"),
+            ("2024-05-06 07:08:00, Info", ", Info"),
+            ("2024-05-06 07:08:00,123: INFO", ": INFO"),
+            ("2024-05-06 07:08:00.1234|INFO", "|INFO"),
+            ("2024-05-06 07:08:00 MSG sent", " MSG sent"),
+            ("May  6 07:08:00 web-1 x", " web-1 x"),
+            ("1714979280.123 INFO", " INFO"),
+        ] {
+            assert_eq!(leading_time(text).map(|(_, length)| &text[length..]), Some(rest), "{text}");
+        }
+        for text in [
+            "",
+            "2024",
+            "12 monkeys",
+            "5 files",
+            "192.0.2.1 - -",
+            "10.0.0.1",
+            "May I",
+            "1/3",
+            "2024-13-06 07:08:00",
+            "7:8",
+            "123456789012345678901",
+        ] {
+            assert_eq!(leading_time(text), None, "{text}");
+        }
+    }
+}

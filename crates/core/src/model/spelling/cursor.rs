@@ -1,0 +1,499 @@
+//! Reads a time from the beginning of a text, one spelling after the other.
+
+use super::zones::ZONES;
+use super::{Day, Spelled, Zone};
+use crate::number::{saturating_i32, saturating_i64, saturating_u32};
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+
+const MONTHS: [&[u8]; 12] =
+    [b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec"];
+const DAYS: [&[u8]; 7] = [b"mon", b"tue", b"wed", b"thu", b"fri", b"sat", b"sun"];
+
+pub(super) struct Cursor<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) at: usize,
+}
+
+impl Cursor<'_> {
+    pub(super) fn peek(&self) -> u8 {
+        self.ahead(0)
+    }
+
+    fn ahead(&self, by: usize) -> u8 {
+        self.bytes.get(self.at + by).copied().unwrap_or(0)
+    }
+
+    fn take(&mut self, byte: u8) -> bool {
+        let found = self.peek() == byte;
+        self.at += usize::from(found);
+        found
+    }
+
+    fn spaces(&mut self) -> usize {
+        let start = self.at;
+        while self.peek() == b' ' {
+            self.at += 1;
+        }
+        self.at - start
+    }
+
+    fn run(&self) -> usize {
+        self.bytes[self.at.min(self.bytes.len())..].iter().take_while(|b| b.is_ascii_digit()).count()
+    }
+
+    fn number(&mut self, least: usize, most: usize) -> Option<u32> {
+        let length = self.run();
+        if length < least || length > most {
+            return None;
+        }
+        self.digits(length)
+    }
+
+    fn digits(&mut self, length: usize) -> Option<u32> {
+        let mut value = 0u32;
+        for _ in 0..length {
+            let digit = self.peek();
+            if !digit.is_ascii_digit() {
+                return None;
+            }
+            value = value.checked_mul(10)?.checked_add(u32::from(digit - b'0'))?;
+            self.at += 1;
+        }
+        Some(value)
+    }
+
+    /// The number of the month (from 1) or day (from 0) whose name begins here.
+    fn name(&mut self, names: &[&[u8]]) -> Option<u32> {
+        let head = self.bytes.get(self.at..self.at + 3)?;
+        let index = names.iter().position(|name| head.eq_ignore_ascii_case(name))?;
+        let length = self.bytes[self.at..].iter().take_while(|b| b.is_ascii_alphabetic()).count();
+        if length > 9 {
+            return None;
+        }
+        self.at += length;
+        self.take(b'.');
+        Some(saturating_u32(index))
+    }
+
+    /// A time that begins with a digit.
+    pub(super) fn digit_first(&mut self) -> Option<Spelled> {
+        let run = self.run();
+        match (run, self.ahead(run)) {
+            (4, b'-' | b'/' | b'.') => self.year_first(),
+            (1 | 2, b':') => {
+                let (seconds, micros) = self.clock()?;
+                Some(self.zoned((Day::None, seconds, micros)))
+            }
+            (2 | 1, b'/' | b'-' | b'.' | b' ') => self.short_first(),
+            (8, b'T' | b't' | b' ' | b'-' | b'_' | b'.') | (14, _) => self.compact(),
+            (6, b' ') => self.six_digits(),
+            (4, b' ') => self.month_and_day(),
+            (9..=19, _) => self.epoch(run),
+            _ => None,
+        }
+    }
+
+    /// `2024-05-06T07:08:00.123Z`, `2024/05/06 - 07:08:00`, `2024-05-06, 07:08:00 UTC`.
+    fn year_first(&mut self) -> Option<Spelled> {
+        let year = self.digits(4)?;
+        let separator = self.peek();
+        self.at += 1;
+        let month = if self.peek().is_ascii_digit() { self.number(1, 2)? } else { self.name(&MONTHS)? + 1 };
+        if !self.take(separator) {
+            return None;
+        }
+        let date = self.number(1, 2)?;
+        let day = Day::Whole(NaiveDate::from_ymd_opt(saturating_i32(year), month, date)?);
+        self.between()?;
+        // DB2 and the logs of IBM separate the parts of a time by points.
+        let points = self.run() == 2 && self.ahead(2) == b'.' && self.ahead(5) == b'.';
+        let (seconds, micros) = if points { self.pointed_clock()? } else { self.clock()? };
+        Some(self.zoned((day, seconds, micros)))
+    }
+
+    /// `15.42.50.675872`.
+    fn pointed_clock(&mut self) -> Option<(u32, u32)> {
+        let hour = self.digits(2)?;
+        self.at += 1;
+        let minute = self.digits(2)?;
+        self.at += 1;
+        let second = self.digits(2)?;
+        (hour < 24 && minute < 60 && second <= 60).then_some(())?;
+        Some((hour * 3600 + minute * 60 + second, self.fraction()))
+    }
+
+    /// What stands between a date and a time of day.
+    fn between(&mut self) -> Option<()> {
+        let start = self.at;
+        if self.peek() == b':' && self.ahead(1) == b':' && self.ahead(2).is_ascii_digit() {
+            // Erlang writes `6-May-2024::07:08:00`.
+            self.at += 2;
+            return Some(());
+        }
+        if matches!(self.peek(), b'T' | b't' | b':' | b'_' | b'-') && self.ahead(1).is_ascii_digit() {
+            self.at += 1;
+            return Some(());
+        }
+        self.take(b',');
+        self.spaces();
+        if self.peek() == b'-' && self.ahead(1) == b' ' {
+            self.at += 1;
+            self.spaces();
+        }
+        if self.bytes[self.at.min(self.bytes.len())..].starts_with(b"at ") {
+            self.at += 3;
+        }
+        (self.at > start && self.peek().is_ascii_digit()).then_some(())
+    }
+
+    /// `06/May/2024:07:08:00 +0200`, `06-May-2024 07:08:00.123`, `06 May 2024 07:08:00`, `05/16/2024, 7:08:00 AM`,
+    /// `16.05.2024 07:08:00`, `24/05/06 07:08:00`, `05-06 07:08:00.123`.
+    fn short_first(&mut self) -> Option<Spelled> {
+        let first = self.number(1, 2)?;
+        let separator = self.peek();
+        self.at += 1;
+        if separator == b' ' {
+            self.spaces();
+        }
+        if self.peek().is_ascii_alphabetic() {
+            let month = self.name(&MONTHS)? + 1;
+            if !(self.take(separator) || self.take(b' ') || self.take(b'-')) {
+                return None;
+            }
+            let year = self.year()?;
+            let day = Day::Whole(NaiveDate::from_ymd_opt(year, month, first)?);
+            self.between()?;
+            let (seconds, micros) = self.clock()?;
+            return Some(self.zoned((day, seconds, micros)));
+        }
+        if separator == b' ' {
+            return None;
+        }
+        let second = self.number(1, 2)?;
+        let day = if self.take(separator) {
+            let length = self.run();
+            let third = self.number(2, 4)?;
+            if length == 4 {
+                let year = saturating_i32(third);
+                let (month, date) = match separator {
+                    b'/' if first <= 12 => (first, second),
+                    _ => (second, first),
+                };
+                NaiveDate::from_ymd_opt(year, month, date).or_else(|| NaiveDate::from_ymd_opt(year, date, month))?
+            } else if length == 2 {
+                // Two digits each: the year is first (Spark) where that cannot be a month.
+                let of = |year: u32, month, date| NaiveDate::from_ymd_opt(saturating_i32(year) + 2000, month, date);
+                let month_first = of(third, first, second).filter(|_| separator == b'/');
+                of(first, second, third)
+                    .filter(|_| first >= 13)
+                    .or(month_first)
+                    .or_else(|| of(third, second, first))
+                    .or_else(|| of(third, first, second))?
+            } else {
+                return None;
+            }
+        } else {
+            if !(1..=12).contains(&first) || !(1..=31).contains(&second) {
+                return None;
+            }
+            self.between()?;
+            let (seconds, micros) = self.clock()?;
+            return Some(self.zoned((Day::NoYear(first, second), seconds, micros)));
+        };
+        self.between()?;
+        let (seconds, micros) = self.clock()?;
+        Some(self.zoned((Day::Whole(day), seconds, micros)))
+    }
+
+    fn year(&mut self) -> Option<i32> {
+        let length = self.run();
+        let year = saturating_i32(self.number(2, 4)?);
+        match length {
+            4 => Some(year),
+            2 => Some(year + 2000),
+            _ => None,
+        }
+    }
+
+    /// `20240506T070805Z`, `20240506 07:08:05`, `20240506-070805.123`, `20240506070805`.
+    fn compact(&mut self) -> Option<Spelled> {
+        let (year, month, date) = (self.digits(4)?, self.digits(2)?, self.digits(2)?);
+        let day = Day::Whole(NaiveDate::from_ymd_opt(saturating_i32(year), month, date)?);
+        if !(1970..2100).contains(&year) {
+            return None;
+        }
+        if !self.peek().is_ascii_digit() {
+            self.at += 1;
+        }
+        let (seconds, micros) = self.packed_clock()?;
+        Some(self.zoned((day, seconds, micros)))
+    }
+
+    /// `240506 070800`, `240506  7:08:00`.
+    fn six_digits(&mut self) -> Option<Spelled> {
+        let (year, month, date) = (self.digits(2)?, self.digits(2)?, self.digits(2)?);
+        let day = Day::Whole(NaiveDate::from_ymd_opt(saturating_i32(year) + 2000, month, date)?);
+        self.spaces();
+        let (seconds, micros) = self.packed_clock()?;
+        Some(self.zoned((day, seconds, micros)))
+    }
+
+    /// `0506 07:08:00.123456`, as klog and glog write it.
+    fn month_and_day(&mut self) -> Option<Spelled> {
+        let (month, date) = (self.digits(2)?, self.digits(2)?);
+        if !(1..=12).contains(&month) || !(1..=31).contains(&date) {
+            return None;
+        }
+        self.spaces();
+        let (seconds, micros) = self.clock()?;
+        Some(self.zoned((Day::NoYear(month, date), seconds, micros)))
+    }
+
+    /// A time of day with colons, or six digits without.
+    fn packed_clock(&mut self) -> Option<(u32, u32)> {
+        if self.run() != 6 {
+            return self.clock();
+        }
+        let (hour, minute, second) = (self.digits(2)?, self.digits(2)?, self.digits(2)?);
+        (hour < 24 && minute < 60 && second <= 60).then_some(())?;
+        Some((hour * 3600 + minute * 60 + second, self.fraction()))
+    }
+
+    /// `07:08:00.123`, `7:08:00 AM`, `07:08`.
+    fn clock(&mut self) -> Option<(u32, u32)> {
+        let mut hour = self.number(1, 2)?;
+        if !self.take(b':') {
+            return None;
+        }
+        let minutes = self.run();
+        let minute = self.number(1, 2)?;
+        let (second, micros) = if self.peek() == b':' && self.ahead(1).is_ascii_digit() {
+            self.at += 1;
+            (self.number(1, 2)?, self.fraction())
+        } else if minutes == 2 {
+            (0, 0)
+        } else {
+            return None;
+        };
+        if self.peek().is_ascii_digit() {
+            return None;
+        }
+        let space = usize::from(self.peek() == b' ');
+        if self.ahead(space + 1).eq_ignore_ascii_case(&b'm') && !self.ahead(space + 2).is_ascii_alphanumeric() {
+            let half = match self.ahead(space).to_ascii_lowercase() {
+                b'a' => 0,
+                b'p' => 12,
+                _ => 24,
+            };
+            if half < 24 && (1..=12).contains(&hour) {
+                hour = hour % 12 + half;
+                self.at += space + 2;
+            }
+        }
+        (hour < 24 && minute < 60 && second <= 60).then_some((hour * 3600 + minute * 60 + second, micros))
+    }
+
+    /// The fraction of a second, in microseconds; finer digits are cut.
+    fn fraction(&mut self) -> u32 {
+        let mark = self.peek();
+        if !matches!(mark, b'.' | b',' | b':') {
+            return 0;
+        }
+        self.at += 1;
+        let length = self.run();
+        let ends = !(self.ahead(length).is_ascii_alphanumeric() || self.ahead(length) == b':');
+        if length == 0 || (mark == b':' && (length > 3 || !ends)) {
+            self.at -= 1;
+            return 0;
+        }
+        if mark == b':' {
+            // Behind a colon stand milliseconds, not digits of a fraction.
+            return self.digits(length).unwrap_or(0) * 1000;
+        }
+        let mut micros = 0;
+        for index in 0..6 {
+            let digit = if index < length { u32::from(self.ahead(index) - b'0') } else { 0 };
+            micros = micros * 10 + digit;
+        }
+        self.at += length;
+        micros
+    }
+
+    /// Reads the zone behind a time, if one follows.
+    fn zoned(&mut self, (day, seconds, micros): (Day, u32, u32)) -> Spelled {
+        let start = self.at;
+        let spaces = self.spaces();
+        let zone = self.zone(spaces > 0);
+        if zone == Zone::None {
+            self.at = start;
+        }
+        Spelled { day, seconds, micros, zone }
+    }
+
+    fn zone(&mut self, apart: bool) -> Zone {
+        let here = self.at;
+        match self.peek() {
+            b'+' | b'-' => {
+                let Some(minutes) = self.offset(apart) else {
+                    self.at = here;
+                    return Zone::None;
+                };
+                // Go writes the word behind the offset.
+                let after = self.at;
+                if self.spaces() == 0 || self.zone_word().is_none() {
+                    self.at = after;
+                }
+                Zone::Offset(minutes)
+            }
+            b'A'..=b'Z' | b'z' => {
+                if let Some(minutes) = self.zone_word() {
+                    let after = self.at;
+                    return match self.offset(false) {
+                        Some(more) => Zone::Offset(minutes + more),
+                        None => {
+                            self.at = after;
+                            Zone::Offset(minutes)
+                        }
+                    };
+                }
+                self.zone_name().map_or(Zone::None, Zone::Named)
+            }
+            _ => Zone::None,
+        }
+    }
+
+    fn zone_word(&mut self) -> Option<i32> {
+        let rest = &self.bytes[self.at.min(self.bytes.len())..];
+        let length = rest.iter().take_while(|b| b.is_ascii_alphabetic()).count();
+        let next = rest.get(length).copied().unwrap_or(0);
+        if length > 5 || next.is_ascii_digit() || matches!(next, b'/' | b'_' | b'.') {
+            return None;
+        }
+        let word = &rest[..length];
+        let known = ZONES.iter().find(|(known, _)| known.as_bytes() == word || (word == b"z" && *known == "Z"));
+        let (_, minutes) = known?;
+        self.at += length;
+        Some(*minutes)
+    }
+
+    /// `Europe/Berlin`.
+    fn zone_name(&mut self) -> Option<Tz> {
+        let rest = &self.bytes[self.at..];
+        let length = rest.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'_' | b'-')).count();
+        let name = std::str::from_utf8(&rest[..length]).ok().filter(|name| name.contains('/'))?;
+        let zone = name.parse().ok()?;
+        self.at += length;
+        Some(zone)
+    }
+
+    /// `+02:00`, `+0200`, and where it is not set apart `+02`.
+    fn offset(&mut self, apart: bool) -> Option<i32> {
+        let sign = match self.peek() {
+            b'+' => 1,
+            b'-' => -1,
+            _ => return None,
+        };
+        self.at += 1;
+        let run = self.run();
+        let (hours, minutes) = match (run, self.ahead(2)) {
+            (4, _) => (self.digits(2)?, self.digits(2)?),
+            (2, b':') if self.ahead(3).is_ascii_digit() => {
+                let hours = self.digits(2)?;
+                self.at += 1;
+                (hours, self.number(2, 2)?)
+            }
+            (2, _) if !apart => (self.digits(2)?, 0),
+            _ => return None,
+        };
+        (hours <= 15 && minutes < 60 && !self.peek().is_ascii_alphabetic())
+            .then_some(sign * saturating_i32(hours * 60 + minutes))
+    }
+
+    /// `1714979280.123`, `1714979280123`: the number of digits decides the unit.
+    fn epoch(&mut self, run: usize) -> Option<Spelled> {
+        let unit = match run {
+            9 | 10 => 1_000_000,
+            12 | 13 => 1000,
+            15 | 16 => 1,
+            18 | 19 => 0,
+            _ => return None,
+        };
+        let mut value = 0i64;
+        for _ in 0..run {
+            value = value * 10 + i64::from(self.peek() - b'0');
+            self.at += 1;
+        }
+        let mut us = if unit == 0 { value / 1000 } else { value.checked_mul(unit)? };
+        if self.peek() == b'.' && self.ahead(1).is_ascii_digit() {
+            let fraction = i64::from(self.fraction());
+            us += fraction * unit / 1_000_000;
+        }
+        let ends = !(self.peek().is_ascii_alphanumeric() || matches!(self.peek(), b'.' | b'-' | b'_' | b'/'));
+        ends.then_some(Spelled { day: Day::Epoch(us), seconds: 0, micros: 0, zone: Zone::Offset(0) })
+    }
+
+    /// `@40000000663881da075bcd15`: TAI64N, as daemontools write it (cr.yp.to/libtai/tai64.html). TAI is 10 s ahead of
+    /// the count that multilog starts from.
+    pub(super) fn tai64n(&mut self) -> Option<Spelled> {
+        let text = std::str::from_utf8(self.bytes.get(self.at + 1..self.at + 25)?).ok()?;
+        let seconds = u64::from_str_radix(&text[..16], 16).ok()?.checked_sub(1 << 62)?.checked_sub(10)?;
+        let nanos = u64::from_str_radix(&text[16..], 16).ok().filter(|nanos| *nanos < 1_000_000_000)?;
+        self.at += 25;
+        let us = saturating_i64(seconds).checked_mul(1_000_000)?.checked_add(saturating_i64(nanos / 1000))?;
+        Some(Spelled { day: Day::Epoch(us), seconds: 0, micros: 0, zone: Zone::Offset(0) })
+    }
+
+    /// `May  6 07:08:00`, `May 06, 2024 7:08:00 AM`, `Mon May 06 07:08:00.123456 2024`, `Mon, 06 May 2024 07:08:00 +0000`.
+    pub(super) fn word_first(&mut self) -> Option<Spelled> {
+        if self.name(&DAYS).is_some() {
+            self.take(b',');
+            if self.spaces() == 0 {
+                return None;
+            }
+            if self.peek().is_ascii_digit() {
+                return match self.run() {
+                    4 => self.year_first(),
+                    _ => self.short_first(),
+                };
+            }
+        }
+        let month = self.name(&MONTHS)? + 1;
+        if self.spaces() == 0 {
+            return None;
+        }
+        let date = self.number(1, 2).filter(|date| (1..=31).contains(date))?;
+        self.take(b',');
+        if self.spaces() == 0 {
+            return None;
+        }
+        let mut year = None;
+        if self.run() == 4 {
+            year = Some(saturating_i32(self.digits(4)?));
+            self.take(b',');
+            self.spaces();
+            if self.bytes[self.at.min(self.bytes.len())..].starts_with(b"at ") {
+                self.at += 3;
+            }
+        }
+        let (seconds, micros) = self.clock()?;
+        let mut found = self.zoned((Day::NoYear(month, date), seconds, micros));
+        if year.is_none() {
+            let before = self.at;
+            if self.spaces() > 0 && self.run() == 4 {
+                let written = self.digits(4)?;
+                let ends = matches!(self.peek(), 0 | b' ' | b']' | b',' | b':' | b')' | b'\t' | b'|');
+                if ends && (1970..2100).contains(&written) {
+                    year = Some(saturating_i32(written));
+                }
+            }
+            if year.is_none() {
+                self.at = before;
+            }
+        }
+        if let Some(year) = year {
+            found.day = Day::Whole(NaiveDate::from_ymd_opt(year, month, date)?);
+        }
+        Some(found)
+    }
+}

@@ -1,0 +1,307 @@
+//! JSON records: one value a record, several values or an array in one text, envelopes that hold many, and OTLP.
+
+use crate::read::{DEPTH, Form, Found, Surrounding, broken, keep_payload, names_service, scope_of};
+use crate::registry::{Dialect, Formats};
+use crosstail_core::model::{Kind, Level};
+use crosstail_core::schema::{Assembler, Target, json, lookup};
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+
+/// A scanned value: its fields, its dialect, and where it ends in the text.
+pub(crate) struct Scanned<'t> {
+    pub(crate) fields: Assembler<'t>,
+    pub(crate) dialect: usize,
+    pub(crate) end: usize,
+}
+
+/// One record of a text that holds several.
+pub(crate) struct Piece<'t> {
+    pub(crate) text: Cow<'t, str>,
+    /// The dialect, where the envelope decides it.
+    pub(crate) dialect: Option<usize>,
+}
+
+/// A longer text is not shown as the message of a record that has none, in bytes.
+const SHOWN_BYTES: usize = 2048;
+
+impl Formats {
+    /// Scans the value at the beginning of a text, by the tree of `hint` and then, where it belongs to another dialect, by
+    /// that one's.
+    pub(crate) fn scan<'t>(&self, text: &'t str, hint: usize) -> Result<Scanned<'t>, usize> {
+        let mut fields = Assembler::default();
+        let end = json::scan_first(text, self.dialects[hint].schema.tree(), &mut fields)?;
+        let dialect = self.dialect_of(&fields);
+        if dialect != hint {
+            fields = Assembler::default();
+            json::scan_first(text, self.dialects[dialect].schema.tree(), &mut fields)?;
+        }
+        Ok(Scanned { fields, dialect, end })
+    }
+
+    /// The record of a text that is one value, or a wrapper's lines of one value each.
+    pub(crate) fn json_record(&self, text: &str, at: &Surrounding<'_>, depth: u8) -> Option<Found> {
+        let scanned = self.scan(text, self.plain).ok()?;
+        let (value, rest) = text.split_at(scanned.end);
+        let rest = rest.trim_matches([',', ' ', '\t', '\r', '\n']);
+        let wraps = self.dialects[scanned.dialect].schema.definition().wraps;
+        if !(rest.is_empty() || (wraps && rest.starts_with('{'))) {
+            return None;
+        }
+        let dialect = scanned.dialect;
+        Some(self.complete(&self.dialects[dialect], Form::Json(dialect), scanned.fields, (value, rest), at, depth))
+    }
+
+    /// The record of a scanned value. `rest`: further lines of the same wrapper.
+    pub(crate) fn complete(
+        &self,
+        dialect: &Dialect,
+        form: Form,
+        mut fields: Assembler<'_>,
+        (value, rest): (&str, &str),
+        at: &Surrounding<'_>,
+        depth: u8,
+    ) -> Found {
+        let schema = &dialect.schema;
+        let definition = schema.definition();
+        let special = definition.wraps || definition.template.is_some();
+        let message = fields.raw(Target::Message).filter(|text| special || text.starts_with('{')).map(Cow::into_owned);
+        let named = names_service(&fields);
+        let scope = if schema.has_phases() { scope_of(&fields) } else { None };
+        keep_payload(schema, value, at);
+        at.place_time(&mut fields);
+        let mut activity = fields.finish(schema, at.id.clone(), at.carry);
+        activity.places = vec![at.place.clone()];
+        let mut outer = Found { activity, form, names_service: named, scope };
+        if definition.wraps && depth < DEPTH {
+            let mut inside = message.unwrap_or_default();
+            self.append_wrapped(&mut inside, rest);
+            let inner = self.record(inside.trim_end_matches(['\n', '\r']), at, depth + 1);
+            outer.activity.message = None;
+            return inner.within(outer);
+        }
+        if let Some(template) = &definition.template
+            && let Ok(Value::Object(record)) = serde_json::from_str(value)
+            && let Some(text) = record.get(&template.text).and_then(Value::as_str)
+            && message.as_deref() == Some(text)
+        {
+            let rendered = template.rendered.as_deref().and_then(|path| record.get(path)?.as_array());
+            outer.activity.message = Some(render(text, &record, rendered.map_or(&[], Vec::as_slice)).into());
+        }
+        if let Some(text) = &message
+            && text.starts_with('{')
+            && depth < DEPTH
+            && let Some(inner) = self.opened(text, at)
+        {
+            return inner.within(outer);
+        }
+        let own = &outer.activity;
+        let says = own.message.is_some() || own.url.is_some() || own.error.is_some() || own.operation.is_some();
+        if !says && value.len() > 2 && own.kind != Kind::Undecodable {
+            outer.activity.message = Some(value[..value.floor_char_boundary(SHOWN_BYTES)].into());
+        }
+        outer
+    }
+
+    /// Appends what further lines of a wrapper hold.
+    fn append_wrapped(&self, inside: &mut String, rest: &str) {
+        let mut rest = rest;
+        while rest.starts_with('{') {
+            let Ok(next) = self.scan(rest, self.plain) else { return };
+            if let Some(text) = next.fields.raw(Target::Message) {
+                inside.push_str(&text);
+            }
+            rest = rest[next.end..].trim_start_matches([',', ' ', '\t', '\r', '\n']);
+        }
+    }
+
+    /// The records of a text: values side by side, the elements of an array, what an envelope holds. The error is the
+    /// byte offset at which the text is not JSON.
+    pub(crate) fn pieces<'t>(&self, text: &'t str) -> Result<Vec<Piece<'t>>, usize> {
+        let mut found = Vec::new();
+        let mut at = 0;
+        loop {
+            let rest = text[at..].trim_start_matches([',', ' ', '\t', '\r', '\n', '[', ']', '\u{1e}']);
+            at = text.len() - rest.len();
+            if rest.is_empty() {
+                return Ok(found);
+            }
+            if !rest.starts_with('{') {
+                return Err(at);
+            }
+            let scanned = self.scan(rest, self.plain).map_err(|inside| at + inside)?;
+            let value = &rest[..scanned.end];
+            at += scanned.end;
+            match self.enveloped(value, &scanned) {
+                Some(inside) => found.extend(inside),
+                None => found.push(Piece { text: Cow::Borrowed(value), dialect: Some(scanned.dialect) }),
+            }
+        }
+    }
+
+    /// The records in an envelope; `None` where the value is a record itself.
+    pub(crate) fn enveloped<'t>(&self, value: &str, scanned: &Scanned<'_>) -> Option<Vec<Piece<'t>>> {
+        let definition = self.dialects[scanned.dialect].schema.definition();
+        if definition.name != "otlp" && scanned.fields.raw(Target::StartedAt).is_some() {
+            return None;
+        }
+        let piece = |record: Map<String, Value>, dialect| Piece {
+            text: Cow::Owned(Value::Object(record).to_string()),
+            dialect,
+        };
+        if definition.name == "otlp" {
+            let records = otlp_records(&serde_json::from_str(value).ok()?);
+            return Some(records.into_iter().map(|record| piece(record, Some(scanned.dialect))).collect());
+        }
+        let names = definition.unfold.iter().any(|path| {
+            let key = path.split('.').next().unwrap_or(path);
+            value.contains(&format!("\"{key}\""))
+        });
+        if !names {
+            return None;
+        }
+        let Ok(Value::Object(record)) = serde_json::from_str(value) else { return None };
+        let list = definition.unfold.iter().find_map(|path| {
+            let list = lookup(&record, path)?.as_array()?;
+            (!list.is_empty() && list.iter().all(Value::is_object)).then_some(list)
+        })?;
+        Some(list.iter().filter_map(|element| Some(piece(element.as_object()?.clone(), None))).collect())
+    }
+
+    /// The record of a piece.
+    pub(crate) fn of_piece(&self, piece: &Piece<'_>, at: &Surrounding<'_>) -> Found {
+        let hint = piece.dialect.unwrap_or(self.plain);
+        let scanned =
+            match piece.dialect {
+                None => self.scan(&piece.text, hint),
+                Some(dialect) => {
+                    let mut fields = Assembler::default();
+                    json::scan_first(&piece.text, self.dialects[dialect].schema.tree(), &mut fields)
+                        .map(|end| Scanned { fields, dialect, end })
+                }
+            };
+        match scanned {
+            Ok(scanned) => {
+                let dialect = scanned.dialect;
+                self.complete(&self.dialects[dialect], Form::Json(dialect), scanned.fields, (&piece.text, ""), at, 0)
+            }
+            Err(offset) => unreadable(&piece.text, at, offset),
+        }
+    }
+}
+
+/// An activity that stands for JSON that cannot be read at an offset.
+pub(crate) fn unreadable(text: &str, at: &Surrounding<'_>, offset: usize) -> Found {
+    let reason = match serde_json::from_str::<serde::de::IgnoredAny>(text) {
+        Err(error) => error.to_string(),
+        Ok(_) => format!("cannot be read at byte {offset}"),
+    };
+    broken(text, at, &reason)
+}
+
+/// The text of a message template: `{Name}`, `{@Name}` and `{Name:format}` are holes; those with a format have been
+/// rendered by the logger, in order.
+fn render(template: &str, record: &Map<String, Value>, rendered: &[Value]) -> String {
+    let mut out = String::with_capacity(template.len());
+    let mut given = rendered.iter();
+    let mut rest = template;
+    while let Some(open) = rest.find(['{', '}']) {
+        out.push_str(&rest[..open]);
+        let tail = &rest[open..];
+        if tail.starts_with("{{") || tail.starts_with("}}") {
+            out.push_str(&tail[..1]);
+            rest = &tail[2..];
+            continue;
+        }
+        let Some(close) = tail.find('}').filter(|_| tail.starts_with('{')) else {
+            out.push_str(&tail[..1]);
+            rest = &tail[1..];
+            continue;
+        };
+        let hole = &tail[1..close];
+        let (name, format) = hole.split_once(':').map_or((hole, None), |(name, format)| (name, Some(format)));
+        let name = name.split(',').next().unwrap_or(name).trim_start_matches(['@', '$']);
+        let value = if format.is_some() { given.next().or_else(|| record.get(name)) } else { record.get(name) };
+        match value {
+            Some(Value::String(text)) => out.push_str(text),
+            Some(other) => out.push_str(&other.to_string()),
+            None => out.push_str(&tail[..=close]),
+        }
+        rest = &tail[close + 1..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The log records of an OTLP/JSON line, flattened: resource and scope attributes next to the record's own fields.
+/// Shape: opentelemetry-proto `logs/v1/logs.proto`, JSON mapping.
+fn otlp_records(line: &Value) -> Vec<Map<String, Value>> {
+    let list = |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut records = Vec::new();
+    for resource_logs in list(line, "resourceLogs") {
+        let resource = otlp_attributes(resource_logs.get("resource").unwrap_or(&Value::Null));
+        for scope_logs in list(&resource_logs, "scopeLogs") {
+            for record in list(&scope_logs, "logRecords") {
+                let Value::Object(mut map) = record else { continue };
+                let attributes = otlp_attributes(&Value::Object(map.clone()));
+                map.insert("attributes".to_owned(), Value::Object(attributes));
+                map.insert("resource".to_owned(), Value::Object(resource.clone()));
+                if let Some(body) = map.get("body").and_then(otlp_value) {
+                    map.insert("body".to_owned(), body);
+                }
+                if map
+                    .get("severityText")
+                    .and_then(Value::as_str)
+                    .is_none_or(|text| Level::parse_logged(text).is_none())
+                {
+                    // The number says what the text does not.
+                    map.shift_remove("severityText");
+                }
+                records.push(map);
+            }
+        }
+    }
+    records
+}
+
+fn otlp_attributes(holder: &Value) -> Map<String, Value> {
+    let list = holder.get("attributes").and_then(Value::as_array);
+    list.into_iter()
+        .flatten()
+        .filter_map(|pair| Some((pair.get("key")?.as_str()?.to_owned(), otlp_value(pair.get("value")?)?)))
+        .collect()
+}
+
+fn otlp_value(value: &Value) -> Option<Value> {
+    let (kind, inner) = value.as_object()?.iter().next()?;
+    Some(match kind.as_str() {
+        "intValue" => {
+            inner.as_str().and_then(|text| text.parse::<i64>().ok()).map_or_else(|| inner.clone(), Value::from)
+        }
+        "arrayValue" => Value::Array(inner.get("values")?.as_array()?.iter().filter_map(otlp_value).collect()),
+        "kvlistValue" => Value::Object(
+            inner
+                .get("values")?
+                .as_array()?
+                .iter()
+                .filter_map(|pair| Some((pair.get("key")?.as_str()?.to_owned(), otlp_value(pair.get("value")?)?)))
+                .collect(),
+        ),
+        _ => inner.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn templates_are_filled() {
+        let record = json!({"OrderId": 4711, "Path": "/shop", "Elapsed": 23.5});
+        let fill =
+            |template: &str, rendered: &[Value]| render(template, record.as_object().expect("an object"), rendered);
+        assert_eq!(fill("Order {OrderId} placed", &[]), "Order 4711 placed");
+        assert_eq!(fill("{@Path} in {Elapsed:0.0000} ms", &[json!("23.5000")]), "/shop in 23.5000 ms");
+        assert_eq!(fill("{{x}} {None} {open", &[]), "{x} {None} {open");
+    }
+}

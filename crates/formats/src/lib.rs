@@ -1,0 +1,27 @@
+//! From the bytes of a log to records: decoding, framing, unwrapping, recognition, fields.
+//!
+//! Nothing here does I/O. A [`Reader`] is made from the beginning of a stream. It says where records begin
+//! ([`Reader::framer`]) and turns the text of each into activities ([`Reader::read`]). Formats are data: one TOML file each
+//! in `config/formats`, dialects of JSON in `config/schemas`.
+
+mod decoding;
+mod draft;
+mod format;
+mod frames;
+mod framing;
+mod generic;
+mod json;
+mod logfmt;
+mod read;
+mod reader;
+mod registry;
+mod table;
+
+pub use decoding::{Encoding, Transcoder};
+pub use format::{Format, FormatError, Sample};
+pub use frames::Frames;
+pub use framing::{Documents, Framer};
+pub use read::{Form, Found, Surrounding};
+pub use reader::{Reader, Rejects, Shape};
+pub use registry::Formats;
+pub use table::Columns;

@@ -1,0 +1,427 @@
+//! From the text of a record to an activity: JSON, the formats of text, what they wrap, and what fits nothing else.
+
+use crate::format::{Format, Group};
+use crate::generic;
+use crate::logfmt;
+use crate::registry::Formats;
+use compact_str::CompactString;
+use crosstail_core::model::{Activity, Id, Kind, Level, Payload, Place, Surroundings, Timestamp, spelled_time};
+use crosstail_core::schema::{Assembler, DurationUnit, Scalar, Schema, Target};
+use regex::bytes::Captures;
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::hash::BuildHasher as _;
+
+/// Wrappers inside each other at most.
+pub(crate) const DEPTH: u8 = 5;
+
+/// Where a record stands and what completes it.
+#[derive(Debug, Clone)]
+pub struct Surrounding<'a> {
+    /// Identity of the record where it has none of its own.
+    pub id: Id,
+    /// Where it is stored.
+    pub place: Place,
+    /// Its time where it has none: that of the record before it.
+    pub carry: Timestamp,
+    /// What completes a time without a year or a date.
+    pub around: Surroundings,
+    /// What the record holds beside the activity, where it is asked for.
+    pub(crate) payload: Option<&'a RefCell<Payload>>,
+    /// The patterns that records of the stream's beginning have, in order of precedence: they are tried first, and where a
+    /// time and a level are found, only they.
+    pub(crate) seen: &'a [usize],
+    /// Where the patterns that fit are noted, while the beginning of a stream is examined.
+    pub(crate) noted: Option<&'a RefCell<BTreeSet<usize>>>,
+}
+
+impl Surrounding<'_> {
+    /// The place of a record of which nothing else is known.
+    pub fn new(id: Id, place: Place, carry: Timestamp, around: Surroundings) -> Self {
+        Self { id, place, carry, around, payload: None, seen: &[], noted: None }
+    }
+}
+
+/// The way in which a record was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Form {
+    /// JSON of a dialect.
+    Json(usize),
+    /// A format of text.
+    Text(usize),
+    /// Columns that a header names.
+    Table,
+    /// Pairs of key and value.
+    Logfmt,
+    /// Text that begins with a time or a level.
+    Head,
+    /// Text without either.
+    Plain,
+    /// JSON that cannot be read.
+    Broken,
+}
+
+/// A record as it was read.
+#[derive(Debug)]
+pub struct Found {
+    /// What it says.
+    pub activity: Activity,
+    /// How it was read; of a wrapped record, what is inside.
+    pub form: Form,
+    /// Whether a service or container is named, which counts more than a logger.
+    pub(crate) names_service: bool,
+    /// Hash of the host and process that wrote the record, where it names one: what its request id is unique in.
+    pub scope: Option<u64>,
+}
+
+impl Formats {
+    /// Reads the text of one record.
+    pub(crate) fn record(&self, text: &str, at: &Surrounding<'_>, depth: u8) -> Found {
+        let text = text.trim_start_matches(['\u{feff}', '\u{1e}']);
+        if text.trim_start().starts_with('{')
+            && let Some(found) = self.json_record(text, at, depth)
+        {
+            return found;
+        }
+        let (first, rest) = first_line(text);
+        let by_pattern = |index: usize| {
+            let (format, number) = self.owners[index];
+            let found = self.by_format(format, number, text, at, depth)?;
+            at.noted.inspect(|noted| _ = noted.borrow_mut().insert(index));
+            Some(found)
+        };
+        if let Some(found) = at.seen.iter().find_map(|index| by_pattern(*index)) {
+            return found;
+        }
+        let head = generic::head(first);
+        let clear = head.time.is_some() && head.level.is_some() && at.noted.is_none();
+        if !clear {
+            let fits = self.firsts.matches(first.as_bytes());
+            if let Some(found) = fits.iter().filter(|index| !at.seen.contains(index)).find_map(by_pattern) {
+                return found;
+            }
+        }
+        at.keep_stack(rest);
+        if let Some(pairs) = logfmt::pairs(first) {
+            return self.by_pairs(&pairs, first, at);
+        }
+        self.by_head(&head, at)
+    }
+
+    fn by_head(&self, head: &generic::Head<'_>, at: &Surrounding<'_>) -> Found {
+        let time = head.time.map(|time| time.resolve(at.around));
+        let mut activity = at.activity(time);
+        activity.kind = Kind::Log;
+        activity.level = head.level;
+        activity.system = head.logger.map(CompactString::from);
+        activity.exact_system = activity.system.is_none();
+        activity.message = Some(head.message.into());
+        let form = if head.is_found() { Form::Head } else { Form::Plain };
+        let outer = Found { activity, form, names_service: false, scope: None };
+        match self.opened(head.message, at) {
+            Some(inner) => inner.within(outer),
+            None => outer,
+        }
+    }
+
+    fn by_pairs<'t>(&self, pairs: &[(&'t str, Cow<'t, str>)], line: &str, at: &Surrounding<'_>) -> Found {
+        let schema = &self.dialects[self.plain].schema;
+        let mut assembler = Assembler::default();
+        logfmt::fill(pairs, schema.tree(), &mut assembler);
+        if let Some(payload) = at.payload {
+            let record = pairs.iter().map(|(key, value)| ((*key).to_owned(), value.as_ref().into())).collect();
+            payload.borrow_mut().merge(schema.divide(record));
+        }
+        let names_service = names_service(&assembler);
+        at.place_time(&mut assembler);
+        let mut activity = assembler.finish(schema, at.id.clone(), at.carry);
+        if activity.message.is_none() && activity.url.is_none() {
+            activity.message = Some(line.trim().into());
+        }
+        activity.places = vec![at.place.clone()];
+        Found { activity, form: Form::Logfmt, names_service, scope: None }
+    }
+
+    /// The record in a message that is JSON or pairs and nothing else.
+    pub(crate) fn opened(&self, message: &str, at: &Surrounding<'_>) -> Option<Found> {
+        let message = message.trim();
+        if message.starts_with('{') && message.ends_with('}') {
+            return self.json_record(message, at, DEPTH).filter(|found| matches!(found.form, Form::Json(_)));
+        }
+        let tag = message.strip_prefix('[').and_then(|rest| rest.split_once("] "));
+        let (tag, rest) = tag.filter(|(tag, _)| is_id(tag)).map_or((None, message), |(tag, rest)| (Some(tag), rest));
+        let mut found = self.by_pairs(&logfmt::pairs(rest)?, rest, at);
+        if let Some(tag) = tag {
+            found.activity.request_id = found.activity.request_id.or_else(|| Some(Id::parse(tag)));
+        }
+        Some(found)
+    }
+
+    fn by_format(&self, index: usize, number: usize, text: &str, at: &Surrounding<'_>, depth: u8) -> Option<Found> {
+        let format = &self.texts[index];
+        let (first, rest) = first_line(text);
+        let subject = if format.whole { text } else { first };
+        let captures = format.patterns[number].regex.captures(subject.as_bytes())?;
+        let mut fields = Fields::default();
+        for (group, meaning) in &format.patterns[number].groups {
+            fields.take(&captures, *group, meaning, at)?;
+        }
+        let message = fields.message;
+        let named = fields.assembler.raw(Target::System).is_some() || names_service(&fields.assembler);
+        let mut activity = fields.assembler.finish(&format.schema, at.id.clone(), at.carry);
+        activity.level = activity.level.or(fields.priority);
+        if activity.kind == Kind::Other {
+            activity.kind = Kind::Log;
+        }
+        if let Some(rest) = fields.rest {
+            complete_access(&mut activity, &rest);
+        }
+        activity.places = vec![at.place.clone()];
+        let mut outer = Found { activity, form: Form::Text(index), names_service: named, scope: None };
+        if let Some(payload) = at.payload {
+            payload.borrow_mut().metadata.extend(fields.facts);
+        }
+        let Some(message) = message else {
+            at.keep_stack(rest);
+            return Some(outer);
+        };
+        if format.wraps && depth < DEPTH {
+            let inside = inner_text(format, number, &message, fields.partial, rest);
+            let inner = self.record(&inside, at, depth + 1);
+            if format.weak && inner.form == Form::Plain {
+                return None;
+            }
+            outer.activity.message = None;
+            return Some(inner.within(outer));
+        }
+        // A pattern of the whole record says itself how much of it is the message.
+        let taken = captures.get(0).map_or(0, |all| all.end());
+        at.keep_stack(if format.whole { text.get(taken..).unwrap_or_default() } else { rest });
+        if outer.activity.url.is_none()
+            && let Some(inner) = self.opened(&message, at)
+        {
+            return Some(inner.within(outer));
+        }
+        if outer.activity.message.as_deref().is_none_or(str::is_empty) && outer.activity.url.is_none() {
+            outer.activity.message = Some(first.trim().into());
+        }
+        Some(outer)
+    }
+}
+
+/// What the groups of a pattern give.
+#[derive(Default)]
+struct Fields<'t> {
+    assembler: Assembler<'t>,
+    message: Option<Cow<'t, str>>,
+    priority: Option<Level>,
+    rest: Option<String>,
+    partial: bool,
+    facts: serde_json::Map<String, serde_json::Value>,
+}
+
+impl<'t> Fields<'t> {
+    /// Takes one group; `None` where its text shows that the pattern does not mean this line.
+    fn take(&mut self, captures: &Captures<'t>, group: usize, meaning: &Group, at: &Surrounding<'_>) -> Option<()> {
+        let Some(found) = captures.get(group) else { return Some(()) };
+        let text = String::from_utf8_lossy(found.as_bytes());
+        let absent = matches!(&*text, "" | "-" | "\"-\"");
+        match meaning {
+            Group::Target(Target::StartedAt) => {
+                if !absent {
+                    let time = spelled_time(&text)?.resolve(at.around);
+                    self.assembler.set((Target::StartedAt, 0), Scalar::Time(time));
+                }
+            }
+            Group::Target(Target::Message) => {
+                self.assembler.set((Target::Message, 0), Scalar::Text(text.trim_end().to_owned().into()));
+                self.message = Some(text);
+            }
+            Group::Target(target) if !absent => self.assembler.set((*target, 0), Scalar::Text(text)),
+            Group::Priority => self.priority = Some(level_of_severity(text.parse::<u8>().ok()? & 7)),
+            Group::Partial => self.partial = &*text == "P",
+            Group::Rest => self.rest = Some(text.into_owned()),
+            Group::Fact(name) if !absent => {
+                // A level in the place of a host shows that the line is no syslog.
+                if name == "host" && Level::parse_any(&text).is_some() {
+                    return None;
+                }
+                if at.payload.is_some() {
+                    self.facts.insert(name.clone(), text.into());
+                }
+            }
+            _ => {}
+        }
+        Some(())
+    }
+}
+
+/// The level of a severity of syslog: RFC 5424, section 6.2.1.
+pub(crate) const fn level_of_severity(severity: u8) -> Level {
+    match severity {
+        0..=2 => Level::Fatal,
+        3 => Level::Error,
+        4 => Level::Warn,
+        5 | 6 => Level::Info,
+        _ => Level::Debug,
+    }
+}
+
+/// What a wrapper holds: the message of its first line, and of each further line what that line wraps.
+fn inner_text(format: &Format, number: usize, message: &str, mut partial: bool, rest: &str) -> String {
+    let mut inside = message.to_owned();
+    for line in rest.lines() {
+        let mut content = line;
+        let mut continues = false;
+        for pattern in &format.patterns[number..=number] {
+            let Some(captures) = pattern.regex.captures(line.as_bytes()) else { continue };
+            for (group, meaning) in &pattern.groups {
+                let found = captures.get(*group).and_then(|found| std::str::from_utf8(found.as_bytes()).ok());
+                match meaning {
+                    Group::Target(Target::Message) => content = found.unwrap_or(line),
+                    Group::Partial => continues = found == Some("P"),
+                    _ => {}
+                }
+            }
+        }
+        if !partial {
+            inside.push('\n');
+        }
+        inside.push_str(content);
+        partial = continues;
+    }
+    inside
+}
+
+impl Surrounding<'_> {
+    /// Reads a time that names no zone as one of the source's zone.
+    pub(crate) fn place_time(&self, fields: &mut Assembler<'_>) {
+        if self.around.zone.is_none() {
+            return;
+        }
+        let spelled = fields.raw(Target::StartedAt).and_then(|text| spelled_time(&text));
+        if let Some(time) = spelled.filter(|time| time.is_whole() && time.lacks_zone()) {
+            fields.replace(Target::StartedAt, Scalar::Time(time.resolve(self.around)));
+        }
+    }
+
+    /// An activity of this place.
+    pub(crate) fn activity(&self, time: Option<Timestamp>) -> Activity {
+        let mut activity = Activity::new(self.id.clone(), time.unwrap_or(self.carry));
+        activity.exact_start = time.is_some();
+        activity.places = vec![self.place.clone()];
+        activity
+    }
+
+    /// Keeps the lines behind the first one as the record's stack.
+    pub(crate) fn keep_stack(&self, rest: &str) {
+        let rest = rest.trim_matches(['\n', '\r']);
+        if let Some(payload) = self.payload
+            && !rest.trim().is_empty()
+        {
+            payload.borrow_mut().error.stack = Some(rest.to_owned());
+        }
+    }
+}
+
+impl Found {
+    /// This record, with what its wrapper says where it says nothing itself.
+    pub(crate) fn within(mut self, outer: Self) -> Self {
+        let Self { activity: other, names_service, .. } = outer;
+        let own = &mut self.activity;
+        if !own.exact_start && other.exact_start {
+            own.started_at = other.started_at;
+            own.exact_start = true;
+        }
+        if own.system.is_none() || (names_service && !self.names_service) {
+            own.system = other.system.or_else(|| own.system.take());
+        }
+        own.level = own.level.or(other.level);
+        own.message = own.message.take().or(other.message);
+        own.error = own.error.take().or(other.error);
+        own.request_id = own.request_id.take().or(other.request_id);
+        own.correlation_id = own.correlation_id.take().or(other.correlation_id);
+        own.operation = own.operation.take().or(other.operation);
+        own.duration_us = own.duration_us.or(other.duration_us);
+        if matches!(own.kind, Kind::Other) && own.level.is_some() {
+            own.kind = Kind::Log;
+        }
+        self.names_service |= names_service;
+        self
+    }
+}
+
+/// Hash of the host and process that a record names.
+pub(crate) fn scope_of(record: &Assembler<'_>) -> Option<u64> {
+    let (host, process) = (record.raw(Target::Host), record.raw(Target::Process));
+    if host.is_none() && process.is_none() {
+        return None;
+    }
+    Some(foldhash::quality::FixedState::default().hash_one((host, process)))
+}
+
+pub(crate) fn names_service(record: &Assembler<'_>) -> bool {
+    record.raw(Target::System).is_some() || record.raw(Target::Service).is_some()
+}
+
+/// The first line and the rest.
+pub(crate) fn first_line(text: &str) -> (&str, &str) {
+    let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
+    (first.trim_end_matches('\r'), rest)
+}
+
+/// Whether a tag in brackets is the id of a request.
+fn is_id(tag: &str) -> bool {
+    tag.len() >= 8 && tag.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-') && tag.bytes().any(|b| b.is_ascii_digit())
+}
+
+/// Duration and id among what an access log has behind its usual fields.
+fn complete_access(activity: &mut Activity, rest: &str) {
+    let us = |text: &str, unit: DurationUnit| {
+        let seconds = text.parse::<f64>().ok().filter(|n| *n >= 0.0 && n.is_finite())?;
+        Some(crosstail_core::number::truncated_u64((seconds * unit.us()).round()))
+    };
+    for token in rest.split_whitespace() {
+        let token = token.trim_matches(['"', '[', ']', ',', ';']);
+        let (name, value) = token.split_once('=').unwrap_or(("", token));
+        let found = match name {
+            "rt" | "request_time" | "req_time" => us(value, DurationUnit::S),
+            "" | "duration" | "time" | "took" | "latency" => {
+                let decimals = value.split_once('.').is_some_and(|(_, digits)| digits.len() >= 3);
+                let unit = value.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+                let timed = matches!(unit, "ms" | "s" | "us" | "µs");
+                let with_unit =
+                    || crosstail_core::filter::duration_us(value).map(crosstail_core::number::truncated_u64);
+                if decimals && unit.is_empty() { us(value, DurationUnit::S) } else { timed.then(with_unit).flatten() }
+            }
+            _ => None,
+        };
+        activity.duration_us = activity.duration_us.or(found);
+        let id = value.len() == 32 && value.bytes().all(|b| b.is_ascii_hexdigit());
+        if activity.request_id.is_none() && (id || matches!(name, "request_id" | "req_id" | "rid")) && value.len() > 1 {
+            activity.request_id = Some(Id::parse(value));
+        }
+    }
+}
+
+/// An activity that stands for JSON that cannot be read.
+pub(crate) fn broken(text: &str, at: &Surrounding<'_>, reason: &str) -> Found {
+    let excerpt = &text[..text.floor_char_boundary(EXCERPT_BYTES)];
+    let problem = format!("invalid JSON: {reason}");
+    let mut activity = Activity::undecodable(at.id.clone(), at.carry, at.place.clone(), &problem, excerpt);
+    activity.exact_start = false;
+    Found { activity, form: Form::Broken, names_service: false, scope: None }
+}
+
+/// How much of an unreadable record the list shows, in bytes; its raw view shows all of it.
+const EXCERPT_BYTES: usize = 200;
+
+/// Fills the payload with what a schema says of a record.
+pub(crate) fn keep_payload(schema: &Schema, text: &str, at: &Surrounding<'_>) {
+    if let Some(payload) = at.payload
+        && let Ok(record) = schema.record(text)
+    {
+        payload.borrow_mut().merge(schema.divide(record));
+    }
+}

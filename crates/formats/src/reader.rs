@@ -1,0 +1,445 @@
+//! The reader of one stream: its shape and the formats it has, told from its beginning.
+
+use crate::decoding;
+use crate::format::{Format, Group};
+use crate::frames::Frames;
+use crate::framing::{Open, Unwrapped, is_start};
+use crate::json::unreadable;
+use crate::read::{Form, Found, Surrounding};
+use crate::registry::{Dialect, Formats};
+use crate::table::Columns;
+use crosstail_core::model::{Id, Locator, Payload, Place, SourceId, Spelled, Surroundings, Timestamp, leading_time};
+use crosstail_core::schema::{Assembler, Schema, Target};
+use regex::bytes::Regex;
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// How a stream is divided into records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// Lines, some of which continue the record before them.
+    Lines,
+    /// JSON values that take several lines, or share one: [`crate::Documents`] finds them.
+    Documents,
+    /// Lines of columns that a header names; headers may change on the way.
+    Table,
+}
+
+/// Lines from which the formats of a stream are told, at most.
+const SAMPLE_LINES: usize = 400;
+/// Of a text stream's lines that begin no record at most this share, in eighths, are records of their own.
+const STARTS_IN_EIGHT: usize = 8;
+
+/// Where a line's time stands at the latest, in bytes.
+const TIME_BYTES: usize = 160;
+
+/// Tests the raw fields of a record before it is built; true where it is certain that nobody wants it.
+pub type Rejects<'a> = &'a mut dyn FnMut(&Assembler<'_>, &Schema) -> bool;
+
+/// Reads the records of one stream.
+#[derive(Debug)]
+pub struct Reader {
+    formats: Arc<Formats>,
+    /// The schema of all JSON records, where somebody chose it.
+    chosen: Option<Dialect>,
+    shape: Shape,
+    columns: Option<Columns>,
+    /// Whether lines have wrappers, so that what continues stands behind one.
+    wraps: bool,
+    /// Whether every line of the sample is a JSON object, so that no line continues another.
+    only_json: bool,
+    /// Whether records begin so that other lines must belong to the record before them.
+    joins: bool,
+    wholes: bool,
+    /// The patterns that records of the stream's beginning have, in order of precedence.
+    seen: Vec<usize>,
+    /// Whether a time leaves out the year or the date.
+    guesses: bool,
+    /// The dialect of the last JSON record, which the next one probably has.
+    hint: AtomicUsize,
+}
+
+impl Reader {
+    /// The reader of a stream that begins with these bytes, already in UTF-8.
+    pub fn of(formats: &Arc<Formats>, chosen: Option<Schema>, head: &[u8]) -> Self {
+        let mut reader = Self {
+            formats: Arc::clone(formats),
+            chosen: chosen.map(Formats::chosen),
+            shape: Shape::Lines,
+            columns: None,
+            wraps: false,
+            only_json: false,
+            joins: false,
+            wholes: false,
+            seen: Vec::new(),
+            guesses: false,
+            hint: AtomicUsize::new(formats.plain),
+        };
+        let whole = head.len() - memchr::memrchr(b'\n', head).map_or(0, |end| head.len() - end - 1);
+        let lines: Vec<&[u8]> = head[..whole]
+            .split(|b| *b == b'\n')
+            .filter(|line| !line.trim_ascii().is_empty())
+            .take(SAMPLE_LINES)
+            .collect();
+        reader.tell_shape(&lines, head);
+        if reader.shape == Shape::Lines {
+            reader.tell_formats(&lines);
+            reader.seen = reader.patterns_of(&head[..whole]);
+        }
+        reader
+    }
+
+    fn tell_shape(&mut self, lines: &[&[u8]], head: &[u8]) {
+        let Some(first) = lines.first() else { return };
+        let valid = serde_json::from_slice::<serde::de::IgnoredAny>(first.trim_ascii()).is_ok();
+        if !valid && is_document(head) {
+            self.shape = Shape::Documents;
+            return;
+        }
+        let header = lines.iter().take(8).find_map(|line| {
+            let text = decoding::text(line);
+            let directive = Columns::is_directive(&text);
+            let first_line = std::ptr::eq(*line, *first);
+            (directive || first_line).then(|| Columns::of_header(&text, &self.formats)).flatten()
+        });
+        if header.is_some() {
+            self.shape = Shape::Table;
+            self.columns = header;
+        }
+    }
+
+    fn tell_formats(&mut self, lines: &[&[u8]]) {
+        let json = lines.iter().filter(|line| line.trim_ascii_start().starts_with(b"{")).count();
+        let texts: Vec<Cow<'_, str>> = lines.iter().map(|line| decoding::text(line)).collect();
+        self.wraps = texts.iter().any(|text| self.unwrapped(text).is_some());
+        self.only_json = json == lines.len() && json > 0 && !self.wraps;
+        let (mut starts, mut plain) = (0, 0);
+        for text in &texts {
+            let inner = self.unwrap(text);
+            let inner: &str = inner.as_ref().map_or(text, |inner| &inner.text);
+            if inner.starts_with([' ', '\t', '{']) {
+                continue;
+            }
+            self.wholes |= self.format_of(inner).is_some_and(|format| format.whole);
+            if is_start(self, inner) {
+                starts += 1;
+            } else {
+                plain += 1;
+            }
+        }
+        self.guesses = lines.iter().any(|line| self.guessed_time(line).is_some());
+        self.joins = starts > 0 && starts * STARTS_IN_EIGHT >= plain;
+    }
+
+    /// The patterns that the records of the stream's beginning have.
+    fn patterns_of(&self, head: &[u8]) -> Vec<usize> {
+        if self.only_json {
+            return Vec::new();
+        }
+        let noted = RefCell::new(BTreeSet::new());
+        let nowhere = Place::new(SourceId(0), Locator::Row(0));
+        let at = Surrounding::new(
+            Id::Line { file: 0, offset: 0 },
+            nowhere,
+            Timestamp(0),
+            Surroundings::before(Timestamp(0)),
+        );
+        let at = Surrounding { noted: Some(&noted), ..at };
+        let mut frames = Frames::default();
+        let mut read = |_, frame: &[u8]| self.read(frame, &at, &mut None, None, &mut Vec::new());
+        frames.push(self, head, &mut read);
+        frames.finish(self, &mut read);
+        noted.into_inner().into_iter().collect()
+    }
+
+    /// How the stream is divided into records.
+    pub const fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// Whether times of the stream leave out the year or the date, so that the order of its lines decides.
+    pub const fn guesses_dates(&self) -> bool {
+        self.guesses
+    }
+
+    /// The time at the beginning of a line, if it leaves out the year or the date.
+    pub fn guessed_time(&self, line: &[u8]) -> Option<Spelled> {
+        let text = decoding::text(&line[..line.len().min(TIME_BYTES)]);
+        // klog writes the level's letter in front.
+        let behind = || {
+            let rest = text.strip_prefix(|c: char| c.is_ascii_uppercase())?;
+            leading_time(rest).map(|(time, _)| time).filter(|_| rest.starts_with(|c: char| c.is_ascii_digit()))
+        };
+        let found = crate::generic::head(&text).time.or_else(behind);
+        found.filter(|time| !time.is_whole())
+    }
+
+    /// The columns at the beginning of a table.
+    pub const fn columns(&self) -> Option<&Columns> {
+        self.columns.as_ref()
+    }
+
+    /// Whether every line is a record.
+    pub(crate) fn each_line_is_a_record(&self) -> bool {
+        self.shape == Shape::Table
+    }
+
+    /// Whether no line says anything about the next one, so that reading may begin at any line.
+    pub const fn only_json(&self) -> bool {
+        self.only_json
+    }
+
+    pub(crate) const fn wraps(&self) -> bool {
+        self.wraps
+    }
+
+    /// Whether lines that begin no record belong to the one before them.
+    pub(crate) const fn joins_plain_lines(&self) -> bool {
+        self.joins
+    }
+
+    /// Whether a line continues a record by a format's own pattern; those of formats that say how their whole records look
+    /// count only in them.
+    pub(crate) fn continues(&self, text: &str, open: Open) -> bool {
+        let fits = |pattern: &Option<Regex>| pattern.as_ref().is_some_and(|pattern| pattern.is_match(text.as_bytes()));
+        fits(&self.formats.continues) || (open == Open::Whole && fits(&self.formats.continues_whole))
+    }
+
+    /// Whether the stream has records of formats that say how their whole records look.
+    pub(crate) const fn has_wholes(&self) -> bool {
+        self.wholes
+    }
+
+    /// The first format whose records begin with this line.
+    pub(crate) fn format_of(&self, text: &str) -> Option<&Format> {
+        let fits = self.formats.firsts.matches(text.as_bytes());
+        fits.iter().map(|index| &self.formats.texts[self.formats.owners[index].0]).find(|format| !format.weak)
+    }
+
+    /// The first format that the stream's beginning has and whose records begin with this line.
+    pub(crate) fn seen_format_of(&self, text: &str) -> Option<&Format> {
+        self.seen.iter().find_map(|index| {
+            let (format, number) = self.formats.owners[*index];
+            let format = &self.formats.texts[format];
+            let told = !format.weak && !format.wraps && !format.whole;
+            (told && format.patterns[number].regex.is_match(text.as_bytes())).then_some(format)
+        })
+    }
+
+    /// Whether a line has a wrapper.
+    pub(crate) fn is_wrapped(&self, text: &str) -> bool {
+        self.unwrapped(text).is_some()
+    }
+
+    /// The line without its wrapper, where the stream has any.
+    pub(crate) fn unwrap<'t>(&self, text: &'t str) -> Option<Unwrapped<'t>> {
+        if self.wraps { self.unwrapped(text) } else { None }
+    }
+
+    fn unwrapped<'t>(&self, text: &'t str) -> Option<Unwrapped<'t>> {
+        if text.starts_with('{') {
+            return self.unwrapped_json(text);
+        }
+        self.formats.firsts.matches(text.as_bytes()).iter().find_map(|index| {
+            let (format, number) = self.formats.owners[index];
+            let format = &self.formats.texts[format];
+            if !format.wraps {
+                return None;
+            }
+            let pattern = &format.patterns[number];
+            let captures = pattern.regex.captures(text.as_bytes())?;
+            let mut inner = None;
+            let mut cut = false;
+            for (group, meaning) in &pattern.groups {
+                let Some(found) = captures.get(*group) else { continue };
+                match meaning {
+                    Group::Target(Target::Message) => inner = text.get(found.range()),
+                    Group::Partial => cut = found.as_bytes() == b"P",
+                    _ => {}
+                }
+            }
+            let inner = inner?;
+            if format.weak && !(inner.starts_with('{') || is_start(self, inner)) {
+                return None;
+            }
+            Some(Unwrapped { text: Cow::Borrowed(inner), cut })
+        })
+    }
+
+    fn unwrapped_json<'t>(&self, text: &'t str) -> Option<Unwrapped<'t>> {
+        let scanned = self.formats.scan(text, self.hint.load(Ordering::Relaxed)).ok()?;
+        if !self.formats.dialects[scanned.dialect].schema.definition().wraps {
+            return None;
+        }
+        let message = scanned.fields.raw(Target::Message)?.into_owned();
+        // Docker cuts a long line and leaves out the newline; what lacks it goes on.
+        let cut = scanned.fields.marks != 0 && text.starts_with("{\"log\"") && !message.ends_with('\n');
+        Some(Unwrapped { text: Cow::Owned(message), cut })
+    }
+
+    /// Reads the records in the bytes of one frame; most frames have one. `columns`: those of the last header, which the
+    /// frame may replace.
+    pub fn read(
+        &self,
+        bytes: &[u8],
+        at: &Surrounding<'_>,
+        columns: &mut Option<Columns>,
+        rejects: Option<Rejects<'_>>,
+        out: &mut Vec<Found>,
+    ) {
+        let at = &Surrounding { seen: &self.seen, ..at.clone() };
+        let text = decoding::text(bytes);
+        let text = text
+            .trim_end_matches(['\r', '\n', ' ', '\t', '\0'])
+            .trim_start_matches(['\u{feff}', '\u{1e}', '\n', '\r', '\0']);
+        let bare = text.trim_start();
+        if bare.is_empty() {
+            return;
+        }
+        if self.shape == Shape::Table {
+            self.read_row(text, at, columns, out);
+            return;
+        }
+        let array = bare.starts_with('[') && bare[1..].trim_start().starts_with(['{', ']']);
+        if bare.starts_with('{') || array {
+            self.read_json(bare, at, rejects, out);
+        } else if !matches!(bare, "[" | "]" | "],") {
+            out.push(self.formats.record(text, at, 0));
+        }
+    }
+
+    fn read_row(&self, line: &str, at: &Surrounding<'_>, columns: &mut Option<Columns>, out: &mut Vec<Found>) {
+        if let Some(header) = Columns::of_header(line, &self.formats) {
+            let date = columns.as_ref().or(self.columns.as_ref()).and_then(|before| before.date().cloned());
+            *columns = Some(header.on(date));
+        } else if let Some(date) = Columns::date_of(line) {
+            *columns = columns.take().or_else(|| self.columns.clone()).map(|known| known.on(Some(date)));
+        } else if !Columns::is_directive(line) {
+            let known = columns.as_ref().or(self.columns.as_ref());
+            out.extend(known.map(|known| self.formats.row(known, line, at)));
+        }
+    }
+
+    fn read_json(&self, text: &str, at: &Surrounding<'_>, rejects: Option<Rejects<'_>>, out: &mut Vec<Found>) {
+        if let Some(dialect) = self.chosen.as_ref().filter(|_| text.starts_with('{')) {
+            let mut fields = Assembler::default();
+            let form = Form::Json(self.formats.plain);
+            match crosstail_core::schema::json::scan(text.trim_end_matches(','), dialect.schema.tree(), &mut fields) {
+                Ok(()) if rejects.is_some_and(|rejects| rejects(&fields, &dialect.schema)) => {}
+                Ok(()) => {
+                    out.push(self.formats.complete(dialect, form, fields, (text.trim_end_matches(','), ""), at, 0));
+                }
+                Err(offset) => out.push(unreadable(text, at, offset)),
+            }
+            return;
+        }
+        let scanned = self.formats.scan(text, self.hint.load(Ordering::Relaxed));
+        if let Ok(scanned) = scanned
+            && text[scanned.end..].trim_matches([',', ' ', '\t', '\r', '\n']).is_empty()
+            && self.formats.enveloped(&text[..scanned.end], &scanned).is_none()
+        {
+            self.hint.store(scanned.dialect, Ordering::Relaxed);
+            let dialect = &self.formats.dialects[scanned.dialect];
+            let message = scanned.fields.raw(Target::Message);
+            let definition = dialect.schema.definition();
+            let as_it_is = !definition.wraps
+                && definition.template.is_none()
+                && message.is_none_or(|text| !text.starts_with('{'))
+                && scanned.fields.raw(Target::Query).is_none();
+            if as_it_is && rejects.is_some_and(|rejects| rejects(&scanned.fields, &dialect.schema)) {
+                return;
+            }
+            let form = Form::Json(scanned.dialect);
+            out.push(self.formats.complete(dialect, form, scanned.fields, (&text[..scanned.end], ""), at, 0));
+            return;
+        }
+        self.read_pieces(text, at, out);
+    }
+
+    /// Reads a text that is not one JSON value: wrapped lines, several values, or no JSON.
+    fn read_pieces(&self, text: &str, at: &Surrounding<'_>, out: &mut Vec<Found>) {
+        if let Some(found) = self.formats.json_record(text, at, 0)
+            && self.formats.is_wrapper(found.form, text)
+        {
+            out.push(found);
+            return;
+        }
+        match self.formats.pieces(text) {
+            Ok(pieces) => {
+                for (index, piece) in pieces.iter().enumerate() {
+                    let id = at.id_of_part(index);
+                    let own = Surrounding { id, ..at.clone() };
+                    out.push(self.formats.of_piece(piece, &own));
+                }
+            }
+            Err(_) if !text.starts_with("{\"") && !text.starts_with("{ \"") => {
+                out.push(self.formats.record(text, at, 0));
+            }
+            Err(offset) => out.push(unreadable(text, at, offset)),
+        }
+    }
+
+    /// What the record number `index` of a frame holds beside its activity.
+    pub fn payload(&self, bytes: &[u8], index: usize, at: &Surrounding<'_>) -> Payload {
+        let text = decoding::text(bytes);
+        let bare = text.trim_start_matches(['\u{feff}', '\u{1e}', ' ', '\n']);
+        let kept = RefCell::new(Payload::default());
+        let own = |id| Surrounding { id, payload: Some(&kept), seen: &self.seen, ..at.clone() };
+        let pieces = if index > 0 || bare.starts_with('[') { self.formats.pieces(bare).ok() } else { None };
+        if let Some(piece) = pieces.as_ref().and_then(|pieces| pieces.get(index)) {
+            self.formats.of_piece(piece, &own(at.id.clone()));
+        } else {
+            self.read(bytes, &own(at.id.clone()), &mut self.columns.clone(), None, &mut Vec::new());
+        }
+        kept.into_inner()
+    }
+
+    /// The name of a form, for people.
+    pub fn name_of(&self, form: Form) -> &str {
+        match form {
+            Form::Json(_) if self.chosen.is_some() => self.chosen.as_ref().map_or("json", |chosen| &chosen.schema.name),
+            Form::Json(index) => &self.formats.dialects[index].schema.name,
+            Form::Text(index) => &self.formats.texts[index].name,
+            Form::Table => "table",
+            Form::Logfmt => "logfmt",
+            Form::Head => "text with a time or level",
+            Form::Plain => "text",
+            Form::Broken => "broken JSON",
+        }
+    }
+}
+
+/// Whether a text begins with JSON that goes on over lines.
+fn is_document(head: &[u8]) -> bool {
+    let head = head.strip_prefix(b"\xef\xbb\xbf".as_slice()).unwrap_or(head).trim_ascii_start();
+    if !head.starts_with(b"{") && !head.starts_with(b"[") {
+        return false;
+    }
+    match serde_json::Deserializer::from_slice(head).into_iter::<serde::de::IgnoredAny>().next() {
+        Some(Ok(_)) => true,
+        // Cut by the end of the sample, not by what stands in it.
+        Some(Err(error)) => error.is_eof(),
+        None => false,
+    }
+}
+
+impl Formats {
+    fn is_wrapper(&self, form: Form, text: &str) -> bool {
+        let first = self.scan(text, self.plain).ok();
+        let wraps = first.is_some_and(|first| self.dialects[first.dialect].schema.definition().wraps);
+        wraps && form != Form::Broken
+    }
+}
+
+impl Surrounding<'_> {
+    /// The identity of the record number `index` of a frame.
+    fn id_of_part(&self, index: usize) -> Id {
+        match &self.id {
+            Id::Line { file, offset } => Id::Line { file: *file, offset: offset + index as u64 },
+            other => other.clone(),
+        }
+    }
+}

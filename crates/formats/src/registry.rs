@@ -1,0 +1,170 @@
+//! All formats: those of text, and the dialects of JSON, each recognised record by record.
+
+use crate::format::{Format, FormatError, compile};
+use crosstail_core::schema::{Assembler, Schema};
+use regex::bytes::{Regex, RegexSet, RegexSetBuilder};
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+/// The patterns that `%{NAME}` stands for.
+const GROK: &str = include_str!("../../../config/formats/grok.toml");
+
+include!(concat!(env!("OUT_DIR"), "/formats.rs"));
+
+/// A JSON dialect: a schema, and the conditions that its records meet.
+#[derive(Debug)]
+pub(crate) struct Dialect {
+    pub(crate) schema: Schema,
+    /// Bits of the paths that must all be there, of those of which one must, and of the texts that must be equal.
+    all: u128,
+    any: u128,
+    equal: u128,
+    /// How many conditions there are; the dialect with the most that a record meets is its own.
+    weight: u32,
+}
+
+/// What a user adds.
+#[derive(Debug, Clone, Default)]
+struct Own {
+    /// Origin and TOML of each format.
+    formats: Vec<(String, String)>,
+    dialects: Vec<Schema>,
+}
+
+static OWN: OnceLock<Own> = OnceLock::new();
+
+/// All formats.
+#[derive(Debug)]
+pub struct Formats {
+    pub(crate) texts: Vec<Format>,
+    /// A set over the first lines of all patterns, in order of precedence.
+    pub(crate) firsts: RegexSet,
+    /// For each pattern of the set: its format, and its number there.
+    pub(crate) owners: Vec<(usize, usize)>,
+    /// Lines that continue a record though they begin like one: in any stream, and in records of `whole` formats.
+    pub(crate) continues: Option<Regex>,
+    pub(crate) continues_whole: Option<Regex>,
+    pub(crate) dialects: Vec<Dialect>,
+    /// The dialect without conditions.
+    pub(crate) plain: usize,
+}
+
+impl Formats {
+    /// The built-in formats and those of a user, each with its origin; a user's come first.
+    pub fn new(own: &[(String, String)], schemas: Vec<Schema>) -> Result<Self, FormatError> {
+        let vocabulary: BTreeMap<String, String> = toml::from_str(GROK)
+            .map_err(|error| FormatError { origin: "grok".to_owned(), message: error.to_string() })?;
+        let given = own.iter().map(|(origin, text)| (origin.as_str(), text.as_str()));
+        let texts: Vec<Format> = given
+            .chain(BUILT_IN.iter().copied())
+            .map(|(origin, text)| Format::from_toml(text, &vocabulary, origin))
+            .collect::<Result<_, _>>()?;
+        let mut sources = Vec::new();
+        let mut owners = Vec::new();
+        for (index, format) in texts.iter().enumerate() {
+            for (number, first) in format.firsts.iter().enumerate() {
+                sources.push(first.as_str());
+                owners.push((index, number));
+            }
+        }
+        let fail = |error: regex::Error| FormatError { origin: "formats".to_owned(), message: error.to_string() };
+        let firsts = RegexSetBuilder::new(sources)
+            .unicode(false)
+            .size_limit(64 << 20)
+            .dfa_size_limit(16 << 20)
+            .build()
+            .map_err(fail)?;
+        let continuing = |whole: bool| {
+            let of = texts.iter().filter(|format| format.whole == whole).flat_map(|format| &format.continues);
+            let sources: Vec<String> = of.map(|source| format!("(?:{source})")).collect();
+            (!sources.is_empty()).then(|| compile(&sources.join("|"), false)).transpose().map_err(fail)
+        };
+        let (continues, continues_whole) = (continuing(false)?, continuing(true)?);
+        let dialects = dialects(schemas);
+        let plain = dialects.iter().position(|dialect| dialect.schema.name == "json").unwrap_or(0);
+        Ok(Self { texts, firsts, owners, continues, continues_whole, dialects, plain })
+    }
+
+    /// The formats that crosstail comes with.
+    pub fn built_in() -> Result<Arc<Self>, FormatError> {
+        Self::new(&[], Schema::built_in()).map(Arc::new)
+    }
+
+    /// Adds a user's formats, each with its origin, and dialects. They count for what is opened after that; only the first
+    /// call does anything.
+    pub fn add_own(formats: Vec<(String, String)>, dialects: Vec<Schema>) {
+        let _ = OWN.set(Own { formats, dialects });
+    }
+
+    /// All formats, a user's own ones included, compiled once.
+    ///
+    /// # Errors
+    /// If one of the user's formats cannot be used; the error names its file.
+    pub fn shared() -> Result<Arc<Self>, FormatError> {
+        static SHARED: OnceLock<Result<Arc<Formats>, FormatError>> = OnceLock::new();
+        let made = || {
+            let Own { formats, dialects } = OWN.get().cloned().unwrap_or_default();
+            // Of two dialects that a record fits equally well the first one counts.
+            Self::new(&formats, dialects.into_iter().chain(Schema::built_in()).collect()).map(Arc::new)
+        };
+        SHARED.get_or_init(made).clone()
+    }
+
+    /// The formats of text.
+    pub fn texts(&self) -> &[Format] {
+        &self.texts
+    }
+
+    /// The dialect whose conditions a scanned record meets best.
+    pub(crate) fn dialect_of(&self, record: &Assembler<'_>) -> usize {
+        let marks = record.marks;
+        let mut best = (0, self.plain);
+        for (index, dialect) in self.dialects.iter().enumerate() {
+            let needed = dialect.all | dialect.equal;
+            let fits = needed != 0 && marks & needed == needed && (dialect.any == 0 || marks & dialect.any != 0);
+            if fits {
+                let weight = dialect.weight + (marks & dialect.any).count_ones();
+                if weight > best.0 {
+                    best = (weight, index);
+                }
+            }
+        }
+        best.1
+    }
+
+    /// A schema that somebody chose, for all records of JSON.
+    pub(crate) fn chosen(schema: Schema) -> Dialect {
+        Dialect { schema: schema.for_logs(), all: 0, any: 0, equal: 0, weight: 0 }
+    }
+}
+
+/// The schemas as dialects. Every tree gets the marks of all conditions, so that one scan by any tree tells the dialect.
+fn dialects(schemas: Vec<Schema>) -> Vec<Dialect> {
+    let mut bits: Vec<(String, Option<String>)> = Vec::new();
+    let mut bit = |path: &str, text: Option<&str>| {
+        let key = (path.to_owned(), text.map(str::to_owned));
+        let index = bits.iter().position(|known| *known == key).unwrap_or_else(|| {
+            bits.push(key);
+            bits.len() - 1
+        });
+        1u128.checked_shl(u32::try_from(index).unwrap_or(128)).unwrap_or(0)
+    };
+    let mut found: Vec<Dialect> = schemas
+        .into_iter()
+        .map(|schema| {
+            let expect = &schema.definition().recognise;
+            let all = expect.all.iter().map(|path| bit(path, None)).fold(0, |a, b| a | b);
+            let any = expect.any.iter().map(|path| bit(path, None)).fold(0, |a, b| a | b);
+            let equal = expect.equals.iter().map(|(path, text)| bit(path, Some(text))).fold(0, |a, b| a | b);
+            let weight = u32::try_from(expect.all.len() + 3 * expect.equals.len()).unwrap_or(u32::MAX);
+            Dialect { schema: schema.for_logs(), all, any, equal, weight }
+        })
+        .collect();
+    debug_assert!(bits.len() <= 128, "{} conditions do not fit into 128 bits", bits.len());
+    for dialect in &mut found {
+        for (index, (path, text)) in bits.iter().enumerate().take(128) {
+            dialect.schema.mark(path, text.as_deref(), 1 << index);
+        }
+    }
+    found
+}

@@ -1,0 +1,156 @@
+//! Records as columns: the W3C extended format (IIS, CloudFront), Zeek, and CSV with a header of known names.
+
+use crate::read::{Form, Found, Surrounding, keep_payload, names_service};
+use crate::registry::Formats;
+use crosstail_core::model::{Surroundings, spelled_time};
+use crosstail_core::schema::{Assembler, Scalar, Target};
+use serde_json::{Map, Value};
+
+/// The columns that a header names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Columns {
+    names: Vec<String>,
+    separator: Separator,
+    /// The date that a directive gave, for records with a time alone.
+    date: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Separator {
+    /// Spaces between fields that have none; `"` around those that have.
+    Space,
+    /// One character; `"` around fields that have it.
+    Char(u8),
+}
+
+/// Fewer columns are no table.
+const LEAST: usize = 3;
+
+impl Columns {
+    /// The columns that a line names, if it is a header: `#Fields: date time …`, or names separated by `,`, `;` or tabs of
+    /// which the formats know a time and something else.
+    pub(crate) fn of_header(line: &str, formats: &Formats) -> Option<Self> {
+        let line = line.trim_end().trim_start_matches('\u{feff}');
+        let marked = ["#Fields:", "#fields"].iter().find_map(|mark| line.strip_prefix(mark));
+        if let Some(names) = marked {
+            let tabs = names.trim_start_matches([' ', '\t']).contains('\t');
+            let names: Vec<String> = names.split_whitespace().map(str::to_owned).collect();
+            // CloudFront and Zeek separate records by tabs, IIS by spaces; the records decide.
+            let separator = if tabs { Separator::Char(b'\t') } else { Separator::Space };
+            return (names.len() >= LEAST).then_some(Self { names, separator, date: None });
+        }
+        let separator = *b",;\t".iter().max_by_key(|mark| line.bytes().filter(|b| b == *mark).count())?;
+        let names = split(line, Separator::Char(separator));
+        let plain = |name: &String| {
+            !name.is_empty()
+                && name.len() < 64
+                && name.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '_' | '@'))
+                && name
+                    .chars()
+                    .all(|c| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.' | '@' | '(' | ')' | '/' | ':'))
+        };
+        if names.len() < LEAST || !names.iter().all(plain) {
+            return None;
+        }
+        let columns = Self { names, separator: Separator::Char(separator), date: None };
+        let known = |target: Target| columns.names.iter().any(|name| formats.fills(name, target));
+        let others = [Target::Level, Target::Message, Target::HttpStatus, Target::Url, Target::Service];
+        (known(Target::StartedAt) && others.into_iter().any(known)).then_some(columns)
+    }
+
+    /// Whether a line is no record: a directive or a comment.
+    pub(crate) fn is_directive(line: &str) -> bool {
+        line.starts_with('#')
+    }
+
+    /// The date in a directive: `#Date: 2024-05-06 07:08:00`.
+    pub(crate) fn date_of(line: &str) -> Option<String> {
+        let value = ["#Date:", "#Start-Date:"].iter().find_map(|name| line.strip_prefix(name))?;
+        value.split_whitespace().next().map(str::to_owned)
+    }
+
+    /// The same columns, on a date.
+    pub(crate) fn on(self, date: Option<String>) -> Self {
+        Self { date: date.or(self.date), ..self }
+    }
+
+    /// The date that a directive gave.
+    pub(crate) fn date(&self) -> Option<&String> {
+        self.date.as_ref()
+    }
+
+    /// The fields of a line, each with its column.
+    fn fields<'c>(&'c self, line: &str) -> Vec<(&'c str, String)> {
+        let separator = match self.separator {
+            Separator::Space if line.contains('\t') => Separator::Char(b'\t'),
+            other => other,
+        };
+        self.names.iter().map(String::as_str).zip(split(line, separator)).collect()
+    }
+}
+
+fn split(line: &str, separator: Separator) -> Vec<String> {
+    let mark = match separator {
+        Separator::Space => b' ',
+        Separator::Char(mark) => mark,
+    };
+    let mut reader =
+        csv::ReaderBuilder::new().has_headers(false).delimiter(mark).flexible(true).from_reader(line.as_bytes());
+    let mut record = csv::StringRecord::new();
+    match reader.read_record(&mut record) {
+        Ok(true) => {
+            let filled = record.iter().filter(|field| separator != Separator::Space || !field.is_empty());
+            filled.map(|field| field.trim().to_owned()).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+impl Formats {
+    /// Whether a column of this name fills a target.
+    fn fills(&self, name: &str, target: Target) -> bool {
+        let keys = [name.to_owned(), name.to_ascii_lowercase().replace([' ', '-'], "_")];
+        let tree = self.dialects[self.plain].schema.tree();
+        keys.iter()
+            .any(|key| tree.child(key.as_bytes()).is_some_and(|node| node.targets.iter().any(|(t, _)| *t == target)))
+    }
+
+    /// The record in a line of a table.
+    pub(crate) fn row(&self, columns: &Columns, line: &str, at: &Surrounding<'_>) -> Found {
+        let dialect =
+            self.dialects.iter().find(|dialect| dialect.schema.name == "w3c").unwrap_or(&self.dialects[self.plain]);
+        let fields = columns.fields(line);
+        let mut record = Map::new();
+        for (name, value) in &fields {
+            if !matches!(value.as_str(), "" | "-" | "(empty)") {
+                record.insert((*name).to_owned(), Value::String(value.clone()));
+            }
+        }
+        let schema = &dialect.schema;
+        let mut assembler = Assembler::default();
+        for (name, value) in &record {
+            let folded = name.to_ascii_lowercase().replace([' ', '-'], "_");
+            let tree = schema.tree();
+            let node = tree.child(name.as_bytes()).or_else(|| tree.child(folded.as_bytes()));
+            for target in node.iter().flat_map(|node| &node.targets) {
+                assembler.set(*target, Scalar::Text(value.as_str().unwrap_or_default().into()));
+            }
+        }
+        let text_of = |name: &str| record.get(name).and_then(Value::as_str);
+        if let (Some(date), Some(time)) = (text_of("date").or(columns.date.as_deref()), text_of("time"))
+            && let Some(spelled) = spelled_time(&format!("{date} {time}"))
+        {
+            let around = Surroundings { zone: None, ..at.around };
+            assembler.replace(Target::StartedAt, Scalar::Time(spelled.resolve(around)));
+        }
+        let names_service = names_service(&assembler);
+        let text = Value::Object(record.clone()).to_string();
+        keep_payload(schema, &text, at);
+        let mut activity = assembler.finish(schema, at.id.clone(), at.carry);
+        if activity.message.is_none() && activity.url.is_none() {
+            activity.message = Some(line.trim().into());
+        }
+        activity.places = vec![at.place.clone()];
+        Found { activity, form: Form::Table, names_service, scope: None }
+    }
+}

@@ -1,0 +1,171 @@
+//! Every format reads its own samples, behind every wrapper too.
+
+#![allow(clippy::expect_used, reason = "a test")]
+
+use crosstail_core::model::{Activity, Id, Locator, NameId, Place, SourceId, Surroundings, parse_timestamp};
+use crosstail_formats::{Form, Formats, Found, Framer, Reader, Surrounding};
+use std::sync::Arc;
+
+fn surrounding() -> Surrounding<'static> {
+    let written = parse_timestamp("2024-06-01T00:00:00Z").expect("a time");
+    let place = Place::new(SourceId(0), Locator::Line { file: NameId(0), offset: 0, length: 1 });
+    Surrounding::new(Id::Line { file: 1, offset: 0 }, place, written, Surroundings::before(written))
+}
+
+fn read(formats: &Arc<Formats>, text: &str) -> (Reader, Vec<Found>) {
+    let text = format!("{text}\n");
+    let reader = Reader::of(formats, None, text.as_bytes());
+    let mut found = Vec::new();
+    reader.read(text.as_bytes(), &surrounding(), &mut None, None, &mut found);
+    (reader, found)
+}
+
+/// The frames of a text, as a file with it has them.
+fn frames(formats: &Arc<Formats>, text: &str) -> Vec<String> {
+    let reader = Reader::of(formats, None, format!("{text}\n").as_bytes());
+    let mut framer = Framer::default();
+    let mut found: Vec<String> = Vec::new();
+    for line in text.lines() {
+        if framer.begins(&reader, line.as_bytes()) {
+            found.push(line.to_owned());
+        } else {
+            let open = found.last_mut().expect("an open record");
+            open.push('\n');
+            open.push_str(line);
+        }
+    }
+    found
+}
+
+fn value(activity: &Activity, field: &str) -> toml::Value {
+    let text = |text: &Option<compact_str::CompactString>| text.as_deref().unwrap_or_default().into();
+    match field {
+        "started_at" if !activity.exact_start => "".into(),
+        "started_at" => activity.started_at.rfc3339().into(),
+        "level" => activity.level.map(|level| level.to_string()).unwrap_or_default().into(),
+        "status" => activity.status.map(|status| status.to_string()).unwrap_or_default().into(),
+        "http_status" => i64::from(activity.http_status.unwrap_or(0)).into(),
+        "duration_ms" => activity.duration_us.map_or(-1.0, |us| us as f64 / 1e3).into(),
+        "request_id" => activity.request_id.as_ref().map(ToString::to_string).unwrap_or_default().into(),
+        "message" => text(&activity.message),
+        "system" => text(&activity.system),
+        "method" => text(&activity.method),
+        "url" => text(&activity.url),
+        "error" => text(&activity.error),
+        "error_type" => text(&activity.error_type),
+        "operation" => text(&activity.operation),
+        "correlation_id" => text(&activity.correlation_id),
+        "actor" => text(&activity.actor),
+        other => panic!("a sample names '{other}'"),
+    }
+}
+
+#[test]
+fn every_format_reads_its_samples() {
+    let formats = Formats::built_in().expect("formats");
+    let mut wrong = Vec::new();
+    for format in formats.texts() {
+        assert!(!format.samples.is_empty(), "{} has no sample", format.name);
+        for sample in &format.samples {
+            let (reader, found) = read(&formats, &sample.text);
+            let [found] = found.as_slice() else {
+                wrong.push(format!("{}: {} records in {}", format.name, found.len(), sample.text));
+                continue;
+            };
+            for (field, expected) in &sample.is {
+                let got = value(&found.activity, field);
+                if got != *expected {
+                    let form = reader.name_of(found.form);
+                    wrong.push(format!(
+                        "{} ({form}) {field}: {got} instead of {expected}\n    {}",
+                        format.name, sample.text
+                    ));
+                }
+            }
+            if frames(&formats, &sample.text).len() != 1 {
+                wrong.push(format!("{}: {:?}", format.name, frames(&formats, &sample.text)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_wrapper_holds_every_format() {
+    let formats = Formats::built_in().expect("formats");
+    type Wrap = fn(&str) -> String;
+    let wrappers: [(&str, Wrap); 6] = [
+        ("cri", |line| format!("2024-05-06T07:08:09.123456789Z stdout F {line}")),
+        ("docker", |line| {
+            serde_json::json!({"log": format!("{line}\n"), "stream": "stdout", "time": "2024-05-06T07:08:09.123456789Z"}).to_string()
+        }),
+        ("compose", |line| format!("web-1  | {line}")),
+        ("kubectl", |line| format!("[pod/web-1-abc/app] {line}")),
+        ("syslog", |line| format!("May  6 07:08:09 host-1 app[7]: {line}")),
+        ("nanoseconds", |line| format!("2024-05-06T07:08:09.123456789Z {line}")),
+    ];
+    let mut wrong = Vec::new();
+    for format in formats.texts() {
+        for sample in format.samples.iter().filter(|_| !["nanoseconds", "cri"].contains(&format.name.as_str())) {
+            for (name, wrap) in &wrappers {
+                let text = sample.text.lines().map(wrap).collect::<Vec<_>>().join("\n");
+                let frames = frames(&formats, &text);
+                if frames.len() != 1 {
+                    wrong.push(format!("{} in {name}: {} records", format.name, frames.len()));
+                    continue;
+                }
+                let (_, found) = read(&formats, &text);
+                let activity = &found.first().expect("a record").activity;
+                for (field, expected) in sample.is.iter().filter(|(field, _)| *field != "system") {
+                    let got = value(activity, field);
+                    if got != *expected {
+                        wrong.push(format!("{} in {name}: {field}: {got} instead of {expected}", format.name));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn stacks_of_many_languages_belong_to_their_record() {
+    let formats = Formats::built_in().expect("formats");
+    let stacks = [
+        "java.lang.IllegalStateException: no route\n\tat com.example.Pay.charge(Pay.java:41)\nCaused by: java.net.ConnectException: refused\n\tat a.B.c(B.java:9)\n\t... 2 more",
+        "Traceback (most recent call last):\n  File \"/srv/pay.py\", line 10, in charge\n    bank.send(order)\nValueError: no route",
+        "Traceback (most recent call last):\n  File \"/a.py\", line 1, in f\nKeyError: 'x'\n\nDuring handling of the above exception, another exception occurred:\n\nTraceback (most recent call last):\n  File \"/b.py\", line 2, in g\nRuntimeError: no",
+        "Error: no route\n    at charge (/srv/pay.js:41:9)\n    at async run (/srv/checkout.js:17:3) {\n  code: 'ECONNREFUSED'\n}",
+        "System.InvalidOperationException: No route\n ---> System.Net.Sockets.SocketException (111): refused\n   at Shop.Net.Bank.Open() in /src/Bank.cs:line 9\n   --- End of inner exception stack trace ---\n   at Shop.Pay.Charge(Int32 order) in /src/Pay.cs:line 41",
+        "goroutine 34 [running]:\nmain.pay(...)\n\t/srv/pay.go:41\ncreated by main.serve\n\t/srv/main.go:9 +0x1d",
+        "#0 /srv/checkout.php(17): charge()\n#1 {main}\n  thrown in /srv/pay.php on line 41",
+        "stack backtrace:\n   0: std::panicking::begin_panic\n             at /rustc/lib.rs:1:1\n   1: shop::pay::charge",
+    ];
+    let lines: [fn(&str) -> String; 3] = [
+        |line| line.to_owned(),
+        |line| format!("2024-05-06T07:08:09.123456789Z stderr F {line}"),
+        |line| {
+            serde_json::json!({"log": format!("{line}\n"), "stream": "stderr", "time": "2024-05-06T07:08:09.1Z"})
+                .to_string()
+        },
+    ];
+    for stack in stacks {
+        for wrap in lines {
+            let text = format!("2024-05-06 07:08:01 ERROR charge failed\n{stack}\n2024-05-06 07:08:02 INFO next");
+            let text = text.lines().map(wrap).collect::<Vec<_>>().join("\n");
+            let frames = frames(&formats, &text);
+            assert_eq!(frames.len(), 2, "{frames:#?}");
+        }
+    }
+}
+
+#[test]
+fn what_fits_nothing_is_text() {
+    let formats = Formats::built_in().expect("formats");
+    for text in ["plain words", "{ not json", "[1,2]", "null", "\u{1b}[", "=", "key=", "{\"a\":1}garbage"] {
+        let (_, found) = read(&formats, text);
+        let [found] = found.as_slice() else { panic!("{} records in {text}", found.len()) };
+        assert!(matches!(found.form, Form::Plain | Form::Broken), "{text}: {:?}", found.form);
+        assert!(!found.activity.exact_start, "{text}");
+    }
+}

@@ -1,0 +1,106 @@
+//! Where the year or the date turns in a file whose times leave it out: told from the order of its lines, from the end,
+//! at which the file was last written.
+
+use super::stream::Stream;
+use crosstail_core::model::{Spelled, Surroundings, Timestamp};
+use std::io::{self, BufRead as _, BufReader, Read as _};
+
+/// A larger file is not read for this; its times are the latest possible ones.
+const MAX_BYTES: u64 = 256 << 20;
+
+/// The latest possible time of the lines from each offset on.
+#[derive(Debug, Default)]
+pub(super) struct Turns(Vec<(u64, Timestamp)>);
+
+impl Turns {
+    /// Reads the times of a file.
+    pub(super) fn of(stream: &Stream) -> io::Result<Self> {
+        if stream.length > MAX_BYTES {
+            return Ok(Self::default());
+        }
+        let mut times: Vec<(u64, Spelled)> = Vec::new();
+        let mut reader = BufReader::with_capacity(1 << 16, stream.text()?.take(MAX_BYTES));
+        let mut line = Vec::new();
+        let mut offset = 0;
+        loop {
+            line.clear();
+            let read = reader.read_until(b'\n', &mut line)?;
+            if read == 0 {
+                break;
+            }
+            if let Some(time) = stream.reader.guessed_time(&line) {
+                times.push((offset, time));
+            }
+            offset += read as u64;
+        }
+        Ok(Self::from(stream.written_at(), &times))
+    }
+
+    fn from(written: Timestamp, times: &[(u64, Spelled)]) -> Self {
+        let mut turns = Vec::new();
+        let mut latest = written;
+        let mut next = written;
+        let mut upto = u64::MAX;
+        for (offset, time) in times.iter().rev() {
+            let at = time.resolve(Surroundings::before(next.min(written)));
+            if at != time.resolve(Surroundings::before(latest)) {
+                turns.push((upto, latest));
+                latest = next;
+            }
+            (next, upto) = (at, *offset);
+        }
+        turns.push((0, latest));
+        turns.reverse();
+        Self(turns)
+    }
+
+    /// The latest possible time of a line at an offset; `None` where nothing is known.
+    pub(super) fn latest(&self, offset: u64) -> Option<Timestamp> {
+        let index = self.0.partition_point(|(from, _)| *from <= offset);
+        Some(self.0.get(index.checked_sub(1)?)?.1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crosstail_core::model::{leading_time, parse_timestamp};
+
+    #[test]
+    fn years_and_days_turn_where_the_order_says() {
+        let check = |written: &str, lines: &[(&str, &str)]| {
+            let written = parse_timestamp(written).expect("a time");
+            let times: Vec<(u64, Spelled)> = lines
+                .iter()
+                .enumerate()
+                .map(|(index, (text, _))| (index as u64 * 10, leading_time(text).expect("a time").0))
+                .collect();
+            let turns = Turns::from(written, &times);
+            for ((offset, time), (text, expected)) in times.iter().zip(lines) {
+                let latest = turns.latest(*offset).expect("known");
+                assert_eq!(Some(time.resolve(Surroundings::before(latest))), parse_timestamp(expected), "{text}");
+            }
+        };
+        check(
+            "2024-05-06T12:00:00Z",
+            &[
+                ("Nov 30 23:59:58", "2022-11-30T23:59:58Z"),
+                ("Feb  1 00:00:01", "2023-02-01T00:00:01Z"),
+                ("Dec 31 23:59:58", "2023-12-31T23:59:58Z"),
+                ("Jan  1 00:00:01", "2024-01-01T00:00:01Z"),
+                ("May  6 11:00:00", "2024-05-06T11:00:00Z"),
+            ],
+        );
+        check(
+            "2024-05-06T07:00:00Z",
+            &[
+                ("22:00:00", "2024-05-04T22:00:00Z"),
+                ("03:00:00", "2024-05-05T03:00:00Z"),
+                ("23:59:59.500", "2024-05-05T23:59:59.500Z"),
+                ("00:00:01", "2024-05-06T00:00:01Z"),
+                ("00:00:00", "2024-05-06T00:00:00Z"),
+                ("06:59:00", "2024-05-06T06:59:00Z"),
+            ],
+        );
+    }
+}
