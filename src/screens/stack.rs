@@ -86,10 +86,10 @@ impl Stack {
         self.body().name()
     }
 
-    /// The layer whose text field has the focus.
+    /// The layer whose text field has the focus: what an overlay covers has none.
     fn typing(&self) -> Option<Layer> {
-        let layer = self.overlays.len().checked_sub(1).map_or(Layer::Explore, Layer::Overlay);
-        self.screen(layer).is_typing().then_some(layer)
+        let uncovered = if self.overlays.is_empty() { self.layers() } else { vec![self.layers()[0]] };
+        uncovered.into_iter().find(|layer| self.screen(*layer).is_typing())
     }
 
     /// Whether keys are text.
