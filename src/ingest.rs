@@ -6,6 +6,7 @@ use crosstail_engine::insight::alerting::SourceSnapshot;
 use crosstail_engine::store::{IngestResult, Store};
 use crosstail_source::Probe;
 use crosstail_source::pump::{PumpEvent, SourceState};
+use tracing::{debug, error, info, warn};
 
 /// Current state of a source.
 #[derive(Debug, Clone)]
@@ -124,6 +125,7 @@ pub fn ingest(
                 }
                 SourceState::Connecting | SourceState::Loading => {}
             }
+            log_state(&source.name, &state, now);
             source.state = state;
             match (&source.state, before) {
                 (SourceState::Waiting { error, .. } | SourceState::Failed { error }, None) => News::Lost(error.clone()),
@@ -132,6 +134,7 @@ pub fn ingest(
             }
         }
         PumpEvent::Probed(_, probe) => {
+            info!(source = source.name, server = probe.server, schema = probe.schema, "connected");
             let warnings = probe.warnings.clone();
             source.probe = Some(probe);
             source.said(index, warnings)
@@ -163,10 +166,27 @@ pub fn ingest(
     }
 }
 
+/// A change of a source's state, for the log.
+fn log_state(source: &str, state: &SourceState, now: Timestamp) {
+    match state {
+        SourceState::Connecting => debug!(source, "connects"),
+        SourceState::Loading => debug!(source, "reads its history"),
+        SourceState::Live => info!(source, "live"),
+        SourceState::Waiting { until, error } => {
+            warn!(source, error, "not reachable; next attempt in {:.1} s", until.since_us(now).max(0) as f64 / 1e6);
+        }
+        SourceState::Failed { error } => error!(source, error, "failed"),
+        SourceState::Ended => info!(source, "ended"),
+    }
+}
+
 impl SourceStatus {
     fn said(&mut self, index: usize, texts: Vec<String>) -> News {
         if texts.is_empty() {
             return News::Quiet;
+        }
+        for text in &texts {
+            warn!(source = self.name, "{text}");
         }
         self.last_notice = Some(texts.join(" · "));
         News::Said(index, texts)

@@ -13,6 +13,7 @@ pub mod config;
 pub mod effect;
 pub mod ingest;
 pub mod kinds;
+pub mod log;
 pub mod runtime;
 pub mod screens;
 pub mod tui;

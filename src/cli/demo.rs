@@ -4,6 +4,7 @@ use super::args::DemoArgs;
 use super::explore;
 use crate::config::{Config, Overrides};
 use crate::kinds;
+use crate::log::Log;
 use anyhow::{Context as _, Result, ensure};
 use crosstail_core::model::{Clock, Names};
 use crosstail_record::simulate::{Simulation, live, seed_history};
@@ -11,7 +12,7 @@ use crosstail_record::write::{SqliteWriter, Writer};
 use crosstail_source::SourceConfig;
 use tokio_util::sync::CancellationToken;
 
-pub(super) async fn run(args: &DemoArgs, choice: &Overrides) -> Result<u8> {
+pub(super) async fn run(args: &DemoArgs, choice: &Overrides, log: Log) -> Result<u8> {
     let config = Config::load(&args.look.over(choice))?;
     ensure!(
         args.rate > 0.0 && args.rate <= 100_000.0,
@@ -50,7 +51,8 @@ pub(super) async fn run(args: &DemoArgs, choice: &Overrides) -> Result<u8> {
         None => format!("crosstail demo --seed {}", args.seed),
     };
     let code =
-        explore::open(names, vec![opened], std::collections::HashMap::new(), &args.look, invocation, &config).await?;
+        explore::open(names, vec![opened], std::collections::HashMap::new(), &args.look, invocation, &config, log)
+            .await?;
     cancel.cancel();
     let _ = tokio::time::timeout(std::time::Duration::from_millis(500), writer).await;
     Ok(code)

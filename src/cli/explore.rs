@@ -4,6 +4,7 @@ use super::args::{ExploreArgs, ViewArgs};
 use super::{UsageError, sources};
 
 use crate::config::{self, Config, Overrides};
+use crate::log::Log;
 use crate::runtime::{self, Runtime};
 use crate::screens::{self, Event, Explorer, Settings};
 use anyhow::Result;
@@ -21,13 +22,13 @@ impl ViewArgs {
     }
 }
 
-pub(super) async fn run(args: &ExploreArgs, choice: &Overrides) -> Result<u8> {
+pub(super) async fn run(args: &ExploreArgs, choice: &Overrides, log: Log) -> Result<u8> {
     let config = Config::load(&args.look.over(choice))?;
     let (configs, stdin) = sources::configs(&args.sources, args.schema.as_deref(), &config)?;
     let opened = sources::open(configs, stdin)?;
     let invocation = invocation(&args.sources, args.schema.as_deref());
     let writers = if args.look.writes.allow_writes { opened.alert_writers() } else { runtime::alert::Writers::new() };
-    open(opened.names.clone(), opened.sources.clone(), writers, &args.look, invocation, &config).await
+    open(opened.names.clone(), opened.sources.clone(), writers, &args.look, invocation, &config, log).await
 }
 
 /// The command that opens the same sources, without secrets.
@@ -51,6 +52,7 @@ pub(super) async fn open(
     look: &ViewArgs,
     invocation: String,
     config: &Config,
+    log: Log,
 ) -> Result<u8> {
     let clock = Clock::system();
     let zone = config.time_zone.as_deref().unwrap_or("UTC");
@@ -58,6 +60,7 @@ pub(super) async fn open(
     let ids: Vec<SourceId> = sources.iter().map(|(id, _)| *id).collect();
     let mut explorer = Box::new(Explorer::new(names.clone(), &ids, zone, clock.now()));
     let shared = &mut explorer.shared;
+    shared.log = log;
     let (rules, problems) = config::rules(None);
     shared.alerts.alerting = Alerting::new(rules);
     if let Some(problem) = problems.first() {

@@ -26,6 +26,7 @@ mod watch;
 pub use args::Cli;
 
 use crate::config::Overrides;
+use crate::log::Log;
 use args::Command;
 use clap::Parser as _;
 use std::process::ExitCode;
@@ -60,6 +61,13 @@ pub struct UsageError(pub String);
 /// Runs the program.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    let log = match Log::start(cli.choice.log_file.as_deref()) {
+        Ok(log) => log,
+        Err(problem) => {
+            output::print_error(&problem);
+            return ExitCode::from(exit::USAGE);
+        }
+    };
     // One TLS provider for every kind: with two compiled in, rustls panics at the first connection unless one is chosen.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
@@ -69,7 +77,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(exit::FAILED);
         }
     };
-    let outcome = runtime.block_on(dispatch(cli));
+    let outcome = runtime.block_on(dispatch(cli, log));
     // Do not wait for reading threads: one may be stuck in a slow file system.
     runtime.shutdown_background();
     match outcome {
@@ -83,15 +91,15 @@ pub fn main() -> ExitCode {
     }
 }
 
-async fn dispatch(cli: Cli) -> anyhow::Result<u8> {
+async fn dispatch(cli: Cli, log: Log) -> anyhow::Result<u8> {
     let choice = Overrides { file: cli.choice.file, profile: cli.choice.profile, ..Overrides::default() };
     if cli.command.is_some() && cli.explore.is_given() {
         let why = "put the options and sources of a command after its name";
         return Err(UsageError(why.to_owned()).into());
     }
     match cli.command {
-        None => explore::run(&cli.explore, &choice).await,
-        Some(Command::Demo(args)) => demo::run(&args, &choice).await,
+        None => explore::run(&cli.explore, &choice, log).await,
+        Some(Command::Demo(args)) => demo::run(&args, &choice, log).await,
         Some(Command::Query(args)) => query::run(&args, &choice).await,
         Some(Command::Tail(args)) => tail::run(&args, &choice).await,
         Some(Command::Stats(args)) => stats::run(&args, &choice).await,

@@ -62,6 +62,7 @@ pub(super) async fn run(args: &WatchArgs, choice: &Overrides) -> Result<u8> {
 
 /// Writes a line to the log on stderr, with its time and without secrets.
 fn log(text: &str) {
+    tracing::info!("{text}");
     let safe = crosstail_core::model::redact_text(text).into_owned();
     print_error(&format!("{} {safe}", Clock::system().now().rfc3339()));
 }

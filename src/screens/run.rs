@@ -11,9 +11,12 @@ use crosstail_core::model::Clock;
 use crosstail_core::number::truncated_u64;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 /// How long to collect events before drawing.
 const TAKE_IN: Duration = Duration::from_millis(25);
+/// A picture that takes longer is logged.
+const SLOW_PICTURE: Duration = Duration::from_millis(50);
 
 /// Runs the explorer on this process's terminal until it quits; returns the exit code.
 pub async fn run(mut explorer: Box<Explorer>, runtime: Runtime, incoming: Incoming, clock: Clock) -> Result<u8> {
@@ -40,6 +43,7 @@ pub async fn run(mut explorer: Box<Explorer>, runtime: Runtime, incoming: Incomi
         shows_cursor: false,
         clock,
         measured: (Instant::now(), 0),
+        outside: None,
     };
     front.resize();
     let code = front.run(incoming, input).await;
@@ -59,6 +63,16 @@ struct Frontend {
     clock: Clock,
     /// Time and total of the last count of bytes written.
     measured: (Instant, u64),
+    /// A program that has the terminal. Until it ends nothing is drawn; everything else goes on.
+    outside: Option<JoinHandle<Option<String>>>,
+}
+
+/// Waits for the end of a program that has the terminal; without one, for ever.
+async fn ended(outside: Option<&mut JoinHandle<Option<String>>>) -> Option<String> {
+    match outside {
+        Some(running) => running.await.unwrap_or_else(|error| Some(format!("the program was not run: {error}"))),
+        None => std::future::pending().await,
+    }
 }
 
 /// Why the screen must be redrawn.
@@ -76,20 +90,24 @@ impl Frontend {
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            if due != Redraw::No && self.painter.wait(due == Redraw::Key).is_zero() {
+            if due != Redraw::No && self.outside.is_none() && self.painter.wait(due == Redraw::Key).is_zero() {
                 self.paint();
                 due = Redraw::No;
             }
             if self.painter.is_broken() {
                 return 129;
             }
-            let wait = if due == Redraw::No {
+            let wait = if due == Redraw::No || self.outside.is_some() {
                 Duration::from_hours(1)
             } else {
                 self.painter.wait(due == Redraw::Key).max(Duration::from_millis(1))
             };
             tokio::select! {
                 biased;
+                said = ended(self.outside.as_mut()) => {
+                    self.take_back(said);
+                    due = Redraw::Key;
+                }
                 got = input.recv() => {
                     let Some(got) = got else { return 0 };
                     if let Some(code) = self.input(got) {
@@ -197,14 +215,22 @@ impl Frontend {
             }
             Effect::Copy(text) => self.copy(&text),
             Effect::RunExternal(it) => {
-                let said = external::run(&it);
-                self.resize();
-                self.painter.invalidate();
-                if let Some(said) = said {
-                    self.explorer.shared.notify(said);
-                }
+                // The loop goes on meanwhile: sources must not wait for a person in an editor.
+                tracing::info!("the terminal is lent to a program");
+                self.outside = Some(tokio::task::spawn_blocking(move || external::run(&it)));
             }
             _ => {}
+        }
+    }
+
+    /// The program that had the terminal has ended.
+    fn take_back(&mut self, said: Option<String>) {
+        self.outside = None;
+        tracing::info!("the terminal is back");
+        self.resize();
+        self.painter.invalidate();
+        if let Some(said) = said {
+            self.explorer.shared.notify(said);
         }
     }
 
@@ -215,7 +241,11 @@ impl Frontend {
     }
 
     fn paint(&mut self) {
+        let begun = Instant::now();
         let (picture, cursor) = draw(&self.explorer, &self.look);
+        if begun.elapsed() > SLOW_PICTURE {
+            tracing::warn!(took = ?begun.elapsed(), rows = self.explorer.shared.store.len(), "slow picture");
+        }
         self.painter.paint(picture, scrolling(&self.explorer), cursor);
         if cursor.is_none() && self.shows_cursor {
             self.painter.send(b"\x1b[?25l".to_vec());
@@ -256,6 +286,7 @@ impl Frontend {
                 let effects = self.explorer.press(&self.look.keymap, stroke);
                 return self.carry_out(effects);
             }
+            Input::Continued if self.outside.is_some() => return None,
             Input::Continued => {
                 // The process was stopped by a signal: the terminal may be in any state.
                 let _ = terminal::enter();

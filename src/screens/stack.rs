@@ -86,10 +86,14 @@ impl Stack {
         self.body().name()
     }
 
-    /// The layer whose text field has the focus: what an overlay covers has none.
+    /// The layer whose text field has the focus.
     fn typing(&self) -> Option<Layer> {
-        let uncovered = if self.overlays.is_empty() { self.layers() } else { vec![self.layers()[0]] };
-        uncovered.into_iter().find(|layer| self.screen(*layer).is_typing())
+        let below = [self.shown.map(Layer::Screen), Some(Layer::Explore)].into_iter().flatten();
+        let layers = match self.overlays.len().checked_sub(1) {
+            Some(top) => vec![Layer::Overlay(top)],
+            None => below.collect(),
+        };
+        layers.into_iter().find(|layer| self.screen(*layer).is_typing())
     }
 
     /// Whether keys are text.

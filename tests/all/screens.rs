@@ -3,6 +3,7 @@
 use crate::support::EPOCH;
 use crosstail::action::Action;
 use crosstail::effect::{CompareWith, Effect, PreparedPayload, Reply, SearchProgress};
+use crosstail::log::LogLine;
 use crosstail::screens::{AlertOrigin, Event, Explore, Explorer, Tab, draw};
 use crosstail::tui::{Appearance, ColourDepth, Keymap, Stroke, Theme};
 use crosstail_core::model::{
@@ -893,5 +894,26 @@ fn jobs_are_listed_and_one_is_ended() {
         drop((opened, later));
         stage.event(Event::Tick(now.plus_ms(2000)));
         assert_eq!(stage.press_for_effects("x"), [], "nothing is left to end");
+        // What happened is below: it is searched, and copied.
+        for (minute, text) in
+            ["orders: not reachable error=refused", "orders: live", "notice: copied"].iter().enumerate()
+        {
+            let at = now.plus_ms(60_000 * minute as i64);
+            stage.explorer.shared.log.add(LogLine { at, level: tracing::Level::WARN, text: (*text).to_owned() });
+        }
+        stage.event(Event::Tick(now.plus_ms(3000)));
+        assert!(
+            stage.picture().contains("log (3)") && stage.picture().contains("notice: copied"),
+            "{}",
+            stage.picture()
+        );
+        stage.press(&["/", "l", "i", "v", "e", "enter"]);
+        let picture = stage.picture();
+        assert!(picture.contains("log (1)") && !picture.contains("refused"), "{picture}");
+        stage.press(&["y"]);
+        let [Effect::Copy(text)] = &stage.press_for_effects("y")[..] else { panic!("the line is copied") };
+        assert!(text.ends_with("WARN  orders: live"), "{text}");
+        stage.press(&["backspace"]);
+        assert!(stage.picture().contains("refused"));
     }
 }

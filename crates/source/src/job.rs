@@ -159,6 +159,17 @@ impl Job {
         self.with(|inner| inner.budget = budget)
     }
 
+    /// What it is for.
+    pub fn purpose(&self) -> &str {
+        &self.0.purpose
+    }
+
+    /// What was read for it: records, bytes, and what the store ran last.
+    pub(crate) fn read(&self) -> (u64, u64, String) {
+        let statement = lock(&self.0.statement).clone();
+        (self.0.rows.load(Ordering::Relaxed), self.0.bytes.load(Ordering::Relaxed), statement)
+    }
+
     /// Its priority.
     pub fn priority(&self) -> Priority {
         self.0.priority

@@ -1,6 +1,6 @@
 //! Every source obeys its jobs.
 
-use crate::error::SourceError;
+use crate::error::{ErrorKind, SourceError};
 use crate::event::Sink;
 use crate::grouping::{Grouping, Groups};
 use crate::job::{Job, Stopped};
@@ -11,6 +11,8 @@ use crate::source::{Capabilities, Probe, Source};
 use async_trait::async_trait;
 use crosstail_core::model::{Catalogue, CatalogueEntry, Diagnosis, Id, Locator, Payload, Timestamp, Vitals};
 use std::sync::Arc;
+use std::time::Instant;
+use tracing::{debug, warn};
 
 /// A source whose calls end when their job has to stop: the call's future is dropped, which ends its work in the store.
 /// So a kind cannot forget it, whatever it waits for.
@@ -31,10 +33,29 @@ impl Obedient {
         operation: &'static str,
         call: impl Future<Output = Result<T, SourceError>>,
     ) -> Result<T, SourceError> {
-        tokio::select! {
+        let begun = Instant::now();
+        let outcome = tokio::select! {
             biased;
             reason = job.stopped() => Err(reason.error(&self.name, operation)),
             outcome = call => outcome,
+        };
+        self.log(job, operation, begun, outcome.as_ref().err());
+        outcome
+    }
+
+    /// What a call was, how long it took, what it read.
+    fn log(&self, job: &Job, operation: &'static str, begun: Instant, error: Option<&SourceError>) {
+        let (source, purpose, took) = (self.name.as_str(), job.purpose(), begun.elapsed());
+        let (rows, bytes, statement) = job.read();
+        match error {
+            None => debug!(source, purpose, ?took, rows, bytes, statement, "{operation}"),
+            Some(error) if error.kind == ErrorKind::Cancelled => {
+                debug!(source, purpose, ?took, rows, bytes, statement, "{operation}: cancelled");
+            }
+            Some(error) => {
+                let error = error.to_string();
+                warn!(source, purpose, ?took, rows, bytes, error, statement, "{operation} failed");
+            }
         }
     }
 
@@ -45,14 +66,17 @@ impl Obedient {
         operation: &'static str,
         call: impl Future<Output = Result<(), SourceError>>,
     ) -> Result<(), SourceError> {
-        tokio::select! {
+        let begun = Instant::now();
+        let outcome = tokio::select! {
             biased;
             reason = job.stopped() => match reason {
                 Stopped::Cancelled => Ok(()),
                 other => Err(other.error(&self.name, operation)),
             },
             outcome = call => outcome,
-        }
+        };
+        self.log(job, operation, begun, outcome.as_ref().err());
+        outcome
     }
 }
 

@@ -35,6 +35,9 @@ pub(super) struct ConfigOverrideArgs {
     /// Use this profile from the configuration (or set CROSSTAIL_PROFILE)
     #[arg(long, value_name = "NAME", global = true, help_heading = "Configuration")]
     pub(super) profile: Option<String>,
+    /// Append what crosstail itself does to this file: connections, attempts, queries, notices; never secrets
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Configuration")]
+    pub(super) log_file: Option<std::path::PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,7 @@
-//! What the sources do now: what for, since when, how much was read, and the query itself. A job can be ended.
+//! What the sources do now: what for, since when, how much was read, and the query itself. A job can be ended. Below it
+//! what the program did since it was started, to search and to copy.
 
+mod log;
 mod view;
 
 use super::lines::Lines;
@@ -8,15 +10,19 @@ use super::shared::Shared;
 use super::{Hint, Screen};
 use crate::action::Action;
 use crate::effect::Effect;
-use crate::tui::{Canvas, Context};
+use crate::tui::{Canvas, Context, TextField};
 use crosstail_source::JobState;
+use log::LogPanel;
 
-/// The jobs, with the cursor on one.
+/// The jobs and the log, with the cursor in one of them.
 #[derive(Default)]
 pub(super) struct JobsScreen {
     /// The jobs as of the last second, the oldest first.
     jobs: Vec<JobState>,
     line: Lines,
+    log: LogPanel,
+    /// Whether the cursor is in the log.
+    in_log: bool,
 }
 
 impl JobsScreen {
@@ -26,10 +32,27 @@ impl JobsScreen {
         self.jobs = shared.jobs.list();
         let at = self.jobs.iter().position(|job| Some(job.number) == selected);
         self.line = Lines(at.unwrap_or(self.line.0).min(self.jobs.len().saturating_sub(1)));
+        self.log.read(&shared.log);
     }
 
     fn current(&self) -> Option<&JobState> {
         self.jobs.get(self.line.0)
+    }
+
+    /// Searches the log for a text; for none, everything is listed.
+    fn search(&mut self, text: &str, shared: &Shared) {
+        self.log.is_typing = false;
+        self.log.field.set(text, text.len());
+        self.log.read(&shared.log);
+    }
+
+    /// What an action copies: the line, or the query of the job, under the cursor; or the whole log as listed.
+    fn copied(&self, action: Action) -> Option<String> {
+        match (action, self.in_log) {
+            (Action::CopyWhole, _) => Some(self.log.text()),
+            (_, true) => self.log.current().map(ToString::to_string),
+            (_, false) => self.current().map(|job| job.statement.clone()),
+        }
     }
 }
 
@@ -39,7 +62,18 @@ impl Screen for JobsScreen {
     }
 
     fn actions(&self) -> Vec<Action> {
-        [&Lines::ACTIONS[..], &[Action::EndJob, Action::Back]].concat()
+        let own = [
+            Action::EndJob,
+            Action::FocusNext,
+            Action::FocusPrevious,
+            Action::Filter,
+            Action::ClearFilter,
+            Action::CopyRecord,
+            Action::CopyWhole,
+            Action::Open,
+            Action::Back,
+        ];
+        [&Lines::ACTIONS[..], &own].concat()
     }
 
     fn context(&self) -> Option<Context> {
@@ -47,8 +81,21 @@ impl Screen for JobsScreen {
     }
 
     fn hints(&self) -> &'static [Hint] {
+        if self.log.is_typing {
+            return &[Hint::Key("enter", "search"), Hint::Key("esc", "everything")];
+        }
+        if self.in_log {
+            return &[
+                Hint::Action(Action::Filter, "search"),
+                Hint::Action(Action::CopyRecord, "copy the line"),
+                Hint::Action(Action::CopyWhole, "copy all"),
+                Hint::Action(Action::FocusNext, "jobs"),
+                Hint::Action(Action::Back, "back"),
+            ];
+        }
         &[
             Hint::Action(Action::EndJob, "end it"),
+            Hint::Action(Action::FocusNext, "log"),
             Hint::Action(Action::Sources, "sources"),
             Hint::Action(Action::Back, "back"),
             Hint::Action(Action::Palette, "commands"),
@@ -57,15 +104,41 @@ impl Screen for JobsScreen {
 
     fn handle(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {
         match action {
+            Action::Open if self.log.is_typing => self.log.is_typing = false,
+            Action::Back if self.log.is_typing => self.search("", shared),
+            Action::ClearFilter if self.in_log => self.search("", shared),
+            Action::Filter => (self.in_log, self.log.is_typing) = (true, true),
+            Action::FocusNext | Action::FocusPrevious => self.in_log = !self.in_log,
+            Action::CopyRecord | Action::CopyWhole => {
+                return Some(self.copied(action).map(Effect::Copy).into_iter().collect());
+            }
             Action::Back => shared.ask(Request::Close),
-            Action::EndJob => return Some(self.current().map(|job| Effect::EndJob(job.number)).into_iter().collect()),
+            Action::EndJob if !self.in_log => {
+                return Some(self.current().map(|job| Effect::EndJob(job.number)).into_iter().collect());
+            }
+            _ if self.in_log => return self.log.moved(action).then(Vec::new),
             _ => return self.line.moved(action, self.jobs.len()).then(Vec::new),
         }
         Some(Vec::new())
     }
 
+    fn is_typing(&self) -> bool {
+        self.log.is_typing
+    }
+
+    fn field(&mut self) -> Option<&mut TextField> {
+        self.log.is_typing.then_some(&mut self.log.field)
+    }
+
+    fn edited(&mut self, changed: bool, shared: &mut Shared) -> Vec<Effect> {
+        if changed {
+            self.log.read(&shared.log);
+        }
+        Vec::new()
+    }
+
     fn opened(&mut self, shared: &mut Shared) -> Vec<Effect> {
-        self.line = Lines::default();
+        *self = Self::default();
         self.list(shared);
         Vec::new()
     }

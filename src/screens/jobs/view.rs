@@ -1,20 +1,80 @@
-//! How it is drawn: a line a job, and below them the query of the selected one.
+//! How it is drawn: a line a job, below them the query of the selected one, and below that the log.
 
 use super::JobsScreen;
 use crate::screens::shared::Shared;
 use crate::tui::paragraph::paragraph;
-use crate::tui::text::{ago, count, left, put, put_all, right, safe};
+use crate::tui::text::{ago, clock, count, day, left, put, put_all, right, safe, width};
 use crate::tui::{Canvas, Theme};
 use crosstail_core::number::{saturating_u16, saturating_usize};
 use crosstail_engine::insight::size;
 use crosstail_source::{JobState, Priority};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use tracing::Level;
 
-/// Lines for the query of the selected job, with its title.
-const QUERY: u16 = 7;
+/// Lines for the query of the selected job, with its rule.
+const QUERY: u16 = 4;
+/// Lines for the jobs, at least, with their titles.
+const JOBS: u16 = 6;
 
 pub(super) fn render(screen: &JobsScreen, shared: &Shared, canvas: &mut Canvas<'_>) {
+    let area = canvas.area;
+    let wanted = saturating_u16(screen.jobs.len()).saturating_add(3 + QUERY).max(JOBS);
+    let above = wanted.min(area.height / 2);
+    jobs(screen, shared, &mut canvas.at(Rect { height: above, ..area }));
+    let below = Rect { y: area.y + above, height: area.height - above, ..area };
+    log(screen, shared, &mut canvas.at(below));
+}
+
+/// What happened, the newest at the bottom.
+fn log(screen: &JobsScreen, shared: &Shared, canvas: &mut Canvas<'_>) {
+    let (area, theme) = (canvas.area, &canvas.look.theme);
+    let panel = &screen.log;
+    let search = safe(panel.field.text());
+    let title = format!("── log ({}) ", count(panel.lines().len()));
+    put(canvas.buf, area.x, area.y, &"─".repeat(area.width as usize), area.width, theme.dim);
+    let style = if screen.in_log { theme.title } else { theme.dim };
+    put(canvas.buf, area.x, area.y, &title, area.width, style);
+    if panel.is_typing || !search.is_empty() {
+        let x = area.x + width(&title);
+        let room = area.width.saturating_sub(width(&title));
+        put_all(canvas.buf, x, area.y, room, &[("/ ", theme.accent), (&search, theme.title), (" ", theme.text)]);
+        if panel.is_typing {
+            *canvas.cursor = Some((x + 2 + width(&search), area.y));
+        }
+    }
+    let height = area.height.saturating_sub(1) as usize;
+    let last = panel.lines().len().min((panel.cursor() + height / 2 + 1).max(height));
+    let first = last.saturating_sub(height);
+    let today = day(shared.zone, shared.now);
+    for (row, line) in panel.lines()[first..last].iter().enumerate() {
+        let selected = screen.in_log && first + row == panel.cursor();
+        let time = clock(shared.zone, line.at, today);
+        let text = if selected { theme.selected } else { theme.text };
+        let pieces = [
+            (" ", theme.dim),
+            (&*time, theme.dim),
+            (" ", theme.dim),
+            level(line.level, theme),
+            (" ", theme.dim),
+            (&line.text, text),
+        ];
+        put_all(canvas.buf, area.x, area.y + 1 + saturating_u16(row), area.width, &pieces);
+    }
+}
+
+/// The word and the style of a level.
+fn level(level: Level, theme: &Theme) -> (&'static str, Style) {
+    match level {
+        Level::ERROR => ("error", theme.failure),
+        Level::WARN => ("warn ", theme.warning),
+        Level::INFO => ("info ", theme.text),
+        _ => ("debug", theme.dim),
+    }
+}
+
+/// The jobs, and the query of the selected one.
+fn jobs(screen: &JobsScreen, shared: &Shared, canvas: &mut Canvas<'_>) {
     let (area, theme) = (canvas.area, &canvas.look.theme);
     let jobs = &screen.jobs;
     let waiting = jobs.iter().filter(|job| job.waiting).count();
@@ -33,13 +93,13 @@ pub(super) fn render(screen: &JobsScreen, shared: &Shared, canvas: &mut Canvas<'
         left(" what for", 24)
     );
     put(canvas.buf, area.x, area.y + 1, &titles, area.width, theme.dim);
-    let below = if area.height >= 14 { QUERY } else { 0 };
+    let below = if area.height >= 4 + QUERY { QUERY } else { 0 };
     let list = Rect { y: area.y + 2, height: area.height.saturating_sub(2 + below), ..area };
     let height = list.height.max(1) as usize;
     let first = (screen.line.0 + 1).saturating_sub(height);
     for (index, job) in jobs.iter().enumerate().skip(first).take(height) {
         let place = Rect { y: list.y + saturating_u16(index - first), height: 1, ..list };
-        line(job, index == screen.line.0, shared, &mut canvas.at(place));
+        line(job, !screen.in_log && index == screen.line.0, shared, &mut canvas.at(place));
     }
     if let Some(job) = screen.current().filter(|_| below > 0) {
         query(job, &mut canvas.at(Rect { y: area.bottom() - below, height: below, ..area }));

@@ -11,6 +11,7 @@ use super::request::Request;
 use crate::config::ViewEntry;
 use crate::effect::{Effect, Mark, Ticket};
 use crate::ingest::{Batch, News, SourceStatus, ingest};
+use crate::log::Log;
 use chrono_tz::Tz;
 use crosstail_core::filter::{Context, Expr, Filter};
 use crosstail_core::model::{Activity, CatalogueEntry, Id, Names, SourceId, Timestamp};
@@ -77,6 +78,8 @@ pub struct Shared {
     pub sources: Vec<SourceStatus>,
     /// What the sources do.
     pub jobs: Jobs,
+    /// What the program did.
+    pub log: Log,
     /// The filter in force: of what is typed, the last text that parsed.
     pub filter: Filter,
     /// The range that was being selected over time when a screen was opened: its start and its end (exclusive).
@@ -111,6 +114,7 @@ impl Shared {
             store,
             sources,
             jobs: Jobs::default(),
+            log: Log::default(),
             filter: Filter::default(),
             range: None,
             alerts: AlertBoard::default(),
@@ -142,7 +146,9 @@ impl Shared {
 
     /// Shows a notice for a few seconds.
     pub fn notify(&mut self, text: impl Into<String>) {
-        self.notice = Some(Notice { text: text.into(), until: self.now.plus_ms(6000) });
+        let text = text.into();
+        tracing::info!("notice: {text}");
+        self.notice = Some(Notice { text, until: self.now.plus_ms(6000) });
     }
 
     /// Asks something of the rest of the screen.
