@@ -8,31 +8,69 @@ use crosstail_core::filter::{Context, Filter};
 use crosstail_core::model::{Activity, Id, Payload, Place, Timestamp, redact_json};
 use crosstail_engine::insight::{Comparison, codes, compare as differences, transform};
 use crosstail_source::{PageQuery, RelatedKey, SourceError};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 
 /// Maximum number of related activities per source and key.
 const RELATED: usize = 5000;
 /// Time limit of a jq expression.
-const JQ: std::time::Duration = std::time::Duration::from_secs(5);
+const JQ: Duration = Duration::from_secs(5);
 
-/// The payload of an activity, merged from all of its places, and the errors of places that could not be read. The
-/// places are asked side by side: a store that does not answer does not delay those that do.
+/// After this time, what has arrived of a payload is shown without waiting for the rest.
+const PARTIAL_AFTER: Duration = Duration::from_millis(300);
+
+/// The payload of an activity, merged from all of its places, and the errors of places that could not be read.
 pub async fn payload_of(sources: &Sources, work: &Work, id: &Id, places: &[Place]) -> (Payload, Vec<SourceError>) {
-    let asked = places.iter().filter_map(|place| {
+    payload_in_parts(sources, work, id, places, |_| {}).await
+}
+
+/// Like [`payload_of`]. The places are asked side by side. If a store takes long, `partial` gets what the others have
+/// answered, once.
+pub(super) async fn payload_in_parts(
+    sources: &Sources,
+    work: &Work,
+    id: &Id,
+    places: &[Place],
+    partial: impl FnOnce(Payload),
+) -> (Payload, Vec<SourceError>) {
+    let asked = places.iter().enumerate().filter_map(|(index, place)| {
         let (_, source) = sources.iter().find(|(known, _)| *known == place.source)?;
         let job = work.job(place.source);
-        Some(async move { source.payload(id, &place.locator, &job).await })
+        Some(async move { (index, source.payload(id, &place.locator, &job).await) })
     });
-    let (mut payload, mut problems) = (Payload::default(), Vec::new());
-    for answer in futures_util::future::join_all(asked).await {
-        match answer {
-            Ok(part) => payload.merge(part),
-            Err(problem) => problems.push(problem),
+    let mut asked: FuturesUnordered<_> = asked.collect();
+    let mut partial = Some(partial);
+    let (mut parts, mut problems) = (BTreeMap::new(), Vec::new());
+    let late = tokio::time::sleep(PARTIAL_AFTER);
+    tokio::pin!(late);
+    while !asked.is_empty() {
+        tokio::select! {
+            Some((index, answer)) = asked.next() => match answer {
+                Ok(part) => drop(parts.insert(index, part)),
+                Err(problem) => problems.push((index, problem)),
+            },
+            () = &mut late, if partial.is_some() && !parts.is_empty() => {
+                if let Some(partial) = partial.take() {
+                    partial(merged(parts.values().cloned()));
+                }
+            }
         }
     }
-    (payload, problems)
+    problems.sort_by_key(|(index, _)| *index);
+    (merged(parts.into_values()), problems.into_iter().map(|(_, problem)| problem).collect())
+}
+
+/// The parts of a payload in the order of their places, as one.
+fn merged(parts: impl Iterator<Item = Payload>) -> Payload {
+    parts.fold(Payload::default(), |mut whole, part| {
+        whole.merge(part);
+        whole
+    })
 }
 
 /// What was found of the activities that belong to one.

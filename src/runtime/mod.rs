@@ -22,8 +22,12 @@ use crosstail_core::model::{Clock, Names, SourceId, merge_by_id};
 use crosstail_source::pump::{self, PumpEvent};
 use crosstail_source::{Jobs, PageQuery, Priority, Source, for_each};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+
+/// How long to wait for further keys before stores are asked for what is typed.
+const TYPING: Duration = Duration::from_millis(250);
 
 /// Capacity of each queue. When one is full, its senders wait.
 const QUEUE: usize = 4;
@@ -132,15 +136,19 @@ impl Runtime {
                 self.loading = self.cancel.child_token();
                 let (sources, work) =
                     (Arc::clone(&self.sources), self.work("open an activity", Priority::Asked, &self.loading));
+                let replies = self.replies.clone();
                 self.spawn(self.loading.clone(), ticket, async move {
-                    let (payload, problems) = payload_of(&sources, &work, &id, &places).await;
+                    let partial = |payload| {
+                        let replies = replies.clone();
+                        tokio::spawn(async move { replies.send((ticket, prepared(payload).await)).await });
+                    };
+                    let (payload, problems) = load::payload_in_parts(&sources, &work, &id, &places, partial).await;
                     if payload.raw.is_empty()
                         && let Some(problem) = problems.into_iter().next()
                     {
                         return Reply::Payload(Err(problem.to_string()));
                     }
-                    let opened = tokio::task::spawn_blocking(move || PreparedPayload::new(payload)).await;
-                    Reply::Payload(opened.map(Arc::new).map_err(|error| error.to_string()))
+                    prepared(payload).await
                 });
             }
             Effect::Explain(ticket, ask) => {
@@ -251,6 +259,8 @@ impl Runtime {
         let work = self.work("match payloads", Priority::View, &scope);
         tokio::spawn(async move {
             let matching = async {
+                // Somebody may still be typing: then a newer query cancels this one before anything is asked.
+                tokio::time::sleep(TYPING).await;
                 for (id, source) in sources.iter() {
                     let mut ids = Vec::new();
                     let job = work.job(*id);
@@ -272,6 +282,12 @@ impl Runtime {
             }
         });
     }
+}
+
+/// A payload, made ready for the screen off its thread.
+async fn prepared(payload: crosstail_core::model::Payload) -> Reply {
+    let opened = tokio::task::spawn_blocking(move || PreparedPayload::new(payload)).await;
+    Reply::Payload(opened.map(Arc::new).map_err(|error| error.to_string()))
 }
 
 /// Writes a report to a new file; an existing file is an error.

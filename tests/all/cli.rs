@@ -239,3 +239,24 @@ fn a_stream_that_ends_ends_tail() {
     let found = lines(&output);
     assert_eq!(found.iter().filter_map(|r| r["message"].as_str()).collect::<Vec<_>>(), ["one", "three"]);
 }
+
+/// What crosstail says of itself has no secret in it, whatever a store answers, and other users cannot read it.
+#[test]
+fn the_log_file_has_no_secrets() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("own.log");
+    let path = file.to_str().expect("UTF-8");
+    let url = "postgres://me:pl4nted-s3cret@127.0.0.1:1/shop";
+    let output = crosstail(&["query", "-s", url, "--log-file", path]);
+    assert!(!output.status.success());
+    let said = std::fs::read_to_string(&file).expect("written");
+    assert!(said.contains("connect failed") && said.contains("source=shop"), "{said}");
+    assert!(!said.contains("pl4nted"), "{said}");
+    let mode = std::fs::metadata(&file).expect("there").permissions().mode();
+    assert_eq!(mode & 0o077, 0);
+    let output = crosstail(&["query", "-s", "nowhere.log", "--log-file", "/nonexistent/own.log"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said.contains("--log-file /nonexistent/own.log"), "{said}");
+}

@@ -45,16 +45,18 @@ impl Obedient {
 
     /// What a call was, how long it took, what it read.
     fn log(&self, job: &Job, operation: &'static str, begun: Instant, error: Option<&SourceError>) {
-        let (source, purpose, took) = (self.name.as_str(), job.purpose(), begun.elapsed());
+        let (source, purpose) = (self.name.as_str(), job.purpose());
+        let took = format!("{:.1} ms", begun.elapsed().as_secs_f64() * 1000.0);
         let (rows, bytes, statement) = job.read();
+        let (rows, bytes) = ((rows > 0).then_some(rows), (bytes > 0).then_some(bytes));
         match error {
-            None => debug!(source, purpose, ?took, rows, bytes, statement, "{operation}"),
+            None => debug!(source, purpose, took, rows, bytes, statement, "{operation}"),
             Some(error) if error.kind == ErrorKind::Cancelled => {
-                debug!(source, purpose, ?took, rows, bytes, statement, "{operation}: cancelled");
+                debug!(source, purpose, took, rows, bytes, statement, "{operation}: cancelled");
             }
             Some(error) => {
                 let error = error.to_string();
-                warn!(source, purpose, ?took, rows, bytes, error, statement, "{operation} failed");
+                warn!(source, purpose, took, rows, bytes, error, statement, "{operation} failed");
             }
         }
     }
