@@ -203,7 +203,9 @@ impl Job {
                 None => std::future::pending().await,
             }
         };
+        // As `check` does: a job that was cancelled is cancelled, even if its time is over, too.
         tokio::select! {
+            biased;
             () = self.0.token.cancelled() => Stopped::Cancelled,
             () = deadline => Stopped::Deadline,
         }
@@ -222,6 +224,13 @@ impl Job {
         }
         let (rows, bytes) = (self.0.rows.load(Ordering::Relaxed), self.0.bytes.load(Ordering::Relaxed));
         if rows > self.0.budget.rows || bytes > self.0.budget.bytes { Err(Stopped::Budget) } else { Ok(()) }
+    }
+
+    /// [`Job::check`] for what outlives the call, such as the callback of a pooled connection: it does not keep the job in
+    /// the list. False also once nobody has the job any more.
+    pub fn watch(&self) -> impl Fn() -> bool + Send + 'static {
+        let inner = Arc::downgrade(&self.0);
+        move || inner.upgrade().is_some_and(|inner| Self(inner).check().is_ok())
     }
 
     /// Counts what was read for the job.
@@ -344,9 +353,11 @@ mod tests {
             (listed[0].source, listed[0].rows, listed[0].statement.as_str()),
             (Some(SourceId(3)), 2, "SELECT 1")
         );
+        let goes_on = other.watch();
+        assert!(goes_on());
         jobs.cancel(listed[0].number);
-        assert!(other.is_cancelled());
+        assert!(other.is_cancelled() && !goes_on());
         drop(other);
-        assert!(jobs.list().is_empty());
+        assert!(jobs.list().is_empty() && !goes_on(), "watching keeps no job");
     }
 }

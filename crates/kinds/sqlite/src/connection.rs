@@ -45,8 +45,8 @@ impl<'a> Reader<'a> {
     pub(super) async fn connection(self) -> Result<Reading<'a>, sqlx::Error> {
         let turn = self.connections.scheduler.turn(self.job).await;
         let mut connection = self.connections.pool.acquire().await?;
-        let job = self.job.clone();
-        connection.lock_handle().await?.set_progress_handler(STEPS, move || job.check().is_ok());
+        // The connection keeps the handler after the call, and must not keep the job.
+        connection.lock_handle().await?.set_progress_handler(STEPS, self.job.watch());
         Ok(Reading { connection, job: self.job, _turn: turn })
     }
 
