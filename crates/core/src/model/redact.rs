@@ -62,7 +62,7 @@ static SECRETS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(concat!(
         r"(?P<scheme>(?i:\b(?:bearer|basic|token|digest|apikey)\s+))(?P<cred>[A-Za-z0-9._~+/=-]{8,})",
         r"|(?P<jwt>\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]*)",
-        r"|(?P<named>(?i:\b(?:password|passwd|pwd|secret|client_secret|api[_-]?key|access[_-]?token|refresh[_-]?token|token|sig|signature)[\x22']?\s*[=:]\s*[\x22']?))(?P<value>[^\s&,;'\x22\]}\[]{3,})",
+        r"|(?P<named>(?i:\b(?:password|passwd|pwd|secret|client_secret|api[_-]?key|access[_-]?token|refresh[_-]?token|token|sig|signature)[\x22']?\s*[=:]\s*[\x22']?(?:(?:bearer|basic|token|digest|apikey)\s+)?))(?P<value>[^\s&,;'\x22\]}\[]{3,})",
         r"|(?P<userinfo>://[^/\s:@]+:)(?P<pass>[^/\s@]+)@",
         r"|(?P<vendor>\b(?:sk|pk|rk)_(?:live|test)_[A-Za-z0-9]{8,}|\bxox[abprs]-[A-Za-z0-9-]{8,}|\bgh[pousr]_[A-Za-z0-9]{20,}|\bAKIA[0-9A-Z]{16}\b)",
         r"|(?P<card>\b(?:\d[ -]?){12,18}\d\b)",
@@ -191,6 +191,7 @@ mod tests {
         assert_eq!(redact_text("jwt eyJhbGciOi.eyJzdWIiOi.abc_def"), "jwt [REDACTED]");
         assert_eq!(redact_text("Authorization: Bearer [REDACTED]"), "Authorization: Bearer [REDACTED]");
         assert_eq!(redact_text("call took 1234567890123 ns"), "call took 1234567890123 ns");
+        assert_eq!(redact_text("token = 'Bearer abcdefgh1' AND x"), "token = 'Bearer [REDACTED]' AND x");
         for harmless in [
             "(using password: YES)",
             "(using password: NO)",
