@@ -20,11 +20,14 @@ use crate::effect::{Effect, PreparedPayload, Reply, Ticket};
 use crosstail_core::filter::{Context, Filter};
 use crosstail_core::model::{Clock, Names, SourceId, merge_by_id};
 use crosstail_source::pump::{self, PumpEvent};
-use crosstail_source::{Jobs, PageQuery, Priority, Source, for_each};
+use crosstail_source::{Jobs, PageQuery, Priority, Source, cleanup, for_each};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+
+/// How long stores may take to end what they do for us, when the program ends.
+const END: Duration = Duration::from_millis(800);
 
 /// How long to wait for further keys before stores are asked for what is typed.
 const TYPING: Duration = Duration::from_millis(250);
@@ -123,9 +126,16 @@ impl Runtime {
         &self.jobs
     }
 
-    /// Stops everything that runs.
-    pub fn stop(&self) {
+    /// Stops everything that runs, and waits until it has ended, in the stores too, but not for long.
+    pub async fn end(self) {
         self.cancel.cancel();
+        let begun = tokio::time::Instant::now();
+        while !self.jobs.list().is_empty() && begun.elapsed() < END {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // The sources, and what they have read ahead.
+        drop(self);
+        cleanup::finish(END).await;
     }
 
     /// Starts an effect that takes time. Returns an effect that the front end must carry out instead.

@@ -47,8 +47,9 @@ pub async fn run(mut explorer: Box<Explorer>, runtime: Runtime, incoming: Incomi
     };
     front.resize();
     let code = front.run(incoming, input).await;
-    front.runtime.stop();
     terminal::leave();
+    // The terminal is the shell's again: nobody sees this wait.
+    front.runtime.end().await;
     Ok(code)
 }
 

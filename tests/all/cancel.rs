@@ -4,8 +4,10 @@ use crate::elasticsearch;
 use crate::servers::{Kind, Server, shared, unique_name};
 use crate::support::PATIENCE;
 use bson::{Document, doc};
+use crosstail::effect::Effect;
+use crosstail::runtime::Runtime;
 use crosstail_core::filter::Filter;
-use crosstail_core::model::Names;
+use crosstail_core::model::{Clock, Names, SourceId};
 use crosstail_core::schema::Schema;
 use crosstail_source::{ErrorKind, Job, PageQuery, Source, SourceConfig};
 use serde_json::{Value, json};
@@ -92,6 +94,29 @@ async fn postgres() {
         usize::try_from(count).expect("small")
     })
     .await;
+}
+
+/// A newer filter, Esc and quitting: what the screen gives up ends in the server.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_screen_gives_up() {
+    let Some(server) = shared(Kind::Postgres).await else { return };
+    let database = slow_in_postgres(&server).await;
+    let mut connection = server.postgres_connection(&database).await;
+    let mut running = async || sqlx::query_scalar::<_, i64>(RUNNING).fetch_one(&mut connection).await.expect("counted");
+    let sources = vec![(SourceId(0), open_slow(server.url(&database), "slow"))];
+    let (mut runtime, _incoming) = Runtime::new(sources, Names::default(), Clock::system(), chrono_tz::Tz::UTC);
+    runtime.run(Effect::MatchPayloads(1, "message:nowhere".to_owned()));
+    until("a filter runs", async || running().await > 0).await;
+    runtime.run(Effect::MatchPayloads(2, "time:..2000-01-01".to_owned()));
+    until("a newer filter ends it", async || running().await == 0).await;
+    runtime.run(Effect::Find(3, "nowhere-to-be-found".to_owned()));
+    until("a search runs", async || running().await > 0).await;
+    runtime.run(Effect::CancelSearch);
+    until("Esc ends it", async || running().await == 0).await;
+    runtime.run(Effect::MatchPayloads(4, "message:nowhere".to_owned()));
+    until("a filter runs again", async || running().await > 0).await;
+    runtime.end().await;
+    until("quitting ends it", async || running().await == 0).await;
 }
 
 /// Killed, crosstail can tell the server nothing: the server looks whether its client is there.

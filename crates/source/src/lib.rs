@@ -7,6 +7,7 @@
 
 mod address;
 pub mod alert;
+pub mod cleanup;
 pub mod create;
 mod error;
 mod event;

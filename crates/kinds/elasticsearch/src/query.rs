@@ -8,7 +8,7 @@ use crosstail_core::filter::{NamedRecord, Predicate};
 use crosstail_core::model::{Activity, Id, Names, Payload, RawRecord, Timestamp};
 use crosstail_core::number::truncated_i64;
 use crosstail_core::schema::Target;
-use crosstail_source::{Cursor, Job, Page, PageQuery, Priority, RelatedKey, SharedId};
+use crosstail_source::{Cursor, Job, Page, PageQuery, Priority, RelatedKey, SharedId, cleanup};
 use elasticsearch::http::Method;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -83,10 +83,11 @@ impl PointInTime {
 
 impl Drop for PointInTime {
     fn drop(&mut self) {
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let (id, connection) = (std::mem::take(&mut self.id), self.connection.clone());
         // It expires by itself where this request does not arrive.
-        runtime.spawn(async move { connection.ask(Method::Delete, "/_pit", Some(&json!({ "id": id }))).await });
+        cleanup::spawn(async move {
+            let _ = connection.ask(Method::Delete, "/_pit", Some(&json!({ "id": id }))).await;
+        });
     }
 }
 

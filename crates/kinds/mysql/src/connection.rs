@@ -1,7 +1,7 @@
 //! Connections: a few, each query in a read-only transaction with a time limit.
 
 use crosstail_source::sql::{Bind, Placeholders, Sql};
-use crosstail_source::{Job, Scheduler, Turn};
+use crosstail_source::{Job, Scheduler, Turn, cleanup};
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlRow};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -190,8 +190,8 @@ fn size(row: &MySqlRow, index: usize) -> usize {
 impl Drop for ReadTransaction {
     /// Whoever read has gone away, perhaps in the middle of a query.
     fn drop(&mut self) {
-        if let (Some(open), Ok(runtime)) = (self.open.take(), tokio::runtime::Handle::try_current()) {
-            runtime.spawn(open.abandon());
+        if let Some(open) = self.open.take() {
+            cleanup::spawn(open.abandon());
         }
     }
 }

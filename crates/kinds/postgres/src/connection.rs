@@ -2,7 +2,7 @@
 //! transaction (`SET LOCAL`), so that a pooler such as PgBouncer hands a clean connection to the next client.
 
 use crosstail_source::sql::{Bind, Placeholders, Sql};
-use crosstail_source::{Job, Scheduler, Turn};
+use crosstail_source::{Job, Scheduler, Turn, cleanup};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 use std::sync::atomic::AtomicBool;
@@ -179,8 +179,8 @@ fn size(row: &PgRow, index: usize) -> usize {
 impl Drop for ReadTransaction {
     /// Whoever read has gone away, perhaps in the middle of a statement.
     fn drop(&mut self) {
-        if let (Some(open), Ok(runtime)) = (self.open.take(), tokio::runtime::Handle::try_current()) {
-            runtime.spawn(open.abandon());
+        if let Some(open) = self.open.take() {
+            cleanup::spawn(open.abandon());
         }
     }
 }
