@@ -3,6 +3,7 @@
 
 use super::explore::Explore;
 use super::find::Find;
+use super::help::Help;
 use super::palette::Palette;
 use super::prompt::Prompt;
 use super::request::{Focus, PromptKind, Request, Tab};
@@ -303,6 +304,51 @@ impl Stack {
     fn report(&self, shared: &Shared) -> Report {
         let part = self.layers().into_iter().find_map(|layer| self.screen(layer).report(shared));
         global::report(part, shared)
+    }
+}
+
+impl Stack {
+    /// Does what an action means everywhere.
+    pub(super) fn act_globally(&mut self, action: Action, shared: &mut Shared) -> Vec<Effect> {
+        match action {
+            Action::Find | Action::Palette => {
+                self.overlays.push(Box::new(Palette::new(&self.actions(), &shared.settings)));
+                if action == Action::Find {
+                    shared.notify("type or paste an id, an address, an order number or a log line");
+                }
+            }
+            Action::Help => self.overlays.push(Box::new(Help::new(self.actions()))),
+            Action::Report => {
+                let at = shared.local(shared.now).format("%Y-%m-%d-%H%M");
+                self.prompt(PromptKind::Report, &format!("{}-{at}.html", self.name()));
+            }
+            Action::ToggleRate => shared.shows_rate = !shared.shows_rate,
+            Action::ToggleMouse => {
+                self.mouse = !self.mouse;
+                return vec![Effect::Mouse(self.mouse)];
+            }
+            Action::NextTheme => {
+                next_theme(shared);
+                return vec![Effect::Redraw];
+            }
+            Action::WriteConfig => return vec![Effect::WriteConfig],
+            Action::Reload => return vec![Effect::Reload, Effect::Redraw],
+            Action::Redraw => return vec![Effect::Redraw],
+            Action::Suspend => return vec![Effect::Suspend],
+            Action::Quit => return vec![Effect::Quit],
+            _ => {}
+        }
+        Vec::new()
+    }
+}
+
+fn next_theme(shared: &mut Shared) {
+    let settings = &mut shared.settings;
+    let at = settings.themes.iter().position(|theme| *theme == settings.theme).unwrap_or(0);
+    if !settings.themes.is_empty() {
+        settings.theme = settings.themes[(at + 1) % settings.themes.len()].clone();
+        let text = format!("theme {}", settings.theme);
+        shared.notify(text);
     }
 }
 

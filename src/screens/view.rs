@@ -2,50 +2,9 @@
 
 use super::{Explorer, Hint, explore};
 use crate::tui::text::{put, width};
-use crate::tui::{Appearance, Canvas};
+use crate::tui::{Appearance, Canvas, Frame};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-
-/// The areas around a screen, and of the screen. An area without room is empty.
-///
-/// ```text
-/// header
-/// filter bar
-/// body
-/// status line
-/// key bar
-/// ```
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Frame {
-    pub header: Rect,
-    pub filter: Rect,
-    pub body: Rect,
-    pub status: Rect,
-    pub keys: Rect,
-}
-
-impl Frame {
-    /// Divides a terminal of some columns and rows.
-    pub fn of((width, height): (u16, u16)) -> Self {
-        let row = |y: u16, rows: u16| Rect::new(0, y.min(height), width, rows.min(height.saturating_sub(y)));
-        let mut frame = Self { header: row(0, 1), ..Self::default() };
-        let (mut top, mut bottom) = (1, height);
-        if height >= 4 {
-            frame.filter = row(top, 1);
-            top += 1;
-        }
-        if height >= 8 {
-            frame.keys = row(height - 1, 1);
-            bottom -= 1;
-        }
-        if height >= 6 {
-            frame.status = row(bottom - 1, 1);
-            bottom -= 1;
-        }
-        frame.body = Rect::new(0, top, width, bottom.saturating_sub(top));
-        frame
-    }
-}
 
 /// Draws what is shown; returns the picture and the position of the cursor, if it is shown.
 pub fn draw(explorer: &Explorer, look: &Appearance) -> (Buffer, Option<(u16, u16)>) {

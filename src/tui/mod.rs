@@ -6,6 +6,7 @@ pub mod dialog;
 mod encode;
 pub mod external;
 mod field;
+mod frame;
 mod input;
 mod keymap;
 mod look;
@@ -18,6 +19,7 @@ pub mod vitals;
 
 pub use canvas::Canvas;
 pub use field::TextField;
+pub use frame::Frame;
 pub use input::{Input, Stroke};
 pub use keymap::{Context, KeyMatch, Keymap};
 pub use look::Appearance;

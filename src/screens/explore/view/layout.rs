@@ -7,7 +7,7 @@
 
 use crate::screens::explore::Explore;
 use crate::screens::explore::detail::Room;
-use crate::screens::view::Frame;
+use crate::tui::Frame;
 use ratatui::layout::Rect;
 
 /// The areas of the panels; a hidden panel has an empty area.

@@ -10,8 +10,7 @@ pub(super) use layout::Places;
 use super::{Explore, detail, facets, filter_bar, histogram, list};
 use crate::screens::request::Focus;
 use crate::screens::shared::Shared;
-use crate::screens::view::Frame;
-use crate::tui::Canvas;
+use crate::tui::{Canvas, Frame};
 use ratatui::layout::Rect;
 
 /// Draws the lines around every screen: header, filter bar, status line.

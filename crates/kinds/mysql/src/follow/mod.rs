@@ -17,8 +17,10 @@
 //! more than a day behind.
 
 mod numbers;
+mod rows;
 mod state;
 mod sums;
+mod tiers;
 
 use crate::connection::{ReadTransaction, Reader};
 use crate::error::number;
@@ -29,12 +31,14 @@ use crosstail_core::schema::Target;
 use crosstail_source::sql::{Sql, literal};
 use crosstail_source::{Position, Sink, SourceEvent};
 use numbers::Numbers;
+use rows::{RowVersion, undated, versions};
 pub(crate) use state::position;
-use state::{DAY, ResumePoint, RowVersion, SWEEP, TIERS, TableResumePoint, Tier, at, is_small, now, undated, versions};
+use state::{ResumePoint, TableResumePoint, at, is_small, now};
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 use sums::{Found, Span};
+use tiers::{DAY, SWEEP, TIERS, Tier};
 use tokio::time::Instant;
 
 /// Rows read at a time.

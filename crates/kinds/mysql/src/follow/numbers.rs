@@ -2,7 +2,7 @@
 //! is still open. It may also be of one that was rolled back, of a row that was refused as a duplicate, or of a step
 //! between nodes of a cluster, and never come: nothing tells these apart, so each is asked for by name for an hour.
 
-use super::state::RowVersion;
+use super::rows::RowVersion;
 use crate::connection::ReadTransaction;
 use crate::mapping::Mapping;
 use crate::relation::name;

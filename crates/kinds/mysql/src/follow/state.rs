@@ -1,37 +1,19 @@
 //! What a position holds, and how it is made.
 
 use super::numbers::Numbers;
+use super::rows::undated;
 use super::sums::{self, Sums};
+use super::tiers::{DAY, TIERS};
 use crate::connection::{ReadTransaction, Reader};
 use crate::mapping::Mapping;
-use crate::query::WITHOUT_TIME;
 use crosstail_source::Position;
 use crosstail_source::sql::Sql;
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
-use sqlx::mysql::MySqlRow;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// A table with more rows than this is not compared from end to end, nor its whole day before it is followed.
 const SMALL: i64 = 200_000;
-
-pub(super) struct Tier {
-    /// How far back it looks.
-    pub(super) back_us: i64,
-    pub(super) every: Duration,
-    /// The span of time of each sum.
-    pub(super) span_us: i64,
-}
-
-pub(super) const TIERS: [Tier; 4] = [
-    Tier { back_us: 60_000_000, every: Duration::from_secs(1), span_us: 1_000_000 },
-    Tier { back_us: 900_000_000, every: Duration::from_secs(15), span_us: 15_000_000 },
-    Tier { back_us: 86_400_000_000, every: Duration::from_mins(5), span_us: 300_000_000 },
-    Tier { back_us: 3_153_600_000_000_000, every: Duration::from_mins(10), span_us: 86_400_000_000 },
-];
-pub(super) const DAY: usize = 2;
-pub(super) const SWEEP: usize = TIERS.len() - 1;
 
 /// Where following goes on.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -85,39 +67,4 @@ pub(super) async fn at(reader: Reader<'_>, mappings: &[Mapping]) -> Result<Resum
 
 pub(super) fn is_small(mapping: &Mapping) -> bool {
     !mapping.relation.is_view && mapping.relation.rows <= SMALL
-}
-
-/// A row's key, version and time.
-pub(super) struct RowVersion {
-    pub(super) key: String,
-    pub(super) version: i64,
-    pub(super) time_us: i64,
-}
-
-impl RowVersion {
-    /// Of a row of [`Mapping::select_versions`].
-    pub(super) fn of(row: &MySqlRow) -> Result<Self, sqlx::Error> {
-        let time_us = row.try_get_unchecked::<Option<i64>, _>(2)?.unwrap_or(i64::MAX);
-        Ok(Self { key: Mapping::key(row)?, version: Mapping::version_of(row)?, time_us })
-    }
-}
-
-pub(super) async fn versions(
-    reading: &mut ReadTransaction,
-    mapping: &Mapping,
-    condition: &Sql,
-) -> Result<Vec<RowVersion>, sqlx::Error> {
-    let mut sql = Sql::raw(mapping.select_versions(""));
-    sql.append(" WHERE ", condition);
-    reading.fetch(sql).await?.iter().map(RowVersion::of).collect()
-}
-
-/// Rows without a time: usually there are none.
-pub(super) async fn undated(reading: &mut ReadTransaction, mapping: &Mapping) -> Result<Vec<RowVersion>, sqlx::Error> {
-    if !mapping.time_is_nullable() {
-        return Ok(Vec::new());
-    }
-    let mut condition = mapping.timed(false);
-    condition.push(&format!(" LIMIT {WITHOUT_TIME}"), []);
-    versions(reading, mapping, &condition).await
 }

@@ -1,6 +1,6 @@
 //! Sums of versions by spans of time, and which spans changed.
 
-use super::state::TIERS;
+use super::tiers::TIERS;
 use crate::aggregate::floored;
 use crate::connection::ReadTransaction;
 use crate::mapping::Mapping;
