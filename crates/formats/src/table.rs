@@ -137,7 +137,8 @@ impl Formats {
             }
         }
         let text_of = |name: &str| record.get(name).and_then(Value::as_str);
-        if let (Some(date), Some(time)) = (text_of("date").or(columns.date.as_deref()), text_of("time"))
+        let date = text_of("date").or_else(|| text_of("date-local")).or(columns.date.as_deref());
+        if let (Some(date), Some(time)) = (date, text_of("time").or_else(|| text_of("time-local")))
             && let Some(spelled) = spelled_time(&format!("{date} {time}"))
         {
             let around = Surroundings { zone: None, ..at.around };
