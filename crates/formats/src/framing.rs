@@ -4,9 +4,9 @@
 //! state is the same as from the beginning of the file.
 
 use crate::generic;
+use crate::line::Open;
 use crate::read::first_line;
 use crate::reader::Reader;
-use std::borrow::Cow;
 
 /// A record that goes on for longer is cut, in lines and in bytes.
 const LINES: usize = 5000;
@@ -31,16 +31,6 @@ enum Line {
     /// The first line of a stack: an exception or a traceback.
     Exception,
     /// Anything else.
-    Plain,
-}
-
-/// What is open before a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Open {
-    Nothing,
-    Json,
-    Started,
-    Whole,
     Plain,
 }
 
@@ -203,11 +193,6 @@ fn classify(reader: &Reader, text: &str, wrapped: bool, open: Open) -> Line {
     }
 }
 
-/// Whether a line begins as records do, by any format.
-pub(crate) fn is_start(reader: &Reader, text: &str) -> bool {
-    generic::head(text).is_found() || reader.format_of(text).is_some() || crate::logfmt::pairs(text).is_some()
-}
-
 /// Beginnings of lines that only stacks have: Java and Kotlin, .NET, Node, Python, Go, PHP, Ruby, Rust, Erlang, Perl.
 const CONTINUATIONS: &[&str] = &[
     "Caused by: ",
@@ -275,13 +260,6 @@ fn is_exception(text: &str) -> bool {
     class
         && (kinds.iter().any(|kind| name.ends_with(kind))
             || compound.iter().any(|kind| name.len() > kind.len() && name.ends_with(kind)))
-}
-
-/// A line without its wrapper.
-#[derive(Debug)]
-pub(crate) struct Unwrapped<'t> {
-    pub(crate) text: Cow<'t, str>,
-    pub(crate) cut: bool,
 }
 
 /// Finds the JSON values of a text that is not a line each: pretty-printed, an array, one behind the other.

@@ -11,9 +11,11 @@ mod frames;
 mod framing;
 mod generic;
 mod json;
+mod line;
 mod logfmt;
 mod read;
 mod reader;
+mod recognise;
 mod registry;
 mod table;
 

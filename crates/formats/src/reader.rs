@@ -1,19 +1,17 @@
-//! The reader of one stream: its shape and the formats it has, told from its beginning.
+//! The reader of one stream.
 
 use crate::decoding;
 use crate::format::{Format, Group};
-use crate::frames::Frames;
-use crate::framing::{Open, Unwrapped, is_start};
 use crate::json::unreadable;
+use crate::line::{Open, Unwrapped};
 use crate::read::{Form, Found, Surrounding};
 use crate::registry::{Dialect, Formats};
 use crate::table::Columns;
-use crosstail_core::model::{Id, Locator, Payload, Place, SourceId, Spelled, Surroundings, Timestamp, leading_time};
+use crosstail_core::model::{Id, Payload, Spelled, leading_time};
 use crosstail_core::schema::{Assembler, Schema, Target};
 use regex::bytes::Regex;
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -28,11 +26,6 @@ pub enum Shape {
     Table,
 }
 
-/// Lines from which the formats of a stream are told, at most.
-const SAMPLE_LINES: usize = 400;
-/// Of a text stream's lines that begin no record at most this share, in eighths, are records of their own.
-const STARTS_IN_EIGHT: usize = 8;
-
 /// Where a line's time stands at the latest, in bytes.
 const TIME_BYTES: usize = 160;
 
@@ -42,119 +35,27 @@ pub type Rejects<'a> = &'a mut dyn FnMut(&Assembler<'_>, &Schema) -> bool;
 /// Reads the records of one stream.
 #[derive(Debug)]
 pub struct Reader {
-    formats: Arc<Formats>,
+    pub(crate) formats: Arc<Formats>,
     /// The schema of all JSON records, where somebody chose it.
-    chosen: Option<Dialect>,
-    shape: Shape,
-    columns: Option<Columns>,
+    pub(crate) chosen: Option<Dialect>,
+    pub(crate) shape: Shape,
+    pub(crate) columns: Option<Columns>,
     /// Whether lines have wrappers, so that what continues stands behind one.
-    wraps: bool,
+    pub(crate) wraps: bool,
     /// Whether every line of the sample is a JSON object, so that no line continues another.
-    only_json: bool,
+    pub(crate) only_json: bool,
     /// Whether records begin so that other lines must belong to the record before them.
-    joins: bool,
-    wholes: bool,
+    pub(crate) joins: bool,
+    pub(crate) wholes: bool,
     /// The patterns that records of the stream's beginning have, in order of precedence.
-    seen: Vec<usize>,
+    pub(crate) seen: Vec<usize>,
     /// Whether a time leaves out the year or the date.
-    guesses: bool,
+    pub(crate) guesses: bool,
     /// The dialect of the last JSON record, which the next one probably has.
-    hint: AtomicUsize,
+    pub(crate) hint: AtomicUsize,
 }
 
 impl Reader {
-    /// The reader of a stream that begins with these bytes, already in UTF-8.
-    pub fn of(formats: &Arc<Formats>, chosen: Option<Schema>, head: &[u8]) -> Self {
-        let mut reader = Self {
-            formats: Arc::clone(formats),
-            chosen: chosen.map(Formats::chosen),
-            shape: Shape::Lines,
-            columns: None,
-            wraps: false,
-            only_json: false,
-            joins: false,
-            wholes: false,
-            seen: Vec::new(),
-            guesses: false,
-            hint: AtomicUsize::new(formats.plain),
-        };
-        let whole = head.len() - memchr::memrchr(b'\n', head).map_or(0, |end| head.len() - end - 1);
-        let lines: Vec<&[u8]> = head[..whole]
-            .split(|b| *b == b'\n')
-            .filter(|line| !line.trim_ascii().is_empty())
-            .take(SAMPLE_LINES)
-            .collect();
-        reader.tell_shape(&lines, head);
-        if reader.shape == Shape::Lines {
-            reader.tell_formats(&lines);
-            reader.seen = reader.patterns_of(&head[..whole]);
-        }
-        reader
-    }
-
-    fn tell_shape(&mut self, lines: &[&[u8]], head: &[u8]) {
-        let Some(first) = lines.first() else { return };
-        let valid = serde_json::from_slice::<serde::de::IgnoredAny>(first.trim_ascii()).is_ok();
-        if !valid && is_document(head) {
-            self.shape = Shape::Documents;
-            return;
-        }
-        let header = lines.iter().take(8).find_map(|line| {
-            let text = decoding::text(line);
-            let directive = Columns::is_directive(&text);
-            let first_line = std::ptr::eq(*line, *first);
-            (directive || first_line).then(|| Columns::of_header(&text, &self.formats)).flatten()
-        });
-        if header.is_some() {
-            self.shape = Shape::Table;
-            self.columns = header;
-        }
-    }
-
-    fn tell_formats(&mut self, lines: &[&[u8]]) {
-        let json = lines.iter().filter(|line| line.trim_ascii_start().starts_with(b"{")).count();
-        let texts: Vec<Cow<'_, str>> = lines.iter().map(|line| decoding::text(line)).collect();
-        self.wraps = texts.iter().any(|text| self.unwrapped(text).is_some());
-        self.only_json = json == lines.len() && json > 0 && !self.wraps;
-        let (mut starts, mut plain) = (0, 0);
-        for text in &texts {
-            let inner = self.unwrap(text);
-            let inner: &str = inner.as_ref().map_or(text, |inner| &inner.text);
-            if inner.starts_with([' ', '\t', '{']) {
-                continue;
-            }
-            self.wholes |= self.format_of(inner).is_some_and(|format| format.whole);
-            if is_start(self, inner) {
-                starts += 1;
-            } else {
-                plain += 1;
-            }
-        }
-        self.guesses = lines.iter().any(|line| self.guessed_time(line).is_some());
-        self.joins = starts > 0 && starts * STARTS_IN_EIGHT >= plain;
-    }
-
-    /// The patterns that the records of the stream's beginning have.
-    fn patterns_of(&self, head: &[u8]) -> Vec<usize> {
-        if self.only_json {
-            return Vec::new();
-        }
-        let noted = RefCell::new(BTreeSet::new());
-        let nowhere = Place::new(SourceId(0), Locator::Row(0));
-        let at = Surrounding::new(
-            Id::Line { file: 0, offset: 0 },
-            nowhere,
-            Timestamp(0),
-            Surroundings::before(Timestamp(0)),
-        );
-        let at = Surrounding { noted: Some(&noted), ..at };
-        let mut frames = Frames::default();
-        let mut read = |_, frame: &[u8]| self.read(frame, &at, &mut None, None, &mut Vec::new());
-        frames.push(self, head, &mut read);
-        frames.finish(self, &mut read);
-        noted.into_inner().into_iter().collect()
-    }
-
     /// How the stream is divided into records.
     pub const fn shape(&self) -> Shape {
         self.shape
@@ -229,6 +130,11 @@ impl Reader {
         })
     }
 
+    /// Whether a line begins as records do, by any format.
+    pub(crate) fn is_start(&self, text: &str) -> bool {
+        crate::generic::head(text).is_found() || self.format_of(text).is_some() || crate::logfmt::pairs(text).is_some()
+    }
+
     /// Whether a line has a wrapper.
     pub(crate) fn is_wrapped(&self, text: &str) -> bool {
         self.unwrapped(text).is_some()
@@ -239,7 +145,7 @@ impl Reader {
         if self.wraps { self.unwrapped(text) } else { None }
     }
 
-    fn unwrapped<'t>(&self, text: &'t str) -> Option<Unwrapped<'t>> {
+    pub(crate) fn unwrapped<'t>(&self, text: &'t str) -> Option<Unwrapped<'t>> {
         if text.starts_with('{') {
             return self.unwrapped_json(text);
         }
@@ -262,7 +168,7 @@ impl Reader {
                 }
             }
             let inner = inner?;
-            if format.weak && !(inner.starts_with('{') || is_start(self, inner)) {
+            if format.weak && !(inner.starts_with('{') || self.is_start(inner)) {
                 return None;
             }
             Some(Unwrapped { text: Cow::Borrowed(inner), cut })
@@ -409,20 +315,6 @@ impl Reader {
             Form::Plain => "text",
             Form::Broken => "broken JSON",
         }
-    }
-}
-
-/// Whether a text begins with JSON that goes on over lines.
-fn is_document(head: &[u8]) -> bool {
-    let head = head.strip_prefix(b"\xef\xbb\xbf".as_slice()).unwrap_or(head).trim_ascii_start();
-    if !head.starts_with(b"{") && !head.starts_with(b"[") {
-        return false;
-    }
-    match serde_json::Deserializer::from_slice(head).into_iter::<serde::de::IgnoredAny>().next() {
-        Some(Ok(_)) => true,
-        // Cut by the end of the sample, not by what stands in it.
-        Some(Err(error)) => error.is_eof(),
-        None => false,
     }
 }
 

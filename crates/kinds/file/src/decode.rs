@@ -1,24 +1,15 @@
 //! Decodes one frame into the activities it holds. A record that cannot be read becomes a visible item, never an error.
 
+use super::origin::stable_hash;
 use super::runs;
 use super::stream::Stream;
-use crosstail_core::model::{Activity, Id, Level, Locator, NameId, Place, SourceId, Timestamp};
+use crosstail_core::model::{Activity, Id, Level, Locator, Place, Timestamp};
 use crosstail_core::number::saturating_u32;
 use crosstail_core::schema::{Assembler, Schema, Target};
 use crosstail_formats::{Columns, Found, Surrounding};
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, Hasher as _};
+use std::hash::BuildHasher as _;
 use std::sync::{Mutex, PoisonError};
-
-/// A 64-bit hash that is the same in every run, for identities.
-pub(super) fn stable_hash(parts: &[&[u8]]) -> u64 {
-    let mut hasher = foldhash::quality::FixedState::with_seed(0x6372_6f73_7374_6169).build_hasher();
-    for part in parts {
-        hasher.write(part);
-        hasher.write_u8(0xff);
-    }
-    hasher.finish()
-}
 
 /// Counts each error line in each family of files: the n-th copy in `error.log` is the n-th in `combined.log`.
 #[derive(Debug, Default)]
@@ -31,17 +22,6 @@ impl Occurrences {
         *count += 1;
         *count - 1
     }
-}
-
-/// Where lines come from.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct LineOrigin {
-    pub(super) source: SourceId,
-    pub(super) file: NameId,
-    pub(super) fingerprint: u64,
-    pub(super) family: u64,
-    /// Whether its failures stand in another file too (`error.log` and `combined.log`), so that content tells them.
-    pub(super) has_copies: bool,
 }
 
 /// What earlier records of a stream say about the next one.

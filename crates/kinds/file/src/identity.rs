@@ -1,7 +1,7 @@
 //! Which files are the same: copies are known by their content, never by their first line or their name alone.
 
-use super::decode::stable_hash;
 use super::discover;
+use super::origin::stable_hash;
 use super::stream::Stream;
 use std::io::Read as _;
 

@@ -8,6 +8,7 @@ mod follow;
 mod history;
 mod identity;
 mod kind;
+mod origin;
 mod packed;
 mod payload;
 mod prefilter;

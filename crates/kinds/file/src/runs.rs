@@ -3,7 +3,7 @@
 //! Such an id is told apart by host, process and file, and by time: a second start is a second request, and an end belongs
 //! to the last start before it that is not too long ago.
 
-use super::decode::stable_hash;
+use super::origin::stable_hash;
 use super::stream::Stream;
 use crosstail_core::model::{Activity, Id, Status, Timestamp};
 use crosstail_formats::Found;

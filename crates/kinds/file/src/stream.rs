@@ -1,8 +1,8 @@
 //! One open file: its identity, its length and the reader of its records.
 
-use super::decode::{LineOrigin, stable_hash};
+use super::origin::{LineOrigin, stable_hash};
 use super::packed::{self, Packing};
-use super::turns::Turns;
+use super::turns::{self, Turns};
 use super::{FileContext, discover};
 use crosstail_core::model::{Surroundings, Timestamp, Tz};
 use crosstail_core::number::saturating_usize;
@@ -83,7 +83,7 @@ impl Stream {
         }
         self.origin.fingerprint = self.fingerprint.unwrap_or(0);
         self.reader = Arc::new(Reader::of(&shared.formats, shared.schema.clone(), &head));
-        self.turns = if self.reader.guesses_dates() { Turns::of(self).unwrap_or_default() } else { Turns::default() };
+        self.turns = if self.reader.guesses_dates() { self.turns().unwrap_or_default() } else { Turns::default() };
         Ok(())
     }
 
@@ -133,6 +133,14 @@ impl Stream {
     /// Whether a record is kept because reading it again would mean reading the file from its beginning.
     pub(super) fn holds_records(&self) -> bool {
         self.packing.is_sequential() || self.reader.shape() == Shape::Table
+    }
+
+    /// Where the date turns. A file that is too large is not read for this; its times are the latest possible ones.
+    fn turns(&self) -> io::Result<Turns> {
+        if self.length > turns::MAX_BYTES {
+            return Ok(Turns::default());
+        }
+        Turns::of(self.text()?, self.written_at(), &self.reader)
     }
 
     /// When the file was last written: the time of lines that have none.

@@ -1,39 +1,36 @@
 //! Where the year or the date turns in a file whose times leave it out: told from the order of its lines, from the end,
 //! at which the file was last written.
 
-use super::stream::Stream;
 use crosstail_core::model::{Spelled, Surroundings, Timestamp};
-use std::io::{self, BufRead as _, BufReader, Read as _};
+use crosstail_formats::Reader;
+use std::io::{self, BufRead as _, BufReader};
 
-/// A larger file is not read for this; its times are the latest possible ones.
-const MAX_BYTES: u64 = 256 << 20;
+/// Only files up to this size are read for it, in bytes.
+pub(super) const MAX_BYTES: u64 = 256 << 20;
 
 /// The latest possible time of the lines from each offset on.
 #[derive(Debug, Default)]
 pub(super) struct Turns(Vec<(u64, Timestamp)>);
 
 impl Turns {
-    /// Reads the times of a file.
-    pub(super) fn of(stream: &Stream) -> io::Result<Self> {
-        if stream.length > MAX_BYTES {
-            return Ok(Self::default());
-        }
+    /// Reads the times of a text that was last written at a time.
+    pub(super) fn of(text: impl io::Read, written: Timestamp, reader: &Reader) -> io::Result<Self> {
         let mut times: Vec<(u64, Spelled)> = Vec::new();
-        let mut reader = BufReader::with_capacity(1 << 16, stream.text()?.take(MAX_BYTES));
+        let mut lines = BufReader::with_capacity(1 << 16, text.take(MAX_BYTES));
         let mut line = Vec::new();
         let mut offset = 0;
         loop {
             line.clear();
-            let read = reader.read_until(b'\n', &mut line)?;
+            let read = lines.read_until(b'\n', &mut line)?;
             if read == 0 {
                 break;
             }
-            if let Some(time) = stream.reader.guessed_time(&line) {
+            if let Some(time) = reader.guessed_time(&line) {
                 times.push((offset, time));
             }
             offset += read as u64;
         }
-        Ok(Self::from(stream.written_at(), &times))
+        Ok(Self::from(written, &times))
     }
 
     fn from(written: Timestamp, times: &[(u64, Spelled)]) -> Self {

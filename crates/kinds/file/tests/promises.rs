@@ -6,7 +6,7 @@
 use crosstail_core::model::{Activity, Names, parse_timestamp};
 use crosstail_file::{FileSource, Spec};
 use crosstail_formats::Formats;
-use crosstail_source::{PageQuery, Source, SourceEvent};
+use crosstail_source::{Job, PageQuery, Source, SourceEvent};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write as _;
@@ -14,7 +14,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 struct Folder(tempfile::TempDir);
 
@@ -49,7 +48,7 @@ impl Folder {
 
     async fn read(&self, specs: &[&str]) -> Vec<Activity> {
         let query = PageQuery { newest_first: false, ..PageQuery::all(10_000) };
-        self.source(specs).page(&query, None).await.expect("read").items
+        self.source(specs).page(&query, None, &Job::default()).await.expect("read").items
     }
 
     async fn messages(&self, specs: &[&str]) -> Vec<String> {
@@ -64,9 +63,9 @@ fn texts(found: &[Activity]) -> Vec<String> {
 /// Follows a source from its beginning.
 async fn follow(source: &Arc<FileSource>) -> mpsc::Receiver<SourceEvent> {
     let (sink, updates) = mpsc::channel(64);
-    let position = source.position().await.expect("a position");
+    let position = source.position(&Job::default()).await.expect("a position");
     let source = Arc::clone(source);
-    tokio::spawn(async move { source.follow(position, &sink, &CancellationToken::new()).await });
+    tokio::spawn(async move { source.follow(position, &sink, &Job::default()).await });
     updates
 }
 
@@ -162,7 +161,7 @@ async fn no_file_is_left_unread_in_silence() {
         folder.write(name, line(u32::try_from(index).expect("small"), name));
     }
     assert_eq!(folder.messages(&["node-1.log"]).await, ["node-1.log", "node-1.log.1", "node-1-2024-05-05.log"]);
-    let probe = folder.source(&["node-1.log"]).probe().await.expect("probed");
+    let probe = folder.source(&["node-1.log"]).probe(&Job::default()).await.expect("probed");
     assert!(probe.warnings.iter().any(|text| text.contains("2 rotations")), "{:?}", probe.warnings);
 }
 
@@ -219,7 +218,7 @@ async fn a_record_grows_while_it_is_written() {
     folder.write("app.log", "2024-05-06 07:08:02 INFO next\n");
     until(&mut updates, &mut known, |known| known.len() == 2).await;
     let failed = known.values().find(|activity| activity.message.as_deref() == Some("failed")).expect("it");
-    let payload = source.payload(&failed.id, &failed.places[0].locator).await.expect("a payload");
+    let payload = source.payload(&failed.id, &failed.places[0].locator, &Job::default()).await.expect("a payload");
     assert_eq!(payload.error.stack.as_deref(), Some("java.lang.IllegalStateException: no\n\tat a.b(C.java:1)"));
 }
 
@@ -260,7 +259,7 @@ async fn order_within_a_time_is_the_files() {
         let query = PageQuery { newest_first, ..PageQuery::all(77) };
         let (mut found, mut cursor) = (Vec::new(), None);
         loop {
-            let page = source.page(&query, cursor.as_ref()).await.expect("a page");
+            let page = source.page(&query, cursor.as_ref(), &Job::default()).await.expect("a page");
             found.extend(texts(&page.items));
             cursor = page.next;
             if cursor.is_none() {
@@ -314,10 +313,10 @@ async fn one_bad_file_does_not_end_a_folder() {
     folder.write("broken.log", [&[0x1f, 0x8b, 8, 0][..], &[0xff; 40]].concat());
     let source = folder.source(&["."]);
     let query = PageQuery { newest_first: false, ..PageQuery::all(100_000) };
-    let found = texts(&source.page(&query, None).await.expect("read").items);
+    let found = texts(&source.page(&query, None, &Job::default()).await.expect("read").items);
     assert!(found.contains(&"good".to_owned()));
     assert!((1000..20_000).contains(&found.len()), "what can be read is: {}", found.len());
-    let said = source.probe().await.expect("probed").warnings.join("\n");
+    let said = source.probe(&Job::default()).await.expect("probed").warnings.join("\n");
     for name in ["cut.log", "noise.log", "broken.log"] {
         assert!(said.contains(name), "{name} is named: {said}");
     }
@@ -395,10 +394,11 @@ async fn whatever_it_is_packed_in() {
         folder.write("app.log", bytes);
         let source = folder.source(&["app.log"]);
         let query = PageQuery { newest_first: false, ..PageQuery::all(10) };
-        let found = source.page(&query, None).await.expect("read").items;
+        let found = source.page(&query, None, &Job::default()).await.expect("read").items;
         assert_eq!(found.len(), records, "{what}: {found:#?}");
         assert_eq!(found[0].message.as_deref(), Some("größer"), "{what}");
-        let payload = source.payload(&found[1].id, &found[1].places[0].locator).await.expect("a payload");
+        let payload =
+            source.payload(&found[1].id, &found[1].places[0].locator, &Job::default()).await.expect("a payload");
         assert!(payload.raw[0].text().contains("second"), "{what}");
     }
 }
@@ -411,7 +411,7 @@ async fn times_without_a_zone_are_of_the_sources_zone() {
     let id = names.add_source("logs");
     let source = FileSource::new("logs", id, names, vec![spec], None, Formats::shared().expect("formats"));
     let source = source.in_zone("Europe/Berlin".parse().ok());
-    let found = source.page(&PageQuery::all(10), None).await.expect("read").items;
+    let found = source.page(&PageQuery::all(10), None, &Job::default()).await.expect("read").items;
     assert_eq!(found.len(), 4);
     assert!(found.iter().all(|activity| activity.started_at.rfc3339() == "2024-05-06T07:08:00.000Z"), "{found:#?}");
 }

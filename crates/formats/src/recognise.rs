@@ -1,0 +1,128 @@
+//! Tells the shape of a stream, and the formats that it has, from its beginning.
+
+use crate::decoding;
+use crate::frames::Frames;
+use crate::read::Surrounding;
+use crate::reader::{Reader, Shape};
+use crate::registry::Formats;
+use crate::table::Columns;
+use crosstail_core::model::{Id, Locator, Place, SourceId, Surroundings, Timestamp};
+use crosstail_core::schema::Schema;
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+/// Lines from which the formats of a stream are told, at most.
+const SAMPLE_LINES: usize = 400;
+/// Of a text stream's lines that begin no record at most this share, in eighths, are records of their own.
+const STARTS_IN_EIGHT: usize = 8;
+
+impl Reader {
+    /// The reader of a stream that begins with these bytes, already in UTF-8.
+    pub fn of(formats: &Arc<Formats>, chosen: Option<Schema>, head: &[u8]) -> Self {
+        let mut reader = Self {
+            formats: Arc::clone(formats),
+            chosen: chosen.map(Formats::chosen),
+            shape: Shape::Lines,
+            columns: None,
+            wraps: false,
+            only_json: false,
+            joins: false,
+            wholes: false,
+            seen: Vec::new(),
+            guesses: false,
+            hint: AtomicUsize::new(formats.plain),
+        };
+        let whole = head.len() - memchr::memrchr(b'\n', head).map_or(0, |end| head.len() - end - 1);
+        let lines: Vec<&[u8]> = head[..whole]
+            .split(|b| *b == b'\n')
+            .filter(|line| !line.trim_ascii().is_empty())
+            .take(SAMPLE_LINES)
+            .collect();
+        reader.tell_shape(&lines, head);
+        if reader.shape == Shape::Lines {
+            reader.tell_formats(&lines);
+            reader.seen = reader.patterns_of(&head[..whole]);
+        }
+        reader
+    }
+
+    fn tell_shape(&mut self, lines: &[&[u8]], head: &[u8]) {
+        let Some(first) = lines.first() else { return };
+        let valid = serde_json::from_slice::<serde::de::IgnoredAny>(first.trim_ascii()).is_ok();
+        if !valid && is_document(head) {
+            self.shape = Shape::Documents;
+            return;
+        }
+        let header = lines.iter().take(8).find_map(|line| {
+            let text = decoding::text(line);
+            let directive = Columns::is_directive(&text);
+            let first_line = std::ptr::eq(*line, *first);
+            (directive || first_line).then(|| Columns::of_header(&text, &self.formats)).flatten()
+        });
+        if header.is_some() {
+            self.shape = Shape::Table;
+            self.columns = header;
+        }
+    }
+
+    fn tell_formats(&mut self, lines: &[&[u8]]) {
+        let json = lines.iter().filter(|line| line.trim_ascii_start().starts_with(b"{")).count();
+        let texts: Vec<Cow<'_, str>> = lines.iter().map(|line| decoding::text(line)).collect();
+        self.wraps = texts.iter().any(|text| self.unwrapped(text).is_some());
+        self.only_json = json == lines.len() && json > 0 && !self.wraps;
+        let (mut starts, mut plain) = (0, 0);
+        for text in &texts {
+            let inner = self.unwrap(text);
+            let inner: &str = inner.as_ref().map_or(text, |inner| &inner.text);
+            if inner.starts_with([' ', '\t', '{']) {
+                continue;
+            }
+            self.wholes |= self.format_of(inner).is_some_and(|format| format.whole);
+            if self.is_start(inner) {
+                starts += 1;
+            } else {
+                plain += 1;
+            }
+        }
+        self.guesses = lines.iter().any(|line| self.guessed_time(line).is_some());
+        self.joins = starts > 0 && starts * STARTS_IN_EIGHT >= plain;
+    }
+
+    /// The patterns that the records of the stream's beginning have.
+    fn patterns_of(&self, head: &[u8]) -> Vec<usize> {
+        if self.only_json {
+            return Vec::new();
+        }
+        let noted = RefCell::new(BTreeSet::new());
+        let nowhere = Place::new(SourceId(0), Locator::Row(0));
+        let at = Surrounding::new(
+            Id::Line { file: 0, offset: 0 },
+            nowhere,
+            Timestamp(0),
+            Surroundings::before(Timestamp(0)),
+        );
+        let at = Surrounding { noted: Some(&noted), ..at };
+        let mut frames = Frames::default();
+        let mut read = |_, frame: &[u8]| self.read(frame, &at, &mut None, None, &mut Vec::new());
+        frames.push(self, head, &mut read);
+        frames.finish(self, &mut read);
+        noted.into_inner().into_iter().collect()
+    }
+}
+
+/// Whether a text begins with JSON that goes on over lines.
+fn is_document(head: &[u8]) -> bool {
+    let head = head.strip_prefix(b"\xef\xbb\xbf".as_slice()).unwrap_or(head).trim_ascii_start();
+    if !head.starts_with(b"{") && !head.starts_with(b"[") {
+        return false;
+    }
+    match serde_json::Deserializer::from_slice(head).into_iter::<serde::de::IgnoredAny>().next() {
+        Some(Ok(_)) => true,
+        // Cut by the end of the sample, not by what stands in it.
+        Some(Err(error)) => error.is_eof(),
+        None => false,
+    }
+}
