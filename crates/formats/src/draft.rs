@@ -24,7 +24,7 @@ impl Formats {
         }
         let fits = |line: &&&str| {
             generic::head(line).is_found()
-                || self.firsts.is_match(line.as_bytes())
+                || self.text().firsts.is_match(line.as_bytes())
                 || crate::logfmt::pairs(line).is_some()
         };
         let unknown = lines.iter().filter(|line| !line.starts_with([' ', '\t'])).find(|line| !fits(line));

@@ -86,7 +86,7 @@ impl Formats {
         }
         let (first, rest) = first_line(text);
         let by_pattern = |index: usize| {
-            let (format, number) = self.owners[index];
+            let (format, number) = self.text().owners[index];
             let found = self.by_format(format, number, text, at, depth)?;
             at.noted.inspect(|noted| _ = noted.borrow_mut().insert(index));
             Some(found)
@@ -97,7 +97,7 @@ impl Formats {
         let head = generic::head(first);
         let clear = head.time.is_some() && head.level.is_some() && at.noted.is_none();
         if !clear {
-            let fits = self.firsts.matches(first.as_bytes());
+            let fits = self.text().firsts.matches(first.as_bytes());
             if let Some(found) = fits.iter().filter(|index| !at.seen.contains(index)).find_map(by_pattern) {
                 return found;
             }
@@ -159,7 +159,7 @@ impl Formats {
     }
 
     fn by_format(&self, index: usize, number: usize, text: &str, at: &Surrounding<'_>, depth: u8) -> Option<Found> {
-        let format = &self.texts[index];
+        let format = &self.text().formats[index];
         let (first, rest) = first_line(text);
         let subject = if format.whole { text } else { first };
         let captures = format.patterns[number].regex.captures(subject.as_bytes())?;

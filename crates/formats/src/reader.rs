@@ -106,7 +106,7 @@ impl Reader {
     /// count only in them.
     pub(crate) fn continues(&self, text: &str, open: Open) -> bool {
         let fits = |pattern: &Option<Regex>| pattern.as_ref().is_some_and(|pattern| pattern.is_match(text.as_bytes()));
-        fits(&self.formats.continues) || (open == Open::Whole && fits(&self.formats.continues_whole))
+        fits(&self.formats.text().continues) || (open == Open::Whole && fits(&self.formats.text().continues_whole))
     }
 
     /// Whether the stream has records of formats that say how their whole records look.
@@ -116,15 +116,17 @@ impl Reader {
 
     /// The first format whose records begin with this line.
     pub(crate) fn format_of(&self, text: &str) -> Option<&Format> {
-        let fits = self.formats.firsts.matches(text.as_bytes());
-        fits.iter().map(|index| &self.formats.texts[self.formats.owners[index].0]).find(|format| !format.weak)
+        let fits = self.formats.text().firsts.matches(text.as_bytes());
+        fits.iter()
+            .map(|index| &self.formats.text().formats[self.formats.text().owners[index].0])
+            .find(|format| !format.weak)
     }
 
     /// The first format that the stream's beginning has and whose records begin with this line.
     pub(crate) fn seen_format_of(&self, text: &str) -> Option<&Format> {
         self.seen.iter().find_map(|index| {
-            let (format, number) = self.formats.owners[*index];
-            let format = &self.formats.texts[format];
+            let (format, number) = self.formats.text().owners[*index];
+            let format = &self.formats.text().formats[format];
             let told = !format.weak && !format.wraps && !format.whole;
             (told && format.patterns[number].regex.is_match(text.as_bytes())).then_some(format)
         })
@@ -149,9 +151,9 @@ impl Reader {
         if text.starts_with('{') {
             return self.unwrapped_json(text);
         }
-        self.formats.firsts.matches(text.as_bytes()).iter().find_map(|index| {
-            let (format, number) = self.formats.owners[index];
-            let format = &self.formats.texts[format];
+        self.formats.text().firsts.matches(text.as_bytes()).iter().find_map(|index| {
+            let (format, number) = self.formats.text().owners[index];
+            let format = &self.formats.text().formats[format];
             if !format.wraps {
                 return None;
             }
@@ -308,7 +310,7 @@ impl Reader {
         match form {
             Form::Json(_) if self.chosen.is_some() => self.chosen.as_ref().map_or("json", |chosen| &chosen.schema.name),
             Form::Json(index) => &self.formats.dialects[index].schema.name,
-            Form::Text(index) => &self.formats.texts[index].name,
+            Form::Text(index) => &self.formats.text().formats[index].name,
             Form::Table => "table",
             Form::Logfmt => "logfmt",
             Form::Head => "text with a time or level",

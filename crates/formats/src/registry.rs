@@ -33,10 +33,10 @@ struct Own {
 
 static OWN: OnceLock<Own> = OnceLock::new();
 
-/// All formats.
+/// The formats of text, compiled.
 #[derive(Debug)]
-pub struct Formats {
-    pub(crate) texts: Vec<Format>,
+pub(crate) struct Texts {
+    pub(crate) formats: Vec<Format>,
     /// A set over the first lines of all patterns, in order of precedence.
     pub(crate) firsts: RegexSet,
     /// For each pattern of the set: its format, and its number there.
@@ -44,24 +44,30 @@ pub struct Formats {
     /// Lines that continue a record though they begin like one: in any stream, and in records of `whole` formats.
     pub(crate) continues: Option<Regex>,
     pub(crate) continues_whole: Option<Regex>,
+}
+
+/// All formats.
+#[derive(Debug)]
+pub struct Formats {
+    /// Compiled for the first line that is not JSON: that takes some 50 ms.
+    texts: OnceLock<Texts>,
     pub(crate) dialects: Vec<Dialect>,
     /// The dialect without conditions.
     pub(crate) plain: usize,
 }
 
-impl Formats {
-    /// The built-in formats and those of a user, each with its origin; a user's come first.
-    pub fn new(own: &[(String, String)], schemas: Vec<Schema>) -> Result<Self, FormatError> {
+impl Texts {
+    fn compile(own: &[(String, String)]) -> Result<Self, FormatError> {
         let vocabulary: BTreeMap<String, String> = toml::from_str(GROK)
             .map_err(|error| FormatError { origin: "grok".to_owned(), message: error.to_string() })?;
         let given = own.iter().map(|(origin, text)| (origin.as_str(), text.as_str()));
-        let texts: Vec<Format> = given
+        let formats: Vec<Format> = given
             .chain(BUILT_IN.iter().copied())
             .map(|(origin, text)| Format::from_toml(text, &vocabulary, origin))
             .collect::<Result<_, _>>()?;
         let mut sources = Vec::new();
         let mut owners = Vec::new();
-        for (index, format) in texts.iter().enumerate() {
+        for (index, format) in formats.iter().enumerate() {
             for (number, first) in format.firsts.iter().enumerate() {
                 sources.push(first.as_str());
                 owners.push((index, number));
@@ -75,14 +81,35 @@ impl Formats {
             .build()
             .map_err(fail)?;
         let continuing = |whole: bool| {
-            let of = texts.iter().filter(|format| format.whole == whole).flat_map(|format| &format.continues);
+            let of = formats.iter().filter(|format| format.whole == whole).flat_map(|format| &format.continues);
             let sources: Vec<String> = of.map(|source| format!("(?:{source})")).collect();
             (!sources.is_empty()).then(|| compile(&sources.join("|"), false)).transpose().map_err(fail)
         };
         let (continues, continues_whole) = (continuing(false)?, continuing(true)?);
+        Ok(Self { formats, firsts, owners, continues, continues_whole })
+    }
+
+    fn none() -> Self {
+        let (formats, owners) = (Vec::new(), Vec::new());
+        Self { formats, firsts: RegexSet::empty(), owners, continues: None, continues_whole: None }
+    }
+}
+
+impl Formats {
+    /// The built-in formats and those of a user, each with its origin; a user's come first.
+    ///
+    /// # Errors
+    /// If one of the user's formats cannot be used. So these are compiled at once.
+    pub fn new(own: &[(String, String)], schemas: Vec<Schema>) -> Result<Self, FormatError> {
+        let texts = if own.is_empty() { OnceLock::new() } else { OnceLock::from(Texts::compile(own)?) };
         let dialects = dialects(schemas);
         let plain = dialects.iter().position(|dialect| dialect.schema.name == "json").unwrap_or(0);
-        Ok(Self { texts, firsts, owners, continues, continues_whole, dialects, plain })
+        Ok(Self { texts, dialects, plain })
+    }
+
+    /// The formats of text, compiled when they are first needed. The built-in ones compile: a test reads their samples.
+    pub(crate) fn text(&self) -> &Texts {
+        self.texts.get_or_init(|| Texts::compile(&[]).unwrap_or_else(|_| Texts::none()))
     }
 
     /// The formats that crosstail comes with.
@@ -112,7 +139,7 @@ impl Formats {
 
     /// The formats of text.
     pub fn texts(&self) -> &[Format] {
-        &self.texts
+        &self.text().formats
     }
 
     /// The dialect whose conditions a scanned record meets best.
@@ -167,4 +194,15 @@ fn dialects(schemas: Vec<Schema>) -> Vec<Dialect> {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_formats_compile() {
+        let texts = Texts::compile(&[]).expect("formats");
+        assert!(texts.formats.len() > 30 && texts.owners.len() >= texts.formats.len());
+    }
 }
