@@ -1,7 +1,7 @@
 //! From the bytes of a log to records: decoding, framing, unwrapping, recognition, fields.
 //!
 //! Nothing here does I/O. A [`Reader`] is made from the beginning of a stream. It says where records begin
-//! ([`Reader::framer`]) and turns the text of each into activities ([`Reader::read`]). Formats are data: one TOML file each
+//! ([`Framer`]) and turns the text of each into activities ([`Reader::read`]). Formats are data: one TOML file each
 //! in `config/formats`, dialects of JSON in `config/schemas`.
 
 mod decoding;
