@@ -95,6 +95,9 @@ struct Inner {
     statement: Mutex<String>,
 }
 
+/// How much of a statement is kept, in bytes: some list a thousand keys, and all of it is logged.
+const STATEMENT_BYTES: usize = 4096;
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -244,7 +247,7 @@ impl Job {
     pub fn runs(&self, statement: &str) {
         let mut known = lock(&self.0.statement);
         known.clear();
-        known.push_str(statement);
+        known.push_str(&statement[..statement.floor_char_boundary(STATEMENT_BYTES)]);
     }
 
     /// Notes whether the job waits for its turn.

@@ -3,7 +3,7 @@
 use crate::error::{ErrorKind, SourceError};
 use crate::event::Sink;
 use crate::grouping::{Grouping, Groups};
-use crate::job::{Job, Stopped};
+use crate::job::Job;
 use crate::page::{Cursor, Page, PageQuery};
 use crate::position::Position;
 use crate::related::{Related, RelatedKey};
@@ -68,17 +68,10 @@ impl Obedient {
         operation: &'static str,
         call: impl Future<Output = Result<(), SourceError>>,
     ) -> Result<(), SourceError> {
-        let begun = Instant::now();
-        let outcome = tokio::select! {
-            biased;
-            reason = job.stopped() => match reason {
-                Stopped::Cancelled => Ok(()),
-                other => Err(other.error(&self.name, operation)),
-            },
-            outcome = call => outcome,
-        };
-        self.log(job, operation, begun, outcome.as_ref().err());
-        outcome
+        match self.obey(job, operation, call).await {
+            Err(error) if error.kind == ErrorKind::Cancelled => Ok(()),
+            outcome => outcome,
+        }
     }
 }
 

@@ -128,7 +128,7 @@ async fn nodes(cluster: &Elasticsearch, vitals: &mut Vitals) -> Result<(), Error
 
 /// Adds the measurements since a time, where indices of the pattern hold some.
 async fn series(cluster: &Elasticsearch, since: Timestamp, vitals: &mut Vitals) -> Result<(), Error> {
-    let schemas = cluster.schema.clone().map_or_else(Schema::built_in, |schema| vec![schema]);
+    let schemas = cluster.schema.as_deref().map_or_else(Schema::built_in, |schema| vec![schema.clone()]);
     for table in schemas.iter().flat_map(|schema| &schema.definition().series) {
         let names: Vec<Value> =
             table.tables.iter().map(|name| json!({ "wildcard": { "_index": { "value": name } } })).collect();

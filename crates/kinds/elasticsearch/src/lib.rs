@@ -51,7 +51,7 @@ pub fn pattern(url: &str) -> anyhow::Result<String> {
 struct Elasticsearch {
     connection: Connection,
     pattern: String,
-    schema: Option<Schema>,
+    schema: Option<Arc<Schema>>,
     source: SourceId,
     source_name: String,
     names: Names,
@@ -67,7 +67,7 @@ impl Elasticsearch {
     /// Resolves the present indices, their schemas and fields: indices come and go, and fields are added.
     async fn resolve(&self) -> Result<ResolvedIndices, Error> {
         let source = (self.source, self.source_name.as_str(), &self.names);
-        mapping::resolve(&self.connection, &self.pattern, self.schema.as_ref(), source).await
+        mapping::resolve(&self.connection, &self.pattern, self.schema.as_deref(), source).await
     }
 }
 
@@ -141,7 +141,7 @@ impl ElasticsearchSource {
         let cluster = Elasticsearch {
             connection,
             pattern: address.pattern,
-            schema,
+            schema: schema.map(Arc::new),
             source: id,
             source_name: name.to_owned(),
             names,
