@@ -9,6 +9,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::Targets;
@@ -21,9 +22,22 @@ const BEHIND: usize = 1000;
 /// The longest line, in bytes; statements can be long.
 const LONGEST: usize = 2000;
 
+/// How long the end of the program waits for the file.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
 /// The log. A clone is the same log.
 #[derive(Clone, Default)]
-pub struct Log(Arc<Mutex<VecDeque<LogLine>>>);
+pub struct Log {
+    kept: Arc<Mutex<VecDeque<LogLine>>>,
+    file: Option<SyncSender<ToFile>>,
+}
+
+/// What the thread that writes the file is sent.
+enum ToFile {
+    Line(String),
+    /// To be answered when everything before is written.
+    Written(SyncSender<()>),
+}
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,11 +57,11 @@ impl Log {
     /// # Errors
     /// If the file cannot be opened, or `CROSSTAIL_LOG` is not understood.
     pub fn start(file: Option<&Path>) -> Result<Self, String> {
-        let log = Self::default();
         let wanted = std::env::var("CROSSTAIL_LOG").unwrap_or_else(|_| "debug".to_owned());
         let levels: Targets = wanted.parse().map_err(|error| format!("CROSSTAIL_LOG={wanted}: {error}"))?;
         let file = file.map(open).transpose()?;
-        let layer = Recorder { log: log.clone(), file, dropped: Mutex::new(0) }.with_filter(levels);
+        let log = Self { file, ..Self::default() };
+        let layer = Recorder { log: log.clone(), dropped: Mutex::new(0) }.with_filter(levels);
         // A second log in one process (a test's) hears nothing.
         let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer));
         Ok(log)
@@ -55,30 +69,43 @@ impl Log {
 
     /// The lines, the oldest first.
     pub fn lines(&self) -> Vec<LogLine> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
     /// Adds a line.
     pub fn add(&self, line: LogLine) {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.len() == KEPT {
             lines.pop_front();
         }
         lines.push_back(line);
     }
+
+    /// Waits until the file has every line, a second at most: the last ones say why the program ended.
+    pub fn end(&self) {
+        let Some(file) = &self.file else { return };
+        let (written, all) = sync_channel(1);
+        // The thread of a full disk or a stuck mount does not hold the program.
+        if file.try_send(ToFile::Written(written)).is_ok() {
+            let _ = all.recv_timeout(LAST_LINES);
+        }
+    }
 }
 
 /// Opens the file to append to, readable by this user alone. A thread of its own writes it, so that a slow disk delays
 /// nothing.
-fn open(path: &Path) -> Result<SyncSender<String>, String> {
+fn open(path: &Path) -> Result<SyncSender<ToFile>, String> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let opened = File::options().create(true).append(true).mode(0o600).open(path);
     let mut file = opened.map_err(|error| format!("--log-file {}: {error}", path.display()))?;
-    let (lines, received) = sync_channel::<String>(BEHIND);
+    let (lines, received) = sync_channel(BEHIND);
     let writing = std::thread::Builder::new().name("log".to_owned()).spawn(move || {
-        for line in received {
-            // A full disk costs lines of the log, nothing else.
-            let _ = file.write_all(line.as_bytes());
+        for sent in received {
+            match sent {
+                // A full disk costs lines of the log, nothing else.
+                ToFile::Line(line) => drop(file.write_all(line.as_bytes())),
+                ToFile::Written(answer) => drop(answer.send(())),
+            }
         }
     });
     writing.map_err(|error| format!("--log-file: {error}"))?;
@@ -88,7 +115,6 @@ fn open(path: &Path) -> Result<SyncSender<String>, String> {
 /// Takes events.
 struct Recorder {
     log: Log,
-    file: Option<SyncSender<String>>,
     /// Lines that the file did not get since it last got one.
     dropped: Mutex<u64>,
 }
@@ -104,10 +130,10 @@ impl<S: Subscriber> Layer<S> for Recorder {
         let mut text = redact_text(&text.0).into_owned();
         text.truncate(text.floor_char_boundary(LONGEST));
         let line = LogLine { at: Clock::system().now(), level: *about.level(), text: visible_line(&text).into_owned() };
-        if let Some(file) = &self.file {
+        if let Some(file) = &self.log.file {
             let mut dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
             let before = if *dropped > 0 { format!("… {dropped} lines are missing\n") } else { String::new() };
-            match file.try_send(format!("{before}{line}\n")) {
+            match file.try_send(ToFile::Line(format!("{before}{line}\n"))) {
                 Ok(()) => *dropped = 0,
                 Err(_) => *dropped += 1,
             }
@@ -153,7 +179,7 @@ mod tests {
 
     fn recorded(of: impl FnOnce()) -> Vec<LogLine> {
         let log = Log::default();
-        let layer = Recorder { log: log.clone(), file: None, dropped: Mutex::new(0) };
+        let layer = Recorder { log: log.clone(), dropped: Mutex::new(0) };
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), of);
         log.lines()
     }

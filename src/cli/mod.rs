@@ -77,9 +77,10 @@ pub fn main() -> ExitCode {
             return ExitCode::from(exit::FAILED);
         }
     };
-    let outcome = runtime.block_on(dispatch(cli, log));
+    let outcome = runtime.block_on(dispatch(cli, log.clone()));
     // Do not wait for reading threads: one may be stuck in a slow file system.
     runtime.shutdown_background();
+    log.end();
     match outcome {
         Ok(code) => ExitCode::from(code),
         Err(error) if is_closed_pipe(&error) => ExitCode::from(exit::OK),

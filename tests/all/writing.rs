@@ -757,23 +757,10 @@ async fn the_example_program_records() {
     let name = postgres.postgres_database(&["integration-activity"]).await;
     let database = unique_name();
     assert!(apply("prokure", &mongo.url(&database), &["--yes"]).status.success());
-    // cargo builds examples beside the tests; by hand, where only this test is run.
+    // `cargo test` builds it with `--all-targets`, as `scripts/test` says. A test that builds it itself shares the compiler's
+    // folder with all other tests.
     let program = Path::new(env!("CARGO_BIN_EXE_crosstail")).with_file_name("examples").join("record");
-    // Asked for exactly as `scripts/test` and CI do: another selection has other features, and compiles everything again.
-    let features: &[&str] = if cfg!(feature = "full") { &["--features", "full"] } else { &[] };
-    let mut build = Command::new(env!("CARGO"));
-    build
-        .args(["test", "--workspace", "--all-targets", "--no-run", "--locked", "--quiet"])
-        .args(features)
-        .current_dir(env!("CARGO_MANIFEST_DIR"));
-    // What `cargo test` tells a test of its package; build scripts that look at it (ring's) would run again.
-    let of_the_package =
-        |name: &str| name == "OUT_DIR" || name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
-    for (name, _) in std::env::vars().filter(|(name, _)| of_the_package(name)) {
-        build.env_remove(name);
-    }
-    let built = build.status();
-    assert!(built.expect("cargo").success());
+    assert!(program.exists(), "{} is missing: cargo test --workspace --all-targets builds it", program.display());
     for (url, calls) in [(postgres.url(&name), 4), (mongo.url(&database), 2)] {
         let output = Command::new(&program).arg(&url).output().expect("run");
         assert!(output.status.success() && output.stdout.starts_with(b"recorded 4 activities"), "{output:?}");
