@@ -4,7 +4,7 @@ use crate::error::{ErrorKind, SourceError};
 use crate::event::Sink;
 use crate::grouping::{Grouping, Groups};
 use crate::job::Job;
-use crate::page::{Cursor, Page, PageQuery};
+use crate::page::{Cost, Cursor, Page, PageQuery};
 use crate::position::Position;
 use crate::related::{Related, RelatedKey};
 use crate::source::{Capabilities, Probe, Source};
@@ -87,6 +87,10 @@ impl Source for Obedient {
 
     async fn page(&self, query: &PageQuery, after: Option<&Cursor>, job: &Job) -> Result<Page, SourceError> {
         self.obey(job, "read history", self.source.page(query, after, job)).await
+    }
+
+    async fn plan(&self, query: &PageQuery, job: &Job) -> Result<Cost, SourceError> {
+        self.obey(job, "plan", self.source.plan(query, job)).await
     }
 
     async fn position(&self, job: &Job) -> Result<Position, SourceError> {

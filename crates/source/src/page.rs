@@ -62,6 +62,18 @@ impl Cursor {
     }
 }
 
+/// What answering a query takes in the store, as far as the store can say before it begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cost {
+    /// An index finds the matches wherever in time they are. Otherwise the store reads everything in the range of time,
+    /// and the caller asks for it in slices.
+    pub indexed: bool,
+    /// Rows that it expects to read.
+    pub rows: Option<u64>,
+    /// Bytes that it expects to read.
+    pub bytes: Option<u64>,
+}
+
 /// How a filter was divided between the store and the local evaluator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PushDown {

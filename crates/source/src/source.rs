@@ -4,7 +4,7 @@ use crate::error::SourceError;
 use crate::event::{Sink, SourceEvent};
 use crate::grouping::{Grouping, Groups};
 use crate::job::Job;
-use crate::page::{Cursor, Page, PageQuery, PushDown};
+use crate::page::{Cost, Cursor, Page, PageQuery, PushDown};
 use crate::position::Position;
 use crate::related::{Related, RelatedKey};
 use async_trait::async_trait;
@@ -53,6 +53,11 @@ pub trait Source: Send + Sync {
     /// A page of history: at most `query.limit` activities after `after`, in order of start and id. From the first page
     /// to the last, every record that the filter keeps appears once.
     async fn page(&self, query: &PageQuery, after: Option<&Cursor>, job: &Job) -> Result<Page, SourceError>;
+
+    /// What answering a query would take. Fast, in the worst case wrong; by default nothing is known.
+    async fn plan(&self, _query: &PageQuery, _job: &Job) -> Result<Cost, SourceError> {
+        Ok(Cost::default())
+    }
 
     /// The present position. History read afterwards, and following from this position, together miss nothing.
     async fn position(&self, job: &Job) -> Result<Position, SourceError>;
