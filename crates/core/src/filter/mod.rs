@@ -61,6 +61,11 @@ impl Filter {
         Ok((Self { text: text.to_owned(), expr }, predicate))
     }
 
+    /// A filter of a tree, for what a source is asked; it has no text.
+    pub fn of(expr: Expr) -> Self {
+        Self { text: String::new(), expr }
+    }
+
     /// The text as written.
     pub fn text(&self) -> &str {
         &self.text
@@ -100,6 +105,27 @@ impl Filter {
 mod tests {
     use super::*;
     use crate::model::Timestamp;
+
+    #[test]
+    fn a_filter_says_when_what_it_keeps_can_start() {
+        let context = Context { now: Timestamp(1_795_000_000_000_000), ..Context::default() };
+        for (text, since, length) in [
+            ("status:failed", None, None),
+            ("time:2026-11-20", Some("2026-11-20T00:00:00.000Z"), Some(86_400_000_000)),
+            ("time:2026-11-20 status:failed time:2026-11-19..2026-11-20T12:00", Some("2026-11-20T00:00:00.000Z"), None),
+            ("time:2026-11-20 OR time:2026-11-22", Some("2026-11-20T00:00:00.000Z"), Some(3 * 86_400_000_000)),
+            ("time:2026-11-20 OR status:failed", None, None),
+            ("-time:2026-11-20", None, None),
+        ] {
+            let (_, predicate) = Filter::compile(text, &context).expect(text);
+            let bounds = predicate.time_bounds();
+            assert_eq!(bounds.and_then(|bounds| bounds.0).map(Timestamp::rfc3339).as_deref(), since, "{text}");
+            if let Some(length) = length {
+                let (Some(since), Some(until)) = bounds.expect(text) else { panic!("{text}: {bounds:?}") };
+                assert_eq!(until.since_us(since), length, "{text}");
+            }
+        }
+    }
 
     #[test]
     fn a_time_that_does_not_exist_in_a_zone_is_an_error_of_the_text() {
