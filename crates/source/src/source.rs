@@ -21,6 +21,10 @@ pub struct Capabilities {
     pub aggregates: bool,
     /// It holds activities, not only measurements.
     pub holds_activities: bool,
+    /// It reads any range of time without reading everything else.
+    pub reads_ranges: bool,
+    /// It finds activities by their ids without reading everything.
+    pub finds_ids: bool,
 }
 
 /// What the first contact with a source found.

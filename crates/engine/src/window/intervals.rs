@@ -107,7 +107,9 @@ impl Intervals {
 impl FromIterator<Interval> for Intervals {
     fn from_iter<I: IntoIterator<Item = Interval>>(intervals: I) -> Self {
         let mut all = Self::default();
-        intervals.into_iter().for_each(|interval| all.add(interval));
+        for interval in intervals {
+            all.add(interval);
+        }
         all
     }
 }
@@ -130,7 +132,9 @@ mod tests {
             let (mut set, mut moments) = (Intervals::default(), [false; 30]);
             for (add, from, to) in steps {
                 if add { set.add(interval(from, to)) } else { set.remove(interval(from, to)) }
-                (from..to).for_each(|at| moments[usize::try_from(at).expect("small")] = add);
+                for at in from..to {
+                    moments[usize::try_from(at).expect("small")] = add;
+                }
                 let holds = |at: i64| set.all().iter().any(|i| (i.from.0..i.to.0).contains(&at));
                 prop_assert!((0..30).all(|at| holds(at) == moments[usize::try_from(at).expect("small")]));
                 prop_assert!(set.all().windows(2).all(|pair| pair[0].to < pair[1].from), "{:?}", set);

@@ -319,7 +319,7 @@ impl MongodbSource {
 impl Source for MongodbSource {
     fn capabilities(&self) -> Capabilities {
         let pushes = self.database.get().is_some_and(|database| database.pushes);
-        Capabilities { pushes, aggregates: true, holds_activities: true }
+        Capabilities { pushes, aggregates: true, holds_activities: true, reads_ranges: true, finds_ids: true }
     }
 
     async fn probe(&self, job: &Job) -> Result<Probe, SourceError> {

@@ -235,7 +235,7 @@ fn classify(error: &sqlx::Error) -> (ErrorKind, Option<&'static str>) {
 impl Source for PostgresSource {
     fn capabilities(&self) -> Capabilities {
         let pushes = self.connections.woken.load(Ordering::Relaxed);
-        Capabilities { pushes, aggregates: true, holds_activities: true }
+        Capabilities { pushes, aggregates: true, holds_activities: true, reads_ranges: true, finds_ids: true }
     }
 
     async fn probe(&self, job: &Job) -> Result<Probe, SourceError> {
