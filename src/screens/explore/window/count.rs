@@ -137,10 +137,11 @@ impl Explore {
         let sources = shared.sources.iter().filter(|source| source.holds_activities).count();
         let of = |filtered: bool| {
             let count = &self.window.counts[usize::from(filtered)];
-            if count.asked.is_some() {
-                return count.counted(sources);
+            let counted = count.counted(sources);
+            if matches!(counted.state, CountState::Counted | CountState::Failed(_)) {
+                return counted;
             }
-            // What nobody counts is not nothing.
+            // What nobody has counted yet is not nothing; what is held is a part of it.
             let known = if filtered { self.window.known(shared) } else { self.window.held() };
             let outside = known.missing(shared.bounds().interval());
             let reads = self.window.panes.iter().any(|pane| pane.reads);

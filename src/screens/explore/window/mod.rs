@@ -74,6 +74,8 @@ pub(super) struct Beyond {
     pub(super) more: bool,
     pub(super) newest: Option<Timestamp>,
     pub(super) is_done: bool,
+    /// Whether a source was not asked, because it would have to read everything.
+    needs_scan: bool,
     waiting: usize,
 }
 
@@ -183,8 +185,8 @@ impl Explore {
             return Some(format!("nothing in the range ({range}); looking beyond it"));
         }
         let Some(newest) = beyond.newest else {
-            let known = if shared.filter.is_all() { "nothing at all" } else { "nothing that an index finds" };
-            return Some(format!("nothing in the range ({range}), and {known} beyond it"));
+            let rest = if beyond.needs_scan { "; beyond it, no index answers this filter" } else { ", and nothing beyond it" };
+            return Some(format!("nothing in the range ({range}){rest}"));
         };
         let ago = ago(shared.now.since_us(newest));
         if shared.filter.is_all() {

@@ -186,6 +186,7 @@ impl Window {
     fn took_beyond(&mut self, part: &ReadPart) {
         let Some(beyond) = &mut self.beyond else { return };
         beyond.count += part.found.len();
+        beyond.needs_scan |= part.indexed == Some(false);
         beyond.more |= part.covered.is_some_and(|covered| !part.found.is_empty() && covered.from.0 > i64::MIN);
         let newest = part.found.iter().map(|(at, _)| *at).max();
         beyond.newest = beyond.newest.max(newest);
