@@ -4,12 +4,13 @@ use super::args::TailArgs;
 use super::output::{Writer, print_error};
 use super::{exit, sources};
 use crate::config::{Config, Overrides};
+use crate::runtime::{Sources, Work, payload_of};
 use anyhow::Result;
-use crosstail_core::filter::{Context, NamedRecord};
-use crosstail_core::model::{Clock, Names};
+use crosstail_core::filter::{Context, Filter, NamedRecord, Truth};
+use crosstail_core::model::{Activity, Clock, Names};
 use crosstail_engine::store::Store;
 use crosstail_source::pump::{self, PumpEvent, SourceState, StartFrom};
-use crosstail_source::{Job, Jobs, PageQuery, Position, Priority, for_each};
+use crosstail_source::{Job, Jobs, PageQuery, Position, Priority};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -29,8 +30,15 @@ pub(super) async fn run(args: &TailArgs, choice: &Overrides) -> Result<u8> {
         );
         sources::open(configs, stdin)?
     };
-    let mut writer = Writer::new(args.output, &opened.names, context.zone);
-    let mut store = Store::new(opened.names.clone());
+    let mut shower = Shower {
+        store: Store::new(opened.names.clone()),
+        filter: &filter,
+        zone: context.zone,
+        names: &opened.names,
+        sources: opened.sources.clone().into(),
+        work: Work::command("tail"),
+        writer: Writer::new(args.output, &opened.names, context.zone),
+    };
     let cancel = CancellationToken::new();
     let (sender, mut events) = mpsc::channel(8);
     for (id, source) in &opened.sources {
@@ -42,13 +50,15 @@ pub(super) async fn run(args: &TailArgs, choice: &Overrides) -> Result<u8> {
             let job = Job::new("read history", Priority::Asked);
             let position = source.position(&job).await?;
             let query = PageQuery { since, newest_first: false, ..PageQuery::all(5000) };
-            let mut batch = Vec::new();
-            for_each(source.as_ref(), &query, &job, |activity| {
-                batch.push(activity);
-                true
-            })
-            .await?;
-            show(&mut store, batch, &filter, context.zone, &opened.names, &mut writer)?;
+            let mut cursor = None;
+            loop {
+                let page = source.page(&query, cursor.as_ref(), &job).await?;
+                shower.show(page.items).await?;
+                cursor = page.next;
+                if cursor.is_none() {
+                    break;
+                }
+            }
             StartFrom::After(position)
         } else {
             StartFrom::Now
@@ -57,7 +67,7 @@ pub(super) async fn run(args: &TailArgs, choice: &Overrides) -> Result<u8> {
         tokio::spawn(pump::run(*id, source, begin, sender, Jobs::default(), cancel.clone(), Clock::system()));
     }
     drop(sender);
-    writer.flush()?;
+    shower.writer.flush()?;
     let mut signals = tokio::spawn(wait_for_signal());
     let mut failed = 0;
     loop {
@@ -66,13 +76,7 @@ pub(super) async fn run(args: &TailArgs, choice: &Overrides) -> Result<u8> {
             event = events.recv() => event,
         };
         match event {
-            Some(PumpEvent::Batch { items, .. }) => {
-                show(&mut store, items, &filter, context.zone, &opened.names, &mut writer)?;
-                writer.flush()?;
-                if store.len() > REMEMBERED {
-                    store = Store::new(opened.names.clone());
-                }
-            }
+            Some(PumpEvent::Batch { items, .. }) => shower.show(items).await?,
             Some(PumpEvent::Notice(id, text)) => print_error(&format!("{}: {text}", opened.names.source_name(id))),
             Some(PumpEvent::Probed(id, probe)) => {
                 for warning in probe.warnings {
@@ -99,23 +103,41 @@ pub(super) async fn run(args: &TailArgs, choice: &Overrides) -> Result<u8> {
     Ok(exit::OK)
 }
 
-fn show(
-    store: &mut Store,
-    batch: Vec<crosstail_core::model::Activity>,
-    filter: &crosstail_core::filter::Filter,
+/// Prints what a batch has added or changed.
+struct Shower<'a> {
+    store: Store,
+    filter: &'a Filter,
     zone: chrono_tz::Tz,
-    names: &Names,
-    writer: &mut Writer<'_>,
-) -> Result<()> {
-    let predicate = filter.predicate(&Context { now: Clock::system().now(), zone });
-    let delta = store.ingest(batch);
-    for row in delta.rows {
-        let activity = store.get(row);
-        if predicate.keeps(&NamedRecord { activity: &activity, names, payload: None }) {
-            writer.write(&activity)?;
+    names: &'a Names,
+    sources: Sources,
+    work: Work,
+    writer: Writer<'a>,
+}
+
+impl Shower<'_> {
+    async fn show(&mut self, batch: Vec<Activity>) -> Result<()> {
+        let predicate = self.filter.predicate(&Context { now: Clock::system().now(), zone: self.zone });
+        let delta = self.store.ingest(batch);
+        for row in delta.rows {
+            let activity = self.store.get(row);
+            let test = |payload| predicate.test(&NamedRecord { activity: &activity, names: self.names, payload });
+            let keeps = match test(None) {
+                Truth::NeedsPayload => {
+                    let (payload, _) = payload_of(&self.sources, &self.work, &activity.id, &activity.places).await;
+                    test(Some(&payload)) == Truth::Yes
+                }
+                known => known == Truth::Yes,
+            };
+            if keeps {
+                self.writer.write(&activity)?;
+            }
         }
+        self.writer.flush()?;
+        if self.store.len() > REMEMBERED {
+            self.store = Store::new(self.names.clone());
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Waits for SIGINT (Ctrl-C), SIGTERM or SIGHUP.

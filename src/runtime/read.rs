@@ -54,6 +54,8 @@ impl Reader {
         let holding = self.sources.iter().filter(|(_, source)| source.capabilities().holds_activities);
         let joins = holding.count() > 1 && !filter.is_all();
         let asked = if joins { Filter::of(witness(filter.expr())) } else { filter.clone() };
+        // What is read whole is joined as it arrives.
+        let joins = joins && *asked.expr() != Expr::All;
         let question = Arc::new(Question { filter, predicate, asked, joins });
         let mut sources: Vec<SourceId> = query.pieces.iter().map(|piece| piece.source).collect();
         sources.sort_unstable();

@@ -8,6 +8,7 @@ use crate::effect::{Effect, Reply, Ticket};
 use crate::tui::{Context, KeyMatch, Keymap, Stroke};
 use chrono_tz::Tz;
 use crosstail_core::model::{Names, SourceId, Timestamp};
+use crosstail_engine::window::Range;
 use crosstail_source::pump::PumpEvent;
 
 /// An input to the explorer.
@@ -21,6 +22,8 @@ pub enum Event {
     Pasted(String),
     /// Put a filter in force (`--filter`).
     Filter(String),
+    /// Put a range of time in force (`--range`).
+    Range(Range),
     /// Open what a text identifies, at a tab (`--open`, `--tab`).
     Open(String, Option<Tab>),
     /// An event from a source.
@@ -70,6 +73,7 @@ impl Explorer {
             Event::Typed(stroke) => stack.typed(&stroke, shared),
             Event::Pasted(text) => stack.pasted(&text, shared),
             Event::Filter(text) => stack.explore.begin_with(&text, shared),
+            Event::Range(range) => stack.explore.set_range(range, shared),
             Event::Open(text, tab) => stack.find(text, tab, shared),
             Event::Pump(event) => {
                 let news = shared.ingest(event);

@@ -45,5 +45,6 @@ mod screens;
 mod servers;
 mod support;
 mod watch;
+mod window;
 mod winston;
 mod writing;

@@ -45,7 +45,7 @@ pub struct Explore {
     /// The opened activity.
     pub detail: Option<Detail>,
     views: Views,
-    window: Window,
+    pub window: Window,
     /// When facets and histogram were last counted.
     counted_at: Timestamp,
     /// The store's revision at that time.
@@ -225,7 +225,8 @@ impl Explore {
             Action::Trace => return self.open_current(Some(Tab::Trace), shared).or(Some(Vec::new())),
             Action::NextFailure | Action::PreviousFailure => {
                 let newer = action == Action::NextFailure && !self.list.follow;
-                match self.list.find_failure(&shared.store, newer) {
+                let newest = self.current(shared).filter(|row| self.list.follow && shared.store.is_failure(*row));
+                match newest.or_else(|| self.list.find_failure(&shared.store, newer)) {
                     Some(row) if self.detail.is_some() => {
                         ask_to_open(row, None, shared);
                         shared.ask(Request::Focus(self.focus));
@@ -395,8 +396,9 @@ impl Screen for Explore {
         {
             self.list.unseen += delta.added_to_view;
         }
-        self.noted(news, shared);
-        let mut effects = self.detail.as_mut().map_or_else(Vec::new, |detail| detail.news(news, shared));
+        let mut effects = self.noted(news, shared);
+        let of_detail = self.detail.as_mut().map_or_else(Vec::new, |detail| detail.news(news, shared));
+        effects.extend(of_detail);
         effects.extend(self.look(shared));
         effects
     }

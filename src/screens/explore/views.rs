@@ -130,7 +130,7 @@ impl Explore {
     }
 
     /// Puts a range in force.
-    pub(super) fn set_range(&mut self, range: Range, shared: &mut Shared) -> Vec<Effect> {
+    pub(in crate::screens) fn set_range(&mut self, range: Range, shared: &mut Shared) -> Vec<Effect> {
         if shared.range == range {
             return Vec::new();
         }

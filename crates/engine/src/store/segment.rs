@@ -1,4 +1,4 @@
-//! Segments: columns of up to 65,536 rows into which activities are packed.
+//! Segments: columns of up to 16,384 rows into which activities are packed.
 
 use super::pack::{
     MAX_OFFSET, NO_BYTE, NO_DURATION, OFFSET_BITS, RareFields, SAME, TEXTS, Text, bits, form, low_64, pack_byte,
@@ -13,7 +13,7 @@ use crosstail_core::number::{saturating_i64, saturating_u8, saturating_u32, trun
 use std::collections::HashMap;
 
 /// Rows per segment.
-pub(super) const ROWS: usize = 1 << 16;
+pub(super) const ROWS: usize = 1 << 14;
 
 /// The columns of one segment.
 #[derive(Debug, Default)]

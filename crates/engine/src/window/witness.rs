@@ -9,10 +9,14 @@
 use crosstail_core::filter::{Atom, Expr, Field, Op, Operand, Scalar, ScalarForm, Value};
 
 /// A filter for single records such that every activity that `filter` keeps has a record that it keeps. Times are left
-/// out: they are asked for as a range. [`Expr::All`] where there is none.
+/// out: they are asked for as a range. [`Expr::All`] where there is none that is worth it: what keeps almost everything is
+/// read whole, instead of being completed id by id.
 pub fn witness(filter: &Expr) -> Expr {
-    choose(filter).map_or(Expr::All, |(_, expr)| expr)
+    choose(filter).filter(|(rank, _)| *rank < MOST).map_or(Expr::All, |(_, expr)| expr)
 }
+
+/// The rank of what keeps almost everything.
+const MOST: u8 = 9;
 
 /// The part of an expression to ask for, and how few records it is likely to find: the lower, the fewer.
 fn choose(expr: &Expr) -> Option<(u8, Expr)> {
@@ -48,7 +52,9 @@ fn rank(atom: &Atom, negated: bool) -> Option<u8> {
         Field::Time => None,
         // A set of all records.
         Field::Source if negated => None,
-        _ if negated || atom.value == Value::Any => Some(9),
+        _ if negated => Some(MOST),
+        Field::Error | Field::ErrorType | Field::NextRetry | Field::Parent if atom.value == Value::Any => Some(6),
+        _ if atom.value == Value::Any => Some(MOST),
         Field::Id | Field::Request if is_whole(atom) => Some(0),
         Field::Correlation | Field::Parent if is_whole(atom) => Some(1),
         Field::Id | Field::Request | Field::Correlation | Field::Parent => Some(2),
@@ -87,7 +93,9 @@ mod tests {
             ("latency>1s http:5xx", "http:5xx"),
             ("(corr:abcd system:SAP) OR status:failed", "corr:abcd OR status:failed"),
             ("latency>1s OR status:failed", ""),
-            ("-status:failed", "-status:failed"),
+            ("-status:failed", ""),
+            ("-status:failed OR system:SAP", ""),
+            ("error:* actor:*", "error:*"),
             ("-(status:failed system:SAP)", ""),
             ("-timeout status:failed", "status:failed"),
             ("-timeout", ""),

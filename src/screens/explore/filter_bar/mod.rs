@@ -8,7 +8,7 @@ use crate::screens::Hint;
 use crate::screens::request::{Focus, Request};
 use crate::screens::shared::Shared;
 use crate::tui::TextField;
-use crosstail_core::filter::{Completion, Filter, ParseError, complete};
+use crosstail_core::filter::{Completion, Field, Filter, ParseError, complete};
 use crosstail_core::number::{saturating_isize, saturating_usize};
 
 /// State of the filter bar.
@@ -64,7 +64,10 @@ impl FilterBar {
 
     /// Parses the text. If it is valid, asks for it to be in force.
     fn parse(&mut self, shared: &mut Shared) {
-        match Filter::compile(self.field.text(), &shared.context()) {
+        let typed = self.field.text();
+        // `stat` may become `status:`; searching for it as a text would empty the list at every letter.
+        let text = if self.field.cursor() == typed.len() { without_beginning(typed) } else { typed };
+        match Filter::compile(text, &shared.context()) {
             Ok((filter, predicate)) => {
                 self.error = None;
                 if filter.text() != shared.filter.text() {
@@ -114,6 +117,10 @@ impl FilterBar {
                 (None, None) => {
                     self.before = None;
                     self.completions.clear();
+                    // Now a beginning of a name is a text.
+                    if shared.filter.text().trim() != self.field.text().trim() {
+                        shared.ask(Request::Filter(self.field.text().trim().to_owned()));
+                    }
                     shared.ask(Request::Focus(Focus::List));
                     shared.ask(Request::Remember);
                 }
@@ -128,5 +135,36 @@ impl FilterBar {
             _ => return None,
         }
         Some(Vec::new())
+    }
+}
+
+/// A text without its last word, if that may become the name of a field.
+fn without_beginning(text: &str) -> &str {
+    let start = text.rfind(|c: char| c.is_whitespace() || "(!-".contains(c)).map_or(0, |at| at + 1);
+    let word = &text[start..];
+    let begins = |name: &str| name.get(..word.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(word));
+    let may_become = word.chars().all(|c| c.is_ascii_alphanumeric() || "._".contains(c))
+        && Field::ALL.iter().any(|field| begins(field.name()) || field.aliases().iter().any(|alias| begins(alias)));
+    if word.is_empty() || !may_become { text } else { text[..start].trim_end_matches(['-', '!', '(']) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_beginning;
+
+    #[test]
+    fn a_beginning_of_a_name_is_not_searched_for_while_it_is_typed() {
+        for (typed, searched) in [
+            ("stat", ""),
+            ("status:failed sys", "status:failed "),
+            ("status:failed -sys", "status:failed "),
+            ("status:failed (sys", "status:failed "),
+            ("status:failed 4711", "status:failed 4711"),
+            ("stat ", "stat "),
+            ("upstream", "upstream"),
+            ("error:sys", "error:sys"),
+        ] {
+            assert_eq!(without_beginning(typed), searched, "{typed}");
+        }
     }
 }

@@ -153,7 +153,13 @@ impl Histogram {
             Some(since) => since,
             None => ends(counted.first(), rows.first()).into_iter().min()?,
         };
-        Some((end, nice_width((end.since_us(start).max(0) + 1) / saturating_i64(self.columns.max(1)))))
+        // The last column ends after the end, at a multiple of the width: so the first may have to begin earlier.
+        let columns = saturating_i64(self.columns.max(1));
+        let mut width = nice_width((end.since_us(start).max(0) + 1) / columns);
+        while (end.0.div_euclid(width) + 1 - columns).saturating_mul(width) > start.0 && width < i64::MAX / 4 {
+            width = nice_width(width + 1);
+        }
+        Some((end, width))
     }
 
     /// The width of a column, by which stores count; a day while the start of an open range is not known.

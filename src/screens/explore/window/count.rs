@@ -149,7 +149,10 @@ impl Explore {
             let unknown = if state == CountState::Held { Vec::new() } else { outside };
             Counted { unknown, state, ..Counted::default() }
         };
-        shared.counted = [of(false), of(true)];
+        let all = of(false);
+        // Without a filter both are the same.
+        let filtered = if shared.filter.is_all() { all.clone() } else { of(true) };
+        shared.counted = [all, filtered];
         shared.held = self.window.held();
     }
 }

@@ -9,7 +9,7 @@ mod reply;
 
 use super::Explore;
 use crate::effect::{Effect, Piece, ReadPurpose, ReadQuery, Ticket};
-use crate::screens::shared::Shared;
+use crate::screens::shared::{CountState, Shared};
 use crate::tui::text::ago;
 use crosstail_core::model::{Id, SourceId, Timestamp};
 use crosstail_engine::window::{Interval, Intervals};
@@ -28,8 +28,8 @@ const NEAR: usize = 200;
 const CHANGED: usize = 1000;
 
 /// The window.
-#[derive(Default)]
-pub(super) struct Window {
+#[derive(Debug, Default)]
+pub struct Window {
     panes: Vec<Pane>,
     /// The budget of memory was reached while the range was filled: what is older stays in the stores.
     is_full: bool,
@@ -48,6 +48,7 @@ pub(super) struct Window {
 }
 
 /// A moment that is being read.
+#[derive(Debug)]
 struct Around {
     ticket: Ticket,
     at: Timestamp,
@@ -57,6 +58,7 @@ struct Around {
 }
 
 /// The search for the next failure.
+#[derive(Debug)]
 struct Failure {
     ticket: Ticket,
     newer: bool,
@@ -124,6 +126,18 @@ impl Explore {
         self.window.panes.iter().any(|pane| pane.search.is_running())
     }
 
+    /// Whether anything is being read or counted.
+    pub fn is_reading(&self, shared: &Shared) -> bool {
+        let window = &self.window;
+        let counting = shared.counted.iter().any(|counted| counted.state == CountState::Counting);
+        window.panes.iter().any(|pane| pane.filling.is_running() || pane.search.is_running())
+            || window.around.is_some()
+            || window.failure.is_some()
+            || window.matching_again.is_some()
+            || window.beyond.as_ref().is_some_and(|beyond| !beyond.is_done)
+            || counting
+    }
+
     /// Ends what is searched for; returns whether anything was.
     pub(super) fn stop_searching(&mut self, shared: &mut Shared) -> Option<Vec<Effect>> {
         if !self.is_searching() && self.window.around.is_none() && self.window.failure.is_none() {
@@ -178,14 +192,15 @@ impl Explore {
     }
 
     /// What there is outside a range that holds nothing, for people.
-    pub(super) fn beyond(&self, shared: &Shared) -> Option<String> {
+    pub fn beyond(&self, shared: &Shared) -> Option<String> {
         let beyond = self.window.beyond.as_ref()?;
         let range = shared.range.describe();
         if !beyond.is_done {
             return Some(format!("nothing in the range ({range}); looking beyond it"));
         }
         let Some(newest) = beyond.newest else {
-            let rest = if beyond.needs_scan { "; beyond it, no index answers this filter" } else { ", and nothing beyond it" };
+            let rest =
+                if beyond.needs_scan { "; beyond it, no index answers this filter" } else { ", and nothing beyond it" };
             return Some(format!("nothing in the range ({range}){rest}"));
         };
         let ago = ago(shared.now.since_us(newest));

@@ -13,7 +13,7 @@ use crosstail_source::pump::SourceState;
 const AGAIN_US: i64 = 5_000_000;
 
 /// One source.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Pane {
     pub(super) id: SourceId,
     /// The times of which memory holds everything.
@@ -142,9 +142,9 @@ impl Window {
 
     /// Fills the range, the newest first, while there is memory for it.
     pub(super) fn fill(&mut self, shared: &mut Shared) -> Vec<Effect> {
-        let limit = shared.settings.history_limit;
-        let room = shared.store.bytes() < shared.settings.memory / 8 * 7 && shared.store.len() < limit;
-        self.is_full |= !room;
+        let (limit, len) = (shared.settings.history_limit, shared.store.len());
+        let (used, room) = (shared.store.bytes(), shared.settings.memory / 8 * 7);
+        self.is_full |= used >= room || len >= limit;
         if self.is_full {
             return Vec::new();
         }
@@ -155,7 +155,9 @@ impl Window {
                 continue;
             }
             let Some(interval) = pane.held.missing(range).into_iter().next() else { continue };
-            let enough = FILL.min(limit - shared.store.len());
+            // As many as fit, if they are like those that are held.
+            let a_row = (used / len.max(1)).max(64);
+            let enough = FILL.min(limit - len).min((room - used) / a_row).max(1);
             let piece = Piece { source: pane.id, interval, newest_first: true, enough, ids: Vec::new() };
             let ticket = shared.ticket();
             pane.filling = Reading::Running(ticket);

@@ -143,24 +143,34 @@ impl Explore {
     }
 
     /// A batch has arrived: notes payloads to look at again, and keeps to the budget of memory.
-    pub(in crate::screens::explore) fn noted(&mut self, news: &News, shared: &mut Shared) {
+    pub(in crate::screens::explore) fn noted(&mut self, news: &News, shared: &mut Shared) -> Vec<Effect> {
         if let News::Batch(Batch { source, delta, live, .. }) = news {
             if *live && looks_inside(shared) && self.window.changed.len() < CHANGED * 10 {
                 let id = shared.sources[*source].id;
                 let rows = delta.rows.iter().map(|row| (id, shared.store.get(*row).id));
                 self.window.changed.extend(rows);
             }
-            self.keep_to_the_budget(shared);
+            return self.keep_to_the_budget(shared);
         }
+        Vec::new()
     }
 
-    /// Gives up what is furthest from what is looked at, if memory is over its budget.
-    fn keep_to_the_budget(&mut self, shared: &mut Shared) {
-        if shared.store.bytes() <= shared.settings.memory {
-            return;
+    /// Gives up what is furthest from what is looked at, an eighth at a time, while memory is over its budget.
+    fn keep_to_the_budget(&mut self, shared: &mut Shared) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        // Rows that are kept hold some memory that cannot be freed: so not for ever.
+        for _ in 0..4 {
+            if shared.store.bytes() <= shared.settings.memory {
+                break;
+            }
+            effects.extend(self.give_up(shared));
         }
+        effects
+    }
+
+    fn give_up(&mut self, shared: &mut Shared) -> Vec<Effect> {
         let rows = shared.store.all_rows();
-        let (Some(oldest), Some(newest)) = (rows.first(), rows.last()) else { return };
+        let (Some(oldest), Some(newest)) = (rows.first(), rows.last()) else { return Vec::new() };
         let (oldest, newest) = (shared.store.started(*oldest), shared.store.started(*newest));
         let at = self.anchor(shared).min(newest);
         let eighth = rows.len() / 8;
@@ -173,12 +183,19 @@ impl Explore {
         kept.extend(self.list.selected);
         kept.extend(self.detail.as_ref().and_then(|detail| detail.row));
         let count = shared.store.give_up(gone.from, gone.to, &kept);
-        tracing::info!(rows = count, from = %gone.from, to = %gone.to, bytes = shared.store.bytes(), "given up to keep the budget");
+        let bytes = shared.store.bytes();
+        tracing::info!(rows = count, from = %gone.from, to = %gone.to, bytes, "given up to keep the budget");
         self.window.is_full = true;
+        let mut effects = Vec::new();
         for (pane, source) in self.window.panes.iter_mut().zip(&shared.sources) {
+            if pane.filling.is_running() {
+                pane.filling = Reading::None;
+                effects.push(Effect::StopReading(ReadPurpose::Fill(pane.id)));
+            }
             pane.give_up(gone, source.reads_ranges);
         }
         self.show(shared);
+        effects
     }
 }
 
