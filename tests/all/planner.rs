@@ -13,10 +13,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-type Opened = (SourceId, Arc<dyn Source>);
+/// A source, opened.
+pub type Opened = (SourceId, Arc<dyn Source>);
 
 /// A request as one of the sources knows it.
-struct Row {
+pub struct Row {
     id: String,
     at_ms: i64,
     /// Columns of [`COLUMNS`], in order.
@@ -31,7 +32,7 @@ const SCHEMA: &str = "name = \"halves\"\ntitle = \"halves\"\n[table]\nname = \"c
     [words.status]\nok = \"success\"\nbroken = \"failed\"\n";
 
 /// Requests of which each source has some columns.
-fn halves(rng: &mut Rng, sources: usize, count: i64) -> Vec<Vec<Row>> {
+pub fn halves(rng: &mut Rng, sources: usize, count: i64) -> Vec<Vec<Row>> {
     let mut all: Vec<Vec<Row>> = (0..sources).map(|_| Vec::new()).collect();
     for number in 0..count {
         let id = format!("{:08x}-0000-4000-8000-{:012x}", rng.u32(..), number);
@@ -59,7 +60,7 @@ fn halves(rng: &mut Rng, sources: usize, count: i64) -> Vec<Vec<Row>> {
     all
 }
 
-async fn sqlite(path: &Path, rows: &[Row]) {
+pub async fn sqlite(path: &Path, rows: &[Row]) {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).create_if_missing(true);
     let mut connection = <sqlx::SqliteConnection as sqlx::Connection>::connect_with(&options).await.expect("opened");
     let made =
@@ -75,7 +76,7 @@ async fn sqlite(path: &Path, rows: &[Row]) {
     }
 }
 
-fn lines(path: &Path, rows: &[Row]) {
+pub fn lines(path: &Path, rows: &[Row]) {
     let mut text = String::new();
     let mut sorted: Vec<&Row> = rows.iter().collect();
     sorted.sort_by_key(|row| row.at_ms);
@@ -92,7 +93,7 @@ fn lines(path: &Path, rows: &[Row]) {
     std::fs::write(path, text).expect("written");
 }
 
-fn open(names: &Names, name: &str, path: &Path) -> Opened {
+pub fn open(names: &Names, name: &str, path: &Path) -> Opened {
     let schema = Schema::from_toml(SCHEMA, "halves.toml").expect("a schema");
     let at = vec![path.to_str().expect("UTF-8").to_owned()];
     let config = SourceConfig { name: name.to_owned(), at, schema: Some(schema), ..SourceConfig::default() };
@@ -132,7 +133,7 @@ fn clause(rng: &mut Rng) -> String {
     CLAUSES[rng.usize(0..CLAUSES.len())].to_owned()
 }
 
-fn filter(rng: &mut Rng, depth: usize) -> String {
+pub fn filter(rng: &mut Rng, depth: usize) -> String {
     match rng.u8(0..10) {
         0..6 if depth > 0 => format!("{} {}", filter(rng, depth - 1), filter(rng, depth - 1)),
         6..8 if depth > 0 => format!("({} OR {})", filter(rng, depth - 1), filter(rng, depth - 1)),
@@ -141,7 +142,7 @@ fn filter(rng: &mut Rng, depth: usize) -> String {
 }
 
 /// Everything of all sources, joined.
-async fn joined(names: &Names, sources: &[Opened]) -> Vec<Activity> {
+pub async fn joined(names: &Names, sources: &[Opened]) -> Vec<Activity> {
     let mut store = Store::new(names.clone());
     for (_, source) in sources {
         let mut found = Vec::new();

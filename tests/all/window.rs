@@ -1,12 +1,13 @@
 //! The window on the stores: what the screen says is what the store has, however little of it memory holds.
 
+use crate::planner::{self, Opened, halves};
 use crate::support::{EPOCH, PATIENCE, open, random_database};
 use crosstail::action::Action;
 use crosstail::effect::Effect;
 use crosstail::runtime::{Incoming, Runtime};
 use crosstail::screens::{Event, Explorer};
-use crosstail_core::filter::{Context, Filter};
-use crosstail_core::model::{Activity, Clock, SourceId, Timestamp};
+use crosstail_core::filter::{Context, Filter, NamedRecord};
+use crosstail_core::model::{Activity, Clock, Names, SourceId, Timestamp};
 use crosstail_engine::window::Range;
 use crosstail_source::{Job, PageQuery, Source, for_each};
 use fastrand::Rng;
@@ -26,12 +27,19 @@ struct Driven {
 impl Driven {
     fn start(at: &Path, now: Timestamp, range: Range, memory: usize) -> Self {
         let (names, source) = open(&[at.to_str().expect("UTF-8").to_owned()]);
-        let (clock, id) = (Clock::fixed(now), SourceId(0));
-        let mut explorer = Explorer::new(names.clone(), &[id], chrono_tz::Tz::UTC, now);
-        explorer.shared.sources[0].reads_ranges = source.capabilities().reads_ranges;
+        Self::over(names, vec![(SourceId(0), source)], now, range, memory)
+    }
+
+    fn over(names: Names, sources: Vec<Opened>, now: Timestamp, range: Range, memory: usize) -> Self {
+        let clock = Clock::fixed(now);
+        let ids: Vec<SourceId> = sources.iter().map(|(id, _)| *id).collect();
+        let mut explorer = Explorer::new(names.clone(), &ids, chrono_tz::Tz::UTC, now);
+        for (status, (_, source)) in explorer.shared.sources.iter_mut().zip(&sources) {
+            status.reads_ranges = source.capabilities().reads_ranges;
+        }
         explorer.shared.range = range;
         explorer.shared.settings.memory = memory;
-        let sources = vec![(id, Arc::clone(&source))];
+        let source = Arc::clone(&sources[0].1);
         let (runtime, incoming) = Runtime::new(sources, names, clock.clone(), chrono_tz::Tz::UTC);
         runtime.start(usize::MAX);
         Self { explorer, runtime, incoming, source, clock }
@@ -69,7 +77,10 @@ impl Driven {
     }
 
     async fn idle(&mut self) {
-        self.until("the source to follow", |explorer| explorer.shared.sources[0].follows).await;
+        let ready = |explorer: &Explorer| {
+            explorer.shared.sources.iter().all(|source| source.follows && (source.reads_ranges || source.backfilled))
+        };
+        self.until("the sources to follow", ready).await;
         self.event(Event::Tick(self.clock.now()));
         let idle = |explorer: &Explorer| !explorer.stack.explore.is_reading(&explorer.shared);
         self.until("nothing to be read", idle).await;
@@ -241,4 +252,56 @@ async fn an_empty_range_says_what_there_is_beyond_it() {
     driven.act(Action::ViewBack);
     driven.idle().await;
     assert_eq!(driven.explorer.shared.range.text(), "30d");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_of_several_sources_are_found_joined() {
+    for kinds in ["dd", "dl"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut rng = Rng::with_seed(77);
+        let halves = halves(&mut rng, 2, 600);
+        let names = Names::default();
+        let mut sources = Vec::new();
+        for (index, (kind, rows)) in kinds.chars().zip(&halves).enumerate() {
+            let name = ["first", "second"][index];
+            let path = folder.path().join(format!("{name}.{}", if kind == 'd' { "sqlite" } else { "log" }));
+            if kind == 'd' {
+                planner::sqlite(&path, rows).await;
+            } else {
+                planner::lines(&path, rows);
+            }
+            sources.push(planner::open(&names, name, &path));
+        }
+        let now = EPOCH.plus_ms(600 * 30_000 + 600_000);
+        // Half of the time, so that most of what is found is not held.
+        let range = Range::Last(600 * 15_000_000);
+        let mut driven = Driven::over(names.clone(), sources.clone(), now, range.clone(), 256 << 20);
+        driven.idle().await;
+        let all = planner::joined(&names, &sources).await;
+        let context = Context { now, zone: chrono_tz::Tz::UTC };
+        for round in 0..10 {
+            // Nothing of the last question helps to answer the next one.
+            driven.runtime.end().await;
+            driven = Driven::over(names.clone(), sources.clone(), now, range.clone(), 256 << 20);
+            let text = planner::filter(&mut rng, 2);
+            driven.event(Event::Filter(text.clone()));
+            driven.event(Event::Range(Range::Everything));
+            driven.idle().await;
+            let (_, predicate) = Filter::compile(&text, &context).expect(&text);
+            let bounds = driven.explorer.shared.bounds().interval();
+            let mut expected: Vec<(Timestamp, String)> = all
+                .iter()
+                .filter(|a| a.started_at >= bounds.from && a.started_at < bounds.to)
+                .filter(|activity| predicate.keeps(&NamedRecord { activity, names: &names, payload: None }))
+                .map(|activity| (activity.started_at, activity.id.to_string()))
+                .collect();
+            expected.sort();
+            let mut shown = driven.shown();
+            let mut wanted: Vec<String> = expected.into_iter().map(|(_, id)| id).collect();
+            // Rows of one moment are in the order of their arrival.
+            shown.sort();
+            wanted.sort();
+            assert_eq!(shown, wanted, "round {round}, {kinds}: {text}");
+        }
+    }
 }

@@ -224,8 +224,10 @@ impl Explore {
             Action::Retries => return self.open_current(Some(Tab::Retries), shared).or(Some(Vec::new())),
             Action::Trace => return self.open_current(Some(Tab::Trace), shared).or(Some(Vec::new())),
             Action::NextFailure | Action::PreviousFailure => {
-                let newer = action == Action::NextFailure && !self.list.follow;
-                let newest = self.current(shared).filter(|row| self.list.follow && shared.store.is_failure(*row));
+                // While following, the next failure is the newest one there is.
+                let wants_newest = action == Action::NextFailure && self.list.follow;
+                let newer = action == Action::NextFailure && !wants_newest;
+                let newest = self.current(shared).filter(|row| wants_newest && shared.store.is_failure(*row));
                 match newest.or_else(|| self.list.find_failure(&shared.store, newer)) {
                     Some(row) if self.detail.is_some() => {
                         ask_to_open(row, None, shared);
