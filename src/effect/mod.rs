@@ -5,7 +5,7 @@ mod read;
 mod search;
 
 pub use payload::{PayloadSection, PreparedPayload, missing};
-pub use read::{CountPart, CountQuery, Piece, ReadPart, ReadPurpose, ReadQuery};
+pub use read::{CountPart, CountQuery, Piece, ReadPart, ReadPurpose, ReadQuery, ValuesPart, ValuesQuery};
 pub use search::{SearchProgress, is_named, rank};
 
 use crosstail_core::model::{Activity, CatalogueEntry, Id, Place, SourceId, Timestamp};
@@ -35,6 +35,8 @@ pub enum Reply {
     Read(ReadPurpose, Box<ReadPart>),
     /// Counts over a time that memory does not hold.
     Counted(Box<CountPart>),
+    /// Values over a time that memory does not hold.
+    CountedValues(Box<ValuesPart>),
     /// Figures from the sources, or the error.
     Figures(Box<FiguresQuery>, Result<Groups, String>),
     /// What the stores' configuration says about the opened activity.
@@ -58,6 +60,8 @@ pub enum Effect {
     StopReading(ReadPurpose),
     /// Count over a time that memory does not hold; without intervals, end counting.
     Count(Ticket, Box<CountQuery>),
+    /// Count values over a time that memory does not hold; without intervals, end counting.
+    CountValues(Ticket, Box<ValuesQuery>),
     /// Query figures from the sources.
     Figures(Ticket, Box<FiguresQuery>),
     /// Compare two exchanges.

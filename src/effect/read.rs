@@ -1,6 +1,8 @@
 //! What the screen asks the stores for beyond what memory holds, and what it gets.
 
+use crosstail_core::filter::Field;
 use crosstail_core::model::{Activity, Id, SourceId, Timestamp};
+use crosstail_engine::store::Facet;
 use crosstail_engine::window::Interval;
 use crosstail_source::{Groups, PushDown};
 
@@ -77,6 +79,25 @@ pub struct CountQuery {
     pub bucket_us: i64,
     /// Whether it is for the filter, or for the total without one.
     pub filtered: bool,
+}
+
+/// A question for the values of fields over a time that memory does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValuesQuery {
+    /// Text of the filter; empty for everything.
+    pub filter: String,
+    /// The times; none ends counting.
+    pub intervals: Vec<Interval>,
+    /// The fields.
+    pub fields: Vec<Field>,
+}
+
+/// The values of fields in one source.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ValuesPart {
+    pub source: SourceId,
+    /// Each field with its values: how many activities, how many failures. Or why they could not be counted.
+    pub values: Result<Vec<(Field, Vec<Facet>)>, String>,
 }
 
 /// The answer of one source to a [`CountQuery`].

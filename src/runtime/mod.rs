@@ -17,7 +17,7 @@ pub use load::{compared, payload_of, related_to};
 pub use merged::MergedHistory;
 pub use work::Work;
 
-use crate::effect::{CountQuery, Effect, PreparedPayload, ReadPurpose, ReadQuery, Reply, Ticket};
+use crate::effect::{CountQuery, Effect, PreparedPayload, ReadPurpose, ReadQuery, Reply, Ticket, ValuesQuery};
 use crosstail_core::filter::Context;
 use crosstail_core::model::{Clock, Names, SourceId, merge_by_id};
 use crosstail_source::pump::{self, PumpEvent};
@@ -63,8 +63,8 @@ pub struct Runtime {
     clock: Clock,
     /// Cancels what is read for a purpose when something else is.
     reading: HashMap<ReadPurpose, CancellationToken>,
-    /// Cancels counting, for a filter and for the total, when it starts again.
-    counting: [CancellationToken; 2],
+    /// Cancels counting, for the total, for a filter and of values, when it starts again.
+    counting: [CancellationToken; 3],
     /// Cancels the loading of a detail when another is opened.
     loading: CancellationToken,
     /// Cancels the search for a pasted text when another starts.
@@ -229,6 +229,7 @@ impl Runtime {
                 }
             }
             Effect::Count(ticket, query) => self.count(ticket, *query),
+            Effect::CountValues(ticket, query) => self.count_values(ticket, *query),
             Effect::Report(path, report) => {
                 self.spawn(self.cancel.clone(), 0, async move {
                     Reply::Notice(write_report(&path, &report).unwrap_or_else(|problem| problem))
@@ -325,6 +326,22 @@ impl Runtime {
                     tokio::time::sleep(TYPING).await;
                     reader.count(query).await;
                 } => {}
+            }
+        });
+    }
+}
+
+impl Runtime {
+    fn count_values(&mut self, ticket: Ticket, query: ValuesQuery) {
+        let scope = self.restart_scope(|this| &mut this.counting[2]);
+        if query.intervals.is_empty() {
+            return;
+        }
+        let reader = self.reader(ticket, self.work("count values", Priority::Background, &scope));
+        tokio::spawn(async move {
+            tokio::select! {
+                () = scope.cancelled() => {}
+                () = reader.count_values(query) => {}
             }
         });
     }

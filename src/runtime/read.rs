@@ -2,11 +2,15 @@
 
 use super::merged::with_ids;
 use super::{Answer, Sources, Work, payload_of};
-use crate::effect::{CountPart, CountQuery, Piece, ReadPart, ReadPurpose, ReadQuery, Reply, Ticket};
+use crate::effect::{
+    CountPart, CountQuery, Piece, ReadPart, ReadPurpose, ReadQuery, Reply, Ticket, ValuesPart, ValuesQuery,
+};
 use crosstail_core::filter::{Context, Expr, Filter, NamedRecord, Predicate, Truth};
 use crosstail_core::model::{Activity, Id, Names, SourceId, Timestamp, merge_by_id};
+use crosstail_engine::store::Facet;
 use crosstail_engine::window::{Interval, witness};
 use crosstail_source::{Cursor, Grouping, Job, PageQuery, Source, SourceError, for_each};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -164,6 +168,48 @@ impl Reader {
                 }
                 let part = CountPart { source: *id, filtered: query.filtered, counts: counts.map(|()| all) };
                 let _ = this.replies.send((this.ticket, Reply::Counted(Box::new(part)))).await;
+            }
+        });
+        futures_util::future::join_all(counting).await;
+    }
+}
+
+impl Reader {
+    /// Counts the values of fields over intervals, every source by itself.
+    pub(super) async fn count_values(self: Arc<Self>, query: ValuesQuery) {
+        let Ok((filter, _)) = Filter::compile(&query.filter, &self.context) else { return };
+        let holding = self.sources.iter().filter(|(_, source)| source.capabilities().holds_activities);
+        let counting = holding.map(|(id, source)| {
+            let (filter, query, job) = (filter.clone(), &query, self.work.job(*id));
+            let this = &self;
+            async move {
+                let mut all = Vec::new();
+                let mut problem = None;
+                'fields: for field in &query.fields {
+                    let mut values: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+                    for interval in &query.intervals {
+                        let (since, until) = ends(*interval);
+                        let context = this.context;
+                        let asked = PageQuery { filter: filter.clone(), context, since, until, ..PageQuery::all(PAGE) };
+                        match source.aggregate(&asked, &Grouping::by(*field), &job).await {
+                            Ok(groups) => {
+                                for ((mut value, _), figures) in groups {
+                                    let Some(value) = value.pop().flatten() else { continue };
+                                    let counts = values.entry(value).or_default();
+                                    *counts = (counts.0 + figures.count, counts.1 + figures.failed);
+                                }
+                            }
+                            Err(error) => {
+                                problem = Some(error.to_string());
+                                break 'fields;
+                            }
+                        }
+                    }
+                    let facet = |(value, (count, failed))| Facet { value, count, failed };
+                    all.push((*field, values.into_iter().map(facet).collect()));
+                }
+                let part = ValuesPart { source: *id, values: problem.map_or(Ok(all), Err) };
+                let _ = this.replies.send((this.ticket, Reply::CountedValues(Box::new(part)))).await;
             }
         });
         futures_util::future::join_all(counting).await;

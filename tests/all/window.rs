@@ -6,7 +6,7 @@ use crosstail::action::Action;
 use crosstail::effect::Effect;
 use crosstail::runtime::{Incoming, Runtime};
 use crosstail::screens::{Event, Explorer};
-use crosstail_core::filter::{Context, Filter, NamedRecord};
+use crosstail_core::filter::{Context, Filter, NamedRecord, value_text};
 use crosstail_core::model::{Activity, Clock, Names, SourceId, Timestamp};
 use crosstail_engine::window::Range;
 use crosstail_source::{Job, PageQuery, Source, for_each};
@@ -190,6 +190,24 @@ async fn memory_is_kept_and_everything_can_be_reached() {
     let held = |driven: &Driven| (driven.explorer.shared.store.len(), driven.explorer.shared.store.bytes());
     assert!(held(&driven).0 < 110_000 && held(&driven).1 <= budget, "{:?}", held(&driven));
     assert_eq!(driven.explorer.shared.figure(true).count, 120_000, "all of them are counted");
+    let values = |explorer: &Explorer| !explorer.stack.explore.facets.is_part;
+    driven.until("the facets to be counted", values).await;
+    for (field, facets) in &driven.explorer.stack.explore.facets.groups {
+        for facet in facets {
+            let of = |a: &&Activity| {
+                value_text(a, *field, driven.explorer.shared.store.names()).as_ref() == Some(&facet.value)
+            };
+            let known: Vec<&Activity> = all.iter().filter(of).collect();
+            let failed = known.iter().filter(|activity| activity.is_failure()).count();
+            assert_eq!(
+                (facet.count, facet.failed),
+                (known.len() as u64, failed as u64),
+                "{}:{}",
+                field.name(),
+                facet.value
+            );
+        }
+    }
     assert_eq!(driven.shown()[..500], ids(&all)[..500]);
     // To the oldest, and forward from there.
     driven.act(Action::Top);

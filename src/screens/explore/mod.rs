@@ -99,7 +99,7 @@ impl Explore {
             return;
         }
         (self.counted_at, self.counted) = (shared.now, revision);
-        self.facets.count(&shared.store);
+        self.facets.count(shared);
         self.histogram.count(shared);
     }
 

@@ -1,7 +1,9 @@
 //! Figures over the range: what memory counts, and what the stores count beyond it. Every moment belongs to one of the two.
 
 use super::Shared;
+use crosstail_core::filter::Field;
 use crosstail_core::model::Timestamp;
+use crosstail_engine::store::Facet;
 use crosstail_engine::window::{Bounds, Interval, Intervals};
 use std::ops;
 
@@ -14,6 +16,8 @@ pub struct Counted {
     pub unknown: Vec<Interval>,
     /// Start of a bucket, activities, failures.
     pub buckets: Vec<(Timestamp, u64, u64)>,
+    /// Values of fields, once they have been counted.
+    pub values: Vec<(Field, Vec<Facet>)>,
     pub state: CountState,
 }
 

@@ -6,9 +6,12 @@ use crate::action::Action;
 use crate::effect::Effect;
 use crate::screens::Hint;
 use crate::screens::request::{Focus, Request};
-use crate::screens::shared::Shared;
+use crate::screens::shared::{CountState, Shared};
 use crosstail_core::filter::{Field, quote};
-use crosstail_engine::store::{Facet, Store};
+use crosstail_engine::store::{Facet, Row};
+
+/// Values of a field that are kept.
+const SHOWN: usize = 12;
 
 /// State of the facets.
 #[derive(Debug, Clone)]
@@ -17,19 +20,22 @@ pub struct Facets {
     pub is_on: bool,
     /// Each field with its values.
     pub groups: Vec<(Field, Vec<Facet>)>,
+    /// Whether only what is shown is counted, and there is more.
+    pub is_part: bool,
     /// Selected value, counted over all groups.
     pub selected: usize,
 }
 
 impl Default for Facets {
     fn default() -> Self {
-        Self { is_on: true, groups: Vec::new(), selected: 0 }
+        Self { is_on: true, groups: Vec::new(), is_part: false, selected: 0 }
     }
 }
 
 impl Facets {
     /// The fields shown, in order.
-    const FIELDS: [Field; 5] = [Field::System, Field::Status, Field::Kind, Field::Direction, Field::Endpoint];
+    pub(super) const FIELDS: [Field; 5] =
+        [Field::System, Field::Status, Field::Kind, Field::Direction, Field::Endpoint];
 
     /// The actions that they take while they have the keys.
     pub const ACTIONS: [Action; 10] = [
@@ -53,10 +59,33 @@ impl Facets {
         Hint::Action(Action::Back, "list"),
     ];
 
-    /// Counts the values in the view.
-    pub fn count(&mut self, store: &Store) {
-        let rows = store.rows();
-        self.groups = Self::FIELDS.iter().map(|field| (*field, store.facet(*field, rows, 12))).collect();
+    /// Counts the values of the range: those of memory, and those that the stores have counted.
+    pub fn count(&mut self, shared: &Shared) {
+        let (store, counted) = (&shared.store, shared.counted(true));
+        self.is_part = counted.state != CountState::Held && counted.values.is_empty();
+        let here: Vec<Row>;
+        let rows = if counted.values.is_empty() {
+            store.rows()
+        } else {
+            here = shared.counted_here(true).iter().flat_map(|range| store.kept_between(range)).copied().collect();
+            &here
+        };
+        let of = |field: &Field| {
+            let mut facets = store.facet(*field, rows, if counted.values.is_empty() { SHOWN } else { usize::MAX });
+            let theirs = counted.values.iter().filter(|(known, _)| known == field).flat_map(|(_, facets)| facets);
+            for facet in theirs {
+                match facets.iter_mut().find(|known| known.value == facet.value) {
+                    Some(known) => {
+                        (known.count, known.failed) = (known.count + facet.count, known.failed + facet.failed);
+                    }
+                    None => facets.push(facet.clone()),
+                }
+            }
+            facets.sort_by(|a, b| (b.count, &a.value).cmp(&(a.count, &b.value)));
+            facets.truncate(SHOWN);
+            (*field, facets)
+        };
+        self.groups = Self::FIELDS.iter().map(of).collect();
         self.selected = self.selected.min(self.len().saturating_sub(1));
     }
 

@@ -41,7 +41,8 @@ pub(in crate::screens::explore) fn render(facets: &Facets, focused: bool, area: 
     for (row, (index, title, facet, field)) in lines.iter().skip(first).take(area.height as usize).enumerate() {
         let y = area.y + saturating_u16(row);
         let Some(facet) = facet else {
-            put(buf, area.x + 1, y, title, area.width, theme.dim);
+            let title = if facets.is_part { format!("{title} +…") } else { (*title).to_owned() };
+            put(buf, area.x + 1, y, &title, area.width, theme.dim);
             continue;
         };
         let number = count(saturating_usize(facet.count));

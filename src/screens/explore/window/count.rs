@@ -1,9 +1,12 @@
 //! What the stores count: the activities of the range that memory does not hold.
 
 use super::Explore;
-use crate::effect::{CountPart, CountQuery, Effect, Ticket};
+use crate::effect::{CountPart, CountQuery, Effect, Ticket, ValuesPart, ValuesQuery};
+use crate::screens::explore::Facets;
 use crate::screens::shared::{CountState, Counted, Shared};
+use crosstail_core::filter::Field;
 use crosstail_core::model::{SourceId, Timestamp};
+use crosstail_engine::store::Facet;
 use crosstail_engine::window::Interval;
 use std::collections::{BTreeMap, HashMap};
 
@@ -21,6 +24,9 @@ pub(super) struct Count {
     asked: Option<Asked>,
     /// What the sources have answered.
     answers: HashMap<SourceId, Result<Buckets, String>>,
+    /// The ticket of the question for values, and what the sources have answered.
+    values_ticket: Option<Ticket>,
+    values: HashMap<SourceId, Vec<(Field, Vec<Facet>)>>,
     /// Whether an index answers the filter: then the stores may count while it is searched for.
     pub(super) is_indexed: bool,
 }
@@ -49,6 +55,37 @@ impl Count {
         true
     }
 
+    /// Takes an answer for values; returns whether it was waited for.
+    pub(super) fn take_values(&mut self, ticket: Ticket, part: &ValuesPart) -> bool {
+        let is_mine = self.values_ticket == Some(ticket) && self.asked.is_some();
+        if let (true, Ok(values)) = (is_mine, &part.values) {
+            self.values.insert(part.source, values.clone());
+        }
+        is_mine
+    }
+
+    /// The values of all sources, once all have answered.
+    fn values(&self, sources: usize) -> Vec<(Field, Vec<Facet>)> {
+        if self.values.len() < sources {
+            return Vec::new();
+        }
+        let mut all: Vec<(Field, Vec<Facet>)> = Vec::new();
+        for (field, facets) in self.values.values().flatten() {
+            match all.iter_mut().find(|(known, _)| known == field) {
+                Some((_, known)) => known.extend(facets.iter().cloned()),
+                None => all.push((*field, facets.clone())),
+            }
+        }
+        all
+    }
+
+    /// What is counted is asked for anew, or not at all.
+    fn clear(&mut self) {
+        self.answers.clear();
+        self.values.clear();
+        self.values_ticket = None;
+    }
+
     fn counted(&self, sources: usize) -> Counted {
         let Some(asked) = &self.asked else { return Counted::default() };
         let mut buckets = Buckets::new();
@@ -66,7 +103,7 @@ impl Count {
         }
         let buckets = buckets.into_iter().map(|(at, (count, failed))| (at, count, failed)).collect();
         let unknown = if state == CountState::Counted { Vec::new() } else { asked.intervals.clone() };
-        Counted { outside: asked.intervals.clone(), unknown, buckets, state }
+        Counted { outside: asked.intervals.clone(), unknown, buckets, state, values: self.values(sources) }
     }
 }
 
@@ -81,7 +118,24 @@ impl Explore {
             effects.extend(self.count_one(true, shared));
         }
         self.publish_counts(shared);
+        effects.extend(self.count_values(shared));
         effects
+    }
+
+    /// Asks for the values that the facets show, once everything else has been counted.
+    fn count_values(&mut self, shared: &mut Shared) -> Option<Effect> {
+        let filtered = !shared.filter.is_all();
+        let counted = shared.counted(true).state == CountState::Counted;
+        let count = &mut self.window.counts[usize::from(filtered)];
+        let intervals = count.asked.as_ref()?.intervals.clone();
+        if !counted || count.values_ticket.is_some() || !self.facets.is_on {
+            return None;
+        }
+        let ticket = shared.ticket();
+        count.values_ticket = Some(ticket);
+        let filter = shared.filter.text().to_owned();
+        let query = ValuesQuery { filter, intervals, fields: Facets::FIELDS.to_vec() };
+        Some(Effect::CountValues(ticket, Box::new(query)))
     }
 
     fn count_one(&mut self, filtered: bool, shared: &mut Shared) -> Option<Effect> {
@@ -92,7 +146,7 @@ impl Explore {
         let readable = self.window.panes.iter().any(|pane| pane.reads);
         let count = &mut self.window.counts[usize::from(filtered)];
         if outside.is_empty() || !readable {
-            count.answers.clear();
+            count.clear();
             return count.asked.take().map(|asked| nothing(filtered, asked.bucket_us));
         }
         // A search without an index reads everything itself: counting beside it would cost as much again.
@@ -110,7 +164,7 @@ impl Explore {
             }
         }
         count.ticket = shared.ticket();
-        count.answers.clear();
+        count.clear();
         count.asked = Some(Asked { intervals: outside.clone(), bucket_us, at: shared.now, bounds });
         let filter = if filtered { shared.filter.text().to_owned() } else { String::new() };
         let query = CountQuery { filter, intervals: outside, bucket_us, filtered };
@@ -124,7 +178,7 @@ impl Explore {
             if filtered || !filter_only {
                 let count = &mut self.window.counts[usize::from(filtered)];
                 (count.is_indexed, count.ticket) = (false, 0);
-                count.answers.clear();
+                count.clear();
                 effects.extend(count.asked.take().map(|asked| nothing(filtered, asked.bucket_us)));
             }
         }

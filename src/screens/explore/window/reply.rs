@@ -22,6 +22,13 @@ impl Explore {
                 self.took_count(ticket, *part, shared);
                 Ok(Vec::new())
             }
+            Reply::CountedValues(part) => {
+                if self.window.counts.iter_mut().any(|count| count.take_values(ticket, &part)) {
+                    self.publish_counts(shared);
+                    self.count(shared, true);
+                }
+                Ok(Vec::new())
+            }
             other => Err(other),
         }
     }
