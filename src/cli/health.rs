@@ -2,7 +2,7 @@
 
 use super::args::{HealthArgs, HealthFormat};
 use super::output::aligned;
-use super::{UsageError, exit, sources};
+use super::{UsageError, exit, progress, sources};
 use crate::config::{Config, Overrides};
 use crate::runtime::{MergedHistory, Work};
 use anyhow::Result;
@@ -109,10 +109,15 @@ async fn systems(
     let query = PageQuery { context, since, ..PageQuery::all(5000) };
     let mut activities = Vec::new();
     if !sources.is_empty() {
-        let mut joined = MergedHistory::new(sources, &Work::command("health"), names, query);
-        while let Some(activity) = joined.next().await? {
-            activities.push(activity);
-        }
+        let work = Work::command("health");
+        let mut joined = MergedHistory::new(sources, &work, names, query);
+        let reading = async {
+            while let Some(activity) = joined.next().await? {
+                activities.push(activity);
+            }
+            anyhow::Ok(())
+        };
+        progress::shown(&work, reading).await?;
     }
     Ok(Health::of_activities(now, window_us, activities.iter()))
 }

@@ -12,6 +12,7 @@ mod health;
 mod jq;
 mod manual;
 mod output;
+mod progress;
 mod query;
 mod schema;
 mod show;

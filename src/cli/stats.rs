@@ -2,7 +2,7 @@
 
 use super::args::{StatsArgs, StatsFormat};
 use super::output::aligned;
-use super::{UsageError, exit, sources};
+use super::{UsageError, exit, progress, sources};
 use crate::config::{Config, Overrides};
 use crate::runtime::{Work, figures};
 use anyhow::Result;
@@ -26,7 +26,8 @@ pub(super) async fn run(args: &StatsArgs, choice: &Overrides) -> Result<u8> {
     let tables = match args.report.as_deref() {
         None => {
             let grouping = Grouping { by, bucket_us: args.every.map(|span| saturating_i64(span.as_micros())) };
-            let groups = figures(&opened.sources, &work, &opened.names, query, &grouping).await?;
+            let read = figures(&opened.sources, &work, &opened.names, query, &grouping);
+            let groups = progress::shown(&work, read).await?;
             if args.output != StatsFormat::Html {
                 print(args.output, &grouping, groups)?;
                 return Ok(exit::OK);
@@ -44,7 +45,8 @@ pub(super) async fn run(args: &StatsArgs, choice: &Overrides) -> Result<u8> {
                 };
                 let grouping = Grouping { by: kind.by.to_vec(), bucket_us: kind.bucket_us };
                 let query = PageQuery { filter: Filter::parse(&both)?, ..query.clone() };
-                tables.push(kind.table(figures(&opened.sources, &work, &opened.names, query, &grouping).await?));
+                let read = figures(&opened.sources, &work, &opened.names, query, &grouping);
+                tables.push(kind.table(progress::shown(&work, read).await?));
             }
             tables
         }

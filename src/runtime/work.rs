@@ -32,6 +32,11 @@ impl Work {
         Self { limit: Some(limit), ..self }
     }
 
+    /// The jobs among which those of this work are.
+    pub const fn jobs(&self) -> &Jobs {
+        &self.jobs
+    }
+
     /// A job of this work.
     pub fn job(&self, source: SourceId) -> Job {
         let job = Job::new(self.purpose.as_str(), self.priority).under(&self.scope);

@@ -90,4 +90,11 @@ pub(super) fn render(screen: &Sources, shared: &Shared, canvas: &mut Canvas<'_>)
         let said = said.trim_end_matches(" · ").to_owned();
         put(buf, area.x + 3, y + 1, &said, area.width.saturating_sub(4), theme.dim);
     }
+    let y = area.y + 2 + saturating_u16(shared.sources.len()) * 2;
+    if y < area.bottom() {
+        let (used, budget) = (shared.store.bytes() >> 20, shared.settings.memory >> 20);
+        let held = count(shared.store.len());
+        let text = format!("memory: {used} of {budget} MB, {held} activities");
+        put(buf, area.x + 1, y, &text, area.width.saturating_sub(2), theme.dim);
+    }
 }

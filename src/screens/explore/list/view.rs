@@ -209,20 +209,21 @@ fn empty(explore: &Explore, shared: &Shared, area: Rect, buf: &mut Buffer, theme
             };
             lines.push(format!("{}: {doing}", safe(&source.name)));
         }
+    } else if shared.sources.iter().any(|s| matches!(s.state, Source::Waiting { .. } | Source::Failed { .. })) {
+        for source in &shared.sources {
+            if let Source::Waiting { error, .. } | Source::Failed { error } = &source.state {
+                lines.push(safe(error));
+            }
+        }
+        lines.push("what was read of the other sources holds nothing here".to_owned());
+        lines.truncate(if shared.sources.len() == 1 { 1 } else { lines.len() });
     } else if explore.is_searching() {
         lines.push("searching the stores; esc ends it".to_owned());
     } else if let Some(text) = explore.beyond(shared) {
         lines.push(text);
         lines.push("T chooses another range, Z a longer one".to_owned());
     } else if shared.store.is_empty() {
-        let errors = shared.sources.iter().filter_map(|s| match &s.state {
-            Source::Waiting { error, .. } | Source::Failed { error } => Some(safe(error)),
-            _ => None,
-        });
-        lines.extend(errors);
-        if lines.is_empty() {
-            lines.push("nothing yet; activities appear here as they arrive".to_owned());
-        }
+        lines.push("nothing yet; activities appear here as they arrive".to_owned());
     } else {
         lines.push("nothing matches this filter".to_owned());
         lines.push("[ goes back, backspace shows everything".to_owned());

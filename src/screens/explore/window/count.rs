@@ -191,7 +191,12 @@ impl Explore {
         let sources = shared.sources.iter().filter(|source| source.holds_activities).count();
         let of = |filtered: bool| {
             let count = &self.window.counts[usize::from(filtered)];
-            let counted = count.counted(sources);
+            let mut counted = count.counted(sources);
+            // What a source has that cannot be read nobody knows.
+            let problem = self.window.panes.iter().find_map(|pane| pane.problem.clone());
+            if let Some(problem) = problem {
+                counted.state = CountState::Failed(problem);
+            }
             if matches!(counted.state, CountState::Counted | CountState::Failed(_)) {
                 return counted;
             }

@@ -27,8 +27,10 @@ pub(super) struct Pane {
     /// Of a source that delivers its history by itself: whether it has, and what was given up of it.
     is_whole: bool,
     given_up: Intervals,
-    /// Whether it cannot be read now, and nothing of it is known.
+    /// Whether it has no activities, or cannot be read now and nothing of it is known.
     is_out: bool,
+    /// Why it cannot be read now.
+    pub(super) problem: Option<String>,
 }
 
 /// What is being read.
@@ -70,7 +72,11 @@ impl Pane {
                 self.held.remove(*gone);
             }
         }
-        let down = matches!(source.state, SourceState::Waiting { .. } | SourceState::Failed { .. });
+        self.problem = match &source.state {
+            SourceState::Waiting { error, .. } | SourceState::Failed { error } => Some(error.clone()),
+            _ => None,
+        };
+        let down = self.problem.is_some();
         self.is_out = !source.holds_activities || (down && self.held.is_empty() && self.found.is_empty());
     }
 
@@ -234,7 +240,8 @@ impl Window {
     pub(super) fn look_beyond(&mut self, shared: &mut Shared) -> Vec<Effect> {
         let range = shared.bounds().interval();
         let known = self.known(shared).covers(range);
-        if self.beyond.is_some() || !known || shared.time_clause.is_some() || range == Interval::EVER {
+        let all_there = self.panes.iter().all(|pane| pane.problem.is_none());
+        if self.beyond.is_some() || !known || !all_there || shared.time_clause.is_some() || range == Interval::EVER {
             return Vec::new();
         }
         if !shared.store.kept_between(&(range.from..range.to)).is_empty() {
