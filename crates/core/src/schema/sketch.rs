@@ -2,7 +2,7 @@
 //! document stores use it for what no schema knows, and `schema draft` prints what it found. No I/O.
 
 use super::Target;
-use super::sketch_names::{NAMES, PARTS, normalised, status_of};
+use super::sketch_names::{BODIES, NAMES, PARTS, normalised, status_of};
 use super::units::DurationUnit;
 use crate::model::{Level, Timestamp, parse_timestamp};
 use serde_json::Value;
@@ -242,13 +242,9 @@ impl TableSample {
         let columns = self.expanded();
         let mut sketch = Sketch { key: self.key.clone(), ..Sketch::default() };
         let mut taken: BTreeSet<&str> = BTreeSet::new();
-        // A request's own JSON has names of its own: only columns and metadata say what the row is.
-        let is_body = |path: &str| {
-            path.split('.').rev().skip(1).any(|step| {
-                let part = part_of(step);
-                part.is_some_and(|part| part != "metadata")
-            })
-        };
+        // A request's own JSON has names of its own: only columns, and what describes the row, say what the row is.
+        let is_body =
+            |path: &str| path.split('.').rev().skip(1).any(|step| BODIES.contains(&normalised(step).as_str()));
         for (name, target, names) in NAMES {
             if *target == Target::Id {
                 continue;
@@ -274,9 +270,10 @@ impl TableSample {
         }
         for (part, names) in PARTS {
             let found = best(&columns, names, |column| {
-                !taken.contains(column.path.as_str())
-                    && (matches!(column.holds, Holds::Json) || column.is_text())
-                    && column.holds != Holds::Uuid
+                let is_taken = taken.iter().any(|path| {
+                    path.strip_prefix(column.path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+                });
+                !is_taken && (matches!(column.holds, Holds::Json) || column.is_text()) && column.holds != Holds::Uuid
             });
             if let Some(column) = found {
                 taken.insert(&column.path);
@@ -302,11 +299,6 @@ fn is_other_time(path: &str) -> bool {
     ["expire", "update", "delete", "birth", "next", "until", "end", "finish", "complete", "retry"]
         .iter()
         .any(|word| name.contains(word))
-}
-
-fn part_of(name: &str) -> Option<&'static str> {
-    let name = normalised(name);
-    PARTS.iter().find(|(_, names)| names.contains(&name.as_str())).map(|(part, _)| *part)
 }
 
 /// The column with the best of the names: columns before what is nested in them, then in the order of the names.

@@ -747,6 +747,38 @@ pub(super) const PARTS: &[(&str, Names)] = &[
     ),
 ];
 
+/// Columns whose JSON is what was sent, not what is said about it.
+pub(super) const BODIES: Names = &[
+    "requestheaders",
+    "headers",
+    "requestheader",
+    "responseheaders",
+    "responseheader",
+    "requestbody",
+    "requestpayload",
+    "requestdata",
+    "request",
+    "payload",
+    "body",
+    "rawbody",
+    "input",
+    "args",
+    "arguments",
+    "params",
+    "parameters",
+    "serializedparams",
+    "responsebody",
+    "responsepayload",
+    "responsedata",
+    "response",
+    "output",
+    "result",
+    "reply",
+    "kwargs",
+    "variables",
+    "options",
+];
+
 /// What words of a status mean to most systems, in lower case with letters and digits alone.
 const STATUSES: &[(Status, Names)] = &[
     (

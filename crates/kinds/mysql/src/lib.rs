@@ -9,6 +9,7 @@ mod definitions;
 mod diagnose;
 mod error;
 mod follow;
+mod index;
 mod kind;
 mod mapping;
 mod payload;
@@ -17,6 +18,7 @@ mod relation;
 mod server;
 mod sql;
 mod tables;
+mod time;
 mod translate;
 
 pub use kind::KIND;
@@ -29,8 +31,8 @@ use crosstail_core::model::{
 use crosstail_core::schema::Schema;
 use crosstail_source::sql::Sql;
 use crosstail_source::{
-    Capabilities, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related, RelatedKey,
-    Sink, Source, SourceError,
+    Capabilities, Cost, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related,
+    RelatedKey, Sink, Source, SourceError,
 };
 use error::{Error, classify, is_of_tables};
 use mapping::Owner;
@@ -93,7 +95,7 @@ impl MysqlSource {
         if let Some(known) = known {
             return Ok(known);
         }
-        let owner = Owner { id: self.id, name: &self.name, opened: Clock::system().now() };
+        let owner = Owner { id: self.id, name: &self.name };
         let found =
             tables::look_up(self.connections.for_job(job), &self.names, self.schema.as_ref(), owner, self.zone_us)
                 .await;
@@ -152,6 +154,11 @@ impl Source for MysqlSource {
         let tables = self.tables(job).await?;
         let page = query::page(self.connections.for_job(job), &tables.mappings, &self.names, query, after).await;
         page.map_err(|e| self.error("read history", e))
+    }
+
+    async fn plan(&self, query: &PageQuery, job: &Job) -> Result<Cost, SourceError> {
+        let tables = self.tables(job).await?;
+        index::cost(self.connections.for_job(job), &tables.mappings, query).await.map_err(|e| self.error("plan", e))
     }
 
     async fn position(&self, job: &Job) -> Result<Position, SourceError> {

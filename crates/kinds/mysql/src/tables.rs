@@ -1,11 +1,11 @@
 //! Which tables of the database are mapped.
 
 use crate::catalogue::CatalogueMapping;
-use crate::connection::Reader;
+use crate::connection::{ReadTransaction, Reader};
 use crate::definitions::STORE;
 use crate::error::Error;
 use crate::mapping::{Mapping, Owner};
-use crate::relation::{relations, text};
+use crate::relation::{Relation, name, relations, text};
 use crosstail_core::model::Names;
 use crosstail_core::schema::Schema;
 use crosstail_source::sql::Sql;
@@ -42,7 +42,12 @@ pub(crate) async fn look_up(
         return Ok(found);
     }
     let mut reading = reader.read().await?;
-    let relations = relations(&mut reading, &wanted, zone_us).await?;
+    let mut relations = relations(&mut reading, &wanted, zone_us).await?;
+    for (_, table) in schemas.iter().flat_map(|schema| schema.tables(STORE)) {
+        if let Some(relation) = relations.get_mut(&table.name) {
+            relation.repeats = repeats(&mut reading, relation, table.id.columns()).await?;
+        }
+    }
     reading.end().await?;
     for mapped in &schemas {
         let before = found.mappings.len();
@@ -68,6 +73,22 @@ pub(crate) async fn look_up(
         }
     }
     Ok(found)
+}
+
+/// Rows in which a key that nothing makes unique is looked for twice.
+const KEY_ROWS: usize = 50_000;
+
+/// Whether several rows have the same key.
+async fn repeats(reading: &mut ReadTransaction, relation: &Relation, key: &[String]) -> Result<bool, sqlx::Error> {
+    if relation.is_unique(key) || !key.iter().all(|column| relation.readable(column).is_some()) {
+        return Ok(false);
+    }
+    let columns = key.iter().map(|column| name(column)).collect::<Vec<_>>().join(", ");
+    let sql = format!(
+        "SELECT 1 FROM (SELECT {columns} FROM {} LIMIT {KEY_ROWS}) sampled GROUP BY {columns} HAVING COUNT(*) > 1 LIMIT 1",
+        relation.sql
+    );
+    Ok(!reading.fetch(Sql::raw(sql)).await?.is_empty())
 }
 
 /// The tables that the user may see, to name in an error.

@@ -24,6 +24,8 @@ pub(super) struct Mapping {
     pub(super) source: SourceId,
     pub(super) source_name: String,
     pub(super) key: RowKey,
+    /// Whether several rows have the key that the schema names.
+    pub(super) repeats: bool,
     pub(super) time: TimeColumn,
     /// What fills the targets.
     pub(super) selected: Vec<Selected>,
@@ -148,6 +150,7 @@ impl Mapping {
             source: owner.id,
             source_name: owner.name.to_owned(),
             key,
+            repeats,
             time,
             selected: Vec::new(),
             columns: Vec::new(),
