@@ -1,11 +1,30 @@
 //! The table of a schema, as `[table]` describes it.
 
-use super::definition::Paths;
 use crate::model::Timestamp;
 use chrono::{DateTime, TimeZone as _};
 use chrono_tz::Tz;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+
+/// One path or several alternatives.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum Paths {
+    /// `"timestamp"`
+    One(String),
+    /// `["timestamp", "time"]`
+    Many(Vec<String>),
+}
+
+impl Paths {
+    /// The paths in order of preference.
+    pub fn list(&self) -> &[String] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
+}
 
 /// A table and how it is followed.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -13,6 +13,7 @@ mod index;
 mod kind;
 mod mapping;
 mod payload;
+mod plan;
 mod query;
 mod relation;
 mod server;
@@ -108,7 +109,8 @@ impl MysqlSource {
                 operation: "map tables",
                 // They may be made later: they are looked for again.
                 kind: if refused.is_some() { ErrorKind::Auth } else { ErrorKind::Query },
-                cause: refused.unwrap_or_else(|| format!("no table that a schema knows among: {there}")),
+                cause: refused
+                    .unwrap_or_else(|| format!("no table that a schema knows, and none with a time, among: {there}")),
                 hint: Some("name a schema with --schema, or write one with [table] and [fields]".to_owned()),
             });
         }
@@ -158,7 +160,14 @@ impl Source for MysqlSource {
 
     async fn plan(&self, query: &PageQuery, job: &Job) -> Result<Cost, SourceError> {
         let tables = self.tables(job).await?;
-        index::cost(self.connections.for_job(job), &tables.mappings, query).await.map_err(|e| self.error("plan", e))
+        plan::cost(self.connections.for_job(job), &tables.mappings, query).await.map_err(|e| self.error("plan", e))
+    }
+
+    async fn draft(&self, table: Option<&str>, job: &Job) -> Result<String, SourceError> {
+        let found = tables::draft(self.connections.for_job(job), table, self.zone_us).await;
+        found
+            .map_err(|e| self.error("draft a schema", e))?
+            .map_err(|cause| SourceError::of(&self.name, "draft a schema", (ErrorKind::Unsupported, None), &cause))
     }
 
     async fn position(&self, job: &Job) -> Result<Position, SourceError> {

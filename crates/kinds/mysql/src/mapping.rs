@@ -2,8 +2,7 @@
 //! selected. Everything is selected as one of three types, so that no value is too strange to be read.
 
 use crate::error::Error;
-use crate::relation::{Column, ColumnType, LOCAL, Relation, as_selected, as_text, at_path, list, name};
-use crate::time::FIRST_US;
+use crate::relation::{Column, ColumnType, FIRST_US, LOCAL, Relation, as_selected, as_text, at_path, list, name};
 use crosstail_core::filter::suggest;
 use crosstail_core::model::{Activity, Id, Locator, Place, SourceId, Timestamp};
 use crosstail_core::number::saturating_u16;

@@ -29,6 +29,9 @@ pub(crate) enum ColumnType {
 /// The zone of times whose zone the schema names: SQL does not know it, and we convert.
 pub(crate) const LOCAL: i64 = i64::MIN;
 
+/// The first moment that `datetime` has.
+pub(crate) const FIRST_US: i64 = -62_135_596_800_000_000;
+
 /// A column there is.
 #[derive(Debug, Clone)]
 pub(crate) struct Column {

@@ -6,9 +6,6 @@ use crosstail_core::model::Timestamp;
 use crosstail_core::schema::{Target, TimeUnit};
 use crosstail_source::sql::{Bind, PLACEHOLDER, Sql};
 
-/// The first moment that `datetime` has.
-pub(crate) const FIRST_US: i64 = -62_135_596_800_000_000;
-
 impl Mapping {
     fn of_time(&self) -> Option<&Column> {
         self.relation.column(&self.table.time)
@@ -65,8 +62,8 @@ impl Mapping {
             Some(Column { holds: ColumnType::Float, .. }) => {
                 let mut sql = Sql::with(format!("{} {op} {PLACEHOLDER}", self.time_us()), Bind::Int(at.0));
                 // The column narrows what is read; its own fraction is finer.
-                let (op, us) = if op.starts_with('>') { (">=", at.plus_us(-2)) } else { ("<=", at.plus_us(2)) };
-                sql.push(&format!(" AND {column} {op} {PLACEHOLDER} / {}", self.unit_us()), [Bind::Int(us.0)]);
+                let (op, us) = if op.starts_with('>') { (">=", at.plus_us(-2).0) } else { ("<=", at.plus_us(2).0) };
+                sql.push(&format!(" AND {column} {op} {}", self.written(us)), []);
                 sql
             }
             Some(Column { holds: ColumnType::Text, .. }) => {
@@ -80,6 +77,21 @@ impl Mapping {
                 Sql::with(format!("{column} {op} {PLACEHOLDER}"), Bind::Int(stored))
             }
         }
+    }
+
+    /// Microseconds in the unit of the column, as a number is written: a division would round it.
+    fn written(&self, us: i64) -> String {
+        let (unit, digits) = match self.unit_us() {
+            1 => return us.to_string(),
+            1000 => (1000, 3),
+            unit => (unit, 6),
+        };
+        let sign = if us < 0 { "-" } else { "" };
+        format!(
+            "{sign}{}.{:0digits$}",
+            us.unsigned_abs() / unit.unsigned_abs(),
+            us.unsigned_abs() % unit.unsigned_abs()
+        )
     }
 
     fn unit_us(&self) -> i64 {

@@ -118,6 +118,14 @@ impl Address {
             .collect();
         let is_known = |name: &str| DRIVER.contains(&name) || name.starts_with("options[");
         let is_other = |name: &str| HARMLESS.contains(&name) || SCHEMAS.contains(&name) || name == "service";
+        let of = |names: &[&str], variable_name: &str| {
+            let own = pairs.iter().find(|(name, _)| names.contains(&name.as_str())).map(|(_, value)| value.clone());
+            own.or_else(|| variable(variable_name))
+        };
+        let mode = of(&["sslmode", "ssl-mode"], "PGSSLMODE").unwrap_or_default();
+        let roots = of(&["sslrootcert", "ssl-root-cert", "ssl-ca"], "PGSSLROOTCERT")
+            .filter(|_| matches!(mode.as_str(), "verify-ca" | "verify-full"))
+            .map(|file| Roots { file: PathBuf::from(file), names: mode == "verify-full" });
         let unknown =
             pairs.iter().map(|(name, _)| name.clone()).filter(|name| !is_known(name) && !is_other(name)).collect();
         let query: Vec<String> = pairs

@@ -183,6 +183,12 @@ async fn indexes(on: &mut PgConnection, mapping: &Mapping, diagnoses: &mut Vec<D
         let paths = mapping.schema.definition().fields.get(field);
         wanted.extend(paths.and_then(|paths| paths.list().first().cloned()).map(|path| (why, path)));
     }
+    // A path into JSON is no column of words.
+    for (why, field) in [("finding failures needs", "status"), ("finding a system's calls needs", "system")] {
+        let paths = mapping.schema.definition().fields.get(field);
+        let path = paths.and_then(|paths| paths.list().first()).filter(|path| mapping.relation.column(path).is_some());
+        wanted.extend(path.map(|path| (why, path.clone())));
+    }
     let mut missing = 0;
     let mut seen: Vec<String> = Vec::new();
     for (why, path) in wanted {

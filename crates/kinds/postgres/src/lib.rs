@@ -12,9 +12,11 @@ mod follow;
 mod index;
 mod key;
 mod kind;
+mod listen;
 mod mapping;
 mod own_certificate;
 mod payload;
+mod plan;
 mod query;
 mod relation;
 mod row;
@@ -163,7 +165,8 @@ impl PostgresSource {
             return error;
         }
         for database in ["postgres", "template1"] {
-            let other = Connections::new(self.address.options.clone().database(database), &[], self.address.roots.clone());
+            let other =
+                Connections::new(self.address.options.clone().database(database), &[], self.address.roots.clone());
             if let Ok(names) = tables::databases(other.for_job(job)).await {
                 let cause = format!("{}; there are: {names}", error.cause);
                 return SourceError { cause, hint: Some("write postgres://user@host/DATABASE".to_owned()), ..error };

@@ -122,7 +122,9 @@ impl ServerCertVerifier for Verifier {
         match signed {
             Ok(()) => {}
             // Its dates have been checked before.
-            Err(error) if format!("{error:?}").contains("CaUsedAsEndEntity") && self.roots.iter().any(|root| root == end_entity) => {}
+            Err(error)
+                if format!("{error:?}").contains("CaUsedAsEndEntity")
+                    && self.roots.iter().any(|root| root == end_entity) => {}
             Err(error) => return Err(error),
         }
         if self.names {

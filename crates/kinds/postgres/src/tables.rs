@@ -101,7 +101,8 @@ async fn map(
             _ => None,
         };
         let repeats = time.is_some() && repeats(reader, relation, table.id.columns()).await?;
-        let of_table = Found { relation, others: relations, repeats, largest };
+        let ambiguous = relations.get(&table.name).is_some_and(|all| all.len() > 1);
+        let of_table = Found { relation, others: relations, repeats, ambiguous, largest };
         let index = found.mappings.len();
         let table = Table {
             name: if relation.visible { table.name.clone() } else { qualified(relation, table) },
