@@ -44,6 +44,7 @@ mod request;
 mod screens;
 mod servers;
 mod support;
+mod tables;
 mod watch;
 mod window;
 mod winston;

@@ -1,9 +1,30 @@
 //! The table of a schema, as `[table]` describes it.
 
-use super::definition::Paths;
+use crate::model::Timestamp;
+use chrono::{DateTime, TimeZone as _};
 use chrono_tz::Tz;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+
+/// One path or several alternatives.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum Paths {
+    /// `"timestamp"`
+    One(String),
+    /// `["timestamp", "time"]`
+    Many(Vec<String>),
+}
+
+impl Paths {
+    /// The paths in order of preference.
+    pub fn list(&self) -> &[String] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
+}
 
 /// A table and how it is followed.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -107,6 +128,34 @@ impl Table {
         self.time_zone.as_deref().and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC)
     }
 
+    /// Whether its times without a zone are in one that is not UTC.
+    pub fn is_local(&self) -> bool {
+        self.zone() != Tz::UTC
+    }
+
+    /// The moment of a time of the table's zone, which is given as if it were in UTC. A time that does not exist, in spring,
+    /// is the moment at which the clocks jump; of one that comes twice, in autumn, it is the first.
+    pub fn moment_of(&self, local_us: i64) -> Timestamp {
+        let Some(local) = DateTime::from_timestamp_micros(local_us).map(|at| at.naive_utc()) else {
+            return Timestamp(local_us);
+        };
+        let zone = self.zone();
+        let found = zone.from_local_datetime(&local).earliest().or_else(|| {
+            // The offset before the jump gives a moment after it: that of the jump is as many minutes earlier.
+            let before = zone.from_local_datetime(&(local - chrono::Duration::hours(3))).latest()?;
+            let after = zone.from_local_datetime(&(local + chrono::Duration::hours(3))).earliest()?;
+            let low = before.timestamp_micros();
+            let jump = (after.timestamp_micros() - low) / 2;
+            zone.timestamp_micros(low + jump).single()
+        });
+        found.map_or(Timestamp(local_us), |at| Timestamp(at.timestamp_micros()))
+    }
+
+    /// What a clock in the table's zone shows at a moment, as if it were in UTC.
+    pub fn local_of(&self, at: Timestamp) -> i64 {
+        self.zone().from_utc_datetime(&at.utc().naive_utc()).naive_local().and_utc().timestamp_micros()
+    }
+
     /// The table's own name, without its schema.
     pub fn short_name(&self) -> &str {
         self.name.rsplit('.').next().unwrap_or(&self.name)
@@ -126,4 +175,38 @@ pub enum TimeUnit {
     S,
     /// RFC 3339 text in UTC, with the same number of digits throughout.
     Text,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn local_times_become_moments_in_their_order() {
+        let table = Table {
+            name: "calls".to_owned(),
+            stores: Vec::new(),
+            id: "id".into(),
+            time: "at".to_owned(),
+            revision: None,
+            time_unit: TimeUnit::Us,
+            time_zone: Some("America/New_York".to_owned()),
+            lookup: BTreeMap::new(),
+        };
+        let local = |text: &str| crate::model::parse_timestamp(text).expect(text).0;
+        assert_eq!(table.moment_of(local("2026-07-01T12:00:00")).rfc3339(), "2026-07-01T16:00:00.000Z");
+        assert_eq!(table.moment_of(local("2026-01-15T12:00:00")).rfc3339(), "2026-01-15T17:00:00.000Z");
+        let mut last = Timestamp(i64::MIN);
+        // Over the jumps of spring and of autumn.
+        for day in ["2026-03-08T00:00:00", "2026-11-01T00:00:00"] {
+            for minute in 0..300 {
+                let at = table.moment_of(local(day) + minute * 60_000_000);
+                assert!(at >= last, "{day} {minute}");
+                last = at;
+            }
+            last = Timestamp(i64::MIN);
+        }
+        let at = table.moment_of(local("2026-07-01T12:00:00"));
+        assert_eq!(table.local_of(at), local("2026-07-01T12:00:00"));
+    }
 }
