@@ -43,6 +43,7 @@ mod request;
 mod screens;
 mod servers;
 mod support;
+mod tables;
 mod watch;
 mod winston;
 mod writing;

@@ -1,6 +1,6 @@
 //! The TOML of a schema: its structure and its checks.
 
-use super::table::Table;
+use super::table::{Paths, Table};
 use super::units::{DurationUnit, spellings};
 use super::{Phase, Rule, Target};
 use crate::filter::suggest;
@@ -156,26 +156,6 @@ pub struct CatalogueTable {
     pub table: String,
     /// Fact → the columns to read it from; the first existing one wins.
     pub fields: BTreeMap<String, Paths>,
-}
-
-/// One path or several alternatives.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
-pub enum Paths {
-    /// `"timestamp"`
-    One(String),
-    /// `["timestamp", "time"]`
-    Many(Vec<String>),
-}
-
-impl Paths {
-    /// The paths in order of preference.
-    pub fn list(&self) -> &[String] {
-        match self {
-            Self::One(one) => std::slice::from_ref(one),
-            Self::Many(many) => many,
-        }
-    }
 }
 
 /// Conditions that the records of a schema meet.

@@ -2,9 +2,9 @@
 //! document stores use it for what no schema knows, and `schema draft` prints what it found. No I/O.
 
 use super::Target;
-use super::sketch_names::{NAMES, PARTS, normalised, status_of};
+use super::sketch_names::{BODIES, NAMES, PARTS, normalised, status_of};
 use super::units::DurationUnit;
-use crate::model::{Level, Timestamp, parse_timestamp};
+use crate::model::{Level, Timestamp, parse_timestamp, redact_text};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -242,22 +242,26 @@ impl TableSample {
         let columns = self.expanded();
         let mut sketch = Sketch { key: self.key.clone(), ..Sketch::default() };
         let mut taken: BTreeSet<&str> = BTreeSet::new();
-        // A request's own JSON has names of its own: only columns and metadata say what the row is.
+        // A request's own JSON has names of its own: only columns, and what describes the row, say what the row is.
         let is_body = |path: &str| {
-            path.split('.').rev().skip(1).any(|step| {
-                let part = part_of(step);
-                part.is_some_and(|part| part != "metadata")
-            })
+            path.split('.').rev().skip(1).any(|step| BODIES.split(' ').any(|known| known == normalised(step)))
         };
         for (name, target, names) in NAMES {
             if *target == Target::Id {
                 continue;
             }
-            let found = best(&columns, names, |column| {
+            let known = |column: &&Sampled| {
+                let words = column.words();
+                words.iter().filter(|word| status_of(word).is_some()).count() * 2 >= words.len()
+            };
+            let fits = |column: &Sampled| {
                 // The key is no status and no time of anything.
                 let is_key = self.key.len() == 1 && self.key[0] == column.path && *target != Target::RequestId;
                 column.fits(*target) && !is_key && !taken.contains(column.path.as_str()) && !is_body(&column.path)
-            });
+            };
+            // A status whose words are known is more likely than one of a better name.
+            let said = (*target == Target::Status).then(|| best(&columns, names, |c| fits(c) && known(&c))).flatten();
+            let found = said.or_else(|| best(&columns, names, fits));
             let found = found.or_else(|| match target {
                 // Whatever its name is: a time that every row has, and that is not said to be another.
                 Target::StartedAt => columns
@@ -274,9 +278,10 @@ impl TableSample {
         }
         for (part, names) in PARTS {
             let found = best(&columns, names, |column| {
-                !taken.contains(column.path.as_str())
-                    && (matches!(column.holds, Holds::Json) || column.is_text())
-                    && column.holds != Holds::Uuid
+                let is_taken = taken.iter().any(|path| {
+                    path.strip_prefix(column.path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+                });
+                !is_taken && (matches!(column.holds, Holds::Json) || column.is_text()) && column.holds != Holds::Uuid
             });
             if let Some(column) = found {
                 taken.insert(&column.path);
@@ -296,6 +301,33 @@ impl TableSample {
     }
 }
 
+/// Whether a column holds credentials, by its name.
+fn is_secret(path: &str) -> bool {
+    let name = normalised(path);
+    ["secret", "password", "passwd", "token", "apikey", "authorization", "credential", "cookie", "privatekey"]
+        .iter()
+        .any(|word| name.contains(word))
+}
+
+/// A text as TOML writes it.
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => {
+                out.push('\\');
+                out.push(c);
+            }
+            c if c.is_control() => {
+                let _ = write!(out, "\\u{:04X}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
 /// Whether the name of a time says that it is not the start.
 fn is_other_time(path: &str) -> bool {
     let name = normalised(path);
@@ -304,16 +336,11 @@ fn is_other_time(path: &str) -> bool {
         .any(|word| name.contains(word))
 }
 
-fn part_of(name: &str) -> Option<&'static str> {
-    let name = normalised(name);
-    PARTS.iter().find(|(_, names)| names.contains(&name.as_str())).map(|(part, _)| *part)
-}
-
 /// The column with the best of the names: columns before what is nested in them, then in the order of the names.
-fn best<'c>(columns: &'c [Sampled], names: &[&str], fits: impl Fn(&Sampled) -> bool) -> Option<&'c Sampled> {
+fn best<'c>(columns: &'c [Sampled], names: &str, fits: impl Fn(&Sampled) -> bool) -> Option<&'c Sampled> {
     let rank = |column: &Sampled| {
         let name = normalised(&column.path);
-        names.iter().position(|known| *known == name)
+        names.split(' ').position(|known| known == name)
     };
     let mut found: Vec<(usize, usize, &Sampled)> = columns
         .iter()
@@ -408,32 +435,36 @@ impl Sketch {
     /// The schema as TOML, with examples, to be edited. `sample`: what it was made from.
     pub fn toml(&self, name: &str, sample: &TableSample) -> String {
         let columns = sample.expanded();
+        // What may be a credential, or somebody's data in JSON, is not shown.
         let example = |path: &str| {
             let value = columns.iter().find(|column| column.path == path).and_then(|column| column.values.first());
+            let value = value.filter(|value| !value.starts_with(['{', '[']) && !is_secret(path));
             let text: String =
                 value.into_iter().flat_map(|v| v.chars()).filter(|c| !c.is_control()).take(EXAMPLE).collect();
-            if text.is_empty() { String::new() } else { format!("  # {text}") }
+            if text.is_empty() { String::new() } else { format!("  # {}", redact_text(&text)) }
         };
         let mut out = format!(
             "# Drafted from {table}: names, types and some rows decided what is what. Save it, correct what is wrong, and name\n\
-             # it with --schema FILE.\nname = {name:?}\ntitle = {table:?}\n# Words such as 'done', 'queued' and 'error' mean what they mean to most systems.\nusual_words = true\n",
-            table = sample.name,
+             # it with --schema FILE.\nname = {name}\ntitle = {title}\n# Words such as 'done', 'queued' and 'error' mean what they mean to most systems.\nusual_words = true\n",
+            table = sample.name.replace(char::is_control, " "),
+            name = quoted(name),
+            title = quoted(&sample.name),
         );
         if let Some(unit) = self.duration_unit {
             let _ = writeln!(out, "duration_unit = {unit:?}");
         }
         let key = match self.key.as_slice() {
-            [one] => format!("{one:?}"),
-            several => format!("{several:?}"),
+            [one] => quoted(one),
+            several => format!("[{}]", several.iter().map(|column| quoted(column)).collect::<Vec<_>>().join(", ")),
         };
-        let _ = write!(out, "\n[table]\nname = {:?}\nid = {key}\ntime = {:?}\n", sample.name, self.time);
+        let _ = write!(out, "\n[table]\nname = {}\nid = {key}\ntime = {}\n", quoted(&sample.name), quoted(&self.time));
         match self.time_unit {
             Some(unit) => out.push_str(&format!("time_unit = {unit:?}\n")),
             None => out.push_str("# time_zone = \"Europe/Berlin\"  # of times without a zone, where it is not UTC\n"),
         }
         out.push_str("\n[fields]\n");
         for (target, path) in &self.fields {
-            let _ = writeln!(out, "{target} = {path:?}{}", example(path));
+            let _ = writeln!(out, "{target} = {}{}", quoted(path), example(path));
         }
         let used = |path: &str| {
             self.fields.iter().any(|(_, known)| known == path)
@@ -441,18 +472,18 @@ impl Sketch {
                 || self.key.iter().any(|known| known == path)
         };
         for column in columns.iter().filter(|column| !used(&column.path) && column.path.matches('.').count() < 2) {
-            let _ = writeln!(out, "# TARGET = {:?}{}", column.path, example(&column.path));
+            let _ = writeln!(out, "# TARGET = {}{}", quoted(&column.path), example(&column.path));
         }
         if !self.parts.is_empty() {
             out.push_str("\n[payload]\n");
             for (part, path) in &self.parts {
-                let _ = writeln!(out, "{part} = {path:?}");
+                let _ = writeln!(out, "{part} = {}", quoted(path));
             }
         }
         if !self.unknown_words.is_empty() {
             out.push_str("\n[words.status]\n# Not known: success, failed, timeout, cancelled or in_progress?\n");
             for word in &self.unknown_words {
-                let _ = writeln!(out, "# {word:?} = \"failed\"");
+                let _ = writeln!(out, "# {} = \"failed\"", quoted(word));
             }
         }
         out

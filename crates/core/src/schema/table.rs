@@ -1,9 +1,30 @@
 //! The table of a schema, as `[table]` describes it.
 
-use super::definition::Paths;
+use crate::model::Timestamp;
+use chrono::{DateTime, Offset as _, TimeZone as _};
 use chrono_tz::Tz;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+
+/// One path or several alternatives.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum Paths {
+    /// `"timestamp"`
+    One(String),
+    /// `["timestamp", "time"]`
+    Many(Vec<String>),
+}
+
+impl Paths {
+    /// The paths in order of preference.
+    pub fn list(&self) -> &[String] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
+}
 
 /// A table and how it is followed.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -60,6 +81,23 @@ impl Key {
     }
 }
 
+/// The moment near a local time at which the clocks of a zone jump.
+fn jump(zone: Tz, local_us: i64) -> i64 {
+    const DAY_US: i64 = 86_400_000_000;
+    let offset = |us: i64| zone.offset_from_utc_datetime(&Timestamp(us).utc().naive_utc()).fix().local_minus_utc();
+    let (mut before, mut after) = (local_us - DAY_US, local_us + DAY_US);
+    let first = offset(before);
+    while after - before > 1 {
+        let middle = before + (after - before) / 2;
+        if offset(middle) == first {
+            before = middle;
+        } else {
+            after = middle;
+        }
+    }
+    after
+}
+
 /// A kind of store, as `[table] stores` names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoreKind {
@@ -107,6 +145,27 @@ impl Table {
         self.time_zone.as_deref().and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC)
     }
 
+    /// Whether its times without a zone are in one that is not UTC.
+    pub fn is_local(&self) -> bool {
+        self.zone() != Tz::UTC
+    }
+
+    /// The moment of a time of the table's zone, which is given as if it were in UTC. A time that does not exist, in spring,
+    /// is the moment at which the clocks jump; of one that comes twice, in autumn, it is the first.
+    pub fn moment_of(&self, local_us: i64) -> Timestamp {
+        let Some(local) = DateTime::from_timestamp_micros(local_us).map(|at| at.naive_utc()) else {
+            return Timestamp(local_us);
+        };
+        let zone = self.zone();
+        let found = zone.from_local_datetime(&local).earliest().map(|at| at.timestamp_micros());
+        Timestamp(found.unwrap_or_else(|| jump(zone, local_us)))
+    }
+
+    /// What a clock in the table's zone shows at a moment, as if it were in UTC.
+    pub fn local_of(&self, at: Timestamp) -> i64 {
+        self.zone().from_utc_datetime(&at.utc().naive_utc()).naive_local().and_utc().timestamp_micros()
+    }
+
     /// The table's own name, without its schema.
     pub fn short_name(&self) -> &str {
         self.name.rsplit('.').next().unwrap_or(&self.name)
@@ -126,4 +185,38 @@ pub enum TimeUnit {
     S,
     /// RFC 3339 text in UTC, with the same number of digits throughout.
     Text,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn local_times_become_moments_in_their_order() {
+        let table = Table {
+            name: "calls".to_owned(),
+            stores: Vec::new(),
+            id: "id".into(),
+            time: "at".to_owned(),
+            revision: None,
+            time_unit: TimeUnit::Us,
+            time_zone: Some("America/New_York".to_owned()),
+            lookup: BTreeMap::new(),
+        };
+        let local = |text: &str| crate::model::parse_timestamp(text).expect(text).0;
+        assert_eq!(table.moment_of(local("2026-07-01T12:00:00")).rfc3339(), "2026-07-01T16:00:00.000Z");
+        assert_eq!(table.moment_of(local("2026-01-15T12:00:00")).rfc3339(), "2026-01-15T17:00:00.000Z");
+        let mut last = Timestamp(i64::MIN);
+        // Over the jumps of spring and of autumn.
+        for day in ["2026-03-08T00:00:00", "2026-11-01T00:00:00"] {
+            for minute in 0..300 {
+                let at = table.moment_of(local(day) + minute * 60_000_000);
+                assert!(at >= last, "{day} {minute}");
+                last = at;
+            }
+            last = Timestamp(i64::MIN);
+        }
+        let at = table.moment_of(local("2026-07-01T12:00:00"));
+        assert_eq!(table.local_of(at), local("2026-07-01T12:00:00"));
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::connection::Reader;
 use crate::mapping::Mapping;
-use crate::query::{within, without_time};
+use crate::query::{undated, within};
 use crate::relation::text;
 use crate::sql;
 use crosstail_core::filter::{Field, ValueType};
@@ -50,8 +50,16 @@ pub(crate) async fn aggregate(
     }
     if mapping.time_is_nullable() && query.since.is_none() && query.until.is_none() {
         let predicate = query.filter.predicate(&query.context);
-        for activity in without_time(reader, mapping, names, &predicate).await? {
-            groups.entry(grouping.key(&activity, names)).or_default().add(&activity);
+        let mut after: Option<String> = None;
+        loop {
+            let page = undated(reader, mapping, names, &predicate, after.as_deref(), false, 2000).await?;
+            for activity in &page.items {
+                groups.entry(grouping.key(activity, names)).or_default().add(activity);
+            }
+            after = page.last;
+            if page.ended {
+                break;
+            }
         }
     }
     Ok(Some(groups))
@@ -59,7 +67,9 @@ pub(crate) async fn aggregate(
 
 fn statement(mapping: &Mapping, query: &PageQuery, grouping: &Grouping) -> Option<Sql> {
     let condition = sql::condition(mapping, &query.filter.predicate(&query.context));
-    if !condition.exact {
+    // SQL does not know the zone that a schema names.
+    let local = grouping.bucket_us.is_some() && mapping.is_local(crosstail_core::schema::Target::StartedAt);
+    if !condition.exact || local {
         return None;
     }
     let or_null = |field: Field| {

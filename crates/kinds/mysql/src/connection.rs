@@ -167,8 +167,7 @@ impl ReadTransaction {
             }
             query.fetch_all(self.on()?).await?
         };
-        let bytes = |row: &MySqlRow| (0..row.len()).map(|index| size(row, index)).sum::<usize>();
-        self.job.count(rows.len(), rows.iter().map(bytes).sum());
+        self.job.count(rows.len(), rows.iter().map(weight).sum());
         Ok(rows)
     }
 
@@ -180,6 +179,11 @@ impl ReadTransaction {
         }
         Ok(())
     }
+}
+
+/// Bytes of a row as it arrived.
+pub(crate) fn weight(row: &MySqlRow) -> usize {
+    (0..row.len()).map(|index| size(row, index)).sum()
 }
 
 /// Bytes of a value as it arrived.

@@ -9,14 +9,17 @@ mod definitions;
 mod diagnose;
 mod error;
 mod follow;
+mod index;
 mod kind;
 mod mapping;
 mod payload;
+mod plan;
 mod query;
 mod relation;
 mod server;
 mod sql;
 mod tables;
+mod time;
 mod translate;
 
 pub use kind::KIND;
@@ -29,8 +32,8 @@ use crosstail_core::model::{
 use crosstail_core::schema::Schema;
 use crosstail_source::sql::Sql;
 use crosstail_source::{
-    Capabilities, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related, RelatedKey,
-    Sink, Source, SourceError,
+    Capabilities, Cost, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related,
+    RelatedKey, Sink, Source, SourceError,
 };
 use error::{Error, classify, is_of_tables};
 use mapping::Owner;
@@ -93,7 +96,7 @@ impl MysqlSource {
         if let Some(known) = known {
             return Ok(known);
         }
-        let owner = Owner { id: self.id, name: &self.name, opened: Clock::system().now() };
+        let owner = Owner { id: self.id, name: &self.name };
         let found =
             tables::look_up(self.connections.for_job(job), &self.names, self.schema.as_ref(), owner, self.zone_us)
                 .await;
@@ -106,7 +109,8 @@ impl MysqlSource {
                 operation: "map tables",
                 // They may be made later: they are looked for again.
                 kind: if refused.is_some() { ErrorKind::Auth } else { ErrorKind::Query },
-                cause: refused.unwrap_or_else(|| format!("no table that a schema knows among: {there}")),
+                cause: refused
+                    .unwrap_or_else(|| format!("no table that a schema knows, and none with a time, among: {there}")),
                 hint: Some("name a schema with --schema, or write one with [table] and [fields]".to_owned()),
             });
         }
@@ -152,6 +156,18 @@ impl Source for MysqlSource {
         let tables = self.tables(job).await?;
         let page = query::page(self.connections.for_job(job), &tables.mappings, &self.names, query, after).await;
         page.map_err(|e| self.error("read history", e))
+    }
+
+    async fn plan(&self, query: &PageQuery, job: &Job) -> Result<Cost, SourceError> {
+        let tables = self.tables(job).await?;
+        plan::cost(self.connections.for_job(job), &tables.mappings, query).await.map_err(|e| self.error("plan", e))
+    }
+
+    async fn draft(&self, table: Option<&str>, job: &Job) -> Result<String, SourceError> {
+        let found = tables::draft(self.connections.for_job(job), table, self.zone_us).await;
+        found
+            .map_err(|e| self.error("draft a schema", e))?
+            .map_err(|cause| SourceError::of(&self.name, "draft a schema", (ErrorKind::Unsupported, None), &cause))
     }
 
     async fn position(&self, job: &Job) -> Result<Position, SourceError> {

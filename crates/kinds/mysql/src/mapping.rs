@@ -2,16 +2,21 @@
 //! selected. Everything is selected as one of three types, so that no value is too strange to be read.
 
 use crate::error::Error;
-use crate::relation::{Column, ColumnType, Relation, as_selected, as_text, at_path, list, micros, name};
+use crate::relation::{Column, ColumnType, FIRST_US, LOCAL, Relation, as_selected, as_text, at_path, list, name};
 use crosstail_core::filter::suggest;
 use crosstail_core::model::{Activity, Id, Locator, Place, SourceId, Timestamp};
 use crosstail_core::number::saturating_u16;
-use crosstail_core::schema::{Assembler, Scalar, Schema, Table, Target, TimeUnit};
+use crosstail_core::schema::{Assembler, Scalar, Schema, Table, Target};
 use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, literal};
 use sqlx::Row as _;
 use sqlx::mysql::MySqlRow;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+
+/// Stands for NULL in a key of several columns. A percent sign of a value is always escaped.
+const NULL: &str = "%";
+/// What is shown of a message or an error in a list, in characters. The payload has the whole text.
+const SHOWN: usize = 10_000;
 
 /// How a table maps to activities.
 pub(crate) struct Mapping {
@@ -21,8 +26,10 @@ pub(crate) struct Mapping {
     pub(crate) relation: Relation,
     pub(crate) source: SourceId,
     pub(crate) source_name: String,
-    /// When the source was opened: the time of rows that have none.
-    opened: Timestamp,
+    /// The columns that tell rows apart.
+    pub(crate) key: Vec<String>,
+    /// Whether its times are in a zone that the schema names.
+    pub(crate) local: bool,
     /// What is selected, of which column_type, and what each fills.
     pub(crate) selected: Vec<(String, ColumnType, (Target, u16))>,
     select: String,
@@ -35,7 +42,6 @@ pub(crate) struct Mapping {
 pub(crate) struct Owner<'a> {
     pub(crate) id: SourceId,
     pub(crate) name: &'a str,
-    pub(crate) opened: Timestamp,
 }
 
 impl Mapping {
@@ -58,7 +64,8 @@ impl Mapping {
         if !strict && !schema.definition().recognise.all.iter().all(|column| has.contains(&column.as_str())) {
             return Ok(None);
         }
-        for (key, column) in [("id", table.id.as_str()), ("time", table.time.as_str())] {
+        let keys = table.id.columns().iter().map(|column| ("id", column.as_str()));
+        for (key, column) in keys.chain([("time", table.time.as_str())]) {
             match relation.column(column) {
                 None if strict => return Err(Error::Mapping(missing(&format!("[table] {key}"), column))),
                 None => return Ok(None),
@@ -71,18 +78,36 @@ impl Mapping {
             }
         }
         let mut selected = Vec::new();
-        let mut base = vec![table.id.as_str()];
+        let mut key = table.id.columns().to_vec();
+        if relation.repeats {
+            warnings.push(unique(relation, &mut key));
+        }
+        let local = table.is_local();
+        let mut base: Vec<&str> = table.id.columns().iter().map(String::as_str).collect();
         for (target_name, paths) in &schema.definition().fields {
             let Some(target) = Target::parse(target_name) else { continue };
             let before = selected.len();
             for (rank, path) in paths.list().iter().enumerate() {
+                // What is not unique is no identity.
+                if target == Target::Id && relation.repeats && table.id.columns().contains(path) {
+                    continue;
+                }
                 if let Some(value) = value(table, relation, relations, path) {
-                    selected.push((value.sql, value.holds, (target, saturating_u16(rank))));
                     base.push(value.column);
+                    let (mut sql, mut holds) = (value.sql, value.holds);
+                    let long = matches!(target, Target::Message | Target::Error | Target::Url | Target::Tags);
+                    if long && matches!(holds, ColumnType::Text | ColumnType::Json) {
+                        (sql, holds) = (format!("LEFT({sql}, {SHOWN})"), ColumnType::Text);
+                    }
+                    if local && value.zoneless && matches!(holds, ColumnType::Time(_)) {
+                        holds = ColumnType::Time(LOCAL);
+                    }
+                    selected.push((sql, holds, (target, saturating_u16(rank))));
                 }
             }
             if selected.len() == before
                 && strict
+                && target != Target::Id
                 && let Some(first) = paths.list().first()
             {
                 warnings.push(missing(&format!("[fields] {target_name}"), first));
@@ -100,37 +125,60 @@ impl Mapping {
             relation: relation.clone(),
             source: owner.id,
             source_name: owner.name.to_owned(),
-            opened: owner.opened,
+            key,
+            local,
             selected,
             select,
             version,
         }))
     }
 
-    fn of_key(&self) -> Option<&Column> {
-        self.relation.column(self.table.id.as_str())
+    /// The columns of the key, each with its expression.
+    fn key_parts(&self) -> impl Iterator<Item = (String, ColumnType, &str)> {
+        self.key.iter().map(|column| {
+            let found = self.relation.column(column);
+            let (holds, charset) = found.map_or((ColumnType::Other, ""), |c| (c.holds, c.charset.as_str()));
+            (format!("t.{}", name(column)), holds, charset)
+        })
     }
 
-    fn of_time(&self) -> Option<&Column> {
-        self.relation.column(&self.table.time)
-    }
-
-    /// The text of the row's key column.
+    /// The text of the row's key: of several columns, their texts with `/` between them.
     pub(crate) fn key_text(&self) -> String {
-        let column = format!("t.{}", name(self.table.id.as_str()));
-        match self.of_key().map_or(ColumnType::Other, |column| column.holds) {
-            ColumnType::Bytes => format!("HEX({column})"),
-            column_type => as_text(&column, column_type),
+        let text = |sql: &str, holds: ColumnType| match holds {
+            ColumnType::Bytes => format!("HEX({sql})"),
+            holds => as_text(sql, holds),
+        };
+        let parts: Vec<String> = self.key_parts().map(|(sql, holds, _)| text(&sql, holds)).collect();
+        if let [one] = parts.as_slice() {
+            return one.clone();
         }
+        let parts: Vec<String> = parts
+            .iter()
+            .map(|part| format!("COALESCE(REPLACE(REPLACE({part}, '%', '%25'), '/', '%2F'), '{NULL}')"))
+            .collect();
+        format!("CAST(CONCAT_WS('/', {}) AS BINARY)", parts.join(", "))
     }
 
-    /// Rows that have one of these keys, by the column itself so that its index serves; where letters are alike to the
-    /// column, there may be more. Keys that cannot be of its type have no row.
+    /// Rows that have one of these keys, by the columns themselves so that their index serves; where letters are alike to
+    /// a column, there may be more. Keys that cannot be of their types have no row.
     pub(crate) fn with_keys(&self, keys: &[String]) -> Sql {
-        let column = format!("t.{}", name(self.table.id.as_str()));
-        let (column_type, charset) =
-            self.of_key().map_or((ColumnType::Other, ""), |column| (column.holds, column.charset.as_str()));
-        equals_any(&column, column_type, charset, keys)
+        let parts: Vec<_> = self.key_parts().collect();
+        if let [(sql, holds, charset)] = parts.as_slice() {
+            return equals_any(sql, *holds, charset, keys);
+        }
+        let one = |key: &String| -> Option<Sql> {
+            let values: Vec<&str> = key.split('/').collect();
+            (values.len() == parts.len()).then(|| {
+                let equal = values.iter().zip(&parts).map(|(value, (sql, holds, charset))| {
+                    if *value == NULL {
+                        return Sql::raw(format!("{sql} IS NULL"));
+                    }
+                    equals_any(sql, *holds, charset, &[value.replace("%2F", "/").replace("%25", "%")])
+                });
+                Sql::join(equal.collect(), " AND ")
+            })
+        };
+        Sql::join(keys.iter().filter_map(one).collect(), " OR ")
     }
 
     /// The expressions that fill a target, in order of rank.
@@ -174,7 +222,7 @@ impl Mapping {
     }
 
     /// What stands before a key that is of this table only.
-    fn prefix(&self) -> String {
+    pub(crate) fn prefix(&self) -> String {
         format!("{}/{}/", self.source_name, self.table.short_name())
     }
 
@@ -183,62 +231,12 @@ impl Mapping {
         id.strip_prefix(self.prefix().as_str())
     }
 
-    /// The column of the start time.
-    pub(crate) fn time(&self) -> String {
-        format!("t.{}", name(&self.table.time))
-    }
-
-    /// Whether rows may have no time: NULL, or `0000-00-00`.
-    pub(crate) fn time_is_nullable(&self) -> bool {
-        self.of_time().is_some_and(|column| column.nullable || matches!(column.holds, ColumnType::Time(_)))
-    }
-
-    /// Rows that have a time, or that have none.
-    pub(crate) fn timed(&self, is_timed: bool) -> Sql {
-        const FIRST: &str = "CAST('0001-01-01' AS DATETIME(6))";
-        let column = self.time();
-        let is_date = self.of_time().is_some_and(|column| matches!(column.holds, ColumnType::Time(_)));
-        Sql::raw(match (is_timed, is_date) {
-            (true, true) => format!("{column} >= {FIRST}"),
-            (true, false) => format!("{column} IS NOT NULL"),
-            (false, true) => format!("({column} IS NULL OR {column} < {FIRST})"),
-            (false, false) => format!("{column} IS NULL"),
-        })
-    }
-
-    /// A comparison of the time column, so that its index serves.
-    pub(crate) fn time_is(&self, op: &str, at: Timestamp) -> Sql {
-        let column = self.time();
-        match self.of_time().map(|column| column.holds) {
-            Some(ColumnType::Time(zone_us)) => {
-                let text = date_text(at.plus_us(zone_us));
-                Sql::with(format!("{column} {op} CAST({PLACEHOLDER} AS DATETIME(6))"), Bind::Text(text))
-            }
-            _ => {
-                let stored = match self.table.time_unit {
-                    TimeUnit::Us => at.0,
-                    TimeUnit::Ms | TimeUnit::Text => at.0.div_euclid(1000),
-                    TimeUnit::S => at.0.div_euclid(1_000_000),
-                };
-                Sql::with(format!("{column} {op} {PLACEHOLDER}"), Bind::Int(stored))
-            }
-        }
-    }
-
-    /// Microseconds since the epoch of the time column.
-    pub(crate) fn time_us(&self) -> String {
-        match (self.of_time().map(|column| column.holds), self.table.time_unit) {
-            (Some(ColumnType::Time(zone_us)), _) => micros(&self.time(), zone_us),
-            (_, TimeUnit::Us) => self.time(),
-            (_, TimeUnit::Ms | TimeUnit::Text) => format!("({} * 1000)", self.time()),
-            (_, TimeUnit::S) => format!("({} * 1000000)", self.time()),
-        }
-    }
-
     /// `SELECT` of the key, the version and what an activity needs; `extra` behind it. Only followers need a version.
     pub(crate) fn select(&self, versioned: bool, extra: &str) -> String {
         let version = if versioned { self.version.as_str() } else { "0" };
-        format!("SELECT {}, {version}, {}{extra} FROM {} t", self.key_text(), self.select, self.relation.sql)
+        let columns = if self.select.is_empty() { String::new() } else { format!(", {}", self.select) };
+        let (key, time) = (self.key_text(), self.time_us());
+        format!("SELECT {key}, {version}, CAST({time} AS SIGNED){columns}{extra} FROM {} t", self.relation.sql)
     }
 
     /// `SELECT` of the key, the version, and the time in microseconds; `extra` behind them.
@@ -252,7 +250,7 @@ impl Mapping {
     }
 
     /// Columns before those of [`Self::selected`].
-    const AHEAD: usize = 2;
+    const AHEAD: usize = 3;
 
     /// The number of columns; extra ones follow.
     pub(crate) fn width(&self) -> usize {
@@ -273,6 +271,9 @@ impl Mapping {
     pub(crate) fn activity(&self, row: &MySqlRow) -> Result<Activity, sqlx::Error> {
         let mut assembler = Assembler::default();
         let key = Self::key(row)?;
+        if let Some(us) = row.try_get_unchecked::<Option<i64>, _>(2)?.filter(|us| *us >= FIRST_US) {
+            assembler.set((Target::StartedAt, 0), Scalar::Time(self.moment(us)));
+        }
         for (index, (_, column_type, target)) in self.selected.iter().enumerate() {
             let index = index + Self::AHEAD;
             let value = match column_type {
@@ -286,6 +287,9 @@ impl Mapping {
                     .map(|bytes| Scalar::Text(String::from_utf8_lossy(bytes))),
             };
             let value = match (value, target.0, column_type) {
+                // The start is that of the time column, as it is compared.
+                (_, Target::StartedAt, _) => None,
+                (Some(Scalar::Time(at)), _, ColumnType::Time(LOCAL)) => Some(Scalar::Time(self.table.moment_of(at.0))),
                 (Some(Scalar::Int(n)), Target::Id, _) => {
                     Some(Scalar::Text(Cow::Owned(format!("{}{n}", self.prefix()))))
                 }
@@ -300,7 +304,8 @@ impl Mapping {
         }
         let own = Id::Text(format!("{}{key}", self.prefix()).into());
         let at = assembler.recorded_at();
-        let mut activity = assembler.finish(&self.schema, own, self.opened);
+        // A row without a time has that of the epoch, and says that it knows none.
+        let mut activity = assembler.finish(&self.schema, own, Timestamp(0));
         activity.places = vec![Place { at, ..Place::new(self.source, Locator::table_key(self.index, &key)) }];
         Ok(activity)
     }
@@ -327,6 +332,13 @@ impl Mapping {
     pub(crate) fn computed_of(&self, path: &str) -> Option<&Column> {
         let (column, rest) = path.split_once('.')?;
         self.computed_as(&at_path(&format!("t.{}", name(column)), rest))
+    }
+
+    /// The column that an expression is, or that is computed from it.
+    pub(crate) fn column_of(&self, sql: &str) -> Option<&Column> {
+        let own = self.relation.columns.iter().find(|column| format!("t.{}", name(&column.name)) == sql);
+        // A part of a text is not the text.
+        own.or_else(|| self.computed_as(sql).filter(|column| !plain(&column.computed).contains("left(")))
     }
 
     fn computed_as(&self, sql: &str) -> Option<&Column> {
@@ -376,17 +388,27 @@ fn equals_any(column: &str, column_type: ColumnType, charset: &str, values: &[St
     }
 }
 
-/// A moment as MySQL writes it, within what its type holds.
-fn date_text(at: Timestamp) -> String {
-    const RANGE: (i64, i64) = (-62_135_596_800_000_000, 253_402_300_799_999_999);
-    let at = at.0.clamp(RANGE.0, RANGE.1);
-    let date = chrono::DateTime::from_timestamp_micros(at).unwrap_or_default();
-    date.format("%Y-%m-%d %H:%M:%S%.6f").to_string()
+/// Adds columns to a key that is not unique, and says so.
+fn unique(relation: &Relation, key: &mut Vec<String>) -> String {
+    let (named, table) = (key.join(", "), &relation.table);
+    let Some(own) = relation.keys.first() else {
+        return format!(
+            "{table}: {named} is not unique, and the table has no key: rows with the same key are taken for one"
+        );
+    };
+    key.extend(own.iter().filter(|column| !key.contains(column)).cloned().collect::<Vec<_>>());
+    let list: Vec<String> = own.iter().map(|column| format!("\"{column}\"")).collect();
+    format!(
+        "{table}: {named} is not unique, so rows are told apart by the primary key; write id = [{}]",
+        list.join(", ")
+    )
 }
 
 struct Value<'a> {
     sql: String,
     holds: ColumnType,
+    /// A date or a time without a zone.
+    zoneless: bool,
     /// The column of the row that it depends on.
     column: &'a str,
 }
@@ -399,14 +421,19 @@ fn value<'a>(
     path: &'a str,
 ) -> Option<Value<'a>> {
     if let Some(column) = relation.readable(path) {
-        return Some(Value { sql: format!("t.{}", name(path)), holds: column.holds, column: &column.name });
+        return Some(Value {
+            sql: format!("t.{}", name(path)),
+            holds: column.holds,
+            zoneless: column.zoneless,
+            column: &column.name,
+        });
     }
     let (first, rest) = path.split_once('.')?;
     if let Some(column) =
         relation.readable(first).filter(|column| matches!(column.holds, ColumnType::Json | ColumnType::Text))
     {
         let sql = at_path(&format!("t.{}", name(&column.name)), rest);
-        return Some(Value { sql: format!("({sql})"), holds: ColumnType::Text, column: &column.name });
+        return Some(Value { sql: format!("({sql})"), holds: ColumnType::Text, zoneless: false, column: &column.name });
     }
     let lookup = table.lookup.get(first)?;
     let other = relations.get(&lookup.table)?;
@@ -420,7 +447,7 @@ fn value<'a>(
         format!("{} = {}", as_text(&theirs, key.holds), as_text(&mine, by.holds))
     };
     let sql = format!("(SELECT l.{} FROM {} l WHERE {equal} LIMIT 1)", name(rest), other.sql);
-    Some(Value { sql, holds: column.holds, column: &by.name })
+    Some(Value { sql, holds: column.holds, zoneless: column.zoneless, column: &by.name })
 }
 
 /// A number of 60 bits made of what the row holds in these columns: there is no mark of a change but the row itself. Of a

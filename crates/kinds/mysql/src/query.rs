@@ -8,7 +8,7 @@ use crosstail_core::filter::{NamedRecord, Predicate};
 use crosstail_core::model::{Activity, Names, Timestamp};
 use crosstail_core::schema::Target;
 use crosstail_source::sql::{Bind, PLACEHOLDER, Sql};
-use crosstail_source::{Cursor, Page, PageQuery, RelatedKey, SharedId};
+use crosstail_source::{Cursor, Page, PageQuery, Part, RelatedKey, SharedId};
 use sqlx::Row as _;
 use sqlx::mysql::MySqlRow;
 
@@ -51,20 +51,37 @@ impl PageOrder {
         limit: usize,
     ) -> Result<Vec<MySqlRow>, sqlx::Error> {
         let (order, op) = self.words();
-        let time = mapping.time();
+        let time = mapping.order();
         let mut parts = parts.to_vec();
+        // Where the time is finer than we know, it is sorted as we know it.
+        if !mapping.is_exact() {
+            return self.sorted(reading, mapping, &parts, extra, limit).await;
+        }
         if let Some(last) = limit.checked_sub(1).and_then(|n| i64::try_from(n).ok()) {
             let mut sql =
                 Sql::raw(format!("SELECT CAST({} AS SIGNED) FROM {} t", mapping.time_us(), mapping.relation.sql));
             sql.append(" WHERE ", &Sql::join(parts.clone(), " AND "));
             sql.push(&format!(" ORDER BY {time} {order} LIMIT 1 OFFSET {last}"), []);
             if let Some(row) = reading.fetch(sql).await?.first() {
-                let reach = Timestamp(row.try_get_unchecked(0)?);
+                let reach = mapping.moment(row.try_get_unchecked(0)?);
                 parts.push(mapping.time_is(if op == "<" { ">=" } else { "<=" }, reach));
             }
         }
+        self.sorted(reading, mapping, &parts, extra, limit).await
+    }
+
+    /// The first rows in this order.
+    async fn sorted(
+        self,
+        reading: &mut ReadTransaction,
+        mapping: &Mapping,
+        parts: &[Sql],
+        extra: &str,
+        limit: usize,
+    ) -> Result<Vec<MySqlRow>, sqlx::Error> {
+        let ((order, _), time) = (self.words(), mapping.order());
         let mut sql = Sql::raw(mapping.select(false, extra));
-        sql.append(" WHERE ", &Sql::join(parts, " AND "));
+        sql.append(" WHERE ", &Sql::join(parts.to_vec(), " AND "));
         let limit = Bind::Int(i64::try_from(limit).unwrap_or(i64::MAX));
         sql.push(&format!(" ORDER BY {time} {order}, {} {order} LIMIT {PLACEHOLDER}", mapping.id()), [limit]);
         reading.fetch(sql).await
@@ -80,23 +97,21 @@ pub(crate) async fn page(
     after: Option<&Cursor>,
 ) -> Result<Page, sqlx::Error> {
     let predicate = query.filter.predicate(&query.context);
-    let mut items = Vec::new();
-    let mut open = false;
+    let mut parts = Vec::new();
     let mut in_store = query.filter.clauses().len();
     for mapping in mappings {
-        let part = page_of(reader, mapping, names, query, &predicate, after).await?;
-        in_store = in_store.min(part.clauses);
-        open |= !part.ended;
-        items.extend(part.items);
+        let (part, clauses) = page_of(reader, mapping, names, query, &predicate, after).await?;
+        in_store = in_store.min(clauses);
+        parts.push(part);
     }
-    Ok(Page::merge_pages(items, open, in_store, query))
+    Ok(Page::merge_parts(parts, in_store, query))
 }
 
-struct TablePage {
-    items: Vec<Activity>,
-    ended: bool,
-    clauses: usize,
-}
+/// Bytes of one page, about. A page of heavy rows has fewer of them.
+const PAGE_BYTES: usize = 12 << 20;
+/// Rows of the first query, until their weight is known.
+const FIRST_CHUNK: usize = 500;
+const CHUNK: usize = 5000;
 
 /// What is selected where a filter needs the payload.
 fn extra(mapping: &Mapping, whole: bool) -> String {
@@ -110,15 +125,18 @@ async fn page_of(
     query: &PageQuery,
     predicate: &Predicate,
     after: Option<&Cursor>,
-) -> Result<TablePage, sqlx::Error> {
+) -> Result<(Part, usize), sqlx::Error> {
     let condition = sql::condition(mapping, predicate);
     let whole = predicate.needs_payload() && !condition.exact;
     let extra = extra(mapping, whole);
     let order = PageOrder { newest_first: query.newest_first };
-    let mut beyond: Option<(Timestamp, String)> = after.map(|cursor| (Timestamp(cursor.time_us), cursor.id.clone()));
-    // Where a part of the filter is evaluated here, pages are read until enough is kept.
-    let chunk = if condition.exact { query.limit } else { query.limit.clamp(500, 5000) };
-    let mut items = Vec::new();
+    let mut beyond: Option<(Timestamp, String)> = after.map(|cursor| (cursor.at(), cursor.id.clone()));
+    let mut chunk = if condition.exact { query.limit.min(FIRST_CHUNK) } else { FIRST_CHUNK };
+    let mut part = Part { items: Vec::new(), ended: true, reached: None };
+    let mut weight = 0;
+    // Rows without a time stand at the epoch, between those of later and of earlier times.
+    let may_lack = mapping.time_is_nullable() && query.since.is_none() && query.until.is_none();
+    let waiting = may_lack && beyond.as_ref().is_none_or(|(at, _)| is_before(query, at.0));
     loop {
         let mut parts = within(mapping, query);
         parts.push(condition.sql.clone());
@@ -127,6 +145,7 @@ async fn page_of(
         let rows = order.rows(&mut reading, mapping, &parts, &extra, chunk).await?;
         reading.end().await?;
         let full = rows.len() == chunk;
+        let bytes = rows.iter().map(crate::connection::weight).sum::<usize>();
         for row in &rows {
             let activity = mapping.activity(row)?;
             beyond = Some((activity.started_at, activity.id.to_string()));
@@ -135,46 +154,91 @@ async fn page_of(
                 predicate.keeps(&NamedRecord { activity: &activity, names, payload: payload.as_ref() })
             };
             if kept {
-                items.push(activity);
-                if items.len() == query.limit {
-                    return Ok(TablePage { items, ended: false, clauses: condition.clauses });
+                weight += crate::connection::weight(row);
+                part.items.push(activity);
+                if part.items.len() >= query.limit || weight >= PAGE_BYTES {
+                    break;
                 }
             }
+        }
+        let passed = beyond.as_ref().is_some_and(|(at, _)| !is_before(query, at.0));
+        if part.items.len() >= query.limit || weight >= PAGE_BYTES || (full && waiting && passed) {
+            part.ended = false;
+            part.reached.clone_from(&beyond);
+            break;
         }
         if !full {
             break;
         }
+        chunk = (PAGE_BYTES / 2 / (bytes / rows.len().max(1)).max(1)).clamp(1, CHUNK);
     }
-    // Rows without a time have no place in the order: they come once, at the end.
-    if mapping.time_is_nullable() && after.is_none() && query.since.is_none() && query.until.is_none() {
-        items.extend(without_time(reader, mapping, names, predicate).await?);
+    let goes_past = part.ended || part.reached.as_ref().is_some_and(|(at, _)| !is_before(query, at.0));
+    if waiting && goes_past {
+        let from = after.filter(|cursor| cursor.time_us == 0).map(|cursor| cursor.id.clone());
+        let found =
+            undated(reader, mapping, names, predicate, from.as_deref(), query.newest_first, query.limit).await?;
+        if !found.ended {
+            part.ended = false;
+            let reached = found.last.map(|id| (Timestamp(0), id));
+            part.reached = Part::nearer(part.reached.take(), reached, query.newest_first);
+        }
+        part.items.extend(found.items);
     }
-    Ok(TablePage { items, ended: true, clauses: condition.clauses })
+    Ok((part, condition.clauses))
 }
 
-/// Rows without a time read at most.
+/// Whether a time comes before that of the rows that have none, or with them.
+fn is_before(query: &PageQuery, us: i64) -> bool {
+    if query.newest_first { us >= 0 } else { us <= 0 }
+}
+
+/// Rows without a time that following remembers, at most.
 pub(crate) const WITHOUT_TIME: usize = 1000;
 
-/// The rows without a time that a filter keeps.
-pub(crate) async fn without_time(
+/// Rows without a time.
+pub(crate) struct Undated {
+    pub(crate) items: Vec<Activity>,
+    /// Identity of the last row that was read.
+    pub(crate) last: Option<String>,
+    pub(crate) ended: bool,
+}
+
+/// At most `limit` rows without a time that a filter keeps, by identity, after one.
+pub(crate) async fn undated(
     reader: Reader<'_>,
     mapping: &Mapping,
     names: &Names,
     predicate: &Predicate,
-) -> Result<Vec<Activity>, sqlx::Error> {
+    after: Option<&str>,
+    newest_first: bool,
+    limit: usize,
+) -> Result<Undated, sqlx::Error> {
     let whole = predicate.needs_payload();
-    let mut sql = Sql::raw(mapping.select(false, &extra(mapping, whole)));
-    sql.append(" WHERE ", &mapping.timed(false));
-    sql.push(&format!(" LIMIT {WITHOUT_TIME}"), []);
-    let mut reading = reader.read().await?;
-    let rows = reading.fetch(sql).await?;
-    reading.end().await?;
-    let mut found = Vec::new();
-    for row in &rows {
-        let activity = mapping.activity(row)?;
-        let payload = if whole { Some(payload::of_row(mapping, row, mapping.width())?) } else { None };
-        if predicate.keeps(&NamedRecord { activity: &activity, names, payload: payload.as_ref() }) {
-            found.push(activity);
+    let (order, op) = PageOrder { newest_first }.words();
+    let mut found = Undated { items: Vec::new(), last: after.map(str::to_owned), ended: false };
+    while !found.ended && found.items.len() < limit {
+        let chunk = limit.clamp(1, FIRST_CHUNK);
+        let mut sql = Sql::raw(mapping.select(false, &extra(mapping, whole)));
+        sql.append(" WHERE ", &mapping.timed(false));
+        if let Some(id) = &found.last {
+            sql.push(&format!(" AND {} {op} {PLACEHOLDER}", mapping.id()), [Bind::Text(id.clone())]);
+        }
+        sql.push(&format!(" ORDER BY {} {order} LIMIT {chunk}", mapping.id()), []);
+        let mut reading = reader.read().await?;
+        let rows = reading.fetch(sql).await?;
+        reading.end().await?;
+        found.ended = rows.len() < chunk;
+        for row in &rows {
+            let activity = mapping.activity(row)?;
+            found.last = Some(activity.id.to_string());
+            let payload = if whole { Some(payload::of_row(mapping, row, mapping.width())?) } else { None };
+            if predicate.keeps(&NamedRecord { activity: &activity, names, payload: payload.as_ref() }) {
+                found.items.push(activity);
+                if found.items.len() >= limit {
+                    found.ended = false;
+                    break;
+                }
+            }
         }
     }
     Ok(found)

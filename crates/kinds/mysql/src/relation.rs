@@ -26,11 +26,19 @@ pub(crate) enum ColumnType {
     Other,
 }
 
+/// The zone of times whose zone the schema names: SQL does not know it, and we convert.
+pub(crate) const LOCAL: i64 = i64::MIN;
+
+/// The first moment that `datetime` has.
+pub(crate) const FIRST_US: i64 = -62_135_596_800_000_000;
+
 /// A column there is.
 #[derive(Debug, Clone)]
 pub(crate) struct Column {
     pub(crate) name: String,
     pub(crate) holds: ColumnType,
+    /// `datetime` and `date`.
+    pub(crate) zoneless: bool,
     pub(crate) nullable: bool,
     pub(crate) readable: bool,
     /// Numbered by the server.
@@ -52,6 +60,14 @@ pub(crate) struct Relation {
     pub(crate) rows: i64,
     pub(crate) is_view: bool,
     pub(crate) columns: Vec<Column>,
+    /// Columns that are unique together, the primary key first.
+    pub(crate) keys: Vec<Vec<String>>,
+    /// The first column of each index.
+    pub(crate) indexed: Vec<String>,
+    /// The name of each index, and its first column.
+    indexes: Vec<(String, String)>,
+    /// Whether several rows have the key that a schema names.
+    pub(crate) repeats: bool,
 }
 
 impl Relation {
@@ -61,6 +77,16 @@ impl Relation {
 
     pub(crate) fn readable(&self, name: &str) -> Option<&Column> {
         self.column(name).filter(|column| column.readable)
+    }
+
+    /// Whether an index begins with a column.
+    pub(crate) fn begins_with(&self, index: &str, column: &str) -> bool {
+        self.indexes.iter().any(|(name, first)| name == index && first == column)
+    }
+
+    /// Whether columns are unique together.
+    pub(crate) fn is_unique(&self, columns: &[String]) -> bool {
+        self.keys.iter().any(|key| key.iter().all(|part| columns.contains(part)))
     }
 
     /// The column that the server numbers.
@@ -116,12 +142,24 @@ pub(crate) async fn relations(
         if all.last().is_none_or(|last| last.database != database || last.table != table) {
             let sql = format!("{}.{}", name(&database), name(&table));
             let rows = row.try_get_unchecked(12)?;
-            all.push(Relation { sql, database, table, rows, is_view: text(11)? != "BASE TABLE", columns: Vec::new() });
+            all.push(Relation {
+                sql,
+                database,
+                table,
+                rows,
+                is_view: text(11)? != "BASE TABLE",
+                columns: Vec::new(),
+                keys: Vec::new(),
+                indexed: Vec::new(),
+                indexes: Vec::new(),
+                repeats: false,
+            });
         }
         let (collation, extra) = (text(10)?, text(6)?);
         let is_mariadb = text(13)?.contains("MariaDB");
         let column = Column {
             name: text(2)?,
+            zoneless: matches!(text(3)?.as_str(), "datetime" | "date"),
             holds: column_type_of(&text(3)?, &text(4)?, is_mariadb && collation == "utf8mb4_bin", zone_us),
             nullable: text(5)? == "YES",
             readable: text(8)?.split(',').any(|word| word == "select"),
@@ -134,6 +172,7 @@ pub(crate) async fn relations(
             relation.columns.push(column);
         }
     }
+    indexes(reading, &mut all).await?;
     let mut found = BTreeMap::new();
     for wanted in names {
         let fits = |relation: &&Relation| match wanted.split_once('.') {
@@ -145,6 +184,47 @@ pub(crate) async fn relations(
         }
     }
     Ok(found)
+}
+
+/// Adds the keys and the indexes.
+async fn indexes(reading: &mut ReadTransaction, all: &mut [Relation]) -> Result<(), sqlx::Error> {
+    let tables: Vec<String> = all.iter().map(|relation| relation.table.clone()).collect();
+    if tables.is_empty() {
+        return Ok(());
+    }
+    let mut sql = Sql::raw(
+        "SELECT TABLE_SCHEMA, TABLE_NAME, INDEX_NAME, CAST(NON_UNIQUE AS SIGNED), COALESCE(COLUMN_NAME, ''), COALESCE(NULLABLE, ''), \
+         COALESCE(SUB_PART, '') FROM information_schema.STATISTICS WHERE TABLE_NAME IN ",
+    );
+    sql.append("", &list(&tables));
+    sql.push(" ORDER BY TABLE_SCHEMA, TABLE_NAME, INDEX_NAME <> 'PRIMARY', INDEX_NAME, SEQ_IN_INDEX", []);
+    let rows = reading.fetch(sql).await?;
+    let mut last = (String::new(), String::new(), String::new());
+    for row in &rows {
+        let text = |index| text(row, index).map(Option::unwrap_or_default);
+        let of = (text(0)?, text(1)?, text(2)?);
+        let (column, is_new) = (text(4)?, of != last);
+        let Some(relation) = all.iter_mut().find(|one| one.database == of.0 && one.table == of.1) else { continue };
+        if is_new {
+            relation.indexed.push(column.clone());
+            relation.indexes.push((of.2.clone(), column.clone()));
+        }
+        last = of;
+        if row.try_get_unchecked::<i64, _>(3)? == 0 {
+            if is_new {
+                relation.keys.push(Vec::new());
+            }
+            if let Some(key) = relation.keys.last_mut() {
+                // A part that may be NULL, or the beginning of a text, keeps nothing unique: no column has this name.
+                let whole = text(5)? != "YES" && text(6)?.is_empty();
+                key.push(if whole { column } else { String::new() });
+            }
+        }
+    }
+    for relation in all {
+        relation.keys.retain(|key| key.iter().all(|column| !column.is_empty()));
+    }
+    Ok(())
 }
 
 /// MariaDB's `json` is `longtext` in that collation.
@@ -199,6 +279,7 @@ pub(crate) fn as_number(sql: &str) -> String {
 
 /// Microseconds since the epoch; NULL for `0000-00-00`.
 pub(crate) fn micros(sql: &str, zone_us: i64) -> String {
+    let zone_us = if zone_us == LOCAL { 0 } else { zone_us };
     let since = format!("TIMESTAMPDIFF(MICROSECOND, '1970-01-01', {sql})");
     if zone_us == 0 { since } else { format!("({since} - {zone_us})") }
 }

@@ -2,10 +2,10 @@
 //! compared as bytes, shapes in ASCII, and rows with other characters come back.
 
 use crate::mapping::Mapping;
-use crate::relation::{ColumnType, as_number, as_text, lower_ascii, micros, name};
+use crate::relation::{ColumnType, LOCAL, as_number, as_text, lower_ascii, micros, name};
 use crate::translate::{self, Dialect};
 pub(crate) use crate::translate::{Condition, is_absent};
-use crosstail_core::filter::{Field, GlobPiece, Pattern, Predicate, TimeRange, ValueType};
+use crosstail_core::filter::{Comparator, Field, GlobPiece, Pattern, Predicate, TimeRange, ValueType};
 use crosstail_core::model::{Direction, Kind, Level, Status, Timestamp};
 use crosstail_core::schema::{Schema, Target};
 use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, literal, operator};
@@ -76,6 +76,10 @@ impl Dialect for Mapping {
         let sides = [range.start.map(|at| side(">=", at)), range.end.map(|at| side("<", at))];
         let parts: Vec<Sql> = sides.into_iter().flatten().collect();
         if parts.is_empty() { Sql::raw(format!("{value} IS NOT NULL")) } else { Sql::join(parts, " AND ") }
+    }
+
+    fn narrows(&self, leaf: &Comparator) -> Option<Sql> {
+        crate::index::narrows(self, leaf)
     }
 
     fn holds(&self, path: &str, word: &str) -> Option<Sql> {
@@ -226,10 +230,37 @@ fn word(mapping: &Mapping, target: Target, key: &str, known: &[(String, String)]
 }
 
 pub(crate) fn status_or_null(mapping: &Mapping) -> Option<String> {
-    if mapping.fills(Target::Status) { status(mapping) } else { Some("NULL".to_owned()) }
+    let said = mapping.fills(Target::Status) || !mapping.schema.names_status();
+    if said { status(mapping) } else { Some("NULL".to_owned()) }
+}
+
+/// The outcome where no column says it: it follows from the HTTP status and the error.
+fn outcome(mapping: &Mapping) -> Option<String> {
+    let of = |target, field| if mapping.fills(target) { expression(mapping, field).map(Some) } else { Some(None) };
+    let (http, level) = (of(Target::HttpStatus, Field::Http)?, of(Target::Level, Field::Level)?);
+    let error = if mapping.fills(Target::Error) { Some(mapping.raw_text(Target::Error)?) } else { None };
+    let mut cases = String::new();
+    if let Some(http) = http.as_ref().filter(|_| !mapping.schema.definition().http_errors_may_succeed) {
+        cases.push_str(&format!(" WHEN {http} >= 400 THEN 'failed'"));
+    }
+    if let Some(error) = error {
+        let itself = match (&http, level) {
+            (_, None) => String::new(),
+            (Some(http), Some(level)) => format!(" AND ({http} IS NOT NULL OR {level} IS NULL)"),
+            (None, Some(level)) => format!(" AND {level} IS NULL"),
+        };
+        cases.push_str(&format!(" WHEN {error} IS NOT NULL{itself} THEN 'failed'"));
+    }
+    if let Some(http) = &http {
+        cases.push_str(&format!(" WHEN {http} IS NOT NULL THEN 'success'"));
+    }
+    Some(if cases.is_empty() { "NULL".to_owned() } else { format!("CASE{cases} END") })
 }
 
 fn status(mapping: &Mapping) -> Option<String> {
+    if !mapping.schema.names_status() {
+        return outcome(mapping);
+    }
     let own = word(mapping, Target::Status, "status", &same(Status::ALL))?;
     match (number(mapping, Target::HttpStatus), mapping.schema.definition().http_errors_may_succeed) {
         (Some(http), false) => Some(format!(
@@ -253,6 +284,7 @@ fn number(mapping: &Mapping, target: Target) -> Option<String> {
 /// A column of moments, in microseconds.
 fn moment(mapping: &Mapping, target: Target) -> Option<String> {
     match mapping.sources(target).as_slice() {
+        [(_, ColumnType::Time(LOCAL))] => None,
         [(sql, ColumnType::Time(zone_us))] => Some(micros(sql, *zone_us)),
         _ => None,
     }
@@ -268,6 +300,7 @@ fn duration(mapping: &Mapping) -> Option<String> {
         None => None,
     };
     let spent = match moment(mapping, Target::CompletedAt) {
+        Some(_) if mapping.is_local(Target::StartedAt) => return None,
         Some(end) => {
             let start = mapping.time_us();
             Some(format!("CASE WHEN {end} >= {start} THEN {end} - {start} END"))

@@ -1,14 +1,15 @@
 //! Which tables of the database are mapped.
 
 use crate::catalogue::CatalogueMapping;
-use crate::connection::Reader;
+use crate::connection::{ReadTransaction, Reader};
 use crate::definitions::STORE;
 use crate::error::Error;
 use crate::mapping::{Mapping, Owner};
-use crate::relation::{relations, text};
+use crate::relation::{ColumnType, Relation, as_text, name, relations, text};
 use crosstail_core::model::Names;
-use crosstail_core::schema::Schema;
+use crosstail_core::schema::{Holds, Sampled, Schema, Sketch, TableSample};
 use crosstail_source::sql::Sql;
+use std::collections::BTreeMap;
 
 /// What of the database is mapped.
 pub(crate) struct Tables {
@@ -42,7 +43,12 @@ pub(crate) async fn look_up(
         return Ok(found);
     }
     let mut reading = reader.read().await?;
-    let relations = relations(&mut reading, &wanted, zone_us).await?;
+    let mut relations = relations(&mut reading, &wanted, zone_us).await?;
+    for (_, table) in schemas.iter().flat_map(|schema| schema.tables(STORE)) {
+        if let Some(relation) = relations.get_mut(&table.name) {
+            relation.repeats = repeats(&mut reading, relation, table.id.columns()).await?;
+        }
+    }
     reading.end().await?;
     for mapped in &schemas {
         let before = found.mappings.len();
@@ -67,7 +73,165 @@ pub(crate) async fn look_up(
             found.catalogue.extend(CatalogueMapping::all(mapped, &relations, &mut found.warnings));
         }
     }
+    if found.mappings.is_empty() && found.warnings.is_empty() && schema.is_none() {
+        first_contact(reader, into, owner, zone_us, &mut found).await?;
+    }
     Ok(found)
+}
+
+/// Takes the table that is an activity most likely, and says so.
+async fn first_contact(
+    reader: Reader<'_>,
+    into: &Names,
+    owner: Owner<'_>,
+    zone_us: i64,
+    found: &mut Tables,
+) -> Result<(), Error> {
+    let mut all = sketches(reader, None, zone_us).await?;
+    if all.is_empty() {
+        return Ok(());
+    }
+    let (mut relation, sample, sketch) = all.remove(0);
+    let schema = Schema::from_toml(&sketch.toml(&sample.name, &sample), &sample.name);
+    let schema = schema.map_err(|error| Error::Mapping(error.to_string()))?;
+    let Some((part, table)) = schema.tables(STORE).next() else { return Ok(()) };
+    let mut reading = reader.read().await?;
+    relation.repeats = repeats(&mut reading, &relation, table.id.columns()).await?;
+    reading.end().await?;
+    let relations = BTreeMap::from([(sample.name.clone(), relation)]);
+    let Some(mapping) = Mapping::new(0, (part, table), &relations, owner, &mut found.warnings, false)? else {
+        return Ok(());
+    };
+    into.table(owner.id, &table.name);
+    found.mappings.push(mapping);
+    found.warnings.push(format!(
+        "no schema knows a table of this database; {} is read by its names and types ({}); to correct it, or to read another \
+         one: crosstail schema draft --from URL --table NAME > my.toml, then --schema my.toml",
+        sample.name,
+        sketch.summary()
+    ));
+    found.schemas.push(sample.name);
+    Ok(())
+}
+
+/// Tables that are sampled where no schema knows any.
+const TABLES: usize = 60;
+/// Rows of a sample.
+const SAMPLE_ROWS: usize = 100;
+/// Characters of a value in a sample.
+const SAMPLE_CHARS: usize = 20_000;
+
+/// What tables are, the likeliest first; of one table, or of all that have a time.
+async fn sketches(
+    reader: Reader<'_>,
+    only: Option<&str>,
+    zone_us: i64,
+) -> Result<Vec<(Relation, TableSample, Sketch)>, sqlx::Error> {
+    let mut reading = reader.read().await?;
+    let wanted: Vec<String> = match only {
+        Some(table) => vec![table.to_owned()],
+        None => {
+            let sql = format!(
+                "SELECT CONCAT(CASE WHEN TABLE_SCHEMA <=> DATABASE() THEN '' ELSE CONCAT(TABLE_SCHEMA, '.') END, TABLE_NAME) \
+                 FROM information_schema.TABLES WHERE TABLE_SCHEMA NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys') \
+                 AND (DATABASE() IS NULL OR TABLE_SCHEMA = DATABASE()) ORDER BY COALESCE(TABLE_ROWS, 0) DESC LIMIT {TABLES}"
+            );
+            let rows = reading.fetch(Sql::raw(sql)).await?;
+            rows.iter().map(|row| text(row, 0).map(Option::unwrap_or_default)).collect::<Result<_, _>>()?
+        }
+    };
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let relations = relations(&mut reading, &wanted, zone_us).await?;
+    reading.end().await?;
+    let mut found = Vec::new();
+    for (name, relation) in relations {
+        let Some(sample) = sample(reader, &name, &relation).await? else { continue };
+        let sketch = sample.sketch();
+        if sketch.score > 0 {
+            found.push((relation, sample, sketch));
+        }
+    }
+    found.sort_by_key(|(relation, _, sketch)| (std::cmp::Reverse(sketch.score), std::cmp::Reverse(relation.rows)));
+    Ok(found)
+}
+
+/// The columns of a table with some of their values; `None` where it cannot be read.
+async fn sample(reader: Reader<'_>, table: &str, relation: &Relation) -> Result<Option<TableSample>, sqlx::Error> {
+    let columns: Vec<_> = relation.columns.iter().filter(|column| column.readable).collect();
+    if columns.is_empty() {
+        return Ok(None);
+    }
+    let list: Vec<String> = columns
+        .iter()
+        .map(|column| format!("LEFT({}, {SAMPLE_CHARS})", as_text(&name(&column.name), column.holds)))
+        .collect();
+    let newest = relation.keys.first().map_or_else(String::new, |key| {
+        format!(" ORDER BY {}", key.iter().map(|part| format!("{} DESC", name(part))).collect::<Vec<_>>().join(", "))
+    });
+    let sql = format!("SELECT {} FROM {}{newest} LIMIT {SAMPLE_ROWS}", list.join(", "), relation.sql);
+    let mut reading = reader.read().await?;
+    let rows = match reading.fetch(Sql::raw(sql)).await {
+        Ok(rows) => rows,
+        Err(error) if error.as_database_error().is_some() => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    reading.end().await?;
+    let holds = |holds: ColumnType| match holds {
+        ColumnType::Int | ColumnType::Unsigned => Holds::Int,
+        ColumnType::Float => Holds::Float,
+        ColumnType::Time(_) => Holds::Time,
+        ColumnType::Uuid | ColumnType::PackedUuid => Holds::Uuid,
+        ColumnType::Json => Holds::Json,
+        ColumnType::Text => Holds::Text,
+        ColumnType::Bytes | ColumnType::Other => Holds::Other,
+    };
+    let mut sampled: Vec<Sampled> = columns
+        .iter()
+        .map(|column| Sampled { path: column.name.clone(), holds: holds(column.holds), values: Vec::new() })
+        .collect();
+    for row in &rows {
+        for (index, column) in sampled.iter_mut().enumerate() {
+            column.values.extend(text(row, index)?);
+        }
+    }
+    let key = relation.keys.first().cloned().unwrap_or_default();
+    Ok(Some(TableSample { name: table.to_owned(), key, columns: sampled }))
+}
+
+/// The mapping of a table, or of the likeliest one, as TOML. `Err` with what to say where there is none.
+pub(crate) async fn draft(
+    reader: Reader<'_>,
+    table: Option<&str>,
+    zone_us: i64,
+) -> Result<Result<String, String>, sqlx::Error> {
+    let found = sketches(reader, table, zone_us).await?;
+    if let Some((_, sample, sketch)) = found.first() {
+        let short = sample.name.rsplit('.').next().unwrap_or(&sample.name);
+        return Ok(Ok(sketch.toml(short, sample)));
+    }
+    let there = names(reader).await?;
+    Ok(Err(match table {
+        Some(table) => format!("no table '{table}' with a time; the database has {there}"),
+        None => format!("no table with a time; the database has {there}"),
+    }))
+}
+
+/// Rows in which a key that nothing makes unique is looked for twice.
+const KEY_ROWS: usize = 50_000;
+
+/// Whether several rows have the same key.
+async fn repeats(reading: &mut ReadTransaction, relation: &Relation, key: &[String]) -> Result<bool, sqlx::Error> {
+    if relation.is_unique(key) || !key.iter().all(|column| relation.readable(column).is_some()) {
+        return Ok(false);
+    }
+    let columns = key.iter().map(|column| name(column)).collect::<Vec<_>>().join(", ");
+    let sql = format!(
+        "SELECT 1 FROM (SELECT {columns} FROM {} LIMIT {KEY_ROWS}) sampled GROUP BY {columns} HAVING COUNT(*) > 1 LIMIT 1",
+        relation.sql
+    );
+    Ok(!reading.fetch(Sql::raw(sql)).await?.is_empty())
 }
 
 /// The tables that the user may see, to name in an error.

@@ -23,6 +23,8 @@ pub(crate) trait Dialect {
     /// Keeps just the texts that pass an exact comparison or one of order.
     fn compares(&self, text: &str, pattern: &Pattern) -> Option<Sql>;
     fn in_range(&self, field: Field, value: &str, range: &TimeRange) -> Sql;
+    /// A condition that holds wherever a comparison does, and that an index answers.
+    fn narrows(&self, leaf: &Comparator) -> Option<Sql>;
     /// Keeps at least the rows whose JSON at a path of `[payload]` holds a plain word somewhere.
     fn holds(&self, path: &str, word: &str) -> Option<Sql>;
 }
@@ -90,7 +92,14 @@ fn translate(table: &dyn Dialect, predicate: &Predicate, exactly: bool) -> Optio
             let inner = translate(table, part, true)?;
             Translation::exact(Sql { text: format!("({}) IS NOT TRUE", inner.sql.text), binds: inner.sql.binds })
         }
-        Predicate::Compare(found) => leaf(table, found)?,
+        Predicate::Compare(found) => match (leaf(table, found), table.narrows(found)) {
+            (Some(found), Some(narrow)) => {
+                let sql = Sql::join(vec![narrow, found.sql], " AND ");
+                Translation { sql, exact: found.exact }
+            }
+            (None, Some(narrow)) => Translation::superset(narrow),
+            (found, None) => found?,
+        },
         Predicate::FreeText(pattern) => anywhere(table, pattern)?,
     };
     (!exactly || found.exact).then_some(found)

@@ -1,9 +1,10 @@
 //! Addresses as psql takes them: URLs with its parameters, `PG*` variables, services.
 //! Source: PostgreSQL documentation, "Connection Strings" and "The Connection Service File".
 
+use super::own_certificate::Roots;
 use sqlx::postgres::PgConnectOptions;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 
 /// What an address says.
@@ -14,6 +15,8 @@ pub(super) struct Address {
     pub(super) schemas: Vec<String>,
     /// Parameters of no effect, by name.
     pub(super) unknown: Vec<String>,
+    /// The roots that a server's certificate is checked by, where the address names them.
+    pub(super) roots: Option<Roots>,
     /// Whether it names a database.
     pub(super) names_database: bool,
 }
@@ -68,10 +71,14 @@ impl Address {
     /// # Errors
     /// Says what is wrong with it, without a password.
     pub(super) fn parse(url: &str) -> Result<Self, String> {
-        Self::with(url, |name| std::env::var(name).ok())
+        Self::with(url, |name| std::env::var(name).ok(), |file| std::fs::read_to_string(file).ok())
     }
 
-    fn with(url: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+    fn with(
+        url: &str,
+        variable: impl Fn(&str) -> Option<String>,
+        read: impl Fn(&Path) -> Option<String>,
+    ) -> Result<Self, String> {
         let (before, query) = url.split_once('?').unwrap_or((url, ""));
         let mut pairs: Vec<(String, String)> = query
             .split('&')
@@ -95,12 +102,20 @@ impl Address {
         };
         let service = pairs.iter().find(|(name, _)| name == "service").map(|(_, value)| value.clone());
         if let Some(service) = service.or_else(|| variable("PGSERVICE")).filter(|service| !service.is_empty()) {
-            for (key, value) in service_of(&service, &variable)? {
+            for (key, value) in service_of(&service, &variable, &read)? {
                 // The address is more than the service, the service more than the environment.
                 if !named(&key, &pairs) && !given(&key) {
                     pairs.push((key, value));
                 }
             }
+        }
+        // A user without a host is none for the parser of URLs; as parameters they are.
+        let mut before = before.to_owned();
+        if let (Some(user), true) = (user, host.is_empty()) {
+            let (name, password) = user.split_once(':').map_or((user, None), |(name, word)| (name, Some(word)));
+            pairs.push(("user".to_owned(), decoded(name)));
+            pairs.extend(password.map(|word| ("password".to_owned(), decoded(word))));
+            before = format!("postgres:///{path}");
         }
         let names_database = given("dbname") || named("dbname", &pairs) || variable("PGDATABASE").is_some();
         let schemas = pairs.iter().filter(|(name, _)| SCHEMAS.contains(&name.as_str()));
@@ -111,6 +126,14 @@ impl Address {
             .collect();
         let is_known = |name: &str| DRIVER.contains(&name) || name.starts_with("options[");
         let is_other = |name: &str| HARMLESS.contains(&name) || SCHEMAS.contains(&name) || name == "service";
+        let of = |names: &[&str], variable_name: &str| {
+            let own = pairs.iter().find(|(name, _)| names.contains(&name.as_str())).map(|(_, value)| value.clone());
+            own.or_else(|| variable(variable_name))
+        };
+        let mode = of(&["sslmode", "ssl-mode"], "PGSSLMODE").unwrap_or_default();
+        let roots = of(&["sslrootcert", "ssl-root-cert", "ssl-ca"], "PGSSLROOTCERT")
+            .filter(|_| matches!(mode.as_str(), "verify-ca" | "verify-full"))
+            .map(|file| Roots { file: PathBuf::from(file), names: mode == "verify-full" });
         let unknown =
             pairs.iter().map(|(name, _)| name.clone()).filter(|name| !is_known(name) && !is_other(name)).collect();
         let query: Vec<String> = pairs
@@ -118,25 +141,29 @@ impl Address {
             .filter(|(name, _)| is_known(name))
             .map(|(name, value)| format!("{}={}", encoded(name), encoded(value)))
             .collect();
-        let text = if query.is_empty() { before.to_owned() } else { format!("{before}?{}", query.join("&")) };
+        let text = if query.is_empty() { before } else { format!("{before}?{}", query.join("&")) };
         let mut options = PgConnectOptions::from_str(&text).map_err(|error| error.to_string())?;
         // The driver takes the brackets of an IPv6 address for a part of its name.
         if let Some(bare) = options.get_host().strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
             let bare = bare.to_owned();
             options = options.host(&bare);
         }
-        Ok(Self { options, schemas, unknown, names_database })
+        Ok(Self { options, schemas, unknown, roots, names_database })
     }
 }
 
 /// The parameters of a service.
-fn service_of(name: &str, variable: &impl Fn(&str) -> Option<String>) -> Result<BTreeMap<String, String>, String> {
+fn service_of(
+    name: &str,
+    variable: &impl Fn(&str) -> Option<String>,
+    read: &impl Fn(&Path) -> Option<String>,
+) -> Result<BTreeMap<String, String>, String> {
     let own = variable("PGSERVICEFILE").map(PathBuf::from);
     let own = own.or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".pg_service.conf")));
     let common = variable("PGSYSCONFDIR").unwrap_or_else(|| "/etc/postgresql-common".to_owned());
     let files: Vec<PathBuf> = own.into_iter().chain([PathBuf::from(common).join("pg_service.conf")]).collect();
     for file in &files {
-        let Ok(text) = std::fs::read_to_string(file) else { continue };
+        let Some(text) = read(file) else { continue };
         if let Some(found) = section_of(&text, name) {
             return Ok(found);
         }
@@ -188,7 +215,7 @@ mod tests {
     use super::*;
 
     fn address(url: &str) -> Address {
-        Address::with(url, |_| None).expect(url)
+        Address::with(url, |_| None, |_| None).expect(url)
     }
 
     #[test]
@@ -204,20 +231,15 @@ mod tests {
 
     #[test]
     fn a_service_is_more_than_the_environment_and_less_than_the_address() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("services");
-        std::fs::write(
-            &file,
-            "[other]\nhost=x\n[orders]\n# a comment\nhost = db.example\nport=6000\nuser=reader\ndbname=orders\n",
-        )
-        .expect("written");
-        let variable = |name: &str| (name == "PGSERVICEFILE").then(|| file.display().to_string());
-        let found = Address::with("postgres://someone@?service=orders", variable).expect("an address");
+        let text = "[other]\nhost=x\n[orders]\n# a comment\nhost = db.example\nport=6000\nuser=reader\ndbname=orders\n";
+        let variable = |name: &str| (name == "PGSERVICEFILE").then(|| "/services".to_owned());
+        let read = |file: &Path| (file == Path::new("/services")).then(|| text.to_owned());
+        let found = Address::with("postgres://someone@/?service=orders", variable, read).expect("an address");
         assert_eq!(found.options.get_host(), "db.example");
         assert_eq!(found.options.get_port(), 6000);
         assert_eq!(found.options.get_username(), "someone");
         assert_eq!(found.options.get_database(), Some("orders"));
-        let wrong = Address::with("postgres:///?service=invoices", variable).expect_err("no such service");
+        let wrong = Address::with("postgres:///?service=invoices", variable, read).expect_err("no such service");
         assert!(wrong.contains("service 'invoices'"), "{wrong}");
     }
 }

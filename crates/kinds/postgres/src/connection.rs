@@ -1,6 +1,7 @@
 //! A small pool of connections. Each query runs in a read-only transaction with a time limit. Settings belong to the
 //! transaction (`SET LOCAL`), so that a pooler such as PgBouncer hands a clean connection to the next client.
 
+use super::own_certificate::{Roots, is_refused_root};
 use crosstail_source::sql::{Bind, Placeholders, Sql, name};
 use crosstail_source::{Job, Scheduler, Turn, cleanup};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
@@ -30,6 +31,7 @@ struct Pool {
     options: PgConnectOptions,
     /// The schemas to look in, as SQL; empty: those of the role.
     search_path: String,
+    roots: Option<Roots>,
     idle: Mutex<Vec<PgConnection>>,
     scheduler: Arc<Scheduler>,
 }
@@ -55,7 +57,7 @@ struct OpenTransaction {
 }
 
 impl Connections {
-    pub(super) fn new(options: PgConnectOptions, schemas: &[String]) -> Self {
+    pub(super) fn new(options: PgConnectOptions, schemas: &[String], roots: Option<Roots>) -> Self {
         // PgBouncer refuses parameters at the start that it does not know, as it is configured out of the box.
         let options = options
             .application_name("crosstail")
@@ -63,7 +65,7 @@ impl Connections {
             .disable_statement_logging()
             .statement_cache_capacity(0);
         let search_path = schemas.iter().map(|schema| name(schema)).collect::<Vec<_>>().join(", ");
-        let pool = Pool { options, search_path, idle: Mutex::default(), scheduler: Scheduler::new(CONNECTIONS) };
+        let pool = Pool { options, search_path, roots, idle: Mutex::default(), scheduler: Scheduler::new(CONNECTIONS) };
         Self { pool: Arc::new(pool), woken: AtomicBool::new(false) }
     }
 
@@ -79,9 +81,13 @@ impl Connections {
 
 impl Pool {
     async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
-        tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&self.options))
-            .await
-            .unwrap_or(Err(sqlx::Error::PoolTimedOut))
+        let connecting = async {
+            match (PgConnection::connect_with(&self.options).await, &self.roots) {
+                (Err(error), Some(roots)) if is_refused_root(&error) => roots.connect(&self.options).await,
+                (other, _) => other,
+            }
+        };
+        tokio::time::timeout(CONNECT_TIMEOUT, connecting).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
     }
 
     fn keep(&self, connection: PgConnection) {

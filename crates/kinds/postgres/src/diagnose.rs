@@ -17,6 +17,8 @@ pub(super) async fn diagnose(reader: Reader<'_>, tables: &Tables) -> Result<Vec<
     role(reading.on()?, &mut diagnoses).await?;
     for mapping in &tables.mappings {
         rights(reading.on()?, mapping, &mut diagnoses).await?;
+        diagnoses.extend(key(mapping));
+        zone(reading.on()?, mapping, &mut diagnoses).await?;
         indexes(reading.on()?, mapping, &mut diagnoses).await?;
         retention(reading.on()?, mapping, &mut diagnoses).await?;
         check_notify_trigger(reading.on()?, mapping, &tables.schemas.join("|"), &mut diagnoses).await?;
@@ -89,6 +91,51 @@ async fn rights(on: &mut PgConnection, mapping: &Mapping, diagnoses: &mut Vec<Di
     Ok(())
 }
 
+/// Times without a zone are taken for UTC; a server in another zone has probably written its own.
+async fn zone(on: &mut PgConnection, mapping: &Mapping, diagnoses: &mut Vec<Diagnosis>) -> Result<(), sqlx::Error> {
+    let column = mapping.relation.column(&mapping.table.time);
+    let zoneless = column.is_some_and(|c| c.value_type == ColumnType::Time && c.type_name == "timestamp");
+    if !zoneless || mapping.table.time_zone.is_some() {
+        return Ok(());
+    }
+    // What the server is set to; our own session is in UTC.
+    let zone = sqlx::query_scalar::<_, String>(
+        "SELECT coalesce((SELECT reset_val FROM pg_settings WHERE name = 'TimeZone' AND source <> 'client'), \
+         (SELECT boot_val FROM pg_settings WHERE name = 'TimeZone'))",
+    );
+    let zone: Option<String> = zone.persistent(false).fetch_optional(on).await?;
+    let zone = zone.unwrap_or_default();
+    if !["utc", "etc/utc", "gmt", "universal", "zulu", ""].contains(&zone.to_ascii_lowercase().as_str()) {
+        let (table, time) = (&mapping.table.name, &mapping.table.time);
+        let text = format!("{table}: {time} has no zone and is taken for UTC, but the server's zone is {zone}");
+        let remedy = format!("if its times are local, write time_zone = \"{zone}\" in [table]");
+        diagnoses.push(Diagnosis::warning("time zone", text, remedy));
+    }
+    Ok(())
+}
+
+/// Whether what the schema takes for the key tells rows apart.
+fn key(mapping: &Mapping) -> Option<Diagnosis> {
+    let (table, list) = (&mapping.table.name, mapping.table.id.columns().join(", "));
+    let other = mapping.relation.keys.first().map(|key| {
+        let columns: Vec<String> = key.iter().map(|column| format!("\"{column}\"")).collect();
+        format!("write id = [{}] in [table]", columns.join(", "))
+    });
+    if mapping.repeats {
+        let text = format!("{table}: {list} is not unique: several rows have the same key");
+        return Some(Diagnosis::warning(
+            "key",
+            text,
+            other.unwrap_or_else(|| "name columns that are unique together".to_owned()),
+        ));
+    }
+    if mapping.relation.is_unique(mapping.table.id.columns()) || !mapping.relation.placed {
+        return None;
+    }
+    let text = format!("{table}: nothing keeps {list} unique; rows with the same key would be taken for one");
+    Some(Diagnosis { remedy: other, ..Diagnosis::note("key", text) })
+}
+
 /// The expression of a path, as queries use it, and the text that identifies an index on it.
 fn indexed(mapping: &Mapping, path: &str) -> Option<(String, String)> {
     let mut parts = path.split('.');
@@ -135,6 +182,12 @@ async fn indexes(on: &mut PgConnection, mapping: &Mapping, diagnoses: &mut Vec<D
     ] {
         let paths = mapping.schema.definition().fields.get(field);
         wanted.extend(paths.and_then(|paths| paths.list().first().cloned()).map(|path| (why, path)));
+    }
+    // A path into JSON is no column of words.
+    for (why, field) in [("finding failures needs", "status"), ("finding a system's calls needs", "system")] {
+        let paths = mapping.schema.definition().fields.get(field);
+        let path = paths.and_then(|paths| paths.list().first()).filter(|path| mapping.relation.column(path).is_some());
+        wanted.extend(path.map(|path| (why, path.clone())));
     }
     let mut missing = 0;
     let mut seen: Vec<String> = Vec::new();

@@ -16,6 +16,7 @@
 //! Source: PostgreSQL documentation, "System Information Functions" and "Transaction Isolation".
 
 use super::connection::Reader;
+use super::listen::listen;
 use super::mapping::Mapping;
 use super::query::{PageOrder, Place};
 use super::row::{Record, Wanted, by_halves, read};
@@ -26,17 +27,14 @@ use crosstail_source::sql::Sql;
 use crosstail_source::{Position, Sink, SourceEvent};
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
-use sqlx::postgres::{PgConnection, PgListener, PgPoolOptions};
+use sqlx::postgres::PgConnection;
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// The channel on which the trigger notifies; the trigger's name starts with it.
-pub(super) const CHANNEL: &str = "crosstail";
 /// Rows per query.
 const CHUNK: usize = 2000;
 /// Rows without an outcome that are read again, at most, per table.
@@ -122,6 +120,11 @@ impl TableState<'_> {
 
 struct Follower<'a> {
     reader: Reader<'a>,
+    mappings: &'a [Mapping],
+    /// The columns of the tables, as they were looked up.
+    columns: String,
+    /// Whether they are others now.
+    changed: bool,
     /// What was read and has not been sent.
     read: Vec<Activity>,
     tables: Vec<TableState<'a>>,
@@ -165,6 +168,9 @@ pub(super) async fn follow(
     let now = Instant::now();
     let mut follower = Follower {
         reader,
+        mappings,
+        columns: shaped.columns.clone(),
+        changed: false,
         read: Vec::new(),
         tables: mappings
             .iter()
@@ -185,6 +191,9 @@ pub(super) async fn follow(
     };
     let mut open_due = now + OPEN_EVERY;
     follower.begin().await?;
+    if follower.changed {
+        return Ok(End::Changed(Position::new(start), shaped));
+    }
     if sink.send(SourceEvent::CaughtUp).await.is_err() {
         return Ok(End::Closed);
     }
@@ -203,57 +212,17 @@ pub(super) async fn follow(
         if open {
             open_due = now + OPEN_EVERY;
         }
+        let before = follower.at;
         if follower.poll(now, notified, open).await? {
             return Ok(End::Closed);
+        }
+        if follower.changed {
+            return Ok(End::Changed(Position::new(before), shaped));
         }
         if open && shape(reader, mappings).await?.columns != shaped.columns {
             return Ok(End::Changed(Position::new(follower.at), shaped));
         }
     }
-}
-
-/// Listens on a connection of its own; returns whether any table has the trigger. A lost connection is made again, and
-/// then the tables are polled.
-async fn listen(reader: Reader<'_>, mappings: &[Mapping], woken: Arc<Notify>) -> Result<bool, sqlx::Error> {
-    let mut reading = reader.read().await?;
-    let names: Vec<String> = mappings.iter().map(|mapping| mapping.relation.sql.clone()).collect();
-    let triggered = sqlx::query_scalar::<_, bool>(
-        "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgname = $1 || '_notify' AND tgenabled <> 'D' \
-         AND tgrelid = ANY(SELECT to_regclass(n) FROM unnest($2::text[]) n))",
-    )
-    .bind(CHANNEL)
-    .bind(names)
-    .persistent(false)
-    .fetch_one(reading.on()?)
-    .await?;
-    reading.end().await?;
-    reader.connections().woken.store(triggered, Ordering::Relaxed);
-    if !triggered {
-        return Ok(false);
-    }
-    let options = reader.connections().options().clone();
-    let job = reader.job().clone();
-    tokio::spawn(async move {
-        let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(options);
-        let hear = async {
-            loop {
-                if let Ok(mut listener) = PgListener::connect_with(&pool).await
-                    && listener.listen(CHANNEL).await.is_ok()
-                {
-                    woken.notify_one();
-                    while let Ok(Some(_)) = listener.try_recv().await {
-                        woken.notify_one();
-                    }
-                }
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-        };
-        tokio::select! {
-            () = job.cancelled() => {}
-            () = hear => {}
-        }
-    });
-    Ok(true)
 }
 
 impl Follower<'_> {
@@ -284,7 +253,7 @@ impl Follower<'_> {
             }
         }
         self.at = after;
-        self.send().await;
+        self.send().await?;
         self.send_position().await;
         Ok(())
     }
@@ -309,21 +278,29 @@ impl Follower<'_> {
         }
         self.at = at;
         self.prune(now);
-        self.send().await;
+        self.send().await?;
         Ok(!self.send_position().await)
     }
 
-    /// Sends what was read: no transaction is open, and the receiver may take as long as it likes.
-    async fn send(&mut self) {
+    /// Sends what was read: no transaction is open, and the receiver may take as long as it likes. Where a table has changed
+    /// meanwhile, what was read may be all of it, written anew: then nothing is sent, and following begins again.
+    async fn send(&mut self) -> Result<(), sqlx::Error> {
         let read = std::mem::take(&mut self.read);
         if !read.is_empty() {
+            self.changed |= shape(self.reader, self.mappings).await?.columns != self.columns;
+        }
+        if !read.is_empty() && !self.changed {
             // The loop notices a closed channel.
             let _ = self.sink.send(SourceEvent::Batch(read, None)).await;
         }
+        Ok(())
     }
 
     /// Says that everything before the position was sent; returns whether somebody receives it.
     async fn send_position(&self) -> bool {
+        if self.changed {
+            return true;
+        }
         self.sink.send(SourceEvent::Batch(Vec::new(), Some(Position::new(self.at)))).await.is_ok()
     }
 
@@ -380,7 +357,7 @@ impl Follower<'_> {
             }
             self.deliver(index, records);
             if self.read.len() >= CHUNK {
-                self.send().await;
+                self.send().await?;
             }
             if !full {
                 break;

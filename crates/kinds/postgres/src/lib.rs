@@ -12,8 +12,11 @@ mod follow;
 mod index;
 mod key;
 mod kind;
+mod listen;
 mod mapping;
+mod own_certificate;
 mod payload;
+mod plan;
 mod query;
 mod relation;
 mod row;
@@ -23,6 +26,7 @@ mod shape;
 mod sql;
 mod statements;
 mod tables;
+mod text;
 mod time;
 
 pub use kind::KIND;
@@ -80,7 +84,7 @@ impl PostgresSource {
                 "write postgres://user@host:5432/database; the password may be in PGPASSWORD or ~/.pgpass".to_owned(),
             ),
         })?;
-        let connections = Connections::new(address.options.clone(), &address.schemas);
+        let connections = Connections::new(address.options.clone(), &address.schemas, address.roots.clone());
         Ok(Self { name: name.to_owned(), id, names, schema, connections, address, tables: Mutex::default() })
     }
 
@@ -161,7 +165,8 @@ impl PostgresSource {
             return error;
         }
         for database in ["postgres", "template1"] {
-            let other = Connections::new(self.address.options.clone().database(database), &[]);
+            let other =
+                Connections::new(self.address.options.clone().database(database), &[], self.address.roots.clone());
             if let Ok(names) = tables::databases(other.for_job(job)).await {
                 let cause = format!("{}; there are: {names}", error.cause);
                 return SourceError { cause, hint: Some("write postgres://user@host/DATABASE".to_owned()), ..error };

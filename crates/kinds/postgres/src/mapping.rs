@@ -23,7 +23,11 @@ pub(super) struct Mapping {
     pub(super) relation: Relation,
     pub(super) source: SourceId,
     pub(super) source_name: String,
+    /// The table's name in identities.
+    label: String,
     pub(super) key: RowKey,
+    /// Whether several rows have the key that the schema names.
+    pub(super) repeats: bool,
     pub(super) time: TimeColumn,
     /// What fills the targets.
     pub(super) selected: Vec<Selected>,
@@ -70,6 +74,8 @@ pub(super) struct Found<'a> {
     pub(super) others: &'a BTreeMap<String, Vec<Relation>>,
     /// Whether rows of the table have the same key.
     pub(super) repeats: bool,
+    /// Whether other tables have its name.
+    pub(super) ambiguous: bool,
     /// The largest number in the time column, where it has numbers.
     pub(super) largest: Option<f64>,
 }
@@ -147,7 +153,9 @@ impl Mapping {
             relation: relation.clone(),
             source: owner.id,
             source_name: owner.name.to_owned(),
+            label: if found.ambiguous { relation.title() } else { table.short_name().to_owned() },
             key,
+            repeats,
             time,
             selected: Vec::new(),
             columns: Vec::new(),
@@ -244,12 +252,7 @@ impl Mapping {
 
     /// The prefix of a key that is unique in this table only.
     pub(super) fn prefix(&self) -> String {
-        let table = if self.relation.visible || self.table.name.contains('.') {
-            self.table.short_name().to_owned()
-        } else {
-            self.relation.title()
-        };
-        format!("{}/{table}/", self.source_name)
+        format!("{}/{}/", self.source_name, self.label)
     }
 
     /// The key in an identity that starts with [`Self::prefix`].

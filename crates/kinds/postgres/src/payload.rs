@@ -26,7 +26,11 @@ pub(super) fn json_of(columns: &[&str]) -> String {
 
 /// The payload in the text of [`whole_row`].
 pub(super) fn of_text(mapping: &Mapping, text: &str) -> Result<Payload, sqlx::Error> {
-    let mut record = mapping.schema.record(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+    let mut record = match mapping.schema.record(text) {
+        Ok(record) => record,
+        // A json column keeps escapes that are halves of characters.
+        Err(_) => mapping.schema.record(&mended(text)).map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
+    };
     record.retain(|_, value| !value.is_null());
     for column in &mapping.relation.columns {
         let Some(value) = record.get_mut(&column.name) else { continue };
@@ -40,6 +44,33 @@ pub(super) fn of_text(mapping: &Mapping, text: &str) -> Result<Payload, sqlx::Er
     let mut payload = mapping.schema.divide(record);
     payload.raw.push(RawRecord::new(mapping.table.name.clone(), text));
     Ok(payload)
+}
+
+/// JSON whose escapes of half a character are the sign for what is none.
+fn mended(text: &str) -> String {
+    let unit = |at: usize| {
+        text.get(at..at + 6).filter(|t| t.starts_with("\\u")).and_then(|t| u16::from_str_radix(&t[2..], 16).ok())
+    };
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    while let Some(found) = text[at..].find('\\').map(|next| at + next) {
+        out.push_str(&text[at..found]);
+        let length = match (unit(found), unit(found + 6)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
+            (Some(0xd800..=0xdfff), _) => {
+                out.push_str("\\ufffd");
+                at = found + 6;
+                continue;
+            }
+            (Some(_), _) => 6,
+            // The backslash and what it escapes.
+            (None, _) => 1 + text[found + 1..].chars().next().map_or(0, char::len_utf8),
+        };
+        out.push_str(&text[found..found + length]);
+        at = found + length;
+    }
+    out.push_str(&text[at..]);
+    out
 }
 
 /// Texts that hold JSON into which a path of the schema leads become that JSON.
@@ -73,4 +104,28 @@ pub(super) async fn load(reader: Reader<'_>, mapping: &Mapping, key: &str) -> Re
     reading.end().await?;
     let Some(row) = rows.first() else { return Ok(None) };
     of_text(mapping, &super::row::text(row, 0)?.unwrap_or_default()).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_of_characters_are_mended() {
+        for (text, mended_text) in [
+            (r#"{"a": "\ud800"}"#, r#"{"a": "\ufffd"}"#),
+            (r#"{"a": "\ud83d\ude00 \\ud800 \u00e4\udc00x"}"#, r#"{"a": "\ud83d\ude00 \\ud800 \u00e4\ufffdx"}"#),
+            (r#"{"a": "\ud8"}"#, r#"{"a": "\ud8"}"#),
+            ("\\", "\\"),
+        ] {
+            assert_eq!(mended(text), mended_text);
+        }
+    }
+
+    #[test]
+    fn bytes_are_text_where_they_are_that() {
+        assert_eq!(text_of_bytes("\\x7b7d").as_deref(), Some("{}"));
+        assert_eq!(text_of_bytes("\\xff"), None);
+        assert_eq!(text_of_bytes("7b7d"), None);
+    }
 }

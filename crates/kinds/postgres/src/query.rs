@@ -253,7 +253,7 @@ pub(super) async fn cost(reader: Reader<'_>, mappings: &[Mapping], query: &PageQ
         parts.extend(query.until.map(|at| mapping.time_is("<", at)));
         let mut sql = Sql::raw(format!("{} FROM {} t WHERE ", mapping.ahead(), mapping.relation.sql));
         sql.append("", &Sql::join(parts, " AND "));
-        let (indexed, rows) = super::index::cost(reader, mapping, sql).await?;
+        let (indexed, rows) = super::plan::explain(reader, mapping, sql).await?;
         cost.indexed &= indexed;
         cost.rows = cost.rows.map(|known| known.saturating_add(rows));
     }

@@ -114,13 +114,15 @@ impl Relation {
 }
 
 const COLUMNS: &str = "
+WITH RECURSIVE heirs(root, heir) AS (SELECT inhparent, inhrelid FROM pg_inherits
+    UNION SELECT heirs.root, i.inhrelid FROM heirs JOIN pg_inherits i ON i.inhparent = heirs.heir)
 SELECT n.nspname::text, c.relname::text, c.relkind::text, a.attname::text, base.typname::text, a.attnotnull,
     has_schema_privilege(n.oid, 'USAGE') AND has_column_privilege(c.oid, a.attnum, 'SELECT'),
     pg_table_is_visible(c.oid),
-    greatest(c.relpages, (SELECT sum(k.relpages) FROM pg_partition_tree(c.oid) p JOIN pg_class k ON k.oid = p.relid))::int8,
-    greatest(c.reltuples, (SELECT sum(greatest(k.reltuples, 0)) FROM pg_partition_tree(c.oid) p JOIN pg_class k ON k.oid = p.relid))::int8,
-    coalesce((SELECT array_agg(ARRAY[i.indisprimary::text, i.indisunique::text, array_to_string(ARRAY(
-            SELECT pg_get_indexdef(i.indexrelid, part, true) FROM generate_series(1, i.indnkeyatts) part), E'\\x01')] ORDER BY NOT i.indisprimary, i.indexrelid)
+    greatest(c.relpages, (SELECT sum(k.relpages) FROM heirs JOIN pg_class k ON k.oid = heirs.heir WHERE heirs.root = c.oid))::int8,
+    greatest(c.reltuples, (SELECT sum(greatest(k.reltuples, 0)) FROM heirs JOIN pg_class k ON k.oid = heirs.heir WHERE heirs.root = c.oid))::int8,
+    coalesce((SELECT array_agg(concat_ws(E'\\x02', i.indisunique::text, array_to_string(ARRAY(
+            SELECT pg_get_indexdef(i.indexrelid, part, true) FROM generate_series(1, i.indnkeyatts) part), E'\\x01')) ORDER BY NOT i.indisprimary, i.indexrelid)
         FROM pg_index i WHERE i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL), '{}')::text[],
     coalesce((SELECT CASE WHEN l.collprovider = 'i' THEN 'icu' WHEN l.collname = 'default' THEN d.collation
         ELSE coalesce(l.collcollate, l.collname::text) END FROM pg_collation l WHERE l.oid = a.attcollation), '')::text,
@@ -179,11 +181,12 @@ pub(super) async fn all(on: &mut PgConnection, names: Option<&[String]>) -> Resu
                 indexes: Vec::new(),
                 by_code: is_by_code(row.try_get(12)?),
             };
-            for index in indexes.chunks(3) {
+            for index in indexes {
+                let (unique, parts) = index.split_once('\u{2}').unwrap_or_default();
                 let parts: Vec<String> =
-                    index[2].split('\u{1}').map(|part| part.trim_matches('"').replace("\"\"", "\"")).collect();
+                    parts.split('\u{1}').map(|part| part.trim_matches('"').replace("\"\"", "\"")).collect();
                 relation.indexes.extend(parts.first().cloned());
-                if index[1] == "true" {
+                if unique == "true" {
                     relation.keys.push(parts);
                 }
             }

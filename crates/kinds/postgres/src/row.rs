@@ -243,7 +243,7 @@ async fn by_column(reader: Reader<'_>, mapping: &Mapping, extra: &str, head: Hea
     let mut activity = mapping.activity(&key, at, &values);
     if let Some(reason) = unread.first() {
         let reason = redact_text(reason);
-        let place = if activity.message.is_none() { &mut activity.message } else { &mut activity.error };
+        let place = if activity.error.is_none() { &mut activity.error } else { &mut activity.message };
         *place = place.take().or_else(|| Some(reason.as_ref().into()));
     }
     Ok(Record { key, version, at, activity, extra, bytes: 0 })

@@ -5,13 +5,14 @@
 use super::index::{Hints, narrows};
 use super::mapping::{Mapping, Selected};
 use super::relation::ColumnType;
+use super::text::{like, pattern};
 use super::time::micros;
 use crosstail_core::filter::{
     Comparator, Field, GlobPiece, JsonTest, Matcher, Operand, PathRoot, Pattern, Predicate, TimeRange,
 };
 use crosstail_core::model::{Direction, Kind, Level, Status, Timestamp};
 use crosstail_core::schema::Target as Column;
-use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, interval, literal, operator};
+use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, interval, literal};
 
 /// A condition, and whether it is exactly equivalent to the clause.
 struct Translation {
@@ -425,46 +426,6 @@ fn duration(mapping: &Mapping) -> Option<String> {
     match (own, spent) {
         (Some(own), Some(spent)) => Some(format!("coalesce({own}, {spent})")),
         (own, spent) => own.or(spent),
-    }
-}
-
-/// A case-insensitive comparison, which holds for ASCII only: a text with any other character comes back.
-fn like(column: &str, pieces: &[GlobPiece]) -> Option<Sql> {
-    let mut shape = String::new();
-    for piece in pieces {
-        match piece {
-            GlobPiece::Any => shape.push('%'),
-            GlobPiece::One => shape.push('_'),
-            GlobPiece::Text(text) if text.is_ascii() && !text.contains('\0') => {
-                for c in text.chars() {
-                    if matches!(c, '%' | '_' | '\\') {
-                        shape.push('\\');
-                    }
-                    shape.push(c);
-                }
-            }
-            GlobPiece::Text(_) => return None,
-        }
-    }
-    // Where the text is of no known encoding, every byte is a character.
-    let text = format!(
-        "(lower({column} COLLATE \"C\") LIKE {PLACEHOLDER}::text OR octet_length({column}) <> char_length({column}) \
-         OR getdatabaseencoding() = 'SQL_ASCII')"
-    );
-    Some(Sql::with(text, Bind::Text(shape)))
-}
-
-/// A pattern on a text column, and whether the condition is exact.
-fn pattern(column: &str, pattern: &Pattern) -> Option<(Sql, bool)> {
-    match pattern {
-        Pattern::Exact(text) if !text.contains('\0') => {
-            Some((Sql::with(format!("{column} = {PLACEHOLDER}::text"), Bind::Text(text.clone())), true))
-        }
-        Pattern::Order(op, text) if !text.contains('\0') => {
-            let sql = format!("({column} COLLATE \"C\") {} {PLACEHOLDER}::text", operator(*op));
-            Some((Sql::with(sql, Bind::Text(text.clone())), true))
-        }
-        other => like(column, &other.pieces()?).map(|sql| (sql, false)),
     }
 }
 

@@ -101,7 +101,8 @@ async fn map(
             _ => None,
         };
         let repeats = time.is_some() && repeats(reader, relation, table.id.columns()).await?;
-        let of_table = Found { relation, others: relations, repeats, largest };
+        let ambiguous = relations.get(&table.name).is_some_and(|all| all.len() > 1);
+        let of_table = Found { relation, others: relations, repeats, ambiguous, largest };
         let index = found.mappings.len();
         let table = Table {
             name: if relation.visible { table.name.clone() } else { qualified(relation, table) },
@@ -128,14 +129,16 @@ async fn repeats(reader: Reader<'_>, relation: &Relation, key: &[String]) -> Res
     }
     let columns = key.iter().map(|column| name(column)).collect::<Vec<_>>().join(", ");
     let sql = format!(
-        "SELECT EXISTS (SELECT FROM (SELECT {columns} FROM {} LIMIT {KEY_ROWS}) some GROUP BY {columns} HAVING count(*) > 1)",
+        "SELECT EXISTS (SELECT FROM (SELECT {columns} FROM {} LIMIT {KEY_ROWS}) AS sampled GROUP BY {columns} HAVING count(*) > 1)",
         relation.sql
     );
     let mut reading = reader.read().await?;
     let rows = match reading.fetch(Sql::raw(sql)).await {
         Ok(rows) => rows,
-        // A value without an order, such as JSON, is no key that could be looked for.
-        Err(error) if error.as_database_error().is_some() => return Ok(false),
+        // JSON has no equality: it is no key that could be looked for.
+        Err(error) if error.as_database_error().and_then(|db| db.code()).as_deref() == Some("42883") => {
+            return Ok(false);
+        }
         Err(error) => return Err(error),
     };
     reading.end().await?;
@@ -145,7 +148,7 @@ async fn repeats(reader: Reader<'_>, relation: &Relation, key: &[String]) -> Res
 /// The largest of some numbers in a column.
 async fn largest(reader: Reader<'_>, relation: &Relation, column: &str) -> Result<Option<f64>, sqlx::Error> {
     let sql = format!(
-        "SELECT max(some.at) FROM (SELECT {column}::float8 AS at FROM {} t WHERE {column} < 1e18 LIMIT 1000) some",
+        "SELECT max(sampled.at) FROM (SELECT {column}::float8 AS at FROM {} t WHERE {column} < 1e18 LIMIT 1000) AS sampled",
         relation.sql
     );
     let mut reading = reader.read().await?;

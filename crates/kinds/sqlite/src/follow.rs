@@ -110,10 +110,12 @@ async fn reread(
     let recent = Sql::with(format!("{} WHERE rowid > {PLACEHOLDER}", select(mapping)), Bind::Int(seen - RECENT));
     let mut found = connection.fetch(recent).await?;
     let is_open = |activity: &Activity| activity.status == Some(Status::InProgress);
-    let ids: Vec<String> = known.values().filter(|a| is_open(a)).map(|a| a.id.to_string()).collect();
+    let key =
+        |a: &Activity| a.places.first().and_then(|place| place.locator.as_table_key()).map(|(_, key)| key.to_owned());
+    let ids: Vec<String> = known.values().filter(|a| is_open(a)).filter_map(key).collect();
     for chunk in ids.chunks(500) {
         let marks = vec![PLACEHOLDER.to_string(); chunk.len()].join(", ");
-        let text = format!("{} WHERE {} IN ({marks})", select(mapping), name(mapping.table.id.as_str()));
+        let text = format!("{} WHERE {} IN ({marks})", select(mapping), mapping.key_text());
         let binds = chunk.iter().cloned().map(Bind::Text).collect();
         found.extend(connection.fetch(Sql { text, binds }).await?);
     }

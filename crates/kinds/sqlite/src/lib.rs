@@ -93,8 +93,8 @@ impl SqliteSource {
                 };
                 let fitting = candidates.into_iter().find_map(|schema| {
                     let table = schema.table.clone()?;
-                    let columns = tables.get(&table.name)?.clone();
-                    Some((schema, table, columns))
+                    let relation = tables.get(&table.name)?.clone();
+                    Some((schema, table, relation))
                 });
                 let known = tables.keys().cloned().collect::<Vec<_>>().join(", ");
                 let wrong = |cause: String, hint: &str| SourceError {
@@ -104,12 +104,13 @@ impl SqliteSource {
                     cause,
                     hint: Some(hint.to_owned()),
                 };
-                let Some((schema, table, columns)) = fitting else {
+                let Some((schema, table, mut relation)) = fitting else {
                     return Err(wrong(
                         format!("no table that a schema knows among: {known}"),
                         "name one with --schema, or write a schema file with [table] and [fields]",
                     ));
                 };
+                let columns = relation.names();
                 let named = table.id.columns().iter().chain([&table.time]).chain(table.revision.as_ref());
                 for column in named {
                     if !columns.contains(column) {
@@ -119,7 +120,10 @@ impl SqliteSource {
                         ));
                     }
                 }
-                Ok(Mapping::new(schema, table, &columns, self.id, &self.name))
+                let reader = self.connections.for_job(job);
+                relation.repeats =
+                    mapping::repeats(reader, &table, &relation).await.map_err(|e| self.error("read tables", &e))?;
+                Ok(Mapping::new(schema, table, &relation, self.id, &self.name))
             })
             .await
     }
@@ -137,7 +141,15 @@ impl Source for SqliteSource {
             .await
             .map_err(|e| self.error("connect", &e))?;
         let mapping = self.mapping(job).await?;
-        Ok(Probe { server: format!("SQLite {version}"), schema: mapping.schema.name.clone(), ..Probe::default() })
+        let mut probe =
+            Probe { server: format!("SQLite {version}"), schema: mapping.schema.name.clone(), ..Probe::default() };
+        if mapping.repeats {
+            let (table, key) = (&mapping.table.name, mapping.table.id.columns().join(", "));
+            probe.warnings.push(format!(
+                "{table}: {key} is not unique, so rows are told apart by more; name the columns of the key as id in [table]"
+            ));
+        }
+        Ok(probe)
     }
 
     async fn page(&self, query: &PageQuery, after: Option<&Cursor>, job: &Job) -> Result<Page, SourceError> {
@@ -157,9 +169,10 @@ impl Source for SqliteSource {
         follow::follow(self.connections.for_job(job), mapping, &from, sink).await.map_err(|e| self.error("follow", &e))
     }
 
-    async fn payload(&self, id: &Id, _locator: &Locator, job: &Job) -> Result<Payload, SourceError> {
+    async fn payload(&self, id: &Id, locator: &Locator, job: &Job) -> Result<Payload, SourceError> {
         let mapping = self.mapping(job).await?;
-        let found = payload::load(self.connections.for_job(job), mapping, &self.name, id)
+        let key = locator.as_table_key().map_or_else(|| id.to_string(), |(_, key)| key.to_owned());
+        let found = payload::load(self.connections.for_job(job), mapping, &self.name, &key)
             .await
             .map_err(|e| self.error("load payload", &e))?;
         found.ok_or_else(|| SourceError::not_found(&self.name, format!("row {id}")))

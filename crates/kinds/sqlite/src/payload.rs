@@ -2,7 +2,7 @@
 
 use super::connection::Reader;
 use super::mapping::{Mapping, scalar};
-use crosstail_core::model::{Id, Payload, RawRecord};
+use crosstail_core::model::{Payload, RawRecord};
 use crosstail_core::schema::Scalar;
 use crosstail_source::sql::name;
 use serde_json::{Map, Value};
@@ -42,11 +42,11 @@ pub(super) async fn load(
     reader: Reader<'_>,
     mapping: &Mapping,
     place: &str,
-    id: &Id,
+    key: &str,
 ) -> Result<Option<Payload>, sqlx::Error> {
-    let text = format!("SELECT * FROM {} WHERE {} = ?", name(&mapping.table.name), name(mapping.table.id.as_str()));
+    let text = format!("SELECT * FROM {} WHERE {} = ?", name(&mapping.table.name), mapping.key_text());
     let Some(row) =
-        sqlx::query(AssertSqlSafe(text)).bind(id.to_string()).fetch_optional(reader.connection().await?.on()).await?
+        sqlx::query(AssertSqlSafe(text)).bind(key.to_owned()).fetch_optional(reader.connection().await?.on()).await?
     else {
         return Ok(None);
     };

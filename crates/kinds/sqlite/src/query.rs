@@ -9,8 +9,9 @@ use crosstail_core::model::{Activity, Latencies, Names, Status, Timestamp};
 use crosstail_core::number::saturating_u64;
 use crosstail_core::schema::Target;
 use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, name};
-use crosstail_source::{Cursor, Grouping, Groups, Page, PageQuery, RelatedKey, SharedId};
+use crosstail_source::{Cursor, Grouping, Groups, Page, PageQuery, Part, RelatedKey, SharedId};
 use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
 
 /// A predicate's condition. Only a canonical table holds the values that filters compare; others are filtered locally.
 fn condition(mapping: &Mapping, predicate: &Predicate) -> (Sql, usize) {
@@ -27,48 +28,124 @@ pub(super) async fn page(
     let predicate = query.filter.predicate(&query.context);
     let (condition, exact) = condition(mapping, &predicate);
     let residual = exact < query.filter.clauses().len();
-    let (time, id) = (mapping.time(), name(mapping.table.id.as_str()));
-    let (order, beyond) = if query.newest_first { ("DESC", "<") } else { ("ASC", ">") };
     let payload = if predicate.needs_payload() { super::payload::columns(mapping) } else { Vec::new() };
     let extra: String = payload.iter().map(|column| format!(", {}", name(column))).collect();
-    let mut cursor = after.cloned();
-    let mut items = Vec::new();
-    // Where part of the filter is evaluated locally, rows are read until enough of them match.
-    let chunk = if residual { query.limit.clamp(500, 5000) } else { query.limit };
-    loop {
-        let mut sql = Sql::raw(mapping.select(&extra));
-        sql.append(" WHERE ", &within(mapping, &condition, query));
-        if let Some(cursor) = &cursor {
-            let at = Bind::Int(mapping.stored_time(Timestamp(cursor.time_us)));
-            let beyond = format!(" AND ({time}, {id}) {beyond} ({PLACEHOLDER}, {PLACEHOLDER})");
-            sql.push(&beyond, [at, Bind::Text(cursor.id.clone())]);
+    let reading =
+        Reading { reader, mapping, names, predicate: &predicate, residual, payload: &payload, extra: &extra, query };
+    let mut part = Part { items: Vec::new(), ended: true, reached: None };
+    let after = after.map(|cursor| (cursor.at(), cursor.id.clone()));
+    reading.dated(&condition, after.clone(), &mut part).await?;
+    // Rows without a time stand at the epoch, between those of later and of earlier times.
+    let may_lack = mapping.dated(false).is_some() && query.since.is_none() && query.until.is_none();
+    let waits = may_lack && after.as_ref().is_none_or(|(at, _)| is_before(query, at.0));
+    if waits && (part.ended || part.reached.as_ref().is_some_and(|(at, _)| !is_before(query, at.0))) {
+        let from = after.filter(|(at, _)| at.0 == 0).map(|(_, id)| id);
+        let mut lacking = Part { items: Vec::new(), ended: true, reached: None };
+        reading.undated(from, &mut lacking).await?;
+        part.ended &= lacking.ended;
+        part.reached = Part::nearer(part.reached.take(), lacking.reached, query.newest_first);
+        part.items.extend(lacking.items);
+    }
+    Ok(Page { push_down: super::division(&query.filter, exact), ..Page::merge_parts(vec![part], exact, query) })
+}
+
+/// Whether a time comes before that of the rows that have none, or with them.
+fn is_before(query: &PageQuery, us: i64) -> bool {
+    if query.newest_first { us >= 0 } else { us <= 0 }
+}
+
+/// What a page is read by.
+struct Reading<'a> {
+    reader: Reader<'a>,
+    mapping: &'a Mapping,
+    names: &'a Names,
+    predicate: &'a Predicate,
+    /// Part of the filter is evaluated here.
+    residual: bool,
+    payload: &'a [String],
+    extra: &'a str,
+    query: &'a PageQuery,
+}
+
+/// A place in the order: time and identity.
+type At = (Timestamp, String);
+
+impl Reading<'_> {
+    fn words(&self) -> (&'static str, &'static str) {
+        if self.query.newest_first { ("DESC", "<") } else { ("ASC", ">") }
+    }
+
+    /// Rows until enough are kept. Where part of the filter is evaluated here, more are read than are wanted.
+    async fn dated(&self, condition: &Sql, after: Option<At>, part: &mut Part) -> Result<(), sqlx::Error> {
+        let (mapping, query) = (self.mapping, self.query);
+        let (order, op) = self.words();
+        let (time, id) = (mapping.order(), mapping.id());
+        let chunk = if self.residual { query.limit.clamp(500, 5000) } else { query.limit };
+        let mut beyond = after;
+        loop {
+            let mut sql = Sql::raw(mapping.select(self.extra));
+            sql.append(" WHERE ", &within(mapping, condition, query));
+            if let Some((at, last)) = &beyond {
+                sql.append(" AND ", &mapping.time_is(&format!("{op}="), *at));
+                sql.append(" AND (", &mapping.time_is(op, *at));
+                sql.push(&format!(" OR {id} {op} {PLACEHOLDER})"), [Bind::Text(last.clone())]);
+            }
+            let limit = Bind::Int(i64::try_from(chunk).unwrap_or(i64::MAX));
+            sql.push(&format!(" ORDER BY {time} {order}, {id} {order} LIMIT {PLACEHOLDER}"), [limit]);
+            let rows = self.reader.fetch(sql).await?;
+            let full = rows.len() == chunk;
+            let enough = self.take(&rows, part, &mut beyond)?;
+            if enough || !full {
+                part.ended = !enough;
+                part.reached = beyond.filter(|_| enough);
+                return Ok(());
+            }
         }
-        let limit = Bind::Int(i64::try_from(chunk).unwrap_or(i64::MAX));
-        sql.push(&format!(" ORDER BY {time} {order}, {id} {order} LIMIT {PLACEHOLDER}"), [limit]);
-        let rows = reader.fetch(sql).await?;
-        let full = rows.len() == chunk;
-        for row in &rows {
-            let activity = mapping.activity(row)?;
-            let whole = if payload.is_empty() {
+    }
+
+    /// Rows that have no time.
+    async fn undated(&self, after: Option<String>, part: &mut Part) -> Result<(), sqlx::Error> {
+        let Some(lacking) = self.mapping.dated(false) else { return Ok(()) };
+        let ((order, op), id) = (self.words(), self.mapping.id());
+        let mut beyond = after.map(|id| (Timestamp(0), id));
+        let chunk = self.query.limit.clamp(1, 5000);
+        loop {
+            let mut sql = Sql::raw(format!("{} WHERE {lacking}", self.mapping.select(self.extra)));
+            if let Some((_, last)) = &beyond {
+                sql.push(&format!(" AND {id} {op} {PLACEHOLDER}"), [Bind::Text(last.clone())]);
+            }
+            sql.push(&format!(" ORDER BY {id} {order} LIMIT {chunk}"), []);
+            let rows = self.reader.fetch(sql).await?;
+            let full = rows.len() == chunk;
+            let enough = self.take(&rows, part, &mut beyond)?;
+            if enough || !full {
+                part.ended = !enough;
+                part.reached = beyond.filter(|_| enough);
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes the rows that the filter keeps; returns whether they are enough.
+    fn take(&self, rows: &[SqliteRow], part: &mut Part, beyond: &mut Option<At>) -> Result<bool, sqlx::Error> {
+        for row in rows {
+            let activity = self.mapping.activity(row)?;
+            let whole = if self.payload.is_empty() {
                 None
             } else {
-                Some(super::payload::of_row(mapping, row, mapping.width(), &payload)?)
+                Some(super::payload::of_row(self.mapping, row, self.mapping.width(), self.payload)?)
             };
-            let kept =
-                !residual || predicate.keeps(&NamedRecord { activity: &activity, names, payload: whole.as_ref() });
-            cursor = Some(Cursor::after(&activity));
+            let record = NamedRecord { activity: &activity, names: self.names, payload: whole.as_ref() };
+            let kept = !self.residual || self.predicate.keeps(&record);
+            *beyond = Some((activity.started_at, activity.id.to_string()));
             if kept {
-                items.push(activity);
-                if items.len() == query.limit {
-                    break;
+                part.items.push(activity);
+                if part.items.len() >= self.query.limit {
+                    return Ok(true);
                 }
             }
         }
-        let enough = items.len() == query.limit;
-        if enough || !full {
-            let next = if enough || full { cursor } else { None };
-            return Ok(Page { items, next, push_down: super::division(&query.filter, exact) });
-        }
+        Ok(false)
     }
 }
 
@@ -104,10 +181,9 @@ pub(super) async fn related(
 /// A condition together with the time bounds of a query.
 fn within(mapping: &Mapping, condition: &Sql, query: &PageQuery) -> Sql {
     let mut parts = vec![condition.clone()];
+    parts.extend(mapping.dated(true).map(Sql::raw));
     for (bound, op) in [(query.since, ">="), (query.until, "<")] {
-        if let Some(at) = bound {
-            parts.push(Sql::with(format!("{} {op} {PLACEHOLDER}", mapping.time()), Bind::Int(mapping.stored_time(at))));
-        }
+        parts.extend(bound.map(|at| mapping.time_is(op, at)));
     }
     Sql::join(parts, " AND ")
 }
@@ -135,7 +211,7 @@ pub(super) async fn aggregate(
     let status = sql::expression(mapping, Field::Status).unwrap_or_else(|| "NULL".to_owned());
     let n = keys.len();
     // Integer division truncates towards zero: times before the epoch are not grouped here.
-    keys.push(grouping.bucket_us.map_or_else(|| "NULL".to_owned(), |us| format!("{} / {us} * {us}", mapping.time())));
+    keys.push(grouping.bucket_us.map_or_else(|| "NULL".to_owned(), |us| format!("{} / {us} * {us}", mapping.order())));
     // SQLite has a logarithm only in some builds: latencies are counted locally, from rows with just the needed
     // columns.
     let list: Vec<String> = (1..=n + 4).map(|n| n.to_string()).collect();

@@ -1,0 +1,152 @@
+//! How a table stores its start time, and how moments are compared with it.
+
+use crate::mapping::Mapping;
+use crate::relation::{Column, ColumnType, LOCAL, micros, name};
+use crosstail_core::model::Timestamp;
+use crosstail_core::schema::{Target, TimeUnit};
+use crosstail_source::sql::{Bind, PLACEHOLDER, Sql};
+
+impl Mapping {
+    fn of_time(&self) -> Option<&Column> {
+        self.relation.column(&self.table.time)
+    }
+
+    /// The column of the start time.
+    pub(crate) fn time(&self) -> String {
+        format!("t.{}", name(&self.table.time))
+    }
+
+    /// Whether rows may have no time: NULL, or `0000-00-00`.
+    pub(crate) fn time_is_nullable(&self) -> bool {
+        self.of_time()
+            .is_some_and(|column| column.nullable || matches!(column.holds, ColumnType::Time(_) | ColumnType::Text))
+    }
+
+    /// Rows that have a time, or that have none.
+    pub(crate) fn timed(&self, is_timed: bool) -> Sql {
+        const FIRST: &str = "CAST('0001-01-01' AS DATETIME(6))";
+        let column = self.time();
+        let is_date = self.of_time().is_some_and(|column| matches!(column.holds, ColumnType::Time(_)));
+        if self.of_time().is_some_and(|column| column.holds == ColumnType::Text) {
+            let not = if is_timed { "NOT " } else { "" };
+            return Sql::raw(format!("{} IS {not}NULL", self.time_us()));
+        }
+        Sql::raw(match (is_timed, is_date) {
+            (true, true) => format!("{column} >= {FIRST}"),
+            (true, false) => format!("{column} IS NOT NULL"),
+            (false, true) => format!("({column} IS NULL OR {column} < {FIRST})"),
+            (false, false) => format!("{column} IS NULL"),
+        })
+    }
+
+    /// Whether the time column has the order of the time, and nothing finer.
+    pub(crate) fn is_exact(&self) -> bool {
+        !matches!(self.of_time().map(|column| column.holds), Some(ColumnType::Float | ColumnType::Text))
+    }
+
+    /// What rows are sorted by.
+    pub(crate) fn order(&self) -> String {
+        if self.is_exact() { self.time() } else { format!("({})", self.time_us()) }
+    }
+
+    /// A comparison of the time, by the column itself so that its index serves.
+    pub(crate) fn time_is(&self, op: &str, at: Timestamp) -> Sql {
+        let column = self.time();
+        match self.of_time() {
+            Some(Column { holds: ColumnType::Time(zone_us), zoneless, .. }) => {
+                let own =
+                    if self.local && *zoneless { Timestamp(self.table.local_of(at)) } else { at.plus_us(*zone_us) };
+                let text = date_text(own);
+                Sql::with(format!("{column} {op} CAST({PLACEHOLDER} AS DATETIME(6))"), Bind::Text(text))
+            }
+            Some(Column { holds: ColumnType::Float, .. }) => {
+                let mut sql = Sql::with(format!("{} {op} {PLACEHOLDER}", self.time_us()), Bind::Int(at.0));
+                // The column narrows what is read; its own fraction is finer.
+                let (op, us) = if op.starts_with('>') { (">=", at.plus_us(-2).0) } else { ("<=", at.plus_us(2).0) };
+                sql.push(&format!(" AND {column} {op} {}", self.written(us)), []);
+                sql
+            }
+            Some(Column { holds: ColumnType::Text, .. }) => {
+                Sql::with(format!("{} {op} {PLACEHOLDER}", self.time_us()), Bind::Int(at.0))
+            }
+            _ => {
+                let unit = self.unit_us();
+                let (down, rest) = (at.0.div_euclid(unit), at.0.rem_euclid(unit));
+                let up = if rest == 0 { down } else { down + 1 };
+                let stored = if matches!(op, ">=" | "<") { up } else { down };
+                Sql::with(format!("{column} {op} {PLACEHOLDER}"), Bind::Int(stored))
+            }
+        }
+    }
+
+    /// Microseconds in the unit of the column, as a number is written: a division would round it.
+    fn written(&self, us: i64) -> String {
+        let (unit, digits) = match self.unit_us() {
+            1 => return us.to_string(),
+            1000 => (1000, 3),
+            unit => (unit, 6),
+        };
+        let sign = if us < 0 { "-" } else { "" };
+        format!(
+            "{sign}{}.{:0digits$}",
+            us.unsigned_abs() / unit.unsigned_abs(),
+            us.unsigned_abs() % unit.unsigned_abs()
+        )
+    }
+
+    fn unit_us(&self) -> i64 {
+        match self.table.time_unit {
+            TimeUnit::Us => 1,
+            TimeUnit::Ms | TimeUnit::Text => 1000,
+            TimeUnit::S => 1_000_000,
+        }
+    }
+
+    /// Microseconds since the epoch of the time column; of local times, as if they were in UTC.
+    pub(crate) fn time_us(&self) -> String {
+        let column = self.time();
+        match self.of_time() {
+            Some(Column { holds: ColumnType::Time(_), zoneless: true, .. }) if self.local => micros(&column, LOCAL),
+            Some(Column { holds: ColumnType::Time(zone_us), .. }) => micros(&column, *zone_us),
+            Some(Column { holds: ColumnType::Float, .. }) => {
+                format!("CAST(FLOOR({column} * {}) AS SIGNED)", self.unit_us())
+            }
+            Some(Column { holds: ColumnType::Text, .. }) => text_us(&column),
+            _ if self.unit_us() == 1 => column,
+            _ => format!("({column} * {})", self.unit_us()),
+        }
+    }
+
+    /// The moment of a value of [`Self::time_us`].
+    pub(crate) fn moment(&self, us: i64) -> Timestamp {
+        if self.is_local(Target::StartedAt) { self.table.moment_of(us) } else { Timestamp(us) }
+    }
+
+    /// Whether what fills a target, or the time, is in a zone that SQL does not know.
+    pub(crate) fn is_local(&self, target: Target) -> bool {
+        let is_time = target == Target::StartedAt && self.local && self.of_time().is_some_and(|c| c.zoneless);
+        is_time || self.sources(target).iter().any(|(_, holds)| *holds == ColumnType::Time(LOCAL))
+    }
+}
+
+/// Microseconds since the epoch of an ISO 8601 text; NULL where it is none.
+fn text_us(column: &str) -> String {
+    let text = format!("CONVERT({column} USING utf8mb4)");
+    let sign = format!("(CASE WHEN {text} REGEXP '^.{{11}}.*-[0-9]{{2}}:?[0-9]{{2}}$' THEN -1 ELSE 1 END)");
+    let offset = format!(
+        "(CASE WHEN {text} REGEXP '^.{{11}}.*[+-][0-9]{{2}}:?[0-9]{{2}}$' THEN {sign} * (SUBSTR(REPLACE(RIGHT({text}, 6), ':', ''), -4, 2) * 60 \
+         + RIGHT({text}, 2)) * 60000000 ELSE 0 END)"
+    );
+    format!(
+        "(CASE WHEN {text} REGEXP '^[0-9]{{4}}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])([T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]+)?)?[ ]?(Z|[+-][0-9]{{2}}:?[0-9]{{2}})?)?$' \
+         THEN TIMESTAMPDIFF(MICROSECOND, '1970-01-01', CAST(REPLACE(REGEXP_SUBSTR({text}, '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}([.][0-9]{{1,6}})?)?)?'), 'T', ' ') AS DATETIME(6))) - {offset} END)"
+    )
+}
+
+/// A moment as MySQL writes it, within what its type holds.
+fn date_text(at: Timestamp) -> String {
+    const RANGE: (i64, i64) = (-62_135_596_800_000_000, 253_402_300_799_999_999);
+    let at = at.0.clamp(RANGE.0, RANGE.1);
+    let date = chrono::DateTime::from_timestamp_micros(at).unwrap_or_default();
+    date.format("%Y-%m-%d %H:%M:%S%.6f").to_string()
+}
