@@ -1,7 +1,7 @@
 //! The table of a schema, as `[table]` describes it.
 
 use crate::model::Timestamp;
-use chrono::{DateTime, TimeZone as _};
+use chrono::{DateTime, Offset as _, TimeZone as _};
 use chrono_tz::Tz;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -81,6 +81,23 @@ impl Key {
     }
 }
 
+/// The moment near a local time at which the clocks of a zone jump.
+fn jump(zone: Tz, local_us: i64) -> i64 {
+    const DAY_US: i64 = 86_400_000_000;
+    let offset = |us: i64| zone.offset_from_utc_datetime(&Timestamp(us).utc().naive_utc()).fix().local_minus_utc();
+    let (mut before, mut after) = (local_us - DAY_US, local_us + DAY_US);
+    let first = offset(before);
+    while after - before > 1 {
+        let middle = before + (after - before) / 2;
+        if offset(middle) == first {
+            before = middle;
+        } else {
+            after = middle;
+        }
+    }
+    after
+}
+
 /// A kind of store, as `[table] stores` names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoreKind {
@@ -140,15 +157,8 @@ impl Table {
             return Timestamp(local_us);
         };
         let zone = self.zone();
-        let found = zone.from_local_datetime(&local).earliest().or_else(|| {
-            // The offset before the jump gives a moment after it: that of the jump is as many minutes earlier.
-            let before = zone.from_local_datetime(&(local - chrono::Duration::hours(3))).latest()?;
-            let after = zone.from_local_datetime(&(local + chrono::Duration::hours(3))).earliest()?;
-            let low = before.timestamp_micros();
-            let jump = (after.timestamp_micros() - low) / 2;
-            zone.timestamp_micros(low + jump).single()
-        });
-        found.map_or(Timestamp(local_us), |at| Timestamp(at.timestamp_micros()))
+        let found = zone.from_local_datetime(&local).earliest().map(|at| at.timestamp_micros());
+        Timestamp(found.unwrap_or_else(|| jump(zone, local_us)))
     }
 
     /// What a clock in the table's zone shows at a moment, as if it were in UTC.

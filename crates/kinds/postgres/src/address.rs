@@ -109,6 +109,14 @@ impl Address {
                 }
             }
         }
+        // A user without a host is none for the parser of URLs; as parameters they are.
+        let mut before = before.to_owned();
+        if let (Some(user), true) = (user, host.is_empty()) {
+            let (name, password) = user.split_once(':').map_or((user, None), |(name, word)| (name, Some(word)));
+            pairs.push(("user".to_owned(), decoded(name)));
+            pairs.extend(password.map(|word| ("password".to_owned(), decoded(word))));
+            before = format!("postgres:///{path}");
+        }
         let names_database = given("dbname") || named("dbname", &pairs) || variable("PGDATABASE").is_some();
         let schemas = pairs.iter().filter(|(name, _)| SCHEMAS.contains(&name.as_str()));
         let schemas = schemas
@@ -133,7 +141,7 @@ impl Address {
             .filter(|(name, _)| is_known(name))
             .map(|(name, value)| format!("{}={}", encoded(name), encoded(value)))
             .collect();
-        let text = if query.is_empty() { before.to_owned() } else { format!("{before}?{}", query.join("&")) };
+        let text = if query.is_empty() { before } else { format!("{before}?{}", query.join("&")) };
         let mut options = PgConnectOptions::from_str(&text).map_err(|error| error.to_string())?;
         // The driver takes the brackets of an IPv6 address for a part of its name.
         if let Some(bare) = options.get_host().strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
