@@ -5,7 +5,8 @@
 
 use super::connection::{TIME_LIMIT, found, in_path};
 use super::expression::{all, condition};
-use super::mapping::{Mapping, Type};
+use super::fields::Type;
+use super::mapping::Mapping;
 use super::{Elasticsearch, Error};
 use crosstail_core::filter::{Comparator, Field, Matcher, NamedRecord, Operand, Predicate};
 use crosstail_core::model::{Id, Latencies, Mean, Names, Timestamp};
@@ -61,8 +62,10 @@ impl<'a> Plan<'a> {
     fn of(mapping: &'a Mapping, query: &PageQuery, grouping: &'a Grouping) -> Option<Self> {
         let definition = mapping.schema.definition();
         let time = mapping.table.time.as_str();
-        let fits =
-            !mapping.schema.has_rules() && !definition.system_from_url && mapping.fields.undated(time).is_empty();
+        let fits = !mapping.schema.has_rules()
+            && !definition.system_from_url
+            && mapping.undated.is_empty()
+            && mapping.bare.is_empty();
         if !fits || grouping.bucket_us.is_some_and(|us| us % 1000 != 0) {
             return None;
         }
@@ -154,7 +157,7 @@ impl<'a> Plan<'a> {
 
     fn path(&self) -> String {
         let lenient = "ignore_unavailable=true&allow_partial_search_results=false";
-        format!("/{}/_search?{lenient}", in_path(&self.mapping.pattern))
+        format!("/{}/_search?{lenient}", in_path(&self.mapping.stored))
     }
 
     /// The smallest integer of each latency bucket, from the shortest duration to the longest; `None` where a duration

@@ -2,7 +2,8 @@
 //! evaluated again locally, because a document's index and its source may differ (arrays, numbers as text, analysers).
 //! So a negated clause is only evaluated locally.
 
-use super::mapping::{Mapping, SLACK_MS, Type};
+use super::fields::Type;
+use super::mapping::{Mapping, SLACK_MS};
 use crosstail_core::filter::{
     Comparator, Field, GlobPiece, Interval, Matcher, Op, Operand, Pattern, Predicate, TimeRange,
 };

@@ -119,7 +119,10 @@ impl Address {
             .set("allow.auto.create.topics", "false")
             .set("auto.offset.reset", "error")
             .set("enable.partition.eof", "true")
-            .set("queued.max.messages.kbytes", "16384")
+            // What librdkafka reads ahead of us, all partitions together, and at once.
+            .set("queued.max.messages.kbytes", "4096")
+            .set("fetch.max.bytes", "4194304")
+            .set("fetch.message.max.bytes", "1048576")
             .set("fetch.wait.max.ms", "100")
             .set("reconnect.backoff.max.ms", "2000");
         config

@@ -81,7 +81,9 @@ impl<'m> Translator<'m> {
                 ReadAs::Number => &["int", "long", "double"],
                 ReadAs::Time => &["date"],
             };
-            let known: Vec<&str> = types.iter().chain(&absent).copied().collect();
+            // Of several times, the last one counts.
+            let absent = absent.iter().filter(|kind| *used != ReadAs::Time || **kind != "array");
+            let known: Vec<&str> = types.iter().chain(absent).copied().collect();
             doc! { "$not": [{ "$in": [{ "$type": path }, known] }] }.into()
         };
         doc! { "$or": self.used.iter().map(one).collect::<Vec<Bson>>() }.into()
