@@ -96,7 +96,7 @@ fn bench(c: &mut Criterion) {
     group.bench_function("facet and histogram of 1,000,000", |b| {
         b.iter(|| {
             let start = store.started(store.rows()[0]);
-            (store.facet(Field::System, store.rows(), 12), store.histogram(start, 20_000_000, 150))
+            (store.facet(Field::System, store.rows(), 12), store.histogram(store.rows(), start, 20_000_000, 150))
         });
     });
     group.finish();

@@ -83,8 +83,9 @@ actions! {
     ToggleFacets = "toggle_facets", "facets on or off";
     ToggleHistogram = "toggle_histogram", "histogram on or off";
     ToggleTime = "toggle_time", "absolute or relative times";
-    ZoomIn = "zoom_in", "histogram over a shorter time";
-    ZoomOut = "zoom_out", "histogram over a longer time";
+    Range = "range", "range of time";
+    ZoomIn = "zoom_in", "a shorter range of time";
+    ZoomOut = "zoom_out", "a longer range of time";
     NextTheme = "next_theme", "next theme";
     Reload = "reload", "read keymap and theme files again";
     ToggleMouse = "toggle_mouse", "mouse on or off";

@@ -16,6 +16,12 @@ pub struct SourceStatus {
     pub name: String,
     /// What the pump is doing.
     pub state: SourceState,
+    /// Whether any range of its time can be read; otherwise it delivers its history by itself.
+    pub reads_ranges: bool,
+    /// Whether it holds activities, not only measurements.
+    pub holds_activities: bool,
+    /// Whether it follows: what is read of it now is complete.
+    pub follows: bool,
     /// Result of the last probe.
     pub probe: Option<Probe>,
     /// Number of activities received.
@@ -47,6 +53,9 @@ impl SourceStatus {
             id,
             name: names.source_name(id).to_string(),
             state: SourceState::Connecting,
+            reads_ranges: false,
+            holds_activities: true,
+            follows: false,
             probe: None,
             received: 0,
             late: 0,
@@ -81,6 +90,8 @@ pub enum News {
     Lost(String),
     /// A source is readable again.
     Back(usize),
+    /// A source follows: its past can be read.
+    Follows,
     /// What a source says to people, as its probe's warnings or a notice.
     Said(usize, Vec<String>),
     /// A source's catalogue changed.
@@ -138,6 +149,10 @@ pub fn ingest(
             let warnings = probe.warnings.clone();
             source.probe = Some(probe);
             source.said(index, warnings)
+        }
+        PumpEvent::Following(_) => {
+            source.follows = true;
+            News::Follows
         }
         PumpEvent::Notice(_, text) => source.said(index, vec![text]),
         PumpEvent::Catalogue(_, catalogue) => {

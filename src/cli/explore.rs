@@ -10,6 +10,7 @@ use crate::screens::{self, Event, Explorer, Settings};
 use anyhow::Result;
 use crosstail_core::model::{Clock, Names, SourceId, redact_text};
 use crosstail_engine::insight::alerting::Alerting;
+use crosstail_engine::window::Range;
 use crosstail_export::shell_quote;
 use crosstail_source::Source;
 use std::sync::Arc;
@@ -18,7 +19,8 @@ impl ViewArgs {
     /// The options as the topmost layer of the configuration.
     pub(super) fn over(&self, choice: &Overrides) -> Overrides {
         let (theme, time_zone) = (self.theme.clone(), self.zone.clone());
-        Overrides { theme, time_zone, history_limit: self.history_limit, ..choice.clone() }
+        let (range, memory) = (self.range.clone(), self.memory.clone());
+        Overrides { theme, time_zone, range, memory, history_limit: self.history_limit, ..choice.clone() }
     }
 }
 
@@ -61,6 +63,15 @@ pub(super) async fn open(
     let mut explorer = Box::new(Explorer::new(names.clone(), &ids, zone, clock.now()));
     let shared = &mut explorer.shared;
     shared.log = log;
+    for (status, (_, source)) in shared.sources.iter_mut().zip(&sources) {
+        let capabilities = source.capabilities();
+        status.reads_ranges = capabilities.reads_ranges;
+        status.holds_activities = capabilities.holds_activities;
+    }
+    let stores = shared.sources.iter().any(|source| source.reads_ranges);
+    let default = if stores { "24h" } else { "everything" };
+    let range = Range::parse(config.range.as_deref().unwrap_or(default), &shared.context()).map_err(UsageError)?;
+    shared.range = range.clone();
     let (rules, problems) = config::rules(None);
     shared.alerts.alerting = Alerting::new(rules);
     if let Some(problem) = problems.first() {
@@ -69,6 +80,8 @@ pub(super) async fn open(
     let writes_as = || look.writes.who.clone().unwrap_or_else(|| "unknown".to_owned());
     shared.settings = Settings {
         history_limit: config.history_limit.unwrap_or(usize::MAX),
+        memory: config.memory_bytes()?,
+        range,
         views: config.views.clone(),
         theme: config.theme.clone().unwrap_or_else(|| "dark".to_owned()),
         config_path: config::user_file().map(|path| path.display().to_string()),

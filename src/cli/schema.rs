@@ -6,10 +6,11 @@ use super::{UsageError, exit, target};
 use crate::config;
 use crate::kinds;
 use anyhow::{Context as _, Result};
-use crosstail_core::model::visible;
+use crosstail_core::model::{Names, visible};
 use crosstail_core::schema::Schema;
 use crosstail_formats::Formats;
 use crosstail_source::create::{Form, ItemState, Plan};
+use crosstail_source::{Job, Priority};
 use std::io::{IsTerminal as _, Read as _, Write};
 use std::path::Path;
 
@@ -28,7 +29,16 @@ pub(super) async fn run(args: &SchemaArgs) -> Result<u8> {
             aligned(&mut out, &["name", "tables", "creates in", "what it is"], &rows)?;
         }
         SchemaCommand::Show { name, output } => write!(out, "{}", visible(&shown(name, *output)?))?,
-        SchemaCommand::Draft { from } => write!(out, "{}", visible(&drafted(from)?))?,
+        SchemaCommand::Draft { from, table } => {
+            let text = if from.contains("://") {
+                drafted_from(from, table.as_deref()).await?
+            } else if table.is_some() {
+                return Err(UsageError("--table: a file has no tables".to_owned()).into());
+            } else {
+                drafted(Path::new(from))?
+            };
+            write!(out, "{}", visible(&text))?;
+        }
         SchemaCommand::Apply { name, to, notify, dry_run, yes } => {
             let schema = config::schema(name)?;
             let creator =
@@ -60,6 +70,13 @@ fn drafted(from: &Path) -> Result<String> {
     let name = from.file_stem().unwrap_or_default().to_string_lossy();
     let draft = Formats::shared()?.draft(&name, &String::from_utf8_lossy(&text));
     draft.with_context(|| format!("{}: no record to draft from", from.display()))
+}
+
+/// The draft of a table of a database.
+async fn drafted_from(url: &str, table: Option<&str>) -> Result<String> {
+    let config = kinds::ALL.configure(url);
+    let (_, source) = kinds::ALL.open(&config, &Names::default())?;
+    Ok(source.draft(table, &Job::new("draft a schema", Priority::Asked)).await?)
 }
 
 fn shown(name: &str, output: SchemaFormat) -> Result<String> {

@@ -25,6 +25,10 @@ pub struct Overrides {
     pub time_zone: Option<String>,
     /// `--history-limit`, in activities.
     pub history_limit: Option<usize>,
+    /// `--range`.
+    pub range: Option<String>,
+    /// `--memory`.
+    pub memory: Option<String>,
 }
 
 impl Overrides {
@@ -95,9 +99,13 @@ impl LayeredConfig {
             };
             bail!("no profile '{profile}'; {}", near.map_or(known, |near| format!("did you mean '{near}'?")));
         }
-        for (name, key) in
-            [("CROSSTAIL_THEME", "theme"), ("CROSSTAIL_TZ", "time_zone"), ("CROSSTAIL_HISTORY_LIMIT", "history_limit")]
-        {
+        for (name, key) in [
+            ("CROSSTAIL_THEME", "theme"),
+            ("CROSSTAIL_TZ", "time_zone"),
+            ("CROSSTAIL_HISTORY_LIMIT", "history_limit"),
+            ("CROSSTAIL_RANGE", "range"),
+            ("CROSSTAIL_MEMORY", "memory"),
+        ] {
             if let Some(value) = variable(name) {
                 all.set(key, &value, name)?;
             }
@@ -106,6 +114,8 @@ impl LayeredConfig {
             ("--theme", "theme", choice.theme.clone()),
             ("--zone", "time_zone", choice.time_zone.clone()),
             ("--history-limit", "history_limit", choice.history_limit.map(|n| n.to_string())),
+            ("--range", "range", choice.range.clone()),
+            ("--memory", "memory", choice.memory.clone()),
         ];
         for (flag, key, value) in flags {
             if let Some(value) = value {
@@ -119,6 +129,8 @@ impl LayeredConfig {
         match key {
             "theme" => self.config.theme = Some(value.to_owned()),
             "time_zone" => self.config.time_zone = Some(value.to_owned()),
+            "range" => self.config.range = Some(value.to_owned()),
+            "memory" => self.config.memory = Some(value.to_owned()),
             _ => {
                 let number = value.parse().with_context(|| format!("{origin}: '{value}' is not a whole number"))?;
                 self.config.history_limit = Some(number);

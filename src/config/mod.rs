@@ -29,6 +29,10 @@ pub struct Config {
     pub time_zone: Option<String>,
     /// Maximum number of activities in memory.
     pub history_limit: Option<usize>,
+    /// Range of time that the explorer opens with: `24h`, `7d`, `everything`.
+    pub range: Option<String>,
+    /// Memory for activities and their texts: `256 MB`.
+    pub memory: Option<String>,
     /// Sources; a later one replaces an earlier one with the same name.
     #[serde(rename = "source")]
     pub sources: Vec<SourceEntry>,
@@ -130,6 +134,8 @@ impl Config {
         self.theme = over.theme.or(self.theme.take());
         self.time_zone = over.time_zone.or(self.time_zone.take());
         self.history_limit = over.history_limit.or(self.history_limit);
+        self.range = over.range.or(self.range.take());
+        self.memory = over.memory.or(self.memory.take());
         for entry in over.sources {
             self.sources.retain(|known| known.name != entry.name);
             self.sources.push(entry);
@@ -141,6 +147,22 @@ impl Config {
         if !over.views.is_empty() {
             self.views = over.views;
         }
+    }
+
+    /// The budget of memory, in bytes.
+    pub fn memory_bytes(&self) -> anyhow::Result<usize> {
+        let text = self.memory.as_deref().unwrap_or("256 MB");
+        let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+        let (number, unit) = text.split_at(split);
+        let unit = match unit.trim().to_ascii_lowercase().as_str() {
+            "mb" | "m" | "mib" => 1 << 20,
+            "gb" | "g" | "gib" => 1 << 30,
+            _ => 0,
+        };
+        let bytes = number.trim().parse::<usize>().ok().and_then(|number| number.checked_mul(unit));
+        // Below this, the screen itself would not have the rows that it shows.
+        let enough = bytes.filter(|bytes| *bytes >= 16 << 20);
+        enough.with_context(|| format!("memory '{text}': write at least 16MB, for example 256MB or 1GB"))
     }
 
     /// The sources with passwords and schemas resolved, ready to open.
@@ -155,6 +177,8 @@ fn known_keys() -> impl Iterator<Item = &'static str> {
         "theme",
         "time_zone",
         "history_limit",
+        "range",
+        "memory",
         "source",
         "view",
         "channel",

@@ -1,9 +1,11 @@
 //! What the screens ask of the runtime, and what it answers: data, without a screen and without I/O.
 
 mod payload;
+mod read;
 mod search;
 
 pub use payload::{PayloadSection, PreparedPayload, missing};
+pub use read::{CountPart, CountQuery, Piece, ReadPart, ReadPurpose, ReadQuery};
 pub use search::{SearchProgress, is_named, rank};
 
 use crosstail_core::model::{Activity, CatalogueEntry, Id, Place, SourceId, Timestamp};
@@ -29,8 +31,10 @@ pub enum Reply {
     SearchProgress(SourceId, SearchProgress, Vec<Activity>),
     /// Activities with the same correlation or request.
     Related(Vec<Activity>),
-    /// Ids whose payload matches the filter; the flag says whether that is all.
-    Matched(Vec<Id>, bool),
+    /// Activities that memory did not hold.
+    Read(ReadPurpose, Box<ReadPart>),
+    /// Counts over a time that memory does not hold.
+    Counted(Box<CountPart>),
     /// Figures from the sources, or the error.
     Figures(Box<FiguresQuery>, Result<Groups, String>),
     /// What the stores' configuration says about the opened activity.
@@ -48,8 +52,12 @@ pub enum Effect {
     LoadRelated(Ticket, Vec<RelatedKey>),
     /// Look up the mappings of codes of a system, and evaluate transforms.
     Explain(Ticket, Box<ExplainRequest>),
-    /// Find the activities that match a filter on payloads.
-    MatchPayloads(Ticket, String),
+    /// Read activities that memory does not hold.
+    Read(Ticket, Box<ReadQuery>),
+    /// End what is read for a purpose.
+    StopReading(ReadPurpose),
+    /// Count over a time that memory does not hold; without intervals, end counting.
+    Count(Ticket, Box<CountQuery>),
     /// Query figures from the sources.
     Figures(Ticket, Box<FiguresQuery>),
     /// Compare two exchanges.

@@ -1,12 +1,19 @@
 //! Merges the history of several sources into one sequence in order of time. The records that several sources have of one
 //! request are joined before the filter is applied, because one source may have fields that another lacks.
+//!
+//! A source that finds ids is asked for one clause of the filter only ([`witness`]); what it finds is completed from the
+//! others by id. A source that does not find ids is read whole within the range of time, so its records are there when they
+//! are needed.
 
-use super::Work;
+use super::{Work, payload_of};
 use anyhow::Result;
-use crosstail_core::filter::{NamedRecord, Predicate};
+use crosstail_core::filter::{
+    Atom, Expr, Field, Filter, NamedRecord, Op, Operand, Predicate, Scalar, ScalarForm, Truth, Value,
+};
 use crosstail_core::model::{Activity, Id, Names, SourceId, Timestamp};
 use crosstail_engine::store::{Row, Store};
-use crosstail_source::{Cursor, Job, PageQuery, Source};
+use crosstail_engine::window::{Bounds, witness};
+use crosstail_source::{Cursor, Job, PageQuery, Source, SourceError, for_each};
 use std::collections::{HashSet, VecDeque};
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
@@ -17,16 +24,22 @@ const MAX_SKEW_US: i64 = 15 * 60 * 1_000_000;
 const PAGE: usize = 5000;
 /// Activities in memory above which those that can no longer be joined are evicted.
 const MAX_BUFFERED: usize = 60_000;
+/// Ids per question for the other records of requests.
+const IDS: usize = 500;
 
 /// The merged sequence.
 pub struct MergedHistory<'a> {
     query: PageQuery,
     predicate: Predicate,
+    /// When what the filter keeps can have started.
+    bounds: Bounds,
     names: &'a Names,
+    sources: &'a [(SourceId, Arc<dyn Source>)],
+    work: Work,
     store: Store,
     streams: Vec<Stream<'a>>,
-    /// Ids whose payload matches, if the filter looks into payloads.
-    matching: Option<HashSet<Id>>,
+    /// Whether what a stream delivers has to be completed from the others, and which of it.
+    complete: Option<Predicate>,
     ready: VecDeque<Activity>,
     /// Everything before this time, in the requested order, has been emitted.
     emitted: Option<Timestamp>,
@@ -38,8 +51,12 @@ pub struct MergedHistory<'a> {
 }
 
 struct Stream<'a> {
+    id: SourceId,
     source: &'a Arc<dyn Source>,
     job: Job,
+    /// What the source is asked for.
+    filter: Filter,
+    finds_ids: bool,
     cursor: Option<Cursor>,
     /// Start of the last activity read.
     reached: Option<Timestamp>,
@@ -50,19 +67,26 @@ impl<'a> MergedHistory<'a> {
     /// The activities of several sources that match a query.
     pub fn new(sources: &'a [(SourceId, Arc<dyn Source>)], work: &Work, names: &'a Names, query: PageQuery) -> Self {
         let predicate = query.filter.predicate(&query.context);
-        let stream = |(id, source): &'a (SourceId, Arc<dyn Source>)| Stream {
-            source,
-            job: work.job(*id),
-            cursor: None,
-            reached: None,
-            ended: false,
+        let asked = witness(query.filter.expr());
+        let stream = |(id, source): &'a (SourceId, Arc<dyn Source>)| {
+            let finds_ids = source.capabilities().finds_ids;
+            let filter = if finds_ids { Filter::of(asked.clone()) } else { Filter::default() };
+            Stream { id: *id, source, job: work.job(*id), filter, finds_ids, cursor: None, reached: None, ended: false }
         };
+        let streams: Vec<_> = sources.iter().map(stream).collect();
+        let needed = asked != Expr::All && streams.iter().any(|stream| stream.finds_ids);
+        let complete = needed.then(|| Filter::of(asked).predicate(&query.context));
+        let (since, until) = predicate.time_bounds().unwrap_or_default();
+        let until = [query.until, until].into_iter().flatten().min();
         Self {
             predicate,
+            bounds: Bounds { since: query.since.max(since), until },
             names,
+            sources,
+            work: work.clone(),
             store: Store::new(names.clone()),
-            streams: sources.iter().map(stream).collect(),
-            matching: None,
+            streams,
+            complete,
             ready: VecDeque::new(),
             emitted: None,
             forgotten: HashSet::new(),
@@ -78,13 +102,11 @@ impl<'a> MergedHistory<'a> {
         if let ([stream], Some(cursor)) = (self.streams.as_mut_slice(), &cursor) {
             stream.cursor = Some(cursor.clone());
         } else if let Some(cursor) = &cursor {
-            // A record that joins with an activity still to come starts at most this far before it.
-            let (at, newest_first) = (cursor.at(), self.query.newest_first);
-            if newest_first {
-                self.query.until =
-                    Some(at.plus_us(MAX_SKEW_US + 1)).min(self.query.until.or(Some(Timestamp(i64::MAX))));
+            let (at, bounds) = (cursor.at(), &mut self.bounds);
+            if self.query.newest_first {
+                bounds.until = [bounds.until, Some(at.plus_us(1))].into_iter().flatten().min();
             } else {
-                self.query.since = Some(at.plus_us(-MAX_SKEW_US)).max(self.query.since);
+                bounds.since = bounds.since.max(Some(at));
             }
         }
         self.after = cursor;
@@ -97,7 +119,11 @@ impl<'a> MergedHistory<'a> {
             return self.next_from_single().await;
         }
         while self.ready.is_empty() && !self.ended {
-            self.read_next_page().await?;
+            if self.predicate.needs_payload() {
+                self.match_by_payload().await?;
+            } else {
+                self.read_next_page().await?;
+            }
         }
         Ok(self.ready.pop_front())
     }
@@ -114,24 +140,35 @@ impl<'a> MergedHistory<'a> {
         Ok(self.ready.pop_front())
     }
 
+    /// A query for records of one request, any of which may start some time before or after the joined activity.
+    fn records(&self, filter: Filter) -> PageQuery {
+        let since = self.bounds.since.map(|at| at.plus_us(-MAX_SKEW_US));
+        let until = self.bounds.until.map(|at| at.plus_us(MAX_SKEW_US));
+        PageQuery { filter, since, until, limit: PAGE, ..self.query.clone() }
+    }
+
+    /// Whether a joined activity is in the range, and an earlier run has not emitted it.
+    fn is_due(&self, at: Timestamp, id: impl FnOnce() -> String) -> bool {
+        let Bounds { since, until } = self.bounds;
+        since.is_none_or(|since| at >= since)
+            && until.is_none_or(|until| at < until)
+            && self.after.as_ref().is_none_or(|after| after.is_before(at, &id(), self.query.newest_first))
+    }
+
     /// Reads a page of the source that is furthest behind, and emits the activities that are complete.
     async fn read_next_page(&mut self) -> Result<()> {
         let newest_first = self.query.newest_first;
-        if self.predicate.needs_payload() && self.matching.is_none() {
-            self.matching = Some(self.match_by_payload().await?);
-        }
-        let all = PageQuery { filter: crosstail_core::filter::Filter::default(), limit: PAGE, ..self.query.clone() };
         let order = |at: Timestamp| if newest_first { -at.0 } else { at.0 };
-        let behind = self.streams.iter_mut().filter(|stream| !stream.ended);
-        if let Some(stream) = behind.min_by_key(|stream| stream.reached.map_or(i64::MIN, order)) {
-            let page = stream.source.page(&all, stream.cursor.as_ref(), &stream.job).await?;
+        let open = self.streams.iter().enumerate().filter(|(_, stream)| !stream.ended);
+        let behind = open.min_by_key(|(_, stream)| stream.reached.map_or(i64::MIN, order)).map(|(index, _)| index);
+        if let Some(index) = behind {
+            let query = self.records(self.streams[index].filter.clone());
+            let stream = &mut self.streams[index];
+            let page = stream.source.page(&query, stream.cursor.as_ref(), &stream.job).await?;
             stream.reached = page.items.last().map(|a| a.started_at).or(stream.reached);
             stream.ended = page.next.is_none();
             stream.cursor = page.next;
-            let hash = |id: &Id| foldhash::quality::FixedState::default().hash_one(id);
-            let known = |activity: &Activity| !self.forgotten.contains(&hash(&activity.id));
-            let items = page.items.into_iter().filter(|a| self.forgotten.is_empty() || known(a)).collect();
-            self.store.ingest(items);
+            self.take(index, page.items).await?;
         }
         let open = self.streams.iter().filter(|stream| !stream.ended);
         let complete = match open.map(|stream| stream.reached.map_or(i64::MIN, order)).min() {
@@ -142,6 +179,56 @@ impl<'a> MergedHistory<'a> {
                 i64::MAX
             }
         };
+        self.emit(complete);
+        if self.store.len() > MAX_BUFFERED {
+            self.evict();
+        }
+        Ok(())
+    }
+
+    /// Takes what a stream delivered, and what the other sources have of the same requests.
+    async fn take(&mut self, index: usize, items: Vec<Activity>) -> Result<()> {
+        let hash = |id: &Id| foldhash::quality::FixedState::default().hash_one(id);
+        let known = |activity: &Activity| !self.forgotten.contains(&hash(&activity.id));
+        let items: Vec<_> = items.into_iter().filter(|a| self.forgotten.is_empty() || known(a)).collect();
+        let wanted: Vec<Id> = match &self.complete {
+            None => Vec::new(),
+            Some(asked) => {
+                let keeps = |a: &&Activity| asked.keeps(&NamedRecord { activity: a, names: self.names, payload: None });
+                items.iter().filter(keeps).map(|activity| activity.id.clone()).collect()
+            }
+        };
+        self.store.ingest(items);
+        if !wanted.is_empty() {
+            let others =
+                self.completed(&wanted, |stream| stream.finds_ids && stream.id != self.streams[index].id).await?;
+            self.store.ingest(others);
+        }
+        Ok(())
+    }
+
+    /// The records that some of the sources have of requests, by id.
+    async fn completed(&self, ids: &[Id], of: impl Fn(&Stream<'_>) -> bool) -> Result<Vec<Activity>, SourceError> {
+        let asked = self.streams.iter().filter(|stream| of(stream)).map(|stream| async {
+            let mut found = Vec::new();
+            for some in ids.chunks(IDS) {
+                let query = self.records(Filter::of(with_ids(some)));
+                for_each(stream.source.as_ref(), &query, &stream.job, |activity| {
+                    found.push(activity);
+                    true
+                })
+                .await?;
+            }
+            Ok::<_, SourceError>(found)
+        });
+        let answers = futures_util::future::join_all(asked).await;
+        answers.into_iter().collect::<Result<Vec<_>, _>>().map(|found| found.into_iter().flatten().collect())
+    }
+
+    /// Emits what starts before `complete`, in the requested order: every record of it is there.
+    fn emit(&mut self, complete: i64) {
+        let newest_first = self.query.newest_first;
+        let order = |at: Timestamp| if newest_first { -at.0 } else { at.0 };
         let store = &self.store;
         let given = self.emitted.map_or(i64::MIN, order);
         let rows = store.all_rows();
@@ -149,29 +236,10 @@ impl<'a> MergedHistory<'a> {
         // Rows are in order of time, so the complete ones are contiguous.
         let first = rows.partition_point(|row| !due(row) && (order(store.started(*row)) < given) != newest_first);
         let stretch = rows[first..].iter().take_while(|row| due(row)).map(|row| store.get(*row));
-        let keeps = |activity: &Activity| {
-            let named = NamedRecord { activity, names: self.names, payload: None };
-            match &self.matching {
-                Some(matching) => matching.contains(&activity.id),
-                None => self.predicate.keeps(&named),
-            }
-        };
-        let is_new = |activity: &Activity| {
-            let after = self.after.as_ref();
-            after.is_none_or(|after| after.is_before(activity.started_at, &activity.id.to_string(), newest_first))
-        };
-        let mut found: Vec<Activity> = stretch.filter(|activity| is_new(activity) && keeps(activity)).collect();
-        // Rows of one time are in order of arrival. Sort them by id, so that every run emits the same order.
-        found.sort_by_cached_key(|activity| (activity.started_at, activity.id.to_string()));
-        if newest_first {
-            found.reverse();
-        }
-        self.ready.extend(found);
+        let keeps = |a: &Activity| self.predicate.keeps(&NamedRecord { activity: a, names: self.names, payload: None });
+        let found = stretch.filter(|a| self.is_due(a.started_at, || a.id.to_string()) && keeps(a)).collect();
+        self.ready.extend(sorted(found, newest_first));
         self.emitted = Some(Timestamp(if newest_first { complete.saturating_neg() } else { complete }));
-        if self.store.len() > MAX_BUFFERED {
-            self.evict();
-        }
-        Ok(())
     }
 
     /// Evicts activities emitted long ago, so that memory does not grow with the length of history.
@@ -197,15 +265,77 @@ impl<'a> MergedHistory<'a> {
         self.store.ingest(kept);
     }
 
-    async fn match_by_payload(&self) -> Result<HashSet<Id>> {
-        let mut found = HashSet::new();
+    /// Of a filter on payloads: asks every source for the clause, completes what they find, and judges each by its joined
+    /// payload. Memory holds what the clause finds.
+    async fn match_by_payload(&mut self) -> Result<()> {
+        self.ended = true;
+        let asked = Filter::of(witness(self.query.filter.expr()));
+        let query = self.records(asked);
         for stream in &self.streams {
-            crosstail_source::for_each(stream.source.as_ref(), &self.query, &stream.job, |activity| {
-                found.insert(activity.id);
+            let mut found = Vec::new();
+            for_each(stream.source.as_ref(), &query, &stream.job, |activity| {
+                found.push(activity);
+                true
+            })
+            .await?;
+            self.store.ingest(found);
+        }
+        let ids: Vec<Id> = self.store.all_rows().iter().map(|row| self.store.get(*row).id).collect();
+        let mut others = self.completed(&ids, |stream| stream.finds_ids).await?;
+        // What does not find ids is read once, for all of them.
+        let wanted: HashSet<&Id> = ids.iter().collect();
+        let everything = self.records(Filter::default());
+        for stream in self.streams.iter().filter(|stream| !stream.finds_ids && !ids.is_empty()) {
+            for_each(stream.source.as_ref(), &everything, &stream.job, |activity| {
+                if wanted.contains(&activity.id) {
+                    others.push(activity);
+                }
                 true
             })
             .await?;
         }
-        Ok(found)
+        self.store.ingest(others);
+        let sources: super::Sources = self.sources.iter().cloned().collect();
+        let mut found = Vec::new();
+        for row in self.store.all_rows() {
+            let activity = self.store.get(*row);
+            if !self.is_due(activity.started_at, || activity.id.to_string()) {
+                continue;
+            }
+            let test = |payload| self.predicate.test(&NamedRecord { activity: &activity, names: self.names, payload });
+            let keeps = match test(None) {
+                Truth::NeedsPayload => {
+                    let (payload, _) = payload_of(&sources, &self.work, &activity.id, &activity.places).await;
+                    test(Some(&payload)) == Truth::Yes
+                }
+                known => known == Truth::Yes,
+            };
+            if keeps {
+                found.push(activity);
+            }
+        }
+        self.ready.extend(sorted(found, self.query.newest_first));
+        Ok(())
     }
+}
+
+/// In the requested order. Rows of one time are in order of arrival: sorted by id, every run emits the same order.
+fn sorted(mut found: Vec<Activity>, newest_first: bool) -> Vec<Activity> {
+    found.sort_by_cached_key(|activity| (activity.started_at, activity.id.to_string()));
+    if newest_first {
+        found.reverse();
+    }
+    found
+}
+
+/// A filter that keeps the activities with these ids.
+pub(super) fn with_ids(ids: &[Id]) -> Expr {
+    let scalar = |id: &Id| Scalar { text: id.to_string(), form: ScalarForm::Quoted, span: 0..0 };
+    Expr::Atom(Atom {
+        target: Operand::Field(Field::Id),
+        or_absent: false,
+        op: Op::Equal,
+        value: Value::List(ids.iter().map(scalar).collect()),
+        span: 0..0,
+    })
 }

@@ -7,6 +7,7 @@ mod find;
 mod incident;
 mod load;
 mod merged;
+mod read;
 mod work;
 
 pub use diagnose::{SourceDiagnosis, diagnose};
@@ -16,11 +17,13 @@ pub use load::{compared, payload_of, related_to};
 pub use merged::MergedHistory;
 pub use work::Work;
 
-use crate::effect::{Effect, PreparedPayload, Reply, Ticket};
-use crosstail_core::filter::{Context, Filter};
+use crate::effect::{CountQuery, Effect, PreparedPayload, ReadPurpose, ReadQuery, Reply, Ticket};
+use crosstail_core::filter::Context;
 use crosstail_core::model::{Clock, Names, SourceId, merge_by_id};
 use crosstail_source::pump::{self, PumpEvent};
-use crosstail_source::{Jobs, PageQuery, Priority, Source, cleanup, for_each};
+use crosstail_source::{Jobs, Priority, Source, cleanup};
+use read::Reader;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -58,8 +61,10 @@ pub struct Runtime {
     jobs: Jobs,
     cancel: CancellationToken,
     clock: Clock,
-    /// Cancels the payload match query when a newer one starts.
-    matching: CancellationToken,
+    /// Cancels what is read for a purpose when something else is.
+    reading: HashMap<ReadPurpose, CancellationToken>,
+    /// Cancels counting, for a filter and for the total, when it starts again.
+    counting: [CancellationToken; 2],
     /// Cancels the loading of a detail when another is opened.
     loading: CancellationToken,
     /// Cancels the search for a pasted text when another starts.
@@ -82,7 +87,8 @@ impl Runtime {
         let (pumped, from_sources) = mpsc::channel(QUEUE);
         let (replies, answers) = mpsc::channel(QUEUE);
         let cancel = CancellationToken::new();
-        let [matching, loading, finding, evaluating] = std::array::from_fn(|_| cancel.child_token());
+        let [loading, finding, evaluating] = std::array::from_fn(|_| cancel.child_token());
+        let counting = std::array::from_fn(|_| cancel.child_token());
         let runtime = Self {
             sources: sources.into(),
             names,
@@ -91,7 +97,8 @@ impl Runtime {
             jobs: Jobs::default(),
             cancel,
             clock,
-            matching,
+            reading: HashMap::new(),
+            counting,
             loading,
             finding,
             evaluating,
@@ -106,13 +113,19 @@ impl Runtime {
         self.writers = Arc::new(writers);
     }
 
-    /// Starts reading every source; `history` is the maximum number of past activities.
+    /// Starts every source; `history` is the maximum number of past activities of a source that cannot read ranges. The
+    /// others are followed from now on; their past is read as the screen asks for it.
     pub fn start(&self, history: usize) {
         for (id, source) in self.sources.iter() {
+            let begin = if source.capabilities().reads_ranges {
+                pump::StartFrom::Now
+            } else {
+                pump::StartFrom::History(history)
+            };
             tokio::spawn(pump::run(
                 *id,
                 Arc::clone(source),
-                pump::StartFrom::History(history),
+                begin,
                 self.pumped.clone(),
                 self.jobs.clone(),
                 self.cancel.clone(),
@@ -209,7 +222,13 @@ impl Runtime {
                     Reply::Notice(incident::write(&sources, &work, &names, &path, marks).await)
                 });
             }
-            Effect::MatchPayloads(ticket, filter) => self.find_matches(ticket, filter),
+            Effect::Read(ticket, query) => self.read(ticket, *query),
+            Effect::StopReading(purpose) => {
+                if let Some(scope) = self.reading.remove(&purpose) {
+                    scope.cancel();
+                }
+            }
+            Effect::Count(ticket, query) => self.count(ticket, *query),
             Effect::Report(path, report) => {
                 self.spawn(self.cancel.clone(), 0, async move {
                     Reply::Notice(write_report(&path, &report).unwrap_or_else(|problem| problem))
@@ -261,34 +280,51 @@ impl Runtime {
         Context { now: self.clock.now(), zone: self.zone }
     }
 
-    fn find_matches(&mut self, ticket: Ticket, text: String) {
-        let scope = self.restart_scope(|this| &mut this.matching);
-        let Ok(filter) = Filter::parse(&text) else { return };
-        let query = PageQuery { filter, context: self.context(), ..PageQuery::all(2000) };
-        let (sources, replies) = (Arc::clone(&self.sources), self.replies.clone());
-        let work = self.work("match payloads", Priority::View, &scope);
+    fn reader(&self, ticket: Ticket, work: Work) -> Arc<Reader> {
+        let (sources, names, replies) = (Arc::clone(&self.sources), self.names.clone(), self.replies.clone());
+        Arc::new(Reader { sources, names, context: self.context(), work, replies, ticket })
+    }
+
+    fn read(&mut self, ticket: Ticket, query: ReadQuery) {
+        let scope = self.cancel.child_token();
+        if let Some(older) = self.reading.insert(query.purpose, scope.clone()) {
+            older.cancel();
+        }
+        let (purpose, priority) = match query.purpose {
+            ReadPurpose::Fill(_) => ("read history", Priority::Background),
+            ReadPurpose::Search(_) => ("search", Priority::View),
+            ReadPurpose::Around => ("show a moment", Priority::Asked),
+            ReadPurpose::Failure => ("find a failure", Priority::Asked),
+            ReadPurpose::Beyond => ("look beyond the range", Priority::Background),
+            ReadPurpose::Changed => ("match payloads again", Priority::View),
+        };
+        let reader = self.reader(ticket, self.work(purpose, priority, &scope));
+        let patience = if matches!(query.purpose, ReadPurpose::Search(_)) { TYPING } else { Duration::ZERO };
         tokio::spawn(async move {
-            let matching = async {
-                // Somebody may still be typing: then a newer query cancels this one before anything is asked.
-                tokio::time::sleep(TYPING).await;
-                for (id, source) in sources.iter() {
-                    let mut ids = Vec::new();
-                    let job = work.job(*id);
-                    let done = for_each(source.as_ref(), &query, &job, |activity| {
-                        ids.push(activity.id);
-                        true
-                    });
-                    let said = done.await.err().map(|error| Reply::Notice(error.to_string()));
-                    let _ = replies.send((ticket, Reply::Matched(ids, false))).await;
-                    if let Some(said) = said {
-                        let _ = replies.send((ticket, said)).await;
-                    }
-                }
-                let _ = replies.send((ticket, Reply::Matched(Vec::new(), true))).await;
-            };
             tokio::select! {
                 () = scope.cancelled() => {}
-                () = matching => {}
+                () = async {
+                    // Somebody may still be typing: then a newer query ends this one before anything is asked.
+                    tokio::time::sleep(patience).await;
+                    reader.read(query).await;
+                } => {}
+            }
+        });
+    }
+
+    fn count(&mut self, ticket: Ticket, query: CountQuery) {
+        let scope = self.restart_scope(|this| &mut this.counting[usize::from(query.filtered)]);
+        if query.intervals.is_empty() {
+            return;
+        }
+        let reader = self.reader(ticket, self.work("count", Priority::View, &scope));
+        tokio::spawn(async move {
+            tokio::select! {
+                () = scope.cancelled() => {}
+                () = async {
+                    tokio::time::sleep(TYPING).await;
+                    reader.count(query).await;
+                } => {}
             }
         });
     }

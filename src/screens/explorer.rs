@@ -75,6 +75,17 @@ impl Explorer {
                 let news = shared.ingest(event);
                 stack.news(&news, shared)
             }
+            Event::Reply(ticket, Reply::Read(purpose, mut part)) => {
+                let mut effects = Vec::new();
+                let items = std::mem::take(&mut part.items);
+                part.found = items.iter().map(|item| (item.started_at, item.id.clone())).collect();
+                if !items.is_empty() {
+                    let news = shared.ingest(PumpEvent::Batch { source: part.source, items, live: false });
+                    effects = stack.news(&news, shared);
+                }
+                effects.extend(stack.reply(ticket, Reply::Read(purpose, part), shared));
+                effects
+            }
             Event::Reply(ticket, reply) => stack.reply(ticket, reply, shared),
             Event::Tick(now) => {
                 let mut effects = shared.tick(now);

@@ -124,6 +124,8 @@ pub enum PromptKind {
     Bundle,
     /// The path of a report.
     Report,
+    /// A range of time.
+    Range,
 }
 
 impl PromptKind {
@@ -135,6 +137,7 @@ impl PromptKind {
             Self::Pipe => "pipe to a command",
             Self::Bundle => "write the incident to",
             Self::Report => "write this screen as a report to",
+            Self::Range => "range of time",
         }
     }
 
@@ -145,6 +148,7 @@ impl PromptKind {
             Self::Note(_) => "stored with the mark and written into the incident",
             Self::Pipe => "jq .error | less      secrets are redacted",
             Self::Report => "a path ending in .html, .csv or .json; secrets are redacted",
+            Self::Range => "15m  1h  24h  7d  30d  everything  2026-09-01..2026-09-02      z shorter · Z longer",
             Self::Bundle => "a path without extension: writes .md and .sqlite; secrets are redacted",
         }
     }

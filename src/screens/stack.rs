@@ -153,7 +153,7 @@ impl Stack {
             return Vec::new();
         }
         self.shown = Some(index);
-        shared.range = self.explore.histogram.range();
+        shared.selection = self.explore.histogram.range();
         let mut effects = self.screens[index].opened(shared);
         effects.extend(self.carry_out(Layer::Screen(index), shared));
         effects

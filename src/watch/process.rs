@@ -200,7 +200,7 @@ impl Process {
                 *self.counters.activities.entry(name).or_default() += batch.delivered as u64;
                 self.counters.count(&self.store, &batch.delta.rows, batch.live);
             }
-            News::Catalogue | News::Quiet => {}
+            News::Catalogue | News::Follows | News::Quiet => {}
         }
     }
 

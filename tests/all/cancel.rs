@@ -4,11 +4,12 @@ use crate::elasticsearch;
 use crate::servers::{Kind, Server, shared, unique_name};
 use crate::support::PATIENCE;
 use bson::{Document, doc};
-use crosstail::effect::Effect;
+use crosstail::effect::{Effect, Piece, ReadPurpose, ReadQuery, Ticket};
 use crosstail::runtime::Runtime;
 use crosstail_core::filter::Filter;
 use crosstail_core::model::{Clock, Names, SourceId};
 use crosstail_core::schema::Schema;
+use crosstail_engine::window::Interval;
 use crosstail_source::{ErrorKind, Job, PageQuery, Source, SourceConfig};
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
@@ -96,6 +97,14 @@ async fn postgres() {
     .await;
 }
 
+/// A search of all that the first source has.
+fn search(ticket: Ticket, filter: &str) -> Effect {
+    let (source, interval) = (SourceId(0), Interval::EVER);
+    let piece = Piece { source, interval, newest_first: true, enough: usize::MAX, ids: Vec::new() };
+    let purpose = ReadPurpose::Search(source);
+    Effect::Read(ticket, Box::new(ReadQuery { purpose, filter: filter.to_owned(), pieces: vec![piece] }))
+}
+
 /// A newer filter, Esc and quitting: what the screen gives up ends in the server.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_screen_gives_up() {
@@ -105,15 +114,15 @@ async fn what_the_screen_gives_up() {
     let mut running = async || sqlx::query_scalar::<_, i64>(RUNNING).fetch_one(&mut connection).await.expect("counted");
     let sources = vec![(SourceId(0), open_slow(server.url(&database), "slow"))];
     let (mut runtime, _incoming) = Runtime::new(sources, Names::default(), Clock::system(), chrono_tz::Tz::UTC);
-    runtime.run(Effect::MatchPayloads(1, "message:nowhere".to_owned()));
+    runtime.run(search(1, "message:nowhere"));
     until("a filter runs", async || running().await > 0).await;
-    runtime.run(Effect::MatchPayloads(2, "time:..2000-01-01".to_owned()));
+    runtime.run(search(2, "time:..2000-01-01"));
     until("a newer filter ends it", async || running().await == 0).await;
     runtime.run(Effect::Find(3, "nowhere-to-be-found".to_owned()));
     until("a search runs", async || running().await > 0).await;
     runtime.run(Effect::CancelSearch);
     until("Esc ends it", async || running().await == 0).await;
-    runtime.run(Effect::MatchPayloads(4, "message:nowhere".to_owned()));
+    runtime.run(search(4, "message:nowhere"));
     until("a filter runs again", async || running().await > 0).await;
     runtime.end().await;
     until("quitting ends it", async || running().await == 0).await;

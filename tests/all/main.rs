@@ -35,6 +35,7 @@ mod logs;
 mod measures;
 mod mongodb;
 mod mysql;
+mod planner;
 mod postgres;
 mod prokure;
 mod pty;

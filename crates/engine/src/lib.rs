@@ -2,8 +2,10 @@
 //!
 //! - [`store`]: activities in memory: columns, distinct texts, a filtered view.
 //! - [`insight`]: chains, traces, health, comparisons, alert rules, as pure functions.
+//! - [`window`]: which time a view is about, and of which times memory holds everything.
 //! - [`outline`]: documents laid out over their text, for bodies of any size.
 
 pub mod insight;
 pub mod outline;
 pub mod store;
+pub mod window;

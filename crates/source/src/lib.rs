@@ -35,7 +35,7 @@ pub use kind::{
     WriteOptions, Writing, claims_none,
 };
 pub use obedient::Obedient;
-pub use page::{Cost, Cursor, Page, PageQuery, PushDown};
+pub use page::{Cost, Cursor, Page, PageQuery, Part, PushDown};
 pub use position::Position;
 pub use related::{Related, RelatedKey, SharedId};
 pub use scheduler::{Scheduler, Turn};

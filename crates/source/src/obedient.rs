@@ -129,6 +129,10 @@ impl Source for Obedient {
         self.obey(job, "examine", self.source.diagnose(now, job)).await
     }
 
+    async fn draft(&self, table: Option<&str>, job: &Job) -> Result<String, SourceError> {
+        self.obey(job, "draft a schema", self.source.draft(table, job)).await
+    }
+
     async fn mappings(&self, system: &str, codes: &[String], job: &Job) -> Result<Vec<CatalogueEntry>, SourceError> {
         self.obey(job, "read mappings", self.source.mappings(system, codes, job)).await
     }

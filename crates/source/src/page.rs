@@ -94,7 +94,55 @@ pub struct Page {
     pub push_down: PushDown,
 }
 
+/// What one table, or another part of a store, adds to a page.
+#[derive(Debug, Clone, Default)]
+pub struct Part {
+    /// Its activities, in any order.
+    pub items: Vec<Activity>,
+    /// Nothing follows.
+    pub ended: bool,
+    /// Where reading stopped, if it did not end: time and id of the last record that was read. What is after it belongs to
+    /// the next page.
+    pub reached: Option<(Timestamp, String)>,
+}
+
+impl Part {
+    /// The nearer of two places in an order.
+    pub fn nearer(
+        one: Option<(Timestamp, String)>,
+        other: Option<(Timestamp, String)>,
+        newest_first: bool,
+    ) -> Option<(Timestamp, String)> {
+        match (one, other) {
+            (Some(one), Some(other)) => Some(if newest_first { one.max(other) } else { one.min(other) }),
+            (one, other) => one.or(other),
+        }
+    }
+}
+
 impl Page {
+    /// Merges parts into one page. Where a part stopped before the page was full, because its records are heavy, the page
+    /// ends there, too.
+    pub fn merge_parts(parts: Vec<Part>, in_store: usize, query: &PageQuery) -> Self {
+        let (mut items, mut open, mut end) = (Vec::new(), false, None);
+        for part in parts {
+            open |= !part.ended;
+            end = Part::nearer(end, part.reached, query.newest_first);
+            items.extend(part.items);
+        }
+        if let Some((at, id)) = &end {
+            let cursor = Cursor { time_us: at.0, id: id.clone() };
+            items
+                .retain(|item: &Activity| !cursor.is_before(item.started_at, &item.id.to_string(), query.newest_first));
+        }
+        let mut page = Self::merge_pages(items, open, in_store, query);
+        // The last record that was read may be one that the filter does not keep.
+        if let (None, Some((at, id))) = (&page.next, end) {
+            page.next = Some(Cursor { time_us: at.0, id });
+        }
+        page
+    }
+
     /// Merges the parts that several tables returned into one page. `open`: whether any part has more. `in_store`:
     /// number of clauses that the store evaluated for every part.
     pub fn merge_pages(mut items: Vec<Activity>, open: bool, in_store: usize, query: &PageQuery) -> Self {

@@ -41,6 +41,8 @@ pub enum PumpEvent {
     State(SourceId, SourceState),
     /// The result of the probe.
     Probed(SourceId, super::Probe),
+    /// It follows from now on: what is read afterwards, and what it delivers, together miss nothing.
+    Following(SourceId),
     /// New or changed activities.
     Batch {
         /// The source that delivered them.
@@ -64,6 +66,7 @@ impl PumpEvent {
         match self {
             Self::State(id, _)
             | Self::Probed(id, _)
+            | Self::Following(id)
             | Self::Notice(id, _)
             | Self::Catalogue(id, _)
             | Self::Vitals(id, _)
@@ -178,6 +181,7 @@ async fn session(
     };
     progress.resume = Some(start.clone());
     drop(opening);
+    let _ = events.send(PumpEvent::Following(id)).await;
     tokio::spawn(read_catalogue(id, Arc::clone(source), events.clone(), jobs.clone(), scope.clone()));
     tokio::spawn(read_vitals(id, Arc::clone(source), events.clone(), jobs.clone(), scope.clone()));
     let (sink, mut live) = mpsc::channel::<SourceEvent>(CHANNEL_CAPACITY);

@@ -1,6 +1,6 @@
 //! The contract that every kind of source keeps.
 
-use crate::error::SourceError;
+use crate::error::{ErrorKind, SourceError};
 use crate::event::{Sink, SourceEvent};
 use crate::grouping::{Grouping, Groups};
 use crate::job::Job;
@@ -21,6 +21,10 @@ pub struct Capabilities {
     pub aggregates: bool,
     /// It holds activities, not only measurements.
     pub holds_activities: bool,
+    /// It reads any range of time without reading everything else.
+    pub reads_ranges: bool,
+    /// It finds activities by their ids without reading everything.
+    pub finds_ids: bool,
 }
 
 /// What the first contact with a source found.
@@ -96,6 +100,13 @@ pub trait Source: Send + Sync {
     /// retention, how changes are noticed. Does not write.
     async fn diagnose(&self, _now: Timestamp, _job: &Job) -> Result<Vec<Diagnosis>, SourceError> {
         Ok(Vec::new())
+    }
+
+    /// A schema for a table, or for the one that is most likely an activity, as TOML to be edited: see
+    /// [`crosstail_core::schema::TableSample::sketch`].
+    async fn draft(&self, _table: Option<&str>, _job: &Job) -> Result<String, SourceError> {
+        let cause = "a schema is drafted from tables, collections and files";
+        Err(SourceError::of("", "draft a schema", (ErrorKind::Unsupported, None), &cause))
     }
 
     /// The catalogue entries that map codes of a system to internal ones, in either direction. Empty by default.

@@ -68,6 +68,12 @@ pub(super) struct ViewArgs {
     /// Time zone for the screen: UTC, local, or a name such as Europe/Berlin (or set CROSSTAIL_TZ)
     #[arg(id = "explored_zone", long = "zone", value_name = "ZONE")]
     pub(super) zone: Option<String>,
+    /// Range of time to show: 15m, 24h, 7d, everything, or 2026-09-01..2026-09-02 (or set CROSSTAIL_RANGE) [default: 24h; everything if only files are shown]
+    #[arg(long, value_name = "RANGE")]
+    pub(super) range: Option<String>,
+    /// Memory for activities, for example 256MB (or set CROSSTAIL_MEMORY); what does not fit stays in the stores
+    #[arg(long, value_name = "SIZE")]
+    pub(super) memory: Option<String>,
     /// Maximum number of activities in memory (or set CROSSTAIL_HISTORY_LIMIT); 2,000,000 unless configured otherwise
     #[arg(long, value_name = "N")]
     pub(super) history_limit: Option<usize>,
@@ -399,7 +405,7 @@ impl ExploreArgs {
     /// Whether any of these options or arguments was given.
     pub(super) fn is_given(&self) -> bool {
         let look = &self.look;
-        let texts = [&look.filter, &look.open, &look.theme, &look.zone, &self.schema];
+        let texts = [&look.filter, &look.open, &look.theme, &look.zone, &look.range, &look.memory, &self.schema];
         !self.sources.is_empty()
             || texts.into_iter().any(Option::is_some)
             || look.tab.is_some()

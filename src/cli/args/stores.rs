@@ -25,12 +25,17 @@ pub(in crate::cli) enum SchemaCommand {
         #[arg(long, short, value_enum, default_value_t = SchemaFormat::Toml)]
         output: SchemaFormat,
     },
-    /// Print a draft of a format, or of a schema for JSON, made from a log file whose records fit none
-    #[command(after_help = "Example:\n  crosstail schema draft --from odd.log > ~/.config/crosstail/formats/odd.toml")]
+    /// Print a draft of a schema, or of a format: for a table of a database, or for a log file whose records fit none
+    #[command(
+        after_help = "Examples:\n  crosstail schema draft --from odd.log > ~/.config/crosstail/formats/odd.toml\n  crosstail schema draft --from postgres://me@db/shop --table api_calls > calls.toml\n\nNames, types and a sample of the rows decide what is what. Without --table, the table that is most\nlikely a log of calls is taken."
+    )]
     Draft {
-        /// The log file
-        #[arg(long, value_name = "FILE")]
-        from: std::path::PathBuf,
+        /// The log file, or the address of a database
+        #[arg(long, value_name = "FILE|URL")]
+        from: String,
+        /// A table or collection of the database
+        #[arg(long, value_name = "NAME")]
+        table: Option<String>,
     },
     /// Create a schema's missing tables, views, collections, indexes, templates, policies and topics, after showing them and asking
     #[command(

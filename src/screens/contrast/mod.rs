@@ -58,7 +58,7 @@ impl Screen for ContrastScreen {
         let store = &shared.store;
         let mut rows = store.rows();
         let mut set = shared.filter.text().to_owned();
-        if let Some((from, upto)) = shared.range {
+        if let Some((from, upto)) = shared.selection {
             let (first, last) = (store.position_of_time(from), store.position_of_time(upto));
             rows = &rows[first..last.max(first)];
             let clock = |at| shared.local(at).format("%H:%M:%S").to_string();

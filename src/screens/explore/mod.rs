@@ -9,6 +9,7 @@ mod outgoing;
 mod report;
 mod view;
 mod views;
+mod window;
 
 pub use detail::Detail;
 pub(super) use view::{completions, frame, scrolling};
@@ -31,6 +32,7 @@ use histogram::Histogram;
 use list::{COLUMNS, List};
 use view::Places;
 use views::Views;
+use window::Window;
 
 /// The list of activities and its panels.
 pub struct Explore {
@@ -43,6 +45,7 @@ pub struct Explore {
     /// The opened activity.
     pub detail: Option<Detail>,
     views: Views,
+    window: Window,
     /// When facets and histogram were last counted.
     counted_at: Timestamp,
     /// The store's revision at that time.
@@ -59,6 +62,7 @@ impl Explore {
             histogram: Histogram::default(),
             detail: None,
             views: Views::new(shared.now),
+            window: Window::default(),
             counted_at: Timestamp(0),
             counted: 0,
         };
@@ -153,7 +157,7 @@ impl Explore {
             Request::Filter(text) => return self.set_filter(&text, shared),
             Request::Apply(filter, predicate) => {
                 shared.filter = filter;
-                return self.apply(*predicate, shared);
+                return self.apply(&predicate, shared);
             }
             Request::Remember => self.remember(shared),
             Request::CloseDetail => {
@@ -207,21 +211,30 @@ impl Explore {
     /// Moves in the list, and opens what is selected.
     fn in_list(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {
         let height = self.height(shared);
+        if action == Action::Top
+            && let Some(effects) = self.go_to_oldest(shared)
+        {
+            return Some(effects);
+        }
         if self.list.act(action, &shared.store, height) {
-            return Some(Vec::new());
+            return Some(self.look(shared));
         }
         match action {
             Action::Open => return self.open_current(None, shared).or(Some(Vec::new())),
             Action::Retries => return self.open_current(Some(Tab::Retries), shared).or(Some(Vec::new())),
             Action::Trace => return self.open_current(Some(Tab::Trace), shared).or(Some(Vec::new())),
             Action::NextFailure | Action::PreviousFailure => {
-                match self.list.find_failure(&shared.store, action == Action::NextFailure) {
+                let newer = action == Action::NextFailure && !self.list.follow;
+                match self.list.find_failure(&shared.store, newer) {
                     Some(row) if self.detail.is_some() => {
                         ask_to_open(row, None, shared);
                         shared.ask(Request::Focus(self.focus));
                     }
                     Some(row) => self.select(row, shared),
-                    None => shared.notify("no more failures"),
+                    None => match self.find_failure(newer, shared) {
+                        Some(effects) => return Some(effects),
+                        None => shared.notify("no more failures"),
+                    },
                 }
             }
             Action::NextMark => self.next_mark(shared),
@@ -255,11 +268,10 @@ impl Explore {
     }
 
     /// Chooses panels, and what they show.
-    fn in_panels(&mut self, action: Action, shared: &mut Shared) -> bool {
+    fn in_panels(&mut self, action: Action) -> bool {
         match action {
             Action::ToggleFacets => self.facets.is_on = !self.facets.is_on,
             Action::ToggleHistogram => self.histogram.is_on = !self.histogram.is_on,
-            Action::ZoomIn | Action::ZoomOut => self.histogram.zoom(action == Action::ZoomIn, shared),
             Action::FocusNext | Action::FocusPrevious => self.cycle_focus(action == Action::FocusNext),
             _ => return false,
         }
@@ -282,7 +294,7 @@ fn ask_to_open(row: Row, tab: Option<Tab>, shared: &mut Shared) {
 }
 
 /// The actions of the list's screen beside those of its panels.
-const OWN: [Action; 17] = [
+const OWN: [Action; 20] = [
     Action::Open,
     Action::Back,
     Action::Retries,
@@ -298,6 +310,9 @@ const OWN: [Action; 17] = [
     Action::ViewForward,
     Action::ToggleFacets,
     Action::ToggleHistogram,
+    Action::Range,
+    Action::ZoomIn,
+    Action::ZoomOut,
     Action::FocusNext,
     Action::FocusPrevious,
 ];
@@ -324,7 +339,7 @@ impl Screen for Explore {
         if let Some(done) = self.in_panel(action, shared).or_else(|| self.in_list(action, shared)) {
             return Some(done);
         }
-        if self.in_panels(action, shared) {
+        if self.in_panels(action) {
             return Some(Vec::new());
         }
         self.in_views(action, shared).or_else(|| self.leaving(action, shared))
@@ -371,7 +386,7 @@ impl Screen for Explore {
         if let Some(detail) = &mut self.detail {
             detail.refresh_usual(shared);
         }
-        self.match_again(shared)
+        self.look(shared)
     }
 
     fn news(&mut self, news: &News, shared: &mut Shared) -> Vec<Effect> {
@@ -380,12 +395,15 @@ impl Screen for Explore {
         {
             self.list.unseen += delta.added_to_view;
         }
-        self.detail.as_mut().map_or_else(Vec::new, |detail| detail.news(news, shared))
+        self.noted(news, shared);
+        let mut effects = self.detail.as_mut().map_or_else(Vec::new, |detail| detail.news(news, shared));
+        effects.extend(self.look(shared));
+        effects
     }
 
     fn reply(&mut self, ticket: Ticket, reply: Reply, shared: &mut Shared) -> Result<Vec<Effect>, Reply> {
-        let reply = match self.matched(ticket, reply, shared) {
-            Ok(()) => return Ok(Vec::new()),
+        let reply = match self.took(ticket, reply, shared) {
+            Ok(effects) => return Ok(effects),
             Err(reply) => reply,
         };
         let room = self.room(shared);

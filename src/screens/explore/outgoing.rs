@@ -6,6 +6,7 @@ use crate::effect::{Effect, ExternalProgram, Mark, Program};
 use crate::screens::request::{PromptKind, Request};
 use crate::screens::shared::Shared;
 use crosstail_core::model::{Activity, redact_json};
+use crosstail_engine::window::Range;
 use crosstail_export::{FullRecord, curl, markdown, record_json, shell_quote};
 
 /// The actions by which something leaves.
@@ -61,6 +62,10 @@ impl Explore {
             }
             PromptKind::Pipe => return self.run_external(Program::Pipe(text), shared),
             PromptKind::Bundle => return vec![Effect::WriteIncident(text, current_marks(shared))],
+            PromptKind::Range => match Range::parse(&text, &shared.context()) {
+                Ok(range) => return self.set_range(range, shared),
+                Err(problem) => shared.notify(problem),
+            },
             // The report is of whatever is shown: the stack makes it.
             PromptKind::Report => {}
         }
@@ -101,6 +106,9 @@ impl Explore {
         let filter = shared.filter.text();
         if !filter.is_empty() {
             command.push_str(&format!(" --filter {}", shell_quote(filter)));
+        }
+        if shared.range != shared.settings.range {
+            command.push_str(&format!(" --range {}", shell_quote(&shared.range.text())));
         }
         if let Some(detail) = &self.detail {
             let tab = detail.tab.name();

@@ -22,7 +22,7 @@ const DAY_US: i64 = 86_400_000_000;
 const PAST_EVERY_US: i64 = 60_000_000;
 
 /// The figures of one slot, by system.
-type Slot = HashMap<Symbol, HealthFigures>;
+type Slot = HashMap<String, HealthFigures>;
 
 /// The stores' figures for a time that memory does not hold completely.
 #[derive(Debug, Clone, Default)]
@@ -167,7 +167,7 @@ impl SlottedHealth {
                 Some(parts) => parts.iter().for_each(|(system, part)| add(system, part)),
                 None => {
                     let parts = self.slots.get(&slot).into_iter().flatten();
-                    parts.for_each(|(system, part)| add(store.symbols().get(*system), part));
+                    parts.for_each(|(system, part)| add(system, part));
                 }
             }
         }
@@ -193,7 +193,6 @@ impl SlottedHealth {
     /// The figures of a range of time: complete slots from the cache, the edges computed from rows.
     fn collect(&mut self, store: &Store, range: Range<Timestamp>) -> BTreeMap<String, HealthFigures> {
         let mut sum: BTreeMap<String, HealthFigures> = BTreeMap::new();
-        let mut by_symbol: HashMap<Symbol, HealthFigures> = HashMap::new();
         let newest = store.all_rows().last().map_or(range.start, |row| store.started(*row));
         let last = self.slot_of(range.end.plus_us(-1).min(newest.max(range.start)));
         for slot in self.slot_of(range.start)..=last {
@@ -208,8 +207,8 @@ impl SlottedHealth {
             if of_slot.start < range.start || of_slot.end > range.end {
                 let (edge, rows) = read(store, of_slot.start.max(range.start)..of_slot.end.min(range.end));
                 self.cost += rows;
-                for (system, part) in &edge {
-                    by_symbol.entry(*system).or_default().merge(part);
+                for (system, part) in edge {
+                    sum.entry(system).or_default().merge(&part);
                 }
                 continue;
             }
@@ -219,11 +218,11 @@ impl SlottedHealth {
                 self.slots.insert(slot, parts);
             }
             for (system, part) in &self.slots[&slot] {
-                by_symbol.entry(*system).or_default().merge(part);
+                match sum.get_mut(system) {
+                    Some(known) => known.merge(part),
+                    None => drop(sum.insert(system.clone(), part.clone())),
+                }
             }
-        }
-        for (system, part) in by_symbol {
-            sum.entry(store.symbols().get(system).to_owned()).or_default().merge(&part);
         }
         sum
     }
@@ -231,7 +230,7 @@ impl SlottedHealth {
 
 /// The figures of a range of time, and the number of rows read.
 fn read(store: &Store, range: Range<Timestamp>) -> (Slot, usize) {
-    let mut slot = Slot::new();
+    let mut slot: HashMap<Symbol, HealthFigures> = HashMap::new();
     let rows = store.rows_between(range);
     for row in rows {
         let system = store.system(*row);
@@ -239,5 +238,6 @@ fn read(store: &Store, range: Range<Timestamp>) -> (Slot, usize) {
             slot.entry(system).or_default().add(&reading(store, *row));
         }
     }
-    (slot, rows.len())
+    let named = slot.into_iter().map(|(system, figures)| (store.symbols().get(system).to_owned(), figures));
+    (named.collect(), rows.len())
 }

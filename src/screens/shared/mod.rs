@@ -1,10 +1,12 @@
 //! What every screen sees: the activities, the sources, the alerts, the clock, the names, and what is said to the user.
 
 mod alerts;
+mod counted;
 mod reading;
 
 pub(in crate::screens) use alerts::record_of;
 pub use alerts::{AlertBoard, AlertLine, AlertOrigin, LineState, of_activity, of_rule};
+pub use counted::{CountState, Counted, Figure};
 pub(in crate::screens) use reading::reading;
 
 use super::request::Request;
@@ -17,6 +19,7 @@ use crosstail_core::filter::{Context, Expr, Filter};
 use crosstail_core::model::{Activity, CatalogueEntry, Id, Names, SourceId, Timestamp};
 use crosstail_engine::insight::Policy;
 use crosstail_engine::store::Store;
+use crosstail_engine::window::{Bounds, Intervals, Range};
 use crosstail_source::Jobs;
 use crosstail_source::pump::PumpEvent;
 use std::collections::{HashMap, VecDeque};
@@ -34,6 +37,10 @@ pub struct Notice {
 pub struct Settings {
     /// Maximum number of activities loaded from a source.
     pub history_limit: usize,
+    /// The range that the explorer was opened with, unless another was asked for.
+    pub range: Range,
+    /// Budget of memory for activities and their texts, in bytes.
+    pub memory: usize,
     /// Saved views.
     pub views: Vec<ViewEntry>,
     /// Names of the available themes.
@@ -52,6 +59,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             history_limit: usize::MAX,
+            range: Range::Everything,
+            memory: 256 << 20,
             views: Vec::new(),
             themes: Vec::new(),
             theme: "dark".to_owned(),
@@ -82,8 +91,16 @@ pub struct Shared {
     pub log: Log,
     /// The filter in force: of what is typed, the last text that parsed.
     pub filter: Filter,
-    /// The range that was being selected over time when a screen was opened: its start and its end (exclusive).
-    pub(super) range: Option<(Timestamp, Timestamp)>,
+    /// The range of time that the view is about.
+    pub range: Range,
+    /// The time that the filter names, which is the range while it stands.
+    pub time_clause: Option<Bounds>,
+    /// What the stores count, of everything and of what the filter keeps.
+    pub counted: [Counted; 2],
+    /// The times of which memory holds everything.
+    pub held: Intervals,
+    /// What was being selected in the histogram when a screen was opened: its start and its end (exclusive).
+    pub(super) selection: Option<(Timestamp, Timestamp)>,
     pub alerts: AlertBoard,
     /// Marked activities.
     pub marks: HashMap<Id, Mark>,
@@ -116,7 +133,11 @@ impl Shared {
             jobs: Jobs::default(),
             log: Log::default(),
             filter: Filter::default(),
-            range: None,
+            range: Range::Everything,
+            time_clause: None,
+            counted: Default::default(),
+            held: Intervals::default(),
+            selection: None,
             alerts: AlertBoard::default(),
             marks: HashMap::new(),
             notice: None,
@@ -175,7 +196,7 @@ impl Shared {
                     self.count_arrivals(*fresh as u64);
                 }
             }
-            News::Quiet | News::Lost(_) | News::Back(_) | News::Catalogue => {}
+            News::Quiet | News::Lost(_) | News::Back(_) | News::Follows | News::Catalogue => {}
         }
         news
     }
@@ -215,8 +236,14 @@ impl Shared {
             let whole = source.backfilled && source.received < self.settings.history_limit as u64;
             (!whole).then(|| source.oldest.unwrap_or(self.now))
         };
-        let holding = self.sources.iter().filter(|source| source.received > 0);
-        holding.filter_map(of).max().unwrap_or(Timestamp(i64::MIN))
+        let holding = self.sources.iter().filter(|source| source.received > 0 && !source.reads_ranges);
+        let filled = holding.filter_map(of).max().unwrap_or(Timestamp(i64::MIN));
+        if self.sources.iter().any(|source| source.reads_ranges) {
+            // The last times of which everything is held reach up to now.
+            let last = self.held.all().last().filter(|held| held.to > self.now);
+            return filled.max(last.map_or(self.now, |held| held.from));
+        }
+        filled
     }
 
     /// The filter in force with a clause, or its negation, added with AND. A clause that it already contains is not added
@@ -224,7 +251,7 @@ impl Shared {
     pub(super) fn filter_with(&self, clause: &str, negated: bool) -> String {
         let clause = if negated { format!("-{clause}") } else { clause.to_owned() };
         let text = self.filter.text().trim();
-        if text.split_whitespace().any(|word| word == clause) {
+        if self.filter.has_clause(&clause) {
             return text.to_owned();
         }
         if text.is_empty() {

@@ -22,6 +22,29 @@ pub enum Expr {
 }
 
 impl Expr {
+    /// The same tree, wherever it stands in a text.
+    #[must_use]
+    pub fn without_spans(&self) -> Self {
+        let scalar = |scalar: &Scalar| Scalar { span: 0..0, ..scalar.clone() };
+        match self {
+            Self::All => Self::All,
+            Self::And(parts) => Self::And(parts.iter().map(Self::without_spans).collect()),
+            Self::Or(parts) => Self::Or(parts.iter().map(Self::without_spans).collect()),
+            Self::Not(part) => Self::Not(Box::new(part.without_spans())),
+            Self::Text(text) => Self::Text(scalar(text)),
+            Self::Atom(atom) => Self::Atom(Atom {
+                value: match &atom.value {
+                    Value::Any => Value::Any,
+                    Value::One(one) => Value::One(scalar(one)),
+                    Value::Range(low, high) => Value::Range(low.as_ref().map(scalar), high.as_ref().map(scalar)),
+                    Value::List(list) => Value::List(list.iter().map(scalar).collect()),
+                },
+                span: 0..0,
+                ..atom.clone()
+            }),
+        }
+    }
+
     /// All comparisons, from left to right.
     pub fn atoms(&self) -> Vec<&Atom> {
         match self {

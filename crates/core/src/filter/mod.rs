@@ -61,6 +61,11 @@ impl Filter {
         Ok((Self { text: text.to_owned(), expr }, predicate))
     }
 
+    /// A filter of a tree, for what a source is asked; it has no text.
+    pub fn of(expr: Expr) -> Self {
+        Self { text: String::new(), expr }
+    }
+
     /// The text as written.
     pub fn text(&self) -> &str {
         &self.text
@@ -85,6 +90,29 @@ impl Filter {
         }
     }
 
+    /// Its text without the clauses of the outermost AND that compare a field.
+    pub fn without(&self, field: Field) -> String {
+        let of_field = |expr: &Expr| match expr {
+            Expr::Atom(atom) if atom.target == Operand::Field(field) => Some(atom.span.clone()),
+            _ => None,
+        };
+        let mut text = self.text.clone();
+        let mut spans: Vec<_> = self.clauses().into_iter().filter_map(of_field).collect();
+        spans.sort_by_key(|span| std::cmp::Reverse(span.start));
+        for span in spans {
+            let rest = &text[span.end..];
+            let blanks = rest.len() - rest.trim_start().len();
+            text.replace_range(span.start..span.end + blanks, "");
+        }
+        text.trim().to_owned()
+    }
+
+    /// Whether a clause of the outermost AND is written like this.
+    pub fn has_clause(&self, text: &str) -> bool {
+        let Ok(clause) = parse::parse(text) else { return false };
+        self.clauses().into_iter().any(|own| own.without_spans() == clause.without_spans())
+    }
+
     /// Whether its result depends on the present time.
     pub fn is_relative(&self) -> bool {
         self.expr.atoms().iter().any(|atom| atom.is_relative())
@@ -100,6 +128,44 @@ impl Filter {
 mod tests {
     use super::*;
     use crate::model::Timestamp;
+
+    #[test]
+    fn clauses_are_found_in_the_tree_not_in_the_text() {
+        let filter = |text: &str| Filter::parse(text).expect(text);
+        let text = r#"error:"time:-1h  (a, b)" time:-15m system:(SAP, "a b") -time:2026-11-20"#;
+        assert_eq!(
+            filter(text).without(Field::Time),
+            r#"error:"time:-1h  (a, b)" system:(SAP, "a b") -time:2026-11-20"#
+        );
+        assert_eq!(filter("time:-15m").without(Field::Time), "");
+        assert!(filter(text).has_clause(r#"system:(SAP,"a b")"#));
+        assert!(!filter(text).has_clause("system:SAP"));
+        assert!(
+            filter("-status:failed").has_clause("-status:failed")
+                && !filter("-status:failed").has_clause("status:failed")
+        );
+    }
+
+    #[test]
+    fn a_filter_says_when_what_it_keeps_can_start() {
+        let context = Context { now: Timestamp(1_795_000_000_000_000), ..Context::default() };
+        for (text, since, length) in [
+            ("status:failed", None, None),
+            ("time:2026-11-20", Some("2026-11-20T00:00:00.000Z"), Some(86_400_000_000)),
+            ("time:2026-11-20 status:failed time:2026-11-19..2026-11-20T12:00", Some("2026-11-20T00:00:00.000Z"), None),
+            ("time:2026-11-20 OR time:2026-11-22", Some("2026-11-20T00:00:00.000Z"), Some(3 * 86_400_000_000)),
+            ("time:2026-11-20 OR status:failed", None, None),
+            ("-time:2026-11-20", None, None),
+        ] {
+            let (_, predicate) = Filter::compile(text, &context).expect(text);
+            let bounds = predicate.time_bounds();
+            assert_eq!(bounds.and_then(|bounds| bounds.0).map(Timestamp::rfc3339).as_deref(), since, "{text}");
+            if let Some(length) = length {
+                let (Some(since), Some(until)) = bounds.expect(text) else { panic!("{text}: {bounds:?}") };
+                assert_eq!(until.since_us(since), length, "{text}");
+            }
+        }
+    }
 
     #[test]
     fn a_time_that_does_not_exist_in_a_zone_is_an_error_of_the_text() {

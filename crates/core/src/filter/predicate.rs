@@ -222,6 +222,26 @@ impl Predicate {
         self.test(record) == Truth::Yes
     }
 
+    /// The first moment, and the first one after the last, at which an activity that it keeps can start; `None` where the
+    /// filter says nothing about the start.
+    pub fn time_bounds(&self) -> Option<(Option<Timestamp>, Option<Timestamp>)> {
+        match self {
+            Self::And(parts) => parts.iter().filter_map(Self::time_bounds).reduce(|a, b| {
+                let until = [a.1, b.1].into_iter().flatten().min();
+                (a.0.max(b.0), until)
+            }),
+            Self::Or(parts) => {
+                let all = parts.iter().map(Self::time_bounds).collect::<Option<Vec<_>>>()?;
+                all.into_iter().reduce(hull)
+            }
+            Self::Compare(leaf) if leaf.target == Operand::Field(Field::Time) && !leaf.negated && !leaf.or_absent => {
+                let Matcher::Time(ranges) = &leaf.test else { return None };
+                ranges.iter().map(|range| (range.start, range.end)).reduce(hull)
+            }
+            _ => None,
+        }
+    }
+
     /// Whether any part tests the payload.
     pub fn needs_payload(&self) -> bool {
         match self {
@@ -231,6 +251,14 @@ impl Predicate {
             Self::Compare(leaf) => matches!(leaf.target, Operand::Path(..)),
         }
     }
+}
+
+/// The smallest range that contains two; `None` is an open end.
+fn hull(
+    a: (Option<Timestamp>, Option<Timestamp>),
+    b: (Option<Timestamp>, Option<Timestamp>),
+) -> (Option<Timestamp>, Option<Timestamp>) {
+    (a.0.zip(b.0).map(|(a, b)| a.min(b)), a.1.zip(b.1).map(|(a, b)| a.max(b)))
 }
 
 /// Combines results. `decisive` (`No` for AND, `Yes` for OR) wins; otherwise one result that depends on the payload

@@ -1,5 +1,6 @@
 //! The TOML of a schema: its structure and its checks.
 
+use super::table::Table;
 use super::units::{DurationUnit, spellings};
 use super::{Phase, Rule, Target};
 use crate::filter::suggest;
@@ -38,6 +39,9 @@ pub struct Definition {
     /// Target → the store's word → crosstail's word.
     #[serde(default)]
     pub words: BTreeMap<String, BTreeMap<String, String>>,
+    /// Whether words of the status that the schema does not list mean what they mean to most systems.
+    #[serde(default)]
+    pub usual_words: bool,
     /// Target → the value for records that have none.
     #[serde(default)]
     pub defaults: BTreeMap<String, String>,
@@ -205,80 +209,6 @@ pub struct RuleText {
     pub part: Option<String>,
 }
 
-/// A table and how it is followed.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Table {
-    /// Name of a table, collection or topic; pattern of indices.
-    pub name: String,
-    /// The kinds of store that have it. Empty: every kind that is a database.
-    #[serde(default)]
-    pub stores: Vec<String>,
-    /// The column of the unique key.
-    pub id: String,
-    /// The column of the start time.
-    pub time: String,
-    /// A column that grows with every insert and update, if the table has one.
-    pub revision: Option<String>,
-    /// How `time` is stored: `us`, `ms` or `s` since the epoch, or `text`.
-    #[serde(default)]
-    pub time_unit: TimeUnit,
-    /// Name → a row of another table. `NAME.column` in `[fields]` reads from that row.
-    #[serde(default)]
-    pub lookup: BTreeMap<String, Lookup>,
-}
-
-/// A kind of store, as `[table] stores` names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StoreKind {
-    /// Name in schemas, for example `postgres`.
-    pub name: &'static str,
-    /// Whether it has the tables whose schema names no store.
-    pub is_database: bool,
-}
-
-/// Finds a row of another table: the one whose `key` equals this row's `by`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Lookup {
-    /// The other table.
-    pub table: String,
-    /// Key column of the other table.
-    pub key: String,
-    /// The column of this table that holds the key.
-    pub by: String,
-}
-
-impl Table {
-    /// Whether a kind of store has the table.
-    pub fn is_in(&self, kind: StoreKind) -> bool {
-        match self.stores.as_slice() {
-            [] => kind.is_database,
-            stores => stores.iter().any(|store| store == kind.name),
-        }
-    }
-
-    /// The table's own name, without its schema.
-    pub fn short_name(&self) -> &str {
-        self.name.rsplit('.').next().unwrap_or(&self.name)
-    }
-}
-
-/// How a table stores times.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TimeUnit {
-    /// Microseconds since the epoch.
-    #[default]
-    Us,
-    /// Milliseconds since the epoch.
-    Ms,
-    /// Seconds since the epoch.
-    S,
-    /// RFC 3339 text in UTC, with the same number of digits throughout.
-    Text,
-}
-
 impl Definition {
     /// Parses and checks the TOML `text`. `origin` names it in errors.
     pub fn parse(text: &str, origin: &str) -> Result<Self, SchemaError> {
@@ -301,6 +231,9 @@ impl Definition {
                 started.list().first().map_or("", String::as_str),
                 table.time
             )));
+        }
+        if let Some(table) = &self.table {
+            table.check().map_err(fail)?;
         }
         for (key, words) in &self.words {
             for (word, ours) in words {
@@ -336,6 +269,12 @@ impl Definition {
             let mut all: Vec<String> = paths.list().iter().flat_map(|path| spellings(path)).collect();
             all.retain(|path| seen.insert(path.clone()));
             *paths = Paths::Many(all);
+        }
+        if self.usual_words {
+            let own = self.words.entry("status".to_owned()).or_default();
+            for (word, status) in super::sketch_names::usual_statuses() {
+                own.entry(word).or_insert_with(|| status.to_string());
+            }
         }
         let Some(base) = base else { return };
         for (own, others) in [(&mut self.fields, &base.fields), (&mut self.payload, &base.payload)] {

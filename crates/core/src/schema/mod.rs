@@ -5,15 +5,17 @@ mod definition;
 mod endpoint;
 pub mod json;
 mod payload;
+mod sketch;
+mod sketch_names;
+mod table;
 mod tree;
 mod units;
 
 pub use assemble::{Assembler, CONTAINER, NESTED, Scalar, is_http_method};
-pub use definition::{
-    CatalogueTable, Definition, Lookup, MetricDefinition, SchemaError, SeriesTable, StoreKind, Table, Template,
-    TimeUnit,
-};
+pub use definition::{CatalogueTable, Definition, MetricDefinition, SchemaError, SeriesTable, Template};
 pub use endpoint::{endpoint_of_url, system_of_url};
+pub use sketch::{Holds, Sampled, Sketch, TableSample, epoch_unit_of};
+pub use table::{Key, Lookup, StoreKind, Table, TimeUnit};
 pub use tree::{Node, Target};
 pub use units::DurationUnit;
 
@@ -247,6 +249,25 @@ impl Schema {
             && self.rule(&|target| record.raw(target)).is_some_and(|rule| rule.phase.is_some())
     }
 
+    /// Whether anything of the schema says what the status is. Otherwise it follows from the HTTP status and the error.
+    pub fn names_status(&self) -> bool {
+        self.definition.fields.contains_key("status")
+            || self.rules.iter().any(|rule| rule.status.is_some() || rule.phase.is_some())
+    }
+
+    /// The outcome where no field says it: an error of HTTP, or a text of an error, is a failure. A line of a log may
+    /// tell of an error without being one.
+    fn outcome(&self, activity: &Activity) -> Option<Status> {
+        let http = activity.http_status;
+        let refused = http.is_some_and(|code| code >= 400) && !self.definition.http_errors_may_succeed;
+        let error = activity.error.is_some() && (http.is_some() || activity.level.is_none());
+        match http {
+            _ if refused || error => Some(Status::Failed),
+            Some(_) => Some(Status::Success),
+            None => None,
+        }
+    }
+
     /// Applies defaults, words, rules and derivations to what an assembler has collected.
     fn derive<'v>(&self, activity: &mut Activity, found: &dyn Fn(Target) -> Option<Cow<'v, str>>) {
         let defaults = &self.definition.defaults;
@@ -301,6 +322,8 @@ impl Schema {
         }
         if logged && activity.status.is_none() {
             complete_call(activity);
+        } else if !logged && !self.names_status() {
+            activity.status = self.outcome(activity);
         }
         if activity.system.is_none() {
             activity.exact_system = false;

@@ -259,9 +259,9 @@ impl Evaluator {
         Self { root: EvalNode::new(predicate) }
     }
 
-    /// Whether the view keeps a row, as far as that is known without its payload.
-    pub(super) fn keeps(&self, store: &Store, row: Row) -> bool {
-        self.root.test(store, row) == Truth::Yes
+    /// Whether the filter keeps a row, as far as that is known without its payload.
+    pub(super) fn test(&self, store: &Store, row: Row) -> Truth {
+        self.root.test(store, row)
     }
 
     /// The rows that are kept, in the same order. Uses all cores.

@@ -3,8 +3,10 @@
 //! A record needs about 120 bytes in addition to its distinct texts. Payloads stay in their stores.
 
 mod evaluate;
+mod give_up;
 mod ordered;
 mod pack;
+mod rows;
 mod segment;
 mod summary;
 mod symbols;
@@ -15,13 +17,13 @@ pub use summary::{Bucket, Facet, Histogram};
 pub use symbols::{Symbol, Symbols};
 pub use tally::Tallies;
 
-use crosstail_core::filter::{Field, Predicate, Vocabulary};
-use crosstail_core::model::{Activity, Direction, Id, Kind, Level, Names, Place, Status, Timestamp};
+use crosstail_core::filter::{Field, Predicate, Truth, Vocabulary};
+use crosstail_core::model::{Activity, Id, Names, Place, Timestamp};
 use evaluate::Evaluator;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use ordered::Ordered;
-use pack::{RareFields, SAME, Text};
+use pack::{RareFields, SAME};
 use segment::{ROWS, Segment, SegmentContext};
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher as _;
@@ -67,7 +69,10 @@ pub struct Store {
     hasher: FixedState,
     order: Ordered,
     view: View,
-    len: u32,
+    /// Rows that there have been.
+    last: u32,
+    /// The view shows what started from the first moment up to the second.
+    bounds: Range<Timestamp>,
     /// Grows with every change, so that readers can see whether the store has changed.
     revision: u64,
     watching_since: Timestamp,
@@ -97,7 +102,8 @@ impl Store {
             hasher: FixedState::default(),
             order: Ordered::default(),
             view: View { evaluator: Evaluator::new(Predicate::All), rows: None, payload_matches: HashSet::new() },
-            len: 0,
+            last: 0,
+            bounds: Timestamp(i64::MIN)..Timestamp(i64::MAX),
             revision: 0,
             watching_since: Timestamp(i64::MAX),
         }
@@ -108,13 +114,18 @@ impl Store {
         self.watching_since = at;
     }
 
-    /// Number of rows.
+    /// Number of rows in memory.
     pub fn len(&self) -> usize {
-        self.len as usize
+        self.order.rows().len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.order.rows().is_empty()
+    }
+
+    /// The number that the next new row gets.
+    pub fn next_row(&self) -> Row {
+        self.last
     }
 
     /// Grows with every change.
@@ -248,22 +259,24 @@ impl Store {
     }
 
     fn push(&mut self, activity: &Activity) -> Row {
-        let row = self.len;
+        let row = self.last;
         if row as usize / ROWS == self.segments.len() {
             self.segments.push(Segment::default());
         }
         let Self { segments, symbols, extras, .. } = self;
         segments[row as usize / ROWS].put(row as usize % ROWS, row, activity, &mut SegmentContext { symbols, extras });
-        self.len += 1;
+        self.last += 1;
         row
     }
 
     /// Updates the view; returns how many of the `fresh` rows it keeps. `placed`: new and moved rows in order;
     /// `touched`: known rows whose result may have changed.
     fn update_view(&mut self, fresh: &[Row], placed: &[Row], touched: &[Row]) -> usize {
-        let Some(mut rows) = self.view.rows.take() else { return fresh.len() };
+        let Some(mut rows) = self.view.rows.take() else {
+            return fresh.iter().filter(|row| self.bounds.contains(&self.started(**row))).count();
+        };
         let evaluator = std::mem::take(&mut self.view.evaluator);
-        let keeps = |row: Row| evaluator.keeps(self, row) || self.view.payload_matches.contains(&row);
+        let keeps = |row: Row| self.keeps(&evaluator, row);
         let into: Vec<Row> = placed.iter().copied().filter(|row| keeps(*row)).collect();
         rows.insert(&into, |row| self.key(row));
         for row in touched {
@@ -281,22 +294,46 @@ impl Store {
         }
         self.view.rows = Some(rows);
         self.view.evaluator = evaluator;
-        into.iter().filter(|row| fresh.binary_search(row).is_ok()).count()
+        let inside = |row: &Row| self.bounds.contains(&self.started(*row));
+        into.iter().filter(|row| fresh.binary_search(row).is_ok() && inside(row)).count()
+    }
+
+    /// Whether a filter keeps a row: what only its payload can tell, its source has said.
+    fn keeps(&self, evaluator: &Evaluator, row: Row) -> bool {
+        match evaluator.test(self, row) {
+            Truth::Yes => true,
+            Truth::No => false,
+            Truth::NeedsPayload => self.view.payload_matches.contains(&row),
+        }
     }
 
     /// Sets the filter of the view.
     pub fn set_filter(&mut self, predicate: Predicate) {
+        self.view.payload_matches.clear();
+        self.refilter(predicate);
+    }
+
+    /// Evaluates the same filter at another time: what is known of payloads stays.
+    pub fn refilter(&mut self, predicate: Predicate) {
         let all = matches!(predicate, Predicate::All);
         let evaluator = Evaluator::new(predicate);
-        let rows = if all { None } else { Some(Ordered::from_sorted(evaluator.select(self, self.order.rows()))) };
-        self.view = View { evaluator, rows, payload_matches: HashSet::new() };
+        let rows = (!all).then(|| Ordered::from_sorted(evaluator.select(self, self.order.rows())));
+        let payload_matches = std::mem::take(&mut self.view.payload_matches);
+        self.view = View { evaluator, rows, payload_matches };
+        let rows: Vec<Row> = self.view.payload_matches.iter().copied().collect();
+        self.update_view(&[], &[], &rows);
         self.revision += 1;
     }
 
-    /// Sets the rows that match by their payload, as their source found.
-    pub fn set_payload_matches(&mut self, ids: &[Id]) {
+    /// Sets whether the payloads of activities match, as their source found.
+    pub fn set_payload_matches(&mut self, ids: &[Id], match_it: bool) {
         let rows: Vec<Row> = ids.iter().filter_map(|id| self.find(id)).collect();
-        self.view.payload_matches.extend(rows.iter().copied());
+        let known = &mut self.view.payload_matches;
+        if match_it {
+            known.extend(rows.iter().copied());
+        } else {
+            known.retain(|row| !rows.contains(row));
+        }
         self.update_view(&[], &[], &rows);
         self.revision += 1;
     }
@@ -306,9 +343,44 @@ impl Store {
         Evaluator::new(predicate).select(self, rows)
     }
 
+    /// Sets the time that the view is about: from its start up to its end.
+    pub fn set_bounds(&mut self, bounds: Range<Timestamp>) {
+        if self.bounds != bounds {
+            self.bounds = bounds;
+            self.revision += 1;
+        }
+    }
+
+    /// The rows that a filter keeps, at any time.
+    fn kept(&self) -> &Ordered {
+        self.view.rows.as_ref().unwrap_or(&self.order)
+    }
+
+    /// The positions of the view's rows among all that the filter keeps.
+    fn span(&self) -> Range<usize> {
+        self.positions(self.kept().rows(), &self.bounds)
+    }
+
+    fn positions(&self, rows: &[Row], range: &Range<Timestamp>) -> Range<usize> {
+        let from =
+            if range.start.0 == i64::MIN { 0 } else { rows.partition_point(|row| self.started(*row) < range.start) };
+        let upto = if range.end.0 == i64::MAX {
+            rows.len()
+        } else {
+            rows.partition_point(|row| self.started(*row) < range.end)
+        };
+        from..upto.max(from)
+    }
+
     /// The rows of the view, in order of time.
     pub fn rows(&self) -> &[Row] {
-        self.view.rows.as_ref().map_or(self.order.rows(), Ordered::rows)
+        &self.kept().rows()[self.span()]
+    }
+
+    /// The rows that the filter keeps and that started in a range of time, whatever time the view shows.
+    pub fn kept_between(&self, range: &Range<Timestamp>) -> &[Row] {
+        let rows = self.kept().rows();
+        &rows[self.positions(rows, range)]
     }
 
     /// All rows, in order of time.
@@ -319,158 +391,19 @@ impl Store {
     /// The rows that started in a range of time, in order of time.
     pub fn rows_between(&self, range: Range<Timestamp>) -> &[Row] {
         let rows = self.all_rows();
-        let from = rows.partition_point(|row| self.started(*row) < range.start);
-        let upto = from + rows[from..].partition_point(|row| self.started(*row) < range.end);
-        &rows[from..upto]
+        &rows[self.positions(rows, &range)]
     }
 
     /// The position of a row in the view.
     pub fn position(&self, row: Row) -> Option<usize> {
-        self.view.rows.as_ref().unwrap_or(&self.order).position(row, |other| self.key(other))
+        let span = self.span();
+        let position = self.kept().position(row, |other| self.key(other)).filter(|_| self.holds(row))?;
+        span.contains(&position).then(|| position - span.start)
     }
 
     /// The first position in the view with a time at or after `at`.
     pub fn position_of_time(&self, at: Timestamp) -> usize {
         self.rows().partition_point(|row| self.started(*row) < at)
-    }
-
-    /// The full activity of a row.
-    pub fn get(&self, row: Row) -> Activity {
-        let (segment, at) = self.at(row);
-        segment.get(at, &self.symbols, self.extra(row))
-    }
-
-    pub fn started(&self, row: Row) -> Timestamp {
-        let (segment, at) = self.at(row);
-        Timestamp(segment.started[at])
-    }
-
-    pub fn status(&self, row: Row) -> Option<Status> {
-        let (segment, at) = self.at(row);
-        segment.status(at)
-    }
-
-    pub fn level(&self, row: Row) -> Option<Level> {
-        let (segment, at) = self.at(row);
-        segment.level(at)
-    }
-
-    pub fn kind(&self, row: Row) -> Kind {
-        let (segment, at) = self.at(row);
-        segment.kind(at)
-    }
-
-    /// Whether a row is work of its system; an alert about the system is not.
-    pub fn is_work(&self, row: Row) -> bool {
-        self.kind(row) != Kind::Alert
-    }
-
-    pub fn direction(&self, row: Row) -> Direction {
-        let (segment, at) = self.at(row);
-        segment.direction(at)
-    }
-
-    pub fn is_failure(&self, row: Row) -> bool {
-        crosstail_core::model::is_failure(self.status(row), self.level(row))
-    }
-
-    /// Whether a row has an outcome; a log line always has.
-    pub fn is_finished(&self, row: Row) -> bool {
-        self.status(row).is_none_or(Status::is_finished)
-    }
-
-    pub fn system(&self, row: Row) -> Symbol {
-        let (segment, at) = self.at(row);
-        segment.text(at, Text::System)
-    }
-
-    pub fn endpoint(&self, row: Row) -> Symbol {
-        let (segment, at) = self.at(row);
-        segment.text(at, Text::Endpoint)
-    }
-
-    pub fn method(&self, row: Row) -> Symbol {
-        let (segment, at) = self.at(row);
-        segment.text(at, Text::Method)
-    }
-
-    pub fn error_type(&self, row: Row) -> Symbol {
-        let (segment, at) = self.at(row);
-        segment.text(at, Text::ErrorType)
-    }
-
-    pub fn operation(&self, row: Row) -> Symbol {
-        let (segment, at) = self.at(row);
-        segment.text(at, Text::Operation)
-    }
-
-    /// For a row that is one of several attempts: a number that the attempts with its trace, endpoint and entity share,
-    /// the number of the attempt, and when the next one is due.
-    pub fn retry(&self, row: Row) -> Option<(u64, u16, Option<Timestamp>)> {
-        let (segment, at) = self.at(row);
-        let extra = self.extra(row);
-        let attempt = segment.attempt(at, extra).unwrap_or(1);
-        let due = extra.and_then(|extra| extra.next_retry_at);
-        if attempt <= 1 && due.is_none() {
-            return None;
-        }
-        let operation = match segment.text(at, Text::Correlation) {
-            Symbol::ABSENT => u64::from(row),
-            trace => {
-                let of = (trace, segment.text(at, Text::Endpoint), segment.text(at, Text::Entity));
-                self.hasher.hash_one(of)
-            }
-        };
-        Some((operation, attempt, due))
-    }
-
-    pub fn http_status(&self, row: Row) -> Option<u16> {
-        let (segment, at) = self.at(row);
-        Some(segment.http[at]).filter(|code| *code != 0)
-    }
-
-    /// The duration of a row in microseconds; see [`Activity::took_us`].
-    pub fn took_us(&self, row: Row) -> Option<u64> {
-        let (segment, at) = self.at(row);
-        let extra = self.extra(row);
-        segment.duration(at, extra).or_else(|| {
-            let end = segment.completed(at, extra)?;
-            let known = segment.exact_start(at) && segment.status(at).is_some_and(Status::is_finished);
-            known.then(|| u64::try_from(end.since_us(self.started(row))).ok()).flatten()
-        })
-    }
-
-    /// CPU in per cent and memory in MB of a row.
-    pub fn usage(&self, row: Row) -> (Option<f64>, Option<f64>) {
-        let (segment, at) = self.at(row);
-        (segment.cpu(at), segment.memory(at))
-    }
-
-    /// The places that hold a row.
-    pub fn places(&self, row: Row) -> Vec<Place> {
-        let ((segment, at), extra) = (self.at(row), self.extra(row));
-        let mut places = vec![segment.place(at, &self.symbols, extra)];
-        places.extend(extra.into_iter().flat_map(|extra| extra.places.iter().cloned()));
-        places
-    }
-
-    /// The rows with a correlation id, in order of time.
-    pub fn of_correlation(&self, correlation: &str) -> Vec<Row> {
-        self.rows_with(Text::Correlation, correlation)
-    }
-
-    /// The rows whose parent is a request, in order of time.
-    pub fn children(&self, request: &str) -> Vec<Row> {
-        self.rows_with(Text::Parent, request)
-    }
-
-    fn rows_with(&self, column: Text, text: &str) -> Vec<Row> {
-        let Some(symbol) = self.symbols.find(text) else { return Vec::new() };
-        let has = |row: &Row| {
-            let (segment, at) = self.at(*row);
-            segment.text(at, column) == symbol
-        };
-        self.order.rows().iter().copied().filter(has).collect()
     }
 }
 

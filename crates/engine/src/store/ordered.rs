@@ -1,5 +1,7 @@
 //! Row numbers in order of time.
 
+use std::collections::HashSet;
+
 /// Row numbers in order. The caller's function looks up the keys, which the rows themselves hold.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Ordered(Vec<u32>);
@@ -34,6 +36,27 @@ impl Ordered {
             self.0[at + before] = *row;
             end = at;
         }
+    }
+
+    /// Removes the rows whose time is from `from` up to `to`, except `kept`, and returns them.
+    pub(super) fn take_between(
+        &mut self,
+        from: i64,
+        to: i64,
+        time: impl Fn(u32) -> i64,
+        kept: &HashSet<u32>,
+    ) -> Vec<u32> {
+        let first = self.0.partition_point(|row| time(*row) < from);
+        let after = first + self.0[first..].partition_point(|row| time(*row) < to);
+        let (stay, gone): (Vec<u32>, Vec<u32>) = self.0[first..after].iter().partition(|row| kept.contains(row));
+        self.0.splice(first..after, stay);
+        self.0.shrink_to(self.0.len() + self.0.len() / 4);
+        gone
+    }
+
+    /// Rows for which there is room.
+    pub(super) fn capacity(&self) -> usize {
+        self.0.capacity()
     }
 
     /// The position of a row, if it is contained.

@@ -83,6 +83,8 @@ pub(super) mod bits {
     pub(in crate::store) const ENDS: u32 = 1 << 22;
     /// The row has an entry in [`super::RareFields`].
     pub(in crate::store) const EXTRA: u32 = 1 << 23;
+    /// The row has been given up.
+    pub(in crate::store) const GONE: u32 = 1 << 24;
 }
 
 /// Forms of a locator.

@@ -34,7 +34,12 @@ pub(super) struct Segment {
     locator: Vec<u64>,
     locator_more: Vec<u32>,
     source: Vec<u16>,
+    /// Rows that have been given up.
+    gone: usize,
 }
+
+/// The form of an id that is a text, in [`bits::ID`].
+const TEXT_ID: u32 = 2;
 
 /// State that all segments of a store share.
 pub(super) struct SegmentContext<'a> {
@@ -84,6 +89,62 @@ impl Segment {
         set(&mut self.locator, at, locator);
         set(&mut self.locator_more, at, locator_more);
         set(&mut self.source, at, first.map_or(0, |place| place.source.0));
+    }
+
+    /// Whether a row has been put and not been given up.
+    pub(super) fn holds(&self, at: usize) -> bool {
+        self.bits.get(at).is_some_and(|word| word & bits::GONE == 0)
+    }
+
+    /// Gives up a row. Frees the columns with the last row, if `can_go`.
+    pub(super) fn forget(&mut self, at: usize, can_go: bool) {
+        self.bits[at] |= bits::GONE;
+        self.gone += 1;
+        if can_go && self.gone == self.bits.len() {
+            *self = Self::default();
+        }
+    }
+
+    /// Bytes of memory of the columns.
+    pub(super) fn bytes(&self) -> usize {
+        let numbers = self.cpu.capacity() + self.memory.capacity() + self.recorded.capacity();
+        let symbols: usize = self.texts.iter().map(Vec::capacity).sum();
+        self.started.capacity() * 8
+            + self.id.capacity() * 16
+            + (symbols + self.duration.capacity() + self.bits.capacity() + self.locator_more.capacity()) * 4
+            + (self.http.capacity() + self.source.capacity()) * 2
+            + self.attempt.capacity()
+            + self.max_attempts.capacity()
+            + (numbers + self.locator.capacity()) * 8
+    }
+
+    /// Every symbol of its rows.
+    pub(super) fn each_symbol(&mut self, mut visit: impl FnMut(&mut Symbol)) {
+        let Self { texts, id, locator_more, bits: words, .. } = self;
+        for column in texts {
+            for (symbol, word) in column.iter_mut().zip(words.iter()) {
+                if *word & bits::GONE != 0 {
+                    *symbol = Symbol::ABSENT;
+                } else if *symbol != Symbol::ABSENT && *symbol != SAME {
+                    visit(symbol);
+                }
+            }
+        }
+        for ((value, more), word) in id.iter_mut().zip(locator_more).zip(words.iter()) {
+            if word & bits::GONE != 0 {
+                continue;
+            }
+            if word >> bits::ID & 3 == TEXT_ID {
+                let mut symbol = Symbol(saturating_u32(*value));
+                visit(&mut symbol);
+                *value = u128::from(symbol.0);
+            }
+            if word >> bits::LOCATOR & 7 == form::KEY {
+                let mut symbol = Symbol(*more);
+                visit(&mut symbol);
+                *more = symbol.0;
+            }
+        }
     }
 
     pub(super) fn id(&self, at: usize, symbols: &Symbols) -> Id {

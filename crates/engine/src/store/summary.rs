@@ -5,7 +5,7 @@ use super::symbols::Symbol;
 use super::{Row, Store, is_same};
 use crosstail_core::filter::{Field, Record as _, ValueType};
 use crosstail_core::model::Timestamp;
-use crosstail_core::number::{saturating_i64, saturating_u32, saturating_usize};
+use crosstail_core::number::{saturating_u32, saturating_usize};
 use foldhash::fast::FixedState;
 use std::collections::HashMap;
 
@@ -162,16 +162,22 @@ impl Store {
         crosstail_core::filter::value_text(&self.get(row), field, &self.names).map(Value::Text)
     }
 
-    /// Counts the view's rows in `columns` columns of `width_us` microseconds from `start`.
-    pub fn histogram(&self, start: Timestamp, width_us: i64, columns: usize) -> Histogram {
+    /// Counts rows in `columns` columns of `width_us` microseconds from `start`; rows at other times do not count.
+    pub fn histogram<'a>(
+        &self,
+        rows: impl IntoIterator<Item = &'a Row>,
+        start: Timestamp,
+        width_us: i64,
+        columns: usize,
+    ) -> Histogram {
         let width_us = width_us.max(1);
-        let rows = self.rows();
-        let from = self.position_of_time(start);
-        let upto = self.position_of_time(start.plus_us(width_us.saturating_mul(saturating_i64(columns))));
         let mut buckets = vec![Bucket::default(); columns];
-        for row in &rows[from..upto.max(from)] {
-            let index = saturating_usize(self.started(*row).since_us(start) / width_us);
-            if let Some(bucket) = buckets.get_mut(index) {
+        for row in rows {
+            let since = self.started(*row).since_us(start);
+            if since < 0 {
+                continue;
+            }
+            if let Some(bucket) = buckets.get_mut(saturating_usize(since / width_us)) {
                 bucket.total += 1;
                 bucket.failed += u32::from(self.is_failure(*row));
             }

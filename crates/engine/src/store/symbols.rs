@@ -54,6 +54,12 @@ impl Symbols {
         if let Some(found) = self.table.find(hash, |symbol| self.get(Symbol(*symbol)) == text) {
             return Symbol(*found);
         }
+        self.add(text)
+    }
+
+    /// Adds a text that is not in the table.
+    fn add(&mut self, text: &str) -> Symbol {
+        let hash = self.hasher.hash_one(text);
         let last = self.chunks.len() - 1;
         let full = self.chunks[last].len() + text.len() > self.chunks[last].capacity();
         if full {
@@ -109,6 +115,31 @@ impl Symbols {
             }
         });
         found
+    }
+
+    /// Keeps the texts whose numbers are used, and renumbers them in the same order. Returns the new numbers by the old
+    /// ones. Each chunk is freed as soon as its texts are moved.
+    pub fn keep(&mut self, used: &[bool]) -> Vec<Symbol> {
+        let mut old = std::mem::take(self);
+        let mut renumbered = vec![Symbol::ABSENT; used.len()];
+        self.table.reserve(used.iter().filter(|used| **used).count(), |_| 0);
+        let mut freed = 0;
+        for (number, span) in old.spans.iter().enumerate().skip(1) {
+            while freed < span.chunk as usize {
+                old.chunks[freed] = String::new();
+                freed += 1;
+            }
+            if used[number] {
+                renumbered[number] = self.add(&old.chunks[freed][span.start as usize..][..span.length as usize]);
+            }
+        }
+        renumbered
+    }
+
+    /// Bytes of memory of the texts and the table.
+    pub fn bytes(&self) -> usize {
+        let texts: usize = self.chunks.iter().map(String::capacity).sum();
+        texts + self.spans.capacity() * size_of::<TextRange>() + self.table.capacity() * (size_of::<u32>() + 1)
     }
 
     /// Number of symbols, including [`Symbol::ABSENT`].

@@ -110,7 +110,12 @@ impl<'a> Plan<'a> {
         for field in fields {
             match field {
                 Field::Source => {}
-                Field::Is | Field::Status => targets.extend([Column::Status, Column::HttpStatus, Column::Level]),
+                Field::Is | Field::Status => {
+                    targets.extend([Column::Status, Column::HttpStatus, Column::Level]);
+                    if !mapping.schema.names_status() {
+                        targets.push(Column::Error);
+                    }
+                }
                 Field::Kind => targets.extend([Column::Kind, Column::Level]),
                 Field::System => targets.extend([Column::System, Column::Service]),
                 Field::Endpoint => targets.extend([Column::Endpoint, Column::Url]),

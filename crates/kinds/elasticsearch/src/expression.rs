@@ -385,6 +385,8 @@ fn words(mapping: &Mapping, field: Field, mask: u32) -> Option<Value> {
     let picked: Vec<&str> =
         field.words().iter().enumerate().filter(|(i, _)| mask & (1 << i) != 0).map(|(_, word)| *word).collect();
     match field {
+        // The outcome follows from other fields where none says it.
+        Field::Status | Field::Is if !mapping.schema.names_status() => None,
         Field::Status => status(&picked.iter().filter_map(|word| Status::parse(word)).collect::<Vec<_>>()),
         Field::Level => level(&picked.iter().filter_map(|word| Level::parse(word)).collect::<Vec<_>>()),
         Field::Is if picked == ["failure"] => {

@@ -347,10 +347,11 @@ fn general(schema: &Schema, fields: &Fields, pattern: &str) -> Result<Table, Err
     Ok(Table {
         name: pattern.to_owned(),
         stores: vec![crate::definitions::STORE.name.to_owned()],
-        id: "_id".to_owned(),
+        id: "_id".into(),
         time: time.clone(),
         revision: None,
         time_unit: crosstail_core::schema::TimeUnit::default(),
+        time_zone: None,
         lookup: BTreeMap::new(),
     })
 }

@@ -223,7 +223,7 @@ async fn blocking<T: Send + 'static>(
 #[async_trait]
 impl Source for FileSource {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { pushes: true, aggregates: false, holds_activities: true }
+        Capabilities { pushes: true, aggregates: false, holds_activities: true, reads_ranges: false, finds_ids: false }
     }
 
     async fn probe(&self, _job: &Job) -> Result<Probe, SourceError> {

@@ -211,6 +211,8 @@ impl<'m> Translator<'m> {
                 self.used.insert((format!("${time}"), ReadAs::Time));
                 format!("${time}").into()
             }
+            // The outcome follows from other fields where none says it.
+            Field::Status | Field::Is if !schema.names_status() => return None,
             Field::Status => self.status()?,
             Field::Level => {
                 let own = Level::ALL.iter().map(|level| (level.to_string(), level.to_string()));

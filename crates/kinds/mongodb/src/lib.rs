@@ -1,6 +1,7 @@
 //! The kind `mongodb`: the collections that schemas map, read only.
 
 mod aggregate;
+mod contact;
 mod create;
 mod definitions;
 mod diagnose;
@@ -210,7 +211,8 @@ impl MongodbSource {
         Ok(Asking { database: database.map_err(|e| self.error("connect", &e))?, job })
     }
 
-    async fn look_up(&self, job: &Job) -> Result<Database, Error> {
+    /// The client, and the database of the address. Nothing is asked of the server yet.
+    async fn connect(&self) -> Result<(Client, mongodb::Database), Error> {
         let mut options = ClientOptions::parse(&self.url).await?;
         options.app_name = Some("crosstail".to_owned());
         options.max_pool_size = Some(options.max_pool_size.unwrap_or(CONNECTIONS).min(CONNECTIONS));
@@ -224,6 +226,12 @@ impl MongodbSource {
         };
         let client = Client::with_options(options)?;
         let database = client.database(&name);
+        Ok((client, database))
+    }
+
+    async fn look_up(&self, job: &Job) -> Result<Database, Error> {
+        let (client, database) = self.connect().await?;
+        let name = database.name().to_owned();
         let hello = database.run_command(doc! { "hello": 1 }).await?;
         let set = hello.contains_key("setName");
         let pushes = set || hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid");
@@ -268,6 +276,9 @@ impl MongodbSource {
                 found.schemas.push(schema.name.clone());
                 self.names.add_flow(&schema.definition().flow);
             }
+        }
+        if found.mappings.is_empty() && self.schema.is_none() {
+            self.first_contact(&mut found, &kinds).await?;
         }
         if found.mappings.is_empty() {
             return Err(Error::Nothing(format!("no collection that a schema knows in {name}, which has: {known}")));
@@ -357,7 +368,7 @@ impl Source for MongodbSource {
     fn capabilities(&self) -> Capabilities {
         let streamed = |database: &Database| database.mappings.iter().any(|mapping| mapping.is_streamed);
         let pushes = self.database.get().is_some_and(streamed);
-        Capabilities { pushes, aggregates: true, holds_activities: true }
+        Capabilities { pushes, aggregates: true, holds_activities: true, reads_ranges: true, finds_ids: true }
     }
 
     async fn probe(&self, job: &Job) -> Result<Probe, SourceError> {
@@ -397,6 +408,11 @@ impl Source for MongodbSource {
     async fn follow(&self, from: Position, sink: &Sink, job: &Job) -> Result<(), SourceError> {
         let database = self.database(job).await?;
         follow::follow(database, &from, sink).await.map_err(|e| self.error("follow", &e))
+    }
+
+    async fn draft(&self, table: Option<&str>, _job: &Job) -> Result<String, SourceError> {
+        let found = self.drafted(table).await.map_err(|error| self.error("connect", &error))?;
+        found.map_err(|cause| SourceError::of(&self.name, "draft a schema", (ErrorKind::Unsupported, None), &cause))
     }
 
     async fn payload(&self, id: &Id, locator: &Locator, job: &Job) -> Result<Payload, SourceError> {

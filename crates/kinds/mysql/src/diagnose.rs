@@ -119,7 +119,7 @@ async fn indexes(
     let indexed = rows.iter().map(|row| text(row, 0).map(Option::unwrap_or_default)).collect::<Result<Vec<_>, _>>()?;
     let mut wanted = vec![
         ("which it is followed and paged by", mapping.table.time.clone()),
-        ("which it is opened by", mapping.table.id.clone()),
+        ("which it is opened by", mapping.table.id.as_str().to_owned()),
     ];
     for (why, field) in [
         ("which traces are found by", "correlation_id"),

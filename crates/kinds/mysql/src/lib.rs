@@ -119,7 +119,7 @@ impl MysqlSource {
 #[async_trait]
 impl Source for MysqlSource {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { pushes: false, aggregates: true, holds_activities: true }
+        Capabilities { pushes: false, aggregates: true, holds_activities: true, reads_ranges: true, finds_ids: true }
     }
 
     async fn probe(&self, job: &Job) -> Result<Probe, SourceError> {

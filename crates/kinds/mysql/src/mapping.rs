@@ -58,7 +58,7 @@ impl Mapping {
         if !strict && !schema.definition().recognise.all.iter().all(|column| has.contains(&column.as_str())) {
             return Ok(None);
         }
-        for (key, column) in [("id", &table.id), ("time", &table.time)] {
+        for (key, column) in [("id", table.id.as_str()), ("time", table.time.as_str())] {
             match relation.column(column) {
                 None if strict => return Err(Error::Mapping(missing(&format!("[table] {key}"), column))),
                 None => return Ok(None),
@@ -108,7 +108,7 @@ impl Mapping {
     }
 
     fn of_key(&self) -> Option<&Column> {
-        self.relation.column(&self.table.id)
+        self.relation.column(self.table.id.as_str())
     }
 
     fn of_time(&self) -> Option<&Column> {
@@ -117,7 +117,7 @@ impl Mapping {
 
     /// The text of the row's key column.
     pub(crate) fn key_text(&self) -> String {
-        let column = format!("t.{}", name(&self.table.id));
+        let column = format!("t.{}", name(self.table.id.as_str()));
         match self.of_key().map_or(ColumnType::Other, |column| column.holds) {
             ColumnType::Bytes => format!("HEX({column})"),
             column_type => as_text(&column, column_type),
@@ -127,7 +127,7 @@ impl Mapping {
     /// Rows that have one of these keys, by the column itself so that its index serves; where letters are alike to the
     /// column, there may be more. Keys that cannot be of its type have no row.
     pub(crate) fn with_keys(&self, keys: &[String]) -> Sql {
-        let column = format!("t.{}", name(&self.table.id));
+        let column = format!("t.{}", name(self.table.id.as_str()));
         let (column_type, charset) =
             self.of_key().map_or((ColumnType::Other, ""), |column| (column.holds, column.charset.as_str()));
         equals_any(&column, column_type, charset, keys)

@@ -1,8 +1,9 @@
 //! Figures computed by the server: counts, outcomes, and latencies in the buckets of crosstail's own sketch.
 
 use super::connection::Reader;
+use super::index::{Hints, hints};
 use super::mapping::Mapping;
-use super::query::{time_is, without_time};
+use super::query::undated;
 use super::sql;
 use crosstail_core::filter::{Field, ValueType};
 use crosstail_core::model::{Latencies, Mean, Names, Timestamp};
@@ -10,6 +11,9 @@ use crosstail_core::number::{saturating_u64, saturating_usize};
 use crosstail_source::sql::{Sql, literal};
 use crosstail_source::{Grouping, Groups, PageQuery};
 use sqlx::Row as _;
+
+/// Undated rows per query.
+const CHUNK: usize = 2000;
 
 /// Figures of one table; `None` where SQL cannot express the filter or a field.
 pub(super) async fn aggregate(
@@ -19,14 +23,22 @@ pub(super) async fn aggregate(
     query: &PageQuery,
     grouping: &Grouping,
 ) -> Result<Option<Groups>, sqlx::Error> {
-    let Some(text) = statement(mapping, query, grouping) else { return Ok(None) };
+    let predicate = query.filter.predicate(&query.context);
+    let hints = hints(reader, mapping, &predicate).await?;
+    let Some(text) = statement(mapping, query, grouping, &hints) else { return Ok(None) };
     let mut reading = reader.read().await?;
-    let rows = reading.fetch(text).await?;
+    let rows = match reading.fetch(text).await {
+        Ok(rows) => rows,
+        // A value that the server cannot read is one that it cannot count.
+        Err(error) if super::row::is_of_data(&error) => return Ok(None),
+        Err(error) => return Err(error),
+    };
     reading.end().await?;
     let n = grouping.by.len();
     let mut groups = Groups::new();
     for row in &rows {
-        let values = (0..n).map(|index| row.try_get(index)).collect::<Result<Vec<Option<String>>, _>>()?;
+        let values = (0..n).map(|index| Ok(super::row::text(row, index)?.map(std::borrow::Cow::into_owned)));
+        let values = values.collect::<Result<Vec<Option<String>>, sqlx::Error>>()?;
         let bucket: Option<i64> = row.try_get(n)?;
         let latency: Option<i64> = row.try_get(n + 1)?;
         let whole = |index: usize| row.try_get::<i64, _>(n + 2 + index).map(saturating_u64);
@@ -46,17 +58,24 @@ pub(super) async fn aggregate(
             mine.count += more.count;
         }
     }
-    if mapping.time_is_nullable() && query.since.is_none() && query.until.is_none() {
-        let predicate = query.filter.predicate(&query.context);
-        for activity in without_time(reader, mapping, names, &predicate).await? {
-            groups.entry(grouping.key(&activity, names)).or_default().add(&activity);
+    if query.since.is_none() && query.until.is_none() {
+        let mut after: Option<String> = None;
+        loop {
+            let page = undated(reader, mapping, names, &predicate, after.as_deref(), false, CHUNK).await?;
+            for activity in &page.items {
+                groups.entry(grouping.key(activity, names)).or_default().add(activity);
+            }
+            after = page.last;
+            if page.ended {
+                break;
+            }
         }
     }
     Ok(Some(groups))
 }
 
-fn statement(mapping: &Mapping, query: &PageQuery, grouping: &Grouping) -> Option<Sql> {
-    let condition = sql::condition(mapping, &query.filter.predicate(&query.context));
+fn statement(mapping: &Mapping, query: &PageQuery, grouping: &Grouping, hints: &Hints) -> Option<Sql> {
+    let condition = sql::condition(mapping, &query.filter.predicate(&query.context), hints);
     if !condition.exact {
         return None;
     }
@@ -78,7 +97,7 @@ fn statement(mapping: &Mapping, query: &PageQuery, grouping: &Grouping) -> Optio
     let (cpu, memory) = (or_null(Field::Cpu, "NULL::float8")?, or_null(Field::Memory, "NULL::float8")?);
     let bucket = grouping.bucket_us.map_or_else(
         || "NULL::int8".to_owned(),
-        |us| format!("(floor(({})::numeric / {us}) * {us})::int8", mapping.time_us()),
+        |us| format!("(floor(({})::numeric / {us}) * {us})::int8", mapping.time.us()),
     );
     let mut inner = Sql::raw("SELECT ");
     for (index, key) in keys.iter().enumerate() {
@@ -93,9 +112,9 @@ fn statement(mapping: &Mapping, query: &PageQuery, grouping: &Grouping) -> Optio
         [],
     );
     // Rows without a time are counted locally.
-    let mut parts = vec![condition.sql, Sql::raw(format!("{} IS NOT NULL", mapping.time()))];
-    parts.extend(query.since.map(|at| time_is(mapping, ">=", at)));
-    parts.extend(query.until.map(|at| time_is(mapping, "<", at)));
+    let mut parts = vec![condition.sql, Sql::raw(mapping.time.dated())];
+    parts.extend(query.since.map(|at| mapping.time_is(">=", at)));
+    parts.extend(query.until.map(|at| mapping.time_is("<", at)));
     inner.append(" WHERE ", &Sql::join(parts, " AND "));
     let names: String = (0..keys.len()).map(|index| format!("k{index}, ")).collect();
     // The same buckets as `Latencies::bucket`.

@@ -2,8 +2,8 @@
 //! never a credential.
 
 use super::connection::Reader;
-use super::mapping::Relation;
 use super::payload::json_of;
+use super::relation::Relation;
 use crosstail_core::model::{Catalogue, CatalogueEntry, EntryKind};
 use crosstail_core::schema::{CatalogueTable, Schema};
 use crosstail_source::sql::{Bind, PLACEHOLDER, Sql};
@@ -26,11 +26,11 @@ impl CatalogueMapping {
     /// The tables of a schema that exist. A table that may not be read becomes a warning.
     pub(super) fn all(
         schema: &Schema,
-        relations: &BTreeMap<String, Relation>,
+        relations: &BTreeMap<String, Vec<Relation>>,
         warnings: &mut Vec<String>,
     ) -> Vec<Self> {
         let one = |table: &CatalogueTable| {
-            let relation = relations.get(&table.table)?;
+            let relation = relations.get(&table.table)?.first()?;
             let readable = |name: &String| relation.column(name).is_some_and(|column| column.readable);
             let facts: Vec<(String, Vec<String>)> = table
                 .fields

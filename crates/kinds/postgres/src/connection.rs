@@ -1,7 +1,7 @@
 //! A small pool of connections. Each query runs in a read-only transaction with a time limit. Settings belong to the
 //! transaction (`SET LOCAL`), so that a pooler such as PgBouncer hands a clean connection to the next client.
 
-use crosstail_source::sql::{Bind, Placeholders, Sql};
+use crosstail_source::sql::{Bind, Placeholders, Sql, name};
 use crosstail_source::{Job, Scheduler, Turn, cleanup};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
@@ -28,6 +28,8 @@ pub(super) struct Connections {
 
 struct Pool {
     options: PgConnectOptions,
+    /// The schemas to look in, as SQL; empty: those of the role.
+    search_path: String,
     idle: Mutex<Vec<PgConnection>>,
     scheduler: Arc<Scheduler>,
 }
@@ -47,16 +49,21 @@ pub(super) struct ReadTransaction {
 
 struct OpenTransaction {
     connection: PgConnection,
-    /// The process of the server that runs the transaction.
-    process: i32,
+    begun: Begun,
     pool: Arc<Pool>,
     _turn: Turn,
 }
 
 impl Connections {
-    pub(super) fn new(options: PgConnectOptions) -> Self {
-        let options = options.application_name("crosstail").disable_statement_logging().statement_cache_capacity(0);
-        let pool = Pool { options, idle: Mutex::default(), scheduler: Scheduler::new(CONNECTIONS) };
+    pub(super) fn new(options: PgConnectOptions, schemas: &[String]) -> Self {
+        // PgBouncer refuses parameters at the start that it does not know, as it is configured out of the box.
+        let options = options
+            .application_name("crosstail")
+            .extra_float_digits(None)
+            .disable_statement_logging()
+            .statement_cache_capacity(0);
+        let search_path = schemas.iter().map(|schema| name(schema)).collect::<Vec<_>>().join(", ");
+        let pool = Pool { options, search_path, idle: Mutex::default(), scheduler: Scheduler::new(CONNECTIONS) };
         Self { pool: Arc::new(pool), woken: AtomicBool::new(false) }
     }
 
@@ -85,18 +92,30 @@ impl Pool {
 /// Begins a transaction; gives the process that runs it. The server checks every second whether the client is still
 /// there, so that a statement ends with a client that was killed (a setting since PostgreSQL 14, which a server on a
 /// system that cannot check refuses; then the time limit ends it).
-async fn begin(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
+async fn begin(connection: &mut PgConnection, search_path: &str) -> Result<Begun, sqlx::Error> {
     let checked = connection.server_version_num().is_some_and(|version| version >= 140_000);
     let begin = format!(
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {}; \
          SET LOCAL idle_in_transaction_session_timeout = {}; SET LOCAL TimeZone = 'UTC'; \
-         SET LOCAL DateStyle = 'ISO'; SET LOCAL jit = off; {}SELECT pg_backend_pid()",
+         SET LOCAL DateStyle = 'ISO'; SET LOCAL IntervalStyle = 'postgres'; SET LOCAL bytea_output = 'hex'; \
+         SET LOCAL extra_float_digits = 3; SET LOCAL jit = off; {}{}SELECT pg_backend_pid(), \
+         CASE WHEN getdatabaseencoding() = 'SQL_ASCII' THEN set_config('client_encoding', 'SQL_ASCII', true) END IS NOT NULL",
         STATEMENT_TIMEOUT.as_millis(),
         2 * STATEMENT_TIMEOUT.as_millis(),
         if checked { "SET LOCAL client_connection_check_interval = 1000; " } else { "" },
+        if search_path.is_empty() { String::new() } else { format!("SET LOCAL search_path = {search_path}; ") },
     );
     let row = sqlx::raw_sql(AssertSqlSafe(begin)).fetch_one(&mut *connection).await?;
-    row.try_get(0)
+    Ok(Begun { process: row.try_get(0)?, any_encoding: row.try_get(1)? })
+}
+
+/// What is known of a transaction that has begun.
+#[derive(Debug, Clone, Copy)]
+struct Begun {
+    /// The process of the server that runs it.
+    process: i32,
+    /// Whether the database takes texts in any encoding, which then arrive as they are.
+    any_encoding: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -117,18 +136,21 @@ impl<'a> Reader<'a> {
         let idle = pool.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let again = match idle {
             // An idle connection may have been closed in the meantime: then a new one is made.
-            Some(mut connection) => begin(&mut connection).await.ok().map(|process| (connection, process)),
+            Some(mut connection) => {
+                let begun = begin(&mut connection, &pool.search_path).await;
+                begun.ok().map(|begun| (connection, begun))
+            }
             None => None,
         };
-        let (connection, process) = match again {
+        let (connection, begun) = match again {
             Some(ready) => ready,
             None => {
                 let mut connection = pool.connect().await?;
-                let process = begin(&mut connection).await?;
-                (connection, process)
+                let begun = begin(&mut connection, &pool.search_path).await?;
+                (connection, begun)
             }
         };
-        let open = OpenTransaction { connection, process, pool: Arc::clone(pool), _turn: turn };
+        let open = OpenTransaction { connection, begun, pool: Arc::clone(pool), _turn: turn };
         Ok(ReadTransaction { open: Some(open), job: self.job.clone() })
     }
 }
@@ -140,6 +162,11 @@ impl ReadTransaction {
     /// None while the transaction is open.
     pub(super) fn on(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
         self.open.as_mut().map(|open| &mut open.connection).ok_or(sqlx::Error::PoolClosed)
+    }
+
+    /// Whether the database takes texts in any encoding.
+    pub(super) fn is_of_any_encoding(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.begun.any_encoding)
     }
 
     /// Runs a query with its bind parameters; the statement is unnamed, as a pooler needs it.
@@ -194,7 +221,7 @@ impl OpenTransaction {
             }
             // Any role may cancel its own statements (PostgreSQL documentation, "Server Signaling Functions").
             let mut other = self.pool.connect().await?;
-            let cancel = sqlx::query("SELECT pg_cancel_backend($1)").bind(self.process).persistent(false);
+            let cancel = sqlx::query("SELECT pg_cancel_backend($1)").bind(self.begun.process).persistent(false);
             cancel.execute(&mut other).await?;
             other.close().await?;
             roll_back(&mut self.connection).await

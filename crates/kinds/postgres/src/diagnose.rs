@@ -2,7 +2,8 @@
 
 use super::Tables;
 use super::connection::Reader;
-use super::mapping::{ColumnType, Mapping};
+use super::mapping::Mapping;
+use super::relation::ColumnType;
 use crosstail_core::model::{Diagnosis, RETENTION_DAYS};
 use sqlx::Row as _;
 use sqlx::postgres::PgConnection;
@@ -125,7 +126,7 @@ async fn indexes(on: &mut PgConnection, mapping: &Mapping, diagnoses: &mut Vec<D
     let table = &mapping.table.name;
     let mut wanted = vec![
         ("following and paging need", mapping.table.time.clone()),
-        ("opening a row needs", mapping.table.id.clone()),
+        ("opening a row needs", mapping.table.id.as_str().to_owned()),
     ];
     for (why, field) in [
         ("finding traces needs", "correlation_id"),

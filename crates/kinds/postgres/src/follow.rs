@@ -6,22 +6,27 @@
 //! xmin, so the time column bounds each poll (see [`TIERS`]), and rows without an outcome are read again by key.
 //! `NOTIFY`, where a trigger sends it, only wakes the poll.
 //!
+//! A relation whose rows have no versions, and one that was written anew, is first looked at in silence: only what is
+//! later than the position is told.
+//!
 //! A poll notes its horizon first. What it reads may then take several transactions, because nothing is sent while one
 //! is open: a version that one of them cannot see belongs to a transaction that was running at the horizon or began
 //! later, so the next poll reads it.
 //!
 //! Source: PostgreSQL documentation, "System Information Functions" and "Transaction Isolation".
 
-use super::connection::{ReadTransaction, Reader};
+use super::connection::Reader;
 use super::mapping::Mapping;
-use super::query::{PageOrder, by_keys, time_is};
+use super::query::{PageOrder, Place};
+use super::row::{Record, Wanted, by_halves, read};
+use super::shape::{Shape, shape};
 use crosstail_core::model::{Activity, Status, Timestamp};
 use crosstail_core::number::saturating_i64;
 use crosstail_source::sql::Sql;
 use crosstail_source::{Position, Sink, SourceEvent};
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
-use sqlx::postgres::{PgConnection, PgListener, PgPoolOptions, PgRow};
+use sqlx::postgres::{PgConnection, PgListener, PgPoolOptions};
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
 use std::sync::Arc;
@@ -44,6 +49,8 @@ const DEDUPE_TTL: Duration = Duration::from_mins(20);
 
 /// Larger tables are not rescanned, because the last tier reads the table from end to end. In pages of 8 KB: 1 GB.
 const MAX_RESCAN_PAGES: i64 = 131_072;
+/// Rows without versions that are remembered of one table, at most.
+const MAX_REMEMBERED: usize = 200_000;
 /// A position younger than this needs no rescan at the start.
 const RECENT_US: i64 = 60_000_000;
 
@@ -87,9 +94,21 @@ pub(super) async fn position(reader: Reader<'_>) -> Result<Position, sqlx::Error
     Ok(Position::new(now(reader).await?))
 }
 
+/// Why following ended.
+pub(super) enum End {
+    /// Nobody receives any more.
+    Closed,
+    /// The columns of a table have changed; following goes on from here.
+    Changed(Position, Shape),
+}
+
 /// What following remembers of one table.
 struct TableState<'a> {
     mapping: &'a Mapping,
+    /// The first look is not told, but for what is later than this.
+    silent_until: Option<i64>,
+    /// Whether the first look found more rows than are remembered, where there are no versions.
+    too_large: bool,
     /// Keys of rows without an outcome, each with the version that was delivered.
     open: HashMap<String, i64>,
 }
@@ -97,15 +116,13 @@ struct TableState<'a> {
 impl TableState<'_> {
     /// Whether the table is small enough to be read from end to end.
     fn is_small_enough_to_rescan(&self) -> bool {
-        self.mapping.relation.pages <= MAX_RESCAN_PAGES
+        self.mapping.relation.pages <= MAX_RESCAN_PAGES && !self.too_large
     }
 }
 
 struct Follower<'a> {
     reader: Reader<'a>,
-    /// The transaction in which is read.
-    reading: Option<ReadTransaction>,
-    /// What was read in it and has not been sent.
+    /// What was read and has not been sent.
     read: Vec<Activity>,
     tables: Vec<TableState<'a>>,
     sink: &'a Sink,
@@ -129,24 +146,35 @@ fn since_horizon(mapping: &Mapping, horizon: i64, current: i64) -> Option<Sql> {
     (mapping.relation.versioned && known).then(|| Sql::raw(text()))
 }
 
+/// Follows until the receiver has gone, or a table has changed. `before`: the shape of the tables at the position, if it is
+/// known.
 pub(super) async fn follow(
     reader: Reader<'_>,
     mappings: &[Mapping],
     from: &Position,
+    before: Option<&Shape>,
     sink: &Sink,
-) -> Result<(), sqlx::Error> {
+) -> Result<End, sqlx::Error> {
     let start = match from.read::<ResumePoint>() {
         Some(at) => at,
         None => now(reader).await?,
     };
+    let shaped = shape(reader, mappings).await?;
     let woken = Arc::new(Notify::new());
     let listening = listen(reader, mappings, Arc::clone(&woken)).await?;
     let now = Instant::now();
     let mut follower = Follower {
         reader,
-        reading: None,
         read: Vec::new(),
-        tables: mappings.iter().map(|mapping| TableState { mapping, open: HashMap::new() }).collect(),
+        tables: mappings
+            .iter()
+            .map(|mapping| {
+                let anew = before.is_some_and(|before| before.is_written_anew(&shaped, mapping));
+                let silent = anew || !mapping.relation.versioned;
+                let silent_until = silent.then_some(start.time_us);
+                TableState { mapping, silent_until, too_large: false, open: HashMap::new() }
+            })
+            .collect(),
         sink,
         seen: HashMap::new(),
         pruned: now,
@@ -158,12 +186,12 @@ pub(super) async fn follow(
     let mut open_due = now + OPEN_EVERY;
     follower.begin().await?;
     if sink.send(SourceEvent::CaughtUp).await.is_err() {
-        return Ok(());
+        return Ok(End::Closed);
     }
     loop {
         let due = follower.due.iter().copied().chain([open_due]).min().unwrap_or(now);
         let notified = tokio::select! {
-            () = sink.closed() => return Ok(()),
+            () = sink.closed() => return Ok(End::Closed),
             () = woken.notified(), if listening => {
                 tokio::time::sleep(COALESCE).await;
                 true
@@ -176,7 +204,10 @@ pub(super) async fn follow(
             open_due = now + OPEN_EVERY;
         }
         if follower.poll(now, notified, open).await? {
-            return Ok(());
+            return Ok(End::Closed);
+        }
+        if open && shape(reader, mappings).await?.columns != shaped.columns {
+            return Ok(End::Changed(Position::new(follower.at), shaped));
         }
     }
 }
@@ -230,35 +261,44 @@ impl Follower<'_> {
     /// and lists the rows without an outcome.
     async fn begin(&mut self) -> Result<(), sqlx::Error> {
         let since = self.at;
-        let now = at(self.reading().await?.on()?).await?;
+        let now = crate::follow::now(self.reader).await?;
         self.current = now.horizons[0];
         for index in 0..self.tables.len() {
             self.list_unfinished(index).await?;
         }
         let mut after = now;
         for (tier, horizon) in since.horizons.into_iter().enumerate() {
-            if tier == RESCAN_TIER && now.time_us - since.time_us < RECENT_US {
+            let recent = tier == RESCAN_TIER && now.time_us - since.time_us < RECENT_US;
+            let silent = self.tables.iter().any(|table| table.silent_until.is_some());
+            if recent {
                 after.horizons[tier] = horizon;
-                continue;
             }
-            self.read_tier(tier, horizon, since.time_us).await?;
+            if !recent || silent {
+                self.read_tier(tier, horizon, since.time_us, recent).await?;
+            }
+        }
+        for table in &mut self.tables {
+            if table.silent_until.take().is_some() && table.mapping.relation.versioned {
+                // What was written anew has been looked at.
+                after.horizons[RESCAN_TIER] = now.horizons[RESCAN_TIER];
+            }
         }
         self.at = after;
-        self.send().await?;
+        self.send().await;
         self.send_position().await;
         Ok(())
     }
 
     /// Reads what is due; returns whether the receiver is gone.
     async fn poll(&mut self, now: Instant, notified: bool, open: bool) -> Result<bool, sqlx::Error> {
-        let snapshot = at(self.reading().await?.on()?).await?;
+        let snapshot = crate::follow::now(self.reader).await?;
         self.current = snapshot.horizons[0];
         let mut at = ResumePoint { time_us: snapshot.time_us, ..self.at };
         for (tier, (_, every)) in TIERS.iter().enumerate() {
             if now < self.due[tier] && !(notified && tier == 0) {
                 continue;
             }
-            self.read_tier(tier, self.at.horizons[tier], snapshot.time_us).await?;
+            self.read_tier(tier, self.at.horizons[tier], snapshot.time_us, false).await?;
             at.horizons[tier] = snapshot.horizons[tier];
             self.due[tier] = now + *every;
         }
@@ -269,30 +309,17 @@ impl Follower<'_> {
         }
         self.at = at;
         self.prune(now);
-        self.send().await?;
+        self.send().await;
         Ok(!self.send_position().await)
     }
 
-    /// The open transaction; one is begun where none is open.
-    async fn reading(&mut self) -> Result<&mut ReadTransaction, sqlx::Error> {
-        let open = match self.reading.take() {
-            Some(open) => open,
-            None => self.reader.read().await?,
-        };
-        Ok(self.reading.insert(open))
-    }
-
-    /// Ends the transaction, and then sends what was read in it: the receiver may take as long as it likes.
-    async fn send(&mut self) -> Result<(), sqlx::Error> {
-        if let Some(reading) = self.reading.take() {
-            reading.end().await?;
-        }
+    /// Sends what was read: no transaction is open, and the receiver may take as long as it likes.
+    async fn send(&mut self) {
         let read = std::mem::take(&mut self.read);
         if !read.is_empty() {
             // The loop notices a closed channel.
             let _ = self.sink.send(SourceEvent::Batch(read, None)).await;
         }
-        Ok(())
     }
 
     /// Says that everything before the position was sent; returns whether somebody receives it.
@@ -307,12 +334,17 @@ impl Follower<'_> {
         }
     }
 
-    /// Delivers one tier of every table: a range of time that no faster tier covers.
-    async fn read_tier(&mut self, tier: usize, horizon: i64, time_us: i64) -> Result<(), sqlx::Error> {
+    /// Delivers one tier of every table: a range of time that no faster tier covers. `silent`: only of those tables
+    /// whose first look is not told.
+    async fn read_tier(&mut self, tier: usize, horizon: i64, time_us: i64, silent: bool) -> Result<(), sqlx::Error> {
         let back = |tier: usize| Timestamp(time_us - saturating_i64(TIERS[tier].0.as_micros()));
         let (from, until) = (back(tier), tier.checked_sub(1).map(back));
         for index in 0..self.tables.len() {
-            if tier != RESCAN_TIER || self.tables[index].is_small_enough_to_rescan() {
+            let table = &self.tables[index];
+            if silent && table.silent_until.is_none() {
+                continue;
+            }
+            if tier != RESCAN_TIER || table.is_small_enough_to_rescan() {
                 self.read_range(index, horizon, from, until).await?;
             }
         }
@@ -328,110 +360,128 @@ impl Follower<'_> {
         until: Option<Timestamp>,
     ) -> Result<(), sqlx::Error> {
         let mapping = self.tables[index].mapping;
+        // The first look at what was written anew is for all rows.
+        let horizon = self.tables[index].silent_until.map_or(Some(horizon), |_| None);
+        let version = horizon.and_then(|horizon| since_horizon(mapping, horizon, self.current));
         let order = PageOrder { newest_first: false };
-        let mut beyond: Option<(Timestamp, String)> = None;
+        let mut beyond: Option<Place> = None;
+        let mut rows = 0;
         loop {
-            let mut parts = vec![time_is(mapping, ">=", from)];
-            parts.extend(until.map(|at| time_is(mapping, "<", at)));
-            parts.extend(since_horizon(mapping, horizon, self.current));
-            parts.extend(beyond.as_ref().map(|(at, id)| order.after(mapping, *at, id)));
-            let mut sql = Sql::raw(mapping.select(""));
-            sql.append(" WHERE ", &Sql::join(parts, " AND "));
-            sql.append("", &order.by(mapping, CHUNK));
-            let rows = self.reading().await?.fetch(sql).await?;
-            if let Some(last) = rows.last() {
-                let last = mapping.activity(last)?;
-                beyond = Some((last.started_at, last.id.to_string()));
+            let mut parts = vec![Sql::raw(mapping.time.dated()), mapping.time_is(">=", from)];
+            parts.extend(until.map(|at| mapping.time_is("<", at)));
+            parts.extend(version.clone());
+            parts.extend(beyond.as_ref().map(|place| order.after(mapping, place)));
+            let rest = order.rest(mapping, parts, CHUNK);
+            let (records, _) = read(self.reader, &Wanted { mapping, extra: "", rest: &rest, bare: &rest }).await?;
+            let full = records.len() >= CHUNK;
+            rows += records.len();
+            if let Some(last) = records.last() {
+                beyond = Some((last.activity.started_at, last.activity.id.to_string()));
             }
-            self.deliver(index, &rows)?;
+            self.deliver(index, records);
             if self.read.len() >= CHUNK {
-                self.send().await?;
+                self.send().await;
             }
-            if rows.len() < CHUNK {
+            if !full {
+                break;
+            }
+            if !mapping.relation.versioned && from.0 < -RECENT_US && rows > MAX_REMEMBERED {
+                self.tables[index].too_large = true;
                 break;
             }
         }
-        if mapping.time_is_nullable() && until.is_none() && mapping.relation.versioned {
-            let mut sql = Sql::raw(mapping.select(""));
-            let version = since_horizon(mapping, horizon, self.current).unwrap_or_else(|| Sql::constant(true));
-            sql.push(&format!(" WHERE {} IS NULL AND {} LIMIT {CHUNK}", mapping.time(), version.text), []);
-            let rows = self.reading().await?.fetch(sql).await?;
-            self.deliver(index, &rows)?;
+        if until.is_none() {
+            self.read_undated(index, version).await?;
         }
         Ok(())
     }
 
-    /// Keeps the rows whose version has not been sent yet, to be sent.
-    fn deliver(&mut self, index: usize, rows: &[PgRow]) -> Result<(), sqlx::Error> {
-        let now = Instant::now();
+    /// Delivers the rows that have no time.
+    async fn read_undated(&mut self, index: usize, version: Option<Sql>) -> Result<(), sqlx::Error> {
         let mapping = self.tables[index].mapping;
-        for row in rows {
-            let (key, version) = (Mapping::key(row)?, Mapping::version(row)?);
-            let activity = mapping.activity(row)?;
+        if !mapping.relation.versioned {
+            return Ok(());
+        }
+        let version = version.unwrap_or_else(|| Sql::constant(true));
+        let mut rest = Sql::raw(format!(" WHERE {} AND ", mapping.time.undated()));
+        rest.append("", &version);
+        rest.push(&format!(" LIMIT {CHUNK}"), []);
+        let (records, _) = read(self.reader, &Wanted { mapping, extra: "", rest: &rest, bare: &rest }).await?;
+        self.deliver(index, records);
+        Ok(())
+    }
+
+    /// Keeps the rows whose version has not been sent yet, to be sent.
+    fn deliver(&mut self, index: usize, records: Vec<Record>) {
+        let now = Instant::now();
+        for record in records {
+            let Record { key, version, at, activity, .. } = record;
+            let table = &mut self.tables[index];
             let mut hasher = self.hasher.build_hasher();
             (index, &key, version).hash(&mut hasher);
-            if !mapping.relation.versioned {
+            if !table.mapping.relation.versioned {
                 format!("{activity:?}").hash(&mut hasher);
             }
             let fresh = self.seen.insert(hasher.finish(), now).is_none();
-            let open = &mut self.tables[index].open;
             if activity.status == Some(Status::InProgress) {
-                if open.len() < OPEN || open.contains_key(&key) {
-                    open.insert(key, version);
+                if table.open.len() < OPEN || table.open.contains_key(&key) {
+                    table.open.insert(key, version);
                 }
             } else {
-                open.remove(&key);
+                table.open.remove(&key);
             }
-            if fresh {
+            let told = table.silent_until.is_none_or(|until| at.is_some_and(|at| at >= until));
+            if fresh && told {
                 self.read.push(activity);
             }
         }
-        Ok(())
     }
 
     /// Lists the rows without an outcome, so that their end is seen however old they are.
     async fn list_unfinished(&mut self, index: usize) -> Result<(), sqlx::Error> {
         let mapping = self.tables[index].mapping;
-        let Some(raw) =
-            mapping.sources(crosstail_core::schema::Target::Status).first().map(|(sql, _)| (*sql).to_owned())
-        else {
+        let sources = mapping.sources(crosstail_core::schema::Target::Status);
+        let Some(raw) = sources.first().filter(|one| !one.is_opaque()).map(|one| one.sql.clone()) else {
             return Ok(());
         };
         let words = mapping.schema.definition().open_words();
         let words: Vec<String> = words.iter().map(|word| crosstail_source::sql::literal(word)).collect();
-        let sql = Sql::raw(format!(
-            "{} WHERE ({raw})::text IN ({}) AND {} IS NOT NULL ORDER BY {} DESC LIMIT {OPEN}",
-            mapping.select(""),
+        let rest = format!(
+            " WHERE ({raw})::text IN ({}) AND {} ORDER BY {} DESC LIMIT {OPEN}",
             words.join(", "),
-            mapping.time(),
-            mapping.time(),
-        ));
-        let rows = self.reading().await?.fetch(sql).await?;
+            mapping.time.dated(),
+            mapping.time.order(),
+        );
+        let mut sql = Sql::raw(format!("{} FROM {} t", mapping.ahead(), mapping.relation.sql));
+        sql.push(&rest, []);
+        let mut reading = self.reader.read().await?;
+        let rows = reading.fetch(sql).await?;
+        reading.end().await?;
         for row in &rows {
-            self.tables[index].open.insert(Mapping::key(row)?, Mapping::version(row)?);
+            let key = super::row::text(row, 0)?.unwrap_or_default().into_owned();
+            self.tables[index].open.insert(key, row.try_get(1)?);
         }
         Ok(())
     }
 
     /// Reads the rows without an outcome again and delivers those that changed.
     async fn reread_unfinished(&mut self, index: usize) -> Result<(), sqlx::Error> {
-        let keys: Vec<String> = self.tables[index].open.keys().cloned().collect();
-        if keys.is_empty() {
+        let heads: Vec<_> = self.tables[index].open.keys().map(|key| (key.clone(), 0, None)).collect();
+        if heads.is_empty() {
             return Ok(());
         }
         let mapping = self.tables[index].mapping;
-        let rows = by_keys(self.reading().await?, mapping, &keys).await?;
+        let records = by_halves(self.reader, mapping, "", heads).await?;
         let known = std::mem::take(&mut self.tables[index].open);
         let mut changed = Vec::new();
-        for row in rows {
-            let (key, version) = (Mapping::key(&row)?, Mapping::version(&row)?);
-            let versioned = self.tables[index].mapping.relation.versioned;
-            if versioned && known.get(&key) == Some(&version) {
-                self.tables[index].open.insert(key, version);
+        for record in records {
+            if mapping.relation.versioned && known.get(&record.key) == Some(&record.version) {
+                self.tables[index].open.insert(record.key, record.version);
             } else {
-                changed.push(row);
+                changed.push(record);
             }
         }
-        self.deliver(index, &changed)
+        self.deliver(index, changed);
+        Ok(())
     }
 }

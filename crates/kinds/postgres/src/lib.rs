@@ -1,5 +1,6 @@
 //! The kind `postgres`: the tables that schemas map, read with SELECT alone.
 
+mod address;
 mod aggregate;
 mod alert;
 mod catalogue;
@@ -8,34 +9,39 @@ mod create;
 mod definitions;
 mod diagnose;
 mod follow;
+mod index;
+mod key;
 mod kind;
 mod mapping;
 mod payload;
 mod query;
+mod relation;
+mod row;
 mod row_security;
 mod server;
+mod shape;
 mod sql;
 mod statements;
+mod tables;
+mod time;
 
 pub use kind::KIND;
 
+use address::Address;
 use async_trait::async_trait;
-use catalogue::CatalogueMapping;
 use connection::Connections;
 use crosstail_core::model::{
     Catalogue, CatalogueEntry, Clock, Diagnosis, Id, Locator, Names, Payload, SourceId, Timestamp, Vitals, redact_text,
 };
-use crosstail_core::schema::{Schema, Table};
+use crosstail_core::schema::Schema;
 use crosstail_source::{
-    Capabilities, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related, RelatedKey,
-    Sink, Source, SourceError,
+    Capabilities, Cost, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related,
+    RelatedKey, Sink, Source, SourceError, SourceEvent,
 };
-use mapping::Mapping;
 use sqlx::Row as _;
-use sqlx::postgres::PgConnectOptions;
-use std::str::FromStr as _;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
+use tables::Tables;
 
 /// A source in one `PostgreSQL` database.
 pub struct PostgresSource {
@@ -44,16 +50,9 @@ pub struct PostgresSource {
     names: Names,
     schema: Option<Schema>,
     connections: Connections,
+    address: Address,
     /// Looked up once, and again after an error that says that tables have changed.
     tables: Mutex<Option<Arc<Tables>>>,
-}
-
-/// The mapped tables of the database.
-struct Tables {
-    mappings: Vec<Mapping>,
-    catalogue: Vec<CatalogueMapping>,
-    schemas: Vec<String>,
-    warnings: Vec<String>,
 }
 
 /// A failure before it becomes a [`SourceError`]: an error of the driver, or a mapping that does not fit.
@@ -72,17 +71,17 @@ impl PostgresSource {
     /// A source in the database of a URL. Without `schema`, the schema is recognised by the tables. Does not connect
     /// yet.
     pub fn new(name: &str, id: SourceId, names: Names, url: &str, schema: Option<Schema>) -> Result<Self, SourceError> {
-        let options = PgConnectOptions::from_str(url).map_err(|error| SourceError {
+        let address = Address::parse(url).map_err(|cause| SourceError {
             source_name: name.to_owned(),
             operation: "open",
             kind: ErrorKind::Unsupported,
-            cause: redact_text(&error.to_string()).into_owned(),
+            cause: redact_text(&cause).into_owned(),
             hint: Some(
                 "write postgres://user@host:5432/database; the password may be in PGPASSWORD or ~/.pgpass".to_owned(),
             ),
         })?;
-        let connections = Connections::new(options);
-        Ok(Self { name: name.to_owned(), id, names, schema, connections, tables: Mutex::default() })
+        let connections = Connections::new(address.options.clone(), &address.schemas);
+        Ok(Self { name: name.to_owned(), id, names, schema, connections, address, tables: Mutex::default() })
     }
 
     fn error(&self, operation: &'static str, error: impl Into<Error>) -> SourceError {
@@ -115,96 +114,64 @@ impl PostgresSource {
         if let Some(known) = self.known() {
             return Ok(known);
         }
-        let tables = self.look_up(job).await.map_err(|e| self.error("read tables", e))?;
+        let reader = self.connections.for_job(job);
+        let tables = tables::look_up(reader, &self.names, self.schema.as_ref(), (self.id, &self.name)).await;
+        let mut tables = tables.map_err(|e| self.error("read tables", e))?;
         if tables.mappings.is_empty() {
-            let known = self.known_tables(job).await.map_err(|e| self.error("read tables", e))?;
-            let refused = tables.warnings.first().cloned();
-            return Err(SourceError {
-                source_name: self.name.clone(),
-                operation: "map tables",
-                // They may be created later, so the source retries.
-                kind: if refused.is_some() { ErrorKind::Auth } else { ErrorKind::Query },
-                cause: refused.unwrap_or_else(|| format!("no table that a schema knows among: {known}")),
-                hint: Some("name a schema with --schema, or write one with [table] and [fields]".to_owned()),
-            });
+            return Err(self.unmapped(&tables, job).await?);
+        }
+        if !self.address.unknown.is_empty() {
+            let list = self.address.unknown.join(", ");
+            tables.warnings.push(format!("the address has parameters that are not known and change nothing: {list}"));
         }
         let tables = Arc::new(tables);
         *self.tables.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&tables));
         Ok(tables)
     }
 
+    /// The error for a database without a table that is mapped.
+    async fn unmapped(&self, tables: &Tables, job: &Job) -> Result<SourceError, SourceError> {
+        let reader = self.connections.for_job(job);
+        let known = tables::known_tables(reader).await.map_err(|e| self.error("read tables", e))?;
+        let refused = tables.warnings.first().cloned();
+        let (mut cause, mut hint) = (
+            format!("no table that a schema knows, and none with a time, among: {known}"),
+            "name a schema with --schema, or write one with [table] and [fields]".to_owned(),
+        );
+        if !self.address.names_database {
+            let others = tables::databases(reader).await.map_err(|e| self.error("read databases", e))?;
+            cause = format!(
+                "the address names no database, and that of the user's name has no table to read; there are: {others}"
+            );
+            hint = "write postgres://user@host/DATABASE".to_owned();
+        }
+        Ok(SourceError {
+            source_name: self.name.clone(),
+            operation: "map tables",
+            // They may be created later, so the source retries.
+            kind: if refused.is_some() { ErrorKind::Auth } else { ErrorKind::Query },
+            cause: refused.unwrap_or(cause),
+            hint: Some(hint),
+        })
+    }
+
+    /// Adds the databases there are to the error that there is none of a name.
+    async fn with_databases(&self, error: SourceError, job: &Job) -> SourceError {
+        if !error.cause.contains("does not exist") || error.operation != "connect" {
+            return error;
+        }
+        for database in ["postgres", "template1"] {
+            let other = Connections::new(self.address.options.clone().database(database), &[]);
+            if let Ok(names) = tables::databases(other.for_job(job)).await {
+                let cause = format!("{}; there are: {names}", error.cause);
+                return SourceError { cause, hint: Some("write postgres://user@host/DATABASE".to_owned()), ..error };
+            }
+        }
+        error
+    }
+
     fn known(&self) -> Option<Arc<Tables>> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    async fn look_up(&self, job: &Job) -> Result<Tables, Error> {
-        let schemas = self.schema.clone().map_or_else(Schema::built_in, |schema| vec![schema]);
-        let strict = self.schema.is_some();
-        let mut names: Vec<String> = Vec::new();
-        for schema in &schemas {
-            let tables: Vec<(&Schema, &Table)> = schema.tables(definitions::STORE).collect();
-            names.extend(tables.iter().map(|(_, table)| table.name.clone()));
-            names.extend(tables.iter().flat_map(|(_, table)| table.lookup.values()).map(|lookup| lookup.table.clone()));
-            names.extend(schema.definition().catalogue.iter().map(|table| table.table.clone()));
-        }
-        names.sort();
-        names.dedup();
-        let mut reading = self.connections.for_job(job).read().await?;
-        let relations = mapping::relations(reading.on()?, &names).await?;
-        reading.end().await?;
-        let mut found =
-            Tables { mappings: Vec::new(), catalogue: Vec::new(), schemas: Vec::new(), warnings: Vec::new() };
-        let opened = Clock::system().now();
-        for schema in &schemas {
-            let before = found.mappings.len();
-            for (part, table) in schema.tables(definitions::STORE) {
-                // A schema that the user wrote for one table must fit; of several tables, those that exist are used.
-                let must = strict && schema.tables(definitions::STORE).count() == 1;
-                if must && !relations.contains_key(&table.name) {
-                    let known = self.known_tables(job).await?;
-                    return Err(Error::Mapping(format!(
-                        "[table] name: no table '{}'; the database has {known}",
-                        table.name
-                    )));
-                }
-                let mapping = Mapping::new(
-                    found.mappings.len(),
-                    (part, table),
-                    &relations,
-                    (self.id, &self.name),
-                    opened,
-                    &mut found.warnings,
-                    must,
-                )?;
-                if let Some(mapping) = mapping {
-                    self.names.table(self.id, &table.name);
-                    found.mappings.push(mapping);
-                }
-            }
-            if found.mappings.len() > before {
-                found.schemas.push(schema.name.clone());
-                self.names.add_flow(&schema.definition().flow);
-                found.catalogue.extend(CatalogueMapping::all(schema, &relations, &mut found.warnings));
-            }
-        }
-        Ok(found)
-    }
-
-    /// Names of up to 30 tables, for an error message.
-    async fn known_tables(&self, job: &Job) -> Result<String, sqlx::Error> {
-        let mut reading = self.connections.for_job(job).read().await?;
-        let rows = sqlx::query(
-            "SELECT CASE WHEN n.nspname = 'public' THEN '' ELSE n.nspname || '.' END || c.relname FROM pg_class c \
-             JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm') \
-             AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg_toast%' \
-             ORDER BY 1 LIMIT 30",
-        )
-        .persistent(false)
-        .fetch_all(reading.on()?)
-        .await?;
-        reading.end().await?;
-        let names: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
-        Ok(if names.is_empty() { "none".to_owned() } else { names.join(", ") })
     }
 }
 
@@ -235,13 +202,16 @@ fn classify(error: &sqlx::Error) -> (ErrorKind, Option<&'static str>) {
 impl Source for PostgresSource {
     fn capabilities(&self) -> Capabilities {
         let pushes = self.connections.woken.load(Ordering::Relaxed);
-        Capabilities { pushes, aggregates: true, holds_activities: true }
+        Capabilities { pushes, aggregates: true, holds_activities: true, reads_ranges: true, finds_ids: true }
     }
 
     async fn probe(&self, job: &Job) -> Result<Probe, SourceError> {
         let connect = |e: sqlx::Error| self.error("connect", e);
         let clock = Clock::system();
-        let mut reading = self.connections.for_job(job).read().await.map_err(connect)?;
+        let mut reading = match self.connections.for_job(job).read().await.map_err(connect) {
+            Ok(reading) => reading,
+            Err(error) => return Err(self.with_databases(error, job).await),
+        };
         let before = clock.now();
         let row = sqlx::query(
             "SELECT current_setting('server_version'), (extract(epoch FROM clock_timestamp()) * 1000000)::int8, \
@@ -284,10 +254,37 @@ impl Source for PostgresSource {
     }
 
     async fn follow(&self, from: Position, sink: &Sink, job: &Job) -> Result<(), SourceError> {
+        let (mut from, mut before) = (from, None);
+        loop {
+            let tables = self.tables(job).await?;
+            let reader = self.connections.for_job(job);
+            let end = follow::follow(reader, &tables.mappings, &from, before.as_ref(), sink).await;
+            match end.map_err(|e| self.error("follow", e))? {
+                follow::End::Closed => return Ok(()),
+                follow::End::Changed(position, shape) => {
+                    *self.tables.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                    let text = "columns of a table have changed, and were looked up again".to_owned();
+                    if sink.send(SourceEvent::Notice(text)).await.is_err() {
+                        return Ok(());
+                    }
+                    (from, before) = (position, Some(shape));
+                }
+            }
+        }
+    }
+
+    async fn plan(&self, query: &PageQuery, job: &Job) -> Result<Cost, SourceError> {
         let tables = self.tables(job).await?;
-        follow::follow(self.connections.for_job(job), &tables.mappings, &from, sink)
-            .await
-            .map_err(|e| self.error("follow", e))
+        query::cost(self.connections.for_job(job), &tables.mappings, query).await.map_err(|e| self.error("plan", e))
+    }
+
+    async fn draft(&self, table: Option<&str>, job: &Job) -> Result<String, SourceError> {
+        let found = tables::draft(self.connections.for_job(job), table).await;
+        let found = match found.map_err(|e| self.error("connect", e)) {
+            Ok(found) => found,
+            Err(error) => return Err(self.with_databases(error, job).await),
+        };
+        found.map_err(|cause| SourceError::of(&self.name, "draft a schema", (ErrorKind::Unsupported, None), &cause))
     }
 
     async fn payload(&self, id: &Id, locator: &Locator, job: &Job) -> Result<Payload, SourceError> {

@@ -2,59 +2,18 @@
 //! Everything is selected as one of three types, so that every value can be read.
 
 use super::Error;
+use super::key::RowKey;
+use super::relation::{ColumnType, Relation};
+use super::time::{TimeColumn, at_zone, micros};
 use crosstail_core::filter::{Field, ValueType, suggest};
-use crosstail_core::model::{Activity, Id, Locator, Place, SourceId, Timestamp};
+use crosstail_core::model::{SourceId, Timestamp};
 use crosstail_core::number::saturating_u16;
-use crosstail_core::schema::{Assembler, Scalar, Schema, Table, Target, TimeUnit};
-use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, literal, name};
-use sqlx::Row as _;
-use sqlx::postgres::{PgConnection, PgRow};
-use std::borrow::Cow;
+use crosstail_core::schema::{Schema, Table, Target};
+use crosstail_source::sql::{Sql, literal, name};
 use std::collections::BTreeMap;
 
-/// The type of a column's values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ColumnType {
-    Int,
-    Float,
-    Time,
-    Uuid,
-    Json,
-    Text,
-    Other,
-}
-
-/// An existing column.
-#[derive(Debug, Clone)]
-pub(super) struct Column {
-    pub(super) name: String,
-    pub(super) value_type: ColumnType,
-    pub(super) nullable: bool,
-    pub(super) readable: bool,
-    type_name: String,
-}
-
-/// An existing table or view.
-#[derive(Debug, Clone)]
-pub(super) struct Relation {
-    /// Quoted name with the schema, as SQL needs it.
-    pub(super) sql: String,
-    /// Whether rows have an xmin; those of views and foreign tables have none.
-    pub(super) versioned: bool,
-    /// Pages of 8 KB, as of the last VACUUM or ANALYZE.
-    pub(super) pages: i64,
-    pub(super) columns: Vec<Column>,
-}
-
-impl Relation {
-    pub(super) fn column(&self, name: &str) -> Option<&Column> {
-        self.columns.iter().find(|column| column.name == name)
-    }
-
-    fn readable(&self, name: &str) -> Option<&Column> {
-        self.column(name).filter(|column| column.readable)
-    }
-}
+/// What is shown of a message or an error in a list, in characters. The payload has the whole text.
+const SHOWN: usize = 10_000;
 
 /// A schema resolved against one table.
 pub(super) struct Mapping {
@@ -64,76 +23,95 @@ pub(super) struct Mapping {
     pub(super) relation: Relation,
     pub(super) source: SourceId,
     pub(super) source_name: String,
-    /// When the source was opened: the time of rows that have none.
-    opened: Timestamp,
-    /// Selected expressions: SQL, type, and what each fills.
-    pub(super) selected: Vec<(String, ColumnType, (Target, u16))>,
-    select: String,
+    pub(super) key: RowKey,
+    pub(super) time: TimeColumn,
+    /// What fills the targets.
+    pub(super) selected: Vec<Selected>,
+    /// The expressions that are selected, each once.
+    pub(super) columns: Vec<(String, ColumnType)>,
+    /// Whether the text of the database is bytes of any encoding.
+    pub(super) any_encoding: bool,
 }
 
-/// The existing relations with these names (`table` or `schema.table`).
-pub(super) async fn relations(
-    on: &mut PgConnection,
-    names: &[String],
-) -> Result<BTreeMap<String, Relation>, sqlx::Error> {
-    let short: Vec<String> = names.iter().map(|n| n.rsplit('.').next().unwrap_or(n).to_owned()).collect();
-    let rows = sqlx::query(
-        "SELECT n.nspname::text, c.relname::text, c.relkind::text, a.attname::text, t.typname::text, a.attnotnull, \
-         has_schema_privilege(n.oid, 'USAGE') AND has_column_privilege(c.oid, a.attnum, 'SELECT'), \
-         pg_table_is_visible(c.oid), c.relpages::int8 \
-         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
-         JOIN pg_type t ON t.oid = a.atttypid \
-         WHERE c.relname = ANY($1) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') \
-         AND n.nspname NOT IN ('pg_catalog', 'information_schema') \
-         ORDER BY pg_table_is_visible(c.oid) DESC, n.nspname, c.relname, a.attnum",
-    )
-    .bind(short)
-    .persistent(false)
-    .fetch_all(on)
-    .await?;
-    let mut all: Vec<((String, String), bool, Relation)> = Vec::new();
-    for row in &rows {
-        let (schema, table, kind): (String, String, String) = (row.get(0), row.get(1), row.get(2));
-        let key = (schema, table);
-        if all.last().is_none_or(|(last, ..)| *last != key) {
-            let sql = format!("{}.{}", name(&key.0), name(&key.1));
-            let versioned = !matches!(kind.as_str(), "v" | "f");
-            let relation = Relation { sql, versioned, pages: row.get(8), columns: Vec::new() };
-            all.push((key, row.get(7), relation));
-        }
-        let type_name: String = row.get(4);
-        let sort = match type_name.as_str() {
-            "int2" | "int4" | "int8" => ColumnType::Int,
-            "float4" | "float8" | "numeric" => ColumnType::Float,
-            "timestamptz" | "timestamp" | "date" => ColumnType::Time,
-            "uuid" => ColumnType::Uuid,
-            "json" | "jsonb" => ColumnType::Json,
-            "text" | "varchar" | "bpchar" | "name" | "citext" => ColumnType::Text,
-            _ => ColumnType::Other,
-        };
-        let column = Column {
-            name: row.get(3),
-            value_type: sort,
-            nullable: !row.get::<bool, _>(5),
-            readable: row.get(6),
-            type_name,
-        };
-        if let Some((_, _, relation)) = all.last_mut() {
-            relation.columns.push(column);
+/// An expression that fills a target.
+pub(super) struct Selected {
+    pub(super) sql: String,
+    pub(super) holds: ColumnType,
+    pub(super) target: (Target, u16),
+    /// Its number among [`Mapping::columns`].
+    pub(super) column: usize,
+    /// The path into the JSON in a text, which is taken apart here.
+    pub(super) inside: Option<String>,
+    /// Where an index can answer for it.
+    pub(super) indexed: bool,
+    /// Whether texts are in the order of their characters' numbers.
+    pub(super) by_code: bool,
+}
+
+impl Selected {
+    /// Whether SQL cannot say the value.
+    pub(super) fn is_opaque(&self) -> bool {
+        self.inside.is_some() || self.holds == ColumnType::Bytes
+    }
+}
+
+/// The source that a mapping is of, and what is known of it.
+#[derive(Clone, Copy)]
+pub(super) struct Owner<'a> {
+    pub(super) id: SourceId,
+    pub(super) name: &'a str,
+    pub(super) any_encoding: bool,
+}
+
+/// What a table needs to be mapped.
+pub(super) struct Found<'a> {
+    pub(super) relation: &'a Relation,
+    /// What else the schema names.
+    pub(super) others: &'a BTreeMap<String, Vec<Relation>>,
+    /// Whether rows of the table have the same key.
+    pub(super) repeats: bool,
+    /// The largest number in the time column, where it has numbers.
+    pub(super) largest: Option<f64>,
+}
+
+/// Why a table cannot be mapped.
+pub(super) enum Unfit {
+    /// It is not the one that the schema means.
+    Other,
+    /// It may not be read.
+    Refused(String),
+    /// A column is not there, or is of the wrong type.
+    Wrong(String),
+}
+
+/// Whether a table is the one that a schema means, and has what it needs.
+pub(super) fn fits(schema: &Schema, table: &Table, relation: &Relation, strict: bool) -> Result<TimeColumn, Unfit> {
+    let has: Vec<&str> = relation.columns.iter().map(|column| column.name.as_str()).collect();
+    if !strict && !schema.definition().recognise.all.iter().all(|column| has.contains(&column.as_str())) {
+        return Err(Unfit::Other);
+    }
+    let keys = table.id.columns().iter().map(|column| ("id", column));
+    for (key, column) in keys.chain([("time", &table.time)]) {
+        match relation.column(column) {
+            None => return Err(Unfit::Wrong(missing(table, relation, &format!("[table] {key}"), column))),
+            Some(found) if !found.readable => {
+                return Err(Unfit::Refused(format!(
+                    "{} may not be read: GRANT SELECT ON {} TO CURRENT_ROLE",
+                    table.name, table.name
+                )));
+            }
+            Some(_) => {}
         }
     }
-    let mut found = BTreeMap::new();
-    for wanted in names {
-        let fits = |(schema, table): &(String, String)| match wanted.split_once('.') {
-            Some((s, t)) => schema == s && table == t,
-            None => table == wanted,
-        };
-        if let Some((_, _, relation)) = all.iter().find(|(key, ..)| fits(key)) {
-            found.insert(wanted.clone(), relation.clone());
-        }
-    }
-    Ok(found)
+    let Some(column) = relation.column(&table.time) else { return Err(Unfit::Other) };
+    TimeColumn::new(table, column).map_err(Unfit::Wrong)
+}
+
+fn missing(table: &Table, relation: &Relation, section: &str, column: &str) -> String {
+    let has: Vec<&str> = relation.columns.iter().map(|column| column.name.as_str()).collect();
+    let near = suggest(column, has.iter().copied());
+    let hint = near.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
+    format!("{section}: table {} has no column '{column}'; it has {}{hint}", table.name, has.join(", "))
 }
 
 impl Mapping {
@@ -141,101 +119,106 @@ impl Mapping {
     pub(super) fn new(
         index: usize,
         (schema, table): (&Schema, &Table),
-        relations: &BTreeMap<String, Relation>,
-        (source, source_name): (SourceId, &str),
-        opened: Timestamp,
+        found: &Found<'_>,
+        owner: Owner<'_>,
         warnings: &mut Vec<String>,
         strict: bool,
     ) -> Result<Option<Self>, Error> {
-        let Some(relation) = relations.get(&table.name) else { return Ok(None) };
-        let has: Vec<&str> = relation.columns.iter().map(|column| column.name.as_str()).collect();
-        let missing = |section: &str, column: &str| {
-            let near = suggest(column, has.iter().copied());
-            let hint = near.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
-            format!("{section}: table {} has no column '{column}'; it has {}{hint}", table.name, has.join(", "))
+        let relation = found.relation;
+        let mut time = match fits(schema, table, relation, strict) {
+            Ok(time) => time,
+            Err(Unfit::Refused(text)) => {
+                warnings.push(text);
+                return Ok(None);
+            }
+            Err(Unfit::Wrong(text)) if strict => return Err(Error::Mapping(text)),
+            Err(_) => return Ok(None),
         };
-        if !strict && !schema.definition().recognise.all.iter().all(|column| has.contains(&column.as_str())) {
-            return Ok(None);
+        if let Some(text) = found.largest.and_then(|largest| time.correct(largest)) {
+            warnings.push(format!("{}: {text}", relation.title()));
         }
-        for (key, column) in [("id", &table.id), ("time", &table.time)] {
-            match relation.column(column) {
-                None if strict => return Err(Error::Mapping(missing(&format!("[table] {key}"), column))),
-                None => return Ok(None),
-                Some(found) if !found.readable => {
-                    warnings.push(format!(
-                        "{} may not be read: GRANT SELECT ON {} TO CURRENT_ROLE",
-                        table.name, table.name
-                    ));
-                    return Ok(None);
-                }
-                Some(_) => {}
-            }
-        }
-        let mut selected = Vec::new();
-        for (target_name, paths) in &schema.definition().fields {
-            let Some(target) = Target::parse(target_name) else { continue };
-            let before = selected.len();
-            for (rank, path) in paths.list().iter().enumerate() {
-                if let Some((sql, sort)) = value(table, relation, relations, path) {
-                    selected.push((sql, sort, (target, saturating_u16(rank))));
-                }
-            }
-            if selected.len() == before
-                && strict
-                && let Some(first) = paths.list().first()
-            {
-                warnings.push(missing(&format!("[fields] {target_name}"), first));
-            }
-        }
-        let select = selected.iter().map(|(sql, sort, _)| as_selected(sql, *sort)).collect::<Vec<_>>().join(", ");
-        Ok(Some(Self {
+        let (key, repeated) = RowKey::new(relation, table.id.columns(), found.repeats);
+        let repeats = repeated.is_some();
+        warnings.extend(repeated);
+        let mut mapping = Self {
             index,
             schema: schema.clone(),
-            table: table.clone(),
+            table: Table { name: table.name.clone(), ..table.clone() },
             relation: relation.clone(),
-            source,
-            source_name: source_name.to_owned(),
-            opened,
-            selected,
-            select,
-        }))
-    }
-
-    /// SQL for the row's key as text.
-    pub(super) fn key_text(&self) -> String {
-        format!("t.{}::text", name(&self.table.id))
-    }
-
-    /// A condition for the rows with one of these keys. Keys that cannot have the column's type match no row.
-    pub(super) fn with_keys(&self, keys: &[String]) -> Sql {
-        let column = format!("t.{}", name(&self.table.id));
-        match self.relation.column(&self.table.id).map(|column| column.value_type) {
-            Some(ColumnType::Uuid) => {
-                let good = keys.iter().filter(|key| uuid::Uuid::parse_str(key).is_ok()).cloned().collect();
-                Sql::with(format!("{column} = ANY({PLACEHOLDER}::text[]::uuid[])"), Bind::Texts(good))
+            source: owner.id,
+            source_name: owner.name.to_owned(),
+            key,
+            time,
+            selected: Vec::new(),
+            columns: Vec::new(),
+            any_encoding: owner.any_encoding,
+        };
+        for (target_name, paths) in &schema.definition().fields {
+            let Some(target) = Target::parse(target_name) else { continue };
+            let before = mapping.selected.len();
+            for (rank, path) in paths.list().iter().enumerate() {
+                let is_time = target == Target::StartedAt;
+                // What is not unique is no identity.
+                let is_key = target == Target::Id && repeats && table.id.columns().contains(path);
+                if is_time || is_key {
+                    continue;
+                }
+                if let Some(value) = value(table, relation, found.others, path) {
+                    mapping.select_for((target, saturating_u16(rank)), value);
+                }
             }
-            Some(ColumnType::Int) => {
-                let good = keys.iter().filter(|key| key.parse::<i64>().is_ok()).cloned().collect();
-                Sql::with(format!("{column} = ANY({PLACEHOLDER}::text[]::int8[])"), Bind::Texts(good))
+            if mapping.selected.len() == before
+                && strict
+                && !matches!(target, Target::StartedAt | Target::Id)
+                && let Some(first) = paths.list().first()
+            {
+                warnings.push(missing(table, relation, &format!("[fields] {target_name}"), first));
             }
-            Some(ColumnType::Text) => {
-                Sql::with(format!("{column} = ANY({PLACEHOLDER}::text[])"), Bind::Texts(keys.to_vec()))
-            }
-            _ => Sql::with(format!("{column}::text = ANY({PLACEHOLDER}::text[])"), Bind::Texts(keys.to_vec())),
         }
+        Ok(Some(mapping))
+    }
+
+    /// Selects an expression for a target.
+    fn select_for(&mut self, target: (Target, u16), value: Value) {
+        let Value { mut sql, mut holds, inside, indexed, by_code } = value;
+        if holds == ColumnType::Interval && target.0 == Target::Duration {
+            let unit = self.schema.definition().duration_unit.us();
+            sql = format!("(extract(epoch FROM {sql})::numeric * 1000000 / {unit})::float8");
+            holds = ColumnType::Float;
+        }
+        let long = matches!(target.0, Target::Message | Target::Error | Target::Url | Target::Tags);
+        if long && inside.is_none() && matches!(holds, ColumnType::Text | ColumnType::Json) {
+            sql = format!("left(({sql})::text, {SHOWN})");
+            holds = ColumnType::Text;
+        }
+        let expression = as_selected(&sql, holds);
+        let column = self.columns.iter().position(|(known, _)| *known == expression).unwrap_or_else(|| {
+            self.columns.push((expression, holds));
+            self.columns.len() - 1
+        });
+        self.selected.push(Selected { sql, holds, target, column, inside, indexed, by_code });
     }
 
     /// The expressions that fill a target, in order of preference.
-    pub(super) fn sources(&self, target: Target) -> Vec<(&str, ColumnType)> {
-        let mut found: Vec<_> = self.selected.iter().filter(|(_, _, (t, _))| *t == target).collect();
-        found.sort_by_key(|(_, _, (_, rank))| *rank);
-        found.into_iter().map(|(sql, sort, _)| (sql.as_str(), *sort)).collect()
+    pub(super) fn sources(&self, target: Target) -> Vec<&Selected> {
+        let mut found: Vec<_> = self.selected.iter().filter(|one| one.target.0 == target).collect();
+        found.sort_by_key(|one| one.target.1);
+        found
     }
 
-    /// SQL for the text of a target as stored; NULL where it is absent or empty.
+    /// Whether SQL cannot say what fills a target.
+    pub(super) fn is_opaque(&self, target: Target) -> bool {
+        self.selected.iter().any(|one| one.target.0 == target && one.is_opaque())
+    }
+
+    /// SQL for the text of a target as stored; NULL where it is absent or empty. `None` where nothing fills it, and
+    /// where it is opaque.
     pub(super) fn raw_text(&self, target: Target) -> Option<String> {
+        if self.is_opaque(target) {
+            return None;
+        }
         let parts: Vec<String> =
-            self.sources(target).iter().map(|(sql, _)| format!("nullif(({sql})::text, '')")).collect();
+            self.sources(target).iter().map(|one| format!("nullif(({})::text, '')", one.sql)).collect();
         match parts.as_slice() {
             [] => None,
             [one] => Some(one.clone()),
@@ -245,13 +228,14 @@ impl Mapping {
 
     /// SQL for the identity of a row. An integer key is unique in its table only, so the table's name is its prefix.
     pub(super) fn id(&self) -> String {
-        let key = self.key_text();
+        let key = self.key.text();
         let parts: Vec<String> = self
             .sources(Target::Id)
             .iter()
-            .map(|(sql, sort)| match sort {
-                ColumnType::Int => format!("{} || ({sql})::text", literal(&self.prefix())),
-                _ => format!("nullif(({sql})::text, '')"),
+            .filter(|one| !one.is_opaque())
+            .map(|one| match one.holds {
+                ColumnType::Int => format!("{} || ({})::text", literal(&self.prefix()), one.sql),
+                _ => format!("nullif(({})::text, '')", one.sql),
             })
             .chain([format!("{} || {key}", literal(&self.prefix()))])
             .collect();
@@ -259,8 +243,13 @@ impl Mapping {
     }
 
     /// The prefix of a key that is unique in this table only.
-    fn prefix(&self) -> String {
-        format!("{}/{}/", self.source_name, self.table.short_name())
+    pub(super) fn prefix(&self) -> String {
+        let table = if self.relation.visible || self.table.name.contains('.') {
+            self.table.short_name().to_owned()
+        } else {
+            self.relation.title()
+        };
+        format!("{}/{table}/", self.source_name)
     }
 
     /// The key in an identity that starts with [`Self::prefix`].
@@ -268,99 +257,29 @@ impl Mapping {
         id.strip_prefix(self.prefix().as_str())
     }
 
-    /// The start time's column, quoted.
-    pub(super) fn time(&self) -> String {
-        format!("t.{}", name(&self.table.time))
-    }
-
-    /// Whether the time column is nullable.
-    pub(super) fn time_is_nullable(&self) -> bool {
-        self.relation.column(&self.table.time).is_some_and(|column| column.nullable)
-    }
-
-    /// A moment as a parameter of the time column's type.
-    pub(super) fn moment(&self, at: Timestamp) -> Sql {
-        let column = self.relation.column(&self.table.time);
-        let text = match column.map(|column| (column.value_type, column.type_name.as_str())) {
-            Some((ColumnType::Time, "timestamptz")) => {
-                format!("(timestamptz 'epoch' + {PLACEHOLDER}::int8 * interval '1 microsecond')")
-            }
-            Some((ColumnType::Time, _)) => {
-                format!("(timestamp 'epoch' + {PLACEHOLDER}::int8 * interval '1 microsecond')")
-            }
-            _ => {
-                let stored = match self.table.time_unit {
-                    TimeUnit::Us => at.0,
-                    TimeUnit::Ms | TimeUnit::Text => at.0.div_euclid(1000),
-                    TimeUnit::S => at.0.div_euclid(1_000_000),
-                };
-                return Sql::with(format!("{PLACEHOLDER}::int8"), Bind::Int(stored));
-            }
-        };
-        Sql::with(text, Bind::Int(at.0))
-    }
-
-    /// SQL for the time column in microseconds since the epoch.
-    pub(super) fn time_us(&self) -> String {
-        match (self.relation.column(&self.table.time).map(|column| column.value_type), self.table.time_unit) {
-            (Some(ColumnType::Time), _) => micros(&self.time()),
-            (_, TimeUnit::Us) => self.time(),
-            (_, TimeUnit::Ms | TimeUnit::Text) => format!("{} * 1000", self.time()),
-            (_, TimeUnit::S) => format!("{} * 1000000", self.time()),
-        }
-    }
-
-    /// `SELECT` of the key, the version and what an activity needs, followed by `extra`.
+    /// `SELECT` of the key, the version, the time and what an activity needs, followed by `extra`.
     pub(super) fn select(&self, extra: &str) -> String {
-        let version = if self.relation.versioned { "t.xmin::text::int8" } else { "0::int8" };
-        format!("SELECT {}, {version}, {}{extra} FROM {} t", self.key_text(), self.select, self.relation.sql)
+        let columns: String = self.columns.iter().map(|(sql, _)| format!(", {sql}")).collect();
+        format!("{}{columns}{extra} FROM {} t", self.ahead(), self.relation.sql)
     }
 
-    /// Number of columns before those of [`Self::selected`].
-    const AHEAD: usize = 2;
+    /// `SELECT` of the key, the version and the time.
+    pub(super) fn ahead(&self) -> String {
+        let version = if self.relation.versioned { "t.xmin::text::int8" } else { "0::int8" };
+        format!("SELECT {}, {version}, {}", self.key.text(), self.time.us())
+    }
+
+    /// Number of columns before those of [`Self::columns`].
+    pub(super) const AHEAD: usize = 3;
 
     /// Number of columns before the extra ones.
     pub(super) fn width(&self) -> usize {
-        Self::AHEAD + self.selected.len()
+        Self::AHEAD + self.columns.len()
     }
 
-    /// The row's key as text.
-    pub(super) fn key(row: &PgRow) -> Result<String, sqlx::Error> {
-        Ok(row.try_get::<Option<String>, _>(0)?.unwrap_or_default())
-    }
-
-    /// The row's xmin; 0 where the relation has none.
-    pub(super) fn version(row: &PgRow) -> Result<i64, sqlx::Error> {
-        row.try_get(1)
-    }
-
-    /// The activity of a row.
-    pub(super) fn activity(&self, row: &PgRow) -> Result<Activity, sqlx::Error> {
-        let mut assembler = Assembler::default();
-        let key = Self::key(row)?;
-        for (index, (_, sort, target)) in self.selected.iter().enumerate() {
-            let index = index + Self::AHEAD;
-            let value = match sort {
-                ColumnType::Int => row.try_get::<Option<i64>, _>(index)?.map(Scalar::Int),
-                ColumnType::Float => row.try_get::<Option<f64>, _>(index)?.map(Scalar::Float),
-                ColumnType::Time => row.try_get::<Option<i64>, _>(index)?.map(|us| Scalar::Time(Timestamp(us))),
-                _ => row.try_get::<Option<&str>, _>(index)?.map(|text| Scalar::Text(Cow::Borrowed(text))),
-            };
-            let value = match (value, target.0, sort) {
-                (Some(Scalar::Int(n)), Target::Id, ColumnType::Int) => {
-                    Some(Scalar::Text(Cow::Owned(format!("{}{n}", self.prefix()))))
-                }
-                (value, ..) => value,
-            };
-            if let Some(value) = value {
-                assembler.set(*target, value);
-            }
-        }
-        let own = Id::Text(format!("{}{key}", self.prefix()).into());
-        let at = assembler.recorded_at();
-        let mut activity = assembler.finish(&self.schema, own, self.opened);
-        activity.places = vec![Place { at, ..Place::new(self.source, Locator::table_key(self.index, &key)) }];
-        Ok(activity)
+    /// Compares the start time with a moment.
+    pub(super) fn time_is(&self, op: &str, at: Timestamp) -> Sql {
+        self.time.is(op, at)
     }
 
     /// Whether filters compare a field as text.
@@ -369,24 +288,51 @@ impl Mapping {
     }
 }
 
+/// What a path of `[fields]` leads to.
+struct Value {
+    sql: String,
+    holds: ColumnType,
+    inside: Option<String>,
+    indexed: bool,
+    by_code: bool,
+}
+
 /// Resolves a path of `[fields]`: a column, a path into JSON, or a column of a row that is looked up.
-fn value(
-    table: &Table,
-    relation: &Relation,
-    relations: &BTreeMap<String, Relation>,
-    path: &str,
-) -> Option<(String, ColumnType)> {
+fn value(table: &Table, relation: &Relation, others: &BTreeMap<String, Vec<Relation>>, path: &str) -> Option<Value> {
     if let Some(column) = relation.readable(path) {
-        return Some((format!("t.{}", name(path)), column.value_type));
+        let mut sql = format!("t.{}", name(path));
+        let is_local = column.value_type == ColumnType::Time && column.type_name != "timestamptz";
+        if let Some(zone) = table.time_zone.as_deref().filter(|zone| is_local && *zone != "UTC") {
+            sql = at_zone(&sql, zone);
+        }
+        let indexed = relation.is_indexed(path) && relation.placed;
+        return Some(Value { sql, holds: column.value_type, inside: None, indexed, by_code: column.by_code });
     }
     let (first, rest) = path.split_once('.')?;
-    if let Some(column) = relation.readable(first).filter(|column| column.value_type == ColumnType::Json) {
-        let steps: Vec<String> = rest.split('.').map(literal).collect();
-        let path = format!("(t.{} #>> ARRAY[{}])", name(&column.name), steps.join(", "));
-        return Some((path, ColumnType::Text));
+    if let Some(column) = relation.readable(first) {
+        let own = format!("t.{}", name(&column.name));
+        let steps: Vec<&str> = rest.split('.').collect();
+        let list = steps.iter().map(|step| literal(step)).collect::<Vec<_>>().join(", ");
+        match column.value_type {
+            ColumnType::Json => {
+                let json = if column.type_name == "json" { without_nul(&own) } else { own };
+                return Some(Value {
+                    sql: format!("({json} #>> ARRAY[{list}])"),
+                    holds: ColumnType::Text,
+                    inside: None,
+                    indexed: relation.is_path_indexed(&column.name, &steps) && relation.placed,
+                    by_code: relation.by_code,
+                });
+            }
+            ColumnType::Text | ColumnType::Bytes => {
+                let holds = column.value_type;
+                return Some(Value { sql: own, holds, inside: Some(rest.to_owned()), indexed: false, by_code: false });
+            }
+            _ => {}
+        }
     }
     let lookup = table.lookup.get(first)?;
-    let other = relations.get(&lookup.table)?;
+    let other = others.get(&lookup.table)?.first()?;
     relation.readable(&lookup.by)?;
     other.readable(&lookup.key)?;
     let column = other.readable(rest)?;
@@ -397,20 +343,23 @@ fn value(
         name(&lookup.key),
         name(&lookup.by)
     );
-    Some((sql, column.value_type))
+    Some(Value { sql, holds: column.value_type, inside: None, indexed: false, by_code: false })
+}
+
+/// A `json` value that can be taken apart: PostgreSQL refuses to where a text has the character 0.
+fn without_nul(json: &str) -> String {
+    format!(
+        "(CASE WHEN position('\\u0000' in {json}::text) = 0 THEN {json} ELSE replace({json}::text, '\\u0000', '\\ufffd')::json END)"
+    )
 }
 
 /// An expression cast to the type as which it is selected.
-fn as_selected(sql: &str, sort: ColumnType) -> String {
-    match sort {
+fn as_selected(sql: &str, holds: ColumnType) -> String {
+    match holds {
         ColumnType::Int => format!("({sql})::int8"),
         ColumnType::Float => format!("({sql})::float8"),
         ColumnType::Time => micros(sql),
+        ColumnType::Bytes => sql.to_owned(),
         _ => format!("({sql})::text"),
     }
-}
-
-/// SQL for microseconds since the epoch; NULL for `infinity`.
-pub(super) fn micros(sql: &str) -> String {
-    format!("CASE WHEN isfinite({sql}) THEN (extract(epoch FROM {sql}) * 1000000)::int8 END")
 }

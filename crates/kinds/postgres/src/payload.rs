@@ -2,16 +2,17 @@
 
 use super::connection::Reader;
 use super::mapping::Mapping;
+use super::relation::ColumnType;
 use crosstail_core::model::{Payload, RawRecord};
-use crosstail_source::sql::{Sql, literal, name};
-use sqlx::Row as _;
-use sqlx::postgres::PgRow;
+use crosstail_source::sql::{Sql, name};
+use serde_json::Value;
 
 /// The row as a JSON object, with every readable column.
 pub(super) fn whole_row(mapping: &Mapping) -> String {
     let columns = &mapping.relation.columns;
+    // Not as jsonb, which refuses the character 0 in a text of a json column.
     if columns.iter().all(|column| column.readable) {
-        return "to_jsonb(t)::text".to_owned();
+        return "row_to_json(t)::text".to_owned();
     }
     let readable: Vec<&str> = columns.iter().filter(|c| c.readable).map(|c| c.name.as_str()).collect();
     json_of(&readable)
@@ -19,28 +20,57 @@ pub(super) fn whole_row(mapping: &Mapping) -> String {
 
 /// These columns, quoted, as one JSON object.
 pub(super) fn json_of(columns: &[&str]) -> String {
-    let parts: Vec<String> = columns.iter().map(|column| format!("{}, t.{}", literal(column), name(column))).collect();
-    // A function accepts at most 100 arguments.
-    let chunks: Vec<String> =
-        parts.chunks(50).map(|chunk| format!("jsonb_build_object({})", chunk.join(", "))).collect();
-    format!("({})::text", chunks.join(" || "))
+    let list: Vec<String> = columns.iter().map(|column| format!("t.{}", name(column))).collect();
+    format!("(SELECT row_to_json(part)::text FROM (SELECT {}) part)", list.join(", "))
 }
 
-/// The payload in a row whose column `index` is [`whole_row`].
-pub(super) fn of_row(mapping: &Mapping, row: &PgRow, index: usize) -> Result<Payload, sqlx::Error> {
-    let text: &str = row.try_get(index)?;
+/// The payload in the text of [`whole_row`].
+pub(super) fn of_text(mapping: &Mapping, text: &str) -> Result<Payload, sqlx::Error> {
     let mut record = mapping.schema.record(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
     record.retain(|_, value| !value.is_null());
+    for column in &mapping.relation.columns {
+        let Some(value) = record.get_mut(&column.name) else { continue };
+        if column.value_type == ColumnType::Bytes
+            && let Some(text) = value.as_str().and_then(text_of_bytes)
+        {
+            *value = Value::String(text);
+        }
+    }
+    open_texts(mapping, &mut record);
     let mut payload = mapping.schema.divide(record);
     payload.raw.push(RawRecord::new(mapping.table.name.clone(), text));
     Ok(payload)
 }
 
+/// Texts that hold JSON into which a path of the schema leads become that JSON.
+fn open_texts(mapping: &Mapping, record: &mut serde_json::Map<String, Value>) {
+    let definition = mapping.schema.definition();
+    let paths = definition.payload.values().chain(definition.fields.values()).flat_map(|paths| paths.list());
+    for (column, _) in paths.filter_map(|path| path.split_once('.')) {
+        if let Some(Value::String(text)) = record.get(column)
+            && text.trim_start().starts_with('{')
+            && let Ok(opened) = serde_json::from_str(text)
+        {
+            record.insert(column.to_owned(), opened);
+        }
+    }
+}
+
+/// The text that bytes are, as PostgreSQL writes them in JSON: `\\x` and two digits a byte.
+fn text_of_bytes(hex: &str) -> Option<String> {
+    let digits = hex.strip_prefix("\\x")?.as_bytes();
+    let nibble = |digit: u8| char::from(digit).to_digit(16).and_then(|n| u8::try_from(n).ok());
+    let bytes: Option<Vec<u8>> =
+        digits.chunks_exact(2).map(|pair| Some(nibble(pair[0])? << 4 | nibble(pair[1])?)).collect();
+    String::from_utf8(bytes?).ok().filter(|text| !text.contains('\0'))
+}
+
 pub(super) async fn load(reader: Reader<'_>, mapping: &Mapping, key: &str) -> Result<Option<Payload>, sqlx::Error> {
     let mut sql = Sql::raw(format!("SELECT {} FROM {} t WHERE ", whole_row(mapping), mapping.relation.sql));
-    sql.append("", &mapping.with_keys(&[key.to_owned()]));
+    sql.append("", &mapping.key.is_any(&[key.to_owned()]));
     let mut reading = reader.read().await?;
     let rows = reading.fetch(sql).await?;
     reading.end().await?;
-    rows.first().map(|row| of_row(mapping, row, 0)).transpose()
+    let Some(row) = rows.first() else { return Ok(None) };
+    of_text(mapping, &super::row::text(row, 0)?.unwrap_or_default()).map(Some)
 }

@@ -2,7 +2,10 @@
 //! all; what is not exact is evaluated again locally. PostgreSQL's regular expressions and case rules are not Rust's:
 //! so the server compares texts in ASCII, and rows with other characters always come back.
 
-use super::mapping::{ColumnType, Mapping, micros};
+use super::index::{Hints, narrows};
+use super::mapping::{Mapping, Selected};
+use super::relation::ColumnType;
+use super::time::micros;
 use crosstail_core::filter::{
     Comparator, Field, GlobPiece, JsonTest, Matcher, Operand, PathRoot, Pattern, Predicate, TimeRange,
 };
@@ -40,8 +43,15 @@ pub(super) struct Condition {
     pub(super) clauses: usize,
 }
 
+/// A table, and what its indexes have answered.
+struct Asked<'a> {
+    mapping: &'a Mapping,
+    hints: &'a Hints,
+}
+
 /// The condition of a predicate, from the clauses that SQL can express.
-pub(super) fn condition(mapping: &Mapping, predicate: &Predicate) -> Condition {
+pub(super) fn condition(mapping: &Mapping, predicate: &Predicate, hints: &Hints) -> Condition {
+    let mapping = &Asked { mapping, hints };
     let clauses: &[Predicate] = match predicate {
         Predicate::All => &[],
         Predicate::And(parts) => parts,
@@ -55,29 +65,44 @@ pub(super) fn condition(mapping: &Mapping, predicate: &Predicate) -> Condition {
 }
 
 /// `exactly`: the result is negated, so a superset is not enough.
-fn translate(mapping: &Mapping, predicate: &Predicate, exactly: bool) -> Option<Translation> {
+fn translate(asked: &Asked<'_>, predicate: &Predicate, exactly: bool) -> Option<Translation> {
+    let mapping = asked.mapping;
     let found = match predicate {
         Predicate::All => Translation::exact(Sql::constant(true)),
         // Clauses of a conjunction that cannot be translated are left out: the rest keeps more.
         Predicate::And(parts) => {
-            let found: Vec<_> = parts.iter().filter_map(|part| translate(mapping, part, exactly)).collect();
+            let found: Vec<_> = parts.iter().filter_map(|part| translate(asked, part, exactly)).collect();
             let complete = found.len() == parts.len();
             let joined = Translation::join(found, " AND ");
             Translation { exact: complete && joined.exact, ..joined }
         }
         Predicate::Or(parts) => {
-            let found: Option<Vec<_>> = parts.iter().map(|part| translate(mapping, part, exactly)).collect();
+            let found: Option<Vec<_>> = parts.iter().map(|part| translate(asked, part, exactly)).collect();
             Translation::join(found?, " OR ")
         }
         Predicate::Not(part) => {
-            let inner = translate(mapping, part, true)?;
+            let inner = translate(asked, part, true)?;
             Translation::exact(Sql { text: format!("({}) IS NOT TRUE", inner.sql.text), binds: inner.sql.binds })
         }
-        Predicate::Compare(found) => leaf(mapping, found)?,
+        Predicate::Compare(found) => {
+            // An index narrows what a clause keeps; by itself it does not say the clause.
+            let narrow = narrows(mapping, found, asked.hints);
+            match (leaf(mapping, found), narrow) {
+                (Some(found), Some(narrow)) => {
+                    let sql = Sql::join(vec![narrow, found.sql], " AND ");
+                    Translation { sql, exact: found.exact }
+                }
+                (None, Some(narrow)) => Translation::superset(narrow),
+                (found, None) => found?,
+            }
+        }
         Predicate::FreeText(pattern) => {
             let pieces = pattern.pieces()?;
             let mut columns = Vec::new();
             for field in Field::SEARCHED {
+                if Column::of(*field).is_some_and(|target| mapping.is_opaque(target)) {
+                    return None;
+                }
                 let exact = expression(mapping, *field);
                 let derived = matches!(field, Field::System | Field::Endpoint) && exact.is_none();
                 columns.extend(exact.or_else(|| mapping.raw_text(Column::of(*field)?)));
@@ -176,9 +201,12 @@ pub(super) fn expression(mapping: &Mapping, field: Field) -> Option<String> {
     if mapping.schema.has_rules() && !matches!(field, Field::Id | Field::Request | Field::Correlation) {
         return None;
     }
+    if needs(field).iter().any(|target| mapping.is_opaque(*target)) {
+        return None;
+    }
     Some(match field {
         Field::Id => mapping.id(),
-        Field::Time => mapping.time_us(),
+        Field::Time => mapping.time.us(),
         Field::Status => status(mapping)?,
         Field::Level => word(mapping, Column::Level, "level", &levels())?,
         Field::Kind => {
@@ -260,6 +288,28 @@ pub(super) fn expression(mapping: &Mapping, field: Field) -> Option<String> {
     })
 }
 
+/// What a field is made of.
+fn needs(field: Field) -> &'static [Column] {
+    match field {
+        Field::Id => &[Column::Id],
+        Field::Status | Field::Is => &[Column::Status, Column::HttpStatus, Column::Error, Column::Level],
+        Field::Kind => &[Column::Kind, Column::Level],
+        Field::Level => &[Column::Level],
+        Field::Direction => &[Column::Direction],
+        Field::System => &[Column::System, Column::Service],
+        Field::Endpoint => &[Column::Endpoint, Column::Url],
+        Field::Duration | Field::Completed => &[Column::Duration, Column::CompletedAt],
+        Field::Entity => &[Column::EntityType, Column::EntityId],
+        Field::Http => &[Column::HttpStatus],
+        Field::Attempt => &[Column::Attempt],
+        Field::MaxAttempts => &[Column::MaxAttempts],
+        Field::Cpu => &[Column::Cpu],
+        Field::Memory => &[Column::Memory],
+        Field::NextRetry => &[Column::NextRetryAt],
+        _ => &[],
+    }
+}
+
 /// Type and id in one text, as the assembler writes them.
 fn entity(mapping: &Mapping) -> Option<String> {
     match (mapping.raw_text(Column::EntityType), mapping.raw_text(Column::EntityId)) {
@@ -292,10 +342,14 @@ fn word(mapping: &Mapping, target: Column, key: &str, known: &[(String, String)]
 }
 
 pub(super) fn status_or_null(mapping: &Mapping) -> Option<String> {
-    if mapping.sources(Column::Status).is_empty() { Some("NULL::text".to_owned()) } else { status(mapping) }
+    let absent = mapping.sources(Column::Status).is_empty() && mapping.schema.names_status();
+    if absent { Some("NULL::text".to_owned()) } else { status(mapping) }
 }
 
 fn status(mapping: &Mapping) -> Option<String> {
+    if !mapping.schema.names_status() {
+        return outcome(mapping);
+    }
     let known: Vec<(String, String)> = Status::ALL.iter().map(|s| (s.to_string(), s.to_string())).collect();
     let own = word(mapping, Column::Status, "status", &known)?;
     match (number(mapping, Column::HttpStatus), mapping.schema.definition().http_errors_may_succeed) {
@@ -307,10 +361,34 @@ fn status(mapping: &Mapping) -> Option<String> {
     }
 }
 
+/// The outcome where no column says it: it follows from the HTTP status and the error.
+fn outcome(mapping: &Mapping) -> Option<String> {
+    let has = |target| !mapping.sources(target).is_empty();
+    let http = if has(Column::HttpStatus) { Some(expression(mapping, Field::Http)?) } else { None };
+    let error = mapping.raw_text(Column::Error).map(|error| format!("{error} IS NOT NULL"));
+    let level = if has(Column::Level) { Some(expression(mapping, Field::Level)?) } else { None };
+    let mut cases = String::new();
+    if let Some(http) = http.as_ref().filter(|_| !mapping.schema.definition().http_errors_may_succeed) {
+        cases.push_str(&format!(" WHEN {http} >= 400 THEN 'failed'"));
+    }
+    if let Some(error) = error {
+        let itself = match (&http, level) {
+            (_, None) => String::new(),
+            (Some(http), Some(level)) => format!(" AND ({http} IS NOT NULL OR {level} IS NULL)"),
+            (None, Some(level)) => format!(" AND {level} IS NULL"),
+        };
+        cases.push_str(&format!(" WHEN {error}{itself} THEN 'failed'"));
+    }
+    if let Some(http) = &http {
+        cases.push_str(&format!(" WHEN {http} IS NOT NULL THEN 'success'"));
+    }
+    Some(if cases.is_empty() { "NULL::text".to_owned() } else { format!("CASE{cases} END") })
+}
+
 /// A numeric column; `None` where there are several, or it holds text.
 fn number(mapping: &Mapping, target: Column) -> Option<String> {
     match mapping.sources(target).as_slice() {
-        [(sql, ColumnType::Int | ColumnType::Float)] => Some(format!("({sql})")),
+        [Selected { sql, holds: ColumnType::Int | ColumnType::Float, .. }] => Some(format!("({sql})")),
         _ => None,
     }
 }
@@ -318,7 +396,7 @@ fn number(mapping: &Mapping, target: Column) -> Option<String> {
 /// A column of times, in microseconds since the epoch.
 fn moment(mapping: &Mapping, target: Column) -> Option<String> {
     match mapping.sources(target).as_slice() {
-        [(sql, ColumnType::Time)] => Some(micros(sql)),
+        [Selected { sql, holds: ColumnType::Time, .. }] => Some(micros(sql)),
         _ => None,
     }
 }
@@ -328,16 +406,18 @@ fn duration(mapping: &Mapping) -> Option<String> {
     let unit = mapping.schema.definition().duration_unit.us();
     let own = match mapping.sources(Column::Duration).as_slice() {
         [] => None,
-        [(sql, ColumnType::Int)] => Some(format!("CASE WHEN {sql} >= 0 THEN round(({sql})::numeric * {unit}) END")),
-        [(sql, ColumnType::Float)] => Some(format!(
+        [Selected { sql, holds: ColumnType::Int, .. }] => {
+            Some(format!("CASE WHEN {sql} >= 0 THEN round(({sql})::numeric * {unit}) END"))
+        }
+        [Selected { sql, holds: ColumnType::Float, .. }] => Some(format!(
             "CASE WHEN {sql} >= 0 AND {sql} < 'Infinity' THEN round((({sql})::float8 * {unit})::numeric) END"
         )),
         _ => return None,
     };
     let spent = match mapping.sources(Column::CompletedAt).as_slice() {
         [] => None,
-        [(sql, ColumnType::Time)] => {
-            let (start, end) = (mapping.time_us(), micros(sql));
+        [Selected { sql, holds: ColumnType::Time, .. }] => {
+            let (start, end) = (mapping.time.us(), micros(sql));
             Some(format!("CASE WHEN ({end}) >= ({start}) THEN ({end}) - ({start}) END"))
         }
         _ => return None,
@@ -366,8 +446,10 @@ fn like(column: &str, pieces: &[GlobPiece]) -> Option<Sql> {
             GlobPiece::Text(_) => return None,
         }
     }
+    // Where the text is of no known encoding, every byte is a character.
     let text = format!(
-        "(lower({column} COLLATE \"C\") LIKE {PLACEHOLDER}::text OR octet_length({column}) <> char_length({column}))"
+        "(lower({column} COLLATE \"C\") LIKE {PLACEHOLDER}::text OR octet_length({column}) <> char_length({column}) \
+         OR getdatabaseencoding() = 'SQL_ASCII')"
     );
     Some(Sql::with(text, Bind::Text(shape)))
 }
@@ -387,16 +469,14 @@ fn pattern(column: &str, pattern: &Pattern) -> Option<(Sql, bool)> {
 }
 
 fn time(mapping: &Mapping, field: Field, column: &str, range: &TimeRange) -> Sql {
-    // The column itself, so that its index can be used.
-    let own = field == Field::Time;
-    let column = if own { mapping.time() } else { column.to_owned() };
-    let side = |op: &str, at: Timestamp| {
-        let moment = if own { mapping.moment(at) } else { Sql::with(format!("{PLACEHOLDER}::int8"), Bind::Int(at.0)) };
-        Sql { text: format!("{column} {op} {}", moment.text), binds: moment.binds }
+    let side = |op: &str, at: Timestamp| match field {
+        // The column itself, so that its index can be used.
+        Field::Time => mapping.time_is(op, at),
+        _ => Sql::with(format!("{column} {op} {PLACEHOLDER}::int8"), Bind::Int(at.0)),
     };
     let parts: Vec<Sql> =
         [range.start.map(|at| side(">=", at)), range.end.map(|at| side("<", at))].into_iter().flatten().collect();
-    if parts.is_empty() { Sql::raw(format!("{column} IS NOT NULL")) } else { Sql::join(parts, " AND ") }
+    if parts.is_empty() { Sql::raw(format!("({column}) IS NOT NULL")) } else { Sql::join(parts, " AND ") }
 }
 
 /// A text that is searched in a part of the payload must be somewhere in its JSON: a superset.

@@ -225,7 +225,13 @@ impl PrometheusSource {
 #[async_trait]
 impl Source for PrometheusSource {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { pushes: false, aggregates: false, holds_activities: false }
+        Capabilities {
+            pushes: false,
+            aggregates: false,
+            holds_activities: false,
+            reads_ranges: false,
+            finds_ids: false,
+        }
     }
 
     async fn probe(&self, _job: &Job) -> Result<Probe, SourceError> {

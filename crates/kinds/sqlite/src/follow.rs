@@ -113,7 +113,7 @@ async fn reread(
     let ids: Vec<String> = known.values().filter(|a| is_open(a)).map(|a| a.id.to_string()).collect();
     for chunk in ids.chunks(500) {
         let marks = vec![PLACEHOLDER.to_string(); chunk.len()].join(", ");
-        let text = format!("{} WHERE {} IN ({marks})", select(mapping), name(&mapping.table.id));
+        let text = format!("{} WHERE {} IN ({marks})", select(mapping), name(mapping.table.id.as_str()));
         let binds = chunk.iter().cloned().map(Bind::Text).collect();
         found.extend(connection.fetch(Sql { text, binds }).await?);
     }

@@ -110,7 +110,8 @@ impl SqliteSource {
                         "name one with --schema, or write a schema file with [table] and [fields]",
                     ));
                 };
-                for column in [Some(&table.id), Some(&table.time), table.revision.as_ref()].into_iter().flatten() {
+                let named = table.id.columns().iter().chain([&table.time]).chain(table.revision.as_ref());
+                for column in named {
                     if !columns.contains(column) {
                         return Err(wrong(
                             format!("table {} has no column '{column}'; it has {}", table.name, columns.join(", ")),
@@ -127,7 +128,7 @@ impl SqliteSource {
 #[async_trait]
 impl Source for SqliteSource {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { pushes: false, aggregates: true, holds_activities: true }
+        Capabilities { pushes: false, aggregates: true, holds_activities: true, reads_ranges: true, finds_ids: true }
     }
 
     async fn probe(&self, job: &Job) -> Result<Probe, SourceError> {

@@ -44,7 +44,7 @@ pub(super) async fn load(
     place: &str,
     id: &Id,
 ) -> Result<Option<Payload>, sqlx::Error> {
-    let text = format!("SELECT * FROM {} WHERE {} = ?", name(&mapping.table.name), name(&mapping.table.id));
+    let text = format!("SELECT * FROM {} WHERE {} = ?", name(&mapping.table.name), name(mapping.table.id.as_str()));
     let Some(row) =
         sqlx::query(AssertSqlSafe(text)).bind(id.to_string()).fetch_optional(reader.connection().await?.on()).await?
     else {

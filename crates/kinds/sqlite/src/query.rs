@@ -27,7 +27,7 @@ pub(super) async fn page(
     let predicate = query.filter.predicate(&query.context);
     let (condition, exact) = condition(mapping, &predicate);
     let residual = exact < query.filter.clauses().len();
-    let (time, id) = (mapping.time(), name(&mapping.table.id));
+    let (time, id) = (mapping.time(), name(mapping.table.id.as_str()));
     let (order, beyond) = if query.newest_first { ("DESC", "<") } else { ("ASC", ">") };
     let payload = if predicate.needs_payload() { super::payload::columns(mapping) } else { Vec::new() };
     let extra: String = payload.iter().map(|column| format!(", {}", name(column))).collect();

@@ -53,7 +53,7 @@ impl Detail {
                 let own = self.row.is_some_and(|row| delta.rows.contains(&row));
                 if own || delta.rows.len() < MANY { self.refresh(&delta.rows, shared) } else { Vec::new() }
             }
-            News::Quiet | News::Lost(_) | News::Back(_) | News::Said(..) => Vec::new(),
+            News::Quiet | News::Lost(_) | News::Back(_) | News::Follows | News::Said(..) => Vec::new(),
         }
     }
 

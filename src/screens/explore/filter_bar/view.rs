@@ -1,9 +1,10 @@
 //! The filter bar: the text, the number of matches, and the error if the text does not parse.
 
 use super::FilterBar;
-use crate::screens::shared::Shared;
+use crate::screens::shared::{CountState, Figure, Shared};
 use crate::tui::Theme;
 use crate::tui::text::{count, fit, put, put_all, safe, width};
+use crosstail_core::number::saturating_usize;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
@@ -12,17 +13,27 @@ use ratatui::style::Modifier;
 pub(in crate::screens::explore) const TEXT_AT: u16 = 9;
 
 /// What the bar shows beside its own state.
-pub(in crate::screens::explore) struct Shown {
+pub(in crate::screens::explore) struct Shown<'a> {
     /// Whether it has the keys.
     pub editing: bool,
-    /// Whether sources are still asked for payloads.
-    pub matching: bool,
+    /// What is known of the range, and what is still being searched.
+    pub progress: &'a str,
+}
+
+/// A number of activities, with what it lacks: `2,104 +…` while the stores count.
+fn figure(figure: &Figure) -> String {
+    let number = count(saturating_usize(figure.count));
+    match figure.state {
+        CountState::Held | CountState::Counted => number,
+        CountState::Counting => format!("{number} +…"),
+        CountState::Failed(_) => format!("{number} +?"),
+    }
 }
 
 /// Draws the bar; returns the position of the cursor while it is edited.
 pub(in crate::screens::explore) fn render(
     bar: &FilterBar,
-    Shown { editing, matching }: Shown,
+    Shown { editing, progress }: Shown<'_>,
     shared: &Shared,
     area: Rect,
     buf: &mut Buffer,
@@ -31,15 +42,12 @@ pub(in crate::screens::explore) fn render(
     if area.height == 0 {
         return None;
     }
-    let kept = shared.store.rows().len();
-    let total = shared.store.len();
     let right = if let Some(error) = &bar.error {
         format!(" {} ", fit(&error.message, area.width / 2))
     } else if shared.filter.is_all() {
-        format!(" {} ", count(total))
+        format!(" {}{progress} ", figure(&shared.figure(false)))
     } else {
-        let waiting = if matching { ", looking into payloads" } else { "" };
-        format!(" {} of {}{waiting} ", count(kept), count(total))
+        format!(" {} of {}{progress} ", figure(&shared.figure(true)), figure(&shared.figure(false)))
     };
     let right_at = area.right().saturating_sub(width(&right));
     put(buf, area.x, area.y, " filter", 8, if editing { theme.accent } else { theme.dim });

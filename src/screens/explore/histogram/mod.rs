@@ -7,9 +7,10 @@ use crate::effect::Effect;
 use crate::screens::Hint;
 use crate::screens::request::{Focus, Request};
 use crate::screens::shared::Shared;
+use crosstail_core::filter::Field;
 use crosstail_core::model::Timestamp;
-use crosstail_core::number::saturating_i64;
-use crosstail_engine::store::Histogram as Counts;
+use crosstail_core::number::{saturating_i64, saturating_usize};
+use crosstail_engine::store::{Histogram as Counts, Row};
 
 /// State of the histogram.
 #[derive(Debug, Clone)]
@@ -17,8 +18,8 @@ pub struct Histogram {
     /// Whether it is shown.
     pub is_on: bool,
     pub data: Counts,
-    /// Length of time shown, in microseconds; `None` shows everything.
-    pub span_us: Option<i64>,
+    /// The columns that nobody has counted yet, at least in part.
+    pub unknown: Vec<bool>,
     /// Column under the cursor.
     pub cursor: usize,
     /// The first end of the range being selected.
@@ -29,13 +30,13 @@ pub struct Histogram {
 
 impl Default for Histogram {
     fn default() -> Self {
-        Self { is_on: true, data: Counts::default(), span_us: None, cursor: 0, mark: None, columns: 0 }
+        Self { is_on: true, data: Counts::default(), unknown: Vec::new(), cursor: 0, mark: None, columns: 0 }
     }
 }
 
 impl Histogram {
     /// The actions that it takes while it has the keys.
-    pub const ACTIONS: [Action; 10] = [
+    pub const ACTIONS: [Action; 8] = [
         Action::Left,
         Action::Right,
         Action::PageUp,
@@ -44,8 +45,6 @@ impl Histogram {
         Action::Bottom,
         Action::Open,
         Action::Back,
-        Action::ZoomIn,
-        Action::ZoomOut,
     ];
 
     /// What the key bar shows while it has the keys.
@@ -85,27 +84,10 @@ impl Histogram {
         };
         self.mark = None;
         let clause = format!("time:{}..{}", from.rfc3339(), upto.plus_us(-1).rfc3339());
-        let words = shared.filter.text().split_whitespace();
-        let kept: Vec<&str> = words.filter(|word| !word.starts_with("time:")).collect();
-        let text = [kept.join(" "), clause].join(" ").trim().to_owned();
+        let rest = shared.filter.without(Field::Time);
+        let text = format!("{rest} {clause}").trim().to_owned();
         shared.ask(Request::Focus(Focus::List));
         shared.ask(Request::Filter(text));
-    }
-
-    /// Shows a shorter or a longer time.
-    pub fn zoom(&mut self, closer: bool, shared: &Shared) {
-        const MINUTE: i64 = 60_000_000;
-        const SPANS: &[i64] =
-            &[5 * MINUTE, 15 * MINUTE, 60 * MINUTE, 6 * 60 * MINUTE, 24 * 60 * MINUTE, 7 * 24 * 60 * MINUTE];
-        let at = self.span_us.and_then(|span| SPANS.iter().position(|known| *known == span));
-        self.span_us = match (at, closer) {
-            (None, true) => Some(SPANS[2]),
-            (Some(0), true) => Some(SPANS[0]),
-            (Some(at), true) => Some(SPANS[at - 1]),
-            (None, false) => None,
-            (Some(at), false) => SPANS.get(at + 1).copied(),
-        };
-        self.count(shared);
     }
 
     /// Counts again if there is room for another number of columns. Without room, it keeps its range.
@@ -116,25 +98,68 @@ impl Histogram {
         }
     }
 
-    /// Counts over its span, which ends at the newest activity, or now while there is live traffic.
+    /// Counts over the range. An open range goes from the oldest known activity to the newest, or to now while there is
+    /// live traffic.
     pub fn count(&mut self, shared: &Shared) {
-        let store = &shared.store;
-        let rows = store.rows();
-        let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
-            self.data = Counts::default();
+        let columns = self.columns.max(1);
+        let Some((end, width)) = self.scale(shared) else {
+            (self.data, self.unknown) = (Counts::default(), Vec::new());
             return;
         };
-        let columns = self.columns.max(1);
-        let newest = store.started(*last);
-        let live = shared.now.since_us(newest) < 300_000_000;
-        let end = if live { newest.max(shared.now) } else { newest };
-        let start = self.span_us.map_or(store.started(*first), |span| end.plus_us(-span));
-        let width = nice_width((end.since_us(start) + 1) / saturating_i64(columns));
         // Columns are aligned to multiples of their width, so that they do not shift with every second.
         let end = Timestamp((end.0.div_euclid(width) + 1) * width);
         let start = end.plus_us(-width * saturating_i64(columns));
-        self.data = store.histogram(start, width, columns);
+        let here = shared.counted_here(true);
+        let rows = here.iter().flat_map(|range| shared.store.kept_between(range));
+        self.data = shared.store.histogram(rows, start, width, columns);
+        let counted = shared.counted(true);
+        let column = |at: Timestamp| saturating_usize(at.since_us(start).max(0) / width);
+        for (at, count, failed) in counted.buckets.iter().filter(|(at, ..)| *at >= start) {
+            if let Some(bucket) = self.data.buckets.get_mut(column(*at)) {
+                bucket.total = bucket.total.saturating_add(saturating_u32_of(*count));
+                bucket.failed = bucket.failed.saturating_add(saturating_u32_of(*failed));
+            }
+        }
+        self.unknown = vec![false; columns];
+        for unknown in &counted.unknown {
+            if unknown.to > start {
+                let (from, to) = (column(unknown.from), column(unknown.to.plus_us(-1).min(shared.now)));
+                for column in &mut self.unknown[from..=to.min(columns - 1)] {
+                    *column = true;
+                }
+            }
+        }
         self.cursor = self.cursor.min(columns - 1);
+    }
+
+    /// The end of what is shown, and the width of a column; `None` where there is nothing to show.
+    fn scale(&self, shared: &Shared) -> Option<(Timestamp, i64)> {
+        let bounds = shared.bounds();
+        let store = &shared.store;
+        let rows = store.kept_between(&(bounds.interval().from..bounds.interval().to));
+        let counted = &shared.counted(true).buckets;
+        let ends = |at: Option<&(Timestamp, u64, u64)>, row: Option<&Row>| {
+            [at.map(|(at, ..)| *at), row.map(|row| store.started(*row))].into_iter().flatten().collect::<Vec<_>>()
+        };
+        let end = match bounds.until {
+            Some(until) => until.plus_us(-1),
+            None => {
+                let newest = ends(counted.last(), rows.last()).into_iter().max().or(bounds.since)?;
+                let live = shared.now.since_us(newest) < 300_000_000 || bounds.since.is_some();
+                if live { newest.max(shared.now) } else { newest }
+            }
+        };
+        let start = match bounds.since {
+            Some(since) => since,
+            None => ends(counted.first(), rows.first()).into_iter().min()?,
+        };
+        Some((end, nice_width((end.since_us(start).max(0) + 1) / saturating_i64(self.columns.max(1)))))
+    }
+
+    /// The width of a column, by which stores count; a day while the start of an open range is not known.
+    pub(super) fn bucket_us(&self, shared: &Shared) -> i64 {
+        let is_open = shared.bounds().since.is_none() && shared.counted(true).buckets.is_empty();
+        self.scale(shared).filter(|_| !is_open).map_or(86_400_000_000, |(_, width)| width)
     }
 
     /// The range being selected: its start, and its end (exclusive).
@@ -144,6 +169,10 @@ impl Histogram {
         let moment = |column: usize| self.data.start.plus_us(self.data.width_us * saturating_i64(column));
         Some((moment(from), moment(to + 1)))
     }
+}
+
+fn saturating_u32_of(n: u64) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 /// The next round width: 1, 2, 5, 10, 15, 30 s, and so on up to days; all in microseconds.

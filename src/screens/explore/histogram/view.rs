@@ -45,6 +45,7 @@ pub(in crate::screens::explore) fn render(
             let (t, f) = (total.saturating_sub(base).min(8) as usize, failed.saturating_sub(base).min(8) as usize);
             let foreground = |style: Style| Style { bg: None, ..style };
             let (symbol, style) = match (t, f) {
+                (0, _) if panel.unknown.get(column) == Some(&true) => ("░", theme.border),
                 (0, _) => (if chosen(column) && row == rows - 1 { "▁" } else { " " }, foreground(theme.bar_chosen)),
                 (t, 0) => (EIGHTHS[t], foreground(bar)),
                 (t, f) if f >= t => (if without_colours { "▒" } else { EIGHTHS[f] }, foreground(theme.bar_failure)),

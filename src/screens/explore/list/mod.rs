@@ -5,7 +5,7 @@ pub(super) mod view;
 use crate::action::Action;
 use crosstail_core::filter::Field;
 use crosstail_core::model::Timestamp;
-use crosstail_core::number::{saturating_isize, saturating_u32};
+use crosstail_core::number::saturating_isize;
 use crosstail_engine::store::{Row, Store};
 
 /// The columns that the cursor can select, for `keep` and `exclude`.
@@ -108,6 +108,11 @@ impl List {
         self.stop(row);
     }
 
+    /// Selects a row that may not be shown yet, and stops following.
+    pub fn stop_at(&mut self, row: Row) {
+        self.stop(row);
+    }
+
     fn stop(&mut self, row: Row) {
         if self.follow {
             self.follow = false;
@@ -132,7 +137,7 @@ impl List {
         }
         let line = self.visible(store, height).len().saturating_sub(1);
         let current = self.current(store);
-        self.pinned = Some(saturating_u32(store.len()));
+        self.pinned = Some(store.next_row());
         self.follow = false;
         self.unseen = 0;
         self.selected = current;
@@ -190,7 +195,7 @@ impl List {
             Action::Down => self.step(store, 1, height),
             Action::PageUp => self.step(store, -page, height),
             Action::PageDown => self.step(store, page, height),
-            Action::Top => self.step(store, -saturating_isize(store.len()), height),
+            Action::Top => self.step(store, -saturating_isize(store.rows().len()), height),
             Action::Bottom | Action::Follow => self.start_following(),
             Action::Left => self.column = self.column.saturating_sub(1),
             Action::Right => self.column = (self.column + 1).min(COLUMNS.len() - 1),

@@ -66,7 +66,7 @@ pub(in crate::screens::explore) fn render(
         activity(explore, shared, *row, Some(*row) == current, day, area, &columns, buf, theme);
     }
     if visible.is_empty() {
-        empty(shared, rows, buf, theme);
+        empty(explore, shared, rows, buf, theme);
     }
 }
 
@@ -194,7 +194,7 @@ fn activity(
 }
 
 /// Draws why the list is empty, and what to do.
-fn empty(shared: &Shared, area: Rect, buf: &mut Buffer, theme: &Theme) {
+fn empty(explore: &Explore, shared: &Shared, area: Rect, buf: &mut Buffer, theme: &Theme) {
     use crosstail_source::pump::SourceState as Source;
     let loading = shared.sources.iter().any(|s| matches!(s.state, Source::Connecting | Source::Loading));
     let mut lines: Vec<String> = Vec::new();
@@ -209,6 +209,11 @@ fn empty(shared: &Shared, area: Rect, buf: &mut Buffer, theme: &Theme) {
             };
             lines.push(format!("{}: {doing}", safe(&source.name)));
         }
+    } else if explore.is_searching() {
+        lines.push("searching the stores; esc ends it".to_owned());
+    } else if let Some(text) = explore.beyond(shared) {
+        lines.push(text);
+        lines.push("T chooses another range, Z a longer one".to_owned());
     } else if shared.store.is_empty() {
         let errors = shared.sources.iter().filter_map(|s| match &s.state {
             Source::Waiting { error, .. } | Source::Failed { error } => Some(safe(error)),

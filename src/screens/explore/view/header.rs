@@ -3,7 +3,9 @@
 use crate::screens::explore::Explore;
 use crate::screens::shared::{LineState, Shared};
 use crate::tui::Theme;
-use crate::tui::text::{count, put, put_all, safe, width, zone_name};
+use crate::tui::text::{count, fit, put, put_all, safe, width, zone_name};
+use crosstail_core::model::Timestamp;
+use crosstail_engine::window::Range;
 use crosstail_source::pump::SourceState;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -34,7 +36,11 @@ pub(super) fn render(explore: &Explore, shared: &Shared, area: Rect, buf: &mut B
         "▷ live"
     };
     let rate = if rate >= 10.0 { format!("{follow} {rate:.0}/s") } else { format!("{follow} {rate:.1}/s") };
-    let held = format!("{} held", count(shared.store.len()));
+    let (range, held) = if area.width >= 100 {
+        (format!("‹ {} ›   ", shown_range(shared)), format!("{} held", count(shared.store.len())))
+    } else {
+        (short_range(shared), String::new())
+    };
     let firing = shared.alerts.lines.iter().filter(|line| line.state == LineState::Firing && !line.silenced).count();
     let alerts = match firing {
         0 => String::new(),
@@ -56,11 +62,30 @@ pub(super) fn render(explore: &Explore, shared: &Shared, area: Rect, buf: &mut B
             ("   ", theme.text),
             (&rate, if explore.list.follow { theme.accent } else { theme.warning }),
             ("   ", theme.text),
+            (&range, if shared.time_clause.is_some() { theme.accent } else { theme.text }),
             (&alerts, theme.failure),
             (&held, theme.dim),
         ],
     );
     put(buf, right_at, area.y, &right, area.width, theme.dim);
+}
+
+/// The same where there is little room: nothing where the range is everything.
+fn short_range(shared: &Shared) -> String {
+    match (shared.time_clause, &shared.range) {
+        (Some(_), _) => "‹time:›   ".to_owned(),
+        (None, Range::Everything) => String::new(),
+        (None, range) => format!("‹{}›   ", fit(&safe(&range.text()), 12)),
+    }
+}
+
+/// The range that the view is about, or the time that the filter names.
+fn shown_range(shared: &Shared) -> String {
+    let Some(clause) = shared.time_clause else { return safe(&shared.range.describe()) };
+    let moment = |at: Option<Timestamp>| {
+        at.map_or_else(|| "…".to_owned(), |at| shared.local(at).format("%m-%d %H:%M").to_string())
+    };
+    format!("{} – {}", moment(clause.since), moment(clause.until))
 }
 
 /// The state of all sources in one word.

@@ -17,11 +17,31 @@ use ratatui::layout::Rect;
 pub(in crate::screens) fn frame(explore: &Explore, shared: &Shared, frame: &Frame, canvas: &mut Canvas<'_>) {
     let (theme, buf) = (&canvas.look.theme, &mut *canvas.buf);
     header::render(explore, shared, frame.header, buf, theme);
-    let shown =
-        filter_bar::view::Shown { editing: explore.focus == Focus::Filter, matching: explore.views.is_matching };
+    let progress = progress(explore, shared, frame.filter.width);
+    let shown = filter_bar::view::Shown { editing: explore.focus == Focus::Filter, progress: &progress };
     let cursor = filter_bar::view::render(&explore.filter_bar, shown, shared, frame.filter, buf, theme);
     *canvas.cursor = cursor.or(*canvas.cursor);
     status::render(explore, shared, frame.status, buf, theme);
+}
+
+/// What is known of the range, and what is still being searched; nothing where memory holds all of it.
+fn progress(explore: &Explore, shared: &Shared, width: u16) -> String {
+    let Some(since) = explore.known_since(shared) else { return String::new() };
+    let local = shared.local(since);
+    let today = local.date_naive() == shared.local(shared.now).date_naive();
+    let since = local.format(if today { "%H:%M:%S" } else { "%m-%d %H:%M" });
+    let mut text = if explore.is_searching() {
+        let done = explore.searched(shared).map(|done| format!(" · {done} %")).unwrap_or_default();
+        format!(" · searched back to {since}{done}")
+    } else {
+        format!(" · held since {since}")
+    };
+    if let (Some(divided), true) = (explore.window.push_down, width >= 130)
+        && !shared.filter.is_all()
+    {
+        text.push_str(&format!(" · {} in the store, {} here", divided.in_store, divided.local));
+    }
+    text
 }
 
 /// Draws histogram, facets, list and detail.

@@ -1,0 +1,551 @@
+//! Finds out which column of an unknown table is what: by names, types and a sample of the values. Databases and
+//! document stores use it for what no schema knows, and `schema draft` prints what it found. No I/O.
+
+use super::Target;
+use super::sketch_names::{NAMES, PARTS, normalised, status_of};
+use super::units::DurationUnit;
+use crate::model::{Level, Timestamp, parse_timestamp};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+/// What a column can hold, by its type in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// Whole numbers.
+    Int,
+    /// Numbers with a fraction.
+    Float,
+    /// Yes or no.
+    Bool,
+    /// Moments or dates.
+    Time,
+    /// Lengths of time.
+    Interval,
+    /// UUIDs.
+    Uuid,
+    /// JSON.
+    Json,
+    /// Text.
+    Text,
+    /// Anything else.
+    Other,
+}
+
+/// A column, or a path into documents, with some of its values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sampled {
+    /// Its name; a path with dots into a document.
+    pub path: String,
+    /// What it can hold.
+    pub holds: Holds,
+    /// Some of its values as text, without those that are absent.
+    pub values: Vec<String>,
+}
+
+/// A table, or a collection, of which nothing is known but its columns and some of its rows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TableSample {
+    /// Name, with its schema where it needs one.
+    pub name: String,
+    /// The columns that are unique together.
+    pub key: Vec<String>,
+    /// Columns in their order.
+    pub columns: Vec<Sampled>,
+}
+
+/// What was taken for what.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Sketch {
+    /// The columns of the row's key.
+    pub key: Vec<String>,
+    /// Path of the start time.
+    pub time: String,
+    /// Its unit, where it is a number since the epoch.
+    pub time_unit: Option<&'static str>,
+    /// Name of a target and the path that fills it.
+    pub fields: Vec<(&'static str, String)>,
+    /// Part of a payload and its path.
+    pub parts: Vec<(&'static str, String)>,
+    /// Unit of the duration, where its name does not say it.
+    pub duration_unit: Option<&'static str>,
+    /// Words of the status that are not known: they are to be mapped by people.
+    pub unknown_words: Vec<String>,
+    /// How much of an activity it has: 0 where it has no time.
+    pub score: u32,
+}
+
+/// Values longer than this are no words.
+const WORD: usize = 40;
+/// JSON deeper than this is not looked into.
+const DEPTH: usize = 3;
+/// Shown of an example, in characters.
+const EXAMPLE: usize = 40;
+
+impl Sampled {
+    fn all(&self, test: impl Fn(&str) -> bool) -> bool {
+        let mut some = false;
+        let fits = self.values.iter().map(|value| value.trim()).filter(|value| !value.is_empty()).all(|value| {
+            some = true;
+            test(value)
+        });
+        some && fits
+    }
+
+    /// At least four of five: a stray value does not change what a column is.
+    fn most(&self, test: impl Fn(&str) -> bool) -> bool {
+        let values: Vec<&str> = self.values.iter().map(|value| value.trim()).filter(|v| !v.is_empty()).collect();
+        !values.is_empty() && values.iter().filter(|value| test(value)).count() * 5 >= values.len() * 4
+    }
+
+    fn is_number(&self) -> bool {
+        matches!(self.holds, Holds::Int | Holds::Float)
+            || (matches!(self.holds, Holds::Text | Holds::Other) && self.most(|value| value.parse::<f64>().is_ok()))
+    }
+
+    fn is_text(&self) -> bool {
+        matches!(self.holds, Holds::Text | Holds::Other | Holds::Uuid)
+    }
+
+    /// The unit of a number since the epoch, by its size; `None` where it is none.
+    fn epoch_unit(&self) -> Option<&'static str> {
+        if !matches!(self.holds, Holds::Int | Holds::Float) {
+            return None;
+        }
+        let largest = self.values.iter().filter_map(|value| value.parse::<f64>().ok()).fold(0.0, f64::max);
+        epoch_unit_of(largest)
+    }
+
+    fn is_time(&self) -> bool {
+        match self.holds {
+            Holds::Time => true,
+            Holds::Int | Holds::Float => self.epoch_unit().is_some(),
+            Holds::Text | Holds::Other => self.most(|value| {
+                value.len() >= 10
+                    && value.contains(['-', '/', '.', ':'])
+                    && parse_timestamp(value).is_some_and(plausible)
+            }),
+            _ => false,
+        }
+    }
+
+    fn is_http_status(&self) -> bool {
+        self.is_number() && self.most(|value| value.parse::<f64>().is_ok_and(|code| (100.0..600.0).contains(&code)))
+    }
+
+    fn words(&self) -> BTreeSet<&str> {
+        self.values.iter().map(|value| value.trim()).filter(|value| !value.is_empty()).collect()
+    }
+
+    /// Whether its values are a few words.
+    fn is_words(&self) -> bool {
+        self.holds == Holds::Bool
+            || (self.is_text()
+                && self.holds != Holds::Uuid
+                && self.words().len() <= 16
+                && self.all(|word| word.len() <= WORD))
+    }
+
+    /// Whether it fits a target; an empty sample is judged by its type alone.
+    fn fits(&self, target: Target) -> bool {
+        let empty = self.values.iter().all(|value| value.trim().is_empty());
+        match target {
+            Target::StartedAt | Target::CompletedAt | Target::NextRetryAt => {
+                self.is_time() || (empty && self.holds == Holds::Time)
+            }
+            Target::HttpStatus => {
+                if empty {
+                    self.holds == Holds::Int
+                } else {
+                    self.is_http_status()
+                }
+            }
+            Target::Status => {
+                if empty {
+                    self.is_text()
+                } else {
+                    self.is_words() && !self.is_http_status()
+                }
+            }
+            Target::Duration => self.holds == Holds::Interval || self.is_number() && !self.is_epoch(),
+            Target::Attempt | Target::MaxAttempts => {
+                self.is_number() && self.all(|n| n.parse::<f64>().is_ok_and(|n| (0.0..1000.0).contains(&n)))
+            }
+            Target::Level => {
+                self.is_words() && self.holds != Holds::Bool && self.most(|word| Level::parse_logged(word).is_some())
+            }
+            Target::Method => self.is_text() && (empty || self.most(super::is_http_method)),
+            Target::Url => {
+                self.is_text() && (empty || self.most(|value| value.contains("://") || value.starts_with('/')))
+            }
+            Target::Error => self.is_text() || self.holds == Holds::Json,
+            Target::Message => self.is_text() && self.holds != Holds::Uuid,
+            Target::Direction => {
+                self.is_words() && self.most(|word| crate::model::Direction::parse_any(word).is_some())
+            }
+            Target::RequestId | Target::CorrelationId | Target::ParentRequestId => {
+                self.is_text() || self.holds == Holds::Int
+            }
+            Target::System | Target::Endpoint | Target::Operation => {
+                self.is_text() && self.holds != Holds::Uuid && (empty || self.most(|value| value.len() <= 200))
+            }
+            Target::ErrorType => self.is_text() || self.holds == Holds::Int,
+            _ => self.holds != Holds::Json && self.holds != Holds::Time,
+        }
+    }
+
+    fn is_epoch(&self) -> bool {
+        self.epoch_unit().is_some()
+    }
+}
+
+/// The unit in which a number since the epoch lies between 2000 and 2100.
+pub fn epoch_unit_of(number: f64) -> Option<&'static str> {
+    const FIRST: f64 = 946_684_800.0;
+    const LAST: f64 = 4_102_444_800.0;
+    [("s", 1.0), ("ms", 1e3), ("us", 1e6)]
+        .into_iter()
+        .find(|(_, unit)| (FIRST..LAST).contains(&(number / unit)))
+        .map(|(unit, _)| unit)
+}
+
+fn plausible(at: Timestamp) -> bool {
+    at.0 > 0 && at.0 < 4_102_444_800_000_000
+}
+
+impl TableSample {
+    /// The columns, and the paths into those that hold JSON objects.
+    fn expanded(&self) -> Vec<Sampled> {
+        let mut all = self.columns.clone();
+        for column in &self.columns {
+            if !matches!(column.holds, Holds::Json | Holds::Text) {
+                continue;
+            }
+            let objects: Vec<Value> = column
+                .values
+                .iter()
+                .filter(|value| value.trim_start().starts_with('{'))
+                .filter_map(|value| serde_json::from_str(value).ok())
+                .collect();
+            if objects.is_empty() || objects.len() * 2 < column.values.len() {
+                continue;
+            }
+            for object in &objects {
+                expand(object, &column.path, 1, &mut all);
+            }
+        }
+        all
+    }
+
+    /// What is what in the table.
+    pub fn sketch(&self) -> Sketch {
+        let columns = self.expanded();
+        let mut sketch = Sketch { key: self.key.clone(), ..Sketch::default() };
+        let mut taken: BTreeSet<&str> = BTreeSet::new();
+        // A request's own JSON has names of its own: only columns and metadata say what the row is.
+        let is_body = |path: &str| {
+            path.split('.').rev().skip(1).any(|step| {
+                let part = part_of(step);
+                part.is_some_and(|part| part != "metadata")
+            })
+        };
+        for (name, target, names) in NAMES {
+            if *target == Target::Id {
+                continue;
+            }
+            let found = best(&columns, names, |column| {
+                // The key is no status and no time of anything.
+                let is_key = self.key.len() == 1 && self.key[0] == column.path && *target != Target::RequestId;
+                column.fits(*target) && !is_key && !taken.contains(column.path.as_str()) && !is_body(&column.path)
+            });
+            let found = found.or_else(|| match target {
+                // Whatever its name is: a time that every row has, and that is not said to be another.
+                Target::StartedAt => columns
+                    .iter()
+                    .find(|column| column.is_time() && !column.path.contains('.') && !is_other_time(&column.path)),
+                _ => None,
+            });
+            let Some(column) = found else { continue };
+            taken.insert(&column.path);
+            sketch.take(name, *target, column);
+        }
+        if sketch.time.is_empty() {
+            return Sketch::default();
+        }
+        for (part, names) in PARTS {
+            let found = best(&columns, names, |column| {
+                !taken.contains(column.path.as_str())
+                    && (matches!(column.holds, Holds::Json) || column.is_text())
+                    && column.holds != Holds::Uuid
+            });
+            if let Some(column) = found {
+                taken.insert(&column.path);
+                sketch.parts.push((part, column.path.clone()));
+                sketch.score += 1;
+            }
+        }
+        if let [only] = self.key.as_slice()
+            && columns.iter().any(|column| column.path == *only && column.is_text())
+        {
+            sketch.fields.push(("id", only.clone()));
+        }
+        if sketch.key.is_empty() {
+            sketch.key = vec![sketch.time.clone()];
+        }
+        sketch
+    }
+}
+
+/// Whether the name of a time says that it is not the start.
+fn is_other_time(path: &str) -> bool {
+    let name = normalised(path);
+    ["expire", "update", "delete", "birth", "next", "until", "end", "finish", "complete", "retry"]
+        .iter()
+        .any(|word| name.contains(word))
+}
+
+fn part_of(name: &str) -> Option<&'static str> {
+    let name = normalised(name);
+    PARTS.iter().find(|(_, names)| names.contains(&name.as_str())).map(|(part, _)| *part)
+}
+
+/// The column with the best of the names: columns before what is nested in them, then in the order of the names.
+fn best<'c>(columns: &'c [Sampled], names: &[&str], fits: impl Fn(&Sampled) -> bool) -> Option<&'c Sampled> {
+    let rank = |column: &Sampled| {
+        let name = normalised(&column.path);
+        names.iter().position(|known| *known == name)
+    };
+    let mut found: Vec<(usize, usize, &Sampled)> = columns
+        .iter()
+        .filter_map(|column| Some((column.path.matches('.').count(), rank(column)?, column)))
+        .filter(|(_, _, column)| fits(column))
+        .collect();
+    found.sort_by_key(|(depth, rank, _)| (*depth, *rank));
+    found.first().map(|(_, _, column)| *column)
+}
+
+/// Adds the values of an object's paths.
+fn expand(value: &Value, prefix: &str, depth: usize, into: &mut Vec<Sampled>) {
+    let Value::Object(object) = value else { return };
+    for (key, value) in object {
+        // A name with a dot is no path.
+        if key.is_empty() || key.contains('.') {
+            continue;
+        }
+        let path = format!("{prefix}.{key}");
+        let holds = match value {
+            Value::Null => continue,
+            Value::Bool(_) => Holds::Bool,
+            Value::Number(n) if n.is_f64() => Holds::Float,
+            Value::Number(_) => Holds::Int,
+            Value::String(_) => Holds::Text,
+            Value::Array(_) => Holds::Json,
+            Value::Object(_) => {
+                if depth < DEPTH {
+                    expand(value, &path, depth + 1, into);
+                }
+                Holds::Json
+            }
+        };
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        match into.iter_mut().find(|known| known.path == path) {
+            Some(known) => {
+                if known.holds != holds {
+                    known.holds = if known.is_number() && holds == Holds::Float { Holds::Float } else { Holds::Text };
+                }
+                known.values.push(text);
+            }
+            None => into.push(Sampled { path, holds, values: vec![text] }),
+        }
+    }
+}
+
+impl Sketch {
+    fn take(&mut self, name: &'static str, target: Target, column: &Sampled) {
+        self.fields.push((name, column.path.clone()));
+        self.score += match target {
+            Target::HttpStatus | Target::Status | Target::Error | Target::Level => 3,
+            Target::Duration | Target::Url | Target::Method | Target::StartedAt => 2,
+            _ => 1,
+        };
+        match target {
+            Target::StartedAt => {
+                self.time.clone_from(&column.path);
+                self.time_unit = column.epoch_unit();
+            }
+            Target::Duration if column.holds != Holds::Interval => {
+                let named = DurationUnit::of_name(&column.path);
+                // Numbers with a fraction and few before it are seconds.
+                let small = column.all(|value| value.parse::<f64>().is_ok_and(|n| n < 1000.0))
+                    && column.values.iter().any(|value| value.contains('.'));
+                self.duration_unit = Some(match named {
+                    Some(DurationUnit::S) => "s",
+                    Some(DurationUnit::Us) => "us",
+                    Some(DurationUnit::Ns) => "ns",
+                    Some(_) => "ms",
+                    None if column.holds != Holds::Int && small => "s",
+                    None => "ms",
+                });
+            }
+            Target::Status => {
+                let unknown = column.words().into_iter().filter(|word| status_of(word).is_none());
+                self.unknown_words = unknown.map(str::to_owned).collect();
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether it is an activity more likely than anything else that has a time.
+    pub fn is_likely(&self) -> bool {
+        self.score >= 5
+    }
+
+    /// What was taken for what, in one line.
+    pub fn summary(&self) -> String {
+        self.fields.iter().map(|(target, path)| format!("{target} = {path}")).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The schema as TOML, with examples, to be edited. `sample`: what it was made from.
+    pub fn toml(&self, name: &str, sample: &TableSample) -> String {
+        let columns = sample.expanded();
+        let example = |path: &str| {
+            let value = columns.iter().find(|column| column.path == path).and_then(|column| column.values.first());
+            let text: String =
+                value.into_iter().flat_map(|v| v.chars()).filter(|c| !c.is_control()).take(EXAMPLE).collect();
+            if text.is_empty() { String::new() } else { format!("  # {text}") }
+        };
+        let mut out = format!(
+            "# Drafted from {table}: names, types and some rows decided what is what. Save it, correct what is wrong, and name\n\
+             # it with --schema FILE.\nname = {name:?}\ntitle = {table:?}\n# Words such as 'done', 'queued' and 'error' mean what they mean to most systems.\nusual_words = true\n",
+            table = sample.name,
+        );
+        if let Some(unit) = self.duration_unit {
+            let _ = writeln!(out, "duration_unit = {unit:?}");
+        }
+        let key = match self.key.as_slice() {
+            [one] => format!("{one:?}"),
+            several => format!("{several:?}"),
+        };
+        let _ = write!(out, "\n[table]\nname = {:?}\nid = {key}\ntime = {:?}\n", sample.name, self.time);
+        match self.time_unit {
+            Some(unit) => out.push_str(&format!("time_unit = {unit:?}\n")),
+            None => out.push_str("# time_zone = \"Europe/Berlin\"  # of times without a zone, where it is not UTC\n"),
+        }
+        out.push_str("\n[fields]\n");
+        for (target, path) in &self.fields {
+            let _ = writeln!(out, "{target} = {path:?}{}", example(path));
+        }
+        let used = |path: &str| {
+            self.fields.iter().any(|(_, known)| known == path)
+                || self.parts.iter().any(|(_, known)| known == path)
+                || self.key.iter().any(|known| known == path)
+        };
+        for column in columns.iter().filter(|column| !used(&column.path) && column.path.matches('.').count() < 2) {
+            let _ = writeln!(out, "# TARGET = {:?}{}", column.path, example(&column.path));
+        }
+        if !self.parts.is_empty() {
+            out.push_str("\n[payload]\n");
+            for (part, path) in &self.parts {
+                let _ = writeln!(out, "{part} = {path:?}");
+            }
+        }
+        if !self.unknown_words.is_empty() {
+            out.push_str("\n[words.status]\n# Not known: success, failed, timeout, cancelled or in_progress?\n");
+            for word in &self.unknown_words {
+                let _ = writeln!(out, "# {word:?} = \"failed\"");
+            }
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::Schema;
+
+    fn column(path: &str, holds: Holds, values: &[&str]) -> Sampled {
+        Sampled { path: path.to_owned(), holds, values: values.iter().map(|value| (*value).to_owned()).collect() }
+    }
+
+    fn taken(sketch: &Sketch) -> Vec<(&str, &str)> {
+        sketch.fields.iter().map(|(target, path)| (*target, path.as_str())).collect()
+    }
+
+    #[test]
+    fn names_types_and_values_decide_what_a_column_is() {
+        let sample = TableSample {
+            name: "api_calls".to_owned(),
+            key: vec!["id".to_owned()],
+            columns: vec![
+                column("id", Holds::Int, &["1", "2"]),
+                column("ts", Holds::Time, &["2026-01-01 10:00:00+00"]),
+                column("partner", Holds::Text, &["SAP", "DHL"]),
+                column("path", Holds::Text, &["/v1/orders/1"]),
+                column("code", Holds::Int, &["200", "502"]),
+                column("ms", Holds::Int, &["12", "900"]),
+                column("err", Holds::Text, &["bad gateway"]),
+            ],
+        };
+        let sketch = sample.sketch();
+        for pair in [
+            ("started_at", "ts"),
+            ("system", "partner"),
+            ("url", "path"),
+            ("http_status", "code"),
+            ("duration", "ms"),
+            ("error", "err"),
+        ] {
+            assert!(taken(&sketch).contains(&pair), "{pair:?}: {sketch:?}");
+        }
+        assert!(sketch.is_likely());
+        let schema = Schema::from_toml(&sketch.toml("api_calls", &sample), "draft").expect("a schema");
+        assert!(!schema.names_status());
+    }
+
+    #[test]
+    fn json_in_a_text_column_is_looked_into() {
+        let content =
+            r#"{"method": "POST", "uri": "https://a.example/x", "response_status": 500, "headers": {"host": "a"}}"#;
+        let sample = TableSample {
+            name: "telescope_entries".to_owned(),
+            key: vec!["sequence".to_owned()],
+            columns: vec![
+                column("sequence", Holds::Int, &["1"]),
+                column("type", Holds::Text, &["client_request"]),
+                column("content", Holds::Text, &[content]),
+                column("created_at", Holds::Time, &["2026-01-01 10:00:00"]),
+            ],
+        };
+        let sketch = sample.sketch();
+        for pair in [("method", "content.method"), ("url", "content.uri"), ("http_status", "content.response_status")] {
+            assert!(taken(&sketch).contains(&pair), "{pair:?}: {sketch:?}");
+        }
+        assert!(sketch.parts.contains(&("request_headers", "content.headers".to_owned())), "{sketch:?}");
+    }
+
+    #[test]
+    fn words_of_a_status_mean_what_they_usually_mean() {
+        let sample = TableSample {
+            name: "jobs".to_owned(),
+            key: Vec::new(),
+            columns: vec![
+                column("state", Holds::Text, &["completed", "Timed Out", "waiting_on_moon"]),
+                column("queued_at", Holds::Int, &["1760000000123"]),
+            ],
+        };
+        let sketch = sample.sketch();
+        assert_eq!(sketch.time_unit, Some("ms"));
+        assert_eq!(sketch.unknown_words, ["waiting_on_moon"]);
+        let schema = Schema::from_toml(&sketch.toml("jobs", &sample), "draft").expect("a schema");
+        assert_eq!(schema.definition().word("status", "Timed Out"), "timeout");
+        assert_eq!(schema.definition().word("status", "COMPLETED"), "success");
+    }
+
+    #[test]
+    fn what_has_no_time_is_no_activity() {
+        let columns = vec![column("code", Holds::Text, &["EUR"]), column("name", Holds::Text, &["Euro"])];
+        let sample = TableSample { name: "currencies".to_owned(), key: vec!["code".to_owned()], columns };
+        assert_eq!(sample.sketch().score, 0);
+    }
+}

@@ -1,0 +1,297 @@
+//! Which tables of the database are mapped: those that a schema knows, else the one that is an activity most likely.
+
+use super::catalogue::CatalogueMapping;
+use super::connection::Reader;
+use super::definitions::STORE;
+use super::mapping::{Found, Mapping, Owner, fits};
+use super::relation::{self, ColumnType, Relation};
+use super::{Error, row};
+use crosstail_core::model::Names;
+use crosstail_core::schema::{Sampled, Schema, Sketch, Table, TableSample};
+use crosstail_source::sql::{Sql, literal, name};
+use sqlx::Row as _;
+use std::collections::BTreeMap;
+
+/// The mapped tables of the database.
+pub(super) struct Tables {
+    pub(super) mappings: Vec<Mapping>,
+    pub(super) catalogue: Vec<CatalogueMapping>,
+    pub(super) schemas: Vec<String>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// Rows in which a key that nothing makes unique is looked for twice.
+const KEY_ROWS: usize = 50_000;
+/// Tables that are sampled where no schema knows any.
+const TABLES: usize = 60;
+/// Rows of a sample.
+const SAMPLE_ROWS: usize = 100;
+/// Characters of a value in a sample; JSON is taken whole up to this.
+const SAMPLE_CHARS: usize = 20_000;
+
+/// Maps the tables of a schema, or of all that are built in; where none of these is there, the likeliest table.
+pub(super) async fn look_up(
+    reader: Reader<'_>,
+    into: &Names,
+    schema: Option<&Schema>,
+    owner: (crosstail_core::model::SourceId, &str),
+) -> Result<Tables, Error> {
+    let schemas = schema.map_or_else(Schema::built_in, |schema| vec![schema.clone()]);
+    let strict = schema.is_some();
+    let mut names: Vec<String> = Vec::new();
+    for schema in &schemas {
+        let tables: Vec<(&Schema, &Table)> = schema.tables(STORE).collect();
+        names.extend(tables.iter().map(|(_, table)| table.name.clone()));
+        names.extend(tables.iter().flat_map(|(_, table)| table.lookup.values()).map(|lookup| lookup.table.clone()));
+        names.extend(schema.definition().catalogue.iter().map(|table| table.table.clone()));
+    }
+    names.sort();
+    names.dedup();
+    let mut reading = reader.read().await?;
+    let all = relation::all(reading.on()?, Some(&names)).await?;
+    let any_encoding = reading.is_of_any_encoding();
+    reading.end().await?;
+    let mut found = Tables { mappings: Vec::new(), catalogue: Vec::new(), schemas: Vec::new(), warnings: Vec::new() };
+    let mut hidden = Vec::new();
+    let relations = relation::named(&all, &names, &mut hidden);
+    let owner = Owner { id: owner.0, name: owner.1, any_encoding };
+    for schema in &schemas {
+        let before = found.mappings.len();
+        for (part, table) in schema.tables(STORE) {
+            // A schema that the user wrote for one table must fit; of several tables, those that exist are used.
+            let must = strict && schema.tables(STORE).count() == 1;
+            if must && !relations.contains_key(&table.name) {
+                let known = known_tables(reader).await?;
+                let text = format!("[table] name: no table '{}'; the database has {known}", table.name);
+                return Err(Error::Mapping(text));
+            }
+            map(reader, into, (part, table), &relations, owner, must, &mut found).await?;
+        }
+        if found.mappings.len() > before {
+            found.schemas.push(schema.name.clone());
+            into.add_flow(&schema.definition().flow);
+            found.catalogue.extend(CatalogueMapping::all(schema, &relations, &mut found.warnings));
+        }
+    }
+    let used = |text: &String| {
+        found.mappings.iter().any(|mapping| text.starts_with(&format!("{} is read from", mapping.relation.place.1)))
+    };
+    let hidden: Vec<String> = hidden.into_iter().filter(used).collect();
+    found.warnings.extend(hidden);
+    if found.mappings.is_empty() && found.warnings.is_empty() && !strict {
+        first_contact(reader, into, owner, &mut found).await?;
+    }
+    Ok(found)
+}
+
+/// Maps every relation that has a table's name.
+async fn map(
+    reader: Reader<'_>,
+    into: &Names,
+    (part, table): (&Schema, &Table),
+    relations: &BTreeMap<String, Vec<Relation>>,
+    owner: Owner<'_>,
+    must: bool,
+    found: &mut Tables,
+) -> Result<(), Error> {
+    for relation in relations.get(&table.name).into_iter().flatten() {
+        let time = fits(part, table, relation, must).ok();
+        let largest = match &time {
+            Some(time) if time.is_number() => largest(reader, relation, &time.column).await?,
+            _ => None,
+        };
+        let repeats = time.is_some() && repeats(reader, relation, table.id.columns()).await?;
+        let of_table = Found { relation, others: relations, repeats, largest };
+        let index = found.mappings.len();
+        let table = Table {
+            name: if relation.visible { table.name.clone() } else { qualified(relation, table) },
+            ..table.clone()
+        };
+        let mapping = Mapping::new(index, (part, &table), &of_table, owner, &mut found.warnings, must)?;
+        if let Some(mapping) = mapping {
+            into.table(owner.id, &mapping.table.name);
+            found.mappings.push(mapping);
+        }
+    }
+    Ok(())
+}
+
+/// The name of a table that is found by its schema only: as the user wrote it, else with the schema.
+fn qualified(relation: &Relation, table: &Table) -> String {
+    if table.name.contains('.') { table.name.clone() } else { relation.title() }
+}
+
+/// Whether several rows have the same key.
+async fn repeats(reader: Reader<'_>, relation: &Relation, key: &[String]) -> Result<bool, sqlx::Error> {
+    if relation.is_unique(key) {
+        return Ok(false);
+    }
+    let columns = key.iter().map(|column| name(column)).collect::<Vec<_>>().join(", ");
+    let sql = format!(
+        "SELECT EXISTS (SELECT FROM (SELECT {columns} FROM {} LIMIT {KEY_ROWS}) some GROUP BY {columns} HAVING count(*) > 1)",
+        relation.sql
+    );
+    let mut reading = reader.read().await?;
+    let rows = match reading.fetch(Sql::raw(sql)).await {
+        Ok(rows) => rows,
+        // A value without an order, such as JSON, is no key that could be looked for.
+        Err(error) if error.as_database_error().is_some() => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    reading.end().await?;
+    rows.first().map_or(Ok(false), |row| row.try_get(0))
+}
+
+/// The largest of some numbers in a column.
+async fn largest(reader: Reader<'_>, relation: &Relation, column: &str) -> Result<Option<f64>, sqlx::Error> {
+    let sql = format!(
+        "SELECT max(some.at) FROM (SELECT {column}::float8 AS at FROM {} t WHERE {column} < 1e18 LIMIT 1000) some",
+        relation.sql
+    );
+    let mut reading = reader.read().await?;
+    let rows = reading.fetch(Sql::raw(sql)).await?;
+    reading.end().await?;
+    rows.first().map_or(Ok(None), |row| row.try_get(0))
+}
+
+/// Names of up to 30 tables, for an error message.
+pub(super) async fn known_tables(reader: Reader<'_>) -> Result<String, sqlx::Error> {
+    let mut reading = reader.read().await?;
+    let rows = sqlx::query(
+        "SELECT CASE WHEN n.nspname = 'public' THEN '' ELSE n.nspname || '.' END || c.relname FROM pg_class c \
+         JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm') \
+         AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg_toast%' \
+         ORDER BY 1 LIMIT 30",
+    )
+    .persistent(false)
+    .fetch_all(reading.on()?)
+    .await?;
+    reading.end().await?;
+    let names: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    Ok(if names.is_empty() { "none".to_owned() } else { names.join(", ") })
+}
+
+/// Takes the table that is an activity most likely, and says so.
+async fn first_contact(reader: Reader<'_>, into: &Names, owner: Owner<'_>, found: &mut Tables) -> Result<(), Error> {
+    let mut all = sketches(reader, None).await?;
+    if all.is_empty() {
+        return Ok(());
+    }
+    let (relation, sample, sketch) = all.remove(0);
+    let toml = sketch.toml(&sample.name, &sample);
+    let schema = Schema::from_toml(&toml, &sample.name).map_err(|error| Error::Mapping(error.to_string()))?;
+    let relations = BTreeMap::from([(sample.name.clone(), vec![relation])]);
+    let Some((part, table)) = schema.tables(STORE).next() else { return Ok(()) };
+    map(reader, into, (part, table), &relations, owner, false, found).await?;
+    let others: Vec<&str> = all
+        .iter()
+        .filter(|(.., sketch)| sketch.is_likely())
+        .map(|(_, sample, _)| sample.name.as_str())
+        .take(10)
+        .collect();
+    let others = if others.is_empty() { String::new() } else { format!("; not read: {}", others.join(", ")) };
+    found.warnings.push(format!(
+        "no schema knows a table of this database; {} is read by its names and types ({}){others}; to correct it, or to read \
+         another one: crosstail schema draft --from URL --table NAME > my.toml, then --schema my.toml",
+        sample.name,
+        sketch.summary()
+    ));
+    found.schemas.push(sample.name);
+    Ok(())
+}
+
+/// What tables are, the likeliest first; of one table, or of all that have a time.
+async fn sketches(reader: Reader<'_>, only: Option<&str>) -> Result<Vec<(Relation, TableSample, Sketch)>, sqlx::Error> {
+    let names = only.map(|name| vec![name.to_owned()]);
+    let mut reading = reader.read().await?;
+    let mut all = relation::all(reading.on()?, names.as_deref()).await?;
+    reading.end().await?;
+    if let Some((schema, _)) = only.and_then(|name| name.split_once('.')) {
+        all.retain(|relation| relation.place.0 == schema);
+    }
+    all.retain(|relation| relation.columns.iter().any(|column| column.readable));
+    // Schemas of extensions and tools are looked at after the user's own.
+    all.sort_by_key(|relation| (!relation.visible, std::cmp::Reverse(relation.rows)));
+    let mut found = Vec::new();
+    for relation in all.into_iter().take(TABLES) {
+        let Some(sample) = sample(reader, &relation).await? else { continue };
+        let sketch = sample.sketch();
+        if sketch.score > 0 {
+            found.push((relation, sample, sketch));
+        }
+    }
+    found.sort_by_key(|(relation, _, sketch)| (std::cmp::Reverse(sketch.score), std::cmp::Reverse(relation.rows)));
+    Ok(found)
+}
+
+/// The columns of a table with some of their values; `None` where it cannot be read.
+async fn sample(reader: Reader<'_>, relation: &Relation) -> Result<Option<TableSample>, sqlx::Error> {
+    let columns: Vec<_> = relation.columns.iter().filter(|column| column.readable).collect();
+    let list: Vec<String> = columns
+        .iter()
+        .map(|column| {
+            let sql = name(&column.name);
+            let text = match column.value_type {
+                ColumnType::Bytes => format!("encode(substr({sql}, 1, 200), 'escape')"),
+                _ => format!("{sql}::text"),
+            };
+            format!("CASE WHEN length({text}) <= {SAMPLE_CHARS} THEN {text} ELSE left({text}, 200) END")
+        })
+        .collect();
+    let newest = relation.keys.first().filter(|_| relation.placed).map_or_else(String::new, |key| {
+        format!(" ORDER BY {}", key.iter().map(|part| format!("{} DESC", name(part))).collect::<Vec<_>>().join(", "))
+    });
+    let sql = format!("SELECT {} FROM {}{newest} LIMIT {SAMPLE_ROWS}", list.join(", "), relation.sql);
+    let mut reading = reader.read().await?;
+    sqlx::raw_sql("SET LOCAL statement_timeout = 5000").execute(reading.on()?).await?;
+    let rows = match reading.fetch(Sql::raw(sql)).await {
+        Ok(rows) => rows,
+        Err(error) if error.as_database_error().is_some() => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    reading.end().await?;
+    let mut sampled: Vec<Sampled> = columns
+        .iter()
+        .map(|column| Sampled { path: column.name.clone(), holds: column.holds(), values: Vec::new() })
+        .collect();
+    for found in &rows {
+        for (index, column) in sampled.iter_mut().enumerate() {
+            column.values.extend(row::text(found, index)?.map(std::borrow::Cow::into_owned));
+        }
+    }
+    let key = relation.keys.first().cloned().unwrap_or_default();
+    Ok(Some(TableSample { name: relation.title(), key, columns: sampled }))
+}
+
+/// The mapping of a table, or of the likeliest one, as TOML. `Err` with what to say where there is none.
+pub(super) async fn draft(reader: Reader<'_>, table: Option<&str>) -> Result<Result<String, String>, sqlx::Error> {
+    let found = sketches(reader, table).await?;
+    if let Some((_, sample, sketch)) = found.first() {
+        let short = sample.name.rsplit('.').next().unwrap_or(&sample.name);
+        return Ok(Ok(sketch.toml(short, sample)));
+    }
+    let known = known_tables(reader).await?;
+    Ok(Err(match table {
+        Some(table) => format!("no table '{table}' with a time; the database has {known}"),
+        None => format!("no table with a time; the database has {known}"),
+    }))
+}
+
+/// The databases of the server, for an error message: at most ten, and how many more.
+pub(super) async fn databases(reader: Reader<'_>) -> Result<String, sqlx::Error> {
+    let mut reading = reader.read().await?;
+    let text = format!(
+        "SELECT datname::text FROM pg_database WHERE NOT datistemplate AND datname <> {} ORDER BY datname",
+        literal("postgres")
+    );
+    let rows = reading.fetch(Sql::raw(text)).await?;
+    reading.end().await?;
+    let names: Vec<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    let more = names.len().saturating_sub(10);
+    let shown = names.iter().take(10).cloned().collect::<Vec<_>>().join(", ");
+    Ok(match (names.len(), more) {
+        (0, _) => "postgres".to_owned(),
+        (_, 0) => shown,
+        (_, more) => format!("{shown} and {more} more"),
+    })
+}

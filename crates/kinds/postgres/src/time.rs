@@ -1,0 +1,266 @@
+//! How a table stores its start time, and how moments are compared with it. The value in microseconds is the definition;
+//! where it is coarser than the column, or not in its order, the column only narrows what is read.
+
+use super::relation::{Column, ColumnType};
+use crosstail_core::model::Timestamp;
+use crosstail_core::schema::{Table, TimeUnit, epoch_unit_of};
+use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, literal, name};
+
+/// The time column of a table.
+#[derive(Debug, Clone)]
+pub(super) struct TimeColumn {
+    /// The column, quoted.
+    pub(super) column: String,
+    form: Form,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Form {
+    /// `timestamptz`.
+    Zoned,
+    /// `timestamp` or `date`, in UTC.
+    Plain,
+    /// `timestamp` or `date` in another zone: in autumn an hour comes twice.
+    Local(String),
+    /// A whole number, each this many microseconds.
+    Whole(i64),
+    /// A number with a fraction.
+    Fraction { unit: i64, type_name: String },
+    /// ISO 8601; whether texts are in the order of their characters' numbers.
+    Text { by_code: bool },
+}
+
+/// The years that times are understood in: beyond, the driver and our own text have none.
+const FIRST: &str = "0001-01-01";
+const LAST: &str = "10000-01-01";
+const FIRST_US: i64 = -62_135_596_800_000_000;
+const LAST_US: i64 = 253_402_300_800_000_000;
+const DAY_US: i64 = 86_400_000_000;
+/// Times that local clocks can be apart from their order, with days that zones have skipped.
+const LOCAL_SLACK: &str = "interval '26 hours'";
+/// An ISO 8601 text: date, time, fraction, zone.
+const ISO: &str = "'^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])([T ]([01]\\d|2[0-3]):[0-5]\\d(:[0-5]\\d([.,]\\d+)?)?\\s*(Z|[+-]\\d\\d(:?\\d\\d)?)?)?\\s*$'";
+
+impl TimeColumn {
+    /// The time column of a table; an error says what is wrong with its type.
+    pub(super) fn new(table: &Table, column: &Column) -> Result<Self, String> {
+        let form = match (column.value_type, column.type_name.as_str()) {
+            (ColumnType::Time, "timestamptz") => Form::Zoned,
+            (ColumnType::Time, _) => match &table.time_zone {
+                Some(zone) if zone != "UTC" => Form::Local(zone.clone()),
+                _ => Form::Plain,
+            },
+            (ColumnType::Int, _) => Form::Whole(unit_us(table.time_unit)),
+            (ColumnType::Float, type_name) => {
+                Form::Fraction { unit: unit_us(table.time_unit), type_name: type_name.to_owned() }
+            }
+            (ColumnType::Text, _) => Form::Text { by_code: column.by_code },
+            (_, type_name) => {
+                return Err(format!(
+                    "[table] time = \"{}\": a column of type {type_name} is no time; name one of type timestamptz, timestamp or \
+                     date, a number since the epoch (with time_unit), or a text in ISO 8601",
+                    column.name
+                ));
+            }
+        };
+        Ok(Self { column: format!("t.{}", name(&column.name)), form })
+    }
+
+    /// Whether the unit is to be checked against the values.
+    pub(super) fn is_number(&self) -> bool {
+        matches!(self.form, Form::Whole(_) | Form::Fraction { .. })
+    }
+
+    /// Takes the unit that values have, where the schema's gives no time of this century. Returns what to say.
+    pub(super) fn correct(&mut self, largest: f64) -> Option<String> {
+        let (Form::Whole(unit) | Form::Fraction { unit, .. }) = &mut self.form else { return None };
+        let stated = match *unit {
+            1 => "us",
+            1000 => "ms",
+            _ => "s",
+        };
+        let found = epoch_unit_of(largest).filter(|found| *found != stated)?;
+        *unit = match found {
+            "us" => 1,
+            "ms" => 1000,
+            _ => 1_000_000,
+        };
+        Some(format!("time_unit: the values are {found} since the epoch, not {stated}; write time_unit = \"{found}\""))
+    }
+
+    /// Whether the column has the order of the time, and nothing finer.
+    pub(super) fn is_exact(&self) -> bool {
+        matches!(self.form, Form::Zoned | Form::Plain | Form::Whole(_))
+    }
+
+    /// SQL for microseconds since the epoch; NULL where there is no time that is understood.
+    pub(super) fn us(&self) -> String {
+        let column = &self.column;
+        match &self.form {
+            Form::Zoned | Form::Plain => micros(column),
+            Form::Local(zone) => micros(&at_zone(column, zone)),
+            Form::Whole(unit) => {
+                let (low, high) = (FIRST_US / unit, LAST_US / unit);
+                format!("CASE WHEN {column} >= {low} AND {column} < {high} THEN {column}::int8 * {unit} END")
+            }
+            Form::Fraction { unit, type_name } => {
+                let (low, high) = (FIRST_US / unit, LAST_US / unit);
+                let scaled = match type_name.as_str() {
+                    "numeric" => format!("floor({column} * {unit})"),
+                    _ => format!("floor({column}::float8 * {unit}::float8)"),
+                };
+                format!("CASE WHEN {column} >= {low} AND {column} < {high} THEN ({scaled})::int8 END")
+            }
+            Form::Text { .. } => text_us(column),
+        }
+    }
+
+    /// The key of the order.
+    pub(super) fn order(&self) -> String {
+        if self.is_exact() { self.column.clone() } else { format!("({})", self.us()) }
+    }
+
+    /// Rows that have a time.
+    pub(super) fn dated(&self) -> String {
+        let column = &self.column;
+        match &self.form {
+            Form::Zoned | Form::Plain | Form::Local(_) => format!("{column} >= '{FIRST}' AND {column} < '{LAST}'"),
+            Form::Whole(unit) | Form::Fraction { unit, .. } => {
+                format!("{column} >= {} AND {column} < {}", FIRST_US / unit, LAST_US / unit)
+            }
+            Form::Text { .. } => format!("({}) IS NOT NULL", self.us()),
+        }
+    }
+
+    /// Rows that have none.
+    pub(super) fn undated(&self) -> String {
+        let column = &self.column;
+        // Each part is one that an index of the column answers.
+        match &self.form {
+            Form::Zoned | Form::Plain | Form::Local(_) => {
+                format!("({column} IS NULL OR {column} < '{FIRST}' OR {column} >= '{LAST}')")
+            }
+            Form::Whole(unit) | Form::Fraction { unit, .. } => {
+                let (low, high) = (FIRST_US / unit, LAST_US / unit);
+                format!("({column} IS NULL OR {column} < {low} OR {column} >= {high})")
+            }
+            Form::Text { .. } => format!("({}) IS NULL", self.us()),
+        }
+    }
+
+    /// Compares the time with a moment: exactly, and by the column itself where an index of it helps.
+    pub(super) fn is(&self, op: &str, at: Timestamp) -> Sql {
+        let column = &self.column;
+        match &self.form {
+            Form::Zoned | Form::Plain => {
+                let moment = moment(self.form == Form::Zoned);
+                Sql::with(format!("{column} {op} {moment}"), Bind::Int(at.0.clamp(FIRST_US, LAST_US)))
+            }
+            Form::Whole(unit) => {
+                let down = at.0.div_euclid(*unit);
+                let up = if at.0.rem_euclid(*unit) == 0 { down } else { down + 1 };
+                let stored = if matches!(op, ">=" | "<") { up } else { down };
+                Sql::with(format!("{column} {op} {PLACEHOLDER}::int8"), Bind::Int(stored))
+            }
+            _ => {
+                let mut sql = Sql::with(format!("({}) {op} {PLACEHOLDER}::int8", self.us()), Bind::Int(at.0));
+                if let Some(near) = self.near(op, at) {
+                    sql.append(" AND ", &near);
+                }
+                sql
+            }
+        }
+    }
+
+    /// A comparison of the column that holds wherever one of the time does.
+    fn near(&self, op: &str, at: Timestamp) -> Option<Sql> {
+        let column = &self.column;
+        let upwards = op.starts_with('>');
+        let op = if upwards { ">=" } else { "<=" };
+        match &self.form {
+            Form::Local(zone) => {
+                let sign = if upwards { "-" } else { "+" };
+                let local = format!("({} AT TIME ZONE {})", moment(true), literal(zone));
+                let bound = format!("{column} {op} {local} {sign} {LOCAL_SLACK}");
+                Some(Sql::with(bound, Bind::Int(at.0.clamp(FIRST_US, LAST_US))))
+            }
+            Form::Fraction { unit, type_name } => {
+                let bound = at.plus_us(if upwards { -2 } else { 2 }).0;
+                let number = if type_name == "numeric" { "numeric" } else { "float8" };
+                Some(Sql::with(
+                    format!("{column} {op} {PLACEHOLDER}::int8::{number} / {unit}::{number}"),
+                    Bind::Int(bound),
+                ))
+            }
+            Form::Text { by_code: true } => {
+                // The day as it is written is at most one away from that in UTC.
+                let day = at.plus_us(if upwards { -2 * DAY_US } else { 2 * DAY_US }).rfc3339();
+                let day = day.get(..10).filter(|_| (FIRST_US + 9 * DAY_US..LAST_US - 9 * DAY_US).contains(&at.0))?;
+                Some(Sql::with(format!("{column} {op} {PLACEHOLDER}::text"), Bind::Text(day.to_owned())))
+            }
+            _ => None,
+        }
+    }
+
+    /// The slack within which the order of the column can differ from that of the time, to be taken from a value of the
+    /// column; `None` where the column has no such order.
+    pub(super) fn slack(&self) -> Option<String> {
+        match &self.form {
+            Form::Local(_) => Some(LOCAL_SLACK.to_owned()),
+            Form::Fraction { unit, type_name } => {
+                let number = if type_name == "numeric" { "numeric" } else { "float8" };
+                Some(format!("2::{number} / {unit}::{number}"))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn unit_us(unit: TimeUnit) -> i64 {
+    match unit {
+        TimeUnit::Us => 1,
+        TimeUnit::Ms | TimeUnit::Text => 1000,
+        TimeUnit::S => 1_000_000,
+    }
+}
+
+/// A parameter in microseconds, as a moment.
+fn moment(zoned: bool) -> String {
+    let epoch = if zoned { "timestamptz 'epoch'" } else { "timestamp 'epoch'" };
+    format!("({epoch} + {PLACEHOLDER}::int8 * interval '1 microsecond')")
+}
+
+/// The moment of a local time.
+pub(super) fn at_zone(sql: &str, zone: &str) -> String {
+    format!("({sql}::timestamp AT TIME ZONE {})", literal(zone))
+}
+
+/// SQL for microseconds since the epoch; NULL for `infinity` and for years that have no place in them.
+pub(super) fn micros(sql: &str) -> String {
+    format!("CASE WHEN {sql} >= '{FIRST}' AND {sql} < '{LAST}' THEN (extract(epoch FROM {sql}) * 1000000)::int8 END")
+}
+
+/// Microseconds since the epoch of an ISO 8601 text, without an error for any text: a day that a month does not have is
+/// one of the next month.
+fn text_us(column: &str) -> String {
+    let text = format!("{column}::text");
+    let part = |from: u8, length: u8| format!("substr({text}, {from}, {length})::int");
+    let clock = format!("coalesce(nullif(substring({text} from '^.{{10}}[T ](\\d\\d):'), '')::int, 0)");
+    let minutes = format!("coalesce(nullif(substring({text} from '^.{{13}}:(\\d\\d)'), '')::int, 0)");
+    let seconds = format!(
+        "coalesce(nullif(replace(substring({text} from '^.{{16}}:(\\d\\d(?:[.,]\\d{{1,6}})?)'), ',', '.'), '')::numeric, 0)"
+    );
+    let sign = format!("(CASE WHEN {text} ~ '^.{{11}}.*-\\d\\d(:?\\d\\d)?$' THEN -1 ELSE 1 END)");
+    let zone_hours = format!("coalesce(substring({text} from '^.{{11}}.*[+-](\\d\\d)(?::?\\d\\d)?$')::int, 0)");
+    let zone_minutes = format!("coalesce(substring({text} from '^.{{11}}.*[+-]\\d\\d:?(\\d\\d)$')::int, 0)");
+    let days = format!(
+        "(make_date(greatest({}, 1), {}, 1) - date '1970-01-01' + {} - 1)::int8",
+        part(1, 4),
+        part(6, 2),
+        part(9, 2)
+    );
+    format!(
+        "CASE WHEN {column}::text ~ {ISO} THEN ({days} * 86400 + {clock} * 3600 + {minutes} * 60 \
+         - {sign} * ({zone_hours} * 3600 + {zone_minutes} * 60)) * 1000000 + floor({seconds} * 1000000)::int8 END"
+    )
+}

@@ -1,0 +1,90 @@
+//! What the screen asks the stores for beyond what memory holds, and what it gets.
+
+use crosstail_core::model::{Activity, Id, SourceId, Timestamp};
+use crosstail_engine::window::Interval;
+use crosstail_source::{Groups, PushDown};
+
+/// What something is read for. A newer one of the same purpose ends the older one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ReadPurpose {
+    /// To hold the range of a source, at a pace that leaves the store its work.
+    Fill(SourceId),
+    /// What the filter keeps of a source.
+    Search(SourceId),
+    /// What is around a moment that is to be shown.
+    Around,
+    /// The next failure in a direction.
+    Failure,
+    /// Whether there is something outside the range.
+    Beyond,
+    /// Payloads of activities that changed.
+    Changed,
+}
+
+/// A question for activities.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadQuery {
+    /// What for.
+    pub purpose: ReadPurpose,
+    /// Text of the filter; empty for everything.
+    pub filter: String,
+    /// What to read, in this order. Sources are read side by side, the pieces of one after the other.
+    pub pieces: Vec<Piece>,
+}
+
+/// A stretch of a source's time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    pub source: SourceId,
+    /// Its time.
+    pub interval: Interval,
+    /// From its end to its start, or the other way.
+    pub newest_first: bool,
+    /// Whether it ends, and all later ones of its source, once so many activities have been found.
+    pub enough: usize,
+    /// Only these activities.
+    pub ids: Vec<Id>,
+}
+
+/// A part of the answer, of one source.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReadPart {
+    pub source: SourceId,
+    /// What was found, and what other sources have of the same requests.
+    pub items: Vec<Activity>,
+    /// Start and id of what was found, once the activities are in memory.
+    pub found: Vec<(Timestamp, Id)>,
+    /// Those of them that are known to match by their payload.
+    pub matching: Vec<Id>,
+    /// The time of which everything that the filter keeps has been delivered with this part.
+    pub covered: Option<Interval>,
+    /// Whether an index of the store answers the filter; `None` while that is not known.
+    pub indexed: Option<bool>,
+    /// How the filter was divided.
+    pub push_down: Option<PushDown>,
+    /// The source has nothing more to deliver; or it failed, and why.
+    pub end: Option<Result<(), String>>,
+}
+
+/// A question for counts over a time that memory does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CountQuery {
+    /// Text of the filter; empty for everything.
+    pub filter: String,
+    /// The times.
+    pub intervals: Vec<Interval>,
+    /// Width of a bucket in microseconds; buckets start at multiples of it since the epoch.
+    pub bucket_us: i64,
+    /// Whether it is for the filter, or for the total without one.
+    pub filtered: bool,
+}
+
+/// The answer of one source to a [`CountQuery`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct CountPart {
+    pub source: SourceId,
+    /// Whether it is for the filter, or for the total without one.
+    pub filtered: bool,
+    /// By bucket, or why it could not be counted.
+    pub counts: Result<Groups, String>,
+}

@@ -1,0 +1,324 @@
+//! Reads from the stores what memory does not hold, and counts it there.
+
+use super::merged::with_ids;
+use super::{Answer, Sources, Work, payload_of};
+use crate::effect::{CountPart, CountQuery, Piece, ReadPart, ReadPurpose, ReadQuery, Reply, Ticket};
+use crosstail_core::filter::{Context, Expr, Filter, NamedRecord, Predicate, Truth};
+use crosstail_core::model::{Activity, Id, Names, SourceId, Timestamp, merge_by_id};
+use crosstail_engine::window::{Interval, witness};
+use crosstail_source::{Cursor, Grouping, Job, PageQuery, Source, SourceError, for_each};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+
+/// Activities of the first page, so that the newest are shown while more is read.
+const FIRST: usize = 500;
+/// Activities of a page.
+const PAGE: usize = 5000;
+/// Ids per question.
+const IDS: usize = 500;
+/// The first slice of a search without an index, in microseconds.
+const FIRST_SLICE_US: i64 = 3_600_000_000;
+/// A slice that would be longer is everything that is left, in microseconds: two years.
+const LAST_SLICE_US: i64 = 2 * 365 * 86_400_000_000;
+/// A slice should take about this long, so that progress is seen.
+const SLICE: Duration = Duration::from_millis(600);
+/// The longest rest between two pages that fill the range.
+const REST: Duration = Duration::from_secs(2);
+
+/// Reads for the screen.
+pub(super) struct Reader {
+    pub(super) sources: Sources,
+    pub(super) names: Names,
+    pub(super) context: Context,
+    pub(super) work: Work,
+    pub(super) replies: mpsc::Sender<Answer>,
+    pub(super) ticket: Ticket,
+}
+
+/// What is asked of a source, and how what it finds is judged.
+struct Question {
+    /// The filter of the view.
+    filter: Filter,
+    predicate: Predicate,
+    /// What the source is asked for: with several sources, one clause, whose finds are completed by id.
+    asked: Filter,
+    /// Whether it is completed.
+    joins: bool,
+}
+
+impl Reader {
+    /// Answers a query: the sources side by side.
+    pub(super) async fn read(self: Arc<Self>, query: ReadQuery) {
+        let Ok((filter, predicate)) = Filter::compile(&query.filter, &self.context) else { return };
+        let holding = self.sources.iter().filter(|(_, source)| source.capabilities().holds_activities);
+        let joins = holding.count() > 1 && !filter.is_all();
+        let asked = if joins { Filter::of(witness(filter.expr())) } else { filter.clone() };
+        let question = Arc::new(Question { filter, predicate, asked, joins });
+        let mut sources: Vec<SourceId> = query.pieces.iter().map(|piece| piece.source).collect();
+        sources.sort_unstable();
+        sources.dedup();
+        let reading = sources.into_iter().map(|id| {
+            let pieces: Vec<Piece> = query.pieces.iter().filter(|piece| piece.source == id).cloned().collect();
+            let (this, question, purpose) = (Arc::clone(&self), Arc::clone(&question), query.purpose);
+            async move {
+                let end = this.read_source(id, purpose, &question, &pieces).await;
+                let end = Some(end.map_err(|error| error.to_string()));
+                this.send(purpose, ReadPart { source: id, end, ..ReadPart::default() }).await;
+            }
+        });
+        futures_util::future::join_all(reading).await;
+    }
+
+    async fn send(&self, purpose: ReadPurpose, part: ReadPart) {
+        let _ = self.replies.send((self.ticket, Reply::Read(purpose, Box::new(part)))).await;
+    }
+
+    async fn read_source(
+        &self,
+        id: SourceId,
+        purpose: ReadPurpose,
+        question: &Question,
+        pieces: &[Piece],
+    ) -> Result<(), SourceError> {
+        let Some((_, source)) = self.sources.iter().find(|(known, _)| *known == id) else { return Ok(()) };
+        let job = self.work.job(id);
+        let mut reading = Reading { reader: self, source, id, job, purpose, question, found: 0 };
+        for piece in pieces {
+            reading.found = 0;
+            if !reading.piece(piece).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// What other sources have of the same requests.
+    async fn completed(&self, of: SourceId, ids: &[Id]) -> Vec<Activity> {
+        let others = self.sources.iter().filter(|(id, source)| *id != of && source.capabilities().finds_ids);
+        let asked = others.map(|(id, source)| async {
+            let (mut found, job) = (Vec::new(), self.work.job(*id));
+            for some in ids.chunks(IDS) {
+                let query = PageQuery { filter: Filter::of(with_ids(some)), ..PageQuery::all(PAGE) };
+                // A source that cannot be read says so itself; what the others have is shown without it.
+                let _ = for_each(source.as_ref(), &query, &job, |activity| {
+                    found.push(activity);
+                    true
+                })
+                .await;
+            }
+            found
+        });
+        futures_util::future::join_all(asked).await.concat()
+    }
+
+    /// Those of the joined activities that the whole filter keeps, by their payload if it asks for that.
+    async fn judged(&self, items: &[Activity], predicate: &Predicate) -> Vec<Id> {
+        let mut matching = Vec::new();
+        for activity in items {
+            let test = |payload| predicate.test(&NamedRecord { activity, names: &self.names, payload });
+            let keeps = match test(None) {
+                Truth::NeedsPayload => {
+                    let (payload, _) = payload_of(&self.sources, &self.work, &activity.id, &activity.places).await;
+                    test(Some(&payload)) == Truth::Yes
+                }
+                known => known == Truth::Yes,
+            };
+            if keeps {
+                matching.push(activity.id.clone());
+            }
+        }
+        matching
+    }
+
+    /// Counts over intervals, every source by itself.
+    pub(super) async fn count(self: Arc<Self>, query: CountQuery) {
+        let Ok((filter, _)) = Filter::compile(&query.filter, &self.context) else { return };
+        let holding = self.sources.iter().filter(|(_, source)| source.capabilities().holds_activities);
+        let counting = holding.map(|(id, source)| {
+            let (filter, query, job) = (filter.clone(), &query, self.work.job(*id));
+            let this = &self;
+            async move {
+                let grouping = Grouping { by: Vec::new(), bucket_us: Some(query.bucket_us) };
+                let mut all = crosstail_source::Groups::new();
+                let mut counts = Ok(());
+                for interval in &query.intervals {
+                    let (since, until) = ends(*interval);
+                    let asked = PageQuery {
+                        filter: filter.clone(),
+                        context: this.context,
+                        since,
+                        until,
+                        ..PageQuery::all(PAGE)
+                    };
+                    match source.aggregate(&asked, &grouping, &job).await {
+                        Ok(groups) => {
+                            for (key, figures) in groups {
+                                all.entry(key).or_default().merge(&figures);
+                            }
+                        }
+                        Err(error) => counts = Err(error.to_string()),
+                    }
+                }
+                let part = CountPart { source: *id, filtered: query.filtered, counts: counts.map(|()| all) };
+                let _ = this.replies.send((this.ticket, Reply::Counted(Box::new(part)))).await;
+            }
+        });
+        futures_util::future::join_all(counting).await;
+    }
+}
+
+/// The ends of an interval for a query.
+fn ends(interval: Interval) -> (Option<Timestamp>, Option<Timestamp>) {
+    let since = Some(interval.from).filter(|at| *at > Interval::EVER.from);
+    let until = Some(interval.to).filter(|at| *at < Interval::EVER.to);
+    (since, until)
+}
+
+/// One source that is read.
+struct Reading<'a> {
+    reader: &'a Reader,
+    source: &'a Arc<dyn Source>,
+    id: SourceId,
+    job: Job,
+    purpose: ReadPurpose,
+    question: &'a Question,
+    /// Activities found in the piece.
+    found: usize,
+}
+
+impl Reading<'_> {
+    /// Reads a piece; returns whether the next one is wanted, too.
+    async fn piece(&mut self, piece: &Piece) -> Result<bool, SourceError> {
+        if !piece.ids.is_empty() {
+            self.by_ids(&piece.ids).await?;
+            return Ok(true);
+        }
+        // What cannot be read in ranges is read once.
+        let whole = self.question.filter.is_all() || !self.source.capabilities().reads_ranges;
+        let indexed = whole || {
+            let cost = self.source.plan(&self.query(piece.interval, piece.newest_first), &self.job).await;
+            cost.is_ok_and(|cost| cost.indexed)
+        };
+        self.send(ReadPart { indexed: Some(indexed), ..ReadPart::default() }).await;
+        if indexed || self.purpose == ReadPurpose::Beyond {
+            // Beyond the range only what an index answers is asked for.
+            return if indexed { self.slice(piece.interval, piece).await } else { Ok(false) };
+        }
+        let mut rest = piece.interval;
+        let mut length = FIRST_SLICE_US;
+        // What is open at its end, begins now.
+        let newest = rest.to.min(self.reader.context.now.plus_us(FIRST_SLICE_US));
+        while !rest.is_empty() {
+            let slice = if length > LAST_SLICE_US {
+                rest
+            } else if piece.newest_first {
+                Interval::new(rest.from.max(rest.to.min(newest).plus_us(-length)), rest.to)
+            } else {
+                Interval::new(rest.from, rest.to.min(rest.from.plus_us(length)))
+            };
+            let begun = Instant::now();
+            if !self.slice(slice, piece).await? {
+                return Ok(false);
+            }
+            if piece.newest_first {
+                rest.to = slice.from;
+            } else {
+                rest.from = slice.to;
+            }
+            length = if begun.elapsed() > SLICE * 2 { length / 2 } else { length.saturating_mul(2) };
+            length = length.max(60_000_000);
+        }
+        Ok(true)
+    }
+
+    fn query(&self, interval: Interval, newest_first: bool) -> PageQuery {
+        let (since, until) = ends(interval);
+        PageQuery {
+            filter: self.question.asked.clone(),
+            context: self.reader.context,
+            since,
+            until,
+            newest_first,
+            limit: FIRST,
+        }
+    }
+
+    /// Reads all pages of a slice; returns whether there is not yet enough.
+    async fn slice(&mut self, slice: Interval, piece: &Piece) -> Result<bool, SourceError> {
+        let mut query = self.query(slice, piece.newest_first);
+        query.limit = FIRST.min(piece.enough.max(1));
+        let mut cursor: Option<Cursor> = None;
+        let mut rest = slice;
+        loop {
+            let begun = Instant::now();
+            let page = self.source.page(&query, cursor.as_ref(), &self.job).await?;
+            self.found += page.items.len();
+            let covered = match (&page.next, piece.newest_first) {
+                (None, _) => rest,
+                // Of the last moment, there may be more.
+                (Some(next), true) => Interval::new(next.at().plus_us(1).min(rest.to), rest.to),
+                (Some(next), false) => Interval::new(rest.from, next.at().max(rest.from)),
+            };
+            if piece.newest_first {
+                rest.to = covered.from;
+            } else {
+                rest.from = covered.to;
+            }
+            let is_enough = self.found >= piece.enough && !covered.is_empty();
+            let covered = Some(covered).filter(|covered| !covered.is_empty());
+            self.deliver(page.items, ReadPart { covered, push_down: Some(page.push_down), ..ReadPart::default() })
+                .await;
+            cursor = page.next;
+            if cursor.is_none() {
+                return Ok(self.found < piece.enough);
+            }
+            if is_enough {
+                return Ok(false);
+            }
+            query.limit = PAGE;
+            if matches!(self.purpose, ReadPurpose::Fill(_)) {
+                // At most half of the time is the store's work for us.
+                tokio::time::sleep(begun.elapsed().min(REST)).await;
+            }
+        }
+    }
+
+    /// Completes and judges what was found, and delivers it.
+    async fn deliver(&self, items: Vec<Activity>, part: ReadPart) {
+        let needs_payload = self.question.predicate.needs_payload();
+        let (mut items, mut matching) = (items, Vec::new());
+        if self.question.joins && !items.is_empty() {
+            let ids: Vec<Id> = items.iter().map(|activity| activity.id.clone()).collect();
+            let others = self.reader.completed(self.id, &ids).await;
+            if needs_payload {
+                let joined = merge_by_id(items.iter().cloned().chain(others.iter().cloned()).collect());
+                matching = self.reader.judged(&joined, &self.question.predicate).await;
+            }
+            items.extend(others);
+        } else if needs_payload {
+            matching = items.iter().map(|activity| activity.id.clone()).collect();
+        }
+        self.send(ReadPart { items, matching, ..part }).await;
+    }
+
+    /// Asks which of some activities match.
+    async fn by_ids(&self, ids: &[Id]) -> Result<(), SourceError> {
+        for some in ids.chunks(IDS) {
+            let asked = Expr::And(vec![with_ids(some), self.question.asked.expr().clone()]);
+            let query = PageQuery { filter: Filter::of(asked), context: self.reader.context, ..PageQuery::all(PAGE) };
+            let mut items = Vec::new();
+            for_each(self.source.as_ref(), &query, &self.job, |activity| {
+                items.push(activity);
+                true
+            })
+            .await?;
+            self.deliver(items, ReadPart::default()).await;
+        }
+        Ok(())
+    }
+
+    async fn send(&self, part: ReadPart) {
+        self.reader.send(self.purpose, ReadPart { source: self.id, ..part }).await;
+    }
+}

@@ -1,0 +1,291 @@
+//! One source of the window: what memory holds of it, and what is read.
+
+use super::{Beyond, CHANGED, FILL, SEARCH, Window};
+use crate::effect::{Effect, Piece, ReadPurpose, ReadQuery, Ticket};
+use crate::ingest::SourceStatus;
+use crate::screens::shared::Shared;
+use crosstail_core::filter::Operand;
+use crosstail_core::model::{SourceId, Timestamp};
+use crosstail_engine::window::{Interval, Intervals};
+use crosstail_source::pump::SourceState;
+
+/// After an error, a source is asked again after this time, in microseconds.
+const AGAIN_US: i64 = 5_000_000;
+
+/// One source.
+#[derive(Default)]
+pub(super) struct Pane {
+    pub(super) id: SourceId,
+    /// The times of which memory holds everything.
+    pub(super) held: Intervals,
+    /// The times of which memory holds everything that the filter keeps.
+    pub(super) found: Intervals,
+    pub(super) filling: Reading,
+    pub(super) search: Reading,
+    /// Whether its past can be read.
+    pub(super) reads: bool,
+    /// Of a source that delivers its history by itself: whether it has, and what was given up of it.
+    is_whole: bool,
+    given_up: Intervals,
+    /// Whether it cannot be read now, and nothing of it is known.
+    is_out: bool,
+}
+
+/// What is being read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Reading {
+    #[default]
+    None,
+    Running(Ticket),
+    /// All of it was read, or enough of it.
+    Done,
+    /// It failed at this time.
+    Failed(Timestamp),
+}
+
+impl Reading {
+    pub(super) const fn is_running(self) -> bool {
+        matches!(self, Self::Running(_))
+    }
+
+    /// Whether to begin it now.
+    fn is_due(self, now: Timestamp) -> bool {
+        match self {
+            Self::None => true,
+            Self::Running(_) | Self::Done => false,
+            Self::Failed(at) => now.since_us(at) > AGAIN_US,
+        }
+    }
+}
+
+impl Pane {
+    fn note(&mut self, source: &SourceStatus, limit: u64) {
+        self.id = source.id;
+        // What it has delivered by itself and was given up can be read again.
+        self.reads = source.follows && (source.reads_ranges || !self.given_up.is_empty());
+        if !self.is_whole && !source.reads_ranges && source.backfilled && source.received < limit {
+            self.is_whole = true;
+            self.held.add(Interval::EVER);
+            for gone in self.given_up.all() {
+                self.held.remove(*gone);
+            }
+        }
+        let down = matches!(source.state, SourceState::Waiting { .. } | SourceState::Failed { .. });
+        self.is_out = !source.holds_activities || (down && self.held.is_empty() && self.found.is_empty());
+    }
+
+    /// Memory holds all of a time: of everything, or of what the filter keeps.
+    pub(super) fn covers(&mut self, covered: Option<Interval>, everything: bool) {
+        if let Some(covered) = covered {
+            if everything { self.held.add(covered) } else { self.found.add(covered) }
+        }
+    }
+
+    /// A time of it is not in memory any more.
+    pub(super) fn give_up(&mut self, gone: Interval, reads_ranges: bool) {
+        self.held.remove(gone);
+        self.found.remove(gone);
+        if !reads_ranges {
+            self.given_up.add(gone);
+        }
+        // It can be found again.
+        if self.search == Reading::Done {
+            self.search = Reading::None;
+        }
+    }
+
+    /// The times of which everything that the view shows is known.
+    pub(super) fn known(&self, shared: &Shared) -> Intervals {
+        let mut known = self.found.clone();
+        if !looks_inside(shared) {
+            for held in self.held.all() {
+                known.add(*held);
+            }
+        }
+        known
+    }
+}
+
+/// Whether the filter looks into payloads, which memory does not hold.
+pub(super) fn looks_inside(shared: &Shared) -> bool {
+    shared.filter.expr().atoms().iter().any(|atom| matches!(atom.target, Operand::Path(..)))
+}
+
+impl Window {
+    pub(super) fn note_sources(&mut self, shared: &Shared) {
+        self.panes.resize_with(shared.sources.len(), Pane::default);
+        for (pane, source) in self.panes.iter_mut().zip(&shared.sources) {
+            pane.note(source, shared.settings.history_limit as u64);
+        }
+    }
+
+    /// The times of which everything that the view shows is known of every source.
+    pub(super) fn known(&self, shared: &Shared) -> Intervals {
+        let everything = Intervals::from_iter([Interval::EVER]);
+        let present = self.panes.iter().filter(|pane| !pane.is_out);
+        present.fold(everything, |all, pane| all.and(&pane.known(shared)))
+    }
+
+    /// The times of which memory holds everything of every source.
+    pub(super) fn held(&self) -> Intervals {
+        let everything = Intervals::from_iter([Interval::EVER]);
+        self.panes.iter().filter(|pane| !pane.is_out).fold(everything, |all, pane| all.and(&pane.held))
+    }
+
+    /// What to read of the sources that can be read.
+    pub(super) fn pieces(&self, shared: &Shared, of: impl Fn(&Pane, SourceId) -> Vec<Piece>) -> Vec<Piece> {
+        // A payload is looked for in files, too.
+        let inside = looks_inside(shared);
+        let asked = self.panes.iter().filter(|pane| pane.reads || (inside && !pane.is_out));
+        asked.flat_map(|pane| of(pane, pane.id)).collect()
+    }
+
+    /// Fills the range, the newest first, while there is memory for it.
+    pub(super) fn fill(&mut self, shared: &mut Shared) -> Vec<Effect> {
+        let limit = shared.settings.history_limit;
+        let room = shared.store.bytes() < shared.settings.memory / 8 * 7 && shared.store.len() < limit;
+        self.is_full |= !room;
+        if self.is_full {
+            return Vec::new();
+        }
+        let range = shared.chosen_bounds().interval();
+        let mut effects = Vec::new();
+        for pane in self.panes.iter_mut().filter(|pane| pane.reads) {
+            if !pane.filling.is_due(shared.now) {
+                continue;
+            }
+            let Some(interval) = pane.held.missing(range).into_iter().next() else { continue };
+            let enough = FILL.min(limit - shared.store.len());
+            let piece = Piece { source: pane.id, interval, newest_first: true, enough, ids: Vec::new() };
+            let ticket = shared.ticket();
+            pane.filling = Reading::Running(ticket);
+            let query = ReadQuery { purpose: ReadPurpose::Fill(pane.id), filter: String::new(), pieces: vec![piece] };
+            effects.push(Effect::Read(ticket, Box::new(query)));
+        }
+        effects
+    }
+
+    /// Searches the stores for what the filter keeps where memory does not know.
+    pub(super) fn search(&mut self, shared: &mut Shared) -> Vec<Effect> {
+        if shared.filter.is_all() && shared.time_clause.is_none() {
+            return Vec::new();
+        }
+        let range = shared.bounds().interval();
+        let inside = looks_inside(shared);
+        let mut effects = Vec::new();
+        for index in 0..self.panes.len() {
+            let pane = &self.panes[index];
+            let readable = pane.reads || (inside && shared.sources[index].backfilled);
+            if readable && pane.search.is_due(shared.now) {
+                let missing = pane.known(shared).missing(range);
+                effects.extend(self.ask(index, missing, true, shared));
+            }
+        }
+        effects
+    }
+
+    /// Searches a stretch of time, whatever has been searched so far.
+    pub(super) fn search_in(&mut self, stretch: Interval, newest_first: bool, shared: &mut Shared) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for index in 0..self.panes.len() {
+            let pane = &self.panes[index];
+            if pane.reads && !pane.search.is_running() && !matches!(pane.search, Reading::Failed(_)) {
+                let mut missing = pane.known(shared).missing(stretch);
+                if !newest_first {
+                    missing.reverse();
+                }
+                effects.extend(self.ask(index, missing, newest_first, shared));
+            }
+        }
+        effects
+    }
+
+    fn ask(&mut self, index: usize, missing: Vec<Interval>, newest_first: bool, shared: &mut Shared) -> Option<Effect> {
+        let pane = &mut self.panes[index];
+        if missing.is_empty() {
+            pane.search = Reading::Done;
+            return None;
+        }
+        let source = pane.id;
+        let piece = |interval| Piece { source, interval, newest_first, enough: SEARCH, ids: Vec::new() };
+        let pieces = missing.into_iter().map(piece).collect();
+        let ticket = shared.ticket();
+        pane.search = Reading::Running(ticket);
+        let filter = shared.filter.text().to_owned();
+        Some(Effect::Read(ticket, Box::new(ReadQuery { purpose: ReadPurpose::Search(source), filter, pieces })))
+    }
+
+    /// Ends what is read for the view.
+    pub(super) fn stop(&mut self) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for pane in self.panes.iter_mut().filter(|pane| pane.search.is_running()) {
+            pane.search = Reading::Done;
+            effects.push(Effect::StopReading(ReadPurpose::Search(pane.id)));
+        }
+        effects.extend(self.around.is_some().then_some(Effect::StopReading(ReadPurpose::Around)));
+        effects.extend(self.failure.is_some().then_some(Effect::StopReading(ReadPurpose::Failure)));
+        effects.extend(self.beyond.is_some().then_some(Effect::StopReading(ReadPurpose::Beyond)));
+        effects
+    }
+
+    /// Where the range holds nothing, asks once what there is outside it.
+    pub(super) fn look_beyond(&mut self, shared: &mut Shared) -> Vec<Effect> {
+        let range = shared.bounds().interval();
+        let known = self.known(shared).covers(range);
+        if self.beyond.is_some() || !known || shared.time_clause.is_some() || range == Interval::EVER {
+            return Vec::new();
+        }
+        if !shared.store.kept_between(&(range.from..range.to)).is_empty() {
+            return Vec::new();
+        }
+        let all = shared.filter.is_all();
+        let pieces: Vec<Piece> = self.pieces(shared, |_, source| {
+            let sides = [Interval::new(Interval::EVER.from, range.from), Interval::new(range.to, Interval::EVER.to)];
+            let piece = |interval| Piece {
+                source,
+                interval,
+                newest_first: true,
+                enough: if all { 1 } else { 1000 },
+                ids: Vec::new(),
+            };
+            sides.into_iter().filter(|side| !side.is_empty()).map(piece).collect()
+        });
+        let ticket = shared.ticket();
+        let mut sources: Vec<SourceId> = pieces.iter().map(|piece| piece.source).collect();
+        sources.dedup();
+        let waiting = sources.len();
+        self.beyond = Some(Beyond { ticket, waiting, is_done: waiting == 0, ..Beyond::default() });
+        if pieces.is_empty() {
+            return Vec::new();
+        }
+        let filter = shared.filter.text().to_owned();
+        vec![Effect::Read(ticket, Box::new(ReadQuery { purpose: ReadPurpose::Beyond, filter, pieces }))]
+    }
+
+    /// Asks again whether payloads match that have changed.
+    pub(super) fn match_changed(&mut self, shared: &mut Shared) -> Vec<Effect> {
+        if self.changed.is_empty() || self.matching_again.is_some() {
+            return Vec::new();
+        }
+        let many = self.changed.len().min(CHANGED);
+        let mut some: Vec<_> = self.changed.drain(..many).collect();
+        some.sort();
+        some.dedup();
+        let ticket = shared.ticket();
+        let ids = some.iter().map(|(_, id)| id.clone()).collect();
+        self.matching_again = Some((ticket, ids));
+        let pieces = some.chunk_by(|a, b| a.0 == b.0).map(|of_one| Piece {
+            source: of_one[0].0,
+            interval: Interval::EVER,
+            newest_first: true,
+            enough: usize::MAX,
+            ids: of_one.iter().map(|(_, id)| id.clone()).collect(),
+        });
+        let query = ReadQuery {
+            purpose: ReadPurpose::Changed,
+            filter: shared.filter.text().to_owned(),
+            pieces: pieces.collect(),
+        };
+        vec![Effect::Read(ticket, Box::new(query))]
+    }
+}

@@ -1,0 +1,78 @@
+//! Figures over the range: what memory counts, and what the stores count beyond it. Every moment belongs to one of the two.
+
+use super::Shared;
+use crosstail_core::model::Timestamp;
+use crosstail_engine::window::{Bounds, Interval, Intervals};
+use std::ops;
+
+/// What the stores count.
+#[derive(Debug, Clone, Default)]
+pub struct Counted {
+    /// The times that they count, for all sources alike; memory counts the others.
+    pub outside: Vec<Interval>,
+    /// The times of which nobody has counted everything yet.
+    pub unknown: Vec<Interval>,
+    /// Start of a bucket, activities, failures.
+    pub buckets: Vec<(Timestamp, u64, u64)>,
+    pub state: CountState,
+}
+
+/// What a figure is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum CountState {
+    /// Memory holds all of it.
+    #[default]
+    Held,
+    /// The stores have not counted yet; what is there is a part.
+    Counting,
+    /// The stores have counted what memory does not hold.
+    Counted,
+    /// A store could not count, and why.
+    Failed(String),
+}
+
+/// A number of activities.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Figure {
+    pub count: u64,
+    pub state: CountState,
+}
+
+impl Shared {
+    /// The ends of the time that the view is about: of the filter if it names a time, else of the range.
+    pub fn bounds(&self) -> Bounds {
+        self.time_clause.unwrap_or_else(|| self.chosen_bounds())
+    }
+
+    /// The ends of the range, whatever the filter says. A relative range moves in steps, so that nothing is counted again
+    /// every second.
+    pub fn chosen_bounds(&self) -> Bounds {
+        let mut bounds = self.range.bounds(self.now);
+        if let (crosstail_engine::window::Range::Last(us), Some(since)) = (&self.range, &mut bounds.since) {
+            let step = (us / 1000).max(1);
+            since.0 = since.0.div_euclid(step) * step;
+        }
+        bounds
+    }
+
+    /// What the stores count: for the filter, or for all activities of the range.
+    pub fn counted(&self, filtered: bool) -> &Counted {
+        &self.counted[usize::from(filtered && !self.filter.is_all())]
+    }
+
+    /// The times that memory counts.
+    pub fn counted_here(&self, filtered: bool) -> Vec<ops::Range<Timestamp>> {
+        let outside: Intervals = self.counted(filtered).outside.iter().copied().collect();
+        outside.missing(self.bounds().interval()).into_iter().map(|here| here.from..here.to).collect()
+    }
+
+    /// The number of activities of the range that the filter keeps, or of all.
+    pub fn figure(&self, filtered: bool) -> Figure {
+        let here = self.counted_here(filtered).into_iter().map(|range| {
+            if filtered { self.store.kept_between(&range).len() } else { self.store.rows_between(range).len() }
+        });
+        let counted = self.counted(filtered);
+        let beyond: u64 = counted.buckets.iter().map(|(_, count, _)| count).sum();
+        Figure { count: here.sum::<usize>() as u64 + beyond, state: counted.state.clone() }
+    }
+}
