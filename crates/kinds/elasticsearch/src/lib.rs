@@ -24,8 +24,8 @@ use crosstail_core::model::{Diagnosis, Id, Locator, Names, Payload, SourceId, Ti
 use crosstail_core::schema::Schema;
 use crosstail_source::read_ahead::ReadAhead;
 use crosstail_source::{
-    Capabilities, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related, RelatedKey,
-    Sink, Source, SourceError,
+    Capabilities, Cost, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related,
+    RelatedKey, Sink, Source, SourceError,
 };
 use mapping::ResolvedIndices;
 use std::collections::BTreeMap;
@@ -262,6 +262,10 @@ impl Source for ElasticsearchSource {
 
     async fn page(&self, query: &PageQuery, after: Option<&Cursor>, job: &Job) -> Result<Page, SourceError> {
         query::page(&self.cluster.for_job(job), query, after).await.map_err(|e| self.error("read history", &e))
+    }
+
+    async fn plan(&self, query: &PageQuery, job: &Job) -> Result<Cost, SourceError> {
+        query::plan(&self.cluster.for_job(job), query).await.map_err(|e| self.error("plan", &e))
     }
 
     async fn position(&self, job: &Job) -> Result<Position, SourceError> {

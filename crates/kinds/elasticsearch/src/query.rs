@@ -1,13 +1,13 @@
 //! The queries: history in order of start, through a point in time; related documents; the payload of one document.
 
 use super::connection::{Hit, TIME_LIMIT, found, in_path};
-use super::expression::{all, any};
+use super::expression::{all, any, condition};
 use super::mapping::{Class, Mapping, ResolvedIndices};
 use super::reader::Reader;
 use super::{Elasticsearch, Error};
-use crosstail_core::model::{Activity, Payload, RawRecord};
+use crosstail_core::model::{Activity, Payload, RawRecord, Timestamp};
 use crosstail_core::schema::Target;
-use crosstail_source::{Cursor, Page, PageQuery, RelatedKey, SharedId};
+use crosstail_source::{Cost, Cursor, Page, PageQuery, RelatedKey, SharedId};
 use elasticsearch::http::Method;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -83,6 +83,28 @@ async fn read(
         !edges.iter().any(|edge| edge.is_before(activity.started_at, &id, query.newest_first))
     });
     Ok(Page::merge_pages(items, open, in_store, query))
+}
+
+/// What a query would take: an index answers all of it, and how many documents its conditions keep.
+pub(super) async fn plan(cluster: &Elasticsearch, query: &PageQuery) -> Result<Cost, Error> {
+    let predicate = query.filter.predicate(&query.context);
+    let mut rows = 0;
+    for mapping in cluster.resolve().await?.mappings {
+        let (mut conditions, _) = condition(&mapping, &predicate);
+        conditions.push(mapping.only.clone());
+        let ms = |at: Timestamp| json!(at.0.div_euclid(1000));
+        let mut range = serde_json::Map::new();
+        range.extend(query.since.map(|at| ("gte".to_owned(), ms(at))));
+        range.extend(query.until.map(|at| ("lte".to_owned(), ms(at))));
+        if !range.is_empty() && !mapping.schema.has_phases() {
+            range.insert("format".to_owned(), json!("epoch_millis"));
+            conditions.push(json!({ "range": { &mapping.table.time: range } }));
+        }
+        let path = format!("/{}/_count?ignore_unavailable=true", in_path(&mapping.stored));
+        let answer = cluster.connection.json(Method::Post, &path, Some(&json!({ "query": all(conditions) }))).await?;
+        rows += answer["count"].as_u64().unwrap_or(0);
+    }
+    Ok(Cost { indexed: true, rows: Some(rows), bytes: None })
 }
 
 /// Stores the readers for the next page. Those that are not needed any more are dropped.

@@ -26,9 +26,11 @@ const ANSWERED: &str = "filter_path=pit_id,timed_out,_shards.total,hits.total,hi
 /// What an answer should weigh at most, in bytes, and what may wait to be returned.
 const ANSWER_BYTES: usize = 6 << 20;
 const READY_BYTES: usize = 12 << 20;
-/// Documents in the first answer, and at most in later ones.
-const FIRST: usize = 200;
+/// Documents in the first answer, when nothing is known of them, and at most in later ones. Each may have so many times
+/// as many as the one before.
+const FIRST: usize = 25;
 const MOST: usize = 5000;
+const GROWTH: usize = 16;
 /// Retries of a request for a single document that is too large for now: other requests need the memory, too.
 const PATIENCE: u32 = 6;
 
@@ -51,7 +53,7 @@ impl Pace {
         self.refused = 0;
         let each = (bytes / documents.max(1)).max(1);
         // A few small documents say little of those to come.
-        self.size = (ANSWER_BYTES / each).clamp(1, self.most).min((documents * 4).max(FIRST));
+        self.size = (ANSWER_BYTES / each).clamp(1, self.most).min((documents * GROWTH).max(FIRST));
     }
 
     /// Asks for less after a refusal; the error where it was for one document and waiting did not help.

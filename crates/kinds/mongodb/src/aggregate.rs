@@ -119,8 +119,11 @@ fn pipeline(mapping: &Mapping, query: &PageQuery, grouping: &Grouping) -> Option
     let matched = if bound.is_empty() {
         Document::new()
     } else {
-        doc! { "$or": [{ "$and": bound }, super::misfits::condition(name)] }
+        doc! { "$or": [{ "$and": bound }, super::misfits::condition(mapping)] }
     };
+    let mut all = vec![matched];
+    all.extend(super::indexed::conditions(mapping, &predicate));
+    let matched = doc! { "$and": all };
     let count_if = |test: Document| doc! { "$sum": { "$cond": [test, 1, 0] } };
     let present = |name: &str| doc! { "$ne": [{ "$ifNull": [name, Bson::Null] }, Bson::Null] };
     Some(vec![

@@ -7,10 +7,12 @@ mod definitions;
 mod diagnose;
 mod expression;
 mod follow;
+mod indexed;
 mod kind;
 mod mapping;
 mod misfits;
 mod operators;
+mod plan;
 mod polling;
 mod query;
 mod server;
@@ -23,8 +25,8 @@ use crosstail_core::filter::suggest;
 use crosstail_core::model::{Clock, Diagnosis, Id, Locator, Names, Payload, SourceId, Timestamp, Vitals, redact_text};
 use crosstail_core::schema::Schema;
 use crosstail_source::{
-    Capabilities, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related, RelatedKey,
-    Sink, Source, SourceError,
+    Capabilities, Cost, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related,
+    RelatedKey, Sink, Source, SourceError,
 };
 use mapping::Mapping;
 use mongodb::Client;
@@ -288,6 +290,7 @@ impl MongodbSource {
         }
         let mut repeated = Vec::new();
         for mapping in &found.mappings {
+            plan::look_for_lists(Asking { database: &found, job }, mapping).await;
             let path = query::repeated_identity(Asking { database: &found, job }, mapping).await;
             repeated.push(path.map(str::to_owned));
         }
@@ -327,7 +330,7 @@ impl MongodbSource {
                 }
                 // Pages are in order of dates, which an index has.
                 unsorted.push(format!(
-                    "[table] time: '{time}' is no date in the newest documents of {}: such documents are read whole for \
+                    "[table] time: '{time}' is not a date in the newest documents of {}: such documents are read whole for \
                      each page",
                     mapping.table.name
                 ));
@@ -398,6 +401,11 @@ impl Source for MongodbSource {
     async fn page(&self, query: &PageQuery, after: Option<&Cursor>, job: &Job) -> Result<Page, SourceError> {
         let database = self.database(job).await?;
         query::page(database, &self.names, query, after).await.map_err(|e| self.error("read history", &e))
+    }
+
+    async fn plan(&self, query: &PageQuery, job: &Job) -> Result<Cost, SourceError> {
+        let database = self.database(job).await?;
+        plan::plan(database, &self.names, query).await.map_err(|e| self.error("plan", &e))
     }
 
     async fn position(&self, job: &Job) -> Result<Position, SourceError> {

@@ -2,9 +2,10 @@
 
 use super::Error;
 use bson::{Bson, Document, RawBsonRef, RawDocument, doc, oid::ObjectId, spec::BinarySubtype};
-use crosstail_core::model::{Activity, Id, Locator, Place, SourceId, Timestamp};
+use crosstail_core::model::{Activity, Id, Locator, Place, SourceId, Timestamp, parse_timestamp};
 use crosstail_core::schema::{Assembler, Node, Scalar, Schema, Table, Target};
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The start of documents without a time: before all others, so that pages have one order.
 pub(super) const NO_TIME: Timestamp = Timestamp(0);
@@ -20,6 +21,8 @@ pub(super) struct Mapping {
     pub(super) is_streamed: bool,
     /// Whether the documents' own identity tells them apart. Otherwise `_id` does.
     pub(super) is_unique: bool,
+    /// Whether a document may have several times, as far as the index on the time tells.
+    pub(super) has_lists: AtomicBool,
     /// The projection that the server applies: the mapped fields.
     pub(super) projection: Document,
 }
@@ -44,6 +47,7 @@ impl Mapping {
             source_name: source_name.to_owned(),
             is_streamed: true,
             is_unique: true,
+            has_lists: AtomicBool::new(true),
             projection,
         }
     }
@@ -57,6 +61,20 @@ impl Mapping {
             .flat_map(|(_, paths)| paths.list())
             .map(String::as_str)
             .collect()
+    }
+
+    /// Whether a document may have several times.
+    pub(super) fn has_lists(&self) -> bool {
+        self.has_lists.load(Ordering::Relaxed)
+    }
+
+    /// The condition for documents with one date.
+    pub(super) fn one_date(&self) -> Document {
+        if self.has_lists() {
+            doc! { "$type": "date", "$not": { "$type": "array" } }
+        } else {
+            doc! { "$type": "date" }
+        }
     }
 
     /// The prefix of a key that is unique in this collection only.
@@ -158,9 +176,11 @@ fn walk<'a>(mapping: &Mapping, node: &Node, document: &'a RawDocument, into: &mu
 fn last_time(list: &bson::RawArray) -> Result<Option<Scalar<'static>>, Error> {
     let mut last = None;
     for value in list {
-        if let RawBsonRef::DateTime(at) = value? {
-            last = last.max(Some(Timestamp::from_millis(at.timestamp_millis())));
-        }
+        last = last.max(match value? {
+            RawBsonRef::DateTime(at) => Some(Timestamp::from_millis(at.timestamp_millis())),
+            RawBsonRef::String(text) => parse_timestamp(text),
+            _ => None,
+        });
     }
     Ok(last.map(Scalar::Time))
 }

@@ -90,7 +90,7 @@ fn finds(mapping: &Mapping, from: Timestamp, until: Option<Timestamp>, with_misf
     let mut all = vec![Find { filter, sort, limit: None, whole: false }];
     if with_misfits {
         // The newest ones, by the order of their keys.
-        let (filter, sort) = (misfits::condition(time), Some(doc! { "_id": -1 }));
+        let (filter, sort) = (misfits::condition(mapping), Some(doc! { "_id": -1 }));
         all.push(Find { filter, sort, limit: Some(MISFITS), whole: false });
     }
     all

@@ -1,20 +1,26 @@
 //! The queries: pages in order of time, on the index on the start time; related documents; the payload of one document.
 
 use super::expression::{Translator, bounds};
+use super::indexed;
 use super::mapping::{Mapping, any_of, parse_key, plain, values};
 use super::misfits;
 use super::operators::date;
+use super::plan::look_for_lists;
 use super::{Asking, Error};
 use bson::{Bson, Document, RawDocument, RawDocumentBuf, doc};
 use crosstail_core::filter::{NamedRecord, Predicate};
 use crosstail_core::model::{Activity, Names, Payload, RawRecord, Timestamp};
 use crosstail_core::schema::Target;
-use crosstail_source::{Cursor, Page, PageQuery, RelatedKey, SharedId};
+use crosstail_source::{Cursor, Page, PageQuery, Part, RelatedKey, SharedId};
 use mongodb::Collection;
 use std::time::Duration;
 
 /// The server cancels an operation that takes longer.
 pub(super) const TIME_LIMIT: Duration = Duration::from_mins(1);
+
+/// What is read at once, and for one page, in bytes of documents.
+const ANSWER_BYTES: usize = 6 << 20;
+pub(super) const PAGE_BYTES: usize = 12 << 20;
 
 /// The options of a `find`.
 pub(super) struct Find {
@@ -79,10 +85,37 @@ pub(super) struct PageFilter<'a> {
     conditions: Vec<Document>,
     /// The bounds of the filter's own clauses on the time, where that is a date.
     bounds: Vec<Document>,
+    /// Number of clauses that the server evaluates.
+    clauses: usize,
     pub(super) whole: bool,
 }
 
-impl PageFilter<'_> {
+impl<'a> PageFilter<'a> {
+    pub(super) fn new(mapping: &'a Mapping, names: &'a Names, predicate: &'a Predicate) -> Self {
+        let mut translator = Translator::new(mapping);
+        let condition = translator.condition(predicate);
+        // What indexes answer, and then what is exact.
+        let mut conditions = indexed::conditions(mapping, predicate);
+        if condition.clauses > 0 {
+            conditions.push(doc! { "$expr": { "$or": [condition.expression, translator.has_unexpected_types()] } });
+        }
+        let (bounds, whole) = (bounds(mapping, predicate), predicate.needs_payload());
+        Self { mapping, names, predicate, conditions, bounds, clauses: condition.clauses, whole }
+    }
+
+    /// Whether only a range of time is asked for.
+    pub(super) fn is_range(&self) -> bool {
+        self.conditions.is_empty()
+    }
+
+    /// The filter for the documents of a query whose time is a date.
+    pub(super) fn range(&self, query: &PageQuery) -> Document {
+        let mut range = self.mapping.one_date();
+        range.extend(query.since.map(|at| doc! { "$gte": date(at) }).unwrap_or_default());
+        range.extend(query.until.map(|at| doc! { "$lt": date(at) }).unwrap_or_default());
+        self.dated(range)
+    }
+
     pub(super) fn filter(&self, more: Document) -> Document {
         let mut all = vec![more];
         all.extend(self.conditions.iter().cloned());
@@ -114,30 +147,26 @@ pub(super) async fn page(
     after: Option<&Cursor>,
 ) -> Result<Page, Error> {
     let predicate = query.filter.predicate(&query.context);
-    let mut items = Vec::new();
-    let mut open = false;
+    let mut parts = Vec::new();
     let mut in_store = query.filter.clauses().len();
     for mapping in &database.mappings {
-        let mut translator = Translator::new(mapping);
-        let condition = translator.condition(&predicate);
-        in_store = in_store.min(condition.clauses);
-        let mut conditions = Vec::new();
-        if condition.clauses > 0 {
-            conditions.push(doc! { "$expr": { "$or": [condition.expression, translator.has_unexpected_types()] } });
+        if after.is_none() {
+            look_for_lists(database, mapping).await;
         }
-        let whole = predicate.needs_payload();
-        let bounds = bounds(mapping, &predicate);
-        let asked = PageFilter { mapping, names, predicate: &predicate, conditions, bounds, whole };
-        let (found, ended) = page_of(database, &asked, query, after).await?;
-        open |= !ended;
-        items.extend(found);
+        let asked = PageFilter::new(mapping, names, &predicate);
+        in_store = in_store.min(asked.clauses);
+        parts.push(part(page_of(database, &asked, query, after).await?));
         for stream in [misfits::Stream::Texts, misfits::Stream::Others] {
-            let (found, ended) = misfits::page(database, &asked, query, after, stream).await?;
-            open |= !ended;
-            items.extend(found);
+            parts.push(part(misfits::page(database, &asked, query, after, stream).await?));
         }
     }
-    Ok(Page::merge_pages(items, open, in_store, query))
+    Ok(Page::merge_parts(parts, in_store, query))
+}
+
+/// What a stream of documents adds to a page: some in order, and whether there are no more.
+fn part((items, ended): (Vec<Activity>, bool)) -> Part {
+    let last = items.last().filter(|_| !ended);
+    Part { reached: last.map(|activity| (activity.started_at, activity.id.to_string())), items, ended }
 }
 
 /// A page of one collection. Pages use the index on the start time alone, in which the documents of one millisecond
@@ -152,13 +181,14 @@ async fn page_of(
     let time = mapping.table.time.as_str();
     let (direction, beyond) = if query.newest_first { (-1, "$lt") } else { (1, "$gt") };
     // Documents whose time has another type, or is one of several, are read by `misfits`.
-    let mut range = doc! { "$type": "date", "$not": { "$type": "array" } };
+    let mut range = mapping.one_date();
     range.extend(query.since.map(|at| doc! { "$gte": date(at) }).unwrap_or_default());
     range.extend(query.until.map(|at| doc! { "$lt": date(at) }).unwrap_or_default());
     let chunk = query.limit.clamp(500, 5000);
     let mut items: Vec<Activity> = Vec::new();
     let mut at = after.map(|cursor| Timestamp(cursor.time_us));
     let mut behind = after.map(|cursor| cursor.id.clone());
+    let mut bytes = 0;
     loop {
         // Dates are whole milliseconds: at another moment, there is none.
         if let Some(instant) = at.filter(|at| at.0 % 1000 == 0) {
@@ -198,9 +228,15 @@ async fn page_of(
             limit: Some(chunk),
             whole: asked.whole,
         };
-        let documents = find(database, mapping, find_next).await?;
-        let full = documents.len() == chunk;
-        let mut read: Vec<(Activity, bool)> = documents.iter().map(|document| asked.read(document)).collect();
+        let (mut read, mut weight) = (Vec::new(), 0);
+        each(database, mapping, find_next, |document| {
+            read.push(asked.read(document));
+            weight += document.as_bytes().len();
+            weight < ANSWER_BYTES
+        })
+        .await?;
+        bytes += weight;
+        let full = read.len() == chunk || weight >= ANSWER_BYTES;
         let last = read.last().map(|(activity, _)| activity.started_at);
         if full {
             // The last millisecond may be incomplete: the next round reads all of it.
@@ -216,6 +252,11 @@ async fn page_of(
             kept.reverse();
         }
         items.extend(kept.into_iter().map(|(_, _, activity)| activity));
+        // Of large documents, a page has fewer.
+        if full && !items.is_empty() && bytes >= PAGE_BYTES {
+            items.truncate(query.limit);
+            return Ok((items, false));
+        }
         if items.len() >= query.limit {
             items.truncate(query.limit);
             return Ok((items, false));
