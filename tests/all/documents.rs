@@ -208,7 +208,6 @@ const INDEXED: &[&str] = &[
     "attempt>=3",
     "retry.next:..+10m",
     "time:-90s",
-    "time:-90s status:success",
 ];
 
 #[tokio::test(flavor = "multi_thread")]

@@ -496,3 +496,27 @@ async fn records_come_out_of_envelopes_and_headers_name_the_trace() {
 fn parsed(text: &str) -> crosstail_core::filter::Filter {
     crosstail_core::filter::Filter::parse(text).expect("a filter")
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_behind_an_open_transaction_are_told() {
+    let Some(server) = shared(Kind::Kafka).await else { return };
+    let topic = topic_name("transactions");
+    create(&server, &topic, 1, &[]).await;
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", format!("127.0.0.1:{}", server.port))
+        .set("transactional.id", &topic)
+        .create()
+        .expect("a producer");
+    let limit = Duration::from_secs(30);
+    producer.init_transactions(limit).expect("ready");
+    producer.begin_transaction().expect("begun");
+    produce(&producer, &topic, (0..4).map(log));
+    let (_, source) = open(&[server.url(&topic)]);
+    assert!(pages(&source, &PageQuery::all(10)).await.is_empty());
+    let warnings = source.probe(&Job::default()).await.expect("a probe").warnings;
+    assert!(warnings.iter().any(|warning| warning.contains("open transaction")), "{warnings:?}");
+    producer.commit_transaction(limit).expect("committed");
+    let (_, source) = open(&[server.url(&topic)]);
+    assert_eq!(pages(&source, &PageQuery::all(10)).await.len(), 4);
+    assert!(source.probe(&Job::default()).await.expect("a probe").warnings.is_empty());
+}

@@ -56,6 +56,8 @@ struct Plan<'a> {
     /// The field of the duration, and its unit in microseconds.
     duration: Option<(String, u64)>,
     figures: Vec<(&'static str, String)>,
+    /// Whether there are bounds on the time.
+    bounded: bool,
 }
 
 impl<'a> Plan<'a> {
@@ -78,6 +80,7 @@ impl<'a> Plan<'a> {
         if !fields_of(&residual, &mut fields) {
             return None;
         }
+        let mut bounded = false;
         for (from, until) in bounds.into_iter().chain([(query.since, query.until)]) {
             let mut range = Map::new();
             // Stored times are integers of milliseconds.
@@ -87,6 +90,7 @@ impl<'a> Plan<'a> {
             if !range.is_empty() {
                 range.insert("format".to_owned(), json!("epoch_millis"));
                 conditions.push(json!({ "range": { time: range } }));
+                bounded = true;
             }
         }
         let present = |target: Column| -> Vec<(u16, &str)> {
@@ -105,6 +109,7 @@ impl<'a> Plan<'a> {
             incomplete: Vec::new(),
             duration: None,
             figures: Vec::new(),
+            bounded,
         };
         let mut targets: Vec<Column> = Vec::new();
         for field in fields {
@@ -236,13 +241,18 @@ impl<'a> Plan<'a> {
             let left_out = json!({ "filter": { "terms": { "_ignored": self.incomplete } } });
             let body = json!({
                 "size": 0, "track_total_hits": after.is_none(), "query": self.condition, "timeout": TIME_LIMIT,
-                "aggs": { "groups": { "composite": composite, "aggs": within }, "left_out": left_out },
+                "aggs": {
+                    "groups": { "composite": composite, "aggs": within }, "left_out": left_out,
+                    "times": { "value_count": { "field": self.mapping.table.time } },
+                },
             });
             let text = cluster.connection.ask(Method::Post, &self.path(), Some(&body)).await?;
             let answer = found(&text)?;
             if after.is_none() {
                 total = answer.hits.total.map_or(0, |total| total.value);
-                if answer.aggregations["left_out"]["doc_count"] != 0 {
+                // Of several times, a range finds any, but the last one counts.
+                let times = answer.aggregations["times"]["value"].as_u64().unwrap_or(0);
+                if answer.aggregations["left_out"]["doc_count"] != 0 || (self.bounded && times > total) {
                     return Ok(false);
                 }
             }

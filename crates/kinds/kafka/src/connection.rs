@@ -121,8 +121,9 @@ impl Address {
             .set("enable.partition.eof", "true")
             // What librdkafka reads ahead of us, all partitions together, and at once.
             .set("queued.max.messages.kbytes", "4096")
-            .set("fetch.max.bytes", "4194304")
-            .set("fetch.message.max.bytes", "1048576")
+            .set("fetch.max.bytes", "2097152")
+            // As it is sent: logs are several times as large when they are unpacked.
+            .set("fetch.message.max.bytes", "262144")
             .set("fetch.wait.max.ms", "100")
             .set("reconnect.backoff.max.ms", "2000");
         config
@@ -131,6 +132,13 @@ impl Address {
     /// A consumer without assigned partitions.
     pub(super) fn consumer(&self) -> Result<Consumer, Error> {
         self.consumer_as(GROUP)
+    }
+
+    /// A consumer that sees messages of transactions that are open or aborted, too.
+    pub(super) fn uncommitted(&self) -> Result<Consumer, Error> {
+        let mut config = self.config(GROUP);
+        let made = config.set("isolation.level", "read_uncommitted").create_with_context(ErrorRecorder::default());
+        made.map(|consumer| Consumer(Some(consumer))).map_err(|error| Error::Settings(error.to_string()))
     }
 
     /// A consumer that can read the committed offsets of a group.

@@ -228,6 +228,10 @@ impl Source for KafkaSource {
             let count = |n: usize, of: &str| if n == 1 { format!("1 {of}") } else { format!("{n} {of}s") };
             let all = topics.activities.iter().chain(&topics.series);
             let partitions: usize = all.clone().map(|topic| topic.partitions.len()).sum();
+            let mut warnings: Vec<String> =
+                topics.unmet.iter().map(|pattern| format!("no topic matches {pattern} yet")).collect();
+            let uncommitted = kafka.address.uncommitted()?;
+            warnings.extend(topics::behind_transactions(&consumer, &uncommitted, &topics.activities)?);
             let mut schemas: Vec<&str> = all.clone().map(|topic| topic.schema.name.as_str()).collect();
             schemas.dedup();
             Ok(Probe {
@@ -239,7 +243,7 @@ impl Source for KafkaSource {
                 ),
                 schema: schemas.join(", "),
                 clock_ahead_us: None,
-                warnings: topics.unmet.iter().map(|pattern| format!("no topic matches {pattern} yet")).collect(),
+                warnings,
             })
         })
         .await

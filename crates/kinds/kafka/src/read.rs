@@ -20,7 +20,8 @@ const FIRST: i64 = 500;
 /// Activities per batch, and about how many bytes of messages.
 pub(super) const CHUNK: usize = 2000;
 pub(super) const CHUNK_BYTES: usize = 4 << 20;
-/// Activities that a page reads ahead, at most, and about how many bytes they may take.
+/// Activities that the first page, and a later one, reads ahead, at most, and about how many bytes they may take.
+const FIRST_AHEAD: usize = 200;
 const AHEAD: usize = 5000;
 const AHEAD_BYTES: usize = 8 << 20;
 /// About what an activity takes without its texts, in bytes.
@@ -63,6 +64,8 @@ struct Kept<'a> {
     after: Option<&'a Cursor>,
     /// How many are wanted. Reading may end when it has these.
     wanted: usize,
+    /// How many more are kept, at most.
+    more: usize,
     first: BTreeMap<(Timestamp, String), Activity>,
     bytes: usize,
     /// Whether some were let go, because there were too many.
@@ -97,7 +100,7 @@ impl Collect for Kept<'_> {
         self.bytes += weight(&activity);
         self.first.insert((activity.started_at, id), activity);
         while self.first.len() > self.wanted
-            && (self.first.len() > self.wanted + AHEAD || self.bytes > AHEAD_BYTES)
+            && (self.first.len() > self.wanted + self.more || self.bytes > AHEAD_BYTES)
             && let Some((_, gone)) = if newest_first { self.first.pop_first() } else { self.first.pop_last() }
         {
             self.bytes -= weight(&gone);
@@ -154,9 +157,16 @@ fn read_ahead(
     limit: usize,
 ) -> Result<(), Error> {
     // The first page is wanted at once; who asks for a second one may ask for a third.
-    let wanted = if after.is_none() { limit + 1 } else { limit + AHEAD };
-    let mut kept =
-        Kept { test: Test::new(query, &kafka.names), after, wanted, first: BTreeMap::new(), bytes: 0, crowded: false };
+    let (wanted, more) = if after.is_none() { (limit + 1, FIRST_AHEAD) } else { (limit + AHEAD, AHEAD) };
+    let mut kept = Kept {
+        test: Test::new(query, &kafka.names),
+        after,
+        wanted,
+        more,
+        first: BTreeMap::new(),
+        bytes: 0,
+        crowded: false,
+    };
     let whole = kept.test.predicate.needs_payload();
     let history = History::open(kafka, job, &mut ahead.known)?;
     let low = history.low(query.since)?;

@@ -188,6 +188,26 @@ pub(super) fn ends(consumer: &Consumer, topics: &[Topic], at: Offset) -> Result<
     Ok(offsets)
 }
 
+/// The topics in which messages wait behind a transaction that is open, for people.
+pub(super) fn behind_transactions(
+    committed: &Consumer,
+    all: &Consumer,
+    topics: &[Topic],
+) -> Result<Vec<String>, Error> {
+    let (seen, there) = (ends(committed, topics, Offset::End)?, ends(all, topics, Offset::End)?);
+    let mut waiting: BTreeMap<&str, i64> = BTreeMap::new();
+    for ((topic, partition), end) in &there {
+        let behind = end - seen.get(&(topic.clone(), *partition)).copied().unwrap_or(*end);
+        if behind > 0 {
+            *waiting.entry(topic).or_default() += behind;
+        }
+    }
+    let one = |(topic, count): (&str, i64)| {
+        format!("{topic}: up to {count} messages wait behind an open transaction; they are read when it ends")
+    };
+    Ok(waiting.into_iter().map(one).collect())
+}
+
 /// When a message was written, by the clock of the broker or of the producer.
 fn written(message: &BorrowedMessage<'_>) -> Option<Timestamp> {
     message.timestamp().to_millis().map(Timestamp::from_millis)

@@ -8,7 +8,7 @@ use super::operators::date;
 use super::plan::look_for_lists;
 use super::{Asking, Error};
 use bson::{Bson, Document, RawDocument, RawDocumentBuf, doc};
-use crosstail_core::filter::{NamedRecord, Predicate};
+use crosstail_core::filter::{Comparator, Field, NamedRecord, Operand, Predicate};
 use crosstail_core::model::{Activity, Names, Payload, RawRecord, Timestamp};
 use crosstail_core::schema::Target;
 use crosstail_source::{Cursor, Page, PageQuery, Part, RelatedKey, SharedId};
@@ -105,7 +105,14 @@ impl<'a> PageFilter<'a> {
 
     /// Whether only a range of time is asked for.
     pub(super) fn is_range(&self) -> bool {
-        self.conditions.is_empty()
+        let is_time = |clause: &Predicate| {
+            matches!(clause, Predicate::Compare(Comparator { target: Operand::Field(Field::Time), negated: false, .. }))
+        };
+        match self.predicate {
+            Predicate::All => true,
+            Predicate::And(parts) => parts.iter().all(is_time),
+            other => is_time(other),
+        }
     }
 
     /// The filter for the documents of a query whose time is a date.
