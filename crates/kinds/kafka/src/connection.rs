@@ -120,7 +120,9 @@ impl Address {
             .set("auto.offset.reset", "error")
             .set("enable.partition.eof", "true")
             // What librdkafka reads ahead of us, all partitions together, and at once.
-            .set("queued.max.messages.kbytes", "4096")
+            .set("queued.max.messages.kbytes", "2048")
+            .set("queued.min.messages", "5000")
+            .set("fetch.queue.backoff.ms", "10")
             .set("fetch.max.bytes", "2097152")
             // As it is sent: logs are several times as large when they are unpacked.
             .set("fetch.message.max.bytes", "262144")
