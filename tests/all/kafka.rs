@@ -1,7 +1,7 @@
 //! Kafka: what the conformance suite does not ask.
 
 use crate::servers::{Kind, Server, kafka_tool, shared, unique_name};
-use crate::support::{PATIENCE, Running, collect, ids, open};
+use crate::support::{PATIENCE, Running, collect, crosstail_weighed, ids, lines, open};
 use crosstail_core::model::{Clock, HealthState, Metric, Timestamp};
 use crosstail_source::{ErrorKind, Job, PageQuery, Position, RelatedKey, Source, SourceEvent};
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
@@ -321,4 +321,202 @@ async fn related_messages_are_looked_for_around_the_activity() {
     let around = source.related(&key, 10, &Job::default()).await.expect("related");
     assert_eq!(around.activities.len(), 2);
     assert!(around.bounds.is_some_and(|text| text.contains("within an hour")), "it says where it did not look");
+}
+
+/// All pages of a topic, in one list.
+async fn pages(source: &Arc<dyn Source>, query: &PageQuery) -> Vec<crosstail_core::model::Activity> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let page = source.page(query, after.as_ref(), &Job::default()).await.expect("a page");
+        assert!(page.items.len() <= query.limit);
+        all.extend(page.items);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return all,
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_are_in_order_whatever_the_order_of_messages() {
+    let Some(server) = shared(Kind::Kafka).await else { return };
+    let topic = topic_name("jumbled");
+    create(&server, &topic, 3, &[]).await;
+    let producer = producer(&server, "lz4");
+    let mut rng = fastrand::Rng::with_seed(7);
+    let now = Clock::system().now();
+    // Starts are up to two days before the messages, or half an hour after them; every tenth has none of its own. What has
+    // an id of its own comes twice, the second time with its outcome.
+    let mut expected = std::collections::BTreeMap::new();
+    let messages: Vec<(String, String)> = (0..6000_i64)
+        .map(|n| {
+            let at = now.plus_us((rng.i64(-172_800..1800) * 1000) * 1000);
+            let mut line = json!({ "timestamp": at.rfc3339(), "level": "info", "message": format!("m {n}") });
+            if n % 10 == 0 {
+                line.as_object_mut().expect("an object").remove("timestamp");
+            } else {
+                expected.insert(format!("m {n}"), at);
+            }
+            (n.to_string(), line.to_string())
+        })
+        .collect();
+    produce(&producer, &topic, messages);
+    let (_, source) = open(&[server.url(&topic)]);
+    for (limit, newest_first) in [(7000, true), (100, true), (900, false)] {
+        let query = PageQuery { newest_first, ..PageQuery::all(limit) };
+        let all = pages(&source, &query).await;
+        assert_eq!(all.len(), 6000, "each once, {limit} a page");
+        let keys: Vec<_> = all.iter().map(|a| (a.started_at, a.id.to_string())).collect();
+        assert!(keys.windows(2).all(|two| if newest_first { two[0] > two[1] } else { two[0] < two[1] }), "in order");
+        for activity in &all {
+            if let Some(at) = expected.get(activity.message.as_deref().expect("a message")) {
+                assert_eq!(activity.started_at, *at);
+            }
+        }
+    }
+    let few = source.page(&PageQuery::all(5), None, &Job::default()).await.expect("a page").items;
+    let newest = expected.values().max().expect("some");
+    assert_eq!(few[0].started_at, *newest, "however far back it was written");
+    let plan = source.plan(&PageQuery::all(5), &Job::default()).await.expect("a plan");
+    assert!(!plan.indexed && plan.rows == Some(6000) && plan.bytes.is_some_and(|bytes| bytes > 6000 * 50), "{plan:?}");
+    let grouping = crosstail_source::Grouping::default();
+    let groups = source.aggregate(&PageQuery::all(5), &grouping, &Job::default()).await.expect("figures");
+    assert_eq!(groups.values().map(|figures| figures.count).sum::<u64>(), 6000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_many_messages_takes_little_memory() {
+    let Some(server) = shared(Kind::Kafka).await else { return };
+    let topic = topic_name("many");
+    create(&server, &topic, 2, &[]).await;
+    let producer = producer(&server, "lz4");
+    let filler = "nothing to be said about it ".repeat(4);
+    let at = Clock::system().now().rfc3339();
+    let message = |n: usize| {
+        let line = json!({ "timestamp": at, "level": "info", "message": format!("{n} {filler}"), "request_id": n });
+        (n.to_string(), line.to_string())
+    };
+    produce(&producer, &topic, (0..150_000).map(message));
+    let large = topic_name("large");
+    create(&server, &large, 1, &[]).await;
+    // It does not shrink to nothing: what a fetch brings is limited as it is sent.
+    let mut rng = fastrand::Rng::with_seed(1);
+    let text: String = (0..200_000).map(|_| rng.alphanumeric()).collect();
+    let message = |n: usize| {
+        (n.to_string(), json!({ "timestamp": at, "level": "info", "message": format!("{n} {text}") }).to_string())
+    };
+    produce(&producer, &large, (0..1000).map(message));
+    for topic in [topic, large] {
+        let (output, peak) = crosstail_weighed(&["query", "-o", "json", "--limit", "5", "-s", &server.url(&topic)]);
+        assert_eq!(lines(&output).len(), 5);
+        assert!(peak <= 100, "{topic}: {peak} MB");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_topic_of_a_pattern_is_read_from_its_beginning() {
+    let Some(server) = shared(Kind::Kafka).await else { return };
+    let base = topic_name("first");
+    let (names, source) = open(&[server.url(&format!("{base}-*"))]);
+    let page = source.page(&PageQuery::all(5), None, &Job::default()).await.expect("nothing is no error");
+    assert!(page.items.is_empty() && page.next.is_none());
+    let probe = source.probe(&Job::default()).await.expect("a probe");
+    assert!(probe.warnings[0].contains(&base), "{probe:?}");
+    let mut running = Running::start(&names, source);
+    running.live().await;
+    // A topic that is named, and made later.
+    let named = format!("{base}.named");
+    let (names, source) = open(&[server.url(&named)]);
+    let mut waiting = Running::start(&names, source);
+    waiting.until("it waits", |running| !running.states.is_empty()).await;
+    for topic in [format!("{base}-a"), named] {
+        create(&server, &topic, 1, &[]).await;
+        let producer = producer(&server, "none");
+        produce(&producer, &topic, (0..3).map(log));
+    }
+    running.until("the messages of the first topic", |running| running.store.len() == 3).await;
+    waiting.until("the messages of the named topic", |running| running.store.len() == 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_come_out_of_envelopes_and_headers_name_the_trace() {
+    use rdkafka::message::{Header, OwnedHeaders};
+    let Some(server) = shared(Kind::Kafka).await else { return };
+    let topic = topic_name("wrapped");
+    create(&server, &topic, 1, &[]).await;
+    let producer = producer(&server, "none");
+    let at = Clock::system().now().plus_us(-7_200_000_000);
+    let record =
+        |text: &str| json!({ "created_at": at.rfc3339(), "level": "error", "service": "SAP", "message": text });
+    let values = [
+        json!({ "schema": { "type": "struct" }, "payload": { "before": null, "after": record("debezium"), "op": "c", "ts_ms": 1 } })
+            .to_string(),
+        json!({ "schema": {}, "payload": record("connect") }).to_string(),
+        json!({ "specversion": "1.0", "id": "e", "type": "t", "source": "/s", "data": record("event") }).to_string(),
+        json!(record("string").to_string()).to_string(),
+        json!([record("first of a list"), record("second of a list")]).to_string(),
+        format!("{}\n{}\n", record("first line"), record("second line")),
+        format!("\u{feff}{}", record("mark")),
+    ];
+    for value in &values {
+        producer.send(BaseRecord::<(), str>::to(&topic).payload(value)).map_err(|(e, _)| e).expect("queued");
+    }
+    let traced = record("traced").to_string();
+    let header = |key, value| Header { key, value: Some(value) };
+    let headers = OwnedHeaders::new()
+        .insert(header("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"))
+        .insert(header("x-request-id", "r-1"));
+    let message = BaseRecord::<(), str>::to(&topic).payload(&traced).headers(headers);
+    producer.send(message).map_err(|(e, _)| e).expect("queued");
+    producer
+        .send(BaseRecord::<(), [u8]>::to(&topic).payload(&[0, 0, 0, 0, 9, 2, 4]))
+        .map_err(|(e, _)| e)
+        .expect("queued");
+    producer.flush(Duration::from_secs(30)).expect("written");
+    let (_, source) = open(&[server.url(&topic)]);
+    let all = pages(&source, &PageQuery { newest_first: false, ..PageQuery::all(3) }).await;
+    let (wrong, read): (Vec<_>, Vec<_>) = all.iter().partition(|a| a.kind == crosstail_core::model::Kind::Undecodable);
+    assert!(wrong.len() == 1 && wrong[0].error.as_deref().expect("why").contains("schema 9"), "{wrong:?}");
+    assert_eq!(read.len(), 10);
+    assert_eq!(ids(&all).len(), all.len());
+    for activity in &read {
+        let text = activity.message.as_deref().expect("a message");
+        assert_eq!((activity.started_at.0 / 1000, activity.system.as_deref()), (at.0 / 1000, Some("SAP")), "{text}");
+        let payload = source.payload(&activity.id, &activity.places[0].locator, &Job::default()).await.expect("it");
+        assert!(payload.raw[0].text().contains(text), "{text}");
+    }
+    for filter in ["corr:4bf92f3577b34da6a3ce929d0e0e4736", "req_id:r-1"] {
+        let query = PageQuery { filter: parsed(filter), ..PageQuery::all(3) };
+        let found = pages(&source, &query).await;
+        assert_eq!(found.len(), 1, "{filter}");
+        assert_eq!(found[0].message.as_deref(), Some("traced"), "{filter}");
+    }
+}
+
+fn parsed(text: &str) -> crosstail_core::filter::Filter {
+    crosstail_core::filter::Filter::parse(text).expect("a filter")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_behind_an_open_transaction_are_told() {
+    let Some(server) = shared(Kind::Kafka).await else { return };
+    let topic = topic_name("transactions");
+    create(&server, &topic, 1, &[]).await;
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", format!("127.0.0.1:{}", server.port))
+        .set("transactional.id", &topic)
+        .create()
+        .expect("a producer");
+    let limit = Duration::from_secs(30);
+    producer.init_transactions(limit).expect("ready");
+    producer.begin_transaction().expect("begun");
+    produce(&producer, &topic, (0..4).map(log));
+    let (_, source) = open(&[server.url(&topic)]);
+    assert!(pages(&source, &PageQuery::all(10)).await.is_empty());
+    let warnings = source.probe(&Job::default()).await.expect("a probe").warnings;
+    assert!(warnings.iter().any(|warning| warning.contains("open transaction")), "{warnings:?}");
+    producer.commit_transaction(limit).expect("committed");
+    let (_, source) = open(&[server.url(&topic)]);
+    assert_eq!(pages(&source, &PageQuery::all(10)).await.len(), 4);
+    assert!(source.probe(&Job::default()).await.expect("a probe").warnings.is_empty());
 }

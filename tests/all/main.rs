@@ -23,6 +23,7 @@ mod cli;
 mod configuration;
 mod conformance;
 mod doctor;
+mod documents;
 mod elasticsearch;
 mod examples;
 mod exporting;

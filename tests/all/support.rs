@@ -184,6 +184,36 @@ pub fn crosstail(arguments: &[&str]) -> Output {
         .expect("run")
 }
 
+/// Runs the program; also the most memory that it had, in MB.
+pub fn crosstail_weighed(arguments: &[&str]) -> (Output, u64) {
+    let mut running = Command::new(env!("CARGO_BIN_EXE_crosstail"))
+        .args(arguments)
+        .env("XDG_CONFIG_HOME", "/nonexistent")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut peak = 0;
+    let status = format!("/proc/{}/status", running.id());
+    let mut out = running.stdout.take().expect("output");
+    let reading = std::thread::spawn(move || {
+        let mut text = Vec::new();
+        std::io::Read::read_to_end(&mut out, &mut text).expect("read");
+        text
+    });
+    while running.try_wait().expect("waited").is_none() {
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kb = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+        peak = peak.max(kb.unwrap_or(0) / 1024);
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+    let mut output = running.wait_with_output().expect("ended");
+    output.stdout = reading.join().expect("joined");
+    (output, peak)
+}
+
 /// The objects on its standard output.
 pub fn lines(output: &Output) -> Vec<Value> {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -5,7 +5,8 @@
 
 use super::connection::{TIME_LIMIT, found, in_path};
 use super::expression::{all, condition};
-use super::mapping::{Mapping, Type};
+use super::fields::Type;
+use super::mapping::Mapping;
 use super::{Elasticsearch, Error};
 use crosstail_core::filter::{Comparator, Field, Matcher, NamedRecord, Operand, Predicate};
 use crosstail_core::model::{Id, Latencies, Mean, Names, Timestamp};
@@ -55,14 +56,18 @@ struct Plan<'a> {
     /// The field of the duration, and its unit in microseconds.
     duration: Option<(String, u64)>,
     figures: Vec<(&'static str, String)>,
+    /// Whether there are bounds on the time.
+    bounded: bool,
 }
 
 impl<'a> Plan<'a> {
     fn of(mapping: &'a Mapping, query: &PageQuery, grouping: &'a Grouping) -> Option<Self> {
         let definition = mapping.schema.definition();
         let time = mapping.table.time.as_str();
-        let fits =
-            !mapping.schema.has_rules() && !definition.system_from_url && mapping.fields.undated(time).is_empty();
+        let fits = !mapping.schema.has_rules()
+            && !definition.system_from_url
+            && mapping.undated.is_empty()
+            && mapping.bare.is_empty();
         if !fits || grouping.bucket_us.is_some_and(|us| us % 1000 != 0) {
             return None;
         }
@@ -75,6 +80,7 @@ impl<'a> Plan<'a> {
         if !fields_of(&residual, &mut fields) {
             return None;
         }
+        let mut bounded = false;
         for (from, until) in bounds.into_iter().chain([(query.since, query.until)]) {
             let mut range = Map::new();
             // Stored times are integers of milliseconds.
@@ -84,6 +90,7 @@ impl<'a> Plan<'a> {
             if !range.is_empty() {
                 range.insert("format".to_owned(), json!("epoch_millis"));
                 conditions.push(json!({ "range": { time: range } }));
+                bounded = true;
             }
         }
         let present = |target: Column| -> Vec<(u16, &str)> {
@@ -102,12 +109,18 @@ impl<'a> Plan<'a> {
             incomplete: Vec::new(),
             duration: None,
             figures: Vec::new(),
+            bounded,
         };
         let mut targets: Vec<Column> = Vec::new();
         for field in fields {
             match field {
                 Field::Source => {}
-                Field::Is | Field::Status => targets.extend([Column::Status, Column::HttpStatus, Column::Level]),
+                Field::Is | Field::Status => {
+                    targets.extend([Column::Status, Column::HttpStatus, Column::Level]);
+                    if !mapping.schema.names_status() {
+                        targets.push(Column::Error);
+                    }
+                }
                 Field::Kind => targets.extend([Column::Kind, Column::Level]),
                 Field::System => targets.extend([Column::System, Column::Service]),
                 Field::Endpoint => targets.extend([Column::Endpoint, Column::Url]),
@@ -154,7 +167,7 @@ impl<'a> Plan<'a> {
 
     fn path(&self) -> String {
         let lenient = "ignore_unavailable=true&allow_partial_search_results=false";
-        format!("/{}/_search?{lenient}", in_path(&self.mapping.pattern))
+        format!("/{}/_search?{lenient}", in_path(&self.mapping.stored))
     }
 
     /// The smallest integer of each latency bucket, from the shortest duration to the longest; `None` where a duration
@@ -228,13 +241,18 @@ impl<'a> Plan<'a> {
             let left_out = json!({ "filter": { "terms": { "_ignored": self.incomplete } } });
             let body = json!({
                 "size": 0, "track_total_hits": after.is_none(), "query": self.condition, "timeout": TIME_LIMIT,
-                "aggs": { "groups": { "composite": composite, "aggs": within }, "left_out": left_out },
+                "aggs": {
+                    "groups": { "composite": composite, "aggs": within }, "left_out": left_out,
+                    "times": { "value_count": { "field": self.mapping.table.time } },
+                },
             });
             let text = cluster.connection.ask(Method::Post, &self.path(), Some(&body)).await?;
             let answer = found(&text)?;
             if after.is_none() {
                 total = answer.hits.total.map_or(0, |total| total.value);
-                if answer.aggregations["left_out"]["doc_count"] != 0 {
+                // Of several times, a range finds any, but the last one counts.
+                let times = answer.aggregations["times"]["value"].as_u64().unwrap_or(0);
+                if answer.aggregations["left_out"]["doc_count"] != 0 || (self.bounded && times > total) {
                     return Ok(false);
                 }
             }

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -120,20 +121,20 @@ pub(super) struct SearchResponse<'a> {
     pub(super) timed_out: bool,
     #[serde(default, rename = "pit_id")]
     pub(super) point_in_time: Option<String>,
-    #[serde(rename = "_shards")]
+    #[serde(default, rename = "_shards")]
     pub(super) shards: Shards,
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     pub(super) hits: Hits<'a>,
     #[serde(default)]
     pub(super) aggregations: Value,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 pub(super) struct Shards {
     pub(super) total: u64,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 pub(super) struct Hits<'a> {
     #[serde(default)]
     pub(super) total: Option<Total>,
@@ -159,6 +160,9 @@ pub(super) struct Hit<'a> {
     pub(super) term: i64,
     #[serde(borrow, default, rename = "_source")]
     pub(super) source: Option<&'a RawValue>,
+    /// Values that are not read from the document but from the index.
+    #[serde(default)]
+    pub(super) fields: BTreeMap<String, Vec<Value>>,
     #[serde(default)]
     pub(super) sort: Vec<Value>,
 }
@@ -209,6 +213,11 @@ impl Connection {
                 self.job.count(0, text.len());
                 return Ok(text);
             }
+            let error = Error::from_response(status.as_u16(), &text);
+            // What is too large stays too large: the caller asks for less.
+            if error.is_too_large() {
+                return Err(error);
+            }
             let is_busy = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
             if is_busy && busy < BUSY_TRIES {
                 let wait = BUSY_WAIT * 2u32.pow(busy);
@@ -216,7 +225,7 @@ impl Connection {
                 busy += 1;
                 continue;
             }
-            return Err(Error::from_response(status.as_u16(), &text));
+            return Err(error);
         }
     }
 

@@ -2,7 +2,8 @@
 //! evaluated again locally, because a document's index and its source may differ (arrays, numbers as text, analysers).
 //! So a negated clause is only evaluated locally.
 
-use super::mapping::{Mapping, SLACK_MS, Type};
+use super::fields::Type;
+use super::mapping::{Mapping, SLACK_MS};
 use crosstail_core::filter::{
     Comparator, Field, GlobPiece, Interval, Matcher, Op, Operand, Pattern, Predicate, TimeRange,
 };
@@ -384,6 +385,8 @@ fn words(mapping: &Mapping, field: Field, mask: u32) -> Option<Value> {
     let picked: Vec<&str> =
         field.words().iter().enumerate().filter(|(i, _)| mask & (1 << i) != 0).map(|(_, word)| *word).collect();
     match field {
+        // The outcome follows from other fields where none says it.
+        Field::Status | Field::Is if !mapping.schema.names_status() => None,
         Field::Status => status(&picked.iter().filter_map(|word| Status::parse(word)).collect::<Vec<_>>()),
         Field::Level => level(&picked.iter().filter_map(|word| Level::parse(word)).collect::<Vec<_>>()),
         Field::Is if picked == ["failure"] => {

@@ -5,7 +5,8 @@
 
 use super::connection::{Hit, TIME_LIMIT, found, in_path};
 use super::expression::{all, any};
-use super::mapping::Mapping;
+use super::mapping::{Class, ResolvedIndices};
+use super::reader::Pace;
 use super::{Elasticsearch, Error};
 use crosstail_core::model::Activity;
 use crosstail_core::number::{saturating_i64, truncated_i64};
@@ -61,7 +62,7 @@ pub(super) async fn position(cluster: &Elasticsearch) -> Result<Position, Error>
             "aggs": { "last": { "max": { "field": "_seq_no" } } },
         } });
         let body = json!({ "size": 0, "track_total_hits": false, "timeout": TIME_LIMIT, "aggs": aggregation });
-        let text = cluster.connection.ask(Method::Post, &path(cluster, number), Some(&body)).await?;
+        let text = cluster.connection.ask(Method::Post, &path(&cluster.pattern, number), Some(&body)).await?;
         let answer = found(&text)?;
         if answer.shards.total == 0 {
             return Ok(Position::new(shards));
@@ -86,7 +87,7 @@ pub(super) async fn position(cluster: &Elasticsearch) -> Result<Position, Error>
                 "size": 10_000, "_source": false, "seq_no_primary_term": true, "track_total_hits": false,
                 "query": any(of_shard.iter().map(recent).collect()), "timeout": TIME_LIMIT,
             });
-            let text = cluster.connection.ask(Method::Post, &path(cluster, number), Some(&body)).await?;
+            let text = cluster.connection.ask(Method::Post, &path(&cluster.pattern, number), Some(&body)).await?;
             for hit in &found(&text)?.hits.hits {
                 if let Some(shard) = of_shard.get_mut(hit.index.as_ref()) {
                     shard.missing.remove(&hit.sequence);
@@ -98,9 +99,9 @@ pub(super) async fn position(cluster: &Elasticsearch) -> Result<Position, Error>
     }
 }
 
-fn path(cluster: &Elasticsearch, shard: usize) -> String {
+fn path(pattern: &str, shard: usize) -> String {
     let lenient = "ignore_unavailable=true&allow_no_indices=true&allow_partial_search_results=false";
-    format!("/{}/_search?preference=_shards:{shard}&{lenient}", in_path(&cluster.pattern))
+    format!("/{}/_search?preference=_shards:{shard}&{lenient}", in_path(pattern))
 }
 
 /// The identity of every index; `None` without the privilege to see it.
@@ -122,10 +123,10 @@ async fn uuids(cluster: &Elasticsearch) -> Result<Option<BTreeMap<String, String
 struct Follower<'a> {
     cluster: &'a Elasticsearch,
     sink: &'a Sink,
-    mappings: Vec<Mapping>,
-    /// Indices that hold measurements, which are not followed.
-    series: Vec<String>,
-    includes: Vec<String>,
+    resolved: Option<ResolvedIndices>,
+    /// What is asked of each document of a class of indices.
+    asked: BTreeMap<Class, Value>,
+    pace: Pace,
     shards: Shards,
     uuids: Option<BTreeMap<String, String>>,
     /// Since when each number has been missing, by shard and index.
@@ -139,9 +140,9 @@ pub(super) async fn follow(cluster: &Elasticsearch, from: &Position, sink: &Sink
     let mut follower = Follower {
         cluster,
         sink,
-        mappings: Vec::new(),
-        series: Vec::new(),
-        includes: Vec::new(),
+        resolved: None,
+        asked: BTreeMap::new(),
+        pace: Pace::new(CHUNK),
         shards,
         uuids: None,
         since: BTreeMap::new(),
@@ -177,15 +178,43 @@ pub(super) async fn follow(cluster: &Elasticsearch, from: &Position, sink: &Sink
 
 impl Follower<'_> {
     async fn look_for_types(&mut self) -> Result<(), Error> {
-        (self.mappings, self.series) = match self.cluster.resolve().await {
-            Ok(resolved) => (resolved.mappings, resolved.series),
-            // Every index is gone; another one may be created.
+        let resolved = match self.cluster.resolve().await {
+            Ok(resolved) => resolved,
+            // Every index is gone or closed; another one may be created.
             Err(Error::Nothing(_)) => return Ok(()),
             Err(error) => return Err(error),
         };
-        self.includes = self.mappings.iter().flat_map(|mapping| mapping.includes.iter().cloned()).collect();
-        self.includes.sort_unstable();
-        self.includes.dedup();
+        self.asked.clear();
+        for class in [Class::Dated, Class::Undated, Class::Bare] {
+            let mut joined = json!({});
+            for mapping in &resolved.mappings {
+                let has = match class {
+                    // An index that comes later is taken for one of these.
+                    Class::Dated => true,
+                    Class::Undated => !mapping.undated.is_empty(),
+                    Class::Bare => !mapping.bare.is_empty(),
+                };
+                if has {
+                    join(&mut joined, mapping.asked(class, false));
+                }
+            }
+            // A field that is a date for one mapping may be something else in the indices of another.
+            let all: Vec<&str> = resolved.indices.iter().map(String::as_str).collect();
+            let of: Vec<&str> = all.iter().copied().filter(|index| resolved.class(index) == class).collect();
+            if let (Some(values), Some(mapping)) =
+                (joined.get_mut("docvalue_fields").and_then(Value::as_array_mut), resolved.mappings.first())
+            {
+                values.retain(|value| {
+                    let is_date =
+                        value["field"].as_str().is_some_and(|path| mapping.fields.undated(path, &of).is_empty());
+                    value.get("format").is_none() || is_date
+                });
+            }
+            if joined != json!({}) {
+                self.asked.insert(class, joined);
+            }
+        }
+        self.resolved = Some(resolved);
         Ok(())
     }
 
@@ -223,32 +252,69 @@ impl Follower<'_> {
     async fn poll(&mut self) -> Result<bool, Error> {
         let mut number = 0;
         loop {
-            let mut rounds = 0;
-            loop {
-                let text = self.ask(number).await?;
-                let answer = found(&text)?;
-                if answer.shards.total == 0 {
-                    self.shards.truncate(number);
-                    return Ok(self.deliver(Vec::new()).await);
-                }
-                if self.shards.len() == number {
-                    self.shards.push(BTreeMap::new());
-                }
-                let batch: Vec<Activity> = answer.hits.hits.iter().filter_map(|hit| self.accept(number, hit)).collect();
-                rounds += 1;
-                let full = answer.hits.hits.len() == CHUNK;
-                if (!batch.is_empty() || rounds > 1) && !self.deliver(batch).await {
-                    return Ok(false);
-                }
-                if !full {
-                    break;
-                }
+            let mut there = false;
+            let classes: Vec<Class> = self.asked.keys().copied().collect();
+            for class in classes {
+                there |= match self.poll_shard(number, class).await? {
+                    Some(shards) => shards > 0,
+                    None => return Ok(false),
+                };
+            }
+            // What is known of the shards of a closed index is kept until it is opened again.
+            if !there {
+                return Ok(self.deliver(Vec::new()).await);
             }
             number += 1;
         }
     }
 
-    async fn ask(&self, number: usize) -> Result<String, Error> {
+    /// Polls one shard of the indices of a class; how many indices have it. `None` where the receiver is gone.
+    async fn poll_shard(&mut self, number: usize, class: Class) -> Result<Option<u64>, Error> {
+        let mut rounds = 0;
+        loop {
+            let text = match self.ask(number, class).await {
+                Ok(text) => text,
+                Err(error) => {
+                    let known = self.resolved.as_ref().map_or(&[][..], |resolved| &resolved.indices);
+                    if self.cluster.broken.note(&error, known) {
+                        self.look_for_types().await?;
+                        return Ok(Some(0));
+                    }
+                    self.pace.refused(error).await?;
+                    continue;
+                }
+            };
+            let answer = found(&text)?;
+            let hits = &answer.hits.hits;
+            if !hits.is_empty() && self.resolved.as_ref().is_none_or(|resolved| resolved.is_empty) {
+                // The first documents say what they are.
+                self.look_for_types().await?;
+                if self.resolved.as_ref().is_some_and(|resolved| !resolved.is_empty) {
+                    continue;
+                }
+            }
+            if self.shards.len() == number {
+                self.shards.push(BTreeMap::new());
+            }
+            let full = hits.len() >= self.pace.size;
+            let batch: Vec<Activity> = hits.iter().filter_map(|hit| self.accept(number, hit)).collect();
+            if !hits.is_empty() {
+                self.pace.answered(hits.len(), text.len());
+            }
+            rounds += 1;
+            let shards = answer.shards.total;
+            if (!batch.is_empty() || rounds > 1) && !self.deliver(batch).await {
+                return Ok(None);
+            }
+            if !full {
+                return Ok(Some(shards));
+            }
+        }
+    }
+
+    async fn ask(&self, number: usize, class: Class) -> Result<String, Error> {
+        let resolved = self.resolved.as_ref();
+        let is_of = |index: &str| resolved.is_none_or(|resolved| resolved.class(index) == class);
         let of_shard = self.shards.get(number);
         let known: Vec<&String> = of_shard.into_iter().flat_map(BTreeMap::keys).collect();
         let behind = |(index, shard): (&String, &Shard)| {
@@ -259,13 +325,24 @@ impl Follower<'_> {
             }
             all(vec![json!({ "term": { "_index": index } }), any(numbers)])
         };
-        let mut parts: Vec<Value> = of_shard.into_iter().flatten().map(behind).collect();
-        parts.push(json!({ "bool": { "must_not": [{ "terms": { "_index": known } }] } }));
-        let body = json!({
-            "size": CHUNK, "query": any(parts), "sort": [{ "_seq_no": "asc" }], "_source": { "includes": self.includes },
-            "seq_no_primary_term": true, "track_total_hits": false, "timeout": TIME_LIMIT,
+        let mine = of_shard.into_iter().flatten().filter(|(index, _)| is_of(index));
+        let mut parts: Vec<Value> = mine.map(behind).collect();
+        let (others, here): (Vec<&String>, Vec<&String>) =
+            resolved.iter().flat_map(|resolved| &resolved.indices).partition(|index| !is_of(index));
+        let unknown = json!({ "bool": { "must_not": [{ "terms": { "_index": known } }] } });
+        parts.push(match class {
+            Class::Dated => all(vec![unknown, json!({ "bool": { "must_not": [{ "terms": { "_index": others } }] } })]),
+            Class::Undated | Class::Bare => all(vec![unknown, json!({ "terms": { "_index": here } })]),
         });
-        self.cluster.connection.ask(Method::Post, &path(self.cluster, number), Some(&body)).await
+        let mut body = self.asked.get(&class).cloned().unwrap_or_else(|| json!({}));
+        body["size"] = json!(self.pace.size);
+        body["query"] = any(parts);
+        body["sort"] = json!([{ "_seq_no": { "order": "asc", "unmapped_type": "long" } }]);
+        body["seq_no_primary_term"] = json!(true);
+        body["track_total_hits"] = json!(false);
+        body["timeout"] = json!(TIME_LIMIT);
+        let pattern = resolved.map_or(&self.cluster.pattern, |resolved| &resolved.readable);
+        self.cluster.connection.ask(Method::Post, &path(pattern, number), Some(&body)).await
     }
 
     /// The activity of a document, unless this version has been seen.
@@ -294,10 +371,11 @@ impl Follower<'_> {
         } else {
             return None;
         }
-        if self.series.iter().any(|series| series == index) {
+        let resolved = self.resolved.as_ref()?;
+        if resolved.series.iter().any(|series| series == index) {
             return None;
         }
-        let mapping = self.mappings.iter().find(|mapping| mapping.reads(index)).or(self.mappings.last())?;
+        let mapping = resolved.mappings.iter().find(|mapping| mapping.reads(index)).or(resolved.mappings.last())?;
         Some(mapping.read(hit))
     }
 
@@ -315,5 +393,20 @@ impl Follower<'_> {
             }
         }
         self.sink.send(SourceEvent::Batch(batch, Some(Position::new(&self.shards)))).await.is_ok()
+    }
+}
+
+/// Joins what is asked of the documents of several mappings.
+fn join(into: &mut Value, more: Value) {
+    match (into, more) {
+        (Value::Object(into), Value::Object(more)) => {
+            for (key, value) in more {
+                join(into.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (Value::Array(into), Value::Array(more)) => {
+            into.extend(more.into_iter().filter(|value| !into.contains(value)).collect::<Vec<_>>());
+        }
+        (into, more) => *into = more,
     }
 }

@@ -8,10 +8,12 @@ mod create;
 mod definitions;
 mod diagnose;
 mod expression;
+mod fields;
 mod follow;
 mod kind;
 mod mapping;
 mod query;
+mod reader;
 
 pub use kind::KIND;
 
@@ -22,11 +24,13 @@ use crosstail_core::model::{Diagnosis, Id, Locator, Names, Payload, SourceId, Ti
 use crosstail_core::schema::Schema;
 use crosstail_source::read_ahead::ReadAhead;
 use crosstail_source::{
-    Capabilities, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related, RelatedKey,
-    Sink, Source, SourceError,
+    Capabilities, Cost, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related,
+    RelatedKey, Sink, Source, SourceError,
 };
 use mapping::ResolvedIndices;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// A source in the indices of a pattern.
 pub struct ElasticsearchSource {
@@ -55,7 +59,8 @@ struct Elasticsearch {
     source: SourceId,
     source_name: String,
     names: Names,
-    waiting: Arc<ReadAhead<Vec<query::Reader>>>,
+    waiting: Arc<ReadAhead<Vec<reader::Reader>>>,
+    broken: Arc<Broken>,
 }
 
 impl Elasticsearch {
@@ -67,7 +72,42 @@ impl Elasticsearch {
     /// Resolves the present indices, their schemas and fields: indices come and go, and fields are added.
     async fn resolve(&self) -> Result<ResolvedIndices, Error> {
         let source = (self.source, self.source_name.as_str(), &self.names);
-        mapping::resolve(&self.connection, &self.pattern, self.schema.as_deref(), source).await
+        mapping::resolve(&self.connection, &self.pattern, self.schema.as_deref(), source, &self.broken).await
+    }
+}
+
+/// How long an index is left out that could not be read.
+const LEFT_OUT: Duration = Duration::from_mins(5);
+
+/// The indices that the cluster could not read, since when, and why: each costs itself only.
+#[derive(Default)]
+struct Broken(Mutex<BTreeMap<String, (Instant, String)>>);
+
+impl Broken {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, (Instant, String)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes the indices that an error names. False where it names none, or where nothing else would be left of `all`.
+    fn note(&self, error: &Error, all: &[String]) -> bool {
+        let Error::Answered { indices, reason, status, kind } = error else { return false };
+        let busy = *status == 429 || (*status == 503 && kind != "no_shard_available_action_exception");
+        if indices.is_empty() || busy || all.iter().all(|index| indices.contains(index)) {
+            return false;
+        }
+        let mut known = self.lock();
+        for index in indices {
+            known.insert(index.clone(), (Instant::now(), reason.clone()));
+        }
+        true
+    }
+
+    /// Those of some indices that are left out, and what to say of them.
+    fn of(&self, indices: &[&str]) -> (Vec<String>, Vec<String>) {
+        let mut known = self.lock();
+        known.retain(|_, (since, _)| since.elapsed() < LEFT_OUT);
+        let found = known.iter().filter(|(index, _)| indices.contains(&index.as_str()));
+        found.map(|(index, (_, why))| (index.clone(), format!("{index} cannot be read and is left out: {why}"))).unzip()
     }
 }
 
@@ -81,6 +121,8 @@ enum Error {
         status: u16,
         kind: String,
         reason: String,
+        /// The indices whose shards failed.
+        indices: Vec<String>,
     },
     Unreadable(String),
     Mapping(String),
@@ -110,15 +152,27 @@ impl Error {
         let reason = if inner.is_object() { word(&inner["reason"]) } else { word(error) };
         let reason = if reason.is_empty() { text.chars().take(200).collect() } else { reason };
         let reason = redact_text(&reason).chars().take(300).collect();
-        Self::Answered { status, kind: word(&inner["type"]), reason }
+        let failed = error["failed_shards"].as_array().into_iter().flatten();
+        let indices = failed.filter_map(|shard| shard["index"].as_str().map(str::to_owned)).collect();
+        Self::Answered { status, kind: word(&inner["type"]), reason, indices }
+    }
+
+    /// Whether the cluster refuses because the answer would be too large.
+    fn is_too_large(&self) -> bool {
+        match self {
+            Self::Answered { status, kind, .. } => {
+                *status == 413 || (*status == 429 && kind == "circuit_breaking_exception")
+            }
+            _ => false,
+        }
     }
 }
 
 impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Answered { status, kind, reason } if kind.is_empty() => write!(f, "HTTP {status}: {reason}"),
-            Self::Answered { status, kind, reason } => write!(f, "HTTP {status}, {kind}: {reason}"),
+            Self::Answered { status, kind, reason, .. } if kind.is_empty() => write!(f, "HTTP {status}: {reason}"),
+            Self::Answered { status, kind, reason, .. } => write!(f, "HTTP {status}, {kind}: {reason}"),
             Self::Unreachable(text)
             | Self::Timeout(text)
             | Self::Unreadable(text)
@@ -146,6 +200,7 @@ impl ElasticsearchSource {
             source_name: name.to_owned(),
             names,
             waiting: Arc::default(),
+            broken: Arc::default(),
         };
         Ok(Self { name: name.to_owned(), cluster })
     }
@@ -196,7 +251,10 @@ impl Source for ElasticsearchSource {
             Err(Error::Answered { status: 403, .. }) => "Elasticsearch".to_owned(),
             Err(error) => return Err(fail(error)),
         };
-        let resolved = self.cluster.for_job(job).resolve().await.map_err(fail)?;
+        // What cannot be read is found by reading.
+        let cluster = self.cluster.for_job(job);
+        let _ = query::page(&cluster, &PageQuery::all(1), None).await;
+        let resolved = cluster.resolve().await.map_err(fail)?;
         let mut schemas: Vec<&str> = resolved.mappings.iter().map(|mapping| mapping.schema.name.as_str()).collect();
         schemas.dedup();
         Ok(Probe { server, schema: schemas.join(", "), clock_ahead_us: None, warnings: resolved.warnings })
@@ -204,6 +262,10 @@ impl Source for ElasticsearchSource {
 
     async fn page(&self, query: &PageQuery, after: Option<&Cursor>, job: &Job) -> Result<Page, SourceError> {
         query::page(&self.cluster.for_job(job), query, after).await.map_err(|e| self.error("read history", &e))
+    }
+
+    async fn plan(&self, query: &PageQuery, job: &Job) -> Result<Cost, SourceError> {
+        query::plan(&self.cluster.for_job(job), query).await.map_err(|e| self.error("plan", &e))
     }
 
     async fn position(&self, job: &Job) -> Result<Position, SourceError> {

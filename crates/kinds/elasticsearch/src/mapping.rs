@@ -1,14 +1,15 @@
 //! Maps indices to activities: which schema reads which indices, which fields they have, and how a document is read.
 
-use super::Error;
 use super::connection::{Connection, Hit, found, in_path};
-use crosstail_core::model::{Activity, Id, Locator, Names, Place, SourceId, Timestamp};
+use super::fields::Fields;
+use super::{Broken, Error};
+use crosstail_core::model::{Activity, Id, Locator, Names, Place, SourceId, Timestamp, parse_timestamp};
 use crosstail_core::schema::json;
-use crosstail_core::schema::{Assembler, Schema, Table, Target};
+use crosstail_core::schema::{Assembler, Scalar, Schema, Table, Target};
 use elasticsearch::http::Method;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// Number of documents by which a schema is recognised.
 const SAMPLE: usize = 50;
@@ -20,170 +21,18 @@ pub(super) const UNDATED: usize = 10_000;
 /// The start of documents without a time: before all others, so that pages have one order.
 const NO_TIME: Timestamp = Timestamp(0);
 
-/// The type of a field, the same in every index.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Type {
-    Keyword,
-    /// Text that the standard analyser splits into words in lower case.
-    Text,
-    /// An integer.
-    Whole,
-    /// A double-precision number.
-    Double,
-    Date,
-    /// Any other type, or not the same in every index: compared locally.
-    Other,
-}
-
-/// A searchable field.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Field {
-    pub(super) kind: Type,
-    /// Whether every value is indexed; `ignore_above` omits long ones.
-    pub(super) complete: bool,
-}
-
-/// The fields of the indices, by path.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Fields {
-    known: BTreeMap<String, Field>,
-    /// By path: the indices in which the field is not a date.
-    undated: BTreeMap<String, Vec<String>>,
-    /// The mapping of each index, where the privileges allow reading it.
-    mappings: Vec<Arc<Value>>,
-    /// Fields whose type differs between indices, with these types.
-    pub(super) conflicts: Vec<String>,
-}
-
-impl Fields {
-    /// The field at a path, if it is searchable.
-    pub(super) fn get(&self, path: &str) -> Option<Field> {
-        self.known.get(path).copied().filter(|field| field.kind != Type::Other)
-    }
-
-    /// The path at which the full values of a field are indexed: its own, or that of a multi-field.
-    pub(super) fn keyword(&self, path: &str) -> Option<(String, Field)> {
-        if let Some(own) = self.get(path).filter(|field| field.kind == Type::Keyword) {
-            return Some((path.to_owned(), own));
-        }
-        let below = format!("{path}.");
-        let range = self.known.range(below.clone()..).take_while(|(name, _)| name.starts_with(&below));
-        let text = self.known.get(path)?.kind == Type::Text;
-        range
-            .filter(|(_, field)| text && field.kind == Type::Keyword)
-            .map(|(name, field)| (name.clone(), *field))
-            .next()
-    }
-
-    /// The indices in which a path is not a date although it is one in others.
-    pub(super) fn undated(&self, path: &str) -> &[String] {
-        self.undated.get(path).map_or(&[], Vec::as_slice)
-    }
-
-    /// Whether no document has a field: it is not mapped, and the first document with it would map it.
-    pub(super) fn is_absent(&self, path: &str) -> bool {
-        !self.known.contains_key(path)
-            && !self.mappings.is_empty()
-            && self.mappings.iter().all(|mapping| would_be_mapped(mapping, path))
-    }
-
-    /// Reads types from `_field_caps`, and what that leaves open from `_mapping`.
-    fn of(caps: &Value, mappings: Option<&Value>) -> Self {
-        let mut parameters: BTreeMap<String, Vec<&Map<String, Value>>> = BTreeMap::new();
-        for index in mappings.and_then(Value::as_object).into_iter().flat_map(Map::values) {
-            if let Some(properties) = index.pointer("/mappings/properties").and_then(Value::as_object) {
-                walk(properties, "", &mut parameters);
-            }
-        }
-        let each = mappings.and_then(Value::as_object).into_iter().flat_map(Map::values);
-        let mappings = each.map(|index| Arc::new(index["mappings"].clone())).collect();
-        let mut fields = Self { mappings, ..Self::default() };
-        for (path, types) in caps["fields"].as_object().into_iter().flatten() {
-            let Some(types) = types.as_object() else { continue };
-            let name = types.keys().next().map_or("", String::as_str);
-            if types.len() > 1 {
-                let list: Vec<&str> = types.keys().map(String::as_str).collect();
-                fields.conflicts.push(format!("{path} ({})", list.join(", ")));
-                let dates = |name: &str| name.starts_with("date") || name == "unmapped";
-                if types.keys().any(|name| dates(name)) {
-                    let others = types.iter().filter(|(name, _)| !dates(name));
-                    let indices = others.flat_map(|(_, of)| of["indices"].as_array().into_iter().flatten());
-                    let indices = indices.filter_map(|index| index.as_str().map(str::to_owned)).collect();
-                    fields.undated.insert(path.clone(), indices);
-                }
-            }
-            let own = parameters.get(path).map_or(&[][..], Vec::as_slice);
-            let has = |key: &str| own.iter().any(|parameters| parameters.contains_key(key));
-            let searchable = types.values().all(|of| of["searchable"] == true && of["metadata_field"] != true);
-            let known = !own.is_empty();
-            let kind = match name {
-                _ if types.len() > 1 || !searchable || has("null_value") => Type::Other,
-                "keyword" | "constant_keyword" | "wildcard" if known && !has("normalizer") => Type::Keyword,
-                "text" | "match_only_text" if known && own.iter().all(|of| standard(of)) => Type::Text,
-                "long" | "integer" | "short" | "byte" => Type::Whole,
-                "double" => Type::Double,
-                "date" | "date_nanos" => Type::Date,
-                _ => Type::Other,
-            };
-            fields.known.insert(path.clone(), Field { kind, complete: !has("ignore_above") });
-        }
-        fields
-    }
-}
-
-/// Whether a path that is not mapped would become mapped by the first document with it.
-fn would_be_mapped(mapping: &Value, path: &str) -> bool {
-    let mut level = mapping;
-    let mut dynamic = true;
-    for segment in path.split('.') {
-        match &level["dynamic"] {
-            Value::Bool(on) => dynamic = *on,
-            Value::String(word) => dynamic = word == "true" || word == "strict",
-            _ => {}
-        }
-        if level["enabled"] == false || level.get("type").is_some_and(|kind| kind != "object" && kind != "nested") {
-            return false;
-        }
-        match level["properties"].get(segment) {
-            Some(below) => level = below,
-            None => return dynamic,
-        }
-    }
-    // It is mapped, but not searchable.
-    false
-}
-
-/// Whether the standard analyser splits the text into words.
-fn standard(parameters: &Map<String, Value>) -> bool {
-    parameters.get("analyzer").is_none_or(|name| name == "standard")
-        && parameters.get("index") != Some(&Value::Bool(false))
-}
-
-fn walk<'v>(
-    properties: &'v Map<String, Value>,
-    before: &str,
-    into: &mut BTreeMap<String, Vec<&'v Map<String, Value>>>,
-) {
-    for (name, of) in properties {
-        let Some(of) = of.as_object() else { continue };
-        let path = format!("{before}{name}");
-        for below in ["properties", "fields"] {
-            if let Some(inner) = of.get(below).and_then(Value::as_object) {
-                walk(inner, &format!("{path}."), into);
-            }
-        }
-        into.entry(path).or_default().push(of);
-    }
-}
-
 /// A schema resolved against the indices of one pattern.
 pub(super) struct Mapping {
     pub(super) schema: Schema,
     pub(super) table: Table,
-    /// The index pattern, as the user wrote it.
-    pub(super) pattern: String,
-    /// The indices that can be sorted by time: all except those in which the time is not a date.
+    /// The indices whose documents can be sorted by time and are stored, as a pattern; empty where there are none.
     pub(super) dated: String,
+    /// The indices that cannot be sorted by time: it is no date there, or has no doc values.
+    pub(super) undated: Vec<String>,
+    /// The indices that do not store documents. Of these, the values are read that the index has.
+    pub(super) bare: Vec<String>,
+    /// All indices whose documents are stored, as a pattern.
+    pub(super) stored: String,
     source: SourceId,
     /// The index of the table among the source's tables.
     number: usize,
@@ -213,25 +62,70 @@ impl Mapping {
         Place::new(self.source, Locator::table_key(self.number, key))
     }
 
+    /// What is asked of each document of a class of indices.
+    pub(super) fn asked(&self, class: Class, whole: bool) -> Value {
+        // The cluster knows how to read a date, whatever its format is.
+        let time = json!({ "field": self.table.time, "format": "strict_date_optional_time_nanos" });
+        let source = if whole { json!(true) } else { json!({ "includes": self.includes }) };
+        match class {
+            Class::Dated => json!({ "_source": source, "docvalue_fields": [time] }),
+            Class::Undated => json!({ "_source": source }),
+            Class::Bare => {
+                let others = self.includes.iter().filter(|path| **path != self.table.time);
+                let valued = others.filter(|path| self.fields.has_values(path)).map(|path| json!({ "field": path }));
+                json!({ "_source": false, "docvalue_fields": valued.chain([time]).collect::<Vec<_>>() })
+            }
+        }
+    }
+
     /// The activity of a document; never fails.
     pub(super) fn read(&self, hit: &Hit<'_>) -> Activity {
         let own = Id::Text(format!("{}/{}/{}", self.source_name, hit.index, hit.id).into());
         let place = self.place(&format!("{}/{}", hit.index, hit.id));
-        let Some(source) = hit.source else {
-            let excerpt = format!("a document of {} without its source", hit.index);
-            let problem = "the index does not store documents (_source is disabled)";
-            return Activity::undecodable(own, NO_TIME, place, problem, &excerpt);
+        let text = match hit.source {
+            Some(source) => Cow::Borrowed(source.get()),
+            None if hit.fields.is_empty() => {
+                let excerpt = format!("a document of {} without its source", hit.index);
+                return Activity::undecodable(own, NO_TIME, place, BARE, &excerpt);
+            }
+            None => {
+                let one = |(path, values): (&String, &Vec<Value>)| Some((path.clone(), values.last()?.clone()));
+                Cow::Owned(Value::Object(hit.fields.iter().filter_map(one).collect()).to_string())
+            }
         };
         let mut assembler = Assembler::default();
-        if let Err(at) = json::scan(source.get(), self.schema.tree(), &mut assembler) {
+        if let Err(at) = json::scan(&text, self.schema.tree(), &mut assembler) {
             let excerpt = format!("a document of {} that cannot be read", hit.index);
             return Activity::undecodable(own, NO_TIME, place, &format!("cannot be read at byte {at}"), &excerpt);
+        }
+        // Of several times, the last one: by it documents are sorted.
+        let times = hit.fields.get(&self.table.time);
+        let time = times.and_then(|times| parse_timestamp(times.last()?.as_str()?));
+        if let Some(time) = time {
+            assembler.replace(Target::StartedAt, Scalar::Time(time));
         }
         let at = assembler.recorded_at();
         let mut activity = assembler.finish(&self.schema, own, NO_TIME);
         activity.places = vec![Place { at, ..place }];
+        if hit.source.is_none() && activity.error.is_none() {
+            activity.error = Some(BARE.into());
+        }
         activity
     }
+}
+
+/// Why a document has only some of its fields.
+const BARE: &str = "the index does not store documents (_source is disabled)";
+
+/// How documents of an index are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Class {
+    /// Sorted by time.
+    Dated,
+    /// Not sorted, because the index has no order by time.
+    Undated,
+    /// By the values of its fields, because the index has no documents.
+    Bare,
 }
 
 /// What a pattern resolves to.
@@ -240,6 +134,39 @@ pub(super) struct ResolvedIndices {
     /// Indices that hold measurements, not activities.
     pub(super) series: Vec<String>,
     pub(super) warnings: Vec<String>,
+    /// All indices of the pattern that can be read.
+    pub(super) indices: Vec<String>,
+    /// These indices, as a pattern.
+    pub(super) readable: String,
+    /// Whether there is no document yet by which the schema would be recognised.
+    pub(super) is_empty: bool,
+}
+
+impl ResolvedIndices {
+    /// How the documents of an index are read.
+    pub(super) fn class(&self, index: &str) -> Class {
+        let has = |list: &[String]| list.iter().any(|known| known == index);
+        match self.mappings.iter().find(|mapping| mapping.reads(index)).or(self.mappings.last()) {
+            Some(mapping) if has(&mapping.bare) => Class::Bare,
+            Some(mapping) if has(&mapping.undated) => Class::Undated,
+            _ => Class::Dated,
+        }
+    }
+}
+
+/// Some indices as a pattern: all of them, or a list, or, where that is too long for an address, all but the others.
+fn as_pattern(pattern: &str, all: &[&str], left_out: &[&[String]]) -> String {
+    const LONGEST: usize = 2500;
+    let is_out = |index: &str| left_out.iter().any(|list| list.iter().any(|other| other == index));
+    if !all.iter().any(|index| is_out(index)) {
+        return pattern.to_owned();
+    }
+    let kept: Vec<&str> = all.iter().copied().filter(|index| !is_out(index)).collect();
+    let list = kept.join(",");
+    if list.len() <= LONGEST || !pattern.contains('*') {
+        return list;
+    }
+    all.iter().filter(|index| is_out(index)).fold(pattern.to_owned(), |list, index| format!("{list},-{index}"))
 }
 
 /// Finds the indices of a pattern, the schema of each and the types of their fields.
@@ -248,16 +175,23 @@ pub(super) async fn resolve(
     pattern: &str,
     given: Option<&Schema>,
     (source, source_name, names): (SourceId, &str, &Names),
+    broken: &Broken,
 ) -> Result<ResolvedIndices, Error> {
     let path = in_path(pattern);
     let lenient = "ignore_unavailable=true&allow_no_indices=true";
     let caps = connection.json(Method::Post, &format!("/{path}/_field_caps?fields=*&{lenient}"), None).await?;
     let indices: Vec<&str> = caps["indices"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let closed = closed(connection, &path).await;
     if indices.is_empty() {
-        return Err(Error::Nothing(format!("no index matches {pattern}")));
+        return Err(Error::Nothing(match closed.first() {
+            Some(first) => format!("{} is closed; POST /{first}/_open opens it", closed.join(", ")),
+            None => format!("no index matches {pattern}"),
+        }));
     }
     // What the types leave open needs the privilege to see mappings; without it, texts are compared locally.
-    let mut warnings = Vec::new();
+    let mut warnings: Vec<String> = closed.iter().map(|index| format!("{index} is closed and not read")).collect();
+    let (left_out, reasons) = broken.of(&indices);
+    warnings.extend(reasons);
     let mappings = match connection.json(Method::Get, &format!("/{path}/_mapping?{lenient}"), None).await {
         Ok(mappings) => Some(mappings),
         Err(Error::Answered { status: 401 | 403, .. }) => {
@@ -268,13 +202,79 @@ pub(super) async fn resolve(
         Err(error) => return Err(error),
     };
     let fields = Fields::of(&caps, mappings.as_ref());
+    let all = indices.clone();
     let schemas = given.cloned().map_or_else(Schema::built_in, |schema| vec![schema]);
     let measures = |index: &&str| schemas.iter().any(|schema| schema.series_of(index).is_some());
     let (series, indices): (Vec<&str>, Vec<&str>) = indices.into_iter().partition(measures);
     let series: Vec<String> = series.into_iter().map(str::to_owned).collect();
+    let is_stored = |index: &&str| !fields.sourceless.contains(*index) && !left_out.iter().any(|other| other == index);
+    let sampled: Vec<&str> = indices.iter().copied().filter(is_stored).collect();
+    let (parts, rest) = divided(connection, pattern, (&indices, &sampled), (given, &schemas), &fields, names).await?;
+    let alone = parts.len() == 1 && series.is_empty();
+    let globs: Vec<String> = parts.iter().map(|(_, table)| table.name.clone()).collect();
+    let last = (!rest.is_empty()).then(|| parts.len() - 1);
+    let mappings: Vec<Mapping> = parts
+        .into_iter()
+        .enumerate()
+        .map(|(index_of, (schema, table))| {
+            let only = match (alone, Some(index_of) == last) {
+                (true, _) => json!({ "match_all": {} }),
+                (false, false) => json!({ "wildcard": { "_index": { "value": table.name } } }),
+                (false, true) => {
+                    let of = |glob: &String| json!({ "wildcard": { "_index": { "value": glob } } });
+                    json!({ "bool": { "must_not": globs[..index_of].iter().chain(&series).map(of).collect::<Vec<_>>() } })
+                }
+            };
+            let mut includes: Vec<String> =
+                schema.definition().fields.values().flat_map(|p| p.list()).cloned().collect();
+            includes.push(table.time.clone());
+            includes.sort_unstable();
+            includes.dedup();
+            let number = names.table(source, &table.name);
+            let is_mine =
+                |index: &&str| if Some(index_of) == last { rest.contains(index) } else { fits(&table.name, index) };
+            let mine: Vec<&str> = indices.iter().copied().filter(is_mine).collect();
+            let kept = |index: &String| !left_out.contains(index);
+            let is_bare = |index: &String| fields.sourceless.contains(index);
+            let undated = fields.undated(&table.time, &mine).into_iter().filter(|i| kept(i) && !is_bare(i));
+            let undated: Vec<String> = undated.collect();
+            let sortable = |index: &&String| mine.contains(&index.as_str()) && kept(index) && !undated.contains(index);
+            let bare: Vec<String> = fields.sourceless.iter().filter(sortable).cloned().collect();
+            let hidden: Vec<String> = fields.sourceless.iter().cloned().collect();
+            Mapping {
+                dated: as_pattern(pattern, &all, &[&undated, &hidden, &left_out]),
+                stored: as_pattern(pattern, &all, &[&hidden, &left_out]),
+                source_name: source_name.to_owned(),
+                fields: fields.clone(),
+                undated,
+                bare,
+                schema,
+                table,
+                source,
+                number,
+                includes,
+                only,
+            }
+        })
+        .collect();
+    warnings.extend(about_types(&fields, &mappings));
+    let indices = all.iter().map(|index| (*index).to_owned()).filter(|index| !left_out.contains(index)).collect();
+    let readable = as_pattern(pattern, &all, &[&left_out]);
+    Ok(ResolvedIndices { mappings, series, warnings, indices, readable, is_empty: fields.is_empty })
+}
+
+/// The schemas of indices, each with its table, and the indices that no schema names: the last of the tables has these.
+async fn divided<'i>(
+    connection: &Connection,
+    pattern: &str,
+    (indices, sampled): (&[&'i str], &[&str]),
+    (given, schemas): (Option<&Schema>, &[Schema]),
+    fields: &Fields,
+    names: &Names,
+) -> Result<(Vec<(Schema, Table)>, Vec<&'i str>), Error> {
     let mut parts: Vec<(Schema, Table)> = Vec::new();
     let mut taken: BTreeSet<&str> = BTreeSet::new();
-    for schema in &schemas {
+    for schema in schemas {
         for (part, table) in schema.tables(crate::definitions::STORE) {
             let mine: Vec<&str> = indices.iter().copied().filter(|index| fits(&table.name, index)).collect();
             if mine.iter().filter(|index| taken.insert(index)).count() > 0 {
@@ -287,46 +287,15 @@ pub(super) async fn resolve(
     if !rest.is_empty() {
         let schema = match given {
             Some(schema) => schema.clone(),
-            None => recognise(connection, pattern, &rest, &schemas).await?,
+            None => {
+                let sampled: Vec<&str> = rest.iter().copied().filter(|index| sampled.contains(index)).collect();
+                recognise(connection, pattern, &sampled, schemas).await?
+            }
         };
-        let table = general(&schema, &fields, pattern)?;
+        let table = general(&schema, fields, pattern)?;
         parts.push((schema, table));
     }
-    let alone = parts.len() == 1 && series.is_empty();
-    let globs: Vec<String> = parts.iter().map(|(_, table)| table.name.clone()).collect();
-    let last = (!rest.is_empty()).then(|| parts.len() - 1);
-    let mappings: Vec<Mapping> = parts
-        .into_iter()
-        .enumerate()
-        .map(|(index, (schema, table))| {
-            let only = match (alone, Some(index) == last) {
-                (true, _) => json!({ "match_all": {} }),
-                (false, false) => json!({ "wildcard": { "_index": { "value": table.name } } }),
-                (false, true) => {
-                    let of = |glob: &String| json!({ "wildcard": { "_index": { "value": glob } } });
-                    json!({ "bool": { "must_not": globs[..index].iter().chain(&series).map(of).collect::<Vec<_>>() } })
-                }
-            };
-            let mut includes: Vec<String> =
-                schema.definition().fields.values().flat_map(|p| p.list()).cloned().collect();
-            includes.push(table.time.clone());
-            includes.sort_unstable();
-            includes.dedup();
-            let number = names.table(source, &table.name);
-            let undated = fields.undated(&table.time);
-            let dated = if undated.is_empty() {
-                pattern.to_owned()
-            } else {
-                let dated = indices.iter().filter(|index| !undated.iter().any(|other| other == *index));
-                dated.copied().collect::<Vec<_>>().join(",")
-            };
-            let fields = fields.clone();
-            let (source_name, pattern) = (source_name.to_owned(), pattern.to_owned());
-            Mapping { schema, table, pattern, dated, source, number, source_name, includes, only, fields }
-        })
-        .collect();
-    warnings.extend(about_types(&fields, &mappings));
-    Ok(ResolvedIndices { mappings, series, warnings })
+    Ok((parts, rest))
 }
 
 /// What people should know of fields that are read but are not of one type, or not of the type that is needed.
@@ -340,15 +309,18 @@ fn about_types(fields: &Fields, mappings: &[Mapping]) -> Vec<String> {
         }
     }
     for mapping in mappings {
-        let undated = fields.undated(&mapping.table.time);
-        if !undated.is_empty() {
+        if !mapping.undated.is_empty() {
             warnings.push(format!(
-                "{} is not a date in {}: of those indices the newest {} documents are read; map it as date and index \
-                 them again",
+                "{} is not a date in {}, or has no doc values: of those indices the newest {} documents are read; map it \
+                 as date and index them again",
                 mapping.table.time,
-                undated.join(", "),
+                mapping.undated.join(", "),
                 UNDATED
             ));
+        }
+        if !mapping.bare.is_empty() {
+            let list = mapping.bare.join(", ");
+            warnings.push(format!("{list}: _source is disabled, so only values of the index are shown"));
         }
     }
     warnings
@@ -362,12 +334,13 @@ fn fits(pattern: &str, index: &str) -> bool {
 /// A table for a schema that names none for these indices, sorted by the first of the schema's times that is a date.
 fn general(schema: &Schema, fields: &Fields, pattern: &str) -> Result<Table, Error> {
     let times = schema.definition().fields.get("started_at").map_or(&[][..], |paths| paths.list());
-    let is_date = |path: &&String| {
-        fields.get(path).is_some_and(|field| field.kind == Type::Date) || !fields.undated(path).is_empty()
-    };
-    let Some(time) = times.iter().find(is_date) else {
+    // A field that no document has yet becomes a date. One that is no date is read without an order.
+    let found = times.iter().find(|path| fields.is_dated(path));
+    let found = found.or_else(|| times.iter().find(|path| fields.has(path)));
+    let later = || times.iter().find(|path| *path == "@timestamp").or(times.first()).filter(|_| fields.is_empty);
+    let Some(time) = found.or_else(later) else {
         return Err(Error::Mapping(format!(
-            "[fields] started_at: none of {} is a date in {pattern}; name a date field, or another --schema",
+            "[fields] started_at: {pattern} has none of {}; name a date field, or another --schema",
             times.join(", ")
         )));
     };
@@ -391,11 +364,22 @@ async fn recognise(
     known: &[Schema],
 ) -> Result<Schema, Error> {
     let body = json!({
-        "size": SAMPLE, "query": { "terms": { "_index": indices } }, "sort": [{ "_seq_no": "desc" }], "track_total_hits": false,
+        "size": SAMPLE, "query": { "terms": { "_index": indices } }, "track_total_hits": false,
+        // An index that was never written to has no such field.
+        "sort": [{ "_seq_no": { "order": "desc", "unmapped_type": "long" } }],
     });
     let text = connection.ask(Method::Post, &format!("/{}/_search", in_path(pattern)), Some(&body)).await?;
     let records: Vec<Map<String, Value>> =
         found(&text)?.hits.hits.iter().filter_map(|hit| serde_json::from_str(hit.source?.get()).ok()).collect();
     let best = Schema::best_of(known, &records);
     best.cloned().ok_or_else(|| Error::Nothing(format!("no schema matches the documents of {pattern}")))
+}
+
+/// The indices of a pattern that are closed, where the cluster says so.
+async fn closed(connection: &Connection, path: &str) -> Vec<String> {
+    let path = format!("/_resolve/index/{path}?expand_wildcards=open,closed&ignore_unavailable=true");
+    let answer = connection.json(Method::Get, &path, None).await.unwrap_or_default();
+    let is_closed = |index: &&Value| index["attributes"].as_array().is_some_and(|of| of.contains(&json!("closed")));
+    let named = answer["indices"].as_array().into_iter().flatten().filter(is_closed);
+    named.filter_map(|index| index["name"].as_str().map(str::to_owned)).collect()
 }

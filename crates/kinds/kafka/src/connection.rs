@@ -119,7 +119,13 @@ impl Address {
             .set("allow.auto.create.topics", "false")
             .set("auto.offset.reset", "error")
             .set("enable.partition.eof", "true")
-            .set("queued.max.messages.kbytes", "16384")
+            // What librdkafka reads ahead of us, all partitions together, and at once.
+            .set("queued.max.messages.kbytes", "2048")
+            .set("queued.min.messages", "5000")
+            .set("fetch.queue.backoff.ms", "10")
+            .set("fetch.max.bytes", "2097152")
+            // As it is sent: logs are several times as large when they are unpacked.
+            .set("fetch.message.max.bytes", "262144")
             .set("fetch.wait.max.ms", "100")
             .set("reconnect.backoff.max.ms", "2000");
         config
@@ -128,6 +134,13 @@ impl Address {
     /// A consumer without assigned partitions.
     pub(super) fn consumer(&self) -> Result<Consumer, Error> {
         self.consumer_as(GROUP)
+    }
+
+    /// A consumer that sees messages of transactions that are open or aborted, too.
+    pub(super) fn uncommitted(&self) -> Result<Consumer, Error> {
+        let mut config = self.config(GROUP);
+        let made = config.set("isolation.level", "read_uncommitted").create_with_context(ErrorRecorder::default());
+        made.map(|consumer| Consumer(Some(consumer))).map_err(|error| Error::Settings(error.to_string()))
     }
 
     /// A consumer that can read the committed offsets of a group.

@@ -32,6 +32,9 @@ pub(super) async fn retention(kafka: &Kafka, all: &[Topic]) -> Result<Vec<Diagno
     let mut diagnoses = Vec::new();
     let admin: AdminClient<DefaultClientContext> =
         kafka.address.client().create().map_err(|error| Error::Settings(error.to_string()))?;
+    if all.is_empty() {
+        return Ok(vec![Diagnosis::note("volume", "no topic matches the pattern yet")]);
+    }
     let asked: Vec<ResourceSpecifier<'_>> = all.iter().map(|topic| ResourceSpecifier::Topic(&topic.name)).collect();
     let options = AdminOptions::new().request_timeout(Some(TIME_LIMIT));
     let settings = admin.describe_configs(&asked, &options).await.map_err(|error| Error::Timeout(error.to_string()))?;

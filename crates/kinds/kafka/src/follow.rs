@@ -2,6 +2,7 @@
 //! retains the next message, a notice reports the gap, and reading resumes at the first message left.
 
 use super::connection::{Consumer, TIME_LIMIT};
+use super::read::{CHUNK, CHUNK_BYTES};
 use super::topics::{Offsets, Topic};
 use super::{Error, Kafka, is_transport};
 use crosstail_source::{Job, Position, Sink, SourceEvent};
@@ -12,8 +13,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-/// Activities per batch.
-const CHUNK: usize = 2000;
 /// How often topics and partitions are listed.
 const DISCOVERY_INTERVAL: Duration = Duration::from_secs(3);
 /// Without any broker for this long, following fails.
@@ -68,7 +67,7 @@ pub(super) fn follow(kafka: &Kafka, job: &Job, from: ResumePoint, sink: &Sink) -
     let mut looked = Instant::now();
     let mut silent_since: Option<Instant> = None;
     let mut tried: HashSet<String> = HashSet::new();
-    let mut batch = Vec::with_capacity(CHUNK);
+    let (mut batch, mut bytes) = (Vec::new(), 0);
     while !job.is_cancelled() {
         let wait = if batch.is_empty() { Duration::from_millis(100) } else { Duration::ZERO };
         let mut idle = false;
@@ -89,7 +88,8 @@ pub(super) fn follow(kafka: &Kafka, job: &Job, from: ResumePoint, sink: &Sink) -
                 {
                     *next = offset + 1;
                     job.count(1, message.payload_len());
-                    batch.push(topic.activity(&message, kafka.source, &kafka.source_name));
+                    batch.extend(topic.activities(&message, kafka.source, &kafka.source_name));
+                    bytes += message.payload_len();
                 }
             }
             Some(Err(KafkaError::PartitionEOF(_))) => silent_since = None,
@@ -109,8 +109,9 @@ pub(super) fn follow(kafka: &Kafka, job: &Job, from: ResumePoint, sink: &Sink) -
                 _ => return Err(consumer.error(&error)),
             },
         }
-        if batch.len() >= CHUNK || (idle && !batch.is_empty()) {
-            let full = std::mem::replace(&mut batch, Vec::with_capacity(CHUNK));
+        if batch.len() >= CHUNK || bytes >= CHUNK_BYTES || (idle && !batch.is_empty()) {
+            let full = std::mem::take(&mut batch);
+            bytes = 0;
             if sink.blocking_send(SourceEvent::Batch(full, Some(Position::new(&follower.at)))).is_err() {
                 return Ok(());
             }

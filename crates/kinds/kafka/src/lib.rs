@@ -6,7 +6,10 @@ mod connection;
 mod create;
 mod definitions;
 mod diagnose;
+mod envelope;
 mod follow;
+mod history;
+mod joined;
 mod kind;
 mod range;
 mod read;
@@ -16,14 +19,12 @@ pub use kind::KIND;
 
 use async_trait::async_trait;
 use connection::{Address, Consumer, blocking};
-use crosstail_core::model::{
-    Activity, Diagnosis, Id, Locator, Names, Payload, SourceId, Timestamp, Vitals, redact_text,
-};
+use crosstail_core::model::{Diagnosis, Id, Locator, Names, Payload, SourceId, Timestamp, Vitals, redact_text};
 use crosstail_core::schema::Schema;
 use crosstail_source::read_ahead::ReadAhead;
 use crosstail_source::{
-    Capabilities, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related, RelatedKey,
-    Scheduler, Sink, Source, SourceError, Stopped,
+    Capabilities, Cost, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related,
+    RelatedKey, Scheduler, Sink, Source, SourceError, Stopped,
 };
 use rdkafka::Offset;
 use rdkafka::consumer::Consumer as _;
@@ -60,12 +61,30 @@ struct Kafka {
     source_name: String,
     /// The schemas that were recognised by messages, by topic.
     recognised: Mutex<std::collections::HashMap<String, Arc<Schema>>>,
-    waiting: ReadAhead<Vec<Activity>>,
+    /// Topics of the address that did not exist when somebody asked: all that they have is new.
+    absent: Mutex<std::collections::HashSet<String>>,
+    waiting: ReadAhead<read::Ahead>,
+    /// The messages and bytes read so far, by topic: what a message weighs.
+    weights: Mutex<std::collections::HashMap<String, (u64, u64)>>,
     /// When throughput was last measured, and where partitions ended then.
     ends_before: Mutex<Option<(std::time::Instant, topics::Offsets)>>,
 }
 
 impl Kafka {
+    /// Notes what a message of a topic weighs.
+    fn weigh(&self, topic: &str, bytes: usize) {
+        let mut weights = self.weights.lock().unwrap_or_else(PoisonError::into_inner);
+        match weights.get_mut(topic) {
+            Some((messages, sum)) => {
+                *messages += 1;
+                *sum += bytes as u64;
+            }
+            None => {
+                weights.insert(topic.to_owned(), (1, bytes as u64));
+            }
+        }
+    }
+
     /// Lists the present topics: they come and go, and get more partitions.
     fn topics(&self, consumer: &Consumer, job: &Job) -> Result<Topics, Error> {
         let mut known = self.recognised.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -76,7 +95,11 @@ impl Kafka {
             self.schema.as_ref(),
             &mut known,
             (&self.names, self.source),
-        )?;
+        );
+        if let Err(Error::Absent { topic, .. }) = &topics {
+            self.absent.lock().unwrap_or_else(PoisonError::into_inner).insert(topic.clone());
+        }
+        let topics = topics?;
         *self.recognised.lock().unwrap_or_else(PoisonError::into_inner) = known;
         Ok(topics)
     }
@@ -93,6 +116,11 @@ enum Error {
     Timeout(String),
     /// Nothing to read exists yet.
     Nothing(String),
+    /// A topic of the address does not exist.
+    Absent {
+        topic: String,
+        hint: String,
+    },
     /// The job has to stop.
     Stopped(Stopped),
 }
@@ -103,6 +131,7 @@ impl std::fmt::Display for Error {
             Self::Settings(text) | Self::Broker { text, .. } | Self::Timeout(text) | Self::Nothing(text) => {
                 f.write_str(text)
             }
+            Self::Absent { topic, hint } => write!(f, "no topic {topic}{hint}"),
             Self::Stopped(reason) => reason.fmt(f),
         }
     }
@@ -133,7 +162,9 @@ impl KafkaSource {
             source: id,
             source_name: name.to_owned(),
             recognised: Mutex::default(),
+            absent: Mutex::default(),
             waiting: ReadAhead::default(),
+            weights: Mutex::default(),
             ends_before: Mutex::default(),
         };
         Ok(Self { name: name.to_owned(), kafka: Arc::new(kafka), scheduler: Scheduler::new(CALLS) })
@@ -160,7 +191,7 @@ impl KafkaSource {
                 (ErrorKind::Connect, Some("check that the broker is running and that the address is right"))
             }
             Error::Timeout(_) => (ErrorKind::Timeout, None),
-            Error::Nothing(_) => (ErrorKind::Query, Some("crosstail retries")),
+            Error::Nothing(_) | Error::Absent { .. } => (ErrorKind::Query, Some("crosstail retries")),
             Error::Stopped(reason) => return reason.error(&self.name, operation),
         };
         SourceError::of(&self.name, operation, why, error)
@@ -197,6 +228,10 @@ impl Source for KafkaSource {
             let count = |n: usize, of: &str| if n == 1 { format!("1 {of}") } else { format!("{n} {of}s") };
             let all = topics.activities.iter().chain(&topics.series);
             let partitions: usize = all.clone().map(|topic| topic.partitions.len()).sum();
+            let mut warnings: Vec<String> =
+                topics.unmet.iter().map(|pattern| format!("no topic matches {pattern} yet")).collect();
+            let uncommitted = kafka.address.uncommitted()?;
+            warnings.extend(topics::behind_transactions(&consumer, &uncommitted, &topics.activities)?);
             let mut schemas: Vec<&str> = all.clone().map(|topic| topic.schema.name.as_str()).collect();
             schemas.dedup();
             Ok(Probe {
@@ -208,7 +243,7 @@ impl Source for KafkaSource {
                 ),
                 schema: schemas.join(", "),
                 clock_ahead_us: None,
-                warnings: Vec::new(),
+                warnings,
             })
         })
         .await
@@ -219,11 +254,19 @@ impl Source for KafkaSource {
         self.ask(job, "read history", move |kafka, job| read::page(kafka, job, &query, after.as_ref())).await
     }
 
+    async fn plan(&self, query: &PageQuery, job: &Job) -> Result<Cost, SourceError> {
+        let query = query.clone();
+        self.ask(job, "plan", move |kafka, job| read::plan(kafka, job, &query)).await
+    }
+
     async fn position(&self, job: &Job) -> Result<Position, SourceError> {
         self.ask(job, "read position", |kafka, job| {
             let consumer = kafka.address.consumer()?;
             let topics = kafka.topics(&consumer, job)?.activities;
-            Ok(Position::new(follow::ResumePoint::of(&topics::ends(&consumer, &topics, Offset::End)?)))
+            let mut ends = topics::ends(&consumer, &topics, Offset::End)?;
+            let absent = kafka.absent.lock().unwrap_or_else(PoisonError::into_inner);
+            ends.iter_mut().filter(|((topic, _), _)| absent.contains(topic)).for_each(|(_, end)| *end = 0);
+            Ok(Position::new(follow::ResumePoint::of(&ends)))
         })
         .await
     }
@@ -249,8 +292,9 @@ impl Source for KafkaSource {
         let Locator::Message { topic, partition, offset } = locator else { return Err(missing()) };
         let topic = self.kafka.names.place_name(*topic);
         let (partition, offset) = (i32::try_from(*partition).unwrap_or(0), i64::try_from(*offset).unwrap_or(0));
+        let id = id.clone();
         let found = self
-            .ask(job, "load payload", move |kafka, job| read::payload(kafka, job, &topic, partition, offset))
+            .ask(job, "load payload", move |kafka, job| read::payload(kafka, job, &id, (&topic, partition, offset)))
             .await?;
         found.ok_or_else(missing)
     }
@@ -272,6 +316,7 @@ impl Source for KafkaSource {
     }
 
     async fn aggregate(&self, query: &PageQuery, grouping: &Grouping, job: &Job) -> Result<Groups, SourceError> {
-        crosstail_source::aggregate_locally(self, query, grouping, &self.kafka.names, job).await
+        let (query, grouping) = (query.clone(), grouping.clone());
+        self.ask(job, "compute figures", move |kafka, job| read::figures(kafka, job, &query, &grouping)).await
     }
 }

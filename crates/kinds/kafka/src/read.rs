@@ -1,149 +1,233 @@
-//! Reads what topics retain: history as batches and as pages, related messages, the payload of one message.
+//! Reads what topics retain: history as batches and as pages, related messages, figures, the payload of one message.
 
-use super::connection::{Consumer, TIME_LIMIT};
+use super::connection::TIME_LIMIT;
+use super::history::{Collect, History, Known, Wanted};
 use super::range::{Ranges, range};
 use super::topics::{Offsets, Topic, ends};
 use super::{Error, Kafka};
-use crosstail_core::filter::NamedRecord;
-use crosstail_core::model::{Activity, Id, Payload, Timestamp};
-use crosstail_source::{Job, Page, PageQuery, Related, RelatedKey, Sink, SourceEvent};
+use crosstail_core::filter::{NamedRecord, Predicate};
+use crosstail_core::model::{Activity, Id, Names, Payload, Timestamp};
+use crosstail_source::{
+    Cost, Cursor, Grouping, Groups, Job, Page, PageQuery, PushDown, Related, RelatedKey, Sink, SourceEvent,
+};
 use rdkafka::Offset;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::message::Message as _;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Messages per partition that are delivered first, so that they are on screen while the rest is read.
 const FIRST: i64 = 500;
-/// Activities per batch.
-const CHUNK: usize = 2000;
-/// A message may carry a time this much earlier than its activity's start, because clocks differ, in milliseconds.
-const SKEW_MS: i64 = 3_600_000;
+/// Activities per batch, and about how many bytes of messages.
+pub(super) const CHUNK: usize = 2000;
+pub(super) const CHUNK_BYTES: usize = 4 << 20;
+/// Activities that the first page, and a later one, reads ahead, at most, and about how many bytes they may take.
+const FIRST_AHEAD: usize = 200;
+const AHEAD: usize = 5000;
+const AHEAD_BYTES: usize = 8 << 20;
+/// About what an activity takes without its texts, in bytes.
+const ACTIVITY: usize = 700;
 /// Related activities are looked for within this time of an activity, in microseconds.
 const AROUND_US: i64 = 3_600_000_000;
 
-/// Offsets to read, and whether the topics retain more.
-struct Range {
-    ranges: Ranges,
-    cut: bool,
+/// What a page read ahead for the next one.
+#[derive(Default)]
+pub(super) struct Ahead {
+    /// The next activities; pages are taken from the end.
+    rest: Vec<Activity>,
+    /// Whether there are none behind these.
+    is_last: bool,
+    known: Known,
 }
 
-/// The retained offsets between two times, or from the beginning and to the present end.
-fn retained(
-    consumer: &Consumer,
-    topics: &[Topic],
-    since: Option<Timestamp>,
-    until: Option<Timestamp>,
-) -> Result<Range, Error> {
-    let at = |time: Timestamp, skew_ms: i64| Offset::Offset((time.0.div_euclid(1000) + skew_ms).max(0));
-    let (begin, end) = (ends(consumer, topics, Offset::Beginning)?, ends(consumer, topics, Offset::End)?);
-    let low = match since {
-        Some(since) => ends(consumer, topics, at(since, -SKEW_MS))?,
-        None => begin.clone(),
-    };
-    let high = match until {
-        Some(until) => ends(consumer, topics, at(until, SKEW_MS))?,
-        None => end.clone(),
-    };
-    let mut range = Range { ranges: Ranges::new(), cut: low != begin || high != end };
-    for (key, low) in low {
-        if let Some(high) = high.get(&key) {
-            range.ranges.insert(key, (low, *high));
-        }
+/// A filter, as each activity is tested.
+struct Test<'a> {
+    query: &'a PageQuery,
+    predicate: Predicate,
+    names: &'a Names,
+}
+
+impl<'a> Test<'a> {
+    fn new(query: &'a PageQuery, names: &'a Names) -> Self {
+        Self { query, predicate: query.filter.predicate(&query.context), names }
     }
-    Ok(range)
+
+    fn keeps(&self, activity: &Activity, payload: Option<&Payload>) -> bool {
+        self.query.since.is_none_or(|since| activity.started_at >= since)
+            && self.query.until.is_none_or(|until| activity.started_at < until)
+            && self.predicate.keeps(&NamedRecord { activity, names: self.names, payload })
+    }
 }
 
-/// Activities, with payloads if they were asked for, and whether more are retained.
-struct Everything {
-    activities: Vec<(Activity, Option<Payload>)>,
-    cut: bool,
+/// The first activities behind a cursor, in the order of a query.
+struct Kept<'a> {
+    test: Test<'a>,
+    after: Option<&'a Cursor>,
+    /// How many are wanted. Reading may end when it has these.
+    wanted: usize,
+    /// How many more are kept, at most.
+    more: usize,
+    first: BTreeMap<(Timestamp, String), Activity>,
+    bytes: usize,
+    /// Whether some were let go, because there were too many.
+    crowded: bool,
 }
 
-/// The retained activities between two times, with payloads if `whole`. The messages of one activity are joined.
-fn everything(
-    kafka: &Kafka,
-    job: &Job,
-    (since, until): (Option<Timestamp>, Option<Timestamp>),
-    whole: bool,
-) -> Result<Everything, Error> {
-    let consumer = kafka.address.consumer()?;
-    let topics = kafka.topics(&consumer, job)?.activities;
-    let Range { ranges, cut } = retained(&consumer, &topics, since, until)?;
-    let mut found: Vec<(Activity, Option<Payload>)> = Vec::new();
-    let mut by_id: HashMap<Id, usize> = HashMap::new();
-    let topic_of: HashMap<&str, &Topic> = topics.iter().map(|topic| (topic.name.as_str(), topic)).collect();
-    range(&consumer, &ranges, job, &mut |message| {
-        let Some(topic) = topic_of.get(message.topic()) else { return true };
-        let activity = topic.activity(message, kafka.source, &kafka.source_name);
-        let payload = whole.then(|| topic.payload(message));
-        match by_id.get(&activity.id) {
-            Some(index) => {
-                let (known, part) = &mut found[*index];
-                if activity.part {
-                    known.merge(activity);
-                } else {
-                    known.replace_with(activity);
-                }
-                if let (Some(part), Some(payload)) = (part, payload) {
-                    part.merge(payload);
-                }
-            }
-            None => {
-                by_id.insert(activity.id.clone(), found.len());
-                found.push((activity, payload));
-            }
+fn weight(activity: &Activity) -> usize {
+    let texts = [&activity.message, &activity.error, &activity.url, &activity.tags, &activity.operation];
+    ACTIVITY + texts.into_iter().flatten().map(|text| text.len()).sum::<usize>()
+}
+
+impl Kept<'_> {
+    /// The place in time of the last of the wanted ones; `None` while there are fewer.
+    fn edge(&self) -> Option<Timestamp> {
+        let nth = self.wanted.checked_sub(1)?;
+        let mut keys = self.first.keys();
+        let key = if self.test.query.newest_first { keys.nth_back(nth) } else { keys.nth(nth) };
+        key.map(|(at, _)| *at)
+    }
+}
+
+impl Collect for Kept<'_> {
+    fn take(&mut self, activity: Activity, payload: Option<Payload>) -> bool {
+        if !self.test.keeps(&activity, payload.as_ref()) {
+            return true;
+        }
+        let newest_first = self.test.query.newest_first;
+        let id = activity.id.to_string();
+        if self.after.is_some_and(|cursor| !cursor.is_before(activity.started_at, &id, newest_first)) {
+            return true;
+        }
+        self.bytes += weight(&activity);
+        self.first.insert((activity.started_at, id), activity);
+        while self.first.len() > self.wanted
+            && (self.first.len() > self.wanted + self.more || self.bytes > AHEAD_BYTES)
+            && let Some((_, gone)) = if newest_first { self.first.pop_first() } else { self.first.pop_last() }
+        {
+            self.bytes -= weight(&gone);
+            self.crowded = true;
         }
         true
-    })?;
-    Ok(Everything { activities: found, cut })
+    }
+
+    fn wanted(&self) -> Wanted {
+        let newest_first = self.test.query.newest_first;
+        // Equal times are told apart by id, so the moment of the edge and of the cursor belong to it.
+        let behind = |at: Timestamp| at.plus_us(1);
+        let cursor = self.after.map(Cursor::at);
+        let (before, after) = if newest_first {
+            (cursor.map(behind).into_iter().chain(self.test.query.until).min(), self.edge())
+        } else {
+            (self.edge().map(behind), cursor.into_iter().chain(self.test.query.since).max())
+        };
+        Wanted { newest_first, before, after }
+    }
 }
 
-/// A page of what is retained. A topic is not sorted by time, so all of it is read, and cached for the next pages.
-pub(super) fn page(
+/// A page of what is retained.
+pub(super) fn page(kafka: &Kafka, job: &Job, query: &PageQuery, after: Option<&Cursor>) -> Result<Page, Error> {
+    let mut ahead = kafka.waiting.take(query, after).unwrap_or_default();
+    let mut items: Vec<Activity> = Vec::new();
+    loop {
+        while items.len() < query.limit
+            && let Some(activity) = ahead.rest.pop()
+        {
+            items.push(activity);
+        }
+        if ahead.is_last || !ahead.rest.is_empty() {
+            break;
+        }
+        let cursor = items.last().map(Cursor::after).or_else(|| after.cloned());
+        read_ahead(kafka, job, query, &mut ahead, cursor.as_ref(), query.limit - items.len())?;
+    }
+    let next = items.last().filter(|_| !ahead.rest.is_empty()).map(Cursor::after);
+    if let Some(next) = &next {
+        kafka.waiting.keep(query, next, ahead);
+    }
+    let here = query.filter.clauses().len();
+    Ok(Page { items, next, push_down: PushDown { in_store: 0, local: here } })
+}
+
+/// Reads what comes after a cursor: at least as many activities as are asked for, and one more, if there are.
+fn read_ahead(
     kafka: &Kafka,
     job: &Job,
     query: &PageQuery,
-    after: Option<&crosstail_source::Cursor>,
-) -> Result<Page, Error> {
-    let mut items = match kafka.waiting.take(query, after) {
-        Some(items) => items,
-        None => {
-            let predicate = query.filter.predicate(&query.context);
-            let timed = |a: &Activity| {
-                query.since.is_none_or(|since| a.started_at >= since)
-                    && query.until.is_none_or(|until| a.started_at < until)
-            };
-            let all = everything(kafka, job, (query.since, None), predicate.needs_payload())?.activities;
-            let mut items: Vec<Activity> = all
-                .into_iter()
-                .filter(|(activity, payload)| {
-                    let named = NamedRecord { activity, names: &kafka.names, payload: payload.as_ref() };
-                    timed(activity) && predicate.keeps(&named)
-                })
-                .map(|(activity, _)| activity)
-                .collect();
-            items.sort_by_cached_key(|a| (a.started_at, a.id.to_string()));
-            // Pages are taken from the end.
-            if !query.newest_first {
-                items.reverse();
-            }
-            if let Some(cursor) = after {
-                items.retain(|activity| {
-                    cursor.is_before(activity.started_at, &activity.id.to_string(), query.newest_first)
-                });
-            }
-            items
-        }
+    ahead: &mut Ahead,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<(), Error> {
+    // The first page is wanted at once; who asks for a second one may ask for a third.
+    let (wanted, more) = if after.is_none() { (limit + 1, FIRST_AHEAD) } else { (limit + AHEAD, AHEAD) };
+    let mut kept = Kept {
+        test: Test::new(query, &kafka.names),
+        after,
+        wanted,
+        more,
+        first: BTreeMap::new(),
+        bytes: 0,
+        crowded: false,
     };
-    let rest = items.split_off(items.len().saturating_sub(query.limit));
-    let (rest, mut page) = (items, rest);
-    page.reverse();
-    let next = page.last().filter(|_| !rest.is_empty()).map(crosstail_source::Cursor::after);
-    if let Some(next) = &next {
-        kafka.waiting.keep(query, next, rest);
+    let whole = kept.test.predicate.needs_payload();
+    let history = History::open(kafka, job, &mut ahead.known)?;
+    let low = history.low(query.since)?;
+    let left_out = history.back(&mut ahead.known, (low, None), whole, &mut kept)?;
+    // Where something was left out, only what comes before it is in order.
+    let edge = kept.edge().filter(|_| left_out);
+    let mut rest: Vec<Activity> = kept.first.into_values().collect();
+    if let Some(edge) = edge {
+        let is_before = |a: &Activity| if query.newest_first { a.started_at >= edge } else { a.started_at <= edge };
+        rest.retain(is_before);
     }
-    let here = query.filter.clauses().len();
-    Ok(Page { items: page, next, push_down: crosstail_source::PushDown { in_store: 0, local: here } })
+    if !query.newest_first {
+        rest.reverse();
+    }
+    ahead.is_last = rest.is_empty() || !(left_out || kept.crowded);
+    ahead.rest = rest;
+    Ok(())
+}
+
+/// Figures, added up while messages are read.
+struct Figured<'a> {
+    test: Test<'a>,
+    grouping: &'a Grouping,
+    groups: Groups,
+}
+
+impl Collect for Figured<'_> {
+    fn take(&mut self, activity: Activity, payload: Option<Payload>) -> bool {
+        if self.test.keeps(&activity, payload.as_ref()) {
+            self.groups.entry(self.grouping.key(&activity, self.test.names)).or_default().add(&activity);
+        }
+        true
+    }
+
+    fn wanted(&self) -> Wanted {
+        Wanted::default()
+    }
+}
+
+/// Figures by group of what is retained.
+pub(super) fn figures(kafka: &Kafka, job: &Job, query: &PageQuery, grouping: &Grouping) -> Result<Groups, Error> {
+    let mut figured = Figured { test: Test::new(query, &kafka.names), grouping, groups: Groups::new() };
+    let whole = figured.test.predicate.needs_payload();
+    let mut known = Known::default();
+    let history = History::open(kafka, job, &mut known)?;
+    let low = history.low(query.since)?;
+    history.back(&mut known, (low, None), whole, &mut figured)?;
+    Ok(figured.groups)
+}
+
+/// What a query would read: all messages that may hold activities of its range.
+pub(super) fn plan(kafka: &Kafka, job: &Job, query: &PageQuery) -> Result<Cost, Error> {
+    let history = History::open(kafka, job, &mut Known::default())?;
+    let weights = kafka.weights.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+    let (mut rows, mut bytes) = (0, Some(0));
+    for ((topic, _), messages) in history.lengths(&history.low(query.since)?) {
+        rows += messages;
+        let each = weights.get(&topic).map(|(messages, bytes)| bytes / (*messages).max(1));
+        bytes = bytes.zip(each).map(|(sum, each)| sum + each * messages);
+    }
+    Ok(Cost { indexed: false, rows: Some(rows), bytes })
 }
 
 /// Delivers what is retained up to a position: the newest of each partition first, then the rest.
@@ -163,15 +247,16 @@ pub(super) fn fill_back(kafka: &Kafka, job: &Job, upto: &Offsets, limit: usize, 
     }
     let topic_of: HashMap<&str, &Topic> = topics.iter().map(|topic| (topic.name.as_str(), topic)).collect();
     for ranges in [newest, rest] {
-        let mut batch = Vec::with_capacity(CHUNK);
+        let (mut batch, mut bytes) = (Vec::new(), 0);
         let mut listening = true;
         range(&consumer, &ranges, job, &mut |message| {
             if let Some(topic) = topic_of.get(message.topic()) {
-                batch.push(topic.activity(message, kafka.source, &kafka.source_name));
+                batch.extend(topic.activities(message, kafka.source, &kafka.source_name));
+                bytes += message.payload_len();
             }
-            if batch.len() >= CHUNK {
-                let full = std::mem::replace(&mut batch, Vec::with_capacity(CHUNK));
-                listening = sink.blocking_send(SourceEvent::Batch(full, None)).is_ok();
+            if batch.len() >= CHUNK || bytes >= CHUNK_BYTES {
+                bytes = 0;
+                listening = sink.blocking_send(SourceEvent::Batch(std::mem::take(&mut batch), None)).is_ok();
             }
             listening
         })?;
@@ -182,13 +267,12 @@ pub(super) fn fill_back(kafka: &Kafka, job: &Job, upto: &Offsets, limit: usize, 
     Ok(())
 }
 
-/// The payload of the message at an offset; `None` where it has expired.
+/// The payload of an activity in the message at an offset; `None` where it has expired.
 pub(super) fn payload(
     kafka: &Kafka,
     job: &Job,
-    topic: &str,
-    partition: i32,
-    offset: i64,
+    id: &Id,
+    (topic, partition, offset): (&str, i32, i64),
 ) -> Result<Option<Payload>, Error> {
     let consumer = kafka.address.consumer()?;
     let topics = kafka.topics(&consumer, job)?;
@@ -201,22 +285,49 @@ pub(super) fn payload(
     let mut found = None;
     let one: Ranges = [((topic.name.clone(), partition), (offset, offset + 1))].into();
     range(&consumer, &one, job, &mut |message| {
-        found = Some(topic.payload(message));
+        let reads = topic.read(message, kafka.source, &kafka.source_name);
+        // A message may hold several records.
+        let read = reads.iter().find(|read| read.activity.id == *id).or(reads.first());
+        found = read.map(|read| topic.payload(message, read));
         false
     })?;
     Ok(found)
 }
 
+/// The first activities that share a key.
+struct Relatives<'a> {
+    key: &'a RelatedKey,
+    limit: usize,
+    found: BTreeMap<(Timestamp, Id), Activity>,
+}
+
+impl Collect for Relatives<'_> {
+    fn take(&mut self, activity: Activity, _: Option<Payload>) -> bool {
+        if self.key.matches(&activity) {
+            self.found.insert((activity.started_at, activity.id.clone()), activity);
+            if self.found.len() > self.limit {
+                self.found.pop_last();
+            }
+        }
+        true
+    }
+
+    fn wanted(&self) -> Wanted {
+        Wanted::default()
+    }
+}
+
 /// Activities that share a key. A topic has no index, so everything around the activity's time is read, or everything
 /// that is retained where no time is known.
 pub(super) fn related(kafka: &Kafka, job: &Job, key: &RelatedKey, limit: usize) -> Result<Related, Error> {
-    let (since, until) = (key.around.map(|at| at.plus_us(-AROUND_US)), key.around.map(|at| at.plus_us(AROUND_US)));
-    let Everything { activities, cut } = everything(kafka, job, (since, until), false)?;
-    let mut found: Vec<Activity> =
-        activities.into_iter().map(|(activity, _)| activity).filter(|activity| key.matches(activity)).collect();
-    found.sort_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
-    found.truncate(limit);
+    let mut known = Known::default();
+    let history = History::open(kafka, job, &mut known)?;
+    let low = history.low(key.around.map(|at| at.plus_us(-AROUND_US)))?;
+    let high = key.around.map(|at| history.written_since(at.plus_us(2 * AROUND_US))).transpose()?;
+    let cut = !history.is_everything(&low, high.as_ref());
+    let mut relatives = Relatives { key, limit, found: BTreeMap::new() };
+    history.back(&mut known, (low, high), false, &mut relatives)?;
     let bounds =
         cut.then(|| format!("{}: only messages within an hour of this activity were searched", kafka.source_name));
-    Ok(Related { activities: found, bounds })
+    Ok(Related { activities: relatives.found.into_values().collect(), bounds })
 }

@@ -2,6 +2,7 @@
 
 use super::Error;
 use super::connection::{Consumer, TIME_LIMIT};
+use super::envelope::{About, Record, records};
 use crosstail_core::model::{Activity, Id, Locator, NameId, Names, Payload, Place, RawRecord, SourceId, Timestamp};
 use crosstail_core::schema::json;
 use crosstail_core::schema::{Assembler, Schema};
@@ -10,11 +11,14 @@ use rdkafka::consumer::Consumer as _;
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// Messages per partition by which a schema is recognised.
 const SAMPLE: i64 = 10;
+/// Records of one message by which a schema is recognised.
+const SAMPLED: usize = 20;
 const EXCERPT: usize = 200;
 
 /// A topic to read, with its schema.
@@ -29,9 +33,12 @@ pub(super) struct Topic {
 }
 
 /// The topics of an address; those with measurements apart.
+#[derive(Default)]
 pub(super) struct Topics {
     pub(super) activities: Vec<Topic>,
     pub(super) series: Vec<Topic>,
+    /// The patterns that fit no topic yet.
+    pub(super) unmet: Vec<String>,
 }
 
 /// Finds the topics that match the names and patterns of an address.
@@ -50,7 +57,7 @@ pub(super) fn find(
         .map(|topic| (topic.name(), topic.partitions().iter().map(|partition| partition.id()).collect()))
         .collect();
     let schemas = given.cloned().map_or_else(Schema::built_in, |schema| vec![schema]);
-    let mut topics = Topics { activities: Vec::new(), series: Vec::new() };
+    let mut topics = Topics::default();
     for name in wanted {
         let pattern = name.contains('*').then(|| glob::Pattern::new(name)).transpose();
         let pattern = pattern.map_err(|error| Error::Settings(format!("{name}: {error}")))?;
@@ -62,7 +69,10 @@ pub(super) fn find(
         if found.is_empty() && pattern.is_none() {
             let near = crosstail_core::filter::suggest(name, there.iter().map(|(topic, _)| *topic));
             let hint = near.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
-            return Err(Error::Nothing(format!("no topic {name}{hint}")));
+            return Err(Error::Absent { topic: name.clone(), hint });
+        }
+        if found.is_empty() {
+            topics.unmet.push(name.clone());
         }
         for (topic, partitions) in found {
             let number = names.place(topic);
@@ -107,9 +117,7 @@ pub(super) fn find(
             topics.activities.push(topic);
         }
     }
-    if topics.activities.is_empty() && topics.series.is_empty() {
-        return Err(Error::Nothing(format!("no topic matches {}", wanted.join(", "))));
-    }
+    // A pattern may fit nothing yet: its first topic is read from its beginning.
     Ok(topics)
 }
 
@@ -135,13 +143,15 @@ fn recognise(
         let low = begin.get(&key).copied().unwrap_or(0).max(end - SAMPLE);
         (key, (low, *end))
     });
-    let mut records: Vec<Map<String, Value>> = Vec::new();
+    let mut sample: Vec<Map<String, Value>> = Vec::new();
     super::range::range(consumer, &ranges.collect(), job, &mut |message| {
-        records.extend(message.payload().and_then(|bytes| serde_json::from_slice(bytes).ok()));
+        let found = message.payload().and_then(|bytes| records(bytes, &About::default()).ok());
+        let found = found.into_iter().flatten().take(SAMPLED);
+        sample.extend(found.filter_map(|record| serde_json::from_str(&record.text).ok()));
         true
     })?;
-    let best = || Schema::best_of(known, &records).or(known.first()).cloned();
-    Ok(if records.is_empty() { None } else { best() })
+    let best = || Schema::best_of(known, &sample).or(known.first()).cloned();
+    Ok(if sample.is_empty() { None } else { best() })
 }
 
 /// Offsets by topic and partition.
@@ -178,51 +188,133 @@ pub(super) fn ends(consumer: &Consumer, topics: &[Topic], at: Offset) -> Result<
     Ok(offsets)
 }
 
+/// The topics in which messages wait behind a transaction that is open, for people.
+pub(super) fn behind_transactions(
+    committed: &Consumer,
+    all: &Consumer,
+    topics: &[Topic],
+) -> Result<Vec<String>, Error> {
+    let (seen, there) = (ends(committed, topics, Offset::End)?, ends(all, topics, Offset::End)?);
+    let mut waiting: BTreeMap<&str, i64> = BTreeMap::new();
+    for ((topic, partition), end) in &there {
+        let behind = end - seen.get(&(topic.clone(), *partition)).copied().unwrap_or(*end);
+        if behind > 0 {
+            *waiting.entry(topic).or_default() += behind;
+        }
+    }
+    let one = |(topic, count): (&str, i64)| {
+        format!("{topic}: up to {count} messages wait behind an open transaction; they are read when it ends")
+    };
+    Ok(waiting.into_iter().map(one).collect())
+}
+
 /// When a message was written, by the clock of the broker or of the producer.
 fn written(message: &BorrowedMessage<'_>) -> Option<Timestamp> {
     message.timestamp().to_millis().map(Timestamp::from_millis)
 }
 
+/// An activity of a message, and how its payload is read.
+pub(super) struct Read<'a> {
+    pub(super) activity: Activity,
+    /// Whether the record has an identity of its own, so that other messages may hold the same activity.
+    pub(super) shared: bool,
+    /// The record, out of what it was sent in.
+    record: Cow<'a, str>,
+}
+
 impl Topic {
-    /// The activity of a message; never fails.
-    pub(super) fn activity(&self, message: &BorrowedMessage<'_>, source: SourceId, source_name: &str) -> Activity {
-        let (partition, offset) = (message.partition(), message.offset());
-        let own = Id::Text(format!("{source_name}/{}/{partition}/{offset}", self.name).into());
-        let locator =
-            Locator::Message { topic: self.number, partition: partition.unsigned_abs(), offset: offset.unsigned_abs() };
-        let at = written(message);
-        let place = Place { at, ..Place::new(source, locator) };
-        let time = at.unwrap_or(Timestamp(0));
-        let undecodable = |problem: &str, excerpt: &str| {
-            let problem = format!("{problem} (topic {}, partition {partition}, offset {offset})", self.name);
-            Activity::undecodable(own.clone(), time, place.clone(), &problem, excerpt)
-        };
+    /// The activities of a message, of which most have one; never fails.
+    pub(super) fn read<'a>(
+        &self,
+        message: &'a BorrowedMessage<'_>,
+        source: SourceId,
+        source_name: &str,
+    ) -> Vec<Read<'a>> {
+        let headers = About::of_headers(message.headers());
         let Some(bytes) = message.payload() else {
             let key = message.key().map(String::from_utf8_lossy).unwrap_or_default();
-            return undecodable("no value: the message deletes its key", &format!("tombstone of {key}"));
+            let problem = "no value: the message deletes its key";
+            return vec![self.broken(message, (source, source_name), problem, format!("tombstone of {key}").into())];
         };
-        let text = String::from_utf8_lossy(bytes);
-        let excerpt = &text[..text.floor_char_boundary(EXCERPT)];
-        if matches!(text, std::borrow::Cow::Owned(_)) {
-            return undecodable("not UTF-8, so not JSON", excerpt);
+        match records(bytes, &headers) {
+            Ok(records) => {
+                let alone = records.len() == 1;
+                let one = |(number, record): (usize, Record<'a>)| {
+                    self.record(message, (source, source_name), record, (!alone).then_some(number))
+                };
+                records.into_iter().enumerate().map(one).collect()
+            }
+            Err(problem) => {
+                vec![self.broken(message, (source, source_name), &problem, String::from_utf8_lossy(bytes))]
+            }
         }
+    }
+
+    /// The only activity of most messages, the first of others.
+    pub(super) fn activities(
+        &self,
+        message: &BorrowedMessage<'_>,
+        source: SourceId,
+        source_name: &str,
+    ) -> impl Iterator<Item = Activity> {
+        self.read(message, source, source_name).into_iter().map(|read| read.activity)
+    }
+
+    /// Where a message is, and the identity of an activity that has none of its own.
+    fn place(&self, message: &BorrowedMessage<'_>, (source, source_name): (SourceId, &str)) -> (Place, String) {
+        let (partition, offset) = (message.partition(), message.offset());
+        let own = format!("{source_name}/{}/{partition}/{offset}", self.name);
+        let locator =
+            Locator::Message { topic: self.number, partition: partition.unsigned_abs(), offset: offset.unsigned_abs() };
+        (Place { at: written(message), ..Place::new(source, locator) }, own)
+    }
+
+    /// What is shown of a message that cannot be read.
+    fn broken<'a>(
+        &self,
+        message: &BorrowedMessage<'_>,
+        source: (SourceId, &str),
+        problem: &str,
+        text: Cow<'a, str>,
+    ) -> Read<'a> {
+        let (place, own) = self.place(message, source);
+        let at = format!("topic {}, partition {}, offset {}", self.name, message.partition(), message.offset());
+        let time = place.at.unwrap_or(Timestamp(0));
+        let excerpt = &text[..text.floor_char_boundary(EXCERPT)];
+        let activity = Activity::undecodable(Id::Text(own.into()), time, place, &format!("{problem} ({at})"), excerpt);
+        Read { activity, shared: false, record: text }
+    }
+
+    fn record<'a>(
+        &self,
+        message: &BorrowedMessage<'_>,
+        source: (SourceId, &str),
+        Record { text, about }: Record<'a>,
+        number: Option<usize>,
+    ) -> Read<'a> {
+        let (place, own) = self.place(message, source);
+        let own = Id::Text(number.map_or(own.clone(), |number| format!("{own}/{number}")).into());
         let mut assembler = Assembler::default();
         if let Err(at) = json::scan(&text, self.schema.tree(), &mut assembler) {
             let reason = match serde_json::from_str::<serde::de::IgnoredAny>(&text) {
                 Err(error) => format!("invalid JSON: {error}"),
                 Ok(_) => format!("not an object, at byte {at}"),
             };
-            return undecodable(&reason, excerpt);
+            let mut broken = self.broken(message, source, &reason, text.clone());
+            broken.activity.id = own;
+            return Read { record: text, ..broken };
         }
-        let mut activity = assembler.finish(&self.schema, own, time);
+        let time = about.at.or(place.at).unwrap_or(Timestamp(0));
+        let mut activity = assembler.finish(&self.schema, own.clone(), time);
+        about.complete(&mut activity);
         activity.places = vec![place];
-        activity
+        Read { shared: activity.id != own, activity, record: text }
     }
 
-    /// The payload of a message.
-    pub(super) fn payload(&self, message: &BorrowedMessage<'_>) -> Payload {
+    /// The payload of a record of a message.
+    pub(super) fn payload(&self, message: &BorrowedMessage<'_>, read: &Read<'_>) -> Payload {
         let text = String::from_utf8_lossy(message.payload().unwrap_or_default()).into_owned();
-        let mut payload = self.schema.divide(self.schema.record(&text).unwrap_or_default());
+        let mut payload = self.schema.divide(self.schema.record(&read.record).unwrap_or_default());
         let mut about = json!({ "partition": message.partition(), "offset": message.offset() });
         if let Some(key) = message.key() {
             about["message_key"] = json!(String::from_utf8_lossy(key));

@@ -115,11 +115,15 @@ fn pipeline(mapping: &Mapping, query: &PageQuery, grouping: &Grouping) -> Option
     let name = mapping.table.time.as_str();
     bound.extend(query.since.map(|at| doc! { name: { "$gte": date(at) } }));
     bound.extend(query.until.map(|at| doc! { name: { "$lt": date(at) } }));
+    // A document whose time is no date may be in the range, too.
     let matched = if bound.is_empty() {
         Document::new()
     } else {
-        doc! { "$and": bound }
+        doc! { "$or": [{ "$and": bound }, super::misfits::condition(mapping)] }
     };
+    let mut all = vec![matched];
+    all.extend(super::indexed::conditions(mapping, &predicate));
+    let matched = doc! { "$and": all };
     let count_if = |test: Document| doc! { "$sum": { "$cond": [test, 1, 0] } };
     let present = |name: &str| doc! { "$ne": [{ "$ifNull": [name, Bson::Null] }, Bson::Null] };
     Some(vec![

@@ -16,19 +16,33 @@ pub(super) async fn diagnose(database: Asking<'_>) -> Result<Vec<Diagnosis>, Err
     rights(database, &mut diagnoses).await?;
     for mapping in &database.mappings {
         let name = &mapping.table.name;
-        let mut cursor = database.handle.collection::<Document>(name).list_indexes().await?;
+        let collection = database.handle.collection::<Document>(name);
         let mut indexes = Vec::new();
-        while cursor.advance().await? {
-            indexes.push(cursor.deserialize_current()?);
+        match collection.list_indexes().await {
+            Ok(mut cursor) => {
+                while cursor.advance().await? {
+                    indexes.push(cursor.deserialize_current()?);
+                }
+            }
+            Err(_) if !mapping.is_streamed => {
+                diagnoses
+                    .push(Diagnosis::note("indexes", format!("{name} is a view: the indexes of its origin count")));
+                continue;
+            }
+            Err(error) => return Err(error.into()),
         }
-        let count = saturating_i64(database.handle.collection::<Document>(name).estimated_document_count().await?);
+        let count = saturating_i64(collection.estimated_document_count().await?);
         let first = |index: &mongodb::IndexModel| index.keys.keys().next().cloned().unwrap_or_default();
         let fields = &mapping.schema.definition().fields;
-        let mut wanted = vec![("following and paging need", mapping.table.time.clone())];
+        let time = &mapping.table.time;
+        let mut wanted = vec![("following and paging need", time.clone())];
         for (why, field) in [
             ("finding traces needs", "correlation_id"),
             ("finding requests needs", "request_id"),
             ("finding retries needs", "parent_request_id"),
+            ("finding failures needs", "status"),
+            ("finding failures needs", "http_status"),
+            ("one system alone needs", "system"),
         ] {
             let paths = fields.get(field).and_then(|paths| paths.list().first().cloned());
             wanted.extend(paths.map(|path| (why, path)));
@@ -39,8 +53,15 @@ pub(super) async fn diagnose(database: Asking<'_>) -> Result<Vec<Diagnosis>, Err
                 continue;
             }
             missing += 1;
-            let order = if path == mapping.table.time { -1 } else { 1 };
-            let statement = format!("db.{name}.createIndex({{ \"{path}\": {order} }})");
+            // What many documents share is read in the order of time.
+            let keys = match path.as_str() {
+                path if path == time => format!("\"{path}\": -1"),
+                path if why.ends_with("alone needs") || why.starts_with("finding failures") => {
+                    format!("\"{path}\": 1, \"{time}\": -1")
+                }
+                path => format!("\"{path}\": 1"),
+            };
+            let statement = format!("db.{name}.createIndex({{ {keys} }})");
             let found = Diagnosis::warning("indexes", format!("{name}: no index on {path}; {why} one"), statement);
             diagnoses.push(if count < SMALL { Diagnosis { grade: Grade::Note, ..found } } else { found });
         }

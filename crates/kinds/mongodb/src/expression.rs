@@ -81,7 +81,9 @@ impl<'m> Translator<'m> {
                 ReadAs::Number => &["int", "long", "double"],
                 ReadAs::Time => &["date"],
             };
-            let known: Vec<&str> = types.iter().chain(&absent).copied().collect();
+            // Of several times, the last one counts.
+            let absent = absent.iter().filter(|kind| *used != ReadAs::Time || **kind != "array");
+            let known: Vec<&str> = types.iter().chain(absent).copied().collect();
             doc! { "$not": [{ "$in": [{ "$type": path }, known] }] }.into()
         };
         doc! { "$or": self.used.iter().map(one).collect::<Vec<Bson>>() }.into()
@@ -209,6 +211,8 @@ impl<'m> Translator<'m> {
                 self.used.insert((format!("${time}"), ReadAs::Time));
                 format!("${time}").into()
             }
+            // The outcome follows from other fields where none says it.
+            Field::Status | Field::Is if !schema.names_status() => return None,
             Field::Status => self.status()?,
             Field::Level => {
                 let own = Level::ALL.iter().map(|level| (level.to_string(), level.to_string()));

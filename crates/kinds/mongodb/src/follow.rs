@@ -1,60 +1,61 @@
 //! Follows collections. A replica set reports every change (a change stream, resumed by token). The server looks an
-//! updated document up, so the event holds its present state. Where change streams are refused (a standalone server,
-//! code 40573), collections are polled with overlap, and documents without an outcome are read again.
+//! updated document up, so the event holds its present state. What has no change stream (a standalone server, a view, a
+//! time series) is polled.
 //!
 //! Source: MongoDB manual, "Change Streams"; driver specification "Change Streams".
 
-use crosstail_core::number::saturating_i64;
 use crosstail_source::{Position, Sink, SourceEvent};
 
-use super::mapping::{Mapping, key_of};
+use super::mapping::Mapping;
 use super::operators::date;
+use super::polling;
 use super::query::{Find, find};
 use super::{Asking, Error};
 use bson::{Bson, Document, RawDocumentBuf, doc};
-use crosstail_core::model::{Activity, Clock, Status, Timestamp};
+use crosstail_core::model::{Activity, Clock, Timestamp};
 use mongodb::change_stream::ChangeStream;
 use mongodb::change_stream::event::{ChangeStreamEvent, OperationType, ResumeToken};
 use mongodb::options::FullDocumentType;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
-use std::hash::BuildHasher as _;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 /// Changes per batch.
-const CHUNK: usize = 1000;
+pub(super) const CHUNK: usize = 1000;
 /// How often the position is delivered while nothing happens.
 const TOKEN_INTERVAL: Duration = Duration::from_secs(5);
-/// Documents without an outcome that are read again, at most.
-const OPEN: usize = 5000;
-const OPEN_EVERY: Duration = Duration::from_secs(2);
 /// After a gap, documents are read again that started up to this long before it, in microseconds.
-const OVERLAP_US: i64 = 15 * 60 * 1_000_000;
-
-/// How far back each tier polls, and how often.
-const TIERS: [(Duration, Duration); 4] = [
-    (Duration::from_secs(5), Duration::from_millis(500)),
-    (Duration::from_mins(1), Duration::from_secs(5)),
-    (Duration::from_mins(15), Duration::from_mins(1)),
-    (Duration::from_hours(24), Duration::from_mins(10)),
-];
+pub(super) const OVERLAP_US: i64 = 15 * 60 * 1_000_000;
 
 /// Where following resumes.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct ResumePoint {
+pub(super) struct ResumePoint {
     /// The change stream's resume token.
     token: Option<ResumeToken>,
     /// The operation time to start at where there is no token: seconds since the epoch and increment.
     time: Option<(u32, u32)>,
     /// The newest start time delivered, or the time of the position, in microseconds since the epoch.
-    seen_us: i64,
+    pub(super) seen_us: i64,
+    /// The number of the look at what was there at this position, where the store is polled.
+    #[serde(default)]
+    pub(super) look: Option<u64>,
+}
+
+impl ResumePoint {
+    /// A position of polling alone.
+    pub(super) fn polled(seen_us: i64) -> Self {
+        Self { seen_us, ..Self::default() }
+    }
 }
 
 /// The present position: the server's operation time, which only members of a replica set have.
 pub(super) async fn position(database: Asking<'_>) -> Result<Position, Error> {
-    Ok(Position::new(now(database).await?))
+    let mut at = now(database).await?;
+    if database.mappings.iter().any(|mapping| !mapping.is_streamed) {
+        at.look = Some(polling::look(database, at.seen_us).await?);
+    }
+    Ok(Position::new(at))
 }
 
 async fn now(database: Asking<'_>) -> Result<ResumePoint, Error> {
@@ -64,21 +65,48 @@ async fn now(database: Asking<'_>) -> Result<ResumePoint, Error> {
     let time = reply.get_timestamp("operationTime").ok().map(|at| (at.time, at.increment + 1));
     let local = reply.get_datetime("localTime").map(|at| Timestamp::from_millis(at.timestamp_millis()));
     let seen_us = local.unwrap_or_else(|_| Clock::system().now()).0;
-    Ok(ResumePoint { token: None, time, seen_us })
+    Ok(ResumePoint { token: None, time, seen_us, look: None })
 }
 
 pub(super) async fn follow(database: Asking<'_>, from: &Position, sink: &Sink) -> Result<(), Error> {
-    let mut at = match from.read::<ResumePoint>() {
+    let at = match from.read::<ResumePoint>() {
         Some(at) => at,
         None => now(database).await?,
     };
-    if at.token.is_none() && at.time.is_none() {
-        return poll(database, at, sink).await;
+    let (streamed, polled): (Vec<&Mapping>, Vec<&Mapping>) =
+        database.mappings.iter().partition(|mapping| mapping.is_streamed);
+    if streamed.is_empty() || (at.token.is_none() && at.time.is_none()) {
+        return polling::poll(database, &database.mappings.iter().collect::<Vec<_>>(), &at, sink, true).await;
     }
+    if polled.is_empty() {
+        return follow_stream(database, &streamed, at, sink).await;
+    }
+    // The stream's positions stand for both: polling looks back from the newest start that was seen.
+    let polling_at = at.clone();
+    tokio::select! {
+        ended = follow_stream(database, &streamed, at, sink) => ended,
+        ended = polling::poll(database, &polled, &polling_at, sink, false) => ended,
+    }
+}
+
+/// Follows collections that have change streams.
+async fn follow_stream(
+    database: Asking<'_>,
+    mappings: &[&Mapping],
+    mut at: ResumePoint,
+    sink: &Sink,
+) -> Result<(), Error> {
     loop {
-        match stream(database, &mut at, sink).await {
+        match stream(database, mappings, &mut at, sink).await {
             Ok(()) => return Ok(()),
-            Err(error) if error.code() == Some(40573) => return poll(database, at, sink).await,
+            // The server has no change streams after all.
+            Err(error) if error.code() == Some(40573) => {
+                return polling::poll(database, mappings, &at, sink, true).await;
+            }
+            // Its documents came without events. What was there before is known.
+            Err(Error::Replaced) => {
+                read_since(database, mappings, Timestamp(at.seen_us).plus_us(-OVERLAP_US), sink).await?;
+            }
             Err(error) if error.is_history_lost() => {
                 // Restart now, read again what started since, and send a notice.
                 let before = Timestamp(at.seen_us);
@@ -92,7 +120,7 @@ pub(super) async fn follow(database: Asking<'_>, from: &Position, sink: &Sink) -
                 if sink.send(SourceEvent::Notice(text)).await.is_err() {
                     return Ok(());
                 }
-                read_since(database, before.plus_us(-OVERLAP_US), sink).await?;
+                read_since(database, mappings, before.plus_us(-OVERLAP_US), sink).await?;
             }
             Err(error) => return Err(error),
         }
@@ -100,8 +128,8 @@ pub(super) async fn follow(database: Asking<'_>, from: &Position, sink: &Sink) -
 }
 
 /// Delivers what started since a time.
-async fn read_since(database: Asking<'_>, since: Timestamp, sink: &Sink) -> Result<(), Error> {
-    for mapping in &database.mappings {
+async fn read_since(database: Asking<'_>, mappings: &[&Mapping], since: Timestamp, sink: &Sink) -> Result<(), Error> {
+    for mapping in mappings {
         let filter = doc! { &mapping.table.time: { "$gte": date(since) } };
         let sort = Some(doc! { &mapping.table.time: 1 });
         let found = find(database, mapping, Find { filter, sort, limit: None, whole: false }).await?;
@@ -116,10 +144,10 @@ async fn read_since(database: Asking<'_>, since: Timestamp, sink: &Sink) -> Resu
 }
 
 /// Delivers changes as the server reports them.
-async fn stream(database: Asking<'_>, at: &mut ResumePoint, sink: &Sink) -> Result<(), Error> {
-    let names: Vec<&str> = database.mappings.iter().map(|mapping| mapping.table.name.as_str()).collect();
-    let mut project = doc! { "operationType": 1, "ns": 1, "documentKey": 1, "clusterTime": 1 };
-    for mapping in &database.mappings {
+async fn stream(database: Asking<'_>, mappings: &[&Mapping], at: &mut ResumePoint, sink: &Sink) -> Result<(), Error> {
+    let names: Vec<&str> = mappings.iter().map(|mapping| mapping.table.name.as_str()).collect();
+    let mut project = doc! { "operationType": 1, "ns": 1, "documentKey": 1, "clusterTime": 1, "to": 1 };
+    for mapping in mappings {
         project.extend(mapping.projection.iter().map(|(path, _)| (format!("fullDocument.{path}"), Bson::Int32(1))));
     }
     // One collection may map a path below one that another collection maps.
@@ -141,13 +169,14 @@ async fn stream(database: Asking<'_>, at: &mut ResumePoint, sink: &Sink) -> Resu
         }};
     }
     // A single collection is watched by itself: that needs no privilege except reading it.
-    let changes = match database.mappings.as_slice() {
+    let changes = match mappings {
         [mapping] => {
             let collection = database.handle.collection::<Document>(&mapping.table.name);
             watch!(collection, pipeline)
         }
         _ => {
-            let mut all = vec![doc! { "$match": { "ns.coll": { "$in": names } } }];
+            let ours = [doc! { "ns.coll": { "$in": &names } }, doc! { "to.coll": { "$in": &names } }];
+            let mut all = vec![doc! { "$match": { "$or": ours.to_vec() } }];
             all.extend(pipeline);
             watch!(database.handle, all)
         }
@@ -186,14 +215,14 @@ async fn stream(database: Asking<'_>, at: &mut ResumePoint, sink: &Sink) -> Resu
             at.token = Some(event.id);
             if !matches!(event.operation_type, OperationType::Insert | OperationType::Update | OperationType::Replace) {
                 ended_at = event.cluster_time.map(|at| (at.time, at.increment + 1));
-                failed = Some(Error::Ended);
+                let to = event.to.and_then(|ns| ns.coll);
+                let replaced = to.is_some_and(|to| mappings.iter().any(|mapping| mapping.table.name == to));
+                failed = Some(if replaced { Error::Replaced } else { Error::Ended });
                 break;
             }
             let collection = event.ns.and_then(|ns| ns.coll);
-            let mapping = database
-                .mappings
-                .iter()
-                .find(|mapping| collection.as_ref().is_none_or(|name| *name == mapping.table.name));
+            let mapping =
+                mappings.iter().find(|mapping| collection.as_ref().is_none_or(|name| *name == mapping.table.name));
             // A document that has been deleted since its update cannot be looked up.
             if let (Some(mapping), Some(document)) = (mapping, event.full_document) {
                 let activity = mapping.read(&document);
@@ -201,7 +230,7 @@ async fn stream(database: Asking<'_>, at: &mut ResumePoint, sink: &Sink) -> Resu
                 batch.push(activity);
             }
         }
-        if matches!(failed, Some(Error::Ended)) {
+        if matches!(failed, Some(Error::Ended | Error::Replaced)) {
             // A stream cannot resume after the token of an invalidation; but what was written after the drop is read.
             *at = match ended_at {
                 Some(time) => ResumePoint { token: None, time: Some(time), ..at.clone() },
@@ -253,164 +282,5 @@ async fn read(mut changes: ChangeStream<ChangeStreamEvent<RawDocumentBuf>>, to: 
         if to.send(next).await.is_err() || last {
             return;
         }
-    }
-}
-
-/// State of polling.
-struct Poller<'a> {
-    database: Asking<'a>,
-    sink: &'a Sink,
-    hasher: foldhash::fast::FixedState,
-    /// Hash of the key → hash of the content that was delivered, and the document's time.
-    seen: HashMap<u64, (u64, i64)>,
-    /// Keys of documents without an outcome, per collection.
-    open: Vec<HashMap<String, Bson>>,
-    newest_us: i64,
-}
-
-/// Polls with overlap, newer documents more often than older ones.
-async fn poll(database: Asking<'_>, at: ResumePoint, sink: &Sink) -> Result<(), Error> {
-    let mut poller = Poller {
-        database,
-        sink,
-        hasher: foldhash::fast::FixedState::default(),
-        seen: HashMap::new(),
-        open: database.mappings.iter().map(|_| HashMap::new()).collect(),
-        newest_us: at.seen_us,
-    };
-    let begun = Instant::now();
-    let mut due = TIERS.map(|(_, every)| begun + every);
-    let mut open_due = begun + OPEN_EVERY;
-    let overlap = Timestamp(at.seen_us - OVERLAP_US);
-    poller.list_unfinished(overlap).await?;
-    // What was written in the meantime.
-    poller.read(overlap, None, true).await?;
-    if sink.send(SourceEvent::CaughtUp).await.is_err() {
-        return Ok(());
-    }
-    loop {
-        let next = due.iter().copied().chain([open_due]).min().unwrap_or(begun);
-        tokio::select! {
-            () = sink.closed() => return Ok(()),
-            () = tokio::time::sleep_until(next) => {}
-        }
-        let now = Instant::now();
-        for (tier, (back, every)) in TIERS.iter().enumerate() {
-            if now >= due[tier] {
-                due[tier] = now + *every;
-                let from = Timestamp(poller.newest_us - saturating_i64(back.as_micros()));
-                let until =
-                    tier.checked_sub(1).map(|t| Timestamp(poller.newest_us - saturating_i64(TIERS[t].0.as_micros())));
-                poller.read(from, until, tier == 1).await?;
-            }
-        }
-        if now >= open_due {
-            open_due = now + OPEN_EVERY;
-            poller.reread_unfinished().await?;
-        }
-        let position = Position::new(ResumePoint { token: None, time: None, seen_us: poller.newest_us });
-        if sink.send(SourceEvent::Batch(Vec::new(), Some(position))).await.is_err() {
-            return Ok(());
-        }
-    }
-}
-
-impl Poller<'_> {
-    fn hash(&self, of: impl std::hash::Hash) -> u64 {
-        self.hasher.hash_one(&of)
-    }
-
-    async fn read(&mut self, from: Timestamp, until: Option<Timestamp>, misfits: bool) -> Result<(), Error> {
-        let database = self.database;
-        for (index, mapping) in database.mappings.iter().enumerate() {
-            let mut range = doc! { "$gte": date(from) };
-            range.extend(until.map(|at| doc! { "$lt": date(at) }).unwrap_or_default());
-            let time = mapping.table.time.as_str();
-            let sort = Some(doc! { time: 1 });
-            let filter = doc! { time: range };
-            let found = find(database, mapping, Find { filter, sort, limit: None, whole: false }).await?;
-            self.deliver(index, mapping, &found).await;
-            if misfits {
-                let filter = doc! { time: { "$not": { "$type": "date" } } };
-                let found =
-                    find(database, mapping, Find { filter, sort: None, limit: Some(CHUNK), whole: false }).await?;
-                self.deliver(index, mapping, &found).await;
-            }
-        }
-        if self.seen.len() > 1_000_000 {
-            let oldest = self.newest_us - OVERLAP_US;
-            self.seen.retain(|_, (_, time)| *time > oldest);
-        }
-        Ok(())
-    }
-
-    /// Sends the documents that differ from what was sent before.
-    async fn deliver(&mut self, index: usize, mapping: &Mapping, documents: &[RawDocumentBuf]) {
-        let now = Clock::system().now().0;
-        let mut batch = Vec::new();
-        for document in documents {
-            let Ok(Some(id)) = document.get("_id") else { continue };
-            let Ok(id) = Bson::try_from(id) else { continue };
-            let key = key_of(&id);
-            let content = self.hash(document.as_bytes());
-            let slot = self.hash((index, &key));
-            if self.seen.get(&slot).is_some_and(|(known, _)| *known == content) {
-                continue;
-            }
-            let activity = mapping.read(document);
-            self.seen.insert(slot, (content, activity.started_at.0));
-            // A time ahead of the clock must not move the windows past what is written now.
-            self.newest_us = self.newest_us.max(activity.started_at.0.min(now));
-            if activity.status == Some(Status::InProgress) {
-                if self.open[index].len() < OPEN {
-                    self.open[index].insert(key, id);
-                }
-            } else {
-                self.open[index].remove(&key);
-            }
-            batch.push(activity);
-        }
-        for chunk in batch.chunks(CHUNK) {
-            // The loop notices a closed channel.
-            let _ = self.sink.send(SourceEvent::Batch(chunk.to_vec(), None)).await;
-        }
-    }
-
-    /// Lists the documents without an outcome that started before a time, so that their end is seen however old they are.
-    /// Later ones are not known yet, although they exist: they may have been written after the position, and `read`
-    /// delivers them.
-    async fn list_unfinished(&mut self, before: Timestamp) -> Result<(), Error> {
-        for (index, mapping) in self.database.mappings.iter().enumerate() {
-            let Some(path) = mapping.paths(crosstail_core::schema::Target::Status).first().copied() else { continue };
-            let words = mapping.schema.definition().open_words();
-            let filter = doc! { path: { "$in": words }, &mapping.table.time: { "$lt": date(before) } };
-            let sort = Some(doc! { &mapping.table.time: -1 });
-            for document in find(self.database, mapping, Find { filter, sort, limit: Some(OPEN), whole: false }).await?
-            {
-                if let Ok(Some(id)) = document.get("_id")
-                    && let Ok(id) = Bson::try_from(id)
-                {
-                    let slot = self.hash((index, &key_of(&id)));
-                    let content = self.hash(document.as_bytes());
-                    self.seen.insert(slot, (content, 0));
-                    self.open[index].insert(key_of(&id), id);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn reread_unfinished(&mut self) -> Result<(), Error> {
-        let database = self.database;
-        for (index, mapping) in database.mappings.iter().enumerate() {
-            let keys: Vec<Bson> = self.open[index].values().cloned().collect();
-            if keys.is_empty() {
-                continue;
-            }
-            let filter = doc! { "_id": { "$in": keys } };
-            let found = find(database, mapping, Find { filter, sort: None, limit: None, whole: false }).await?;
-            self.deliver(index, mapping, &found).await;
-        }
-        Ok(())
     }
 }

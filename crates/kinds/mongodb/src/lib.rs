@@ -1,14 +1,19 @@
 //! The kind `mongodb`: the collections that schemas map, read only.
 
 mod aggregate;
+mod contact;
 mod create;
 mod definitions;
 mod diagnose;
 mod expression;
 mod follow;
+mod indexed;
 mod kind;
 mod mapping;
+mod misfits;
 mod operators;
+mod plan;
+mod polling;
 mod query;
 mod server;
 
@@ -20,13 +25,15 @@ use crosstail_core::filter::suggest;
 use crosstail_core::model::{Clock, Diagnosis, Id, Locator, Names, Payload, SourceId, Timestamp, Vitals, redact_text};
 use crosstail_core::schema::Schema;
 use crosstail_source::{
-    Capabilities, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related, RelatedKey,
-    Sink, Source, SourceError,
+    Capabilities, Cost, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related,
+    RelatedKey, Sink, Source, SourceError,
 };
 use mapping::Mapping;
 use mongodb::Client;
 use mongodb::error::ErrorKind as DriverKind;
 use mongodb::options::{ClientOptions, ReadPreference, SelectionCriteria};
+use mongodb::results::CollectionType;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::OnceCell;
 
@@ -55,6 +62,8 @@ struct Database {
     warnings: Vec<String>,
     /// Whether it has change streams: a member of a replica set, or a router of a cluster.
     pushes: bool,
+    /// What polling knows of the moment of the last position, until following begins there.
+    known: std::sync::Mutex<Option<polling::Known>>,
 }
 
 /// The database, as one job asks it.
@@ -89,6 +98,8 @@ enum Error {
     Nothing(String),
     /// The change stream has ended: the collection was dropped or renamed.
     Ended,
+    /// Another collection was renamed to one that is followed.
+    Replaced,
 }
 
 impl From<mongodb::error::Error> for Error {
@@ -110,6 +121,7 @@ impl std::fmt::Display for Error {
             Self::Bson(error) => error.fmt(f),
             Self::Mapping(text) | Self::Nothing(text) => f.write_str(text),
             Self::Ended => f.write_str("the collection was dropped or renamed"),
+            Self::Replaced => f.write_str("another collection took its place"),
         }
     }
 }
@@ -165,7 +177,7 @@ impl MongodbSource {
                 (ErrorKind::Query, Some("name a schema with --schema, or write one with [table] and [fields]"))
             }
             Error::Bson(_) => (ErrorKind::Decode, None),
-            Error::Ended => (ErrorKind::Query, None),
+            Error::Ended | Error::Replaced => (ErrorKind::Query, None),
             Error::Driver(driver) => match &*driver.kind {
                 DriverKind::Authentication { .. } => {
                     (ErrorKind::Auth, Some("check the user, the password and authSource"))
@@ -201,7 +213,8 @@ impl MongodbSource {
         Ok(Asking { database: database.map_err(|e| self.error("connect", &e))?, job })
     }
 
-    async fn look_up(&self, job: &Job) -> Result<Database, Error> {
+    /// The client, and the database of the address. Nothing is asked of the server yet.
+    async fn connect(&self) -> Result<(Client, mongodb::Database), Error> {
         let mut options = ClientOptions::parse(&self.url).await?;
         options.app_name = Some("crosstail".to_owned());
         options.max_pool_size = Some(options.max_pool_size.unwrap_or(CONNECTIONS).min(CONNECTIONS));
@@ -215,12 +228,22 @@ impl MongodbSource {
         };
         let client = Client::with_options(options)?;
         let database = client.database(&name);
+        Ok((client, database))
+    }
+
+    async fn look_up(&self, job: &Job) -> Result<Database, Error> {
+        let (client, database) = self.connect().await?;
+        let name = database.name().to_owned();
         let hello = database.run_command(doc! { "hello": 1 }).await?;
         let set = hello.contains_key("setName");
         let pushes = set || hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid");
-        let mut collections = database.list_collection_names().await?;
-        collections.sort();
-        let opened = Clock::system().now();
+        let mut kinds: BTreeMap<String, CollectionType> = BTreeMap::new();
+        let mut listed = database.list_collections().await?;
+        while listed.advance().await? {
+            let one = listed.deserialize_current()?;
+            kinds.insert(one.name, one.collection_type);
+        }
+        let collections: Vec<String> = kinds.keys().cloned().collect();
         let schemas = self.schema.clone().map_or_else(Schema::built_in, |schema| vec![schema]);
         let mut found = Database {
             client,
@@ -230,6 +253,7 @@ impl MongodbSource {
             schemas: Vec::new(),
             warnings: Vec::new(),
             pushes,
+            known: std::sync::Mutex::default(),
         };
         let known = if collections.is_empty() { "none".to_owned() } else { collections.join(", ") };
         for schema in &schemas {
@@ -238,7 +262,9 @@ impl MongodbSource {
                 if collections.contains(&table.name) {
                     let index = found.mappings.len();
                     self.names.table(self.id, &table.name);
-                    found.mappings.push(Mapping::new(index, part, table, (self.id, &self.name), opened));
+                    let mut mapping = Mapping::new(index, part, table, (self.id, &self.name));
+                    mapping.is_streamed = pushes && kinds.get(&table.name) == Some(&CollectionType::Collection);
+                    found.mappings.push(mapping);
                 } else if self.schema.is_some() && schema.tables(definitions::STORE).count() == 1 {
                     let near = suggest(&table.name, collections.iter().map(String::as_str));
                     let hint = near.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
@@ -253,17 +279,34 @@ impl MongodbSource {
                 self.names.add_flow(&schema.definition().flow);
             }
         }
+        if found.mappings.is_empty() && self.schema.is_none() {
+            self.first_contact(&mut found, &kinds).await?;
+        }
         if found.mappings.is_empty() {
             return Err(Error::Nothing(format!("no collection that a schema knows in {name}, which has: {known}")));
         }
         if self.schema.is_some() {
             self.check_fields(&mut found, job).await?;
         }
+        let mut repeated = Vec::new();
+        for mapping in &found.mappings {
+            plan::look_for_lists(Asking { database: &found, job }, mapping).await;
+            let path = query::repeated_identity(Asking { database: &found, job }, mapping).await;
+            repeated.push(path.map(str::to_owned));
+        }
+        for (mapping, repeated) in found.mappings.iter_mut().zip(repeated) {
+            if let Some(path) = repeated {
+                mapping.is_unique = false;
+                let name = &mapping.table.name;
+                found.warnings.push(format!("{path} repeats in {name}: its documents are told apart by their _id"));
+            }
+        }
         Ok(found)
     }
 
     /// Checks that the newest documents have the fields that the user's schema maps.
     async fn check_fields(&self, found: &mut Database, job: &Job) -> Result<(), Error> {
+        let mut unsorted = Vec::new();
         for mapping in &found.mappings {
             let newest = query::Find {
                 filter: bson::Document::new(),
@@ -275,15 +318,22 @@ impl MongodbSource {
             let newest: Vec<bson::Document> =
                 newest.into_iter().filter_map(|document| bson::Document::try_from(document).ok()).collect();
             let time = mapping.table.time.as_str();
-            // Pages and polls sort by date.
             if !time.contains('.')
                 && !newest.is_empty()
                 && !newest.iter().any(|document| document.get_datetime(time).is_ok())
             {
-                return Err(Error::Mapping(format!(
-                    "[table] time: '{time}' is not a date in the newest documents of {}; name a field that holds one",
+                if !newest.iter().any(|document| document.contains_key(time)) {
+                    return Err(Error::Mapping(format!(
+                        "[table] time: the newest documents of {} have no '{time}'; name a field that holds their time",
+                        mapping.table.name
+                    )));
+                }
+                // Pages are in order of dates, which an index has.
+                unsorted.push(format!(
+                    "[table] time: '{time}' is not a date in the newest documents of {}: such documents are read whole for \
+                     each page",
                     mapping.table.name
-                )));
+                ));
             }
             let documents: Vec<serde_json::Value> =
                 newest.into_iter().map(|document| mapping::plain(bson::Bson::Document(document))).collect();
@@ -311,6 +361,7 @@ impl MongodbSource {
                 }
             }
         }
+        found.warnings.extend(unsorted);
         Ok(())
     }
 }
@@ -318,7 +369,8 @@ impl MongodbSource {
 #[async_trait]
 impl Source for MongodbSource {
     fn capabilities(&self) -> Capabilities {
-        let pushes = self.database.get().is_some_and(|database| database.pushes);
+        let streamed = |database: &Database| database.mappings.iter().any(|mapping| mapping.is_streamed);
+        let pushes = self.database.get().is_some_and(streamed);
         Capabilities { pushes, aggregates: true, holds_activities: true, reads_ranges: true, finds_ids: true }
     }
 
@@ -331,7 +383,13 @@ impl Source for MongodbSource {
         let middle = before.plus_us(clock.now().since_us(before) / 2);
         let build = ask(doc! { "buildInfo": 1 }).await.map_err(|e| self.error("connect", &e.into()))?;
         let set = hello.get_str("setName").map_or_else(|_| String::new(), |set| format!(", replica set {set}"));
-        let standalone = if database.pushes { "" } else { ", standalone: polled" };
+        let polled: Vec<&str> =
+            database.mappings.iter().filter(|m| !m.is_streamed).map(|m| m.table.name.as_str()).collect();
+        let standalone = match (database.pushes, polled.is_empty()) {
+            (false, _) => ", standalone: polled".to_owned(),
+            (true, true) => String::new(),
+            (true, false) => format!(", polled: {}", polled.join(", ")),
+        };
         Ok(Probe {
             server: format!("MongoDB {}{set}{standalone}", build.get_str("version").unwrap_or("?")),
             schema: database.schemas.join(", "),
@@ -345,6 +403,11 @@ impl Source for MongodbSource {
         query::page(database, &self.names, query, after).await.map_err(|e| self.error("read history", &e))
     }
 
+    async fn plan(&self, query: &PageQuery, job: &Job) -> Result<Cost, SourceError> {
+        let database = self.database(job).await?;
+        plan::plan(database, &self.names, query).await.map_err(|e| self.error("plan", &e))
+    }
+
     async fn position(&self, job: &Job) -> Result<Position, SourceError> {
         let database = self.database(job).await?;
         follow::position(database).await.map_err(|e| self.error("read position", &e))
@@ -353,6 +416,11 @@ impl Source for MongodbSource {
     async fn follow(&self, from: Position, sink: &Sink, job: &Job) -> Result<(), SourceError> {
         let database = self.database(job).await?;
         follow::follow(database, &from, sink).await.map_err(|e| self.error("follow", &e))
+    }
+
+    async fn draft(&self, table: Option<&str>, _job: &Job) -> Result<String, SourceError> {
+        let found = self.drafted(table).await.map_err(|error| self.error("connect", &error))?;
+        found.map_err(|cause| SourceError::of(&self.name, "draft a schema", (ErrorKind::Unsupported, None), &cause))
     }
 
     async fn payload(&self, id: &Id, locator: &Locator, job: &Job) -> Result<Payload, SourceError> {

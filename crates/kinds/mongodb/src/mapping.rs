@@ -2,9 +2,13 @@
 
 use super::Error;
 use bson::{Bson, Document, RawBsonRef, RawDocument, doc, oid::ObjectId, spec::BinarySubtype};
-use crosstail_core::model::{Activity, Id, Locator, Place, SourceId, Timestamp};
+use crosstail_core::model::{Activity, Id, Locator, Place, SourceId, Timestamp, parse_timestamp};
 use crosstail_core::schema::{Assembler, Node, Scalar, Schema, Table, Target};
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The start of documents without a time: before all others, so that pages have one order.
+pub(super) const NO_TIME: Timestamp = Timestamp(0);
 
 /// A schema resolved against one collection.
 pub(super) struct Mapping {
@@ -13,20 +17,18 @@ pub(super) struct Mapping {
     pub(super) table: Table,
     pub(super) source: SourceId,
     pub(super) source_name: String,
-    /// When the source was opened: the time of documents that have none.
-    opened: Timestamp,
+    /// Whether the collection has a change stream. A view and a time series have none.
+    pub(super) is_streamed: bool,
+    /// Whether the documents' own identity tells them apart. Otherwise `_id` does.
+    pub(super) is_unique: bool,
+    /// Whether a document may have several times, as far as the index on the time tells.
+    pub(super) has_lists: AtomicBool,
     /// The projection that the server applies: the mapped fields.
     pub(super) projection: Document,
 }
 
 impl Mapping {
-    pub(super) fn new(
-        index: usize,
-        schema: &Schema,
-        table: &Table,
-        (source, source_name): (SourceId, &str),
-        opened: Timestamp,
-    ) -> Self {
+    pub(super) fn new(index: usize, schema: &Schema, table: &Table, (source, source_name): (SourceId, &str)) -> Self {
         let mut paths: Vec<&str> =
             schema.definition().fields.values().flat_map(|p| p.list()).map(String::as_str).collect();
         paths.extend(["_id", table.id.as_str(), table.time.as_str()]);
@@ -43,7 +45,9 @@ impl Mapping {
             table: table.clone(),
             source,
             source_name: source_name.to_owned(),
-            opened,
+            is_streamed: true,
+            is_unique: true,
+            has_lists: AtomicBool::new(true),
             projection,
         }
     }
@@ -57,6 +61,20 @@ impl Mapping {
             .flat_map(|(_, paths)| paths.list())
             .map(String::as_str)
             .collect()
+    }
+
+    /// Whether a document may have several times.
+    pub(super) fn has_lists(&self) -> bool {
+        self.has_lists.load(Ordering::Relaxed)
+    }
+
+    /// The condition for documents with one date.
+    pub(super) fn one_date(&self) -> Document {
+        if self.has_lists() {
+            doc! { "$type": "date", "$not": { "$type": "array" } }
+        } else {
+            doc! { "$type": "date" }
+        }
     }
 
     /// The prefix of a key that is unique in this collection only.
@@ -79,7 +97,10 @@ impl Mapping {
         walk(self, self.schema.tree(), document, &mut assembler)?;
         let own = Id::Text(format!("{}{key}", self.prefix()).into());
         let at = assembler.recorded_at();
-        let mut activity = assembler.finish(&self.schema, own, self.opened);
+        let mut activity = assembler.finish(&self.schema, own.clone(), NO_TIME);
+        if !self.is_unique && !activity.part {
+            activity.id = own;
+        }
         activity.places = vec![Place { at, ..Place::new(self.source, Locator::table_key(self.index, &key)) }];
         Ok(activity)
     }
@@ -93,7 +114,7 @@ impl Mapping {
         let place = Place::new(self.source, Locator::table_key(self.index, &key));
         let id = Id::Text(format!("{}{key}", self.prefix()).into());
         let excerpt = format!("a document of {} that cannot be read", self.table.name);
-        Activity::undecodable(id, self.opened, place, &error.to_string(), &excerpt)
+        Activity::undecodable(id, NO_TIME, place, &error.to_string(), &excerpt)
     }
 
     /// The activity of a document; never fails.
@@ -139,6 +160,8 @@ fn walk<'a>(mapping: &Mapping, node: &Node, document: &'a RawDocument, into: &mu
                 (RawBsonRef::Int64(n), Target::Id) => {
                     Some(Scalar::Text(Cow::Owned(format!("{}{n}", mapping.prefix()))))
                 }
+                // Of several times, the last one.
+                (RawBsonRef::Array(list), Target::StartedAt) => last_time(list)?,
                 _ => scalar(value),
             };
             if let Some(scalar) = scalar {
@@ -147,6 +170,19 @@ fn walk<'a>(mapping: &Mapping, node: &Node, document: &'a RawDocument, into: &mu
         }
     }
     Ok(())
+}
+
+/// The last of the dates in an array.
+fn last_time(list: &bson::RawArray) -> Result<Option<Scalar<'static>>, Error> {
+    let mut last = None;
+    for value in list {
+        last = last.max(match value? {
+            RawBsonRef::DateTime(at) => Some(Timestamp::from_millis(at.timestamp_millis())),
+            RawBsonRef::String(text) => parse_timestamp(text),
+            _ => None,
+        });
+    }
+    Ok(last.map(Scalar::Time))
 }
 
 fn scalar(value: RawBsonRef<'_>) -> Option<Scalar<'_>> {

@@ -1,19 +1,26 @@
 //! The queries: pages in order of time, on the index on the start time; related documents; the payload of one document.
 
 use super::expression::{Translator, bounds};
+use super::indexed;
 use super::mapping::{Mapping, any_of, parse_key, plain, values};
+use super::misfits;
 use super::operators::date;
+use super::plan::look_for_lists;
 use super::{Asking, Error};
-use bson::{Bson, Document, RawDocumentBuf, doc};
-use crosstail_core::filter::{NamedRecord, Predicate};
+use bson::{Bson, Document, RawDocument, RawDocumentBuf, doc};
+use crosstail_core::filter::{Comparator, Field, NamedRecord, Operand, Predicate};
 use crosstail_core::model::{Activity, Names, Payload, RawRecord, Timestamp};
 use crosstail_core::schema::Target;
-use crosstail_source::{Cursor, Page, PageQuery, RelatedKey, SharedId};
+use crosstail_source::{Cursor, Page, PageQuery, Part, RelatedKey, SharedId};
 use mongodb::Collection;
 use std::time::Duration;
 
 /// The server cancels an operation that takes longer.
 pub(super) const TIME_LIMIT: Duration = Duration::from_mins(1);
+
+/// What is read at once, and for one page, in bytes of documents.
+const ANSWER_BYTES: usize = 6 << 20;
+pub(super) const PAGE_BYTES: usize = 12 << 20;
 
 /// The options of a `find`.
 pub(super) struct Find {
@@ -29,6 +36,22 @@ pub(super) fn collection(database: Asking<'_>, mapping: &Mapping) -> Collection<
 }
 
 pub(super) async fn find(database: Asking<'_>, mapping: &Mapping, find: Find) -> Result<Vec<RawDocumentBuf>, Error> {
+    let mut found = Vec::new();
+    each(database, mapping, find, |document| {
+        found.push(document.to_owned());
+        true
+    })
+    .await?;
+    Ok(found)
+}
+
+/// Passes what a `find` finds to a function, until the function stops it.
+pub(super) async fn each(
+    database: Asking<'_>,
+    mapping: &Mapping,
+    find: Find,
+    mut take: impl FnMut(&RawDocument) -> bool,
+) -> Result<(), Error> {
     let collection = collection(database, mapping);
     database.job.runs(&format!("find {}", mapping.table.name));
     let mut action = collection.find(find.filter).max_time(TIME_LIMIT).comment(Bson::String(database.comment()));
@@ -36,39 +59,85 @@ pub(super) async fn find(database: Asking<'_>, mapping: &Mapping, find: Find) ->
         action = action.projection(mapping.projection.clone());
     }
     if let Some(sort) = find.sort {
-        action = action.sort(sort);
+        // Where no index has the order, the server sorts on its disk.
+        action = action.sort(sort).allow_disk_use(true);
     }
     if let Some(limit) = find.limit {
         action = action.limit(i64::try_from(limit).unwrap_or(i64::MAX));
         action = action.batch_size(u32::try_from(limit).unwrap_or(u32::MAX).clamp(1, 5000));
     }
     let mut cursor = action.await?;
-    let mut found = Vec::new();
     while cursor.advance().await? {
-        found.push(cursor.current().to_owned());
-        database.job.count(1, cursor.current().as_bytes().len());
+        let document = cursor.current();
+        database.job.count(1, document.as_bytes().len());
+        if !take(document) {
+            break;
+        }
     }
-    Ok(found)
+    Ok(())
 }
 
 /// The filter of a page, as each document is tested.
-struct PageFilter<'a> {
-    mapping: &'a Mapping,
+pub(super) struct PageFilter<'a> {
+    pub(super) mapping: &'a Mapping,
     names: &'a Names,
     predicate: &'a Predicate,
     conditions: Vec<Document>,
-    whole: bool,
+    /// The bounds of the filter's own clauses on the time, where that is a date.
+    bounds: Vec<Document>,
+    /// Number of clauses that the server evaluates.
+    clauses: usize,
+    pub(super) whole: bool,
 }
 
-impl PageFilter<'_> {
-    fn filter(&self, more: Document) -> Document {
+impl<'a> PageFilter<'a> {
+    pub(super) fn new(mapping: &'a Mapping, names: &'a Names, predicate: &'a Predicate) -> Self {
+        let mut translator = Translator::new(mapping);
+        let condition = translator.condition(predicate);
+        // What indexes answer, and then what is exact.
+        let mut conditions = indexed::conditions(mapping, predicate);
+        if condition.clauses > 0 {
+            conditions.push(doc! { "$expr": { "$or": [condition.expression, translator.has_unexpected_types()] } });
+        }
+        let (bounds, whole) = (bounds(mapping, predicate), predicate.needs_payload());
+        Self { mapping, names, predicate, conditions, bounds, clauses: condition.clauses, whole }
+    }
+
+    /// Whether only a range of time is asked for.
+    pub(super) fn is_range(&self) -> bool {
+        let is_time = |clause: &Predicate| {
+            matches!(clause, Predicate::Compare(Comparator { target: Operand::Field(Field::Time), negated: false, .. }))
+        };
+        match self.predicate {
+            Predicate::All => true,
+            Predicate::And(parts) => parts.iter().all(is_time),
+            other => is_time(other),
+        }
+    }
+
+    /// The filter for the documents of a query whose time is a date.
+    pub(super) fn range(&self, query: &PageQuery) -> Document {
+        let mut range = self.mapping.one_date();
+        range.extend(query.since.map(|at| doc! { "$gte": date(at) }).unwrap_or_default());
+        range.extend(query.until.map(|at| doc! { "$lt": date(at) }).unwrap_or_default());
+        self.dated(range)
+    }
+
+    pub(super) fn filter(&self, more: Document) -> Document {
         let mut all = vec![more];
         all.extend(self.conditions.iter().cloned());
         doc! { "$and": all }
     }
 
+    /// The same for documents whose time is a date.
+    fn dated(&self, range: Document) -> Document {
+        let mut all = vec![doc! { self.mapping.table.time.as_str(): range }];
+        all.extend(self.bounds.iter().chain(&self.conditions).cloned());
+        doc! { "$and": all }
+    }
+
     /// The activity of a document, and whether the filter keeps it.
-    fn read(&self, document: &RawDocumentBuf) -> (Activity, bool) {
+    pub(super) fn read(&self, document: &RawDocument) -> (Activity, bool) {
         let activity = self.mapping.read(document);
         let payload = self.whole.then(|| payload_of(self.mapping, document));
         let kept =
@@ -85,24 +154,26 @@ pub(super) async fn page(
     after: Option<&Cursor>,
 ) -> Result<Page, Error> {
     let predicate = query.filter.predicate(&query.context);
-    let mut items = Vec::new();
-    let mut open = false;
+    let mut parts = Vec::new();
     let mut in_store = query.filter.clauses().len();
     for mapping in &database.mappings {
-        let mut translator = Translator::new(mapping);
-        let condition = translator.condition(&predicate);
-        in_store = in_store.min(condition.clauses);
-        let mut conditions = bounds(mapping, &predicate);
-        if condition.clauses > 0 {
-            conditions.push(doc! { "$expr": { "$or": [condition.expression, translator.has_unexpected_types()] } });
+        if after.is_none() {
+            look_for_lists(database, mapping).await;
         }
-        let whole = predicate.needs_payload();
-        let asked = PageFilter { mapping, names, predicate: &predicate, conditions, whole };
-        let (found, ended) = page_of(database, &asked, query, after).await?;
-        open |= !ended;
-        items.extend(found);
+        let asked = PageFilter::new(mapping, names, &predicate);
+        in_store = in_store.min(asked.clauses);
+        parts.push(part(page_of(database, &asked, query, after).await?));
+        for stream in [misfits::Stream::Texts, misfits::Stream::Others] {
+            parts.push(part(misfits::page(database, &asked, query, after, stream).await?));
+        }
     }
-    Ok(Page::merge_pages(items, open, in_store, query))
+    Ok(Page::merge_parts(parts, in_store, query))
+}
+
+/// What a stream of documents adds to a page: some in order, and whether there are no more.
+fn part((items, ended): (Vec<Activity>, bool)) -> Part {
+    let last = items.last().filter(|_| !ended);
+    Part { reached: last.map(|activity| (activity.started_at, activity.id.to_string())), items, ended }
 }
 
 /// A page of one collection. Pages use the index on the start time alone, in which the documents of one millisecond
@@ -116,20 +187,21 @@ async fn page_of(
     let mapping = asked.mapping;
     let time = mapping.table.time.as_str();
     let (direction, beyond) = if query.newest_first { (-1, "$lt") } else { (1, "$gt") };
-    // A range of dates excludes documents whose time has another type.
-    let lowest = query.since.map_or(bson::DateTime::MIN, date);
-    let mut range = doc! { "$gte": lowest };
+    // Documents whose time has another type, or is one of several, are read by `misfits`.
+    let mut range = mapping.one_date();
+    range.extend(query.since.map(|at| doc! { "$gte": date(at) }).unwrap_or_default());
     range.extend(query.until.map(|at| doc! { "$lt": date(at) }).unwrap_or_default());
     let chunk = query.limit.clamp(500, 5000);
     let mut items: Vec<Activity> = Vec::new();
     let mut at = after.map(|cursor| Timestamp(cursor.time_us));
     let mut behind = after.map(|cursor| cursor.id.clone());
+    let mut bytes = 0;
     loop {
-        if let Some(instant) = at {
+        // Dates are whole milliseconds: at another moment, there is none.
+        if let Some(instant) = at.filter(|at| at.0 % 1000 == 0) {
             let mut same = range.clone();
             same.insert("$eq", date(instant));
-            let find_all =
-                Find { filter: asked.filter(doc! { time: same }), sort: None, limit: None, whole: asked.whole };
+            let find_all = Find { filter: asked.dated(same), sort: None, limit: None, whole: asked.whole };
             let mut found: Vec<(String, Activity)> = find(database, mapping, find_all)
                 .await?
                 .iter()
@@ -153,17 +225,25 @@ async fn page_of(
         }
         let mut rest = range.clone();
         if let Some(instant) = at {
+            // A moment between two milliseconds is rounded up, so that the later one comes after it.
+            let beyond = if instant.0 % 1000 != 0 && !query.newest_first { "$gte" } else { beyond };
             rest.insert(beyond, date(instant));
         }
         let find_next = Find {
-            filter: asked.filter(doc! { time: rest }),
+            filter: asked.dated(rest),
             sort: Some(doc! { time: direction }),
             limit: Some(chunk),
             whole: asked.whole,
         };
-        let documents = find(database, mapping, find_next).await?;
-        let full = documents.len() == chunk;
-        let mut read: Vec<(Activity, bool)> = documents.iter().map(|document| asked.read(document)).collect();
+        let (mut read, mut weight) = (Vec::new(), 0);
+        each(database, mapping, find_next, |document| {
+            read.push(asked.read(document));
+            weight += document.as_bytes().len();
+            weight < ANSWER_BYTES
+        })
+        .await?;
+        bytes += weight;
+        let full = read.len() == chunk || weight >= ANSWER_BYTES;
         let last = read.last().map(|(activity, _)| activity.started_at);
         if full {
             // The last millisecond may be incomplete: the next round reads all of it.
@@ -179,6 +259,11 @@ async fn page_of(
             kept.reverse();
         }
         items.extend(kept.into_iter().map(|(_, _, activity)| activity));
+        // Of large documents, a page has fewer.
+        if full && !items.is_empty() && bytes >= PAGE_BYTES {
+            items.truncate(query.limit);
+            return Ok((items, false));
+        }
         if items.len() >= query.limit {
             items.truncate(query.limit);
             return Ok((items, false));
@@ -187,17 +272,6 @@ async fn page_of(
             break;
         }
         at = last;
-    }
-    // Documents without a date have no place in the order. They come once, at the end.
-    if after.is_none() && query.since.is_none() && query.until.is_none() {
-        let misfits = Find {
-            filter: asked.filter(doc! { time: { "$not": { "$type": "date" } } }),
-            sort: None,
-            limit: Some(1000),
-            whole: asked.whole,
-        };
-        let found = find(database, mapping, misfits).await?;
-        items.extend(found.iter().map(|document| asked.read(document)).filter(|(_, kept)| *kept).map(|(a, _)| a));
     }
     Ok((items, true))
 }
@@ -233,9 +307,9 @@ pub(super) async fn related(database: Asking<'_>, key: &RelatedKey, limit: usize
 }
 
 /// The payload of a document.
-fn payload_of(mapping: &Mapping, document: &RawDocumentBuf) -> Payload {
+fn payload_of(mapping: &Mapping, document: &RawDocument) -> Payload {
     let raw = |text: String| RawRecord::new(mapping.table.name.clone(), &text);
-    let document: Document = match document.clone().try_into() {
+    let document: Document = match document.to_owned().try_into() {
         Ok(document) => document,
         Err(error) => {
             let mut payload = Payload::default();
@@ -259,4 +333,37 @@ fn payload_of(mapping: &Mapping, document: &RawDocumentBuf) -> Payload {
 pub(super) async fn payload(database: Asking<'_>, mapping: &Mapping, key: Bson) -> Result<Option<Payload>, Error> {
     let one = Find { filter: doc! { "_id": key }, sort: None, limit: Some(1), whole: true };
     Ok(find(database, mapping, one).await?.first().map(|document| payload_of(mapping, document)))
+}
+
+/// Documents of which the identities are compared.
+const COMPARED: i64 = 1000;
+
+/// The path of the identity, where it does not tell the newest documents apart.
+pub(super) async fn repeated_identity<'m>(database: Asking<'_>, mapping: &'m Mapping) -> Option<&'m str> {
+    let [path] = mapping.paths(Target::Id)[..] else { return None };
+    if mapping.schema.has_phases() || path == "_id" {
+        return None;
+    }
+    let collection = collection(database, mapping);
+    // A view has no index.
+    if let Ok(mut indexes) = collection.list_indexes().await {
+        while let Ok(true) = indexes.advance().await {
+            let Ok(index) = indexes.deserialize_current() else { continue };
+            let is_unique = index.options.as_ref().and_then(|options| options.unique) == Some(true);
+            if is_unique && index.keys.len() == 1 && index.keys.contains_key(path) {
+                return None;
+            }
+        }
+    }
+    let repeats = [
+        doc! { "$sort": { "_id": -1 } },
+        doc! { "$limit": COMPARED },
+        doc! { "$match": { path: { "$exists": true, "$ne": Bson::Null } } },
+        doc! { "$group": { "_id": format!("${path}"), "count": { "$sum": 1 } } },
+        doc! { "$match": { "count": { "$gt": 1 } } },
+        doc! { "$limit": 1 },
+    ];
+    let action = collection.aggregate(repeats).max_time(Duration::from_secs(5));
+    let mut found = action.comment(Bson::String(database.comment())).await.ok()?;
+    matches!(found.advance().await, Ok(true)).then_some(path)
 }

@@ -1,0 +1,156 @@
+//! First contact: a collection that no schema knows. Names, types and some documents decide what is what.
+
+use super::mapping::{Mapping, plain};
+use super::query::TIME_LIMIT;
+use super::{Database, Error, MongodbSource, definitions};
+use bson::{Bson, Document, doc};
+use crosstail_core::schema::{Holds, Sampled, Schema, Sketch, TableSample};
+use mongodb::results::CollectionType;
+use std::collections::BTreeMap;
+
+/// Documents of a collection that are looked at.
+const DOCUMENTS: i64 = 100;
+/// Collections that are looked at.
+const COLLECTIONS: usize = 50;
+/// Longer texts are cut: only their beginning is looked at.
+const CHARACTERS: usize = 2000;
+
+/// What collections are, the likeliest first; of one, or of all that have a time.
+pub(super) async fn sketches(
+    database: &mongodb::Database,
+    only: Option<&str>,
+) -> Result<Vec<(TableSample, Sketch)>, Error> {
+    let mut names = database.list_collection_names().await?;
+    names.retain(|name| !name.starts_with("system.") && only.is_none_or(|only| only == name));
+    names.sort();
+    let mut found = Vec::new();
+    for name in names.into_iter().take(COLLECTIONS) {
+        let collection = database.collection::<Document>(&name);
+        // The newest ones, by the order of their keys. A view has no index for that.
+        let newest = collection.find(doc! {}).sort(doc! { "_id": -1 }).limit(DOCUMENTS).max_time(TIME_LIMIT / 10);
+        let cursor = match newest.await {
+            Ok(cursor) => Ok(cursor),
+            Err(_) => collection.find(doc! {}).limit(DOCUMENTS).max_time(TIME_LIMIT / 10).await,
+        };
+        // One that cannot be read is none that can be shown.
+        let Ok(mut cursor) = cursor else { continue };
+        let mut documents = Vec::new();
+        while let Ok(true) = cursor.advance().await {
+            documents.extend(cursor.deserialize_current());
+        }
+        let sample = sample(name, documents);
+        let sketch = sample.sketch();
+        if sketch.score > 0 {
+            found.push((sample, sketch));
+        }
+    }
+    found.sort_by_key(|(_, sketch)| std::cmp::Reverse(sketch.score));
+    Ok(found)
+}
+
+/// The fields of documents with their values.
+fn sample(name: String, documents: Vec<Document>) -> TableSample {
+    let mut columns: Vec<Sampled> = Vec::new();
+    for document in documents {
+        for (path, value) in document {
+            let Some(holds) = holds(&value) else { continue };
+            // A name with a dot is no path.
+            if path.contains('.') {
+                continue;
+            }
+            let text = match plain(value) {
+                serde_json::Value::String(text) => text,
+                other => other.to_string(),
+            };
+            let text: String = if holds == Holds::Json { text } else { text.chars().take(CHARACTERS).collect() };
+            match columns.iter_mut().find(|known| known.path == path) {
+                Some(known) => {
+                    if known.holds != holds {
+                        known.holds = joined(known.holds, holds);
+                    }
+                    known.values.push(text);
+                }
+                None => columns.push(Sampled { path, holds, values: vec![text] }),
+            }
+        }
+    }
+    TableSample { name, key: vec!["_id".to_owned()], columns }
+}
+
+fn holds(value: &Bson) -> Option<Holds> {
+    Some(match value {
+        Bson::Null | Bson::Undefined => return None,
+        Bson::Int32(_) | Bson::Int64(_) => Holds::Int,
+        Bson::Double(_) | Bson::Decimal128(_) => Holds::Float,
+        Bson::Boolean(_) => Holds::Bool,
+        Bson::DateTime(_) | Bson::Timestamp(_) => Holds::Time,
+        Bson::Binary(_) => Holds::Uuid,
+        Bson::Document(_) | Bson::Array(_) => Holds::Json,
+        Bson::String(_) | Bson::Symbol(_) => Holds::Text,
+        _ => Holds::Other,
+    })
+}
+
+/// What a field holds whose values are of two types.
+fn joined(one: Holds, other: Holds) -> Holds {
+    match (one, other) {
+        (Holds::Int | Holds::Float, Holds::Int | Holds::Float) => Holds::Float,
+        // The others come once.
+        (Holds::Time, _) | (_, Holds::Time) => Holds::Time,
+        (Holds::Json, Holds::Text) | (Holds::Text, Holds::Json) => Holds::Json,
+        _ => Holds::Text,
+    }
+}
+
+impl MongodbSource {
+    /// Takes the collection that is an activity most likely, and says so.
+    pub(super) async fn first_contact(
+        &self,
+        found: &mut Database,
+        kinds: &BTreeMap<String, CollectionType>,
+    ) -> Result<(), Error> {
+        let mut all = sketches(&found.handle, None).await?;
+        if all.is_empty() {
+            return Ok(());
+        }
+        let (sample, sketch) = all.remove(0);
+        let toml = sketch.toml(&sample.name, &sample);
+        let schema = Schema::from_toml(&toml, &sample.name).map_err(|error| Error::Mapping(error.to_string()))?;
+        let Some((part, table)) = schema.tables(definitions::STORE).next() else { return Ok(()) };
+        self.names.table(self.id, &table.name);
+        let mut mapping = Mapping::new(0, part, table, (self.id, &self.name));
+        mapping.is_streamed = found.pushes && kinds.get(&table.name) == Some(&CollectionType::Collection);
+        found.mappings.push(mapping);
+        let others: Vec<&str> = all
+            .iter()
+            .filter(|(_, sketch)| sketch.is_likely())
+            .map(|(other, _)| other.name.as_str())
+            .take(10)
+            .collect();
+        let others = if others.is_empty() { String::new() } else { format!("; not read: {}", others.join(", ")) };
+        found.warnings.push(format!(
+            "no schema knows a collection of this database; {} is read by its names and types ({}){others}; to correct it, \
+             or to read another one: crosstail schema draft --from URL --table NAME > my.toml, then --schema my.toml",
+            sample.name,
+            sketch.summary()
+        ));
+        found.schemas.push(sample.name);
+        Ok(())
+    }
+
+    /// The mapping of a collection, or of the likeliest one, as TOML. `Err` with what to say where there is none.
+    pub(super) async fn drafted(&self, table: Option<&str>) -> Result<Result<String, String>, Error> {
+        let (_, database) = self.connect().await?;
+        let found = sketches(&database, table).await?;
+        if let Some((sample, sketch)) = found.first() {
+            return Ok(Ok(sketch.toml(&sample.name, sample)));
+        }
+        let mut known = database.list_collection_names().await?;
+        known.sort();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        Ok(Err(match table {
+            Some(table) => format!("no collection '{table}' with a time; the database has {known}"),
+            None => format!("no collection with a time; the database has {known}"),
+        }))
+    }
+}

@@ -1,0 +1,378 @@
+//! Documents as people have them: times, keys, collections and indices that are not as a schema wishes them.
+
+use crate::elasticsearch::{ask, bulk, create, index_name, refresh};
+use crate::servers::{Kind, Server, shared, unique_name};
+use crate::support::{Running, crosstail, crosstail_weighed, ids, lines, open};
+use bson::{Bson, DateTime, Document, doc};
+use crosstail_core::filter::{Context, Filter};
+use crosstail_core::model::{Activity, Clock, Timestamp};
+use crosstail_source::{Grouping, Job, PageQuery, Source};
+use mongodb::Collection;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// All pages of a query.
+async fn pages(source: &Arc<dyn Source>, query: &PageQuery) -> Vec<Activity> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let page = source.page(query, after.as_ref(), &Job::default()).await.expect("a page");
+        assert!(page.items.len() <= query.limit);
+        all.extend(page.items);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return all,
+        }
+    }
+}
+
+async fn count(source: &Arc<dyn Source>, query: &PageQuery) -> u64 {
+    let groups = source.aggregate(query, &Grouping::default(), &Job::default()).await.expect("figures");
+    groups.values().map(|figures| figures.count).sum()
+}
+
+async fn logs(server: &Server, database: &str) -> Collection<Document> {
+    server.mongo_client().await.database(database).collection("integration_logs")
+}
+
+/// A request of ProKure with any time.
+fn request(n: i64, started_at: impl Into<Bson>) -> Document {
+    doc! { "request_id": format!("r-{n}"), "correlation_id": format!("C-{}", n / 2), "system_code": "SAP", "endpoint_code": "PO",
+    "status": if n % 5 == 0 { "FAILED" } else { "SUCCESS" }, "response_status": 200, "started_at": started_at.into() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn times_of_every_type_are_in_one_order() {
+    let Some(server) = shared(Kind::MongoReplica).await else { return };
+    let database = unique_name();
+    let now = Timestamp(Clock::system().now().0 / 1000 * 1000);
+    let at = |n: i64| now.plus_ms(-n * 1000);
+    let date = |at: Timestamp| Bson::DateTime(DateTime::from_millis(at.0 / 1000));
+    let documents = (0..300_i64).map(|n| {
+        let time = match n % 6 {
+            0 => date(at(n)),
+            1 => Bson::String(at(n).rfc3339()),
+            2 => Bson::Int64(at(n).0 / 1000),
+            3 => Bson::String(at(n).rfc3339().replace('Z', "+00:00")),
+            4 => Bson::Array(vec![date(at(n)), date(at(n + 5000))]),
+            _ => Bson::Double(at(n).0 as f64 / 1e6),
+        };
+        request(n, time)
+    });
+    let collection = logs(&server, &database).await;
+    collection.insert_many(documents).await.expect("inserted");
+    collection.insert_many((300..305).map(|n| request(n, Bson::Null))).await.expect("inserted");
+    let (_, source) = open(&[server.url(&database)]);
+    for (limit, newest_first) in [(7, true), (50, false), (1000, true)] {
+        let all = pages(&source, &PageQuery { newest_first, ..PageQuery::all(limit) }).await;
+        assert_eq!(all.len(), 305, "each once, {limit} a page");
+        assert_eq!(ids(&all).into_iter().collect::<BTreeSet<_>>().len(), 305);
+        let keys: Vec<_> = all.iter().map(|a| (a.started_at, a.id.to_string())).collect();
+        assert!(keys.windows(2).all(|two| if newest_first { two[0] > two[1] } else { two[0] < two[1] }), "in order");
+        for activity in all.iter().filter(|activity| activity.knows_its_time()) {
+            let n: i64 = activity.id.to_string()[2..].parse().expect("a number");
+            assert!((activity.started_at.0 - at(n).0).abs() <= 1000, "{n}: {:?}", activity.started_at);
+        }
+    }
+    let day = PageQuery { since: Some(at(99)), until: Some(now), ..PageQuery::all(11) };
+    assert_eq!(pages(&source, &day).await.len(), 99, "1 to 99 seconds ago");
+    assert_eq!((count(&source, &day).await, count(&source, &PageQuery::all(10)).await), (99, 305));
+    let context = Context { now, zone: chrono_tz::Tz::UTC };
+    let filter = Filter::parse("time:-100s status:failed").expect("a filter");
+    let failed = pages(&source, &PageQuery { filter, context, ..PageQuery::all(4) }).await;
+    assert_eq!(failed.len(), 21, "every fifth of the last hundred seconds");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_no_change_stream_is_polled_and_nothing_old_is_new() {
+    let Some(server) = shared(Kind::MongoReplica).await else { return };
+    let now = Clock::system().now();
+    for is_view in [true, false] {
+        let database = unique_name();
+        let handle = server.mongo_client().await.database(&database);
+        let old = (0..40_i64).map(|n| request(n, DateTime::from_millis(now.0 / 1000 - n * 30_000)));
+        let target = if is_view {
+            let raw = handle.collection::<Document>("raw");
+            raw.insert_many(old).await.expect("inserted");
+            let view = doc! { "create": "integration_logs", "viewOn": "raw", "pipeline": [] };
+            handle.run_command(view).await.expect("a view");
+            raw
+        } else {
+            let series = doc! { "create": "integration_logs", "timeseries": { "timeField": "started_at" } };
+            handle.run_command(series).await.expect("a time series");
+            let series = handle.collection::<Document>("integration_logs");
+            series.insert_many(old).await.expect("inserted");
+            series
+        };
+        let (_, source) = open(&[server.url(&database)]);
+        assert_eq!(pages(&source, &PageQuery::all(15)).await.len(), 40);
+        let position = source.position(&Job::default()).await.expect("a position");
+        let (sink, mut updates) = tokio::sync::mpsc::channel(100);
+        let following = Arc::clone(&source);
+        tokio::spawn(async move { following.follow(position, &sink, &Job::default()).await });
+        target.insert_many((100..105).map(|n| request(n, DateTime::now()))).await.expect("inserted");
+        let (found, _) = crate::support::collect(&mut updates, |found| ids(found).len() >= 5).await;
+        let new: BTreeSet<String> = ids(&found).into_iter().collect();
+        assert_eq!(new, (100..105).map(|n| format!("r-{n}")).collect(), "view: {is_view}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collection_that_takes_the_place_of_another_is_followed_on() {
+    let Some(server) = shared(Kind::MongoReplica).await else { return };
+    let database = unique_name();
+    let collection = logs(&server, &database).await;
+    collection.insert_one(request(1, DateTime::now())).await.expect("inserted");
+    let (names, source) = open(&[server.url(&database)]);
+    let mut running = Running::start(&names, source);
+    running.live().await;
+    let client = server.mongo_client().await;
+    let loading = client.database(&database).collection::<Document>("loading");
+    loading.insert_many([request(2, DateTime::now()), request(3, DateTime::now())]).await.expect("inserted");
+    let to = doc! { "renameCollection": format!("{database}.loading"), "to": format!("{database}.integration_logs"), "dropTarget": true };
+    client.database("admin").run_command(to).await.expect("renamed");
+    collection.insert_one(request(4, DateTime::now())).await.expect("inserted");
+    running.until("what came with the name, and after it", |running| running.store.len() == 4).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_with_one_request_id_are_told_apart() {
+    let Some(server) = shared(Kind::MongoReplica).await else { return };
+    let database = unique_name();
+    let tries = (0..30).map(|n| {
+        let mut one = request(n, DateTime::now());
+        one.insert("request_id", format!("order-{}", n / 3));
+        one
+    });
+    logs(&server, &database).await.insert_many(tries).await.expect("inserted");
+    let (_, source) = open(&[server.url(&database)]);
+    let all = pages(&source, &PageQuery::all(7)).await;
+    assert_eq!(ids(&all).into_iter().collect::<BTreeSet<_>>().len(), 30);
+    let warnings = source.probe(&Job::default()).await.expect("a probe").warnings;
+    assert!(warnings.iter().any(|warning| warning.contains("request_id repeats")), "{warnings:?}");
+    let filter = Filter::parse("request:order-4").expect("a filter");
+    assert_eq!(pages(&source, &PageQuery { filter, ..PageQuery::all(10) }).await.len(), 3);
+    let one = &all[0];
+    source.payload(&one.id, &one.places[0].locator, &Job::default()).await.expect("its payload");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collection_that_no_schema_knows_is_shown_and_drafted() {
+    let Some(server) = shared(Kind::MongoReplica).await else { return };
+    let database = unique_name();
+    let handle = server.mongo_client().await.database(&database);
+    let hooks = (0..40_i64).map(|n| {
+        let mut hook = doc! { "ts": DateTime::now(), "target": format!("https://shop.example/hooks/{n}"), "verb": "POST",
+        "code": if n % 4 == 0 { 503 } else { 200 }, "took_ms": n };
+        if n % 4 == 0 {
+            hook.insert("fault", doc! { "kind": "Unavailable", "text": "try later" });
+        }
+        hook
+    });
+    handle.collection::<Document>("hook_log").insert_many(hooks).await.expect("inserted");
+    handle.collection::<Document>("users").insert_one(doc! { "name": "ann" }).await.expect("inserted");
+    let url = server.url(&database);
+    let shown = crosstail(&["query", "-o", "json", "--limit", "0", "-s", &url, "status:failed"]);
+    let said = String::from_utf8_lossy(&shown.stderr).into_owned();
+    assert!(said.contains("hook_log") && said.contains("schema draft"), "{said}");
+    assert_eq!(lines(&shown).len(), 10, "{said}");
+    let draft = crosstail(&["schema", "draft", "--from", &url, "--table", "hook_log"]);
+    let file = tempfile::NamedTempFile::with_suffix(".toml").expect("a file");
+    std::fs::write(file.path(), &draft.stdout).expect("written");
+    let path = file.path().display().to_string();
+    let rows = lines(&crosstail(&["query", "-o", "json", "--limit", "0", "-s", &url, "--schema", &path]));
+    assert_eq!(rows.len(), 40);
+    assert!(rows.iter().all(|row| row["started_at"].is_string() && row["http_status"].is_number()), "{}", rows[0]);
+}
+
+/// Every field that the documents' indexes answer, whole and as a beginning, in any spelling.
+const INDEXED: &[&str] = &[
+    "id:r-77777",
+    "id=r-77777",
+    "request:R-7777",
+    "request:(r-1, r-22222, R-33333)",
+    "corr:c-38888",
+    "corr=C-38888",
+    "parent:r-77",
+    "parent=r-77776",
+    "system:ZOHO",
+    "system:zo*",
+    "op:lead*",
+    "actor:ann",
+    "error.type:etimedout",
+    "status:timeout",
+    "status:(timeout, in_progress)",
+    "is:pending",
+    "http:503",
+    "http:5xx",
+    "attempt>=3",
+    "retry.next:..+10m",
+    "time:-90s",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_field_with_an_index_is_found_by_it() {
+    let Some(server) = shared(Kind::MongoReplica).await else { return };
+    let database = unique_name();
+    let url = server.url(&database);
+    let applied = crosstail(&["schema", "apply", "prokure", "--to", &url, "--yes"]);
+    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    let size: i64 = std::env::var("CROSSTAIL_TEST_DOCUMENTS").ok().and_then(|n| n.parse().ok()).unwrap_or(80_000);
+    let now = Clock::system().now();
+    let collection = logs(&server, &database).await;
+    let document = |n: i64| {
+        let mut one = request(n, DateTime::from_millis(now.0 / 1000 - n * 1000));
+        let rare = n % 5000 == 77;
+        one.insert("status", if rare { "TIMEOUT" } else { "SUCCESS" });
+        one.insert("system_code", if rare { "Zoho" } else { "SAP" });
+        one.insert("response_status", if rare { 503 } else { 200 });
+        one.insert("parent_request_id", format!("r-{}", n - 1));
+        one.insert("error", doc! { "type": if rare { Bson::from("ETIMEDOUT") } else { Bson::Null } });
+        one.insert("context", doc! { "operation_type": if rare { "LEAD" } else { "PO" } });
+        one.insert("actor", doc! { "triggered_by": if rare { "Ann" } else { "SCHEDULER" } });
+        one.insert(
+            "retry_info",
+            doc! { "attempt_number": if rare { 4 } else { 1 },
+            "next_retry_at": if rare { Bson::DateTime(DateTime::now()) } else { Bson::Null } },
+        );
+        one
+    };
+    let mut n = 0;
+    while n < size {
+        collection.insert_many((n..(n + 5000).min(size)).map(document)).await.expect("inserted");
+        n += 5000;
+    }
+    let (_, source) = open(&[url]);
+    let context = Context { now: now.plus_ms(1000), zone: chrono_tz::Tz::UTC };
+    let mut slow = Vec::new();
+    for text in INDEXED {
+        let Ok(filter) = Filter::parse(text) else { panic!("{text}") };
+        let query = PageQuery { filter, context, ..PageQuery::all(100) };
+        let plan = source.plan(&query, &Job::default()).await.expect("a plan");
+        let found = source.page(&query, None, &Job::default()).await.expect("a page").items;
+        if !plan.indexed {
+            slow.push(format!("{text}: {plan:?}"));
+        }
+        assert!(!found.is_empty() || text.starts_with("is:"), "{text} finds something");
+    }
+    assert!(slow.is_empty(), "{slow:#?}");
+    // What no index answers is said.
+    let filter = Filter::parse("\"nowhere in an index\"").expect("a filter");
+    let plan = source.plan(&PageQuery { filter, ..PageQuery::all(100) }, &Job::default()).await.expect("a plan");
+    assert!(!plan.indexed && plan.rows.is_some_and(|rows| rows > 0), "{plan:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn indices_that_are_read_in_different_ways_are_one_source() {
+    let Some(server) = shared(Kind::Elasticsearch).await else { return };
+    let base = index_name("ways");
+    let date = json!({ "type": "date" });
+    let words = json!({ "type": "keyword" });
+    let with = |time: Value, more: Value| {
+        let mut mappings = json!({ "properties": { "@timestamp": time, "message": { "type": "text" }, "log": { "properties": { "level": words } } } });
+        for (key, value) in more.as_object().into_iter().flatten() {
+            mappings[key] = value.clone();
+        }
+        json!({ "mappings": mappings })
+    };
+    for (name, definition) in [
+        ("good", with(date.clone(), json!({}))),
+        ("nanos", with(json!({ "type": "date_nanos" }), json!({}))),
+        ("custom", with(json!({ "type": "date", "format": "dd/MMM/yyyy:HH:mm:ss Z" }), json!({}))),
+        ("novalues", with(json!({ "type": "date", "doc_values": false }), json!({}))),
+        ("bare", with(date.clone(), json!({ "_source": { "enabled": false } }))),
+        ("words", with(words.clone(), json!({}))),
+        ("closed", with(date, json!({}))),
+        ("empty", json!({})),
+    ] {
+        create(&server, &format!("{base}-{name}"), definition).await;
+    }
+    let now = Timestamp(Clock::system().now().0 / 1_000_000 * 1_000_000);
+    let at = |n: i64| now.plus_ms(-n * 1000);
+    let mut documents = Vec::new();
+    for name in ["good", "nanos", "custom", "novalues", "bare", "words"] {
+        for n in 1..=10 {
+            let text = match name {
+                "custom" => {
+                    let time = chrono::DateTime::from_timestamp(at(n).0 / 1_000_000, 0).expect("a time");
+                    json!(time.format("%d/%b/%Y:%H:%M:%S +0000").to_string())
+                }
+                "good" if n % 2 == 0 => json!([at(n + 5000).rfc3339(), at(n).rfc3339()]),
+                _ => json!(at(n).rfc3339()),
+            };
+            let document = json!({ "@timestamp": text, "message": format!("{name} {n}"), "log": { "level": "info" } });
+            documents.push((json!({ "index": { "_index": format!("{base}-{name}") } }), document));
+        }
+    }
+    bulk(&server, &documents).await;
+    refresh(&server, &format!("{base}-*")).await;
+    ask(&server, "POST", &format!("{base}-closed/_close"), Value::Null).await;
+    let (names, source) = open(&[server.url(&format!("{base}-*"))]);
+    let warnings = source.probe(&Job::default()).await.expect("a probe").warnings.join("\n");
+    for name in ["novalues", "bare", "words", "closed"] {
+        assert!(warnings.contains(&format!("{base}-{name}")), "{name}: {warnings}");
+    }
+    for newest_first in [true, false] {
+        let all = pages(&source, &PageQuery { newest_first, ..PageQuery::all(7) }).await;
+        assert_eq!(ids(&all).into_iter().collect::<BTreeSet<_>>().len(), 60, "each once");
+        assert_eq!(all.len(), 60);
+        let times: Vec<_> = all.iter().map(|activity| activity.started_at).collect();
+        assert!(times.windows(2).all(|two| if newest_first { two[0] >= two[1] } else { two[0] <= two[1] }), "in order");
+        for activity in all.iter().filter(|activity| activity.message.is_some()) {
+            let n =
+                activity.message.as_deref().and_then(|text| text.split(' ').nth(1)?.parse().ok()).expect("a number");
+            assert_eq!(activity.started_at, at(n), "{:?}", activity.message);
+        }
+    }
+    let recent = PageQuery { since: Some(at(5)), ..PageQuery::all(100) };
+    assert_eq!((pages(&source, &recent).await.len(), count(&source, &recent).await), (30, 30));
+    let plan = source.plan(&recent, &Job::default()).await.expect("a plan");
+    assert!(plan.indexed && plan.rows.is_some_and(|rows| rows > 0), "{plan:?}");
+    // An index that is closed and opened again has nothing new, and all of them are followed.
+    let mut running = Running::start(&names, source);
+    running.live().await;
+    running.until("history", |running| running.store.len() == 60).await;
+    ask(&server, "POST", &format!("{base}-good/_close"), Value::Null).await;
+    ask(&server, "POST", &format!("{base}-good/_open?wait_for_active_shards=1"), Value::Null).await;
+    let fresh: Vec<(Value, Value)> = ["good", "nanos", "novalues", "bare", "words", "empty"]
+        .iter()
+        .map(|name| {
+            let document = json!({ "@timestamp": Clock::system().now().rfc3339(), "message": format!("{name} 0"), "log": { "level": "info" } });
+            (json!({ "index": { "_index": format!("{base}-{name}") } }), document)
+        })
+        .collect();
+    bulk(&server, &fresh).await;
+    refresh(&server, &format!("{base}-*")).await;
+    running.until("one more of each", |running| running.store.len() == 66).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_large_documents_take_little_memory() {
+    let Some(server) = shared(Kind::Elasticsearch).await else { return };
+    let index = index_name("large");
+    let text = json!({ "type": "text", "index": false });
+    create(
+        &server,
+        &index,
+        json!({ "mappings": { "properties": { "@timestamp": { "type": "date" }, "message": text } } }),
+    )
+    .await;
+    let words = "the partner said no; ".repeat(15_000);
+    let now = Clock::system().now();
+    for part in 0..20 {
+        let documents: Vec<(Value, Value)> = (part * 15..part * 15 + 15)
+            .map(|n| {
+                let at = now.plus_ms(-n * 1000).rfc3339();
+                (
+                    json!({ "index": { "_index": index } }),
+                    json!({ "@timestamp": at, "message": format!("{n} {words}") }),
+                )
+            })
+            .collect();
+        bulk(&server, &documents).await;
+    }
+    refresh(&server, &index).await;
+    let (output, peak) = crosstail_weighed(&["query", "-o", "json", "--limit", "0", "-s", &server.url(&index)]);
+    assert_eq!(lines(&output).len(), 300);
+    assert!(peak <= 120, "{peak} MB");
+}
