@@ -132,17 +132,23 @@ async fn repeats(reader: Reader<'_>, relation: &Relation, key: &[String]) -> Res
         "SELECT EXISTS (SELECT FROM (SELECT {columns} FROM {} LIMIT {KEY_ROWS}) AS sampled GROUP BY {columns} HAVING count(*) > 1)",
         relation.sql
     );
-    let mut reading = reader.read().await?;
-    let rows = match reading.fetch(Sql::raw(sql)).await {
-        Ok(rows) => rows,
+    match look(reader, sql).await {
+        Ok(rows) => rows.first().map_or(Ok(false), |row| row.try_get(0)),
         // JSON has no equality: it is no key that could be looked for.
-        Err(error) if error.as_database_error().and_then(|db| db.code()).as_deref() == Some("42883") => {
-            return Ok(false);
-        }
-        Err(error) => return Err(error),
-    };
+        Err(error) if error.as_database_error().and_then(|db| db.code()).as_deref() == Some("42883") => Ok(false),
+        // A table that is locked now cannot be looked at: telling rows apart by more is never wrong.
+        Err(error) if error.as_database_error().is_some() => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads a few rows. A table that somebody has locked is not waited for.
+async fn look(reader: Reader<'_>, sql: String) -> Result<Vec<sqlx::postgres::PgRow>, sqlx::Error> {
+    let mut reading = reader.read().await?;
+    sqlx::raw_sql("SET LOCAL statement_timeout = 5000; SET LOCAL lock_timeout = 1000").execute(reading.on()?).await?;
+    let rows = reading.fetch(Sql::raw(sql)).await?;
     reading.end().await?;
-    rows.first().map_or(Ok(false), |row| row.try_get(0))
+    Ok(rows)
 }
 
 /// The largest of some numbers in a column.
@@ -151,10 +157,11 @@ async fn largest(reader: Reader<'_>, relation: &Relation, column: &str) -> Resul
         "SELECT max(sampled.at) FROM (SELECT {column}::float8 AS at FROM {} t WHERE {column} < 1e18 LIMIT 1000) AS sampled",
         relation.sql
     );
-    let mut reading = reader.read().await?;
-    let rows = reading.fetch(Sql::raw(sql)).await?;
-    reading.end().await?;
-    rows.first().map_or(Ok(None), |row| row.try_get(0))
+    match look(reader, sql).await {
+        Ok(rows) => rows.first().map_or(Ok(None), |row| row.try_get(0)),
+        Err(error) if error.as_database_error().is_some() => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Names of up to 30 tables, for an error message.
@@ -245,14 +252,11 @@ async fn sample(reader: Reader<'_>, relation: &Relation) -> Result<Option<TableS
         format!(" ORDER BY {}", key.iter().map(|part| format!("{} DESC", name(part))).collect::<Vec<_>>().join(", "))
     });
     let sql = format!("SELECT {} FROM {}{newest} LIMIT {SAMPLE_ROWS}", list.join(", "), relation.sql);
-    let mut reading = reader.read().await?;
-    sqlx::raw_sql("SET LOCAL statement_timeout = 5000").execute(reading.on()?).await?;
-    let rows = match reading.fetch(Sql::raw(sql)).await {
+    let rows = match look(reader, sql).await {
         Ok(rows) => rows,
         Err(error) if error.as_database_error().is_some() => return Ok(None),
         Err(error) => return Err(error),
     };
-    reading.end().await?;
     let mut sampled: Vec<Sampled> = columns
         .iter()
         .map(|column| Sampled { path: column.name.clone(), holds: column.holds(), values: Vec::new() })
