@@ -25,7 +25,8 @@ pub(super) async fn run(args: &StatsArgs, choice: &Overrides) -> Result<u8> {
     let query = PageQuery { filter, context, since, until, ..PageQuery::all(5000) };
     let tables = match args.report.as_deref() {
         None => {
-            let grouping = Grouping { by, bucket_us: args.every.map(|span| saturating_i64(span.as_micros())) };
+            let grouping =
+                Grouping { by, bucket_us: args.every.map(|span| saturating_i64(span.as_micros())), counts: false };
             let read = figures(&opened.sources, &work, &opened.names, query, &grouping);
             let groups = progress::shown(&work, read).await?;
             if args.output != StatsFormat::Html {
@@ -43,7 +44,7 @@ pub(super) async fn run(args: &StatsArgs, choice: &Overrides) -> Result<u8> {
                     (own, of) if own.trim().is_empty() => of.to_owned(),
                     (own, of) => format!("({own}) {of}"),
                 };
-                let grouping = Grouping { by: kind.by.to_vec(), bucket_us: kind.bucket_us };
+                let grouping = Grouping { by: kind.by.to_vec(), bucket_us: kind.bucket_us, counts: false };
                 let query = PageQuery { filter: Filter::parse(&both)?, ..query.clone() };
                 let read = figures(&opened.sources, &work, &opened.names, query, &grouping);
                 tables.push(kind.table(progress::shown(&work, read).await?));

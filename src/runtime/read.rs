@@ -145,7 +145,7 @@ impl Reader {
             let (filter, query, job) = (filter.clone(), &query, self.work.job(*id));
             let this = &self;
             async move {
-                let grouping = Grouping { by: Vec::new(), bucket_us: Some(query.bucket_us) };
+                let grouping = Grouping { by: Vec::new(), bucket_us: Some(query.bucket_us), counts: true };
                 let mut all = crosstail_source::Groups::new();
                 let mut counts = Ok(());
                 for interval in &query.intervals {

@@ -188,7 +188,7 @@ async fn random_filters_agree_in(url: String, seed: u64, clauses: &[&str]) -> us
         pushed += page.push_down.in_store;
         if n % 8 == 0 {
             let by = [Field::Status, Field::Is, Field::Kind, Field::Direction, Field::Method, Field::System][n / 8 % 6];
-            let grouping = Grouping { by: vec![by], bucket_us: Some(60_000_000) };
+            let grouping = Grouping { by: vec![by], bucket_us: Some(60_000_000), counts: false };
             let mut expected_groups = Groups::new();
             for (activity, _) in all.iter().filter(|(a, _)| expected.binary_search(&a.id.to_string()).is_ok()) {
                 expected_groups.entry(grouping.key(activity, &names)).or_default().add(activity);

@@ -11,6 +11,8 @@ pub struct Grouping {
     pub by: Vec<Field>,
     /// Also by periods of this many microseconds, which start at multiples of it since the epoch.
     pub bucket_us: Option<i64>,
+    /// Only the numbers of activities and failures are wanted: latencies and means may be left empty.
+    pub counts: bool,
 }
 
 /// Identifies a group: one value per field (`None` where it is absent), and the start of the period.
@@ -22,7 +24,7 @@ pub type Groups = BTreeMap<GroupKey, Figures>;
 impl Grouping {
     /// Groups by one field.
     pub fn by(field: Field) -> Self {
-        Self { by: vec![field], bucket_us: None }
+        Self { by: vec![field], bucket_us: None, counts: false }
     }
 
     /// The key of the group that an activity belongs to.

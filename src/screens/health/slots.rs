@@ -110,7 +110,7 @@ impl SlottedHealth {
                 past.range = None;
             } else if past.asked_at.is_none_or(|at| now.since_us(at) >= PAST_EVERY_US) {
                 past.asked_at = Some(now);
-                let grouping = Grouping { by: vec![Field::System], bucket_us: Some(slot_us) };
+                let grouping = Grouping { by: vec![Field::System], bucket_us: Some(slot_us), counts: false };
                 questions.push(FiguresQuery { since: range.start, until: range.end.min(now), grouping });
             }
         }

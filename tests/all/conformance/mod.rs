@@ -424,7 +424,7 @@ async fn figures_are_the_local_ones(mut fixture: impl Fixture) {
             let query = PageQuery { filter: filter.clone(), ..PageQuery::all(1000) };
             let predicate = filter.predicate(&query.context);
             let mut expected = Groups::new();
-            let grouping = Grouping { by: vec![by], bucket_us: Some(60_000_000) };
+            let grouping = Grouping { by: vec![by], bucket_us: Some(60_000_000), counts: false };
             for activity in &every {
                 if predicate.keeps(&crosstail_core::filter::NamedRecord { activity, names: &names, payload: None }) {
                     expected.entry(grouping.key(activity, &names)).or_default().add(activity);

@@ -93,8 +93,12 @@ fn statement(mapping: &Mapping, query: &PageQuery, grouping: &Grouping, hints: &
         sql::expression(mapping, field).or_else(|| sql::is_absent(mapping, field).then(|| null.to_owned()))
     };
     let status = sql::status_or_null(mapping)?;
-    let (outcome, took) = (sql::expression(mapping, Field::Is)?, or_null(Field::Duration, "NULL::numeric")?);
-    let (cpu, memory) = (or_null(Field::Cpu, "NULL::float8")?, or_null(Field::Memory, "NULL::float8")?);
+    // Sorting durations into their buckets costs more than counting.
+    let measure = |field: Field, null: &str| {
+        if grouping.counts { Some(null.to_owned()) } else { or_null(field, null) }
+    };
+    let (outcome, took) = (sql::expression(mapping, Field::Is)?, measure(Field::Duration, "NULL::numeric")?);
+    let (cpu, memory) = (measure(Field::Cpu, "NULL::float8")?, measure(Field::Memory, "NULL::float8")?);
     let bucket = grouping.bucket_us.map_or_else(
         || "NULL::int8".to_owned(),
         |us| format!("(floor(({})::numeric / {us}) * {us})::int8", mapping.time.us()),

@@ -1,9 +1,10 @@
 //! The tables and views that exist: their columns, keys and indexes.
 
+use super::connection::Reader;
 use crosstail_core::schema::Holds;
 use crosstail_source::sql::name;
-use sqlx::Row as _;
 use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Row as _};
 use std::collections::BTreeMap;
 
 /// The type of a column's values.
@@ -157,11 +158,41 @@ fn type_of(type_name: &str) -> ColumnType {
     }
 }
 
-/// The relations of the database; with `names`, those that have one of these names, in any schema.
-pub(super) async fn all(on: &mut PgConnection, names: Option<&[String]>) -> Result<Vec<Relation>, sqlx::Error> {
+/// How the definition of an index is read; the server opens the table for that.
+const DEFINITION: &str = "pg_get_indexdef(i.indexrelid, part, true)";
+/// The same from the catalogue alone, which knows the columns of an index, but not its expressions.
+const COLUMN_OF_INDEX: &str =
+    "(SELECT k.attname::text FROM pg_attribute k WHERE k.attrelid = i.indexrelid AND k.attnum = part)";
+
+/// The relations of the database; with `names`, those that have one of these names, in any schema. Also whether the
+/// database takes texts in any encoding. A table that somebody has locked is not waited for: of its indexes, expressions
+/// are not known then.
+pub(super) async fn read(reader: Reader<'_>, names: Option<&[String]>) -> Result<(Vec<Relation>, bool), sqlx::Error> {
+    match attempt(reader, names, COLUMNS.to_owned()).await {
+        Err(error) if error.as_database_error().and_then(|db| db.code()).as_deref() == Some("55P03") => {
+            attempt(reader, names, COLUMNS.replace(DEFINITION, COLUMN_OF_INDEX)).await
+        }
+        other => other,
+    }
+}
+
+async fn attempt(
+    reader: Reader<'_>,
+    names: Option<&[String]>,
+    sql: String,
+) -> Result<(Vec<Relation>, bool), sqlx::Error> {
+    let mut reading = reader.read().await?;
+    sqlx::raw_sql("SET LOCAL lock_timeout = 1000").execute(reading.on()?).await?;
+    let all = all(reading.on()?, names, sql).await?;
+    let any_encoding = reading.is_of_any_encoding();
+    reading.end().await?;
+    Ok((all, any_encoding))
+}
+
+async fn all(on: &mut PgConnection, names: Option<&[String]>, sql: String) -> Result<Vec<Relation>, sqlx::Error> {
     let short: Option<Vec<String>> =
         names.map(|names| names.iter().map(|n| n.rsplit('.').next().unwrap_or(n).to_owned()).collect());
-    let rows = sqlx::query(COLUMNS).bind(short).persistent(false).fetch_all(on).await?;
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(short).persistent(false).fetch_all(on).await?;
     let mut all: Vec<Relation> = Vec::new();
     for row in &rows {
         let place: (String, String) = (row.try_get(0)?, row.try_get(1)?);

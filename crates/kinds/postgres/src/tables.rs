@@ -47,10 +47,7 @@ pub(super) async fn look_up(
     }
     names.sort();
     names.dedup();
-    let mut reading = reader.read().await?;
-    let all = relation::all(reading.on()?, Some(&names)).await?;
-    let any_encoding = reading.is_of_any_encoding();
-    reading.end().await?;
+    let (all, any_encoding) = relation::read(reader, Some(&names)).await?;
     let mut found = Tables { mappings: Vec::new(), catalogue: Vec::new(), schemas: Vec::new(), warnings: Vec::new() };
     let mut hidden = Vec::new();
     let relations = relation::named(&all, &names, &mut hidden);
@@ -213,9 +210,7 @@ async fn first_contact(reader: Reader<'_>, into: &Names, owner: Owner<'_>, found
 /// What tables are, the likeliest first; of one table, or of all that have a time.
 async fn sketches(reader: Reader<'_>, only: Option<&str>) -> Result<Vec<(Relation, TableSample, Sketch)>, sqlx::Error> {
     let names = only.map(|name| vec![name.to_owned()]);
-    let mut reading = reader.read().await?;
-    let mut all = relation::all(reading.on()?, names.as_deref()).await?;
-    reading.end().await?;
+    let (mut all, _) = relation::read(reader, names.as_deref()).await?;
     if let Some((schema, _)) = only.and_then(|name| name.split_once('.')) {
         all.retain(|relation| relation.place.0 == schema);
     }

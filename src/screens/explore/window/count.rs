@@ -142,7 +142,7 @@ impl Explore {
         let bounds = shared.bounds().interval();
         let known = if filtered { self.window.known(shared) } else { self.window.held() };
         let outside = known.missing(bounds);
-        let searching = self.is_searching();
+        let (searching, is_indexed) = (self.is_searching(), self.window.counts[1].is_indexed);
         let readable = self.window.panes.iter().any(|pane| pane.reads);
         let count = &mut self.window.counts[usize::from(filtered)];
         if outside.is_empty() || !readable {
@@ -150,7 +150,7 @@ impl Explore {
             return count.asked.take().map(|asked| nothing(filtered, asked.bucket_us));
         }
         // A search without an index reads everything itself: counting beside it would cost as much again.
-        if filtered && searching && !count.is_indexed {
+        if searching && !is_indexed {
             return None;
         }
         let bucket_us = self.histogram.bucket_us(shared);

@@ -156,7 +156,8 @@ impl Window {
         }
         let range = shared.chosen_bounds().interval();
         let mut effects = Vec::new();
-        for pane in self.panes.iter_mut().filter(|pane| pane.reads) {
+        // While somebody waits for a search, the range is not filled.
+        for pane in self.panes.iter_mut().filter(|pane| pane.reads && !pane.search.is_running()) {
             if !pane.filling.is_due(shared.now) {
                 continue;
             }

@@ -109,7 +109,7 @@ impl Alerting {
         // The windows before the present one start at multiples of their length.
         let until = Timestamp((now.0 - window_us).div_euclid(window_us) * window_us);
         let since = Timestamp((until.0 - USUAL_OVER_US).div_euclid(window_us) * window_us);
-        let grouping = Grouping { by: vec![Field::System], bucket_us: Some(window_us) };
+        let grouping = Grouping { by: vec![Field::System], bucket_us: Some(window_us), counts: false };
         Some((window_us, FiguresQuery { since, until, grouping }))
     }
 
