@@ -11,7 +11,6 @@ use crate::screens::{AlertLine, AlertOrigin, LineState, of_activity};
 use anyhow::{Result, bail};
 use crosstail_core::filter::Filter;
 use crosstail_core::model::{Clock, redact_text, visible_line};
-use crosstail_core::number::saturating_i64;
 use crosstail_export::{csv_cell, safe_json};
 use crosstail_source::PageQuery;
 use crosstail_source::alert::AlertStatus;
@@ -210,7 +209,7 @@ fn silence(args: &AlertsArgs, (rule, of): (&str, &str), length: std::time::Durat
     let path = super::watch::state_file(args.state.as_deref())?;
     let mut said = crate::watch::OperatorInput::read(&path)?;
     let now = Clock::system().now();
-    let until = now.plus_us(saturating_i64(length.as_micros()));
+    let until = now.plus_us(crosstail_core::number::saturating_i64(length.as_micros()));
     said.silences.retain(|silence| now < silence.until && (silence.rule != rule || silence.group != of));
     let why = why.trim().to_owned();
     said.silences.push(crosstail_engine::insight::alerting::Silence {
