@@ -118,9 +118,10 @@ impl Filter {
         self.expr.atoms().iter().any(|atom| atom.is_relative())
     }
 
-    /// Compiles the filter for a point in time and a time zone.
+    /// Compiles the filter for a point in time and a time zone. One that means nothing there, as a local time that is skipped,
+    /// keeps nothing: [`Filter::compile`] says why.
     pub fn predicate(&self, context: &Context) -> Predicate {
-        compile::compile(&self.expr, context).unwrap_or(Predicate::All)
+        compile::compile(&self.expr, context).unwrap_or(Predicate::Or(Vec::new()))
     }
 }
 
@@ -173,7 +174,10 @@ mod tests {
         let text = "time:2026-03-29T02:30.. status:failed";
         let at = |zone| Context { now: Timestamp(1_795_000_000_000_000), zone };
         assert!(Filter::compile(text, &at(chrono_tz::Tz::UTC)).is_ok());
-        let error = Filter::compile(text, &at(chrono_tz::Tz::Europe__Berlin)).expect_err("no such time");
+        let berlin = at(chrono_tz::Tz::Europe__Berlin);
+        let kept_nothing = Filter::parse(text).expect("valid in UTC").predicate(&berlin);
+        assert!(matches!(kept_nothing, Predicate::Or(parts) if parts.is_empty()));
+        let error = Filter::compile(text, &berlin).expect_err("no such time");
         assert_eq!(&text[error.span], "2026-03-29T02:30");
     }
 }
