@@ -1,7 +1,6 @@
 //! What a command reads, on a terminal, while it takes long.
 
 use crate::runtime::Work;
-use crosstail_core::number::saturating_u64;
 use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
@@ -30,7 +29,7 @@ pub(super) async fn shown<T>(work: &Work, reading: impl Future<Output = T>) -> T
             _ = tick.tick() => {
                 let rows: u64 = work.jobs().list().iter().map(|job| job.rows).sum();
                 let rows = if rows > 0 { format!(", {rows} rows") } else { String::new() };
-                let seconds = saturating_u64(u128::from(begun.elapsed().as_secs()));
+                let seconds = begun.elapsed().as_secs();
                 say(&format!("reading{rows}, {seconds} s; Ctrl-C ends it"));
                 is_shown = true;
             }

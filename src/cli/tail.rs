@@ -4,9 +4,9 @@ use super::args::TailArgs;
 use super::output::{Writer, print_error};
 use super::{exit, sources};
 use crate::config::{Config, Overrides};
-use crate::runtime::{Sources, Work, payload_of};
+use crate::runtime::{Sources, Work, keeps_whole};
 use anyhow::Result;
-use crosstail_core::filter::{Context, Filter, NamedRecord, Truth};
+use crosstail_core::filter::{Context, Filter};
 use crosstail_core::model::{Activity, Clock, Names};
 use crosstail_engine::store::Store;
 use crosstail_source::pump::{self, PumpEvent, SourceState, StartFrom};
@@ -120,15 +120,7 @@ impl Shower<'_> {
         let delta = self.store.ingest(batch);
         for row in delta.rows {
             let activity = self.store.get(row);
-            let test = |payload| predicate.test(&NamedRecord { activity: &activity, names: self.names, payload });
-            let keeps = match test(None) {
-                Truth::NeedsPayload => {
-                    let (payload, _) = payload_of(&self.sources, &self.work, &activity.id, &activity.places).await;
-                    test(Some(&payload)) == Truth::Yes
-                }
-                known => known == Truth::Yes,
-            };
-            if keeps {
+            if keeps_whole(&self.sources, &self.work, self.names, &predicate, &activity).await {
                 self.writer.write(&activity)?;
             }
         }

@@ -4,8 +4,8 @@ use super::{Sources, Work};
 use crate::effect::{
     CompareRequest, CompareWith, ExplainRequest, Explanation, PayloadSection, PreparedPayload, Reply, TransformResult,
 };
-use crosstail_core::filter::{Context, Filter};
-use crosstail_core::model::{Activity, Id, Payload, Place, Timestamp, redact_json};
+use crosstail_core::filter::{Context, Filter, NamedRecord, Predicate, Truth};
+use crosstail_core::model::{Activity, Id, Names, Payload, Place, Timestamp, redact_json};
 use crosstail_engine::insight::{Comparison, codes, compare as differences, transform};
 use crosstail_source::{PageQuery, RelatedKey, SourceError};
 use futures_util::StreamExt as _;
@@ -63,6 +63,24 @@ pub(super) async fn payload_in_parts(
     }
     problems.sort_by_key(|(index, _)| *index);
     (merged(parts.into_values()), problems.into_iter().map(|(_, problem)| problem).collect())
+}
+
+/// Whether a filter keeps an activity; its payload is loaded only where the answer depends on it.
+pub async fn keeps_whole(
+    sources: &Sources,
+    work: &Work,
+    names: &Names,
+    predicate: &Predicate,
+    activity: &Activity,
+) -> bool {
+    let test = |payload| predicate.test(&NamedRecord { activity, names, payload });
+    match test(None) {
+        Truth::NeedsPayload => {
+            let (payload, _) = payload_of(sources, work, &activity.id, &activity.places).await;
+            test(Some(&payload)) == Truth::Yes
+        }
+        known => known == Truth::Yes,
+    }
 }
 
 /// The parts of a payload in the order of their places, as one.

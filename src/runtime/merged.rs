@@ -5,10 +5,10 @@
 //! others by id. A source that does not find ids is read whole within the range of time, so its records are there when they
 //! are needed.
 
-use super::{Work, payload_of};
+use super::{Work, keeps_whole};
 use anyhow::Result;
 use crosstail_core::filter::{
-    Atom, Expr, Field, Filter, NamedRecord, Op, Operand, Predicate, Scalar, ScalarForm, Truth, Value,
+    Atom, Expr, Field, Filter, NamedRecord, Op, Operand, Predicate, Scalar, ScalarForm, Value,
 };
 use crosstail_core::model::{Activity, Id, Names, SourceId, Timestamp};
 use crosstail_engine::store::{Row, Store};
@@ -302,15 +302,7 @@ impl<'a> MergedHistory<'a> {
             if !self.is_due(activity.started_at, || activity.id.to_string()) {
                 continue;
             }
-            let test = |payload| self.predicate.test(&NamedRecord { activity: &activity, names: self.names, payload });
-            let keeps = match test(None) {
-                Truth::NeedsPayload => {
-                    let (payload, _) = payload_of(&sources, &self.work, &activity.id, &activity.places).await;
-                    test(Some(&payload)) == Truth::Yes
-                }
-                known => known == Truth::Yes,
-            };
-            if keeps {
+            if keeps_whole(&sources, &self.work, self.names, &self.predicate, &activity).await {
                 found.push(activity);
             }
         }

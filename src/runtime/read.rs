@@ -1,16 +1,15 @@
 //! Reads from the stores what memory does not hold, and counts it there.
 
 use super::merged::with_ids;
-use super::{Answer, Sources, Work, payload_of};
+use super::{Answer, Sources, Work, keeps_whole};
 use crate::effect::{
     CountPart, CountQuery, Piece, ReadPart, ReadPurpose, ReadQuery, Reply, Ticket, ValuesPart, ValuesQuery,
 };
-use crosstail_core::filter::{Context, Expr, Filter, NamedRecord, Predicate, Truth};
-use crosstail_core::model::{Activity, Id, Names, SourceId, Timestamp, merge_by_id};
+use crosstail_core::filter::{Context, Expr, Filter, Predicate};
+use crosstail_core::model::{Activity, Figures, Id, Names, SourceId, Timestamp, merge_by_id};
 use crosstail_engine::store::Facet;
 use crosstail_engine::window::{Interval, witness};
-use crosstail_source::{Cursor, Grouping, Job, PageQuery, Source, SourceError, for_each};
-use std::collections::BTreeMap;
+use crosstail_source::{Cursor, GroupKey, Grouping, Groups, Job, PageQuery, Source, SourceError, for_each};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -122,15 +121,7 @@ impl Reader {
     async fn judged(&self, items: &[Activity], predicate: &Predicate) -> Vec<Id> {
         let mut matching = Vec::new();
         for activity in items {
-            let test = |payload| predicate.test(&NamedRecord { activity, names: &self.names, payload });
-            let keeps = match test(None) {
-                Truth::NeedsPayload => {
-                    let (payload, _) = payload_of(&self.sources, &self.work, &activity.id, &activity.places).await;
-                    test(Some(&payload)) == Truth::Yes
-                }
-                known => known == Truth::Yes,
-            };
-            if keeps {
+            if keeps_whole(&self.sources, &self.work, &self.names, predicate, activity).await {
                 matching.push(activity.id.clone());
             }
         }
@@ -146,27 +137,8 @@ impl Reader {
             let this = &self;
             async move {
                 let grouping = Grouping { by: Vec::new(), bucket_us: Some(query.bucket_us), counts: true };
-                let mut all = crosstail_source::Groups::new();
-                let mut counts = Ok(());
-                for interval in &query.intervals {
-                    let (since, until) = ends(*interval);
-                    let asked = PageQuery {
-                        filter: filter.clone(),
-                        context: this.context,
-                        since,
-                        until,
-                        ..PageQuery::all(PAGE)
-                    };
-                    match source.aggregate(&asked, &grouping, &job).await {
-                        Ok(groups) => {
-                            for (key, figures) in groups {
-                                all.entry(key).or_default().merge(&figures);
-                            }
-                        }
-                        Err(error) => counts = Err(error.to_string()),
-                    }
-                }
-                let part = CountPart { source: *id, filtered: query.filtered, counts: counts.map(|()| all) };
+                let counts = this.aggregated(source, &filter, &query.intervals, &grouping, &job).await;
+                let part = CountPart { source: *id, filtered: query.filtered, counts };
                 let _ = this.replies.send((this.ticket, Reply::Counted(Box::new(part)))).await;
             }
         });
@@ -175,6 +147,27 @@ impl Reader {
 }
 
 impl Reader {
+    /// Figures of a source over intervals.
+    async fn aggregated(
+        &self,
+        source: &Arc<dyn Source>,
+        filter: &Filter,
+        intervals: &[Interval],
+        grouping: &Grouping,
+        job: &Job,
+    ) -> Result<Groups, String> {
+        let mut all = Groups::new();
+        for interval in intervals {
+            let ((since, until), context) = (ends(*interval), self.context);
+            let asked = PageQuery { filter: filter.clone(), context, since, until, ..PageQuery::all(PAGE) };
+            let groups = source.aggregate(&asked, grouping, job).await.map_err(|error| error.to_string())?;
+            for (key, figures) in groups {
+                all.entry(key).or_default().merge(&figures);
+            }
+        }
+        Ok(all)
+    }
+
     /// Counts the values of fields over intervals, every source by itself.
     pub(super) async fn count_values(self: Arc<Self>, query: ValuesQuery) {
         let Ok((filter, _)) = Filter::compile(&query.filter, &self.context) else { return };
@@ -183,32 +176,24 @@ impl Reader {
             let (filter, query, job) = (filter.clone(), &query, self.work.job(*id));
             let this = &self;
             async move {
-                let mut all = Vec::new();
-                let mut problem = None;
-                'fields: for field in &query.fields {
-                    let mut values: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-                    for interval in &query.intervals {
-                        let (since, until) = ends(*interval);
-                        let context = this.context;
-                        let asked = PageQuery { filter: filter.clone(), context, since, until, ..PageQuery::all(PAGE) };
-                        match source.aggregate(&asked, &Grouping::by(*field), &job).await {
-                            Ok(groups) => {
-                                for ((mut value, _), figures) in groups {
-                                    let Some(value) = value.pop().flatten() else { continue };
-                                    let counts = values.entry(value).or_default();
-                                    *counts = (counts.0 + figures.count, counts.1 + figures.failed);
-                                }
-                            }
-                            Err(error) => {
-                                problem = Some(error.to_string());
-                                break 'fields;
-                            }
+                let mut values = Ok(Vec::new());
+                for field in &query.fields {
+                    let grouping = Grouping { counts: true, ..Grouping::by(*field) };
+                    let counted = this.aggregated(source, &filter, &query.intervals, &grouping, &job).await;
+                    let facet = |((mut value, _), figures): (GroupKey, Figures)| {
+                        let value = value.pop().flatten()?;
+                        Some(Facet { value, count: figures.count, failed: figures.failed })
+                    };
+                    match (counted, &mut values) {
+                        (Ok(groups), Ok(all)) => all.push((*field, groups.into_iter().filter_map(facet).collect())),
+                        (Err(problem), _) => {
+                            values = Err(problem);
+                            break;
                         }
+                        (Ok(_), Err(_)) => {}
                     }
-                    let facet = |(value, (count, failed))| Facet { value, count, failed };
-                    all.push((*field, values.into_iter().map(facet).collect()));
                 }
-                let part = ValuesPart { source: *id, values: problem.map_or(Ok(all), Err) };
+                let part = ValuesPart { source: *id, values };
                 let _ = this.replies.send((this.ticket, Reply::CountedValues(Box::new(part)))).await;
             }
         });

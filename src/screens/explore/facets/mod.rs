@@ -9,6 +9,7 @@ use crate::screens::request::{Focus, Request};
 use crate::screens::shared::{CountState, Shared};
 use crosstail_core::filter::{Field, quote};
 use crosstail_engine::store::{Facet, Row};
+use std::collections::HashMap;
 
 /// Values of a field that are kept.
 const SHOWN: usize = 12;
@@ -73,12 +74,20 @@ impl Facets {
         let of = |field: &Field| {
             let mut facets = store.facet(*field, rows, if counted.values.is_empty() { SHOWN } else { usize::MAX });
             let theirs = counted.values.iter().filter(|(known, _)| known == field).flat_map(|(_, facets)| facets);
+            let mut at: HashMap<String, usize> = HashMap::new();
+            if theirs.clone().next().is_some() {
+                at = facets.iter().enumerate().map(|(index, facet)| (facet.value.clone(), index)).collect();
+            }
             for facet in theirs {
-                match facets.iter_mut().find(|known| known.value == facet.value) {
-                    Some(known) => {
+                match at.get(&facet.value) {
+                    Some(index) => {
+                        let known = &mut facets[*index];
                         (known.count, known.failed) = (known.count + facet.count, known.failed + facet.failed);
                     }
-                    None => facets.push(facet.clone()),
+                    None => {
+                        at.insert(facet.value.clone(), facets.len());
+                        facets.push(facet.clone());
+                    }
                 }
             }
             facets.sort_by(|a, b| (b.count, &a.value).cmp(&(a.count, &b.value)));

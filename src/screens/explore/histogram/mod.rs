@@ -9,7 +9,7 @@ use crate::screens::request::{Focus, Request};
 use crate::screens::shared::Shared;
 use crosstail_core::filter::Field;
 use crosstail_core::model::Timestamp;
-use crosstail_core::number::{saturating_i64, saturating_usize};
+use crosstail_core::number::{saturating_i64, saturating_u32, saturating_usize};
 use crosstail_engine::store::{Histogram as Counts, Row};
 
 /// State of the histogram.
@@ -116,8 +116,8 @@ impl Histogram {
         let column = |at: Timestamp| saturating_usize(at.since_us(start).max(0) / width);
         for (at, count, failed) in counted.buckets.iter().filter(|(at, ..)| *at >= start) {
             if let Some(bucket) = self.data.buckets.get_mut(column(*at)) {
-                bucket.total = bucket.total.saturating_add(saturating_u32_of(*count));
-                bucket.failed = bucket.failed.saturating_add(saturating_u32_of(*failed));
+                bucket.total = bucket.total.saturating_add(saturating_u32(*count));
+                bucket.failed = bucket.failed.saturating_add(saturating_u32(*failed));
             }
         }
         self.unknown = vec![false; columns];
@@ -175,10 +175,6 @@ impl Histogram {
         let moment = |column: usize| self.data.start.plus_us(self.data.width_us * saturating_i64(column));
         Some((moment(from), moment(to + 1)))
     }
-}
-
-fn saturating_u32_of(n: u64) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 /// The next round width: 1, 2, 5, 10, 15, 30 s, and so on up to days; all in microseconds.
