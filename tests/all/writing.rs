@@ -757,10 +757,9 @@ async fn the_example_program_records() {
     let name = postgres.postgres_database(&["integration-activity"]).await;
     let database = unique_name();
     assert!(apply("prokure", &mongo.url(&database), &["--yes"]).status.success());
-    // `cargo test` builds it with `--all-targets`, as `scripts/test` says. A test that builds it itself shares the compiler's
-    // folder with all other tests.
+    // `scripts/test` builds it. A test that builds it itself shares the compiler's folder with all other tests.
     let program = Path::new(env!("CARGO_BIN_EXE_crosstail")).with_file_name("examples").join("record");
-    assert!(program.exists(), "{} is missing: cargo test --workspace --all-targets builds it", program.display());
+    assert!(program.exists(), "{} is missing: cargo build --examples --features full builds it", program.display());
     for (url, calls) in [(postgres.url(&name), 4), (mongo.url(&database), 2)] {
         let output = Command::new(&program).arg(&url).output().expect("run");
         assert!(output.status.success() && output.stdout.starts_with(b"recorded 4 activities"), "{output:?}");
