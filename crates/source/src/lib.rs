@@ -8,6 +8,7 @@
 mod address;
 pub mod alert;
 pub mod cleanup;
+pub mod combination;
 pub mod create;
 mod error;
 mod event;

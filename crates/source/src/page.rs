@@ -33,6 +33,16 @@ impl PageQuery {
             limit,
         }
     }
+
+    /// Whether a moment is between `since` and `until`.
+    pub fn includes(&self, at: Timestamp) -> bool {
+        self.since.is_none_or(|since| at >= since) && self.until.is_none_or(|until| at < until)
+    }
+
+    /// Whether records without a time are asked for: they stand at the epoch.
+    pub fn includes_undated(&self) -> bool {
+        self.includes(Timestamp::UNDATED)
+    }
 }
 
 /// The end of a page: time and id of its last activity.

@@ -12,6 +12,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
+    /// The start of records that have no time: the epoch, so that they have a place in the order of all others.
+    pub const UNDATED: Self = Self(0);
+
     /// From milliseconds since the epoch.
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis.saturating_mul(1000))

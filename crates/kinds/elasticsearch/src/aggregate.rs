@@ -4,7 +4,7 @@
 //! the buckets of crosstail's own sketch (`range`): the digest of `percentiles` does not add up over sources.
 
 use super::connection::{TIME_LIMIT, found, in_path};
-use super::expression::{all, condition};
+use super::expression::{all, condition, in_time};
 use super::fields::Type;
 use super::mapping::Mapping;
 use super::{Elasticsearch, Error};
@@ -12,6 +12,7 @@ use crosstail_core::filter::{Comparator, Field, Matcher, NamedRecord, Operand, P
 use crosstail_core::model::{Id, Latencies, Mean, Names, Timestamp};
 use crosstail_core::number::{saturating_u16, saturating_u64, truncated_i64, truncated_u64};
 use crosstail_core::schema::{Assembler, Scalar, Target as Column};
+use crosstail_source::combination;
 use crosstail_source::{Grouping, Groups, PageQuery};
 use elasticsearch::http::Method;
 use serde_json::{Map, Value, json};
@@ -19,8 +20,6 @@ use std::borrow::Cow;
 
 /// Buckets per response, below the server's limit (`search.max_buckets`).
 const BUCKETS: usize = 40_000;
-/// With more combinations, the documents themselves are read.
-const COMBINATIONS: usize = 200_000;
 
 /// Figures by group; `None` where the documents themselves must be read.
 pub(super) async fn aggregate(
@@ -64,10 +63,7 @@ impl<'a> Plan<'a> {
     fn of(mapping: &'a Mapping, query: &PageQuery, grouping: &'a Grouping) -> Option<Self> {
         let definition = mapping.schema.definition();
         let time = mapping.table.time.as_str();
-        let fits = !mapping.schema.has_rules()
-            && !definition.system_from_url
-            && mapping.undated.is_empty()
-            && mapping.bare.is_empty();
+        let fits = mapping.undated.is_empty() && mapping.bare.is_empty();
         if !fits || grouping.bucket_us.is_some_and(|us| us % 1000 != 0) {
             return None;
         }
@@ -75,23 +71,17 @@ impl<'a> Plan<'a> {
         let (mut conditions, _) = condition(mapping, &predicate);
         conditions.push(mapping.only.clone());
         let (bounds, residual) = split(predicate);
-        let mut fields = vec![Field::Status, Field::Level];
-        fields.extend(&grouping.by);
-        if !fields_of(&residual, &mut fields) {
-            return None;
-        }
+        let fields = combination::fields(&grouping.by, &residual)?;
+        let targets = combination::targets(&mapping.schema, &fields)?;
         let mut bounded = false;
         for (from, until) in bounds.into_iter().chain([(query.since, query.until)]) {
-            let mut range = Map::new();
             // Stored times are integers of milliseconds.
-            let ms = |at: Timestamp| json!(at.0.div_euclid(1000) + i64::from(at.0.rem_euclid(1000) > 0));
-            range.extend(from.map(|at| ("gte".to_owned(), ms(at))));
-            range.extend(until.map(|at| ("lt".to_owned(), ms(at))));
-            if !range.is_empty() {
-                range.insert("format".to_owned(), json!("epoch_millis"));
-                conditions.push(json!({ "range": { time: range } }));
-                bounded = true;
-            }
+            let ms = |at: Timestamp| at.0.div_euclid(1000) + i64::from(at.0.rem_euclid(1000) > 0);
+            let bounds: Vec<_> =
+                from.map(|at| ("gte", ms(at))).into_iter().chain(until.map(|at| ("lt", ms(at)))).collect();
+            bounded |= !bounds.is_empty();
+            let undated = PageQuery { since: from, until, ..PageQuery::all(1) }.includes_undated();
+            conditions.extend(in_time(time, &bounds, undated));
         }
         let present = |target: Column| -> Vec<(u16, &str)> {
             let paths = mapping.paths(target).into_iter().enumerate();
@@ -111,26 +101,6 @@ impl<'a> Plan<'a> {
             figures: Vec::new(),
             bounded,
         };
-        let mut targets: Vec<Column> = Vec::new();
-        for field in fields {
-            match field {
-                Field::Source => {}
-                Field::Is | Field::Status => {
-                    targets.extend([Column::Status, Column::HttpStatus, Column::Level]);
-                    if !mapping.schema.names_status() {
-                        targets.push(Column::Error);
-                    }
-                }
-                Field::Kind => targets.extend([Column::Kind, Column::Level]),
-                Field::System => targets.extend([Column::System, Column::Service]),
-                Field::Endpoint => targets.extend([Column::Endpoint, Column::Url]),
-                Field::Entity => targets.extend([Column::EntityType, Column::EntityId]),
-                Field::Time | Field::Duration | Field::Completed | Field::Id | Field::Tags => return None,
-                field => targets.push(Column::of(field)?),
-            }
-        }
-        targets.sort_unstable_by_key(|target| *target as u8);
-        targets.dedup();
         for target in targets {
             for (rank, path) in present(target) {
                 let whole = mapping.fields.get(path).is_some_and(|field| field.kind == Type::Whole);
@@ -244,6 +214,7 @@ impl<'a> Plan<'a> {
                 "aggs": {
                     "groups": { "composite": composite, "aggs": within }, "left_out": left_out,
                     "times": { "value_count": { "field": self.mapping.table.time } },
+                    "undated": { "missing": { "field": self.mapping.table.time } },
                 },
             });
             let text = cluster.connection.ask(Method::Post, &self.path(), Some(&body)).await?;
@@ -251,14 +222,15 @@ impl<'a> Plan<'a> {
             if after.is_none() {
                 total = answer.hits.total.map_or(0, |total| total.value);
                 // Of several times, a range finds any, but the last one counts.
-                let times = answer.aggregations["times"]["value"].as_u64().unwrap_or(0);
+                let times = answer.aggregations["times"]["value"].as_u64().unwrap_or(0)
+                    + answer.aggregations["undated"]["doc_count"].as_u64().unwrap_or(0);
                 if answer.aggregations["left_out"]["doc_count"] != 0 || (self.bounded && times > total) {
                     return Ok(false);
                 }
             }
             let buckets = answer.aggregations["groups"]["buckets"].as_array().cloned().unwrap_or_default();
             combinations += buckets.len();
-            if combinations > COMBINATIONS {
+            if combinations > combination::COMBINATIONS {
                 return Ok(false);
             }
             for bucket in &buckets {
@@ -287,11 +259,7 @@ impl<'a> Plan<'a> {
                 _ => {}
             }
         }
-        let at = key["bucket"].as_i64().map(Timestamp::from_millis);
-        if self.grouping.bucket_us.is_some() && at.is_none() {
-            return false;
-        }
-        let at = at.unwrap_or(Timestamp(0));
+        let at = key["bucket"].as_i64().map_or(Timestamp::UNDATED, Timestamp::from_millis);
         let mut activity = assembler.finish(&self.mapping.schema, Id::Text("".into()), at);
         activity.places = vec![self.mapping.place("")];
         if !self.residual.keeps(&NamedRecord { activity: &activity, names, payload: None }) {
@@ -341,18 +309,4 @@ fn split(predicate: Predicate) -> (Bounds, Predicate) {
         }
     }
     (bounds, Predicate::And(rest))
-}
-
-/// Collects the fields that a predicate tests; false where it tests something else, too.
-fn fields_of(predicate: &Predicate, into: &mut Vec<Field>) -> bool {
-    match predicate {
-        Predicate::All => true,
-        Predicate::And(parts) | Predicate::Or(parts) => parts.iter().all(|part| fields_of(part, into)),
-        Predicate::Not(part) => fields_of(part, into),
-        Predicate::Compare(Comparator { target: Operand::Field(field), .. }) => {
-            into.push(*field);
-            true
-        }
-        Predicate::Compare(_) | Predicate::FreeText(_) => false,
-    }
 }

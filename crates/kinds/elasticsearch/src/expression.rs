@@ -34,6 +34,21 @@ pub(super) fn all(mut parts: Vec<Value>) -> Value {
     }
 }
 
+/// A query for times within bounds in milliseconds, each with its operator; `None` without bounds. Documents without a time
+/// are kept if `undated`.
+pub(super) fn in_time(time: &str, bounds: &[(&str, i64)], undated: bool) -> Option<Value> {
+    if bounds.is_empty() {
+        return None;
+    }
+    let mut range = json!({ "format": "epoch_millis" });
+    for (operator, ms) in bounds {
+        range[*operator] = json!(ms);
+    }
+    let range = json!({ "range": { time: range } });
+    let lacking = || json!({ "bool": { "must_not": [{ "exists": { "field": time } }] } });
+    Some(if undated { any(vec![range, lacking()]) } else { range })
+}
+
 /// The clauses of a predicate that a query can express, and their number.
 pub(super) fn condition(mapping: &Mapping, predicate: &Predicate) -> (Vec<Value>, usize) {
     let clauses: &[Predicate] = match predicate {

@@ -18,9 +18,6 @@ pub(super) const SLACK_MS: i64 = 60_000;
 /// Documents that are read, at most, of indices that cannot be sorted by time.
 pub(super) const UNDATED: usize = 10_000;
 
-/// The start of documents without a time: before all others, so that pages have one order.
-const NO_TIME: Timestamp = Timestamp(0);
-
 /// A schema resolved against the indices of one pattern.
 pub(super) struct Mapping {
     pub(super) schema: Schema,
@@ -86,7 +83,7 @@ impl Mapping {
             Some(source) => Cow::Borrowed(source.get()),
             None if hit.fields.is_empty() => {
                 let excerpt = format!("a document of {} without its source", hit.index);
-                return Activity::undecodable(own, NO_TIME, place, BARE, &excerpt);
+                return Activity::undecodable(own, Timestamp::UNDATED, place, BARE, &excerpt);
             }
             None => {
                 let one = |(path, values): (&String, &Vec<Value>)| Some((path.clone(), values.last()?.clone()));
@@ -96,7 +93,13 @@ impl Mapping {
         let mut assembler = Assembler::default();
         if let Err(at) = json::scan(&text, self.schema.tree(), &mut assembler) {
             let excerpt = format!("a document of {} that cannot be read", hit.index);
-            return Activity::undecodable(own, NO_TIME, place, &format!("cannot be read at byte {at}"), &excerpt);
+            return Activity::undecodable(
+                own,
+                Timestamp::UNDATED,
+                place,
+                &format!("cannot be read at byte {at}"),
+                &excerpt,
+            );
         }
         // Of several times, the last one: by it documents are sorted.
         let times = hit.fields.get(&self.table.time);
@@ -105,7 +108,7 @@ impl Mapping {
             assembler.replace(Target::StartedAt, Scalar::Time(time));
         }
         let at = assembler.recorded_at();
-        let mut activity = assembler.finish(&self.schema, own, NO_TIME);
+        let mut activity = assembler.finish(&self.schema, own, Timestamp::UNDATED);
         activity.places = vec![Place { at, ..place }];
         if hit.source.is_none() && activity.error.is_none() {
             activity.error = Some(BARE.into());

@@ -1,7 +1,7 @@
 //! The queries: history in order of start, through a point in time; related documents; the payload of one document.
 
 use super::connection::{Hit, TIME_LIMIT, found, in_path};
-use super::expression::{all, any, condition};
+use super::expression::{all, any, condition, in_time};
 use super::mapping::{Class, Mapping, ResolvedIndices};
 use super::reader::Reader;
 use super::{Elasticsearch, Error};
@@ -92,13 +92,11 @@ pub(super) async fn plan(cluster: &Elasticsearch, query: &PageQuery) -> Result<C
     for mapping in cluster.resolve().await?.mappings {
         let (mut conditions, _) = condition(&mapping, &predicate);
         conditions.push(mapping.only.clone());
-        let ms = |at: Timestamp| json!(at.0.div_euclid(1000));
-        let mut range = serde_json::Map::new();
-        range.extend(query.since.map(|at| ("gte".to_owned(), ms(at))));
-        range.extend(query.until.map(|at| ("lte".to_owned(), ms(at))));
-        if !range.is_empty() && !mapping.schema.has_phases() {
-            range.insert("format".to_owned(), json!("epoch_millis"));
-            conditions.push(json!({ "range": { &mapping.table.time: range } }));
+        let ms = |at: Timestamp| at.0.div_euclid(1000);
+        if !mapping.schema.has_phases() {
+            let (since, until) = (query.since.map(|at| ("gte", ms(at))), query.until.map(|at| ("lte", ms(at))));
+            let bounds: Vec<_> = since.into_iter().chain(until).collect();
+            conditions.extend(in_time(&mapping.table.time, &bounds, query.includes_undated()));
         }
         let path = format!("/{}/_count?ignore_unavailable=true", in_path(&mapping.stored));
         let answer = cluster.connection.json(Method::Post, &path, Some(&json!({ "query": all(conditions) }))).await?;

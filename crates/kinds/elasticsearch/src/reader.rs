@@ -2,7 +2,7 @@
 //! that are as large as the cluster and the memory bear.
 
 use super::connection::{Connection, Hit, SearchResponse, TIME_LIMIT, found, in_path};
-use super::expression::{all, condition};
+use super::expression::{all, condition, in_time};
 use super::fields::Type;
 use super::mapping::{Class, Mapping, SLACK_MS, UNDATED};
 use super::query::payload_of;
@@ -112,8 +112,8 @@ pub(super) struct Reader {
     /// Number of the filter's clauses that the store evaluates.
     pub(super) clauses: usize,
     conditions: Vec<Value>,
-    since: Option<Timestamp>,
-    until: Option<Timestamp>,
+    /// The query without its filter.
+    range: PageQuery,
     newest_first: bool,
     pace: Pace,
     /// The longest duration of an activity, where records are parts.
@@ -156,28 +156,20 @@ impl Reader {
         let longest_ms = if parts { longest_ms(connection, &mapping).await? } else { 0 };
         let ahead = if parts { longest_ms + SLACK_MS } else { 0 };
         let slack = if parts { SLACK_MS } else { 0 };
-        let mut range = serde_json::Map::new();
-        let mut limit = |name: &str, at: Option<i64>| {
-            if let Some(ms) = at {
-                range.insert(name.to_owned(), json!(ms));
-            }
-        };
         let ms = |at: Timestamp| at.0.div_euclid(1000);
         let behind = after.map(|cursor| ms(Timestamp(cursor.time_us)));
         let upper = query.until.map(ms).into_iter().chain(behind.filter(|_| query.newest_first)).min();
         let lower = query.since.map(ms).into_iter().chain(behind.filter(|_| !query.newest_first)).max();
-        limit("gte", lower.map(|ms| ms - slack));
-        limit("lte", upper.map(|ms| ms + ahead));
-        if !range.is_empty() {
-            range.insert("format".to_owned(), json!("epoch_millis"));
-            conditions.push(json!({ "range": { &mapping.table.time: range } }));
-        }
+        let lower = lower.map(|ms| ("gte", ms - slack));
+        let upper = upper.map(|ms| ("lte", ms + ahead));
+        let undated = lower.is_none_or(|(_, ms)| ms <= 0) && upper.is_none_or(|(_, ms)| ms >= 0);
+        let bounds: Vec<_> = lower.into_iter().chain(upper).collect();
+        conditions.extend(in_time(&mapping.table.time, &bounds, undated));
         let mut reader = Self {
             names: cluster.names.clone(),
             clauses,
             conditions,
-            since: query.since,
-            until: query.until,
+            range: PageQuery { since: query.since, until: query.until, ..PageQuery::all(query.limit) },
             newest_first: query.newest_first,
             pace: Pace::new(query.limit.max(500)),
             longest_ms,
@@ -340,8 +332,7 @@ impl Reader {
             let popped = if self.newest_first { self.held.pop_last() } else { self.held.pop_first() };
             let Some((_, (activity, payload))) = popped else { return };
             self.by_id.remove(&activity.id);
-            let timed = self.since.is_none_or(|since| activity.started_at >= since)
-                && self.until.is_none_or(|until| activity.started_at < until);
+            let timed = self.range.includes(activity.started_at);
             let named = NamedRecord { activity: &activity, names: &self.names, payload: payload.as_ref() };
             if timed && self.predicate.keeps(&named) {
                 self.ready.push_back(activity);

@@ -52,8 +52,7 @@ impl<'a> Test<'a> {
     }
 
     fn keeps(&self, activity: &Activity, payload: Option<&Payload>) -> bool {
-        self.query.since.is_none_or(|since| activity.started_at >= since)
-            && self.query.until.is_none_or(|until| activity.started_at < until)
+        self.query.includes(activity.started_at)
             && self.predicate.keeps(&NamedRecord { activity, names: self.names, payload })
     }
 }

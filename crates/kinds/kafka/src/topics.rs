@@ -279,7 +279,7 @@ impl Topic {
     ) -> Read<'a> {
         let (place, own) = self.place(message, source);
         let at = format!("topic {}, partition {}, offset {}", self.name, message.partition(), message.offset());
-        let time = place.at.unwrap_or(Timestamp(0));
+        let time = place.at.unwrap_or(Timestamp::UNDATED);
         let excerpt = &text[..text.floor_char_boundary(EXCERPT)];
         let activity = Activity::undecodable(Id::Text(own.into()), time, place, &format!("{problem} ({at})"), excerpt);
         Read { activity, shared: false, record: text }
@@ -304,7 +304,7 @@ impl Topic {
             broken.activity.id = own;
             return Read { record: text, ..broken };
         }
-        let time = about.at.or(place.at).unwrap_or(Timestamp(0));
+        let time = about.at.or(place.at).unwrap_or(Timestamp::UNDATED);
         let mut activity = assembler.finish(&self.schema, own.clone(), time);
         about.complete(&mut activity);
         activity.places = vec![place];

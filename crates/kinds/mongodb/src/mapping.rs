@@ -7,9 +7,6 @@ use crosstail_core::schema::{Assembler, Node, Scalar, Schema, Table, Target};
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The start of documents without a time: before all others, so that pages have one order.
-pub(super) const NO_TIME: Timestamp = Timestamp(0);
-
 /// A schema resolved against one collection.
 pub(super) struct Mapping {
     pub(super) index: usize,
@@ -97,7 +94,7 @@ impl Mapping {
         walk(self, self.schema.tree(), document, &mut assembler)?;
         let own = Id::Text(format!("{}{key}", self.prefix()).into());
         let at = assembler.recorded_at();
-        let mut activity = assembler.finish(&self.schema, own.clone(), NO_TIME);
+        let mut activity = assembler.finish(&self.schema, own.clone(), Timestamp::UNDATED);
         if !self.is_unique && !activity.part {
             activity.id = own;
         }
@@ -114,7 +111,7 @@ impl Mapping {
         let place = Place::new(self.source, Locator::table_key(self.index, &key));
         let id = Id::Text(format!("{}{key}", self.prefix()).into());
         let excerpt = format!("a document of {} that cannot be read", self.table.name);
-        Activity::undecodable(id, NO_TIME, place, &error.to_string(), &excerpt)
+        Activity::undecodable(id, Timestamp::UNDATED, place, &error.to_string(), &excerpt)
     }
 
     /// The activity of a document; never fails.

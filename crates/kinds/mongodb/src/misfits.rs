@@ -1,7 +1,7 @@
 //! Pages of documents whose time is no date: a text, a number, one of several, or none. The server cannot sort them by
 //! time, so they are read, and only those are kept that the page may show.
 
-use super::mapping::{Mapping, NO_TIME};
+use super::mapping::Mapping;
 use super::query::{Find, PAGE_BYTES, PageFilter, each};
 use super::{Asking, Error};
 use bson::{Bson, Document, RawBsonRef, RawDocument, doc};
@@ -106,10 +106,7 @@ pub(super) async fn page(
         }
         let (activity, kept) = asked.read(document);
         let id = activity.id.to_string();
-        // What has no time is in no range.
-        let undated = activity.started_at == NO_TIME && !activity.exact_start;
-        let in_range = query.since.is_none_or(|since| !undated && activity.started_at >= since)
-            && query.until.is_none_or(|until| !undated && activity.started_at < until);
+        let in_range = query.includes(activity.started_at);
         let comes = after.is_none_or(|cursor| cursor.is_before(activity.started_at, &id, newest_first));
         if kept && in_range && comes {
             let weight = document.as_bytes().len();

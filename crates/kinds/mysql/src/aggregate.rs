@@ -48,7 +48,7 @@ pub(crate) async fn aggregate(
             mine.count += more.count;
         }
     }
-    if mapping.time_is_nullable() && query.since.is_none() && query.until.is_none() {
+    if mapping.time_is_nullable() && query.includes_undated() {
         let predicate = query.filter.predicate(&query.context);
         let mut after: Option<String> = None;
         loop {

@@ -305,7 +305,7 @@ impl Mapping {
         let own = Id::Text(format!("{}{key}", self.prefix()).into());
         let at = assembler.recorded_at();
         // A row without a time has that of the epoch, and says that it knows none.
-        let mut activity = assembler.finish(&self.schema, own, Timestamp(0));
+        let mut activity = assembler.finish(&self.schema, own, Timestamp::UNDATED);
         activity.places = vec![Place { at, ..Place::new(self.source, Locator::table_key(self.index, &key)) }];
         Ok(activity)
     }

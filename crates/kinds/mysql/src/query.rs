@@ -135,7 +135,7 @@ async fn page_of(
     let mut part = Part { items: Vec::new(), ended: true, reached: None };
     let mut weight = 0;
     // Rows without a time stand at the epoch, between those of later and of earlier times.
-    let may_lack = mapping.time_is_nullable() && query.since.is_none() && query.until.is_none();
+    let may_lack = mapping.time_is_nullable() && query.includes_undated();
     let waiting = may_lack && beyond.as_ref().is_none_or(|(at, _)| is_before(query, at.0));
     loop {
         let mut parts = within(mapping, query);
@@ -179,7 +179,7 @@ async fn page_of(
             undated(reader, mapping, names, predicate, from.as_deref(), query.newest_first, query.limit).await?;
         if !found.ended {
             part.ended = false;
-            let reached = found.last.map(|id| (Timestamp(0), id));
+            let reached = found.last.map(|id| (Timestamp::UNDATED, id));
             part.reached = Part::nearer(part.reached.take(), reached, query.newest_first);
         }
         part.items.extend(found.items);

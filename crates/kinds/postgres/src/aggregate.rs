@@ -1,21 +1,27 @@
-//! Figures computed by the server: counts, outcomes, and latencies in the buckets of crosstail's own sketch.
+//! Figures computed by the server: counts of combinations of raw values (see [`combination`]), and latencies in the buckets of
+//! crosstail's own sketch.
 
 use super::connection::Reader;
 use super::index::{Hints, hints};
 use super::mapping::Mapping;
 use super::query::undated;
+use super::relation::ColumnType;
+use super::row::scalar;
 use super::sql;
-use crosstail_core::filter::{Field, ValueType};
-use crosstail_core::model::{Latencies, Mean, Names, Timestamp};
+use crosstail_core::filter::{Field, NamedRecord, Predicate};
+use crosstail_core::model::{Figures, Latencies, Mean, Names, Timestamp};
 use crosstail_core::number::{saturating_u64, saturating_usize};
-use crosstail_source::sql::{Sql, literal};
+use crosstail_core::schema::{Scalar, Target};
+use crosstail_source::combination::{self, COMBINATIONS};
+use crosstail_source::sql::Sql;
 use crosstail_source::{Grouping, Groups, PageQuery};
 use sqlx::Row as _;
+use sqlx::postgres::PgRow;
 
 /// Undated rows per query.
 const CHUNK: usize = 2000;
 
-/// Figures of one table; `None` where SQL cannot express the filter or a field.
+/// Figures of one table; `None` where the rows themselves must be read.
 pub(super) async fn aggregate(
     reader: Reader<'_>,
     mapping: &Mapping,
@@ -25,40 +31,23 @@ pub(super) async fn aggregate(
 ) -> Result<Option<Groups>, sqlx::Error> {
     let predicate = query.filter.predicate(&query.context);
     let hints = hints(reader, mapping, &predicate).await?;
-    let Some(text) = statement(mapping, query, grouping, &hints) else { return Ok(None) };
+    let Some(plan) = Plan::of(mapping, grouping, &predicate, &hints) else { return Ok(None) };
     let mut reading = reader.read().await?;
-    let rows = match reading.fetch(text).await {
+    let rows = match reading.fetch(plan.statement(query, reading.has_date_bin())).await {
         Ok(rows) => rows,
         // A value that the server cannot read is one that it cannot count.
         Err(error) if super::row::is_of_data(&error) => return Ok(None),
         Err(error) => return Err(error),
     };
     reading.end().await?;
-    let n = grouping.by.len();
+    if rows.len() > COMBINATIONS {
+        return Ok(None);
+    }
     let mut groups = Groups::new();
     for row in &rows {
-        let values = (0..n).map(|index| Ok(super::row::text(row, index)?.map(std::borrow::Cow::into_owned)));
-        let values = values.collect::<Result<Vec<Option<String>>, sqlx::Error>>()?;
-        let bucket: Option<i64> = row.try_get(n)?;
-        let latency: Option<i64> = row.try_get(n + 1)?;
-        let whole = |index: usize| row.try_get::<i64, _>(n + 2 + index).map(saturating_u64);
-        let mean = |index: usize| -> Result<Mean, sqlx::Error> {
-            Ok(Mean { sum: row.try_get::<Option<f64>, _>(n + 2 + index)?.unwrap_or(0.0), count: whole(index + 1)? })
-        };
-        let figures = groups.entry((values, bucket.map(Timestamp))).or_default();
-        figures.count += whole(0)?;
-        figures.failed += whole(1)?;
-        figures.open += whole(2)?;
-        figures.succeeded += whole(3)?;
-        if let Some(latency) = latency {
-            figures.latencies.add_bucket(saturating_usize(latency), whole(0)?, whole(4)?);
-        }
-        for (mine, more) in [(&mut figures.cpu, mean(5)?), (&mut figures.memory, mean(7)?)] {
-            mine.sum += more.sum;
-            mine.count += more.count;
-        }
+        plan.add(row, names, &mut groups)?;
     }
-    if query.since.is_none() && query.until.is_none() {
+    if query.includes_undated() {
         let mut after: Option<String> = None;
         loop {
             let page = undated(reader, mapping, names, &predicate, after.as_deref(), false, CHUNK).await?;
@@ -74,64 +63,123 @@ pub(super) async fn aggregate(
     Ok(Some(groups))
 }
 
-fn statement(mapping: &Mapping, query: &PageQuery, grouping: &Grouping, hints: &Hints) -> Option<Sql> {
-    let condition = sql::condition(mapping, &query.filter.predicate(&query.context), hints);
-    if !condition.exact {
-        return None;
-    }
-    let mut keys = Vec::new();
-    for by in &grouping.by {
-        let value = match by {
-            Field::Source => literal(&mapping.source_name),
-            by if matches!(by.class(), ValueType::Number | ValueType::Duration | ValueType::Time) => return None,
-            Field::Tags => return None,
-            by => sql::expression(mapping, *by).or_else(|| sql::is_absent(mapping, *by).then(|| "NULL".to_owned()))?,
+/// How the rows of a table are counted.
+struct Plan<'a> {
+    mapping: &'a Mapping,
+    grouping: &'a Grouping,
+    condition: Sql,
+    /// The part of the filter that is evaluated on combinations.
+    residual: Predicate,
+    /// What is grouped by: numbers of [`Mapping::columns`], and the SQL for each.
+    columns: Vec<(usize, String)>,
+    /// SQL for the duration, the processor's share and the memory.
+    measures: [String; 3],
+}
+
+impl<'a> Plan<'a> {
+    fn of(mapping: &'a Mapping, grouping: &'a Grouping, predicate: &Predicate, hints: &Hints) -> Option<Self> {
+        let (condition, residual) = sql::divided(mapping, predicate, hints);
+        let fields = combination::fields(&grouping.by, &residual)?;
+        let targets = combination::targets(&mapping.schema, &fields)?;
+        if targets.iter().any(|target| mapping.is_opaque(*target)) {
+            return None;
+        }
+        // Of an error it only matters whether there is one, and of a URL only its host, unless they are asked for.
+        let whole_error = fields.contains(&Field::Error);
+        let whole_url = fields.iter().any(|field| matches!(field, Field::Url | Field::Endpoint));
+        let own_system = mapping.raw_text(Target::System);
+        let mut columns: Vec<(usize, String)> = Vec::new();
+        for one in mapping.selected.iter().filter(|one| targets.contains(&one.target.0)) {
+            if columns.iter().any(|(known, _)| *known == one.column) {
+                continue;
+            }
+            let expression = &mapping.columns[one.column].0;
+            let is_text = matches!(mapping.columns[one.column].1, ColumnType::Text);
+            let sql = match one.target.0 {
+                Target::Error if !whole_error && is_text => format!("CASE WHEN {expression} <> '' THEN '1' END"),
+                Target::Url if !whole_url && is_text => host(expression, own_system.as_deref()),
+                _ => expression.clone(),
+            };
+            columns.push((one.column, sql));
+        }
+        // Sorting durations into their buckets costs more than counting.
+        let measure = |field: Field, holds: &str| {
+            let absent = grouping.counts || sql::is_absent(mapping, field);
+            let value = if absent { Some("NULL".to_owned()) } else { sql::expression(mapping, field) };
+            value.map(|value| format!("({value})::{holds}"))
         };
-        keys.push(format!("({value})::text"));
+        let took = measure(Field::Duration, "int8")?;
+        let measures = [took, measure(Field::Cpu, "float8")?, measure(Field::Memory, "float8")?];
+        Some(Self { mapping, grouping, condition, residual, columns, measures })
     }
-    let or_null = |field: Field, null: &str| {
-        sql::expression(mapping, field).or_else(|| sql::is_absent(mapping, field).then(|| null.to_owned()))
-    };
-    let status = sql::status_or_null(mapping)?;
-    // Sorting durations into their buckets costs more than counting.
-    let measure = |field: Field, null: &str| {
-        if grouping.counts { Some(null.to_owned()) } else { or_null(field, null) }
-    };
-    let (outcome, took) = (sql::expression(mapping, Field::Is)?, measure(Field::Duration, "NULL::numeric")?);
-    let (cpu, memory) = (measure(Field::Cpu, "NULL::float8")?, measure(Field::Memory, "NULL::float8")?);
-    let bucket = grouping.bucket_us.map_or_else(
-        || "NULL::int8".to_owned(),
-        |us| format!("(floor(({})::numeric / {us}) * {us})::int8", mapping.time.us()),
-    );
-    let mut inner = Sql::raw("SELECT ");
-    for (index, key) in keys.iter().enumerate() {
-        inner.push(&format!("{key} AS k{index}, "), []);
+
+    fn statement(&self, query: &PageQuery, has_date_bin: bool) -> Sql {
+        let mapping = self.mapping;
+        let [took, cpu, memory] = &self.measures;
+        let (bucket, start) = self
+            .grouping
+            .bucket_us
+            .map_or_else(|| ("NULL::int8".to_owned(), "bucket".to_owned()), |us| mapping.time.bucket(us, has_date_bin));
+        let mut inner = Sql::raw("SELECT ");
+        for (index, (_, sql)) in self.columns.iter().enumerate() {
+            inner.push(&format!("{sql} AS c{index}, "), []);
+        }
+        let from = &mapping.relation.sql;
+        inner.push(&format!("{bucket} AS bucket, {took} AS took, {cpu} AS cpu, {memory} AS memory FROM {from} t"), []);
+        // Rows without a time are counted locally.
+        let mut parts = vec![self.condition.clone(), Sql::raw(mapping.time.dated())];
+        parts.extend(query.since.map(|at| mapping.time_is(">=", at)));
+        parts.extend(query.until.map(|at| mapping.time_is("<", at)));
+        inner.append(" WHERE ", &Sql::join(parts, " AND "));
+        let names: String = (0..self.columns.len()).map(|index| format!("c{index}, ")).collect();
+        // The same buckets as `Latencies::bucket`.
+        let latency = format!(
+            "CASE WHEN took IS NULL THEN NULL WHEN took <= 1 THEN 0 ELSE ceil(ln(took::float8) / {}::float8)::int8 END",
+            Latencies::LOG_GAMMA
+        );
+        let mut outer = Sql::raw(format!(
+            "SELECT {names}{start}, {latency} AS latency, count(*), coalesce(sum(took), 0)::int8, sum(cpu), count(cpu), \
+             sum(memory), count(memory) FROM ("
+        ));
+        outer.append("", &inner);
+        outer.push(&format!(") a GROUP BY {names}bucket, latency LIMIT {}", COMBINATIONS + 1), []);
+        outer
     }
-    inner.push(
-        &format!(
-            "{bucket} AS bucket, ({took})::int8 AS took, {outcome} AS outcome, {status} AS status, \
-             ({cpu})::float8 AS cpu, ({memory})::float8 AS memory FROM {} t",
-            mapping.relation.sql
-        ),
-        [],
+
+    /// Adds what a combination counts for.
+    fn add(&self, row: &PgRow, names: &Names, groups: &mut Groups) -> Result<(), sqlx::Error> {
+        let mapping = self.mapping;
+        let mut values: Vec<Option<Scalar<'_>>> = vec![None; mapping.columns.len()];
+        for (index, (column, _)) in self.columns.iter().enumerate() {
+            values[*column] = scalar(row, index, mapping.columns[*column].1)?;
+        }
+        let n = self.columns.len();
+        let bucket: Option<i64> = row.try_get(n)?;
+        let latency: Option<i64> = row.try_get(n + 1)?;
+        let whole = |index: usize| row.try_get::<i64, _>(n + 2 + index).map(saturating_u64);
+        let mean = |index: usize| -> Result<Mean, sqlx::Error> {
+            Ok(Mean { sum: row.try_get::<Option<f64>, _>(n + 2 + index)?.unwrap_or(0.0), count: whole(index + 1)? })
+        };
+        let activity = mapping.activity("", bucket, &values);
+        if !self.residual.keeps(&NamedRecord { activity: &activity, names, payload: None }) {
+            return Ok(());
+        }
+        let mut more = Figures::default();
+        more.add_outcomes(&activity, whole(0)?);
+        if let Some(latency) = latency {
+            more.latencies.add_bucket(saturating_usize(latency), whole(0)?, whole(1)?);
+        }
+        (more.cpu, more.memory) = (mean(2)?, mean(4)?);
+        let (values, _) = self.grouping.key(&activity, names);
+        groups.entry((values, bucket.map(Timestamp))).or_default().merge(&more);
+        Ok(())
+    }
+}
+
+/// What of a URL names a system (see `system_of_url`), where the row has none of its own.
+fn host(url: &str, own_system: Option<&str>) -> String {
+    let host = format!(
+        "CASE WHEN strpos({url}, '://') > 0 THEN '://' || substring(split_part({url}, '://', 2) from '^[^/?#:]*') END"
     );
-    // Rows without a time are counted locally.
-    let mut parts = vec![condition.sql, Sql::raw(mapping.time.dated())];
-    parts.extend(query.since.map(|at| mapping.time_is(">=", at)));
-    parts.extend(query.until.map(|at| mapping.time_is("<", at)));
-    inner.append(" WHERE ", &Sql::join(parts, " AND "));
-    let names: String = (0..keys.len()).map(|index| format!("k{index}, ")).collect();
-    // The same buckets as `Latencies::bucket`.
-    let latency = format!(
-        "CASE WHEN took IS NULL THEN NULL WHEN took <= 1 THEN 0 ELSE ceil(ln(took::float8) / {}::float8)::int8 END",
-        Latencies::LOG_GAMMA
-    );
-    let mut outer = Sql::raw(format!(
-        "SELECT {names}bucket, {latency} AS latency, count(*), count(*) FILTER (WHERE outcome = 'failure'), \
-         count(*) FILTER (WHERE status = 'in_progress'), count(*) FILTER (WHERE status = 'success'), \
-         coalesce(sum(took), 0)::int8, sum(cpu), count(cpu), sum(memory), count(memory) FROM ("
-    ));
-    outer.append("", &inner);
-    outer.push(&format!(") a GROUP BY {names}bucket, latency"), []);
-    Some(outer)
+    own_system.map_or(host.clone(), |own| format!("CASE WHEN {own} IS NULL THEN {host} END"))
 }

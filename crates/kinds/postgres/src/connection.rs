@@ -170,6 +170,12 @@ impl ReadTransaction {
         self.open.as_mut().map(|open| &mut open.connection).ok_or(sqlx::Error::PoolClosed)
     }
 
+    /// Whether the server has `date_bin`: since PostgreSQL 14.
+    pub(super) fn has_date_bin(&self) -> bool {
+        let version = self.open.as_ref().and_then(|open| open.connection.server_version_num());
+        version.is_some_and(|version| version >= 140_000)
+    }
+
     /// Whether the database takes texts in any encoding.
     pub(super) fn is_of_any_encoding(&self) -> bool {
         self.open.as_ref().is_some_and(|open| open.begun.any_encoding)

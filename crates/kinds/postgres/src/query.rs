@@ -121,9 +121,8 @@ async fn page_of(
     let mut chunk = if condition.exact { query.limit } else { query.limit.max(FIRST_CHUNK) }.min(FIRST_CHUNK);
     let mut items = Vec::new();
     let mut kept = 0;
-    let undated_too = query.since.is_none() && query.until.is_none();
     // Rows without a time stand at the epoch, between those of later and of earlier times.
-    let mut waiting = undated_too && beyond.as_ref().is_none_or(|(at, _)| is_before(query, at.0));
+    let mut waiting = query.includes_undated() && beyond.as_ref().is_none_or(|(at, _)| is_before(query, at.0));
     let mut part = Part { items: Vec::new(), ended: true, reached: None };
     loop {
         let mut parts = vec![Sql::raw(mapping.time.dated())];
@@ -167,7 +166,7 @@ async fn page_of(
             undated(reader, mapping, names, predicate, from.as_deref(), query.newest_first, query.limit).await?;
         if !found.ended {
             part.ended = false;
-            let reached = found.last.map(|id| (Timestamp(0), id));
+            let reached = found.last.map(|id| (Timestamp::UNDATED, id));
             part.reached = Part::nearer(part.reached.take(), reached, query.newest_first);
         }
         part.items.extend(found.items);

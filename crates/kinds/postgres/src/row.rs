@@ -37,7 +37,7 @@ pub(super) fn text(row: &PgRow, index: usize) -> Result<Option<Cow<'_, str>>, sq
 }
 
 /// A value of a row in the type as which it is selected.
-fn scalar(row: &PgRow, index: usize, holds: ColumnType) -> Result<Option<Scalar<'_>>, sqlx::Error> {
+pub(super) fn scalar(row: &PgRow, index: usize, holds: ColumnType) -> Result<Option<Scalar<'_>>, sqlx::Error> {
     Ok(match holds {
         ColumnType::Int => row.try_get::<Option<i64>, _>(index)?.map(Scalar::Int),
         ColumnType::Float => row.try_get::<Option<f64>, _>(index)?.map(Scalar::Float),
@@ -69,7 +69,7 @@ impl Mapping {
     }
 
     /// The activity of a row. A row without a time has that of the epoch, and says that it knows none.
-    fn activity(&self, key: &str, at: Option<i64>, values: &[Option<Scalar<'_>>]) -> Activity {
+    pub(super) fn activity(&self, key: &str, at: Option<i64>, values: &[Option<Scalar<'_>>]) -> Activity {
         let mut assembler = Assembler::default();
         let mut parsed: Vec<(usize, Option<Map<String, Value>>)> = Vec::new();
         if let Some(us) = at {
@@ -97,7 +97,7 @@ impl Mapping {
         }
         let own = Id::Text(format!("{}{key}", self.prefix()).into());
         let recorded = assembler.recorded_at();
-        let mut activity = assembler.finish(&self.schema, own, Timestamp(0));
+        let mut activity = assembler.finish(&self.schema, own, Timestamp::UNDATED);
         let place = Place::new(self.source, Locator::table_key(self.index, key));
         activity.places = vec![Place { at: recorded, ..place }];
         activity

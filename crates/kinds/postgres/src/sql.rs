@@ -65,6 +65,17 @@ pub(super) fn condition(mapping: &Mapping, predicate: &Predicate, hints: &Hints)
     Condition { exact: complete && joined.exact, sql: joined.sql, clauses }
 }
 
+/// The condition of a predicate, and the clauses that it does not say exactly.
+pub(super) fn divided(mapping: &Mapping, predicate: &Predicate, hints: &Hints) -> (Sql, Predicate) {
+    let whole = condition(mapping, predicate, hints);
+    let rest = match predicate {
+        _ if whole.exact => Vec::new(),
+        Predicate::And(parts) => parts.iter().filter(|part| !condition(mapping, part, hints).exact).cloned().collect(),
+        other => vec![other.clone()],
+    };
+    (whole.sql, Predicate::And(rest))
+}
+
 /// `exactly`: the result is negated, so a superset is not enough.
 fn translate(asked: &Asked<'_>, predicate: &Predicate, exactly: bool) -> Option<Translation> {
     let mapping = asked.mapping;
@@ -340,11 +351,6 @@ fn word(mapping: &Mapping, target: Column, key: &str, known: &[(String, String)]
         cases.push_str(&format!(" WHEN {lower} = {} THEN {}", literal(word), literal(ours)));
     }
     Some(format!("CASE{cases} END"))
-}
-
-pub(super) fn status_or_null(mapping: &Mapping) -> Option<String> {
-    let absent = mapping.sources(Column::Status).is_empty() && mapping.schema.names_status();
-    if absent { Some("NULL::text".to_owned()) } else { status(mapping) }
 }
 
 fn status(mapping: &Mapping) -> Option<String> {

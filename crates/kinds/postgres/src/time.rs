@@ -115,6 +115,22 @@ impl TimeColumn {
         }
     }
 
+    /// SQL for the start of the period of so many microseconds that a row is in, as rows are grouped by it, and for that
+    /// in microseconds, from a column `bucket`.
+    pub(super) fn bucket(&self, us: i64, has_date_bin: bool) -> (String, String) {
+        match &self.form {
+            Form::Zoned | Form::Plain if has_date_bin => {
+                let kind = if self.form == Form::Zoned { "timestamptz" } else { "timestamp" };
+                let column = &self.column;
+                (
+                    format!("date_bin({us} * interval '1 microsecond', {column}::{kind}, {kind} 'epoch')"),
+                    "(extract(epoch FROM bucket) * 1000000)::int8".to_owned(),
+                )
+            }
+            _ => (format!("(floor(({})::numeric / {us}) * {us})::int8", self.us()), "bucket".to_owned()),
+        }
+    }
+
     /// The key of the order.
     pub(super) fn order(&self) -> String {
         if self.is_exact() { self.column.clone() } else { format!("({})", self.us()) }

@@ -303,7 +303,7 @@ impl Mapping {
             _ => String::new(),
         };
         let own = Id::Text(format!("{}{key}", self.prefix()).into());
-        let mut activity = assembler.finish(&self.schema, own, Timestamp(0));
+        let mut activity = assembler.finish(&self.schema, own, Timestamp::UNDATED);
         activity.places = vec![Place::new(self.source, Locator::table_key(0, &key))];
         Ok(activity)
     }

@@ -36,7 +36,7 @@ pub(super) async fn page(
     let after = after.map(|cursor| (cursor.at(), cursor.id.clone()));
     reading.dated(&condition, after.clone(), &mut part).await?;
     // Rows without a time stand at the epoch, between those of later and of earlier times.
-    let may_lack = mapping.dated(false).is_some() && query.since.is_none() && query.until.is_none();
+    let may_lack = mapping.dated(false).is_some() && query.includes_undated();
     let waits = may_lack && after.as_ref().is_none_or(|(at, _)| is_before(query, at.0));
     if waits && (part.ended || part.reached.as_ref().is_some_and(|(at, _)| !is_before(query, at.0))) {
         let from = after.filter(|(at, _)| at.0 == 0).map(|(_, id)| id);
@@ -107,7 +107,7 @@ impl Reading<'_> {
     async fn undated(&self, after: Option<String>, part: &mut Part) -> Result<(), sqlx::Error> {
         let Some(lacking) = self.mapping.dated(false) else { return Ok(()) };
         let ((order, op), id) = (self.words(), self.mapping.id());
-        let mut beyond = after.map(|id| (Timestamp(0), id));
+        let mut beyond = after.map(|id| (Timestamp::UNDATED, id));
         let chunk = self.query.limit.clamp(1, 5000);
         loop {
             let mut sql = Sql::raw(format!("{} WHERE {lacking}", self.mapping.select(self.extra)));

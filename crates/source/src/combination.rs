@@ -1,0 +1,66 @@
+//! Figures by combinations of raw values: a store groups its records by what their fields are made of, and each combination
+//! is read as one record with just these values. So words, statuses, systems and outcomes have one definition, and the
+//! store computes none of them.
+
+use crosstail_core::filter::{Comparator, Field, Matcher, Operand, Predicate};
+use crosstail_core::schema::{Schema, Target};
+
+/// With more combinations than this, the records themselves are read.
+pub const COMBINATIONS: usize = 200_000;
+
+/// The fields that decide what a combination counts for: those of the outcome, those grouped by, and those that the rest of
+/// the filter tests. `None` where that tests something else, too: a payload, a text anywhere, a time.
+pub fn fields(by: &[Field], residual: &Predicate) -> Option<Vec<Field>> {
+    let mut fields = vec![Field::Status, Field::Level];
+    fields.extend(by);
+    add_fields(residual, &mut fields).then_some(fields)
+}
+
+/// Collects the fields that a predicate tests; false where it tests something else, too.
+fn add_fields(predicate: &Predicate, into: &mut Vec<Field>) -> bool {
+    match predicate {
+        Predicate::All => true,
+        Predicate::And(parts) | Predicate::Or(parts) => parts.iter().all(|part| add_fields(part, into)),
+        Predicate::Not(part) => add_fields(part, into),
+        Predicate::Compare(Comparator { target: Operand::Field(field), test, .. }) => {
+            into.push(*field);
+            !matches!(test, Matcher::Time(_))
+        }
+        Predicate::Compare(_) | Predicate::FreeText(_) => false,
+    }
+}
+
+/// What fields are made of, each target once; `None` where a field is made of what differs from record to record, or where
+/// rules of the schema may make it of anything.
+pub fn targets(schema: &Schema, fields: &[Field]) -> Option<Vec<Target>> {
+    if schema.has_rules() {
+        return None;
+    }
+    let definition = schema.definition();
+    let mut targets = Vec::new();
+    for field in fields {
+        match field {
+            Field::Source => {}
+            Field::Is | Field::Status => {
+                targets.extend([Target::Status, Target::HttpStatus, Target::Level]);
+                if !schema.names_status() {
+                    targets.push(Target::Error);
+                }
+            }
+            Field::Kind => targets.extend([Target::Kind, Target::Level]),
+            Field::System => {
+                targets.extend([Target::System, Target::Service, Target::Logger]);
+                if definition.system_from_url {
+                    targets.push(Target::Url);
+                }
+            }
+            Field::Endpoint => targets.extend([Target::Endpoint, Target::Url]),
+            Field::Entity => targets.extend([Target::EntityType, Target::EntityId]),
+            Field::Time | Field::Duration | Field::Completed | Field::Id | Field::Tags => return None,
+            field => targets.push(Target::of(*field)?),
+        }
+    }
+    targets.sort_unstable_by_key(|target| *target as u8);
+    targets.dedup();
+    Some(targets)
+}
