@@ -2,7 +2,7 @@
 
 use crate::elasticsearch::{ask, bulk, create, index_name, refresh};
 use crate::servers::{Kind, Server, shared, unique_name};
-use crate::support::{Running, crosstail, crosstail_weighed, ids, lines, open};
+use crate::support::{Running, crosstail, crosstail_weighed, ids, lines, open, undated_add_up};
 use bson::{Bson, DateTime, Document, doc};
 use crosstail_core::filter::{Context, Filter};
 use crosstail_core::model::{Activity, Clock, Timestamp};
@@ -74,6 +74,7 @@ async fn times_of_every_type_are_in_one_order() {
             assert!((activity.started_at.0 - at(n).0).abs() <= 1000, "{n}: {:?}", activity.started_at);
         }
     }
+    undated_add_up(source.as_ref(), 305, 5).await;
     let day = PageQuery { since: Some(at(99)), until: Some(now), ..PageQuery::all(11) };
     assert_eq!(pages(&source, &day).await.len(), 99, "1 to 99 seconds ago");
     assert_eq!((count(&source, &day).await, count(&source, &PageQuery::all(10)).await), (99, 305));
@@ -260,6 +261,30 @@ async fn every_field_with_an_index_is_found_by_it() {
     let filter = Filter::parse("\"nowhere in an index\"").expect("a filter");
     let plan = source.plan(&PageQuery { filter, ..PageQuery::all(100) }, &Job::default()).await.expect("a plan");
     assert!(!plan.indexed && plan.rows.is_some_and(|rows| rows > 0), "{plan:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_without_a_time_are_in_one_part_of_it() {
+    let Some(server) = shared(Kind::Elasticsearch).await else { return };
+    let index = index_name("undated");
+    let words = json!({ "type": "keyword" });
+    let fields = json!({ "@timestamp": { "type": "date" }, "service": words, "status": words });
+    create(&server, &index, json!({ "mappings": { "properties": fields } })).await;
+    let now = Clock::system().now();
+    let documents: Vec<(Value, Value)> = (0..130_i64)
+        .map(|n| {
+            let mut document =
+                json!({ "message": n.to_string(), "service": if n % 2 == 0 { "sap" } else { "dhl" }, "status": "failed" });
+            if n % 13 != 0 {
+                document["@timestamp"] = json!(now.plus_ms(-60_000 * n).rfc3339());
+            }
+            (json!({ "index": { "_index": index } }), document)
+        })
+        .collect();
+    bulk(&server, &documents).await;
+    refresh(&server, &index).await;
+    let (_, source) = open(&[server.url(&index)]);
+    undated_add_up(source.as_ref(), 130, 10).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -409,6 +409,8 @@ async fn values_of_every_type_are_read() {
     assert_eq!((first.actor.as_deref(), first.organization.as_deref()), (Some("a,c"), Some("513")));
     assert_eq!((first.operation.as_deref(), first.error.as_deref()), (Some("CREATE"), Some("Straße \u{1F600}")));
     assert!(!of(2).exact_start && !of(3).exact_start && of(4).operation.is_none());
+    let undated = all.iter().filter(|activity| !activity.exact_start).count();
+    crate::support::undated_add_up(source.as_ref(), all.len(), undated).await;
     for activity in &all {
         let payload =
             source.payload(&activity.id, &activity.places[0].locator, &Job::default()).await.expect("payload");

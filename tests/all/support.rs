@@ -1,11 +1,12 @@
 //! What tests share: random activities, stores of them, waiting for something instead of sleeping.
 
+use crosstail_core::filter::Field;
 use crosstail_core::model::{Activity, Clock, Direction, Kind, Level, Names, SourceId, Status, Timestamp};
 use crosstail_engine::store::Store;
 use crosstail_record::{Outcome, PreparedRow, SqliteRecorder, Start};
 use crosstail_source::SourceConfig;
 use crosstail_source::pump::{self, PumpEvent, SourceState};
-use crosstail_source::{Jobs, Source, SourceEvent};
+use crosstail_source::{Grouping, Job, Jobs, PageQuery, Source, SourceEvent, for_each};
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -297,5 +298,37 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.cancel.cancel();
+    }
+}
+
+/// Whether the parts of the time before and after 2000 add up to all records, those without a time to the first, in pages,
+/// figures, and figures by the hour (C4.5, C4.6).
+pub async fn undated_add_up(source: &dyn Source, all: usize, undated: usize) {
+    let middle = Timestamp::from_millis(946_684_800_000);
+    let whole = PageQuery::all(50);
+    let before = PageQuery { until: Some(middle), ..whole.clone() };
+    let after = PageQuery { since: Some(middle), ..whole.clone() };
+    for (query, expected) in [(whole, all), (before, undated), (after, all - undated)] {
+        let mut read = 0;
+        for_each(source, &query, &Job::default(), |_| {
+            read += 1;
+            true
+        })
+        .await
+        .expect("pages");
+        let mut counted = Vec::new();
+        for bucket_us in [None, Some(3_600_000_000)] {
+            let grouping = Grouping { by: vec![Field::System], bucket_us, counts: false };
+            let groups = source.aggregate(&query, &grouping, &Job::default()).await.expect("figures");
+            counted.push(groups.values().map(|figures| figures.count).sum::<u64>());
+            let at_epoch: u64 = groups
+                .iter()
+                .filter(|((_, bucket), _)| *bucket == Some(Timestamp::UNDATED))
+                .map(|(_, figures)| figures.count)
+                .sum();
+            let has_epoch = bucket_us.is_some() && query.includes_undated();
+            assert_eq!(at_epoch, if has_epoch { undated as u64 } else { 0 }, "without a time: {query:?}");
+        }
+        assert_eq!((read, counted), (expected, vec![expected as u64; 2]), "{query:?}");
     }
 }

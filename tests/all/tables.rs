@@ -2,7 +2,7 @@
 //! that no schema knows, indexes that answer.
 
 use crate::servers::{Kind, Server, shared};
-use crate::support::{crosstail, lines};
+use crate::support::{crosstail, lines, undated_add_up};
 use crosstail_core::filter::{Context, Filter, NamedRecord};
 use crosstail_core::model::{Activity, Names};
 use crosstail_core::schema::Schema;
@@ -123,6 +123,7 @@ async fn every_row_comes_once_whatever_its_time_is() {
                 if newest_first { key(&two[0]) > key(&two[1]) } else { key(&two[0]) < key(&two[1]) }
             }));
         }
+        undated_add_up(source.as_ref(), 900, 200).await;
         let failed = shop.rows(&["status:failed"]);
         assert_eq!(failed.len(), 70, "{holds}");
         assert!(

@@ -8,6 +8,16 @@ use crosstail_core::schema::{Schema, Target};
 /// With more combinations than this, the records themselves are read.
 pub const COMBINATIONS: usize = 200_000;
 
+/// The clauses of a filter that a store does not evaluate exactly.
+pub fn residual(predicate: &Predicate, is_exact: impl Fn(&Predicate) -> bool) -> Predicate {
+    let clauses = match predicate {
+        Predicate::All => &[],
+        Predicate::And(parts) => parts.as_slice(),
+        other => std::slice::from_ref(other),
+    };
+    Predicate::And(clauses.iter().filter(|clause| !is_exact(clause)).cloned().collect())
+}
+
 /// The fields that decide what a combination counts for: those of the outcome, those grouped by, and those that the rest of
 /// the filter tests. `None` where that tests something else, too: a payload, a text anywhere, a time.
 pub fn fields(by: &[Field], residual: &Predicate) -> Option<Vec<Field>> {

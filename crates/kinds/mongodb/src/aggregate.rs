@@ -3,28 +3,32 @@
 use super::expression::{Translator, bounds};
 use super::mapping::Mapping;
 use super::operators::date;
-use super::query::{TIME_LIMIT, collection};
+use super::query::{Find, TIME_LIMIT, collection, each};
 use super::{Asking, Error};
 use bson::{Bson, Document, doc};
-use crosstail_core::filter::{Field, ValueType};
-use crosstail_core::model::{Latencies, Mean, Timestamp};
+use crosstail_core::filter::{Field, NamedRecord, ValueType};
+use crosstail_core::model::{Latencies, Mean, Names, Timestamp};
 use crosstail_core::number::{truncated_u64, truncated_usize};
 use crosstail_source::{Grouping, Groups, PageQuery};
 
-/// Figures of one collection; `None` where the filter or a field cannot be expressed, or a document has a value of an
-/// unexpected type.
+/// A field that says whether a document has a value of an unexpected type.
+const ODD: &str = "_crosstail_odd";
+
+/// Figures of one collection; `None` where the filter or a field cannot be expressed. Documents that have a value of an
+/// unexpected type are read.
 pub(super) async fn aggregate(
     database: Asking<'_>,
     mapping: &Mapping,
+    names: &Names,
     query: &PageQuery,
     grouping: &Grouping,
 ) -> Result<Option<Groups>, Error> {
-    let Some(pipeline) = pipeline(mapping, query, grouping) else { return Ok(None) };
+    let Some(Counting { pipeline, odd }) = counting(mapping, query, grouping) else { return Ok(None) };
     let collection = collection(database, mapping);
     database.job.runs(&format!("aggregate {}", mapping.table.name));
     let action = collection.aggregate(pipeline).max_time(TIME_LIMIT).allow_disk_use(true);
     let mut cursor = action.comment(Bson::String(database.comment())).await?;
-    let mut groups = Groups::new();
+    let (mut groups, mut has_odd) = (Groups::new(), false);
     while cursor.advance().await? {
         let group: Document = cursor.current().to_owned().try_into()?;
         let whole = |name: &str| match group.get(name) {
@@ -35,10 +39,11 @@ pub(super) async fn aggregate(
         };
         let number =
             |name: &str| group.get(name).and_then(|n| n.as_f64().or(n.as_i64().map(|n| n as f64))).unwrap_or(0.0);
-        if whole("odd") > 0 {
-            return Ok(None);
-        }
         let Ok(id) = group.get_document("_id") else { continue };
+        if id.contains_key("odd") {
+            has_odd = true;
+            continue;
+        }
         let values: Vec<Option<String>> =
             (0..grouping.by.len()).map(|i| id.get_str(format!("k{i}")).ok().map(str::to_owned)).collect();
         let bucket = id.get_datetime("bucket").ok().map(|at| Timestamp::from_millis(at.timestamp_millis()));
@@ -56,10 +61,30 @@ pub(super) async fn aggregate(
             mine.count += more.count;
         }
     }
+    if has_odd {
+        let predicate = query.filter.predicate(&query.context);
+        let asked = Find { filter: odd, sort: None, limit: None, whole: false };
+        each(database, mapping, asked, |document| {
+            let activity = mapping.read(document);
+            let record = NamedRecord { activity: &activity, names, payload: None };
+            if query.includes(activity.started_at) && predicate.keeps(&record) {
+                groups.entry(grouping.key(&activity, names)).or_default().add(&activity);
+            }
+            true
+        })
+        .await?;
+    }
     Ok(Some(groups))
 }
 
-fn pipeline(mapping: &Mapping, query: &PageQuery, grouping: &Grouping) -> Option<Vec<Document>> {
+/// How the documents of a collection are counted.
+struct Counting {
+    pipeline: Vec<Document>,
+    /// The condition for documents that the pipeline cannot count.
+    odd: Document,
+}
+
+fn counting(mapping: &Mapping, query: &PageQuery, grouping: &Grouping) -> Option<Counting> {
     let predicate = query.filter.predicate(&query.context);
     let mut translator = Translator::new(mapping);
     let condition = translator.condition(&predicate);
@@ -102,7 +127,12 @@ fn pipeline(mapping: &Mapping, query: &PageQuery, grouping: &Grouping) -> Option
         key.insert("bucket", "$bucket");
     }
     fields.insert("keeps", condition.expression);
-    fields.insert("odd", translator.has_unexpected_types());
+    let odd = translator.has_unexpected_types();
+    // Their values are not looked at: an expression of a wrong type is an error.
+    let mut project = doc! { "odd": format!("${ODD}") };
+    for (name, value) in fields {
+        project.insert(name, doc! { "$cond": [format!("${ODD}"), Bson::Null, value] });
+    }
     // The same buckets as `Latencies::bucket`.
     key.insert(
         "latency",
@@ -124,15 +154,17 @@ fn pipeline(mapping: &Mapping, query: &PageQuery, grouping: &Grouping) -> Option
     let mut all = vec![matched];
     all.extend(super::indexed::conditions(mapping, &predicate));
     let matched = doc! { "$and": all };
+    let read_here = doc! { "$and": [matched.clone(), { "$expr": odd.clone() }] };
+    let key = doc! { "$cond": ["$odd", { "odd": true }, key] };
     let count_if = |test: Document| doc! { "$sum": { "$cond": [test, 1, 0] } };
     let present = |name: &str| doc! { "$ne": [{ "$ifNull": [name, Bson::Null] }, Bson::Null] };
-    Some(vec![
+    let pipeline = vec![
         doc! { "$match": matched },
-        doc! { "$project": fields },
+        doc! { "$set": { ODD: odd } },
+        doc! { "$project": project },
         doc! { "$match": { "$or": [{ "keeps": true }, { "odd": true }] } },
         doc! { "$group": {
             "_id": key,
-            "odd": count_if(doc! { "$eq": ["$odd", true] }),
             "count": { "$sum": 1 },
             "failed": count_if(doc! { "$eq": ["$outcome", "failure"] }),
             "open": count_if(doc! { "$eq": ["$status", "in_progress"] }),
@@ -143,5 +175,6 @@ fn pipeline(mapping: &Mapping, query: &PageQuery, grouping: &Grouping) -> Option
             "memory": { "$sum": "$memory" },
             "memory_count": count_if(present("$memory")),
         } },
-    ])
+    ];
+    Some(Counting { pipeline, odd: read_here })
 }

@@ -81,8 +81,8 @@ impl<'m> Translator<'m> {
                 ReadAs::Number => &["int", "long", "double"],
                 ReadAs::Time => &["date"],
             };
-            // Of several times, the last one counts.
-            let absent = absent.iter().filter(|kind| *used != ReadAs::Time || **kind != "array");
+            // Of several times, the last one counts, and without one it is the epoch.
+            let absent = absent.iter().filter(|_| *used != ReadAs::Time);
             let known: Vec<&str> = types.iter().chain(absent).copied().collect();
             doc! { "$not": [{ "$in": [{ "$type": path }, known] }] }.into()
         };

@@ -452,7 +452,7 @@ impl Source for MongodbSource {
         let database = self.database(job).await?;
         let mut all = Groups::new();
         for mapping in &database.mappings {
-            let groups = aggregate::aggregate(database, mapping, query, grouping)
+            let groups = aggregate::aggregate(database, mapping, &self.names, query, grouping)
                 .await
                 .map_err(|e| self.error("aggregate", &e))?;
             let Some(groups) = groups else {

@@ -1,18 +1,22 @@
-//! Figures in the store: counts, outcomes, and latencies in the buckets of the sketch that we count in ourselves.
+//! Figures in the store: counts of combinations of raw values (see [`combination`]), and latencies in the buckets of the
+//! sketch that we count in ourselves.
 
 use crate::connection::Reader;
-use crate::mapping::Mapping;
+use crate::mapping::{Mapping, scalar};
 use crate::query::{undated, within};
-use crate::relation::text;
+use crate::relation::{ColumnType, as_selected};
 use crate::sql;
-use crosstail_core::filter::{Field, ValueType};
-use crosstail_core::model::{Latencies, Mean, Names, Timestamp};
+use crosstail_core::filter::{Field, NamedRecord, Predicate};
+use crosstail_core::model::{Figures, Latencies, Mean, Names, Timestamp};
 use crosstail_core::number::{saturating_u64, saturating_usize};
-use crosstail_source::sql::{Sql, literal};
+use crosstail_core::schema::{Scalar, Target};
+use crosstail_source::combination::{self, COMBINATIONS};
+use crosstail_source::sql::Sql;
 use crosstail_source::{Grouping, Groups, PageQuery};
 use sqlx::Row as _;
+use sqlx::mysql::MySqlRow;
 
-/// Figures of one table; `None` where the filter or a field cannot be said there.
+/// Figures of one table; `None` where the rows themselves must be read.
 pub(crate) async fn aggregate(
     reader: Reader<'_>,
     mapping: &Mapping,
@@ -20,36 +24,19 @@ pub(crate) async fn aggregate(
     query: &PageQuery,
     grouping: &Grouping,
 ) -> Result<Option<Groups>, sqlx::Error> {
-    let Some(statement) = statement(mapping, query, grouping) else { return Ok(None) };
+    let predicate = query.filter.predicate(&query.context);
+    let Some(plan) = Plan::of(mapping, grouping, &predicate) else { return Ok(None) };
     let mut reading = reader.read().await?;
-    let rows = reading.fetch(statement).await?;
+    let rows = reading.fetch(plan.statement(query)).await?;
     reading.end().await?;
-    let n = grouping.by.len();
+    if rows.len() > COMBINATIONS {
+        return Ok(None);
+    }
     let mut groups = Groups::new();
     for row in &rows {
-        let values = (0..n).map(|index| text(row, index)).collect::<Result<Vec<Option<String>>, _>>()?;
-        let bucket: Option<i64> = row.try_get_unchecked(n)?;
-        let latency: Option<i64> = row.try_get_unchecked(n + 1)?;
-        let whole = |index: usize| row.try_get_unchecked::<i64, _>(n + 2 + index).map(saturating_u64);
-        let mean = |index: usize| -> Result<Mean, sqlx::Error> {
-            let sum = row.try_get_unchecked::<Option<f64>, _>(n + 2 + index)?.unwrap_or(0.0);
-            Ok(Mean { sum, count: whole(index + 1)? })
-        };
-        let figures = groups.entry((values, bucket.map(Timestamp))).or_default();
-        figures.count += whole(0)?;
-        figures.failed += whole(1)?;
-        figures.open += whole(2)?;
-        figures.succeeded += whole(3)?;
-        if let Some(latency) = latency {
-            figures.latencies.add_bucket(saturating_usize(latency), whole(0)?, whole(4)?);
-        }
-        for (mine, more) in [(&mut figures.cpu, mean(5)?), (&mut figures.memory, mean(7)?)] {
-            mine.sum += more.sum;
-            mine.count += more.count;
-        }
+        plan.add(row, names, &mut groups)?;
     }
     if mapping.time_is_nullable() && query.includes_undated() {
-        let predicate = query.filter.predicate(&query.context);
         let mut after: Option<String> = None;
         loop {
             let page = undated(reader, mapping, names, &predicate, after.as_deref(), false, 2000).await?;
@@ -65,57 +52,124 @@ pub(crate) async fn aggregate(
     Ok(Some(groups))
 }
 
-fn statement(mapping: &Mapping, query: &PageQuery, grouping: &Grouping) -> Option<Sql> {
-    let condition = sql::condition(mapping, &query.filter.predicate(&query.context));
-    // SQL does not know the zone that a schema names.
-    let local = grouping.bucket_us.is_some() && mapping.is_local(crosstail_core::schema::Target::StartedAt);
-    if !condition.exact || local {
-        return None;
-    }
-    let or_null = |field: Field| {
-        sql::expression(mapping, field).or_else(|| sql::is_absent(mapping, field).then(|| "NULL".to_owned()))
-    };
-    let mut inner = Sql::raw("SELECT ");
-    for (index, by) in grouping.by.iter().enumerate() {
-        let value = match by {
-            Field::Source => literal(&mapping.source_name),
-            by if matches!(by.class(), ValueType::Number | ValueType::Duration | ValueType::Time) => return None,
-            Field::Tags => return None,
-            by => or_null(*by)?,
+/// How the rows of a table are counted.
+struct Plan<'a> {
+    mapping: &'a Mapping,
+    grouping: &'a Grouping,
+    condition: Sql,
+    /// The part of the filter that is evaluated on combinations.
+    residual: Predicate,
+    /// What is grouped by: numbers of [`Mapping::selected`], and the SQL for each.
+    columns: Vec<(usize, String)>,
+    /// SQL for the duration, the processor's share and the memory.
+    measures: [String; 3],
+}
+
+impl<'a> Plan<'a> {
+    fn of(mapping: &'a Mapping, grouping: &'a Grouping, predicate: &Predicate) -> Option<Self> {
+        // SQL does not know the zone that a schema names.
+        if grouping.bucket_us.is_some() && mapping.is_local(Target::StartedAt) {
+            return None;
+        }
+        let condition = sql::condition(mapping, predicate).sql;
+        let residual = combination::residual(predicate, |part| sql::condition(mapping, part).exact);
+        let fields = combination::fields(&grouping.by, &residual)?;
+        let targets = combination::targets(&mapping.schema, &fields)?;
+        // Of an error it only matters whether there is one, and of a URL only its host, unless they are asked for.
+        let whole_error = fields.contains(&Field::Error);
+        let whole_url = fields.iter().any(|field| matches!(field, Field::Url | Field::Endpoint));
+        let own_system = mapping.raw_text(Target::System);
+        let wanted = mapping.selected.iter().enumerate().filter(|(_, (_, _, (target, _)))| targets.contains(target));
+        let columns = wanted.map(|(index, (sql, holds, (target, _)))| {
+            let expression = as_selected(sql, *holds);
+            // Texts are bytes: no two different ones are one group.
+            let is_text = !matches!(holds, ColumnType::Int | ColumnType::Float | ColumnType::Time(_));
+            let sql = match target {
+                Target::Error if is_text && !whole_error => format!("CASE WHEN {expression} <> '' THEN '1' END"),
+                Target::Url if is_text && !whole_url => host(&expression, own_system.as_deref()),
+                _ => expression,
+            };
+            (index, sql)
+        });
+        let columns = columns.collect();
+        // Sorting durations into their buckets costs more than counting.
+        let measure = |field: Field| {
+            let absent = grouping.counts || sql::is_absent(mapping, field);
+            if absent { Some("NULL".to_owned()) } else { sql::expression(mapping, field) }
         };
-        // Bytes: no two different texts are one group.
-        inner.push(&format!("CAST({value} AS BINARY) AS k{index}, "), []);
+        let measures = [measure(Field::Duration)?, measure(Field::Cpu)?, measure(Field::Memory)?];
+        Some(Self { mapping, grouping, condition, residual, columns, measures })
     }
-    let status = sql::status_or_null(mapping)?;
-    let (outcome, took) = (sql::expression(mapping, Field::Is)?, or_null(Field::Duration)?);
-    let (cpu, memory) = (or_null(Field::Cpu)?, or_null(Field::Memory)?);
-    let bucket = grouping.bucket_us.map_or_else(|| "NULL".to_owned(), |us| floored(&mapping.time_us(), us));
-    inner.push(
-        &format!(
-            "CAST({bucket} AS SIGNED) AS bucket, CAST({took} AS SIGNED) AS took, {outcome} AS outcome, \
-             {status} AS status, ({cpu} + 0e0) AS cpu, ({memory} + 0e0) AS memory FROM {} t",
-            mapping.relation.sql
-        ),
-        [],
-    );
-    // Rows without a time are counted here.
-    let mut parts = within(mapping, query);
-    parts.push(condition.sql);
-    inner.append(" WHERE ", &Sql::join(parts, " AND "));
-    let names: String = (0..grouping.by.len()).map(|index| format!("k{index}, ")).collect();
-    // As `Latencies::bucket` counts.
-    let latency = format!("CASE WHEN took <= 1 THEN 0 ELSE CEIL(LN(took) / {:e}) END", Latencies::LOG_GAMMA);
-    let count = |of: &str| format!("COUNT(CASE WHEN {of} THEN 1 END)");
-    let mut outer = Sql::raw(format!(
-        "SELECT {names}bucket, CAST({latency} AS SIGNED) AS latency, COUNT(*), {}, {}, {}, \
-         CAST(COALESCE(SUM(took), 0) AS SIGNED), SUM(cpu), COUNT(cpu), SUM(memory), COUNT(memory) FROM (",
-        count("outcome = 'failure'"),
-        count("status = 'in_progress'"),
-        count("status = 'success'"),
-    ));
-    outer.append("", &inner);
-    outer.push(&format!(") a GROUP BY {names}bucket, latency"), []);
-    Some(outer)
+
+    fn statement(&self, query: &PageQuery) -> Sql {
+        let mapping = self.mapping;
+        let [took, cpu, memory] = &self.measures;
+        let bucket = self.grouping.bucket_us.map_or_else(|| "NULL".to_owned(), |us| floored(&mapping.time_us(), us));
+        let mut inner = Sql::raw("SELECT ");
+        for (index, (_, sql)) in self.columns.iter().enumerate() {
+            inner.push(&format!("{sql} AS c{index}, "), []);
+        }
+        inner.push(
+            &format!(
+                "CAST({bucket} AS SIGNED) AS bucket, CAST({took} AS SIGNED) AS took, ({cpu} + 0e0) AS cpu, \
+                 ({memory} + 0e0) AS memory FROM {} t",
+                mapping.relation.sql
+            ),
+            [],
+        );
+        // Rows without a time are counted here.
+        let mut parts = within(mapping, query);
+        parts.push(self.condition.clone());
+        inner.append(" WHERE ", &Sql::join(parts, " AND "));
+        let names: String = (0..self.columns.len()).map(|index| format!("c{index}, ")).collect();
+        // As `Latencies::bucket` counts.
+        let latency = format!("CASE WHEN took <= 1 THEN 0 ELSE CEIL(LN(took) / {:e}) END", Latencies::LOG_GAMMA);
+        let mut outer = Sql::raw(format!(
+            "SELECT {names}bucket, CAST({latency} AS SIGNED) AS latency, COUNT(*), \
+             CAST(COALESCE(SUM(took), 0) AS SIGNED), SUM(cpu), COUNT(cpu), SUM(memory), COUNT(memory) FROM ("
+        ));
+        outer.append("", &inner);
+        outer.push(&format!(") a GROUP BY {names}bucket, latency LIMIT {}", COMBINATIONS + 1), []);
+        outer
+    }
+
+    /// Adds what a combination counts for.
+    fn add(&self, row: &MySqlRow, names: &Names, groups: &mut Groups) -> Result<(), sqlx::Error> {
+        let mapping = self.mapping;
+        let mut values: Vec<Option<Scalar<'_>>> = vec![None; mapping.selected.len()];
+        for (index, (column, _)) in self.columns.iter().enumerate() {
+            values[*column] = scalar(row, index, mapping.selected[*column].1)?;
+        }
+        let n = self.columns.len();
+        let bucket: Option<i64> = row.try_get_unchecked(n)?;
+        let latency: Option<i64> = row.try_get_unchecked(n + 1)?;
+        let whole = |index: usize| row.try_get_unchecked::<i64, _>(n + 2 + index).map(saturating_u64);
+        let mean = |index: usize| -> Result<Mean, sqlx::Error> {
+            let sum = row.try_get_unchecked::<Option<f64>, _>(n + 2 + index)?.unwrap_or(0.0);
+            Ok(Mean { sum, count: whole(index + 1)? })
+        };
+        let activity = mapping.assembled("", bucket.map(Timestamp), values);
+        if !self.residual.keeps(&NamedRecord { activity: &activity, names, payload: None }) {
+            return Ok(());
+        }
+        let mut more = Figures::default();
+        more.add_outcomes(&activity, whole(0)?);
+        if let Some(latency) = latency {
+            more.latencies.add_bucket(saturating_usize(latency), whole(0)?, whole(1)?);
+        }
+        (more.cpu, more.memory) = (mean(2)?, mean(4)?);
+        let (values, _) = self.grouping.key(&activity, names);
+        groups.entry((values, bucket.map(Timestamp))).or_default().merge(&more);
+        Ok(())
+    }
+}
+
+/// What of a URL names a system (see `system_of_url`), where the row has none of its own.
+fn host(url: &str, own_system: Option<&str>) -> String {
+    let behind = format!("SUBSTRING_INDEX(SUBSTRING_INDEX({url}, '://', 2), '://', -1)");
+    let host = ["/", "?", "#", ":"].iter().fold(behind, |text, end| format!("SUBSTRING_INDEX({text}, '{end}', 1)"));
+    let host = format!("CASE WHEN LOCATE('://', {url}) > 0 THEN CAST(CONCAT('://', {host}) AS BINARY) END");
+    own_system.map_or(host.clone(), |own| format!("CASE WHEN {own} IS NULL THEN {host} END"))
 }
 
 /// The greatest multiple that is not above, before the epoch, too. `/` would round.

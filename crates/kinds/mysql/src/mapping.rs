@@ -13,6 +13,18 @@ use sqlx::mysql::MySqlRow;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+/// A value of a row in the type as which it is selected.
+pub(crate) fn scalar(row: &MySqlRow, index: usize, holds: ColumnType) -> Result<Option<Scalar<'_>>, sqlx::Error> {
+    Ok(match holds {
+        ColumnType::Int => row.try_get_unchecked::<Option<i64>, _>(index)?.map(Scalar::Int),
+        ColumnType::Float => row.try_get_unchecked::<Option<f64>, _>(index)?.map(Scalar::Float),
+        ColumnType::Time(_) => row.try_get_unchecked::<Option<i64>, _>(index)?.map(|us| Scalar::Time(Timestamp(us))),
+        _ => {
+            row.try_get_unchecked::<Option<&[u8]>, _>(index)?.map(|bytes| Scalar::Text(String::from_utf8_lossy(bytes)))
+        }
+    })
+}
+
 /// Stands for NULL in a key of several columns. A percent sign of a value is always escaped.
 const NULL: &str = "%";
 /// What is shown of a message or an error in a list, in characters. The payload has the whole text.
@@ -269,23 +281,21 @@ impl Mapping {
 
     /// The activity of a row.
     pub(crate) fn activity(&self, row: &MySqlRow) -> Result<Activity, sqlx::Error> {
-        let mut assembler = Assembler::default();
-        let key = Self::key(row)?;
-        if let Some(us) = row.try_get_unchecked::<Option<i64>, _>(2)?.filter(|us| *us >= FIRST_US) {
-            assembler.set((Target::StartedAt, 0), Scalar::Time(self.moment(us)));
+        let mut values = Vec::with_capacity(self.selected.len());
+        for (index, (_, holds, _)) in self.selected.iter().enumerate() {
+            values.push(scalar(row, Self::AHEAD + index, *holds)?);
         }
-        for (index, (_, column_type, target)) in self.selected.iter().enumerate() {
-            let index = index + Self::AHEAD;
-            let value = match column_type {
-                ColumnType::Int => row.try_get_unchecked::<Option<i64>, _>(index)?.map(Scalar::Int),
-                ColumnType::Float => row.try_get_unchecked::<Option<f64>, _>(index)?.map(Scalar::Float),
-                ColumnType::Time(_) => {
-                    row.try_get_unchecked::<Option<i64>, _>(index)?.map(|us| Scalar::Time(Timestamp(us)))
-                }
-                _ => row
-                    .try_get_unchecked::<Option<&[u8]>, _>(index)?
-                    .map(|bytes| Scalar::Text(String::from_utf8_lossy(bytes))),
-            };
+        let at = row.try_get_unchecked::<Option<i64>, _>(2)?.filter(|us| *us >= FIRST_US);
+        Ok(self.assembled(&Self::key(row)?, at.map(|us| self.moment(us)), values))
+    }
+
+    /// The activity of a row's key, its time, and the values of [`Self::selected`].
+    pub(crate) fn assembled(&self, key: &str, at: Option<Timestamp>, values: Vec<Option<Scalar<'_>>>) -> Activity {
+        let mut assembler = Assembler::default();
+        if let Some(at) = at {
+            assembler.set((Target::StartedAt, 0), Scalar::Time(at));
+        }
+        for ((_, column_type, target), value) in self.selected.iter().zip(values) {
             let value = match (value, target.0, column_type) {
                 // The start is that of the time column, as it is compared.
                 (_, Target::StartedAt, _) => None,
@@ -306,8 +316,8 @@ impl Mapping {
         let at = assembler.recorded_at();
         // A row without a time has that of the epoch, and says that it knows none.
         let mut activity = assembler.finish(&self.schema, own, Timestamp::UNDATED);
-        activity.places = vec![Place { at, ..Place::new(self.source, Locator::table_key(self.index, &key)) }];
-        Ok(activity)
+        activity.places = vec![Place { at, ..Place::new(self.source, Locator::table_key(self.index, key)) }];
+        activity
     }
 
     /// Equality with a value that fills a target: the column itself, so that its index serves, and the value as we

@@ -229,11 +229,6 @@ fn word(mapping: &Mapping, target: Target, key: &str, known: &[(String, String)]
     Some(format!("CASE{cases} END"))
 }
 
-pub(crate) fn status_or_null(mapping: &Mapping) -> Option<String> {
-    let said = mapping.fills(Target::Status) || !mapping.schema.names_status();
-    if said { status(mapping) } else { Some("NULL".to_owned()) }
-}
-
 /// The outcome where no column says it: it follows from the HTTP status and the error.
 fn outcome(mapping: &Mapping) -> Option<String> {
     let of = |target, field| if mapping.fills(target) { expression(mapping, field).map(Some) } else { Some(None) };

@@ -78,7 +78,8 @@ struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     fn of(mapping: &'a Mapping, grouping: &'a Grouping, predicate: &Predicate, hints: &Hints) -> Option<Self> {
-        let (condition, residual) = sql::divided(mapping, predicate, hints);
+        let condition = sql::condition(mapping, predicate, hints).sql;
+        let residual = combination::residual(predicate, |part| sql::condition(mapping, part, hints).exact);
         let fields = combination::fields(&grouping.by, &residual)?;
         let targets = combination::targets(&mapping.schema, &fields)?;
         if targets.iter().any(|target| mapping.is_opaque(*target)) {

@@ -65,17 +65,6 @@ pub(super) fn condition(mapping: &Mapping, predicate: &Predicate, hints: &Hints)
     Condition { exact: complete && joined.exact, sql: joined.sql, clauses }
 }
 
-/// The condition of a predicate, and the clauses that it does not say exactly.
-pub(super) fn divided(mapping: &Mapping, predicate: &Predicate, hints: &Hints) -> (Sql, Predicate) {
-    let whole = condition(mapping, predicate, hints);
-    let rest = match predicate {
-        _ if whole.exact => Vec::new(),
-        Predicate::And(parts) => parts.iter().filter(|part| !condition(mapping, part, hints).exact).cloned().collect(),
-        other => vec![other.clone()],
-    };
-    (whole.sql, Predicate::And(rest))
-}
-
 /// `exactly`: the result is negated, so a superset is not enough.
 fn translate(asked: &Asked<'_>, predicate: &Predicate, exactly: bool) -> Option<Translation> {
     let mapping = asked.mapping;
