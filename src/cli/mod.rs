@@ -14,6 +14,7 @@ mod manual;
 mod output;
 mod progress;
 mod query;
+mod redact;
 mod schema;
 mod show;
 mod sources;
@@ -117,6 +118,7 @@ async fn dispatch(cli: Cli, log: Log) -> anyhow::Result<u8> {
         Some(Command::Completions(args)) => manual::completions(&args),
         Some(Command::Man(args)) => manual::page(&args),
         Some(Command::Generate(args)) => generate::run(&args).await,
+        Some(Command::Redact(args)) => redact::run(&args, &choice),
         Some(Command::EvaluateJq { expression }) => jq::run(&expression),
     }
 }

@@ -161,6 +161,14 @@ impl LayeredConfig {
             }
         };
         if is_project {
+            let lifts = [("except", &config.redaction.except), ("allow", &config.redaction.allow)];
+            if let Some((key, _)) = lifts.into_iter().find(|(_, list)| !list.is_empty()) {
+                let place = tree.get("redaction").map_or(1, |table| line(table.span().start));
+                bail!(
+                    "{}:{place}: redaction.{key}: a project's file may not show secrets; put it into your own configuration",
+                    path.display()
+                );
+            }
             forbid_in_project(&tree, &mut |at, why| anyhow::anyhow!("{}:{}: {why}", path.display(), line(at)))?;
         }
         let own = std::mem::take(&mut config.profiles);

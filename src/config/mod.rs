@@ -10,6 +10,7 @@ pub use layers::{LayeredConfig, Overrides, PROJECT_FILE, Setting, project_file};
 
 use anyhow::Context as _;
 use crosstail_core::filter::suggest;
+use crosstail_core::model::{RedactionConfig, configure_redaction};
 use crosstail_core::schema::Schema;
 use crosstail_engine::insight::alerting::Rule;
 use crosstail_formats::Formats;
@@ -42,6 +43,8 @@ pub struct Config {
     /// Channels to which `crosstail watch` sends notifications.
     #[serde(rename = "channel")]
     pub channels: Vec<ChannelEntry>,
+    /// What is hidden as a secret, besides what the shipped rules find.
+    pub redaction: RedactionConfig,
     /// Settings that `--profile NAME` applies on top of the others.
     #[serde(rename = "profile")]
     pub profiles: BTreeMap<String, Self>,
@@ -127,7 +130,9 @@ impl Config {
         let schemas = own_files("schemas").into_iter();
         let dialects = schemas.filter_map(|(origin, text)| Schema::from_toml(&text, &origin).ok()).collect();
         Formats::add_own(own_files("formats"), dialects);
-        Ok(LayeredConfig::load(choice)?.config)
+        let config = LayeredConfig::load(choice)?.config;
+        configure_redaction(&config.redaction).map_err(|error| anyhow::anyhow!(error))?;
+        Ok(config)
     }
 
     fn overlay(&mut self, over: Self) {
@@ -147,6 +152,7 @@ impl Config {
         if !over.views.is_empty() {
             self.views = over.views;
         }
+        self.redaction.extend(over.redaction);
     }
 
     /// The budget of memory, in bytes.

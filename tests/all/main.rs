@@ -43,6 +43,7 @@ mod pty;
 mod pump;
 mod request;
 mod screens;
+mod secrets;
 mod servers;
 mod support;
 mod tables;

@@ -124,12 +124,25 @@ pub(super) enum Command {
     Man(ManArgs),
     /// Write simulated traffic to real stores, in the form that each system uses
     Generate(GenerateArgs),
+    /// Hide the secrets in a text, as they are hidden everywhere, or say what is hidden and by which rule
+    Redact(RedactArgs),
     /// The process in which the explorer evaluates a jq expression: JSON on stdin, one result a line on stdout
     #[command(hide = true)]
     EvaluateJq {
         /// The jq expression
         expression: String,
     },
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  crosstail redact app.log > safe.log\n  crosstail redact --explain < app.log")]
+pub(super) struct RedactArgs {
+    /// Files; without one, standard input
+    #[arg(value_name = "FILE")]
+    pub(super) files: Vec<std::path::PathBuf>,
+    /// Instead of the text, print where each secret is and the rule that hides it, a line each
+    #[arg(long)]
+    pub(super) explain: bool,
 }
 
 #[derive(Debug, Args)]

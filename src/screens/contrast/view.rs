@@ -19,13 +19,18 @@ pub(super) fn render(screen: &ContrastScreen, canvas: &mut Canvas<'_>) {
     let Some((set, contrast)) = &screen.contrast else { return };
     let of = if set.is_empty() { "everything".to_owned() } else { safe(set) };
     let (failed, rest) = (count(saturating_usize(contrast.failed)), count(saturating_usize(contrast.rest)));
+    let chosen = screen.compared.as_ref().map_or_else(|| "failures".to_owned(), |filter| safe(filter));
+    let part = if screen.is_part { " · of what is held" } else { "" };
     let head = [
         (" what tells ", theme.dim),
         (&*failed, theme.failure),
-        (" failures from the other ", theme.dim),
+        (" ", theme.dim),
+        (&*chosen, theme.dim),
+        (" from the other ", theme.dim),
         (&*rest, theme.success),
         (" of ", theme.dim),
         (&*of, theme.title),
+        (part, theme.dim),
     ];
     put_all(buf, area.x, area.y, area.width, &head);
     let body = Rect { y: area.y + 2, height: area.height.saturating_sub(2), ..area };

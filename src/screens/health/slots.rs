@@ -5,7 +5,7 @@ use crate::screens::shared::reading;
 use crosstail_core::filter::Field;
 use crosstail_core::model::Timestamp;
 use crosstail_core::number::{saturating_i64, saturating_usize};
-use crosstail_engine::insight::{Health, HealthFigures, Windows};
+use crosstail_engine::insight::{Course, Health, HealthFigures, Windows};
 use crosstail_engine::store::{Row, Store, Symbol};
 use crosstail_source::{FiguresQuery, Grouping, Groups};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -154,7 +154,7 @@ impl SlottedHealth {
         // The sparkline is aligned to slots, so that it does not shift with every second.
         let last = self.slot_of(now);
         let first = last - SLOTS + 1;
-        let per_column = SLOTS / COLUMNS;
+        let (per_column, slot_us) = (SLOTS / COLUMNS, self.slot_us());
         for slot in first..=last {
             let column = saturating_usize((slot - first) / per_column);
             let mut add = |system: &str, part: &HealthFigures| {
@@ -162,6 +162,13 @@ impl SlottedHealth {
                     span.columns.entry(system.to_owned()).or_insert_with(|| vec![(0, 0); saturating_usize(COLUMNS)]);
                 columns[column].0 += part.figures.count;
                 columns[column].1 += part.figures.failed;
+                let course = span.course.entry(system.to_owned()).or_insert_with(|| Course {
+                    last: Timestamp(last * slot_us),
+                    period_us: slot_us,
+                    periods: vec![(0, 0); saturating_usize(SLOTS)],
+                });
+                let (period, outcomes) = (&mut course.periods[saturating_usize(slot - first)], part.outcomes());
+                (period.0, period.1) = (period.0 + outcomes.0, period.1 + outcomes.1);
             };
             match self.store_slot(slot) {
                 Some(parts) => parts.iter().for_each(|(system, part)| add(system, part)),

@@ -4,7 +4,7 @@ use super::HealthScreen;
 use crate::screens::shared::Shared;
 use crate::tui::Canvas;
 use crate::tui::Theme;
-use crate::tui::text::{SPARKS, ago, count, left, millis, put, put_all, right, safe};
+use crate::tui::text::{SPARKS, ago, clock, count, day, left, millis, put, put_all, right, safe};
 use crate::tui::vitals;
 use crosstail_core::model::{Check, HealthState, Metric, Timestamp, Unit};
 use crosstail_core::number::{saturating_u16, saturating_usize};
@@ -116,7 +116,7 @@ fn panel(shared: &Shared, system: &SystemHealth, selected: bool, area: Rect, buf
     if y < area.bottom() {
         let style = if system.state == HealthState::Healthy { theme.dim } else { theme.text };
         let alerts = alerts_of(shared, &system.system);
-        let why = why(system);
+        let why = why(shared, system);
         let room = if wide { inside.saturating_sub(saturating_u16(system.spark.len()) + 2) } else { inside };
         let pieces = [(alerts.as_str(), theme.failure), (why.as_str(), style)];
         put_all(buf, area.x + 16, y, room, &pieces);
@@ -205,10 +205,18 @@ pub(super) fn alerts_of(shared: &Shared, system: &str) -> String {
 }
 
 /// The reason of the state, and errors by kind.
-pub(super) fn why(system: &SystemHealth) -> String {
+pub(super) fn why(shared: &Shared, system: &SystemHealth) -> String {
     let errors =
         system.errors.iter().take(5).map(|(kind, n)| format!("{} ×{}", safe(kind), count(saturating_usize(*n))));
     let mut parts: Vec<String> = Vec::new();
+    let is_unwell = matches!(system.state, HealthState::Down | HealthState::Degraded);
+    if let Some((of, failed)) = system.last_minute.filter(|(_, failed)| is_unwell && *failed > 0) {
+        let ok = count(saturating_usize(of - failed));
+        parts.push(format!("last minute {ok} of {} ok", count(saturating_usize(of))));
+    }
+    if let Some(since) = system.failing_since {
+        parts.push(format!("failing since {}", clock(shared.zone, since, day(shared.zone, shared.now))));
+    }
     if !system.reason.is_empty() {
         parts.push(safe(&system.reason));
     }
@@ -252,14 +260,18 @@ fn rate(per_second: f64) -> String {
     if per_second >= 1.0 { format!("{per_second:.1}/s") } else { format!("{:.1}/min", per_second * 60.0) }
 }
 
-/// A sparkline of activities, red where some failed.
+/// A sparkline of activities: red where at least half has failed, in the colour of a warning where some have.
 pub(super) fn spark(columns: &[(u64, u64)], x: u16, y: u16, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let most = columns.iter().map(|(total, _)| *total).max().unwrap_or(0).max(1);
     // If there is too little room, show the newest.
     let left_out = columns.len().saturating_sub(area.right().saturating_sub(x) as usize);
     for (index, (total, failed)) in columns.iter().skip(left_out).enumerate() {
         let at = x + saturating_u16(index);
-        let style: Style = if *failed > 0 { theme.failure } else { theme.accent };
+        let style: Style = match failed {
+            0 => theme.accent,
+            failed if failed * 2 >= *total => theme.failure,
+            _ => theme.warning,
+        };
         let symbol = if *total == 0 { " " } else { SPARKS[saturating_usize((total * 7) / most)] };
         put(buf, at, y, symbol, 1, style);
     }

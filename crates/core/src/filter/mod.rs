@@ -90,10 +90,21 @@ impl Filter {
         }
     }
 
-    /// Its text without the clauses of the outermost AND that compare a field.
-    pub fn without(&self, field: Field) -> String {
+    /// Its text without the clauses of the outermost AND that compare one of these fields.
+    pub fn without(&self, fields: &[Field]) -> String {
         let of_field = |expr: &Expr| match expr {
-            Expr::Atom(atom) if atom.target == Operand::Field(field) => Some(atom.span.clone()),
+            Expr::Atom(Atom { target: Operand::Field(field), span, .. }) if fields.contains(field) => {
+                Some(span.clone())
+            }
+            Expr::Not(part) => match &**part {
+                Expr::Atom(Atom { target: Operand::Field(field), span, .. }) if fields.contains(field) => {
+                    // With the `-` or `NOT` before it.
+                    let sign = self.text[..span.start].trim_end();
+                    let length = if sign.ends_with('-') { 1 } else { "not".len() };
+                    Some(sign.len().saturating_sub(length)..span.end)
+                }
+                _ => None,
+            },
             _ => None,
         };
         let mut text = self.text.clone();
@@ -135,10 +146,16 @@ mod tests {
         let filter = |text: &str| Filter::parse(text).expect(text);
         let text = r#"error:"time:-1h  (a, b)" time:-15m system:(SAP, "a b") -time:2026-11-20"#;
         assert_eq!(
-            filter(text).without(Field::Time),
+            filter(text).without(&[Field::Time]),
             r#"error:"time:-1h  (a, b)" system:(SAP, "a b") -time:2026-11-20"#
         );
-        assert_eq!(filter("time:-15m").without(Field::Time), "");
+        assert_eq!(filter("time:-15m").without(&[Field::Time]), "");
+        let outcome = [Field::Status, Field::Is];
+        let left = |text: &str| filter(text).without(&outcome);
+        assert_eq!(left("status:failed system:sap is:failure x"), "system:sap x");
+        assert_eq!(left("-status:success system:sap"), "system:sap");
+        assert_eq!(left("system:sap NOT status:success"), "system:sap");
+        assert_eq!(left("status:failed OR system:sap"), "status:failed OR system:sap");
         assert!(filter(text).has_clause(r#"system:(SAP,"a b")"#));
         assert!(!filter(text).has_clause("system:SAP"));
         assert!(

@@ -29,7 +29,10 @@ pub use latencies::Latencies;
 pub use merge::merge_by_id;
 pub use names::{NameId, Names, SourceId};
 pub use payload::{Body, ErrorDetail, Payload, PayloadPart, RawRecord, Side, Truncation};
-pub use redact::{REDACTED, is_sensitive_name, redact_json, redact_text, redact_whole, secret_ranges};
+pub use redact::{
+    REDACTED, RedactionConfig, Secret, configure_redaction, is_sensitive_name, redact_json, redact_text, redact_whole,
+    secret_ranges, secrets,
+};
 pub use spelling::{Spelled, Surroundings, leading_time, spelled_time};
 pub use time::{Clock, Timestamp, parse_timestamp};
 pub use visible::{is_hostile, visible, visible_line};

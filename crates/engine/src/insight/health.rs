@@ -2,6 +2,7 @@
 
 use compact_str::CompactString;
 use crosstail_core::model::{Activity, Check, Figures, HealthState, Kind, Latencies, Status, Timestamp};
+use crosstail_core::number::saturating_i64;
 use std::collections::BTreeMap;
 
 /// One attempt of an operation that may be retried.
@@ -71,7 +72,7 @@ pub fn error_kind(status: Option<Status>, http: Option<u16>, class: Option<&str>
         (None, Some(class), _) => (class.into(), format!("error.type:{}", quote(class))),
         (None, None, Some(Status::Timeout)) => ("timeout".into(), "status:timeout".to_owned()),
         (None, None, Some(_)) => ("failed".into(), "status:failed -http>=400 -error.type:*".to_owned()),
-        (None, None, None) => ("error line".into(), "level>=error".to_owned()),
+        (None, None, None) => (ERROR_LINE.into(), "level>=error".to_owned()),
     }
 }
 
@@ -89,7 +90,20 @@ pub struct HealthFigures {
     pub attempts: Vec<Attempt>,
 }
 
+/// Lines of a log that tell of an error; they are no outcomes.
+const ERROR_LINE: &str = "error line";
+
 impl HealthFigures {
+    /// Activities that have an outcome, and failures among them. A line of a log may tell of an error without being one.
+    pub fn outcomes(&self) -> (u64, u64) {
+        let failed = self.figures.failed - self.error_lines().min(self.figures.failed);
+        (self.figures.succeeded + failed, failed)
+    }
+
+    fn error_lines(&self) -> u64 {
+        self.errors.get(ERROR_LINE).copied().unwrap_or(0)
+    }
+
     pub fn add(&mut self, reading: &HealthInput<'_>) {
         let figures = &mut self.figures;
         figures.count += 1;
@@ -107,6 +121,13 @@ impl HealthFigures {
             self.last_success = self.last_success.max(Some(reading.started));
         }
         self.attempts.extend(reading.retry);
+    }
+
+    /// Of one activity.
+    fn of(activity: &Activity) -> Self {
+        let mut figures = Self::default();
+        figures.add(&HealthInput::of(activity));
+        figures
     }
 
     /// From figures that a store has counted. `from` is the start of the period.
@@ -146,6 +167,47 @@ impl HealthFigures {
     }
 }
 
+/// Outcomes and failures of a system by period, the last of which has the present in it.
+#[derive(Debug, Clone, Default)]
+pub struct Course {
+    /// The start of the last period.
+    pub last: Timestamp,
+    /// Length of a period in microseconds.
+    pub period_us: i64,
+    /// Activities with an outcome, and failures among them, oldest first.
+    pub periods: Vec<(u64, u64)>,
+}
+
+impl Course {
+    /// The last minute; `None` where periods are longer, or nothing has an outcome.
+    fn last_minute(&self) -> Option<(u64, u64)> {
+        const MINUTE_US: i64 = 60_000_000;
+        if self.period_us > MINUTE_US || self.period_us <= 0 {
+            return None;
+        }
+        let periods = usize::try_from(MINUTE_US / self.period_us).unwrap_or(1);
+        let recent = self.periods.iter().rev().take(periods.max(2));
+        let sum = recent.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        (sum.0 > 0).then_some(sum)
+    }
+
+    /// The start of the first of the periods up to now of which at least half has failed, if that is no chance.
+    fn failing_since(&self) -> Option<Timestamp> {
+        let (mut since, mut sum) = (None, (0, 0));
+        for (back, (of, failed)) in self.periods.iter().rev().enumerate() {
+            if *of == 0 {
+                continue;
+            }
+            if failed * 2 < *of {
+                break;
+            }
+            sum = (sum.0 + of, sum.1 + failed);
+            since = Some(self.last.plus_us(-self.period_us * i64::try_from(back).unwrap_or(0)));
+        }
+        since.filter(|_| surely(sum.1, sum.0) > DOWN)
+    }
+}
+
 /// Figures of all systems in a window and in those it is compared with.
 #[derive(Debug, Clone, Default)]
 pub struct Windows {
@@ -157,6 +219,8 @@ pub struct Windows {
     pub day_before: BTreeMap<String, HealthFigures>,
     /// Number of activities and of failures per column of the window, oldest first.
     pub columns: BTreeMap<String, Vec<(u64, u64)>>,
+    /// The course of the window.
+    pub course: BTreeMap<String, Course>,
 }
 
 /// The health of one system.
@@ -176,6 +240,10 @@ pub struct SystemHealth {
     pub latencies_before: (Latencies, Baseline),
     /// Number of failures by the name of their kind, the most frequent first.
     pub errors: Vec<(CompactString, u64)>,
+    /// Activities of the last minute that have an outcome, and failures among them.
+    pub last_minute: Option<(u64, u64)>,
+    /// Since when most has failed, up to now.
+    pub failing_since: Option<Timestamp>,
     pub last_failure: Option<Timestamp>,
     pub last_success: Option<Timestamp>,
     /// Start of the oldest attempt that waits for a next one.
@@ -225,8 +293,26 @@ pub struct Health {
     pub window_us: i64,
 }
 
+/// Periods of the course of a window.
+const PERIODS: usize = 60;
 /// Latencies are compared only if there are this many.
 const ENOUGH: u64 = 10;
+/// Share of failures above which a system is down, and above which it is degraded, each with [`surely`].
+const DOWN: f64 = 0.5;
+const DEGRADED: f64 = 0.05;
+
+/// The share of failures that is reached with a confidence of 95 % (lower bound of the interval of E. B. Wilson, Journal of
+/// the American Statistical Association 22, 1927): two failures of 37 say little, 200 of 3,700 a lot.
+pub fn surely(failed: u64, of: u64) -> f64 {
+    const Z: f64 = 1.96;
+    if of == 0 {
+        return 0.0;
+    }
+    let (n, share) = (of as f64, failed as f64 / of as f64);
+    let middle = share + Z * Z / (2.0 * n);
+    let spread = Z * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
+    (middle - spread) / (1.0 + Z * Z / n)
+}
 
 impl Health {
     /// Judges every system by its figures.
@@ -261,10 +347,22 @@ impl Health {
     pub fn of_activities<'a>(now: Timestamp, window_us: i64, activities: impl Iterator<Item = &'a Activity>) -> Self {
         let mut span = Windows::default();
         let start = now.plus_us(-window_us);
+        let period_us = (window_us / saturating_i64(PERIODS)).max(1);
         // An alert about a system is not work of the system.
         for activity in activities.filter(|activity| activity.kind != Kind::Alert) {
             let Some(system) = &activity.system else { continue };
             let parts = if activity.started_at >= start {
+                let reading = HealthFigures::of(activity);
+                let course = span.course.entry(system.to_string()).or_insert_with(|| Course {
+                    last: now.plus_us(-period_us),
+                    period_us,
+                    periods: vec![(0, 0); PERIODS],
+                });
+                let back = usize::try_from(now.since_us(activity.started_at).max(0) / period_us).unwrap_or(0);
+                if let Some(at) = (PERIODS - 1).checked_sub(back) {
+                    let (of, failed) = reading.outcomes();
+                    course.periods[at] = (course.periods[at].0 + of, course.periods[at].1 + failed);
+                }
                 &mut span.now
             } else if activity.started_at >= start.plus_us(-window_us) {
                 &mut span.before
@@ -290,6 +388,7 @@ fn system_health(name: &str, span: &Windows, window_us: i64) -> SystemHealth {
     errors.sort_by(|a, b| (b.1, &a.0).cmp(&(a.1, &b.0)));
     let earlier =
         |pick: fn(&HealthFigures) -> Option<Timestamp>| pick(&part).or_else(|| span.before.get(name).and_then(pick));
+    let course = span.course.get(name);
     let mut health = SystemHealth {
         system: name.to_owned(),
         state: HealthState::Unknown,
@@ -298,34 +397,40 @@ fn system_health(name: &str, span: &Windows, window_us: i64) -> SystemHealth {
         success_before: before.and_then(Figures::success_rate),
         latencies_before,
         errors,
+        last_minute: course.and_then(Course::last_minute),
+        failing_since: course.and_then(Course::failing_since),
         last_failure: earlier(|part| part.last_failure),
         last_success: earlier(|part| part.last_success),
         oldest_pending: pending.first().map(|one| one.started),
         pending: pending.len() as u64,
         spark: span.columns.get(name).cloned().unwrap_or_default(),
-        figures: part.figures,
+        figures: part.figures.clone(),
     };
-    (health.state, health.reason) = judge(&health, before.map_or(0, |figures| figures.count));
+    (health.state, health.reason) = judge(&health, &part, before.map_or(0, |figures| figures.count));
     health
 }
 
-/// The state of a system, and the reason.
-fn judge(health: &SystemHealth, count_before: u64) -> (HealthState, String) {
+/// The state of a system, and the reason. Few activities are no proof of anything: shares of failures count as far as they
+/// are sure.
+fn judge(health: &SystemHealth, part: &HealthFigures, count_before: u64) -> (HealthState, String) {
     let figures = &health.figures;
+    let (of, failed) = part.outcomes();
     let (now, before) = (&figures.latencies, &health.latencies_before.0);
-    let failed = || format!("{} of {} failed", figures.failed, health.finished());
     let enough = now.count() >= ENOUGH && before.count() >= ENOUGH;
-    match (health.success(), now.quantile_ms(0.95), before.quantile_ms(0.95)) {
-        (None, ..) if figures.count == 0 => (HealthState::Unknown, format!("nothing now, {count_before} before")),
-        (None, ..) => (HealthState::Unknown, "nothing has finished".to_owned()),
-        (Some(success), ..) if success < 50.0 && figures.failed >= 3 => (HealthState::Down, failed()),
-        (Some(success), ..) if success < 95.0 && (figures.failed >= 2 || success < 50.0) => {
-            (HealthState::Degraded, failed())
-        }
-        (_, Some(now), Some(before)) if enough && now > 3.0 * before && now > 1000.0 => {
-            (HealthState::Degraded, format!("slow: p95 {:.1} s, was {:.1} s", now / 1e3, before / 1e3))
-        }
-        _ => (HealthState::Healthy, String::new()),
+    let slow = now
+        .quantile_ms(0.95)
+        .zip(before.quantile_ms(0.95))
+        .filter(|(now, before)| enough && *now > 3.0 * before && *now > 1000.0);
+    let of_failed = || format!("{failed} of {of} failed");
+    let lately = health.last_minute.is_some_and(|(of, failed)| surely(failed, of) > DOWN);
+    let share = surely(failed, of);
+    match slow {
+        _ if figures.count == 0 => (HealthState::Unknown, format!("nothing now, {count_before} before")),
+        _ if of == 0 && figures.open == figures.count => (HealthState::Unknown, "nothing has finished".to_owned()),
+        _ if share > DOWN || lately || health.failing_since.is_some() => (HealthState::Down, of_failed()),
+        _ if share > DEGRADED => (HealthState::Degraded, of_failed()),
+        Some((now, before)) => (HealthState::Degraded, format!("p95 is {:.1} s, was {:.1} s", now / 1e3, before / 1e3)),
+        None => (HealthState::Healthy, String::new()),
     }
 }
 
@@ -360,7 +465,7 @@ mod tests {
         let states: Vec<_> = found.iter().map(|s| (s.system.as_str(), s.state, s.reason.as_str())).collect();
         assert_eq!(states[0], ("b", HealthState::Down, "15 of 20 failed"));
         assert_eq!(found[0].errors, [("503".into(), 15)]);
-        assert_eq!(states[1], ("c", HealthState::Degraded, "slow: p95 5.0 s, was 0.2 s"));
+        assert_eq!(states[1], ("c", HealthState::Degraded, "p95 is 5.0 s, was 0.2 s"));
         assert_eq!(states[2], ("a", HealthState::Healthy, ""));
         assert_eq!(states[3], ("d", HealthState::Unknown, "nothing now, 20 before"));
         assert!(found[3].last_success.is_some(), "of the window before");
@@ -400,6 +505,37 @@ mod tests {
         }
         assert_eq!((sum.figures, sum.errors), (whole.figures, whole.errors));
         assert_eq!((sum.last_failure, sum.last_success), (whole.last_failure, whole.last_success));
+    }
+
+    #[test]
+    fn few_failures_and_lines_of_a_log_are_no_outage() {
+        let state = |activities: &[Activity]| health(activities).systems[0].state;
+        let of = |failed: i64, all: i64| (0..all).map(|n| activity("a", n % 290, n < failed, 10)).collect::<Vec<_>>();
+        assert_eq!(state(&of(2, 37)), HealthState::Healthy, "2 of 37 may be chance");
+        assert_eq!(state(&of(200, 3700)), HealthState::Healthy, "5.4 % may be 4.7 %");
+        assert_eq!(state(&of(30, 300)), HealthState::Degraded);
+        assert_eq!((state(&of(3, 3)), state(&of(5, 5))), (HealthState::Degraded, HealthState::Down));
+        let mut lines = of(40, 40);
+        for line in &mut lines {
+            (line.status, line.http_status, line.level) = (None, None, Some(crosstail_core::model::Level::Error));
+        }
+        assert_eq!(state(&lines), HealthState::Healthy);
+        assert_eq!(health(&lines).systems[0].errors, [("error line".into(), 40)]);
+    }
+
+    #[test]
+    fn an_outage_is_seen_within_a_minute_and_says_since_when() {
+        let mut activities: Vec<Activity> = (60..290).map(|n| activity("a", n, false, 10)).collect();
+        activities.extend((0..60).map(|n| activity("a", n, n % 10 != 0, 10)));
+        let system = &health(&activities).systems[0];
+        assert_eq!((system.state, system.last_minute), (HealthState::Down, Some((60, 54))));
+        assert_eq!(system.failing_since, Some(Timestamp(10_000_000_000 - 60_000_000)));
+        // It has recovered.
+        activities.extend((0..30).map(|n| activity("a", n, false, 10)));
+        activities
+            .retain(|activity| activity.started_at < Timestamp(10_000_000_000 - 30_000_000) || !activity.is_failure());
+        let system = &health(&activities).systems[0];
+        assert_eq!((system.state, system.failing_since), (HealthState::Degraded, None));
     }
 
     #[test]

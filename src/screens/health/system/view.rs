@@ -29,7 +29,7 @@ pub(in crate::screens::health) fn render(
         headline(system, theme.title, line(y), buf, theme);
         let alerts = alerts_of(shared, &view.system);
         let inside = area.width.saturating_sub(4);
-        put_all(buf, area.x + 3, y + 1, inside, &[(&alerts, theme.failure), (&why(system), theme.text)]);
+        put_all(buf, area.x + 3, y + 1, inside, &[(&alerts, theme.failure), (&why(shared, system), theme.text)]);
         put(buf, area.x + 3, y + 2, &when(shared, system), inside, theme.dim);
         put(buf, area.x + 3, y + 3, &whole(system), inside, theme.dim);
         y += 4;
@@ -73,14 +73,12 @@ pub(in crate::screens::health) fn render(
     trend(screen, view, rest, buf, theme);
 }
 
-/// Figures of the window. Open activities count, too, as in the stores' own views.
+/// Figures of the whole window that the headline has not.
 fn whole(system: &SystemHealth) -> String {
     let of = &system.figures;
-    let percent = 100.0 * of.succeeded as f64 / of.count.max(1) as f64;
     let parts = [
         Some(format!("{} in all", count(saturating_usize(of.count)))),
-        (of.succeeded > 0).then(|| format!("{percent:.2} % successful")),
-        of.latencies.mean_ms().map(|ms| format!("{ms:.2} ms on average")),
+        of.latencies.mean_ms().map(|ms| format!("{} on average", millis(Some(ms)))),
         of.cpu.value().map(|cpu| format!("cpu {cpu:.1} %")),
         of.memory.value().map(|mb| format!("{mb:.0} MB")),
     ];
@@ -187,7 +185,9 @@ fn trend(screen: &HealthScreen, view: &SystemView, area: Rect, buf: &mut Buffer,
     let worst = view.trend.iter().filter(|(_, finished, _)| *finished > 0);
     let worst = worst.map(|(_, finished, failed)| 100.0 * *failed as f64 / *finished as f64).fold(0.0, f64::max);
     put(buf, area.x + 1, area.y, "throughput and error rate over time", area.width, theme.title);
-    let columns = view.trend.iter().take((area.width - 26) as usize);
+    // If there is too little room, the oldest are left out.
+    let left_out = view.trend.len().saturating_sub((area.width - 26) as usize);
+    let columns = view.trend.iter().skip(left_out);
     for (index, (n, finished, failed)) in columns.enumerate() {
         let x = area.x + 2 + saturating_u16(index);
         let height = |part: f64| SPARKS[truncated_usize((part * 7.0).round().clamp(0.0, 7.0))];
@@ -198,7 +198,7 @@ fn trend(screen: &HealthScreen, view: &SystemView, area: Rect, buf: &mut Buffer,
             put(buf, x, area.y + 2, height(*failed as f64 / (*finished).max(1) as f64), 1, theme.failure);
         }
     }
-    let x = area.x + 4 + saturating_u16(view.trend.len().min((area.width - 26) as usize));
+    let x = area.x + 4 + saturating_u16(view.trend.len() - left_out);
     put(buf, x, area.y + 1, &format!("up to {:.1}/min", most as f64 / minutes), 22, theme.dim);
     put(buf, x, area.y + 2, &format!("up to {worst:.0} % failed"), 22, theme.dim);
 }
@@ -224,9 +224,10 @@ fn heat(screen: &HealthScreen, heat: &Heatmap, area: Rect, buf: &mut Buffer, the
         let y = area.y + 1 + saturating_u16(line);
         let label = format!("≥ {}", millis(Some(Heatmap::begins_us(row) as f64 / 1e3)));
         put(buf, area.x + 1, y, &right(&label, 10), 10, theme.dim);
-        for (index, column) in heat.columns.iter().enumerate() {
+        let left_out = heat.columns.len().saturating_sub(area.width.saturating_sub(12) as usize);
+        for (index, column) in heat.columns.iter().skip(left_out).enumerate() {
             let x = area.x + 12 + saturating_u16(index);
-            if column[row] > 0 && x < area.right() {
+            if column[row] > 0 {
                 // On a logarithmic scale, so that one slow call among thousands is visible.
                 let shade = 1.0 + 3.0 * f64::from(column[row]).ln() / f64::from(most).ln().max(1.0);
                 put(buf, x, y, SHADES[truncated_usize(shade).clamp(1, 4)], 1, theme.accent);

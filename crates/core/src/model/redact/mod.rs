@@ -1,0 +1,338 @@
+//! Redacts what looks like a credential: on the screen, in copies, in output, and before anything is written. The rules are
+//! data: `config/redaction.toml`, and what a user adds to it.
+
+mod assignment;
+mod names;
+mod rules;
+
+pub use rules::RedactionConfig;
+
+use rules::Rules;
+use serde_json::Value;
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+
+/// The replacement for a secret.
+pub const REDACTED: &str = "[REDACTED]";
+
+#[allow(clippy::expect_used, reason = "the shipped rules are constant, and compiled in every test run")]
+static IN_USE: LazyLock<RwLock<Arc<Rules>>> =
+    LazyLock::new(|| RwLock::new(Arc::new(Rules::new(&RedactionConfig::default()).expect("shipped rules"))));
+
+fn in_use() -> Arc<Rules> {
+    Arc::clone(&IN_USE.read().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Adds what a user configures to the shipped rules, for the whole process.
+///
+/// # Errors
+/// An entry is wrong; the text names it. The rules in use stay.
+pub fn configure_redaction(config: &RedactionConfig) -> Result<(), String> {
+    let rules = Arc::new(Rules::new(config)?);
+    *IN_USE.write().unwrap_or_else(PoisonError::into_inner) = rules;
+    Ok(())
+}
+
+/// Whether a field or header of this name holds a secret. Covers the lists of the documented systems and more.
+pub fn is_sensitive_name(name: &str) -> bool {
+    in_use().names.is_secret(name)
+}
+
+/// A credential in a text, and what says that it is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Secret {
+    /// Its bytes.
+    pub range: Range<usize>,
+    /// The rule of `config/redaction.toml`; `name` for the value of a name, `scheme` for what follows one of authentication,
+    /// `address` for a password in a URL, `card` for a card number.
+    pub rule: String,
+}
+
+/// The credentials in a text, in order, without the authentication scheme; none overlaps another.
+pub fn secrets(text: &str) -> Vec<Secret> {
+    let rules = in_use();
+    found(&rules, text).into_iter().map(|(range, rule)| Secret { range, rule: rule.to_owned() }).collect()
+}
+
+/// Byte ranges of the credentials in a text, in order, without the authentication scheme.
+pub fn secret_ranges(text: &str) -> Vec<Range<usize>> {
+    let rules = in_use();
+    found(&rules, text).into_iter().map(|(range, _)| range).collect()
+}
+
+fn found<'r>(rules: &'r Rules, text: &str) -> Vec<(Range<usize>, &'r str)> {
+    let mut found: Vec<(Range<usize>, &str)> = Vec::new();
+    if text.len() < 6 {
+        return found;
+    }
+    let clues = rules.clues(text);
+    assignment::named(text, &rules.names, &clues.names, &mut found);
+    assignment::behind_schemes(text, &clues.schemes, &mut found);
+    assignment::in_addresses(text, &clues.addresses, &mut found);
+    rules.matches(text, &clues, &mut found);
+    cards(text, &mut found);
+    found.retain(|(range, _)| !text[range.clone()].starts_with("[REDACTED") && !rules.allows(&text[range.clone()]));
+    found.sort_by(|(a, _), (b, _)| (a.start, b.end).cmp(&(b.start, a.end)));
+    let mut apart: Vec<(Range<usize>, &str)> = Vec::with_capacity(found.len());
+    for (range, rule) in found {
+        match apart.last_mut() {
+            Some((last, _)) if range.start < last.end => last.end = last.end.max(range.end),
+            _ => apart.push((range, rule)),
+        }
+    }
+    apart
+}
+
+/// Card numbers: 13 to 19 digits in groups, which Luhn's formula confirms (ISO/IEC 7812-1 annex B). A first digit 3–6 keeps
+/// order numbers and epochs out.
+fn cards(text: &str, found: &mut Vec<(Range<usize>, &str)>) {
+    let bytes = text.as_bytes();
+    let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+    let is_word = |at: usize| bytes.get(at).is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_');
+    let mut at = 0;
+    while at < bytes.len() {
+        if !is_digit(at) {
+            at += 1;
+            continue;
+        }
+        // Groups of digits that one blank or hyphen divides.
+        let mut groups: Vec<Range<usize>> = Vec::new();
+        loop {
+            let start = at;
+            while is_digit(at) {
+                at += 1;
+            }
+            groups.push(start..at);
+            if !matches!(bytes.get(at), Some(b' ' | b'-')) || !is_digit(at + 1) {
+                break;
+            }
+            at += 1;
+        }
+        let mut first = 0;
+        while first < groups.len() {
+            let card = (first..groups.len()).rev().find(|last| {
+                let range = groups[first].start..groups[*last].end;
+                let digits = groups[first..=*last].iter().flat_map(|group| &bytes[group.clone()]);
+                let alone = (range.start == 0 || !is_word(range.start - 1)) && !is_word(range.end);
+                let alone = alone && !is_in_uuid(bytes, &range);
+                alone && is_card_number(&digits.map(|b| u32::from(b - b'0')).collect::<Vec<_>>())
+            });
+            if let Some(last) = card {
+                found.push((groups[first].start..groups[last].end, "card"));
+            }
+            first = card.unwrap_or(first) + 1;
+        }
+    }
+}
+
+/// Whether a range is a part of a UUID: `43981948-2218-3508-c848-544993883693`.
+fn is_in_uuid(text: &[u8], range: &Range<usize>) -> bool {
+    let is_part = |b: &&u8| b.is_ascii_hexdigit() || **b == b'-';
+    let before = text[..range.start].iter().rev().take_while(is_part).count();
+    let after = text[range.end..].iter().take_while(is_part).count();
+    let whole = &text[range.start - before..range.end + after];
+    whole.len() == 36 && std::str::from_utf8(whole).is_ok_and(|text| uuid::Uuid::try_parse(text).is_ok())
+}
+
+fn is_card_number(digits: &[u32]) -> bool {
+    let doubled = |(i, d): (usize, &u32)| if i % 2 == 1 { if d * 2 > 9 { d * 2 - 9 } else { d * 2 } } else { *d };
+    (13..=19).contains(&digits.len())
+        && matches!(digits.first(), Some(3..=6))
+        && digits.iter().rev().enumerate().map(doubled).sum::<u32>().is_multiple_of(10)
+}
+
+/// Redacts the credentials in a text; an authentication scheme stays (`Bearer [REDACTED]`).
+pub fn redact_text(text: &str) -> Cow<'_, str> {
+    let ranges = secret_ranges(text);
+    if ranges.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    for range in ranges {
+        out.push_str(&text[at..range.start]);
+        out.push_str(REDACTED);
+        at = range.end;
+    }
+    out.push_str(&text[at..]);
+    Cow::Owned(out)
+}
+
+/// Redacts a text whose name is that of a secret; only an authentication scheme stays.
+pub fn redact_whole(text: &str) -> String {
+    let known = |scheme: &str| ["bearer", "basic", "digest", "token"].contains(&scheme.to_ascii_lowercase().as_str());
+    let scheme = text.split_once(' ').filter(|(scheme, _)| known(scheme));
+    scheme.map_or_else(|| REDACTED.to_owned(), |(scheme, _)| format!("{scheme} {REDACTED}"))
+}
+
+fn redact_named(value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(redact_whole(text)),
+        // Whether there is one is no secret.
+        Value::Null | Value::Bool(_) => value.clone(),
+        Value::Array(items) => Value::Array(items.iter().map(redact_named).collect()),
+        _ => Value::String(REDACTED.to_owned()),
+    }
+}
+
+/// Redacts JSON by the names of fields and by the form of values.
+pub fn redact_json(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => Value::Object(
+            fields
+                .iter()
+                .map(|(name, field)| {
+                    let safe = if is_sensitive_name(name) { redact_named(field) } else { redact_json(field) };
+                    (name.clone(), safe)
+                })
+                .collect(),
+        ),
+        Value::Array(items) => Value::Array(items.iter().map(redact_json).collect()),
+        Value::String(text) => Value::String(redact_text(text).into_owned()),
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_scheme_stays_and_the_secret_goes() {
+        let safe = redact_json(&json!({
+            "Authorization": "Bearer abc.def.ghi", "X-Api-Key": "k-123456", "note": "token=abcdef123 ok",
+            "nested": [{"password": 7, "name": "Anna"}], "card": "4111 1111 1111 1111", "order": "1732186951000",
+        }));
+        assert_eq!(
+            safe,
+            json!({
+                "Authorization": "Bearer [REDACTED]", "X-Api-Key": "[REDACTED]", "note": "token=[REDACTED] ok",
+                "nested": [{"password": "[REDACTED]", "name": "Anna"}], "card": "[REDACTED]", "order": "1732186951000",
+            })
+        );
+    }
+
+    #[test]
+    fn text_and_addresses() {
+        assert_eq!(redact_text("postgres://bob:hunter2@db/x"), "postgres://bob:[REDACTED]@db/x");
+        assert_eq!(redact_text("GET /a?api_key=s3cr3t99&x=1"), "GET /a?api_key=[REDACTED]&x=1");
+        assert_eq!(redact_text("jwt eyJhbGciOi.eyJzdWIiOi.abc_def"), "jwt [REDACTED]");
+        assert_eq!(redact_text("Authorization: Bearer [REDACTED]"), "Authorization: Bearer [REDACTED]");
+        assert_eq!(redact_text("call took 1234567890123 ns"), "call took 1234567890123 ns");
+        assert_eq!(redact_text("token = 'Bearer abcdefgh1' AND x"), "token = 'Bearer [REDACTED]' AND x");
+        for harmless in [
+            "(using password: YES)",
+            "(using password: NO)",
+            "TTY=pts/0 ; PWD=/home/ann ; USER=root",
+            "password authentication failed",
+        ] {
+            assert_eq!(redact_text(harmless), harmless);
+        }
+        assert_eq!(redact_text(r#"sent {"password": "hunter2"}"#), r#"sent {"password": "[REDACTED]"}"#);
+    }
+
+    #[test]
+    fn values_of_names_in_every_spelling() {
+        for secret in [
+            "dbPassword=§",
+            "smtp_password: §",
+            "DB_PASSWORD=§",
+            "aws_secret_access_key=§",
+            "session_token=§",
+            "redis://:§@h:6379/0",
+            "amqp://app:§@broker/vhost",
+            "X-Api-Key-2: §",
+            "curl -H 'Authorization: Token §' https://h",
+            "--api-key § --verbose",
+            "<wsse:Password>§</wsse:Password>",
+            "user[password]=§&x=1",
+            "GET /cb?access_token=§&state=1 HTTP/1.1",
+            "api_key => §",
+            "Server=db;Password=§;Timeout=5",
+            "AccountKey=§;EndpointSuffix=core",
+            "{\"client_secret\":\"§\"}",
+            "connect.sid=§",
+            "{\\\"password\\\": \\\"§\\\", \\\"user\\\": \\\"ann\\\"}",
+            "Cookie: a=§; theme=dark",
+            "SMTP_PASS='§'",
+            "passphrase := `§`",
+            "mysql --password=§ -u root",
+            "\"passwords\": [\"§\"]",
+            "?X-Amz-Signature=§&a=1",
+            "digest §",
+            "x-hub-signature-256: §",
+        ] {
+            let value = "Hunter2.9x";
+            let safe = redact_text(&secret.replace('§', value)).into_owned();
+            assert!(!safe.contains(value) && safe.contains(REDACTED), "{secret}: {safe}");
+            assert_eq!(redact_text(&safe), safe, "{secret}");
+        }
+        let odd = redact_text("postgres://ann:p@ss/w0rd@db:5432/x failed").into_owned();
+        assert_eq!(odd, "postgres://ann:[REDACTED]@db:5432/x failed");
+    }
+
+    #[test]
+    fn words_that_only_tell_of_secrets_stay() {
+        for harmless in [
+            "refresh token rejected",
+            "Invalid token supplied",
+            "Unexpected token: identifier at line 4",
+            "basic authentication is required",
+            "token: expired",
+            "max_tokens=4096 total_tokens: 812",
+            "token_type=bearer expires_in=3600",
+            "password_changed_at: 2026-11-20",
+            "duplicate key value violates unique constraint: key (id)=(5) key=orders-17",
+            "secretary: Ann",
+            "author: Ann, keyboard: de, monkey: 3",
+            "http://localhost:8080/users/@me",
+            "https://example.com:443/a@b.example",
+            "signature mismatch",
+            "PRIMARY KEY (id)",
+            "partition_key: 12 primary_key=9",
+            "password: ******",
+            "token=${TOKEN}",
+            "order 4111-1111-2222 card ending 1111",
+            "sk-learn 1.5 installed; pat-a-cake",
+            "commit 2fd4e1c67a2d28fced849ee1bb76e7391b93eb12",
+            "id 43981948-2218-3508-c848-544993883693",
+            "card-4111 is no card",
+            "id 550e8400-e29b-41d4-a716-446655440000",
+        ] {
+            assert_eq!(redact_text(harmless), harmless);
+        }
+    }
+
+    #[test]
+    fn a_user_adds_and_excepts() {
+        let list = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>();
+        let config = RedactionConfig {
+            names: list(&["geheimnis"]),
+            except: list(&["idToken"]),
+            patterns: list(&[r"\bACME-(\d{6})\b"]),
+            allow: list(&["^test-"]),
+            pii: list(&["email", "iban"]),
+        };
+        let rules = Rules::new(&config).expect("rules");
+        let hidden = |text: &str| -> Vec<String> {
+            found(&rules, text).into_iter().map(|(range, rule)| format!("{} {rule}", &text[range])).collect()
+        };
+        assert_eq!(hidden("mein-geheimnis=abc id_token=xyz1 ACME-123456"), ["abc name", "123456 patterns[0]"]);
+        assert_eq!(hidden("password=test-1 mail ann@example.com"), ["ann@example.com email"]);
+        assert_eq!(hidden("to DE89 3704 0044 0532 0130 00 now"), ["DE89 3704 0044 0532 0130 00 iban"]);
+        for (wrong, said) in [("(", "no regular expression"), ("", "")] {
+            let config = RedactionConfig { allow: list(&[wrong]), ..RedactionConfig::default() };
+            assert_eq!(Rules::new(&config).err().is_some_and(|error| error.contains(said)), !said.is_empty());
+        }
+        let config = RedactionConfig { pii: list(&["shoe-size"]), ..RedactionConfig::default() };
+        assert!(Rules::new(&config).err().expect("wrong").contains("email, iban"));
+    }
+
+    #[test]
+    fn redacting_twice_changes_nothing() {
+        let once = redact_text("password=abc123 Bearer zzzzzzzzzz sk_live_12345678").into_owned();
+        assert_eq!(redact_text(&once), once);
+    }
+}

@@ -1,0 +1,121 @@
+//! Which names say that their value is secret.
+
+use serde::Deserialize;
+
+/// The words of names, as `config/redaction.toml` lists and explains them.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Names {
+    words: Vec<String>,
+    within: Vec<String>,
+    last: Vec<String>,
+    whole: Vec<String>,
+    keys: Vec<String>,
+    about: Vec<String>,
+    /// What a user adds: words or whole names.
+    #[serde(skip)]
+    own: Vec<String>,
+    /// Names that hold no secret whatever their words are, folded.
+    #[serde(skip)]
+    except: Vec<String>,
+}
+
+impl Names {
+    /// Adds what a user configures.
+    pub(super) fn configure(&mut self, names: &[String], except: &[String]) {
+        self.own = names.to_vec();
+        self.except = except.iter().map(|name| fold(name)).collect();
+    }
+
+    /// Whether a field, header, parameter or setting of this name holds a secret.
+    pub(super) fn is_secret(&self, name: &str) -> bool {
+        let folded = fold(name);
+        if self.except.contains(&folded) {
+            return false;
+        }
+        self.whole.contains(&folded) || self.is_own(&folded) || self.says_secret(name, &folded)
+    }
+
+    /// The same for a name in a text, where short names are often something else: `duplicate key: 5`.
+    pub(super) fn is_secret_in_text(&self, name: &str) -> bool {
+        let folded = fold(name);
+        if self.except.contains(&folded) {
+            return false;
+        }
+        matches!(folded.as_str(), "sig" | "pw" | "connectsid")
+            || self.is_own(&folded)
+            || self.says_secret(name, &folded)
+    }
+
+    fn is_own(&self, folded: &str) -> bool {
+        self.own.iter().any(|own| folded.contains(&fold(own)))
+    }
+
+    fn says_secret(&self, name: &str, folded: &str) -> bool {
+        let words = words(name);
+        let Some(last) = words.last() else { return false };
+        let has = |list: &[String], word: &str| list.iter().any(|known| known == word);
+        if has(&self.about, last) && words.len() > 1 {
+            return false;
+        }
+        words.iter().any(|word| has(&self.words, word))
+            || self.within.iter().any(|known| folded.contains(known.as_str()))
+            || (has(&self.last, last) && (words.len() > 1 || last != "pass"))
+            || (last == "key" && words.len() > 1 && has(&self.keys, &words[words.len() - 2]))
+    }
+
+    /// The texts of which one is in every such name.
+    pub(super) fn keywords(&self) -> impl Iterator<Item = String> {
+        let short = ["key", "sig", "pw", "connect.sid"];
+        let own = self.own.iter().filter_map(|name| words(name).into_iter().max_by_key(String::len));
+        self.words.iter().chain(&self.last).cloned().chain(short.map(str::to_owned)).chain(own)
+    }
+}
+
+/// A name without what divides its words, in lower case.
+fn fold(name: &str) -> String {
+    name.chars().filter(|c| !matches!(c, '-' | '_' | ' ' | '.')).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// The words of a name, in lower case, without numbers: `X-Api-Key-2` and `xApiKey2` are x, api, key.
+fn words(name: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut is_open = false;
+    let mut before = ' ';
+    let letters: Vec<char> = name.chars().collect();
+    for (index, c) in letters.iter().copied().enumerate() {
+        if c.is_alphabetic() {
+            // `APIKey`: the last capital before a small letter begins a word.
+            let ends = before.is_uppercase() && letters.get(index + 1).is_some_and(|next| next.is_lowercase());
+            let begins = c.is_uppercase() && (!before.is_uppercase() || ends);
+            match words.last_mut() {
+                Some(word) if is_open && !begins => word.extend(c.to_lowercase()),
+                _ => words.push(c.to_lowercase().collect()),
+            }
+            is_open = true;
+        } else {
+            is_open = false;
+        }
+        before = c;
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_divided_into_words() {
+        for (name, expected) in [
+            ("dbPassword", "db password"),
+            ("X-Api-Key-2", "x api key"),
+            ("SMTP_PASS", "smtp pass"),
+            ("xAPIKeyOld", "x api key old"),
+            ("aws.secret_access_key", "aws secret access key"),
+            ("42", ""),
+        ] {
+            assert_eq!(words(name).join(" "), expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! The rules of `config/redaction.toml`, and one search for the words of all of them.
+
+use super::names::Names;
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use regex::Regex;
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+const SHIPPED: &str = include_str!("../../../../../config/redaction.toml");
+
+/// What a user adds to the shipped rules.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RedactionConfig {
+    /// Words of names whose values are secret, too.
+    pub names: Vec<String>,
+    /// Names whose values are not secret.
+    pub except: Vec<String>,
+    /// Regular expressions for secrets. What the first group captures is hidden, or else all that matches.
+    pub patterns: Vec<String>,
+    /// Regular expressions for values that are never hidden.
+    pub allow: Vec<String>,
+    /// Personal data to hide: `email`, `iban`, `ssn`, `ip`. Card numbers are always hidden.
+    pub pii: Vec<String>,
+}
+
+impl RedactionConfig {
+    /// Adds what another layer of the configuration says.
+    pub fn extend(&mut self, more: Self) {
+        let lists = [&mut self.names, &mut self.except, &mut self.patterns, &mut self.allow, &mut self.pii];
+        let added = [more.names, more.except, more.patterns, more.allow, more.pii];
+        for (list, added) in lists.into_iter().zip(added) {
+            for entry in added {
+                if !list.contains(&entry) {
+                    list.push(entry);
+                }
+            }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Shipped {
+    names: Names,
+    rule: Vec<Rule>,
+    pii: Vec<Rule>,
+}
+
+/// A rule as it is written.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rule {
+    id: String,
+    keywords: Vec<String>,
+    pattern: String,
+    #[serde(default)]
+    entropy: f64,
+    #[serde(default)]
+    digit: bool,
+}
+
+/// What a word in a text leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Clue {
+    Rule(usize),
+    /// A part of a name.
+    Name,
+    /// A scheme of authentication.
+    Scheme,
+    /// The user's part of a URL may follow.
+    Address,
+}
+
+struct Compiled {
+    id: String,
+    pattern: Regex,
+    entropy: f64,
+    digit: bool,
+}
+
+/// The rules in use.
+pub(super) struct Rules {
+    pub(super) names: Names,
+    list: Vec<Compiled>,
+    /// Rules that no word leads to.
+    always: Vec<usize>,
+    allow: Vec<Regex>,
+    search: AhoCorasick,
+    clues: Vec<Clue>,
+}
+
+/// What is looked at more closely in a text.
+#[derive(Default)]
+pub(super) struct Clues {
+    rules: Vec<usize>,
+    /// Where words of names are.
+    pub(super) names: Vec<Range<usize>>,
+    /// Where schemes of authentication end.
+    pub(super) schemes: Vec<usize>,
+    /// Where addresses begin, behind `://`.
+    pub(super) addresses: Vec<usize>,
+}
+
+impl Rules {
+    /// The shipped rules and a user's; an error says which entry is wrong.
+    pub(super) fn new(config: &RedactionConfig) -> Result<Self, String> {
+        let shipped: Shipped = toml::from_str(SHIPPED).map_err(|error| format!("config/redaction.toml: {error}"))?;
+        let Shipped { mut names, mut rule, pii } = shipped;
+        names.configure(&config.names, &config.except);
+        for wanted in config.pii.iter().filter(|wanted| *wanted != "card") {
+            let found = pii.iter().find(|rule| rule.id == *wanted).ok_or_else(|| {
+                let known: Vec<&str> = pii.iter().map(|rule| rule.id.as_str()).collect();
+                format!("[redaction] pii = \"{wanted}\": it is one of {}, card", known.join(", "))
+            })?;
+            rule.push(found.clone());
+        }
+        for (number, pattern) in config.patterns.iter().enumerate() {
+            let id = format!("patterns[{number}]");
+            rule.push(Rule { id, keywords: Vec::new(), pattern: pattern.clone(), entropy: 0.0, digit: false });
+        }
+        let regex = |text: &str, of: &str| {
+            Regex::new(text).map_err(|error| format!("[redaction] {of}: '{text}' is no regular expression: {error}"))
+        };
+        let allow = config.allow.iter().map(|text| regex(text, "allow")).collect::<Result<_, _>>()?;
+        let (mut words, mut clues, mut always) = (Vec::new(), Vec::new(), Vec::new());
+        let mut compiled = Vec::new();
+        for (index, rule) in rule.into_iter().enumerate() {
+            if rule.keywords.is_empty() {
+                always.push(index);
+            }
+            clues.extend(rule.keywords.iter().map(|_| Clue::Rule(index)));
+            words.extend(rule.keywords);
+            let Rule { id, entropy, digit, .. } = rule;
+            compiled.push(Compiled { pattern: regex(&rule.pattern, &id)?, id, entropy, digit });
+        }
+        let mut add = |word: &str, clue: Clue| {
+            words.push(word.to_owned());
+            clues.push(clue);
+        };
+        for word in names.keywords() {
+            add(&word, Clue::Name);
+        }
+        for scheme in super::assignment::SCHEMES {
+            add(scheme, Clue::Scheme);
+        }
+        add("://", Clue::Address);
+        let search = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .match_kind(MatchKind::Standard)
+            .kind(Some(AhoCorasickKind::DFA))
+            .build(&words)
+            .map_err(|error| format!("[redaction]: {error}"))?;
+        Ok(Self { names, list: compiled, always, allow, search, clues })
+    }
+
+    /// Reads a text once, for all words.
+    pub(super) fn clues(&self, text: &str) -> Clues {
+        let mut found = Clues { rules: self.always.clone(), ..Clues::default() };
+        for word in self.search.find_overlapping_iter(text) {
+            match self.clues[word.pattern().as_usize()] {
+                Clue::Rule(index) if !found.rules.contains(&index) => found.rules.push(index),
+                Clue::Rule(_) => {}
+                Clue::Name => found.names.push(word.range()),
+                Clue::Scheme => found.schemes.push(word.end()),
+                Clue::Address => found.addresses.push(word.end()),
+            }
+        }
+        found
+    }
+
+    /// What the rules find, each with the rule.
+    pub(super) fn matches<'r>(&'r self, text: &str, clues: &Clues, found: &mut Vec<(Range<usize>, &'r str)>) {
+        for rule in clues.rules.iter().map(|index| &self.list[*index]) {
+            for captured in rule.pattern.captures_iter(text) {
+                let Some(secret) = captured.get(1).or(captured.get(0)) else { continue };
+                let has_digit = || secret.as_str().bytes().any(|b| b.is_ascii_digit());
+                if entropy(secret.as_str()) >= rule.entropy && (!rule.digit || has_digit()) {
+                    found.push((secret.range(), rule.id.as_str()));
+                }
+            }
+        }
+    }
+
+    /// Whether a user allows a value.
+    pub(super) fn allows(&self, value: &str) -> bool {
+        self.allow.iter().any(|allowed| allowed.is_match(value))
+    }
+}
+
+/// Bits a character (C. E. Shannon, A Mathematical Theory of Communication, 1948).
+fn entropy(text: &str) -> f64 {
+    let mut counts = [0_u32; 256];
+    for byte in text.bytes() {
+        counts[usize::from(byte)] += 1;
+    }
+    let all: u32 = counts.iter().sum();
+    let share = |count: &u32| f64::from(*count) / f64::from(all);
+    counts.iter().filter(|count| **count > 0).map(|count| -share(count) * share(count).log2()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{REDACTED, redact_json, redact_text};
+    use super::*;
+    use proptest::strategy::{Strategy as _, ValueTree as _};
+    use proptest::test_runner::TestRunner;
+    use serde_json::json;
+
+    /// The pattern of a rule's first group, which is what is secret.
+    fn secret_pattern(pattern: &str) -> &str {
+        let opens = pattern
+            .match_indices('(')
+            .find(|(at, _)| !pattern[at + 1..].starts_with('?') && !pattern[..*at].ends_with('\\'));
+        let (start, _) = opens.expect("a group");
+        let mut depth = 0;
+        for (at, c) in pattern[start..].char_indices() {
+            let escaped = pattern[..start + at].ends_with('\\');
+            depth += i32::from(c == '(' && !escaped) - i32::from(c == ')' && !escaped);
+            if depth == 0 {
+                return &pattern[start + 1..start + at];
+            }
+        }
+        pattern
+    }
+
+    /// What stands around a secret that is none by its form alone.
+    fn context(id: &str) -> &'static str {
+        match id {
+            "aws-secret-key" => "aws credentials @",
+            "twilio-secret" => "twilio account @",
+            "hubspot-key" => "hubspot said @",
+            "okta-token" => "SSWS @",
+            "datadog-key" => "datadog client @",
+            "slack-webhook" => "https://hooks.slack.com/services/@",
+            "discord-webhook" => "https://discord.com/api/webhooks/@",
+            "discord-token" => "discord bot @",
+            "teams-webhook" => "https://a.webhook.office.com/webhookb2/@",
+            "zapier-or-make-webhook" => "https://hooks.zapier.com/hooks/catch/@",
+            "password-in-prose" => "the password was @",
+            "key-in-prose" => "Api key: @",
+            "curl-user" => "curl -s -u ann:@ https://h",
+            "private-key" => "-----BEGIN RSA PRIVATE KEY-----@-----END RSA PRIVATE KEY-----",
+            _ => "@",
+        }
+    }
+
+    #[test]
+    fn a_secret_of_every_rule_is_hidden_wherever_it_stands() {
+        let shipped: Shipped = toml::from_str(SHIPPED).expect("rules");
+        let mut runner = TestRunner::deterministic();
+        for rule in &shipped.rule {
+            let text = match rule.id.as_str() {
+                "private-key" => "[A-Za-z0-9+/]{64,200}",
+                "curl-user" => "[A-Za-z0-9!+-]{6,20}",
+                _ => secret_pattern(&rule.pattern),
+            };
+            let made = proptest::string::string_regex(text).unwrap_or_else(|error| panic!("{}: {error}", rule.id));
+            for _ in 0..8 {
+                let secret = made.new_tree(&mut runner).expect("made").current();
+                // Random texts may be too even for a rule, and may end in what ends them.
+                let lacks_digit = rule.digit && !secret.bytes().any(|b| b.is_ascii_digit());
+                if lacks_digit
+                    || entropy(&secret) < rule.entropy
+                    || !secret.ends_with(|c: char| c.is_ascii_alphanumeric() || c == '=')
+                {
+                    continue;
+                }
+                let near = context(&rule.id).replace('@', &secret);
+                for place in [
+                    "@",
+                    "call failed: @ was refused",
+                    "GET /x?a=1&b=@ HTTP/1.1",
+                    "{\"note\": \"@\", \"n\": 1}",
+                    "a\n@\nb",
+                ] {
+                    let safe = redact_text(&place.replace('@', &near)).into_owned();
+                    assert!(
+                        !safe.contains(&secret) && safe.contains(REDACTED),
+                        "{} in {place}: {secret}: {safe}",
+                        rule.id
+                    );
+                    assert_eq!(redact_text(&safe), safe, "{}: twice", rule.id);
+                }
+                let safe = redact_json(&json!({ "deep": [{ "note": near }] })).to_string();
+                assert!(!safe.contains(&secret), "{}: {safe}", rule.id);
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! `crosstail redact`: hides the secrets in a text, or says which rule hides what.
+
+use super::args::RedactArgs;
+use crate::config::{Config, Overrides};
+use anyhow::{Context as _, Result};
+use crosstail_core::model::{redact_text, secrets};
+use std::io::{BufRead, BufReader, Write};
+
+/// Lines of a private key at most: what has more is not one.
+const LONGEST_KEY: usize = 200;
+
+pub(super) fn run(args: &RedactArgs, choice: &Overrides) -> Result<u8> {
+    Config::load(choice)?;
+    let mut out = std::io::stdout().lock();
+    if args.files.is_empty() {
+        redact(std::io::stdin().lock(), "", args.explain, &mut out)?;
+    }
+    for path in &args.files {
+        let file = std::fs::File::open(path).with_context(|| path.display().to_string())?;
+        let name = if args.files.len() > 1 { format!("{}:", path.display()) } else { String::new() };
+        redact(BufReader::new(file), &name, args.explain, &mut out).with_context(|| path.display().to_string())?;
+    }
+    Ok(super::exit::OK)
+}
+
+/// A line at a time; the lines of a private key together.
+fn redact(mut input: impl BufRead, name: &str, explain: bool, out: &mut impl Write) -> Result<()> {
+    let (mut text, mut lines, mut first) = (Vec::new(), 0, 1);
+    loop {
+        let read = input.read_until(b'\n', &mut text)?;
+        lines += usize::from(read > 0);
+        let part = String::from_utf8_lossy(&text);
+        let is_open = part
+            .rfind("-----BEGIN")
+            .is_some_and(|at| part[at..].contains("PRIVATE KEY") && !part[at..].contains("-----END"));
+        if read > 0 && is_open && lines < LONGEST_KEY {
+            continue;
+        }
+        if explain {
+            for secret in secrets(&part) {
+                let before = &part[..secret.range.start];
+                let line = first + before.matches('\n').count();
+                let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+                let length = part[secret.range.clone()].chars().count();
+                writeln!(out, "{name}{line}:{column}: {} ({length} characters)", secret.rule)?;
+            }
+        } else if part.is_ascii() || std::str::from_utf8(&text).is_ok() {
+            out.write_all(redact_text(&part).as_bytes())?;
+        } else {
+            // Bytes that are no UTF-8 stay where nothing is hidden.
+            let safe = redact_text(&part);
+            out.write_all(if safe == part { &text } else { safe.as_bytes() })?;
+        }
+        if read == 0 {
+            return Ok(());
+        }
+        first += lines;
+        text.clear();
+        lines = 0;
+    }
+}

@@ -1,0 +1,145 @@
+//! Secrets that are planted everywhere come out nowhere.
+
+use crate::support::crosstail;
+use serde_json::json;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// One secret of each kind, written apart so that no scanner of repositories takes this file for a leak.
+fn planted() -> Vec<(&'static str, String)> {
+    let one = |words: &[&str]| words.concat();
+    vec![
+        ("note @", one(&["gh", "p_", "abcdefghijklmnopqrstuvwxyz0123456789"])),
+        ("note @", one(&["github", "_pat_", "11ABCDEFG0abcdefghij_klmnop"])),
+        ("note @", one(&["gl", "pat-", "abcDEF123456ghiJKL78"])),
+        ("note @", one(&["AK", "IA", "IOSFODNN7EXAMPLE"])),
+        ("note @", one(&["sk-", "ant-", "api03-abcdefGHIJKL0123456789"])),
+        ("note @", one(&["sk", "_live_", "abcdefgh12345678"])),
+        ("note @", one(&["SG", ".abcdefghijklmnop12.", "abcdefghijklmnop1234"])),
+        ("note @", one(&["xox", "b-", "123456789012-abcdefgh"])),
+        ("note @", one(&["AI", "za", "SyA1234567890abcdefghijklmnopqrstuv"])),
+        ("https://hooks.slack.com/services/@", "T00000000/B00000000/XXXXyyyyZZZZ1234".to_owned()),
+        ("https://discord.com/api/webhooks/@", one(&["123456789012345678/", &"aB3_".repeat(17)])),
+        ("dbPassword=@", "hunter2-db".to_owned()),
+        ("smtp_password: @", "hunter2-smtp".to_owned()),
+        ("DB_PASSWORD=@", "hunter2-env".to_owned()),
+        ("aws_secret_access_key=@", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned()),
+        ("session_token=@", "hunter2-session".to_owned()),
+        ("redis://:@@cache:6379/0", "hunter2-redis".to_owned()),
+        ("AccountKey=@;x=1", "hunter2-azure".to_owned()),
+        ("Authorization: Bearer @", "hunter2.bearer.token".to_owned()),
+        ("paid with @", "4111 1111 1111 1111".to_owned()),
+    ]
+}
+
+fn redacted_by(input: &[u8], arguments: &[&str]) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_crosstail"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("started");
+    child.stdin.take().expect("piped").write_all(input).expect("written");
+    child.wait_with_output().expect("ended")
+}
+
+fn has(output: &[u8], secret: &str) -> bool {
+    output.windows(secret.len()).any(|window| window == secret.as_bytes())
+}
+
+#[test]
+fn no_output_has_a_planted_secret() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = folder.path().join("app.log");
+    let mut lines = String::new();
+    for (number, (context, secret)) in planted().into_iter().enumerate() {
+        let text = context.replacen("@@", &format!("{secret}@"), 1).replacen(
+            '@',
+            &secret,
+            usize::from(!context.contains("@@")),
+        );
+        let line = json!({
+            "timestamp": format!("2026-11-20T09:00:{number:02}Z"), "level": "error", "message": text, "error": text,
+            "service": "shop", "requestId": format!("r-{number}"), "url": format!("https://h/x?note={}", text.replace(' ', "+")),
+            "statusCode": 500, "operation": text, "user": text, "stack": format!("Error: {text}\n    at f (a.js:1:1)"),
+            "req": { "headers": { "x-note": text }, "body": { "deep": [{ "text": text }], "password": secret } }, "tags": [text],
+        });
+        lines.push_str(&format!("{line}\n"));
+    }
+    std::fs::write(&log, lines).expect("written");
+    let log = log.to_str().expect("UTF-8");
+    let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let mut outputs: Vec<(String, Vec<u8>)> = Vec::new();
+    let run = |arguments: &[&str]| {
+        let output = crosstail(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        (arguments.join(" "), [output.stdout, output.stderr].concat())
+    };
+    for format in ["text", "table", "json", "csv"] {
+        outputs.push(run(&["query", "-s", log, "-o", format, "--limit", "0"]));
+        
+    }
+    for format in ["table", "json", "csv", "html"] {
+        outputs.push(run(&["stats", "-s", log, "-o", format, "--by", "error"]));
+    }
+    outputs.push(run(&["show", "r-3", "-s", log, "-o", "json"]));
+    outputs.push(run(&["show", "r-12", "-s", log]));
+    for ending in ["csv", "ndjson", "parquet", "sqlite"] {
+        let to = path(&format!("out.{ending}"));
+        outputs.push(run(&["export", "-s", log, "--payloads", "--output", &to]));
+        outputs.push((to.clone(), std::fs::read(Path::new(&to)).expect("written")));
+    }
+    for (name, output) in &outputs {
+        for (context, secret) in planted() {
+            assert!(!has(output, &secret), "{context} came out of {name}: {}", String::from_utf8_lossy(output));
+        }
+    }
+    assert!(outputs.iter().filter(|(_, output)| has(output, "[REDACTED]")).count() > 8, "the texts are there");
+}
+
+#[test]
+fn a_text_is_redacted_and_explained() {
+    let secret = planted()[0].1.clone();
+    let text = format!(
+        "one {secret}\npassword=hunter2 two\n-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----\n\u{ff} three\n"
+    );
+    let mut bytes = text.into_bytes();
+    // A byte that is no UTF-8 stays as it is.
+    let at = bytes.windows(2).position(|two| two == "\u{ff}".as_bytes()).expect("there");
+    bytes.splice(at..at + 2, [0xff]);
+    let safe = redacted_by(&bytes, &["redact"]);
+    assert!(safe.status.success());
+    let expected = b"one [REDACTED]\npassword=[REDACTED] two\n-----BEGIN PRIVATE KEY-----[REDACTED]-----END PRIVATE KEY-----\n\xff three\n";
+    assert_eq!(safe.stdout, expected, "{}", String::from_utf8_lossy(&safe.stdout));
+    let said = redacted_by(&bytes, &["redact", "--explain"]).stdout;
+    assert_eq!(
+        String::from_utf8(said).expect("UTF-8"),
+        "1:5: github-token (40 characters)\n2:10: name (7 characters)\n3:28: private-key (5 characters)\n"
+    );
+}
+
+#[test]
+fn a_configuration_hides_more_and_a_project_cannot_show_what_is_hidden() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("config.toml");
+    let run = |text: &str| {
+        std::fs::write(&config, text).expect("written");
+        let config = config.to_str().expect("UTF-8");
+        redacted_by(b"pin_code=4711 password=test-1 ann@example.com\n", &["--config", config, "redact"])
+    };
+    let output = run("[redaction]\nnames = [\"pinCode\"]\nallow = [\"^test-\"]\npii = [\"email\"]\n");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "pin_code=[REDACTED] password=test-1 [REDACTED]\n");
+    let wrong = run("[redaction]\npii = [\"shoe size\"]\n");
+    assert!(!wrong.status.success() && String::from_utf8_lossy(&wrong.stderr).contains("it is one of email"));
+    let project = folder.path().join("crosstail.toml");
+    std::fs::write(&project, "theme = \"dark\"\n[redaction]\nallow = [\".\"]\n").expect("written");
+    let output = Command::new(env!("CARGO_BIN_EXE_crosstail"))
+        .current_dir(folder.path())
+        .args(["redact", "crosstail.toml"])
+        .output()
+        .expect("run");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("crosstail.toml:2: redaction.allow"), "{said}");
+}
