@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Every command with a help of its own.
-const COMMANDS: [&[&str]; 24] = [
+const COMMANDS: [&[&str]; 25] = [
     &[],
     &["demo"],
     &["tail"],
@@ -29,6 +29,7 @@ const COMMANDS: [&[&str]; 24] = [
     &["alerts", "ack"],
     &["alerts", "resolve"],
     &["alerts", "silence"],
+    &["alerts", "unsilence"],
     &["watch"],
     &["schema"],
     &["schema", "list"],

@@ -92,10 +92,7 @@ pub struct HealthFigures {
 impl HealthFigures {
     pub fn add(&mut self, reading: &HealthInput<'_>) {
         let figures = &mut self.figures;
-        figures.count += 1;
-        figures.failed += u64::from(reading.failed);
-        figures.open += u64::from(reading.status == Some(Status::InProgress));
-        figures.succeeded += u64::from(reading.status == Some(Status::Success));
+        figures.add_statuses(reading.status, reading.failed, 1);
         reading.took_us.into_iter().for_each(|us| figures.latencies.add(us));
         figures.cpu.add(reading.usage.0);
         figures.memory.add(reading.usage.1);
@@ -315,13 +312,11 @@ fn judge(health: &SystemHealth, count_before: u64) -> (HealthState, String) {
     let (now, before) = (&figures.latencies, &health.latencies_before.0);
     let failed = || format!("{} of {} failed", figures.failed, health.finished());
     let enough = now.count() >= ENOUGH && before.count() >= ENOUGH;
-    match (health.success(), now.quantile_ms(0.95), before.quantile_ms(0.95)) {
+    match (figures.sound_rate(), now.quantile_ms(0.95), before.quantile_ms(0.95)) {
         (None, ..) if figures.count == 0 => (HealthState::Unknown, format!("nothing now, {count_before} before")),
         (None, ..) => (HealthState::Unknown, "nothing has finished".to_owned()),
-        (Some(success), ..) if success < 50.0 && figures.failed >= 3 => (HealthState::Down, failed()),
-        (Some(success), ..) if success < 95.0 && (figures.failed >= 2 || success < 50.0) => {
-            (HealthState::Degraded, failed())
-        }
+        (Some(sound), ..) if sound < 50.0 && figures.failed >= 3 => (HealthState::Down, failed()),
+        (Some(sound), ..) if sound < 95.0 && (figures.failed >= 2 || sound < 50.0) => (HealthState::Degraded, failed()),
         (_, Some(now), Some(before)) if enough && now > 3.0 * before && now > 1000.0 => {
             (HealthState::Degraded, format!("slow: p95 {:.1} s, was {:.1} s", now / 1e3, before / 1e3))
         }

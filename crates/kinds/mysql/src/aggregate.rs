@@ -40,10 +40,11 @@ pub(crate) async fn aggregate(
         figures.failed += whole(1)?;
         figures.open += whole(2)?;
         figures.succeeded += whole(3)?;
+        figures.concluded += whole(4)?;
         if let Some(latency) = latency {
-            figures.latencies.add_bucket(saturating_usize(latency), whole(0)?, whole(4)?);
+            figures.latencies.add_bucket(saturating_usize(latency), whole(0)?, whole(5)?);
         }
-        for (mine, more) in [(&mut figures.cpu, mean(5)?), (&mut figures.memory, mean(7)?)] {
+        for (mine, more) in [(&mut figures.cpu, mean(6)?), (&mut figures.memory, mean(8)?)] {
             mine.sum += more.sum;
             mine.count += more.count;
         }
@@ -107,11 +108,12 @@ fn statement(mapping: &Mapping, query: &PageQuery, grouping: &Grouping) -> Optio
     let latency = format!("CASE WHEN took <= 1 THEN 0 ELSE CEIL(LN(took) / {:e}) END", Latencies::LOG_GAMMA);
     let count = |of: &str| format!("COUNT(CASE WHEN {of} THEN 1 END)");
     let mut outer = Sql::raw(format!(
-        "SELECT {names}bucket, CAST({latency} AS SIGNED) AS latency, COUNT(*), {}, {}, {}, \
+        "SELECT {names}bucket, CAST({latency} AS SIGNED) AS latency, COUNT(*), {}, {}, {}, {}, \
          CAST(COALESCE(SUM(took), 0) AS SIGNED), SUM(cpu), COUNT(cpu), SUM(memory), COUNT(memory) FROM (",
         count("outcome = 'failure'"),
         count("status = 'in_progress'"),
         count("status = 'success'"),
+        count("status IN ('success', 'failed', 'timeout')"),
     ));
     outer.append("", &inner);
     outer.push(&format!(") a GROUP BY {names}bucket, latency"), []);

@@ -50,10 +50,11 @@ pub(super) async fn aggregate(
         figures.failed += whole(1)?;
         figures.open += whole(2)?;
         figures.succeeded += whole(3)?;
+        figures.concluded += whole(4)?;
         if let Some(latency) = latency {
-            figures.latencies.add_bucket(saturating_usize(latency), whole(0)?, whole(4)?);
+            figures.latencies.add_bucket(saturating_usize(latency), whole(0)?, whole(5)?);
         }
-        for (mine, more) in [(&mut figures.cpu, mean(5)?), (&mut figures.memory, mean(7)?)] {
+        for (mine, more) in [(&mut figures.cpu, mean(6)?), (&mut figures.memory, mean(8)?)] {
             mine.sum += more.sum;
             mine.count += more.count;
         }
@@ -129,6 +130,7 @@ fn statement(mapping: &Mapping, query: &PageQuery, grouping: &Grouping, hints: &
     let mut outer = Sql::raw(format!(
         "SELECT {names}bucket, {latency} AS latency, count(*), count(*) FILTER (WHERE outcome = 'failure'), \
          count(*) FILTER (WHERE status = 'in_progress'), count(*) FILTER (WHERE status = 'success'), \
+         count(*) FILTER (WHERE status IN ('success', 'failed', 'timeout')), \
          coalesce(sum(took), 0)::int8, sum(cpu), count(cpu), sum(memory), count(memory) FROM ("
     ));
     outer.append("", &inner);

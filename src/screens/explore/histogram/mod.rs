@@ -83,7 +83,7 @@ impl Histogram {
             return;
         };
         self.mark = None;
-        let clause = format!("time:{}..{}", from.rfc3339(), upto.plus_us(-1).rfc3339());
+        let clause = format!("time:{}..{}", from.rfc3339(), upto.rfc3339());
         let rest = shared.filter.without(Field::Time);
         let text = format!("{rest} {clause}").trim().to_owned();
         shared.ask(Request::Focus(Focus::List));
