@@ -82,7 +82,9 @@ fn is_filter(command: &Command, text: &str) -> bool {
     if !known(first) {
         return true;
     }
-    !takes_value(command, |arg| is_short(arg, first)) && !text.chars().all(known)
+    // What comes after an option with a value is the value.
+    let value = text.find(|letter| takes_value(command, |arg| is_short(arg, letter)));
+    !text[..value.unwrap_or(text.len())].chars().all(known)
 }
 
 /// Whether a cluster of short options ends with one whose value is the next argument.

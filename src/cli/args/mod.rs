@@ -362,7 +362,7 @@ pub(super) enum ShowFormat {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  crosstail show 7f3a9c21-0000-4abc-8def-0123456789ab -s 'logs/*.log'\n  crosstail show PO-4711 -s demo.sqlite -o markdown\n  crosstail show https://sap.example/po/create -s demo.sqlite --compare"
+    after_help = "Examples:\n  crosstail show 7f3a9c21-0000-4abc-8def-0123456789ab -s 'logs/*.log'\n  crosstail show PO-4711 -s demo.sqlite -o markdown\n  crosstail show 7f3a9c21 -s demo.sqlite --compare"
 )]
 pub(super) struct ShowArgs {
     /// Anything that identifies the activity: an id (the first four characters are enough), a correlation id, a
