@@ -3,7 +3,7 @@
 use super::args::{AlertsArgs, AlertsCommand, Format, WriteArgs};
 use super::output::{aligned, print_error};
 use super::sources::OpenSources;
-use super::{UsageError, exit, sources};
+use super::{Ambiguous, UsageError, exit, sources};
 use crate::config::{Config, Overrides};
 use crate::effect::AlertEdit;
 use crate::runtime::{MergedHistory, Work, alert};
@@ -12,9 +12,9 @@ use anyhow::{Result, bail};
 use crosstail_core::filter::Filter;
 use crosstail_core::model::{Clock, redact_text, visible_line};
 use crosstail_export::{csv_cell, safe_json};
-use crosstail_source::PageQuery;
 use crosstail_source::alert::AlertStatus;
-use serde_json::{Value, json};
+use crosstail_source::{PageQuery, SourceError};
+use serde_json::json;
 use std::io::Write as _;
 
 pub(super) async fn run(args: &AlertsArgs, choice: &Overrides) -> Result<u8> {
@@ -25,23 +25,30 @@ pub(super) async fn run(args: &AlertsArgs, choice: &Overrides) -> Result<u8> {
         Some(AlertsCommand::Silence { rule, of, length, why, who }) => {
             silence(args, (rule, of), *length, &format!("{why} ({who})"))
         }
+        Some(AlertsCommand::Unsilence { rule, of }) => unsilence(args, rule, of.as_deref()),
     }
 }
 
-/// Every known alert, the most urgent first, and the opened sources if any are named or configured.
-async fn known(args: &AlertsArgs, choice: &Overrides) -> Result<(Vec<AlertLine>, Option<OpenSources>)> {
+/// Every known alert, the most urgent first, the opened sources if any are named or configured, and the errors of those that
+/// failed.
+type Known = (Vec<AlertLine>, Option<OpenSources>, Vec<SourceError>);
+
+/// What is known.
+async fn known(args: &AlertsArgs, choice: &Overrides) -> Result<Known> {
     let config = Config::load(choice)?;
     let mut lines = of_watch(args)?;
+    let mut problems = Vec::new();
     let (configs, stdin) = sources::configs(&args.source.sources, args.source.schema.as_deref(), &config)?;
     let opened = if configs.is_empty() { None } else { Some(sources::open(configs, stdin)?) };
     if let Some(opened) = &opened {
-        let (_, context) = sources::filter(&[], &args.source, &config)?;
+        let context = sources::context(&args.source, &config)?;
         let since = sources::moment(args.since.as_deref(), &context)?;
         let query = PageQuery { filter: Filter::parse("kind:alert")?, context, since, ..PageQuery::all(1000) };
-        let mut joined = MergedHistory::new(&opened.sources, &Work::command("alerts"), &opened.names, query);
+        let mut joined = MergedHistory::new(&opened.sources, &Work::command("alerts"), &opened.names, query).partial();
         while let Some(activity) = joined.next().await? {
             lines.push(of_activity(activity));
         }
+        problems.extend_from_slice(joined.problems());
     }
     if opened.is_none() && lines.is_empty() {
         return Err(UsageError(
@@ -51,7 +58,7 @@ async fn known(args: &AlertsArgs, choice: &Overrides) -> Result<(Vec<AlertLine>,
         .into());
     }
     lines.sort_by_key(|line| (line.state, line.severity, std::cmp::Reverse(line.since)));
-    Ok((lines, opened))
+    Ok((lines, opened, problems))
 }
 
 /// The alerts in the state file of a watch.
@@ -77,7 +84,7 @@ fn safe(text: &str) -> String {
 }
 
 async fn list(args: &AlertsArgs, choice: &Overrides) -> Result<u8> {
-    let (mut lines, opened) = known(args, choice).await?;
+    let (mut lines, opened, problems) = known(args, choice).await?;
     if !args.all {
         lines.retain(|line| line.state != LineState::Resolved);
     }
@@ -105,16 +112,19 @@ async fn list(args: &AlertsArgs, choice: &Overrides) -> Result<u8> {
         }
         Format::Csv => {
             let mut csv = csv::Writer::from_writer(&mut out);
-            for (index, line) in lines.iter().enumerate() {
-                let Value::Object(object) = object(line) else { continue };
-                if index == 0 {
-                    csv.write_record(object.keys())?;
-                }
-                csv.write_record(object.values().map(csv_cell))?;
+            csv.write_record(COLUMNS)?;
+            for line in &lines {
+                let object = object(line);
+                csv.write_record(COLUMNS.iter().map(|name| csv_cell(&object[*name])))?;
             }
             csv.flush()?;
         }
-        Format::Table | Format::Text => {
+        Format::Name => {
+            for line in &lines {
+                writeln!(out, "{}", line.id)?;
+            }
+        }
+        Format::Table | Format::Text | Format::Wide => {
             let rows: Vec<[String; 8]> = lines
                 .iter()
                 .map(|line| {
@@ -136,8 +146,25 @@ async fn list(args: &AlertsArgs, choice: &Overrides) -> Result<u8> {
         }
     }
     out.flush()?;
-    Ok(exit::OK)
+    Ok(opened.map_or(exit::OK, |opened| opened.exit_code(&problems)))
 }
+
+/// The fields of an alert in JSON and CSV.
+const COLUMNS: [&str; 13] = [
+    "id",
+    "severity",
+    "state",
+    "silenced",
+    "title",
+    "reason",
+    "of",
+    "escalation",
+    "since",
+    "resolved_at",
+    "who",
+    "from",
+    "filter",
+];
 
 /// The one alert with this id, or whose id starts with these four or more characters.
 fn find<'a>(lines: &'a [AlertLine], id: &str) -> Result<Option<&'a AlertLine>> {
@@ -148,12 +175,19 @@ fn find<'a>(lines: &'a [AlertLine], id: &str) -> Result<Option<&'a AlertLine>> {
     match found.as_slice() {
         [] => Ok(None),
         [one] => Ok(Some(one)),
-        many => bail!("{} alerts have an id that starts with '{id}'; write more of it", many.len()),
+        many => {
+            let ids = many.iter().map(|line| line.id.as_str()).collect::<Vec<_>>().join(", ");
+            Err(Ambiguous(format!("{} alerts have an id that starts with '{id}'; write more of it: {ids}", many.len()))
+                .into())
+        }
     }
 }
 
 async fn change(args: &AlertsArgs, choice: &Overrides, id: &str, to: AlertStatus, writes: &WriteArgs) -> Result<u8> {
-    let (lines, opened) = known(args, choice).await?;
+    let (lines, opened, problems) = known(args, choice).await?;
+    for problem in &problems {
+        print_error(&problem.to_string());
+    }
     let Some(line) = find(&lines, id)? else {
         print_error(&format!("no alert '{id}'"));
         return Ok(exit::NOT_FOUND);
@@ -225,5 +259,35 @@ fn silence(args: &AlertsArgs, (rule, of): (&str, &str), length: std::time::Durat
 
 #[cfg(not(feature = "watch"))]
 fn silence(_: &AlertsArgs, _: (&str, &str), _: std::time::Duration, _: &str) -> Result<u8> {
+    bail!("this build does not include watch")
+}
+
+/// Ends the silences of a rule, or one of them.
+#[cfg(feature = "watch")]
+fn unsilence(args: &AlertsArgs, rule: &str, of: Option<&str>) -> Result<u8> {
+    let path = super::watch::state_file(args.state.as_deref())?;
+    let mut said = crate::watch::OperatorInput::read(&path)?;
+    let now = Clock::system().now();
+    said.silences.retain(|silence| now < silence.until);
+    let before = said.silences.len();
+    said.silences.retain(|silence| {
+        !silence.rule.eq_ignore_ascii_case(rule) || of.is_some_and(|of| !silence.group.eq_ignore_ascii_case(of))
+    });
+    let ended = before - said.silences.len();
+    if ended == 0 {
+        let list =
+            |silence: &crosstail_engine::insight::alerting::Silence| format!("{} for {}", silence.rule, silence.group);
+        let left = said.silences.iter().map(list).collect::<Vec<_>>().join(", ");
+        let left = if left.is_empty() { "nothing is silenced".to_owned() } else { format!("silenced are: {left}") };
+        print_error(&format!("no silence of '{rule}'; {left}"));
+        return Ok(exit::NOT_FOUND);
+    }
+    said.write(&path)?;
+    print_error(&format!("{ended} ended; a running watch applies this at its next evaluation"));
+    Ok(exit::OK)
+}
+
+#[cfg(not(feature = "watch"))]
+fn unsilence(_: &AlertsArgs, _: &str, _: Option<&str>) -> Result<u8> {
     bail!("this build does not include watch")
 }

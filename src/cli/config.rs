@@ -2,11 +2,10 @@
 
 use super::args::{ConfigArgs, ConfigCommand, TextOrJson};
 use super::output::{aligned, print_error};
-use super::{UsageError, exit};
-use crate::config::{self, Config, LayeredConfig, Overrides, PROJECT_FILE, project_file};
+use super::{UsageError, check, exit};
+use crate::config::{self, LayeredConfig, Overrides, PROJECT_FILE, project_file};
 use crate::kinds;
 use anyhow::{Context as _, Result, bail, ensure};
-use crosstail_core::filter::Filter;
 use crosstail_core::model::{Names, visible};
 use crosstail_export::safe_json;
 use crosstail_source::SourceConfig;
@@ -17,7 +16,7 @@ use std::path::PathBuf;
 pub(super) fn run(args: &ConfigArgs, choice: &Overrides) -> Result<u8> {
     match &args.command {
         ConfigCommand::Init { sources, yes, project, force } => init(sources, *yes, *project, *force, choice),
-        ConfigCommand::Check => check(choice),
+        ConfigCommand::Check => check::run(choice),
         ConfigCommand::Show { theme, zone, output } => {
             show(&Overrides { theme: theme.clone(), time_zone: zone.clone(), ..choice.clone() }, *output)
         }
@@ -74,55 +73,6 @@ fn path(choice: &Overrides) -> Result<u8> {
         .collect();
     aligned(&mut std::io::stdout().lock(), &["what", "path", ""], &rows)?;
     Ok(exit::OK)
-}
-
-fn check(choice: &Overrides) -> Result<u8> {
-    let config = Config::load(choice)?;
-    let mut problems: Vec<String> = Vec::new();
-    let names = Names::default();
-    match config.source_configs() {
-        Ok(sources) => {
-            for source in &sources {
-                if let Err(error) = kinds::ALL.open(source, &names) {
-                    problems.push(format!("source {}: {error}", source.name));
-                }
-            }
-        }
-        Err(error) => problems.push(format!("{error:#}")),
-    }
-    for view in &config.views {
-        if let Err(error) = Filter::parse(&view.filter) {
-            problems.push(format!("view {}: {}", view.name, error.with_carets(&view.filter)));
-        }
-    }
-    if let Some(zone) = &config.time_zone {
-        problems.extend(config::zone(zone).err().map(|error| format!("time_zone: {error}")));
-    }
-    problems.extend(config::rules(None).1);
-    for channel in &config.channels {
-        problems.extend(channel_problem(channel).map(|error| format!("{error:#}")));
-    }
-    for problem in &problems {
-        print_error(problem);
-    }
-    let (sources, views, channels) = (config.sources.len(), config.views.len(), config.channels.len());
-    if problems.is_empty() {
-        writeln!(std::io::stdout(), "ok: {sources} sources, {views} views, {channels} channels")?;
-        return Ok(exit::OK);
-    }
-    Ok(exit::FAILED)
-}
-
-/// Why a channel cannot be used; `None` if it can.
-#[cfg(feature = "watch")]
-fn channel_problem(channel: &config::ChannelEntry) -> Option<anyhow::Error> {
-    crate::watch::Channel::new(channel).err()
-}
-
-/// Why a channel cannot be used; `None` if it can.
-#[cfg(not(feature = "watch"))]
-fn channel_problem(channel: &config::ChannelEntry) -> Option<anyhow::Error> {
-    channel.address().and_then(|_| channel.password()).and_then(|_| channel.headers()).err()
 }
 
 /// A source to write into the file.
@@ -254,15 +204,18 @@ impl Questionnaire {
         Ok(())
     }
 
-    /// The answer, or the default for an empty one. `None` if both are empty, or at the end of the input.
+    /// The answer, or the default for an empty one. `None` if both are empty.
     fn question(&mut self, text: &str, usual: &str) -> Result<Option<String>> {
         let hint = if usual.is_empty() { String::new() } else { format!(" [{usual}]") };
         write!(std::io::stderr(), "{text}{hint}: ")?;
-        let answer = self.lines.next().transpose()?;
+        let Some(answer) = self.lines.next().transpose()? else {
+            let hint = "nothing was written; without a terminal, pass --yes, and the sources with -s";
+            return Err(UsageError(format!("the input ended before the last answer: {hint}")).into());
+        };
         if !self.terminal {
             writeln!(std::io::stderr())?;
         }
-        let answer = answer.map(|answer| answer.trim().to_owned()).filter(|answer| !answer.is_empty());
+        let answer = Some(answer.trim().to_owned()).filter(|answer| !answer.is_empty());
         Ok(answer.or_else(|| (!usual.is_empty()).then(|| usual.to_owned())))
     }
 }

@@ -1,26 +1,25 @@
 //! `crosstail doctor`: what is wrong with each source, and how to fix it.
 
 use super::args::{DoctorArgs, TextOrJson};
-use super::output::{columns, print_error, spinner, wrapped};
-use super::{UsageError, exit, sources};
+use super::output::{colours, columns, print_error, spinner, wrapped};
+use super::{exit, sources};
 use crate::config::{Config, Overrides};
 use crate::kinds;
 use crate::runtime::{SourceDiagnosis, diagnose};
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use crosstail_core::model::{Clock, Diagnosis, Grade, visible};
 use crosstail_export::safe_json;
 use crosstail_source::Endpoint;
 use serde_json::json;
-use std::io::{IsTerminal as _, Write};
+use std::io::Write;
 
 /// Column at which the text of a finding starts.
 const INDENT: usize = 31;
 
 pub(super) async fn run(args: &DoctorArgs, choice: &Overrides) -> Result<u8> {
     let config = Config::load(choice)?;
-    let (configs, stdin) = sources::configs(&args.source.sources, args.source.schema.as_deref(), &config)?;
-    ensure!(!configs.is_empty(), UsageError("no source; name one with --source PATH, or configure one".to_owned()));
-    let opened = sources::open(configs, stdin)?;
+    let opened = sources::open_named(&args.source, &config)?;
+    let colour = colours(choice.colour);
     let bar = spinner("examining");
     let mut tasks = Vec::new();
     for ((source, config), kind) in opened.sources.iter().zip(&opened.configs).zip(&opened.kinds) {
@@ -41,7 +40,7 @@ pub(super) async fn run(args: &DoctorArgs, choice: &Overrides) -> Result<u8> {
         }
         bar.suspend(|| match args.output {
             TextOrJson::Json => as_json(&mut out, &name, &examined),
-            TextOrJson::Text => as_text(&mut out, &name, kind.store.name, &examined, args.quiet),
+            TextOrJson::Text => as_text(&mut out, &name, kind.store.name, &examined, (args.quiet, colour)),
         })?;
     }
     bar.finish_and_clear();
@@ -83,8 +82,13 @@ fn as_json(out: &mut impl Write, name: &str, examined: &SourceDiagnosis) -> Resu
     Ok(())
 }
 
-fn as_text(out: &mut impl Write, name: &str, kind: &str, examined: &SourceDiagnosis, quiet: bool) -> Result<()> {
-    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+fn as_text(
+    out: &mut impl Write,
+    name: &str,
+    kind: &str,
+    examined: &SourceDiagnosis,
+    (quiet, colour): (bool, bool),
+) -> Result<()> {
     let paint = |grade: Grade, text: &str| {
         let code = match grade {
             Grade::Ok => "32",

@@ -18,7 +18,9 @@ use std::sync::Arc;
 impl ViewArgs {
     /// The options as the topmost layer of the configuration.
     pub(super) fn over(&self, choice: &Overrides) -> Overrides {
-        let (theme, time_zone) = (self.theme.clone(), self.zone.clone());
+        let zone = if self.utc { Some("UTC".to_owned()) } else { self.zone.clone() };
+        let plain = (choice.colour == Some(false)).then(|| "none".to_owned());
+        let (theme, time_zone) = (plain.or_else(|| self.theme.clone()), zone);
         let (range, memory) = (self.range.clone(), self.memory.clone());
         Overrides { theme, time_zone, range, memory, history_limit: self.history_limit, ..choice.clone() }
     }
@@ -26,9 +28,10 @@ impl ViewArgs {
 
 pub(super) async fn run(args: &ExploreArgs, choice: &Overrides, log: Log) -> Result<u8> {
     let config = Config::load(&args.look.over(choice))?;
-    let (configs, stdin) = sources::configs(&args.sources, args.schema.as_deref(), &config)?;
-    let opened = sources::open(configs, stdin)?;
-    let invocation = invocation(&args.sources, args.schema.as_deref());
+    let named = [&args.sources[..], &args.also[..]].concat();
+    let (configs, spools) = sources::configs(&named, args.schema.as_deref(), &config)?;
+    let opened = sources::open(configs, spools)?;
+    let invocation = invocation(&named, args.schema.as_deref());
     let writers = if args.look.writes.allow_writes { opened.alert_writers() } else { runtime::alert::Writers::new() };
     open(opened.names.clone(), opened.sources.clone(), writers, &args.look, invocation, &config, log).await
 }

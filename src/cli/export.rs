@@ -46,18 +46,20 @@ struct Progress {
 
 pub(super) async fn run(args: &ExportArgs, choice: &Overrides) -> Result<u8> {
     let path = args.output.as_path();
-    let forms = ".csv, .ndjson, .parquet or .sqlite";
-    let form =
-        FileFormat::of(path).ok_or_else(|| UsageError(format!("--output: the file's extension must be {forms}")))?;
+    let form = FileFormat::of(path).ok_or_else(|| UsageError(unknown_form(path)))?;
     ensure!(args.force || !path.exists(), UsageError(format!("{} exists; --force overwrites it", path.display())));
     let config = Config::load(choice)?;
     let (filter, mut context) = sources::filter(&args.filter, &args.source, &config)?;
+    let (since, until) = sources::range(&args.range, &context)?;
     let opened = sources::open_args(&args.source, &config).await?;
+    let complete = opened.exit_code(&[]);
+    // A file without the half of it would look whole.
+    ensure!(complete == exit::OK, "nothing was exported: every named source has to be there");
     let sources: Vec<String> =
         opened.configs.iter().flat_map(|c| &c.at).map(|at| redact_text(at).into_owned()).collect();
     let what = json!({
         "filter": filter.text(), "sources": sources, "schema": args.source.schema, "zone": context.zone.name(),
-        "since": args.since, "until": args.until, "payloads": args.payloads,
+        "since": args.range.since, "until": args.range.until, "payloads": args.payloads,
     });
     let progress_path = sibling(path, "resume");
     let before = if args.restart { None } else { unfinished(path, &progress_path, &what)? };
@@ -70,9 +72,9 @@ pub(super) async fn run(args: &ExportArgs, choice: &Overrides) -> Result<u8> {
         None => Progress {
             what,
             begun: context.now.0,
-            since: sources::moment(args.since.as_deref(), &context)?.map(|at| at.0),
+            since: since.map(|at| at.0),
             // A fixed end: activities written from now on would move it.
-            until: sources::moment(args.until.as_deref(), &context)?.unwrap_or(context.now).0,
+            until: until.unwrap_or(context.now).0,
             rows: 0,
             first: None,
             after: None,
@@ -150,12 +152,53 @@ fn unfinished(path: &Path, progress_path: &Path, what: &Value) -> Result<Option<
         .with_context(|| format!("{}: cannot be read; --restart starts over", progress_path.display()))?;
     if known.what != *what {
         bail!(UsageError(format!(
-            "{} is an unfinished export of something else ({}); --restart starts over",
+            "{} is an unfinished export of something else: {}; --restart starts over",
             part_path(path).display(),
-            known.what
+            differences(&known.what, what)
         )));
     }
     Ok(Some(known))
+}
+
+/// What an unfinished export and this command do not have in common, for people.
+fn differences(before: &Value, now: &Value) -> String {
+    let text = |value: &Value| match value {
+        Value::Null => "none".to_owned(),
+        Value::String(text) if text.is_empty() => "none".to_owned(),
+        Value::String(text) => format!("'{text}'"),
+        Value::Array(list) => list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    };
+    let keys = now.as_object().into_iter().flatten().map(|(name, _)| name);
+    let differing = keys.filter(|name| before[name.as_str()] != now[name.as_str()]);
+    let each =
+        |name: &String| format!("{name} was {}, is now {}", text(&before[name.as_str()]), text(&now[name.as_str()]));
+    differing.map(each).collect::<Vec<_>>().join("; ")
+}
+
+/// What to write instead of a file whose format is not known.
+fn unknown_form(path: &Path) -> String {
+    let text = path.display().to_string();
+    if text == "-" {
+        return "--output names a file; crosstail query --limit 0 --sort time -o csv (or json) writes to stdout"
+            .to_owned();
+    }
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
+    let tool = match ending.as_str() {
+        "gz" => "gzip",
+        "zst" => "zstd",
+        ending => {
+            let hint = if ending == "json" { "; .ndjson has one JSON object on each line" } else { "" };
+            return format!("--output: the file's extension must be .csv, .ndjson, .parquet or .sqlite{hint}");
+        }
+    };
+    let plain = path.with_extension("");
+    let form = if FileFormat::of(&plain) == Some(FileFormat::Csv) { "csv" } else { "json" };
+    format!(
+        "--output: an export is not compressed, so that it can be resumed; write {}, or crosstail query --limit 0 \
+         --sort time -o {form} … | {tool} > {text}",
+        plain.display()
+    )
 }
 
 /// Pairs each activity with its payload, if payloads are wanted.

@@ -1,8 +1,8 @@
 //! `crosstail health`: the health of systems and sources; the exit code reports it to scripts.
 
 use super::args::{HealthArgs, HealthFormat};
-use super::output::aligned;
-use super::{UsageError, exit, progress, sources};
+use super::output::{aligned, print_error};
+use super::{exit, progress, sources};
 use crate::config::{Config, Overrides};
 use crate::runtime::{MergedHistory, Work};
 use anyhow::Result;
@@ -41,12 +41,9 @@ struct HealthReport {
 
 pub(super) async fn run(args: &HealthArgs, choice: &Overrides) -> Result<u8> {
     let config = Config::load(choice)?;
-    let (_, context) = sources::filter(&[], &args.source, &config)?;
-    let (configs, stdin) = sources::configs(&args.source.sources, args.source.schema.as_deref(), &config)?;
-    if configs.is_empty() {
-        return Err(UsageError("no source; name one with --source PATH, or configure one".to_owned()).into());
-    }
-    let opened = sources::open(configs, stdin)?;
+    let context = sources::context(&args.source, &config)?;
+    let opened = sources::open_named(&args.source, &config)?;
+    opened.wait_for_streams();
     let asked = opened.sources.iter().zip(&opened.kinds).map(|((id, source), kind)| {
         let (name, kind, source) = (opened.names.source_name(*id).to_string(), *kind, Arc::clone(source));
         tokio::spawn(async move { query_source(name, kind, source.as_ref()).await })
@@ -68,6 +65,12 @@ pub(super) async fn run(args: &HealthArgs, choice: &Overrides) -> Result<u8> {
         HealthFormat::Prometheus => exposition(&report, &mut out)?,
     }
     out.flush()?;
+    if report.systems.is_empty() && report.checks().next().is_none() {
+        let minutes = args.window.as_secs().div_ceil(60);
+        print_error(&format!(
+            "no activity in the last {minutes} minutes, and no check: nothing to judge; --window 1h looks further back"
+        ));
+    }
     Ok(report.exit_code())
 }
 
@@ -110,7 +113,7 @@ async fn systems(
     let mut activities = Vec::new();
     if !sources.is_empty() {
         let work = Work::command("health");
-        let mut joined = MergedHistory::new(sources, &work, names, query);
+        let mut joined = MergedHistory::new(sources, &work, names, query).partial();
         let reading = async {
             while let Some(activity) = joined.next().await? {
                 activities.push(activity);
@@ -118,6 +121,9 @@ async fn systems(
             anyhow::Ok(())
         };
         progress::shown(&work, reading).await?;
+        for problem in joined.problems() {
+            print_error(&problem.to_string());
+        }
     }
     Ok(Health::of_activities(now, window_us, activities.iter()))
 }

@@ -2,12 +2,15 @@
 
 mod alerts;
 mod args;
+mod check;
+mod complete;
 mod config;
 mod demo;
 mod doctor;
 mod explore;
 mod export;
 mod generate;
+mod habits;
 mod health;
 mod jq;
 mod manual;
@@ -18,10 +21,11 @@ mod redact;
 mod schema;
 mod show;
 mod sources;
+mod spool;
 mod stats;
-mod stdin;
 mod tail;
 mod target;
+mod topics;
 #[cfg(feature = "watch")]
 mod watch;
 
@@ -33,14 +37,12 @@ use args::Command;
 use clap::Parser as _;
 use std::process::ExitCode;
 
-/// Exit codes, documented in the README.
+/// Exit codes. [`exit::TABLE`] describes them in help, man pages and the README.
 pub mod exit {
     /// Success.
     pub const OK: u8 = 0;
     /// Failure; stderr has the reason.
     pub const FAILED: u8 = 1;
-    /// The command line or a filter is invalid.
-    pub const USAGE: u8 = 2;
     /// `doctor`: the worst finding is a warning.
     pub const DOCTOR_WARNING: u8 = 1;
     /// `doctor`: the worst finding is a problem.
@@ -49,20 +51,53 @@ pub mod exit {
     pub const DEGRADED: u8 = 1;
     /// `health`: the state is unknown.
     pub const UNKNOWN: u8 = 2;
-    /// `export`: interrupted; rerun to resume.
-    pub const INTERRUPTED: u8 = 130;
     /// `show`, `alerts`: nothing has that id.
     pub const NOT_FOUND: u8 = 3;
+    /// Some sources could not be read; the answer of the others was printed.
+    pub const PARTIAL: u8 = 4;
+    /// `show`, `alerts`: several have that id.
+    pub const AMBIGUOUS: u8 = 5;
+    /// The command line or a filter is invalid (EX_USAGE of sysexits.h).
+    pub const USAGE: u8 = 64;
+    /// `export`: interrupted; rerun to resume.
+    pub const INTERRUPTED: u8 = 130;
+
+    /// Each code and what it means.
+    pub const TABLE: [(u8, &str); 8] = [
+        (OK, "success; health: all is well; doctor: nothing to mend"),
+        (FAILED, "failure; health: a system or a check is degraded or down; doctor: something should be changed"),
+        (
+            UNKNOWN,
+            "health: unknown, as a source or an endpoint does not answer or there is no data; doctor: something does not work",
+        ),
+        (NOT_FOUND, "show, alerts: nothing has that id"),
+        (PARTIAL, "a source, or a part of one, could not be read; what the others have was printed"),
+        (AMBIGUOUS, "show, alerts: several have that id; show prints none of them unless stdout is a terminal"),
+        (USAGE, "the command line or the filter is wrong"),
+        (INTERRUPTED, "export: interrupted; the same command resumes"),
+    ];
 }
 
-/// A mistake on the command line; the exit code is 2.
+/// A mistake on the command line; the exit code is 64.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct UsageError(pub String);
 
+/// Several things have the id that was given.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Ambiguous(String);
+
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse_from(habits::understood(std::env::args_os())) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A closed pipe ends help quietly, too.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { exit::USAGE } else { exit::OK });
+        }
+    };
     let log = match Log::start(cli.choice.log_file.as_deref()) {
         Ok(log) => log,
         Err(problem) => {
@@ -87,15 +122,19 @@ pub fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) if is_closed_pipe(&error) => ExitCode::from(exit::OK),
         Err(error) => {
-            let code = if error.is::<UsageError>() { exit::USAGE } else { exit::FAILED };
             output::print_error(&format!("{error:#}"));
-            ExitCode::from(code)
+            ExitCode::from(match () {
+                () if error.is::<UsageError>() => exit::USAGE,
+                () if error.is::<Ambiguous>() => exit::AMBIGUOUS,
+                () => exit::FAILED,
+            })
         }
     }
 }
 
 async fn dispatch(cli: Cli, log: Log) -> anyhow::Result<u8> {
-    let choice = Overrides { file: cli.choice.file, profile: cli.choice.profile, ..Overrides::default() };
+    let colour = cli.choice.colour();
+    let choice = Overrides { file: cli.choice.file, profile: cli.choice.profile, colour, ..Overrides::default() };
     if cli.command.is_some() && cli.explore.is_given() {
         let why = "put the options and sources of a command after its name";
         return Err(UsageError(why.to_owned()).into());
@@ -117,15 +156,23 @@ async fn dispatch(cli: Cli, log: Log) -> anyhow::Result<u8> {
         Some(Command::Config(args)) => config::run(&args, &choice),
         Some(Command::Completions(args)) => manual::completions(&args),
         Some(Command::Man(args)) => manual::page(&args),
+        Some(Command::Help(args)) => manual::help(&args),
         Some(Command::Generate(args)) => generate::run(&args).await,
         Some(Command::Redact(args)) => redact::run(&args, &choice),
+        Some(Command::CompleteWords(args)) => complete::run(&args, &choice),
         Some(Command::EvaluateJq { expression }) => jq::run(&expression),
     }
 }
 
 /// A closed pipe is not an error: `crosstail query | head`.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let is_closed = |io: &std::io::Error| io.kind() == std::io::ErrorKind::BrokenPipe;
     error.chain().any(|cause| {
-        cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+        // The writers of CSV and JSON wrap the error, without being its cause.
+        let in_csv = cause.downcast_ref::<csv::Error>().and_then(|error| match error.kind() {
+            csv::ErrorKind::Io(io) => Some(io),
+            _ => None,
+        });
+        cause.downcast_ref::<std::io::Error>().or(in_csv).is_some_and(is_closed)
     })
 }

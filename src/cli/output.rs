@@ -1,88 +1,156 @@
 //! Output on stdout: only data, safe for a terminal, without secrets. Messages go to stderr.
 
-use super::args::Format;
+use super::UsageError;
+use super::args::{Format, OutputArgs};
 use anyhow::Result;
 use chrono_tz::Tz;
-use crosstail_core::model::{Activity, Names, redact_text, visible_line};
-use crosstail_export::{Record, csv_cell, millis, safe_json};
+use crosstail_core::filter::{Field, suggest};
+use crosstail_core::model::{Activity, Names, Timestamp, redact_text, visible_line};
+use crosstail_export::{Record, csv_cell, millis, safe_json, spreadsheet_cell};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Map, Value};
 use std::io::{self, IsTerminal as _, Write};
 
 /// Writes activities in one of the formats.
-pub(super) struct Writer<'a> {
+pub(super) struct Writer {
     out: io::BufWriter<io::StdoutLock<'static>>,
     format: Format,
-    names: &'a Names,
     zone: Tz,
     colour: bool,
-    csv_header: bool,
-    table: Vec<[String; 9]>,
+    /// What of an activity is written, by name: the fields that were asked for, or those of the format.
+    columns: Vec<&'static str>,
+    asked: bool,
+    headers: bool,
+    spreadsheet: bool,
+    table: Vec<Vec<String>>,
 }
 
-const HEADER: [&str; 9] = ["time", "status", "dir", "system", "method", "endpoint", "http", "took_ms", "message"];
+/// The columns of text and tables: for people, some are of several fields.
+const COLUMNS: [&str; 9] = ["time", "status", "dir", "system", "method", "endpoint", "http", "took_ms", "message"];
+const WIDE: [&str; 11] =
+    ["id", "time", "status", "dir", "system", "method", "endpoint", "http", "took_ms", "source", "message"];
 
-impl<'a> Writer<'a> {
-    pub(super) fn new(format: Format, names: &'a Names, zone: Tz) -> Self {
-        let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        let out = io::BufWriter::with_capacity(1 << 16, io::stdout().lock());
-        Self { out, format, names, zone, colour, csv_header: false, table: Vec::new() }
+/// Whether to write colours to stdout: what was asked for, else what the environment and the terminal say.
+pub(super) fn colours(asked: Option<bool>) -> bool {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
+    asked.unwrap_or_else(|| {
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            && (set("CLICOLOR_FORCE") || (io::stdout().is_terminal() && !dumb))
+    })
+}
+
+/// The field of a record with a name: that of JSON, or one of a filter.
+fn column(name: &str) -> Result<&'static str> {
+    let name = name.trim();
+    let own = Record::COLUMNS.into_iter().find(|column| column.eq_ignore_ascii_case(name));
+    let of_filter = || {
+        let field = Field::parse(name)?;
+        Record::COLUMNS.into_iter().find(|column| Field::parse(column) == Some(field))
+    };
+    own.or_else(of_filter).ok_or_else(|| {
+        let hint = suggest(name, Record::COLUMNS).map_or_else(
+            || format!("; the fields are {}", Record::COLUMNS.join(", ")),
+            |near| format!("; did you mean '{near}'?"),
+        );
+        UsageError(format!("--fields: no field '{name}'{hint}")).into()
+    })
+}
+
+impl Writer {
+    pub(super) fn new(args: &OutputArgs, zone: Tz, colour: Option<bool>) -> Result<Self> {
+        let format = args.format();
+        let asked = args.fields.iter().map(|name| column(name)).collect::<Result<Vec<_>>>()?;
+        let columns = match format {
+            _ if !asked.is_empty() => asked.clone(),
+            Format::Csv | Format::Json => Record::COLUMNS.to_vec(),
+            Format::Wide => WIDE.to_vec(),
+            Format::Name => vec!["id"],
+            Format::Text | Format::Table => COLUMNS.to_vec(),
+        };
+        let mut writer = Self {
+            out: io::BufWriter::with_capacity(1 << 16, io::stdout().lock()),
+            format,
+            zone,
+            colour: colours(colour),
+            columns,
+            asked: !asked.is_empty(),
+            headers: !args.no_headers,
+            spreadsheet: args.spreadsheet,
+            table: Vec::new(),
+        };
+        if format == Format::Csv && writer.headers {
+            let names = writer.columns.clone();
+            writer.csv(names.into_iter().map(str::to_owned))?;
+        }
+        Ok(writer)
     }
 
-    pub(super) fn write(&mut self, activity: &Activity) -> Result<()> {
+    pub(super) fn write(&mut self, activity: &Activity, names: &Names) -> Result<()> {
         match self.format {
-            Format::Json => {
-                let line = safe_json(&Record::new(activity, self.names))?;
+            Format::Json if !self.asked => {
+                let line = safe_json(&Record::new(activity, names))?;
                 writeln!(self.out, "{line}")?;
             }
-            Format::Text => self.text(activity)?,
-            Format::Csv => self.csv(activity)?,
-            Format::Table => {
-                let row = self.cells(activity);
+            Format::Json => {
+                let record = serde_json::to_value(Record::new(activity, names))?;
+                let some: Map<String, Value> =
+                    self.columns.iter().map(|name| ((*name).to_owned(), record[*name].clone())).collect();
+                writeln!(self.out, "{}", safe_json(&some)?)?;
+            }
+            Format::Csv => {
+                let record = serde_json::to_value(Record::new(activity, names))?;
+                let cell = if self.spreadsheet { spreadsheet_cell } else { csv_cell };
+                let cells: Vec<String> = self.columns.iter().map(|name| cell(&record[*name])).collect();
+                self.csv(cells.into_iter())?;
+            }
+            Format::Text | Format::Name => {
+                let cells = self.cells(activity, names)?;
+                let shown: Vec<&str> = cells.iter().map(String::as_str).filter(|cell| !cell.is_empty()).collect();
+                let line = shown.join("  ");
+                if self.colour && activity.is_failure() && self.format == Format::Text {
+                    writeln!(self.out, "\x1b[31m{line}\x1b[0m")?;
+                } else {
+                    writeln!(self.out, "{line}")?;
+                }
+            }
+            Format::Table | Format::Wide => {
+                let row = self.cells(activity, names)?;
                 self.table.push(row);
             }
         }
         Ok(())
     }
 
-    fn cells(&self, a: &Activity) -> [String; 9] {
-        let text = |t: &Option<compact_str::CompactString>| {
-            t.as_deref().map(|t| visible_line(t).into_owned()).unwrap_or_default()
+    /// The columns of an activity for people.
+    fn cells(&self, a: &Activity, names: &Names) -> Result<Vec<String>> {
+        let time = |at: Timestamp| at.utc().with_timezone(&self.zone).format("%Y-%m-%d %H:%M:%S%.3f %Z").to_string();
+        let line = |text: &str| visible_line(text).into_owned();
+        let text = |text: &Option<compact_str::CompactString>| text.as_deref().map(line).unwrap_or_default();
+        let record = if self.asked { serde_json::to_value(Record::new(a, names))? } else { Value::Null };
+        let cell = |name: &&str| match *name {
+            "started_at" | "time" => time(a.started_at),
+            "completed_at" => a.completed_at.map(time).unwrap_or_default(),
+            "next_retry_at" => a.next_retry_at.map(time).unwrap_or_default(),
+            "id" => line(&a.id.to_string()),
+            name if self.asked => csv_cell(&record[name]),
+            "status" => a.status.map(|s| s.to_string()).or(a.level.map(|l| l.to_string())).unwrap_or_default(),
+            "dir" => a.direction.to_string(),
+            "system" => text(&a.system),
+            "method" => text(&a.method),
+            "endpoint" => a.endpoint.as_ref().or(a.operation.as_ref()).map(|t| line(t)).unwrap_or_default(),
+            "http" => a.http_status.map(|code| code.to_string()).unwrap_or_default(),
+            "took_ms" => a.took_us().map(|us| millis(us).to_string()).unwrap_or_default(),
+            "source" => a.places.first().map(|place| line(&names.source_name(place.source))).unwrap_or_default(),
+            _ => a.error.as_ref().or(a.message.as_ref()).map(|t| line(&redact_text(t))).unwrap_or_default(),
         };
-        let message = a.error.as_ref().or(a.message.as_ref()).map(|t| visible_line(&redact_text(t)).into_owned());
-        [
-            a.started_at.utc().with_timezone(&self.zone).format("%Y-%m-%d %H:%M:%S%.3f %Z").to_string(),
-            a.status.map(|s| s.to_string()).or(a.level.map(|l| l.to_string())).unwrap_or_default(),
-            a.direction.to_string(),
-            text(&a.system),
-            text(&a.method),
-            a.endpoint.as_ref().or(a.operation.as_ref()).map(|t| visible_line(t).into_owned()).unwrap_or_default(),
-            a.http_status.map(|code| code.to_string()).unwrap_or_default(),
-            a.took_us().map(|us| millis(us).to_string()).unwrap_or_default(),
-            message.unwrap_or_default(),
-        ]
+        Ok(self.columns.iter().map(cell).collect())
     }
 
-    fn text(&mut self, activity: &Activity) -> Result<()> {
-        let cells = self.cells(activity);
-        let line = cells.iter().filter(|cell| !cell.is_empty()).map(String::as_str).collect::<Vec<_>>().join("  ");
-        if self.colour && activity.is_failure() {
-            writeln!(self.out, "\x1b[31m{line}\x1b[0m")?;
-        } else {
-            writeln!(self.out, "{line}")?;
-        }
-        Ok(())
-    }
-
-    fn csv(&mut self, activity: &Activity) -> Result<()> {
-        let record = serde_json::to_value(Record::new(activity, self.names))?;
+    fn csv(&mut self, cells: impl Iterator<Item = String>) -> Result<()> {
         let mut csv = csv::Writer::from_writer(Vec::new());
-        let fields = record.as_object().into_iter().flatten();
-        if !self.csv_header {
-            self.csv_header = true;
-            csv.write_record(fields.clone().map(|(name, _)| name.as_str()))?;
-        }
-        csv.write_record(fields.map(|(_, value)| csv_cell(value)))?;
-        self.out.write_all(&csv.into_inner()?)?;
+        csv.write_record(cells)?;
+        self.out.write_all(&csv.into_inner().map_err(|error| error.into_error())?)?;
         Ok(())
     }
 
@@ -90,25 +158,24 @@ impl<'a> Writer<'a> {
     pub(super) fn flush(&mut self) -> Result<()> {
         let rows = std::mem::take(&mut self.table);
         if !rows.is_empty() {
-            aligned(&mut self.out, &HEADER, &rows)?;
+            aligned(&mut self.out, if self.headers { &self.columns } else { &[] }, &rows)?;
         }
         self.out.flush()?;
         Ok(())
     }
 }
 
-/// Rows in columns as wide as their widest cell.
-pub(super) fn aligned<const N: usize>(
-    out: &mut impl Write,
-    header: &[&str; N],
-    rows: &[[String; N]],
-) -> io::Result<()> {
+/// Rows in columns as wide as their widest cell, below their headers, if there are any.
+pub(super) fn aligned<R: AsRef<[String]>>(out: &mut impl Write, header: &[&str], rows: &[R]) -> io::Result<()> {
     use unicode_width::UnicodeWidthStr as _;
-    let mut widths: Vec<usize> = header.iter().map(|name| name.width()).collect();
+    let columns = rows.iter().map(|row| row.as_ref().len()).chain([header.len()]).max().unwrap_or(0);
+    let mut widths = vec![0; columns];
+    let mut widen = |cells: &mut dyn Iterator<Item = &str>| {
+        widths.iter_mut().zip(cells).for_each(|(width, cell)| *width = (*width).max(cell.width()));
+    };
+    widen(&mut header.iter().copied());
     for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.width());
-        }
+        widen(&mut row.as_ref().iter().map(String::as_str));
     }
     let mut line = |cells: &mut dyn Iterator<Item = &str>| {
         let mut text = String::new();
@@ -118,9 +185,11 @@ pub(super) fn aligned<const N: usize>(
         }
         writeln!(out, "{}", text.trim_end())
     };
-    line(&mut header.iter().copied())?;
+    if !header.is_empty() {
+        line(&mut header.iter().copied())?;
+    }
     for row in rows {
-        line(&mut row.iter().map(String::as_str))?;
+        line(&mut row.as_ref().iter().map(String::as_str))?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use super::output::print_error;
 use super::{exit, sources};
 use crate::config::{Config, Overrides};
 use crate::effect::{CompareRequest, CompareWith, PreparedPayload, SearchProgress, is_named, rank};
-use crate::runtime::{Sources, Work, compared, payload_of, related_to, search_source};
+use crate::runtime::{MAX_RESULTS, Sources, Work, compared, figures, payload_of, related_to, search_source};
 use anyhow::Result;
 use crosstail_core::filter::{Context, Field, Filter, quote};
 use crosstail_core::model::{Activity, Latencies, Names, Payload, merge_by_id, redact_json, redact_text, visible};
@@ -13,7 +13,7 @@ use crosstail_engine::insight::{
     Candidate, Chain, Policy, Trace, attempt, candidates, codes, expression, successes_like, transform,
 };
 use crosstail_export::{FullRecord, curl, markdown, safe_json};
-use crosstail_source::{Grouping, PageQuery, RelatedKey};
+use crosstail_source::{Grouping, Groups, PageQuery, RelatedKey};
 use serde_json::{Map, Value, json};
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
@@ -29,24 +29,44 @@ pub(super) async fn run(args: &ShowArgs, choice: &Overrides) -> Result<u8> {
     let names = all.names.clone();
     let sources: Sources = all.sources.clone().into();
     let work = Work::command("show");
-    let context = sources::filter(&[], &args.source, &config)?.1;
-    let (mut found, failed) = find(&sources, &work, &names, &args.id, &context).await;
+    let context = sources::context(&args.source, &config)?;
+    let Search { mut found, capped, problems: failed } = find(&sources, &work, &names, &args.id, &context).await;
     rank(&mut found, &args.id);
     let Some(activity) = found.first().cloned() else {
         if failed {
             return Ok(exit::FAILED);
         }
-        print_error(&format!("nothing found for '{}' in {}", args.id.trim(), names.sources().join(", ")));
+        let short = args.id.trim().chars().count() < 4;
+        let hint = if short { "; the beginning of an id finds it from four characters on" } else { "" };
+        print_error(&format!("nothing found for '{}' in {}{hint}", args.id.trim(), names.sources().join(", ")));
         return Ok(exit::NOT_FOUND);
     };
     if found.len() > 1 && !is_named(&activity, &args.id) {
-        print_error(&format!("{} activities match; showing the best match. The others:", found.len()));
-        for other in found.iter().skip(1).take(NAMED) {
+        let count = match capped {
+            None => found.len().to_string(),
+            Some(filter) => {
+                let query = PageQuery { filter, context, ..PageQuery::all(usize::MAX) };
+                let counted = figures(&sources, &work, &names, query, &Grouping::default(), None).await;
+                let total = |groups: Groups| groups.values().map(|figures| figures.count).sum::<u64>();
+                counted.map_or_else(|_| format!("{} or more", found.len()), |groups| total(groups).to_string())
+            }
+        };
+        // A script gets no guess, but the activities of one trace are one request.
+        let trace = activity.correlation_id.as_ref();
+        let is_one = trace.is_some() && found.iter().all(|other| other.correlation_id.as_ref() == trace);
+        let is_shown = is_one || std::io::stdout().is_terminal();
+        let (what, first) =
+            if is_shown { ("showing the best match. The others:", 1) } else { ("write more of one:", 0) };
+        print_error(&format!("{count} activities match; {what}"));
+        for other in found.iter().skip(first).take(NAMED) {
             let what = other.endpoint.as_deref().or(other.message.as_deref()).unwrap_or_default();
             let system = other.system.as_deref().unwrap_or_default();
             let outcome = other.status.map(|status| status.to_string()).unwrap_or_default();
             let line = format!("  {}  {}  {outcome} {system} {what}", other.id, other.started_at.rfc3339());
             print_error(&redact_text(&line));
+        }
+        if !is_shown {
+            return Ok(exit::AMBIGUOUS);
         }
     }
     let (payload, problems) = payload_of(&sources, &work, &activity.id, &activity.places).await;
@@ -90,7 +110,7 @@ pub(super) async fn run(args: &ShowArgs, choice: &Overrides) -> Result<u8> {
         ShowFormat::Curl => writeln!(out, "{}", visible(&curl(&activity, payload)))?,
         ShowFormat::Markdown => write!(out, "{}", visible(&markdown(&whole, "", "")))?,
         ShowFormat::Text => {
-            let mut text = whole.text();
+            let mut text = whole.text(context.zone);
             if configured.as_object().is_some_and(|map| !map.is_empty()) {
                 let pretty = serde_json::to_string_pretty(&redact_json(&configured))?;
                 text.push_str(&format!("\n── configuration\n{pretty}\n"));
@@ -98,12 +118,20 @@ pub(super) async fn run(args: &ShowArgs, choice: &Overrides) -> Result<u8> {
             write!(out, "{}", visible(&text))?;
         }
     }
-    Ok(exit::OK)
+    Ok(if failed { exit::PARTIAL } else { all.exit_code(&[]) })
 }
 
-/// Searches every source at once for what a text identifies, with a progress line per source on a terminal. The flag
-/// says whether a source failed.
-async fn find(sources: &Sources, work: &Work, names: &Names, text: &str, context: &Context) -> (Vec<Activity>, bool) {
+/// What a search in all sources brought.
+struct Search {
+    found: Vec<Activity>,
+    /// The filter that found more than was read, if one did.
+    capped: Option<Filter>,
+    /// Whether a source failed.
+    problems: bool,
+}
+
+/// Searches every source at once for what a text identifies, with a progress line per source on a terminal.
+async fn find(sources: &Sources, work: &Work, names: &Names, text: &str, context: &Context) -> Search {
     let candidates: Arc<[Candidate]> = candidates(text).into();
     let (heard, mut hear) = tokio::sync::mpsc::channel(64);
     let mut board = ProgressBoard { lines: Vec::new(), drawn: false };
@@ -134,7 +162,13 @@ async fn find(sources: &Sources, work: &Work, names: &Names, text: &str, context
     for problem in &failed {
         print_error(problem);
     }
-    (merge_by_id(all), !failed.is_empty())
+    let full = board.lines.iter().find_map(|(_, progress)| match progress {
+        SearchProgress::Found(what, count, _) if *count >= MAX_RESULTS => Some(*what),
+        _ => None,
+    });
+    let capped = full.and_then(|what| candidates.iter().find(|candidate| candidate.what == what));
+    let capped = capped.and_then(|candidate| Filter::parse(&candidate.filter).ok());
+    Search { problems: !failed.is_empty(), found: merge_by_id(all), capped }
 }
 
 /// Progress of each source, drawn on stderr if that is a terminal.

@@ -1,15 +1,16 @@
 //! Opens the sources that arguments and configuration name.
 
-use super::UsageError;
-use super::args::SourceArgs;
+use super::args::{FilterArgs, RangeArgs, SourceArgs};
 use super::output::print_error;
-use super::stdin::StdinSpool;
+use super::spool::{Spool, Stream};
+use super::{UsageError, exit, habits};
 use crate::config::{self, Config};
 use crate::{kinds, runtime};
 use crosstail_core::filter::{Context, Filter};
-use crosstail_core::model::{Clock, Names, SourceId, Timestamp};
+use crosstail_core::model::{Check, Clock, HealthState, Names, SourceId, Timestamp, redact_text};
 use crosstail_core::number::truncated_i64;
-use crosstail_source::{Job, Kind, Priority, Source, SourceConfig};
+use crosstail_source::pump::VITALS_SPAN_US;
+use crosstail_source::{Job, Kind, Priority, Source, SourceConfig, SourceError};
 use std::sync::Arc;
 
 /// The opened sources of one command.
@@ -19,11 +20,33 @@ pub(super) struct OpenSources {
     pub(super) configs: Vec<SourceConfig>,
     /// The kind of each source.
     pub(super) kinds: Vec<&'static Kind>,
-    /// Keeps the copy of standard input on disk until the command ends.
-    pub(super) _stdin: Option<StdinSpool>,
+    /// Keep the copies of streams on disk until the command ends.
+    spools: Vec<Spool>,
+    /// How many sources were named, and how many of them cannot be read, or name nothing.
+    named: usize,
+    absent: usize,
+    /// Whether a part of a source is not there.
+    is_partial: bool,
 }
 
 impl OpenSources {
+    /// Waits until every stream has ended, for a command that prints once.
+    pub(super) fn wait_for_streams(&self) {
+        self.spools.iter().for_each(Spool::wait_for_end);
+    }
+
+    /// Names the sources that failed while a command read, and says how complete its answer is.
+    pub(super) fn exit_code(&self, problems: &[SourceError]) -> u8 {
+        for problem in problems {
+            print_error(&problem.to_string());
+        }
+        match self.absent {
+            absent if absent >= self.named => exit::FAILED,
+            0 if problems.is_empty() && !self.is_partial => exit::OK,
+            _ => exit::PARTIAL,
+        }
+    }
+
     /// How the alerts of each source are changed, and its address.
     pub(super) fn alert_writers(&self) -> runtime::alert::Writers {
         let mut writers = runtime::alert::Writers::new();
@@ -37,28 +60,33 @@ impl OpenSources {
 }
 
 /// The sources that the arguments name; without arguments, those of the configuration. Plain paths together are one
-/// source (a failure in `error.log` and `combined.log` is one activity); each URL and each database is its own.
+/// source (a failure in `error.log` and `combined.log` is one activity); each URL, each database and each stream is its own.
 pub(super) fn configs(
     arguments: &[String],
     schema: Option<&str>,
     config: &Config,
-) -> anyhow::Result<(Vec<SourceConfig>, Option<StdinSpool>)> {
+) -> anyhow::Result<(Vec<SourceConfig>, Vec<Spool>)> {
     let schema = schema.map(config::schema).transpose()?;
     let mut found: Vec<SourceConfig> = Vec::new();
     let mut files: Option<SourceConfig> = None;
-    let mut spool = None;
+    let mut spools: Vec<Spool> = Vec::new();
+    let mut streams: Vec<Stream> = Vec::new();
     for argument in arguments {
         if let Some(named) = config.sources.iter().find(|entry| entry.name == *argument) {
             found.push(named.config()?);
             continue;
         }
-        if argument == "-" {
-            let spooled = StdinSpool::start()?;
-            let at = vec![spooled.path().display().to_string()];
-            let ended = Some(spooled.ended());
-            let schema = schema.clone();
-            found.push(SourceConfig { name: "stdin".to_owned(), at, schema, ended, ..SourceConfig::default() });
-            spool = Some(spooled);
+        if let Some(stream) = Stream::of(argument).map_err(UsageError)? {
+            if streams.contains(&stream) {
+                return Err(UsageError(format!("{argument} is named twice, and can be read once")).into());
+            }
+            streams.push(stream.clone());
+            let name = stream.name();
+            let spool = Spool::start(stream)?;
+            let at = vec![spool.path().display().to_string()];
+            let (schema, ended) = (schema.clone(), Some(spool.ended()));
+            found.push(SourceConfig { name, at, schema, ended, ..SourceConfig::default() });
+            spools.push(spool);
             continue;
         }
         let one = SourceConfig { schema: schema.clone(), ..kinds::ALL.configure(argument) };
@@ -68,8 +96,9 @@ pub(super) fn configs(
         }
         let matches_something = argument.contains(['*', '?', '[']) || std::path::Path::new(argument).exists();
         if !matches_something {
-            let hint = kinds::ALL.hint();
-            return Err(UsageError(format!("no file '{argument}'; a source is one of: {hint}")).into());
+            let hint =
+                habits::command_like(argument).unwrap_or_else(|| format!("a source is one of: {}", kinds::ALL.hint()));
+            return Err(UsageError(format!("no file '{argument}'; {hint}")).into());
         }
         match &mut files {
             Some(files) => files.at.push(argument.clone()),
@@ -85,51 +114,130 @@ pub(super) fn configs(
     if arguments.is_empty() {
         found = config.source_configs()?;
     }
-    Ok((found, spool))
+    Ok((found, spools))
 }
 
-pub(super) fn open(configs: Vec<SourceConfig>, stdin: Option<StdinSpool>) -> anyhow::Result<OpenSources> {
+pub(super) fn open(configs: Vec<SourceConfig>, spools: Vec<Spool>) -> anyhow::Result<OpenSources> {
     let names = Names::default();
     let sources = configs.iter().map(|config| kinds::ALL.open(config, &names)).collect::<Result<Vec<_>, _>>()?;
     let kinds = configs.iter().filter_map(|config| kinds::ALL.of(config.address())).collect();
-    Ok(OpenSources { names, sources, configs, kinds, _stdin: stdin })
+    let named = configs.len();
+    Ok(OpenSources { names, sources, configs, kinds, spools, named, absent: 0, is_partial: false })
 }
 
-pub(super) async fn open_args(args: &SourceArgs, config: &Config) -> anyhow::Result<OpenSources> {
-    let (configs, stdin) = configs(&args.sources, args.schema.as_deref(), config)?;
+/// The named or configured sources, of which there has to be one.
+pub(super) fn open_named(args: &SourceArgs, config: &Config) -> anyhow::Result<OpenSources> {
+    let (configs, spools) = configs(&args.sources, args.schema.as_deref(), config)?;
     if configs.is_empty() {
         return Err(UsageError("no source; name one with --source PATH, or configure one".to_owned()).into());
     }
-    if let Some(spool) = &stdin {
-        spool.wait_for_end();
-    }
-    let opened = open(configs, stdin)?;
-    // A table that may not be read is missing from the output: report it.
-    for ((id, source), kind) in opened.sources.iter().zip(&opened.kinds) {
-        if kind.may_hide {
-            for warning in source.probe(&Job::new("connect", Priority::Asked)).await?.warnings {
-                print_error(&format!("{}: {warning}", opened.names.source_name(*id)));
-            }
+    open(configs, spools)
+}
+
+/// The sources of a command that prints once. What cannot be read or names nothing is said, and left out as long as another
+/// source is there.
+pub(super) async fn open_args(args: &SourceArgs, config: &Config) -> anyhow::Result<OpenSources> {
+    let mut opened = open_named(args, config)?;
+    opened.wait_for_streams();
+    let mut failed: Vec<(usize, Box<dyn std::error::Error + Send + Sync>)> = Vec::new();
+    for (index, ((id, source), kind)) in opened.sources.iter().zip(&opened.kinds).enumerate() {
+        // A table that may not be read is missing from the output, and so is a page of metrics: report it.
+        if !kind.may_hide && kind.holds_activities {
+            continue;
         }
+        let name = opened.names.source_name(*id);
+        let job = Job::new("connect", Priority::Asked);
+        if !kind.holds_activities
+            && let Some(silent) = silence(source.as_ref(), &job).await
+        {
+            failed.push((index, format!("{name}: {silent}").into()));
+            continue;
+        }
+        match source.probe(&job).await {
+            Ok(probe) => {
+                for warning in &probe.warnings {
+                    print_error(&format!("{name}: {warning}"));
+                }
+                for missing in &probe.missing {
+                    print_error(&format!("{name}: no file matches {}", redact_text(missing)));
+                }
+                let whole = probe.missing.len() >= opened.configs[index].at.len();
+                opened.absent += usize::from(whole && !probe.missing.is_empty());
+                opened.is_partial |= !probe.missing.is_empty();
+            }
+            Err(error) => failed.push((index, error.into())),
+        }
+    }
+    for (index, error) in failed.into_iter().rev() {
+        if opened.sources.len() == 1 {
+            return Err(anyhow::Error::from_boxed(error));
+        }
+        print_error(&error.to_string());
+        opened.absent += 1;
+        opened.sources.remove(index);
+        opened.kinds.remove(index);
+        opened.configs.remove(index);
     }
     Ok(opened)
 }
 
+/// Why a page of metrics or a health endpoint says nothing; `None` where it answers.
+async fn silence(source: &dyn Source, job: &Job) -> Option<String> {
+    let since = Clock::system().now().plus_us(-VITALS_SPAN_US);
+    let vitals = match source.vitals(since, job).await {
+        Ok(vitals) => vitals,
+        Err(error) => return Some(error.to_string()),
+    };
+    let unknown = |check: &&Check| check.state == HealthState::Unknown;
+    vitals.checks.iter().find(unknown).filter(|_| vitals.metrics.is_empty()).map(|check| check.detail.clone())
+}
+
 /// The filter of the command line, and the time and zone that it depends on.
-pub(super) fn filter(words: &[String], args: &SourceArgs, config: &Config) -> anyhow::Result<(Filter, Context)> {
-    let text = words.join(" ");
-    let filter = Filter::parse(&text).map_err(|error| UsageError(format!("filter:\n{}", error.with_carets(&text))))?;
-    let zone = args.zone.as_deref().or(config.time_zone.as_deref()).unwrap_or("UTC");
+pub(super) fn filter(args: &FilterArgs, source: &SourceArgs, config: &Config) -> anyhow::Result<(Filter, Context)> {
+    habits::no_source_among(&args.words)?;
+    let text = args.text();
+    let context = context(source, config)?;
+    let wrong =
+        |error: crosstail_core::filter::ParseError| UsageError(format!("filter:\n{}", error.with_carets(&text)));
+    let (filter, _) = Filter::compile(&text, &context).map_err(wrong)?;
+    Ok((filter, context))
+}
+
+/// The time and the zone that filters and ranges depend on.
+pub(super) fn context(source: &SourceArgs, config: &Config) -> anyhow::Result<Context> {
+    let zone = source.zone().or(config.time_zone.as_deref()).unwrap_or("UTC");
     let zone = config::zone(zone).map_err(|error| UsageError(error.to_string()))?;
-    Ok((filter, Context { now: Clock::system().now(), zone }))
+    Ok(Context { now: Clock::system().now(), zone })
 }
 
 /// A time as in the filter language: `--since 1h`, `--since 2026-11-20T09:00`.
 pub(super) fn moment(text: Option<&str>, context: &Context) -> anyhow::Result<Option<Timestamp>> {
-    let Some(text) = text else { return Ok(None) };
-    if let Some(us) = crosstail_core::filter::duration_us(text.trim_start_matches('-')) {
-        return Ok(Some(context.now.plus_us(-truncated_i64(us))));
+    text.map(|text| ago_or("--since", text, context, crosstail_core::filter::moment)).transpose()
+}
+
+/// Both ends of a range, as `time:since..until` has them.
+pub(super) fn range(args: &RangeArgs, context: &Context) -> anyhow::Result<(Option<Timestamp>, Option<Timestamp>)> {
+    let since = moment(args.since.as_deref(), context)?;
+    let until = args.until.as_deref();
+    let until = until.map(|text| ago_or("--until", text, context, crosstail_core::filter::range_end)).transpose()?;
+    if let (Some(since), Some(until)) = (since, until)
+        && since >= until
+    {
+        let error = format!("--since {} is not before --until {}", since.rfc3339(), until.rfc3339());
+        return Err(UsageError(error).into());
     }
-    let moment = crosstail_core::filter::moment(text, context).map_err(|error| UsageError(error.message))?;
-    Ok(Some(moment))
+    Ok((since, until))
+}
+
+/// A length of time is how long ago; anything else is what the filter language says.
+fn ago_or(
+    option: &str,
+    text: &str,
+    context: &Context,
+    read: fn(&str, &Context) -> Result<Timestamp, crosstail_core::filter::ParseError>,
+) -> anyhow::Result<Timestamp> {
+    if let Some(us) = crosstail_core::filter::duration_us(text.trim_start_matches('-')) {
+        return Ok(context.now.plus_us(-truncated_i64(us)));
+    }
+    Ok(read(text, context).map_err(|error| UsageError(format!("{option}: {}", error.message)))?)
 }

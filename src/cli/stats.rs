@@ -2,59 +2,65 @@
 
 use super::args::{StatsArgs, StatsFormat};
 use super::output::aligned;
-use super::{UsageError, exit, progress, sources};
+use super::sources::OpenSources;
+use super::{UsageError, progress, sources};
 use crate::config::{Config, Overrides};
 use crate::runtime::{Work, figures};
 use anyhow::Result;
-use crosstail_core::filter::{Field, Filter, suggest};
-use crosstail_core::model::{Figures, Timestamp, redact_text, visible_line};
+use crosstail_core::filter::{Field, Filter, ValueType, suggest};
+use crosstail_core::model::{Calendar, Figures, Timestamp, Tz, redact_text, visible_line};
 use crosstail_core::number::saturating_i64;
 use crosstail_export::{Cell, Chart, Report, ReportFormat, ReportKind, Table, safe_json};
-use crosstail_source::{Grouping, Groups, PageQuery};
+use crosstail_source::{GroupKey, Grouping, Groups, PageQuery, SourceError};
 use serde_json::{Map, Value};
 use std::io::Write as _;
 
 pub(super) async fn run(args: &StatsArgs, choice: &Overrides) -> Result<u8> {
     let config = Config::load(choice)?;
     let (filter, context) = sources::filter(&args.filter, &args.source, &config)?;
-    let since = sources::moment(args.since.as_deref(), &context)?;
-    let until = sources::moment(args.until.as_deref(), &context)?;
-    let by = args.by.iter().map(|name| field(name)).collect::<Result<Vec<_>>>()?;
+    let (since, until) = sources::range(&args.range, &context)?;
+    let named = match (&args.by, args.every) {
+        (Some(by), _) => by.clone(),
+        (None, Some(_)) => Vec::new(),
+        (None, None) => vec![Field::System.name().to_owned()],
+    };
+    let by = named.iter().map(|name| field(name)).collect::<Result<Vec<_>>>()?;
     let opened = sources::open_args(&args.source, &config).await?;
     let work = Work::command("stats");
     let query = PageQuery { filter, context, since, until, ..PageQuery::all(5000) };
+    let mut problems = Vec::new();
     let tables = match args.report.as_deref() {
         None => {
-            let grouping =
-                Grouping { by, bucket_us: args.every.map(|span| saturating_i64(span.as_micros())), counts: false };
-            let read = figures(&opened.sources, &work, &opened.names, query, &grouping);
-            let groups = progress::shown(&work, read).await?;
-            if args.output != StatsFormat::Html {
-                print(args.output, &grouping, groups)?;
-                return Ok(exit::OK);
+            let calendar = args.every.map(|span| Calendar::new(saturating_i64(span.as_micros()), context.zone));
+            let groups = counted(&opened, &work, query, (&by, calendar), &mut problems).await?;
+            let output = Output { names: named, by, is_timed: calendar.is_some(), zone: context.zone };
+            if args.format() != StatsFormat::Html {
+                output.print(args, groups)?;
+                return Ok(opened.exit_code(&problems));
             }
-            vec![own_table(&grouping, groups)]
+            vec![output.table(groups)]
         }
         Some(name) => {
             let mut tables = Vec::new();
             for kind in kinds(name)? {
                 // Combine the user's filter with the report's own.
-                let both = match (args.filter.join(" "), kind.filter) {
+                let both = match (args.filter.text(), kind.filter) {
                     (own, "") => own,
                     (own, of) if own.trim().is_empty() => of.to_owned(),
                     (own, of) => format!("({own}) {of}"),
                 };
-                let grouping = Grouping { by: kind.by.to_vec(), bucket_us: kind.bucket_us, counts: false };
+                let calendar = kind.bucket_us.map(|us| Calendar::new(us, context.zone));
                 let query = PageQuery { filter: Filter::parse(&both)?, ..query.clone() };
-                let read = figures(&opened.sources, &work, &opened.names, query, &grouping);
-                tables.push(kind.table(progress::shown(&work, read).await?));
+                let groups = counted(&opened, &work, query, (kind.by, calendar), &mut problems).await?;
+                tables.push(kind.table(groups, context.zone));
             }
             tables
         }
     };
     let names: Vec<String> = opened.sources.iter().map(|(id, _)| opened.names.source_name(*id).to_string()).collect();
     let moment = |at: Option<Timestamp>, open: &str| at.map_or_else(|| open.to_owned(), |at| at.rfc3339());
-    let of = if args.filter.is_empty() { "everything".to_owned() } else { args.filter.join(" ") };
+    let text = args.filter.text();
+    let of = if text.is_empty() { "everything".to_owned() } else { text };
     let about = [
         format!("sources: {}", names.join(", ")),
         format!("filter: {of}"),
@@ -63,14 +69,34 @@ pub(super) async fn run(args: &StatsArgs, choice: &Overrides) -> Result<u8> {
     let about = about.iter().map(|line| visible_line(&redact_text(line)).into_owned()).collect();
     let report = Report { title: "Integration activity".to_owned(), about, made_at: context.now, tables };
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    match args.output {
+    match args.format() {
         StatsFormat::Table => write_tables(&report, &mut out)?,
         StatsFormat::Json => out.write_all(report.write(ReportFormat::Json).map_err(anyhow::Error::msg)?.as_bytes())?,
         StatsFormat::Csv => out.write_all(report.write(ReportFormat::Csv).map_err(anyhow::Error::msg)?.as_bytes())?,
         StatsFormat::Html => out.write_all(report.write(ReportFormat::Html).map_err(anyhow::Error::msg)?.as_bytes())?,
     }
     out.flush()?;
-    Ok(exit::OK)
+    problems.dedup_by(|a, b| a.source_name == b.source_name);
+    Ok(opened.exit_code(&problems))
+}
+
+/// The figures of all sources, by fields and by the periods of a calendar.
+async fn counted(
+    opened: &OpenSources,
+    work: &Work,
+    query: PageQuery,
+    (by, calendar): (&[Field], Option<Calendar>),
+    problems: &mut Vec<SourceError>,
+) -> Result<Groups> {
+    let grouping = Grouping { by: by.to_vec(), bucket_us: calendar.map(|calendar| calendar.grain_us()), counts: false };
+    let read = figures(&opened.sources, work, &opened.names, query, &grouping, Some(problems));
+    let groups = progress::shown(work, read).await?;
+    let Some(calendar) = calendar else { return Ok(groups) };
+    let mut periods = Groups::new();
+    for ((key, at), figures) in groups {
+        periods.entry((key, at.map(|at| calendar.start(at)))).or_default().merge(&figures);
+    }
+    Ok(periods)
 }
 
 /// The reports with a name; `all` means every report.
@@ -85,42 +111,6 @@ fn kinds(name: &str) -> Result<Vec<ReportKind>> {
         return Err(UsageError(format!("--report: no report '{name}'{near}")).into());
     };
     Ok(vec![*kind])
-}
-
-/// The requested groups, as a table for the HTML page.
-fn own_table(grouping: &Grouping, groups: Groups) -> Table {
-    let (names, groups) = ordered(grouping, groups);
-    let chart = if grouping.bucket_us.is_some() {
-        Chart::Columns("count", Some("failed"))
-    } else {
-        Chart::Bars("count", Some("failed"))
-    };
-    let title = format!("Activities by {}", names.join(", "));
-    let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
-    let groups = groups.iter().map(|(key, figures)| (key.as_slice(), figures));
-    Table::of_figures(("groups", &title), &names, groups, Some(chart))
-}
-
-/// The names of the key's parts, and the groups: by time if they have one, else the largest first.
-fn ordered(grouping: &Grouping, groups: Groups) -> (Vec<&'static str>, Vec<Group>) {
-    let mut names: Vec<&str> = grouping.by.iter().map(|field| field.name()).collect();
-    let mut groups: Vec<Group> = groups
-        .into_iter()
-        .map(|((mut key, bucket), figures)| {
-            if let Some(at) = bucket {
-                key.insert(0, Some(at.rfc3339()));
-            }
-            (key, figures)
-        })
-        .collect();
-    if grouping.bucket_us.is_some() {
-        // The text of a time sorts as the time does.
-        names.insert(0, "time");
-        groups.sort_by(|a, b| a.0.cmp(&b.0));
-    } else {
-        groups.sort_by(|a, b| (b.1.count, &a.0).cmp(&(a.1.count, &b.0)));
-    }
-    (names, groups)
 }
 
 /// Prints each table under its title, in aligned columns.
@@ -183,67 +173,128 @@ fn milliseconds(figures: &Figures) -> [Option<f64>; 4] {
     [q(0.5), q(0.95), q(0.99), figures.latencies.mean_ms().map(round)]
 }
 
-fn print(format: StatsFormat, grouping: &Grouping, groups: Groups) -> Result<()> {
-    let (names, groups) = ordered(grouping, groups);
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    let shown = |key: &Vec<Option<String>>| {
-        key.iter()
-            .map(|value| value.as_deref().map_or_else(|| "–".to_owned(), |v| visible_line(v).into_owned()))
-            .collect::<Vec<_>>()
-    };
-    let number = |n: Option<f64>| n.map_or_else(|| "–".to_owned(), |n| n.to_string());
-    match format {
-        StatsFormat::Json => {
-            for (key, group) in &groups {
-                let mut object = Map::new();
-                for (name, value) in names.iter().zip(key) {
-                    object.insert((*name).to_owned(), value.clone().map_or(Value::Null, Value::String));
-                }
-                let [p50, p95, p99, avg] = milliseconds(group);
-                object.insert("count".to_owned(), group.count.into());
-                object.insert("failed".to_owned(), group.failed.into());
-                object.insert("succeeded".to_owned(), group.succeeded.into());
-                object.insert("in_progress".to_owned(), group.open.into());
-                for (name, value) in [
-                    ("success_rate", group.success_rate().map(round)),
-                    ("p50_ms", p50),
-                    ("p95_ms", p95),
-                    ("p99_ms", p99),
-                    ("avg_ms", avg),
-                    ("avg_cpu_percent", group.cpu.value().map(round)),
-                    ("avg_memory_mb", group.memory.value().map(round)),
-                ] {
-                    object.insert(name.to_owned(), value.map_or(Value::Null, Value::from));
-                }
-                writeln!(out, "{}", safe_json(&object)?)?;
-            }
+/// How groups are printed.
+struct Output {
+    /// The fields, as they were named.
+    names: Vec<String>,
+    by: Vec<Field>,
+    is_timed: bool,
+    zone: Tz,
+}
+
+const FIGURES: [&str; 7] = ["count", "failed", "success_rate", "p50_ms", "p95_ms", "p99_ms", "avg_ms"];
+
+impl Output {
+    /// The names of the key's parts.
+    fn columns(&self) -> Vec<&str> {
+        self.is_timed.then_some("time").into_iter().chain(self.names.iter().map(String::as_str)).collect()
+    }
+
+    /// The groups: by time if they have one, else the largest first.
+    fn ordered(&self, groups: Groups, time: impl Fn(Timestamp) -> String) -> Vec<Group> {
+        let mut groups: Vec<_> = groups.into_iter().collect();
+        if self.is_timed {
+            groups.sort_by(|a, b| (a.0.1, &a.0.0).cmp(&(b.0.1, &b.0.0)));
+        } else {
+            groups.sort_by(|a, b| (b.1.count, &a.0).cmp(&(a.1.count, &b.0)));
         }
-        StatsFormat::Csv => {
-            let mut csv = csv::Writer::from_writer(&mut out);
-            let figures = ["count", "failed", "success_rate", "p50_ms", "p95_ms", "p99_ms", "avg_ms"];
-            csv.write_record(names.iter().copied().chain(figures))?;
-            for (key, group) in &groups {
-                let ms = milliseconds(group).map(number);
-                let figures =
-                    [group.count.to_string(), group.failed.to_string(), number(group.success_rate().map(round))];
-                csv.write_record(shown(key).into_iter().chain(figures).chain(ms))?;
+        let keyed = |((mut key, at), figures): (GroupKey, Figures)| {
+            key.splice(0..0, at.map(|at| Some(time(at))));
+            (key, figures)
+        };
+        groups.into_iter().map(keyed).collect()
+    }
+
+    /// A table for the HTML page.
+    fn table(&self, groups: Groups) -> Table {
+        let columns = self.columns();
+        let chart =
+            if self.is_timed { Chart::Columns("count", Some("failed")) } else { Chart::Bars("count", Some("failed")) };
+        let title = format!("Activities by {}", columns.join(", "));
+        let names: Vec<String> = columns.into_iter().map(str::to_owned).collect();
+        let groups = self.ordered(groups, |at| self.local(at));
+        let groups = groups.iter().map(|(key, figures)| (key.as_slice(), figures));
+        Table::of_figures(("groups", &title), &names, groups, Some(chart))
+    }
+
+    /// A time for people.
+    fn local(&self, at: Timestamp) -> String {
+        at.utc().with_timezone(&self.zone).format("%Y-%m-%d %H:%M:%S %Z").to_string()
+    }
+
+    /// A part of a key: what is a number in the records is one here.
+    fn value(&self, index: usize, value: Option<&str>) -> Value {
+        let Some(value) = value else { return Value::Null };
+        let field = index.checked_sub(usize::from(self.is_timed)).and_then(|index| self.by.get(index));
+        let is_number = field.is_some_and(|field| matches!(field.class(), ValueType::Number | ValueType::Duration));
+        let number = is_number.then(|| value.parse::<serde_json::Number>().ok()).flatten();
+        number.map_or_else(|| value.into(), Value::Number)
+    }
+
+    fn print(&self, args: &StatsArgs, groups: Groups) -> Result<()> {
+        let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+        let columns = self.columns();
+        match args.format() {
+            StatsFormat::Json => {
+                for (key, group) in &self.ordered(groups, Timestamp::rfc3339) {
+                    let mut object = Map::new();
+                    for (index, (name, value)) in columns.iter().zip(key).enumerate() {
+                        object.insert((*name).to_owned(), self.value(index, value.as_deref()));
+                    }
+                    let [p50, p95, p99, avg] = milliseconds(group);
+                    object.insert("count".to_owned(), group.count.into());
+                    object.insert("failed".to_owned(), group.failed.into());
+                    object.insert("succeeded".to_owned(), group.succeeded.into());
+                    object.insert("in_progress".to_owned(), group.open.into());
+                    for (name, value) in [
+                        ("success_rate", group.success_rate().map(round)),
+                        ("p50_ms", p50),
+                        ("p95_ms", p95),
+                        ("p99_ms", p99),
+                        ("avg_ms", avg),
+                        ("avg_cpu_percent", group.cpu.value().map(round)),
+                        ("avg_memory_mb", group.memory.value().map(round)),
+                    ] {
+                        object.insert(name.to_owned(), value.map_or(Value::Null, Value::from));
+                    }
+                    writeln!(out, "{}", safe_json(&object)?)?;
+                }
             }
-            csv.flush()?;
-        }
-        StatsFormat::Table | StatsFormat::Html => {
-            let names = names.join(",");
-            let header = [names.as_str(), "count", "failed", "success %", "p50 ms", "p95 ms", "p99 ms", "avg ms"];
-            let rows: Vec<[String; 8]> = groups
-                .iter()
-                .map(|(key, group)| {
+            StatsFormat::Csv => {
+                let mut csv = csv::Writer::from_writer(&mut out);
+                if !args.no_headers {
+                    csv.write_record(columns.iter().copied().chain(FIGURES))?;
+                }
+                let number = |n: Option<f64>| n.map_or_else(String::new, |n| n.to_string());
+                for (key, group) in &self.ordered(groups, Timestamp::rfc3339) {
+                    let key =
+                        key.iter().map(|value| value.as_deref().map(visible_line).unwrap_or_default().into_owned());
+                    let ms = milliseconds(group).map(number);
+                    let rate = number(group.success_rate().map(round));
+                    let figures = [group.count.to_string(), group.failed.to_string(), rate];
+                    csv.write_record(key.chain(figures).chain(ms))?;
+                }
+                csv.flush()?;
+            }
+            StatsFormat::Table | StatsFormat::Html => {
+                let columns = columns.join(",");
+                let header = [columns.as_str(), "count", "failed", "success %", "p50 ms", "p95 ms", "p99 ms", "avg ms"];
+                let dash = || "–".to_owned();
+                let number = |n: Option<f64>| n.map_or_else(dash, |n| n.to_string());
+                let groups = self.ordered(groups, |at| self.local(at));
+                let row = |(key, group): &Group| {
                     let [p50, p95, p99, avg] = milliseconds(group).map(number);
                     let rate = number(group.success_rate().map(round));
-                    [shown(key).join(", "), group.count.to_string(), group.failed.to_string(), rate, p50, p95, p99, avg]
-                })
-                .collect();
-            aligned(&mut out, &header, &rows)?;
+                    let key =
+                        key.iter().map(|value| value.as_deref().map_or_else(dash, |v| visible_line(v).into_owned()));
+                    let key = key.collect::<Vec<_>>().join(", ");
+                    [key, group.count.to_string(), group.failed.to_string(), rate, p50, p95, p99, avg]
+                };
+                let rows: Vec<[String; 8]> = groups.iter().map(row).collect();
+                aligned(&mut out, if args.no_headers { &[] } else { &header }, &rows)?;
+            }
         }
+        out.flush()?;
+        Ok(())
     }
-    out.flush()?;
-    Ok(())
 }

@@ -4,7 +4,7 @@ use super::args::TailArgs;
 use super::output::{Writer, print_error};
 use super::{exit, sources};
 use crate::config::{Config, Overrides};
-use crate::runtime::{Sources, Work, keeps_whole};
+use crate::runtime::{MergedHistory, Sources, Work, keeps_whole};
 use anyhow::Result;
 use crosstail_core::filter::{Context, Filter};
 use crosstail_core::model::{Activity, Clock, Names};
@@ -20,15 +20,14 @@ const REMEMBERED: usize = 500_000;
 
 pub(super) async fn run(args: &TailArgs, choice: &Overrides) -> Result<u8> {
     let config = Config::load(choice)?;
-    let (filter, context) = sources::filter(&args.filter, &args.source, &config)?;
+    let (filter, context) = sources::filter(&args.filter(), &args.source, &config)?;
     let since = sources::moment(args.since.as_deref(), &context)?;
-    let opened = {
-        let (configs, stdin) = sources::configs(&args.source.sources, args.source.schema.as_deref(), &config)?;
-        anyhow::ensure!(
-            !configs.is_empty(),
-            super::UsageError("no source; name one with --source PATH, or configure one".to_owned())
-        );
-        sources::open(configs, stdin)?
+    let writer = Writer::new(&args.output, context.zone, choice.colour)?;
+    let opened = sources::open_named(&args.source, &config)?;
+    let note = |text: &str| {
+        if !args.output.quiet {
+            print_error(text);
+        }
     };
     let mut shower = Shower {
         store: Store::new(opened.names.clone()),
@@ -37,15 +36,25 @@ pub(super) async fn run(args: &TailArgs, choice: &Overrides) -> Result<u8> {
         names: &opened.names,
         sources: opened.sources.clone().into(),
         work: Work::command("tail"),
-        writer: Writer::new(args.output, &opened.names, context.zone),
+        writer,
     };
+    let mut positions = Vec::new();
+    if let Some(lines) = args.lines {
+        for (id, source) in &opened.sources {
+            positions.push((*id, source.position(&Job::new("read history", Priority::Asked)).await?));
+        }
+        let query = PageQuery { filter: filter.clone(), context, limit: lines.clamp(1, 5000), ..PageQuery::all(5000) };
+        let joined = MergedHistory::new(&opened.sources, &shower.work, &opened.names, query).partial();
+        shower.show(last(joined, lines).await?).await?;
+    }
     let cancel = CancellationToken::new();
     let (sender, mut events) = mpsc::channel(8);
-    for (id, source) in &opened.sources {
-        // Standard input has no history: everything piped in is shown.
-        let stdin = opened.configs.iter().any(|c| c.name == "stdin");
-        let begin = if stdin {
+    for ((id, source), config) in opened.sources.iter().zip(&opened.configs) {
+        // A stream has no history: everything piped in is shown.
+        let begin = if config.ended.is_some() {
             StartFrom::After(Position::new(()))
+        } else if let Some(at) = positions.iter().position(|(known, _)| known == id) {
+            StartFrom::After(positions.swap_remove(at).1)
         } else if since.is_some() {
             let job = Job::new("read history", Priority::Asked);
             let position = source.position(&job).await?;
@@ -77,10 +86,11 @@ pub(super) async fn run(args: &TailArgs, choice: &Overrides) -> Result<u8> {
         };
         match event {
             Some(PumpEvent::Batch { items, .. }) => shower.show(items).await?,
-            Some(PumpEvent::Notice(id, text)) => print_error(&format!("{}: {text}", opened.names.source_name(id))),
+            Some(PumpEvent::Notice(id, text)) => note(&format!("{}: {text}", opened.names.source_name(id))),
             Some(PumpEvent::Probed(id, probe)) => {
-                for warning in probe.warnings {
-                    print_error(&format!("{}: {warning}", opened.names.source_name(id)));
+                let missing = probe.missing.iter().map(|missing| format!("no file matches {missing} yet; waiting"));
+                for text in probe.warnings.into_iter().chain(missing) {
+                    note(&format!("{}: {text}", opened.names.source_name(id)));
                 }
             }
             Some(PumpEvent::State(_, SourceState::Waiting { until, error })) => {
@@ -103,6 +113,21 @@ pub(super) async fn run(args: &TailArgs, choice: &Overrides) -> Result<u8> {
     Ok(exit::OK)
 }
 
+/// The last activities, the oldest first.
+async fn last(mut joined: MergedHistory<'_>, lines: usize) -> Result<Vec<Activity>> {
+    let mut newest = Vec::new();
+    while newest.len() < lines
+        && let Some(activity) = joined.next().await?
+    {
+        newest.push(activity);
+    }
+    for problem in joined.problems() {
+        print_error(&problem.to_string());
+    }
+    newest.reverse();
+    Ok(newest)
+}
+
 /// Prints what a batch has added or changed.
 struct Shower<'a> {
     store: Store,
@@ -111,7 +136,7 @@ struct Shower<'a> {
     names: &'a Names,
     sources: Sources,
     work: Work,
-    writer: Writer<'a>,
+    writer: Writer,
 }
 
 impl Shower<'_> {
@@ -121,7 +146,7 @@ impl Shower<'_> {
         for row in delta.rows {
             let activity = self.store.get(row);
             if keeps_whole(&self.sources, &self.work, self.names, &predicate, &activity).await {
-                self.writer.write(&activity)?;
+                self.writer.write(&activity, self.names)?;
             }
         }
         self.writer.flush()?;

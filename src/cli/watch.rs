@@ -28,12 +28,8 @@ pub(super) async fn run(args: &WatchArgs, choice: &Overrides) -> Result<u8> {
     if args.test {
         return test(&channels).await;
     }
-    let (_, context) = sources::filter(&[], &args.source, &config)?;
-    let (configs, stdin) = sources::configs(&args.source.sources, args.source.schema.as_deref(), &config)?;
-    if configs.is_empty() {
-        return Err(UsageError("no source; name one with --source PATH, or configure one".to_owned()).into());
-    }
-    let opened = sources::open(configs, stdin)?;
+    let context = sources::context(&args.source, &config)?;
+    let opened = sources::open_named(&args.source, &config)?;
     // A dry run sends nothing: it neither needs nor changes the state of a real watch.
     let state = match (&args.state, args.dry_run) {
         (None, true) => None,

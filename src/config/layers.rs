@@ -29,6 +29,8 @@ pub struct Overrides {
     pub range: Option<String>,
     /// `--memory`.
     pub memory: Option<String>,
+    /// `--color`: whether to use colours; `None` where the terminal decides.
+    pub colour: Option<bool>,
 }
 
 impl Overrides {
@@ -343,15 +345,42 @@ fn forbid_in_project(table: &DeTable<'_>, error: &mut dyn FnMut(usize, String) -
 
 fn wrong(text: &str, path: &Path, error: &toml::de::Error) -> anyhow::Error {
     let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-    let message = error.message().to_owned();
-    let hint = message
-        .strip_prefix("unknown field `")
-        .and_then(|rest| rest.split('`').next())
-        .and_then(|wrong| suggest(wrong, known_keys()))
-        .map(|near| format!("; did you mean '{near}'?"))
-        .unwrap_or_default();
-    anyhow::anyhow!("{}:{line}: {message}{hint}", path.display())
+    anyhow::anyhow!("{}:{line}: {}", path.display(), explained(error.message()))
 }
+
+/// The message of the parser in terms of the file, with what to write instead.
+fn explained(message: &str) -> String {
+    if let Some(rest) = message.strip_prefix("unknown field `")
+        && let Some((wrong, expected)) = rest.split_once('`')
+    {
+        // The fields that the table has: the message lists them.
+        let has = |key: &str| expected.contains(&format!("`{key}`"));
+        if TOP.contains(&wrong) && !has("theme") {
+            return format!("'{wrong}' belongs at the top of the file, above the first [table]");
+        }
+        if let Some((table, _)) = TABLES.iter().find(|(table, keys)| keys.contains(&wrong) && has(table)) {
+            return format!("'{wrong}' belongs in a [[{table}]], not at the top of the file");
+        }
+        let near = suggest(wrong, known_keys()).map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
+        return format!("{message}{near}");
+    }
+    if message.starts_with("invalid type: map, expected a sequence") {
+        return "a table that there can be several of has two brackets: [[source]], [[view]], [[channel]]".to_owned();
+    }
+    match message.split_once(", expected usize") {
+        Some((got, _)) => format!("{}: a whole number is expected here", got.trim_start_matches("invalid type: ")),
+        None => message.to_owned(),
+    }
+}
+
+/// The settings at the top of a file.
+const TOP: [&str; 5] = ["theme", "time_zone", "history_limit", "range", "memory"];
+/// The tables of which there can be several, and keys of theirs.
+const TABLES: [(&str, &[&str]); 3] = [
+    ("source", &["at", "name", "schema", "zone", "password_env", "password_file", "password_command"]),
+    ("view", &["filter"]),
+    ("channel", &["kind", "url", "url_env", "smtp", "to", "from", "command", "at_least", "rules"]),
+];
 
 /// Parses a file. An error names the file and the line, and suggests the nearest key for an unknown one.
 pub(super) fn parse(text: &str, path: &Path) -> anyhow::Result<Config> {

@@ -4,19 +4,21 @@ use super::{MergedHistory, Work};
 use anyhow::Result;
 use crosstail_core::filter::{Context, Filter};
 use crosstail_core::model::{Names, SourceId};
-use crosstail_source::{FiguresQuery, Grouping, Groups, PageQuery, Source};
+use crosstail_source::{FiguresQuery, Grouping, Groups, PageQuery, Source, SourceError};
 use std::sync::Arc;
 
 /// Activities per page.
 const PAGE: usize = 5000;
 
-/// Figures of the activities that match a query. A single source aggregates in its store; several are joined locally.
+/// Figures of the activities that match a query. A single source aggregates in its store; several are joined locally, and with
+/// `problems`, counting goes on without those that fail.
 pub async fn figures(
     sources: &[(SourceId, Arc<dyn Source>)],
     work: &Work,
     names: &Names,
     query: PageQuery,
     grouping: &Grouping,
+    problems: Option<&mut Vec<SourceError>>,
 ) -> Result<Groups> {
     let query = PageQuery { newest_first: true, limit: PAGE, ..query };
     // Metrics and health endpoints hold no activities.
@@ -28,8 +30,14 @@ pub async fn figures(
         several => {
             let mut groups = Groups::new();
             let mut joined = MergedHistory::new(several, work, names, query);
+            if problems.is_some() {
+                joined = joined.partial();
+            }
             while let Some(activity) = joined.next().await? {
                 groups.entry(grouping.key(&activity, names)).or_default().add(&activity);
+            }
+            if let Some(problems) = problems {
+                problems.extend_from_slice(joined.problems());
             }
             Ok(groups)
         }
@@ -48,5 +56,5 @@ pub async fn answer(
     // An alert about a system is not an activity of the system.
     let filter = Filter::parse("-kind:alert").map_err(|error| error.to_string())?;
     let query = PageQuery { filter, context, since, until, ..PageQuery::all(PAGE) };
-    figures(sources, work, names, query, &asked.grouping).await.map_err(|error| format!("{error:#}"))
+    figures(sources, work, names, query, &asked.grouping, None).await.map_err(|error| format!("{error:#}"))
 }

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// Maximum number of results from a source: a text with more matches identifies nothing.
-const MAX_RESULTS: usize = 50;
+pub const MAX_RESULTS: usize = 50;
 
 /// Tries one candidate after the other on a source until one finds something, and reports each to the callback.
 pub async fn search_source(

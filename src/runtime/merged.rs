@@ -48,6 +48,10 @@ pub struct MergedHistory<'a> {
     /// The last activity that an earlier run emitted.
     after: Option<Cursor>,
     ended: bool,
+    /// Whether to go on without the sources that fail.
+    partial: bool,
+    /// The errors of the sources that failed.
+    problems: Vec<SourceError>,
 }
 
 struct Stream<'a> {
@@ -92,8 +96,36 @@ impl<'a> MergedHistory<'a> {
             forgotten: HashSet::new(),
             after: None,
             ended: false,
+            partial: false,
+            problems: Vec::new(),
             query,
         }
+    }
+
+    /// Goes on without a source that fails, as long as another is left.
+    #[must_use]
+    pub fn partial(mut self) -> Self {
+        self.partial = true;
+        self
+    }
+
+    /// The errors of the sources that it went on without.
+    pub fn problems(&self) -> &[SourceError] {
+        &self.problems
+    }
+
+    /// Goes on without a source, or ends with its error.
+    fn fail(&mut self, id: SourceId, error: SourceError) -> Result<()> {
+        let failed = self.problems.iter().any(|known| known.source_name == error.source_name);
+        let left = self.streams.len() - self.problems.len();
+        if !self.partial || (!failed && left <= 1) {
+            return Err(error.into());
+        }
+        if !failed {
+            self.problems.push(error);
+        }
+        self.streams.iter_mut().filter(|stream| stream.id == id).for_each(|stream| stream.ended = true);
+        Ok(())
     }
 
     /// Resumes after the last activity of an earlier run.
@@ -164,11 +196,18 @@ impl<'a> MergedHistory<'a> {
         if let Some(index) = behind {
             let query = self.records(self.streams[index].filter.clone());
             let stream = &mut self.streams[index];
-            let page = stream.source.page(&query, stream.cursor.as_ref(), &stream.job).await?;
-            stream.reached = page.items.last().map(|a| a.started_at).or(stream.reached);
-            stream.ended = page.next.is_none();
-            stream.cursor = page.next;
-            self.take(index, page.items).await?;
+            match stream.source.page(&query, stream.cursor.as_ref(), &stream.job).await {
+                Ok(page) => {
+                    stream.reached = page.items.last().map(|a| a.started_at).or(stream.reached);
+                    stream.ended = page.next.is_none();
+                    stream.cursor = page.next;
+                    self.take(index, page.items).await?;
+                }
+                Err(error) => {
+                    let id = stream.id;
+                    self.fail(id, error)?;
+                }
+            }
         }
         let open = self.streams.iter().filter(|stream| !stream.ended);
         let complete = match open.map(|stream| stream.reached.map_or(i64::MIN, order)).min() {
@@ -200,29 +239,45 @@ impl<'a> MergedHistory<'a> {
         };
         self.store.ingest(items);
         if !wanted.is_empty() {
-            let others =
-                self.completed(&wanted, |stream| stream.finds_ids && stream.id != self.streams[index].id).await?;
+            let own = self.streams[index].id;
+            let others = self.completed(&wanted, |stream| stream.finds_ids && stream.id != own).await?;
             self.store.ingest(others);
         }
         Ok(())
     }
 
     /// The records that some of the sources have of requests, by id.
-    async fn completed(&self, ids: &[Id], of: impl Fn(&Stream<'_>) -> bool) -> Result<Vec<Activity>, SourceError> {
-        let asked = self.streams.iter().filter(|stream| of(stream)).map(|stream| async {
+    async fn completed(&mut self, ids: &[Id], of: impl Fn(&Stream<'_>) -> bool) -> Result<Vec<Activity>> {
+        let failed = |stream: &&Stream<'_>| {
+            let name = self.names.source_name(stream.id);
+            self.problems.iter().any(|problem| problem.source_name == *name)
+        };
+        let open = self.streams.iter().filter(|stream| of(stream) && !failed(stream));
+        let asked = open.map(|stream| async {
             let mut found = Vec::new();
+            let mut answer = Ok(());
             for some in ids.chunks(IDS) {
                 let query = self.records(Filter::of(with_ids(some)));
-                for_each(stream.source.as_ref(), &query, &stream.job, |activity| {
+                answer = for_each(stream.source.as_ref(), &query, &stream.job, |activity| {
                     found.push(activity);
                     true
                 })
-                .await?;
+                .await
+                .map(drop);
+                if answer.is_err() {
+                    break;
+                }
             }
-            Ok::<_, SourceError>(found)
+            (stream.id, answer.map(|()| found))
         });
-        let answers = futures_util::future::join_all(asked).await;
-        answers.into_iter().collect::<Result<Vec<_>, _>>().map(|found| found.into_iter().flatten().collect())
+        let mut all = Vec::new();
+        for (id, answer) in futures_util::future::join_all(asked).await {
+            match answer {
+                Ok(found) => all.extend(found),
+                Err(error) => self.fail(id, error)?,
+            }
+        }
+        Ok(all)
     }
 
     /// Emits what starts before `complete`, in the requested order: every record of it is there.
@@ -271,28 +326,41 @@ impl<'a> MergedHistory<'a> {
         self.ended = true;
         let asked = Filter::of(witness(self.query.filter.expr()));
         let query = self.records(asked);
-        for stream in &self.streams {
+        for index in 0..self.streams.len() {
+            let stream = &self.streams[index];
             let mut found = Vec::new();
-            for_each(stream.source.as_ref(), &query, &stream.job, |activity| {
+            let answer = for_each(stream.source.as_ref(), &query, &stream.job, |activity| {
                 found.push(activity);
                 true
             })
-            .await?;
+            .await;
+            let id = stream.id;
             self.store.ingest(found);
+            if let Err(error) = answer {
+                self.fail(id, error)?;
+            }
         }
         let ids: Vec<Id> = self.store.all_rows().iter().map(|row| self.store.get(*row).id).collect();
         let mut others = self.completed(&ids, |stream| stream.finds_ids).await?;
         // What does not find ids is read once, for all of them.
         let wanted: HashSet<&Id> = ids.iter().collect();
         let everything = self.records(Filter::default());
-        for stream in self.streams.iter().filter(|stream| !stream.finds_ids && !ids.is_empty()) {
-            for_each(stream.source.as_ref(), &everything, &stream.job, |activity| {
+        for index in 0..self.streams.len() {
+            let stream = &self.streams[index];
+            if stream.finds_ids || ids.is_empty() || stream.ended {
+                continue;
+            }
+            let answer = for_each(stream.source.as_ref(), &everything, &stream.job, |activity| {
                 if wanted.contains(&activity.id) {
                     others.push(activity);
                 }
                 true
             })
-            .await?;
+            .await;
+            let id = stream.id;
+            if let Err(error) = answer {
+                self.fail(id, error)?;
+            }
         }
         self.store.ingest(others);
         let sources: super::Sources = self.sources.iter().cloned().collect();
@@ -322,12 +390,12 @@ fn sorted(mut found: Vec<Activity>, newest_first: bool) -> Vec<Activity> {
 
 /// A filter that keeps the activities with these ids.
 pub(super) fn with_ids(ids: &[Id]) -> Expr {
-    let scalar = |id: &Id| Scalar { text: id.to_string(), form: ScalarForm::Quoted, span: 0..0 };
+    let one = |id: &Id| Value::One(Scalar { text: id.to_string(), form: ScalarForm::Quoted, span: 0..0 });
     Expr::Atom(Atom {
         target: Operand::Field(Field::Id),
         or_absent: false,
         op: Op::Equal,
-        value: Value::List(ids.iter().map(scalar).collect()),
+        value: Value::List(ids.iter().map(one).collect()),
         span: 0..0,
     })
 }

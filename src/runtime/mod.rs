@@ -12,7 +12,7 @@ mod work;
 
 pub use diagnose::{SourceDiagnosis, diagnose};
 pub use figures::{answer as figures_of, figures};
-pub use find::search_source;
+pub use find::{MAX_RESULTS, search_source};
 pub use load::{compared, keeps_whole, payload_of, related_to};
 pub use merged::MergedHistory;
 pub use work::Work;

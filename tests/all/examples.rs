@@ -1,4 +1,5 @@
-//! Every example of the help and of the README is run, as it is written: only the addresses of servers are those of the tests.
+//! Every example of the help and of the README is run, as it is written, and has to print what it is for: only the addresses of
+//! servers are those of the tests.
 
 use crate::kafka;
 use crate::measures::Service;
@@ -16,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Every command with a help of its own.
-const COMMANDS: [&[&str]; 24] = [
+const COMMANDS: [&[&str]; 25] = [
     &[],
     &["demo"],
     &["tail"],
@@ -29,6 +30,7 @@ const COMMANDS: [&[&str]; 24] = [
     &["alerts", "ack"],
     &["alerts", "resolve"],
     &["alerts", "silence"],
+    &["alerts", "unsilence"],
     &["watch"],
     &["schema"],
     &["schema", "list"],
@@ -159,7 +161,7 @@ impl World {
             "0s",
         ]);
         assert!(made.status.success(), "{}", said(&made));
-        let order = |id: &str, status, ago: i64| {
+        let order = |id: &str, number: &str, status, ago: i64| {
             let start = Start {
                 id: id.to_owned(),
                 kind: Some(Sort::ApiCall),
@@ -168,7 +170,7 @@ impl World {
                 endpoint: Some("/po/create".to_owned()),
                 method: Some("POST".to_owned()),
                 url: Some("https://sap.example/po/create".to_owned()),
-                entity: Some("PO PO-4711".to_owned()),
+                entity: Some(format!("PO {number}")),
                 started_at: now.plus_ms(-ago),
                 ..Start::default()
             };
@@ -183,7 +185,8 @@ impl World {
             )
         };
         let mut recorder = SqliteRecorder::open(&folder.path().join("demo.sqlite")).await.expect("opened");
-        recorder.insert(&[order("o-1", Status::Success, 9000), order(id, Status::Failed, 500)]).await.expect("written");
+        let orders = [order("o-1", "PO-4710", Status::Success, 9000), order(id, "PO-4711", Status::Failed, 500)];
+        recorder.insert(&orders).await.expect("written");
         recorder.close_compacted().await.expect("closed");
         std::fs::copy(folder.path().join("demo.sqlite"), folder.path().join("store.sqlite")).expect("copied");
         let config = format!(
@@ -312,6 +315,7 @@ impl World {
             "config",
             "completions",
             "man",
+            "help",
         ];
         if !commands.contains(&first) {
             return self.look(&text);
@@ -327,6 +331,8 @@ impl World {
         } else {
             text
         };
+        // It asks for an address, a theme and a zone.
+        let text = if after == "config init" { format!("printf '\\n\\n\\n' | {text}") } else { text };
         let mut child = Command::new("bash");
         child.args(["-c", &format!("set -o pipefail; {text}")]).current_dir(self.folder.path()).stdin(Stdio::null());
         for (name, value) in self.environment() {
@@ -345,6 +351,52 @@ impl World {
         };
         assert!(good, "{text}: {:?}\n{}", output.status, said(&output));
         assert!(!said(&output).contains("panicked"), "{text}: {}", said(&output));
+        self.judge(&text, after, &output);
+    }
+
+    /// Whether an example printed what it is for.
+    fn judge(&self, text: &str, after: &str, output: &std::process::Output) {
+        let words: Vec<&str> = after.split_whitespace().collect();
+        let value = |option: &str| {
+            let at = words.iter().position(|word| *word == option)?;
+            words.get(at + 1).copied()
+        };
+        let written = |path: &str| {
+            let path = path.replace("~/", &format!("{}/", self.folder.path().join("home").display()));
+            std::fs::metadata(self.folder.path().join(path)).map_or(0, |file| file.len())
+        };
+        let (out, err) = (String::from_utf8_lossy(&output.stdout).into_owned(), said(output));
+        if let Some(path) = value(">") {
+            assert!(written(path) > 100, "{text}: {path} is empty; {err}");
+            return;
+        }
+        let holds = match (words[0], words.get(1).copied().unwrap_or_default()) {
+            ("query" | "stats" | "doctor" | "health", _) if value("-o") == Some("json") => {
+                !out.is_empty() && out.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok())
+            }
+            ("query", _) => out.contains("503") || out.contains("failed") || out.lines().count() > 1,
+            ("stats", _) => out.contains("count") && out.lines().count() > 1,
+            ("show", _) => out.contains("po/create") || out.contains("PO-4711"),
+            ("doctor", _) => out.contains('✓') || out.contains('!'),
+            ("health", _) => out.lines().count() > 1,
+            ("help", _) => out.contains("latency>1s"),
+            ("man", _) => out.contains("SYNOPSIS"),
+            ("export", _) => value("--output").is_some_and(|path| written(path) > 100),
+            ("generate", _) => out.lines().count() > 1 || out.contains("\"count\""),
+            ("alerts", "list") => out.contains("orders fail"),
+            ("alerts", "ack") => err.contains("ann") || err.contains("acknowledged"),
+            ("alerts", "silence") => err.contains("is silenced until"),
+            ("alerts", "unsilence") => err.contains("1 ended"),
+            ("schema", "list") => out.contains("engineering-logs"),
+            ("schema", "apply") => err.contains("objects exist"),
+            ("schema", _) => out.lines().count() > 3,
+            ("config", "init") => err.contains("wrote"),
+            ("config", "check") => out.contains("ok:"),
+            ("config", _) => out.contains("demo") || out.contains("config.toml"),
+            // What follows waits for something to happen, or has said so by its exit code.
+            _ => true,
+        };
+        assert!(holds, "{text} printed:\n{out}{err}");
     }
 }
 

@@ -220,18 +220,18 @@ async fn ctrl_c_says_how_to_go_on_and_mistakes_are_said() {
         std::io::Read::read_to_string(&mut child.stderr.take().expect("a pipe"), &mut stderr).expect("read");
         assert!(stderr.contains("run the same command again to resume"), "{stderr}");
         let other = crosstail(&["export", "status:failed", "-s", text(&database), "--output", text(&path)]);
-        assert_eq!(other.status.code(), Some(2));
+        assert_eq!(other.status.code(), Some(64));
         assert!(said(&other).contains("unfinished export of something else"), "{}", said(&other));
         let on = export(text(&database), &path, &[]);
         assert!(on.status.success() && said(&on).contains("resuming after"), "{}", said(&on));
     }
     assert_eq!(exported(&path).len(), 60_000);
     let again = export(text(&database), &path, &[]);
-    assert_eq!(again.status.code(), Some(2));
+    assert_eq!(again.status.code(), Some(64));
     assert!(said(&again).contains("--force overwrites it"), "{}", said(&again));
     assert!(export(text(&database), &path, &["--force"]).status.success());
     let wrong = export(text(&database), &folder.path().join("a.xlsx"), &[]);
-    assert_eq!(wrong.status.code(), Some(2));
+    assert_eq!(wrong.status.code(), Some(64));
     assert!(said(&wrong).contains("must be .csv, .ndjson, .parquet or .sqlite"), "{}", said(&wrong));
     let nowhere = export(text(&database), Path::new("/nonexistent/a.csv"), &[]);
     assert_eq!(nowhere.status.code(), Some(1));

@@ -30,6 +30,7 @@ mod exporting;
 mod faults;
 mod filters;
 mod flow;
+mod habits;
 mod hostile;
 mod kafka;
 mod logs;

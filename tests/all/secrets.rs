@@ -79,7 +79,6 @@ fn no_output_has_a_planted_secret() {
     };
     for format in ["text", "table", "json", "csv"] {
         outputs.push(run(&["query", "-s", log, "-o", format, "--limit", "0"]));
-        
     }
     for format in ["table", "json", "csv", "html"] {
         outputs.push(run(&["stats", "-s", log, "-o", format, "--by", "error"]));

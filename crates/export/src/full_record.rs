@@ -1,9 +1,13 @@
 //! Everything that is known about one activity, as JSON and as text, with secrets redacted.
 
 use super::record::Record;
-use crosstail_core::model::{Activity, Latencies, Names, Payload, PayloadPart, Side, redact_json, redact_text};
+use crosstail_core::model::{
+    Activity, Latencies, Names, Payload, PayloadPart, Side, Timestamp, Tz, redact_json, redact_text,
+};
 use crosstail_core::number::saturating_u64;
-use crosstail_engine::insight::{Chain, Comparison, Policy, SectionDiff, Trace, attempt, size, stages, status_meaning};
+use crosstail_engine::insight::{
+    Chain, Comparison, FinalOutcome, Policy, SectionDiff, Trace, attempt, size, stages, status_meaning,
+};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -74,6 +78,11 @@ impl FullRecord<'_> {
         });
         value["retry_chain"] = Value::Array(chain.collect::<Result<_, serde_json::Error>>()?);
         value["retry_chain_by"] = self.chain.basis.name().into();
+        let outcome = self.chain.outcome(None);
+        value["final"] = outcome.map(FinalOutcome::name).into();
+        if let Some(FinalOutcome::Recovered { after_us, .. }) = outcome {
+            value["final_after_ms"] = json!(after_us as f64 / 1e3);
+        }
         let nodes = self.trace.nodes.iter().map(|node| {
             let mut value = record(&node.activity)?;
             value["depth"] = node.depth.into();
@@ -107,8 +116,9 @@ impl FullRecord<'_> {
         serde_json::to_string_pretty(&self.json()?)
     }
 
-    /// Text for people.
-    pub fn text(&self) -> String {
+    /// Text for people, with times in a zone.
+    pub fn text(&self, zone: Tz) -> String {
+        let time = |at: Timestamp| at.rfc3339_in(zone);
         let mut out = String::new();
         let mut field = |name: &str, value: Option<String>| {
             if let Some(value) = value.filter(|value| !value.is_empty()) {
@@ -123,8 +133,8 @@ impl FullRecord<'_> {
             let source = stage.source.as_deref().filter(|source| *source != stage.name);
             let of = source.map_or_else(String::new, |source| format!(" ({source})"));
             let text = match (stage.at, stage.after_us) {
-                (Some(at), Some(us)) => format!("{}{of}  {}  +{} ms", stage.name, at.rfc3339(), us / 1000),
-                (Some(at), None) => format!("{}{of}  {}", stage.name, at.rfc3339()),
+                (Some(at), Some(us)) => format!("{}{of}  {}  +{} ms", stage.name, time(at), us / 1000),
+                (Some(at), None) => format!("{}{of}  {}", stage.name, time(at)),
                 (None, _) if stage.source.is_none() => format!("{}  not there", stage.name),
                 (None, _) => format!("{}{of}", stage.name),
             };
@@ -137,8 +147,8 @@ impl FullRecord<'_> {
         let address = a.url.as_ref().or(a.endpoint.as_ref());
         field("request", address.map(|u| format!("{} {}", a.method.as_deref().unwrap_or(""), redact_text(u))));
         field("http status", a.http_status.map(http_status));
-        field("started", Some(a.started_at.rfc3339()));
-        field("completed", a.completed_at.map(|at| at.rfc3339()));
+        field("started", Some(time(a.started_at)));
+        field("completed", a.completed_at.map(time));
         let usual = self.usual.usual_ms().map(|(p50, p95)| format!("   usual here p50 {p50:.1} ms, p95 {p95:.1} ms"));
         field("took", a.took_us().map(|us| ms(us) + &usual.unwrap_or_default()));
         field("try", attempt(a, self.policy.as_ref()));
@@ -153,7 +163,7 @@ impl FullRecord<'_> {
         field("tags", text(&a.tags));
         field("correlation", text(&a.correlation_id));
         field("parent", text(&a.parent_request_id));
-        field("next retry", a.next_retry_at.map(|at| at.rfc3339()));
+        field("next retry", a.next_retry_at.map(time));
         let mut section = |title: &str, body: Option<String>| {
             if let Some(body) = body {
                 let _ = writeln!(out, "\n── {title}\n{body}");
@@ -180,14 +190,14 @@ impl FullRecord<'_> {
         let attempts = self.chain.attempts.iter().enumerate().map(|(index, a)| {
             let most = a.max_attempts.map_or_else(|| "?".to_owned(), |m| m.to_string());
             let said = self.chain.verdict(index, self.policy.as_ref()).unwrap_or_default();
-            format!("{}/{most}  {}  {said}", self.chain.number(index), Self::line(a))
+            format!("{}/{most}  {}  {said}", self.chain.number(index), Self::line(a, zone))
         });
         let attempts: Vec<String> = attempts.collect();
         section(&format!("tries ({})", self.chain.basis.describe()), (attempts.len() > 1).then(|| attempts.join("\n")));
         let nodes = self.trace.nodes.iter().map(|node| {
             let marks = [(node.critical, " ●"), (node.first_failure, " ◀ first failure")];
             let marks: String = marks.into_iter().filter(|(is, _)| *is).map(|(_, mark)| mark).collect();
-            format!("{}{}{marks}", "  ".repeat(node.depth), Self::line(&node.activity))
+            format!("{}{}{marks}", "  ".repeat(node.depth), Self::line(&node.activity, zone))
         });
         let nodes: Vec<String> = nodes.collect();
         let title = format!(
@@ -204,13 +214,17 @@ impl FullRecord<'_> {
         out
     }
 
-    /// An activity in one line.
-    pub(super) fn line(a: &Activity) -> String {
+    /// An activity in one line, with its time in a zone.
+    pub(super) fn line(a: &Activity, zone: Tz) -> String {
         let what = a.endpoint.as_ref().or(a.message.as_ref()).map(|t| redact_text(t).into_owned()).unwrap_or_default();
         let outcome = a.status.map(|s| s.to_string()).or(a.level.map(|l| l.to_string())).unwrap_or_default();
         let code = a.http_status.map(|code| format!(" {code}")).unwrap_or_default();
         let took = a.took_us().map(ms).unwrap_or_default();
-        format!("{}  {outcome:<11} {} {what}{code}  {took}", a.started_at.rfc3339(), a.system.as_deref().unwrap_or(""))
+        format!(
+            "{}  {outcome:<11} {} {what}{code}  {took}",
+            a.started_at.rfc3339_in(zone),
+            a.system.as_deref().unwrap_or("")
+        )
     }
 }
 

@@ -17,5 +17,5 @@ pub use exposition::Exposition;
 pub use full_record::FullRecord;
 pub use incident::{IncidentEntry, write_incident};
 pub use markdown::markdown;
-pub use record::{Record, csv_cell, millis, record_json, safe_json, safe_json_text};
+pub use record::{Record, csv_cell, millis, record_json, safe_json, safe_json_text, spreadsheet_cell};
 pub use report::{Cell, Chart, Kind as ReportKind, Report, ReportFormat, Table};

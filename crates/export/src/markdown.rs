@@ -1,7 +1,7 @@
 //! Formats an activity as Markdown for a ticket, with secrets redacted.
 
 use super::full_record::{FullRecord, body_title, differences, pretty};
-use crosstail_core::model::{redact_text, visible};
+use crosstail_core::model::{Tz, redact_text, visible};
 use crosstail_engine::insight::{frames, own_frame, status_meaning};
 use std::fmt::Write as _;
 
@@ -106,7 +106,7 @@ pub fn markdown(whole: &FullRecord<'_>, note: &str, reopen: &str) -> String {
     if whole.trace.nodes.len() > 1 {
         let line = |node: &crosstail_engine::insight::Node| {
             let first = if node.first_failure { "   ◀ first failure" } else { "" };
-            format!("{}{}{first}", "  ".repeat(node.depth), FullRecord::line(&node.activity))
+            format!("{}{}{first}", "  ".repeat(node.depth), FullRecord::line(&node.activity, Tz::UTC))
         };
         let mut lines: Vec<String> = whole.trace.nodes.iter().take(LINES).map(line).collect();
         if whole.trace.nodes.len() > LINES {

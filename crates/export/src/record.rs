@@ -127,18 +127,22 @@ impl<'a> Record<'a> {
     }
 }
 
-/// A cell for spreadsheets. Text that a spreadsheet would read as a formula gets an apostrophe in front (OWASP, CSV
-/// injection).
+/// A cell of CSV.
 pub fn csv_cell(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::Null => String::new(),
-        serde_json::Value::String(text) => {
-            let text = crosstail_core::model::visible_line(text).into_owned();
-            if text.starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text }
-        }
+        serde_json::Value::String(text) => crosstail_core::model::visible_line(text).into_owned(),
         serde_json::Value::Array(list) => list.iter().map(csv_cell).collect::<Vec<_>>().join(" "),
         other => other.to_string(),
     }
+}
+
+/// A cell for spreadsheets. Text that a spreadsheet would read as a formula gets an apostrophe in front (OWASP, CSV
+/// injection).
+pub fn spreadsheet_cell(value: &serde_json::Value) -> String {
+    let text = csv_cell(value);
+    let formula = !value.is_number() && text.starts_with(['=', '+', '-', '@']);
+    if formula { format!("'{text}") } else { text }
 }
 
 /// JSON with hostile characters escaped: the same values for a parser, harmless on a terminal.

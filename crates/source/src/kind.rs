@@ -75,10 +75,10 @@ impl Kind {
         if scheme.ends_with("+srv") {
             return Vec::new();
         }
-        let (authority, parameters) = rest.split_once(['/', '?']).unwrap_or((rest, ""));
+        let (user, place) = credentials(rest);
+        let (hosts, parameters) = place.split_once(['/', '?']).unwrap_or((place, ""));
         let encrypted = (network.encrypted)(scheme, rest);
         let unverified = network.unverified.iter().any(|word| parameters.contains(word));
-        let (user, hosts) = authority.rsplit_once('@').map_or((None, authority), |(user, hosts)| (Some(user), hosts));
         let password = user.is_some_and(|user| user.contains(':'));
         hosts
             .split(',')
@@ -212,8 +212,8 @@ impl Kinds {
 
     /// What a user can name as a source, for error messages.
     pub fn hint(self) -> String {
-        let schemes = self.iter().filter(|kind| kind.holds_activities).map(|kind| kind.schemes[0]);
-        let urls: Vec<String> = schemes.filter(|scheme| *scheme != "file").map(|name| format!("{name}://")).collect();
+        let schemes = self.iter().flat_map(|kind| kind.schemes).filter(|scheme| **scheme != "file");
+        let urls: Vec<String> = schemes.map(|name| format!("{name}://")).collect();
         format!("paths, globs in quotes, '-' for standard input, or URLs: {}", urls.join(", "))
     }
 
@@ -222,14 +222,16 @@ impl Kinds {
         let name = match argument.split_once("://") {
             Some((_, rest)) => {
                 let network = self.of(argument).and_then(|kind| kind.network.as_ref());
+                // Never the credentials before the host.
+                let (_, rest) = credentials(rest);
                 let host = || rest.split(['/', '?', '#']).next().unwrap_or(rest);
-                // The database without parameters, else the host, but never the credentials before it.
+                // The database without parameters, else the host.
                 let path = rest.split(['?', '#']).next().unwrap_or(rest);
                 let last = path.rsplit('/').find(|part| !part.is_empty()).unwrap_or(path);
                 // The host also for several topics or indices.
                 let by_host = network.is_some_and(|network| network.named_by_host) || last.contains(',');
                 let last = if by_host { host() } else { last };
-                last.rsplit('@').next().unwrap_or(last).to_owned()
+                last.to_owned()
             }
             None => Path::new(argument)
                 .file_name()
@@ -246,7 +248,11 @@ impl Kinds {
         let at = config.address();
         let Some(kind) = self.of(at) else { return Err(self.unknown(&config.name, at)) };
         let id = names.add_source(&config.name);
-        let source = Obedient::new(&config.name, (kind.open)(config, id, names)?);
+        let endpoints = config.at.iter().flat_map(|at| kind.endpoints(at));
+        let hosts = endpoints.map(|endpoint| format!("{}:{}", endpoint.host, endpoint.port)).collect();
+        // The kinds get addresses as the standard spells them.
+        let config = SourceConfig { at: config.at.iter().map(|at| spelled(at)).collect(), ..config.clone() };
+        let source = Obedient::new(&config.name, hosts, (kind.open)(&config, id, names)?);
         Ok((id, Arc::new(source)))
     }
 
@@ -270,7 +276,55 @@ impl Kinds {
     }
 }
 
+/// The user and the password of what follows a scheme, and the rest. A password that somebody typed as it is may hold `@`
+/// and `/`: what stands before the last `@` belongs to it, unless an `@` can only be in the path.
+pub fn credentials(rest: &str) -> (Option<&str>, &str) {
+    let address = rest.split(['?', '#']).next().unwrap_or(rest);
+    let authority = address.split('/').next().unwrap_or(address);
+    // `host:9200/a@b` has no user, `me:a/b@host` has.
+    let port = authority.rsplit_once(':').map(|(_, port)| port);
+    let is_host = !authority.contains('@') && port.is_none_or(|port| port.bytes().all(|b| b.is_ascii_digit()));
+    match address.rfind('@') {
+        Some(at) if !is_host => (Some(&rest[..at]), &rest[at + 1..]),
+        _ => (None, rest),
+    }
+}
+
+/// An address whose password was typed as it is, with `@` and `/` escaped: no part of it can be taken for the host.
+fn spelled(at: &str) -> String {
+    let Some((scheme, rest)) = at.split_once("://") else { return at.to_owned() };
+    match credentials(rest) {
+        (Some(user), place) if user.contains(['@', '/']) => {
+            format!("{scheme}://{}@{place}", user.replace('@', "%40").replace('/', "%2F"))
+        }
+        _ => at.to_owned(),
+    }
+}
+
 /// For [`Kind::claims`]: claims no path.
 pub fn claims_none(_: &Path) -> bool {
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{credentials, spelled};
+
+    #[test]
+    fn a_password_may_have_any_character() {
+        for (rest, user, place) in [
+            ("me:x@db/shop", Some("me:x"), "db/shop"),
+            ("me@db", Some("me"), "db"),
+            ("db:5432/shop", None, "db:5432/shop"),
+            ("db/a@b", None, "db/a@b"),
+            ("db:9200/a@b", None, "db:9200/a@b"),
+            ("me:a@b/c@db:1/shop?x=y@z", Some("me:a@b/c"), "db:1/shop?x=y@z"),
+            ("me:a/b@db/shop", Some("me:a/b"), "db/shop"),
+            ("[::1]:9200/x", None, "[::1]:9200/x"),
+        ] {
+            assert_eq!(credentials(rest), (user, place), "{rest}");
+        }
+        assert_eq!(spelled("x://me:a@b/c@db/shop"), "x://me:a%40b%2Fc@db/shop");
+        assert_eq!(spelled("x://me:a%40b@db/shop"), "x://me:a%40b@db/shop");
+    }
 }

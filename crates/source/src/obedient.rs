@@ -19,12 +19,22 @@ use tracing::{debug, warn};
 pub struct Obedient {
     source: Arc<dyn Source>,
     name: String,
+    hosts: Vec<String>,
 }
 
 impl Obedient {
-    /// A source that obeys; `name` is its name in errors.
-    pub fn new(name: &str, source: Arc<dyn Source>) -> Self {
-        Self { source, name: name.to_owned() }
+    /// A source that obeys; `name` is its name in errors, and `hosts` (`db:5432`) is where it connects to.
+    pub fn new(name: &str, hosts: Vec<String>, source: Arc<dyn Source>) -> Self {
+        Self { source, name: name.to_owned(), hosts }
+    }
+
+    /// An error of the connection that says where to, whatever the driver says.
+    fn placed(&self, mut error: SourceError) -> SourceError {
+        let is_of_connection = matches!(error.kind, ErrorKind::Connect | ErrorKind::Timeout);
+        if is_of_connection && !self.hosts.is_empty() && !self.hosts.iter().any(|host| error.cause.contains(host)) {
+            error.cause = format!("{}: {}", self.hosts.join(", "), error.cause);
+        }
+        error
     }
 
     async fn obey<T>(
@@ -37,7 +47,7 @@ impl Obedient {
         let outcome = tokio::select! {
             biased;
             reason = job.stopped() => Err(reason.error(&self.name, operation)),
-            outcome = call => outcome,
+            outcome = call => outcome.map_err(|error| self.placed(error)),
         };
         self.log(job, operation, begun, outcome.as_ref().err());
         outcome

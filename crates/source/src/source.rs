@@ -38,6 +38,8 @@ pub struct Probe {
     pub clock_ahead_us: Option<i64>,
     /// Defects, for people: a table that may not be read, a column that is missing.
     pub warnings: Vec<String>,
+    /// What was named and is not there at present: a path, a glob or a folder without files.
+    pub missing: Vec<String>,
 }
 
 /// A source of activities: one configured store, read and followed, never written to.

@@ -1,20 +1,34 @@
 //! The command line: options, arguments, and the help texts that people read.
 
+mod reading;
 mod stores;
 
+pub(super) use reading::{
+    FilterArgs, Format, OutputArgs, QueryArgs, RangeArgs, Sort, StatsArgs, StatsFormat, TailArgs,
+};
 pub(super) use stores::{
-    CompletionsArgs, ConfigArgs, ConfigCommand, DoctorArgs, ExportArgs, GenerateArgs, ManArgs, SchemaArgs,
-    SchemaCommand, SchemaFormat, TextOrJson,
+    CompleteArgs, CompletionsArgs, ConfigArgs, ConfigCommand, DoctorArgs, ExportArgs, GenerateArgs, HelpArgs, ManArgs,
+    SchemaArgs, SchemaCommand, SchemaFormat, TextOrJson,
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use crosstail_core::number::truncated_u64;
 
+/// The version, the commit that it was built from, and the features of the build.
+const VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (commit ",
+    env!("CROSSTAIL_COMMIT"),
+    "; features ",
+    env!("CROSSTAIL_FEATURES"),
+    ")"
+);
 /// A terminal explorer for the logs of your integrations: one live list over every store.
 #[derive(Debug, Parser)]
 #[command(
     name = "crosstail",
-    version,
+    version = VERSION,
+    disable_help_subcommand = true,
     override_usage = "crosstail [OPTIONS] [SOURCES]...\n       crosstail [--config FILE] [--profile NAME] <COMMAND>",
     after_help = "Examples:\n  crosstail demo                            explore simulated live traffic; no server needed\n  crosstail 'logs/*.log'                    explore log files as they grow\n  kubectl logs -f pod | crosstail -         explore a stream\n  crosstail query status:failed --since 1h --source logs/\n  crosstail tail 'system:SAP latency>2s' -o json"
 )]
@@ -38,12 +52,44 @@ pub(super) struct ConfigOverrideArgs {
     /// Append what crosstail itself does to this file: connections, attempts, queries, notices; never secrets
     #[arg(long, value_name = "FILE", global = true, help_heading = "Configuration")]
     pub(super) log_file: Option<std::path::PathBuf>,
+    /// Whether to use colours; auto: on a terminal, unless NO_COLOR is set or TERM is dumb, or always with CLICOLOR_FORCE
+    #[arg(long, visible_alias = "colour", value_name = "WHEN", global = true, default_value = "auto", hide_default_value = true, num_args = 0..=1, require_equals = true, default_missing_value = "always", help_heading = "Configuration")]
+    pub(super) color: Colour,
+    /// No colours: --color=never
+    #[arg(long, visible_alias = "no-colour", global = true, hide = true)]
+    pub(super) no_color: bool,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Colour {
+    /// On a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl ConfigOverrideArgs {
+    /// What the options say about colours; `None` where the terminal decides.
+    pub(super) fn colour(&self) -> Option<bool> {
+        match self.color {
+            _ if self.no_color => Some(false),
+            Colour::Auto => None,
+            Colour::Always => Some(true),
+            Colour::Never => Some(false),
+        }
+    }
 }
 
 #[derive(Debug, Args)]
 pub(super) struct ExploreArgs {
     #[arg(id = "explored", value_name = "SOURCES", help = source_help(""))]
     pub(super) sources: Vec<String>,
+    /// A source, as with the commands
+    #[arg(id = "explored_source", long = "source", short = 's', value_name = "SOURCE", hide = true)]
+    pub(super) also: Vec<String>,
     #[command(flatten)]
     pub(super) look: ViewArgs,
     /// Schema that maps lines or tables to activities: a name (halopsa, pino, bunyan, ecs, zap, logrus, otlp, json …) or a TOML file; recognised from the data if omitted
@@ -65,9 +111,12 @@ pub(super) struct ViewArgs {
     /// Theme: dark, light, contrast, colourblind, ansi, none, or one of your own (or set CROSSTAIL_THEME)
     #[arg(long)]
     pub(super) theme: Option<String>,
-    /// Time zone for the screen: UTC, local, or a name such as Europe/Berlin (or set CROSSTAIL_TZ)
-    #[arg(id = "explored_zone", long = "zone", value_name = "ZONE")]
+    /// Time zone for the screen: UTC, local, +02:00, or a name such as Europe/Berlin (or set CROSSTAIL_TZ)
+    #[arg(id = "explored_zone", long = "zone", visible_alias = "tz", value_name = "ZONE", allow_hyphen_values = true)]
     pub(super) zone: Option<String>,
+    /// Times in UTC: --zone UTC
+    #[arg(id = "explored_utc", long = "utc", hide = true, conflicts_with = "explored_zone")]
+    pub(super) utc: bool,
     /// Range of time to show: 15m, 24h, 7d, everything, or 2026-09-01..2026-09-02 (or set CROSSTAIL_RANGE) [default: 24h; everything if only files are shown]
     #[arg(long, value_name = "RANGE")]
     pub(super) range: Option<String>,
@@ -122,10 +171,15 @@ pub(super) enum Command {
     Completions(CompletionsArgs),
     /// Print the manual page
     Man(ManArgs),
+    /// Print the help of a command, or about the filter language or exit codes: help filter, help exit-codes
+    Help(HelpArgs),
     /// Write simulated traffic to real stores, in the form that each system uses
     Generate(GenerateArgs),
     /// Hide the secrets in a text, as they are hidden everywhere, or say what is hidden and by which rule
     Redact(RedactArgs),
+    /// What a shell offers for a line so far, one word a line
+    #[command(hide = true)]
+    CompleteWords(CompleteArgs),
     /// The process in which the explorer evaluates a jq expression: JSON on stdin, one result a line on stdout
     #[command(hide = true)]
     EvaluateJq {
@@ -173,105 +227,19 @@ pub(super) struct SourceArgs {
     /// Schema that maps lines or tables to activities; recognised from the data if omitted
     #[arg(long, value_name = "NAME|FILE", global = true)]
     pub(super) schema: Option<String>,
-    /// Time zone for filters and text output: UTC, local, or a name such as Europe/Berlin (or set CROSSTAIL_TZ)
-    #[arg(long, value_name = "ZONE", global = true)]
+    /// Time zone for filters, days and text output: UTC, local, +02:00, or a name such as Europe/Berlin (or set CROSSTAIL_TZ)
+    #[arg(long, visible_alias = "tz", value_name = "ZONE", global = true, allow_hyphen_values = true)]
     pub(super) zone: Option<String>,
+    /// Times in UTC: --zone UTC
+    #[arg(long, global = true, hide = true, conflicts_with = "zone")]
+    pub(super) utc: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    /// One line per activity (in `alerts`, the same as table)
-    Text,
-    /// One JSON object per line
-    Json,
-    /// Comma-separated values with a header
-    Csv,
-    /// Aligned columns
-    Table,
-}
-
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  crosstail query status:failed --since 1h -s 'logs/*.log'\n  crosstail query 'system:SAP latency>2s' -s demo.sqlite -o json --limit 0"
-)]
-pub(super) struct QueryArgs {
-    /// Filter, for example: status:failed system:SAP
-    pub(super) filter: Vec<String>,
-    #[command(flatten)]
-    pub(super) source: SourceArgs,
-    /// Only activities from this time on: how long ago (15m, 1h), a date (2026-11-20) or a time (2026-11-20T09:00)
-    #[arg(long, value_name = "TIME")]
-    pub(super) since: Option<String>,
-    /// Only activities before this time
-    #[arg(long, value_name = "TIME")]
-    pub(super) until: Option<String>,
-    /// Maximum number of activities; 0 for no limit
-    #[arg(long, default_value_t = 1000)]
-    pub(super) limit: usize,
-    /// Order: time (oldest first) or -time (newest first)
-    #[arg(long, default_value = "-time", allow_hyphen_values = true, value_parser = ["time", "-time"])]
-    pub(super) sort: String,
-    /// Output format
-    #[arg(long, short, value_enum, default_value_t = Format::Text)]
-    pub(super) output: Format,
-}
-
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  crosstail tail level>=error -s /var/log/app/\n  crosstail tail kind:webhook -s app.log --since 10m -o json"
-)]
-pub(super) struct TailArgs {
-    /// Filter, for example: status:failed system:SAP
-    pub(super) filter: Vec<String>,
-    #[command(flatten)]
-    pub(super) source: SourceArgs,
-    /// First print past activities from this time on: how long ago (15m, 1h), a date (2026-11-20) or a time (2026-11-20T09:00)
-    #[arg(long, value_name = "TIME")]
-    pub(super) since: Option<String>,
-    /// Output format
-    #[arg(long, short, value_enum, default_value_t = Format::Text)]
-    pub(super) output: Format,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum StatsFormat {
-    /// Aligned columns
-    Table,
-    /// One JSON object per line
-    Json,
-    /// Comma-separated values with a header
-    Csv,
-    /// A self-contained page with charts
-    Html,
-}
-
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  crosstail stats --by system,status --since 24h -s logs/\n  crosstail stats is:failure --by endpoint --every 1h -s demo.sqlite -o json\n  crosstail stats --report failed_by_type --since 24h -s demo.sqlite\n  crosstail stats --report all --since 7d -s demo.sqlite -o html > report.html"
-)]
-pub(super) struct StatsArgs {
-    /// Filter, for example: status:failed system:SAP
-    pub(super) filter: Vec<String>,
-    #[command(flatten)]
-    pub(super) source: SourceArgs,
-    /// Fields to group by, separated by commas
-    #[arg(long, default_value = "system", value_delimiter = ',')]
-    pub(super) by: Vec<String>,
-    /// Also group by intervals of this length: 5m, 1h, 1d
-    #[arg(long, value_name = "SPAN", value_parser = duration)]
-    pub(super) every: Option<std::time::Duration>,
-    /// Only activities from this time on: how long ago (15m, 1h), a date (2026-11-20) or a time (2026-11-20T09:00)
-    #[arg(long, value_name = "TIME")]
-    pub(super) since: Option<String>,
-    /// Only activities before this time
-    #[arg(long, value_name = "TIME")]
-    pub(super) until: Option<String>,
-    /// Print a predefined report instead: failed_by_type, success_by_system, most_active, slowest_endpoints, volume_by_day, or all
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["by", "every"])]
-    pub(super) report: Option<String>,
-    /// Output format
-    #[arg(long, short, value_enum, default_value_t = StatsFormat::Table)]
-    pub(super) output: StatsFormat,
+impl SourceArgs {
+    /// The zone that the options name.
+    pub(super) fn zone(&self) -> Option<&str> {
+        if self.utc { Some("UTC") } else { self.zone.as_deref() }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -312,7 +280,7 @@ pub(super) struct AlertsArgs {
     #[arg(long, global = true)]
     pub(super) all: bool,
     /// Only stored alerts triggered from this time on: how long ago (1h, 7d) or a date (2026-11-20)
-    #[arg(long, value_name = "TIME", global = true)]
+    #[arg(long, value_name = "TIME", global = true, allow_hyphen_values = true)]
     pub(super) since: Option<String>,
     /// Output format
     #[arg(long, short, value_enum, default_value_t = Format::Table, global = true)]
@@ -357,6 +325,15 @@ pub(super) enum AlertsCommand {
         #[arg(long = "as", env = "USER", value_name = "WHO", default_value = "unknown")]
         who: String,
     },
+    /// End the silence of a rule
+    #[command(after_help = "Examples:\n  crosstail alerts unsilence HighErrorRate --of SAP")]
+    Unsilence {
+        /// Name of the rule, or * for the silence of all rules
+        rule: String,
+        /// Only the silence for this system, queue or source [default: all silences of the rule]
+        #[arg(long, value_name = "VALUE")]
+        of: Option<String>,
+    },
 }
 
 #[cfg(feature = "watch")]
@@ -376,8 +353,8 @@ pub(super) struct WatchArgs {
     /// Also read rules from this folder
     #[arg(long, value_name = "FOLDER")]
     pub(super) rules: Option<std::path::PathBuf>,
-    /// Serve /health and /metrics at this address
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    /// Serve /health and /metrics at this address; :9464 is every address of this machine
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = listen)]
     pub(super) listen: Option<std::net::SocketAddr>,
     /// Keep state across restarts in this file [default: ~/.local/state/crosstail/watch.json]
     #[arg(long, value_name = "FILE")]
@@ -398,7 +375,7 @@ pub(super) enum ShowFormat {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  crosstail show 7f3a9c21-0000-4abc-8def-0123456789ab -s 'logs/*.log'\n  crosstail show PO-4711 -s demo.sqlite -o markdown\n  crosstail show https://sap.example/po/create -s demo.sqlite --compare"
+    after_help = "Examples:\n  crosstail show 7f3a9c21-0000-4abc-8def-0123456789ab -s 'logs/*.log'\n  crosstail show PO-4711 -s demo.sqlite -o markdown\n  crosstail show 7f3a9c21 -s demo.sqlite --compare"
 )]
 pub(super) struct ShowArgs {
     /// Anything that identifies the activity: an id (the first four characters are enough), a correlation id, a
@@ -420,6 +397,8 @@ impl ExploreArgs {
         let look = &self.look;
         let texts = [&look.filter, &look.open, &look.theme, &look.zone, &look.range, &look.memory, &self.schema];
         !self.sources.is_empty()
+            || !self.also.is_empty()
+            || look.utc
             || texts.into_iter().any(Option::is_some)
             || look.tab.is_some()
             || look.history_limit.is_some()
@@ -454,4 +433,12 @@ fn duration(text: &str) -> Result<std::time::Duration, String> {
         .filter(|us| *us > 0.0)
         .map(|us| std::time::Duration::from_micros(truncated_u64(us)))
         .ok_or_else(|| format!("'{text}' is not a length of time; write 30m, 24h, 2d"))
+}
+
+fn listen(text: &str) -> Result<std::net::SocketAddr, String> {
+    use std::net::ToSocketAddrs as _;
+    let whole = if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.to_owned() };
+    let found = whole.to_socket_addrs().ok().and_then(|mut all| all.next());
+    found
+        .ok_or_else(|| format!("'{text}' is no address to listen at; write 127.0.0.1:9464, or :9464 for every address"))
 }

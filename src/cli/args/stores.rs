@@ -1,6 +1,6 @@
 //! Options of the commands that write, of `doctor`, and of the commands about crosstail itself.
 
-use super::{SourceArgs, duration};
+use super::{FilterArgs, RangeArgs, SourceArgs, duration};
 use clap::{Args, Subcommand, ValueEnum};
 use crosstail_core::number::truncated_u64;
 
@@ -39,7 +39,7 @@ pub(in crate::cli) enum SchemaCommand {
     },
     /// Create a schema's missing tables, views, collections, indexes, templates, policies and topics, after showing them and asking
     #[command(
-        after_help = "Examples:\n  crosstail schema apply prokure --to postgres://me@db/prokure --dry-run\n  crosstail schema apply prokure --to mongodb://db/prokure_logs --yes\n  crosstail schema apply engineering-logs --to kafka://broker:9092 --yes\n  crosstail schema apply halopsa --to es+http://es:9200 --yes\n\nExisting objects stay as they are. Without a terminal, pass --yes; otherwise nothing is written\nand the exit code is 2."
+        after_help = "Examples:\n  crosstail schema apply prokure --to postgres://me@db/prokure --dry-run\n  crosstail schema apply prokure --to mongodb://db/prokure_logs --yes\n  crosstail schema apply engineering-logs --to kafka://broker:9092 --yes\n  crosstail schema apply halopsa --to es+http://es:9200 --yes\n\nExisting objects stay as they are. Without a terminal, pass --yes; otherwise nothing is written\nand the exit code is 64."
     )]
     Apply {
         /// Name of a schema
@@ -125,10 +125,25 @@ pub(in crate::cli) struct CompletionsArgs {
 }
 
 #[derive(Debug, Args)]
+pub(in crate::cli) struct CompleteArgs {
+    /// The words after the name of the program; the last one is being typed
+    #[arg(last = true)]
+    pub(in crate::cli) words: Vec<String>,
+}
+
+#[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  crosstail man > crosstail.1\n  crosstail man export | man -l -")]
 pub(in crate::cli) struct ManArgs {
-    /// Print only the page of this command
-    pub(in crate::cli) command: Option<String>,
+    /// Print only the page of this command: `export`, or `alerts ack`
+    #[arg(value_name = "COMMAND")]
+    pub(in crate::cli) command: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct HelpArgs {
+    /// A command, or a topic: filter, exit-codes
+    #[arg(value_name = "COMMAND|TOPIC")]
+    pub(in crate::cli) about: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -151,18 +166,14 @@ pub(in crate::cli) struct DoctorArgs {
     after_help = "Examples:\n  crosstail export status:failed --since 7d -s 'logs/*.log' --output failures.csv\n  crosstail export -s demo.sqlite --output all.parquet\n  crosstail export -s postgres://me@db/prokure --since 30d --payloads --output month.sqlite\n\nActivities are written oldest first, up to now. Until the export is complete, the output is in\nFILE.part, and FILE.resume records the progress. After an interruption (exit code 130), run the same\ncommand again to resume. CSV follows RFC 4180; a value that a spreadsheet would read as a formula gets a\nleading apostrophe. Open a .sqlite file with crosstail FILE."
 )]
 pub(in crate::cli) struct ExportArgs {
-    /// Filter, for example: status:failed system:SAP
-    pub(in crate::cli) filter: Vec<String>,
+    #[command(flatten)]
+    pub(in crate::cli) filter: FilterArgs,
     #[command(flatten)]
     pub(in crate::cli) source: SourceArgs,
-    /// Only activities from this time on: how long ago (15m, 1h), a date (2026-11-20) or a time (2026-11-20T09:00)
-    #[arg(long, value_name = "TIME")]
-    pub(in crate::cli) since: Option<String>,
-    /// Only activities before this time [default: now]
-    #[arg(long, value_name = "TIME")]
-    pub(in crate::cli) until: Option<String>,
+    #[command(flatten)]
+    pub(in crate::cli) range: RangeArgs,
     /// File to write; its extension sets the format: .csv, .ndjson, .parquet or .sqlite
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE")]
     pub(in crate::cli) output: std::path::PathBuf,
     /// Include headers and bodies, without secrets; each is loaded from its store
     #[arg(long)]

@@ -3,7 +3,7 @@
 use crate::screens::ReportPart;
 use crate::screens::shared::{Shared, reading};
 use crosstail_core::filter::Filter;
-use crosstail_core::model::Timestamp;
+use crosstail_core::model::{Calendar, Timestamp};
 use crosstail_engine::insight::HealthFigures;
 use crosstail_export::{ReportKind, Table};
 use crosstail_source::Groups;
@@ -29,17 +29,18 @@ fn tables(shared: &Shared) -> Vec<Table> {
             Ok(filter) => store.matching(store.rows(), filter.predicate(&context)),
             Err(_) => Vec::new(),
         };
+        let calendar = kind.bucket_us.map(|us| Calendar::new(us, context.zone));
         let mut groups = Groups::new();
         for (values, rows) in store.partition(kind.by, &rows) {
             let values: Vec<Option<String>> = values.into_iter().map(Some).collect();
             let mut parts: BTreeMap<Option<Timestamp>, HealthFigures> = BTreeMap::new();
             for row in rows {
-                let at = kind.bucket_us.map(|us| Timestamp(store.started(row).0.div_euclid(us) * us));
+                let at = calendar.map(|calendar| calendar.start(store.started(row)));
                 parts.entry(at).or_default().add(&reading(store, row));
             }
             groups.extend(parts.into_iter().map(|(at, part)| ((values.clone(), at), part.figures)));
         }
-        kind.table(groups)
+        kind.table(groups, context.zone)
     };
     ReportKind::ALL.iter().map(of).collect()
 }

@@ -182,7 +182,7 @@ fn latencies(system: &SystemHealth, width: u16) -> String {
     if before.count() < 10 {
         return quantiles(system);
     }
-    let when = if *against == Baseline::SameTimeYesterday { "yesterday" } else { "before" };
+    let when = if *against == Baseline::SameTimeYesterday { "yesterday" } else { "was" };
     let of = |q| millis(before.quantile_ms(q));
     let was = if width >= ROOMY {
         format!("   {when} {}  {}  {}", of(0.5), of(0.95), of(0.99))

@@ -25,23 +25,13 @@ impl Expr {
     /// The same tree, wherever it stands in a text.
     #[must_use]
     pub fn without_spans(&self) -> Self {
-        let scalar = |scalar: &Scalar| Scalar { span: 0..0, ..scalar.clone() };
         match self {
             Self::All => Self::All,
             Self::And(parts) => Self::And(parts.iter().map(Self::without_spans).collect()),
             Self::Or(parts) => Self::Or(parts.iter().map(Self::without_spans).collect()),
             Self::Not(part) => Self::Not(Box::new(part.without_spans())),
-            Self::Text(text) => Self::Text(scalar(text)),
-            Self::Atom(atom) => Self::Atom(Atom {
-                value: match &atom.value {
-                    Value::Any => Value::Any,
-                    Value::One(one) => Value::One(scalar(one)),
-                    Value::Range(low, high) => Value::Range(low.as_ref().map(scalar), high.as_ref().map(scalar)),
-                    Value::List(list) => Value::List(list.iter().map(scalar).collect()),
-                },
-                span: 0..0,
-                ..atom.clone()
-            }),
+            Self::Text(text) => Self::Text(text.without_span()),
+            Self::Atom(atom) => Self::Atom(Atom { value: atom.value.without_spans(), span: 0..0, ..atom.clone() }),
         }
     }
 
@@ -77,15 +67,9 @@ impl Atom {
         let Operand::Field(field) = self.target else { return false };
         let relative = |scalar: &Scalar| {
             let dated = scalar.text.len() >= 10 && scalar.text.as_bytes()[4] == b'-';
-            !dated && !scalar.text.contains('T')
+            !dated && !scalar.text.contains(['T', '@'])
         };
-        field.class() == ValueType::Time
-            && match &self.value {
-                Value::Any => false,
-                Value::One(one) => relative(one),
-                Value::List(list) => list.iter().any(relative),
-                Value::Range(low, high) => low.iter().chain(high.iter()).any(relative),
-            }
+        field.class() == ValueType::Time && self.value.scalars().into_iter().any(relative)
     }
 }
 
@@ -185,8 +169,38 @@ pub enum Value {
     One(Scalar),
     /// `from..to`: both ends are included; either may be open.
     Range(Option<Scalar>, Option<Scalar>),
-    /// `(a, b)`: any of these values.
-    List(Vec<Scalar>),
+    /// `(a, b..c)`: any of these, each one scalar or a range.
+    List(Vec<Value>),
+}
+
+impl Value {
+    /// The values of a list, or the value itself.
+    pub fn parts(&self) -> &[Self] {
+        match self {
+            Self::List(list) => list,
+            other => std::slice::from_ref(other),
+        }
+    }
+
+    /// Every scalar in it.
+    pub fn scalars(&self) -> Vec<&Scalar> {
+        match self {
+            Self::Any => Vec::new(),
+            Self::One(one) => vec![one],
+            Self::Range(low, high) => low.iter().chain(high.iter()).collect(),
+            Self::List(list) => list.iter().flat_map(Self::scalars).collect(),
+        }
+    }
+
+    fn without_spans(&self) -> Self {
+        let end = |end: &Option<Scalar>| end.as_ref().map(Scalar::without_span);
+        match self {
+            Self::Any => Self::Any,
+            Self::One(one) => Self::One(one.without_span()),
+            Self::Range(low, high) => Self::Range(end(low), end(high)),
+            Self::List(list) => Self::List(list.iter().map(Self::without_spans).collect()),
+        }
+    }
 }
 
 /// How a scalar was written.
@@ -194,7 +208,7 @@ pub enum Value {
 pub enum ScalarForm {
     /// A bare word, which may have globs and units.
     Bare,
-    /// `"quoted"`: literal text.
+    /// `"quoted"` or `'quoted'`: literal text.
     Quoted,
     /// `/regex/`
     Regex,
@@ -209,4 +223,10 @@ pub struct Scalar {
     pub form: ScalarForm,
     /// Byte range in the filter's text.
     pub span: Range<usize>,
+}
+
+impl Scalar {
+    fn without_span(&self) -> Self {
+        Self { span: 0..0, ..self.clone() }
+    }
 }

@@ -4,7 +4,7 @@ use super::ast::{Atom, Expr, Op, Operand, Scalar, ScalarForm, Value};
 use super::fields::{Field, ValueType};
 use super::parse::ParseError;
 use super::predicate::{Comparator, Interval, JsonTest, Matcher, Pattern, Predicate, TimeRange};
-use super::scalar::{self, Context, MatchExtent};
+use super::scalar::{self, Context, Distance, MatchExtent, Moment};
 use crate::number::saturating_i32;
 
 pub(super) fn compile(expr: &Expr, context: &Context) -> Result<Predicate, ParseError> {
@@ -29,7 +29,7 @@ fn anywhere(scalar: &Scalar) -> Result<Pattern, ParseError> {
     let regex = scalar::pattern(scalar, MatchExtent::Anywhere)?;
     let literal = match scalar.form {
         ScalarForm::Quoted => true,
-        ScalarForm::Bare => !scalar.text.contains(['*', '?']),
+        ScalarForm::Bare => !scalar.text.contains('*'),
         ScalarForm::Regex => false,
     };
     Ok(if literal { Pattern::Contains(regex, scalar.text.to_lowercase()) } else { Pattern::Regex(regex) })
@@ -44,12 +44,9 @@ fn shaped(scalar: &Scalar, extent: MatchExtent) -> Result<Pattern, ParseError> {
     })
 }
 
-fn scalars(value: &Value) -> &[Scalar] {
-    match value {
-        Value::One(one) => std::slice::from_ref(one),
-        Value::List(list) => list,
-        Value::Any | Value::Range(..) => &[],
-    }
+/// The test of each value of a list.
+fn each<T>(value: &Value, test: impl FnMut(&Value) -> Result<T, ParseError>) -> Result<Vec<T>, ParseError> {
+    value.parts().iter().map(test).collect()
 }
 
 fn test(atom: &Atom, context: &Context) -> Result<Matcher, ParseError> {
@@ -82,7 +79,7 @@ fn text_test(class: ValueType, atom: &Atom) -> Result<Matcher, ParseError> {
             op => Pattern::Order(op, scalar.text.clone()),
         })
     };
-    Ok(Matcher::Text(scalars(&atom.value).iter().map(pattern).collect::<Result<_, ParseError>>()?))
+    Ok(Matcher::Text(atom.value.scalars().into_iter().map(pattern).collect::<Result<_, ParseError>>()?))
 }
 
 fn word_test(field: Field, atom: &Atom) -> Result<Matcher, ParseError> {
@@ -99,7 +96,7 @@ fn word_test(field: Field, atom: &Atom) -> Result<Matcher, ParseError> {
         }
         let pattern = match (scalar.form, atom.op) {
             (ScalarForm::Regex, _) | (_, Op::Matches | Op::NotMatches) => Some(scalar::regex(scalar)?),
-            (ScalarForm::Bare, _) if text.contains(['*', '?']) => Some(scalar::pattern(scalar, MatchExtent::Whole)?),
+            (ScalarForm::Bare, _) if text.contains('*') => Some(scalar::pattern(scalar, MatchExtent::Whole)?),
             _ => None,
         };
         if let Some(pattern) = pattern {
@@ -113,32 +110,30 @@ fn word_test(field: Field, atom: &Atom) -> Result<Matcher, ParseError> {
     // All bits from the lowest set one upwards.
     let at_least = |mask: u32| !((mask & mask.wrapping_neg()).max(1) - 1);
     let all = (1u32 << words.len()) - 1;
-    let mask = match &atom.value {
-        Value::Range(low, high) => {
-            let low = low.as_ref().map_or(Ok(1), &index)?;
-            let high = high.as_ref().map_or(Ok(1 << (words.len() - 1)), &index)?;
-            at_least(low) & !(at_least(high) << 1)
-        }
-        value => {
-            let mut mask = 0;
-            for scalar in scalars(value) {
-                let one = index(scalar)?;
-                mask |= match atom.op {
-                    op if op.is_ordering() && field != Field::Level => {
-                        let message = format!("{} has no order; write {}:{}", field.name(), field.name(), scalar.text);
-                        return Err(ParseError::new(scalar.span.clone(), message));
-                    }
-                    Op::Greater => at_least(one) << 1,
-                    Op::GreaterEqual => at_least(one),
-                    Op::Less => !at_least(one),
-                    Op::LessEqual => !(at_least(one) << 1),
-                    _ => one,
-                };
+    let masks = each(&atom.value, |value| {
+        let scalar = match value {
+            Value::Range(low, high) => {
+                let low = low.as_ref().map_or(Ok(1), &index)?;
+                let high = high.as_ref().map_or(Ok(1 << (words.len() - 1)), &index)?;
+                return Ok(at_least(low) & !(at_least(high) << 1));
             }
-            mask
-        }
-    };
-    Ok(Matcher::Word(mask & all))
+            Value::One(one) => one,
+            Value::Any | Value::List(_) => return Ok(all),
+        };
+        let one = index(scalar)?;
+        Ok(match atom.op {
+            op if op.is_ordering() && field != Field::Level => {
+                let message = format!("{} has no order; write {}:{}", field.name(), field.name(), scalar.text);
+                return Err(ParseError::new(scalar.span.clone(), message));
+            }
+            Op::Greater => at_least(one) << 1,
+            Op::GreaterEqual => at_least(one),
+            Op::Less => !at_least(one),
+            Op::LessEqual => !(at_least(one) << 1),
+            _ => one,
+        })
+    })?;
+    Ok(Matcher::Word(masks.into_iter().fold(0, |all, mask| all | mask) & all))
 }
 
 fn number_test(class: ValueType, atom: &Atom) -> Result<Matcher, ParseError> {
@@ -148,8 +143,15 @@ fn number_test(class: ValueType, atom: &Atom) -> Result<Matcher, ParseError> {
         if let Some(n) = n {
             return Ok((n, n));
         }
-        let digits = text.trim_end_matches(['x', 'X']);
-        let places = text.len() - digits.len();
+        // Of an HTTP status, `5*` is `5xx`.
+        let is_status = atom.target == Operand::Field(Field::Http);
+        let (digits, places) = match text.strip_suffix('*').filter(|digits| is_status && digits.len() < 3) {
+            Some(digits) => (digits, 3 - digits.len()),
+            None => {
+                let digits = text.trim_end_matches(['x', 'X']);
+                (digits, text.len() - digits.len())
+            }
+        };
         if class == ValueType::Number
             && places > 0
             && places < 8
@@ -168,17 +170,15 @@ fn number_test(class: ValueType, atom: &Atom) -> Result<Matcher, ParseError> {
     if matches!(atom.op, Op::Matches | Op::NotMatches) {
         return Err(ParseError::new(atom.span.clone(), "patterns do not apply to numbers; use : = > <"));
     }
-    let intervals = match &atom.value {
+    let intervals = each(&atom.value, |value| match value {
         Value::Range(low, high) => {
-            let low = low.as_ref().map_or(Ok((f64::NEG_INFINITY, 0.0)), read)?.0;
-            let high = high.as_ref().map_or(Ok((0.0, f64::INFINITY)), read)?.1;
-            vec![Interval::closed(low, high)]
+            let low = low.as_ref().map_or(Ok((f64::NEG_INFINITY, 0.0)), &read)?.0;
+            let high = high.as_ref().map_or(Ok((0.0, f64::INFINITY)), &read)?.1;
+            Ok(Interval::closed(low, high))
         }
-        value => scalars(value)
-            .iter()
-            .map(|scalar| read(scalar).map(|(low, high)| Interval::of(atom.op, low, high)))
-            .collect::<Result<_, _>>()?,
-    };
+        Value::One(one) => read(one).map(|(low, high)| Interval::of(atom.op, low, high)),
+        Value::Any | Value::List(_) => Ok(Interval::closed(f64::NEG_INFINITY, f64::INFINITY)),
+    })?;
     Ok(Matcher::Number(intervals))
 }
 
@@ -186,32 +186,29 @@ fn time_test(atom: &Atom, context: &Context) -> Result<Matcher, ParseError> {
     if matches!(atom.op, Op::Matches | Op::NotMatches) {
         return Err(ParseError::new(atom.span.clone(), "patterns do not apply to times; use : > < or from..to"));
     }
-    let ranges = match &atom.value {
-        Value::Range(low, high) => {
-            let low = low.as_ref().map(|low| scalar::moment(low, context, None)).transpose()?;
-            let high = high.as_ref().map(|high| scalar::moment(high, context, low.map(|l| l.start))).transpose()?;
-            let end = high.map(|high| if high.whole { high.end } else { high.start.plus_us(1) });
-            vec![TimeRange { start: low.map(|l| l.start), end }]
-        }
-        value => scalars(value)
-            .iter()
-            .map(|one| {
-                let span = scalar::moment(one, context, None)?;
-                let relative = one.text.starts_with(['-', '+']);
-                let (start, end) = match atom.op {
-                    Op::Greater => (Some(span.end), None),
-                    Op::GreaterEqual => (Some(span.start), None),
-                    Op::Less => (None, Some(span.start)),
-                    Op::LessEqual => (None, Some(span.end)),
-                    // `time:-15m` is "in the last 15 minutes", `retry.next:+10m` "within the next 10".
-                    Op::Has if relative && one.text.starts_with('-') => (Some(span.start), None),
-                    Op::Has if relative => (Some(context.now), Some(span.end)),
-                    _ => (Some(span.start), Some(span.end)),
-                };
-                Ok(TimeRange { start, end })
-            })
-            .collect::<Result<_, ParseError>>()?,
-    };
+    let ranges = each(&atom.value, |value| {
+        let one = match value {
+            Value::Range(low, high) => {
+                let low = low.as_ref().map(|low| scalar::moment(low, context, None)).transpose()?;
+                let high = high.as_ref().map(|high| scalar::moment(high, context, low.map(|l| l.start))).transpose()?;
+                return Ok(TimeRange { start: low.map(|l| l.start), end: high.map(Moment::as_end) });
+            }
+            Value::One(one) => one,
+            Value::Any | Value::List(_) => return Ok(TimeRange::default()),
+        };
+        let span = scalar::moment(one, context, None)?;
+        let (start, end) = match atom.op {
+            Op::Greater => (Some(span.end), None),
+            Op::GreaterEqual => (Some(span.start), None),
+            Op::Less => (None, Some(span.start)),
+            Op::LessEqual => (None, Some(span.end)),
+            // `time:-15m` is "in the last 15 minutes", `retry.next:+10m` "within the next 10".
+            Op::Has if span.distance == Distance::Ago => (Some(span.start), None),
+            Op::Has if span.distance == Distance::Ahead => (Some(context.now), Some(span.end)),
+            _ => (Some(span.start), Some(span.end)),
+        };
+        Ok(TimeRange { start, end })
+    })?;
     Ok(Matcher::Time(ranges))
 }
 
@@ -223,15 +220,11 @@ fn json_test(atom: &Atom) -> Result<Matcher, ParseError> {
             })
             .flatten()
     };
-    if let Value::Range(low, high) = &atom.value {
-        let read = |side: &Option<Scalar>, open: f64| match side {
-            None => Ok(open),
-            Some(scalar) => number(scalar)
-                .ok_or_else(|| ParseError::new(scalar.span.clone(), format!("'{}' is not a number", scalar.text))),
-        };
-        let interval = Interval::closed(read(low, f64::NEG_INFINITY)?, read(high, f64::INFINITY)?);
-        return Ok(Matcher::Json(vec![JsonTest { interval: Some(interval), whole: None, inside: None }]));
-    }
+    let read = |side: &Option<Scalar>, open: f64| match side {
+        None => Ok(open),
+        Some(scalar) => number(scalar)
+            .ok_or_else(|| ParseError::new(scalar.span.clone(), format!("'{}' is not a number", scalar.text))),
+    };
     let one = |scalar: &Scalar| -> Result<JsonTest, ParseError> {
         let regex = |r| Some(Pattern::Regex(r));
         Ok(match atom.op {
@@ -260,5 +253,16 @@ fn json_test(atom: &Atom) -> Result<Matcher, ParseError> {
             },
         })
     };
-    Ok(Matcher::Json(scalars(&atom.value).iter().map(one).collect::<Result<_, _>>()?))
+    let tests = each(&atom.value, |value| match value {
+        Value::Range(low, high) => {
+            let interval = Interval::closed(read(low, f64::NEG_INFINITY)?, read(high, f64::INFINITY)?);
+            Ok(JsonTest { interval: Some(interval), whole: None, inside: None })
+        }
+        Value::One(scalar) => one(scalar),
+        Value::Any | Value::List(_) => {
+            let all = Interval::closed(f64::NEG_INFINITY, f64::INFINITY);
+            Ok(JsonTest { interval: Some(all), whole: None, inside: None })
+        }
+    })?;
+    Ok(Matcher::Json(tests))
 }

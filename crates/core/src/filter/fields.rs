@@ -20,7 +20,7 @@ pub enum ValueType {
 }
 
 macro_rules! fields {
-    ($($field:ident = $name:literal, [$($alias:literal),*], $class:ident, $help:literal;)+) => {
+    ($($field:ident = $name:literal, [$($alias:literal),*], $class:ident, $example:literal, $help:literal;)+) => {
         /// A field of an activity that filters can name.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Field { $(#[doc = $help] $field),+ }
@@ -44,6 +44,11 @@ macro_rules! fields {
                 match self { $(Self::$field => ValueType::$class),+ }
             }
 
+            /// A condition with it.
+            pub const fn example(self) -> &'static str {
+                match self { $(Self::$field => $example),+ }
+            }
+
             /// One line of help.
             pub const fn help(self) -> &'static str {
                 match self { $(Self::$field => $help),+ }
@@ -53,37 +58,37 @@ macro_rules! fields {
 }
 
 fields! {
-    Status = "status", [], Word, "in_progress, success, cancelled, timeout, failed";
-    Is = "is", ["outcome"], Word, "failure (failed, timeout, or an error line), ok, pending";
-    System = "system", ["sys", "service"], Keyword, "the external system or service";
-    Level = "level", ["severity"], Word, "trace < debug < info < warn < error < fatal";
-    Kind = "kind", ["type"], Word, "api_call, webhook, sync, notification, event, log …";
-    Direction = "direction", ["dir"], Word, "out, in, internal";
-    Time = "time", ["started", "started_at", "t"], Time, "when it started: -15m, 09:00..09:20, 2026-11-20";
-    Duration = "latency", ["duration", "took", "duration_ms"], Duration, "how long it took: >1s, 100ms..2s";
-    Http = "http", ["http_status", "code"], Number, "HTTP status: 503, 5xx, 400..499";
-    Method = "method", ["verb"], Keyword, "HTTP method";
-    Endpoint = "endpoint", ["ep", "path"], Keyword, "URL path with ids as {id}";
-    Url = "url", [], Text, "full URL";
-    Message = "message", ["msg"], Text, "what happened, in the store's words";
-    Error = "error", ["err"], Text, "error text";
-    ErrorType = "error.type", ["error_type", "errtype"], Keyword, "error class or code";
-    Attempt = "attempt", ["try"], Number, "number of the attempt, from 1";
-    MaxAttempts = "attempts", ["max_attempts", "tries"], Number, "number of attempts that the policy allows";
-    NextRetry = "retry.next", ["next_retry_at", "next_retry"], Time, "when the next attempt is due: ..+10m";
-    Id = "id", [], Id, "identity of the activity";
-    Request = "request", ["request_id", "req_id", "rid"], Id, "request id";
-    Correlation = "corr", ["correlation", "correlation_id", "trace_id"], Id, "id that the activities of a trace share";
-    Parent = "parent", ["parent_request_id"], Id, "id of the request that caused this one or that this one retries";
-    Operation = "operation", ["op", "activity_type"], Keyword, "operation: sync_import, CREATE, lead.created";
-    Entity = "entity", [], Keyword, "business entity: PO PO-4711";
-    Actor = "actor", ["user", "triggered_by"], Keyword, "who triggered it";
-    Organization = "org", ["organization", "organisation", "tenant"], Keyword, "organisation or tenant that it was done for";
-    Tags = "tag", ["tags"], Keyword, "one of its tags";
-    Cpu = "cpu", ["cpu_percent", "cpu_usage"], Number, "CPU usage in per cent when it was logged";
-    Memory = "memory", ["mem", "memory_mb", "memory_usage"], Number, "memory usage in MB when it was logged";
-    Completed = "completed", ["completed_at", "ended"], Time, "when it ended";
-    Source = "source", ["src", "in"], Keyword, "the configured source, or a file of it";
+    Status = "status", [], Word, "status:failed", "in_progress, success, cancelled, timeout, failed";
+    Is = "is", ["outcome"], Word, "is:failure", "failure (failed, timeout, or an error line), ok, pending";
+    System = "system", ["sys", "service"], Keyword, "system:SAP", "the external system or service";
+    Level = "level", ["severity"], Word, "level>=warn", "trace < debug < info < warn < error < fatal";
+    Kind = "kind", ["type"], Word, "kind:webhook", "api_call, webhook, sync, notification, event, log …";
+    Direction = "direction", ["dir"], Word, "dir:out", "out, in, internal";
+    Time = "time", ["started", "started_at", "t"], Time, "time:-15m", "when it started: -15m, 09:00..09:20, 2026-11-20";
+    Duration = "latency", ["duration", "took", "duration_ms"], Duration, "latency>1s", "how long it took: >1s, 100ms..2s";
+    Http = "http", ["http_status", "code"], Number, "http:5xx", "HTTP status: 503, 5xx, 400..499";
+    Method = "method", ["verb"], Keyword, "method:POST", "HTTP method";
+    Endpoint = "endpoint", ["ep", "path"], Keyword, "endpoint:/po/*", "URL path with ids as {id}";
+    Url = "url", [], Text, "url:page=2", "full URL";
+    Message = "message", ["msg"], Text, "message:\"order 88123\"", "what happened, in the store's words";
+    Error = "error", ["err"], Text, "error~/timeout|reset/", "error text";
+    ErrorType = "error.type", ["error_type", "errtype"], Keyword, "error.type:ETIMEDOUT", "error class or code";
+    Attempt = "attempt", ["try"], Number, "attempt>=3", "number of the attempt, from 1";
+    MaxAttempts = "attempts", ["max_attempts", "tries"], Number, "attempts:4", "number of attempts that the policy allows";
+    NextRetry = "retry.next", ["next_retry_at", "next_retry"], Time, "retry.next:..+10m", "when the next attempt is due: ..+10m";
+    Id = "id", [], Id, "id:7f3a9c21", "identity of the activity";
+    Request = "request", ["request_id", "req_id", "rid"], Id, "request:r-12345", "request id";
+    Correlation = "corr", ["correlation", "correlation_id", "trace_id"], Id, "corr:7f3a9c21", "id that the activities of a trace share";
+    Parent = "parent", ["parent_request_id"], Id, "parent:*", "id of the request that caused this one or that this one retries";
+    Operation = "operation", ["op", "activity_type"], Keyword, "operation:lead.*", "operation: sync_import, CREATE, lead.created";
+    Entity = "entity", [], Keyword, "entity:\"PO PO-4711\"", "business entity: PO PO-4711";
+    Actor = "actor", ["user", "triggered_by"], Keyword, "actor:SCHEDULER", "who triggered it";
+    Organization = "org", ["organization", "organisation", "tenant"], Keyword, "org:acme", "organisation or tenant that it was done for";
+    Tags = "tag", ["tags"], Keyword, "tag:urgent", "one of its tags";
+    Cpu = "cpu", ["cpu_percent", "cpu_usage"], Number, "cpu>90", "CPU usage in per cent when it was logged";
+    Memory = "memory", ["mem", "memory_mb", "memory_usage"], Number, "memory>500", "memory usage in MB when it was logged";
+    Completed = "completed", ["completed_at", "ended"], Time, "completed:-1h", "when it ended";
+    Source = "source", ["src", "in"], Keyword, "source:shop", "the configured source, or a file of it";
 }
 
 /// The roots of payload paths with their help, for completion and suggestions.

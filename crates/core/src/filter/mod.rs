@@ -5,8 +5,12 @@
 //! query = or ;  or = and { ("OR"|"||") and } ;  and = not { ["AND"|"&&"] not } ;  not = ["NOT"|"!"|"-"] atom
 //! atom  = "(" query ")" | path ["?"] op value | text
 //! op    = ":" "=" "!=" ">" ">=" "<" "<=" "~" "!~"
-//! value = "*" | scalar | scalar ".." [scalar] | ".." scalar | "(" scalar {"," scalar} ")"
+//! value = "*" | part | "(" part {"," part} ")" ;  part = scalar | scalar ".." [scalar] | ".." scalar
 //! ```
+//!
+//! OR, AND and NOT may be written in lower case. A range of times holds its start and everything before its end; a day as the
+//! end is in the range. A word that looks like an operator in the wrong place is an error, never text: what it was meant for
+//! would be searched for silently.
 
 mod ast;
 mod compile;
@@ -20,14 +24,14 @@ mod scalar;
 pub use ast::{Atom, Expr, Op, Operand, PathRoot, PathStep, Scalar, ScalarForm, Value};
 pub use complete::{Completion, Vocabulary, complete};
 pub use fields::{Field, ValueType, quote, suggest};
-pub use parse::ParseError;
+pub use parse::{ParseError, begins_with_field};
 pub use predicate::combine;
 pub use predicate::{
     Comparator, GlobPiece, Interval, JsonTest, Matcher, Pattern, Predicate, TimeRange, Truth, resolve_path,
 };
 pub use record::outcome;
 pub use record::{NamedRecord, Record, value_text};
-pub use scalar::Context;
+pub use scalar::{Context, offset_s};
 
 /// A parsed filter: its text and its tree.
 #[derive(Debug, Clone, Default)]
@@ -45,6 +49,13 @@ pub fn duration_us(text: &str) -> Option<f64> {
 pub fn moment(text: &str, context: &Context) -> Result<crate::model::Timestamp, ParseError> {
     let scalar = Scalar { text: text.to_owned(), form: ScalarForm::Bare, span: 0..text.len() };
     scalar::moment(&scalar, context, None).map(|span| span.start)
+}
+
+/// Parses the end of a range as filters write it, and returns the first time after the range: of `09:20` that moment, of
+/// `2026-11-20` the end of the day.
+pub fn range_end(text: &str, context: &Context) -> Result<crate::model::Timestamp, ParseError> {
+    let scalar = Scalar { text: text.to_owned(), form: ScalarForm::Bare, span: 0..text.len() };
+    scalar::moment(&scalar, context, None).map(scalar::Moment::as_end)
 }
 
 impl Filter {

@@ -78,28 +78,30 @@ impl<'a> Parser<'a> {
         found
     }
 
-    /// Consumes a word such as OR if white space, a parenthesis or the end follows it.
-    fn keyword(&mut self, words: &[&str], symbols: &[&str]) -> bool {
-        if symbols.iter().any(|symbol| self.eat(symbol)) {
+    /// Consumes a word such as OR, in any case, if white space, a parenthesis or the end follows it.
+    fn keyword(&mut self, word: &str, symbol: &str) -> bool {
+        if self.eat(symbol) {
             return true;
         }
-        let rest = self.rest();
-        for word in words {
-            if let Some(after) = rest.strip_prefix(word)
-                && after.chars().next().is_none_or(|c| c.is_whitespace() || c == '(')
-            {
-                self.at += word.len();
-                return true;
-            }
+        let found = self.rest().get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
+            && self.rest()[word.len()..].chars().next().is_none_or(|c| c.is_whitespace() || matches!(c, '(' | ')'));
+        if found {
+            self.at += word.len();
         }
-        false
+        found
+    }
+
+    /// The operator between two conditions at the cursor, if there is one.
+    fn joint(&self) -> Option<&'a str> {
+        let mut ahead = Parser { text: self.text, at: self.at, depth: 0 };
+        (ahead.keyword("OR", "||") || ahead.keyword("AND", "&&")).then(|| &self.text[self.at..ahead.at])
     }
 
     fn or(&mut self) -> Result<Expr, ParseError> {
         let mut parts = vec![self.and()?];
         loop {
             self.space();
-            if !self.keyword(&["OR"], &["||"]) {
+            if !self.keyword("OR", "||") {
                 break;
             }
             parts.push(self.and()?);
@@ -111,13 +113,10 @@ impl<'a> Parser<'a> {
         let mut parts = vec![self.not()?];
         loop {
             self.space();
-            let explicit = self.keyword(&["AND"], &["&&"]);
+            let explicit = self.keyword("AND", "&&");
             self.space();
             let rest = self.rest();
-            let ends = rest.is_empty() || rest.starts_with(')') || rest.starts_with("||") || {
-                let mut ahead = Parser { text: self.text, at: self.at, depth: 0 };
-                ahead.keyword(&["OR"], &[])
-            };
+            let ends = rest.is_empty() || rest.starts_with(')') || self.joint().is_some();
             if ends && !explicit {
                 break;
             }
@@ -133,11 +132,22 @@ impl<'a> Parser<'a> {
         if self.depth > MAX_DEPTH {
             return Err(ParseError::new(start..self.text.len(), "nested too deeply"));
         }
-        let negated = self.keyword(&["NOT"], &["!"])
+        let negated = self.keyword("NOT", "!")
             || (self.rest().starts_with('-')
                 && self.rest()[1..].chars().next().is_some_and(|c| !c.is_whitespace())
                 && self.eat("-"));
+        let sign = &self.text[start..self.at];
         let expr = if negated { Expr::Not(Box::new(self.not()?)) } else { self.atom()? };
+        // `not found` is more often a text than its opposite.
+        if let Expr::Not(part) = &expr
+            && let Expr::Text(text) = part.as_ref()
+            && sign.eq_ignore_ascii_case("not")
+            && sign != "NOT"
+        {
+            let text = &text.text;
+            let message = format!("write NOT {text} to leave out what contains it, or \"{sign} {text}\" to find it");
+            return Err(ParseError::new(start..self.at, message));
+        }
         self.depth -= 1;
         Ok(expr)
     }
@@ -157,8 +167,12 @@ impl<'a> Parser<'a> {
                 return Ok(inner);
             }
             Some(')') => return Err(ParseError::new(start..start + 1, "something is missing before ')'")),
-            Some('"' | '/') => return Ok(Expr::Text(self.scalar(false, true)?)),
+            Some('"' | '\'' | '/') => return Ok(Expr::Text(self.scalar(false, true)?)),
             _ => {}
+        }
+        if let Some(joint) = self.joint() {
+            let message = format!("a condition is missing before '{joint}'; in quotes it is text");
+            return Err(ParseError::new(start..start + joint.len(), message));
         }
         if let Some(atom) = self.comparison()? {
             return Ok(Expr::Atom(atom));
@@ -169,6 +183,9 @@ impl<'a> Parser<'a> {
             return Err(ParseError::new(start..start + 1, "unexpected"));
         }
         self.at += length;
+        if let Some(message) = misread(&rest[..length]) {
+            return Err(ParseError::new(start..self.at, message));
+        }
         Ok(Expr::Text(Scalar { text: rest[..length].to_owned(), form: ScalarForm::Bare, span: start..self.at }))
     }
 
@@ -200,6 +217,10 @@ impl<'a> Parser<'a> {
         if or_absent {
             after = &after[1..];
         }
+        if let Some(sign) = ["!:", "<>"].into_iter().find(|sign| after.starts_with(sign)) {
+            let span = start..self.text.len() - after.len() + sign.len();
+            return Err(ParseError::new(span, format!("'{sign}' is no operator; write -{name}:… or {name}!=…")));
+        }
         let tight = operator(after);
         let found = match tight {
             Some(_) if after.starts_with("://") => None,
@@ -225,10 +246,27 @@ impl<'a> Parser<'a> {
             return Err(ParseError::new(start..start + length, hint));
         };
         self.at = self.text.len() - at_op.len() + spelling.len();
+        // `latency:>1s`, as Lucene writes it.
+        let (op, spelling) = match operator(self.rest()) {
+            Some((second, spelling)) if op == Op::Has && second.is_ordering() => {
+                self.at += spelling.len();
+                (second, spelling)
+            }
+            Some((_, second)) => {
+                let known = Op::ALL.iter().map(|(_, spelling)| *spelling).collect::<Vec<_>>().join(" ");
+                let span = self.at - spelling.len()..self.at + second.len();
+                return Err(ParseError::new(span, format!("'{spelling}{second}' is no operator; they are {known}")));
+            }
+            None => (op, spelling),
+        };
         let value_start = self.at;
         self.space();
         if self.rest().is_empty() || self.rest().starts_with(')') {
             return Err(ParseError::new(value_start..value_start, format!("a value is missing after '{spelling}'")));
+        }
+        if self.rest().starts_with('!') {
+            let message = format!("write -{name}{spelling}… for the opposite; a value that starts with '!' is quoted");
+            return Err(ParseError::new(self.at..self.at + 1, message));
         }
         let value = self.value(&target, op)?;
         Ok(Some(Atom { target, or_absent, op, value, span: start..self.at }))
@@ -236,21 +274,34 @@ impl<'a> Parser<'a> {
 
     fn value(&mut self, target: &Operand, op: Op) -> Result<Value, ParseError> {
         let start = self.at;
-        if self.eat("(") {
-            let mut list = Vec::new();
-            loop {
-                self.space();
-                if self.eat(")") && !list.is_empty() {
-                    return Ok(Value::List(list));
-                }
-                if self.rest().is_empty() {
-                    return Err(ParseError::new(start..start + 1, "this '(' is not closed"));
-                }
-                list.push(self.scalar(true, false)?);
-                self.space();
-                self.eat(",");
-            }
+        if !self.eat("(") {
+            return self.part(target, op, false);
         }
+        let mut list = Vec::new();
+        loop {
+            self.space();
+            if self.eat(")") {
+                if list.is_empty() {
+                    return Err(ParseError::new(start..self.at, "the list is empty; write (SAP, Zoho)"));
+                }
+                return Ok(Value::List(list));
+            }
+            if self.rest().is_empty() {
+                return Err(ParseError::new(start..start + 1, "this '(' is not closed"));
+            }
+            list.push(self.part(target, op, true)?);
+            self.space();
+            let at = self.at;
+            if self.keyword("AND", "&&") {
+                let message = "a list holds any of its values; for all of them, write the field with each";
+                return Err(ParseError::new(at..self.at, message));
+            }
+            let _ = self.eat(",") || self.keyword("OR", "||");
+        }
+    }
+
+    /// One scalar or range: a value, or one of a list.
+    fn part(&mut self, target: &Operand, op: Op, in_list: bool) -> Result<Value, ParseError> {
         let ranged = matches!(op, Op::Has | Op::Equal | Op::NotEqual)
             && match target {
                 Operand::Field(field) => {
@@ -260,22 +311,26 @@ impl<'a> Parser<'a> {
                 Operand::Path(..) => true,
             };
         if ranged && self.eat("..") {
-            let high = self.scalar(false, false)?;
-            return Ok(Value::Range(None, Some(high)));
+            return Ok(Value::Range(None, Some(self.scalar(in_list, false)?)));
         }
-        let mut low = self.scalar(false, matches!(op, Op::Matches | Op::NotMatches))?;
-        if low.form == ScalarForm::Bare && low.text == "*" {
+        let is_pattern = matches!(op, Op::Matches | Op::NotMatches);
+        let mut low = self.scalar(in_list, is_pattern)?;
+        if low.form == ScalarForm::Bare && low.text == "*" && !in_list {
             return Ok(Value::Any);
+        }
+        if low.form == ScalarForm::Bare && low.text.contains('|') && !is_pattern {
+            let message = "'|' is text here; write (a, b) for any of several values, ~/a|b/ for a pattern, or quote it";
+            return Err(ParseError::new(low.span, message));
         }
         if ranged
             && low.form == ScalarForm::Bare
             && let Some((from, to)) = low.text.clone().split_once("..")
         {
             let middle = low.span.start + from.len();
-            let high = if to.is_empty() && !self.rest().starts_with('"') {
+            let high = if to.is_empty() && !self.rest().starts_with(['"', '\'']) {
                 None
             } else if to.is_empty() {
-                Some(self.scalar(false, false)?)
+                Some(self.scalar(in_list, false)?)
             } else {
                 Some(Scalar { text: to.to_owned(), form: ScalarForm::Bare, span: middle + 2..low.span.end })
             };
@@ -284,8 +339,8 @@ impl<'a> Parser<'a> {
             return Ok(Value::Range(Some(low), high));
         }
         if ranged && low.form == ScalarForm::Quoted && self.eat("..") {
-            let open = self.peek().is_none_or(|c| c.is_whitespace() || c == ')');
-            let high = if open { None } else { Some(self.scalar(false, false)?) };
+            let open = self.peek().is_none_or(|c| c.is_whitespace() || matches!(c, ')' | ','));
+            let high = if open { None } else { Some(self.scalar(in_list, false)?) };
             return Ok(Value::Range(Some(low), high));
         }
         Ok(Value::One(low))
@@ -295,16 +350,21 @@ impl<'a> Parser<'a> {
     fn scalar(&mut self, in_list: bool, spaces: bool) -> Result<Scalar, ParseError> {
         let start = self.at;
         match self.peek() {
-            Some('"') => {
+            Some(quote @ ('"' | '\'')) => {
                 let mut text = String::new();
                 let mut escaped = false;
                 for (offset, c) in self.rest().char_indices().skip(1) {
                     if escaped {
+                        // A backslash protects the quotation mark and itself; before anything else it is text, as in a path
+                        // or a pattern.
+                        if c != quote && c != '\\' {
+                            text.push('\\');
+                        }
                         text.push(c);
                         escaped = false;
                     } else if c == '\\' {
                         escaped = true;
-                    } else if c == '"' {
+                    } else if c == quote {
                         self.at = start + offset + 1;
                         return Ok(Scalar { text, form: ScalarForm::Quoted, span: start..self.at });
                     } else {
@@ -357,8 +417,32 @@ impl<'a> Parser<'a> {
     }
 }
 
+/// Why a word without a field is hardly the text that was meant; `None` for any other.
+fn misread(word: &str) -> Option<String> {
+    if word == "|" || word == "&" {
+        return Some(format!("'{word}' is no operator; write OR or ||, AND or &&"));
+    }
+    if let Some((_, sign)) = operator(word) {
+        return Some(format!("a field is missing before '{sign}'; in quotes it is text"));
+    }
+    word.contains('|').then(|| format!("'|' is text here; write a OR b, a pattern /{word}/, or quote it"))
+}
+
 fn operator(text: &str) -> Option<(Op, &'static str)> {
+    if text.starts_with("==") {
+        return Some((Op::Equal, "=="));
+    }
     Op::ALL.iter().copied().find(|(_, spelling)| text.starts_with(spelling))
+}
+
+/// Whether a text begins as a comparison does: with a field that there is, and an operator.
+pub fn begins_with_field(text: &str) -> bool {
+    let length = text
+        .find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.' | '@' | '-' | '[' | ']' | '*')))
+        .unwrap_or(text.len());
+    let after = &text[length..];
+    let after = after.strip_prefix('?').unwrap_or(after);
+    target(&text[..length]).is_some() && (operator(after).is_some() || after.starts_with("!:"))
 }
 
 /// The field or payload path that a name stands for.

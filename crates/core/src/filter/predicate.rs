@@ -104,8 +104,6 @@ pub enum Pattern {
 pub enum GlobPiece {
     /// This text.
     Text(String),
-    /// Any one character.
-    One,
     /// Any text.
     Any,
 }

@@ -5,7 +5,7 @@ use super::parse::ParseError;
 use super::predicate::GlobPiece;
 use crate::model::{Timestamp, parse_timestamp};
 use crate::number::truncated_i64;
-use chrono::{Days, NaiveDate, NaiveTime, TimeZone as _};
+use chrono::{Days, Duration, NaiveDate, NaiveTime, TimeZone as _};
 use chrono_tz::Tz;
 use regex::Regex;
 
@@ -29,36 +29,59 @@ impl Default for Context {
 pub(super) struct Moment {
     pub(super) start: Timestamp,
     pub(super) end: Timestamp,
-    /// Whether it is a day or another period: as the end of a range, the full period is included.
-    pub(super) whole: bool,
+    /// Whether it is a day.
+    whole: bool,
+    /// Where it was written as a distance from now: in which direction.
+    pub(super) distance: Distance,
 }
 
-/// Parses a duration such as `1h30m` into microseconds; a bare number counts in units of `unit` microseconds.
+/// Whether a time was written as a distance from now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Distance {
+    /// `-15m`, `15m ago`
+    Ago,
+    /// `+10m`
+    Ahead,
+    /// Any other time.
+    None,
+}
+
+impl Moment {
+    /// The first time after a range that ends with this. A range ends before a time, and with the whole of a day. The only
+    /// definition of it.
+    pub(super) fn as_end(self) -> Timestamp {
+        if self.whole { self.end } else { self.start }
+    }
+}
+
+/// Parses a duration such as `1h30m` or `5 minutes` into microseconds; a bare number counts in units of `unit` microseconds.
 pub(super) fn duration_us(text: &str, unit: Option<f64>) -> Option<f64> {
     let mut total = 0.0;
-    let mut rest = text;
+    let mut rest = text.trim();
     if rest.is_empty() {
         return None;
     }
     while !rest.is_empty() {
         let end = rest.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(rest.len());
         let number: f64 = rest[..end].parse().ok()?;
-        rest = &rest[end..];
+        rest = rest[end..].trim_start();
         let end = rest.find(|c: char| !(c.is_alphabetic() || c == 'µ')).unwrap_or(rest.len());
         let scale = match &rest[..end] {
             "" => return (total == 0.0).then(|| unit.map(|unit| number * unit)).flatten(),
             "ns" => 1e-3,
             "us" | "µs" | "μs" | "usecs" | "micros" => 1.0,
             "ms" | "msec" | "msecs" => 1e3,
-            "s" | "sec" | "secs" | "seconds" => 1e6,
-            "m" | "min" => 60e6,
-            "h" => 3600e6,
-            "d" => 86_400e6,
-            "w" => 604_800e6,
+            "s" | "sec" | "secs" | "second" | "seconds" => 1e6,
+            "m" | "min" | "mins" | "minute" | "minutes" => 60e6,
+            "h" | "hr" | "hrs" | "hour" | "hours" => 3600e6,
+            "d" | "day" | "days" => 86_400e6,
+            "w" | "week" | "weeks" => 604_800e6,
+            "mo" | "month" | "months" => 30.0 * 86_400e6,
+            "y" | "year" | "years" => 365.0 * 86_400e6,
             _ => return None,
         };
         total += number * scale;
-        rest = &rest[end..];
+        rest = rest[end..].trim_start();
     }
     Some(total)
 }
@@ -83,59 +106,113 @@ pub(super) fn number(text: &str) -> Option<f64> {
     Some(value * scale)
 }
 
-/// Parses a time or a period: `-15m`, `+10m`, `now`, `today`, `yesterday`, `2026-11-20`, `2026-11-20T09:00`, `09:20`.
+/// Parses a time or a period: `-15m`, `1h ago`, `+10m`, `now`, `today`, `yesterday`, `2026-11-20`, `2026-11-20T09:00`, `09:20`,
+/// `@1763979280`, and RFC 3339.
 pub(super) fn moment(scalar: &Scalar, context: &Context, day_of: Option<Timestamp>) -> Result<Moment, ParseError> {
     let text = scalar.text.trim();
-    let instant = |at: Timestamp| Moment { start: at, end: at.plus_us(1), whole: false };
+    let instant = |at: Timestamp| Moment { start: at, end: at.plus_us(1), whole: false, distance: Distance::None };
+    let error = |message: String| ParseError::new(scalar.span.clone(), message);
     let wrong = || {
-        ParseError::new(
-            scalar.span.clone(),
-            format!("'{text}' is not a time; write -15m, 09:20, 2026-11-20, 2026-11-20T09:00 or with a zone"),
-        )
+        error(format!(
+            "'{text}' is not a time; write -15m, 09:20, 2026-11-20, 2026-11-20T09:00, a time with a zone or @1763979280"
+        ))
     };
     if text == "now" {
         return Ok(instant(context.now));
     }
-    for (sign, prefix) in [(-1.0, '-'), (1.0, '+')] {
-        if let Some(length) = text.strip_prefix(prefix) {
+    let ago = text.strip_suffix(" ago");
+    for (distance, length) in
+        [(Distance::Ago, ago.or_else(|| text.strip_prefix('-'))), (Distance::Ahead, text.strip_prefix('+'))]
+    {
+        if let Some(length) = length {
             let us = duration_us(length, None).ok_or_else(wrong)?;
-            return Ok(instant(context.now.plus_us(truncated_i64(sign * us))));
+            let us = truncated_i64(if distance == Distance::Ago { -us } else { us });
+            return Ok(Moment { distance, ..instant(context.now.plus_us(us)) });
         }
     }
-    let local = |date: NaiveDate, time: NaiveTime| {
-        let at = context.zone.from_local_datetime(&date.and_time(time)).earliest()?;
-        Some(Timestamp(at.timestamp_micros()))
+    if let Some(seconds) = text.strip_prefix('@') {
+        let seconds: f64 = seconds.parse().map_err(|_| wrong())?;
+        return Ok(instant(Timestamp(truncated_i64(seconds * 1e6))));
+    }
+    let skipped = |at: chrono::NaiveDateTime| {
+        error(format!("{} does not exist in {}: its clocks skip it", at.format("%Y-%m-%d %H:%M"), context.zone.name()))
+    };
+    let local = |at: chrono::NaiveDateTime| {
+        let found = context.zone.from_local_datetime(&at).earliest();
+        found.map(|at| Timestamp(at.timestamp_micros())).ok_or_else(|| skipped(at))
     };
     let date_of = |at: Timestamp| at.utc().with_timezone(&context.zone).date_naive();
+    // Where clocks skip midnight, a day begins later.
+    let begin = |date: NaiveDate| {
+        let midnight = date.and_time(NaiveTime::MIN);
+        (0..=12)
+            .find_map(|quarter| local(midnight + Duration::minutes(15 * quarter)).ok())
+            .ok_or_else(|| skipped(midnight))
+    };
     let day = |date: NaiveDate| {
-        Some(Moment {
-            start: local(date, NaiveTime::MIN)?,
-            end: local(date.checked_add_days(Days::new(1))?, NaiveTime::MIN)?,
-            whole: true,
-        })
+        let next = date.checked_add_days(Days::new(1)).ok_or_else(wrong)?;
+        let end = begin(next).or_else(|_| begin(next.checked_add_days(Days::new(1)).unwrap_or(next)))?;
+        Ok(Moment { start: begin(date)?, end, whole: true, distance: Distance::None })
     };
     let today = date_of(context.now);
     match text {
-        "today" => return day(today).ok_or_else(wrong),
-        "yesterday" => return today.pred_opt().and_then(day).ok_or_else(wrong),
+        "today" => return day(today),
+        "yesterday" => return day(today.pred_opt().ok_or_else(wrong)?),
+        "tomorrow" => return day(today.succ_opt().ok_or_else(wrong)?),
         _ => {}
     }
     if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-        return day(date).ok_or_else(wrong);
+        return day(date);
     }
-    let (date, clock) = match text.split_once(['T', ' ']) {
-        Some((date, clock)) => (NaiveDate::parse_from_str(date, "%Y-%m-%d").map_err(|_| wrong())?, clock),
+    let (date, clock) = match text.split_once(['T', 't', ' ']) {
+        Some((date, clock)) => match NaiveDate::parse_from_str(date, "%Y-%m-%d") {
+            Ok(date) => (date, clock.trim()),
+            Err(_) => return parse_timestamp(text).map(instant).ok_or_else(wrong),
+        },
         None if text.contains(':') => (day_of.map_or(today, date_of), text),
         None => return parse_timestamp(text).map(instant).ok_or_else(wrong),
     };
+    let (clock, offset_s) = zoned(clock).ok_or_else(wrong)?;
     for (format, us) in [("%H:%M", 60_000_000), ("%H:%M:%S", 1_000_000), ("%H:%M:%S%.f", 1)] {
         if let Ok(time) = NaiveTime::parse_from_str(clock, format) {
-            let start = local(date, time).ok_or_else(wrong)?;
+            let at = date.and_time(time);
+            let start = match offset_s {
+                Some(offset) => Timestamp(at.and_utc().timestamp_micros() - offset * 1_000_000),
+                None => local(at)?,
+            };
             let us = if us == 1 && clock.split_once('.').is_some_and(|(_, f)| f.len() <= 3) { 1000 } else { us };
-            return Ok(Moment { start, end: start.plus_us(us), whole: false });
+            return Ok(Moment { end: start.plus_us(us), ..instant(start) });
         }
     }
     parse_timestamp(text).map(instant).ok_or_else(wrong)
+}
+
+/// A time of the day without its zone, and the offset of that from UTC in seconds, if it has one: `09:20Z`, `09:20+05:30`.
+fn zoned(clock: &str) -> Option<(&str, Option<i64>)> {
+    if let Some(time) = clock.strip_suffix(['Z', 'z']) {
+        return Some((time.trim_end(), Some(0)));
+    }
+    let Some(at) = clock.rfind(['+', '-']) else { return Some((clock, None)) };
+    Some((clock[..at].trim_end(), Some(offset_s(&clock[at..])?)))
+}
+
+/// An offset from UTC in seconds: `+02:00`, `-0330`, `+5`.
+pub fn offset_s(text: &str) -> Option<i64> {
+    let (sign, digits) = match text.split_at_checked(1)? {
+        ("+", digits) => (1, digits),
+        ("-", digits) => (-1, digits),
+        _ => return None,
+    };
+    let (hours, minutes) = match digits.split_once(':') {
+        Some(parts) => parts,
+        None if digits.len() == 4 => digits.split_at_checked(2)?,
+        None => (digits, "0"),
+    };
+    let part = |text: &str, most: i64| {
+        let all_digits = (1..=2).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+        text.parse::<i64>().ok().filter(|n| all_digits && *n <= most)
+    };
+    Some(sign * (part(hours, 14)? * 60 + part(minutes, 59)?) * 60)
 }
 
 /// Which part of a value a pattern must match.
@@ -149,8 +226,7 @@ pub(super) enum MatchExtent {
     Beginning,
 }
 
-/// The regular expression of a `:` pattern, which ignores case; `*` and `?` in a bare word are globs for the full
-/// value.
+/// The regular expression of a `:` pattern, which ignores case; `*` in a bare word is a glob for the full value.
 pub(super) fn pattern(scalar: &Scalar, extent: MatchExtent) -> Result<Regex, ParseError> {
     if scalar.form == ScalarForm::Regex {
         return regex(scalar);
@@ -162,7 +238,6 @@ pub(super) fn pattern(scalar: &Scalar, extent: MatchExtent) -> Result<Regex, Par
             .chars()
             .map(|c| match c {
                 '*' => ".*".to_owned(),
-                '?' => ".".to_owned(),
                 other => regex::escape(other.encode_utf8(&mut [0; 4])),
             })
             .collect()
@@ -193,7 +268,6 @@ pub(super) fn pieces(scalar: &Scalar, extent: MatchExtent) -> Vec<GlobPiece> {
     for c in scalar.text.chars() {
         match (c, pieces.last_mut()) {
             ('*', _) => pieces.push(GlobPiece::Any),
-            ('?', _) => pieces.push(GlobPiece::One),
             (c, Some(GlobPiece::Text(text))) => text.extend(c.to_lowercase()),
             (c, _) => pieces.push(GlobPiece::Text(c.to_lowercase().collect())),
         }
@@ -202,7 +276,7 @@ pub(super) fn pieces(scalar: &Scalar, extent: MatchExtent) -> Vec<GlobPiece> {
 }
 
 fn is_glob(scalar: &Scalar) -> bool {
-    scalar.form == ScalarForm::Bare && scalar.text.contains(['*', '?'])
+    scalar.form == ScalarForm::Bare && scalar.text.contains('*')
 }
 
 /// Whether the text is long enough to match as a beginning.

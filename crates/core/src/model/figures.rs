@@ -37,6 +37,8 @@ pub struct Figures {
     pub open: u64,
     /// Number that ended with `success`.
     pub succeeded: u64,
+    /// Number that ended with `success`, `failed` or `timeout`. What was cancelled, and log lines, are not among them.
+    pub concluded: u64,
     /// Latencies of the activities that have a duration.
     pub latencies: Latencies,
     /// CPU usage in per cent.
@@ -48,10 +50,16 @@ pub struct Figures {
 impl Figures {
     /// Adds `n` activities with the outcome of this one.
     pub fn add_outcomes(&mut self, activity: &Activity, n: u64) {
+        self.add_statuses(activity.status, activity.is_failure(), n);
+    }
+
+    /// Adds `n` activities with this outcome.
+    pub fn add_statuses(&mut self, status: Option<Status>, is_failure: bool, n: u64) {
         self.count += n;
-        self.failed += n * u64::from(activity.is_failure());
-        self.open += n * u64::from(activity.status == Some(Status::InProgress));
-        self.succeeded += n * u64::from(activity.status == Some(Status::Success));
+        self.failed += n * u64::from(is_failure);
+        self.open += n * u64::from(status == Some(Status::InProgress));
+        self.succeeded += n * u64::from(status == Some(Status::Success));
+        self.concluded += n * u64::from(status.is_some_and(Status::is_conclusion));
     }
 
     /// Adds one activity.
@@ -70,6 +78,7 @@ impl Figures {
         self.failed += other.failed;
         self.open += other.open;
         self.succeeded += other.succeeded;
+        self.concluded += other.concluded;
         self.latencies.merge(&other.latencies);
         for (mine, more) in [(&mut self.cpu, other.cpu), (&mut self.memory, other.memory)] {
             mine.sum += more.sum;
@@ -77,9 +86,9 @@ impl Figures {
         }
     }
 
-    /// Share of the finished activities that did not fail, in per cent; `None` where none has finished.
+    /// Share of those that succeeded among those that succeeded or failed, in per cent. `None` where there are none: a group
+    /// of log lines, or of what was cancelled, has no success rate.
     pub fn success_rate(&self) -> Option<f64> {
-        let finished = self.count - self.open;
-        (finished > 0).then(|| 100.0 * (finished - self.failed.min(finished)) as f64 / finished as f64)
+        (self.concluded > 0).then(|| 100.0 * self.succeeded as f64 / self.concluded as f64)
     }
 }

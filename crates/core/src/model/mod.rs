@@ -3,6 +3,7 @@
 mod activity;
 #[cfg(any(test, feature = "testing"))]
 pub mod arbitrary;
+mod calendar;
 mod catalogue;
 mod diagnosis;
 mod figures;
@@ -20,6 +21,7 @@ mod vocabulary;
 
 pub use activity::is_failure;
 pub use activity::{Activity, Locator, Place};
+pub use calendar::Calendar;
 pub use catalogue::{Catalogue, CatalogueEntry, EntryKind};
 pub use chrono_tz::Tz;
 pub use diagnosis::{Diagnosis, Grade, RETENTION_DAYS};

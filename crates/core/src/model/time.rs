@@ -47,6 +47,12 @@ impl Timestamp {
         let digits = if self.0.rem_euclid(1000) == 0 { SecondsFormat::Millis } else { SecondsFormat::Micros };
         self.utc().to_rfc3339_opts(digits, true)
     }
+
+    /// RFC 3339 with the offset of a zone.
+    pub fn rfc3339_in(self, zone: chrono_tz::Tz) -> String {
+        let digits = if self.0.rem_euclid(1000) == 0 { SecondsFormat::Millis } else { SecondsFormat::Micros };
+        self.utc().with_timezone(&zone).to_rfc3339_opts(digits, true)
+    }
 }
 
 impl fmt::Display for Timestamp {

@@ -68,6 +68,11 @@ impl Status {
     pub const fn is_failure(self) -> bool {
         matches!(self, Self::Failed | Self::Timeout)
     }
+
+    /// Whether it says that something succeeded or failed.
+    pub const fn is_conclusion(self) -> bool {
+        matches!(self, Self::Success | Self::Failed | Self::Timeout)
+    }
 }
 
 words! {

@@ -56,6 +56,36 @@ pub struct Chain {
     pub next: Option<Timestamp>,
 }
 
+/// What became of an operation that has failed at least once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FinalOutcome {
+    /// A later attempt succeeded.
+    Recovered {
+        /// From the start of the first attempt to the end of the one that succeeded, in microseconds.
+        after_us: i64,
+        /// The number of that attempt.
+        attempt: usize,
+    },
+    /// All attempts that are allowed have failed, or none follows.
+    GivenUp,
+    /// The next attempt is due at this time.
+    Waiting(Timestamp),
+    /// An attempt is in progress.
+    Running,
+}
+
+impl FinalOutcome {
+    /// Name in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Recovered { .. } => "recovered",
+            Self::GivenUp => "given_up",
+            Self::Waiting(_) => "waiting",
+            Self::Running => "running",
+        }
+    }
+}
+
 /// Whether two activities can be attempts of one operation.
 fn same_operation(a: &Activity, b: &Activity) -> bool {
     a.system == b.system
@@ -86,6 +116,33 @@ impl Chain {
         attempts.dedup_by(|a, b| a.id == b.id);
         let next = attempts.last().filter(|last| last.status != Some(Status::Success)).and_then(|a| a.next_retry_at);
         Self { attempts, basis, next }
+    }
+
+    /// What became of the operation; `None` where its only attempt has not failed, and where nothing says that it was the
+    /// last.
+    pub fn outcome(&self, policy: Option<&Policy>) -> Option<FinalOutcome> {
+        let (first, last) = (self.attempts.first()?, self.attempts.last()?);
+        let several = self.attempts.len() > 1 || last.attempt.is_some_and(|attempt| attempt > 1);
+        match last.status {
+            Some(Status::Success) if several => {
+                let end = last.completed_at.unwrap_or(last.started_at);
+                let attempt = self.number(self.attempts.len() - 1);
+                Some(FinalOutcome::Recovered { after_us: end.since_us(first.started_at), attempt })
+            }
+            Some(Status::InProgress) if several => Some(FinalOutcome::Running),
+            Some(Status::Success | Status::InProgress | Status::Cancelled) => None,
+            _ => match self.next {
+                Some(at) => Some(FinalOutcome::Waiting(at)),
+                None => {
+                    let most =
+                        last.max_attempts.map(u64::from).or_else(|| policy.and_then(|policy| policy.max_attempts));
+                    let used = self.number(self.attempts.len() - 1) as u64;
+                    let refused = policy.is_some_and(|policy| policy.refuses(last).is_some());
+                    let is_last = most.is_some_and(|most| used >= most) || refused || several;
+                    (is_last && last.is_failure()).then_some(FinalOutcome::GivenUp)
+                }
+            },
+        }
     }
 
     /// The number of an attempt: as recorded, else its position from 1.
@@ -307,9 +364,20 @@ mod tests {
         assert_eq!(chain.verdict(0, Some(&policy)).as_deref(), Some("retry in 20 s (exponential from 10 s)"));
         assert!(chain.verdict(1, Some(&policy)).is_some_and(|said| said.starts_with("retried after")));
         assert_eq!(chain.verdict(2, Some(&policy)).as_deref(), Some("no more: 3 of 3 attempts used"));
+        assert_eq!(chain.outcome(Some(&policy)), Some(FinalOutcome::GivenUp));
         let mut refused = attempt(1, None);
         refused.http_status = Some(400);
         let chain = Chain::build(&refused, []);
         assert_eq!(chain.verdict(0, Some(&policy)).as_deref(), Some("not retried: 400 is not among 503"));
+        assert_eq!(chain.outcome(Some(&policy)), Some(FinalOutcome::GivenUp));
+        assert_eq!(chain.outcome(None), None, "nothing says that it was the last");
+        let mut success = attempt(2, Some(1));
+        (success.status, success.completed_at) = (Some(Status::Success), Some(all[0].started_at.plus_ms(12_000)));
+        let chain = Chain::build(&all[0], [&success]);
+        let recovered = FinalOutcome::Recovered { after_us: 12_000_000, attempt: 2 };
+        assert_eq!(chain.outcome(None), Some(recovered));
+        let chain = Chain::build(&all[0], []);
+        assert_eq!(chain.outcome(None), chain.next.map(FinalOutcome::Waiting));
+        assert!(chain.next.is_some());
     }
 }

@@ -1,5 +1,6 @@
 //! The health of systems: figures of a window compared with earlier ones, in parts that add up.
 
+use super::confidence::surely;
 use compact_str::CompactString;
 use crosstail_core::model::{Activity, Check, Figures, HealthState, Kind, Latencies, Status, Timestamp};
 use crosstail_core::number::saturating_i64;
@@ -72,7 +73,7 @@ pub fn error_kind(status: Option<Status>, http: Option<u16>, class: Option<&str>
         (None, Some(class), _) => (class.into(), format!("error.type:{}", quote(class))),
         (None, None, Some(Status::Timeout)) => ("timeout".into(), "status:timeout".to_owned()),
         (None, None, Some(_)) => ("failed".into(), "status:failed -http>=400 -error.type:*".to_owned()),
-        (None, None, None) => (ERROR_LINE.into(), "level>=error".to_owned()),
+        (None, None, None) => ("error line".into(), "level>=error".to_owned()),
     }
 }
 
@@ -90,26 +91,15 @@ pub struct HealthFigures {
     pub attempts: Vec<Attempt>,
 }
 
-/// Lines of a log that tell of an error; they are no outcomes.
-const ERROR_LINE: &str = "error line";
-
 impl HealthFigures {
     /// Activities that have an outcome, and failures among them. A line of a log may tell of an error without being one.
     pub fn outcomes(&self) -> (u64, u64) {
-        let failed = self.figures.failed - self.error_lines().min(self.figures.failed);
-        (self.figures.succeeded + failed, failed)
-    }
-
-    fn error_lines(&self) -> u64 {
-        self.errors.get(ERROR_LINE).copied().unwrap_or(0)
+        (self.figures.concluded, self.figures.concluded - self.figures.succeeded.min(self.figures.concluded))
     }
 
     pub fn add(&mut self, reading: &HealthInput<'_>) {
         let figures = &mut self.figures;
-        figures.count += 1;
-        figures.failed += u64::from(reading.failed);
-        figures.open += u64::from(reading.status == Some(Status::InProgress));
-        figures.succeeded += u64::from(reading.status == Some(Status::Success));
+        figures.add_statuses(reading.status, reading.failed, 1);
         reading.took_us.into_iter().for_each(|us| figures.latencies.add(us));
         figures.cpu.add(reading.usage.0);
         figures.memory.add(reading.usage.1);
@@ -300,19 +290,6 @@ const ENOUGH: u64 = 10;
 /// Share of failures above which a system is down, and above which it is degraded, each with [`surely`].
 const DOWN: f64 = 0.5;
 const DEGRADED: f64 = 0.05;
-
-/// The share of failures that is reached with a confidence of 95 % (lower bound of the interval of E. B. Wilson, Journal of
-/// the American Statistical Association 22, 1927): two failures of 37 say little, 200 of 3,700 a lot.
-pub fn surely(failed: u64, of: u64) -> f64 {
-    const Z: f64 = 1.96;
-    if of == 0 {
-        return 0.0;
-    }
-    let (n, share) = (of as f64, failed as f64 / of as f64);
-    let middle = share + Z * Z / (2.0 * n);
-    let spread = Z * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
-    (middle - spread) / (1.0 + Z * Z / n)
-}
 
 impl Health {
     /// Judges every system by its figures.

@@ -4,6 +4,7 @@ pub mod alerting;
 mod body;
 mod chain;
 mod compare;
+mod confidence;
 mod contrast;
 mod explain;
 mod health;
@@ -17,7 +18,7 @@ mod trace;
 mod transform;
 
 pub use body::{BodyFormat, Embedded, FormattedBody, format_body, is_json_container, may_open, open_string};
-pub use chain::{Chain, LinkedBy};
+pub use chain::{Chain, FinalOutcome, LinkedBy};
 pub use compare::{Comparison, Difference, Section, SectionDiff, compare, successes_like};
 pub use contrast::{Contrast, Distinction, SYMPTOM_FIELDS, Tally};
 pub use explain::{Policy, attempt, codes, describe_mapping};

@@ -71,7 +71,7 @@ fn is_whole(atom: &Atom) -> bool {
     let whole = |scalar: &Scalar| scalar.form != ScalarForm::Regex && (atom.op == Op::Equal || scalar.text.len() >= 32);
     match &atom.value {
         Value::One(one) => whole(one),
-        Value::List(list) => list.iter().all(whole),
+        Value::List(list) => list.iter().all(|one| matches!(one, Value::One(one) if whole(one))),
         Value::Any | Value::Range(..) => false,
     }
 }

@@ -9,7 +9,7 @@ pub use lines::LinesSink;
 #[cfg(feature = "parquet")]
 pub use parquet::ParquetSink;
 
-use super::{Record, csv_cell};
+use super::{Record, spreadsheet_cell};
 use anyhow::Context as _;
 use async_trait::async_trait;
 use crosstail_core::model::{Activity, Names, Payload, redact_json, redact_text};
@@ -107,7 +107,7 @@ fn row((activity, payload): &ExportRow, names: &Names) -> anyhow::Result<Map<Str
 /// A value as text for a cell; an object becomes JSON.
 fn cell(value: &Value) -> String {
     match value {
-        Value::Object(_) => csv_cell(&Value::String(value.to_string())),
-        other => csv_cell(other),
+        Value::Object(_) => spreadsheet_cell(&Value::String(value.to_string())),
+        other => spreadsheet_cell(other),
     }
 }

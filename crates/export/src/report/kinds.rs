@@ -2,7 +2,7 @@
 
 use super::{Chart, Table};
 use crosstail_core::filter::Field;
-use crosstail_core::model::Figures;
+use crosstail_core::model::{Figures, Tz};
 use crosstail_source::{GroupKey, Groups};
 
 /// How rows are sorted.
@@ -92,8 +92,8 @@ impl Kind {
         Self::ALL.iter().find(|kind| kind.name == name)
     }
 
-    /// The table for figures by group.
-    pub fn table(&self, groups: Groups) -> Table {
+    /// The table for figures by group; days are those of a zone.
+    pub fn table(&self, groups: Groups, zone: Tz) -> Table {
         let mut rows: Vec<(GroupKey, Figures)> = groups.into_iter().collect();
         let p95 = |figures: &Figures| figures.latencies.quantile_ms(0.95).unwrap_or(0.0);
         match self.order {
@@ -113,7 +113,7 @@ impl Kind {
             fields.insert(0, "day".to_owned());
         }
         let keyed = rows.into_iter().map(|((mut key, at), figures)| {
-            key.splice(0..0, at.map(|at| Some(at.utc().format("%Y-%m-%d").to_string())));
+            key.splice(0..0, at.map(|at| Some(at.utc().with_timezone(&zone).format("%Y-%m-%d").to_string())));
             (key, figures)
         });
         let keyed: Vec<(Vec<Option<String>>, Figures)> = keyed.collect();

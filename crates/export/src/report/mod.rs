@@ -5,7 +5,7 @@ mod kinds;
 
 pub use kinds::Kind;
 
-use super::{csv_cell, safe_json};
+use super::{safe_json, spreadsheet_cell};
 use crosstail_core::model::{Figures, Timestamp, redact_text, visible_line};
 use crosstail_core::number::truncated_i64;
 use serde_json::{Map, Value, json};
@@ -181,7 +181,7 @@ impl Report {
             let mut csv = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
             csv.write_record(&table.columns)?;
             for row in &table.rows {
-                csv.write_record(row.iter().map(|cell| csv_cell(&cell.json())))?;
+                csv.write_record(row.iter().map(|cell| spreadsheet_cell(&cell.json())))?;
             }
             let bytes = csv.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
             out.push_str(&String::from_utf8_lossy(&bytes));

@@ -257,7 +257,7 @@ impl Source for ElasticsearchSource {
         let resolved = cluster.resolve().await.map_err(fail)?;
         let mut schemas: Vec<&str> = resolved.mappings.iter().map(|mapping| mapping.schema.name.as_str()).collect();
         schemas.dedup();
-        Ok(Probe { server, schema: schemas.join(", "), clock_ahead_us: None, warnings: resolved.warnings })
+        Ok(Probe { server, schema: schemas.join(", "), warnings: resolved.warnings, ..Probe::default() })
     }
 
     async fn page(&self, query: &PageQuery, after: Option<&Cursor>, job: &Job) -> Result<Page, SourceError> {

@@ -107,6 +107,16 @@ pub(super) fn discover(specs: &[Spec]) -> Result<Found, String> {
     Ok(Found { files: list(found), left_out: list(left_out), taken_along: list(taken_along) })
 }
 
+/// The specs that name no file at present.
+pub(super) fn missing(specs: &[Spec]) -> Vec<String> {
+    let is_empty = |spec: &&Spec| discover(std::slice::from_ref(spec)).is_ok_and(|found| found.files.is_empty());
+    let text = |spec: &Spec| match spec {
+        Spec::Glob(pattern) => pattern.clone(),
+        Spec::File(path) | Spec::Directory(path) => path.display().to_string(),
+    };
+    specs.iter().filter(is_empty).map(text).collect()
+}
+
 fn walk(directory: &Path, depth: usize, found: &mut BTreeSet<PathBuf>, left_out: &mut BTreeSet<PathBuf>) {
     let Ok(entries) = std::fs::read_dir(directory) else { return };
     for entry in entries.flatten() {

@@ -236,6 +236,7 @@ impl Source for FileSource {
             let warnings = shared.problems().into_iter().chain(shared.selection()).collect();
             Ok(Probe {
                 warnings,
+                missing: discover::missing(&shared.specs),
                 server: format!("{} files, {:.1} MB", streams.len(), bytes as f64 / 1e6),
                 schema: schemas.join(", "),
                 ..Probe::default()

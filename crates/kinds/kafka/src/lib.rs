@@ -242,8 +242,8 @@ impl Source for KafkaSource {
                     count(partitions, "partition")
                 ),
                 schema: schemas.join(", "),
-                clock_ahead_us: None,
                 warnings,
+                ..Probe::default()
             })
         })
         .await

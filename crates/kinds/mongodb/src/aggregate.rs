@@ -52,6 +52,7 @@ pub(super) async fn aggregate(
         figures.failed += whole("failed");
         figures.open += whole("open");
         figures.succeeded += whole("succeeded");
+        figures.concluded += whole("concluded");
         if let Some(Bson::Double(latency)) = id.get("latency") {
             figures.latencies.add_bucket(truncated_usize(*latency), whole("count"), whole("took"));
         }
@@ -169,6 +170,7 @@ fn counting(mapping: &Mapping, query: &PageQuery, grouping: &Grouping) -> Option
             "failed": count_if(doc! { "$eq": ["$outcome", "failure"] }),
             "open": count_if(doc! { "$eq": ["$status", "in_progress"] }),
             "succeeded": count_if(doc! { "$eq": ["$status", "success"] }),
+            "concluded": count_if(doc! { "$in": ["$status", ["success", "failed", "timeout"]] }),
             "took": { "$sum": "$took" },
             "cpu": { "$sum": "$cpu" },
             "cpu_count": count_if(present("$cpu")),

@@ -395,6 +395,7 @@ impl Source for MongodbSource {
             schema: database.schemas.join(", "),
             clock_ahead_us: hello.get_datetime("localTime").ok().map(|at| at.timestamp_millis() * 1000 - middle.0),
             warnings: database.warnings.clone(),
+            ..Probe::default()
         })
     }
 

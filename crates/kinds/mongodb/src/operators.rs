@@ -29,7 +29,6 @@ pub(super) fn like(value: Bson, pieces: &[GlobPiece]) -> Option<Bson> {
     for piece in pieces {
         match piece {
             GlobPiece::Any => regex.push_str(".*"),
-            GlobPiece::One => regex.push('.'),
             GlobPiece::Text(text) if text.is_ascii() && !text.contains('\0') => regex.push_str(&regex::escape(text)),
             GlobPiece::Text(_) => return None,
         }

@@ -149,6 +149,7 @@ impl Source for MysqlSource {
             schema: tables.schemas.join(", "),
             clock_ahead_us: Some(theirs - middle.0),
             warnings: tables.warnings.clone(),
+            ..Probe::default()
         })
     }
 

@@ -41,7 +41,6 @@ impl Dialect for Mapping {
         for piece in pieces {
             match piece {
                 GlobPiece::Any => shape.push('%'),
-                GlobPiece::One => shape.push('_'),
                 GlobPiece::Text(text) if text.is_ascii() => {
                     for c in text.chars() {
                         if matches!(c, '%' | '_' | '|') {

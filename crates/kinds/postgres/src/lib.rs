@@ -243,6 +243,7 @@ impl Source for PostgresSource {
             schema: tables.schemas.join(", "),
             clock_ahead_us: Some(theirs - middle.0),
             warnings,
+            ..Probe::default()
         })
     }
 

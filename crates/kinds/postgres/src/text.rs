@@ -10,7 +10,6 @@ pub(super) fn like(column: &str, pieces: &[GlobPiece]) -> Option<Sql> {
     for piece in pieces {
         match piece {
             GlobPiece::Any => shape.push('%'),
-            GlobPiece::One => shape.push('_'),
             GlobPiece::Text(text) if text.is_ascii() && !text.contains('\0') => {
                 for c in text.chars() {
                     if matches!(c, '%' | '_' | '\\') {

@@ -244,7 +244,7 @@ impl Source for PrometheusSource {
                 format!("Prometheus {}", version.unwrap_or_default()).trim_end().to_owned()
             }
         };
-        Ok(Probe { server, schema: "metrics".to_owned(), clock_ahead_us: None, warnings: Vec::new() })
+        Ok(Probe { server, schema: "metrics".to_owned(), ..Probe::default() })
     }
 
     async fn page(&self, query: &PageQuery, _after: Option<&Cursor>, _job: &Job) -> Result<Page, SourceError> {

@@ -1,18 +1,29 @@
 //! Connections for jobs.
 
+use super::access::Access;
+use crosstail_core::number::saturating_usize;
 use crosstail_source::sql::{Bind, Placeholders, Sql};
 use crosstail_source::{Job, Scheduler, Turn};
 use sqlx::pool::PoolConnection;
-use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool, SqlitePoolOptions, SqliteRow};
 use sqlx::{AssertSqlSafe, Sqlite};
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Steps of SQLite's virtual machine after which a query looks whether its job goes on: some hundred microseconds.
 const STEPS: i32 = 10_000;
 
+/// How long a job waits for a connection.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// The pool, and whose turn it is.
 pub(super) struct Connections {
-    pool: SqlitePool,
+    path: PathBuf,
+    options: SqliteConnectOptions,
+    most: u32,
+    /// The connections for the way in which the file was opened last.
+    pool: Mutex<Option<(Access, SqlitePool)>>,
     scheduler: Arc<Scheduler>,
 }
 
@@ -26,13 +37,33 @@ pub(super) struct Reader<'a> {
 /// A connection that interrupts its query when the job has to stop.
 pub(super) struct Reading<'a> {
     connection: PoolConnection<Sqlite>,
+    access: Access,
+    path: &'a Path,
     job: &'a Job,
     _turn: Turn,
 }
 
 impl Connections {
-    pub(super) fn new(pool: SqlitePool, turns: usize) -> Self {
-        Self { pool, scheduler: Scheduler::new(turns) }
+    /// At most so many connections to a file.
+    pub(super) fn new(path: PathBuf, options: SqliteConnectOptions, most: u32) -> Self {
+        let scheduler = Scheduler::new(saturating_usize(most));
+        Self { path, options, most, pool: Mutex::new(None), scheduler }
+    }
+
+    /// The connections for the way in which the file can be opened now. Earlier ones are closed once nobody uses them.
+    fn pool(&self) -> Result<(Access, SqlitePool), sqlx::Error> {
+        let access = Access::of(&self.path)?;
+        let mut held = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, pool)) = held.as_ref()
+            && *known == access
+        {
+            return Ok((access, pool.clone()));
+        }
+        let options = self.options.clone().immutable(access != Access::Shared);
+        let pool =
+            SqlitePoolOptions::new().max_connections(self.most).acquire_timeout(PATIENCE).connect_lazy_with(options);
+        *held = Some((access, pool.clone()));
+        Ok((access, pool))
     }
 
     /// The connections for a job.
@@ -44,10 +75,11 @@ impl Connections {
 impl<'a> Reader<'a> {
     pub(super) async fn connection(self) -> Result<Reading<'a>, sqlx::Error> {
         let turn = self.connections.scheduler.turn(self.job).await;
-        let mut connection = self.connections.pool.acquire().await?;
+        let (access, pool) = self.connections.pool()?;
+        let mut connection = pool.acquire().await?;
         // The connection keeps the handler after the call, and must not keep the job.
         connection.lock_handle().await?.set_progress_handler(STEPS, self.job.watch());
-        Ok(Reading { connection, job: self.job, _turn: turn })
+        Ok(Reading { connection, access, path: &self.connections.path, job: self.job, _turn: turn })
     }
 
     /// Runs a query with its bind parameters.
@@ -57,6 +89,16 @@ impl<'a> Reader<'a> {
 }
 
 impl Reading<'_> {
+    /// Whether the file would be opened in the same way now.
+    pub(super) fn is_current(&self) -> bool {
+        Access::of(self.path).is_ok_and(|access| access == self.access)
+    }
+
+    /// Whether the file has a log and nobody writes it.
+    pub(super) fn is_frozen(&self) -> bool {
+        self.access != Access::Shared
+    }
+
     pub(super) fn on(&mut self) -> &mut SqliteConnection {
         &mut self.connection
     }

@@ -38,8 +38,10 @@ pub(super) async fn diagnose(
         );
         diagnoses.push(if count < SMALL { Diagnosis { grade: Grade::Note, ..found } } else { found });
     }
-    let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(reader.connection().await?.on()).await?;
-    diagnoses.push(if journal == "wal" {
+    let mut connection = reader.connection().await?;
+    let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(connection.on()).await?;
+    // What nobody writes is opened without its log.
+    diagnoses.push(if journal == "wal" || connection.is_frozen() {
         Diagnosis::ok("live", "readers and writers do not block each other")
     } else {
         let text = format!("the journal mode is '{journal}': a long read blocks the writer");

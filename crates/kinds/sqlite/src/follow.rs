@@ -42,6 +42,12 @@ pub(super) async fn follow(
     let mut open: HashMap<Id, Activity> = HashMap::new();
     let mut caught_up = false;
     loop {
+        // A writer has come, or has gone.
+        if !connection.is_current() {
+            drop(connection);
+            connection = reader.connection().await?;
+            version = None;
+        }
         let now: i64 = sqlx::query_scalar("PRAGMA data_version").fetch_one(connection.on()).await?;
         if version != Some(now) {
             // Stored before the rows are read: a commit in between changes the version again.

@@ -1,5 +1,6 @@
 //! The kind `sqlite`: crosstail's own table, or any table that a schema maps.
 
+mod access;
 mod connection;
 mod diagnose;
 mod follow;
@@ -21,7 +22,7 @@ use crosstail_source::{
     RelatedKey, Sink, Source, SourceError,
 };
 use mapping::Mapping;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::sqlite::SqliteConnectOptions;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::OnceCell;
@@ -60,12 +61,8 @@ impl SqliteSource {
             // Rows arrive over a channel from the connection's thread: fewer and larger batches.
             .row_buffer_size(1024)
             .with_regexp();
-        let pool = SqlitePoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(Duration::from_secs(10))
-            .connect_lazy_with(options);
-        let connections = Connections::new(pool, CONNECTIONS as usize);
         let (name, path) = (name.to_owned(), PathBuf::from(path));
+        let connections = Connections::new(path.clone(), options, CONNECTIONS);
         Ok(Self { name, id, names, path, schema, connections, mapping: OnceCell::new() })
     }
 

@@ -230,10 +230,8 @@ pub(super) async fn aggregate(
         let status: Option<String> = row.try_get_unchecked(n + 2)?;
         let count = saturating_u64(row.try_get_unchecked::<i64, _>(n + 4)?);
         let figures = groups.entry((values, bucket.map(Timestamp))).or_default();
-        figures.count += count;
-        figures.failed += if outcome.as_deref() == Some("failure") { count } else { 0 };
-        figures.open += if status.as_deref() == Some(Status::InProgress.as_str()) { count } else { 0 };
-        figures.succeeded += if status.as_deref() == Some(Status::Success.as_str()) { count } else { 0 };
+        let status = status.as_deref().and_then(|word| Status::ALL.iter().find(|status| status.as_str() == word));
+        figures.add_statuses(status.copied(), outcome.as_deref() == Some("failure"), count);
         if let Some(us) = row.try_get_unchecked::<Option<i64>, _>(n + 3)? {
             let us = saturating_u64(us);
             figures.latencies.add_bucket(Latencies::bucket(us), count, us * count);

@@ -83,7 +83,7 @@ impl Histogram {
             return;
         };
         self.mark = None;
-        let clause = format!("time:{}..{}", from.rfc3339(), upto.plus_us(-1).rfc3339());
+        let clause = format!("time:{}..{}", from.rfc3339(), upto.rfc3339());
         let rest = shared.filter.without(&[Field::Time]);
         let text = format!("{rest} {clause}").trim().to_owned();
         shared.ask(Request::Focus(Focus::List));
@@ -191,18 +191,25 @@ fn nice_width(us: i64) -> i64 {
         5 * S,
         10 * S,
         15 * S,
+        20 * S,
         30 * S,
         60 * S,
         120 * S,
+        180 * S,
+        240 * S,
         300 * S,
         600 * S,
         900 * S,
+        1200 * S,
         1800 * S,
         3600 * S,
         7200 * S,
+        10_800 * S,
         14_400 * S,
         21_600 * S,
+        28_800 * S,
         43_200 * S,
+        57_600 * S,
         86_400 * S,
         604_800 * S,
     ];

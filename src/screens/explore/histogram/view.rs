@@ -3,7 +3,8 @@
 use super::Histogram;
 use crate::screens::shared::Shared;
 use crate::tui::Theme;
-use crate::tui::text::{duration, put, right, width};
+use crate::tui::text::{count, duration, put, right, width};
+use crosstail_core::model::Timestamp;
 use crosstail_core::number::{saturating_i64, saturating_u16, saturating_u32, saturating_u64};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -58,28 +59,91 @@ pub(in crate::screens::explore) fn render(
     axis(panel, focused, shared, area, buf, theme);
 }
 
+/// Columns that the label of a tick takes, with a blank behind it.
+const TICK: u16 = 9;
+
+/// Where the axis has labels, and which: at round times of the zone.
+fn ticks(panel: &Histogram, shared: &Shared) -> Vec<(usize, String)> {
+    const S: i64 = 1_000_000;
+    const DAY: i64 = 86_400 * S;
+    const ROUND: [i64; 24] = [
+        S,
+        2 * S,
+        5 * S,
+        10 * S,
+        15 * S,
+        30 * S,
+        60 * S,
+        120 * S,
+        300 * S,
+        600 * S,
+        900 * S,
+        1800 * S,
+        3600 * S,
+        7200 * S,
+        10_800 * S,
+        14_400 * S,
+        21_600 * S,
+        43_200 * S,
+        DAY,
+        2 * DAY,
+        7 * DAY,
+        14 * DAY,
+        28 * DAY,
+        364 * DAY,
+    ];
+    let data = &panel.data;
+    // Twice the room of a label, so that the line between them is seen.
+    let least = data.width_us.saturating_mul(2 * i64::from(TICK));
+    let every = ROUND.iter().copied().find(|every| *every >= least).unwrap_or(ROUND[23]);
+    let local = |at: Timestamp| shared.local(at).naive_local().and_utc().timestamp_micros();
+    let mut found: Vec<(usize, String)> = Vec::new();
+    for column in 0..data.buckets.len() {
+        let start = data.start.plus_us(data.width_us * saturating_i64(column));
+        let (from, upto) = (local(start), local(start.plus_us(data.width_us)));
+        // The first round time in the column.
+        let round = (from + every - 1).div_euclid(every) * every;
+        if round >= upto {
+            continue;
+        }
+        let format = match round {
+            round if round.rem_euclid(DAY) == 0 => "┬%m-%d ",
+            _ if every < 60 * S => "┬%H:%M:%S ",
+            _ => "┬%H:%M ",
+        };
+        let Some(at) = chrono::DateTime::from_timestamp_micros(round) else { continue };
+        let label = at.format(format).to_string();
+        // Where clocks are put back, a time comes twice.
+        let is_apart = found.last().is_none_or(|(last, text)| column >= last + usize::from(TICK) && *text != label);
+        if is_apart && column + usize::from(TICK) <= data.buckets.len() {
+            found.push((column, label));
+        }
+    }
+    found
+}
+
+/// The length of a column, for people.
+fn period(us: i64) -> String {
+    const UNITS: [(i64, &str); 4] =
+        [(86_400_000_000, "d"), (3_600_000_000, "h"), (60_000_000, "min"), (1_000_000, "s")];
+    match UNITS.iter().find(|(unit, _)| us >= *unit && us % unit == 0) {
+        Some((unit, name)) => format!("{} {name}", us / unit),
+        None => duration(saturating_u64(us)),
+    }
+}
+
 fn axis(panel: &Histogram, focused: bool, shared: &Shared, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let data = &panel.data;
     let y = area.bottom() - 1;
     if data.buckets.is_empty() {
-        put(buf, area.x + 1, y, "no activity yet", area.width, theme.dim);
+        let none = if shared.filter.is_all() { "no activity yet" } else { "nothing matches" };
+        put(buf, area.x + 1, y, none, area.width, theme.dim);
         return;
     }
     let line = "─".repeat(area.width.saturating_sub(2) as usize);
     put(buf, area.x + 1, y, &line, area.width, theme.border);
-    let columns = data.buckets.len();
-    let long = data.width_us * saturating_i64(columns) > 36 * 3_600_000_000;
-    let format = if long {
-        " %m-%d %H:%M "
-    } else if data.width_us < 1_000_000 {
-        " %H:%M:%S "
-    } else {
-        " %H:%M "
-    };
-    let step = (columns / 6).max(16);
-    for column in (step..columns.saturating_sub(12)).step_by(step) {
-        let at = data.start.plus_us(data.width_us * saturating_i64(column)).utc().with_timezone(&shared.zone);
-        put(buf, area.x + 1 + saturating_u16(column), y, &at.format(format).to_string(), 14, theme.dim);
+    for (column, label) in ticks(panel, shared) {
+        put(buf, area.x + 1 + saturating_u16(column), y, &label, TICK, theme.dim);
     }
     let note = if focused {
         let bucket = data.buckets.get(panel.cursor).copied().unwrap_or_default();
@@ -87,7 +151,8 @@ fn axis(panel: &Histogram, focused: bool, shared: &Shared, area: Rect, buf: &mut
         let hint = if panel.mark.is_some() { "⏎ narrows" } else { "⏎ range" };
         format!(" {} · {} of {} failed · {hint} ", at.format("%m-%d %H:%M:%S"), bucket.failed, bucket.total)
     } else {
-        format!(" {} a column ", duration(saturating_u64(data.width_us)))
+        let most = data.buckets.iter().map(|bucket| bucket.total).max().unwrap_or(0);
+        format!(" up to {} in {} ", count(most as usize), period(data.width_us))
     };
     let room = width(&note);
     put(

@@ -31,10 +31,12 @@ pub(super) fn render(explore: &Explore, shared: &Shared, area: Rect, buf: &mut B
     let follow = if explore.list.pinned.is_some() {
         "⏸ paused"
     } else if explore.list.follow {
-        "▶ live"
+        "▶ following"
     } else {
-        "▷ live"
+        "▷ not following"
     };
+    // In a narrow window, the sign says it.
+    let follow = if area.width >= 100 { follow } else { follow.split_at(follow.find(' ').unwrap_or(0)).0 };
     let rate = if rate >= 10.0 { format!("{follow} {rate:.0}/s") } else { format!("{follow} {rate:.1}/s") };
     let (range, held) = if area.width >= 100 {
         (format!("‹ {} ›   ", shown_range(shared)), format!("{} held", count(shared.store.len())))
@@ -42,7 +44,9 @@ pub(super) fn render(explore: &Explore, shared: &Shared, area: Rect, buf: &mut B
         (short_range(shared), String::new())
     };
     let firing = shared.alerts.lines.iter().filter(|line| line.state == LineState::Firing && !line.silenced).count();
+    let pending = shared.alerts.lines.iter().filter(|line| line.state == LineState::Pending).count();
     let alerts = match firing {
+        0 if pending > 0 => format!("⚑ {} pending   ", count(pending)),
         0 => String::new(),
         1 => "⚑ 1 alert   ".to_owned(),
         n => format!("⚑ {} alerts   ", count(n)),
@@ -109,6 +113,6 @@ fn summary(shared: &Shared, theme: &Theme) -> (&'static str, ratatui::style::Sty
         Some(_) => ("◐", theme.pending, "loading".to_owned()),
         None if shared.sources.is_empty() => ("", theme.dim, String::new()),
         None if shared.sources.iter().all(|s| s.state == SourceState::Ended) => ("■", theme.dim, "ended".to_owned()),
-        None => ("●", theme.success, "live".to_owned()),
+        None => ("●", theme.success, "connected".to_owned()),
     }
 }

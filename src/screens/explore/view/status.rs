@@ -44,11 +44,11 @@ pub(super) fn render(explore: &Explore, shared: &Shared, area: Rect, buf: &mut B
     let (text, style) = if opening {
         ("loading the payload".to_owned(), theme.pending)
     } else if explore.list.pinned.is_some() {
-        (format!("⏸ paused · +{unseen} new · space resumes"), theme.warning)
+        (format!("⏸ paused · {unseen} since you paused · space resumes"), theme.warning)
     } else if explore.list.follow {
         ("▼ following · space pauses".to_owned(), theme.dim)
     } else {
-        (format!("{} · +{unseen} new · f follows", position(explore, shared)), theme.dim)
+        (format!("{} · {unseen} newer since · f newest", position(explore, shared)), theme.dim)
     };
     let marks = if shared.marks.is_empty() { String::new() } else { format!("   ◆ {}", shared.marks.len()) };
     put_all(buf, area.x + 1, area.y, room, &[(&text, style), (&marks, theme.accent)]);
@@ -56,5 +56,5 @@ pub(super) fn render(explore: &Explore, shared: &Shared, area: Rect, buf: &mut B
 
 fn position(explore: &Explore, shared: &Shared) -> String {
     let at = explore.list.current(&shared.store).and_then(|row| shared.store.position(row));
-    at.map(|at| format!("{} / {}", count(at + 1), count(shared.store.rows().len()))).unwrap_or_default()
+    at.map(|at| format!("line {} of {}", count(at + 1), count(shared.store.rows().len()))).unwrap_or_default()
 }

@@ -127,9 +127,7 @@ impl SystemView {
             let by = [(&mut endpoints, store.endpoint(*row)), (&mut operations, store.operation(*row))];
             for (groups, symbol) in by.into_iter().filter(|(_, symbol)| *symbol != Symbol::ABSENT) {
                 let (figures, last) = groups.entry(symbol).or_default();
-                figures.count += 1;
-                figures.failed += u64::from(one.failed);
-                figures.open += u64::from(open);
+                figures.add_statuses(one.status, one.failed, 1);
                 one.took_us.into_iter().for_each(|us| figures.latencies.add(us));
                 *last = (*last).max(one.started);
             }

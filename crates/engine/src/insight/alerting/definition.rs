@@ -153,6 +153,14 @@ impl Rule {
     }
 }
 
+/// A file that switches a rule on or off, and says nothing else.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Switch {
+    name: String,
+    enabled: bool,
+}
+
 impl Definition {
     /// The rule's name, and the rule unless it is disabled.
     fn read(text: &str, origin: &str) -> Result<(String, Option<Rule>), RuleError> {
@@ -160,6 +168,10 @@ impl Definition {
             let line = span.map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
             format!("{origin}:{line}")
         };
+        // To switch a rule off, its name is enough.
+        if let Ok(Switch { name, enabled: false }) = toml::from_str(text) {
+            return Ok((name, None));
+        }
         let definition: Self = toml::from_str(text).map_err(|error| {
             let mut message = error.message().to_owned();
             let wrong = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());

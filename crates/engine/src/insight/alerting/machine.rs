@@ -149,7 +149,7 @@ impl Alerts {
         });
         for evaluation in evaluations {
             for measured in &evaluation.measured {
-                if evaluation.rule.threshold.is_beyond(measured.value) {
+                if evaluation.rule.threshold.is_beyond(measured.value) && !measured.may_be_chance {
                     self.activate(now, evaluation.rule, measured);
                 }
             }
@@ -286,7 +286,15 @@ mod tests {
 
     fn measured(system: &str, value: f64) -> Measured {
         let group = vec![("system".to_owned(), system.to_owned())];
-        Measured { group, value, count: truncated_u64(value), of: 0, usual: String::new(), filter: String::new() }
+        Measured {
+            group,
+            value,
+            count: truncated_u64(value),
+            of: 0,
+            may_be_chance: false,
+            usual: String::new(),
+            filter: String::new(),
+        }
     }
 
     /// Runs values of one group, one every ten seconds, and returns the notifications with their times.

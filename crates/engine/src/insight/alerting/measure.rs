@@ -1,10 +1,11 @@
 //! Measurements of the activities in memory for rules.
 
-use super::baseline::{ActivityBaseline, Window};
+use super::baseline::{ActivityBaseline, Window, success};
 use super::machine::Evaluation;
 use super::metric;
 use super::rule::{ActivityMeasure, Group, Measured, OfActivities, Rule, Scope, ValueUnit};
 use super::seen::EvaluationInput;
+use crate::insight::confidence::surely;
 use crate::store::{Row, Store, Symbol};
 use crosstail_core::filter::{Field, Filter, quote};
 use crosstail_core::model::{Latencies, Timestamp};
@@ -46,6 +47,7 @@ fn unreachables<'a>(seen: &'a EvaluationInput<'_>) -> impl Iterator<Item = Measu
         value: source.unreachable_since.map_or(0.0, |since| seen.context.now.since_us(since) as f64 / 1e3),
         count: 1,
         of: 0,
+        may_be_chance: false,
         usual: String::new(),
         filter: format!("source:{}", quote(source.name)),
     })
@@ -98,7 +100,11 @@ impl Measuring<'_> {
 
     fn measured(&self, values: &[String], (value, count, of): (f64, u64, u64), filter: &str) -> Measured {
         let filter = self.filter(values, filter);
-        Measured { group: self.name(values), value, count, of, usual: String::new(), filter }
+        let threshold = self.rule.threshold;
+        let may_be_chance = matches!(self.of.measure, ActivityMeasure::Share(_))
+            && threshold.above
+            && !threshold.is_beyond(100.0 * surely(of, count));
+        Measured { group: self.name(values), value, count, of, may_be_chance, usual: String::new(), filter }
     }
 
     fn group(&self, values: &[String], rows: &[Row]) -> Option<Measured> {
@@ -168,10 +174,11 @@ impl Measuring<'_> {
                 return None;
             }
             let below = usual.deviations_below(*window)?;
-            let (mean, spread) = usual.success_percent()?;
+            let (mean, _) = usual.success_percent()?;
+            let now = success(*window)?;
             let figures = (below, window.finished, window.failed);
             let mut measured = self.measured(std::slice::from_ref(system), figures, "is:failure");
-            measured.usual = format!("success of {system} is usually {mean:.1} ± {spread:.1} %");
+            measured.usual = format!("success of {system} is {now:.0} %, usually {mean:.0} %");
             Some(measured)
         };
         now.iter().filter_map(one).collect()

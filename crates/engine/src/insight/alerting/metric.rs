@@ -90,7 +90,15 @@ pub(super) fn measure(rule: &Rule, of: &OfMetric, seen: &EvaluationInput<'_>) ->
 }
 
 fn nothing() -> Measured {
-    Measured { group: Group::new(), value: 0.0, count: 1, of: 0, usual: String::new(), filter: String::new() }
+    Measured {
+        group: Group::new(),
+        value: 0.0,
+        count: 1,
+        of: 0,
+        may_be_chance: false,
+        usual: String::new(),
+        filter: String::new(),
+    }
 }
 
 /// Combines several metrics of one group: rates add up, of other values the worse one counts.

@@ -215,6 +215,8 @@ pub struct Measured {
     pub count: u64,
     /// For a share: the number of activities that it is a share of.
     pub of: u64,
+    /// Whether a share may be beyond the limit by chance: of few activities it says little, and no alert begins with it.
+    pub may_be_chance: bool,
     /// The baseline in words; empty where there is none.
     pub usual: String,
     /// The filter for the activities that caused the value; empty where there are none.

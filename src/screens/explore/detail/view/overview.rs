@@ -7,7 +7,7 @@ use crate::tui::paragraph::paragraph;
 use crate::tui::text::{about_system, ago, clock, day, duration, full_time, millis, safe};
 use crosstail_core::model::Activity;
 use crosstail_core::number::saturating_u64;
-use crosstail_engine::insight::{attempt, describe_mapping, stages, status_meaning};
+use crosstail_engine::insight::{FinalOutcome, attempt, describe_mapping, stages, status_meaning};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -54,18 +54,7 @@ pub(super) fn render(shared: &Shared, detail: &Detail, area: Rect, buf: &mut Buf
     );
     field("ended", a.completed_at.map(|at| full_time(shared.zone, at)));
     field("took", a.took_us().map(|us| format!("{}{}", duration(us), usual(detail))));
-    explained(shared, a, &mut field);
-    field(
-        "next try",
-        a.next_retry_at.filter(|_| a.attempt.is_none()).map(|at| {
-            let left = at.since_us(shared.now);
-            if left > 0 {
-                format!("{}, in {}", full_time(shared.zone, at), ago(left))
-            } else {
-                format!("{}, {} ago", full_time(shared.zone, at), ago(-left))
-            }
-        }),
-    );
+    explained(shared, detail, &mut field);
     field("operation", text(&a.operation));
     field("entity", text(&a.entity));
     field("triggered by", text(&a.actor));
@@ -130,16 +119,26 @@ fn metadata(detail: &Detail, lines: &mut Vec<(String, Style)>, theme: &Theme) {
     }
 }
 
-/// The number of the attempt, the next attempt, and the retry policy.
-fn explained(shared: &Shared, a: &Activity, field: &mut impl FnMut(&str, Option<String>)) {
+/// What became of the operation, the number of the attempt, and the retry policy.
+fn explained(shared: &Shared, detail: &Detail, field: &mut impl FnMut(&str, Option<String>)) {
+    let a = &detail.activity;
     let policy = shared.policy(a);
-    let next = a.next_retry_at.map(|at| {
-        let left = at.since_us(shared.now);
-        let when = clock(shared.zone, at, day(shared.zone, shared.now));
-        if left > 0 { format!(", next {when} in {}", ago(left)) } else { format!(", next was due {when}") }
+    let became = detail.chain.outcome(policy.as_ref()).map(|outcome| match outcome {
+        FinalOutcome::Recovered { after_us, attempt } => format!("recovered +{} by try {attempt}", ago(after_us)),
+        FinalOutcome::GivenUp => "given up".to_owned(),
+        FinalOutcome::Running => "another try is in progress".to_owned(),
+        FinalOutcome::Waiting(at) => {
+            let left = at.since_us(shared.now);
+            let when = clock(shared.zone, at, day(shared.zone, shared.now));
+            if left > 0 {
+                format!("waiting, next {when} in {}", ago(left))
+            } else {
+                format!("waiting, next was due {when}, and has not been seen")
+            }
+        }
     });
-    let attempt = attempt(a, policy.as_ref()).map(|text| text + &next.unwrap_or_default());
-    field("try", attempt);
+    field("in the end", became);
+    field("try", attempt(a, policy.as_ref()));
     field("policy", policy.map(|policy| policy.describe()));
 }
 

@@ -7,7 +7,7 @@ use crate::tui::Theme;
 use crate::tui::paragraph::paragraph;
 use crate::tui::text::{ago, clock, day, duration, glyph, left, put, put_all, right, safe};
 use crosstail_core::number::saturating_u64;
-use crosstail_engine::insight::status_meaning;
+use crosstail_engine::insight::{LinkedBy, status_meaning};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -95,6 +95,10 @@ pub(super) fn render(shared: &Shared, detail: &Detail, area: Rect, buf: &mut Buf
         }
     }
     let policy = policy.map(|policy| format!(" · policy: {}", policy.describe())).unwrap_or_default();
-    lines.push((format!("found {}{found}{}", chain.basis.describe(), safe(&policy)), theme.dim));
+    let basis = match chain.basis {
+        LinkedBy::Single => "no other try found".to_owned(),
+        basis => format!("found {}", basis.describe()),
+    };
+    lines.push((format!("{basis}{found}{}", safe(&policy)), theme.dim));
     paragraph(&lines, 0, rest, buf);
 }

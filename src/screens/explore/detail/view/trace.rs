@@ -47,6 +47,8 @@ pub(super) fn render(shared: &Shared, detail: &Detail, area: Rect, buf: &mut Buf
         duration(saturating_u64(trace.critical_us)),
         failure.unwrap_or_default()
     );
+    let is_alone = trace.nodes.len() == 1 && detail.related_loaded;
+    let head = if is_alone { format!(" {correlation}nothing else in this trace") } else { head };
     put(buf, area.x, area.y, &fit(&head, area.width), area.width, theme.dim);
     let height = area.height.saturating_sub(1) as usize;
     let first = detail.scroll.saturating_sub(height * 2 / 3).min(trace.nodes.len().saturating_sub(height));

@@ -1,0 +1,217 @@
+//! Options of the commands that read activities: filters, ranges of time, forms of output.
+
+use super::{SourceArgs, duration};
+use clap::{Args, ValueEnum};
+use crosstail_core::filter::Field;
+
+/// When a search begins or ends.
+const TIMES: &str =
+    "15m, '1h ago', 1mo, yesterday, 2026-11-20, 2026-11-20T09:00, a time with a zone (RFC 3339) or @1763979280";
+
+#[derive(Debug, Clone, Args)]
+pub(in crate::cli) struct FilterArgs {
+    /// Filter, for example: status:failed system:SAP. It may begin with '-'; `crosstail help filter` explains it
+    #[arg(id = "filter", value_name = "FILTER")]
+    pub(in crate::cli) words: Vec<String>,
+    /// A filter, in addition to the words
+    #[arg(id = "filter_option", long = "filter", short = 'f', value_name = "FILTER", allow_hyphen_values = true)]
+    pub(in crate::cli) option: Option<String>,
+}
+
+impl FilterArgs {
+    /// The filter as one text.
+    pub(in crate::cli) fn text(&self) -> String {
+        // An argument that begins with '-' comes with a blank before it.
+        let words = self.words.iter().map(|word| word.trim()).collect::<Vec<_>>().join(" ");
+        match &self.option {
+            Some(option) if words.is_empty() => option.clone(),
+            Some(option) => format!("({option}) ({words})"),
+            None => words,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Args)]
+pub(in crate::cli) struct RangeArgs {
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, help = format!("Only activities from this time on: {TIMES}"))]
+    pub(in crate::cli) since: Option<String>,
+    #[arg(
+        long,
+        value_name = "TIME",
+        allow_hyphen_values = true,
+        help = "Only activities before this time; of a day, up to its end"
+    )]
+    pub(in crate::cli) until: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(in crate::cli) struct OutputArgs {
+    /// Output format
+    #[arg(long, short, value_enum, default_value_t = Format::Text)]
+    output: Format,
+    /// JSON: -o json
+    #[arg(long, hide = true)]
+    json: bool,
+    /// Only these fields, separated by commas: those of -o json, or those of filters
+    #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
+    pub(in crate::cli) fields: Vec<String>,
+    /// No line of headers in csv and table
+    #[arg(long)]
+    pub(in crate::cli) no_headers: bool,
+    /// CSV for spreadsheets: a value that would be read as a formula gets a leading apostrophe, as in exports
+    #[arg(long)]
+    pub(in crate::cli) spreadsheet: bool,
+    /// Only data: no notes on stderr
+    #[arg(long, short)]
+    pub(in crate::cli) quiet: bool,
+}
+
+impl OutputArgs {
+    pub(in crate::cli) fn format(&self) -> Format {
+        if self.json { Format::Json } else { self.output }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum Format {
+    /// One line per activity (in `alerts`, the same as table)
+    Text,
+    /// One JSON object per line
+    #[value(alias = "jsonl", alias = "ndjson")]
+    Json,
+    /// Comma-separated values with a header
+    Csv,
+    /// Aligned columns
+    Table,
+    /// Aligned columns, with the id and the source
+    Wide,
+    /// The ids
+    #[value(alias = "id")]
+    Name,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  crosstail query status:failed --since 1h -s 'logs/*.log'\n  crosstail query 'system:SAP latency>2s' -s demo.sqlite -o json --limit 0"
+)]
+pub(in crate::cli) struct QueryArgs {
+    #[command(flatten)]
+    pub(in crate::cli) filter: FilterArgs,
+    #[command(flatten)]
+    pub(in crate::cli) source: SourceArgs,
+    #[command(flatten)]
+    pub(in crate::cli) range: RangeArgs,
+    /// Maximum number of activities; 0 for no limit [default: 1000]
+    #[arg(long, short = 'n', value_name = "N")]
+    pub(in crate::cli) limit: Option<usize>,
+    /// Order: time (oldest first), -time (newest first), duration (shortest first) or -duration (longest first)
+    #[arg(long, default_value = "-time", allow_hyphen_values = true, value_parser = sort)]
+    pub(in crate::cli) sort: Sort,
+    /// Print only how many there are
+    #[arg(long)]
+    pub(in crate::cli) count: bool,
+    #[command(flatten)]
+    pub(in crate::cli) output: OutputArgs,
+    /// What `tail` does
+    #[arg(long, visible_alias = "tail", hide = true)]
+    pub(in crate::cli) follow: bool,
+}
+
+/// The order of a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) enum Sort {
+    /// By start; the newest first?
+    Time { newest_first: bool },
+    /// By how long it took; the longest first?
+    Duration { longest_first: bool },
+}
+
+fn sort(text: &str) -> Result<Sort, String> {
+    let (name, descending) = text.strip_prefix('-').map_or((text, false), |name| (name, true));
+    match Field::parse(name) {
+        Some(Field::Time) => Ok(Sort::Time { newest_first: descending }),
+        Some(Field::Duration) => Ok(Sort::Duration { longest_first: descending }),
+        _ => Err("the orders are time, -time, duration and -duration".to_owned()),
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  crosstail tail level>=error -s /var/log/app/\n  crosstail tail kind:webhook -s app.log --since 10m -o json\n  crosstail tail -n 20 -s app.log"
+)]
+pub(in crate::cli) struct TailArgs {
+    /// Filter, for example: status:failed system:SAP. It may begin with '-'; `crosstail help filter` explains it
+    #[arg(id = "filter", value_name = "FILTER")]
+    pub(in crate::cli) words: Vec<String>,
+    /// A filter, in addition to the words
+    #[arg(id = "filter_option", long = "filter", value_name = "FILTER", allow_hyphen_values = true)]
+    pub(in crate::cli) option: Option<String>,
+    #[command(flatten)]
+    pub(in crate::cli) source: SourceArgs,
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, help = format!("First print past activities from this time on: {TIMES}"))]
+    pub(in crate::cli) since: Option<String>,
+    /// First print the last N activities
+    #[arg(long, visible_alias = "tail", short = 'n', value_name = "N", conflicts_with = "since")]
+    pub(in crate::cli) lines: Option<usize>,
+    #[command(flatten)]
+    pub(in crate::cli) output: OutputArgs,
+    /// What it does anyway
+    #[arg(long, short = 'f', visible_short_alias = 'F', hide = true)]
+    pub(in crate::cli) follow: bool,
+}
+
+impl TailArgs {
+    pub(in crate::cli) fn filter(&self) -> FilterArgs {
+        FilterArgs { words: self.words.clone(), option: self.option.clone() }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum StatsFormat {
+    /// Aligned columns
+    Table,
+    /// One JSON object per line
+    #[value(alias = "jsonl", alias = "ndjson")]
+    Json,
+    /// Comma-separated values with a header
+    Csv,
+    /// A self-contained page with charts
+    Html,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  crosstail stats --by system,status --since 24h -s logs/\n  crosstail stats is:failure --by endpoint --every 1h -s demo.sqlite -o json\n  crosstail stats --report failed_by_type --since 24h -s demo.sqlite\n  crosstail stats --report all --since 7d -s demo.sqlite -o html > report.html"
+)]
+pub(in crate::cli) struct StatsArgs {
+    #[command(flatten)]
+    pub(in crate::cli) filter: FilterArgs,
+    #[command(flatten)]
+    pub(in crate::cli) source: SourceArgs,
+    /// Fields to group by, separated by commas [default: system, or nothing with --every]
+    #[arg(long, value_delimiter = ',', value_name = "FIELDS")]
+    pub(in crate::cli) by: Option<Vec<String>>,
+    /// Also group by intervals of this length: 5m, 1h, 1d, 1w; days and weeks are those of --zone, weeks begin on Monday
+    #[arg(long, value_name = "SPAN", value_parser = duration)]
+    pub(in crate::cli) every: Option<std::time::Duration>,
+    #[command(flatten)]
+    pub(in crate::cli) range: RangeArgs,
+    /// Print a predefined report instead: failed_by_type, success_by_system, most_active, slowest_endpoints, volume_by_day, or all
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["by", "every"])]
+    pub(in crate::cli) report: Option<String>,
+    /// Output format
+    #[arg(long, short, value_enum, default_value_t = StatsFormat::Table)]
+    output: StatsFormat,
+    /// JSON: -o json
+    #[arg(long, hide = true)]
+    json: bool,
+    /// No line of headers in csv and table
+    #[arg(long)]
+    pub(in crate::cli) no_headers: bool,
+}
+
+impl StatsArgs {
+    pub(in crate::cli) fn format(&self) -> StatsFormat {
+        if self.json { StatsFormat::Json } else { self.output }
+    }
+}
