@@ -74,7 +74,10 @@ fn problems(config: &Config, layered: &LayeredConfig) -> Vec<String> {
 fn files() -> Vec<String> {
     let mut problems = config::rules(None).1;
     for (path, text) in config::own_files("themes") {
-        problems.extend(Theme::parse(&text, ColourDepth::True).err().map(|error| format!("{path}: {error}")));
+        // The line of what is no TOML.
+        let span = toml::from_str::<toml::Table>(&text).err().and_then(|error| error.span());
+        let line = span.map(|span| format!(":{}", text[..span.start].matches('\n').count() + 1)).unwrap_or_default();
+        problems.extend(Theme::parse(&text, ColourDepth::True).err().map(|error| format!("{path}{line}: {error}")));
     }
     let known = kinds::ALL.names();
     for (path, text) in config::own_files("schemas") {

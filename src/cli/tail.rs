@@ -7,10 +7,10 @@ use crate::config::{Config, Overrides};
 use crate::runtime::{MergedHistory, Sources, Work, keeps_whole};
 use anyhow::Result;
 use crosstail_core::filter::{Context, Filter};
-use crosstail_core::model::{Activity, Clock, Names};
+use crosstail_core::model::{Activity, Clock, Names, Timestamp};
 use crosstail_engine::store::Store;
 use crosstail_source::pump::{self, PumpEvent, SourceState, StartFrom};
-use crosstail_source::{Job, Jobs, PageQuery, Position, Priority};
+use crosstail_source::{Job, Jobs, PageQuery, Position, Priority, Source, SourceError};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -38,10 +38,16 @@ pub(super) async fn run(args: &TailArgs, choice: &Overrides) -> Result<u8> {
         work: Work::command("tail"),
         writer,
     };
+    // One that is not reached does not keep the others back.
+    let several = opened.sources.len() > 1;
     let mut positions = Vec::new();
     if let Some(lines) = args.lines {
         for (id, source) in &opened.sources {
-            positions.push((*id, source.position(&Job::new("read history", Priority::Asked)).await?));
+            match source.position(&Job::new("read history", Priority::Asked)).await {
+                Ok(position) => positions.push((*id, position)),
+                Err(error) if several => print_error(&error.to_string()),
+                Err(error) => return Err(error.into()),
+            }
         }
         let query = PageQuery { filter: filter.clone(), context, limit: lines.clamp(1, 5000), ..PageQuery::all(5000) };
         let joined = MergedHistory::new(&opened.sources, &shower.work, &opened.names, query).partial();
@@ -56,19 +62,14 @@ pub(super) async fn run(args: &TailArgs, choice: &Overrides) -> Result<u8> {
         } else if let Some(at) = positions.iter().position(|(known, _)| known == id) {
             StartFrom::After(positions.swap_remove(at).1)
         } else if since.is_some() {
-            let job = Job::new("read history", Priority::Asked);
-            let position = source.position(&job).await?;
-            let query = PageQuery { since, newest_first: false, ..PageQuery::all(5000) };
-            let mut cursor = None;
-            loop {
-                let page = source.page(&query, cursor.as_ref(), &job).await?;
-                shower.show(page.items).await?;
-                cursor = page.next;
-                if cursor.is_none() {
-                    break;
+            match shower.show_since(source.as_ref(), since).await {
+                Ok(position) => StartFrom::After(position),
+                Err(error) if several && error.is::<SourceError>() => {
+                    print_error(&format!("{error}; what it has from before is left out"));
+                    StartFrom::Now
                 }
+                Err(error) => return Err(error),
             }
-            StartFrom::After(position)
         } else {
             StartFrom::Now
         };
@@ -140,6 +141,22 @@ struct Shower<'a> {
 }
 
 impl Shower<'_> {
+    /// Shows what a source has from a time on, and returns where that ends.
+    async fn show_since(&mut self, source: &dyn Source, since: Option<Timestamp>) -> Result<Position> {
+        let job = Job::new("read history", Priority::Asked);
+        let position = source.position(&job).await?;
+        let query = PageQuery { since, newest_first: false, ..PageQuery::all(5000) };
+        let mut cursor = None;
+        loop {
+            let page = source.page(&query, cursor.as_ref(), &job).await?;
+            self.show(page.items).await?;
+            cursor = page.next;
+            if cursor.is_none() {
+                return Ok(position);
+            }
+        }
+    }
+
     async fn show(&mut self, batch: Vec<Activity>) -> Result<()> {
         let predicate = self.filter.predicate(&Context { now: Clock::system().now(), zone: self.zone });
         let delta = self.store.ingest(batch);

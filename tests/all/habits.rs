@@ -409,6 +409,14 @@ fn exit_codes_say_what_happened() {
         assert!([1, 2].contains(&code(&["health", "-s", gone]).0), "{gone}");
     }
     assert_eq!(code(&["health", "-s", &shop.path("none.log")]).0, 64, "no mistake is taken for an answer");
+    for option in ["--since 2026-01-01", "-n 45"] {
+        let line = format!(
+            "timeout --preserve-status -s INT 3 crosstail tail {option} -s shop.sqlite -s postgres://me@127.0.0.1:1/x -o name"
+        );
+        let output = bash(folder, &line);
+        assert_eq!(printed(&output).lines().count(), 45, "{option}: {}", said(&output));
+        assert!(said(&output).contains("127.0.0.1:1"), "{}", said(&output));
+    }
     // An id that several have.
     let (found, out, why) = code(&["show", "0000000", "-s", &own]);
     assert!(found == 5 && out.is_empty() && why.contains("16 activities match"), "{found} {out} {why}");
@@ -795,7 +803,7 @@ fn what_a_configuration_has_wrong_is_found_with_its_place() {
         "config.toml:1: theme: no theme 'drak'; did you mean 'dark'",
         "config.toml:5: source a: the password is in the address",
         "config.toml:8: view v",
-        "broken.toml",
+        "broken.toml:1: ",
     ] {
         assert!(why.contains(part), "{part}: {why}");
     }

@@ -435,6 +435,7 @@ fn duration(text: &str) -> Result<std::time::Duration, String> {
         .ok_or_else(|| format!("'{text}' is not a length of time; write 30m, 24h, 2d"))
 }
 
+#[cfg(feature = "watch")]
 fn listen(text: &str) -> Result<std::net::SocketAddr, String> {
     use std::net::ToSocketAddrs as _;
     let whole = if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.to_owned() };

@@ -10,7 +10,7 @@ use ratatui::style::Style;
 
 const LANGUAGE: &[(&str, &str)] = &[
     ("word \"two words\"", "text anywhere: message, error, address, ids"),
-    ("system:SAP", "the value, ignoring case; * is a glob"),
+    ("system:SAP", "the value, ignoring case; * is any text"),
     ("system:(SAP, Zoho)", "any of these"),
     ("status=failed  http!=200", "exactly; != is not"),
     ("latency>1s  http:5xx  http:400..499", "numbers with units, patterns, ranges"),
