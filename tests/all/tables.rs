@@ -3,10 +3,12 @@
 
 use crate::servers::{Kind, Server, shared};
 use crate::support::{crosstail, lines, undated_add_up};
-use crosstail_core::filter::{Context, Filter, NamedRecord};
+use crosstail_core::filter::{Context, Field, Filter, NamedRecord};
 use crosstail_core::model::{Activity, Names};
 use crosstail_core::schema::Schema;
-use crosstail_source::{Cursor, Job, PageQuery, Source, SourceConfig, SourceEvent};
+use crosstail_source::{
+    Budget, Cursor, Grouping, Job, PageQuery, Source, SourceConfig, SourceEvent, aggregate_locally,
+};
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
 use std::collections::BTreeSet;
@@ -670,6 +672,46 @@ async fn every_row_of_sqlite_comes_once_whatever_its_time_is() {
             let payload =
                 source.payload(&all[0].id, &all[0].places[0].locator, &Job::default()).await.expect("its payload");
             assert!(payload.raw[0].text().contains("SAP"));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn figures_of_what_is_derived_are_the_servers_work() {
+    let Some(postgres) = shared(Kind::Postgres).await else { return };
+    let Some(mysql) = shared(Kind::Mysql).await else { return };
+    let insert = |numbers: &str, metadata: &str, since: &str| {
+        format!(
+            "INSERT INTO integration_activity_log (method, endpoint, status, response_status, response_time_ms, metadata, \
+             created_at) SELECT 'POST', concat('https://api.', CASE WHEN n % 3 = 0 THEN 'stripe' ELSE 'shop' END, '.com:443/v1/a?n=', \
+             n % 40), CASE WHEN n % 10 = 0 THEN 'error' WHEN n % 10 = 1 THEN NULL ELSE 'success' END, CASE WHEN n % 10 < 2 THEN \
+             502 ELSE 200 END, n % 90, CASE WHEN n % 4 = 0 THEN {metadata} END, {since} FROM {numbers}"
+        )
+    };
+    let database = postgres.postgres_database(&["integration-activity"]).await;
+    let mut on = postgres.postgres_connection(&database).await;
+    let since = "now() - n * interval '1 second'";
+    let sql = insert("generate_series(1, 3000) n", "'{\"provider\": \"SAP\"}'::jsonb", since);
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut on).await.expect("written");
+    let other = mysql.mysql_database(&["integration-activity"]).await;
+    let mut on = mysql.mysql_connection(&other).await;
+    let since = "UTC_TIMESTAMP(6) - INTERVAL n SECOND";
+    let sql = insert("(SELECT seq AS n FROM seq_1_to_3000) numbers", "'{\"provider\": \"SAP\"}'", since);
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut on).await.expect("written");
+    for url in [postgres.url(&database), mysql.url(&other)] {
+        let (names, source) = crate::support::open(&[url]);
+        for text in ["", "system:stripe", "-system:sap is:failure", "endpoint:/v1*"] {
+            for by in [Field::System, Field::Endpoint, Field::Status, Field::Is] {
+                let filter = Filter::parse(text).expect(text);
+                let query = PageQuery { filter, ..PageQuery::all(1000) };
+                let grouping = Grouping { by: vec![by], bucket_us: Some(600_000_000), counts: false };
+                let all = aggregate_locally(source.as_ref(), &query, &grouping, &names, &Job::default()).await;
+                // Reading the rows would take more than that.
+                let job = Job::default().reading_at_most(Budget { rows: 2500, bytes: u64::MAX });
+                let counted = source.aggregate(&query, &grouping, &job).await.expect("the server counts");
+                assert_eq!(counted, all.expect("read"), "{} of {text}: {:?}", by.name(), source.capabilities());
+                assert!(counted.len() > 3, "{text}");
+            }
         }
     }
 }
