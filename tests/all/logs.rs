@@ -178,6 +178,84 @@ async fn a_line_of_fifty_megabytes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_line_without_end_is_not_read_again_and_again() {
+    let logs = Logs::new("app.log");
+    logs.append("app.log", b"2026-11-20 10:00:00 INFO line 0\n");
+    let mut updates = logs.follow().await;
+    logs.append("app.log", b"2026-11-20 10:00:01 INFO ");
+    // Apart, so that each piece would be shown.
+    for _ in 0..12 {
+        logs.append("app.log", "x".repeat(1 << 20).as_bytes());
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    logs.append("app.log", b"\n2026-11-20 10:00:02 INFO line 2\n");
+    let (found, _) = collect(&mut updates, |found| messages(found).contains(&"line 2")).await;
+    let times = found.iter().filter(|a| a.message.as_deref().is_some_and(|text| text.starts_with('x'))).count();
+    assert!((1..=6).contains(&times), "shown {times} times");
+    assert!(found.iter().all(|a| a.message.as_deref().is_none_or(|text| text.len() < 100_000)));
+    assert_eq!(logs.all().await.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_line_is_completed_in_its_place() {
+    let logs = Logs::new("app.log");
+    logs.append("app.log", b"2026-11-20 10:00:00 INFO line 0\n");
+    let mut updates = logs.follow().await;
+    logs.append("app.log", b"2026-11-20 10:00:01 ERROR half");
+    let half = collect(&mut updates, |found| messages(found).contains(&"half")).await.0;
+    logs.append("app.log", b" a line\n\tat a.B.c(B.java:1)\n2026-11-20 10:00:02 INFO line 2\n");
+    let whole = collect(&mut updates, |found| messages(found).contains(&"line 2")).await.0;
+    let whole = whole.iter().find(|a| a.message.as_deref() == Some("half a line")).expect("completed");
+    assert_eq!(whole.id, half.last().expect("shown").id);
+    assert_eq!(logs.all().await.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_archive_and_what_is_no_text_do_not_end_a_folder() {
+    let logs = Logs::new("");
+    let lines: String = (0..40).map(line).collect();
+    for (name, kept) in [("cut.log.gz", 0.6), ("head.log.gz", 0.0)] {
+        let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+        gz.write_all(lines.replace("line", name).as_bytes()).expect("compressed");
+        let bytes = gz.finish().expect("compressed");
+        let length = ((bytes.len() as f64 * kept) as usize).max(12);
+        std::fs::write(logs.path(name), &bytes[..length]).expect("written");
+    }
+    std::fs::write(logs.path("core.log"), (0..=255).cycle().take(4096).collect::<Vec<u8>>()).expect("written");
+    logs.append("app.log", lines.as_bytes());
+    let (_, source) = open(&[logs.folder.path().display().to_string()]);
+    let found = source.page(&PageQuery::all(100_000), None, &Job::default()).await.expect("read").items;
+    let of = |name: &str| messages(&found).iter().filter(|text| text.starts_with(name)).count();
+    assert_eq!(of("line"), 40);
+    assert!((10..40).contains(&of("cut.log.gz")), "{}", of("cut.log.gz"));
+    let warnings = source.probe(&Job::default()).await.expect("probed").warnings.join("\n");
+    assert!(warnings.contains("cut.log.gz") && warnings.contains("core.log"), "{warnings}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn equal_lines_of_replicas_count_each() {
+    let logs = Logs::new("*.log");
+    let same = "2026-11-20 10:00:00 ERROR no route\n2026-11-20 10:00:01 INFO begins\n";
+    for (name, last) in [("web-1.log", "a"), ("web-2.log", "b"), ("web-3.log", "c")] {
+        logs.append(name, format!("{same}2026-11-20 10:00:02 INFO {last}\n").as_bytes());
+    }
+    let found = logs.all().await;
+    assert_eq!(messages(&found).iter().filter(|text| **text == "no route").count(), 3);
+    assert_eq!(found.len(), 9);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_that_is_not_there_is_not_known() {
+    let logs = Logs::new("app.log");
+    logs.append("app.log", b"plain words\n10:00:01 INFO by the clock\n2026-11-20 10:00:02 INFO whole\nmore words\n");
+    let found = logs.all().await;
+    let exact: Vec<(&str, bool)> =
+        found.iter().map(|a| (a.message.as_deref().unwrap_or_default(), a.exact_start)).collect();
+    assert!(exact.contains(&("plain words", false)), "{exact:?}");
+    assert!(exact.contains(&("whole", true)), "{exact:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn broken_lines_are_shown_as_what_they_are() {
     let logs = Logs::new("app.log");
     logs.append("app.log", line(1).as_bytes());

@@ -107,7 +107,10 @@ impl Encoding {
             return Self::Utf16Be;
         }
         let control = |b: &&u8| **b < 0x20 && !matches!(**b, b'\n' | b'\r' | b'\t' | 0x1b | 0x1e | 0x0c | 0x08 | 0x07);
-        if sample.len() >= 32 && sample.iter().filter(control).count() * 10 > sample.len() {
+        let controls = sample.iter().filter(control).count();
+        // Of bytes without any order a tenth is control characters, and few of the others are text in any encoding.
+        let disorder = || String::from_utf8_lossy(sample).matches('\u{fffd}').count() * 10 > sample.len();
+        if sample.len() >= 32 && (controls * 10 > sample.len() || (controls * 25 > sample.len() && disorder())) {
             return Self::Binary;
         }
         if memchr(b'\r', head).is_some_and(|at| head.get(at + 1).is_some_and(|next| *next != b'\n'))
@@ -196,6 +199,9 @@ mod tests {
         assert_eq!(Encoding::of(b"a\rb\r"), Encoding::CarriageReturns);
         assert_eq!(Encoding::of(b"a\r\nb\r\n"), Encoding::Bytes);
         assert_eq!(Encoding::of(&[0, 1, 2, 3].repeat(20)), Encoding::Binary);
+        let every: Vec<u8> = (0..=255).collect();
+        assert_eq!(Encoding::of(&every.repeat(4)), Encoding::Binary);
+        assert_eq!(Encoding::of("größer, 大きい, \u{1b}[31mred\u{1b}[0m\n".repeat(9).as_bytes()), Encoding::Bytes);
         assert_eq!(Encoding::of(b""), Encoding::Bytes);
     }
 }

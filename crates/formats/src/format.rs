@@ -72,6 +72,19 @@ pub(crate) enum Group {
     Fact(String),
 }
 
+impl Group {
+    /// Whether it names what wrote a line.
+    pub(crate) fn names_writer(&self) -> bool {
+        match self {
+            Self::Target(target) => matches!(target, Target::System | Target::Process | Target::Host),
+            Self::Fact(name) => {
+                matches!(name.as_str(), "host" | "process" | "container" | "pod" | "namespace" | "stream")
+            }
+            _ => false,
+        }
+    }
+}
+
 /// One pattern of a format.
 #[derive(Debug)]
 pub(crate) struct Pattern {
@@ -96,6 +109,8 @@ pub struct Format {
     pub(crate) whole: bool,
     pub(crate) wraps: bool,
     pub(crate) weak: bool,
+    /// Whether a record is a call and one line, so that nothing continues it.
+    pub(crate) single: bool,
 }
 
 /// Compiles one pattern without Unicode classes: it sees bytes, and none of its classes needs more than ASCII.
@@ -123,6 +138,7 @@ impl Format {
         }
         let continues =
             file.continues.iter().map(|text| expand(text, vocabulary)).collect::<Result<_, _>>().map_err(fail)?;
+        let single = !file.whole && file.defaults.get("kind").is_some_and(|kind| kind == "api_call");
         let definition = Definition {
             name: file.name.clone(),
             title: file.title.clone(),
@@ -144,6 +160,7 @@ impl Format {
             whole: file.whole,
             wraps: file.wraps,
             weak: file.weak,
+            single,
         })
     }
 }

@@ -4,7 +4,7 @@ use crate::framing::{Documents, Framer};
 use crate::reader::{Reader, Shape};
 
 /// A longer line is cut, in bytes.
-const LINE_BYTES: usize = 256 << 20;
+const LINE_BYTES: usize = 64 << 20;
 
 /// Collects the bytes of a stream until they are a frame.
 #[derive(Debug, Default)]

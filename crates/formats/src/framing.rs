@@ -3,6 +3,7 @@
 //! A line is judged by itself and by what is open before it, so that reading may begin anywhere: after a few lines the
 //! state is the same as from the beginning of the file.
 
+use crate::format::Format;
 use crate::generic;
 use crate::line::Open;
 use crate::read::first_line;
@@ -22,6 +23,8 @@ enum Line {
     Json,
     /// It begins as records do.
     Start,
+    /// It is a record of a format whose records are one line.
+    Single,
     /// It begins a record of a format that says itself how its records go on.
     Whole,
     /// It begins with a space.
@@ -42,6 +45,8 @@ enum Stack {
     Python,
     /// Go's has calls that are not indented.
     Go,
+    /// Rust's says behind the place of a panic, in a line of its own, what happened.
+    Panic,
 }
 
 /// Says for one line after the other whether it begins a record.
@@ -52,13 +57,15 @@ pub struct Framer {
     indented: bool,
     /// Whether the wrapper said that the last line is cut.
     cut: bool,
+    /// What wrote the open record, by its wrapper.
+    writer: Option<u64>,
     lines: usize,
     bytes: usize,
 }
 
 impl Default for Framer {
     fn default() -> Self {
-        Self { open: Open::Nothing, stack: Stack::None, indented: false, cut: false, lines: 0, bytes: 0 }
+        Self { open: Open::Nothing, stack: Stack::None, indented: false, cut: false, writer: None, lines: 0, bytes: 0 }
     }
 }
 
@@ -94,12 +101,24 @@ impl Framer {
         let was_cut = self.cut;
         self.cut = unwrapped.as_ref().is_some_and(|inner| inner.cut);
         let wrapped = unwrapped.is_some();
+        let writer = unwrapped.as_ref().map(|inner| inner.writer);
+        let speaks = unwrapped.as_ref().is_some_and(|inner| inner.speaks);
         let inner: &str = unwrapped.as_ref().map_or(&text, |inner| &inner.text);
         let inner = inner.trim_end_matches(['\n', '\r']);
-        let kind = classify(reader, inner, wrapped, self.open);
+        let kind = match classify(reader, inner, wrapped, self.open) {
+            Line::Blank if speaks => Line::Start,
+            kind => kind,
+        };
+        // What another process writes, or what has no wrapper where the record has one, is no part of it, but for the
+        // lines that only a continuation has.
+        let foreign = self.writer != writer && (wrapped || kind == Line::Plain);
         let full = self.lines >= LINES || self.bytes >= BYTES;
-        let joins = !full && self.open != Open::Nothing && (was_cut || self.joins(reader, kind, inner, wrapped));
+        let joins =
+            !full && !foreign && self.open != Open::Nothing && (was_cut || self.joins(reader, kind, inner, wrapped));
         if joins {
+            if is_panic(inner) {
+                self.stack = Stack::Panic;
+            }
             if kind != Line::Blank {
                 self.indented = kind == Line::Indented;
             }
@@ -108,12 +127,16 @@ impl Framer {
         self.begin(match kind {
             Line::Json => Open::Json,
             Line::Start => Open::Started,
+            Line::Single => Open::Single,
             Line::Whole => Open::Whole,
             Line::Blank => Open::Nothing,
             _ => Open::Plain,
         });
+        self.writer = writer;
         if is_traceback(inner) {
             self.stack = Stack::Python;
+        } else if is_panic(inner) {
+            self.stack = Stack::Panic;
         }
         true
     }
@@ -126,9 +149,9 @@ impl Framer {
 
     fn joins(&mut self, reader: &Reader, kind: Line, text: &str, wrapped: bool) -> bool {
         match kind {
-            Line::Json | Line::Start | Line::Whole => return false,
-            // Behind JSON nothing is open, but a blank line is no record either.
-            _ if self.open == Open::Json => return false,
+            Line::Json | Line::Start | Line::Single | Line::Whole => return false,
+            // Behind JSON and records of one line nothing is open, but a blank line is no record either.
+            _ if matches!(self.open, Open::Json | Open::Single) => return false,
             Line::Blank | Line::Indented | Line::Continues => {
                 if text.starts_with("goroutine ") {
                     self.stack = Stack::Go;
@@ -147,6 +170,10 @@ impl Framer {
             }
             Line::Plain => {}
         }
+        if self.stack == Stack::Panic {
+            self.stack = Stack::None;
+            return true;
+        }
         let ends_python = self.stack == Stack::Python && self.indented;
         if ends_python || (self.stack == Stack::Go && text.ends_with(')')) {
             return true;
@@ -163,7 +190,10 @@ fn classify(reader: &Reader, text: &str, wrapped: bool, open: Open) -> Line {
         return Line::Blank;
     }
     if matches!(first, b' ' | b'\t') {
-        return Line::Indented;
+        // Levels of four letters that are padded to five, and what programs pad behind a wrapper.
+        let padded = text[1..].split_once(' ').is_some_and(|(word, _)| matches!(word, "INFO" | "WARN"));
+        let own = wrapped && reader.format_of(text).is_some_and(|format| !format.wraps);
+        return if padded || own { Line::Start } else { Line::Indented };
     }
     if first == b'{' && (text.starts_with("{\"") || text.starts_with("{ \"")) {
         return Line::Json;
@@ -175,7 +205,11 @@ fn classify(reader: &Reader, text: &str, wrapped: bool, open: Open) -> Line {
     if reader.has_wholes() && reader.format_of(text).is_some_and(|format| format.whole) {
         return Line::Whole;
     }
-    if generic::begins_with_time(text) || reader.seen_format_of(text).is_some() {
+    let begins = |format: &Format| if format.single { Line::Single } else { Line::Start };
+    if let Some(format) = reader.seen_format_of(text) {
+        return begins(format);
+    }
+    if generic::begins_with_time(text) {
         return Line::Start;
     }
     let head = generic::head(text);
@@ -187,7 +221,7 @@ fn classify(reader: &Reader, text: &str, wrapped: bool, open: Open) -> Line {
     }
     match reader.format_of(text) {
         Some(format) if format.whole => Line::Whole,
-        Some(_) => Line::Start,
+        Some(format) => begins(format),
         None if wrapped && reader.is_wrapped(text) => Line::Start,
         None => Line::Plain,
     }
@@ -240,8 +274,16 @@ fn is_traceback(text: &str) -> bool {
     text.starts_with("Traceback (most recent call last)")
 }
 
+/// Whether a line names the place of a panic, and the next one says what happened (Rust since 1.73).
+fn is_panic(text: &str) -> bool {
+    text.ends_with(':') && text.starts_with("thread '") && text.contains("' panicked at ")
+}
+
 /// Whether a line names an exception: `java.lang.IllegalStateException: no route`, `ValueError`, `panic: …`.
 fn is_exception(text: &str) -> bool {
+    if text.starts_with("thread '") && text.contains("' panicked at ") {
+        return true;
+    }
     if is_traceback(text) || text.starts_with("panic: ") || text.starts_with("fatal error: ") {
         return true;
     }
@@ -249,9 +291,6 @@ fn is_exception(text: &str) -> bool {
         .iter()
         .find_map(|begin| text.strip_prefix(begin))
         .map_or(text, |rest| rest.rsplit_once("\" ").map_or(rest, |(_, name)| name));
-    if text.contains("' panicked at ") {
-        return true;
-    }
     let end = text.find([':', ' ', '(', '[']).unwrap_or(text.len());
     let name = &text[..end];
     let class = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'$' | b'\\' | b'/'));

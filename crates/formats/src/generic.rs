@@ -3,6 +3,7 @@
 //! A level counts only where the line's head ends in it or it is marked (`ERROR`, `[error]`, `error:`), never as a word
 //! of a sentence. The message is what follows, unaltered.
 
+use crate::level::{Marked, is_used_word, level_at, word_level};
 use crosstail_core::model::{Level, Spelled, leading_time};
 
 /// What the head of a line says.
@@ -33,7 +34,7 @@ pub fn begins_with_time(line: &str) -> bool {
 /// Tokens of a head before its level at most.
 const TOKENS: usize = 6;
 /// A longer token is no part of a head, in bytes.
-const TOKEN_BYTES: usize = 96;
+pub(crate) const TOKEN_BYTES: usize = 96;
 
 /// Reads the head of a line.
 pub fn head(line: &str) -> Head<'_> {
@@ -41,7 +42,9 @@ pub fn head(line: &str) -> Head<'_> {
     if let Some((time, rest)) = time_at(text) {
         return after_time(Some(time), rest);
     }
-    if let Some((level, rest)) = level_at(text, true) {
+    if let Some(Marked { level, rest, set_apart }) = level_at(text)
+        && (set_apart || !is_used_word(text))
+    {
         let found = find_time(rest, 3);
         let Some((time, rest)) = found else {
             let (logger, message) = logger_and_message(rest);
@@ -56,11 +59,84 @@ pub fn head(line: &str) -> Head<'_> {
     {
         return after_time(Some(time), rest);
     }
-    Head { message: text, ..Head::default() }
+    untimed(text).unwrap_or(Head { message: text, ..Head::default() })
+}
+
+/// The head of a line whose level stands in the column in which almost all lines of its stream have one: after so many
+/// words behind the time.
+pub fn head_in(line: &str, column: Option<usize>) -> Head<'_> {
+    let found = head(line);
+    let Some(column) = column.filter(|_| found.level.is_none() && found.time.is_some()) else { return found };
+    let Some((level, after)) = word_in(found.message, column) else { return found };
+    // What stands before the level is nothing that is known: it stays in the message.
+    let message = if column == 0 { separators(after) } else { found.message };
+    Head { level: Some(level), message, ..found }
+}
+
+/// Words before a level that a column may have.
+pub const COLUMNS: usize = 4;
+
+/// The level in a column, and what follows it.
+pub fn word_in(text: &str, column: usize) -> Option<(Level, &str)> {
+    let mut rest = text.trim_start();
+    for _ in 0..column {
+        rest = rest.split_once([' ', '\t'])?.1.trim_start();
+    }
+    let (word, after) = rest.split_at(rest.find([' ', '\t', ':', '|']).unwrap_or(rest.len()));
+    let known = (3..=13).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_alphabetic());
+    Some((Level::parse_any(word).filter(|_| known)?, after.strip_prefix(':').unwrap_or(after)))
+}
+
+/// The head of a line without a time whose level is marked behind a thread, a number or the name of a program:
+/// `[main] ERROR a.b.C - …`, `app: error: …`, `main.c:41:5: warning: …`, `(ann@192.0.2.1) [WARNING] …`.
+fn untimed(text: &str) -> Option<Head<'_>> {
+    if let Some((level, channel, message)) = channel_and_level(text) {
+        return Some(Head { time: None, level: Some(level), logger: Some(channel), message });
+    }
+    let mut at = text;
+    let mut program = false;
+    for index in 0..3 {
+        let (token, after) = token(at)?;
+        let named = token.strip_suffix(':').is_some_and(is_program);
+        let group = token.starts_with(['[', '(', '{', '<']);
+        let number = token.bytes().all(|b| b.is_ascii_digit());
+        let address = !number
+            && token.bytes().any(|b| b.is_ascii_digit())
+            && token.bytes().all(|b| b.is_ascii_hexdigit() || matches!(b, b'.' | b':'));
+        // A host stands only in front of a program with its process.
+        let host = index == 0
+            && token.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'))
+            && after.trim_start().split(' ').next().is_some_and(|next| next.ends_with("]:") && next.contains('['));
+        if !(named || group || number || host || address) {
+            return None;
+        }
+        program |= named || host || address || token.starts_with('(');
+        at = separators(after);
+        if let Some(Marked { level, rest, set_apart }) = level_at(at)
+            && (set_apart || (group && !program))
+        {
+            if program {
+                return Some(Head { time: None, level: Some(level), logger: None, message: text });
+            }
+            let (logger, message) = logger_and_message(rest);
+            return Some(Head { time: None, level: Some(level), logger, message });
+        }
+    }
+    None
+}
+
+/// Whether a text in front of `:` may be the name of a program or a place in a source.
+fn is_program(name: &str) -> bool {
+    name.len() <= TOKEN_BYTES
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '.'))
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'/' | b'[' | b']' | b':'))
 }
 
 /// The time at the beginning, also in brackets, and what follows it.
 fn time_at(text: &str) -> Option<(Spelled, &str)> {
+    let text = ["time=", "ts=", "timestamp="].iter().find_map(|key| text.strip_prefix(key)).unwrap_or(text);
     let bare = text.trim_start_matches(['[', '(', '<', '"', '{', ' ']);
     if text.len() - bare.len() > 2 {
         return None;
@@ -78,6 +154,9 @@ fn time_at(text: &str) -> Option<(Spelled, &str)> {
 
 /// The time behind at most `tokens` tokens.
 fn find_time(text: &str, tokens: usize) -> Option<(Spelled, &str)> {
+    if !text.bytes().take(4 * TOKEN_BYTES).any(|b| b.is_ascii_digit()) {
+        return None;
+    }
     let mut rest = separators(text);
     for _ in 0..=tokens {
         // A number behind other words is one of many, not a time.
@@ -99,9 +178,12 @@ fn after_time(time: Option<Spelled>, rest: &str) -> Head<'_> {
     let mut at = text;
     let mut logger = None;
     for index in 0..TOKENS {
-        if let Some((level, after)) = level_at(at, index == 0) {
-            let (found, message) = logger_and_message(after);
+        if let Some(Marked { level, rest, .. }) = level_at(at) {
+            let (found, message) = logger_and_message(rest);
             return Head { time, level: Some(level), logger: found.or(logger), message };
+        }
+        if let Some((level, found, message)) = letter_at(at).filter(|_| index == 0) {
+            return Head { time, level: Some(level), logger: found, message };
         }
         if let Some((level, channel, after)) = channel_and_level(at) {
             return Head { time, level: Some(level), logger: Some(channel), message: after };
@@ -114,36 +196,47 @@ fn after_time(time: Option<Spelled>, rest: &str) -> Head<'_> {
         logger = Some(bare).filter(|bare| is_logger(bare)).or(logger);
         at = separators(after);
     }
+    // `category: error: …`, `HORDE [error] …`: the mark says that it is a level, and what stands before it stays.
+    if let Some((token, after)) = token(text)
+        && (token.strip_suffix(':').is_some_and(is_program) || after.trim_start().starts_with('['))
+        && token.bytes().all(|b| !matches!(b, b'"' | b'\'' | b','))
+        && let Some(Marked { level, set_apart: true, .. }) = level_at(separators(after))
+    {
+        return Head { time, level: Some(level), logger: None, message: text };
+    }
     let (logger, message) = dotted_logger(text).unwrap_or((None, text));
     Head { time, level: None, logger, message }
 }
 
 /// Skips what separates the parts of a head: spaces, a closing bracket, `|`, `,`, and `-` or `:` before a space.
-fn separators(text: &str) -> &str {
-    let mut rest = text;
+pub(crate) fn separators(text: &str) -> &str {
+    let bytes = text.as_bytes();
+    let blank = |at: usize| matches!(bytes.get(at), Some(b' ' | b'\t'));
+    let (mut at, mut apart) = (0, false);
     loop {
-        let before = rest.len();
-        rest = rest.trim_start_matches([' ', '\t']);
-        for mark in ["]", ")", ">", "\"", "|", ","] {
-            if before == rest.len() || mark == "|" {
-                rest = rest.strip_prefix(mark).unwrap_or(rest);
-            }
+        let start = at;
+        while blank(at) {
+            at += 1;
+            apart = true;
         }
-        for mark in ["-", ":", "–", "•"] {
-            if let Some(after) = rest.strip_prefix(mark)
-                && (after.starts_with([' ', '\t']))
-            {
-                rest = after;
+        match bytes.get(at) {
+            Some(b'|') => at += 1,
+            Some(b']' | b')' | b'>' | b'"' | b',' | b';') if !apart => at += 1,
+            Some(b'-' | b':') if blank(at + 1) => at += 1,
+            Some(0xe2) => {
+                let dash = ["–", "•"].iter().find(|mark| text[at..].starts_with(**mark) && blank(at + mark.len()));
+                at += dash.map_or(0, |mark| mark.len());
             }
+            _ => {}
         }
-        if rest.len() == before {
-            return rest;
+        if at == start {
+            return &text[at..];
         }
     }
 }
 
 /// The first token: a group in brackets, or what ends at a space or `|`.
-fn token(text: &str) -> Option<(&str, &str)> {
+pub(crate) fn token(text: &str) -> Option<(&str, &str)> {
     let close = match text.as_bytes().first()? {
         b'[' => ']',
         b'(' => ')',
@@ -169,7 +262,7 @@ fn is_head_token(token: &str, after: &str) -> bool {
     token.starts_with(['[', '(', '{', '<'])
         || token == "-"
         || token == "---"
-        || token.bytes().all(|b| b.is_ascii_digit())
+        || (token.bytes().all(|b| b.is_ascii_hexdigit()) && token.bytes().any(|b| b.is_ascii_digit()))
         || (token.contains(['.', '/', '_', '#', '$', '=', '@']) || token.contains("::"))
         || token
             .split_once('[')
@@ -178,48 +271,31 @@ fn is_head_token(token: &str, after: &str) -> bool {
         || apart.starts_with('|')
 }
 
-/// The level at the beginning, and what follows it.
-fn level_at(text: &str, first: bool) -> Option<(Level, &str)> {
-    if text.starts_with(['[', '(', '<']) {
-        let (group, after) = token(text)?;
-        let inside = group[1..group.len() - 1].trim();
-        // Apache's module, Celery's process: `core:error`, `ERROR/MainProcess`.
-        let word = inside.rsplit(':').next().unwrap_or(inside);
-        let word = word.split(['/', ' ']).next().unwrap_or(word);
-        let level = Level::parse_any(word).filter(|_| !word.bytes().all(|b| b.is_ascii_digit()))?;
-        if word.len() == 1 && !word.bytes().all(|b| b.is_ascii_uppercase()) {
-            return None;
-        }
-        return Some((level, separators(after)));
+/// A level of one letter, where a logger follows: `E a.b.C: …`, `W/Tag: …`, `W/Tag(12): …`.
+fn letter_at(text: &str) -> Option<(Level, Option<&str>, &str)> {
+    let letter = text.as_bytes().first().filter(|b| b"VDIWEFT".contains(b))?;
+    let level = Level::parse_any(&text[..1]).filter(|_| letter.is_ascii())?;
+    let rest = &text[1..];
+    if let Some(tag) = rest.strip_prefix('/') {
+        let end = tag.find([':', '(', ' '])?;
+        let (tag, after) = tag.split_at(end);
+        let after = if after.starts_with('(') { token(after)?.1 } else { after };
+        let message = after.trim_start().strip_prefix(':')?;
+        return (!tag.is_empty()).then_some((level, Some(tag), message.trim_start()));
     }
-    let length = text.bytes().take_while(|b| b.is_ascii_alphabetic()).count();
-    let (word, rest) = text.split_at(length);
-    let level = word_level(word)?;
-    let shouted = word.bytes().all(|b| b.is_ascii_uppercase());
-    let capital = word.as_bytes()[0].is_ascii_uppercase();
-    let marked = rest.starts_with([':', '|', ']', '\t', ')', '>'])
-        || rest.starts_with("  ")
-        || rest.starts_with(" |")
-        || rest.starts_with(" - ");
-    let ends = rest.is_empty() || rest.starts_with([' ', ',', '/', '\u{b7}']) || marked;
-    // `info vpxd[45715] …`, `warn [pay] …`: what follows is a head too.
-    let next = rest.trim_start_matches(' ').split([' ', '\t']).next().unwrap_or_default();
-    let followed = next.starts_with(['[', '(']) || (next.ends_with(']') && next.contains('['));
-    let fits = ends && (shouted || (marked && (first || capital)) || (followed && first));
-    if !fits {
-        return None;
+    let rest = rest.strip_prefix(' ')?;
+    if rest.starts_with('[') && token(rest).is_some() {
+        return Some((level, None, rest));
     }
-    let rest = match rest.strip_prefix('/') {
-        Some(process) => process.find([' ', ']']).map_or("", |end| &process[end..]),
-        None => rest,
-    };
-    let rest = rest.strip_prefix(':').unwrap_or(rest);
-    Some((level, separators(rest)))
+    let (logger, message) = dotted_logger(rest)?;
+    Some((level, Some(logger?), message))
 }
 
 /// `channel.LEVEL: message`, as Monolog writes it.
 fn channel_and_level(text: &str) -> Option<(Level, &str, &str)> {
-    let (name, after) = text.split_once(": ").or_else(|| text.strip_suffix(':').map(|name| (name, "")))?;
+    let near = &text[..text.floor_char_boundary(2 * TOKEN_BYTES)];
+    let end = near.find(": ").or_else(|| near.ends_with(':').then(|| near.len() - 1))?;
+    let (name, after) = (&text[..end], text[end + 1..].strip_prefix(' ').unwrap_or(&text[end + 1..]));
     let (channel, word) = name.rsplit_once('.')?;
     let fits = !channel.is_empty()
         && channel.len() < TOKEN_BYTES
@@ -228,26 +304,19 @@ fn channel_and_level(text: &str) -> Option<(Level, &str, &str)> {
     Some((word_level(word).filter(|_| fits)?, channel, after))
 }
 
-/// The level of a word that texts use for nothing else.
-fn word_level(word: &str) -> Option<Level> {
-    if !(3..=13).contains(&word.len()) {
-        return None;
-    }
-    let used = ["http", "all", "config", "log", "note", "success", "fail", "alert"];
-    let level = Level::parse_any(word)?;
-    let shouted = word.bytes().all(|b| b.is_ascii_uppercase());
-    (shouted || !used.iter().any(|other| other.eq_ignore_ascii_case(word))).then_some(level)
-}
-
 /// The logger that stands before the message, set apart by ` - `, ` : `, `: ` or `|`; brackets and numbers before it
 /// are the thread and the process.
 fn logger_and_message(text: &str) -> (Option<&str>, &str) {
     let mut at = text;
+    let mut bracketed = None;
     for _ in 0..5 {
-        if let Some(found) = dotted_logger(at) {
-            return found;
+        if let Some((logger, message)) = dotted_logger(at) {
+            return bracketed.map_or((logger, message), |logger| (Some(logger), text));
         }
         let Some((token, after)) = token(at) else { break };
+        // JBoss and Elasticsearch put the logger into brackets.
+        let inside = token.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).map(str::trim_end);
+        bracketed = bracketed.or(inside.filter(|name| name.contains('.') && is_logger(name)));
         let skipped = token.starts_with(['[', '(', '<', '{'])
             || matches!(token, "---" | "-")
             || token.bytes().all(|b| b.is_ascii_digit());
@@ -255,6 +324,9 @@ fn logger_and_message(text: &str) -> (Option<&str>, &str) {
             break;
         }
         at = separators(after);
+    }
+    if bracketed.is_some() {
+        return (bracketed, text);
     }
     // Kafka and ZooKeeper put the class behind the message.
     let behind = text.strip_suffix(')').and_then(|text| text.rsplit_once(" (")).map(|(_, name)| name);
@@ -284,7 +356,8 @@ fn dotted_logger(text: &str) -> Option<(Option<&str>, &str)> {
     };
     let place =
         bare.rsplit_once(':').is_some_and(|(_, line)| !line.is_empty() && line.bytes().all(|b| b.is_ascii_digit()));
-    if place && bare.contains('.') {
+    // `192.0.2.1:80 - …` is no place in a source.
+    if place && bare.contains('.') && !bare.starts_with(|c: char| c.is_ascii_digit()) {
         return Some((None, message));
     }
     is_logger(bare).then_some((Some(bare), message))
@@ -293,7 +366,8 @@ fn dotted_logger(text: &str) -> Option<(Option<&str>, &str)> {
 /// Whether a name is that of a class, a module or a package.
 fn is_logger(name: &str) -> bool {
     let failure = name.ends_with("Error") || name.ends_with("Exception");
-    let letters = name.bytes().any(|b| b.is_ascii_alphabetic()) && !name.contains(char::is_whitespace);
+    let letters =
+        name.bytes().any(|b| b.is_ascii_alphabetic()) && !name.contains(|c: char| c.is_whitespace() || c == '=');
     let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     let dotted = (name.contains('.') || name.contains("::")) && !name.ends_with('.') && !name.contains("//");
     // A place in source code is none: `pay.go`, `Pay.java:41`.
@@ -303,6 +377,7 @@ fn is_logger(name: &str) -> bool {
     });
     let humps = name.bytes().filter(u8::is_ascii_uppercase).count();
     let camel = humps >= 2
+        && name.bytes().any(|b| b.is_ascii_lowercase())
         && name.len() > humps + 2
         && name.bytes().all(|b| b.is_ascii_alphanumeric())
         && name.as_bytes()[0].is_ascii_uppercase();
@@ -316,6 +391,66 @@ mod tests {
     fn read(line: &str) -> (bool, Option<Level>, Option<&str>, &str) {
         let found = head(line);
         (found.time.is_some(), found.level, found.logger, found.message)
+    }
+
+    #[test]
+    fn levels_that_are_no_words_of_a_sentence() {
+        use Level::{Debug, Error, Info, Warn};
+        for (line, level, logger, message) in [
+            ("2024-05-06 07:08:00 E a.b.C: no route", Some(Error), Some("a.b.C"), "no route"),
+            ("2024-05-06 07:08:00 W/Pay( 12): slow", Some(Warn), Some("Pay"), "slow"),
+            ("2024-05-06 07:08:00 level=error no route", Some(Error), None, "no route"),
+            ("2024-05-06 07:08:00 pid=12 severity=\"WARN\" slow", Some(Warn), None, "slow"),
+            ("2024-05-06 07:08:00 [level: error] no route", Some(Error), None, "no route"),
+            ("2024-05-06 07:08:00 [ERROR|main] no route", Some(Error), None, "no route"),
+            ("2024-05-06 07:08:00;WARN;slow", Some(Warn), None, "slow"),
+            ("2024-05-06 07:08:00 **ERROR** no route", Some(Error), None, "no route"),
+            ("2024-05-06 07:08:00 DEBUG2 more", Some(Debug), None, "more"),
+            ("2024-05-06 07:08:00 ERROR(main) no route", Some(Error), None, "no route"),
+            ("2024-05-06 07:08:00 NOTICE[566]: slow", Some(Info), None, "slow"),
+            ("2024-05-06 07:08:00 a.b.C - error: no route", Some(Error), Some("a.b.C"), "no route"),
+            ("2024-05-06 07:08:00 [a.b.C] warn: slow", Some(Warn), Some("a.b.C"), "slow"),
+            ("2024-05-06 07:08:00 12345 7f00aa WARNING slow", Some(Warn), None, "slow"),
+            ("2024-05-06T07:08:00.1234567Z ##[error]no route", Some(Error), None, "no route"),
+            (
+                "2024-05-06 07:08:00,123 WARN  [org.example.X] (task-1) slow",
+                Some(Warn),
+                Some("org.example.X"),
+                "[org.example.X] (task-1) slow",
+            ),
+            ("2024-05-06 07:08:00 [core:error] AH00037: no link", Some(Error), None, "AH00037: no link"),
+            ("INFO[2024-05-06T07:08:00Z] begins", Some(Info), None, "begins"),
+            ("2024-05-06 07:08:00 security: error: denied", Some(Error), None, "security: error: denied"),
+            ("2024-05-06 07:08:00 SHOP [error] denied", Some(Error), None, "SHOP [error] denied"),
+            ("[2024-05-06 07:08:00] \"quoted\" words", None, None, "\"quoted\" words"),
+            ("\"2024-05-06 07:08:00\" INFO begins", Some(Info), None, "begins"),
+            ("2024-05-06 07:08:00 [info desk] opens", None, None, "[info desk] opens"),
+            ("2024-05-06 07:08:00 an ERROR was found", None, None, "an ERROR was found"),
+            ("2024-05-06 07:08:00 Fatal flaw", None, None, "Fatal flaw"),
+            ("2024-05-06 07:08:00 warning lights on", None, None, "warning lights on"),
+            ("2024-05-06 07:08:00 E is a letter", None, None, "E is a letter"),
+            ("2024-05-06 07:08:00 W (tungsten) is heavy", None, None, "W (tungsten) is heavy"),
+            ("2024-05-06 07:08:00 I am here", None, None, "I am here"),
+            ("2024-05-06 07:08:00 order 7: error code 5", None, None, "order 7: error code 5"),
+            ("2024-05-06 07:08:00 (see ERROR list)", None, None, "(see ERROR list)"),
+        ] {
+            assert_eq!(read(line), (true, level, logger, message), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_column_of_levels_needs_no_marks() {
+        use Level::{Info, Warn};
+        for (line, column, level, message) in [
+            ("2024-05-06 07:08:00 info begins", 0, Some(Info), "begins"),
+            ("2024-05-06 07:08:00 Warning slow", 0, Some(Warn), "slow"),
+            ("2024-05-06 07:08:00 worker WARN slow", 1, Some(Warn), "worker WARN slow"),
+            ("2024-05-06 07:08:00 nothing begins", 0, None, "nothing begins"),
+            ("no time info", 2, None, "no time info"),
+        ] {
+            let found = head_in(line, Some(column));
+            assert_eq!((found.level, found.message), (level, message), "{line}");
+        }
     }
 
     #[test]
@@ -385,7 +520,7 @@ mod tests {
             (
                 "[2024-05-06T07:08:00,123][WARN ][o.e.n.Node               ] [node-1] slow",
                 Some(Warn),
-                None,
+                Some("o.e.n.Node"),
                 "[o.e.n.Node               ] [node-1] slow",
             ),
         ] {
@@ -397,6 +532,19 @@ mod tests {
             ("[error] disk full", Some(Error), "disk full"),
             ("error: disk full", Some(Error), "disk full"),
             ("CRITICAL gives up", Some(Fatal), "gives up"),
+            ("app[12]: error: disk full", Some(Error), "app[12]: error: disk full"),
+            ("main.c:41:5: warning: not used", Some(Warn), "main.c:41:5: warning: not used"),
+            ("(ann@192.0.2.1) [WARNING] no", Some(Warn), "(ann@192.0.2.1) [WARNING] no"),
+            ("web-1 sshd[12]: error: no", Some(Error), "web-1 sshd[12]: error: no"),
+            ("[main] ERROR no route", Some(Error), "no route"),
+            ("12 [main] WARN slow", Some(Warn), "slow"),
+            ("::error file=a.js,line=1::no", Some(Error), "no"),
+            ("WARN[0012] slow", Some(Warn), "slow"),
+            ("192.0.2.1:80 WARNING: slow", Some(Warn), "192.0.2.1:80 WARNING: slow"),
+            ("error,relay=x: no", Some(Error), "relay=x: no"),
+            ("ann: ERROR codes are fine", None, "ann: ERROR codes are fine"),
+            ("ALERT exits with [1]", Some(Fatal), "exits with [1]"),
+            ("ALL CAPS HERE", None, "ALL CAPS HERE"),
             ("the error was found", None, "the error was found"),
             ("Error while reading", None, "Error while reading"),
             ("10:30 is too late", None, "10:30 is too late"),

@@ -68,15 +68,22 @@ impl Formats {
         let named = names_service(&fields);
         let scope = if schema.has_phases() { scope_of(&fields) } else { None };
         keep_payload(schema, value, at);
-        at.place_time(&mut fields);
+        at.place_time(&mut fields, || {
+            let record: Map<String, Value> = serde_json::from_str(value).ok()?;
+            record.get("date").and_then(Value::as_str).map(|day| Cow::Owned(day.to_owned()))
+        });
         let mut activity = fields.finish(schema, at.id.clone(), at.carry);
         activity.places = vec![at.place.clone()];
         let mut outer = Found { activity, form, names_service: named, scope };
         if definition.wraps && depth < DEPTH {
-            let mut inside = message.unwrap_or_default();
+            let mut inside = message.map(bytes_as_text).unwrap_or_default();
             self.append_wrapped(&mut inside, rest);
-            let inner = self.record(inside.trim_end_matches(['\n', '\r']), at, depth + 1);
+            let mut inner = self.record(inside.trim_end_matches(['\n', '\r']), at, depth + 1);
             outer.activity.message = None;
+            if inner.form == Form::Empty && (outer.activity.level.is_some() || value.contains("null")) {
+                inner.activity.message = Some(value[..value.floor_char_boundary(SHOWN_BYTES)].into());
+                inner.form = form;
+            }
             return inner.within(outer);
         }
         if let Some(template) = &definition.template
@@ -90,7 +97,7 @@ impl Formats {
         if let Some(text) = &message
             && text.starts_with('{')
             && depth < DEPTH
-            && let Some(inner) = self.opened(text, at)
+            && let Some(inner) = self.opened(text, at, depth)
         {
             return inner.within(outer);
         }
@@ -186,6 +193,14 @@ impl Formats {
             }
             Err(offset) => unreadable(&piece.text, at, offset),
         }
+    }
+}
+
+/// A text that journald writes as a list of its bytes, because it has some that are no text.
+fn bytes_as_text(message: String) -> String {
+    match serde_json::from_str::<Vec<u8>>(&message) {
+        Ok(bytes) if message.starts_with('[') => String::from_utf8_lossy(&bytes).into_owned(),
+        _ => message,
     }
 }
 

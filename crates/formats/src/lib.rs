@@ -11,6 +11,7 @@ mod frames;
 mod framing;
 mod generic;
 mod json;
+mod level;
 mod line;
 mod logfmt;
 mod read;

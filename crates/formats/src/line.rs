@@ -8,6 +8,8 @@ pub(crate) enum Open {
     Nothing,
     Json,
     Started,
+    /// A record of one line: nothing continues it.
+    Single,
     Whole,
     Plain,
 }
@@ -17,4 +19,8 @@ pub(crate) enum Open {
 pub(crate) struct Unwrapped<'t> {
     pub(crate) text: Cow<'t, str>,
     pub(crate) cut: bool,
+    /// Hash of what wrote the line: the host, process, container and stream that the wrapper names.
+    pub(crate) writer: u64,
+    /// Whether the wrapper says so much itself that it is a record without a text too.
+    pub(crate) speaks: bool,
 }

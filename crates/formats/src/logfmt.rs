@@ -6,7 +6,7 @@ use std::borrow::Cow;
 /// The pairs of a line that consists of nothing else; `None` where it does not, or has fewer than two.
 pub(crate) fn pairs(line: &str) -> Option<Vec<(&str, Cow<'_, str>)>> {
     let mut rest = line.trim();
-    let mut found = Vec::new();
+    let mut found: Vec<(&str, Cow<'_, str>)> = Vec::new();
     while !rest.is_empty() {
         let end = rest.find(|c: char| c == '=' || c.is_whitespace())?;
         let (key, after) = rest.split_at(end);
@@ -17,6 +17,15 @@ pub(crate) fn pairs(line: &str) -> Option<Vec<(&str, Cow<'_, str>)>> {
         let (value, tail) = value(after)?;
         found.push((key, value));
         rest = tail.trim_start();
+    }
+    // Some write commas between the pairs.
+    let (_, others) = found.split_last()?;
+    if !others.is_empty() && others.iter().all(|(_, value)| value.ends_with(',')) {
+        for (_, value) in &mut found {
+            if let Some(bare) = value.strip_suffix(',') {
+                *value = Cow::Owned(bare.to_owned());
+            }
+        }
     }
     (found.len() >= 2).then_some(found)
 }
@@ -80,6 +89,7 @@ mod tests {
             Some(found.into_iter().map(|(key, value)| format!("{key}|{value}")).collect::<Vec<_>>().join(" "))
         };
         assert_eq!(read(r#"a=1 b="x \"y\" z" c='it is' d="#).as_deref(), Some("a|1 b|x \"y\" z c|it is d|"));
+        assert_eq!(read("a=1, b=x, c=3").as_deref(), Some("a|1 b|x c|3"));
         for line in ["a=1", "a=1 b", "words a=1 b=2", "a=1, b=2 and more", "a=\"open b=2", "", "=1 =2"] {
             assert_eq!(read(line), None, "{line}");
         }

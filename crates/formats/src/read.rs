@@ -32,6 +32,8 @@ pub struct Surrounding<'a> {
     /// The patterns that records of the stream's beginning have, in order of precedence: they are tried first, and where a
     /// time and a level are found, only they.
     pub(crate) seen: &'a [usize],
+    /// Behind how many words the stream's lines have their level.
+    pub(crate) column: Option<usize>,
     /// Where the patterns that fit are noted, while the beginning of a stream is examined.
     pub(crate) noted: Option<&'a RefCell<BTreeSet<usize>>>,
 }
@@ -39,7 +41,7 @@ pub struct Surrounding<'a> {
 impl Surrounding<'_> {
     /// The place of a record of which nothing else is known.
     pub fn new(id: Id, place: Place, carry: Timestamp, around: Surroundings) -> Self {
-        Self { id, place, carry, around, payload: None, seen: &[], noted: None }
+        Self { id, place, carry, around, payload: None, seen: &[], column: None, noted: None }
     }
 }
 
@@ -60,6 +62,8 @@ pub enum Form {
     Plain,
     /// JSON that cannot be read.
     Broken,
+    /// Nothing: what a wrapper holds is blank.
+    Empty,
 }
 
 /// A record as it was read.
@@ -84,6 +88,10 @@ impl Formats {
         {
             return found;
         }
+        if depth > 0 && text.trim_ascii().is_empty() {
+            let activity = at.activity(None);
+            return Found { activity, form: Form::Empty, names_service: false, scope: None };
+        }
         let (first, rest) = first_line(text);
         let by_pattern = |index: usize| {
             let (format, number) = self.text().owners[index];
@@ -94,11 +102,12 @@ impl Formats {
         if let Some(found) = at.seen.iter().find_map(|index| by_pattern(*index)) {
             return found;
         }
-        let head = generic::head(first);
+        let head = generic::head_in(first, at.column);
         let clear = head.time.is_some() && head.level.is_some() && at.noted.is_none();
         if !clear {
             let fits = self.text().firsts.matches(first.as_bytes());
-            if let Some(found) = fits.iter().filter(|index| !at.seen.contains(index)).find_map(by_pattern) {
+            let others = || fits.iter().filter(|index| !at.seen.contains(index)).find_map(by_pattern);
+            if let Some(found) = fits.matched_any().then(others).flatten() {
                 return found;
             }
         }
@@ -106,10 +115,10 @@ impl Formats {
         if let Some(pairs) = logfmt::pairs(first) {
             return self.by_pairs(&pairs, first, at);
         }
-        self.by_head(&head, at)
+        self.by_head(&head, at, depth)
     }
 
-    fn by_head(&self, head: &generic::Head<'_>, at: &Surrounding<'_>) -> Found {
+    fn by_head(&self, head: &generic::Head<'_>, at: &Surrounding<'_>, depth: u8) -> Found {
         let time = head.time.map(|time| time.resolve(at.around));
         let mut activity = at.activity(time);
         activity.kind = Kind::Log;
@@ -119,7 +128,7 @@ impl Formats {
         activity.message = Some(head.message.into());
         let form = if head.is_found() { Form::Head } else { Form::Plain };
         let outer = Found { activity, form, names_service: false, scope: None };
-        match self.opened(head.message, at) {
+        match self.opened(head.message, at, depth) {
             Some(inner) => inner.within(outer),
             None => outer,
         }
@@ -134,7 +143,8 @@ impl Formats {
             payload.borrow_mut().merge(schema.divide(record));
         }
         let names_service = names_service(&assembler);
-        at.place_time(&mut assembler);
+        let day = || pairs.iter().find(|(key, _)| *key == "date").map(|(_, value)| value.clone());
+        at.place_time(&mut assembler, day);
         let mut activity = assembler.finish(schema, at.id.clone(), at.carry);
         if activity.message.is_none() && activity.url.is_none() {
             activity.message = Some(line.trim().into());
@@ -143,11 +153,22 @@ impl Formats {
         Found { activity, form: Form::Logfmt, names_service, scope: None }
     }
 
-    /// The record in a message that is JSON or pairs and nothing else.
-    pub(crate) fn opened(&self, message: &str, at: &Surrounding<'_>) -> Option<Found> {
+    /// The record in a message that is JSON, pairs or a call and nothing else.
+    pub(crate) fn opened(&self, message: &str, at: &Surrounding<'_>, depth: u8) -> Option<Found> {
         let message = message.trim();
         if message.starts_with('{') && message.ends_with('}') {
             return self.json_record(message, at, DEPTH).filter(|found| matches!(found.form, Form::Json(_)));
+        }
+        if depth < DEPTH && memchr::memmem::find(message.as_bytes(), b" HTTP/").is_some() {
+            let texts = self.text();
+            let first = first_line(message).0;
+            let call = texts.calls.matches(first.as_bytes()).iter().find_map(|index| {
+                let (format, number) = texts.call_owners[index];
+                self.by_format(format, number, first, at, depth + 1)
+            });
+            if call.is_some() {
+                return call;
+            }
         }
         let tag = message.strip_prefix('[').and_then(|rest| rest.split_once("] "));
         let (tag, rest) = tag.filter(|(tag, _)| is_id(tag)).map_or((None, message), |(tag, rest)| (Some(tag), rest));
@@ -188,18 +209,23 @@ impl Formats {
         };
         if format.wraps && depth < DEPTH {
             let inside = inner_text(format, number, &message, fields.partial, rest);
-            let inner = self.record(&inside, at, depth + 1);
-            if format.weak && inner.form == Form::Plain {
+            let mut inner = self.record(&inside, at, depth + 1);
+            let seen = || at.seen.iter().any(|known| self.text().owners[*known] == (index, number));
+            if format.weak && inner.form == Form::Plain && !seen() {
                 return None;
             }
             outer.activity.message = None;
+            if inner.form == Form::Empty && outer.activity.level.is_some() {
+                inner.activity.message = Some(first.trim().into());
+                inner.form = Form::Text(index);
+            }
             return Some(inner.within(outer));
         }
         // A pattern of the whole record says itself how much of it is the message.
         let taken = captures.get(0).map_or(0, |all| all.end());
         at.keep_stack(if format.whole { text.get(taken..).unwrap_or_default() } else { rest });
         if outer.activity.url.is_none()
-            && let Some(inner) = self.opened(&message, at)
+            && let Some(inner) = self.opened(&message, at, depth)
         {
             return Some(inner.within(outer));
         }
@@ -226,7 +252,7 @@ impl<'t> Fields<'t> {
     fn take(&mut self, captures: &Captures<'t>, group: usize, meaning: &Group, at: &Surrounding<'_>) -> Option<()> {
         let Some(found) = captures.get(group) else { return Some(()) };
         let text = String::from_utf8_lossy(found.as_bytes());
-        let absent = matches!(&*text, "" | "-" | "\"-\"");
+        let absent = matches!(text.trim(), "" | "-" | "\"-\"");
         match meaning {
             Group::Target(Target::StartedAt) => {
                 if !absent {
@@ -238,7 +264,10 @@ impl<'t> Fields<'t> {
                 self.assembler.set((Target::Message, 0), Scalar::Text(text.trim_end().to_owned().into()));
                 self.message = Some(text);
             }
-            Group::Target(target) if !absent => self.assembler.set((*target, 0), Scalar::Text(text)),
+            // A level may be spelled `-` (Redis).
+            Group::Target(target) if !absent || (*target == Target::Level && !text.is_empty()) => {
+                self.assembler.set((*target, 0), Scalar::Text(text));
+            }
             Group::Priority => self.priority = Some(level_of_severity(text.parse::<u8>().ok()? & 7)),
             Group::Partial => self.partial = &*text == "P",
             Group::Rest => self.rest = Some(text.into_owned()),
@@ -295,15 +324,33 @@ fn inner_text(format: &Format, number: usize, message: &str, mut partial: bool, 
 }
 
 impl Surrounding<'_> {
-    /// Reads a time that names no zone as one of the source's zone.
-    pub(crate) fn place_time(&self, fields: &mut Assembler<'_>) {
-        if self.around.zone.is_none() {
+    /// Reads a time that names no zone as one of the source's zone, completes one without a year, and one without a date by
+    /// the `day` that stands in a field of its own.
+    pub(crate) fn place_time<'d>(&self, fields: &mut Assembler<'_>, day: impl FnOnce() -> Option<Cow<'d, str>>) {
+        let Some(text) = fields.raw(Target::StartedAt) else { return };
+        let bytes = text.as_bytes();
+        let number = bytes.iter().all(|b| b.is_ascii_digit() || *b == b'.');
+        let whole = bytes.get(4) == Some(&b'-') && bytes.len() >= 16;
+        if number || (whole && self.around.zone.is_none()) {
             return;
         }
-        let spelled = fields.raw(Target::StartedAt).and_then(|text| spelled_time(&text));
-        if let Some(time) = spelled.filter(|time| time.is_whole() && time.lacks_zone()) {
-            fields.replace(Target::StartedAt, Scalar::Time(time.resolve(self.around)));
-        }
+        let Some(time) = text.strip_prefix("/Date(").map_or_else(
+            || spelled_time(&text),
+            // ASP.NET's JSON.
+            |inside| spelled_time(inside.trim_end_matches(['/', ')'])),
+        ) else {
+            let Some(time) = day().filter(|day| **day != *text).and_then(|day| spelled_time(&format!("{day} {text}")))
+            else {
+                return;
+            };
+            return fields.replace(Target::StartedAt, Scalar::Time(time.resolve(self.around)));
+        };
+        let time = if time.lacks_date() {
+            day().and_then(|day| spelled_time(&format!("{day} {text}"))).unwrap_or(time)
+        } else {
+            time
+        };
+        fields.replace(Target::StartedAt, Scalar::Time(time.resolve(self.around)));
     }
 
     /// An activity of this place.

@@ -12,6 +12,7 @@ use crosstail_core::schema::{Assembler, Schema, Target};
 use regex::bytes::Regex;
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -28,6 +29,11 @@ pub enum Shape {
 
 /// Where a line's time stands at the latest, in bytes.
 const TIME_BYTES: usize = 160;
+
+const WRITER: foldhash::fast::FixedState = foldhash::fast::FixedState::with_seed(0);
+
+/// A longer message is cut in lists, in bytes; the record's own view has all of it.
+const MESSAGE_BYTES: usize = 1 << 16;
 
 /// Tests the raw fields of a record before it is built; true where it is certain that nobody wants it.
 pub type Rejects<'a> = &'a mut dyn FnMut(&Assembler<'_>, &Schema) -> bool;
@@ -51,6 +57,8 @@ pub struct Reader {
     pub(crate) seen: Vec<usize>,
     /// Whether a time leaves out the year or the date.
     pub(crate) guesses: bool,
+    /// Behind how many words almost all lines have their level, where it is not marked.
+    pub(crate) column: Option<usize>,
     /// The dialect of the last JSON record, which the next one probably has.
     pub(crate) hint: AtomicUsize,
 }
@@ -117,6 +125,9 @@ impl Reader {
     /// The first format whose records begin with this line.
     pub(crate) fn format_of(&self, text: &str) -> Option<&Format> {
         let fits = self.formats.text().firsts.matches(text.as_bytes());
+        if !fits.matched_any() {
+            return None;
+        }
         fits.iter()
             .map(|index| &self.formats.text().formats[self.formats.text().owners[index].0])
             .find(|format| !format.weak)
@@ -151,30 +162,41 @@ impl Reader {
         if text.starts_with('{') {
             return self.unwrapped_json(text);
         }
-        self.formats.text().firsts.matches(text.as_bytes()).iter().find_map(|index| {
-            let (format, number) = self.formats.text().owners[index];
-            let format = &self.formats.text().formats[format];
-            if !format.wraps {
-                return None;
-            }
-            let pattern = &format.patterns[number];
-            let captures = pattern.regex.captures(text.as_bytes())?;
-            let mut inner = None;
-            let mut cut = false;
-            for (group, meaning) in &pattern.groups {
-                let Some(found) = captures.get(*group) else { continue };
-                match meaning {
-                    Group::Target(Target::Message) => inner = text.get(found.range()),
-                    Group::Partial => cut = found.as_bytes() == b"P",
-                    _ => {}
-                }
-            }
-            let inner = inner?;
-            if format.weak && !(inner.starts_with('{') || self.is_start(inner)) {
-                return None;
-            }
-            Some(Unwrapped { text: Cow::Borrowed(inner), cut })
+        // The wrapper that the stream has is tried before all others are looked at.
+        let seen = self.seen.iter().find_map(|index| self.unwrapped_by(*index, text));
+        seen.or_else(|| {
+            let fits = self.formats.text().firsts.matches(text.as_bytes());
+            fits.iter().find_map(|index| self.unwrapped_by(index, text))
         })
+    }
+
+    fn unwrapped_by<'t>(&self, index: usize, text: &'t str) -> Option<Unwrapped<'t>> {
+        let (format, number) = self.formats.text().owners[index];
+        let format = &self.formats.text().formats[format];
+        if !format.wraps {
+            return None;
+        }
+        let pattern = &format.patterns[number];
+        let captures = pattern.regex.captures(text.as_bytes())?;
+        let mut inner = None;
+        let mut cut = false;
+        let mut speaks = false;
+        let mut writer = WRITER.build_hasher();
+        for (group, meaning) in &pattern.groups {
+            let Some(found) = captures.get(*group) else { continue };
+            match meaning {
+                Group::Target(Target::Message) => inner = text.get(found.range()),
+                Group::Partial => cut = found.as_bytes() == b"P",
+                Group::Priority => speaks = true,
+                other if other.names_writer() => found.as_bytes().hash(&mut writer),
+                _ => {}
+            }
+        }
+        let inner = inner?;
+        if format.weak && !(inner.starts_with('{') || self.seen.contains(&index) || self.is_start(inner)) {
+            return None;
+        }
+        Some(Unwrapped { text: Cow::Borrowed(inner), cut, writer: writer.finish(), speaks })
     }
 
     fn unwrapped_json<'t>(&self, text: &'t str) -> Option<Unwrapped<'t>> {
@@ -183,9 +205,10 @@ impl Reader {
             return None;
         }
         let message = scanned.fields.raw(Target::Message)?.into_owned();
+        let named = [Target::Service, Target::Host, Target::Process].map(|target| scanned.fields.raw(target));
         // Docker cuts a long line and leaves out the newline; what lacks it goes on.
         let cut = scanned.fields.marks != 0 && text.starts_with("{\"log\"") && !message.ends_with('\n');
-        Some(Unwrapped { text: Cow::Owned(message), cut })
+        Some(Unwrapped { text: Cow::Owned(message), cut, writer: WRITER.hash_one(named), speaks: false })
     }
 
     /// Reads the records in the bytes of one frame; most frames have one. `columns`: those of the last header, which the
@@ -198,7 +221,7 @@ impl Reader {
         rejects: Option<Rejects<'_>>,
         out: &mut Vec<Found>,
     ) {
-        let at = &Surrounding { seen: &self.seen, ..at.clone() };
+        let at = &Surrounding { seen: &self.seen, column: self.column, ..at.clone() };
         let text = decoding::text(bytes);
         let text = text
             .trim_end_matches(['\r', '\n', ' ', '\t', '\0'])
@@ -211,11 +234,22 @@ impl Reader {
             self.read_row(text, at, columns, out);
             return;
         }
+        let from = out.len();
         let array = bare.starts_with('[') && bare[1..].trim_start().starts_with(['{', ']']);
         if bare.starts_with('{') || array {
             self.read_json(bare, at, rejects, out);
         } else if !matches!(bare, "[" | "]" | "],") {
             out.push(self.formats.record(text, at, 0));
+        }
+        for found in &mut out[from..] {
+            if let Some(message) = found.activity.message.as_mut().filter(|message| message.len() > MESSAGE_BYTES) {
+                message.truncate(message.floor_char_boundary(MESSAGE_BYTES));
+                message.push('…');
+            }
+        }
+        if out[from..].iter().any(|found| found.form == Form::Empty) {
+            let read = out.split_off(from);
+            out.extend(read.into_iter().filter(|found| found.form != Form::Empty));
         }
     }
 
@@ -314,7 +348,7 @@ impl Reader {
             Form::Table => "table",
             Form::Logfmt => "logfmt",
             Form::Head => "text with a time or level",
-            Form::Plain => "text",
+            Form::Plain | Form::Empty => "text",
             Form::Broken => "broken JSON",
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::decoding;
 use crate::frames::Frames;
+use crate::generic;
 use crate::read::Surrounding;
 use crate::reader::{Reader, Shape};
 use crate::registry::Formats;
@@ -16,6 +17,8 @@ use std::sync::atomic::AtomicUsize;
 
 /// Lines from which the formats of a stream are told, at most.
 const SAMPLE_LINES: usize = 400;
+/// Fewer levels are no column.
+const LEAST_IN_COLUMN: usize = 3;
 /// Of a text stream's lines that begin no record at most this share, in eighths, are records of their own.
 const STARTS_IN_EIGHT: usize = 8;
 
@@ -33,6 +36,7 @@ impl Reader {
             wholes: false,
             seen: Vec::new(),
             guesses: false,
+            column: None,
             hint: AtomicUsize::new(formats.plain),
         };
         let whole = head.len() - memchr::memrchr(b'\n', head).map_or(0, |end| head.len() - end - 1);
@@ -45,6 +49,7 @@ impl Reader {
         if reader.shape == Shape::Lines {
             reader.tell_formats(&lines);
             reader.seen = reader.patterns_of(&head[..whole]);
+            reader.column = reader.column_of(&lines);
         }
         reader
     }
@@ -89,6 +94,28 @@ impl Reader {
         }
         self.guesses = lines.iter().any(|line| self.guessed_time(line).is_some());
         self.joins = starts > 0 && starts * STARTS_IN_EIGHT >= plain;
+    }
+
+    /// Behind how many words almost all lines with a time have their level, where the line alone does not say that the
+    /// word is one: `07:08:00 info begins`, `07:08:00 worker-1 INFO begins`.
+    fn column_of(&self, lines: &[&[u8]]) -> Option<usize> {
+        if self.only_json {
+            return None;
+        }
+        let (mut timed, mut at) = (0, [0usize; generic::COLUMNS]);
+        for line in lines {
+            let text = decoding::text(line);
+            let inner = self.unwrap(&text);
+            let head = generic::head(inner.as_ref().map_or(&text, |inner| &inner.text));
+            if head.time.is_none() || head.level.is_some() || self.seen_format_of(&text).is_some() {
+                continue;
+            }
+            timed += 1;
+            for (column, count) in at.iter_mut().enumerate() {
+                *count += usize::from(generic::word_in(head.message, column).is_some());
+            }
+        }
+        at.iter().position(|count| *count >= LEAST_IN_COLUMN && *count * 10 >= timed * 8)
     }
 
     /// The patterns that the records of the stream's beginning have.

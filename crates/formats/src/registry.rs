@@ -41,6 +41,9 @@ pub(crate) struct Texts {
     pub(crate) firsts: RegexSet,
     /// For each pattern of the set: its format, and its number there.
     pub(crate) owners: Vec<(usize, usize)>,
+    /// Of those, the ones that messages may hold: calls in one line.
+    pub(crate) calls: RegexSet,
+    pub(crate) call_owners: Vec<(usize, usize)>,
     /// Lines that continue a record though they begin like one: in any stream, and in records of `whole` formats.
     pub(crate) continues: Option<Regex>,
     pub(crate) continues_whole: Option<Regex>,
@@ -74,24 +77,28 @@ impl Texts {
             }
         }
         let fail = |error: regex::Error| FormatError { origin: "formats".to_owned(), message: error.to_string() };
-        let firsts = RegexSetBuilder::new(sources)
-            .unicode(false)
-            .size_limit(64 << 20)
-            .dfa_size_limit(16 << 20)
-            .build()
-            .map_err(fail)?;
+        let set = |sources: &[&str]| {
+            let mut builder = RegexSetBuilder::new(sources);
+            builder.unicode(false).size_limit(64 << 20).dfa_size_limit(16 << 20).build().map_err(fail)
+        };
+        let firsts = set(&sources)?;
+        let (call_owners, call_sources): (Vec<_>, Vec<_>) =
+            owners.iter().zip(&sources).filter(|(owner, _)| formats[owner.0].single).unzip();
+        let calls = set(&call_sources.into_iter().copied().collect::<Vec<_>>())?;
+        let call_owners = call_owners.into_iter().copied().collect();
         let continuing = |whole: bool| {
             let of = formats.iter().filter(|format| format.whole == whole).flat_map(|format| &format.continues);
             let sources: Vec<String> = of.map(|source| format!("(?:{source})")).collect();
             (!sources.is_empty()).then(|| compile(&sources.join("|"), false)).transpose().map_err(fail)
         };
         let (continues, continues_whole) = (continuing(false)?, continuing(true)?);
-        Ok(Self { formats, firsts, owners, continues, continues_whole })
+        Ok(Self { formats, firsts, owners, calls, call_owners, continues, continues_whole })
     }
 
     fn none() -> Self {
         let (formats, owners) = (Vec::new(), Vec::new());
-        Self { formats, firsts: RegexSet::empty(), owners, continues: None, continues_whole: None }
+        let (firsts, calls) = (RegexSet::empty(), RegexSet::empty());
+        Self { formats, firsts, owners, calls, call_owners: Vec::new(), continues: None, continues_whole: None }
     }
 }
 

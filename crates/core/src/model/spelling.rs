@@ -141,7 +141,8 @@ pub fn leading_time(text: &str) -> Option<(Spelled, usize)> {
 
 /// Reads a text that is a time and nothing else.
 pub fn spelled_time(text: &str) -> Option<Spelled> {
-    let text = text.trim().trim_start_matches('[').trim_end_matches(']');
+    let text = text.trim();
+    let text = text.strip_prefix('[').map_or(text, |inside| inside.trim_end_matches(']'));
     let (found, length) = leading_time(text)?;
     // Go's monotonic clock, and the name of a zone in parentheses, follow some times.
     let rest = text[length..].trim_start();
@@ -198,6 +199,15 @@ mod tests {
             "Mon, 06 May 2024 07:08:00 GMT",
             "Mon May 06 2024 09:08:00 GMT+0200 (Central European Summer Time)",
             "Monday, 6 May 2024 07:08:00",
+            "2024:05:06-07:08:00",
+            "2024-05-06 07-08-00",
+            "2024-05-06T070800Z",
+            "2024-127T07:08:00",
+            "May-06-2024 07:08:00",
+            "May-06-24 07:08:00",
+            "6 mai 2024 07:08:00",
+            "2024-05-06T09:08:00[Europe/Berlin]",
+            "2024-05-06T09:08:00+02:00[Europe/Berlin]",
             "1714979280",
             "1714979280000",
             "1714979280000000",
@@ -219,6 +229,8 @@ mod tests {
             ("12-31 23:59:58.500", "2023-12-31T23:59:58.500Z"),
             ("12-31 23:59:58:96", "2023-12-31T23:59:58.096Z"),
             ("0101 00:00:01.25", "2024-01-01T00:00:01.250Z"),
+            ("31 Dec 23:59:58.250", "2023-12-31T23:59:58.250Z"),
+            ("déc. 31 23:59:58", "2023-12-31T23:59:58Z"),
             ("Feb 29 12:00:00", "2020-02-29T12:00:00Z"),
             ("23:59:58.123", "2024-01-01T23:59:58.123Z"),
             ("00:00:00", "2024-01-02T00:00:00Z"),
@@ -257,6 +269,7 @@ mod tests {
             "2024-13-06 07:08:00",
             "7:8",
             "123456789012345678901",
+            "@0x7\u{fffd} ent @0x7\u{fffd} ent @0x7",
         ] {
             assert_eq!(leading_time(text), None, "{text}");
         }

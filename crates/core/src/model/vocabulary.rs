@@ -108,6 +108,7 @@ impl Level {
         ("all", Self::Trace),
         ("trc", Self::Trace),
         ("trce", Self::Trace),
+        ("trac", Self::Trace),
         ("vrb", Self::Trace),
         ("verb", Self::Trace),
         ("t", Self::Trace),
@@ -118,6 +119,7 @@ impl Level {
         ("config", Self::Debug),
         ("dbg", Self::Debug),
         ("dbug", Self::Debug),
+        ("debu", Self::Debug),
         ("d", Self::Debug),
         ("30", Self::Info),
         ("information", Self::Info),
@@ -144,6 +146,8 @@ impl Level {
         ("60", Self::Fatal),
         ("ftl", Self::Fatal),
         ("crt", Self::Fatal),
+        ("fata", Self::Fatal),
+        ("pani", Self::Fatal),
         ("f", Self::Fatal),
         ("c", Self::Fatal),
         ("critical", Self::Fatal),
@@ -165,6 +169,11 @@ impl Level {
     /// Parses a word as loggers write it, with what surrounds or refines it: `ERROR `, `[warn]`, `D2`, `INFO+2`.
     pub fn parse_logged(word: &str) -> Option<Self> {
         Self::parse_any(word).or_else(|| {
+            // Colours stand in the text of JSON as escapes: `\u{1b}[31merror\u{1b}[39m`.
+            let word = match word.strip_prefix('\u{1b}').and_then(|rest| rest.split_once('m')) {
+                Some((_, rest)) => rest.split('\u{1b}').next().unwrap_or(rest),
+                None => word,
+            };
             let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
             let letters = bare.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-'));
             Self::parse_any(bare).or_else(|| Self::parse_any(letters))

@@ -150,7 +150,8 @@ impl<'a> Assembler<'a> {
         a.parent_request_id = self.text(Target::ParentRequestId);
         a.error = self.text(Target::Error);
         if logged {
-            a.error = a.error.filter(|text| !matches!(text.trim(), "" | "-" | "false" | "null" | "none" | "0"));
+            a.error =
+                a.error.filter(|text| !matches!(text.trim(), "" | "-" | "false" | "true" | "null" | "none" | "0"));
             a.correlation_id = a.correlation_id.filter(|id| !id.contains(char::is_whitespace));
         }
         a.error_type = self.text(Target::ErrorType);

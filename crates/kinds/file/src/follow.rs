@@ -127,6 +127,8 @@ struct Cancelled;
 /// How long a record stays open before it is shown, and an unfinished line of JSON, which is nothing until it is whole.
 const OPEN: Duration = Duration::from_millis(120);
 const OPEN_JSON: Duration = Duration::from_secs(2);
+/// What is open and longer is not shown again each time that it grows, in bytes.
+const OFTEN_BYTES: u64 = 256 * 1024;
 /// How far before the place where following begins its open record is looked for, in bytes.
 const LOOK_BACK: u64 = 32 * 1024;
 
@@ -175,6 +177,11 @@ impl Tail {
     /// Whether what is open has waited long enough for more.
     fn waits_long_enough(&self) -> bool {
         if self.shown >= self.offset {
+            return false;
+        }
+        // A record that goes on and on is read again from its beginning only where it has doubled, or at its end.
+        let (all, shown) = (self.offset - self.frames.start(), self.shown.saturating_sub(self.frames.start()));
+        if all > OFTEN_BYTES && all < shown.saturating_mul(2) {
             return false;
         }
         let json = self.frames.has_partial_line()

@@ -1,14 +1,33 @@
 //! Reads a time from the beginning of a text, one spelling after the other.
 
-use super::zones::ZONES;
 use super::{Day, Spelled, Zone};
 use crate::number::{saturating_i32, saturating_i64, saturating_u32};
 use chrono::NaiveDate;
-use chrono_tz::Tz;
 
-const MONTHS: [&[u8]; 12] =
-    [b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec"];
-const DAYS: [&[u8]; 7] = [b"mon", b"tue", b"wed", b"thu", b"fri", b"sat", b"sun"];
+const MONTHS: [[u8; 3]; 12] =
+    [*b"jan", *b"feb", *b"mar", *b"apr", *b"may", *b"jun", *b"jul", *b"aug", *b"sep", *b"oct", *b"nov", *b"dec"];
+const DAYS: [[u8; 3]; 7] = [*b"mon", *b"tue", *b"wed", *b"thu", *b"fri", *b"sat", *b"sun"];
+
+/// Months as syslog writes them in other languages, where the first three letters are not those of English.
+const LOCAL_MONTHS: [&[&str]; 12] = [
+    &["ene", "gen", "gennaio", "enero", "sty"],
+    &["fév", "févr", "fev", "lut"],
+    &["mär", "mrz", "märz", "mrt"],
+    &["avr", "abr", "kwi"],
+    &["mai", "mag", "mei", "maj"],
+    &["juin", "giu", "cze"],
+    &["juil", "lug", "lip"],
+    &["août", "ago", "sie"],
+    &["set", "wrz"],
+    &["okt", "ott", "out", "paź"],
+    &["lis"],
+    &["dez", "déc", "dic", "gru"],
+];
+
+fn local_month(word: &[u8]) -> Option<usize> {
+    let word = std::str::from_utf8(word).ok()?.to_lowercase();
+    LOCAL_MONTHS.iter().position(|names| names.contains(&word.as_str()))
+}
 
 pub(super) struct Cursor<'a> {
     pub(super) bytes: &'a [u8],
@@ -20,17 +39,17 @@ impl Cursor<'_> {
         self.ahead(0)
     }
 
-    fn ahead(&self, by: usize) -> u8 {
+    pub(super) fn ahead(&self, by: usize) -> u8 {
         self.bytes.get(self.at + by).copied().unwrap_or(0)
     }
 
-    fn take(&mut self, byte: u8) -> bool {
+    pub(super) fn take(&mut self, byte: u8) -> bool {
         let found = self.peek() == byte;
         self.at += usize::from(found);
         found
     }
 
-    fn spaces(&mut self) -> usize {
+    pub(super) fn spaces(&mut self) -> usize {
         let start = self.at;
         while self.peek() == b' ' {
             self.at += 1;
@@ -38,11 +57,11 @@ impl Cursor<'_> {
         self.at - start
     }
 
-    fn run(&self) -> usize {
+    pub(super) fn run(&self) -> usize {
         self.bytes[self.at.min(self.bytes.len())..].iter().take_while(|b| b.is_ascii_digit()).count()
     }
 
-    fn number(&mut self, least: usize, most: usize) -> Option<u32> {
+    pub(super) fn number(&mut self, least: usize, most: usize) -> Option<u32> {
         let length = self.run();
         if length < least || length > most {
             return None;
@@ -50,7 +69,7 @@ impl Cursor<'_> {
         self.digits(length)
     }
 
-    fn digits(&mut self, length: usize) -> Option<u32> {
+    pub(super) fn digits(&mut self, length: usize) -> Option<u32> {
         let mut value = 0u32;
         for _ in 0..length {
             let digit = self.peek();
@@ -64,23 +83,38 @@ impl Cursor<'_> {
     }
 
     /// The number of the month (from 1) or day (from 0) whose name begins here.
-    fn name(&mut self, names: &[&[u8]]) -> Option<u32> {
+    fn name(&mut self, names: &[[u8; 3]]) -> Option<u32> {
         let head = self.bytes.get(self.at..self.at + 3)?;
-        let index = names.iter().position(|name| head.eq_ignore_ascii_case(name))?;
-        let length = self.bytes[self.at..].iter().take_while(|b| b.is_ascii_alphabetic()).count();
-        if length > 9 {
+        let key = [head[0].to_ascii_lowercase(), head[1].to_ascii_lowercase(), head[2].to_ascii_lowercase()];
+        let known = names.iter().position(|name| *name == key);
+        let long = self.bytes.get(self.at..self.at + 11.min(self.bytes.len() - self.at))?;
+        let length = long.iter().take_while(|b| b.is_ascii_alphabetic() || **b >= 0x80).count();
+        if !(3..=10).contains(&length) {
             return None;
         }
+        let word = &long[..length];
+        let index = match known {
+            Some(index) if word.is_ascii() => index,
+            _ if names.len() == MONTHS.len() && self.before_number(length) => local_month(word)?,
+            _ => return None,
+        };
         self.at += length;
         self.take(b'.');
         Some(saturating_u32(index))
+    }
+
+    /// Whether a number follows a word of a length: only then it may be a month.
+    fn before_number(&self, length: usize) -> bool {
+        let rest = self.bytes.get(self.at + length..).unwrap_or_default();
+        let next = rest.iter().find(|b| !matches!(b, b' ' | b'.'));
+        rest.first().is_some_and(|b| matches!(b, b' ' | b'.')) && next.is_some_and(u8::is_ascii_digit)
     }
 
     /// A time that begins with a digit.
     pub(super) fn digit_first(&mut self) -> Option<Spelled> {
         let run = self.run();
         match (run, self.ahead(run)) {
-            (4, b'-' | b'/' | b'.') => self.year_first(),
+            (4, b'-' | b'/' | b'.' | b':') => self.year_first(),
             (1 | 2, b':') => {
                 let (seconds, micros) = self.clock()?;
                 Some(self.zoned((Day::None, seconds, micros)))
@@ -99,6 +133,13 @@ impl Cursor<'_> {
         let year = self.digits(4)?;
         let separator = self.peek();
         self.at += 1;
+        if separator == b'-' && self.run() == 3 {
+            // The day of the year (ISO 8601).
+            let day = NaiveDate::from_yo_opt(saturating_i32(year), self.digits(3)?)?;
+            self.between()?;
+            let (seconds, micros) = self.clock()?;
+            return Some(self.zoned((Day::Whole(day), seconds, micros)));
+        }
         let month = if self.peek().is_ascii_digit() { self.number(1, 2)? } else { self.name(&MONTHS)? + 1 };
         if !self.take(separator) {
             return None;
@@ -106,9 +147,9 @@ impl Cursor<'_> {
         let date = self.number(1, 2)?;
         let day = Day::Whole(NaiveDate::from_ymd_opt(saturating_i32(year), month, date)?);
         self.between()?;
-        // DB2 and the logs of IBM separate the parts of a time by points.
-        let points = self.run() == 2 && self.ahead(2) == b'.' && self.ahead(5) == b'.';
-        let (seconds, micros) = if points { self.pointed_clock()? } else { self.clock()? };
+        // DB2 and the logs of IBM separate the parts of a time by points, and some by hyphens.
+        let points = self.run() == 2 && matches!(self.ahead(2), b'.' | b'-') && self.ahead(5) == self.ahead(2);
+        let (seconds, micros) = if points { self.pointed_clock()? } else { self.packed_clock()? };
         Some(self.zoned((day, seconds, micros)))
     }
 
@@ -160,6 +201,10 @@ impl Cursor<'_> {
             let month = self.name(&MONTHS)? + 1;
             if !(self.take(separator) || self.take(b' ') || self.take(b'-')) {
                 return None;
+            }
+            if matches!((self.run(), self.ahead(self.run())), (1 | 2, b':')) {
+                let (seconds, micros) = self.clock().filter(|_| (1..=31).contains(&first))?;
+                return Some(self.zoned((Day::NoYear(month, first), seconds, micros)));
             }
             let year = self.year()?;
             let day = Day::Whole(NaiveDate::from_ymd_opt(year, month, first)?);
@@ -320,96 +365,6 @@ impl Cursor<'_> {
         micros
     }
 
-    /// Reads the zone behind a time, if one follows.
-    fn zoned(&mut self, (day, seconds, micros): (Day, u32, u32)) -> Spelled {
-        let start = self.at;
-        let spaces = self.spaces();
-        let zone = self.zone(spaces > 0);
-        if zone == Zone::None {
-            self.at = start;
-        }
-        Spelled { day, seconds, micros, zone }
-    }
-
-    fn zone(&mut self, apart: bool) -> Zone {
-        let here = self.at;
-        match self.peek() {
-            b'+' | b'-' => {
-                let Some(minutes) = self.offset(apart) else {
-                    self.at = here;
-                    return Zone::None;
-                };
-                // Go writes the word behind the offset.
-                let after = self.at;
-                if self.spaces() == 0 || self.zone_word().is_none() {
-                    self.at = after;
-                }
-                Zone::Offset(minutes)
-            }
-            b'A'..=b'Z' | b'z' => {
-                if let Some(minutes) = self.zone_word() {
-                    let after = self.at;
-                    return match self.offset(false) {
-                        Some(more) => Zone::Offset(minutes + more),
-                        None => {
-                            self.at = after;
-                            Zone::Offset(minutes)
-                        }
-                    };
-                }
-                self.zone_name().map_or(Zone::None, Zone::Named)
-            }
-            _ => Zone::None,
-        }
-    }
-
-    fn zone_word(&mut self) -> Option<i32> {
-        let rest = &self.bytes[self.at.min(self.bytes.len())..];
-        let length = rest.iter().take_while(|b| b.is_ascii_alphabetic()).count();
-        let next = rest.get(length).copied().unwrap_or(0);
-        if length > 5 || next.is_ascii_digit() || matches!(next, b'/' | b'_' | b'.') {
-            return None;
-        }
-        let word = &rest[..length];
-        let known = ZONES.iter().find(|(known, _)| known.as_bytes() == word || (word == b"z" && *known == "Z"));
-        let (_, minutes) = known?;
-        self.at += length;
-        Some(*minutes)
-    }
-
-    /// `Europe/Berlin`.
-    fn zone_name(&mut self) -> Option<Tz> {
-        let rest = &self.bytes[self.at..];
-        let length = rest.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'_' | b'-')).count();
-        let name = std::str::from_utf8(&rest[..length]).ok().filter(|name| name.contains('/'))?;
-        let zone = name.parse().ok()?;
-        self.at += length;
-        Some(zone)
-    }
-
-    /// `+02:00`, `+0200`, and where it is not set apart `+02`.
-    fn offset(&mut self, apart: bool) -> Option<i32> {
-        let sign = match self.peek() {
-            b'+' => 1,
-            b'-' => -1,
-            _ => return None,
-        };
-        self.at += 1;
-        let run = self.run();
-        let (hours, minutes) = match (run, self.ahead(2)) {
-            (4, _) => (self.digits(2)?, self.digits(2)?),
-            (2, b':') if self.ahead(3).is_ascii_digit() => {
-                let hours = self.digits(2)?;
-                self.at += 1;
-                (hours, self.number(2, 2)?)
-            }
-            (2, _) if !apart => (self.digits(2)?, 0),
-            _ => return None,
-        };
-        (hours <= 15 && minutes < 60 && !self.peek().is_ascii_alphabetic())
-            .then_some(sign * saturating_i32(hours * 60 + minutes))
-    }
-
     /// `1714979280.123`, `1714979280123`: the number of digits decides the unit.
     fn epoch(&mut self, run: usize) -> Option<Spelled> {
         let unit = match run {
@@ -436,7 +391,8 @@ impl Cursor<'_> {
     /// `@40000000663881da075bcd15`: TAI64N, as daemontools write it (cr.yp.to/libtai/tai64.html). TAI is 10 s ahead of
     /// the count that multilog starts from.
     pub(super) fn tai64n(&mut self) -> Option<Spelled> {
-        let text = std::str::from_utf8(self.bytes.get(self.at + 1..self.at + 25)?).ok()?;
+        let digits = self.bytes.get(self.at + 1..self.at + 25).filter(|digits| digits.is_ascii())?;
+        let text = std::str::from_utf8(digits).ok()?;
         let seconds = u64::from_str_radix(&text[..16], 16).ok()?.checked_sub(1 << 62)?.checked_sub(10)?;
         let nanos = u64::from_str_radix(&text[16..], 16).ok().filter(|nanos| *nanos < 1_000_000_000)?;
         self.at += 25;
@@ -459,6 +415,15 @@ impl Cursor<'_> {
             }
         }
         let month = self.name(&MONTHS)? + 1;
+        if self.take(b'-') {
+            // `May-06-2024 07:08:00`.
+            let date = self.number(1, 2)?;
+            let year = if self.take(b'-') { self.year()? } else { return None };
+            let day = Day::Whole(NaiveDate::from_ymd_opt(year, month, date)?);
+            self.between()?;
+            let (seconds, micros) = self.clock()?;
+            return Some(self.zoned((day, seconds, micros)));
+        }
         if self.spaces() == 0 {
             return None;
         }

@@ -1,7 +1,12 @@
-//! Words for time zones.
+//! The zone behind a time: an offset, a word, or the name of a place.
+
+use super::cursor::Cursor;
+use super::{Day, Spelled, Zone};
+use crate::number::saturating_i32;
+use chrono_tz::Tz;
 
 /// Words for zones and their minutes east of UTC. Where a word has several meanings, the one that logs have.
-pub(super) const ZONES: &[(&str, i32)] = &[
+const ZONES: &[(&str, i32)] = &[
     ("UTC", 0),
     ("GMT", 0),
     ("Z", 0),
@@ -45,3 +50,104 @@ pub(super) const ZONES: &[(&str, i32)] = &[
     ("AKST", -540),
     ("HST", -600),
 ];
+
+impl Cursor<'_> {
+    /// Reads the zone behind a time, if one follows.
+    pub(super) fn zoned(&mut self, (day, seconds, micros): (Day, u32, u32)) -> Spelled {
+        let start = self.at;
+        let spaces = self.spaces();
+        let mut zone = self.zone(spaces > 0);
+        if zone == Zone::None {
+            self.at = start;
+        }
+        // Java names the place in brackets, behind the offset or without it.
+        let here = self.at;
+        if self.take(b'[') {
+            match self.zone_name().filter(|_| self.take(b']')) {
+                Some(named) if zone == Zone::None => zone = Zone::Named(named),
+                Some(_) => {}
+                None => self.at = here,
+            }
+        }
+        Spelled { day, seconds, micros, zone }
+    }
+
+    fn zone(&mut self, apart: bool) -> Zone {
+        let here = self.at;
+        match self.peek() {
+            b'+' | b'-' => {
+                let Some(minutes) = self.offset(apart) else {
+                    self.at = here;
+                    return Zone::None;
+                };
+                // Go writes the word behind the offset.
+                let after = self.at;
+                if self.spaces() == 0 || self.zone_word().is_none() {
+                    self.at = after;
+                }
+                Zone::Offset(minutes)
+            }
+            b'A'..=b'Z' | b'z' => {
+                if let Some(minutes) = self.zone_word() {
+                    let after = self.at;
+                    return match self.offset(false) {
+                        Some(more) => Zone::Offset(minutes + more),
+                        None => {
+                            self.at = after;
+                            Zone::Offset(minutes)
+                        }
+                    };
+                }
+                self.zone_name().map_or(Zone::None, Zone::Named)
+            }
+            _ => Zone::None,
+        }
+    }
+
+    fn zone_word(&mut self) -> Option<i32> {
+        let rest = &self.bytes[self.at.min(self.bytes.len())..];
+        let length = rest.iter().take_while(|b| b.is_ascii_alphabetic()).count();
+        let next = rest.get(length).copied().unwrap_or(0);
+        if length > 5 || next.is_ascii_digit() || matches!(next, b'/' | b'_' | b'.') {
+            return None;
+        }
+        let word = &rest[..length];
+        let known = ZONES.iter().find(|(known, _)| known.as_bytes() == word || (word == b"z" && *known == "Z"));
+        let (_, minutes) = known?;
+        self.at += length;
+        Some(*minutes)
+    }
+
+    /// `Europe/Berlin`.
+    fn zone_name(&mut self) -> Option<Tz> {
+        let rest = &self.bytes[self.at..];
+        let length = rest.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'_' | b'-')).count();
+        let name = std::str::from_utf8(&rest[..length]).ok().filter(|name| name.contains('/'))?;
+        let zone = name.parse().ok()?;
+        self.at += length;
+        Some(zone)
+    }
+
+    /// `+02:00`, `+0200`, and where it is not set apart `+02`.
+    fn offset(&mut self, apart: bool) -> Option<i32> {
+        let sign = match self.peek() {
+            b'+' => 1,
+            b'-' => -1,
+            _ => return None,
+        };
+        self.at += 1;
+        let run = self.run();
+        let (hours, minutes) = match (run, self.ahead(2)) {
+            (4, _) => (self.digits(2)?, self.digits(2)?),
+            (2, b':') if self.ahead(3).is_ascii_digit() => {
+                let hours = self.digits(2)?;
+                self.at += 1;
+                (hours, self.number(2, 2)?)
+            }
+            (2, _) if !apart => (self.digits(2)?, 0),
+            _ => return None,
+        };
+        (hours <= 15 && minutes < 60 && !self.peek().is_ascii_alphabetic())
+            .then_some(sign * saturating_i32(hours * 60 + minutes))
+    }
+}
