@@ -125,14 +125,14 @@ impl Writer {
     /// The columns of an activity for people.
     fn cells(&self, a: &Activity, names: &Names) -> Result<Vec<String>> {
         let time = |at: Timestamp| at.utc().with_timezone(&self.zone).format("%Y-%m-%d %H:%M:%S%.3f %Z").to_string();
-        let line = |text: &str| visible_line(text).into_owned();
+        let line = |text: &str| visible_line(&redact_text(text)).into_owned();
         let text = |text: &Option<compact_str::CompactString>| text.as_deref().map(line).unwrap_or_default();
         let record = if self.asked { serde_json::to_value(Record::new(a, names))? } else { Value::Null };
         let cell = |name: &&str| match *name {
             "started_at" | "time" => time(a.started_at),
             "completed_at" => a.completed_at.map(time).unwrap_or_default(),
             "next_retry_at" => a.next_retry_at.map(time).unwrap_or_default(),
-            "id" => line(&a.id.to_string()),
+            "id" => visible_line(&a.id.to_string()).into_owned(),
             name if self.asked => csv_cell(&record[name]),
             "status" => a.status.map(|s| s.to_string()).or(a.level.map(|l| l.to_string())).unwrap_or_default(),
             "dir" => a.direction.to_string(),
@@ -142,7 +142,7 @@ impl Writer {
             "http" => a.http_status.map(|code| code.to_string()).unwrap_or_default(),
             "took_ms" => a.took_us().map(|us| millis(us).to_string()).unwrap_or_default(),
             "source" => a.places.first().map(|place| line(&names.source_name(place.source))).unwrap_or_default(),
-            _ => a.error.as_ref().or(a.message.as_ref()).map(|t| line(&redact_text(t))).unwrap_or_default(),
+            _ => a.error.as_ref().or(a.message.as_ref()).map(|t| line(t)).unwrap_or_default(),
         };
         Ok(self.columns.iter().map(cell).collect())
     }

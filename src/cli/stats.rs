@@ -192,7 +192,15 @@ impl Output {
 
     /// The groups: by time if they have one, else the largest first.
     fn ordered(&self, groups: Groups, time: impl Fn(Timestamp) -> String) -> Vec<Group> {
-        let mut groups: Vec<_> = groups.into_iter().collect();
+        let mut safe = Groups::new();
+        for ((mut key, at), figures) in groups {
+            // Ids are what they are; any other value may have a secret in it.
+            for (value, _) in key.iter_mut().zip(&self.by).filter(|(_, by)| by.class() != ValueType::Id) {
+                *value = value.take().map(|value| redact_text(&value).into_owned());
+            }
+            safe.entry((key, at)).or_default().merge(&figures);
+        }
+        let mut groups: Vec<_> = safe.into_iter().collect();
         if self.is_timed {
             groups.sort_by(|a, b| (a.0.1, &a.0.0).cmp(&(b.0.1, &b.0.0)));
         } else {

@@ -96,7 +96,7 @@ const SCENES: &[Scene] = &[
     Scene {
         rule: "SuccessOutOfBand",
         badly: |n| Some(if n % 10 < 3 { (Status::Failed, 409, 200, 1) } else { (Status::Success, 200, 200, 1) }),
-        says: "%, usually 9",
+        says: " %, usually 9",
         ..SCENE
     },
     Scene { rule: "SourceUnreachable", unreachable: true, says: "shop has been unreachable for", ..SCENE },

@@ -109,9 +109,14 @@ impl Terminal {
 
     /// Until a text is on the screen.
     pub fn wait_for(&self, text: &str) {
+        self.wait_for_any(&[text]);
+    }
+
+    /// Until one of these texts is on the screen.
+    pub fn wait_for_any(&self, texts: &[&str]) {
         let until = Instant::now() + PATIENCE;
-        while !self.screen().contains(text) {
-            assert!(Instant::now() < until, "waited for '{text}':\n{}", self.screen());
+        while !texts.iter().any(|text| self.screen().contains(text)) {
+            assert!(Instant::now() < until, "waited for {texts:?}:\n{}", self.screen());
             std::thread::park_timeout(Duration::from_millis(20));
         }
     }
@@ -183,7 +188,7 @@ impl Drop for Terminal {
 
 fn demo(columns: u16, rows: u16) -> Terminal {
     let terminal = Terminal::start(&["demo", "--history", "1h"], columns, rows);
-    terminal.wait_for("live");
+    terminal.wait_for("connected");
     terminal
 }
 
@@ -210,9 +215,9 @@ fn the_demo_opens_answers_keys_and_ends() {
     terminal.keys("r");
     terminal.wait_for("outcome");
     terminal.keys("t");
-    terminal.wait_for("critical path");
+    terminal.wait_for_any(&["critical path", "nothing else in this trace"]);
     terminal.keys("\u{1b}");
-    terminal.wait_until_gone("critical path");
+    terminal.wait_until_gone("retries");
     terminal.keys(":theme light\r");
     terminal.keys("q");
     assert_eq!(terminal.wait_for_end(), 0);

@@ -723,7 +723,7 @@ fn pausing_pins_what_is_shown() {
         live: true,
     }));
     assert_eq!(stage.explore().list.visible(&stage.explorer.shared.store, 10), before);
-    assert!(stage.picture().contains("+2 new"));
+    assert!(stage.picture().contains("2 since you paused"));
     stage.act(&[Action::Pause]);
     assert!(stage.explore().list.follow);
     let after = stage.explore().list.visible(&stage.explorer.shared.store, 10);

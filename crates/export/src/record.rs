@@ -2,6 +2,7 @@
 
 use crosstail_core::model::{Activity, Names, is_hostile, redact_text};
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// The documented fields of `-o json`, in order.
 #[derive(Debug, Serialize)]
@@ -11,14 +12,14 @@ pub struct Record<'a> {
     places: Vec<String>,
     kind: crosstail_core::model::Kind,
     direction: crosstail_core::model::Direction,
-    system: Option<&'a str>,
-    endpoint: Option<&'a str>,
+    system: Option<Cow<'a, str>>,
+    endpoint: Option<Cow<'a, str>>,
     method: Option<&'a str>,
-    url: Option<String>,
+    url: Option<Cow<'a, str>>,
     status: Option<crosstail_core::model::Status>,
     http_status: Option<u16>,
     level: Option<crosstail_core::model::Level>,
-    message: Option<String>,
+    message: Option<Cow<'a, str>>,
     started_at: String,
     completed_at: Option<String>,
     duration_ms: Option<serde_json::Number>,
@@ -28,13 +29,13 @@ pub struct Record<'a> {
     request_id: Option<String>,
     correlation_id: Option<&'a str>,
     parent_request_id: Option<&'a str>,
-    error: Option<String>,
-    error_type: Option<&'a str>,
-    operation: Option<&'a str>,
-    entity: Option<&'a str>,
-    actor: Option<&'a str>,
-    organization: Option<&'a str>,
-    tags: Vec<&'a str>,
+    error: Option<Cow<'a, str>>,
+    error_type: Option<Cow<'a, str>>,
+    operation: Option<Cow<'a, str>>,
+    entity: Option<Cow<'a, str>>,
+    actor: Option<Cow<'a, str>>,
+    organization: Option<Cow<'a, str>>,
+    tags: Vec<Cow<'a, str>>,
     cpu_percent: Option<f64>,
     memory_mb: Option<f64>,
     /// `guessed` where the record has no time, so that `started_at` is that of its neighbour or its file.
@@ -89,15 +90,16 @@ impl<'a> Record<'a> {
 
     /// The record of an activity.
     pub fn new(activity: &'a Activity, names: &Names) -> Self {
-        let safe = |text: &'a Option<compact_str::CompactString>| text.as_deref().map(|t| redact_text(t).into_owned());
+        // Any text may have a secret in it. Ids are what they are: they find the activity.
+        let safe = |text: &'a Option<compact_str::CompactString>| text.as_deref().map(redact_text);
         Self {
             id: activity.id.to_string(),
             source: activity.places.first().map(|p| names.source_name(p.source).to_string()).unwrap_or_default(),
             places: activity.places.iter().map(|place| place.label(names)).collect(),
             kind: activity.kind,
             direction: activity.direction,
-            system: activity.system.as_deref(),
-            endpoint: activity.endpoint.as_deref(),
+            system: safe(&activity.system),
+            endpoint: safe(&activity.endpoint),
             method: activity.method.as_deref(),
             url: safe(&activity.url),
             status: activity.status,
@@ -114,12 +116,12 @@ impl<'a> Record<'a> {
             correlation_id: activity.correlation_id.as_deref(),
             parent_request_id: activity.parent_request_id.as_deref(),
             error: safe(&activity.error),
-            error_type: activity.error_type.as_deref(),
-            operation: activity.operation.as_deref(),
-            entity: activity.entity.as_deref(),
-            actor: activity.actor.as_deref(),
-            organization: activity.organization.as_deref(),
-            tags: activity.tags.as_deref().map(|tags| tags.split(", ").collect()).unwrap_or_default(),
+            error_type: safe(&activity.error_type),
+            operation: safe(&activity.operation),
+            entity: safe(&activity.entity),
+            actor: safe(&activity.actor),
+            organization: safe(&activity.organization),
+            tags: activity.tags.as_deref().map(|tags| tags.split(", ").map(redact_text).collect()).unwrap_or_default(),
             cpu_percent: activity.cpu_percent,
             memory_mb: activity.memory_mb,
             time_source: (!activity.knows_its_time()).then_some("guessed"),

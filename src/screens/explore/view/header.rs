@@ -37,7 +37,11 @@ pub(super) fn render(explore: &Explore, shared: &Shared, area: Rect, buf: &mut B
     };
     // In a narrow window, the sign says it.
     let follow = if area.width >= 100 { follow } else { follow.split_at(follow.find(' ').unwrap_or(0)).0 };
-    let rate = if rate >= 10.0 { format!("{follow} {rate:.0}/s") } else { format!("{follow} {rate:.1}/s") };
+    let rate = match rate {
+        _ if shared.sources.is_empty() => String::new(),
+        rate if rate >= 10.0 => format!("{follow} {rate:.0}/s"),
+        rate => format!("{follow} {rate:.1}/s"),
+    };
     let (range, held) = if area.width >= 100 {
         (format!("‹ {} ›   ", shown_range(shared)), format!("{} held", count(shared.store.len())))
     } else {

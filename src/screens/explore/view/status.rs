@@ -48,7 +48,8 @@ pub(super) fn render(explore: &Explore, shared: &Shared, area: Rect, buf: &mut B
     } else if explore.list.follow {
         ("▼ following · space pauses".to_owned(), theme.dim)
     } else {
-        (format!("{} · {unseen} newer since · f newest", position(explore, shared)), theme.dim)
+        let newer = if explore.list.unseen > 0 { format!("{unseen} newer since · ") } else { String::new() };
+        (format!("{} · {newer}f newest", position(explore, shared)), theme.dim)
     };
     let marks = if shared.marks.is_empty() { String::new() } else { format!("   ◆ {}", shared.marks.len()) };
     put_all(buf, area.x + 1, area.y, room, &[(&text, style), (&marks, theme.accent)]);

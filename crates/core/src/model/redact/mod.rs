@@ -96,7 +96,7 @@ fn cards(text: &str, found: &mut Vec<(Range<usize>, &str)>) {
             at += 1;
             continue;
         }
-        // Groups of digits that one blank or hyphen divides.
+        // Groups of digits that one blank or hyphen divides, or a plus sign: a blank of a form.
         let mut groups: Vec<Range<usize>> = Vec::new();
         loop {
             let start = at;
@@ -104,7 +104,7 @@ fn cards(text: &str, found: &mut Vec<(Range<usize>, &str)>) {
                 at += 1;
             }
             groups.push(start..at);
-            if !matches!(bytes.get(at), Some(b' ' | b'-')) || !is_digit(at + 1) {
+            if !matches!(bytes.get(at), Some(b' ' | b'-' | b'+')) || !is_digit(at + 1) {
                 break;
             }
             at += 1;

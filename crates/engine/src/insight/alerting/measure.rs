@@ -178,7 +178,9 @@ impl Measuring<'_> {
             let now = success(*window)?;
             let figures = (below, window.finished, window.failed);
             let mut measured = self.measured(std::slice::from_ref(system), figures, "is:failure");
-            measured.usual = format!("success of {system} is {now:.0} %, usually {mean:.0} %");
+            // 99.7 % is not 100 %.
+            let percent = |share: f64| if share > 99.0 { format!("{share:.1} %") } else { format!("{share:.0} %") };
+            measured.usual = format!("success of {system} is {}, usually {}", percent(now), percent(mean));
             Some(measured)
         };
         now.iter().filter_map(one).collect()
