@@ -217,7 +217,7 @@ fn the_demo_opens_answers_keys_and_ends() {
     terminal.keys("t");
     terminal.wait_for_any(&["critical path", "nothing else in this trace"]);
     terminal.keys("\u{1b}");
-    terminal.wait_until_gone("retries");
+    terminal.wait_until_gone("overview");
     terminal.keys(":theme light\r");
     terminal.keys("q");
     assert_eq!(terminal.wait_for_end(), 0);

@@ -97,7 +97,12 @@ impl PreparedRow {
             outcome.response_body.as_ref().map(|got| body_text(body(got, "response"))),
         ];
         let metadata = start.metadata.as_ref().map(safe_json);
-        start.url = start.url.map(|url| safe_text(&url));
+        // Any text may have a secret in it. Ids are what they are.
+        start.system = safe_text(&start.system);
+        for text in [&mut start.endpoint, &mut start.url, &mut start.operation, &mut start.entity, &mut start.actor] {
+            *text = text.take().map(|text| safe_text(&text));
+        }
+        outcome.error_type = outcome.error_type.map(|text| safe_text(&text));
         start.message = outcome.message.take().or(start.message).map(|text| safe_text(&text));
         outcome.error = outcome.error.map(|text| safe_text(&text));
         outcome.error_stack = outcome.error_stack.map(|text| safe_text(&text));

@@ -80,8 +80,8 @@ pub fn winston(step: &WriteStep) -> Vec<(Timestamp, Level, Value)> {
     if is_request && starts {
         let more = json!({
             "method": start.method, "url": start.url.as_deref().map(safe_text), "headers": headers(&start.request_headers),
-            "body": safe(&start.request_body, "request", start), "operation": start.operation, "attempt": start.attempt,
-            "maxAttempts": start.max_attempts, "userId": start.actor,
+            "body": safe(&start.request_body, "request", start), "operation": start.operation.as_deref().map(safe_text), "attempt": start.attempt,
+            "maxAttempts": start.max_attempts, "userId": start.actor.as_deref().map(safe_text),
         });
         lines.push(one(start.started_at, Level::Info, "API Request Started", with(ids(start), more)));
     }
@@ -118,7 +118,7 @@ pub fn winston(step: &WriteStep) -> Vec<(Timestamp, Level, Value)> {
             Some(Status::Success) => ("Data Synchronization Completed", Value::Null),
             _ => (
                 "Operation Failed",
-                json!({ "event": "operation.error", "error": outcome.error, "errorType": outcome.error_type }),
+                json!({ "event": "operation.error", "error": outcome.error.as_deref().map(safe_text), "errorType": outcome.error_type }),
             ),
         };
         let mut all = with(ids(start), more);
@@ -126,7 +126,7 @@ pub fn winston(step: &WriteStep) -> Vec<(Timestamp, Level, Value)> {
         lines.push(one(at, level, message, all));
     } else {
         let known = start.metadata.as_ref().map(redact_json).unwrap_or_default();
-        let more = json!({ "event": start.operation });
+        let more = json!({ "event": start.operation.as_deref().map(safe_text) });
         let mut all = with(ids(start), known);
         all.extend(map(more));
         lines.push(one(at, level, &message(start, outcome), all));
@@ -173,9 +173,9 @@ impl Engineering {
         let metadata = json!({
             "source_type": "application", "host": format!("{}-1", start.system.to_lowercase()), "service": start.system,
             "environment": "production", "request_id": start.request_id.as_ref().unwrap_or(&start.id),
-            "correlation_id": start.correlation_id, "endpoint": start.endpoint, "direction": direction.as_str(), "duration_ms": took,
+            "correlation_id": start.correlation_id, "endpoint": start.endpoint.as_deref().map(safe_text), "direction": direction.as_str(), "duration_ms": took,
         });
-        let class = start.operation.clone().unwrap_or_else(|| "Service".to_owned());
+        let class = start.operation.as_deref().map_or_else(|| "Service".to_owned(), safe_text);
         let parsed = json!({
             "host": metadata["host"], "service": start.system, "thread": "main", "class": class,
             "method": start.method.as_deref().unwrap_or("run"), "line_number": 10 + start.id.bytes().map(u32::from).sum::<u32>() % 400,
