@@ -38,7 +38,7 @@ async fn is_taken_and_resolved(url: &str, id: &str, settle: impl AsyncFn()) {
         crosstail(&arguments)
     };
     let refused = change("ack", false);
-    assert!(refused.status.code() == Some(2) && said(&refused).contains("--allow-writes"), "{refused:?}");
+    assert!(refused.status.code() == Some(64) && said(&refused).contains("--allow-writes"), "{refused:?}");
     settle().await;
     assert_eq!(listed(url)["state"], "firing", "nothing was written");
     let taken = change("ack", true);

@@ -2,7 +2,9 @@
 //! is read as one record with just these values. So words, statuses, systems and outcomes have one definition, and the
 //! store computes none of them.
 
-use crosstail_core::filter::{Comparator, Field, Matcher, Operand, Predicate};
+use crate::{Grouping, Groups};
+use crosstail_core::filter::{Comparator, Field, Matcher, NamedRecord, Operand, Predicate};
+use crosstail_core::model::{Activity, Figures, Mean, Names, Timestamp};
 use crosstail_core::schema::{Schema, Target};
 
 /// With more combinations than this, the records themselves are read.
@@ -73,4 +75,43 @@ pub fn targets(schema: &Schema, fields: &[Field]) -> Option<Vec<Target>> {
     targets.sort_unstable_by_key(|target| *target as u8);
     targets.dedup();
     Some(targets)
+}
+
+/// What a store has counted of one combination.
+#[derive(Debug, Clone, Copy)]
+pub struct Counted {
+    /// Number of records.
+    pub count: u64,
+    /// The bucket of their latency (see [`crosstail_core::model::Latencies::bucket`]), and its sum in microseconds.
+    pub latency: Option<(usize, u64)>,
+    /// CPU usage in per cent.
+    pub cpu: Mean,
+    /// Memory usage in MB.
+    pub memory: Mean,
+}
+
+/// How combinations become figures.
+pub struct Sum<'a> {
+    /// How they are grouped.
+    pub grouping: &'a Grouping,
+    /// Names of sources.
+    pub names: &'a Names,
+    /// The part of the filter that the store does not evaluate.
+    pub residual: &'a Predicate,
+}
+
+impl Sum<'_> {
+    /// Adds a combination, which is read as the activity, in a period of time.
+    pub fn add(&self, activity: &Activity, period: Option<Timestamp>, counted: Counted, groups: &mut Groups) {
+        if !self.residual.keeps(&NamedRecord { activity, names: self.names, payload: None }) {
+            return;
+        }
+        let mut more = Figures { cpu: counted.cpu, memory: counted.memory, ..Figures::default() };
+        more.add_outcomes(activity, counted.count);
+        if let Some((bucket, sum_us)) = counted.latency {
+            more.latencies.add_bucket(bucket, counted.count, sum_us);
+        }
+        let (values, _) = self.grouping.key(activity, self.names);
+        groups.entry((values, period)).or_default().merge(&more);
+    }
 }

@@ -8,11 +8,11 @@ use super::query::undated;
 use super::relation::ColumnType;
 use super::row::scalar;
 use super::sql;
-use crosstail_core::filter::{Field, NamedRecord, Predicate};
-use crosstail_core::model::{Figures, Latencies, Mean, Names, Timestamp};
+use crosstail_core::filter::{Field, Predicate};
+use crosstail_core::model::{Latencies, Mean, Names, Timestamp};
 use crosstail_core::number::{saturating_u64, saturating_usize};
 use crosstail_core::schema::{Scalar, Target};
-use crosstail_source::combination::{self, COMBINATIONS};
+use crosstail_source::combination::{self, COMBINATIONS, Counted, Sum};
 use crosstail_source::sql::Sql;
 use crosstail_source::{Grouping, Groups, PageQuery};
 use sqlx::Row as _;
@@ -162,17 +162,10 @@ impl<'a> Plan<'a> {
             Ok(Mean { sum: row.try_get::<Option<f64>, _>(n + 2 + index)?.unwrap_or(0.0), count: whole(index + 1)? })
         };
         let activity = mapping.activity("", bucket, &values);
-        if !self.residual.keeps(&NamedRecord { activity: &activity, names, payload: None }) {
-            return Ok(());
-        }
-        let mut more = Figures::default();
-        more.add_outcomes(&activity, whole(0)?);
-        if let Some(latency) = latency {
-            more.latencies.add_bucket(saturating_usize(latency), whole(0)?, whole(1)?);
-        }
-        (more.cpu, more.memory) = (mean(2)?, mean(4)?);
-        let (values, _) = self.grouping.key(&activity, names);
-        groups.entry((values, bucket.map(Timestamp))).or_default().merge(&more);
+        let latency = latency.map(|bucket| Ok::<_, sqlx::Error>((saturating_usize(bucket), whole(1)?))).transpose()?;
+        let counted = Counted { count: whole(0)?, latency, cpu: mean(2)?, memory: mean(4)? };
+        let sum = Sum { grouping: self.grouping, names, residual: &self.residual };
+        sum.add(&activity, bucket.map(Timestamp), counted, groups);
         Ok(())
     }
 }
