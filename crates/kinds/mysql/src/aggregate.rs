@@ -5,6 +5,7 @@ use crate::connection::Reader;
 use crate::mapping::{Mapping, scalar};
 use crate::query::{undated, within};
 use crate::relation::{ColumnType, as_selected};
+use crate::row::is_of_data;
 use crate::sql;
 use crosstail_core::filter::{Field, NamedRecord, Predicate};
 use crosstail_core::model::{Figures, Latencies, Mean, Names, Timestamp};
@@ -27,7 +28,14 @@ pub(crate) async fn aggregate(
     let predicate = query.filter.predicate(&query.context);
     let Some(plan) = Plan::of(mapping, grouping, &predicate) else { return Ok(None) };
     let mut reading = reader.read().await?;
-    let rows = reading.fetch(plan.statement(query)).await?;
+    let rows = match reading.fetch(plan.statement(query)).await {
+        // The rows are read instead, each as far as it can be.
+        Err(error) if is_of_data(&error) => {
+            reading.end().await?;
+            return Ok(None);
+        }
+        rows => rows?,
+    };
     reading.end().await?;
     if rows.len() > COMBINATIONS {
         return Ok(None);
@@ -36,7 +44,7 @@ pub(crate) async fn aggregate(
     for row in &rows {
         plan.add(row, names, &mut groups)?;
     }
-    if mapping.time_is_nullable() && query.includes_undated() {
+    if query.includes_undated() {
         let mut after: Option<String> = None;
         loop {
             let page = undated(reader, mapping, names, &predicate, after.as_deref(), false, 2000).await?;
