@@ -48,6 +48,8 @@ mod secrets;
 mod servers;
 mod support;
 mod tables;
+mod tables_mysql;
+mod tables_sqlite;
 mod watch;
 mod window;
 mod winston;

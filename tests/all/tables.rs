@@ -7,7 +7,8 @@ use crosstail_core::filter::{Context, Field, Filter, NamedRecord};
 use crosstail_core::model::{Activity, Names};
 use crosstail_core::schema::Schema;
 use crosstail_source::{
-    Budget, Cursor, Grouping, Job, PageQuery, Source, SourceConfig, SourceEvent, aggregate_locally,
+    Budget, Cursor, ErrorKind, Grouping, Job, PageQuery, Position, Sink, Source, SourceConfig, SourceEvent,
+    aggregate_locally,
 };
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
@@ -64,12 +65,12 @@ impl Shop {
 const CALLS: &str = "name = 'calls'\n[table]\nname = 'calls'\nid = 'id'\ntime = 'at'\nTABLE[fields]\nstarted_at = 'at'\nsystem = \
     'sys'\nstatus = 'st'\nduration = 'ms'\n[words.status]\nok = 'success'\nbad = 'failed'\n";
 
-fn calls(table: &str) -> String {
+pub fn calls(table: &str) -> String {
     CALLS.replace("TABLE", table)
 }
 
 /// Every page of a query, each of at most `limit`.
-async fn pages(source: &dyn Source, limit: usize, newest_first: bool) -> Vec<Activity> {
+pub async fn pages(source: &dyn Source, limit: usize, newest_first: bool) -> Vec<Activity> {
     let query = PageQuery { newest_first, ..PageQuery::all(limit) };
     let (mut all, mut cursor): (Vec<Activity>, Option<Cursor>) = (Vec::new(), None);
     for _ in 0..10_000 {
@@ -84,7 +85,7 @@ async fn pages(source: &dyn Source, limit: usize, newest_first: bool) -> Vec<Act
     panic!("does not end");
 }
 
-fn distinct(all: &[Activity]) -> usize {
+pub fn distinct(all: &[Activity]) -> usize {
     all.iter().map(|activity| activity.id.to_string()).collect::<BTreeSet<_>>().len()
 }
 
@@ -227,8 +228,36 @@ async fn where_no_column_says_the_outcome_it_follows_from_http_and_the_error() {
     assert_eq!((figures.count, figures.failed, figures.succeeded), (40, 15, 20));
 }
 
+/// Follows as the pump does, from the last position again after an error that passes; what the errors were.
+pub async fn follow_on(
+    source: Arc<dyn Source>,
+    mut position: Position,
+    sink: Sink,
+    cancel: tokio_util::sync::CancellationToken,
+) -> Vec<String> {
+    let mut errors = Vec::new();
+    loop {
+        let (inner, mut updates) = tokio::sync::mpsc::channel(16);
+        let job = Job::default().under(&cancel);
+        let following = {
+            let (source, from) = (Arc::clone(&source), position.clone());
+            tokio::spawn(async move { source.follow(from, &inner, &job).await })
+        };
+        while let Some(event) = updates.recv().await {
+            if let SourceEvent::Batch(_, Some(at)) = &event {
+                position = at.clone();
+            }
+            sink.send(event).await.expect("received");
+        }
+        let Err(error) = following.await.expect("joined") else { return errors };
+        assert!(matches!(error.kind, ErrorKind::Query), "it is tried again: {error}");
+        errors.push(error.to_string());
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    }
+}
+
 /// What following says until some rows of a system have come, and a little longer.
-async fn followed(
+pub async fn followed(
     source: &Arc<dyn Source>,
     change: impl Future<Output = ()>,
     system: &str,
@@ -523,7 +552,7 @@ async fn one_table_name_in_two_schemas_is_read_in_both_or_told() {
 }
 
 /// A source at an address, with a schema.
-fn source_at(url: String, schema: &str) -> Arc<dyn Source> {
+pub fn source_at(url: String, schema: &str) -> Arc<dyn Source> {
     let schema = Schema::from_toml(schema, "schema.toml").expect("a schema");
     let config =
         SourceConfig { name: "shop".to_owned(), at: vec![url], schema: Some(schema), ..SourceConfig::default() };

@@ -5,12 +5,13 @@ use crate::connection::Reader;
 use crate::mapping::{Mapping, scalar};
 use crate::query::{undated, within};
 use crate::relation::{ColumnType, as_selected};
+use crate::row::is_of_data;
 use crate::sql;
-use crosstail_core::filter::{Field, NamedRecord, Predicate};
-use crosstail_core::model::{Figures, Latencies, Mean, Names, Timestamp};
+use crosstail_core::filter::{Field, Predicate};
+use crosstail_core::model::{Latencies, Mean, Names, Timestamp};
 use crosstail_core::number::{saturating_u64, saturating_usize};
 use crosstail_core::schema::{Scalar, Target};
-use crosstail_source::combination::{self, COMBINATIONS};
+use crosstail_source::combination::{self, COMBINATIONS, Counted, Sum};
 use crosstail_source::sql::Sql;
 use crosstail_source::{Grouping, Groups, PageQuery};
 use sqlx::Row as _;
@@ -27,7 +28,14 @@ pub(crate) async fn aggregate(
     let predicate = query.filter.predicate(&query.context);
     let Some(plan) = Plan::of(mapping, grouping, &predicate) else { return Ok(None) };
     let mut reading = reader.read().await?;
-    let rows = reading.fetch(plan.statement(query)).await?;
+    let rows = match reading.fetch(plan.statement(query)).await {
+        // The rows are read instead, each as far as it can be.
+        Err(error) if is_of_data(&error) => {
+            reading.end().await?;
+            return Ok(None);
+        }
+        rows => rows?,
+    };
     reading.end().await?;
     if rows.len() > COMBINATIONS {
         return Ok(None);
@@ -36,7 +44,7 @@ pub(crate) async fn aggregate(
     for row in &rows {
         plan.add(row, names, &mut groups)?;
     }
-    if mapping.time_is_nullable() && query.includes_undated() {
+    if query.includes_undated() {
         let mut after: Option<String> = None;
         loop {
             let page = undated(reader, mapping, names, &predicate, after.as_deref(), false, 2000).await?;
@@ -149,17 +157,10 @@ impl<'a> Plan<'a> {
             Ok(Mean { sum, count: whole(index + 1)? })
         };
         let activity = mapping.assembled("", bucket.map(Timestamp), values);
-        if !self.residual.keeps(&NamedRecord { activity: &activity, names, payload: None }) {
-            return Ok(());
-        }
-        let mut more = Figures::default();
-        more.add_outcomes(&activity, whole(0)?);
-        if let Some(latency) = latency {
-            more.latencies.add_bucket(saturating_usize(latency), whole(0)?, whole(1)?);
-        }
-        (more.cpu, more.memory) = (mean(2)?, mean(4)?);
-        let (values, _) = self.grouping.key(&activity, names);
-        groups.entry((values, bucket.map(Timestamp))).or_default().merge(&more);
+        let latency = latency.map(|bucket| Ok::<_, sqlx::Error>((saturating_usize(bucket), whole(1)?))).transpose()?;
+        let counted = Counted { count: whole(0)?, latency, cpu: mean(2)?, memory: mean(4)? };
+        let sum = Sum { grouping: self.grouping, names, residual: &self.residual };
+        sum.add(&activity, bucket.map(Timestamp), counted, groups);
         Ok(())
     }
 }

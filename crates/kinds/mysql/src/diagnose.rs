@@ -21,6 +21,7 @@ pub(crate) async fn diagnose(reader: Reader<'_>, mappings: &[Mapping]) -> Result
     let grants = grants(&mut reading).await?;
     for mapping in mappings {
         diagnoses.push(rights(&grants, mapping));
+        diagnoses.extend(key(mapping));
         indexes(&mut reading, mapping, &mut diagnoses).await?;
         times(&mut reading, mapping, &mut diagnoses).await?;
         let text = format!("{}: polled, so that what is new is seen within a second", mapping.table.name);
@@ -97,6 +98,18 @@ fn rights(grants: &[Grant], mapping: &Mapping) -> Diagnosis {
             name(&relation.database)
         ),
     )
+}
+
+/// What is to be said of a key that is not unique.
+fn key(mapping: &Mapping) -> Option<Diagnosis> {
+    let (table, list) = (&mapping.table.name, mapping.table.id.columns().join(", "));
+    let text = format!("{table}: {list} is not unique: several rows have the same key");
+    let own = mapping.relation.keys.first().map(|key| {
+        let columns: Vec<String> = key.iter().map(|column| format!("\"{column}\"")).collect();
+        format!("write id = [{}] in [table]", columns.join(", "))
+    });
+    let remedy = own.unwrap_or_else(|| "name columns that are unique together".to_owned());
+    mapping.relation.repeats.then(|| Diagnosis::warning("key", text, remedy))
 }
 
 async fn indexes(

@@ -16,6 +16,7 @@ mod payload;
 mod plan;
 mod query;
 mod relation;
+mod row;
 mod server;
 mod sql;
 mod tables;
@@ -33,11 +34,12 @@ use crosstail_core::schema::Schema;
 use crosstail_source::sql::Sql;
 use crosstail_source::{
     Capabilities, Cost, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related,
-    RelatedKey, Sink, Source, SourceError,
+    RelatedKey, Sink, Source, SourceError, SourceEvent,
 };
 use error::{Error, classify, is_of_tables};
 use mapping::Owner;
 use sqlx::Row as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tables::Tables;
 
@@ -51,6 +53,8 @@ pub struct MysqlSource {
     zone_us: i64,
     /// Looked up once, and again after an error that says that they changed.
     tables: Mutex<Option<Arc<Tables>>>,
+    /// Whether there were some, once.
+    found: AtomicBool,
 }
 
 impl MysqlSource {
@@ -65,12 +69,25 @@ impl MysqlSource {
         })?;
         let connections = Connections::new(address.options);
         let (name, zone_us) = (name.to_owned(), address.zone_us);
-        Ok(Self { name, id, names, schema, connections, zone_us, tables: Mutex::default() })
+        Ok(Self {
+            name,
+            id,
+            names,
+            schema,
+            connections,
+            zone_us,
+            tables: Mutex::default(),
+            found: AtomicBool::new(false),
+        })
     }
 
     fn error(&self, operation: &'static str, error: impl Into<Error>) -> SourceError {
         let (kind, cause, hint) = match error.into() {
-            Error::Mapping(cause) => (ErrorKind::Unsupported, cause, Some("correct the schema file".to_owned())),
+            Error::Mapping(cause) => {
+                // What was there may come again: it is looked for.
+                let kind = if self.found.load(Ordering::Relaxed) { ErrorKind::Query } else { ErrorKind::Unsupported };
+                (kind, cause, Some("correct the schema file".to_owned()))
+            }
             Error::Driver(error) => {
                 if is_of_tables(&error) {
                     *self.tables.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -114,6 +131,7 @@ impl MysqlSource {
                 hint: Some("name a schema with --schema, or write one with [table] and [fields]".to_owned()),
             });
         }
+        self.found.store(true, Ordering::Relaxed);
         let tables = Arc::new(tables);
         *self.tables.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&tables));
         Ok(tables)
@@ -179,10 +197,22 @@ impl Source for MysqlSource {
     }
 
     async fn follow(&self, from: Position, sink: &Sink, job: &Job) -> Result<(), SourceError> {
-        let tables = self.tables(job).await?;
-        follow::follow(self.connections.for_job(job), &tables.mappings, &from, sink)
-            .await
-            .map_err(|e| self.error("follow", e))
+        let mut tables = self.tables(job).await?;
+        let mut from = from;
+        loop {
+            let end = follow::follow(self.connections.for_job(job), &tables, &from, sink).await;
+            match end.map_err(|e| self.error("follow", e))? {
+                follow::End::Closed => return Ok(()),
+                follow::End::Changed(position) => from = position,
+            }
+            *self.tables.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            tables = self.tables(job).await?;
+            from = follow::with_new(from, &tables.mappings);
+            let text = "columns of a table have changed, and were looked up again".to_owned();
+            if sink.send(SourceEvent::Notice(text)).await.is_err() {
+                return Ok(());
+            }
+        }
     }
 
     async fn payload(&self, id: &Id, locator: &Locator, job: &Job) -> Result<Payload, SourceError> {

@@ -2,7 +2,7 @@
 //! selected. Everything is selected as one of three types, so that no value is too strange to be read.
 
 use crate::error::Error;
-use crate::relation::{Column, ColumnType, FIRST_US, LOCAL, Relation, as_selected, as_text, at_path, list, name};
+use crate::relation::{Column, ColumnType, LOCAL, Relation, as_selected, as_text, at_path, list, name};
 use crosstail_core::filter::suggest;
 use crosstail_core::model::{Activity, Id, Locator, Place, SourceId, Timestamp};
 use crosstail_core::number::saturating_u16;
@@ -11,7 +11,8 @@ use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, literal};
 use sqlx::Row as _;
 use sqlx::mysql::MySqlRow;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 
 /// A value of a row in the type as which it is selected.
 pub(crate) fn scalar(row: &MySqlRow, index: usize, holds: ColumnType) -> Result<Option<Scalar<'_>>, sqlx::Error> {
@@ -45,8 +46,10 @@ pub(crate) struct Mapping {
     /// What is selected, of which column_type, and what each fills.
     pub(crate) selected: Vec<(String, ColumnType, (Target, u16))>,
     select: String,
-    /// A number that changes when the row does.
-    version: String,
+    /// The columns that an activity depends on.
+    base: Vec<String>,
+    /// Those of them that cannot be read in every row.
+    unread: Mutex<BTreeSet<String>>,
 }
 
 /// The source that a mapping is of.
@@ -129,7 +132,7 @@ impl Mapping {
         base.dedup();
         let select =
             selected.iter().map(|(sql, column_type, _)| as_selected(sql, *column_type)).collect::<Vec<_>>().join(", ");
-        let version = version(relation, &base);
+        let base = base.into_iter().map(str::to_owned).collect();
         Ok(Some(Self {
             index,
             schema: schema.clone(),
@@ -141,7 +144,8 @@ impl Mapping {
             local,
             selected,
             select,
-            version,
+            base,
+            unread: Mutex::default(),
         }))
     }
 
@@ -245,7 +249,7 @@ impl Mapping {
 
     /// `SELECT` of the key, the version and what an activity needs; `extra` behind it. Only followers need a version.
     pub(crate) fn select(&self, versioned: bool, extra: &str) -> String {
-        let version = if versioned { self.version.as_str() } else { "0" };
+        let version = if versioned { self.version() } else { "0".to_owned() };
         let columns = if self.select.is_empty() { String::new() } else { format!(", {}", self.select) };
         let (key, time) = (self.key_text(), self.time_us());
         format!("SELECT {key}, {version}, CAST({time} AS SIGNED){columns}{extra} FROM {} t", self.relation.sql)
@@ -254,11 +258,35 @@ impl Mapping {
     /// `SELECT` of the key, the version, and the time in microseconds; `extra` behind them.
     pub(crate) fn select_versions(&self, extra: &str) -> String {
         let (key, time) = (self.key_text(), self.time_us());
-        format!("SELECT {key}, {}, CAST({time} AS SIGNED){extra} FROM {} t", self.version, self.relation.sql)
+        format!("SELECT {key}, {}, CAST({time} AS SIGNED){extra} FROM {} t", self.version(), self.relation.sql)
     }
 
-    pub(crate) fn version(&self) -> &str {
-        &self.version
+    /// The same, with a version or without.
+    pub(crate) fn select_heads(&self, versioned: bool) -> String {
+        if versioned {
+            return self.select_versions("");
+        }
+        let (key, time) = (self.key_text(), self.time_us());
+        format!("SELECT {key}, 0, CAST({time} AS SIGNED) FROM {} t", self.relation.sql)
+    }
+
+    /// A number that changes when the row does.
+    pub(crate) fn version(&self) -> String {
+        let unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
+        let read: Vec<&str> = self.base.iter().filter(|one| !unread.contains(*one)).map(String::as_str).collect();
+        version(&self.relation, &read)
+    }
+
+    /// The columns that make the version, each with a version of it alone.
+    pub(crate) fn versions_of_columns(&self) -> Vec<(String, String)> {
+        let unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = self.base.iter().filter(|one| !unread.contains(*one));
+        read.map(|column| (column.clone(), version(&self.relation, &[column]))).collect()
+    }
+
+    /// Versions do without a column that cannot be read in every row.
+    pub(crate) fn leave_out(&self, column: &str) {
+        self.unread.lock().unwrap_or_else(PoisonError::into_inner).insert(column.to_owned());
     }
 
     /// Columns before those of [`Self::selected`].
@@ -285,8 +313,8 @@ impl Mapping {
         for (index, (_, holds, _)) in self.selected.iter().enumerate() {
             values.push(scalar(row, Self::AHEAD + index, *holds)?);
         }
-        let at = row.try_get_unchecked::<Option<i64>, _>(2)?.filter(|us| *us >= FIRST_US);
-        Ok(self.assembled(&Self::key(row)?, at.map(|us| self.moment(us)), values))
+        let at = row.try_get_unchecked::<Option<i64>, _>(2)?;
+        Ok(self.assembled(&Self::key(row)?, self.known_moment(at), values))
     }
 
     /// The activity of a row's key, its time, and the values of [`Self::selected`].

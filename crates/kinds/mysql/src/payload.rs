@@ -1,10 +1,10 @@
 //! One row, whole: its columns as JSON, put together here, so that no type is lost on the way.
 
-use crate::connection::Reader;
+use crate::connection::{ReadTransaction, Reader};
 use crate::mapping::Mapping;
 use crate::relation::{Column, ColumnType, as_text, name};
+use crate::row::{is_of_data, one};
 use crosstail_core::model::{Payload, RawRecord};
-use crosstail_source::sql::Sql;
 use serde_json::{Map, Value, value::RawValue};
 use sqlx::Row as _;
 use sqlx::mysql::MySqlRow;
@@ -53,8 +53,12 @@ pub(crate) fn json_of(columns: &[&Column], row: &MySqlRow, index: usize) -> Resu
 
 /// The payload in a row whose columns from `index` on are [`selected`].
 pub(crate) fn of_row(mapping: &Mapping, row: &MySqlRow, index: usize) -> Result<Payload, sqlx::Error> {
-    let text = json_of(&columns(mapping), row, index)?;
-    let mut record = mapping.schema.record(&text).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+    of_text(mapping, &json_of(&columns(mapping), row, index)?)
+}
+
+/// The payload in a row as the text of a JSON object.
+fn of_text(mapping: &Mapping, text: &str) -> Result<Payload, sqlx::Error> {
+    let mut record = mapping.schema.record(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
     record.retain(|_, value| !value.is_null());
     // JSON is often kept in a column of text.
     for path in mapping.schema.definition().payload.values().flat_map(|paths| paths.list()) {
@@ -66,21 +70,39 @@ pub(crate) fn of_row(mapping: &Mapping, row: &MySqlRow, index: usize) -> Result<
         }
     }
     let mut payload = mapping.schema.divide(record);
-    payload.raw.push(RawRecord::new(mapping.table.name.clone(), &text));
+    payload.raw.push(RawRecord::new(mapping.table.name.clone(), text));
     Ok(payload)
 }
 
 pub(crate) async fn load(reader: Reader<'_>, mapping: &Mapping, key: &str) -> Result<Option<Payload>, sqlx::Error> {
-    let columns = selected(&columns(mapping));
-    let mut sql = Sql::raw(format!("SELECT {}, {columns} FROM {} t WHERE ", mapping.key_text(), mapping.relation.sql));
-    sql.append("", &mapping.with_keys(&[key.to_owned()]));
     let mut reading = reader.read().await?;
-    let rows = reading.fetch(sql).await?;
+    let found = match one(&mut reading, mapping, &selected(&columns(mapping)), key).await {
+        Err(error) if is_of_data(&error) => by_column(&mut reading, mapping, key).await?,
+        row => row?.map(|row| of_row(mapping, &row, 1)).transpose()?,
+    };
     reading.end().await?;
-    for row in &rows {
-        if Mapping::key(row)? == key {
-            return of_row(mapping, row, 1).map(Some);
+    Ok(found)
+}
+
+/// The payload of a row of which a value cannot be computed: without that one.
+pub(crate) async fn by_column(
+    reading: &mut ReadTransaction,
+    mapping: &Mapping,
+    key: &str,
+) -> Result<Option<Payload>, sqlx::Error> {
+    let mut parts = Vec::new();
+    for column in columns(mapping) {
+        match one(reading, mapping, &selected(&[column]), key).await {
+            Ok(Some(row)) => {
+                let object = json_of(&[column], &row, 1)?;
+                parts.push(
+                    object.strip_prefix('{').unwrap_or_default().strip_suffix('}').unwrap_or_default().to_owned(),
+                );
+            }
+            Ok(None) => return Ok(None),
+            Err(error) if is_of_data(&error) => {}
+            Err(error) => return Err(error),
         }
     }
-    Ok(None)
+    of_text(mapping, &format!("{{{}}}", parts.join(","))).map(Some)
 }

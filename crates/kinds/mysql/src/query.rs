@@ -3,6 +3,7 @@
 
 use crate::connection::{ReadTransaction, Reader};
 use crate::mapping::Mapping;
+use crate::row::{self, Record, What, is_of_data};
 use crate::{payload, sql};
 use crosstail_core::filter::{NamedRecord, Predicate};
 use crosstail_core::model::{Activity, Names, Timestamp};
@@ -10,7 +11,6 @@ use crosstail_core::schema::Target;
 use crosstail_source::sql::{Bind, PLACEHOLDER, Sql};
 use crosstail_source::{Cursor, Page, PageQuery, Part, RelatedKey, SharedId};
 use sqlx::Row as _;
-use sqlx::mysql::MySqlRow;
 
 /// The bounds of a query.
 pub(crate) fn within(mapping: &Mapping, query: &PageQuery) -> Vec<Sql> {
@@ -40,24 +40,44 @@ impl PageOrder {
         sql
     }
 
-    /// The rows of the next page, in order. An index on the time gives rows in order of time alone, and the identity is
-    /// no column: so first the time that the page reaches to is looked up in the index, then what is within it is sorted.
+    /// The rows of the next page, in order; where a value cannot be computed, all rows that have these times.
     async fn rows(
         self,
         reading: &mut ReadTransaction,
         mapping: &Mapping,
-        parts: &[Sql],
-        extra: &str,
+        (parts, condition): (Vec<Sql>, Sql),
+        what: What,
         limit: usize,
-    ) -> Result<Vec<MySqlRow>, sqlx::Error> {
-        let (order, op) = self.words();
-        let time = mapping.order();
-        let mut parts = parts.to_vec();
-        // Where the time is finer than we know, it is sorted as we know it.
-        if !mapping.is_exact() {
-            return self.sorted(reading, mapping, &parts, extra, limit).await;
+    ) -> Result<(Vec<Record>, bool), sqlx::Error> {
+        let mut whole = parts.clone();
+        whole.push(condition);
+        let found = match self.rest(reading, mapping, whole, limit).await {
+            Ok(rest) => row::rows(reading, mapping, what, &rest).await,
+            Err(error) => Err(error),
+        };
+        match found {
+            Err(error) if is_of_data(&error) => {
+                let rest = self.rest(reading, mapping, parts, limit).await?;
+                Ok((row::by_heads(reading, mapping, what, &rest).await?, true))
+            }
+            found => Ok((found?, false)),
         }
-        if let Some(last) = limit.checked_sub(1).and_then(|n| i64::try_from(n).ok()) {
+    }
+
+    /// From `WHERE` to the end. An index on the time gives rows in order of time alone, and the identity is no column: so
+    /// first the time that the page reaches to is looked up in the index, then what is within it is sorted.
+    async fn rest(
+        self,
+        reading: &mut ReadTransaction,
+        mapping: &Mapping,
+        mut parts: Vec<Sql>,
+        limit: usize,
+    ) -> Result<Sql, sqlx::Error> {
+        let ((order, op), time) = (self.words(), mapping.order());
+        // Where the time is finer than we know, it is sorted as we know it.
+        if mapping.is_exact()
+            && let Some(last) = limit.checked_sub(1).and_then(|n| i64::try_from(n).ok())
+        {
             let mut sql =
                 Sql::raw(format!("SELECT CAST({} AS SIGNED) FROM {} t", mapping.time_us(), mapping.relation.sql));
             sql.append(" WHERE ", &Sql::join(parts.clone(), " AND "));
@@ -67,24 +87,11 @@ impl PageOrder {
                 parts.push(mapping.time_is(if op == "<" { ">=" } else { "<=" }, reach));
             }
         }
-        self.sorted(reading, mapping, &parts, extra, limit).await
-    }
-
-    /// The first rows in this order.
-    async fn sorted(
-        self,
-        reading: &mut ReadTransaction,
-        mapping: &Mapping,
-        parts: &[Sql],
-        extra: &str,
-        limit: usize,
-    ) -> Result<Vec<MySqlRow>, sqlx::Error> {
-        let ((order, _), time) = (self.words(), mapping.order());
-        let mut sql = Sql::raw(mapping.select(false, extra));
-        sql.append(" WHERE ", &Sql::join(parts.to_vec(), " AND "));
+        let mut sql = Sql::raw(" WHERE ");
+        sql.append("", &Sql::join(parts, " AND "));
         let limit = Bind::Int(i64::try_from(limit).unwrap_or(i64::MAX));
         sql.push(&format!(" ORDER BY {time} {order}, {} {order} LIMIT {PLACEHOLDER}", mapping.id()), [limit]);
-        reading.fetch(sql).await
+        Ok(sql)
     }
 }
 
@@ -113,11 +120,6 @@ const PAGE_BYTES: usize = 12 << 20;
 const FIRST_CHUNK: usize = 500;
 const CHUNK: usize = 5000;
 
-/// What is selected where a filter needs the payload.
-fn extra(mapping: &Mapping, whole: bool) -> String {
-    if whole { format!(", {}", payload::selected(&payload::columns(mapping))) } else { String::new() }
-}
-
 async fn page_of(
     reader: Reader<'_>,
     mapping: &Mapping,
@@ -127,34 +129,31 @@ async fn page_of(
     after: Option<&Cursor>,
 ) -> Result<(Part, usize), sqlx::Error> {
     let condition = sql::condition(mapping, predicate);
-    let whole = predicate.needs_payload() && !condition.exact;
-    let extra = extra(mapping, whole);
+    let needs_payload = predicate.needs_payload();
+    let what = if needs_payload && !condition.exact { What::Whole } else { What::Activity };
     let order = PageOrder { newest_first: query.newest_first };
     let mut beyond: Option<(Timestamp, String)> = after.map(|cursor| (cursor.at(), cursor.id.clone()));
     let mut chunk = if condition.exact { query.limit.min(FIRST_CHUNK) } else { FIRST_CHUNK };
     let mut part = Part { items: Vec::new(), ended: true, reached: None };
     let mut weight = 0;
     // Rows without a time stand at the epoch, between those of later and of earlier times.
-    let may_lack = mapping.time_is_nullable() && query.includes_undated();
-    let waiting = may_lack && beyond.as_ref().is_none_or(|(at, _)| is_before(query, at.0));
+    let waiting = query.includes_undated() && beyond.as_ref().is_none_or(|(at, _)| is_before(query, at.0));
     loop {
         let mut parts = within(mapping, query);
-        parts.push(condition.sql.clone());
         parts.extend(beyond.as_ref().map(|(at, id)| order.beyond(mapping, *at, id)));
         let mut reading = reader.read().await?;
-        let rows = order.rows(&mut reading, mapping, &parts, &extra, chunk).await?;
+        let (records, is_bare) = order.rows(&mut reading, mapping, (parts, condition.sql.clone()), what, chunk).await?;
         reading.end().await?;
-        let full = rows.len() == chunk;
-        let bytes = rows.iter().map(crate::connection::weight).sum::<usize>();
-        for row in &rows {
-            let activity = mapping.activity(row)?;
+        let (full, count) = (records.len() == chunk, records.len());
+        let bytes = records.iter().map(|record| record.bytes).sum::<usize>();
+        for Record { key, activity, mut payload, bytes, .. } in records {
             beyond = Some((activity.started_at, activity.id.to_string()));
-            let kept = condition.exact || {
-                let payload = if whole { Some(payload::of_row(mapping, row, mapping.width())?) } else { None };
-                predicate.keeps(&NamedRecord { activity: &activity, names, payload: payload.as_ref() })
-            };
-            if kept {
-                weight += crate::connection::weight(row);
+            if is_bare && needs_payload && payload.is_none() {
+                payload = payload::load(reader, mapping, &key).await?;
+            }
+            let record = NamedRecord { activity: &activity, names, payload: payload.as_ref() };
+            if (condition.exact && !is_bare) || predicate.keeps(&record) {
+                weight += bytes;
                 part.items.push(activity);
                 if part.items.len() >= query.limit || weight >= PAGE_BYTES {
                     break;
@@ -170,7 +169,7 @@ async fn page_of(
         if !full {
             break;
         }
-        chunk = (PAGE_BYTES / 2 / (bytes / rows.len().max(1)).max(1)).clamp(1, CHUNK);
+        chunk = (PAGE_BYTES / 2 / (bytes / count.max(1)).max(1)).clamp(1, CHUNK);
     }
     let goes_past = part.ended || part.reached.as_ref().is_some_and(|(at, _)| !is_before(query, at.0));
     if waiting && goes_past {
@@ -213,25 +212,23 @@ pub(crate) async fn undated(
     newest_first: bool,
     limit: usize,
 ) -> Result<Undated, sqlx::Error> {
-    let whole = predicate.needs_payload();
+    let what = if predicate.needs_payload() { What::Whole } else { What::Activity };
     let (order, op) = PageOrder { newest_first }.words();
     let mut found = Undated { items: Vec::new(), last: after.map(str::to_owned), ended: false };
     while !found.ended && found.items.len() < limit {
         let chunk = limit.clamp(1, FIRST_CHUNK);
-        let mut sql = Sql::raw(mapping.select(false, &extra(mapping, whole)));
-        sql.append(" WHERE ", &mapping.timed(false));
+        let mut sql = Sql::raw(" WHERE ");
+        sql.append("", &mapping.timed(false));
         if let Some(id) = &found.last {
             sql.push(&format!(" AND {} {op} {PLACEHOLDER}", mapping.id()), [Bind::Text(id.clone())]);
         }
         sql.push(&format!(" ORDER BY {} {order} LIMIT {chunk}", mapping.id()), []);
         let mut reading = reader.read().await?;
-        let rows = reading.fetch(sql).await?;
+        let (records, _) = row::read(&mut reading, mapping, what, &sql, &sql).await?;
         reading.end().await?;
-        found.ended = rows.len() < chunk;
-        for row in &rows {
-            let activity = mapping.activity(row)?;
+        found.ended = records.len() < chunk;
+        for Record { activity, payload, .. } in records {
             found.last = Some(activity.id.to_string());
-            let payload = if whole { Some(payload::of_row(mapping, row, mapping.width())?) } else { None };
             if predicate.keeps(&NamedRecord { activity: &activity, names, payload: payload.as_ref() }) {
                 found.items.push(activity);
                 if found.items.len() >= limit {
@@ -249,10 +246,10 @@ pub(crate) async fn by_keys(
     reading: &mut ReadTransaction,
     mapping: &Mapping,
     keys: &[String],
-) -> Result<Vec<MySqlRow>, sqlx::Error> {
-    let mut sql = Sql::raw(mapping.select(true, ""));
-    sql.append(" WHERE ", &mapping.with_keys(keys));
-    reading.fetch(sql).await
+) -> Result<Vec<Record>, sqlx::Error> {
+    let mut rest = Sql::raw(" WHERE ");
+    rest.append("", &mapping.with_keys(keys));
+    Ok(row::read(reading, mapping, What::Versioned, &rest, &rest).await?.0)
 }
 
 /// Activities that share a key, over every table.
@@ -276,14 +273,13 @@ pub(crate) async fn related(
             conditions.push(mapping.with_keys(&[own.to_owned()]));
         }
         for condition in conditions {
-            let mut sql = Sql::raw(mapping.select(false, ""));
-            sql.append(" WHERE ", &condition);
+            let mut sql = Sql::raw(" WHERE ");
+            sql.append("", &condition);
             sql.push(&format!(" LIMIT {PLACEHOLDER}"), [Bind::Int(i64::try_from(limit).unwrap_or(i64::MAX))]);
             let mut reading = reader.read().await?;
-            let rows = reading.fetch(sql).await?;
+            let (records, _) = row::read(&mut reading, mapping, What::Activity, &sql, &sql).await?;
             reading.end().await?;
-            for row in &rows {
-                let activity = mapping.activity(row)?;
+            for Record { activity, .. } in records {
                 if !found.iter().any(|known| known.id == activity.id) {
                     found.push(activity);
                 }

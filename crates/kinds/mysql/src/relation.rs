@@ -39,7 +39,6 @@ pub(crate) struct Column {
     pub(crate) holds: ColumnType,
     /// `datetime` and `date`.
     pub(crate) zoneless: bool,
-    pub(crate) nullable: bool,
     pub(crate) readable: bool,
     /// Numbered by the server.
     pub(crate) numbered: bool,
@@ -68,6 +67,8 @@ pub(crate) struct Relation {
     indexes: Vec<(String, String)>,
     /// Whether several rows have the key that a schema names.
     pub(crate) repeats: bool,
+    /// Its columns with their types, as one text.
+    pub(crate) shape: String,
 }
 
 impl Relation {
@@ -153,6 +154,7 @@ pub(crate) async fn relations(
                 indexed: Vec::new(),
                 indexes: Vec::new(),
                 repeats: false,
+                shape: String::new(),
             });
         }
         let (collation, extra) = (text(10)?, text(6)?);
@@ -161,7 +163,6 @@ pub(crate) async fn relations(
             name: text(2)?,
             zoneless: matches!(text(3)?.as_str(), "datetime" | "date"),
             holds: column_type_of(&text(3)?, &text(4)?, is_mariadb && collation == "utf8mb4_bin", zone_us),
-            nullable: text(5)? == "YES",
             readable: text(8)?.split(',').any(|word| word == "select"),
             numbered: extra.to_ascii_lowercase().contains("auto_increment"),
             computed: text(7)?,
@@ -169,6 +170,10 @@ pub(crate) async fn relations(
             collation,
         };
         if let Some(relation) = all.last_mut() {
+            for part in [2, 4, 5, 7, 8, 10] {
+                relation.shape.push_str(&text(part)?);
+                relation.shape.push('\n');
+            }
             relation.columns.push(column);
         }
     }

@@ -17,6 +17,8 @@ pub(crate) struct Tables {
     pub(crate) catalogue: Vec<CatalogueMapping>,
     pub(crate) schemas: Vec<String>,
     pub(crate) warnings: Vec<String>,
+    /// The tables that were looked for, each with its shape if it was there.
+    pub(crate) shapes: BTreeMap<String, Option<String>>,
 }
 
 /// Looks for the tables of a schema, or of all that are built in.
@@ -38,7 +40,13 @@ pub(crate) async fn look_up(
     }
     wanted.sort();
     wanted.dedup();
-    let mut found = Tables { mappings: Vec::new(), catalogue: Vec::new(), schemas: Vec::new(), warnings: Vec::new() };
+    let mut found = Tables {
+        mappings: Vec::new(),
+        catalogue: Vec::new(),
+        schemas: Vec::new(),
+        warnings: Vec::new(),
+        shapes: BTreeMap::new(),
+    };
     if wanted.is_empty() {
         return Ok(found);
     }
@@ -50,6 +58,8 @@ pub(crate) async fn look_up(
         }
     }
     reading.end().await?;
+    let shape = |name: &String| relations.get(name).map(|relation| relation.shape.clone());
+    found.shapes = wanted.iter().map(|name| (name.clone(), shape(name))).collect();
     for mapped in &schemas {
         let before = found.mappings.len();
         // A schema that the user wrote for one table has to fit; of several, those that are there.
@@ -98,6 +108,7 @@ async fn first_contact(
     let mut reading = reader.read().await?;
     relation.repeats = repeats(&mut reading, &relation, table.id.columns()).await?;
     reading.end().await?;
+    found.shapes.insert(sample.name.clone(), Some(relation.shape.clone()));
     let relations = BTreeMap::from([(sample.name.clone(), relation)]);
     let Some(mapping) = Mapping::new(0, (part, table), &relations, owner, &mut found.warnings, false)? else {
         return Ok(());

@@ -1,10 +1,15 @@
 //! How a table stores its start time, and how moments are compared with it.
 
 use crate::mapping::Mapping;
-use crate::relation::{Column, ColumnType, LOCAL, micros, name};
+use crate::relation::{Column, ColumnType, FIRST_US, LOCAL, micros, name};
 use crosstail_core::model::Timestamp;
 use crosstail_core::schema::{Target, TimeUnit};
 use crosstail_source::sql::{Bind, PLACEHOLDER, Sql};
+
+/// The first moment that `datetime` has.
+const FIRST: &str = "CAST('0001-01-01' AS DATETIME(6))";
+/// The first moment after the year 9999.
+const LAST_US: i64 = 253_402_300_800_000_000;
 
 impl Mapping {
     fn of_time(&self) -> Option<&Column> {
@@ -16,27 +21,46 @@ impl Mapping {
         format!("t.{}", name(&self.table.time))
     }
 
-    /// Whether rows may have no time: NULL, or `0000-00-00`.
-    pub(crate) fn time_is_nullable(&self) -> bool {
-        self.of_time()
-            .is_some_and(|column| column.nullable || matches!(column.holds, ColumnType::Time(_) | ColumnType::Text))
+    /// Rows that have a time, or that have none: NULL, `0000-00-00`, a date without a month, a number out of range.
+    pub(crate) fn timed(&self, is_timed: bool) -> Sql {
+        let (column, time_us) = (self.time(), self.time_us());
+        let of_time = self.of_time();
+        Sql::raw(match of_time.map(|column| column.holds) {
+            Some(ColumnType::Text) => format!("{time_us} IS {}NULL", if is_timed { "NOT " } else { "" }),
+            Some(ColumnType::Time(_)) => {
+                // Only these may lack a month or a day.
+                let may_lack = of_time.is_some_and(|column| column.zoneless);
+                match (is_timed, may_lack) {
+                    (true, true) => format!("{column} >= {FIRST} AND {time_us} IS NOT NULL"),
+                    (true, false) => format!("{column} >= {FIRST}"),
+                    (false, true) => format!("({column} < {FIRST} OR {time_us} IS NULL)"),
+                    (false, false) => self.untimed(),
+                }
+            }
+            _ if is_timed => {
+                let (low, high) = self.bounds();
+                format!("{column} >= {low} AND {column} < {high}")
+            }
+            _ => self.untimed(),
+        })
     }
 
-    /// Rows that have a time, or that have none.
-    pub(crate) fn timed(&self, is_timed: bool) -> Sql {
-        const FIRST: &str = "CAST('0001-01-01' AS DATETIME(6))";
+    /// Rows without a time that an index finds.
+    pub(crate) fn untimed(&self) -> String {
         let column = self.time();
-        let is_date = self.of_time().is_some_and(|column| matches!(column.holds, ColumnType::Time(_)));
-        if self.of_time().is_some_and(|column| column.holds == ColumnType::Text) {
-            let not = if is_timed { "NOT " } else { "" };
-            return Sql::raw(format!("{} IS {not}NULL", self.time_us()));
+        match self.of_time().map(|column| column.holds) {
+            Some(ColumnType::Text) => self.timed(false).text,
+            Some(ColumnType::Time(_)) => format!("({column} IS NULL OR {column} < {FIRST})"),
+            _ => {
+                let (low, high) = self.bounds();
+                format!("({column} IS NULL OR {column} < {low} OR {column} >= {high})")
+            }
         }
-        Sql::raw(match (is_timed, is_date) {
-            (true, true) => format!("{column} >= {FIRST}"),
-            (true, false) => format!("{column} IS NOT NULL"),
-            (false, true) => format!("({column} IS NULL OR {column} < {FIRST})"),
-            (false, false) => format!("{column} IS NULL"),
-        })
+    }
+
+    /// The numbers that are times, in the unit of the column: those of the years 1 to 9999.
+    fn bounds(&self) -> (i64, i64) {
+        (FIRST_US / self.unit_us(), LAST_US / self.unit_us())
     }
 
     /// Whether the time column has the order of the time, and nothing finer.
@@ -109,12 +133,22 @@ impl Mapping {
             Some(Column { holds: ColumnType::Time(_), zoneless: true, .. }) if self.local => micros(&column, LOCAL),
             Some(Column { holds: ColumnType::Time(zone_us), .. }) => micros(&column, *zone_us),
             Some(Column { holds: ColumnType::Float, .. }) => {
-                format!("CAST(FLOOR({column} * {}) AS SIGNED)", self.unit_us())
+                self.within(&format!("CAST(FLOOR({column} * {}) AS SIGNED)", self.unit_us()))
             }
             Some(Column { holds: ColumnType::Text, .. }) => text_us(&column),
-            _ if self.unit_us() == 1 => column,
-            _ => format!("({column} * {})", self.unit_us()),
+            _ => self.within(&format!("CAST({column} AS SIGNED) * {}", self.unit_us())),
         }
+    }
+
+    /// The time of a number that is one; NULL of others: to multiply them would be an error.
+    fn within(&self, time_us: &str) -> String {
+        let (column, (low, high)) = (self.time(), self.bounds());
+        format!("(CASE WHEN {column} >= {low} AND {column} < {high} THEN {time_us} END)")
+    }
+
+    /// The moment of what was read of [`Self::time_us`].
+    pub(crate) fn known_moment(&self, us: Option<i64>) -> Option<Timestamp> {
+        us.filter(|us| *us >= FIRST_US).map(|us| self.moment(us))
     }
 
     /// The moment of a value of [`Self::time_us`].

@@ -20,6 +20,9 @@ pub(super) async fn diagnose(
         .fetch_one(reader.connection().await?.on())
         .await?;
     diagnoses.push(Diagnosis::ok("volume", format!("{table}: {count} rows")));
+    if mapping.relation.repeats {
+        diagnoses.push(mapping.key_is_not_unique());
+    }
     let rows = sqlx::query(
         "SELECT i.name, (SELECT x.name FROM pragma_index_info(i.name) x WHERE x.seqno = 0) FROM pragma_index_list(?) i",
     );

@@ -8,7 +8,9 @@ mod kind;
 mod mapping;
 mod payload;
 mod query;
+mod row;
 mod sql;
+mod zone;
 
 pub use kind::KIND;
 
@@ -19,13 +21,13 @@ use crosstail_core::model::{Diagnosis, Id, Locator, Names, Payload, SourceId, Ti
 use crosstail_core::schema::Schema;
 use crosstail_source::{
     Capabilities, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, PushDown, Related,
-    RelatedKey, Sink, Source, SourceError,
+    RelatedKey, Sink, Source, SourceError, SourceEvent,
 };
 use mapping::Mapping;
 use sqlx::sqlite::SqliteConnectOptions;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::OnceCell;
 
 /// A source in a database file, which is opened read-only.
 pub struct SqliteSource {
@@ -35,7 +37,8 @@ pub struct SqliteSource {
     path: PathBuf,
     schema: Option<Schema>,
     connections: Connections,
-    mapping: OnceCell<Mapping>,
+    /// As it was looked up last.
+    mapping: Mutex<Option<Arc<Mapping>>>,
 }
 
 /// Size of the pool: one connection follows, the others serve queries.
@@ -63,7 +66,7 @@ impl SqliteSource {
             .with_regexp();
         let (name, path) = (name.to_owned(), PathBuf::from(path));
         let connections = Connections::new(path.clone(), options, CONNECTIONS);
-        Ok(Self { name, id, names, path, schema, connections, mapping: OnceCell::new() })
+        Ok(Self { name, id, names, path, schema, connections, mapping: Mutex::default() })
     }
 
     fn error(&self, operation: &'static str, error: &sqlx::Error) -> SourceError {
@@ -79,50 +82,52 @@ impl SqliteSource {
         SourceError { source_name: self.name.clone(), operation, kind, cause: error.to_string(), hint }
     }
 
-    async fn mapping(&self, job: &Job) -> Result<&Mapping, SourceError> {
-        self.mapping
-            .get_or_try_init(|| async {
-                let tables =
-                    mapping::tables(self.connections.for_job(job)).await.map_err(|e| self.error("read tables", &e))?;
-                let candidates = match &self.schema {
-                    Some(schema) => vec![schema.clone()],
-                    None => Schema::built_in(),
-                };
-                let fitting = candidates.into_iter().find_map(|schema| {
-                    let table = schema.table.clone()?;
-                    let relation = tables.get(&table.name)?.clone();
-                    Some((schema, table, relation))
-                });
-                let known = tables.keys().cloned().collect::<Vec<_>>().join(", ");
-                let wrong = |cause: String, hint: &str| SourceError {
-                    source_name: self.name.clone(),
-                    operation: "map tables",
-                    kind: ErrorKind::Unsupported,
-                    cause,
-                    hint: Some(hint.to_owned()),
-                };
-                let Some((schema, table, mut relation)) = fitting else {
-                    return Err(wrong(
-                        format!("no table that a schema knows among: {known}"),
-                        "name one with --schema, or write a schema file with [table] and [fields]",
-                    ));
-                };
-                let columns = relation.names();
-                let named = table.id.columns().iter().chain([&table.time]).chain(table.revision.as_ref());
-                for column in named {
-                    if !columns.contains(column) {
-                        return Err(wrong(
-                            format!("table {} has no column '{column}'; it has {}", table.name, columns.join(", ")),
-                            "correct [table] in the schema file",
-                        ));
-                    }
-                }
-                let reader = self.connections.for_job(job);
-                relation.repeats =
-                    mapping::repeats(reader, &table, &relation).await.map_err(|e| self.error("read tables", &e))?;
-                Ok(Mapping::new(schema, table, &relation, self.id, &self.name))
-            })
-            .await
+    /// The table, as its columns are now.
+    async fn mapping(&self, job: &Job) -> Result<Arc<Mapping>, SourceError> {
+        let wrong = |e: sqlx::Error| self.error("read tables", &e);
+        let reader = self.connections.for_job(job);
+        let version = mapping::schema_version(&mut reader.connection().await.map_err(wrong)?).await.map_err(wrong)?;
+        let known = self.mapping.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(known) = known.as_ref().filter(|known| known.version == version) {
+            return Ok(Arc::clone(known));
+        }
+        let names = mapping::names(reader).await.map_err(wrong)?;
+        let candidates = match &self.schema {
+            Some(schema) => vec![schema.clone()],
+            None => Schema::built_in(),
+        };
+        let fitting = candidates.into_iter().find_map(|schema| {
+            let table = schema.table.clone().filter(|table| names.contains(&table.name))?;
+            Some((schema, table))
+        });
+        let unfit = |cause: String, hint: &str| SourceError {
+            source_name: self.name.clone(),
+            operation: "map tables",
+            // What was there may come again: it is looked for.
+            kind: if known.is_some() { ErrorKind::Query } else { ErrorKind::Unsupported },
+            cause,
+            hint: Some(hint.to_owned()),
+        };
+        let Some((schema, table)) = fitting else {
+            return Err(unfit(
+                format!("no table that a schema knows among: {}", names.join(", ")),
+                "name one with --schema, or write a schema file with [table] and [fields]",
+            ));
+        };
+        let mut relation = mapping::relation(reader, &table).await.map_err(wrong)?;
+        let columns = relation.names();
+        for column in table.id.columns().iter().chain([&table.time]).chain(table.revision.as_ref()) {
+            if !columns.contains(column) {
+                return Err(unfit(
+                    format!("table {} has no column '{column}'; it has {}", table.name, columns.join(", ")),
+                    "correct [table] in the schema file",
+                ));
+            }
+        }
+        mapping::look_at(reader, &table, &mut relation).await.map_err(wrong)?;
+        let found = Arc::new(Mapping::new((schema, table), relation, version, self.id, &self.name));
+        *self.mapping.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&found));
+        Ok(found)
     }
 }
 
@@ -140,36 +145,57 @@ impl Source for SqliteSource {
         let mapping = self.mapping(job).await?;
         let mut probe =
             Probe { server: format!("SQLite {version}"), schema: mapping.schema.name.clone(), ..Probe::default() };
-        if mapping.repeats {
-            let (table, key) = (&mapping.table.name, mapping.table.id.columns().join(", "));
-            probe.warnings.push(format!(
-                "{table}: {key} is not unique, so rows are told apart by more; name the columns of the key as id in [table]"
-            ));
+        if mapping.relation.repeats {
+            let found = mapping.key_is_not_unique();
+            probe.warnings.push(format!("{}; {}", found.text, found.remedy.unwrap_or_default()));
         }
         Ok(probe)
     }
 
     async fn page(&self, query: &PageQuery, after: Option<&Cursor>, job: &Job) -> Result<Page, SourceError> {
         let mapping = self.mapping(job).await?;
-        query::page(self.connections.for_job(job), mapping, &self.names, query, after)
+        query::page(self.connections.for_job(job), &mapping, &self.names, query, after)
             .await
             .map_err(|e| self.error("read history", &e))
     }
 
     async fn position(&self, job: &Job) -> Result<Position, SourceError> {
         let mapping = self.mapping(job).await?;
-        follow::position(self.connections.for_job(job), mapping).await.map_err(|e| self.error("read position", &e))
+        follow::position(self.connections.for_job(job), &mapping).await.map_err(|e| self.error("read position", &e))
     }
 
     async fn follow(&self, from: Position, sink: &Sink, job: &Job) -> Result<(), SourceError> {
-        let mapping = self.mapping(job).await?;
-        follow::follow(self.connections.for_job(job), mapping, &from, sink).await.map_err(|e| self.error("follow", &e))
+        let mut mapping = self.mapping(job).await?;
+        let (mut from, mut notice) = (from, None);
+        loop {
+            let reader = self.connections.for_job(job);
+            if follow::is_anew(reader, &mapping, &from).await.map_err(|e| self.error("follow", &e))? {
+                from = follow::beginning();
+                notice = Some("was made anew, and is read from its beginning");
+            }
+            if let Some(notice) = notice.take() {
+                let text = format!("{} {notice}", mapping.table.name);
+                if sink.send(SourceEvent::Notice(text)).await.is_err() {
+                    return Ok(());
+                }
+            }
+            let end = follow::follow(reader, &mapping, &from, sink).await;
+            match end.map_err(|e| self.error("follow", &e))? {
+                follow::End::Closed => return Ok(()),
+                follow::End::Changed(position) => from = position,
+            }
+            let next = self.mapping(job).await?;
+            if next.relation != mapping.relation {
+                notice = Some("has other columns now, and was looked up again");
+            }
+            mapping = next;
+        }
     }
 
     async fn payload(&self, id: &Id, locator: &Locator, job: &Job) -> Result<Payload, SourceError> {
         let mapping = self.mapping(job).await?;
         let key = locator.as_table_key().map_or_else(|| id.to_string(), |(_, key)| key.to_owned());
-        let found = payload::load(self.connections.for_job(job), mapping, &self.name, &key)
+        let found = payload::load(self.connections.for_job(job), &mapping, &self.name, &key)
             .await
             .map_err(|e| self.error("load payload", &e))?;
         found.ok_or_else(|| SourceError::not_found(&self.name, format!("row {id}")))
@@ -177,7 +203,7 @@ impl Source for SqliteSource {
 
     async fn related(&self, key: &RelatedKey, limit: usize, job: &Job) -> Result<Related, SourceError> {
         let mapping = self.mapping(job).await?;
-        query::related(self.connections.for_job(job), mapping, key, limit)
+        query::related(self.connections.for_job(job), &mapping, key, limit)
             .await
             .map(Related::from)
             .map_err(|e| self.error("find related", &e))
@@ -185,14 +211,14 @@ impl Source for SqliteSource {
 
     async fn diagnose(&self, _now: Timestamp, job: &Job) -> Result<Vec<Diagnosis>, SourceError> {
         let mapping = self.mapping(job).await?;
-        diagnose::diagnose(self.connections.for_job(job), mapping, &self.path)
+        diagnose::diagnose(self.connections.for_job(job), &mapping, &self.path)
             .await
             .map_err(|e| self.error("examine", &e))
     }
 
     async fn aggregate(&self, query: &PageQuery, grouping: &Grouping, job: &Job) -> Result<Groups, SourceError> {
         let mapping = self.mapping(job).await?;
-        let grouped = query::aggregate(self.connections.for_job(job), mapping, query, grouping);
+        let grouped = query::aggregate(self.connections.for_job(job), &mapping, query, grouping);
         if let Some(groups) = grouped.await.map_err(|e| self.error("aggregate", &e))? {
             return Ok(groups);
         }

@@ -1,15 +1,12 @@
 //! Maps a table to activities: which of its columns fill what, and how a row is read.
 
-use super::connection::Reader;
+use super::connection::{Reader, Reading};
+use super::zone;
 use crosstail_core::filter::{Field, ValueType};
-use crosstail_core::model::{Activity, Id, Locator, Place, SourceId, Timestamp};
+use crosstail_core::model::{Activity, Diagnosis, Id, Locator, Place, SourceId, Timestamp};
 use crosstail_core::number::saturating_u16;
 use crosstail_core::schema::{Assembler, Scalar, Schema, Table, Target, TimeUnit};
 use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, literal, name};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, TypeInfo as _, ValueRef as _};
-use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 /// A schema resolved against one table.
 pub(super) struct Mapping {
@@ -17,30 +14,44 @@ pub(super) struct Mapping {
     pub(super) table: Table,
     pub(super) source: SourceId,
     pub(super) source_name: String,
-    /// The existing columns.
-    pub(super) columns: Vec<String>,
+    pub(super) relation: Relation,
+    /// What [`schema_version`] was when it was looked up.
+    pub(super) version: i64,
     /// The columns that tell rows apart, as SQL.
     key: Vec<String>,
-    /// Whether the key of the schema is not unique.
-    pub(super) repeats: bool,
     /// Whether the time column holds whole numbers alone, so that it has the order of the time.
     whole: bool,
-    /// Selected expressions, and what each fills.
-    pub(super) selected: Vec<(String, (Target, u16))>,
+    /// SQL for the start.
+    time_us: String,
+    pub(super) selected: Vec<Selected>,
     select: String,
 }
 
+/// An expression that fills a target.
+pub(super) struct Selected {
+    pub(super) sql: String,
+    pub(super) target: (Target, u16),
+    /// The column that it reads.
+    pub(super) column: String,
+    /// Whether that one is declared to hold numbers.
+    pub(super) is_number: bool,
+}
+
 /// A table or a view of the database.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Relation {
     /// Its columns, each with its declared type.
     pub(super) columns: Vec<(String, String)>,
-    /// Columns that are unique together, the primary key first.
-    pub(super) keys: Vec<Vec<String>>,
+    /// Columns that are unique together in every row, the primary key first.
+    keys: Vec<Vec<String>>,
     /// Whether rows have a `rowid`.
     pub(super) has_rowid: bool,
+    /// Whether a column is the `rowid`, so that it stays.
+    pub(super) numbered: bool,
     /// Whether several rows have the key that the schema names.
     pub(super) repeats: bool,
+    /// Whether the time column holds nothing but whole numbers, as far as was looked.
+    whole: bool,
 }
 
 impl Relation {
@@ -48,74 +59,113 @@ impl Relation {
     pub(super) fn names(&self) -> Vec<String> {
         self.columns.iter().map(|(name, _)| name.clone()).collect()
     }
+
+    fn declared(&self, column: &str) -> &str {
+        self.columns.iter().find(|(name, _)| name == column).map_or("", |(_, holds)| holds)
+    }
 }
 
-/// The tables and views of the database, with their columns and keys.
-pub(super) async fn tables(reader: Reader<'_>) -> Result<BTreeMap<String, Relation>, sqlx::Error> {
-    let rows: Vec<(String, String, String, i64, bool)> = sqlx::query_as(
-        "SELECT m.name, c.name, upper(c.type), c.pk, m.type = 'table' AND m.sql NOT LIKE '%WITHOUT ROWID%' \
-         FROM sqlite_schema m JOIN pragma_table_info(m.name) c \
-         WHERE m.type IN ('table', 'view') AND m.name NOT LIKE 'sqlite_%'",
+/// The number that changes with every change of a table's shape.
+pub(super) async fn schema_version(reading: &mut Reading<'_>) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("PRAGMA schema_version").fetch_one(reading.on()).await
+}
+
+/// The names of the tables and views.
+pub(super) async fn names(reader: Reader<'_>) -> Result<Vec<String>, sqlx::Error> {
+    const NAMES: &str =
+        "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY name";
+    sqlx::query_scalar(NAMES).fetch_all(reader.connection().await?.on()).await
+}
+
+/// Rows that are looked at to learn what a column holds.
+const SAMPLE: usize = 50_000;
+
+/// A table or a view, as a schema uses it. Others are not looked at: a view that is broken is an error.
+pub(super) async fn relation(reader: Reader<'_>, table: &Table) -> Result<Relation, sqlx::Error> {
+    let mut reading = reader.connection().await?;
+    let rows: Vec<(String, String, bool, i64)> = sqlx::query_as(
+        "SELECT name, upper(type), \"notnull\", pk FROM pragma_table_xinfo(?) WHERE hidden <> 1 ORDER BY cid",
     )
-    .fetch_all(reader.connection().await?.on())
+    .bind(&table.name)
+    .fetch_all(reading.on())
     .await?;
-    let mut tables: BTreeMap<String, Relation> = BTreeMap::new();
-    let mut primary: BTreeMap<String, Vec<(i64, String)>> = BTreeMap::new();
-    for (table, column, holds, part, has_rowid) in rows {
-        if part > 0 {
-            primary.entry(table.clone()).or_default().push((part, column.clone()));
-        }
-        let relation = tables.entry(table).or_default();
-        relation.columns.push((column, holds));
-        relation.has_rowid = has_rowid;
-    }
-    for (table, mut parts) in primary {
-        parts.sort();
-        if let Some(relation) = tables.get_mut(&table) {
-            relation.keys.push(parts.into_iter().map(|(_, column)| column).collect());
-        }
-    }
-    let rows: Vec<(String, String, String)> = sqlx::query_as(
-        "SELECT m.name, i.name, c.name FROM sqlite_schema m JOIN pragma_index_list(m.name) i JOIN pragma_index_info(i.name) c \
-         WHERE m.type = 'table' AND i.[unique] AND NOT i.partial AND c.name IS NOT NULL ORDER BY m.name, i.name, c.seqno",
+    let kind: Vec<bool> = sqlx::query_scalar(
+        "SELECT type = 'table' AND sql NOT LIKE '%WITHOUT ROWID%' FROM sqlite_schema WHERE name = ? AND type IN ('table', 'view')",
     )
-    .fetch_all(reader.connection().await?.on())
+    .bind(&table.name)
+    .fetch_all(reading.on())
     .await?;
-    let mut last = (String::new(), String::new());
-    for (table, index, column) in rows {
-        let Some(relation) = tables.get_mut(&table) else { continue };
-        let of = (table, index);
-        if of != last {
-            relation.keys.push(Vec::new());
+    let mut relation = Relation { has_rowid: kind == [true], ..Relation::default() };
+    let mut primary: Vec<(i64, String)> =
+        rows.iter().filter(|(.., part)| *part > 0).map(|(column, _, _, part)| (*part, column.clone())).collect();
+    primary.sort();
+    // A key may be NULL, any number of times, but for that of whole numbers.
+    let is_whole = primary.len() == 1 && rows.iter().any(|(_, holds, _, part)| *part > 0 && holds == "INTEGER");
+    let has_rowid = relation.has_rowid;
+    let filled = |column: &String| {
+        rows.iter().any(|(name, _, filled, part)| name == column && (*filled || *part > 0 && (is_whole || !has_rowid)))
+    };
+    let mut keys = vec![primary.into_iter().map(|(_, column)| column).collect::<Vec<_>>()];
+    let indexed: Vec<(String, String)> = sqlx::query_as(
+        "SELECT i.name, c.name FROM pragma_index_list(?) i JOIN pragma_index_info(i.name) c \
+         WHERE i.[unique] AND NOT i.partial AND c.name IS NOT NULL ORDER BY i.name, c.seqno",
+    )
+    .bind(&table.name)
+    .fetch_all(reading.on())
+    .await?;
+    let mut last = None;
+    for (index, column) in indexed {
+        if last.as_ref() != Some(&index) {
+            keys.push(Vec::new());
+            last = Some(index);
         }
-        last = of;
-        if let Some(key) = relation.keys.last_mut() {
+        if let Some(key) = keys.last_mut() {
             key.push(column);
         }
     }
-    Ok(tables)
+    keys.retain(|key| !key.is_empty() && key.iter().all(filled));
+    relation.keys = keys;
+    relation.numbered = has_rowid && is_whole;
+    relation.columns = rows.into_iter().map(|(column, holds, ..)| (column, holds)).collect();
+    Ok(relation)
 }
 
-/// Rows in which a key that nothing makes unique is looked for twice.
-const KEY_ROWS: usize = 50_000;
-
-/// Whether several rows have the same key.
-pub(super) async fn repeats(reader: Reader<'_>, table: &Table, relation: &Relation) -> Result<bool, sqlx::Error> {
-    let key = table.id.columns();
-    if relation.keys.iter().any(|known| known.iter().all(|part| key.contains(part))) {
-        return Ok(false);
+/// Looks at rows: whether several have one key, and what the time column holds.
+pub(super) async fn look_at(reader: Reader<'_>, table: &Table, relation: &mut Relation) -> Result<(), sqlx::Error> {
+    let (from, key) = (name(&table.name), table.id.columns());
+    if !relation.keys.iter().any(|known| known.iter().all(|part| key.contains(part))) {
+        let columns = key.iter().map(|column| name(column)).collect::<Vec<_>>().join(", ");
+        let text = format!(
+            "SELECT 1 FROM (SELECT {columns} FROM {from} LIMIT {SAMPLE}) GROUP BY {columns} HAVING count(*) > 1 LIMIT 1"
+        );
+        relation.repeats = !reader.fetch(Sql::raw(text)).await?.is_empty();
     }
-    let columns = key.iter().map(|column| name(column)).collect::<Vec<_>>().join(", ");
-    let text = format!(
-        "SELECT 1 FROM (SELECT {columns} FROM {} LIMIT {KEY_ROWS}) GROUP BY {columns} HAVING count(*) > 1 LIMIT 1",
-        name(&table.name)
-    );
-    Ok(!reader.fetch(Sql::raw(text)).await?.is_empty())
+    relation.whole = relation.declared(&table.time).contains("INT");
+    if relation.whole {
+        let time = name(&table.time);
+        let newest = if relation.has_rowid {
+            format!(" UNION ALL SELECT * FROM (SELECT {time} AS at FROM {from} ORDER BY rowid DESC LIMIT {SAMPLE})")
+        } else {
+            String::new()
+        };
+        let text = format!(
+            "SELECT 1 FROM (SELECT * FROM (SELECT {time} AS at FROM {from} LIMIT {SAMPLE}){newest}) \
+             WHERE typeof(at) NOT IN ('integer', 'null') LIMIT 1"
+        );
+        relation.whole = reader.fetch(Sql::raw(text)).await?.is_empty();
+    }
+    Ok(())
 }
 
 impl Mapping {
-    pub(super) fn new(schema: Schema, table: Table, relation: &Relation, source: SourceId, source_name: &str) -> Self {
-        let columns = &relation.names();
+    pub(super) fn new(
+        (schema, table): (Schema, Table),
+        relation: Relation,
+        version: i64,
+        source: SourceId,
+        source_name: &str,
+    ) -> Self {
+        let columns = relation.names();
         let canonical = schema.definition().canonical;
         let mut key: Vec<String> = table.id.columns().iter().map(|column| name(column)).collect();
         if relation.repeats {
@@ -127,9 +177,6 @@ impl Mapping {
                 None => {}
             }
         }
-        let declared =
-            relation.columns.iter().find(|(column, _)| *column == table.time).map(|(_, holds)| holds.as_str());
-        let whole = canonical || declared.is_some_and(|holds| holds.contains("INT"));
         let mut selected = Vec::new();
         for (target_name, paths) in &schema.definition().fields {
             let Some(target) = Target::parse(target_name) else { continue };
@@ -139,22 +186,25 @@ impl Mapping {
                 if !canonical && (target == Target::StartedAt || is_key) {
                     continue;
                 }
+                let target = (target, saturating_u16(rank));
                 if columns.contains(path) {
-                    selected.push((name(path), (target, saturating_u16(rank))));
+                    let is_number = is_number(relation.declared(path));
+                    selected.push(Selected { sql: name(path), target, column: path.clone(), is_number });
                 } else if let Some((column, inner)) = path.split_once('.')
                     && columns.iter().any(|known| known == column)
                 {
                     let path = inner.replace('\'', "''");
-                    let column = name(column);
-                    let value = format!("CASE WHEN json_valid({column}) THEN json_extract({column}, '$.{path}') END");
-                    selected.push((value, (target, saturating_u16(rank))));
+                    let sql = name(column);
+                    let sql = format!("CASE WHEN json_valid({sql}) THEN json_extract({sql}, '$.{path}') END");
+                    selected.push(Selected { sql, target, column: column.to_owned(), is_number: false });
                 }
             }
         }
-        let select = selected.iter().map(|(sql, _)| sql.as_str()).collect::<Vec<_>>().join(", ");
-        let (columns, repeats) = (columns.clone(), relation.repeats);
+        let select = selected.iter().map(|one| one.sql.as_str()).collect::<Vec<_>>().join(", ");
+        let whole = canonical || relation.whole;
+        let time_us = if canonical { name(&table.time) } else { time_us(&table, whole) };
         let source_name = source_name.to_owned();
-        Self { schema, table, source, source_name, columns, key, repeats, whole, selected, select }
+        Self { schema, table, source, source_name, relation, version, key, whole, time_us, selected, select }
     }
 
     /// Whether values are stored just as an activity has them.
@@ -164,12 +214,15 @@ impl Mapping {
 
     /// SQL for the row's key as text.
     pub(super) fn key_text(&self) -> String {
-        if let [one] = self.key.as_slice() {
-            return if self.is_canonical() { one.clone() } else { format!("CAST({one} AS TEXT)") };
-        }
-        let part = |column: &String| {
-            format!("coalesce(replace(replace(CAST({column} AS TEXT), '%', '%25'), '/', '%2F'), '%')")
+        // Bytes may be no text.
+        let text = |column: &str| {
+            format!("CASE typeof({column}) WHEN 'blob' THEN lower(hex({column})) ELSE CAST({column} AS TEXT) END")
         };
+        if let [one] = self.key.as_slice() {
+            return if self.is_canonical() { one.clone() } else { format!("coalesce({}, '')", text(one)) };
+        }
+        let part =
+            |column: &String| format!("coalesce(replace(replace({}, '%', '%25'), '/', '%2F'), '%')", text(column));
         self.key.iter().map(part).collect::<Vec<_>>().join(" || '/' || ")
     }
 
@@ -183,32 +236,32 @@ impl Mapping {
         if self.is_canonical() {
             return name(self.table.id.as_str());
         }
-        let own = self.selected.iter().filter(|(_, (target, _))| *target == Target::Id);
+        let own = self.selected.iter().filter(|one| one.target.0 == Target::Id);
         let parts: Vec<String> = own
-            .map(|(sql, _)| format!("nullif(CAST({sql} AS TEXT), '')"))
+            .map(|one| format!("nullif(CAST({} AS TEXT), '')", one.sql))
             .chain([format!("{} || {}", literal(&self.prefix()), self.key_text())])
             .collect();
         if parts.len() == 1 { parts[0].clone() } else { format!("coalesce({})", parts.join(", ")) }
     }
 
-    /// SQL for the start time in microseconds; NULL where there is none that is understood.
-    pub(super) fn time_us(&self) -> String {
-        let column = name(&self.table.time);
-        if self.is_canonical() {
-            return column;
-        }
-        let unit = self.unit_us();
-        // Julian days have milliseconds: the fraction is taken from the text.
-        let text = format!(
-            "CAST(strftime('%s', replace({column}, ',', '.')) AS INTEGER) * 1000000 + CASE WHEN substr({column}, 20, 1) IN ('.', ',') \
-             THEN CAST(round(CAST('0.' || substr({column}, 21, 6) AS REAL) * 1000000) AS INTEGER) ELSE 0 END"
-        );
-        let (low, high) = (FIRST_US / unit, LAST_US / unit);
-        format!(
-            "CASE typeof({column}) WHEN 'integer' THEN CASE WHEN {column} >= {low} AND {column} < {high} THEN {column} * {unit} END \
-             WHEN 'real' THEN CASE WHEN {column} >= {low} AND {column} < {high} THEN CAST({column} * {unit} AS INTEGER) END \
-             WHEN 'text' THEN CASE WHEN length({column}) >= 10 AND substr({column}, 5, 1) = '-' THEN {text} END END"
+    /// What is said of a key that repeats.
+    pub(super) fn key_is_not_unique(&self) -> Diagnosis {
+        let (table, key) = (&self.table.name, self.table.id.columns().join(", "));
+        Diagnosis::warning(
+            "key",
+            format!("{table}: {key} is not unique, so rows are told apart by more"),
+            "name the columns of the key as id in [table]",
         )
+    }
+
+    /// What finds one row at once.
+    pub(super) fn handle(&self) -> String {
+        if self.relation.has_rowid { "rowid".to_owned() } else { self.key_text() }
+    }
+
+    /// SQL for the start time in microseconds; NULL where there is none that is understood.
+    pub(super) fn time_us(&self) -> &str {
+        &self.time_us
     }
 
     /// What rows are sorted by.
@@ -228,20 +281,12 @@ impl Mapping {
     /// A comparison of the start time with a moment.
     pub(super) fn time_is(&self, op: &str, at: Timestamp) -> Sql {
         if self.whole {
-            let unit = if self.is_canonical() { self.canonical_unit() } else { self.unit_us() };
+            let unit = if self.is_canonical() { self.canonical_unit() } else { unit_us(&self.table) };
             let (down, rest) = (at.0.div_euclid(unit), at.0.rem_euclid(unit));
             let stored = if rest != 0 && matches!(op, ">=" | "<") { down + 1 } else { down };
             return Sql::with(format!("{} {op} {PLACEHOLDER}", self.order()), Bind::Int(stored));
         }
         Sql::with(format!("{} {op} {PLACEHOLDER}", self.order()), Bind::Int(at.0))
-    }
-
-    const fn unit_us(&self) -> i64 {
-        match self.table.time_unit {
-            TimeUnit::Us => 1,
-            TimeUnit::Ms => 1000,
-            TimeUnit::S | TimeUnit::Text => 1_000_000,
-        }
     }
 
     const fn canonical_unit(&self) -> i64 {
@@ -259,7 +304,7 @@ impl Mapping {
             Field::Entity => Target::EntityType,
             field => Target::of(field)?,
         };
-        let (sql, _) = self.selected.iter().find(|(_, (found, _))| *found == target)?;
+        let sql = &self.selected.iter().find(|one| one.target.0 == target)?.sql;
         let text = matches!(field.class(), ValueType::Keyword | ValueType::Text | ValueType::Id);
         Some(if text { format!("nullif({sql}, '')") } else { sql.clone() })
     }
@@ -270,63 +315,85 @@ impl Mapping {
     }
 
     /// `SELECT` of key, time and what an activity needs, followed by `extra`.
-    pub(super) fn select(&self, extra: &str) -> String {
+    pub(super) fn select(&self, extra: &[String]) -> String {
         let columns = if self.select.is_empty() { String::new() } else { format!(", {}", self.select) };
+        let extra: String = extra.iter().map(|sql| format!(", {sql}")).collect();
         let (key, time) = (self.key_text(), self.time_us());
         format!("SELECT {key}, {time}{columns}{extra} FROM {}", name(&self.table.name))
     }
 
     /// Number of columns before those of [`Self::selected`].
-    const AHEAD: usize = 2;
+    pub(super) const AHEAD: usize = 2;
 
     /// Number of columns before the extra ones.
     pub(super) fn width(&self) -> usize {
         Self::AHEAD + self.selected.len()
     }
 
-    /// The activity of a row. One without a time has that of the epoch, and says that it knows none.
-    pub(super) fn activity(&self, row: &SqliteRow) -> Result<Activity, sqlx::Error> {
+    /// The activity of a row's key, time and values. One without a time has that of the epoch, and says that it knows none.
+    pub(super) fn activity(&self, key: &str, at: Option<i64>, values: Vec<Option<Scalar<'_>>>) -> Activity {
         let mut assembler = Assembler::default();
-        if !self.is_canonical()
-            && let Some(us) = row.try_get_unchecked::<Option<i64>, _>(1)?
-        {
+        if let Some(us) = at.filter(|_| !self.is_canonical()) {
             assembler.set((Target::StartedAt, 0), Scalar::Time(Timestamp(us)));
         }
-        for (index, (_, target)) in self.selected.iter().enumerate() {
-            if let Some(value) = scalar(row, Self::AHEAD + index)? {
-                assembler.set(*target, value);
+        for (one, value) in self.selected.iter().zip(values) {
+            let is_time = matches!(one.target.0, Target::CompletedAt | Target::RecordedAt | Target::NextRetryAt);
+            let value = match value {
+                Some(Scalar::Text(text)) if is_time && self.table.is_local() => {
+                    zone::local_moment(&self.table, &text).map_or(Some(Scalar::Text(text)), |at| Some(Scalar::Time(at)))
+                }
+                value => value,
+            };
+            if let Some(value) = value {
+                assembler.set(one.target, value);
             }
         }
-        let key = match scalar(row, 0)? {
-            Some(Scalar::Text(text)) => text.into_owned(),
-            Some(Scalar::Int(n)) => n.to_string(),
-            _ => String::new(),
-        };
         let own = Id::Text(format!("{}{key}", self.prefix()).into());
         let mut activity = assembler.finish(&self.schema, own, Timestamp::UNDATED);
-        activity.places = vec![Place::new(self.source, Locator::table_key(0, &key))];
-        Ok(activity)
+        activity.places = vec![Place::new(self.source, Locator::table_key(0, key))];
+        activity
     }
+}
+
+/// Whether a declared type is one of numbers.
+fn is_number(declared: &str) -> bool {
+    ["INT", "REAL", "FLOA", "DOUB", "NUM", "DEC"].iter().any(|word| declared.contains(word))
+}
+
+const fn unit_us(table: &Table) -> i64 {
+    match table.time_unit {
+        TimeUnit::Us => 1,
+        TimeUnit::Ms => 1000,
+        TimeUnit::S | TimeUnit::Text => 1_000_000,
+    }
+}
+
+/// SQL for the start of a row, whatever type its value has. `whole`: rows are sorted by the column itself, so that it has
+/// to be a whole number.
+fn time_us(table: &Table, whole: bool) -> String {
+    let (column, unit) = (name(&table.time), unit_us(table));
+    let (low, high) = (FIRST_US / unit, LAST_US / unit);
+    let within = format!("CASE WHEN {column} >= {low} AND {column} < {high} THEN");
+    if whole {
+        return format!("CASE typeof({column}) WHEN 'integer' THEN {within} {column} * {unit} END END");
+    }
+    // Julian days have milliseconds: the fraction is taken from the text.
+    let text = format!(
+        "CAST(strftime('%s', replace({column}, ',', '.')) AS INTEGER) * 1000000 + CASE WHEN substr({column}, 20, 1) IN ('.', ',') \
+         THEN CAST(round(CAST('0.' || substr({column}, 21, 6) AS REAL) * 1000000) AS INTEGER) ELSE 0 END"
+    );
+    let text = if table.is_local() {
+        format!("CASE WHEN {} THEN {text} ELSE {} END", zone::has_zone(&column), zone::moment_of(table, &text))
+    } else {
+        text
+    };
+    format!(
+        "CASE typeof({column}) WHEN 'integer' THEN {within} {column} * {unit} END \
+         WHEN 'real' THEN {within} CAST({column} * {unit} AS INTEGER) END \
+         WHEN 'text' THEN CASE WHEN length({column}) >= 10 AND substr({column}, 5, 1) = '-' THEN {text} END END"
+    )
 }
 
 /// The years that times are understood in.
 const FIRST_US: i64 = -62_135_596_800_000_000;
 const LAST_US: i64 = 253_402_300_800_000_000;
-
-/// A column's value; `None` for NULL.
-pub(super) fn scalar(row: &SqliteRow, index: usize) -> Result<Option<Scalar<'_>>, sqlx::Error> {
-    let raw = row.try_get_raw(index)?;
-    if raw.is_null() {
-        return Ok(None);
-    }
-    let kind = raw.type_info().into_owned();
-    Ok(Some(match kind.name() {
-        "INTEGER" | "BOOLEAN" | "INT4" | "INT8" => Scalar::Int(row.try_get_unchecked(index)?),
-        "REAL" | "NUMERIC" => Scalar::Float(row.try_get_unchecked(index)?),
-        "BLOB" => {
-            let bytes: &[u8] = row.try_get_unchecked(index)?;
-            Scalar::Text(Cow::Owned(String::from_utf8_lossy(bytes).into_owned()))
-        }
-        _ => Scalar::Text(Cow::Borrowed(row.try_get_unchecked::<&str, _>(index)?)),
-    }))
-}

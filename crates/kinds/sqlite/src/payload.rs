@@ -1,13 +1,12 @@
 //! The payload of one row.
 
 use super::connection::Reader;
-use super::mapping::{Mapping, scalar};
+use super::mapping::Mapping;
+use super::row::{is_of_data, scalar};
 use crosstail_core::model::{Payload, RawRecord};
 use crosstail_core::schema::Scalar;
-use crosstail_source::sql::name;
+use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, name};
 use serde_json::{Map, Value};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, Column as _, Row as _};
 
 /// The columns that hold parts of the payload, quoted.
 pub(super) fn columns(mapping: &Mapping) -> Vec<String> {
@@ -17,25 +16,16 @@ pub(super) fn columns(mapping: &Mapping) -> Vec<String> {
         .payload
         .values()
         .flat_map(|paths| paths.list())
-        .filter(|path| mapping.columns.contains(path))
+        .filter(|path| mapping.relation.columns.iter().any(|(column, _)| column == *path))
         .cloned()
         .collect();
     found.dedup();
     found
 }
 
-/// The payload in the columns of a row, from column number `first`.
-pub(super) fn of_row(
-    mapping: &Mapping,
-    row: &SqliteRow,
-    first: usize,
-    columns: &[String],
-) -> Result<Payload, sqlx::Error> {
-    let mut record = Map::new();
-    for (index, column) in columns.iter().enumerate() {
-        record.insert(column.clone(), value(row, first + index)?);
-    }
-    Ok(divide(mapping, record))
+/// The payload in the values of some columns.
+pub(super) fn of_values(mapping: &Mapping, columns: &[String], values: Vec<Option<Scalar<'static>>>) -> Payload {
+    divide(mapping, columns.iter().cloned().zip(values.into_iter().map(value)).collect())
 }
 
 pub(super) async fn load(
@@ -44,15 +34,36 @@ pub(super) async fn load(
     place: &str,
     key: &str,
 ) -> Result<Option<Payload>, sqlx::Error> {
-    let text = format!("SELECT * FROM {} WHERE {} = ?", name(&mapping.table.name), mapping.key_text());
-    let Some(row) =
-        sqlx::query(AssertSqlSafe(text)).bind(key.to_owned()).fetch_optional(reader.connection().await?.on()).await?
-    else {
-        return Ok(None);
+    let names = mapping.relation.names();
+    let select = |columns: &[String]| {
+        let columns: Vec<String> = columns.iter().map(|column| name(column)).collect();
+        let (table, key_text) = (name(&mapping.table.name), mapping.key_text());
+        let text = format!("SELECT {} FROM {table} WHERE {key_text} = {PLACEHOLDER}", columns.join(", "));
+        Sql::with(text, Bind::Text(key.to_owned()))
     };
+    let mut reading = reader.connection().await?;
     let mut record = Map::new();
-    for (index, column) in row.columns().iter().enumerate() {
-        record.insert(column.name().to_owned(), value(&row, index)?);
+    match reading.fetch(select(&names)).await {
+        Ok(rows) => {
+            let Some(row) = rows.first() else { return Ok(None) };
+            for (index, column) in names.into_iter().enumerate() {
+                record.insert(column, value(scalar(row, index)?));
+            }
+        }
+        // What cannot be computed is left out.
+        Err(error) if is_of_data(&error) => {
+            for column in names {
+                match reading.fetch(select(std::slice::from_ref(&column))).await {
+                    Ok(rows) => {
+                        let Some(row) = rows.first() else { return Ok(None) };
+                        record.insert(column, value(scalar(row, 0)?));
+                    }
+                    Err(error) if is_of_data(&error) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Err(error) => return Err(error),
     }
     let raw = RawRecord::of_fields(place.to_owned(), record.clone());
     let mut payload = divide(mapping, record);
@@ -60,8 +71,8 @@ pub(super) async fn load(
     Ok(Some(payload))
 }
 
-fn value(row: &SqliteRow, index: usize) -> Result<Value, sqlx::Error> {
-    Ok(match scalar(row, index)? {
+fn value(value: Option<Scalar<'_>>) -> Value {
+    match value {
         None => Value::Null,
         Some(Scalar::Int(n)) => Value::from(n),
         Some(Scalar::Float(n)) => Value::from(n),
@@ -69,7 +80,7 @@ fn value(row: &SqliteRow, index: usize) -> Result<Value, sqlx::Error> {
         Some(Scalar::Text(text)) => Value::String(text.into_owned()),
         Some(Scalar::Time(at)) => Value::String(at.rfc3339()),
         Some(Scalar::Number(text)) => Value::String(text.to_owned()),
-    })
+    }
 }
 
 /// Divides a record into the parts of a payload. Where the schema says that a column holds headers or metadata, its

@@ -3,7 +3,8 @@
 
 use super::connection::Reader;
 use super::mapping::Mapping;
-use super::sql;
+use super::row::{Record, Wanted, is_of_data, read};
+use super::{payload, sql};
 use crosstail_core::filter::{Field, NamedRecord, Predicate, ValueType};
 use crosstail_core::model::{Activity, Latencies, Names, Status, Timestamp};
 use crosstail_core::number::saturating_u64;
@@ -11,7 +12,6 @@ use crosstail_core::schema::Target;
 use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, name};
 use crosstail_source::{Cursor, Grouping, Groups, Page, PageQuery, Part, RelatedKey, SharedId};
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 
 /// A predicate's condition. Only a canonical table holds the values that filters compare; others are filtered locally.
 fn condition(mapping: &Mapping, predicate: &Predicate) -> (Sql, usize) {
@@ -28,10 +28,10 @@ pub(super) async fn page(
     let predicate = query.filter.predicate(&query.context);
     let (condition, exact) = condition(mapping, &predicate);
     let residual = exact < query.filter.clauses().len();
-    let payload = if predicate.needs_payload() { super::payload::columns(mapping) } else { Vec::new() };
-    let extra: String = payload.iter().map(|column| format!(", {}", name(column))).collect();
+    let columns = if predicate.needs_payload() { payload::columns(mapping) } else { Vec::new() };
+    let extra: Vec<String> = columns.iter().map(|column| name(column)).collect();
     let reading =
-        Reading { reader, mapping, names, predicate: &predicate, residual, payload: &payload, extra: &extra, query };
+        Reading { reader, mapping, names, predicate: &predicate, residual, payload: &columns, extra: &extra, query };
     let mut part = Part { items: Vec::new(), ended: true, reached: None };
     let after = after.map(|cursor| (cursor.at(), cursor.id.clone()));
     reading.dated(&condition, after.clone(), &mut part).await?;
@@ -63,7 +63,7 @@ struct Reading<'a> {
     /// Part of the filter is evaluated here.
     residual: bool,
     payload: &'a [String],
-    extra: &'a str,
+    extra: &'a [String],
     query: &'a PageQuery,
 }
 
@@ -83,24 +83,33 @@ impl Reading<'_> {
         let chunk = if self.residual { query.limit.clamp(500, 5000) } else { query.limit };
         let mut beyond = after;
         loop {
-            let mut sql = Sql::raw(mapping.select(self.extra));
-            sql.append(" WHERE ", &within(mapping, condition, query));
-            if let Some((at, last)) = &beyond {
-                sql.append(" AND ", &mapping.time_is(&format!("{op}="), *at));
-                sql.append(" AND (", &mapping.time_is(op, *at));
-                sql.push(&format!(" OR {id} {op} {PLACEHOLDER})"), [Bind::Text(last.clone())]);
-            }
-            let limit = Bind::Int(i64::try_from(chunk).unwrap_or(i64::MAX));
-            sql.push(&format!(" ORDER BY {time} {order}, {id} {order} LIMIT {PLACEHOLDER}"), [limit]);
-            let rows = self.reader.fetch(sql).await?;
-            let full = rows.len() == chunk;
-            let enough = self.take(&rows, part, &mut beyond)?;
+            let rest = |condition: &Sql| {
+                let mut sql = Sql::raw(" WHERE ");
+                sql.append("", &within(mapping, condition, query));
+                if let Some((at, last)) = &beyond {
+                    sql.append(" AND ", &mapping.time_is(&format!("{op}="), *at));
+                    sql.append(" AND (", &mapping.time_is(op, *at));
+                    sql.push(&format!(" OR {id} {op} {PLACEHOLDER})"), [Bind::Text(last.clone())]);
+                }
+                let limit = Bind::Int(i64::try_from(chunk).unwrap_or(i64::MAX));
+                sql.push(&format!(" ORDER BY {time} {order}, {id} {order} LIMIT {PLACEHOLDER}"), [limit]);
+                sql
+            };
+            let (rest, bare) = (rest(condition), rest(&Sql::constant(true)));
+            let (records, is_bare) = self.read(&rest, &bare).await?;
+            let full = records.len() == chunk;
+            let enough = self.take(records, is_bare, part, &mut beyond);
             if enough || !full {
                 part.ended = !enough;
                 part.reached = beyond.filter(|_| enough);
                 return Ok(());
             }
         }
+    }
+
+    async fn read(&self, rest: &Sql, bare: &Sql) -> Result<(Vec<Record>, bool), sqlx::Error> {
+        let mut reading = self.reader.connection().await?;
+        read(&mut reading, &Wanted { mapping: self.mapping, extra: self.extra, rest, bare }).await
     }
 
     /// Rows that have no time.
@@ -110,14 +119,14 @@ impl Reading<'_> {
         let mut beyond = after.map(|id| (Timestamp::UNDATED, id));
         let chunk = self.query.limit.clamp(1, 5000);
         loop {
-            let mut sql = Sql::raw(format!("{} WHERE {lacking}", self.mapping.select(self.extra)));
+            let mut sql = Sql::raw(format!(" WHERE {lacking}"));
             if let Some((_, last)) = &beyond {
                 sql.push(&format!(" AND {id} {op} {PLACEHOLDER}"), [Bind::Text(last.clone())]);
             }
             sql.push(&format!(" ORDER BY {id} {order} LIMIT {chunk}"), []);
-            let rows = self.reader.fetch(sql).await?;
-            let full = rows.len() == chunk;
-            let enough = self.take(&rows, part, &mut beyond)?;
+            let (records, is_bare) = self.read(&sql, &sql).await?;
+            let full = records.len() == chunk;
+            let enough = self.take(records, is_bare, part, &mut beyond);
             if enough || !full {
                 part.ended = !enough;
                 part.reached = beyond.filter(|_| enough);
@@ -127,25 +136,20 @@ impl Reading<'_> {
     }
 
     /// Takes the rows that the filter keeps; returns whether they are enough.
-    fn take(&self, rows: &[SqliteRow], part: &mut Part, beyond: &mut Option<At>) -> Result<bool, sqlx::Error> {
-        for row in rows {
-            let activity = self.mapping.activity(row)?;
-            let whole = if self.payload.is_empty() {
-                None
-            } else {
-                Some(super::payload::of_row(self.mapping, row, self.mapping.width(), self.payload)?)
-            };
+    fn take(&self, records: Vec<Record>, is_bare: bool, part: &mut Part, beyond: &mut Option<At>) -> bool {
+        for Record { activity, extra } in records {
+            let whole = (!self.payload.is_empty()).then(|| payload::of_values(self.mapping, self.payload, extra));
             let record = NamedRecord { activity: &activity, names: self.names, payload: whole.as_ref() };
-            let kept = !self.residual || self.predicate.keeps(&record);
+            let kept = !(self.residual || is_bare) || self.predicate.keeps(&record);
             *beyond = Some((activity.started_at, activity.id.to_string()));
             if kept {
                 part.items.push(activity);
                 if part.items.len() >= self.query.limit {
-                    return Ok(true);
+                    return true;
                 }
             }
         }
-        Ok(false)
+        false
     }
 }
 
@@ -155,26 +159,28 @@ pub(super) async fn related(
     key: &RelatedKey,
     limit: usize,
 ) -> Result<Vec<Activity>, sqlx::Error> {
-    let column =
-        |target: Target| mapping.selected.iter().find(|(_, (found, _))| *found == target).map(|(sql, _)| sql.clone());
+    let column = |target: Target| mapping.selected.iter().find(|one| one.target.0 == target).map(|one| one.sql.clone());
     let (columns, value) = match &key.id {
         SharedId::Correlation(id) => (vec![column(Target::CorrelationId)], id),
         SharedId::Request(id) => {
             (vec![column(Target::RequestId), column(Target::ParentRequestId), column(Target::Id)], id)
         }
     };
-    let columns: Vec<String> = columns.into_iter().flatten().collect();
-    if columns.is_empty() {
-        return Ok(Vec::new());
-    }
+    let mut found: Vec<Activity> = Vec::new();
     // One indexed look-up per column: an OR of columns would scan the table.
-    let select = mapping.select("");
-    let parts: Vec<String> = columns.iter().map(|column| format!("{select} WHERE {column} = {PLACEHOLDER}")).collect();
-    let mut binds = vec![Bind::Text(value.clone()); parts.len()];
-    binds.push(Bind::Int(i64::try_from(limit).unwrap_or(i64::MAX)));
-    let rows = reader.fetch(Sql { text: format!("{} LIMIT {PLACEHOLDER}", parts.join(" UNION ")), binds }).await?;
-    let mut found = rows.iter().map(|row| mapping.activity(row)).collect::<Result<Vec<_>, _>>()?;
+    for column in columns.into_iter().flatten() {
+        let mut rest = Sql::with(format!(" WHERE {column} = {PLACEHOLDER} LIMIT "), Bind::Text(value.clone()));
+        rest.push(&PLACEHOLDER.to_string(), [Bind::Int(i64::try_from(limit).unwrap_or(i64::MAX))]);
+        let mut reading = reader.connection().await?;
+        let (records, _) = read(&mut reading, &Wanted { mapping, extra: &[], rest: &rest, bare: &rest }).await?;
+        for Record { activity, .. } in records {
+            if !found.iter().any(|known| known.id == activity.id) {
+                found.push(activity);
+            }
+        }
+    }
     found.sort_by(|a, b| (a.started_at, &a.id).cmp(&(b.started_at, &b.id)));
+    found.truncate(limit);
     Ok(found)
 }
 
@@ -223,7 +229,12 @@ pub(super) async fn aggregate(
     sql.append(" WHERE ", &within(mapping, &condition, query));
     sql.push(&format!(" GROUP BY {}", list.join(", ")), []);
     let mut groups = Groups::new();
-    for row in reader.fetch(sql).await? {
+    let rows = match reader.fetch(sql).await {
+        // The rows are read instead, each as far as it can be.
+        Err(error) if is_of_data(&error) => return Ok(None),
+        rows => rows?,
+    };
+    for row in rows {
         let values = (0..n).map(|i| row.try_get_unchecked(i)).collect::<Result<Vec<Option<String>>, _>>()?;
         let bucket: Option<i64> = row.try_get_unchecked(n)?;
         let outcome: Option<String> = row.try_get_unchecked(n + 1)?;

@@ -21,25 +21,30 @@ mod rows;
 mod state;
 mod sums;
 mod tiers;
+mod unread;
 
 use crate::connection::{ReadTransaction, Reader};
-use crate::error::number;
+use crate::error::{is_of_tables, number};
 use crate::mapping::Mapping;
 use crate::query::by_keys;
+use crate::relation::relations;
+use crate::row::{Record, is_of_data};
+use crate::tables::Tables;
 use crosstail_core::model::{Activity, Status};
 use crosstail_core::schema::Target;
 use crosstail_source::sql::{Sql, literal};
 use crosstail_source::{Position, Sink, SourceEvent};
 use numbers::Numbers;
 use rows::{RowVersion, undated, versions};
-pub(crate) use state::position;
-use state::{ResumePoint, TableResumePoint, at, is_small, now};
+use state::{ResumePoint, TableResumePoint, is_small, made, now, now_at};
+pub(crate) use state::{position, with_new};
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 use sums::{Found, Span};
 use tiers::{DAY, SWEEP, TIERS, Tier};
 use tokio::time::Instant;
+use unread::leave_out;
 
 /// Rows read at a time.
 const CHUNK: usize = 1000;
@@ -63,6 +68,8 @@ struct TableState<'a> {
     /// Keys of rows without an outcome, with their versions.
     open: HashMap<String, i64>,
     at: TableResumePoint,
+    /// Versions are made in another way than at the position: the first look tells only what is later than this.
+    silent_until: Option<i64>,
     /// Tiers that take longer than a query may.
     given_up: [bool; TIERS.len()],
 }
@@ -88,29 +95,82 @@ struct Follower<'a> {
     time_us: i64,
     /// Something was delivered since a position was handed on.
     delivered: bool,
+    /// The position that was handed on last.
+    last: &'a mut Position,
 }
 
+/// Why following ended.
+pub(crate) enum End {
+    /// Nobody receives any more.
+    Closed,
+    /// The shape of a table has changed; following goes on from here.
+    Changed(Position),
+}
+
+/// Follows until nobody receives, or a table has changed.
 pub(crate) async fn follow(
     reader: Reader<'_>,
-    mappings: &[Mapping],
+    tables: &Tables,
     from: &Position,
     sink: &Sink,
-) -> Result<(), sqlx::Error> {
+) -> Result<End, sqlx::Error> {
+    let mut from = from.clone();
+    loop {
+        let mut last = from.clone();
+        match run(reader, tables, &from, &mut last, sink).await {
+            Err(error) if is_of_data(&error) => {
+                let notices = leave_out(reader, &tables.mappings).await?;
+                if notices.is_empty() {
+                    return Err(error);
+                }
+                for notice in notices {
+                    // A closed channel is noticed by the loop.
+                    let _ = sink.send(SourceEvent::Notice(notice)).await;
+                }
+                from = last;
+            }
+            Err(error) if is_of_tables(&error) && has_changed(reader, tables).await? => return Ok(End::Changed(last)),
+            end => return end,
+        }
+    }
+}
+
+/// Whether a table has another shape than when it was looked up, has gone, or has come.
+async fn has_changed(reader: Reader<'_>, tables: &Tables) -> Result<bool, sqlx::Error> {
+    let names: Vec<String> = tables.shapes.keys().cloned().collect();
+    let mut reading = reader.read().await?;
+    let now = relations(&mut reading, &names, 0).await?;
+    reading.end().await?;
+    Ok(tables.shapes.iter().any(|(name, shape)| now.get(name).map(|relation| &relation.shape) != shape.as_ref()))
+}
+
+async fn run(
+    reader: Reader<'_>,
+    tables: &Tables,
+    from: &Position,
+    last: &mut Position,
+    sink: &Sink,
+) -> Result<End, sqlx::Error> {
     let mut start = match from.read::<ResumePoint>() {
         Some(at) => at,
-        None => at(reader, mappings).await?,
+        None => now_at(reader, &tables.mappings).await?,
     };
     let now = Instant::now();
-    let tables = mappings.iter().map(|mapping| {
-        let at = start.tables.remove(&mapping.table.name).unwrap_or_default();
-        TableState { mapping, open: HashMap::new(), at, given_up: [false; TIERS.len()] }
+    let states = tables.mappings.iter().map(|mapping| {
+        let mut at = start.tables.remove(&mapping.table.name).unwrap_or_default();
+        let is_other = at.made != made(mapping);
+        if is_other {
+            at = TableResumePoint { numbers: at.numbers, made: made(mapping), ..TableResumePoint::default() };
+        }
+        let silent_until = is_other.then_some(start.time_us);
+        TableState { mapping, open: HashMap::new(), at, silent_until, given_up: [false; TIERS.len()] }
     });
     let mut follower = Follower {
         reader,
         reading: None,
         unsent: Vec::new(),
         unsent_rows: 0,
-        tables: tables.collect(),
+        tables: states.collect(),
         sink,
         seen: HashMap::new(),
         due: TIERS.map(|tier| now + tier.every),
@@ -119,16 +179,20 @@ pub(crate) async fn follow(
         handed_on: now,
         time_us: start.time_us,
         delivered: true,
+        last,
     };
     follower.begin().await?;
     if sink.send(SourceEvent::CaughtUp).await.is_err() {
-        return Ok(());
+        return Ok(End::Closed);
     }
     loop {
         let due = follower.due.iter().copied().min().unwrap_or(now);
         tokio::select! {
-            () = sink.closed() => return Ok(()),
+            () = sink.closed() => return Ok(End::Closed),
             () = tokio::time::sleep_until(due) => {}
+        }
+        if Instant::now() >= follower.open_due && has_changed(reader, tables).await? {
+            return Ok(End::Changed(follower.last.clone()));
         }
         follower.poll().await?;
     }
@@ -155,6 +219,9 @@ impl Follower<'_> {
                 self.begin_tier(index, tier, since).await?;
             }
         }
+        for table in &mut self.tables {
+            table.silent_until = None;
+        }
         self.send().await?;
         self.hand_on().await;
         Ok(())
@@ -167,9 +234,15 @@ impl Follower<'_> {
         // What a faster tier has learnt is not delivered by a slower one.
         let (changed, same) = found.compare(before.as_ref());
         for span in sums::learnable(&same, LEARNT) {
+            let mut new = Vec::new();
             for one in versions(self.reading().await?, mapping, &span.condition(mapping)).await? {
-                self.seen.entry(hash(index, &one.key)).or_insert((one.version, one.time_us));
+                if self.tables[index].silent_until.is_some_and(|until| one.time_us >= until) {
+                    new.push(one);
+                } else {
+                    self.seen.entry(hash(index, &one.key)).or_insert((one.version, one.time_us));
+                }
             }
+            self.deliver(index, new).await?;
         }
         self.deliver_spans(index, &changed).await?;
         self.tables[index].at.sums[tier] = Some(found.sums());
@@ -269,9 +342,9 @@ impl Follower<'_> {
         self.delivered = false;
         self.handed_on = Instant::now();
         let tables = self.tables.iter().map(|table| (table.mapping.table.name.clone(), table.at.clone())).collect();
-        let at = ResumePoint { time_us: self.time_us, tables };
+        *self.last = Position::new(ResumePoint { time_us: self.time_us, tables });
         // A closed channel is noticed by the loop.
-        let _ = self.sink.send(SourceEvent::Batch(Vec::new(), Some(Position::new(at)))).await;
+        let _ = self.sink.send(SourceEvent::Batch(Vec::new(), Some(self.last.clone()))).await;
     }
 
     /// Compares the spans that a tier covers, and delivers what changed in them.
@@ -291,8 +364,8 @@ impl Follower<'_> {
         let mapping = self.tables[index].mapping;
         let rows = undated(self.reading().await?, mapping).await?;
         let sum = rows.iter().fold(0, |sum, one| sum ^ one.version);
-        let before = std::mem::replace(&mut self.tables[index].at.undated, sum);
-        if before != sum {
+        let before = self.tables[index].at.undated.replace(sum);
+        if before.is_some_and(|before| before != sum) {
             return self.deliver(index, rows).await;
         }
         if first {
@@ -325,14 +398,12 @@ impl Follower<'_> {
             }
         }
         for keys in due.chunks(CHUNK) {
-            let rows = by_keys(self.reading().await?, mapping, keys).await?;
-            let mut batch: Vec<Activity> = Vec::with_capacity(rows.len());
-            for row in &rows {
-                let (key, version) = (Mapping::key(row)?, Mapping::version_of(row)?);
+            let records = by_keys(self.reading().await?, mapping, keys).await?;
+            let mut batch: Vec<Activity> = Vec::with_capacity(records.len());
+            for Record { key, version, activity, .. } in records {
                 let hash = hash(index, &key);
                 // A row that is only alike in its key.
                 let Some(time_us) = times.get(&hash) else { continue };
-                let activity = mapping.activity(row)?;
                 self.seen.insert(hash, (version, *time_us));
                 let open = &mut self.tables[index].open;
                 if activity.status == Some(Status::InProgress) {

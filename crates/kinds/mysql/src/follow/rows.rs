@@ -34,10 +34,7 @@ pub(super) async fn versions(
 
 /// Rows without a time: usually there are none.
 pub(super) async fn undated(reading: &mut ReadTransaction, mapping: &Mapping) -> Result<Vec<RowVersion>, sqlx::Error> {
-    if !mapping.time_is_nullable() {
-        return Ok(Vec::new());
-    }
-    let mut condition = mapping.timed(false);
+    let mut condition = Sql::raw(mapping.untimed());
     condition.push(&format!(" LIMIT {WITHOUT_TIME}"), []);
     versions(reading, mapping, &condition).await
 }

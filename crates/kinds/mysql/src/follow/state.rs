@@ -4,13 +4,16 @@ use super::numbers::Numbers;
 use super::rows::undated;
 use super::sums::{self, Sums};
 use super::tiers::{DAY, TIERS};
+use super::unread::leave_out;
 use crate::connection::{ReadTransaction, Reader};
 use crate::mapping::Mapping;
+use crate::row::is_of_data;
 use crosstail_source::Position;
 use crosstail_source::sql::Sql;
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// A table with more rows than this is not compared from end to end, nor its whole day before it is followed.
 const SMALL: i64 = 200_000;
@@ -29,9 +32,37 @@ pub(super) struct ResumePoint {
 pub(super) struct TableResumePoint {
     /// For each tier, unless it was not compared: the sum of each span.
     pub(super) sums: [Option<Sums>; TIERS.len()],
-    /// The sum of the rows without a time.
-    pub(super) undated: i64,
+    /// The sum of the rows without a time, unless they were not looked at.
+    pub(super) undated: Option<i64>,
     pub(super) numbers: Option<Numbers>,
+    /// How versions were made: others are not comparable.
+    #[serde(default)]
+    pub(super) made: u64,
+}
+
+impl TableResumePoint {
+    /// How a table is before it has rows.
+    fn empty(mapping: &Mapping) -> Self {
+        let numbers = mapping.relation.numbered().map(|_| Numbers::default());
+        let sums = [const { Some(Sums::new()) }; TIERS.len()];
+        Self { sums, undated: Some(0), numbers, made: made(mapping) }
+    }
+}
+
+/// How the versions of a table are made.
+pub(super) fn made(mapping: &Mapping) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (mapping.version(), mapping.time_us()).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// A position before every row of the tables that it does not know.
+pub(crate) fn with_new(position: Position, mappings: &[Mapping]) -> Position {
+    let Some(mut at) = position.read::<ResumePoint>() else { return position };
+    for mapping in mappings {
+        at.tables.entry(mapping.table.name.clone()).or_insert_with(|| TableResumePoint::empty(mapping));
+    }
+    Position::new(at)
 }
 
 /// The server's time.
@@ -41,16 +72,27 @@ pub(super) async fn now(reading: &mut ReadTransaction) -> Result<i64, sqlx::Erro
 }
 
 pub(crate) async fn position(reader: Reader<'_>, mappings: &[Mapping]) -> Result<Position, sqlx::Error> {
-    Ok(Position::new(at(reader, mappings).await?))
+    Ok(Position::new(now_at(reader, mappings).await?))
 }
 
-pub(super) async fn at(reader: Reader<'_>, mappings: &[Mapping]) -> Result<ResumePoint, sqlx::Error> {
+/// How all is now, as far as it can be read.
+pub(super) async fn now_at(reader: Reader<'_>, mappings: &[Mapping]) -> Result<ResumePoint, sqlx::Error> {
+    match at(reader, mappings).await {
+        Err(error) if is_of_data(&error) && !leave_out(reader, mappings).await?.is_empty() => {
+            at(reader, mappings).await
+        }
+        found => found,
+    }
+}
+
+async fn at(reader: Reader<'_>, mappings: &[Mapping]) -> Result<ResumePoint, sqlx::Error> {
     let mut reading = reader.read().await?;
     let time_us = now(&mut reading).await?;
     let mut tables = BTreeMap::new();
     for mapping in mappings {
         let mut table = TableResumePoint {
             numbers: Numbers::now(&mut reading, mapping, time_us).await?,
+            made: made(mapping),
             ..TableResumePoint::default()
         };
         for (tier, sums) in table.sums.iter_mut().enumerate() {
@@ -58,7 +100,8 @@ pub(super) async fn at(reader: Reader<'_>, mappings: &[Mapping]) -> Result<Resum
                 *sums = Some(sums::read(&mut reading, mapping, tier, time_us).await?.sums());
             }
         }
-        table.undated = undated(&mut reading, mapping).await?.iter().fold(0, |sum, version| sum ^ version.version);
+        let undated = undated(&mut reading, mapping).await?;
+        table.undated = Some(undated.iter().fold(0, |sum, version| sum ^ version.version));
         tables.insert(mapping.table.name.clone(), table);
     }
     reading.end().await?;

@@ -1,0 +1,237 @@
+//! Tables of MySQL and MariaDB as they are in the wild: values that cannot be read, rows that are written again as they were,
+//! shapes that change.
+
+use crate::servers::{Kind, Server, shared};
+use crate::support::undated_add_up;
+use crate::tables::{calls, distinct, follow_on, followed, pages, source_at};
+use crosstail_core::filter::{Context, Field, Filter};
+use crosstail_core::model::Activity;
+use crosstail_source::{Grouping, Job, PageQuery, Source, SourceEvent};
+use sqlx::AssertSqlSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A database with one's own tables.
+struct Shop {
+    server: Arc<Server>,
+    database: String,
+}
+
+impl Shop {
+    async fn open(sql: &str) -> Option<Self> {
+        let server = shared(Kind::Mysql).await?;
+        let database = server.mysql_database(&[]).await;
+        let shop = Self { server, database };
+        shop.run(sql).await;
+        Some(shop)
+    }
+
+    async fn run(&self, sql: &str) {
+        let mut connection = self.server.mysql_connection(&self.database).await;
+        let ran = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await;
+        ran.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    fn source(&self, schema: &str) -> Arc<dyn Source> {
+        source_at(self.server.url(&self.database), schema)
+    }
+}
+
+/// Numbers from 1 on.
+const NUMBERS: &str = "WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n <";
+
+fn system(all: &[Activity], name: &str) -> usize {
+    all.iter().filter(|one| one.system.as_deref() == Some(name)).count()
+}
+
+async fn kept(source: &dyn Source, filter: &str) -> Vec<Activity> {
+    let context = Context { now: crosstail_core::model::Clock::system().now(), zone: chrono_tz::Tz::UTC };
+    let query = PageQuery { filter: Filter::parse(filter).expect(filter), context, ..PageQuery::all(1000) };
+    source.page(&query, None, &Job::default()).await.expect("a page").items
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_of_mysql_that_cannot_be_read_costs_itself() {
+    // Of one row the server cannot compute a column.
+    let sql = format!(
+        "CREATE TABLE base (id BIGINT PRIMARY KEY, at DATETIME(6), sys VARBINARY(20), st VARCHAR(20), ms INT, big BIGINT, n BIGINT UNSIGNED, doc LONGTEXT); \
+         CREATE VIEW calls AS SELECT id, at, sys, st, ms, n, doc, CAST(big * 9000000000000000000 AS CHAR) AS word FROM base; \
+         INSERT INTO base {NUMBERS} 40) SELECT n, UTC_TIMESTAMP(6) - INTERVAL n MINUTE, 'SAP', 'ok', n, n = 9 OR 0, n, '{{\"a\": \"fine\"}}' FROM r; \
+         UPDATE base SET big = 7 WHERE id = 9; UPDATE base SET sys = x'53ff41' WHERE id = 7; UPDATE base SET n = 18446744073709551615 WHERE id = 6; \
+         UPDATE base SET doc = '{{broken' WHERE id = 5"
+    );
+    let schema = calls("")
+        .replace("duration = 'ms'", "duration = 'ms'\nmessage = 'word'\ncorrelation_id = 'n'\nactor = 'doc.a'")
+        + "[payload]\nrequest_body = 'doc'\nmetadata = 'word'\n";
+    let Some(shop) = Shop::open(&sql).await else { return };
+    let source = shop.source(&schema);
+    for newest_first in [true, false] {
+        let all = pages(source.as_ref(), 7, newest_first).await;
+        assert_eq!((all.len(), distinct(&all)), (40, 40));
+    }
+    let all = pages(source.as_ref(), 100, true).await;
+    let bad: Vec<&Activity> = all.iter().filter(|one| one.error.is_some()).collect();
+    assert_eq!(bad.len(), 1);
+    let said = bad[0].error.as_deref().unwrap_or_default();
+    assert!(said.contains("word cannot be read"), "{said}");
+    assert_eq!((bad[0].duration_us, bad[0].correlation_id.as_deref()), (Some(9000), Some("9")));
+    assert!(all.iter().any(|one| one.correlation_id.as_deref() == Some("18446744073709551615")));
+    assert_eq!(kept(source.as_ref(), "corr:12").await.len(), 1);
+    assert_eq!(kept(source.as_ref(), "message:0").await.len(), 39);
+    assert_eq!(kept(source.as_ref(), "req.body.a:fine").await.len(), 39);
+    for field in [Field::Correlation, Field::Actor, Field::Error] {
+        let groups = source.aggregate(&PageQuery::all(100), &Grouping::by(field), &Job::default()).await;
+        let counted = groups.expect("figures").values().map(|figures| figures.count).sum::<u64>();
+        assert_eq!(counted, 40, "{field:?}");
+    }
+    for activity in &all {
+        let payload = source.payload(&activity.id, &activity.places[0].locator, &Job::default()).await;
+        assert!(payload.expect("what can be read").raw[0].text().contains("doc"));
+    }
+    let add = "INSERT INTO base (id, at, sys, st, ms, big) VALUES (101, UTC_TIMESTAMP(6), 'new', 'ok', 1, 5), (102, UTC_TIMESTAMP(6), 'new', 'ok', 1, 1)";
+    let told = followed(&source, shop.run(add), "new", 2).await;
+    assert_eq!((told.len(), system(&told, "new")), (2, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn times_that_are_none_cost_no_other_row() {
+    for (holds, expression, none, table) in [
+        ("BIGINT", "1790000000000 + n", "9223372036854775807", "time_unit = 'ms'\n"),
+        ("BIGINT UNSIGNED NOT NULL", "1790000000000 + n", "18446744073709551615", "time_unit = 'ms'\n"),
+        ("DOUBLE", "1790000000 + n", "1e308", "time_unit = 's'\n"),
+        ("DATETIME", "TIMESTAMP('2026-11-01') + INTERVAL n SECOND", "'2024-00-00'", ""),
+        ("DATE", "DATE('2026-11-01') + INTERVAL n DAY", "'0000-00-00'", ""),
+    ] {
+        let sql = format!(
+            "SET sql_mode = ''; CREATE TABLE calls (id BIGINT AUTO_INCREMENT PRIMARY KEY, at {holds}, sys VARCHAR(20), st VARCHAR(20), ms INT); \
+             INSERT INTO calls (at, sys, st, ms) {NUMBERS} 300) SELECT {expression}, 'SAP', 'ok', n FROM r; \
+             UPDATE calls SET at = {none} WHERE id <= 20"
+        );
+        let Some(shop) = Shop::open(&sql).await else { return };
+        let source = shop.source(&calls(table));
+        for newest_first in [true, false] {
+            let all = pages(source.as_ref(), 7, newest_first).await;
+            assert_eq!((all.len(), distinct(&all)), (300, 300), "{holds} {newest_first}");
+            assert_eq!(all.iter().filter(|one| one.exact_start).count(), 280, "{holds}");
+        }
+        undated_add_up(source.as_ref(), 300, 20).await;
+        let groups = source.aggregate(&PageQuery::all(100), &Grouping::by(Field::System), &Job::default()).await;
+        assert_eq!(groups.expect("figures").values().map(|figures| figures.count).sum::<u64>(), 300, "{holds}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_mysql_that_repeat_are_told() {
+    let sql = format!(
+        "CREATE TABLE calls (id INT, n INT PRIMARY KEY, at DATETIME(6), sys VARCHAR(20), st VARCHAR(20), ms INT); \
+         INSERT INTO calls {NUMBERS} 80) SELECT n % 10, n, UTC_TIMESTAMP(6), 'SAP', 'ok', n FROM r"
+    );
+    let Some(shop) = Shop::open(&sql).await else { return };
+    let source = shop.source(&calls(""));
+    assert_eq!(distinct(&pages(source.as_ref(), 7, true).await), 80);
+    let found = source.diagnose(crosstail_core::model::Timestamp(0), &Job::default()).await.expect("examined");
+    let told = found.iter().find(|one| one.text.contains("id is not unique")).expect("it is told");
+    assert!(told.remedy.as_deref().is_some_and(|remedy| remedy.contains("\"n\"")), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_there_in_mysql_is_not_told_as_new() {
+    let fill = |key: &str| {
+        format!(
+            "CREATE TABLE base (id {key}, at DATETIME(6), sys VARCHAR(20), st VARCHAR(20), ms VARCHAR(20)); \
+             INSERT INTO base (id, at, sys, st, ms) {NUMBERS} 900) SELECT n, UTC_TIMESTAMP(6) - INTERVAL n * 13 SECOND, 'old', 'ok', n FROM r;"
+        )
+    };
+    let new = format!(
+        "INSERT INTO base (id, at, sys, st, ms) {NUMBERS} 20) SELECT 5000 + n, UTC_TIMESTAMP(6), 'new', 'ok', 1 FROM r;"
+    );
+    let (numbered, plain) = ("BIGINT AUTO_INCREMENT PRIMARY KEY", "BIGINT PRIMARY KEY");
+    for (make, change) in [
+        (
+            fill(plain),
+            format!(
+                "UPDATE base SET ms = ms; REPLACE INTO base SELECT * FROM (SELECT * FROM base WHERE id < 100) same; {new}"
+            ),
+        ),
+        (
+            fill(numbered),
+            format!("ALTER TABLE base MODIFY ms INT; ALTER TABLE base ADD COLUMN note VARCHAR(20) DEFAULT 'x'; {new}"),
+        ),
+        // The schema names a column that comes, and one that goes: versions are made of others then.
+        (
+            fill(plain),
+            format!(
+                "ALTER TABLE base ADD COLUMN word VARCHAR(20) DEFAULT 'y'; ALTER TABLE base DROP COLUMN ms; {}",
+                new.replace(", ms)", ", word)")
+            ),
+        ),
+        (
+            format!("{} RENAME TABLE base TO rows_of; CREATE VIEW base AS SELECT * FROM rows_of;", fill(plain)),
+            new.clone(),
+        ),
+    ] {
+        let Some(shop) = Shop::open(&make).await else { return };
+        let schema = calls("").replace("name = 'calls'\nid", "name = 'base'\nid");
+        let source = shop.source(&schema.replace("duration = 'ms'", "duration = 'ms'\nmessage = 'word'"));
+        let all = followed(&source, shop.run(&change), "new", 20).await;
+        assert_eq!((system(&all, "new"), system(&all, "old")), (20, 0), "{change}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_of_mysql_that_changes_while_it_is_followed_is_taken_up() {
+    let create = "CREATE TABLE calls (id BIGINT AUTO_INCREMENT PRIMARY KEY, at DATETIME(6), sys VARCHAR(20), st VARCHAR(20), ms INT)";
+    let insert = |sys: &str| format!("INSERT INTO calls (at, sys, st) VALUES (UTC_TIMESTAMP(6), '{sys}', 'ok')");
+    let Some(shop) = Shop::open(&format!("{create}; {}; {}", insert("old"), insert("old"))).await else { return };
+    let source = shop.source(&calls("").replace("duration = 'ms'", "duration = 'ms'\nmessage = 'note'"));
+    let position = source.position(&Job::default()).await.expect("a position");
+    let (sink, mut updates) = tokio::sync::mpsc::channel(1000);
+    let cancel = tokio_util::sync::CancellationToken::new();
+    let following = {
+        let (source, cancel) = (Arc::clone(&source), cancel.clone());
+        tokio::spawn(async move { follow_on(source, position, sink, cancel).await })
+    };
+    let mut notices = Vec::new();
+    for (step, change) in [
+        ("added", format!("ALTER TABLE calls ADD COLUMN note VARCHAR(20); {}", insert("added"))),
+        (
+            "filled",
+            "INSERT INTO calls (at, sys, st, note) VALUES (UTC_TIMESTAMP(6), 'filled', 'ok', 'a word')".to_owned(),
+        ),
+        ("renamed", format!("ALTER TABLE calls CHANGE note other VARCHAR(20); {}", insert("renamed"))),
+        ("dropped", format!("ALTER TABLE calls DROP COLUMN ms; {}", insert("dropped"))),
+        ("away", "DROP TABLE calls".to_owned()),
+        ("again", format!("{create}; {}", insert("again"))),
+    ] {
+        shop.run(&change).await;
+        if step != "again" {
+            // Each is looked up on its own.
+            tokio::time::sleep(Duration::from_secs(4)).await;
+        }
+        if step == "away" {
+            continue;
+        }
+        let found = async {
+            loop {
+                match updates.recv().await.expect("following goes on") {
+                    SourceEvent::Batch(batch, _) => {
+                        assert_eq!(system(&batch, "old"), 0, "{step}");
+                        if let Some(one) = batch.into_iter().find(|one| one.system.as_deref() == Some(step)) {
+                            return one;
+                        }
+                    }
+                    SourceEvent::Notice(text) => notices.push(text),
+                    _ => {}
+                }
+            }
+        };
+        let found = tokio::time::timeout(Duration::from_secs(15), found).await.expect(step);
+        assert_eq!(found.message.as_deref(), (step == "filled").then_some("a word"), "{step}");
+        assert!(pages(source.as_ref(), 3, true).await.iter().any(|one| one.id == found.id));
+    }
+    assert!(notices.iter().any(|text| text.contains("columns of a table have changed")), "{notices:?}");
+    assert!(notices.len() < 10, "{notices:?}");
+    cancel.cancel();
+    let errors = following.await.expect("joined");
+    assert!(errors.iter().all(|error| error.contains("no table")) && !errors.is_empty(), "{errors:?}");
+}

@@ -1,0 +1,276 @@
+//! SQLite files as they are in the wild: values of any type in any column, keys that repeat, views, shapes that change.
+
+use crate::support::{crosstail, lines};
+use crate::tables::{calls, distinct, follow_on, followed, pages, source_at};
+use crosstail_core::model::Activity;
+use crosstail_source::{Grouping, Job, PageQuery, Source, SourceEvent};
+use serde_json::Value;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A file with one's own tables, and a schema for one of them.
+struct File {
+    folder: tempfile::TempDir,
+}
+
+impl File {
+    async fn open(sql: &str, schema: &str) -> Self {
+        let file = Self { folder: tempfile::tempdir().expect("a folder") };
+        std::fs::write(file.folder.path().join("schema.toml"), schema).expect("written");
+        file.run(sql).await;
+        file
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().expect("UTF-8").to_owned()
+    }
+
+    async fn connection(&self) -> SqliteConnection {
+        let options = SqliteConnectOptions::new().filename(self.path("shop.sqlite")).create_if_missing(true);
+        options.connect().await.expect("opened")
+    }
+
+    async fn run(&self, sql: &str) {
+        let mut connection = self.connection().await;
+        let ran = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await;
+        ran.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    fn url(&self) -> String {
+        format!("sqlite://{}", self.path("shop.sqlite"))
+    }
+
+    fn rows(&self, arguments: &[&str]) -> Vec<Value> {
+        let (url, schema) = (self.url(), self.path("schema.toml"));
+        let all = ["query", "-s", &url, "--schema", &schema, "-o", "json", "--limit", "0"];
+        lines(&crosstail(&[&all[..], arguments].concat()))
+    }
+
+    fn source(&self) -> Arc<dyn Source> {
+        source_at(self.url(), &std::fs::read_to_string(self.path("schema.toml")).expect("text"))
+    }
+}
+
+/// Numbers from 1 on.
+const NUMBERS: &str = "WITH RECURSIVE r (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r WHERE i <";
+
+fn system(all: &[Activity], name: &str) -> usize {
+    all.iter().filter(|one| one.system.as_deref() == Some(name)).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_of_sqlite_that_cannot_be_read_costs_itself() {
+    let sql = format!(
+        "CREATE TABLE base (id INTEGER PRIMARY KEY, at INTEGER, sys TEXT, st TEXT, ms INTEGER, doc TEXT, corr TEXT); \
+         INSERT INTO base {NUMBERS} 40) SELECT i, 1700000000 - i * 60, 'SAP', 'ok', i, json_object('a', 'fine'), 'c' || i FROM r; \
+         UPDATE base SET doc = '{{broken' WHERE id = 9; UPDATE base SET ms = 'soon' WHERE id = 5; \
+         UPDATE base SET sys = CAST(x'53ff41' AS TEXT) WHERE id = 7; UPDATE base SET corr = x'00ff' WHERE id = 8; "
+    );
+    let schema = calls("time_unit = 's'\n")
+        .replace("duration = 'ms'", "duration = 'ms'\nmessage = 'word'\ncorrelation_id = 'corr'")
+        + "[payload]\nrequest_body = 'doc'\n";
+    // A column that is computed from another, in a table and in a view.
+    for make in [
+        "ALTER TABLE base ADD COLUMN word TEXT AS (json_extract(doc, '$.a')) VIRTUAL; ALTER TABLE base RENAME TO calls",
+        "CREATE VIEW calls AS SELECT *, json_extract(doc, '$.a') AS word FROM base",
+    ] {
+        let file = File::open(&format!("{sql}{make}; CREATE VIEW broken AS SELECT * FROM nowhere"), &schema).await;
+        let rows = file.rows(&[]);
+        assert_eq!(rows.len(), 40);
+        let said = |id: u32| {
+            let row = rows.iter().find(|row| row["id"] == format!("shop.sqlite/calls/{id}")).expect("the row").clone();
+            format!("{} {} {}", row["status"], row["message"], row["error"])
+        };
+        assert!(said(9).contains("word cannot be read: malformed JSON") && said(9).contains("success"), "{}", said(9));
+        assert!(said(5).contains("ms cannot be read"), "{}", said(5));
+        assert!(said(7).contains("sys is no valid UTF-8"), "{}", said(7));
+        assert_eq!(said(6), "\"success\" \"fine\" null");
+        assert_eq!(file.rows(&["corr:00ff"]).len(), 1, "bytes are digits");
+        assert_eq!(file.rows(&["message:fine"]).len(), 39);
+        assert_eq!(file.rows(&["req.body.a:fine"]).len(), 39, "the payload of the rest is looked into");
+        let source = file.source();
+        let grouping = Grouping::by(crosstail_core::filter::Field::Status);
+        let groups = source.aggregate(&PageQuery::all(100), &grouping, &Job::default()).await.expect("figures");
+        assert_eq!(groups.values().map(|figures| figures.count).sum::<u64>(), 40);
+        let all = pages(source.as_ref(), 7, true).await;
+        assert_eq!((all.len(), distinct(&all)), (40, 40));
+        for activity in &all {
+            let payload = source.payload(&activity.id, &activity.places[0].locator, &Job::default()).await;
+            assert!(!payload.expect("what can be read").raw.is_empty());
+        }
+        let (table, doc) = if make.contains("VIEW") { ("base", "{") } else { ("calls", "{}") };
+        let add = format!(
+            "INSERT INTO {table} (at, sys, st, ms, doc) VALUES (4000000001, 'new', 'ok', 1, '{doc}'), (4000000002, 'new', 'ok', 1, '{{}}')"
+        );
+        let told = followed(&source, file.run(&add), "new", 2).await;
+        assert_eq!((told.len(), system(&told, "new")), (2, 2));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn times_of_mixed_types_and_of_a_zone_are_understood() {
+    // Texts and fractions in a column of whole numbers have no place in its order; they have their time all the same.
+    let sql = format!(
+        "CREATE TABLE calls (id INTEGER PRIMARY KEY, at INTEGER, sys TEXT, st TEXT, ms INTEGER); \
+         INSERT INTO calls {NUMBERS} 300) SELECT i, 1700000000 + i, 'SAP', 'ok', i FROM r; \
+         UPDATE calls SET at = at + 0.5 WHERE id % 3 = 0; UPDATE calls SET at = datetime(at, 'unixepoch') WHERE id % 3 = 1; \
+         UPDATE calls SET at = x'00' WHERE id = 2; UPDATE calls SET at = 9000000000000000000 WHERE id = 5"
+    );
+    let file = File::open(&sql, &calls("time_unit = 's'\n")).await;
+    let source = file.source();
+    for newest_first in [true, false] {
+        let all = pages(source.as_ref(), 7, newest_first).await;
+        assert_eq!((all.len(), distinct(&all)), (300, 300));
+        assert_eq!(all.iter().filter(|one| one.exact_start).count(), 298);
+        let sorted = |two: &[Activity]| (two[0].started_at <= two[1].started_at) != newest_first;
+        assert!(all.windows(2).all(|two| two[0].started_at == two[1].started_at || sorted(two)));
+    }
+    let sql = "CREATE TABLE calls (id INTEGER PRIMARY KEY, at TEXT, done TEXT, sys TEXT, st TEXT, ms INTEGER); \
+        INSERT INTO calls (at, done, sys, st) VALUES ('2026-01-15 12:00:00', '2026-01-15 12:00:01', 'winter', 'ok'), \
+        ('2026-07-01T12:00:00.250', NULL, 'summer', 'ok'), ('2026-07-01 12:00:00Z', NULL, 'zoned', 'ok')";
+    let schema =
+        calls("time_zone = 'America/New_York'\n").replace("duration = 'ms'", "duration = 'ms'\ncompleted_at = 'done'");
+    let file = File::open(sql, &schema).await;
+    let rows = file.rows(&["time:2026-01-15T16:59..2026-01-15T17:01"]);
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert_eq!(rows[0]["started_at"], "2026-01-15T17:00:00.000Z");
+    assert_eq!(rows[0]["duration_ms"], 1000.0, "{}", rows[0]);
+    let rows = file.rows(&["system:summer"]);
+    assert_eq!(rows[0]["started_at"], "2026-07-01T16:00:00.250Z");
+    assert_eq!(file.rows(&["system:zoned"])[0]["started_at"], "2026-07-01T12:00:00.000Z");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_sqlite_that_repeat_are_told_apart_and_told() {
+    for (table, id) in [
+        ("n INTEGER, at INTEGER, sys TEXT, st TEXT, ms INTEGER", "'n'"),
+        // A key of texts may be NULL, any number of times.
+        ("n TEXT PRIMARY KEY, at INTEGER, sys TEXT, st TEXT, ms INTEGER", "'n'"),
+    ] {
+        let value = if table.contains("PRIMARY") { "CASE WHEN i > 20 THEN i END" } else { "i % 10" };
+        let sql = format!(
+            "CREATE TABLE calls ({table}); INSERT INTO calls {NUMBERS} 80) SELECT {value}, 1700000000, 'SAP', 'ok', i FROM r"
+        );
+        let file = File::open(&sql, &calls("time_unit = 's'\n").replace("id = 'id'", &format!("id = {id}"))).await;
+        let source = file.source();
+        let all = pages(source.as_ref(), 7, true).await;
+        assert_eq!((all.len(), distinct(&all)), (80, 80), "{table}");
+        for activity in &all {
+            let payload = source.payload(&activity.id, &activity.places[0].locator, &Job::default()).await;
+            let raw: Value = serde_json::from_str(payload.expect("its payload").raw[0].text()).expect("JSON");
+            assert_eq!(raw["ms"].as_f64().map(|ms| ms * 1000.0), activity.duration_us.map(|us| us as f64));
+        }
+        let found = source.diagnose(crosstail_core::model::Timestamp(0), &Job::default()).await.expect("examined");
+        assert!(found.iter().any(|one| one.text.contains("n is not unique")), "{found:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_no_column_of_sqlite_says_the_outcome_it_follows_from_http_and_the_error() {
+    let sql = format!(
+        "CREATE TABLE calls (id INTEGER PRIMARY KEY, at INTEGER, sys TEXT, code INTEGER, err TEXT); \
+         INSERT INTO calls {NUMBERS} 40) SELECT i, 1700000000 - i, 'SAP', CASE WHEN i <= 10 THEN 502 WHEN i <= 30 THEN 200 END, \
+         CASE WHEN i > 35 THEN 'refused' END FROM r"
+    );
+    let schema = "name = 'calls'\n[table]\nname = 'calls'\nid = 'id'\ntime = 'at'\ntime_unit = 's'\n[fields]\nstarted_at = 'at'\n\
+        system = 'sys'\nhttp_status = 'code'\nerror = 'err'\n";
+    let file = File::open(&sql, schema).await;
+    for (filter, count) in [("status:failed", 15), ("status:success", 20), ("NOT status:*", 5), ("is:ok", 25)] {
+        assert_eq!(file.rows(&[filter]).len(), count, "{filter}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_there_in_sqlite_is_not_told_as_new() {
+    let base = |table: &str| {
+        format!(
+            "CREATE TABLE {table} (id INTEGER PRIMARY KEY, at INTEGER, sys TEXT, st TEXT, ms INTEGER, rev INTEGER); \
+             INSERT INTO {table} {NUMBERS} 3000) SELECT i, 1700000000 - i, 'old', 'ok', i, i FROM r;"
+        )
+    };
+    let keyed = "CREATE TABLE calls (id TEXT PRIMARY KEY, at INTEGER, sys TEXT, st TEXT, ms INTEGER, rev INTEGER) WITHOUT ROWID;";
+    let fill = format!("INSERT INTO calls {NUMBERS} 3000) SELECT i, 1700000000 - i, 'old', 'ok', i, i FROM r");
+    // Each with rows that are written again as they were, and one that is open and gets its outcome.
+    for (make, write, revision) in [
+        (base("calls"), "calls", ""),
+        (format!("{} CREATE VIEW calls AS SELECT * FROM base", base("base")), "base", ""),
+        (format!("{keyed} {fill}"), "calls", ""),
+        (base("calls"), "calls", "revision = 'rev'\n"),
+    ] {
+        let make = format!("{make}; UPDATE {write} SET st = 'open', sys = 'waiting' WHERE ms = 2000");
+        let schema = calls(&format!("time_unit = 's'\n{revision}")) + "open = 'in_progress'\n";
+        let file = File::open(&make, &schema).await;
+        let again = if revision.is_empty() { "" } else { ", rev = rev + 10000" };
+        let change = format!(
+            "UPDATE {write} SET ms = ms{again} WHERE ms > 2900; \
+             UPDATE {write} SET st = 'ok'{again} WHERE ms = 2000; \
+             INSERT INTO {write} {NUMBERS} 20) SELECT 50000 + i, CAST(strftime('%s', 'now') AS INTEGER) + i, 'new', 'ok', i, 50000 + i FROM r"
+        );
+        let all = followed(&file.source(), file.run(&change), "new", 20).await;
+        assert_eq!(
+            (system(&all, "new"), system(&all, "waiting"), system(&all, "old")),
+            (20, 1, 0),
+            "{make} {revision}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_of_sqlite_that_changes_while_it_is_followed_is_taken_up() {
+    let create = "CREATE TABLE calls (id INTEGER PRIMARY KEY, at INTEGER, sys TEXT, st TEXT, ms INTEGER)";
+    let insert = |sys: &str| format!("INSERT INTO calls (at, sys, st, ms) VALUES (1700000000, '{sys}', 'ok', 1)");
+    let schema = calls("time_unit = 's'\n").replace("duration = 'ms'", "duration = 'ms'\nmessage = 'note'");
+    let file = File::open(&format!("{create}; {}; {}", insert("old"), insert("old")), &schema).await;
+    let source = file.source();
+    let position = source.position(&Job::default()).await.expect("a position");
+    let (sink, mut updates) = tokio::sync::mpsc::channel(1000);
+    let cancel = tokio_util::sync::CancellationToken::new();
+    let following = {
+        let (source, cancel) = (Arc::clone(&source), cancel.clone());
+        tokio::spawn(async move { follow_on(source, position, sink, cancel).await })
+    };
+    let mut notices = Vec::new();
+    for (step, change) in [
+        ("added", format!("ALTER TABLE calls ADD COLUMN note TEXT; {}", insert("added"))),
+        ("filled", "INSERT INTO calls (at, sys, st, note) VALUES (1700000000, 'filled', 'ok', 'a word')".to_owned()),
+        (
+            "dropped",
+            format!(
+                "ALTER TABLE calls DROP COLUMN note; ALTER TABLE calls DROP COLUMN ms; ALTER TABLE calls ADD COLUMN ms TEXT; {}",
+                insert("dropped")
+            ),
+        ),
+        ("away", "DROP TABLE calls".to_owned()),
+        ("again", format!("{create}; {}", insert("again"))),
+    ] {
+        file.run(&change).await;
+        if step == "away" {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            continue;
+        }
+        let found = async {
+            loop {
+                match updates.recv().await.expect("following goes on") {
+                    SourceEvent::Batch(batch, _) => {
+                        assert_eq!(system(&batch, "old"), 0, "{step}");
+                        if let Some(one) = batch.into_iter().find(|one| one.system.as_deref() == Some(step)) {
+                            return one;
+                        }
+                    }
+                    SourceEvent::Notice(text) => notices.push(text),
+                    _ => {}
+                }
+            }
+        };
+        let found = tokio::time::timeout(Duration::from_secs(10), found).await.expect(step);
+        assert_eq!(found.message.as_deref(), (step == "filled").then_some("a word"), "{step}");
+        assert_eq!(pages(source.as_ref(), 3, true).await.iter().filter(|one| one.id == found.id).count(), 1);
+    }
+    assert!(notices.iter().any(|text| text.contains("other columns")), "{notices:?}");
+    assert!(notices.iter().any(|text| text.contains("made anew")), "{notices:?}");
+    cancel.cancel();
+    let errors = following.await.expect("joined");
+    assert!(errors.iter().all(|error| error.contains("no table")) && !errors.is_empty(), "{errors:?}");
+}
