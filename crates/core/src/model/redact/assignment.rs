@@ -62,6 +62,8 @@ const HARMLESS: &[&str] = &[
 ];
 /// Headers whose whole value is secret, blanks included.
 const WHOLE_HEADERS: &[&str] = &["authorization", "proxy-authorization", "cookie", "set-cookie"];
+/// Longest address that is looked at, in bytes.
+const LONGEST_ADDRESS: usize = 2048;
 /// Longest name that is looked at, in bytes.
 const LONGEST_NAME: usize = 80;
 
@@ -86,10 +88,11 @@ fn name_around(text: &str, word: &Range<usize>) -> Option<Range<usize>> {
     let is_name =
         |at: usize| bytes.get(at).is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
     let (mut start, mut end) = (word.start, word.end);
-    while start > 0 && is_name(start - 1) {
+    // No further than a name is long: hostile text is one word of a megabyte.
+    while start > 0 && end - start <= LONGEST_NAME && is_name(start - 1) {
         start -= 1;
     }
-    while is_name(end) {
+    while end - start <= LONGEST_NAME && is_name(end) {
         end += 1;
     }
     // A point that ends a sentence is none of the name.
@@ -168,12 +171,12 @@ fn value_of(text: &str, name: &Range<usize>) -> Option<Range<usize>> {
         return judged(text, called, at..end, certain);
     };
     let start = behind_scheme(text, at + 1);
-    let mut end = start;
+    let (mut end, mut before) = (start, 0);
     while end < text.len() {
-        let before = bytes[..end].iter().rev().take_while(|b| **b == b'\\').count();
         if bytes[end] == closing && before <= escapes && (escapes > 0) == (before > 0) {
             break;
         }
+        before = if bytes[end] == b'\\' { before + 1 } else { 0 };
         end += 1;
     }
     let end = if end < text.len() { end - escapes.min(end - start) } else { end };
@@ -238,6 +241,7 @@ pub(super) fn behind_schemes(text: &str, ends: &[usize], found: &mut Vec<(Range<
 pub(super) fn in_addresses(text: &str, begins: &[usize], found: &mut Vec<(Range<usize>, &str)>) {
     for at in begins {
         let rest = &text[*at..];
+        let rest = &rest[..rest.floor_char_boundary(LONGEST_ADDRESS)];
         let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '`');
         let whole = &rest[..rest.find(ends).unwrap_or(rest.len())];
         let authority = &whole[..whole.find(['?', '#']).unwrap_or(whole.len())];

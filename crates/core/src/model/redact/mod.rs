@@ -84,6 +84,9 @@ fn found<'r>(rules: &'r Rules, text: &str) -> Vec<(Range<usize>, &'r str)> {
     apart
 }
 
+/// Digits of a card number at most.
+const LONGEST_CARD: usize = 19;
+
 /// Card numbers: 13 to 19 digits in groups, which Luhn's formula confirms (ISO/IEC 7812-1 annex B). A first digit 3–6 keeps
 /// order numbers and epochs out.
 fn cards(text: &str, found: &mut Vec<(Range<usize>, &str)>) {
@@ -111,8 +114,11 @@ fn cards(text: &str, found: &mut Vec<(Range<usize>, &str)>) {
         }
         let mut first = 0;
         while first < groups.len() {
-            let card = (first..groups.len()).rev().find(|last| {
+            let card = (first..groups.len().min(first + LONGEST_CARD)).rev().find(|last| {
                 let range = groups[first].start..groups[*last].end;
+                if range.len() > 2 * LONGEST_CARD {
+                    return false;
+                }
                 let digits = groups[first..=*last].iter().flat_map(|group| &bytes[group.clone()]);
                 let alone = (range.start == 0 || !is_word(range.start - 1)) && !is_word(range.end);
                 let alone = alone && !is_in_uuid(bytes, &range);
@@ -129,15 +135,15 @@ fn cards(text: &str, found: &mut Vec<(Range<usize>, &str)>) {
 /// Whether a range is a part of a UUID: `43981948-2218-3508-c848-544993883693`.
 fn is_in_uuid(text: &[u8], range: &Range<usize>) -> bool {
     let is_part = |b: &&u8| b.is_ascii_hexdigit() || **b == b'-';
-    let before = text[..range.start].iter().rev().take_while(is_part).count();
-    let after = text[range.end..].iter().take_while(is_part).count();
+    let before = text[..range.start].iter().rev().take(37).take_while(is_part).count();
+    let after = text[range.end..].iter().take(37).take_while(is_part).count();
     let whole = &text[range.start - before..range.end + after];
     whole.len() == 36 && std::str::from_utf8(whole).is_ok_and(|text| uuid::Uuid::try_parse(text).is_ok())
 }
 
 fn is_card_number(digits: &[u32]) -> bool {
     let doubled = |(i, d): (usize, &u32)| if i % 2 == 1 { if d * 2 > 9 { d * 2 - 9 } else { d * 2 } } else { *d };
-    (13..=19).contains(&digits.len())
+    (13..=LONGEST_CARD).contains(&digits.len())
         && matches!(digits.first(), Some(3..=6))
         && digits.iter().rev().enumerate().map(doubled).sum::<u32>().is_multiple_of(10)
 }
@@ -328,6 +334,37 @@ mod tests {
         }
         let config = RedactionConfig { pii: list(&["shoe-size"]), ..RedactionConfig::default() };
         assert!(Rules::new(&config).err().expect("wrong").contains("email, iban"));
+    }
+
+    #[test]
+    fn hostile_text_takes_no_longer_than_other_text() {
+        // Each of these took minutes where a loop was in a loop; together they take a moment.
+        let long = |part: &str| part.repeat(400_000 / part.len());
+        for part in [
+            "token",
+            "\\",
+            "password=\"\\",
+            "1 ",
+            "4111111111111111-",
+            "://",
+            "basic ",
+            "key-",
+            "password=[",
+            "Cookie: ",
+            "eyJ",
+            "<password>",
+            "ü token=",
+            "-----BEGIN PRIVATE KEY-----",
+            "@:@:",
+            "aws ",
+            "curl -u ",
+            "password \"",
+        ] {
+            for text in [long(part), format!("password=\"{}", long(part)), format!("x://{}@h", long(part))] {
+                let safe = redact_text(&text);
+                assert!(safe.len() <= text.len() * 12, "{part}");
+            }
+        }
     }
 
     #[test]
