@@ -78,7 +78,7 @@ impl Screen for ContrastScreen {
         self.compared = None;
         if rows.iter().all(|row| store.is_failure(*row)) {
             // Only failures: they are compared with what has not failed in the same scope.
-            let scope = shared.filter.without(&OUTCOME);
+            let scope = shared.filter.without(&OUTCOME, true);
             let others = Filter::compile(&scope, &shared.context()).ok().filter(|_| scope != filter);
             if let Some((_, predicate)) = others.filter(|(_, predicate)| !predicate.needs_payload()) {
                 let bounds = shared.bounds().interval();

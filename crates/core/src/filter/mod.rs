@@ -101,13 +101,14 @@ impl Filter {
         }
     }
 
-    /// Its text without the clauses of the outermost AND that compare one of these fields.
-    pub fn without(&self, fields: &[Field]) -> String {
+    /// Its text without the clauses of the outermost AND that compare one of these fields, and without those that negate such
+    /// a comparison if `negated`.
+    pub fn without(&self, fields: &[Field], negated: bool) -> String {
         let of_field = |expr: &Expr| match expr {
             Expr::Atom(Atom { target: Operand::Field(field), span, .. }) if fields.contains(field) => {
                 Some(span.clone())
             }
-            Expr::Not(part) => match &**part {
+            Expr::Not(part) if negated => match &**part {
                 Expr::Atom(Atom { target: Operand::Field(field), span, .. }) if fields.contains(field) => {
                     // With the `-` or `NOT` before it.
                     let sign = self.text[..span.start].trim_end();
@@ -157,12 +158,12 @@ mod tests {
         let filter = |text: &str| Filter::parse(text).expect(text);
         let text = r#"error:"time:-1h  (a, b)" time:-15m system:(SAP, "a b") -time:2026-11-20"#;
         assert_eq!(
-            filter(text).without(&[Field::Time]),
+            filter(text).without(&[Field::Time], false),
             r#"error:"time:-1h  (a, b)" system:(SAP, "a b") -time:2026-11-20"#
         );
-        assert_eq!(filter("time:-15m").without(&[Field::Time]), "");
+        assert_eq!(filter("time:-15m").without(&[Field::Time], false), "");
         let outcome = [Field::Status, Field::Is];
-        let left = |text: &str| filter(text).without(&outcome);
+        let left = |text: &str| filter(text).without(&outcome, true);
         assert_eq!(left("status:failed system:sap is:failure x"), "system:sap x");
         assert_eq!(left("-status:success system:sap"), "system:sap");
         assert_eq!(left("system:sap NOT status:success"), "system:sap");

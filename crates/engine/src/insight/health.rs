@@ -487,7 +487,11 @@ mod tests {
     #[test]
     fn few_failures_and_lines_of_a_log_are_no_outage() {
         let state = |activities: &[Activity]| health(activities).systems[0].state;
-        let of = |failed: i64, all: i64| (0..all).map(|n| activity("a", n % 290, n < failed, 10)).collect::<Vec<_>>();
+        // Failures are spread evenly.
+        let fails = |n: i64, failed: i64, all: i64| n * failed / all != (n + 1) * failed / all;
+        let of = |failed: i64, all: i64| -> Vec<Activity> {
+            (0..all).map(|n| activity("a", n * 290 / all, fails(n, failed, all), 10)).collect()
+        };
         assert_eq!(state(&of(2, 37)), HealthState::Healthy, "2 of 37 may be chance");
         assert_eq!(state(&of(200, 3700)), HealthState::Healthy, "5.4 % may be 4.7 %");
         assert_eq!(state(&of(30, 300)), HealthState::Degraded);

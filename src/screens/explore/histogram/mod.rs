@@ -84,7 +84,7 @@ impl Histogram {
         };
         self.mark = None;
         let clause = format!("time:{}..{}", from.rfc3339(), upto.rfc3339());
-        let rest = shared.filter.without(&[Field::Time]);
+        let rest = shared.filter.without(&[Field::Time], false);
         let text = format!("{rest} {clause}").trim().to_owned();
         shared.ask(Request::Focus(Focus::List));
         shared.ask(Request::Filter(text));
