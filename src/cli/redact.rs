@@ -44,8 +44,6 @@ fn redact(mut input: impl BufRead, name: &str, explain: bool, out: &mut impl Wri
                 let length = part[secret.range.clone()].chars().count();
                 writeln!(out, "{name}{line}:{column}: {} ({length} characters)", secret.rule)?;
             }
-        } else if part.is_ascii() || std::str::from_utf8(&text).is_ok() {
-            out.write_all(redact_text(&part).as_bytes())?;
         } else {
             // Bytes that are no UTF-8 stay where nothing is hidden.
             let safe = redact_text(&part);

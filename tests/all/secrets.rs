@@ -19,7 +19,7 @@ fn planted() -> Vec<(&'static str, String)> {
         ("note @", one(&["SG", ".abcdefghijklmnop12.", "abcdefghijklmnop1234"])),
         ("note @", one(&["xox", "b-", "123456789012-abcdefgh"])),
         ("note @", one(&["AI", "za", "SyA1234567890abcdefghijklmnopqrstuv"])),
-        ("https://hooks.slack.com/services/@", "T00000000/B00000000/XXXXyyyyZZZZ1234".to_owned()),
+        ("https://hooks.slack.com/services/@", "T00000000/B00000000/aBcDeFgH12345678".to_owned()),
         ("https://discord.com/api/webhooks/@", one(&["123456789012345678/", &"aB3_".repeat(17)])),
         ("dbPassword=@", "hunter2-db".to_owned()),
         ("smtp_password: @", "hunter2-smtp".to_owned()),

@@ -177,7 +177,7 @@ impl Histogram {
     }
 }
 
-/// The next round width: 1, 2, 5, 10, 15, 30 s, and so on up to days; all in microseconds.
+/// The next round width: 1, 2, 5, 10, 15, 20, 30 s, and so on up to days; all in microseconds.
 fn nice_width(us: i64) -> i64 {
     const S: i64 = 1_000_000;
     const NICE: &[i64] = &[
