@@ -142,9 +142,6 @@ fn axis(panel: &Histogram, focused: bool, shared: &Shared, area: Rect, buf: &mut
     }
     let line = "─".repeat(area.width.saturating_sub(2) as usize);
     put(buf, area.x + 1, y, &line, area.width, theme.border);
-    for (column, label) in ticks(panel, shared) {
-        put(buf, area.x + 1 + saturating_u16(column), y, &label, TICK, theme.dim);
-    }
     let note = if focused {
         let bucket = data.buckets.get(panel.cursor).copied().unwrap_or_default();
         let at = data.start.plus_us(data.width_us * saturating_i64(panel.cursor)).utc().with_timezone(&shared.zone);
@@ -155,6 +152,13 @@ fn axis(panel: &Histogram, focused: bool, shared: &Shared, area: Rect, buf: &mut
         format!(" up to {} in {} ", count(most as usize), period(data.width_us))
     };
     let room = width(&note);
+    // What the note covers has no label: half of one says a wrong time.
+    let free = usize::from(area.width.saturating_sub(room + 2));
+    for (column, label) in
+        ticks(panel, shared).into_iter().filter(|(column, label)| column + label.chars().count() <= free)
+    {
+        put(buf, area.x + 1 + saturating_u16(column), y, &label, TICK, theme.dim);
+    }
     put(
         buf,
         area.right().saturating_sub(room + 1),
