@@ -61,6 +61,7 @@ fn problems(config: &Config, layered: &LayeredConfig) -> Vec<String> {
         let wrong = Theme::load(theme, ColourDepth::True).err();
         problems.extend(wrong.map(|error| format!("{}theme: {error}", place("theme"))));
     }
+    problems.extend(config.first_weekday().err().map(|error| format!("{}{error}", place("week_start"))));
     problems.extend(config.memory_bytes().err().map(|error| format!("{}{error}", place("memory"))));
     for channel in &config.channels {
         let at = place(&format!("channel.{}", channel.name));
@@ -74,10 +75,7 @@ fn problems(config: &Config, layered: &LayeredConfig) -> Vec<String> {
 fn files() -> Vec<String> {
     let mut problems = config::rules(None).1;
     for (path, text) in config::own_files("themes") {
-        // The line of what is no TOML.
-        let span = toml::from_str::<toml::Table>(&text).err().and_then(|error| error.span());
-        let line = span.map(|span| format!(":{}", text[..span.start].matches('\n').count() + 1)).unwrap_or_default();
-        problems.extend(Theme::parse(&text, ColourDepth::True).err().map(|error| format!("{path}{line}: {error}")));
+        problems.extend(Theme::parse(&text, &path, ColourDepth::True).err());
     }
     let known = kinds::ALL.names();
     for (path, text) in config::own_files("schemas") {

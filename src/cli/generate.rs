@@ -76,6 +76,9 @@ pub(super) async fn run(args: &GenerateArgs) -> Result<u8> {
     }
     bar.finish_and_clear();
     say(args, &writers, &owners, traffic.started(), began)?;
+    for writer in writers {
+        writer.close().await?;
+    }
     Ok(exit::OK)
 }
 

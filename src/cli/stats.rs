@@ -31,7 +31,10 @@ pub(super) async fn run(args: &StatsArgs, choice: &Overrides) -> Result<u8> {
     let mut problems = Vec::new();
     let tables = match args.report.as_deref() {
         None => {
-            let calendar = args.every.map(|span| Calendar::new(saturating_i64(span.as_micros()), context.zone));
+            let week_start = config.first_weekday()?;
+            let calendar = args
+                .every
+                .map(|span| Calendar::new(saturating_i64(span.as_micros()), context.zone).with_weeks_from(week_start));
             let groups = counted(&opened, &work, query, (&by, calendar), &mut problems).await?;
             let output = Output { names: named, by, is_timed: calendar.is_some(), zone: context.zone };
             if args.format() != StatsFormat::Html {

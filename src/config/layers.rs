@@ -1,7 +1,7 @@
 //! The layers of the configuration, and where each value came from. Each layer overrides the one before: the built-in
 //! defaults, the user's file, the project's file, the environment, the command line.
 
-use super::{Config, known_keys, user_file};
+use super::{Config, known_keys, line_at, user_file};
 use anyhow::{Context as _, bail};
 use crosstail_core::filter::suggest;
 use crosstail_core::model::{is_sensitive_name, redact_text};
@@ -154,7 +154,7 @@ impl LayeredConfig {
     ) -> anyhow::Result<()> {
         let mut config = parse(text, path)?;
         let tree = DeTable::parse(text).map_err(|error| wrong(text, path, &error))?.into_inner();
-        let line = |at: usize| text[..at].matches('\n').count() + 1;
+        let line = |at: usize| line_at(text, at);
         let origin = |at: usize| {
             if path == Path::new("built in") {
                 "built in".to_owned()
@@ -344,7 +344,7 @@ fn forbid_in_project(table: &DeTable<'_>, error: &mut dyn FnMut(usize, String) -
 }
 
 fn wrong(text: &str, path: &Path, error: &toml::de::Error) -> anyhow::Error {
-    let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+    let line = error.span().map_or(1, |span| line_at(text, span.start));
     anyhow::anyhow!("{}:{line}: {}", path.display(), explained(error.message()))
 }
 
@@ -374,7 +374,7 @@ fn explained(message: &str) -> String {
 }
 
 /// The settings at the top of a file.
-const TOP: [&str; 5] = ["theme", "time_zone", "history_limit", "range", "memory"];
+const TOP: [&str; 6] = ["theme", "time_zone", "week_start", "history_limit", "range", "memory"];
 /// The tables of which there can be several, and keys of theirs.
 const TABLES: [(&str, &[&str]); 3] = [
     ("source", &["at", "name", "schema", "zone", "password_env", "password_file", "password_command"]),

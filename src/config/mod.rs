@@ -9,6 +9,7 @@ pub use channel::ChannelEntry;
 pub use layers::{LayeredConfig, Overrides, PROJECT_FILE, Setting, project_file};
 
 use anyhow::Context as _;
+use chrono::Weekday;
 use crosstail_core::filter::suggest;
 use crosstail_core::model::{RedactionConfig, configure_redaction};
 use crosstail_core::schema::Schema;
@@ -28,6 +29,8 @@ pub struct Config {
     pub theme: Option<String>,
     /// Time zone: `UTC`, `local`, or a name such as `Europe/Berlin`.
     pub time_zone: Option<String>,
+    /// The first day of a week: `monday`, `sunday`.
+    pub week_start: Option<String>,
     /// Maximum number of activities in memory.
     pub history_limit: Option<usize>,
     /// Range of time that the explorer opens with: `24h`, `7d`, `everything`.
@@ -107,6 +110,11 @@ pub struct ViewEntry {
     pub filter: String,
 }
 
+/// The line of a byte of a file, counted from 1.
+pub fn line_at(text: &str, byte: usize) -> usize {
+    text[..byte].matches('\n').count() + 1
+}
+
 /// The user's folder for crosstail's files.
 pub fn folder() -> Option<PathBuf> {
     etcetera::choose_base_strategy().ok().map(|base| base.config_dir().join("crosstail"))
@@ -138,6 +146,7 @@ impl Config {
     fn overlay(&mut self, over: Self) {
         self.theme = over.theme.or(self.theme.take());
         self.time_zone = over.time_zone.or(self.time_zone.take());
+        self.week_start = over.week_start.or(self.week_start.take());
         self.history_limit = over.history_limit.or(self.history_limit);
         self.range = over.range.or(self.range.take());
         self.memory = over.memory.or(self.memory.take());
@@ -153,6 +162,13 @@ impl Config {
             self.views = over.views;
         }
         self.redaction.extend(over.redaction);
+    }
+
+    /// The first day of a week; Monday by default, as in ISO 8601.
+    pub fn first_weekday(&self) -> anyhow::Result<Weekday> {
+        let text = self.week_start.as_deref().unwrap_or("monday");
+        let parsed: Option<Weekday> = text.parse().ok();
+        parsed.with_context(|| format!("week_start '{text}': write a day of the week, for example monday or sunday"))
     }
 
     /// The budget of memory, in bytes.
@@ -182,6 +198,7 @@ fn known_keys() -> impl Iterator<Item = &'static str> {
     [
         "theme",
         "time_zone",
+        "week_start",
         "history_limit",
         "range",
         "memory",

@@ -43,12 +43,12 @@ pub async fn diagnose(
 ) -> SourceDiagnosis {
     let work = Work::command("doctor").within(TIME_LIMIT);
     let mut examined = SourceDiagnosis::default();
-    let reachable = address(&endpoints, &mut examined.diagnoses).await;
+    // What an address says of encryption is worth nothing where nobody answers.
+    if !address(&endpoints, &mut examined.diagnoses).await {
+        return examined;
+    }
     if let Some(network) = network {
         encryption(network, &endpoints, &mut examined.diagnoses);
-    }
-    if !reachable {
-        return examined;
     }
     let began = Instant::now();
     let probe = match source.probe(&work.job(id)).await {

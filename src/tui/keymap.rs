@@ -2,8 +2,10 @@
 
 use super::input::Stroke;
 use crate::action::Action;
+use crate::config::line_at;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use std::collections::BTreeMap;
+use toml::Spanned;
 
 const DEFAULT: &str = include_str!("../../config/keymap.toml");
 
@@ -54,45 +56,51 @@ pub enum KeyMatch {
 }
 
 /// Tables of actions and their keys.
-type File = BTreeMap<String, BTreeMap<String, Vec<String>>>;
+type File = BTreeMap<Spanned<String>, BTreeMap<Spanned<String>, Vec<Spanned<String>>>>;
 
 impl Keymap {
     /// The built-in keys, overridden by the user's `keymap.toml`.
     pub fn load() -> Result<Self, String> {
-        let mut keymap = Self::built_in().map_err(|error| format!("keymap: {error}"))?;
+        let mut keymap = Self::built_in()?;
         let path = crate::config::folder().map(|folder| folder.join("keymap.toml")).filter(|path| path.exists());
         if let Some(path) = path {
             let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-            keymap.overlay(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+            keymap.overlay(&text, &path.display().to_string())?;
         }
         Ok(keymap)
     }
 
     fn built_in() -> Result<Self, String> {
         let tables: File = toml::from_str(DEFAULT).map_err(|error| error.message().to_owned())?;
-        let mut keymap = Self { bindings: Vec::new(), tables: tables.into_keys().collect() };
-        keymap.overlay(DEFAULT)?;
+        let tables = tables.into_keys().map(Spanned::into_inner).collect();
+        let mut keymap = Self { bindings: Vec::new(), tables };
+        keymap.overlay(DEFAULT, "keymap")?;
         Ok(keymap)
     }
 
-    fn overlay(&mut self, text: &str) -> Result<(), String> {
-        let file: File = toml::from_str(text).map_err(|error| {
-            let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-            format!("line {line}: {}", error.message())
-        })?;
-        for (context, actions) in file {
-            self.check_table(&context)?;
+    /// Adds the bindings of a file. An error begins with the origin and the line.
+    fn overlay(&mut self, text: &str, origin: &str) -> Result<(), String> {
+        let wrong = |byte: usize, why: &str| format!("{origin}:{}: {why}", line_at(text, byte));
+        let file: File =
+            toml::from_str(text).map_err(|error| wrong(error.span().map_or(0, |span| span.start), error.message()))?;
+        for (table, actions) in file {
+            let at = table.span().start;
+            let context = table.into_inner();
+            self.check_table(&context).map_err(|error| wrong(at, &error))?;
             for (name, keys) in actions {
+                let at = name.span().start;
+                let name = name.into_inner();
                 let action = Action::parse(&name).ok_or_else(|| {
                     let near = crosstail_core::filter::suggest(&name, Action::ALL.iter().map(|a| a.name()));
                     let hint = near.map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
-                    format!("no action '{name}'{hint}")
+                    wrong(at, &format!("no action '{name}'{hint}"))
                 })?;
                 self.bindings.retain(|binding| !(binding.context == context && binding.action == action));
-                for text in keys {
-                    let keys = text.split(' ').map(parse_key).collect::<Option<Vec<Key>>>();
-                    let keys =
-                        keys.filter(|keys| !keys.is_empty()).ok_or_else(|| format!("{name}: no key '{text}'"))?;
+                for key in keys {
+                    let keys = key.get_ref().split(' ').map(parse_key).collect::<Option<Vec<Key>>>();
+                    let keys = keys
+                        .filter(|keys| !keys.is_empty())
+                        .ok_or_else(|| wrong(key.span().start, &format!("{name}: no key '{}'", key.get_ref())))?;
                     self.bindings.push(Binding { context: context.clone(), keys, action });
                 }
             }
@@ -233,13 +241,18 @@ mod tests {
         assert_eq!(keymap.find(Context::GLOBAL, &id), KeyMatch::Action(Action::CopyId));
         assert_eq!(keymap.find(Context::TEXT, &[key(KeyCode::Char('q'))]), KeyMatch::Unbound);
         assert_eq!(keymap.find(Context("detail"), &[key(KeyCode::Char('q'))]), KeyMatch::Action(Action::Quit));
-        keymap.overlay("[global]\nquit = [\"Q\"]\n").expect("users");
+        keymap.overlay("[global]\nquit = [\"Q\"]\n", "own.toml").expect("users");
         assert_eq!(keymap.find(Context::GLOBAL, &[key(KeyCode::Char('q'))]), KeyMatch::Unbound);
         assert_eq!(keymap.keys(Action::Quit), "Q");
-        let error = keymap.overlay("[global]\nquitt = [\"Q\"]\n").expect_err("wrong");
-        assert!(error.contains("did you mean 'quit'?"), "{error}");
-        let error = keymap.overlay("[globl]\nquit = [\"Q\"]\n").expect_err("wrong");
-        assert!(error.contains("did you mean 'global'?"), "{error}");
+        for (text, why) in [
+            ("[global]\nquitt = [\"Q\"]\n", "own.toml:2: no action 'quitt'; did you mean 'quit'?"),
+            ("\n[globl]\nquit = [\"Q\"]\n", "own.toml:2: no table 'globl'; did you mean 'global'?"),
+            ("[global]\nquit = [\"Q\",\n\"qq!\"]\n", "own.toml:3: quit: no key 'qq!'"),
+            ("[global]\nquit = 3\n", "own.toml:2: invalid type"),
+        ] {
+            let error = keymap.overlay(text, "own.toml").expect_err("wrong");
+            assert!(error.starts_with(why), "{error}");
+        }
     }
 
     #[test]

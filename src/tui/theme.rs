@@ -1,10 +1,12 @@
 //! Themes. A theme is a TOML file that gives each role a style. A role is a meaning, such as `failure`, not a colour.
 
+use crate::config::line_at;
 use crosstail_core::model::{Activity, Status};
 use crosstail_core::number::saturating_u8;
 use ratatui::style::{Color, Modifier, Style};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use toml::Spanned;
 
 const BUILT_IN: &[(&str, &str)] = &[
     ("dark", include_str!("../../themes/dark.toml")),
@@ -115,11 +117,10 @@ impl Theme {
     pub fn load(name: &str, depth: ColourDepth) -> Result<Self, String> {
         let name = if depth == ColourDepth::None { "none" } else { name };
         if let Some((_, text)) = BUILT_IN.iter().find(|(known, _)| *known == name) {
-            return Self::parse(text, depth).map_err(|error| format!("theme {name}: {error}"));
+            return Self::parse(text, name, depth);
         }
         let path = crate::config::folder().map(|folder| folder.join("themes").join(format!("{name}.toml")));
-        let text = path.and_then(|path| std::fs::read_to_string(path).ok());
-        let Some(text) = text else {
+        let Some(path) = path.filter(|path| path.exists()) else {
             let names = Self::names();
             let near = crosstail_core::filter::suggest(name, names.iter().map(String::as_str));
             let hint = near.map_or_else(
@@ -128,23 +129,29 @@ impl Theme {
             );
             return Err(format!("no theme '{name}'; {hint}"));
         };
-        Self::parse(&text, depth).map_err(|error| format!("theme {name}: {error}"))
+        let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        Self::parse(&text, &path.display().to_string(), depth)
     }
 
-    /// Parses a theme. Roles that it does not name look like `text`.
-    pub fn parse(text: &str, depth: ColourDepth) -> Result<Self, String> {
-        let entries: BTreeMap<String, ThemeEntry> = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+    /// Parses a theme. Roles that it does not name look like `text`. An error begins with the origin and the line.
+    pub fn parse(text: &str, origin: &str, depth: ColourDepth) -> Result<Self, String> {
+        let wrong = |byte: usize, why: &str| format!("{origin}:{}: {why}", line_at(text, byte));
+        let entries: BTreeMap<Spanned<String>, Spanned<ThemeEntry>> =
+            toml::from_str(text).map_err(|error| wrong(error.span().map_or(0, |span| span.start), error.message()))?;
+        let style = |entry: &Spanned<ThemeEntry>| {
+            entry.get_ref().style(depth).map_err(|error| wrong(entry.span().start, &error))
+        };
         let mut theme = Self::default();
-        let base = entries.get("text").map(|entry| entry.style(depth)).transpose()?.unwrap_or_default();
+        let base = entries.get("text").map(style).transpose()?.unwrap_or_default();
         for role in Self::ROLES {
             theme.set(role, base);
         }
         for (role, entry) in &entries {
-            let style = entry.style(depth).map_err(|error| format!("{role}: {error}"))?;
-            if !theme.set(role, style) {
-                let near = crosstail_core::filter::suggest(role, Self::ROLES.iter().copied());
+            let name = role.get_ref().as_str();
+            if !theme.set(name, style(entry)?) {
+                let near = crosstail_core::filter::suggest(name, Self::ROLES.iter().copied());
                 let hint = near.map_or_else(|| Self::ROLES.join(", "), |near| format!("did you mean '{near}'?"));
-                return Err(format!("no role '{role}'; {hint}"));
+                return Err(wrong(role.span().start, &format!("no role '{name}'; {hint}")));
             }
         }
         Ok(theme)
@@ -241,12 +248,11 @@ mod tests {
 
     #[test]
     fn mistakes_are_named() {
-        assert!(
-            Theme::parse("falure = { fg = \"red\" }", ColourDepth::True)
-                .expect_err("wrong")
-                .contains("did you mean 'failure'?")
-        );
-        assert!(Theme::parse("failure = { fg = \"redd\" }", ColourDepth::True).expect_err("wrong").contains("redd"));
+        let wrong = |text: &str| Theme::parse(text, "own.toml", ColourDepth::True).expect_err("wrong");
+        let role = wrong("title = { bold = true }\nfalure = { fg = \"red\" }");
+        assert_eq!(role, "own.toml:2: no role 'falure'; did you mean 'failure'?");
+        assert!(wrong("\n\nfailure = { fg = \"redd\" }").starts_with("own.toml:3: 'redd' is not a colour"));
+        assert!(wrong("title = { bold = true }\n[key]\nbold = 3\n").starts_with("own.toml:3: "));
     }
 
     #[test]

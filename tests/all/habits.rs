@@ -213,6 +213,13 @@ fn nothing_is_created_beside_a_source() {
         assert_eq!(tokio::task::block_in_place(|| shop.count("")), 46);
         recorder.close_compacted().await.expect("closed");
     });
+    // The generator closes what it has written.
+    let made = shop.path("made/made.sqlite");
+    std::fs::create_dir(shop.path("made")).expect("made");
+    let output = crosstail(&["generate", "--to", &made, "--history", "1m", "--for", "0s"]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(files(&shop.folder.path().join("made")).len(), 1);
+    std::fs::remove_dir_all(shop.path("made")).expect("removed");
     // A log without its index is a copy: reading it would create the index.
     let copy = shop.path("copy.sqlite");
     std::fs::write(&copy, &head).expect("written");
@@ -321,6 +328,9 @@ fn days_are_those_of_the_zone_and_ranges_end_alike() {
     assert_eq!(days(&["--every", "1d", "--tz", "+01:00"]), [(day("24T23:00"), 20), (day("25T23:00"), 25)]);
     assert_eq!(days(&["--every", "1d", "--utc"]), [(day("25T00:00"), 45)]);
     assert_eq!(days(&["--every", "1w"]), [(day("23T00:00"), 45)], "weeks begin on Monday");
+    let config = shop.path("sunday.toml");
+    std::fs::write(&config, "week_start = \"sunday\"\n").expect("written");
+    assert_eq!(days(&["--every", "1w", "--config", &config]), [(day("22T00:00"), 45)]);
     let report = lines(&shop.run(&["stats", "--report", "volume_by_day", "-o", "json", "--zone", "Europe/Berlin"]));
     let days: Vec<&str> = report[0]["tables"]["volume_by_day"]
         .as_array()
@@ -782,6 +792,8 @@ fn configured(text: &str, command: &[&str]) -> Output {
     std::fs::write(folder.join("config.toml"), text).expect("written");
     std::fs::write(folder.join("rules/off.toml"), "name = \"QueueBacklog\"\nenabled = false\n").expect("written");
     std::fs::write(folder.join("themes/broken.toml"), "text = {{\n").expect("written");
+    std::fs::write(folder.join("themes/own.toml"), "key = { bold = true }\ntxt = { fg = \"red\" }\n").expect("written");
+    std::fs::write(folder.join("keymap.toml"), "[global]\nhelp = [\"?\"]\nquit = [\"qq!\"]\n").expect("written");
     Command::new(env!("CARGO_BIN_EXE_crosstail"))
         .args(command)
         .current_dir(home.path())
@@ -794,16 +806,19 @@ fn configured(text: &str, command: &[&str]) -> Output {
 // Wrong answers, 10, and messages.
 #[test]
 fn what_a_configuration_has_wrong_is_found_with_its_place() {
-    let text = "theme = \"drak\"\ntime_zone = \"UTC\"\n[[source]]\nname = \"a\"\nat = \"postgres://me:hunter2xx@db/x\"\n\
+    let text = "theme = \"drak\"\ntime_zone = \"UTC\"\nweek_start = \"someday\"\n[[source]]\nname = \"a\"\nat = \"postgres://me:hunter2xx@db/x\"\n\
         [[view]]\nname = \"v\"\nfilter = \"sytem:SAP\"\n";
     let output = configured(text, &["config", "check"]);
     assert_eq!(output.status.code(), Some(1));
     let why = said(&output);
     for part in [
         "config.toml:1: theme: no theme 'drak'; did you mean 'dark'",
-        "config.toml:5: source a: the password is in the address",
-        "config.toml:8: view v",
+        "config.toml:6: source a: the password is in the address",
+        "config.toml:9: view v",
         "broken.toml:1: ",
+        "own.toml:2: no role 'txt'; did you mean 'text'",
+        "keymap.toml:3: quit: no key 'qq!'",
+        "config.toml:3: week_start 'someday': write a day of the week",
     ] {
         assert!(why.contains(part), "{part}: {why}");
     }
@@ -833,8 +848,10 @@ fn addresses_that_do_not_work_say_what_to_do() {
         "mysql://me@127.0.0.1:1/x",
         "es+http://127.0.0.1:1/x",
         "health+http://127.0.0.1:1/x",
+        "kafka://127.0.0.1:1/x",
     ] {
-        let output = crosstail(&["query", "-s", url]);
+        // Each is refused at once, also by clients that would try again for longer than anybody waits.
+        let output = bash(Path::new("/"), &format!("timeout 10 crosstail query -s '{url}'"));
         assert_eq!(output.status.code(), Some(1), "{url}");
         assert!(said(&output).contains("127.0.0.1:1"), "{url}: {}", said(&output));
     }

@@ -357,3 +357,26 @@ fn without_a_source_the_first_page_says_what_to_do() {
     assert_eq!(terminal.wait_for_end(), 0);
     terminal.assert_restored();
 }
+
+#[test]
+fn no_colours_are_sent_where_none_are_wanted() {
+    let coloured = |terminal: &Terminal| {
+        let bytes = String::from_utf8_lossy(&terminal.bytes()).into_owned();
+        // Colours by number: 30 to 37, 38 for more of them, 90 to 97, with backgrounds likewise.
+        let codes =
+            bytes.split("\x1b[").skip(1).filter_map(|part| part.split_once('m')).map(|(codes, _)| codes.to_owned());
+        let codes: Vec<String> = codes.filter(|codes| codes.chars().all(|c| c.is_ascii_digit() || c == ';')).collect();
+        let is_colour = |code: &str| matches!(code.parse(), Ok(30..=38 | 40..=48 | 90..=97 | 100..=107));
+        codes.iter().any(|codes| codes.split(';').any(is_colour))
+    };
+    for (arguments, expected) in
+        [(["demo", "--color=always", "--history", "10m"], true), (["demo", "--color=never", "--history", "10m"], false)]
+    {
+        let mut terminal = Terminal::start(&arguments, 100, 30);
+        terminal.wait_for("following");
+        terminal.settle();
+        assert_eq!(coloured(&terminal), expected, "{arguments:?}");
+        terminal.keys("q");
+        assert_eq!(terminal.wait_for_end(), 0);
+    }
+}

@@ -191,7 +191,7 @@ pub(in crate::cli) struct StatsArgs {
     /// Fields to group by, separated by commas [default: system, or nothing with --every]
     #[arg(long, value_delimiter = ',', value_name = "FIELDS")]
     pub(in crate::cli) by: Option<Vec<String>>,
-    /// Also group by intervals of this length: 5m, 1h, 1d, 1w; days and weeks are those of --zone, weeks begin on Monday
+    /// Also group by intervals of this length: 5m, 1h, 1d, 1w; days and weeks are those of --zone, weeks begin on Monday or on the configured `week_start`
     #[arg(long, value_name = "SPAN", value_parser = duration)]
     pub(in crate::cli) every: Option<std::time::Duration>,
     #[command(flatten)]

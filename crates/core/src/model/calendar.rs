@@ -1,26 +1,35 @@
-//! Periods as people count them: days and hours begin where the clocks of a zone say so, weeks on Monday.
+//! Periods as people count them: days and hours begin where the clocks of a zone say so, weeks on Monday or another day.
 
 use super::Timestamp;
-use chrono::{DateTime, Duration, NaiveDateTime, Offset as _, TimeZone as _};
+use chrono::{DateTime, Duration, NaiveDateTime, Offset as _, TimeZone as _, Weekday};
 use chrono_tz::Tz;
 
 const HOUR_US: i64 = 3_600_000_000;
+const DAY_US: i64 = 24 * HOUR_US;
 /// Zones differ by multiples of this.
 const QUARTER_US: i64 = HOUR_US / 4;
 /// 1970-01-05, the first Monday after the epoch: periods of days count from here.
-const MONDAY_US: i64 = 4 * 24 * HOUR_US;
+const MONDAY_US: i64 = 4 * DAY_US;
 
 /// Periods of one length in one zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Calendar {
     every_us: i64,
     zone: Tz,
+    /// A moment, by the clock, at which a period begins.
+    origin_us: i64,
 }
 
 impl Calendar {
-    /// Periods of this many microseconds in a zone.
+    /// Periods of this many microseconds in a zone. Weeks begin on Monday.
     pub fn new(every_us: i64, zone: Tz) -> Self {
-        Self { every_us: every_us.max(1), zone }
+        Self { every_us: every_us.max(1), zone, origin_us: MONDAY_US }
+    }
+
+    /// The same, with weeks that begin on another day.
+    #[must_use]
+    pub fn with_weeks_from(self, day: Weekday) -> Self {
+        Self { origin_us: MONDAY_US + i64::from(day.num_days_from_monday()) * DAY_US, ..self }
     }
 
     /// The length of the even periods, counted from the epoch, of which each of these periods consists: what a store can count.
@@ -48,7 +57,7 @@ impl Calendar {
         let there = at.utc().with_timezone(&self.zone);
         let offset_us = i64::from(there.offset().fix().local_minus_utc()) * 1_000_000;
         let clock_us = at.0 + offset_us;
-        let begin_us = clock_us - (clock_us - MONDAY_US).rem_euclid(self.every_us);
+        let begin_us = clock_us - (clock_us - self.origin_us).rem_euclid(self.every_us);
         // An hour that comes twice is two hours, a day with one is one day.
         if self.every_us <= HOUR_US {
             return Timestamp(begin_us - offset_us);
@@ -75,12 +84,19 @@ mod tests {
     }
 
     #[test]
-    fn days_begin_at_midnight_of_the_zone_and_weeks_on_monday() {
+    fn days_begin_at_midnight_of_the_zone_and_weeks_on_their_day() {
         assert_eq!(start(24, Tz::UTC, "2026-11-26T06:00:00Z"), "2026-11-26T00:00:00.000Z");
         assert_eq!(start(24, Tz::Europe__Berlin, "2026-11-25T23:30:00Z"), "2026-11-25T23:00:00.000Z");
         assert_eq!(start(24, Tz::Asia__Kolkata, "2026-11-25T19:00:00Z"), "2026-11-25T18:30:00.000Z");
         assert_eq!(start(168, Tz::UTC, "2026-11-26T06:00:00Z"), "2026-11-23T00:00:00.000Z");
         assert_eq!(start(168, Tz::Europe__Berlin, "2026-11-22T23:30:00Z"), "2026-11-22T23:00:00.000Z");
+        let american = Calendar::new(7 * DAY_US, Tz::UTC).with_weeks_from(Weekday::Sun);
+        let thursday = parse_timestamp("2026-11-26T06:00:00Z").expect("a time");
+        assert_eq!(american.start(thursday).rfc3339(), "2026-11-22T00:00:00.000Z");
+        assert_eq!(
+            american.start(parse_timestamp("1969-12-30T06:00:00Z").expect("old")).rfc3339(),
+            "1969-12-28T00:00:00.000Z"
+        );
     }
 
     #[test]

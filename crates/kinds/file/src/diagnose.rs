@@ -33,8 +33,12 @@ pub(super) fn diagnose(shared: &FileContext, now: Timestamp) -> Result<Vec<Diagn
     let zipped = streams.iter().filter(|stream| stream.packing == Packing::Compressed).count();
     let count = streams.len();
     diagnoses.push(Diagnosis::ok(
-        "volume",
-        format!("{count} files, {}, {zipped} of them compressed", Unit::Bytes.text(bytes as f64)),
+        "files",
+        format!(
+            "{count} {}, {}, {zipped} compressed",
+            if count == 1 { "file" } else { "files" },
+            Unit::Bytes.text(bytes as f64)
+        ),
     ));
     diagnoses.extend(formats(&streams));
     diagnoses.extend(shared.problems().into_iter().map(|problem| {

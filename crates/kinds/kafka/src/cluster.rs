@@ -33,7 +33,7 @@ pub(super) fn vitals(kafka: &Kafka, job: &Job, since: Timestamp) -> Result<Vital
 }
 
 fn partitions(consumer: &Consumer, topics: &[Topic], vitals: &mut Vitals) -> Result<(), Error> {
-    let metadata = consumer.fetch_metadata(None, TIME_LIMIT).map_err(|error| consumer.error(&error))?;
+    let metadata = consumer.metadata()?;
     let (mut under, mut offline) = (Vec::new(), Vec::new());
     for topic in metadata.topics().iter().filter(|topic| topics.iter().any(|read| read.name == topic.name())) {
         let few = topic.partitions().iter().filter(|p| p.isr().len() < p.replicas().len()).count();

@@ -7,12 +7,16 @@ use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::metadata::Metadata;
 use rdkafka::{Offset, TopicPartitionList};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Requests to a broker fail after this time.
 pub(super) const TIME_LIMIT: Duration = Duration::from_secs(15);
+/// How long one request for metadata may take before the reasons of failure are looked at.
+const ROUND: Duration = Duration::from_secs(1);
 /// How long to wait for the reason of an error.
 const REASON: Duration = Duration::from_millis(300);
 /// librdkafka needs the name of a group to assign partitions; crosstail never joins it.
@@ -150,17 +154,24 @@ impl Address {
     }
 }
 
-/// Records the last error that librdkafka reports outside of calls: why a broker is unreachable.
+/// Records what librdkafka reports outside of calls.
 #[derive(Default)]
-pub(super) struct ErrorRecorder(Mutex<Option<(KafkaError, String)>>);
+pub(super) struct ErrorRecorder {
+    /// The last error: why a broker is unreachable.
+    last: Mutex<Option<(KafkaError, String)>>,
+    /// Whether no broker could be connected to.
+    all_down: AtomicBool,
+}
 
 impl ClientContext for ErrorRecorder {
     fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}
 
     fn error(&self, error: KafkaError, reason: &str) {
         // "All brokers are down" says less than the reason before it.
-        if error.rdkafka_error_code() != Some(Code::AllBrokersDown) {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((error, reason.to_owned()));
+        if error.rdkafka_error_code() == Some(Code::AllBrokersDown) {
+            self.all_down.store(true, Ordering::Relaxed);
+        } else {
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((error, reason.to_owned()));
         }
     }
 }
@@ -197,13 +208,31 @@ impl Consumer {
         self.assign(&list).map_err(fail)
     }
 
+    /// The brokers and topics. Where no broker accepts a connection, it does not wait: librdkafka by itself would try
+    /// again, in silence, until the time limit.
+    pub(super) fn metadata(&self) -> Result<Metadata, Error> {
+        let until = Instant::now() + TIME_LIMIT;
+        loop {
+            match self.fetch_metadata(None, ROUND) {
+                Ok(metadata) => return Ok(metadata),
+                Err(error) => {
+                    // Polling delivers what happened.
+                    while self.poll(Duration::ZERO).is_some() {}
+                    if self.context().all_down.load(Ordering::Relaxed) || Instant::now() >= until {
+                        return Err(self.error(&error));
+                    }
+                }
+            }
+        }
+    }
+
     /// An error with the reason that librdkafka reported.
     pub(super) fn error(&self, error: &KafkaError) -> Error {
         // Polling delivers the reason, a moment later.
         let until = Instant::now() + REASON;
         let seen = loop {
             let told = self.poll(Duration::from_millis(20)).is_some();
-            let seen = self.context().0.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let seen = self.context().last.lock().unwrap_or_else(PoisonError::into_inner).take();
             if seen.is_some() || (!told && Instant::now() >= until) {
                 break seen;
             }

@@ -27,7 +27,6 @@ use crosstail_source::{
     RelatedKey, Scheduler, Sink, Source, SourceError, Stopped,
 };
 use rdkafka::Offset;
-use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use std::sync::{Arc, Mutex, PoisonError};
 use topics::Topics;
@@ -224,7 +223,7 @@ impl Source for KafkaSource {
         self.ask(job, "connect", |kafka, job| {
             let consumer = kafka.address.consumer()?;
             let topics = kafka.topics(&consumer, job)?;
-            let metadata = consumer.fetch_metadata(None, connection::TIME_LIMIT).map_err(|e| consumer.error(&e))?;
+            let metadata = consumer.metadata()?;
             let count = |n: usize, of: &str| if n == 1 { format!("1 {of}") } else { format!("{n} {of}s") };
             let all = topics.activities.iter().chain(&topics.series);
             let partitions: usize = all.clone().map(|topic| topic.partitions.len()).sum();

@@ -50,7 +50,7 @@ pub(super) fn find(
     known: &mut HashMap<String, Arc<Schema>>,
     (names, source): (&Names, SourceId),
 ) -> Result<Topics, Error> {
-    let metadata = consumer.fetch_metadata(None, TIME_LIMIT).map_err(|error| consumer.error(&error))?;
+    let metadata = consumer.metadata()?;
     let there: Vec<(&str, Vec<i32>)> = metadata
         .topics()
         .iter()

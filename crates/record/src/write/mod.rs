@@ -65,6 +65,15 @@ pub trait Writer: Send {
     async fn finish(&mut self) -> anyhow::Result<()> {
         Ok(())
     }
+
+    /// Closes the store, so that nothing of the writer's stays beside it. What was not finished may be lost.
+    ///
+    /// # Errors
+    ///
+    /// If the store reports one.
+    async fn close(self: Box<Self>) -> anyhow::Result<()> {
+        Ok(())
+    }
 }
 
 /// Steps that a store refused for what they are: a number that a column has no room for, a document that a validator

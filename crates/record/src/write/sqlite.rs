@@ -66,4 +66,9 @@ impl Writer for SqliteWriter {
         self.recorder.index().await?;
         Ok(self.recorder.checkpoint().await?)
     }
+
+    /// Without it the process may end before the driver's thread has closed the file, and an empty write-ahead log stays.
+    async fn close(self: Box<Self>) -> anyhow::Result<()> {
+        Ok(self.recorder.close().await?)
+    }
 }
