@@ -27,7 +27,10 @@ use std::sync::Arc;
 const BEGUN: i64 = 1_795_000_000_000_000;
 
 fn look() -> Appearance {
-    Appearance { theme: Theme::load("dark", ColourDepth::True).expect("theme"), keymap: Keymap::load().expect("keys") }
+    Appearance {
+        theme: Theme::load("dark", ColourDepth::True).expect("theme"),
+        keymap: Keymap::load(crosstail::screens::vocabulary()).expect("keys"),
+    }
 }
 
 fn event(explorer: &mut Explorer, event: Event) -> Vec<Effect> {
@@ -92,7 +95,7 @@ fn large_body(c: &mut Criterion) {
                 explorer
             },
             |mut explorer| {
-                let asked = event(&mut explorer, Event::Action(Action::Open));
+                let asked = event(&mut explorer, Event::Action(Action::OPEN));
                 for effect in asked {
                     if let Effect::LoadPayload(ticket, id, places) = effect {
                         let (payload, _) =
@@ -101,7 +104,7 @@ fn large_body(c: &mut Criterion) {
                         event(&mut explorer, Event::Reply(ticket, Reply::Payload(Ok(opened))));
                     }
                 }
-                event(&mut explorer, Event::Action(Action::View2));
+                event(&mut explorer, Event::Action(Action::VIEW_2));
                 let picture = draw(&explorer, &look);
                 (picture, explorer)
             },
@@ -116,27 +119,27 @@ fn large_body(c: &mut Criterion) {
     let mut explorer = Explorer::new(names.clone(), &[id], chrono_tz::Tz::UTC, Timestamp(BEGUN));
     event(&mut explorer, Event::Resize(160, 48));
     event(&mut explorer, Event::Pump(PumpEvent::Batch { source: id, items: found.clone(), live: false }));
-    for effect in event(&mut explorer, Event::Action(Action::Open)) {
+    for effect in event(&mut explorer, Event::Action(Action::OPEN)) {
         if let Effect::LoadPayload(ticket, ..) = effect {
             event(&mut explorer, Event::Reply(ticket, Reply::Payload(Ok(Arc::clone(&opened)))));
         }
     }
-    for action in [Action::View2, Action::Down, Action::Down, Action::Open] {
+    for action in [Action::VIEW_2, Action::DOWN, Action::DOWN, Action::OPEN] {
         event(&mut explorer, Event::Action(action));
     }
     group.bench_function("a page further in its 132,000 open items, drawn", |b| {
         b.iter(|| {
-            event(&mut explorer, Event::Action(Action::PageDown));
+            event(&mut explorer, Event::Action(Action::PAGE_DOWN));
             draw(&explorer, &look)
         });
     });
     group.bench_function("a search for what is at its end, drawn", |b| {
         b.iter(|| {
-            event(&mut explorer, Event::Action(Action::Top));
-            event(&mut explorer, Event::Action(Action::Filter));
+            event(&mut explorer, Event::Action(Action::TOP));
+            event(&mut explorer, Event::Action(Action::FILTER));
             event(&mut explorer, Event::Pasted("MAT-131999".to_owned()));
             let picture = draw(&explorer, &look);
-            event(&mut explorer, Event::Action(Action::Back));
+            event(&mut explorer, Event::Action(Action::BACK));
             picture
         });
     });
@@ -172,8 +175,8 @@ fn large_trace(c: &mut Criterion) {
         event(&mut explorer, Event::Resize(160, 48));
         let items: Vec<Activity> = (0..5000).map(|n| call(n, parent(n))).collect();
         event(&mut explorer, Event::Pump(PumpEvent::Batch { source: id, items, live: false }));
-        event(&mut explorer, Event::Action(Action::Open));
-        event(&mut explorer, Event::Action(Action::Trace));
+        event(&mut explorer, Event::Action(Action::OPEN));
+        event(&mut explorer, Event::Action(Action::TRACE));
         let mut next = 5000;
         group.bench_function(format!("{name}: one more joins it, and a frame"), |b| {
             b.iter(|| {
@@ -187,7 +190,7 @@ fn large_trace(c: &mut Criterion) {
         });
         group.bench_function(format!("{name}: a key, and a frame"), |b| {
             b.iter(|| {
-                event(&mut explorer, Event::Action(Action::Down));
+                event(&mut explorer, Event::Action(Action::DOWN));
                 draw(&explorer, &look)
             });
         });
@@ -231,20 +234,20 @@ fn contrast(c: &mut Criterion) {
     group.sample_size(20);
     group.bench_function("what tells their failures from the rest, drawn", |b| {
         b.iter(|| {
-            event(&mut explorer, Event::Action(Action::Compare));
+            event(&mut explorer, Event::Action(Action::COMPARE));
             let picture = draw(&explorer, &look);
-            event(&mut explorer, Event::Action(Action::Back));
+            event(&mut explorer, Event::Action(Action::BACK));
             picture
         });
     });
     group.bench_function("a key in the list, drawn", |b| {
         b.iter(|| {
-            event(&mut explorer, Event::Action(Action::Up));
+            event(&mut explorer, Event::Action(Action::UP));
             draw(&explorer, &look)
         });
     });
     group.bench_function("a filter that is typed, its last letter drawn", |b| {
-        event(&mut explorer, Event::Action(Action::Filter));
+        event(&mut explorer, Event::Action(Action::FILTER));
         let letter = |key: &str| Event::Typed(Stroke::named(key).expect("a key"));
         event(&mut explorer, Event::Pasted("system:sa".to_owned()));
         b.iter(|| {

@@ -86,7 +86,7 @@ fn run(screen: Option<Action>, rules: bool, minutes: usize, seconds: usize) -> (
     }
     let look = Appearance {
         theme: Theme::load("dark", ColourDepth::True).expect("theme"),
-        keymap: Keymap::load().expect("keys"),
+        keymap: Keymap::load(crosstail::screens::vocabulary()).expect("keys"),
     };
     if let Some(action) = screen {
         let _ = explorer.update(Event::Action(action));
@@ -122,8 +122,8 @@ fn main() {
     println!("{SYSTEMS} systems, {RATE} activities a second, {minutes} minutes of them held, 160x48; % of a core");
     for (name, screen, rules) in [
         ("the list, no rules", None, false),
-        ("health, no rules", Some(Action::Health), false),
-        ("health, and the rules that are shipped", Some(Action::Health), true),
+        ("health, no rules", Some(Action::HEALTH), false),
+        ("health, and the rules that are shipped", Some(Action::HEALTH), true),
     ] {
         let (all, spent) = run(screen, rules, minutes, seconds);
         println!(

@@ -32,7 +32,6 @@ use rdkafka::{Offset, TopicPartitionList};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 const COUNT: usize = 200_000;
@@ -76,7 +75,7 @@ fn bare(brokers: &str) -> f64 {
 async fn ours(names: &Names, source: &Arc<dyn Source>) -> f64 {
     let begun = Instant::now();
     let upto = source.position(&Job::default()).await.expect("position");
-    let (sink, mut updates) = mpsc::channel(4);
+    let (sink, mut updates) = crosstail_source::Sink::channel(4);
     let reading = {
         let source = Arc::clone(source);
         tokio::spawn(async move { source.backfill(&upto, usize::MAX, &sink, &Job::default()).await })
@@ -131,7 +130,7 @@ async fn main() {
         alone / taken
     );
 
-    let (sink, mut updates) = mpsc::channel(64);
+    let (sink, mut updates) = crosstail_source::Sink::channel(64);
     let from = source.position(&Job::default()).await.expect("position");
     let cancel = CancellationToken::new();
     let following = {

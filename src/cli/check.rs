@@ -4,6 +4,7 @@ use super::exit;
 use super::output::print_error;
 use crate::config::{self, Config, LayeredConfig, Overrides};
 use crate::kinds;
+use crate::screens::vocabulary;
 use crate::tui::{ColourDepth, Keymap, Theme};
 use anyhow::Result;
 use crosstail_core::filter::Filter;
@@ -89,7 +90,7 @@ fn files() -> Vec<String> {
         }
     }
     problems.extend(Formats::shared().err().map(|error| error.to_string()));
-    problems.extend(Keymap::load().err());
+    problems.extend(Keymap::load(vocabulary()).err());
     problems
 }
 

@@ -52,6 +52,8 @@ pub enum Effect {
     LoadPayload(Ticket, Id, Vec<Place>),
     /// Find related activities in every source.
     LoadRelated(Ticket, Vec<RelatedKey>),
+    /// End what is loaded for an activity that is closed.
+    StopLoading,
     /// Look up the mappings of codes of a system, and evaluate transforms.
     Explain(Ticket, Box<ExplainRequest>),
     /// Read activities that memory does not hold.

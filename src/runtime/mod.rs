@@ -155,12 +155,11 @@ impl Runtime {
     pub fn run(&mut self, effect: Effect) -> Option<Effect> {
         match effect {
             Effect::LoadPayload(ticket, id, places) => {
-                self.loading.cancel();
-                self.loading = self.cancel.child_token();
+                let scope = self.restart_scope(|this| &mut this.loading);
                 let (sources, work) =
-                    (Arc::clone(&self.sources), self.work("open an activity", Priority::Asked, &self.loading));
+                    (Arc::clone(&self.sources), self.work("open an activity", Priority::Asked, &scope));
                 let replies = self.replies.clone();
-                self.spawn(self.loading.clone(), ticket, async move {
+                self.spawn(scope, ticket, async move {
                     let partial = |payload| {
                         let replies = replies.clone();
                         tokio::spawn(async move { replies.send((ticket, prepared(payload).await)).await });
@@ -174,6 +173,7 @@ impl Runtime {
                     prepared(payload).await
                 });
             }
+            Effect::StopLoading => drop(self.restart_scope(|this| &mut this.loading)),
             Effect::Explain(ticket, ask) => {
                 let work = self.work("explain codes", Priority::Asked, &self.loading);
                 self.spawn(self.loading.clone(), ticket, load::explain(Arc::clone(&self.sources), work, *ask));
@@ -301,16 +301,7 @@ impl Runtime {
         };
         let reader = self.reader(ticket, self.work(purpose, priority, &scope));
         let patience = if matches!(query.purpose, ReadPurpose::Search(_)) { TYPING } else { Duration::ZERO };
-        tokio::spawn(async move {
-            tokio::select! {
-                () = scope.cancelled() => {}
-                () = async {
-                    // Somebody may still be typing: then a newer query ends this one before anything is asked.
-                    tokio::time::sleep(patience).await;
-                    reader.read(query).await;
-                } => {}
-            }
-        });
+        spawn_after(patience, scope, async move { reader.read(query).await });
     }
 
     fn count(&mut self, ticket: Ticket, query: CountQuery) {
@@ -319,32 +310,28 @@ impl Runtime {
             return;
         }
         let reader = self.reader(ticket, self.work("count", Priority::View, &scope));
-        tokio::spawn(async move {
-            tokio::select! {
-                () = scope.cancelled() => {}
-                () = async {
-                    tokio::time::sleep(TYPING).await;
-                    reader.count(query).await;
-                } => {}
-            }
-        });
+        spawn_after(TYPING, scope, async move { reader.count(query).await });
     }
-}
 
-impl Runtime {
     fn count_values(&mut self, ticket: Ticket, query: ValuesQuery) {
         let scope = self.restart_scope(|this| &mut this.counting[2]);
         if query.intervals.is_empty() {
             return;
         }
         let reader = self.reader(ticket, self.work("count values", Priority::Background, &scope));
-        tokio::spawn(async move {
-            tokio::select! {
-                () = scope.cancelled() => {}
-                () = reader.count_values(query) => {}
-            }
-        });
+        spawn_after(Duration::ZERO, scope, async move { reader.count_values(query).await });
     }
+}
+
+/// Runs work that replies by itself, under a token. It begins after a wait: while somebody still types, a newer query ends
+/// it before anything is asked.
+fn spawn_after(wait: Duration, scope: CancellationToken, work: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(async move {
+        tokio::select! {
+            () = scope.cancelled() => {}
+            () = async { tokio::time::sleep(wait).await; work.await } => {}
+        }
+    });
 }
 
 /// A payload, made ready for the screen off its thread.

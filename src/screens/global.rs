@@ -7,23 +7,22 @@ use crosstail_core::model::{redact_text, visible_line};
 use crosstail_export::Report;
 
 /// The actions that mean the same everywhere.
-pub(super) const ACTIONS: [Action; 12] = [
-    Action::Find,
-    Action::Palette,
-    Action::Help,
-    Action::Report,
-    Action::ToggleRate,
-    Action::ToggleMouse,
-    Action::NextTheme,
-    Action::WriteConfig,
-    Action::Reload,
-    Action::Redraw,
-    Action::Suspend,
-    Action::Quit,
+pub(super) const ACTIONS: [Action; 11] = [
+    Action::FIND,
+    Action::PALETTE,
+    Action::HELP,
+    Action::REPORT,
+    Action::TOGGLE_RATE,
+    Action::TOGGLE_MOUSE,
+    Action::NEXT_THEME,
+    Action::RELOAD,
+    Action::REDRAW,
+    Action::SUSPEND,
+    Action::QUIT,
 ];
 
 /// The actions that always work, even where something else wants every key.
-pub(super) const ALWAYS: [Action; 3] = [Action::Quit, Action::Suspend, Action::Redraw];
+pub(super) const ALWAYS: [Action; 3] = [Action::QUIT, Action::SUSPEND, Action::REDRAW];
 
 /// A report of what a screen contributes.
 pub(super) fn report(part: Option<ReportPart>, shared: &Shared) -> Report {

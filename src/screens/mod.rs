@@ -34,7 +34,7 @@ pub use view::draw;
 use crate::action::Action;
 use crate::effect::{Effect, Reply, Ticket};
 use crate::ingest::News;
-use crate::tui::{Canvas, Context, TextField};
+use crate::tui::{Canvas, Context, TextField, Vocabulary};
 use crosstail_export::Table;
 
 /// A screen that replaces the list, an overlay on top of it, or the list itself.
@@ -131,18 +131,33 @@ pub struct ReportPart {
     pub tables: Vec<Table>,
 }
 
-/// A screen, and the action that opens and closes it; the first page has none.
+/// What the rest of the program knows of a screen.
 struct Entry {
+    /// The action that opens and closes it; the first page has none.
     action: Option<Action>,
+    /// The actions that only it knows, its own opening included.
+    own: &'static [Action],
+    /// The keys of those, as tables of a keymap.
+    keys: &'static str,
     new: fn() -> Box<dyn Screen>,
 }
 
-/// The screens, in no order. Nothing else names them.
-const SCREENS: &[Entry] = &[
-    Entry { action: None, new: || Box::new(first_run::FirstRun) },
-    Entry { action: Some(Action::Health), new: || Box::new(health::HealthScreen::default()) },
-    Entry { action: Some(Action::Alerts), new: || Box::new(alerts::Alerts::default()) },
-    Entry { action: Some(Action::Sources), new: || Box::new(sources::Sources::default()) },
-    Entry { action: Some(Action::Jobs), new: || Box::new(jobs::JobsScreen::default()) },
-    Entry { action: Some(Action::Compare), new: || Box::new(contrast::ContrastScreen::default()) },
-];
+impl Entry {
+    /// A screen that has no actions of its own.
+    const fn new(action: Option<Action>, new: fn() -> Box<dyn Screen>) -> Self {
+        Self { action, own: &[], keys: "", new }
+    }
+}
+
+/// The screens, in the order of their actions in the help. Nothing else names them.
+const SCREENS: &[Entry] =
+    &[first_run::ENTRY, health::ENTRY, alerts::ENTRY, sources::ENTRY, jobs::ENTRY, contrast::ENTRY];
+
+/// Every action, with the keys that the screens give to their own.
+pub fn vocabulary() -> Vocabulary {
+    let own = SCREENS.iter().flat_map(|entry| entry.own);
+    Vocabulary {
+        actions: Action::COMMON.iter().chain(own).copied().collect(),
+        keys: SCREENS.iter().map(|entry| entry.keys).collect(),
+    }
+}

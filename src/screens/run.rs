@@ -21,7 +21,7 @@ const SLOW_PICTURE: Duration = Duration::from_millis(50);
 /// Runs the explorer on this process's terminal until it quits; returns the exit code.
 pub async fn run(mut explorer: Box<Explorer>, runtime: Runtime, incoming: Incoming, clock: Clock) -> Result<u8> {
     let depth = ColourDepth::detect();
-    let keymap = Keymap::load().map_err(anyhow::Error::msg)?;
+    let keymap = Keymap::load(super::vocabulary()).map_err(anyhow::Error::msg)?;
     explorer.shared.jobs = runtime.jobs().clone();
     let settings = &mut explorer.shared.settings;
     let theme = Theme::load(&settings.theme, depth).map_err(anyhow::Error::msg)?;
@@ -195,7 +195,7 @@ impl Frontend {
                 }
             }
             // On a mistake in a file, the current keymap stays in force.
-            Effect::Reload => match Keymap::load() {
+            Effect::Reload => match Keymap::load(super::vocabulary()) {
                 Ok(keymap) => {
                     self.look.keymap = keymap;
                     self.explorer.shared.settings.themes = Theme::names();
@@ -298,9 +298,9 @@ impl Frontend {
                 self.resize();
                 return None;
             }
-            Input::Stop => Event::Action(Action::Suspend),
+            Input::Stop => Event::Action(Action::SUSPEND),
             Input::Paste(text) => Event::Pasted(text),
-            Input::Wheel(up) => Event::Action(if up { Action::Up } else { Action::Down }),
+            Input::Wheel(up) => Event::Action(if up { Action::UP } else { Action::DOWN }),
             Input::Click(x, y) => Event::Click(x, y),
         };
         self.event(event)

@@ -8,7 +8,7 @@ use super::palette::Palette;
 use super::prompt::Prompt;
 use super::request::{Focus, PromptKind, Request, Tab};
 use super::shared::Shared;
-use super::{Hint, SCREENS, Screen, global};
+use super::{Hint, SCREENS, Screen, global, vocabulary};
 use crate::action::Action;
 use crate::effect::{Effect, Reply, Ticket};
 use crate::ingest::News;
@@ -115,13 +115,13 @@ impl Stack {
         typing.or_else(|| layers.iter().find(|layer| !hints(layer).is_empty())).map_or(&[], hints)
     }
 
-    /// The actions that something accepts, in the order of [`Action::ALL`].
+    /// The actions that something accepts, in the order of the help.
     pub fn actions(&self) -> Vec<Action> {
         let mut accepted = [&self.explore as &dyn Screen].map(Screen::actions).concat();
         accepted.extend(self.screens.iter().flat_map(|screen| screen.actions()));
         accepted.extend(SCREENS.iter().filter_map(|entry| entry.action));
         accepted.extend(global::ACTIONS);
-        Action::ALL.iter().copied().filter(|action| accepted.contains(action)).collect()
+        vocabulary().actions.into_iter().filter(|action| accepted.contains(action)).collect()
     }
 
     /// Does what an action means to the topmost that takes it.
@@ -311,31 +311,30 @@ impl Stack {
     /// Does what an action means everywhere.
     pub(super) fn act_globally(&mut self, action: Action, shared: &mut Shared) -> Vec<Effect> {
         match action {
-            Action::Find | Action::Palette => {
+            Action::FIND | Action::PALETTE => {
                 self.overlays.push(Box::new(Palette::new(&self.actions(), &shared.settings)));
-                if action == Action::Find {
+                if action == Action::FIND {
                     shared.notify("type or paste an id, an address, an order number or a log line");
                 }
             }
-            Action::Help => self.overlays.push(Box::new(Help::new(self.actions()))),
-            Action::Report => {
+            Action::HELP => self.overlays.push(Box::new(Help::new(self.actions()))),
+            Action::REPORT => {
                 let at = shared.local(shared.now).format("%Y-%m-%d-%H%M");
                 self.prompt(PromptKind::Report, &format!("{}-{at}.html", self.name()));
             }
-            Action::ToggleRate => shared.shows_rate = !shared.shows_rate,
-            Action::ToggleMouse => {
+            Action::TOGGLE_RATE => shared.shows_rate = !shared.shows_rate,
+            Action::TOGGLE_MOUSE => {
                 self.mouse = !self.mouse;
                 return vec![Effect::Mouse(self.mouse)];
             }
-            Action::NextTheme => {
+            Action::NEXT_THEME => {
                 next_theme(shared);
                 return vec![Effect::Redraw];
             }
-            Action::WriteConfig => return vec![Effect::WriteConfig],
-            Action::Reload => return vec![Effect::Reload, Effect::Redraw],
-            Action::Redraw => return vec![Effect::Redraw],
-            Action::Suspend => return vec![Effect::Suspend],
-            Action::Quit => return vec![Effect::Quit],
+            Action::RELOAD => return vec![Effect::Reload, Effect::Redraw],
+            Action::REDRAW => return vec![Effect::Redraw],
+            Action::SUSPEND => return vec![Effect::Suspend],
+            Action::QUIT => return vec![Effect::Quit],
             _ => {}
         }
         Vec::new()
@@ -372,13 +371,13 @@ mod tests {
             takes_what_it_declares(&mut *screen, &mut shared);
         }
         takes_what_it_declares(&mut Prompt::new(PromptKind::Pipe, ""), &mut shared);
-        takes_what_it_declares(&mut Palette::new(Action::ALL, &shared.settings.clone()), &mut shared);
+        takes_what_it_declares(&mut Palette::new(&vocabulary().actions, &shared.settings.clone()), &mut shared);
     }
 
     fn takes_what_it_declares(screen: &mut dyn Screen, shared: &mut Shared) {
         let declared = screen.actions();
-        for action in Action::ALL.iter().filter(|action| !declared.contains(action)) {
-            assert_eq!(screen.handle(*action, shared), None, "{} by {}", action.name(), screen.name());
+        for action in vocabulary().actions.into_iter().filter(|action| !declared.contains(action)) {
+            assert_eq!(screen.handle(action, shared), None, "{} by {}", action.name(), screen.name());
         }
     }
 }

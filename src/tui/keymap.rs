@@ -42,6 +42,8 @@ pub struct Keymap {
     bindings: Vec<Binding>,
     /// The tables of the built-in keymap.
     tables: Vec<String>,
+    /// What can be bound.
+    actions: Vec<Action>,
 }
 
 /// The result of a key press.
@@ -58,10 +60,19 @@ pub enum KeyMatch {
 /// Tables of actions and their keys.
 type File = BTreeMap<Spanned<String>, BTreeMap<Spanned<String>, Vec<Spanned<String>>>>;
 
+/// What keys can be bound to.
+#[derive(Debug, Clone, Default)]
+pub struct Vocabulary {
+    /// Every action, in the order of the help.
+    pub actions: Vec<Action>,
+    /// Default keys beside those of `config/keymap.toml`, in the same form.
+    pub keys: Vec<&'static str>,
+}
+
 impl Keymap {
     /// The built-in keys, overridden by the user's `keymap.toml`.
-    pub fn load() -> Result<Self, String> {
-        let mut keymap = Self::built_in()?;
+    pub fn load(vocabulary: Vocabulary) -> Result<Self, String> {
+        let mut keymap = Self::built_in(vocabulary)?;
         let path = crate::config::folder().map(|folder| folder.join("keymap.toml")).filter(|path| path.exists());
         if let Some(path) = path {
             let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
@@ -70,11 +81,17 @@ impl Keymap {
         Ok(keymap)
     }
 
-    fn built_in() -> Result<Self, String> {
-        let tables: File = toml::from_str(DEFAULT).map_err(|error| error.message().to_owned())?;
-        let tables = tables.into_keys().map(Spanned::into_inner).collect();
-        let mut keymap = Self { bindings: Vec::new(), tables };
-        keymap.overlay(DEFAULT, "keymap")?;
+    fn built_in(vocabulary: Vocabulary) -> Result<Self, String> {
+        let mut keymap = Self { bindings: Vec::new(), tables: Vec::new(), actions: vocabulary.actions };
+        for text in [DEFAULT].into_iter().chain(vocabulary.keys) {
+            let tables: File = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+            for table in tables.into_keys().map(Spanned::into_inner) {
+                if !keymap.tables.contains(&table) {
+                    keymap.tables.push(table);
+                }
+            }
+            keymap.overlay(text, "keymap")?;
+        }
         Ok(keymap)
     }
 
@@ -90,8 +107,8 @@ impl Keymap {
             for (name, keys) in actions {
                 let at = name.span().start;
                 let name = name.into_inner();
-                let action = Action::parse(&name).ok_or_else(|| {
-                    let near = crosstail_core::filter::suggest(&name, Action::ALL.iter().map(|a| a.name()));
+                let action = self.actions.iter().find(|action| action.name() == name).copied().ok_or_else(|| {
+                    let near = crosstail_core::filter::suggest(&name, self.actions.iter().map(|a| a.name()));
                     let hint = near.map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
                     wrong(at, &format!("no action '{name}'{hint}"))
                 })?;
@@ -235,15 +252,16 @@ mod tests {
 
     #[test]
     fn sequences_contexts_and_users_keys() {
-        let mut keymap = Keymap::built_in().expect("defaults");
+        let common = || Vocabulary { actions: Action::COMMON.to_vec(), keys: Vec::new() };
+        let mut keymap = Keymap::built_in(common()).expect("defaults");
         assert_eq!(keymap.find(Context::GLOBAL, &[key(KeyCode::Char('y'))]), KeyMatch::Prefix);
         let id = [key(KeyCode::Char('y')), key(KeyCode::Char('i'))];
-        assert_eq!(keymap.find(Context::GLOBAL, &id), KeyMatch::Action(Action::CopyId));
+        assert_eq!(keymap.find(Context::GLOBAL, &id), KeyMatch::Action(Action::COPY_ID));
         assert_eq!(keymap.find(Context::TEXT, &[key(KeyCode::Char('q'))]), KeyMatch::Unbound);
-        assert_eq!(keymap.find(Context("detail"), &[key(KeyCode::Char('q'))]), KeyMatch::Action(Action::Quit));
+        assert_eq!(keymap.find(Context("detail"), &[key(KeyCode::Char('q'))]), KeyMatch::Action(Action::QUIT));
         keymap.overlay("[global]\nquit = [\"Q\"]\n", "own.toml").expect("users");
         assert_eq!(keymap.find(Context::GLOBAL, &[key(KeyCode::Char('q'))]), KeyMatch::Unbound);
-        assert_eq!(keymap.keys(Action::Quit), "Q");
+        assert_eq!(keymap.keys(Action::QUIT), "Q");
         for (text, why) in [
             ("[global]\nquitt = [\"Q\"]\n", "own.toml:2: no action 'quitt'; did you mean 'quit'?"),
             ("\n[globl]\nquit = [\"Q\"]\n", "own.toml:2: no table 'globl'; did you mean 'global'?"),
@@ -257,9 +275,14 @@ mod tests {
 
     #[test]
     fn every_action_can_be_reached() {
-        let keymap = Keymap::load().expect("keymap");
-        let by_palette = [Action::NextTheme, Action::Reload, Action::ToggleMouse, Action::ToggleRate];
-        for action in Action::ALL.iter().filter(|action| !by_palette.contains(action)) {
+        let keymap = Keymap::load(crate::screens::vocabulary()).expect("keymap");
+        for (index, binding) in keymap.bindings.iter().enumerate() {
+            let same = |other: &&Binding| other.context == binding.context && other.keys == binding.keys;
+            let twice = keymap.bindings[..index].iter().find(same);
+            assert_eq!(twice.map(|other| other.action.name()), None, "the key of {}", binding.action.name());
+        }
+        let by_palette = [Action::NEXT_THEME, Action::RELOAD, Action::TOGGLE_MOUSE, Action::TOGGLE_RATE];
+        for action in keymap.actions.iter().filter(|action| !by_palette.contains(action)) {
             assert!(!keymap.keys(*action).is_empty(), "{}", action.name());
         }
     }

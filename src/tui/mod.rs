@@ -21,7 +21,7 @@ pub use canvas::Canvas;
 pub use field::TextField;
 pub use frame::Frame;
 pub use input::{Input, Stroke};
-pub use keymap::{Context, KeyMatch, Keymap};
+pub use keymap::{Context, KeyMatch, Keymap, Vocabulary};
 pub use look::Appearance;
 pub use painter::Painter;
 pub use theme::{ColourDepth, Theme};

@@ -134,8 +134,8 @@ async fn alerts_of_kafka() {
 
 /// What the health screen shows of the systems, to be compared: its report.
 fn figures(explorer: &mut Explorer) -> Vec<Vec<Cell>> {
-    assert_eq!(explorer.update(Event::Action(Action::Report)), []);
-    let asked = explorer.update(Event::Action(Action::Open));
+    assert_eq!(explorer.update(Event::Action(Action::REPORT)), []);
+    let asked = explorer.update(Event::Action(Action::OPEN));
     let [Effect::Report(_, report)] = asked.as_slice() else { panic!("{asked:?}") };
     let table = &report.tables[0];
     // Retries are known to memory alone.
@@ -173,10 +173,10 @@ async fn health_of_memory_and_store_has_no_step() {
         explorer
     };
     let mut whole = explorer_of(all.len());
-    assert_eq!(whole.update(Event::Action(Action::Health)), [], "everything is in memory: no store is asked");
+    assert_eq!(whole.update(Event::Action(Action::HEALTH)), [], "everything is in memory: no store is asked");
     // The newest third, of which the window of a quarter of an hour needs more.
     let mut part = explorer_of(all.len() / 5);
-    let asked = part.update(Event::Action(Action::Health));
+    let asked = part.update(Event::Action(Action::HEALTH));
     assert_ne!(figures(&mut part), figures(&mut whole), "memory alone does not know it");
     assert!(!asked.is_empty());
     for effect in asked {

@@ -10,7 +10,7 @@ use crosstail_core::filter::Filter;
 use crosstail_core::model::{Clock, Names, SourceId};
 use crosstail_core::schema::Schema;
 use crosstail_engine::window::Interval;
-use crosstail_source::{ErrorKind, Job, PageQuery, Source, SourceConfig};
+use crosstail_source::{ErrorKind, Job, PageQuery, RelatedKey, Source, SourceConfig};
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 use std::process::{Command, Stdio};
@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A source over what takes long to read, by a schema of three fields.
+/// A source over what takes long to read, by a small schema.
 fn open_slow(url: String, table: &str) -> Arc<dyn Source> {
     let schema = schema(table);
     let schema = Schema::from_toml(&schema, "slow.toml").expect("a schema");
@@ -29,7 +29,7 @@ fn open_slow(url: String, table: &str) -> Arc<dyn Source> {
 fn schema(table: &str) -> String {
     format!(
         "name = \"slow\"\ntitle = \"slow\"\n[table]\nname = \"{table}\"\nid = \"id\"\ntime = \"at\"\ntime_unit = \
-         \"text\"\n[fields]\nid = \"id\"\nstarted_at = \"at\"\nmessage = \"message\"\n"
+         \"text\"\n[fields]\nid = \"id\"\nstarted_at = \"at\"\nmessage = \"message\"\ncorrelation_id = \"message\"\n"
     )
 }
 
@@ -42,8 +42,66 @@ async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     }
 }
 
+/// Where something is slow, and what takes long to find there.
+struct Slow {
+    url: String,
+    table: String,
+    filter: String,
+}
+
+impl Slow {
+    fn open(&self) -> Arc<dyn Source> {
+        open_slow(self.url.clone(), &self.table)
+    }
+
+    /// Every way in which nobody wants an answer any more: each time nothing is left in the server.
+    async fn ends_in_the_server(&self, mut running: impl AsyncFnMut() -> usize) {
+        ends_for_a_job(self.open(), &self.filter, &mut running).await;
+        self.ends_for_the_screen(&mut running).await;
+    }
+
+    /// A newer filter, Esc, a closed detail and quitting.
+    async fn ends_for_the_screen(&self, running: &mut impl AsyncFnMut() -> usize) {
+        let sources = vec![(SourceId(0), self.open())];
+        let (mut runtime, mut incoming) = Runtime::new(sources, Names::default(), Clock::system(), chrono_tz::Tz::UTC);
+        // The screen takes what was found: a search waits for that.
+        tokio::spawn(async move { while incoming.replies.recv().await.is_some() {} });
+        for (ticket, way) in (1..).zip(["a newer filter", "Esc", "quitting"]) {
+            runtime.run(search(10 * ticket, &self.filter));
+            until("a filter runs", async || running().await > 0).await;
+            match way {
+                "a newer filter" => drop(runtime.run(search(10 * ticket + 1, "time:..2000-01-01"))),
+                "Esc" => drop(runtime.run(Effect::StopReading(ReadPurpose::Search(SourceId(0))))),
+                _ => break,
+            }
+            until(&format!("{way} ends it"), async || running().await == 0).await;
+        }
+        runtime.end().await;
+        until("quitting ends it", async || running().await == 0).await;
+    }
+
+    /// Killed, crosstail can tell the server nothing: the server looks whether its client is there, or its own time
+    /// limit ends the work.
+    async fn ends_after_a_kill(&self, mut running: impl AsyncFnMut() -> usize) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("slow.toml");
+        std::fs::write(&file, schema(&self.table)).expect("written");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_crosstail"))
+            .args(["query", &self.filter, "-s", &self.url, "--schema"])
+            .arg(&file)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("started");
+        until("it runs in the server", async || running().await > 0).await;
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        until("it has ended in the server", async || running().await == 0).await;
+    }
+}
+
 /// Cancelled, dropped and out of time: each time nothing is left in the server. Then the source works on.
-async fn ends_in_the_server(source: Arc<dyn Source>, filter: &str, mut running: impl AsyncFnMut() -> usize) {
+async fn ends_for_a_job(source: Arc<dyn Source>, filter: &str, running: &mut impl AsyncFnMut() -> usize) {
     let query = PageQuery { filter: Filter::parse(filter).expect("a filter"), ..PageQuery::all(100) };
     source.probe(&Job::default()).await.expect("probed");
     until("nothing runs at first", async || running().await == 0).await;
@@ -90,11 +148,13 @@ async fn postgres() {
     let Some(server) = shared(Kind::Postgres).await else { return };
     let database = slow_in_postgres(&server).await;
     let mut connection = server.postgres_connection(&database).await;
-    ends_in_the_server(open_slow(server.url(&database), "slow"), "message:nowhere", async || {
+    let slow = Slow { url: server.url(&database), table: "slow".to_owned(), filter: "message:nowhere".to_owned() };
+    let mut running = async || {
         let count: i64 = sqlx::query_scalar(RUNNING).fetch_one(&mut connection).await.expect("counted");
         usize::try_from(count).expect("small")
-    })
-    .await;
+    };
+    slow.ends_in_the_server(&mut running).await;
+    slow.ends_after_a_kill(running).await;
 }
 
 /// A search of all that the first source has.
@@ -105,7 +165,7 @@ fn search(ticket: Ticket, filter: &str) -> Effect {
     Effect::Read(ticket, Box::new(ReadQuery { purpose, filter: filter.to_owned(), pieces: vec![piece] }))
 }
 
-/// A newer filter, Esc and quitting: what the screen gives up ends in the server.
+/// A detail that is closed, and a search for a pasted text that is given up.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_screen_gives_up() {
     let Some(server) = shared(Kind::Postgres).await else { return };
@@ -114,41 +174,15 @@ async fn what_the_screen_gives_up() {
     let mut running = async || sqlx::query_scalar::<_, i64>(RUNNING).fetch_one(&mut connection).await.expect("counted");
     let sources = vec![(SourceId(0), open_slow(server.url(&database), "slow"))];
     let (mut runtime, _incoming) = Runtime::new(sources, Names::default(), Clock::system(), chrono_tz::Tz::UTC);
-    runtime.run(search(1, "message:nowhere"));
-    until("a filter runs", async || running().await > 0).await;
-    runtime.run(search(2, "time:..2000-01-01"));
-    until("a newer filter ends it", async || running().await == 0).await;
-    runtime.run(Effect::Find(3, "nowhere-to-be-found".to_owned()));
+    runtime.run(Effect::Find(1, "nowhere-to-be-found".to_owned()));
     until("a search runs", async || running().await > 0).await;
     runtime.run(Effect::CancelSearch);
     until("Esc ends it", async || running().await == 0).await;
-    runtime.run(search(4, "message:nowhere"));
-    until("a filter runs again", async || running().await > 0).await;
-    runtime.end().await;
-    until("quitting ends it", async || running().await == 0).await;
-}
-
-/// Killed, crosstail can tell the server nothing: the server looks whether its client is there.
-#[tokio::test(flavor = "multi_thread")]
-async fn postgres_after_a_kill() {
-    let Some(server) = shared(Kind::Postgres).await else { return };
-    let database = slow_in_postgres(&server).await;
-    let mut connection = server.postgres_connection(&database).await;
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("slow.toml");
-    std::fs::write(&file, schema("slow")).expect("written");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_crosstail"))
-        .args(["query", "message:nowhere", "-s", &server.url(&database), "--schema"])
-        .arg(&file)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("started");
-    let mut running = async || sqlx::query_scalar::<_, i64>(RUNNING).fetch_one(&mut connection).await.expect("counted");
-    until("it runs in the server", async || running().await > 0).await;
-    child.kill().expect("killed");
-    child.wait().expect("ended");
-    until("it has ended in the server", async || running().await == 0).await;
+    let keys = vec![RelatedKey::correlation("nowhere-to-be-found")];
+    runtime.run(Effect::LoadRelated(2, keys));
+    until("an activity is opened", async || running().await > 0).await;
+    runtime.run(Effect::StopLoading);
+    until("closing it ends what is loaded", async || running().await == 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -160,16 +194,18 @@ async fn mysql() {
         INSERT INTO calls SELECT seq, NOW(6) - INTERVAL seq SECOND, 'here' FROM seq_1_to_2000;
         CREATE VIEW slow AS SELECT id, at, CONCAT(message, SLEEP(0.02)) AS message FROM calls;";
     sqlx::raw_sql(made).execute(&mut connection).await.expect("made");
-    let running = format!(
+    let ours = format!(
         "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = '{database}' AND COMMAND <> 'Sleep' \
          AND ID <> CONNECTION_ID()"
     );
-    ends_in_the_server(open_slow(server.url(&database), "slow"), "message:nowhere", async || {
+    let slow = Slow { url: server.url(&database), table: "slow".to_owned(), filter: "message:nowhere".to_owned() };
+    let mut running = async || {
         let count: i64 =
-            sqlx::query_scalar(AssertSqlSafe(running.clone())).fetch_one(&mut connection).await.expect("counted");
+            sqlx::query_scalar(AssertSqlSafe(ours.clone())).fetch_one(&mut connection).await.expect("counted");
         usize::try_from(count).expect("small")
-    })
-    .await;
+    };
+    slow.ends_in_the_server(&mut running).await;
+    slow.ends_after_a_kill(running).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -187,7 +223,8 @@ async fn mongodb() {
     let view = doc! { "create": "slow", "viewOn": "calls", "pipeline": [{ "$addFields": { "message": waits } }] };
     database.run_command(view).await.expect("a view");
     let admin = client.database("admin");
-    ends_in_the_server(open_slow(server.url(&name), "slow"), "message:nowhere", async || {
+    let slow = Slow { url: server.url(&name), table: "slow".to_owned(), filter: "message:nowhere".to_owned() };
+    let mut running = async || {
         let ours = doc! { "active": true, "command.comment": { "$regex": "^crosstail job" } };
         let pipeline = [doc! { "$currentOp": { "allUsers": true } }, doc! { "$match": ours }];
         let mut found = admin.aggregate(pipeline).await.expect("operations");
@@ -197,8 +234,9 @@ async fn mongodb() {
             count += usize::from(operation.get_str("ns").is_ok_and(|ns| ns.starts_with(&name)));
         }
         count
-    })
-    .await;
+    };
+    slow.ends_in_the_server(&mut running).await;
+    slow.ends_after_a_kill(running).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -222,15 +260,17 @@ async fn elasticsearch() {
     elasticsearch::refresh(&server, &index).await;
     // Every pattern is compared with every message.
     let patterns: Vec<String> = (0..200).map(|n| format!("message:*a*{n}*")).collect();
-    ends_in_the_server(open_slow(server.url(&index), &index), &patterns.join(" OR "), async || {
+    let slow = Slow { url: server.url(&index), table: index.clone(), filter: patterns.join(" OR ") };
+    let mut running = async || {
         let tasks = elasticsearch::ask(&server, "GET", "_tasks?actions=*search*&detailed=true", Value::Null).await;
         tasks.to_string().matches(index.as_str()).count()
-    })
-    .await;
+    };
+    slow.ends_in_the_server(&mut running).await;
     // Other tests have points in time of their own.
     until("points in time are closed", async || {
         let stats = elasticsearch::ask(&server, "GET", &format!("{index}/_stats/search"), Value::Null).await;
         stats["_all"]["total"]["search"]["open_contexts"] == 0
     })
     .await;
+    slow.ends_after_a_kill(running).await;
 }

@@ -108,7 +108,7 @@ async fn what_has_no_change_stream_is_polled_and_nothing_old_is_new() {
         let (_, source) = open(&[server.url(&database)]);
         assert_eq!(pages(&source, &PageQuery::all(15)).await.len(), 40);
         let position = source.position(&Job::default()).await.expect("a position");
-        let (sink, mut updates) = tokio::sync::mpsc::channel(100);
+        let (sink, mut updates) = crosstail_source::Sink::channel(100);
         let following = Arc::clone(&source);
         tokio::spawn(async move { following.follow(position, &sink, &Job::default()).await });
         target.insert_many((100..105).map(|n| request(n, DateTime::now()))).await.expect("inserted");

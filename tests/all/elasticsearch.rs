@@ -11,7 +11,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// The name of an index that no other test has.
@@ -161,7 +160,7 @@ async fn a_hundred_thousand_documents_while_tailing_once_each() {
     create(&server, &index, logs_index()).await;
     let (_, source) = open(&[server.url(&index)]);
     let position = source.position(&Job::default()).await.expect("position");
-    let (sink, mut updates) = mpsc::channel(4);
+    let (sink, mut updates) = crosstail_source::Sink::channel(4);
     let cancel = CancellationToken::new();
     let task = {
         let (source, cancel) = (Arc::clone(&source), cancel.clone());

@@ -64,7 +64,7 @@ fn log(n: usize) -> (String, String) {
 }
 
 fn follow(source: &Arc<dyn Source>, from: Position) -> (mpsc::Receiver<SourceEvent>, CancellationToken) {
-    let (sink, updates) = mpsc::channel(4);
+    let (sink, updates) = crosstail_source::Sink::channel(4);
     let cancel = CancellationToken::new();
     let (source, token) = (Arc::clone(source), cancel.clone());
     tokio::spawn(async move { source.follow(from, &sink, &Job::default().under(&token)).await });

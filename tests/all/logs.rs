@@ -34,7 +34,7 @@ impl Logs {
     }
 
     async fn follow(&self) -> mpsc::Receiver<SourceEvent> {
-        let (sink, updates) = mpsc::channel(4);
+        let (sink, updates) = crosstail_source::Sink::channel(4);
         let position = self.source.position(&Job::default()).await.expect("position");
         let source = Arc::clone(&self.source);
         tokio::spawn(async move { source.follow(position, &sink, &Job::default()).await });

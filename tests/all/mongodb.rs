@@ -81,7 +81,7 @@ async fn history_that_is_lost_is_said_and_read_again() {
     let fail = doc! { "configureFailPoint": "failCommand", "mode": { "times": 1 },
     "data": { "failCommands": ["aggregate"], "errorCode": 286, "appName": "crosstail" } };
     server.mongo_client().await.database("admin").run_command(fail).await.expect("configured");
-    let (sink, mut updates) = tokio::sync::mpsc::channel(100);
+    let (sink, mut updates) = crosstail_source::Sink::channel(100);
     tokio::spawn(async move { source.follow(position, &sink, &Job::default()).await });
     let (found, notices) = crate::support::collect(&mut updates, |found| found.len() >= 40).await;
     assert!(notices.iter().any(|notice| notice.contains("no longer in the server's oplog")), "{notices:?}");

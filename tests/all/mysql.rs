@@ -179,7 +179,7 @@ async fn what_was_written_with_an_old_time_while_nobody_listened_is_seen_once() 
     position["time_us"] = (position["time_us"].as_i64().expect("a time") - 3_600_000_000).into();
     run(&mut on, format!("{old} FROM seq_1_to_300")).await;
     let position: Position = serde_json::from_value(position).expect("a position");
-    let (sink, mut updates) = tokio::sync::mpsc::channel(100);
+    let (sink, mut updates) = crosstail_source::Sink::channel(100);
     tokio::spawn(async move { source.follow(position, &sink, &Job::default()).await });
     let (found, _) = crate::support::collect(&mut updates, |found| found.len() >= 300).await;
     assert_eq!(found.len(), 300, "once each, and what was there does not come again");

@@ -152,7 +152,7 @@ async fn what_was_written_with_an_old_time_while_nobody_listened_is_seen() {
         FROM generate_series(1, 300) n",
     )
     .await;
-    let (sink, mut updates) = tokio::sync::mpsc::channel(100);
+    let (sink, mut updates) = crosstail_source::Sink::channel(100);
     let position = serde_json::from_value(position).expect("a position");
     tokio::spawn(async move { source.follow(position, &sink, &Job::default()).await });
     let (found, _) = crate::support::collect(&mut updates, |found| found.len() >= 300).await;
@@ -335,7 +335,7 @@ async fn no_standard_query_reads_a_table_from_end_to_end() {
     let mut running = Running::start(&names, Arc::clone(&source));
     // Following: the first looks back, and some seconds of polls.
     let position = source.position(&Job::default()).await.expect("position");
-    let (sink, mut updates) = tokio::sync::mpsc::channel(100);
+    let (sink, mut updates) = crosstail_source::Sink::channel(100);
     let cancel = tokio_util::sync::CancellationToken::new();
     let following = {
         let (source, cancel) = (Arc::clone(&source), cancel.clone());

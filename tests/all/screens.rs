@@ -129,7 +129,7 @@ impl Stage {
             explorer,
             look: Appearance {
                 theme: Theme::load(theme, ColourDepth::True).expect("theme"),
-                keymap: Keymap::load().expect("keys"),
+                keymap: Keymap::load(crosstail::screens::vocabulary()).expect("keys"),
             },
             payload: payload(),
         };
@@ -172,8 +172,8 @@ impl Stage {
 
     /// Puts the cursor on a line.
     fn go_to(&mut self, line: usize) {
-        self.act(&[Action::Top]);
-        self.act(&vec![Action::Down; line]);
+        self.act(&[Action::TOP]);
+        self.act(&vec![Action::DOWN; line]);
     }
 
     fn act(&mut self, actions: &[Action]) {
@@ -269,7 +269,7 @@ fn the_list_in_sixteen_colours() {
 #[test]
 fn the_filter_with_completions_and_with_a_mistake() {
     let mut stage = Stage::new(120, 24, "dark");
-    stage.act(&[Action::Filter]);
+    stage.act(&[Action::FILTER]);
     stage.write("system:", 0);
     let offered = stage.picture();
     stage.write("sytem:SAP status:failed", 14);
@@ -279,9 +279,9 @@ fn the_filter_with_completions_and_with_a_mistake() {
 #[test]
 fn the_detail_and_its_tabs() {
     let mut stage = Stage::new(160, 30, "dark");
-    stage.act(&[Action::PreviousFailure, Action::PreviousFailure, Action::Open]);
+    stage.act(&[Action::PREVIOUS_FAILURE, Action::PREVIOUS_FAILURE, Action::OPEN]);
     let mut pictures = vec![stage.picture()];
-    for tab in [Action::View2, Action::View4, Action::Retries, Action::Trace, Action::View7] {
+    for tab in [Action::VIEW_2, Action::VIEW_4, Action::RETRIES, Action::TRACE, Action::VIEW_7] {
         stage.act(&[tab]);
         pictures.push(stage.picture());
     }
@@ -314,15 +314,15 @@ fn tries_comparison_and_trace_at_160_and_80() {
         let mut stage = Stage::new(width, height, "dark");
         stage.payload.response.headers = Some(json!({"Retry-After": "20", "X-RateLimit-Remaining": "0"}));
         history(&mut stage);
-        stage.act(&[Action::Top, Action::NextFailure, Action::Open, Action::Retries, Action::Down]);
+        stage.act(&[Action::TOP, Action::NEXT_FAILURE, Action::OPEN, Action::RETRIES, Action::DOWN]);
         let mut pictures = vec![stage.picture()];
-        stage.act(&[Action::Compare]);
+        stage.act(&[Action::COMPARE]);
         pictures.push(stage.picture());
-        stage.act(&[Action::View1, Action::Compare]);
+        stage.act(&[Action::VIEW_1, Action::COMPARE]);
         pictures.push(stage.picture());
-        stage.act(&[Action::Trace]);
+        stage.act(&[Action::TRACE]);
         pictures.push(stage.picture());
-        stage.act(&[Action::View3]);
+        stage.act(&[Action::VIEW_3]);
         pictures.push(stage.picture());
         insta::assert_snapshot!(format!("tries_comparison_and_trace_at_{width}"), pictures.join("\n════\n"));
     }
@@ -356,9 +356,9 @@ fn bodies_of_every_form() {
     for body in [xml, &cut, &nested, &multipart.join("\r\n"), form, plain] {
         let mut stage = Stage::new(100, 24, "dark");
         stage.payload.response.body = Some(Body::from_text(body));
-        stage.act(&[Action::PreviousFailure, Action::PreviousFailure, Action::Open, Action::View3]);
+        stage.act(&[Action::PREVIOUS_FAILURE, Action::PREVIOUS_FAILURE, Action::OPEN, Action::VIEW_3]);
         if body == nested {
-            stage.act(&[Action::Down, Action::Down, Action::Open, Action::Up, Action::Open]);
+            stage.act(&[Action::DOWN, Action::DOWN, Action::OPEN, Action::UP, Action::OPEN]);
         }
         pictures.push(stage.picture());
     }
@@ -370,27 +370,27 @@ fn bodies_of_every_form() {
 #[test]
 fn an_expression_a_search_and_a_reveal() {
     let mut stage = Stage::new(120, 44, "dark");
-    stage.act(&[Action::PreviousFailure, Action::PreviousFailure, Action::Open, Action::View2, Action::Jq]);
+    stage.act(&[Action::PREVIOUS_FAILURE, Action::PREVIOUS_FAILURE, Action::OPEN, Action::VIEW_2, Action::JQ]);
     stage.write(".PurchaseOrder.Items[].sku", 0);
     let asked = stage.picture();
-    stage.act(&[Action::Open]);
+    stage.act(&[Action::OPEN]);
     let answered = stage.picture();
-    stage.act(&[Action::Jq]);
+    stage.act(&[Action::JQ]);
     stage.write(".PurchaseOrder[", 0);
-    stage.act(&[Action::Open]);
+    stage.act(&[Action::OPEN]);
     let wrong = stage.picture();
     assert!(wrong.contains("expected"), "{wrong}");
-    stage.act(&[Action::Back, Action::Filter]);
+    stage.act(&[Action::BACK, Action::FILTER]);
     stage.write("mat-1", 0);
     let found = stage.picture();
     assert!(found.contains("1 found") && found.contains("sku"), "a search opens what is folded: {found}");
-    stage.act(&[Action::Open, Action::Top, Action::Filter]);
+    stage.act(&[Action::OPEN, Action::TOP, Action::FILTER]);
     stage.write("authorization", 0);
-    stage.act(&[Action::Open]);
+    stage.act(&[Action::OPEN]);
     assert!(!stage.picture().contains("abcdefghijkl"));
-    stage.act(&[Action::Reveal]);
+    stage.act(&[Action::REVEAL]);
     assert!(stage.picture().contains("abcdefghijkl"), "revealed on purpose");
-    stage.act(&[Action::Reveal]);
+    stage.act(&[Action::REVEAL]);
     assert!(!stage.picture().contains("abcdefghijkl"));
     insta::assert_snapshot!(format!("{asked}\n════\n{answered}\n════\n{found}"));
 }
@@ -413,11 +413,11 @@ fn what_tells_failures_from_the_rest() {
         };
         let items = (0..400).map(one).collect();
         stage.event(Event::Pump(PumpEvent::Batch { source, items, live: false }));
-        stage.act(&[Action::Compare]);
+        stage.act(&[Action::COMPARE]);
         insta::assert_snapshot!(format!("what_tells_failures_at_{width}"), stage.picture());
-        stage.act(&[Action::Open]);
+        stage.act(&[Action::OPEN]);
         assert!(!stage.explorer.shared.filter.text().is_empty(), "Enter narrows");
-        stage.act(&[Action::ViewBack, Action::Compare, Action::Down, Action::Exclude]);
+        stage.act(&[Action::VIEW_BACK, Action::COMPARE, Action::DOWN, Action::EXCLUDE]);
         assert!(stage.explorer.shared.filter.text().starts_with('-'), "{}", stage.explorer.shared.filter.text());
     }
 }
@@ -428,7 +428,7 @@ fn finding_shows_each_source_and_opens_what_is_meant() {
     let effects = stage.event(Event::Pasted("PO-4711".to_owned()));
     assert!(effects.is_empty(), "nothing happens before Enter");
     let offered = stage.picture();
-    let effects = stage.event(Event::Action(Action::Open));
+    let effects = stage.event(Event::Action(Action::OPEN));
     let [Effect::Find(ticket, text)] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!(text, "PO-4711");
     let source = crosstail_core::model::SourceId(0);
@@ -441,7 +441,7 @@ fn finding_shows_each_source_and_opens_what_is_meant() {
     let found = Reply::SearchProgress(source, SearchProgress::Found("a text anywhere", 2, 41), tries.clone());
     stage.event(Event::Reply(*ticket, found));
     insta::assert_snapshot!(format!("{offered}\n════\n{waiting}\n════\n{}", stage.picture()));
-    stage.act(&[Action::Down, Action::Open]);
+    stage.act(&[Action::DOWN, Action::OPEN]);
     let opened = |stage: &Stage| stage.explore().detail.as_ref().expect("opened").activity.id.clone();
     assert_eq!(opened(&stage), tries[0].id, "the newest is first");
     // One that is in its store and not among what is loaded.
@@ -462,30 +462,30 @@ fn finding_shows_each_source_and_opens_what_is_meant() {
 fn what_is_taken_away_has_no_secrets_and_opens_again() {
     let mut stage = Stage::new(120, 40, "dark");
     stage.explorer.shared.settings.invocation = "crosstail demo".to_owned();
-    stage.act(&[Action::PreviousFailure, Action::PreviousFailure, Action::Open, Action::View4]);
+    stage.act(&[Action::PREVIOUS_FAILURE, Action::PREVIOUS_FAILURE, Action::OPEN, Action::VIEW_4]);
     let copied = |stage: &mut Stage, action: Action| match &stage.event(Event::Action(action))[..] {
         [Effect::Copy(text)] => text.clone(),
         [Effect::RunExternal(outside)] => outside.text.clone(),
         other => panic!("{action:?}: {other:?}"),
     };
     for action in
-        [Action::CopyWhole, Action::CopyMarkdown, Action::CopyCurl, Action::CopyBody, Action::Pager, Action::Editor]
+        [Action::COPY_WHOLE, Action::COPY_MARKDOWN, Action::COPY_CURL, Action::COPY_BODY, Action::PAGER, Action::EDITOR]
     {
         let text = copied(&mut stage, action);
         assert!(!text.contains("abcdefghijkl") && text.len() > 30, "{action:?}: {text}");
     }
-    let whole: serde_json::Value = serde_json::from_str(&copied(&mut stage, Action::CopyWhole)).expect("JSON");
+    let whole: serde_json::Value = serde_json::from_str(&copied(&mut stage, Action::COPY_WHOLE)).expect("JSON");
     assert_eq!(whole["retry_chain"].as_array().map(Vec::len), Some(2));
-    let curl = copied(&mut stage, Action::CopyCurl);
+    let curl = copied(&mut stage, Action::COPY_CURL);
     assert!(curl.contains("Bearer $AUTHORIZATION"), "{curl}");
     let id = stage.explore().detail.as_ref().expect("open").activity.id.to_string();
-    assert_eq!(copied(&mut stage, Action::CopyView), format!("crosstail demo --open '{id}' --tab error"));
-    stage.act(&[Action::Note]);
+    assert_eq!(copied(&mut stage, Action::COPY_VIEW), format!("crosstail demo --open '{id}' --tab error"));
+    stage.act(&[Action::NOTE]);
     stage.write("SAP was down", 0);
-    stage.act(&[Action::Open]);
-    assert!(copied(&mut stage, Action::CopyMarkdown).contains("> SAP was down"));
-    stage.act(&[Action::Bundle]);
-    let effects = stage.event(Event::Action(Action::Open));
+    stage.act(&[Action::OPEN]);
+    assert!(copied(&mut stage, Action::COPY_MARKDOWN).contains("> SAP was down"));
+    stage.act(&[Action::BUNDLE]);
+    let effects = stage.event(Event::Action(Action::OPEN));
     let [Effect::WriteIncident(path, marks)] = &effects[..] else { panic!("{effects:?}") };
     assert!(path.starts_with("incident-2026-11-18-"), "{path}");
     assert_eq!((marks.len(), marks[0].note.as_str()), (1, "SAP was down"));
@@ -494,16 +494,16 @@ fn what_is_taken_away_has_no_secrets_and_opens_again() {
 #[test]
 fn the_detail_at_80() {
     let mut stage = Stage::new(80, 24, "dark");
-    stage.act(&[Action::PreviousFailure, Action::Open, Action::View2]);
+    stage.act(&[Action::PREVIOUS_FAILURE, Action::OPEN, Action::VIEW_2]);
     insta::assert_snapshot!(stage.picture());
 }
 
 #[test]
 fn health_and_sources() {
     let mut stage = Stage::new(130, 26, "dark");
-    stage.act(&[Action::Health]);
+    stage.act(&[Action::HEALTH]);
     let health = stage.picture();
-    stage.act(&[Action::Sources]);
+    stage.act(&[Action::SOURCES]);
     insta::assert_snapshot!(format!("{health}\n════\n{}", stage.picture()));
 }
 
@@ -552,11 +552,11 @@ fn a_system_and_alerts_at_160_and_80() {
     for (width, height) in [(160, 44), (80, 24)] {
         let mut stage = Stage::new(width, height, "dark");
         alarming(&mut stage);
-        stage.act(&[Action::Health]);
+        stage.act(&[Action::HEALTH]);
         let mut pictures = vec![stage.picture()];
-        stage.act(&[Action::Open, Action::Down]);
+        stage.act(&[Action::OPEN, Action::DOWN]);
         pictures.push(stage.picture());
-        stage.act(&[Action::Alerts, Action::Down]);
+        stage.act(&[Action::ALERTS, Action::DOWN]);
         pictures.push(stage.picture());
         insta::assert_snapshot!(format!("a_system_and_alerts_at_{width}"), pictures.join("\n════\n"));
     }
@@ -567,18 +567,18 @@ fn keys_of_health_and_alerts() {
     let mut stage = Stage::new(160, 44, "dark");
     alarming(&mut stage);
     // Enter opens the system, Enter again narrows the list to the chosen line of it, Escape goes back one level.
-    stage.act(&[Action::Health, Action::Open]);
+    stage.act(&[Action::HEALTH, Action::OPEN]);
     assert_eq!(stage.explorer.stack.name(), "system");
     assert!(stage.picture().contains("SAP"));
-    stage.act(&[Action::Back]);
+    stage.act(&[Action::BACK]);
     assert_eq!(stage.explorer.stack.name(), "health");
-    stage.act(&[Action::Open, Action::Open]);
+    stage.act(&[Action::OPEN, Action::OPEN]);
     assert_eq!(stage.explorer.stack.name(), "activity");
     let filter = stage.explorer.shared.filter.text().to_owned();
     assert!(filter.starts_with("system:SAP endpoint:\"/po/create\" time:"), "{filter}");
     assert_eq!(stage.explorer.shared.store.rows().len(), 42);
     // An alert leads to what is behind it.
-    stage.act(&[Action::Alerts]);
+    stage.act(&[Action::ALERTS]);
     let rules: Vec<&str> = stage
         .explorer
         .shared
@@ -591,16 +591,16 @@ fn keys_of_health_and_alerts() {
     assert_eq!(rules, ["High error rate"]);
     let at = stage.explorer.shared.alerts.lines.iter().position(|l| l.title == "High error rate").expect("there");
     stage.go_to(at);
-    stage.act(&[Action::Open]);
+    stage.act(&[Action::OPEN]);
     let failures = stage.explorer.shared.store.rows().len();
     assert!(stage.explorer.stack.name() == "activity" && failures >= 20, "{failures}");
     assert!(stage.explorer.shared.store.rows().iter().all(|row| stage.explorer.shared.store.is_failure(*row)));
     // Nothing is written where it was not asked for.
-    stage.act(&[Action::Alerts]);
+    stage.act(&[Action::ALERTS]);
     let stored =
         stage.explorer.shared.alerts.lines.iter().position(|l| l.title == "Payments stand still").expect("there");
     stage.go_to(stored);
-    let refused = stage.event(Event::Action(Action::Acknowledge));
+    let refused = stage.event(Event::Action(Action::ACKNOWLEDGE));
     assert_eq!(refused, []);
     assert!(
         stage.explorer.shared.notice.as_ref().is_some_and(|n| n.text.contains("--allow-writes")),
@@ -608,7 +608,7 @@ fn keys_of_health_and_alerts() {
         stage.explorer.shared.notice
     );
     stage.explorer.shared.settings.writes_as = Some("ann".to_owned());
-    for (action, to) in [(Action::Acknowledge, AlertStatus::Acknowledged), (Action::Resolve, AlertStatus::Resolved)] {
+    for (action, to) in [(Action::ACKNOWLEDGE, AlertStatus::Acknowledged), (Action::RESOLVE, AlertStatus::Resolved)] {
         let asked = stage.event(Event::Action(action));
         let [Effect::ChangeAlert(change)] = asked.as_slice() else { panic!("{asked:?}") };
         assert_eq!((change.to, change.by.as_str()), (to, "ann"));
@@ -616,15 +616,15 @@ fn keys_of_health_and_alerts() {
     // A rule's alert is taken, and silenced, in this session.
     let at = stage.explorer.shared.alerts.lines.iter().position(|l| l.title == "High error rate").expect("there");
     stage.go_to(at);
-    stage.act(&[Action::Silence]);
+    stage.act(&[Action::SILENCE]);
     assert!(stage.explorer.shared.alerts.lines.iter().any(|l| l.title == "High error rate" && l.silenced));
-    stage.act(&[Action::Silence, Action::Acknowledge]);
+    stage.act(&[Action::SILENCE, Action::ACKNOWLEDGE]);
     let line = stage.explorer.shared.alerts.lines.iter().find(|l| l.title == "High error rate").expect("there");
     assert!(!line.silenced && line.who.as_deref() == Some("ann"), "{line:?}");
     // A report of the screen is written where it is asked for.
-    stage.act(&[Action::Report]);
+    stage.act(&[Action::REPORT]);
     stage.write("/tmp/x/alerts.csv", 0);
-    let written = stage.event(Event::Action(Action::Open));
+    let written = stage.event(Event::Action(Action::OPEN));
     let [Effect::Report(path, report)] = written.as_slice() else { panic!("{written:?}") };
     assert_eq!((path.as_str(), report.tables[0].rows.len()), ("/tmp/x/alerts.csv", 5));
 }
@@ -683,9 +683,9 @@ fn checks_and_metrics_beside_the_systems_and_below_the_sources() {
     for (width, height) in [(160, 30), (80, 24)] {
         let mut stage = Stage::new(width, height, "none");
         stage.event(Event::Pump(PumpEvent::Vitals(crosstail_core::model::SourceId(0), told())));
-        stage.act(&[Action::Health]);
+        stage.act(&[Action::HEALTH]);
         let health = stage.picture();
-        stage.act(&[Action::Sources]);
+        stage.act(&[Action::SOURCES]);
         insta::assert_snapshot!(
             format!("checks_and_metrics_at_{width}"),
             format!("{health}\n════\n{}", stage.picture())
@@ -696,9 +696,9 @@ fn checks_and_metrics_beside_the_systems_and_below_the_sources() {
 #[test]
 fn help_palette_and_first_page() {
     let mut stage = Stage::new(110, 30, "dark");
-    stage.act(&[Action::Help]);
+    stage.act(&[Action::HELP]);
     let help = stage.picture();
-    stage.act(&[Action::Back, Action::Palette]);
+    stage.act(&[Action::BACK, Action::PALETTE]);
     stage.write("theme", 0);
     let palette = stage.picture();
     let mut first = Explorer::new(Names::default(), &[], chrono_tz::Tz::UTC, EPOCH);
@@ -711,7 +711,7 @@ fn help_palette_and_first_page() {
 #[test]
 fn pausing_pins_what_is_shown() {
     let mut stage = Stage::new(100, 24, "dark");
-    stage.act(&[Action::Pause]);
+    stage.act(&[Action::PAUSE]);
     let before: Vec<u32> = stage.explore().list.visible(&stage.explorer.shared.store, 10);
     let mut late = call(500, "SAP", 1245, Status::Success, Some(200), 10);
     late.places = vec![Place::new(crosstail_core::model::SourceId(0), Locator::Row(1))];
@@ -724,7 +724,7 @@ fn pausing_pins_what_is_shown() {
     }));
     assert_eq!(stage.explore().list.visible(&stage.explorer.shared.store, 10), before);
     assert!(stage.picture().contains("2 since you paused"));
-    stage.act(&[Action::Pause]);
+    stage.act(&[Action::PAUSE]);
     assert!(stage.explore().list.follow);
     let after = stage.explore().list.visible(&stage.explorer.shared.store, 10);
     assert_ne!(after, before);
@@ -737,31 +737,31 @@ fn pausing_pins_what_is_shown() {
 #[test]
 fn keeping_excluding_and_going_back() {
     let mut stage = Stage::new(100, 24, "dark");
-    stage.act(&[Action::PreviousFailure, Action::Keep]);
+    stage.act(&[Action::PREVIOUS_FAILURE, Action::KEEP]);
     assert_eq!(stage.explorer.shared.filter.text(), "system:SAP");
     assert_eq!(stage.explorer.shared.store.rows().len(), 2);
-    stage.act(&[Action::ViewBack]);
+    stage.act(&[Action::VIEW_BACK]);
     assert_eq!(stage.explorer.shared.store.rows().len(), stage.explorer.shared.store.len());
-    stage.act(&[Action::ViewForward, Action::ClearFilter, Action::View1]);
+    stage.act(&[Action::VIEW_FORWARD, Action::CLEAR_FILTER, Action::VIEW_1]);
     assert_eq!(stage.explorer.shared.filter.text(), "is:failure");
-    stage.act(&[Action::FocusNext, Action::Exclude]);
+    stage.act(&[Action::FOCUS_NEXT, Action::EXCLUDE]);
     assert!(stage.explorer.shared.filter.text().contains("-system:"));
 }
 
 #[test]
 fn a_range_of_the_histogram_narrows() {
     let mut stage = Stage::new(100, 24, "dark");
-    stage.act(&[Action::FocusPrevious, Action::Bottom]);
+    stage.act(&[Action::FOCUS_PREVIOUS, Action::BOTTOM]);
     let last = stage.explore().histogram.data.buckets.iter().rposition(|b| b.failed > 0).expect("failures");
     stage.explorer.stack.explore.histogram.cursor = last;
     let bucket = stage.explore().histogram.data.buckets[last];
     let expected = bucket.total as usize;
     // With a range begun, the comparison is of what is in it.
-    stage.act(&[Action::Open, Action::Compare]);
+    stage.act(&[Action::OPEN, Action::COMPARE]);
     let head = format!("what tells {} failures from the other", bucket.failed);
     let picture = stage.picture();
     assert!(picture.contains(&head) && picture.contains(" … "), "{head}: {picture}");
-    stage.act(&[Action::Compare, Action::FocusPrevious, Action::Open]);
+    stage.act(&[Action::COMPARE, Action::FOCUS_PREVIOUS, Action::OPEN]);
     assert!(stage.explorer.shared.filter.text().starts_with("time:"));
     assert_eq!(stage.explorer.shared.store.rows().len(), expected);
 }
@@ -769,7 +769,7 @@ fn a_range_of_the_histogram_narrows() {
 #[test]
 fn every_action_is_accepted_by_something() {
     let stage = Stage::new(100, 24, "dark");
-    assert_eq!(stage.explorer.stack.actions(), Action::ALL);
+    assert_eq!(stage.explorer.stack.actions(), crosstail::screens::vocabulary().actions);
 }
 
 /// Every screen, overlay and panel by its keys, there and back: the list is as it was.

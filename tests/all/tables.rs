@@ -237,7 +237,7 @@ pub async fn follow_on(
 ) -> Vec<String> {
     let mut errors = Vec::new();
     loop {
-        let (inner, mut updates) = tokio::sync::mpsc::channel(16);
+        let (inner, mut updates) = crosstail_source::Sink::channel(16);
         let job = Job::default().under(&cancel);
         let following = {
             let (source, from) = (Arc::clone(&source), position.clone());
@@ -264,7 +264,7 @@ pub async fn followed(
     count: usize,
 ) -> Vec<Activity> {
     let position = source.position(&Job::default()).await.expect("a position");
-    let (sink, mut updates) = tokio::sync::mpsc::channel(1000);
+    let (sink, mut updates) = crosstail_source::Sink::channel(1000);
     let cancel = tokio_util::sync::CancellationToken::new();
     let following = {
         let (source, cancel) = (Arc::clone(source), cancel.clone());

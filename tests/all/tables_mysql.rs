@@ -185,7 +185,7 @@ async fn a_table_of_mysql_that_changes_while_it_is_followed_is_taken_up() {
     let Some(shop) = Shop::open(&format!("{create}; {}; {}", insert("old"), insert("old"))).await else { return };
     let source = shop.source(&calls("").replace("duration = 'ms'", "duration = 'ms'\nmessage = 'note'"));
     let position = source.position(&Job::default()).await.expect("a position");
-    let (sink, mut updates) = tokio::sync::mpsc::channel(1000);
+    let (sink, mut updates) = crosstail_source::Sink::channel(1000);
     let cancel = tokio_util::sync::CancellationToken::new();
     let following = {
         let (source, cancel) = (Arc::clone(&source), cancel.clone());

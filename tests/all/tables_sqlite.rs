@@ -225,7 +225,7 @@ async fn a_table_of_sqlite_that_changes_while_it_is_followed_is_taken_up() {
     let file = File::open(&format!("{create}; {}; {}", insert("old"), insert("old")), &schema).await;
     let source = file.source();
     let position = source.position(&Job::default()).await.expect("a position");
-    let (sink, mut updates) = tokio::sync::mpsc::channel(1000);
+    let (sink, mut updates) = crosstail_source::Sink::channel(1000);
     let cancel = tokio_util::sync::CancellationToken::new();
     let following = {
         let (source, cancel) = (Arc::clone(&source), cancel.clone());

@@ -210,13 +210,13 @@ async fn memory_is_kept_and_everything_can_be_reached() {
     }
     assert_eq!(driven.shown()[..500], ids(&all)[..500]);
     // To the oldest, and forward from there.
-    driven.act(Action::Top);
+    driven.act(Action::TOP);
     driven.idle().await;
     let oldest: Vec<String> = ids(&all).into_iter().rev().collect();
     let shown = |driven: &Driven| driven.shown().into_iter().rev().collect::<Vec<_>>();
     assert_eq!(shown(&driven)[..100], oldest[..100], "the oldest");
     for _ in 0..60 {
-        driven.act(Action::PageDown);
+        driven.act(Action::PAGE_DOWN);
         driven.idle().await;
         let seen = shown(&driven);
         let from = oldest.iter().position(|id| *id == seen[0]).expect("one of them");
@@ -224,7 +224,7 @@ async fn memory_is_kept_and_everything_can_be_reached() {
     }
     assert!(held(&driven).1 <= budget, "{:?}", held(&driven));
     // Back to the newest.
-    driven.act(Action::Follow);
+    driven.act(Action::FOLLOW);
     driven.idle().await;
     assert_eq!(driven.shown()[..100], ids(&all)[..100], "the newest");
     assert_eq!(driven.explorer.shared.figure(true).count, 120_000);
@@ -242,12 +242,12 @@ async fn failures_beyond_what_is_held_are_found() {
     driven.event(Event::Filter("system:SAP".to_owned()));
     driven.idle().await;
     let failures = driven.query("system:SAP is:failure").await;
-    driven.act(Action::NextFailure);
+    driven.act(Action::NEXT_FAILURE);
     driven.idle().await;
     for failure in &failures[..40] {
         let current = driven.explorer.shared.store.get(driven.explorer.stack.explore.list.selected.expect("selected"));
         assert_eq!(current.id, failure.id);
-        driven.act(Action::PreviousFailure);
+        driven.act(Action::PREVIOUS_FAILURE);
         driven.idle().await;
     }
 }
@@ -262,12 +262,12 @@ async fn an_empty_range_says_what_there_is_beyond_it() {
     assert_eq!(driven.explorer.shared.figure(true).count, 0);
     let said = driven.explorer.stack.explore.beyond(&driven.explorer.shared).expect("something to say");
     assert_eq!(said, "nothing in the range (last 24 h); the newest activity is 79 d old");
-    driven.act(Action::ZoomOut);
-    driven.act(Action::ZoomOut);
-    driven.act(Action::ZoomOut);
+    driven.act(Action::ZOOM_OUT);
+    driven.act(Action::ZOOM_OUT);
+    driven.act(Action::ZOOM_OUT);
     driven.idle().await;
     assert_eq!((driven.explorer.shared.range.text().as_str(), driven.shown().len()), ("everything", 500));
-    driven.act(Action::ViewBack);
+    driven.act(Action::VIEW_BACK);
     driven.idle().await;
     assert_eq!(driven.explorer.shared.range.text(), "30d");
 }

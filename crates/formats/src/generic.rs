@@ -4,6 +4,7 @@
 //! of a sentence. The message is what follows, unaltered.
 
 use crate::level::{Marked, is_used_word, level_at, word_level};
+use crate::token::{TOKEN_BYTES, separators, token};
 use crosstail_core::model::{Level, Spelled, leading_time};
 
 /// What the head of a line says.
@@ -33,9 +34,6 @@ pub fn begins_with_time(line: &str) -> bool {
 
 /// Tokens of a head before its level at most.
 const TOKENS: usize = 6;
-/// A longer token is no part of a head, in bytes.
-pub(crate) const TOKEN_BYTES: usize = 96;
-
 /// Reads the head of a line.
 pub fn head(line: &str) -> Head<'_> {
     let text = line.trim_end().trim_start_matches([' ', '\t']);
@@ -206,50 +204,6 @@ fn after_time(time: Option<Spelled>, rest: &str) -> Head<'_> {
     }
     let (logger, message) = dotted_logger(text).unwrap_or((None, text));
     Head { time, level: None, logger, message }
-}
-
-/// Skips what separates the parts of a head: spaces, a closing bracket, `|`, `,`, and `-` or `:` before a space.
-pub(crate) fn separators(text: &str) -> &str {
-    let bytes = text.as_bytes();
-    let blank = |at: usize| matches!(bytes.get(at), Some(b' ' | b'\t'));
-    let (mut at, mut apart) = (0, false);
-    loop {
-        let start = at;
-        while blank(at) {
-            at += 1;
-            apart = true;
-        }
-        match bytes.get(at) {
-            Some(b'|') => at += 1,
-            Some(b']' | b')' | b'>' | b'"' | b',' | b';') if !apart => at += 1,
-            Some(b'-' | b':') if blank(at + 1) => at += 1,
-            Some(0xe2) => {
-                let dash = ["–", "•"].iter().find(|mark| text[at..].starts_with(**mark) && blank(at + mark.len()));
-                at += dash.map_or(0, |mark| mark.len());
-            }
-            _ => {}
-        }
-        if at == start {
-            return &text[at..];
-        }
-    }
-}
-
-/// The first token: a group in brackets, or what ends at a space or `|`.
-pub(crate) fn token(text: &str) -> Option<(&str, &str)> {
-    let close = match text.as_bytes().first()? {
-        b'[' => ']',
-        b'(' => ')',
-        b'{' => '}',
-        b'<' => '>',
-        _ => {
-            let end = text.find([' ', '\t', '|']).unwrap_or(text.len());
-            return (end > 0).then(|| text.split_at(end));
-        }
-    };
-    let limit = text.floor_char_boundary(TOKEN_BYTES);
-    let end = text[..limit].find(close)?;
-    Some(text.split_at(end + 1))
 }
 
 /// Whether a token may stand between the time and the level: a number, a group in brackets, a name with marks, or a

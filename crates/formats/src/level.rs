@@ -1,6 +1,6 @@
 //! Levels in the head of a line: words that capitals, brackets or marks set apart from the words of a sentence.
 
-use crate::generic::{TOKEN_BYTES, separators, token};
+use crate::token::{TOKEN_BYTES, separators, token};
 use crosstail_core::model::{Level, leading_time};
 
 /// A level that is no word of a sentence.

@@ -19,6 +19,7 @@ mod reader;
 mod recognise;
 mod registry;
 mod table;
+mod token;
 
 pub use decoding::{Encoding, Transcoder};
 pub use format::{Format, FormatError, Sample};

@@ -2,7 +2,6 @@
 
 use crate::position::Position;
 use crosstail_core::model::Activity;
-use tokio::sync::mpsc;
 
 /// What following or backfilling delivers.
 #[derive(Debug)]
@@ -17,5 +16,7 @@ pub enum SourceEvent {
     Ended,
 }
 
-/// The receiver of updates. The channel is bounded, so that a source waits for a slow receiver.
-pub type Sink = mpsc::Sender<SourceEvent>;
+/// Nobody receives the updates any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("nobody receives the updates any more")]
+pub struct Closed;

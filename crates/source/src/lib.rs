@@ -12,23 +12,27 @@ pub mod combination;
 pub mod create;
 mod error;
 mod event;
+mod feed;
 mod grouping;
 mod job;
 mod kind;
 mod obedient;
 mod page;
 mod position;
+mod probe;
 pub mod pump;
+mod pump_event;
 pub mod read_ahead;
 mod related;
 mod scheduler;
 pub mod series;
+mod sink;
 mod source;
 pub mod sql;
 
 pub use address::{percent_decoded, with_wildcard};
 pub use error::{ErrorKind, SourceError, error_chain};
-pub use event::{Sink, SourceEvent};
+pub use event::{Closed, SourceEvent};
 pub use grouping::{FiguresQuery, GroupKey, Grouping, Groups};
 pub use job::{Budget, Job, JobState, Jobs, Priority, Stopped};
 pub use kind::{
@@ -38,6 +42,8 @@ pub use kind::{
 pub use obedient::Obedient;
 pub use page::{Cost, Cursor, Page, PageQuery, Part, PushDown};
 pub use position::Position;
+pub use probe::{Capabilities, Probe};
 pub use related::{Related, RelatedKey, SharedId};
 pub use scheduler::{Scheduler, Turn};
-pub use source::{Capabilities, Probe, Source, aggregate_locally, for_each};
+pub use sink::Sink;
+pub use source::{Source, aggregate_locally, for_each};

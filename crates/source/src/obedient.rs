@@ -1,13 +1,14 @@
 //! Every source obeys its jobs.
 
 use crate::error::{ErrorKind, SourceError};
-use crate::event::Sink;
 use crate::grouping::{Grouping, Groups};
 use crate::job::Job;
 use crate::page::{Cost, Cursor, Page, PageQuery};
 use crate::position::Position;
+use crate::probe::{Capabilities, Probe};
 use crate::related::{Related, RelatedKey};
-use crate::source::{Capabilities, Probe, Source};
+use crate::sink::Sink;
+use crate::source::Source;
 use async_trait::async_trait;
 use crosstail_core::model::{Catalogue, CatalogueEntry, Diagnosis, Id, Locator, Payload, Timestamp, Vitals};
 use std::sync::Arc;

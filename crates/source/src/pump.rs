@@ -1,79 +1,16 @@
 //! The pump runs one source: it probes, backfills and follows, reconnects after growing, jittered waits, and reports
 //! its state.
 
-use super::{Job, Jobs, PageQuery, Position, Priority, Source, SourceError, SourceEvent};
-use crosstail_core::model::{Activity, Catalogue, Clock, SourceId, Timestamp, Vitals};
+use crate::feed::{Feed, Progress};
+pub use crate::pump_event::{PumpEvent, SourceState};
+use crate::{Job, Jobs, PageQuery, Position, Priority, Sink, Source, SourceError, SourceEvent};
+use crosstail_core::model::{Catalogue, Clock, SourceId, Timestamp};
 use crosstail_core::number::saturating_i64;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-
-/// The state of a source.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SourceState {
-    /// It connects and probes.
-    Connecting,
-    /// It reads the history.
-    Loading,
-    /// The history is complete, and it delivers changes.
-    Live,
-    /// It is not reachable and waits for the next attempt.
-    Waiting {
-        /// When the next attempt is due.
-        until: Timestamp,
-        /// The error of the last attempt.
-        error: String,
-    },
-    /// It failed permanently.
-    Failed {
-        /// The error.
-        error: String,
-    },
-    /// It has delivered everything and will deliver nothing more.
-    Ended,
-}
-
-/// What the pump reports to the application.
-#[derive(Debug)]
-pub enum PumpEvent {
-    /// The new state of the source.
-    State(SourceId, SourceState),
-    /// The result of the probe.
-    Probed(SourceId, super::Probe),
-    /// It follows from now on: what is read afterwards, and what it delivers, together miss nothing.
-    Following(SourceId),
-    /// New or changed activities.
-    Batch {
-        /// The source that delivered them.
-        source: SourceId,
-        /// The activities, in order of delivery.
-        items: Vec<Activity>,
-        /// Whether they come from following, not from history.
-        live: bool,
-    },
-    /// The store's catalogue.
-    Catalogue(SourceId, Catalogue),
-    /// Health and metrics of the store.
-    Vitals(SourceId, Vitals),
-    /// A message for people.
-    Notice(SourceId, String),
-}
-
-impl PumpEvent {
-    /// The source that the event belongs to.
-    pub const fn source(&self) -> SourceId {
-        match self {
-            Self::State(id, _)
-            | Self::Probed(id, _)
-            | Self::Following(id)
-            | Self::Notice(id, _)
-            | Self::Catalogue(id, _)
-            | Self::Vitals(id, _)
-            | Self::Batch { source: id, .. } => *id,
-        }
-    }
-}
 
 /// How often vitals are read.
 const VITALS_EVERY: Duration = Duration::from_secs(10);
@@ -83,8 +20,6 @@ pub const VITALS_SPAN_US: i64 = 3_600_000_000;
 const CATALOGUE_EVERY: Duration = Duration::from_mins(1);
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// Number of updates by which a source may be ahead of the application.
-const CHANNEL_CAPACITY: usize = 4;
 
 /// Where a source starts.
 #[derive(Debug, Clone)]
@@ -111,8 +46,8 @@ pub async fn run(
 ) {
     let mut progress = match &begin {
         StartFrom::History(_) | StartFrom::Since(_) => Progress::default(),
-        StartFrom::Now => Progress { resume: None, filled: true },
-        StartFrom::After(position) => Progress { resume: Some(position.clone()), filled: true },
+        StartFrom::Now => Progress { filled: true, ..Progress::default() },
+        StartFrom::After(position) => Progress { resume: Some(position.clone()), filled: true, ..Progress::default() },
     };
     let mut wait = FIRST_WAIT;
     loop {
@@ -151,13 +86,6 @@ pub async fn run(
     }
 }
 
-/// What survives a session: where following resumes, and whether the history is complete.
-#[derive(Debug, Default)]
-struct Progress {
-    resume: Option<Position>,
-    filled: bool,
-}
-
 /// One session, from the probe to the end or an error.
 async fn session(
     id: SourceId,
@@ -184,81 +112,64 @@ async fn session(
     let _ = events.send(PumpEvent::Following(id)).await;
     tokio::spawn(read_catalogue(id, Arc::clone(source), events.clone(), jobs.clone(), scope.clone()));
     tokio::spawn(read_vitals(id, Arc::clone(source), events.clone(), jobs.clone(), scope.clone()));
-    let (sink, mut live) = mpsc::channel::<SourceEvent>(CHANNEL_CAPACITY);
-    let (back_sink, mut back) = mpsc::channel::<SourceEvent>(CHANNEL_CAPACITY);
+    let shared = Arc::new(Mutex::new(Progress { caught_up: false, ended: false, ..progress.clone() }));
+    let feed =
+        |live| Feed { source: id, live, events: events.clone(), progress: Arc::clone(&shared), scope: scope.clone() };
     let following = {
         let (source, start, job) = (Arc::clone(source), start.clone(), job("follow", Priority::Follow));
+        let sink = Sink::to_pump(feed(true));
         tokio::spawn(async move { source.follow(start, &sink, &job).await })
     };
-    let mut filling = (!progress.filled).then(|| {
-        let (source, begin) = (Arc::clone(source), begin.clone());
-        let job = job("read history", Priority::Background);
+    let filling = {
+        let (source, begin, filled) = (Arc::clone(source), begin.clone(), progress.filled);
+        let (feed, job) = (feed(false), job("read history", Priority::Background));
         tokio::spawn(async move {
+            let sink = Sink::to_pump(feed.clone());
             match begin {
-                StartFrom::History(limit) => source.backfill(&start, limit, &back_sink, &job).await,
-                StartFrom::Since(since) => backfill_since(source.as_ref(), since, &back_sink, &job).await,
-                StartFrom::Now | StartFrom::After(_) => Ok(()),
+                _ if filled => {}
+                StartFrom::History(limit) => source.backfill(&start, limit, &sink, &job).await?,
+                StartFrom::Since(since) => backfill_since(source.as_ref(), since, &sink, &job).await?,
+                StartFrom::Now | StartFrom::After(_) => {}
             }
+            let caught_up = {
+                let mut progress = feed.progress();
+                !std::mem::replace(&mut progress.filled, true) && progress.caught_up
+            };
+            if caught_up {
+                let _ = feed.events.send(PumpEvent::State(id, SourceState::Live)).await;
+            }
+            Ok(())
         })
-    });
-    let mut caught_up = false;
-    let mut ended = false;
-    // History may still arrive after a stream has ended.
-    while !(ended && progress.filled) {
-        tokio::select! {
-            update = live.recv(), if !ended => match update {
-                Some(SourceEvent::Batch(items, position)) => {
-                    if position.is_some() {
-                        progress.resume = position;
-                    }
-                    if events.send(PumpEvent::Batch { source: id, items, live: true }).await.is_err() {
-                        return Ok(());
-                    }
-                }
-                Some(SourceEvent::Notice(text)) => {
-                    let _ = events.send(PumpEvent::Notice(id, text)).await;
-                }
-                Some(SourceEvent::CaughtUp) => {
-                    caught_up = true;
-                    if progress.filled {
-                        let _ = events.send(PumpEvent::State(id, SourceState::Live)).await;
-                    }
-                }
-                Some(SourceEvent::Ended) => ended = true,
-                None => break,
-            },
-            update = back.recv(), if !progress.filled => match update {
-                Some(SourceEvent::Batch(items, _)) => {
-                    if events.send(PumpEvent::Batch { source: id, items, live: false }).await.is_err() {
-                        return Ok(());
-                    }
-                }
-                Some(SourceEvent::Notice(text)) => {
-                    let _ = events.send(PumpEvent::Notice(id, text)).await;
-                }
-                Some(SourceEvent::CaughtUp | SourceEvent::Ended) => {}
-                None => {
-                    if let Some(filling) = filling.take() {
-                        flatten(filling.await, id)?;
-                    }
-                    progress.filled = true;
-                    if caught_up {
-                        let _ = events.send(PumpEvent::State(id, SourceState::Live)).await;
-                    }
-                }
-            },
+    };
+    let outcome = outcome_of(following, filling, &shared, id).await;
+    let reached = shared.lock().unwrap_or_else(PoisonError::into_inner);
+    *progress = reached.clone();
+    outcome
+}
+
+/// How a session ends: by an error of either part, or when following has ended. History may still arrive after a stream
+/// has ended.
+async fn outcome_of(
+    mut following: JoinHandle<Result<(), SourceError>>,
+    mut filling: JoinHandle<Result<(), SourceError>>,
+    progress: &Mutex<Progress>,
+    id: SourceId,
+) -> Result<(), SourceError> {
+    tokio::select! {
+        followed = &mut following => {
+            flatten(followed, id)?;
+            let ended = progress.lock().unwrap_or_else(PoisonError::into_inner).ended;
+            if ended { flatten(filling.await, id) } else { Ok(()) }
+        }
+        filled = &mut filling => {
+            flatten(filled, id)?;
+            flatten(following.await, id)
         }
     }
-    flatten(following.await, id)
 }
 
 /// Backfills what started since a time, by pages.
-async fn backfill_since(
-    source: &dyn Source,
-    since: Timestamp,
-    sink: &mpsc::Sender<SourceEvent>,
-    job: &Job,
-) -> Result<(), SourceError> {
+async fn backfill_since(source: &dyn Source, since: Timestamp, sink: &Sink, job: &Job) -> Result<(), SourceError> {
     let query = PageQuery { since: Some(since), ..PageQuery::all(5000) };
     let mut cursor = None;
     loop {
@@ -345,7 +256,7 @@ fn flatten(outcome: Result<Result<(), SourceError>, tokio::task::JoinError>, id:
         Err(SourceError {
             source_name: format!("source {}", id.0),
             operation: "run",
-            kind: super::ErrorKind::Query,
+            kind: crate::ErrorKind::Query,
             cause: error.to_string(),
             hint: None,
         })

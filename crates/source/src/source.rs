@@ -1,46 +1,18 @@
 //! The contract that every kind of source keeps.
 
 use crate::error::{ErrorKind, SourceError};
-use crate::event::{Sink, SourceEvent};
+use crate::event::SourceEvent;
 use crate::grouping::{Grouping, Groups};
 use crate::job::Job;
 use crate::page::{Cost, Cursor, Page, PageQuery, PushDown};
 use crate::position::Position;
+use crate::probe::{Capabilities, Probe};
 use crate::related::{Related, RelatedKey};
+use crate::sink::Sink;
 use async_trait::async_trait;
 use crosstail_core::model::{
     Activity, Catalogue, CatalogueEntry, Diagnosis, Id, Locator, Names, Payload, Timestamp, Vitals,
 };
-
-/// Optional features of a source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Capabilities {
-    /// The store reports changes by itself; otherwise it is polled.
-    pub pushes: bool,
-    /// The store can compute figures.
-    pub aggregates: bool,
-    /// It holds activities, not only measurements.
-    pub holds_activities: bool,
-    /// It reads any range of time without reading everything else.
-    pub reads_ranges: bool,
-    /// It finds activities by their ids without reading everything.
-    pub finds_ids: bool,
-}
-
-/// What the first contact with a source found.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Probe {
-    /// Server and version, or the number of files.
-    pub server: String,
-    /// Name of the schema in use.
-    pub schema: String,
-    /// How far the store's clock is ahead of the local one, in microseconds; `None` where the store has no clock.
-    pub clock_ahead_us: Option<i64>,
-    /// Defects, for people: a table that may not be read, a column that is missing.
-    pub warnings: Vec<String>,
-    /// What was named and is not there at present: a path, a glob or a folder without files.
-    pub missing: Vec<String>,
-}
 
 /// A source of activities: one configured store, read and followed, never written to.
 ///

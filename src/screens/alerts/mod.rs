@@ -5,13 +5,15 @@ mod view;
 use super::lines::Lines;
 use super::request::Request;
 use super::shared::{AlertLine, AlertOrigin, Shared, record_of};
-use super::{Hint, ReportPart, Screen};
+use super::{Entry, Hint, ReportPart, Screen};
 use crate::action::Action;
 use crate::effect::{AlertEdit, Effect};
 use crate::tui::Canvas;
 use crosstail_engine::insight::alerting::Silence;
 use crosstail_export::{Cell, Table};
 use crosstail_source::alert::AlertStatus;
+
+pub(super) const ENTRY: Entry = Entry::new(Some(Action::ALERTS), || Box::new(Alerts::default()));
 
 /// Length of a silence set by a key, in microseconds.
 const SILENCE_US: i64 = 3_600_000_000;
@@ -112,18 +114,18 @@ impl Screen for Alerts {
     }
 
     fn actions(&self) -> Vec<Action> {
-        let own = [Action::Open, Action::Back, Action::Acknowledge, Action::Resolve, Action::Silence];
+        let own = [Action::OPEN, Action::BACK, Action::ACKNOWLEDGE, Action::RESOLVE, Action::SILENCE];
         [&Lines::ACTIONS[..], &own].concat()
     }
 
     fn hints(&self) -> &'static [Hint] {
         &[
-            Hint::Action(Action::Open, "what is behind it"),
-            Hint::Action(Action::Acknowledge, "acknowledge"),
-            Hint::Action(Action::Resolve, "resolve"),
-            Hint::Action(Action::Silence, "silence"),
-            Hint::Action(Action::Report, "report"),
-            Hint::Action(Action::Back, "back"),
+            Hint::Action(Action::OPEN, "what is behind it"),
+            Hint::Action(Action::ACKNOWLEDGE, "acknowledge"),
+            Hint::Action(Action::RESOLVE, "resolve"),
+            Hint::Action(Action::SILENCE, "silence"),
+            Hint::Action(Action::REPORT, "report"),
+            Hint::Action(Action::BACK, "back"),
         ]
     }
 
@@ -132,16 +134,16 @@ impl Screen for Alerts {
             self.remember(shared);
             return Some(Vec::new());
         }
-        if action == Action::Back {
+        if action == Action::BACK {
             shared.ask(Request::Close);
             return Some(Vec::new());
         }
         let line = self.current(shared)?.clone();
         match action {
-            Action::Open => Self::jump(&line, shared),
-            Action::Acknowledge => return Some(self.change(line, AlertStatus::Acknowledged, shared)),
-            Action::Resolve => return Some(self.change(line, AlertStatus::Resolved, shared)),
-            Action::Silence => self.silence(&line, shared),
+            Action::OPEN => Self::jump(&line, shared),
+            Action::ACKNOWLEDGE => return Some(self.change(line, AlertStatus::Acknowledged, shared)),
+            Action::RESOLVE => return Some(self.change(line, AlertStatus::Resolved, shared)),
+            Action::SILENCE => self.silence(&line, shared),
             _ => return None,
         }
         Some(Vec::new())
@@ -149,10 +151,10 @@ impl Screen for Alerts {
 
     fn elsewhere(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {
         match action {
-            Action::Acknowledge | Action::Resolve => {
+            Action::ACKNOWLEDGE | Action::RESOLVE => {
                 shared.notify("acknowledge and resolve alerts on the alerts screen (a)");
             }
-            Action::Silence => {}
+            Action::SILENCE => {}
             _ => return None,
         }
         Some(Vec::new())

@@ -5,13 +5,15 @@ mod view;
 use super::lines::Lines;
 use super::request::Request;
 use super::shared::{CountState, Shared};
-use super::{Hint, Screen};
+use super::{Entry, Hint, Screen};
 use crate::action::Action;
 use crate::effect::Effect;
 use crate::tui::Canvas;
 use crosstail_core::filter::{Field, Filter};
 use crosstail_core::model::Timestamp;
 use crosstail_engine::insight::{Contrast, Tally};
+
+pub(super) const ENTRY: Entry = Entry::new(Some(Action::COMPARE), || Box::new(ContrastScreen::default()));
 
 /// The contrast of a set, computed when it is shown.
 #[derive(Default)]
@@ -34,25 +36,25 @@ impl Screen for ContrastScreen {
     }
 
     fn actions(&self) -> Vec<Action> {
-        [&Lines::ACTIONS[..], &[Action::Open, Action::Keep, Action::Exclude, Action::Back]].concat()
+        [&Lines::ACTIONS[..], &[Action::OPEN, Action::KEEP, Action::EXCLUDE, Action::BACK]].concat()
     }
 
     fn hints(&self) -> &'static [Hint] {
         &[
-            Hint::Action(Action::Open, "narrow to it"),
-            Hint::Action(Action::Exclude, "exclude it"),
-            Hint::Action(Action::Back, "back"),
-            Hint::Action(Action::Palette, "commands"),
+            Hint::Action(Action::OPEN, "narrow to it"),
+            Hint::Action(Action::EXCLUDE, "exclude it"),
+            Hint::Action(Action::BACK, "back"),
+            Hint::Action(Action::PALETTE, "commands"),
         ]
     }
 
     fn handle(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {
         match action {
-            Action::Back => shared.ask(Request::Close),
-            Action::Open | Action::Keep | Action::Exclude => {
+            Action::BACK => shared.ask(Request::Close),
+            Action::OPEN | Action::KEEP | Action::EXCLUDE => {
                 let (_, contrast) = self.contrast.as_ref()?;
                 let clause = &contrast.line(self.line.0)?.tally.clause;
-                shared.ask(Request::Show(shared.filter_with(clause, action == Action::Exclude)));
+                shared.ask(Request::Show(shared.filter_with(clause, action == Action::EXCLUDE)));
             }
             _ => {
                 let count = self.contrast.as_ref().map_or(0, |(_, contrast)| contrast.len());

@@ -143,6 +143,11 @@ impl Explore {
         effects
     }
 
+    /// Closes the detail; what is still loaded for it ends.
+    pub(super) fn close_detail(&mut self) -> Vec<Effect> {
+        self.detail.take().map(|_| Effect::StopLoading).into_iter().collect()
+    }
+
     /// Gives a panel the keys.
     pub(super) fn set_focus(&mut self, focus: Focus, shared: &Shared) {
         self.focus = focus;
@@ -161,8 +166,8 @@ impl Explore {
             }
             Request::Remember => self.remember(shared),
             Request::CloseDetail => {
-                self.detail = None;
                 self.focus = Focus::List;
+                return self.close_detail();
             }
             Request::Answer(kind, text) => return self.answered(kind, text, shared),
             _ => {}
@@ -211,7 +216,7 @@ impl Explore {
     /// Moves in the list, and opens what is selected.
     fn in_list(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {
         let height = self.height(shared);
-        if action == Action::Top
+        if action == Action::TOP
             && let Some(effects) = self.go_to_oldest(shared)
         {
             return Some(effects);
@@ -220,13 +225,13 @@ impl Explore {
             return Some(self.look(shared));
         }
         match action {
-            Action::Open => return self.open_current(None, shared).or(Some(Vec::new())),
-            Action::Retries => return self.open_current(Some(Tab::Retries), shared).or(Some(Vec::new())),
-            Action::Trace => return self.open_current(Some(Tab::Trace), shared).or(Some(Vec::new())),
-            Action::NextFailure | Action::PreviousFailure => {
+            Action::OPEN => return self.open_current(None, shared).or(Some(Vec::new())),
+            Action::RETRIES => return self.open_current(Some(Tab::Retries), shared).or(Some(Vec::new())),
+            Action::TRACE => return self.open_current(Some(Tab::Trace), shared).or(Some(Vec::new())),
+            Action::NEXT_FAILURE | Action::PREVIOUS_FAILURE => {
                 // While following, the next failure is the newest one there is.
-                let wants_newest = action == Action::NextFailure && self.list.follow;
-                let newer = action == Action::NextFailure && !wants_newest;
+                let wants_newest = action == Action::NEXT_FAILURE && self.list.follow;
+                let newer = action == Action::NEXT_FAILURE && !wants_newest;
                 let newest = self.current(shared).filter(|row| wants_newest && shared.store.is_failure(*row));
                 match newest.or_else(|| self.list.find_failure(&shared.store, newer)) {
                     Some(row) if self.detail.is_some() => {
@@ -240,14 +245,14 @@ impl Explore {
                     },
                 }
             }
-            Action::NextMark => self.next_mark(shared),
-            Action::Keep | Action::Exclude => {
+            Action::NEXT_MARK => self.next_mark(shared),
+            Action::KEEP | Action::EXCLUDE => {
                 let field = COLUMNS[self.list.column];
                 let value = |row| value_text(&shared.store.get(row), field, shared.store.names());
                 match self.current(shared).and_then(value) {
                     Some(value) => {
                         let clause = format!("{}:{}", field.name(), quote(&value));
-                        shared.ask(Request::Filter(shared.filter_with(&clause, action == Action::Exclude)));
+                        shared.ask(Request::Filter(shared.filter_with(&clause, action == Action::EXCLUDE)));
                     }
                     None => shared.notify(format!("this activity has no {}", field.name())),
                 }
@@ -273,9 +278,9 @@ impl Explore {
     /// Chooses panels, and what they show.
     fn in_panels(&mut self, action: Action) -> bool {
         match action {
-            Action::ToggleFacets => self.facets.is_on = !self.facets.is_on,
-            Action::ToggleHistogram => self.histogram.is_on = !self.histogram.is_on,
-            Action::FocusNext | Action::FocusPrevious => self.cycle_focus(action == Action::FocusNext),
+            Action::TOGGLE_FACETS => self.facets.is_on = !self.facets.is_on,
+            Action::TOGGLE_HISTOGRAM => self.histogram.is_on = !self.histogram.is_on,
+            Action::FOCUS_NEXT | Action::FOCUS_PREVIOUS => self.cycle_focus(action == Action::FOCUS_NEXT),
             _ => return false,
         }
         true
@@ -298,26 +303,26 @@ fn ask_to_open(row: Row, tab: Option<Tab>, shared: &mut Shared) {
 
 /// The actions of the list's screen beside those of its panels.
 const OWN: [Action; 20] = [
-    Action::Open,
-    Action::Back,
-    Action::Retries,
-    Action::Trace,
-    Action::NextFailure,
-    Action::PreviousFailure,
-    Action::NextMark,
-    Action::Keep,
-    Action::Exclude,
-    Action::Filter,
-    Action::ClearFilter,
-    Action::ViewBack,
-    Action::ViewForward,
-    Action::ToggleFacets,
-    Action::ToggleHistogram,
-    Action::Range,
-    Action::ZoomIn,
-    Action::ZoomOut,
-    Action::FocusNext,
-    Action::FocusPrevious,
+    Action::OPEN,
+    Action::BACK,
+    Action::RETRIES,
+    Action::TRACE,
+    Action::NEXT_FAILURE,
+    Action::PREVIOUS_FAILURE,
+    Action::NEXT_MARK,
+    Action::KEEP,
+    Action::EXCLUDE,
+    Action::FILTER,
+    Action::CLEAR_FILTER,
+    Action::VIEW_BACK,
+    Action::VIEW_FORWARD,
+    Action::TOGGLE_FACETS,
+    Action::TOGGLE_HISTOGRAM,
+    Action::RANGE,
+    Action::ZOOM_IN,
+    Action::ZOOM_OUT,
+    Action::FOCUS_NEXT,
+    Action::FOCUS_PREVIOUS,
 ];
 
 impl Screen for Explore {
@@ -428,18 +433,18 @@ impl Screen for Explore {
 
 /// What the key bar shows while the list has the keys.
 const HINTS: &[Hint] = &[
-    Hint::Action(Action::Filter, "filter"),
-    Hint::Action(Action::Open, "open"),
-    Hint::Action(Action::NextFailure, "next failure"),
-    Hint::Action(Action::Retries, "retries"),
-    Hint::Action(Action::Trace, "trace"),
-    Hint::Action(Action::Compare, "why"),
-    Hint::Action(Action::Find, "find"),
-    Hint::Action(Action::Health, "health"),
-    Hint::Action(Action::Alerts, "alerts"),
-    Hint::Action(Action::Keep, "keep"),
-    Hint::Action(Action::Exclude, "exclude"),
-    Hint::Action(Action::FocusNext, "panels"),
-    Hint::Action(Action::Palette, "commands"),
-    Hint::Action(Action::Quit, "quit"),
+    Hint::Action(Action::FILTER, "filter"),
+    Hint::Action(Action::OPEN, "open"),
+    Hint::Action(Action::NEXT_FAILURE, "next failure"),
+    Hint::Action(Action::RETRIES, "retries"),
+    Hint::Action(Action::TRACE, "trace"),
+    Hint::Action(Action::COMPARE, "why"),
+    Hint::Action(Action::FIND, "find"),
+    Hint::Action(Action::HEALTH, "health"),
+    Hint::Action(Action::ALERTS, "alerts"),
+    Hint::Action(Action::KEEP, "keep"),
+    Hint::Action(Action::EXCLUDE, "exclude"),
+    Hint::Action(Action::FOCUS_NEXT, "panels"),
+    Hint::Action(Action::PALETTE, "commands"),
+    Hint::Action(Action::QUIT, "quit"),
 ];

@@ -11,42 +11,42 @@ use crosstail_export::{FullRecord, curl, markdown, record_json, shell_quote};
 
 /// The actions by which something leaves.
 pub(super) const ACTIONS: [Action; 15] = [
-    Action::Jq,
-    Action::Editor,
-    Action::Pager,
-    Action::Pipe,
-    Action::Note,
-    Action::Bundle,
-    Action::Mark,
-    Action::CopyRecord,
-    Action::CopyId,
-    Action::CopyBody,
-    Action::CopyCurl,
-    Action::CopyWhole,
-    Action::CopyMarkdown,
-    Action::CopyView,
-    Action::CopyPath,
+    Action::JQ,
+    Action::EDITOR,
+    Action::PAGER,
+    Action::PIPE,
+    Action::NOTE,
+    Action::BUNDLE,
+    Action::MARK,
+    Action::COPY_RECORD,
+    Action::COPY_ID,
+    Action::COPY_BODY,
+    Action::COPY_CURL,
+    Action::COPY_WHOLE,
+    Action::COPY_MARKDOWN,
+    Action::COPY_VIEW,
+    Action::COPY_PATH,
 ];
 
 impl Explore {
     /// Copies, marks, or passes on what is opened or selected.
     pub(super) fn leaving(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {
         match action {
-            Action::Jq => shared.notify("open an activity first: jq reads its body"),
-            Action::Editor => return Some(self.run_external(Program::Editor, shared)),
-            Action::Pager => return Some(self.run_external(Program::Pager, shared)),
-            Action::Pipe => shared.ask(Request::Prompt(PromptKind::Pipe, String::new())),
-            Action::Note => self.note(shared),
-            Action::Bundle => ask_for_incident(shared),
-            Action::Mark => self.mark(shared),
-            Action::CopyRecord
-            | Action::CopyId
-            | Action::CopyBody
-            | Action::CopyCurl
-            | Action::CopyWhole
-            | Action::CopyMarkdown
-            | Action::CopyView
-            | Action::CopyPath => return Some(self.copy(action, shared)),
+            Action::JQ => shared.notify("open an activity first: jq reads its body"),
+            Action::EDITOR => return Some(self.run_external(Program::Editor, shared)),
+            Action::PAGER => return Some(self.run_external(Program::Pager, shared)),
+            Action::PIPE => shared.ask(Request::Prompt(PromptKind::Pipe, String::new())),
+            Action::NOTE => self.note(shared),
+            Action::BUNDLE => ask_for_incident(shared),
+            Action::MARK => self.mark(shared),
+            Action::COPY_RECORD
+            | Action::COPY_ID
+            | Action::COPY_BODY
+            | Action::COPY_CURL
+            | Action::COPY_WHOLE
+            | Action::COPY_MARKDOWN
+            | Action::COPY_VIEW
+            | Action::COPY_PATH => return Some(self.copy(action, shared)),
             _ => return None,
         }
         Some(Vec::new())
@@ -118,7 +118,7 @@ impl Explore {
     }
 
     fn copy(&self, action: Action, shared: &mut Shared) -> Vec<Effect> {
-        if action == Action::CopyView {
+        if action == Action::COPY_VIEW {
             return vec![Effect::Copy(self.reopen_command(shared))];
         }
         let Some(activity) = self.current_activity(shared) else { return Vec::new() };
@@ -130,12 +130,12 @@ impl Explore {
             serde_json::to_string_pretty(&redact_json(body.value())).ok()
         };
         let text = match action {
-            Action::CopyId => Some(activity.id.to_string()),
-            Action::CopyPath => outline.and_then(|outline| outline.path(outline.selected)),
-            Action::CopyBody => outline.and_then(|outline| outline.whole(outline.selected)).or_else(body),
-            Action::CopyCurl => payload.map(|payload| curl(&activity, payload)),
-            Action::CopyWhole => payload.and(detail).and_then(|detail| full_record(detail, shared).json_text().ok()),
-            Action::CopyMarkdown => payload.and(detail).map(|detail| {
+            Action::COPY_ID => Some(activity.id.to_string()),
+            Action::COPY_PATH => outline.and_then(|outline| outline.path(outline.selected)),
+            Action::COPY_BODY => outline.and_then(|outline| outline.whole(outline.selected)).or_else(body),
+            Action::COPY_CURL => payload.map(|payload| curl(&activity, payload)),
+            Action::COPY_WHOLE => payload.and(detail).and_then(|detail| full_record(detail, shared).json_text().ok()),
+            Action::COPY_MARKDOWN => payload.and(detail).map(|detail| {
                 let note = shared.marks.get(&activity.id).map_or("", |mark| mark.note.as_str());
                 markdown(&full_record(detail, shared), note, &self.reopen_command(shared))
             }),
@@ -145,7 +145,7 @@ impl Explore {
             Some(text) => vec![Effect::Copy(text)],
             None => {
                 shared.notify(match action {
-                    Action::CopyPath => "open request, response or raw first: only a value in a tree has a path",
+                    Action::COPY_PATH => "open request, response or raw first: only a value in a tree has a path",
                     _ => "open the activity first: its payload is not loaded",
                 });
                 Vec::new()

@@ -42,24 +42,27 @@ impl Explore {
     /// Edits the filter, changes it, or goes through the history.
     pub(super) fn in_views(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {
         match action {
-            Action::Back => {
+            Action::BACK => {
                 if let Some(effects) = self.stop_searching(shared) {
                     return Some(effects);
                 }
-                if self.detail.take().is_none() && !shared.filter.is_all() {
+                if self.detail.is_some() {
+                    return Some(self.close_detail());
+                }
+                if !shared.filter.is_all() {
                     shared.notify("Backspace clears the filter, q quits");
                 }
             }
-            Action::Filter => shared.ask(Request::Focus(Focus::Filter)),
-            Action::ClearFilter => shared.ask(Request::Filter(String::new())),
-            Action::ViewBack => return Some(self.walk_history(-1, shared)),
-            Action::ViewForward => return Some(self.walk_history(1, shared)),
-            Action::Range => {
+            Action::FILTER => shared.ask(Request::Focus(Focus::Filter)),
+            Action::CLEAR_FILTER => shared.ask(Request::Filter(String::new())),
+            Action::VIEW_BACK => return Some(self.walk_history(-1, shared)),
+            Action::VIEW_FORWARD => return Some(self.walk_history(1, shared)),
+            Action::RANGE => {
                 let text = shared.range.text();
                 shared.ask(Request::Prompt(PromptKind::Range, text));
             }
-            Action::ZoomIn | Action::ZoomOut => {
-                let range = shared.range.step(action == Action::ZoomOut);
+            Action::ZOOM_IN | Action::ZOOM_OUT => {
+                let range = shared.range.step(action == Action::ZOOM_OUT);
                 return Some(self.set_range(range, shared));
             }
             other => {

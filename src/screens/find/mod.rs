@@ -76,7 +76,7 @@ impl Screen for Find {
     }
 
     fn actions(&self) -> Vec<Action> {
-        [Action::Up, Action::Down, Action::Open, Action::Back].to_vec()
+        [Action::UP, Action::DOWN, Action::OPEN, Action::BACK].to_vec()
     }
 
     fn is_modal(&self) -> bool {
@@ -86,10 +86,10 @@ impl Screen for Find {
     fn handle(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {
         let last = self.found.len().saturating_sub(1);
         match action {
-            Action::Up => (self.chosen, self.moved) = (self.chosen.saturating_sub(1), true),
-            Action::Down => (self.chosen, self.moved) = ((self.chosen + 1).min(last), true),
-            Action::Open => self.open(shared),
-            Action::Back => {
+            Action::UP => (self.chosen, self.moved) = (self.chosen.saturating_sub(1), true),
+            Action::DOWN => (self.chosen, self.moved) = ((self.chosen + 1).min(last), true),
+            Action::OPEN => self.open(shared),
+            Action::BACK => {
                 shared.ask(Request::Close);
                 return Some(vec![Effect::CancelSearch]);
             }

@@ -3,12 +3,17 @@
 mod view;
 
 use super::shared::Shared;
-use super::{Hint, Screen};
+use super::{Entry, Hint, Screen};
 use crate::action::Action;
 use crate::effect::Effect;
 use crate::tui::{Canvas, Context};
 
-/// The first page: it only shows, and leaves every action to the rest.
+const WRITE_CONFIG: Action = Action::new("write_config", "write a commented configuration file");
+
+pub(super) const ENTRY: Entry =
+    Entry { action: None, own: &[WRITE_CONFIG], keys: "[first_run]\nwrite_config = ['c']", new: || Box::new(FirstRun) };
+
+/// The first page.
 pub(super) struct FirstRun;
 
 impl Screen for FirstRun {
@@ -17,7 +22,7 @@ impl Screen for FirstRun {
     }
 
     fn actions(&self) -> Vec<Action> {
-        Vec::new()
+        vec![WRITE_CONFIG]
     }
 
     fn context(&self) -> Option<Context> {
@@ -26,14 +31,18 @@ impl Screen for FirstRun {
 
     fn hints(&self) -> &'static [Hint] {
         &[
-            Hint::Action(Action::WriteConfig, "write a config"),
-            Hint::Action(Action::Help, "help"),
-            Hint::Action(Action::Quit, "quit"),
+            Hint::Action(WRITE_CONFIG, "write a config"),
+            Hint::Action(Action::HELP, "help"),
+            Hint::Action(Action::QUIT, "quit"),
         ]
     }
 
-    fn handle(&mut self, _action: Action, _shared: &mut Shared) -> Option<Vec<Effect>> {
-        None
+    fn handle(&mut self, action: Action, _shared: &mut Shared) -> Option<Vec<Effect>> {
+        (action == WRITE_CONFIG).then(|| vec![Effect::WriteConfig])
+    }
+
+    fn elsewhere(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {
+        self.handle(action, shared)
     }
 
     fn view(&self, shared: &Shared, canvas: &mut Canvas<'_>) {

@@ -8,7 +8,7 @@ mod view;
 use super::lines::Lines;
 use super::request::Request;
 use super::shared::Shared;
-use super::{Hint, ReportPart, Screen};
+use super::{Entry, Hint, ReportPart, Screen};
 use crate::action::Action;
 use crate::effect::{Effect, Reply, Ticket};
 use crate::ingest::{Batch, News};
@@ -16,6 +16,8 @@ use crate::tui::Canvas;
 use crosstail_core::filter::quote;
 pub use slots::SlottedHealth;
 use system::SystemView;
+
+pub(super) const ENTRY: Entry = Entry::new(Some(Action::HEALTH), || Box::new(HealthScreen::default()));
 
 /// Health of the systems, or of one of them.
 #[derive(Default)]
@@ -81,25 +83,25 @@ impl Screen for HealthScreen {
     }
 
     fn actions(&self) -> Vec<Action> {
-        let own = [Action::Open, Action::Back, Action::ZoomIn, Action::ZoomOut, Action::Health];
+        let own = [Action::OPEN, Action::BACK, Action::ZOOM_IN, Action::ZOOM_OUT, Action::HEALTH];
         [&Lines::ACTIONS[..], &own].concat()
     }
 
     fn hints(&self) -> &'static [Hint] {
         match self.system {
             None => &[
-                Hint::Action(Action::Open, "open the system"),
-                Hint::Action(Action::ZoomOut, "longer"),
-                Hint::Action(Action::Alerts, "alerts"),
-                Hint::Action(Action::Report, "report"),
-                Hint::Action(Action::Back, "back"),
-                Hint::Action(Action::Palette, "commands"),
+                Hint::Action(Action::OPEN, "open the system"),
+                Hint::Action(Action::ZOOM_OUT, "longer"),
+                Hint::Action(Action::ALERTS, "alerts"),
+                Hint::Action(Action::REPORT, "report"),
+                Hint::Action(Action::BACK, "back"),
+                Hint::Action(Action::PALETTE, "commands"),
             ],
             Some(_) => &[
-                Hint::Action(Action::Open, "show its activities"),
-                Hint::Action(Action::Report, "report"),
-                Hint::Action(Action::Back, "all systems"),
-                Hint::Action(Action::Palette, "commands"),
+                Hint::Action(Action::OPEN, "show its activities"),
+                Hint::Action(Action::REPORT, "report"),
+                Hint::Action(Action::BACK, "all systems"),
+                Hint::Action(Action::PALETTE, "commands"),
             ],
         }
     }
@@ -109,13 +111,13 @@ impl Screen for HealthScreen {
             return Some(Vec::new());
         }
         match (action, self.system.take()) {
-            (Action::Back, Some(view)) => self.close_system(&view),
-            (Action::Back, None) => shared.ask(Request::Close),
-            (Action::Open, Some(view)) => self.show_activities(&view, shared),
-            (Action::Open, None) => self.open_system(shared),
-            (Action::Health, Some(_)) => return Some(self.opened(shared)),
-            (Action::ZoomIn | Action::ZoomOut, None) => {
-                self.figures.zoom(action == Action::ZoomIn);
+            (Action::BACK, Some(view)) => self.close_system(&view),
+            (Action::BACK, None) => shared.ask(Request::Close),
+            (Action::OPEN, Some(view)) => self.show_activities(&view, shared),
+            (Action::OPEN, None) => self.open_system(shared),
+            (Action::HEALTH, Some(_)) => return Some(self.opened(shared)),
+            (Action::ZOOM_IN | Action::ZOOM_OUT, None) => {
+                self.figures.zoom(action == Action::ZOOM_IN);
                 return Some(self.refresh(shared));
             }
             (_, view) => {

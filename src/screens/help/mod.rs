@@ -30,26 +30,26 @@ impl Screen for Help {
 
     fn actions(&self) -> Vec<Action> {
         [
-            Action::Up,
-            Action::Down,
-            Action::PageUp,
-            Action::PageDown,
-            Action::Top,
-            Action::Back,
-            Action::Help,
-            Action::Open,
+            Action::UP,
+            Action::DOWN,
+            Action::PAGE_UP,
+            Action::PAGE_DOWN,
+            Action::TOP,
+            Action::BACK,
+            Action::HELP,
+            Action::OPEN,
         ]
         .to_vec()
     }
 
     fn handle(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {
         match action {
-            Action::Up => self.first = self.first.saturating_sub(1),
-            Action::Down => self.first += 1,
-            Action::PageUp => self.first = self.first.saturating_sub(15),
-            Action::PageDown => self.first += 15,
-            Action::Top => self.first = 0,
-            Action::Back | Action::Help | Action::Open => shared.ask(Request::Close),
+            Action::UP => self.first = self.first.saturating_sub(1),
+            Action::DOWN => self.first += 1,
+            Action::PAGE_UP => self.first = self.first.saturating_sub(15),
+            Action::PAGE_DOWN => self.first += 15,
+            Action::TOP => self.first = 0,
+            Action::BACK | Action::HELP | Action::OPEN => shared.ask(Request::Close),
             _ => return None,
         }
         Some(Vec::new())

@@ -74,7 +74,7 @@ mod tests {
         }
         panel.read(&log);
         assert_eq!(panel.current().map(|line| line.text.as_str()), Some("three"));
-        panel.moved(Action::Up);
+        panel.moved(Action::UP);
         add(&log, "four");
         panel.read(&log);
         assert_eq!(panel.current().map(|line| line.text.as_str()), Some("Two"));

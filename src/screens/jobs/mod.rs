@@ -7,12 +7,22 @@ mod view;
 use super::lines::Lines;
 use super::request::Request;
 use super::shared::Shared;
-use super::{Hint, Screen};
+use super::{Entry, Hint, Screen};
 use crate::action::Action;
 use crate::effect::Effect;
 use crate::tui::{Canvas, Context, TextField};
 use crosstail_source::JobState;
 use log::LogPanel;
+
+const JOBS: Action = Action::new("jobs", "what the sources do now");
+const END_JOB: Action = Action::new("end_job", "end the job under the cursor");
+
+pub(super) const ENTRY: Entry = Entry {
+    action: Some(JOBS),
+    own: &[JOBS, END_JOB],
+    keys: "[global]\njobs = ['L']\n[jobs]\nend_job = ['x']",
+    new: || Box::new(JobsScreen::default()),
+};
 
 /// The jobs and the log, with the cursor in one of them.
 #[derive(Default)]
@@ -49,7 +59,7 @@ impl JobsScreen {
     /// What an action copies: the line, or the query of the job, under the cursor; or the whole log as listed.
     fn copied(&self, action: Action) -> Option<String> {
         match (action, self.in_log) {
-            (Action::CopyWhole, _) => Some(self.log.text()),
+            (Action::COPY_WHOLE, _) => Some(self.log.text()),
             (_, true) => self.log.current().map(ToString::to_string),
             (_, false) => self.current().map(|job| job.statement.clone()),
         }
@@ -63,15 +73,15 @@ impl Screen for JobsScreen {
 
     fn actions(&self) -> Vec<Action> {
         let own = [
-            Action::EndJob,
-            Action::FocusNext,
-            Action::FocusPrevious,
-            Action::Filter,
-            Action::ClearFilter,
-            Action::CopyRecord,
-            Action::CopyWhole,
-            Action::Open,
-            Action::Back,
+            END_JOB,
+            Action::FOCUS_NEXT,
+            Action::FOCUS_PREVIOUS,
+            Action::FILTER,
+            Action::CLEAR_FILTER,
+            Action::COPY_RECORD,
+            Action::COPY_WHOLE,
+            Action::OPEN,
+            Action::BACK,
         ];
         [&Lines::ACTIONS[..], &own].concat()
     }
@@ -86,34 +96,34 @@ impl Screen for JobsScreen {
         }
         if self.in_log {
             return &[
-                Hint::Action(Action::Filter, "search"),
-                Hint::Action(Action::CopyRecord, "copy the line"),
-                Hint::Action(Action::CopyWhole, "copy all"),
-                Hint::Action(Action::FocusNext, "jobs"),
-                Hint::Action(Action::Back, "back"),
+                Hint::Action(Action::FILTER, "search"),
+                Hint::Action(Action::COPY_RECORD, "copy the line"),
+                Hint::Action(Action::COPY_WHOLE, "copy all"),
+                Hint::Action(Action::FOCUS_NEXT, "jobs"),
+                Hint::Action(Action::BACK, "back"),
             ];
         }
         &[
-            Hint::Action(Action::EndJob, "end it"),
-            Hint::Action(Action::FocusNext, "log"),
-            Hint::Action(Action::Sources, "sources"),
-            Hint::Action(Action::Back, "back"),
-            Hint::Action(Action::Palette, "commands"),
+            Hint::Action(END_JOB, "end it"),
+            Hint::Action(Action::FOCUS_NEXT, "log"),
+            Hint::Action(Action::SOURCES, "sources"),
+            Hint::Action(Action::BACK, "back"),
+            Hint::Action(Action::PALETTE, "commands"),
         ]
     }
 
     fn handle(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {
         match action {
-            Action::Open if self.log.is_typing => self.log.is_typing = false,
-            Action::Back if self.log.is_typing => self.search("", shared),
-            Action::ClearFilter if self.in_log => self.search("", shared),
-            Action::Filter => (self.in_log, self.log.is_typing) = (true, true),
-            Action::FocusNext | Action::FocusPrevious => self.in_log = !self.in_log,
-            Action::CopyRecord | Action::CopyWhole => {
+            Action::OPEN if self.log.is_typing => self.log.is_typing = false,
+            Action::BACK if self.log.is_typing => self.search("", shared),
+            Action::CLEAR_FILTER if self.in_log => self.search("", shared),
+            Action::FILTER => (self.in_log, self.log.is_typing) = (true, true),
+            Action::FOCUS_NEXT | Action::FOCUS_PREVIOUS => self.in_log = !self.in_log,
+            Action::COPY_RECORD | Action::COPY_WHOLE => {
                 return Some(self.copied(action).map(Effect::Copy).into_iter().collect());
             }
-            Action::Back => shared.ask(Request::Close),
-            Action::EndJob if !self.in_log => {
+            Action::BACK => shared.ask(Request::Close),
+            END_JOB if !self.in_log => {
                 return Some(self.current().map(|job| Effect::EndJob(job.number)).into_iter().collect());
             }
             _ if self.in_log => return self.log.moved(action).then(Vec::new),

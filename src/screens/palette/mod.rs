@@ -54,7 +54,7 @@ impl Palette {
             help: action.help().to_owned(),
             run: Command::Action(*action),
         };
-        let hidden = [Action::Palette, Action::Up, Action::Down, Action::Left, Action::Right];
+        let hidden = [Action::PALETTE, Action::UP, Action::DOWN, Action::LEFT, Action::RIGHT];
         let useful = actions.iter().filter(|action| !hidden.contains(action) && action.number().is_none());
         let views = settings.views.iter().map(|view| Item {
             name: format!("view {}", view.name),
@@ -129,15 +129,15 @@ impl Screen for Palette {
     }
 
     fn actions(&self) -> Vec<Action> {
-        [Action::Up, Action::Down, Action::Back, Action::Open].to_vec()
+        [Action::UP, Action::DOWN, Action::BACK, Action::OPEN].to_vec()
     }
 
     fn handle(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {
         match action {
-            Action::Up => self.chosen = self.chosen.saturating_sub(1),
-            Action::Down => self.chosen = (self.chosen + 1).min(self.found.len().saturating_sub(1)),
-            Action::Back => shared.ask(Request::Close),
-            Action::Open => {
+            Action::UP => self.chosen = self.chosen.saturating_sub(1),
+            Action::DOWN => self.chosen = (self.chosen + 1).min(self.found.len().saturating_sub(1)),
+            Action::BACK => shared.ask(Request::Close),
+            Action::OPEN => {
                 shared.ask(Request::Close);
                 return Some(self.run(shared));
             }

@@ -37,7 +37,7 @@ impl Screen for Prompt {
     }
 
     fn actions(&self) -> Vec<Action> {
-        [Action::Back, Action::Open].to_vec()
+        [Action::BACK, Action::OPEN].to_vec()
     }
 
     fn is_modal(&self) -> bool {
@@ -46,8 +46,8 @@ impl Screen for Prompt {
 
     fn handle(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {
         match action {
-            Action::Back => shared.ask(Request::Close),
-            Action::Open => {
+            Action::BACK => shared.ask(Request::Close),
+            Action::OPEN => {
                 shared.ask(Request::Close);
                 self.answer(shared);
             }

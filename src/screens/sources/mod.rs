@@ -5,11 +5,13 @@ mod view;
 use super::lines::Lines;
 use super::request::Request;
 use super::shared::Shared;
-use super::{Hint, Screen};
+use super::{Entry, Hint, Screen};
 use crate::action::Action;
 use crate::effect::Effect;
 use crate::tui::Canvas;
 use crosstail_core::filter::quote;
+
+pub(super) const ENTRY: Entry = Entry::new(Some(Action::SOURCES), || Box::new(Sources::default()));
 
 /// The sources, with the cursor on one.
 #[derive(Default)]
@@ -23,22 +25,22 @@ impl Screen for Sources {
     }
 
     fn actions(&self) -> Vec<Action> {
-        [&Lines::ACTIONS[..], &[Action::Open, Action::Back]].concat()
+        [&Lines::ACTIONS[..], &[Action::OPEN, Action::BACK]].concat()
     }
 
     fn hints(&self) -> &'static [Hint] {
         &[
-            Hint::Action(Action::Open, "show its activities"),
-            Hint::Action(Action::Back, "back"),
-            Hint::Action(Action::Health, "health"),
-            Hint::Action(Action::Palette, "commands"),
+            Hint::Action(Action::OPEN, "show its activities"),
+            Hint::Action(Action::BACK, "back"),
+            Hint::Action(Action::HEALTH, "health"),
+            Hint::Action(Action::PALETTE, "commands"),
         ]
     }
 
     fn handle(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {
         match action {
-            Action::Back => shared.ask(Request::Close),
-            Action::Open => {
+            Action::BACK => shared.ask(Request::Close),
+            Action::OPEN => {
                 let name = &shared.sources.get(self.line.0)?.name;
                 shared.ask(Request::Show(format!("source:{}", quote(name))));
             }

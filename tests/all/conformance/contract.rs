@@ -8,7 +8,6 @@ use crosstail_core::model::Clock;
 use crosstail_source::{ErrorKind, Grouping, Job, PageQuery, RelatedKey, Source, SourceEvent};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -45,7 +44,7 @@ async fn ask_everything(source: &Arc<dyn Source>) {
     for key in RelatedKey::of(first) {
         source.related(&key, 10, &Job::default()).await.expect("related");
     }
-    let (sink, mut updates) = mpsc::channel(4);
+    let (sink, mut updates) = crosstail_source::Sink::channel(4);
     let filling = {
         let (source, position) = (Arc::clone(source), position.clone());
         tokio::spawn(async move { source.backfill(&position, 100, &sink, &Job::default()).await })
@@ -136,7 +135,7 @@ pub async fn a_full_sink_holds_nothing_open(mut fixture: impl Fixture) {
     let source = fixture.source();
     let position = source.position(&Job::default()).await.expect("position");
     fixture.insert(3000).await;
-    let (sink, mut updates) = mpsc::channel(1);
+    let (sink, mut updates) = crosstail_source::Sink::channel(1);
     let cancel = CancellationToken::new();
     let task = {
         let (source, cancel) = (Arc::clone(&source), cancel.clone());
@@ -173,11 +172,11 @@ pub async fn filling_back_stops_where_it_is_told(mut fixture: impl Fixture) {
     fixture.insert(3000).await;
     let source = fixture.source();
     let upto = source.position(&Job::default()).await.expect("position");
-    let fill = |limit: usize, sink: mpsc::Sender<SourceEvent>, cancel: CancellationToken| {
+    let fill = |limit: usize, sink: crosstail_source::Sink, cancel: CancellationToken| {
         let (source, upto) = (Arc::clone(&source), upto.clone());
         tokio::spawn(async move { source.backfill(&upto, limit, &sink, &Job::default().under(&cancel)).await })
     };
-    let (sink, mut updates) = mpsc::channel(4);
+    let (sink, mut updates) = crosstail_source::Sink::channel(4);
     let task = fill(10, sink, CancellationToken::new());
     let mut batches = Vec::new();
     while let Some(update) = updates.recv().await {
@@ -190,7 +189,7 @@ pub async fn filling_back_stops_where_it_is_told(mut fixture: impl Fixture) {
     assert!(delivered >= 10, "C8.2: not before its limit: {batches:?}");
     kept(&fixture, "C8.2", delivered < 3000, &format!("it stops at its limit of 10: {batches:?}"));
     // Cancelled, or nobody there: it ends well, though nobody takes anything.
-    let (sink, updates) = mpsc::channel(1);
+    let (sink, updates) = crosstail_source::Sink::channel(1);
     let cancel = CancellationToken::new();
     let task = fill(usize::MAX, sink, cancel.clone());
     let until = tokio::time::Instant::now() + PATIENCE;
@@ -203,7 +202,7 @@ pub async fn filling_back_stops_where_it_is_told(mut fixture: impl Fixture) {
         tokio::time::timeout(PATIENCE, task).await.expect("C15.1: cancelled, it ends, though nobody takes anything");
     ended.expect("joined").expect("C8.2: cancelled, it ends well");
     drop(updates);
-    let (sink, updates) = mpsc::channel(1);
+    let (sink, updates) = crosstail_source::Sink::channel(1);
     drop(updates);
     let task = fill(usize::MAX, sink, CancellationToken::new());
     let ended = tokio::time::timeout(PATIENCE, task).await.expect("C8.2: nobody is there, it ends");

@@ -167,7 +167,7 @@ struct Following {
 }
 
 fn follow(source: &Arc<dyn Source>, from: Position) -> Following {
-    let (sink, updates) = mpsc::channel(4);
+    let (sink, updates) = crosstail_source::Sink::channel(4);
     let cancel = CancellationToken::new();
     let task = {
         let (source, cancel) = (Arc::clone(source), cancel.clone());
@@ -265,7 +265,7 @@ async fn filling_back_gives_everything_once_joined(mut fixture: impl Fixture) {
     written.sort();
     let source = fixture.source();
     let upto = source.position(&Job::default()).await.expect("position");
-    let (sink, mut updates) = mpsc::channel(4);
+    let (sink, mut updates) = crosstail_source::Sink::channel(4);
     let task = {
         let source = Arc::clone(&source);
         tokio::spawn(async move { source.backfill(&upto, usize::MAX, &sink, &Job::default()).await })

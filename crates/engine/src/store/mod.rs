@@ -158,7 +158,10 @@ impl Store {
 
     /// The row with an id.
     pub fn find(&self, id: &Id) -> Option<Row> {
-        let hash = self.hasher.hash_one(id);
+        self.find_hashed(self.hasher.hash_one(id), id)
+    }
+
+    fn find_hashed(&self, hash: u64, id: &Id) -> Option<Row> {
         let same = |row: &u32| {
             let (segment, at) = self.at(*row);
             segment.is_id(at, id, &self.symbols)
@@ -175,7 +178,8 @@ impl Store {
         let mut touched: Vec<Row> = Vec::new();
         let newest = self.order.rows().last().map(|row| self.at(*row).0.started[*row as usize % ROWS]);
         for activity in batch {
-            match self.find(&activity.id) {
+            let hash = self.hasher.hash_one(&activity.id);
+            match self.find_hashed(hash, &activity.id) {
                 Some(row) => {
                     let was = self.started(row);
                     let merged = self.merge(row, activity, fresh.binary_search(&row).is_ok(), &mut moved);
@@ -188,7 +192,6 @@ impl Store {
                     }
                 }
                 None => {
-                    let hash = self.hasher.hash_one(&activity.id);
                     let row = self.push(&activity);
                     let Self { index, segments, symbols, hasher, .. } = self;
                     index.insert_unique(hash, row, |other| {

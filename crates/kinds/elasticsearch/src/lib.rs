@@ -12,6 +12,7 @@ mod fields;
 mod follow;
 mod kind;
 mod mapping;
+mod payload;
 mod query;
 mod reader;
 
@@ -280,8 +281,9 @@ impl Source for ElasticsearchSource {
         let missing = || SourceError::not_found(&self.name, format!("document {id}"));
         let (_, key) = locator.as_table_key().ok_or_else(missing)?;
         let (index, key) = key.split_once('/').ok_or_else(missing)?;
-        let found =
-            query::payload(&self.cluster.for_job(job), index, key).await.map_err(|e| self.error("load payload", &e))?;
+        let found = payload::payload(&self.cluster.for_job(job), index, key)
+            .await
+            .map_err(|e| self.error("load payload", &e))?;
         found.ok_or_else(missing)
     }
 

@@ -1,15 +1,14 @@
-//! The queries: history in order of start, through a point in time; related documents; the payload of one document.
+//! The queries: history in order of start, through a point in time; related documents.
 
-use super::connection::{Hit, TIME_LIMIT, found, in_path};
+use super::connection::{TIME_LIMIT, found, in_path};
 use super::expression::{all, any, condition, in_time};
 use super::mapping::{Class, Mapping, ResolvedIndices};
 use super::reader::Reader;
 use super::{Elasticsearch, Error};
-use crosstail_core::model::{Activity, Payload, RawRecord, Timestamp};
+use crosstail_core::model::{Activity, Timestamp};
 use crosstail_core::schema::Target;
 use crosstail_source::{Cost, Cursor, Page, PageQuery, RelatedKey, SharedId};
 use elasticsearch::http::Method;
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -185,24 +184,4 @@ async fn search(
         found_all.extend(found(&text)?.hits.hits.iter().map(|hit| mapping.read(hit)));
     }
     Ok(found_all)
-}
-
-/// The payload of a document.
-pub(super) fn payload_of(mapping: &Mapping, hit: &Hit<'_>) -> Payload {
-    let text = hit.source.map_or("", RawValue::get);
-    let mut payload = mapping.schema.divide(mapping.schema.record(text).unwrap_or_default());
-    payload.raw.push(RawRecord::new(hit.index.to_string(), text));
-    payload
-}
-
-/// The payload of the document with an id; `None` where it no longer exists.
-pub(super) async fn payload(cluster: &Elasticsearch, index: &str, id: &str) -> Result<Option<Payload>, Error> {
-    let body = json!({ "size": 1, "query": { "ids": { "values": [id] } } });
-    let path = format!("/{}/_search?ignore_unavailable=true&allow_no_indices=true", in_path(index));
-    let text = cluster.connection.ask(Method::Post, &path, Some(&body)).await?;
-    let found = found(&text)?;
-    let Some(hit) = found.hits.hits.first() else { return Ok(None) };
-    let resolved = cluster.resolve().await?;
-    let mapping = resolved.mappings.iter().find(|mapping| mapping.reads(index)).or(resolved.mappings.last());
-    Ok(mapping.map(|mapping| payload_of(mapping, hit)))
 }

@@ -5,7 +5,7 @@ use super::connection::{Connection, Hit, SearchResponse, TIME_LIMIT, found, in_p
 use super::expression::{all, condition, in_time};
 use super::fields::Type;
 use super::mapping::{Class, Mapping, SLACK_MS, UNDATED};
-use super::query::payload_of;
+use super::payload::payload_of;
 use super::{Elasticsearch, Error};
 use crosstail_core::filter::{NamedRecord, Predicate};
 use crosstail_core::model::{Activity, Id, Names, Payload, Timestamp};

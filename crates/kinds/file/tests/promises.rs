@@ -62,7 +62,7 @@ fn texts(found: &[Activity]) -> Vec<String> {
 
 /// Follows a source from its beginning.
 async fn follow(source: &Arc<FileSource>) -> mpsc::Receiver<SourceEvent> {
-    let (sink, updates) = mpsc::channel(64);
+    let (sink, updates) = crosstail_source::Sink::channel(64);
     let position = source.position(&Job::default()).await.expect("a position");
     let source = Arc::clone(source);
     tokio::spawn(async move { source.follow(position, &sink, &Job::default()).await });

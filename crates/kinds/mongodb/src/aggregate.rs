@@ -1,9 +1,9 @@
 //! Figures computed by the server: counts, outcomes, and latencies in the buckets of crosstail's own sketch.
 
 use super::expression::{Translator, bounds};
+use super::find::{Find, TIME_LIMIT, collection, each};
 use super::mapping::Mapping;
 use super::operators::date;
-use super::query::{Find, TIME_LIMIT, collection, each};
 use super::{Asking, Error};
 use bson::{Bson, Document, doc};
 use crosstail_core::filter::{Field, NamedRecord, ValueType};

@@ -1,7 +1,7 @@
 //! First contact: a collection that no schema knows. Names, types and some documents decide what is what.
 
+use super::find::TIME_LIMIT;
 use super::mapping::{Mapping, plain};
-use super::query::TIME_LIMIT;
 use super::{Database, Error, MongodbSource, definitions};
 use bson::{Bson, Document, doc};
 use crosstail_core::schema::{Holds, Sampled, Schema, Sketch, TableSample};

@@ -6,49 +6,23 @@
 
 use crosstail_source::{Position, Sink, SourceEvent};
 
+use super::find::{Find, find};
 use super::mapping::Mapping;
 use super::operators::date;
 use super::polling;
-use super::query::{Find, find};
+use super::resume::{CHUNK, OVERLAP_US, ResumePoint};
 use super::{Asking, Error};
 use bson::{Bson, Document, RawDocumentBuf, doc};
 use crosstail_core::model::{Activity, Clock, Timestamp};
 use mongodb::change_stream::ChangeStream;
 use mongodb::change_stream::event::{ChangeStreamEvent, OperationType, ResumeToken};
 use mongodb::options::FullDocumentType;
-use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-/// Changes per batch.
-pub(super) const CHUNK: usize = 1000;
 /// How often the position is delivered while nothing happens.
 const TOKEN_INTERVAL: Duration = Duration::from_secs(5);
-/// After a gap, documents are read again that started up to this long before it, in microseconds.
-pub(super) const OVERLAP_US: i64 = 15 * 60 * 1_000_000;
-
-/// Where following resumes.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct ResumePoint {
-    /// The change stream's resume token.
-    token: Option<ResumeToken>,
-    /// The operation time to start at where there is no token: seconds since the epoch and increment.
-    time: Option<(u32, u32)>,
-    /// The newest start time delivered, or the time of the position, in microseconds since the epoch.
-    pub(super) seen_us: i64,
-    /// The number of the look at what was there at this position, where the store is polled.
-    #[serde(default)]
-    pub(super) look: Option<u64>,
-}
-
-impl ResumePoint {
-    /// A position of polling alone.
-    pub(super) fn polled(seen_us: i64) -> Self {
-        Self { seen_us, ..Self::default() }
-    }
-}
-
 /// The present position: the server's operation time, which only members of a replica set have.
 pub(super) async fn position(database: Asking<'_>) -> Result<Position, Error> {
     let mut at = now(database).await?;

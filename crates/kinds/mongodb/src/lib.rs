@@ -6,15 +6,18 @@ mod create;
 mod definitions;
 mod diagnose;
 mod expression;
+mod find;
 mod follow;
 mod indexed;
 mod kind;
 mod mapping;
 mod misfits;
+mod operation;
 mod operators;
 mod plan;
 mod polling;
 mod query;
+mod resume;
 mod server;
 
 pub use kind::KIND;
@@ -33,6 +36,7 @@ use mongodb::Client;
 use mongodb::error::ErrorKind as DriverKind;
 use mongodb::options::{ClientOptions, ReadPreference, SelectionCriteria};
 use mongodb::results::CollectionType;
+use operation::watched;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::OnceCell;
@@ -82,9 +86,9 @@ impl std::ops::Deref for Asking<'_> {
 }
 
 impl Asking<'_> {
-    /// By which an administrator recognises an operation of ours in `currentOp` and in the profiler.
+    /// The comment of what is asked for the job.
     fn comment(self) -> String {
-        format!("crosstail job {}", self.job.number())
+        operation::comment(self.job.number())
     }
 }
 
@@ -308,13 +312,13 @@ impl MongodbSource {
     async fn check_fields(&self, found: &mut Database, job: &Job) -> Result<(), Error> {
         let mut unsorted = Vec::new();
         for mapping in &found.mappings {
-            let newest = query::Find {
+            let newest = find::Find {
                 filter: bson::Document::new(),
                 sort: Some(doc! { &mapping.table.time: -1 }),
                 limit: Some(20),
                 whole: true,
             };
-            let newest = query::find(Asking { database: found, job }, mapping, newest).await?;
+            let newest = find::find(Asking { database: found, job }, mapping, newest).await?;
             let newest: Vec<bson::Document> =
                 newest.into_iter().filter_map(|document| bson::Document::try_from(document).ok()).collect();
             let time = mapping.table.time.as_str();
@@ -401,12 +405,13 @@ impl Source for MongodbSource {
 
     async fn page(&self, query: &PageQuery, after: Option<&Cursor>, job: &Job) -> Result<Page, SourceError> {
         let database = self.database(job).await?;
-        query::page(database, &self.names, query, after).await.map_err(|e| self.error("read history", &e))
+        let page = watched(database, query::page(database, &self.names, query, after)).await;
+        page.map_err(|e| self.error("read history", &e))
     }
 
     async fn plan(&self, query: &PageQuery, job: &Job) -> Result<Cost, SourceError> {
         let database = self.database(job).await?;
-        plan::plan(database, &self.names, query).await.map_err(|e| self.error("plan", &e))
+        watched(database, plan::plan(database, &self.names, query)).await.map_err(|e| self.error("plan", &e))
     }
 
     async fn position(&self, job: &Job) -> Result<Position, SourceError> {
@@ -430,13 +435,15 @@ impl Source for MongodbSource {
         let (index, key) = locator.as_table_key().ok_or_else(missing)?;
         let mapping = database.mappings.get(index).ok_or_else(missing)?;
         let key = mapping::parse_key(key).ok_or_else(missing)?;
-        let found = query::payload(database, mapping, key).await.map_err(|e| self.error("load payload", &e))?;
+        let found = watched(database, query::payload(database, mapping, key)).await;
+        let found = found.map_err(|e| self.error("load payload", &e))?;
         found.ok_or_else(missing)
     }
 
     async fn related(&self, key: &RelatedKey, limit: usize, job: &Job) -> Result<Related, SourceError> {
         let database = self.database(job).await?;
-        query::related(database, key, limit).await.map(Related::from).map_err(|e| self.error("find related", &e))
+        let found = watched(database, query::related(database, key, limit)).await;
+        found.map(Related::from).map_err(|e| self.error("find related", &e))
     }
 
     async fn vitals(&self, _since: Timestamp, job: &Job) -> Result<Vitals, SourceError> {
@@ -453,9 +460,8 @@ impl Source for MongodbSource {
         let database = self.database(job).await?;
         let mut all = Groups::new();
         for mapping in &database.mappings {
-            let groups = aggregate::aggregate(database, mapping, &self.names, query, grouping)
-                .await
-                .map_err(|e| self.error("aggregate", &e))?;
+            let asked = aggregate::aggregate(database, mapping, &self.names, query, grouping);
+            let groups = watched(database, asked).await.map_err(|e| self.error("aggregate", &e))?;
             let Some(groups) = groups else {
                 return crosstail_source::aggregate_locally(self, query, grouping, &self.names, job).await;
             };

@@ -1,8 +1,8 @@
 //! Pages of documents whose time is no date: a text, a number, one of several, or none. The server cannot sort them by
 //! time, so they are read, and only those are kept that the page may show.
 
+use super::find::{Find, PAGE_BYTES, PageFilter, each};
 use super::mapping::Mapping;
-use super::query::{Find, PAGE_BYTES, PageFilter, each};
 use super::{Asking, Error};
 use bson::{Bson, Document, RawBsonRef, RawDocument, doc};
 use crosstail_core::model::{Activity, Timestamp};

@@ -1,7 +1,7 @@
 //! What a query would take, by the server's own plan.
 
+use super::find::{PageFilter, TIME_LIMIT};
 use super::mapping::Mapping;
-use super::query::{PageFilter, TIME_LIMIT};
 use super::{Asking, Error};
 use bson::{Bson, Document, doc};
 use crosstail_core::model::Names;

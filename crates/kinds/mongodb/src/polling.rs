@@ -2,11 +2,11 @@
 //! ones more often, and compared by content; documents without an outcome are read again. What was there when the
 //! position was taken is not new.
 
-use super::follow::{CHUNK, OVERLAP_US, ResumePoint};
+use super::find::{Find, each};
 use super::mapping::{Mapping, key_of};
 use super::misfits;
 use super::operators::date;
-use super::query::{Find, each};
+use super::resume::{CHUNK, OVERLAP_US, ResumePoint};
 use super::{Asking, Error};
 use bson::{Bson, doc};
 use crosstail_core::model::{Clock, Status, Timestamp};

@@ -12,54 +12,54 @@ use crosstail_core::number::saturating_isize;
 impl Detail {
     /// The actions that it takes while it has the keys.
     pub const ACTIONS: [Action; 31] = [
-        Action::Up,
-        Action::Down,
-        Action::PageUp,
-        Action::PageDown,
-        Action::Top,
-        Action::Bottom,
-        Action::Left,
-        Action::Right,
-        Action::Open,
-        Action::Back,
-        Action::NextTab,
-        Action::PreviousTab,
-        Action::View1,
-        Action::View2,
-        Action::View3,
-        Action::View4,
-        Action::View5,
-        Action::View6,
-        Action::View7,
-        Action::View8,
-        Action::View9,
-        Action::Trace,
-        Action::Retries,
-        Action::Compare,
-        Action::Filter,
-        Action::Jq,
-        Action::NextMatch,
-        Action::PreviousMatch,
-        Action::Reveal,
-        Action::Keep,
-        Action::Exclude,
+        Action::UP,
+        Action::DOWN,
+        Action::PAGE_UP,
+        Action::PAGE_DOWN,
+        Action::TOP,
+        Action::BOTTOM,
+        Action::LEFT,
+        Action::RIGHT,
+        Action::OPEN,
+        Action::BACK,
+        Action::NEXT_TAB,
+        Action::PREVIOUS_TAB,
+        Action::VIEW_1,
+        Action::VIEW_2,
+        Action::VIEW_3,
+        Action::VIEW_4,
+        Action::VIEW_5,
+        Action::VIEW_6,
+        Action::VIEW_7,
+        Action::VIEW_8,
+        Action::VIEW_9,
+        Action::TRACE,
+        Action::RETRIES,
+        Action::COMPARE,
+        Action::FILTER,
+        Action::JQ,
+        Action::NEXT_MATCH,
+        Action::PREVIOUS_MATCH,
+        Action::REVEAL,
+        Action::KEEP,
+        Action::EXCLUDE,
     ];
 
     /// What the key bar shows while it has the keys.
     pub const HINTS: &[Hint] = &[
-        Hint::Action(Action::NextTab, "tab"),
-        Hint::Action(Action::Open, "fold/open"),
-        Hint::Action(Action::Filter, "search"),
-        Hint::Action(Action::Retries, "retries"),
-        Hint::Action(Action::Trace, "trace"),
-        Hint::Action(Action::Compare, "compare"),
-        Hint::Action(Action::Keep, "keep value"),
-        Hint::Action(Action::Jq, "jq"),
-        Hint::Action(Action::Reveal, "reveal"),
-        Hint::Action(Action::Mark, "mark"),
-        Hint::Action(Action::Pager, "pager"),
-        Hint::Action(Action::CopyMarkdown, "copy"),
-        Hint::Action(Action::Back, "close"),
+        Hint::Action(Action::NEXT_TAB, "tab"),
+        Hint::Action(Action::OPEN, "fold/open"),
+        Hint::Action(Action::FILTER, "search"),
+        Hint::Action(Action::RETRIES, "retries"),
+        Hint::Action(Action::TRACE, "trace"),
+        Hint::Action(Action::COMPARE, "compare"),
+        Hint::Action(Action::KEEP, "keep value"),
+        Hint::Action(Action::JQ, "jq"),
+        Hint::Action(Action::REVEAL, "reveal"),
+        Hint::Action(Action::MARK, "mark"),
+        Hint::Action(Action::PAGER, "pager"),
+        Hint::Action(Action::COPY_MARKDOWN, "copy"),
+        Hint::Action(Action::BACK, "close"),
     ];
 
     /// Takes an action while it has the keys.
@@ -77,14 +77,14 @@ impl Detail {
     /// Opens tabs and comparisons.
     fn tab_action(&mut self, action: Action, room: Room, shared: &mut Shared) -> Option<Vec<Effect>> {
         let tab = match action {
-            Action::NextTab | Action::PreviousTab => {
+            Action::NEXT_TAB | Action::PREVIOUS_TAB => {
                 let at = Tab::ALL.iter().position(|tab| *tab == self.tab).unwrap_or(0);
-                let by = if action == Action::NextTab { 1 } else { Tab::ALL.len() - 1 };
+                let by = if action == Action::NEXT_TAB { 1 } else { Tab::ALL.len() - 1 };
                 Tab::ALL[(at + by) % Tab::ALL.len()]
             }
-            Action::Trace => Tab::Trace,
-            Action::Retries => Tab::Retries,
-            Action::Compare => match self.attempt_diff.clone().filter(|_| self.tab == Tab::Retries) {
+            Action::TRACE => Tab::Trace,
+            Action::RETRIES => Tab::Retries,
+            Action::COMPARE => match self.attempt_diff.clone().filter(|_| self.tab == Tab::Retries) {
                 Some(diff) => {
                     self.side_by_side = Some(diff);
                     Tab::Compare
@@ -100,46 +100,46 @@ impl Detail {
     fn line_action(&mut self, action: Action, room: Room, shared: &mut Shared) -> Option<Vec<Effect>> {
         let selected = self.outline().map(|outline| outline.selected);
         match action {
-            Action::Filter => {
+            Action::FILTER => {
                 if selected.is_none() {
                     self.show_tab(Tab::Request, room);
                 }
                 self.searching = true;
             }
-            Action::Jq => {
+            Action::JQ => {
                 let text = self.jq.as_ref().map_or_else(|| ".".to_owned(), |jq| jq.expression.clone());
                 if !matches!(self.tab, Tab::Request | Tab::Response) {
                     self.show_tab(Tab::Request, room);
                 }
                 shared.ask(Request::Prompt(PromptKind::Jq, text));
             }
-            Action::NextMatch => self.search(1, room),
-            Action::PreviousMatch => self.search(-1, room),
-            Action::Left | Action::Right | Action::Open if selected.is_some() => self.fold(action, room),
-            Action::Open if self.tab == Tab::Error => self.frames_open = !self.frames_open,
-            Action::Open => {
+            Action::NEXT_MATCH => self.search(1, room),
+            Action::PREVIOUS_MATCH => self.search(-1, room),
+            Action::LEFT | Action::RIGHT | Action::OPEN if selected.is_some() => self.fold(action, room),
+            Action::OPEN if self.tab == Tab::Error => self.frames_open = !self.frames_open,
+            Action::OPEN => {
                 let activity = self.pointed()?.clone();
                 let row = shared.store.find(&activity.id);
                 shared.ask(Request::Open(row, Box::new(activity), None));
             }
-            Action::Left => shared.ask(Request::Focus(Focus::List)),
-            Action::Reveal => {
+            Action::LEFT => shared.ask(Request::Focus(Focus::List)),
+            Action::REVEAL => {
                 let outline = self.outline_mut();
                 match outline.filter(|outline| !outline.is_empty() && outline.is_secret(outline.selected)) {
                     Some(outline) => outline.reveal(outline.selected),
                     None => shared.notify("nothing is hidden in this line"),
                 }
             }
-            Action::Keep | Action::Exclude if selected.is_some() => {
+            Action::KEEP | Action::EXCLUDE if selected.is_some() => {
                 match self.outline().and_then(|outline| outline.clause(outline.selected)) {
                     Some(clause) => {
-                        shared.ask(Request::Filter(shared.filter_with(&clause, action == Action::Exclude)));
+                        shared.ask(Request::Filter(shared.filter_with(&clause, action == Action::EXCLUDE)));
                     }
                     None => shared.notify("cannot filter by this value"),
                 }
             }
-            Action::Back if self.jq.as_ref().is_some_and(|jq| self.tab.part() == Some(jq.part)) => self.jq = None,
-            Action::Back => shared.ask(Request::CloseDetail),
+            Action::BACK if self.jq.as_ref().is_some_and(|jq| self.tab.part() == Some(jq.part)) => self.jq = None,
+            Action::BACK => shared.ask(Request::CloseDetail),
             _ => return None,
         }
         Some(Vec::new())
@@ -186,12 +186,12 @@ impl Detail {
             None => (&mut self.scroll, lines.saturating_sub(1)),
         };
         match action {
-            Action::Up => *cursor = cursor.saturating_sub(1),
-            Action::Down => *cursor = cursor.saturating_add(1).min(last),
-            Action::PageUp => *cursor = cursor.saturating_add_signed(-page),
-            Action::PageDown => *cursor = cursor.saturating_add_signed(page).min(last),
-            Action::Top => *cursor = 0,
-            Action::Bottom if last < usize::MAX - 1 => *cursor = last,
+            Action::UP => *cursor = cursor.saturating_sub(1),
+            Action::DOWN => *cursor = cursor.saturating_add(1).min(last),
+            Action::PAGE_UP => *cursor = cursor.saturating_add_signed(-page),
+            Action::PAGE_DOWN => *cursor = cursor.saturating_add_signed(page).min(last),
+            Action::TOP => *cursor = 0,
+            Action::BOTTOM if last < usize::MAX - 1 => *cursor = last,
             _ => return false,
         }
         if let Some(outline) = self.outline_mut() {
@@ -220,10 +220,10 @@ impl Detail {
     fn fold(&mut self, action: Action, room: Room) {
         let Some(outline) = self.outline_mut().filter(|outline| !outline.is_empty()) else { return };
         let line = outline.line(outline.selected);
-        let open = line.open.unwrap_or(action == Action::Open);
-        if line.open.is_some() && (action == Action::Open || (action == Action::Left) == open) {
+        let open = line.open.unwrap_or(action == Action::OPEN);
+        if line.open.is_some() && (action == Action::OPEN || (action == Action::LEFT) == open) {
             outline.toggle(outline.selected);
-        } else if action == Action::Left {
+        } else if action == Action::LEFT {
             outline.select_parent();
         } else {
             return;
@@ -233,10 +233,10 @@ impl Detail {
 
     /// Ends typing the search text, on the actions that do.
     fn end_search(&mut self, action: Action) {
-        if matches!(action, Action::Open | Action::Back) {
+        if matches!(action, Action::OPEN | Action::BACK) {
             self.searching = false;
         }
-        if action == Action::Back {
+        if action == Action::BACK {
             self.search = TextField::default();
         }
     }

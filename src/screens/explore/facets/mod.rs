@@ -40,24 +40,24 @@ impl Facets {
 
     /// The actions that they take while they have the keys.
     pub const ACTIONS: [Action; 10] = [
-        Action::Up,
-        Action::Down,
-        Action::PageUp,
-        Action::PageDown,
-        Action::Top,
-        Action::Bottom,
-        Action::Back,
-        Action::Open,
-        Action::Keep,
-        Action::Exclude,
+        Action::UP,
+        Action::DOWN,
+        Action::PAGE_UP,
+        Action::PAGE_DOWN,
+        Action::TOP,
+        Action::BOTTOM,
+        Action::BACK,
+        Action::OPEN,
+        Action::KEEP,
+        Action::EXCLUDE,
     ];
 
     /// What the key bar shows while they have the keys.
     pub const HINTS: &[Hint] = &[
-        Hint::Action(Action::Open, "narrow"),
-        Hint::Action(Action::Exclude, "exclude"),
-        Hint::Action(Action::FocusNext, "next panel"),
-        Hint::Action(Action::Back, "list"),
+        Hint::Action(Action::OPEN, "narrow"),
+        Hint::Action(Action::EXCLUDE, "exclude"),
+        Hint::Action(Action::FOCUS_NEXT, "next panel"),
+        Hint::Action(Action::BACK, "list"),
     ];
 
     /// Counts the values of the range: those of memory, and those that the stores have counted.
@@ -113,17 +113,17 @@ impl Facets {
     pub fn handle(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {
         let last = self.len().saturating_sub(1);
         match action {
-            Action::Up => self.selected = self.selected.saturating_sub(1),
-            Action::Down => self.selected = (self.selected + 1).min(last),
-            Action::PageUp => self.selected = self.selected.saturating_sub(10),
-            Action::PageDown => self.selected = (self.selected + 10).min(last),
-            Action::Top => self.selected = 0,
-            Action::Bottom => self.selected = last,
-            Action::Back => shared.ask(Request::Focus(Focus::List)),
-            Action::Open | Action::Keep | Action::Exclude => {
+            Action::UP => self.selected = self.selected.saturating_sub(1),
+            Action::DOWN => self.selected = (self.selected + 1).min(last),
+            Action::PAGE_UP => self.selected = self.selected.saturating_sub(10),
+            Action::PAGE_DOWN => self.selected = (self.selected + 10).min(last),
+            Action::TOP => self.selected = 0,
+            Action::BOTTOM => self.selected = last,
+            Action::BACK => shared.ask(Request::Focus(Focus::List)),
+            Action::OPEN | Action::KEEP | Action::EXCLUDE => {
                 let (field, facet) = self.current()?;
                 let clause = format!("{}:{}", field.name(), quote(&facet.value));
-                shared.ask(Request::Filter(shared.filter_with(&clause, action == Action::Exclude)));
+                shared.ask(Request::Filter(shared.filter_with(&clause, action == Action::EXCLUDE)));
             }
             _ => return None,
         }

@@ -28,7 +28,7 @@ pub struct FilterBar {
 
 impl FilterBar {
     /// The actions that it takes while it has the keys.
-    pub const ACTIONS: [Action; 5] = [Action::Up, Action::Down, Action::FocusNext, Action::Open, Action::Back];
+    pub const ACTIONS: [Action; 5] = [Action::UP, Action::DOWN, Action::FOCUS_NEXT, Action::OPEN, Action::BACK];
 
     /// What the key bar shows while it has the keys.
     pub const HINTS: &[Hint] = &[
@@ -108,10 +108,10 @@ impl FilterBar {
     /// Takes an action while it has the keys.
     pub fn handle(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {
         match action {
-            Action::Up => self.choose(-1),
-            Action::Down => self.choose(1),
-            Action::FocusNext => self.accept(self.chosen.unwrap_or(0), shared),
-            Action::Open => match (self.chosen, &self.error) {
+            Action::UP => self.choose(-1),
+            Action::DOWN => self.choose(1),
+            Action::FOCUS_NEXT => self.accept(self.chosen.unwrap_or(0), shared),
+            Action::OPEN => match (self.chosen, &self.error) {
                 (Some(chosen), _) => self.accept(chosen, shared),
                 (None, Some(error)) => shared.notify(error.message.clone()),
                 (None, None) => {
@@ -125,7 +125,7 @@ impl FilterBar {
                     shared.ask(Request::Remember);
                 }
             },
-            Action::Back => {
+            Action::BACK => {
                 let before = self.before.take().unwrap_or_default();
                 self.completions.clear();
                 self.field.set(before.text(), before.text().len());

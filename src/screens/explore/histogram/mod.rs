@@ -37,39 +37,39 @@ impl Default for Histogram {
 impl Histogram {
     /// The actions that it takes while it has the keys.
     pub const ACTIONS: [Action; 8] = [
-        Action::Left,
-        Action::Right,
-        Action::PageUp,
-        Action::PageDown,
-        Action::Top,
-        Action::Bottom,
-        Action::Open,
-        Action::Back,
+        Action::LEFT,
+        Action::RIGHT,
+        Action::PAGE_UP,
+        Action::PAGE_DOWN,
+        Action::TOP,
+        Action::BOTTOM,
+        Action::OPEN,
+        Action::BACK,
     ];
 
     /// What the key bar shows while it has the keys.
     pub const HINTS: &[Hint] = &[
-        Hint::Action(Action::Left, "move"),
-        Hint::Action(Action::Right, "move"),
-        Hint::Action(Action::Open, "range"),
-        Hint::Action(Action::ZoomIn, "zoom"),
-        Hint::Action(Action::ZoomOut, "zoom out"),
-        Hint::Action(Action::Back, "list"),
+        Hint::Action(Action::LEFT, "move"),
+        Hint::Action(Action::RIGHT, "move"),
+        Hint::Action(Action::OPEN, "range"),
+        Hint::Action(Action::ZOOM_IN, "zoom"),
+        Hint::Action(Action::ZOOM_OUT, "zoom out"),
+        Hint::Action(Action::BACK, "list"),
     ];
 
     /// Takes an action while it has the keys.
     pub fn handle(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {
         let last = self.data.buckets.len().saturating_sub(1);
         match action {
-            Action::Left => self.cursor = self.cursor.saturating_sub(1),
-            Action::Right => self.cursor = (self.cursor + 1).min(last),
-            Action::PageUp => self.cursor = self.cursor.saturating_sub(10),
-            Action::PageDown => self.cursor = (self.cursor + 10).min(last),
-            Action::Top => self.cursor = 0,
-            Action::Bottom => self.cursor = last,
-            Action::Open => self.choose_range(shared),
-            Action::Back if self.mark.is_some() => self.mark = None,
-            Action::Back => shared.ask(Request::Focus(Focus::List)),
+            Action::LEFT => self.cursor = self.cursor.saturating_sub(1),
+            Action::RIGHT => self.cursor = (self.cursor + 1).min(last),
+            Action::PAGE_UP => self.cursor = self.cursor.saturating_sub(10),
+            Action::PAGE_DOWN => self.cursor = (self.cursor + 10).min(last),
+            Action::TOP => self.cursor = 0,
+            Action::BOTTOM => self.cursor = last,
+            Action::OPEN => self.choose_range(shared),
+            Action::BACK if self.mark.is_some() => self.mark = None,
+            Action::BACK => shared.ask(Request::Focus(Focus::List)),
             _ => return None,
         }
         Some(Vec::new())

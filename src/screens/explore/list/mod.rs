@@ -174,33 +174,33 @@ impl List {
 
     /// The actions that move in it, or change how it is shown.
     pub const ACTIONS: [Action; 11] = [
-        Action::Up,
-        Action::Down,
-        Action::PageUp,
-        Action::PageDown,
-        Action::Top,
-        Action::Bottom,
-        Action::Follow,
-        Action::Left,
-        Action::Right,
-        Action::Pause,
-        Action::ToggleTime,
+        Action::UP,
+        Action::DOWN,
+        Action::PAGE_UP,
+        Action::PAGE_DOWN,
+        Action::TOP,
+        Action::BOTTOM,
+        Action::FOLLOW,
+        Action::LEFT,
+        Action::RIGHT,
+        Action::PAUSE,
+        Action::TOGGLE_TIME,
     ];
 
     /// Moves, follows or pauses; returns whether the action does.
     pub fn act(&mut self, action: Action, store: &Store, height: usize) -> bool {
         let page = saturating_isize(height.max(2)) - 1;
         match action {
-            Action::Up => self.step(store, -1, height),
-            Action::Down => self.step(store, 1, height),
-            Action::PageUp => self.step(store, -page, height),
-            Action::PageDown => self.step(store, page, height),
-            Action::Top => self.step(store, -saturating_isize(store.rows().len()), height),
-            Action::Bottom | Action::Follow => self.start_following(),
-            Action::Left => self.column = self.column.saturating_sub(1),
-            Action::Right => self.column = (self.column + 1).min(COLUMNS.len() - 1),
-            Action::Pause => self.toggle_pause(store, height),
-            Action::ToggleTime => self.relative_time = !self.relative_time,
+            Action::UP => self.step(store, -1, height),
+            Action::DOWN => self.step(store, 1, height),
+            Action::PAGE_UP => self.step(store, -page, height),
+            Action::PAGE_DOWN => self.step(store, page, height),
+            Action::TOP => self.step(store, -saturating_isize(store.rows().len()), height),
+            Action::BOTTOM | Action::FOLLOW => self.start_following(),
+            Action::LEFT => self.column = self.column.saturating_sub(1),
+            Action::RIGHT => self.column = (self.column + 1).min(COLUMNS.len() - 1),
+            Action::PAUSE => self.toggle_pause(store, height),
+            Action::TOGGLE_TIME => self.relative_time = !self.relative_time,
             _ => return false,
         }
         true

@@ -1,0 +1,31 @@
+//! What a source can do, and what the first contact with it found.
+
+/// Optional features of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    /// The store reports changes by itself; otherwise it is polled.
+    pub pushes: bool,
+    /// The store can compute figures.
+    pub aggregates: bool,
+    /// It holds activities, not only measurements.
+    pub holds_activities: bool,
+    /// It reads any range of time without reading everything else.
+    pub reads_ranges: bool,
+    /// It finds activities by their ids without reading everything.
+    pub finds_ids: bool,
+}
+
+/// What the first contact with a source found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Probe {
+    /// Server and version, or the number of files.
+    pub server: String,
+    /// Name of the schema in use.
+    pub schema: String,
+    /// How far the store's clock is ahead of the local one, in microseconds; `None` where the store has no clock.
+    pub clock_ahead_us: Option<i64>,
+    /// Defects, for people: a table that may not be read, a column that is missing.
+    pub warnings: Vec<String>,
+    /// What was named and is not there at present: a path, a glob or a folder without files.
+    pub missing: Vec<String>,
+}
