@@ -23,6 +23,7 @@ use crate::model::{Activity, Direction, Kind, Level, Status};
 use crate::number::saturating_i64;
 use compact_str::CompactString;
 use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
 
 /// What a rule sets on a matching record.
 #[derive(Debug, Clone, Default)]
@@ -46,7 +47,7 @@ pub enum Phase {
     Fail,
 }
 
-/// A compiled schema, ready to map records.
+/// A compiled schema, ready to map records. A clone shares what is large.
 #[derive(Debug, Clone)]
 pub struct Schema {
     /// Unique name, as `--schema` accepts it.
@@ -55,14 +56,14 @@ pub struct Schema {
     pub title: String,
     /// The table that it maps, if any.
     pub table: Option<Table>,
-    tree: Node,
-    definition: Definition,
+    tree: Arc<Node>,
+    definition: Arc<Definition>,
     /// The unit of the duration at each of its paths.
-    duration_units: Vec<DurationUnit>,
+    duration_units: Arc<[DurationUnit]>,
     /// Whether records are what loggers write: see [`Schema::for_logs`].
     logged: bool,
-    rules: Vec<Rule>,
-    records: Vec<Self>,
+    rules: Arc<[Rule]>,
+    records: Arc<[Self]>,
 }
 
 /// Name and TOML of the built-in schemas. Where several fit equally well, the first one wins.
@@ -121,11 +122,11 @@ impl Schema {
             name: definition.name.clone(),
             title: definition.title.clone(),
             table: definition.table.clone(),
-            rules: definition.rules(origin)?,
-            tree: Node::build(&definition, origin)?,
-            duration_units: definition.duration_units(),
+            rules: definition.rules(origin)?.into(),
+            tree: Arc::new(Node::build(&definition, origin)?),
+            duration_units: definition.duration_units().into(),
             logged: false,
-            definition,
+            definition: Arc::new(definition),
             records,
         })
     }
@@ -143,7 +144,7 @@ impl Schema {
 
     /// The mappings of all tables, for any kind of store.
     pub fn every_table(&self) -> impl Iterator<Item = (&Self, &Table)> {
-        std::iter::once(self).chain(&self.records).filter_map(|schema| Some((schema, schema.table.as_ref()?)))
+        std::iter::once(self).chain(self.records.iter()).filter_map(|schema| Some((schema, schema.table.as_ref()?)))
     }
 
     /// How to read the records of a table, index or topic as measurements; `None` where they are activities.
@@ -167,31 +168,37 @@ impl Schema {
     #[must_use]
     pub fn for_logs(mut self) -> Self {
         self.logged = true;
-        self.tree.nest(&self.definition.nests);
+        Arc::make_mut(&mut self.tree).nest(&self.definition.nests);
         self
     }
 
     /// Marks a path, or a text at it, with a bit of [`Assembler::marks`].
     pub fn mark(&mut self, path: &str, text: Option<&str>, bit: u128) {
-        self.tree.mark(path, text, bit);
+        Arc::make_mut(&mut self.tree).mark(path, text, bit);
     }
 
     /// All built-in schemas, in order of precedence.
     pub fn built_in() -> Vec<Self> {
-        BUILT_IN
-            .iter()
-            .filter_map(|(name, text)| {
-                let schema = Self::from_toml(text, name);
-                debug_assert!(schema.is_ok(), "built-in schema {name}: {schema:?}");
-                schema.ok()
-            })
-            .collect()
+        (0..BUILT_IN.len()).filter_map(Self::built_in_at).cloned().collect()
+    }
+
+    /// Each is compiled when somebody first asks for it, once: sources ask with every query, and one schema extends
+    /// another.
+    fn built_in_at(index: usize) -> Option<&'static Self> {
+        static COMPILED: [OnceLock<Option<Schema>>; BUILT_IN.len()] = [const { OnceLock::new() }; BUILT_IN.len()];
+        let (name, text) = BUILT_IN[index];
+        let compiled = COMPILED[index].get_or_init(|| {
+            let schema = Self::from_toml(text, name);
+            debug_assert!(schema.is_ok(), "built-in schema {name}: {schema:?}");
+            schema.ok()
+        });
+        compiled.as_ref()
     }
 
     /// The built-in schema with a name.
     pub fn find(name: &str) -> Option<Self> {
-        let (name, text) = BUILT_IN.iter().find(|(known, _)| *known == name)?;
-        Self::from_toml(text, name).ok()
+        let index = BUILT_IN.iter().position(|(known, _)| *known == name)?;
+        Self::built_in_at(index).cloned()
     }
 
     /// The TOML of a built-in schema.
