@@ -14,6 +14,8 @@ pub const ALL: Kinds = Kinds(&[
     &crosstail_elasticsearch::KIND,
     #[cfg(feature = "kafka")]
     &crosstail_kafka::KIND,
+    #[cfg(feature = "command")]
+    &crosstail_command::KIND,
     #[cfg(feature = "sqlite")]
     &crosstail_sqlite::KIND,
     #[cfg(feature = "prometheus")]

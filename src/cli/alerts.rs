@@ -38,7 +38,8 @@ async fn known(args: &AlertsArgs, choice: &Overrides) -> Result<Known> {
     let config = Config::load(choice)?;
     let mut lines = of_watch(args)?;
     let mut problems = Vec::new();
-    let (configs, stdin) = sources::configs(&args.source.sources, args.source.schema.as_deref(), &config)?;
+    let (configs, stdin) =
+        sources::configs(&args.source.sources, &args.source.run, args.source.schema.as_deref(), &config)?;
     let opened = if configs.is_empty() { None } else { Some(sources::open(configs, stdin)?) };
     if let Some(opened) = &opened {
         let context = sources::context(&args.source, &config)?;

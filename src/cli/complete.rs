@@ -4,6 +4,7 @@
 use super::args::{Cli, CompleteArgs};
 use super::{exit, sources};
 use crate::config::{self, Config, Overrides};
+use crate::kinds;
 use crate::tui::Theme;
 use anyhow::Result;
 use clap::{ArgAction, Command, CommandFactory as _};
@@ -156,7 +157,9 @@ impl<'a> Line<'a> {
 
     fn named_sources(&self) -> Vec<Offer> {
         let config = Config::load(self.choice).unwrap_or_default();
-        config.sources.iter().map(|entry| (entry.name.clone(), "a configured source".to_owned())).collect()
+        let own = config.sources.iter().map(|entry| (entry.name.clone(), "a configured source".to_owned()));
+        let programs = kinds::ALL.iter().flat_map(|kind| kind.programs);
+        own.chain(programs.map(|(word, form)| (format!("{word}:"), (*form).to_owned()))).collect()
     }
 
     /// The last of several values that are separated by commas.
@@ -247,7 +250,9 @@ impl Stored<'_> {
         let config = Config::load(self.choice)?;
         // A stream can be read once, and not now.
         let named: Vec<String> = self.sources.iter().filter(|source| *source != "-").cloned().collect();
-        let (configs, spools) = sources::configs(&named, None, &config)?;
+        let (mut configs, spools) = sources::configs(&named, &[], None, &config)?;
+        // A key that asks for words runs no programs.
+        configs.retain(|config| !kinds::ALL.runs_a_program(config.address()));
         let opened = sources::open(configs, spools)?;
         let context = Context { now: Clock::system().now(), zone: chrono_tz::Tz::UTC };
         let mut counts = std::collections::BTreeMap::new();

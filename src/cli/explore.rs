@@ -29,15 +29,15 @@ impl ViewArgs {
 pub(super) async fn run(args: &ExploreArgs, choice: &Overrides, log: Log) -> Result<u8> {
     let config = Config::load(&args.look.over(choice))?;
     let named = [&args.sources[..], &args.also[..]].concat();
-    let (configs, spools) = sources::configs(&named, args.schema.as_deref(), &config)?;
+    let (configs, spools) = sources::configs(&named, &args.run, args.schema.as_deref(), &config)?;
     let opened = sources::open(configs, spools)?;
-    let invocation = invocation(&named, args.schema.as_deref());
+    let invocation = invocation(&named, &args.run, args.schema.as_deref());
     let writers = if args.look.writes.allow_writes { opened.alert_writers() } else { runtime::alert::Writers::new() };
     open(opened.names.clone(), opened.sources.clone(), writers, &args.look, invocation, &config, log).await
 }
 
 /// The command that opens the same sources, without secrets.
-fn invocation(sources: &[String], schema: Option<&str>) -> String {
+fn invocation(sources: &[String], runs: &[String], schema: Option<&str>) -> String {
     let quoted = |text: &str| {
         let safe = redact_text(text);
         let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:@=".contains(c);
@@ -45,6 +45,7 @@ fn invocation(sources: &[String], schema: Option<&str>) -> String {
     };
     let mut words = vec!["crosstail".to_owned()];
     words.extend(sources.iter().map(|source| quoted(source)));
+    words.extend(runs.iter().map(|command| format!("--run {}", quoted(command))));
     words.extend(schema.map(|schema| format!("--schema {}", quoted(schema))));
     words.join(" ")
 }

@@ -10,6 +10,7 @@ mod doctor;
 mod explore;
 mod export;
 mod generate;
+mod guard;
 mod habits;
 mod health;
 mod jq;
@@ -160,6 +161,7 @@ async fn dispatch(cli: Cli, log: Log) -> anyhow::Result<u8> {
         Some(Command::Generate(args)) => generate::run(&args).await,
         Some(Command::Redact(args)) => redact::run(&args, &choice),
         Some(Command::CompleteWords(args)) => complete::run(&args, &choice),
+        Some(Command::Guard(args)) => guard::run(&args),
         Some(Command::EvaluateJq { expression }) => jq::run(&expression),
     }
 }

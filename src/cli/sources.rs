@@ -9,8 +9,9 @@ use crate::{kinds, runtime};
 use crosstail_core::filter::{Context, Filter};
 use crosstail_core::model::{Check, Clock, HealthState, Names, SourceId, Timestamp, redact_text};
 use crosstail_core::number::truncated_i64;
+use crosstail_core::schema::Schema;
 use crosstail_source::pump::VITALS_SPAN_US;
-use crosstail_source::{Job, Kind, Priority, Source, SourceConfig, SourceError};
+use crosstail_source::{CommandLine, Job, Kind, Priority, Run, Source, SourceConfig, SourceError};
 use std::sync::Arc;
 
 /// The opened sources of one command.
@@ -63,6 +64,7 @@ impl OpenSources {
 /// source (a failure in `error.log` and `combined.log` is one activity); each URL, each database and each stream is its own.
 pub(super) fn configs(
     arguments: &[String],
+    runs: &[String],
     schema: Option<&str>,
     config: &Config,
 ) -> anyhow::Result<(Vec<SourceConfig>, Vec<Spool>)> {
@@ -72,7 +74,9 @@ pub(super) fn configs(
     let mut spools: Vec<Spool> = Vec::new();
     let mut streams: Vec<Stream> = Vec::new();
     for argument in arguments {
-        if let Some(named) = config.sources.iter().find(|entry| entry.name == *argument) {
+        // `cmd:NAME` says that it is a command; its name alone is enough.
+        let name = argument.strip_prefix("cmd:").unwrap_or(argument);
+        if let Some(named) = config.sources.iter().find(|entry| entry.name == name) {
             found.push(named.config()?);
             continue;
         }
@@ -111,11 +115,23 @@ pub(super) fn configs(
         }
         found.push(files);
     }
-    if arguments.is_empty() {
+    found.extend(runs.iter().map(|command| command_source(command, schema.as_ref())));
+    if arguments.is_empty() && runs.is_empty() {
         found = config.source_configs()?;
     }
     Ok((found, spools))
 }
+
+/// The source of `--run`.
+fn command_source(command: &str, schema: Option<&Schema>) -> SourceConfig {
+    let run = Run { command: CommandLine::Shell(command.to_owned()), ..Run::default() };
+    let name = redact_text(command.lines().next().unwrap_or_default()).chars().take(NAME_CHARACTERS).collect();
+    let (at, schema) = (vec![format!("cmd:{command}")], schema.cloned());
+    SourceConfig { name, at, schema, run: Some(run), ..SourceConfig::default() }
+}
+
+/// How much of a command is the name of its source.
+const NAME_CHARACTERS: usize = 40;
 
 pub(super) fn open(configs: Vec<SourceConfig>, spools: Vec<Spool>) -> anyhow::Result<OpenSources> {
     let names = Names::default();
@@ -127,7 +143,7 @@ pub(super) fn open(configs: Vec<SourceConfig>, spools: Vec<Spool>) -> anyhow::Re
 
 /// The named or configured sources, of which there has to be one.
 pub(super) fn open_named(args: &SourceArgs, config: &Config) -> anyhow::Result<OpenSources> {
-    let (configs, spools) = configs(&args.sources, args.schema.as_deref(), config)?;
+    let (configs, spools) = configs(&args.sources, &args.run, args.schema.as_deref(), config)?;
     if configs.is_empty() {
         return Err(UsageError("no source; name one with --source PATH, or configure one".to_owned()).into());
     }
@@ -139,6 +155,12 @@ pub(super) fn open_named(args: &SourceArgs, config: &Config) -> anyhow::Result<O
 pub(super) async fn open_args(args: &SourceArgs, config: &Config) -> anyhow::Result<OpenSources> {
     let mut opened = open_named(args, config)?;
     opened.wait_for_streams();
+    for (_, source) in &opened.sources {
+        if let Err(error) = source.settled(&Job::new("read", Priority::Asked)).await {
+            print_error(&error.to_string());
+            opened.is_partial = true;
+        }
+    }
     let mut failed: Vec<(usize, Box<dyn std::error::Error + Send + Sync>)> = Vec::new();
     for (index, ((id, source), kind)) in opened.sources.iter().zip(&opened.kinds).enumerate() {
         // A table that may not be read is missing from the output, and so is a page of metrics: report it.

@@ -57,7 +57,7 @@ pub(super) async fn run(args: &TailArgs, choice: &Overrides) -> Result<u8> {
     let (sender, mut events) = mpsc::channel(8);
     for ((id, source), config) in opened.sources.iter().zip(&opened.configs) {
         // A stream has no history: everything piped in is shown.
-        let begin = if config.ended.is_some() {
+        let begin = if config.ended.is_some() || config.run.is_some() {
             StartFrom::After(Position::new(()))
         } else if let Some(at) = positions.iter().position(|(known, _)| known == id) {
             StartFrom::After(positions.swap_remove(at).1)

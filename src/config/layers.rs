@@ -171,6 +171,18 @@ impl LayeredConfig {
                     path.display()
                 );
             }
+            let sources = config.sources.iter().chain(config.profiles.values().flat_map(|profile| &profile.sources));
+            for entry in sources {
+                if let Some(at) = entry.addresses().iter().find(|at| crate::kinds::ALL.runs_a_program(at))
+                    && entry.command.is_none()
+                {
+                    let place = text.find(at.as_str()).map_or(1, line);
+                    bail!(
+                        "{}:{place}: {at} runs a program, which a project's file may not; name it on the command line, or put it into your own configuration",
+                        path.display()
+                    );
+                }
+            }
             forbid_in_project(&tree, &mut |at, why| anyhow::anyhow!("{}:{}: {why}", path.display(), line(at)))?;
         }
         let own = std::mem::take(&mut config.profiles);
@@ -279,7 +291,7 @@ fn printable(name: &str, value: &str) -> String {
 
 /// Resolves the relative paths in a project's file against its folder.
 fn resolve_paths(config: &mut Config, folder: &Path) {
-    for entry in &mut config.sources {
+    for entry in config.sources.iter_mut().filter(|entry| entry.command.is_none()) {
         let anchored = entry.addresses().into_iter().map(|at| {
             let is_path = !at.contains("://") && !Path::new(&at).is_absolute() && at != "-";
             if is_path { folder.join(&at).display().to_string() } else { at }
@@ -377,14 +389,44 @@ fn explained(message: &str) -> String {
 const TOP: [&str; 6] = ["theme", "time_zone", "week_start", "history_limit", "range", "memory"];
 /// The tables of which there can be several, and keys of theirs.
 const TABLES: [(&str, &[&str]); 3] = [
-    ("source", &["at", "name", "schema", "zone", "password_env", "password_file", "password_command"]),
+    (
+        "source",
+        &[
+            "at",
+            "name",
+            "since",
+            "after",
+            "cursor",
+            "schema",
+            "zone",
+            "password_env",
+            "password_file",
+            "password_command",
+        ],
+    ),
     ("view", &["filter"]),
     ("channel", &["kind", "url", "url_env", "smtp", "to", "from", "command", "at_least", "rules"]),
 ];
 
 /// Parses a file. An error names the file and the line, and suggests the nearest key for an unknown one.
 pub(super) fn parse(text: &str, path: &Path) -> anyhow::Result<Config> {
-    toml::from_str(text).map_err(|error| wrong(text, path, &error))
+    let config: Config = toml::from_str(text).map_err(|error| wrong(text, path, &error))?;
+    let tree = DeTable::parse(text).map_err(|error| wrong(text, path, &error))?.into_inner();
+    let profiles = tree.get("profile").and_then(|profiles| profiles.get_ref().as_table());
+    let tables = config.profiles.iter().map(|(name, profile)| {
+        let table = profiles.and_then(|profiles| profiles.get(name.as_str())?.get_ref().as_table());
+        (&profile.sources, table)
+    });
+    for (sources, table) in tables.chain([(&config.sources, Some(&tree))]) {
+        let places = table.and_then(|table| table.get("source")?.get_ref().as_array());
+        for (index, entry) in sources.iter().enumerate() {
+            let Some(problem) = entry.problem() else { continue };
+            let at = places.and_then(|places| places.get(index)).map_or(0, |place| place.span().start);
+            let line = text[..at].matches('\n').count() + 1;
+            bail!("{}:{line}: the source {} {problem}", path.display(), entry.name);
+        }
+    }
+    Ok(config)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crosstail_core::model::{RedactionConfig, configure_redaction};
 use crosstail_core::schema::Schema;
 use crosstail_engine::insight::alerting::Rule;
 use crosstail_formats::Formats;
-use crosstail_source::SourceConfig;
+use crosstail_source::{CommandLine, Run, SourceConfig};
 use etcetera::BaseStrategy as _;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -54,13 +54,24 @@ pub struct Config {
 }
 
 /// One `[[source]]` of the configuration.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceEntry {
     /// Name, unique in the configuration.
     pub name: String,
     /// Path, glob, directory or URL; several paths are one source.
+    #[serde(default)]
     pub at: OneOrMany,
+    /// Instead of an address: a program and its arguments, or a text for `sh -c`.
+    pub command: Option<OneOrMany>,
+    /// Arguments that make the command go on at a time, for which `{time}` stands.
+    #[serde(default)]
+    pub since: OneOrMany,
+    /// Arguments that make the command go on behind a cursor, for which `{cursor}` stands.
+    #[serde(default)]
+    pub after: OneOrMany,
+    /// The field of its lines of JSON that is the cursor.
+    pub cursor: Option<String>,
     /// Schema: a name, or the path of a TOML file.
     pub schema: Option<String>,
     /// The zone of times that name none, in log files: `local`, or a name such as `Europe/Berlin`; UTC by default.
@@ -80,14 +91,32 @@ impl SourceEntry {
         let at = at.iter().map(|at| secrets::with_password(self, at)).collect::<Result<Vec<_>, _>>()?;
         let schema = self.schema.as_deref().map(schema).transpose()?;
         let zone = self.zone.as_deref().map(zone).transpose()?;
-        Ok(SourceConfig { name: self.name.clone(), at, schema, zone, ended: None })
+        let run = self.command.as_ref().map(|command| Run {
+            command: match command {
+                OneOrMany::One(text) => CommandLine::Shell(text.clone()),
+                OneOrMany::Many(words) => CommandLine::Words(words.clone()),
+            },
+            since: self.since.list(),
+            after: self.after.list(),
+            cursor: self.cursor.clone(),
+        });
+        Ok(SourceConfig { name: self.name.clone(), at, schema, zone, ended: None, run })
+    }
+
+    /// What is wrong with where it is.
+    fn problem(&self) -> Option<&'static str> {
+        match (self.at.list().is_empty(), &self.command) {
+            (true, None) => Some("has neither at, an address, nor command"),
+            (false, Some(_)) => Some("has at and command; it can have one of them"),
+            _ => None,
+        }
     }
 
     /// The addresses as written, without a password from elsewhere.
     pub fn addresses(&self) -> Vec<String> {
-        match &self.at {
-            OneOrMany::One(one) => vec![one.clone()],
-            OneOrMany::Many(many) => many.clone(),
+        match &self.command {
+            Some(_) => vec![format!("cmd:{}", self.name)],
+            None => self.at.list(),
         }
     }
 }
@@ -98,6 +127,21 @@ impl SourceEntry {
 pub enum OneOrMany {
     One(String),
     Many(Vec<String>),
+}
+
+impl Default for OneOrMany {
+    fn default() -> Self {
+        Self::Many(Vec::new())
+    }
+}
+
+impl OneOrMany {
+    fn list(&self) -> Vec<String> {
+        match self {
+            Self::One(one) => vec![one.clone()],
+            Self::Many(many) => many.clone(),
+        }
+    }
 }
 
 /// A saved view.
@@ -208,6 +252,10 @@ fn known_keys() -> impl Iterator<Item = &'static str> {
         "profile",
         "name",
         "at",
+        "command",
+        "since",
+        "after",
+        "cursor",
         "schema",
         "filter",
         "password_env",
@@ -228,7 +276,6 @@ fn known_keys() -> impl Iterator<Item = &'static str> {
         "to",
         "username",
         "ca",
-        "command",
     ]
     .into_iter()
 }

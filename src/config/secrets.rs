@@ -74,15 +74,7 @@ mod tests {
     use crate::config::OneOrMany;
 
     fn entry() -> SourceEntry {
-        SourceEntry {
-            name: "s".to_owned(),
-            at: OneOrMany::One(String::new()),
-            schema: None,
-            password_env: None,
-            password_file: None,
-            password_command: None,
-            zone: None,
-        }
+        SourceEntry { name: "s".to_owned(), at: OneOrMany::One(String::new()), ..SourceEntry::default() }
     }
 
     #[test]

@@ -128,7 +128,9 @@ fn mistakes_name_the_file_the_line_and_the_nearest_right_name() {
         ("theme = \"dark\"\ntimezone = \"UTC\"\n", "config.toml:2: unknown field `timezone`"),
         ("[[source]]\nname = \"a\"\nat = \"x\"\npasword_env = \"X\"\n", "did you mean 'password_env'?"),
         ("theme = \n", "config.toml:1"),
-        ("[[source]]\nname = \"a\"\n", "missing field `at`"),
+        ("\n[[source]]\nname = \"a\"\n", "config.toml:2: the source a has neither at, an address, nor command"),
+        ("[[source]]\nname = \"a\"\nat = \"x\"\ncommand = \"y\"\n", "config.toml:1: the source a has at and command"),
+        ("[profile.x]\n[[profile.x.source]]\nname = \"a\"\n", "config.toml:2: the source a has neither"),
     ] {
         home.write("config/crosstail/config.toml", text);
         let output = home.run(&["query"], &[], "");

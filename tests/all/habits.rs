@@ -858,11 +858,11 @@ fn addresses_that_do_not_work_say_what_to_do() {
     let output = crosstail(&["query", "-s", "gopher://x/y"]);
     let why = said(&output);
     for kind in crosstail::kinds::ALL.iter() {
-        assert!(
-            why.contains(&format!("{}://", kind.schemes[0])) || kind.schemes[0] == "file",
-            "{}: {why}",
-            kind.schemes[0]
-        );
+        let urls = kind.schemes.first().map(|scheme| format!("{scheme}://"));
+        let programs = kind.programs.iter().map(|(_, form)| (*form).to_owned());
+        for form in urls.into_iter().filter(|url| url != "file://").chain(programs) {
+            assert!(why.contains(&form), "{form}: {why}");
+        }
     }
     // A password may have any character, and no part of it is shown.
     for url in [

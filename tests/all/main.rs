@@ -39,6 +39,7 @@ mod mongodb;
 mod mysql;
 mod planner;
 mod postgres;
+mod programs;
 mod prokure;
 mod pty;
 mod pump;

@@ -41,6 +41,9 @@ pub struct Kind {
     pub claims: fn(&Path) -> bool,
     /// Whether several paths can form one source.
     pub takes_several: bool,
+    /// The addresses whose reading runs a program of this machine: the word before their colon, and how they are written. A
+    /// project's file may not name them.
+    pub programs: &'static [(&'static str, &'static str)],
     /// Whether it holds activities, not only measurements.
     pub holds_activities: bool,
     /// Whether a user may see only part of the data. Probing says which part, and headless commands repeat it.
@@ -163,6 +166,36 @@ pub struct SourceConfig {
     pub zone: Option<Tz>,
     /// Set once nothing more will be written, for a stream that ends.
     pub ended: Option<Arc<AtomicBool>>,
+    /// The command whose output is the source.
+    pub run: Option<Run>,
+}
+
+/// A command whose output is a source.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Run {
+    /// The program and its arguments, or a text for the shell.
+    pub command: CommandLine,
+    /// What makes it go on at a time; `{time}` stands for it.
+    pub since: Vec<String>,
+    /// What makes it go on behind a cursor; `{cursor}` stands for it.
+    pub after: Vec<String>,
+    /// The field of its lines of JSON that is the cursor.
+    pub cursor: Option<String>,
+}
+
+/// How a command is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CommandLine {
+    /// A program and its arguments.
+    Words(Vec<String>),
+    /// A text that `sh -c` runs.
+    Shell(String),
+}
+
+impl Default for CommandLine {
+    fn default() -> Self {
+        Self::Words(Vec::new())
+    }
 }
 
 impl SourceConfig {
@@ -205,6 +238,11 @@ impl Kinds {
         }
     }
 
+    /// Whether reading an address runs a program of this machine.
+    pub fn runs_a_program(self, at: &str) -> bool {
+        self.of(at).is_some_and(|kind| !kind.programs.is_empty())
+    }
+
     /// The names of the kinds in schemas.
     pub fn names(self) -> Vec<&'static str> {
         self.iter().map(|kind| kind.store.name).collect()
@@ -214,7 +252,9 @@ impl Kinds {
     pub fn hint(self) -> String {
         let schemes = self.iter().flat_map(|kind| kind.schemes).filter(|scheme| **scheme != "file");
         let urls: Vec<String> = schemes.map(|name| format!("{name}://")).collect();
-        format!("paths, globs in quotes, '-' for standard input, or URLs: {}", urls.join(", "))
+        let programs: Vec<&str> = self.iter().flat_map(|kind| kind.programs).map(|(_, form)| *form).collect();
+        let programs = if programs.is_empty() { String::new() } else { format!("; or {}", programs.join(", ")) };
+        format!("paths, globs in quotes, '-' for standard input, or URLs: {}{programs}", urls.join(", "))
     }
 
     /// The source of a command-line argument, named after the database, the file or the host.
@@ -233,6 +273,8 @@ impl Kinds {
                 let last = if by_host { host() } else { last };
                 last.to_owned()
             }
+            // `docker:api` is a name by itself; its last part may be a path on another machine.
+            None if self.runs_a_program(argument) => argument.to_owned(),
             None => Path::new(argument)
                 .file_name()
                 .map_or_else(|| argument.to_owned(), |name| name.to_string_lossy().into_owned()),

@@ -36,8 +36,8 @@ pub use event::{Closed, SourceEvent};
 pub use grouping::{FiguresQuery, GroupKey, Grouping, Groups};
 pub use job::{Budget, Job, JobState, Jobs, Priority, Stopped};
 pub use kind::{
-    BoxFuture, Endpoint, Kind, Kinds, Network, OpenCreator, OpenSource, OpenWriters, SourceConfig, UnknownSchema,
-    WriteOptions, Writing, claims_none,
+    BoxFuture, CommandLine, Endpoint, Kind, Kinds, Network, OpenCreator, OpenSource, OpenWriters, Run, SourceConfig,
+    UnknownSchema, WriteOptions, Writing, claims_none,
 };
 pub use obedient::Obedient;
 pub use page::{Cost, Cursor, Page, PageQuery, Part, PushDown};

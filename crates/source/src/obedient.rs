@@ -96,6 +96,10 @@ impl Source for Obedient {
         self.obey(job, "connect", self.source.probe(job)).await
     }
 
+    async fn settled(&self, job: &Job) -> Result<(), SourceError> {
+        self.obey(job, "read", self.source.settled(job)).await
+    }
+
     async fn page(&self, query: &PageQuery, after: Option<&Cursor>, job: &Job) -> Result<Page, SourceError> {
         self.obey(job, "read history", self.source.page(query, after, job)).await
     }

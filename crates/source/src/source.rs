@@ -28,6 +28,12 @@ pub trait Source: Send + Sync {
     /// an error.
     async fn probe(&self, job: &Job) -> Result<Probe, SourceError>;
 
+    /// Waits until a source that comes to an end has done so, for a command that prints once. Stores have nothing to wait
+    /// for.
+    async fn settled(&self, _job: &Job) -> Result<(), SourceError> {
+        Ok(())
+    }
+
     /// A page of history: at most `query.limit` activities after `after`, in order of start and id. From the first page
     /// to the last, every record that the filter keeps appears once.
     async fn page(&self, query: &PageQuery, after: Option<&Cursor>, job: &Job) -> Result<Page, SourceError>;

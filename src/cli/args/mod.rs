@@ -90,6 +90,9 @@ pub(super) struct ExploreArgs {
     /// A source, as with the commands
     #[arg(id = "explored_source", long = "source", short = 's', value_name = "SOURCE", hide = true)]
     pub(super) also: Vec<String>,
+    /// Read what a command prints, as a source; sh runs it, and it ends with crosstail
+    #[arg(id = "explored_run", long = "run", value_name = "COMMAND")]
+    pub(super) run: Vec<String>,
     #[command(flatten)]
     pub(super) look: ViewArgs,
     /// Schema that maps lines or tables to activities: a name (halopsa, pino, bunyan, ecs, zap, logrus, otlp, json …) or a TOML file; recognised from the data if omitted
@@ -180,12 +183,28 @@ pub(super) enum Command {
     /// What a shell offers for a line so far, one word a line
     #[command(hide = true)]
     CompleteWords(CompleteArgs),
+    /// The process between crosstail and a program that it reads, which ends the program when crosstail is gone
+    #[command(hide = true)]
+    Guard(GuardArgs),
     /// The process in which the explorer evaluates a jq expression: JSON on stdin, one result a line on stdout
     #[command(hide = true)]
     EvaluateJq {
         /// The jq expression
         expression: String,
     },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GuardArgs {
+    /// The folder that is removed where nobody holds its lock any more
+    #[arg(long)]
+    pub(super) spool: Option<std::path::PathBuf>,
+    /// The standard input of the program
+    #[arg(long)]
+    pub(super) input: Option<std::path::PathBuf>,
+    /// The program and its arguments
+    #[arg(last = true, required = true)]
+    pub(super) command: Vec<std::ffi::OsString>,
 }
 
 #[derive(Debug, Args)]
@@ -224,6 +243,9 @@ pub(super) struct DemoArgs {
 pub(super) struct SourceArgs {
     #[arg(long = "source", short = 's', value_name = "SOURCE", global = true, help = source_help("; repeatable"))]
     pub(super) sources: Vec<String>,
+    /// Read what a command prints, as a source; sh runs it, and it ends with crosstail
+    #[arg(long, value_name = "COMMAND", global = true)]
+    pub(super) run: Vec<String>,
     /// Schema that maps lines or tables to activities; recognised from the data if omitted
     #[arg(long, value_name = "NAME|FILE", global = true)]
     pub(super) schema: Option<String>,
@@ -398,6 +420,7 @@ impl ExploreArgs {
         let texts = [&look.filter, &look.open, &look.theme, &look.zone, &look.range, &look.memory, &self.schema];
         !self.sources.is_empty()
             || !self.also.is_empty()
+            || !self.run.is_empty()
             || look.utc
             || texts.into_iter().any(Option::is_some)
             || look.tab.is_some()
@@ -418,8 +441,10 @@ fn source_help(note: &str) -> String {
     }
     let urls: Vec<String> = schemes.iter().map(|scheme| format!("{scheme}://")).collect();
     let urls = urls.join(", ");
+    let programs: Vec<&str> = crate::kinds::ALL.iter().flat_map(|kind| kind.programs).map(|(_, form)| *form).collect();
+    let programs = if programs.is_empty() { String::new() } else { format!(", {}", programs.join(", ")) };
     format!(
-        "A path, glob or directory, '-' for standard input, the name of a configured source, or a URL ({urls}){note}. If omitted: the configured sources"
+        "A path, glob or directory, '-' for standard input, the name of a configured source{programs}, or a URL ({urls}){note}. If omitted: the configured sources"
     )
 }
 

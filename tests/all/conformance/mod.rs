@@ -6,6 +6,7 @@ mod contract;
 mod databases;
 mod fixtures;
 mod indices;
+mod printed;
 mod tables;
 mod topics;
 
@@ -28,6 +29,7 @@ use crosstail_source::{
 use databases::{MongoFixture, PostgresFixture};
 use fixtures::{FileFixture, Fixture, SqliteFixture};
 use indices::ElasticFixture;
+use printed::CommandFixture;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -78,6 +80,24 @@ each_kind!(
     a_full_sink_holds_nothing_open,
     filling_back_stops_where_it_is_told,
     what_is_gone_is_said,
+);
+
+// What a command printed is kept, and `cmd:` names it in a configuration alone.
+each_kind!(
+    command,
+    CommandFixture::new(),
+    history_pages_have_no_gap_and_no_duplicate,
+    following_sees_every_insert_and_every_change,
+    following_goes_on_where_it_was,
+    filling_back_gives_everything_once_joined,
+    cancelling_ends_at_once,
+    payloads_are_whole,
+    a_request_is_found_and_opened,
+    related_activities_are_found,
+    figures_are_the_local_ones,
+    a_source_that_dies_comes_back,
+    reading_changes_nothing,
+    a_full_sink_holds_nothing_open
 );
 
 async fn all(source: &dyn Source) -> Vec<Activity> {

@@ -1,7 +1,7 @@
 //! The entry of log files in the list of kinds.
 
-use crate::{FileSource, Spec};
 use crosstail_core::schema::StoreKind;
+use crosstail_files::{FileSource, Spec};
 use crosstail_formats::Formats;
 use crosstail_record::write::{FileWriter, Writer};
 use crosstail_source::{ErrorKind, Kind, SourceError, WriteOptions, Writing};
@@ -18,6 +18,7 @@ pub static KIND: Kind = Kind {
     network: None,
     claims: |_| true,
     takes_several: true,
+    programs: &[],
     holds_activities: true,
     may_hide: true,
     open: |config, id, names| {

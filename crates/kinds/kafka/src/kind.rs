@@ -22,6 +22,7 @@ pub static KIND: Kind = Kind {
     }),
     claims: claims_none,
     takes_several: false,
+    programs: &[],
     holds_activities: true,
     may_hide: false,
     open: |config, id, names| {

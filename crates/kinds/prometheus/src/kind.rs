@@ -21,6 +21,7 @@ pub static KIND: Kind = Kind {
     }),
     claims: claims_none,
     takes_several: false,
+    programs: &[],
     holds_activities: false,
     may_hide: false,
     open: |config, _, _| Ok(Arc::new(PrometheusSource::new(&config.name, config.address(), config.schema.as_ref())?)),

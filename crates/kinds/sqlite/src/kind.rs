@@ -20,6 +20,7 @@ pub static KIND: Kind = Kind {
     network: None,
     claims: is_database,
     takes_several: false,
+    programs: &[],
     holds_activities: true,
     may_hide: false,
     open: |config, id, names| {

@@ -22,4 +22,6 @@ pub(super) struct LineOrigin {
     pub(super) family: u64,
     /// Whether its failures stand in another file too (`error.log` and `combined.log`), so that content tells them.
     pub(super) has_copies: bool,
+    /// Whether its content tells a record, in whatever file it stands.
+    pub(super) told_by_content: bool,
 }

@@ -1,8 +1,8 @@
 //! Which files are the same: copies are known by their content, never by their first line or their name alone.
 
-use super::discover;
 use super::origin::stable_hash;
 use super::stream::Stream;
+use super::{FileContext, discover};
 use std::io::Read as _;
 
 /// How much of two files is compared, in bytes.
@@ -13,14 +13,16 @@ const SHARED_LINES: usize = 2;
 const SEARCHED: u64 = 8 << 20;
 
 /// Removes copies, the shorter ones, and tells apart files that only begin alike.
-pub(super) fn settle(streams: &mut Vec<Stream>) {
-    mark_failure_logs(streams);
+pub(super) fn settle(shared: &FileContext, streams: &mut Vec<Stream>) {
+    if shared.spooled.is_none() {
+        mark_failure_logs(streams);
+    }
     let mut kept: Vec<Stream> = Vec::new();
     // The longest first, so that what is removed is a part of what stays; equal ones by name, so that every run agrees.
     streams.sort_by(|a, b| b.length.cmp(&a.length).then_with(|| a.path.cmp(&b.path)));
     streams.sort_by_key(|stream| stream.packing.is_sequential());
     for mut stream in streams.drain(..) {
-        if kept.iter().any(|other| is_copy(&stream, other)) {
+        if kept.iter().any(|other| is_copy(shared, &stream, other)) {
             continue;
         }
         if collides(&stream, &kept) {
@@ -42,7 +44,7 @@ pub(super) fn collides(stream: &Stream, others: &[Stream]) -> bool {
 }
 
 /// Whether a file holds nothing that another one does not hold in the same order.
-pub(super) fn is_copy(stream: &Stream, other: &Stream) -> bool {
+pub(super) fn is_copy(shared: &FileContext, stream: &Stream, other: &Stream) -> bool {
     if stream.device_inode == other.device_inode {
         return true;
     }
@@ -50,7 +52,11 @@ pub(super) fn is_copy(stream: &Stream, other: &Stream) -> bool {
         return false;
     }
     let folder = |stream: &Stream| stream.path.parent().map(std::path::Path::to_owned);
-    let rotated = folder(stream) == folder(other) && discover::family(&stream.path) == discover::family(&other.path);
+    let together = folder(stream) == folder(other);
+    if shared.spooled.is_some() && !together {
+        return false;
+    }
+    let rotated = together && discover::family(&stream.path) == discover::family(&other.path);
     let (Some(own), Some(others)) = (beginning(stream), beginning(other)) else { return false };
     let length = own.len().min(others.len());
     if length == 0 || own[..length] != others[..length] {

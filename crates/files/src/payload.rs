@@ -1,6 +1,6 @@
 //! The payload of one record: found again by its offset and divided into the parts of a payload.
 
-use super::decode::surrounding;
+use super::decode::{RECORDS_OF_A_FRAME, surrounding};
 use super::{FileContext, discover, stream::Stream};
 use crosstail_core::model::{Id, Locator, NameId, Payload, RawRecord};
 use crosstail_core::number::saturating_usize;
@@ -25,6 +25,7 @@ pub(super) fn of_frame(
     offset: u64,
 ) -> Payload {
     let index = match id {
+        Id::Line { offset: own, .. } if stream.origin.told_by_content => saturating_usize(own % RECORDS_OF_A_FRAME),
         Id::Line { file, offset: own } if *file == stream.origin.fingerprint => {
             saturating_usize(own.saturating_sub(offset))
         }

@@ -4,7 +4,7 @@
 #![allow(clippy::expect_used, reason = "a test")]
 
 use crosstail_core::model::{Activity, Names, parse_timestamp};
-use crosstail_file::{FileSource, Spec};
+use crosstail_files::{FileSource, Spec};
 use crosstail_formats::Formats;
 use crosstail_source::{Job, PageQuery, Source, SourceEvent};
 use std::collections::BTreeMap;

@@ -50,9 +50,23 @@ impl Stream {
         if !meta.is_file() {
             return Ok(None);
         }
-        let family = stable_hash(&[discover::family(path).as_bytes()]);
-        let origin =
-            LineOrigin { source: shared.id, file: shared.place_of(path), fingerprint: 0, family, has_copies: false };
+        let family = match &shared.spooled {
+            None => stable_hash(&[discover::family(path).as_bytes()]),
+            // Where it is from tells it, not where it is kept: two hosts may have the same lines.
+            Some(spooled) => {
+                let shown = PathBuf::from((spooled.name_of)(path));
+                let folder = shown.parent().unwrap_or(Path::new("")).as_os_str().as_encoded_bytes();
+                stable_hash(&[folder, discover::family(&shown).as_bytes()])
+            }
+        };
+        let origin = LineOrigin {
+            source: shared.id,
+            file: shared.place_of(path),
+            fingerprint: 0,
+            family,
+            has_copies: false,
+            told_by_content: shared.spooled.as_ref().is_some_and(|spooled| spooled.told_by_content),
+        };
         let mut stream = Self {
             path: path.to_owned(),
             file,

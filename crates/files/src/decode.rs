@@ -31,12 +31,15 @@ pub(super) struct Before {
     pub(super) carry: Timestamp,
     /// The columns of the last header of a table.
     pub(super) columns: Option<Columns>,
+    /// The records with the time of the last one, where their content tells them: hash and offset.
+    alike: Vec<(u64, u64)>,
+    of: Option<Timestamp>,
 }
 
 impl Before {
     /// At a place of a stream of which nothing is known.
     pub(super) fn nothing(stream: &Stream) -> Self {
-        Self { carry: stream.written_at(), columns: None }
+        Self { carry: stream.written_at(), columns: None, alike: Vec::new(), of: None }
     }
 }
 
@@ -64,6 +67,7 @@ pub(super) fn decode(
         let scoped = runs::scoped(stream, &found);
         let mut activity = found.activity;
         activity.id = scoped.unwrap_or(activity.id);
+        let at = activity.started_at;
         if activity.exact_start || activity.completed_at.is_some() {
             before.carry = activity.completed_at.filter(|_| activity.part).unwrap_or(activity.started_at);
         }
@@ -72,7 +76,34 @@ pub(super) fn decode(
             let hash = stable_hash(&[frame]);
             activity.id = Id::Line { file: hash, offset: occurrences.next(stream.origin.family, hash) };
         }
+        if stream.origin.told_by_content
+            && let Id::Line { offset: own, .. } = activity.id
+        {
+            let index = own.saturating_sub(offset).min(RECORDS_OF_A_FRAME - 1);
+            let (hash, number) = before.content(at, offset, frame);
+            activity.id = Id::Line { file: hash, offset: number * RECORDS_OF_A_FRAME + index };
+        }
         out.push(activity);
+    }
+}
+
+/// How many records of one frame have ids of their own where content tells them.
+pub(super) const RECORDS_OF_A_FRAME: u64 = 4096;
+
+impl Before {
+    /// What tells a record by its content: the hash of its first line, which stays as it is when the record grows, and how
+    /// many such lines with the same time stand before it.
+    fn content(&mut self, at: Timestamp, offset: u64, frame: &[u8]) -> (u64, u64) {
+        if self.of != Some(at) {
+            (self.of, self.alike) = (Some(at), Vec::new());
+        }
+        let end = memchr::memchr(b'\n', frame).unwrap_or(frame.len());
+        let hash = stable_hash(&[&frame[..end]]);
+        let number = self.alike.iter().filter(|(other, place)| *other == hash && *place < offset).count();
+        if !self.alike.contains(&(hash, offset)) {
+            self.alike.push((hash, offset));
+        }
+        (hash, number as u64)
     }
 }
 

@@ -290,12 +290,15 @@ impl Follower<'_> {
     fn tell(&mut self, stream: &mut Stream) {
         for tail in self.tails.values_mut() {
             let other = &mut tail.stream;
-            if identity::logs_failures_of(stream, other) || identity::logs_failures_of(other, stream) {
+            let fails = self.shared.spooled.is_none()
+                && (identity::logs_failures_of(stream, other) || identity::logs_failures_of(other, stream));
+            if fails {
                 stream.origin.has_copies = true;
                 other.origin.has_copies = true;
             }
             let alike = stream.fingerprint.is_some() && stream.fingerprint == other.fingerprint;
-            if alike && !identity::is_copy(stream, other) && !identity::is_copy(other, stream) {
+            let is_copy = |one: &Stream, other: &Stream| identity::is_copy(self.shared, one, other);
+            if alike && !is_copy(stream, other) && !is_copy(other, stream) {
                 stream.tell_by_path();
             }
         }

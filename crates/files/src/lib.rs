@@ -1,0 +1,328 @@
+//! Log files as a source, in any format that `crosstail-formats` knows; rotated, compressed, still being written. The kind
+//! `file` reads the user's files with it, the kind `command` what programs printed.
+
+mod block;
+mod decode;
+mod diagnose;
+mod discover;
+mod follow;
+mod history;
+mod identity;
+mod origin;
+mod packed;
+mod payload;
+mod prefilter;
+mod runs;
+mod stream;
+mod turns;
+
+use async_trait::async_trait;
+use crosstail_core::filter::Filter;
+use crosstail_core::model::{Diagnosis, Id, Locator, NameId, Names, Payload, SourceId, Timestamp, Tz};
+use crosstail_core::schema::Schema;
+use crosstail_formats::Formats;
+use crosstail_source::{
+    Capabilities, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related, RelatedKey,
+    SharedId, Sink, Source, SourceError,
+};
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub use discover::Spec;
+
+/// Files that a message names.
+const NAMED_FILES: usize = 3;
+
+/// A set of log files, found by paths, globs and directories.
+pub struct FileSource {
+    shared: Arc<FileContext>,
+}
+
+/// State that the tasks of a file source share.
+pub(crate) struct FileContext {
+    pub(crate) name: String,
+    pub(crate) id: SourceId,
+    pub(crate) names: Names,
+    pub(crate) specs: Vec<Spec>,
+    pub(crate) formats: Arc<Formats>,
+    /// The schema of all JSON records, where somebody chose it.
+    pub(crate) schema: Option<Schema>,
+    /// The zone of times that name none.
+    pub(crate) zone: Option<Tz>,
+    pub(crate) occurrences: decode::Occurrences,
+    pub(crate) runs: runs::Runs,
+    cache: Mutex<Option<history::ScanResult>>,
+    /// The name under which each path is registered.
+    places: Mutex<HashMap<PathBuf, NameId>>,
+    /// Files that could not be read, or not to their ends, with the reason.
+    problems: Mutex<BTreeMap<PathBuf, String>>,
+    /// Set once nothing more will be written.
+    pub(crate) ended: Option<Arc<AtomicBool>>,
+    /// What is special about files that a program wrote for the source.
+    pub(crate) spooled: Option<Spooled>,
+}
+
+/// Files that are copies of what programs print. None is a copy of one in another folder, whatever it holds.
+pub struct Spooled {
+    /// The name under which a file is shown.
+    pub name_of: Box<dyn Fn(&Path) -> String + Send + Sync>,
+    /// Whether every record says its time and its writer, so that its content tells it in every run.
+    pub told_by_content: bool,
+}
+
+impl FileSource {
+    /// A source of the files that `specs` match. Without `schema`, each record of JSON tells its own.
+    pub fn new(
+        name: &str,
+        id: SourceId,
+        names: Names,
+        specs: Vec<Spec>,
+        schema: Option<Schema>,
+        formats: Arc<Formats>,
+    ) -> Self {
+        let shared = FileContext {
+            name: name.to_owned(),
+            id,
+            names,
+            specs,
+            formats,
+            schema,
+            zone: None,
+            occurrences: decode::Occurrences::default(),
+            runs: runs::Runs::default(),
+            cache: Mutex::new(None),
+            places: Mutex::default(),
+            problems: Mutex::default(),
+            ended: None,
+            spooled: None,
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Makes times that name no zone times of this one.
+    #[must_use]
+    pub fn in_zone(mut self, zone: Option<Tz>) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.zone = zone;
+        }
+        self
+    }
+
+    /// Makes following end once `ended` is set and everything has been delivered.
+    #[must_use]
+    pub fn ending_with(mut self, ended: Option<Arc<AtomicBool>>) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.ended = ended;
+        }
+        self
+    }
+
+    /// Says that programs wrote the files.
+    #[must_use]
+    pub fn spooled(mut self, spooled: Spooled) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.spooled = Some(spooled);
+        }
+        self
+    }
+}
+
+impl FileContext {
+    /// The existing files, newest first, each content once. A file that cannot be opened is named and left out; an error
+    /// only where none can.
+    fn streams(&self) -> Result<Vec<stream::Stream>, SourceError> {
+        let found =
+            discover::discover(&self.specs).map_err(|problem| self.error("open", ErrorKind::Connect, problem))?;
+        let mut streams = Vec::new();
+        let mut failed = None;
+        for path in found.files {
+            match stream::Stream::open(self, &path) {
+                Ok(Some(stream)) if stream.packing == packed::Packing::Binary => {
+                    self.note(&path, "is no text".to_owned());
+                }
+                Ok(stream) => streams.extend(stream),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    self.note(&path, error.to_string());
+                    failed = Some(self.io("open", &path.display().to_string(), &error));
+                }
+            }
+        }
+        if let Some(error) = failed.filter(|_| streams.is_empty()) {
+            return Err(error);
+        }
+        identity::settle(self, &mut streams);
+        streams.sort_by_key(|s| std::cmp::Reverse(s.modified));
+        Ok(streams)
+    }
+
+    /// The number of the name under which a path is shown: that of the file, with its folder where two have the same.
+    fn place_of(&self, path: &Path) -> NameId {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = places.get(path) {
+            return *known;
+        }
+        let name = match &self.spooled {
+            Some(spooled) => (spooled.name_of)(path),
+            None => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        };
+        let mut place = self.names.place(&name);
+        let is_taken = |place| places.values().any(|taken| *taken == place);
+        if is_taken(place) {
+            place = match &self.spooled {
+                None => self.names.place(&path.display().to_string()),
+                Some(_) => {
+                    let mut numbered = (2..).map(|number| self.names.place(&format!("{name} ({number})")));
+                    numbered.find(|place| !is_taken(*place)).unwrap_or(place)
+                }
+            };
+        }
+        places.insert(path.to_owned(), place);
+        place
+    }
+
+    /// Remembers that a file could not be read to its end.
+    fn cut_off(&self, path: &Path, error: &std::io::Error) {
+        self.note(path, format!("ends early ({error}); what could be read of it is shown"));
+    }
+
+    fn note(&self, path: &Path, problem: String) {
+        self.problems.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), problem);
+    }
+
+    /// The files that could not be read, or not to their ends, each with the reason.
+    fn problems(&self) -> Vec<String> {
+        let problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
+        problems.iter().map(|(path, problem)| format!("{} {problem}", path.display())).collect()
+    }
+
+    /// What was taken along with a file, and what a folder holds that was left out.
+    fn selection(&self) -> Vec<String> {
+        let Ok(found) = discover::discover(&self.specs) else { return Vec::new() };
+        let names = |paths: &[PathBuf]| {
+            let first: Vec<String> = paths.iter().take(NAMED_FILES).map(|path| path.display().to_string()).collect();
+            let more = if paths.len() > NAMED_FILES { " …" } else { "" };
+            format!("{}{more}", first.join(", "))
+        };
+        let mut said = Vec::new();
+        if !found.taken_along.is_empty() {
+            said.push(format!("reads {} rotations too: {}", found.taken_along.len(), names(&found.taken_along)));
+        }
+        if !found.left_out.is_empty() {
+            said.push(format!(
+                "left out {} files that are no logs by their names: {}",
+                found.left_out.len(),
+                names(&found.left_out)
+            ));
+        }
+        said
+    }
+
+    fn error(&self, operation: &'static str, kind: ErrorKind, cause: impl Into<String>) -> SourceError {
+        SourceError { source_name: self.name.clone(), operation, kind, cause: cause.into(), hint: None }
+    }
+
+    fn io(&self, operation: &'static str, what: &str, error: &std::io::Error) -> SourceError {
+        let kind = match error.kind() {
+            std::io::ErrorKind::PermissionDenied => ErrorKind::Auth,
+            _ => ErrorKind::Connect,
+        };
+        let mut found = self.error(operation, kind, format!("{what}: {error}"));
+        if kind == ErrorKind::Auth {
+            found.hint = Some("make the file readable for your user; crosstail never writes to it".to_owned());
+        }
+        found
+    }
+}
+
+/// Runs blocking work outside the runtime's threads.
+async fn blocking<T: Send + 'static>(
+    shared: &Arc<FileContext>,
+    work: impl FnOnce(&Arc<FileContext>) -> Result<T, SourceError> + Send + 'static,
+) -> Result<T, SourceError> {
+    let inner = Arc::clone(shared);
+    tokio::task::spawn_blocking(move || work(&inner))
+        .await
+        .unwrap_or_else(|error| Err(shared.error("read", ErrorKind::Query, error.to_string())))
+}
+
+#[async_trait]
+impl Source for FileSource {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { pushes: true, aggregates: false, holds_activities: true, reads_ranges: false, finds_ids: false }
+    }
+
+    async fn probe(&self, _job: &Job) -> Result<Probe, SourceError> {
+        blocking(&self.shared, |shared| {
+            let streams = shared.streams()?;
+            let mut schemas: Vec<String> = streams.iter().map(diagnose::main_format).collect();
+            schemas.sort_unstable();
+            schemas.dedup();
+            let bytes: u64 = streams.iter().map(|s| s.length).sum();
+            let warnings = shared.problems().into_iter().chain(shared.selection()).collect();
+            Ok(Probe {
+                warnings,
+                missing: discover::missing(&shared.specs),
+                server: format!("{} files, {:.1} MB", streams.len(), bytes as f64 / 1e6),
+                schema: schemas.join(", "),
+                ..Probe::default()
+            })
+        })
+        .await
+    }
+
+    async fn page(&self, query: &PageQuery, after: Option<&Cursor>, job: &Job) -> Result<Page, SourceError> {
+        let (query, after, job) = (query.clone(), after.cloned(), job.clone());
+        blocking(&self.shared, move |shared| {
+            let mut cache = shared.cache.lock().unwrap_or_else(PoisonError::into_inner);
+            history::page(shared, &mut cache, &query, after.as_ref(), &job)
+        })
+        .await
+    }
+
+    async fn position(&self, _job: &Job) -> Result<Position, SourceError> {
+        blocking(&self.shared, |shared| {
+            let streams = shared.streams()?;
+            Ok(follow::ResumePoint::at(&streams).position())
+        })
+        .await
+    }
+
+    async fn follow(&self, from: Position, sink: &Sink, job: &Job) -> Result<(), SourceError> {
+        follow::follow(&self.shared, &from, sink, job).await
+    }
+
+    async fn backfill(&self, upto: &Position, limit: usize, sink: &Sink, job: &Job) -> Result<(), SourceError> {
+        let (upto, sink, job) = (upto.clone(), sink.clone(), job.clone());
+        blocking(&self.shared, move |shared| history::fill_back(shared, &upto, limit, &sink, &job)).await
+    }
+
+    async fn payload(&self, id: &Id, locator: &Locator, _job: &Job) -> Result<Payload, SourceError> {
+        let (id, locator) = (id.clone(), locator.clone());
+        blocking(&self.shared, move |shared| payload::load(shared, &id, &locator)).await
+    }
+
+    async fn related(&self, key: &RelatedKey, limit: usize, job: &Job) -> Result<Related, SourceError> {
+        let text = match &key.id {
+            SharedId::Correlation(id) => format!("corr={}", crosstail_core::filter::quote(id)),
+            SharedId::Request(id) => {
+                let id = crosstail_core::filter::quote(id);
+                format!("request={id} OR parent={id} OR id={id}")
+            }
+        };
+        let filter =
+            Filter::parse(&text).map_err(|e| self.shared.error("find related", ErrorKind::Query, e.to_string()))?;
+        let query = PageQuery { filter, newest_first: false, ..PageQuery::all(limit) };
+        Ok(self.page(&query, None, job).await?.items.into())
+    }
+
+    async fn diagnose(&self, now: Timestamp, _job: &Job) -> Result<Vec<Diagnosis>, SourceError> {
+        blocking(&self.shared, move |shared| diagnose::diagnose(shared, now)).await
+    }
+
+    async fn aggregate(&self, query: &PageQuery, grouping: &Grouping, job: &Job) -> Result<Groups, SourceError> {
+        crosstail_source::aggregate_locally(self, query, grouping, &self.shared.names, job).await
+    }
+}

@@ -1,0 +1,211 @@
+//! Runs a program below a guard, a process that ends it, and all that it started, when this process is gone. What it prints
+//! comes as whole lines.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::OnceLock;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
+
+/// A longer line is divided, in bytes.
+const LONGEST_LINE: usize = 64 << 20;
+/// Bytes read at once.
+const CHUNK: usize = 64 * 1024;
+/// The name of the hidden command that guards.
+pub const GUARD: &str = "guard";
+
+/// The program that guards: crosstail itself, also after its file was replaced by a newer one.
+static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+
+/// Names the program that guards, for a process that is not crosstail.
+pub fn guard_with(program: PathBuf) {
+    let _ = PROGRAM.set(program);
+}
+
+fn guard() -> io::Result<PathBuf> {
+    let own = Path::new("/proc/self/exe");
+    match PROGRAM.get() {
+        Some(program) => Ok(program.clone()),
+        None if own.exists() => Ok(own.to_owned()),
+        None => std::env::current_exe(),
+    }
+}
+
+/// A program with its arguments. No shell reads them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Invocation {
+    pub(crate) program: OsString,
+    pub(crate) arguments: Vec<OsString>,
+    /// Variables that it gets besides those of this process.
+    pub(crate) variables: Vec<(&'static str, String)>,
+    /// A file that is its standard input; otherwise it has none.
+    pub(crate) input: Option<PathBuf>,
+}
+
+impl Invocation {
+    pub(crate) fn new<A: Into<OsString>>(program: impl Into<OsString>, arguments: impl IntoIterator<Item = A>) -> Self {
+        let arguments = arguments.into_iter().map(Into::into).collect();
+        Self { program: program.into(), arguments, ..Self::default() }
+    }
+
+    /// Whether the program is there: a path, or in `PATH`.
+    pub(crate) fn is_found(&self) -> bool {
+        if self.program.as_encoded_bytes().contains(&b'/') {
+            return Path::new(&self.program).exists();
+        }
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).any(|folder| folder.join(&self.program).is_file())
+    }
+
+    /// Starts it. `spool` is removed by the guard once nobody holds it any more.
+    pub(crate) fn start(&self, spool: &Path) -> io::Result<Child> {
+        let mut command = tokio::process::Command::new(guard()?);
+        command.arg(GUARD).arg("--spool").arg(spool);
+        if let Some(input) = &self.input {
+            command.arg("--input").arg(input);
+        }
+        command.arg("--").arg(&self.program).args(&self.arguments).envs(self.variables.iter().cloned());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // Ctrl-C in the terminal is for crosstail alone.
+        let mut child = command.process_group(0).spawn()?;
+        let missing = || io::Error::other("no pipe to the program");
+        Ok(Child {
+            alive: child.stdin.take().ok_or_else(missing)?,
+            out: Lines::new(child.stdout.take().ok_or_else(missing)?),
+            err: Lines::new(child.stderr.take().ok_or_else(missing)?),
+            process: child,
+        })
+    }
+
+    /// Runs it to its end and gives what it printed; an error has what it said.
+    pub(crate) async fn output(&self, spool: &Path) -> io::Result<Result<Vec<u8>, String>> {
+        let mut child = self.start(spool)?;
+        let (mut out, mut said) = (Vec::new(), Vec::new());
+        while let Some((from, lines)) = child.next().await? {
+            match from {
+                Pipe::Out => out.extend(lines),
+                Pipe::Err => said.extend(lines),
+            }
+        }
+        Ok(match child.code().await? {
+            0 => Ok(out),
+            code => Err(complaint(&said, code)),
+        })
+    }
+}
+
+/// What a program that failed said, in a line.
+pub(crate) fn complaint(said: &[u8], code: i32) -> String {
+    let text = String::from_utf8_lossy(said);
+    let last: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    match last[last.len().saturating_sub(3)..].join("; ") {
+        said if said.is_empty() => format!("ended with exit code {code}"),
+        said => said,
+    }
+}
+
+/// Which output a line is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pipe {
+    Out,
+    Err,
+}
+
+/// A running program. Dropping it ends it: its guard sees that nobody holds the other end of its input any more.
+pub(crate) struct Child {
+    process: tokio::process::Child,
+    alive: ChildStdin,
+    out: Lines<ChildStdout>,
+    err: Lines<ChildStderr>,
+}
+
+impl Child {
+    /// The next lines, each with its newline; `None` once both outputs have ended. Safe to drop.
+    pub(crate) async fn next(&mut self) -> io::Result<Option<(Pipe, Vec<u8>)>> {
+        let Self { out, err, .. } = self;
+        loop {
+            let (from, lines) = tokio::select! {
+                lines = out.next(), if !out.ended => (Pipe::Out, lines?),
+                lines = err.next(), if !err.ended => (Pipe::Err, lines?),
+                else => return Ok(None),
+            };
+            if !lines.is_empty() {
+                return Ok(Some((from, lines)));
+            }
+        }
+    }
+
+    /// The raw output, for what is not made of lines, and the rest.
+    pub(crate) fn divided(self) -> (ChildStdout, Rest) {
+        let Self { process, alive, out, err } = self;
+        (out.read, Rest { process, alive, err })
+    }
+
+    /// Its exit code, once its outputs have ended.
+    pub(crate) async fn code(mut self) -> io::Result<i32> {
+        let status = self.process.wait().await?;
+        drop(self.alive);
+        Ok(status.code().unwrap_or(-1))
+    }
+}
+
+/// A program whose output is read elsewhere. Dropping it ends the program.
+pub(crate) struct Rest {
+    process: tokio::process::Child,
+    alive: ChildStdin,
+    err: Lines<ChildStderr>,
+}
+
+impl Rest {
+    /// What it said on its standard error, and its exit code, once it is done.
+    pub(crate) async fn ended(mut self) -> io::Result<(Vec<u8>, i32)> {
+        let mut said = Vec::new();
+        while !self.err.ended {
+            said.extend(self.err.next().await?);
+        }
+        let status = self.process.wait().await?;
+        drop(self.alive);
+        Ok((said, status.code().unwrap_or(-1)))
+    }
+}
+
+struct Lines<R> {
+    read: R,
+    buffer: Vec<u8>,
+    ended: bool,
+}
+
+impl<R: AsyncRead + Unpin> Lines<R> {
+    fn new(read: R) -> Self {
+        Self { read, buffer: Vec::new(), ended: false }
+    }
+
+    /// The lines that are complete; empty where none is yet. What is not complete at the end gets its newline.
+    async fn next(&mut self) -> io::Result<Vec<u8>> {
+        self.buffer.reserve(CHUNK);
+        let before = self.buffer.len();
+        if self.read.read_buf(&mut self.buffer).await? == 0 {
+            self.ended = true;
+            if !self.buffer.is_empty() {
+                self.buffer.push(b'\n');
+            }
+            return Ok(std::mem::take(&mut self.buffer));
+        }
+        let Some(end) = memchr::memrchr(b'\n', &self.buffer[before..]).map(|at| before + at + 1) else {
+            if self.buffer.len() > LONGEST_LINE {
+                self.buffer.push(b'\n');
+                return Ok(std::mem::take(&mut self.buffer));
+            }
+            return Ok(Vec::new());
+        };
+        let rest = self.buffer.split_off(end);
+        Ok(std::mem::replace(&mut self.buffer, rest))
+    }
+}
+
+/// Splits into lines, each with its newline.
+pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes.split_inclusive(|byte| *byte == b'\n')
+}

@@ -1,0 +1,283 @@
+//! Where what programs print is kept, so that payloads open and scrolling back works: files that only the user may read, in
+//! a folder that goes with the source, and never more than a limit.
+
+use crosstail_core::number::saturating_u64;
+use rustix::fs::OFlags;
+use std::collections::{HashMap, VecDeque};
+use std::fs::{DirBuilder, File, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How much one source keeps, in bytes, and in what pieces the oldest is given up.
+const LIMIT: u64 = 512 << 20;
+const SEGMENT: u64 = 16 << 20;
+/// Held while a folder is in use.
+const LOCK: &str = ".lock";
+/// How the names of folders begin that are held, or left behind.
+const RUN: &str = "run-";
+/// The longest name of a folder, in bytes.
+const NAME_BYTES: usize = 80;
+
+/// The files of one source.
+pub(crate) struct Spool {
+    folder: PathBuf,
+    _lock: File,
+    limit: u64,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    /// Files that are complete, the oldest first.
+    complete: VecDeque<(PathBuf, u64)>,
+    bytes: u64,
+    given_up: u64,
+    /// The name under which the files of a folder are shown.
+    shown: HashMap<PathBuf, String>,
+}
+
+impl Spool {
+    /// A folder that nobody else can read. Those that a killed process left behind are removed.
+    pub(crate) fn create() -> io::Result<Self> {
+        let root = root()?;
+        sweep(&root);
+        let new = tempfile::Builder::new().prefix(".new-").tempdir_in(&root)?;
+        let lock = create(&new.path().join(LOCK))?;
+        lock.try_lock().map_err(io::Error::from)?;
+        // Under its name only once it is held: another process removes what is not.
+        let own = new.path().file_name().unwrap_or_default().to_string_lossy().replace(".new-", RUN);
+        let folder = root.join(own);
+        std::fs::rename(new.path(), &folder)?;
+        let _ = new.keep();
+        Ok(Self { folder, _lock: lock, limit: LIMIT, kept: Mutex::default() })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The name under which a file is shown.
+    pub(crate) fn name_of(&self, path: &Path) -> String {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = path.parent().and_then(|folder| kept.shown.get(folder));
+        found.cloned().unwrap_or_else(|| path.display().to_string())
+    }
+
+    /// What writes a stream: `key` tells it from others in every run, `shown` is its name for people.
+    pub(crate) fn writer(self: &Arc<Self>, key: &str, shown: &str) -> io::Result<Writer> {
+        let folder = self.path().join(harmless(key));
+        match DirBuilder::new().mode(0o700).create(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.shown.insert(folder.clone(), shown.to_owned());
+        Ok(Writer { spool: Arc::clone(self), folder, open: None, number: 0 })
+    }
+
+    /// Counts bytes that were written; gives up the oldest files where that is too much.
+    fn count(&self, bytes: u64, completed: Option<(PathBuf, u64)>) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.bytes += bytes;
+        kept.complete.extend(completed);
+        while kept.bytes > self.limit
+            && let Some((path, length)) = kept.complete.pop_front()
+        {
+            if std::fs::remove_file(&path).is_ok() {
+                kept.given_up += length;
+            }
+            kept.bytes = kept.bytes.saturating_sub(length);
+        }
+    }
+
+    /// How many bytes were given up for lack of room.
+    pub(crate) fn given_up(&self) -> u64 {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).given_up
+    }
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Writes the lines of one stream.
+pub(crate) struct Writer {
+    spool: Arc<Spool>,
+    folder: PathBuf,
+    open: Option<(File, PathBuf, u64)>,
+    number: u32,
+}
+
+impl Writer {
+    /// Writes bytes. A file ends at the end of a line.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let room = SEGMENT.saturating_sub(self.open.as_ref().map_or(0, |(_, _, length)| *length));
+        let end = if saturating_u64(bytes.len()) < room { None } else { memchr::memrchr(b'\n', bytes) };
+        let Some(end) = end else { return self.append(bytes) };
+        let (own, next) = bytes.split_at(end + 1);
+        self.append(own)?;
+        self.begin_anew();
+        self.append(next)
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let (mut file, path, length) = match self.open.take() {
+            Some(open) => open,
+            None => {
+                let path = self.next(".log");
+                (create(&path)?, path, 0)
+            }
+        };
+        file.write_all(bytes)?;
+        let written = saturating_u64(bytes.len());
+        self.spool.count(written, None);
+        self.open = Some((file, path, length + written));
+        Ok(())
+    }
+
+    /// Begins a new file: what follows does not continue what was written.
+    pub(crate) fn begin_anew(&mut self) {
+        if let Some((_, path, length)) = self.open.take() {
+            self.spool.count(0, Some((path, length)));
+        }
+    }
+
+    /// Adds a file that is whole, compressed perhaps.
+    pub(crate) fn add_whole(&mut self, ending: &str, bytes: &[u8]) -> io::Result<()> {
+        let path = self.next(ending);
+        // Hidden until it is complete: it is not read in parts.
+        let hidden = self.folder.join(".part");
+        create(&hidden)?.write_all(bytes)?;
+        std::fs::rename(&hidden, &path)?;
+        let length = saturating_u64(bytes.len());
+        self.spool.count(length, Some((path, length)));
+        Ok(())
+    }
+
+    fn next(&mut self, ending: &str) -> PathBuf {
+        self.number += 1;
+        self.folder.join(format!("{:06}{ending}", self.number))
+    }
+}
+
+/// Creates a file that only the user can read, never through a link.
+fn create(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW.bits().cast_signed();
+    File::options().write(true).create_new(true).mode(0o600).custom_flags(flags).open(path)
+}
+
+/// The folder of all spools: the user's alone, and no link.
+fn root() -> io::Result<PathBuf> {
+    let cache = etcetera::choose_base_strategy().ok().map(|base| etcetera::BaseStrategy::cache_dir(&base));
+    let parent = cache.unwrap_or_else(std::env::temp_dir).join("crosstail");
+    std::fs::create_dir_all(&parent)?;
+    let root = parent.join("spool");
+    match DirBuilder::new().mode(0o700).create(&root) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let flags = (OFlags::NOFOLLOW | OFlags::DIRECTORY).bits().cast_signed();
+    let problem = |what: &str| io::Error::new(io::ErrorKind::PermissionDenied, format!("{}: {what}", root.display()));
+    let handle = File::options()
+        .read(true)
+        .custom_flags(flags)
+        .open(&root)
+        .map_err(|error| problem(&format!("{error}; it has to be a folder and no link")))?;
+    let meta = handle.metadata()?;
+    if meta.uid() != rustix::process::geteuid().as_raw() {
+        return Err(problem("belongs to another user"));
+    }
+    if meta.mode() & 0o077 != 0 {
+        handle.set_permissions(Permissions::from_mode(0o700))?;
+    }
+    Ok(root)
+}
+
+/// Removes the folders of processes that have ended without doing so.
+fn sweep(root: &Path) {
+    let Ok(entries) = std::fs::read_dir(root) else { return };
+    for entry in entries.flatten() {
+        if !entry.file_name().to_string_lossy().starts_with(RUN) {
+            continue;
+        }
+        // One whose process ended while it was removed may have no lock any more.
+        if File::open(entry.path().join(LOCK)).is_ok_and(|lock| lock.try_lock().is_err()) {
+            continue;
+        }
+        let _ = std::fs::remove_dir_all(entry.path());
+    }
+}
+
+/// A name as that of a folder, whoever chose it: other names give other folders.
+fn harmless(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let safe: String = name.chars().map(|c| if plain(c) { c } else { '_' }).take(NAME_BYTES).collect();
+    if safe == name { safe } else { format!("{safe}-{:016x}", crate::join::hash(name.as_bytes())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spool(limit: u64) -> Arc<Spool> {
+        let folder = tempfile::tempdir().expect("a folder").keep();
+        let lock = create(&folder.join(LOCK)).expect("made");
+        Arc::new(Spool { folder, _lock: lock, limit, kept: Mutex::default() })
+    }
+
+    #[test]
+    fn only_the_user_reads_it_and_no_link_is_followed() {
+        let spool = spool(LIMIT);
+        let mut writer = spool.writer("../../etc/passwd\n", "x").expect("made");
+        writer.write(b"one\n").expect("written");
+        let folder = std::fs::read_dir(spool.path()).expect("read").flatten().find(|e| e.path().is_dir());
+        let folder = folder.expect("inside").path();
+        assert_eq!(std::fs::metadata(&folder).expect("there").mode() & 0o777, 0o700);
+        let file = folder.join("000001.log");
+        assert_eq!(std::fs::metadata(&file).expect("there").mode() & 0o777, 0o600);
+        assert_eq!(spool.name_of(&file), "x");
+        std::os::unix::fs::symlink("/dev/null", folder.join("000002.log")).expect("linked");
+        writer.begin_anew();
+        assert!(writer.write(b"two\n").is_err());
+        assert_ne!(harmless("a/b"), harmless("a_b"));
+        assert_ne!(harmless("a/b"), harmless("a:b"));
+    }
+
+    #[test]
+    fn it_keeps_no_more_than_its_limit() {
+        let spool = spool(3 * SEGMENT);
+        let mut writer = spool.writer("x", "x").expect("made");
+        let line = vec![b'\n'; 1 << 20];
+        for _ in 0..80 {
+            writer.write(&line).expect("written");
+        }
+        let files = std::fs::read_dir(spool.path().join("x")).expect("read").flatten();
+        let bytes: u64 = files.map(|file| file.metadata().expect("there").len()).sum();
+        assert!((2 * SEGMENT..=3 * SEGMENT).contains(&bytes), "{bytes}");
+        assert_eq!(spool.given_up() + bytes, 80 << 20);
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_removed_and_what_is_in_use_is_not() {
+        let root = tempfile::tempdir().expect("a folder");
+        let run = |name: &str| {
+            std::fs::create_dir(root.path().join(name)).expect("made");
+            create(&root.path().join(name).join(LOCK)).expect("made")
+        };
+        let held = run("run-held");
+        held.try_lock().expect("held");
+        drop(run("run-left"));
+        std::fs::create_dir(root.path().join("run-half")).expect("made");
+        std::fs::create_dir(root.path().join(".new-one")).expect("made");
+        sweep(root.path());
+        let left = ["run-held", "run-left", "run-half", ".new-one"].map(|name| root.path().join(name).exists());
+        assert_eq!(left, [true, false, false, true]);
+    }
+}

@@ -1,0 +1,278 @@
+//! Files on another host, over the user's own `ssh`: a script there sends what is new, by the inode and the offset of each
+//! file, so that nothing is lost or doubled when the connection is cut or the files are rotated.
+
+mod frames;
+
+use crate::child::{Invocation, complaint};
+use crate::feed::{Backoff, Failure, Feed, Origin, refusal};
+use crate::stream::{Form, Stream};
+use async_trait::async_trait;
+use crosstail_core::number::saturating_u64;
+use crosstail_source::ErrorKind;
+use frames::{Frame, Frames};
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// What runs on the other host.
+const SCRIPT: &str = include_str!("follow.sh");
+/// How much history is fetched, in bytes.
+const LIMIT: u64 = 256 << 20;
+/// The script says something every few seconds; without that for so long, the connection is dead.
+const SILENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct Ssh {
+    host: String,
+    /// Paths and patterns, as the other host understands them.
+    paths: Vec<String>,
+    known: Mutex<Known>,
+}
+
+/// What was read, by inodes.
+#[derive(Default)]
+struct Known {
+    files: HashMap<u64, Remote>,
+    /// Compressed files, which do not grow.
+    done: HashSet<u64>,
+}
+
+/// A file of the other host, as far as it was read.
+struct Remote {
+    stream: Arc<Stream>,
+    name: String,
+    read: Read,
+    /// What had been read of it when it was truncated.
+    before: Option<Read>,
+    /// Whether its beginning was left out, and with it a part of a line.
+    in_a_line: bool,
+}
+
+/// How much was read, and how it is known again.
+#[derive(Debug, Clone, Copy, Default)]
+struct Read {
+    offset: u64,
+    /// Length and sum of its beginning, and the sum of the end of what was read.
+    beginning: (u64, u64),
+    ending: u64,
+    /// Whether that ends in the middle of a line.
+    in_a_line: bool,
+}
+
+impl Read {
+    /// As the script has it, in variables that begin so.
+    fn words(&self, before: &str, inode: u64) -> String {
+        let Self { offset, beginning: (length, sum), ending, .. } = self;
+        let words = [("o", offset), ("l", length), ("h", sum), ("t", ending)];
+        words.map(|(name, value)| format!("{before}{name}_{inode}={value}\n")).concat()
+    }
+}
+
+impl Ssh {
+    /// `HOST:PATH`, or several paths with a colon between them.
+    pub(crate) fn of(text: &str) -> Result<Self, &'static str> {
+        let end = if text.starts_with('[') { text.find(']').map_or(0, |at| at + 1) } else { 0 };
+        let split = text[end..].split_once(':').ok_or("no path")?;
+        let host = format!("{}{}", &text[..end], split.0);
+        let paths: Vec<String> =
+            split.1.split(':').map(|path| path.strip_prefix("~/").unwrap_or(path).to_owned()).collect();
+        if host.is_empty() || host.starts_with('-') || host.contains(char::is_whitespace) {
+            return Err("no host");
+        }
+        if paths.iter().any(String::is_empty) {
+            return Err("no path");
+        }
+        Ok(Self { host: host.trim_matches(['[', ']']).to_owned(), paths, known: Mutex::default() })
+    }
+
+    /// The script with what it has to know, in words that the shell reads as they are.
+    fn script(&self) -> String {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = u8::from(known.files.is_empty() && known.done.is_empty());
+        let mut script = format!("LIMIT={LIMIT}\nFIRST={first}\nN={}\n", self.paths.len());
+        for (index, path) in self.paths.iter().enumerate() {
+            script.push_str(&format!("p{}={}\n", index + 1, quoted(path)));
+        }
+        let inodes: Vec<String> = known.files.keys().map(u64::to_string).collect();
+        script.push_str(&format!("all='{}'\n", inodes.join(" ")));
+        for (inode, file) in &known.files {
+            script.push_str(&file.read.words("", *inode));
+            script.push_str(&file.before.map(|before| before.words("p", *inode)).unwrap_or_default());
+        }
+        for inode in &known.done {
+            script.push_str(&format!("z_{inode}=1\n"));
+        }
+        script + SCRIPT
+    }
+
+    fn stream(&self, inode: u64, name: &str, feed: &Feed) -> Result<Arc<Stream>, Failure> {
+        let form = || Form::Lines { orders: None, errors: None };
+        feed.stream(&inode.to_string(), &format!("{}:{name}", self.host), form)
+    }
+
+    /// Takes what the script sent; returns whether everything has been read.
+    fn take(&self, frame: Frame, feed: &Feed) -> Result<bool, Failure> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let Known { files, done } = &mut *known;
+        let spool = |error: std::io::Error| Failure::spool(&error);
+        match frame {
+            Frame::AllRead => return Ok(true),
+            Frame::NothingMatches => feed.notice(format!("no file of {} matches yet", self.host)),
+            Frame::Refused(name) => feed.notice(format!("{name} may not be read on {}", self.host)),
+            Frame::Packed { inode, name, bytes } => {
+                let ending = name.rfind('.').map_or("", |dot| &name[dot..]);
+                self.stream(inode, &name, feed)?.add_whole(&format!(".log{ending}"), &bytes).map_err(spool)?;
+            }
+            Frame::Done(inode) => {
+                done.insert(inode);
+            }
+            Frame::Truncated(inode) => {
+                if let Some(file) = files.get_mut(&inode) {
+                    file.stream.begin_anew();
+                    file.before = Some(std::mem::take(&mut file.read));
+                    feed.notice(format!(
+                        "a file of {} was truncated or replaced: lines written just before may be lost where no copy is kept",
+                        self.host
+                    ));
+                }
+            }
+            Frame::GoesOn { inode, from } => {
+                if let Some(file) = files.get(&from) {
+                    let read = if file.read.offset > 0 { file.read } else { file.before.unwrap_or_default() };
+                    // A line that was begun ends where it began; other lines have a file of their own.
+                    let stream =
+                        if read.in_a_line { Arc::clone(&file.stream) } else { self.stream(inode, &file.name, feed)? };
+                    let copy = Remote { stream, name: file.name.clone(), read, before: None, in_a_line: false };
+                    files.insert(inode, copy);
+                }
+            }
+            Frame::Piece { inode, offset, name, bytes, beginning, ending } => {
+                let file = match files.entry(inode) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(new) => {
+                        let stream = self.stream(inode, &name, feed)?;
+                        let in_a_line = offset > 0;
+                        if in_a_line {
+                            feed.warn(format!("{}:{name}: the first {} MB are not read", self.host, offset >> 20));
+                        }
+                        new.insert(Remote { stream, name, read: Read::default(), before: None, in_a_line })
+                    }
+                };
+                let mut rest = bytes.as_slice();
+                if file.in_a_line {
+                    let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+                    file.in_a_line = !rest[..end].ends_with(b"\n");
+                    rest = &rest[end..];
+                }
+                file.stream.write(rest).map_err(spool)?;
+                let in_a_line = !bytes.ends_with(b"\n");
+                file.read = Read { offset: offset + saturating_u64(bytes.len()), beginning, ending, in_a_line };
+            }
+        }
+        feed.tell_given_up();
+        Ok(false)
+    }
+}
+
+/// A text as a word of the shell, whatever it holds.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+#[async_trait]
+impl Origin for Ssh {
+    fn told_by_content(&self) -> bool {
+        false
+    }
+
+    fn program(&self) -> &'static str {
+        "ssh"
+    }
+
+    fn limits(&self) -> &'static str {
+        "it begins with the last 256 MB of the files, which are kept on this machine while it is open, and is read whole for \
+         each search"
+    }
+
+    async fn run(&self, feed: &Arc<Feed>) -> Result<(), Failure> {
+        loop {
+            let mut is_whole = false;
+            let Err(failure) = self.session(feed, &mut is_whole).await else { return Ok(()) };
+            // A connection that was good is made again at once; one that is not made is the pump's to try.
+            if !is_whole {
+                return Err(failure);
+            }
+            feed.notice(format!("{}; it is connected again, and goes on where it was", failure.cause));
+            Backoff::new().wait().await;
+        }
+    }
+}
+
+impl Ssh {
+    /// One connection, until it ends. Says whether everything was read that was there.
+    async fn session(&self, feed: &Feed, is_whole: &mut bool) -> Result<(), Failure> {
+        let path = feed.spool().path().join(".script");
+        let write = || {
+            let mut file = std::fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+            file.write_all(self.script().as_bytes())
+        };
+        write().map_err(|error| Failure::spool(&error))?;
+        // The script comes by standard input: the shell of the login there reads two words of ours, and none of anybody else.
+        let arguments = ["-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "--", &self.host, "exec sh"];
+        let ssh = Invocation { input: Some(path.clone()), ..Invocation::new("ssh", arguments) };
+        let child = ssh.start(feed.spool().path()).map_err(|error| Failure::start(&ssh, &error))?;
+        let (out, rest) = child.divided();
+        let mut frames = Frames::new(out);
+        let ended = loop {
+            let Ok(next) = tokio::time::timeout(SILENCE, frames.next()).await else {
+                let said = format!("{} has said nothing for {} s", self.host, SILENCE.as_secs());
+                return Err(Failure::new(ErrorKind::Timeout, said));
+            };
+            let frame = match next {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            };
+            feed.reached(format!("ssh to {}", self.host), Vec::new());
+            if self.take(frame, feed)? {
+                *is_whole = true;
+                feed.loaded();
+            }
+        };
+        let (said, code) = rest.ended().await.map_err(|error| Failure::read(&error))?;
+        Err(match ended {
+            Err(error) if said.trim_ascii().is_empty() => Failure::read(&error),
+            _ => refusal(complaint(&said, code)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn a_word_of_the_shell_is_what_it_was_whatever_it_holds() {
+        for hostile in
+            ["a'b", "'; touch /tmp/owned; '", "$(id)", "`id`", "a\nb", "\\", "-rf", "*", "~root", "é\u{202e}"]
+        {
+            let script = format!("p={}; printf %s \"$p\"", quoted(hostile));
+            let output = Command::new("sh").arg("-c").arg(script).output().expect("sh");
+            assert_eq!(String::from_utf8_lossy(&output.stdout), hostile);
+        }
+    }
+
+    #[test]
+    fn an_address_names_a_host_and_paths() {
+        let of = |text: &str| Ssh::of(text).map(|ssh| (ssh.host, ssh.paths));
+        assert_eq!(of("web1:/a.log"), Ok(("web1".to_owned(), vec!["/a.log".to_owned()])));
+        assert_eq!(of("me@web1:~/a b:/c"), Ok(("me@web1".to_owned(), vec!["a b".to_owned(), "/c".to_owned()])));
+        assert_eq!(of("[::1]:/a"), Ok(("::1".to_owned(), vec!["/a".to_owned()])));
+        for bad in ["web1", "web1:", ":/a", "-oProxyCommand=id:/a", "a b:/c"] {
+            assert!(of(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! One stream of a source: what one program prints, or several runs of it, as lines in the spool, each once.
+
+use crate::child::{Invocation, Pipe, complaint, lines};
+use crate::feed::{Failure, Feed};
+use crate::join::{ByOrder, ByTime, Overlap};
+use crate::spool::Writer;
+use crosstail_core::model::{Activity, Clock, Id, Locator, NameId, Place, SourceId, Surroundings, Timestamp};
+use crosstail_formats::{Formats, Reader, Surrounding};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How many of the last lines say where the program goes on.
+const LAST_LINES: usize = 64;
+/// What is kept of what a program says on its standard error, in bytes.
+const SAID_BYTES: usize = 4096;
+/// Docker divides a message that is longer, in bytes.
+const DOCKER_PIECE: usize = 16 * 1024;
+/// `2024-05-06T07:08:00.123456789Z`, in bytes.
+const STAMP_BYTES: usize = 30;
+
+/// What lines look like, and how those of two runs are joined.
+pub(crate) enum Form {
+    /// Lines of any kind, those of its standard error too where they have a writer. Without an order to join by, the
+    /// program goes on where it was.
+    Lines { orders: Option<[ByOrder; 2]>, errors: Option<Writer> },
+    /// Lines that begin with their time. What names their writer is put before them, for each output.
+    Stamped { join: ByTime, heads: [String; 2] },
+}
+
+pub(crate) struct Stream {
+    state: Mutex<State>,
+}
+
+struct State {
+    writer: Writer,
+    form: Form,
+    last: VecDeque<Vec<u8>>,
+    /// What the program said that is no line of the stream.
+    said: Vec<u8>,
+    has_lines: bool,
+    /// A number that the origin keeps with the stream.
+    mark: Option<u64>,
+}
+
+/// What came of a run.
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) said: String,
+    /// How many lines it printed that were not there before.
+    pub(crate) lines: usize,
+    /// Whether it was ended because it had been silent for as long as was given.
+    pub(crate) was_silent: bool,
+}
+
+impl Stream {
+    pub(crate) fn new(writer: Writer, form: Form) -> Self {
+        let state = State { writer, form, last: VecDeque::new(), said: Vec::new(), has_lines: false, mark: None };
+        Self { state: Mutex::new(state) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn mark(&self) -> Option<u64> {
+        self.state().mark
+    }
+
+    pub(crate) fn set_mark(&self, mark: u64) {
+        self.state().mark = Some(mark);
+    }
+
+    pub(crate) fn has_lines(&self) -> bool {
+        self.state().has_lines
+    }
+
+    /// Lines begin with their time: the time from which to read again, in nanoseconds since the epoch.
+    pub(crate) fn since(&self) -> Option<i64> {
+        match &mut self.state().form {
+            Form::Stamped { join, .. } => join.again(),
+            Form::Lines { .. } => None,
+        }
+    }
+
+    /// The time of the newest of the last lines, where one says it.
+    pub(crate) fn last_time(&self, formats: &Arc<Formats>) -> Option<Timestamp> {
+        let last: Vec<Vec<u8>> = self.state().last.iter().cloned().collect();
+        let reader = Reader::of(formats, None, &last.concat());
+        let now = Clock::system().now();
+        let times = last.iter().flat_map(|line| {
+            let (mut found, mut columns) = (Vec::new(), None);
+            let place = Place::new(SourceId(0), Locator::Line { file: NameId::default(), offset: 0, length: 0 });
+            let id = Id::Line { file: 0, offset: 0 };
+            let at = Surrounding::new(id, place, now, Surroundings::before(now));
+            reader.read(line.trim_ascii_end(), &at, &mut columns, None, &mut found);
+            found.into_iter().filter_map(|found| time_of(&found.activity)).collect::<Vec<_>>()
+        });
+        times.max()
+    }
+
+    /// A field of the last line that is JSON and has it.
+    pub(crate) fn last_field(&self, name: &str) -> Option<String> {
+        self.state().last.iter().rev().find_map(|line| {
+            let record: serde_json::Value = serde_json::from_slice(line).ok()?;
+            match record.get(name)? {
+                serde_json::Value::String(text) => Some(text.clone()),
+                serde_json::Value::Number(number) => Some(number.to_string()),
+                _ => None,
+            }
+        })
+    }
+
+    /// Runs a program to its end, or until it has been silent for so long.
+    pub(crate) async fn run(
+        &self,
+        invocation: &Invocation,
+        feed: &Feed,
+        silence: Option<Duration>,
+    ) -> Result<Ran, Failure> {
+        let mut child = invocation.start(feed.spool().path()).map_err(|error| Failure::start(invocation, &error))?;
+        self.state().again();
+        let mut count = 0;
+        let was_silent = loop {
+            let next = match silence {
+                Some(limit) => match tokio::time::timeout(limit, child.next()).await {
+                    Ok(next) => next,
+                    Err(_) => break true,
+                },
+                None => child.next().await,
+            };
+            let Some((pipe, bytes)) = next.map_err(|error| Failure::read(&error))? else { break false };
+            let (overlap, wrote) = self.state().take(pipe, &bytes).map_err(|error| Failure::spool(&error))?;
+            count += wrote;
+            match overlap {
+                Some(Overlap::Lines(count)) => {
+                    feed.notice(format!("it was started again and repeated {count} lines, which are shown once"));
+                }
+                Some(Overlap::None) => feed.notice(
+                    "it was started again and does not go on where it was: lines may be missing or come twice"
+                        .to_owned(),
+                ),
+                None => {}
+            }
+            feed.tell_given_up();
+        };
+        let code = if was_silent { 0 } else { child.code().await.map_err(|error| Failure::read(&error))? };
+        let mut state = self.state();
+        state.ended();
+        let said = complaint(&state.said, code);
+        Ok(Ran { code, said, lines: count, was_silent })
+    }
+
+    /// Writes lines as they are.
+    pub(crate) fn write(&self, bytes: &[u8]) -> std::io::Result<()> {
+        let mut state = self.state();
+        state.has_lines = true;
+        state.writer.write(bytes)
+    }
+
+    /// Begins a new file: what follows does not continue what was written.
+    pub(crate) fn begin_anew(&self) {
+        self.state().writer.begin_anew();
+    }
+
+    /// Adds a file that is whole.
+    pub(crate) fn add_whole(&self, ending: &str, bytes: &[u8]) -> std::io::Result<()> {
+        let mut state = self.state();
+        state.has_lines = true;
+        state.writer.add_whole(ending, bytes)
+    }
+}
+
+/// When a record was written, if it says so.
+fn time_of(activity: &Activity) -> Option<Timestamp> {
+    activity.completed_at.or_else(|| activity.knows_its_time().then_some(activity.started_at))
+}
+
+impl State {
+    fn again(&mut self) {
+        self.said.clear();
+        if let Form::Lines { orders: Some(orders), .. } = &mut self.form {
+            orders.iter_mut().for_each(ByOrder::again);
+        }
+    }
+
+    fn ended(&mut self) {
+        if let Form::Lines { orders: Some(orders), .. } = &mut self.form {
+            orders.iter_mut().for_each(ByOrder::ended);
+        }
+    }
+
+    fn say(&mut self, line: &[u8]) {
+        self.said.extend_from_slice(line);
+        let over = self.said.len().saturating_sub(SAID_BYTES);
+        self.said.drain(..over);
+    }
+
+    /// Takes what a program printed; returns what was found of an earlier run, and how many lines are new.
+    fn take(&mut self, pipe: Pipe, bytes: &[u8]) -> std::io::Result<(Option<Overlap>, usize)> {
+        let (mut out, mut found, mut own) = (Vec::with_capacity(bytes.len()), None, Vec::new());
+        match &mut self.form {
+            Form::Lines { errors: None, .. } if pipe == Pipe::Err => own.extend_from_slice(bytes),
+            Form::Lines { orders, .. } => {
+                match orders {
+                    Some(orders) => {
+                        let order = &mut orders[usize::from(pipe == Pipe::Err)];
+                        lines(bytes).for_each(|line| found = order.take(line, &mut out).or(found));
+                    }
+                    None => out.extend_from_slice(bytes),
+                }
+                if pipe == Pipe::Err {
+                    // The same complaint at each start is nothing to tell.
+                    (own, found) = (bytes.to_vec(), None);
+                }
+                let count = lines(bytes).count();
+                for line in lines(bytes).skip(count.saturating_sub(LAST_LINES)) {
+                    if self.last.len() == LAST_LINES {
+                        self.last.pop_front();
+                    }
+                    self.last.push_back(line.to_vec());
+                }
+            }
+            Form::Stamped { join, heads } => {
+                let head = &heads[usize::from(pipe == Pipe::Err)];
+                for line in lines(bytes) {
+                    let Some(time) = stamp(line) else {
+                        own.extend_from_slice(line);
+                        continue;
+                    };
+                    let whole = without_inner_stamps(line);
+                    if join.takes(time, &whole) {
+                        out.extend_from_slice(head.as_bytes());
+                        out.extend_from_slice(&whole);
+                    }
+                }
+            }
+        }
+        self.say(&own);
+        match &mut self.form {
+            Form::Lines { errors: Some(errors), .. } if pipe == Pipe::Err => errors.write(&out)?,
+            _ => self.writer.write(&out)?,
+        }
+        self.has_lines |= !out.is_empty();
+        Ok((found, lines(&out).count()))
+    }
+}
+
+/// The time at the beginning of a line, in nanoseconds since the epoch.
+fn stamp(line: &[u8]) -> Option<i64> {
+    let end = memchr::memchr(b' ', &line[..line.len().min(64)]).unwrap_or_else(|| line.trim_ascii_end().len());
+    let text = std::str::from_utf8(line.get(..end)?).ok()?;
+    chrono::DateTime::parse_from_rfc3339(text.trim_end()).ok()?.timestamp_nanos_opt()
+}
+
+/// A line without the times that Docker puts before each further piece of a long message.
+fn without_inner_stamps(line: &[u8]) -> Vec<u8> {
+    let first = STAMP_BYTES + 1 + DOCKER_PIECE;
+    if line.len() <= first + STAMP_BYTES {
+        return line.to_vec();
+    }
+    let (mut whole, mut rest) = line.split_at(first);
+    let mut joined = whole.to_vec();
+    while rest.len() > STAMP_BYTES && rest[STAMP_BYTES] == b' ' && stamp(rest).is_some() {
+        let end = rest.len().min(first);
+        (whole, rest) = rest.split_at(end);
+        joined.extend_from_slice(&whole[STAMP_BYTES + 1..]);
+    }
+    joined.extend_from_slice(rest);
+    joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pieces_of_a_long_message_are_one_line() {
+        let at = "2024-05-06T07:08:00.123456789Z ";
+        let long = "x".repeat(2 * DOCKER_PIECE + 10);
+        let pieces: String = [&long[..DOCKER_PIECE], &long[DOCKER_PIECE..2 * DOCKER_PIECE], &long[2 * DOCKER_PIECE..]]
+            .map(|piece| format!("{at}{piece}"))
+            .concat();
+        let whole = without_inner_stamps(format!("{pieces}\n").as_bytes());
+        assert_eq!(whole, format!("{at}{long}\n").as_bytes());
+        // A long message that was not divided stays as it is.
+        let plain = format!("{at}{long}\n");
+        assert_eq!(without_inner_stamps(plain.as_bytes()), plain.as_bytes());
+        assert_eq!(stamp(b"2024-05-06T07:08:00Z\n"), Some(1_714_979_280_000_000_000));
+        assert_eq!(stamp(b"Error response from daemon: no\n"), None);
+    }
+}

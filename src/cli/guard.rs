@@ -1,0 +1,99 @@
+//! `crosstail guard -- PROGRAM…`: the process between crosstail and a program that it reads. It ends the program, and all
+//! that it started, when the program is done or crosstail is gone, however it went: then its standard input ends.
+
+use super::args::GuardArgs;
+use super::output::print_error;
+use anyhow::Result;
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::{Duration, Instant};
+
+/// How long a program has to end after it was asked to.
+const GRACE: Duration = Duration::from_secs(2);
+/// How often is looked whether it has.
+const LOOK: Duration = Duration::from_millis(20);
+/// The exit code of a shell for a program that it does not find.
+const NOT_FOUND: u8 = 127;
+
+enum Event {
+    Ended(std::io::Result<ExitStatus>),
+    /// Nobody reads the program any more.
+    Alone,
+}
+
+pub(super) fn run(args: &GuardArgs) -> Result<u8> {
+    let Some((program, arguments)) = args.command.split_first() else { return Ok(super::exit::USAGE) };
+    let input = match &args.input {
+        Some(path) => Stdio::from(File::open(path)?),
+        None => Stdio::null(),
+    };
+    let started = Command::new(program).args(arguments).stdin(input).process_group(0).spawn();
+    let mut child = match started {
+        Ok(child) => child,
+        Err(error) => {
+            print_error(&format!("{}: {error}", program.to_string_lossy()));
+            return Ok(NOT_FOUND);
+        }
+    };
+    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let (sender, events) = sync_channel(4);
+    let alone = sender.clone();
+    std::thread::spawn(move || {
+        let mut nothing = [0; 64];
+        let mut input = std::io::stdin().lock();
+        while input.read(&mut nothing).is_ok_and(|read| read > 0) {}
+        let _ = alone.send(Event::Alone);
+    });
+    let signals = [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT, signal_hook::consts::SIGHUP];
+    let mut signals = signal_hook::iterator::Signals::new(signals)?;
+    let asked = sender.clone();
+    std::thread::spawn(move || {
+        if signals.forever().next().is_some() {
+            let _ = asked.send(Event::Alone);
+        }
+    });
+    std::thread::spawn(move || {
+        let _ = sender.send(Event::Ended(child.wait()));
+    });
+    let first = events.recv();
+    let is_alone = matches!(first, Ok(Event::Alone));
+    if let Some(group) = group {
+        end(group, &events);
+    }
+    if is_alone && let Some(spool) = &args.spool {
+        remove_unheld(spool);
+    }
+    Ok(match first {
+        Ok(Event::Ended(Ok(status))) => {
+            let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+            code.and_then(|code| u8::try_from(code).ok()).unwrap_or(super::exit::FAILED)
+        }
+        _ => super::exit::FAILED,
+    })
+}
+
+/// Ends a group of processes: asks, waits, and then does not ask.
+fn end(group: Pid, events: &Receiver<Event>) {
+    let begun = Instant::now();
+    let is_there = || test_kill_process_group(group).is_ok();
+    if !is_there() || kill_process_group(group, Signal::TERM).is_err() {
+        return;
+    }
+    while is_there() && begun.elapsed() < GRACE {
+        let _ = events.recv_timeout(LOOK);
+        std::thread::park_timeout(LOOK);
+    }
+    let _ = kill_process_group(group, Signal::KILL);
+}
+
+/// Removes the folder of a source whose process was killed, or ended before it had done so.
+fn remove_unheld(spool: &std::path::Path) {
+    let is_held = File::open(spool.join(".lock")).is_ok_and(|lock| lock.try_lock().is_err());
+    if !is_held {
+        let _ = std::fs::remove_dir_all(spool);
+    }
+}

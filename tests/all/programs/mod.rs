@@ -1,0 +1,225 @@
+//! What programs print as a source. Programs that behave as `journalctl`, `docker` and `kubectl` document it stand first in
+//! PATH; `ssh` and `sshd` are real.
+
+mod containers;
+mod journal;
+mod plain;
+mod pods;
+mod ssh;
+
+use crate::support::{PATIENCE, wait_for};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+/// A folder with programs, what they say, and the user's folders.
+struct World {
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    /// With these programs first in PATH.
+    fn new(programs: &[(&str, &str)]) -> Self {
+        let world = Self { folder: tempfile::tempdir().expect("a folder") };
+        for name in ["bin", "fake/containers", "fake/logs", "fake/pods", "config", "cache"] {
+            std::fs::create_dir_all(world.path(name)).expect("made");
+        }
+        world.write("fake/epoch", "");
+        let fakes = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/all/programs/fakes");
+        for (name, fake) in programs {
+            std::os::unix::fs::symlink(fakes.join(fake), world.path("bin").join(name)).expect("linked");
+        }
+        world
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Replaces a file at once: nobody reads a part of it.
+    fn write(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+        let part = path.with_extension("part");
+        let part = self.path("config").join(part.file_name().expect("a name"));
+        std::fs::write(&part, text).expect("written");
+        std::fs::rename(part, path).expect("moved");
+    }
+
+    fn append(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+        let mut file = std::fs::File::options().append(true).create(true).open(path).expect("opened");
+        file.write_all(text.as_bytes()).expect("written");
+    }
+
+    /// Cuts what is being followed.
+    fn cut(&self) {
+        self.write("fake/epoch", "");
+    }
+
+    fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap_or_default()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_crosstail"));
+        let path = std::env::var("PATH").unwrap_or_default();
+        command
+            .args(arguments)
+            .env("PATH", format!("{}:{path}", self.path("bin").display()))
+            .env("FAKE", self.path("fake"))
+            .env("XDG_CACHE_HOME", self.path("cache"))
+            .env("XDG_CONFIG_HOME", self.path("config"))
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("run")
+    }
+
+    /// The messages that a query finds, the oldest first.
+    fn query(&self, arguments: &[&str]) -> Vec<String> {
+        let output = self.run(&[&["query", "-o", "json", "--limit", "0", "--sort", "time"], arguments].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {said}");
+        messages(&records(&output))
+    }
+
+    fn tail(&self, arguments: &[&str]) -> Tail {
+        let arguments = [&["tail", "-o", "json"], arguments].concat();
+        let mut child =
+            self.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
+        let (printed, said) = (Arc::<Mutex<Printed>>::default(), Arc::<Mutex<String>>::default());
+        let (out, err) = (child.stdout.take().expect("a pipe"), child.stderr.take().expect("a pipe"));
+        let (lines, notes) = (Arc::clone(&printed), Arc::clone(&said));
+        std::thread::spawn(move || {
+            for line in BufReader::new(out).lines().map_while(Result::ok) {
+                lines.lock().expect("lock").take(&serde_json::from_str(&line).expect("JSON"));
+            }
+        });
+        std::thread::spawn(move || {
+            for line in BufReader::new(err).lines().map_while(Result::ok) {
+                let mut notes = notes.lock().expect("lock");
+                notes.push_str(&line);
+                notes.push('\n');
+            }
+        });
+        Tail { child, printed, said }
+    }
+}
+
+/// A running `crosstail tail`.
+struct Tail {
+    child: Child,
+    printed: Arc<Mutex<Printed>>,
+    said: Arc<Mutex<String>>,
+}
+
+/// What it has printed: how often each message came, where an activity that is printed again counts once.
+#[derive(Default)]
+struct Printed {
+    messages: BTreeMap<String, String>,
+    counts: BTreeMap<String, usize>,
+}
+
+impl Printed {
+    fn take(&mut self, record: &Value) {
+        let id = record["id"].as_str().expect("an id").to_owned();
+        let message = record["message"].as_str().unwrap_or_default().to_owned();
+        if let Some(before) = self.messages.insert(id, message.clone())
+            && let Some(count) = self.counts.get_mut(&before)
+        {
+            *count -= 1;
+        }
+        *self.counts.entry(message).or_default() += 1;
+    }
+}
+
+impl Tail {
+    fn said(&self) -> String {
+        self.said.lock().expect("lock").clone()
+    }
+
+    /// Waits until every one of these messages has come.
+    fn wait_for(&self, wanted: &[&str]) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let missing: Vec<&str> = {
+                let printed = self.printed.lock().expect("lock");
+                wanted.iter().copied().filter(|text| !printed.counts.contains_key(*text)).collect()
+            };
+            if missing.is_empty() {
+                return;
+            }
+            assert!(Instant::now() < until, "waited for {missing:?} in {:#?}\n{}", self.counts(), self.said());
+            std::thread::park_timeout(std::time::Duration::from_millis(20));
+        }
+    }
+
+    fn wait_until_said(&self, text: &str) {
+        let until = Instant::now() + PATIENCE;
+        while !self.said().contains(text) {
+            assert!(Instant::now() < until, "waited for '{text}' in {}", self.said());
+            std::thread::park_timeout(std::time::Duration::from_millis(20));
+        }
+    }
+
+    /// How often each message came; an activity that is printed again counts once.
+    fn counts(&self) -> BTreeMap<String, usize> {
+        let counts = self.printed.lock().expect("lock").counts.clone();
+        counts.into_iter().filter(|(_, count)| *count > 0).collect()
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_raw(self.child.id() as i32).expect("a process");
+        rustix::process::kill_process(pid, signal).expect("signalled");
+    }
+
+    fn end(mut self) {
+        self.signal(rustix::process::Signal::INT);
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Tail {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn records(output: &Output) -> Vec<Value> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+fn messages(records: &[Value]) -> Vec<String> {
+    records.iter().filter_map(|record| record["message"].as_str().map(str::to_owned)).collect()
+}
+
+/// The processes whose arguments hold a text.
+fn processes_with(text: &str) -> Vec<String> {
+    let entries = std::fs::read_dir("/proc").expect("a folder").flatten();
+    entries
+        .filter_map(|entry| {
+            let arguments = std::fs::read(entry.path().join("cmdline")).ok()?;
+            let arguments = String::from_utf8_lossy(&arguments).replace('\0', " ");
+            arguments.contains(text).then(|| format!("{} {arguments}", entry.path().display()))
+        })
+        .collect()
+}
+
+/// Waits until no process has a text among its arguments, and nothing is kept.
+fn wait_until_nothing_is_left(world: &World, mark: &str) {
+    wait_for("the processes to end", || processes_with(mark).is_empty());
+    wait_for("the spool to go", || {
+        std::fs::read_dir(world.path("cache/crosstail/spool")).map_or(0, |entries| entries.flatten().count()) == 0
+    });
+}

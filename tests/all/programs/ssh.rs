@@ -1,0 +1,189 @@
+//! `ssh:` with a real server of this machine, through a proxy that cuts.
+
+use super::{World, messages, records};
+use crate::servers::{Proxy, reserve, servers_wanted};
+use crate::support::wait_for;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// A server that takes one key, and the world of its client.
+struct Host {
+    world: World,
+    server: Child,
+    port: u16,
+}
+
+fn sshd() -> PathBuf {
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .map_or_else(|| Path::new(&std::env::var_os("HOME").expect("a home")).join(".cache"), PathBuf::from);
+    cache.join("crosstail/servers/sshd")
+}
+
+impl Host {
+    fn start() -> Option<Self> {
+        if !servers_wanted() {
+            return None;
+        }
+        let world = World::new(&[]);
+        let program = sshd();
+        assert!(program.exists(), "no sshd; run scripts/setup-tests");
+        let keys = world.path("keys");
+        std::fs::create_dir(&keys).expect("made");
+        for name in ["host", "user"] {
+            let mut made = Command::new("ssh-keygen");
+            made.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(keys.join(name));
+            assert!(made.status().expect("ssh-keygen").success());
+        }
+        let port = reserve();
+        let keys = keys.display();
+        world.write(
+            "sshd_config",
+            &format!(
+                "Port {port}\nListenAddress 127.0.0.1\nHostKey {keys}/host\nAuthorizedKeysFile {keys}/user.pub\n\
+                 StrictModes no\nUsePAM no\nPidFile none\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
+                 PermitRootLogin prohibit-password\nMaxStartups 100\n"
+            ),
+        );
+        // Root's server has an empty folder of its own.
+        if rustix::process::geteuid().is_root() {
+            std::fs::create_dir_all("/run/sshd").expect("made");
+        }
+        let server = Command::new(program)
+            .args(["-D", "-e", "-f"])
+            .arg(world.path("sshd_config"))
+            .stdin(Stdio::null())
+            .stderr(std::fs::File::create(world.path("sshd.log")).expect("made"))
+            .spawn()
+            .expect("started");
+        let host = Self { world, server, port };
+        wait_for("sshd", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+        Some(host)
+    }
+
+    /// The user's own configuration: `web` is the server, by a port.
+    fn named(&self, names: &[(&str, u16)]) {
+        let keys = self.world.path("keys");
+        let user = std::env::var("USER").unwrap_or_else(|_| "root".to_owned());
+        let mut config = String::new();
+        for (name, port) in names {
+            config.push_str(&format!(
+                "Host {name}\n  HostName 127.0.0.1\n  Port {port}\n  User {user}\n  IdentityFile {0}/user\n  IdentitiesOnly yes\n  \
+                 UserKnownHostsFile {0}/known\n  StrictHostKeyChecking accept-new\n",
+                keys.display()
+            ));
+        }
+        self.world.write("ssh_config", &config);
+        // OpenSSH asks the password database for the home, not HOME: a program before it names the file.
+        let script = format!("#!/bin/sh\nexec /usr/bin/ssh -F {} \"$@\"\n", self.world.path("ssh_config").display());
+        self.world.write("bin/ssh", &script);
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(self.world.path("bin/ssh"), mode).expect("set");
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_thousand_lines_come_once_though_the_connection_is_cut_and_the_file_rotated() {
+    const LINES: usize = 100_000;
+    let Some(host) = Host::start() else { return };
+    let proxy = Proxy::to(host.port).await;
+    host.named(&[("web", proxy.port)]);
+    let log = host.world.path("app.log");
+    let write = |from: usize, upto: usize| {
+        let mut file = std::fs::File::options().append(true).create(true).open(&log).expect("opened");
+        let lines: String = (from..upto).map(|n| format!("2026-11-20T10:00:00.{n:06}Z INFO line {n}\n")).collect();
+        file.write_all(lines.as_bytes()).expect("written");
+    };
+    write(0, 100);
+    let address = format!("ssh:web:{}", log.display());
+    let tail = host.world.tail(&["-s", &address, "--since", "2026-01-01", "-q"]);
+    tail.wait_for(&["line 99"]);
+    for step in 0..100 {
+        write(100 + step * 999, 100 + (step + 1) * 999);
+        std::thread::park_timeout(std::time::Duration::from_millis(30));
+        if step % 10 == 5 {
+            let accepted = proxy.accepted();
+            proxy.cut();
+            proxy.mend();
+            // It is back before the next cut.
+            wait_for("the next connection", || proxy.accepted() > accepted);
+        }
+        if step == 33 || step == 66 {
+            let old = host.world.path(if step == 33 { "app.log.2" } else { "app.log.1" });
+            std::fs::rename(&log, old).expect("rotated");
+        }
+    }
+    tail.wait_for(&[&format!("line {}", LINES - 1)]);
+    wait_for("all of them", || tail.counts().len() >= LINES);
+    let counts = tail.counts();
+    let missing: Vec<usize> = (0..LINES).filter(|n| counts.get(&format!("line {n}")) != Some(&1)).take(10).collect();
+    assert!(missing.is_empty() && counts.len() == LINES, "{missing:?} of {}", counts.len());
+    tail.end();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hosts_history_and_hostile_paths_are_read() {
+    let Some(host) = Host::start() else { return };
+    host.named(&[("one", host.port), ("two", host.port)]);
+    let world = &host.world;
+    let name = "a 'b\"; touch owned; $(touch owned) `touch owned` \\ é*.log";
+    world.append(name, "2026-11-20T10:00:03Z INFO third\n");
+    world.append(&format!("{name}.1"), "2026-11-20T10:00:02Z INFO second\n");
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(b"2026-11-20T10:00:01Z INFO first\n").expect("packed");
+    std::fs::write(world.path(&format!("{name}.2.gz")), packed.finish().expect("packed")).expect("written");
+    let address = |host: &str| format!("ssh:{host}:{}", world.path(name).display());
+    let (one, two) = (address("one"), address("two"));
+    assert_eq!(world.query(&["-s", &one]), ["first", "second", "third"]);
+    // Side by side: each has its own.
+    assert_eq!(world.query(&["-s", &one, "-s", &two]).len(), 6);
+    assert!(!world.path("owned").exists(), "no path is read by a shell");
+    let found = records(&world.run(&["query", "second", "-s", &two, "-o", "json"]));
+    assert!(found[0]["places"].to_string().contains("two:"), "{found:?}");
+    assert_eq!(messages(&found), ["second"]);
+    let shown = world.run(&["show", found[0]["id"].as_str().expect("an id"), "-s", &two]);
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("two:"), "{shown:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn truncation_compression_and_an_answer_that_fails_are_survived() {
+    let Some(host) = Host::start() else { return };
+    host.named(&[("one", host.port)]);
+    let world = &host.world;
+    world.append("app.log", "2026-11-20T10:00:00Z INFO old\n");
+    let address = format!("ssh:one:{}", world.path("app.log").display());
+    let tail = world.tail(&["-s", &address]);
+    let mut count = 0;
+    wait_for("following", || {
+        count += 1;
+        world.append("app.log", &format!("2026-11-20T10:00:00Z INFO warm {count}\n"));
+        tail.counts().keys().any(|text| text.starts_with("warm"))
+    });
+    // Copied and truncated, with a line that nobody had read yet; then compressed.
+    world.append("app.log", "2026-11-20T10:00:01Z INFO before it was truncated\n");
+    std::fs::copy(world.path("app.log"), world.path("app.log.1")).expect("copied");
+    std::fs::File::options().write(true).open(world.path("app.log")).expect("opened").set_len(0).expect("cut");
+    world.append("app.log", "2026-11-20T10:00:02Z INFO after\n");
+    tail.wait_for(&["before it was truncated", "after"]);
+    world.append("app.log", "2026-11-20T10:00:03Z INFO before it was compressed\n");
+    let text = std::fs::read(world.path("app.log")).expect("read");
+    std::fs::rename(world.path("app.log"), world.path("app.log.2")).expect("moved");
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(&text).expect("packed");
+    std::fs::write(world.path("app.log.2.gz"), packed.finish().expect("packed")).expect("written");
+    std::fs::remove_file(world.path("app.log.2")).expect("removed");
+    world.append("app.log", "2026-11-20T10:00:04Z INFO a new file\n");
+    tail.wait_for(&["before it was compressed", "a new file"]);
+    let counts = tail.counts();
+    assert!(counts.values().all(|count| *count == 1), "{counts:?}");
+    tail.end();
+    let output = world.run(&["query", "-s", "ssh:nobody.invalid:/x"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+}
