@@ -203,7 +203,7 @@ impl Source for CommandSource {
         let from: ResumePoint = from.read().unwrap_or_default();
         // Of another run everything is new.
         let from = from.files.filter(|_| from.spool == spool).unwrap_or_else(|| Position::new(()));
-        let (inner, events) = tokio::sync::mpsc::channel(1);
+        let (inner, events) = Sink::channel(1);
         let files = Arc::clone(&reading.files);
         let following = async move { files.follow(from, &inner, job).await };
         let delivering = async { tokio::join!(following, pass_on(&spool, events, sink)).0 };
