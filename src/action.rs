@@ -76,6 +76,8 @@ actions! {
     Silence = "silence", "silence the alert's rule for an hour, or lift the silence";
     Report = "report", "write this screen as a report: .html, .csv or .json";
     Sources = "sources", "sources, their state and lag";
+    Tables = "tables", "tables of the databases, and how well they fit";
+    WriteDraft = "write_draft", "write a schema for the table into your folder";
     Jobs = "jobs", "what the sources do now";
     EndJob = "end_job", "end the job under the cursor";
     FocusNext = "focus_next", "next panel";

@@ -20,13 +20,14 @@ mod run;
 mod shared;
 mod sources;
 mod stack;
+mod tables;
 mod view;
 
 pub use explore::{Detail, Explore};
 pub use explorer::{Event, Explorer};
 pub use health::SlottedHealth;
 pub use request::{Focus, Tab};
-pub use run::run;
+pub use run::{Opened, Reopen, run};
 pub use shared::{AlertBoard, AlertLine, AlertOrigin, LineState, Notice, Settings, Shared, of_activity, of_rule};
 pub use stack::Stack;
 pub use view::draw;
@@ -143,6 +144,7 @@ const SCREENS: &[Entry] = &[
     Entry { action: Some(Action::Health), new: || Box::new(health::HealthScreen::default()) },
     Entry { action: Some(Action::Alerts), new: || Box::new(alerts::Alerts::default()) },
     Entry { action: Some(Action::Sources), new: || Box::new(sources::Sources::default()) },
+    Entry { action: Some(Action::Tables), new: || Box::new(tables::Tables::default()) },
     Entry { action: Some(Action::Jobs), new: || Box::new(jobs::JobsScreen::default()) },
     Entry { action: Some(Action::Compare), new: || Box::new(contrast::ContrastScreen::default()) },
 ];

@@ -16,6 +16,7 @@ mod grouping;
 mod job;
 mod kind;
 mod obedient;
+mod offer;
 mod page;
 mod position;
 pub mod pump;
@@ -36,6 +37,7 @@ pub use kind::{
     WriteOptions, Writing, claims_none,
 };
 pub use obedient::Obedient;
+pub use offer::TableOffer;
 pub use page::{Cost, Cursor, Page, PageQuery, Part, PushDown};
 pub use position::Position;
 pub use related::{Related, RelatedKey, SharedId};

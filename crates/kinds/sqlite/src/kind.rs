@@ -21,7 +21,7 @@ pub static KIND: Kind = Kind {
     claims: is_database,
     takes_several: false,
     holds_activities: true,
-    may_hide: false,
+    may_hide: true,
     open: |config, id, names| {
         let path = config.address().trim_start_matches("sqlite://");
         Ok(Arc::new(SqliteSource::new(&config.name, id, names.clone(), path, config.schema.clone())?))
