@@ -449,7 +449,7 @@ mod tests {
     fn hostile_bytes_take_neither_the_stack_nor_memory() {
         let list = json!({"type": "record", "name": "R", "fields": [{"name": "next", "type": ["null", "R"]}]});
         let parsed = Schema::parse(&list.to_string(), std::iter::empty()).expect("a schema");
-        assert!(parsed.decode(&[2; 1_000_000]).is_err());
+        assert!(parsed.decode(&vec![2; 1_000_000]).is_err());
         let nulls = Schema::parse(r#"{"type": "array", "items": "null"}"#, std::iter::empty()).expect("a schema");
         assert!(nulls.decode(b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01\0").is_err());
         let long = Schema::parse("\"string\"", std::iter::empty()).expect("a schema");
