@@ -5,6 +5,7 @@ use super::explore;
 use crate::config::{Config, Overrides};
 use crate::kinds;
 use crate::log::Log;
+use crate::screens;
 use anyhow::{Context as _, Result, ensure};
 use crosstail_core::model::{Clock, Names};
 use crosstail_record::simulate::{Simulation, live, seed_history};
@@ -50,9 +51,9 @@ pub(super) async fn run(args: &DemoArgs, choice: &Overrides, log: Log) -> Result
         Some(path) => format!("crosstail {}", path.display()),
         None => format!("crosstail demo --seed {}", args.seed),
     };
-    let code =
-        explore::open(names, vec![opened], std::collections::HashMap::new(), &args.look, invocation, &config, log)
-            .await?;
+    let all = (names, vec![opened], std::collections::HashMap::new());
+    let opened = explore::explorer_over(all, &args.look, invocation, &config, log)?;
+    let code = screens::run(opened, Clock::system(), &mut explore::Fixed).await?;
     cancel.cancel();
     let _ = tokio::time::timeout(std::time::Duration::from_millis(500), writer).await;
     Ok(code)

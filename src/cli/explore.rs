@@ -6,8 +6,9 @@ use super::{UsageError, sources};
 use crate::config::{self, Config, Overrides};
 use crate::log::Log;
 use crate::runtime::{self, Runtime};
-use crate::screens::{self, Event, Explorer, Settings};
-use anyhow::Result;
+use crate::screens::{self, Event, Explorer, Opened, Reopen, Settings};
+use anyhow::{Context as _, Result};
+use async_trait::async_trait;
 use crosstail_core::model::{Clock, Names, SourceId, redact_text};
 use crosstail_engine::insight::alerting::Alerting;
 use crosstail_engine::window::Range;
@@ -30,10 +31,51 @@ pub(super) async fn run(args: &ExploreArgs, choice: &Overrides, log: Log) -> Res
     let config = Config::load(&args.look.over(choice))?;
     let named = [&args.sources[..], &args.also[..]].concat();
     let (configs, spools) = sources::configs(&named, &args.run, args.schema.as_deref(), &config)?;
-    let opened = sources::open(configs, spools)?;
     let invocation = invocation(&named, &args.run, args.schema.as_deref());
-    let writers = if args.look.writes.allow_writes { opened.alert_writers() } else { runtime::alert::Writers::new() };
-    open(opened.names.clone(), opened.sources.clone(), writers, &args.look, invocation, &config, log).await
+    let opened = Some(sources::open(configs, spools)?);
+    let mut session = Session { opened, look: &args.look, invocation, config: &config, log };
+    let first = session.explorer()?;
+    screens::run(first, Clock::system(), &mut session).await
+}
+
+/// What the explorer is opened with, and opened again.
+struct Session<'a> {
+    /// There, but while one takes the place of another.
+    opened: Option<sources::OpenSources>,
+    look: &'a ViewArgs,
+    invocation: String,
+    config: &'a Config,
+    log: Log,
+}
+
+impl Session<'_> {
+    fn explorer(&self) -> Result<Opened> {
+        let opened = self.opened.as_ref().context("no source is open")?;
+        let allowed = self.look.writes.allow_writes;
+        let writers = if allowed { opened.alert_writers() } else { runtime::alert::Writers::new() };
+        let all = (opened.names.clone(), opened.sources.clone(), writers);
+        explorer_over(all, self.look, self.invocation.clone(), self.config, self.log.clone())
+    }
+}
+
+#[async_trait(?Send)]
+impl Reopen for Session<'_> {
+    async fn with_table(&mut self, source: SourceId, table: &str) -> Result<Opened> {
+        let opened = self.opened.as_ref().context("no source is open")?;
+        let schema = opened.draft(source, table).await?;
+        self.opened = self.opened.take().map(|opened| opened.reading(source, schema)).transpose()?;
+        self.explorer()
+    }
+}
+
+/// The explorer of the demonstration, whose table is known.
+pub(super) struct Fixed;
+
+#[async_trait(?Send)]
+impl Reopen for Fixed {
+    async fn with_table(&mut self, _source: SourceId, _table: &str) -> Result<Opened> {
+        anyhow::bail!("the demonstration has one table")
+    }
 }
 
 /// The command that opens the same sources, without secrets.
@@ -50,16 +92,17 @@ fn invocation(sources: &[String], runs: &[String], schema: Option<&str>) -> Stri
     words.join(" ")
 }
 
-/// Opens the explorer over sources.
-pub(super) async fn open(
-    names: Names,
-    sources: Vec<(SourceId, Arc<dyn Source>)>,
-    writers: runtime::alert::Writers,
+/// Names, sources, and how alerts are changed in them.
+type All = (Names, Vec<(SourceId, Arc<dyn Source>)>, runtime::alert::Writers);
+
+/// An explorer over sources.
+pub(super) fn explorer_over(
+    (names, sources, writers): All,
     look: &ViewArgs,
     invocation: String,
     config: &Config,
     log: Log,
-) -> Result<u8> {
+) -> Result<Opened> {
     let clock = Clock::system();
     let zone = config.time_zone.as_deref().unwrap_or("UTC");
     let zone = config::zone(zone).map_err(|error| UsageError(error.to_string()))?;
@@ -103,10 +146,10 @@ pub(super) async fn open(
     if let Some(text) = &look.open {
         effects.extend(explorer.update(Event::Open(text.clone(), look.tab)));
     }
-    let (mut runtime, incoming) = Runtime::new(sources, names, clock.clone(), zone);
+    let (mut runtime, incoming) = Runtime::new(sources, names, clock, zone);
     runtime.set_alert_writers(writers);
     for effect in effects {
         runtime.run(effect);
     }
-    screens::run(explorer, runtime, incoming, clock).await
+    Ok(Opened { explorer, runtime, incoming })
 }

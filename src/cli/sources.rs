@@ -6,6 +6,7 @@ use super::spool::{Spool, Stream};
 use super::{UsageError, exit, habits};
 use crate::config::{self, Config};
 use crate::{kinds, runtime};
+use anyhow::Context as _;
 use crosstail_core::filter::{Context, Filter};
 use crosstail_core::model::{Check, Clock, HealthState, Names, SourceId, Timestamp, redact_text};
 use crosstail_core::number::truncated_i64;
@@ -46,6 +47,21 @@ impl OpenSources {
             0 if problems.is_empty() && !self.is_partial => exit::OK,
             _ => exit::PARTIAL,
         }
+    }
+
+    /// A schema for a table of a source.
+    pub(super) async fn draft(&self, source: SourceId, table: &str) -> anyhow::Result<Schema> {
+        let (_, open) = self.sources.iter().find(|(id, _)| *id == source).context("the source is not open")?;
+        let draft = open.draft(Some(table), &Job::new("draft a schema", Priority::Asked)).await?;
+        Ok(Schema::from_toml(&draft, table)?)
+    }
+
+    /// The same sources, opened again, one of them with another schema.
+    pub(super) fn reading(mut self, source: SourceId, schema: Schema) -> anyhow::Result<Self> {
+        if let Some(index) = self.sources.iter().position(|(id, _)| *id == source) {
+            self.configs[index].schema = Some(schema);
+        }
+        open(self.configs, self.spools)
     }
 
     /// How the alerts of each source are changed, and its address.

@@ -280,10 +280,14 @@ fn known_keys() -> impl Iterator<Item = &'static str> {
     .into_iter()
 }
 
+/// Where the user's own schema of a name is, or would be.
+pub fn schema_path(name: &str) -> Option<PathBuf> {
+    folder().map(|folder| folder.join("schemas").join(format!("{name}.toml")))
+}
+
 /// The file of a schema that is not built in: a path, or a name in the user's `schemas` folder.
 fn schema_file(name: &str) -> anyhow::Result<PathBuf> {
-    let in_folder = folder().map(|folder| folder.join("schemas").join(format!("{name}.toml")));
-    let path = [Some(PathBuf::from(name)), in_folder].into_iter().flatten().find(|path| path.is_file());
+    let path = [Some(PathBuf::from(name)), schema_path(name)].into_iter().flatten().find(|path| path.is_file());
     path.with_context(|| {
         let known: Vec<String> = Schema::built_in().into_iter().map(|schema| schema.name).collect();
         let near = suggest(name, known.iter().map(String::as_str));

@@ -11,12 +11,15 @@ pub use search::{SearchProgress, is_named, rank};
 use crosstail_core::model::{Activity, CatalogueEntry, Id, Place, SourceId, Timestamp};
 use crosstail_engine::insight::Comparison;
 use crosstail_source::alert::AlertStatus;
-use crosstail_source::{FiguresQuery, Groups, RelatedKey};
+use crosstail_source::{FiguresQuery, Groups, RelatedKey, TableOffer};
 use serde_json::Value;
 use std::sync::Arc;
 
 /// The number of a query. A reply to an older query than the latest is dropped.
 pub type Ticket = u64;
+
+/// The tables of a source, or why it does not say.
+pub type TablesOf = (SourceId, Result<Vec<TableOffer>, String>);
 
 /// The answer to an effect.
 #[derive(Debug)]
@@ -41,6 +44,8 @@ pub enum Reply {
     Figures(Box<FiguresQuery>, Result<Groups, String>),
     /// What the stores' configuration says about the opened activity.
     Explained(Box<Explanation>),
+    /// The tables of the sources that have some.
+    Tables(Vec<TablesOf>),
     /// A notice for the status line.
     Notice(String),
 }
@@ -86,6 +91,12 @@ pub enum Effect {
     ChangeAlert(Box<AlertEdit>),
     /// Write the screen as a report to this path; the extension sets the format.
     Report(String, Box<crosstail_export::Report>),
+    /// List the tables of the sources.
+    ListTables(Ticket),
+    /// Open the explorer again, and read this table of a source in it.
+    ReadTable(SourceId, String),
+    /// Write a schema for a table of a source into the user's folder.
+    WriteDraft(SourceId, String),
     /// Write the commented configuration file.
     WriteConfig,
     /// Read keymap and theme files again.

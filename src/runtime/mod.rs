@@ -8,6 +8,7 @@ mod incident;
 mod load;
 mod merged;
 mod read;
+mod tables;
 mod work;
 
 pub use diagnose::{SourceDiagnosis, diagnose};
@@ -17,7 +18,7 @@ pub use load::{compared, keeps_whole, payload_of, related_to};
 pub use merged::MergedHistory;
 pub use work::Work;
 
-use crate::effect::{CountQuery, Effect, PreparedPayload, ReadPurpose, ReadQuery, Reply, Ticket, ValuesQuery};
+use crate::effect::{CountQuery, Effect, Mark, PreparedPayload, ReadPurpose, ReadQuery, Reply, Ticket, ValuesQuery};
 use crosstail_core::filter::Context;
 use crosstail_core::model::{Clock, Names, SourceId, merge_by_id};
 use crosstail_source::pump::{self, PumpEvent};
@@ -215,13 +216,7 @@ impl Runtime {
             }
             Effect::EndJob(number) => self.jobs.cancel(number),
             Effect::CancelSearch => drop(self.restart_scope(|this| &mut this.finding)),
-            Effect::WriteIncident(path, marks) => {
-                let work = self.work("write an incident", Priority::Asked, &self.cancel);
-                let (sources, names) = (Arc::clone(&self.sources), self.names.clone());
-                self.spawn(self.cancel.clone(), 0, async move {
-                    Reply::Notice(incident::write(&sources, &work, &names, &path, marks).await)
-                });
-            }
+            Effect::WriteIncident(path, marks) => self.write_incident(path, marks),
             Effect::Read(ticket, query) => self.read(ticket, *query),
             Effect::StopReading(purpose) => {
                 if let Some(scope) = self.reading.remove(&purpose) {
@@ -245,6 +240,8 @@ impl Runtime {
                     })
                 });
             }
+            Effect::ListTables(ticket) => self.list_tables(ticket),
+            Effect::WriteDraft(id, table) => self.write_draft(id, table),
             Effect::WriteConfig => {
                 let said = write_config().unwrap_or_else(|error| format!("{error:#}"));
                 self.spawn(self.cancel.clone(), 0, async move { Reply::Notice(said) });
@@ -252,6 +249,27 @@ impl Runtime {
             other => return Some(other),
         }
         None
+    }
+
+    fn write_incident(&self, path: String, marks: Vec<Mark>) {
+        let work = self.work("write an incident", Priority::Asked, &self.cancel);
+        let (sources, names) = (Arc::clone(&self.sources), self.names.clone());
+        self.spawn(self.cancel.clone(), 0, async move {
+            Reply::Notice(incident::write(&sources, &work, &names, &path, marks).await)
+        });
+    }
+
+    fn list_tables(&self, ticket: Ticket) {
+        let (sources, work) = (Arc::clone(&self.sources), self.work("list tables", Priority::Asked, &self.cancel));
+        self.spawn(self.cancel.clone(), ticket, async move { Reply::Tables(tables::list(&sources, &work).await) });
+    }
+
+    fn write_draft(&self, id: SourceId, table: String) {
+        let (sources, work) = (Arc::clone(&self.sources), self.work("draft a schema", Priority::Asked, &self.cancel));
+        self.spawn(self.cancel.clone(), 0, async move {
+            let said = tables::write(&sources, &work, id, &table).await;
+            Reply::Notice(said.unwrap_or_else(|error| format!("{error:#}")))
+        });
     }
 
     fn work(&self, purpose: &str, priority: Priority, scope: &CancellationToken) -> Work {

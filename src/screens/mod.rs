@@ -20,13 +20,14 @@ mod run;
 mod shared;
 mod sources;
 mod stack;
+mod tables;
 mod view;
 
 pub use explore::{Detail, Explore};
 pub use explorer::{Event, Explorer};
 pub use health::SlottedHealth;
 pub use request::{Focus, Tab};
-pub use run::run;
+pub use run::{Opened, Reopen, run};
 pub use shared::{AlertBoard, AlertLine, AlertOrigin, LineState, Notice, Settings, Shared, of_activity, of_rule};
 pub use stack::Stack;
 pub use view::draw;
@@ -151,7 +152,7 @@ impl Entry {
 
 /// The screens, in the order of their actions in the help. Nothing else names them.
 const SCREENS: &[Entry] =
-    &[first_run::ENTRY, health::ENTRY, alerts::ENTRY, sources::ENTRY, jobs::ENTRY, contrast::ENTRY];
+    &[first_run::ENTRY, health::ENTRY, alerts::ENTRY, sources::ENTRY, tables::ENTRY, jobs::ENTRY, contrast::ENTRY];
 
 /// Every action, with the keys that the screens give to their own.
 pub fn vocabulary() -> Vocabulary {

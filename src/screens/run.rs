@@ -7,7 +7,8 @@ use crate::effect::Effect;
 use crate::runtime::{Incoming, Runtime};
 use crate::tui::{Appearance, ColourDepth, Input, Keymap, Painter, Theme, external, terminal};
 use anyhow::{Context as _, Result};
-use crosstail_core::model::Clock;
+use async_trait::async_trait;
+use crosstail_core::model::{Clock, SourceId};
 use crosstail_core::number::truncated_u64;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -18,22 +19,34 @@ const TAKE_IN: Duration = Duration::from_millis(25);
 /// A picture that takes longer is logged.
 const SLOW_PICTURE: Duration = Duration::from_millis(50);
 
+/// An explorer, what carries out its effects, and what arrives.
+pub struct Opened {
+    pub explorer: Box<Explorer>,
+    pub runtime: Runtime,
+    pub incoming: Incoming,
+}
+
+/// Opens the explorer again.
+#[async_trait(?Send)]
+pub trait Reopen {
+    /// With this table of a source in place of what is read of it.
+    async fn with_table(&mut self, source: SourceId, table: &str) -> Result<Opened>;
+}
+
 /// Runs the explorer on this process's terminal until it quits; returns the exit code.
-pub async fn run(mut explorer: Box<Explorer>, runtime: Runtime, incoming: Incoming, clock: Clock) -> Result<u8> {
+pub async fn run(opened: Opened, clock: Clock, reopen: &mut dyn Reopen) -> Result<u8> {
+    let Opened { mut explorer, runtime, mut incoming } = opened;
     let depth = ColourDepth::detect();
     let keymap = Keymap::load(super::vocabulary()).map_err(anyhow::Error::msg)?;
-    explorer.shared.jobs = runtime.jobs().clone();
-    let settings = &mut explorer.shared.settings;
-    let theme = Theme::load(&settings.theme, depth).map_err(anyhow::Error::msg)?;
-    settings.themes = Theme::names();
-    let history = settings.history_limit;
+    let theme = Theme::load(&explorer.shared.settings.theme, depth).map_err(anyhow::Error::msg)?;
+    prepare(&mut explorer, &runtime);
     terminal::restore_on_panic();
     terminal::enter().context("no terminal; the commands query, tail, stats and show work without one")?;
-    let (inputs, input) = mpsc::channel(256);
+    let (inputs, mut input) = mpsc::channel(256);
     terminal::listen(inputs)?;
     let mut out = terminal::writer()?;
     let painter = Painter::new(move |bytes| terminal::write_picture(&mut out, bytes));
-    runtime.start(history);
+    runtime.start(explorer.shared.settings.history_limit);
     let mut front = Frontend {
         explorer,
         runtime,
@@ -44,13 +57,30 @@ pub async fn run(mut explorer: Box<Explorer>, runtime: Runtime, incoming: Incomi
         clock,
         measured: (Instant::now(), 0),
         outside: None,
+        table: None,
     };
     front.resize();
-    let code = front.run(incoming, input).await;
+    let code = loop {
+        let code = front.run(&mut incoming, &mut input).await;
+        let Some((source, table)) = front.table.take() else { break code };
+        match reopen.with_table(source, &table).await {
+            Ok(opened) => {
+                incoming = opened.incoming;
+                front.read_anew(opened.explorer, opened.runtime).await;
+            }
+            Err(error) => front.explorer.shared.notify(format!("{error:#}")),
+        }
+    };
     terminal::leave();
     // The terminal is the shell's again: nobody sees this wait.
     front.runtime.end().await;
     Ok(code)
+}
+
+/// What an explorer knows of its surroundings.
+fn prepare(explorer: &mut Explorer, runtime: &Runtime) {
+    explorer.shared.jobs = runtime.jobs().clone();
+    explorer.shared.settings.themes = Theme::names();
 }
 
 struct Frontend {
@@ -66,6 +96,8 @@ struct Frontend {
     measured: (Instant, u64),
     /// A program that has the terminal. Until it ends nothing is drawn; everything else goes on.
     outside: Option<JoinHandle<Option<String>>>,
+    /// The table that is to be read next.
+    table: Option<(SourceId, String)>,
 }
 
 /// Waits for the end of a program that has the terminal; without one, for ever.
@@ -85,8 +117,8 @@ enum Redraw {
 }
 
 impl Frontend {
-    async fn run(&mut self, incoming: Incoming, mut input: mpsc::Receiver<Input>) -> u8 {
-        let Incoming { mut sources, mut replies } = incoming;
+    async fn run(&mut self, incoming: &mut Incoming, input: &mut mpsc::Receiver<Input>) -> u8 {
+        let Incoming { sources, replies } = incoming;
         let mut due = Redraw::Key;
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -160,6 +192,16 @@ impl Frontend {
         }
     }
 
+    /// Goes on with another explorer, on the same terminal.
+    async fn read_anew(&mut self, explorer: Box<Explorer>, runtime: Runtime) {
+        self.explorer = explorer;
+        prepare(&mut self.explorer, &runtime);
+        runtime.start(self.explorer.shared.settings.history_limit);
+        std::mem::replace(&mut self.runtime, runtime).end().await;
+        self.resize();
+        self.painter.invalidate();
+    }
+
     fn measure(&mut self) {
         let written = self.painter.written();
         let seconds = self.measured.0.elapsed().as_secs_f64().max(0.1);
@@ -177,6 +219,10 @@ impl Frontend {
         for effect in effects {
             match self.runtime.run(effect) {
                 Some(Effect::Quit) => return Some(0),
+                Some(Effect::ReadTable(source, table)) => {
+                    self.table = Some((source, table));
+                    return Some(0);
+                }
                 Some(effect) => self.on_terminal(effect),
                 None => {}
             }

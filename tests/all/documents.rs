@@ -2,11 +2,11 @@
 
 use crate::elasticsearch::{ask, bulk, create, index_name, refresh};
 use crate::servers::{Kind, Server, shared, unique_name};
-use crate::support::{Running, crosstail, crosstail_weighed, ids, lines, open, undated_add_up};
+use crate::support::{Running, collect, crosstail, crosstail_weighed, ids, lines, open, undated_add_up};
 use bson::{Bson, DateTime, Document, doc};
 use crosstail_core::filter::{Context, Filter};
 use crosstail_core::model::{Activity, Clock, Timestamp};
-use crosstail_source::{Grouping, Job, PageQuery, Source};
+use crosstail_source::{Grouping, Job, PageQuery, RelatedKey, Source, SourceEvent};
 use mongodb::Collection;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -369,6 +369,79 @@ async fn indices_that_are_read_in_different_ways_are_one_source() {
     bulk(&server, &fresh).await;
     refresh(&server, &format!("{base}-*")).await;
     running.until("one more of each", |running| running.store.len() == 66).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn indices_without_a_shard_and_closed_ones_are_named_and_left_out() {
+    let Some(server) = shared(Kind::Elasticsearch).await else { return };
+    let base = index_name("part");
+    let now = Clock::system().now();
+    let document = |name: &str, n: i64| {
+        let of =
+            json!({ "@timestamp": now.plus_ms(-n).rfc3339(), "message": format!("{name} {n}"), "correlation_id": "c" });
+        (json!({ "index": { "_index": format!("{base}-{name}") } }), of)
+    };
+    for name in ["good", "red", "closed"] {
+        create(&server, &format!("{base}-{name}"), json!({})).await;
+        bulk(&server, &(1..=10).map(|n| document(name, n)).collect::<Vec<_>>()).await;
+    }
+    let red = format!("{base}-red");
+    let uuid = ask(&server, "GET", &format!("_cat/indices/{red}?format=json&h=uuid"), Value::Null).await;
+    let uuid = uuid[0]["uuid"].as_str().expect("a text").to_owned();
+    ask(&server, "POST", &format!("{red}/_flush"), Value::Null).await;
+    for name in ["red", "closed"] {
+        ask(&server, "POST", &format!("{base}-{name}/_close"), Value::Null).await;
+    }
+    // The only copy of the shard is broken when it is opened again.
+    let pattern = format!("{}/**/{uuid}/0/index/segments_*", server.folder.display());
+    let files: Vec<_> = glob::glob(&pattern).expect("a pattern").flatten().collect();
+    assert!(!files.is_empty(), "{pattern}");
+    for file in files {
+        std::fs::remove_file(file).expect("removed");
+    }
+    ask(&server, "POST", &format!("{red}/_open?wait_for_active_shards=0"), Value::Null).await;
+    loop {
+        let shards = ask(&server, "GET", &format!("_cat/shards/{red}?format=json&h=state"), Value::Null).await;
+        if shards[0]["state"] == "UNASSIGNED" {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    refresh(&server, &format!("{base}-good")).await;
+    for first in ["page", "figures", "position", "related", "probe"] {
+        let (_, source) = open(&[server.url(&format!("{base}-*"))]);
+        // Whatever comes first finds out.
+        match first {
+            "page" => assert_eq!(pages(&source, &PageQuery::all(3)).await.len(), 10),
+            "figures" => assert_eq!(count(&source, &PageQuery::all(3)).await, 10),
+            "position" => drop(source.position(&Job::default()).await.expect("a position")),
+            "related" => {
+                let key = RelatedKey::correlation("c");
+                assert_eq!(source.related(&key, 100, &Job::default()).await.expect("found").activities.len(), 10);
+            }
+            _ => {}
+        }
+        let warnings = source.probe(&Job::default()).await.expect("a probe").warnings.join("\n");
+        assert!(warnings.contains(&format!("{base}-closed is closed")), "{warnings}");
+        assert!(warnings.contains(&format!("{red} cannot be read and is left out, of figures too")), "{warnings}");
+        let plan = source.plan(&PageQuery::all(3), &Job::default()).await.expect("a plan");
+        assert_eq!(plan.rows, Some(10), "{first}");
+    }
+    // What was there and could not be read is not new when it can.
+    let (_, source) = open(&[server.url(&format!("{base}-*"))]);
+    let position = source.position(&Job::default()).await.expect("a position");
+    ask(&server, "POST", &format!("{base}-closed/_open?wait_for_active_shards=1"), Value::Null).await;
+    let (sink, mut updates) = crosstail_source::Sink::channel(4);
+    let following = Arc::clone(&source);
+    let task = tokio::spawn(async move { following.follow(position, &sink, &Job::default()).await });
+    while !matches!(updates.recv().await.expect("following"), SourceEvent::CaughtUp) {}
+    bulk(&server, &[document("closed", 0), document("good", 0)]).await;
+    refresh(&server, &format!("{base}-good,{base}-closed")).await;
+    let (found, _) = collect(&mut updates, |found| found.len() >= 2).await;
+    let texts: BTreeSet<_> = found.iter().filter_map(|activity| activity.message.clone()).collect();
+    assert_eq!(texts.into_iter().collect::<Vec<_>>(), ["closed 0", "good 0"]);
+    task.abort();
+    ask(&server, "DELETE", &red, Value::Null).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

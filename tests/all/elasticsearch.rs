@@ -399,7 +399,7 @@ async fn keys_passwords_tokens_several_nodes_and_a_busy_cluster() {
 }
 
 /// TLS in front of the server, with a certificate that is its own root, which is in the file given.
-async fn tls(target: u16, ca: &Path) -> u16 {
+pub async fn tls(target: u16, ca: &Path) -> u16 {
     let made =
         rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).expect("a certificate");
     std::fs::write(ca, made.cert.pem()).expect("written");

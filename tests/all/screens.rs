@@ -917,3 +917,30 @@ fn jobs_are_listed_and_one_is_ended() {
         assert!(stage.picture().contains("refused"));
     }
 }
+
+#[test]
+fn tables_of_a_database_are_offered_by_how_well_they_fit() {
+    let mut stage = Stage::new(120, 24, "dark");
+    let effects = stage.press_for_effects("D");
+    let ticket = effects.iter().find_map(|effect| match effect {
+        Effect::ListTables(ticket) => Some(*ticket),
+        _ => None,
+    });
+    let offer = |name: &str, rows, fit: u32| crosstail_source::TableOffer {
+        name: name.to_owned(),
+        rows,
+        fit,
+        is_likely: fit >= 5,
+        taken: "started_at = created_at, status = state".to_owned(),
+    };
+    let source = stage.explorer.shared.sources[0].id;
+    let tables = vec![(source, Ok(vec![offer("api_calls", Some(120_000), 14), offer("customers", None, 3)]))];
+    stage.event(Event::Reply(ticket.expect("asked"), crosstail::effect::Reply::Tables(tables)));
+    let picture = stage.picture();
+    for text in ["api_calls", "120,000", "14 ✓", "customers", "started_at = created_at"] {
+        assert!(picture.contains(text), "{text}: {picture}");
+    }
+    stage.press(&["down"]);
+    assert!(stage.press_for_effects("d").contains(&Effect::WriteDraft(source, "customers".to_owned())));
+    assert!(stage.press_for_effects("enter").contains(&Effect::ReadTable(source, "customers".to_owned())));
+}

@@ -132,6 +132,25 @@ async fn keys_of_mysql_that_repeat_are_told() {
     let found = source.diagnose(crosstail_core::model::Timestamp(0), &Job::default()).await.expect("examined");
     let told = found.iter().find(|one| one.text.contains("id is not unique")).expect("it is told");
     assert!(told.remedy.as_deref().is_some_and(|remedy| remedy.contains("\"n\"")), "{told:?}");
+    // Without any key rows are told apart by what is in them.
+    let sql = format!(
+        "CREATE TABLE calls (id INT, at DATETIME(6), sys VARCHAR(20), st VARCHAR(20), ms INT, doc BLOB, word TEXT); \
+         INSERT INTO calls (id, at, sys, st, ms) {NUMBERS} 80) SELECT n % 10, UTC_TIMESTAMP(6), 'SAP', NULLIF('ok', IF(n % 7, 'ok', '')), n FROM r"
+    );
+    let Some(shop) = Shop::open(&sql).await else { return };
+    let source = shop.source(&calls(""));
+    let all = pages(source.as_ref(), 7, true).await;
+    assert_eq!((all.len(), distinct(&all)), (80, 80));
+    for activity in all.iter().take(3) {
+        let payload = source.payload(&activity.id, &activity.places[0].locator, &Job::default()).await.expect("it");
+        let ms = activity.duration_us.expect("a duration") / 1000;
+        assert!(payload.raw[0].text().contains(&ms.to_string()), "{payload:?}");
+    }
+    let warnings = source.probe(&Job::default()).await.expect("a probe").warnings.join(" ");
+    assert!(warnings.contains("the table has no key"), "{warnings}");
+    let add = "INSERT INTO calls (id, at, sys, st, ms) VALUES (3, UTC_TIMESTAMP(6), 'new', 'ok', 1), (3, UTC_TIMESTAMP(6), 'new', 'ok', 2)";
+    let told = followed(&source, shop.run(add), "new", 2).await;
+    assert_eq!((told.len(), system(&told, "new")), (2, 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -202,9 +221,16 @@ async fn a_table_of_mysql_that_changes_while_it_is_followed_is_taken_up() {
         ("dropped", format!("ALTER TABLE calls DROP COLUMN ms; {}", insert("dropped"))),
         ("away", "DROP TABLE calls".to_owned()),
         ("again", format!("{create}; {}", insert("again"))),
+        // Made anew in one go, with rows of long ago.
+        (
+            "restored",
+            format!(
+                "DROP TABLE calls; {create}; INSERT INTO calls (at, sys, st) VALUES ('2020-01-02', 'restored', 'ok')"
+            ),
+        ),
     ] {
         shop.run(&change).await;
-        if step != "again" {
+        if step != "restored" {
             // Each is looked up on its own.
             tokio::time::sleep(Duration::from_secs(4)).await;
         }
@@ -229,7 +255,7 @@ async fn a_table_of_mysql_that_changes_while_it_is_followed_is_taken_up() {
         assert_eq!(found.message.as_deref(), (step == "filled").then_some("a word"), "{step}");
         assert!(pages(source.as_ref(), 3, true).await.iter().any(|one| one.id == found.id));
     }
-    assert!(notices.iter().any(|text| text.contains("columns of a table have changed")), "{notices:?}");
+    assert!(notices.iter().any(|text| text.contains("a table has changed or was made anew")), "{notices:?}");
     assert!(notices.len() < 10, "{notices:?}");
     cancel.cancel();
     let errors = following.await.expect("joined");

@@ -274,3 +274,57 @@ async fn a_table_of_sqlite_that_changes_while_it_is_followed_is_taken_up() {
     let errors = following.await.expect("joined");
     assert!(errors.iter().all(|error| error.contains("no table")) && !errors.is_empty(), "{errors:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_renamed_over_another_is_followed_on() {
+    let create = "CREATE TABLE calls (id INTEGER PRIMARY KEY, at INTEGER, sys TEXT, st TEXT, ms INTEGER)";
+    let insert = |sys: &str| format!("INSERT INTO calls (at, sys, st, ms) VALUES (1700000000, '{sys}', 'ok', 1)");
+    let file =
+        File::open(&format!("{create}; {}; {}", insert("old"), insert("old")), &calls("time_unit = 's'\n")).await;
+    let source = file.source();
+    let position = source.position(&Job::default()).await.expect("a position");
+    let (sink, mut updates) = crosstail_source::Sink::channel(1000);
+    let cancel = tokio_util::sync::CancellationToken::new();
+    let following = {
+        let (source, cancel) = (Arc::clone(&source), cancel.clone());
+        tokio::spawn(async move { follow_on(source, position, sink, cancel).await })
+    };
+    while !matches!(updates.recv().await.expect("following"), SourceEvent::CaughtUp) {}
+    let mut anew = 0;
+    // A later state of it, and one that has nothing in common with it, with more rows.
+    for (step, beginning, other) in [("later", true, "old"), ("another", false, "another")] {
+        let beside = file.path("beside.sqlite");
+        if beginning {
+            std::fs::copy(file.path("shop.sqlite"), &beside).expect("copied");
+        }
+        let mut connection: SqliteConnection =
+            SqliteConnectOptions::new().filename(&beside).create_if_missing(true).connect().await.expect("opened");
+        let make = if beginning { String::new() } else { format!("{create};") };
+        let more = format!("{make} {}; {}; {}", insert(step), insert(step), insert(step));
+        let more = if beginning {
+            more
+        } else {
+            format!("{more}; {}; {}", insert(other), insert(other)).replace("17000", "16000")
+        };
+        sqlx::raw_sql(AssertSqlSafe(more)).execute(&mut connection).await.expect("filled");
+        drop(connection);
+        std::fs::rename(&beside, file.path("shop.sqlite")).expect("renamed");
+        let (mut found, wanted) = (0, if beginning { 3 } else { 5 });
+        let all = async {
+            while found < wanted {
+                match updates.recv().await.expect("following goes on") {
+                    SourceEvent::Batch(batch, _) => {
+                        assert_eq!(system(&batch, "old"), 0, "{step}");
+                        found += system(&batch, step);
+                    }
+                    SourceEvent::Notice(text) => anew += usize::from(text.contains("made anew")),
+                    _ => {}
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(15), all).await.expect(step);
+        assert_eq!((anew, found), (usize::from(!beginning), wanted), "{step}");
+    }
+    cancel.cancel();
+    following.await.expect("joined");
+}

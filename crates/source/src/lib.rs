@@ -17,6 +17,7 @@ mod grouping;
 mod job;
 mod kind;
 mod obedient;
+mod offer;
 mod page;
 mod position;
 mod probe;
@@ -40,6 +41,7 @@ pub use kind::{
     UnknownSchema, WriteOptions, Writing, claims_none,
 };
 pub use obedient::Obedient;
+pub use offer::TableOffer;
 pub use page::{Cost, Cursor, Page, PageQuery, Part, PushDown};
 pub use position::Position;
 pub use probe::{Capabilities, Probe};

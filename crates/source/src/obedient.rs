@@ -3,6 +3,7 @@
 use crate::error::{ErrorKind, SourceError};
 use crate::grouping::{Grouping, Groups};
 use crate::job::Job;
+use crate::offer::TableOffer;
 use crate::page::{Cost, Cursor, Page, PageQuery};
 use crate::position::Position;
 use crate::probe::{Capabilities, Probe};
@@ -142,6 +143,10 @@ impl Source for Obedient {
 
     async fn diagnose(&self, now: Timestamp, job: &Job) -> Result<Vec<Diagnosis>, SourceError> {
         self.obey(job, "examine", self.source.diagnose(now, job)).await
+    }
+
+    async fn table_offers(&self, job: &Job) -> Result<Vec<TableOffer>, SourceError> {
+        self.obey(job, "list tables", self.source.table_offers(job)).await
     }
 
     async fn draft(&self, table: Option<&str>, job: &Job) -> Result<String, SourceError> {

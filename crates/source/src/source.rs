@@ -4,6 +4,7 @@ use crate::error::{ErrorKind, SourceError};
 use crate::event::SourceEvent;
 use crate::grouping::{Grouping, Groups};
 use crate::job::Job;
+use crate::offer::TableOffer;
 use crate::page::{Cost, Cursor, Page, PageQuery, PushDown};
 use crate::position::Position;
 use crate::probe::{Capabilities, Probe};
@@ -87,6 +88,11 @@ pub trait Source: Send + Sync {
     async fn draft(&self, _table: Option<&str>, _job: &Job) -> Result<String, SourceError> {
         let cause = "a schema is drafted from tables, collections and files";
         Err(SourceError::of("", "draft a schema", (ErrorKind::Unsupported, None), &cause))
+    }
+
+    /// The tables that may be read as activities, the likeliest first; empty where a store has no tables.
+    async fn table_offers(&self, _job: &Job) -> Result<Vec<TableOffer>, SourceError> {
+        Ok(Vec::new())
     }
 
     /// The catalogue entries that map codes of a system to internal ones, in either direction. Empty by default.

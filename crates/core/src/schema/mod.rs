@@ -7,6 +7,7 @@ pub mod json;
 mod payload;
 mod sketch;
 mod sketch_names;
+mod sketch_text;
 mod table;
 mod tree;
 mod units;
@@ -98,6 +99,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("prokure", include_str!("../../../../config/schemas/prokure.toml")),
     ("log-tracking", include_str!("../../../../config/schemas/log-tracking.toml")),
     ("engineering-logs", include_str!("../../../../config/schemas/engineering-logs.toml")),
+    ("temporal", include_str!("../../../../config/schemas/temporal.toml")),
 ];
 
 impl Schema {

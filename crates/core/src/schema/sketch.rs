@@ -4,10 +4,9 @@
 use super::Target;
 use super::sketch_names::{BODIES, NAMES, PARTS, normalised, status_of};
 use super::units::DurationUnit;
-use crate::model::{Level, Timestamp, parse_timestamp, redact_text};
+use crate::model::{Level, Timestamp, parse_timestamp};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 /// What a column can hold, by its type in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,16 +70,18 @@ pub struct Sketch {
     pub duration_unit: Option<&'static str>,
     /// Words of the status that are not known: they are to be mapped by people.
     pub unknown_words: Vec<String>,
+    /// Whether the status is yes or no, which some stores write as a number.
+    pub yes_or_no: bool,
     /// How much of an activity it has: 0 where it has no time.
     pub score: u32,
 }
 
 /// Values longer than this are no words.
 const WORD: usize = 40;
+/// From so many values on it shows whether they are all different.
+const DISTINCT: usize = 20;
 /// JSON deeper than this is not looked into.
 const DEPTH: usize = 3;
-/// Shown of an example, in characters.
-const EXAMPLE: usize = 40;
 
 impl Sampled {
     fn all(&self, test: impl Fn(&str) -> bool) -> bool {
@@ -187,11 +188,20 @@ impl Sampled {
                 self.is_text() || self.holds == Holds::Int
             }
             Target::System | Target::Endpoint | Target::Operation => {
-                self.is_text() && self.holds != Holds::Uuid && (empty || self.most(|value| value.len() <= 200))
+                self.is_text()
+                    && self.holds != Holds::Uuid
+                    && !self.is_identity()
+                    && (empty || self.most(|value| value.len() <= 200))
             }
             Target::ErrorType => self.is_text() || self.holds == Holds::Int,
             _ => self.holds != Holds::Json && self.holds != Holds::Time,
         }
+    }
+
+    /// Whether nearly every row has another value.
+    fn is_identity(&self) -> bool {
+        let words = self.words().len();
+        self.values.len() >= DISTINCT && words * 10 >= self.values.len() * 9
     }
 
     fn is_epoch(&self) -> bool {
@@ -215,7 +225,7 @@ fn plausible(at: Timestamp) -> bool {
 
 impl TableSample {
     /// The columns, and the paths into those that hold JSON objects.
-    fn expanded(&self) -> Vec<Sampled> {
+    pub(super) fn expanded(&self) -> Vec<Sampled> {
         let mut all = self.columns.clone();
         for column in &self.columns {
             if !matches!(column.holds, Holds::Json | Holds::Text) {
@@ -240,6 +250,7 @@ impl TableSample {
     /// What is what in the table.
     pub fn sketch(&self) -> Sketch {
         let columns = self.expanded();
+        let rows = columns.iter().map(|column| column.values.len()).max().unwrap_or_default();
         let mut sketch = Sketch { key: self.key.clone(), ..Sketch::default() };
         let mut taken: BTreeSet<&str> = BTreeSet::new();
         // A request's own JSON has names of its own: only columns, and what describes the row, say what the row is.
@@ -261,6 +272,9 @@ impl TableSample {
             };
             // A status whose words are known is more likely than one of a better name.
             let said = (*target == Target::Status).then(|| best(&columns, names, |c| fits(c) && known(&c))).flatten();
+            // A time that every row has is better than one of a better name: what waits has not been started yet.
+            let whole = |column: &Sampled| fits(column) && column.values.len() == rows;
+            let said = said.or_else(|| (*target == Target::StartedAt).then(|| best(&columns, names, whole)).flatten());
             let found = said.or_else(|| best(&columns, names, fits));
             let found = found.or_else(|| match target {
                 // Whatever its name is: a time that every row has, and that is not said to be another.
@@ -275,6 +289,15 @@ impl TableSample {
         }
         if sketch.time.is_empty() {
             return Sketch::default();
+        }
+        // Of jobs that say no more than their name, that name tells them apart.
+        let of = |fields: &[(&str, String)], name: &str| {
+            fields.iter().find(|(target, _)| *target == name).map(|(_, path)| path.clone())
+        };
+        if of(&sketch.fields, "system").is_none()
+            && let Some(path) = of(&sketch.fields, "endpoint")
+        {
+            sketch.fields.push(("system", path));
         }
         for (part, names) in PARTS {
             let found = best(&columns, names, |column| {
@@ -299,33 +322,6 @@ impl TableSample {
         }
         sketch
     }
-}
-
-/// Whether a column holds credentials, by its name.
-fn is_secret(path: &str) -> bool {
-    let name = normalised(path);
-    ["secret", "password", "passwd", "token", "apikey", "authorization", "credential", "cookie", "privatekey"]
-        .iter()
-        .any(|word| name.contains(word))
-}
-
-/// A text as TOML writes it.
-fn quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => {
-                out.push('\\');
-                out.push(c);
-            }
-            c if c.is_control() => {
-                let _ = write!(out, "\\u{:04X}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
 }
 
 /// Whether the name of a time says that it is not the start.
@@ -415,6 +411,7 @@ impl Sketch {
                 });
             }
             Target::Status => {
+                self.yes_or_no = column.holds == Holds::Bool;
                 let unknown = column.words().into_iter().filter(|word| status_of(word).is_none());
                 self.unknown_words = unknown.map(str::to_owned).collect();
             }
@@ -425,68 +422,6 @@ impl Sketch {
     /// Whether it is an activity more likely than anything else that has a time.
     pub fn is_likely(&self) -> bool {
         self.score >= 5
-    }
-
-    /// What was taken for what, in one line.
-    pub fn summary(&self) -> String {
-        self.fields.iter().map(|(target, path)| format!("{target} = {path}")).collect::<Vec<_>>().join(", ")
-    }
-
-    /// The schema as TOML, with examples, to be edited. `sample`: what it was made from.
-    pub fn toml(&self, name: &str, sample: &TableSample) -> String {
-        let columns = sample.expanded();
-        // What may be a credential, or somebody's data in JSON, is not shown.
-        let example = |path: &str| {
-            let value = columns.iter().find(|column| column.path == path).and_then(|column| column.values.first());
-            let value = value.filter(|value| !value.starts_with(['{', '[']) && !is_secret(path));
-            let text: String =
-                value.into_iter().flat_map(|v| v.chars()).filter(|c| !c.is_control()).take(EXAMPLE).collect();
-            if text.is_empty() { String::new() } else { format!("  # {}", redact_text(&text)) }
-        };
-        let mut out = format!(
-            "# Drafted from {table}: names, types and some rows decided what is what. Save it, correct what is wrong, and name\n\
-             # it with --schema FILE.\nname = {name}\ntitle = {title}\n# Words such as 'done', 'queued' and 'error' mean what they mean to most systems.\nusual_words = true\n",
-            table = sample.name.replace(char::is_control, " "),
-            name = quoted(name),
-            title = quoted(&sample.name),
-        );
-        if let Some(unit) = self.duration_unit {
-            let _ = writeln!(out, "duration_unit = {unit:?}");
-        }
-        let key = match self.key.as_slice() {
-            [one] => quoted(one),
-            several => format!("[{}]", several.iter().map(|column| quoted(column)).collect::<Vec<_>>().join(", ")),
-        };
-        let _ = write!(out, "\n[table]\nname = {}\nid = {key}\ntime = {}\n", quoted(&sample.name), quoted(&self.time));
-        match self.time_unit {
-            Some(unit) => out.push_str(&format!("time_unit = {unit:?}\n")),
-            None => out.push_str("# time_zone = \"Europe/Berlin\"  # of times without a zone, where it is not UTC\n"),
-        }
-        out.push_str("\n[fields]\n");
-        for (target, path) in &self.fields {
-            let _ = writeln!(out, "{target} = {}{}", quoted(path), example(path));
-        }
-        let used = |path: &str| {
-            self.fields.iter().any(|(_, known)| known == path)
-                || self.parts.iter().any(|(_, known)| known == path)
-                || self.key.iter().any(|known| known == path)
-        };
-        for column in columns.iter().filter(|column| !used(&column.path) && column.path.matches('.').count() < 2) {
-            let _ = writeln!(out, "# TARGET = {}{}", quoted(&column.path), example(&column.path));
-        }
-        if !self.parts.is_empty() {
-            out.push_str("\n[payload]\n");
-            for (part, path) in &self.parts {
-                let _ = writeln!(out, "{part} = {}", quoted(path));
-            }
-        }
-        if !self.unknown_words.is_empty() {
-            out.push_str("\n[words.status]\n# Not known: success, failed, timeout, cancelled or in_progress?\n");
-            for word in &self.unknown_words {
-                let _ = writeln!(out, "# {} = \"failed\"", quoted(word));
-            }
-        }
-        out
     }
 }
 

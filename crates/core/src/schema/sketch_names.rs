@@ -76,7 +76,7 @@ pub(super) const NAMES: &[(&str, Target, Names)] = &[
     (
         "error",
         Target::Error,
-        "errormessage errormsg error err errmsg lasterror lasterrormessage errortext errordetail errordetails \
+        "errormessage errormsg error jobexceptionmsg err errmsg lasterror lasterrormessage errortext errordetail errordetails \
          errordescription errorinfo exceptionmessage exception excinfo exc failurereason failuremessage \
          failure failedreason faultstring fault incidentmsg responseerror errors errorlog",
     ),
@@ -92,20 +92,20 @@ pub(super) const NAMES: &[(&str, Target, Names)] = &[
          partnercode provider providername vendor integration integrationname integrationrequestservice \
          integrationtype connector connectorname connectorid carrier service servicename api apiname \
          application applicationname app appname appid backend destination receiver channel channelname \
-         channelid interface interfacename queue queuename queuedjobclass pipeline pipelinename dagid \
-         workflowid workflowname workflowtype workflow flow flowname flowid procdefkey processdefinitionkey \
-         project source sourcename origin subscription subscriptionname endpointid sys module component \
+         channelid interface interfacename queue queuename taskqueue queuedjobclass pipeline pipelinename dagid \
+         workflowid workflowname workflowtype workflow flow flowname flowid procdefkey processdefkey processdefinitionkey \
+         project source sourcename origin subscription subscriptionname endpointid aggregatetype sys module component \
          triggername target client clientname consumer producer host hostname remotehost category logger type",
     ),
     (
         "endpoint",
         Target::Endpoint,
         "endpoint endpointname endpointcode operation operationname resource route routename task taskname \
-         taskid step stepname stepid job jobname jobtype jobclass worker workerclass identifier \
-         taskidentifier handler action actionname activity activityname activityid actname event eventtype \
+         taskid step stepname stepid job jobname jobtype jobclass jobcode workflowtypename worker workerclass identifier \
+         taskidentifier handler action actionname activity activityname activityid actname actid event eventtype \
          eventname eventid topic topicname trigger triggername webhook hook function functionname func \
          procedure viewname view controller transaction transactioncode messagetype doctype model modelname \
-         kind type class name flowname",
+         kind type class classname name flowname",
     ),
     (
         "message",
@@ -192,7 +192,7 @@ const STATUSES: &[(Status, Names)] = &[
         "success succeeded successful successfully ok okay done complete completed finished delivered sent \
          processed passed resolved accepted acknowledged ack acked applied imported exported synced \
          synchronized published executed consumed handled fulfilled true t yes y committed received closed \
-         good succes succeed completedok finishedok approved posted transmitted",
+         good succes succeed completedok finishedok approved posted transmitted s c",
     ),
     (
         Status::Failed,
@@ -200,7 +200,7 @@ const STATUSES: &[(Status, Names)] = &[
          deadlettered discarded discard refused exception crashed crash faulted fault aborted abandoned \
          undeliverable undelivered bounced false f no n nack nok notok unsuccessful invalid upforretry \
          upstreamfailed retryable exhausted denied incident failedpermanently permanentfailure killed lost \
-         externallyterminated internallyterminated partial partiallyfailed completedwitherrors quarantined",
+         externallyterminated internallyterminated missed e partial partiallyfailed completedwitherrors quarantined",
     ),
     (
         Status::Cancelled,
@@ -214,7 +214,7 @@ const STATUSES: &[(Status, Names)] = &[
          wait scheduled active activated executing created enqueued available retry retrying retried open \
          sending initiated initialized paused suspended deferred delayed ready reserved claimed working busy \
          inflight todo waitdependencies submitted assigned locked ongoing none notstarted upforreschedule \
-         restarting draft unsent unprocessed outgoing",
+         restarting draft unsent unprocessed outgoing q r p",
     ),
 ];
 

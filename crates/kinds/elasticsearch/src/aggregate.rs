@@ -6,7 +6,7 @@
 use super::connection::{TIME_LIMIT, found, in_path};
 use super::expression::{all, condition, in_time};
 use super::fields::Type;
-use super::mapping::Mapping;
+use super::mapping::{Mapping, ResolvedIndices};
 use super::{Elasticsearch, Error};
 use crosstail_core::filter::{Comparator, Field, Matcher, NamedRecord, Operand, Predicate};
 use crosstail_core::model::{Id, Latencies, Mean, Names, Timestamp};
@@ -27,8 +27,17 @@ pub(super) async fn aggregate(
     query: &PageQuery,
     grouping: &Grouping,
 ) -> Result<Option<Groups>, Error> {
+    cluster.with_readable(|resolved| Box::pin(figures(cluster, resolved, query, grouping))).await
+}
+
+async fn figures(
+    cluster: &Elasticsearch,
+    resolved: ResolvedIndices,
+    query: &PageQuery,
+    grouping: &Grouping,
+) -> Result<Option<Groups>, Error> {
     let mut groups = Groups::new();
-    for mapping in cluster.resolve().await?.mappings {
+    for mapping in resolved.mappings {
         let Some(plan) = Plan::of(&mapping, query, grouping) else { return Ok(None) };
         if !plan.run(cluster, &mut groups).await? {
             return Ok(None);

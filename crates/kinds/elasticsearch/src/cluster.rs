@@ -138,10 +138,7 @@ async fn series(cluster: &Elasticsearch, since: Timestamp, vitals: &mut Vitals) 
             "query": { "bool": { "filter": [range, { "bool": { "should": names, "minimum_should_match": 1 } }] } },
             "sort": [{ &table.time: { "order": "desc", "unmapped_type": "date" } }],
         });
-        let path = format!(
-            "/{}/_search?ignore_unavailable=true&allow_no_indices=true&allow_partial_search_results=false",
-            in_path(&cluster.pattern)
-        );
+        let path = format!("/{}/_search?ignore_unavailable=true&allow_no_indices=true", in_path(&cluster.pattern));
         let text = cluster.connection.ask(Method::Post, &path, Some(&body)).await?;
         let mut series = Series::default();
         for hit in &found(&text)?.hits.hits {

@@ -6,7 +6,7 @@ use elasticsearch::auth::Credentials;
 use elasticsearch::cert::{Certificate, CertificateValidation};
 use elasticsearch::http::headers::HeaderMap;
 use elasticsearch::http::transport::{MultiNodeConnectionPool, Transport, TransportBuilder};
-use elasticsearch::http::{Method, StatusCode, Url};
+use elasticsearch::http::{Method, Url};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -218,8 +218,7 @@ impl Connection {
             if error.is_too_large() {
                 return Err(error);
             }
-            let is_busy = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
-            if is_busy && busy < BUSY_TRIES {
+            if error.is_busy() && busy < BUSY_TRIES {
                 let wait = BUSY_WAIT * 2u32.pow(busy);
                 tokio::time::sleep(wait.mul_f64(0.75 + 0.5 * fastrand::f64())).await;
                 busy += 1;

@@ -5,7 +5,7 @@
 
 use super::connection::{Hit, TIME_LIMIT, found, in_path};
 use super::expression::{all, any};
-use super::mapping::{Class, ResolvedIndices};
+use super::mapping::{Class, ResolvedIndices, closed};
 use super::reader::Pace;
 use super::{Elasticsearch, Error};
 use crosstail_core::model::Activity;
@@ -51,8 +51,36 @@ struct Shard {
 /// By shard number: the state of each index, by name.
 type Shards = Vec<BTreeMap<String, Shard>>;
 
+/// What has been seen of the indices.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Seen {
+    shards: Shards,
+    /// Indices that were there and could not be read. Nothing is written to them until they can, so all that they have
+    /// then is old.
+    unread: BTreeSet<String>,
+}
+
 /// The present position.
 pub(super) async fn position(cluster: &Elasticsearch) -> Result<Position, Error> {
+    let seen = cluster.with_readable(|resolved| Box::pin(seen(cluster, resolved))).await;
+    match seen {
+        Ok(seen) => Ok(Position::new(seen)),
+        // Nothing is there, or all of it is closed.
+        Err(Error::Nothing(_)) => {
+            let closed = closed(&cluster.connection, &in_path(&cluster.pattern)).await;
+            Ok(Position::new(Seen { shards: Shards::new(), unread: closed.into_iter().collect() }))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn seen(cluster: &Elasticsearch, resolved: ResolvedIndices) -> Result<Seen, Error> {
+    let shards = ends(cluster, &resolved.readable).await?;
+    Ok(Seen { shards, unread: resolved.unread.into_iter().collect() })
+}
+
+/// Where the shards of some indices end.
+async fn ends(cluster: &Elasticsearch, pattern: &str) -> Result<Shards, Error> {
     let uuids = uuids(cluster).await?;
     let mut shards: Shards = Vec::new();
     loop {
@@ -62,10 +90,10 @@ pub(super) async fn position(cluster: &Elasticsearch) -> Result<Position, Error>
             "aggs": { "last": { "max": { "field": "_seq_no" } } },
         } });
         let body = json!({ "size": 0, "track_total_hits": false, "timeout": TIME_LIMIT, "aggs": aggregation });
-        let text = cluster.connection.ask(Method::Post, &path(&cluster.pattern, number), Some(&body)).await?;
+        let text = cluster.connection.ask(Method::Post, &path(pattern, number), Some(&body)).await?;
         let answer = found(&text)?;
         if answer.shards.total == 0 {
-            return Ok(Position::new(shards));
+            return Ok(shards);
         }
         let mut of_shard: BTreeMap<String, Shard> = BTreeMap::new();
         for bucket in answer.aggregations["indices"]["buckets"].as_array().into_iter().flatten() {
@@ -87,7 +115,7 @@ pub(super) async fn position(cluster: &Elasticsearch) -> Result<Position, Error>
                 "size": 10_000, "_source": false, "seq_no_primary_term": true, "track_total_hits": false,
                 "query": any(of_shard.iter().map(recent).collect()), "timeout": TIME_LIMIT,
             });
-            let text = cluster.connection.ask(Method::Post, &path(&cluster.pattern, number), Some(&body)).await?;
+            let text = cluster.connection.ask(Method::Post, &path(pattern, number), Some(&body)).await?;
             for hit in &found(&text)?.hits.hits {
                 if let Some(shard) = of_shard.get_mut(hit.index.as_ref()) {
                     shard.missing.remove(&hit.sequence);
@@ -127,7 +155,7 @@ struct Follower<'a> {
     /// What is asked of each document of a class of indices.
     asked: BTreeMap<Class, Value>,
     pace: Pace,
-    shards: Shards,
+    seen: Seen,
     uuids: Option<BTreeMap<String, String>>,
     /// Since when each number has been missing, by shard and index.
     since: BTreeMap<(usize, String), BTreeMap<i64, Instant>>,
@@ -135,7 +163,7 @@ struct Follower<'a> {
 
 /// Delivers what is written after a position, until the receiver is gone.
 pub(super) async fn follow(cluster: &Elasticsearch, from: &Position, sink: &Sink) -> Result<(), Error> {
-    let shards =
+    let seen =
         from.read().ok_or_else(|| Error::Unreadable("the position does not belong to these indices".to_owned()))?;
     let mut follower = Follower {
         cluster,
@@ -143,7 +171,7 @@ pub(super) async fn follow(cluster: &Elasticsearch, from: &Position, sink: &Sink
         resolved: None,
         asked: BTreeMap::new(),
         pace: Pace::new(CHUNK),
-        shards,
+        seen,
         uuids: None,
         since: BTreeMap::new(),
     };
@@ -154,6 +182,9 @@ pub(super) async fn follow(cluster: &Elasticsearch, from: &Position, sink: &Sink
         let begun = Instant::now();
         if looked.is_none_or(|at| at.elapsed() >= INDEX_REFRESH) {
             looked = Some(begun);
+            if !follower.seen.unread.is_empty() {
+                follower.look_for_types().await?;
+            }
             follower.look_for_indices().await?;
         }
         if typed.elapsed() >= MAPPING_REFRESH {
@@ -184,6 +215,7 @@ impl Follower<'_> {
             Err(Error::Nothing(_)) => return Ok(()),
             Err(error) => return Err(error),
         };
+        self.take_back(&resolved).await?;
         self.asked.clear();
         for class in [Class::Dated, Class::Undated, Class::Bare] {
             let mut joined = json!({});
@@ -218,11 +250,33 @@ impl Follower<'_> {
         Ok(())
     }
 
+    /// Takes up the indices that can be read again: what they have is not new.
+    async fn take_back(&mut self, resolved: &ResolvedIndices) -> Result<(), Error> {
+        let back: Vec<String> =
+            self.seen.unread.iter().filter(|index| resolved.indices.contains(index)).cloned().collect();
+        if back.is_empty() {
+            return Ok(());
+        }
+        let found = match ends(self.cluster, &back.join(",")).await {
+            Ok(found) => found,
+            Err(error) if self.cluster.broken.note(&error, &resolved.indices) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        for (number, of_shard) in found.into_iter().enumerate() {
+            if self.seen.shards.len() == number {
+                self.seen.shards.push(BTreeMap::new());
+            }
+            self.seen.shards[number].extend(of_shard);
+        }
+        self.seen.unread.retain(|index| !back.contains(index));
+        Ok(())
+    }
+
     /// Removes the state of indices that were deleted, or recreated under the same name.
     async fn look_for_indices(&mut self) -> Result<(), Error> {
         let Some(now) = uuids(self.cluster).await? else { return Ok(()) };
         let mut gone = BTreeSet::new();
-        for (number, of_shard) in self.shards.iter_mut().enumerate() {
+        for (number, of_shard) in self.seen.shards.iter_mut().enumerate() {
             let since = &mut self.since;
             of_shard.retain(|index, shard| {
                 let same = match (now.get(index), &shard.uuid) {
@@ -236,6 +290,7 @@ impl Follower<'_> {
                 same
             });
         }
+        self.seen.unread.retain(|index| now.contains_key(index));
         for index in gone {
             let what = if now.contains_key(&index) { "was deleted and recreated" } else { "was deleted" };
             // The loop notices a closed channel.
@@ -293,8 +348,8 @@ impl Follower<'_> {
                     continue;
                 }
             }
-            if self.shards.len() == number {
-                self.shards.push(BTreeMap::new());
+            if self.seen.shards.len() == number {
+                self.seen.shards.push(BTreeMap::new());
             }
             let full = hits.len() >= self.pace.size;
             let batch: Vec<Activity> = hits.iter().filter_map(|hit| self.accept(number, hit)).collect();
@@ -315,8 +370,9 @@ impl Follower<'_> {
     async fn ask(&self, number: usize, class: Class) -> Result<String, Error> {
         let resolved = self.resolved.as_ref();
         let is_of = |index: &str| resolved.is_none_or(|resolved| resolved.class(index) == class);
-        let of_shard = self.shards.get(number);
-        let known: Vec<&String> = of_shard.into_iter().flat_map(BTreeMap::keys).collect();
+        let of_shard = self.seen.shards.get(number);
+        let known = of_shard.into_iter().flat_map(BTreeMap::keys);
+        let known: Vec<&String> = known.chain(&self.seen.unread).collect();
         let behind = |(index, shard): (&String, &Shard)| {
             let mut numbers = vec![json!({ "range": { "_seq_no": { "gte": shard.next } } })];
             let missing: Vec<&i64> = shard.missing.iter().rev().take(MAX_GAPS).collect();
@@ -349,7 +405,7 @@ impl Follower<'_> {
     fn accept(&mut self, number: usize, hit: &Hit<'_>) -> Option<Activity> {
         let index = hit.index.as_ref();
         let uuid = self.uuids.as_ref().and_then(|uuids| uuids.get(index));
-        let shard = self.shards[number]
+        let shard = self.seen.shards[number]
             .entry(index.to_owned())
             .or_insert_with(|| Shard { uuid: uuid.cloned(), ..Shard::default() });
         let since = self.since.entry((number, index.to_owned())).or_default();
@@ -382,7 +438,7 @@ impl Follower<'_> {
     /// Sends a batch with the position after it; false where the receiver is gone.
     async fn deliver(&mut self, batch: Vec<Activity>) -> bool {
         let now = Instant::now();
-        for (number, of_shard) in self.shards.iter_mut().enumerate() {
+        for (number, of_shard) in self.seen.shards.iter_mut().enumerate() {
             for (index, shard) in of_shard {
                 if shard.missing.is_empty() {
                     continue;
@@ -392,7 +448,7 @@ impl Follower<'_> {
                 since.retain(|missing, _| shard.missing.contains(missing));
             }
         }
-        self.sink.send(SourceEvent::Batch(batch, Some(Position::new(&self.shards)))).await.is_ok()
+        self.sink.send(SourceEvent::Batch(batch, Some(Position::new(&self.seen)))).await.is_ok()
     }
 }
 

@@ -30,6 +30,7 @@ use crosstail_source::{
 };
 use mapping::ResolvedIndices;
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -75,6 +76,22 @@ impl Elasticsearch {
         let source = (self.source, self.source_name.as_str(), &self.names);
         mapping::resolve(&self.connection, &self.pattern, self.schema.as_deref(), source, &self.broken).await
     }
+
+    /// What some work with the indices gives; where one of them cannot be read, with the others.
+    #[allow(clippy::needless_lifetimes, reason = "what is boxed borrows the cluster, and nothing shorter")]
+    async fn with_readable<'a, T>(
+        &'a self,
+        work: impl Fn(ResolvedIndices) -> Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>> + Send,
+    ) -> Result<T, Error> {
+        loop {
+            let resolved = self.resolve().await?;
+            let indices = resolved.indices.clone();
+            match work(resolved).await {
+                Err(error) if self.broken.note(&error, &indices) => {}
+                other => return other,
+            }
+        }
+    }
 }
 
 /// How long an index is left out that could not be read.
@@ -91,9 +108,10 @@ impl Broken {
 
     /// Notes the indices that an error names. False where it names none, or where nothing else would be left of `all`.
     fn note(&self, error: &Error, all: &[String]) -> bool {
-        let Error::Answered { indices, reason, status, kind } = error else { return false };
-        let busy = *status == 429 || (*status == 503 && kind != "no_shard_available_action_exception");
-        if indices.is_empty() || busy || all.iter().all(|index| indices.contains(index)) {
+        let Error::Answered { indices, reason, .. } = error else { return false };
+        // Those that were left out already would fail in the same way again.
+        let is_new = indices.iter().any(|index| all.contains(index));
+        if !is_new || error.is_busy() || all.iter().all(|index| indices.contains(index)) {
             return false;
         }
         let mut known = self.lock();
@@ -108,8 +126,26 @@ impl Broken {
         let mut known = self.lock();
         known.retain(|_, (since, _)| since.elapsed() < LEFT_OUT);
         let found = known.iter().filter(|(index, _)| indices.contains(&index.as_str()));
-        found.map(|(index, (_, why))| (index.clone(), format!("{index} cannot be read and is left out: {why}"))).unzip()
+        found.map(|(index, (_, why))| (index.clone(), without(index, why))).unzip()
     }
+}
+
+/// What is said of an index that is left out.
+fn without(index: &str, why: &str) -> String {
+    format!("{index} cannot be read and is left out, of figures too: {why}")
+}
+
+/// The cluster's word for a shard that no node has.
+const NO_SHARD: &str = "no_shard_available_action_exception";
+
+/// The indices of `Search rejected due to missing shards [[orders-1][0], [orders-1][1]]. …`.
+fn missing_shards(reason: &str) -> Vec<String> {
+    let Some((_, list)) = reason.split_once("missing shards [") else { return Vec::new() };
+    let list = list.split("]]").next().unwrap_or(list);
+    let mut indices: Vec<String> =
+        list.split(", ").filter_map(|shard| Some(shard.strip_prefix('[')?.split_once(']')?.0.to_owned())).collect();
+    indices.dedup();
+    indices
 }
 
 /// A failure before it becomes a [`SourceError`].
@@ -154,8 +190,23 @@ impl Error {
         let reason = if reason.is_empty() { text.chars().take(200).collect() } else { reason };
         let reason = redact_text(&reason).chars().take(300).collect();
         let failed = error["failed_shards"].as_array().into_iter().flatten();
-        let indices = failed.filter_map(|shard| shard["index"].as_str().map(str::to_owned)).collect();
-        Self::Answered { status, kind: word(&inner["type"]), reason, indices }
+        let mut indices: Vec<String> = failed.filter_map(|shard| shard["index"].as_str().map(str::to_owned)).collect();
+        let mut kind = word(&inner["type"]);
+        // Shards that no node has are named in the text alone.
+        let missing = missing_shards(&word(&inner["reason"]));
+        if !missing.is_empty() {
+            NO_SHARD.clone_into(&mut kind);
+            indices = missing;
+        }
+        Self::Answered { status, kind, reason, indices }
+    }
+
+    /// Whether the cluster has too much to do for now.
+    fn is_busy(&self) -> bool {
+        match self {
+            Self::Answered { status, kind, .. } => *status == 429 || (*status == 503 && kind != NO_SHARD),
+            _ => false,
+        }
     }
 
     /// Whether the cluster refuses because the answer would be too large.
@@ -308,5 +359,25 @@ impl Source for ElasticsearchSource {
             Some(groups) => Ok(groups),
             None => crosstail_source::aggregate_locally(self, query, grouping, &self.cluster.names, job).await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_that_no_node_has_name_their_indices() {
+        let text = r#"{"error": {"root_cause": [], "type": "search_phase_execution_exception", "reason": "",
+            "caused_by": {"type": "search_phase_execution_exception", "reason": "Search rejected due to missing shards [[a-1][0], [a-1][2], [b][0]]. Consider using `allow_partial_search_results` setting to bypass this error.",
+            "failed_shards": []}, "failed_shards": []}, "status": 503}"#;
+        let error = Error::from_response(503, text);
+        assert!(!error.is_busy());
+        let all = ["a-1", "b", "c"].map(str::to_owned);
+        let broken = Broken::default();
+        assert!(broken.note(&error, &all));
+        assert_eq!(broken.of(&["a-1", "b", "c"]).0, ["a-1", "b"]);
+        assert!(!broken.note(&error, &all[..2]), "nothing else would be left");
+        assert!(Error::from_response(503, "{}").is_busy());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::connection::{Connection, Hit, found, in_path};
 use super::fields::Fields;
-use super::{Broken, Error};
+use super::{Broken, Error, without};
 use crosstail_core::model::{Activity, Id, Locator, Names, Place, SourceId, Timestamp, parse_timestamp};
 use crosstail_core::schema::json;
 use crosstail_core::schema::{Assembler, Scalar, Schema, Table, Target};
@@ -139,7 +139,9 @@ pub(super) struct ResolvedIndices {
     pub(super) warnings: Vec<String>,
     /// All indices of the pattern that can be read.
     pub(super) indices: Vec<String>,
-    /// These indices, as a pattern.
+    /// Indices of the pattern that are there and cannot be read now: closed, or broken.
+    pub(super) unread: Vec<String>,
+    /// The indices that can be read, as a pattern.
     pub(super) readable: String,
     /// Whether there is no document yet by which the schema would be recognised.
     pub(super) is_empty: bool,
@@ -183,7 +185,12 @@ pub(super) async fn resolve(
     let path = in_path(pattern);
     let lenient = "ignore_unavailable=true&allow_no_indices=true";
     let caps = connection.json(Method::Post, &format!("/{path}/_field_caps?fields=*&{lenient}"), None).await?;
-    let indices: Vec<&str> = caps["indices"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let mut indices: Vec<&str> = caps["indices"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let failed = unknown(&caps);
+    if let (true, Some((index, why))) = (indices.is_empty(), failed.first()) {
+        return Err(Error::Nothing(without(index, why)));
+    }
+    indices.extend(failed.iter().map(|(index, _)| *index));
     let closed = closed(connection, &path).await;
     if indices.is_empty() {
         return Err(Error::Nothing(match closed.first() {
@@ -193,8 +200,14 @@ pub(super) async fn resolve(
     }
     // What the types leave open needs the privilege to see mappings; without it, texts are compared locally.
     let mut warnings: Vec<String> = closed.iter().map(|index| format!("{index} is closed and not read")).collect();
-    let (left_out, reasons) = broken.of(&indices);
+    let (mut left_out, reasons) = broken.of(&indices);
     warnings.extend(reasons);
+    for (index, why) in &failed {
+        if !left_out.iter().any(|other| other == index) {
+            left_out.push((*index).to_owned());
+            warnings.push(without(index, why));
+        }
+    }
     let mappings = match connection.json(Method::Get, &format!("/{path}/_mapping?{lenient}"), None).await {
         Ok(mappings) => Some(mappings),
         Err(Error::Answered { status: 401 | 403, .. }) => {
@@ -263,7 +276,18 @@ pub(super) async fn resolve(
     warnings.extend(about_types(&fields, &mappings));
     let indices = all.iter().map(|index| (*index).to_owned()).filter(|index| !left_out.contains(index)).collect();
     let readable = as_pattern(pattern, &all, &[&left_out]);
-    Ok(ResolvedIndices { mappings, series, warnings, indices, readable, is_empty: fields.is_empty })
+    let unread = closed.into_iter().chain(left_out).collect();
+    Ok(ResolvedIndices { mappings, series, warnings, indices, unread, readable, is_empty: fields.is_empty })
+}
+
+/// The indices of which not even the fields are known, and why.
+fn unknown(caps: &Value) -> Vec<(&str, &str)> {
+    let failures = caps["failures"].as_array().into_iter().flatten();
+    let all = failures.flat_map(|of| {
+        let why = of.pointer("/failure/error/reason").and_then(Value::as_str).unwrap_or("no shard can be reached");
+        of["indices"].as_array().into_iter().flatten().filter_map(Value::as_str).map(move |index| (index, why))
+    });
+    all.collect()
 }
 
 /// The schemas of indices, each with its table, and the indices that no schema names: the last of the tables has these.
@@ -379,7 +403,7 @@ async fn recognise(
 }
 
 /// The indices of a pattern that are closed, where the cluster says so.
-async fn closed(connection: &Connection, path: &str) -> Vec<String> {
+pub(super) async fn closed(connection: &Connection, path: &str) -> Vec<String> {
     let path = format!("/_resolve/index/{path}?expand_wildcards=open,closed&ignore_unavailable=true");
     let answer = connection.json(Method::Get, &path, None).await.unwrap_or_default();
     let is_closed = |index: &&Value| index["attributes"].as_array().is_some_and(|of| of.contains(&json!("closed")));

@@ -21,15 +21,7 @@ pub(super) async fn page(cluster: &Elasticsearch, query: &PageQuery, after: Opti
             other => return Ok(finish(cluster, readers, query, other?)),
         }
     }
-    loop {
-        let resolved = cluster.resolve().await?;
-        let indices = resolved.indices.clone();
-        match first(cluster, resolved, query, after).await {
-            // The others can be read.
-            Err(error) if cluster.broken.note(&error, &indices) => {}
-            other => return other,
-        }
-    }
+    cluster.with_readable(|resolved| Box::pin(first(cluster, resolved, query, after))).await
 }
 
 /// A page through new points in time.
@@ -86,9 +78,15 @@ async fn read(
 
 /// What a query would take: an index answers all of it, and how many documents its conditions keep.
 pub(super) async fn plan(cluster: &Elasticsearch, query: &PageQuery) -> Result<Cost, Error> {
+    let rows = cluster.with_readable(|resolved| Box::pin(count(cluster, resolved, query))).await?;
+    Ok(Cost { indexed: true, rows: Some(rows), bytes: None })
+}
+
+/// How many documents the conditions of a query keep.
+async fn count(cluster: &Elasticsearch, resolved: ResolvedIndices, query: &PageQuery) -> Result<u64, Error> {
     let predicate = query.filter.predicate(&query.context);
     let mut rows = 0;
-    for mapping in cluster.resolve().await?.mappings {
+    for mapping in resolved.mappings {
         let (mut conditions, _) = condition(&mapping, &predicate);
         conditions.push(mapping.only.clone());
         let ms = |at: Timestamp| at.0.div_euclid(1000);
@@ -101,7 +99,7 @@ pub(super) async fn plan(cluster: &Elasticsearch, query: &PageQuery) -> Result<C
         let answer = cluster.connection.json(Method::Post, &path, Some(&json!({ "query": all(conditions) }))).await?;
         rows += answer["count"].as_u64().unwrap_or(0);
     }
-    Ok(Cost { indexed: true, rows: Some(rows), bytes: None })
+    Ok(rows)
 }
 
 /// Stores the readers for the next page. Those that are not needed any more are dropped.
@@ -114,8 +112,17 @@ fn finish(cluster: &Elasticsearch, readers: Vec<Reader>, query: &PageQuery, page
 
 /// Activities of all mappings that share a key.
 pub(super) async fn related(cluster: &Elasticsearch, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, Error> {
+    cluster.with_readable(|resolved| Box::pin(sharing(cluster, resolved, key, limit))).await
+}
+
+async fn sharing(
+    cluster: &Elasticsearch,
+    resolved: ResolvedIndices,
+    key: &RelatedKey,
+    limit: usize,
+) -> Result<Vec<Activity>, Error> {
     let mut activities: Vec<Activity> = Vec::new();
-    for mapping in cluster.resolve().await?.mappings {
+    for mapping in resolved.mappings {
         let (targets, value): (&[Target], _) = match &key.id {
             SharedId::Correlation(id) => (&[Target::CorrelationId], id),
             SharedId::Request(id) => (&[Target::RequestId, Target::ParentRequestId, Target::Id], id),

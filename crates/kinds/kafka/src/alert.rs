@@ -27,6 +27,12 @@ impl ChangeAlerts for KafkaAlerts {
     ) -> anyhow::Result<String> {
         let Locator::Message { topic, .. } = place.locator else { bail!("the alert is not from a message") };
         let payload = source.payload(&Id::parse(change.id), &place.locator, &Job::default()).await?;
+        let about = payload.metadata.values().find_map(|about| about.get(crate::topics::SCHEMA_ID));
+        if let Some(id) = about {
+            bail!(
+                "the topic's messages are encoded by schema {id} of a schema registry, and crosstail writes only JSON"
+            );
+        }
         let last = payload.raw.first().context("the alert's message no longer exists")?;
         let message = message_of(&serde_json::from_str(last.text())?, change.to, change.by, change.at)?;
         send(crate::client(url)?, &names.place_name(topic), change.id, &message).await?;

@@ -2,6 +2,7 @@
 //! group or commit.
 
 use super::Error;
+use super::registry::Registry;
 use crosstail_source::percent_decoded;
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
@@ -10,7 +11,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::metadata::Metadata;
 use rdkafka::{Offset, TopicPartitionList};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Requests to a broker fail after this time.
@@ -23,12 +24,15 @@ const REASON: Duration = Duration::from_millis(300);
 const GROUP: &str = "crosstail-reads-without-a-group";
 
 /// An address:
-/// `kafka://[user:password@]broker[:port][,broker…]/topic[,topic…][?tls=true&ca=FILE&cert=FILE&key=FILE&sasl=MECHANISM]`.
+/// `kafka://[user:password@]broker[:port][,broker…]/topic[,topic…][?tls=true&ca=FILE&cert=FILE&key=FILE&sasl=MECHANISM]`,
+/// and `registry=http(s)://[user:password@]host[:port]`, which describes messages of Avro and Protobuf.
 pub(super) struct Address {
     brokers: String,
     /// Topic names, or patterns with `*`.
     pub(super) topics: Vec<String>,
     settings: Vec<(&'static str, String)>,
+    /// What knows the schemas of messages that name one.
+    pub(super) registry: Option<Arc<Registry>>,
 }
 
 impl Address {
@@ -47,31 +51,35 @@ impl Address {
         }
         let with_port = |host: &str| if host.contains(':') { host.to_owned() } else { format!("{host}:9092") };
         let brokers = hosts.split(',').map(with_port).collect::<Vec<_>>().join(",");
-        let (mut tls, mut sasl) = (false, None);
+        let (mut tls, mut sasl, mut authority, mut registry) = (false, None, None, None);
         let mut settings = Vec::new();
         for pair in parameters.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let written = value;
             let value = percent_decoded(value);
             match key {
                 "tls" => tls = value != "false",
-                "ca" => settings.push(("ssl.ca.location", value)),
+                "ca" => authority = Some(value),
                 "cert" => settings.push(("ssl.certificate.location", value)),
                 "key" => settings.push(("ssl.key.location", value)),
+                // An address has an encoding of its own, which stays; or it is encoded as a whole.
+                "registry" => registry = Some(if written.contains("://") { written.to_owned() } else { value }),
                 "sasl" => sasl = Some(value.to_ascii_uppercase()),
                 other => {
                     return Err(format!(
-                        "unknown parameter '{other}' in the address; the known ones are tls, ca, cert, key, sasl"
+                        "unknown parameter '{other}' in the address; the known ones are tls, ca, cert, key, sasl, registry"
                     ));
                 }
             }
         }
+        let registry = registry.map(|address| Registry::new(&address, authority.as_deref())).transpose()?.map(Arc::new);
         let scram = sasl.as_deref().is_some_and(|mechanism| mechanism.starts_with("SCRAM"));
         if (tls || scram) && !cfg!(feature = "tls") {
             return Err("this build supports Kafka only without TLS and SCRAM; build with `--features full`".to_owned());
         }
-        if tls && !settings.iter().any(|(name, _)| *name == "ssl.ca.location") {
-            // The system's trusted certificates.
-            settings.push(("ssl.ca.location", "probe".to_owned()));
+        if tls {
+            // The system's trusted certificates, where none are named.
+            settings.push(("ssl.ca.location", authority.unwrap_or_else(|| "probe".to_owned())));
         }
         if let Some(user) = user {
             let mechanism = match (sasl, tls) {
@@ -100,7 +108,7 @@ impl Address {
             (true, true) => "sasl_ssl",
         };
         settings.push(("security.protocol", protocol.to_owned()));
-        Ok(Self { brokers, topics, settings })
+        Ok(Self { brokers, topics, settings, registry })
     }
 
     /// The client settings: brokers, TLS and credentials.
@@ -123,13 +131,14 @@ impl Address {
             .set("allow.auto.create.topics", "false")
             .set("auto.offset.reset", "error")
             .set("enable.partition.eof", "true")
-            // What librdkafka reads ahead of us, all partitions together, and at once.
-            .set("queued.max.messages.kbytes", "2048")
-            .set("queued.min.messages", "5000")
+            // What librdkafka reads ahead of us, all partitions together, and at once. History is read backwards, in
+            // ranges: what is read ahead is read in vain there.
+            .set("queued.max.messages.kbytes", "1024")
+            .set("queued.min.messages", "1000")
             .set("fetch.queue.backoff.ms", "10")
-            .set("fetch.max.bytes", "2097152")
-            // As it is sent: logs are several times as large when they are unpacked.
-            .set("fetch.message.max.bytes", "262144")
+            .set("fetch.max.bytes", "1048576")
+            // As it is sent: logs are ten times as large when they are unpacked.
+            .set("fetch.message.max.bytes", "98304")
             .set("fetch.wait.max.ms", "100")
             .set("reconnect.backoff.max.ms", "2000");
         config
@@ -140,17 +149,25 @@ impl Address {
         self.consumer_as(GROUP)
     }
 
+    /// A consumer for following: it reads forward, as far as there is anything.
+    pub(super) fn follower(&self) -> Result<Consumer, Error> {
+        let mut config = self.config(GROUP);
+        config
+            .set("queued.max.messages.kbytes", "2048")
+            .set("queued.min.messages", "5000")
+            .set("fetch.max.bytes", "2097152")
+            .set("fetch.message.max.bytes", "262144");
+        Consumer::new(&config)
+    }
+
     /// A consumer that sees messages of transactions that are open or aborted, too.
     pub(super) fn uncommitted(&self) -> Result<Consumer, Error> {
-        let mut config = self.config(GROUP);
-        let made = config.set("isolation.level", "read_uncommitted").create_with_context(ErrorRecorder::default());
-        made.map(|consumer| Consumer(Some(consumer))).map_err(|error| Error::Settings(error.to_string()))
+        Consumer::new(self.config(GROUP).set("isolation.level", "read_uncommitted"))
     }
 
     /// A consumer that can read the committed offsets of a group.
     pub(super) fn consumer_as(&self, group: &str) -> Result<Consumer, Error> {
-        let made = self.config(group).create_with_context(ErrorRecorder::default());
-        made.map(|consumer| Consumer(Some(consumer))).map_err(|error| Error::Settings(error.to_string()))
+        Consumer::new(&self.config(group))
     }
 }
 
@@ -198,6 +215,11 @@ impl Drop for Consumer {
 }
 
 impl Consumer {
+    fn new(config: &ClientConfig) -> Result<Self, Error> {
+        let made = config.create_with_context(ErrorRecorder::default());
+        made.map(|consumer| Self(Some(consumer))).map_err(|error| Error::Settings(error.to_string()))
+    }
+
     /// Assigns these partitions, each with an offset, in place of the present ones.
     pub(super) fn read_from<'t>(&self, from: impl Iterator<Item = (&'t str, i32, i64)>) -> Result<(), Error> {
         let fail = |error| self.error(&error);
@@ -258,7 +280,10 @@ pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
+    // What asks a schema registry needs the runtime.
+    let runtime = tokio::runtime::Handle::current();
     let spawned = std::thread::Builder::new().name("kafka".to_owned()).spawn(move || {
+        let _runtime = runtime.enter();
         let _ = sender.send(work());
     });
     spawned.map_err(|error| Error::Settings(error.to_string()))?;
@@ -279,8 +304,15 @@ mod tests {
             address.settings.iter().any(|(known, found)| *known == name && found == value)
         };
         assert!(has(&plain, "security.protocol", "plaintext"));
-        for wrong in ["kafka://a", "kafka:///t", "kafka://me:x@a/t", "kafka://a/t?x=1", "kafka://me:x@a/t?sasl=GSSAPI"]
-        {
+        for wrong in [
+            "kafka://a",
+            "kafka:///t",
+            "kafka://a/t?registry=ftp://b",
+            "kafka://a/t?registry=b",
+            "kafka://me:x@a/t",
+            "kafka://a/t?x=1",
+            "kafka://me:x@a/t?sasl=GSSAPI",
+        ] {
             assert!(Address::parse(wrong).is_err(), "{wrong}");
         }
     }

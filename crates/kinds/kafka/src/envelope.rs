@@ -5,6 +5,7 @@
 //! Sources: Debezium documentation, "Change event values"; Kafka Connect, `JsonConverter`; CloudEvents 1.0.2, "JSON
 //! event format" and "Kafka protocol binding"; Confluent, "Wire format".
 
+use super::registry::{Decoder, encoded};
 use base64::Engine as _;
 use crosstail_core::model::{Activity, Timestamp, parse_timestamp};
 use rdkafka::message::{BorrowedHeaders, Headers as _};
@@ -114,12 +115,12 @@ fn trace_of(header: &str) -> Option<&str> {
     header.split('-').nth(1).filter(|id| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-/// The records of a message's value.
+/// The records of a message's value. `decoder`: reads what a schema registry describes.
 ///
 /// # Errors
 /// Why there are none, for people.
-pub(super) fn records<'a>(bytes: &'a [u8], headers: &About) -> Result<Vec<Record<'a>>, String> {
-    let text = text_of(bytes)?;
+pub(super) fn records<'a>(bytes: &'a [u8], headers: &About, decoder: &Decoder) -> Result<Vec<Record<'a>>, String> {
+    let text = text_of(bytes, decoder)?;
     let trimmed = text.trim_start();
     if trimmed.starts_with('{') && !may_be_wrapped(trimmed) && is_one(trimmed) {
         return Ok(vec![Record { text, about: headers.clone() }]);
@@ -132,25 +133,24 @@ pub(super) fn records<'a>(bytes: &'a [u8], headers: &About) -> Result<Vec<Record
     Ok(found)
 }
 
-/// The text of a value, without the mark of its encoding and without the header of a schema registry.
-fn text_of(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
+/// The text of a value, without the mark of its encoding; what a schema describes as JSON.
+pub(super) fn text_of<'a>(bytes: &'a [u8], decoder: &Decoder) -> Result<Cow<'a, str>, String> {
     let wide = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
         let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]])).collect();
         Cow::Owned(String::from_utf16_lossy(&units))
     };
     match bytes {
-        [0xef, 0xbb, 0xbf, rest @ ..] => return text_of(rest),
+        [0xef, 0xbb, 0xbf, rest @ ..] => return text_of(rest, decoder),
         [0xff, 0xfe, rest @ ..] => return Ok(wide(rest, u16::from_le_bytes)),
         [0xfe, 0xff, rest @ ..] => return Ok(wide(rest, u16::from_be_bytes)),
-        // A schema's number comes before what it describes. JSON needs no schema to be read.
-        [0, a, b, c, d, rest @ ..] => {
-            let text = std::str::from_utf8(rest).ok().filter(|text| text.trim_start().starts_with(['{', '[']));
-            let id = u32::from_be_bytes([*a, *b, *c, *d]);
-            return text.map(Cow::Borrowed).ok_or_else(|| {
-                format!("encoded by schema {id} of a schema registry (Avro or Protobuf), which crosstail does not read")
-            });
-        }
         _ => {}
+    }
+    if let Some((id, value)) = encoded(bytes) {
+        return decoder.text(id, value).map(Cow::Owned).or_else(|why| {
+            // JSON needs no schema to be read.
+            let text = std::str::from_utf8(value).ok().filter(|text| text.trim_start().starts_with(['{', '[']));
+            text.map(Cow::Borrowed).ok_or(why)
+        });
     }
     std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| "not UTF-8, so not JSON".to_owned())
 }
@@ -268,9 +268,14 @@ fn unwrapped(text: &str) -> Option<(String, About)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crosstail_source::Job;
+
+    fn decoder() -> Decoder {
+        Decoder { registry: None, job: Job::default() }
+    }
 
     fn texts(value: &str) -> Vec<String> {
-        let found = records(value.as_bytes(), &About::default()).expect("records");
+        let found = records(value.as_bytes(), &About::default(), &decoder()).expect("records");
         found.into_iter().map(|record| record.text.into_owned()).collect()
     }
 
@@ -316,7 +321,7 @@ mod tests {
     fn an_envelope_says_what_the_record_does_not() {
         let event = r#"{"specversion":"1.0","type":"order.made","source":"/shop","id":"e1","time":"2026-01-02T03:04:05Z",
             "traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01","data":{"message":"m"}}"#;
-        let found = records(event.as_bytes(), &About::default()).expect("records");
+        let found = records(event.as_bytes(), &About::default(), &decoder()).expect("records");
         let about = &found[0].about;
         assert_eq!(about.correlation.as_deref(), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
         assert_eq!((about.system.as_deref(), about.operation.as_deref()), (Some("/shop"), Some("order.made")));
@@ -343,9 +348,9 @@ mod tests {
 
     #[test]
     fn an_encoded_value_names_its_schema() {
-        let error = records(&[0, 0, 0, 0, 42, 2, 4, 0xff], &About::default()).expect_err("Avro");
-        assert!(error.contains("schema 42"), "{error}");
-        let json = records(b"\0\0\0\0\x2a{\"a\":1}", &About::default()).expect("JSON");
+        let error = records(&[0, 0, 0, 0, 42, 2, 4, 0xff], &About::default(), &decoder()).expect_err("Avro");
+        assert!(error.contains("schema 42 ") && error.contains("registry="), "{error}");
+        let json = records(b"\0\0\0\0\x2a{\"a\":1}", &About::default(), &decoder()).expect("JSON");
         assert_eq!(json[0].text, "{\"a\":1}");
     }
 }

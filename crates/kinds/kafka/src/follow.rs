@@ -56,7 +56,7 @@ struct Follower<'a> {
 
 /// Delivers what is written after a position, until cancelled.
 pub(super) fn follow(kafka: &Kafka, job: &Job, from: ResumePoint, sink: &Sink) -> Result<(), Error> {
-    let (consumer, asking) = (kafka.address.consumer()?, kafka.address.consumer()?);
+    let (consumer, asking) = (kafka.address.follower()?, kafka.address.consumer()?);
     let mut follower = Follower { kafka, job, asking, sink, at: from, topics: HashMap::new() };
     follower.discover_partitions()?;
     follower.check_retained()?;

@@ -18,13 +18,17 @@ use std::collections::{BTreeMap, HashMap};
 const SKEW_MS: i64 = 3_600_000;
 /// The parts of one activity are at most this far from each other (contract C9.5), in microseconds.
 const PARTS_US: i64 = 3_600_000_000;
+/// A record that stands in several topics says the same of its start in each, but for this, in microseconds.
+const COPIES_US: i64 = 300_000_000;
 /// Messages of a partition in the first window; each later one has twice as many, up to this many messages and bytes of
 /// all partitions.
 const FIRST_WINDOW: i64 = 200;
 const LARGEST_WINDOW: i64 = 32_000;
 const WINDOW_BYTES: i64 = 8 << 20;
+/// Messages of a window whose activities wait for other messages.
+const WAITING_WINDOW: i64 = 6000;
 /// Offsets in a chunk.
-const CHUNK: i64 = 8000;
+const CHUNK: i64 = 2000;
 
 /// What is known of a range of offsets.
 #[derive(Debug, Clone, Copy)]
@@ -34,18 +38,13 @@ struct Chunk {
     /// The oldest and the newest start of its activities.
     oldest: Timestamp,
     newest: Timestamp,
-    /// Whether other messages may hold the same activities.
-    shared: bool,
+    /// How far from the starts of its messages an activity may start that one of them is part of.
+    slack: i64,
 }
 
 impl Chunk {
     fn is_empty(&self) -> bool {
         self.oldest > self.newest
-    }
-
-    /// How far from the starts of its messages an activity may start that one of them is part of.
-    fn slack(&self) -> i64 {
-        if self.shared { PARTS_US } else { 0 }
     }
 }
 
@@ -80,11 +79,11 @@ impl Wanted {
     }
 
     fn is_newer(self, chunk: &Chunk) -> bool {
-        self.before.is_some_and(|before| chunk.oldest.plus_us(-chunk.slack()) >= before)
+        self.before.is_some_and(|before| chunk.oldest.plus_us(-chunk.slack) >= before)
     }
 
     fn is_older(self, chunk: &Chunk) -> bool {
-        self.after.is_some_and(|after| chunk.newest.plus_us(chunk.slack()) < after)
+        self.after.is_some_and(|after| chunk.newest.plus_us(chunk.slack) < after)
     }
 }
 
@@ -192,7 +191,8 @@ impl<'a> History<'a> {
                 return Ok(true);
             }
             let each = (read.bytes / read.messages.max(1)).max(1);
-            window = (window * 2).min(LARGEST_WINDOW / partitions).min(WINDOW_BYTES / each / partitions).max(1);
+            let largest = if joined.is_empty() { LARGEST_WINDOW } else { WAITING_WINDOW };
+            window = (window * 2).min(largest / partitions).min(WINDOW_BYTES / each / partitions).max(1);
             let now = to.wanted();
             if let Some(after) = now.after.filter(|_| now.newest_first)
                 && wanted.after.is_none_or(|before| after > before)
@@ -234,7 +234,11 @@ impl<'a> History<'a> {
                 for read in &reads {
                     chunk.oldest = chunk.oldest.min(read.activity.started_at);
                     chunk.newest = chunk.newest.max(read.activity.started_at);
-                    chunk.shared |= read.shared;
+                    chunk.slack = chunk.slack.max(match (read.shared, read.activity.part) {
+                        (false, _) => 0,
+                        (true, false) => COPIES_US,
+                        (true, true) => PARTS_US,
+                    });
                 }
             }
             weight.messages += 1;
@@ -302,7 +306,7 @@ fn new_chunks<'r>(known: &Known, ranges: &'r Ranges) -> BTreeMap<(&'r str, i32),
         while at < *high {
             let end = (at + CHUNK).min(*high);
             let (oldest, newest) = (Timestamp(i64::MAX), Timestamp(i64::MIN));
-            chunks.push(Chunk { low: at, high: end, oldest, newest, shared: false });
+            chunks.push(Chunk { low: at, high: end, oldest, newest, slack: 0 });
             at = end;
         }
         new.insert((topic, *partition), chunks);

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher as _;
 
 /// Activities that wait for more of their messages, at most, and what their messages may weigh in bytes.
-const WAITING: usize = 20_000;
+const WAITING: usize = 8000;
 const WEIGHT: usize = 16 << 20;
 
 /// An activity of which more messages may come.
@@ -21,7 +21,8 @@ struct Waiting {
 /// The activities of the windows read so far.
 #[derive(Default)]
 pub(super) struct Joined {
-    waiting: HashMap<Id, Waiting>,
+    /// In boxes: a table of this many that grows would hold them twice.
+    waiting: HashMap<Id, Box<Waiting>>,
     bytes: usize,
     /// Hashes of the identities that were passed on: what earlier messages say of them is older.
     passed: HashSet<u64>,
@@ -39,7 +40,7 @@ impl Joined {
         let window = self.window;
         self.bytes += bytes;
         let Some(known) = self.waiting.get_mut(&activity.id) else {
-            self.waiting.insert(activity.id.clone(), Waiting { activity, payload, window, bytes });
+            self.waiting.insert(activity.id.clone(), Box::new(Waiting { activity, payload, window, bytes }));
             return;
         };
         // A newer window has said what it is now.
@@ -59,6 +60,11 @@ impl Joined {
             (slot @ None, payload) => *slot = payload,
             (Some(_), None) => {}
         }
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
     }
 
     /// Ends a window: passes on what is complete. False where no more is wanted.

@@ -13,6 +13,7 @@ mod joined;
 mod kind;
 mod range;
 mod read;
+mod registry;
 mod topics;
 
 pub use kind::KIND;
@@ -89,7 +90,7 @@ impl Kafka {
         let mut known = self.recognised.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let topics = topics::find(
             consumer,
-            job,
+            &registry::Decoder { registry: self.address.registry.clone(), job: job.clone() },
             &self.address.topics,
             self.schema.as_ref(),
             &mut known,
@@ -231,6 +232,7 @@ impl Source for KafkaSource {
                 topics.unmet.iter().map(|pattern| format!("no topic matches {pattern} yet")).collect();
             let uncommitted = kafka.address.uncommitted()?;
             warnings.extend(topics::behind_transactions(&consumer, &uncommitted, &topics.activities)?);
+            warnings.extend(kafka.address.registry.as_ref().and_then(|registry| registry.problem(job)));
             let mut schemas: Vec<&str> = all.clone().map(|topic| topic.schema.name.as_str()).collect();
             schemas.dedup();
             Ok(Probe {

@@ -20,10 +20,12 @@ const FIRST: i64 = 500;
 /// Activities per batch, and about how many bytes of messages.
 pub(super) const CHUNK: usize = 2000;
 pub(super) const CHUNK_BYTES: usize = 4 << 20;
-/// Activities that the first page, and a later one, reads ahead, at most, and about how many bytes they may take.
+/// Activities that the first page reads ahead, the second one, and a later one at most, and about how many bytes they may
+/// take. Who reads on reads to the end, and what is read ahead is found with each message read a few times only.
 const FIRST_AHEAD: usize = 200;
-const AHEAD: usize = 5000;
-const AHEAD_BYTES: usize = 8 << 20;
+const SECOND_AHEAD: usize = 5000;
+const MOST_AHEAD: usize = 20_000;
+const AHEAD_BYTES: usize = 16 << 20;
 /// About what an activity takes without its texts, in bytes.
 const ACTIVITY: usize = 700;
 /// Related activities are looked for within this time of an activity, in microseconds.
@@ -37,6 +39,9 @@ pub(super) struct Ahead {
     /// Whether there are none behind these.
     is_last: bool,
     known: Known,
+    /// How many were read ahead last, and what one of them takes, in bytes.
+    more: usize,
+    each: usize,
 }
 
 /// A filter, as each activity is tested.
@@ -156,7 +161,13 @@ fn read_ahead(
     limit: usize,
 ) -> Result<(), Error> {
     // The first page is wanted at once; who asks for a second one may ask for a third.
-    let (wanted, more) = if after.is_none() { (limit + 1, FIRST_AHEAD) } else { (limit + AHEAD, AHEAD) };
+    let (wanted, more) = if after.is_none() {
+        (limit + 1, FIRST_AHEAD)
+    } else {
+        let room = AHEAD_BYTES / ahead.each.max(ACTIVITY);
+        let more = (ahead.more * 4).clamp(SECOND_AHEAD, MOST_AHEAD).min(room).max(1);
+        (limit + more, more)
+    };
     let mut kept = Kept {
         test: Test::new(query, &kafka.names),
         after,
@@ -172,6 +183,7 @@ fn read_ahead(
     let left_out = history.back(&mut ahead.known, (low, None), whole, &mut kept)?;
     // Where something was left out, only what comes before it is in order.
     let edge = kept.edge().filter(|_| left_out);
+    let (bytes, held) = (kept.bytes, kept.first.len());
     let mut rest: Vec<Activity> = kept.first.into_values().collect();
     if let Some(edge) = edge {
         let is_before = |a: &Activity| if query.newest_first { a.started_at >= edge } else { a.started_at <= edge };
@@ -180,6 +192,7 @@ fn read_ahead(
     if !query.newest_first {
         rest.reverse();
     }
+    (ahead.more, ahead.each) = (more, bytes / held.max(1));
     ahead.is_last = rest.is_empty() || !(left_out || kept.crowded);
     ahead.rest = rest;
     Ok(())

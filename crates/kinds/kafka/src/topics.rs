@@ -2,11 +2,11 @@
 
 use super::Error;
 use super::connection::{Consumer, TIME_LIMIT};
-use super::envelope::{About, Record, records};
+use super::envelope::{About, Record, records, text_of};
+use super::registry::{Decoder, encoded};
 use crosstail_core::model::{Activity, Id, Locator, NameId, Names, Payload, Place, RawRecord, SourceId, Timestamp};
 use crosstail_core::schema::json;
 use crosstail_core::schema::{Assembler, Schema};
-use crosstail_source::Job;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
@@ -20,6 +20,8 @@ const SAMPLE: i64 = 10;
 /// Records of one message by which a schema is recognised.
 const SAMPLED: usize = 20;
 const EXCERPT: usize = 200;
+/// Where a payload's metadata has the number of the schema that its message names.
+pub(super) const SCHEMA_ID: &str = "schema_id";
 
 /// A topic to read, with its schema.
 #[derive(Clone)]
@@ -30,6 +32,7 @@ pub(super) struct Topic {
     /// Whether the schema is certain: named, or recognised by messages. An empty topic has none to recognise it by.
     pub(super) recognised: bool,
     pub(super) partitions: Vec<i32>,
+    pub(super) decoder: Decoder,
 }
 
 /// The topics of an address; those with measurements apart.
@@ -44,7 +47,7 @@ pub(super) struct Topics {
 /// Finds the topics that match the names and patterns of an address.
 pub(super) fn find(
     consumer: &Consumer,
-    job: &Job,
+    decoder: &Decoder,
     wanted: &[String],
     given: Option<&Schema>,
     known: &mut HashMap<String, Arc<Schema>>,
@@ -83,6 +86,7 @@ pub(super) fn find(
                 schema,
                 recognised,
                 partitions: partitions.clone(),
+                decoder: decoder.clone(),
             };
             if let Some(schema) = schemas.iter().find(|schema| schema.series_of(topic).is_some()) {
                 topics.series.push(of(Arc::new(schema.clone()), true));
@@ -101,14 +105,14 @@ pub(super) fn find(
             let topic = match (named.or_else(|| given.cloned()), known.get(*topic)) {
                 (Some(schema), _) => of(Arc::new(schema), true),
                 (None, Some(schema)) => of(Arc::clone(schema), true),
-                (None, None) => match recognise(consumer, job, topic, partitions, &schemas)? {
+                (None, None) => match recognise(consumer, decoder, topic, partitions, &schemas)? {
                     Some(schema) => {
                         of(Arc::clone(known.entry((*topic).to_owned()).or_insert_with(|| Arc::new(schema))), true)
                     }
                     None => {
                         let none = || Error::Nothing(format!("no schema for {topic}"));
                         of(
-                            Arc::new(Schema::best_of(&schemas, &[]).or(schemas.first()).cloned().ok_or_else(none)?),
+                            Arc::new(Schema::best_of(&schemas, &[]).or(schemas.first()).map(as_read).ok_or_else(none)?),
                             false,
                         )
                     }
@@ -121,10 +125,16 @@ pub(super) fn find(
     Ok(topics)
 }
 
+/// A schema as messages are read by it: what is no topic of a system is what loggers write, as in files.
+fn as_read(schema: &Schema) -> Schema {
+    let of_system = schema.tables(crate::definitions::STORE).next().is_some() || schema.table.is_some();
+    if of_system { schema.clone() } else { schema.clone().for_logs() }
+}
+
 /// The schema that reads the newest messages best; `None` where there are no messages.
 fn recognise(
     consumer: &Consumer,
-    job: &Job,
+    decoder: &Decoder,
     topic: &str,
     partitions: &[i32],
     known: &[Schema],
@@ -135,6 +145,7 @@ fn recognise(
         schema: Arc::new(known[0].clone()),
         recognised: false,
         partitions: partitions.to_vec(),
+        decoder: decoder.clone(),
     };
     let end = ends(consumer, std::slice::from_ref(&sampled), Offset::End)?;
     let begin = ends(consumer, std::slice::from_ref(&sampled), Offset::Beginning)?;
@@ -144,13 +155,13 @@ fn recognise(
         (key, (low, *end))
     });
     let mut sample: Vec<Map<String, Value>> = Vec::new();
-    super::range::range(consumer, &ranges.collect(), job, &mut |message| {
-        let found = message.payload().and_then(|bytes| records(bytes, &About::default()).ok());
+    super::range::range(consumer, &ranges.collect(), &decoder.job, &mut |message| {
+        let found = message.payload().and_then(|bytes| records(bytes, &About::default(), decoder).ok());
         let found = found.into_iter().flatten().take(SAMPLED);
         sample.extend(found.filter_map(|record| serde_json::from_str(&record.text).ok()));
         true
     })?;
-    let best = || Schema::best_of(known, &sample).or(known.first()).cloned();
+    let best = || Schema::best_of(known, &sample).or(known.first()).map(as_read);
     Ok(if sample.is_empty() { None } else { best() })
 }
 
@@ -232,11 +243,11 @@ impl Topic {
     ) -> Vec<Read<'a>> {
         let headers = About::of_headers(message.headers());
         let Some(bytes) = message.payload() else {
-            let key = message.key().map(String::from_utf8_lossy).unwrap_or_default();
+            let key = message.key().map(|key| self.text(key)).unwrap_or_default();
             let problem = "no value: the message deletes its key";
             return vec![self.broken(message, (source, source_name), problem, format!("tombstone of {key}").into())];
         };
-        match records(bytes, &headers) {
+        match records(bytes, &headers, &self.decoder) {
             Ok(records) => {
                 let alone = records.len() == 1;
                 let one = |(number, record): (usize, Record<'a>)| {
@@ -248,6 +259,12 @@ impl Topic {
                 vec![self.broken(message, (source, source_name), &problem, String::from_utf8_lossy(bytes))]
             }
         }
+    }
+
+    /// Bytes of a message as they are, or, where a schema describes them, what they say.
+    fn text<'a>(&self, bytes: &'a [u8]) -> Cow<'a, str> {
+        let said = encoded(bytes).and_then(|_| text_of(bytes, &self.decoder).ok());
+        said.unwrap_or_else(|| String::from_utf8_lossy(bytes))
     }
 
     /// The only activity of most messages, the first of others.
@@ -313,11 +330,15 @@ impl Topic {
 
     /// The payload of a record of a message.
     pub(super) fn payload(&self, message: &BorrowedMessage<'_>, read: &Read<'_>) -> Payload {
-        let text = String::from_utf8_lossy(message.payload().unwrap_or_default()).into_owned();
+        let value = message.payload().unwrap_or_default();
+        let text = self.text(value).into_owned();
         let mut payload = self.schema.divide(self.schema.record(&read.record).unwrap_or_default());
         let mut about = json!({ "partition": message.partition(), "offset": message.offset() });
         if let Some(key) = message.key() {
-            about["message_key"] = json!(String::from_utf8_lossy(key));
+            about["message_key"] = json!(self.text(key));
+        }
+        if let Some((id, _)) = encoded(value) {
+            about[SCHEMA_ID] = json!(id);
         }
         if let Some(at) = written(message) {
             about["written_at"] = json!(at.rfc3339());

@@ -5,6 +5,7 @@ use super::mapping::{Mapping, plain};
 use super::{Database, Error, MongodbSource, definitions};
 use bson::{Bson, Document, doc};
 use crosstail_core::schema::{Holds, Sampled, Schema, Sketch, TableSample};
+use crosstail_source::TableOffer;
 use mongodb::results::CollectionType;
 use std::collections::BTreeMap;
 
@@ -74,6 +75,11 @@ fn sample(name: String, documents: Vec<Document>) -> TableSample {
             }
         }
     }
+    // JSON in a text is no part of a document: no path leads into it.
+    let packed = |column: &Sampled| column.values.iter().any(|value| value.trim_start().starts_with('{'));
+    columns.iter_mut().filter(|column| column.holds == Holds::Text && packed(column)).for_each(|column| {
+        column.holds = Holds::Other;
+    });
     TableSample { name, key: vec!["_id".to_owned()], columns }
 }
 
@@ -121,21 +127,22 @@ impl MongodbSource {
         let mut mapping = Mapping::new(0, part, table, (self.id, &self.name));
         mapping.is_streamed = found.pushes && kinds.get(&table.name) == Some(&CollectionType::Collection);
         found.mappings.push(mapping);
-        let others: Vec<&str> = all
-            .iter()
-            .filter(|(_, sketch)| sketch.is_likely())
-            .map(|(other, _)| other.name.as_str())
-            .take(10)
-            .collect();
-        let others = if others.is_empty() { String::new() } else { format!("; not read: {}", others.join(", ")) };
-        found.warnings.push(format!(
-            "no schema knows a collection of this database; {} is read by its names and types ({}){others}; to correct it, \
-             or to read another one: crosstail schema draft --from URL --table NAME > my.toml, then --schema my.toml",
-            sample.name,
-            sketch.summary()
-        ));
+        let others = all.iter().filter(|(_, sketch)| sketch.is_likely()).map(|(other, _)| other.name.as_str());
+        found.warnings.push(sketch.note("collection", &sample.name, others));
         found.schemas.push(sample.name);
         Ok(())
+    }
+
+    /// The collections that have a time, the likeliest first.
+    pub(super) async fn offered(&self) -> Result<Vec<TableOffer>, Error> {
+        let (_, database) = self.connect().await?;
+        let mut offers = Vec::new();
+        for (sample, sketch) in sketches(&database, None).await? {
+            // A view counts nothing by itself.
+            let rows = database.collection::<Document>(&sample.name).estimated_document_count().await.ok();
+            offers.push(TableOffer::new(&sample.name, rows, &sketch));
+        }
+        Ok(offers)
     }
 
     /// The mapping of a collection, or of the likeliest one, as TOML. `Err` with what to say where there is none.

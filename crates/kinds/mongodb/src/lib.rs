@@ -29,7 +29,7 @@ use crosstail_core::model::{Clock, Diagnosis, Id, Locator, Names, Payload, Sourc
 use crosstail_core::schema::Schema;
 use crosstail_source::{
     Capabilities, Cost, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related,
-    RelatedKey, Sink, Source, SourceError,
+    RelatedKey, Sink, Source, SourceError, TableOffer,
 };
 use mapping::Mapping;
 use mongodb::Client;
@@ -422,6 +422,10 @@ impl Source for MongodbSource {
     async fn follow(&self, from: Position, sink: &Sink, job: &Job) -> Result<(), SourceError> {
         let database = self.database(job).await?;
         follow::follow(database, &from, sink).await.map_err(|e| self.error("follow", &e))
+    }
+
+    async fn table_offers(&self, _job: &Job) -> Result<Vec<TableOffer>, SourceError> {
+        self.offered().await.map_err(|error| self.error("list collections", &error))
     }
 
     async fn draft(&self, table: Option<&str>, _job: &Job) -> Result<String, SourceError> {

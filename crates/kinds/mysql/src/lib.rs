@@ -10,6 +10,7 @@ mod diagnose;
 mod error;
 mod follow;
 mod index;
+mod key;
 mod kind;
 mod mapping;
 mod payload;
@@ -34,7 +35,7 @@ use crosstail_core::schema::Schema;
 use crosstail_source::sql::Sql;
 use crosstail_source::{
     Capabilities, Cost, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related,
-    RelatedKey, Sink, Source, SourceError, SourceEvent,
+    RelatedKey, Sink, Source, SourceError, SourceEvent, TableOffer,
 };
 use error::{Error, classify, is_of_tables};
 use mapping::Owner;
@@ -182,6 +183,11 @@ impl Source for MysqlSource {
         plan::cost(self.connections.for_job(job), &tables.mappings, query).await.map_err(|e| self.error("plan", e))
     }
 
+    async fn table_offers(&self, job: &Job) -> Result<Vec<TableOffer>, SourceError> {
+        let found = tables::offers(self.connections.for_job(job), self.zone_us).await;
+        found.map_err(|e| self.error("list tables", e))
+    }
+
     async fn draft(&self, table: Option<&str>, job: &Job) -> Result<String, SourceError> {
         let found = tables::draft(self.connections.for_job(job), table, self.zone_us).await;
         found
@@ -208,7 +214,7 @@ impl Source for MysqlSource {
             *self.tables.lock().unwrap_or_else(PoisonError::into_inner) = None;
             tables = self.tables(job).await?;
             from = follow::with_new(from, &tables.mappings);
-            let text = "columns of a table have changed, and were looked up again".to_owned();
+            let text = "a table has changed or was made anew, and was looked up again".to_owned();
             if sink.send(SourceEvent::Notice(text)).await.is_err() {
                 return Ok(());
             }

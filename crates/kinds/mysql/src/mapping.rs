@@ -2,7 +2,8 @@
 //! selected. Everything is selected as one of three types, so that no value is too strange to be read.
 
 use crate::error::Error;
-use crate::relation::{Column, ColumnType, LOCAL, Relation, as_selected, as_text, at_path, list, name};
+use crate::key::{NULL, equals_any, unique};
+use crate::relation::{Column, ColumnType, LOCAL, Relation, as_selected, as_text, at_path, name};
 use crosstail_core::filter::suggest;
 use crosstail_core::model::{Activity, Id, Locator, Place, SourceId, Timestamp};
 use crosstail_core::number::saturating_u16;
@@ -26,8 +27,6 @@ pub(crate) fn scalar(row: &MySqlRow, index: usize, holds: ColumnType) -> Result<
     })
 }
 
-/// Stands for NULL in a key of several columns. A percent sign of a value is always escaped.
-const NULL: &str = "%";
 /// What is shown of a message or an error in a list, in characters. The payload has the whole text.
 const SHOWN: usize = 10_000;
 
@@ -41,6 +40,8 @@ pub(crate) struct Mapping {
     pub(crate) source_name: String,
     /// The columns that tell rows apart.
     pub(crate) key: Vec<String>,
+    /// What tells rows apart beyond that, as SQL, in a table without a key.
+    digest: Option<String>,
     /// Whether its times are in a zone that the schema names.
     pub(crate) local: bool,
     /// What is selected, of which column_type, and what each fills.
@@ -94,8 +95,9 @@ impl Mapping {
         }
         let mut selected = Vec::new();
         let mut key = table.id.columns().to_vec();
+        let mut digest = None;
         if relation.repeats {
-            warnings.push(unique(relation, &mut key));
+            warnings.push(unique(relation, &mut key, &mut digest));
         }
         let local = table.is_local();
         let mut base: Vec<&str> = table.id.columns().iter().map(String::as_str).collect();
@@ -141,6 +143,7 @@ impl Mapping {
             source: owner.id,
             source_name: owner.name.to_owned(),
             key,
+            digest,
             local,
             selected,
             select,
@@ -151,11 +154,12 @@ impl Mapping {
 
     /// The columns of the key, each with its expression.
     fn key_parts(&self) -> impl Iterator<Item = (String, ColumnType, &str)> {
-        self.key.iter().map(|column| {
+        let columns = self.key.iter().map(|column| {
             let found = self.relation.column(column);
             let (holds, charset) = found.map_or((ColumnType::Other, ""), |c| (c.holds, c.charset.as_str()));
             (format!("t.{}", name(column)), holds, charset)
-        })
+        });
+        columns.chain(self.digest.iter().map(|sql| (sql.clone(), ColumnType::Other, "")))
     }
 
     /// The text of the row's key: of several columns, their texts with `/` between them.
@@ -392,54 +396,6 @@ impl Mapping {
 /// An expression without what databases write differently.
 fn plain(sql: &str) -> String {
     sql.replace("t.", "").replace(['`', '"', ' ', '\\'], "").replace("_utf8mb4", "").to_ascii_lowercase()
-}
-
-/// Whether a column has one of these values, compared as the column compares.
-fn equals_any(column: &str, column_type: ColumnType, charset: &str, values: &[String]) -> Sql {
-    let inline = |list: Vec<String>| {
-        Sql::raw(if list.is_empty() { "FALSE".to_owned() } else { format!("{column} IN ({})", list.join(", ")) })
-    };
-    let uuids = || values.iter().filter_map(|value| uuid::Uuid::parse_str(value).ok());
-    match column_type {
-        ColumnType::Int => inline(values.iter().filter_map(|v| v.parse::<i64>().ok()).map(|n| n.to_string()).collect()),
-        ColumnType::Unsigned => {
-            inline(values.iter().filter_map(|v| v.parse::<u64>().ok()).map(|n| n.to_string()).collect())
-        }
-        ColumnType::Uuid => inline(uuids().map(|id| format!("'{id}'")).collect()),
-        ColumnType::PackedUuid => inline(uuids().map(|id| format!("x'{}'", id.simple())).collect()),
-        ColumnType::Bytes => {
-            let is_hex = |text: &&String| text.len().is_multiple_of(2) && text.bytes().all(|b| b.is_ascii_hexdigit());
-            inline(values.iter().filter(is_hex).map(|text| format!("x'{text}'")).collect())
-        }
-        _ if values.is_empty() => Sql::constant(false),
-        // A value that the column's characters cannot say would be an error.
-        ColumnType::Text if charset.starts_with("utf8") || values.iter().all(|value| value.is_ascii()) => {
-            let mut sql = Sql::raw(format!("{column} IN "));
-            sql.append("", &list(values));
-            sql
-        }
-        _ => {
-            let mut sql = Sql::raw(format!("{} IN ", as_text(column, column_type)));
-            sql.append("", &list(values));
-            sql
-        }
-    }
-}
-
-/// Adds columns to a key that is not unique, and says so.
-fn unique(relation: &Relation, key: &mut Vec<String>) -> String {
-    let (named, table) = (key.join(", "), &relation.table);
-    let Some(own) = relation.keys.first() else {
-        return format!(
-            "{table}: {named} is not unique, and the table has no key: rows with the same key are taken for one"
-        );
-    };
-    key.extend(own.iter().filter(|column| !key.contains(column)).cloned().collect::<Vec<_>>());
-    let list: Vec<String> = own.iter().map(|column| format!("\"{column}\"")).collect();
-    format!(
-        "{table}: {named} is not unique, so rows are told apart by the primary key; write id = [{}]",
-        list.join(", ")
-    )
 }
 
 struct Value<'a> {

@@ -67,8 +67,10 @@ pub(crate) struct Relation {
     indexes: Vec<(String, String)>,
     /// Whether several rows have the key that a schema names.
     pub(crate) repeats: bool,
-    /// Its columns with their types, as one text.
+    /// Its columns with their types and when it was made, as one text.
     pub(crate) shape: String,
+    /// When it was made, by the server's clock; empty where the server does not say.
+    pub(crate) created: String,
 }
 
 impl Relation {
@@ -124,7 +126,7 @@ pub(crate) async fn relations(
     let mut sql = Sql::raw(
         "SELECT c.TABLE_SCHEMA, c.TABLE_NAME, c.COLUMN_NAME, LOWER(c.DATA_TYPE), LOWER(c.COLUMN_TYPE), c.IS_NULLABLE, \
          c.EXTRA, c.GENERATION_EXPRESSION, c.PRIVILEGES, c.CHARACTER_SET_NAME, c.COLLATION_NAME, t.TABLE_TYPE, \
-         CAST(COALESCE(t.TABLE_ROWS, 0) AS SIGNED), VERSION() FROM information_schema.COLUMNS c \
+         CAST(COALESCE(t.TABLE_ROWS, 0) AS SIGNED), VERSION(), CAST(t.CREATE_TIME AS CHAR) FROM information_schema.COLUMNS c \
          JOIN information_schema.TABLES t ON t.TABLE_SCHEMA = c.TABLE_SCHEMA AND t.TABLE_NAME = c.TABLE_NAME \
          WHERE c.TABLE_SCHEMA NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys') AND c.TABLE_NAME IN ",
     );
@@ -154,7 +156,8 @@ pub(crate) async fn relations(
                 indexed: Vec::new(),
                 indexes: Vec::new(),
                 repeats: false,
-                shape: String::new(),
+                shape: text(14)?,
+                created: text(14)?,
             });
         }
         let (collation, extra) = (text(10)?, text(6)?);

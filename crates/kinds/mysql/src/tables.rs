@@ -8,6 +8,7 @@ use crate::mapping::{Mapping, Owner};
 use crate::relation::{ColumnType, Relation, as_text, name, relations, text};
 use crosstail_core::model::Names;
 use crosstail_core::schema::{Holds, Sampled, Schema, Sketch, TableSample};
+use crosstail_source::TableOffer;
 use crosstail_source::sql::Sql;
 use std::collections::BTreeMap;
 
@@ -115,12 +116,8 @@ async fn first_contact(
     };
     into.table(owner.id, &table.name);
     found.mappings.push(mapping);
-    found.warnings.push(format!(
-        "no schema knows a table of this database; {} is read by its names and types ({}); to correct it, or to read another \
-         one: crosstail schema draft --from URL --table NAME > my.toml, then --schema my.toml",
-        sample.name,
-        sketch.summary()
-    ));
+    let others = all.iter().filter(|(.., sketch)| sketch.is_likely()).map(|(_, sample, _)| sample.name.as_str());
+    found.warnings.push(sketch.note("table", &sample.name, others));
     found.schemas.push(sample.name);
     Ok(())
 }
@@ -166,6 +163,15 @@ async fn sketches(
     }
     found.sort_by_key(|(relation, _, sketch)| (std::cmp::Reverse(sketch.score), std::cmp::Reverse(relation.rows)));
     Ok(found)
+}
+
+/// The tables that have a time, the likeliest first.
+pub(crate) async fn offers(reader: Reader<'_>, zone_us: i64) -> Result<Vec<TableOffer>, sqlx::Error> {
+    let found = sketches(reader, None, zone_us).await?;
+    let one = |(relation, sample, sketch): &(Relation, TableSample, Sketch)| {
+        TableOffer::new(&sample.name, u64::try_from(relation.rows).ok(), sketch)
+    };
+    Ok(found.iter().map(one).collect())
 }
 
 /// The columns of a table with some of their values; `None` where it cannot be read.

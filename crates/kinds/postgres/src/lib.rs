@@ -40,7 +40,7 @@ use crosstail_core::model::{
 use crosstail_core::schema::Schema;
 use crosstail_source::{
     Capabilities, Cost, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related,
-    RelatedKey, Sink, Source, SourceError, SourceEvent,
+    RelatedKey, Sink, Source, SourceError, SourceEvent, TableOffer,
 };
 use sqlx::Row as _;
 use std::sync::atomic::Ordering;
@@ -282,6 +282,11 @@ impl Source for PostgresSource {
     async fn plan(&self, query: &PageQuery, job: &Job) -> Result<Cost, SourceError> {
         let tables = self.tables(job).await?;
         query::cost(self.connections.for_job(job), &tables.mappings, query).await.map_err(|e| self.error("plan", e))
+    }
+
+    async fn table_offers(&self, job: &Job) -> Result<Vec<TableOffer>, SourceError> {
+        let found = tables::offers(self.connections.for_job(job)).await;
+        found.map_err(|e| self.error("list tables", e))
     }
 
     async fn draft(&self, table: Option<&str>, job: &Job) -> Result<String, SourceError> {

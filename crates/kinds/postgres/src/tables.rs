@@ -8,6 +8,7 @@ use super::relation::{self, ColumnType, Relation};
 use super::{Error, row};
 use crosstail_core::model::Names;
 use crosstail_core::schema::{Sampled, Schema, Sketch, Table, TableSample};
+use crosstail_source::TableOffer;
 use crosstail_source::sql::{Sql, literal, name};
 use sqlx::Row as _;
 use std::collections::BTreeMap;
@@ -190,19 +191,8 @@ async fn first_contact(reader: Reader<'_>, into: &Names, owner: Owner<'_>, found
     let relations = BTreeMap::from([(sample.name.clone(), vec![relation])]);
     let Some((part, table)) = schema.tables(STORE).next() else { return Ok(()) };
     map(reader, into, (part, table), &relations, owner, false, found).await?;
-    let others: Vec<&str> = all
-        .iter()
-        .filter(|(.., sketch)| sketch.is_likely())
-        .map(|(_, sample, _)| sample.name.as_str())
-        .take(10)
-        .collect();
-    let others = if others.is_empty() { String::new() } else { format!("; not read: {}", others.join(", ")) };
-    found.warnings.push(format!(
-        "no schema knows a table of this database; {} is read by its names and types ({}){others}; to correct it, or to read \
-         another one: crosstail schema draft --from URL --table NAME > my.toml, then --schema my.toml",
-        sample.name,
-        sketch.summary()
-    ));
+    let others = all.iter().filter(|(.., sketch)| sketch.is_likely()).map(|(_, sample, _)| sample.name.as_str());
+    found.warnings.push(sketch.note("table", &sample.name, others));
     found.schemas.push(sample.name);
     Ok(())
 }
@@ -227,6 +217,15 @@ async fn sketches(reader: Reader<'_>, only: Option<&str>) -> Result<Vec<(Relatio
     }
     found.sort_by_key(|(relation, _, sketch)| (std::cmp::Reverse(sketch.score), std::cmp::Reverse(relation.rows)));
     Ok(found)
+}
+
+/// The tables that have a time, the likeliest first.
+pub(super) async fn offers(reader: Reader<'_>) -> Result<Vec<TableOffer>, sqlx::Error> {
+    let found = sketches(reader, None).await?;
+    let one = |(relation, sample, sketch): &(Relation, TableSample, Sketch)| {
+        TableOffer::new(&sample.name, u64::try_from(relation.rows).ok(), sketch)
+    };
+    Ok(found.iter().map(one).collect())
 }
 
 /// The columns of a table with some of their values; `None` where it cannot be read.

@@ -15,13 +15,16 @@ use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+/// Which file it is, whatever its name: device and inode. Another one may be renamed over it.
+pub(super) type FileId = (u64, u64);
+
 /// How a file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
-    /// With locks, beside writers.
-    Shared,
-    /// As a file that does not change, with this size and time of the last change.
-    Frozen { length: u64, changed: (i64, i64) },
+pub(super) struct Access {
+    pub(super) file: FileId,
+    /// Size and time of the last change of a file that is opened as one that does not change; `None`: with locks, beside
+    /// writers.
+    frozen: Option<(u64, (i64, i64))>,
 }
 
 impl Access {
@@ -29,6 +32,8 @@ impl Access {
     pub(super) fn of(path: &Path) -> std::io::Result<Self> {
         // The files beside it have the name of the file itself, not that of a link to it.
         let path = std::fs::canonicalize(path)?;
+        let about = std::fs::metadata(&path)?;
+        let file = (about.dev(), about.ino());
         let mut head = [0; 20];
         let is_logged = match std::fs::File::open(&path)?.read_exact(&mut head) {
             // Read or written with a log: <https://sqlite.org/fileformat.html>, 1.3.3.
@@ -36,7 +41,7 @@ impl Access {
             Err(_) => false,
         };
         if !is_logged {
-            return Ok(Self::Shared);
+            return Ok(Self { file, frozen: None });
         }
         let beside = |ending: &str| {
             let mut name = path.clone().into_os_string();
@@ -45,16 +50,20 @@ impl Access {
         };
         let log = beside("-wal").map(|log| log.len());
         match (log, beside("-shm").is_some()) {
-            (Some(_), true) => Ok(Self::Shared),
-            (None | Some(0), _) => {
-                let file = std::fs::metadata(&path)?;
-                Ok(Self::Frozen { length: file.len(), changed: (file.mtime(), file.mtime_nsec()) })
-            }
+            (Some(_), true) => Ok(Self { file, frozen: None }),
+            (None | Some(0), _) => Ok(Self { file, frozen: Some((about.len(), (about.mtime(), about.mtime_nsec()))) }),
             (Some(_), false) => Err(std::io::Error::other(format!(
                 "{}-wal has changes that are not in the file, and no index; reading them would create a file beside it: \
                  open a copy of both with sqlite3 once",
                 path.display()
             ))),
         }
+    }
+}
+
+impl Access {
+    /// Whether the file is opened as one that does not change.
+    pub(super) fn is_frozen(&self) -> bool {
+        self.frozen.is_some()
     }
 }

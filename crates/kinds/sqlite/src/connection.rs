@@ -1,6 +1,6 @@
 //! Connections for jobs.
 
-use super::access::Access;
+use super::access::{Access, FileId};
 use crosstail_core::number::saturating_usize;
 use crosstail_source::sql::{Bind, Placeholders, Sql};
 use crosstail_source::{Job, Scheduler, Turn};
@@ -25,6 +25,13 @@ pub(super) struct Connections {
     /// The connections for the way in which the file was opened last.
     pool: Mutex<Option<(Access, SqlitePool)>>,
     scheduler: Arc<Scheduler>,
+}
+
+/// Which shape tables have: that of another has another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Version {
+    file: FileId,
+    number: i64,
 }
 
 /// The connections, as one job uses them.
@@ -59,7 +66,7 @@ impl Connections {
         {
             return Ok((access, pool.clone()));
         }
-        let options = self.options.clone().immutable(access != Access::Shared);
+        let options = self.options.clone().immutable(access.is_frozen());
         let pool =
             SqlitePoolOptions::new().max_connections(self.most).acquire_timeout(PATIENCE).connect_lazy_with(options);
         *held = Some((access, pool.clone()));
@@ -96,7 +103,18 @@ impl Reading<'_> {
 
     /// Whether the file has a log and nobody writes it.
     pub(super) fn is_frozen(&self) -> bool {
-        self.access != Access::Shared
+        self.access.is_frozen()
+    }
+
+    /// The file that is open, and the number that changes with every change of a table's shape in it.
+    pub(super) async fn version(&mut self) -> Result<Version, sqlx::Error> {
+        let number = sqlx::query_scalar("PRAGMA schema_version").fetch_one(&mut *self.connection).await?;
+        Ok(Version { file: self.access.file, number })
+    }
+
+    /// Which file is open.
+    pub(super) fn file(&self) -> FileId {
+        self.access.file
     }
 
     pub(super) fn on(&mut self) -> &mut SqliteConnection {

@@ -5,8 +5,9 @@
 //!
 //! What was there when following began is looked at in silence, so that a row that is written again as it was is not told.
 
+use super::access::FileId;
 use super::connection::{Reader, Reading};
-use super::mapping::{Mapping, schema_version};
+use super::mapping::Mapping;
 use super::row::{Handle, Record, Wanted, read, with_handles};
 use crosstail_core::model::{Activity, Clock, Status};
 use crosstail_core::schema::{Scalar, Target};
@@ -79,14 +80,23 @@ struct ResumePoint {
     seen: i64,
     /// What the oldest row held: a table that was made anew has another one.
     oldest: u64,
+    /// Which row the newest was: in a file that was renamed over this one it is another, unless that is a later state.
+    newest: u64,
+    file: FileId,
 }
 
 pub(super) async fn position(reader: Reader<'_>, mapping: &Mapping) -> Result<Position, sqlx::Error> {
     let mut reading = reader.connection().await?;
     Ok(Position::new(match Way::of(mapping) {
-        Way::Comparison => ResumePoint { seen: Clock::system().now().0, oldest: 0 },
+        Way::Comparison => ResumePoint { seen: Clock::system().now().0, ..ResumePoint::default() },
         Way::Revision | Way::Rowid => {
-            ResumePoint { seen: highest(&mut reading, mapping).await?, oldest: oldest(&mut reading, mapping).await? }
+            let seen = highest(&mut reading, mapping).await?;
+            ResumePoint {
+                seen,
+                oldest: oldest(&mut reading, mapping).await?,
+                newest: row_at(&mut reading, mapping, seen).await?,
+                file: reading.file(),
+            }
         }
     }))
 }
@@ -107,12 +117,27 @@ fn hash(record: &Record) -> u64 {
     hasher.finish()
 }
 
+/// Which row has a counter; 0 where none has.
+async fn row_at(reading: &mut Reading<'_>, mapping: &Mapping, counter_is: i64) -> Result<u64, sqlx::Error> {
+    let rest = Sql::with(format!(" WHERE {} = {PLACEHOLDER} LIMIT 1", counter(mapping)), Bind::Int(counter_is));
+    let (records, _) = read(reading, &Wanted { mapping, extra: &[], rest: &rest, bare: &rest }).await?;
+    Ok(records.first().map_or(0, identity))
+}
+
+/// A hash of what stays of a row.
+fn identity(record: &Record) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (record.activity.id.to_string(), record.activity.started_at.0).hash(&mut hasher);
+    hasher.finish()
+}
+
 /// The position before everything of a table that was made anew.
 pub(super) fn beginning() -> Position {
     Position::new(ResumePoint::default())
 }
 
-/// Whether a table was made anew since: its counter is behind, and its oldest row another one.
+/// Whether a table was made anew since: its counter is behind, and its oldest row another one; or it is in another file, of
+/// which this one is no earlier state.
 pub(super) async fn is_anew(reader: Reader<'_>, mapping: &Mapping, at: &Position) -> Result<bool, sqlx::Error> {
     let way = Way::of(mapping);
     // VACUUM numbers rows anew where no column keeps their numbers.
@@ -121,6 +146,9 @@ pub(super) async fn is_anew(reader: Reader<'_>, mapping: &Mapping, at: &Position
     }
     let Some(at) = at.read::<ResumePoint>() else { return Ok(false) };
     let mut reading = reader.connection().await?;
+    if reading.file() != at.file && row_at(&mut reading, mapping, at.seen).await? != at.newest {
+        return Ok(true);
+    }
     Ok(highest(&mut reading, mapping).await? < at.seen && oldest(&mut reading, mapping).await? != at.oldest)
 }
 
@@ -144,6 +172,7 @@ pub(super) async fn follow(
     let mut connection = reader.connection().await?;
     let mut at = from.read::<ResumePoint>().unwrap_or_default();
     at.oldest = oldest(&mut connection, mapping).await?;
+    at.file = connection.file();
     let mut follower = Follower { mapping, way: Way::of(mapping), at, known: HashMap::new(), unsent: Vec::new() };
     let mut version: Option<i64> = None;
     let mut caught_up = false;
@@ -154,10 +183,13 @@ pub(super) async fn follow(
             drop(connection);
             connection = reader.connection().await?;
             version = None;
+            if connection.file() != follower.at.file {
+                return Ok(End::Changed(Position::new(follower.at)));
+            }
         }
         let now: i64 = sqlx::query_scalar("PRAGMA data_version").fetch_one(connection.on()).await?;
         if version != Some(now) && Instant::now() >= due {
-            if schema_version(&mut connection).await? != mapping.version {
+            if connection.version().await? != mapping.version {
                 return Ok(End::Changed(Position::new(follower.at)));
             }
             if !caught_up {
@@ -287,10 +319,17 @@ impl Follower<'_> {
         let full = records.len() == CHUNK;
         if records.is_empty() {
             // The newest rows were deleted: what comes next may have their numbers.
-            self.at.seen = self.at.seen.min(highest(reading, self.mapping).await?);
+            let highest = highest(reading, self.mapping).await?;
+            if highest < self.at.seen {
+                self.at.seen = highest;
+                self.at.newest = row_at(reading, self.mapping, highest).await?;
+            }
         }
         for record in records {
-            self.at.seen = number(&record).map_or(self.at.seen, |n| n.max(self.at.seen));
+            if let Some(number) = number(&record).filter(|number| *number >= self.at.seen) {
+                self.at.seen = number;
+                self.at.newest = identity(&record);
+            }
             if !self.note(&record).1 {
                 self.unsent.push(record.activity);
             }

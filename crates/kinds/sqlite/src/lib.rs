@@ -2,6 +2,7 @@
 
 mod access;
 mod connection;
+mod contact;
 mod diagnose;
 mod follow;
 mod kind;
@@ -21,7 +22,7 @@ use crosstail_core::model::{Diagnosis, Id, Locator, Names, Payload, SourceId, Ti
 use crosstail_core::schema::Schema;
 use crosstail_source::{
     Capabilities, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, PushDown, Related,
-    RelatedKey, Sink, Source, SourceError, SourceEvent,
+    RelatedKey, Sink, Source, SourceError, SourceEvent, TableOffer,
 };
 use mapping::Mapping;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -86,7 +87,7 @@ impl SqliteSource {
     async fn mapping(&self, job: &Job) -> Result<Arc<Mapping>, SourceError> {
         let wrong = |e: sqlx::Error| self.error("read tables", &e);
         let reader = self.connections.for_job(job);
-        let version = mapping::schema_version(&mut reader.connection().await.map_err(wrong)?).await.map_err(wrong)?;
+        let version = reader.connection().await.map_err(wrong)?.version().await.map_err(wrong)?;
         let known = self.mapping.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(known) = known.as_ref().filter(|known| known.version == version) {
             return Ok(Arc::clone(known));
@@ -98,8 +99,21 @@ impl SqliteSource {
         };
         let fitting = candidates.into_iter().find_map(|schema| {
             let table = schema.table.clone().filter(|table| names.contains(&table.name))?;
-            Some((schema, table))
+            Some((schema, table, None))
         });
+        // What was read once is waited for: no other table takes its place.
+        let candidates: Vec<String> = match &known {
+            _ if fitting.is_some() || self.schema.is_some() => Vec::new(),
+            None => names.clone(),
+            Some(known) => {
+                let same = |name: &&String| known.note.is_some() && **name == known.table.name;
+                names.iter().filter(same).cloned().collect()
+            }
+        };
+        let fitting = match fitting {
+            None => contact::first(reader, &candidates).await.map_err(wrong)?,
+            fitting => fitting,
+        };
         let unfit = |cause: String, hint: &str| SourceError {
             source_name: self.name.clone(),
             operation: "map tables",
@@ -108,16 +122,17 @@ impl SqliteSource {
             cause,
             hint: Some(hint.to_owned()),
         };
-        let Some((schema, table)) = fitting else {
+        let Some((schema, table, note)) = fitting else {
             return Err(unfit(
-                format!("no table that a schema knows among: {}", names.join(", ")),
+                format!("no table that a schema knows, and none with a time, among: {}", names.join(", ")),
                 "name one with --schema, or write a schema file with [table] and [fields]",
             ));
         };
-        let mut relation = mapping::relation(reader, &table).await.map_err(wrong)?;
+        let mut relation = mapping::relation(reader, &table.name).await.map_err(wrong)?;
         let columns = relation.names();
         for column in table.id.columns().iter().chain([&table.time]).chain(table.revision.as_ref()) {
-            if !columns.contains(column) {
+            let is_there = columns.contains(column) || relation.has_rowid && column == "rowid";
+            if !is_there {
                 return Err(unfit(
                     format!("table {} has no column '{column}'; it has {}", table.name, columns.join(", ")),
                     "correct [table] in the schema file",
@@ -125,7 +140,7 @@ impl SqliteSource {
             }
         }
         mapping::look_at(reader, &table, &mut relation).await.map_err(wrong)?;
-        let found = Arc::new(Mapping::new((schema, table), relation, version, self.id, &self.name));
+        let found = Arc::new(Mapping::new((schema, table), relation, (version, note), self.id, &self.name));
         *self.mapping.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&found));
         Ok(found)
     }
@@ -145,6 +160,7 @@ impl Source for SqliteSource {
         let mapping = self.mapping(job).await?;
         let mut probe =
             Probe { server: format!("SQLite {version}"), schema: mapping.schema.name.clone(), ..Probe::default() };
+        probe.warnings.extend(mapping.note.clone());
         if mapping.relation.repeats {
             let found = mapping.key_is_not_unique();
             probe.warnings.push(format!("{}; {}", found.text, found.remedy.unwrap_or_default()));
@@ -214,6 +230,31 @@ impl Source for SqliteSource {
         diagnose::diagnose(self.connections.for_job(job), &mapping, &self.path)
             .await
             .map_err(|e| self.error("examine", &e))
+    }
+
+    async fn table_offers(&self, job: &Job) -> Result<Vec<TableOffer>, SourceError> {
+        let reader = self.connections.for_job(job);
+        let wrong = |e: sqlx::Error| self.error("list tables", &e);
+        let names = mapping::names(reader).await.map_err(wrong)?;
+        let found = contact::sketches(reader, &names).await.map_err(wrong)?;
+        let offers = found.iter();
+        let offers =
+            offers.map(|(rows, sample, sketch)| TableOffer::new(&sample.name, u64::try_from(*rows).ok(), sketch));
+        Ok(offers.collect())
+    }
+
+    async fn draft(&self, table: Option<&str>, job: &Job) -> Result<String, SourceError> {
+        let reader = self.connections.for_job(job);
+        let wrong = |e: sqlx::Error| self.error("draft a schema", &e);
+        let names = mapping::names(reader).await.map_err(wrong)?;
+        let wanted: Vec<String> =
+            names.iter().filter(|name| table.is_none_or(|table| *name == table)).cloned().collect();
+        if let Some((_, sample, sketch)) = contact::sketches(reader, &wanted).await.map_err(wrong)?.first() {
+            return Ok(sketch.toml(&sample.name, sample));
+        }
+        let which = table.map_or_else(|| "no table".to_owned(), |table| format!("no table '{table}'"));
+        let cause = format!("{which} with a time; the database has {}", names.join(", "));
+        Err(SourceError::of(&self.name, "draft a schema", (ErrorKind::Unsupported, None), &cause))
     }
 
     async fn aggregate(&self, query: &PageQuery, grouping: &Grouping, job: &Job) -> Result<Groups, SourceError> {

@@ -1,6 +1,6 @@
 //! Maps a table to activities: which of its columns fill what, and how a row is read.
 
-use super::connection::{Reader, Reading};
+use super::connection::{Reader, Version};
 use super::zone;
 use crosstail_core::filter::{Field, ValueType};
 use crosstail_core::model::{Activity, Diagnosis, Id, Locator, Place, SourceId, Timestamp};
@@ -15,8 +15,10 @@ pub(super) struct Mapping {
     pub(super) source: SourceId,
     pub(super) source_name: String,
     pub(super) relation: Relation,
-    /// What [`schema_version`] was when it was looked up.
-    pub(super) version: i64,
+    /// What the shape of the tables was when it was looked up.
+    pub(super) version: Version,
+    /// What was taken for what, where no schema knows a table.
+    pub(super) note: Option<String>,
     /// The columns that tell rows apart, as SQL.
     key: Vec<String>,
     /// Whether the time column holds whole numbers alone, so that it has the order of the time.
@@ -43,7 +45,7 @@ pub(super) struct Relation {
     /// Its columns, each with its declared type.
     pub(super) columns: Vec<(String, String)>,
     /// Columns that are unique together in every row, the primary key first.
-    keys: Vec<Vec<String>>,
+    pub(super) keys: Vec<Vec<String>>,
     /// Whether rows have a `rowid`.
     pub(super) has_rowid: bool,
     /// Whether a column is the `rowid`, so that it stays.
@@ -65,11 +67,6 @@ impl Relation {
     }
 }
 
-/// The number that changes with every change of a table's shape.
-pub(super) async fn schema_version(reading: &mut Reading<'_>) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("PRAGMA schema_version").fetch_one(reading.on()).await
-}
-
 /// The names of the tables and views.
 pub(super) async fn names(reader: Reader<'_>) -> Result<Vec<String>, sqlx::Error> {
     const NAMES: &str =
@@ -81,18 +78,18 @@ pub(super) async fn names(reader: Reader<'_>) -> Result<Vec<String>, sqlx::Error
 const SAMPLE: usize = 50_000;
 
 /// A table or a view, as a schema uses it. Others are not looked at: a view that is broken is an error.
-pub(super) async fn relation(reader: Reader<'_>, table: &Table) -> Result<Relation, sqlx::Error> {
+pub(super) async fn relation(reader: Reader<'_>, table: &str) -> Result<Relation, sqlx::Error> {
     let mut reading = reader.connection().await?;
     let rows: Vec<(String, String, bool, i64)> = sqlx::query_as(
         "SELECT name, upper(type), \"notnull\", pk FROM pragma_table_xinfo(?) WHERE hidden <> 1 ORDER BY cid",
     )
-    .bind(&table.name)
+    .bind(table)
     .fetch_all(reading.on())
     .await?;
     let kind: Vec<bool> = sqlx::query_scalar(
         "SELECT type = 'table' AND sql NOT LIKE '%WITHOUT ROWID%' FROM sqlite_schema WHERE name = ? AND type IN ('table', 'view')",
     )
-    .bind(&table.name)
+    .bind(table)
     .fetch_all(reading.on())
     .await?;
     let mut relation = Relation { has_rowid: kind == [true], ..Relation::default() };
@@ -110,7 +107,7 @@ pub(super) async fn relation(reader: Reader<'_>, table: &Table) -> Result<Relati
         "SELECT i.name, c.name FROM pragma_index_list(?) i JOIN pragma_index_info(i.name) c \
          WHERE i.[unique] AND NOT i.partial AND c.name IS NOT NULL ORDER BY i.name, c.seqno",
     )
-    .bind(&table.name)
+    .bind(table)
     .fetch_all(reading.on())
     .await?;
     let mut last = None;
@@ -161,7 +158,7 @@ impl Mapping {
     pub(super) fn new(
         (schema, table): (Schema, Table),
         relation: Relation,
-        version: i64,
+        (version, note): (Version, Option<String>),
         source: SourceId,
         source_name: &str,
     ) -> Self {
@@ -204,7 +201,7 @@ impl Mapping {
         let whole = canonical || relation.whole;
         let time_us = if canonical { name(&table.time) } else { time_us(&table, whole) };
         let source_name = source_name.to_owned();
-        Self { schema, table, source, source_name, relation, version, key, whole, time_us, selected, select }
+        Self { schema, table, source, source_name, relation, version, note, key, whole, time_us, selected, select }
     }
 
     /// Whether values are stored just as an activity has them.

@@ -106,9 +106,9 @@ fn summary(shared: &Shared, theme: &Theme) -> (&'static str, ratatui::style::Sty
     let busy = shared.sources.iter().find(|s| matches!(s.state, SourceState::Connecting | SourceState::Loading));
     if bad > 0 {
         let word = if shared.sources.len() == 1 {
-            "unreachable".to_owned()
+            "not read".to_owned()
         } else {
-            format!("{bad} of {} unreachable", shared.sources.len())
+            format!("{bad} of {} not read", shared.sources.len())
         };
         return ("✗", theme.failure, word);
     }

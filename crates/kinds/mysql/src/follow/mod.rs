@@ -70,6 +70,8 @@ struct TableState<'a> {
     at: TableResumePoint,
     /// Versions are made in another way than at the position: the first look tells only what is later than this.
     silent_until: Option<i64>,
+    /// It was made anew since the position: its rows may have any time.
+    anew: bool,
     /// Tiers that take longer than a query may.
     given_up: [bool; TIERS.len()],
 }
@@ -159,11 +161,18 @@ async fn run(
     let states = tables.mappings.iter().map(|mapping| {
         let mut at = start.tables.remove(&mapping.table.name).unwrap_or_default();
         let is_other = at.made != made(mapping);
+        let anew = at.created != mapping.relation.created;
+        at.created.clone_from(&mapping.relation.created);
         if is_other {
-            at = TableResumePoint { numbers: at.numbers, made: made(mapping), ..TableResumePoint::default() };
+            at = TableResumePoint {
+                numbers: at.numbers,
+                made: made(mapping),
+                created: at.created,
+                ..TableResumePoint::default()
+            };
         }
         let silent_until = is_other.then_some(start.time_us);
-        TableState { mapping, open: HashMap::new(), at, silent_until, given_up: [false; TIERS.len()] }
+        TableState { mapping, open: HashMap::new(), at, silent_until, anew, given_up: [false; TIERS.len()] }
     });
     let mut follower = Follower {
         reader,
@@ -213,7 +222,8 @@ impl Follower<'_> {
             for index in 0..self.tables.len() {
                 let table = &self.tables[index];
                 let is_known = table.at.sums[tier].is_some();
-                if tier == SWEEP && (!is_small(table.mapping) || is_known && self.time_us - since < FRESH_US) {
+                let is_fresh = is_known && self.time_us - since < FRESH_US && !table.anew;
+                if tier == SWEEP && (!is_small(table.mapping) || is_fresh) {
                     continue;
                 }
                 self.begin_tier(index, tier, since).await?;

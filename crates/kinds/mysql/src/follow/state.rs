@@ -38,6 +38,9 @@ pub(super) struct TableResumePoint {
     /// How versions were made: others are not comparable.
     #[serde(default)]
     pub(super) made: u64,
+    /// When the table was made.
+    #[serde(default)]
+    pub(super) created: String,
 }
 
 impl TableResumePoint {
@@ -45,7 +48,7 @@ impl TableResumePoint {
     fn empty(mapping: &Mapping) -> Self {
         let numbers = mapping.relation.numbered().map(|_| Numbers::default());
         let sums = [const { Some(Sums::new()) }; TIERS.len()];
-        Self { sums, undated: Some(0), numbers, made: made(mapping) }
+        Self { sums, undated: Some(0), numbers, made: made(mapping), created: mapping.relation.created.clone() }
     }
 }
 
@@ -93,6 +96,7 @@ async fn at(reader: Reader<'_>, mappings: &[Mapping]) -> Result<ResumePoint, sql
         let mut table = TableResumePoint {
             numbers: Numbers::now(&mut reading, mapping, time_us).await?,
             made: made(mapping),
+            created: mapping.relation.created.clone(),
             ..TableResumePoint::default()
         };
         for (tier, sums) in table.sums.iter_mut().enumerate() {
