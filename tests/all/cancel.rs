@@ -214,7 +214,7 @@ async fn mongodb() {
     let (client, name) = (server.mongo_client().await, unique_name());
     let database = client.database(&name);
     let now = bson::DateTime::now().timestamp_millis();
-    let calls = (0..2000_i64).map(
+    let calls = (0..500_i64).map(
         |n| doc! { "_id": n, "id": n.to_string(), "at": bson::DateTime::from_millis(now - n * 1000), "said": "here" },
     );
     database.collection::<Document>("calls").insert_many(calls).await.expect("inserted");

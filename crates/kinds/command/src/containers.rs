@@ -167,7 +167,7 @@ impl Origin for Containers {
             let (engine, id, name) = (self.engine, container.id.clone(), container.name.clone());
             reading.spawn(async move {
                 let _turn = turns.acquire().await;
-                match stream.run(&logs(engine, &id, &stream, false), &feed, None).await {
+                match feed.run(&stream, &logs(engine, &id, &stream, false), None).await {
                     Ok(ran) if ran.code != 0 => feed.notice(format!("{name}: {}", ran.said)),
                     Ok(ran) => feed.tell_history(&name, ran.lines),
                     Err(failure) => feed.notice(format!("{name}: {}", failure.cause)),
@@ -217,7 +217,7 @@ async fn follow_one(engine: Engine, container: Container, stream: Arc<Stream>, f
     let mut backoff = Backoff::new();
     let mut said = String::new();
     loop {
-        match stream.run(&logs(engine, &container.id, &stream, true), &feed, None).await {
+        match feed.run(&stream, &logs(engine, &container.id, &stream, true), None).await {
             Ok(ran) if ran.code == 0 => return,
             Ok(ran) => {
                 if ran.lines > 0 {

@@ -4,6 +4,7 @@
 //! where the streams are.
 
 use crate::child::Invocation;
+use crate::join::Overlap;
 use crate::spool::{Spool, Writer};
 use crate::stream::{Form, Stream};
 use async_trait::async_trait;
@@ -246,6 +247,43 @@ impl Feed {
         self.state.borrow().clone()
     }
 
+    /// Runs a program of a stream to its end, or until it has been silent for so long.
+    pub(crate) async fn run(
+        &self,
+        stream: &Stream,
+        invocation: &Invocation,
+        silence: Option<Duration>,
+    ) -> Result<Ran, Failure> {
+        let mut child = invocation.start(self.spool().path()).map_err(|error| Failure::start(invocation, &error))?;
+        stream.begin();
+        let mut count = 0;
+        let was_silent = loop {
+            let next = match silence {
+                Some(limit) => match tokio::time::timeout(limit, child.next()).await {
+                    Ok(next) => next,
+                    Err(_) => break true,
+                },
+                None => child.next().await,
+            };
+            let Some((pipe, bytes)) = next.map_err(|error| Failure::read(&error))? else { break false };
+            let (overlap, wrote) = stream.take(pipe, &bytes).map_err(|error| Failure::spool(&error))?;
+            count += wrote;
+            match overlap {
+                Some(Overlap::Lines(count)) => {
+                    self.notice(format!("it was started again and repeated {count} lines, which are shown once"));
+                }
+                Some(Overlap::None) => self.notice(
+                    "it was started again and does not go on where it was: lines may be missing or come twice"
+                        .to_owned(),
+                ),
+                None => {}
+            }
+            self.tell_given_up();
+        };
+        let code = if was_silent { 0 } else { child.code().await.map_err(|error| Failure::read(&error))? };
+        Ok(Ran { code, said: stream.end(code), lines: count, was_silent })
+    }
+
     /// Something works only in part: the probe says so, and whoever follows.
     pub(crate) fn warn(&self, text: String) {
         self.base.described.lock().unwrap_or_else(PoisonError::into_inner).1.push(text.clone());
@@ -280,6 +318,16 @@ impl Feed {
             self.base.given_up.store(before, Ordering::Relaxed);
         }
     }
+}
+
+/// What came of a run.
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) said: String,
+    /// How many lines it printed that were not there before.
+    pub(crate) lines: usize,
+    /// Whether it was ended because it had been silent for as long as was given.
+    pub(crate) was_silent: bool,
 }
 
 /// Waits between tries that grow, with jitter.

@@ -43,7 +43,7 @@ impl Origin for Journal {
         let mut warnings = Vec::new();
         let mut lines = 0;
         if !stream.has_lines() {
-            let ran = stream.run(&self.invocation(&[format!("--lines={HISTORY_LINES}")]), feed, None).await?;
+            let ran = feed.run(&stream, &self.invocation(&[format!("--lines={HISTORY_LINES}")]), None).await?;
             if ran.code != 0 {
                 return Err(refusal(ran.said));
             }
@@ -63,7 +63,7 @@ impl Origin for Journal {
             None => vec!["--lines=0".to_owned()],
         };
         let follow = [vec!["--follow".to_owned()], from].concat();
-        let ran = stream.run(&self.invocation(&follow), feed, None).await?;
+        let ran = feed.run(&stream, &self.invocation(&follow), None).await?;
         Err(Failure::new(ErrorKind::Connect, format!("journalctl: {}", ran.said)))
     }
 }

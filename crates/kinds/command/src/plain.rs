@@ -84,7 +84,7 @@ impl Origin for Plain {
         let stream = feed.stream("output", &self.name, form)?;
         feed.reached(self.program.clone(), Vec::new());
         feed.loaded();
-        let ran = stream.run(&self.invocation(&stream, feed), feed, None).await?;
+        let ran = feed.run(&stream, &self.invocation(&stream, feed), None).await?;
         match ran.code {
             0 if !self.goes_on() => Ok(()),
             0 => Err(Failure::new(ErrorKind::Connect, "the command has ended; it is started again")),

@@ -1,14 +1,12 @@
 //! One stream of a source: what one program prints, or several runs of it, as lines in the spool, each once.
 
-use crate::child::{Invocation, Pipe, complaint, lines};
-use crate::feed::{Failure, Feed};
+use crate::child::{Pipe, complaint, lines};
 use crate::join::{ByOrder, ByTime, Overlap};
 use crate::spool::Writer;
 use crosstail_core::model::{Activity, Clock, Id, Locator, NameId, Place, SourceId, Surroundings, Timestamp};
 use crosstail_formats::{Formats, Reader, Surrounding};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 /// How many of the last lines say where the program goes on.
 const LAST_LINES: usize = 64;
@@ -41,16 +39,6 @@ struct State {
     has_lines: bool,
     /// A number that the origin keeps with the stream.
     mark: Option<u64>,
-}
-
-/// What came of a run.
-pub(crate) struct Ran {
-    pub(crate) code: i32,
-    pub(crate) said: String,
-    /// How many lines it printed that were not there before.
-    pub(crate) lines: usize,
-    /// Whether it was ended because it had been silent for as long as was given.
-    pub(crate) was_silent: bool,
 }
 
 impl Stream {
@@ -111,44 +99,21 @@ impl Stream {
         })
     }
 
-    /// Runs a program to its end, or until it has been silent for so long.
-    pub(crate) async fn run(
-        &self,
-        invocation: &Invocation,
-        feed: &Feed,
-        silence: Option<Duration>,
-    ) -> Result<Ran, Failure> {
-        let mut child = invocation.start(feed.spool().path()).map_err(|error| Failure::start(invocation, &error))?;
+    /// A program begins to print.
+    pub(crate) fn begin(&self) {
         self.state().again();
-        let mut count = 0;
-        let was_silent = loop {
-            let next = match silence {
-                Some(limit) => match tokio::time::timeout(limit, child.next()).await {
-                    Ok(next) => next,
-                    Err(_) => break true,
-                },
-                None => child.next().await,
-            };
-            let Some((pipe, bytes)) = next.map_err(|error| Failure::read(&error))? else { break false };
-            let (overlap, wrote) = self.state().take(pipe, &bytes).map_err(|error| Failure::spool(&error))?;
-            count += wrote;
-            match overlap {
-                Some(Overlap::Lines(count)) => {
-                    feed.notice(format!("it was started again and repeated {count} lines, which are shown once"));
-                }
-                Some(Overlap::None) => feed.notice(
-                    "it was started again and does not go on where it was: lines may be missing or come twice"
-                        .to_owned(),
-                ),
-                None => {}
-            }
-            feed.tell_given_up();
-        };
-        let code = if was_silent { 0 } else { child.code().await.map_err(|error| Failure::read(&error))? };
+    }
+
+    /// Takes what a program printed; returns what was found of an earlier run, and how many lines are new.
+    pub(crate) fn take(&self, pipe: Pipe, bytes: &[u8]) -> std::io::Result<(Option<Overlap>, usize)> {
+        self.state().take(pipe, bytes)
+    }
+
+    /// A program has ended; returns what it said that is no line of the stream.
+    pub(crate) fn end(&self, code: i32) -> String {
         let mut state = self.state();
         state.ended();
-        let said = complaint(&state.said, code);
-        Ok(Ran { code, said, lines: count, was_silent })
+        complaint(&state.said, code)
     }
 
     /// Writes lines as they are.
@@ -196,7 +161,6 @@ impl State {
         self.said.drain(..over);
     }
 
-    /// Takes what a program printed; returns what was found of an earlier run, and how many lines are new.
     fn take(&mut self, pipe: Pipe, bytes: &[u8]) -> std::io::Result<(Option<Overlap>, usize)> {
         let (mut out, mut found, mut own) = (Vec::with_capacity(bytes.len()), None, Vec::new());
         match &mut self.form {

@@ -3,12 +3,13 @@
 //! A partition is not sorted by the time of its records. What a window held is remembered (the oldest and the newest
 //! start in each chunk of offsets), so that later pages read only the chunks that can hold their activities.
 
+use super::collect::{Chunk, Collect, Wanted};
 use super::connection::Consumer;
 use super::joined::Joined;
 use super::range::{Ranges, range};
 use super::topics::{Offsets, Topic, ends};
 use super::{Error, Kafka};
-use crosstail_core::model::{Activity, Payload, Timestamp};
+use crosstail_core::model::Timestamp;
 use crosstail_source::Job;
 use rdkafka::Offset;
 use rdkafka::message::Message as _;
@@ -30,70 +31,12 @@ const WAITING_WINDOW: i64 = 6000;
 /// Offsets in a chunk.
 const CHUNK: i64 = 2000;
 
-/// What is known of a range of offsets.
-#[derive(Debug, Clone, Copy)]
-struct Chunk {
-    low: i64,
-    high: i64,
-    /// The oldest and the newest start of its activities.
-    oldest: Timestamp,
-    newest: Timestamp,
-    /// How far from the starts of its messages an activity may start that one of them is part of.
-    slack: i64,
-}
-
-impl Chunk {
-    fn is_empty(&self) -> bool {
-        self.oldest > self.newest
-    }
-}
-
 /// What earlier pages have found out about partitions: chunks from the end of each towards its beginning.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Known {
     /// Where partitions ended when the first page was read.
     ends: Option<Offsets>,
     chunks: BTreeMap<(String, i32), Vec<Chunk>>,
-}
-
-/// The starts that are still of interest. It gets narrower while reading.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Wanted {
-    /// In which order they are wanted.
-    pub(super) newest_first: bool,
-    /// Activities that start at or after this are of no interest.
-    pub(super) before: Option<Timestamp>,
-    /// Activities that start before this are of no interest.
-    pub(super) after: Option<Timestamp>,
-}
-
-impl Wanted {
-    fn leaves_out(self, chunk: &Chunk) -> bool {
-        // An empty chunk has no activity.
-        chunk.is_empty() || self.is_newer(chunk) || self.is_older(chunk)
-    }
-
-    /// Whether what a chunk has comes later in the order than what is wanted now.
-    fn comes_later(self, chunk: &Chunk) -> bool {
-        !chunk.is_empty() && if self.newest_first { self.is_older(chunk) } else { self.is_newer(chunk) }
-    }
-
-    fn is_newer(self, chunk: &Chunk) -> bool {
-        self.before.is_some_and(|before| chunk.oldest.plus_us(-chunk.slack) >= before)
-    }
-
-    fn is_older(self, chunk: &Chunk) -> bool {
-        self.after.is_some_and(|after| chunk.newest.plus_us(chunk.slack) < after)
-    }
-}
-
-/// Takes activities while history is read.
-pub(super) trait Collect {
-    /// Takes one; false where no more is wanted.
-    fn take(&mut self, activity: Activity, payload: Option<Payload>) -> bool;
-
-    /// Which starts are still of interest.
-    fn wanted(&self) -> Wanted;
 }
 
 /// What a window weighed.

@@ -1,6 +1,6 @@
 //! Joins the messages of one activity while partitions are read backwards, and lets go of what is complete.
 
-use super::history::Collect;
+use super::collect::Collect;
 use crosstail_core::model::{Activity, Id, Payload};
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher as _;

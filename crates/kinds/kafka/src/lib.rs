@@ -2,6 +2,7 @@
 
 mod alert;
 mod cluster;
+mod collect;
 mod connection;
 mod create;
 mod definitions;

@@ -1,7 +1,8 @@
 //! Reads what topics retain: history as batches and as pages, related messages, figures, the payload of one message.
 
+use super::collect::{Collect, Wanted};
 use super::connection::TIME_LIMIT;
-use super::history::{Collect, History, Known, Wanted};
+use super::history::{History, Known};
 use super::range::{Ranges, range};
 use super::topics::{Offsets, Topic, ends};
 use super::{Error, Kafka};

@@ -3,9 +3,9 @@
 
 use crate::connection::Reader;
 use crate::mapping::{Mapping, scalar};
+use crate::one::is_of_data;
 use crate::query::{undated, within};
 use crate::relation::{ColumnType, as_selected};
-use crate::row::is_of_data;
 use crate::sql;
 use crosstail_core::filter::{Field, Predicate};
 use crosstail_core::model::{Latencies, Mean, Names, Timestamp};

@@ -13,6 +13,7 @@ mod index;
 mod key;
 mod kind;
 mod mapping;
+mod one;
 mod payload;
 mod plan;
 mod query;

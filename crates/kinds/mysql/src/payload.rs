@@ -2,8 +2,8 @@
 
 use crate::connection::{ReadTransaction, Reader};
 use crate::mapping::Mapping;
+use crate::one::{is_of_data, one};
 use crate::relation::{Column, ColumnType, as_text, name};
-use crate::row::{is_of_data, one};
 use crosstail_core::model::{Payload, RawRecord};
 use serde_json::{Map, Value, value::RawValue};
 use sqlx::Row as _;

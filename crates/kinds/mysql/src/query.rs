@@ -3,7 +3,8 @@
 
 use crate::connection::{ReadTransaction, Reader};
 use crate::mapping::Mapping;
-use crate::row::{self, Record, What, is_of_data};
+use crate::one::is_of_data;
+use crate::row::{self, Record, What};
 use crate::{payload, sql};
 use crosstail_core::filter::{NamedRecord, Predicate};
 use crosstail_core::model::{Activity, Names, Timestamp};

@@ -2,6 +2,7 @@
 
 use crate::connection::{ReadTransaction, weight};
 use crate::mapping::{Mapping, scalar};
+use crate::one::{is_of_data, one};
 use crate::payload;
 use crate::relation::{as_selected, name};
 use crosstail_core::model::{Activity, Payload, redact_text};
@@ -38,13 +39,6 @@ pub(crate) struct Head {
     key: String,
     version: i64,
     at: Option<i64>,
-}
-
-/// Whether the server could not compute a value: data exceptions, a subquery of several rows, what a function says.
-pub(crate) fn is_of_data(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|db| db.code()).unwrap_or_default().into_owned();
-    ["22", "21", "45"].iter().any(|class| code.starts_with(class))
-        || matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_))
 }
 
 impl Mapping {
@@ -186,24 +180,6 @@ async fn by_column(
 /// What the server says of an error.
 fn reason(error: &sqlx::Error) -> String {
     error.as_database_error().map_or_else(|| error.to_string(), |db| db.message().to_owned())
-}
-
-/// The key of a row, and one value of it.
-pub(crate) async fn one(
-    reading: &mut ReadTransaction,
-    mapping: &Mapping,
-    sql: &str,
-    key: &str,
-) -> Result<Option<MySqlRow>, sqlx::Error> {
-    let mut query = Sql::raw(format!("SELECT {}, {sql} FROM {} t WHERE ", mapping.key_text(), mapping.relation.sql));
-    query.append("", &mapping.with_keys(&[key.to_owned()]));
-    let rows = reading.fetch(query).await?;
-    for row in rows {
-        if Mapping::key(&row)? == key {
-            return Ok(Some(row));
-        }
-    }
-    Ok(None)
 }
 
 fn owned(value: Scalar<'_>) -> Scalar<'static> {

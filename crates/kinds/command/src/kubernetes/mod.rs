@@ -108,10 +108,10 @@ impl Kubernetes {
         let tail = format!("--tail={HISTORY_LINES}");
         if container.phase.restarts > 0 {
             // Where a node has not kept it, there is none.
-            stream.run(&self.logs(container, stream, &["--previous", &tail]), feed, None).await?;
+            feed.run(stream, &self.logs(container, stream, &["--previous", &tail]), None).await?;
         }
         stream.set_mark(container.phase.restarts);
-        let ran = stream.run(&self.logs(container, stream, &[&tail]), feed, None).await?;
+        let ran = feed.run(stream, &self.logs(container, stream, &[&tail]), None).await?;
         if ran.code != 0 {
             feed.notice(format!("{}: {}", container.shown(), ran.said));
         }
@@ -290,9 +290,9 @@ impl One {
         }
     }
 
-    async fn run(&self, how: &str) -> Result<crate::stream::Ran, Failure> {
+    async fn run(&self, how: &str) -> Result<crate::feed::Ran, Failure> {
         let logs = self.own.logs(&self.container, &self.stream, &[how]);
-        self.stream.run(&logs, &self.feed, Some(SILENCE)).await
+        self.feed.run(&self.stream, &logs, Some(SILENCE)).await
     }
 }
 

@@ -3,20 +3,16 @@
 use super::numbers::Numbers;
 use super::rows::undated;
 use super::sums::{self, Sums};
+use super::survey::{is_small, now};
 use super::tiers::{DAY, TIERS};
 use super::unread::leave_out;
-use crate::connection::{ReadTransaction, Reader};
+use crate::connection::Reader;
 use crate::mapping::Mapping;
-use crate::row::is_of_data;
+use crate::one::is_of_data;
 use crosstail_source::Position;
-use crosstail_source::sql::Sql;
 use serde::{Deserialize, Serialize};
-use sqlx::Row as _;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-
-/// A table with more rows than this is not compared from end to end, nor its whole day before it is followed.
-const SMALL: i64 = 200_000;
 
 /// Where following goes on.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -68,12 +64,6 @@ pub(crate) fn with_new(position: Position, mappings: &[Mapping]) -> Position {
     Position::new(at)
 }
 
-/// The server's time.
-pub(super) async fn now(reading: &mut ReadTransaction) -> Result<i64, sqlx::Error> {
-    let sql = Sql::raw("SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))");
-    reading.fetch(sql).await?.first().map_or(Err(sqlx::Error::RowNotFound), |row| row.try_get_unchecked(0))
-}
-
 pub(crate) async fn position(reader: Reader<'_>, mappings: &[Mapping]) -> Result<Position, sqlx::Error> {
     Ok(Position::new(now_at(reader, mappings).await?))
 }
@@ -110,8 +100,4 @@ async fn at(reader: Reader<'_>, mappings: &[Mapping]) -> Result<ResumePoint, sql
     }
     reading.end().await?;
     Ok(ResumePoint { time_us, tables })
-}
-
-pub(super) fn is_small(mapping: &Mapping) -> bool {
-    !mapping.relation.is_view && mapping.relation.rows <= SMALL
 }

@@ -1,10 +1,10 @@
 //! Columns that cannot be read in every row: a version without them is one that can be computed.
 
-use super::state::{is_small, now};
+use super::survey::{is_small, now};
 use super::tiers::{DAY, TIERS};
 use crate::connection::Reader;
 use crate::mapping::Mapping;
-use crate::row::is_of_data;
+use crate::one::is_of_data;
 use crosstail_core::model::Timestamp;
 use crosstail_source::sql::Sql;
 
