@@ -9,7 +9,7 @@ use crosstail_core::number::{saturating_u16, saturating_usize};
 pub(super) fn render(screen: &Tables, shared: &Shared, canvas: &mut Canvas<'_>) {
     let (area, theme) = (canvas.area, &canvas.look.theme);
     let name = if area.width < 112 { 30 } else { 46 };
-    let head = format!("{} {} {}  {}", left("table", name), right("rows", 11), right("fit", 4), "source");
+    let head = format!("{} {} {}  {}", left("table", name), right("≈ rows", 11), right("fit", 4), "source");
     put(canvas.buf, area.x + 1, area.y, &head, area.width, theme.dim);
     let room = area.width.saturating_sub(2);
     let fit = usize::from(area.height.saturating_sub(1) / 2).max(1);

@@ -1,6 +1,6 @@
 //! The kind `command`: what programs print. A command of the user's, the journal, containers, pods, files on other hosts.
 //!
-//! A [`feed::Feed`] runs the programs and writes their lines into a [`spool::Spool`]; `crosstail-files` reads that.
+//! A `feed::Feed` runs the programs and writes their lines into a `spool::Spool`; `crosstail-files` reads that.
 
 mod address;
 mod child;
