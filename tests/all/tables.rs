@@ -229,7 +229,7 @@ async fn where_no_column_says_the_outcome_it_follows_from_http_and_the_error() {
 }
 
 /// Follows as the pump does, from the last position again after an error that passes; what the errors were.
-pub async fn follow_on(
+async fn follow_on(
     source: Arc<dyn Source>,
     mut position: Position,
     sink: Sink,
@@ -253,6 +253,24 @@ pub async fn follow_on(
         assert!(matches!(error.kind, ErrorKind::Query), "it is tried again: {error}");
         errors.push(error.to_string());
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    }
+}
+
+/// A source that is followed on from now.
+pub struct Following {
+    pub updates: tokio::sync::mpsc::Receiver<SourceEvent>,
+    pub cancel: tokio_util::sync::CancellationToken,
+    /// What the errors were, once it is cancelled.
+    pub errors: tokio::task::JoinHandle<Vec<String>>,
+}
+
+impl Following {
+    pub async fn begin(source: &Arc<dyn Source>) -> Self {
+        let position = source.position(&Job::default()).await.expect("a position");
+        let (sink, updates) = Sink::channel(1000);
+        let cancel = tokio_util::sync::CancellationToken::new();
+        let errors = tokio::spawn(follow_on(Arc::clone(source), position, sink, cancel.clone()));
+        Self { updates, cancel, errors }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::servers::{Kind, Server, shared};
 use crate::support::undated_add_up;
-use crate::tables::{calls, distinct, follow_on, followed, pages, source_at};
+use crate::tables::{Following, calls, distinct, followed, pages, source_at};
 use crosstail_core::filter::{Context, Field, Filter};
 use crosstail_core::model::Activity;
 use crosstail_source::{Grouping, Job, PageQuery, Source, SourceEvent};
@@ -203,13 +203,7 @@ async fn a_table_of_mysql_that_changes_while_it_is_followed_is_taken_up() {
     let insert = |sys: &str| format!("INSERT INTO calls (at, sys, st) VALUES (UTC_TIMESTAMP(6), '{sys}', 'ok')");
     let Some(shop) = Shop::open(&format!("{create}; {}; {}", insert("old"), insert("old"))).await else { return };
     let source = shop.source(&calls("").replace("duration = 'ms'", "duration = 'ms'\nmessage = 'note'"));
-    let position = source.position(&Job::default()).await.expect("a position");
-    let (sink, mut updates) = crosstail_source::Sink::channel(1000);
-    let cancel = tokio_util::sync::CancellationToken::new();
-    let following = {
-        let (source, cancel) = (Arc::clone(&source), cancel.clone());
-        tokio::spawn(async move { follow_on(source, position, sink, cancel).await })
-    };
+    let Following { mut updates, cancel, errors } = Following::begin(&source).await;
     let mut notices = Vec::new();
     for (step, change) in [
         ("added", format!("ALTER TABLE calls ADD COLUMN note VARCHAR(20); {}", insert("added"))),
@@ -258,6 +252,6 @@ async fn a_table_of_mysql_that_changes_while_it_is_followed_is_taken_up() {
     assert!(notices.iter().any(|text| text.contains("a table has changed or was made anew")), "{notices:?}");
     assert!(notices.len() < 10, "{notices:?}");
     cancel.cancel();
-    let errors = following.await.expect("joined");
+    let errors = errors.await.expect("joined");
     assert!(errors.iter().all(|error| error.contains("no table")) && !errors.is_empty(), "{errors:?}");
 }

@@ -1,7 +1,7 @@
 //! SQLite files as they are in the wild: values of any type in any column, keys that repeat, views, shapes that change.
 
 use crate::support::{crosstail, lines};
-use crate::tables::{calls, distinct, follow_on, followed, pages, source_at};
+use crate::tables::{Following, calls, distinct, followed, pages, source_at};
 use crosstail_core::model::Activity;
 use crosstail_source::{Grouping, Job, PageQuery, Source, SourceEvent};
 use serde_json::Value;
@@ -224,13 +224,7 @@ async fn a_table_of_sqlite_that_changes_while_it_is_followed_is_taken_up() {
     let schema = calls("time_unit = 's'\n").replace("duration = 'ms'", "duration = 'ms'\nmessage = 'note'");
     let file = File::open(&format!("{create}; {}; {}", insert("old"), insert("old")), &schema).await;
     let source = file.source();
-    let position = source.position(&Job::default()).await.expect("a position");
-    let (sink, mut updates) = crosstail_source::Sink::channel(1000);
-    let cancel = tokio_util::sync::CancellationToken::new();
-    let following = {
-        let (source, cancel) = (Arc::clone(&source), cancel.clone());
-        tokio::spawn(async move { follow_on(source, position, sink, cancel).await })
-    };
+    let Following { mut updates, cancel, errors } = Following::begin(&source).await;
     let mut notices = Vec::new();
     for (step, change) in [
         ("added", format!("ALTER TABLE calls ADD COLUMN note TEXT; {}", insert("added"))),
@@ -271,7 +265,7 @@ async fn a_table_of_sqlite_that_changes_while_it_is_followed_is_taken_up() {
     assert!(notices.iter().any(|text| text.contains("other columns")), "{notices:?}");
     assert!(notices.iter().any(|text| text.contains("made anew")), "{notices:?}");
     cancel.cancel();
-    let errors = following.await.expect("joined");
+    let errors = errors.await.expect("joined");
     assert!(errors.iter().all(|error| error.contains("no table")) && !errors.is_empty(), "{errors:?}");
 }
 
@@ -282,13 +276,7 @@ async fn a_file_that_is_renamed_over_another_is_followed_on() {
     let file =
         File::open(&format!("{create}; {}; {}", insert("old"), insert("old")), &calls("time_unit = 's'\n")).await;
     let source = file.source();
-    let position = source.position(&Job::default()).await.expect("a position");
-    let (sink, mut updates) = crosstail_source::Sink::channel(1000);
-    let cancel = tokio_util::sync::CancellationToken::new();
-    let following = {
-        let (source, cancel) = (Arc::clone(&source), cancel.clone());
-        tokio::spawn(async move { follow_on(source, position, sink, cancel).await })
-    };
+    let Following { mut updates, cancel, errors } = Following::begin(&source).await;
     while !matches!(updates.recv().await.expect("following"), SourceEvent::CaughtUp) {}
     let mut anew = 0;
     // A later state of it, and one that has nothing in common with it, with more rows.
@@ -326,5 +314,5 @@ async fn a_file_that_is_renamed_over_another_is_followed_on() {
         assert_eq!((anew, found), (usize::from(!beginning), wanted), "{step}");
     }
     cancel.cancel();
-    following.await.expect("joined");
+    errors.await.expect("joined");
 }
