@@ -5,16 +5,15 @@ use crate::effect::TablesOf;
 use anyhow::Context as _;
 use crosstail_core::model::SourceId;
 
-/// The tables of every source that has some.
+/// The tables of every source that has some. The sources are asked side by side: one that is dead does not keep the others
+/// back for longer than its own time limit.
 pub(super) async fn list(sources: &Sources, work: &Work) -> Vec<TablesOf> {
-    let mut found = Vec::new();
-    for (id, source) in sources.iter() {
-        match source.table_offers(&work.job(*id)).await {
-            Ok(offers) if offers.is_empty() => {}
-            Ok(offers) => found.push((*id, Ok(offers))),
-            Err(error) => found.push((*id, Err(error.to_string()))),
-        }
-    }
+    let asked = sources.iter().map(|(id, source)| async move {
+        let offers = source.table_offers(&work.job(*id)).await.map_err(|error| error.to_string());
+        (*id, offers)
+    });
+    let mut found = futures_util::future::join_all(asked).await;
+    found.retain(|(_, offers)| offers.as_ref().map_or(true, |offers| !offers.is_empty()));
     found
 }
 
