@@ -63,6 +63,7 @@ fn problems(config: &Config, layered: &LayeredConfig) -> Vec<String> {
         problems.extend(wrong.map(|error| format!("{}theme: {error}", place("theme"))));
     }
     problems.extend(config.first_weekday().err().map(|error| format!("{}{error}", place("week_start"))));
+    problems.extend(config.is_estimate_enough().err().map(|error| format!("{}{error}", place("figures"))));
     problems.extend(config.memory_bytes().err().map(|error| format!("{}{error}", place("memory"))));
     for channel in &config.channels {
         let at = place(&format!("channel.{}", channel.name));

@@ -128,6 +128,7 @@ pub(super) fn explorer_over(
     shared.settings = Settings {
         history_limit: config.history_limit.unwrap_or(usize::MAX),
         memory: config.memory_bytes()?,
+        is_estimate_enough: config.is_estimate_enough()?,
         range,
         views: config.views.clone(),
         theme: config.theme.clone().unwrap_or_else(|| "dark".to_owned()),

@@ -11,7 +11,7 @@ use crosstail_core::filter::{Field, Filter, ValueType, suggest};
 use crosstail_core::model::{Calendar, Figures, Timestamp, Tz, redact_text, visible_line};
 use crosstail_core::number::saturating_i64;
 use crosstail_export::{Cell, Chart, Report, ReportFormat, ReportKind, Table, safe_json};
-use crosstail_source::{GroupKey, Grouping, Groups, PageQuery, SourceError};
+use crosstail_source::{GroupKey, Grouping, Groups, Measures, PageQuery, SourceError};
 use serde_json::{Map, Value};
 use std::io::Write as _;
 
@@ -91,7 +91,8 @@ async fn counted(
     (by, calendar): (&[Field], Option<Calendar>),
     problems: &mut Vec<SourceError>,
 ) -> Result<Groups> {
-    let grouping = Grouping { by: by.to_vec(), bucket_us: calendar.map(|calendar| calendar.grain_us()), counts: false };
+    let grouping =
+        Grouping { by: by.to_vec(), bucket_us: calendar.map(|calendar| calendar.grain_us()), measures: Measures::All };
     let read = figures(&opened.sources, work, &opened.names, query, &grouping, Some(problems));
     let groups = progress::shown(work, read).await?;
     let Some(calendar) = calendar else { return Ok(groups) };

@@ -386,7 +386,7 @@ fn explained(message: &str) -> String {
 }
 
 /// The settings at the top of a file.
-const TOP: [&str; 6] = ["theme", "time_zone", "week_start", "history_limit", "range", "memory"];
+const TOP: [&str; 7] = ["theme", "time_zone", "week_start", "history_limit", "range", "memory", "figures"];
 /// The tables of which there can be several, and keys of theirs.
 const TABLES: [(&str, &[&str]); 3] = [
     (

@@ -37,6 +37,8 @@ pub struct Config {
     pub range: Option<String>,
     /// Memory for activities and their texts: `256 MB`.
     pub memory: Option<String>,
+    /// Whether stores count everything (`exact`), or estimate what takes long (`estimate`).
+    pub figures: Option<String>,
     /// Sources; a later one replaces an earlier one with the same name.
     #[serde(rename = "source")]
     pub sources: Vec<SourceEntry>,
@@ -194,6 +196,7 @@ impl Config {
         self.history_limit = over.history_limit.or(self.history_limit);
         self.range = over.range.or(self.range.take());
         self.memory = over.memory.or(self.memory.take());
+        self.figures = over.figures.or(self.figures.take());
         for entry in over.sources {
             self.sources.retain(|known| known.name != entry.name);
             self.sources.push(entry);
@@ -213,6 +216,15 @@ impl Config {
         let text = self.week_start.as_deref().unwrap_or("monday");
         let parsed: Option<Weekday> = text.parse().ok();
         parsed.with_context(|| format!("week_start '{text}': write a day of the week, for example monday or sunday"))
+    }
+
+    /// Whether an estimate is enough where counting takes long.
+    pub fn is_estimate_enough(&self) -> anyhow::Result<bool> {
+        match self.figures.as_deref().unwrap_or("exact") {
+            "exact" => Ok(false),
+            "estimate" => Ok(true),
+            other => anyhow::bail!("figures '{other}': write exact or estimate"),
+        }
     }
 
     /// The budget of memory, in bytes.
@@ -246,6 +258,7 @@ fn known_keys() -> impl Iterator<Item = &'static str> {
         "history_limit",
         "range",
         "memory",
+        "figures",
         "source",
         "view",
         "channel",

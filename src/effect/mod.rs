@@ -5,7 +5,7 @@ mod read;
 mod search;
 
 pub use payload::{PayloadSection, PreparedPayload, missing};
-pub use read::{CountPart, CountQuery, Piece, ReadPart, ReadPurpose, ReadQuery, ValuesPart, ValuesQuery};
+pub use read::{CountPart, CountQuery, Counts, Piece, ReadPart, ReadPurpose, ReadQuery, ValuesPart, ValuesQuery};
 pub use search::{SearchProgress, is_named, rank};
 
 use crosstail_core::model::{Activity, CatalogueEntry, Id, Place, SourceId, Timestamp};

@@ -79,6 +79,8 @@ pub struct CountQuery {
     pub bucket_us: i64,
     /// Whether it is for the filter, or for the total without one.
     pub filtered: bool,
+    /// Whether an estimate is enough where counting takes long.
+    pub is_estimate_enough: bool,
 }
 
 /// A question for the values of fields over a time that memory does not hold.
@@ -100,12 +102,23 @@ pub struct ValuesPart {
     pub values: Result<Vec<(Field, Vec<Facet>)>, String>,
 }
 
-/// The answer of one source to a [`CountQuery`].
+/// The answer of one source to a [`CountQuery`]. A better one may follow.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CountPart {
     pub source: SourceId,
     /// Whether it is for the filter, or for the total without one.
     pub filtered: bool,
-    /// By bucket, or why it could not be counted.
-    pub counts: Result<Groups, String>,
+    /// What it has counted, or why it could not.
+    pub counts: Result<Counts, String>,
+}
+
+/// What a source has counted.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Counts {
+    /// About so many activities, as the store estimates. `is_final`: nothing better follows.
+    Estimate { count: u64, is_final: bool },
+    /// Activities by bucket; how many of them failed is still being counted.
+    Totals(Groups),
+    /// Activities and failures by bucket.
+    Outcomes(Groups),
 }

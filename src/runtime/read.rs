@@ -2,14 +2,11 @@
 
 use super::merged::with_ids;
 use super::{Answer, Sources, Work, keeps_whole};
-use crate::effect::{
-    CountPart, CountQuery, Piece, ReadPart, ReadPurpose, ReadQuery, Reply, Ticket, ValuesPart, ValuesQuery,
-};
+use crate::effect::{Piece, ReadPart, ReadPurpose, ReadQuery, Reply, Ticket};
 use crosstail_core::filter::{Context, Expr, Filter, Predicate};
-use crosstail_core::model::{Activity, Figures, Id, Names, SourceId, Timestamp, merge_by_id};
-use crosstail_engine::store::Facet;
+use crosstail_core::model::{Activity, Id, Names, SourceId, Timestamp, merge_by_id};
 use crosstail_engine::window::{Interval, witness};
-use crosstail_source::{Cursor, GroupKey, Grouping, Groups, Job, PageQuery, Source, SourceError, for_each};
+use crosstail_source::{Cursor, Job, PageQuery, Source, SourceError, for_each};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -127,82 +124,10 @@ impl Reader {
         }
         matching
     }
-
-    /// Counts over intervals, every source by itself.
-    pub(super) async fn count(self: Arc<Self>, query: CountQuery) {
-        let Ok((filter, _)) = Filter::compile(&query.filter, &self.context) else { return };
-        let holding = self.sources.iter().filter(|(_, source)| source.capabilities().holds_activities);
-        let counting = holding.map(|(id, source)| {
-            let (filter, query, job) = (filter.clone(), &query, self.work.job(*id));
-            let this = &self;
-            async move {
-                let grouping = Grouping { by: Vec::new(), bucket_us: Some(query.bucket_us), counts: true };
-                let counts = this.aggregated(source, &filter, &query.intervals, &grouping, &job).await;
-                let part = CountPart { source: *id, filtered: query.filtered, counts };
-                let _ = this.replies.send((this.ticket, Reply::Counted(Box::new(part)))).await;
-            }
-        });
-        futures_util::future::join_all(counting).await;
-    }
-}
-
-impl Reader {
-    /// Figures of a source over intervals.
-    async fn aggregated(
-        &self,
-        source: &Arc<dyn Source>,
-        filter: &Filter,
-        intervals: &[Interval],
-        grouping: &Grouping,
-        job: &Job,
-    ) -> Result<Groups, String> {
-        let mut all = Groups::new();
-        for interval in intervals {
-            let ((since, until), context) = (ends(*interval), self.context);
-            let asked = PageQuery { filter: filter.clone(), context, since, until, ..PageQuery::all(PAGE) };
-            let groups = source.aggregate(&asked, grouping, job).await.map_err(|error| error.to_string())?;
-            for (key, figures) in groups {
-                all.entry(key).or_default().merge(&figures);
-            }
-        }
-        Ok(all)
-    }
-
-    /// Counts the values of fields over intervals, every source by itself.
-    pub(super) async fn count_values(self: Arc<Self>, query: ValuesQuery) {
-        let Ok((filter, _)) = Filter::compile(&query.filter, &self.context) else { return };
-        let holding = self.sources.iter().filter(|(_, source)| source.capabilities().holds_activities);
-        let counting = holding.map(|(id, source)| {
-            let (filter, query, job) = (filter.clone(), &query, self.work.job(*id));
-            let this = &self;
-            async move {
-                let mut values = Ok(Vec::new());
-                for field in &query.fields {
-                    let grouping = Grouping { counts: true, ..Grouping::by(*field) };
-                    let counted = this.aggregated(source, &filter, &query.intervals, &grouping, &job).await;
-                    let facet = |((mut value, _), figures): (GroupKey, Figures)| {
-                        let value = value.pop().flatten()?;
-                        Some(Facet { value, count: figures.count, failed: figures.failed })
-                    };
-                    match (counted, &mut values) {
-                        (Ok(groups), Ok(all)) => all.push((*field, groups.into_iter().filter_map(facet).collect())),
-                        (Err(problem), _) => {
-                            values = Err(problem);
-                            break;
-                        }
-                        (Ok(_), Err(_)) => {}
-                    }
-                }
-                let part = ValuesPart { source: *id, values };
-                let _ = this.replies.send((this.ticket, Reply::CountedValues(Box::new(part)))).await;
-            }
-        });
-        futures_util::future::join_all(counting).await;
-    }
 }
 
 /// The ends of an interval for a query.
-fn ends(interval: Interval) -> (Option<Timestamp>, Option<Timestamp>) {
+pub(super) fn ends(interval: Interval) -> (Option<Timestamp>, Option<Timestamp>) {
     let since = Some(interval.from).filter(|at| *at > Interval::EVER.from);
     let until = Some(interval.to).filter(|at| *at < Interval::EVER.to);
     (since, until)

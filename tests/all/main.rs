@@ -32,6 +32,7 @@ mod faults;
 mod filters;
 mod flow;
 mod habits;
+mod halves;
 mod hostile;
 mod kafka;
 mod logs;

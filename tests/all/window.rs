@@ -1,6 +1,7 @@
 //! The window on the stores: what the screen says is what the store has, however little of it memory holds.
 
-use crate::planner::{self, Opened, halves};
+use crate::halves::{Holder, Opened, halves};
+use crate::planner;
 use crate::support::{EPOCH, PATIENCE, open, random_database};
 use crosstail::action::Action;
 use crosstail::effect::Effect;
@@ -128,8 +129,6 @@ async fn what_the_screen_says_is_what_query_finds() {
         "only the range is read: {}",
         driven.explorer.shared.store.len()
     );
-    let mut rng = Rng::with_seed(11);
-    let mut found_any = 0;
     let filters = [
         "",
         "status:failed",
@@ -142,7 +141,15 @@ async fn what_the_screen_says_is_what_query_finds() {
         "is:failure time:..-5h",
         "kind:webhook OR error:timeout",
     ];
-    for round in 0..30 {
+    agrees_with_query(&mut driven, &filters, 20_000_000, 30).await;
+}
+
+/// Whatever filter and range are chosen: the list, the total and the histogram are those of what `query` finds. The source's
+/// activities begin within `length_ms` of [`EPOCH`].
+async fn agrees_with_query(driven: &mut Driven, filters: &[&str], length_ms: i64, rounds: usize) {
+    let mut rng = Rng::with_seed(11);
+    let mut found_any = 0;
+    for round in 0..rounds {
         let filter = filters[rng.usize(0..filters.len())];
         let range = match rng.u8(0..4) {
             0 => Range::Everything,
@@ -150,8 +157,8 @@ async fn what_the_screen_says_is_what_query_finds() {
             2 => Range::Last(HOUR),
             _ => Range::Between(
                 crosstail_engine::window::Bounds {
-                    since: Some(EPOCH.plus_ms(rng.i64(0..9_000_000))),
-                    until: Some(EPOCH.plus_ms(rng.i64(9_000_000..20_000_000))),
+                    since: Some(EPOCH.plus_ms(rng.i64(0..length_ms / 2))),
+                    until: Some(EPOCH.plus_ms(rng.i64(length_ms / 2..length_ms))),
                 },
                 "between".to_owned(),
             ),
@@ -174,7 +181,47 @@ async fn what_the_screen_says_is_what_query_finds() {
             all.len()
         );
     }
-    assert!(found_any > 15, "{found_any}");
+    assert!(found_any > rounds / 2, "{found_any}");
+}
+
+/// The same over a server, of which memory holds a small part.
+async fn screen_agrees_with(holder: Holder) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let names = Names::default();
+    let rows = halves(&mut Rng::with_seed(5), 1, 9000);
+    let Some(source) = holder.place(folder.path(), &names, "first", &rows[0]).await else { return };
+    let length_ms = 9000 * 30_000;
+    let mut driven =
+        Driven::over(names, vec![source], EPOCH.plus_ms(length_ms + 600_000), Range::Last(HOUR), 256 << 20);
+    driven.idle().await;
+    let filters = [
+        "",
+        "status:failed",
+        "system:SAP message:order",
+        "\"duplicate key\"",
+        "-is:failure latency>2s",
+        "corr:c-0003",
+        "time:-30m",
+        "time:-2h..-90m status:failed",
+        "is:failure time:..-5h",
+        "actor:ann OR error:timeout",
+    ];
+    agrees_with_query(&mut driven, &filters, length_ms, 20).await;
+    driven.runtime.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_screen_says_is_what_query_finds_in_databases() {
+    for holder in [Holder::Postgres, Holder::Mysql, Holder::Mongo] {
+        screen_agrees_with(holder).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_screen_says_is_what_query_finds_in_indices_and_topics() {
+    for holder in [Holder::Elastic, Holder::Kafka] {
+        screen_agrees_with(holder).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -272,54 +319,66 @@ async fn an_empty_range_says_what_there_is_beyond_it() {
     assert_eq!(driven.explorer.shared.range.text(), "30d");
 }
 
+/// What the screen shows of requests that two sources share.
+async fn found_joined(holders: [Holder; 2], rounds: usize) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut rng = Rng::with_seed(77);
+    let halves = halves(&mut rng, 2, 600);
+    let names = Names::default();
+    let mut sources = Vec::new();
+    for ((name, holder), rows) in ["first", "second"].into_iter().zip(holders).zip(&halves) {
+        let Some(opened) = holder.place(folder.path(), &names, name, rows).await else { return };
+        sources.push(opened);
+    }
+    let now = EPOCH.plus_ms(600 * 30_000 + 600_000);
+    // Half of the time, so that most of what is found is not held.
+    let range = Range::Last(600 * 15_000_000);
+    let mut driven = Driven::over(names.clone(), sources.clone(), now, range.clone(), 256 << 20);
+    driven.idle().await;
+    let all = planner::joined(&names, &sources).await;
+    let context = Context { now, zone: chrono_tz::Tz::UTC };
+    for round in 0..rounds {
+        // Nothing of the last question helps to answer the next one.
+        driven.runtime.end().await;
+        driven = Driven::over(names.clone(), sources.clone(), now, range.clone(), 256 << 20);
+        let text = planner::filter(&mut rng, 2);
+        driven.event(Event::Filter(text.clone()));
+        driven.event(Event::Range(Range::Everything));
+        driven.idle().await;
+        let (_, predicate) = Filter::compile(&text, &context).expect(&text);
+        let bounds = driven.explorer.shared.bounds().interval();
+        let mut expected: Vec<(Timestamp, String)> = all
+            .iter()
+            .filter(|a| a.started_at >= bounds.from && a.started_at < bounds.to)
+            .filter(|activity| predicate.keeps(&NamedRecord { activity, names: &names, payload: None }))
+            .map(|activity| (activity.started_at, activity.id.to_string()))
+            .collect();
+        expected.sort();
+        let mut shown = driven.shown();
+        let mut wanted: Vec<String> = expected.into_iter().map(|(_, id)| id).collect();
+        // Rows of one moment are in the order of their arrival.
+        shown.sort();
+        wanted.sort();
+        assert_eq!(shown, wanted, "round {round}, {holders:?}: {text}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_of_several_sources_are_found_joined() {
-    for kinds in ["dd", "dl"] {
-        let folder = tempfile::tempdir().expect("a folder");
-        let mut rng = Rng::with_seed(77);
-        let halves = halves(&mut rng, 2, 600);
-        let names = Names::default();
-        let mut sources = Vec::new();
-        for (index, (kind, rows)) in kinds.chars().zip(&halves).enumerate() {
-            let name = ["first", "second"][index];
-            let path = folder.path().join(format!("{name}.{}", if kind == 'd' { "sqlite" } else { "log" }));
-            if kind == 'd' {
-                planner::sqlite(&path, rows).await;
-            } else {
-                planner::lines(&path, rows);
-            }
-            sources.push(planner::open(&names, name, &path));
-        }
-        let now = EPOCH.plus_ms(600 * 30_000 + 600_000);
-        // Half of the time, so that most of what is found is not held.
-        let range = Range::Last(600 * 15_000_000);
-        let mut driven = Driven::over(names.clone(), sources.clone(), now, range.clone(), 256 << 20);
-        driven.idle().await;
-        let all = planner::joined(&names, &sources).await;
-        let context = Context { now, zone: chrono_tz::Tz::UTC };
-        for round in 0..10 {
-            // Nothing of the last question helps to answer the next one.
-            driven.runtime.end().await;
-            driven = Driven::over(names.clone(), sources.clone(), now, range.clone(), 256 << 20);
-            let text = planner::filter(&mut rng, 2);
-            driven.event(Event::Filter(text.clone()));
-            driven.event(Event::Range(Range::Everything));
-            driven.idle().await;
-            let (_, predicate) = Filter::compile(&text, &context).expect(&text);
-            let bounds = driven.explorer.shared.bounds().interval();
-            let mut expected: Vec<(Timestamp, String)> = all
-                .iter()
-                .filter(|a| a.started_at >= bounds.from && a.started_at < bounds.to)
-                .filter(|activity| predicate.keeps(&NamedRecord { activity, names: &names, payload: None }))
-                .map(|activity| (activity.started_at, activity.id.to_string()))
-                .collect();
-            expected.sort();
-            let mut shown = driven.shown();
-            let mut wanted: Vec<String> = expected.into_iter().map(|(_, id)| id).collect();
-            // Rows of one moment are in the order of their arrival.
-            shown.sort();
-            wanted.sort();
-            assert_eq!(shown, wanted, "round {round}, {kinds}: {text}");
-        }
-    }
+    found_joined([Holder::Sqlite, Holder::Sqlite], 10).await;
+    found_joined([Holder::Sqlite, Holder::File], 10).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_of_databases_are_found_joined() {
+    found_joined([Holder::Postgres, Holder::Mysql], 6).await;
+    found_joined([Holder::Mongo, Holder::Postgres], 6).await;
+    found_joined([Holder::File, Holder::Mysql], 6).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_of_indices_and_topics_are_found_joined() {
+    found_joined([Holder::Elastic, Holder::Postgres], 6).await;
+    found_joined([Holder::Kafka, Holder::Mongo], 6).await;
+    found_joined([Holder::Elastic, Holder::Kafka], 6).await;
 }

@@ -2,7 +2,7 @@
 //! is read as one record with just these values. So words, statuses, systems and outcomes have one definition, and the
 //! store computes none of them.
 
-use crate::{Grouping, Groups};
+use crate::{Grouping, Groups, Measures};
 use crosstail_core::filter::{Comparator, Field, Matcher, NamedRecord, Operand, Predicate};
 use crosstail_core::model::{Activity, Figures, Mean, Names, Timestamp};
 use crosstail_core::schema::{Schema, Target};
@@ -20,11 +20,13 @@ pub fn residual(predicate: &Predicate, is_exact: impl Fn(&Predicate) -> bool) ->
     Predicate::And(clauses.iter().filter(|clause| !is_exact(clause)).cloned().collect())
 }
 
-/// The fields that decide what a combination counts for: those of the outcome, those grouped by, and those that the rest of
-/// the filter tests. `None` where that tests something else, too: a payload, a text anywhere, a time.
-pub fn fields(by: &[Field], residual: &Predicate) -> Option<Vec<Field>> {
-    let mut fields = vec![Field::Status, Field::Level];
-    fields.extend(by);
+/// The fields that decide what a combination counts for: those of the outcome where it is wanted, those grouped by, and
+/// those that the rest of the filter tests. `None` where that tests something else, too: a payload, a text anywhere, a time.
+pub fn fields(grouping: &Grouping, residual: &Predicate) -> Option<Vec<Field>> {
+    let mut fields = grouping.by.clone();
+    if grouping.measures > Measures::Totals {
+        fields.extend([Field::Status, Field::Level]);
+    }
     add_fields(residual, &mut fields).then_some(fields)
 }
 
@@ -107,7 +109,11 @@ impl Sum<'_> {
             return;
         }
         let mut more = Figures { cpu: counted.cpu, memory: counted.memory, ..Figures::default() };
-        more.add_outcomes(activity, counted.count);
+        if self.grouping.measures > Measures::Totals {
+            more.add_outcomes(activity, counted.count);
+        } else {
+            more.count = counted.count;
+        }
         if let Some((bucket, sum_us)) = counted.latency {
             more.latencies.add_bucket(bucket, counted.count, sum_us);
         }

@@ -11,8 +11,20 @@ pub struct Grouping {
     pub by: Vec<Field>,
     /// Also by periods of this many microseconds, which start at multiples of it since the epoch.
     pub bucket_us: Option<i64>,
-    /// Only the numbers of activities and failures are wanted: latencies and means may be left empty.
-    pub counts: bool,
+    /// Which figures are wanted.
+    pub measures: Measures,
+}
+
+/// Which figures are wanted; the others may be left empty. The fewer, the less a store has to read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Measures {
+    /// The number of activities alone.
+    Totals,
+    /// And how many of them failed, succeeded and are open.
+    Outcomes,
+    /// And latencies, and means.
+    #[default]
+    All,
 }
 
 /// Identifies a group: one value per field (`None` where it is absent), and the start of the period.
@@ -24,7 +36,7 @@ pub type Groups = BTreeMap<GroupKey, Figures>;
 impl Grouping {
     /// Groups by one field.
     pub fn by(field: Field) -> Self {
-        Self { by: vec![field], bucket_us: None, counts: false }
+        Self { by: vec![field], bucket_us: None, measures: Measures::All }
     }
 
     /// The key of the group that an activity belongs to.

@@ -34,7 +34,7 @@ pub mod sql;
 pub use address::{percent_decoded, with_wildcard};
 pub use error::{ErrorKind, SourceError, error_chain};
 pub use event::{Closed, SourceEvent};
-pub use grouping::{FiguresQuery, GroupKey, Grouping, Groups};
+pub use grouping::{FiguresQuery, GroupKey, Grouping, Groups, Measures};
 pub use job::{Budget, Job, JobState, Jobs, Priority, Stopped};
 pub use kind::{
     BoxFuture, CommandLine, Endpoint, Kind, Kinds, Network, OpenCreator, OpenSource, OpenWriters, Run, SourceConfig,

@@ -14,6 +14,8 @@ pub struct Counted {
     pub outside: Vec<Interval>,
     /// The times of which nobody has counted everything yet.
     pub unknown: Vec<Interval>,
+    /// About how many there are, of the sources that have only estimated.
+    pub estimate: u64,
     /// Start of a bucket, activities, failures.
     pub buckets: Vec<(Timestamp, u64, u64)>,
     /// Values of fields, once they have been counted.
@@ -29,10 +31,21 @@ pub enum CountState {
     Held,
     /// The stores have not counted yet; what is there is a part.
     Counting,
+    /// The stores have estimated. `is_final`: they do no more, because that is enough.
+    Estimated { is_final: bool },
+    /// The stores have counted the activities, and still count how many of them failed.
+    Totals,
     /// The stores have counted what memory does not hold.
     Counted,
     /// A store could not count, and why.
     Failed(String),
+}
+
+impl CountState {
+    /// Whether a better answer is to come.
+    pub const fn is_counting(&self) -> bool {
+        matches!(self, Self::Counting | Self::Estimated { is_final: false } | Self::Totals)
+    }
 }
 
 /// A number of activities.
@@ -76,7 +89,7 @@ impl Shared {
             if filtered { self.store.kept_between(&range).len() } else { self.store.rows_between(range).len() }
         });
         let counted = self.counted(filtered);
-        let beyond: u64 = counted.buckets.iter().map(|(_, count, _)| count).sum();
+        let beyond = counted.estimate + counted.buckets.iter().map(|(_, count, _)| count).sum::<u64>();
         Figure { count: here.sum::<usize>() as u64 + beyond, state: counted.state.clone() }
     }
 }

@@ -41,6 +41,8 @@ pub struct Settings {
     pub range: Range,
     /// Budget of memory for activities and their texts, in bytes.
     pub memory: usize,
+    /// Whether an estimate is enough where counting takes long (`figures = "estimate"`).
+    pub is_estimate_enough: bool,
     /// Saved views.
     pub views: Vec<ViewEntry>,
     /// Names of the available themes.
@@ -61,6 +63,7 @@ impl Default for Settings {
             history_limit: usize::MAX,
             range: Range::Everything,
             memory: 256 << 20,
+            is_estimate_enough: false,
             views: Vec::new(),
             themes: Vec::new(),
             theme: "dark".to_owned(),

@@ -5,8 +5,12 @@ use super::http::status_meaning;
 use crosstail_core::filter::quote;
 use crosstail_core::model::{Activity, Body, Payload, REDACTED, Side, is_sensitive_name, redact_json, redact_text};
 use serde_json::Value;
-use similar::{Algorithm, DiffOp, TextDiff, capture_diff_slices};
+use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
 use std::borrow::Cow;
+use std::time::{Duration, Instant};
+
+/// After this time, two lists are aligned only roughly.
+const DIFF_TIME: Duration = Duration::from_millis(500);
 
 /// The compared parts, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -303,7 +307,8 @@ fn lists(path: &str, secret: bool, a: &[Value], b: &[Value], found: &mut DiffCol
         return;
     }
     let [mine, other] = [a, b].map(|list| list.iter().map(ToString::to_string).collect::<Vec<_>>());
-    for op in capture_diff_slices(Algorithm::Myers, &mine, &other) {
+    let [mine, other] = [&mine, &other].map(|list| list.iter().map(String::as_str).collect::<Vec<_>>());
+    for op in steps(&mine, &other) {
         match op {
             DiffOp::Equal { .. } => {}
             DiffOp::Delete { old_index, old_len, new_index } => {
@@ -336,11 +341,15 @@ fn leaf_or_deeper(path: &str, secret: bool, left: Option<&Value>, right: Option<
     found.add(Difference { path: path.to_owned(), left, right, volatile: false });
 }
 
+/// The steps from one list of texts to another; after the time limit, longer than need be.
+fn steps(from: &[&str], to: &[&str]) -> Vec<DiffOp> {
+    capture_diff_slices_deadline(Algorithm::Myers, from, to, Some(Instant::now() + DIFF_TIME))
+}
+
 /// Compares two texts line by line.
 fn lines(left: &str, right: &str, what: &str, found: &mut DiffCollector) {
-    let diff = TextDiff::configure().timeout(std::time::Duration::from_millis(500)).diff_lines(left, right);
     let (a, b): (Vec<&str>, Vec<&str>) = (left.lines().collect(), right.lines().collect());
-    for op in diff.ops().iter().filter(|op| !matches!(op, DiffOp::Equal { .. })) {
+    for op in steps(&a, &b).iter().filter(|op| !matches!(op, DiffOp::Equal { .. })) {
         let (old, new) = (op.old_range(), op.new_range());
         for step in 0..old.len().max(new.len()) {
             let side = |lines: &[&str], range: &std::ops::Range<usize>| {

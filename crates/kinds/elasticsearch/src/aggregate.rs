@@ -13,7 +13,7 @@ use crosstail_core::model::{Id, Latencies, Mean, Names, Timestamp};
 use crosstail_core::number::{saturating_u16, saturating_u64, truncated_i64, truncated_u64};
 use crosstail_core::schema::{Assembler, Scalar, Target as Column};
 use crosstail_source::combination;
-use crosstail_source::{Grouping, Groups, PageQuery};
+use crosstail_source::{Grouping, Groups, Measures, PageQuery};
 use elasticsearch::http::Method;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
@@ -80,7 +80,7 @@ impl<'a> Plan<'a> {
         let (mut conditions, _) = condition(mapping, &predicate);
         conditions.push(mapping.only.clone());
         let (bounds, residual) = split(predicate);
-        let fields = combination::fields(&grouping.by, &residual)?;
+        let fields = combination::fields(grouping, &residual)?;
         let targets = combination::targets(&mapping.schema, &fields)?;
         let mut bounded = false;
         for (from, until) in bounds.into_iter().chain([(query.since, query.until)]) {
@@ -123,6 +123,9 @@ impl<'a> Plan<'a> {
                 }
                 plan.counted.push(Counted { path, target: (target, rank) });
             }
+        }
+        if grouping.measures < Measures::All {
+            return Some(plan);
         }
         let number = |path: &str| mapping.fields.get(path).map(|field| field.kind);
         match (present(Column::Duration).as_slice(), present(Column::CompletedAt).is_empty()) {

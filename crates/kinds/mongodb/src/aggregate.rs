@@ -9,7 +9,7 @@ use bson::{Bson, Document, doc};
 use crosstail_core::filter::{Field, NamedRecord, ValueType};
 use crosstail_core::model::{Latencies, Mean, Names, Timestamp};
 use crosstail_core::number::{truncated_u64, truncated_usize};
-use crosstail_source::{Grouping, Groups, PageQuery};
+use crosstail_source::{Grouping, Groups, Measures, PageQuery};
 
 /// A field that says whether a document has a value of an unexpected type.
 const ODD: &str = "_crosstail_odd";
@@ -107,16 +107,38 @@ fn counting(mapping: &Mapping, query: &PageQuery, grouping: &Grouping) -> Option
         fields.insert(format!("k{index}"), value);
         key.insert(format!("k{index}"), format!("$k{index}"));
     }
-    let mut or_null = |field: Field| match translator.value(field) {
-        Some(value) => Some(value),
-        None if translator.is_absent(field) => Some(Bson::Null),
-        None => None,
-    };
-    fields.insert("took", or_null(Field::Duration)?);
-    fields.insert("cpu", or_null(Field::Cpu)?);
-    fields.insert("memory", or_null(Field::Memory)?);
-    fields.insert("outcome", translator.value(Field::Is)?);
-    fields.insert("status", translator.status().unwrap_or(Bson::Null));
+    let mut sums = doc! { "count": { "$sum": 1 } };
+    if grouping.measures > Measures::Totals {
+        fields.insert("outcome", translator.value(Field::Is)?);
+        fields.insert("status", translator.status().unwrap_or(Bson::Null));
+        let count_if = |test: Document| doc! { "$sum": { "$cond": [test, 1, 0] } };
+        sums.insert("failed", count_if(doc! { "$eq": ["$outcome", "failure"] }));
+        sums.insert("open", count_if(doc! { "$eq": ["$status", "in_progress"] }));
+        sums.insert("succeeded", count_if(doc! { "$eq": ["$status", "success"] }));
+        sums.insert("concluded", count_if(doc! { "$in": ["$status", ["success", "failed", "timeout"]] }));
+    }
+    if grouping.measures == Measures::All {
+        for (name, field) in [("took", Field::Duration), ("cpu", Field::Cpu), ("memory", Field::Memory)] {
+            let value = match translator.value(field) {
+                Some(value) => value,
+                None if translator.is_absent(field) => Bson::Null,
+                None => return None,
+            };
+            let path = format!("${name}");
+            let is_there = doc! { "$ne": [{ "$ifNull": [&path, Bson::Null] }, Bson::Null] };
+            fields.insert(name, value);
+            sums.insert(name, doc! { "$sum": path });
+            sums.insert(format!("{name}_count"), doc! { "$sum": { "$cond": [is_there, 1, 0] } });
+        }
+        // The same buckets as `Latencies::bucket`.
+        key.insert(
+            "latency",
+            doc! { "$switch": { "branches": [
+                { "case": { "$eq": [{ "$ifNull": ["$took", Bson::Null] }, Bson::Null] }, "then": Bson::Null },
+                { "case": { "$lte": ["$took", 1.0] }, "then": 0.0 },
+            ], "default": { "$ceil": { "$divide": [{ "$ln": "$took" }, Latencies::LOG_GAMMA] } } } },
+        );
+    }
     let time = translator.value(Field::Time)?;
     if let Some(us) = grouping.bucket_us {
         if us % 1000 != 0 {
@@ -134,14 +156,6 @@ fn counting(mapping: &Mapping, query: &PageQuery, grouping: &Grouping) -> Option
     for (name, value) in fields {
         project.insert(name, doc! { "$cond": [format!("${ODD}"), Bson::Null, value] });
     }
-    // The same buckets as `Latencies::bucket`.
-    key.insert(
-        "latency",
-        doc! { "$switch": { "branches": [
-            { "case": { "$eq": [{ "$ifNull": ["$took", Bson::Null] }, Bson::Null] }, "then": Bson::Null },
-            { "case": { "$lte": ["$took", 1.0] }, "then": 0.0 },
-        ], "default": { "$ceil": { "$divide": [{ "$ln": "$took" }, Latencies::LOG_GAMMA] } } } },
-    );
     let mut bound = bounds(mapping, &predicate);
     let name = mapping.table.time.as_str();
     bound.extend(query.since.map(|at| doc! { name: { "$gte": date(at) } }));
@@ -156,27 +170,14 @@ fn counting(mapping: &Mapping, query: &PageQuery, grouping: &Grouping) -> Option
     all.extend(super::indexed::conditions(mapping, &predicate));
     let matched = doc! { "$and": all };
     let read_here = doc! { "$and": [matched.clone(), { "$expr": odd.clone() }] };
-    let key = doc! { "$cond": ["$odd", { "odd": true }, key] };
-    let count_if = |test: Document| doc! { "$sum": { "$cond": [test, 1, 0] } };
-    let present = |name: &str| doc! { "$ne": [{ "$ifNull": [name, Bson::Null] }, Bson::Null] };
+    let mut group = doc! { "_id": doc! { "$cond": ["$odd", { "odd": true }, key] } };
+    group.extend(sums);
     let pipeline = vec![
         doc! { "$match": matched },
         doc! { "$set": { ODD: odd } },
         doc! { "$project": project },
         doc! { "$match": { "$or": [{ "keeps": true }, { "odd": true }] } },
-        doc! { "$group": {
-            "_id": key,
-            "count": { "$sum": 1 },
-            "failed": count_if(doc! { "$eq": ["$outcome", "failure"] }),
-            "open": count_if(doc! { "$eq": ["$status", "in_progress"] }),
-            "succeeded": count_if(doc! { "$eq": ["$status", "success"] }),
-            "concluded": count_if(doc! { "$in": ["$status", ["success", "failed", "timeout"]] }),
-            "took": { "$sum": "$took" },
-            "cpu": { "$sum": "$cpu" },
-            "cpu_count": count_if(present("$cpu")),
-            "memory": { "$sum": "$memory" },
-            "memory_count": count_if(present("$memory")),
-        } },
+        doc! { "$group": group },
     ];
     Some(Counting { pipeline, odd: read_here })
 }

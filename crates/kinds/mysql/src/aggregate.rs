@@ -13,7 +13,7 @@ use crosstail_core::number::{saturating_u64, saturating_usize};
 use crosstail_core::schema::{Scalar, Target};
 use crosstail_source::combination::{self, COMBINATIONS, Counted, Sum};
 use crosstail_source::sql::Sql;
-use crosstail_source::{Grouping, Groups, PageQuery};
+use crosstail_source::{Grouping, Groups, Measures, PageQuery};
 use sqlx::Row as _;
 use sqlx::mysql::MySqlRow;
 
@@ -81,7 +81,7 @@ impl<'a> Plan<'a> {
         }
         let condition = sql::condition(mapping, predicate).sql;
         let residual = combination::residual(predicate, |part| sql::condition(mapping, part).exact);
-        let fields = combination::fields(&grouping.by, &residual)?;
+        let fields = combination::fields(grouping, &residual)?;
         let targets = combination::targets(&mapping.schema, &fields)?;
         // Of an error it only matters whether there is one, and of a URL only its host, unless they are asked for.
         let whole_error = fields.contains(&Field::Error);
@@ -102,7 +102,7 @@ impl<'a> Plan<'a> {
         let columns = columns.collect();
         // Sorting durations into their buckets costs more than counting.
         let measure = |field: Field| {
-            let absent = grouping.counts || sql::is_absent(mapping, field);
+            let absent = grouping.measures < Measures::All || sql::is_absent(mapping, field);
             if absent { Some("NULL".to_owned()) } else { sql::expression(mapping, field) }
         };
         let measures = [measure(Field::Duration)?, measure(Field::Cpu)?, measure(Field::Memory)?];

@@ -14,7 +14,7 @@ use crosstail_core::number::{saturating_u64, saturating_usize};
 use crosstail_core::schema::{Scalar, Target};
 use crosstail_source::combination::{self, COMBINATIONS, Counted, Sum};
 use crosstail_source::sql::Sql;
-use crosstail_source::{Grouping, Groups, PageQuery};
+use crosstail_source::{Grouping, Groups, Measures, PageQuery};
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
@@ -80,7 +80,7 @@ impl<'a> Plan<'a> {
     fn of(mapping: &'a Mapping, grouping: &'a Grouping, predicate: &Predicate, hints: &Hints) -> Option<Self> {
         let condition = sql::condition(mapping, predicate, hints).sql;
         let residual = combination::residual(predicate, |part| sql::condition(mapping, part, hints).exact);
-        let fields = combination::fields(&grouping.by, &residual)?;
+        let fields = combination::fields(grouping, &residual)?;
         let targets = combination::targets(&mapping.schema, &fields)?;
         if targets.iter().any(|target| mapping.is_opaque(*target)) {
             return None;
@@ -105,7 +105,7 @@ impl<'a> Plan<'a> {
         }
         // Sorting durations into their buckets costs more than counting.
         let measure = |field: Field, holds: &str| {
-            let absent = grouping.counts || sql::is_absent(mapping, field);
+            let absent = grouping.measures < Measures::All || sql::is_absent(mapping, field);
             let value = if absent { Some("NULL".to_owned()) } else { sql::expression(mapping, field) };
             value.map(|value| format!("({value})::{holds}"))
         };

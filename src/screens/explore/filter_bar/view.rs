@@ -24,7 +24,8 @@ pub(in crate::screens::explore) struct Shown<'a> {
 fn figure(figure: &Figure) -> String {
     let number = count(saturating_usize(figure.count));
     match figure.state {
-        CountState::Held | CountState::Counted => number,
+        CountState::Held | CountState::Totals | CountState::Counted => number,
+        CountState::Estimated { .. } => format!("≈ {number}"),
         CountState::Counting => format!("{number} +…"),
         CountState::Failed(_) => format!("{number} +?"),
     }

@@ -39,14 +39,20 @@ pub(in crate::screens::explore) fn render(
             |n: u32| if n == 0 { 0 } else { saturating_u32((u64::from(n) * u64::from(full) / u64::from(most)).max(1)) };
         let total = scaled(bucket.total);
         let failed = scaled(bucket.failed).min(total);
-        let bar = if chosen(column) { theme.bar_chosen } else { theme.bar };
+        let is_unknown = panel.unknown.get(column) == Some(&true);
+        let bar = match (chosen(column), is_unknown) {
+            (true, _) => theme.bar_chosen,
+            // How many of them failed, nobody knows yet.
+            (false, true) => theme.dim,
+            (false, false) => theme.bar,
+        };
         let x = area.x + 1 + saturating_u16(column);
         for row in 0..rows {
             let base = u32::from(rows - 1 - row) * 8;
             let (t, f) = (total.saturating_sub(base).min(8) as usize, failed.saturating_sub(base).min(8) as usize);
             let foreground = |style: Style| Style { bg: None, ..style };
             let (symbol, style) = match (t, f) {
-                (0, _) if panel.unknown.get(column) == Some(&true) => ("░", theme.border),
+                (0, _) if is_unknown => ("░", theme.border),
                 (0, _) => (if chosen(column) && row == rows - 1 { "▁" } else { " " }, foreground(theme.bar_chosen)),
                 (t, 0) => (EIGHTHS[t], foreground(bar)),
                 (t, f) if f >= t => (if without_colours { "▒" } else { EIGHTHS[f] }, foreground(theme.bar_failure)),

@@ -1,7 +1,7 @@
 //! What the stores count: the activities of the range that memory does not hold.
 
 use super::Explore;
-use crate::effect::{CountPart, CountQuery, Effect, Ticket, ValuesPart, ValuesQuery};
+use crate::effect::{CountPart, CountQuery, Counts, Effect, Ticket, ValuesPart, ValuesQuery};
 use crate::screens::explore::Facets;
 use crate::screens::shared::{CountState, Counted, Shared};
 use crosstail_core::filter::Field;
@@ -23,12 +23,20 @@ pub(super) struct Count {
     /// What was asked for; `None` while nothing is.
     asked: Option<Asked>,
     /// What the sources have answered.
-    answers: HashMap<SourceId, Result<Buckets, String>>,
+    answers: HashMap<SourceId, Result<Answer, String>>,
     /// The ticket of the question for values, and what the sources have answered.
     values_ticket: Option<Ticket>,
     values: HashMap<SourceId, Vec<(Field, Vec<Facet>)>>,
     /// Whether an index answers the filter: then the stores may count while it is searched for.
     pub(super) is_indexed: bool,
+}
+
+/// What a source has answered so far, from the roughest to the best.
+#[derive(Debug, Clone)]
+enum Answer {
+    Estimate { count: u64, is_final: bool },
+    Totals(Buckets),
+    Outcomes(Buckets),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,11 +53,16 @@ impl Count {
         if ticket != self.ticket || self.asked.is_none() {
             return false;
         }
-        let counts = part.counts.as_ref().map_err(Clone::clone).map(|groups| {
+        let buckets = |groups: &crosstail_source::Groups| {
             let bucket = |((_, at), figures): (&crosstail_source::GroupKey, &crosstail_core::model::Figures)| {
                 Some(((*at)?, (figures.count, figures.failed)))
             };
             groups.iter().filter_map(bucket).collect()
+        };
+        let counts = part.counts.as_ref().map_err(Clone::clone).map(|counts| match counts {
+            Counts::Estimate { count, is_final } => Answer::Estimate { count: *count, is_final: *is_final },
+            Counts::Totals(groups) => Answer::Totals(buckets(groups)),
+            Counts::Outcomes(groups) => Answer::Outcomes(buckets(groups)),
         });
         self.answers.insert(part.source, counts);
         true
@@ -88,22 +101,47 @@ impl Count {
 
     fn counted(&self, sources: usize) -> Counted {
         let Some(asked) = &self.asked else { return Counted::default() };
-        let mut buckets = Buckets::new();
+        let (mut buckets, mut estimate, mut problem) = (Buckets::new(), 0, None);
+        // The roughest answer says what the sum is.
         let mut state = if self.answers.len() < sources { CountState::Counting } else { CountState::Counted };
+        let mut worsen = |to: CountState| {
+            let rank = |state: &CountState| match state {
+                CountState::Counting => 0,
+                CountState::Estimated { is_final: false } => 1,
+                CountState::Estimated { is_final: true } => 2,
+                CountState::Totals => 3,
+                _ => 4,
+            };
+            if rank(&to) < rank(&state) {
+                state = to;
+            }
+        };
         for answer in self.answers.values() {
-            match answer {
-                Ok(counts) => {
-                    for (at, (count, failed)) in counts {
-                        let bucket = buckets.entry(*at).or_default();
-                        *bucket = (bucket.0 + count, bucket.1 + failed);
-                    }
+            let counts = match answer {
+                Ok(Answer::Estimate { count, is_final }) => {
+                    estimate += count;
+                    worsen(CountState::Estimated { is_final: *is_final });
+                    continue;
                 }
-                Err(problem) => state = CountState::Failed(problem.clone()),
+                Ok(Answer::Totals(counts)) => {
+                    worsen(CountState::Totals);
+                    counts
+                }
+                Ok(Answer::Outcomes(counts)) => counts,
+                Err(text) => {
+                    problem = Some(text.clone());
+                    continue;
+                }
+            };
+            for (at, (count, failed)) in counts {
+                let bucket = buckets.entry(*at).or_default();
+                *bucket = (bucket.0 + count, bucket.1 + failed);
             }
         }
+        state = problem.map_or(state, CountState::Failed);
         let buckets = buckets.into_iter().map(|(at, (count, failed))| (at, count, failed)).collect();
         let unknown = if state == CountState::Counted { Vec::new() } else { asked.intervals.clone() };
-        Counted { outside: asked.intervals.clone(), unknown, buckets, state, values: self.values(sources) }
+        Counted { outside: asked.intervals.clone(), unknown, estimate, buckets, state, values: self.values(sources) }
     }
 }
 
@@ -156,8 +194,8 @@ impl Explore {
         let bucket_us = self.histogram.bucket_us(shared);
         if let Some(asked) = &count.asked {
             let moved = asked.bounds.from != bounds.from || asked.bounds.to != bounds.to;
-            let due = shared.now.since_us(asked.at) > AGAIN_US
-                && count.answers.len() >= shared.sources.iter().filter(|source| source.holds_activities).count();
+            let sources = shared.sources.iter().filter(|source| source.holds_activities).count();
+            let due = shared.now.since_us(asked.at) > AGAIN_US && !count.counted(sources).state.is_counting();
             let fits = bucket_us % asked.bucket_us == 0;
             if fits && (!moved || !due) && covers(&asked.intervals, &outside) {
                 return None;
@@ -167,7 +205,8 @@ impl Explore {
         count.clear();
         count.asked = Some(Asked { intervals: outside.clone(), bucket_us, at: shared.now, bounds });
         let filter = if filtered { shared.filter.text().to_owned() } else { String::new() };
-        let query = CountQuery { filter, intervals: outside, bucket_us, filtered };
+        let is_estimate_enough = shared.settings.is_estimate_enough;
+        let query = CountQuery { filter, intervals: outside, bucket_us, filtered, is_estimate_enough };
         Some(Effect::Count(count.ticket, Box::new(query)))
     }
 
@@ -197,7 +236,7 @@ impl Explore {
             if let Some(problem) = problem {
                 counted.state = CountState::Failed(problem);
             }
-            if matches!(counted.state, CountState::Counted | CountState::Failed(_)) {
+            if counted.state != CountState::Counting {
                 return counted;
             }
             // What nobody has counted yet is not nothing; what is held is a part of it.
@@ -218,7 +257,8 @@ impl Explore {
 
 /// A query that ends counting.
 fn nothing(filtered: bool, bucket_us: i64) -> Effect {
-    let query = CountQuery { filter: String::new(), intervals: Vec::new(), bucket_us, filtered };
+    let query =
+        CountQuery { filter: String::new(), intervals: Vec::new(), bucket_us, filtered, is_estimate_enough: false };
     Effect::Count(0, Box::new(query))
 }
 

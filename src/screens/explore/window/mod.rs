@@ -9,7 +9,7 @@ mod reply;
 
 use super::Explore;
 use crate::effect::{Effect, Piece, ReadPurpose, ReadQuery, Ticket};
-use crate::screens::shared::{CountState, Shared};
+use crate::screens::shared::Shared;
 use crate::tui::text::ago;
 use crosstail_core::model::{Id, SourceId, Timestamp};
 use crosstail_engine::window::{Interval, Intervals};
@@ -129,7 +129,7 @@ impl Explore {
     /// Whether anything is being read or counted.
     pub fn is_reading(&self, shared: &Shared) -> bool {
         let window = &self.window;
-        let counting = shared.counted.iter().any(|counted| counted.state == CountState::Counting);
+        let counting = shared.counted.iter().any(|counted| counted.state.is_counting());
         window.panes.iter().any(|pane| pane.filling.is_running() || pane.search.is_running())
             || window.around.is_some()
             || window.failure.is_some()

@@ -6,6 +6,7 @@
 //! Source: Confluent documentation, "Schema Registry API Reference".
 
 mod avro;
+#[cfg_attr(not(feature = "protobuf"), path = "no_protobuf.rs")]
 mod protobuf;
 mod wire;
 

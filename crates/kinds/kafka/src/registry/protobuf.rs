@@ -1,7 +1,7 @@
 //! Messages of Protobuf as JSON, by the text of their schema.
 
 use super::Unread;
-use super::wire::message_path;
+use super::wire::zigzag;
 use prost_reflect::{DynamicMessage, FileDescriptor, MessageDescriptor, SerializeOptions};
 use protox::Compiler;
 use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
@@ -88,6 +88,22 @@ impl Schema {
     }
 }
 
+/// The way to a message among those of a Protobuf file, from the outside in, and the message. The first message of a file
+/// is a zero alone.
+fn message_path(bytes: &[u8]) -> Option<(Vec<usize>, &[u8])> {
+    let (count, mut rest) = zigzag(bytes)?;
+    if count == 0 {
+        return Some((vec![0], rest));
+    }
+    let mut path = Vec::new();
+    for _ in 0..usize::try_from(count).ok()? {
+        let (step, behind) = zigzag(rest)?;
+        path.push(usize::try_from(step).ok()?);
+        rest = behind;
+    }
+    Some((path, rest))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,5 +136,12 @@ mod tests {
         assert!(schema.decode(b"\x02\x0a").is_err());
         assert!(schema.decode(b"\0\x0a\xff").is_err());
         assert!(Schema::parse("syntax = \"proto3\"; import \"b.proto\";", Vec::new()).is_err());
+    }
+
+    #[test]
+    fn the_way_to_a_type_is_read() {
+        assert_eq!(message_path(b"\0x"), Some((vec![0], &b"x"[..])));
+        assert_eq!(message_path(b"\x04\x02\0x"), Some((vec![1, 0], &b"x"[..])));
+        assert_eq!(message_path(b"\xfe\xff\xff\xff\x0f"), None);
     }
 }

@@ -23,22 +23,6 @@ pub(super) fn zigzag(bytes: &[u8]) -> Option<(i64, &[u8])> {
     None
 }
 
-/// The way to a message among those of a Protobuf file, from the outside in, and the message. The first message of a file
-/// is a zero alone.
-pub(super) fn message_path(bytes: &[u8]) -> Option<(Vec<usize>, &[u8])> {
-    let (count, mut rest) = zigzag(bytes)?;
-    if count == 0 {
-        return Some((vec![0], rest));
-    }
-    let mut path = Vec::new();
-    for _ in 0..usize::try_from(count).ok()? {
-        let (step, behind) = zigzag(rest)?;
-        path.push(usize::try_from(step).ok()?);
-        rest = behind;
-    }
-    Some((path, rest))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,8 +36,5 @@ mod tests {
         }
         assert_eq!(zigzag(b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), Some((i64::MIN, &b""[..])));
         assert_eq!(zigzag(b"\x80"), None);
-        assert_eq!(message_path(b"\0x"), Some((vec![0], &b"x"[..])));
-        assert_eq!(message_path(b"\x04\x02\0x"), Some((vec![1, 0], &b"x"[..])));
-        assert_eq!(message_path(b"\xfe\xff\xff\xff\x0f"), None);
     }
 }

@@ -1,0 +1,147 @@
+//! Counts in the stores what memory does not hold.
+
+use super::read::{Reader, ends};
+use crate::effect::{CountPart, CountQuery, Counts, Reply, ValuesPart, ValuesQuery};
+use crosstail_core::filter::Filter;
+use crosstail_core::model::{Figures, SourceId};
+use crosstail_engine::store::Facet;
+use crosstail_engine::window::Interval;
+use crosstail_source::{GroupKey, Grouping, Groups, Job, Measures, PageQuery, Source};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Activities of a page, where a source counts by reading.
+const PAGE: usize = 5000;
+/// What takes longer is estimated first.
+const ESTIMATE_AFTER: Duration = Duration::from_millis(400);
+/// Fewer than this are counted even where an estimate is enough.
+const WORTH_AN_ESTIMATE: u64 = 500_000;
+
+impl Reader {
+    /// Counts over intervals, every source by itself.
+    pub(super) async fn count(self: Arc<Self>, query: CountQuery) {
+        let Ok((filter, _)) = Filter::compile(&query.filter, &self.context) else { return };
+        let holding = self.sources.iter().filter(|(_, source)| source.capabilities().holds_activities);
+        let counting = holding.map(|(id, source)| {
+            let one = Counting { reader: &self, id: *id, source, filter: &filter, query: &query };
+            async move { one.run().await }
+        });
+        futures_util::future::join_all(counting).await;
+    }
+
+    /// Figures of a source over intervals.
+    async fn aggregated(
+        &self,
+        source: &Arc<dyn Source>,
+        filter: &Filter,
+        intervals: &[Interval],
+        grouping: &Grouping,
+        job: &Job,
+    ) -> Result<Groups, String> {
+        let mut all = Groups::new();
+        for interval in intervals {
+            let ((since, until), context) = (ends(*interval), self.context);
+            let asked = PageQuery { filter: filter.clone(), context, since, until, ..PageQuery::all(PAGE) };
+            let groups = source.aggregate(&asked, grouping, job).await.map_err(|error| error.to_string())?;
+            for (key, figures) in groups {
+                all.entry(key).or_default().merge(&figures);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Counts the values of fields over intervals, every source by itself.
+    pub(super) async fn count_values(self: Arc<Self>, query: ValuesQuery) {
+        let Ok((filter, _)) = Filter::compile(&query.filter, &self.context) else { return };
+        let holding = self.sources.iter().filter(|(_, source)| source.capabilities().holds_activities);
+        let counting = holding.map(|(id, source)| {
+            let (filter, query, job) = (filter.clone(), &query, self.work.job(*id));
+            let this = &self;
+            async move {
+                let mut values = Ok(Vec::new());
+                for field in &query.fields {
+                    let grouping = Grouping { measures: Measures::Outcomes, ..Grouping::by(*field) };
+                    let counted = this.aggregated(source, &filter, &query.intervals, &grouping, &job).await;
+                    let facet = |((mut value, _), figures): (GroupKey, Figures)| {
+                        let value = value.pop().flatten()?;
+                        Some(Facet { value, count: figures.count, failed: figures.failed })
+                    };
+                    match (counted, &mut values) {
+                        (Ok(groups), Ok(all)) => all.push((*field, groups.into_iter().filter_map(facet).collect())),
+                        (Err(problem), _) => {
+                            values = Err(problem);
+                            break;
+                        }
+                        (Ok(_), Err(_)) => {}
+                    }
+                }
+                let part = ValuesPart { source: *id, values };
+                let _ = this.replies.send((this.ticket, Reply::CountedValues(Box::new(part)))).await;
+            }
+        });
+        futures_util::future::join_all(counting).await;
+    }
+}
+
+/// One source that counts.
+struct Counting<'a> {
+    reader: &'a Reader,
+    id: SourceId,
+    source: &'a Arc<dyn Source>,
+    filter: &'a Filter,
+    query: &'a CountQuery,
+}
+
+impl Counting<'_> {
+    /// The number first, where it alone is less work: about how many, how many, and how many of them failed.
+    async fn run(&self) {
+        if self.filter.is_all() && self.source.capabilities().aggregates {
+            if self.query.is_estimate_enough {
+                let estimate = self.estimate().await.filter(|count| *count > WORTH_AN_ESTIMATE);
+                if let Some(count) = estimate {
+                    return self.send(Ok(Counts::Estimate { count, is_final: true })).await;
+                }
+            }
+            let totals = self.counted(Measures::Totals);
+            tokio::pin!(totals);
+            let counted = tokio::select! {
+                counted = &mut totals => counted,
+                () = tokio::time::sleep(ESTIMATE_AFTER) => {
+                    if let Some(count) = self.estimate().await {
+                        self.send(Ok(Counts::Estimate { count, is_final: false })).await;
+                    }
+                    totals.await
+                }
+            };
+            let failed = counted.is_err();
+            self.send(counted.map(Counts::Totals)).await;
+            if failed {
+                return;
+            }
+        }
+        let counted = self.counted(Measures::Outcomes).await;
+        self.send(counted.map(Counts::Outcomes)).await;
+    }
+
+    async fn counted(&self, measures: Measures) -> Result<Groups, String> {
+        let grouping = Grouping { by: Vec::new(), bucket_us: Some(self.query.bucket_us), measures };
+        let job = self.reader.work.job(self.id);
+        self.reader.aggregated(self.source, self.filter, &self.query.intervals, &grouping, &job).await
+    }
+
+    /// About how many there are, by the store's own statistics.
+    async fn estimate(&self) -> Option<u64> {
+        let mut all = 0;
+        for interval in &self.query.intervals {
+            let ((since, until), context) = (ends(*interval), self.reader.context);
+            let asked = PageQuery { context, since, until, ..PageQuery::all(PAGE) };
+            all += self.source.plan(&asked, &self.reader.work.job(self.id)).await.ok()?.rows?;
+        }
+        Some(all)
+    }
+
+    async fn send(&self, counts: Result<Counts, String>) {
+        let part = CountPart { source: self.id, filtered: self.query.filtered, counts };
+        let _ = self.reader.replies.send((self.reader.ticket, Reply::Counted(Box::new(part)))).await;
+    }
+}
