@@ -117,8 +117,8 @@ pub struct CountPart {
 pub enum Counts {
     /// About so many activities, as the store estimates. `is_final`: nothing better follows.
     Estimate { count: u64, is_final: bool },
-    /// Activities by bucket; how many of them failed is still being counted.
-    Totals(Groups),
+    /// So many activities; when they were and how many of them failed is still being counted.
+    Total(u64),
     /// Activities and failures by bucket.
     Outcomes(Groups),
 }

@@ -93,7 +93,7 @@ struct Counting<'a> {
 }
 
 impl Counting<'_> {
-    /// The number first, where it alone is less work: about how many, how many, and how many of them failed.
+    /// The number first, where it alone is less work: about how many, how many, and then when, and how many of them failed.
     async fn run(&self) {
         if self.filter.is_all() && self.source.capabilities().aggregates {
             if self.query.is_estimate_enough {
@@ -102,29 +102,30 @@ impl Counting<'_> {
                     return self.send(Ok(Counts::Estimate { count, is_final: true })).await;
                 }
             }
-            let totals = self.counted(Measures::Totals);
-            tokio::pin!(totals);
+            let total = self.counted(Measures::Totals, None);
+            tokio::pin!(total);
             let counted = tokio::select! {
-                counted = &mut totals => counted,
+                counted = &mut total => counted,
                 () = tokio::time::sleep(ESTIMATE_AFTER) => {
                     if let Some(count) = self.estimate().await {
                         self.send(Ok(Counts::Estimate { count, is_final: false })).await;
                     }
-                    totals.await
+                    total.await
                 }
             };
             let failed = counted.is_err();
-            self.send(counted.map(Counts::Totals)).await;
+            let sum = |groups: Groups| Counts::Total(groups.values().map(|figures| figures.count).sum());
+            self.send(counted.map(sum)).await;
             if failed {
                 return;
             }
         }
-        let counted = self.counted(Measures::Outcomes).await;
+        let counted = self.counted(Measures::Outcomes, Some(self.query.bucket_us)).await;
         self.send(counted.map(Counts::Outcomes)).await;
     }
 
-    async fn counted(&self, measures: Measures) -> Result<Groups, String> {
-        let grouping = Grouping { by: Vec::new(), bucket_us: Some(self.query.bucket_us), measures };
+    async fn counted(&self, measures: Measures, bucket_us: Option<i64>) -> Result<Groups, String> {
+        let grouping = Grouping { by: Vec::new(), bucket_us, measures };
         let job = self.reader.work.job(self.id);
         self.reader.aggregated(self.source, self.filter, &self.query.intervals, &grouping, &job).await
     }

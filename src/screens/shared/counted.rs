@@ -14,8 +14,8 @@ pub struct Counted {
     pub outside: Vec<Interval>,
     /// The times of which nobody has counted everything yet.
     pub unknown: Vec<Interval>,
-    /// About how many there are, of the sources that have only estimated.
-    pub estimate: u64,
+    /// How many there are, of the sources that have not counted by bucket yet.
+    pub number: u64,
     /// Start of a bucket, activities, failures.
     pub buckets: Vec<(Timestamp, u64, u64)>,
     /// Values of fields, once they have been counted.
@@ -33,8 +33,8 @@ pub enum CountState {
     Counting,
     /// The stores have estimated. `is_final`: they do no more, because that is enough.
     Estimated { is_final: bool },
-    /// The stores have counted the activities, and still count how many of them failed.
-    Totals,
+    /// The stores have counted the activities, and still count when they were and how many of them failed.
+    Total,
     /// The stores have counted what memory does not hold.
     Counted,
     /// A store could not count, and why.
@@ -44,7 +44,7 @@ pub enum CountState {
 impl CountState {
     /// Whether a better answer is to come.
     pub const fn is_counting(&self) -> bool {
-        matches!(self, Self::Counting | Self::Estimated { is_final: false } | Self::Totals)
+        matches!(self, Self::Counting | Self::Estimated { is_final: false } | Self::Total)
     }
 }
 
@@ -89,7 +89,7 @@ impl Shared {
             if filtered { self.store.kept_between(&range).len() } else { self.store.rows_between(range).len() }
         });
         let counted = self.counted(filtered);
-        let beyond = counted.estimate + counted.buckets.iter().map(|(_, count, _)| count).sum::<u64>();
+        let beyond = counted.number + counted.buckets.iter().map(|(_, count, _)| count).sum::<u64>();
         Figure { count: here.sum::<usize>() as u64 + beyond, state: counted.state.clone() }
     }
 }

@@ -132,12 +132,15 @@ impl<'a> Plan<'a> {
         let names: String = (0..self.columns.len()).map(|index| format!("c{index}, ")).collect();
         // As `Latencies::bucket` counts.
         let latency = format!("CASE WHEN took <= 1 THEN 0 ELSE CEIL(LN(took) / {:e}) END", Latencies::LOG_GAMMA);
-        let mut outer = Sql::raw(format!(
-            "SELECT {names}bucket, CAST({latency} AS SIGNED) AS latency, COUNT(*), \
-             CAST(COALESCE(SUM(took), 0) AS SIGNED), SUM(cpu), COUNT(cpu), SUM(memory), COUNT(memory) FROM ("
-        ));
+        let (latency, sums, by) = if self.grouping.measures < Measures::All {
+            ("NULL".to_owned(), "0, NULL, 0, NULL, 0", "")
+        } else {
+            let sums = "CAST(COALESCE(SUM(took), 0) AS SIGNED), SUM(cpu), COUNT(cpu), SUM(memory), COUNT(memory)";
+            (format!("CAST({latency} AS SIGNED)"), sums, ", latency")
+        };
+        let mut outer = Sql::raw(format!("SELECT {names}bucket, {latency} AS latency, COUNT(*), {sums} FROM ("));
         outer.append("", &inner);
-        outer.push(&format!(") a GROUP BY {names}bucket, latency LIMIT {}", COMBINATIONS + 1), []);
+        outer.push(&format!(") a GROUP BY {names}bucket{by} LIMIT {}", COMBINATIONS + 1), []);
         outer
     }
 

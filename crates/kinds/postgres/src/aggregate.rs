@@ -33,6 +33,7 @@ pub(super) async fn aggregate(
     let hints = hints(reader, mapping, &predicate).await?;
     let Some(plan) = Plan::of(mapping, grouping, &predicate, &hints) else { return Ok(None) };
     let mut reading = reader.read().await?;
+    reading.prefers_hashing().await?;
     let rows = match reading.fetch(plan.statement(query, reading.has_date_bin())).await {
         Ok(rows) => rows,
         // A value that the server cannot read is one that it cannot count.
@@ -138,12 +139,15 @@ impl<'a> Plan<'a> {
             "CASE WHEN took IS NULL THEN NULL WHEN took <= 1 THEN 0 ELSE ceil(ln(took::float8) / {}::float8)::int8 END",
             Latencies::LOG_GAMMA
         );
-        let mut outer = Sql::raw(format!(
-            "SELECT {names}{start}, {latency} AS latency, count(*), coalesce(sum(took), 0)::int8, sum(cpu), count(cpu), \
-             sum(memory), count(memory) FROM ("
-        ));
+        let (latency, sums, by) = if self.grouping.measures < Measures::All {
+            let none = "0::int8, NULL::float8, 0::int8, NULL::float8, 0::int8";
+            ("NULL::int8".to_owned(), none, "")
+        } else {
+            (latency, "coalesce(sum(took), 0)::int8, sum(cpu), count(cpu), sum(memory), count(memory)", ", latency")
+        };
+        let mut outer = Sql::raw(format!("SELECT {names}{start}, {latency} AS latency, count(*), {sums} FROM ("));
         outer.append("", &inner);
-        outer.push(&format!(") a GROUP BY {names}bucket, latency LIMIT {}", COMBINATIONS + 1), []);
+        outer.push(&format!(") a GROUP BY {names}bucket{by} LIMIT {}", COMBINATIONS + 1), []);
         outer
     }
 

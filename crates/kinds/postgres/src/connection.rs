@@ -176,6 +176,12 @@ impl ReadTransaction {
         version.is_some_and(|version| version >= 140_000)
     }
 
+    /// Groups without sorting: the planner takes every row for a group of its own where a key is computed, and would sort
+    /// the whole table in files of the server.
+    pub(super) async fn prefers_hashing(&mut self) -> Result<(), sqlx::Error> {
+        sqlx::raw_sql("SET LOCAL enable_sort = off").execute(self.on()?).await.map(drop)
+    }
+
     /// Whether the database takes texts in any encoding.
     pub(super) fn is_of_any_encoding(&self) -> bool {
         self.open.as_ref().is_some_and(|open| open.begun.any_encoding)

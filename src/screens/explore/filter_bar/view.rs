@@ -24,7 +24,7 @@ pub(in crate::screens::explore) struct Shown<'a> {
 fn figure(figure: &Figure) -> String {
     let number = count(saturating_usize(figure.count));
     match figure.state {
-        CountState::Held | CountState::Totals | CountState::Counted => number,
+        CountState::Held | CountState::Total | CountState::Counted => number,
         CountState::Estimated { .. } => format!("≈ {number}"),
         CountState::Counting => format!("{number} +…"),
         CountState::Failed(_) => format!("{number} +?"),

@@ -19,24 +19,75 @@ type Buckets = BTreeMap<Timestamp, (u64, u64)>;
 /// One count: of the filter, or of everything.
 #[derive(Debug, Default)]
 pub(super) struct Count {
-    ticket: Ticket,
-    /// What was asked for; `None` while nothing is.
-    asked: Option<Asked>,
-    /// What the sources have answered.
-    answers: HashMap<SourceId, Result<Answer, String>>,
-    /// The ticket of the question for values, and what the sources have answered.
-    values_ticket: Option<Ticket>,
-    values: HashMap<SourceId, Vec<(Field, Vec<Facet>)>>,
+    /// What was asked for last.
+    now: Option<Round>,
+    /// What was asked for before, of the same filter: it is shown until the new answer is better.
+    last: Option<Round>,
     /// Whether an index answers the filter: then the stores may count while it is searched for.
     pub(super) is_indexed: bool,
 }
 
+/// A question, and what the sources have answered so far.
+#[derive(Debug)]
+struct Round {
+    ticket: Ticket,
+    asked: Asked,
+    answers: Answers,
+    /// The ticket of the question for values, and what the sources have answered.
+    values_ticket: Option<Ticket>,
+    values: HashMap<SourceId, Vec<(Field, Vec<Facet>)>>,
+}
+
+/// What sources have answered.
+#[derive(Debug, Default)]
+struct Answers(HashMap<SourceId, Result<Answer, String>>);
+
 /// What a source has answered so far, from the roughest to the best.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 enum Answer {
     Estimate { count: u64, is_final: bool },
-    Totals(Buckets),
+    Total(u64),
     Outcomes(Buckets),
+}
+
+impl Answers {
+    /// What they are together.
+    fn state(&self, sources: usize) -> CountState {
+        if let Some(problem) = self.0.values().find_map(|answer| answer.as_ref().err()) {
+            return CountState::Failed(problem.clone());
+        }
+        if self.0.len() < sources {
+            return CountState::Counting;
+        }
+        let any = |is: fn(&Answer) -> bool| self.0.values().flatten().any(is);
+        if any(|answer| matches!(answer, Answer::Estimate { is_final: false, .. })) {
+            CountState::Estimated { is_final: false }
+        } else if any(|answer| matches!(answer, Answer::Total(_))) {
+            CountState::Total
+        } else if any(|answer| matches!(answer, Answer::Estimate { .. })) {
+            CountState::Estimated { is_final: true }
+        } else {
+            CountState::Counted
+        }
+    }
+
+    fn counted(&self, asked: &Asked, sources: usize) -> Counted {
+        let (mut buckets, mut number, state) = (Buckets::new(), 0, self.state(sources));
+        for answer in self.0.values().flatten() {
+            match answer {
+                Answer::Estimate { count, .. } | Answer::Total(count) => number += count,
+                Answer::Outcomes(counts) => {
+                    for (at, (count, failed)) in counts {
+                        let bucket = buckets.entry(*at).or_default();
+                        *bucket = (bucket.0 + count, bucket.1 + failed);
+                    }
+                }
+            }
+        }
+        let buckets = buckets.into_iter().map(|(at, (count, failed))| (at, count, failed)).collect();
+        let unknown = if state == CountState::Counted { Vec::new() } else { asked.intervals.clone() };
+        Counted { outside: asked.intervals.clone(), unknown, number, buckets, state, values: Vec::new() }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,34 +98,10 @@ struct Asked {
     bounds: Interval,
 }
 
-impl Count {
-    /// Takes an answer; returns whether it was waited for.
-    pub(super) fn take(&mut self, ticket: Ticket, part: &CountPart) -> bool {
-        if ticket != self.ticket || self.asked.is_none() {
-            return false;
-        }
-        let buckets = |groups: &crosstail_source::Groups| {
-            let bucket = |((_, at), figures): (&crosstail_source::GroupKey, &crosstail_core::model::Figures)| {
-                Some(((*at)?, (figures.count, figures.failed)))
-            };
-            groups.iter().filter_map(bucket).collect()
-        };
-        let counts = part.counts.as_ref().map_err(Clone::clone).map(|counts| match counts {
-            Counts::Estimate { count, is_final } => Answer::Estimate { count: *count, is_final: *is_final },
-            Counts::Totals(groups) => Answer::Totals(buckets(groups)),
-            Counts::Outcomes(groups) => Answer::Outcomes(buckets(groups)),
-        });
-        self.answers.insert(part.source, counts);
-        true
-    }
-
-    /// Takes an answer for values; returns whether it was waited for.
-    pub(super) fn take_values(&mut self, ticket: Ticket, part: &ValuesPart) -> bool {
-        let is_mine = self.values_ticket == Some(ticket) && self.asked.is_some();
-        if let (true, Ok(values)) = (is_mine, &part.values) {
-            self.values.insert(part.source, values.clone());
-        }
-        is_mine
+impl Round {
+    /// Whether the sources have answered.
+    fn is_done(&self, sources: usize) -> bool {
+        !self.answers.state(sources).is_counting()
     }
 
     /// The values of all sources, once all have answered.
@@ -91,57 +118,70 @@ impl Count {
         }
         all
     }
+}
 
-    /// What is counted is asked for anew, or not at all.
-    fn clear(&mut self) {
-        self.answers.clear();
-        self.values.clear();
-        self.values_ticket = None;
+impl Count {
+    /// Takes an answer; returns whether it was waited for.
+    pub(super) fn take(&mut self, ticket: Ticket, part: &CountPart) -> bool {
+        let Some(round) = self.now.as_mut().filter(|round| round.ticket == ticket) else { return false };
+        let answer = part.counts.as_ref().map_err(Clone::clone).map(|counts| match counts {
+            Counts::Estimate { count, is_final } => Answer::Estimate { count: *count, is_final: *is_final },
+            Counts::Total(count) => Answer::Total(*count),
+            Counts::Outcomes(groups) => {
+                let bucket = |((_, at), figures): (&crosstail_source::GroupKey, &crosstail_core::model::Figures)| {
+                    Some(((*at)?, (figures.count, figures.failed)))
+                };
+                Answer::Outcomes(groups.iter().filter_map(bucket).collect())
+            }
+        });
+        round.answers.0.insert(part.source, answer);
+        true
     }
 
-    fn counted(&self, sources: usize) -> Counted {
-        let Some(asked) = &self.asked else { return Counted::default() };
-        let (mut buckets, mut estimate, mut problem) = (Buckets::new(), 0, None);
-        // The roughest answer says what the sum is.
-        let mut state = if self.answers.len() < sources { CountState::Counting } else { CountState::Counted };
-        let mut worsen = |to: CountState| {
-            let rank = |state: &CountState| match state {
-                CountState::Counting => 0,
-                CountState::Estimated { is_final: false } => 1,
-                CountState::Estimated { is_final: true } => 2,
-                CountState::Totals => 3,
-                _ => 4,
-            };
-            if rank(&to) < rank(&state) {
-                state = to;
-            }
-        };
-        for answer in self.answers.values() {
-            let counts = match answer {
-                Ok(Answer::Estimate { count, is_final }) => {
-                    estimate += count;
-                    worsen(CountState::Estimated { is_final: *is_final });
-                    continue;
-                }
-                Ok(Answer::Totals(counts)) => {
-                    worsen(CountState::Totals);
-                    counts
-                }
-                Ok(Answer::Outcomes(counts)) => counts,
-                Err(text) => {
-                    problem = Some(text.clone());
-                    continue;
-                }
-            };
-            for (at, (count, failed)) in counts {
-                let bucket = buckets.entry(*at).or_default();
-                *bucket = (bucket.0 + count, bucket.1 + failed);
-            }
+    /// Takes an answer for values; returns whether it was waited for.
+    pub(super) fn take_values(&mut self, ticket: Ticket, part: &ValuesPart) -> bool {
+        let Some(round) = self.now.as_mut().filter(|round| round.values_ticket == Some(ticket)) else { return false };
+        if let Ok(values) = &part.values {
+            round.values.insert(part.source, values.clone());
         }
-        state = problem.map_or(state, CountState::Failed);
-        let buckets = buckets.into_iter().map(|(at, (count, failed))| (at, count, failed)).collect();
-        let unknown = if state == CountState::Counted { Vec::new() } else { asked.intervals.clone() };
-        Counted { outside: asked.intervals.clone(), unknown, estimate, buckets, state, values: self.values(sources) }
+        true
+    }
+
+    /// Counts anew; what is known is shown meanwhile.
+    fn ask(&mut self, ticket: Ticket, asked: Asked, sources: usize) {
+        let answers = Answers::default();
+        let round = Round { ticket, asked, answers, values_ticket: None, values: HashMap::new() };
+        let before = self.now.replace(round);
+        let is_known = |state: &CountState| !matches!(state, CountState::Counting | CountState::Failed(_));
+        if let Some(before) = before.filter(|before| is_known(&before.answers.state(sources))) {
+            self.last = Some(before);
+        }
+    }
+
+    /// What was counted means nothing any more; returns the width of the buckets if anything was asked for.
+    fn clear(&mut self) -> Option<i64> {
+        self.last = None;
+        self.now.take().map(|round| round.asked.bucket_us)
+    }
+
+    /// What is known of the times that memory does not hold. `bucket_us`: the width that the histogram wants.
+    fn counted(&self, sources: usize, missing: &[Interval], bucket_us: i64) -> Counted {
+        let Some(now) = &self.now else { return Counted::default() };
+        let is_whole = |last: &Round| last.values.is_empty() || now.values.len() >= sources;
+        let last = self.last.as_ref().filter(|last| covers(&last.asked.intervals, missing));
+        let round = last.filter(|last| !(now.is_done(sources) && is_whole(last))).unwrap_or(now);
+        let mut counted = round.answers.counted(&round.asked, sources);
+        counted.values = round.values(sources);
+        if counted.state == CountState::Counted && bucket_us % round.asked.bucket_us != 0 {
+            // How many there are is known; when they were, only roughly.
+            (counted.state, counted.unknown) = (CountState::Total, round.asked.intervals.clone());
+        }
+        counted
+    }
+
+    /// Whether an answer is still to come.
+    pub(super) fn is_waiting(&self, sources: usize) -> bool {
+        self.now.as_ref().is_some_and(|round| !round.is_done(sources))
     }
 }
 
@@ -151,7 +191,7 @@ impl Explore {
         let mut effects = Vec::new();
         effects.extend(self.count_one(false, shared));
         if shared.filter.is_all() {
-            self.window.counts[1].asked = None;
+            self.window.counts[1].now = None;
         } else {
             effects.extend(self.count_one(true, shared));
         }
@@ -163,15 +203,14 @@ impl Explore {
     /// Asks for the values that the facets show, once everything else has been counted.
     fn count_values(&mut self, shared: &mut Shared) -> Option<Effect> {
         let filtered = !shared.filter.is_all();
-        let counted = shared.counted(true).state == CountState::Counted;
-        let count = &mut self.window.counts[usize::from(filtered)];
-        let intervals = count.asked.as_ref()?.intervals.clone();
-        if !counted || count.values_ticket.is_some() || !self.facets.is_on {
+        let sources = counting(shared);
+        let round = self.window.counts[usize::from(filtered)].now.as_mut()?;
+        if round.answers.state(sources) != CountState::Counted || round.values_ticket.is_some() || !self.facets.is_on {
             return None;
         }
         let ticket = shared.ticket();
-        count.values_ticket = Some(ticket);
-        let filter = shared.filter.text().to_owned();
+        round.values_ticket = Some(ticket);
+        let (filter, intervals) = (shared.filter.text().to_owned(), round.asked.intervals.clone());
         let query = ValuesQuery { filter, intervals, fields: Facets::FIELDS.to_vec() };
         Some(Effect::CountValues(ticket, Box::new(query)))
     }
@@ -184,30 +223,28 @@ impl Explore {
         let readable = self.window.panes.iter().any(|pane| pane.reads);
         let count = &mut self.window.counts[usize::from(filtered)];
         if outside.is_empty() || !readable {
-            count.clear();
-            return count.asked.take().map(|asked| nothing(filtered, asked.bucket_us));
+            return count.clear().map(|bucket_us| nothing(filtered, bucket_us));
         }
         // A search without an index reads everything itself: counting beside it would cost as much again.
         if searching && !is_indexed {
             return None;
         }
         let bucket_us = self.histogram.bucket_us(shared);
-        if let Some(asked) = &count.asked {
+        let sources = counting(shared);
+        if let Some(Round { asked, .. }) = &count.now {
             let moved = asked.bounds.from != bounds.from || asked.bounds.to != bounds.to;
-            let sources = shared.sources.iter().filter(|source| source.holds_activities).count();
-            let due = shared.now.since_us(asked.at) > AGAIN_US && !count.counted(sources).state.is_counting();
+            let due = shared.now.since_us(asked.at) > AGAIN_US && !count.is_waiting(sources);
             let fits = bucket_us % asked.bucket_us == 0;
             if fits && (!moved || !due) && covers(&asked.intervals, &outside) {
                 return None;
             }
         }
-        count.ticket = shared.ticket();
-        count.clear();
-        count.asked = Some(Asked { intervals: outside.clone(), bucket_us, at: shared.now, bounds });
+        let ticket = shared.ticket();
+        count.ask(ticket, Asked { intervals: outside.clone(), bucket_us, at: shared.now, bounds }, sources);
         let filter = if filtered { shared.filter.text().to_owned() } else { String::new() };
         let is_estimate_enough = shared.settings.is_estimate_enough;
         let query = CountQuery { filter, intervals: outside, bucket_us, filtered, is_estimate_enough };
-        Some(Effect::Count(count.ticket, Box::new(query)))
+        Some(Effect::Count(ticket, Box::new(query)))
     }
 
     /// The filter has changed, or the range with it (`filter_only` is false): counts of the last one mean nothing.
@@ -216,9 +253,8 @@ impl Explore {
         for filtered in [false, true] {
             if filtered || !filter_only {
                 let count = &mut self.window.counts[usize::from(filtered)];
-                (count.is_indexed, count.ticket) = (false, 0);
-                count.clear();
-                effects.extend(count.asked.take().map(|asked| nothing(filtered, asked.bucket_us)));
+                count.is_indexed = false;
+                effects.extend(count.clear().map(|bucket_us| nothing(filtered, bucket_us)));
             }
         }
         self.publish_counts(shared);
@@ -227,10 +263,12 @@ impl Explore {
 
     /// Lets everybody see what is counted.
     pub(super) fn publish_counts(&mut self, shared: &mut Shared) {
-        let sources = shared.sources.iter().filter(|source| source.holds_activities).count();
+        let (sources, bucket_us) = (counting(shared), self.histogram.bucket_us(shared));
         let of = |filtered: bool| {
             let count = &self.window.counts[usize::from(filtered)];
-            let mut counted = count.counted(sources);
+            let known = if filtered { self.window.known(shared) } else { self.window.held() };
+            let outside = known.missing(shared.bounds().interval());
+            let mut counted = count.counted(sources, &outside, bucket_us);
             // What a source has that cannot be read nobody knows.
             let problem = self.window.panes.iter().find_map(|pane| pane.problem.clone());
             if let Some(problem) = problem {
@@ -240,8 +278,6 @@ impl Explore {
                 return counted;
             }
             // What nobody has counted yet is not nothing; what is held is a part of it.
-            let known = if filtered { self.window.known(shared) } else { self.window.held() };
-            let outside = known.missing(shared.bounds().interval());
             let reads = self.window.panes.iter().any(|pane| pane.reads);
             let state = if outside.is_empty() || !reads { CountState::Held } else { CountState::Counting };
             let unknown = if state == CountState::Held { Vec::new() } else { outside };
@@ -253,6 +289,11 @@ impl Explore {
         shared.counted = [all, filtered];
         shared.held = self.window.held();
     }
+}
+
+/// The number of sources that count.
+pub(super) fn counting(shared: &Shared) -> usize {
+    shared.sources.iter().filter(|source| source.holds_activities).count()
 }
 
 /// A query that ends counting.

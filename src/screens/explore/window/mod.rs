@@ -129,7 +129,9 @@ impl Explore {
     /// Whether anything is being read or counted.
     pub fn is_reading(&self, shared: &Shared) -> bool {
         let window = &self.window;
-        let counting = shared.counted.iter().any(|counted| counted.state.is_counting());
+        let sources = count::counting(shared);
+        let counting = shared.counted.iter().any(|counted| counted.state.is_counting())
+            || window.counts.iter().any(|count| count.is_waiting(sources));
         window.panes.iter().any(|pane| pane.filling.is_running() || pane.search.is_running())
             || window.around.is_some()
             || window.failure.is_some()
