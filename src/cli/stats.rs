@@ -5,13 +5,13 @@ use super::output::aligned;
 use super::sources::OpenSources;
 use super::{UsageError, progress, sources};
 use crate::config::{Config, Overrides};
-use crate::runtime::{Work, figures};
+use crate::runtime::{Work, figures_by_period, report_filter};
 use anyhow::Result;
-use crosstail_core::filter::{Field, Filter, ValueType, suggest};
+use crosstail_core::filter::{Field, ValueType, suggest};
 use crosstail_core::model::{Calendar, Figures, Timestamp, Tz, redact_text, visible_line};
 use crosstail_core::number::saturating_i64;
 use crosstail_export::{Cell, Chart, Report, ReportFormat, ReportKind, Table, safe_json};
-use crosstail_source::{GroupKey, Grouping, Groups, Measures, PageQuery, SourceError};
+use crosstail_source::{GroupKey, Groups, PageQuery, SourceError};
 use serde_json::{Map, Value};
 use std::io::Write as _;
 
@@ -46,14 +46,8 @@ pub(super) async fn run(args: &StatsArgs, choice: &Overrides) -> Result<u8> {
         Some(name) => {
             let mut tables = Vec::new();
             for kind in kinds(name)? {
-                // Combine the user's filter with the report's own.
-                let both = match (args.filter.text(), kind.filter) {
-                    (own, "") => own,
-                    (own, of) if own.trim().is_empty() => of.to_owned(),
-                    (own, of) => format!("({own}) {of}"),
-                };
                 let calendar = kind.bucket_us.map(|us| Calendar::new(us, context.zone));
-                let query = PageQuery { filter: Filter::parse(&both)?, ..query.clone() };
+                let query = PageQuery { filter: report_filter(&args.filter.text(), &kind)?, ..query.clone() };
                 let groups = counted(&opened, &work, query, (kind.by, calendar), &mut problems).await?;
                 tables.push(kind.table(groups, context.zone));
             }
@@ -91,16 +85,8 @@ async fn counted(
     (by, calendar): (&[Field], Option<Calendar>),
     problems: &mut Vec<SourceError>,
 ) -> Result<Groups> {
-    let grouping =
-        Grouping { by: by.to_vec(), bucket_us: calendar.map(|calendar| calendar.grain_us()), measures: Measures::All };
-    let read = figures(&opened.sources, work, &opened.names, query, &grouping, Some(problems));
-    let groups = progress::shown(work, read).await?;
-    let Some(calendar) = calendar else { return Ok(groups) };
-    let mut periods = Groups::new();
-    for ((key, at), figures) in groups {
-        periods.entry((key, at.map(|at| calendar.start(at)))).or_default().merge(&figures);
-    }
-    Ok(periods)
+    let read = figures_by_period(&opened.sources, work, &opened.names, query, (by, calendar), Some(problems));
+    progress::shown(work, read).await
 }
 
 /// The reports with a name; `all` means every report.

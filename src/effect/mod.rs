@@ -5,7 +5,10 @@ mod read;
 mod search;
 
 pub use payload::{PayloadSection, PreparedPayload, missing};
-pub use read::{CountPart, CountQuery, Counts, Piece, ReadPart, ReadPurpose, ReadQuery, ValuesPart, ValuesQuery};
+pub use read::{
+    CountPart, CountQuery, Counts, Piece, ReadPart, ReadPurpose, ReadQuery, ReportRange, ValuesPart, ValuesPurpose,
+    ValuesQuery,
+};
 pub use search::{SearchProgress, is_named, rank};
 
 use crosstail_core::model::{Activity, CatalogueEntry, Id, Place, SourceId, Timestamp};
@@ -89,8 +92,8 @@ pub enum Effect {
     WriteIncident(String, Vec<Mark>),
     /// Change an alert in its stores.
     ChangeAlert(Box<AlertEdit>),
-    /// Write the screen as a report to this path; the extension sets the format.
-    Report(String, Box<crosstail_export::Report>),
+    /// Write the screen as a report to this path; the extension sets the format. The figures of a range are counted for it.
+    Report(String, Box<crosstail_export::Report>, Option<ReportRange>),
     /// List the tables of the sources.
     ListTables(Ticket),
     /// Open the explorer again, and read this table of a source in it.

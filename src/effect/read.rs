@@ -3,7 +3,7 @@
 use crosstail_core::filter::Field;
 use crosstail_core::model::{Activity, Id, SourceId, Timestamp};
 use crosstail_engine::store::Facet;
-use crosstail_engine::window::Interval;
+use crosstail_engine::window::{Bounds, Interval};
 use crosstail_source::{Groups, PushDown};
 
 /// What something is read for. A newer one of the same purpose ends the older one.
@@ -83,6 +83,14 @@ pub struct CountQuery {
     pub is_estimate_enough: bool,
 }
 
+/// What a report is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportRange {
+    /// Text of the filter; empty for everything.
+    pub filter: String,
+    pub bounds: Bounds,
+}
+
 /// A question for the values of fields over a time that memory does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValuesQuery {
@@ -92,14 +100,34 @@ pub struct ValuesQuery {
     pub intervals: Vec<Interval>,
     /// The fields.
     pub fields: Vec<Field>,
+    /// Who asks: a newer question of the same purpose ends the older one.
+    pub purpose: ValuesPurpose,
+}
+
+/// What values are counted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ValuesPurpose {
+    /// The facets.
+    Facets,
+    /// What tells failures from the rest: what is still open is not counted.
+    Contrast,
 }
 
 /// The values of fields in one source.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ValuesPart {
     pub source: SourceId,
-    /// Each field with its values: how many activities, how many failures. Or why they could not be counted.
+    /// Each field with its values: how many activities, how many failures. Without the fields that the store cannot count.
+    /// Or why it could not count.
     pub values: Result<Vec<(Field, Vec<Facet>)>, String>,
+    /// How many activities and failures there are.
+    pub total: (u64, u64),
+}
+
+impl Default for ValuesPart {
+    fn default() -> Self {
+        Self { source: SourceId::default(), values: Ok(Vec::new()), total: (0, 0) }
+    }
 }
 
 /// The answer of one source to a [`CountQuery`]. A better one may follow.

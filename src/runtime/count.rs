@@ -1,12 +1,12 @@
 //! Counts in the stores what memory does not hold.
 
 use super::read::{Reader, ends};
-use crate::effect::{CountPart, CountQuery, Counts, Reply, ValuesPart, ValuesQuery};
-use crosstail_core::filter::Filter;
-use crosstail_core::model::{Figures, SourceId};
+use crate::effect::{CountPart, CountQuery, Counts, Reply, ValuesPart, ValuesPurpose, ValuesQuery};
+use crosstail_core::filter::{Field, Filter};
+use crosstail_core::model::SourceId;
 use crosstail_engine::store::Facet;
 use crosstail_engine::window::Interval;
-use crosstail_source::{GroupKey, Grouping, Groups, Job, Measures, PageQuery, Source};
+use crosstail_source::{ErrorKind, Grouping, Groups, Job, Measures, PageQuery, Source, SourceError};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,13 +37,12 @@ impl Reader {
         intervals: &[Interval],
         grouping: &Grouping,
         job: &Job,
-    ) -> Result<Groups, String> {
+    ) -> Result<Groups, SourceError> {
         let mut all = Groups::new();
         for interval in intervals {
             let ((since, until), context) = (ends(*interval), self.context);
             let asked = PageQuery { filter: filter.clone(), context, since, until, ..PageQuery::all(PAGE) };
-            let groups = source.aggregate(&asked, grouping, job).await.map_err(|error| error.to_string())?;
-            for (key, figures) in groups {
+            for (key, figures) in source.aggregate(&asked, grouping, job).await? {
                 all.entry(key).or_default().merge(&figures);
             }
         }
@@ -55,31 +54,45 @@ impl Reader {
         let Ok((filter, _)) = Filter::compile(&query.filter, &self.context) else { return };
         let holding = self.sources.iter().filter(|(_, source)| source.capabilities().holds_activities);
         let counting = holding.map(|(id, source)| {
-            let (filter, query, job) = (filter.clone(), &query, self.work.job(*id));
-            let this = &self;
+            let (this, filter, query) = (&self, &filter, &query);
             async move {
-                let mut values = Ok(Vec::new());
+                let (mut part, job) = (ValuesPart { source: *id, ..ValuesPart::default() }, this.work.job(*id));
                 for field in &query.fields {
-                    let grouping = Grouping { measures: Measures::Outcomes, ..Grouping::by(*field) };
-                    let counted = this.aggregated(source, &filter, &query.intervals, &grouping, &job).await;
-                    let facet = |((mut value, _), figures): (GroupKey, Figures)| {
-                        let value = value.pop().flatten()?;
-                        Some(Facet { value, count: figures.count, failed: figures.failed })
-                    };
-                    match (counted, &mut values) {
-                        (Ok(groups), Ok(all)) => all.push((*field, groups.into_iter().filter_map(facet).collect())),
-                        (Err(problem), _) => {
-                            values = Err(problem);
+                    // Values may be as many as rows: a store that cannot count them is not read for that.
+                    let in_store = source.capabilities().aggregates;
+                    let grouping = Grouping { measures: Measures::Outcomes, in_store, ..Grouping::by(*field) };
+                    match this.aggregated(source, filter, &query.intervals, &grouping, &job).await {
+                        Ok(groups) => part.add(*field, groups, query.purpose),
+                        Err(error) if error.kind == ErrorKind::Unsupported => {}
+                        Err(error) => {
+                            part.values = Err(error.to_string());
                             break;
                         }
-                        (Ok(_), Err(_)) => {}
                     }
                 }
-                let part = ValuesPart { source: *id, values };
                 let _ = this.replies.send((this.ticket, Reply::CountedValues(Box::new(part)))).await;
             }
         });
         futures_util::future::join_all(counting).await;
+    }
+}
+
+impl ValuesPart {
+    /// Takes the figures by a field. Those of every field add up to the same total.
+    fn add(&mut self, field: Field, groups: Groups, purpose: ValuesPurpose) {
+        let (mut facets, mut total) = (Vec::new(), (0, 0));
+        for ((mut value, _), figures) in groups {
+            let open = if purpose == ValuesPurpose::Contrast { figures.open } else { 0 };
+            let count = figures.count.saturating_sub(open);
+            total = (total.0 + count, total.1 + figures.failed);
+            if let Some(value) = value.pop().flatten() {
+                facets.push(Facet { value, count, failed: figures.failed });
+            }
+        }
+        self.total = total;
+        if let Ok(values) = &mut self.values {
+            values.push((field, facets));
+        }
     }
 }
 
@@ -125,9 +138,10 @@ impl Counting<'_> {
     }
 
     async fn counted(&self, measures: Measures, bucket_us: Option<i64>) -> Result<Groups, String> {
-        let grouping = Grouping { by: Vec::new(), bucket_us, measures };
+        let grouping = Grouping { bucket_us, measures, ..Grouping::default() };
         let job = self.reader.work.job(self.id);
-        self.reader.aggregated(self.source, self.filter, &self.query.intervals, &grouping, &job).await
+        let counted = self.reader.aggregated(self.source, self.filter, &self.query.intervals, &grouping, &job).await;
+        counted.map_err(|error| error.to_string())
     }
 
     /// About how many there are, by the store's own statistics.

@@ -9,6 +9,7 @@ mod incident;
 mod load;
 mod merged;
 mod read;
+mod report;
 mod tables;
 mod work;
 
@@ -17,13 +18,17 @@ pub use figures::{answer as figures_of, figures};
 pub use find::{MAX_RESULTS, search_source};
 pub use load::{compared, keeps_whole, payload_of, related_to};
 pub use merged::MergedHistory;
+pub use report::{figures_by_period, report_filter};
 pub use work::Work;
 
-use crate::effect::{CountQuery, Effect, Mark, PreparedPayload, ReadPurpose, ReadQuery, Reply, Ticket, ValuesQuery};
+use crate::effect::{
+    CountQuery, Effect, Mark, PreparedPayload, ReadPurpose, ReadQuery, Reply, ReportRange, Ticket, ValuesPurpose,
+    ValuesQuery,
+};
 use crosstail_core::filter::Context;
 use crosstail_core::model::{Clock, Names, SourceId, merge_by_id};
 use crosstail_source::pump::{self, PumpEvent};
-use crosstail_source::{Jobs, Priority, Source, cleanup};
+use crosstail_source::{Jobs, PageQuery, Priority, Source, cleanup};
 use read::Reader;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -65,8 +70,10 @@ pub struct Runtime {
     clock: Clock,
     /// Cancels what is read for a purpose when something else is.
     reading: HashMap<ReadPurpose, CancellationToken>,
-    /// Cancels counting, for the total, for a filter and of values, when it starts again.
-    counting: [CancellationToken; 3],
+    /// Cancels counting, for the total and for a filter, when it starts again.
+    counting: [CancellationToken; 2],
+    /// Cancels counting values for a purpose when it starts again.
+    counting_values: HashMap<ValuesPurpose, CancellationToken>,
     /// Cancels the loading of a detail when another is opened.
     loading: CancellationToken,
     /// Cancels the search for a pasted text when another starts.
@@ -101,6 +108,7 @@ impl Runtime {
             clock,
             reading: HashMap::new(),
             counting,
+            counting_values: HashMap::new(),
             loading,
             finding,
             evaluating,
@@ -226,11 +234,7 @@ impl Runtime {
             }
             Effect::Count(ticket, query) => self.count(ticket, *query),
             Effect::CountValues(ticket, query) => self.count_values(ticket, *query),
-            Effect::Report(path, report) => {
-                self.spawn(self.cancel.clone(), 0, async move {
-                    Reply::Notice(write_report(&path, &report).unwrap_or_else(|problem| problem))
-                });
-            }
+            Effect::Report(path, report, range) => self.report(path, *report, range),
             Effect::ChangeAlert(change) => {
                 let (writers, now) = (Arc::clone(&self.writers), self.clock.now());
                 let (sources, names) = (Arc::clone(&self.sources), self.names.clone());
@@ -332,8 +336,27 @@ impl Runtime {
         spawn_after(TYPING, scope, async move { reader.count(query).await });
     }
 
+    fn report(&mut self, path: String, mut report: crosstail_export::Report, range: Option<ReportRange>) {
+        let (sources, names, context) = (Arc::clone(&self.sources), self.names.clone(), self.context());
+        let work = self.work("count for a report", Priority::View, &self.cancel);
+        self.spawn(self.cancel.clone(), 0, async move {
+            if let Some(range) = range {
+                let query =
+                    PageQuery { context, since: range.bounds.since, until: range.bounds.until, ..PageQuery::all(1) };
+                match report::tables(&sources, &work, &names, &query, &range.filter).await {
+                    Ok(tables) => report.tables = tables,
+                    Err(error) => return Reply::Notice(format!("{path} was not written: {error:#}")),
+                }
+            }
+            Reply::Notice(report::write(&path, &report).unwrap_or_else(|problem| problem))
+        });
+    }
+
     fn count_values(&mut self, ticket: Ticket, query: ValuesQuery) {
-        let scope = self.restart_scope(|this| &mut this.counting[2]);
+        let scope = self.cancel.child_token();
+        if let Some(before) = self.counting_values.insert(query.purpose, scope.clone()) {
+            before.cancel();
+        }
         if query.intervals.is_empty() {
             return;
         }
@@ -357,16 +380,6 @@ fn spawn_after(wait: Duration, scope: CancellationToken, work: impl Future<Outpu
 async fn prepared(payload: crosstail_core::model::Payload) -> Reply {
     let opened = tokio::task::spawn_blocking(move || PreparedPayload::new(payload)).await;
     Reply::Payload(opened.map(Arc::new).map_err(|error| error.to_string()))
-}
-
-/// Writes a report to a new file; an existing file is an error.
-fn write_report(path: &str, report: &crosstail_export::Report) -> Result<String, String> {
-    use std::io::Write as _;
-    let text = report.write(crosstail_export::ReportFormat::of_path(path)?)?;
-    let made = std::fs::OpenOptions::new().write(true).create_new(true).open(path);
-    let mut file = made.map_err(|error| format!("{path}: {error}"))?;
-    file.write_all(text.as_bytes()).map_err(|error| format!("{path}: {error}"))?;
-    Ok(format!("wrote {path}"))
 }
 
 /// Writes the commented configuration, unless one exists.

@@ -3,6 +3,7 @@
 use super::ReportPart;
 use super::shared::Shared;
 use crate::action::Action;
+use crate::effect::ReportRange;
 use crosstail_core::model::{redact_text, visible_line};
 use crosstail_export::Report;
 
@@ -25,10 +26,11 @@ pub(super) const ACTIONS: [Action; 11] = [
 pub(super) const ALWAYS: [Action; 3] = [Action::QUIT, Action::SUSPEND, Action::REDRAW];
 
 /// A report of what a screen contributes.
-pub(super) fn report(part: Option<ReportPart>, shared: &Shared) -> Report {
-    let (title, lines, tables) = part.map_or_else(Default::default, |part| (part.title, part.about, part.tables));
+pub(super) fn report(part: Option<ReportPart>, shared: &Shared) -> (Report, Option<ReportRange>) {
+    let part = part.unwrap_or_default();
+    let (title, lines, tables) = (part.title, part.about, part.tables);
     let sources: Vec<&str> = shared.sources.iter().map(|source| source.name.as_str()).collect();
     let about = std::iter::once(format!("sources: {}", sources.join(", "))).chain(lines);
     let safe = about.map(|line| visible_line(&redact_text(&line)).into_owned());
-    Report { title, about: safe.collect(), made_at: shared.now, tables }
+    (Report { title, about: safe.collect(), made_at: shared.now, tables }, part.range)
 }

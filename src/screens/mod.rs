@@ -33,7 +33,7 @@ pub use stack::Stack;
 pub use view::draw;
 
 use crate::action::Action;
-use crate::effect::{Effect, Reply, Ticket};
+use crate::effect::{Effect, Reply, ReportRange, Ticket};
 use crate::ingest::News;
 use crate::tui::{Canvas, Context, TextField, Vocabulary};
 use crosstail_export::Table;
@@ -125,11 +125,14 @@ pub enum Hint {
 }
 
 /// What a screen contributes to a report of it.
+#[derive(Default)]
 pub struct ReportPart {
     pub title: String,
     /// Lines about what is shown: the filter, the time.
     pub about: Vec<String>,
     pub tables: Vec<Table>,
+    /// What the stores count for it, in addition.
+    pub range: Option<ReportRange>,
 }
 
 /// What the rest of the program knows of a screen.

@@ -10,7 +10,7 @@ use super::request::{Focus, PromptKind, Request, Tab};
 use super::shared::Shared;
 use super::{Hint, SCREENS, Screen, global, vocabulary};
 use crate::action::Action;
-use crate::effect::{Effect, Reply, Ticket};
+use crate::effect::{Effect, Reply, ReportRange, Ticket};
 use crate::ingest::News;
 use crate::tui::{Context, Stroke};
 use crosstail_export::Report;
@@ -184,7 +184,8 @@ impl Stack {
             Request::Find(text, tab) => return self.find(text, tab, shared),
             Request::Prompt(kind, text) => self.prompt(kind, &text),
             Request::Answer(PromptKind::Report, path) => {
-                return vec![Effect::Report(path, Box::new(self.report(shared)))];
+                let (report, range) = self.report(shared);
+                return vec![Effect::Report(path, Box::new(report), range)];
             }
             Request::Show(filter) => {
                 self.shown = None;
@@ -301,7 +302,7 @@ impl Stack {
     }
 
     /// The report of what is shown.
-    fn report(&self, shared: &Shared) -> Report {
+    fn report(&self, shared: &Shared) -> (Report, Option<ReportRange>) {
         let part = self.layers().into_iter().find_map(|layer| self.screen(layer).report(shared));
         global::report(part, shared)
     }

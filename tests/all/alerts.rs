@@ -136,7 +136,7 @@ async fn alerts_of_kafka() {
 fn figures(explorer: &mut Explorer) -> Vec<Vec<Cell>> {
     assert_eq!(explorer.update(Event::Action(Action::REPORT)), []);
     let asked = explorer.update(Event::Action(Action::OPEN));
-    let [Effect::Report(_, report)] = asked.as_slice() else { panic!("{asked:?}") };
+    let [Effect::Report(_, report, _)] = asked.as_slice() else { panic!("{asked:?}") };
     let table = &report.tables[0];
     // Retries are known to memory alone.
     let names = ["system", "count", "failed", "in_progress", "success_rate", "success_rate_before", "p50_ms", "p99_ms"];

@@ -8,7 +8,7 @@ use crosstail_core::filter::{Context, Field, Filter, NamedRecord, Truth};
 use crosstail_core::model::Activity;
 use crosstail_engine::store::Store;
 use crosstail_record::{Outcome, Start};
-use crosstail_source::{Grouping, Groups, Job, Measures, PageQuery, Source};
+use crosstail_source::{Grouping, Groups, Job, PageQuery, Source};
 use fastrand::Rng;
 use serde_json::json;
 
@@ -188,7 +188,7 @@ async fn random_filters_agree_in(url: String, seed: u64, clauses: &[&str]) -> us
         pushed += page.push_down.in_store;
         if n % 8 == 0 {
             let by = [Field::Status, Field::Is, Field::Kind, Field::Direction, Field::Method, Field::System][n / 8 % 6];
-            let grouping = Grouping { by: vec![by], bucket_us: Some(60_000_000), measures: Measures::All };
+            let grouping = Grouping { by: vec![by], bucket_us: Some(60_000_000), ..Grouping::default() };
             let mut expected_groups = Groups::new();
             for (activity, _) in all.iter().filter(|(a, _)| expected.binary_search(&a.id.to_string()).is_ok()) {
                 expected_groups.entry(grouping.key(activity, &names)).or_default().add(activity);

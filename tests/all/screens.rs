@@ -625,7 +625,7 @@ fn keys_of_health_and_alerts() {
     stage.act(&[Action::REPORT]);
     stage.write("/tmp/x/alerts.csv", 0);
     let written = stage.event(Event::Action(Action::OPEN));
-    let [Effect::Report(path, report)] = written.as_slice() else { panic!("{written:?}") };
+    let [Effect::Report(path, report, _)] = written.as_slice() else { panic!("{written:?}") };
     assert_eq!((path.as_str(), report.tables[0].rows.len()), ("/tmp/x/alerts.csv", 5));
 }
 

@@ -6,7 +6,7 @@ use crosstail_engine::store::Store;
 use crosstail_record::{Outcome, PreparedRow, SqliteRecorder, Start};
 use crosstail_source::SourceConfig;
 use crosstail_source::pump::{self, PumpEvent, SourceState};
-use crosstail_source::{Grouping, Job, Jobs, Measures, PageQuery, Source, SourceEvent, for_each};
+use crosstail_source::{Grouping, Job, Jobs, PageQuery, Source, SourceEvent, for_each};
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -318,7 +318,7 @@ pub async fn undated_add_up(source: &dyn Source, all: usize, undated: usize) {
         .expect("pages");
         let mut counted = Vec::new();
         for bucket_us in [None, Some(3_600_000_000)] {
-            let grouping = Grouping { by: vec![Field::System], bucket_us, measures: Measures::All };
+            let grouping = Grouping { by: vec![Field::System], bucket_us, ..Grouping::default() };
             let groups = source.aggregate(&query, &grouping, &Job::default()).await.expect("figures");
             counted.push(groups.values().map(|figures| figures.count).sum::<u64>());
             let at_epoch: u64 = groups

@@ -7,7 +7,7 @@ use crosstail_core::filter::{Context, Field, Filter, NamedRecord};
 use crosstail_core::model::{Activity, Names};
 use crosstail_core::schema::Schema;
 use crosstail_source::{
-    Budget, Cursor, ErrorKind, Grouping, Job, Measures, PageQuery, Position, Sink, Source, SourceConfig, SourceEvent,
+    Budget, Cursor, ErrorKind, Grouping, Job, PageQuery, Position, Sink, Source, SourceConfig, SourceEvent,
     aggregate_locally,
 };
 use serde_json::Value;
@@ -751,7 +751,7 @@ async fn figures_of_what_is_derived_are_the_servers_work() {
             for by in [Field::System, Field::Endpoint, Field::Status, Field::Is] {
                 let filter = Filter::parse(text).expect(text);
                 let query = PageQuery { filter, ..PageQuery::all(1000) };
-                let grouping = Grouping { by: vec![by], bucket_us: Some(600_000_000), measures: Measures::All };
+                let grouping = Grouping { by: vec![by], bucket_us: Some(600_000_000), ..Grouping::default() };
                 let all = aggregate_locally(source.as_ref(), &query, &grouping, &names, &Job::default()).await;
                 // Reading the rows would take more than that.
                 let job = Job::default().reading_at_most(Budget { rows: 2500, bytes: u64::MAX });

@@ -6,7 +6,8 @@ use crate::support::{EPOCH, PATIENCE, open, random_database};
 use crosstail::action::Action;
 use crosstail::effect::Effect;
 use crosstail::runtime::{Incoming, Runtime};
-use crosstail::screens::{Event, Explorer};
+use crosstail::screens::{Event, Explorer, draw};
+use crosstail::tui::{Appearance, ColourDepth, Keymap, Stroke, Theme, text::count};
 use crosstail_core::filter::{Context, Filter, NamedRecord, value_text};
 use crosstail_core::model::{Activity, Clock, Names, SourceId, Timestamp};
 use crosstail_engine::window::Range;
@@ -61,6 +62,11 @@ impl Driven {
         self.event(Event::Action(action));
     }
 
+    fn press(&mut self, key: &str) {
+        let effects = self.explorer.press(&look().keymap, Stroke::named(key).expect("a key"));
+        self.carry_out(effects);
+    }
+
     /// Takes what arrives until something holds.
     async fn until(&mut self, what: &str, mut holds: impl FnMut(&Explorer) -> bool) {
         let end = tokio::time::Instant::now() + PATIENCE;
@@ -73,7 +79,12 @@ impl Driven {
             self.event(event);
             let window = &self.explorer.stack.explore.window;
             let now = tokio::time::Instant::now();
-            assert!(now < end, "waited in vain for {what}: {window:?}, {:?}", self.explorer.shared.counted);
+            assert!(
+                now < end,
+                "waited in vain for {what}:\n{}\n{window:?}, {:?}",
+                drawn(&self.explorer),
+                self.explorer.shared.counted
+            );
         }
     }
 
@@ -275,6 +286,97 @@ async fn memory_is_kept_and_everything_can_be_reached() {
     driven.idle().await;
     assert_eq!(driven.shown()[..100], ids(&all)[..100], "the newest");
     assert_eq!(driven.explorer.shared.figure(true).count, 120_000);
+}
+
+/// What tells failures from the rest, and a report, are of the whole range, however little of it is held.
+async fn contrast_and_report_are_of_the_range(driven: &mut Driven, filter: &str) {
+    driven.event(Event::Filter(filter.to_owned()));
+    driven.idle().await;
+    let all = driven.query(filter).await;
+    let is_whole = driven.explorer.shared.held.covers(driven.explorer.shared.bounds().interval());
+    assert!(!is_whole, "memory does not hold everything");
+    driven.event(Event::Resize(160, 48));
+    driven.act(Action::COMPARE);
+    let names = driven.explorer.shared.store.names().clone();
+    let open = all.iter().filter(|a| a.status == Some(crosstail_core::model::Status::InProgress)).count();
+    let failed = all.iter().filter(|activity| activity.is_failure()).count();
+    let (failures, rest) = (count(failed), count(all.len() - failed - open));
+    let head = format!("what tells {failures} failures from the other {rest} of");
+    driven.until(&head, |explorer| drawn(explorer).contains(&head)).await;
+    // Each line that says how many, says it of the range.
+    let screen = drawn(&driven.explorer);
+    let mut compared = 0;
+    for line in screen.lines().filter(|line| line.contains(" % ") && !line.contains(" held")) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let Some(field) = crosstail_core::filter::Field::parse(words[0]) else { continue };
+        let value = words[1];
+        let with = |a: &&Activity| value_text(a, field, &names).as_deref() == Some(value);
+        let known: Vec<&Activity> = all.iter().filter(with).collect();
+        let failed = known.iter().filter(|activity| activity.is_failure()).count();
+        let open = known.iter().filter(|a| a.status == Some(crosstail_core::model::Status::InProgress)).count();
+        let said = format!("{} of {}", count(failed), count(known.len() - open));
+        assert!(line.trim_end().ends_with(&said), "{said}: {line}");
+        compared += 1;
+    }
+    assert!(compared > 0, "{screen}");
+    driven.act(Action::BACK);
+    // The report counts every activity once.
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("report.json");
+    driven.act(Action::REPORT);
+    driven.press("ctrl-u");
+    driven.event(Event::Pasted(path.display().to_string()));
+    driven.act(Action::OPEN);
+    let is_written = |explorer: &Explorer| explorer.shared.notice.as_ref().is_some_and(|n| n.text.starts_with("wrote"));
+    driven.until("the report", is_written).await;
+    let written = std::fs::read_to_string(&path).expect("a report");
+    let report: serde_json::Value = serde_json::from_str(&written).expect("JSON");
+    let tables = report["tables"].as_object().expect("tables");
+    let counts = |rows: &serde_json::Value| {
+        let rows = rows.as_array().expect("rows").iter();
+        rows.filter_map(|row| row["total"].as_u64().or(row["count"].as_u64())).sum::<u64>()
+    };
+    let most = tables.values().map(counts).max();
+    assert_eq!(most, Some(all.len() as u64), "{}", &written[..written.len().min(3000)]);
+}
+
+fn look() -> Appearance {
+    let theme = Theme::load("dark", ColourDepth::True).expect("a theme");
+    Appearance { theme, keymap: Keymap::load(crosstail::screens::vocabulary()).expect("keys") }
+}
+
+/// The text of the screen.
+fn drawn(explorer: &Explorer) -> String {
+    let (buffer, _) = draw(explorer, &look());
+    let line =
+        |y| (0..buffer.area.width).filter_map(|x| Some(buffer.cell((x, y))?.symbol())).collect::<String>() + "\n";
+    (0..buffer.area.height).map(line).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn contrast_and_report_of_what_is_not_held() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("large.sqlite");
+    random_database(&path, 5, 120_000).await;
+    let mut driven = Driven::start(&path, EPOCH.plus_ms(120_010_000), Range::Everything, 16 << 20);
+    contrast_and_report_are_of_the_range(&mut driven, "kind:webhook OR kind:api_call").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn contrast_and_report_of_what_databases_hold() {
+    for holder in [Holder::Postgres, Holder::Mysql, Holder::Elastic] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let names = Names::default();
+        let rows = halves(&mut Rng::with_seed(5), 1, 60_000);
+        let Some(source) = holder.place(folder.path(), &names, &format!("{holder:?}"), &rows[0]).await else { return };
+        let now = EPOCH.plus_ms(60_000 * 30_000 + 600_000);
+        let mut driven = Driven::over(names, vec![source], now, Range::Last(HOUR), 256 << 20);
+        driven.explorer.shared.settings.history_limit = 3000;
+        driven.idle().await;
+        driven.event(Event::Range(Range::Last(400 * HOUR)));
+        contrast_and_report_are_of_the_range(&mut driven, "(status:failed -actor:bob) OR (status:success -actor:ann)")
+            .await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

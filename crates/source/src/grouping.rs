@@ -13,6 +13,8 @@ pub struct Grouping {
     pub bucket_us: Option<i64>,
     /// Which figures are wanted.
     pub measures: Measures,
+    /// Only what the store counts by itself: an error where it would have to be read.
+    pub in_store: bool,
 }
 
 /// Which figures are wanted; the others may be left empty. The fewer, the less a store has to read.
@@ -36,7 +38,7 @@ pub type Groups = BTreeMap<GroupKey, Figures>;
 impl Grouping {
     /// Groups by one field.
     pub fn by(field: Field) -> Self {
-        Self { by: vec![field], bucket_us: None, measures: Measures::All }
+        Self { by: vec![field], ..Self::default() }
     }
 
     /// The key of the group that an activity belongs to.

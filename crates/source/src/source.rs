@@ -123,7 +123,7 @@ pub async fn for_each(
     }
 }
 
-/// Computes figures locally, for a store that cannot compute them, or not for this query.
+/// Computes figures locally, for a store that cannot compute them, or not for this query; an error where that is not wanted.
 pub async fn aggregate_locally(
     source: &dyn Source,
     query: &PageQuery,
@@ -131,6 +131,10 @@ pub async fn aggregate_locally(
     names: &Names,
     job: &Job,
 ) -> Result<Groups, SourceError> {
+    if grouping.in_store {
+        let cause = "the store cannot count this by itself";
+        return Err(SourceError::of("", "aggregate", (ErrorKind::Unsupported, None), &cause));
+    }
     let mut groups = Groups::new();
     for_each(source, &PageQuery { limit: 5000, ..query.clone() }, job, |activity| {
         groups.entry(grouping.key(&activity, names)).or_default().add(&activity);

@@ -173,7 +173,7 @@ impl Screen for Alerts {
     }
 
     fn report(&self, shared: &Shared) -> Option<ReportPart> {
-        Some(ReportPart { title: "Alerts".to_owned(), about: Vec::new(), tables: vec![table(shared)] })
+        Some(ReportPart { title: "Alerts".to_owned(), about: Vec::new(), tables: vec![table(shared)], range: None })
     }
 
     fn view(&self, shared: &Shared, canvas: &mut Canvas<'_>) {

@@ -16,11 +16,12 @@ const BAR: u16 = 20;
 pub(super) fn render(screen: &ContrastScreen, canvas: &mut Canvas<'_>) {
     let (area, theme) = (canvas.area, &canvas.look.theme);
     let buf = &mut *canvas.buf;
-    let Some((set, contrast)) = &screen.contrast else { return };
+    let Some(set) = &screen.set else { return };
+    let contrast = &screen.contrast;
     let of = if set.is_empty() { "everything".to_owned() } else { safe(set) };
     let (failed, rest) = (count(saturating_usize(contrast.failed)), count(saturating_usize(contrast.rest)));
     let chosen = screen.compared.as_ref().map_or_else(|| "failures".to_owned(), |filter| safe(filter));
-    let part = if screen.is_part { " · of what is held" } else { "" };
+    let part = safe(&screen.missing());
     let head = [
         (" what tells ", theme.dim),
         (&*failed, theme.failure),
@@ -30,7 +31,7 @@ pub(super) fn render(screen: &ContrastScreen, canvas: &mut Canvas<'_>) {
         (&*rest, theme.success),
         (" of ", theme.dim),
         (&*of, theme.title),
-        (part, theme.dim),
+        (&part, theme.dim),
     ];
     put_all(buf, area.x, area.y, area.width, &head);
     let body = Rect { y: area.y + 2, height: area.height.saturating_sub(2), ..area };
@@ -103,9 +104,10 @@ fn line(telling: &Distinction, selected: bool, columns: &Columns, area: Rect, bu
     let full = |part: f64| "█".repeat(truncated_usize((part * f64::from(bar)).round()));
     let (mine, other) = (left(&full(telling.of_failed), bar), left(&full(telling.of_rest), bar));
     let counts = format!(
-        "  {} of {}",
+        "  {} of {}{}",
         count(saturating_usize(tally.failed)),
-        count(saturating_usize(tally.failed + tally.rest))
+        count(saturating_usize(tally.failed + tally.rest)),
+        if telling.is_part { " held" } else { "" }
     );
     put_all(
         buf,

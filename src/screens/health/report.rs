@@ -15,9 +15,11 @@ pub(super) fn of(screen: &HealthScreen, shared: &Shared) -> ReportPart {
     match &screen.system {
         Some(view) => {
             let tables = system(view, screen.figures.window_us());
-            ReportPart { title: format!("Health of {}", view.system), about, tables }
+            ReportPart { title: format!("Health of {}", view.system), about, tables, range: None }
         }
-        None => ReportPart { title: "Health of the systems".to_owned(), about, tables: vec![systems(screen)] },
+        None => {
+            ReportPart { title: "Health of the systems".to_owned(), about, tables: vec![systems(screen)], range: None }
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use crosstail_core::model::Timestamp;
 use crosstail_core::number::{saturating_i64, saturating_usize};
 use crosstail_engine::insight::{Course, Health, HealthFigures, Windows};
 use crosstail_engine::store::{Row, Store, Symbol};
-use crosstail_source::{FiguresQuery, Grouping, Groups, Measures};
+use crosstail_source::{FiguresQuery, Grouping, Groups};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
@@ -110,7 +110,7 @@ impl SlottedHealth {
                 past.range = None;
             } else if past.asked_at.is_none_or(|at| now.since_us(at) >= PAST_EVERY_US) {
                 past.asked_at = Some(now);
-                let grouping = Grouping { by: vec![Field::System], bucket_us: Some(slot_us), measures: Measures::All };
+                let grouping = Grouping { by: vec![Field::System], bucket_us: Some(slot_us), ..Grouping::default() };
                 questions.push(FiguresQuery { since: range.start, until: range.end.min(now), grouping });
             }
         }

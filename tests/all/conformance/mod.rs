@@ -24,7 +24,7 @@ use crosstail_engine::outline::Outline;
 use crosstail_export::{FullRecord, markdown};
 use crosstail_source::pump::{self, PumpEvent, SourceState};
 use crosstail_source::{
-    Cursor, Grouping, Groups, Job, Jobs, Measures, PageQuery, Position, RelatedKey, Source, SourceEvent, for_each,
+    Cursor, Grouping, Groups, Job, Jobs, PageQuery, Position, RelatedKey, Source, SourceEvent, for_each,
 };
 use databases::{MongoFixture, PostgresFixture};
 use fixtures::{FileFixture, Fixture, SqliteFixture};
@@ -444,7 +444,7 @@ async fn figures_are_the_local_ones(mut fixture: impl Fixture) {
             let query = PageQuery { filter: filter.clone(), ..PageQuery::all(1000) };
             let predicate = filter.predicate(&query.context);
             let mut expected = Groups::new();
-            let grouping = Grouping { by: vec![by], bucket_us: Some(60_000_000), measures: Measures::All };
+            let grouping = Grouping { by: vec![by], bucket_us: Some(60_000_000), ..Grouping::default() };
             for activity in &every {
                 if predicate.keeps(&crosstail_core::filter::NamedRecord { activity, names: &names, payload: None }) {
                     expected.entry(grouping.key(activity, &names)).or_default().add(activity);

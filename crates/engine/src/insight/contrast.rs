@@ -34,6 +34,8 @@ pub struct Distinction {
     pub of_failed: f64,
     /// Share of the rest that have it, 0 to 1.
     pub of_rest: f64,
+    /// Whether only a part of the set was counted for it.
+    pub is_part: bool,
 }
 
 /// The failures of a set compared with the rest.
@@ -65,7 +67,7 @@ impl Contrast {
         let (mut telling, mut said) = (Vec::new(), Vec::new());
         for tally in tallies {
             let (of_failed, of_rest) = (part(tally.failed, failed), part(tally.rest, rest));
-            let one = Distinction { tally, of_failed, of_rest };
+            let one = Distinction { tally, of_failed, of_rest, is_part: false };
             if SYMPTOM_FIELDS.contains(&one.tally.field) {
                 if one.tally.failed > 0 {
                     said.push(one);
@@ -79,13 +81,26 @@ impl Contrast {
                 telling.push(one);
             }
         }
+        let mut ranked = Self { failed, rest, causes: telling, symptoms: said };
+        ranked.sort();
+        ranked
+    }
+
+    /// Joins what was counted of only a part of the set.
+    pub fn join_part(&mut self, part: Self) {
+        let marked = |list: Vec<Distinction>| list.into_iter().map(|one| Distinction { is_part: true, ..one });
+        self.causes.extend(marked(part.causes));
+        self.symptoms.extend(marked(part.symptoms));
+        self.sort();
+    }
+
+    fn sort(&mut self) {
         let by_name = |a: &Distinction, b: &Distinction| a.tally.clause.cmp(&b.tally.clause);
         let apart = |one: &Distinction| (one.of_failed - one.of_rest).abs();
-        telling.sort_by(|a, b| apart(b).total_cmp(&apart(a)).then_with(|| by_name(a, b)));
-        said.sort_by(|a, b| b.tally.failed.cmp(&a.tally.failed).then_with(|| by_name(a, b)));
-        telling.truncate(MAX_CAUSES);
-        said.truncate(MAX_SYMPTOMS);
-        Self { failed, rest, causes: telling, symptoms: said }
+        self.causes.sort_by(|a, b| apart(b).total_cmp(&apart(a)).then_with(|| by_name(a, b)));
+        self.symptoms.sort_by(|a, b| b.tally.failed.cmp(&a.tally.failed).then_with(|| by_name(a, b)));
+        self.causes.truncate(MAX_CAUSES);
+        self.symptoms.truncate(MAX_SYMPTOMS);
     }
 
     /// The entry at `index` of both lists together, causes first.

@@ -15,7 +15,7 @@ mod tally;
 pub use evaluate::RowRecord;
 pub use summary::{Bucket, Facet, Histogram};
 pub use symbols::{Symbol, Symbols};
-pub use tally::Tallies;
+pub use tally::{TALLIED, Tallies};
 
 use crosstail_core::filter::{Field, Predicate, Truth, Vocabulary};
 use crosstail_core::model::{Activity, Id, Names, Place, Timestamp};

@@ -16,12 +16,42 @@ pub struct Tallies {
     pub failed: u64,
     /// Number of other rows with an outcome.
     pub rest: u64,
-    /// By field: the values that at least a hundredth of the failures, or of the rest, have.
+    /// By field: its values.
     pub fields: Vec<(Field, Vec<Facet>)>,
 }
 
+impl Tallies {
+    /// Keeps the values that at least a hundredth of the failures, or of the rest, have.
+    pub fn drop_rare(&mut self) {
+        let (failed, rest) = (self.failed.max(1), self.rest.max(1));
+        let is_enough = |facet: &Facet| facet.failed * 100 >= failed || (facet.count - facet.failed) * 100 >= rest;
+        self.fields.iter_mut().for_each(|(_, facets)| facets.retain(is_enough));
+    }
+
+    /// Adds what was counted elsewhere: failures, others, and the values of some fields. The values of the other fields,
+    /// which were not counted there, are taken out and given back, with the totals that they belong to.
+    #[must_use]
+    pub fn add(&mut self, failed: u64, rest: u64, values: &[(Field, Vec<Facet>)]) -> Self {
+        let (both, only_here): (Vec<_>, Vec<_>) = std::mem::take(&mut self.fields)
+            .into_iter()
+            .partition(|(field, _)| values.iter().any(|(counted, _)| counted == field));
+        let here = Self { failed: self.failed, rest: self.rest, fields: only_here };
+        (self.failed, self.rest, self.fields) = (self.failed + failed, self.rest + rest, both);
+        for (field, facets) in &mut self.fields {
+            let mut all: HashMap<String, Facet> = facets.drain(..).map(|facet| (facet.value.clone(), facet)).collect();
+            for facet in values.iter().filter(|(counted, _)| counted == field).flat_map(|(_, theirs)| theirs) {
+                let known = all.entry(facet.value.clone());
+                let known = known.or_insert_with(|| Facet { count: 0, failed: 0, ..facet.clone() });
+                (known.count, known.failed) = (known.count + facet.count, known.failed + facet.failed);
+            }
+            *facets = all.into_values().collect();
+        }
+        here
+    }
+}
+
 /// The counted fields. Fields that differ in every row, or that describe a failure, are not useful.
-const FIELDS: &[Field] = &[
+pub const TALLIED: &[Field] = &[
     Field::System,
     Field::Endpoint,
     Field::Method,
@@ -70,8 +100,15 @@ fn add(pair: &mut Pair, side: OutcomeClass) {
 }
 
 impl Store {
-    /// Counts the values of rows on all cores.
+    /// Counts the values of rows on all cores; without those that less than a hundredth have.
     pub fn tallies(&self, rows: &[Row]) -> Tallies {
+        let mut all = self.all_tallies(rows);
+        all.drop_rare();
+        all
+    }
+
+    /// Counts the values of rows on all cores.
+    pub fn all_tallies(&self, rows: &[Row]) -> Tallies {
         let side = |row: &Row| match self.status(*row) {
             Some(Status::InProgress) => OutcomeClass::Open,
             _ if self.is_failure(*row) => OutcomeClass::Failed,
@@ -81,9 +118,8 @@ impl Store {
         let failed = sides.iter().filter(|side| **side == OutcomeClass::Failed).count() as u64;
         let rest = sides.iter().filter(|side| **side == OutcomeClass::Rest).count() as u64;
         let several_sources = self.names.sources().len() > 1;
-        let counted = FIELDS.par_iter().filter(|field| **field != Field::Source || several_sources).map(|field| {
-            let enough = |(f, r): Pair| u64::from(f) * 100 >= failed.max(1) || u64::from(r) * 100 >= rest.max(1);
-            let counts = self.counts(*field, rows, &sides).into_iter().filter(|(_, pair)| enough(*pair));
+        let counted = TALLIED.par_iter().filter(|field| **field != Field::Source || several_sources).map(|field| {
+            let counts = self.counts(*field, rows, &sides).into_iter();
             let facet =
                 |(value, (f, r)): (String, Pair)| Facet { value, count: u64::from(f + r), failed: u64::from(f) };
             (*field, counts.map(facet).collect())

@@ -21,15 +21,17 @@ pub struct Facets {
     pub is_on: bool,
     /// Each field with its values.
     pub groups: Vec<(Field, Vec<Facet>)>,
-    /// Whether only what is shown is counted, and there is more.
+    /// Whether only what is shown is counted, and the stores still count.
     pub is_part: bool,
+    /// The fields that a store cannot count: what is held is counted.
+    pub of_held: Vec<Field>,
     /// Selected value, counted over all groups.
     pub selected: usize,
 }
 
 impl Default for Facets {
     fn default() -> Self {
-        Self { is_on: true, groups: Vec::new(), is_part: false, selected: 0 }
+        Self { is_on: true, groups: Vec::new(), is_part: false, of_held: Vec::new(), selected: 0 }
     }
 }
 
@@ -64,15 +66,18 @@ impl Facets {
     pub fn count(&mut self, shared: &Shared) {
         let (store, counted) = (&shared.store, shared.counted(true));
         self.is_part = counted.state != CountState::Held && counted.values.is_empty();
-        let here: Vec<Row>;
-        let rows = if counted.values.is_empty() {
-            store.rows()
-        } else {
-            here = shared.counted_here(true).iter().flat_map(|range| store.kept_between(range)).copied().collect();
-            &here
+        let is_counted = |field: &Field| counted.values.iter().any(|(known, _)| known == field);
+        self.of_held.clear();
+        if !counted.values.is_empty() {
+            self.of_held.extend(Self::FIELDS.into_iter().filter(|field| !is_counted(field)));
+        }
+        let here: Vec<Row> = match counted.values.as_slice() {
+            [] => Vec::new(),
+            _ => shared.counted_here(true).iter().flat_map(|range| store.kept_between(range)).copied().collect(),
         };
         let of = |field: &Field| {
-            let mut facets = store.facet(*field, rows, if counted.values.is_empty() { SHOWN } else { usize::MAX });
+            let (rows, limit) = if is_counted(field) { (&*here, usize::MAX) } else { (store.rows(), SHOWN) };
+            let mut facets = store.facet(*field, rows, limit);
             let theirs = counted.values.iter().filter(|(known, _)| known == field).flat_map(|(_, facets)| facets);
             let mut at: HashMap<String, usize> = HashMap::new();
             if theirs.clone().next().is_some() {

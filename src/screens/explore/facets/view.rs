@@ -41,7 +41,11 @@ pub(in crate::screens::explore) fn render(facets: &Facets, focused: bool, area: 
     for (row, (index, title, facet, field)) in lines.iter().skip(first).take(area.height as usize).enumerate() {
         let y = area.y + saturating_u16(row);
         let Some(facet) = facet else {
-            let title = if facets.is_part { format!("{title} +…") } else { (*title).to_owned() };
+            let title = match (facets.is_part, facets.of_held.contains(field)) {
+                (true, _) => format!("{title} +…"),
+                (false, true) => format!("{title} · of what is held"),
+                (false, false) => (*title).to_owned(),
+            };
             put(buf, area.x + 1, y, &title, area.width, theme.dim);
             continue;
         };

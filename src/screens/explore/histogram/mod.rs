@@ -162,10 +162,11 @@ impl Histogram {
         Some((end, width))
     }
 
-    /// The width of a column, by which stores count; a day while the start of an open range is not known.
+    /// The width of a column, by which stores count; while the start of an open range is not known eight hours, which add up
+    /// to nearly every width of a long range.
     pub(super) fn bucket_us(&self, shared: &Shared) -> i64 {
         let is_open = shared.bounds().since.is_none() && shared.counted(true).buckets.is_empty();
-        self.scale(shared).filter(|_| !is_open).map_or(86_400_000_000, |(_, width)| width)
+        self.scale(shared).filter(|_| !is_open).map_or(28_800_000_000, |(_, width)| width)
     }
 
     /// The range being selected: its start, and its end (exclusive).

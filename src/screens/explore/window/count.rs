@@ -1,7 +1,7 @@
 //! What the stores count: the activities of the range that memory does not hold.
 
 use super::Explore;
-use crate::effect::{CountPart, CountQuery, Counts, Effect, Ticket, ValuesPart, ValuesQuery};
+use crate::effect::{CountPart, CountQuery, Counts, Effect, Ticket, ValuesPart, ValuesPurpose, ValuesQuery};
 use crate::screens::explore::Facets;
 use crate::screens::shared::{CountState, Counted, Shared};
 use crosstail_core::filter::Field;
@@ -110,7 +110,9 @@ impl Round {
             return Vec::new();
         }
         let mut all: Vec<(Field, Vec<Facet>)> = Vec::new();
-        for (field, facets) in self.values.values().flatten() {
+        // What one of them cannot count, nobody knows.
+        let is_counted = |field: Field| self.values.values().all(|of| of.iter().any(|(known, _)| *known == field));
+        for (field, facets) in self.values.values().flatten().filter(|(field, _)| is_counted(*field)) {
             match all.iter_mut().find(|(known, _)| known == field) {
                 Some((_, known)) => known.extend(facets.iter().cloned()),
                 None => all.push((*field, facets.clone())),
@@ -211,7 +213,8 @@ impl Explore {
         let ticket = shared.ticket();
         round.values_ticket = Some(ticket);
         let (filter, intervals) = (shared.filter.text().to_owned(), round.asked.intervals.clone());
-        let query = ValuesQuery { filter, intervals, fields: Facets::FIELDS.to_vec() };
+        let fields = Facets::FIELDS.to_vec();
+        let query = ValuesQuery { filter, intervals, fields, purpose: ValuesPurpose::Facets };
         Some(Effect::CountValues(ticket, Box::new(query)))
     }
 
@@ -274,7 +277,7 @@ impl Explore {
             if let Some(problem) = problem {
                 counted.state = CountState::Failed(problem);
             }
-            if counted.state != CountState::Counting {
+            if !matches!(counted.state, CountState::Held | CountState::Counting) {
                 return counted;
             }
             // What nobody has counted yet is not nothing; what is held is a part of it.

@@ -17,7 +17,11 @@ impl Explore {
         shared: &mut Shared,
     ) -> Result<Vec<Effect>, Reply> {
         match reply {
-            Reply::Read(purpose, part) => Ok(self.took_part(ticket, purpose, *part, shared)),
+            Reply::Read(purpose, part) => {
+                let mut effects = self.took_part(ticket, purpose, *part, shared);
+                effects.extend(self.keep_to_the_budget(shared));
+                Ok(effects)
+            }
             Reply::Counted(part) => {
                 self.took_count(ticket, *part, shared);
                 Ok(Vec::new())
@@ -157,7 +161,11 @@ impl Explore {
                 let rows = delta.rows.iter().map(|row| (id, shared.store.get(*row).id));
                 self.window.changed.extend(rows);
             }
-            return self.keep_to_the_budget(shared);
+            // What was read for the view is known to be held only after its reply: what is given up before, would seem to be
+            // held ever after.
+            if *live || !shared.sources[*source].reads_ranges {
+                return self.keep_to_the_budget(shared);
+            }
         }
         Vec::new()
     }

@@ -1,0 +1,69 @@
+//! Reports: the figures of the predefined ones over all sources, and the file.
+
+use super::{Work, figures};
+use anyhow::Result;
+use crosstail_core::filter::{Field, Filter};
+use crosstail_core::model::{Calendar, Names, SourceId};
+use crosstail_export::{Report, ReportFormat, ReportKind, Table};
+use crosstail_source::{Grouping, Groups, PageQuery, Source, SourceError};
+use std::io::Write as _;
+use std::sync::Arc;
+
+/// Figures of the activities that match a query, by fields and by the periods of a calendar. With `problems`, counting goes
+/// on without the sources that fail.
+pub async fn figures_by_period(
+    sources: &[(SourceId, Arc<dyn Source>)],
+    work: &Work,
+    names: &Names,
+    query: PageQuery,
+    (by, calendar): (&[Field], Option<Calendar>),
+    problems: Option<&mut Vec<SourceError>>,
+) -> Result<Groups> {
+    let bucket_us = calendar.map(|calendar| calendar.grain_us());
+    let grouping = Grouping { by: by.to_vec(), bucket_us, ..Grouping::default() };
+    let groups = figures(sources, work, names, query, &grouping, problems).await?;
+    let Some(calendar) = calendar else { return Ok(groups) };
+    let mut periods = Groups::new();
+    for ((key, at), figures) in groups {
+        periods.entry((key, at.map(|at| calendar.start(at)))).or_default().merge(&figures);
+    }
+    Ok(periods)
+}
+
+/// The filter of a report within a view.
+pub fn report_filter(own: &str, kind: &ReportKind) -> Result<Filter> {
+    let both = match (own.trim(), kind.filter) {
+        (own, "") => own.to_owned(),
+        ("", of) => of.to_owned(),
+        (own, of) => format!("({own}) {of}"),
+    };
+    Ok(Filter::parse(&both)?)
+}
+
+/// Every predefined report of a view.
+pub(super) async fn tables(
+    sources: &[(SourceId, Arc<dyn Source>)],
+    work: &Work,
+    names: &Names,
+    query: &PageQuery,
+    filter: &str,
+) -> Result<Vec<Table>> {
+    let zone = query.context.zone;
+    let mut tables = Vec::new();
+    for kind in ReportKind::ALL {
+        let query = PageQuery { filter: report_filter(filter, kind)?, ..query.clone() };
+        let calendar = kind.bucket_us.map(|us| Calendar::new(us, zone));
+        let groups = figures_by_period(sources, work, names, query, (kind.by, calendar), None).await?;
+        tables.push(kind.table(groups, zone));
+    }
+    Ok(tables)
+}
+
+/// Writes a report to a new file; an existing file is an error.
+pub(super) fn write(path: &str, report: &Report) -> Result<String, String> {
+    let text = report.write(ReportFormat::of_path(path)?)?;
+    let made = std::fs::OpenOptions::new().write(true).create_new(true).open(path);
+    let mut file = made.map_err(|error| format!("{path}: {error}"))?;
+    file.write_all(text.as_bytes()).map_err(|error| format!("{path}: {error}"))?;
+    Ok(format!("wrote {path}"))
+}
