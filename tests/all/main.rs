@@ -44,6 +44,7 @@ mod postgres;
 mod programs;
 mod prokure;
 mod pty;
+mod pty_stores;
 mod pump;
 mod registry;
 mod request;

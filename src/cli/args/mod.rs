@@ -103,7 +103,7 @@ pub(super) struct ExploreArgs {
 #[derive(Debug, Args)]
 pub(super) struct ViewArgs {
     /// Start with this filter
-    #[arg(long, short = 'f', value_name = "FILTER")]
+    #[arg(long, short = 'f', value_name = "FILTER", allow_hyphen_values = true)]
     pub(super) filter: Option<String>,
     /// Open the request that this text identifies: an id, a traceparent, an address, an order number
     #[arg(long, value_name = "TEXT")]
