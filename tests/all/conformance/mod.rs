@@ -18,13 +18,14 @@ use contract::{
 use crosstail::effect::{PayloadSection, PreparedPayload, SearchProgress, rank};
 use crosstail::runtime::{Sources, Work, payload_of, related_to, search_source};
 use crosstail_core::filter::{Context, Field, Filter};
-use crosstail_core::model::{Activity, Clock, Latencies, PayloadPart, SourceId, Status};
+use crosstail_core::model::{Activity, Clock, Figures, Latencies, PayloadPart, SourceId, Status};
 use crosstail_engine::insight::{Chain, Trace, candidates, jq};
 use crosstail_engine::outline::Outline;
 use crosstail_export::{FullRecord, markdown};
 use crosstail_source::pump::{self, PumpEvent, SourceState};
 use crosstail_source::{
-    Cursor, Grouping, Groups, Job, Jobs, PageQuery, Position, RelatedKey, Source, SourceEvent, for_each,
+    Cursor, ErrorKind, GroupKey, Grouping, Groups, Job, Jobs, Measures, PageQuery, Position, RelatedKey, Source,
+    SourceEvent, for_each,
 };
 use databases::{MongoFixture, PostgresFixture};
 use fixtures::{FileFixture, Fixture, SqliteFixture};
@@ -452,6 +453,29 @@ async fn figures_are_the_local_ones(mut fixture: impl Fixture) {
             }
             let found = source.aggregate(&query, &grouping, &Job::default()).await.expect("figures");
             assert_eq!(found, expected, "C12.1: {} of {text}", by.name());
+            for measures in [Measures::Totals, Measures::Outcomes] {
+                // In the store alone, or an error: never a part.
+                for in_store in [false, true] {
+                    let fewer = Grouping { measures, in_store, ..grouping.clone() };
+                    let found = match source.aggregate(&query, &fewer, &Job::default()).await {
+                        Err(error) if in_store => {
+                            assert_eq!(error.kind, ErrorKind::Unsupported, "C12.4: {error}");
+                            continue;
+                        }
+                        found => found.expect("figures"),
+                    };
+                    let wanted = |groups: &Groups| -> Vec<(GroupKey, (u64, [u64; 4]))> {
+                        let outcomes = |figures: &Figures| match measures {
+                            Measures::Totals => [0; 4],
+                            _ => [figures.failed, figures.open, figures.succeeded, figures.concluded],
+                        };
+                        let one =
+                            |(key, figures): (&GroupKey, &Figures)| (key.clone(), (figures.count, outcomes(figures)));
+                        groups.iter().map(one).collect()
+                    };
+                    assert_eq!(wanted(&found), wanted(&expected), "C12.4: {measures:?} by {} of {text}", by.name());
+                }
+            }
         }
     }
 }
