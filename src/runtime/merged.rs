@@ -5,11 +5,10 @@
 //! others by id. A source that does not find ids is read whole within the range of time, so its records are there when they
 //! are needed.
 
+use super::complete::by_ids;
 use super::{Work, keeps_whole};
 use anyhow::Result;
-use crosstail_core::filter::{
-    Atom, Expr, Field, Filter, NamedRecord, Op, Operand, Predicate, Scalar, ScalarForm, Value,
-};
+use crosstail_core::filter::{Expr, Filter, NamedRecord, Predicate};
 use crosstail_core::model::{Activity, Id, Names, SourceId, Timestamp};
 use crosstail_engine::store::{Row, Store};
 use crosstail_engine::window::{Bounds, witness};
@@ -24,8 +23,6 @@ const MAX_SKEW_US: i64 = 15 * 60 * 1_000_000;
 const PAGE: usize = 5000;
 /// Activities in memory above which those that can no longer be joined are evicted.
 const MAX_BUFFERED: usize = 60_000;
-/// Ids per question for the other records of requests.
-const IDS: usize = 500;
 
 /// The merged sequence.
 pub struct MergedHistory<'a> {
@@ -253,25 +250,9 @@ impl<'a> MergedHistory<'a> {
             self.problems.iter().any(|problem| problem.source_name == *name)
         };
         let open = self.streams.iter().filter(|stream| of(stream) && !failed(stream));
-        let asked = open.map(|stream| async {
-            let mut found = Vec::new();
-            let mut answer = Ok(());
-            for some in ids.chunks(IDS) {
-                let query = self.records(Filter::of(with_ids(some)));
-                answer = for_each(stream.source.as_ref(), &query, &stream.job, |activity| {
-                    found.push(activity);
-                    true
-                })
-                .await
-                .map(drop);
-                if answer.is_err() {
-                    break;
-                }
-            }
-            (stream.id, answer.map(|()| found))
-        });
+        let open = open.map(|stream| (stream.id, stream.source.as_ref(), stream.job.clone()));
         let mut all = Vec::new();
-        for (id, answer) in futures_util::future::join_all(asked).await {
+        for (id, answer) in by_ids(open, ids, &self.records(Filter::default())).await {
             match answer {
                 Ok(found) => all.extend(found),
                 Err(error) => self.fail(id, error)?,
@@ -386,16 +367,4 @@ fn sorted(mut found: Vec<Activity>, newest_first: bool) -> Vec<Activity> {
         found.reverse();
     }
     found
-}
-
-/// A filter that keeps the activities with these ids.
-pub(super) fn with_ids(ids: &[Id]) -> Expr {
-    let one = |id: &Id| Value::One(Scalar { text: id.to_string(), form: ScalarForm::Quoted, span: 0..0 });
-    Expr::Atom(Atom {
-        target: Operand::Field(Field::Id),
-        or_absent: false,
-        op: Op::Equal,
-        value: Value::List(ids.iter().map(one).collect()),
-        span: 0..0,
-    })
 }

@@ -1,6 +1,7 @@
 //! Carries out effects. This is the only part of the program that waits.
 
 pub mod alert;
+mod complete;
 mod count;
 mod diagnose;
 mod figures;

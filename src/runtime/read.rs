@@ -1,6 +1,6 @@
 //! Reads from the stores what memory does not hold, and counts it there.
 
-use super::merged::with_ids;
+use super::complete::{IDS, by_ids, with_ids};
 use super::{Answer, Sources, Work, keeps_whole};
 use crate::effect::{Piece, ReadPart, ReadPurpose, ReadQuery, Reply, Ticket};
 use crosstail_core::filter::{Context, Expr, Filter, Predicate};
@@ -15,8 +15,6 @@ use tokio::sync::mpsc;
 const FIRST: usize = 500;
 /// Activities of a page.
 const PAGE: usize = 5000;
-/// Ids per question.
-const IDS: usize = 500;
 /// The first slice of a search without an index, in microseconds.
 const FIRST_SLICE_US: i64 = 3_600_000_000;
 /// A slice that would be longer is everything that is left, in microseconds: two years.
@@ -98,20 +96,10 @@ impl Reader {
     /// What other sources have of the same requests.
     async fn completed(&self, of: SourceId, ids: &[Id]) -> Vec<Activity> {
         let others = self.sources.iter().filter(|(id, source)| *id != of && source.capabilities().finds_ids);
-        let asked = others.map(|(id, source)| async {
-            let (mut found, job) = (Vec::new(), self.work.job(*id));
-            for some in ids.chunks(IDS) {
-                let query = PageQuery { filter: Filter::of(with_ids(some)), ..PageQuery::all(PAGE) };
-                // A source that cannot be read says so itself; what the others have is shown without it.
-                let _ = for_each(source.as_ref(), &query, &job, |activity| {
-                    found.push(activity);
-                    true
-                })
-                .await;
-            }
-            found
-        });
-        futures_util::future::join_all(asked).await.concat()
+        let others = others.map(|(id, source)| (*id, source.as_ref(), self.work.job(*id)));
+        // A source that cannot be read says so itself; what the others have is shown without it.
+        let found = by_ids(others, ids, &PageQuery::all(PAGE)).await;
+        found.into_iter().filter_map(|(_, found)| found.ok()).flatten().collect()
     }
 
     /// Those of the joined activities that the whole filter keeps, by their payload if it asks for that.
