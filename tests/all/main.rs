@@ -29,6 +29,7 @@ mod elasticsearch;
 mod examples;
 mod exporting;
 mod faults;
+mod figures;
 mod filters;
 mod flow;
 mod habits;
