@@ -55,6 +55,7 @@ impl Store {
         }
         self.extras.remove(&row);
         self.view.payload_matches.remove(&row);
+        self.operations.forget(row);
         let number = row as usize / ROWS;
         // New rows go into the last segment.
         let can_go = number + 1 < self.segments.len();

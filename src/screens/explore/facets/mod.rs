@@ -7,7 +7,7 @@ use crate::effect::Effect;
 use crate::screens::Hint;
 use crate::screens::request::{Focus, Request};
 use crate::screens::shared::{CountState, Shared};
-use crosstail_core::filter::{Field, quote};
+use crosstail_core::filter::{Field, Filter, quote};
 use crosstail_engine::store::{Facet, Row};
 use std::collections::HashMap;
 
@@ -21,22 +21,28 @@ pub struct Facets {
     pub is_on: bool,
     /// Each field with its values.
     pub groups: Vec<(Field, Vec<Facet>)>,
-    /// Whether only what is shown is counted, and there is more.
+    /// Whether only what is shown is counted, and there is more; of all values, and of those that stores cannot count.
     pub is_part: bool,
+    pub is_held: bool,
     /// Selected value, counted over all groups.
     pub selected: usize,
 }
 
 impl Default for Facets {
     fn default() -> Self {
-        Self { is_on: true, groups: Vec::new(), is_part: false, selected: 0 }
+        Self { is_on: true, groups: Vec::new(), is_part: false, is_held: true, selected: 0 }
     }
 }
 
 impl Facets {
     /// The fields shown, in order.
-    pub(super) const FIELDS: [Field; 5] =
-        [Field::System, Field::Status, Field::Kind, Field::Direction, Field::Endpoint];
+    pub(super) const FIELDS: [Field; 6] =
+        [Field::System, Field::Status, Field::Final, Field::Kind, Field::Direction, Field::Endpoint];
+
+    /// Those of them that stores can count. What became of attempts is known only of what is held.
+    pub(super) fn counted_by_stores() -> Vec<Field> {
+        Self::FIELDS.into_iter().filter(|field| *field != Field::Final).collect()
+    }
 
     /// The actions that they take while they have the keys.
     pub const ACTIONS: [Action; 10] = [
@@ -54,16 +60,18 @@ impl Facets {
 
     /// What the key bar shows while they have the keys.
     pub const HINTS: &[Hint] = &[
+        Hint::Action(Action::BACK, "list"),
         Hint::Action(Action::OPEN, "narrow"),
         Hint::Action(Action::EXCLUDE, "exclude"),
         Hint::Action(Action::FOCUS_NEXT, "next panel"),
-        Hint::Action(Action::BACK, "list"),
     ];
 
     /// Counts the values of the range: those of memory, and those that the stores have counted.
     pub fn count(&mut self, shared: &Shared) {
         let (store, counted) = (&shared.store, shared.counted(true));
         self.is_part = counted.state != CountState::Held && counted.values.is_empty();
+        self.is_held = counted.state == CountState::Held;
+        let kept = self.current().map(|(field, facet)| (field, facet.value.clone()));
         let here: Vec<Row>;
         let rows = if counted.values.is_empty() {
             store.rows()
@@ -72,6 +80,8 @@ impl Facets {
             &here
         };
         let of = |field: &Field| {
+            let others = self.is_held.then(|| others(*field, shared)).flatten();
+            let rows = others.as_deref().unwrap_or(rows);
             let mut facets = store.facet(*field, rows, if counted.values.is_empty() { SHOWN } else { usize::MAX });
             let theirs = counted.values.iter().filter(|(known, _)| known == field).flat_map(|(_, facets)| facets);
             let mut at: HashMap<String, usize> = HashMap::new();
@@ -94,8 +104,12 @@ impl Facets {
             facets.truncate(SHOWN);
             (*field, facets)
         };
-        self.groups = Self::FIELDS.iter().map(of).collect();
-        self.selected = self.selected.min(self.len().saturating_sub(1));
+        self.groups = Self::FIELDS.iter().map(of).filter(|(_, facets)| !facets.is_empty()).collect();
+        // The cursor stays on its value.
+        let values =
+            || self.groups.iter().flat_map(|(field, facets)| facets.iter().map(move |facet| (*field, &facet.value)));
+        let at = kept.and_then(|(field, value)| values().position(|(known, other)| known == field && *other == value));
+        self.selected = at.unwrap_or(self.selected).min(self.len().saturating_sub(1));
     }
 
     /// The selected field and value.
@@ -129,4 +143,19 @@ impl Facets {
         }
         Some(Vec::new())
     }
+}
+
+/// Rows of which a field is counted at most, where the filter names it: more would take too long.
+const OTHERS: usize = 300_000;
+
+/// The rows that the filter would keep if it did not name a field, so that its other values stay listed; `None` where it does
+/// not name it.
+fn others(field: Field, shared: &Shared) -> Option<Vec<Row>> {
+    let text = shared.filter.without(&[field], true);
+    if text == shared.filter.text().trim() || shared.store.len() > OTHERS {
+        return None;
+    }
+    let (_, predicate) = Filter::compile(&text, &shared.context()).ok()?;
+    let bounds = shared.bounds().interval();
+    Some(shared.store.matching(shared.store.rows_between(bounds.from..bounds.to), predicate))
 }

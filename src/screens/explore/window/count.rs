@@ -134,7 +134,7 @@ impl Explore {
         let ticket = shared.ticket();
         count.values_ticket = Some(ticket);
         let filter = shared.filter.text().to_owned();
-        let query = ValuesQuery { filter, intervals, fields: Facets::FIELDS.to_vec() };
+        let query = ValuesQuery { filter, intervals, fields: Facets::counted_by_stores() };
         Some(Effect::CountValues(ticket, Box::new(query)))
     }
 
