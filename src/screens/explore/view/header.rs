@@ -29,7 +29,7 @@ pub(super) fn render(explore: &Explore, shared: &Shared, canvas: &mut Canvas<'_>
     };
     let rate = shared.live_rate();
     let follow = if explore.list.pinned.is_some() {
-        "⏸ paused"
+        "‖ paused"
     } else if explore.list.follow {
         "▶ following"
     } else {
@@ -58,8 +58,8 @@ pub(super) fn render(explore: &Explore, shared: &Shared, canvas: &mut Canvas<'_>
     let following = if explore.list.follow { theme.accent } else { theme.warning };
     let named = if shared.time_clause.is_some() { theme.accent } else { theme.text };
     // In a narrow window, what is wrong comes before what is as usual.
-    let narrow = area.width < 80;
-    let program = if narrow { " " } else { " crosstail  " };
+    let narrow = area.width < 120;
+    let program = if area.width < 80 { " " } else { " crosstail  " };
     let early = if narrow { &*alerts } else { "" };
     let late = if narrow { "" } else { &*alerts };
     let pieces = [
