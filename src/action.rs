@@ -54,6 +54,7 @@ actions! {
     COPY_ID = "copy_id", "copy the id";
     COPY_BODY = "copy_body", "copy the body, or the value under the cursor";
     COPY_CURL = "copy_curl", "copy as curl, with variables for secrets";
+    COPY_AFFECTED = "copy_affected", "copy the affected operations, a line each";
     COPY_VIEW = "copy_view", "copy a command that opens this view again";
     COPY_PATH = "copy_path", "copy the path of the value under the cursor";
     EDITOR = "editor", "open the value, or the activity, in $EDITOR";
@@ -66,6 +67,7 @@ actions! {
     VIEW_BACK = "view_back", "view before this one";
     VIEW_FORWARD = "view_forward", "view after this one";
     HEALTH = "health", "health of the systems";
+    AFFECTED = "affected", "operations that failed, and what became of each";
     ALERTS = "alerts", "alerts of rules and of stores";
     ACKNOWLEDGE = "acknowledge", "acknowledge the alert";
     RESOLVE = "resolve", "resolve the alert in its store";

@@ -124,7 +124,7 @@ pub(super) fn explorer_over(
     if let Some(problem) = problems.first() {
         shared.notify(format!("a rule was skipped: {problem}"));
     }
-    let writes_as = || look.writes.who.clone().unwrap_or_else(|| "unknown".to_owned());
+    let who = look.writes.who.clone().unwrap_or_else(|| "unknown".to_owned());
     shared.settings = Settings {
         history_limit: config.history_limit.unwrap_or(usize::MAX),
         memory: config.memory_bytes()?,
@@ -134,7 +134,8 @@ pub(super) fn explorer_over(
         theme: config.theme.clone().unwrap_or_else(|| "dark".to_owned()),
         config_path: config::user_file().map(|path| path.display().to_string()),
         invocation,
-        writes_as: look.writes.allow_writes.then(writes_as),
+        writes_as: look.writes.allow_writes.then(|| who.clone()),
+        who,
         ..Settings::default()
     };
     let mut effects = Vec::new();

@@ -271,6 +271,7 @@ impl FileSink for SqliteSink {
             activity,
             payload: payload.unwrap_or_default(),
             note: String::new(),
+            marked: false,
         };
         let kept: Vec<IncidentEntry> = activities.into_iter().map(keep).collect();
         Ok(json!({ "rows": self.archive.append(&kept).await? }))

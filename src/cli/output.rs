@@ -43,14 +43,15 @@ pub(super) fn colours(asked: Option<bool>) -> bool {
 /// The field of a record with a name: that of JSON, or one of a filter.
 fn column(name: &str) -> Result<&'static str> {
     let name = name.trim();
-    let own = Record::COLUMNS.into_iter().find(|column| column.eq_ignore_ascii_case(name));
+    let all = || Record::COLUMNS.into_iter().chain(Record::LOOKED_UP);
+    let own = all().find(|column| column.eq_ignore_ascii_case(name));
     let of_filter = || {
         let field = Field::parse(name)?;
-        Record::COLUMNS.into_iter().find(|column| Field::parse(column) == Some(field))
+        all().find(|column| Field::parse(column) == Some(field))
     };
     own.or_else(of_filter).ok_or_else(|| {
-        let hint = suggest(name, Record::COLUMNS).map_or_else(
-            || format!("; the fields are {}", Record::COLUMNS.join(", ")),
+        let hint = suggest(name, all()).map_or_else(
+            || format!("; the fields are {}", all().collect::<Vec<_>>().join(", ")),
             |near| format!("; did you mean '{near}'?"),
         );
         UsageError(format!("--fields: no field '{name}'{hint}")).into()
@@ -84,6 +85,11 @@ impl Writer {
             writer.csv(names.into_iter().map(str::to_owned))?;
         }
         Ok(writer)
+    }
+
+    /// Whether a field was asked for.
+    pub(super) fn shows(&self, name: &str) -> bool {
+        self.columns.contains(&name)
     }
 
     pub(super) fn write(&mut self, activity: &Activity, names: &Names) -> Result<()> {

@@ -35,6 +35,9 @@ pub(super) async fn run(args: &QueryArgs, choice: &Overrides) -> Result<u8> {
     let page = if by_time { limit.saturating_add(1).min(PAGE) } else { PAGE };
     let query = PageQuery { filter: filter.clone(), context, since, until, newest_first, limit: page };
     let mut joined = MergedHistory::new(&opened.sources, &Work::command("query"), &opened.names, query).partial();
+    if writer.shows("final") {
+        joined = joined.with_outcomes();
+    }
     let mut ranked = Ranked { sort: args.sort, limit, found: Vec::new() };
     let (mut written, mut more) = (0, false);
     while let Some(activity) = joined.next().await? {

@@ -6,7 +6,7 @@ use super::{exit, sources};
 use crate::config::{Config, Overrides};
 use crate::runtime::{MergedHistory, Sources, Work, keeps_whole};
 use anyhow::Result;
-use crosstail_core::filter::{Context, Filter};
+use crosstail_core::filter::{Context, Field, Filter};
 use crosstail_core::model::{Activity, Clock, Names, Timestamp};
 use crosstail_engine::store::Store;
 use crosstail_source::pump::{self, PumpEvent, SourceState, StartFrom};
@@ -159,8 +159,13 @@ impl Shower<'_> {
 
     async fn show(&mut self, batch: Vec<Activity>) -> Result<()> {
         let predicate = self.filter.predicate(&Context { now: Clock::system().now(), zone: self.zone });
-        let delta = self.store.ingest(batch);
-        for row in delta.rows {
+        let mut rows = self.store.ingest(batch).rows;
+        if self.filter.expr().names(Field::Final) {
+            // What became of an attempt is known from those after it.
+            let became = self.store.follow_operations();
+            rows.extend(became.into_iter().filter(|row| !rows.contains(row)).collect::<Vec<_>>());
+        }
+        for row in rows {
             let activity = self.store.get(row);
             if keeps_whole(&self.sources, &self.work, self.names, &predicate, &activity).await {
                 self.writer.write(&activity, self.names)?;

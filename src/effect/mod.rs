@@ -88,8 +88,8 @@ pub enum Effect {
     Copy(String),
     /// Run an external program with a text; it gets the terminal.
     RunExternal(ExternalProgram),
-    /// Write marked activities as an incident: to this path with `.md` and with `.sqlite`.
-    WriteIncident(String, Vec<Mark>),
+    /// Write marked activities as an incident.
+    WriteIncident(Box<Incident>),
     /// Change an alert in its stores.
     ChangeAlert(Box<AlertEdit>),
     /// Write the screen as a report to this path; the extension sets the format. The figures of a range are counted for it.
@@ -102,6 +102,8 @@ pub enum Effect {
     WriteDraft(SourceId, String),
     /// Write the commented configuration file.
     WriteConfig,
+    /// Times that are typed from now on are of this zone.
+    Zone(chrono_tz::Tz),
     /// Read keymap and theme files again.
     Reload,
     /// Suspend the process.
@@ -195,6 +197,25 @@ pub struct Explanation {
     pub mappings: Vec<CatalogueEntry>,
     /// Its endpoint's transforms.
     pub transforms: Vec<TransformResult>,
+}
+
+/// Marked activities, with what to say of the view in which they were marked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Incident {
+    /// Where to: this path with `.md` and with `.sqlite`.
+    pub path: String,
+    pub marks: Vec<Mark>,
+    /// What became of the operations of the view that failed; `None` if none did.
+    pub outcomes: Option<String>,
+    /// Activities of the view, and failures among those that memory holds.
+    pub count: u64,
+    pub failed: u64,
+    /// The filter, and the command that opens the view again.
+    pub filter: String,
+    pub reopen: String,
+    /// Who writes it, and when.
+    pub by: String,
+    pub at: Timestamp,
 }
 
 /// A marked activity.

@@ -38,6 +38,10 @@ impl Reader {
         grouping: &Grouping,
         job: &Job,
     ) -> Result<Groups, SourceError> {
+        if filter.expr().names(Field::Final) || grouping.by.contains(&Field::Final) {
+            let cause = "what became of attempts is known only of what is held";
+            return Err(SourceError::of("", "count", (ErrorKind::Unsupported, None), &cause));
+        }
         let mut all = Groups::new();
         for interval in intervals {
             let ((since, until), context) = (ends(*interval), self.context);

@@ -1,8 +1,8 @@
 //! Figures over all sources. A request that several sources know is counted once.
 
-use super::{MergedHistory, Work};
+use super::{MergedHistory, Work, outcomes};
 use anyhow::Result;
-use crosstail_core::filter::{Context, Filter};
+use crosstail_core::filter::{Context, Expr, Field, Filter};
 use crosstail_core::model::{Names, SourceId};
 use crosstail_source::{FiguresQuery, Grouping, Groups, PageQuery, Source, SourceError};
 use std::sync::Arc;
@@ -20,18 +20,27 @@ pub async fn figures(
     grouping: &Grouping,
     problems: Option<&mut Vec<SourceError>>,
 ) -> Result<Groups> {
-    let query = PageQuery { newest_first: true, limit: PAGE, ..query };
+    let mut query = PageQuery { newest_first: true, limit: PAGE, ..query };
+    // Only failed attempts have become something, and no store knows what.
+    let by_outcome = grouping.by.contains(&Field::Final);
+    if by_outcome {
+        query.filter = Filter::of(Expr::And(vec![query.filter.expr().clone(), outcomes::failed()]));
+    }
+    let is_counted_here = by_outcome || query.filter.expr().names(Field::Final);
     // Metrics and health endpoints hold no activities.
     let holding = |source: &&(SourceId, Arc<dyn Source>)| source.1.capabilities().holds_activities;
     let holding: Vec<_> = sources.iter().filter(holding).cloned().collect();
     match holding.as_slice() {
         [] => Ok(Groups::new()),
-        [(id, source)] => Ok(source.aggregate(&query, grouping, &work.job(*id)).await?),
+        [(id, source)] if !is_counted_here => Ok(source.aggregate(&query, grouping, &work.job(*id)).await?),
         several => {
             let mut groups = Groups::new();
             let mut joined = MergedHistory::new(several, work, names, query);
             if problems.is_some() {
                 joined = joined.partial();
+            }
+            if by_outcome {
+                joined = joined.with_outcomes();
             }
             while let Some(activity) = joined.next().await? {
                 groups.entry(grouping.key(&activity, names)).or_default().add(&activity);

@@ -1,58 +1,61 @@
-//! Writes marked activities as an incident: a Markdown file to read and an SQLite file to open with crosstail.
+//! Writes marked activities as an incident: a Markdown file to read and an SQLite file to open with crosstail. The document
+//! begins with what whoever takes over asks first: what, since when, how many, which systems, by which filter, by whom. The
+//! store also holds the other tries and the traces of what is marked.
 
 use super::{Sources, Work, payload_of, related_to};
-use crate::effect::Mark;
+use crate::effect::{Incident, Mark};
 use anyhow::{Context as _, Result, ensure};
-use crosstail_core::model::{Latencies, Names, merge_by_id};
+use crosstail_core::model::{Activity, Id, Latencies, Names, merge_by_id, redact_text, visible_line};
 use crosstail_engine::insight::{Chain, Trace};
 use crosstail_export::{FullRecord, markdown};
 use crosstail_export::{IncidentEntry, write_incident};
 use crosstail_source::RelatedKey;
+use std::collections::{BTreeMap, HashSet};
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+/// Activities of a trace that are written beside a marked one, at most.
+const TRACE: usize = 200;
+
 /// Writes both files. Returns a message with their paths, or with the error.
-pub(super) async fn write(sources: &Sources, work: &Work, names: &Names, path: &str, marks: Vec<Mark>) -> String {
-    let count = marks.len();
-    match write_both(sources, work, names, path, marks).await {
-        Ok((document, store, unread)) => {
-            let missing = if unread == 0 { String::new() } else { format!(", {unread} of them without payload") };
-            format!("{count} activities{missing}: {} and {}", document.display(), store.display())
+pub(super) async fn write(sources: &Sources, work: &Work, names: &Names, incident: Incident) -> String {
+    let count = incident.marks.len();
+    match write_both(sources, work, names, incident).await {
+        Ok(written) => {
+            let missing = match written.unread {
+                0 => String::new(),
+                unread => format!(", {unread} of them without payload"),
+            };
+            let beside = match written.beside {
+                0 => String::new(),
+                beside => format!(" and {beside} beside them"),
+            };
+            let (document, store) = (written.document.display(), written.store.display());
+            format!("{count} marked{beside}{missing}: {document} and {store}")
         }
         Err(error) => format!("the incident was not written: {error:#}"),
     }
 }
 
-async fn write_both(
-    sources: &Sources,
-    work: &Work,
-    names: &Names,
-    path: &str,
-    marks: Vec<Mark>,
-) -> Result<(PathBuf, PathBuf, usize)> {
-    let path = match path.strip_prefix("~/") {
-        Some(rest) => etcetera::home_dir().context("cannot determine the home folder")?.join(rest),
-        None => PathBuf::from(path),
-    };
-    let bare = match path.extension().and_then(|end| end.to_str()) {
-        Some("md" | "sqlite") => path.with_extension(""),
-        _ => path,
-    };
-    let ending = |end: &str| {
-        let mut name = bare.clone().into_os_string();
-        name.push(end);
-        PathBuf::from(name)
-    };
-    let (document, store) = (ending(".md"), ending(".sqlite"));
-    for file in [&document, &store] {
-        ensure!(!file.exists(), "{} already exists", file.display());
-    }
+/// What was written.
+struct Written {
+    document: PathBuf,
+    store: PathBuf,
+    /// Marked activities whose payload could not be read.
+    unread: usize,
+    /// Activities in the store that are not marked: tries and traces.
+    beside: usize,
+}
+
+async fn write_both(sources: &Sources, work: &Work, names: &Names, incident: Incident) -> Result<Written> {
+    let (document, store) = paths(&incident.path)?;
     let mut kept = Vec::new();
     let mut unread = 0;
-    let title = bare.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let mut text = format!("# {}\n\n{} activities\n\n", title, marks.len());
-    for mark in marks {
-        let activity = mark.activity;
+    let mut marked: HashSet<Id> = incident.marks.iter().map(|mark| mark.activity.id.clone()).collect();
+    let mut text = head(&incident, &document);
+    let mut beside: Vec<Activity> = Vec::new();
+    for Mark { activity, note } in incident.marks {
         let (payload, problems) = payload_of(sources, work, &activity.id, &activity.places).await;
         unread += usize::from(payload.raw.is_empty() && !problems.is_empty());
         let mut related = related_to(sources, work, &RelatedKey::of(&activity)).await.activities;
@@ -70,15 +73,91 @@ async fn write_both(
             names,
         };
         let opens = format!("crosstail {} --open {}", shown(&store), activity.id);
-        text.push_str(&markdown(&whole, &mark.note, &opens));
+        text.push_str(&markdown(&whole, &note, &opens));
         text.push('\n');
-        let places = activity.places.iter().map(|place| place.label(names)).collect();
-        kept.push(IncidentEntry { activity, payload, note: mark.note, places });
+        let nodes = trace.nodes.into_iter().map(|node| node.activity).take(TRACE);
+        for other in chain.attempts.into_iter().chain(nodes) {
+            if marked.insert(other.id.clone()) {
+                beside.push(other);
+            }
+        }
+        kept.push(entry(activity, payload, note, true, names));
+    }
+    let count = beside.len();
+    for activity in beside {
+        let (payload, _) = payload_of(sources, work, &activity.id, &activity.places).await;
+        kept.push(entry(activity, payload, String::new(), false, names));
     }
     write_incident(&store, &kept).await.with_context(|| store.display().to_string())?;
     let written = std::fs::File::create_new(&document).and_then(|mut file| file.write_all(text.as_bytes()));
     written.with_context(|| document.display().to_string())?;
-    Ok((document, store, unread))
+    Ok(Written { document, store, unread, beside: count })
+}
+
+fn entry(
+    activity: Activity,
+    payload: crosstail_core::model::Payload,
+    note: String,
+    marked: bool,
+    names: &Names,
+) -> IncidentEntry {
+    let places = activity.places.iter().map(|place| place.label(names)).collect();
+    IncidentEntry { activity, payload, note, marked, places }
+}
+
+/// The document and the store of an incident, neither of which may exist.
+fn paths(path: &str) -> Result<(PathBuf, PathBuf)> {
+    let path = match path.strip_prefix("~/") {
+        Some(rest) => etcetera::home_dir().context("cannot determine the home folder")?.join(rest),
+        None => PathBuf::from(path),
+    };
+    let bare = match path.extension().and_then(|end| end.to_str()) {
+        Some("md" | "sqlite") => path.with_extension(""),
+        _ => path,
+    };
+    let ending = |end: &str| {
+        let mut name = bare.clone().into_os_string();
+        name.push(end);
+        PathBuf::from(name)
+    };
+    let (document, store) = (ending(".md"), ending(".sqlite"));
+    for file in [&document, &store] {
+        ensure!(!file.exists(), "{} already exists", file.display());
+    }
+    Ok((document, store))
+}
+
+/// What the document begins with.
+fn head(incident: &Incident, document: &Path) -> String {
+    let title = document.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut text = format!("# {title}\n\n| | |\n|---|---|\n");
+    let mut row = |name: &str, value: &str| {
+        if !value.is_empty() {
+            let safe = visible_line(&redact_text(value)).replace('|', "\\|").replace('<', "&lt;");
+            let _ = writeln!(text, "| {name} | {safe} |");
+        }
+    };
+    let marks = &incident.marks;
+    let failed = marks.iter().filter(|mark| mark.activity.is_failure()).count();
+    let says = incident.outcomes.clone().unwrap_or_else(|| format!("{failed} of the marked activities failed"));
+    row("what", &says);
+    let failures = || marks.iter().map(|mark| &mark.activity).filter(|activity| activity.is_failure());
+    let first = failures().map(|a| a.started_at).min().or_else(|| marks.iter().map(|m| m.activity.started_at).min());
+    row("since", &first.map(|at| format!("{} (the first that is marked)", at.rfc3339())).unwrap_or_default());
+    let all = if incident.failed > 0 { format!("; {} failures in the view", incident.failed) } else { String::new() };
+    row("how many", &format!("{} marked of {}{all}", marks.len(), incident.count));
+    let mut systems: BTreeMap<&str, usize> = BTreeMap::new();
+    for mark in marks {
+        *systems.entry(mark.activity.system.as_deref().unwrap_or("no system")).or_default() += 1;
+    }
+    row("systems", &systems.iter().map(|(name, n)| format!("{name} ({n})")).collect::<Vec<_>>().join(", "));
+    row("filter", if incident.filter.is_empty() { "everything" } else { &incident.filter });
+    row("open it again", &incident.reopen);
+    row("by", &format!("{}, {}", incident.by, incident.at.rfc3339()));
+    let notes = marks.iter().filter(|mark| !mark.note.is_empty());
+    row("notes", &notes.map(|mark| mark.note.as_str()).collect::<Vec<_>>().join("; "));
+    text.push('\n');
+    text
 }
 
 fn shown(path: &Path) -> String {

@@ -6,9 +6,10 @@
 //! are needed.
 
 use super::complete::by_ids;
+use super::outcomes::{self, Outcomes};
 use super::{Work, keeps_whole};
 use anyhow::Result;
-use crosstail_core::filter::{Expr, Filter, NamedRecord, Predicate};
+use crosstail_core::filter::{Context, Expr, Field, Filter, NamedRecord, Predicate};
 use crosstail_core::model::{Activity, Id, Names, SourceId, Timestamp};
 use crosstail_engine::store::{Row, Store};
 use crosstail_engine::window::{Bounds, witness};
@@ -49,6 +50,16 @@ pub struct MergedHistory<'a> {
     partial: bool,
     /// The errors of the sources that failed.
     problems: Vec<SourceError>,
+    /// What became of the failed attempts among what is found, where that is asked for.
+    outcomes: Option<Outcomes>,
+}
+
+/// What a sequence asks, for others who ask on its behalf.
+pub(super) struct Asked<'a> {
+    pub(super) sources: &'a [(SourceId, Arc<dyn Source>)],
+    pub(super) work: &'a Work,
+    pub(super) names: &'a Names,
+    pub(super) context: Context,
 }
 
 struct Stream<'a> {
@@ -67,6 +78,10 @@ struct Stream<'a> {
 impl<'a> MergedHistory<'a> {
     /// The activities of several sources that match a query.
     pub fn new(sources: &'a [(SourceId, Arc<dyn Source>)], work: &Work, names: &'a Names, query: PageQuery) -> Self {
+        let judge = query.filter.expr().names(Field::Final).then(|| query.filter.predicate(&query.context));
+        // What is judged later is read in whole pages, however little is wanted of it.
+        let limit = if judge.is_some() { query.limit.max(PAGE) } else { query.limit };
+        let query = PageQuery { filter: outcomes::implied(&query.filter), limit, ..query };
         let predicate = query.filter.predicate(&query.context);
         let asked = witness(query.filter.expr());
         let stream = |(id, source): &'a (SourceId, Arc<dyn Source>)| {
@@ -95,6 +110,7 @@ impl<'a> MergedHistory<'a> {
             ended: false,
             partial: false,
             problems: Vec::new(),
+            outcomes: judge.map(|judge| Outcomes::new(Some(judge))),
             query,
         }
     }
@@ -104,6 +120,27 @@ impl<'a> MergedHistory<'a> {
     pub fn partial(mut self) -> Self {
         self.partial = true;
         self
+    }
+
+    /// Looks up what became of failed attempts, whatever the filter.
+    #[must_use]
+    pub fn with_outcomes(mut self) -> Self {
+        self.outcomes.get_or_insert_with(|| Outcomes::new(None));
+        self
+    }
+
+    pub(super) fn asked(&self) -> Asked<'_> {
+        Asked { sources: self.sources, work: &self.work, names: self.names, context: self.query.context }
+    }
+
+    /// Takes the errors of questions that were asked on its behalf.
+    pub(super) fn add_problems(&mut self, problems: Vec<SourceError>) -> Result<()> {
+        for problem in problems {
+            let id =
+                self.sources.iter().map(|(id, _)| *id).find(|id| *self.names.source_name(*id) == problem.source_name);
+            self.fail(id.unwrap_or_default(), problem)?;
+        }
+        Ok(())
     }
 
     /// The errors of the sources that it went on without.
@@ -144,6 +181,14 @@ impl<'a> MergedHistory<'a> {
 
     /// The next activity that matches the filter; `None` at the end.
     pub async fn next(&mut self) -> Result<Option<Activity>> {
+        let Some(mut outcomes) = self.outcomes.take() else { return self.next_found().await };
+        let next = outcomes.next(self).await;
+        self.outcomes = Some(outcomes);
+        next
+    }
+
+    /// The next activity, whatever became of it.
+    pub(super) async fn next_found(&mut self) -> Result<Option<Activity>> {
         if self.streams.len() == 1 {
             return self.next_from_single().await;
         }

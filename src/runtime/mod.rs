@@ -9,6 +9,7 @@ mod find;
 mod incident;
 mod load;
 mod merged;
+mod outcomes;
 mod read;
 mod report;
 mod tables;
@@ -23,7 +24,7 @@ pub use report::{figures_by_period, report_filter};
 pub use work::Work;
 
 use crate::effect::{
-    CountQuery, Effect, Mark, PreparedPayload, ReadPurpose, ReadQuery, Reply, ReportRange, Ticket, ValuesPurpose,
+    CountQuery, Effect, Incident, PreparedPayload, ReadPurpose, ReadQuery, Reply, ReportRange, Ticket, ValuesPurpose,
     ValuesQuery,
 };
 use crosstail_core::filter::Context;
@@ -224,9 +225,10 @@ impl Runtime {
                     Reply::Figures(query, result)
                 });
             }
+            Effect::Zone(zone) => self.zone = zone,
             Effect::EndJob(number) => self.jobs.cancel(number),
             Effect::CancelSearch => drop(self.restart_scope(|this| &mut this.finding)),
-            Effect::WriteIncident(path, marks) => self.write_incident(path, marks),
+            Effect::WriteIncident(incident) => self.write_incident(*incident),
             Effect::Read(ticket, query) => self.read(ticket, *query),
             Effect::StopReading(purpose) => {
                 if let Some(scope) = self.reading.remove(&purpose) {
@@ -257,11 +259,11 @@ impl Runtime {
         None
     }
 
-    fn write_incident(&self, path: String, marks: Vec<Mark>) {
+    fn write_incident(&self, incident: Incident) {
         let work = self.work("write an incident", Priority::Asked, &self.cancel);
         let (sources, names) = (Arc::clone(&self.sources), self.names.clone());
         self.spawn(self.cancel.clone(), 0, async move {
-            Reply::Notice(incident::write(&sources, &work, &names, &path, marks).await)
+            Reply::Notice(incident::write(&sources, &work, &names, incident).await)
         });
     }
 

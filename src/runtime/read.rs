@@ -1,9 +1,10 @@
 //! Reads from the stores what memory does not hold, and counts it there.
 
 use super::complete::{IDS, by_ids, with_ids};
+use super::outcomes;
 use super::{Answer, Sources, Work, keeps_whole};
 use crate::effect::{Piece, ReadPart, ReadPurpose, ReadQuery, Reply, Ticket};
-use crosstail_core::filter::{Context, Expr, Filter, Predicate};
+use crosstail_core::filter::{Context, Expr, Field, Filter, Predicate};
 use crosstail_core::model::{Activity, Id, Names, SourceId, Timestamp, merge_by_id};
 use crosstail_engine::window::{Interval, witness};
 use crosstail_source::{Cursor, Job, PageQuery, Source, SourceError, for_each};
@@ -36,9 +37,11 @@ pub(super) struct Reader {
 
 /// What is asked of a source, and how what it finds is judged.
 struct Question {
-    /// The filter of the view.
+    /// The filter of the view, as far as records can be judged by themselves.
     filter: Filter,
     predicate: Predicate,
+    /// Whether what became of attempts is to be known.
+    needs_outcomes: bool,
     /// What the source is asked for: with several sources, one clause, whose finds are completed by id.
     asked: Filter,
     /// Whether it is completed.
@@ -48,13 +51,16 @@ struct Question {
 impl Reader {
     /// Answers a query: the sources side by side.
     pub(super) async fn read(self: Arc<Self>, query: ReadQuery) {
-        let Ok((filter, predicate)) = Filter::compile(&query.filter, &self.context) else { return };
+        let Ok((filter, _)) = Filter::compile(&query.filter, &self.context) else { return };
+        let needs_outcomes = filter.expr().names(Field::Final);
+        let filter = outcomes::implied(&filter);
+        let predicate = filter.predicate(&self.context);
         let holding = self.sources.iter().filter(|(_, source)| source.capabilities().holds_activities);
         let joins = holding.count() > 1 && !filter.is_all();
         let asked = if joins { Filter::of(witness(filter.expr())) } else { filter.clone() };
         // What is read whole is joined as it arrives.
         let joins = joins && *asked.expr() != Expr::All;
-        let question = Arc::new(Question { filter, predicate, asked, joins });
+        let question = Arc::new(Question { filter, predicate, needs_outcomes, asked, joins });
         let mut sources: Vec<SourceId> = query.pieces.iter().map(|piece| piece.source).collect();
         sources.sort_unstable();
         sources.dedup();
@@ -244,6 +250,11 @@ impl Reading<'_> {
             items.extend(others);
         } else if needs_payload {
             matching = items.iter().map(|activity| activity.id.clone()).collect();
+        }
+        if self.question.needs_outcomes {
+            let Reader { sources, work, context, .. } = self.reader;
+            // A source that cannot be read says so itself.
+            items.extend(outcomes::other_attempts(sources, work, *context, &items).await.0);
         }
         self.send(ReadPart { items, matching, ..part }).await;
     }

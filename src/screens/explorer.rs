@@ -5,7 +5,7 @@ use super::shared::Shared;
 use super::stack::Stack;
 use crate::action::Action;
 use crate::effect::{Effect, Reply, Ticket};
-use crate::tui::{Context, KeyMatch, Keymap, Stroke};
+use crate::tui::{Context, Gesture, KeyMatch, Keymap, Pointed, Stroke};
 use chrono_tz::Tz;
 use crosstail_core::model::{Names, SourceId, Timestamp};
 use crosstail_engine::window::Range;
@@ -34,8 +34,8 @@ pub enum Event {
     Tick(Timestamp),
     /// New size of the terminal in columns and rows.
     Resize(u16, u16),
-    /// A click at a column and a row.
-    Click(u16, u16),
+    /// The mouse did something at a place of the picture that is shown.
+    Pointed(Gesture, Pointed),
 }
 
 /// The explorer.
@@ -63,7 +63,7 @@ impl Explorer {
 
     /// Counts what the list's panels show, if the activities have changed, or if `force` is set.
     pub fn count(&mut self, force: bool) {
-        self.stack.explore.count(&self.shared, force);
+        self.stack.explore.count(&mut self.shared, force);
     }
 
     fn apply(&mut self, event: Event) -> Vec<Effect> {
@@ -100,13 +100,13 @@ impl Explorer {
                 shared.size = (width, height);
                 Vec::new()
             }
-            Event::Click(x, y) => stack.click(x, y, shared),
+            Event::Pointed(gesture, pointed) => stack.pointed(gesture, pointed, shared),
         }
     }
 
     /// Applies a key: the action that it means, or what it types.
     pub fn press(&mut self, keymap: &Keymap, stroke: Stroke) -> Vec<Effect> {
-        let typing = self.stack.is_typing();
+        let typing = self.stack.is_typing() || stroke.letter().is_some_and(|letter| self.stack.types(letter));
         let context = if typing { Context::TEXT } else { self.stack.context() };
         self.pressed.push(stroke);
         let found = keymap.find(context, &self.pressed);
@@ -117,7 +117,10 @@ impl Explorer {
         match found {
             KeyMatch::Action(action) => self.update(Event::Action(action)),
             _ if typing => self.update(Event::Typed(stroke)),
-            _ => Vec::new(),
+            _ => {
+                self.shared.notify("this key has no meaning here; ? lists those that have");
+                Vec::new()
+            }
         }
     }
 }

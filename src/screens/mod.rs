@@ -2,6 +2,7 @@
 //! actions it accepts; the key bar, the help and the palette are made of that. No screen knows another: what it wants of
 //! the rest, it asks for (`Request`), and the stack carries it out.
 
+mod affected;
 mod alerts;
 mod contrast;
 mod explore;
@@ -30,12 +31,12 @@ pub use request::{Focus, Tab};
 pub use run::{Opened, Reopen, run};
 pub use shared::{AlertBoard, AlertLine, AlertOrigin, LineState, Notice, Settings, Shared, of_activity, of_rule};
 pub use stack::Stack;
-pub use view::draw;
+pub use view::{Picture, draw};
 
 use crate::action::Action;
 use crate::effect::{Effect, Reply, ReportRange, Ticket};
 use crate::ingest::News;
-use crate::tui::{Canvas, Context, TextField, Vocabulary};
+use crate::tui::{Canvas, Context, Gesture, Part, TextField, Vocabulary};
 use crosstail_export::Table;
 
 /// A screen that replaces the list, an overlay on top of it, or the list itself.
@@ -71,8 +72,18 @@ pub trait Screen {
         &[]
     }
 
+    /// Whether it shows what the list's filter keeps, so that the filter stands over it.
+    fn is_filtered(&self) -> bool {
+        false
+    }
+
     /// Whether keys are text for its field.
     fn is_typing(&self) -> bool {
+        false
+    }
+
+    /// Whether a letter is text for its field, although other keys mean what they mean elsewhere.
+    fn types(&self, _letter: char) -> bool {
         false
     }
 
@@ -83,6 +94,16 @@ pub trait Screen {
 
     /// Its text field was edited; `changed` is false if only the cursor moved.
     fn edited(&mut self, _changed: bool, _shared: &mut Shared) -> Vec<Effect> {
+        Vec::new()
+    }
+
+    /// The selected one of its lines, where it has lines to select among: pressing one selects it, pressing it again opens it.
+    fn line(&mut self) -> Option<&mut usize> {
+        None
+    }
+
+    /// The mouse did something at a part that only it knows.
+    fn pointed(&mut self, _gesture: Gesture, _at: (Part, usize, u16), _shared: &mut Shared) -> Vec<Effect> {
         Vec::new()
     }
 
@@ -154,8 +175,16 @@ impl Entry {
 }
 
 /// The screens, in the order of their actions in the help. Nothing else names them.
-const SCREENS: &[Entry] =
-    &[first_run::ENTRY, health::ENTRY, alerts::ENTRY, sources::ENTRY, tables::ENTRY, jobs::ENTRY, contrast::ENTRY];
+const SCREENS: &[Entry] = &[
+    first_run::ENTRY,
+    health::ENTRY,
+    alerts::ENTRY,
+    affected::ENTRY,
+    sources::ENTRY,
+    tables::ENTRY,
+    jobs::ENTRY,
+    contrast::ENTRY,
+];
 
 /// Every action, with the keys that the screens give to their own.
 pub fn vocabulary() -> Vocabulary {

@@ -1,11 +1,11 @@
 //! The loop: input and what arrives → events, effects → runtime and terminal, what is shown → pictures.
 
-use super::view::{draw, scrolling};
+use super::view::{Picture, draw, scrolling};
 use super::{Event, Explorer};
 use crate::action::Action;
 use crate::effect::Effect;
 use crate::runtime::{Incoming, Runtime};
-use crate::tui::{Appearance, ColourDepth, Input, Keymap, Painter, Theme, external, terminal};
+use crate::tui::{Appearance, ColourDepth, Input, Keymap, Painter, Spots, Theme, external, terminal};
 use anyhow::{Context as _, Result};
 use async_trait::async_trait;
 use crosstail_core::model::{Clock, SourceId};
@@ -53,6 +53,7 @@ pub async fn run(opened: Opened, clock: Clock, reopen: &mut dyn Reopen) -> Resul
         look: Appearance { theme, keymap },
         depth,
         painter,
+        spots: Spots::default(),
         shows_cursor: false,
         clock,
         measured: (Instant::now(), 0),
@@ -89,6 +90,8 @@ struct Frontend {
     look: Appearance,
     depth: ColourDepth,
     painter: Painter,
+    /// What the places of the last picture stand for.
+    spots: Spots,
     /// Whether the last picture showed the cursor.
     shows_cursor: bool,
     clock: Clock,
@@ -257,7 +260,7 @@ impl Frontend {
                 self.painter.invalidate();
             }
             Effect::Mouse(on) => {
-                let bytes: &[u8] = if on { b"\x1b[?1000h\x1b[?1006h" } else { b"\x1b[?1006l\x1b[?1000l" };
+                let bytes: &[u8] = if on { b"\x1b[?1002h\x1b[?1006h" } else { b"\x1b[?1006l\x1b[?1002l" };
                 self.painter.send(bytes.to_vec());
             }
             Effect::Copy(text) => self.copy(&text),
@@ -289,7 +292,8 @@ impl Frontend {
 
     fn paint(&mut self) {
         let begun = Instant::now();
-        let (picture, cursor) = draw(&self.explorer, &self.look);
+        let Picture { buffer: picture, cursor, spots } = draw(&self.explorer, &self.look);
+        self.spots = spots;
         if begun.elapsed() > SLOW_PICTURE {
             tracing::warn!(took = ?begun.elapsed(), rows = self.explorer.shared.store.len(), "slow picture");
         }
@@ -346,8 +350,7 @@ impl Frontend {
             }
             Input::Stop => Event::Action(Action::SUSPEND),
             Input::Paste(text) => Event::Pasted(text),
-            Input::Wheel(up) => Event::Action(if up { Action::UP } else { Action::DOWN }),
-            Input::Click(x, y) => Event::Click(x, y),
+            Input::Mouse(gesture, x, y) => Event::Pointed(gesture, self.spots.at(x, y)?),
         };
         self.event(event)
     }

@@ -12,7 +12,7 @@ use super::{Hint, SCREENS, Screen, global, vocabulary};
 use crate::action::Action;
 use crate::effect::{Effect, Reply, ReportRange, Ticket};
 use crate::ingest::News;
-use crate::tui::{Context, Stroke};
+use crate::tui::{Context, Gesture, Part, Pointed, Spot, Stroke};
 use crosstail_export::Report;
 
 /// The screens and overlays, and which are shown.
@@ -28,6 +28,14 @@ pub struct Stack {
     /// Whether the mouse is captured.
     pub(super) mouse: bool,
 }
+
+/// The numbers of layers, for what they draw: the list, the screen that covers it, and the overlays.
+pub(super) const LIST: usize = 0;
+const COVERING: usize = 1;
+pub(super) const FIRST_OVERLAY: usize = 2;
+
+/// Lines that a step of the wheel moves.
+const WHEEL: usize = 3;
 
 /// A place in the stack.
 #[derive(Debug, Clone, Copy)]
@@ -87,6 +95,12 @@ impl Stack {
         self.body().name()
     }
 
+    /// What stands over the screen that covers the list, where the filter has no part in it.
+    pub(super) fn title(&self) -> Option<&'static str> {
+        let index = self.shown.filter(|index| !self.screens[*index].is_filtered())?;
+        Some(SCREENS[index].action.map_or("", Action::name))
+    }
+
     /// The layer whose text field has the focus.
     fn typing(&self) -> Option<Layer> {
         let below = [self.shown.map(Layer::Screen), Some(Layer::Explore)].into_iter().flatten();
@@ -95,6 +109,11 @@ impl Stack {
             None => below.collect(),
         };
         layers.into_iter().find(|layer| self.screen(*layer).is_typing())
+    }
+
+    /// Whether a letter is text for what is on top, although other keys are not.
+    pub(super) fn types(&self, letter: char) -> bool {
+        self.layers().first().is_some_and(|top| self.screen(*top).types(letter))
     }
 
     /// Whether keys are text.
@@ -219,7 +238,7 @@ impl Stack {
 
     /// Takes a key in the text field that has the focus.
     pub(super) fn typed(&mut self, stroke: &Stroke, shared: &mut Shared) -> Vec<Effect> {
-        let Some(layer) = self.typing() else { return Vec::new() };
+        let Some(layer) = self.typing().or_else(|| self.layers().first().copied()) else { return Vec::new() };
         let changed = self.screen_mut(layer).field().is_some_and(|field| field.press(stroke));
         self.edited(layer, changed, shared)
     }
@@ -243,13 +262,45 @@ impl Stack {
         effects
     }
 
-    /// Takes a click, which means something on the list's screen only.
-    pub(super) fn click(&mut self, x: u16, y: u16, shared: &mut Shared) -> Vec<Effect> {
-        if self.shown.is_some() || !self.overlays.is_empty() {
-            return Vec::new();
+    /// The number of the layer that is the screen shown, for what it draws.
+    pub(super) fn layer_of_body(&self) -> usize {
+        if self.shown.is_some() { COVERING } else { LIST }
+    }
+
+    /// The layer with a number; `None` if it is gone since the picture was drawn.
+    fn numbered(&self, number: usize) -> Option<Layer> {
+        match number {
+            LIST => Some(Layer::Explore),
+            COVERING => self.shown.map(Layer::Screen),
+            overlay => Some(overlay - FIRST_OVERLAY).filter(|index| *index < self.overlays.len()).map(Layer::Overlay),
         }
-        let mut effects = self.explore.click(x, y, shared);
-        effects.extend(self.carry_out(Layer::Explore, shared));
+    }
+
+    /// Does what the mouse means at a place: what a key does, or what only the layer knows that drew it.
+    pub(super) fn pointed(&mut self, gesture: Gesture, at: Pointed, shared: &mut Shared) -> Vec<Effect> {
+        let Some(layer) = self.numbered(at.layer) else { return Vec::new() };
+        let mut effects = match (at.spot, gesture) {
+            (Spot::Action(action), Gesture::Press) => return self.act(action, shared),
+            (Spot::Part(Part::LINE, index), Gesture::Press) => match self.screen_mut(layer).line() {
+                Some(line) if *line != index => {
+                    *line = index;
+                    Vec::new()
+                }
+                Some(_) => self.screen_mut(layer).handle(Action::OPEN, shared).unwrap_or_default(),
+                None => Vec::new(),
+            },
+            (Spot::Part(part, index), gesture) if part != Part::LINE => {
+                self.screen_mut(layer).pointed(gesture, (part, index, at.column), shared)
+            }
+            (_, Gesture::Wheel(up)) => {
+                let action = if up { Action::UP } else { Action::DOWN };
+                let screen = self.screen_mut(layer);
+                let takes = screen.actions().contains(&action);
+                (0..WHEEL).filter_map(|_| screen.handle(action, shared).filter(|_| takes)).flatten().collect()
+            }
+            _ => Vec::new(),
+        };
+        effects.extend(self.carry_out(layer, shared));
         effects
     }
 
@@ -336,7 +387,7 @@ impl Stack {
             Action::REDRAW => return vec![Effect::Redraw],
             Action::SUSPEND => return vec![Effect::Suspend],
             Action::QUIT => return vec![Effect::Quit],
-            _ => {}
+            other => shared.notify(format!("{} does nothing here", other.name().replace('_', " "))),
         }
         Vec::new()
     }

@@ -1,29 +1,45 @@
 //! How the stack is drawn: the lines around every screen, the screen, and the overlays.
 
-use super::{Explorer, Hint, explore};
+use super::{Explorer, Hint, explore, stack};
 use crate::tui::text::{put, width};
-use crate::tui::{Appearance, Canvas, Frame};
+use crate::tui::{Appearance, Canvas, Frame, Spot, Spots};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-/// Draws what is shown; returns the picture and the position of the cursor, if it is shown.
-pub fn draw(explorer: &Explorer, look: &Appearance) -> (Buffer, Option<(u16, u16)>) {
+/// A picture of what is shown.
+#[derive(Debug)]
+pub struct Picture {
+    pub buffer: Buffer,
+    /// The position of the cursor, if it is shown.
+    pub cursor: Option<(u16, u16)>,
+    /// What its places stand for.
+    pub spots: Spots,
+}
+
+/// Draws what is shown.
+pub fn draw(explorer: &Explorer, look: &Appearance) -> Picture {
     let Explorer { shared, stack, .. } = explorer;
     let area = Rect::new(0, 0, shared.size.0, shared.size.1);
-    let (mut buf, mut cursor) = (Buffer::empty(area), None);
+    let mut picture = Picture { buffer: Buffer::empty(area), cursor: None, spots: Spots::default() };
     if area.width == 0 || area.height == 0 {
-        return (buf, None);
+        return picture;
     }
     let frame = Frame::of(shared.size);
-    let mut canvas = Canvas { area, buf: &mut buf, look, cursor: &mut cursor };
-    explore::frame(&stack.explore, shared, &frame, &mut canvas);
+    let Picture { buffer, cursor, spots } = &mut picture;
+    let mut canvas = Canvas { area, buf: buffer, look, cursor, spots };
+    canvas.spots.begin(stack::LIST);
+    explore::frame(&stack.explore, shared, &frame, stack.title(), &mut canvas);
+    canvas.spots.begin(stack.layer_of_body());
+    canvas.spots.add(frame.body, Spot::Nothing);
     stack.body().view(shared, &mut canvas.at(frame.body));
     key_bar(stack.hints(), &mut canvas.at(frame.keys));
+    canvas.spots.begin(stack::LIST);
     explore::completions(&stack.explore, &frame, &mut canvas);
-    for overlay in &stack.overlays {
+    for (index, overlay) in stack.overlays.iter().enumerate() {
+        canvas.spots.begin(stack::FIRST_OVERLAY + index);
         overlay.view(shared, &mut canvas);
     }
-    (buf, cursor)
+    picture
 }
 
 /// The area in which lines may have moved up, if the list is shown.
@@ -45,15 +61,17 @@ fn key_bar(hints: &[Hint], canvas: &mut Canvas<'_>) {
     for hint in hints {
         let (key, text) = match hint {
             Hint::Key(key, text) => ((*key).to_owned(), *text),
-            Hint::Action(action, text) => {
-                (look.keymap.keys(*action).split(' ').next().unwrap_or_default().to_owned(), *text)
-            }
+            Hint::Action(action, text) => (look.keymap.first_key(*action), *text),
         };
         let needed = width(&key) + width(text) + 3;
         if x + needed > area.right() {
             break;
         }
+        let from = x;
         x = put(canvas.buf, x, area.y, &key, 12, look.theme.key);
         x = put(canvas.buf, x + 1, area.y, text, 20, look.theme.dim) + 2;
+        if let Hint::Action(action, _) = hint {
+            canvas.spots.add_text(from, area.y, x - from - 1, Spot::Action(*action));
+        }
     }
 }

@@ -1,10 +1,21 @@
 //! What the terminal delivers.
 
-use crossterm::event::{Event, KeyEvent, KeyEventKind, MouseButton, MouseEventKind};
+use super::spots::Gesture;
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind};
 
 /// A key as it was pressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stroke(pub(super) KeyEvent);
+
+impl Stroke {
+    /// The letter that it is, without Ctrl and Alt.
+    pub fn letter(&self) -> Option<char> {
+        match self.0.code {
+            KeyCode::Char(c) if !self.0.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) => Some(c),
+            _ => None,
+        }
+    }
+}
 
 /// Input from the terminal and the system.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,10 +24,8 @@ pub enum Input {
     Key(Stroke),
     /// A text was pasted.
     Paste(String),
-    /// The left button was pressed at a column and a row.
-    Click(u16, u16),
-    /// The wheel was turned; up if true.
-    Wheel(bool),
+    /// The mouse did something at a column and a row.
+    Mouse(Gesture, u16, u16),
     /// The size may have changed.
     Resized,
     /// The process was asked to stop (SIGTSTP).
@@ -34,12 +43,17 @@ impl Input {
             Event::Key(key) if key.kind != KeyEventKind::Release => Self::Key(Stroke(key)),
             Event::Resize(..) => Self::Resized,
             Event::Paste(text) => Self::Paste(text),
-            Event::Mouse(mouse) => match mouse.kind {
-                MouseEventKind::ScrollUp => Self::Wheel(true),
-                MouseEventKind::ScrollDown => Self::Wheel(false),
-                MouseEventKind::Down(MouseButton::Left) => Self::Click(mouse.column, mouse.row),
-                _ => return None,
-            },
+            Event::Mouse(mouse) => {
+                let gesture = match mouse.kind {
+                    MouseEventKind::ScrollUp => Gesture::Wheel(true),
+                    MouseEventKind::ScrollDown => Gesture::Wheel(false),
+                    MouseEventKind::Down(MouseButton::Left) => Gesture::Press,
+                    MouseEventKind::Drag(MouseButton::Left) => Gesture::Drag,
+                    MouseEventKind::Up(MouseButton::Left) => Gesture::Release,
+                    _ => return None,
+                };
+                Self::Mouse(gesture, mouse.column, mouse.row)
+            }
             _ => return None,
         })
     }

@@ -170,6 +170,11 @@ impl Keymap {
         }
         found.join(" ")
     }
+
+    /// The first of them.
+    pub fn first_key(&self, action: Action) -> String {
+        self.keys(action).split(' ').next().unwrap_or_default().to_owned()
+    }
 }
 
 impl Key {

@@ -2,7 +2,8 @@
 
 use chrono_tz::Tz;
 use crosstail_core::model::{
-    Activity, CatalogueEntry, Direction, Kind, Level, Status, Timestamp, parse_timestamp, redact_text, visible_line,
+    Activity, CatalogueEntry, Direction, FinalOutcome, Kind, Level, Status, Timestamp, parse_timestamp, redact_text,
+    visible_line,
 };
 use crosstail_core::number::{saturating_u16, truncated_u64};
 use ratatui::buffer::Buffer;
@@ -129,6 +130,12 @@ pub fn clock(zone: Tz, at: Timestamp, day: chrono::NaiveDate) -> String {
     }
 }
 
+/// The same in eight columns: without milliseconds, and on another day without seconds.
+pub fn short_clock(zone: Tz, at: Timestamp, day: chrono::NaiveDate) -> String {
+    let here = at.utc().with_timezone(&zone);
+    here.format(if here.date_naive() == day { "%H:%M:%S" } else { "%d %H:%M" }).to_string()
+}
+
 /// Date, time and zone.
 pub fn full_time(zone: Tz, at: Timestamp) -> String {
     at.utc().with_timezone(&zone).format("%Y-%m-%d %H:%M:%S%.3f %Z").to_string()
@@ -144,12 +151,35 @@ pub fn glyph(status: Option<Status>, level: Option<Level>) -> &'static str {
     match (status, level) {
         (Some(Status::Success), _) => "✓",
         (Some(Status::Failed), _) => "✗",
-        (Some(Status::Timeout), _) => "⧗",
+        (Some(Status::Timeout), _) => "◔",
         (Some(Status::Cancelled), _) => "⊘",
         (Some(Status::InProgress), _) => "…",
         (None, Some(Level::Fatal | Level::Error)) => "!",
         (None, Some(Level::Warn)) => "▲",
         _ => "·",
+    }
+}
+
+/// A business entity: `PO 4711`, but only `PO-4711` of `PO PO-4711`, which says its type twice.
+pub fn entity_text(entity: &str) -> String {
+    match entity.split_once(' ') {
+        Some((kind, id)) if id.starts_with(kind) => safe(id),
+        _ => safe(entity),
+    }
+}
+
+/// What became of an operation.
+pub fn became(outcome: FinalOutcome, zone: Tz, now: Timestamp) -> String {
+    match outcome {
+        FinalOutcome::Recovered { after_us, .. } => format!("recovered +{}", ago(after_us)),
+        FinalOutcome::GivenUp => "given up".to_owned(),
+        FinalOutcome::Running => "trying again".to_owned(),
+        FinalOutcome::Waiting(at) => {
+            let here = at.utc().with_timezone(&zone);
+            let other_day = here.date_naive() != day(zone, now);
+            let when = here.format(if other_day { "%d. %H:%M:%S" } else { "%H:%M:%S" });
+            if at > now { format!("waiting, next {when}") } else { format!("next was due {when}") }
+        }
     }
 }
 

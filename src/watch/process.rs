@@ -216,6 +216,7 @@ impl Process {
             return Ok(());
         }
         self.read_operator_input(now);
+        self.store.follow_operations();
         let context = Context { now, zone: self.settings.zone };
         let mut changes = Vec::new();
         if !self.alerting.has_started() {

@@ -88,7 +88,7 @@ fn row(index: i64, started_at: Timestamp) -> PreparedRow {
     PreparedRow::new(start, Some(outcome))
 }
 
-fn write(path: &Path, rows: Vec<PreparedRow>) {
+pub fn write(path: &Path, rows: Vec<PreparedRow>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("runtime");
     runtime.block_on(async {
         let mut recorder = SqliteRecorder::open(path).await.expect("opened");
@@ -98,11 +98,11 @@ fn write(path: &Path, rows: Vec<PreparedRow>) {
     });
 }
 
-fn printed(output: &Output) -> String {
+pub fn printed(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn said(output: &Output) -> String {
+pub fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 

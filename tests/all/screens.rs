@@ -4,13 +4,14 @@ use crate::support::EPOCH;
 use crosstail::action::Action;
 use crosstail::effect::{CompareWith, Effect, PreparedPayload, Reply, SearchProgress};
 use crosstail::log::LogLine;
-use crosstail::screens::{AlertOrigin, Event, Explore, Explorer, Tab, draw};
-use crosstail::tui::{Appearance, ColourDepth, Keymap, Stroke, Theme};
+use crosstail::screens::{AlertOrigin, Event, Explore, Explorer, Focus, Picture, Tab, draw};
+use crosstail::tui::{Appearance, ColourDepth, Gesture, Keymap, Stroke, Theme};
 use crosstail_core::model::{
     Activity, Body, Direction, Id, Kind, Level, Locator, Names, Payload, Place, RawRecord, Status,
 };
 use crosstail_core::model::{Check, HealthState, Metric, MetricKind, Vitals};
 use crosstail_engine::insight::{compare, jq};
+use crosstail_engine::window::Range;
 use crosstail_source::alert::AlertStatus;
 use crosstail_source::pump::{PumpEvent, SourceState};
 use crosstail_source::{Job, Priority, Probe};
@@ -207,8 +208,32 @@ impl Stage {
     }
 
     /// Text, and under it the styles: a letter for each place, and what the letters mean.
+    /// The place of a text in the picture; `nth` from 0.
+    fn place_of(&self, text: &str, nth: usize) -> (u16, u16) {
+        let Picture { buffer, .. } = draw(&self.explorer, &self.look);
+        let mut found = Vec::new();
+        for y in 0..buffer.area.height {
+            let symbols: Vec<&str> = (0..buffer.area.width).map(|x| buffer[(x, y)].symbol()).collect();
+            for x in 0..symbols.len() {
+                if symbols[x..].concat().starts_with(text) {
+                    found.push((x as u16, y));
+                }
+            }
+        }
+        *found.get(nth).unwrap_or_else(|| panic!("'{text}' in\n{}", self.picture()))
+    }
+
+    /// The mouse does something, and what follows is done.
+    fn mouse(&mut self, gesture: Gesture, x: u16, y: u16) {
+        let Picture { spots, .. } = draw(&self.explorer, &self.look);
+        if let Some(pointed) = spots.at(x, y) {
+            let effects = self.event(Event::Pointed(gesture, pointed));
+            self.carry_out(effects);
+        }
+    }
+
     fn picture(&self) -> String {
-        let (buffer, cursor) = draw(&self.explorer, &self.look);
+        let Picture { buffer, cursor, .. } = draw(&self.explorer, &self.look);
         dump(&buffer, cursor)
     }
 }
@@ -264,6 +289,62 @@ fn the_list_at_80_without_colours() {
 #[test]
 fn the_list_in_sixteen_colours() {
     insta::assert_snapshot!(Stage::new(100, 20, "ansi").picture());
+}
+
+/// Every screen: how it is reached, by its name.
+const SCREENS: [(&str, &[&str]); 15] = [
+    ("list", &[]),
+    ("failures", &["1"]),
+    ("detail", &["1", "up", "enter"]),
+    ("request", &["1", "up", "enter", "2"]),
+    ("retries", &["1", "up", "enter", "5"]),
+    ("trace", &["1", "up", "enter", "6"]),
+    ("health", &["h"]),
+    ("system", &["h", "enter"]),
+    ("alerts", &["a"]),
+    ("affected", &["O"]),
+    ("contrast", &["c"]),
+    ("sources", &["s"]),
+    ("jobs", &["L"]),
+    ("help", &["?"]),
+    ("palette", &[":"]),
+];
+
+/// The stage of an incident, with a screen open.
+fn staged(size: (u16, u16), theme: &str, keys: &[&str]) -> Stage {
+    let mut stage = Stage::new(size.0, size.1, theme);
+    alarming(&mut stage);
+    // What rules say first leaves before the pictures are taken.
+    let now = stage.explorer.shared.now;
+    stage.event(Event::Tick(now.plus_ms(7000)));
+    stage.press(keys);
+    stage
+}
+
+#[test]
+fn every_screen_at_every_size() {
+    for size in [(160, 48), (120, 36), (80, 24), (60, 20)] {
+        let mut pictures = String::new();
+        for (name, keys) in SCREENS {
+            let picture = staged(size, "dark", keys).picture();
+            let text = picture.split("── style").next().expect("a text");
+            let widest = text.lines().map(unicode_width::UnicodeWidthStr::width).max().unwrap_or(0);
+            assert!(widest <= usize::from(size.0), "{name} at {size:?}: {widest}");
+            pictures.push_str(&format!("════ {name}\n{text}"));
+        }
+        insta::assert_snapshot!(format!("every_screen_at_{}", size.0), pictures);
+    }
+}
+
+#[test]
+fn every_screen_in_every_theme() {
+    for theme in ["light", "ansi", "none"] {
+        let pictures: String = SCREENS
+            .iter()
+            .map(|(name, keys)| format!("════ {name}\n{}", staged((100, 30), theme, keys).picture()))
+            .collect();
+        insta::assert_snapshot!(format!("every_screen_in_{theme}"), pictures);
+    }
 }
 
 #[test]
@@ -436,9 +517,12 @@ fn finding_shows_each_source_and_opens_what_is_meant() {
     stage.event(Event::Reply(*ticket, looking));
     let waiting = stage.picture();
     let all = stage.explorer.shared.store.rows().iter().map(|row| stage.explorer.shared.store.get(*row));
-    let tries: Vec<Activity> = all.filter(|a| a.entity.is_some()).collect();
+    let all: Vec<Activity> = all.collect();
+    let tries: Vec<Activity> = all.iter().filter(|a| a.entity.is_some()).cloned().collect();
     assert_eq!(tries.len(), 2);
-    let found = Reply::SearchProgress(source, SearchProgress::Found("a text anywhere", 2, 41), tries.clone());
+    // Two tries of one operation, and something else.
+    let several = [&tries[..], &all[..1]].concat();
+    let found = Reply::SearchProgress(source, SearchProgress::Found("a text anywhere", 3, 41), several);
     stage.event(Event::Reply(*ticket, found));
     insta::assert_snapshot!(format!("{offered}\n════\n{waiting}\n════\n{}", stage.picture()));
     stage.act(&[Action::DOWN, Action::OPEN]);
@@ -480,15 +564,26 @@ fn what_is_taken_away_has_no_secrets_and_opens_again() {
     assert!(curl.contains("Bearer $AUTHORIZATION"), "{curl}");
     let id = stage.explore().detail.as_ref().expect("open").activity.id.to_string();
     assert_eq!(copied(&mut stage, Action::COPY_VIEW), format!("crosstail demo --open '{id}' --tab error"));
+    // Also tomorrow, it is the same time.
+    stage.explorer.shared.range = Range::Last(3_600_000_000);
+    let again = copied(&mut stage, Action::COPY_VIEW);
+    assert!(again.contains("--range '2026-11-18T10:27:") && again.contains("..2026-11-18T11:27:40.000Z'"), "{again}");
+    stage.event(Event::Filter("time:-15m system:SAP".to_owned()));
+    let again = copied(&mut stage, Action::COPY_VIEW);
+    assert!(again.contains("--filter 'system:SAP time:2026-11-18T11:12:40.000Z..2026-11-18T11:27:40.000Z'"), "{again}");
     stage.act(&[Action::NOTE]);
     stage.write("SAP was down", 0);
     stage.act(&[Action::OPEN]);
     assert!(copied(&mut stage, Action::COPY_MARKDOWN).contains("> SAP was down"));
     stage.act(&[Action::BUNDLE]);
     let effects = stage.event(Event::Action(Action::OPEN));
-    let [Effect::WriteIncident(path, marks)] = &effects[..] else { panic!("{effects:?}") };
-    assert!(path.starts_with("incident-2026-11-18-"), "{path}");
-    assert_eq!((marks.len(), marks[0].note.as_str()), (1, "SAP was down"));
+    let [Effect::WriteIncident(incident)] = &effects[..] else { panic!("{effects:?}") };
+    assert!(incident.path.starts_with("incident-2026-11-18-"), "{}", incident.path);
+    assert_eq!((incident.marks.len(), incident.marks[0].note.as_str()), (1, "SAP was down"));
+    assert_eq!(incident.outcomes.as_deref(), Some("SAP since 11:27:02 · 1 operation: 1 waiting"));
+    assert!(incident.filter.contains("system:SAP") && incident.reopen.contains("time:2026-11-18T"), "{incident:?}");
+    stage.act(&[Action::BACK]);
+    assert!(stage.picture().contains("◆ SAP was down · "), "{}", stage.picture());
 }
 
 #[test]
@@ -780,20 +875,22 @@ fn keys_lead_there_and_back() {
     stage.explorer.shared.notice = None;
     let list = stage.picture();
     let macros: &[(&[&str], &str, &[&str])] = &[
-        (&["h"], "health of the last", &["esc"]),
-        (&["h"], "health of the last", &["h"]),
-        (&["h", "z"], "health of the last 15 min", &["esc"]),
+        (&["h"], "worst first", &["esc"]),
+        (&["h"], "worst first", &["h"]),
+        (&["h", "z"], "the last 15 min, worst first", &["esc"]),
         (&["h", "enter"], "endpoints, most failures first", &["esc", "esc"]),
-        (&["h", "enter", "down", "h"], "health of the last", &["esc"]),
+        (&["h", "enter", "down", "h"], "worst first", &["esc"]),
         (&["a"], "rules every 10 s", &["a"]),
         (&["h", "a", "down"], "rules every 10 s", &["esc"]),
         (&["s"], "what it is", &["esc"]),
         (&["L"], "no source does anything", &["L"]),
         (&["c"], "what tells", &["esc"]),
-        (&["a", "s", "c", "h"], "health of the last", &["esc"]),
-        (&["?"], "help · ↑↓ scroll", &["esc"]),
-        (&["?", "pgdn", "g"], "help · ↑↓ scroll", &["?"]),
-        (&["h", "?"], "help · ↑↓ scroll", &["esc", "esc"]),
+        (&["a", "s", "c", "h"], "worst first", &["esc"]),
+        (&["?"], "type to search", &["esc"]),
+        (&["?", "end"], "outgoing call, incoming call", &["?"]),
+        (&["?", "m", "a", "r", "k"], "mark or unmark", &["esc"]),
+        (&["?", "pgdn", "home"], "type to search", &["?"]),
+        (&["h", "?"], "type to search", &["esc", "esc"]),
         (&[":"], "edit the filter", &["esc"]),
         (&["tab"], "next panel", &["tab", "tab"]),
         (&["backtab"], "⏎ range", &["esc"]),
@@ -835,23 +932,79 @@ fn keys_type_where_a_text_is_expected() {
     assert_eq!(stage.explorer.shared.marks.values().map(|mark| mark.note.as_str()).collect::<Vec<_>>(), ["down"]);
 }
 
+/// Presses where a text stands.
+fn press_at(stage: &mut Stage, text: &str, nth: usize) {
+    let (x, y) = stage.place_of(text, nth);
+    stage.mouse(Gesture::Press, x, y);
+    stage.mouse(Gesture::Release, x, y);
+}
+
 #[test]
-fn clicks_mean_something_where_the_list_is_shown() {
+fn the_mouse_does_what_keys_do_wherever_it_is() {
     let mut stage = Stage::new(160, 40, "dark");
     let selected = |stage: &Stage| stage.explore().list.selected;
     stage.press(&["h"]);
-    stage.event(Event::Click(60, 20));
+    stage.mouse(Gesture::Press, 60, 30);
     assert_eq!(selected(&stage), None, "nothing of the list that health covers");
-    stage.press(&["esc"]);
-    stage.event(Event::Click(60, 20));
+    // A system is selected, then opened; the footer leads back.
+    press_at(&mut stage, "Zoho", 0);
+    press_at(&mut stage, "Zoho", 0);
+    assert_eq!(stage.explorer.stack.name(), "system");
+    press_at(&mut stage, "all systems", 0);
+    assert_eq!(stage.explorer.stack.name(), "health");
+    press_at(&mut stage, "back", 0);
+    assert_eq!(stage.explorer.stack.name(), "activity");
+    // A row is selected, then opened; its tabs, and what closes it.
+    let (x, y) = stage.place_of("POST /po/create", 2);
+    stage.mouse(Gesture::Press, x, y);
     let first = selected(&stage);
-    assert!(first.is_some());
-    let effects = stage.event(Event::Click(60, 20));
-    stage.carry_out(effects);
-    assert_eq!(stage.explore().detail.as_ref().and_then(|detail| detail.row), first, "the second click opens it");
-    stage.event(Event::Click(30, 3));
-    stage.event(Event::Click(90, 3));
+    assert!(first.is_some() && stage.explore().detail.is_none());
+    stage.mouse(Gesture::Press, x, y);
+    assert_eq!(stage.explore().detail.as_ref().and_then(|detail| detail.row), first, "the second press opens it");
+    press_at(&mut stage, "3 response", 0);
+    assert_eq!(stage.explore().detail.as_ref().map(|detail| detail.tab), Some(Tab::Response));
+    press_at(&mut stage, "[×]", 0);
+    assert!(stage.explore().detail.is_none(), "closed by the mouse");
+    // A value of the facets.
+    press_at(&mut stage, "Apollo", 0);
+    press_at(&mut stage, "Apollo", 0);
+    assert_eq!(stage.explorer.shared.filter.text(), "system:Apollo");
+    stage.press(&["backspace"]);
+    // A range of the histogram: dragged over, or by its ends.
+    stage.mouse(Gesture::Press, 30, 3);
+    stage.mouse(Gesture::Drag, 60, 3);
+    assert!(stage.explore().histogram.range().is_some());
+    stage.mouse(Gesture::Drag, 90, 5);
+    stage.mouse(Gesture::Release, 90, 5);
+    assert!(stage.explorer.shared.filter.text().starts_with("time:"), "dragging chooses a range");
+    stage.press(&["backspace"]);
+    stage.mouse(Gesture::Press, 30, 3);
+    stage.mouse(Gesture::Release, 30, 3);
+    assert!(stage.explorer.shared.filter.is_all());
+    stage.mouse(Gesture::Press, 90, 3);
+    stage.mouse(Gesture::Release, 90, 3);
     assert!(stage.explorer.shared.filter.text().starts_with("time:"), "two clicks choose a range");
+    stage.press(&["backspace"]);
+    // The wheel moves what is below it, whichever panel has the keys.
+    let before = stage.explore().facets.selected;
+    let (x, y) = stage.place_of("Zoho", 0);
+    stage.mouse(Gesture::Wheel(false), x, y);
+    assert_eq!((stage.explore().facets.selected, stage.explore().focus), (before + 3, Focus::List));
+    stage.mouse(Gesture::Wheel(true), 80, 30);
+    assert!(selected(&stage).is_some());
+    // The header and overlays; pressing beside an overlay closes it.
+    press_at(&mut stage, "[?] help", 0);
+    assert!(stage.picture().contains("type to search"));
+    stage.mouse(Gesture::Press, 0, 20);
+    assert!(!stage.picture().contains("type to search"));
+    press_at(&mut stage, "commands", 0);
+    press_at(&mut stage, "trace of the activity", 0);
+    press_at(&mut stage, "trace of the activity", 0);
+    assert_eq!(stage.explore().detail.as_ref().map(|detail| detail.tab), Some(Tab::Trace));
+    press_at(&mut stage, "close", 0);
+    assert!(stage.explore().detail.is_none(), "closed by the hint of the footer");
+    press_at(&mut stage, "everything", 0);
+    assert!(stage.explorer.stack.is_typing(), "the filter is edited");
 }
 
 #[test]

@@ -2,12 +2,10 @@
 
 use super::record::Record;
 use crosstail_core::model::{
-    Activity, Latencies, Names, Payload, PayloadPart, Side, Timestamp, Tz, redact_json, redact_text,
+    Activity, FinalOutcome, Latencies, Names, Payload, PayloadPart, Side, Timestamp, Tz, redact_json, redact_text,
 };
 use crosstail_core::number::saturating_u64;
-use crosstail_engine::insight::{
-    Chain, Comparison, FinalOutcome, Policy, SectionDiff, Trace, attempt, size, stages, status_meaning,
-};
+use crosstail_engine::insight::{Chain, Comparison, Policy, SectionDiff, Trace, attempt, size, stages, status_meaning};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 

@@ -14,12 +14,14 @@ pub struct IncidentEntry {
     pub payload: Payload,
     /// The user's note; may be empty.
     pub note: String,
+    /// Whether it was marked; otherwise it is a try or a part of the trace of one that was.
+    pub marked: bool,
     /// Names of the places that held the activity.
     pub places: Vec<String>,
 }
 
 /// Writes activities to a new file, atomically and with secrets redacted. Notes become `meta.note`, places
-/// `meta.places`.
+/// `meta.places`, and what was marked has `meta.marked`.
 pub async fn write_incident(path: &Path, kept: &[IncidentEntry]) -> Result<(), sqlx::Error> {
     // An unfinished file never has the requested name.
     let mut half = path.to_path_buf().into_os_string();
@@ -41,6 +43,7 @@ pub(super) fn prepared(kept: &IncidentEntry) -> PreparedRow {
     let mut metadata: Map<String, Value> = payload.metadata.clone();
     let further = [
         ("note", (!kept.note.is_empty()).then(|| json!(kept.note))),
+        ("marked", kept.marked.then(|| json!(true))),
         ("places", Some(json!(kept.places))),
         ("organization", text(&a.organization).map(Value::String)),
         ("tags", text(&a.tags).map(Value::String)),

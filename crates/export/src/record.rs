@@ -1,6 +1,6 @@
 //! The JSON record of an activity, with stable names.
 
-use crosstail_core::model::{Activity, Names, is_hostile, redact_text};
+use crosstail_core::model::{Activity, FinalOutcome, Names, is_hostile, redact_text};
 use serde::Serialize;
 use std::borrow::Cow;
 
@@ -41,6 +41,9 @@ pub struct Record<'a> {
     /// `guessed` where the record has no time, so that `started_at` is that of its neighbour or its file.
     #[serde(skip_serializing_if = "Option::is_none")]
     time_source: Option<&'static str>,
+    /// What became of a failed attempt, where its operation's other attempts were looked up.
+    #[serde(rename = "final", skip_serializing_if = "Option::is_none")]
+    final_outcome: Option<&'static str>,
 }
 
 /// Microseconds as milliseconds in a JSON number: an integer where there is no fraction.
@@ -88,6 +91,9 @@ impl<'a> Record<'a> {
         "memory_mb",
     ];
 
+    /// The names of the fields that no record has: they are looked up where somebody asks for them.
+    pub const LOOKED_UP: [&'static str; 1] = ["final"];
+
     /// The record of an activity.
     pub fn new(activity: &'a Activity, names: &Names) -> Self {
         // Any text may have a secret in it. Ids are what they are: they find the activity.
@@ -125,6 +131,7 @@ impl<'a> Record<'a> {
             cpu_percent: activity.cpu_percent,
             memory_mb: activity.memory_mb,
             time_source: (!activity.knows_its_time()).then_some("guessed"),
+            final_outcome: activity.final_outcome.map(FinalOutcome::name),
         }
     }
 }

@@ -120,13 +120,17 @@ impl Screen for Alerts {
 
     fn hints(&self) -> &'static [Hint] {
         &[
+            Hint::Action(Action::BACK, "back"),
             Hint::Action(Action::OPEN, "what is behind it"),
             Hint::Action(Action::ACKNOWLEDGE, "acknowledge"),
             Hint::Action(Action::RESOLVE, "resolve"),
             Hint::Action(Action::SILENCE, "silence"),
             Hint::Action(Action::REPORT, "report"),
-            Hint::Action(Action::BACK, "back"),
         ]
+    }
+
+    fn line(&mut self) -> Option<&mut usize> {
+        Some(&mut self.line.0)
     }
 
     fn handle(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {

@@ -2,9 +2,9 @@
 
 use super::Alerts;
 use crate::screens::shared::{AlertLine, AlertOrigin, LineState, Shared};
-use crate::tui::Canvas;
 use crate::tui::Theme;
 use crate::tui::text::{ago, count, fit, full_time, left, put, put_all, right, safe};
+use crate::tui::{Canvas, Part, Spot};
 use crosstail_core::number::saturating_u16;
 use crosstail_engine::insight::alerting::Severity;
 use ratatui::buffer::Buffer;
@@ -50,6 +50,7 @@ pub(super) fn render(screen: &Alerts, shared: &Shared, canvas: &mut Canvas<'_>) 
     let first = (screen.line.0 + 1).saturating_sub(height);
     for (index, line) in lines.iter().enumerate().skip(first).take(height) {
         let y = list.y + saturating_u16(index - first);
+        canvas.spots.add_text(list.x, y, list.width, Spot::Part(Part::LINE, index));
         row(shared, line, index == screen.line.0, Rect { y, height: 1, ..list }, buf, theme);
     }
     if let Some(line) = lines.get(screen.line.0).filter(|_| says > 0) {

@@ -46,13 +46,21 @@ impl Screen for ContrastScreen {
         [&Lines::ACTIONS[..], &[Action::OPEN, Action::KEEP, Action::EXCLUDE, Action::BACK]].concat()
     }
 
+    fn is_filtered(&self) -> bool {
+        true
+    }
+
     fn hints(&self) -> &'static [Hint] {
         &[
+            Hint::Action(Action::BACK, "back"),
             Hint::Action(Action::OPEN, "narrow to it"),
             Hint::Action(Action::EXCLUDE, "exclude it"),
-            Hint::Action(Action::BACK, "back"),
             Hint::Action(Action::PALETTE, "commands"),
         ]
+    }
+
+    fn line(&mut self) -> Option<&mut usize> {
+        Some(&mut self.line.0)
     }
 
     fn handle(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {

@@ -1,9 +1,9 @@
 //! The contrast: what the failures of a set have more often than the rest. Enter narrows to a value.
 
 use super::ContrastScreen;
-use crate::tui::Canvas;
 use crate::tui::Theme;
 use crate::tui::text::{count, fit, left, put, put_all, right, safe};
+use crate::tui::{Canvas, Part, Spot};
 use crosstail_core::filter::Field;
 use crosstail_core::number::{saturating_u16, saturating_usize, truncated_usize};
 use crosstail_engine::insight::Distinction;
@@ -70,6 +70,9 @@ pub(super) fn render(screen: &ContrastScreen, canvas: &mut Canvas<'_>) {
         let y = body.y + saturating_u16(row);
         match telling {
             Some(telling) => {
+                if let Some(index) = index {
+                    canvas.spots.add_text(body.x, y, body.width, Spot::Part(Part::LINE, *index));
+                }
                 line(telling, *index == Some(screen.line.0), &columns, Rect { y, height: 1, ..body }, buf, theme);
             }
             None => drop(put(buf, body.x + 1, y, title, body.width, theme.dim)),

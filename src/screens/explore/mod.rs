@@ -6,6 +6,7 @@ mod filter_bar;
 mod histogram;
 mod list;
 mod outgoing;
+mod parts;
 mod report;
 mod view;
 mod views;
@@ -20,11 +21,11 @@ use super::{Hint, ReportPart, Screen, global};
 use crate::action::Action;
 use crate::effect::{Effect, Reply, Ticket};
 use crate::ingest::{Batch, News};
-use crate::tui::{Canvas, Context, TextField};
+use crate::tui::{Canvas, Context, Gesture, Part, TextField};
 use crosstail_core::filter::{quote, value_text};
 use crosstail_core::model::{Activity, Timestamp};
 use crosstail_core::number::saturating_i64;
-use crosstail_engine::store::Row;
+use crosstail_engine::store::{Affected, Row};
 use detail::Room;
 use facets::Facets;
 use filter_bar::FilterBar;
@@ -46,6 +47,10 @@ pub struct Explore {
     pub detail: Option<Detail>,
     views: Views,
     pub window: Window,
+    /// The operations of the view that have failed at least once.
+    affected: Affected,
+    /// Whether a line says what became of them: where a filter is about failures, among others.
+    shows_affected: bool,
     /// When facets and histogram were last counted.
     counted_at: Timestamp,
     /// The store's revision at that time.
@@ -63,6 +68,8 @@ impl Explore {
             detail: None,
             views: Views::new(shared.now),
             window: Window::default(),
+            affected: Affected::default(),
+            shows_affected: false,
             counted_at: Timestamp(0),
             counted: 0,
         };
@@ -86,19 +93,26 @@ impl Explore {
 
     /// Adapts to the size of the terminal and to the panels that are shown.
     pub(super) fn fit(&mut self, shared: &Shared) {
-        let columns = self.places(shared).columns();
-        self.histogram.fit(columns, shared);
+        let places = self.places(shared);
+        self.histogram.fit(places.columns(), shared);
+        // What is not drawn has no keys: they would do something that nobody sees.
+        if self.focus != Focus::Filter && !places.shows(self.focus) {
+            self.focus = if places.shows(Focus::List) { Focus::List } else { Focus::Detail };
+        }
     }
 
     /// Counts facets and histogram if the store has changed, or if `force` is set.
-    pub fn count(&mut self, shared: &Shared, force: bool) {
+    pub fn count(&mut self, shared: &mut Shared, force: bool) {
         let revision = shared.store.revision();
         // The larger the store, the longer counting waits, so that it uses a bounded share of the time.
         let wait_us = (saturating_i64(shared.store.rows().len()) * 2).clamp(250_000, 2_000_000);
         if !force && (shared.now.since_us(self.counted_at) < wait_us || self.counted == revision) {
             return;
         }
-        (self.counted_at, self.counted) = (shared.now, revision);
+        shared.store.follow_operations();
+        (self.counted_at, self.counted) = (shared.now, shared.store.revision());
+        self.affected = shared.store.affected(shared.store.rows());
+        self.shows_affected = !shared.filter.is_all() && !self.affected.operations.is_empty();
         self.facets.count(shared);
         self.histogram.count(shared);
     }
@@ -151,8 +165,13 @@ impl Explore {
     /// Gives a panel the keys.
     pub(super) fn set_focus(&mut self, focus: Focus, shared: &Shared) {
         self.focus = focus;
-        if focus == Focus::Filter {
-            self.filter_bar.begin(shared);
+        match focus {
+            Focus::Filter => self.filter_bar.begin(shared),
+            Focus::Histogram => {
+                let selected = self.current(shared).map(|row| shared.store.started(row));
+                self.histogram.begin(selected);
+            }
+            Focus::List | Focus::Facets | Focus::Detail => {}
         }
     }
 
@@ -171,27 +190,6 @@ impl Explore {
             }
             Request::Answer(kind, text) => return self.answered(kind, text, shared),
             _ => {}
-        }
-        Vec::new()
-    }
-
-    /// Takes a click: a row of the list, or a column of the histogram.
-    pub(super) fn click(&mut self, x: u16, y: u16, shared: &mut Shared) -> Vec<Effect> {
-        let places = self.places(shared);
-        if let Some(line) = places.line_at(x, y) {
-            let Some(row) = self.list.visible(&shared.store, places.height()).get(line).copied() else {
-                return Vec::new();
-            };
-            self.focus = Focus::List;
-            if self.current(shared) == Some(row) && !self.list.follow {
-                ask_to_open(row, None, shared);
-            } else {
-                self.select(row, shared);
-            }
-        } else if let Some(column) = places.column_at(x, y) {
-            self.focus = Focus::Histogram;
-            self.histogram.cursor = column;
-            self.histogram.choose_range(shared);
         }
         Vec::new()
     }
@@ -276,24 +274,25 @@ impl Explore {
     }
 
     /// Chooses panels, and what they show.
-    fn in_panels(&mut self, action: Action) -> bool {
+    fn in_panels(&mut self, action: Action, shared: &Shared) -> bool {
         match action {
             Action::TOGGLE_FACETS => self.facets.is_on = !self.facets.is_on,
             Action::TOGGLE_HISTOGRAM => self.histogram.is_on = !self.histogram.is_on,
-            Action::FOCUS_NEXT | Action::FOCUS_PREVIOUS => self.cycle_focus(action == Action::FOCUS_NEXT),
+            Action::FOCUS_NEXT | Action::FOCUS_PREVIOUS => self.cycle_focus(action == Action::FOCUS_NEXT, shared),
             _ => return false,
         }
         true
     }
 
-    fn cycle_focus(&mut self, forward: bool) {
-        let mut order = vec![Focus::List];
-        order.extend(self.detail.as_ref().map(|_| Focus::Detail));
-        order.extend(self.facets.is_on.then_some(Focus::Facets));
-        order.extend(self.histogram.is_on.then_some(Focus::Histogram));
+    fn cycle_focus(&mut self, forward: bool, shared: &Shared) {
+        let places = self.places(shared);
+        let panels = [Focus::List, Focus::Detail, Focus::Facets, Focus::Histogram];
+        let order: Vec<Focus> = panels.into_iter().filter(|panel| places.shows(*panel)).collect();
         let at = order.iter().position(|focus| *focus == self.focus).unwrap_or(0);
-        let by = if forward { 1 } else { order.len() - 1 };
-        self.focus = order[(at + by) % order.len()];
+        let by = if forward { 1 } else { order.len().saturating_sub(1) };
+        if let Some(next) = order.get((at + by) % order.len().max(1)) {
+            self.set_focus(*next, shared);
+        }
     }
 }
 
@@ -347,14 +346,22 @@ impl Screen for Explore {
         if let Some(done) = self.in_panel(action, shared).or_else(|| self.in_list(action, shared)) {
             return Some(done);
         }
-        if self.in_panels(action) {
+        if self.in_panels(action, shared) {
             return Some(Vec::new());
         }
         self.in_views(action, shared).or_else(|| self.leaving(action, shared))
     }
 
+    fn pointed(&mut self, gesture: Gesture, at: (Part, usize, u16), shared: &mut Shared) -> Vec<Effect> {
+        self.mouse(gesture, at, shared)
+    }
+
     fn context(&self) -> Option<Context> {
         (self.focus == Focus::Detail).then_some(Context("detail"))
+    }
+
+    fn is_filtered(&self) -> bool {
+        true
     }
 
     fn hints(&self) -> &'static [Hint] {

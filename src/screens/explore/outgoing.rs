@@ -2,15 +2,16 @@
 
 use super::{Detail, Explore};
 use crate::action::Action;
-use crate::effect::{Effect, ExternalProgram, Mark, Program};
+use crate::effect::{Effect, ExternalProgram, Incident, Mark, Program};
 use crate::screens::request::{PromptKind, Request};
-use crate::screens::shared::Shared;
-use crosstail_core::model::{Activity, redact_json};
-use crosstail_engine::window::Range;
+use crate::screens::shared::{Shared, affected_lines, outcomes_of};
+use crosstail_core::filter::Field;
+use crosstail_core::model::{Activity, Timestamp, redact_json};
+use crosstail_engine::window::{Bounds, Range};
 use crosstail_export::{FullRecord, curl, markdown, record_json, shell_quote};
 
 /// The actions by which something leaves.
-pub(super) const ACTIONS: [Action; 15] = [
+pub(super) const ACTIONS: [Action; 16] = [
     Action::JQ,
     Action::EDITOR,
     Action::PAGER,
@@ -24,6 +25,7 @@ pub(super) const ACTIONS: [Action; 15] = [
     Action::COPY_CURL,
     Action::COPY_WHOLE,
     Action::COPY_MARKDOWN,
+    Action::COPY_AFFECTED,
     Action::COPY_VIEW,
     Action::COPY_PATH,
 ];
@@ -45,6 +47,7 @@ impl Explore {
             | Action::COPY_CURL
             | Action::COPY_WHOLE
             | Action::COPY_MARKDOWN
+            | Action::COPY_AFFECTED
             | Action::COPY_VIEW
             | Action::COPY_PATH => return Some(self.copy(action, shared)),
             _ => return None,
@@ -61,7 +64,7 @@ impl Explore {
                 shared.notify("marked with a note; B writes the marked activities as an incident");
             }
             PromptKind::Pipe => return self.run_external(Program::Pipe(text), shared),
-            PromptKind::Bundle => return vec![Effect::WriteIncident(text, current_marks(shared))],
+            PromptKind::Bundle => return vec![Effect::WriteIncident(Box::new(self.incident(text, shared)))],
             PromptKind::Range => match Range::parse(&text, &shared.context()) {
                 Ok(range) => return self.set_range(range, shared),
                 Err(problem) => shared.notify(problem),
@@ -87,8 +90,16 @@ impl Explore {
             Some(mark) if !mark.note.is_empty() => {
                 shared.notify("this mark has a note: # edits it; m removes only marks without a note");
             }
-            Some(_) => drop(shared.marks.remove(&activity.id)),
-            None => drop(shared.marks.insert(activity.id.clone(), Mark { activity, note: String::new() })),
+            Some(_) => {
+                shared.marks.remove(&activity.id);
+                let left = shared.marks.len();
+                shared.notify(format!("mark removed, {left} left"));
+            }
+            None => {
+                shared.marks.insert(activity.id.clone(), Mark { activity, note: String::new() });
+                let marked = shared.marks.len();
+                shared.notify(format!("marked, {marked} in all · # adds a note · B writes the incident"));
+            }
         }
     }
 
@@ -100,15 +111,45 @@ impl Explore {
         }
     }
 
-    /// The command that opens this view again.
+    /// The marked activities, with what whoever takes over has to know of the view.
+    fn incident(&self, path: String, shared: &Shared) -> Incident {
+        let rows = shared.store.rows();
+        Incident {
+            path,
+            marks: current_marks(shared),
+            outcomes: outcomes_of(&shared.store.affected(rows), shared),
+            count: shared.figure(true).count,
+            failed: rows.iter().filter(|row| shared.store.is_failure(**row)).count() as u64,
+            filter: shared.filter.text().to_owned(),
+            reopen: self.reopen_command(shared),
+            by: shared.settings.who.clone(),
+            at: shared.now,
+        }
+    }
+
+    /// The command that opens this view again, also tomorrow: its times are absolute.
     fn reopen_command(&self, shared: &Shared) -> String {
         let mut command = shared.settings.invocation.clone();
-        let filter = shared.filter.text();
-        if !filter.is_empty() {
-            command.push_str(&format!(" --filter {}", shell_quote(filter)));
+        let between = |bounds: Bounds| {
+            let end = |at: Option<Timestamp>| at.map(Timestamp::rfc3339).unwrap_or_default();
+            format!("{}..{}", end(bounds.since), end(Some(bounds.until.unwrap_or(shared.now))))
+        };
+        let mut filter = shared.filter.text().to_owned();
+        if let Some(bounds) = shared.time_clause.filter(|_| shared.filter.is_relative()) {
+            let rest = shared.filter.without(&[Field::Time], false);
+            filter = format!("{rest} time:{}", between(bounds)).trim().to_owned();
         }
-        if shared.range != shared.settings.range {
-            command.push_str(&format!(" --range {}", shell_quote(&shared.range.text())));
+        if !filter.is_empty() {
+            command.push_str(&format!(" --filter {}", shell_quote(&filter)));
+        }
+        match &shared.range {
+            // The filter says the time.
+            _ if shared.time_clause.is_some() => {}
+            Range::Last(_) => command.push_str(&format!(" --range {}", shell_quote(&between(shared.chosen_bounds())))),
+            range if *range != shared.settings.range => {
+                command.push_str(&format!(" --range {}", shell_quote(&range.text())));
+            }
+            _ => {}
         }
         if let Some(detail) = &self.detail {
             let tab = detail.tab.name();
@@ -118,6 +159,15 @@ impl Explore {
     }
 
     fn copy(&self, action: Action, shared: &mut Shared) -> Vec<Effect> {
+        if action == Action::COPY_AFFECTED {
+            return match affected_lines(shared, shared.store.rows()) {
+                Some(text) => vec![Effect::Copy(text)],
+                None => {
+                    shared.notify("no operation of this view has failed and been retried or given up");
+                    Vec::new()
+                }
+            };
+        }
         if action == Action::COPY_VIEW {
             return vec![Effect::Copy(self.reopen_command(shared))];
         }

@@ -49,6 +49,9 @@ impl Explore {
                 if self.detail.is_some() {
                     return Some(self.close_detail());
                 }
+                if self.histogram.mark.take().is_some() {
+                    return Some(Vec::new());
+                }
                 if !shared.filter.is_all() {
                     shared.notify("Backspace clears the filter, q quits");
                 }

@@ -9,6 +9,7 @@ use crate::action::Action;
 use crate::effect::{Effect, Reply, SearchProgress, Ticket, is_named, rank};
 use crate::tui::Canvas;
 use crosstail_core::model::{Activity, SourceId, merge_by_id};
+use crosstail_engine::insight::Chain;
 
 /// A search.
 pub(super) struct Find {
@@ -55,6 +56,9 @@ impl Find {
             self.chosen = self.found.iter().position(|a| Some(&a.id) == chosen.as_ref()).unwrap_or(0);
         }
         let only = self.found.len() == 1 || self.found.iter().filter(|a| is_named(a, &self.text)).count() == 1;
+        // The tries of one operation are one thing, too: the newest stands for it.
+        let of_one = |newest: &Activity| Chain::build(newest, &self.found).attempts.len() == self.found.len();
+        let only = only || self.found.first().is_some_and(of_one);
         if self.is_done() && only && !self.moved {
             self.open(shared);
         }
@@ -81,6 +85,11 @@ impl Screen for Find {
 
     fn is_modal(&self) -> bool {
         true
+    }
+
+    fn line(&mut self) -> Option<&mut usize> {
+        self.moved = true;
+        Some(&mut self.chosen)
     }
 
     fn handle(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {

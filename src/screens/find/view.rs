@@ -3,16 +3,16 @@
 use super::Find;
 use crate::effect::SearchProgress;
 use crate::screens::shared::Shared;
-use crate::tui::Canvas;
 use crate::tui::dialog::dialog;
 use crate::tui::text::{arrow, clock, day, fit, glyph, left, put, put_all, safe, what};
+use crate::tui::{Canvas, Part, Spot};
 use crosstail_core::number::saturating_u16;
 
 pub(super) fn render(find: &Find, shared: &Shared, canvas: &mut Canvas<'_>) {
-    let (area, theme) = (canvas.area, &canvas.look.theme);
-    let buf = &mut *canvas.buf;
+    let theme = &canvas.look.theme;
     let wanted = saturating_u16(find.sources.len() + find.found.len().clamp(1, 15) + 5);
-    let inside = dialog(area, 110, wanted.max(9), " find · ⏎ opens · esc closes ", buf, theme);
+    let inside = dialog(canvas, 110, wanted.max(9), " find · ⏎ opens · esc closes ");
+    let buf = &mut *canvas.buf;
     if inside.height == 0 {
         return;
     }
@@ -57,6 +57,8 @@ pub(super) fn render(find: &Find, shared: &Shared, canvas: &mut Canvas<'_>) {
         );
         let tail = a.error.as_deref().or(a.message.as_deref()).map(safe).unwrap_or_default();
         let style = if index == find.chosen { theme.selected } else { theme.text };
-        put(buf, inside.x, y + saturating_u16(row), &left(&format!("{line}{tail}"), inside.width), inside.width, style);
+        let y = y + saturating_u16(row);
+        put(buf, inside.x, y, &left(&format!("{line}{tail}"), inside.width), inside.width, style);
+        canvas.spots.add_text(inside.x, y, inside.width, Spot::Part(Part::LINE, index));
     }
 }

@@ -90,20 +90,24 @@ impl Screen for HealthScreen {
     fn hints(&self) -> &'static [Hint] {
         match self.system {
             None => &[
+                Hint::Action(Action::BACK, "back"),
                 Hint::Action(Action::OPEN, "open the system"),
                 Hint::Action(Action::ZOOM_OUT, "longer"),
                 Hint::Action(Action::ALERTS, "alerts"),
                 Hint::Action(Action::REPORT, "report"),
-                Hint::Action(Action::BACK, "back"),
                 Hint::Action(Action::PALETTE, "commands"),
             ],
             Some(_) => &[
+                Hint::Action(Action::BACK, "all systems"),
                 Hint::Action(Action::OPEN, "show its activities"),
                 Hint::Action(Action::REPORT, "report"),
-                Hint::Action(Action::BACK, "all systems"),
                 Hint::Action(Action::PALETTE, "commands"),
             ],
         }
+    }
+
+    fn line(&mut self) -> Option<&mut usize> {
+        Some(&mut self.line.0)
     }
 
     fn handle(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {

@@ -2,10 +2,10 @@
 
 use super::HealthScreen;
 use crate::screens::shared::Shared;
-use crate::tui::Canvas;
 use crate::tui::Theme;
-use crate::tui::text::{SPARKS, ago, clock, count, day, left, millis, put, put_all, right, safe};
+use crate::tui::text::{SPARKS, ago, clock, count, day, fit, left, millis, put, put_all, right, safe};
 use crate::tui::vitals;
+use crate::tui::{Canvas, Part, Spot};
 use crosstail_core::model::{Check, HealthState, Metric, Timestamp, Unit};
 use crosstail_core::number::{saturating_u16, saturating_usize};
 use crosstail_engine::insight::{Baseline, SystemHealth};
@@ -22,8 +22,8 @@ pub(super) fn render(screen: &HealthScreen, shared: &Shared, canvas: &mut Canvas
         measured(screen, shared, beside, buf, theme);
     }
     let window = ago(health.window_us);
-    let title = format!(" health of the last {window}, worst first · z Z shorter, longer · Enter opens a system");
-    put(buf, area.x, area.y, &title, area.width, theme.dim);
+    let title = format!(" the last {window}, worst first · z Z shorter, longer · ⏎ opens a system");
+    put(buf, area.x, area.y, &fit(&title, area.width), area.width, theme.dim);
     if health.systems.is_empty() {
         put(buf, area.x + 2, area.y + 2, "no activity in this time", area.width, theme.dim);
         return;
@@ -44,6 +44,7 @@ pub(super) fn render(screen: &HealthScreen, shared: &Shared, canvas: &mut Canvas
         spare -= extra;
         let lines = (rows + extra).min(most - 1);
         let area = Rect { y, height: lines.min(area.bottom().saturating_sub(y)), ..area };
+        canvas.spots.add(area, Spot::Part(Part::LINE, index));
         panel(shared, system, index == screen.line.0, area, buf, theme);
         y += rows + extra;
     }

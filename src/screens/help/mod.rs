@@ -1,4 +1,4 @@
-//! Help: what is accepted, with its keys, and the filter language.
+//! Help: what is accepted, with its keys, by what it is for; and the filter language. Typing searches it.
 
 mod view;
 
@@ -7,19 +7,24 @@ use super::request::Request;
 use super::shared::Shared;
 use crate::action::Action;
 use crate::effect::Effect;
-use crate::tui::Canvas;
+use crate::tui::{Canvas, TextField};
+use std::cell::Cell;
 
 /// The help, scrolled to a line.
 pub(super) struct Help {
     /// The actions that something accepts.
     actions: Vec<Action>,
+    /// What is searched for.
+    field: TextField,
     /// The first line shown.
     first: usize,
+    /// The last line that can be the first one, as of the last picture: it depends on the room.
+    last: Cell<usize>,
 }
 
 impl Help {
     pub(super) fn new(actions: Vec<Action>) -> Self {
-        Self { actions, first: 0 }
+        Self { actions, field: TextField::default(), first: 0, last: Cell::new(usize::MAX) }
     }
 }
 
@@ -35,24 +40,47 @@ impl Screen for Help {
             Action::PAGE_UP,
             Action::PAGE_DOWN,
             Action::TOP,
+            Action::BOTTOM,
             Action::BACK,
             Action::HELP,
             Action::OPEN,
+            Action::CLEAR_FILTER,
         ]
         .to_vec()
     }
 
     fn handle(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {
+        let last = self.last.get();
         match action {
             Action::UP => self.first = self.first.saturating_sub(1),
-            Action::DOWN => self.first += 1,
+            Action::DOWN => self.first = (self.first + 1).min(last),
             Action::PAGE_UP => self.first = self.first.saturating_sub(15),
-            Action::PAGE_DOWN => self.first += 15,
+            Action::PAGE_DOWN => self.first = (self.first + 15).min(last),
             Action::TOP => self.first = 0,
+            Action::BOTTOM => self.first = last,
+            // The key that empties a filter takes back a letter of this one.
+            Action::CLEAR_FILTER => {
+                let mut text = self.field.text().to_owned();
+                text.pop();
+                (self.field, self.first) = (TextField::new(&text), 0);
+            }
             Action::BACK | Action::HELP | Action::OPEN => shared.ask(Request::Close),
             _ => return None,
         }
         Some(Vec::new())
+    }
+
+    fn types(&self, letter: char) -> bool {
+        letter != '?'
+    }
+
+    fn field(&mut self) -> Option<&mut TextField> {
+        Some(&mut self.field)
+    }
+
+    fn edited(&mut self, _changed: bool, _shared: &mut Shared) -> Vec<Effect> {
+        self.first = 0;
+        Vec::new()
     }
 
     fn view(&self, _shared: &Shared, canvas: &mut Canvas<'_>) {

@@ -96,18 +96,18 @@ impl Screen for JobsScreen {
         }
         if self.in_log {
             return &[
+                Hint::Action(Action::BACK, "back"),
                 Hint::Action(Action::FILTER, "search"),
                 Hint::Action(Action::COPY_RECORD, "copy the line"),
                 Hint::Action(Action::COPY_WHOLE, "copy all"),
                 Hint::Action(Action::FOCUS_NEXT, "jobs"),
-                Hint::Action(Action::BACK, "back"),
             ];
         }
         &[
+            Hint::Action(Action::BACK, "back"),
             Hint::Action(END_JOB, "end it"),
             Hint::Action(Action::FOCUS_NEXT, "log"),
             Hint::Action(Action::SOURCES, "sources"),
-            Hint::Action(Action::BACK, "back"),
             Hint::Action(Action::PALETTE, "commands"),
         ]
     }

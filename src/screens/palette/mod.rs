@@ -1,4 +1,4 @@
-//! The command palette: every action, saved view and theme, by a few letters of its name.
+//! The command palette: every action, saved view, theme and time zone, by a few letters of its name.
 
 mod view;
 
@@ -8,6 +8,7 @@ use super::shared::{Settings, Shared};
 use crate::action::Action;
 use crate::effect::Effect;
 use crate::tui::{Canvas, TextField};
+use chrono_tz::Tz;
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
@@ -22,6 +23,26 @@ enum Command {
     Filter(String),
     /// Search for what a text identifies.
     Find(String),
+    /// A time zone.
+    Zone(Tz),
+}
+
+/// Time zones that are offered at once.
+const ZONES: usize = 12;
+
+/// The zones that a text is in, after the word `zone`.
+fn zones(text: &str) -> Vec<Item> {
+    let Some(part) = text.trim_start().strip_prefix("zone") else { return Vec::new() };
+    let part = part.trim().to_lowercase().replace(' ', "_");
+    let fits = |zone: &&Tz| zone.name().to_lowercase().contains(&part);
+    let item = |zone: &Tz| Item {
+        name: format!("zone {}", zone.name()),
+        help: "times on the screen".to_owned(),
+        run: Command::Zone(*zone),
+    };
+    // Without a name, the one that every log can be compared with.
+    let found = chrono_tz::TZ_VARIANTS.iter().filter(fits);
+    if part.is_empty() { vec![item(&Tz::UTC)] } else { found.take(ZONES).map(item).collect() }
 }
 
 /// A line of the palette.
@@ -73,9 +94,15 @@ impl Palette {
 
     /// Searches the items for what is typed.
     fn search(&mut self) {
-        let text = self.field.text();
+        let text = &self.field.text().to_owned();
         self.chosen = 0;
-        self.items.retain(|item| !matches!(item.run, Command::Find(_)));
+        self.items.retain(|item| !matches!(item.run, Command::Find(_) | Command::Zone(_)));
+        let first_zone = self.items.len();
+        self.items.extend(zones(text));
+        if self.items.len() > first_zone {
+            self.found = (first_zone..self.items.len()).collect();
+            return;
+        }
         if text.is_empty() {
             self.found = (0..self.items.len()).collect();
             return;
@@ -114,6 +141,11 @@ impl Palette {
             Command::Action(action) => shared.ask(Request::Run(action)),
             Command::Filter(filter) => shared.ask(Request::Filter(filter)),
             Command::Find(text) => shared.ask(Request::Find(text, None)),
+            Command::Zone(zone) => {
+                shared.zone = zone;
+                shared.notify(format!("times in {}", zone.name()));
+                return vec![Effect::Zone(zone), Effect::Redraw];
+            }
             Command::Theme(theme) => {
                 shared.settings.theme = theme;
                 return vec![Effect::Redraw];
@@ -130,6 +162,10 @@ impl Screen for Palette {
 
     fn actions(&self) -> Vec<Action> {
         [Action::UP, Action::DOWN, Action::BACK, Action::OPEN].to_vec()
+    }
+
+    fn line(&mut self) -> Option<&mut usize> {
+        Some(&mut self.chosen)
     }
 
     fn handle(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {

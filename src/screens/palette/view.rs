@@ -1,15 +1,15 @@
 //! The command palette.
 
 use super::{Command, Palette};
-use crate::tui::Canvas;
 use crate::tui::dialog::dialog;
 use crate::tui::text::{left, put, safe, width};
+use crate::tui::{Canvas, Part, Spot};
 use crosstail_core::number::saturating_u16;
 
 pub(super) fn render(palette: &Palette, canvas: &mut Canvas<'_>) {
-    let (area, look) = (canvas.area, canvas.look);
+    let look = canvas.look;
+    let inside = dialog(canvas, 76, 20, " commands ");
     let (theme, buf) = (&look.theme, &mut *canvas.buf);
-    let inside = dialog(area, 76, 20, " commands ", buf, theme);
     let text = safe(palette.field.text());
     put(buf, inside.x + 1, inside.y, ":", 1, theme.accent);
     put(buf, inside.x + 3, inside.y, &text, inside.width.saturating_sub(4), theme.title);
@@ -27,6 +27,7 @@ pub(super) fn render(palette: &Palette, canvas: &mut Canvas<'_>) {
         let help = inside.width.saturating_sub(24 + 14);
         let line = format!(" {} {} {}", left(&safe(&item.name), 22), left(&safe(&item.help), help), left(&keys, 12));
         put(buf, inside.x, y, &left(&line, inside.width), inside.width, style);
+        canvas.spots.add_text(inside.x, y, inside.width, Spot::Part(Part::LINE, first + row));
     }
     if palette.found.is_empty() {
         put(buf, inside.x + 3, inside.y + 1, "no such command", inside.width, theme.dim);

@@ -7,10 +7,10 @@ use crate::tui::text::{fit, put, width};
 use crosstail_core::model::visible_line;
 
 pub(super) fn render(prompt: &Prompt, canvas: &mut Canvas<'_>) {
-    let (area, theme) = (canvas.area, &canvas.look.theme);
-    let buf = &mut *canvas.buf;
+    let theme = &canvas.look.theme;
     let title = format!(" {} · ⏎ · esc closes ", prompt.kind.title());
-    let inside = dialog(area, 90, 4, &title, buf, theme);
+    let inside = dialog(canvas, 90, 4, &title);
+    let buf = &mut *canvas.buf;
     let room = inside.width.saturating_sub(4);
     let text = visible_line(prompt.field.text()).into_owned();
     // Keep the end of a long line visible.

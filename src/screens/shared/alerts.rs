@@ -152,6 +152,7 @@ impl Shared {
 
     /// Evaluates the rules; returns what changed.
     fn evaluate_rules(&mut self) -> Vec<AlertChange> {
+        self.store.follow_operations();
         let sources = self.sources.iter().map(SourceStatus::snapshot).collect();
         let (context, until) = (self.context(), Timestamp(i64::MAX));
         self.alerts.alerting.evaluate(&EvaluationInput { context, store: &self.store, until, sources })

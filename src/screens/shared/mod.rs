@@ -1,9 +1,11 @@
 //! What every screen sees: the activities, the sources, the alerts, the clock, the names, and what is said to the user.
 
+mod affected;
 mod alerts;
 mod counted;
 mod reading;
 
+pub(in crate::screens) use affected::{affected_lines, outcomes_of};
 pub(in crate::screens) use alerts::record_of;
 pub use alerts::{AlertBoard, AlertLine, AlertOrigin, LineState, of_activity, of_rule};
 pub use counted::{CountState, Counted, Figure};
@@ -55,6 +57,8 @@ pub struct Settings {
     pub invocation: String,
     /// In whose name to write to stores; `None` if nothing may be written.
     pub writes_as: Option<String>,
+    /// Who uses it, for what is handed over.
+    pub who: String,
 }
 
 impl Default for Settings {
@@ -70,6 +74,7 @@ impl Default for Settings {
             config_path: None,
             invocation: "crosstail".to_owned(),
             writes_as: None,
+            who: "unknown".to_owned(),
         }
     }
 }

@@ -30,11 +30,15 @@ impl Screen for Sources {
 
     fn hints(&self) -> &'static [Hint] {
         &[
-            Hint::Action(Action::OPEN, "show its activities"),
             Hint::Action(Action::BACK, "back"),
+            Hint::Action(Action::OPEN, "show its activities"),
             Hint::Action(Action::HEALTH, "health"),
             Hint::Action(Action::PALETTE, "commands"),
         ]
+    }
+
+    fn line(&mut self) -> Option<&mut usize> {
+        Some(&mut self.line.0)
     }
 
     fn handle(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {

@@ -2,9 +2,9 @@
 
 use super::Sources;
 use crate::screens::shared::Shared;
-use crate::tui::Canvas;
 use crate::tui::text::{ago, count, left, put, put_all, right, safe};
 use crate::tui::vitals;
+use crate::tui::{Canvas, Part, Spot};
 use crosstail_core::number::{saturating_u16, saturating_usize};
 use crosstail_source::pump::SourceState as Source;
 use ratatui::layout::Rect;
@@ -37,6 +37,7 @@ pub(super) fn render(screen: &Sources, shared: &Shared, canvas: &mut Canvas<'_>)
         if y + 1 >= area.bottom() {
             return;
         }
+        canvas.spots.add(Rect { y, height: 2, ..area }, Spot::Part(Part::LINE, index));
         let (glyph, word, style) = match &source.state {
             Source::Connecting => ("○", "connecting", theme.pending),
             Source::Loading => ("◐", "loading", theme.pending),

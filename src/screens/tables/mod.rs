@@ -62,11 +62,15 @@ impl Screen for Tables {
 
     fn hints(&self) -> &'static [Hint] {
         &[
+            Hint::Action(Action::BACK, "back"),
             Hint::Action(Action::OPEN, "read it"),
             Hint::Action(WRITE_DRAFT, "write its schema"),
-            Hint::Action(Action::BACK, "back"),
             Hint::Action(Action::PALETTE, "commands"),
         ]
+    }
+
+    fn line(&mut self) -> Option<&mut usize> {
+        Some(&mut self.line.0)
     }
 
     fn handle(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {

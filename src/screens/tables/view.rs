@@ -2,9 +2,10 @@
 
 use super::Tables;
 use crate::screens::shared::Shared;
-use crate::tui::Canvas;
 use crate::tui::text::{count, left, put, put_all, right, safe};
+use crate::tui::{Canvas, Part, Spot};
 use crosstail_core::number::{saturating_u16, saturating_usize};
+use ratatui::layout::Rect;
 
 pub(super) fn render(screen: &Tables, shared: &Shared, canvas: &mut Canvas<'_>) {
     let (area, theme) = (canvas.area, &canvas.look.theme);
@@ -30,6 +31,7 @@ pub(super) fn render(screen: &Tables, shared: &Shared, canvas: &mut Canvas<'_>) 
         ];
         let pieces: Vec<_> = pieces.iter().map(|(text, style)| (text.as_str(), *style)).collect();
         put_all(canvas.buf, area.x + 1, y, room, &pieces);
+        canvas.spots.add(Rect { y, height: 2, ..area }, Spot::Part(Part::LINE, index));
         put(canvas.buf, area.x + 3, y + 1, &safe(&offer.taken), area.width.saturating_sub(4), theme.dim);
         y += 2;
     }

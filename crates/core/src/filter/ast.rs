@@ -35,6 +35,38 @@ impl Expr {
         }
     }
 
+    /// Whether it compares a field.
+    pub fn names(&self, field: Field) -> bool {
+        self.atoms().iter().any(|atom| atom.target == Operand::Field(field))
+    }
+
+    /// The same tree, in which comparisons of a field are replaced by what each of them implies; where one is negated, by
+    /// what keeps everything. So it keeps at least as much.
+    #[must_use]
+    pub fn implied(&self, field: Field, by: &Self) -> Self {
+        let each = |parts: &[Self]| parts.iter().map(|part| part.implied(field, by)).collect::<Vec<_>>();
+        match self {
+            Self::And(parts) => {
+                let mut parts = each(parts);
+                parts.retain(|part| *part != Self::All);
+                if parts.is_empty() { Self::All } else { Self::And(parts) }
+            }
+            Self::Or(parts) => {
+                let parts = each(parts);
+                if parts.contains(&Self::All) { Self::All } else { Self::Or(parts) }
+            }
+            Self::Not(part) if part.names(field) => Self::All,
+            Self::Atom(atom) if atom.target == Operand::Field(field) => {
+                if atom.or_absent {
+                    Self::All
+                } else {
+                    by.clone()
+                }
+            }
+            other => other.clone(),
+        }
+    }
+
     /// All comparisons, from left to right.
     pub fn atoms(&self) -> Vec<&Atom> {
         match self {

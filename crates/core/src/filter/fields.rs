@@ -76,6 +76,7 @@ fields! {
     Attempt = "attempt", ["try"], Number, "attempt>=3", "number of the attempt, from 1";
     MaxAttempts = "attempts", ["max_attempts", "tries"], Number, "attempts:4", "number of attempts that the policy allows";
     NextRetry = "retry.next", ["next_retry_at", "next_retry"], Time, "retry.next:..+10m", "when the next attempt is due: ..+10m";
+    Final = "final", [], Word, "final:given_up", "what became of a failed attempt: recovered, given_up, waiting, running";
     Id = "id", [], Id, "id:7f3a9c21", "identity of the activity";
     Request = "request", ["request_id", "req_id", "rid"], Id, "request:r-12345", "request id";
     Correlation = "corr", ["correlation", "correlation_id", "trace_id"], Id, "corr:7f3a9c21", "id that the activities of a trace share";
@@ -105,13 +106,14 @@ pub(super) const ROOTS: &[(&str, &str)] = &[
 impl Field {
     /// The words of a [`ValueType::Word`] field, in order.
     pub fn words(self) -> Vec<&'static str> {
-        use crate::model::{Direction, Kind, Level, Status};
+        use crate::model::{Direction, FinalOutcome, Kind, Level, Status};
         match self {
             Self::Status => Status::ALL.iter().map(|w| w.as_str()).collect(),
             Self::Level => Level::ALL.iter().map(|w| w.as_str()).collect(),
             Self::Kind => Kind::ALL.iter().map(|w| w.as_str()).collect(),
             Self::Direction => Direction::ALL.iter().map(|w| w.as_str()).collect(),
             Self::Is => vec!["ok", "pending", "failure"],
+            Self::Final => FinalOutcome::NAMES.to_vec(),
             _ => Vec::new(),
         }
     }

@@ -1,7 +1,7 @@
 //! The view of a record that predicates test.
 
 use super::{Field, ValueType};
-use crate::model::{Activity, Level, Names, Payload, Status, Timestamp, is_failure};
+use crate::model::{Activity, FinalOutcome, Level, Names, Payload, Status, Timestamp, is_failure};
 
 /// Something that a filter can test: an activity, or a row of the in-memory store.
 pub trait Record {
@@ -98,6 +98,7 @@ impl Record for NamedRecord<'_> {
             Field::Kind => Some(a.kind as u8),
             Field::Direction => Some(a.direction as u8),
             Field::Is => Some(outcome(a.status, a.level)),
+            Field::Final => a.final_outcome.map(FinalOutcome::index),
             _ => None,
         }
     }

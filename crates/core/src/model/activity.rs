@@ -1,6 +1,6 @@
 //! The activity: one row of the list, from any store.
 
-use super::{Direction, Id, Kind, Level, NameId, Names, SourceId, Status, Timestamp};
+use super::{Direction, FinalOutcome, Id, Kind, Level, NameId, Names, SourceId, Status, Timestamp};
 use compact_str::CompactString;
 
 /// Where a source can find a record again.
@@ -161,6 +161,8 @@ pub struct Activity {
     pub exact_system: bool,
     /// The part with the highest rank provides the message: start 0, completion 1, failure 2.
     pub message_rank: u8,
+    /// What became of the operation of a failed attempt. No record says it: it is there once the other attempts are known.
+    pub final_outcome: Option<FinalOutcome>,
 }
 
 impl Activity {
@@ -201,6 +203,7 @@ impl Activity {
             exact_start: true,
             exact_system: true,
             message_rank: 0,
+            final_outcome: None,
         }
     }
 
@@ -232,6 +235,11 @@ impl Activity {
     /// Id of the request that it is, or is a line of. Others name it as their parent.
     pub fn request_key(&self) -> &Id {
         self.request_id.as_ref().unwrap_or(&self.id)
+    }
+
+    /// Whether it is an attempt that has failed: a line of a log is none.
+    pub fn is_failed_attempt(&self) -> bool {
+        self.status.is_some_and(Status::is_failure)
     }
 
     /// Whether it counts as a failure of its system: by its status, or for a log line by its level.

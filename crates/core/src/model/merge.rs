@@ -84,6 +84,7 @@ impl Activity {
     /// other places stay. A finished status never returns to `in_progress`.
     pub fn replace_with(&mut self, newer: Self) {
         let finished = self.status.filter(|status| status.is_finished());
+        let became = self.final_outcome;
         let alone = self.places.iter().all(|place| newer.places.contains(place));
         let mut merged = newer;
         if !alone {
@@ -92,6 +93,8 @@ impl Activity {
             merged.merge(older);
             merged.status = status;
         }
+        // What is known of other attempts is no part of a record.
+        merged.final_outcome = became;
         if let (Some(finished), true) = (finished, merged.status.is_none_or(|s| !s.is_finished())) {
             merged.status = Some(finished);
         }

@@ -1,7 +1,7 @@
 //! Retry chains: the attempts of one operation in order, and what its policy says about each.
 
 use super::Policy;
-use crosstail_core::model::{Activity, Status, Timestamp};
+use crosstail_core::model::{Activity, FinalOutcome, Status, Timestamp};
 use crosstail_core::number::saturating_i64;
 use std::collections::{HashMap, HashSet};
 
@@ -54,36 +54,6 @@ pub struct Chain {
     pub basis: LinkedBy,
     /// When the next attempt is due, if one is scheduled.
     pub next: Option<Timestamp>,
-}
-
-/// What became of an operation that has failed at least once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FinalOutcome {
-    /// A later attempt succeeded.
-    Recovered {
-        /// From the start of the first attempt to the end of the one that succeeded, in microseconds.
-        after_us: i64,
-        /// The number of that attempt.
-        attempt: usize,
-    },
-    /// All attempts that are allowed have failed, or none follows.
-    GivenUp,
-    /// The next attempt is due at this time.
-    Waiting(Timestamp),
-    /// An attempt is in progress.
-    Running,
-}
-
-impl FinalOutcome {
-    /// Name in JSON.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Recovered { .. } => "recovered",
-            Self::GivenUp => "given_up",
-            Self::Waiting(_) => "waiting",
-            Self::Running => "running",
-        }
-    }
 }
 
 /// Whether two activities can be attempts of one operation.

@@ -18,7 +18,7 @@ mod trace;
 mod transform;
 
 pub use body::{BodyFormat, Embedded, FormattedBody, format_body, is_json_container, may_open, open_string};
-pub use chain::{Chain, FinalOutcome, LinkedBy};
+pub use chain::{Chain, LinkedBy};
 pub use compare::{Comparison, Difference, Section, SectionDiff, compare, successes_like};
 pub use contrast::{Contrast, Distinction, SYMPTOM_FIELDS, Tally};
 pub use explain::{Policy, attempt, codes, describe_mapping};

@@ -4,7 +4,7 @@ use super::pack::Text;
 use super::symbols::{Symbol, Symbols};
 use super::{Row, Store, is_same};
 use crosstail_core::filter::{Field, Matcher, Operand, Pattern, Predicate, Record, Truth, combine, outcome};
-use crosstail_core::model::{Id, Payload, Timestamp};
+use crosstail_core::model::{FinalOutcome, Id, Payload, Timestamp};
 use memchr::memmem::Finder;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -77,6 +77,7 @@ impl Record for RowRecord<'_> {
             Field::Kind => Some(segment.kind(at) as u8),
             Field::Direction => Some(segment.direction(at) as u8),
             Field::Is => Some(outcome(segment.status(at), segment.level(at))),
+            Field::Final => self.store.final_outcome(self.row).map(FinalOutcome::index),
             _ => None,
         }
     }

@@ -4,6 +4,7 @@
 
 mod evaluate;
 mod give_up;
+mod operations;
 mod ordered;
 mod pack;
 mod rows;
@@ -13,6 +14,7 @@ mod symbols;
 mod tally;
 
 pub use evaluate::RowRecord;
+pub use operations::{Affected, Operation};
 pub use summary::{Bucket, Facet, Histogram};
 pub use symbols::{Symbol, Symbols};
 pub use tally::{TALLIED, Tallies};
@@ -22,6 +24,7 @@ use crosstail_core::model::{Activity, Id, Names, Place, Timestamp};
 use evaluate::Evaluator;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
+use operations::Operations;
 use ordered::Ordered;
 use pack::{RareFields, SAME};
 use segment::{ROWS, Segment, SegmentContext};
@@ -69,6 +72,7 @@ pub struct Store {
     hasher: FixedState,
     order: Ordered,
     view: View,
+    operations: Operations,
     /// Rows that there have been.
     last: u32,
     /// The view shows what started from the first moment up to the second.
@@ -102,6 +106,7 @@ impl Store {
             hasher: FixedState::default(),
             order: Ordered::default(),
             view: View { evaluator: Evaluator::new(Predicate::All), rows: None, payload_matches: HashSet::new() },
+            operations: Operations::default(),
             last: 0,
             bounds: Timestamp(i64::MIN)..Timestamp(i64::MAX),
             revision: 0,
@@ -226,6 +231,7 @@ impl Store {
         touched.retain(|row| fresh.binary_search(row).is_err());
         delta.added_to_view = self.update_view(&fresh, &placed, &touched);
         fresh.extend(touched);
+        self.operations.note(&fresh);
         delta.rows = fresh;
         delta.moved_from = moved_from;
         delta
@@ -318,6 +324,7 @@ impl Store {
 
     /// Evaluates the same filter at another time: what is known of payloads stays.
     pub fn refilter(&mut self, predicate: Predicate) {
+        self.follow_operations();
         let all = matches!(predicate, Predicate::All);
         let evaluator = Evaluator::new(predicate);
         let rows = (!all).then(|| Ordered::from_sorted(evaluator.select(self, self.order.rows())));

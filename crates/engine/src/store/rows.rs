@@ -10,7 +10,8 @@ impl Store {
     /// The full activity of a row.
     pub fn get(&self, row: Row) -> Activity {
         let (segment, at) = self.at(row);
-        segment.get(at, &self.symbols, self.extra(row))
+        let activity = segment.get(at, &self.symbols, self.extra(row));
+        Activity { final_outcome: self.final_outcome(row), ..activity }
     }
 
     pub fn started(&self, row: Row) -> Timestamp {

@@ -302,6 +302,7 @@ impl Segment {
             exact_start: bits & bits::EXACT_START != 0,
             exact_system: bits & bits::EXACT_SYSTEM != 0,
             message_rank: saturating_u8(bits >> bits::RANK & 3),
+            final_outcome: None,
         }
     }
 }

@@ -61,7 +61,7 @@ fn leaf(mapping: &Mapping, leaf: &Comparator, positive: bool) -> Option<Sql> {
     };
     let test = match &leaf.test {
         Matcher::Present => Sql::constant(true),
-        Matcher::Text(patterns) => Sql::join(patterns.iter().map(|p| pattern_sql(&column, p)).collect(), " OR "),
+        Matcher::Text(patterns) => patterns_sql(&column, patterns),
         Matcher::Number(list) => Sql::join(list.iter().map(|i| interval(&column, i)).collect(), " OR "),
         Matcher::Time(list) => Sql::join(list.iter().map(|r| time_sql(mapping, &column, r)).collect(), " OR "),
         Matcher::Word(mask) => {
@@ -132,6 +132,22 @@ pub(super) fn expression(mapping: &Mapping, field: Field) -> Option<String> {
         }
         _ => mapping.column(field)?,
     })
+}
+
+/// Any of some patterns. Whole values are one list, which the store looks up instead of comparing with one after the other:
+/// hundreds of ids at once are usual.
+fn patterns_sql(column: &str, patterns: &[Pattern]) -> Sql {
+    let exact = patterns.iter().map(|pattern| match pattern {
+        Pattern::Exact(text) => Some(Bind::Text(text.clone())),
+        _ => None,
+    });
+    match exact.collect::<Option<Vec<Bind>>>() {
+        Some(binds) if binds.len() > 1 => {
+            let list = vec![PLACEHOLDER.to_string(); binds.len()].join(", ");
+            Sql { text: format!("{column} IN ({list})"), binds }
+        }
+        _ => Sql::join(patterns.iter().map(|pattern| pattern_sql(column, pattern)).collect(), " OR "),
+    }
 }
 
 fn pattern_sql(column: &str, pattern: &Pattern) -> Sql {

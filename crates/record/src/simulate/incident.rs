@@ -23,7 +23,8 @@ pub enum Incident {
     Usual,
     /// Nothing but the ordinary failures.
     None,
-    /// This, from the anchor on, of a system by its place in [`Incident::systems`].
+    /// This, of a system by its place in [`Incident::systems`]: since some minutes before the anchor, and from then on. So a
+    /// history ends in it.
     Of(Fault, usize),
 }
 
@@ -47,6 +48,8 @@ struct FaultWindow {
 #[derive(Debug)]
 pub(super) struct Incidents(Vec<FaultWindow>);
 
+/// Milliseconds before the anchor at which a single incident begins.
+const SINCE_MS: i64 = 600_000;
 /// Milliseconds of a window; each has one incident.
 const WINDOW_MS: i64 = 7_200_000;
 
@@ -57,7 +60,7 @@ impl Incidents {
             Incident::Usual => {}
             Incident::None => return Self(Vec::new()),
             Incident::Of(trouble, system) => {
-                return Self(vec![FaultWindow { system, trouble, begin: 0, end: i64::MAX }]);
+                return Self(vec![FaultWindow { system, trouble, begin: -SINCE_MS, end: i64::MAX }]);
             }
         }
         let window = offset_ms.div_euclid(WINDOW_MS);

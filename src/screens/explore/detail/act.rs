@@ -47,6 +47,7 @@ impl Detail {
 
     /// What the key bar shows while it has the keys.
     pub const HINTS: &[Hint] = &[
+        Hint::Action(Action::BACK, "close"),
         Hint::Action(Action::NEXT_TAB, "tab"),
         Hint::Action(Action::OPEN, "fold/open"),
         Hint::Action(Action::FILTER, "search"),
@@ -59,7 +60,6 @@ impl Detail {
         Hint::Action(Action::MARK, "mark"),
         Hint::Action(Action::PAGER, "pager"),
         Hint::Action(Action::COPY_MARKDOWN, "copy"),
-        Hint::Action(Action::BACK, "close"),
     ];
 
     /// Takes an action while it has the keys.

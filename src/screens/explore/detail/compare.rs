@@ -28,7 +28,7 @@ impl Detail {
     }
 
     /// Compares the selected attempt with its neighbour, unless that is done.
-    pub(super) fn compare_tries(&mut self, shared: &mut Shared) -> Vec<Effect> {
+    pub fn compare_tries(&mut self, shared: &mut Shared) -> Vec<Effect> {
         if self.tab != Tab::Retries {
             return Vec::new();
         }

@@ -261,6 +261,15 @@ impl Detail {
         }
     }
 
+    /// Selects a line of the open tab; returns whether it was selected already. Lines of text cannot be selected.
+    pub fn select_line(&mut self, index: usize) -> bool {
+        let line = match self.outline_mut() {
+            Some(outline) => &mut outline.selected,
+            None => &mut self.scroll,
+        };
+        std::mem::replace(line, index) == index
+    }
+
     /// The activity under the cursor of the retry chain or the trace.
     fn pointed(&self) -> Option<&Activity> {
         match self.tab {

@@ -7,7 +7,7 @@ use crate::effect::Effect;
 use crate::screens::Hint;
 use crate::screens::request::{Focus, Request};
 use crate::screens::shared::{CountState, Shared};
-use crosstail_core::filter::{Field, quote};
+use crosstail_core::filter::{Field, Filter, quote};
 use crosstail_engine::store::{Facet, Row};
 use std::collections::HashMap;
 
@@ -37,8 +37,13 @@ impl Default for Facets {
 
 impl Facets {
     /// The fields shown, in order.
-    pub(super) const FIELDS: [Field; 5] =
-        [Field::System, Field::Status, Field::Kind, Field::Direction, Field::Endpoint];
+    pub(super) const FIELDS: [Field; 6] =
+        [Field::System, Field::Status, Field::Final, Field::Kind, Field::Direction, Field::Endpoint];
+
+    /// Those of them that stores can count. What became of attempts is known only of what is held.
+    pub(super) fn counted_by_stores() -> Vec<Field> {
+        Self::FIELDS.into_iter().filter(|field| *field != Field::Final).collect()
+    }
 
     /// The actions that they take while they have the keys.
     pub const ACTIONS: [Action; 10] = [
@@ -56,16 +61,18 @@ impl Facets {
 
     /// What the key bar shows while they have the keys.
     pub const HINTS: &[Hint] = &[
+        Hint::Action(Action::BACK, "list"),
         Hint::Action(Action::OPEN, "narrow"),
         Hint::Action(Action::EXCLUDE, "exclude"),
         Hint::Action(Action::FOCUS_NEXT, "next panel"),
-        Hint::Action(Action::BACK, "list"),
     ];
 
     /// Counts the values of the range: those of memory, and those that the stores have counted.
     pub fn count(&mut self, shared: &Shared) {
         let (store, counted) = (&shared.store, shared.counted(true));
         self.is_part = counted.state != CountState::Held && counted.values.is_empty();
+        let kept = self.current().map(|(field, facet)| (field, facet.value.clone()));
+        let is_held = counted.state == CountState::Held;
         let is_counted = |field: &Field| counted.values.iter().any(|(known, _)| known == field);
         self.of_held.clear();
         if !counted.values.is_empty() {
@@ -76,7 +83,12 @@ impl Facets {
             _ => shared.counted_here(true).iter().flat_map(|range| store.kept_between(range)).copied().collect(),
         };
         let of = |field: &Field| {
-            let (rows, limit) = if is_counted(field) { (&*here, usize::MAX) } else { (store.rows(), SHOWN) };
+            let others = is_held.then(|| others(*field, shared)).flatten();
+            let (rows, limit) = match &others {
+                Some(others) => (others.as_slice(), SHOWN),
+                None if is_counted(field) => (&*here, usize::MAX),
+                None => (store.rows(), SHOWN),
+            };
             let mut facets = store.facet(*field, rows, limit);
             let theirs = counted.values.iter().filter(|(known, _)| known == field).flat_map(|(_, facets)| facets);
             let mut at: HashMap<String, usize> = HashMap::new();
@@ -99,8 +111,12 @@ impl Facets {
             facets.truncate(SHOWN);
             (*field, facets)
         };
-        self.groups = Self::FIELDS.iter().map(of).collect();
-        self.selected = self.selected.min(self.len().saturating_sub(1));
+        self.groups = Self::FIELDS.iter().map(of).filter(|(_, facets)| !facets.is_empty()).collect();
+        // The cursor stays on its value.
+        let values =
+            || self.groups.iter().flat_map(|(field, facets)| facets.iter().map(move |facet| (*field, &facet.value)));
+        let at = kept.and_then(|(field, value)| values().position(|(known, other)| known == field && *other == value));
+        self.selected = at.unwrap_or(self.selected).min(self.len().saturating_sub(1));
     }
 
     /// The selected field and value.
@@ -134,4 +150,19 @@ impl Facets {
         }
         Some(Vec::new())
     }
+}
+
+/// Rows of which a field is counted at most, where the filter names it: more would take too long.
+const OTHERS: usize = 300_000;
+
+/// The rows that the filter would keep if it did not name a field, so that its other values stay listed; `None` where it does
+/// not name it.
+fn others(field: Field, shared: &Shared) -> Option<Vec<Row>> {
+    let text = shared.filter.without(&[field], true);
+    if text == shared.filter.text().trim() || shared.store.len() > OTHERS {
+        return None;
+    }
+    let (_, predicate) = Filter::compile(&text, &shared.context()).ok()?;
+    let bounds = shared.bounds().interval();
+    Some(shared.store.matching(shared.store.rows_between(bounds.from..bounds.to), predicate))
 }

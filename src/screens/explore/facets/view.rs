@@ -1,14 +1,19 @@
 //! The values in the view, with their counts. Enter narrows to a value.
 
 use super::Facets;
-use crate::tui::Theme;
-use crate::tui::text::{count, left, put, right, safe};
+use crate::screens::explore::parts;
+use crate::tui::text::{count, left, put, right, safe, width};
+use crate::tui::{Canvas, Spot};
 use crosstail_core::filter::Field;
 use crosstail_core::number::{saturating_u16, saturating_usize};
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use crosstail_engine::store::Facet;
 
-pub(in crate::screens::explore) fn render(facets: &Facets, focused: bool, area: Rect, buf: &mut Buffer, theme: &Theme) {
+/// Columns from which on shares are shown.
+const ROOMY: u16 = 34;
+
+pub(in crate::screens::explore) fn render(facets: &Facets, focused: bool, canvas: &mut Canvas<'_>) {
+    let (area, theme) = (canvas.area, &canvas.look.theme);
+    let buf = &mut *canvas.buf;
     if area.width < 8 || area.height == 0 {
         return;
     }
@@ -16,7 +21,7 @@ pub(in crate::screens::explore) fn render(facets: &Facets, focused: bool, area: 
         put(buf, area.right(), y, "│", 1, if focused { theme.border_focused } else { theme.border });
     }
     let groups = &facets.groups;
-    let mut lines: Vec<(Option<usize>, &str, Option<&crosstail_engine::store::Facet>, Field)> = Vec::new();
+    let mut lines: Vec<(Option<usize>, &str, Option<&Facet>, Field)> = Vec::new();
     let mut index = 0;
     // Each group gets an equal share of the room; earlier groups get what later ones leave.
     let share = (area.height as usize / groups.len().max(1)).saturating_sub(1).max(1);
@@ -49,15 +54,36 @@ pub(in crate::screens::explore) fn render(facets: &Facets, focused: bool, area: 
             put(buf, area.x + 1, y, &title, area.width, theme.dim);
             continue;
         };
-        let number = count(saturating_usize(facet.count));
-        let bad = facet.failed > 0 && *field != Field::Status;
-        let mark = if bad { "✗" } else { " " };
+        let chosen = focused && *index == Some(facets.selected);
+        let style = if chosen { theme.selected } else { theme.text };
         let room = area.width - 1;
-        let text = room.saturating_sub(saturating_u16(number.len()) + 3);
-        let line = format!(" {}{}", left(&safe(&facet.value), text), right(&number, room - text - 2));
-        let style = if focused && *index == Some(facets.selected) { theme.selected } else { theme.text };
-        put(buf, area.x, y, &line, room, style);
-        let mark_style = if focused && *index == Some(facets.selected) { theme.selected } else { theme.failure };
-        put(buf, area.x + room - 1, y, mark, 1, mark_style);
+        let failed = failures(facet, *field, area.width >= ROOMY);
+        let numbers = right(&count(saturating_usize(facet.count)), 7);
+        let name = room.saturating_sub(width(&numbers) + width(&failed) + 2);
+        let line = format!(" {} {numbers}", left(&safe(&facet.value), name));
+        put(buf, area.x, y, &left(&line, room), room, style);
+        let style = if chosen { theme.selected } else { theme.failure };
+        put(buf, area.x + room - width(&failed), y, &failed, width(&failed), style);
+        if let Some(index) = index {
+            canvas.spots.add_text(area.x, y, room, Spot::Part(parts::FACET, *index));
+        }
     }
+}
+
+/// How many activities with a value have failed and, with enough room, which share of them. Of what only failures have, it
+/// says nothing.
+fn failures(facet: &Facet, field: Field, with_share: bool) -> String {
+    let columns = if with_share { 12 } else { 7 };
+    if facet.failed == 0 || matches!(field, Field::Status | Field::Final) {
+        return " ".repeat(columns.into());
+    }
+    let number = format!("{}✗", count(saturating_usize(facet.failed)));
+    if !with_share {
+        return right(&number, columns);
+    }
+    let share = match 100 * facet.failed / facet.count.max(1) {
+        0 => "<1 %".to_owned(),
+        share => format!("{share} %"),
+    };
+    format!("{}{}", right(&number, 7), right(&share, 5))
 }

@@ -90,7 +90,7 @@ impl FilterBar {
     }
 
     /// Inserts a completion.
-    fn accept(&mut self, index: usize, shared: &mut Shared) {
+    pub fn accept(&mut self, index: usize, shared: &mut Shared) {
         if let Some(completion) = self.completions.get(index).cloned() {
             let mut text = self.field.text().to_owned();
             let open = completion.insert.ends_with([':', '>', '.']);

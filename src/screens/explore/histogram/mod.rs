@@ -24,13 +24,23 @@ pub struct Histogram {
     pub cursor: usize,
     /// The first end of the range being selected.
     pub mark: Option<usize>,
+    /// The column at which the mouse was pressed, and whether it has moved since.
+    pressed: Option<(usize, bool)>,
     /// Columns that are counted.
     columns: usize,
 }
 
 impl Default for Histogram {
     fn default() -> Self {
-        Self { is_on: true, data: Counts::default(), unknown: Vec::new(), cursor: 0, mark: None, columns: 0 }
+        Self {
+            is_on: true,
+            data: Counts::default(),
+            unknown: Vec::new(),
+            cursor: 0,
+            mark: None,
+            pressed: None,
+            columns: 0,
+        }
     }
 }
 
@@ -49,12 +59,12 @@ impl Histogram {
 
     /// What the key bar shows while it has the keys.
     pub const HINTS: &[Hint] = &[
+        Hint::Action(Action::BACK, "list"),
         Hint::Action(Action::LEFT, "move"),
         Hint::Action(Action::RIGHT, "move"),
         Hint::Action(Action::OPEN, "range"),
         Hint::Action(Action::ZOOM_IN, "zoom"),
         Hint::Action(Action::ZOOM_OUT, "zoom out"),
-        Hint::Action(Action::BACK, "list"),
     ];
 
     /// Takes an action while it has the keys.
@@ -73,6 +83,36 @@ impl Histogram {
             _ => return None,
         }
         Some(Vec::new())
+    }
+
+    /// It gets the keys: the cursor is where the list's is, unless a range has been begun.
+    pub fn begin(&mut self, selected: Option<Timestamp>) {
+        let (Some(at), None) = (selected, self.mark) else { return };
+        let column = at.since_us(self.data.start) / self.data.width_us.max(1);
+        self.cursor = saturating_usize(column.max(0)).min(self.data.buckets.len().saturating_sub(1));
+    }
+
+    /// The mouse is pressed on a column.
+    pub fn press(&mut self, column: usize) {
+        self.cursor = column.min(self.data.buckets.len().saturating_sub(1));
+        self.pressed = Some((self.cursor, false));
+    }
+
+    /// The mouse is moved over columns: from where it was pressed.
+    pub fn drag(&mut self, column: usize) {
+        let Some((from, has_moved)) = &mut self.pressed else { return };
+        self.cursor = column.min(self.data.buckets.len().saturating_sub(1));
+        if self.cursor != *from || *has_moved {
+            *has_moved = true;
+            self.mark = Some(*from);
+        }
+    }
+
+    /// The mouse is released: a range that was dragged over narrows the view; a click sets one end of a range.
+    pub fn release(&mut self, shared: &mut Shared) {
+        if self.pressed.take().is_some() {
+            self.choose_range(shared);
+        }
     }
 
     /// Sets one end of a range; the second time, narrows the view to the range.

@@ -5,7 +5,7 @@ use crate::screens::shared::Shared;
 use crate::tui::Theme;
 use crate::tui::text::{count, duration, put, right, width};
 use crosstail_core::model::Timestamp;
-use crosstail_core::number::{saturating_i64, saturating_u16, saturating_u32, saturating_u64};
+use crosstail_core::number::{saturating_i64, saturating_u16, saturating_u32, saturating_u64, saturating_usize};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Style};
@@ -28,10 +28,10 @@ pub(in crate::screens::explore) fn render(
     let full = u32::from(rows) * 8;
     let most = data.buckets.iter().map(|bucket| bucket.total).max().unwrap_or(0).max(1);
     let chosen = |column: usize| {
-        focused
-            && panel.mark.map_or(column == panel.cursor, |mark| {
-                (mark.min(panel.cursor)..=mark.max(panel.cursor)).contains(&column)
-            })
+        // A range that has been begun is seen, whichever panel has the keys: it means something there, too.
+        panel.mark.map_or(focused && column == panel.cursor, |mark| {
+            (mark.min(panel.cursor)..=mark.max(panel.cursor)).contains(&column)
+        })
     };
     let without_colours = theme.bar_failure.fg.is_none_or(|colour| colour == Color::Reset);
     for (column, bucket) in data.buckets.iter().enumerate() {
@@ -142,8 +142,9 @@ fn axis(panel: &Histogram, focused: bool, shared: &Shared, area: Rect, buf: &mut
     let data = &panel.data;
     let y = area.bottom() - 1;
     if data.buckets.is_empty() {
-        let none = if shared.filter.is_all() { "no activity yet" } else { "nothing matches" };
-        put(buf, area.x + 1, y, none, area.width, theme.dim);
+        let all = count(saturating_usize(shared.figure(false).count));
+        let none = if shared.filter.is_all() { "no activity yet".to_owned() } else { format!("0 of {all} match") };
+        put(buf, area.x + 1, y, &none, area.width, theme.dim);
         return;
     }
     let line = "─".repeat(area.width.saturating_sub(2) as usize);
@@ -155,7 +156,10 @@ fn axis(panel: &Histogram, focused: bool, shared: &Shared, area: Rect, buf: &mut
         format!(" {} · {} of {} failed · {hint} ", at.format("%m-%d %H:%M:%S"), bucket.failed, bucket.total)
     } else {
         let most = data.buckets.iter().map(|bucket| bucket.total).max().unwrap_or(0);
-        format!(" up to {} in {} ", count(most as usize), period(data.width_us))
+        match most {
+            0 if panel.unknown.contains(&true) => " not counted ".to_owned(),
+            most => format!(" up to {} in {} ", count(most as usize), period(data.width_us)),
+        }
     };
     let room = width(&note);
     // What the note covers has no label: half of one says a wrong time.

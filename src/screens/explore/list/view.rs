@@ -1,13 +1,17 @@
 //! The list: one line per activity.
 
 use super::COLUMNS;
+use crate::effect::Mark;
 use crate::screens::explore::Explore;
+use crate::screens::explore::parts;
 use crate::screens::request::Focus;
 use crate::screens::shared::Shared;
-use crate::tui::Theme;
-use crate::tui::text::{ago, arrow, clock, day, duration, glyph, left, put, right, safe, what};
-use crosstail_core::filter::Field;
-use crosstail_core::model::Status;
+use crate::tui::text::{
+    arrow, became, clock, day, duration, entity_text, glyph, left, put, right, safe, short_clock, what, width,
+};
+use crate::tui::{Canvas, Spot, Theme};
+use crosstail_core::filter::{Atom, Expr, Field, Filter, Op, Operand, ScalarForm, Value};
+use crosstail_core::model::{Activity, Kind, Status};
 use crosstail_core::number::{saturating_u16, saturating_u64};
 use crosstail_engine::store::Row;
 use ratatui::buffer::Buffer;
@@ -26,9 +30,23 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(width: u16) -> Self {
-        let time = if width >= 40 { 12 } else { 0 };
-        let system = if width >= 60 { 11 } else { 8 };
+    /// Columns to the left of what it was: those of mark, status and direction, and time and system, each with a space.
+    fn before_what(&self) -> u16 {
+        5 + [self.time, self.system].iter().filter(|columns| **columns > 0).map(|columns| columns + 1).sum::<u16>()
+    }
+
+    /// `one_system`: the filter names the system, so the column would say the same in every line.
+    fn of(width: u16, one_system: bool) -> Self {
+        let time = match width {
+            0..40 => 0,
+            40..90 => 8,
+            _ => 12,
+        };
+        let system = match width {
+            _ if one_system => 0,
+            0..90 => 8,
+            _ => 11,
+        };
         let (http, took, tries) = match width {
             0..50 => (4, 0, 0),
             50..70 => (4, 8, 0),
@@ -37,32 +55,35 @@ impl Columns {
         // Mark, status and direction take 5 columns; each of the others has a space after it.
         let taken = 5 + [time, system, http, took, tries].iter().filter(|w| **w > 0).map(|w| w + 1).sum::<u16>();
         let rest = width.saturating_sub(taken + 1);
-        let what = if rest > 30 { (rest * 45 / 100).clamp(20, 44) } else { rest };
+        let what = match rest {
+            0..34 => rest,
+            34..60 => (rest * 45 / 100).max(21),
+            _ => (rest * 45 / 100).min(44),
+        };
         Self { time, system, what, http, took, tries, message: rest.saturating_sub(what + 1) }
     }
 }
 
-pub(in crate::screens::explore) fn render(
-    explore: &Explore,
-    shared: &Shared,
-    (area, rows): (Rect, Rect),
-    buf: &mut Buffer,
-    theme: &Theme,
-) {
+pub(in crate::screens::explore) fn render(explore: &Explore, shared: &Shared, rows: Rect, canvas: &mut Canvas<'_>) {
+    let (area, theme) = (canvas.area, &canvas.look.theme);
     if area.height == 0 || area.width == 0 {
         return;
     }
-    let columns = Columns::of(area.width);
+    let columns = Columns::of(area.width, names_a_system(&shared.filter));
     let visible = explore.list.visible(&shared.store, rows.height.max(1) as usize);
     // Times are of the last line's day, which the header names if it is not today.
     let day =
         visible.last().map_or_else(|| day(shared.zone, shared.now), |row| day(shared.zone, shared.store.started(*row)));
     if rows.y > area.y {
-        header(explore, shared, area, day, &columns, buf, theme);
+        header(explore, shared, day, &columns, canvas);
     }
     let current = explore.list.current(&shared.store);
+    // Also the empty lines below the last one.
+    canvas.spots.add(rows, Spot::Part(parts::ROW, usize::MAX));
+    let buf = &mut *canvas.buf;
     for (line, row) in visible.iter().enumerate() {
         let area = Rect { y: rows.y + saturating_u16(line), height: 1, ..rows };
+        canvas.spots.add(area, Spot::Part(parts::ROW, line));
         activity(explore, shared, *row, Some(*row) == current, day, area, &columns, buf, theme);
     }
     if visible.is_empty() {
@@ -70,27 +91,35 @@ pub(in crate::screens::explore) fn render(
     }
 }
 
-fn header(
-    explore: &Explore,
-    shared: &Shared,
-    area: Rect,
-    shown: chrono::NaiveDate,
-    columns: &Columns,
-    buf: &mut Buffer,
-    theme: &Theme,
-) {
+/// Whether a filter keeps one system only.
+fn names_a_system(filter: &Filter) -> bool {
+    let one = |expr: &&Expr| {
+        matches!(expr, Expr::Atom(Atom { target: Operand::Field(Field::System), or_absent: false, op, value: Value::One(one), .. })
+            if matches!(op, Op::Has | Op::Equal) && one.form != ScalarForm::Regex && !one.text.contains('*'))
+    };
+    filter.clauses().iter().any(one)
+}
+
+fn header(explore: &Explore, shared: &Shared, shown: chrono::NaiveDate, columns: &Columns, canvas: &mut Canvas<'_>) {
+    let (area, theme) = (canvas.area, &canvas.look.theme);
     let mut x = area.x + 1;
     let here = |field: Field| explore.focus == Focus::List && COLUMNS[explore.list.column] == field;
     let mut cell = |text: &str, width: u16, align_right: bool, field: Option<Field>| {
         if width > 0 {
             let text = if align_right { right(text, width) } else { left(text, width) };
             let style = if field.is_some_and(here) { theme.accent } else { theme.dim };
-            put(buf, x, area.y, &text, area.right().saturating_sub(x), style);
+            put(canvas.buf, x, area.y, &text, area.right().saturating_sub(x), style);
+            if let Some(column) = field.and_then(|field| COLUMNS.iter().position(|known| *known == field)) {
+                canvas.spots.add_text(x, area.y, width, Spot::Part(parts::COLUMN, column));
+            }
             x += width + 1;
         }
     };
-    let time =
-        if shown == day(shared.zone, shared.now) { "time".to_owned() } else { shown.format("%Y-%m-%d").to_string() };
+    let time = if shown == day(shared.zone, shared.now) {
+        "time".to_owned()
+    } else {
+        shown.format(if columns.time < 12 { "%m-%d" } else { "%Y-%m-%d" }).to_string()
+    };
     cell(&time, columns.time, false, None);
     cell("s", 1, false, Some(Field::Status));
     cell("d", 1, false, Some(Field::Direction));
@@ -121,7 +150,7 @@ fn activity(
 ) {
     let a = shared.store.get(row);
     let failed = a.is_failure();
-    let marked = shared.marks.contains_key(&a.id);
+    let mark = shared.marks.get(&a.id);
     let base = if selected && explore.focus == Focus::List {
         Some(theme.selected)
     } else if selected && (explore.detail.is_some() || !explore.list.follow) {
@@ -139,7 +168,7 @@ fn activity(
         put(buf, area.x, area.y, &" ".repeat(area.width as usize), area.width, over(theme.text));
     }
     let mut x = area.x;
-    put(buf, x, area.y, if marked { "◆" } else { " " }, 1, over(theme.accent));
+    put(buf, x, area.y, if mark.is_some() { "◆" } else { " " }, 1, over(theme.accent));
     x += 1;
     let mut cell = |text: &str, width: u16, align_right: bool, style: Style| {
         if width > 0 {
@@ -149,7 +178,9 @@ fn activity(
         }
     };
     let time = if explore.list.relative_time {
-        format!("{} ago", ago(shared.now.since_us(a.started_at)))
+        relative(shared.now.since_us(a.started_at))
+    } else if columns.time < 12 {
+        short_clock(shared.zone, a.started_at, day)
     } else {
         clock(shared.zone, a.started_at, day)
     };
@@ -165,7 +196,18 @@ fn activity(
     cell(arrow(a.direction), 1, false, theme.dim);
     cell(&safe(a.system.as_deref().unwrap_or("–")), columns.system, false, theme.text);
     let shown = what(&a);
-    cell(&shown, columns.what, false, if failed { theme.failure } else { theme.text });
+    // A line of a log has only its text, which takes the room of what it lacks.
+    let has_no_more = a.http_status.is_none() && a.took_us().is_none() && a.attempt.is_none() && a.error.is_none();
+    if a.kind == Kind::Log && has_no_more && a.cpu_percent.is_none() && a.memory_mb.is_none() {
+        let text = noted(mark).map_or(shown.clone(), |note| format!("{note} · {shown}"));
+        let style = if failed { theme.failure } else { theme.text };
+        cell(&text, area.width.saturating_sub(columns.before_what()), false, style);
+        return;
+    }
+    let message = message_of(&a, mark, &shown, columns, shared);
+    // Where there is no room for both, of a failure the reason says more.
+    let instead = columns.message == 0 && a.is_failed_attempt();
+    cell(if instead { &message } else { &shown }, columns.what, false, if failed { theme.failure } else { theme.text });
     let http = a.http_status.map_or_else(|| "–".to_owned(), |code| code.to_string());
     let bad_code = a.http_status.is_some_and(|code| code >= 400);
     cell(&http, columns.http, true, if bad_code { theme.failure } else { theme.dim });
@@ -182,15 +224,63 @@ fn activity(
         _ => String::new(),
     };
     cell(&tries, columns.tries, true, if a.attempt.is_some_and(|n| n > 1) { theme.warning } else { theme.dim });
-    let message = a.error.as_ref().or(a.message.as_ref()).map(|text| safe(text)).unwrap_or_default();
-    let message =
-        if a.status == Some(Status::InProgress) && a.error.is_none() { "in progress".to_owned() } else { message };
-    // The text of a log line is in the column before.
-    let message = if message == shown { String::new() } else { message };
+    cell(&message, columns.message, false, if failed { theme.text } else { theme.dim });
+}
+
+/// What somebody noted about it.
+fn noted(mark: Option<&Mark>) -> Option<String> {
+    mark.filter(|mark| !mark.note.is_empty()).map(|mark| format!("◆ {}", safe(&mark.note)))
+}
+
+/// The message: what somebody noted, what a failure says, or what happened.
+fn message_of(a: &Activity, mark: Option<&Mark>, shown: &str, columns: &Columns, shared: &Shared) -> String {
+    let said = a.error.as_ref().or(a.message.as_ref()).map(|text| safe(text)).unwrap_or_default();
+    let room = if columns.message == 0 { columns.what } else { columns.message };
+    let message = match a.status {
+        Some(Status::InProgress) if a.error.is_none() => "in progress".to_owned(),
+        _ if a.is_failed_attempt() => of_failure(a, &said, room, shared),
+        // The text of a log line is in the column before.
+        _ if said == shown => String::new(),
+        _ => said,
+    };
     let usage = [a.cpu_percent.map(|cpu| format!("cpu {cpu:.0} %")), a.memory_mb.map(|mb| format!("{mb:.0} MB"))];
     let usage = usage.into_iter().flatten().collect::<Vec<_>>().join(" ");
-    let message = [message, usage].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ");
-    cell(&message, columns.message, false, if failed { theme.text } else { theme.dim });
+    [noted(mark).unwrap_or_default(), message, usage]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(" · ")
+}
+
+/// A time before now: `-15:04` minutes and seconds, `-2:07:33` with hours, `-3 d` beyond two days.
+fn relative(us: i64) -> String {
+    let seconds = us.max(0) / 1_000_000;
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match hours {
+        0 => format!("-{minutes}:{seconds:02}"),
+        1..48 => format!("-{hours}:{minutes:02}:{seconds:02}"),
+        _ => format!("-{} d", hours / 24),
+    }
+}
+
+/// What a failed attempt says: of what it was, what became of it, and why it failed. With little room it says less of each,
+/// and something of why.
+fn of_failure(a: &Activity, why: &str, room: u16, shared: &Shared) -> String {
+    /// Columns that the reason keeps.
+    const REASON: u16 = 8;
+    let entity = a.entity.as_deref().map(entity_text).unwrap_or_default();
+    let id = entity.rsplit(' ').next().unwrap_or_default().to_owned();
+    let outcome = a.final_outcome.map(|outcome| became(outcome, shared.zone, shared.now)).unwrap_or_default();
+    let word = a.final_outcome.map(|outcome| outcome.name().replace('_', " ")).unwrap_or_default();
+    let nothing = String::new();
+    let joined = |parts: [&String; 2]| {
+        parts.map(String::as_str).into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
+    };
+    let fewer = [[&entity, &outcome], [&id, &outcome], [&id, &word], [&id, &nothing], [&nothing, &nothing]];
+    let kept = width(why).min(REASON);
+    let before = fewer.into_iter().map(joined).find(|text| text.is_empty() || width(text) + 3 + kept <= room);
+    let before = before.unwrap_or_default();
+    [before.as_str(), why].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
 }
 
 /// Draws why the list is empty, and what to do.

@@ -2,16 +2,17 @@
 
 use crate::screens::explore::filter_bar::FilterBar;
 use crate::screens::explore::filter_bar::view::TEXT_AT;
-use crate::tui::Theme;
+use crate::screens::explore::parts;
 use crate::tui::text::{left, put, right, safe, width};
+use crate::tui::{Canvas, Spot};
 use crosstail_core::number::saturating_u16;
-use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::widgets::{Clear, Widget as _};
 
 const ROWS: usize = 9;
 
-pub(super) fn render(filter: &FilterBar, bar: Rect, buf: &mut Buffer, theme: &Theme) {
+pub(super) fn render(filter: &FilterBar, bar: Rect, canvas: &mut Canvas<'_>) {
+    let (theme, buf) = (&canvas.look.theme, &mut *canvas.buf);
     if filter.completions.is_empty() || bar.height == 0 {
         return;
     }
@@ -34,5 +35,6 @@ pub(super) fn render(filter: &FilterBar, bar: Rect, buf: &mut Buffer, theme: &Th
             if is_number { right(&completion.detail, details) } else { left(&safe(&completion.detail), details) };
         let style = if Some(index) == filter.chosen { theme.selected } else { theme.selected_dim };
         put(buf, place.x, y, &format!(" {}  {detail} ", left(&safe(&completion.insert), names)), needed, style);
+        canvas.spots.add_text(place.x, y, needed, Spot::Part(parts::COMPLETION, index));
     }
 }

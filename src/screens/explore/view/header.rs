@@ -1,16 +1,16 @@
 //! The first line: the sources and their state, the time and its zone.
 
+use crate::action::Action;
 use crate::screens::explore::Explore;
 use crate::screens::shared::{LineState, Shared};
-use crate::tui::Theme;
-use crate::tui::text::{count, fit, put, put_all, safe, width, zone_name};
+use crate::tui::text::{count, fit, put, safe, width, zone_name};
+use crate::tui::{Canvas, Spot, Theme};
 use crosstail_core::model::Timestamp;
 use crosstail_engine::window::Range;
 use crosstail_source::pump::SourceState;
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
 
-pub(super) fn render(explore: &Explore, shared: &Shared, area: Rect, buf: &mut Buffer, theme: &Theme) {
+pub(super) fn render(explore: &Explore, shared: &Shared, canvas: &mut Canvas<'_>) {
+    let (area, theme) = (canvas.area, &canvas.look.theme);
     if area.height == 0 {
         return;
     }
@@ -29,7 +29,7 @@ pub(super) fn render(explore: &Explore, shared: &Shared, area: Rect, buf: &mut B
     };
     let rate = shared.live_rate();
     let follow = if explore.list.pinned.is_some() {
-        "⏸ paused"
+        "‖ paused"
     } else if explore.list.follow {
         "▶ following"
     } else {
@@ -55,27 +55,41 @@ pub(super) fn render(explore: &Explore, shared: &Shared, area: Rect, buf: &mut B
         1 => "⚑ 1 alert   ".to_owned(),
         n => format!("⚑ {} alerts   ", count(n)),
     };
-    put_all(
-        buf,
-        area.x,
-        area.y,
-        right_at.saturating_sub(1),
-        &[
-            (" crosstail  ", theme.title),
-            (&name, theme.text),
-            (" ", theme.text),
-            (glyph, style),
-            (" ", theme.text),
-            (&word, style),
-            ("   ", theme.text),
-            (&rate, if explore.list.follow { theme.accent } else { theme.warning }),
-            ("   ", theme.text),
-            (&range, if shared.time_clause.is_some() { theme.accent } else { theme.text }),
-            (&alerts, theme.failure),
-            (&held, theme.dim),
-        ],
-    );
-    put(buf, right_at, area.y, &right, area.width, theme.dim);
+    let following = if explore.list.follow { theme.accent } else { theme.warning };
+    let named = if shared.time_clause.is_some() { theme.accent } else { theme.text };
+    // In a narrow window, what is wrong comes before what is as usual.
+    let narrow = area.width < 120;
+    let program = if area.width < 80 { " " } else { " crosstail  " };
+    let early = if narrow { &*alerts } else { "" };
+    let late = if narrow { "" } else { &*alerts };
+    let pieces = [
+        (program, theme.title, None),
+        (&*name, theme.text, Some(Action::SOURCES)),
+        (" ", theme.text, None),
+        (glyph, style, Some(Action::SOURCES)),
+        (" ", theme.text, None),
+        (&*word, style, Some(Action::SOURCES)),
+        ("   ", theme.text, None),
+        (early, theme.failure, Some(Action::ALERTS)),
+        (&*rate, following, Some(Action::PAUSE)),
+        ("   ", theme.text, None),
+        (&*range, named, Some(Action::RANGE)),
+        (late, theme.failure, Some(Action::ALERTS)),
+        (&*held, theme.dim, None),
+    ];
+    let (mut x, end) = (area.x, right_at.saturating_sub(1));
+    for (text, style, action) in pieces {
+        let from = x;
+        x = put(canvas.buf, x, area.y, text, end.saturating_sub(x), style);
+        if let Some(action) = action {
+            canvas.spots.add_text(from, area.y, x - from, Spot::Action(action));
+        }
+    }
+    put(canvas.buf, right_at, area.y, &right, area.width, theme.dim);
+    if let Some(at) = right.find("[?]") {
+        let at = right_at + width(&right[..at]);
+        canvas.spots.add_text(at, area.y, area.right().saturating_sub(at), Spot::Action(Action::HELP));
+    }
 }
 
 /// The same where there is little room: nothing where the range is everything.

@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! histogram                (3 rows and an axis; 1 row on a small terminal)
+//! what became of failures  (a line, where a filter keeps some)
 //! facets │ list │ detail   (detail next to the list from 140 columns, else below it, else instead of it)
 //! ```
 
 use crate::screens::explore::Explore;
 use crate::screens::explore::detail::Room;
+use crate::screens::request::Focus;
 use crate::tui::Frame;
 use ratatui::layout::Rect;
 
@@ -15,13 +17,16 @@ use ratatui::layout::Rect;
 pub(in crate::screens::explore) struct Places {
     /// Histogram with its axis.
     pub histogram: Rect,
+    /// What became of the operations that have failed.
+    pub affected: Rect,
     pub facets: Rect,
     /// List with its header line.
     pub list: Rect,
     pub detail: Rect,
 }
 
-const FACETS: u16 = 22;
+/// Columns of the facets; with room to spare, they say which share has failed.
+const FACETS: [u16; 2] = [27, 34];
 
 impl Places {
     /// Divides a terminal of some columns and rows.
@@ -38,9 +43,14 @@ impl Places {
             places.histogram = Rect { height: rows, ..middle };
             middle = Rect { y: middle.y + rows, height: middle.height.saturating_sub(rows), ..middle };
         }
+        if explore.shows_affected && height >= 16 && !instead {
+            places.affected = Rect { height: 1, ..middle };
+            middle = Rect { y: middle.y + 1, height: middle.height.saturating_sub(1), ..middle };
+        }
         if explore.facets.is_on && width >= 100 && !(wants_detail && width < 180) {
-            places.facets = Rect { width: FACETS, ..middle };
-            middle = Rect { x: FACETS + 1, width: width - FACETS - 1, ..middle };
+            let facets = FACETS[usize::from(width >= 160 && !wants_detail)];
+            places.facets = Rect { width: facets, ..middle };
+            middle = Rect { x: facets + 1, width: width - facets - 1, ..middle };
         }
         places.list = middle;
         if wants_detail {
@@ -58,6 +68,17 @@ impl Places {
             }
         }
         places
+    }
+
+    /// Whether a panel is drawn. The filter always is, and the list unless a detail stands in its place.
+    pub fn shows(&self, panel: Focus) -> bool {
+        match panel {
+            Focus::List => self.detail.is_empty() || self.list.height > 0,
+            Focus::Facets => !self.facets.is_empty(),
+            Focus::Histogram => !self.histogram.is_empty(),
+            Focus::Detail => !self.detail.is_empty(),
+            Focus::Filter => true,
+        }
     }
 
     /// The lines of the list, without its header.
@@ -82,16 +103,5 @@ impl Places {
     /// Columns of the histogram; 0 if it is hidden.
     pub fn columns(&self) -> usize {
         self.histogram.width.saturating_sub(2) as usize
-    }
-
-    /// The line of the list at a place of the terminal.
-    pub fn line_at(&self, x: u16, y: u16) -> Option<usize> {
-        let rows = self.rows();
-        rows.contains((x, y).into()).then(|| (y - rows.y) as usize)
-    }
-
-    /// The column of the histogram at a place of the terminal.
-    pub fn column_at(&self, x: u16, y: u16) -> Option<usize> {
-        self.histogram.contains((x, y).into()).then(|| x.saturating_sub(1) as usize)
     }
 }

@@ -7,20 +7,34 @@ mod status;
 
 pub(super) use layout::Places;
 
-use super::{Explore, detail, facets, filter_bar, histogram, list};
+use super::{Explore, detail, facets, filter_bar, histogram, list, parts};
+use crate::action::Action;
 use crate::screens::request::Focus;
-use crate::screens::shared::Shared;
-use crate::tui::{Canvas, Frame};
+use crate::screens::shared::{Shared, outcomes_of};
+use crate::tui::text::{fit, put, width};
+use crate::tui::{Canvas, Frame, Spot};
 use ratatui::layout::Rect;
 
-/// Draws the lines around every screen: header, filter bar, status line.
-pub(in crate::screens) fn frame(explore: &Explore, shared: &Shared, frame: &Frame, canvas: &mut Canvas<'_>) {
+/// Draws the lines around every screen: header, filter bar, status line. Over a screen in which the filter has no part stands its
+/// title.
+pub(in crate::screens) fn frame(
+    explore: &Explore,
+    shared: &Shared,
+    frame: &Frame,
+    title: Option<&str>,
+    canvas: &mut Canvas<'_>,
+) {
+    header::render(explore, shared, &mut canvas.at(frame.header));
     let (theme, buf) = (&canvas.look.theme, &mut *canvas.buf);
-    header::render(explore, shared, frame.header, buf, theme);
-    let progress = progress(explore, shared, frame.filter.width);
-    let shown = filter_bar::view::Shown { editing: explore.focus == Focus::Filter, progress: &progress };
-    let cursor = filter_bar::view::render(&explore.filter_bar, shown, shared, frame.filter, buf, theme);
-    *canvas.cursor = cursor.or(*canvas.cursor);
+    if let Some(title) = title {
+        put(buf, frame.filter.x + 1, frame.filter.y, title, frame.filter.width * frame.filter.height, theme.title);
+    } else {
+        canvas.spots.add(frame.filter, Spot::Action(Action::FILTER));
+        let progress = progress(explore, shared, frame.filter.width);
+        let shown = filter_bar::view::Shown { editing: explore.focus == Focus::Filter, progress: &progress };
+        let cursor = filter_bar::view::render(&explore.filter_bar, shown, shared, frame.filter, buf, theme);
+        *canvas.cursor = cursor.or(*canvas.cursor);
+    }
     status::render(explore, shared, frame.status, buf, theme);
 }
 
@@ -44,24 +58,50 @@ fn progress(explore: &Explore, shared: &Shared, width: u16) -> String {
     text
 }
 
+/// Draws what became of the operations of the view that have failed.
+fn affected(explore: &Explore, shared: &Shared, canvas: &mut Canvas<'_>) {
+    let (area, look) = (canvas.area, canvas.look);
+    if area.height == 0 {
+        return;
+    }
+    canvas.spots.add(area, Spot::Action(Action::AFFECTED));
+    let text = outcomes_of(&explore.affected, shared).unwrap_or_default();
+    let (list, copy) = (look.keymap.first_key(Action::AFFECTED), look.keymap.first_key(Action::COPY_AFFECTED));
+    let keys = format!("  {list} lists them · {copy} copies them");
+    let room = area.width.saturating_sub(2);
+    let end = put(canvas.buf, area.x + 1, area.y, &fit(&text, room), room, look.theme.warning);
+    if end + width(&keys) < area.right() {
+        put(canvas.buf, end, area.y, &keys, area.width, look.theme.dim);
+    }
+}
+
 /// Draws histogram, facets, list and detail.
 pub(super) fn body(explore: &Explore, shared: &Shared, canvas: &mut Canvas<'_>) {
     let places = Places::of(explore, shared.size);
-    let (theme, buf) = (&canvas.look.theme, &mut *canvas.buf);
+    affected(explore, shared, &mut canvas.at(places.affected));
     let has_keys = |focus| explore.focus == focus;
-    histogram::view::render(&explore.histogram, has_keys(Focus::Histogram), shared, places.histogram, buf, theme);
-    facets::view::render(&explore.facets, has_keys(Focus::Facets), places.facets, buf, theme);
-    list::view::render(explore, shared, (places.list, places.rows()), buf, theme);
+    let theme = &canvas.look.theme;
+    canvas.spots.add(places.histogram, Spot::Part(parts::BARS, 0));
+    histogram::view::render(
+        &explore.histogram,
+        has_keys(Focus::Histogram),
+        shared,
+        places.histogram,
+        canvas.buf,
+        theme,
+    );
+    facets::view::render(&explore.facets, has_keys(Focus::Facets), &mut canvas.at(places.facets));
+    list::view::render(explore, shared, places.rows(), &mut canvas.at(places.list));
     if let Some(detail) = &explore.detail {
-        let cursor = detail::view::render(detail, has_keys(Focus::Detail), shared, places.detail, buf, theme);
-        *canvas.cursor = cursor.or(*canvas.cursor);
+        canvas.spots.add(places.detail, Spot::Part(parts::DETAIL, 0));
+        detail::view::render(detail, has_keys(Focus::Detail), shared, &mut canvas.at(places.detail));
     }
 }
 
 /// Draws the completions below the filter bar, while it is edited.
 pub(in crate::screens) fn completions(explore: &Explore, frame: &Frame, canvas: &mut Canvas<'_>) {
     if explore.focus == Focus::Filter {
-        completion::render(&explore.filter_bar, frame.filter, canvas.buf, &canvas.look.theme);
+        completion::render(&explore.filter_bar, frame.filter, canvas);
     }
 }
 

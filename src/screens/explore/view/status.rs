@@ -44,7 +44,7 @@ pub(super) fn render(explore: &Explore, shared: &Shared, area: Rect, buf: &mut B
     let (text, style) = if opening {
         ("loading the payload".to_owned(), theme.pending)
     } else if explore.list.pinned.is_some() {
-        (format!("⏸ paused · {unseen} since you paused · space resumes"), theme.warning)
+        (format!("‖ paused · {unseen} since you paused · space resumes"), theme.warning)
     } else if explore.list.follow {
         ("▼ following · space pauses".to_owned(), theme.dim)
     } else {

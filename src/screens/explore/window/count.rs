@@ -86,7 +86,10 @@ impl Answers {
         }
         let buckets = buckets.into_iter().map(|(at, (count, failed))| (at, count, failed)).collect();
         let unknown = if state == CountState::Counted { Vec::new() } else { asked.intervals.clone() };
-        Counted { outside: asked.intervals.clone(), unknown, number, buckets, state, values: Vec::new() }
+        // Where no store has counted anything, memory counts what it has.
+        let is_nothing = matches!(state, CountState::Failed(_)) && number == 0 && buckets.is_empty();
+        let outside = if is_nothing { Vec::new() } else { asked.intervals.clone() };
+        Counted { outside, unknown, number, buckets, state, values: Vec::new() }
     }
 }
 
@@ -213,7 +216,7 @@ impl Explore {
         let ticket = shared.ticket();
         round.values_ticket = Some(ticket);
         let (filter, intervals) = (shared.filter.text().to_owned(), round.asked.intervals.clone());
-        let fields = Facets::FIELDS.to_vec();
+        let fields = Facets::counted_by_stores();
         let query = ValuesQuery { filter, intervals, fields, purpose: ValuesPurpose::Facets };
         Some(Effect::CountValues(ticket, Box::new(query)))
     }

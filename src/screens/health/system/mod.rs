@@ -9,7 +9,7 @@ use crosstail_core::filter::quote;
 use crosstail_core::model::{Figures, Latencies, Timestamp};
 use crosstail_core::number::{saturating_i64, saturating_usize, truncated_u64, truncated_usize};
 use crosstail_engine::insight::error_kind;
-use crosstail_engine::store::{Store, Symbol};
+use crosstail_engine::store::{Affected, Row, Store, Symbol};
 use std::collections::{BTreeMap, HashMap};
 
 /// Where the spans of HaloPSA's distribution begin, in milliseconds: docs/reference/halopsa.md.
@@ -82,6 +82,8 @@ pub struct SystemView {
     pub trend: Vec<(u64, u64, u64)>,
     /// Start of the window.
     pub since: Timestamp,
+    /// The operations that have failed in it.
+    pub affected: Affected,
     computed_at: Option<Timestamp>,
 }
 
@@ -110,6 +112,7 @@ impl SystemView {
         let mut operations: HashMap<Symbol, (Figures, Timestamp)> = HashMap::new();
         let mut errors: BTreeMap<CompactString, (String, u64, Timestamp)> = BTreeMap::new();
         let system = store.symbols().find(&self.system);
+        let mut failed: Vec<Row> = Vec::new();
         for row in store.rows_between(since..Timestamp(i64::MAX)) {
             if system != Some(store.system(*row)) || !store.is_work(*row) {
                 continue;
@@ -132,11 +135,13 @@ impl SystemView {
                 *last = (*last).max(one.started);
             }
             if one.failed {
+                failed.push(*row);
                 let (kind, clause) = error_kind(one.status, one.error.0, one.error.1);
                 let error = errors.entry(kind).or_insert((clause, 0, one.started));
                 (error.1, error.2) = (error.1 + 1, error.2.max(one.started));
             }
         }
+        self.affected = store.affected(&failed);
         self.spans = all.counts(&LATENCY_BUCKETS_MS.map(|ms| ms * 1000));
         self.entries.clear();
         self.list(Section::Endpoints, "endpoint", store, endpoints, |figures| (figures.failed, figures.count));

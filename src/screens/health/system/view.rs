@@ -3,10 +3,9 @@
 use super::{Heatmap, Section, SystemLine, SystemView};
 use crate::screens::health::HealthScreen;
 use crate::screens::health::view::{alerts_of, headline, when, why};
-use crate::screens::shared::Shared;
-use crate::tui::Canvas;
-use crate::tui::Theme;
+use crate::screens::shared::{Shared, outcomes_of};
 use crate::tui::text::{SPARKS, about_system, ago, clock, count, day, fit, left, millis, put, put_all, right, safe};
+use crate::tui::{Canvas, Part, Spot, Theme};
 use crosstail_core::model::{Check, Figures};
 use crosstail_core::number::{saturating_u16, saturating_usize, truncated_usize};
 use crosstail_engine::insight::SystemHealth;
@@ -33,6 +32,10 @@ pub(in crate::screens::health) fn render(
         put(buf, area.x + 3, y + 2, &when(shared, system), inside, theme.dim);
         put(buf, area.x + 3, y + 3, &whole(system), inside, theme.dim);
         y += 4;
+        if let Some(text) = outcomes_of(&view.affected, shared) {
+            put(buf, area.x + 3, y, &text, inside, theme.warning);
+            y += 1;
+        }
     }
     for text in self_reported(shared, &view.system) {
         put(buf, area.x + 3, y, &text, area.width.saturating_sub(4), theme.dim);
@@ -47,18 +50,16 @@ pub(in crate::screens::health) fn render(
         let sides = [Rect { width: half, ..body }, Rect { x: area.x + half + 2, width: area.width - half - 2, ..body }];
         let middle = body.height / 2;
         let [at_left, at_right] = sides;
-        let used = table(screen, shared, view, Section::Endpoints, Rect { height: middle, ..at_left }, buf, theme);
+        let used = table(screen, shared, view, Section::Endpoints, Rect { height: middle, ..at_left }, canvas);
         let below = Rect { y: at_left.y + used + 1, height: at_left.height.saturating_sub(used + 1), ..at_left };
-        let used =
-            table(screen, shared, view, Section::Active, Rect { height: below.height.min(14), ..below }, buf, theme);
+        let used = table(screen, shared, view, Section::Active, Rect { height: below.height.min(14), ..below }, canvas);
         let rest = Rect { y: below.y + used + 1, height: below.height.saturating_sub(used + 1), ..below };
-        trend(screen, view, rest, buf, theme);
-        let used =
-            table(screen, shared, view, Section::Errors, Rect { height: middle.min(12), ..at_right }, buf, theme);
+        trend(screen, view, rest, canvas.buf, theme);
+        let used = table(screen, shared, view, Section::Errors, Rect { height: middle.min(12), ..at_right }, canvas);
         let below = Rect { y: at_right.y + used + 1, height: at_right.height.saturating_sub(used + 1), ..at_right };
-        let used = table(screen, shared, view, Section::Spans, below, buf, theme);
+        let used = table(screen, shared, view, Section::Spans, below, canvas);
         let rest = Rect { y: below.y + used + 1, height: below.height.saturating_sub(used + 1), ..below };
-        heat(screen, &view.heat, rest, buf, theme);
+        heat(screen, &view.heat, rest, canvas.buf, theme);
         return;
     }
     // Sections one below the other, starting with the one that contains the cursor.
@@ -67,10 +68,10 @@ pub(in crate::screens::health) fn render(
     let first = sections.iter().position(|section| *section == current).unwrap_or(0);
     let mut rest = body;
     for section in sections.iter().skip(first.saturating_sub(1)) {
-        let used = table(screen, shared, view, *section, rest, buf, theme);
+        let used = table(screen, shared, view, *section, rest, canvas);
         rest = Rect { y: rest.y + used + 1, height: rest.height.saturating_sub(used + 1), ..rest };
     }
-    trend(screen, view, rest, buf, theme);
+    trend(screen, view, rest, canvas.buf, theme);
 }
 
 /// Figures of the whole window that the headline has not.
@@ -105,9 +106,10 @@ fn table(
     view: &SystemView,
     section: Section,
     area: Rect,
-    buf: &mut Buffer,
-    theme: &Theme,
+    canvas: &mut Canvas<'_>,
 ) -> u16 {
+    let theme = &canvas.look.theme;
+    let buf = &mut *canvas.buf;
     if area.height < 2 {
         return 0;
     }
@@ -136,6 +138,7 @@ fn table(
     let all: u64 = entries.iter().map(|(_, entry)| entry.figures.count).sum();
     let mut y = area.y + 1;
     for (index, entry) in entries.iter().skip(first).take(height) {
+        canvas.spots.add_text(area.x, y, area.width, Spot::Part(Part::LINE, *index));
         let style = if *index == screen.line.0 { theme.selected } else { theme.text };
         let text = left(&fit(&safe(&entry.name), name), name);
         let x = put(buf, area.x + 2, y, &text, name, style);

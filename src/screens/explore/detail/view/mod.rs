@@ -8,27 +8,23 @@ mod trace;
 mod tree;
 
 use crate::screens::explore::detail::{Detail, Loadable};
+use crate::screens::explore::parts;
 use crate::screens::request::Tab;
 use crate::screens::shared::Shared;
-use crate::tui::Theme;
 use crate::tui::paragraph::paragraph;
-use crate::tui::text::{duration, fit, glyph, millis, put, put_all, safe};
+use crate::tui::text::{duration, fit, glyph, millis, put, put_all, safe, width};
+use crate::tui::{Canvas, Spot, Theme};
 use crosstail_engine::insight::status_meaning;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-/// Draws the detail; returns the position of the cursor while a search is typed.
-pub(in crate::screens::explore) fn render(
-    detail: &Detail,
-    focused: bool,
-    shared: &Shared,
-    area: Rect,
-    buf: &mut Buffer,
-    theme: &Theme,
-) -> Option<(u16, u16)> {
+/// Draws the detail.
+pub(in crate::screens::explore) fn render(detail: &Detail, focused: bool, shared: &Shared, canvas: &mut Canvas<'_>) {
+    let (area, theme) = (canvas.area, &canvas.look.theme);
     if area.height < 3 || area.width < 10 {
-        return None;
+        return;
     }
+    let buf = &mut *canvas.buf;
     let border = if focused { theme.border_focused } else { theme.border };
     if area.x > 0 {
         for y in area.top()..area.bottom() {
@@ -39,15 +35,21 @@ pub(in crate::screens::explore) fn render(
     }
     let top = area.y + u16::from(area.x == 0);
     head(shared, detail, Rect { y: top, ..area }, buf, theme);
-    tabs(detail, Rect { y: top + 2, ..area }, buf, theme);
+    // What closes it stands on the line above it, or else behind the tabs.
+    let (close_y, beside) = if area.x == 0 { (area.y, 0) } else { (top + 2, 4) };
+    tabs(detail, &mut canvas.at(Rect { y: top + 2, height: 1, width: area.width - beside, ..area }));
+    put(canvas.buf, area.right() - 4, close_y, "[×]", 3, theme.dim);
+    canvas.spots.add_text(area.right() - 4, close_y, 3, Spot::Part(parts::CLOSE, 0));
     let body = Rect { x: area.x + 1, y: top + 3, width: area.width - 1, height: area.bottom().saturating_sub(top + 3) };
     if body.height == 0 {
-        return None;
+        return;
     }
+    let canvas = &mut canvas.at(body);
+    let buf = &mut *canvas.buf;
     match (&detail.opened, detail.tab) {
         (_, Tab::Compare) => compare::render(shared, detail, body, buf, theme),
-        (_, Tab::Retries) => retries::render(shared, detail, body, buf, theme),
-        (_, Tab::Trace) => trace::render(shared, detail, body, buf, theme),
+        (_, Tab::Retries) => retries::render(shared, detail, canvas),
+        (_, Tab::Trace) => trace::render(shared, detail, canvas),
         (Loadable::Loading, Tab::Request | Tab::Response | Tab::Error | Tab::Raw) => {
             put(buf, body.x + 1, body.y, "loading the payload", body.width, theme.pending);
         }
@@ -56,13 +58,13 @@ pub(in crate::screens::explore) fn render(
         }
         (_, Tab::Overview) => overview::render(shared, detail, body, buf, theme),
         (Loadable::Loaded(_), Tab::Request | Tab::Response | Tab::Raw) => {
-            return tree::render(detail, body, buf, theme);
+            let cursor = tree::render(detail, canvas);
+            *canvas.cursor = cursor.or(*canvas.cursor);
         }
         (opened, Tab::Error) => {
             text::error(detail, opened.get().map(|opened| &opened.payload), body, buf, theme);
         }
     }
-    None
 }
 
 fn head(shared: &Shared, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) {
@@ -82,7 +84,7 @@ fn head(shared: &Shared, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &
         _ => String::new(),
     };
     let right = format!("{} {outcome}{code}{took}{tries}", glyph(a.status, a.level));
-    let right_width = crate::tui::text::width(&right);
+    let right_width = width(&right);
     let room = area.width.saturating_sub(right_width + 4);
     if room >= 20 {
         // If the address does not fit, show its path, which says more than its host.
@@ -92,7 +94,7 @@ fn head(shared: &Shared, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &
             .and_then(|url| url.split_once("://"))
             .and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..]));
         let short = path.map(|path| format!("{} {}", safe(a.method.as_deref().unwrap_or("")), safe(path)));
-        let what = short.filter(|_| crate::tui::text::width(&what) > room).unwrap_or(what);
+        let what = short.filter(|_| width(&what) > room).unwrap_or(what);
         put(buf, area.x + 1, area.y, &fit(&what, room), room, theme.title);
         put(buf, area.right().saturating_sub(right_width + 1), area.y, &right, right_width, theme.outcome(a));
     } else {
@@ -140,25 +142,31 @@ fn shorten(id: &str) -> String {
     format!("{head}…{tail}")
 }
 
-fn tabs(detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) {
-    let label = |tab: &Tab, short: bool| {
+fn tabs(detail: &Detail, canvas: &mut Canvas<'_>) {
+    let (area, theme) = (canvas.area, &canvas.look.theme);
+    /// With little room, tabs have names of this many letters; with less, only the open one has a name.
+    const SHORT: usize = 4;
+    let label = |tab: &Tab, letters: usize, (before, behind): (&str, &str)| {
         let count = match tab {
-            Tab::Retries if detail.chain.attempts.len() > 1 => format!(" {}", detail.chain.attempts.len()),
-            Tab::Trace if detail.trace.nodes.len() > 1 => format!(" {}", detail.trace.nodes.len()),
+            Tab::Retries if detail.chain.attempts.len() > 1 => format!("·{}", detail.chain.attempts.len()),
+            Tab::Trace if detail.trace.nodes.len() > 1 => format!("·{}", detail.trace.nodes.len()),
             _ => String::new(),
         };
         let number = Tab::ALL.iter().position(|known| known == tab).unwrap_or(0) + 1;
-        if short {
-            format!("{number} {}{count} ", &tab.name()[..3])
-        } else {
-            format!(" {number} {}{count} ", tab.name())
-        }
+        let letters = if *tab == detail.tab { usize::MAX } else { letters };
+        let name = &tab.name()[..tab.name().len().min(letters)];
+        let gap = if name.is_empty() { "" } else { " " };
+        format!("{before}{number}{gap}{name}{count}{behind}")
     };
-    let whole: u16 = Tab::ALL.iter().map(|tab| crate::tui::text::width(&label(tab, false))).sum();
+    let ways = [(usize::MAX, (" ", " ")), (usize::MAX, (" ", "")), (SHORT, (" ", " ")), (0, (" ", " "))];
+    let whole = |letters, blanks| Tab::ALL.iter().map(|tab| width(&label(tab, letters, blanks))).sum::<u16>();
+    let fits = ways.into_iter().find(|(letters, blanks)| whole(*letters, *blanks) < area.width);
+    let (letters, blanks) = fits.unwrap_or((0, (" ", "")));
     let mut x = area.x + 1;
-    for tab in Tab::ALL {
+    for (index, tab) in Tab::ALL.iter().enumerate() {
         let style = if *tab == detail.tab { theme.selected } else { theme.dim };
-        let text = label(tab, whole >= area.width);
-        x = put(buf, x, area.y, &text, area.right().saturating_sub(x), style);
+        let from = x;
+        x = put(canvas.buf, x, area.y, &label(tab, letters, blanks), area.right().saturating_sub(x), style);
+        canvas.spots.add_text(from, area.y, x - from, Spot::Part(parts::TAB, index));
     }
 }

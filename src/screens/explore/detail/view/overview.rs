@@ -4,10 +4,10 @@ use crate::screens::explore::detail::{Detail, Loadable};
 use crate::screens::shared::Shared;
 use crate::tui::Theme;
 use crate::tui::paragraph::paragraph;
-use crate::tui::text::{about_system, ago, clock, day, duration, full_time, millis, safe};
-use crosstail_core::model::Activity;
+use crate::tui::text::{about_system, ago, became, clock, day, duration, full_time, millis, safe};
+use crosstail_core::model::{Activity, FinalOutcome};
 use crosstail_core::number::saturating_u64;
-use crosstail_engine::insight::{FinalOutcome, attempt, describe_mapping, stages, status_meaning};
+use crosstail_engine::insight::{attempt, describe_mapping, stages, status_meaning};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -123,19 +123,14 @@ fn metadata(detail: &Detail, lines: &mut Vec<(String, Style)>, theme: &Theme) {
 fn explained(shared: &Shared, detail: &Detail, field: &mut impl FnMut(&str, Option<String>)) {
     let a = &detail.activity;
     let policy = shared.policy(a);
-    let became = detail.chain.outcome(policy.as_ref()).map(|outcome| match outcome {
-        FinalOutcome::Recovered { after_us, attempt } => format!("recovered +{} by try {attempt}", ago(after_us)),
-        FinalOutcome::GivenUp => "given up".to_owned(),
-        FinalOutcome::Running => "another try is in progress".to_owned(),
-        FinalOutcome::Waiting(at) => {
-            let left = at.since_us(shared.now);
-            let when = clock(shared.zone, at, day(shared.zone, shared.now));
-            if left > 0 {
-                format!("waiting, next {when} in {}", ago(left))
-            } else {
-                format!("waiting, next was due {when}, and has not been seen")
-            }
-        }
+    let became = detail.chain.outcome(policy.as_ref()).map(|outcome| {
+        let more = match outcome {
+            FinalOutcome::Recovered { attempt, .. } => format!(" by try {attempt}"),
+            FinalOutcome::Waiting(at) if at > shared.now => format!(", in {}", ago(at.since_us(shared.now))),
+            FinalOutcome::Waiting(_) => ", and has not been seen".to_owned(),
+            FinalOutcome::GivenUp | FinalOutcome::Running => String::new(),
+        };
+        became(outcome, shared.zone, shared.now) + &more
     });
     field("in the end", became);
     field("try", attempt(a, policy.as_ref()));

@@ -2,16 +2,18 @@
 //! and the differences between two.
 
 use crate::screens::explore::detail::{Detail, Loadable};
+use crate::screens::explore::parts;
 use crate::screens::shared::Shared;
-use crate::tui::Theme;
 use crate::tui::paragraph::paragraph;
 use crate::tui::text::{ago, clock, day, duration, glyph, left, put, put_all, right, safe};
+use crate::tui::{Canvas, Spot};
 use crosstail_core::number::saturating_u64;
 use crosstail_engine::insight::{LinkedBy, status_meaning};
-use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-pub(super) fn render(shared: &Shared, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) {
+pub(super) fn render(shared: &Shared, detail: &Detail, canvas: &mut Canvas<'_>) {
+    let (area, theme) = (canvas.area, &canvas.look.theme);
+    let buf = &mut *canvas.buf;
     let chain = &detail.chain;
     let today = day(shared.zone, shared.now);
     let policy = shared.policy(&detail.activity);
@@ -65,6 +67,7 @@ pub(super) fn render(shared: &Shared, detail: &Detail, area: Rect, buf: &mut Buf
                 (&verdict, theme.dim),
             ],
         );
+        canvas.spots.add_text(area.x, y, area.width, Spot::Part(parts::LINE, index));
         y += 1;
     }
     if y >= area.bottom() {

@@ -1,9 +1,10 @@
 //! The trace as a waterfall: the activities with the same correlation id, gaps, the critical path, the first failure.
 
 use crate::screens::explore::detail::Detail;
+use crate::screens::explore::parts;
 use crate::screens::shared::Shared;
-use crate::tui::Theme;
 use crate::tui::text::{arrow, duration, fit, glyph, left, put, put_all, safe, what};
+use crate::tui::{Canvas, Spot, Theme};
 use crosstail_core::model::{Status, Timestamp};
 use crosstail_core::number::{saturating_i64, saturating_u16, saturating_u64, truncated_u16};
 use crosstail_engine::insight::{Node, Trace};
@@ -24,7 +25,9 @@ impl Scale {
     }
 }
 
-pub(super) fn render(shared: &Shared, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) {
+pub(super) fn render(shared: &Shared, detail: &Detail, canvas: &mut Canvas<'_>) {
+    let (area, theme) = (canvas.area, &canvas.look.theme);
+    let buf = &mut *canvas.buf;
     let trace = &detail.trace;
     // A running activity extends to now.
     let end = if trace.is_open { trace.end.max(shared.now) } else { trace.end };
@@ -56,6 +59,7 @@ pub(super) fn render(shared: &Shared, detail: &Detail, area: Rect, buf: &mut Buf
     let scale = Scale { start: trace.start, length_us, columns: area.width.saturating_sub(label + 10) };
     for (row, (index, node)) in trace.nodes.iter().enumerate().skip(first).take(height).enumerate() {
         let place = Rect { y: area.y + 1 + saturating_u16(row), height: 1, ..area };
+        canvas.spots.add(place, Spot::Part(parts::LINE, index));
         gaps(trace, &scale, Rect { x: area.x + label + 1, ..place }, buf, theme);
         let here = node.activity.id == detail.activity.id;
         line(node, (index == detail.scroll, here), label, &scale, end, place, buf, theme);

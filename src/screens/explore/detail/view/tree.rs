@@ -2,10 +2,11 @@
 
 use crate::effect::missing as missing_of;
 use crate::screens::explore::detail::{Detail, Loadable};
+use crate::screens::explore::parts;
 use crate::screens::request::Tab;
-use crate::tui::Theme;
 use crate::tui::paragraph::paragraph;
 use crate::tui::text::{fit, put, put_all, safe, width};
+use crate::tui::{Canvas, Spot, Theme};
 use crosstail_core::model::{PayloadPart, visible_line};
 use crosstail_core::number::saturating_u16;
 use crosstail_engine::insight::header_meaning;
@@ -14,8 +15,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 /// Draws the tree of the open tab; returns the position of the cursor while a search is typed.
-pub(super) fn render(detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) -> Option<(u16, u16)> {
-    let mut area = area;
+pub(super) fn render(detail: &Detail, canvas: &mut Canvas<'_>) -> Option<(u16, u16)> {
+    let (mut area, theme) = (canvas.area, &canvas.look.theme);
+    let buf = &mut *canvas.buf;
     let mut cursor = None;
     if detail.searching || !detail.search.text().is_empty() {
         let y = area.bottom() - 1;
@@ -54,6 +56,7 @@ pub(super) fn render(detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Them
         let place = Rect { y: area.y + saturating_u16(row), height: 1, ..area };
         let line = outline.line(index);
         let note = note(detail, index, &line);
+        canvas.spots.add(place, Spot::Part(parts::LINE, index));
         draw(&line, note.as_deref(), index == outline.selected, &needle, place, buf, theme);
     }
     let rest =

@@ -1,0 +1,407 @@
+//! What became of the operations whose attempts are in memory. Attempts arrive in any order, so this is kept up to date apart
+//! from the columns: from time to time, for the operations of the rows that have arrived since.
+
+use super::pack::Text;
+use super::symbols::Symbol;
+use super::{Row, Store, is_same};
+use crate::insight::Chain;
+use crosstail_core::model::{Activity, FinalOutcome, Id, Status, Timestamp};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// Parents of parents are looked for so often.
+const GENERATIONS: usize = 8;
+
+/// What is known of operations.
+#[derive(Debug, Default)]
+pub(super) struct Operations {
+    /// By failed attempt: the first attempt of its operation, and what became of it.
+    of: HashMap<Row, (Row, FinalOutcome)>,
+    /// Rows that have arrived or changed since.
+    noted: Vec<Row>,
+    /// Whether more have than are noted: then all are looked at.
+    more: bool,
+}
+
+/// Rows that are noted.
+const NOTED: usize = 200_000;
+
+impl Operations {
+    pub(super) fn note(&mut self, rows: &[Row]) {
+        if self.noted.len() + rows.len() > NOTED {
+            (self.noted, self.more) = (Vec::new(), true);
+        }
+        if !self.more {
+            self.noted.extend_from_slice(rows);
+        }
+    }
+
+    /// What is noted, and nothing is afterwards; `None` for all rows.
+    fn take_noted(&mut self) -> Option<Vec<Row>> {
+        let noted = std::mem::take(&mut self.noted);
+        if std::mem::take(&mut self.more) { None } else { Some(noted) }
+    }
+
+    pub(super) fn forget(&mut self, row: Row) {
+        self.of.remove(&row);
+    }
+}
+
+/// An operation that has failed at least once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Operation {
+    /// Its first and its last failed attempt among the rows asked for.
+    pub first: Row,
+    pub last: Row,
+    /// Number of its failed attempts among them.
+    pub failed: usize,
+    /// `None` where nothing says that it was to be tried again.
+    pub outcome: Option<FinalOutcome>,
+}
+
+/// The operations of some rows that have failed at least once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Affected {
+    /// The operations, in order of their first failure.
+    pub operations: Vec<Operation>,
+    /// Start of the first failure.
+    pub since: Option<Timestamp>,
+    /// The system of all of them, if they have one in common.
+    pub system: Option<Symbol>,
+}
+
+impl Affected {
+    /// Number of operations with each outcome, in the order of [`FinalOutcome::NAMES`].
+    pub fn counts(&self) -> [usize; 4] {
+        let mut counts = [0; 4];
+        for operation in &self.operations {
+            if let Some(outcome) = operation.outcome {
+                counts[outcome.index() as usize] += 1;
+            }
+        }
+        counts
+    }
+
+    /// Number of operations of which nothing says that they were to be tried again.
+    pub fn unknown(&self) -> usize {
+        self.operations.iter().filter(|operation| operation.outcome.is_none()).count()
+    }
+}
+
+/// Where rows of the same operations are: a mark for each text of a column.
+#[derive(Default)]
+struct Marks {
+    correlation: Vec<bool>,
+    request: Vec<bool>,
+    parent: Vec<bool>,
+    is_new: bool,
+}
+
+impl Marks {
+    fn new(texts: usize) -> Self {
+        let none = || vec![false; texts];
+        Self { correlation: none(), request: none(), parent: none(), is_new: false }
+    }
+
+    fn set(column: &mut [bool], symbol: Symbol, is_new: &mut bool) {
+        if let Some(mark) = column.get_mut(symbol.0 as usize).filter(|mark| !**mark) {
+            (*mark, *is_new) = (true, true);
+        }
+    }
+
+    /// Whether a row with a status has one of the texts.
+    fn has(&self, store: &Store, row: Row) -> bool {
+        let (segment, at) = store.at(row);
+        let marked = |column: &[bool], text| column.get(segment.text(at, text).0 as usize) == Some(&true);
+        segment.status(at).is_some()
+            && (marked(&self.correlation, Text::Correlation)
+                || marked(&self.request, Text::Request)
+                || marked(&self.parent, Text::Parent))
+    }
+
+    /// Marks what leads from an attempt to others: its trace, its request, its parent, and whose parent it is.
+    fn lead_on(&mut self, store: &Store, row: Row, found: &mut Vec<Row>) {
+        let (segment, at) = store.at(row);
+        let text = |column| Some(segment.text(at, column)).filter(|symbol| *symbol != Symbol::ABSENT);
+        let Self { correlation, request, parent, is_new } = self;
+        if let Some(symbol) = text(Text::Correlation) {
+            Self::set(correlation, symbol, is_new);
+        }
+        if let Some(symbol) = text(Text::Parent) {
+            Self::set(request, symbol, is_new);
+            found.extend(store.find(&Id::parse(store.symbols.get(symbol))));
+        }
+        let own = match text(Text::Request) {
+            Some(symbol) if !is_same(symbol) => Some(symbol),
+            _ => store.symbols.find(&segment.id(at, &store.symbols).to_string()),
+        };
+        if let Some(symbol) = own {
+            Self::set(parent, symbol, is_new);
+            Self::set(request, symbol, is_new);
+        }
+    }
+}
+
+impl Store {
+    /// What became of the operation of a failed attempt, as far as its attempts are in memory and as of the last
+    /// [`Store::follow_operations`].
+    pub fn final_outcome(&self, row: Row) -> Option<FinalOutcome> {
+        self.operations.of.get(&row).map(|(_, outcome)| *outcome)
+    }
+
+    /// Brings what is known of operations up to date; returns the attempts of which something else is known now.
+    pub fn follow_operations(&mut self) -> Vec<Row> {
+        let noted = self.operations.take_noted().unwrap_or_else(|| self.order.rows().to_vec());
+        if noted.is_empty() {
+            return noted;
+        }
+        let attempts = self.attempts_with(self.of_failed_operations(noted));
+        let mut changed = Vec::new();
+        for (row, known) in self.outcomes(&attempts) {
+            let before = match known {
+                Some(known) => self.operations.of.insert(row, known),
+                None => self.operations.of.remove(&row),
+            };
+            if before != known {
+                changed.push(row);
+            }
+        }
+        if !changed.is_empty() {
+            self.update_view(&[], &[], &changed);
+            self.revision += 1;
+        }
+        changed
+    }
+
+    /// The rows that may be attempts of an operation that has failed: they have failed, or share something with a failure.
+    fn of_failed_operations(&self, rows: Vec<Row>) -> Vec<Row> {
+        let failed = |row: &Row| self.status(*row).is_some_and(Status::is_failure);
+        let mut marks = Marks::new(self.symbols.len());
+        let mut parents = Vec::new();
+        for row in self.order.rows().iter().filter(|row| failed(row)) {
+            marks.lead_on(self, *row, &mut parents);
+        }
+        let may_be = |row: &Row| self.holds(*row) && (failed(row) || marks.has(self, *row));
+        rows.into_iter().filter(may_be).collect()
+    }
+
+    /// These rows, and all that may be attempts of the same operations.
+    fn attempts_with(&self, noted: Vec<Row>) -> Vec<Row> {
+        let mut marks = Marks::new(self.symbols.len());
+        let mut known: HashSet<Row> = HashSet::new();
+        let mut open = noted;
+        for _ in 0..GENERATIONS {
+            let mut next = Vec::new();
+            for row in open {
+                if known.insert(row) {
+                    marks.lead_on(self, row, &mut next);
+                }
+            }
+            if std::mem::take(&mut marks.is_new) {
+                next.extend(self.order.rows().iter().copied().filter(|row| marks.has(self, *row)));
+            }
+            next.retain(|row| !known.contains(row));
+            if next.is_empty() {
+                break;
+            }
+            open = next;
+        }
+        known.into_iter().collect()
+    }
+
+    /// What is known of the failed ones among some attempts.
+    fn outcomes(&self, attempts: &[Row]) -> Vec<(Row, Option<(Row, FinalOutcome)>)> {
+        let mut all = Vec::new();
+        for group in self.groups(attempts) {
+            if !group.iter().any(|row| self.status(*row).is_some_and(Status::is_failure)) {
+                continue;
+            }
+            let members: Vec<Activity> = group.iter().map(|row| self.get(*row)).collect();
+            let row_of: HashMap<&Id, Row> = members.iter().map(|a| &a.id).zip(group.iter().copied()).collect();
+            let mut judged: HashSet<&Id> = HashSet::new();
+            for attempt in members.iter().filter(|attempt| attempt.is_failed_attempt()) {
+                if judged.contains(&attempt.id) {
+                    continue;
+                }
+                let chain = Chain::build(attempt, &members);
+                let first = chain.attempts.first().and_then(|first| row_of.get(&first.id)).copied();
+                let known = first.zip(chain.outcome(None));
+                for one in chain.attempts.iter().filter(|one| one.is_failed_attempt()) {
+                    if let Some((id, row)) = row_of.get_key_value(&one.id) {
+                        judged.insert(id);
+                        all.push((*row, known));
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    /// Attempts in groups of one operation or more: those of one operation are in one group.
+    fn groups(&self, attempts: &[Row]) -> Vec<Vec<Row>> {
+        // What attempts of one operation have in common, and whichever of these each names.
+        let mut group_of: Vec<usize> = (0..attempts.len()).collect();
+        let mut first_with: HashMap<(u8, u64), usize> = HashMap::new();
+        for (index, row) in attempts.iter().enumerate() {
+            for link in self.links(*row) {
+                match first_with.get(&link) {
+                    Some(other) => {
+                        let (a, b) = (root(&mut group_of, index), root(&mut group_of, *other));
+                        group_of[a] = b;
+                    }
+                    None => drop(first_with.insert(link, index)),
+                }
+            }
+        }
+        let mut groups: BTreeMap<usize, Vec<Row>> = BTreeMap::new();
+        for (index, row) in attempts.iter().enumerate() {
+            groups.entry(root(&mut group_of, index)).or_default().push(*row);
+        }
+        groups.into_values().collect()
+    }
+
+    /// What links an attempt with others of its operation: its trace, its own request, and the one it names.
+    fn links(&self, row: Row) -> Vec<(u8, u64)> {
+        use std::hash::BuildHasher as _;
+        let (segment, at) = self.at(row);
+        let text = |column| segment.text(at, column);
+        let operation = (
+            (text(Text::System), text(Text::Endpoint), text(Text::Method)),
+            (text(Text::Operation), text(Text::Entity), segment.direction(at) as u8),
+        );
+        let hash = |text: &str| self.hasher.hash_one((operation, text));
+        let named = |symbol: Symbol| (symbol != Symbol::ABSENT).then(|| hash(self.symbols.get(symbol)));
+        let request = match text(Text::Request) {
+            symbol if symbol != Symbol::ABSENT && !is_same(symbol) => hash(self.symbols.get(symbol)),
+            _ => hash(&segment.id(at, &self.symbols).to_string()),
+        };
+        let links = [named(text(Text::Correlation)).map(|trace| (0, trace)), Some((1, request))];
+        links.into_iter().flatten().chain(named(text(Text::Parent)).map(|parent| (1, parent))).collect()
+    }
+
+    /// The operations of some rows that have failed at least once, and what became of them.
+    pub fn affected(&self, rows: &[Row]) -> Affected {
+        let mut affected = Affected::default();
+        let mut known: HashMap<Row, usize> = HashMap::new();
+        for row in rows.iter().filter(|row| self.status(**row).is_some_and(Status::is_failure)) {
+            let started = self.started(*row);
+            let system = Some(self.system(*row)).filter(|system| *system != Symbol::ABSENT);
+            affected.system =
+                if affected.since.is_none() { system } else { affected.system.filter(|one| Some(*one) == system) };
+            affected.since = Some(affected.since.map_or(started, |since| since.min(started)));
+            let (operation, outcome) = self.operations.of.get(row).copied().unzip();
+            let operation = operation.unwrap_or(*row);
+            match known.get(&operation) {
+                Some(index) => {
+                    let known = &mut affected.operations[*index];
+                    (known.last, known.failed) = (*row, known.failed + 1);
+                }
+                None => {
+                    known.insert(operation, affected.operations.len());
+                    affected.operations.push(Operation { first: *row, last: *row, failed: 1, outcome });
+                }
+            }
+        }
+        affected
+    }
+}
+
+/// The group that another one has become a part of.
+fn root(group_of: &mut [usize], index: usize) -> usize {
+    let mut at = index;
+    while group_of[at] != at {
+        group_of[at] = group_of[group_of[at]];
+        at = group_of[at];
+    }
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crosstail_core::filter::{Context, Field, Filter};
+    use crosstail_core::model::Names;
+
+    fn attempt(order: i64, number: u16, status: Status) -> Activity {
+        let id = format!("order-{order}-{number}");
+        let mut a =
+            Activity::new(Id::Text(id.as_str().into()), Timestamp(order * 1_000_000 + i64::from(number) * 10_000));
+        a.request_id = Some(a.id.clone());
+        a.attempt = Some(number);
+        a.max_attempts = Some(3);
+        a.status = Some(status);
+        a.system = Some("SAP".into());
+        a.endpoint = Some("/po/create".into());
+        a.entity = Some(format!("PO {order}").into());
+        a.correlation_id = Some(format!("trace-{order}").into());
+        a.completed_at = status.is_finished().then(|| a.started_at.plus_us(5_000));
+        a.next_retry_at = (status == Status::Failed && number < 3).then(|| a.started_at.plus_us(10_000));
+        a
+    }
+
+    /// Ten operations each: recovered, given up, waiting, running; and one that succeeded at once.
+    fn all() -> Vec<Activity> {
+        use Status::{Failed, InProgress, Success};
+        let kinds: [&[Status]; 5] =
+            [&[Failed, Success], &[Failed, Failed, Failed], &[Failed], &[Failed, InProgress], &[Success]];
+        let of = |order: i64| {
+            let tries = kinds[usize::try_from(order % 5).expect("small")];
+            tries.iter().zip(1..).map(move |(status, number)| attempt(order, number, *status))
+        };
+        (0..50).flat_map(of).collect()
+    }
+
+    fn kept(store: &mut Store, filter: &str) -> usize {
+        store.set_filter(Filter::parse(filter).expect(filter).predicate(&Context::default()));
+        store.rows().len()
+    }
+
+    #[test]
+    fn what_became_of_operations_is_the_same_in_whatever_order_they_arrive() {
+        for newest_first in [false, true] {
+            let mut store = Store::new(Names::default());
+            let mut all = all();
+            if newest_first {
+                all.reverse();
+            }
+            for batch in all.chunks(7) {
+                store.ingest(batch.to_vec());
+                store.follow_operations();
+            }
+            assert_eq!(kept(&mut store, "final:recovered"), 10);
+            assert_eq!(kept(&mut store, "final:given_up"), 30);
+            assert_eq!(kept(&mut store, "final:(waiting, running)"), 20);
+            assert_eq!(kept(&mut store, "status:failed -final:*"), 0);
+            assert_eq!(kept(&mut store, "final:*"), 60);
+            let affected = store.affected(store.all_rows());
+            assert_eq!((affected.counts(), affected.unknown()), ([10, 10, 10, 10], 0));
+            assert_eq!(affected.since, Some(Timestamp(10_000)));
+            let facet = store.facet(Field::Final, store.all_rows(), 10);
+            assert_eq!((facet[0].value.as_str(), facet[0].count), ("given_up", 30));
+            // What the next attempt says changes what is known of those before it.
+            assert_eq!(kept(&mut store, "final:waiting"), 10);
+            store.ingest(vec![attempt(2, 2, Status::Success)]);
+            assert_eq!(store.follow_operations().len(), 1);
+            assert_eq!(store.rows().len(), 9);
+        }
+    }
+
+    #[test]
+    fn attempts_that_only_name_their_parent_are_found() {
+        let mut store = Store::new(Names::default());
+        let mut tries: Vec<Activity> =
+            (1..=3).map(|n| attempt(7, n, if n == 3 { Status::Success } else { Status::Failed })).collect();
+        for index in 0..3 {
+            tries[index].correlation_id = None;
+            tries[index].parent_request_id = index.checked_sub(1).map(|before| tries[before].id.to_string().into());
+        }
+        for activity in [&tries[2], &tries[0], &tries[1]] {
+            store.ingest(vec![activity.clone()]);
+            store.follow_operations();
+        }
+        assert_eq!(kept(&mut store, "final:recovered"), 2);
+        let same = store.get(store.find(&tries[0].id).expect("there"));
+        assert!(matches!(same.final_outcome, Some(FinalOutcome::Recovered { attempt: 3, .. })), "{same:?}");
+        // The same record again changes nothing.
+        assert_eq!(store.ingest(vec![tries[0].clone()]).changed, 0);
+    }
+}

@@ -1,0 +1,183 @@
+//! What became of failed attempts in the end. One record does not say it: the other attempts of the operation are looked up
+//! in every source, some time before and after. A filter that names it is asked for what it implies, a failed attempt, and
+//! judged when the other attempts are there.
+
+use super::merged::MergedHistory;
+use super::{Work, keeps_whole};
+use anyhow::Result;
+use crosstail_core::filter::{Atom, Context, Expr, Field, Filter, Op, Operand, Predicate, Scalar, ScalarForm, Value};
+use crosstail_core::model::{Activity, Names, SourceId, Status};
+use crosstail_engine::store::Store;
+use crosstail_source::{PageQuery, Source, SourceError, for_each};
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+/// Attempts of one operation are at most this far apart, in microseconds: a day.
+const APART_US: i64 = 86_400_000_000;
+/// Failed attempts whose operations are looked up at once.
+const CHUNK: usize = 5000;
+/// Ids per question.
+const IDS: usize = 500;
+
+/// The filter that sources are asked instead of one that names what became of attempts.
+pub(super) fn implied(filter: &Filter) -> Filter {
+    if !filter.expr().names(Field::Final) {
+        return filter.clone();
+    }
+    Filter::of(filter.expr().implied(Field::Final, &failed()))
+}
+
+/// Attempts that have failed.
+pub(super) fn failed() -> Expr {
+    let words = Status::ALL.iter().filter(|status| status.is_failure()).map(|status| status.to_string());
+    one_of(Field::Status, words)
+}
+
+fn one_of(field: Field, values: impl Iterator<Item = String>) -> Expr {
+    let one = |text: String| Value::One(Scalar { text, form: ScalarForm::Quoted, span: 0..0 });
+    let value = Value::List(values.map(one).collect());
+    Expr::Atom(Atom { target: Operand::Field(field), or_absent: false, op: Op::Equal, value, span: 0..0 })
+}
+
+/// What attempts of the same operations share.
+#[derive(Default)]
+struct Keys {
+    correlations: HashSet<String>,
+    /// Only of attempts without a correlation id: with one, all have it.
+    requests: HashSet<String>,
+    parents: HashSet<String>,
+}
+
+impl Keys {
+    fn of<'a>(failed: impl Iterator<Item = &'a Activity>) -> Self {
+        let mut keys = Self::default();
+        for activity in failed {
+            if let Some(correlation) = &activity.correlation_id {
+                keys.correlations.insert(correlation.to_string());
+                continue;
+            }
+            keys.requests.insert(activity.request_key().to_string());
+            keys.parents.extend(activity.parent_request_id.as_ref().map(ToString::to_string));
+        }
+        keys
+    }
+
+    fn is_in(&self, activity: &Activity) -> bool {
+        let has = |set: &HashSet<String>, text: Option<&str>| text.is_some_and(|text| set.contains(text));
+        has(&self.correlations, activity.correlation_id.as_deref())
+            || has(&self.requests, activity.parent_request_id.as_deref())
+            || (!self.requests.is_empty() && {
+                let request = activity.request_key().to_string();
+                self.requests.contains(&request) || self.parents.contains(&request)
+            })
+    }
+
+    /// Questions for these keys, each of a size that stores take.
+    fn questions(&self) -> Vec<Filter> {
+        let requests = || self.requests.iter().chain(&self.parents);
+        let correlations: Vec<&String> = self.correlations.iter().collect();
+        let (own, named): (Vec<&String>, Vec<&String>) = (self.requests.iter().collect(), requests().collect());
+        let of = |field: Field, keys: &[&String]| {
+            let some = |some: &[&String]| Filter::of(one_of(field, some.iter().map(|key| (*key).clone())));
+            keys.chunks(IDS).map(some).collect::<Vec<_>>()
+        };
+        [
+            of(Field::Correlation, &correlations),
+            of(Field::Parent, &own),
+            of(Field::Request, &named),
+            of(Field::Id, &named),
+        ]
+        .concat()
+    }
+}
+
+/// The other attempts of the operations of failed ones, from every source, and the errors of sources that failed.
+pub(super) async fn other_attempts(
+    sources: &[(SourceId, Arc<dyn Source>)],
+    work: &Work,
+    context: Context,
+    found: &[Activity],
+) -> (Vec<Activity>, Vec<SourceError>) {
+    let failed = || found.iter().filter(|activity| activity.is_failed_attempt());
+    let starts = || failed().map(|activity| activity.started_at);
+    let (Some(first), Some(last)) = (starts().min(), starts().max()) else { return Default::default() };
+    let (since, until) = (Some(first.plus_us(-APART_US)), Some(last.plus_us(APART_US)));
+    let keys = Keys::of(failed());
+    let holding = sources.iter().filter(|(_, source)| source.capabilities().holds_activities);
+    let asked = holding.map(|(id, source)| async {
+        let job = work.job(*id);
+        let mut others = Vec::new();
+        // What does not find ids is read once, for all of them.
+        let questions = if source.capabilities().finds_ids { keys.questions() } else { vec![Filter::default()] };
+        for filter in questions {
+            let query = PageQuery { filter, context, since, until, ..PageQuery::all(CHUNK) };
+            let answer = for_each(source.as_ref(), &query, &job, |activity| {
+                if activity.status.is_some() && keys.is_in(&activity) {
+                    others.push(activity);
+                }
+                true
+            });
+            if let Err(error) = answer.await {
+                return (others, Some(error));
+            }
+        }
+        (others, None)
+    });
+    let answers = futures_util::future::join_all(asked).await;
+    let (others, problems): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
+    (others.concat(), problems.into_iter().flatten().collect())
+}
+
+/// Looks up what became of the failed ones of what is found, and judges by it.
+pub(super) struct Outcomes {
+    /// The whole filter; `None` where what became of attempts is only to be known.
+    judge: Option<Predicate>,
+    ready: VecDeque<Activity>,
+    ended: bool,
+}
+
+impl Outcomes {
+    pub(super) fn new(judge: Option<Predicate>) -> Self {
+        Self { judge, ready: VecDeque::new(), ended: false }
+    }
+
+    /// The next of what is found that the whole filter keeps.
+    pub(super) async fn next(&mut self, found: &mut MergedHistory<'_>) -> Result<Option<Activity>> {
+        while self.ready.is_empty() && !self.ended {
+            let mut chunk = Vec::new();
+            while chunk.len() < CHUNK && !self.ended {
+                match found.next_found().await? {
+                    Some(activity) => chunk.push(activity),
+                    None => self.ended = true,
+                }
+            }
+            let asked = found.asked();
+            let (others, problems) = other_attempts(asked.sources, asked.work, asked.context, &chunk).await;
+            let sources = asked.sources.to_vec().into();
+            for activity in known(asked.names, chunk, others) {
+                let kept = match &self.judge {
+                    Some(judge) => keeps_whole(&sources, asked.work, asked.names, judge, &activity).await,
+                    None => true,
+                };
+                if kept {
+                    self.ready.push_back(activity);
+                }
+            }
+            found.add_problems(problems)?;
+        }
+        Ok(self.ready.pop_front())
+    }
+}
+
+/// The same activities; the failed ones say what became of them.
+fn known(names: &Names, found: Vec<Activity>, others: Vec<Activity>) -> Vec<Activity> {
+    let mut store = Store::new(names.clone());
+    store.ingest(others);
+    store.ingest(found.clone());
+    store.follow_operations();
+    let known = |activity: Activity| {
+        let final_outcome = store.find(&activity.id).and_then(|row| store.final_outcome(row));
+        Activity { final_outcome, ..activity }
+    };
+    found.into_iter().map(known).collect()
+}

@@ -1,0 +1,106 @@
+//! What became of failed attempts (`final:`), in every command: one record does not say it, the sources together do.
+
+use crate::habits::{printed, said, write};
+use crate::support::{crosstail, lines};
+use crosstail_core::model::{Direction, Kind, Status, Timestamp, parse_timestamp};
+use crosstail_record::{Outcome, PreparedRow, Start};
+use std::path::Path;
+
+/// The attempts of an operation: given up, recovered, waiting, running, and one that nobody was to try again.
+const ORDERS: [&[Status]; 5] = [
+    &[Status::Failed, Status::Timeout, Status::Failed],
+    &[Status::Failed, Status::Success],
+    &[Status::Failed],
+    &[Status::Failed, Status::InProgress],
+    &[Status::Failed],
+];
+
+fn attempt(order: usize, index: usize) -> PreparedRow {
+    let status = ORDERS[order][index];
+    let begun = parse_timestamp("2026-11-25T22:30:00Z").expect("a time");
+    let started_at: Timestamp = begun.plus_ms(order as i64 * 60_000 + index as i64 * 10_000);
+    let is_lone = order == 4;
+    let start = Start {
+        id: format!("{order:08x}-{index:04x}-4000-8000-000000000000"),
+        kind: Some(Kind::ApiCall),
+        direction: Some(Direction::Out),
+        system: "SAP".to_owned(),
+        endpoint: Some("/po/create".to_owned()),
+        method: Some("POST".to_owned()),
+        entity: Some(format!("PO PO-{order}")),
+        correlation_id: Some(format!("trace-{order}")),
+        attempt: (!is_lone).then_some(index as u16 + 1),
+        max_attempts: (!is_lone).then_some(3),
+        started_at,
+        ..Start::default()
+    };
+    let failed = status.is_failure();
+    let outcome = Outcome {
+        status: Some(status),
+        http_status: (status == Status::Failed).then_some(503),
+        error: failed.then(|| "Service Unavailable".to_owned()),
+        next_retry_at: (failed && index < 2 && !is_lone).then(|| started_at.plus_ms(10_000)),
+        completed_at: status.is_finished().then(|| started_at.plus_ms(2_000)),
+        ..Outcome::default()
+    };
+    PreparedRow::new(start, Some(outcome))
+}
+
+/// Stores in which the attempts with these numbers, and no others, are.
+fn store(path: &Path, holds: impl Fn(usize) -> bool) {
+    let of = |order: usize| (0..ORDERS[order].len()).map(move |index| (order, index));
+    let all = (0..ORDERS.len()).flat_map(of).filter(|(_, index)| holds(*index));
+    write(path, all.map(|(order, index)| attempt(order, index)).collect());
+}
+
+#[test]
+fn what_became_of_attempts_is_known_from_all_of_them_wherever_they_are() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [whole, first, later] = ["whole.sqlite", "first.sqlite", "later.sqlite"].map(|name| folder.path().join(name));
+    store(&whole, |_| true);
+    // No attempt is in the same store as the one before it.
+    store(&first, |index| index % 2 == 0);
+    store(&later, |index| index % 2 == 1);
+    let path = |path: &Path| path.display().to_string();
+    let (whole, first, later) = (path(&whole), path(&first), path(&later));
+    for sources in [vec!["-s", whole.as_str()], vec!["-s", first.as_str(), "-s", later.as_str()]] {
+        let run = |arguments: &[&str]| {
+            let output = crosstail(&[arguments, &sources].concat());
+            assert!(output.status.success(), "{arguments:?}: {}", said(&output));
+            output
+        };
+        for (filter, count) in [
+            ("final:given_up", 3),
+            ("final:recovered", 1),
+            ("final:waiting", 1),
+            ("final:running", 1),
+            ("final:*", 6),
+            ("final:(given_up, waiting) system:sap", 4),
+            ("final!=given_up", 3),
+            ("status:failed -final:*", 1),
+            ("-final:*", 3),
+            ("final:recovered OR entity:\"PO PO-2\"", 2),
+            ("final?:recovered is:failure", 2),
+        ] {
+            let found = printed(&run(&["query", "--count", filter]));
+            assert_eq!(found.trim(), count.to_string(), "{filter} in {sources:?}");
+        }
+        let found = lines(&run(&["query", "final:given_up", "-o", "json", "-n", "2"]));
+        assert_eq!(found.len(), 2);
+        assert!(found.iter().all(|row| row["final"] == "given_up" && row["entity"] == "PO PO-0"), "{found:?}");
+        // It is looked up where it is asked for, and nowhere else.
+        let found = lines(&run(&["query", "status:failed", "-o", "json", "--fields", "entity,final"]));
+        let of = |entity: &str| {
+            let row = found.iter().find(|row| row["entity"] == entity).expect("there");
+            row["final"].as_str().map(str::to_owned)
+        };
+        assert_eq!([of("PO PO-1").as_deref(), of("PO PO-4").as_deref()], [Some("recovered"), None]);
+        assert!(lines(&run(&["query", "status:failed", "-o", "json"])).iter().all(|row| row.get("final").is_none()));
+        let groups = lines(&run(&["stats", "--by", "final", "-o", "json"]));
+        let count = |name: &str| groups.iter().find(|group| group["final"] == name).map(|group| group["count"].clone());
+        assert_eq!(count("given_up"), Some(3.into()), "{groups:?}");
+        assert_eq!(count("recovered"), Some(1.into()), "{groups:?}");
+        let csv = printed(&run(&["query", "final:waiting", "-o", "csv", "--fields", "entity,final"]));
+        assert_eq!(csv.trim().lines().collect::<Vec<_>>(), ["entity,final", "PO PO-2,waiting"]);
+    }
+}
