@@ -84,7 +84,7 @@ impl Answers {
                 }
             }
         }
-        let buckets = buckets.into_iter().map(|(at, (count, failed))| (at, count, failed)).collect();
+        let buckets: Vec<_> = buckets.into_iter().map(|(at, (count, failed))| (at, count, failed)).collect();
         let unknown = if state == CountState::Counted { Vec::new() } else { asked.intervals.clone() };
         // Where no store has counted anything, memory counts what it has.
         let is_nothing = matches!(state, CountState::Failed(_)) && number == 0 && buckets.is_empty();
