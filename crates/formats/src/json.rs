@@ -1,11 +1,13 @@
 //! JSON records: one value a record, several values or an array in one text, envelopes that hold many, and OTLP.
 
+use crate::decoding;
 use crate::read::{DEPTH, Form, Found, Surrounding, broken, keep_payload, names_service, scope_of};
 use crate::registry::{Dialect, Formats};
 use crosstail_core::model::{Kind, Level};
 use crosstail_core::schema::{Assembler, Target, json, lookup};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
+use std::sync::atomic::Ordering;
 
 /// A scanned value: its fields, its dialect, and where it ends in the text.
 pub(crate) struct Scanned<'t> {
@@ -40,7 +42,10 @@ impl Formats {
 
     /// The record of a text that is one value, or a wrapper's lines of one value each.
     pub(crate) fn json_record(&self, text: &str, at: &Surrounding<'_>, depth: u8) -> Option<Found> {
-        let scanned = self.scan(text, self.plain).ok()?;
+        let scanned = self.scan(text, at.hint.map_or(self.plain, |hint| hint.load(Ordering::Relaxed))).ok()?;
+        if let Some(hint) = at.hint.filter(|_| scanned.dialect != self.plain) {
+            hint.store(scanned.dialect, Ordering::Relaxed);
+        }
         let (value, rest) = text.split_at(scanned.end);
         let rest = rest.trim_matches([',', ' ', '\t', '\r', '\n']);
         let wraps = self.dialects[scanned.dialect].schema.definition().wraps;
@@ -77,7 +82,8 @@ impl Formats {
         let mut outer = Found { activity, form, names_service: named, scope };
         if definition.wraps && depth < DEPTH {
             let mut inside = message.map(bytes_as_text).unwrap_or_default();
-            self.append_wrapped(&mut inside, rest);
+            self.append_wrapped(&mut inside, rest, definition.cuts);
+            let inside = decoding::uncoloured(inside.into());
             let mut inner = self.record(inside.trim_end_matches(['\n', '\r']), at, depth + 1);
             outer.activity.message = None;
             if inner.form == Form::Empty && (outer.activity.level.is_some() || value.contains("null")) {
@@ -101,6 +107,9 @@ impl Formats {
         {
             return inner.within(outer);
         }
+        if let Some(text) = outer.activity.message.as_mut().filter(|text| text.contains('\u{1b}')) {
+            *text = decoding::without_colours(text).into();
+        }
         let own = &outer.activity;
         let says = own.message.is_some() || own.url.is_some() || own.error.is_some() || own.operation.is_some();
         if !says && value.len() > 2 && own.kind != Kind::Undecodable {
@@ -109,12 +118,15 @@ impl Formats {
         outer
     }
 
-    /// Appends what further lines of a wrapper hold.
-    fn append_wrapped(&self, inside: &mut String, rest: &str) {
+    /// Appends what further lines of a wrapper hold. `cuts`: a line without a newline goes on in the next one.
+    fn append_wrapped(&self, inside: &mut String, rest: &str, cuts: bool) {
         let mut rest = rest;
         while rest.starts_with('{') {
             let Ok(next) = self.scan(rest, self.plain) else { return };
             if let Some(text) = next.fields.raw(Target::Message) {
+                if !cuts && !inside.ends_with('\n') {
+                    inside.push('\n');
+                }
                 inside.push_str(&text);
             }
             rest = rest[next.end..].trim_start_matches([',', ' ', '\t', '\r', '\n']);
@@ -198,8 +210,11 @@ impl Formats {
 
 /// A text that journald writes as a list of its bytes, because it has some that are no text.
 fn bytes_as_text(message: String) -> String {
+    if !message.starts_with('[') {
+        return message;
+    }
     match serde_json::from_str::<Vec<u8>>(&message) {
-        Ok(bytes) if message.starts_with('[') => String::from_utf8_lossy(&bytes).into_owned(),
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         _ => message,
     }
 }

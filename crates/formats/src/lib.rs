@@ -18,6 +18,7 @@ mod read;
 mod reader;
 mod recognise;
 mod registry;
+mod scan;
 mod table;
 mod token;
 

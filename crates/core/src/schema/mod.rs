@@ -81,6 +81,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("clef", include_str!("../../../../config/schemas/clef.toml")),
     ("gelf", include_str!("../../../../config/schemas/gelf.toml")),
     ("journald", include_str!("../../../../config/schemas/journald.toml")),
+    ("fluentd", include_str!("../../../../config/schemas/fluentd.toml")),
     ("docker", include_str!("../../../../config/schemas/docker.toml")),
     ("cloudwatch", include_str!("../../../../config/schemas/cloudwatch.toml")),
     ("mongodb", include_str!("../../../../config/schemas/mongodb.toml")),

@@ -162,8 +162,9 @@ impl Node {
     /// The child node of a key.
     pub fn child(&self, key: &[u8]) -> Option<&Self> {
         let bucket = &self.below.as_ref()?[key.len().min(LENGTHS - 1)];
-        let first = *key.first()?;
-        bucket.iter().find(|(known, _)| known[0] == first && **known == *key).map(|(_, node)| node)
+        let (first, last) = (*key.first()?, *key.last()?);
+        let alike = |known: &[u8]| known[0] == first && known[known.len() - 1] == last;
+        bucket.iter().find(|(known, _)| alike(known) && **known == *key).map(|(_, node)| node)
     }
 
     /// Whether any child is mapped.
