@@ -33,7 +33,7 @@ pub fn begins_with_time(line: &str) -> bool {
 }
 
 /// Tokens of a head before its level at most.
-const TOKENS: usize = 6;
+const TOKENS: usize = 12;
 /// Reads the head of a line.
 pub fn head(line: &str) -> Head<'_> {
     let text = line.trim_end().trim_start_matches([' ', '\t']);

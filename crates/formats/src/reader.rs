@@ -256,6 +256,9 @@ impl Reader {
         let text = decoding::text(bytes);
         let text =
             text.trim_end_matches(['\r', '\n', '\0']).trim_start_matches(['\u{feff}', '\u{1e}', '\n', '\r', '\0']);
+        if text.trim().is_empty() {
+            return;
+        }
         if self.shape == Shape::Table {
             self.read_row(text, at, columns, out);
             return;
