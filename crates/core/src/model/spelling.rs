@@ -56,6 +56,9 @@ impl Surroundings {
 /// From the first day of the common era to 1970-01-01.
 const DAYS_BEFORE_EPOCH: i64 = 719_163;
 
+/// Words at the beginning of a time take less, in bytes.
+const WORDS_BYTES: usize = 24;
+
 /// How far a clock may be ahead of the file's, in microseconds: for a time without a date, and for one without a year.
 const AHEAD_US: i64 = 5 * 60 * 1_000_000;
 const AHEAD_DAYS_US: i64 = 2 * 86_400 * 1_000_000;
@@ -126,7 +129,10 @@ pub fn leading_time(text: &str) -> Option<(Spelled, usize)> {
     let found = match cursor.peek() {
         b'0'..=b'9' => cursor.digit_first()?,
         b'@' => cursor.tai64n()?,
-        b'A'..=b'Z' | b'a'..=b'z' => cursor.word_first()?,
+        // Behind the name of a day or a month a number comes soon.
+        b'A'..=b'Z' | b'a'..=b'z' if text.bytes().take(WORDS_BYTES).any(|b| b.is_ascii_digit()) => {
+            cursor.word_first()?
+        }
         _ => return None,
     };
     Some((found, cursor.at))
