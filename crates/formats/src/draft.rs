@@ -41,7 +41,7 @@ impl Formats {
             .collect();
         let known = |path: &str| {
             let key = path.rsplit('.').next().unwrap_or(path);
-            let node = self.dialects[self.plain].schema.tree().child(key.as_bytes())?;
+            let node = self.dialects[self.plain].schema().tree().child(key.as_bytes())?;
             node.targets.first().map(|(target, _)| *target)
         };
         let mut out = format!(

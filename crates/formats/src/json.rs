@@ -31,11 +31,11 @@ impl Formats {
     /// that one's.
     pub(crate) fn scan<'t>(&self, text: &'t str, hint: usize) -> Result<Scanned<'t>, usize> {
         let mut fields = Assembler::default();
-        let end = json::scan_first(text, self.dialects[hint].schema.tree(), &mut fields)?;
+        let end = json::scan_first(text, self.dialects[hint].schema().tree(), &mut fields)?;
         let dialect = self.dialect_of(&fields);
         if dialect != hint {
             fields = Assembler::default();
-            json::scan_first(text, self.dialects[dialect].schema.tree(), &mut fields)?;
+            json::scan_first(text, self.dialects[dialect].schema().tree(), &mut fields)?;
         }
         Ok(Scanned { fields, dialect, end })
     }
@@ -48,7 +48,7 @@ impl Formats {
         }
         let (value, rest) = text.split_at(scanned.end);
         let rest = rest.trim_matches([',', ' ', '\t', '\r', '\n']);
-        let wraps = self.dialects[scanned.dialect].schema.definition().wraps;
+        let wraps = self.dialects[scanned.dialect].schema().definition().wraps;
         if !(rest.is_empty() || (wraps && rest.starts_with('{'))) {
             return None;
         }
@@ -66,7 +66,7 @@ impl Formats {
         at: &Surrounding<'_>,
         depth: u8,
     ) -> Found {
-        let schema = &dialect.schema;
+        let schema = dialect.schema();
         let definition = schema.definition();
         let special = definition.wraps || definition.template.is_some();
         let message = fields.raw(Target::Message).filter(|text| special || text.starts_with('{')).map(Cow::into_owned);
@@ -159,7 +159,7 @@ impl Formats {
 
     /// The records in an envelope; `None` where the value is a record itself.
     pub(crate) fn enveloped<'t>(&self, value: &str, scanned: &Scanned<'_>) -> Option<Vec<Piece<'t>>> {
-        let definition = self.dialects[scanned.dialect].schema.definition();
+        let definition = self.dialects[scanned.dialect].schema().definition();
         if definition.name != "otlp" && scanned.fields.raw(Target::StartedAt).is_some() {
             return None;
         }
@@ -194,7 +194,7 @@ impl Formats {
                 None => self.scan(&piece.text, hint),
                 Some(dialect) => {
                     let mut fields = Assembler::default();
-                    json::scan_first(&piece.text, self.dialects[dialect].schema.tree(), &mut fields)
+                    json::scan_first(&piece.text, self.dialects[dialect].schema().tree(), &mut fields)
                         .map(|end| Scanned { fields, dialect, end })
                 }
             };

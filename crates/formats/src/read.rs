@@ -145,7 +145,7 @@ impl Formats {
     }
 
     fn by_pairs<'t>(&self, pairs: &[(&'t str, Cow<'t, str>)], line: &str, at: &Surrounding<'_>) -> Found {
-        let schema = &self.dialects[self.plain].schema;
+        let schema = self.dialects[self.plain].schema();
         let mut assembler = Assembler::default();
         logfmt::fill(pairs, schema.tree(), &mut assembler);
         if let Some(payload) = at.payload {
@@ -192,7 +192,7 @@ impl Formats {
 
     /// What the JSON object behind a message says.
     fn object_behind(&self, format: &Format, text: String, at: &Surrounding<'_>) -> Option<Found> {
-        let named = |name: &str| self.dialects.iter().position(|dialect| dialect.schema.name == name);
+        let named = |name: &str| self.dialects.iter().position(|dialect| dialect.base.name == name);
         let dialect = format.fields.as_deref().map_or(Some(self.plain), named);
         let found = self.of_piece(&Piece { text: Cow::Owned(text), dialect }, at);
         matches!(found.form, Form::Json(_)).then_some(found)

@@ -230,7 +230,7 @@ impl Reader {
 
     fn unwrapped_json<'t>(&self, text: &'t str) -> Option<Unwrapped<'t>> {
         let scanned = self.formats.scan(text, self.hint.load(Ordering::Relaxed)).ok()?;
-        let definition = self.formats.dialects[scanned.dialect].schema.definition();
+        let definition = self.formats.dialects[scanned.dialect].schema().definition();
         if !definition.wraps {
             return None;
         }
@@ -335,8 +335,8 @@ impl Reader {
         if let Some(dialect) = self.chosen.as_ref().filter(|_| text.starts_with('{')) {
             let mut fields = Assembler::default();
             let form = Form::Json(self.formats.plain);
-            match crosstail_core::schema::json::scan(text.trim_end_matches(','), dialect.schema.tree(), &mut fields) {
-                Ok(()) if rejects.is_some_and(|rejects| rejects(&fields, &dialect.schema)) => {}
+            match crosstail_core::schema::json::scan(text.trim_end_matches(','), dialect.schema().tree(), &mut fields) {
+                Ok(()) if rejects.is_some_and(|rejects| rejects(&fields, dialect.schema())) => {}
                 Ok(()) => {
                     out.push(self.formats.complete(dialect, form, fields, (text.trim_end_matches(','), ""), at, 0));
                 }
@@ -352,12 +352,12 @@ impl Reader {
             self.hint.store(scanned.dialect, Ordering::Relaxed);
             let dialect = &self.formats.dialects[scanned.dialect];
             let message = scanned.fields.raw(Target::Message);
-            let definition = dialect.schema.definition();
+            let definition = dialect.schema().definition();
             let as_it_is = !definition.wraps
                 && definition.template.is_none()
                 && message.is_none_or(|text| !text.starts_with('{'))
                 && scanned.fields.raw(Target::Query).is_none();
-            if as_it_is && rejects.is_some_and(|rejects| rejects(&scanned.fields, &dialect.schema)) {
+            if as_it_is && rejects.is_some_and(|rejects| rejects(&scanned.fields, dialect.schema())) {
                 return;
             }
             let form = Form::Json(scanned.dialect);
@@ -413,8 +413,8 @@ impl Reader {
     /// The name of a form, for people.
     pub fn name_of(&self, form: Form) -> &str {
         match form {
-            Form::Json(_) if self.chosen.is_some() => self.chosen.as_ref().map_or("json", |chosen| &chosen.schema.name),
-            Form::Json(index) => &self.formats.dialects[index].schema.name,
+            Form::Json(_) if self.chosen.is_some() => self.chosen.as_ref().map_or("json", |chosen| &chosen.base.name),
+            Form::Json(index) => &self.formats.dialects[index].base.name,
             Form::Text(index) => &self.formats.text().formats[index].name,
             Form::Table => "table",
             Form::Logfmt => "logfmt",
@@ -428,7 +428,7 @@ impl Reader {
 impl Formats {
     fn is_wrapper(&self, form: Form, text: &str) -> bool {
         let first = self.scan(text, self.plain).ok();
-        let wraps = first.is_some_and(|first| self.dialects[first.dialect].schema.definition().wraps);
+        let wraps = first.is_some_and(|first| self.dialects[first.dialect].schema().definition().wraps);
         wraps && form != Form::Broken
     }
 }

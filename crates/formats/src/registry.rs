@@ -15,13 +15,33 @@ include!(concat!(env!("OUT_DIR"), "/formats.rs"));
 /// A JSON dialect: a schema, and the conditions that its records meet.
 #[derive(Debug)]
 pub(crate) struct Dialect {
-    pub(crate) schema: Schema,
+    /// The schema as it is for any store.
+    pub(crate) base: Schema,
+    /// The schema as it is for logs, made when the first record is of this dialect: few of all are.
+    made: OnceLock<Schema>,
+    /// The conditions of all dialects, each with its bit.
+    conditions: Arc<[Condition]>,
     /// Bits of the paths that must all be there, of those of which one must, and of the texts that must be equal.
     all: u128,
     any: u128,
     equal: u128,
     /// How many conditions there are; the dialect with the most that a record meets is its own.
     weight: u32,
+}
+
+/// A path, and perhaps a text at it.
+type Condition = (String, Option<String>);
+
+impl Dialect {
+    pub(crate) fn schema(&self) -> &Schema {
+        self.made.get_or_init(|| {
+            let mut schema = self.base.clone().for_logs();
+            for (index, (path, text)) in self.conditions.iter().enumerate().take(128) {
+                schema.mark(path, text.as_deref(), 1 << index);
+            }
+            schema
+        })
+    }
 }
 
 /// What a user adds.
@@ -143,7 +163,7 @@ impl Formats {
     pub fn new(own: &[(String, String)], schemas: Vec<Schema>) -> Result<Self, FormatError> {
         let texts = if own.is_empty() { OnceLock::new() } else { OnceLock::from(Texts::compile(own)?) };
         let dialects = dialects(schemas);
-        let plain = dialects.iter().position(|dialect| dialect.schema.name == "json").unwrap_or(0);
+        let plain = dialects.iter().position(|dialect| dialect.base.name == "json").unwrap_or(0);
         Ok(Self { texts, dialects, plain })
     }
 
@@ -201,13 +221,15 @@ impl Formats {
 
     /// A schema that somebody chose, for all records of JSON.
     pub(crate) fn chosen(schema: Schema) -> Dialect {
-        Dialect { schema: schema.for_logs(), all: 0, any: 0, equal: 0, weight: 0 }
+        let (made, conditions) = (OnceLock::new(), Arc::from([]));
+        Dialect { base: schema, made, conditions, all: 0, any: 0, equal: 0, weight: 0 }
     }
 }
 
-/// The schemas as dialects. Every tree gets the marks of all conditions, so that one scan by any tree tells the dialect.
+/// The schemas as dialects. Every tree gets the marks of all conditions when it is made, so that one scan by any tree tells
+/// the dialect.
 fn dialects(schemas: Vec<Schema>) -> Vec<Dialect> {
-    let mut bits: Vec<(String, Option<String>)> = Vec::new();
+    let mut bits: Vec<Condition> = Vec::new();
     let mut bit = |path: &str, text: Option<&str>| {
         let key = (path.to_owned(), text.map(str::to_owned));
         let index = bits.iter().position(|known| *known == key).unwrap_or_else(|| {
@@ -224,14 +246,13 @@ fn dialects(schemas: Vec<Schema>) -> Vec<Dialect> {
             let any = expect.any.iter().map(|path| bit(path, None)).fold(0, |a, b| a | b);
             let equal = expect.equals.iter().map(|(path, text)| bit(path, Some(text))).fold(0, |a, b| a | b);
             let weight = u32::try_from(expect.all.len() + 3 * expect.equals.len()).unwrap_or(u32::MAX);
-            Dialect { schema: schema.for_logs(), all, any, equal, weight }
+            Dialect { base: schema, made: OnceLock::new(), conditions: Arc::from([]), all, any, equal, weight }
         })
         .collect();
     debug_assert!(bits.len() <= 128, "{} conditions do not fit into 128 bits", bits.len());
+    let conditions: Arc<[Condition]> = bits.into();
     for dialect in &mut found {
-        for (index, (path, text)) in bits.iter().enumerate().take(128) {
-            dialect.schema.mark(path, text.as_deref(), 1 << index);
-        }
+        dialect.conditions = Arc::clone(&conditions);
     }
     found
 }
