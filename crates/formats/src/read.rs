@@ -85,6 +85,8 @@ pub struct Found {
     pub(crate) names_service: bool,
     /// Hash of the host and process that wrote the record, where it names one: what its request id is unique in.
     pub scope: Option<u64>,
+    /// Where in the frame its first line is, where several writers take turns.
+    pub line: Option<usize>,
 }
 
 impl Formats {
@@ -98,7 +100,7 @@ impl Formats {
         }
         if depth > 0 && text.trim_ascii().is_empty() {
             let activity = at.activity(None);
-            return Found { activity, form: Form::Empty, names_service: false, scope: None };
+            return Found { activity, form: Form::Empty, names_service: false, scope: None, line: None };
         }
         let (first, rest) = first_line(text);
         let by_pattern = |index: usize| {
@@ -134,7 +136,7 @@ impl Formats {
         activity.exact_system = activity.system.is_none();
         activity.message = Some(head.message.into());
         let form = if head.is_found() { Form::Head } else { Form::Plain };
-        let outer = Found { activity, form, names_service: false, scope: None };
+        let outer = Found { activity, form, names_service: false, scope: None, line: None };
         // Of a line without a head it is known that it is nothing else, unless a tag stands in front.
         let message = head.message;
         let opened = (head.is_found() || message.starts_with('[')).then(|| self.opened(message, at, depth));
@@ -160,7 +162,7 @@ impl Formats {
             activity.message = Some(line.trim().into());
         }
         activity.places = vec![at.place.clone()];
-        Found { activity, form: Form::Logfmt, names_service, scope: None }
+        Found { activity, form: Form::Logfmt, names_service, scope: None, line: None }
     }
 
     /// The record in a message that is JSON, pairs or a call and nothing else.
@@ -222,7 +224,7 @@ impl Formats {
             complete_access(&mut activity, &rest);
         }
         activity.places = vec![at.place.clone()];
-        let mut outer = Found { activity, form: Form::Text(index), names_service: named, scope: None };
+        let mut outer = Found { activity, form: Form::Text(index), names_service: named, scope: None, line: None };
         if let Some(payload) = at.payload {
             payload.borrow_mut().metadata.extend(fields.facts);
         }
@@ -506,7 +508,7 @@ pub(crate) fn broken(text: &str, at: &Surrounding<'_>, reason: &str) -> Found {
     let problem = format!("invalid JSON: {reason}");
     let mut activity = Activity::undecodable(at.id.clone(), at.carry, at.place.clone(), &problem, excerpt);
     activity.exact_start = false;
-    Found { activity, form: Form::Broken, names_service: false, scope: None }
+    Found { activity, form: Form::Broken, names_service: false, scope: None, line: None }
 }
 
 /// How much of an unreadable record the list shows, in bytes; its raw view shows all of it.

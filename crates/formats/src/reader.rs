@@ -5,7 +5,7 @@ use crate::format::{Format, Group};
 use crate::framing::Framer;
 use crate::json::unreadable;
 use crate::line::{Open, Unwrapped};
-use crate::read::{DEPTH, Form, Found, Surrounding};
+use crate::read::{DEPTH, Form, Found, Surrounding, first_line};
 use crate::registry::{Dialect, Formats};
 use crate::scan::Groups;
 use crate::table::Columns;
@@ -265,32 +265,36 @@ impl Reader {
         }
         match self.divide(text) {
             Some(parts) => {
-                for (index, part) in parts.iter().enumerate() {
+                for (index, (place, part)) in parts.iter().enumerate() {
+                    let from = out.len();
                     self.read_record(part, &Surrounding { id: at.id_of_part(index), ..at.clone() }, None, out);
+                    out[from..].iter_mut().for_each(|found| found.line = Some(*place));
                 }
             }
             None => self.read_record(text, at, rejects, out),
         }
     }
 
-    /// The records of a frame in which several writers take turns, each with all its lines.
-    fn divide(&self, text: &str) -> Option<Vec<String>> {
+    /// The records of a frame in which several writers take turns, each with all its lines, and where the first of them is.
+    fn divide(&self, text: &str) -> Option<Vec<(usize, String)>> {
         if !self.wraps || memchr::memchr(b'\n', text.as_bytes()).is_none() {
             return None;
         }
         let mut framer = Framer::default();
-        let mut parts: Vec<String> = Vec::new();
+        let mut parts: Vec<(usize, String)> = Vec::new();
+        let mut at = 0;
         let mut base = 0;
         for line in text.split('\n') {
             let place = framer.place(self, line.as_bytes());
             base = if place.frame { parts.len() } else { base };
             match parts.get_mut(base + place.record) {
-                Some(part) => {
+                Some((_, part)) => {
                     part.push('\n');
                     part.push_str(line);
                 }
-                None => parts.push(line.to_owned()),
+                None => parts.push((at, line.to_owned())),
             }
+            at += line.len() + 1;
         }
         (parts.len() > 1).then_some(parts)
     }
@@ -396,8 +400,7 @@ impl Reader {
         let bare = text.trim_start_matches(['\u{feff}', '\u{1e}', ' ', '\n']);
         let kept = RefCell::new(Payload::default());
         let own = |id| Surrounding { id, payload: Some(&kept), seen: &self.seen, ..at.clone() };
-        let parts = self.divide(text.trim_end_matches(['\r', '\n', '\0']));
-        if let Some(part) = parts.as_ref().and_then(|parts| parts.get(index)) {
+        if let Some((_, part)) = self.parts(&text).as_ref().and_then(|parts| parts.get(index)) {
             self.read_record(part, &own(at.id.clone()), None, &mut Vec::new());
             return kept.into_inner();
         }
@@ -408,6 +411,17 @@ impl Reader {
             self.read(bytes, &own(at.id.clone()), &mut self.columns.clone(), None, &mut Vec::new());
         }
         kept.into_inner()
+    }
+
+    fn parts(&self, text: &str) -> Option<Vec<(usize, String)>> {
+        self.divide(text.trim_end_matches(['\r', '\n', '\0']))
+    }
+
+    /// The number of the record with a first line, in a frame in which several writers take turns.
+    pub fn number_of(&self, bytes: &[u8], is: impl Fn(&[u8]) -> bool) -> Option<usize> {
+        let text = decoding::text(bytes);
+        let first = |part: &str| first_line(part).0.len();
+        self.parts(&text)?.iter().position(|(_, part)| is(&part.as_bytes()[..first(part)]))
     }
 
     /// The name of a form, for people.

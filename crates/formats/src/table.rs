@@ -152,6 +152,6 @@ impl Formats {
             activity.message = Some(line.trim().into());
         }
         activity.places = vec![at.place.clone()];
-        Found { activity, form: Form::Table, names_service, scope: None }
+        Found { activity, form: Form::Table, names_service, scope: None, line: None }
     }
 }
