@@ -52,7 +52,7 @@ fn windows_1252(byte: u8) -> char {
 }
 
 /// Removes the control sequences of terminals (ECMA-48: CSI … final byte, OSC … BEL or ST).
-pub(crate) fn without_colours(text: &str) -> String {
+fn without_colours(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(found) = rest.find('\u{1b}') {

@@ -107,9 +107,6 @@ impl Formats {
         {
             return inner.within(outer);
         }
-        if let Some(text) = outer.activity.message.as_mut().filter(|text| text.contains('\u{1b}')) {
-            *text = decoding::without_colours(text).into();
-        }
         let own = &outer.activity;
         let says = own.message.is_some() || own.url.is_some() || own.error.is_some() || own.operation.is_some();
         if !says && value.len() > 2 && own.kind != Kind::Undecodable {
