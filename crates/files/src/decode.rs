@@ -79,8 +79,12 @@ pub(super) fn decode(
         if stream.origin.told_by_content
             && let Id::Line { offset: own, .. } = activity.id
         {
-            let index = own.saturating_sub(offset).min(RECORDS_OF_A_FRAME - 1);
-            let (hash, number) = before.content(at, offset, frame);
+            // Where writers take turns a record is told by its own line: the next time others may stand around it.
+            let (index, line) = match found.line {
+                Some(line) => (0, line),
+                None => (own.saturating_sub(offset).min(RECORDS_OF_A_FRAME - 1), 0),
+            };
+            let (hash, number) = before.content(at, offset + line as u64, frame.get(line..).unwrap_or_default());
             activity.id = Id::Line { file: hash, offset: number * RECORDS_OF_A_FRAME + index };
         }
         out.push(activity);

@@ -156,14 +156,26 @@ fn siblings(path: &Path, found: &mut BTreeSet<PathBuf>) {
     let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
     let Ok(entries) = std::fs::read_dir(parent) else { return };
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    for entry in entries.flatten() {
-        let other = entry.file_name().to_string_lossy().into_owned();
-        if is_rotation(&other, &name) && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+    let is_file = |entry: &std::fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_file());
+    let names = entries.flatten().filter(is_file).map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let rotations: Vec<String> = names.filter(|other| is_rotation(other, &name)).collect();
+    let numbers: Vec<u32> = rotations.iter().filter_map(|other| appended_number(other, &name)).collect();
+    for other in &rotations {
+        // `pay34.log` alone is no rotation of `pay.log`: numbers count on from the file itself, or from each other.
+        let follows = |number: u32| number <= 1 || numbers.iter().any(|other| other.abs_diff(number) == 1);
+        if appended_number(other, &name).is_none_or(follows) {
             // Without a folder in front, as the path itself has none.
             let bare = path.parent().is_none_or(|parent| parent.as_os_str().is_empty());
-            found.insert(if bare { PathBuf::from(entry.file_name()) } else { parent.join(entry.file_name()) });
+            found.insert(if bare { PathBuf::from(other) } else { parent.join(other) });
         }
     }
+}
+
+/// The number that Winston appends to the name of a file: 2 for `app2.log`.
+fn appended_number(other: &str, name: &str) -> Option<u32> {
+    let bare = COMPRESSED.iter().find_map(|suffix| other.strip_suffix(suffix)).unwrap_or(other);
+    let (stem, extension) = name.rsplit_once('.')?;
+    bare.strip_prefix(stem)?.strip_suffix(extension)?.strip_suffix('.')?.parse().ok()
 }
 
 /// Suffixes of compressed files.
@@ -289,6 +301,21 @@ mod tests {
         for (name, of) in [("node-2.log", "node-1.log"), ("node-11.log", "node-1.log"), ("api2.log", "api1.log")] {
             assert!(!is_rotation(name, of), "{name}");
         }
+    }
+
+    #[test]
+    fn a_number_of_its_own_is_no_rotation() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for name in ["pay.log", "pay1.log", "pay2.log", "pay34.log", "old.log", "old7.log", "old8.log"] {
+            std::fs::write(folder.path().join(name), "").expect("written");
+        }
+        let taken = |name: &str| {
+            let mut found = BTreeSet::new();
+            siblings(&folder.path().join(name), &mut found);
+            found.iter().filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect::<Vec<_>>()
+        };
+        assert_eq!(taken("pay.log"), ["pay1.log", "pay2.log"]);
+        assert_eq!(taken("old.log"), ["old7.log", "old8.log"]);
     }
 
     #[test]

@@ -357,7 +357,10 @@ impl Test<'_> {
     /// Joins the lines of one request. A request with one line has already been tested; the others are read again.
     fn join(&self, streams: &[Stream], gathered: Vec<(Vec<PhaseLine>, Vec<PhaseExtra>)>) -> Vec<Match> {
         const SHARDS: usize = 64;
-        let mut shards: Vec<Vec<(PhaseLine, u32)>> = (0..SHARDS).map(|_| Vec::new()).collect();
+        // Hashes are spread evenly, so that a shard grows once at most.
+        let all: usize = gathered.iter().map(|(parts, _)| parts.len()).sum();
+        let room = all / SHARDS + all / SHARDS / 16;
+        let mut shards: Vec<Vec<(PhaseLine, u32)>> = (0..SHARDS).map(|_| Vec::with_capacity(room)).collect();
         let mut mores = Vec::new();
         for (parts, more) in gathered {
             let index = saturating_u32(mores.len());

@@ -1,6 +1,7 @@
 //! The payload of one record: found again by its offset and divided into the parts of a payload.
 
 use super::decode::{RECORDS_OF_A_FRAME, surrounding};
+use super::origin::stable_hash;
 use super::{FileContext, discover, stream::Stream};
 use crosstail_core::model::{Id, Locator, NameId, Payload, RawRecord};
 use crosstail_core::number::saturating_usize;
@@ -25,7 +26,10 @@ pub(super) fn of_frame(
     offset: u64,
 ) -> Payload {
     let index = match id {
-        Id::Line { offset: own, .. } if stream.origin.told_by_content => saturating_usize(own % RECORDS_OF_A_FRAME),
+        Id::Line { file: hash, offset: own } if stream.origin.told_by_content => {
+            let by_line = stream.reader.number_of(frame, |line| stable_hash(&[line]) == *hash);
+            by_line.unwrap_or_else(|| saturating_usize(own % RECORDS_OF_A_FRAME))
+        }
         Id::Line { file, offset: own } if *file == stream.origin.fingerprint => {
             saturating_usize(own.saturating_sub(offset))
         }

@@ -18,10 +18,15 @@ pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
             }
         }
     };
-    if memchr(0x1b, plain.as_bytes()).is_none() {
-        return plain;
+    uncoloured(plain)
+}
+
+/// The text without the control sequences of terminals.
+pub(crate) fn uncoloured(text: Cow<'_, str>) -> Cow<'_, str> {
+    if memchr(0x1b, text.as_bytes()).is_none() {
+        return text;
     }
-    Cow::Owned(without_colours(&plain))
+    Cow::Owned(without_colours(&text))
 }
 
 /// Whether a byte is a letter or a sign that texts in Latin-1 and Windows-1252 use.

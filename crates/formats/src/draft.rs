@@ -23,9 +23,7 @@ impl Formats {
             return Some(self.draft_dialect(name, &records));
         }
         let fits = |line: &&&str| {
-            generic::head(line).is_found()
-                || self.text().firsts.is_match(line.as_bytes())
-                || crate::logfmt::pairs(line).is_some()
+            generic::head(line).is_found() || self.text().is_known(line) || crate::logfmt::pairs(line).is_some()
         };
         let unknown = lines.iter().filter(|line| !line.starts_with([' ', '\t'])).find(|line| !fits(line));
         unknown.or(lines.first()).map(|line| draft_format(name, line))
@@ -43,7 +41,7 @@ impl Formats {
             .collect();
         let known = |path: &str| {
             let key = path.rsplit('.').next().unwrap_or(path);
-            let node = self.dialects[self.plain].schema.tree().child(key.as_bytes())?;
+            let node = self.dialects[self.plain].schema().tree().child(key.as_bytes())?;
             node.targets.first().map(|(target, _)| *target)
         };
         let mut out = format!(
@@ -175,7 +173,7 @@ mod tests {
         for line in ["<<7>> shop/2 begins: order 4711", "A|17|order placed", "order [4711] was placed, twice"] {
             let draft = formats.draft("shop", &format!("{line}\n")).expect("a draft");
             let format = Format::from_toml(&draft, &BTreeMap::new(), "draft").expect(&draft);
-            assert!(format.patterns[0].regex.is_match(line.as_bytes()), "{draft}");
+            assert!(format.patterns[0].matcher.fits(line), "{draft}");
         }
         let text = "{\"wann\":\"2024-05-06T07:08:00Z\",\"msg\":\"x\",\"http\":{\"status\":200}}\n".repeat(3);
         let draft = formats.draft("shop", &text).expect("a draft");

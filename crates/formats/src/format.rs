@@ -1,5 +1,6 @@
 //! A format of text as data: patterns with names, what it wraps, its words, and samples that are its test.
 
+use crate::scan::Matcher;
 use crosstail_core::schema::{Definition, DurationUnit, Schema, Target};
 use regex::bytes::{Regex, RegexBuilder};
 use serde::Deserialize;
@@ -30,6 +31,9 @@ struct FormatFile {
     /// A line that this pattern fits begins a record, where the patterns themselves need more than the first line.
     #[serde(default)]
     begin: Option<String>,
+    /// While all lines of a record fit this pattern, a line that fits `begin` goes on with it.
+    #[serde(default)]
+    head: Option<String>,
     #[serde(default)]
     whole: bool,
     /// Whether the message is a record of its own format.
@@ -38,6 +42,9 @@ struct FormatFile {
     /// Whether a wrapper counts only where what it wraps is recognised.
     #[serde(default)]
     weak: bool,
+    /// The schema by which the group `fields` is read; that of any JSON where none is named.
+    #[serde(default)]
+    fields: Option<String>,
     #[serde(default)]
     duration_unit: DurationUnit,
     #[serde(default)]
@@ -68,6 +75,8 @@ pub(crate) enum Group {
     Partial,
     /// What follows an access log's usual fields.
     Rest,
+    /// A JSON object behind the message, whose fields are the record's.
+    Fields,
     /// A further fact, shown with the record.
     Fact(String),
 }
@@ -88,7 +97,7 @@ impl Group {
 /// One pattern of a format.
 #[derive(Debug)]
 pub(crate) struct Pattern {
-    pub(crate) regex: Regex,
+    pub(crate) matcher: Matcher,
     pub(crate) groups: Vec<(usize, Group)>,
 }
 
@@ -105,7 +114,11 @@ pub struct Format {
     pub(crate) patterns: Vec<Pattern>,
     /// The sources of the patterns by which a first line is told: as many as `patterns`, or `begin` for each.
     pub(crate) firsts: Vec<String>,
+    /// What tells a first line where `begin` says it.
+    pub(crate) begin: Option<Matcher>,
     pub(crate) continues: Vec<String>,
+    pub(crate) head: Option<String>,
+    pub(crate) fields: Option<String>,
     pub(crate) whole: bool,
     pub(crate) wraps: bool,
     pub(crate) weak: bool,
@@ -130,7 +143,8 @@ impl Format {
             let regex = compile(&source, file.whole).map_err(|error| fail(error.to_string()))?;
             let groups =
                 regex.capture_names().enumerate().filter_map(|(index, name)| Some((index, group(name?)))).collect();
-            patterns.push(Pattern { regex, groups });
+            let matcher = if file.whole { Matcher::Regex(regex) } else { Matcher::of_line(&source, regex) };
+            patterns.push(Pattern { matcher, groups });
             firsts.push(match &file.begin {
                 Some(begin) => expand(begin, vocabulary).map_err(fail)?,
                 None => source,
@@ -138,6 +152,15 @@ impl Format {
         }
         let continues =
             file.continues.iter().map(|text| expand(text, vocabulary)).collect::<Result<_, _>>().map_err(fail)?;
+        let begin = match &file.begin {
+            Some(text) => {
+                let source = expand(text, vocabulary).map_err(fail)?;
+                let regex = compile(&source, false).map_err(|error| fail(error.to_string()))?;
+                Some(Matcher::of_line(&source, regex))
+            }
+            None => None,
+        };
+        let head = file.head.as_deref().map(|text| expand(text, vocabulary)).transpose().map_err(fail)?;
         let single = !file.whole && file.defaults.get("kind").is_some_and(|kind| kind == "api_call");
         let definition = Definition {
             name: file.name.clone(),
@@ -156,7 +179,10 @@ impl Format {
             schema,
             patterns,
             firsts,
+            begin,
             continues,
+            head,
+            fields: file.fields,
             whole: file.whole,
             wraps: file.wraps,
             weak: file.weak,
@@ -165,11 +191,19 @@ impl Format {
     }
 }
 
+impl Format {
+    /// What tells a first line by a pattern.
+    pub(crate) fn first(&self, number: usize) -> &Matcher {
+        self.begin.as_ref().unwrap_or(&self.patterns[number].matcher)
+    }
+}
+
 fn group(name: &str) -> Group {
     match name {
         "pri" => Group::Priority,
         "partial" => Group::Partial,
         "rest" => Group::Rest,
+        "fields" => Group::Fields,
         _ => Target::parse(name).map_or_else(|| Group::Fact(name.to_owned()), Group::Target),
     }
 }

@@ -3,15 +3,25 @@
 //! A line is judged by itself and by what is open before it, so that reading may begin anywhere: after a few lines the
 //! state is the same as from the beginning of the file.
 
-use crate::format::Format;
+use crate::format::{Format, compile};
 use crate::generic;
 use crate::line::Open;
 use crate::read::first_line;
 use crate::reader::Reader;
+use regex::bytes::Regex;
+use std::sync::LazyLock;
 
 /// A record that goes on for longer is cut, in lines and in bytes.
 const LINES: usize = 5000;
 const BYTES: usize = 1 << 20;
+/// Lines of a frame with records of several writers, at most, and how many writers.
+const BRAID: usize = 256;
+const STRANDS: usize = 16;
+/// A writer that was silent for more lines does not go on.
+const NEAR: usize = 8;
+/// What tells of a failure. It decides only how long a record is waited for.
+static FAILURE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| compile("(?i)err|warn|fatal|crit|severe|panic|exception|traceback|fail", false).ok());
 /// How much of a line decides what it is, in bytes.
 const DECISIVE: usize = 512;
 
@@ -49,102 +59,187 @@ enum Stack {
     Panic,
 }
 
-/// Says for one line after the other whether it begins a record.
+/// The open record of one writer: that of a container or process, where wrappers name them.
 #[derive(Debug, Clone)]
-pub struct Framer {
+struct Strand {
+    /// Hash of the writer; `None` where lines have no wrapper.
+    writer: Option<u64>,
     open: Open,
     stack: Stack,
     indented: bool,
+    /// Whether all lines of the open record are those of its head, which a line that begins a record goes on with.
+    in_head: bool,
     /// Whether the wrapper said that the last line is cut.
     cut: bool,
-    /// What wrote the open record, by its wrapper.
-    writer: Option<u64>,
+    /// Whether it tells of a failure, which a stack may follow.
+    fails: bool,
+    /// The number of the record in its frame.
+    record: usize,
+    lines: usize,
+    /// The line of the frame that was its last.
+    last: usize,
+}
+
+/// Says for one line after the other whether it begins a record, and what it continues.
+///
+/// Where several write to one stream, their lines may come in turns. While one of them is likely to go on with its record,
+/// what the others write stays in the same frame, so that a frame may hold several records.
+#[derive(Debug, Clone, Default)]
+pub struct Framer {
+    strands: Vec<Strand>,
+    /// The strand of the last line.
+    latest: usize,
+    records: usize,
     lines: usize,
     bytes: usize,
 }
 
-impl Default for Framer {
-    fn default() -> Self {
-        Self { open: Open::Nothing, stack: Stack::None, indented: false, cut: false, writer: None, lines: 0, bytes: 0 }
-    }
+/// Where a line belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Whether it begins a frame.
+    pub(crate) frame: bool,
+    /// Number of its record in the frame.
+    pub(crate) record: usize,
 }
 
 impl Framer {
-    /// Whether the next line of a reader's stream begins a record; else it continues the one before it.
+    /// Whether the next line of a reader's stream begins a frame; else it belongs to the one before it.
     pub fn begins(&mut self, reader: &Reader, line: &[u8]) -> bool {
-        if reader.each_line_is_a_record() {
-            return true;
-        }
-        let begins = self.judge(reader, line);
-        if begins {
+        reader.each_line_is_a_record() || self.place(reader, line).frame
+    }
+
+    /// Where the next line belongs.
+    pub(crate) fn place(&mut self, reader: &Reader, line: &[u8]) -> Place {
+        let place = self.judge(reader, line);
+        if place.frame {
             (self.lines, self.bytes) = (0, 0);
         }
         self.lines += 1;
         self.bytes += line.len();
-        begins
+        if let Some(strand) = self.strands.get_mut(self.latest) {
+            strand.lines += 1;
+            strand.last = self.lines;
+        }
+        place
     }
 
     /// Whether what is open may go on with the next line.
     pub fn is_open(&self) -> bool {
-        self.cut || matches!(self.open, Open::Started | Open::Whole | Open::Plain)
+        self.strands.iter().any(Strand::is_open)
     }
 
-    fn judge(&mut self, reader: &Reader, line: &[u8]) -> bool {
+    fn judge(&mut self, reader: &Reader, line: &[u8]) -> Place {
         // A whole JSON object is the most frequent line, and never continues another.
         if !reader.wraps() && line.first() == Some(&b'{') && line.trim_ascii_end().ends_with(b"}") {
-            self.begin(Open::Json);
-            return true;
+            return self.begin(Strand::begun(None, Open::Json));
         }
         let head = &line[..line.len().min(DECISIVE)];
         let text = crate::decoding::text(if reader.wraps() { line } else { head });
         let unwrapped = reader.unwrap(&text);
-        let was_cut = self.cut;
-        self.cut = unwrapped.as_ref().is_some_and(|inner| inner.cut);
         let wrapped = unwrapped.is_some();
         let writer = unwrapped.as_ref().map(|inner| inner.writer);
-        let speaks = unwrapped.as_ref().is_some_and(|inner| inner.speaks);
         let inner: &str = unwrapped.as_ref().map_or(&text, |inner| &inner.text);
         let inner = inner.trim_end_matches(['\n', '\r']);
-        let kind = match classify(reader, inner, wrapped, self.open) {
-            Line::Blank if speaks => Line::Start,
+        // What another writes is no part of a record. What has no wrapper where the record has one may be, where only a
+        // continuation looks so.
+        let own =
+            if wrapped { self.strands.iter().position(|strand| strand.writer == writer) } else { Some(self.latest) };
+        let own = own.filter(|at| *at < self.strands.len());
+        let before = own.map(|at| &self.strands[at]);
+        let in_head = before.is_some_and(|strand| strand.in_head);
+        let goes_on = before.is_some_and(|strand| strand.is_open() && strand.lines > 1);
+        let kind = match classify(reader, inner, wrapped, before.map_or(Open::Nothing, |strand| strand.open)) {
+            Line::Whole if in_head => Line::Continues,
+            // A blank line inside a stack is a part of it, whatever its wrapper says.
+            Line::Blank if unwrapped.as_ref().is_some_and(|inner| inner.speaks) && !goes_on => Line::Start,
             kind => kind,
         };
-        // What another process writes, or what has no wrapper where the record has one, is no part of it, but for the
-        // lines that only a continuation has.
-        let foreign = self.writer != writer && (wrapped || kind == Line::Plain);
+        let cut = unwrapped.as_ref().is_some_and(|inner| inner.cut);
         let full = self.lines >= LINES || self.bytes >= BYTES;
-        let joins =
-            !full && !foreign && self.open != Open::Nothing && (was_cut || self.joins(reader, kind, inner, wrapped));
-        if joins {
-            if is_panic(inner) {
-                self.stack = Stack::Panic;
+        if let Some(at) = own.filter(|_| !full) {
+            let strand = &mut self.strands[at];
+            let foreign = strand.writer != writer && kind == Line::Plain;
+            let was_cut = std::mem::replace(&mut strand.cut, cut);
+            if !foreign && strand.open != Open::Nothing && (was_cut || strand.joins(reader, kind, inner, wrapped)) {
+                strand.in_head = in_head && reader.is_head(inner);
+                if is_panic(inner) {
+                    strand.stack = Stack::Panic;
+                }
+                if kind != Line::Blank {
+                    strand.indented = kind == Line::Indented;
+                }
+                self.latest = at;
+                return Place { frame: false, record: strand.record };
             }
-            if kind != Line::Blank {
-                self.indented = kind == Line::Indented;
-            }
-            return false;
         }
-        self.begin(match kind {
+        let open = match kind {
             Line::Json => Open::Json,
             Line::Start => Open::Started,
             Line::Single => Open::Single,
             Line::Whole => Open::Whole,
             Line::Blank => Open::Nothing,
             _ => Open::Plain,
-        });
-        self.writer = writer;
+        };
+        let mut strand = Strand::begun(writer, open);
+        strand.cut = cut;
+        strand.fails =
+            wrapped && kind != Line::Json && FAILURE.as_ref().is_some_and(|words| words.is_match(inner.as_bytes()));
+        strand.in_head = open == Open::Whole && reader.is_head(inner);
         if is_traceback(inner) {
-            self.stack = Stack::Python;
+            strand.stack = Stack::Python;
         } else if is_panic(inner) {
-            self.stack = Stack::Panic;
+            strand.stack = Stack::Panic;
         }
-        true
+        self.begin(strand)
     }
 
-    const fn begin(&mut self, open: Open) {
-        self.open = open;
-        self.stack = Stack::None;
-        self.indented = false;
+    /// Begins a record: in a frame of its own, unless another writer is likely to go on with the one that it has.
+    fn begin(&mut self, mut strand: Strand) -> Place {
+        let now = self.lines;
+        let others = |other: &Strand| other.writer != strand.writer && other.goes_on(now);
+        let full = now >= BRAID || self.bytes >= BYTES || self.strands.len() >= STRANDS;
+        let frame = full || !self.strands.iter().any(others);
+        if frame {
+            self.strands.clear();
+            self.records = 0;
+        }
+        strand.record = self.records;
+        self.records += 1;
+        let record = strand.record;
+        self.latest = self.strands.iter().position(|other| other.writer == strand.writer).unwrap_or(self.strands.len());
+        match self.strands.get_mut(self.latest) {
+            Some(known) => *known = strand,
+            None => self.strands.push(strand),
+        }
+        Place { frame, record }
+    }
+}
+
+impl Strand {
+    const fn begun(writer: Option<u64>, open: Open) -> Self {
+        Self {
+            writer,
+            open,
+            stack: Stack::None,
+            indented: false,
+            in_head: false,
+            cut: false,
+            fails: false,
+            record: 0,
+            lines: 0,
+            last: 0,
+        }
+    }
+
+    const fn is_open(&self) -> bool {
+        self.cut || matches!(self.open, Open::Started | Open::Whole | Open::Plain)
+    }
+
+    /// Whether its record is likely to go on though others write in between: it is cut, has several lines, or tells of a
+    /// failure, and was written not long ago.
+    const fn goes_on(&self, now: usize) -> bool {
+        self.is_open() && (self.cut || self.fails || self.lines > 1) && now - self.last < NEAR
     }
 
     fn joins(&mut self, reader: &Reader, kind: Line, text: &str, wrapped: bool) -> bool {
@@ -193,7 +288,7 @@ fn classify(reader: &Reader, text: &str, wrapped: bool, open: Open) -> Line {
         // Levels of four letters that are padded to five, and what programs pad behind a wrapper.
         let padded = text[1..].split_once(' ').is_some_and(|(word, _)| matches!(word, "INFO" | "WARN"));
         let own = wrapped && reader.format_of(text).is_some_and(|format| !format.wraps);
-        return if padded || own { Line::Start } else { Line::Indented };
+        return if padded || own || is_indented_head(text) { Line::Start } else { Line::Indented };
     }
     if first == b'{' && (text.starts_with("{\"") || text.starts_with("{ \"")) {
         return Line::Json;
@@ -227,6 +322,15 @@ fn classify(reader: &Reader, text: &str, wrapped: bool, open: Open) -> Line {
     }
 }
 
+/// Whether an indented line is a record by itself: a whole time and a level, as Consul and Vault print them.
+fn is_indented_head(text: &str) -> bool {
+    let text = text.trim_start();
+    text.starts_with(|c: char| c.is_ascii_digit() || c == '[') && {
+        let head = generic::head(text);
+        head.level.is_some() && head.time.is_some_and(|time| time.is_whole() && !time.is_epoch())
+    }
+}
+
 /// Beginnings of lines that only stacks have: Java and Kotlin, .NET, Node, Python, Go, PHP, Ruby, Rust, Erlang, Perl.
 const CONTINUATIONS: &[&str] = &[
     "Caused by: ",
@@ -253,6 +357,9 @@ const CONTINUATIONS: &[&str] = &[
     "(elixir ",
     "(stdlib ",
     "(kernel ",
+    "Last message: ",
+    "Last message (from ",
+    "State: %{",
 ];
 
 fn continues(text: &str) -> bool {
@@ -262,6 +369,13 @@ fn continues(text: &str) -> bool {
     if let Some(number) = text.strip_prefix('#') {
         let digits = number.bytes().take_while(u8::is_ascii_digit).count();
         return digits > 0 && number[digits..].starts_with(' ');
+    }
+    // Ruby's calls: `app/pay.rb:41:in 'charge'`.
+    if text.ends_with('\'')
+        && let Some((place, call)) = text.split_once(":in ")
+    {
+        let numbered = place.rsplit_once(':').is_some_and(|(_, line)| line.bytes().all(|b| b.is_ascii_digit()));
+        return numbered && call.starts_with(['`', '\'']);
     }
     if text.starts_with("at ") {
         return text.ends_with([')', '>', ']']) || text.contains(":line ");

@@ -33,7 +33,7 @@ pub fn begins_with_time(line: &str) -> bool {
 }
 
 /// Tokens of a head before its level at most.
-const TOKENS: usize = 6;
+const TOKENS: usize = 12;
 /// Reads the head of a line.
 pub fn head(line: &str) -> Head<'_> {
     let text = line.trim_end().trim_start_matches([' ', '\t']);
@@ -134,7 +134,8 @@ fn is_program(name: &str) -> bool {
 
 /// The time at the beginning, also in brackets, and what follows it.
 fn time_at(text: &str) -> Option<(Spelled, &str)> {
-    let text = ["time=", "ts=", "timestamp="].iter().find_map(|key| text.strip_prefix(key)).unwrap_or(text);
+    let keyed = || ["time=", "ts=", "timestamp="].iter().find_map(|key| text.strip_prefix(key));
+    let text = if text.starts_with('t') { keyed().unwrap_or(text) } else { text };
     let bare = text.trim_start_matches(['[', '(', '<', '"', '{', ' ']);
     if text.len() - bare.len() > 2 {
         return None;
@@ -248,7 +249,9 @@ fn letter_at(text: &str) -> Option<(Level, Option<&str>, &str)> {
 /// `channel.LEVEL: message`, as Monolog writes it.
 fn channel_and_level(text: &str) -> Option<(Level, &str, &str)> {
     let near = &text[..text.floor_char_boundary(2 * TOKEN_BYTES)];
-    let end = near.find(": ").or_else(|| near.ends_with(':').then(|| near.len() - 1))?;
+    let spaced = |at: &usize| near.as_bytes().get(at + 1) == Some(&b' ');
+    let end = memchr::memchr_iter(b':', near.as_bytes()).find(spaced);
+    let end = end.or_else(|| near.ends_with(':').then(|| near.len() - 1))?;
     let (name, after) = (&text[..end], text[end + 1..].strip_prefix(' ').unwrap_or(&text[end + 1..]));
     let (channel, word) = name.rsplit_once('.')?;
     let fits = !channel.is_empty()
@@ -283,7 +286,7 @@ fn logger_and_message(text: &str) -> (Option<&str>, &str) {
         return (bracketed, text);
     }
     // Kafka and ZooKeeper put the class behind the message.
-    let behind = text.strip_suffix(')').and_then(|text| text.rsplit_once(" (")).map(|(_, name)| name);
+    let behind = text.strip_suffix(')').and_then(|text| text.rsplit_once(" (")).map(|(_, name)| without_place(name));
     (behind.filter(|name| name.contains('.') && is_logger(name)), text)
 }
 
@@ -301,7 +304,7 @@ fn dotted_logger(text: &str) -> Option<(Option<&str>, &str)> {
     } else {
         let trimmed = rest.trim_start_matches([' ', '\t']);
         let spaced = trimmed.len() < rest.len();
-        let after = ["- ", ": "].iter().find_map(|mark| trimmed.strip_prefix(mark).filter(|_| spaced));
+        let after = ["- ", "-- ", ": "].iter().find_map(|mark| trimmed.strip_prefix(mark).filter(|_| spaced));
         // Python's logger, with a context in brackets behind it.
         if after.is_none() && spaced && trimmed.starts_with('[') && name.matches('.').count() >= 2 && is_logger(name) {
             return Some((Some(name), trimmed));
@@ -315,6 +318,12 @@ fn dotted_logger(text: &str) -> Option<(Option<&str>, &str)> {
         return Some((None, message));
     }
     is_logger(bare).then_some((Some(bare), message))
+}
+
+/// A class without the line of its source: `Sender:673`.
+fn without_place(name: &str) -> &str {
+    let line = name.rsplit_once(':').filter(|(_, line)| !line.is_empty() && line.bytes().all(|b| b.is_ascii_digit()));
+    line.map_or(name, |(class, _)| class)
 }
 
 /// Whether a name is that of a class, a module or a package.

@@ -1,11 +1,13 @@
 //! JSON records: one value a record, several values or an array in one text, envelopes that hold many, and OTLP.
 
+use crate::decoding;
 use crate::read::{DEPTH, Form, Found, Surrounding, broken, keep_payload, names_service, scope_of};
 use crate::registry::{Dialect, Formats};
 use crosstail_core::model::{Kind, Level};
 use crosstail_core::schema::{Assembler, Target, json, lookup};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
+use std::sync::atomic::Ordering;
 
 /// A scanned value: its fields, its dialect, and where it ends in the text.
 pub(crate) struct Scanned<'t> {
@@ -29,21 +31,24 @@ impl Formats {
     /// that one's.
     pub(crate) fn scan<'t>(&self, text: &'t str, hint: usize) -> Result<Scanned<'t>, usize> {
         let mut fields = Assembler::default();
-        let end = json::scan_first(text, self.dialects[hint].schema.tree(), &mut fields)?;
+        let end = json::scan_first(text, self.dialects[hint].schema().tree(), &mut fields)?;
         let dialect = self.dialect_of(&fields);
         if dialect != hint {
             fields = Assembler::default();
-            json::scan_first(text, self.dialects[dialect].schema.tree(), &mut fields)?;
+            json::scan_first(text, self.dialects[dialect].schema().tree(), &mut fields)?;
         }
         Ok(Scanned { fields, dialect, end })
     }
 
     /// The record of a text that is one value, or a wrapper's lines of one value each.
     pub(crate) fn json_record(&self, text: &str, at: &Surrounding<'_>, depth: u8) -> Option<Found> {
-        let scanned = self.scan(text, self.plain).ok()?;
+        let scanned = self.scan(text, at.hint.map_or(self.plain, |hint| hint.load(Ordering::Relaxed))).ok()?;
+        if let Some(hint) = at.hint.filter(|_| scanned.dialect != self.plain) {
+            hint.store(scanned.dialect, Ordering::Relaxed);
+        }
         let (value, rest) = text.split_at(scanned.end);
         let rest = rest.trim_matches([',', ' ', '\t', '\r', '\n']);
-        let wraps = self.dialects[scanned.dialect].schema.definition().wraps;
+        let wraps = self.dialects[scanned.dialect].schema().definition().wraps;
         if !(rest.is_empty() || (wraps && rest.starts_with('{'))) {
             return None;
         }
@@ -61,7 +66,7 @@ impl Formats {
         at: &Surrounding<'_>,
         depth: u8,
     ) -> Found {
-        let schema = &dialect.schema;
+        let schema = dialect.schema();
         let definition = schema.definition();
         let special = definition.wraps || definition.template.is_some();
         let message = fields.raw(Target::Message).filter(|text| special || text.starts_with('{')).map(Cow::into_owned);
@@ -74,10 +79,11 @@ impl Formats {
         });
         let mut activity = fields.finish(schema, at.id.clone(), at.carry);
         activity.places = vec![at.place.clone()];
-        let mut outer = Found { activity, form, names_service: named, scope };
+        let mut outer = Found { activity, form, names_service: named, scope, line: None };
         if definition.wraps && depth < DEPTH {
             let mut inside = message.map(bytes_as_text).unwrap_or_default();
-            self.append_wrapped(&mut inside, rest);
+            self.append_wrapped(&mut inside, rest, definition.cuts);
+            let inside = decoding::uncoloured(inside.into());
             let mut inner = self.record(inside.trim_end_matches(['\n', '\r']), at, depth + 1);
             outer.activity.message = None;
             if inner.form == Form::Empty && (outer.activity.level.is_some() || value.contains("null")) {
@@ -109,12 +115,15 @@ impl Formats {
         outer
     }
 
-    /// Appends what further lines of a wrapper hold.
-    fn append_wrapped(&self, inside: &mut String, rest: &str) {
+    /// Appends what further lines of a wrapper hold. `cuts`: a line without a newline goes on in the next one.
+    fn append_wrapped(&self, inside: &mut String, rest: &str, cuts: bool) {
         let mut rest = rest;
         while rest.starts_with('{') {
             let Ok(next) = self.scan(rest, self.plain) else { return };
             if let Some(text) = next.fields.raw(Target::Message) {
+                if !cuts && !inside.ends_with('\n') {
+                    inside.push('\n');
+                }
                 inside.push_str(&text);
             }
             rest = rest[next.end..].trim_start_matches([',', ' ', '\t', '\r', '\n']);
@@ -147,7 +156,7 @@ impl Formats {
 
     /// The records in an envelope; `None` where the value is a record itself.
     pub(crate) fn enveloped<'t>(&self, value: &str, scanned: &Scanned<'_>) -> Option<Vec<Piece<'t>>> {
-        let definition = self.dialects[scanned.dialect].schema.definition();
+        let definition = self.dialects[scanned.dialect].schema().definition();
         if definition.name != "otlp" && scanned.fields.raw(Target::StartedAt).is_some() {
             return None;
         }
@@ -182,7 +191,7 @@ impl Formats {
                 None => self.scan(&piece.text, hint),
                 Some(dialect) => {
                     let mut fields = Assembler::default();
-                    json::scan_first(&piece.text, self.dialects[dialect].schema.tree(), &mut fields)
+                    json::scan_first(&piece.text, self.dialects[dialect].schema().tree(), &mut fields)
                         .map(|end| Scanned { fields, dialect, end })
                 }
             };
@@ -198,8 +207,11 @@ impl Formats {
 
 /// A text that journald writes as a list of its bytes, because it has some that are no text.
 fn bytes_as_text(message: String) -> String {
+    if !message.starts_with('[') {
+        return message;
+    }
     match serde_json::from_str::<Vec<u8>>(&message) {
-        Ok(bytes) if message.starts_with('[') => String::from_utf8_lossy(&bytes).into_owned(),
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         _ => message,
     }
 }

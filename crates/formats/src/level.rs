@@ -15,7 +15,7 @@ pub(crate) struct Marked<'a> {
 /// The level at the beginning.
 pub(crate) fn level_at(text: &str) -> Option<Marked<'_>> {
     match text.as_bytes().first()? {
-        b'[' | b'(' | b'<' => level_in_brackets(text),
+        b'[' | b'(' | b'<' | b'{' => level_in_brackets(text),
         // Azure's and GitHub's marks for the lines of a build.
         b'#' => level_in_brackets(text.strip_prefix("##").filter(|rest| rest.starts_with('['))?),
         b':' => {
@@ -26,7 +26,7 @@ pub(crate) fn level_at(text: &str) -> Option<Marked<'_>> {
             let level = word_level(word).filter(|_| fits)?;
             Some(Marked { level, rest: separators(rest), set_apart: true })
         }
-        mark @ (b'*' | b'=' | b'"' | b'\'') => {
+        mark @ (b'*' | b'=' | b'-' | b'"' | b'\'') => {
             let mark = char::from(*mark);
             let inside = text.trim_start_matches(mark);
             let (word, rest) = inside.split_at(inside.bytes().take_while(u8::is_ascii_uppercase).count());
@@ -44,6 +44,11 @@ fn level_in_brackets(text: &str) -> Option<Marked<'_>> {
     if let Some((_, value)) = inside.split_once(['=', ':']).filter(|(key, _)| is_level_key(key)) {
         return found(Level::parse_any(value.trim_matches([' ', '"']))?);
     }
+    // Minecraft's thread: `Server thread/WARN`.
+    let behind_thread = inside.rsplit_once('/').filter(|(_, word)| word.bytes().all(|b| b.is_ascii_uppercase()));
+    if let Some(level) = behind_thread.and_then(|(_, word)| word_level(word)) {
+        return found(level);
+    }
     // Apache's module, Celery's process: `core:error`, `ERROR/MainProcess`.
     let word = inside.rsplit(':').next().unwrap_or(inside);
     let end = word.find(['/', ' ', '|']).unwrap_or(word.len());
@@ -60,10 +65,10 @@ fn is_level_key(key: &str) -> bool {
     ["level", "lvl", "severity", "loglevel", "log_level"].iter().any(|known| known.eq_ignore_ascii_case(key.trim()))
 }
 
-/// `level=error`, `severity="WARN"`.
+/// `level=error`, `severity="WARN"`, `Level: error`.
 fn level_in_pair(text: &str) -> Option<Marked<'_>> {
     let (key, value) = text.split_at(text.bytes().take_while(|b| b.is_ascii_alphabetic() || *b == b'_').count());
-    let value = value.strip_prefix('=').filter(|_| is_level_key(key))?;
+    let value = value.strip_prefix('=').or_else(|| value.strip_prefix(": ")).filter(|_| is_level_key(key))?;
     let value = value.strip_prefix('"').unwrap_or(value);
     let (word, rest) = value.split_at(value.bytes().take_while(u8::is_ascii_alphabetic).count());
     let rest = rest.strip_prefix('"').unwrap_or(rest);
@@ -71,7 +76,7 @@ fn level_in_pair(text: &str) -> Option<Marked<'_>> {
     Some(Marked { level: Level::parse_any(word).filter(|_| ends)?, rest: separators(rest), set_apart: true })
 }
 
-fn level_of_word(text: &str) -> Option<Marked<'_>> {
+fn level_of_word<'a>(text: &'a str) -> Option<Marked<'a>> {
     let length = text.bytes().take_while(u8::is_ascii_alphabetic).count();
     let (word, rest) = text.split_at(length);
     let level = word_level(word)?;
@@ -79,11 +84,13 @@ fn level_of_word(text: &str) -> Option<Marked<'_>> {
     // PostgreSQL and others number their levels: `DEBUG2`.
     let digits = if shouted { rest.bytes().take_while(u8::is_ascii_digit).count() } else { 0 };
     let rest = &rest[digits.min(1)..];
-    // What is attached in brackets: `ERRO[0012] …`, `ERROR(main) …`, `error[E0308]: …`.
-    let (rest, grouped) = match token(rest).filter(|_| rest.starts_with(['[', '('])) {
+    // What is attached in brackets: `ERRO[0012] …`, `ERROR(main) …`, `error[E0308]: …`, `ERROR[1234][C-0012]: …`.
+    let group = |text: &'a str| token(text).filter(|_| text.starts_with(['[', '(']));
+    let behind = std::iter::successors(Some(rest), |text| group(text).map(|(_, after)| after)).last().unwrap_or(rest);
+    let (rest, grouped) = match group(rest) {
         // logrus puts the time there.
         Some((group, _)) if leading_time(&group[1..]).is_some_and(|(time, _)| !time.is_epoch()) => (rest, true),
-        Some((_, after)) if after.starts_with(':') || (shouted && after.starts_with(' ')) => (after, true),
+        Some(_) if behind.starts_with(':') || (shouted && behind.starts_with(' ')) => (behind, true),
         _ => (rest, false),
     };
     let colon = rest.starts_with(':');

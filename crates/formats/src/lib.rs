@@ -4,6 +4,7 @@
 //! ([`Framer`]) and turns the text of each into activities ([`Reader::read`]). Formats are data: one TOML file each
 //! in `config/formats`, dialects of JSON in `config/schemas`.
 
+mod access;
 mod decoding;
 mod draft;
 mod format;
@@ -18,6 +19,7 @@ mod read;
 mod reader;
 mod recognise;
 mod registry;
+mod scan;
 mod table;
 mod token;
 

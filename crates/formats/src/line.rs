@@ -24,3 +24,9 @@ pub(crate) struct Unwrapped<'t> {
     /// Whether the wrapper says so much itself that it is a record without a text too.
     pub(crate) speaks: bool,
 }
+
+impl Unwrapped<'_> {
+    pub(crate) fn owned<'o>(self) -> Unwrapped<'o> {
+        Unwrapped { text: Cow::Owned(self.text.into_owned()), ..self }
+    }
+}

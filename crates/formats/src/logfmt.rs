@@ -8,12 +8,11 @@ pub(crate) fn pairs(line: &str) -> Option<Vec<(&str, Cow<'_, str>)>> {
     let mut rest = line.trim();
     let mut found: Vec<(&str, Cow<'_, str>)> = Vec::new();
     while !rest.is_empty() {
-        let end = rest.find(|c: char| c == '=' || c.is_whitespace())?;
-        let (key, after) = rest.split_at(end);
-        if !is_key(key) {
-            return None;
-        }
+        let (key, after) = rest.split_at(key_length(rest)?);
         let after = after.strip_prefix('=')?;
+        if found.is_empty() {
+            found.reserve(USUAL);
+        }
         let (value, tail) = value(after)?;
         found.push((key, value));
         rest = tail.trim_start();
@@ -42,15 +41,21 @@ pub(crate) fn fill<'a>(pairs: &[(&'a str, Cow<'a, str>)], tree: &Node, into: &mu
     }
 }
 
-fn is_key(key: &str) -> bool {
-    key.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '_' | '@'))
-        && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'/' | b'@' | b':'))
+/// Pairs that most records have room for.
+const USUAL: usize = 12;
+
+/// How long the key at the beginning is.
+fn key_length(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let begins = bytes.first().is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'@'));
+    let goes_on = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'/' | b'@' | b':');
+    bytes.iter().position(|b| !goes_on(b)).filter(|_| begins)
 }
 
 /// The value at the beginning and what follows it.
 fn value(text: &str) -> Option<(Cow<'_, str>, &str)> {
-    let Some(quote) = text.chars().next().filter(|c| matches!(c, '"' | '\'')) else {
-        let end = text.find(char::is_whitespace).unwrap_or(text.len());
+    let Some(quote) = text.bytes().next().filter(|b| matches!(b, b'"' | b'\'')) else {
+        let end = text.bytes().position(|b| b.is_ascii_whitespace()).unwrap_or(text.len());
         return Some((Cow::Borrowed(&text[..end]), &text[end..]));
     };
     let inside = &text[1..];
@@ -60,7 +65,7 @@ fn value(text: &str) -> Option<(Cow<'_, str>, &str)> {
         return None;
     }
     let raw = &inside[..end];
-    let value = if quote == '"' && raw.contains('\\') {
+    let value = if quote == b'"' && raw.contains('\\') {
         serde_json::from_str::<String>(&text[..end + 2])
             .map_or_else(|_| Cow::Owned(raw.replace("\\\"", "\"")), Cow::Owned)
     } else {
@@ -69,13 +74,19 @@ fn value(text: &str) -> Option<(Cow<'_, str>, &str)> {
     Some((value, tail))
 }
 
-fn closing(text: &str, quote: char) -> Option<usize> {
-    let mut escaped = false;
-    text.char_indices().find_map(|(at, c)| {
-        let closes = c == quote && !escaped;
-        escaped = c == '\\' && !escaped && quote == '"';
-        closes.then_some(at)
-    })
+fn closing(text: &str, quote: u8) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let at = from + memchr::memchr2(quote, b'\\', &text.as_bytes()[from..])?;
+        match text.as_bytes()[at] {
+            b'\\' if quote == b'"' => from = at + 2,
+            b'\\' => from = at + 1,
+            _ => return Some(at),
+        }
+        if from > text.len() {
+            return None;
+        }
+    }
 }
 
 #[cfg(test)]

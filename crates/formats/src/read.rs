@@ -1,17 +1,24 @@
 //! From the text of a record to an activity: JSON, the formats of text, what they wrap, and what fits nothing else.
 
+use crate::access::complete_access;
 use crate::format::{Format, Group};
 use crate::generic;
+use crate::json::Piece;
 use crate::logfmt;
 use crate::registry::Formats;
+use crate::scan::Groups;
 use compact_str::CompactString;
 use crosstail_core::model::{Activity, Id, Kind, Level, Payload, Place, Surroundings, Timestamp, spelled_time};
-use crosstail_core::schema::{Assembler, DurationUnit, Scalar, Schema, Target};
-use regex::bytes::Captures;
+use crosstail_core::schema::{Assembler, Scalar, Schema, Target};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::hash::BuildHasher as _;
+use std::sync::LazyLock;
+use std::sync::atomic::AtomicUsize;
+
+/// What every call has that messages may hold.
+static HTTP: LazyLock<memchr::memmem::Finder<'static>> = LazyLock::new(|| memchr::memmem::Finder::new(b" HTTP/"));
 
 /// Wrappers inside each other at most.
 pub(crate) const DEPTH: u8 = 5;
@@ -34,6 +41,8 @@ pub struct Surrounding<'a> {
     pub(crate) seen: &'a [usize],
     /// Behind how many words the stream's lines have their level.
     pub(crate) column: Option<usize>,
+    /// The dialect of the last JSON in the stream that was no line by itself, which the next one probably has.
+    pub(crate) hint: Option<&'a AtomicUsize>,
     /// Where the patterns that fit are noted, while the beginning of a stream is examined.
     pub(crate) noted: Option<&'a RefCell<BTreeSet<usize>>>,
 }
@@ -41,7 +50,7 @@ pub struct Surrounding<'a> {
 impl Surrounding<'_> {
     /// The place of a record of which nothing else is known.
     pub fn new(id: Id, place: Place, carry: Timestamp, around: Surroundings) -> Self {
-        Self { id, place, carry, around, payload: None, seen: &[], column: None, noted: None }
+        Self { id, place, carry, around, payload: None, seen: &[], column: None, hint: None, noted: None }
     }
 }
 
@@ -77,6 +86,8 @@ pub struct Found {
     pub(crate) names_service: bool,
     /// Hash of the host and process that wrote the record, where it names one: what its request id is unique in.
     pub scope: Option<u64>,
+    /// Where in the frame its first line is, where several writers take turns.
+    pub line: Option<usize>,
 }
 
 impl Formats {
@@ -90,7 +101,7 @@ impl Formats {
         }
         if depth > 0 && text.trim_ascii().is_empty() {
             let activity = at.activity(None);
-            return Found { activity, form: Form::Empty, names_service: false, scope: None };
+            return Found { activity, form: Form::Empty, names_service: false, scope: None, line: None };
         }
         let (first, rest) = first_line(text);
         let by_pattern = |index: usize| {
@@ -105,9 +116,8 @@ impl Formats {
         let head = generic::head_in(first, at.column);
         let clear = head.time.is_some() && head.level.is_some() && at.noted.is_none();
         if !clear {
-            let fits = self.text().firsts.matches(first.as_bytes());
-            let others = || fits.iter().filter(|index| !at.seen.contains(index)).find_map(by_pattern);
-            if let Some(found) = fits.matched_any().then(others).flatten() {
+            let others = |index: usize| !at.seen.contains(&index);
+            if let Some(found) = self.text().fitting(first, others).find_map(by_pattern) {
                 return found;
             }
         }
@@ -127,15 +137,18 @@ impl Formats {
         activity.exact_system = activity.system.is_none();
         activity.message = Some(head.message.into());
         let form = if head.is_found() { Form::Head } else { Form::Plain };
-        let outer = Found { activity, form, names_service: false, scope: None };
-        match self.opened(head.message, at, depth) {
+        let outer = Found { activity, form, names_service: false, scope: None, line: None };
+        // Of a line without a head it is known that it is nothing else, unless a tag stands in front.
+        let message = head.message;
+        let opened = (head.is_found() || message.starts_with('[')).then(|| self.opened(message, at, depth));
+        match opened.flatten() {
             Some(inner) => inner.within(outer),
             None => outer,
         }
     }
 
     fn by_pairs<'t>(&self, pairs: &[(&'t str, Cow<'t, str>)], line: &str, at: &Surrounding<'_>) -> Found {
-        let schema = &self.dialects[self.plain].schema;
+        let schema = self.dialects[self.plain].schema();
         let mut assembler = Assembler::default();
         logfmt::fill(pairs, schema.tree(), &mut assembler);
         if let Some(payload) = at.payload {
@@ -150,7 +163,7 @@ impl Formats {
             activity.message = Some(line.trim().into());
         }
         activity.places = vec![at.place.clone()];
-        Found { activity, form: Form::Logfmt, names_service, scope: None }
+        Found { activity, form: Form::Logfmt, names_service, scope: None, line: None }
     }
 
     /// The record in a message that is JSON, pairs or a call and nothing else.
@@ -159,11 +172,12 @@ impl Formats {
         if message.starts_with('{') && message.ends_with('}') {
             return self.json_record(message, at, DEPTH).filter(|found| matches!(found.form, Form::Json(_)));
         }
-        if depth < DEPTH && memchr::memmem::find(message.as_bytes(), b" HTTP/").is_some() {
+        if depth < DEPTH && HTTP.find(message.as_bytes()).is_some() {
             let texts = self.text();
             let first = first_line(message).0;
-            let call = texts.calls.matches(first.as_bytes()).iter().find_map(|index| {
-                let (format, number) = texts.call_owners[index];
+            let single = |index: usize| texts.formats[texts.owners[index].0].single;
+            let call = texts.fitting(first, single).find_map(|index| {
+                let (format, number) = texts.owners[index];
                 self.by_format(format, number, first, at, depth + 1)
             });
             if call.is_some() {
@@ -179,14 +193,26 @@ impl Formats {
         Some(found)
     }
 
+    /// What the JSON object behind a message says.
+    fn object_behind(&self, format: &Format, text: String, at: &Surrounding<'_>) -> Option<Found> {
+        let named = |name: &str| self.dialects.iter().position(|dialect| dialect.base.name == name);
+        let dialect = format.fields.as_deref().map_or(Some(self.plain), named);
+        let found = self.of_piece(&Piece { text: Cow::Owned(text), dialect }, at);
+        matches!(found.form, Form::Json(_)).then_some(found)
+    }
+
     fn by_format(&self, index: usize, number: usize, text: &str, at: &Surrounding<'_>, depth: u8) -> Option<Found> {
         let format = &self.text().formats[index];
         let (first, rest) = first_line(text);
         let subject = if format.whole { text } else { first };
-        let captures = format.patterns[number].regex.captures(subject.as_bytes())?;
+        let mut groups = Groups::NONE;
+        if !format.patterns[number].matcher.find(subject, &mut groups) {
+            return None;
+        }
         let mut fields = Fields::default();
         for (group, meaning) in &format.patterns[number].groups {
-            fields.take(&captures, *group, meaning, at)?;
+            let Some(range) = groups.range(*group) else { continue };
+            fields.take(lossy(subject, range), meaning, at)?;
         }
         let message = fields.message;
         let named = fields.assembler.raw(Target::System).is_some() || names_service(&fields.assembler);
@@ -199,9 +225,14 @@ impl Formats {
             complete_access(&mut activity, &rest);
         }
         activity.places = vec![at.place.clone()];
-        let mut outer = Found { activity, form: Form::Text(index), names_service: named, scope: None };
+        let mut outer = Found { activity, form: Form::Text(index), names_service: named, scope: None, line: None };
         if let Some(payload) = at.payload {
             payload.borrow_mut().metadata.extend(fields.facts);
+        }
+        if let Some(mut inner) = fields.behind.and_then(|text| self.object_behind(format, text, at)) {
+            at.keep_stack(rest);
+            (inner.activity.message, inner.form) = (None, outer.form);
+            return Some(inner.within(outer));
         }
         let Some(message) = message else {
             at.keep_stack(rest);
@@ -222,7 +253,7 @@ impl Formats {
             return Some(inner.within(outer));
         }
         // A pattern of the whole record says itself how much of it is the message.
-        let taken = captures.get(0).map_or(0, |all| all.end());
+        let taken = groups.range(0).map_or(0, |all| all.end);
         at.keep_stack(if format.whole { text.get(taken..).unwrap_or_default() } else { rest });
         if outer.activity.url.is_none()
             && let Some(inner) = self.opened(&message, at, depth)
@@ -243,15 +274,15 @@ struct Fields<'t> {
     message: Option<Cow<'t, str>>,
     priority: Option<Level>,
     rest: Option<String>,
+    /// The JSON object behind the message.
+    behind: Option<String>,
     partial: bool,
     facts: serde_json::Map<String, serde_json::Value>,
 }
 
 impl<'t> Fields<'t> {
     /// Takes one group; `None` where its text shows that the pattern does not mean this line.
-    fn take(&mut self, captures: &Captures<'t>, group: usize, meaning: &Group, at: &Surrounding<'_>) -> Option<()> {
-        let Some(found) = captures.get(group) else { return Some(()) };
-        let text = String::from_utf8_lossy(found.as_bytes());
+    fn take(&mut self, text: Cow<'t, str>, meaning: &Group, at: &Surrounding<'_>) -> Option<()> {
         let absent = matches!(text.trim(), "" | "-" | "\"-\"");
         match meaning {
             Group::Target(Target::StartedAt) => {
@@ -261,7 +292,11 @@ impl<'t> Fields<'t> {
                 }
             }
             Group::Target(Target::Message) => {
-                self.assembler.set((Target::Message, 0), Scalar::Text(text.trim_end().to_owned().into()));
+                let shown = match &text {
+                    Cow::Borrowed(text) => Cow::Borrowed(text.trim_end()),
+                    Cow::Owned(text) => Cow::Owned(text.trim_end().to_owned()),
+                };
+                self.assembler.set((Target::Message, 0), Scalar::Text(shown));
                 self.message = Some(text);
             }
             // A level may be spelled `-` (Redis).
@@ -271,6 +306,7 @@ impl<'t> Fields<'t> {
             Group::Priority => self.priority = Some(level_of_severity(text.parse::<u8>().ok()? & 7)),
             Group::Partial => self.partial = &*text == "P",
             Group::Rest => self.rest = Some(text.into_owned()),
+            Group::Fields => self.behind = Some(text.into_owned()),
             Group::Fact(name) if !absent => {
                 // A level in the place of a host shows that the line is no syslog.
                 if name == "host" && Level::parse_any(&text).is_some() {
@@ -298,15 +334,21 @@ pub(crate) const fn level_of_severity(severity: u8) -> Level {
 }
 
 /// What a wrapper holds: the message of its first line, and of each further line what that line wraps.
-fn inner_text(format: &Format, number: usize, message: &str, mut partial: bool, rest: &str) -> String {
+fn inner_text<'t>(format: &Format, number: usize, message: &'t str, mut partial: bool, rest: &str) -> Cow<'t, str> {
+    if rest.is_empty() {
+        return Cow::Borrowed(message);
+    }
     let mut inside = message.to_owned();
     for line in rest.lines() {
         let mut content = line;
         let mut continues = false;
         for pattern in &format.patterns[number..=number] {
-            let Some(captures) = pattern.regex.captures(line.as_bytes()) else { continue };
+            let mut groups = Groups::NONE;
+            if !pattern.matcher.find(line, &mut groups) {
+                continue;
+            }
             for (group, meaning) in &pattern.groups {
-                let found = captures.get(*group).and_then(|found| std::str::from_utf8(found.as_bytes()).ok());
+                let found = groups.range(*group).and_then(|range| line.get(range));
                 match meaning {
                     Group::Target(Target::Message) => content = found.unwrap_or(line),
                     Group::Partial => continues = found == Some("P"),
@@ -320,7 +362,7 @@ fn inner_text(format: &Format, number: usize, message: &str, mut partial: bool, 
         inside.push_str(content);
         partial = continues;
     }
-    inside
+    Cow::Owned(inside)
 }
 
 impl Surrounding<'_> {
@@ -412,9 +454,18 @@ pub(crate) fn names_service(record: &Assembler<'_>) -> bool {
     record.raw(Target::System).is_some() || record.raw(Target::Service).is_some()
 }
 
+/// A part of a text. A pattern sees bytes, so it may end inside a character.
+fn lossy(text: &str, range: std::ops::Range<usize>) -> Cow<'_, str> {
+    let bytes = &text.as_bytes()[range.clone()];
+    text.get(range).map_or_else(|| String::from_utf8_lossy(bytes), Cow::Borrowed)
+}
+
 /// The first line and the rest.
 pub(crate) fn first_line(text: &str) -> (&str, &str) {
-    let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
+    let (first, rest) = match memchr::memchr(b'\n', text.as_bytes()) {
+        Some(end) => (&text[..end], &text[end + 1..]),
+        None => (text, ""),
+    };
     (first.trim_end_matches('\r'), rest)
 }
 
@@ -423,42 +474,13 @@ fn is_id(tag: &str) -> bool {
     tag.len() >= 8 && tag.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-') && tag.bytes().any(|b| b.is_ascii_digit())
 }
 
-/// Duration and id among what an access log has behind its usual fields.
-fn complete_access(activity: &mut Activity, rest: &str) {
-    let us = |text: &str, unit: DurationUnit| {
-        let seconds = text.parse::<f64>().ok().filter(|n| *n >= 0.0 && n.is_finite())?;
-        Some(crosstail_core::number::truncated_u64((seconds * unit.us()).round()))
-    };
-    for token in rest.split_whitespace() {
-        let token = token.trim_matches(['"', '[', ']', ',', ';']);
-        let (name, value) = token.split_once('=').unwrap_or(("", token));
-        let found = match name {
-            "rt" | "request_time" | "req_time" => us(value, DurationUnit::S),
-            "" | "duration" | "time" | "took" | "latency" => {
-                let decimals = value.split_once('.').is_some_and(|(_, digits)| digits.len() >= 3);
-                let unit = value.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
-                let timed = matches!(unit, "ms" | "s" | "us" | "µs");
-                let with_unit =
-                    || crosstail_core::filter::duration_us(value).map(crosstail_core::number::truncated_u64);
-                if decimals && unit.is_empty() { us(value, DurationUnit::S) } else { timed.then(with_unit).flatten() }
-            }
-            _ => None,
-        };
-        activity.duration_us = activity.duration_us.or(found);
-        let id = value.len() == 32 && value.bytes().all(|b| b.is_ascii_hexdigit());
-        if activity.request_id.is_none() && (id || matches!(name, "request_id" | "req_id" | "rid")) && value.len() > 1 {
-            activity.request_id = Some(Id::parse(value));
-        }
-    }
-}
-
 /// An activity that stands for JSON that cannot be read.
 pub(crate) fn broken(text: &str, at: &Surrounding<'_>, reason: &str) -> Found {
     let excerpt = &text[..text.floor_char_boundary(EXCERPT_BYTES)];
     let problem = format!("invalid JSON: {reason}");
     let mut activity = Activity::undecodable(at.id.clone(), at.carry, at.place.clone(), &problem, excerpt);
     activity.exact_start = false;
-    Found { activity, form: Form::Broken, names_service: false, scope: None }
+    Found { activity, form: Form::Broken, names_service: false, scope: None, line: None }
 }
 
 /// How much of an unreadable record the list shows, in bytes; its raw view shows all of it.

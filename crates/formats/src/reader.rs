@@ -2,10 +2,12 @@
 
 use crate::decoding;
 use crate::format::{Format, Group};
+use crate::framing::Framer;
 use crate::json::unreadable;
 use crate::line::{Open, Unwrapped};
-use crate::read::{Form, Found, Surrounding};
+use crate::read::{DEPTH, Form, Found, Surrounding, first_line};
 use crate::registry::{Dialect, Formats};
+use crate::scan::Groups;
 use crate::table::Columns;
 use crosstail_core::model::{Id, Payload, Spelled, leading_time};
 use crosstail_core::schema::{Assembler, Schema, Target};
@@ -61,6 +63,8 @@ pub struct Reader {
     pub(crate) column: Option<usize>,
     /// The dialect of the last JSON record, which the next one probably has.
     pub(crate) hint: AtomicUsize,
+    /// The same for JSON inside other lines.
+    pub(crate) inner_hint: AtomicUsize,
 }
 
 impl Reader {
@@ -117,6 +121,11 @@ impl Reader {
         fits(&self.formats.text().continues) || (open == Open::Whole && fits(&self.formats.text().continues_whole))
     }
 
+    /// Whether a line is one of the head of a record of which a format says how it looks.
+    pub(crate) fn is_head(&self, text: &str) -> bool {
+        self.formats.text().heads.as_ref().is_some_and(|pattern| pattern.is_match(text.as_bytes()))
+    }
+
     /// Whether the stream has records of formats that say how their whole records look.
     pub(crate) const fn has_wholes(&self) -> bool {
         self.wholes
@@ -124,13 +133,9 @@ impl Reader {
 
     /// The first format whose records begin with this line.
     pub(crate) fn format_of(&self, text: &str) -> Option<&Format> {
-        let fits = self.formats.text().firsts.matches(text.as_bytes());
-        if !fits.matched_any() {
-            return None;
-        }
-        fits.iter()
-            .map(|index| &self.formats.text().formats[self.formats.text().owners[index].0])
-            .find(|format| !format.weak)
+        let texts = self.formats.text();
+        let format = |index: usize| &texts.formats[texts.owners[index].0];
+        texts.fitting(text, move |index| !format(index).weak).next().map(format)
     }
 
     /// The first format that the stream's beginning has and whose records begin with this line.
@@ -139,7 +144,7 @@ impl Reader {
             let (format, number) = self.formats.text().owners[*index];
             let format = &self.formats.text().formats[format];
             let told = !format.weak && !format.wraps && !format.whole;
-            (told && format.patterns[number].regex.is_match(text.as_bytes())).then_some(format)
+            (told && format.patterns[number].matcher.fits(text)).then_some(format)
         })
     }
 
@@ -153,9 +158,30 @@ impl Reader {
         self.unwrapped(text).is_some()
     }
 
-    /// The line without its wrapper, where the stream has any.
+    /// The line without its wrappers, where the stream has any. One inside another is one that the stream's beginning has.
     pub(crate) fn unwrap<'t>(&self, text: &'t str) -> Option<Unwrapped<'t>> {
-        if self.wraps { self.unwrapped(text) } else { None }
+        if !self.wraps {
+            return None;
+        }
+        let mut found = self.unwrapped(text)?;
+        for _ in 1..DEPTH {
+            let inner = match &found.text {
+                Cow::Borrowed(text) => self.unwrapped_by_seen(text),
+                Cow::Owned(text) => self.unwrapped_by_seen(text).map(Unwrapped::owned),
+            };
+            let Some(inner) = inner else { break };
+            found = Unwrapped {
+                text: inner.text,
+                cut: found.cut || inner.cut,
+                writer: found.writer.rotate_left(1) ^ inner.writer,
+                speaks: found.speaks || inner.speaks,
+            };
+        }
+        Some(found)
+    }
+
+    fn unwrapped_by_seen<'t>(&self, text: &'t str) -> Option<Unwrapped<'t>> {
+        self.seen.iter().find_map(|index| self.unwrapped_by(*index, text))
     }
 
     pub(crate) fn unwrapped<'t>(&self, text: &'t str) -> Option<Unwrapped<'t>> {
@@ -163,10 +189,10 @@ impl Reader {
             return self.unwrapped_json(text);
         }
         // The wrapper that the stream has is tried before all others are looked at.
-        let seen = self.seen.iter().find_map(|index| self.unwrapped_by(*index, text));
-        seen.or_else(|| {
-            let fits = self.formats.text().firsts.matches(text.as_bytes());
-            fits.iter().find_map(|index| self.unwrapped_by(index, text))
+        self.unwrapped_by_seen(text).or_else(|| {
+            let texts = self.formats.text();
+            let wraps = |index: usize| texts.formats[texts.owners[index].0].wraps;
+            texts.fitting(text, wraps).find_map(|index| self.unwrapped_by(index, text))
         })
     }
 
@@ -177,18 +203,21 @@ impl Reader {
             return None;
         }
         let pattern = &format.patterns[number];
-        let captures = pattern.regex.captures(text.as_bytes())?;
+        let mut found = Groups::NONE;
+        if !pattern.matcher.find(text, &mut found) {
+            return None;
+        }
         let mut inner = None;
         let mut cut = false;
         let mut speaks = false;
         let mut writer = WRITER.build_hasher();
         for (group, meaning) in &pattern.groups {
-            let Some(found) = captures.get(*group) else { continue };
+            let Some(range) = found.range(*group) else { continue };
             match meaning {
-                Group::Target(Target::Message) => inner = text.get(found.range()),
-                Group::Partial => cut = found.as_bytes() == b"P",
+                Group::Target(Target::Message) => inner = text.get(range),
+                Group::Partial => cut = text.get(range) == Some("P"),
                 Group::Priority => speaks = true,
-                other if other.names_writer() => found.as_bytes().hash(&mut writer),
+                other if other.names_writer() => text.get(range).hash(&mut writer),
                 _ => {}
             }
         }
@@ -201,14 +230,16 @@ impl Reader {
 
     fn unwrapped_json<'t>(&self, text: &'t str) -> Option<Unwrapped<'t>> {
         let scanned = self.formats.scan(text, self.hint.load(Ordering::Relaxed)).ok()?;
-        if !self.formats.dialects[scanned.dialect].schema.definition().wraps {
+        let definition = self.formats.dialects[scanned.dialect].schema().definition();
+        if !definition.wraps {
             return None;
         }
-        let message = scanned.fields.raw(Target::Message)?.into_owned();
+        let message = scanned.fields.raw(Target::Message).map(Cow::into_owned).unwrap_or_default();
+        let speaks = scanned.fields.raw(Target::Level).is_some();
         let named = [Target::Service, Target::Host, Target::Process].map(|target| scanned.fields.raw(target));
-        // Docker cuts a long line and leaves out the newline; what lacks it goes on.
-        let cut = scanned.fields.marks != 0 && text.starts_with("{\"log\"") && !message.ends_with('\n');
-        Some(Unwrapped { text: Cow::Owned(message), cut, writer: WRITER.hash_one(named), speaks: false })
+        let cut = definition.cuts && !message.ends_with('\n');
+        let message = decoding::uncoloured(message.into()).into_owned();
+        Some(Unwrapped { text: Cow::Owned(message), cut, writer: WRITER.hash_one(named), speaks })
     }
 
     /// Reads the records in the bytes of one frame; most frames have one. `columns`: those of the last header, which the
@@ -221,17 +252,56 @@ impl Reader {
         rejects: Option<Rejects<'_>>,
         out: &mut Vec<Found>,
     ) {
-        let at = &Surrounding { seen: &self.seen, column: self.column, ..at.clone() };
+        let at = &Surrounding { seen: &self.seen, column: self.column, hint: Some(&self.inner_hint), ..at.clone() };
         let text = decoding::text(bytes);
-        let text = text
-            .trim_end_matches(['\r', '\n', ' ', '\t', '\0'])
-            .trim_start_matches(['\u{feff}', '\u{1e}', '\n', '\r', '\0']);
-        let bare = text.trim_start();
-        if bare.is_empty() {
+        let text =
+            text.trim_end_matches(['\r', '\n', '\0']).trim_start_matches(['\u{feff}', '\u{1e}', '\n', '\r', '\0']);
+        if text.trim().is_empty() {
             return;
         }
         if self.shape == Shape::Table {
             self.read_row(text, at, columns, out);
+            return;
+        }
+        match self.divide(text) {
+            Some(parts) => {
+                for (index, (place, part)) in parts.iter().enumerate() {
+                    let from = out.len();
+                    self.read_record(part, &Surrounding { id: at.id_of_part(index), ..at.clone() }, None, out);
+                    out[from..].iter_mut().for_each(|found| found.line = Some(*place));
+                }
+            }
+            None => self.read_record(text, at, rejects, out),
+        }
+    }
+
+    /// The records of a frame in which several writers take turns, each with all its lines, and where the first of them is.
+    fn divide(&self, text: &str) -> Option<Vec<(usize, String)>> {
+        if !self.wraps || memchr::memchr(b'\n', text.as_bytes()).is_none() {
+            return None;
+        }
+        let mut framer = Framer::default();
+        let mut parts: Vec<(usize, String)> = Vec::new();
+        let mut at = 0;
+        let mut base = 0;
+        for line in text.split('\n') {
+            let place = framer.place(self, line.as_bytes());
+            base = if place.frame { parts.len() } else { base };
+            match parts.get_mut(base + place.record) {
+                Some((_, part)) => {
+                    part.push('\n');
+                    part.push_str(line);
+                }
+                None => parts.push((at, line.to_owned())),
+            }
+            at += line.len() + 1;
+        }
+        (parts.len() > 1).then_some(parts)
+    }
+
+    fn read_record(&self, text: &str, at: &Surrounding<'_>, rejects: Option<Rejects<'_>>, out: &mut Vec<Found>) {
+        let bare = text.trim();
+        if bare.is_empty() {
             return;
         }
         let from = out.len();
@@ -269,8 +339,8 @@ impl Reader {
         if let Some(dialect) = self.chosen.as_ref().filter(|_| text.starts_with('{')) {
             let mut fields = Assembler::default();
             let form = Form::Json(self.formats.plain);
-            match crosstail_core::schema::json::scan(text.trim_end_matches(','), dialect.schema.tree(), &mut fields) {
-                Ok(()) if rejects.is_some_and(|rejects| rejects(&fields, &dialect.schema)) => {}
+            match crosstail_core::schema::json::scan(text.trim_end_matches(','), dialect.schema().tree(), &mut fields) {
+                Ok(()) if rejects.is_some_and(|rejects| rejects(&fields, dialect.schema())) => {}
                 Ok(()) => {
                     out.push(self.formats.complete(dialect, form, fields, (text.trim_end_matches(','), ""), at, 0));
                 }
@@ -286,12 +356,12 @@ impl Reader {
             self.hint.store(scanned.dialect, Ordering::Relaxed);
             let dialect = &self.formats.dialects[scanned.dialect];
             let message = scanned.fields.raw(Target::Message);
-            let definition = dialect.schema.definition();
+            let definition = dialect.schema().definition();
             let as_it_is = !definition.wraps
                 && definition.template.is_none()
                 && message.is_none_or(|text| !text.starts_with('{'))
                 && scanned.fields.raw(Target::Query).is_none();
-            if as_it_is && rejects.is_some_and(|rejects| rejects(&scanned.fields, &dialect.schema)) {
+            if as_it_is && rejects.is_some_and(|rejects| rejects(&scanned.fields, dialect.schema())) {
                 return;
             }
             let form = Form::Json(scanned.dialect);
@@ -330,6 +400,10 @@ impl Reader {
         let bare = text.trim_start_matches(['\u{feff}', '\u{1e}', ' ', '\n']);
         let kept = RefCell::new(Payload::default());
         let own = |id| Surrounding { id, payload: Some(&kept), seen: &self.seen, ..at.clone() };
+        if let Some((_, part)) = self.parts(&text).as_ref().and_then(|parts| parts.get(index)) {
+            self.read_record(part, &own(at.id.clone()), None, &mut Vec::new());
+            return kept.into_inner();
+        }
         let pieces = if index > 0 || bare.starts_with('[') { self.formats.pieces(bare).ok() } else { None };
         if let Some(piece) = pieces.as_ref().and_then(|pieces| pieces.get(index)) {
             self.formats.of_piece(piece, &own(at.id.clone()));
@@ -339,11 +413,22 @@ impl Reader {
         kept.into_inner()
     }
 
+    fn parts(&self, text: &str) -> Option<Vec<(usize, String)>> {
+        self.divide(text.trim_end_matches(['\r', '\n', '\0']))
+    }
+
+    /// The number of the record with a first line, in a frame in which several writers take turns.
+    pub fn number_of(&self, bytes: &[u8], is: impl Fn(&[u8]) -> bool) -> Option<usize> {
+        let text = decoding::text(bytes);
+        let first = |part: &str| first_line(part).0.len();
+        self.parts(&text)?.iter().position(|(_, part)| is(&part.as_bytes()[..first(part)]))
+    }
+
     /// The name of a form, for people.
     pub fn name_of(&self, form: Form) -> &str {
         match form {
-            Form::Json(_) if self.chosen.is_some() => self.chosen.as_ref().map_or("json", |chosen| &chosen.schema.name),
-            Form::Json(index) => &self.formats.dialects[index].schema.name,
+            Form::Json(_) if self.chosen.is_some() => self.chosen.as_ref().map_or("json", |chosen| &chosen.base.name),
+            Form::Json(index) => &self.formats.dialects[index].base.name,
             Form::Text(index) => &self.formats.text().formats[index].name,
             Form::Table => "table",
             Form::Logfmt => "logfmt",
@@ -357,7 +442,7 @@ impl Reader {
 impl Formats {
     fn is_wrapper(&self, form: Form, text: &str) -> bool {
         let first = self.scan(text, self.plain).ok();
-        let wraps = first.is_some_and(|first| self.dialects[first.dialect].schema.definition().wraps);
+        let wraps = first.is_some_and(|first| self.dialects[first.dialect].schema().definition().wraps);
         wraps && form != Form::Broken
     }
 }

@@ -38,6 +38,7 @@ impl Reader {
             guesses: false,
             column: None,
             hint: AtomicUsize::new(formats.plain),
+            inner_hint: AtomicUsize::new(formats.plain),
         };
         let whole = head.len() - memchr::memrchr(b'\n', head).map_or(0, |end| head.len() - end - 1);
         let lines: Vec<&[u8]> = head[..whole]

@@ -1,8 +1,9 @@
 //! All formats: those of text, and the dialects of JSON, each recognised record by record.
 
 use crate::format::{Format, FormatError, compile};
+use crate::scan::{Needs, first_bytes};
 use crosstail_core::schema::{Assembler, Schema};
-use regex::bytes::{Regex, RegexSet, RegexSetBuilder};
+use regex::bytes::Regex;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
@@ -14,13 +15,33 @@ include!(concat!(env!("OUT_DIR"), "/formats.rs"));
 /// A JSON dialect: a schema, and the conditions that its records meet.
 #[derive(Debug)]
 pub(crate) struct Dialect {
-    pub(crate) schema: Schema,
+    /// The schema as it is for any store.
+    pub(crate) base: Schema,
+    /// The schema as it is for logs, made when the first record is of this dialect: few of all are.
+    made: OnceLock<Schema>,
+    /// The conditions of all dialects, each with its bit.
+    conditions: Arc<[Condition]>,
     /// Bits of the paths that must all be there, of those of which one must, and of the texts that must be equal.
     all: u128,
     any: u128,
     equal: u128,
     /// How many conditions there are; the dialect with the most that a record meets is its own.
     weight: u32,
+}
+
+/// A path, and perhaps a text at it.
+type Condition = (String, Option<String>);
+
+impl Dialect {
+    pub(crate) fn schema(&self) -> &Schema {
+        self.made.get_or_init(|| {
+            let mut schema = self.base.clone().for_logs();
+            for (index, (path, text)) in self.conditions.iter().enumerate().take(128) {
+                schema.mark(path, text.as_deref(), 1 << index);
+            }
+            schema
+        })
+    }
 }
 
 /// What a user adds.
@@ -31,22 +52,26 @@ struct Own {
     dialects: Vec<Schema>,
 }
 
+/// Lines up to this length are told from patterns by the bytes that they have.
+const DECISIVE: usize = 1024;
+
 static OWN: OnceLock<Own> = OnceLock::new();
 
 /// The formats of text, compiled.
 #[derive(Debug)]
 pub(crate) struct Texts {
     pub(crate) formats: Vec<Format>,
-    /// A set over the first lines of all patterns, in order of precedence.
-    pub(crate) firsts: RegexSet,
-    /// For each pattern of the set: its format, and its number there.
+    /// All patterns in order of precedence: of each its format, and its number there.
     pub(crate) owners: Vec<(usize, usize)>,
-    /// Of those, the ones that messages may hold: calls in one line.
-    pub(crate) calls: RegexSet,
-    pub(crate) call_owners: Vec<(usize, usize)>,
+    /// For each byte the patterns of lines that may begin with it, in order.
+    by_byte: Vec<Vec<usize>>,
+    /// For each pattern what a line must have.
+    needs: Vec<Needs>,
     /// Lines that continue a record though they begin like one: in any stream, and in records of `whole` formats.
     pub(crate) continues: Option<Regex>,
     pub(crate) continues_whole: Option<Regex>,
+    /// Lines of the head of a record, in which no line begins another.
+    pub(crate) heads: Option<Regex>,
 }
 
 /// All formats.
@@ -68,38 +93,66 @@ impl Texts {
             .chain(BUILT_IN.iter().copied())
             .map(|(origin, text)| Format::from_toml(text, &vocabulary, origin))
             .collect::<Result<_, _>>()?;
-        let mut sources = Vec::new();
+        let fail = |error: regex::Error| FormatError { origin: "formats".to_owned(), message: error.to_string() };
         let mut owners = Vec::new();
+        let mut by_byte = vec![Vec::new(); 256];
+        let mut needs = Vec::new();
         for (index, format) in formats.iter().enumerate() {
             for (number, first) in format.firsts.iter().enumerate() {
-                sources.push(first.as_str());
+                let begins = first_bytes(first);
+                for byte in (0..=u8::MAX).filter(|byte| begins.has(*byte)) {
+                    by_byte[usize::from(byte)].push(owners.len());
+                }
+                needs.push(Needs::of(first));
                 owners.push((index, number));
             }
         }
-        let fail = |error: regex::Error| FormatError { origin: "formats".to_owned(), message: error.to_string() };
-        let set = |sources: &[&str]| {
-            let mut builder = RegexSetBuilder::new(sources);
-            builder.unicode(false).size_limit(64 << 20).dfa_size_limit(16 << 20).build().map_err(fail)
-        };
-        let firsts = set(&sources)?;
-        let (call_owners, call_sources): (Vec<_>, Vec<_>) =
-            owners.iter().zip(&sources).filter(|(owner, _)| formats[owner.0].single).unzip();
-        let calls = set(&call_sources.into_iter().copied().collect::<Vec<_>>())?;
-        let call_owners = call_owners.into_iter().copied().collect();
-        let continuing = |whole: bool| {
-            let of = formats.iter().filter(|format| format.whole == whole).flat_map(|format| &format.continues);
-            let sources: Vec<String> = of.map(|source| format!("(?:{source})")).collect();
+        let any = |sources: Vec<&String>| {
+            let sources: Vec<String> = sources.into_iter().map(|source| format!("(?:{source})")).collect();
             (!sources.is_empty()).then(|| compile(&sources.join("|"), false)).transpose().map_err(fail)
         };
+        let continuing = |whole: bool| {
+            any(formats.iter().filter(|format| format.whole == whole).flat_map(|format| &format.continues).collect())
+        };
         let (continues, continues_whole) = (continuing(false)?, continuing(true)?);
-        Ok(Self { formats, firsts, owners, calls, call_owners, continues, continues_whole })
+        let heads = any(formats.iter().filter_map(|format| format.head.as_ref()).collect())?;
+        Ok(Self { formats, owners, by_byte, needs, continues, continues_whole, heads })
     }
 
     fn none() -> Self {
-        let (formats, owners) = (Vec::new(), Vec::new());
-        let (firsts, calls) = (RegexSet::empty(), RegexSet::empty());
-        Self { formats, firsts, owners, calls, call_owners: Vec::new(), continues: None, continues_whole: None }
+        let by_byte = vec![Vec::new(); 256];
+        let (formats, owners, needs) = (Vec::new(), Vec::new(), Vec::new());
+        Self { formats, owners, by_byte, needs, continues: None, continues_whole: None, heads: None }
     }
+
+    /// The patterns that a first line fits, of those that `asked` names, in order of precedence.
+    pub(crate) fn fitting<'t>(
+        &'t self,
+        line: &'t str,
+        asked: impl Fn(usize) -> bool + 't,
+    ) -> impl Iterator<Item = usize> + 't {
+        let first = line.as_bytes().first();
+        let possible = first.map_or(&[][..], |byte| &self.by_byte[usize::from(*byte)]);
+        let mut present = None;
+        possible.iter().copied().filter(move |index| {
+            let (format, number) = self.owners[*index];
+            asked(*index)
+                && self.needs[*index].are_in(present.get_or_insert_with(|| bytes_in(line)))
+                && self.formats[format].first(number).fits(line)
+        })
+    }
+
+    /// Whether a line fits the first line of any format.
+    pub(crate) fn is_known(&self, line: &str) -> bool {
+        self.fitting(line, |_| true).next().is_some()
+    }
+}
+
+/// The bytes that a line has, as far as it counts; a longer one may have all.
+fn bytes_in(line: &str) -> [bool; 256] {
+    let mut present = [line.len() > DECISIVE; 256];
+    line.bytes().take(DECISIVE).for_each(|byte| present[usize::from(byte)] = true);
+    present
 }
 
 impl Formats {
@@ -110,7 +163,7 @@ impl Formats {
     pub fn new(own: &[(String, String)], schemas: Vec<Schema>) -> Result<Self, FormatError> {
         let texts = if own.is_empty() { OnceLock::new() } else { OnceLock::from(Texts::compile(own)?) };
         let dialects = dialects(schemas);
-        let plain = dialects.iter().position(|dialect| dialect.schema.name == "json").unwrap_or(0);
+        let plain = dialects.iter().position(|dialect| dialect.base.name == "json").unwrap_or(0);
         Ok(Self { texts, dialects, plain })
     }
 
@@ -168,13 +221,15 @@ impl Formats {
 
     /// A schema that somebody chose, for all records of JSON.
     pub(crate) fn chosen(schema: Schema) -> Dialect {
-        Dialect { schema: schema.for_logs(), all: 0, any: 0, equal: 0, weight: 0 }
+        let (made, conditions) = (OnceLock::new(), Arc::from([]));
+        Dialect { base: schema, made, conditions, all: 0, any: 0, equal: 0, weight: 0 }
     }
 }
 
-/// The schemas as dialects. Every tree gets the marks of all conditions, so that one scan by any tree tells the dialect.
+/// The schemas as dialects. Every tree gets the marks of all conditions when it is made, so that one scan by any tree tells
+/// the dialect.
 fn dialects(schemas: Vec<Schema>) -> Vec<Dialect> {
-    let mut bits: Vec<(String, Option<String>)> = Vec::new();
+    let mut bits: Vec<Condition> = Vec::new();
     let mut bit = |path: &str, text: Option<&str>| {
         let key = (path.to_owned(), text.map(str::to_owned));
         let index = bits.iter().position(|known| *known == key).unwrap_or_else(|| {
@@ -191,14 +246,13 @@ fn dialects(schemas: Vec<Schema>) -> Vec<Dialect> {
             let any = expect.any.iter().map(|path| bit(path, None)).fold(0, |a, b| a | b);
             let equal = expect.equals.iter().map(|(path, text)| bit(path, Some(text))).fold(0, |a, b| a | b);
             let weight = u32::try_from(expect.all.len() + 3 * expect.equals.len()).unwrap_or(u32::MAX);
-            Dialect { schema: schema.for_logs(), all, any, equal, weight }
+            Dialect { base: schema, made: OnceLock::new(), conditions: Arc::from([]), all, any, equal, weight }
         })
         .collect();
     debug_assert!(bits.len() <= 128, "{} conditions do not fit into 128 bits", bits.len());
+    let conditions: Arc<[Condition]> = bits.into();
     for dialect in &mut found {
-        for (index, (path, text)) in bits.iter().enumerate().take(128) {
-            dialect.schema.mark(path, text.as_deref(), 1 << index);
-        }
+        dialect.conditions = Arc::clone(&conditions);
     }
     found
 }
@@ -211,5 +265,13 @@ mod tests {
     fn the_built_in_formats_compile() {
         let texts = Texts::compile(&[]).expect("formats");
         assert!(texts.formats.len() > 30 && texts.owners.len() >= texts.formats.len());
+        let patterns =
+            || texts.owners.iter().map(|(format, number)| (format, &texts.formats[*format].patterns[*number]));
+        let slow: Vec<_> = patterns()
+            .filter(|(_, pattern)| !pattern.matcher.is_scanner())
+            .map(|(format, _)| &texts.formats[*format].name)
+            .collect();
+        // More than half of the patterns are read in one pass.
+        assert!(slow.len() * 2 < texts.owners.len(), "{slow:?}");
     }
 }

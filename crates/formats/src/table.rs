@@ -110,7 +110,7 @@ impl Formats {
     /// Whether a column of this name fills a target.
     fn fills(&self, name: &str, target: Target) -> bool {
         let keys = [name.to_owned(), name.to_ascii_lowercase().replace([' ', '-'], "_")];
-        let tree = self.dialects[self.plain].schema.tree();
+        let tree = self.dialects[self.plain].schema().tree();
         keys.iter()
             .any(|key| tree.child(key.as_bytes()).is_some_and(|node| node.targets.iter().any(|(t, _)| *t == target)))
     }
@@ -118,7 +118,7 @@ impl Formats {
     /// The record in a line of a table.
     pub(crate) fn row(&self, columns: &Columns, line: &str, at: &Surrounding<'_>) -> Found {
         let dialect =
-            self.dialects.iter().find(|dialect| dialect.schema.name == "w3c").unwrap_or(&self.dialects[self.plain]);
+            self.dialects.iter().find(|dialect| dialect.base.name == "w3c").unwrap_or(&self.dialects[self.plain]);
         let fields = columns.fields(line);
         let mut record = Map::new();
         for (name, value) in &fields {
@@ -126,7 +126,7 @@ impl Formats {
                 record.insert((*name).to_owned(), Value::String(value.clone()));
             }
         }
-        let schema = &dialect.schema;
+        let schema = dialect.schema();
         let mut assembler = Assembler::default();
         for (name, value) in &record {
             let folded = name.to_ascii_lowercase().replace([' ', '-'], "_");
@@ -152,6 +152,6 @@ impl Formats {
             activity.message = Some(line.trim().into());
         }
         activity.places = vec![at.place.clone()];
-        Found { activity, form: Form::Table, names_service, scope: None }
+        Found { activity, form: Form::Table, names_service, scope: None, line: None }
     }
 }

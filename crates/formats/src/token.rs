@@ -15,8 +15,9 @@ pub(crate) fn separators(text: &str) -> &str {
             apart = true;
         }
         match bytes.get(at) {
-            Some(b'|') => at += 1,
-            Some(b']' | b')' | b'>' | b'"' | b',' | b';') if !apart => at += 1,
+            // Logback's own messages are set apart by `|-`.
+            Some(b'|') => at += 1 + usize::from(bytes.get(at + 1) == Some(&b'-')),
+            Some(b']' | b')' | b'>' | b'}' | b'"' | b',' | b';') if !apart => at += 1,
             Some(b'-' | b':') if blank(at + 1) => at += 1,
             Some(0xe2) => {
                 let dash = ["–", "•"].iter().find(|mark| text[at..].starts_with(**mark) && blank(at + mark.len()));

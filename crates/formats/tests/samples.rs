@@ -3,7 +3,7 @@
 #![allow(clippy::expect_used, reason = "a test")]
 
 use crosstail_core::model::{Activity, Id, Locator, NameId, Place, SourceId, Surroundings, parse_timestamp};
-use crosstail_formats::{Form, Formats, Found, Framer, Reader, Surrounding};
+use crosstail_formats::{Form, Formats, Found, Framer, Frames, Reader, Surrounding};
 use std::sync::Arc;
 
 fn surrounding() -> Surrounding<'static> {
@@ -144,9 +144,18 @@ fn stacks_of_many_languages_belong_to_their_record() {
         "goroutine 34 [running]:\nmain.pay(...)\n\t/srv/pay.go:41\ncreated by main.serve\n\t/srv/main.go:9 +0x1d",
         "#0 /srv/checkout.php(17): charge()\n#1 {main}\n  thrown in /srv/pay.php on line 41",
         "stack backtrace:\n   0: std::panicking::begin_panic\n             at /rustc/lib.rs:1:1\n   1: shop::pay::charge",
+        "app/models/pay.rb:41:in `charge'\n/srv/app/controllers/pay_controller.rb:7:in 'PayController#create'",
+        "** (RuntimeError) no route\n    (shop 0.1.0) lib/shop/pay.ex:41: Shop.Pay.handle_call/3\n    (stdlib 5.0) gen_server.erl:1113: :gen_server.try_handle_call/4\nLast message (from #PID<0.123.0>): :charge\nState: %{}",
+        "panic: no route\n[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=0x4a1b2c]\n\ngoroutine 18 [running]:\nmain.charge(0x0)\n\t/src/pay.go:41 +0x1d\nexit status 2",
     ];
-    let lines: [fn(&str) -> String; 3] = [
+    let lines: [fn(&str) -> String; 6] = [
         |line| line.to_owned(),
+        |line| format!("pay-1  | 2024-05-06T07:08:09.123456789Z {line}"),
+        |line| format!("<14>1 2024-05-06T07:08:09.123Z web-1 pay 12 - - {line}"),
+        |line| {
+            serde_json::json!({"__REALTIME_TIMESTAMP": "1714979280000000", "SYSLOG_IDENTIFIER": "app", "PRIORITY": "6", "MESSAGE": line})
+                .to_string()
+        },
         |line| format!("2024-05-06T07:08:09.123456789Z stderr F {line}"),
         |line| {
             serde_json::json!({"log": format!("{line}\n"), "stream": "stderr", "time": "2024-05-06T07:08:09.1Z"})
@@ -173,7 +182,7 @@ fn firsts(formats: &Arc<Formats>, lines: &[&str]) -> Vec<String> {
 fn what_is_another_record_does_not_join() {
     let formats = Formats::built_in().expect("formats");
     // Each line is a record but for those that begin with `>`, which belong to the one before them.
-    let files: [&[&str]; 7] = [
+    let files: [&[&str]; 9] = [
         // A call is one line; what follows is not its stack.
         &[
             "[06/May/2024 07:08:00] \"GET /x HTTP/1.1\" 404 12",
@@ -215,6 +224,24 @@ fn what_is_another_record_does_not_join() {
             ">stack backtrace:",
             ">   0: rust_begin_unwind",
         ],
+        // Consul and Vault indent their records.
+        &[
+            "==> Vault server configuration:",
+            "    2024-05-06T07:08:23.123Z [WARN]  agent: slow",
+            "    2024-05-06T07:08:24.123Z [ERROR] agent: no route",
+        ],
+        // MariaDB writes the time of several slow queries once.
+        &[
+            "# Time: 240506  7:08:00",
+            "># User@Host: shop[shop] @ localhost []",
+            "># Query_time: 2.5  Lock_time: 0.0  Rows_sent: 1  Rows_examined: 100",
+            ">SET timestamp=1714979280;",
+            ">SELECT 1;",
+            "# User@Host: ann[ann] @ localhost []",
+            "># Query_time: 3.5  Lock_time: 0.0  Rows_sent: 1  Rows_examined: 100",
+            ">SET timestamp=1714979280;",
+            ">SELECT 2;",
+        ],
         // A record without a text is one where its wrapper says something.
         &[
             "<165>1 2024-05-06T07:08:00Z web-1 pay - ID47 [a@1 b=\"c\"]",
@@ -224,7 +251,73 @@ fn what_is_another_record_does_not_join() {
     for lines in files {
         let bare: Vec<&str> = lines.iter().map(|line| line.strip_prefix('>').unwrap_or(line)).collect();
         let records: Vec<&str> = lines.iter().copied().filter(|line| !line.starts_with('>')).collect();
-        assert_eq!(firsts(&formats, &bare), records);
+        assert_eq!(records_in(&formats, &bare.join("\n")).len(), records.len(), "{lines:#?}");
+        // Where writers take turns a frame has several records.
+        let several = bare.iter().any(|line| line.contains("cron[9]") || line.starts_with("web_1 "));
+        assert!(several || firsts(&formats, &bare) == records, "{:#?}", firsts(&formats, &bare));
+    }
+}
+
+/// The records of a text, through frames, with their messages and stacks.
+fn records_in(formats: &Arc<Formats>, text: &str) -> Vec<(String, String)> {
+    let text = format!("{text}\n");
+    let reader = Reader::of(formats, None, text.as_bytes());
+    let (mut frames, mut all) = (Frames::default(), Vec::new());
+    let mut each = |_, frame: &[u8]| {
+        let mut found = Vec::new();
+        reader.read(frame, &surrounding(), &mut None, None, &mut found);
+        for (index, found) in found.iter().enumerate() {
+            let stack = reader.payload(frame, index, &surrounding()).error.stack.unwrap_or_default();
+            all.push((found.activity.message.clone().unwrap_or_default().to_string(), stack));
+        }
+    };
+    frames.push(&reader, text.as_bytes(), &mut each);
+    frames.finish(&reader, &mut each);
+    all
+}
+
+#[test]
+fn writers_that_take_turns_keep_their_stacks() {
+    let formats = Formats::built_in().expect("formats");
+    let one = "2024-05-06 07:08:00 ERROR charge failed\njava.lang.IllegalStateException: no route\n\tat a.B.c(B.java:1)\nCaused by: java.io.IOException: refused\n\t... 2 more\n2024-05-06 07:08:01 INFO goes on";
+    let other = "2024-05-06 07:08:00,1 ERROR order failed\nTraceback (most recent call last):\n  File \"/a.py\", line 1, in f\n    x()\nKeyError: 'x'\n2024-05-06 07:08:01,1 INFO goes on too";
+    type Wrap = fn(usize, &str) -> String;
+    let wrappers: [Wrap; 6] = [
+        |who, line| format!("app-{who}  | {line}"),
+        |who, line| format!("app-{who}  | 2024-05-06T07:08:09.123456789Z {line}"),
+        |who, line| format!("[pod/app-{who}a/app] {line}"),
+        |who, line| format!("app-{who}d4f app {line}"),
+        |who, line| format!("May  6 07:08:09 host-1 app[{who}]: {line}"),
+        |who, line| {
+            serde_json::json!({"__REALTIME_TIMESTAMP": "1714979280000000", "SYSLOG_IDENTIFIER": "app", "_PID": who.to_string(), "MESSAGE": line}).to_string()
+        },
+    ];
+    for wrap in wrappers {
+        let (mut one, mut other) = (one.lines(), other.lines());
+        let mut text = Vec::new();
+        loop {
+            let next = (one.next(), other.next());
+            text.extend(next.0.map(|line| wrap(1, line)));
+            text.extend(next.1.map(|line| wrap(2, line)));
+            if next == (None, None) {
+                break;
+            }
+        }
+        let found = records_in(&formats, &text.join("\n"));
+        let messages: Vec<&str> = found.iter().map(|(message, _)| message.as_str()).collect();
+        assert_eq!(messages, ["charge failed", "order failed", "goes on", "goes on too"], "{}", text[0]);
+        assert!(
+            found[0].1.starts_with("java.lang") && found[0].1.ends_with("... 2 more"),
+            "{}: {}",
+            text[0],
+            found[0].1
+        );
+        assert!(
+            found[1].1.starts_with("Traceback") && found[1].1.ends_with("KeyError: 'x'"),
+            "{}: {}",
+            text[0],
+            found[1].1
+        );
     }
 }
 

@@ -4,7 +4,7 @@ mod cursor;
 mod zones;
 
 use super::Timestamp;
-use chrono::{Datelike as _, Duration, NaiveDate, NaiveDateTime, NaiveTime, TimeZone as _};
+use chrono::{Datelike as _, Duration, NaiveDate, TimeZone as _};
 use chrono_tz::Tz;
 use cursor::Cursor;
 
@@ -52,6 +52,12 @@ impl Surroundings {
         Self { latest, zone: None }
     }
 }
+
+/// From the first day of the common era to 1970-01-01.
+const DAYS_BEFORE_EPOCH: i64 = 719_163;
+
+/// Words at the beginning of a time take less, in bytes.
+const WORDS_BYTES: usize = 24;
 
 /// How far a clock may be ahead of the file's, in microseconds: for a time without a date, and for one without a year.
 const AHEAD_US: i64 = 5 * 60 * 1_000_000;
@@ -105,26 +111,16 @@ impl Spelled {
 
     /// The moment on a day.
     fn on(&self, day: NaiveDate, zone: Option<Tz>) -> Timestamp {
-        let local = day.and_time(NaiveTime::MIN)
-            + Duration::seconds(i64::from(self.seconds))
-            + Duration::microseconds(i64::from(self.micros));
+        let days = i64::from(day.num_days_from_ce()) - DAYS_BEFORE_EPOCH;
+        let local = Timestamp((days * 86_400 + i64::from(self.seconds)) * 1_000_000 + i64::from(self.micros));
         let named = match self.zone {
-            Zone::Offset(minutes) => return utc(local, minutes),
+            Zone::Offset(minutes) => return local.plus_us(-i64::from(minutes) * 60_000_000),
             Zone::Named(zone) => Some(zone),
             Zone::None => zone,
         };
-        match named {
-            None => utc(local, 0),
-            Some(zone) => zone
-                .from_local_datetime(&local)
-                .earliest()
-                .map_or_else(|| utc(local, 0), |at| Timestamp(at.timestamp_micros())),
-        }
+        let moment = |zone: Tz| zone.from_local_datetime(&local.utc().naive_utc()).earliest();
+        named.and_then(moment).map_or(local, |at| Timestamp(at.timestamp_micros()))
     }
-}
-
-fn utc(local: NaiveDateTime, minutes_east: i32) -> Timestamp {
-    Timestamp(local.and_utc().timestamp_micros() - i64::from(minutes_east) * 60_000_000)
 }
 
 /// Reads the time at the beginning of a text; returns it and the number of bytes that it takes.
@@ -133,7 +129,10 @@ pub fn leading_time(text: &str) -> Option<(Spelled, usize)> {
     let found = match cursor.peek() {
         b'0'..=b'9' => cursor.digit_first()?,
         b'@' => cursor.tai64n()?,
-        b'A'..=b'Z' | b'a'..=b'z' => cursor.word_first()?,
+        // Behind the name of a day or a month a number comes soon.
+        b'A'..=b'Z' | b'a'..=b'z' if text.bytes().take(WORDS_BYTES).any(|b| b.is_ascii_digit()) => {
+            cursor.word_first()?
+        }
         _ => return None,
     };
     Some((found, cursor.at))

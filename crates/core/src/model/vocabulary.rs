@@ -161,9 +161,11 @@ impl Level {
 
     /// Parses a word or one of the [`Self::ALIASES`], ignoring case.
     pub fn parse_any(word: &str) -> Option<Self> {
-        let alias =
-            || Self::ALIASES.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|(_, level)| *level);
-        Self::parse(word).or_else(alias)
+        // Most words are none of these, which the first letter tells.
+        let first = word.as_bytes().first()?.to_ascii_lowercase();
+        let is = |known: &str| known.as_bytes()[0] == first && known.eq_ignore_ascii_case(word);
+        let own = Self::ALL.iter().copied().find(|level| is(level.as_str()));
+        own.or_else(|| Self::ALIASES.iter().find(|(known, _)| is(known)).map(|(_, level)| *level))
     }
 
     /// Parses a word as loggers write it, with what surrounds or refines it: `ERROR `, `[warn]`, `D2`, `INFO+2`.

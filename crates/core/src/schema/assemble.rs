@@ -58,6 +58,8 @@ impl Scalar<'_> {
 }
 
 const TARGETS: usize = Target::ALL.len();
+/// Values that most records have room for.
+const USUAL: usize = 8;
 
 /// What is added to the rank of a value that stands in a nested object.
 pub const NESTED: u16 = 0x1000;
@@ -69,33 +71,53 @@ const LONGEST_LOGGED_US: u64 = 7 * 86_400_000_000;
 /// The mapped values of one record. Can be reused for the next record.
 #[derive(Debug)]
 pub struct Assembler<'a> {
-    values: [Option<(u16, Scalar<'a>)>; TARGETS],
+    /// For each target the number of its value, from 1: a record has few of all the targets.
+    places: [u8; TARGETS],
+    /// Each value with its rank.
+    values: Vec<(u16, Scalar<'a>)>,
     /// The marks of the nodes that the record has.
     pub marks: u128,
 }
 
 impl Default for Assembler<'_> {
     fn default() -> Self {
-        Self { values: [const { None }; TARGETS], marks: 0 }
+        Self { places: [0; TARGETS], values: Vec::new(), marks: 0 }
     }
 }
 
 impl<'a> Assembler<'a> {
     /// Sets the value of a target, unless one of a better (lower) rank is set already.
     pub fn set(&mut self, (target, rank): (Target, u16), value: Scalar<'a>) {
-        let slot = &mut self.values[target as usize];
-        if slot.as_ref().is_none_or(|(taken, _)| rank < *taken) && !matches!(&value, Scalar::Text(t) if t.is_empty()) {
-            *slot = Some((rank, value));
+        let better = self.ranked(target).is_none_or(|(taken, _)| rank < *taken);
+        if better && !matches!(&value, Scalar::Text(t) if t.is_empty()) {
+            self.put(target, (rank, value));
         }
+    }
+
+    fn put(&mut self, target: Target, value: (u16, Scalar<'a>)) {
+        let place = &mut self.places[target as usize];
+        if let Some(known) = usize::from(*place).checked_sub(1).and_then(|at| self.values.get_mut(at)) {
+            *known = value;
+            return;
+        }
+        if self.values.is_empty() {
+            self.values.reserve(USUAL);
+        }
+        self.values.push(value);
+        *place = u8::try_from(self.values.len()).unwrap_or(0);
+    }
+
+    fn ranked(&self, target: Target) -> Option<&(u16, Scalar<'a>)> {
+        self.values.get(usize::from(self.places[target as usize]).checked_sub(1)?)
     }
 
     /// Sets the value of a target, whatever it was.
     pub fn replace(&mut self, target: Target, value: Scalar<'a>) {
-        self.values[target as usize] = Some((0, value));
+        self.put(target, (0, value));
     }
 
     fn get(&self, target: Target) -> Option<&Scalar<'a>> {
-        self.values[target as usize].as_ref().map(|(_, value)| value)
+        self.ranked(target).map(|(_, value)| value)
     }
 
     /// The text of a target as stored; `None` where it is absent or empty.
@@ -127,7 +149,7 @@ impl<'a> Assembler<'a> {
         let mut a = Activity::new(id, time.unwrap_or(fallback_time));
         a.exact_start = time.is_some();
         let logged = schema.logged;
-        a.duration_us = self.values[Target::Duration as usize].as_ref().and_then(|(rank, value)| {
+        a.duration_us = self.ranked(Target::Duration).and_then(|(rank, value)| {
             let unit = schema.duration_units.get(usize::from(*rank % NESTED)).copied().filter(|_| logged);
             let unit = unit.unwrap_or(schema.definition().duration_unit);
             duration(value, unit).filter(|us| !logged || (*us <= LONGEST_LOGGED_US && !is_setting(value)))

@@ -66,6 +66,9 @@ pub struct Definition {
     /// Whether the message is a record of its own format, which this one wraps.
     #[serde(default)]
     pub wraps: bool,
+    /// Whether a wrapped line ends in a newline, so that one without goes on in the next record.
+    #[serde(default)]
+    pub cuts: bool,
     /// Paths of arrays whose elements are the records.
     #[serde(default)]
     pub unfold: Vec<String>,

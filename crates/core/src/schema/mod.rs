@@ -57,7 +57,8 @@ pub struct Schema {
     pub title: String,
     /// The table that it maps, if any.
     pub table: Option<Table>,
-    tree: Arc<Node>,
+    /// Built when it is first needed: of the trees of all built-in schemas, which take megabytes, few are.
+    tree: Arc<OnceLock<Node>>,
     definition: Arc<Definition>,
     /// The unit of the duration at each of its paths.
     duration_units: Arc<[DurationUnit]>,
@@ -81,6 +82,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("clef", include_str!("../../../../config/schemas/clef.toml")),
     ("gelf", include_str!("../../../../config/schemas/gelf.toml")),
     ("journald", include_str!("../../../../config/schemas/journald.toml")),
+    ("fluentd", include_str!("../../../../config/schemas/fluentd.toml")),
     ("docker", include_str!("../../../../config/schemas/docker.toml")),
     ("cloudwatch", include_str!("../../../../config/schemas/cloudwatch.toml")),
     ("mongodb", include_str!("../../../../config/schemas/mongodb.toml")),
@@ -109,9 +111,21 @@ impl Schema {
     }
 
     /// Compiles a schema. `origin` names it in errors.
-    pub fn of(mut definition: Definition, origin: &str) -> Result<Self, SchemaError> {
+    pub fn of(definition: Definition, origin: &str) -> Result<Self, SchemaError> {
+        let schema = Self::without_trees(definition, origin)?;
+        schema.build_trees(origin)?;
+        Ok(schema)
+    }
+
+    fn build_trees(&self, origin: &str) -> Result<(), SchemaError> {
+        let _ = self.tree.set(Node::build(&self.definition, origin)?);
+        self.records.iter().try_for_each(|record| record.build_trees(origin))
+    }
+
+    fn without_trees(mut definition: Definition, origin: &str) -> Result<Self, SchemaError> {
         let records = std::mem::take(&mut definition.records);
-        let records = records.into_iter().map(|record| Self::of(record, origin)).collect::<Result<_, _>>()?;
+        let records =
+            records.into_iter().map(|record| Self::without_trees(record, origin)).collect::<Result<_, _>>()?;
         let base = match definition.extends.as_deref() {
             Some(name) if name != definition.name => Some(Self::find(name).ok_or_else(|| {
                 let message = format!("extends = \"{name}\": no built-in schema has that name");
@@ -125,7 +139,7 @@ impl Schema {
             title: definition.title.clone(),
             table: definition.table.clone(),
             rules: definition.rules(origin)?.into(),
-            tree: Arc::new(Node::build(&definition, origin)?),
+            tree: Arc::default(),
             duration_units: definition.duration_units().into(),
             logged: false,
             definition: Arc::new(definition),
@@ -170,13 +184,26 @@ impl Schema {
     #[must_use]
     pub fn for_logs(mut self) -> Self {
         self.logged = true;
-        Arc::make_mut(&mut self.tree).nest(&self.definition.nests);
+        let definition = Arc::clone(&self.definition);
+        self.change_tree(|tree| tree.nest(&definition.nests));
         self
     }
 
     /// Marks a path, or a text at it, with a bit of [`Assembler::marks`].
     pub fn mark(&mut self, path: &str, text: Option<&str>, bit: u128) {
-        Arc::make_mut(&mut self.tree).mark(path, text, bit);
+        self.change_tree(|tree| tree.mark(path, text, bit));
+    }
+
+    fn change_tree(&mut self, change: impl FnOnce(&mut Node)) {
+        let own = Arc::get_mut(&mut self.tree).and_then(OnceLock::take);
+        let mut tree = own.or_else(|| self.tree.get().cloned()).unwrap_or_else(|| self.built_tree());
+        change(&mut tree);
+        self.tree = Arc::new(OnceLock::from(tree));
+    }
+
+    /// The tree of a definition that is known to have one: [`Self::of`] tells of errors, and a test builds the built-in ones.
+    fn built_tree(&self) -> Node {
+        Node::build(&self.definition, &self.name).unwrap_or_default()
     }
 
     /// All built-in schemas, in order of precedence.
@@ -190,7 +217,7 @@ impl Schema {
         static COMPILED: [OnceLock<Option<Schema>>; BUILT_IN.len()] = [const { OnceLock::new() }; BUILT_IN.len()];
         let (name, text) = BUILT_IN[index];
         let compiled = COMPILED[index].get_or_init(|| {
-            let schema = Self::from_toml(text, name);
+            let schema = Definition::parse(text, name).and_then(|definition| Self::without_trees(definition, name));
             debug_assert!(schema.is_ok(), "built-in schema {name}: {schema:?}");
             schema.ok()
         });
@@ -210,7 +237,7 @@ impl Schema {
 
     /// The tree of keys that a decoder walks.
     pub fn tree(&self) -> &Node {
-        &self.tree
+        self.tree.get_or_init(|| self.built_tree())
     }
 
     /// The schema as written.
@@ -370,4 +397,16 @@ pub fn lookup<'a>(record: &'a serde_json::Map<String, serde_json::Value>, path: 
     record.get(path).or_else(|| {
         path.match_indices('.').find_map(|(dot, _)| lookup(record.get(&path[..dot])?.as_object()?, &path[dot + 1..]))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_schemas_compile() {
+        for (name, text) in BUILT_IN {
+            assert!(Schema::from_toml(text, name).is_ok(), "{name}: {:?}", Schema::from_toml(text, name));
+        }
+    }
 }

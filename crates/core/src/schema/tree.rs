@@ -87,7 +87,12 @@ impl Target {
 const LENGTHS: usize = 32;
 
 /// The keys of one length, each with its node.
-type Bucket = Vec<(Box<[u8]>, Node)>;
+#[derive(Debug, Clone, Default)]
+struct Bucket {
+    /// First and last byte of each key, side by side: most keys are told apart without being looked at.
+    ends: Vec<[u8; 2]>,
+    keys: Vec<(Box<[u8]>, Node)>,
+}
 
 /// A node of the tree.
 #[derive(Debug, Clone, Default)]
@@ -152,18 +157,21 @@ impl Node {
         let below = self.below.get_or_insert_with(Box::default);
         let key = if key.is_empty() { "_" } else { key };
         let bucket = &mut below[key.len().min(LENGTHS - 1)];
-        let index = bucket.iter().position(|(known, _)| **known == *key.as_bytes()).unwrap_or_else(|| {
-            bucket.push((key.as_bytes().into(), Self::default()));
-            bucket.len() - 1
+        let index = bucket.keys.iter().position(|(known, _)| **known == *key.as_bytes()).unwrap_or_else(|| {
+            let bytes = key.as_bytes();
+            bucket.ends.push([bytes[0], bytes[bytes.len() - 1]]);
+            bucket.keys.push((bytes.into(), Self::default()));
+            bucket.keys.len() - 1
         });
-        &mut bucket[index].1
+        &mut bucket.keys[index].1
     }
 
     /// The child node of a key.
     pub fn child(&self, key: &[u8]) -> Option<&Self> {
         let bucket = &self.below.as_ref()?[key.len().min(LENGTHS - 1)];
-        let first = *key.first()?;
-        bucket.iter().find(|(known, _)| known[0] == first && **known == *key).map(|(_, node)| node)
+        let ends = [*key.first()?, *key.last()?];
+        let alike = bucket.ends.iter().zip(&bucket.keys).filter(|(known, _)| **known == ends);
+        alike.map(|(_, entry)| entry).find(|(known, _)| **known == *key).map(|(_, node)| node)
     }
 
     /// Whether any child is mapped.

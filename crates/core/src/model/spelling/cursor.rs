@@ -25,8 +25,9 @@ const LOCAL_MONTHS: [&[&str]; 12] = [
 ];
 
 fn local_month(word: &[u8]) -> Option<usize> {
-    let word = std::str::from_utf8(word).ok()?.to_lowercase();
-    LOCAL_MONTHS.iter().position(|names| names.contains(&word.as_str()))
+    let word = std::str::from_utf8(word).ok()?;
+    let is = |name: &str| name.len() == word.len() && name.chars().eq(word.chars().flat_map(char::to_lowercase));
+    LOCAL_MONTHS.iter().position(|names| names.iter().any(|name| is(name)))
 }
 
 pub(super) struct Cursor<'a> {
@@ -86,7 +87,11 @@ impl Cursor<'_> {
     fn name(&mut self, names: &[[u8; 3]]) -> Option<u32> {
         let head = self.bytes.get(self.at..self.at + 3)?;
         let key = [head[0].to_ascii_lowercase(), head[1].to_ascii_lowercase(), head[2].to_ascii_lowercase()];
-        let known = names.iter().position(|name| *name == key);
+        let packed = |name: [u8; 3]| u32::from_le_bytes([name[0], name[1], name[2], 0]);
+        let known = names.iter().position(|name| packed(*name) == packed(key));
+        if known.is_none() && names.len() != MONTHS.len() {
+            return None;
+        }
         let long = self.bytes.get(self.at..self.at + 11.min(self.bytes.len() - self.at))?;
         let length = long.iter().take_while(|b| b.is_ascii_alphabetic() || **b >= 0x80).count();
         if !(3..=10).contains(&length) {

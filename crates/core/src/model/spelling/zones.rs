@@ -9,7 +9,6 @@ use chrono_tz::Tz;
 const ZONES: &[(&str, i32)] = &[
     ("UTC", 0),
     ("GMT", 0),
-    ("Z", 0),
     ("WET", 0),
     ("WEST", 60),
     ("BST", 60),
@@ -112,8 +111,11 @@ impl Cursor<'_> {
             return None;
         }
         let word = &rest[..length];
-        let known = ZONES.iter().find(|(known, _)| known.as_bytes() == word || (word == b"z" && *known == "Z"));
-        let (_, minutes) = known?;
+        if matches!(word, b"Z" | b"z") {
+            self.at += 1;
+            return Some(0);
+        }
+        let (_, minutes) = ZONES.iter().find(|(known, _)| known.as_bytes() == word)?;
         self.at += length;
         Some(*minutes)
     }

@@ -1,0 +1,33 @@
+//! What stands behind the usual fields of an access log.
+
+use crosstail_core::model::{Activity, Id};
+use crosstail_core::schema::DurationUnit;
+
+/// Duration and id among what an access log has behind its usual fields.
+pub(crate) fn complete_access(activity: &mut Activity, rest: &str) {
+    let us = |text: &str, unit: DurationUnit| {
+        let seconds = text.parse::<f64>().ok().filter(|n| *n >= 0.0 && n.is_finite())?;
+        Some(crosstail_core::number::truncated_u64((seconds * unit.us()).round()))
+    };
+    for token in rest.split_whitespace() {
+        let token = token.trim_matches(['"', '[', ']', ',', ';']);
+        let (name, value) = token.split_once('=').unwrap_or(("", token));
+        let found = match name {
+            "rt" | "request_time" | "req_time" => us(value, DurationUnit::S),
+            "" | "duration" | "time" | "took" | "latency" => {
+                let decimals = value.split_once('.').is_some_and(|(_, digits)| digits.len() >= 3);
+                let unit = value.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+                let timed = matches!(unit, "ms" | "s" | "us" | "µs");
+                let with_unit =
+                    || crosstail_core::filter::duration_us(value).map(crosstail_core::number::truncated_u64);
+                if decimals && unit.is_empty() { us(value, DurationUnit::S) } else { timed.then(with_unit).flatten() }
+            }
+            _ => None,
+        };
+        activity.duration_us = activity.duration_us.or(found);
+        let id = value.len() == 32 && value.bytes().all(|b| b.is_ascii_hexdigit());
+        if activity.request_id.is_none() && (id || matches!(name, "request_id" | "req_id" | "rid")) && value.len() > 1 {
+            activity.request_id = Some(Id::parse(value));
+        }
+    }
+}
