@@ -6,7 +6,7 @@
 //! are needed.
 
 use super::complete::by_ids;
-use super::outcomes::{self, Outcomes};
+use super::outcomes;
 use super::{Work, keeps_whole};
 use anyhow::Result;
 use crosstail_core::filter::{Context, Expr, Field, Filter, NamedRecord, Predicate};
@@ -412,4 +412,45 @@ fn sorted(mut found: Vec<Activity>, newest_first: bool) -> Vec<Activity> {
         found.reverse();
     }
     found
+}
+
+/// Looks up what became of the failed ones of what is found, and judges by it.
+struct Outcomes {
+    /// The whole filter; `None` where what became of attempts is only to be known.
+    judge: Option<Predicate>,
+    ready: VecDeque<Activity>,
+    ended: bool,
+}
+
+impl Outcomes {
+    fn new(judge: Option<Predicate>) -> Self {
+        Self { judge, ready: VecDeque::new(), ended: false }
+    }
+
+    /// The next of what is found that the whole filter keeps.
+    async fn next(&mut self, found: &mut MergedHistory<'_>) -> Result<Option<Activity>> {
+        while self.ready.is_empty() && !self.ended {
+            let mut chunk = Vec::new();
+            while chunk.len() < outcomes::CHUNK && !self.ended {
+                match found.next_found().await? {
+                    Some(activity) => chunk.push(activity),
+                    None => self.ended = true,
+                }
+            }
+            let asked = found.asked();
+            let (others, problems) = outcomes::other_attempts(asked.sources, asked.work, asked.context, &chunk).await;
+            let sources = asked.sources.to_vec().into();
+            for activity in outcomes::known(asked.names, chunk, others) {
+                let kept = match &self.judge {
+                    Some(judge) => keeps_whole(&sources, asked.work, asked.names, judge, &activity).await,
+                    None => true,
+                };
+                if kept {
+                    self.ready.push_back(activity);
+                }
+            }
+            found.add_problems(problems)?;
+        }
+        Ok(self.ready.pop_front())
+    }
 }

@@ -2,20 +2,18 @@
 //! in every source, some time before and after. A filter that names it is asked for what it implies, a failed attempt, and
 //! judged when the other attempts are there.
 
-use super::merged::MergedHistory;
-use super::{Work, keeps_whole};
-use anyhow::Result;
-use crosstail_core::filter::{Atom, Context, Expr, Field, Filter, Op, Operand, Predicate, Scalar, ScalarForm, Value};
+use super::Work;
+use crosstail_core::filter::{Atom, Context, Expr, Field, Filter, Op, Operand, Scalar, ScalarForm, Value};
 use crosstail_core::model::{Activity, Names, SourceId, Status};
 use crosstail_engine::store::Store;
 use crosstail_source::{PageQuery, Source, SourceError, for_each};
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Attempts of one operation are at most this far apart, in microseconds: a day.
 const APART_US: i64 = 86_400_000_000;
 /// Failed attempts whose operations are looked up at once.
-const CHUNK: usize = 5000;
+pub(super) const CHUNK: usize = 5000;
 /// Ids per question.
 const IDS: usize = 500;
 
@@ -128,49 +126,8 @@ pub(super) async fn other_attempts(
     (others.concat(), problems.into_iter().flatten().collect())
 }
 
-/// Looks up what became of the failed ones of what is found, and judges by it.
-pub(super) struct Outcomes {
-    /// The whole filter; `None` where what became of attempts is only to be known.
-    judge: Option<Predicate>,
-    ready: VecDeque<Activity>,
-    ended: bool,
-}
-
-impl Outcomes {
-    pub(super) fn new(judge: Option<Predicate>) -> Self {
-        Self { judge, ready: VecDeque::new(), ended: false }
-    }
-
-    /// The next of what is found that the whole filter keeps.
-    pub(super) async fn next(&mut self, found: &mut MergedHistory<'_>) -> Result<Option<Activity>> {
-        while self.ready.is_empty() && !self.ended {
-            let mut chunk = Vec::new();
-            while chunk.len() < CHUNK && !self.ended {
-                match found.next_found().await? {
-                    Some(activity) => chunk.push(activity),
-                    None => self.ended = true,
-                }
-            }
-            let asked = found.asked();
-            let (others, problems) = other_attempts(asked.sources, asked.work, asked.context, &chunk).await;
-            let sources = asked.sources.to_vec().into();
-            for activity in known(asked.names, chunk, others) {
-                let kept = match &self.judge {
-                    Some(judge) => keeps_whole(&sources, asked.work, asked.names, judge, &activity).await,
-                    None => true,
-                };
-                if kept {
-                    self.ready.push_back(activity);
-                }
-            }
-            found.add_problems(problems)?;
-        }
-        Ok(self.ready.pop_front())
-    }
-}
-
 /// The same activities; the failed ones say what became of them.
-fn known(names: &Names, found: Vec<Activity>, others: Vec<Activity>) -> Vec<Activity> {
+pub(super) fn known(names: &Names, found: Vec<Activity>, others: Vec<Activity>) -> Vec<Activity> {
     let mut store = Store::new(names.clone());
     store.ingest(others);
     store.ingest(found.clone());

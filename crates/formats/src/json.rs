@@ -1,6 +1,7 @@
 //! JSON records: one value a record, several values or an array in one text, envelopes that hold many, and OTLP.
 
 use crate::decoding;
+use crate::piece::Piece;
 use crate::read::{DEPTH, Form, Found, Surrounding, broken, keep_payload, names_service, scope_of};
 use crate::registry::{Dialect, Formats};
 use crosstail_core::model::{Kind, Level};
@@ -14,13 +15,6 @@ pub(crate) struct Scanned<'t> {
     pub(crate) fields: Assembler<'t>,
     pub(crate) dialect: usize,
     pub(crate) end: usize,
-}
-
-/// One record of a text that holds several.
-pub(crate) struct Piece<'t> {
-    pub(crate) text: Cow<'t, str>,
-    /// The dialect, where the envelope decides it.
-    pub(crate) dialect: Option<usize>,
 }
 
 /// A longer text is not shown as the message of a record that has none, in bytes.

@@ -15,6 +15,7 @@ mod json;
 mod level;
 mod line;
 mod logfmt;
+mod piece;
 mod read;
 mod reader;
 mod recognise;
@@ -22,6 +23,7 @@ mod registry;
 mod scan;
 mod table;
 mod token;
+mod turns;
 
 pub use decoding::{Encoding, Transcoder};
 pub use format::{Format, FormatError, Sample};

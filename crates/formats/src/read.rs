@@ -3,8 +3,8 @@
 use crate::access::complete_access;
 use crate::format::{Format, Group};
 use crate::generic;
-use crate::json::Piece;
 use crate::logfmt;
+use crate::piece::Piece;
 use crate::registry::Formats;
 use crate::scan::Groups;
 use compact_str::CompactString;
