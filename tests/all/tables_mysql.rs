@@ -2,7 +2,7 @@
 //! shapes that change.
 
 use crate::servers::{Kind, Server, shared};
-use crate::support::undated_add_up;
+use crate::support::{PATIENCE, undated_add_up};
 use crate::tables::{Following, calls, distinct, followed, pages, source_at};
 use crosstail_core::filter::{Context, Field, Filter};
 use crosstail_core::model::Activity;
@@ -245,7 +245,7 @@ async fn a_table_of_mysql_that_changes_while_it_is_followed_is_taken_up() {
                 }
             }
         };
-        let found = tokio::time::timeout(Duration::from_secs(15), found).await.expect(step);
+        let found = tokio::time::timeout(PATIENCE, found).await.expect(step);
         assert_eq!(found.message.as_deref(), (step == "filled").then_some("a word"), "{step}");
         assert!(pages(source.as_ref(), 3, true).await.iter().any(|one| one.id == found.id));
     }

@@ -1,6 +1,6 @@
 //! SQLite files as they are in the wild: values of any type in any column, keys that repeat, views, shapes that change.
 
-use crate::support::{crosstail, lines};
+use crate::support::{PATIENCE, crosstail, lines};
 use crate::tables::{Following, calls, distinct, followed, pages, source_at};
 use crosstail_core::model::Activity;
 use crosstail_source::{Grouping, Job, PageQuery, Source, SourceEvent};
@@ -258,7 +258,7 @@ async fn a_table_of_sqlite_that_changes_while_it_is_followed_is_taken_up() {
                 }
             }
         };
-        let found = tokio::time::timeout(Duration::from_secs(10), found).await.expect(step);
+        let found = tokio::time::timeout(PATIENCE, found).await.expect(step);
         assert_eq!(found.message.as_deref(), (step == "filled").then_some("a word"), "{step}");
         assert_eq!(pages(source.as_ref(), 3, true).await.iter().filter(|one| one.id == found.id).count(), 1);
     }
@@ -310,7 +310,7 @@ async fn a_file_that_is_renamed_over_another_is_followed_on() {
                 }
             }
         };
-        tokio::time::timeout(Duration::from_secs(15), all).await.expect(step);
+        tokio::time::timeout(PATIENCE, all).await.expect(step);
         assert_eq!((anew, found), (usize::from(!beginning), wanted), "{step}");
     }
     cancel.cancel();
