@@ -267,9 +267,12 @@ pub struct Following {
 impl Following {
     pub async fn begin(source: &Arc<dyn Source>) -> Self {
         let position = source.position(&Job::default()).await.expect("a position");
-        let (sink, updates) = Sink::channel(1000);
+        let (sink, mut updates) = Sink::channel(1000);
         let cancel = tokio_util::sync::CancellationToken::new();
         let errors = tokio::spawn(follow_on(Arc::clone(source), position, sink, cancel.clone()));
+        // What is written between the position and the first look may bring its neighbours along (C7).
+        let caught_up = async { while !matches!(updates.recv().await.expect("following"), SourceEvent::CaughtUp) {} };
+        tokio::time::timeout(crate::support::PATIENCE, caught_up).await.expect("it catches up");
         Self { updates, cancel, errors }
     }
 }
