@@ -126,6 +126,12 @@ impl Terminal {
         wait_for(&format!("'{text}' to go"), || !self.screen().contains(text));
     }
 
+    /// Until it has asked the terminal to report the mouse.
+    pub fn wait_for_mouse(&self) {
+        let reports = || self.seen.lock().expect("lock").screen.screen().mouse_protocol_mode();
+        wait_for("reports of the mouse", || reports() != vt100::MouseProtocolMode::None);
+    }
+
     /// Until nothing was written for a while: where there is no text to wait for.
     pub fn settle(&self) {
         std::thread::park_timeout(Duration::from_millis(150));

@@ -39,6 +39,9 @@ impl Person {
         let terminal = Terminal::start(&[path.to_str().expect("UTF-8")], columns, rows);
         terminal.wait_for("connected");
         terminal.wait_for("SAP");
+        // All of it is read and counted.
+        terminal.wait_until_gone("+…");
+        terminal.wait_until_gone("held since");
         Self { terminal, keys: 0 }
     }
 
@@ -75,6 +78,19 @@ impl Person {
     fn mouse(&mut self, button: u8, (column, row): (usize, usize), pressed: bool) {
         let end = if pressed { 'M' } else { 'm' };
         self.terminal.keys(&format!("\u{1b}[<{button};{column};{row}{end}"));
+    }
+
+    /// Clicks on a value of the facets, which are at the left.
+    fn click_facet(&mut self, value: &str) {
+        let beginning = format!(" {value} ");
+        let row = || self.screen().lines().position(|line| line.starts_with(&beginning));
+        wait_for("the facets", || row().is_some());
+        // Until all of it is read, values change their places.
+        self.terminal.settle();
+        let at = (2, row().expect("a value") + 1);
+        self.mouse(0, at, true);
+        self.mouse(0, at, false);
+        self.terminal.settle();
     }
 
     fn click(&mut self, text: &str) {
@@ -214,9 +230,10 @@ fn the_mouse_is_enough() {
     person.press(":", "commands");
     person.write("toggle mouse");
     person.terminal.keys("\r");
-    person.terminal.settle();
-    person.click("SAP ");
-    person.click("SAP ");
+    person.terminal.wait_for_mouse();
+    person.terminal.wait_until_gone("toggle mouse");
+    person.click_facet("SAP");
+    person.click_facet("SAP");
     person.terminal.wait_for("system:SAP");
     person.click("✗ → ");
     person.click("✗ → ");
