@@ -2,16 +2,15 @@
 
 use super::args::{StatsArgs, StatsFormat};
 use super::output::aligned;
-use super::sources::OpenSources;
 use super::{UsageError, progress, sources};
 use crate::config::{Config, Overrides};
-use crate::runtime::{Work, figures_by_period, report_filter};
+use crate::runtime::{Work, figures_by_period, report_table};
 use anyhow::Result;
 use crosstail_core::filter::{Field, ValueType, suggest};
 use crosstail_core::model::{Calendar, Figures, Timestamp, Tz, redact_text, visible_line};
 use crosstail_core::number::saturating_i64;
 use crosstail_export::{Cell, Chart, Report, ReportFormat, ReportKind, Table, safe_json};
-use crosstail_source::{GroupKey, Groups, PageQuery, SourceError};
+use crosstail_source::{GroupKey, Groups, PageQuery};
 use serde_json::{Map, Value};
 use std::io::Write as _;
 
@@ -35,7 +34,9 @@ pub(super) async fn run(args: &StatsArgs, choice: &Overrides) -> Result<u8> {
             let calendar = args
                 .every
                 .map(|span| Calendar::new(saturating_i64(span.as_micros()), context.zone).with_weeks_from(week_start));
-            let groups = counted(&opened, &work, query, (&by, calendar), &mut problems).await?;
+            let (sources, names, some) = (&opened.sources, &opened.names, Some(&mut problems));
+            let counted = figures_by_period(sources, &work, names, query, (&by, calendar), some);
+            let groups = progress::shown(&work, counted).await?;
             let output = Output { names: named, by, is_timed: calendar.is_some(), zone: context.zone };
             if args.format() != StatsFormat::Html {
                 output.print(args, groups)?;
@@ -44,12 +45,11 @@ pub(super) async fn run(args: &StatsArgs, choice: &Overrides) -> Result<u8> {
             vec![output.table(groups)]
         }
         Some(name) => {
-            let mut tables = Vec::new();
+            let (mut tables, filter) = (Vec::new(), args.filter.text());
             for kind in kinds(name)? {
-                let calendar = kind.bucket_us.map(|us| Calendar::new(us, context.zone));
-                let query = PageQuery { filter: report_filter(&args.filter.text(), &kind)?, ..query.clone() };
-                let groups = counted(&opened, &work, query, (kind.by, calendar), &mut problems).await?;
-                tables.push(kind.table(groups, context.zone));
+                let (sources, names, some) = (&opened.sources, &opened.names, Some(&mut problems));
+                let table = report_table(sources, &work, names, (&query, &filter), &kind, some);
+                tables.push(progress::shown(&work, table).await?);
             }
             tables
         }
@@ -75,18 +75,6 @@ pub(super) async fn run(args: &StatsArgs, choice: &Overrides) -> Result<u8> {
     out.flush()?;
     problems.dedup_by(|a, b| a.source_name == b.source_name);
     Ok(opened.exit_code(&problems))
-}
-
-/// The figures of all sources, by fields and by the periods of a calendar.
-async fn counted(
-    opened: &OpenSources,
-    work: &Work,
-    query: PageQuery,
-    (by, calendar): (&[Field], Option<Calendar>),
-    problems: &mut Vec<SourceError>,
-) -> Result<Groups> {
-    let read = figures_by_period(&opened.sources, work, &opened.names, query, (by, calendar), Some(problems));
-    progress::shown(work, read).await
 }
 
 /// The reports with a name; `all` means every report.

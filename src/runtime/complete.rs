@@ -7,16 +7,16 @@ use crosstail_source::{Job, PageQuery, Source, SourceError, for_each};
 /// Ids per question.
 pub(super) const IDS: usize = 500;
 
+/// A filter that keeps the activities of which a field has one of these values.
+pub(super) fn one_of(field: Field, values: impl Iterator<Item = String>) -> Expr {
+    let one = |text: String| Value::One(Scalar { text, form: ScalarForm::Quoted, span: 0..0 });
+    let value = Value::List(values.map(one).collect());
+    Expr::Atom(Atom { target: Operand::Field(field), or_absent: false, op: Op::Equal, value, span: 0..0 })
+}
+
 /// A filter that keeps the activities with these ids.
 pub(super) fn with_ids(ids: &[Id]) -> Expr {
-    let one = |id: &Id| Value::One(Scalar { text: id.to_string(), form: ScalarForm::Quoted, span: 0..0 });
-    Expr::Atom(Atom {
-        target: Operand::Field(Field::Id),
-        or_absent: false,
-        op: Op::Equal,
-        value: Value::List(ids.iter().map(one).collect()),
-        span: 0..0,
-    })
+    one_of(Field::Id, ids.iter().map(ToString::to_string))
 }
 
 /// The records that sources have of requests, each source by itself. `within`: the time that they may be from.

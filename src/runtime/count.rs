@@ -6,7 +6,7 @@ use crosstail_core::filter::{Field, Filter};
 use crosstail_core::model::SourceId;
 use crosstail_engine::store::Facet;
 use crosstail_engine::window::Interval;
-use crosstail_source::{ErrorKind, Grouping, Groups, Job, Measures, PageQuery, Source, SourceError};
+use crosstail_source::{ErrorKind, Grouping, Groups, Measures, PageQuery, Source, SourceError};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,21 +32,20 @@ impl Reader {
     /// Figures of a source over intervals.
     async fn aggregated(
         &self,
-        source: &Arc<dyn Source>,
+        (id, source): (SourceId, &Arc<dyn Source>),
         filter: &Filter,
         intervals: &[Interval],
         grouping: &Grouping,
-        job: &Job,
     ) -> Result<Groups, SourceError> {
         if filter.expr().names(Field::Final) || grouping.by.contains(&Field::Final) {
             let cause = "what became of attempts is known only of what is held";
-            return Err(SourceError::of("", "count", (ErrorKind::Unsupported, None), &cause));
+            return Err(SourceError::of(&self.names.source_name(id), "count", (ErrorKind::Unsupported, None), &cause));
         }
-        let mut all = Groups::new();
+        let (mut all, job) = (Groups::new(), self.work.job(id));
         for interval in intervals {
             let ((since, until), context) = (ends(*interval), self.context);
             let asked = PageQuery { filter: filter.clone(), context, since, until, ..PageQuery::all(PAGE) };
-            for (key, figures) in source.aggregate(&asked, grouping, job).await? {
+            for (key, figures) in source.aggregate(&asked, grouping, &job).await? {
                 all.entry(key).or_default().merge(&figures);
             }
         }
@@ -60,12 +59,12 @@ impl Reader {
         let counting = holding.map(|(id, source)| {
             let (this, filter, query) = (&self, &filter, &query);
             async move {
-                let (mut part, job) = (ValuesPart { source: *id, ..ValuesPart::default() }, this.work.job(*id));
+                let mut part = ValuesPart { source: *id, ..ValuesPart::default() };
                 for field in &query.fields {
                     // Values may be as many as rows: a store that cannot count them is not read for that.
                     let in_store = source.capabilities().aggregates;
                     let grouping = Grouping { measures: Measures::Outcomes, in_store, ..Grouping::by(*field) };
-                    match this.aggregated(source, filter, &query.intervals, &grouping, &job).await {
+                    match this.aggregated((*id, source), filter, &query.intervals, &grouping).await {
                         Ok(groups) => part.add(*field, groups, query.purpose),
                         Err(error) if error.kind == ErrorKind::Unsupported => {}
                         Err(error) => {
@@ -143,8 +142,8 @@ impl Counting<'_> {
 
     async fn counted(&self, measures: Measures, bucket_us: Option<i64>) -> Result<Groups, String> {
         let grouping = Grouping { bucket_us, measures, ..Grouping::default() };
-        let job = self.reader.work.job(self.id);
-        let counted = self.reader.aggregated(self.source, self.filter, &self.query.intervals, &grouping, &job).await;
+        let asked = (self.id, self.source);
+        let counted = self.reader.aggregated(asked, self.filter, &self.query.intervals, &grouping).await;
         counted.map_err(|error| error.to_string())
     }
 

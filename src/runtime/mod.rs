@@ -20,7 +20,7 @@ pub use figures::{answer as figures_of, figures};
 pub use find::{MAX_RESULTS, search_source};
 pub use load::{compared, keeps_whole, payload_of, related_to};
 pub use merged::MergedHistory;
-pub use report::{figures_by_period, report_filter};
+pub use report::{figures_by_period, report_table};
 pub use work::Work;
 
 use crate::effect::{
@@ -346,9 +346,11 @@ impl Runtime {
             if let Some(range) = range {
                 let query =
                     PageQuery { context, since: range.bounds.since, until: range.bounds.until, ..PageQuery::all(1) };
-                match report::tables(&sources, &work, &names, &query, &range.filter).await {
-                    Ok(tables) => report.tables = tables,
-                    Err(error) => return Reply::Notice(format!("{path} was not written: {error:#}")),
+                for kind in crosstail_export::ReportKind::ALL {
+                    match report_table(&sources, &work, &names, (&query, &range.filter), kind, None).await {
+                        Ok(table) => report.tables.push(table),
+                        Err(error) => return Reply::Notice(format!("{path} was not written: {error:#}")),
+                    }
                 }
             }
             Reply::Notice(report::write(&path, &report).unwrap_or_else(|problem| problem))

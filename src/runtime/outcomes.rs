@@ -3,7 +3,8 @@
 //! judged when the other attempts are there.
 
 use super::Work;
-use crosstail_core::filter::{Atom, Context, Expr, Field, Filter, Op, Operand, Scalar, ScalarForm, Value};
+use super::complete::{IDS, one_of};
+use crosstail_core::filter::{Context, Expr, Field, Filter};
 use crosstail_core::model::{Activity, Names, SourceId, Status};
 use crosstail_engine::store::Store;
 use crosstail_source::{PageQuery, Source, SourceError, for_each};
@@ -14,8 +15,6 @@ use std::sync::Arc;
 const APART_US: i64 = 86_400_000_000;
 /// Failed attempts whose operations are looked up at once.
 pub(super) const CHUNK: usize = 5000;
-/// Ids per question.
-const IDS: usize = 500;
 
 /// The filter that sources are asked instead of one that names what became of attempts.
 pub(super) fn implied(filter: &Filter) -> Filter {
@@ -29,12 +28,6 @@ pub(super) fn implied(filter: &Filter) -> Filter {
 pub(super) fn failed() -> Expr {
     let words = Status::ALL.iter().filter(|status| status.is_failure()).map(|status| status.to_string());
     one_of(Field::Status, words)
-}
-
-fn one_of(field: Field, values: impl Iterator<Item = String>) -> Expr {
-    let one = |text: String| Value::One(Scalar { text, form: ScalarForm::Quoted, span: 0..0 });
-    let value = Value::List(values.map(one).collect());
-    Expr::Atom(Atom { target: Operand::Field(field), or_absent: false, op: Op::Equal, value, span: 0..0 })
 }
 
 /// What attempts of the same operations share.

@@ -30,33 +30,26 @@ pub async fn figures_by_period(
     Ok(periods)
 }
 
-/// The filter of a report within a view.
-pub fn report_filter(own: &str, kind: &ReportKind) -> Result<Filter> {
-    let both = match (own.trim(), kind.filter) {
+/// A predefined report of what a query and the text of its filter keep. With `problems`, counting goes on without the sources
+/// that fail.
+pub async fn report_table(
+    sources: &[(SourceId, Arc<dyn Source>)],
+    work: &Work,
+    names: &Names,
+    (query, filter): (&PageQuery, &str),
+    kind: &ReportKind,
+    problems: Option<&mut Vec<SourceError>>,
+) -> Result<Table> {
+    let zone = query.context.zone;
+    let both = match (filter.trim(), kind.filter) {
         (own, "") => own.to_owned(),
         ("", of) => of.to_owned(),
         (own, of) => format!("({own}) {of}"),
     };
-    Ok(Filter::parse(&both)?)
-}
-
-/// Every predefined report of a view.
-pub(super) async fn tables(
-    sources: &[(SourceId, Arc<dyn Source>)],
-    work: &Work,
-    names: &Names,
-    query: &PageQuery,
-    filter: &str,
-) -> Result<Vec<Table>> {
-    let zone = query.context.zone;
-    let mut tables = Vec::new();
-    for kind in ReportKind::ALL {
-        let query = PageQuery { filter: report_filter(filter, kind)?, ..query.clone() };
-        let calendar = kind.bucket_us.map(|us| Calendar::new(us, zone));
-        let groups = figures_by_period(sources, work, names, query, (kind.by, calendar), None).await?;
-        tables.push(kind.table(groups, zone));
-    }
-    Ok(tables)
+    let query = PageQuery { filter: Filter::parse(&both)?, ..query.clone() };
+    let calendar = kind.bucket_us.map(|us| Calendar::new(us, zone));
+    let groups = figures_by_period(sources, work, names, query, (kind.by, calendar), problems).await?;
+    Ok(kind.table(groups, zone))
 }
 
 /// Writes a report to a new file; an existing file is an error.
