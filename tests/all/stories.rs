@@ -87,14 +87,14 @@ impl Person {
         wait_for("the facets", || row().is_some());
         // Until all of it is read, values change their places.
         self.terminal.settle();
-        let at = (2, row().expect("a value") + 1);
-        self.mouse(0, at, true);
-        self.mouse(0, at, false);
-        self.terminal.settle();
+        self.click_at((2, row().expect("a value") + 1));
     }
 
     fn click(&mut self, text: &str) {
-        let at = self.place_of(text);
+        self.click_at(self.place_of(text));
+    }
+
+    fn click_at(&mut self, at: (usize, usize)) {
         self.mouse(0, at, true);
         self.mouse(0, at, false);
         self.terminal.settle();

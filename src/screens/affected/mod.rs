@@ -10,45 +10,31 @@ use super::{Entry, Hint, Screen};
 use crate::action::Action;
 use crate::effect::Effect;
 use crate::tui::Canvas;
-use crosstail_core::model::{Activity, FinalOutcome, Timestamp};
+use crosstail_core::model::FinalOutcome;
 use crosstail_engine::store::Affected;
 
 pub(super) const ENTRY: Entry = Entry::new(Some(Action::AFFECTED), || Box::new(Operations::default()));
 
-/// An operation that has failed at least once.
-struct Operation {
-    /// Its last failed attempt.
-    last: Activity,
-    /// Start of its first one.
-    since: Timestamp,
-    failed: usize,
-    outcome: Option<FinalOutcome>,
-}
-
 /// The operations, with the cursor on one.
 #[derive(Default)]
 pub(super) struct Operations {
-    all: Vec<Operation>,
+    /// What the view has: what is lost first, then what waits, what is running, and what is repaired.
     affected: Affected,
+    /// The state of the store that they are of.
+    seen: Option<u64>,
     line: Lines,
 }
 
 impl Operations {
-    /// What the view has now: what is lost first, then what waits, what is running, and what is repaired.
+    /// Looks at the view again if it has changed.
     fn look(&mut self, shared: &Shared) {
         let store = &shared.store;
-        let affected = store.affected(store.rows());
-        let chosen = self.all.get(self.line.0).map(|operation| operation.last.id.clone());
-        let mut all: Vec<Operation> = affected
-            .operations
-            .iter()
-            .map(|operation| Operation {
-                last: store.get(operation.last),
-                since: store.started(operation.first),
-                failed: operation.failed,
-                outcome: operation.outcome,
-            })
-            .collect();
+        if self.seen.replace(store.revision()) == Some(store.revision()) {
+            return;
+        }
+        let chosen = self.affected.operations.get(self.line.0).map(|operation| operation.first);
+        self.affected = store.affected(store.rows());
+        let all = &mut self.affected.operations;
         let rank = |outcome: Option<FinalOutcome>| match outcome {
             Some(FinalOutcome::GivenUp) => 0,
             None => 1,
@@ -56,10 +42,9 @@ impl Operations {
             Some(FinalOutcome::Running) => 3,
             Some(FinalOutcome::Recovered { .. }) => 4,
         };
-        all.sort_by_key(|operation| (rank(operation.outcome), std::cmp::Reverse(operation.since)));
-        let kept = chosen.and_then(|id| all.iter().position(|operation| operation.last.id == id));
-        (self.all, self.affected) = (all, affected);
-        self.line = Lines(kept.unwrap_or(self.line.0).min(self.all.len().saturating_sub(1)));
+        all.sort_by_key(|operation| (rank(operation.outcome), std::cmp::Reverse(store.started(operation.first))));
+        let kept = chosen.and_then(|first| all.iter().position(|operation| operation.first == first));
+        self.line = Lines(kept.unwrap_or(self.line.0).min(all.len().saturating_sub(1)));
     }
 }
 
@@ -93,16 +78,17 @@ impl Screen for Operations {
         match action {
             Action::BACK => shared.ask(Request::Close),
             Action::OPEN => {
-                let last = self.all.get(self.line.0)?.last.clone();
-                shared.ask(Request::Open(shared.store.find(&last.id), Box::new(last), None));
+                let last = self.affected.operations.get(self.line.0)?.last;
+                let last = shared.store.holds(last).then_some(last)?;
+                shared.ask(Request::Open(Some(last), Box::new(shared.store.get(last)), None));
             }
-            _ => return self.line.moved(action, self.all.len()).then(Vec::new),
+            _ => return self.line.moved(action, self.affected.operations.len()).then(Vec::new),
         }
         Some(Vec::new())
     }
 
     fn opened(&mut self, shared: &mut Shared) -> Vec<Effect> {
-        self.line = Lines::default();
+        (self.line, self.seen) = (Lines::default(), None);
         self.look(shared);
         Vec::new()
     }

@@ -32,8 +32,12 @@ pub(super) fn render(screen: &Operations, shared: &Shared, canvas: &mut Canvas<'
     let rows = area.height.saturating_sub(2);
     let first = (screen.line.0 + 1).saturating_sub(usize::from(rows));
     let today = day(shared.zone, shared.now);
-    for (y, (index, operation)) in (area.y + 2..area.bottom()).zip(screen.all.iter().enumerate().skip(first)) {
-        let last = &operation.last;
+    let (store, operations) = (&shared.store, screen.affected.operations.iter().enumerate());
+    // What has been given up since is not drawn.
+    let held =
+        operations.skip(first).filter(|(_, operation)| store.holds(operation.first) && store.holds(operation.last));
+    for (y, (index, operation)) in (area.y + 2..area.bottom()).zip(held) {
+        let last = &store.get(operation.last);
         let name = last.entity.as_deref().map_or_else(|| what(last), entity_text);
         let style = match operation.outcome {
             Some(FinalOutcome::GivenUp) | None => theme.failure,
@@ -45,7 +49,7 @@ pub(super) fn render(screen: &Operations, shared: &Shared, canvas: &mut Canvas<'
         let base = if index == screen.line.0 { theme.selected } else { theme.text };
         let rest = format!(
             " {} {}{}  {code}{reason}",
-            left(&short_clock(shared.zone, operation.since, today), 8),
+            left(&short_clock(shared.zone, store.started(operation.first), today), 8),
             right(&operation.failed.to_string(), 5),
             if does > 0 {
                 format!("  {}", left(&format!("{} {}", safe(last.system.as_deref().unwrap_or("")), what(last)), does))

@@ -49,8 +49,6 @@ pub struct Explore {
     pub window: Window,
     /// The operations of the view that have failed at least once.
     affected: Affected,
-    /// Whether a line says what became of them: where a filter is about failures, among others.
-    shows_affected: bool,
     /// When facets and histogram were last counted.
     counted_at: Timestamp,
     /// The store's revision at that time.
@@ -69,7 +67,6 @@ impl Explore {
             views: Views::new(shared.now),
             window: Window::default(),
             affected: Affected::default(),
-            shows_affected: false,
             counted_at: Timestamp(0),
             counted: 0,
         };
@@ -111,8 +108,9 @@ impl Explore {
         }
         shared.store.follow_operations();
         (self.counted_at, self.counted) = (shared.now, shared.store.revision());
-        self.affected = shared.store.affected(shared.store.rows());
-        self.shows_affected = !shared.filter.is_all() && !self.affected.operations.is_empty();
+        // Over everything, their line is not shown.
+        let all = shared.filter.is_all();
+        self.affected = if all { Affected::default() } else { shared.store.affected(shared.store.rows()) };
         self.facets.count(shared);
         self.histogram.count(shared);
     }

@@ -3,6 +3,7 @@
 mod view;
 
 use super::Screen;
+use super::lines::Lines;
 use super::request::Request;
 use super::shared::Shared;
 use crate::action::Action;
@@ -34,19 +35,7 @@ impl Screen for Help {
     }
 
     fn actions(&self) -> Vec<Action> {
-        [
-            Action::UP,
-            Action::DOWN,
-            Action::PAGE_UP,
-            Action::PAGE_DOWN,
-            Action::TOP,
-            Action::BOTTOM,
-            Action::BACK,
-            Action::HELP,
-            Action::OPEN,
-            Action::CLEAR_FILTER,
-        ]
-        .to_vec()
+        [&Lines::ACTIONS[..], &[Action::BACK, Action::HELP, Action::OPEN, Action::CLEAR_FILTER]].concat()
     }
 
     fn handle(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {

@@ -43,7 +43,7 @@ impl Places {
             places.histogram = Rect { height: rows, ..middle };
             middle = Rect { y: middle.y + rows, height: middle.height.saturating_sub(rows), ..middle };
         }
-        if explore.shows_affected && height >= 16 && !instead {
+        if !explore.affected.operations.is_empty() && height >= 16 && !instead {
             places.affected = Rect { height: 1, ..middle };
             middle = Rect { y: middle.y + 1, height: middle.height.saturating_sub(1), ..middle };
         }
