@@ -16,6 +16,7 @@ mod health;
 mod jq;
 mod manual;
 mod output;
+mod patterns;
 mod progress;
 mod query;
 mod redact;
@@ -146,6 +147,7 @@ async fn dispatch(cli: Cli, log: Log) -> anyhow::Result<u8> {
         Some(Command::Query(args)) => query::run(&args, &choice).await,
         Some(Command::Tail(args)) => tail::run(&args, &choice).await,
         Some(Command::Stats(args)) => stats::run(&args, &choice).await,
+        Some(Command::Patterns(args)) => patterns::run(&args, &choice).await,
         Some(Command::Show(args)) => show::run(&args, &choice).await,
         Some(Command::Health(args)) => health::run(&args, &choice).await,
         Some(Command::Alerts(args)) => alerts::run(&args, &choice).await,

@@ -10,6 +10,7 @@ mod incident;
 mod load;
 mod merged;
 mod outcomes;
+mod patterns;
 mod read;
 mod report;
 mod tables;
@@ -20,6 +21,7 @@ pub use figures::{answer as figures_of, figures};
 pub use find::{MAX_RESULTS, search_source};
 pub use load::{compared, keeps_whole, payload_of, related_to};
 pub use merged::MergedHistory;
+pub use patterns::{FoundPattern, FoundPatterns, PatternTally, patterns};
 pub use report::{figures_by_period, report_table};
 pub use work::Work;
 

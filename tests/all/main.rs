@@ -41,6 +41,7 @@ mod measures;
 mod mongodb;
 mod mysql;
 mod outcomes;
+mod patterns;
 mod planner;
 mod postgres;
 mod programs;

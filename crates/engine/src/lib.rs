@@ -4,8 +4,10 @@
 //! - [`insight`]: chains, traces, health, comparisons, alert rules, as pure functions.
 //! - [`window`]: which time a view is about, and of which times memory holds everything.
 //! - [`outline`]: documents laid out over their text, for bodies of any size.
+//! - [`pattern`]: what many messages have in common, and where they differ.
 
 pub mod insight;
 pub mod outline;
+pub mod pattern;
 pub mod store;
 pub mod window;

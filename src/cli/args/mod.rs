@@ -4,7 +4,7 @@ mod reading;
 mod stores;
 
 pub(super) use reading::{
-    FilterArgs, Format, OutputArgs, QueryArgs, RangeArgs, Sort, StatsArgs, StatsFormat, TailArgs,
+    FilterArgs, Format, OutputArgs, PatternsArgs, QueryArgs, RangeArgs, Sort, StatsArgs, StatsFormat, TailArgs,
 };
 pub(super) use stores::{
     CompleteArgs, CompletionsArgs, ConfigArgs, ConfigCommand, DoctorArgs, ExportArgs, GenerateArgs, HelpArgs, ManArgs,
@@ -153,6 +153,8 @@ pub(super) enum Command {
     Query(QueryArgs),
     /// Print counts, success rates and latencies by group
     Stats(StatsArgs),
+    /// Print what messages and errors have in common: patterns with their number, failures, first and last time
+    Patterns(PatternsArgs),
     /// Print everything about one activity: payload, retry chain, trace
     Show(ShowArgs),
     /// Print the health of systems and stores (exit code 0: healthy, 1: degraded or down, 2: unknown)

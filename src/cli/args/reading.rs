@@ -1,6 +1,6 @@
 //! Options of the commands that read activities: filters, ranges of time, forms of output.
 
-use super::{SourceArgs, duration};
+use super::{SourceArgs, TextOrJson, duration};
 use clap::{Args, ValueEnum};
 use crosstail_core::filter::Field;
 
@@ -208,6 +208,25 @@ pub(in crate::cli) struct StatsArgs {
     /// No line of headers in csv and table
     #[arg(long)]
     pub(in crate::cli) no_headers: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A word that varies by its form (a number, an id, an address, a quoted value) is <*>, and so is one of which there are at least six at its place, everything else being equal. The id of a pattern follows from its text alone.\n\nExamples:\n  crosstail patterns is:failure --since 24h -s logs/\n  crosstail patterns system:SAP -s demo.sqlite -o json"
+)]
+pub(in crate::cli) struct PatternsArgs {
+    #[command(flatten)]
+    pub(in crate::cli) filter: FilterArgs,
+    #[command(flatten)]
+    pub(in crate::cli) source: SourceArgs,
+    #[command(flatten)]
+    pub(in crate::cli) range: RangeArgs,
+    /// Print this many, the most frequent first; 0 prints all
+    #[arg(long, short = 'n', default_value_t = 50, value_name = "N")]
+    pub(in crate::cli) limit: usize,
+    /// Output format
+    #[arg(long, short, value_enum, default_value_t = TextOrJson::Text)]
+    pub(in crate::cli) output: TextOrJson,
 }
 
 impl StatsArgs {

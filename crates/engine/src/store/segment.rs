@@ -1,5 +1,6 @@
 //! Segments: columns of up to 16,384 rows into which activities are packed.
 
+use super::column::{Texts, Values};
 use super::pack::{
     MAX_OFFSET, NO_BYTE, NO_DURATION, OFFSET_BITS, RareFields, SAME, TEXTS, Text, bits, form, low_64, pack_byte,
     pack_duration, pack_end, pack_id, pack_locator, pack_texts, pack_words,
@@ -20,7 +21,7 @@ pub(super) const ROWS: usize = 1 << 14;
 pub(super) struct Segment {
     pub(super) started: Vec<i64>,
     id: Vec<u128>,
-    texts: [Vec<Symbol>; TEXTS],
+    texts: [Texts; TEXTS],
     duration: Vec<u32>,
     pub(super) http: Vec<u16>,
     /// May be shorter than the segment, like the text columns; NaN where absent.
@@ -28,12 +29,12 @@ pub(super) struct Segment {
     memory: Vec<f64>,
     /// When the record was stored in its first place, in microseconds after the start.
     recorded: Vec<f64>,
-    attempt: Vec<u8>,
-    max_attempts: Vec<u8>,
+    attempt: Values<u8>,
+    max_attempts: Values<u8>,
     bits: Vec<u32>,
     locator: Vec<u64>,
     locator_more: Vec<u32>,
-    source: Vec<u16>,
+    source: Values<u16>,
     /// Rows that have been given up.
     gone: usize,
 }
@@ -68,7 +69,7 @@ impl Segment {
             | ends
             | if has_extra { bits::EXTRA } else { 0 };
         for (column, symbol) in self.texts.iter_mut().zip(pack_texts(activity, symbols)) {
-            set_text(column, at, symbol);
+            column.set(at, symbol);
         }
         if has_extra {
             shared.extras.insert(row, Box::new(extra));
@@ -83,12 +84,12 @@ impl Segment {
         set(&mut self.id, at, id);
         set(&mut self.duration, at, duration);
         set(&mut self.http, at, activity.http_status.unwrap_or(0));
-        set(&mut self.attempt, at, attempt);
-        set(&mut self.max_attempts, at, max_attempts);
+        self.attempt.set(at, attempt);
+        self.max_attempts.set(at, max_attempts);
         set(&mut self.bits, at, packed);
         set(&mut self.locator, at, locator);
         set(&mut self.locator_more, at, locator_more);
-        set(&mut self.source, at, first.map_or(0, |place| place.source.0));
+        self.source.set(at, first.map_or(0, |place| place.source.0));
     }
 
     /// Whether a row has been put and not been given up.
@@ -108,13 +109,15 @@ impl Segment {
     /// Bytes of memory of the columns.
     pub(super) fn bytes(&self) -> usize {
         let numbers = self.cpu.capacity() + self.memory.capacity() + self.recorded.capacity();
-        let symbols: usize = self.texts.iter().map(Vec::capacity).sum();
+        let texts: usize = self.texts.iter().map(Texts::bytes).sum();
         self.started.capacity() * 8
             + self.id.capacity() * 16
-            + (symbols + self.duration.capacity() + self.bits.capacity() + self.locator_more.capacity()) * 4
-            + (self.http.capacity() + self.source.capacity()) * 2
-            + self.attempt.capacity()
-            + self.max_attempts.capacity()
+            + (self.duration.capacity() + self.bits.capacity() + self.locator_more.capacity()) * 4
+            + self.http.capacity() * 2
+            + texts
+            + self.source.bytes()
+            + self.attempt.bytes()
+            + self.max_attempts.bytes()
             + (numbers + self.locator.capacity()) * 8
     }
 
@@ -122,13 +125,12 @@ impl Segment {
     pub(super) fn each_symbol(&mut self, mut visit: impl FnMut(&mut Symbol)) {
         let Self { texts, id, locator_more, bits: words, .. } = self;
         for column in texts {
-            for (symbol, word) in column.iter_mut().zip(words.iter()) {
-                if *word & bits::GONE != 0 {
-                    *symbol = Symbol::ABSENT;
-                } else if *symbol != Symbol::ABSENT && *symbol != SAME {
+            let stays = |at: usize| words.get(at).is_none_or(|word| word & bits::GONE == 0);
+            column.each(stays, |symbol| {
+                if *symbol != Symbol::ABSENT && *symbol != SAME {
                     visit(symbol);
                 }
-            }
+            });
         }
         for ((value, more), word) in id.iter_mut().zip(locator_more).zip(words.iter()) {
             if word & bits::GONE != 0 {
@@ -168,7 +170,7 @@ impl Segment {
     }
 
     pub(super) fn text(&self, at: usize, column: Text) -> Symbol {
-        self.texts[column as usize].get(at).copied().unwrap_or_default()
+        self.texts[column as usize].get(at)
     }
 
     pub(super) fn kind(&self, at: usize) -> Kind {
@@ -190,12 +192,12 @@ impl Segment {
     }
 
     pub(super) fn attempt(&self, at: usize, extra: Option<&RareFields>) -> Option<u16> {
-        let byte = self.attempt[at];
+        let byte = self.attempt.get(at);
         if byte == NO_BYTE { extra.and_then(|e| e.attempt) } else { Some(u16::from(byte)) }
     }
 
     pub(super) fn max_attempts(&self, at: usize, extra: Option<&RareFields>) -> Option<u16> {
-        let byte = self.max_attempts[at];
+        let byte = self.max_attempts.get(at);
         if byte == NO_BYTE { extra.and_then(|e| e.max_attempts) } else { Some(u16::from(byte)) }
     }
 
@@ -228,7 +230,7 @@ impl Segment {
     }
 
     pub(super) fn source(&self, at: usize) -> SourceId {
-        SourceId(self.source[at])
+        SourceId(self.source.get(at))
     }
 
     /// Decides the order between equal times: the offset in the file.
@@ -307,25 +309,12 @@ impl Segment {
     }
 }
 
-/// Writes a text column. It ends after its last text, so a column without texts needs no memory.
-fn set_text(column: &mut Vec<Symbol>, at: usize, symbol: Symbol) {
-    if at >= column.len() {
-        if symbol == Symbol::ABSENT {
-            return;
-        }
-        column.resize(at, Symbol::ABSENT);
-        column.push(symbol);
-    } else {
-        column[at] = symbol;
-    }
-}
-
 /// The value in a column that may be shorter than the segment.
 fn number(column: &[f64], at: usize) -> Option<f64> {
     column.get(at).copied().filter(|n| !n.is_nan())
 }
 
-/// Like [`set_text`], for numbers that few rows have.
+/// Writes a number that few rows have. The column ends after its last one.
 fn set_number(column: &mut Vec<f64>, at: usize, value: Option<f64>) {
     if at < column.len() {
         column[at] = value.unwrap_or(f64::NAN);
@@ -336,7 +325,7 @@ fn set_number(column: &mut Vec<f64>, at: usize, value: Option<f64>) {
 }
 
 /// Writes a column with a value for every row: overwrites row `at`, or appends.
-fn set<T>(column: &mut Vec<T>, at: usize, value: T) {
+pub(super) fn set<T>(column: &mut Vec<T>, at: usize, value: T) {
     match column.get_mut(at) {
         Some(slot) => *slot = value,
         None => column.push(value),

@@ -1,0 +1,125 @@
+//! `crosstail patterns`: what many messages have in common.
+
+use super::args::{PatternsArgs, TextOrJson};
+use super::output::{aligned, print_error};
+use super::{progress, sources};
+use crate::config::Overrides;
+use crate::runtime::{FoundPattern, FoundPatterns, Work, patterns};
+use crate::tui::text::SPARKS;
+use anyhow::Result;
+use crosstail_core::model::{Timestamp, redact_text, visible_line};
+use crosstail_core::number::saturating_usize;
+use crosstail_export::safe_json;
+use crosstail_source::PageQuery;
+use serde_json::json;
+use std::io::Write as _;
+
+/// Columns of the chart in the table.
+const CHART: usize = 16;
+/// Spans of the counts in JSON.
+const SPANS: usize = 32;
+
+pub(super) async fn run(args: &PatternsArgs, choice: &Overrides) -> Result<u8> {
+    let config = super::configuration(choice)?;
+    let (filter, context) = sources::filter(&args.filter, &args.source, &config)?;
+    let (since, until) = sources::range(&args.range, &context)?;
+    let opened = sources::open_args(&args.source, &config).await?;
+    let work = Work::command("patterns");
+    let query = PageQuery { filter, context, since, until, ..PageQuery::all(0) };
+    let mut problems = Vec::new();
+    let reading = patterns(&opened.sources, &work, &opened.names, query, Some(&mut problems));
+    let found = progress::shown(&work, reading).await?;
+    let span = found.span.unwrap_or_default();
+    // What was asked for, where that is known: a pattern that has ended shows so.
+    let (from, to) = (since.unwrap_or(span.0), until.unwrap_or(span.1.plus_us(1)));
+    let shown = if args.limit == 0 { found.patterns.len() } else { args.limit.min(found.patterns.len()) };
+    let output = Output { found: &found, from, to, zone: context.zone };
+    match args.output {
+        TextOrJson::Json => output.json(shown)?,
+        TextOrJson::Text => output.table(shown)?,
+    }
+    if shown < found.patterns.len() {
+        print_error(&format!("{} more patterns; --limit 0 prints all", found.patterns.len() - shown));
+    }
+    if found.without_text > 0 {
+        print_error(&format!("{} activities have neither message nor error", found.without_text));
+    }
+    problems.dedup_by(|a, b| a.source_name == b.source_name);
+    Ok(opened.exit_code(&problems))
+}
+
+struct Output<'a> {
+    found: &'a FoundPatterns,
+    from: Timestamp,
+    to: Timestamp,
+    zone: crosstail_core::model::Tz,
+}
+
+impl Output<'_> {
+    fn total(&self) -> u64 {
+        self.found.patterns.iter().map(|one| one.tally.count).sum::<u64>().max(1)
+    }
+
+    fn table(&self, shown: usize) -> Result<()> {
+        let total = self.total() as f64;
+        let row = |FoundPattern { pattern, tally }: &FoundPattern| {
+            let trend = chart(&tally.trend.columns(self.from, self.to, CHART));
+            let text = visible_line(&redact_text(&pattern.text)).into_owned();
+            let share = format!("{:.1} %", 100.0 * tally.count as f64 / total);
+            let failed = if tally.failed == 0 { "–".to_owned() } else { tally.failed.to_string() };
+            // Milliseconds and the zone are in JSON.
+            let moment =
+                |at: Timestamp| at.rfc3339_in(self.zone).chars().take(19).collect::<String>().replace('T', " ");
+            [
+                tally.count.to_string(),
+                share,
+                failed,
+                moment(tally.first),
+                moment(tally.last),
+                trend,
+                pattern.id.clone(),
+                text,
+            ]
+        };
+        let rows: Vec<[String; 8]> = self.found.patterns[..shown].iter().map(row).collect();
+        let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+        aligned(&mut out, &["count", "share", "failed", "first", "last", "trend", "id", "pattern"], &rows)?;
+        out.flush()?;
+        Ok(())
+    }
+
+    fn json(&self, shown: usize) -> Result<()> {
+        let total = self.total() as f64;
+        let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+        for FoundPattern { pattern, tally } in &self.found.patterns[..shown] {
+            let line = json!({
+                "id": pattern.id,
+                "pattern": pattern.text,
+                "count": tally.count,
+                "share": tally.count as f64 / total,
+                "failed": tally.failed,
+                "first": tally.first.rfc3339(),
+                "last": tally.last.rfc3339(),
+                "example": tally.example,
+                "trend": {
+                    "from": self.from.rfc3339(),
+                    "to": self.to.rfc3339(),
+                    "counts": tally.trend.columns(self.from, self.to, SPANS),
+                },
+            });
+            writeln!(out, "{}", safe_json(&line)?)?;
+        }
+        out.flush()?;
+        Ok(())
+    }
+}
+
+/// A chart of one line: an empty column is nothing, the highest is full.
+fn chart(counts: &[u64]) -> String {
+    let most = counts.iter().copied().max().unwrap_or(0).max(1);
+    let column = |count: &u64| match count {
+        0 => " ",
+        count => SPARKS[saturating_usize(count.saturating_mul(SPARKS.len() as u64 - 1) / most).min(SPARKS.len() - 1)],
+    };
+    counts.iter().map(column).collect()
+}
