@@ -281,28 +281,24 @@ fn ago_or(
     Ok(read(text, context).map_err(|error| UsageError(format!("{option}: {}", error.message)))?)
 }
 
-#[cfg(all(test, feature = "sqlite"))]
+#[cfg(all(test, feature = "sqlite", feature = "postgres"))]
 mod tests {
     use super::*;
 
     #[tokio::test]
     async fn sources_that_cannot_be_opened_again_stay_as_they_are() {
-        let config = SourceConfig {
-            name: "shop".to_owned(),
-            at: vec!["sqlite:///shop.sqlite".to_owned()],
-            ..SourceConfig::default()
-        };
+        let at = |address: &str| vec![address.to_owned()];
+        let config =
+            SourceConfig { name: "shop".to_owned(), at: at("sqlite:///shop.sqlite"), ..SourceConfig::default() };
         let mut opened = open(vec![config], Vec::new()).expect("opened");
-        let schema = |table: &str| {
-            let text = format!(
-                "name = 'calls'\n[table]\nname = 'calls'\n{table}id = 'id'\ntime = 'at'\n[fields]\nstarted_at = 'at'\n"
-            );
-            Schema::from_toml(&text, "calls").expect("a schema")
-        };
+        let text = "name = 'calls'\n[table]\nname = 'calls'\nid = 'id'\ntime = 'at'\n[fields]\nstarted_at = 'at'\n";
+        let schema = || Schema::from_toml(text, "calls").expect("a schema");
         let id = opened.sources[0].0;
-        assert!(opened.read_by(id, schema("stores = ['nowhere']\n")).is_err());
+        opened.configs[0].at = at("postgres://shop:no-port/calls");
+        assert!(opened.read_by(id, schema()).is_err());
         assert!(opened.sources.len() == 1 && opened.configs[0].schema.is_none());
-        opened.read_by(id, schema("")).expect("opened again");
+        opened.configs[0].at = at("sqlite:///shop.sqlite");
+        opened.read_by(id, schema()).expect("opened again");
         assert!(opened.configs[0].schema.is_some());
     }
 }

@@ -431,7 +431,7 @@ mod tests {
         let status = |text: &str| {
             let mut assembler = Assembler::default();
             super::json::scan(text, schema.tree(), &mut assembler).expect("JSON");
-            assembler.finish(&schema, crate::model::Id::parse("1"), Timestamp::UNDATED).status
+            assembler.finish(&schema, crate::model::Id::parse("1"), crate::model::Timestamp::UNDATED).status
         };
         assert_eq!(status(r#"{"status_code": 502}"#), Some(Status::Failed));
         assert_eq!(status(r#"{"status_code": 204}"#), Some(Status::Success));
