@@ -467,3 +467,20 @@ async fn times_that_are_none_are_told() {
         assert!(warnings.iter().any(|text| text.contains(told.unwrap_or_default())) || told.is_none(), "{warnings:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_of_sqlite_whose_key_repeats_loses_no_row() {
+    let make = "CREATE TABLE base (id INTEGER PRIMARY KEY, at INTEGER, sys TEXT, st TEXT, ms INTEGER); \
+        INSERT INTO base VALUES (1, 1700000000, 'a', 'ok', 1), (2, 1700000000, 'b', 'ok', 2), (3, 1700000001, 'c', 'ok', 3); \
+        CREATE VIEW calls AS SELECT id % 2 AS id, at, sys, st, ms FROM base";
+    let file = File::open(make, &calls("time_unit = 's'\n")).await;
+    let source = file.source();
+    for limit in [1, 2, 10] {
+        assert_eq!(distinct(&pages(source.as_ref(), limit, true).await), 3);
+    }
+    for one in pages(source.as_ref(), 10, true).await {
+        source.payload(&one.id, &one.places[0].locator, &Job::default()).await.expect("its payload");
+    }
+    let warnings = source.probe(&Job::default()).await.expect("a probe").warnings;
+    assert!(warnings.iter().any(|text| text.contains("by what is in them")), "{warnings:?}");
+}

@@ -193,8 +193,9 @@ pub(super) async fn look_at(reader: Reader<'_>, table: &Table, relation: &mut Re
     }
     let (time, us) = (name(&table.time), time_us(table, false));
     let text = format!(
-        "SELECT substr(CAST({time} AS TEXT), 1, 40) FROM (SELECT {time} FROM {from} LIMIT {TIME_ROWS}) \
-         WHERE ({us}) IS NULL AND {time} IS NOT NULL AND {time} <> '' LIMIT 1"
+        "SELECT substr({}, 1, 40) FROM (SELECT {time} FROM {from} LIMIT {TIME_ROWS}) \
+         WHERE ({us}) IS NULL AND {time} IS NOT NULL AND {time} <> '' LIMIT 1",
+        text(&time)
     );
     let rows = match reader.fetch(Sql::raw(text)).await {
         // What cannot be computed is told where it is read.
@@ -323,7 +324,12 @@ impl Mapping {
         let (table, key) = (&self.table.name, self.table.id.columns().join(", "));
         Diagnosis::warning(
             "key",
-            format!("{table}: {key} is not unique, so rows are told apart by more"),
+            if self.relation.has_rowid || !self.relation.keys.is_empty() {
+                format!("{table}: {key} is not unique, so rows are told apart by more")
+            } else {
+                let alike = "and rows that are alike in every column come as one";
+                format!("{table}: {key} is not unique, so rows are told apart by what is in them, {alike}")
+            },
             "name the columns of the key as id in [table]",
         )
     }
