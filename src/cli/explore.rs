@@ -7,7 +7,7 @@ use crate::config::{self, Config, Overrides};
 use crate::log::Log;
 use crate::runtime::{self, Runtime};
 use crate::screens::{self, Event, Explorer, Opened, Reopen, Settings};
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use async_trait::async_trait;
 use crosstail_core::model::{Clock, Names, SourceId, redact_text};
 use crosstail_engine::insight::alerting::Alerting;
@@ -32,7 +32,7 @@ pub(super) async fn run(args: &ExploreArgs, choice: &Overrides, log: Log) -> Res
     let named = [&args.sources[..], &args.also[..]].concat();
     let (configs, spools) = sources::configs(&named, &args.run, args.schema.as_deref(), &config)?;
     let invocation = invocation(&named, &args.run, args.schema.as_deref());
-    let opened = Some(sources::open(configs, spools)?);
+    let opened = sources::open(configs, spools)?;
     let mut session = Session { opened, look: &args.look, invocation, config: &config, log };
     let first = session.explorer()?;
     screens::run(first, Clock::system(), &mut session).await
@@ -40,8 +40,7 @@ pub(super) async fn run(args: &ExploreArgs, choice: &Overrides, log: Log) -> Res
 
 /// What the explorer is opened with, and opened again.
 struct Session<'a> {
-    /// There, but while one takes the place of another.
-    opened: Option<sources::OpenSources>,
+    opened: sources::OpenSources,
     look: &'a ViewArgs,
     invocation: String,
     config: &'a Config,
@@ -50,7 +49,7 @@ struct Session<'a> {
 
 impl Session<'_> {
     fn explorer(&self) -> Result<Opened> {
-        let opened = self.opened.as_ref().context("no source is open")?;
+        let opened = &self.opened;
         let allowed = self.look.writes.allow_writes;
         let writers = if allowed { opened.alert_writers() } else { runtime::alert::Writers::new() };
         let all = (opened.names.clone(), opened.sources.clone(), writers);
@@ -61,9 +60,8 @@ impl Session<'_> {
 #[async_trait(?Send)]
 impl Reopen for Session<'_> {
     async fn with_table(&mut self, source: SourceId, table: &str) -> Result<Opened> {
-        let opened = self.opened.as_ref().context("no source is open")?;
-        let schema = opened.draft(source, table).await?;
-        self.opened = self.opened.take().map(|opened| opened.reading(source, schema)).transpose()?;
+        let schema = self.opened.draft(source, table).await?;
+        self.opened.read_by(source, schema)?;
         self.explorer()
     }
 }

@@ -56,12 +56,15 @@ impl OpenSources {
         Ok(Schema::from_toml(&draft, table)?)
     }
 
-    /// The same sources, opened again, one of them with another schema.
-    pub(super) fn reading(mut self, source: SourceId, schema: Schema) -> anyhow::Result<Self> {
+    /// Opens the same sources again, one of them with another schema. Where that fails, they stay as they are.
+    pub(super) fn read_by(&mut self, source: SourceId, schema: Schema) -> anyhow::Result<()> {
+        let mut configs = self.configs.clone();
         if let Some(index) = self.sources.iter().position(|(id, _)| *id == source) {
-            self.configs[index].schema = Some(schema);
+            configs[index].schema = Some(schema);
         }
-        open(self.configs, self.spools)
+        let again = open(configs, Vec::new())?;
+        *self = Self { spools: std::mem::take(&mut self.spools), ..again };
+        Ok(())
     }
 
     /// How the alerts of each source are changed, and its address.
@@ -179,10 +182,6 @@ pub(super) async fn open_args(args: &SourceArgs, config: &Config) -> anyhow::Res
     }
     let mut failed: Vec<(usize, Box<dyn std::error::Error + Send + Sync>)> = Vec::new();
     for (index, ((id, source), kind)) in opened.sources.iter().zip(&opened.kinds).enumerate() {
-        // A table that may not be read is missing from the output, and so is a page of metrics: report it.
-        if !kind.may_hide && kind.holds_activities {
-            continue;
-        }
         let name = opened.names.source_name(*id);
         let job = Job::new("connect", Priority::Asked);
         if !kind.holds_activities
@@ -191,6 +190,8 @@ pub(super) async fn open_args(args: &SourceArgs, config: &Config) -> anyhow::Res
             failed.push((index, format!("{name}: {silent}").into()));
             continue;
         }
+        // What is missing from the output, or not as the store has it, is said: a table that may not be read, messages behind
+        // a transaction.
         match source.probe(&job).await {
             Ok(probe) => {
                 for warning in &probe.warnings {
@@ -278,4 +279,26 @@ fn ago_or(
         return Ok(context.now.plus_us(-truncated_i64(us)));
     }
     Ok(read(text, context).map_err(|error| UsageError(format!("{option}: {}", error.message)))?)
+}
+
+#[cfg(all(test, feature = "sqlite", feature = "postgres"))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn sources_that_cannot_be_opened_again_stay_as_they_are() {
+        let at = |address: &str| vec![address.to_owned()];
+        let config =
+            SourceConfig { name: "shop".to_owned(), at: at("sqlite:///shop.sqlite"), ..SourceConfig::default() };
+        let mut opened = open(vec![config], Vec::new()).expect("opened");
+        let text = "name = 'calls'\n[table]\nname = 'calls'\nid = 'id'\ntime = 'at'\n[fields]\nstarted_at = 'at'\n";
+        let schema = || Schema::from_toml(text, "calls").expect("a schema");
+        let id = opened.sources[0].0;
+        opened.configs[0].at = at("postgres://shop:no-port/calls");
+        assert!(opened.read_by(id, schema()).is_err());
+        assert!(opened.sources.len() == 1 && opened.configs[0].schema.is_none());
+        opened.configs[0].at = at("sqlite:///shop.sqlite");
+        opened.read_by(id, schema()).expect("opened again");
+        assert!(opened.configs[0].schema.is_some());
+    }
 }

@@ -5,7 +5,7 @@ use crate::servers::{Kind, Server, shared, unique_name};
 use crate::support::{Running, collect, crosstail, crosstail_weighed, ids, lines, open, undated_add_up};
 use bson::{Bson, DateTime, Document, doc};
 use crosstail_core::filter::{Context, Filter};
-use crosstail_core::model::{Activity, Clock, Timestamp};
+use crosstail_core::model::{Activity, Clock, Status, Timestamp};
 use crosstail_source::{Grouping, Job, PageQuery, RelatedKey, Source, SourceEvent};
 use mongodb::Collection;
 use serde_json::{Value, json};
@@ -473,4 +473,125 @@ async fn pages_of_large_documents_take_little_memory() {
     let (output, peak) = crosstail_weighed(&["query", "-o", "json", "--limit", "0", "-s", &server.url(&index)]);
     assert_eq!(lines(&output).len(), 300);
     assert!(peak <= 120, "{peak} MB");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_outcome_of_documents_without_one_follows_from_http_and_the_error() {
+    let Some(server) = shared(Kind::Elasticsearch).await else { return };
+    let base = index_name("outcome");
+    let (words, text) = (json!({ "type": "keyword" }), json!({ "type": "text" }));
+    // The error is a word, a text alone, an object, a text with its word, or whatever comes first.
+    let kinds = [
+        ("word", words.clone()),
+        ("text", text.clone()),
+        ("object", json!({ "properties": { "message": text, "code": words } })),
+        ("both", json!({ "type": "text", "fields": { "keyword": { "type": "keyword", "ignore_above": 12 } } })),
+        ("number", json!({ "type": "long" })),
+    ];
+    let mut documents = Vec::new();
+    for (name, error) in &kinds {
+        let mappings = json!({ "properties": { "@timestamp": { "type": "date" }, "error": error, "status_code": { "type": "integer" } } });
+        create(&server, &format!("{base}-{name}"), json!({ "mappings": mappings })).await;
+        let error = match *name {
+            "object" => json!({ "message": "connection refused by the other side" }),
+            "number" => json!(17),
+            _ => json!("connection refused by the other side"),
+        };
+        for (n, mut document) in (1..).zip([
+            json!({ "status_code": 502 }),
+            json!({ "status_code": 404 }),
+            json!({ "status_code": 200 }),
+            json!({ "status_code": 200, "error": error }),
+            json!({ "error": error }),
+            json!({ "message": "nothing tells" }),
+            json!({ "level": "info", "message": "a line", "error": error }),
+            json!({ "outcome": "failed", "status_code": 200 }),
+            json!({ "outcome": "success" }),
+            json!({ "status_code": "503" }),
+        ]) {
+            document["@timestamp"] = json!(Clock::system().now().plus_ms(-60_000 * n).rfc3339());
+            documents.push((json!({ "index": { "_index": format!("{base}-{name}") } }), document));
+        }
+    }
+    bulk(&server, &documents).await;
+    refresh(&server, &format!("{base}-*")).await;
+    let context = Context { now: Clock::system().now(), zone: chrono_tz::Tz::UTC };
+    for (name, _) in &kinds {
+        let (_, source) = open(&[server.url(&format!("{base}-{name}"))]);
+        let all = pages(&source, &PageQuery::all(7)).await;
+        let of = |status: Option<Status>| all.iter().filter(|one| one.status == status).count();
+        // Of what is `failed`: 502, 404, 503, two with an error, one that says so.
+        assert_eq!((of(Some(Status::Failed)), of(Some(Status::Success)), of(None)), (6, 2, 2), "{name}: {all:?}");
+        for filter in
+            ["status:failed", "status:success", "is:failure", "status:(failed, success)", "-status:failed", "is:ok"]
+        {
+            let query = PageQuery { filter: Filter::parse(filter).expect(filter), context, ..PageQuery::all(100) };
+            let here = pages(&source, &query).await.len();
+            let asked = Grouping { in_store: true, ..Grouping::default() };
+            let counted = source.aggregate(&query, &asked, &Job::default()).await;
+            let counted = counted.unwrap_or_else(|error| panic!("{name} {filter}: {error}"));
+            let (count, failed) = counted.values().fold((0, 0), |(all, bad), one| (all + one.count, bad + one.failed));
+            assert_eq!(count, here as u64, "{name} {filter}");
+            let kept = pages(&source, &query).await;
+            assert_eq!(failed, kept.iter().filter(|one| one.is_failure()).count() as u64, "{name} {filter}");
+        }
+    }
+    // Where a field of an error says that there is none.
+    let denied: Vec<(Value, Value)> = ["false", "none", ""]
+        .iter()
+        .map(|word| {
+            let document = json!({ "@timestamp": Clock::system().now().rfc3339(), "error": word });
+            (json!({ "index": { "_index": format!("{base}-word") } }), document)
+        })
+        .collect();
+    bulk(&server, &denied).await;
+    refresh(&server, &format!("{base}-word")).await;
+    let (_, source) = open(&[server.url(&format!("{base}-word"))]);
+    let groups = source.aggregate(&PageQuery::all(100), &Grouping::default(), &Job::default()).await.expect("figures");
+    assert_eq!(groups.values().map(|figures| (figures.count, figures.failed)).collect::<Vec<_>>(), [(13, 6)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_of_mongodb_without_a_database_names_those_that_there_are() {
+    let Some(server) = shared(Kind::MongoReplica).await else { return };
+    let database = unique_name();
+    logs(&server, &database).await.insert_one(request(1, DateTime::now())).await.expect("inserted");
+    let url = server.url("");
+    for arguments in [&["query", "-s", &url][..], &["schema", "draft", "--from", &url], &["doctor", "-s", &url]] {
+        let shown = crosstail(arguments);
+        let said = String::from_utf8_lossy(&[shown.stdout.clone(), shown.stderr.clone()].concat()).into_owned();
+        // Others are there, too, and only some are named.
+        assert!(!shown.status.success() && said.contains("names no database; there are: "), "{arguments:?}: {said}");
+        assert!(said.contains("DATABASE") && !said.contains("admin"), "{arguments:?}: {said}");
+    }
+    let (_, source) = open(&[url]);
+    let error = source.table_offers(&Job::default()).await.expect_err("no database").to_string();
+    assert!(error.contains("there are: "), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dates_of_no_year_and_endless_durations_cost_themselves() {
+    let Some(server) = shared(Kind::MongoReplica).await else { return };
+    let database = unique_name();
+    let logs = logs(&server, &database).await;
+    let now = DateTime::now();
+    let far = [i64::MAX / 2, -i64::MAX / 2, 253_402_300_800_000, -62_135_596_800_001].map(DateTime::from_millis);
+    let mut documents: Vec<Document> = (1..).zip(far).map(|(n, at)| request(n, at)).collect();
+    documents.extend((10..16).map(|n| request(n, now)));
+    documents[5].insert("duration_ms", 1e30);
+    documents[6].insert("duration_ms", 5);
+    logs.insert_many(documents).await.expect("inserted");
+    let (_, source) = open(&[server.url(&database)]);
+    undated_add_up(source.as_ref(), 10, 4).await;
+    for newest_first in [true, false] {
+        let all = pages(&source, &PageQuery { newest_first, ..PageQuery::all(3) }).await;
+        let times: Vec<_> = all.iter().map(|activity| activity.started_at).collect();
+        assert!(
+            times.windows(2).all(|two| if newest_first { two[0] >= two[1] } else { two[0] <= two[1] }),
+            "in order: {times:?}"
+        );
+        assert_eq!(all.iter().filter(|one| one.duration_us.is_some()).count(), 1);
+    }
+    let groups = source.aggregate(&PageQuery::all(10), &Grouping::default(), &Job::default()).await.expect("figures");
+    assert_eq!(groups.values().map(|figures| figures.latencies.count()).sum::<u64>(), 1);
 }

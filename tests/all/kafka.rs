@@ -1,7 +1,7 @@
 //! Kafka: what the conformance suite does not ask.
 
 use crate::servers::{Kind, Server, kafka_tool, shared, unique_name};
-use crate::support::{PATIENCE, Running, collect, crosstail_weighed, ids, lines, open};
+use crate::support::{PATIENCE, Running, collect, crosstail, crosstail_weighed, ids, lines, open};
 use crosstail_core::model::{Clock, HealthState, Metric, Timestamp};
 use crosstail_source::{ErrorKind, Job, PageQuery, Position, RelatedKey, Source, SourceEvent};
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
@@ -524,8 +524,39 @@ async fn messages_behind_an_open_transaction_are_told() {
     assert!(pages(&source, &PageQuery::all(10)).await.is_empty());
     let warnings = source.probe(&Job::default()).await.expect("a probe").warnings;
     assert!(warnings.iter().any(|warning| warning.contains("open transaction")), "{warnings:?}");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("all.ndjson").display().to_string();
+    let url = server.url(&topic);
+    for command in [&["query"][..], &["stats"], &["export", "--output", &file]] {
+        let shown = crosstail(&[command, &["-s", &url]].concat());
+        let said = String::from_utf8_lossy(&shown.stderr).into_owned();
+        assert!(said.contains("open transaction"), "{command:?}: {said}");
+    }
     producer.commit_transaction(limit).expect("committed");
     let (_, source) = open(&[server.url(&topic)]);
     assert_eq!(pages(&source, &PageQuery::all(10)).await.len(), 4);
     assert!(source.probe(&Job::default()).await.expect("a probe").warnings.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_whose_time_cannot_be_read_says_so() {
+    let Some(server) = shared(Kind::Kafka).await else { return };
+    let topic = topic_name("times");
+    create(&server, &topic, 1, &[]).await;
+    let at = Clock::system().now().rfc3339();
+    let values = [
+        json!({ "timestamp": at, "message": "good" }),
+        json!({ "timestamp": "the day before yesterday", "message": "bad" }),
+        json!({ "message": "none" }),
+    ];
+    produce(&producer(&server, "none"), &topic, values.iter().map(|value| ("k".to_owned(), value.to_string())));
+    let (_, source) = open(&[server.url(&topic)]);
+    let all = pages(&source, &PageQuery::all(10)).await;
+    assert_eq!(all.len(), 3);
+    for one in &all {
+        let said = one.error.as_deref().unwrap_or_default();
+        let expected = one.message.as_deref() == Some("bad");
+        assert_eq!(said.contains("time cannot be read") && said.contains("before yesterday"), expected, "{one:?}");
+        assert!(!one.is_failure(), "{one:?}");
+    }
 }

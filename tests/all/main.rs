@@ -32,6 +32,7 @@ mod faults;
 mod figures;
 mod filters;
 mod flow;
+mod gone;
 mod habits;
 mod halves;
 mod hostile;

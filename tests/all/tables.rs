@@ -652,7 +652,19 @@ async fn indexes_of_mysql_answer_ids_beginnings_statuses_and_systems() {
     let schema = calls("").replace("duration = 'ms'", "duration = 'ms'\nrequest_id = 'req'\ncorrelation_id = 'corr'");
     let source = source_at(server.url(&database), &schema);
     let context = Context { now: crosstail_core::model::Clock::system().now(), zone: chrono_tz::Tz::UTC };
+    let list = |of: &str| (1..=400).map(|n| format!("{of}{}", n * 49)).collect::<Vec<_>>().join(", ");
+    let requests: Vec<String> = source
+        .page(&PageQuery::all(400), None, &Job::default())
+        .await
+        .expect("a page")
+        .items
+        .iter()
+        .filter_map(|one| one.request_id.as_ref().map(ToString::to_string))
+        .collect();
+    let (ids, requests) = (format!("id=({})", list("shop/calls/")), format!("request:({})", requests.join(", ")));
     for (text, expected) in [
+        (ids.as_str(), 400),
+        (requests.as_str(), 400),
         ("request:req-c4ca4238a0b923820dcc509a6f75849b", 1),
         ("request:REQ-C4CA4238A0B9", 1),
         ("request:(req-c4ca4238a0b923820dcc509a6f75849b, req-c81e728d9d4c2f636f067f89cc14862c)", 2),
@@ -762,6 +774,134 @@ async fn figures_of_what_is_derived_are_the_servers_work() {
                 assert_eq!(counted, all.expect("read"), "{} of {text}: {:?}", by.name(), source.capabilities());
                 assert!(counted.len() > 3, "{text}");
             }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_of_postgres_with_heirs_dots_arrays_and_endless_durations_are_read_as_they_are() {
+    let sql = "CREATE TABLE calls (id bigint PRIMARY KEY, at timestamptz, sys text, st text, ms numeric, labels text[]); \
+        CREATE TABLE calls_old () INHERITS (calls); \
+        INSERT INTO calls VALUES (1, now(), 'here', 'ok', 1e30, ARRAY['a,b', 'NULL', NULL, '{c}', 'd \"e\" \\f', '']), (2, now(), 'here', 'ok', 7, NULL); \
+        INSERT INTO calls_old VALUES (1, now(), 'heir', 'bad', 'NaN', '{}'), (2, now(), 'heir', 'ok', 'Infinity', '{x}'); \
+        CREATE SCHEMA \"Odd.Schema\"; \
+        CREATE TABLE \"Odd.Schema\".\"My \"\"Table\"\".x\" (\"Id\" int PRIMARY KEY, \"Created At\" timestamptz, \"sys'\" text); \
+        INSERT INTO \"Odd.Schema\".\"My \"\"Table\"\".x\" VALUES (1, now(), 'odd')";
+    let schema = calls("").replace("duration = 'ms'", "duration = 'ms'\ntags = 'labels'");
+    let Some(shop) = Shop::open(sql, &schema).await else { return };
+    // A key is unique in one table, and not in those that inherit from it.
+    let rows = shop.rows(&[]);
+    let ids: BTreeSet<&str> = rows.iter().filter_map(|row| row["id"].as_str()).collect();
+    assert_eq!((rows.len(), ids.len()), (4, 4), "{ids:?}");
+    for (system, count) in [("here", 2), ("heir", 2)] {
+        assert_eq!(rows.iter().filter(|row| row["system"] == system).count(), count);
+    }
+    let (_, source) = shop.source();
+    for row in source.page(&PageQuery::all(10), None, &Job::default()).await.expect("a page").items {
+        let payload = source.payload(&row.id, &row.places[0].locator, &Job::default()).await.expect("its payload");
+        assert!(format!("{payload:?}").contains(row.system.as_deref().expect("a system")), "{payload:?}");
+    }
+    let of = |tags: &str| rows.iter().filter(|row| row["tags"].to_string().contains(tags)).count();
+    assert_eq!((of("{c}"), of("\"NULL\""), of("d \\\"e\\\" \\\\f"), of("\"x\"")), (1, 1, 1, 1), "{rows:?}");
+    // What is longer than centuries is no duration, and says nothing of the others.
+    let groups = source.aggregate(&PageQuery::all(10), &Grouping::default(), &Job::default()).await.expect("figures");
+    let latencies: Vec<u64> = groups.values().map(|figures| figures.latencies.count()).collect();
+    assert_eq!(latencies, [1], "{groups:?}");
+    assert_eq!(rows.iter().filter(|row| row["duration_ms"].is_number()).count(), 1);
+    let odd = "name = 'odd'\n[table]\nname = 'Odd.Schema.My \"Table\".x'\nid = 'Id'\ntime = 'Created At'\n[fields]\nstarted_at = 'Created At'\nsystem = \"sys'\"\n";
+    let source = source_at(shop.url.clone(), odd);
+    let rows = source.page(&PageQuery::all(10), None, &Job::default()).await.expect("a page").items;
+    assert_eq!(rows.len(), 1);
+    source.payload(&rows[0].id, &rows[0].places[0].locator, &Job::default()).await.expect("its payload");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_of_postgres_that_changes_while_it_is_followed_is_taken_up() {
+    let create = "CREATE TABLE calls (id bigserial PRIMARY KEY, at timestamptz, sys text, st text, ms int)";
+    let insert =
+        |sys: &str, ms: &str| format!("INSERT INTO calls (at, sys, st, ms) VALUES (now(), '{sys}', 'ok', {ms})");
+    let old = "INSERT INTO calls (at, sys, st, ms) SELECT now() - i * interval '2 days', 'old', 'ok', i FROM generate_series(1, 5) i";
+    let schema = calls("").replace("duration = 'ms'", "duration = 'ms'\nmessage = 'note'");
+    let Some(shop) = Shop::open(&format!("{create}; {old}"), &schema).await else { return };
+    let (_, source) = shop.source();
+    let Following { mut updates, cancel, errors } = Following::begin(&source).await;
+    for (step, changes) in [
+        ("before", vec![insert("before", "12")]),
+        // Every row is written anew, while the newest may not have been looked for.
+        ("text", vec!["ALTER TABLE calls ALTER COLUMN ms TYPE text".to_owned(), insert("text", "'n/a'")]),
+        ("added", vec!["ALTER TABLE calls ADD COLUMN note text".to_owned(), insert("added", "'7'")]),
+        ("number", vec!["ALTER TABLE calls ALTER COLUMN ms TYPE int USING 3".to_owned(), insert("number", "7")]),
+        ("again", vec![format!("DROP TABLE calls; {create}"), insert("again", "7")]),
+    ] {
+        for change in changes {
+            shop.run(&change).await;
+        }
+        let found = async {
+            loop {
+                if let SourceEvent::Batch(batch, _) = updates.recv().await.expect("following goes on") {
+                    assert!(!batch.iter().any(|one| one.system.as_deref() == Some("old")), "{step}");
+                    if batch.iter().any(|one| one.system.as_deref() == Some(step)) {
+                        return;
+                    }
+                }
+            }
+        };
+        tokio::time::timeout(crate::support::PATIENCE, found).await.expect(step);
+    }
+    cancel.cancel();
+    errors.await.expect("joined");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_of_mysql_with_dots_and_endless_durations_is_read_as_it_is() {
+    let Some(server) = shared(Kind::Mysql).await else { return };
+    let database = server.mysql_database(&[]).await;
+    let mut connection = server.mysql_connection(&database).await;
+    let text = "CREATE TABLE `odd.table` (id INT PRIMARY KEY, at DATETIME, `sys.name` VARCHAR(10), st VARCHAR(5), `x``y` DOUBLE); \
+        INSERT INTO `odd.table` VALUES (1, UTC_TIMESTAMP(), 'a', 'ok', 1e30), (2, UTC_TIMESTAMP(), 'b', 'ok', 5), (3, NULL, 'c', 'ok', -1)";
+    sqlx::raw_sql(text).execute(&mut connection).await.expect("filled");
+    let schema = "name = 'odd'\n[table]\nname = 'odd.table'\nid = 'id'\ntime = 'at'\n[fields]\nstarted_at = 'at'\nsystem = 'sys.name'\nduration = 'x`y'\nstatus = 'st'\n";
+    let source = source_at(server.url(&database), schema);
+    let rows = source.page(&PageQuery::all(10), None, &Job::default()).await.expect("a page").items;
+    assert_eq!(
+        rows.iter().map(|row| row.duration_us).collect::<Vec<_>>().iter().flatten().collect::<Vec<_>>(),
+        [&5000]
+    );
+    assert_eq!(rows.len(), 3);
+    let groups = source.aggregate(&PageQuery::all(10), &Grouping::default(), &Job::default()).await.expect("figures");
+    assert_eq!(groups.values().map(|figures| figures.latencies.count()).collect::<Vec<_>>(), [1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn times_of_postgres_and_mysql_that_are_none_are_told() {
+    let schema = "name = 'calls'\n[table]\nname = 'calls'\nid = 'id'\ntime = 'at'\ntime_unit = 's'\n[fields]\nstarted_at = 'at'\n";
+    let cases = [
+        ("varchar(40)", "(1, '2026-11-26T10:00:00Z'), (2, NULL), (3, '')", None),
+        ("varchar(40)", "(1, '2026-11-26T10:00:00Z'), (2, '26.11.2026')", Some("26.11.2026")),
+        ("bigint", "(1, 1790000000), (2, NULL)", None),
+        ("bigint", "(1, 1790000000), (2, 1790000000123)", Some("1790000000123")),
+    ];
+    let told = async |source: Arc<dyn Source>, case: &str, expected: Option<&str>| {
+        let warnings = source.probe(&Job::default()).await.expect("a probe").warnings;
+        // Of numbers, it may be known in which unit they are.
+        let found = warnings.iter().find(|text| text.contains("time_unit"));
+        assert_eq!(found.is_some(), expected.is_some(), "{case}: {warnings:?}");
+        let example = expected.unwrap_or_default();
+        assert!(found.is_none_or(|text| text.contains(example) || text.contains("\"ms\"")), "{case}: {warnings:?}");
+    };
+    for (holds, values, expected) in cases {
+        let make = format!("CREATE TABLE calls (id int PRIMARY KEY, at {holds}); INSERT INTO calls VALUES {values}");
+        if let Some(server) = shared(Kind::Postgres).await {
+            let database = server.postgres_database(&[]).await;
+            let mut connection = server.postgres_connection(&database).await;
+            sqlx::raw_sql(AssertSqlSafe(make.clone())).execute(&mut connection).await.expect("filled");
+            told(source_at(server.url(&database), schema), values, expected).await;
+        }
+        if let Some(server) = shared(Kind::Mysql).await {
+            let database = server.mysql_database(&[]).await;
+            let mut connection = server.mysql_connection(&database).await;
+            sqlx::raw_sql(AssertSqlSafe(make)).execute(&mut connection).await.expect("filled");
+            told(source_at(server.url(&database), schema), values, expected).await;
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::support::{PATIENCE, crosstail, lines};
 use crate::tables::{Following, calls, distinct, followed, pages, source_at};
-use crosstail_core::model::Activity;
+use crosstail_core::filter::{Context, Filter};
+use crosstail_core::model::{Activity, Clock};
 use crosstail_source::{Grouping, Job, PageQuery, Source, SourceEvent};
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -266,7 +267,7 @@ async fn a_table_of_sqlite_that_changes_while_it_is_followed_is_taken_up() {
     assert!(notices.iter().any(|text| text.contains("made anew")), "{notices:?}");
     cancel.cancel();
     let errors = errors.await.expect("joined");
-    assert!(errors.iter().all(|error| error.contains("no table")) && !errors.is_empty(), "{errors:?}");
+    assert!(errors.iter().all(|error| error.contains("gone: calls")) && !errors.is_empty(), "{errors:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -314,4 +315,172 @@ async fn a_file_that_is_renamed_over_another_is_followed_on() {
     }
     cancel.cancel();
     errors.await.expect("joined");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_sqlite_that_are_no_text_open_their_rows_and_come_once() {
+    // Latin-1 in a text, bytes, a lone continuation, a text of which the lossy form is another key, numbers.
+    let keys = [
+        "CAST(x'636166e9' AS TEXT)",
+        "CAST(x'6361666100e8' AS TEXT)",
+        "'caf\u{fffd}'",
+        "'Müller'",
+        "'635f'",
+        "x'00ff10'",
+        "x'636166'",
+        "CAST(x'80' AS TEXT)",
+        "CAST(x'eda080' AS TEXT)",
+        "'😀'",
+        "7",
+        "7.5",
+        "''",
+    ];
+    let rows: Vec<String> =
+        keys.iter().enumerate().map(|(n, key)| format!("({key}, 1700000000 + {n} / 5, 's{n}', 'ok', {n})")).collect();
+    let make = |key: &str| {
+        format!(
+            "CREATE TABLE calls ({key}, at INTEGER, sys TEXT, st TEXT, ms INTEGER); INSERT INTO calls VALUES {}",
+            rows.join(", ")
+        )
+    };
+    // As the key of the table, as a column that is told to be one, and as the identity of the activity.
+    for (key, schema) in [
+        ("id PRIMARY KEY", calls("time_unit = 's'\n")),
+        ("id", calls("time_unit = 's'\n")),
+        ("id PRIMARY KEY", calls("time_unit = 's'\n").replace("[fields]", "[fields]\nid = 'id'")),
+    ] {
+        let file = File::open(&make(key), &schema).await;
+        let source = file.source();
+        for (limit, newest_first) in [(1, true), (1, false), (2, true), (3, false), (100, true)] {
+            let all = pages(source.as_ref(), limit, newest_first).await;
+            assert_eq!((all.len(), distinct(&all)), (keys.len(), keys.len()), "{key} {limit} {newest_first}");
+            for one in all {
+                let payload =
+                    source.payload(&one.id, &one.places[0].locator, &Job::default()).await.expect("its payload");
+                let raw = &payload.raw[0];
+                assert!(format!("{raw:?}").contains(one.system.as_deref().expect("a system")), "{one:?}: {raw:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_sqlite_that_cannot_be_computed_costs_itself() {
+    // One row has no JSON: what is computed from it raises. A column that is added is computed for no row before it is read; a
+    // view, whenever it is.
+    let fill = |bad: &str| {
+        format!(
+            "CREATE TABLE base (n INTEGER PRIMARY KEY, body TEXT, at INTEGER, sys TEXT, st TEXT, ms INTEGER); \
+             INSERT INTO base {NUMBERS} 30) SELECT i, CASE WHEN i = 9 THEN {bad} ELSE '{{\"id\": \"r-' || i || '\"}}' END, \
+             1700000000 + i, 'SAP', 'ok', i FROM r;"
+        )
+    };
+    let added = "ALTER TABLE base RENAME TO calls; ALTER TABLE calls ADD COLUMN id TEXT AS (json_extract(body, '$.id')) VIRTUAL";
+    let view = "CREATE VIEW calls AS SELECT json_extract(body, '$.id') AS id, n, at, sys, st, ms FROM base";
+    let own = calls("time_unit = 's'\n");
+    let beside = own.replace("id = 'id'", "id = 'n'").replace("[fields]", "[fields]\nid = 'id'");
+    for (make, spoilt, schema) in [
+        (format!("{} {added}", fill("'no JSON'")), None, &own),
+        (format!("{} {added}", fill("'no JSON'")), None, &beside),
+        (format!("{} {view}", fill("'{}'")), Some("UPDATE base SET body = 'no JSON' WHERE n = 9"), &own),
+        (format!("{} {view}", fill("'{}'")), Some("UPDATE base SET body = 'no JSON' WHERE n = 9"), &beside),
+    ] {
+        let file = File::open(&make, schema).await;
+        let source = file.source();
+        let Following { mut updates, cancel, errors } = Following::begin(&source).await;
+        if let Some(spoilt) = spoilt {
+            assert_eq!(distinct(&pages(source.as_ref(), 7, true).await), 30);
+            file.run(spoilt).await;
+        }
+        let all = pages(source.as_ref(), 7, true).await;
+        assert_eq!((all.len(), distinct(&all)), (30, 30), "{make}");
+        let warnings = source.probe(&Job::default()).await.expect("a probe").warnings;
+        assert!(warnings.iter().any(|warning| warning.contains("cannot be computed")), "{warnings:?}");
+        let one = all.iter().find(|one| one.duration_us == Some(9000)).expect("the row");
+        source.payload(&one.id, &one.places[0].locator, &Job::default()).await.expect("its payload");
+        let table = if spoilt.is_some() { "base" } else { "calls" };
+        // What is compared by its content is new by its time.
+        let now = Clock::system().now().0 / 1_000_000 + 5;
+        let insert =
+            format!("INSERT INTO {table} (n, body, at, sys, st, ms) VALUES (100, '{{}}', {now}, 'new', 'ok', 1)");
+        file.run(&insert).await;
+        let new = async {
+            loop {
+                if let SourceEvent::Batch(batch, _) = updates.recv().await.expect("following goes on")
+                    && system(&batch, "new") == 1
+                {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, new).await.expect("it is delivered");
+        cancel.cancel();
+        let errors = errors.await.expect("joined");
+        assert!(errors.is_empty(), "{errors:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_ids_is_looked_up_in_the_index_of_sqlite() {
+    let file = File { folder: tempfile::tempdir().expect("a folder") };
+    let path = file.path("shop.sqlite");
+    let made = crosstail(&["generate", "--to", &path, "--count", "50", "--rate", "1000"]);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let (_, source) = crate::support::open(&[file.url()]);
+    let first = source.page(&PageQuery::all(30), None, &Job::default()).await.expect("a page").items;
+    let ids: Vec<String> = first.iter().map(|one| format!("\"{}\"", one.id)).collect();
+    let context = Context { now: Clock::system().now(), zone: chrono_tz::Tz::UTC };
+    let jobs = crosstail_source::Jobs::default();
+    let mut connection = file.connection().await;
+    for (text, expected) in [(format!("id=({})", ids.join(", ")), 30), (format!("id={}", ids[0]), 1)] {
+        let query = PageQuery { filter: Filter::parse(&text).expect("a filter"), context, ..PageQuery::all(100) };
+        let job = jobs.begin(crosstail_core::model::SourceId(0), Job::default());
+        let page = source.page(&query, None, &job).await.expect("a page");
+        assert_eq!(page.items.len(), expected, "{text}");
+        let statement = format!("EXPLAIN QUERY PLAN {}", jobs.list()[0].statement);
+        let plan: Vec<(i64, i64, i64, String)> =
+            sqlx::query_as(AssertSqlSafe(statement)).fetch_all(&mut connection).await.expect("a plan");
+        assert!(plan.iter().any(|(.., step)| step.contains("SEARCH") && step.contains("(id=?)")), "{plan:?}");
+        drop(job);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn times_that_are_none_are_told() {
+    let make = |values: &str| {
+        format!(
+            "CREATE TABLE calls (id INTEGER PRIMARY KEY, at, sys TEXT, st TEXT, ms INTEGER); INSERT INTO calls (at) VALUES {values}"
+        )
+    };
+    for (values, told) in [
+        ("('2026-11-26T10:00:00Z'), (1790000000), (NULL), ('')", None),
+        ("(1790000000), ('26.11.2026')", Some("26.11.2026")),
+        ("(1790000000), (1790000000123)", Some("1790000000123")),
+    ] {
+        let file = File::open(&make(values), &calls("time_unit = 's'\n")).await;
+        let warnings = file.source().probe(&Job::default()).await.expect("a probe").warnings;
+        assert_eq!(
+            warnings.iter().find(|text| text.contains("is a time")).is_some(),
+            told.is_some(),
+            "{values}: {warnings:?}"
+        );
+        assert!(warnings.iter().any(|text| text.contains(told.unwrap_or_default())) || told.is_none(), "{warnings:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_of_sqlite_whose_key_repeats_loses_no_row() {
+    let make = "CREATE TABLE base (id INTEGER PRIMARY KEY, at INTEGER, sys TEXT, st TEXT, ms INTEGER); \
+        INSERT INTO base VALUES (1, 1700000000, 'a', 'ok', 1), (2, 1700000000, 'b', 'ok', 2), (3, 1700000001, 'c', 'ok', 3); \
+        CREATE VIEW calls AS SELECT id % 2 AS id, at, sys, st, ms FROM base";
+    let file = File::open(make, &calls("time_unit = 's'\n")).await;
+    let source = file.source();
+    for limit in [1, 2, 10] {
+        assert_eq!(distinct(&pages(source.as_ref(), limit, true).await), 3);
+    }
+    for one in pages(source.as_ref(), 10, true).await {
+        source.payload(&one.id, &one.places[0].locator, &Job::default()).await.expect("its payload");
+    }
+    let warnings = source.probe(&Job::default()).await.expect("a probe").warnings;
+    assert!(warnings.iter().any(|text| text.contains("by what is in them")), "{warnings:?}");
 }

@@ -45,8 +45,6 @@ pub struct Kind {
     pub programs: &'static [(&'static str, &'static str)],
     /// Whether it holds activities, not only measurements.
     pub holds_activities: bool,
-    /// Whether a user may see only part of the data. Probing says which part, and headless commands repeat it.
-    pub may_hide: bool,
     /// Opens a source.
     pub open: OpenSource,
     /// The DDL of the built-in schemas for this kind.

@@ -30,6 +30,7 @@ pub mod series;
 mod sink;
 mod source;
 pub mod sql;
+mod taken;
 
 pub use address::{percent_decoded, with_wildcard};
 pub use error::{ErrorKind, SourceError, error_chain};
@@ -49,3 +50,4 @@ pub use related::{Related, RelatedKey, SharedId};
 pub use scheduler::{Scheduler, Turn};
 pub use sink::Sink;
 pub use source::{Source, aggregate_locally, for_each};
+pub use taken::Taken;

@@ -1,6 +1,7 @@
 //! SQL text with bind parameters, shared by the kinds that use SQL. Values never become text.
 
 use crosstail_core::filter::{Interval, Op};
+use crosstail_core::model::redact_text;
 
 /// A bound value.
 #[derive(Debug, Clone, PartialEq)]
@@ -125,4 +126,26 @@ pub fn interval(column: &str, interval: &Interval) -> Sql {
         parts.push(Sql::with(format!("{column} {op} {PLACEHOLDER}"), Bind::Float(interval.high)));
     }
     if parts.is_empty() { Sql::raw(format!("{column} IS NOT NULL")) } else { Sql::join(parts, " AND ") }
+}
+/// Whether a name is that of a table, alone or with its schema before a dot. Either may have dots in it.
+pub fn is_name_of((schema, table): (&str, &str), wanted: &str) -> bool {
+    table == wanted || wanted.strip_prefix(schema).and_then(|rest| rest.strip_prefix('.')) == Some(table)
+}
+
+/// Rows that are looked at for times that are none.
+pub const TIME_ROWS: usize = 1000;
+
+/// What is said of a column of times that holds something else in some row.
+pub fn no_time(table: &str, column: &str, example: &str) -> String {
+    let example = redact_text(example);
+    format!(
+        "{table}: not every {column} is a time, such as '{example}': such rows stand at 1970, as those without one; correct time_unit in \
+         [table], or the rows"
+    )
+}
+
+/// What of a name may be the name of a table: all of it, and what is behind each dot.
+pub fn may_be_tables(name: &str) -> impl Iterator<Item = String> {
+    let behind = name.match_indices('.').map(|(dot, _)| &name[dot + 1..]);
+    std::iter::once(name).chain(behind).map(str::to_owned)
 }

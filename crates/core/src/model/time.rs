@@ -15,6 +15,17 @@ impl Timestamp {
     /// The start of records that have no time: the epoch, so that they have a place in the order of all others.
     pub const UNDATED: Self = Self(0);
 
+    /// The beginning of year 1: what is earlier is no time of a record.
+    pub const FIRST: Self = Self(-62_135_596_800_000_000);
+
+    /// The beginning of year 10000: what is as late is no time of a record.
+    pub const BEYOND: Self = Self(253_402_300_800_000_000);
+
+    /// The same, where it is a time that a record may have.
+    pub fn of_record(self) -> Option<Self> {
+        (Self::FIRST..Self::BEYOND).contains(&self).then_some(self)
+    }
+
     /// From milliseconds since the epoch.
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis.saturating_mul(1000))

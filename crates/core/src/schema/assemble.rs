@@ -65,6 +65,8 @@ const USUAL: usize = 8;
 pub const NESTED: u16 = 0x1000;
 /// What is added to the rank of a value that is the JSON text of an object or array.
 pub const CONTAINER: u16 = 0x8000;
+/// What is longer is no duration, in microseconds: 285 years. It would make nonsense of every mean.
+pub const LONGEST_US: f64 = 9_007_199_254_740_992.0;
 /// A longer duration in a log is a setting (`retention=15d`), in microseconds.
 const LONGEST_LOGGED_US: u64 = 7 * 86_400_000_000;
 
@@ -128,6 +130,12 @@ impl<'a> Assembler<'a> {
     /// The number of a target as stored; `None` where it is absent or not a number.
     pub fn raw_number(&self, target: Target) -> Option<f64> {
         self.get(target).and_then(Scalar::number)
+    }
+
+    /// What stands where the start of the record is to be, and is no time.
+    pub fn unread_start(&self) -> Option<Cow<'_, str>> {
+        let value = self.get(Target::StartedAt).filter(|value| value.time().is_none())?;
+        Some(value.text()).filter(|text| !text.is_empty())
     }
 
     /// When the record was stored, if it says so.
@@ -271,10 +279,39 @@ fn tags(text: &str) -> Option<CompactString> {
                 other => other.to_string(),
             })
             .collect(),
-        Err(_) => text.trim_matches(['{', '}']).split(',').map(|tag| tag.trim().to_owned()).collect(),
+        Err(_) => match text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+            Some(inside) => array_of(inside),
+            None => text.split(',').map(|tag| tag.trim().to_owned()).collect(),
+        },
     };
     let joined = list.into_iter().filter(|tag| !tag.is_empty()).collect::<Vec<_>>().join(", ");
     (!joined.is_empty()).then(|| joined.into())
+}
+
+/// The elements of an array as PostgreSQL writes it (documentation, "Array Input and Output Syntax"), without those that are
+/// NULL.
+fn array_of(inside: &str) -> Vec<String> {
+    let mut list = Vec::new();
+    let (mut one, mut quoted, mut was_quoted) = (String::new(), false, false);
+    let mut chars = inside.chars();
+    loop {
+        match chars.next() {
+            Some('\\') => one.extend(chars.next()),
+            Some('"') => (quoted, was_quoted) = (!quoted, true),
+            Some(c) if quoted || c != ',' => one.push(c),
+            end => {
+                let text = std::mem::take(&mut one);
+                let text = if was_quoted { text } else { text.trim_matches(['{', '}', ' ']).to_owned() };
+                if was_quoted || !text.eq_ignore_ascii_case("null") {
+                    list.push(text);
+                }
+                was_quoted = false;
+                if end.is_none() {
+                    return list;
+                }
+            }
+        }
+    }
 }
 
 /// A duration in microseconds, from a number in a unit or from text with its own unit (`12.5ms`, `00:00:01.5`).
@@ -288,7 +325,7 @@ fn duration(value: &Scalar<'_>, unit: DurationUnit) -> Option<u64> {
             _ => return None,
         },
     };
-    (us.is_finite() && us >= 0.0).then_some(truncated_u64(us.round()))
+    (0.0..=LONGEST_US).contains(&us).then(|| truncated_u64(us.round()))
 }
 
 /// Microseconds of `HH:MM:SS.fraction`.

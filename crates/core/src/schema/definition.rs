@@ -42,6 +42,9 @@ pub struct Definition {
     /// Whether words of the status that the schema does not list mean what they mean to most systems.
     #[serde(default)]
     pub usual_words: bool,
+    /// Whether a record may lack the status. Then its outcome follows from the HTTP status and the error.
+    #[serde(default)]
+    pub status_is_optional: bool,
     /// Target → the value for records that have none.
     #[serde(default)]
     pub defaults: BTreeMap<String, String>,
@@ -260,6 +263,7 @@ impl Definition {
             }
         }
         let Some(base) = base else { return };
+        self.status_is_optional |= base.status_is_optional;
         for (own, others) in [(&mut self.fields, &base.fields), (&mut self.payload, &base.payload)] {
             for (name, paths) in others {
                 let mut all = own.get(name).map(|own| own.list().to_vec()).unwrap_or_default();

@@ -12,7 +12,7 @@ mod table;
 mod tree;
 mod units;
 
-pub use assemble::{Assembler, CONTAINER, NESTED, Scalar, is_http_method};
+pub use assemble::{Assembler, CONTAINER, LONGEST_US, NESTED, Scalar, is_http_method};
 pub use definition::{CatalogueTable, Definition, MetricDefinition, SchemaError, SeriesTable, Template};
 pub use endpoint::{endpoint_of_url, system_of_url};
 pub use sketch::{Holds, Sampled, Sketch, TableSample, epoch_unit_of};
@@ -286,9 +286,10 @@ impl Schema {
             && self.rule(&|target| record.raw(target)).is_some_and(|rule| rule.phase.is_some())
     }
 
-    /// Whether anything of the schema says what the status is. Otherwise it follows from the HTTP status and the error.
+    /// Whether the status of every record is said by something of the schema. Otherwise it follows from the HTTP status and
+    /// the error where nothing says it.
     pub fn names_status(&self) -> bool {
-        self.definition.fields.contains_key("status")
+        self.definition.fields.contains_key("status") && !self.definition.status_is_optional
             || self.rules.iter().any(|rule| rule.status.is_some() || rule.phase.is_some())
     }
 
@@ -297,7 +298,9 @@ impl Schema {
     fn outcome(&self, activity: &Activity) -> Option<Status> {
         let http = activity.http_status;
         let refused = http.is_some_and(|code| code >= 400) && !self.definition.http_errors_may_succeed;
-        let error = activity.error.is_some() && (http.is_some() || activity.level.is_none());
+        let said =
+            activity.error.as_deref().is_some_and(|text| !self.definition.status_is_optional || says_error(text));
+        let error = said && (http.is_some() || activity.level.is_none());
         match http {
             _ if refused || error => Some(Status::Failed),
             Some(_) => Some(Status::Success),
@@ -359,7 +362,7 @@ impl Schema {
         }
         if logged && activity.status.is_none() {
             complete_call(activity);
-        } else if !logged && !self.names_status() {
+        } else if !logged && activity.status.is_none() && !self.names_status() {
             activity.status = self.outcome(activity);
         }
         if activity.system.is_none() {
@@ -378,6 +381,25 @@ impl Schema {
             activity.completed_at = activity.duration_us.map(|us| activity.started_at.plus_us(saturating_i64(us)));
         }
     }
+}
+
+/// What a field of an error holds where there is none.
+pub const NO_ERROR: [&str; 4] = ["false", "null", "none", "0"];
+
+/// Whether the text of an error is one, where any JSON may stand in its place.
+fn says_error(text: &str) -> bool {
+    fn says(value: &serde_json::Value) -> bool {
+        match value {
+            serde_json::Value::Object(fields) => fields.values().any(says),
+            serde_json::Value::Array(list) => list.iter().any(says),
+            other => !other.is_null(),
+        }
+    }
+    let text = text.trim();
+    if text.starts_with(['{', '[']) {
+        return serde_json::from_str(text).map_or(true, |value| says(&value));
+    }
+    !NO_ERROR.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
 /// A log record with an HTTP status and a method or URL is a call with an outcome.
@@ -402,6 +424,26 @@ pub fn lookup<'a>(record: &'a serde_json::Map<String, serde_json::Value>, path: 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_nothing_names_the_outcome_of_a_document_it_follows_from_http_and_the_error() {
+        let schema = Schema::find("json").expect("a schema");
+        let status = |text: &str| {
+            let mut assembler = Assembler::default();
+            super::json::scan(text, schema.tree(), &mut assembler).expect("JSON");
+            assembler.finish(&schema, crate::model::Id::parse("1"), crate::model::Timestamp::UNDATED).status
+        };
+        assert_eq!(status(r#"{"status_code": 502}"#), Some(Status::Failed));
+        assert_eq!(status(r#"{"status_code": 204}"#), Some(Status::Success));
+        assert_eq!(status(r#"{"message": "hello"}"#), None);
+        assert_eq!(status(r#"{"error": {"message": "refused"}}"#), Some(Status::Failed));
+        assert_eq!(status(r#"{"status_code": 200, "outcome": "failed"}"#), Some(Status::Failed));
+        for nothing in ["false", "0", "null", "{}", r#"{"message": null}"#, r#""none""#, r#""""#] {
+            assert_eq!(status(&format!(r#"{{"error": {nothing}}}"#)), None, "{nothing}");
+        }
+        // A line that tells of an error is none.
+        assert_eq!(status(r#"{"level": "warn", "error": "refused"}"#), None);
+    }
 
     #[test]
     fn the_built_in_schemas_compile() {

@@ -20,7 +20,6 @@ pub static KIND: Kind = Kind {
     takes_several: false,
     programs: &address::FORMS,
     holds_activities: true,
-    may_hide: true,
     open: |config, id, names| {
         let wrong = |cause: String| SourceError::of(&config.name, "open", (ErrorKind::Unsupported, None), &cause);
         let origin: Arc<dyn Origin> = match &config.run {

@@ -4,14 +4,14 @@
 //! the buckets of crosstail's own sketch (`range`): the digest of `percentiles` does not add up over sources.
 
 use super::connection::{TIME_LIMIT, found, in_path};
-use super::expression::{all, condition, in_time};
+use super::expression::{all, any, any_value, condition, in_time, nothing};
 use super::fields::Type;
 use super::mapping::{Mapping, ResolvedIndices};
 use super::{Elasticsearch, Error};
 use crosstail_core::filter::{Comparator, Field, Matcher, NamedRecord, Operand, Predicate};
 use crosstail_core::model::{Id, Latencies, Mean, Names, Timestamp};
 use crosstail_core::number::{saturating_u16, saturating_u64, truncated_i64, truncated_u64};
-use crosstail_core::schema::{Assembler, Scalar, Target as Column};
+use crosstail_core::schema::{Assembler, LONGEST_US, NO_ERROR, Scalar, Target as Column};
 use crosstail_source::combination;
 use crosstail_source::{Grouping, Groups, Measures, PageQuery};
 use elasticsearch::http::Method;
@@ -66,6 +66,8 @@ struct Plan<'a> {
     figures: Vec<(&'static str, String)>,
     /// Whether there are bounds on the time.
     bounded: bool,
+    /// What keeps the documents with an error, where only its presence counts, and those whose error says that there is none.
+    error: Option<(Value, Value)>,
 }
 
 impl<'a> Plan<'a> {
@@ -109,8 +111,16 @@ impl<'a> Plan<'a> {
             duration: None,
             figures: Vec::new(),
             bounded,
+            error: None,
         };
         for target in targets {
+            if target == Column::Error && !fields.contains(&Field::Error) {
+                let paths = present(target).into_iter().map(|(_, path)| path);
+                let parts: Vec<(Value, Value)> = paths.map(|path| error_at(mapping, path)).collect::<Option<_>>()?;
+                let (said, denied): (Vec<Value>, Vec<Value>) = parts.into_iter().unzip();
+                plan.error = (!said.is_empty()).then(|| (any(said), any(denied)));
+                continue;
+            }
             for (rank, path) in present(target) {
                 let whole = mapping.fields.get(path).is_some_and(|field| field.kind == Type::Whole);
                 let (path, complete) = match mapping.fields.keyword(path) {
@@ -164,7 +174,8 @@ impl<'a> Plan<'a> {
         let answer = found(&text)?.aggregations;
         let value = |name: &str| answer[name]["value"].as_f64();
         let (Some(low), Some(high)) = (value("low"), value("high")) else { return Ok(Some(Vec::new())) };
-        if low < 0.0 || high > 1e15 {
+        // What is no duration cannot be told apart here.
+        if low < 0.0 || high > 1e15 || high * (*unit as f64) > LONGEST_US {
             return Ok(None);
         }
         let bucket = |n: i64| Latencies::bucket(saturating_u64(n).saturating_mul(*unit));
@@ -186,6 +197,23 @@ impl<'a> Plan<'a> {
     /// Adds the figures; false where the documents themselves must be read.
     async fn run(&self, cluster: &Elasticsearch, groups: &mut Groups) -> Result<bool, Error> {
         let Some(edges) = self.edges(cluster).await? else { return Ok(false) };
+        let Some((said, _)) = &self.error else {
+            return self.run_part(cluster, (&self.condition, false), &edges, groups).await;
+        };
+        let with = all(vec![self.condition.clone(), said.clone()]);
+        let without = json!({ "bool": { "filter": [self.condition], "must_not": [said] } });
+        Ok(self.run_part(cluster, (&with, true), &edges, groups).await?
+            && self.run_part(cluster, (&without, false), &edges, groups).await?)
+    }
+
+    /// Adds the figures of the documents that meet a condition, and that have an error or have none.
+    async fn run_part(
+        &self,
+        cluster: &Elasticsearch,
+        (condition, has_error): (&Value, bool),
+        edges: &[(usize, i64)],
+        groups: &mut Groups,
+    ) -> Result<bool, Error> {
         let mut sources = vec![json!({ "index": { "terms": { "field": "_index" } } })];
         for (number, counted) in self.counted.iter().enumerate() {
             sources.push(json!({ number.to_string(): { "terms": { "field": counted.path, "missing_bucket": true } } }));
@@ -221,10 +249,12 @@ impl<'a> Plan<'a> {
                 composite["after"] = after.clone();
             }
             let left_out = json!({ "filter": { "terms": { "_ignored": self.incomplete } } });
+            let denied = self.error.as_ref().filter(|_| has_error).map_or_else(nothing, |(_, denied)| denied.clone());
             let body = json!({
-                "size": 0, "track_total_hits": after.is_none(), "query": self.condition, "timeout": TIME_LIMIT,
+                "size": 0, "track_total_hits": after.is_none(), "query": condition, "timeout": TIME_LIMIT,
                 "aggs": {
                     "groups": { "composite": composite, "aggs": within }, "left_out": left_out,
+                    "denied": { "filter": denied },
                     "times": { "value_count": { "field": self.mapping.table.time } },
                     "undated": { "missing": { "field": self.mapping.table.time } },
                 },
@@ -236,7 +266,8 @@ impl<'a> Plan<'a> {
                 // Of several times, a range finds any, but the last one counts.
                 let times = answer.aggregations["times"]["value"].as_u64().unwrap_or(0)
                     + answer.aggregations["undated"]["doc_count"].as_u64().unwrap_or(0);
-                if answer.aggregations["left_out"]["doc_count"] != 0 || (self.bounded && times > total) {
+                let some = |name: &str| answer.aggregations[name]["doc_count"] != 0;
+                if some("left_out") || some("denied") || (self.bounded && times > total) {
                     return Ok(false);
                 }
             }
@@ -247,7 +278,7 @@ impl<'a> Plan<'a> {
             }
             for bucket in &buckets {
                 counted += bucket["doc_count"].as_u64().unwrap_or(0);
-                if !self.add(bucket, &edges, &cluster.names, groups) {
+                if !self.add((bucket, has_error), edges, &cluster.names, groups) {
                     return Ok(false);
                 }
             }
@@ -261,7 +292,13 @@ impl<'a> Plan<'a> {
     }
 
     /// Adds the documents of one combination; false where they have no time and the grouping needs one.
-    fn add(&self, bucket: &Value, edges: &[(usize, i64)], names: &Names, groups: &mut Groups) -> bool {
+    fn add(
+        &self,
+        (bucket, has_error): (&Value, bool),
+        edges: &[(usize, i64)],
+        names: &Names,
+        groups: &mut Groups,
+    ) -> bool {
         let key = &bucket["key"];
         let mut assembler = Assembler::default();
         for (number, counted) in self.counted.iter().enumerate() {
@@ -270,6 +307,9 @@ impl<'a> Plan<'a> {
                 Value::Number(n) => assembler.set(counted.target, Scalar::Text(Cow::Owned(n.to_string()))),
                 _ => {}
             }
+        }
+        if has_error {
+            assembler.set((Column::Error, 0), Scalar::Text(Cow::Borrowed("an error")));
         }
         let at = key["bucket"].as_i64().map_or(Timestamp::UNDATED, Timestamp::from_millis);
         let mut activity = assembler.finish(&self.mapping.schema, Id::Text("".into()), at);
@@ -296,6 +336,27 @@ impl<'a> Plan<'a> {
         }
         true
     }
+}
+
+/// What keeps the documents with something at a path of an error, and those of which that says that there is none; `None`
+/// where the index may not know.
+fn error_at(mapping: &Mapping, path: &str) -> Option<(Value, Value)> {
+    let said = any_value(mapping, path)?;
+    // An object says something where one of its fields does.
+    if mapping.fields.is_object(path) {
+        return Some((said, nothing()));
+    }
+    let words = |path: &str| {
+        any(NO_ERROR.map(|word| json!({ "term": { path: { "value": word, "case_insensitive": true } } })).to_vec())
+    };
+    let denied = match (mapping.fields.get(path).map(|field| field.kind), mapping.fields.keyword(path)) {
+        (_, Some((full, _))) => any(vec![json!({ "term": { &full: "" } }), words(&full)]),
+        // A text has more words than these, and then the documents are read.
+        (Some(Type::Text), None) => words(path),
+        (Some(Type::Whole | Type::Double), _) => json!({ "term": { path: 0 } }),
+        _ => return None,
+    };
+    Some((said, denied))
 }
 
 /// Time bounds, each with its start and its end.

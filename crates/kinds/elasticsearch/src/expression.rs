@@ -131,6 +131,16 @@ fn exists(path: &str) -> Value {
     json!({ "exists": { "field": path } })
 }
 
+/// A query for every document that has something at a path; `None` where the index may not know.
+pub(super) fn any_value(mapping: &Mapping, path: &str) -> Option<Value> {
+    let fields = &mapping.fields;
+    if fields.is_absent(path) {
+        return Some(nothing());
+    }
+    let ignored = json!({ "term": { "_ignored": { "value": path } } });
+    fields.is_searchable(path).then(|| any(vec![exists(path), ignored]))
+}
+
 /// The paths that may hold a field's value; `None` where the value may also be derived from something else.
 fn sources(mapping: &Mapping, field: Field) -> Option<Vec<String>> {
     let definition = mapping.schema.definition();
@@ -231,7 +241,7 @@ fn text_at(mapping: &Mapping, path: &str, wanted: &TextMatch<'_>) -> Option<Valu
     Some(if keyword.complete { query } else { any(vec![query, left_out]) })
 }
 
-fn nothing() -> Value {
+pub(super) fn nothing() -> Value {
     json!({ "match_none": {} })
 }
 
@@ -385,7 +395,16 @@ fn words(mapping: &Mapping, field: Field, mask: u32) -> Option<Value> {
         if wanted.contains(&Status::Failed) && !definition.http_errors_may_succeed {
             let bad = Interval { low: 400.0, low_in: true, high: f64::INFINITY, high_in: true };
             for path in mapping.paths(Column::HttpStatus) {
-                parts.push(number(mapping, path, &bad, (None, true))?);
+                parts.push(number(mapping, path, &bad, (None, true)).or_else(|| any_value(mapping, path))?);
+            }
+        }
+        // Where no field says the outcome, it follows from the HTTP status and the error.
+        if !mapping.schema.names_status() {
+            let implied = [(Status::Failed, Column::Error), (Status::Success, Column::HttpStatus)];
+            for (_, target) in implied.iter().filter(|(status, _)| wanted.contains(status)) {
+                for path in mapping.paths(*target) {
+                    parts.push(any_value(mapping, path)?);
+                }
             }
         }
         Some(any(parts))
@@ -399,8 +418,6 @@ fn words(mapping: &Mapping, field: Field, mask: u32) -> Option<Value> {
     let picked: Vec<&str> =
         field.words().iter().enumerate().filter(|(i, _)| mask & (1 << i) != 0).map(|(_, word)| *word).collect();
     match field {
-        // The outcome follows from other fields where none says it.
-        Field::Status | Field::Is if !mapping.schema.names_status() => None,
         Field::Status => status(&picked.iter().filter_map(|word| Status::parse(word)).collect::<Vec<_>>()),
         Field::Level => level(&picked.iter().filter_map(|word| Level::parse(word)).collect::<Vec<_>>()),
         Field::Is if picked == ["failure"] => {

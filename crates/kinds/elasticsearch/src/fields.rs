@@ -25,7 +25,34 @@ pub(super) struct Field {
     pub(super) kind: Type,
     /// Whether every value is indexed; `ignore_above` omits long ones.
     pub(super) complete: bool,
+    /// Whether the index knows which documents have it.
+    is_searchable: bool,
 }
+
+/// Types of plain values. A document with an object in such a place is refused (reference, "ignore_malformed").
+const PLAIN: [&str; 18] = [
+    "keyword",
+    "text",
+    "match_only_text",
+    "wildcard",
+    "constant_keyword",
+    "long",
+    "integer",
+    "short",
+    "byte",
+    "double",
+    "float",
+    "half_float",
+    "scaled_float",
+    "unsigned_long",
+    "boolean",
+    "date",
+    "date_nanos",
+    "ip",
+];
+
+/// The name of a field that no index has.
+const UNHEARD_OF: &str = "\u{1}";
 
 /// The fields of the indices, by path.
 #[derive(Debug, Clone, Default)]
@@ -81,6 +108,28 @@ impl Fields {
     /// Whether any index has a field.
     pub(super) fn has(&self, path: &str) -> bool {
         self.known.contains_key(path)
+    }
+
+    /// Whether the index knows which documents have something at a path: a field, or an object all of whose fields, those to
+    /// come too, are searchable.
+    pub(super) fn is_searchable(&self, path: &str) -> bool {
+        if self.known.get(path).is_some_and(|field| field.is_searchable) {
+            return true;
+        }
+        let leaves = || self.below(path).filter(|(name, _)| !self.is_object(name));
+        self.is_object(path)
+            && leaves().all(|(_, field)| field.is_searchable)
+            && self.is_absent(&format!("{path}.{UNHEARD_OF}"))
+    }
+
+    /// Whether a path leads to an object, and not to a field.
+    pub(super) fn is_object(&self, path: &str) -> bool {
+        self.below(path).next().is_some() && self.known.get(path).is_none_or(|field| !field.is_searchable)
+    }
+
+    fn below(&self, path: &str) -> impl Iterator<Item = (&String, &Field)> {
+        let below = format!("{path}.");
+        self.known.range(below.clone()..).take_while(move |(name, _)| name.starts_with(&below))
     }
 
     /// Whether the values of a field can be read from its index, without the document.
@@ -140,7 +189,9 @@ impl Fields {
                 "double" => Type::Double,
                 _ => Type::Other,
             };
-            fields.known.insert(path.clone(), Field { kind, complete: !has("ignore_above") });
+            fields
+                .known
+                .insert(path.clone(), Field { kind, complete: !has("ignore_above"), is_searchable: searchable });
         }
         fields
     }
@@ -156,8 +207,10 @@ fn would_be_mapped(mapping: &Value, path: &str) -> bool {
             Value::String(word) => dynamic = word == "true" || word == "strict",
             _ => {}
         }
-        if level["enabled"] == false || level.get("type").is_some_and(|kind| kind != "object" && kind != "nested") {
-            return false;
+        match level["type"].as_str() {
+            Some(kind) if PLAIN.contains(&kind) => return true,
+            Some("object" | "nested") | None if level["enabled"] != false => {}
+            _ => return false,
         }
         match level["properties"].get(segment) {
             Some(below) => level = below,

@@ -26,7 +26,6 @@ pub static KIND: Kind = Kind {
     takes_several: false,
     programs: &[],
     holds_activities: true,
-    may_hide: true,
     open: |config, id, names| {
         let schema = config.schema.clone();
         Ok(Arc::new(ElasticsearchSource::new(&config.name, id, names.clone(), config.address(), schema)?))

@@ -20,7 +20,6 @@ pub static KIND: Kind = Kind {
     takes_several: true,
     programs: &[],
     holds_activities: true,
-    may_hide: true,
     open: |config, id, names| {
         let specs = config.at.iter().map(|at| Spec::parse(at.trim_start_matches("file://"))).collect();
         let formats = Formats::shared().map_err(|error| SourceError {

@@ -25,7 +25,6 @@ pub static KIND: Kind = Kind {
     takes_several: false,
     programs: &[],
     holds_activities: true,
-    may_hide: false,
     open: |config, id, names| {
         let schema = config.schema.clone();
         Ok(Arc::new(KafkaSource::new(&config.name, id, names.clone(), config.address(), schema)?))

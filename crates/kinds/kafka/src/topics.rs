@@ -4,7 +4,9 @@ use super::Error;
 use super::connection::{Consumer, TIME_LIMIT};
 use super::envelope::{About, Record, records, text_of};
 use super::registry::{Decoder, encoded};
-use crosstail_core::model::{Activity, Id, Locator, NameId, Names, Payload, Place, RawRecord, SourceId, Timestamp};
+use crosstail_core::model::{
+    Activity, Id, Locator, NameId, Names, Payload, Place, RawRecord, SourceId, Timestamp, redact_text,
+};
 use crosstail_core::schema::json;
 use crosstail_core::schema::{Assembler, Schema};
 use rdkafka::consumer::Consumer as _;
@@ -221,7 +223,7 @@ pub(super) fn behind_transactions(
 
 /// When a message was written, by the clock of the broker or of the producer.
 fn written(message: &BorrowedMessage<'_>) -> Option<Timestamp> {
-    message.timestamp().to_millis().map(Timestamp::from_millis)
+    Timestamp::from_millis(message.timestamp().to_millis()?).of_record()
 }
 
 /// An activity of a message, and how its payload is read.
@@ -322,8 +324,17 @@ impl Topic {
             return Read { record: text, ..broken };
         }
         let time = about.at.or(place.at).unwrap_or(Timestamp::UNDATED);
+        let unread = assembler.unread_start().map(|text| {
+            let said: String = text.chars().take(EXCERPT).collect();
+            let instead = if about.at.is_some() { "its envelope" } else { "the message" };
+            format!("its time cannot be read, that of {instead} is shown: {said}")
+        });
         let mut activity = assembler.finish(&self.schema, own.clone(), time);
         about.complete(&mut activity);
+        if let Some(unread) = unread {
+            let place = if activity.error.is_none() { &mut activity.error } else { &mut activity.message };
+            *place = place.take().or_else(|| Some(redact_text(&unread).as_ref().into()));
+        }
         activity.places = vec![place];
         Read { shared: activity.id != own, activity, record: text }
     }

@@ -16,6 +16,28 @@ const COLLECTIONS: usize = 50;
 /// Longer texts are cut: only their beginning is looked at.
 const CHARACTERS: usize = 2000;
 
+/// Databases that an error names, at most.
+const DATABASES: usize = 10;
+/// Databases of the server's own.
+const OWN: [&str; 3] = ["admin", "config", "local"];
+
+/// The error of an address without a database, which names those that there are.
+pub(super) async fn no_database(client: &mongodb::Client) -> Error {
+    let mut names = match client.list_database_names().await {
+        Ok(names) => names,
+        Err(error) => return error.into(),
+    };
+    names.retain(|name| !OWN.contains(&name.as_str()));
+    names.sort();
+    let more = names.len().saturating_sub(DATABASES);
+    let shown = names[..names.len() - more].join(", ");
+    Error::NoDatabase(match (shown.as_str(), more) {
+        ("", _) => "none but the server's own".to_owned(),
+        (_, 0) => shown,
+        (_, more) => format!("{shown} and {more} more"),
+    })
+}
+
 /// What collections are, the likeliest first; of one, or of all that have a time.
 pub(super) async fn sketches(
     database: &mongodb::Database,

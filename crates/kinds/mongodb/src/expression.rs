@@ -7,8 +7,8 @@ use super::mapping::Mapping;
 use super::operators::{date, first_of, interval, like, or, pattern, time, within};
 use bson::{Bson, Document, doc};
 use crosstail_core::filter::{Comparator, Field, Matcher, Operand, Pattern, Predicate};
-use crosstail_core::model::{Direction, Kind, Level, Status};
-use crosstail_core::schema::Target as Column;
+use crosstail_core::model::{Direction, Kind, Level, Status, Timestamp};
+use crosstail_core::schema::{LONGEST_US, Target as Column};
 use std::collections::BTreeSet;
 
 /// The types that an expression reads as the local evaluator does.
@@ -81,10 +81,16 @@ impl<'m> Translator<'m> {
                 ReadAs::Number => &["int", "long", "double"],
                 ReadAs::Time => &["date"],
             };
+            let is_far = |_: &ReadAs| {
+                let (first, beyond) = (date(Timestamp::FIRST), date(Timestamp::BEYOND));
+                [Bson::from(doc! { "$lt": [path, first] }), Bson::from(doc! { "$gte": [path, beyond] })]
+            };
             // Of several times, the last one counts, and without one it is the epoch.
             let absent = absent.iter().filter(|_| *used != ReadAs::Time);
             let known: Vec<&str> = types.iter().chain(absent).copied().collect();
-            doc! { "$not": [{ "$in": [{ "$type": path }, known] }] }.into()
+            let unknown = Bson::from(doc! { "$not": [{ "$in": [{ "$type": path }, known] }] });
+            let far = Some(used).filter(|used| **used == ReadAs::Time).map(is_far);
+            or(std::iter::once(unknown).chain(far.into_iter().flatten()).collect())
         };
         doc! { "$or": self.used.iter().map(one).collect::<Vec<Bson>>() }.into()
     }
@@ -368,7 +374,8 @@ impl<'m> Translator<'m> {
             _ => {
                 let n = self.number(Column::Duration)?;
                 let round = doc! { "$floor": { "$add": [{ "$multiply": ["$$n", unit] }, 0.5] } };
-                let good = doc! { "$and": [{ "$gte": ["$$n", 0.0] }, { "$lt": ["$$n", f64::INFINITY] }] };
+                let good =
+                    doc! { "$and": [{ "$gte": ["$$n", 0.0] }, { "$lte": ["$$n", (LONGEST_US / unit).floor()] }] };
                 Some(Bson::from(doc! { "$let": { "vars": { "n": n }, "in": { "$cond": [good, round, Bson::Null] } } }))
             }
         };

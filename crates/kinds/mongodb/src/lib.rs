@@ -100,6 +100,8 @@ enum Error {
     Mapping(String),
     /// Nothing to read exists yet.
     Nothing(String),
+    /// The address names no database; those that there are.
+    NoDatabase(String),
     /// The change stream has ended: the collection was dropped or renamed.
     Ended,
     /// Another collection was renamed to one that is followed.
@@ -124,6 +126,7 @@ impl std::fmt::Display for Error {
             Self::Driver(error) => f.write_str(&cause(error)),
             Self::Bson(error) => error.fmt(f),
             Self::Mapping(text) | Self::Nothing(text) => f.write_str(text),
+            Self::NoDatabase(there) => write!(f, "the address names no database; there are: {there}"),
             Self::Ended => f.write_str("the collection was dropped or renamed"),
             Self::Replaced => f.write_str("another collection took its place"),
         }
@@ -180,6 +183,10 @@ impl MongodbSource {
             Error::Nothing(_) => {
                 (ErrorKind::Query, Some("name a schema with --schema, or write one with [table] and [fields]"))
             }
+            Error::NoDatabase(_) => (
+                ErrorKind::Unsupported,
+                Some("write mongodb://user@host/DATABASE; the user's own database is authSource"),
+            ),
             Error::Bson(_) => (ErrorKind::Decode, None),
             Error::Ended | Error::Replaced => (ErrorKind::Query, None),
             Error::Driver(driver) => match &*driver.kind {
@@ -217,7 +224,8 @@ impl MongodbSource {
         Ok(Asking { database: database.map_err(|e| self.error("connect", &e))?, job })
     }
 
-    /// The client, and the database of the address. Nothing is asked of the server yet.
+    /// The client, and the database of the address. The server is asked only where the address names none, for those that
+    /// there are.
     async fn connect(&self) -> Result<(Client, mongodb::Database), Error> {
         let mut options = ClientOptions::parse(&self.url).await?;
         options.app_name = Some("crosstail".to_owned());
@@ -227,10 +235,9 @@ impl MongodbSource {
         // A read after a position must not return data that is older than the position.
         let primary = SelectionCriteria::ReadPreference(ReadPreference::PrimaryPreferred { options: None });
         options.selection_criteria = options.selection_criteria.or(Some(primary));
-        let Some(name) = options.default_database.clone() else {
-            return Err(Error::Mapping("the address names no database: mongodb://host/database".to_owned()));
-        };
+        let name = options.default_database.clone();
         let client = Client::with_options(options)?;
+        let Some(name) = name else { return Err(contact::no_database(&client).await) };
         let database = client.database(&name);
         Ok((client, database))
     }

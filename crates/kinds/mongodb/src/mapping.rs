@@ -1,6 +1,7 @@
 //! Maps collections to activities: which of a schema's collections exist, and how a document is read.
 
 use super::Error;
+use super::operators::date;
 use bson::{Bson, Document, RawBsonRef, RawDocument, doc, oid::ObjectId, spec::BinarySubtype};
 use crosstail_core::model::{Activity, Id, Locator, Place, SourceId, Timestamp, parse_timestamp};
 use crosstail_core::schema::{Assembler, Node, Scalar, Schema, Table, Target};
@@ -65,13 +66,13 @@ impl Mapping {
         self.has_lists.load(Ordering::Relaxed)
     }
 
-    /// The condition for documents with one date.
+    /// The condition for documents with one date, which is a time of a record.
     pub(super) fn one_date(&self) -> Document {
+        let mut found = doc! { "$type": "date", "$gte": date(Timestamp::FIRST), "$lt": date(Timestamp::BEYOND) };
         if self.has_lists() {
-            doc! { "$type": "date", "$not": { "$type": "array" } }
-        } else {
-            doc! { "$type": "date" }
+            found.insert("$not", doc! { "$type": "array" });
         }
+        found
     }
 
     /// The prefix of a key that is unique in this collection only.
@@ -169,12 +170,17 @@ fn walk<'a>(mapping: &Mapping, node: &Node, document: &'a RawDocument, into: &mu
     Ok(())
 }
 
+/// A date, where it is a time of a record.
+fn moment(at: bson::DateTime) -> Option<Timestamp> {
+    Timestamp::from_millis(at.timestamp_millis()).of_record()
+}
+
 /// The last of the dates in an array.
 fn last_time(list: &bson::RawArray) -> Result<Option<Scalar<'static>>, Error> {
     let mut last = None;
     for value in list {
         last = last.max(match value? {
-            RawBsonRef::DateTime(at) => Some(Timestamp::from_millis(at.timestamp_millis())),
+            RawBsonRef::DateTime(at) => moment(at),
             RawBsonRef::String(text) => parse_timestamp(text),
             _ => None,
         });
@@ -190,7 +196,7 @@ fn scalar(value: RawBsonRef<'_>) -> Option<Scalar<'_>> {
         RawBsonRef::Int32(n) => Scalar::Int(i64::from(n)),
         RawBsonRef::Int64(n) => Scalar::Int(n),
         RawBsonRef::Timestamp(at) => Scalar::Time(Timestamp(i64::from(at.time) * 1_000_000)),
-        RawBsonRef::DateTime(at) => Scalar::Time(Timestamp::from_millis(at.timestamp_millis())),
+        RawBsonRef::DateTime(at) => Scalar::Time(moment(at)?),
         RawBsonRef::ObjectId(id) => Scalar::Text(Cow::Owned(id.to_hex())),
         RawBsonRef::Decimal128(n) => Scalar::Text(Cow::Owned(n.to_string())),
         RawBsonRef::Binary(bytes) => Scalar::Text(Cow::Owned(binary(bytes.subtype, bytes.bytes))),

@@ -3,6 +3,7 @@
 
 use super::find::{Find, PAGE_BYTES, PageFilter, each};
 use super::mapping::Mapping;
+use super::operators::date;
 use super::{Asking, Error};
 use bson::{Bson, Document, RawBsonRef, RawDocument, doc};
 use crosstail_core::model::{Activity, Timestamp};
@@ -51,6 +52,9 @@ pub(super) fn condition(mapping: &Mapping) -> Document {
 fn others(mapping: &Mapping) -> Vec<Document> {
     let time = mapping.table.time.as_str();
     let mut parts = vec![doc! { time: Bson::Null }, doc! { time: { "$type": TYPES.to_vec() } }];
+    // Dates beyond the years of records: the server has 292 million of them.
+    parts
+        .extend([doc! { time: { "$lt": date(Timestamp::FIRST) } }, doc! { time: { "$gte": date(Timestamp::BEYOND) } }]);
     if mapping.has_lists() {
         parts.push(doc! { time: { "$type": "array" } });
     }

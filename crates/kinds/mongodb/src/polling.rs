@@ -11,8 +11,8 @@ use super::{Asking, Error};
 use bson::{Bson, doc};
 use crosstail_core::model::{Clock, Status, Timestamp};
 use crosstail_core::number::saturating_i64;
-use crosstail_source::{Position, Sink, SourceEvent};
-use std::collections::HashMap;
+use crosstail_source::{Position, Sink, SourceEvent, Taken};
+use std::collections::{BTreeSet, HashMap};
 use std::hash::BuildHasher as _;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -127,6 +127,8 @@ struct Poller<'a> {
     /// Keys of documents without an outcome, per collection.
     open: Vec<HashMap<String, Bson>>,
     newest_us: i64,
+    /// The collections that are not there, which reading them does not tell.
+    missing: BTreeSet<String>,
 }
 
 /// Polls with overlap, newer documents more often than older ones. `alone`: positions are sent.
@@ -148,6 +150,7 @@ pub(super) async fn poll(
         seen: known.map(|known| known.seen).unwrap_or_default(),
         open: mappings.iter().map(|_| HashMap::new()).collect(),
         newest_us: at.seen_us,
+        missing: BTreeSet::new(),
     };
     let begun = Instant::now();
     let mut due = TIERS.map(|(_, every)| begun + every);
@@ -181,6 +184,7 @@ pub(super) async fn poll(
         if now >= open_due {
             open_due = now + OPEN_EVERY;
             poller.reread_unfinished().await?;
+            poller.look_for_missing().await?;
         }
         let position = Position::new(ResumePoint::polled(poller.newest_us));
         if alone && sink.send(SourceEvent::Batch(Vec::new(), Some(position))).await.is_err() {
@@ -268,6 +272,20 @@ impl Poller<'_> {
                 true
             })
             .await?;
+        }
+        Ok(())
+    }
+
+    /// Says which collections have gone, and which are there again.
+    async fn look_for_missing(&mut self) -> Result<(), Error> {
+        let there = self.database.handle.list_collection_names().await?;
+        let names = self.mappings.iter().map(|mapping| &mapping.table.name);
+        let missing: BTreeSet<String> = names.filter(|name| !there.contains(name)).cloned().collect();
+        // What was there and is missing now has gone.
+        if let Some(changes) = Taken::changes(&missing, &self.missing) {
+            // The loop notices a closed channel.
+            let _ = self.sink.send(SourceEvent::Notice(changes)).await;
+            self.missing = missing;
         }
         Ok(())
     }

@@ -29,7 +29,6 @@ pub static KIND: Kind = Kind {
     takes_several: false,
     programs: &[],
     holds_activities: true,
-    may_hide: true,
     open: |config, id, names| {
         let source = MysqlSource::new(&config.name, id, names.clone(), config.address(), config.schema.clone())?;
         Ok(Arc::new(source))

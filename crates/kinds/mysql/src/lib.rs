@@ -36,12 +36,11 @@ use crosstail_core::schema::Schema;
 use crosstail_source::sql::Sql;
 use crosstail_source::{
     Capabilities, Cost, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related,
-    RelatedKey, Sink, Source, SourceError, SourceEvent, TableOffer,
+    RelatedKey, Sink, Source, SourceError, SourceEvent, TableOffer, Taken,
 };
 use error::{Error, classify, is_of_tables};
 use mapping::Owner;
 use sqlx::Row as _;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tables::Tables;
 
@@ -55,8 +54,8 @@ pub struct MysqlSource {
     zone_us: i64,
     /// Looked up once, and again after an error that says that they changed.
     tables: Mutex<Option<Arc<Tables>>>,
-    /// Whether there were some, once.
-    found: AtomicBool,
+    /// What they were, whenever they were looked up.
+    read_before: Mutex<Taken>,
 }
 
 impl MysqlSource {
@@ -79,7 +78,7 @@ impl MysqlSource {
             connections,
             zone_us,
             tables: Mutex::default(),
-            found: AtomicBool::new(false),
+            read_before: Mutex::default(),
         })
     }
 
@@ -87,7 +86,7 @@ impl MysqlSource {
         let (kind, cause, hint) = match error.into() {
             Error::Mapping(cause) => {
                 // What was there may come again: it is looked for.
-                let kind = if self.found.load(Ordering::Relaxed) { ErrorKind::Query } else { ErrorKind::Unsupported };
+                let kind = if self.before().is_empty() { ErrorKind::Unsupported } else { ErrorKind::Query };
                 (kind, cause, Some("correct the schema file".to_owned()))
             }
             Error::Driver(error) => {
@@ -109,31 +108,37 @@ impl MysqlSource {
         SourceError { source_name: self.name.clone(), operation, kind, cause, hint }
     }
 
+    fn before(&self) -> Taken {
+        self.read_before.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The tables, looked up once.
     async fn tables(&self, job: &Job) -> Result<Arc<Tables>, SourceError> {
         let known = self.tables.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(known) = known {
             return Ok(known);
         }
-        let owner = Owner { id: self.id, name: &self.name };
-        let found =
-            tables::look_up(self.connections.for_job(job), &self.names, self.schema.as_ref(), owner, self.zone_us)
-                .await;
+        let (owner, before) = (Owner { id: self.id, name: &self.name }, self.before());
+        let reader = self.connections.for_job(job);
+        let found = tables::look_up(reader, &self.names, self.schema.as_ref(), owner, self.zone_us, &before).await;
         let tables = found.map_err(|e| self.error("read tables", e))?;
         if tables.mappings.is_empty() {
             let there = tables::names(self.connections.for_job(job)).await.map_err(|e| self.error("read tables", e))?;
             let refused = tables.warnings.first().cloned();
+            let (cause, hint) = before.gone().unwrap_or_else(|| {
+                let cause = format!("no table that a schema knows, and none with a time, among: {there}");
+                (cause, "name a schema with --schema, or write one with [table] and [fields]")
+            });
             return Err(SourceError {
                 source_name: self.name.clone(),
                 operation: "map tables",
                 // They may be made later: they are looked for again.
                 kind: if refused.is_some() { ErrorKind::Auth } else { ErrorKind::Query },
-                cause: refused
-                    .unwrap_or_else(|| format!("no table that a schema knows, and none with a time, among: {there}")),
-                hint: Some("name a schema with --schema, or write one with [table] and [fields]".to_owned()),
+                cause: refused.unwrap_or(cause),
+                hint: Some(hint.to_owned()),
             });
         }
-        self.found.store(true, Ordering::Relaxed);
+        self.read_before.lock().unwrap_or_else(PoisonError::into_inner).add(&tables.names(), tables.first.as_ref());
         let tables = Arc::new(tables);
         *self.tables.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&tables));
         Ok(tables)
@@ -205,6 +210,11 @@ impl Source for MysqlSource {
 
     async fn follow(&self, from: Position, sink: &Sink, job: &Job) -> Result<(), SourceError> {
         let mut tables = self.tables(job).await?;
+        if let Some(missing) = self.before().missing(&tables.names())
+            && sink.send(SourceEvent::Notice(missing)).await.is_err()
+        {
+            return Ok(());
+        }
         let mut from = from;
         loop {
             let end = follow::follow(self.connections.for_job(job), &tables, &from, sink).await;
@@ -213,9 +223,12 @@ impl Source for MysqlSource {
                 follow::End::Changed(position) => from = position,
             }
             *self.tables.lock().unwrap_or_else(PoisonError::into_inner) = None;
-            tables = self.tables(job).await?;
+            let now = self.tables(job).await?;
+            let text = Taken::changes(&tables.names(), &now.names());
+            let text =
+                text.unwrap_or_else(|| "a table has changed or was made anew, and was looked up again".to_owned());
+            tables = now;
             from = follow::with_new(from, &tables.mappings);
-            let text = "a table has changed or was made anew, and was looked up again".to_owned();
             if sink.send(SourceEvent::Notice(text)).await.is_err() {
                 return Ok(());
             }

@@ -1,7 +1,7 @@
 //! The tables and views that are there, with their columns, and how a value of each type is written in SQL.
 
 use crate::connection::ReadTransaction;
-use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, literal};
+use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, is_name_of, literal, may_be_tables};
 use sqlx::Row as _;
 use sqlx::mysql::MySqlRow;
 use std::collections::BTreeMap;
@@ -28,9 +28,6 @@ pub(crate) enum ColumnType {
 
 /// The zone of times whose zone the schema names: SQL does not know it, and we convert.
 pub(crate) const LOCAL: i64 = i64::MIN;
-
-/// The first moment that `datetime` has.
-pub(crate) const FIRST_US: i64 = -62_135_596_800_000_000;
 
 /// A column there is.
 #[derive(Debug, Clone)]
@@ -122,7 +119,7 @@ pub(crate) async fn relations(
     names: &[String],
     zone_us: i64,
 ) -> Result<BTreeMap<String, Relation>, sqlx::Error> {
-    let short: Vec<String> = names.iter().map(|n| n.rsplit('.').next().unwrap_or(n).to_owned()).collect();
+    let short: Vec<String> = names.iter().flat_map(|name| may_be_tables(name)).collect();
     let mut sql = Sql::raw(
         "SELECT c.TABLE_SCHEMA, c.TABLE_NAME, c.COLUMN_NAME, LOWER(c.DATA_TYPE), LOWER(c.COLUMN_TYPE), c.IS_NULLABLE, \
          c.EXTRA, c.GENERATION_EXPRESSION, c.PRIVILEGES, c.CHARACTER_SET_NAME, c.COLLATION_NAME, t.TABLE_TYPE, \
@@ -131,7 +128,9 @@ pub(crate) async fn relations(
          WHERE c.TABLE_SCHEMA NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys') AND c.TABLE_NAME IN ",
     );
     sql.append("", &list(&short));
-    let qualified: Vec<String> = names.iter().filter_map(|n| n.split_once('.')).map(|(d, _)| d.to_owned()).collect();
+    let before_dots =
+        |name: &String| name.match_indices('.').map(|(dot, _)| name[..dot].to_owned()).collect::<Vec<_>>();
+    let qualified: Vec<String> = names.iter().flat_map(before_dots).collect();
     sql.push(" AND (DATABASE() IS NULL OR c.TABLE_SCHEMA = DATABASE()", []);
     if !qualified.is_empty() {
         sql.append(" OR c.TABLE_SCHEMA IN ", &list(&qualified));
@@ -183,10 +182,7 @@ pub(crate) async fn relations(
     indexes(reading, &mut all).await?;
     let mut found = BTreeMap::new();
     for wanted in names {
-        let fits = |relation: &&Relation| match wanted.split_once('.') {
-            Some((database, table)) => relation.database == database && relation.table == table,
-            None => relation.table == *wanted,
-        };
+        let fits = |relation: &&Relation| is_name_of((&relation.database, &relation.table), wanted);
         if let Some(relation) = all.iter().find(fits) {
             found.insert(wanted.clone(), relation.clone());
         }

@@ -7,7 +7,7 @@ use crate::translate::{self, Dialect};
 pub(crate) use crate::translate::{Condition, is_absent};
 use crosstail_core::filter::{Comparator, Field, GlobPiece, Pattern, Predicate, TimeRange, ValueType};
 use crosstail_core::model::{Direction, Kind, Level, Status, Timestamp};
-use crosstail_core::schema::{Schema, Target};
+use crosstail_core::schema::{LONGEST_US, Schema, Target};
 use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, literal, operator};
 
 /// The condition of a predicate.
@@ -289,7 +289,11 @@ fn duration(mapping: &Mapping) -> Option<String> {
     let unit = mapping.schema.definition().duration_unit.us();
     let own = match number(mapping, Target::Duration) {
         // MySQL rounds halves of what is not exact to even numbers, Rust away from zero.
-        Some(n) => Some(format!("CASE WHEN {n} >= 0 THEN FLOOR({} * {unit:e} + 0.5e0) END", as_number(&n))),
+        Some(n) => {
+            let longest = (LONGEST_US / unit).floor();
+            let us = format!("FLOOR({} * {unit:e} + 0.5e0)", as_number(&n));
+            Some(format!("CASE WHEN {n} BETWEEN 0 AND {longest:.0} THEN {us} END"))
+        }
         None if mapping.fills(Target::Duration) => return None,
         None => None,
     };

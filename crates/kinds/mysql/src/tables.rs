@@ -8,9 +8,9 @@ use crate::mapping::{Mapping, Owner};
 use crate::relation::{ColumnType, Relation, as_text, name, relations, text};
 use crosstail_core::model::Names;
 use crosstail_core::schema::{Holds, Sampled, Schema, Sketch, TableSample};
-use crosstail_source::TableOffer;
-use crosstail_source::sql::Sql;
-use std::collections::BTreeMap;
+use crosstail_source::sql::{Sql, TIME_ROWS, no_time};
+use crosstail_source::{TableOffer, Taken};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What of the database is mapped.
 pub(crate) struct Tables {
@@ -20,6 +20,15 @@ pub(crate) struct Tables {
     pub(crate) warnings: Vec<String>,
     /// The tables that were looked for, each with its shape if it was there.
     pub(crate) shapes: BTreeMap<String, Option<String>>,
+    /// The table that the first contact took.
+    pub(crate) first: Option<String>,
+}
+
+impl Tables {
+    /// Names of the mapped tables.
+    pub(crate) fn names(&self) -> BTreeSet<String> {
+        self.mappings.iter().map(|mapping| mapping.table.name.clone()).collect()
+    }
 }
 
 /// Looks for the tables of a schema, or of all that are built in.
@@ -29,8 +38,13 @@ pub(crate) async fn look_up(
     schema: Option<&Schema>,
     owner: Owner<'_>,
     zone_us: i64,
+    taken: &Taken,
 ) -> Result<Tables, Error> {
-    let schemas = schema.map_or_else(Schema::built_in, |schema| vec![schema.clone()]);
+    let schemas = match (schema, taken.first()) {
+        (Some(schema), _) => vec![schema.clone()],
+        (None, Some(_)) => Vec::new(),
+        (None, None) => Schema::built_in(),
+    };
     let mut wanted: Vec<String> = Vec::new();
     for schema in &schemas {
         for (_, table) in schema.tables(STORE) {
@@ -47,8 +61,12 @@ pub(crate) async fn look_up(
         schemas: Vec::new(),
         warnings: Vec::new(),
         shapes: BTreeMap::new(),
+        first: None,
     };
     if wanted.is_empty() {
+        if taken.first().is_some() {
+            first_contact(reader, into, owner, zone_us, taken, &mut found).await?;
+        }
         return Ok(found);
     }
     let mut reading = reader.read().await?;
@@ -85,20 +103,46 @@ pub(crate) async fn look_up(
         }
     }
     if found.mappings.is_empty() && found.warnings.is_empty() && schema.is_none() {
-        first_contact(reader, into, owner, zone_us, &mut found).await?;
+        first_contact(reader, into, owner, zone_us, taken, &mut found).await?;
+    }
+    for mapping in &found.mappings {
+        found.warnings.extend(unread_time(reader, mapping).await?);
     }
     Ok(found)
 }
 
-/// Takes the table that is an activity most likely, and says so.
+/// What is said of a time column that holds something else in some row.
+async fn unread_time(reader: Reader<'_>, mapping: &Mapping) -> Result<Option<String>, sqlx::Error> {
+    if !mapping.may_hold_others() {
+        return Ok(None);
+    }
+    let (column, table) = (mapping.time(), &mapping.relation.sql);
+    let sql = format!(
+        "SELECT CAST(LEFT({column}, 40) AS CHAR) FROM (SELECT {column} FROM {table} t LIMIT {TIME_ROWS}) t \
+         WHERE {} AND {column} IS NOT NULL AND {column} <> '' LIMIT 1",
+        mapping.timed(false).text
+    );
+    let mut reading = reader.read().await?;
+    let rows = match reading.fetch(Sql::raw(sql)).await {
+        // What cannot be computed is told where it is read.
+        Err(error) if error.as_database_error().is_some() => return Ok(None),
+        rows => rows?,
+    };
+    reading.end().await?;
+    let found = rows.first().map(|row| text(row, 0)).transpose()?.flatten();
+    Ok(found.map(|example| no_time(&mapping.table.name, &mapping.table.time, &example)))
+}
+
+/// Takes the table that is an activity most likely, or that was taken before, and says so.
 async fn first_contact(
     reader: Reader<'_>,
     into: &Names,
     owner: Owner<'_>,
     zone_us: i64,
+    taken: &Taken,
     found: &mut Tables,
 ) -> Result<(), Error> {
-    let mut all = sketches(reader, None, zone_us).await?;
+    let mut all = sketches(reader, taken.first(), zone_us).await?;
     if all.is_empty() {
         return Ok(());
     }
@@ -118,7 +162,8 @@ async fn first_contact(
     found.mappings.push(mapping);
     let others = all.iter().filter(|(.., sketch)| sketch.is_likely()).map(|(_, sample, _)| sample.name.as_str());
     found.warnings.push(sketch.note("table", &sample.name, others));
-    found.schemas.push(sample.name);
+    found.schemas.push(sample.name.clone());
+    found.first = Some(sample.name);
     Ok(())
 }
 

@@ -1,15 +1,13 @@
 //! How a table stores its start time, and how moments are compared with it.
 
 use crate::mapping::Mapping;
-use crate::relation::{Column, ColumnType, FIRST_US, LOCAL, micros, name};
+use crate::relation::{Column, ColumnType, LOCAL, micros, name};
 use crosstail_core::model::Timestamp;
 use crosstail_core::schema::{Target, TimeUnit};
 use crosstail_source::sql::{Bind, PLACEHOLDER, Sql};
 
 /// The first moment that `datetime` has.
 const FIRST: &str = "CAST('0001-01-01' AS DATETIME(6))";
-/// The first moment after the year 9999.
-const LAST_US: i64 = 253_402_300_800_000_000;
 
 impl Mapping {
     fn of_time(&self) -> Option<&Column> {
@@ -19,6 +17,11 @@ impl Mapping {
     /// The column of the start time.
     pub(crate) fn time(&self) -> String {
         format!("t.{}", name(&self.table.time))
+    }
+
+    /// Whether the column may hold what is no time: texts, and numbers of another unit.
+    pub(crate) fn may_hold_others(&self) -> bool {
+        !matches!(self.of_time().map(|column| column.holds), Some(ColumnType::Time(_)))
     }
 
     /// Rows that have a time, or that have none: NULL, `0000-00-00`, a date without a month, a number out of range.
@@ -60,7 +63,7 @@ impl Mapping {
 
     /// The numbers that are times, in the unit of the column: those of the years 1 to 9999.
     fn bounds(&self) -> (i64, i64) {
-        (FIRST_US / self.unit_us(), LAST_US / self.unit_us())
+        (Timestamp::FIRST.0 / self.unit_us(), Timestamp::BEYOND.0 / self.unit_us())
     }
 
     /// Whether the time column has the order of the time, and nothing finer.
@@ -148,7 +151,7 @@ impl Mapping {
 
     /// The moment of what was read of [`Self::time_us`].
     pub(crate) fn known_moment(&self, us: Option<i64>) -> Option<Timestamp> {
-        us.filter(|us| *us >= FIRST_US).map(|us| self.moment(us))
+        us.filter(|us| *us >= Timestamp::FIRST.0).map(|us| self.moment(us))
     }
 
     /// The moment of a value of [`Self::time_us`].

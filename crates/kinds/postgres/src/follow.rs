@@ -21,6 +21,7 @@ use super::mapping::Mapping;
 use super::query::{PageOrder, Place};
 use super::row::{Record, Wanted, by_halves, read};
 use super::shape::{Shape, shape};
+use super::tables::Tables;
 use crosstail_core::model::{Activity, Status, Timestamp};
 use crosstail_core::number::saturating_i64;
 use crosstail_source::sql::Sql;
@@ -105,6 +106,8 @@ struct TableState<'a> {
     mapping: &'a Mapping,
     /// The first look is not told, but for what is later than this.
     silent_until: Option<i64>,
+    /// It was not there at the position: all of it is new.
+    has_come: bool,
     /// Whether the first look found more rows than are remembered, where there are no versions.
     too_large: bool,
     /// Keys of rows without an outcome, each with the version that was delivered.
@@ -112,6 +115,11 @@ struct TableState<'a> {
 }
 
 impl TableState<'_> {
+    /// Whether the first look is for all rows, and not for what has changed since the position.
+    fn is_looked_at_whole(&self) -> bool {
+        self.has_come || self.silent_until.is_some()
+    }
+
     /// Whether the table is small enough to be read from end to end.
     fn is_small_enough_to_rescan(&self) -> bool {
         self.mapping.relation.pages <= MAX_RESCAN_PAGES && !self.too_large
@@ -120,7 +128,8 @@ impl TableState<'_> {
 
 struct Follower<'a> {
     reader: Reader<'a>,
-    mappings: &'a [Mapping],
+    /// What may come, change and go.
+    watched: &'a [String],
     /// The columns of the tables, as they were looked up.
     columns: String,
     /// Whether they are others now.
@@ -153,7 +162,7 @@ fn since_horizon(mapping: &Mapping, horizon: i64, current: i64) -> Option<Sql> {
 /// known.
 pub(super) async fn follow(
     reader: Reader<'_>,
-    mappings: &[Mapping],
+    Tables { mappings, watched, .. }: &Tables,
     from: &Position,
     before: Option<&Shape>,
     sink: &Sink,
@@ -162,13 +171,13 @@ pub(super) async fn follow(
         Some(at) => at,
         None => now(reader).await?,
     };
-    let shaped = shape(reader, mappings).await?;
+    let shaped = shape(reader, watched).await?;
     let woken = Arc::new(Notify::new());
     let listening = listen(reader, mappings, Arc::clone(&woken)).await?;
     let now = Instant::now();
     let mut follower = Follower {
         reader,
-        mappings,
+        watched,
         columns: shaped.columns.clone(),
         changed: false,
         read: Vec::new(),
@@ -178,7 +187,8 @@ pub(super) async fn follow(
                 let anew = before.is_some_and(|before| before.is_written_anew(&shaped, mapping));
                 let silent = anew || !mapping.relation.versioned;
                 let silent_until = silent.then_some(start.time_us);
-                TableState { mapping, silent_until, too_large: false, open: HashMap::new() }
+                let has_come = before.is_some_and(|before| before.lacks(mapping));
+                TableState { mapping, silent_until, has_come, too_large: false, open: HashMap::new() }
             })
             .collect(),
         sink,
@@ -219,7 +229,7 @@ pub(super) async fn follow(
         if follower.changed {
             return Ok(End::Changed(Position::new(before), shaped));
         }
-        if open && shape(reader, mappings).await?.columns != shaped.columns {
+        if open && shape(reader, watched).await?.columns != shaped.columns {
             return Ok(End::Changed(Position::new(follower.at), shaped));
         }
     }
@@ -238,7 +248,7 @@ impl Follower<'_> {
         let mut after = now;
         for (tier, horizon) in since.horizons.into_iter().enumerate() {
             let recent = tier == RESCAN_TIER && now.time_us - since.time_us < RECENT_US;
-            let silent = self.tables.iter().any(|table| table.silent_until.is_some());
+            let silent = self.tables.iter().any(TableState::is_looked_at_whole);
             if recent {
                 after.horizons[tier] = horizon;
             }
@@ -247,6 +257,7 @@ impl Follower<'_> {
             }
         }
         for table in &mut self.tables {
+            table.has_come = false;
             if table.silent_until.take().is_some() && table.mapping.relation.versioned {
                 // What was written anew has been looked at.
                 after.horizons[RESCAN_TIER] = now.horizons[RESCAN_TIER];
@@ -262,13 +273,17 @@ impl Follower<'_> {
     async fn poll(&mut self, now: Instant, notified: bool, open: bool) -> Result<bool, sqlx::Error> {
         let snapshot = crate::follow::now(self.reader).await?;
         self.current = snapshot.horizons[0];
-        let mut at = ResumePoint { time_us: snapshot.time_us, ..self.at };
+        let mut at = self.at;
         for (tier, (_, every)) in TIERS.iter().enumerate() {
             if now < self.due[tier] && !(notified && tier == 0) {
                 continue;
             }
             self.read_tier(tier, self.at.horizons[tier], snapshot.time_us, false).await?;
             at.horizons[tier] = snapshot.horizons[tier];
+            if tier == 0 {
+                // What is later has not been looked for.
+                at.time_us = snapshot.time_us;
+            }
             self.due[tier] = now + *every;
         }
         if open {
@@ -287,7 +302,7 @@ impl Follower<'_> {
     async fn send(&mut self) -> Result<(), sqlx::Error> {
         let read = std::mem::take(&mut self.read);
         if !read.is_empty() {
-            self.changed |= shape(self.reader, self.mappings).await?.columns != self.columns;
+            self.changed |= shape(self.reader, self.watched).await?.columns != self.columns;
         }
         if !read.is_empty() && !self.changed {
             // The loop notices a closed channel.
@@ -312,13 +327,13 @@ impl Follower<'_> {
     }
 
     /// Delivers one tier of every table: a range of time that no faster tier covers. `silent`: only of those tables
-    /// whose first look is not told.
+    /// whose first look is for all rows.
     async fn read_tier(&mut self, tier: usize, horizon: i64, time_us: i64, silent: bool) -> Result<(), sqlx::Error> {
         let back = |tier: usize| Timestamp(time_us - saturating_i64(TIERS[tier].0.as_micros()));
         let (from, until) = (back(tier), tier.checked_sub(1).map(back));
         for index in 0..self.tables.len() {
             let table = &self.tables[index];
-            if silent && table.silent_until.is_none() {
+            if silent && !table.is_looked_at_whole() {
                 continue;
             }
             if tier != RESCAN_TIER || table.is_small_enough_to_rescan() {
@@ -337,8 +352,7 @@ impl Follower<'_> {
         until: Option<Timestamp>,
     ) -> Result<(), sqlx::Error> {
         let mapping = self.tables[index].mapping;
-        // The first look at what was written anew is for all rows.
-        let horizon = self.tables[index].silent_until.map_or(Some(horizon), |_| None);
+        let horizon = Some(horizon).filter(|_| !self.tables[index].is_looked_at_whole());
         let version = horizon.and_then(|horizon| since_horizon(mapping, horizon, self.current));
         let order = PageOrder { newest_first: false };
         let mut beyond: Option<Place> = None;

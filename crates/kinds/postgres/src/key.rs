@@ -44,7 +44,13 @@ impl RowKey {
                 )
             }
             None if relation.placed => {
-                parts.push(Part { sql: format!("t.{PLACE}"), holds: ColumnType::Other });
+                // Each table has places of its own.
+                let sql = if relation.several {
+                    format!("(t.tableoid::text || t.{PLACE}::text)")
+                } else {
+                    format!("t.{PLACE}")
+                };
+                parts.push(Part { sql, holds: ColumnType::Other });
                 format!(
                     "{title}: {list} is not unique and the table has no key, so rows are told apart by their place: a row that is \
                      changed comes as another one"

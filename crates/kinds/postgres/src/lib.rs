@@ -40,7 +40,7 @@ use crosstail_core::model::{
 use crosstail_core::schema::Schema;
 use crosstail_source::{
     Capabilities, Cost, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related,
-    RelatedKey, Sink, Source, SourceError, SourceEvent, TableOffer,
+    RelatedKey, Sink, Source, SourceError, SourceEvent, TableOffer, Taken,
 };
 use sqlx::Row as _;
 use std::sync::atomic::Ordering;
@@ -57,6 +57,8 @@ pub struct PostgresSource {
     address: Address,
     /// Looked up once, and again after an error that says that tables have changed.
     tables: Mutex<Option<Arc<Tables>>>,
+    /// What they were, whenever they were looked up.
+    read_before: Mutex<Taken>,
 }
 
 /// A failure before it becomes a [`SourceError`]: an error of the driver, or a mapping that does not fit.
@@ -85,12 +87,17 @@ impl PostgresSource {
             ),
         })?;
         let connections = Connections::new(address.options.clone(), &address.schemas, address.roots.clone());
-        Ok(Self { name: name.to_owned(), id, names, schema, connections, address, tables: Mutex::default() })
+        let (tables, read_before) = (Mutex::default(), Mutex::default());
+        Ok(Self { name: name.to_owned(), id, names, schema, connections, address, tables, read_before })
     }
 
     fn error(&self, operation: &'static str, error: impl Into<Error>) -> SourceError {
         let (kind, cause, hint) = match error.into() {
-            Error::Mapping(cause) => (ErrorKind::Unsupported, cause, Some("correct the schema file".to_owned())),
+            Error::Mapping(cause) => {
+                // What was there may come again: it is looked for.
+                let kind = if self.before().is_empty() { ErrorKind::Unsupported } else { ErrorKind::Query };
+                (kind, cause, Some("correct the schema file".to_owned()))
+            }
             Error::Driver(error) => {
                 // A table or column no longer exists or has changed: look all of them up again.
                 let code = error.as_database_error().and_then(|db| db.code()).unwrap_or_default().into_owned();
@@ -119,7 +126,8 @@ impl PostgresSource {
             return Ok(known);
         }
         let reader = self.connections.for_job(job);
-        let tables = tables::look_up(reader, &self.names, self.schema.as_ref(), (self.id, &self.name)).await;
+        let (owner, before) = ((self.id, self.name.as_str()), self.before());
+        let tables = tables::look_up(reader, &self.names, self.schema.as_ref(), owner, &before).await;
         let mut tables = tables.map_err(|e| self.error("read tables", e))?;
         if tables.mappings.is_empty() {
             return Err(self.unmapped(&tables, job).await?);
@@ -128,6 +136,7 @@ impl PostgresSource {
             let list = self.address.unknown.join(", ");
             tables.warnings.push(format!("the address has parameters that are not known and change nothing: {list}"));
         }
+        self.read_before.lock().unwrap_or_else(PoisonError::into_inner).add(&tables.names(), tables.first.as_ref());
         let tables = Arc::new(tables);
         *self.tables.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&tables));
         Ok(tables)
@@ -138,11 +147,14 @@ impl PostgresSource {
         let reader = self.connections.for_job(job);
         let known = tables::known_tables(reader).await.map_err(|e| self.error("read tables", e))?;
         let refused = tables.warnings.first().cloned();
+        let before = self.before();
         let (mut cause, mut hint) = (
             format!("no table that a schema knows, and none with a time, among: {known}"),
             "name a schema with --schema, or write one with [table] and [fields]".to_owned(),
         );
-        if !self.address.names_database {
+        if let Some((gone, until)) = before.gone() {
+            (cause, hint) = (gone, until.to_owned());
+        } else if !self.address.names_database {
             let others = tables::databases(reader).await.map_err(|e| self.error("read databases", e))?;
             cause = format!(
                 "the address names no database, and that of the user's name has no table to read; there are: {others}"
@@ -173,6 +185,10 @@ impl PostgresSource {
             }
         }
         error
+    }
+
+    fn before(&self) -> Taken {
+        self.read_before.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn known(&self) -> Option<Arc<Tables>> {
@@ -261,19 +277,27 @@ impl Source for PostgresSource {
 
     async fn follow(&self, from: Position, sink: &Sink, job: &Job) -> Result<(), SourceError> {
         let (mut from, mut before) = (from, None);
+        let mut tables = self.tables(job).await?;
+        if let Some(missing) = self.before().missing(&tables.names())
+            && sink.send(SourceEvent::Notice(missing)).await.is_err()
+        {
+            return Ok(());
+        }
         loop {
-            let tables = self.tables(job).await?;
             let reader = self.connections.for_job(job);
-            let end = follow::follow(reader, &tables.mappings, &from, before.as_ref(), sink).await;
+            let end = follow::follow(reader, &tables, &from, before.as_ref(), sink).await;
             match end.map_err(|e| self.error("follow", e))? {
                 follow::End::Closed => return Ok(()),
                 follow::End::Changed(position, shape) => {
                     *self.tables.lock().unwrap_or_else(PoisonError::into_inner) = None;
-                    let text = "columns of a table have changed, and were looked up again".to_owned();
+                    let now = self.tables(job).await?;
+                    let text = Taken::changes(&tables.names(), &now.names());
+                    let text =
+                        text.unwrap_or_else(|| "columns of a table have changed, and were looked up again".to_owned());
                     if sink.send(SourceEvent::Notice(text)).await.is_err() {
                         return Ok(());
                     }
-                    (from, before) = (position, Some(shape));
+                    (tables, from, before) = (now, position, Some(shape));
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use super::connection::Reader;
 use crosstail_core::schema::Holds;
-use crosstail_source::sql::name;
+use crosstail_source::sql::{is_name_of, may_be_tables, name};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Row as _};
 use std::collections::BTreeMap;
@@ -68,6 +68,8 @@ pub(super) struct Relation {
     pub(super) versioned: bool,
     /// Whether rows have a place of their own: `ctid`.
     pub(super) placed: bool,
+    /// Whether rows are of several tables: partitions, or tables that inherit from it.
+    pub(super) several: bool,
     /// Pages of 8 KB, with those of partitions, as of the last VACUUM or ANALYZE.
     pub(super) pages: i64,
     /// Rows, as of the last VACUUM or ANALYZE.
@@ -88,6 +90,11 @@ impl Relation {
 
     pub(super) fn readable(&self, name: &str) -> Option<&Column> {
         self.column(name).filter(|column| column.readable)
+    }
+
+    /// Whether a name is that of the table, alone or with its schema. Either may have a dot in it.
+    pub(super) fn is_named(&self, wanted: &str) -> bool {
+        is_name_of((&self.place.0, &self.place.1), wanted)
     }
 
     /// Whether columns are unique together.
@@ -127,7 +134,8 @@ SELECT n.nspname::text, c.relname::text, c.relkind::text, a.attname::text, base.
         FROM pg_index i WHERE i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL), '{}')::text[],
     coalesce((SELECT CASE WHEN l.collprovider = 'i' THEN 'icu' WHEN l.collname = 'default' THEN d.collation
         ELSE coalesce(l.collcollate, l.collname::text) END FROM pg_collation l WHERE l.oid = a.attcollation), '')::text,
-    d.collation::text
+    d.collation::text,
+    EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 CROSS JOIN (SELECT CASE WHEN to_jsonb(b) ->> 'datlocprovider' = 'i' THEN 'icu' ELSE b.datcollate::text END AS collation
     FROM pg_database b WHERE b.datname = current_database()) d
@@ -190,8 +198,7 @@ async fn attempt(
 }
 
 async fn all(on: &mut PgConnection, names: Option<&[String]>, sql: String) -> Result<Vec<Relation>, sqlx::Error> {
-    let short: Option<Vec<String>> =
-        names.map(|names| names.iter().map(|n| n.rsplit('.').next().unwrap_or(n).to_owned()).collect());
+    let short: Option<Vec<String>> = names.map(|names| names.iter().flat_map(|name| may_be_tables(name)).collect());
     let rows = sqlx::query(AssertSqlSafe(sql)).bind(short).persistent(false).fetch_all(on).await?;
     let mut all: Vec<Relation> = Vec::new();
     for row in &rows {
@@ -205,6 +212,7 @@ async fn all(on: &mut PgConnection, names: Option<&[String]>, sql: String) -> Re
                 visible: row.try_get(7)?,
                 versioned: matches!(kind.as_str(), "r" | "p"),
                 placed: matches!(kind.as_str(), "r" | "p" | "m"),
+                several: row.try_get(13)?,
                 pages: row.try_get::<Option<i64>, _>(8)?.unwrap_or(0),
                 rows: row.try_get::<Option<i64>, _>(9)?.unwrap_or(0),
                 columns: Vec::new(),
@@ -217,7 +225,8 @@ async fn all(on: &mut PgConnection, names: Option<&[String]>, sql: String) -> Re
                 let parts: Vec<String> =
                     parts.split('\u{1}').map(|part| part.trim_matches('"').replace("\"\"", "\"")).collect();
                 relation.indexes.extend(parts.first().cloned());
-                if unique == "true" {
+                // An index is of one table, but for that of a partitioned one.
+                if unique == "true" && (kind == "p" || !relation.several) {
                     relation.keys.push(parts);
                 }
             }
@@ -249,11 +258,7 @@ async fn all(on: &mut PgConnection, names: Option<&[String]>, sql: String) -> Re
 pub(super) fn named(all: &[Relation], names: &[String], warnings: &mut Vec<String>) -> BTreeMap<String, Vec<Relation>> {
     let mut found = BTreeMap::new();
     for wanted in names {
-        let fits = |relation: &&Relation| match wanted.split_once('.') {
-            Some((schema, table)) => relation.place.0 == schema && relation.place.1 == table,
-            None => relation.place.1 == *wanted,
-        };
-        let fitting: Vec<Relation> = all.iter().filter(fits).cloned().collect();
+        let fitting: Vec<Relation> = all.iter().filter(|relation| relation.is_named(wanted)).cloned().collect();
         let (visible, hidden): (Vec<Relation>, Vec<Relation>) = fitting.into_iter().partition(|one| one.visible);
         if let [one] = visible.as_slice() {
             if !hidden.is_empty() {

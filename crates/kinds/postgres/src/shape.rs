@@ -20,11 +20,15 @@ impl Shape {
         let name = &mapping.relation.sql;
         self.files.get(name).is_some_and(|file| later.files.get(name).is_some_and(|now| now != file))
     }
+
+    /// Whether a table was not there, so that all that is in it is new.
+    pub(super) fn lacks(&self, mapping: &Mapping) -> bool {
+        !self.files.contains_key(&mapping.relation.sql)
+    }
 }
 
-/// The present shape of the mapped tables.
-pub(super) async fn shape(reader: Reader<'_>, mappings: &[Mapping]) -> Result<Shape, sqlx::Error> {
-    let names: Vec<String> = mappings.iter().map(|mapping| mapping.relation.sql.clone()).collect();
+/// The present shape of those of some tables that are there.
+pub(super) async fn shape(reader: Reader<'_>, names: &[String]) -> Result<Shape, sqlx::Error> {
     let mut reading = reader.read().await?;
     let rows = sqlx::query(
         "SELECT n, concat_ws('/', c.oid, c.relfilenode), (SELECT md5(string_agg(concat_ws(',', a.attname, a.atttypid, a.attnum), ';' \

@@ -11,7 +11,7 @@ use crosstail_core::filter::{
     Comparator, Field, GlobPiece, JsonTest, Matcher, Operand, PathRoot, Pattern, Predicate, TimeRange,
 };
 use crosstail_core::model::{Direction, Kind, Level, Status, Timestamp};
-use crosstail_core::schema::Target as Column;
+use crosstail_core::schema::{LONGEST_US, Target as Column};
 use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, interval, literal};
 
 /// A condition, and whether it is exactly equivalent to the clause.
@@ -400,14 +400,15 @@ fn moment(mapping: &Mapping, target: Column) -> Option<String> {
 /// The duration in microseconds: as recorded, else from start to end.
 fn duration(mapping: &Mapping) -> Option<String> {
     let unit = mapping.schema.definition().duration_unit.us();
+    let longest = format!("{:.0}", (LONGEST_US / unit).floor());
     let own = match mapping.sources(Column::Duration).as_slice() {
         [] => None,
         [Selected { sql, holds: ColumnType::Int, .. }] => {
-            Some(format!("CASE WHEN {sql} >= 0 THEN round(({sql})::numeric * {unit}) END"))
+            Some(format!("CASE WHEN {sql} BETWEEN 0 AND {longest} THEN round(({sql})::numeric * {unit}) END"))
         }
-        [Selected { sql, holds: ColumnType::Float, .. }] => Some(format!(
-            "CASE WHEN {sql} >= 0 AND {sql} < 'Infinity' THEN round((({sql})::float8 * {unit})::numeric) END"
-        )),
+        [Selected { sql, holds: ColumnType::Float, .. }] => {
+            Some(format!("CASE WHEN {sql} BETWEEN 0 AND {longest} THEN round((({sql})::float8 * {unit})::numeric) END"))
+        }
         _ => return None,
     };
     let spent = match mapping.sources(Column::CompletedAt).as_slice() {

@@ -8,10 +8,10 @@ use super::relation::{self, ColumnType, Relation};
 use super::{Error, row};
 use crosstail_core::model::Names;
 use crosstail_core::schema::{Sampled, Schema, Sketch, Table, TableSample};
-use crosstail_source::TableOffer;
-use crosstail_source::sql::{Sql, literal, name};
+use crosstail_source::sql::{Sql, TIME_ROWS, literal, name, no_time};
+use crosstail_source::{TableOffer, Taken};
 use sqlx::Row as _;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The mapped tables of the database.
 pub(super) struct Tables {
@@ -19,6 +19,17 @@ pub(super) struct Tables {
     pub(super) catalogue: Vec<CatalogueMapping>,
     pub(super) schemas: Vec<String>,
     pub(super) warnings: Vec<String>,
+    /// The table that the first contact took.
+    pub(super) first: Option<String>,
+    /// All that may come, change and go: what is mapped, and what is looked for, as SQL.
+    pub(super) watched: Vec<String>,
+}
+
+impl Tables {
+    /// Names of the mapped tables.
+    pub(super) fn names(&self) -> BTreeSet<String> {
+        self.mappings.iter().map(|mapping| mapping.table.name.clone()).collect()
+    }
 }
 
 /// Rows in which a key that nothing makes unique is looked for twice.
@@ -36,8 +47,13 @@ pub(super) async fn look_up(
     into: &Names,
     schema: Option<&Schema>,
     owner: (crosstail_core::model::SourceId, &str),
+    taken: &Taken,
 ) -> Result<Tables, Error> {
-    let schemas = schema.map_or_else(Schema::built_in, |schema| vec![schema.clone()]);
+    let schemas = match (schema, taken.first()) {
+        (Some(schema), _) => vec![schema.clone()],
+        (None, Some(_)) => Vec::new(),
+        (None, None) => Schema::built_in(),
+    };
     let strict = schema.is_some();
     let mut names: Vec<String> = Vec::new();
     for schema in &schemas {
@@ -49,9 +65,20 @@ pub(super) async fn look_up(
     names.sort();
     names.dedup();
     let (all, any_encoding) = relation::read(reader, Some(&names)).await?;
-    let mut found = Tables { mappings: Vec::new(), catalogue: Vec::new(), schemas: Vec::new(), warnings: Vec::new() };
     let mut hidden = Vec::new();
     let relations = relation::named(&all, &names, &mut hidden);
+    let as_sql = |wanted: &String| match wanted.split_once('.') {
+        Some((schema, table)) => format!("{}.{}", name(schema), name(table)),
+        None => name(wanted),
+    };
+    let mut found = Tables {
+        mappings: Vec::new(),
+        catalogue: Vec::new(),
+        schemas: Vec::new(),
+        warnings: Vec::new(),
+        first: None,
+        watched: names.iter().filter(|wanted| !relations.contains_key(*wanted)).map(as_sql).collect(),
+    };
     let owner = Owner { id: owner.0, name: owner.1, any_encoding };
     for schema in &schemas {
         let before = found.mappings.len();
@@ -77,8 +104,12 @@ pub(super) async fn look_up(
     let hidden: Vec<String> = hidden.into_iter().filter(used).collect();
     found.warnings.extend(hidden);
     if found.mappings.is_empty() && found.warnings.is_empty() && !strict {
-        first_contact(reader, into, owner, &mut found).await?;
+        first_contact(reader, into, owner, taken.first(), &mut found).await?;
     }
+    found.watched.extend(relations.values().flatten().map(|relation| relation.sql.clone()));
+    found.watched.extend(found.mappings.iter().map(|mapping| mapping.relation.sql.clone()));
+    found.watched.sort();
+    found.watched.dedup();
     Ok(found)
 }
 
@@ -109,6 +140,7 @@ async fn map(
         let mapping = Mapping::new(index, (part, &table), &of_table, owner, &mut found.warnings, must)?;
         if let Some(mapping) = mapping {
             into.table(owner.id, &mapping.table.name);
+            found.warnings.extend(unread_time(reader, &mapping).await?);
             found.mappings.push(mapping);
         }
     }
@@ -138,6 +170,26 @@ async fn repeats(reader: Reader<'_>, relation: &Relation, key: &[String]) -> Res
         Err(error) if error.as_database_error().is_some() => Ok(true),
         Err(error) => Err(error),
     }
+}
+
+/// What is said of a time column that holds something else in some row.
+async fn unread_time(reader: Reader<'_>, mapping: &Mapping) -> Result<Option<String>, Error> {
+    if !mapping.time.may_hold_others() {
+        return Ok(None);
+    }
+    let (column, table) = (&mapping.time.column, &mapping.relation.sql);
+    let sql = format!(
+        "SELECT left({column}::text, 40) FROM (SELECT {column} FROM {table} t LIMIT {TIME_ROWS}) AS t \
+         WHERE {} AND {column} IS NOT NULL AND {column}::text <> '' LIMIT 1",
+        mapping.time.undated()
+    );
+    let found = match look(reader, sql).await {
+        Ok(rows) => rows.first().map(|found| row::text(found, 0)).transpose()?.flatten().map(|text| text.into_owned()),
+        // A table that is locked now cannot be looked at.
+        Err(error) if error.as_database_error().is_some() => None,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(found.map(|text| no_time(&mapping.table.name, &mapping.table.time, &text)))
 }
 
 /// Reads a few rows. A table that somebody has locked is not waited for.
@@ -179,9 +231,16 @@ pub(super) async fn known_tables(reader: Reader<'_>) -> Result<String, sqlx::Err
     Ok(if names.is_empty() { "none".to_owned() } else { names.join(", ") })
 }
 
-/// Takes the table that is an activity most likely, and says so.
-async fn first_contact(reader: Reader<'_>, into: &Names, owner: Owner<'_>, found: &mut Tables) -> Result<(), Error> {
-    let mut all = sketches(reader, None).await?;
+/// Takes the table that is an activity most likely, or that was taken before, and says so.
+async fn first_contact(
+    reader: Reader<'_>,
+    into: &Names,
+    owner: Owner<'_>,
+    before: Option<&str>,
+    found: &mut Tables,
+) -> Result<(), Error> {
+    let mut all = sketches(reader, before).await?;
+    all.retain(|(_, sample, _)| before.is_none_or(|before| before == sample.name));
     if all.is_empty() {
         return Ok(());
     }
@@ -193,7 +252,8 @@ async fn first_contact(reader: Reader<'_>, into: &Names, owner: Owner<'_>, found
     map(reader, into, (part, table), &relations, owner, false, found).await?;
     let others = all.iter().filter(|(.., sketch)| sketch.is_likely()).map(|(_, sample, _)| sample.name.as_str());
     found.warnings.push(sketch.note("table", &sample.name, others));
-    found.schemas.push(sample.name);
+    found.schemas.push(sample.name.clone());
+    found.first = Some(sample.name);
     Ok(())
 }
 
@@ -201,9 +261,7 @@ async fn first_contact(reader: Reader<'_>, into: &Names, owner: Owner<'_>, found
 async fn sketches(reader: Reader<'_>, only: Option<&str>) -> Result<Vec<(Relation, TableSample, Sketch)>, sqlx::Error> {
     let names = only.map(|name| vec![name.to_owned()]);
     let (mut all, _) = relation::read(reader, names.as_deref()).await?;
-    if let Some((schema, _)) = only.and_then(|name| name.split_once('.')) {
-        all.retain(|relation| relation.place.0 == schema);
-    }
+    all.retain(|relation| only.is_none_or(|only| relation.is_named(only)));
     all.retain(|relation| relation.columns.iter().any(|column| column.readable));
     // Schemas of extensions and tools are looked at after the user's own.
     all.sort_by_key(|relation| (!relation.visible, std::cmp::Reverse(relation.rows)));

@@ -33,8 +33,6 @@ enum Form {
 /// The years that times are understood in: beyond, the driver and our own text have none.
 const FIRST: &str = "0001-01-01";
 const LAST: &str = "10000-01-01";
-const FIRST_US: i64 = -62_135_596_800_000_000;
-const LAST_US: i64 = 253_402_300_800_000_000;
 const DAY_US: i64 = 86_400_000_000;
 /// Times that local clocks can be apart from their order, with days that zones have skipped.
 const LOCAL_SLACK: &str = "interval '26 hours'";
@@ -100,11 +98,11 @@ impl TimeColumn {
             Form::Zoned | Form::Plain => micros(column),
             Form::Local(zone) => micros(&at_zone(column, zone)),
             Form::Whole(unit) => {
-                let (low, high) = (FIRST_US / unit, LAST_US / unit);
+                let (low, high) = (Timestamp::FIRST.0 / unit, Timestamp::BEYOND.0 / unit);
                 format!("CASE WHEN {column} >= {low} AND {column} < {high} THEN {column}::int8 * {unit} END")
             }
             Form::Fraction { unit, type_name } => {
-                let (low, high) = (FIRST_US / unit, LAST_US / unit);
+                let (low, high) = (Timestamp::FIRST.0 / unit, Timestamp::BEYOND.0 / unit);
                 let scaled = match type_name.as_str() {
                     "numeric" => format!("floor({column} * {unit})"),
                     _ => format!("floor({column}::float8 * {unit}::float8)"),
@@ -142,10 +140,15 @@ impl TimeColumn {
         match &self.form {
             Form::Zoned | Form::Plain | Form::Local(_) => format!("{column} >= '{FIRST}' AND {column} < '{LAST}'"),
             Form::Whole(unit) | Form::Fraction { unit, .. } => {
-                format!("{column} >= {} AND {column} < {}", FIRST_US / unit, LAST_US / unit)
+                format!("{column} >= {} AND {column} < {}", Timestamp::FIRST.0 / unit, Timestamp::BEYOND.0 / unit)
             }
             Form::Text { .. } => format!("({}) IS NOT NULL", self.us()),
         }
+    }
+
+    /// Whether the column may hold what is no time: texts, and numbers of another unit.
+    pub(super) fn may_hold_others(&self) -> bool {
+        matches!(self.form, Form::Text { .. } | Form::Whole(_) | Form::Fraction { .. })
     }
 
     /// Rows that have none.
@@ -157,7 +160,7 @@ impl TimeColumn {
                 format!("({column} IS NULL OR {column} < '{FIRST}' OR {column} >= '{LAST}')")
             }
             Form::Whole(unit) | Form::Fraction { unit, .. } => {
-                let (low, high) = (FIRST_US / unit, LAST_US / unit);
+                let (low, high) = (Timestamp::FIRST.0 / unit, Timestamp::BEYOND.0 / unit);
                 format!("({column} IS NULL OR {column} < {low} OR {column} >= {high})")
             }
             Form::Text { .. } => format!("({}) IS NULL", self.us()),
@@ -170,7 +173,10 @@ impl TimeColumn {
         match &self.form {
             Form::Zoned | Form::Plain => {
                 let moment = moment(self.form == Form::Zoned);
-                Sql::with(format!("{column} {op} {moment}"), Bind::Int(at.0.clamp(FIRST_US, LAST_US)))
+                Sql::with(
+                    format!("{column} {op} {moment}"),
+                    Bind::Int(at.0.clamp(Timestamp::FIRST.0, Timestamp::BEYOND.0)),
+                )
             }
             Form::Whole(unit) => {
                 let down = at.0.div_euclid(*unit);
@@ -198,7 +204,7 @@ impl TimeColumn {
                 let sign = if upwards { "-" } else { "+" };
                 let local = format!("({} AT TIME ZONE {})", moment(true), literal(zone));
                 let bound = format!("{column} {op} {local} {sign} {LOCAL_SLACK}");
-                Some(Sql::with(bound, Bind::Int(at.0.clamp(FIRST_US, LAST_US))))
+                Some(Sql::with(bound, Bind::Int(at.0.clamp(Timestamp::FIRST.0, Timestamp::BEYOND.0))))
             }
             Form::Fraction { unit, type_name } => {
                 let bound = at.plus_us(if upwards { -2 } else { 2 }).0;
@@ -211,7 +217,9 @@ impl TimeColumn {
             Form::Text { by_code: true } => {
                 // The day as it is written is at most one away from that in UTC.
                 let day = at.plus_us(if upwards { -2 * DAY_US } else { 2 * DAY_US }).rfc3339();
-                let day = day.get(..10).filter(|_| (FIRST_US + 9 * DAY_US..LAST_US - 9 * DAY_US).contains(&at.0))?;
+                let day = day
+                    .get(..10)
+                    .filter(|_| (Timestamp::FIRST.0 + 9 * DAY_US..Timestamp::BEYOND.0 - 9 * DAY_US).contains(&at.0))?;
                 Some(Sql::with(format!("{column} {op} {PLACEHOLDER}::text"), Bind::Text(day.to_owned())))
             }
             _ => None,

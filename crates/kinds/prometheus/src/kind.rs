@@ -24,7 +24,6 @@ pub static KIND: Kind = Kind {
     takes_several: false,
     programs: &[],
     holds_activities: false,
-    may_hide: false,
     open: |config, _, _| Ok(Arc::new(PrometheusSource::new(&config.name, config.address(), config.schema.as_ref())?)),
     definitions: &[],
     creator: None,

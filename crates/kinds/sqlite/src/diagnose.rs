@@ -20,7 +20,9 @@ pub(super) async fn diagnose(
         .fetch_one(reader.connection().await?.on())
         .await?;
     diagnoses.push(Diagnosis::ok("volume", format!("{table}: {count} rows")));
-    if mapping.relation.repeats {
+    if let Some(found) = mapping.about_failing() {
+        diagnoses.push(Diagnosis::warning("key", found, "name other columns as id in [table] and [fields]"));
+    } else if mapping.relation.repeats {
         diagnoses.push(mapping.key_is_not_unique());
     }
     let rows = sqlx::query(

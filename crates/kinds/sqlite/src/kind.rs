@@ -22,7 +22,6 @@ pub static KIND: Kind = Kind {
     takes_several: false,
     programs: &[],
     holds_activities: true,
-    may_hide: true,
     open: |config, id, names| {
         let path = config.address().trim_start_matches("sqlite://");
         Ok(Arc::new(SqliteSource::new(&config.name, id, names.clone(), path, config.schema.clone())?))

@@ -16,15 +16,16 @@ mod zone;
 pub use kind::KIND;
 
 use async_trait::async_trait;
-use connection::Connections;
+use connection::{Connections, Reader};
 use crosstail_core::filter::Filter;
 use crosstail_core::model::{Diagnosis, Id, Locator, Names, Payload, SourceId, Timestamp};
 use crosstail_core::schema::Schema;
 use crosstail_source::{
     Capabilities, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, PushDown, Related,
-    RelatedKey, Sink, Source, SourceError, SourceEvent, TableOffer,
+    RelatedKey, Sink, Source, SourceError, SourceEvent, TableOffer, Taken,
 };
 use mapping::Mapping;
+use row::is_of_data;
 use sqlx::sqlite::SqliteConnectOptions;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,6 +41,8 @@ pub struct SqliteSource {
     connections: Connections,
     /// As it was looked up last.
     mapping: Mutex<Option<Arc<Mapping>>>,
+    /// Columns that were found to be no identity, because they cannot be computed for every row.
+    failing: Mutex<Vec<String>>,
 }
 
 /// Size of the pool: one connection follows, the others serve queries.
@@ -67,7 +70,8 @@ impl SqliteSource {
             .with_regexp();
         let (name, path) = (name.to_owned(), PathBuf::from(path));
         let connections = Connections::new(path.clone(), options, CONNECTIONS);
-        Ok(Self { name, id, names, path, schema, connections, mapping: Mutex::default() })
+        let (mapping, failing) = (Mutex::default(), Mutex::default());
+        Ok(Self { name, id, names, path, schema, connections, mapping, failing })
     }
 
     fn error(&self, operation: &'static str, error: &sqlx::Error) -> SourceError {
@@ -83,6 +87,37 @@ impl SqliteSource {
         SourceError { source_name: self.name.clone(), operation, kind, cause: error.to_string(), hint }
     }
 
+    /// Looks for those of some columns that cannot be computed for every row; returns whether there are some. They are no
+    /// identity from now on.
+    async fn set_aside(&self, reader: Reader<'_>, table: &str, columns: &[String]) -> Result<bool, sqlx::Error> {
+        let found = mapping::failing(reader, table, columns).await?;
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_any = !found.is_empty();
+        // Others may have found them meanwhile.
+        failing.extend(found);
+        failing.sort_unstable();
+        failing.dedup();
+        Ok(is_any)
+    }
+
+    /// The table without what made an error, where that is a column of the identity; the error where it is not.
+    async fn without(
+        &self,
+        error: sqlx::Error,
+        mapping: &Mapping,
+        operation: &'static str,
+        job: &Job,
+    ) -> Result<Arc<Mapping>, SourceError> {
+        let reader = self.connections.for_job(job);
+        let is_identity = is_of_data(&error)
+            && matches!(self.set_aside(reader, &mapping.table.name, &mapping.identity()).await, Ok(true));
+        if !is_identity {
+            return Err(self.error(operation, &error));
+        }
+        *self.mapping.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.mapping(job).await
+    }
+
     /// The table, as its columns are now.
     async fn mapping(&self, job: &Job) -> Result<Arc<Mapping>, SourceError> {
         let wrong = |e: sqlx::Error| self.error("read tables", &e);
@@ -93,25 +128,23 @@ impl SqliteSource {
             return Ok(Arc::clone(known));
         }
         let names = mapping::names(reader).await.map_err(wrong)?;
+        // What was read once is waited for: no other table takes its place.
+        let (taken, is_known) =
+            (known.as_ref().map(|known| &known.table.name), known.as_ref().map(|k| k.note.is_none()));
+        let names_left = || names.iter().filter(|name| taken.is_none_or(|taken| taken == *name));
         let candidates = match &self.schema {
             Some(schema) => vec![schema.clone()],
+            None if is_known == Some(false) => Vec::new(),
             None => Schema::built_in(),
         };
         let fitting = candidates.into_iter().find_map(|schema| {
-            let table = schema.table.clone().filter(|table| names.contains(&table.name))?;
+            let table = schema.table.clone().filter(|table| names_left().any(|name| *name == table.name))?;
             Some((schema, table, None))
         });
-        // What was read once is waited for: no other table takes its place.
-        let candidates: Vec<String> = match &known {
-            _ if fitting.is_some() || self.schema.is_some() => Vec::new(),
-            None => names.clone(),
-            Some(known) => {
-                let same = |name: &&String| known.note.is_some() && **name == known.table.name;
-                names.iter().filter(same).cloned().collect()
-            }
-        };
         let fitting = match fitting {
-            None => contact::first(reader, &candidates).await.map_err(wrong)?,
+            None if self.schema.is_none() && is_known != Some(true) => {
+                contact::first(reader, &names_left().cloned().collect::<Vec<_>>()).await.map_err(wrong)?
+            }
             fitting => fitting,
         };
         let unfit = |cause: String, hint: &str| SourceError {
@@ -123,6 +156,10 @@ impl SqliteSource {
             hint: Some(hint.to_owned()),
         };
         let Some((schema, table, note)) = fitting else {
+            if let Some(taken) = taken {
+                let (cause, hint) = Taken::said_gone(taken);
+                return Err(unfit(cause, hint));
+            }
             return Err(unfit(
                 format!("no table that a schema knows, and none with a time, among: {}", names.join(", ")),
                 "name one with --schema, or write a schema file with [table] and [fields]",
@@ -139,7 +176,15 @@ impl SqliteSource {
                 ));
             }
         }
-        mapping::look_at(reader, &table, &mut relation).await.map_err(wrong)?;
+        relation.failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Err(error) = mapping::look_at(reader, &table, &mut relation).await {
+            if !is_of_data(&error) || !self.set_aside(reader, &table.name, table.id.columns()).await.map_err(wrong)? {
+                return Err(wrong(error));
+            }
+            relation.failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            mapping::look_at(reader, &table, &mut relation).await.map_err(wrong)?;
+        }
+        relation.failing.retain(|column| columns.contains(column));
         let found = Arc::new(Mapping::new((schema, table), relation, (version, note), self.id, &self.name));
         *self.mapping.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&found));
         Ok(found)
@@ -161,7 +206,9 @@ impl Source for SqliteSource {
         let mut probe =
             Probe { server: format!("SQLite {version}"), schema: mapping.schema.name.clone(), ..Probe::default() };
         probe.warnings.extend(mapping.note.clone());
-        if mapping.relation.repeats {
+        probe.warnings.extend(mapping.about_failing());
+        probe.warnings.extend(mapping.relation.no_time.clone());
+        if mapping.relation.repeats && mapping.relation.failing.is_empty() {
             let found = mapping.key_is_not_unique();
             probe.warnings.push(format!("{}; {}", found.text, found.remedy.unwrap_or_default()));
         }
@@ -169,15 +216,23 @@ impl Source for SqliteSource {
     }
 
     async fn page(&self, query: &PageQuery, after: Option<&Cursor>, job: &Job) -> Result<Page, SourceError> {
-        let mapping = self.mapping(job).await?;
-        query::page(self.connections.for_job(job), &mapping, &self.names, query, after)
-            .await
-            .map_err(|e| self.error("read history", &e))
+        let mut mapping = self.mapping(job).await?;
+        loop {
+            match query::page(self.connections.for_job(job), &mapping, &self.names, query, after).await {
+                Ok(page) => return Ok(page),
+                Err(error) => mapping = self.without(error, &mapping, "read history", job).await?,
+            }
+        }
     }
 
     async fn position(&self, job: &Job) -> Result<Position, SourceError> {
-        let mapping = self.mapping(job).await?;
-        follow::position(self.connections.for_job(job), &mapping).await.map_err(|e| self.error("read position", &e))
+        let mut mapping = self.mapping(job).await?;
+        loop {
+            match follow::position(self.connections.for_job(job), &mapping).await {
+                Ok(position) => return Ok(position),
+                Err(error) => mapping = self.without(error, &mapping, "read position", job).await?,
+            }
+        }
     }
 
     async fn follow(&self, from: Position, sink: &Sink, job: &Job) -> Result<(), SourceError> {
@@ -195,13 +250,13 @@ impl Source for SqliteSource {
                     return Ok(());
                 }
             }
-            let end = follow::follow(reader, &mapping, &from, sink).await;
-            match end.map_err(|e| self.error("follow", &e))? {
-                follow::End::Closed => return Ok(()),
-                follow::End::Changed(position) => from = position,
+            match follow::follow(reader, &mapping, &from, sink).await {
+                Ok(follow::End::Closed) => return Ok(()),
+                Ok(follow::End::Changed(position)) => from = position,
+                Err(error) => mapping = self.without(error, &mapping, "follow", job).await?,
             }
             let next = self.mapping(job).await?;
-            if next.relation != mapping.relation {
+            if next.relation.columns != mapping.relation.columns {
                 notice = Some("has other columns now, and was looked up again");
             }
             mapping = next;

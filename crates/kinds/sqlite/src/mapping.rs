@@ -1,12 +1,13 @@
 //! Maps a table to activities: which of its columns fill what, and how a row is read.
 
 use super::connection::{Reader, Version};
+use super::row::{is_of_data, scalar};
 use super::zone;
 use crosstail_core::filter::{Field, ValueType};
 use crosstail_core::model::{Activity, Diagnosis, Id, Locator, Place, SourceId, Timestamp};
 use crosstail_core::number::saturating_u16;
 use crosstail_core::schema::{Assembler, Scalar, Schema, Table, Target, TimeUnit};
-use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, literal, name};
+use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, TIME_ROWS, literal, name, no_time};
 
 /// A schema resolved against one table.
 pub(super) struct Mapping {
@@ -39,6 +40,25 @@ pub(super) struct Selected {
     pub(super) is_number: bool,
 }
 
+impl Selected {
+    /// SQL for what is read of it. An identity is the text by which rows are told apart and sorted.
+    pub(super) fn shown(&self, canonical: bool) -> String {
+        if self.target.0 == Target::Id && !canonical { text(&self.sql) } else { self.sql.clone() }
+    }
+}
+
+/// UTF-8, as the digits of its bytes (RFC 3629, 4).
+const UTF8: &str = "^(?:[0-7].|(?:C[2-9A-F]|D.)[89AB].|E0[AB].[89AB].|(?:E[1-9A-CEF][89AB].|ED[89].)[89AB].|F0[9AB].(?:[89AB].){2}\
+                    |F[123](?:[89AB].){3}|F48.(?:[89AB].){2})*$";
+
+/// SQL for a value as text, another one for each value. Bytes, and what is no UTF-8, may be no text: they are shown as digits.
+fn text(value: &str) -> String {
+    format!(
+        "CASE typeof({value}) WHEN 'blob' THEN lower(hex({value})) WHEN 'text' THEN CASE WHEN {value} NOT GLOB '*[^ -~]*' \
+         AND length({value}) = length(CAST({value} AS BLOB)) OR hex({value}) REGEXP '{UTF8}' THEN {value} ELSE lower(hex({value})) END ELSE CAST({value} AS TEXT) END"
+    )
+}
+
 /// A table or a view of the database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Relation {
@@ -54,6 +74,10 @@ pub(super) struct Relation {
     pub(super) repeats: bool,
     /// Whether the time column holds nothing but whole numbers, as far as was looked.
     whole: bool,
+    /// What the time column holds in some row that is no time.
+    pub(super) no_time: Option<String>,
+    /// Columns of its identity that cannot be computed for some row: they are no identity.
+    pub(super) failing: Vec<String>,
 }
 
 impl Relation {
@@ -127,10 +151,26 @@ pub(super) async fn relation(reader: Reader<'_>, table: &str) -> Result<Relation
     Ok(relation)
 }
 
+/// Those of some columns that cannot be computed for every row: they are generated, or those of a view.
+pub(super) async fn failing(reader: Reader<'_>, table: &str, columns: &[String]) -> Result<Vec<String>, sqlx::Error> {
+    let mut found = Vec::new();
+    for column in columns {
+        let computed = format!("SELECT count({}) FROM {}", text(&name(column)), name(table));
+        match reader.fetch(Sql::raw(computed)).await {
+            Ok(_) => {}
+            Err(error) if is_of_data(&error) => found.push(column.clone()),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}
+
 /// Looks at rows: whether several have one key, and what the time column holds.
 pub(super) async fn look_at(reader: Reader<'_>, table: &Table, relation: &mut Relation) -> Result<(), sqlx::Error> {
     let (from, key) = (name(&table.name), table.id.columns());
-    if !relation.keys.iter().any(|known| known.iter().all(|part| key.contains(part))) {
+    if key.iter().any(|column| relation.failing.contains(column)) {
+        relation.repeats = true;
+    } else if !relation.keys.iter().any(|known| known.iter().all(|part| key.contains(part))) {
         let columns = key.iter().map(|column| name(column)).collect::<Vec<_>>().join(", ");
         let text = format!(
             "SELECT 1 FROM (SELECT {columns} FROM {from} LIMIT {SAMPLE}) GROUP BY {columns} HAVING count(*) > 1 LIMIT 1"
@@ -151,6 +191,21 @@ pub(super) async fn look_at(reader: Reader<'_>, table: &Table, relation: &mut Re
         );
         relation.whole = reader.fetch(Sql::raw(text)).await?.is_empty();
     }
+    let (time, us) = (name(&table.time), time_us(table, false));
+    let text = format!(
+        "SELECT substr({}, 1, 40) FROM (SELECT {time} FROM {from} LIMIT {TIME_ROWS}) \
+         WHERE ({us}) IS NULL AND {time} IS NOT NULL AND {time} <> '' LIMIT 1",
+        text(&time)
+    );
+    let rows = match reader.fetch(Sql::raw(text)).await {
+        // What cannot be computed is told where it is read.
+        Err(error) if is_of_data(&error) => return Ok(()),
+        rows => rows?,
+    };
+    let found = rows.first().map(|row| scalar(row, 0)).transpose()?.flatten();
+    if let Some(Scalar::Text(example)) = found {
+        relation.no_time = Some(no_time(&table.name, &table.time, &example));
+    }
     Ok(())
 }
 
@@ -164,14 +219,23 @@ impl Mapping {
     ) -> Self {
         let columns = relation.names();
         let canonical = schema.definition().canonical;
-        let mut key: Vec<String> = table.id.columns().iter().map(|column| name(column)).collect();
+        let fails = |column: &String| relation.failing.contains(column);
+        let mut key: Vec<String> = table.id.columns().iter().filter(|c| !fails(c)).map(|column| name(column)).collect();
         if relation.repeats {
-            match relation.keys.first() {
+            match relation.keys.iter().find(|key| !key.iter().any(fails)) {
                 Some(own) => {
                     key.extend(own.iter().map(|column| name(column)).filter(|c| !key.contains(c)).collect::<Vec<_>>());
                 }
                 None if relation.has_rowid => key.push("rowid".to_owned()),
-                None => {}
+                // By all that is in them.
+                None => key.extend(
+                    columns
+                        .iter()
+                        .filter(|c| !fails(c))
+                        .map(|c| name(c))
+                        .filter(|c| !key.contains(c))
+                        .collect::<Vec<_>>(),
+                ),
             }
         }
         let mut selected = Vec::new();
@@ -179,8 +243,9 @@ impl Mapping {
             let Some(target) = Target::parse(target_name) else { continue };
             for (rank, path) in paths.list().iter().enumerate() {
                 // The start is that of the time column, as it is compared; what is not unique is no identity.
-                let is_key = target == Target::Id && relation.repeats && table.id.columns().contains(path);
-                if !canonical && (target == Target::StartedAt || is_key) {
+                let is_key = relation.repeats && table.id.columns().contains(path);
+                let is_none = target == Target::Id && (is_key || fails(path));
+                if !canonical && (target == Target::StartedAt || is_none) {
                     continue;
                 }
                 let target = (target, saturating_u16(rank));
@@ -197,7 +262,7 @@ impl Mapping {
                 }
             }
         }
-        let select = selected.iter().map(|one| one.sql.as_str()).collect::<Vec<_>>().join(", ");
+        let select = selected.iter().map(|one| one.shown(canonical)).collect::<Vec<_>>().join(", ");
         let whole = canonical || relation.whole;
         let time_us = if canonical { name(&table.time) } else { time_us(&table, whole) };
         let source_name = source_name.to_owned();
@@ -211,10 +276,6 @@ impl Mapping {
 
     /// SQL for the row's key as text.
     pub(super) fn key_text(&self) -> String {
-        // Bytes may be no text.
-        let text = |column: &str| {
-            format!("CASE typeof({column}) WHEN 'blob' THEN lower(hex({column})) ELSE CAST({column} AS TEXT) END")
-        };
         if let [one] = self.key.as_slice() {
             return if self.is_canonical() { one.clone() } else { format!("coalesce({}, '')", text(one)) };
         }
@@ -235,10 +296,27 @@ impl Mapping {
         }
         let own = self.selected.iter().filter(|one| one.target.0 == Target::Id);
         let parts: Vec<String> = own
-            .map(|one| format!("nullif(CAST({} AS TEXT), '')", one.sql))
+            .map(|one| format!("nullif({}, '')", text(&one.sql)))
             .chain([format!("{} || {}", literal(&self.prefix()), self.key_text())])
             .collect();
         if parts.len() == 1 { parts[0].clone() } else { format!("coalesce({})", parts.join(", ")) }
+    }
+
+    /// The columns that rows are told apart by, and that may not be computed for every row.
+    pub(super) fn identity(&self) -> Vec<String> {
+        let own = self.selected.iter().filter(|one| one.target.0 == Target::Id).map(|one| one.column.clone());
+        let mut columns: Vec<String> = self.table.id.columns().iter().cloned().chain(own).collect();
+        columns.sort_unstable();
+        columns.dedup();
+        columns.retain(|column| !self.relation.failing.contains(column));
+        columns
+    }
+
+    /// What is said of columns that are no identity because they cannot be computed.
+    pub(super) fn about_failing(&self) -> Option<String> {
+        let (table, list) = (&self.table.name, self.relation.failing.join(", "));
+        (!list.is_empty())
+            .then(|| format!("{table}: {list} cannot be computed for every row, so rows are told apart by more"))
     }
 
     /// What is said of a key that repeats.
@@ -246,7 +324,12 @@ impl Mapping {
         let (table, key) = (&self.table.name, self.table.id.columns().join(", "));
         Diagnosis::warning(
             "key",
-            format!("{table}: {key} is not unique, so rows are told apart by more"),
+            if self.relation.has_rowid || !self.relation.keys.is_empty() {
+                format!("{table}: {key} is not unique, so rows are told apart by more")
+            } else {
+                let alike = "and rows that are alike in every column come as one";
+                format!("{table}: {key} is not unique, so rows are told apart by what is in them, {alike}")
+            },
             "name the columns of the key as id in [table]",
         )
     }
@@ -296,14 +379,19 @@ impl Mapping {
 
     /// The column that holds a field exactly as filters compare it; `None` where the schema derives the field.
     pub(super) fn column(&self, field: Field) -> Option<String> {
+        let sql = self.stored(field)?;
+        let text = matches!(field.class(), ValueType::Keyword | ValueType::Text | ValueType::Id);
+        Some(if text { format!("nullif({sql}, '')") } else { sql.to_owned() })
+    }
+
+    /// The column that holds a field, as it is stored.
+    pub(super) fn stored(&self, field: Field) -> Option<&str> {
         let target = match field {
             // One column holds type and id.
             Field::Entity => Target::EntityType,
             field => Target::of(field)?,
         };
-        let sql = &self.selected.iter().find(|one| one.target.0 == target)?.sql;
-        let text = matches!(field.class(), ValueType::Keyword | ValueType::Text | ValueType::Id);
-        Some(if text { format!("nullif({sql}, '')") } else { sql.clone() })
+        self.selected.iter().find(|one| one.target.0 == target).map(|one| one.sql.as_str())
     }
 
     /// A moment in the unit in which a canonical table stores it.
@@ -369,7 +457,7 @@ const fn unit_us(table: &Table) -> i64 {
 /// to be a whole number.
 fn time_us(table: &Table, whole: bool) -> String {
     let (column, unit) = (name(&table.time), unit_us(table));
-    let (low, high) = (FIRST_US / unit, LAST_US / unit);
+    let (low, high) = (Timestamp::FIRST.0 / unit, Timestamp::BEYOND.0 / unit);
     let within = format!("CASE WHEN {column} >= {low} AND {column} < {high} THEN");
     if whole {
         return format!("CASE typeof({column}) WHEN 'integer' THEN {within} {column} * {unit} END END");
@@ -390,7 +478,3 @@ fn time_us(table: &Table, whole: bool) -> String {
          WHEN 'text' THEN CASE WHEN length({column}) >= 10 AND substr({column}, 5, 1) = '-' THEN {text} END END"
     )
 }
-
-/// The years that times are understood in.
-const FIRST_US: i64 = -62_135_596_800_000_000;
-const LAST_US: i64 = 253_402_300_800_000_000;

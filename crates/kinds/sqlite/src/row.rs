@@ -87,7 +87,9 @@ fn fault(one: &Selected, value: Option<&Scalar<'_>>) -> Option<String> {
 /// Whether SQLite could not compute a value: of JSON that is none, of numbers that are too large.
 pub(super) fn is_of_data(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|db| db.code()).unwrap_or_default().into_owned();
-    matches!(code.as_str(), "1" | "18") || matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_))
+    // A pattern is compared with a text that is no UTF-8: a constraint (19) of the function.
+    matches!(code.as_str(), "1" | "18" | "19")
+        || matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_))
 }
 
 impl Mapping {
@@ -233,7 +235,7 @@ async fn by_column(
     let mut values = Vec::with_capacity(mapping.selected.len());
     let mut faults = Vec::new();
     for selected in &mapping.selected {
-        match one(reading, mapping, &selected.sql, &head.handle).await {
+        match one(reading, mapping, &selected.shown(mapping.is_canonical()), &head.handle).await {
             Ok(value) => {
                 faults.extend(fault(selected, value.as_ref()));
                 values.push(value);

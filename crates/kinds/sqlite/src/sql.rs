@@ -61,7 +61,7 @@ fn leaf(mapping: &Mapping, leaf: &Comparator, positive: bool) -> Option<Sql> {
     };
     let test = match &leaf.test {
         Matcher::Present => Sql::constant(true),
-        Matcher::Text(patterns) => patterns_sql(&column, patterns),
+        Matcher::Text(patterns) => patterns_sql(mapping.stored(field).unwrap_or(&column), &column, patterns),
         Matcher::Number(list) => Sql::join(list.iter().map(|i| interval(&column, i)).collect(), " OR "),
         Matcher::Time(list) => Sql::join(list.iter().map(|r| time_sql(mapping, &column, r)).collect(), " OR "),
         Matcher::Word(mask) => {
@@ -134,17 +134,18 @@ pub(super) fn expression(mapping: &Mapping, field: Field) -> Option<String> {
     })
 }
 
-/// Any of some patterns. Whole values are one list, which the store looks up instead of comparing with one after the other:
-/// hundreds of ids at once are usual.
-fn patterns_sql(column: &str, patterns: &[Pattern]) -> Sql {
+/// Any of some patterns. Whole values are one list, which is looked up in the index of the column as it is stored, instead of
+/// being compared with every row: hundreds of ids at once are usual.
+fn patterns_sql(stored: &str, column: &str, patterns: &[Pattern]) -> Sql {
     let exact = patterns.iter().map(|pattern| match pattern {
-        Pattern::Exact(text) => Some(Bind::Text(text.clone())),
+        // An empty text is none.
+        Pattern::Exact(text) if !text.is_empty() => Some(Bind::Text(text.clone())),
         _ => None,
     });
     match exact.collect::<Option<Vec<Bind>>>() {
-        Some(binds) if binds.len() > 1 => {
+        Some(binds) if !binds.is_empty() => {
             let list = vec![PLACEHOLDER.to_string(); binds.len()].join(", ");
-            Sql { text: format!("{column} IN ({list})"), binds }
+            Sql { text: format!("{stored} IN ({list})"), binds }
         }
         _ => Sql::join(patterns.iter().map(|pattern| pattern_sql(column, pattern)).collect(), " OR "),
     }
