@@ -276,6 +276,18 @@ async fn fields_of_several_types_are_told_and_no_document_is_lost() {
     assert_eq!(answer(source.as_ref(), "http:5xx").await.0.len(), 15);
     let page = source.page(&PageQuery::all(1000), None, &Job::default()).await.expect("read").items;
     assert!(page.iter().rev().map(|a| a.started_at).is_sorted(), "in order of time whatever the index says");
+    // A time that the index let pass without understanding it is told, not shown as one in silence.
+    let lenient =
+        json!({ "mappings": { "properties": { "@timestamp": { "type": "date", "ignore_malformed": true } } } });
+    let malformed = index_name("halopsa-integration");
+    create(&server, &malformed, lenient).await;
+    let wrong = json!({ "@timestamp": "the day before", "level": "INFO", "message": "m", "service": "halopsa-integration" });
+    bulk(&server, &[add(&malformed, line(1)), add(&malformed, wrong)]).await;
+    refresh(&server, &malformed).await;
+    let (_, lenient) = open(&[server.url(&malformed)]);
+    let told = lenient.probe(&Job::default()).await.expect("probed").warnings;
+    assert!(told.iter().any(|warning| warning.starts_with("the @timestamp of 1 documents of ")), "{told:?}");
+    assert_eq!(answer(lenient.as_ref(), "").await.0.len(), 2);
     // Without any time: before all others, and none is lost between pages.
     let timeless =
         |n: usize| json!({ "level": "INFO", "message": format!("no time {n}"), "service": "halopsa-integration" });

@@ -1,6 +1,7 @@
 //! What `doctor` checks in Elasticsearch: privileges, refresh interval, blocks, lifecycle and age of indices.
 
 use super::connection::in_path;
+use super::mapping::Mapping;
 use super::{Elasticsearch, Error};
 use crosstail_core::model::{Diagnosis, RETENTION_DAYS, Timestamp};
 use elasticsearch::http::Method;
@@ -8,6 +9,23 @@ use serde_json::{Value, json};
 
 /// A longer refresh interval delays what searches find, in seconds.
 const REFRESH_S: f64 = 5.0;
+
+/// What is said of documents whose time the index did not take for a date and let pass (`ignore_malformed`). Elasticsearch notes
+/// in `_ignored` which fields of a document it has not indexed.
+pub(super) async fn malformed_times(cluster: &Elasticsearch, mapping: &Mapping) -> Option<String> {
+    let time = &mapping.table.time;
+    let path = format!("/{}/_count?ignore_unavailable=true", in_path(&mapping.stored));
+    let ignored = json!({ "term": { "_ignored": { "value": time } } });
+    let body = json!({ "query": { "bool": { "filter": [mapping.only, ignored] } } });
+    // Where it cannot be counted, something else says why.
+    let answer = cluster.connection.json(Method::Post, &path, Some(&body)).await.ok()?;
+    let count = answer["count"].as_u64().filter(|count| *count > 0)?;
+    Some(format!(
+        "the {time} of {count} documents of {} is no date for the index (ignore_malformed): they stand at 1970, as those without one; \
+         correct the documents",
+        mapping.table.name
+    ))
+}
 
 pub(super) async fn diagnose(cluster: &Elasticsearch, now: Timestamp) -> Result<Vec<Diagnosis>, Error> {
     let mut diagnoses = Vec::new();

@@ -309,7 +309,11 @@ impl Source for ElasticsearchSource {
         let resolved = cluster.resolve().await.map_err(fail)?;
         let mut schemas: Vec<&str> = resolved.mappings.iter().map(|mapping| mapping.schema.name.as_str()).collect();
         schemas.dedup();
-        Ok(Probe { server, schema: schemas.join(", "), warnings: resolved.warnings, ..Probe::default() })
+        let mut warnings = resolved.warnings;
+        for mapping in &resolved.mappings {
+            warnings.extend(diagnose::malformed_times(&cluster, mapping).await);
+        }
+        Ok(Probe { server, schema: schemas.join(", "), warnings, ..Probe::default() })
     }
 
     async fn page(&self, query: &PageQuery, after: Option<&Cursor>, job: &Job) -> Result<Page, SourceError> {
