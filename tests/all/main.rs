@@ -35,6 +35,7 @@ mod flow;
 mod habits;
 mod halves;
 mod hostile;
+mod incident;
 mod kafka;
 mod logs;
 mod measures;

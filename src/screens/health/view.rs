@@ -3,7 +3,7 @@
 use super::HealthScreen;
 use crate::screens::shared::Shared;
 use crate::tui::Theme;
-use crate::tui::text::{SPARKS, ago, clock, count, day, fit, left, millis, put, put_all, right, safe};
+use crate::tui::text::{SPARKS, ago, count, day, fit, left, millis, put, put_all, right, safe, short_clock};
 use crate::tui::vitals;
 use crate::tui::{Canvas, Part, Spot};
 use crosstail_core::model::{Check, HealthState, Metric, Timestamp, Unit};
@@ -119,7 +119,7 @@ fn panel(shared: &Shared, system: &SystemHealth, selected: bool, area: Rect, buf
         let alerts = alerts_of(shared, &system.system);
         let why = why(shared, system);
         let room = if wide { inside.saturating_sub(saturating_u16(system.spark.len()) + 2) } else { inside };
-        let pieces = [(alerts.as_str(), theme.failure), (why.as_str(), style)];
+        let pieces = [(why.as_str(), style), (alerts.as_str(), theme.failure)];
         put_all(buf, area.x + 16, y, room, &pieces);
         if wide {
             spark(
@@ -193,14 +193,14 @@ fn latencies(system: &SystemHealth, width: u16) -> String {
     quantiles(system) + &was
 }
 
-/// The rules that fire for a system: `⚑ HighErrorRate 4 min · `.
+/// The rules that fire for a system, behind the reasons: ` · ⚑ HighErrorRate 4 min`.
 pub(super) fn alerts_of(shared: &Shared, system: &str) -> String {
     let of = |alert: &&crosstail_engine::insight::alerting::Alert| {
         alert.group.iter().any(|(_, value)| value.eq_ignore_ascii_case(system))
     };
     let one = |alert: &crosstail_engine::insight::alerting::Alert| {
         let since = alert.fired_at.unwrap_or(alert.since);
-        format!("⚑ {} {} · ", alert.rule, ago(shared.now.since_us(since)))
+        format!(" · ⚑ {} {}", alert.rule, ago(shared.now.since_us(since)))
     };
     shared.alerts.alerting.alerts.firing().filter(of).map(one).collect()
 }
@@ -211,12 +211,13 @@ pub(super) fn why(shared: &Shared, system: &SystemHealth) -> String {
         system.errors.iter().take(5).map(|(kind, n)| format!("{} ×{}", safe(kind), count(saturating_usize(*n))));
     let mut parts: Vec<String> = Vec::new();
     let is_unwell = matches!(system.state, HealthState::Down | HealthState::Degraded);
-    if let Some((of, failed)) = system.last_minute.filter(|(_, failed)| is_unwell && *failed > 0) {
+    // Also that it is well again.
+    if let Some((of, failed)) = system.last_minute.filter(|(of, _)| is_unwell && *of > 0) {
         let ok = count(saturating_usize(of - failed));
         parts.push(format!("last minute {ok} of {} ok", count(saturating_usize(of))));
     }
     if let Some(since) = system.failing_since {
-        parts.push(format!("failing since {}", clock(shared.zone, since, day(shared.zone, shared.now))));
+        parts.push(format!("failing since {}", short_clock(shared.zone, since, day(shared.zone, shared.now))));
     }
     if !system.reason.is_empty() {
         parts.push(safe(&system.reason));

@@ -30,7 +30,9 @@ pub(super) fn render(palette: &Palette, canvas: &mut Canvas<'_>) {
         canvas.spots.add_text(inside.x, y, inside.width, Spot::Part(Part::LINE, first + row));
     }
     if palette.found.is_empty() {
-        put(buf, inside.x + 3, inside.y + 1, "no such command", inside.width, theme.dim);
+        let word = palette.field.text().split_whitespace().next().unwrap_or_default();
+        let text = format!("no such {}", if palette.field.text().contains(' ') { word } else { "command" });
+        put(buf, inside.x + 3, inside.y + 1, &safe(&text), inside.width.saturating_sub(4), theme.dim);
     }
     *canvas.cursor = Some((inside.x + 3 + width(&text), inside.y));
 }

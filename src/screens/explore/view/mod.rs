@@ -12,7 +12,7 @@ use crate::action::Action;
 use crate::screens::request::Focus;
 use crate::screens::shared::{Shared, outcomes_of};
 use crate::tui::text::{fit, put, width};
-use crate::tui::{Canvas, Frame, Spot};
+use crate::tui::{Canvas, Context, Frame, Spot};
 use ratatui::layout::Rect;
 
 /// Draws the lines around every screen: header, filter bar, status line. Over a screen in which the filter has no part stands its
@@ -66,7 +66,8 @@ fn affected(explore: &Explore, shared: &Shared, canvas: &mut Canvas<'_>) {
     }
     canvas.spots.add(area, Spot::Action(Action::AFFECTED));
     let text = outcomes_of(&explore.affected, shared).unwrap_or_default();
-    let (list, copy) = (look.keymap.first_key(Action::AFFECTED), look.keymap.first_key(Action::COPY_AFFECTED));
+    let key = |action| look.keymap.first_key(Context::GLOBAL, action);
+    let (list, copy) = (key(Action::AFFECTED), key(Action::COPY_AFFECTED));
     let keys = format!("  {list} lists them · {copy} copies them");
     let room = area.width.saturating_sub(2);
     let end = put(canvas.buf, area.x + 1, area.y, &fit(&text, room), room, look.theme.warning);

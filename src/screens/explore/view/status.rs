@@ -16,10 +16,13 @@ pub(super) fn render(explore: &Explore, shared: &Shared, area: Rect, buf: &mut B
     }
     let late: u64 = shared.sources.iter().map(|s| s.late).sum();
     let dropped: u64 = shared.sources.iter().map(|s| s.dropped).sum();
-    let mut right = format!("{} late · {} dropped ", count(saturating_usize(late)), count(saturating_usize(dropped)));
-    if shared.shows_rate {
-        right = format!("{} B/s · {right}", count(saturating_usize(shared.bytes_per_second)));
-    }
+    let part = |shows: bool, n: u64, what: &str| shows.then(|| format!("{} {what}", count(saturating_usize(n))));
+    let parts = [
+        part(shared.shows_rate, shared.bytes_per_second, "B/s"),
+        part(late > 0, late, "late"),
+        part(dropped > 0, dropped, "dropped"),
+    ];
+    let right = parts.into_iter().flatten().map(|part| format!("{part} ")).collect::<Vec<_>>().join("· ");
     let right_at = area.right().saturating_sub(width(&right));
     put(buf, right_at, area.y, &right, area.width, if dropped > 0 { theme.failure } else { theme.dim });
     let room = right_at.saturating_sub(area.x + 2);
