@@ -213,4 +213,15 @@ fn the_mouse_reaches_jobs_the_log_and_the_keys_of_a_text() {
     assert!(stage.picture().contains("status:"), "{}", stage.picture());
     press_at(&mut stage, "esc as before", 0);
     assert_eq!(stage.explore().focus, Focus::List);
+    // And those that stand in a line of their own.
+    press_at(&mut stage, "space pauses", 0);
+    assert!(stage.picture().contains("since you paused"), "{}", stage.picture());
+    press_at(&mut stage, "space resumes", 0);
+    press_at(&mut stage, "h health", 0);
+    press_at(&mut stage, "Z longer", 0);
+    assert!(!stage.picture().contains("the last 15 min"), "{}", stage.picture());
+    press_at(&mut stage, "esc back", 0);
+    stage.event(Event::Filter("is:failure".to_owned()));
+    press_at(&mut stage, "O lists them", 0);
+    assert!(stage.picture().contains("in the end"), "{}", stage.picture());
 }

@@ -236,7 +236,12 @@ impl Explore {
                         ask_to_open(row, None, shared);
                         shared.ask(Request::Focus(self.focus));
                     }
-                    Some(row) => self.select(row, shared),
+                    Some(row) => {
+                        self.select(row, shared);
+                        if wants_newest {
+                            shared.notify("the newest failure; E goes to the one before");
+                        }
+                    }
                     None => match self.find_failure(newer, shared) {
                         Some(effects) => return Some(effects),
                         None => self.say_last_failure(newer, shared),

@@ -1,9 +1,10 @@
 //! Health of the systems, worst first.
 
 use super::HealthScreen;
+use crate::action::Action;
 use crate::screens::shared::Shared;
 use crate::tui::Theme;
-use crate::tui::text::{SPARKS, ago, count, day, fit, left, millis, put, put_all, right, safe, short_clock};
+use crate::tui::text::{SPARKS, ago, count, day, left, millis, put, put_all, right, safe, short_clock};
 use crate::tui::vitals;
 use crate::tui::{Canvas, Part, Spot};
 use crosstail_core::model::{Check, HealthState, Metric, Timestamp, Unit};
@@ -22,8 +23,10 @@ pub(super) fn render(screen: &HealthScreen, shared: &Shared, canvas: &mut Canvas
         measured(screen, shared, beside, buf, theme);
     }
     let window = ago(health.window_us);
-    let title = format!(" the last {window}, worst first · z Z shorter, longer · ⏎ opens a system");
-    put(buf, area.x, area.y, &fit(&title, area.width), area.width, theme.dim);
+    let title = format!("the last {window}, worst first");
+    let keys = [(Action::ZOOM_IN, "shorter"), (Action::ZOOM_OUT, "longer"), (Action::OPEN, "opens a system")];
+    canvas.put_keys(area.x + 1, area.y, area.width.saturating_sub(2), (&title, &keys), theme.dim);
+    let buf = &mut *canvas.buf;
     if health.systems.is_empty() {
         put(buf, area.x + 2, area.y + 2, "no activity in this time", area.width, theme.dim);
         return;
@@ -144,7 +147,7 @@ pub(super) fn headline(system: &SystemHealth, name_style: Style, area: Rect, buf
         return;
     }
     let (glyph, style) = vitals::mark(system.state, theme);
-    let success = system.success().map_or_else(|| "–".to_owned(), |percent| format!("{percent:.1} %"));
+    let success = system.success().map(|percent| format!("{percent:.1} %")).unwrap_or_default();
     let change = match (system.success(), system.success_before) {
         (Some(now), Some(before)) if now - before >= 0.5 => format!(" ▲{:.0}", now - before),
         (Some(now), Some(before)) if before - now >= 0.5 => format!(" ▼{:.0}", before - now),
@@ -154,8 +157,12 @@ pub(super) fn headline(system: &SystemHealth, name_style: Style, area: Rect, buf
         HealthState::Down | HealthState::Degraded => style,
         _ => theme.text,
     };
-    let calls = format!(" {}   success ", right(&rate(system.rate), 9));
-    let success = format!("{}{}", right(&success, 7), left(&change, 5));
+    let calls = format!(" {}   ", right(&rate(system.rate), 9));
+    // Of what only writes lines of a log, there is nothing to say.
+    let success = match system.success() {
+        Some(_) => format!("success {}{}", right(&success, 7), left(&change, 5)),
+        None => " ".repeat(20),
+    };
     let beside = if area.width >= WIDE { format!("  {}", latencies(system, area.width)) } else { String::new() };
     let pieces = [
         (left(&safe(&system.system), 14), name_style),
@@ -171,8 +178,11 @@ pub(super) fn headline(system: &SystemHealth, name_style: Style, area: Rect, buf
     put_all(buf, area.x + 1, area.y, area.width.saturating_sub(2), &pieces);
 }
 
-/// p50, p95 and p99.
+/// p50, p95 and p99; blanks of the same width where nothing took any time.
 fn quantiles(system: &SystemHealth) -> String {
+    if system.figures.latencies.count() == 0 {
+        return " ".repeat(37);
+    }
     let of = |q| right(&millis(system.figures.latencies.quantile_ms(q)), 7);
     format!("p50 {}  p95 {}  p99 {}", of(0.5), of(0.95), of(0.99))
 }
@@ -180,7 +190,7 @@ fn quantiles(system: &SystemHealth) -> String {
 /// Current and earlier latencies: all three if there is room, else p95.
 fn latencies(system: &SystemHealth, width: u16) -> String {
     let (before, against) = &system.latencies_before;
-    if before.count() < 10 {
+    if before.count() < 10 || system.figures.latencies.count() == 0 {
         return quantiles(system);
     }
     let when = if *against == Baseline::SameTimeYesterday { "yesterday" } else { "was" };

@@ -2,6 +2,7 @@
 
 mod view;
 
+use super::lines::Lines;
 use super::request::Request;
 use super::shared::{Settings, Shared};
 use super::{Hint, Screen};
@@ -99,7 +100,9 @@ impl Palette {
             help: action.help().to_owned(),
             run: Command::Action(*action),
         };
-        let hidden = [Action::PALETTE, Action::UP, Action::DOWN, Action::LEFT, Action::RIGHT];
+        // What moves and opens is done by keys alone.
+        let keys = [Action::PALETTE, Action::LEFT, Action::RIGHT, Action::OPEN, Action::BACK];
+        let hidden = [&Lines::ACTIONS[..], &keys].concat();
         let useful = actions.iter().filter(|action| !hidden.contains(action) && action.number().is_none());
         let views = settings.views.iter().map(|view| Item {
             name: format!("view {}", view.name),

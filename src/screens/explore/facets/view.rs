@@ -48,7 +48,9 @@ pub(in crate::screens::explore) fn render(facets: &Facets, focused: bool, canvas
                 (false, true) => format!("{title} · of what is held"),
                 (false, false) => (*title).to_owned(),
             };
-            put(buf, area.x + 1, y, &title, area.width, theme.dim);
+            let end = put(buf, area.x + 1, y, &title, area.width - 2, theme.dim) + 1;
+            let rule = "─".repeat(usize::from((area.right() - 1).saturating_sub(end)));
+            put(buf, end, y, &rule, area.width, theme.border);
             continue;
         };
         let chosen = focused && *index == Some(facets.selected);
