@@ -377,10 +377,8 @@ impl Stack {
     pub(super) fn act_globally(&mut self, action: Action, shared: &mut Shared) -> Vec<Effect> {
         match action {
             Action::FIND | Action::PALETTE => {
-                self.overlays.push(Box::new(Palette::new(&self.actions(), &shared.settings)));
-                if action == Action::FIND {
-                    shared.notify("type or paste an id, an address, an order number or a log line");
-                }
+                let finds = action == Action::FIND;
+                self.overlays.push(Box::new(Palette::new(&self.actions(), &shared.settings, finds)));
             }
             Action::HELP => self.overlays.push(Box::new(Help::new(self.actions()))),
             Action::REPORT => {
@@ -446,7 +444,7 @@ mod tests {
             takes_what_it_declares(&mut *screen, &mut shared);
         }
         takes_what_it_declares(&mut Prompt::new(PromptKind::Pipe, ""), &mut shared);
-        takes_what_it_declares(&mut Palette::new(&vocabulary().actions, &shared.settings.clone()), &mut shared);
+        takes_what_it_declares(&mut Palette::new(&vocabulary().actions, &shared.settings.clone(), false), &mut shared);
     }
 
     fn takes_what_it_declares(screen: &mut dyn Screen, shared: &mut Shared) {

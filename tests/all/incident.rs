@@ -43,6 +43,20 @@ fn what_is_pasted_is_searched_for_whatever_it_is() {
 }
 
 #[test]
+fn what_is_typed_to_be_found_is_no_command() {
+    let mut stage = Stage::new(120, 30, "dark");
+    stage.press(&["o"]);
+    assert!(stage.picture().contains("type or paste an id"), "{}", stage.picture());
+    // Letters that are in names of commands, and the name of one.
+    for text in ["trc", "zone utc", "q"] {
+        stage.write(text, 0);
+        let effects = stage.press_for_effects("enter");
+        assert!(matches!(&effects[..], [Effect::Find(_, found)] if found == text), "{text}: {effects:?}");
+        stage.press(&["esc", "o"]);
+    }
+}
+
+#[test]
 fn columns_that_say_nothing_give_their_room_to_the_message() {
     let mut stage = Stage::new(120, 30, "dark");
     let head = |stage: &Stage| {

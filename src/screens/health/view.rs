@@ -7,9 +7,10 @@ use crate::tui::Theme;
 use crate::tui::text::{SPARKS, ago, count, day, left, millis, put, put_all, right, safe, short_clock};
 use crate::tui::vitals;
 use crate::tui::{Canvas, Part, Spot};
+use compact_str::CompactString;
 use crosstail_core::model::{Check, HealthState, Metric, Timestamp, Unit};
 use crosstail_core::number::{saturating_u16, saturating_usize};
-use crosstail_engine::insight::{Baseline, SystemHealth};
+use crosstail_engine::insight::{Baseline, ERROR_LINE, SystemHealth};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -217,8 +218,11 @@ pub(super) fn alerts_of(shared: &Shared, system: &str) -> String {
 
 /// The reason of the state, and errors by kind.
 pub(super) fn why(shared: &Shared, system: &SystemHealth) -> String {
-    let errors =
-        system.errors.iter().take(5).map(|(kind, n)| format!("{} ×{}", safe(kind), count(saturating_usize(*n))));
+    let of_kind = |(kind, n): &(CompactString, u64)| match (kind.as_str(), count(saturating_usize(*n))) {
+        (ERROR_LINE, n) => format!("{n} {ERROR_LINE}{}", if n == "1" { "" } else { "s" }),
+        (kind, n) => format!("{} ×{n}", safe(kind)),
+    };
+    let errors = system.errors.iter().take(5).map(of_kind);
     let mut parts: Vec<String> = Vec::new();
     let is_unwell = matches!(system.state, HealthState::Down | HealthState::Degraded);
     // Also that it is well again.

@@ -82,6 +82,8 @@ struct Item {
 pub(super) struct Palette {
     /// What is typed.
     field: TextField,
+    /// Whether it was opened to find what a text identifies: then that comes first, whatever else the text may mean.
+    finds: bool,
     /// What is listed whatever is typed, and behind it what depends on what is typed.
     items: Vec<Item>,
     /// The number of the former.
@@ -94,7 +96,7 @@ pub(super) struct Palette {
 
 impl Palette {
     /// A palette of the actions that something accepts, and of the views and themes.
-    pub(super) fn new(actions: &[Action], settings: &Settings) -> Self {
+    pub(super) fn new(actions: &[Action], settings: &Settings, finds: bool) -> Self {
         let of_action = |action: &Action| Item {
             name: action.name().replace('_', " "),
             help: action.help().to_owned(),
@@ -121,8 +123,8 @@ impl Palette {
             simple("mouse off", "the mouse is the terminal's", Command::Mouse(false)),
         ];
         let items: Vec<Item> = useful.map(of_action).chain(views).chain(themes).chain(arguments).collect();
-        let found = (0..items.len()).collect();
-        Self { field: TextField::default(), listed: items.len(), items, found, chosen: 0 }
+        let found = if finds { Vec::new() } else { (0..items.len()).collect() };
+        Self { field: TextField::default(), finds, listed: items.len(), items, found, chosen: 0 }
     }
 
     /// The items that begin with the first word of a text, which a blank follows: the rest of the text is an argument.
@@ -151,12 +153,12 @@ impl Palette {
         let text = &self.field.text().to_owned();
         self.chosen = 0;
         self.items.truncate(self.listed);
-        if let Some(found) = self.arguments(text) {
+        if let Some(found) = self.arguments(text).filter(|_| !self.finds) {
             self.found = found;
             return;
         }
-        if text.is_empty() {
-            self.found = (0..self.items.len()).collect();
+        if text.trim().is_empty() {
+            self.found = if self.finds { Vec::new() } else { (0..self.items.len()).collect() };
             return;
         }
         let mut matcher = Matcher::new(Config::DEFAULT);
@@ -171,10 +173,10 @@ impl Palette {
         }
         scored.sort_by_key(|(score, index)| (std::cmp::Reverse(*score), *index));
         self.found = scored.into_iter().map(|(_, index)| index).collect();
-        if text.trim().chars().count() >= 3 {
+        if self.finds || text.trim().chars().count() >= 3 {
             // A text that looks like an id, an address or a log line is searched for first; a word is more likely a command.
             let looks_like_one = text.contains(|c: char| c.is_ascii_digit() || "/:={@".contains(c));
-            let at = if looks_like_one { 0 } else { self.found.len() };
+            let at = if self.finds || looks_like_one { 0 } else { self.found.len() };
             self.found.insert(at, self.items.len());
             self.items.push(Item {
                 name: "find".to_owned(),

@@ -350,7 +350,10 @@ fn why_empty(explore: &Explore, shared: &Shared, key: impl Fn(Action) -> String)
         lines.push(text);
         lines.push(format!("{} chooses another range, {} a longer one", key(Action::RANGE), key(Action::ZOOM_OUT)));
     } else if shared.store.is_empty() {
+        let probed =
+            |source: &SourceStatus| Some(format!("{}: {}", safe(&source.name), safe(&source.probe.as_ref()?.server)));
         lines.push("nothing yet; activities appear here as they arrive".to_owned());
+        lines.extend(sources.iter().filter_map(probed));
         lines.push(more);
     } else {
         let (back, all) = (key(Action::VIEW_BACK), key(Action::CLEAR_FILTER));
