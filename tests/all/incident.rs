@@ -6,7 +6,7 @@ use crosstail::action::Action;
 use crosstail::effect::Effect;
 use crosstail::log::LogLine;
 use crosstail::screens::{Event, Explorer, Focus};
-use crosstail_core::model::Names;
+use crosstail_core::model::{Activity, Id, Kind, Names};
 use crosstail_source::pump::{PumpEvent, SourceState};
 use crosstail_source::{Job, Priority};
 
@@ -91,6 +91,33 @@ fn columns_that_say_nothing_give_their_room_to_the_message() {
     assert!(!stage.picture().contains("✗ 100 %"), "{}", stage.picture());
     stage.event(Event::Filter(String::new()));
     assert!(stage.picture().contains("2✗ 100 %"), "{}", stage.picture());
+}
+
+#[test]
+fn a_rare_value_is_seen_where_it_is_drawn() {
+    let mut stage = Stage::new(120, 30, "dark");
+    let names = Names::default();
+    let source = names.add_source("app.log");
+    stage.explorer = Explorer::new(names, &[source], chrono_tz::Tz::UTC, EPOCH.plus_ms(50_000_000));
+    stage.event(Event::Resize(120, 30));
+    // One line of 45,001 has a code; so many are not looked at one by one.
+    let items = (0..45_001)
+        .map(|n| {
+            let mut line = Activity::new(Id::Text(format!("l{n}").into()), EPOCH.plus_ms(n * 1000));
+            (line.kind, line.message) = (Kind::Log, Some("nothing special".into()));
+            line.http_status = (n == 22_501).then_some(418);
+            line
+        })
+        .collect();
+    stage.event(Event::Pump(PumpEvent::Batch { source, items, live: false }));
+    stage.event(Event::Pump(PumpEvent::State(source, SourceState::Live)));
+    stage.explorer.count(true);
+    assert!(!stage.picture().contains(" http"), "{}", stage.picture());
+    stage.act(&[Action::TOP]);
+    assert!(!stage.picture().contains(" http"), "{}", stage.picture());
+    let row = stage.explorer.shared.store.find(&Id::Text("l22501".into())).expect("held");
+    stage.explorer.stack.explore.list.stop_at(row);
+    assert!(stage.picture().contains(" http") && stage.picture().contains(" 418"), "{}", stage.picture());
 }
 
 #[test]

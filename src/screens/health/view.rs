@@ -4,7 +4,7 @@ use super::HealthScreen;
 use crate::action::Action;
 use crate::screens::shared::Shared;
 use crate::tui::Theme;
-use crate::tui::text::{SPARKS, ago, count, day, left, millis, put, put_all, right, safe, short_clock};
+use crate::tui::text::{SPARKS, ago, count, day, left, millis, put, put_all, right, safe, short_clock, width};
 use crate::tui::vitals;
 use crate::tui::{Canvas, Part, Spot};
 use compact_str::CompactString;
@@ -112,6 +112,8 @@ fn panel(shared: &Shared, system: &SystemHealth, selected: bool, area: Rect, buf
     let name_style = if selected { theme.selected } else { theme.title };
     headline(system, name_style, area, buf, theme);
     let inside = area.width.saturating_sub(16);
+    let alerts = alerts_of(shared, &system.system);
+    let mut has_alerts = false;
     let mut y = area.y + 1;
     if !wide && area.height > 1 {
         let end = put(buf, area.x + 16, y, &quantiles(system), inside, theme.dim);
@@ -120,10 +122,12 @@ fn panel(shared: &Shared, system: &SystemHealth, selected: bool, area: Rect, buf
     }
     if y < area.bottom() {
         let style = if system.state == HealthState::Healthy { theme.dim } else { theme.text };
-        let alerts = alerts_of(shared, &system.system);
         let why = why(shared, system);
         let room = if wide { inside.saturating_sub(saturating_u16(system.spark.len()) + 2) } else { inside };
-        let pieces = [(why.as_str(), style), (alerts.as_str(), theme.failure)];
+        // Names of alerts stand behind the causes; where there is no room for them, a line below, if there is some.
+        let fits_below = y + 1 < area.bottom() && width(&when(shared, system)) + width(&alerts) <= inside;
+        has_alerts = !fits_below || width(&why) + width(&alerts) <= room;
+        let pieces = [(why.as_str(), style), (if has_alerts { &*alerts } else { "" }, theme.failure)];
         put_all(buf, area.x + 16, y, room, &pieces);
         if wide {
             spark(
@@ -138,7 +142,8 @@ fn panel(shared: &Shared, system: &SystemHealth, selected: bool, area: Rect, buf
         y += 1;
     }
     if y < area.bottom() {
-        put(buf, area.x + 16, y, &when(shared, system), inside, theme.dim);
+        let alerts = if has_alerts { "" } else { &*alerts };
+        put_all(buf, area.x + 16, y, inside, &[(&when(shared, system), theme.dim), (alerts, theme.failure)]);
     }
 }
 

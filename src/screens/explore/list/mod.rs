@@ -12,6 +12,9 @@ use crosstail_engine::store::{Row, Store, Symbol};
 pub const COLUMNS: &[Field] =
     &[Field::System, Field::Status, Field::Direction, Field::Method, Field::Endpoint, Field::Http, Field::Kind];
 
+/// Rows that are looked at to know which columns say something. What is drawn is always looked at.
+const LOOKED_AT: usize = 20_000;
+
 /// Which columns say something in the view. What says nothing leaves its room to the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Telling {
@@ -27,18 +30,30 @@ impl Telling {
     /// While nothing is known of the view.
     const ALL: Self = Self { system: true, direction: true, http: true, took: true, tries: true };
 
-    /// What the rows of the view have. If the filter names one system, its column would say the same in every line.
+    /// What the rows of the view have; of very many, every so many are looked at. If the filter names one system, its column would say the same in every line.
     pub fn of(store: &Store, rows: &[Row], names_a_system: bool) -> Self {
         if rows.is_empty() {
             return Self { system: !names_a_system, ..Self::ALL };
         }
-        let has = |is: &dyn Fn(Row) -> bool| rows.iter().any(|row| is(*row));
+        let step = (rows.len() / LOOKED_AT).max(1);
+        let has = |is: &dyn Fn(Row) -> bool| rows.iter().step_by(step).any(|row| is(*row));
         Self {
             system: !names_a_system && has(&|row| store.system(row) != Symbol::ABSENT),
             direction: has(&|row| matches!(store.direction(row), Direction::In | Direction::Out)),
             http: has(&|row| store.http_status(row).is_some()),
             took: has(&|row| store.took_us(row).is_some() || !store.is_finished(row)),
             tries: has(&|row| store.retry(row).is_some()),
+        }
+    }
+
+    /// What either has.
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            system: self.system || other.system,
+            direction: self.direction || other.direction,
+            http: self.http || other.http,
+            took: self.took || other.took,
+            tries: self.tries || other.tries,
         }
     }
 

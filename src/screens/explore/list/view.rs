@@ -6,6 +6,7 @@ use crate::effect::Mark;
 use crate::ingest::SourceStatus;
 use crate::screens::explore::Explore;
 use crate::screens::explore::parts;
+use crate::screens::explore::views::names_a_system;
 use crate::screens::request::Focus;
 use crate::screens::shared::Shared;
 use crate::tui::text::{
@@ -79,8 +80,9 @@ pub(in crate::screens::explore) fn render(explore: &Explore, shared: &Shared, ro
     if area.height == 0 || area.width == 0 {
         return;
     }
-    let columns = Columns::of(area.width, explore.list.telling);
     let visible = explore.list.visible(&shared.store, rows.height.max(1) as usize);
+    let drawn = Telling::of(&shared.store, &visible, names_a_system(&shared.filter));
+    let columns = Columns::of(area.width, explore.list.telling.or(drawn));
     // Times are of the last line's day, which the header names if it is not today.
     let day =
         visible.last().map_or_else(|| day(shared.zone, shared.now), |row| day(shared.zone, shared.store.started(*row)));

@@ -5,7 +5,7 @@ use crate::screens::health::HealthScreen;
 use crate::screens::health::view::{alerts_of, headline, spark, when, why};
 use crate::screens::shared::{Shared, outcomes_of};
 use crate::tui::text::{
-    SPARKS, about_system, clock, count, day, fit, left, millis, put, put_all, right, safe, short_clock,
+    SPARKS, about_system, clock, count, day, fit, left, millis, put, put_all, right, safe, short_clock, width,
 };
 use crate::tui::{Canvas, Part, Spot, Theme};
 use crosstail_core::model::{Check, Figures};
@@ -30,8 +30,11 @@ pub(in crate::screens::health) fn render(
         headline(system, theme.title, line(y), buf, theme);
         let alerts = alerts_of(shared, &view.system);
         let inside = area.width.saturating_sub(4);
-        put_all(buf, area.x + 3, y + 1, inside, &[(&why(shared, system), theme.text), (&alerts, theme.failure)]);
-        put(buf, area.x + 3, y + 2, &when(shared, system), inside, theme.dim);
+        let why = why(shared, system);
+        let fits = width(&why) + width(&alerts) <= inside;
+        let [above, below] = if fits { [&*alerts, ""] } else { ["", &*alerts] };
+        put_all(buf, area.x + 3, y + 1, inside, &[(&why, theme.text), (above, theme.failure)]);
+        put_all(buf, area.x + 3, y + 2, inside, &[(&when(shared, system), theme.dim), (below, theme.failure)]);
         let end = put(buf, area.x + 3, y + 3, &whole(system), inside, theme.dim);
         if area.width < WIDE {
             // There is no room for the charts.
