@@ -78,6 +78,8 @@ actions! {
     FOCUS_PREVIOUS = "focus_previous", "previous panel";
     TOGGLE_FACETS = "toggle_facets", "facets on or off";
     TOGGLE_HISTOGRAM = "toggle_histogram", "histogram on or off";
+    TALLER_HISTOGRAM = "taller_histogram", "a taller histogram";
+    LOWER_HISTOGRAM = "lower_histogram", "a lower histogram";
     TOGGLE_TIME = "toggle_time", "absolute or relative times";
     RANGE = "range", "range of time";
     ZOOM_IN = "zoom_in", "a shorter range of time";

@@ -142,6 +142,21 @@ impl<S: Subscriber> Layer<S> for Recorder {
     }
 }
 
+/// What the line of a notice begins with.
+pub const NOTICE: &str = "notice: ";
+
+impl LogLine {
+    /// Whether the explorer said it to the user.
+    pub fn is_notice(&self) -> bool {
+        self.text.starts_with(NOTICE)
+    }
+
+    /// What it says.
+    pub fn said(&self) -> &str {
+        self.text.strip_prefix(NOTICE).unwrap_or(&self.text)
+    }
+}
+
 impl fmt::Display for LogLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {:<5} {}", self.at.rfc3339(), self.level, self.text)

@@ -136,14 +136,9 @@ pub trait Screen {
     fn view(&self, shared: &Shared, canvas: &mut Canvas<'_>);
 }
 
-/// A hint of the key bar.
+/// A hint of the key bar: an action, under its first key, and what it does here. Neighbours that do the same share the words.
 #[derive(Debug, Clone, Copy)]
-pub enum Hint {
-    /// An action, under its first key, and what it does here.
-    Action(Action, &'static str),
-    /// A key, and what it does here.
-    Key(&'static str, &'static str),
-}
+pub struct Hint(pub Action, pub &'static str);
 
 /// What a screen contributes to a report of it.
 #[derive(Default)]

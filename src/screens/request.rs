@@ -15,6 +15,8 @@ pub(super) enum Request {
     Run(Action),
     /// Search every source for what a text identifies; open it at a tab.
     Find(String, Option<Tab>),
+    /// Mouse on or off.
+    Mouse(bool),
     /// Ask for one line, with a text to begin with.
     Prompt(PromptKind, String),
     /// A prompt was answered.

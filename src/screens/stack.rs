@@ -34,9 +34,6 @@ pub(super) const LIST: usize = 0;
 const COVERING: usize = 1;
 pub(super) const FIRST_OVERLAY: usize = 2;
 
-/// Lines that a step of the wheel moves.
-const WHEEL: usize = 3;
-
 /// A place in the stack.
 #[derive(Debug, Clone, Copy)]
 enum Layer {
@@ -201,6 +198,7 @@ impl Stack {
             },
             Request::Run(action) => return self.act(action, shared),
             Request::Find(text, tab) => return self.find(text, tab, shared),
+            Request::Mouse(on) => return self.set_mouse(on, shared),
             Request::Prompt(kind, text) => self.prompt(kind, &text),
             Request::Answer(PromptKind::Report, path) => {
                 let (report, range) = self.report(shared);
@@ -232,6 +230,8 @@ impl Stack {
     /// Searches every source for what a text identifies.
     pub(super) fn find(&mut self, text: String, tab: Option<Tab>, shared: &mut Shared) -> Vec<Effect> {
         let (search, effects) = Find::start(text, tab, shared);
+        // A search in place of what is open: its answer is behind nothing, and the last search is over.
+        self.overlays.clear();
         self.overlays.push(Box::new(search));
         effects
     }
@@ -243,17 +243,27 @@ impl Stack {
         self.edited(layer, changed, shared)
     }
 
-    /// Takes a pasted text: into the text field that has the focus, or else into the palette.
+    /// Takes a pasted text: into the text field that has the focus; elsewhere it is searched for.
     pub(super) fn pasted(&mut self, text: &str, shared: &mut Shared) -> Vec<Effect> {
-        let text = text.trim_end_matches(['\r', '\n']).replace(['\r', '\n', '\t'], " ");
-        let layer = self.typing().unwrap_or_else(|| {
-            self.overlays.push(Box::new(Palette::new(&self.actions(), &shared.settings)));
-            Layer::Overlay(self.overlays.len() - 1)
-        });
+        let field = self.typing().or_else(|| self.layers().first().copied().filter(|_| self.types('a')));
+        let (text, is_cut) = one_line(text, if field.is_some() { PASTED } else { SEARCHED });
+        if is_cut {
+            shared.notify("what was pasted is too long; its beginning was taken");
+        }
+        let Some(layer) = field else {
+            return if text.is_empty() { Vec::new() } else { self.find(text, None, shared) };
+        };
         if let Some(field) = self.screen_mut(layer).field() {
             field.paste(&text);
         }
         self.edited(layer, true, shared)
+    }
+
+    /// Mouse on or off.
+    fn set_mouse(&mut self, on: bool, shared: &mut Shared) -> Vec<Effect> {
+        self.mouse = on;
+        shared.notify(if on { "mouse on; with shift, the terminal selects text" } else { "mouse off" });
+        vec![Effect::Mouse(on)]
     }
 
     fn edited(&mut self, layer: Layer, changed: bool, shared: &mut Shared) -> Vec<Effect> {
@@ -296,7 +306,10 @@ impl Stack {
                 let action = if up { Action::UP } else { Action::DOWN };
                 let screen = self.screen_mut(layer);
                 let takes = screen.actions().contains(&action);
-                (0..WHEEL).filter_map(|_| screen.handle(action, shared).filter(|_| takes)).flatten().collect()
+                (0..Gesture::WHEEL_LINES)
+                    .filter_map(|_| screen.handle(action, shared).filter(|_| takes))
+                    .flatten()
+                    .collect()
             }
             _ => Vec::new(),
         };
@@ -364,10 +377,8 @@ impl Stack {
     pub(super) fn act_globally(&mut self, action: Action, shared: &mut Shared) -> Vec<Effect> {
         match action {
             Action::FIND | Action::PALETTE => {
-                self.overlays.push(Box::new(Palette::new(&self.actions(), &shared.settings)));
-                if action == Action::FIND {
-                    shared.notify("type or paste an id, an address, an order number or a log line");
-                }
+                let finds = action == Action::FIND;
+                self.overlays.push(Box::new(Palette::new(&self.actions(), &shared.settings, finds)));
             }
             Action::HELP => self.overlays.push(Box::new(Help::new(self.actions()))),
             Action::REPORT => {
@@ -375,10 +386,7 @@ impl Stack {
                 self.prompt(PromptKind::Report, &format!("{}-{at}.html", self.name()));
             }
             Action::TOGGLE_RATE => shared.shows_rate = !shared.shows_rate,
-            Action::TOGGLE_MOUSE => {
-                self.mouse = !self.mouse;
-                return vec![Effect::Mouse(self.mouse)];
-            }
+            Action::TOGGLE_MOUSE => return self.set_mouse(!self.mouse, shared),
             Action::NEXT_THEME => {
                 next_theme(shared);
                 return vec![Effect::Redraw];
@@ -391,6 +399,19 @@ impl Stack {
         }
         Vec::new()
     }
+}
+
+/// The longest text that is pasted into a field, in bytes: a long filter, but no file.
+const PASTED: usize = 16_384;
+/// The longest one that is searched for: a line of a log.
+const SEARCHED: usize = 4096;
+
+/// A pasted text in one line without control characters, and whether it was shortened to so many bytes.
+fn one_line(text: &str, longest: usize) -> (String, bool) {
+    let text = text.trim();
+    let kept = &text[..text.floor_char_boundary(longest)];
+    let line: String = kept.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    (line.trim().to_owned(), kept.len() < text.len())
 }
 
 fn next_theme(shared: &mut Shared) {
@@ -423,7 +444,7 @@ mod tests {
             takes_what_it_declares(&mut *screen, &mut shared);
         }
         takes_what_it_declares(&mut Prompt::new(PromptKind::Pipe, ""), &mut shared);
-        takes_what_it_declares(&mut Palette::new(&vocabulary().actions, &shared.settings.clone()), &mut shared);
+        takes_what_it_declares(&mut Palette::new(&vocabulary().actions, &shared.settings.clone(), false), &mut shared);
     }
 
     fn takes_what_it_declares(screen: &mut dyn Screen, shared: &mut Shared) {

@@ -1,8 +1,9 @@
 //! How the stack is drawn: the lines around every screen, the screen, and the overlays.
 
 use super::{Explorer, Hint, explore, stack};
+use crate::action::Action;
 use crate::tui::text::{put, width};
-use crate::tui::{Appearance, Canvas, Frame, Spot, Spots};
+use crate::tui::{Appearance, Canvas, Context, Frame, Spot, Spots};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -32,7 +33,8 @@ pub fn draw(explorer: &Explorer, look: &Appearance) -> Picture {
     canvas.spots.begin(stack.layer_of_body());
     canvas.spots.add(frame.body, Spot::Nothing);
     stack.body().view(shared, &mut canvas.at(frame.body));
-    key_bar(stack.hints(), &mut canvas.at(frame.keys));
+    let context = if stack.is_typing() { Context::TEXT } else { stack.context() };
+    key_bar(stack.hints(), context, &mut canvas.at(frame.keys));
     canvas.spots.begin(stack::LIST);
     explore::completions(&stack.explore, &frame, &mut canvas);
     for (index, overlay) in stack.overlays.iter().enumerate() {
@@ -52,26 +54,29 @@ pub(super) fn scrolling(explorer: &Explorer) -> Option<Rect> {
 }
 
 /// Draws the hints that fit, with the keys of their actions.
-fn key_bar(hints: &[Hint], canvas: &mut Canvas<'_>) {
+fn key_bar(hints: &[Hint], context: Context, canvas: &mut Canvas<'_>) {
     let (area, look) = (canvas.area, canvas.look);
     if area.height == 0 {
         return;
     }
     let mut x = area.x + 1;
-    for hint in hints {
-        let (key, text) = match hint {
-            Hint::Key(key, text) => ((*key).to_owned(), *text),
-            Hint::Action(action, text) => (look.keymap.first_key(*action), *text),
-        };
-        let needed = width(&key) + width(text) + 3;
+    for alike in hints.chunk_by(|a, b| a.1 == b.1) {
+        let keys: Vec<(Action, String)> =
+            alike.iter().map(|Hint(action, _)| (*action, look.keymap.first_key(context, *action))).collect();
+        let text = alike[0].1;
+        let needed = keys.iter().map(|(_, key)| width(key) + 1).sum::<u16>() + width(text) + 2;
         if x + needed > area.right() {
             break;
         }
-        let from = x;
-        x = put(canvas.buf, x, area.y, &key, 12, look.theme.key);
-        x = put(canvas.buf, x + 1, area.y, text, 20, look.theme.dim) + 2;
-        if let Hint::Action(action, _) = hint {
+        let last = keys.len() - 1;
+        for (index, (action, key)) in keys.iter().enumerate() {
+            let from = x;
+            x = put(canvas.buf, x, area.y, key, 12, look.theme.key) + 1;
+            if index == last {
+                x = put(canvas.buf, x, area.y, text, 20, look.theme.dim) + 1;
+            }
             canvas.spots.add_text(from, area.y, x - from - 1, Spot::Action(*action));
         }
+        x += 1;
     }
 }

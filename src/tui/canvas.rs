@@ -1,9 +1,13 @@
 //! Where a screen draws: an area of the picture, and the appearance.
 
+use super::keymap::Context;
 use super::look::Appearance;
 use super::spots::{Spot, Spots};
+use super::text::{put, width};
+use crate::action::Action;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 
 /// An area of the picture that is being made.
 pub struct Canvas<'a> {
@@ -22,6 +26,32 @@ impl Canvas<'_> {
     /// The same picture with another area to draw into.
     pub fn at(&mut self, area: Rect) -> Canvas<'_> {
         Canvas { area, buf: self.buf, look: self.look, cursor: self.cursor, spots: self.spots }
+    }
+
+    /// Writes what can be pressed, the key before what it does, with dots between; text before it stands alone. What does not
+    /// fit is left out. Returns the column after it.
+    pub fn put_keys(
+        &mut self,
+        x: u16,
+        y: u16,
+        room: u16,
+        (text, keys): (&str, &[(Action, &str)]),
+        style: Style,
+    ) -> u16 {
+        let end = x.saturating_add(room);
+        let mut at = put(self.buf, x, y, text, room, style);
+        for (action, does) in keys {
+            let key = self.look.keymap.first_key(Context::GLOBAL, *action);
+            let text = if key.is_empty() { String::new() } else { format!("{key} {does}") };
+            let dot = if at > x { " · " } else { "" };
+            if text.is_empty() || at + width(dot) + width(&text) > end {
+                continue;
+            }
+            let from = put(self.buf, at, y, dot, room, style);
+            at = put(self.buf, from, y, &text, room, style);
+            self.spots.add_text(from, y, at - from, Spot::Action(*action));
+        }
+        at
     }
 
     /// A line of the picture, from the left end of the area, stands for something.

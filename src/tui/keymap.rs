@@ -171,9 +171,13 @@ impl Keymap {
         found.join(" ")
     }
 
-    /// The first of them.
-    pub fn first_key(&self, action: Action) -> String {
-        self.keys(action).split(' ').next().unwrap_or_default().to_owned()
+    /// The first key of an action where a table applies: one of that table, or else the first there is.
+    pub fn first_key(&self, context: Context, action: Action) -> String {
+        let own = self.bindings.iter().find(|binding| binding.action == action && binding.context == context.0);
+        own.map_or_else(
+            || self.keys(action).split(' ').next().unwrap_or_default().to_owned(),
+            |binding| binding.keys.iter().map(|key| key.name()).collect(),
+        )
     }
 }
 

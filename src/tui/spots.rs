@@ -37,6 +37,11 @@ pub enum Gesture {
     Wheel(bool),
 }
 
+impl Gesture {
+    /// Lines that a step of the wheel moves.
+    pub const WHEEL_LINES: usize = 3;
+}
+
 /// A place at which the mouse did something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pointed {

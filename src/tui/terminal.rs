@@ -1,6 +1,6 @@
 //! The terminal: entered, and restored whatever happens.
 
-use super::input::Input;
+use super::input::{Input, joined};
 use crossterm::{cursor, event, execute, terminal};
 use rustix::event::{PollFd, PollFlags, poll};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
@@ -193,7 +193,7 @@ fn read_keys(tty: Option<&File>, inputs: &mpsc::Sender<Input>) {
             std::thread::park_timeout(Duration::from_millis(20));
             continue;
         };
-        for input in events.into_iter().filter_map(Input::of) {
+        for input in joined(events.into_iter().filter_map(Input::of).collect()) {
             if inputs.blocking_send(input).is_err() {
                 return;
             }

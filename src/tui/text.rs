@@ -58,14 +58,17 @@ pub fn safe(text: &str) -> String {
     visible_line(&redact_text(text)).into_owned()
 }
 
-/// Writes text of one style at a position, in at most `columns`; returns the column after it.
+/// Writes text of one style at a position, in at most `columns`; returns the column after it. A text for which there is not
+/// enough room ends with an ellipsis.
 pub fn put(buf: &mut Buffer, x: u16, y: u16, text: &str, columns: u16, style: Style) -> u16 {
     let area = buf.area;
     if y < area.top() || y >= area.bottom() || x >= area.right() {
         return x;
     }
     let room = columns.min(area.right() - x);
-    buf.set_stringn(x, y, text, room as usize, style).0
+    let is_cut = width(text) > room && width(text.trim_end()) > room;
+    let cut = if is_cut { fit(text, room) } else { String::new() };
+    buf.set_stringn(x, y, if is_cut { &cut } else { text }, room as usize, style).0
 }
 
 /// Writes pieces of different styles one after the other, in at most `columns`.

@@ -125,7 +125,8 @@ impl<'a> World<'a> {
             let mut at = asked.since;
             while at < asked.until {
                 let failed = (at.0 / window_us % 4) as u64;
-                let figures = Figures { count: 300, failed, succeeded: 300 - failed, ..Figures::default() };
+                let (count, succeeded) = (300, 300 - failed);
+                let figures = Figures { count, failed, succeeded, concluded: count, ..Figures::default() };
                 groups.insert((vec![Some("SAP".to_owned())], Some(at)), figures);
                 at = at.plus_us(window_us);
             }

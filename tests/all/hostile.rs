@@ -57,7 +57,7 @@ fn leftovers(bytes: &[u8]) -> Vec<char> {
 fn nothing_hostile_reaches_the_terminal() {
     let folder = log();
     let mut terminal = Terminal::start(&[&folder.path().display().to_string()], 120, 40);
-    terminal.wait_for("held");
+    terminal.wait_for("connected");
     terminal.wait_for("120");
     terminal.keys("\r");
     terminal.wait_for("overview");

@@ -36,6 +36,7 @@ mod gone;
 mod habits;
 mod halves;
 mod hostile;
+mod incident;
 mod kafka;
 mod logs;
 mod measures;

@@ -191,8 +191,8 @@ fn everything_is_within_three_keys() {
         }
         for pasted in [SECOND.to_owned(), format!("{{\"requestId\":\"{SECOND}\",\"message\":\"x\"}}")] {
             terminal.keys(&paste(&pasted));
-            terminal.wait_for("in every source");
-            terminal.keys("\r");
+            // It is found and opened without another key.
+            terminal.wait_for("1 overview");
             terminal.wait_for("PO PO-4711");
             terminal.keys("\u{1b}");
             terminal.settle();

@@ -238,6 +238,16 @@ impl FileContext {
     }
 }
 
+/// How many files there are, and how large they are together.
+fn said(files: usize, bytes: u64) -> String {
+    let size = match bytes {
+        0 => "empty (0 B)".to_owned(),
+        1..100_000 => format!("{:.1} KB", bytes as f64 / 1e3),
+        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+    };
+    format!("{files} file{}, {size}", if files == 1 { "" } else { "s" })
+}
+
 /// Runs blocking work outside the runtime's threads.
 async fn blocking<T: Send + 'static>(
     shared: &Arc<FileContext>,
@@ -266,7 +276,7 @@ impl Source for FileSource {
             Ok(Probe {
                 warnings,
                 missing: discover::missing(&shared.specs),
-                server: format!("{} files, {:.1} MB", streams.len(), bytes as f64 / 1e6),
+                server: said(streams.len(), bytes),
                 schema: schemas.join(", "),
                 ..Probe::default()
             })

@@ -63,10 +63,10 @@ impl Screen for Operations {
 
     fn hints(&self) -> &'static [Hint] {
         &[
-            Hint::Action(Action::BACK, "back"),
-            Hint::Action(Action::OPEN, "open its last try"),
-            Hint::Action(Action::COPY_AFFECTED, "copy them"),
-            Hint::Action(Action::PALETTE, "commands"),
+            Hint(Action::BACK, "back"),
+            Hint(Action::OPEN, "open its last try"),
+            Hint(Action::COPY_AFFECTED, "copy them"),
+            Hint(Action::PALETTE, "commands"),
         ]
     }
 

@@ -120,12 +120,12 @@ impl Screen for Alerts {
 
     fn hints(&self) -> &'static [Hint] {
         &[
-            Hint::Action(Action::BACK, "back"),
-            Hint::Action(Action::OPEN, "what is behind it"),
-            Hint::Action(Action::ACKNOWLEDGE, "acknowledge"),
-            Hint::Action(Action::RESOLVE, "resolve"),
-            Hint::Action(Action::SILENCE, "silence"),
-            Hint::Action(Action::REPORT, "report"),
+            Hint(Action::BACK, "back"),
+            Hint(Action::OPEN, "what is behind it"),
+            Hint(Action::ACKNOWLEDGE, "acknowledge"),
+            Hint(Action::RESOLVE, "resolve"),
+            Hint(Action::SILENCE, "silence"),
+            Hint(Action::REPORT, "report"),
         ]
     }
 

@@ -13,6 +13,8 @@ use ratatui::style::Style;
 
 /// Lines for the details of the selected alert.
 const SAYS: u16 = 6;
+/// Columns below which the sign alone says the state.
+const NARROW: u16 = 80;
 
 pub(super) fn render(screen: &Alerts, shared: &Shared, canvas: &mut Canvas<'_>) {
     let (area, theme) = (canvas.area, &canvas.look.theme);
@@ -36,12 +38,14 @@ pub(super) fn render(screen: &Alerts, shared: &Shared, canvas: &mut Canvas<'_>) 
     }
     let says = if area.height >= 14 { SAYS } else { 0 };
     let list = Rect { y: area.y + 2, height: area.height.saturating_sub(2 + says), ..area };
+    // Rules do not escalate, some stores' alerts do.
+    let escalates = lines.iter().any(|line| line.escalation > 0);
     let titles = format!(
-        " {} {} {} {} {}  {}",
+        " {} {} {} {}{}  {}",
         left("  severity", 11),
-        left("state", 13),
+        left("state", if area.width < NARROW { 0 } else { 13 }),
         right("age", 7),
-        right("esc", 4),
+        if escalates { right("esc ", 5) } else { String::new() },
         left(" of", 16),
         "what"
     );
@@ -51,7 +55,7 @@ pub(super) fn render(screen: &Alerts, shared: &Shared, canvas: &mut Canvas<'_>) 
     for (index, line) in lines.iter().enumerate().skip(first).take(height) {
         let y = list.y + saturating_u16(index - first);
         canvas.spots.add_text(list.x, y, list.width, Spot::Part(Part::LINE, index));
-        row(shared, line, index == screen.line.0, Rect { y, height: 1, ..list }, buf, theme);
+        row(shared, line, (index == screen.line.0, escalates), Rect { y, height: 1, ..list }, buf, theme);
     }
     if let Some(line) = lines.get(screen.line.0).filter(|_| says > 0) {
         let below = Rect { y: area.bottom() - says, height: says, ..area };
@@ -70,7 +74,14 @@ fn style_of(line: &AlertLine, theme: &Theme) -> (&'static str, Style) {
     }
 }
 
-fn row(shared: &Shared, line: &AlertLine, selected: bool, area: Rect, buf: &mut Buffer, theme: &Theme) {
+fn row(
+    shared: &Shared,
+    line: &AlertLine,
+    (selected, escalates): (bool, bool),
+    area: Rect,
+    buf: &mut Buffer,
+    theme: &Theme,
+) {
     let (glyph, style) = style_of(line, theme);
     let shown = if line.silenced { "silenced" } else { line.state.as_str() };
     let text = if selected {
@@ -80,15 +91,20 @@ fn row(shared: &Shared, line: &AlertLine, selected: bool, area: Rect, buf: &mut 
     } else {
         theme.text
     };
-    let escalation = if line.escalation > 0 { line.escalation.to_string() } else { String::new() };
+    let escalation = match line.escalation {
+        _ if !escalates => String::new(),
+        0 => right("", 5),
+        level => right(&format!("{level} "), 5),
+    };
     let until = line.ended.unwrap_or(shared.now);
     let what = match &line.origin {
         AlertOrigin::Rule(_) => safe(&line.reason),
         AlertOrigin::Stored(_) => safe(&line.title),
     };
+    let state = left(shown, if area.width < NARROW { 0 } else { 13 });
     let pieces = [
-        (format!(" {glyph} {} {} ", left(line.severity_word, 9), left(shown, 13)), style),
-        (format!("{} {} ", right(&ago(until.since_us(line.since)), 7), right(&escalation, 4)), theme.dim),
+        (format!(" {glyph} {} {state} ", left(line.severity_word, 9)), style),
+        (format!("{} {escalation}", right(&ago(until.since_us(line.since)), 7)), theme.dim),
         (format!(" {} ", left(&fit(&safe(&line.group), 15), 15)), text),
         (what, text),
     ];

@@ -52,10 +52,10 @@ impl Screen for ContrastScreen {
 
     fn hints(&self) -> &'static [Hint] {
         &[
-            Hint::Action(Action::BACK, "back"),
-            Hint::Action(Action::OPEN, "narrow to it"),
-            Hint::Action(Action::EXCLUDE, "exclude it"),
-            Hint::Action(Action::PALETTE, "commands"),
+            Hint(Action::BACK, "back"),
+            Hint(Action::OPEN, "narrow to it"),
+            Hint(Action::EXCLUDE, "exclude it"),
+            Hint(Action::PALETTE, "commands"),
         ]
     }
 

@@ -43,8 +43,8 @@ pub(super) fn render(screen: &ContrastScreen, canvas: &mut Canvas<'_>) {
     let columns = Columns::of(area.width);
     let titles = [
         " ".repeat(usize::from(columns.name + columns.value + 3)),
-        left(" of failures", columns.bar + 7),
-        left(" of the rest", columns.bar + 7),
+        columns.title("failures", " of failures"),
+        columns.title("rest", " of the rest"),
         "  how many".to_owned(),
     ];
     put(buf, area.x, area.y + 1, &titles.concat(), area.width, theme.dim);
@@ -89,8 +89,18 @@ struct Columns {
 
 impl Columns {
     fn of(width: u16) -> Self {
-        let (name, bar) = (12, if width >= 110 { BAR } else { 8 });
-        Self { name, value: width.saturating_sub(name + 2 * (bar + 7) + 26).clamp(12, 50), bar }
+        let bar = match width {
+            0..72 => 0,
+            72..110 => 8,
+            _ => BAR,
+        };
+        let name = 12;
+        Self { name, value: width.saturating_sub(name + 2 * (bar + 9) + 26).clamp(12, 50), bar }
+    }
+
+    /// The title of a share and its bar.
+    fn title(&self, short: &str, long: &str) -> String {
+        if self.bar == 0 { format!(" {}", right(short, 8)) } else { left(long, self.bar + 9) }
     }
 }
 
@@ -103,7 +113,7 @@ fn line(telling: &Distinction, selected: bool, columns: &Columns, area: Rect, bu
         _ => safe(&tally.value),
     };
     let text = format!(" {} {} ", left(tally.field.name(), name), left(&fit(&shown, value), value));
-    let percent = |part: f64| right(&format!("{:.0} %", part * 100.0), 6);
+    let percent = |part: f64| right(&format!("{:.0} %", part * 100.0), 8);
     let full = |part: f64| "█".repeat(truncated_usize((part * f64::from(bar)).round()));
     let (mine, other) = (left(&full(telling.of_failed), bar), left(&full(telling.of_rest), bar));
     let counts = format!(

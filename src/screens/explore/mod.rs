@@ -21,6 +21,7 @@ use super::{Hint, ReportPart, Screen, global};
 use crate::action::Action;
 use crate::effect::{Effect, Reply, Ticket};
 use crate::ingest::{Batch, News};
+use crate::tui::text::{clock, day};
 use crate::tui::{Canvas, Context, Gesture, Part, TextField};
 use crosstail_core::filter::{quote, value_text};
 use crosstail_core::model::{Activity, Timestamp};
@@ -30,9 +31,9 @@ use detail::Room;
 use facets::Facets;
 use filter_bar::FilterBar;
 use histogram::Histogram;
-use list::{COLUMNS, List};
+use list::{COLUMNS, List, Telling};
 use view::Places;
-use views::Views;
+use views::{Views, names_a_system};
 use window::Window;
 
 /// The list of activities and its panels.
@@ -111,6 +112,7 @@ impl Explore {
         // Over everything, their line is not shown.
         let all = shared.filter.is_all();
         self.affected = if all { Affected::default() } else { shared.store.affected(shared.store.rows()) };
+        self.list.tell(Telling::of(&shared.store, shared.store.rows(), names_a_system(&shared.filter)));
         self.facets.count(shared);
         self.histogram.count(shared);
     }
@@ -234,10 +236,15 @@ impl Explore {
                         ask_to_open(row, None, shared);
                         shared.ask(Request::Focus(self.focus));
                     }
-                    Some(row) => self.select(row, shared),
+                    Some(row) => {
+                        self.select(row, shared);
+                        if wants_newest {
+                            shared.notify("the newest failure; E goes to the one before");
+                        }
+                    }
                     None => match self.find_failure(newer, shared) {
                         Some(effects) => return Some(effects),
-                        None => shared.notify("no more failures"),
+                        None => self.say_last_failure(newer, shared),
                     },
                 }
             }
@@ -258,6 +265,28 @@ impl Explore {
         Some(Vec::new())
     }
 
+    /// Says that there is no further failure, and where the last one is.
+    fn say_last_failure(&self, newer: bool, shared: &mut Shared) {
+        let (which, back) = if newer { ("newest", "E") } else { ("oldest", "e") };
+        let is_here = self.current(shared).is_some_and(|row| shared.store.is_failure(row));
+        let text = match self.list.find_failure(&shared.store, !newer) {
+            Some(_) if is_here => format!("this is the {which} failure of the view; {back} goes back"),
+            Some(row) => {
+                let (store, today) = (&shared.store, day(shared.zone, shared.now));
+                let at = clock(shared.zone, store.started(row), today);
+                let system = store.symbols().get(store.system(row));
+                let of = if system.is_empty() { String::new() } else { format!(" of {system}") };
+                format!(
+                    "no {} failure; the {which}{of} began at {at}; {back} goes to it",
+                    if newer { "newer" } else { "older" }
+                )
+            }
+            None if is_here => "this is the only failure of the view".to_owned(),
+            None => "no failure in this view".to_owned(),
+        };
+        shared.notify(text);
+    }
+
     /// Selects the next marked row in the view.
     fn next_mark(&mut self, shared: &mut Shared) {
         let position = self.current(shared).and_then(|row| shared.store.position(row)).unwrap_or(0);
@@ -276,6 +305,10 @@ impl Explore {
         match action {
             Action::TOGGLE_FACETS => self.facets.is_on = !self.facets.is_on,
             Action::TOGGLE_HISTOGRAM => self.histogram.is_on = !self.histogram.is_on,
+            Action::TALLER_HISTOGRAM | Action::LOWER_HISTOGRAM => {
+                let now = self.places(shared).histogram.height.saturating_sub(1);
+                self.histogram.set_height(now, action == Action::TALLER_HISTOGRAM);
+            }
             Action::FOCUS_NEXT | Action::FOCUS_PREVIOUS => self.cycle_focus(action == Action::FOCUS_NEXT, shared),
             _ => return false,
         }
@@ -299,7 +332,7 @@ fn ask_to_open(row: Row, tab: Option<Tab>, shared: &mut Shared) {
 }
 
 /// The actions of the list's screen beside those of its panels.
-const OWN: [Action; 20] = [
+const OWN: [Action; 22] = [
     Action::OPEN,
     Action::BACK,
     Action::RETRIES,
@@ -315,6 +348,8 @@ const OWN: [Action; 20] = [
     Action::VIEW_FORWARD,
     Action::TOGGLE_FACETS,
     Action::TOGGLE_HISTOGRAM,
+    Action::TALLER_HISTOGRAM,
+    Action::LOWER_HISTOGRAM,
     Action::RANGE,
     Action::ZOOM_IN,
     Action::ZOOM_OUT,
@@ -438,18 +473,18 @@ impl Screen for Explore {
 
 /// What the key bar shows while the list has the keys.
 const HINTS: &[Hint] = &[
-    Hint::Action(Action::FILTER, "filter"),
-    Hint::Action(Action::OPEN, "open"),
-    Hint::Action(Action::NEXT_FAILURE, "next failure"),
-    Hint::Action(Action::RETRIES, "retries"),
-    Hint::Action(Action::TRACE, "trace"),
-    Hint::Action(Action::COMPARE, "why"),
-    Hint::Action(Action::FIND, "find"),
-    Hint::Action(Action::HEALTH, "health"),
-    Hint::Action(Action::ALERTS, "alerts"),
-    Hint::Action(Action::KEEP, "keep"),
-    Hint::Action(Action::EXCLUDE, "exclude"),
-    Hint::Action(Action::FOCUS_NEXT, "panels"),
-    Hint::Action(Action::PALETTE, "commands"),
-    Hint::Action(Action::QUIT, "quit"),
+    Hint(Action::FILTER, "filter"),
+    Hint(Action::OPEN, "open"),
+    Hint(Action::NEXT_FAILURE, "next failure"),
+    Hint(Action::RETRIES, "retries"),
+    Hint(Action::TRACE, "trace"),
+    Hint(Action::COMPARE, "why"),
+    Hint(Action::FIND, "find"),
+    Hint(Action::HEALTH, "health"),
+    Hint(Action::ALERTS, "alerts"),
+    Hint(Action::KEEP, "keep"),
+    Hint(Action::EXCLUDE, "exclude"),
+    Hint(Action::FOCUS_NEXT, "panels"),
+    Hint(Action::PALETTE, "commands"),
+    Hint(Action::QUIT, "quit"),
 ];

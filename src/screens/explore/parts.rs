@@ -7,9 +7,6 @@ use crate::screens::request::{Focus, Request, Tab};
 use crate::screens::shared::Shared;
 use crate::tui::{Gesture, Part};
 
-/// Lines that a step of the wheel moves.
-const WHEEL: usize = 3;
-
 /// A line of the list.
 pub(super) const ROW: Part = Part("row");
 /// The title of a column of the list.
@@ -109,7 +106,7 @@ impl Explore {
         };
         let keys = std::mem::replace(&mut self.focus, panel);
         let mut effects = Vec::new();
-        for _ in 0..WHEEL {
+        for _ in 0..Gesture::WHEEL_LINES {
             let done = self.in_panel(action, shared).or_else(|| self.in_list(action, shared));
             effects.extend(done.into_iter().flatten());
         }

@@ -5,7 +5,7 @@ use crate::action::Action;
 use crate::effect::Effect;
 use crate::screens::request::{Focus, PromptKind, Request};
 use crate::screens::shared::Shared;
-use crosstail_core::filter::{Filter, Predicate};
+use crosstail_core::filter::{Atom, Expr, Field, Filter, Op, Operand, Predicate, ScalarForm, Value};
 use crosstail_core::model::Timestamp;
 use crosstail_engine::store::Row;
 use crosstail_engine::window::{Bounds, Range};
@@ -187,4 +187,13 @@ impl Explore {
 /// The time that a filter names.
 fn clause(predicate: &Predicate) -> Option<Bounds> {
     predicate.time_bounds().map(|(since, until)| Bounds { since, until })
+}
+
+/// Whether a filter keeps one system only.
+pub(super) fn names_a_system(filter: &Filter) -> bool {
+    let one = |expr: &&Expr| {
+        matches!(expr, Expr::Atom(Atom { target: Operand::Field(Field::System), or_absent: false, op, value: Value::One(one), .. })
+            if matches!(op, Op::Has | Op::Equal) && one.form != ScalarForm::Regex && !one.text.contains('*'))
+    };
+    filter.clauses().iter().any(one)
 }

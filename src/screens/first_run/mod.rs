@@ -30,11 +30,7 @@ impl Screen for FirstRun {
     }
 
     fn hints(&self) -> &'static [Hint] {
-        &[
-            Hint::Action(WRITE_CONFIG, "write a config"),
-            Hint::Action(Action::HELP, "help"),
-            Hint::Action(Action::QUIT, "quit"),
-        ]
+        &[Hint(WRITE_CONFIG, "write a config"), Hint(Action::HELP, "help"), Hint(Action::QUIT, "quit")]
     }
 
     fn handle(&mut self, action: Action, _shared: &mut Shared) -> Option<Vec<Effect>> {

@@ -90,18 +90,18 @@ impl Screen for HealthScreen {
     fn hints(&self) -> &'static [Hint] {
         match self.system {
             None => &[
-                Hint::Action(Action::BACK, "back"),
-                Hint::Action(Action::OPEN, "open the system"),
-                Hint::Action(Action::ZOOM_OUT, "longer"),
-                Hint::Action(Action::ALERTS, "alerts"),
-                Hint::Action(Action::REPORT, "report"),
-                Hint::Action(Action::PALETTE, "commands"),
+                Hint(Action::BACK, "back"),
+                Hint(Action::OPEN, "open the system"),
+                Hint(Action::ZOOM_OUT, "longer"),
+                Hint(Action::ALERTS, "alerts"),
+                Hint(Action::REPORT, "report"),
+                Hint(Action::PALETTE, "commands"),
             ],
             Some(_) => &[
-                Hint::Action(Action::BACK, "all systems"),
-                Hint::Action(Action::OPEN, "show its activities"),
-                Hint::Action(Action::REPORT, "report"),
-                Hint::Action(Action::PALETTE, "commands"),
+                Hint(Action::BACK, "all systems"),
+                Hint(Action::OPEN, "show its activities"),
+                Hint(Action::REPORT, "report"),
+                Hint(Action::PALETTE, "commands"),
             ],
         }
     }

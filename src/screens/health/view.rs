@@ -1,14 +1,16 @@
 //! Health of the systems, worst first.
 
 use super::HealthScreen;
+use crate::action::Action;
 use crate::screens::shared::Shared;
 use crate::tui::Theme;
-use crate::tui::text::{SPARKS, ago, clock, count, day, fit, left, millis, put, put_all, right, safe};
+use crate::tui::text::{SPARKS, ago, count, day, left, millis, put, put_all, right, safe, short_clock, width};
 use crate::tui::vitals;
 use crate::tui::{Canvas, Part, Spot};
+use compact_str::CompactString;
 use crosstail_core::model::{Check, HealthState, Metric, Timestamp, Unit};
 use crosstail_core::number::{saturating_u16, saturating_usize};
-use crosstail_engine::insight::{Baseline, SystemHealth};
+use crosstail_engine::insight::{Baseline, ERROR_LINE, SystemHealth};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -22,8 +24,10 @@ pub(super) fn render(screen: &HealthScreen, shared: &Shared, canvas: &mut Canvas
         measured(screen, shared, beside, buf, theme);
     }
     let window = ago(health.window_us);
-    let title = format!(" the last {window}, worst first · z Z shorter, longer · ⏎ opens a system");
-    put(buf, area.x, area.y, &fit(&title, area.width), area.width, theme.dim);
+    let title = format!("the last {window}, worst first");
+    let keys = [(Action::ZOOM_IN, "shorter"), (Action::ZOOM_OUT, "longer"), (Action::OPEN, "opens a system")];
+    canvas.put_keys(area.x + 1, area.y, area.width.saturating_sub(2), (&title, &keys), theme.dim);
+    let buf = &mut *canvas.buf;
     if health.systems.is_empty() {
         put(buf, area.x + 2, area.y + 2, "no activity in this time", area.width, theme.dim);
         return;
@@ -108,6 +112,8 @@ fn panel(shared: &Shared, system: &SystemHealth, selected: bool, area: Rect, buf
     let name_style = if selected { theme.selected } else { theme.title };
     headline(system, name_style, area, buf, theme);
     let inside = area.width.saturating_sub(16);
+    let alerts = alerts_of(shared, &system.system);
+    let mut has_alerts = false;
     let mut y = area.y + 1;
     if !wide && area.height > 1 {
         let end = put(buf, area.x + 16, y, &quantiles(system), inside, theme.dim);
@@ -116,10 +122,12 @@ fn panel(shared: &Shared, system: &SystemHealth, selected: bool, area: Rect, buf
     }
     if y < area.bottom() {
         let style = if system.state == HealthState::Healthy { theme.dim } else { theme.text };
-        let alerts = alerts_of(shared, &system.system);
         let why = why(shared, system);
         let room = if wide { inside.saturating_sub(saturating_u16(system.spark.len()) + 2) } else { inside };
-        let pieces = [(alerts.as_str(), theme.failure), (why.as_str(), style)];
+        // Names of alerts stand behind the causes; where there is no room for them, a line below, if there is some.
+        let fits_below = y + 1 < area.bottom() && width(&when(shared, system)) + width(&alerts) <= inside;
+        has_alerts = !fits_below || width(&why) + width(&alerts) <= room;
+        let pieces = [(why.as_str(), style), (if has_alerts { &*alerts } else { "" }, theme.failure)];
         put_all(buf, area.x + 16, y, room, &pieces);
         if wide {
             spark(
@@ -134,7 +142,8 @@ fn panel(shared: &Shared, system: &SystemHealth, selected: bool, area: Rect, buf
         y += 1;
     }
     if y < area.bottom() {
-        put(buf, area.x + 16, y, &when(shared, system), inside, theme.dim);
+        let alerts = if has_alerts { "" } else { &*alerts };
+        put_all(buf, area.x + 16, y, inside, &[(&when(shared, system), theme.dim), (alerts, theme.failure)]);
     }
 }
 
@@ -144,7 +153,7 @@ pub(super) fn headline(system: &SystemHealth, name_style: Style, area: Rect, buf
         return;
     }
     let (glyph, style) = vitals::mark(system.state, theme);
-    let success = system.success().map_or_else(|| "–".to_owned(), |percent| format!("{percent:.1} %"));
+    let success = system.success().map(|percent| format!("{percent:.1} %")).unwrap_or_default();
     let change = match (system.success(), system.success_before) {
         (Some(now), Some(before)) if now - before >= 0.5 => format!(" ▲{:.0}", now - before),
         (Some(now), Some(before)) if before - now >= 0.5 => format!(" ▼{:.0}", before - now),
@@ -154,8 +163,12 @@ pub(super) fn headline(system: &SystemHealth, name_style: Style, area: Rect, buf
         HealthState::Down | HealthState::Degraded => style,
         _ => theme.text,
     };
-    let calls = format!(" {}   success ", right(&rate(system.rate), 9));
-    let success = format!("{}{}", right(&success, 7), left(&change, 5));
+    let calls = format!(" {}   ", right(&rate(system.rate), 9));
+    // Of what only writes lines of a log, there is nothing to say.
+    let success = match system.success() {
+        Some(_) => format!("success {}{}", right(&success, 7), left(&change, 5)),
+        None => " ".repeat(20),
+    };
     let beside = if area.width >= WIDE { format!("  {}", latencies(system, area.width)) } else { String::new() };
     let pieces = [
         (left(&safe(&system.system), 14), name_style),
@@ -171,8 +184,11 @@ pub(super) fn headline(system: &SystemHealth, name_style: Style, area: Rect, buf
     put_all(buf, area.x + 1, area.y, area.width.saturating_sub(2), &pieces);
 }
 
-/// p50, p95 and p99.
+/// p50, p95 and p99; blanks of the same width where nothing took any time.
 fn quantiles(system: &SystemHealth) -> String {
+    if system.figures.latencies.count() == 0 {
+        return " ".repeat(37);
+    }
     let of = |q| right(&millis(system.figures.latencies.quantile_ms(q)), 7);
     format!("p50 {}  p95 {}  p99 {}", of(0.5), of(0.95), of(0.99))
 }
@@ -180,7 +196,7 @@ fn quantiles(system: &SystemHealth) -> String {
 /// Current and earlier latencies: all three if there is room, else p95.
 fn latencies(system: &SystemHealth, width: u16) -> String {
     let (before, against) = &system.latencies_before;
-    if before.count() < 10 {
+    if before.count() < 10 || system.figures.latencies.count() == 0 {
         return quantiles(system);
     }
     let when = if *against == Baseline::SameTimeYesterday { "yesterday" } else { "was" };
@@ -193,30 +209,34 @@ fn latencies(system: &SystemHealth, width: u16) -> String {
     quantiles(system) + &was
 }
 
-/// The rules that fire for a system: `⚑ HighErrorRate 4 min · `.
+/// The rules that fire for a system, behind the reasons: ` · ⚑ HighErrorRate 4 min`.
 pub(super) fn alerts_of(shared: &Shared, system: &str) -> String {
     let of = |alert: &&crosstail_engine::insight::alerting::Alert| {
         alert.group.iter().any(|(_, value)| value.eq_ignore_ascii_case(system))
     };
     let one = |alert: &crosstail_engine::insight::alerting::Alert| {
         let since = alert.fired_at.unwrap_or(alert.since);
-        format!("⚑ {} {} · ", alert.rule, ago(shared.now.since_us(since)))
+        format!(" · ⚑ {} {}", alert.rule, ago(shared.now.since_us(since)))
     };
     shared.alerts.alerting.alerts.firing().filter(of).map(one).collect()
 }
 
 /// The reason of the state, and errors by kind.
 pub(super) fn why(shared: &Shared, system: &SystemHealth) -> String {
-    let errors =
-        system.errors.iter().take(5).map(|(kind, n)| format!("{} ×{}", safe(kind), count(saturating_usize(*n))));
+    let of_kind = |(kind, n): &(CompactString, u64)| match (kind.as_str(), count(saturating_usize(*n))) {
+        (ERROR_LINE, n) => format!("{n} {ERROR_LINE}{}", if n == "1" { "" } else { "s" }),
+        (kind, n) => format!("{} ×{n}", safe(kind)),
+    };
+    let errors = system.errors.iter().take(5).map(of_kind);
     let mut parts: Vec<String> = Vec::new();
     let is_unwell = matches!(system.state, HealthState::Down | HealthState::Degraded);
-    if let Some((of, failed)) = system.last_minute.filter(|(_, failed)| is_unwell && *failed > 0) {
+    // Also that it is well again.
+    if let Some((of, failed)) = system.last_minute.filter(|(of, _)| is_unwell && *of > 0) {
         let ok = count(saturating_usize(of - failed));
         parts.push(format!("last minute {ok} of {} ok", count(saturating_usize(of))));
     }
     if let Some(since) = system.failing_since {
-        parts.push(format!("failing since {}", clock(shared.zone, since, day(shared.zone, shared.now))));
+        parts.push(format!("failing since {}", short_clock(shared.zone, since, day(shared.zone, shared.now))));
     }
     if !system.reason.is_empty() {
         parts.push(safe(&system.reason));

@@ -3,7 +3,7 @@
 use super::Help;
 use crate::action::Action;
 use crate::tui::dialog::dialog;
-use crate::tui::text::{fit, put, safe};
+use crate::tui::text::{fit, left, put, safe, width};
 use crate::tui::{Appearance, Canvas, Theme};
 use crosstail_core::filter::Field;
 use crosstail_core::number::saturating_u16;
@@ -11,15 +11,15 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 const LANGUAGE: &[(&str, &str)] = &[
-    ("word \"two words\"", "text anywhere: message, error, address, ids"),
+    ("word \"two words\"", "text anywhere: message, error, ids"),
     ("system:SAP", "the value, ignoring case; * is any text"),
     ("system:(SAP, Zoho)", "any of these"),
     ("status=failed  http!=200", "exactly; != is not"),
-    ("latency>1s  http:5xx  http:400..499", "numbers with units, patterns, ranges"),
+    ("latency>1s  http:400..499", "numbers with units, and ranges; 5xx is any"),
     ("time:-15m  time:09:00..09:20", "times: relative, or in the zone shown"),
     ("error~/timeout|ECONN/", "regular expression"),
     ("attempt?>1", "? also matches if the field is absent"),
-    ("a b   a OR b   -a   (a OR b) c", "and, or, not, groups"),
+    ("a b  a OR b  -a  (a OR b) c", "and, or, not, groups"),
     ("req.body.lines[*].sku:MAT-1", "a path into the payload"),
 ];
 
@@ -129,7 +129,9 @@ fn section(title: &str, lines: Vec<Line>, needle: &str, theme: &Theme) -> Vec<Li
         return found;
     }
     let mut all = vec![(title.to_owned(), String::new(), theme.title)];
-    all.extend(found);
+    // Explanations begin in one column.
+    let wide = found.iter().map(|(key, ..)| width(key)).max().unwrap_or(0);
+    all.extend(found.into_iter().map(|(key, text, style)| (left(&key, wide), text, style)));
     all.push((String::new(), String::new(), theme.text));
     all
 }
@@ -182,8 +184,8 @@ pub(super) fn render(help: &Help, canvas: &mut Canvas<'_>) {
     } else {
         format!(" help · {} ", safe(text))
     };
-    let width = area.width.saturating_sub(4).clamp(area.width.min(60), 156);
-    let inside = dialog(canvas, width, area.height.saturating_sub(2), &title);
+    let wide = area.width.saturating_sub(4).clamp(area.width.min(60), 156);
+    let inside = dialog(canvas, wide, area.height.saturating_sub(2), &title);
     let (keys, language) = (keys(help, &needle, look), language(&needle, theme));
     let columns = if inside.width >= 110 { vec![keys, language] } else { vec![[keys, language].concat()] };
     let rows = usize::from(inside.height);
@@ -201,7 +203,6 @@ pub(super) fn render(help: &Help, canvas: &mut Canvas<'_>) {
                 put(canvas.buf, column.x + 1, y, name, column.width, *style);
                 continue;
             }
-            // What is longer than its column, such as an example of a filter, takes from the explanation.
             let end = put(canvas.buf, column.x + 1, y, name, column.width.saturating_sub(1), *style);
             let at = (end + 2).max(column.x + key);
             put(canvas.buf, at, y, &fit(text, column.right().saturating_sub(at)), column.width, theme.text);

@@ -46,6 +46,13 @@ impl LogPanel {
         self.lines.get(self.line.0)
     }
 
+    /// Puts the cursor on a line, if there is one with this index.
+    pub(super) const fn select(&mut self, index: usize) {
+        if index < self.lines.len() {
+            self.line = Lines(index);
+        }
+    }
+
     /// Moves the cursor; returns whether the action moves.
     pub(super) fn moved(&mut self, action: Action) -> bool {
         self.line.moved(action, self.lines.len())

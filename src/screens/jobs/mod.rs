@@ -10,11 +10,11 @@ use super::shared::Shared;
 use super::{Entry, Hint, Screen};
 use crate::action::Action;
 use crate::effect::Effect;
-use crate::tui::{Canvas, Context, TextField};
+use crate::tui::{Canvas, Context, Gesture, Part, TextField};
 use crosstail_source::JobState;
 use log::LogPanel;
 
-const JOBS: Action = Action::new("jobs", "what the sources do now");
+const JOBS: Action = Action::new("jobs", "what the sources do now, and everything that was said");
 const END_JOB: Action = Action::new("end_job", "end the job under the cursor");
 
 pub(super) const ENTRY: Entry = Entry {
@@ -23,6 +23,11 @@ pub(super) const ENTRY: Entry = Entry {
     keys: "[global]\njobs = ['L']\n[jobs]\nend_job = ['x']",
     new: || Box::new(JobsScreen::default()),
 };
+
+/// A job, for the mouse.
+const JOB: Part = Part("job");
+/// A line of the log.
+const LOG: Part = Part("line of the log");
 
 /// The jobs and the log, with the cursor in one of them.
 #[derive(Default)]
@@ -92,23 +97,23 @@ impl Screen for JobsScreen {
 
     fn hints(&self) -> &'static [Hint] {
         if self.log.is_typing {
-            return &[Hint::Key("enter", "search"), Hint::Key("esc", "everything")];
+            return &[Hint(Action::OPEN, "search"), Hint(Action::BACK, "everything")];
         }
         if self.in_log {
             return &[
-                Hint::Action(Action::BACK, "back"),
-                Hint::Action(Action::FILTER, "search"),
-                Hint::Action(Action::COPY_RECORD, "copy the line"),
-                Hint::Action(Action::COPY_WHOLE, "copy all"),
-                Hint::Action(Action::FOCUS_NEXT, "jobs"),
+                Hint(Action::BACK, "back"),
+                Hint(Action::FILTER, "search"),
+                Hint(Action::COPY_RECORD, "copy the line"),
+                Hint(Action::COPY_WHOLE, "copy all"),
+                Hint(Action::FOCUS_NEXT, "jobs"),
             ];
         }
         &[
-            Hint::Action(Action::BACK, "back"),
-            Hint::Action(END_JOB, "end it"),
-            Hint::Action(Action::FOCUS_NEXT, "log"),
-            Hint::Action(Action::SOURCES, "sources"),
-            Hint::Action(Action::PALETTE, "commands"),
+            Hint(Action::BACK, "back"),
+            Hint(END_JOB, "end it"),
+            Hint(Action::FOCUS_NEXT, "log"),
+            Hint(Action::SOURCES, "sources"),
+            Hint(Action::PALETTE, "commands"),
         ]
     }
 
@@ -130,6 +135,31 @@ impl Screen for JobsScreen {
             _ => return self.line.moved(action, self.jobs.len()).then(Vec::new),
         }
         Some(Vec::new())
+    }
+
+    fn pointed(&mut self, gesture: Gesture, (part, index, _): (Part, usize, u16), _: &mut Shared) -> Vec<Effect> {
+        match gesture {
+            Gesture::Press => {
+                self.in_log = part == LOG;
+                if part == LOG {
+                    self.log.select(index);
+                } else if index < self.jobs.len() {
+                    self.line = Lines(index);
+                }
+            }
+            Gesture::Wheel(up) => {
+                let action = if up { Action::UP } else { Action::DOWN };
+                for _ in 0..Gesture::WHEEL_LINES {
+                    if part == LOG {
+                        self.log.moved(action);
+                    } else {
+                        self.line.moved(action, self.jobs.len());
+                    }
+                }
+            }
+            Gesture::Drag | Gesture::Release => {}
+        }
+        Vec::new()
     }
 
     fn is_typing(&self) -> bool {

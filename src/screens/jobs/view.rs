@@ -4,7 +4,7 @@ use super::JobsScreen;
 use crate::screens::shared::Shared;
 use crate::tui::paragraph::paragraph;
 use crate::tui::text::{ago, clock, count, day, left, put, put_all, right, safe, width};
-use crate::tui::{Canvas, Theme};
+use crate::tui::{Canvas, Spot, Theme};
 use crosstail_core::number::{saturating_u16, saturating_usize};
 use crosstail_engine::insight::size;
 use crosstail_source::{JobState, Priority};
@@ -43,6 +43,8 @@ fn log(screen: &JobsScreen, shared: &Shared, canvas: &mut Canvas<'_>) {
             *canvas.cursor = Some((x + 2 + width(&search), area.y));
         }
     }
+    // Also the empty lines: the wheel turns the log there.
+    canvas.spots.add(area, Spot::Part(super::LOG, usize::MAX));
     let height = area.height.saturating_sub(1) as usize;
     let last = panel.lines().len().min((panel.cursor() + height / 2 + 1).max(height));
     let first = last.saturating_sub(height);
@@ -55,11 +57,13 @@ fn log(screen: &JobsScreen, shared: &Shared, canvas: &mut Canvas<'_>) {
             (" ", theme.dim),
             (&*time, theme.dim),
             (" ", theme.dim),
-            level(line.level, theme),
+            if line.is_notice() { ("said ", theme.accent) } else { level(line.level, theme) },
             (" ", theme.dim),
-            (&line.text, text),
+            (line.said(), text),
         ];
-        put_all(canvas.buf, area.x, area.y + 1 + saturating_u16(row), area.width, &pieces);
+        let y = area.y + 1 + saturating_u16(row);
+        put_all(canvas.buf, area.x, y, area.width, &pieces);
+        canvas.spot_line(y, Spot::Part(super::LOG, first + row));
     }
 }
 
@@ -77,6 +81,7 @@ fn level(level: Level, theme: &Theme) -> (&'static str, Style) {
 fn jobs(screen: &JobsScreen, shared: &Shared, canvas: &mut Canvas<'_>) {
     let (area, theme) = (canvas.area, &canvas.look.theme);
     let jobs = &screen.jobs;
+    canvas.spots.add(area, Spot::Part(super::JOB, usize::MAX));
     let waiting = jobs.iter().filter(|job| job.waiting).count();
     let head = format!(" {} running · {} waiting for a turn", count(jobs.len() - waiting), count(waiting));
     put(canvas.buf, area.x, area.y, &head, area.width, theme.dim);
@@ -100,6 +105,7 @@ fn jobs(screen: &JobsScreen, shared: &Shared, canvas: &mut Canvas<'_>) {
     for (index, job) in jobs.iter().enumerate().skip(first).take(height) {
         let place = Rect { y: list.y + saturating_u16(index - first), height: 1, ..list };
         line(job, !screen.in_log && index == screen.line.0, shared, &mut canvas.at(place));
+        canvas.spot_line(place.y, Spot::Part(super::JOB, index));
     }
     if let Some(job) = screen.current().filter(|_| below > 0) {
         query(job, &mut canvas.at(Rect { y: area.bottom() - below, height: below, ..area }));

@@ -2,9 +2,10 @@
 
 mod view;
 
-use super::Screen;
+use super::lines::Lines;
 use super::request::Request;
 use super::shared::{Settings, Shared};
+use super::{Hint, Screen};
 use crate::action::Action;
 use crate::effect::Effect;
 use crate::tui::{Canvas, TextField};
@@ -25,24 +26,45 @@ enum Command {
     Find(String),
     /// A time zone.
     Zone(Tz),
+    /// Mouse on or off.
+    Mouse(bool),
+    /// A command that lacks its argument.
+    Incomplete,
 }
+
+/// What the key bar shows.
+const HINTS: &[Hint] = &[
+    Hint(Action::BACK, "close"),
+    Hint(Action::OPEN, "do it"),
+    Hint(Action::FOCUS_NEXT, "complete"),
+    Hint(Action::UP, "choose"),
+    Hint(Action::DOWN, "choose"),
+];
 
 /// Time zones that are offered at once.
 const ZONES: usize = 12;
 
-/// The zones that a text is in, after the word `zone`.
+/// The word that time zones stand behind: there are too many to list them among the commands.
+const ZONE: &str = "zone";
+
+/// The zones that a text means or is in.
 fn zones(text: &str) -> Vec<Item> {
-    let Some(part) = text.trim_start().strip_prefix("zone") else { return Vec::new() };
-    let part = part.trim().to_lowercase().replace(' ', "_");
-    let fits = |zone: &&Tz| zone.name().to_lowercase().contains(&part);
-    let item = |zone: &Tz| Item {
-        name: format!("zone {}", zone.name()),
+    let part = text.trim().to_lowercase().replace(' ', "_");
+    let item = |zone: Tz| Item {
+        name: format!("{ZONE} {}", zone.name()),
         help: "times on the screen".to_owned(),
-        run: Command::Zone(*zone),
+        run: Command::Zone(zone),
     };
-    // Without a name, the one that every log can be compared with.
-    let found = chrono_tz::TZ_VARIANTS.iter().filter(fits);
-    if part.is_empty() { vec![item(&Tz::UTC)] } else { found.take(ZONES).map(item).collect() }
+    if part.is_empty() {
+        // The two that are always meant by somebody.
+        let local = crate::config::zone("local").ok().filter(|zone| *zone != Tz::UTC);
+        return [Some(Tz::UTC), local].into_iter().flatten().map(item).collect();
+    }
+    // An offset, `local`, or a whole name.
+    let meant = crate::config::zone(text.trim()).ok();
+    let found = chrono_tz::TZ_VARIANTS.iter().copied().filter(|zone| zone.name().to_lowercase().contains(&part));
+    let found = found.filter(|zone| Some(*zone) != meant);
+    meant.into_iter().chain(found).take(ZONES).map(item).collect()
 }
 
 /// A line of the palette.
@@ -60,7 +82,12 @@ struct Item {
 pub(super) struct Palette {
     /// What is typed.
     field: TextField,
+    /// Whether it was opened to find what a text identifies: then that comes first, whatever else the text may mean.
+    finds: bool,
+    /// What is listed whatever is typed, and behind it what depends on what is typed.
     items: Vec<Item>,
+    /// The number of the former.
+    listed: usize,
     /// Indices of the matching items, best first.
     found: Vec<usize>,
     /// Selected position in `found`.
@@ -69,13 +96,15 @@ pub(super) struct Palette {
 
 impl Palette {
     /// A palette of the actions that something accepts, and of the views and themes.
-    pub(super) fn new(actions: &[Action], settings: &Settings) -> Self {
+    pub(super) fn new(actions: &[Action], settings: &Settings, finds: bool) -> Self {
         let of_action = |action: &Action| Item {
             name: action.name().replace('_', " "),
             help: action.help().to_owned(),
             run: Command::Action(*action),
         };
-        let hidden = [Action::PALETTE, Action::UP, Action::DOWN, Action::LEFT, Action::RIGHT];
+        // What moves and opens is done by keys alone.
+        let keys = [Action::PALETTE, Action::LEFT, Action::RIGHT, Action::OPEN, Action::BACK];
+        let hidden = [&Lines::ACTIONS[..], &keys].concat();
         let useful = actions.iter().filter(|action| !hidden.contains(action) && action.number().is_none());
         let views = settings.views.iter().map(|view| Item {
             name: format!("view {}", view.name),
@@ -87,24 +116,49 @@ impl Palette {
             help: String::new(),
             run: Command::Theme(theme.clone()),
         });
-        let items: Vec<Item> = useful.map(of_action).chain(views).chain(themes).collect();
-        let found = (0..items.len()).collect();
-        Self { field: TextField::default(), items, found, chosen: 0 }
+        let simple = |name: &str, help: &str, run| Item { name: name.to_owned(), help: help.to_owned(), run };
+        let arguments = [
+            simple(ZONE, "times on the screen: a city, an offset, local", Command::Incomplete),
+            simple("mouse on", "pressing selects, pressing again opens; shift selects text", Command::Mouse(true)),
+            simple("mouse off", "the mouse is the terminal's", Command::Mouse(false)),
+        ];
+        let items: Vec<Item> = useful.map(of_action).chain(views).chain(themes).chain(arguments).collect();
+        let found = if finds { Vec::new() } else { (0..items.len()).collect() };
+        Self { field: TextField::default(), finds, listed: items.len(), items, found, chosen: 0 }
+    }
+
+    /// The items that begin with the first word of a text, which a blank follows: the rest of the text is an argument.
+    fn arguments(&mut self, text: &str) -> Option<Vec<usize>> {
+        let (word, rest) = text.trim_start().split_once(' ')?;
+        if word == ZONE {
+            self.items.extend(zones(rest));
+            return Some((self.listed..self.items.len()).collect());
+        }
+        let rest = rest.trim().to_lowercase();
+        let named = |item: &Item| {
+            item.name.split_once(' ').filter(|(first, _)| *first == word).map(|(_, last)| last.to_lowercase())
+        };
+        let fits = |item: &Item| named(item).is_some_and(|name| name.contains(&rest));
+        let takes_one = |item: &Item| !matches!(item.run, Command::Action(_)) && named(item).is_some();
+        if !self.items.iter().any(takes_one) {
+            return None;
+        }
+        let mut found: Vec<usize> = (0..self.listed).filter(|index| fits(&self.items[*index])).collect();
+        found.sort_by_key(|index| named(&self.items[*index]).is_none_or(|name| !name.starts_with(&rest)));
+        Some(found)
     }
 
     /// Searches the items for what is typed.
     fn search(&mut self) {
         let text = &self.field.text().to_owned();
         self.chosen = 0;
-        self.items.retain(|item| !matches!(item.run, Command::Find(_) | Command::Zone(_)));
-        let first_zone = self.items.len();
-        self.items.extend(zones(text));
-        if self.items.len() > first_zone {
-            self.found = (first_zone..self.items.len()).collect();
+        self.items.truncate(self.listed);
+        if let Some(found) = self.arguments(text).filter(|_| !self.finds) {
+            self.found = found;
             return;
         }
-        if text.is_empty() {
-            self.found = (0..self.items.len()).collect();
+        if text.trim().is_empty() {
+            self.found = if self.finds { Vec::new() } else { (0..self.items.len()).collect() };
             return;
         }
         let mut matcher = Matcher::new(Config::DEFAULT);
@@ -119,10 +173,10 @@ impl Palette {
         }
         scored.sort_by_key(|(score, index)| (std::cmp::Reverse(*score), *index));
         self.found = scored.into_iter().map(|(_, index)| index).collect();
-        if text.trim().chars().count() >= 3 {
+        if self.finds || text.trim().chars().count() >= 3 {
             // A text that looks like an id, an address or a log line is searched for first; a word is more likely a command.
             let looks_like_one = text.contains(|c: char| c.is_ascii_digit() || "/:={@".contains(c));
-            let at = if looks_like_one { 0 } else { self.found.len() };
+            let at = if self.finds || looks_like_one { 0 } else { self.found.len() };
             self.found.insert(at, self.items.len());
             self.items.push(Item {
                 name: "find".to_owned(),
@@ -132,21 +186,35 @@ impl Palette {
         }
     }
 
+    fn current(&self) -> Option<&Item> {
+        self.found.get(self.chosen).and_then(|index| self.items.get(*index))
+    }
+
+    /// Writes the name of the selected item, to go on with its argument.
+    fn complete(&mut self) {
+        let Some(item) = self.current().filter(|item| !matches!(item.run, Command::Find(_))) else { return };
+        let space = if item.run == Command::Incomplete { " " } else { "" };
+        let text = format!("{}{space}", item.name);
+        self.field.set(&text, text.len());
+        self.search();
+    }
+
     /// Does what the selected item says.
     fn run(&self, shared: &mut Shared) -> Vec<Effect> {
-        let Some(item) = self.found.get(self.chosen).and_then(|index| self.items.get(*index)) else {
-            return Vec::new();
-        };
+        let Some(item) = self.current() else { return Vec::new() };
         match item.run.clone() {
             Command::Action(action) => shared.ask(Request::Run(action)),
             Command::Filter(filter) => shared.ask(Request::Filter(filter)),
             Command::Find(text) => shared.ask(Request::Find(text, None)),
+            Command::Mouse(on) => shared.ask(Request::Mouse(on)),
+            Command::Incomplete => {}
             Command::Zone(zone) => {
                 shared.zone = zone;
                 shared.notify(format!("times in {}", zone.name()));
                 return vec![Effect::Zone(zone), Effect::Redraw];
             }
             Command::Theme(theme) => {
+                shared.notify(format!("theme {theme}"));
                 shared.settings.theme = theme;
                 return vec![Effect::Redraw];
             }
@@ -161,7 +229,7 @@ impl Screen for Palette {
     }
 
     fn actions(&self) -> Vec<Action> {
-        [Action::UP, Action::DOWN, Action::BACK, Action::OPEN].to_vec()
+        [Action::UP, Action::DOWN, Action::FOCUS_NEXT, Action::BACK, Action::OPEN].to_vec()
     }
 
     fn line(&mut self) -> Option<&mut usize> {
@@ -173,6 +241,8 @@ impl Screen for Palette {
             Action::UP => self.chosen = self.chosen.saturating_sub(1),
             Action::DOWN => self.chosen = (self.chosen + 1).min(self.found.len().saturating_sub(1)),
             Action::BACK => shared.ask(Request::Close),
+            Action::FOCUS_NEXT => self.complete(),
+            Action::OPEN if self.current().is_some_and(|item| item.run == Command::Incomplete) => self.complete(),
             Action::OPEN => {
                 shared.ask(Request::Close);
                 return Some(self.run(shared));
@@ -180,6 +250,10 @@ impl Screen for Palette {
             _ => return None,
         }
         Some(Vec::new())
+    }
+
+    fn hints(&self) -> &'static [Hint] {
+        HINTS
     }
 
     fn is_typing(&self) -> bool {

@@ -8,7 +8,7 @@ use crosstail_core::number::saturating_u16;
 
 pub(super) fn render(palette: &Palette, canvas: &mut Canvas<'_>) {
     let look = canvas.look;
-    let inside = dialog(canvas, 76, 20, " commands ");
+    let inside = dialog(canvas, 76, 20, if palette.finds { " find " } else { " commands " });
     let (theme, buf) = (&look.theme, &mut *canvas.buf);
     let text = safe(palette.field.text());
     put(buf, inside.x + 1, inside.y, ":", 1, theme.accent);
@@ -30,7 +30,14 @@ pub(super) fn render(palette: &Palette, canvas: &mut Canvas<'_>) {
         canvas.spots.add_text(inside.x, y, inside.width, Spot::Part(Part::LINE, first + row));
     }
     if palette.found.is_empty() {
-        put(buf, inside.x + 3, inside.y + 1, "no such command", inside.width, theme.dim);
+        let typed = palette.field.text();
+        let says = if palette.finds {
+            "type or paste an id, an address, an order number or a log line".to_owned()
+        } else {
+            let word = typed.split_whitespace().next().unwrap_or_default();
+            format!("no such {}", if typed.contains(' ') { word } else { "command" })
+        };
+        put(buf, inside.x + 3, inside.y + 1, &safe(&says), inside.width.saturating_sub(4), theme.dim);
     }
     *canvas.cursor = Some((inside.x + 3 + width(&text), inside.y));
 }

@@ -15,7 +15,7 @@ use super::request::Request;
 use crate::config::ViewEntry;
 use crate::effect::{Effect, Mark, Ticket};
 use crate::ingest::{Batch, News, SourceStatus, ingest};
-use crate::log::Log;
+use crate::log::{Log, NOTICE};
 use chrono_tz::Tz;
 use crosstail_core::filter::{Context, Expr, Filter};
 use crosstail_core::model::{Activity, CatalogueEntry, Id, Names, SourceId, Timestamp};
@@ -176,7 +176,7 @@ impl Shared {
     /// Shows a notice for a few seconds.
     pub fn notify(&mut self, text: impl Into<String>) {
         let text = text.into();
-        tracing::info!("notice: {text}");
+        tracing::info!("{NOTICE}{text}");
         self.notice = Some(Notice { text, until: self.now.plus_ms(6000) });
     }
 

@@ -30,10 +30,10 @@ impl Screen for Sources {
 
     fn hints(&self) -> &'static [Hint] {
         &[
-            Hint::Action(Action::BACK, "back"),
-            Hint::Action(Action::OPEN, "show its activities"),
-            Hint::Action(Action::HEALTH, "health"),
-            Hint::Action(Action::PALETTE, "commands"),
+            Hint(Action::BACK, "back"),
+            Hint(Action::OPEN, "show its activities"),
+            Hint(Action::HEALTH, "health"),
+            Hint(Action::PALETTE, "commands"),
         ]
     }
 

@@ -62,10 +62,10 @@ impl Screen for Tables {
 
     fn hints(&self) -> &'static [Hint] {
         &[
-            Hint::Action(Action::BACK, "back"),
-            Hint::Action(Action::OPEN, "read it"),
-            Hint::Action(WRITE_DRAFT, "write its schema"),
-            Hint::Action(Action::PALETTE, "commands"),
+            Hint(Action::BACK, "back"),
+            Hint(Action::OPEN, "read it"),
+            Hint(WRITE_DRAFT, "write its schema"),
+            Hint(Action::PALETTE, "commands"),
         ]
     }
 

@@ -65,6 +65,9 @@ fn operation(activity: &Activity) -> u64 {
     hasher.finish()
 }
 
+/// The kind of a line of a log that tells of an error.
+pub const ERROR_LINE: &str = "error line";
+
 /// The name of a failure (HTTP status, error class or timeout), and the filter clause for failures of this kind.
 pub fn error_kind(status: Option<Status>, http: Option<u16>, class: Option<&str>) -> (CompactString, String) {
     use crosstail_core::filter::quote;
@@ -73,7 +76,7 @@ pub fn error_kind(status: Option<Status>, http: Option<u16>, class: Option<&str>
         (None, Some(class), _) => (class.into(), format!("error.type:{}", quote(class))),
         (None, None, Some(Status::Timeout)) => ("timeout".into(), "status:timeout".to_owned()),
         (None, None, Some(_)) => ("failed".into(), "status:failed -http>=400 -error.type:*".to_owned()),
-        (None, None, None) => ("error line".into(), "level>=error".to_owned()),
+        (None, None, None) => (ERROR_LINE.into(), "level>=error".to_owned()),
     }
 }
 

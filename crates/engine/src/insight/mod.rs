@@ -22,7 +22,9 @@ pub use chain::{Chain, LinkedBy};
 pub use compare::{Comparison, Difference, Section, SectionDiff, compare, successes_like};
 pub use contrast::{Contrast, Distinction, SYMPTOM_FIELDS, Tally};
 pub use explain::{Policy, attempt, codes, describe_mapping};
-pub use health::{Attempt, Baseline, Course, Health, HealthFigures, HealthInput, SystemHealth, Windows, error_kind};
+pub use health::{
+    Attempt, Baseline, Course, ERROR_LINE, Health, HealthFigures, HealthInput, SystemHealth, Windows, error_kind,
+};
 pub use http::{header_meaning, size, status_meaning};
 pub use identify::{Candidate, candidates};
 pub use jq::jq;

@@ -47,19 +47,19 @@ impl Detail {
 
     /// What the key bar shows while it has the keys.
     pub const HINTS: &[Hint] = &[
-        Hint::Action(Action::BACK, "close"),
-        Hint::Action(Action::NEXT_TAB, "tab"),
-        Hint::Action(Action::OPEN, "fold/open"),
-        Hint::Action(Action::FILTER, "search"),
-        Hint::Action(Action::RETRIES, "retries"),
-        Hint::Action(Action::TRACE, "trace"),
-        Hint::Action(Action::COMPARE, "compare"),
-        Hint::Action(Action::KEEP, "keep value"),
-        Hint::Action(Action::JQ, "jq"),
-        Hint::Action(Action::REVEAL, "reveal"),
-        Hint::Action(Action::MARK, "mark"),
-        Hint::Action(Action::PAGER, "pager"),
-        Hint::Action(Action::COPY_MARKDOWN, "copy"),
+        Hint(Action::BACK, "close"),
+        Hint(Action::NEXT_TAB, "tab"),
+        Hint(Action::OPEN, "fold/open"),
+        Hint(Action::FILTER, "search"),
+        Hint(Action::RETRIES, "retries"),
+        Hint(Action::TRACE, "trace"),
+        Hint(Action::COMPARE, "compare"),
+        Hint(Action::KEEP, "keep value"),
+        Hint(Action::JQ, "jq"),
+        Hint(Action::REVEAL, "reveal"),
+        Hint(Action::MARK, "mark"),
+        Hint(Action::PAGER, "pager"),
+        Hint(Action::COPY_MARKDOWN, "copy"),
     ];
 
     /// Takes an action while it has the keys.

@@ -25,13 +25,15 @@ pub struct Facets {
     pub is_part: bool,
     /// The fields that a store cannot count: what is held is counted.
     pub of_held: Vec<Field>,
+    /// Whether some have failed and some have not: else how many have failed says nothing.
+    pub tells_failures: bool,
     /// Selected value, counted over all groups.
     pub selected: usize,
 }
 
 impl Default for Facets {
     fn default() -> Self {
-        Self { is_on: true, groups: Vec::new(), is_part: false, of_held: Vec::new(), selected: 0 }
+        Self { is_on: true, groups: Vec::new(), is_part: false, of_held: Vec::new(), tells_failures: true, selected: 0 }
     }
 }
 
@@ -39,6 +41,17 @@ impl Facets {
     /// The fields shown, in order.
     pub(super) const FIELDS: [Field; 6] =
         [Field::System, Field::Status, Field::Final, Field::Kind, Field::Direction, Field::Endpoint];
+
+    /// Whether it is said of a field's values how many have failed: of what only failures have, it says nothing.
+    pub(super) fn says_failures(field: Field) -> bool {
+        !matches!(field, Field::Status | Field::Final)
+    }
+
+    /// Columns that they take; with room to spare, values are longer.
+    pub(super) fn width(&self, is_roomy: bool) -> u16 {
+        let values = if is_roomy { 25 } else { 20 };
+        if self.tells_failures { values + view::FAILURES } else { values }
+    }
 
     /// Those of them that stores can count. What became of attempts is known only of what is held.
     pub(super) fn counted_by_stores() -> Vec<Field> {
@@ -61,10 +74,10 @@ impl Facets {
 
     /// What the key bar shows while they have the keys.
     pub const HINTS: &[Hint] = &[
-        Hint::Action(Action::BACK, "list"),
-        Hint::Action(Action::OPEN, "narrow"),
-        Hint::Action(Action::EXCLUDE, "exclude"),
-        Hint::Action(Action::FOCUS_NEXT, "next panel"),
+        Hint(Action::BACK, "list"),
+        Hint(Action::OPEN, "narrow"),
+        Hint(Action::EXCLUDE, "exclude"),
+        Hint(Action::FOCUS_NEXT, "next panel"),
     ];
 
     /// Counts the values of the range: those of memory, and those that the stores have counted.
@@ -112,6 +125,9 @@ impl Facets {
             (*field, facets)
         };
         self.groups = Self::FIELDS.iter().map(of).filter(|(_, facets)| !facets.is_empty()).collect();
+        let said =
+            || self.groups.iter().filter(|(field, _)| Self::says_failures(*field)).flat_map(|(_, facets)| facets);
+        self.tells_failures = said().any(|facet| facet.failed > 0) && said().any(|facet| facet.failed < facet.count);
         // The cursor stays on its value.
         let values =
             || self.groups.iter().flat_map(|(field, facets)| facets.iter().map(move |facet| (*field, &facet.value)));

@@ -8,9 +8,6 @@ use crosstail_core::filter::Field;
 use crosstail_core::number::{saturating_u16, saturating_usize};
 use crosstail_engine::store::Facet;
 
-/// Columns from which on shares are shown.
-const ROOMY: u16 = 34;
-
 pub(in crate::screens::explore) fn render(facets: &Facets, focused: bool, canvas: &mut Canvas<'_>) {
     let (area, theme) = (canvas.area, &canvas.look.theme);
     let buf = &mut *canvas.buf;
@@ -51,13 +48,15 @@ pub(in crate::screens::explore) fn render(facets: &Facets, focused: bool, canvas
                 (false, true) => format!("{title} · of what is held"),
                 (false, false) => (*title).to_owned(),
             };
-            put(buf, area.x + 1, y, &title, area.width, theme.dim);
+            let end = put(buf, area.x + 1, y, &title, area.width - 2, theme.dim) + 1;
+            let rule = "─".repeat(usize::from((area.right() - 1).saturating_sub(end)));
+            put(buf, end, y, &rule, area.width, theme.border);
             continue;
         };
         let chosen = focused && *index == Some(facets.selected);
         let style = if chosen { theme.selected } else { theme.text };
         let room = area.width - 1;
-        let failed = failures(facet, *field, area.width >= ROOMY);
+        let failed = if facets.tells_failures { failures(facet, *field) } else { String::new() };
         let numbers = right(&count(saturating_usize(facet.count)), 7);
         let name = room.saturating_sub(width(&numbers) + width(&failed) + 2);
         let line = format!(" {} {numbers}", left(&safe(&facet.value), name));
@@ -70,20 +69,18 @@ pub(in crate::screens::explore) fn render(facets: &Facets, focused: bool, canvas
     }
 }
 
-/// How many activities with a value have failed and, with enough room, which share of them. Of what only failures have, it
-/// says nothing.
-fn failures(facet: &Facet, field: Field, with_share: bool) -> String {
-    let columns = if with_share { 12 } else { 7 };
-    if facet.failed == 0 || matches!(field, Field::Status | Field::Final) {
-        return " ".repeat(columns.into());
+/// Columns of how many have failed.
+pub(super) const FAILURES: u16 = 14;
+
+/// How many activities with a value have failed, and which share of them.
+fn failures(facet: &Facet, field: Field) -> String {
+    if facet.failed == 0 || !Facets::says_failures(field) {
+        return " ".repeat(FAILURES.into());
     }
     let number = format!("{}✗", count(saturating_usize(facet.failed)));
-    if !with_share {
-        return right(&number, columns);
-    }
     let share = match 100 * facet.failed / facet.count.max(1) {
         0 => "<1 %".to_owned(),
         share => format!("{share} %"),
     };
-    format!("{}{}", right(&number, 7), right(&share, 5))
+    format!("{}{}", right(&number, 8), right(&share, 6))
 }

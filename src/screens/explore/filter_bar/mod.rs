@@ -32,10 +32,11 @@ impl FilterBar {
 
     /// What the key bar shows while it has the keys.
     pub const HINTS: &[Hint] = &[
-        Hint::Key("tab", "complete"),
-        Hint::Key("↑↓", "choose"),
-        Hint::Key("⏎", "keep"),
-        Hint::Key("esc", "as before"),
+        Hint(Action::FOCUS_NEXT, "complete"),
+        Hint(Action::UP, "choose"),
+        Hint(Action::DOWN, "choose"),
+        Hint(Action::OPEN, "keep"),
+        Hint(Action::BACK, "as before"),
     ];
 
     /// Starts editing the filter in force.

@@ -17,6 +17,8 @@ use crosstail_engine::store::{Histogram as Counts, Row};
 pub struct Histogram {
     /// Whether it is shown.
     pub is_on: bool,
+    /// Rows of its columns; without it, by the size of the terminal.
+    height: Option<u16>,
     pub data: Counts,
     /// The columns that nobody has counted yet, at least in part.
     pub unknown: Vec<bool>,
@@ -34,6 +36,7 @@ impl Default for Histogram {
     fn default() -> Self {
         Self {
             is_on: true,
+            height: None,
             data: Counts::default(),
             unknown: Vec::new(),
             cursor: 0,
@@ -59,13 +62,25 @@ impl Histogram {
 
     /// What the key bar shows while it has the keys.
     pub const HINTS: &[Hint] = &[
-        Hint::Action(Action::BACK, "list"),
-        Hint::Action(Action::LEFT, "move"),
-        Hint::Action(Action::RIGHT, "move"),
-        Hint::Action(Action::OPEN, "range"),
-        Hint::Action(Action::ZOOM_IN, "zoom"),
-        Hint::Action(Action::ZOOM_OUT, "zoom out"),
+        Hint(Action::BACK, "list"),
+        Hint(Action::LEFT, "move"),
+        Hint(Action::RIGHT, "move"),
+        Hint(Action::OPEN, "range"),
+        Hint(Action::ZOOM_IN, "zoom"),
+        Hint(Action::ZOOM_OUT, "zoom out"),
     ];
+
+    /// Rows of its columns in a terminal of some rows: as many as were chosen, but the list keeps more than half of the room.
+    pub fn rows(&self, rows: u16) -> u16 {
+        let usual = if rows >= 30 { 3 } else { 1 };
+        self.height.unwrap_or(usual).clamp(1, (rows / 3).max(1))
+    }
+
+    /// A row more or less than now. Shows it if it was hidden.
+    pub fn set_height(&mut self, now: u16, taller: bool) {
+        let height = if taller { now + 1 } else { now.saturating_sub(1) };
+        (self.is_on, self.height) = (true, Some(height.max(1)));
+    }
 
     /// Takes an action while it has the keys.
     pub fn handle(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {

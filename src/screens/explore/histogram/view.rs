@@ -46,6 +46,10 @@ pub(in crate::screens::explore) fn render(
             (false, true) => theme.dim,
             (false, false) => theme.bar,
         };
+        // What is less than an eighth of a line is drawn as one: then the colour says that it is little.
+        let is_little =
+            u64::from(bucket.failed) * u64::from(full) < u64::from(most) && bucket.failed * 10 < bucket.total;
+        let bar_failure = if is_little { Style { fg: theme.dim.fg, ..theme.bar_failure } } else { theme.bar_failure };
         let x = area.x + 1 + saturating_u16(column);
         for row in 0..rows {
             let base = u32::from(rows - 1 - row) * 8;
@@ -55,9 +59,11 @@ pub(in crate::screens::explore) fn render(
                 (0, _) if is_unknown => ("░", theme.border),
                 (0, _) => (if chosen(column) && row == rows - 1 { "▁" } else { " " }, foreground(theme.bar_chosen)),
                 (t, 0) => (EIGHTHS[t], foreground(bar)),
-                (t, f) if f >= t => (if without_colours { "▒" } else { EIGHTHS[f] }, foreground(theme.bar_failure)),
+                // Without colours, a cell is of what most of it is.
+                (t, f) if without_colours => (if 2 * f >= t { "▒" } else { EIGHTHS[t] }, foreground(bar)),
+                (t, f) if f >= t => (EIGHTHS[f], foreground(bar_failure)),
                 // The failures end in this cell: the total is its background.
-                (_, f) => (EIGHTHS[f], Style { bg: bar.bg, ..theme.bar_failure }),
+                (_, f) => (EIGHTHS[f], Style { bg: bar.bg, ..bar_failure }),
             };
             put(buf, x, area.y + row, symbol, 1, style);
         }

@@ -4,13 +4,69 @@ pub(super) mod view;
 
 use crate::action::Action;
 use crosstail_core::filter::Field;
-use crosstail_core::model::Timestamp;
+use crosstail_core::model::{Direction, Timestamp};
 use crosstail_core::number::saturating_isize;
-use crosstail_engine::store::{Row, Store};
+use crosstail_engine::store::{Row, Store, Symbol};
 
 /// The columns that the cursor can select, for `keep` and `exclude`.
 pub const COLUMNS: &[Field] =
     &[Field::System, Field::Status, Field::Direction, Field::Method, Field::Endpoint, Field::Http, Field::Kind];
+
+/// Rows that are looked at to know which columns say something. What is drawn is always looked at.
+const LOOKED_AT: usize = 20_000;
+
+/// Which columns say something in the view. What says nothing leaves its room to the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Telling {
+    pub system: bool,
+    pub direction: bool,
+    pub http: bool,
+    pub took: bool,
+    /// Some have failed before.
+    pub tries: bool,
+}
+
+impl Telling {
+    /// While nothing is known of the view.
+    const ALL: Self = Self { system: true, direction: true, http: true, took: true, tries: true };
+
+    /// What the rows of the view have; of very many, every so many are looked at. If the filter names one system, its column would say the same in every line.
+    pub fn of(store: &Store, rows: &[Row], names_a_system: bool) -> Self {
+        if rows.is_empty() {
+            return Self { system: !names_a_system, ..Self::ALL };
+        }
+        let step = (rows.len() / LOOKED_AT).max(1);
+        let has = |is: &dyn Fn(Row) -> bool| rows.iter().step_by(step).any(|row| is(*row));
+        Self {
+            system: !names_a_system && has(&|row| store.system(row) != Symbol::ABSENT),
+            direction: has(&|row| matches!(store.direction(row), Direction::In | Direction::Out)),
+            http: has(&|row| store.http_status(row).is_some()),
+            took: has(&|row| store.took_us(row).is_some() || !store.is_finished(row)),
+            tries: has(&|row| store.retry(row).is_some()),
+        }
+    }
+
+    /// What either has.
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            system: self.system || other.system,
+            direction: self.direction || other.direction,
+            http: self.http || other.http,
+            took: self.took || other.took,
+            tries: self.tries || other.tries,
+        }
+    }
+
+    /// Whether a column that the cursor can select is drawn.
+    const fn shows(self, field: Field) -> bool {
+        match field {
+            Field::System => self.system,
+            Field::Direction => self.direction,
+            Field::Http => self.http,
+            _ => true,
+        }
+    }
+}
 
 /// State of the list.
 #[derive(Debug, Clone)]
@@ -29,11 +85,22 @@ pub struct List {
     pub unseen: usize,
     /// Show relative times.
     pub relative_time: bool,
+    /// The columns that say something.
+    pub telling: Telling,
 }
 
 impl Default for List {
     fn default() -> Self {
-        Self { follow: true, pinned: None, selected: None, line: 0, column: 0, unseen: 0, relative_time: false }
+        Self {
+            follow: true,
+            pinned: None,
+            selected: None,
+            line: 0,
+            column: 0,
+            unseen: 0,
+            relative_time: false,
+            telling: Telling::ALL,
+        }
     }
 }
 
@@ -144,6 +211,20 @@ impl List {
         self.line = line;
     }
 
+    /// The first of some columns that is drawn gets the cursor; without one, it stays.
+    fn move_column(&mut self, mut columns: impl Iterator<Item = usize>) {
+        let telling = self.telling;
+        self.column = columns.find(|column| telling.shows(COLUMNS[*column])).unwrap_or(self.column);
+    }
+
+    /// Other columns say something from now on. The cursor leaves one that is no longer drawn.
+    pub fn tell(&mut self, telling: Telling) {
+        self.telling = telling;
+        if !telling.shows(COLUMNS[self.column]) {
+            self.move_column(0..COLUMNS.len());
+        }
+    }
+
     /// After the view changed: keeps the selected row, or selects the nearest in time.
     pub fn settle(&mut self, store: &Store, at: Option<Timestamp>) {
         if self.follow {
@@ -197,8 +278,8 @@ impl List {
             Action::PAGE_DOWN => self.step(store, page, height),
             Action::TOP => self.step(store, -saturating_isize(store.rows().len()), height),
             Action::BOTTOM | Action::FOLLOW => self.start_following(),
-            Action::LEFT => self.column = self.column.saturating_sub(1),
-            Action::RIGHT => self.column = (self.column + 1).min(COLUMNS.len() - 1),
+            Action::LEFT => self.move_column((0..self.column).rev()),
+            Action::RIGHT => self.move_column(self.column + 1..COLUMNS.len()),
             Action::PAUSE => self.toggle_pause(store, height),
             Action::TOGGLE_TIME => self.relative_time = !self.relative_time,
             _ => return false,

@@ -1,27 +1,31 @@
 //! The list: one line per activity.
 
-use super::COLUMNS;
+use super::{COLUMNS, Telling};
+use crate::action::Action;
 use crate::effect::Mark;
+use crate::ingest::SourceStatus;
 use crate::screens::explore::Explore;
 use crate::screens::explore::parts;
+use crate::screens::explore::views::names_a_system;
 use crate::screens::request::Focus;
 use crate::screens::shared::Shared;
 use crate::tui::text::{
-    arrow, became, clock, day, duration, entity_text, glyph, left, put, right, safe, short_clock, what, width,
+    arrow, became, clock, count, day, duration, entity_text, glyph, left, put, right, safe, short_clock, what, width,
 };
-use crate::tui::{Canvas, Spot, Theme};
-use crosstail_core::filter::{Atom, Expr, Field, Filter, Op, Operand, ScalarForm, Value};
+use crate::tui::{Canvas, Context, Spot, Theme};
+use crosstail_core::filter::Field;
 use crosstail_core::model::{Activity, Kind, Status};
-use crosstail_core::number::{saturating_u16, saturating_u64};
+use crosstail_core::number::{saturating_u16, saturating_u64, saturating_usize};
 use crosstail_engine::store::Row;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-/// Widths of the columns; 0 if there is no room.
+/// Widths of the columns; 0 if there is no room, or if they say nothing.
 struct Columns {
     time: u16,
     system: u16,
+    direction: u16,
     what: u16,
     http: u16,
     took: u16,
@@ -30,37 +34,44 @@ struct Columns {
 }
 
 impl Columns {
-    /// Columns to the left of what it was: those of mark, status and direction, and time and system, each with a space.
+    /// Columns to the left of what it was: those of mark and status, then time, direction and system, each with a space.
     fn before_what(&self) -> u16 {
-        5 + [self.time, self.system].iter().filter(|columns| **columns > 0).map(|columns| columns + 1).sum::<u16>()
+        let columns = [self.time, self.direction, self.system];
+        3 + columns.iter().filter(|columns| **columns > 0).map(|columns| columns + 1).sum::<u16>()
     }
 
-    /// `one_system`: the filter names the system, so the column would say the same in every line.
-    fn of(width: u16, one_system: bool) -> Self {
+    fn of(width: u16, telling: Telling) -> Self {
         let time = match width {
             0..40 => 0,
-            40..90 => 8,
+            40..100 => 8,
             _ => 12,
         };
-        let system = match width {
-            _ if one_system => 0,
-            0..90 => 8,
-            _ => 11,
+        let system = if width < 86 { 8 } else { 11 };
+        let (took, tries) = match width {
+            0..50 => (0, 0),
+            50..70 => (8, 0),
+            _ => (8, 4),
         };
-        let (http, took, tries) = match width {
-            0..50 => (4, 0, 0),
-            50..70 => (4, 8, 0),
-            _ => (4, 8, 4),
+        let only = |says: bool, columns: u16| if says { columns } else { 0 };
+        let mut of = Self {
+            time,
+            system: only(telling.system, system),
+            direction: only(telling.direction, 1),
+            what: 0,
+            http: only(telling.http, 4),
+            took: only(telling.took, took),
+            tries: only(telling.tries, tries),
+            message: 0,
         };
-        // Mark, status and direction take 5 columns; each of the others has a space after it.
-        let taken = 5 + [time, system, http, took, tries].iter().filter(|w| **w > 0).map(|w| w + 1).sum::<u16>();
-        let rest = width.saturating_sub(taken + 1);
-        let what = match rest {
+        let behind = [of.http, of.took, of.tries].iter().filter(|w| **w > 0).map(|w| w + 1).sum::<u16>();
+        let rest = width.saturating_sub(of.before_what() + behind + 1);
+        of.what = match rest {
             0..34 => rest,
             34..60 => (rest * 45 / 100).max(21),
             _ => (rest * 45 / 100).min(44),
         };
-        Self { time, system, what, http, took, tries, message: rest.saturating_sub(what + 1) }
+        of.message = rest.saturating_sub(of.what + 1);
+        of
     }
 }
 
@@ -69,8 +80,9 @@ pub(in crate::screens::explore) fn render(explore: &Explore, shared: &Shared, ro
     if area.height == 0 || area.width == 0 {
         return;
     }
-    let columns = Columns::of(area.width, names_a_system(&shared.filter));
     let visible = explore.list.visible(&shared.store, rows.height.max(1) as usize);
+    let drawn = Telling::of(&shared.store, &visible, names_a_system(&shared.filter));
+    let columns = Columns::of(area.width, explore.list.telling.or(drawn));
     // Times are of the last line's day, which the header names if it is not today.
     let day =
         visible.last().map_or_else(|| day(shared.zone, shared.now), |row| day(shared.zone, shared.store.started(*row)));
@@ -87,17 +99,8 @@ pub(in crate::screens::explore) fn render(explore: &Explore, shared: &Shared, ro
         activity(explore, shared, *row, Some(*row) == current, day, area, &columns, buf, theme);
     }
     if visible.is_empty() {
-        empty(explore, shared, rows, buf, theme);
+        empty(explore, shared, rows, canvas);
     }
-}
-
-/// Whether a filter keeps one system only.
-fn names_a_system(filter: &Filter) -> bool {
-    let one = |expr: &&Expr| {
-        matches!(expr, Expr::Atom(Atom { target: Operand::Field(Field::System), or_absent: false, op, value: Value::One(one), .. })
-            if matches!(op, Op::Has | Op::Equal) && one.form != ScalarForm::Regex && !one.text.contains('*'))
-    };
-    filter.clauses().iter().any(one)
 }
 
 fn header(explore: &Explore, shared: &Shared, shown: chrono::NaiveDate, columns: &Columns, canvas: &mut Canvas<'_>) {
@@ -122,7 +125,7 @@ fn header(explore: &Explore, shared: &Shared, shown: chrono::NaiveDate, columns:
     };
     cell(&time, columns.time, false, None);
     cell("s", 1, false, Some(Field::Status));
-    cell("d", 1, false, Some(Field::Direction));
+    cell("d", columns.direction, false, Some(Field::Direction));
     cell("system", columns.system, false, Some(Field::System));
     let what = match COLUMNS[explore.list.column] {
         Field::Method => ("method", Field::Method),
@@ -193,7 +196,7 @@ fn activity(
         _ => theme.dim,
     };
     cell(glyph(a.status, a.level), 1, false, outcome);
-    cell(arrow(a.direction), 1, false, theme.dim);
+    cell(arrow(a.direction), columns.direction, false, theme.dim);
     cell(&safe(a.system.as_deref().unwrap_or("–")), columns.system, false, theme.text);
     let shown = what(&a);
     // A line of a log has only its text, which takes the room of what it lacks.
@@ -204,10 +207,19 @@ fn activity(
         cell(&text, area.width.saturating_sub(columns.before_what()), false, style);
         return;
     }
-    let message = message_of(&a, mark, &shown, columns, shared);
-    // Where there is no room for both, of a failure the reason says more.
-    let instead = columns.message == 0 && a.is_failed_attempt();
-    cell(if instead { &message } else { &shown }, columns.what, false, if failed { theme.failure } else { theme.text });
+    // With little room, of a failure it says more which order it was, and what became of it, than what was called.
+    let of_what = match columns.message {
+        1..ENOUGH if a.is_failed_attempt() => about(&a, columns.what, shared),
+        _ => String::new(),
+    };
+    let message = message_of(&a, mark, &shown, (columns, !of_what.is_empty()), shared);
+    let called = match columns.message {
+        // And where there is none, the reason.
+        0 if a.is_failed_attempt() => &message,
+        _ if of_what.is_empty() => &shown,
+        _ => &of_what,
+    };
+    cell(called, columns.what, false, if failed { theme.failure } else { theme.text });
     let http = a.http_status.map_or_else(|| "–".to_owned(), |code| code.to_string());
     let bad_code = a.http_status.is_some_and(|code| code >= 400);
     cell(&http, columns.http, true, if bad_code { theme.failure } else { theme.dim });
@@ -219,6 +231,8 @@ fn activity(
     let slow = a.took_us().is_some_and(|us| us >= 5_000_000);
     cell(&took, columns.took, true, if slow { theme.warning } else { theme.dim });
     let tries = match (a.attempt, a.max_attempts) {
+        // That a success was the first try says nothing.
+        (Some(1), _) if !failed => String::new(),
         (Some(n), Some(most)) => format!("{n}/{most}"),
         (Some(n), None) => n.to_string(),
         _ => String::new(),
@@ -227,18 +241,27 @@ fn activity(
     cell(&message, columns.message, false, if failed { theme.text } else { theme.dim });
 }
 
+/// Columns in which a message says of what a failure was, what became of it, and why.
+const ENOUGH: u16 = 28;
+
 /// What somebody noted about it.
 fn noted(mark: Option<&Mark>) -> Option<String> {
     mark.filter(|mark| !mark.note.is_empty()).map(|mark| format!("◆ {}", safe(&mark.note)))
 }
 
 /// The message: what somebody noted, what a failure says, or what happened.
-fn message_of(a: &Activity, mark: Option<&Mark>, shown: &str, columns: &Columns, shared: &Shared) -> String {
+fn message_of(
+    a: &Activity,
+    mark: Option<&Mark>,
+    shown: &str,
+    (columns, is_told): (&Columns, bool),
+    shared: &Shared,
+) -> String {
     let said = a.error.as_ref().or(a.message.as_ref()).map(|text| safe(text)).unwrap_or_default();
     let room = if columns.message == 0 { columns.what } else { columns.message };
     let message = match a.status {
         Some(Status::InProgress) if a.error.is_none() => "in progress".to_owned(),
-        _ if a.is_failed_attempt() => of_failure(a, &said, room, shared),
+        _ if a.is_failed_attempt() && !is_told => of_failure(a, &said, room, shared),
         // The text of a log line is in the column before.
         _ if said == shown => String::new(),
         _ => said,
@@ -268,6 +291,12 @@ fn relative(us: i64) -> String {
 fn of_failure(a: &Activity, why: &str, room: u16, shared: &Shared) -> String {
     /// Columns that the reason keeps.
     const REASON: u16 = 8;
+    let before = about(a, room.saturating_sub(width(why).min(REASON) + 3), shared);
+    [before.as_str(), why].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
+}
+
+/// Of what a failed attempt was, and what became of it, in so many columns; nothing if there is no room.
+fn about(a: &Activity, room: u16, shared: &Shared) -> String {
     let entity = a.entity.as_deref().map(entity_text).unwrap_or_default();
     let id = entity.rsplit(' ').next().unwrap_or_default().to_owned();
     let outcome = a.final_outcome.map(|outcome| became(outcome, shared.zone, shared.now)).unwrap_or_default();
@@ -277,48 +306,61 @@ fn of_failure(a: &Activity, why: &str, room: u16, shared: &Shared) -> String {
         parts.map(String::as_str).into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
     };
     let fewer = [[&entity, &outcome], [&id, &outcome], [&id, &word], [&id, &nothing], [&nothing, &nothing]];
-    let kept = width(why).min(REASON);
-    let before = fewer.into_iter().map(joined).find(|text| text.is_empty() || width(text) + 3 + kept <= room);
-    let before = before.unwrap_or_default();
-    [before.as_str(), why].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
+    fewer.into_iter().map(joined).find(|text| width(text) <= room).unwrap_or_default()
 }
 
-/// Draws why the list is empty, and what to do.
-fn empty(explore: &Explore, shared: &Shared, area: Rect, buf: &mut Buffer, theme: &Theme) {
+/// Draws why the list is empty, and what to press.
+fn empty(explore: &Explore, shared: &Shared, area: Rect, canvas: &mut Canvas<'_>) {
+    let key = |action| canvas.look.keymap.first_key(Context::GLOBAL, action);
+    let style = canvas.look.theme.dim;
+    for (row, line) in why_empty(explore, shared, key).iter().enumerate() {
+        let y = area.y + 1 + saturating_u16(row);
+        if y < area.bottom() {
+            put(canvas.buf, area.x + 2, y, line, area.width.saturating_sub(2), style);
+        }
+    }
+}
+
+fn why_empty(explore: &Explore, shared: &Shared, key: impl Fn(Action) -> String) -> Vec<String> {
     use crosstail_source::pump::SourceState as Source;
-    let loading = shared.sources.iter().any(|s| matches!(s.state, Source::Connecting | Source::Loading));
-    let mut lines: Vec<String> = Vec::new();
-    if loading {
-        for source in &shared.sources {
-            let doing = match &source.state {
-                Source::Connecting => "connecting".to_owned(),
-                Source::Loading => format!("loading, {} so far", source.received),
-                Source::Live => "live".to_owned(),
-                Source::Waiting { error, .. } | Source::Failed { error } => safe(error),
-                Source::Ended => "ended".to_owned(),
-            };
-            lines.push(format!("{}: {doing}", safe(&source.name)));
+    let sources = &shared.sources;
+    let is_busy = |source: &SourceStatus| matches!(source.state, Source::Connecting | Source::Loading);
+    let problem = |source: &SourceStatus| match &source.state {
+        Source::Waiting { error, .. } | Source::Failed { error } => Some(safe(error)),
+        _ => None,
+    };
+    let more = format!("{} says more of the sources", key(Action::SOURCES));
+    if sources.iter().any(is_busy) {
+        let doing = |source: &SourceStatus| match &source.state {
+            Source::Connecting => "connecting".to_owned(),
+            Source::Loading => format!("loading, {} so far", count(saturating_usize(source.received))),
+            Source::Live => "live".to_owned(),
+            Source::Ended => "ended".to_owned(),
+            Source::Waiting { .. } | Source::Failed { .. } => problem(source).unwrap_or_default(),
+        };
+        return sources.iter().map(|source| format!("{}: {}", safe(&source.name), doing(source))).collect();
+    }
+    let mut lines: Vec<String> = sources.iter().filter_map(problem).collect();
+    if !lines.is_empty() {
+        if sources.len() > 1 {
+            lines.push("what was read of the other sources holds nothing here".to_owned());
         }
-    } else if shared.sources.iter().any(|s| matches!(s.state, Source::Waiting { .. } | Source::Failed { .. })) {
-        for source in &shared.sources {
-            if let Source::Waiting { error, .. } | Source::Failed { error } = &source.state {
-                lines.push(safe(error));
-            }
-        }
-        lines.push("what was read of the other sources holds nothing here".to_owned());
-        lines.truncate(if shared.sources.len() == 1 { 1 } else { lines.len() });
+        lines.push(more);
     } else if explore.is_searching() {
-        lines.push("searching the stores; esc ends it".to_owned());
+        lines.push(format!("searching the stores; {} ends it", key(Action::BACK)));
     } else if let Some(text) = explore.beyond(shared) {
         lines.push(text);
-        lines.push("T chooses another range, Z a longer one".to_owned());
+        lines.push(format!("{} chooses another range, {} a longer one", key(Action::RANGE), key(Action::ZOOM_OUT)));
     } else if shared.store.is_empty() {
+        let probed =
+            |source: &SourceStatus| Some(format!("{}: {}", safe(&source.name), safe(&source.probe.as_ref()?.server)));
         lines.push("nothing yet; activities appear here as they arrive".to_owned());
+        lines.extend(sources.iter().filter_map(probed));
+        lines.push(more);
     } else {
+        let (back, all) = (key(Action::VIEW_BACK), key(Action::CLEAR_FILTER));
         lines.push("nothing matches this filter".to_owned());
-        lines.push("[ goes back, backspace shows everything".to_owned());
+        lines.push(format!("{back} goes back, {all} shows everything, {} changes it", key(Action::FILTER)));
     }
-    for (row, line) in lines.iter().enumerate() {
-        put(buf, area.x + 2, area.y + 1 + saturating_u16(row), line, area.width.saturating_sub(2), theme.dim);
-    }
+    lines
 }

@@ -24,7 +24,7 @@ pub(super) fn render(explore: &Explore, shared: &Shared, canvas: &mut Canvas<'_>
     let (glyph, style, word) = summary(shared, theme);
     let name = match shared.sources.as_slice() {
         [] => "no source".to_owned(),
-        [one] => safe(&one.name),
+        [one] => fit(&safe(&one.name), area.width / 3),
         many => format!("{} sources", many.len()),
     };
     let rate = shared.live_rate();
@@ -42,11 +42,6 @@ pub(super) fn render(explore: &Explore, shared: &Shared, canvas: &mut Canvas<'_>
         rate if rate >= 10.0 => format!("{follow} {rate:.0}/s"),
         rate => format!("{follow} {rate:.1}/s"),
     };
-    let (range, held) = if area.width >= 100 {
-        (format!("‹ {} ›   ", shown_range(shared)), format!("{} held", count(shared.store.len())))
-    } else {
-        (short_range(shared), String::new())
-    };
     let firing = shared.alerts.lines.iter().filter(|line| line.state == LineState::Firing && !line.silenced).count();
     let pending = shared.alerts.lines.iter().filter(|line| line.state == LineState::Pending).count();
     let alerts = match firing {
@@ -54,6 +49,11 @@ pub(super) fn render(explore: &Explore, shared: &Shared, canvas: &mut Canvas<'_>
         0 => String::new(),
         1 => "⚑ 1 alert   ".to_owned(),
         n => format!("⚑ {} alerts   ", count(n)),
+    };
+    let (range, held) = if area.width >= if alerts.is_empty() { 100 } else { 120 } {
+        (format!("‹ {} ›   ", shown_range(shared)), held(shared))
+    } else {
+        (short_range(shared), String::new())
     };
     let following = if explore.list.follow { theme.accent } else { theme.warning };
     let named = if shared.time_clause.is_some() { theme.accent } else { theme.text };
@@ -79,8 +79,15 @@ pub(super) fn render(explore: &Explore, shared: &Shared, canvas: &mut Canvas<'_>
     ];
     let (mut x, end) = (area.x, right_at.saturating_sub(1));
     for (text, style, action) in pieces {
-        let from = x;
-        x = put(canvas.buf, x, area.y, text, end.saturating_sub(x), style);
+        let (from, room) = (x, end.saturating_sub(x));
+        // Half of a figure says a wrong one; of the rate, its sign says something.
+        let is_cut = x > area.x && width(text.trim_end()) > room;
+        let text = match action {
+            Some(Action::PAUSE) if is_cut => text.split_at(text.find(' ').unwrap_or(0)).0,
+            _ if is_cut => continue,
+            _ => text,
+        };
+        x = put(canvas.buf, x, area.y, text, room, style);
         if let Some(action) = action {
             canvas.spots.add_text(from, area.y, x - from, Spot::Action(action));
         }
@@ -90,6 +97,14 @@ pub(super) fn render(explore: &Explore, shared: &Shared, canvas: &mut Canvas<'_>
         let at = right_at + width(&right[..at]);
         canvas.spots.add_text(at, area.y, area.right().saturating_sub(at), Spot::Action(Action::HELP));
     }
+}
+
+/// How many are held, where that is not all that there is.
+fn held(shared: &Shared) -> String {
+    let held = shared.store.len();
+    let all = shared.figure(false);
+    let is_all = held as u64 >= all.count && !all.state.is_counting();
+    if is_all { String::new() } else { format!("{} held", count(held)) }
 }
 
 /// The same where there is little room: nothing where the range is everything.
@@ -131,6 +146,8 @@ fn summary(shared: &Shared, theme: &Theme) -> (&'static str, ratatui::style::Sty
         Some(_) => ("◐", theme.pending, "loading".to_owned()),
         None if shared.sources.is_empty() => ("", theme.dim, String::new()),
         None if shared.sources.iter().all(|s| s.state == SourceState::Ended) => ("■", theme.dim, "ended".to_owned()),
+        // In a narrow window, the sign says it.
+        None if shared.size.0 < 80 => ("●", theme.success, String::new()),
         None => ("●", theme.success, "connected".to_owned()),
     }
 }

@@ -1,7 +1,7 @@
 //! The layout of the list's screen, between the lines around it.
 //!
 //! ```text
-//! histogram                (3 rows and an axis; 1 row on a small terminal)
+//! histogram                (3 rows and an axis; 1 row on a small terminal; or as many as were chosen)
 //! what became of failures  (a line, where a filter keeps some)
 //! facets │ list │ detail   (detail next to the list from 140 columns, else below it, else instead of it)
 //! ```
@@ -25,9 +25,6 @@ pub(in crate::screens::explore) struct Places {
     pub detail: Rect,
 }
 
-/// Columns of the facets; with room to spare, they say which share has failed.
-const FACETS: [u16; 2] = [27, 34];
-
 impl Places {
     /// Divides a terminal of some columns and rows.
     pub fn of(explore: &Explore, size: (u16, u16)) -> Self {
@@ -39,7 +36,7 @@ impl Places {
         let below = !beside && height >= 40;
         let instead = wants_detail && !beside && !below;
         if explore.histogram.is_on && height >= 16 && !instead {
-            let rows = if height >= 30 { 4 } else { 2 };
+            let rows = explore.histogram.rows(height) + 1;
             places.histogram = Rect { height: rows, ..middle };
             middle = Rect { y: middle.y + rows, height: middle.height.saturating_sub(rows), ..middle };
         }
@@ -48,7 +45,7 @@ impl Places {
             middle = Rect { y: middle.y + 1, height: middle.height.saturating_sub(1), ..middle };
         }
         if explore.facets.is_on && width >= 100 && !(wants_detail && width < 180) {
-            let facets = FACETS[usize::from(width >= 160 && !wants_detail)];
+            let facets = explore.facets.width(width >= 160 && !wants_detail);
             places.facets = Rect { width: facets, ..middle };
             middle = Rect { x: facets + 1, width: width - facets - 1, ..middle };
         }

@@ -11,7 +11,7 @@ use super::{Explore, detail, facets, filter_bar, histogram, list, parts};
 use crate::action::Action;
 use crate::screens::request::Focus;
 use crate::screens::shared::{Shared, outcomes_of};
-use crate::tui::text::{fit, put, width};
+use crate::tui::text::put;
 use crate::tui::{Canvas, Frame, Spot};
 use ratatui::layout::Rect;
 
@@ -25,17 +25,24 @@ pub(in crate::screens) fn frame(
     canvas: &mut Canvas<'_>,
 ) {
     header::render(explore, shared, &mut canvas.at(frame.header));
-    let (theme, buf) = (&canvas.look.theme, &mut *canvas.buf);
+    let theme = &canvas.look.theme;
     if let Some(title) = title {
-        put(buf, frame.filter.x + 1, frame.filter.y, title, frame.filter.width * frame.filter.height, theme.title);
+        put(
+            canvas.buf,
+            frame.filter.x + 1,
+            frame.filter.y,
+            title,
+            frame.filter.width * frame.filter.height,
+            theme.title,
+        );
     } else {
         canvas.spots.add(frame.filter, Spot::Action(Action::FILTER));
         let progress = progress(explore, shared, frame.filter.width);
         let shown = filter_bar::view::Shown { editing: explore.focus == Focus::Filter, progress: &progress };
-        let cursor = filter_bar::view::render(&explore.filter_bar, shown, shared, frame.filter, buf, theme);
+        let cursor = filter_bar::view::render(&explore.filter_bar, shown, shared, frame.filter, canvas.buf, theme);
         *canvas.cursor = cursor.or(*canvas.cursor);
     }
-    status::render(explore, shared, frame.status, buf, theme);
+    status::render(explore, shared, &mut canvas.at(frame.status));
 }
 
 /// What is known of the range, and what is still being searched; nothing where memory holds all of it.
@@ -60,19 +67,16 @@ fn progress(explore: &Explore, shared: &Shared, width: u16) -> String {
 
 /// Draws what became of the operations of the view that have failed.
 fn affected(explore: &Explore, shared: &Shared, canvas: &mut Canvas<'_>) {
-    let (area, look) = (canvas.area, canvas.look);
+    let (area, theme) = (canvas.area, &canvas.look.theme);
     if area.height == 0 {
         return;
     }
     canvas.spots.add(area, Spot::Action(Action::AFFECTED));
     let text = outcomes_of(&explore.affected, shared).unwrap_or_default();
-    let (list, copy) = (look.keymap.first_key(Action::AFFECTED), look.keymap.first_key(Action::COPY_AFFECTED));
-    let keys = format!("  {list} lists them · {copy} copies them");
     let room = area.width.saturating_sub(2);
-    let end = put(canvas.buf, area.x + 1, area.y, &fit(&text, room), room, look.theme.warning);
-    if end + width(&keys) < area.right() {
-        put(canvas.buf, end, area.y, &keys, area.width, look.theme.dim);
-    }
+    let end = put(canvas.buf, area.x + 1, area.y, &text, room, theme.warning) + 2;
+    let keys = [(Action::AFFECTED, "lists them"), (Action::COPY_AFFECTED, "copies them")];
+    canvas.put_keys(end, area.y, area.right().saturating_sub(end), ("", &keys), theme.dim);
 }
 
 /// Draws histogram, facets, list and detail.

@@ -1,25 +1,29 @@
 //! The status line: following or paused, late and dropped records, notices.
 
+use crate::action::Action;
 use crate::screens::explore::Explore;
 use crate::screens::explore::detail::Loadable;
 use crate::screens::shared::Shared;
-use crate::tui::Theme;
-use crate::tui::text::{count, fit, put, put_all, safe, width};
+use crate::tui::Canvas;
+use crate::tui::text::{count, fit, put, safe, width};
 use crosstail_core::number::saturating_usize;
 use crosstail_source::pump::SourceState as Source;
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
 
-pub(super) fn render(explore: &Explore, shared: &Shared, area: Rect, buf: &mut Buffer, theme: &Theme) {
+pub(super) fn render(explore: &Explore, shared: &Shared, canvas: &mut Canvas<'_>) {
+    let (area, theme) = (canvas.area, &canvas.look.theme);
+    let buf = &mut *canvas.buf;
     if area.height == 0 {
         return;
     }
     let late: u64 = shared.sources.iter().map(|s| s.late).sum();
     let dropped: u64 = shared.sources.iter().map(|s| s.dropped).sum();
-    let mut right = format!("{} late · {} dropped ", count(saturating_usize(late)), count(saturating_usize(dropped)));
-    if shared.shows_rate {
-        right = format!("{} B/s · {right}", count(saturating_usize(shared.bytes_per_second)));
-    }
+    let part = |shows: bool, n: u64, what: &str| shows.then(|| format!("{} {what}", count(saturating_usize(n))));
+    let parts = [
+        part(shared.shows_rate, shared.bytes_per_second, "B/s"),
+        part(late > 0, late, "late"),
+        part(dropped > 0, dropped, "dropped"),
+    ];
+    let right = parts.into_iter().flatten().map(|part| format!("{part} ")).collect::<Vec<_>>().join("· ");
     let right_at = area.right().saturating_sub(width(&right));
     put(buf, right_at, area.y, &right, area.width, if dropped > 0 { theme.failure } else { theme.dim });
     let room = right_at.saturating_sub(area.x + 2);
@@ -41,18 +45,21 @@ pub(super) fn render(explore: &Explore, shared: &Shared, area: Rect, buf: &mut B
     }
     let opening = explore.detail.as_ref().is_some_and(|detail| matches!(detail.opened, Loadable::Loading));
     let unseen = count(explore.list.unseen);
-    let (text, style) = if opening {
-        ("loading the payload".to_owned(), theme.pending)
+    let (text, key, style) = if opening {
+        ("loading the payload".to_owned(), None, theme.pending)
     } else if explore.list.pinned.is_some() {
-        (format!("‖ paused · {unseen} since you paused · space resumes"), theme.warning)
+        (format!("‖ paused · {unseen} since you paused"), Some((Action::PAUSE, "resumes")), theme.warning)
     } else if explore.list.follow {
-        ("▼ following · space pauses".to_owned(), theme.dim)
+        ("▼ following".to_owned(), Some((Action::PAUSE, "pauses")), theme.dim)
     } else {
-        let newer = if explore.list.unseen > 0 { format!("{unseen} newer since · ") } else { String::new() };
-        (format!("{} · {newer}f newest", position(explore, shared)), theme.dim)
+        let newer = if explore.list.unseen > 0 { format!(" · {unseen} newer since") } else { String::new() };
+        (format!("{}{newer}", position(explore, shared)), Some((Action::FOLLOW, "newest")), theme.dim)
     };
-    let marks = if shared.marks.is_empty() { String::new() } else { format!("   ◆ {}", shared.marks.len()) };
-    put_all(buf, area.x + 1, area.y, room, &[(&text, style), (&marks, theme.accent)]);
+    let end = canvas.put_keys(area.x + 1, area.y, room, (&text, key.as_slice()), style);
+    if !shared.marks.is_empty() {
+        let marks = format!("   ◆ {}", shared.marks.len());
+        put(canvas.buf, end, area.y, &marks, (area.x + 1 + room).saturating_sub(end), theme.accent);
+    }
 }
 
 fn position(explore: &Explore, shared: &Shared) -> String {

@@ -2,12 +2,14 @@
 
 use super::{Heatmap, Section, SystemLine, SystemView};
 use crate::screens::health::HealthScreen;
-use crate::screens::health::view::{alerts_of, headline, when, why};
+use crate::screens::health::view::{alerts_of, headline, spark, when, why};
 use crate::screens::shared::{Shared, outcomes_of};
-use crate::tui::text::{SPARKS, about_system, ago, clock, count, day, fit, left, millis, put, put_all, right, safe};
+use crate::tui::text::{
+    SPARKS, about_system, clock, count, day, fit, left, millis, put, put_all, right, safe, short_clock, width,
+};
 use crate::tui::{Canvas, Part, Spot, Theme};
 use crosstail_core::model::{Check, Figures};
-use crosstail_core::number::{saturating_u16, saturating_usize, truncated_usize};
+use crosstail_core::number::{saturating_i64, saturating_u16, saturating_usize, truncated_usize};
 use crosstail_engine::insight::SystemHealth;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -28,9 +30,16 @@ pub(in crate::screens::health) fn render(
         headline(system, theme.title, line(y), buf, theme);
         let alerts = alerts_of(shared, &view.system);
         let inside = area.width.saturating_sub(4);
-        put_all(buf, area.x + 3, y + 1, inside, &[(&alerts, theme.failure), (&why(shared, system), theme.text)]);
-        put(buf, area.x + 3, y + 2, &when(shared, system), inside, theme.dim);
-        put(buf, area.x + 3, y + 3, &whole(system), inside, theme.dim);
+        let why = why(shared, system);
+        let fits = width(&why) + width(&alerts) <= inside;
+        let [above, below] = if fits { [&*alerts, ""] } else { ["", &*alerts] };
+        put_all(buf, area.x + 3, y + 1, inside, &[(&why, theme.text), (above, theme.failure)]);
+        put_all(buf, area.x + 3, y + 2, inside, &[(&when(shared, system), theme.dim), (below, theme.failure)]);
+        let end = put(buf, area.x + 3, y + 3, &whole(system), inside, theme.dim);
+        if area.width < WIDE {
+            // There is no room for the charts.
+            spark(&system.spark, end + 2, y + 3, area, buf, theme);
+        }
         y += 4;
         if let Some(text) = outcomes_of(&view.affected, shared) {
             put(buf, area.x + 3, y, &text, inside, theme.warning);
@@ -45,7 +54,7 @@ pub(in crate::screens::health) fn render(
     if body.height == 0 || body.y >= area.bottom() {
         return;
     }
-    if area.width >= 120 {
+    if area.width >= WIDE {
         let half = area.width / 2 - 1;
         let sides = [Rect { width: half, ..body }, Rect { x: area.x + half + 2, width: area.width - half - 2, ..body }];
         let middle = body.height / 2;
@@ -54,12 +63,12 @@ pub(in crate::screens::health) fn render(
         let below = Rect { y: at_left.y + used + 1, height: at_left.height.saturating_sub(used + 1), ..at_left };
         let used = table(screen, shared, view, Section::Active, Rect { height: below.height.min(14), ..below }, canvas);
         let rest = Rect { y: below.y + used + 1, height: below.height.saturating_sub(used + 1), ..below };
-        trend(screen, view, rest, canvas.buf, theme);
+        trend(screen, view, shared, rest, canvas.buf, theme);
         let used = table(screen, shared, view, Section::Errors, Rect { height: middle.min(12), ..at_right }, canvas);
         let below = Rect { y: at_right.y + used + 1, height: at_right.height.saturating_sub(used + 1), ..at_right };
         let used = table(screen, shared, view, Section::Spans, below, canvas);
         let rest = Rect { y: below.y + used + 1, height: below.height.saturating_sub(used + 1), ..below };
-        heat(screen, &view.heat, rest, canvas.buf, theme);
+        heat(view, shared, rest, canvas.buf, theme);
         return;
     }
     // Sections one below the other, starting with the one that contains the cursor.
@@ -71,8 +80,11 @@ pub(in crate::screens::health) fn render(
         let used = table(screen, shared, view, *section, rest, canvas);
         rest = Rect { y: rest.y + used + 1, height: rest.height.saturating_sub(used + 1), ..rest };
     }
-    trend(screen, view, rest, canvas.buf, theme);
+    trend(screen, view, shared, rest, canvas.buf, theme);
 }
+
+/// Columns from which on there are two sides, with charts.
+const WIDE: u16 = 120;
 
 /// Figures of the whole window that the headline has not.
 fn whole(system: &SystemHealth) -> String {
@@ -179,7 +191,7 @@ fn figures_line(of: &Figures, x: u16, y: u16, room: u16, buf: &mut Buffer, theme
 }
 
 /// Throughput and error rate over time.
-fn trend(screen: &HealthScreen, view: &SystemView, area: Rect, buf: &mut Buffer, theme: &Theme) {
+fn trend(screen: &HealthScreen, view: &SystemView, shared: &Shared, area: Rect, buf: &mut Buffer, theme: &Theme) {
     if area.height < 3 || area.width < 40 {
         return;
     }
@@ -204,11 +216,33 @@ fn trend(screen: &HealthScreen, view: &SystemView, area: Rect, buf: &mut Buffer,
     let x = area.x + 4 + saturating_u16(view.trend.len() - left_out);
     put(buf, x, area.y + 1, &format!("up to {:.1}/min", most as f64 / minutes), 22, theme.dim);
     put(buf, x, area.y + 2, &format!("up to {worst:.0} % failed"), 22, theme.dim);
+    let drawn = saturating_u16(view.trend.len() - left_out);
+    axis(
+        view,
+        shared,
+        left_out,
+        Rect { x: area.x + 2, y: area.y + 3, width: drawn, height: area.height - 3 },
+        buf,
+        theme,
+    );
+}
+
+/// The times of the ends of a chart, below it: of its first column that is drawn, and now.
+fn axis(view: &SystemView, shared: &Shared, left_out: usize, area: Rect, buf: &mut Buffer, theme: &Theme) {
+    if area.height == 0 {
+        return;
+    }
+    let columns = saturating_i64(view.trend.len().max(1));
+    let length = shared.now.since_us(view.since);
+    let from = view.since.plus_us(length / columns * saturating_i64(left_out));
+    let from = short_clock(shared.zone, from, day(shared.zone, shared.now));
+    put(buf, area.x, area.y, &format!("{from}{}", right("now", area.width.saturating_sub(8))), area.width, theme.dim);
 }
 
 /// A heat map of response times over time.
-fn heat(screen: &HealthScreen, heat: &Heatmap, area: Rect, buf: &mut Buffer, theme: &Theme) {
+fn heat(view: &SystemView, shared: &Shared, area: Rect, buf: &mut Buffer, theme: &Theme) {
     const SHADES: [&str; 5] = [" ", "░", "▒", "▓", "█"];
+    let heat = &view.heat;
     let used = |row: usize| heat.columns.iter().any(|column| column[row] > 0);
     let rows = heat.columns.first().map_or(0, |column| column.len());
     let (Some(lowest), Some(highest)) = ((0..rows).find(|row| used(*row)), (0..rows).rev().find(|row| used(*row)))
@@ -218,16 +252,18 @@ fn heat(screen: &HealthScreen, heat: &Heatmap, area: Rect, buf: &mut Buffer, the
     if area.height < 4 || area.width < 40 {
         return;
     }
-    let window = ago(screen.figures.window_us());
-    put(buf, area.x + 1, area.y, &format!("response times over the last {window}"), area.width, theme.title);
+    put(buf, area.x + 1, area.y, "response times over time", area.width, theme.title);
     let most = heat.columns.iter().flatten().copied().max().unwrap_or(1).max(1);
     // The slowest at the top. If there is too little room, the fastest are omitted.
-    let shown = (lowest..=highest).rev().take((area.height - 1) as usize);
-    for (line, row) in shown.enumerate() {
+    let shown: Vec<usize> = (lowest..=highest).rev().take((area.height - 2) as usize).collect();
+    let left_out = heat.columns.len().saturating_sub(area.width.saturating_sub(12) as usize);
+    let drawn = saturating_u16(heat.columns.len() - left_out);
+    let below = area.y + 1 + saturating_u16(shown.len());
+    axis(view, shared, left_out, Rect { x: area.x + 12, y: below, width: drawn, height: 1 }, buf, theme);
+    for (line, row) in shown.into_iter().enumerate() {
         let y = area.y + 1 + saturating_u16(line);
         let label = format!("≥ {}", millis(Some(Heatmap::begins_us(row) as f64 / 1e3)));
         put(buf, area.x + 1, y, &right(&label, 10), 10, theme.dim);
-        let left_out = heat.columns.len().saturating_sub(area.width.saturating_sub(12) as usize);
         for (index, column) in heat.columns.iter().skip(left_out).enumerate() {
             let x = area.x + 12 + saturating_u16(index);
             if column[row] > 0 {

@@ -7,9 +7,9 @@ use crosstail_core::model::Mean;
 pub struct Window {
     /// Number of activities.
     pub count: u64,
-    /// Number with an outcome.
-    pub finished: u64,
-    /// Number of failures.
+    /// Number that succeeded or failed. A line of a log does neither.
+    pub concluded: u64,
+    /// Number of those that failed.
     pub failed: u64,
 }
 
@@ -20,7 +20,7 @@ pub struct ActivityBaseline {
     windows: u64,
     /// Number of windows with activities.
     active: u64,
-    /// Success rates of windows with enough finished activities, in per cent.
+    /// Success rates of windows with enough of them that succeeded or failed, in per cent.
     success: Mean,
     /// Sum of the squares of the success rates.
     squares: f64,
@@ -28,8 +28,8 @@ pub struct ActivityBaseline {
 
 /// A baseline needs this many windows.
 const MIN_WINDOWS: u64 = 12;
-/// A window's success rate needs this many finished activities.
-const MIN_FINISHED: u64 = 10;
+/// A window's success rate needs this many activities that succeeded or failed.
+const MIN_CONCLUDED: u64 = 10;
 /// Minimum standard deviation in percentage points: a rate that was constant in a few windows may still vary.
 const MIN_DEVIATION: f64 = 0.5;
 
@@ -39,7 +39,7 @@ impl ActivityBaseline {
         let mut usual = Self { windows, ..Self::default() };
         for window in filled.into_iter().filter(|window| window.count > 0) {
             usual.active += 1;
-            if let Some(percent) = success(window).filter(|_| window.finished >= MIN_FINISHED) {
+            if let Some(percent) = success(window).filter(|_| window.concluded >= MIN_CONCLUDED) {
                 usual.success.add(Some(percent));
                 usual.squares += percent * percent;
             }
@@ -66,23 +66,23 @@ impl ActivityBaseline {
         let (mean, spread) = self.success_percent()?;
         let now = success(window)?;
         let p = (mean / 100.0).clamp(0.0, 1.0);
-        let chance = 100.0 * (p * (1.0 - p) / window.finished as f64).sqrt();
+        let chance = 100.0 * (p * (1.0 - p) / window.concluded as f64).sqrt();
         Some((mean - now) / (spread.max(MIN_DEVIATION).powi(2) + chance * chance).sqrt())
     }
 }
 
 /// Success rate of a window, in per cent.
 pub(super) fn success(window: Window) -> Option<f64> {
-    let went_well = window.finished.checked_sub(window.failed)?;
-    (window.finished > 0).then(|| 100.0 * went_well as f64 / window.finished as f64)
+    let went_well = window.concluded.checked_sub(window.failed)?;
+    (window.concluded > 0).then(|| 100.0 * went_well as f64 / window.concluded as f64)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn window(finished: u64, failed: u64) -> Window {
-        Window { count: finished, finished, failed }
+    fn window(concluded: u64, failed: u64) -> Window {
+        Window { count: concluded, concluded, failed }
     }
 
     #[test]
@@ -99,7 +99,7 @@ mod tests {
         let usual = ActivityBaseline::of((0..48).map(|n| window(200, 2 + n % 5)), 48);
         let (mean, spread) = usual.success_percent().expect("enough");
         assert!((mean - 98.0).abs() < 0.1 && spread < 1.0, "{mean} {spread}");
-        let below = |finished, failed| usual.deviations_below(window(finished, failed)).expect("known");
+        let below = |concluded, failed| usual.deviations_below(window(concluded, failed)).expect("known");
         assert!(below(200, 4) < 0.5);
         assert!(below(200, 7) < 3.0, "{}", below(200, 7));
         assert!(below(200, 40) > 3.0);

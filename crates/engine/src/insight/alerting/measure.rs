@@ -8,7 +8,7 @@ use super::seen::EvaluationInput;
 use crate::insight::confidence::surely;
 use crate::store::{Row, Store, Symbol};
 use crosstail_core::filter::{Field, Filter, quote};
-use crosstail_core::model::{Latencies, Timestamp};
+use crosstail_core::model::{Latencies, Status, Timestamp};
 use foldhash::fast::FixedState;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
@@ -170,14 +170,15 @@ impl Measuring<'_> {
     ) -> Vec<Measured> {
         let one = |(system, window): (&String, &Window)| {
             let usual = usual?.get(system)?;
-            if window.finished < self.of.at_least {
+            if window.concluded < self.of.at_least {
                 return None;
             }
             let below = usual.deviations_below(*window)?;
             let (mean, _) = usual.success_percent()?;
             let now = success(*window)?;
-            let figures = (below, window.finished, window.failed);
-            let mut measured = self.measured(std::slice::from_ref(system), figures, "is:failure");
+            let figures = (below, window.concluded, window.failed);
+            // The failures that were counted: a line of a log is none.
+            let mut measured = self.measured(std::slice::from_ref(system), figures, "status:(failed, timeout)");
             // 99.7 % is not 100 %.
             let percent = |share: f64| if share > 99.0 { format!("{share:.1} %") } else { format!("{share:.0} %") };
             measured.usual = format!("success of {system} is {}, usually {}", percent(now), percent(mean));
@@ -193,8 +194,10 @@ fn by_system(store: &Store, rows: &[Row]) -> BTreeMap<String, Window> {
     for row in rows.iter().filter(|row| store.is_work(**row)) {
         let window = windows.entry(store.system(*row)).or_default();
         window.count += 1;
-        window.finished += u64::from(store.is_finished(*row));
-        window.failed += u64::from(store.is_failure(*row));
+        if store.status(*row).is_some_and(Status::is_conclusion) {
+            window.concluded += 1;
+            window.failed += u64::from(store.is_failure(*row));
+        }
     }
     windows.remove(&Symbol::ABSENT);
     windows.into_iter().map(|(symbol, window)| (store.symbols().get(symbol).to_owned(), window)).collect()
@@ -204,4 +207,30 @@ fn by_system(store: &Store, rows: &[Row]) -> BTreeMap<String, Window> {
 pub fn behind(filter: &str, from: Timestamp, upto: Option<Timestamp>) -> String {
     let upto = upto.map(|at| at.rfc3339()).unwrap_or_default();
     format!("{filter} {}:{}..{upto}", Field::Time.name(), from.rfc3339()).trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crosstail_core::model::{Activity, Id, Level, Names};
+
+    #[test]
+    fn a_line_of_a_log_neither_succeeds_nor_fails() {
+        let one = |n: i64, status: Option<Status>, level: Option<Level>| {
+            let mut activity = Activity::new(Id::Text(format!("{n}").into()), Timestamp(n));
+            (activity.system, activity.status, activity.level) = (Some("api".into()), status, level);
+            activity
+        };
+        let mut store = Store::new(Names::default());
+        store.ingest(vec![
+            one(1, None, Some(Level::Error)),
+            one(2, None, Some(Level::Info)),
+            one(3, Some(Status::Failed), None),
+            one(4, Some(Status::Success), None),
+            one(5, Some(Status::Cancelled), None),
+            one(6, Some(Status::InProgress), None),
+        ]);
+        let windows = by_system(&store, store.all_rows());
+        assert_eq!(windows["api"], Window { count: 6, concluded: 2, failed: 1 });
+    }
 }

@@ -126,8 +126,8 @@ impl Alerting {
         let mut by_system: BTreeMap<String, Vec<Window>> = BTreeMap::new();
         for ((values, _), figures) in groups {
             if let Some(Some(system)) = values.first() {
-                let finished = figures.count - figures.open;
-                let window = Window { count: figures.count, finished, failed: figures.failed };
+                let (count, concluded) = (figures.count, figures.concluded);
+                let window = Window { count, concluded, failed: concluded - figures.succeeded.min(concluded) };
                 by_system.entry(system.clone()).or_default().push(window);
             }
         }
