@@ -281,7 +281,8 @@ async fn fields_of_several_types_are_told_and_no_document_is_lost() {
         json!({ "mappings": { "properties": { "@timestamp": { "type": "date", "ignore_malformed": true } } } });
     let malformed = index_name("halopsa-integration");
     create(&server, &malformed, lenient).await;
-    let wrong = json!({ "@timestamp": "the day before", "level": "INFO", "message": "m", "service": "halopsa-integration" });
+    let wrong =
+        json!({ "@timestamp": "the day before", "level": "INFO", "message": "m", "service": "halopsa-integration" });
     bulk(&server, &[add(&malformed, line(1)), add(&malformed, wrong)]).await;
     refresh(&server, &malformed).await;
     let (_, lenient) = open(&[server.url(&malformed)]);

@@ -29,6 +29,10 @@ fn planted() -> Vec<(&'static str, String)> {
         ("redis://:@@cache:6379/0", "hunter2-redis".to_owned()),
         ("AccountKey=@;x=1", "hunter2-azure".to_owned()),
         ("Authorization: Bearer @", "hunter2.bearer.token".to_owned()),
+        ("spotify_key = @", "q7Rt2mXvB9sLw4Zk0PcN".to_owned()),
+        ("boxSECRET @", "9f0c2b7e41d85a6630be97c1f24d8a5b".to_owned()),
+        ("zenrows secret key @", "7b1c93de-40af-4e62-9c15-d08a6f2be371".to_owned()),
+        ("note @", one(&["$2", "b$12$", "abcdefghijklmnopqrstuvABCDEFGHIJKLMNOPQRSTUVWXYZ01234"])),
         ("paid with @", "4111 1111 1111 1111".to_owned()),
     ]
 }

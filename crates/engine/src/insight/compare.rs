@@ -3,7 +3,7 @@
 use super::body::{BodyFormat, format_body};
 use super::http::status_meaning;
 use crosstail_core::filter::quote;
-use crosstail_core::model::{Activity, Body, Payload, REDACTED, Side, is_sensitive_name, redact_json, redact_text};
+use crosstail_core::model::{Activity, Body, Payload, REDACTED, Side, is_secret_field, redact_json, redact_text};
 use serde_json::Value;
 use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
 use std::borrow::Cow;
@@ -222,7 +222,9 @@ fn headers(left: &Side, right: &Side) -> SectionDiff {
         let name = &a.or(b).map_or_else(|| folded.clone(), |(name, _)| name.clone());
         let value = |side: Option<&(String, Value)>| side.map(|(_, value)| value.clone());
         let before = found.list.len();
-        leaf_or_deeper(name, is_sensitive_name(name), value(a).as_ref(), value(b).as_ref(), &mut found);
+        let (a, b) = (value(a), value(b));
+        let secret = [&a, &b].into_iter().flatten().any(|value| is_secret(name, value));
+        leaf_or_deeper(name, secret, a.as_ref(), b.as_ref(), &mut found);
         let expected = VOLATILE_HEADERS.contains(&folded.as_str());
         found.list[before..].iter_mut().for_each(|difference| difference.volatile = expected);
     }
@@ -268,6 +270,11 @@ fn in_path(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
+/// Whether a value is secret by its name.
+fn is_secret(name: &str, value: &Value) -> bool {
+    is_secret_field(name, value.as_str().unwrap_or_default())
+}
+
 /// Walks two values side by side.
 fn values(path: &str, secret: bool, left: &Value, right: &Value, found: &mut DiffCollector) {
     if left == right {
@@ -276,14 +283,16 @@ fn values(path: &str, secret: bool, left: &Value, right: &Value, found: &mut Dif
     match (left, right) {
         (Value::Object(a), Value::Object(b)) => {
             for (name, value) in a {
-                let secret = secret || is_sensitive_name(name);
+                let secret = secret || is_secret(name, value);
                 match b.get(name) {
-                    Some(other) => values(&in_path(path, name), secret, value, other, found),
+                    Some(other) => {
+                        values(&in_path(path, name), secret || is_secret(name, other), value, other, found);
+                    }
                     None => leaf_or_deeper(&in_path(path, name), secret, Some(value), None, found),
                 }
             }
             for (name, value) in b.iter().filter(|(name, _)| !a.contains_key(*name)) {
-                leaf_or_deeper(&in_path(path, name), secret || is_sensitive_name(name), None, Some(value), found);
+                leaf_or_deeper(&in_path(path, name), secret || is_secret(name, value), None, Some(value), found);
             }
         }
         (Value::Array(a), Value::Array(b)) => lists(path, secret, a, b, found),

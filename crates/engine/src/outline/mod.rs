@@ -6,7 +6,7 @@ mod line;
 mod search;
 
 use crate::insight::{Embedded, may_open, open_string};
-use crosstail_core::model::is_sensitive_name;
+use crosstail_core::model::is_secret_field;
 use crosstail_core::number::saturating_u32;
 use std::collections::{HashMap, HashSet};
 use std::hash::{Hash as _, Hasher as _};
@@ -292,10 +292,11 @@ impl Outline {
                 Some(name) => {
                     let bare = &text[name.clone()];
                     let hash = below(slot.hash, bare.as_bytes());
+                    let value = text[child.span.clone()].trim_matches('"');
                     (
                         Key::Name(saturating_u32(name.start), saturating_u32(name.end)),
                         hash,
-                        slot.secret || is_sensitive_name(bare),
+                        slot.secret || is_secret_field(bare, value),
                     )
                 }
                 None => (Key::Index(index), below(slot.hash, &index.to_le_bytes()), slot.secret),

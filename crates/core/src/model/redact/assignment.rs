@@ -1,7 +1,7 @@
 //! Secrets that are told by what stands before them: a name and its value (`password=…`, `"token": "…"`, `<password>…`,
 //! `--api-key …`), a scheme of authentication (`Bearer …`), the user's part of a URL.
 
-use super::names::Names;
+use super::names::{LONGEST_NAME, Names};
 use std::ops::Range;
 
 /// Schemes of authentication (RFC 9110, section 11.1) and words that are used like one.
@@ -64,8 +64,6 @@ const HARMLESS: &[&str] = &[
 const WHOLE_HEADERS: &[&str] = &["authorization", "proxy-authorization", "cookie", "set-cookie"];
 /// Longest address that is looked at, in bytes.
 const LONGEST_ADDRESS: usize = 2048;
-/// Longest name that is looked at, in bytes.
-const LONGEST_NAME: usize = 80;
 
 /// The values of secret names. `places` are where a word of such a name is, in order of their ends.
 pub(super) fn named(text: &str, names: &Names, places: &[Range<usize>], found: &mut Vec<(Range<usize>, &str)>) {
@@ -75,7 +73,10 @@ pub(super) fn named(text: &str, names: &Names, places: &[Range<usize>], found: &
             continue;
         }
         let Some(name) = name_around(text, place) else { continue };
-        if let Some(value) = value_of(text, &name).filter(|_| names.is_secret_in_text(&text[name.clone()])) {
+        if !names.is_secret_in_text(&text[name.clone()]) {
+            continue;
+        }
+        if let Some(value) = value_of(text, &name).or_else(|| compared(text, &name)) {
             done = value.end;
             found.push((value, "name"));
         }
@@ -92,6 +93,10 @@ fn name_around(text: &str, word: &Range<usize>) -> Option<Range<usize>> {
     while start > 0 && end - start <= LONGEST_NAME && is_name(start - 1) {
         start -= 1;
     }
+    // `\ntoken=…` in JSON as text.
+    let is_escape =
+        start < word.start && start > 0 && bytes[start - 1] == b'\\' && matches!(bytes[start], b'n' | b'r' | b't');
+    start += usize::from(is_escape);
     while end - start <= LONGEST_NAME && is_name(end) {
         end += 1;
     }
@@ -125,20 +130,13 @@ fn value_of(text: &str, name: &Range<usize>) -> Option<Range<usize>> {
     }
     let is_quoted_name = at > name.end;
     at = blanks(at);
-    let certain;
-    if bytes[at.min(bytes.len())..].starts_with(b"=>") || bytes[at.min(bytes.len())..].starts_with(b":=") {
-        (at, certain) = (at + 2, true);
-    } else if byte(at) == b'=' && byte(at + 1) != b'=' {
-        (at, certain) = (at + 1, true);
-    } else if byte(at) == b':' && byte(at + 1) != b':' && !bytes[at + 1..].starts_with(b"//") {
-        (at, certain) = (at + 1, is_quoted_name);
-    } else if called.starts_with("--") && at > name.end {
-        // An option of a command.
-        certain = false;
-    } else {
-        return None;
-    }
+    let (behind, certain) = divider(text, at, called, is_quoted_name)?;
+    at = behind;
     at = blanks(at);
+    // A literal of C#.
+    at += usize::from(
+        text[at.min(text.len())..].strip_prefix('@').is_some_and(|rest| rest.trim_start_matches('\\').starts_with('"')),
+    );
     let is_header = WHOLE_HEADERS.iter().any(|header| header.eq_ignore_ascii_case(called));
     let quote = at;
     while byte(at) == b'\\' {
@@ -183,6 +181,46 @@ fn value_of(text: &str, name: &Range<usize>) -> Option<Range<usize>> {
     judged(text, called, start..end, true)
 }
 
+/// Behind what divides a name and its value: `=`, `:`, `=>`, `:=`, `?=`, `===` before a quote. The second says whether it leaves no
+/// doubt that a value follows.
+fn divider(text: &str, at: usize, name: &str, is_quoted_name: bool) -> Option<(usize, bool)> {
+    let rest = &text[at.min(text.len())..];
+    // The size of an array, or a type: `secret[25] = "…"`, `token string = "…"`.
+    let size =
+        rest.strip_prefix('[').and_then(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()).strip_prefix(']'));
+    let typed = rest.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+    let is_typed = (2..=12).contains(&(rest.len() - typed.len()))
+        && typed.strip_prefix(" = ").is_some_and(|value| value.trim_start_matches('\\').starts_with('"'));
+    let rest = size.or_else(|| is_typed.then_some(typed)).unwrap_or(rest).trim_start_matches(' ');
+    let sign = &rest[..rest.len() - rest.trim_start_matches(['=', ':', '?', '.', '+', '!', '|', '>']).len()];
+    let behind = text.len() - rest.len() + sign.len();
+    let is_quoted = rest[sign.len()..].trim_start_matches([' ', '@', '\\']).starts_with(['"', '\'', '`']);
+    match sign {
+        "=" | "=>" | ":=" | "::=" | ":::=" | "?=" | ".=" | "+=" | "||=" => Some((behind, true)),
+        "==" | "===" | "!=" | "!==" if is_quoted => Some((behind, true)),
+        ":" if !rest.starts_with("://") => Some((behind, is_quoted_name)),
+        // An option of a command.
+        "" if name.starts_with("--") && text[..behind].ends_with([' ', '\t']) => Some((behind, false)),
+        _ => None,
+    }
+}
+
+/// Longest text that is looked at before a comparison, in bytes.
+const LONGEST_COMPARED: usize = 256;
+
+/// The value that a name is compared with: `"…" == password`.
+fn compared(text: &str, name: &Range<usize>) -> Option<Range<usize>> {
+    let head = text[..name.start].trim_end_matches(' ');
+    let signs = head.trim_end_matches(['=', '!']);
+    let quoted = signs.trim_end_matches(' ');
+    let quote = quoted.chars().next_back().filter(|c| matches!(c, '"' | '\'' | '`'))?;
+    let value = quoted[..quoted.len() - 1].trim_end_matches('\\');
+    let start = value[value.floor_char_boundary(value.len().saturating_sub(LONGEST_COMPARED))..].rfind(quote)?;
+    let start = value.floor_char_boundary(value.len().saturating_sub(LONGEST_COMPARED)) + start + 1;
+    matches!(&head[signs.len()..], "==" | "===" | "!=" | "!==")
+        .then(|| judged(text, &text[name.clone()], start..value.len(), true))?
+}
+
 /// Behind a scheme of authentication, which stays.
 fn behind_scheme(text: &str, at: usize) -> usize {
     let rest = &text.as_bytes()[at.min(text.len())..];
@@ -205,15 +243,18 @@ fn judged(text: &str, name: &str, value: Range<usize>, certain: bool) -> Option<
         || shown.chars().all(|c| matches!(c, '*' | 'x' | 'X' | '.' | '•'));
     let folder = lower.ends_with("pwd") && shown.starts_with(['/', '~', '$', '.']);
     let word = HARMLESS.iter().any(|word| word.eq_ignore_ascii_case(bare));
+    // A number of a session or an address in memory: `sessionid: 0x14ede63a5a70002`.
+    let is_number =
+        shown.strip_prefix("0x").is_some_and(|hex| hex.len() <= 16 && hex.bytes().all(|b| b.is_ascii_hexdigit()));
     // `unexpected token: identifier`: only a password is made of letters alone.
     let is_password = ["pass", "pwd", "secret"].iter().any(|part| lower.contains(part));
     let prose = !certain && !is_password && bare.len() <= 14 && bare.chars().all(|c| c.is_ascii_alphabetic());
     let short = shown.len() < if certain { 1 } else { 3 };
-    (!is_placeholder && !folder && !word && !prose && !short).then_some(value)
+    (!is_placeholder && !folder && !is_number && !word && !prose && !short).then_some(value)
 }
 
 /// What follows schemes of authentication, given where each ends, if it looks like a credential.
-pub(super) fn behind_schemes(text: &str, ends: &[usize], found: &mut Vec<(Range<usize>, &str)>) {
+pub(super) fn behind_schemes(text: &str, names: &Names, ends: &[usize], found: &mut Vec<(Range<usize>, &str)>) {
     for at in ends {
         let start = text[..*at].trim_end().rfind(|c: char| !c.is_ascii_alphabetic()).map_or(0, |before| before + 1);
         let is_scheme = SCHEMES.iter().any(|scheme| scheme.eq_ignore_ascii_case(&text[start..*at]));
@@ -227,6 +268,11 @@ pub(super) fn behind_schemes(text: &str, ends: &[usize], found: &mut Vec<(Range<
         let mixed =
             value.bytes().skip(1).any(|b| b.is_ascii_uppercase()) && value.bytes().any(|b| b.is_ascii_lowercase());
         let sure = has_digit || mixed || value.len() >= 24 || value.contains(['.', '=']);
+        let word = start..start + text[start..*at].trim_end().len();
+        // `unexpected token …` names no secret.
+        if text[word.clone()].eq_ignore_ascii_case("token") && !names.is_mark(text, &word) {
+            continue;
+        }
         // `token` and `basic` are words of sentences, too.
         let is_word = ["token", "basic"].iter().any(|word| text[start..*at].trim_end().eq_ignore_ascii_case(word))
             || HARMLESS.iter().any(|word| word.eq_ignore_ascii_case(value));
@@ -242,6 +288,9 @@ pub(super) fn in_addresses(text: &str, begins: &[usize], found: &mut Vec<(Range<
     for at in begins {
         let rest = &text[*at..];
         let rest = &rest[..rest.floor_char_boundary(LONGEST_ADDRESS)];
+        if memchr::memchr(b'@', rest.as_bytes()).is_none() {
+            continue;
+        }
         let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '`');
         let whole = &rest[..rest.find(ends).unwrap_or(rest.len())];
         let authority = &whole[..whole.find(['?', '#']).unwrap_or(whole.len())];

@@ -2,6 +2,7 @@
 //! data: `config/redaction.toml`, and what a user adds to it.
 
 mod assignment;
+mod marked;
 mod names;
 mod rules;
 
@@ -44,12 +45,20 @@ pub fn is_sensitive_name(name: &str) -> bool {
     in_use().names.is_secret(name)
 }
 
+/// Whether the value of a field is a secret by its name: one that says so, or one that only marks it and a value that looks random
+/// (`spotify_key`).
+pub fn is_secret_field(name: &str, value: &str) -> bool {
+    let rules = in_use();
+    rules.names.is_secret(name) || (marked::is_marked(&rules.names, name, value) && !rules.allows(value))
+}
+
 /// A credential in a text, and what says that it is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Secret {
     /// Its bytes.
     pub range: Range<usize>,
-    /// The rule of `config/redaction.toml`; `name` for the value of a name, `scheme` for what follows one of authentication,
+    /// The rule of `config/redaction.toml`; `name` for the value of a name, `word` for one that
+    /// a word marks and its form confirms, `scheme` for what follows one of authentication,
     /// `address` for a password in a URL, `card` for a card number.
     pub rule: String,
 }
@@ -62,19 +71,26 @@ pub fn secrets(text: &str) -> Vec<Secret> {
 
 /// Byte ranges of the credentials in a text, in order, without the authentication scheme.
 pub fn secret_ranges(text: &str) -> Vec<Range<usize>> {
+    if text.len() < SHORTEST_TEXT {
+        return Vec::new();
+    }
     let rules = in_use();
     found(&rules, text).into_iter().map(|(range, _)| range).collect()
 }
 
+/// Shortest text in which a credential with what says so can be, in bytes: `pw=abc`.
+const SHORTEST_TEXT: usize = 6;
+
 fn found<'r>(rules: &'r Rules, text: &str) -> Vec<(Range<usize>, &'r str)> {
     let mut found: Vec<(Range<usize>, &str)> = Vec::new();
-    if text.len() < 6 {
+    if text.len() < SHORTEST_TEXT {
         return found;
     }
     let clues = rules.clues(text);
     assignment::named(text, &rules.names, &clues.names, &mut found);
-    assignment::behind_schemes(text, &clues.schemes, &mut found);
+    assignment::behind_schemes(text, &rules.names, &clues.schemes, &mut found);
     assignment::in_addresses(text, &clues.addresses, &mut found);
+    marked::marked(text, &rules.names, &clues.marks, &mut found);
     rules.matches(text, &clues, &mut found);
     cards(text, &mut found);
     found.retain(|(range, _)| !text[range.clone()].starts_with("[REDACTED") && !rules.allows(&text[range.clone()]));
@@ -92,8 +108,11 @@ fn found<'r>(rules: &'r Rules, text: &str) -> Vec<(Range<usize>, &'r str)> {
 /// Digits of a card number at most.
 const LONGEST_CARD: usize = 19;
 
-/// Card numbers: 13 to 19 digits in groups, which Luhn's formula confirms (ISO/IEC 7812-1 annex B). A first digit 3–6 keeps
-/// order numbers and epochs out.
+/// Lengths of the groups of a card number, as it is printed or typed; or all its digits together.
+const CARD_GROUPS: &[&[usize]] = &[&[4, 4, 4, 4], &[4, 6, 5], &[4, 6, 4], &[4, 4, 4, 4, 3], &[4, 4, 5]];
+
+/// Card numbers: 13 to 19 digits, alone or in the groups of a card, of a length that their network uses, which Luhn's formula
+/// confirms (ISO/IEC 7812-1 annex B). So order numbers, epochs and rows of numbers stay.
 fn cards(text: &str, found: &mut Vec<(Range<usize>, &str)>) {
     let bytes = text.as_bytes();
     let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
@@ -126,7 +145,17 @@ fn cards(text: &str, found: &mut Vec<(Range<usize>, &str)>) {
                 }
                 let digits = groups[first..=*last].iter().flat_map(|group| &bytes[group.clone()]);
                 let alone = (range.start == 0 || !is_word(range.start - 1)) && !is_word(range.end);
-                let alone = alone && !is_in_uuid(bytes, &range);
+                // `blk_-6952295868487656571` is negative, `0.619213932272553058` is a fraction.
+                let before = (range.start > 0).then(|| bytes[range.start - 1]);
+                let earlier = (range.start > 1).then(|| bytes[range.start - 2]);
+                let is_number = match before {
+                    Some(b'-') => !earlier.is_some_and(|b| b.is_ascii_alphanumeric()),
+                    Some(b'.') => earlier.is_some_and(|b| b.is_ascii_digit()),
+                    _ => false,
+                };
+                let lengths = || groups[first..=*last].iter().map(Range::len);
+                let grouped = first == *last || CARD_GROUPS.iter().any(|card| lengths().eq(card.iter().copied()));
+                let alone = alone && grouped && !is_number && !is_in_uuid(bytes, &range);
                 alone && is_card_number(&digits.map(|b| u32::from(b - b'0')).collect::<Vec<_>>())
             });
             if let Some(last) = card {
@@ -148,9 +177,17 @@ fn is_in_uuid(text: &[u8], range: &Range<usize>) -> bool {
 
 fn is_card_number(digits: &[u32]) -> bool {
     let doubled = |(i, d): (usize, &u32)| if i % 2 == 1 { if d * 2 > 9 { d * 2 - 9 } else { d * 2 } } else { *d };
-    (13..=LONGEST_CARD).contains(&digits.len())
-        && matches!(digits.first(), Some(3..=6))
-        && digits.iter().rev().enumerate().map(doubled).sum::<u32>().is_multiple_of(10)
+    // The networks' first digits and lengths: American Express, Diners, JCB, Visa, Mastercard, UnionPay and others.
+    let known = match (digits, digits.len()) {
+        ([3, 4 | 7, ..], length) => length == 15,
+        ([3, 0 | 6 | 8 | 9, ..], length) => (14..=LONGEST_CARD).contains(&length),
+        ([3, 5, ..], length) => (16..=LONGEST_CARD).contains(&length),
+        ([4, ..], length) => matches!(length, 13 | 16 | 19),
+        ([5, 1..=5, ..], length) => length == 16,
+        ([5 | 6, ..], length) => (13..=LONGEST_CARD).contains(&length),
+        _ => false,
+    };
+    known && digits.iter().rev().enumerate().map(doubled).sum::<u32>().is_multiple_of(10)
 }
 
 /// Redacts the credentials in a text; an authentication scheme stays (`Bearer [REDACTED]`).
@@ -194,7 +231,11 @@ pub fn redact_json(value: &Value) -> Value {
             fields
                 .iter()
                 .map(|(name, field)| {
-                    let safe = if is_sensitive_name(name) { redact_named(field) } else { redact_json(field) };
+                    let is_secret = match field {
+                        Value::String(text) => is_secret_field(name, text),
+                        _ => is_sensitive_name(name),
+                    };
+                    let safe = if is_secret { redact_named(field) } else { redact_json(field) };
                     (name.clone(), safe)
                 })
                 .collect(),
@@ -274,6 +315,19 @@ mod tests {
             "?X-Amz-Signature=§&a=1",
             "digest §",
             "x-hub-signature-256: §",
+            "DB_PASSWORD ?= \"§\"",
+            "DB_PASSWORD ::= §",
+            "$dbPassword .= '§'",
+            "var dbToken string = \"§\"",
+            "char password[25] = \"§\";",
+            "password = @\"§\";",
+            "password = @\\\"§\\\";",
+            "if (api_key == \"§\") {",
+            "if ('§' !== password) {",
+            "if (\\\"§\\\" == password) {",
+            "cloudant_pw='§'",
+            "Jenkins-Crumb:§",
+            "{\"a\":\"x\\npassword=§\\ny\"}",
         ] {
             let value = "Hunter2.9x";
             let safe = redact_text(&secret.replace('§', value)).into_owned();
@@ -311,8 +365,40 @@ mod tests {
             "id 43981948-2218-3508-c848-544993883693",
             "card-4111 is no card",
             "id 550e8400-e29b-41d4-a716-446655440000",
+            "Received block blk_-6952295868487656571 of size 67108864",
+            "channels 1 2 3 4 5 6 7 8 9 10 11 12 13 36 40 44 48 52 56 60 64 100 104",
+            "REPORT : 7024 5015 150454 240",
+            "Fan speeds ( 3552 3534 3375 4530 3515 3479 )",
+            "sessionid: 0x14ede63a5a70002",
+            "if (token == expected) {",
         ] {
             assert_eq!(redact_text(harmless), harmless);
+        }
+    }
+
+    #[test]
+    fn card_numbers_have_the_lengths_and_groups_of_cards() {
+        for card in [
+            "4111111111111111",
+            "4111 1111 1111 1111",
+            "4111-1111-1111-1111",
+            "4111+1111+1111+1111",
+            "5555555555554444",
+            "378282246310005",
+            "3782 822463 10005",
+            "3056 930902 5904",
+            "6011111111111117",
+        ] {
+            assert_eq!(redact_text(&format!("paid with {card} today")), "paid with [REDACTED] today", "{card}");
+        }
+        for none in [
+            "4111 11 1111111111",
+            "-4111111111111111",
+            "0.4111111111111111",
+            "41111 11111 111111",
+            "5555555555554444444",
+        ] {
+            assert_eq!(redact_text(&format!("paid with {none} today")), format!("paid with {none} today"));
         }
     }
 
@@ -364,6 +450,16 @@ mod tests {
             "aws ",
             "curl -u ",
             "password \"",
+            "key ",
+            "SECRET key token ",
+            "spotify_key=a1",
+            "\"a\" == password ",
+            "password ==== ",
+            "password aaa",
+            "$6$a$",
+            "MTAx.",
+            "curl -u a",
+            "login_with_api_key \"",
         ] {
             for text in [long(part), format!("password=\"{}", long(part)), format!("x://{}@h", long(part))] {
                 let safe = redact_text(&text);

@@ -1,6 +1,11 @@
 //! Which names say that their value is secret.
 
 use serde::Deserialize;
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+/// Longest name that is looked at, in bytes.
+pub(super) const LONGEST_NAME: usize = 80;
 
 /// The words of names, as `config/redaction.toml` lists and explains them.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -12,6 +17,12 @@ pub(super) struct Names {
     whole: Vec<String>,
     keys: Vec<String>,
     about: Vec<String>,
+    /// Words of which one marks what follows, if that looks random.
+    marks: Vec<String>,
+    /// Words before `key` that name no secret.
+    plain_keys: Vec<String>,
+    /// Words before `token` that name no secret.
+    plain_tokens: Vec<String>,
     /// What a user adds: words or whole names.
     #[serde(skip)]
     own: Vec<String>,
@@ -64,12 +75,54 @@ impl Names {
             || (last == "key" && words.len() > 1 && has(&self.keys, &words[words.len() - 2]))
     }
 
-    /// The texts of which one is in every such name.
-    pub(super) fn keywords(&self) -> impl Iterator<Item = String> {
+    /// Whether a word in a text marks what follows it: `spotify_key`, `boxSECRET`; not `keyboard`, `primary key`, `key` alone.
+    pub(super) fn is_mark(&self, text: &str, word: &Range<usize>) -> bool {
+        let bytes = text.as_bytes();
+        let (last, next) = (bytes[word.end - 1], bytes.get(word.end).copied().unwrap_or(b' '));
+        let goes_on = next.is_ascii_alphabetic() && last.is_ascii_lowercase() == next.is_ascii_lowercase();
+        let found = &text[word.clone()];
+        let is_key = found.eq_ignore_ascii_case("key");
+        // A word within a word, unless case divides them: `boxSECRET`, `adobeKey`. A vendor's name is often glued to `key`.
+        if goes_on || self.except.contains(&fold(&text[name_start(text, word.start)..word.end])) {
+            return false;
+        }
+        let plain = match () {
+            () if is_key => &self.plain_keys,
+            () if found.eq_ignore_ascii_case("token") => &self.plain_tokens,
+            () => return true,
+        };
+        let before = words(letters_before(text, word.start)).pop();
+        before.map_or(!is_key, |before| !plain.contains(&before))
+    }
+
+    /// Words that mark what follows them.
+    pub(super) fn marks(&self) -> impl Iterator<Item = &String> {
+        self.marks.iter()
+    }
+
+    /// The texts of which one is in every such name, each once.
+    pub(super) fn keywords(&self) -> BTreeSet<String> {
         let short = ["key", "sig", "pw", "connect.sid"];
         let own = self.own.iter().filter_map(|name| words(name).into_iter().max_by_key(String::len));
-        self.words.iter().chain(&self.last).cloned().chain(short.map(str::to_owned)).chain(own)
+        self.words.iter().chain(&self.last).cloned().chain(short.map(str::to_owned)).chain(own).collect()
     }
+}
+
+/// Where the name begins that a place is in or behind.
+fn name_start(text: &str, at: usize) -> usize {
+    let is_name = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    at - text.as_bytes()[..at].iter().rev().take(LONGEST_NAME).take_while(is_name).count()
+}
+
+/// The letters of the word before a place, behind what divides them: `spotify` in `spotify_key`, `orders` in `orders 2 key`.
+pub(super) fn letters_before(text: &str, at: usize) -> &str {
+    let bytes = &text.as_bytes()[..at];
+    let divides = |b: &&u8| b.is_ascii_digit() || matches!(b, b'_' | b'-' | b'.' | b' ' | b'+' | b'\t' | b'\n');
+    let end = at - bytes.iter().rev().take(LONGEST_NAME).take_while(divides).count();
+    let length = bytes[..end].iter().rev().take(LONGEST_NAME).take_while(|b| b.is_ascii_alphabetic()).count();
+    // `\nkey` in JSON as text.
+    let is_escape = length == 1 && bytes[..end - 1].last() == Some(&b'\\');
+    if is_escape { "" } else { &text[end - length..end] }
 }
 
 /// A name without what divides its words, in lower case.

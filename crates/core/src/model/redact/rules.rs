@@ -61,12 +61,23 @@ struct Rule {
     digit: bool,
 }
 
+impl Rule {
+    /// In JSON as text, the letter of an escape stands before what begins a line: `\nghp_…`.
+    fn begins_behind_escapes(&mut self) {
+        if let Some(rest) = self.pattern.strip_prefix(r"\b") {
+            self.pattern = format!(r"(?:\b|\\[nrt]){rest}");
+        }
+    }
+}
+
 /// What a word in a text leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Clue {
     Rule(usize),
     /// A part of a name.
     Name,
+    /// A word that may mark what follows.
+    Mark,
     /// A scheme of authentication.
     Scheme,
     /// The user's part of a URL may follow.
@@ -109,6 +120,8 @@ pub(super) struct Clues {
     rules: Vec<usize>,
     /// Where words of names are.
     pub(super) names: Vec<Range<usize>>,
+    /// Where words are that may mark what follows.
+    pub(super) marks: Vec<Range<usize>>,
     /// Where schemes of authentication end.
     pub(super) schemes: Vec<usize>,
     /// Where addresses begin, behind `://`.
@@ -120,6 +133,9 @@ impl Rules {
     pub(super) fn new(config: &RedactionConfig) -> Result<Self, String> {
         let shipped: Shipped = toml::from_str(SHIPPED).map_err(|error| format!("config/redaction.toml: {error}"))?;
         let Shipped { mut names, mut rule, pii } = shipped;
+        for rule in &mut rule {
+            rule.begins_behind_escapes();
+        }
         names.configure(&config.names, &config.except);
         for wanted in config.pii.iter().filter(|wanted| *wanted != "card") {
             let found = pii.iter().find(|rule| rule.id == *wanted).ok_or_else(|| {
@@ -159,6 +175,9 @@ impl Rules {
         for word in names.keywords() {
             add(&word, Clue::Name);
         }
+        for word in names.marks() {
+            add(word, Clue::Mark);
+        }
         for scheme in super::assignment::SCHEMES {
             add(scheme, Clue::Scheme);
         }
@@ -174,12 +193,13 @@ impl Rules {
 
     /// Reads a text once, for all words.
     pub(super) fn clues(&self, text: &str) -> Clues {
-        let mut found = Clues { rules: self.always.clone(), ..Clues::default() };
+        let mut found = Clues::default();
         for word in self.search.find_overlapping_iter(text) {
             match self.clues[word.pattern().as_usize()] {
                 Clue::Rule(index) if !found.rules.contains(&index) => found.rules.push(index),
                 Clue::Rule(_) => {}
                 Clue::Name => found.names.push(word.range()),
+                Clue::Mark => found.marks.push(word.range()),
                 Clue::Scheme => found.schemes.push(word.end()),
                 Clue::Address => found.addresses.push(word.end()),
             }
@@ -189,7 +209,9 @@ impl Rules {
 
     /// What the rules find, each with the rule.
     pub(super) fn matches<'r>(&'r self, text: &str, clues: &Clues, found: &mut Vec<(Range<usize>, &'r str)>) {
-        for rule in clues.rules.iter().map(|index| &self.list[*index]) {
+        // Most texts are too short for a rule that no word leads to: the pattern knows how long its shortest match is.
+        let always = self.always.iter().filter(|index| self.list[**index].pattern().is_match(text));
+        for rule in clues.rules.iter().chain(always).map(|index| &self.list[*index]) {
             for captured in rule.pattern().captures_iter(text) {
                 let Some(secret) = captured.get(1).or(captured.get(0)) else { continue };
                 let has_digit = || secret.as_str().bytes().any(|b| b.is_ascii_digit());
@@ -207,7 +229,7 @@ impl Rules {
 }
 
 /// Bits a character (C. E. Shannon, A Mathematical Theory of Communication, 1948).
-fn entropy(text: &str) -> f64 {
+pub(super) fn entropy(text: &str) -> f64 {
     let mut counts = [0_u32; 256];
     for byte in text.bytes() {
         counts[usize::from(byte)] += 1;
@@ -265,6 +287,21 @@ mod tests {
             "password-in-prose" => "the password was @",
             "key-in-prose" => "Api key: @",
             "curl-user" => "curl -s -u ann:@ https://h",
+            "asana-token" => "asana says @",
+            "beamer-key" => "beamer @",
+            "codeclimate-reporter" => "CC_TEST_REPORTER_ID: @",
+            "facebook-app-token" => "https://graph.facebook.com/me?x=@",
+            "gocardless-token" => "gocardless @",
+            "jfrog-key" => "artifactory @",
+            "pagerduty-key" => "pagerduty @",
+            "sidekiq-secret" => "BUNDLE_GEMS__CONTRIBSYS__COM=@",
+            "softlayer-key" => "https://api.softlayer.com/rest/v3.1/@",
+            "sonar-login" => "-Dsonar.login=@",
+            "telegram-bot-token" => "telegram bot @",
+            "telnyx-key" => "telnyx @",
+            "thingsboard-token" => "https://thingsboard.cloud/api/v1/@",
+            "tines-webhook" => "https://a.tines.com/webhook/@",
+            "truenas-key" => "auth.login_with_api_key params \"@",
             "private-key" => "-----BEGIN RSA PRIVATE KEY-----@-----END RSA PRIVATE KEY-----",
             _ => "@",
         }
