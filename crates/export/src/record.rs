@@ -156,14 +156,22 @@ pub fn spreadsheet_cell(value: &serde_json::Value) -> String {
 
 /// JSON with hostile characters escaped: the same values for a parser, harmless on a terminal.
 pub fn safe_json(value: &impl Serialize) -> Result<String, serde_json::Error> {
-    Ok(safe_json_text(&serde_json::to_string(value)?))
+    let text = serde_json::to_string(value)?;
+    Ok(escaped(&text).unwrap_or(text))
 }
 
 /// Like [`safe_json`], for JSON text. Line breaks between values stay.
 pub fn safe_json_text(text: &str) -> String {
+    escaped(text).unwrap_or_else(|| text.to_owned())
+}
+
+/// The text with hostile characters escaped; `None` where there are none.
+fn escaped(text: &str) -> Option<String> {
     let hostile = |c: char| is_hostile(c) && c != '\n';
-    if !text.chars().any(hostile) {
-        return text.to_owned();
+    // Most texts are plain, and their bytes tell so many at a time.
+    let is_plain = text.bytes().all(|byte| (b' '..=b'~').contains(&byte) || byte == b'\n');
+    if is_plain || !text.chars().any(hostile) {
+        return None;
     }
     let mut out = String::with_capacity(text.len() + 16);
     for c in text.chars() {
@@ -176,7 +184,7 @@ pub fn safe_json_text(text: &str) -> String {
             out.push(c);
         }
     }
-    out
+    Some(out)
 }
 
 /// The record as JSON on several lines.
