@@ -399,7 +399,7 @@ async fn the_rights_that_the_pages_name_are_enough() {
     let Some(server) = shared(Kind::Postgres).await else { return };
     let database = server.postgres_database(&["log-tracking"]).await;
     let mut on = server.postgres_connection(&database).await;
-    let run = "INSERT INTO logs (level, service, message) VALUES ('WARN', 'auth', 'slow')";
+    let run = "INSERT INTO logs (level, service, message, request_id) VALUES ('WARN', 'auth', 'slow', 'r1')";
     sqlx::raw_sql(run).execute(&mut on).await.expect("written");
     let user = format!("reader_{database}");
     for (number, text) in statements("postgresql", &user, &database).into_iter().enumerate() {
