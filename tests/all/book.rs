@@ -294,27 +294,77 @@ fn what_is_made_is_up_to_date() {
     assert!(stale.is_empty(), "{stale:?}: UPDATE_DOCS=1 cargo test --test all book:: makes them anew");
 }
 
+/// The code of the program, without its tests; texts over several lines are joined.
+fn code(folders: &[&str]) -> String {
+    let continued = Regex::new(r"\\\n\s*").expect("a pattern");
+    let tests = Regex::new(r"(?m)^#\[cfg\([^\n]*test[^\n]*\n(?:#[^\n]*\n)*mod \w+ \{").expect("a pattern");
+    let files = folders.iter().flat_map(|folder| files(folder, ".rs")).filter(|path| !path.ends_with("tests.rs"));
+    let own = files.map(|path| {
+        let text = read(&path);
+        let end = tests.find(&text).map_or(text.len(), |found| found.start());
+        continued.replace_all(&text[..end], "").into_owned()
+    });
+    own.collect()
+}
+
+/// The messages of the troubleshooting page; `…` stands for what differs.
+fn messages() -> Vec<String> {
+    let page = read("docs/troubleshooting.md");
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    let found: Vec<String> = rows
+        .map(|line| {
+            // What is escaped does not end the cell.
+            let line = line.replace("\\|", "\u{0}");
+            let cells: Vec<&str> = line.trim_matches('|').split(" | ").collect();
+            assert_eq!(cells.len(), 3, "{line}");
+            assert!(cells[1..].iter().all(|cell| !cell.trim().is_empty()), "{line}");
+            cells[0].trim().trim_matches('`').trim().replace('\u{0}', "|")
+        })
+        .collect();
+    assert!(found.len() > 300, "{}", found.len());
+    found
+}
+
 /// A message that the program no longer has would be looked for in vain.
 #[test]
 fn every_message_of_the_troubleshooting_page_is_one_of_the_program() {
-    let sources = ["src", "crates"].into_iter().flat_map(|folder| files(folder, ".rs"));
-    let continued = Regex::new(r"\\\n\s*").expect("a pattern");
-    let text: String = sources.map(|path| read(&path)).collect();
-    let text = continued.replace_all(&text, "").replace("\\\"", "\"").replace("{{", "{").replace("}}", "}");
-    let page = read("docs/troubleshooting.md");
-    let (mut unknown, mut known) = (Vec::new(), 0);
-    for line in page.lines().filter(|line| line.starts_with("| `")) {
-        // What is escaped does not end the cell.
-        let line = line.replace("\\|", "\u{0}");
-        let cells: Vec<&str> = line.trim_matches('|').split(" | ").collect();
-        assert_eq!(cells.len(), 3, "{line}");
-        let message = cells[0].trim().trim_matches('`').trim().replace('\u{0}', "|");
+    let text = code(&["src", "crates"]).replace("\\\"", "\"").replace("{{", "{").replace("}}", "}");
+    let mut unknown = Vec::new();
+    for message in messages() {
         let parts = message.split('…').map(str::trim).filter(|part| part.len() > 2);
-        known += 1;
         unknown.extend(parts.filter(|part| !text.contains(*part)).map(|part| format!("{message}: {part}")));
     }
-    assert!(known > 200, "{known}");
     assert!(unknown.is_empty(), "{unknown:#?}");
+}
+
+/// What the program gives as a reason for its end, or says as a remedy, has an entry.
+#[test]
+fn every_error_of_the_program_is_on_the_troubleshooting_page() {
+    let (text, page) = (code(&["src", "crates/kinds", "crates/files", "crates/source"]), messages().join("\n"));
+    let literal = r#""((?:[^"\\]|\\.)*)""#;
+    let makers = [
+        r"(?:bail!|anyhow!)\(\s*",
+        r"UsageError\(\s*(?:format!\(\s*)?",
+        r#"ensure!\([^"]*?"#,
+        r#"\bhint[^"\n]{0,40}Some\(\s*"#,
+        r"ErrorKind::\w+,\s*Some\(\s*",
+    ];
+    let differs = Regex::new(r"\{[^{}]*\}|\\n").expect("a pattern");
+    let (mut all, mut without) = (0, Vec::new());
+    for maker in makers {
+        let message = Regex::new(&format!("{maker}{literal}")).expect("a pattern");
+        for found in message.captures_iter(&text) {
+            let said = found[1].replace("\\\"", "\"");
+            let longest = differs.split(&said).map(str::trim).max_by_key(|part| part.len()).unwrap_or_default();
+            all += 1;
+            // What is shorter only stands before what another says.
+            if longest.len() > 9 && !page.contains(longest) {
+                without.push(said.clone());
+            }
+        }
+    }
+    assert!(all > 120, "{all}");
+    assert!(without.is_empty(), "no entry in docs/troubleshooting.md: {without:#?}");
 }
 
 /// The keys that a struct takes from TOML.
