@@ -391,8 +391,8 @@ fn every_setting_is_described() {
     let (definition, rules) =
         ("crates/core/src/schema/definition.rs", "crates/engine/src/insight/alerting/definition.rs");
     let code = Regex::new(r"`[^`\n]+`").expect("a pattern");
-    for (page, file, structs) in [
-        ("configuration", "src/config/mod.rs", &["Config", "SourceEntry", "ViewEntry"][..]),
+    let described: [(&str, &str, &[&str]); 8] = [
+        ("configuration", "src/config/mod.rs", &["Config", "SourceEntry", "ViewEntry"]),
         ("configuration", "src/config/channel.rs", &["ChannelEntry"]),
         ("configuration", "crates/core/src/model/redact/rules.rs", &["RedactionConfig"]),
         ("schemas", definition, &["Definition", "Template", "MetricDefinition", "SeriesTable", "CatalogueTable"]),
@@ -400,7 +400,8 @@ fn every_setting_is_described() {
         ("schemas", "crates/core/src/schema/table.rs", &["Table", "Lookup"]),
         ("schemas", "crates/formats/src/format.rs", &["FormatFile", "Sample"]),
         ("alerts", rules, &["Definition", "Activities", "Metrics", "Sources"]),
-    ] {
+    ];
+    for (page, file, structs) in described {
         let page = Page::open(format!("docs/{page}.md"));
         let blocks: String = page.blocks().into_iter().map(|block| block.text).collect();
         let named: String = code.find_iter(&page.text).map(|found| found.as_str()).chain([blocks.as_str()]).collect();
